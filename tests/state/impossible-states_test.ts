@@ -60,6 +60,14 @@ Deno.test("the ends of consoles are refused in another order than that of their 
   }
 });
 
+Deno.test("a state whose page tables or mappings are in another order, or which has one run of pages as two, is refused", () => {
+  const [first, second] = [/tables\.0\.part$/, /tables\.1\.part$/];
+  const swapped = [[first, fieldAt(second).value], [second, fieldAt(first).value]] as const;
+  assert.throws(() => load(...swapped), refusal(/a page table is paid for once, in order/));
+  assert.throws(() => load([/mapped\.2\.ipa$/, fieldAt(/mapped\.1\.ipa$/).value]), refusal(/mappings ascend/));
+  assert.throws(() => load([/mapped\.2\.flags$/, fieldAt(/mapped\.1\.flags$/).value]), refusal(/a mapping is as long as it can be/));
+});
+
 Deno.test("a state whose watchdog was last served in the future is refused", () => {
   assert.throws(() => load([/watchdog\.pinged$/, Infinity]), refusal(/the last ping was in the past/));
 });

@@ -16,7 +16,7 @@ import { KeptBlocks } from "./kept-blocks.ts";
 import type { MemoryDatabase } from "./memdb.ts";
 import type { Memextent } from "./memextent.ts";
 import type { PageTables } from "./page-tables.ts";
-import { ALL_STAGE2_FLAGS, mappedRuns, stage2Flags, TABLE_REACH, tablesOf } from "./stage2.ts";
+import { ALL_STAGE2_FLAGS, continues, type MappedRun, mappedRuns, stage2Flags, TABLE_REACH, tablesOf } from "./stage2.ts";
 import { GiB, KiB, PAGE_SIZE } from "../../support/sizes.ts";
 
 declare module "../capabilities/object-types.ts" {
@@ -381,7 +381,7 @@ export class AddressSpace extends HypervisorObject {
     if (archive.loading) {
       for (const [part, users] of tables) this.#tables.set(part, users);
       const { addressSpaces, pageTables } = this.services;
-      archive.check(this.#tables.size === tables.length, "a page table is paid for once");
+      archive.check(tables.every(([part], index) => index === 0 || part > tables[index - 1][0]), "a page table is paid for once, in order");
       archive.check(this.#vmid !== 0 && !addressSpaces.has(this.#vmid), "a VMID is one address space's");
       archive.check(pageTables.promise(pageTables.root + tables.length, this.#vmid), "the machine has enough page tables");
       this.#stage2 = pageTables.create();
@@ -392,6 +392,7 @@ export class AddressSpace extends HypervisorObject {
     for (const ipa of this.#blocks?.ipas ?? []) {
       archive.check(tablesOf(ipa, GiB, limit).every((part) => this.#tables.has(part)), "tables of blocks are charged");
     }
+    let last: MappedRun | undefined;
     archive.list("mapped", mappedRuns(this.stage2), (run) => {
       const ipa = archive.integer("ipa", run?.ipa, 0, limit);
       const pa = archive.integer("pa", run?.pa, 0, PHYSICAL_END);
@@ -400,9 +401,11 @@ export class AddressSpace extends HypervisorObject {
       if (run) return run;
       const pages = ipa % PAGE_SIZE === 0 && pa % PAGE_SIZE === 0 && size % PAGE_SIZE === 0;
       archive.check(pages && ipa + size <= limit && pa + size <= PHYSICAL_END, "mappings consist of whole pages");
+      archive.check(last === undefined || ipa >= last.ipa + last.size, "mappings ascend");
+      archive.check(last === undefined || !continues(last, { ipa, pa, flags }), "a mapping is as long as it can be");
       archive.check(tablesOf(ipa, size, limit).every((part) => this.#tables.has(part)), "tables of mappings are charged");
       if (!this.stage2.map(ipa, pa, size, flags)) archive.fail("there are not as many page tables");
-      return { ipa, pa, size, flags };
+      return last = { ipa, pa, size, flags };
     });
   }
 

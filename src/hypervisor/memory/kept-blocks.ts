@@ -75,8 +75,8 @@ export class KeptBlocks {
       { pa: asPa(archive.multiple("pa", block?.[1].pa, GiB, 0, PHYSICAL_END - GiB)), isWhole: archive.bool("isWhole", block?.[1].isWhole) },
     ]);
     if (!archive.loading) return;
+    archive.check(blocks.every(([ipa], index) => index === 0 || ipa > blocks[index - 1][0]), "blocks ascend");
     for (const [ipa, block] of blocks) this.#blocks.set(ipa, block);
-    archive.check(this.#blocks.size === blocks.length, "a block is listed once");
   }
 
   #split(base: Ipa): void {

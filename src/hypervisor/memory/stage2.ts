@@ -37,12 +37,17 @@ export interface MappedRun {
 
 export const ALL_STAGE2_FLAGS = Object.values(Stage2Flags).reduce<number>((all, flag) => all | flag, 0);
 
+/** Whether pages that are mapped at `next` belong to the run before. */
+export function continues(run: MappedRun, next: Omit<MappedRun, "size">): boolean {
+  return run.ipa + run.size === next.ipa && run.pa + run.size === next.pa && run.flags === next.flags;
+}
+
 /** The mappings of the tables, in as few runs as possible. */
 export function mappedRuns(stage2: Stage2Table): MappedRun[] {
   const runs: MappedRun[] = [];
   for (const { ipa, pa, size, flags } of stage2.entries()) {
     const last = runs.at(-1);
-    if (last && last.ipa + last.size === ipa && last.pa + last.size === pa && last.flags === flags) last.size += size;
+    if (last && continues(last, { ipa, pa, flags })) last.size += size;
     else runs.push({ ipa, pa, size, flags });
   }
   return runs;
