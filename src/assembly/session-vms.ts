@@ -13,10 +13,9 @@ const SAVED = v.strictObject({
   names: byVmid,
   states: byVmid,
   exits: v.array(v.tuple([v.string(), v.picklist(VM_EXIT_REASONS)])),
-  /** Absent in older snapshots. */
-  lives: v.optional(v.array(v.tuple([v.string(), v.picklist(VM_STATES)])), []),
-  firstError: v.optional(v.string()),
-  crashed: v.optional(v.array(v.string())),
+  lives: v.array(v.tuple([v.string(), v.picklist(VM_STATES)])),
+  firstError: v.undefinedable(v.string()),
+  crashed: v.undefinedable(v.array(v.string())),
 });
 
 /** The VMs of one session. */

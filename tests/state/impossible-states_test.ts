@@ -68,6 +68,15 @@ Deno.test("a state whose page tables or mappings are in another order, or which 
   assert.throws(() => load([/mapped\.2\.flags$/, fieldAt(/mapped\.1\.flags$/).value]), refusal(/a mapping is as long as it can be/));
 });
 
+Deno.test("a state of a session in which a field is absent is refused", () => {
+  const { vms } = assembleEmpty(plan), saved = vms.save() as Record<string, unknown>;
+  vms.restore(saved);
+  for (const absent of Object.keys(saved)) {
+    const { [absent]: _, ...rest } = saved;
+    assert.throws(() => vms.restore(rest), new RegExp(absent));
+  }
+});
+
 Deno.test("a state whose watchdog was last served in the future is refused", () => {
   assert.throws(() => load([/watchdog\.pinged$/, Infinity]), refusal(/the last ping was in the past/));
 });
