@@ -20,6 +20,8 @@ const MOST_PROCESSES = 4;
 const STUCK_AFTER = 15 * 60_000;
 /** Folders whose tests take longest; they start first, so that short ones fill the end. */
 const LONGEST = ["tests/guests", "tests/terminal", "tests/conformance", "tests/cli"];
+/** The same with the full numbers. */
+const LONGEST_FULL = ["tests/suites", "tests/snapshots", "tests/fuzz", "tests/tui", "tests/terminal"];
 
 /** Counts of a summary line of `deno test`. */
 export interface Summary {
@@ -46,15 +48,24 @@ export function summaryLine(summaries: readonly Summary[], succeeded: boolean, s
     `${ignored ? ` | ${ignored} ignored` : ""} (${time})`;
 }
 
-/** Files in batches, each of one folder; those that take longest first. */
-export function batches(files: readonly string[]): string[][] {
+/** Files in batches of at most `most`, each of one folder; those that take longest first. */
+export function batches(files: readonly string[], most = BATCH, longest = LONGEST): string[][] {
   const folders = Map.groupBy(files.toSorted(), (file) => file.split("/").slice(0, 2).join("/"));
-  const inOrder = [...LONGEST, ...folders.keys()].flatMap((folder) => {
+  const inOrder = [...longest, ...folders.keys()].flatMap((folder) => {
     const own = folders.get(folder) ?? [];
     folders.delete(folder);
     return own.length ? [own] : [];
   });
-  return inOrder.flatMap((own) => Array.from({ length: Math.ceil(own.length / BATCH) }, (_, i) => own.slice(i * BATCH, (i + 1) * BATCH)));
+  return inOrder.flatMap((own) => Array.from({ length: Math.ceil(own.length / most) }, (_, i) => own.slice(i * most, (i + 1) * most)));
+}
+
+/** Batches for the full numbers: a file that has such numbers takes up to an hour, and is alone. */
+export function fullBatches(files: readonly string[]): string[][] {
+  const { full = [], same = [] } = Object.groupBy(
+    files,
+    (file) => Deno.readTextFileSync(`${ROOT}${file}`).includes("EL2_LONG") ? "full" : "same",
+  );
+  return [...batches(full, 1, LONGEST_FULL), ...batches(same)];
 }
 
 /** The test files below a folder. */
@@ -161,8 +172,9 @@ async function* lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGen
 }
 
 async function runAll(): Promise<boolean> {
-  const stuckAfter = Deno.env.has("EL2_LONG") ? Infinity : STUCK_AFTER;
-  const begun = performance.now(), queue = batches(testFiles("tests")), outcomes: Outcome[] = [];
+  const isFull = Deno.env.has("EL2_LONG"), stuckAfter = isFull ? Infinity : STUCK_AFTER;
+  const files = testFiles("tests"), queue = isFull ? fullBatches(files) : batches(files);
+  const begun = performance.now(), outcomes: Outcome[] = [];
   const take = async () => {
     for (let files = queue.shift(); files; files = queue.shift()) {
       const outcome = await run(files, stuckAfter);
