@@ -105,7 +105,7 @@ function furnish(plan: SessionPlan, map: MemoryMap, system: GuestSystem, core: W
   // hypervisor.
   const random = new RandomGenerator(plan.seed ^ 0x5e55_1010);
   const primary: Primary = plan.what.kind === "boot"
-    ? loadPrimary(machine, map, plan, plan.what, random)
+    ? loadPrimary(system, map, plan, plan.what, random)
     : { images: DEFAULT_PRIMARY_IMAGES, flash: [] };
   const resourceManager = plan.root ? readRootImages(plan.root) : () => manager;
   const { behaviour, seed } = plan;
@@ -200,14 +200,20 @@ interface Primary {
 }
 
 /** Puts image, ramdisk and devicetree of the primary VM into RAM, or firmware into its flash. */
-function loadPrimary(machine: Machine, map: MemoryMap, plan: SessionPlan, boot: BootPlan, random: RandomGenerator): Primary {
+function loadPrimary(
+  { machine, outside }: Pick<GuestSystem, "machine" | "outside">,
+  map: MemoryMap,
+  plan: SessionPlan,
+  boot: BootPlan,
+  random: RandomGenerator,
+): Primary {
   const { append, clock, devices, bus, uart, platformDevices } = boot;
   const geniezone = plan.behaviour?.geniezone;
   const virtioSlots = bus === "pci" ? 0 : devices?.length;
   const platform = { append, clock: clock !== undefined, virtioSlots, geniezone, bus, uart, platformDevices };
   if (boot.firmware) {
     const layout = layoutFirmware(boot.firmware, map.primarySize);
-    const flash = makeFlash(machine, boot.firmware, layout, plan.replay !== undefined);
+    const flash = makeFlash(machine, boot.firmware, layout, outside);
     const images = firmwareImages(layout);
     const tree = boot.dtb ?? generatedTree(plan, layout.memory, random, { ...platform, flash: layout.banks.map(({ size }) => size) });
     writeTree(machine, images, tree);
@@ -297,10 +303,9 @@ function startHost(
   // They are there before the host is, which may be loaded in the middle of its life.
   const devices = new Map(run.host.vms.map((vm) => [vm.name, own ? [] : vmDevices(vm, maker, system)]));
   system.parts.push(...maker.parts);
-  const alone = plan.replay !== undefined;
   const variables = new Map(
     own ? [] : run.host.vms.flatMap(({ name, flash }) => {
-      return flash?.vars === undefined ? [] : [[name, new KeptVariables(name, flash.vars, alone)] as const];
+      return flash?.vars === undefined ? [] : [[name, new KeptVariables(name, flash.vars, outside)] as const];
     }),
   );
   for (const { part } of variables.values()) system.parts.push(part);

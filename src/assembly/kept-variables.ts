@@ -3,7 +3,8 @@
 
 import type { FlashVariables } from "../host/board.ts";
 import type { VariablesPlan } from "../host/plan.ts";
-import { computer } from "../outside/computer.ts";
+import { machineDisk } from "../outside/computer.ts";
+import type { OutsideDoor } from "../outside/outside.ts";
 import type { SavedPart } from "../state/parts.ts";
 import { type BlockBacking, OverlayBacking } from "../virtio/block/backing.ts";
 
@@ -15,11 +16,11 @@ export class KeptVariables implements FlashVariables {
   /** The file is outdated, as the machine was loaded. */
   #behind = false;
 
-  /** @param alone whether the machine is a second one beside the owner of the file */
-  constructor(vm: string, { path, content }: VariablesPlan, alone: boolean) {
+  /** A machine whose outside sources are recorded is a second one: the file has another owner. */
+  constructor(vm: string, { path, content }: VariablesPlan, outside: OutsideDoor) {
     const read = (offset: number, into: Uint8Array) => into.set(content.subarray(offset, offset + into.length));
     this.#bytes = new OverlayBacking({ size: content.length, read });
-    this.#file = alone ? undefined : computer().disk(path, false);
+    this.#file = outside.replayed ? undefined : machineDisk(path, false, outside);
     this.part = {
       name: `firmware variables of ${vm}`,
       save: () => this.#bytes.save(),

@@ -10,7 +10,8 @@ import type { PrimaryImages } from "../hypervisor/root-vm.ts";
 import type { Machine } from "../machine/machine.ts";
 import { FLASH_BASES, FLASH_MAX, FW_CFG_BASE, RAM_BASE } from "../machine/memory-map.ts";
 import type { BlockBacking } from "../virtio/block/backing.ts";
-import { computer } from "../outside/computer.ts";
+import { machineDisk } from "../outside/computer.ts";
+import type { OutsideDoor } from "../outside/outside.ts";
 import type { FirmwareLayout } from "./firmware-layout.ts";
 import { Vmid } from "../inspection/guest-names.ts";
 import type { GuestSystem } from "./guest-system.ts";
@@ -21,11 +22,11 @@ import { VmMemory } from "./vm-memory.ts";
 const whole = (max: number = Number.MAX_SAFE_INTEGER) => v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(max));
 
 /**
- * Fills the flash of a layout, and returns what the hypervisor needs to place it.
- * @param alone whether the machine is a second one beside the owner of the variables file
+ * Fills the flash of a layout, and returns what the hypervisor needs to place it. The machine of
+ * `outside` owns the variables file, unless its sources are recorded: it is a second one.
  */
-export function makeFlash(machine: Machine, { code, vars }: FirmwarePlan, layout: FirmwareLayout, alone: boolean): FlashPlan[] {
-  const kept = vars === undefined || alone ? undefined : computer().disk(vars.path, false);
+export function makeFlash(machine: Machine, { code, vars }: FirmwarePlan, layout: FirmwareLayout, outside: OutsideDoor): FlashPlan[] {
+  const kept = vars === undefined || outside.replayed ? undefined : machineDisk(vars.path, false, outside);
   return layout.banks.map(({ size, storage }, index) => {
     const content = new Uint8Array(size).fill(ERASED);
     content.set(index === 0 ? code.subarray(0, contentSize(code)) : vars?.content ?? []);

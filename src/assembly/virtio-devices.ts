@@ -17,7 +17,7 @@ import { P9Server } from "../virtio/p9/server.ts";
 import { DEFAULT_NET_POLICY, deviceId, type DevicePlan } from "../virtio/plan.ts";
 import { type RandomBytes, RngDevice } from "../virtio/rng/rng.ts";
 import { captureFile, captureFrames } from "../outside/capture.ts";
-import { computer } from "../outside/computer.ts";
+import { computer, machineDisk } from "../outside/computer.ts";
 import { SessionFabric } from "../virtio/vsock/fabric.ts";
 import { OutsideEndpoint } from "../virtio/vsock/outside-endpoint.ts";
 import { VsockDevice } from "../virtio/vsock/vsock.ts";
@@ -67,7 +67,11 @@ export class DeviceMaker {
     const number = this.#made++;
     switch (plan.kind) {
       case "block":
-        return new BlockDevice(backing(plan.image, plan.mode), `el2-${vm}-${index}`, (message) => this.session.problem(name, message));
+        return new BlockDevice(
+          this.#backing(plan.image, plan.mode),
+          `el2-${vm}-${index}`,
+          (message) => this.session.problem(name, message),
+        );
       case "rng":
         return new RngDevice(bytesOf(new RandomGenerator(this.seed + number >>> 0)));
       case "vsock": {
@@ -132,6 +136,11 @@ export class DeviceMaker {
     }
   }
 
+  #backing(image: string, mode: "ro" | "rw" | "overlay"): BlockBacking {
+    const disk = machineDisk(image, mode !== "rw", this.outside);
+    return mode === "overlay" ? new OverlayBacking(disk) : disk;
+  }
+
   #switch(name: string): NetSwitch {
     const found = this.#switches.get(name);
     if (found) return found;
@@ -140,11 +149,6 @@ export class DeviceMaker {
     this.parts.push({ name: `switch ${name}`, save: () => made.save(), restore: (state) => made.restore(v.parse(ADDRESSES, state)) });
     return made;
   }
-}
-
-function backing(image: string, mode: "ro" | "rw" | "overlay"): BlockBacking {
-  const file = computer().disk(image, mode !== "rw");
-  return mode === "overlay" ? new OverlayBacking(file) : file;
 }
 
 /** Bytes of a generator of 32-bit numbers. */

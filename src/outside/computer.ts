@@ -6,6 +6,7 @@ import type { OutsideNetwork, UnixSockets } from "../virtio/outside-network.ts";
 import type { SharedFolder } from "../virtio/p9/folder.ts";
 import { ConsoleLog } from "./console-log.ts";
 import { openDisk } from "./disk-file.ts";
+import type { OutsideDoor } from "./outside.ts";
 import { ComputerFolder } from "./shared-folder.ts";
 import { computerSockets, unixSockets } from "./sockets.ts";
 
@@ -31,6 +32,13 @@ export interface Computer {
   log(path: string): OpenLog;
   sockets(): OutsideNetwork;
   unixSockets(): UnixSockets;
+}
+
+/** A disk of a machine, which gives it back at its end. */
+export function machineDisk(path: string, readOnly: boolean, outside: Pick<OutsideDoor, "add">): OpenDisk {
+  const disk = computer().disk(path, readOnly);
+  outside.add({ listens: false, busy: false, close: () => disk.close() });
+  return disk;
 }
 
 /** The computer with the rights of this thread. */

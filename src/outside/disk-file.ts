@@ -11,31 +11,49 @@ import type { BlockBacking } from "../virtio/block/backing.ts";
 const ZEROES = new Uint8Array(1 << 16);
 
 /** The reason why a writable disk is in no snapshot. */
-export function notSavable(path: string): UnsavableError {
+function notSavable(path: string): UnsavableError {
   return new UnsavableError(`disk ${path} is written through to its file, and cannot be part of a snapshot; use mode "overlay"`);
 }
 
 /** An open disk of a file. */
-export interface FileDisk extends BlockBacking {
+interface FileDisk extends BlockBacking {
   readonly path: string;
   /** Gives the file back. */
   close(): void;
+}
+
+/** Where the files of disks come from. */
+export interface DiskFiles {
+  /** @throws Error if it cannot be opened, or another session writes it */
+  open(path: string, readOnly: boolean): Deno.FsFile;
+  /** A disk no longer uses the file. */
+  close(file: Deno.FsFile): void;
+}
+
+/** Files that this thread may open. */
+export const COMPUTER_FILES: DiskFiles = {
+  open(path, readOnly) {
+    const file = Deno.openSync(path, { read: true, write: !readOnly });
+    if (readOnly || file.tryLockSync(true)) return file;
+    file.close();
+    throw new DiskInUse(path);
+  },
+  close: (file) => file.close(),
+};
+
+/** The reason why a disk cannot be opened for writing. */
+export class DiskInUse extends Error {
+  constructor(path: string) {
+    super(`another session uses disk ${path}; open it there with mode "ro" or "overlay"`);
+  }
 }
 
 /**
  * Opens a disk, and holds a writable one against other writers.
  * @throws Error if it cannot be opened, is damaged, or is a writable disk of another session
  */
-export function openDisk(path: string, readOnly: boolean): FileDisk {
-  return path.endsWith(".qcow2") ? new Qcow2File(path, readOnly) : new DiskFile(path, readOnly);
-}
-
-/** @throws Error if it cannot be opened, or another session writes it */
-function openFile(path: string, readOnly: boolean): Deno.FsFile {
-  const file = Deno.openSync(path, { read: true, write: !readOnly });
-  if (readOnly || file.tryLockSync(true)) return file;
-  file.close();
-  throw new Error(`another session uses disk ${path}; open it there with mode "ro" or "overlay"`);
+export function openDisk(path: string, readOnly: boolean, files = COMPUTER_FILES): FileDisk {
+  return path.endsWith(".qcow2") ? new Qcow2File(path, readOnly, files) : new DiskFile(path, readOnly, files);
 }
 
 /** A qcow2 image: it grows with what is written. */
@@ -44,13 +62,13 @@ class Qcow2File implements FileDisk {
   readonly #file: Deno.FsFile;
   readonly #disk: Qcow2Disk;
 
-  constructor(readonly path: string, readonly readOnly: boolean) {
+  constructor(readonly path: string, readonly readOnly: boolean, readonly files: DiskFiles) {
     this.savable = readOnly;
-    this.#file = openFile(path, readOnly);
+    this.#file = files.open(path, readOnly);
     try {
       this.#disk = new Qcow2Disk(imageBytes(this.#file), readOnly);
     } catch (error) {
-      this.#file.close();
+      this.close();
       throw error instanceof BadQcow2 ? new Error(`disk ${path}: ${error.message}`) : error;
     }
   }
@@ -76,7 +94,7 @@ class Qcow2File implements FileDisk {
   }
 
   close(): void {
-    this.#file.close();
+    this.files.close(this.#file);
   }
 
   /** A read-only disk has no state; a writable one cannot be saved (`savable`). */
@@ -97,12 +115,12 @@ export class DiskFile implements FileDisk {
    * Opens the file, and holds it against other writers.
    * @throws Error if it cannot be opened, is empty, or is a writable disk of another session.
    */
-  constructor(readonly path: string, readonly readOnly: boolean) {
+  constructor(readonly path: string, readonly readOnly: boolean, readonly files = COMPUTER_FILES) {
     this.savable = readOnly;
-    this.#file = openFile(path, readOnly);
+    this.#file = files.open(path, readOnly);
     this.size = this.#file.seekSync(0, Deno.SeekMode.End);
     if (this.size < 512) {
-      this.#file.close();
+      this.close();
       throw new Error(`disk ${path} has ${this.size} bytes, less than a sector; make it with: truncate -s 1G ${path}`);
     }
   }
@@ -133,7 +151,7 @@ export class DiskFile implements FileDisk {
 
   /** Gives the file back. */
   close(): void {
-    this.#file.close();
+    this.files.close(this.#file);
   }
 
   /** A read-only disk has no state; a writable one cannot be saved (`savable`). */

@@ -153,7 +153,7 @@ export class Outside implements OutsideDoor {
     return this.#users.some((user) => user.busy);
   }
 
-  /** The session is over: closes all sockets. */
+  /** The machine is over: closes all sockets and disks. */
   close(): void {
     for (const user of this.#users.splice(0)) user.close();
   }

@@ -1,5 +1,5 @@
 // A worker without rights, and this thread's services to it, which are loaded when it first needs
-// them: a machine without disks, network and logs never does.
+// them: a machine without network, shared folders and logs never does.
 
 import type { CodeFolders } from "../support/code-folders.ts";
 import type { Request, SessionEvent } from "../protocol/protocol.ts";

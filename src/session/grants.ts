@@ -2,7 +2,7 @@
 // its plan and its client's requests name, and its places in the cache.
 
 import { basename, dirname } from "node:path";
-import { DEFAULT_NET_POLICY, type NetPolicy, plannedDevices, plannedVariables, type SessionPlan } from "../plans/plan.ts";
+import { DEFAULT_NET_POLICY, type NetPolicy, plannedDevices, type SessionPlan } from "../plans/plan.ts";
 import type { Request } from "../protocol/protocol.ts";
 import { type Address, ip, ip6, IP_BITS } from "../formats/ip-addresses.ts";
 import type { CodeFolders } from "../support/code-folders.ts";
@@ -48,8 +48,6 @@ export class Grants {
   /** Snapshots of first prompts, in the cache. */
   readonly #prompts = new Set<string>();
   readonly #logs = new Set<string>();
-  /** Disks, and whether they may be written. */
-  readonly #disks = new Map<string, boolean>();
   /** Folders, and whether they may be written. */
   readonly #folders = new Map<string, boolean>();
   readonly #sockets = new Set<string>();
@@ -109,11 +107,6 @@ export class Grants {
     return this.#logs.has(path) && this.#asNamed(path);
   }
 
-  mayOpenDisk(path: string, readOnly: boolean): boolean {
-    const writable = this.#disks.get(path);
-    return writable !== undefined && (readOnly || writable) && this.#asNamed(path);
-  }
-
   /** Whether a shared folder may be written; undefined if it is not one. */
   folder(path: string): { readonly writable: boolean } | undefined {
     const writable = this.#folders.get(path);
@@ -157,8 +150,8 @@ export class Grants {
     this.#places.set(path, leadsTo(path));
   }
 
-  #nameWith(path: string, among: Map<string, boolean>, writable: boolean): void {
-    among.set(path, writable || among.get(path) === true);
+  #nameFolder(path: string, writable: boolean): void {
+    this.#folders.set(path, writable || this.#folders.get(path) === true);
     this.#places.set(path, leadsTo(path));
   }
 
@@ -175,12 +168,10 @@ export class Grants {
     if (instant !== undefined) this.#name(instant, this.#prompts);
     if (record) this.#name(record.path, this.#growing);
     for (const path of Object.values(logs)) this.#name(path, this.#logs);
-    for (const path of plannedVariables(plan)) this.#nameWith(path, this.#disks, true);
+    // A replay repeats what came in, and opens nothing.
+    if (replay) return;
     for (const device of plannedDevices(plan)) {
-      if (device.kind === "block") this.#nameWith(device.image, this.#disks, device.mode === "rw");
-      // A replay repeats what came in, and opens nothing.
-      if (replay) continue;
-      if (device.kind === "9p") this.#nameWith(device.folder, this.#folders, device.mode === "rw");
+      if (device.kind === "9p") this.#nameFolder(device.folder, device.mode === "rw");
       if (device.kind === "vsock" && device.path !== undefined) this.#name(device.path, this.#sockets);
       if (device.kind !== "net") continue;
       if (device.capture !== undefined) this.#name(device.capture, this.#growing);

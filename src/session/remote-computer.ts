@@ -1,12 +1,12 @@
-// The computer for the worker that runs guests and has no rights: files, disks, folders and logs of
-// another thread (`served-computer.ts`).
+// The computer for the worker that runs guests and has no rights: files, folders, logs and sockets
+// of another thread (`served-computer.ts`), and disks that it opened while it had them.
 
-import type { Computer, OpenDisk, OpenLog } from "../outside/computer.ts";
-import { notSavable } from "../outside/disk-file.ts";
-import { KiB } from "../support/sizes.ts";
+import type { Computer, OpenLog } from "../outside/computer.ts";
+import { openDisk } from "../outside/disk-file.ts";
 import type { Files, GrowingFile, PendingFile } from "../support/files.ts";
 import type { FileChange, FileStatus, OpenFile, SharedFolder } from "../virtio/p9/folder.ts";
 import { type Calls, PIECE } from "./calls.ts";
+import type { OwnDisks } from "./own-disks.ts";
 import type { RemoteSockets } from "./remote-sockets.ts";
 
 /** The object whose methods open all others. */
@@ -66,105 +66,15 @@ function* pieces(bytes: Uint8Array): Generator<readonly [at: number, piece: Uint
   for (let at = 0; at < bytes.length; at += PIECE) yield [at, bytes.subarray(at, at + PIECE)];
 }
 
-/** The computer by another thread. */
-export function remoteComputer(calls: Calls, sockets: RemoteSockets): Computer {
-  const disks = new Set<RemoteDisk>();
+/** The computer by another thread, without its disks. */
+export function remoteComputer(calls: Calls, sockets: RemoteSockets, disks: OwnDisks): Computer {
   return {
-    disk(path, readOnly) {
-      const { object, size } = calls.call(COMPUTER, "disk", path, readOnly) as { object: number; size: number };
-      return new RemoteDisk(calls, object, path, readOnly, size, disks);
-    },
+    disk: (path, readOnly) => openDisk(path, readOnly, disks),
     folder: (path) => new RemoteFolder(calls, calls.call(COMPUTER, "folder", path) as number),
     log: (path) => new RemoteLog(calls, path),
     sockets: () => sockets.network(),
     unixSockets: () => sockets.unix(),
   };
-}
-
-/**
- * Bytes that a disk fetches when reads follow each other: a call costs as much as to copy several
- * times that.
- */
-const AHEAD = 128 * KiB;
-
-/** A disk of another thread. */
-class RemoteDisk implements OpenDisk {
-  readonly savable: boolean;
-  /** Fetched bytes, which begin at `#from`; they serve only reads that follow each other. */
-  #fetched: Uint8Array | undefined;
-  #from = 0;
-  #count = 0;
-  /** The end of the read before. */
-  #next = -1;
-
-  constructor(
-    readonly calls: Calls,
-    readonly object: number,
-    readonly path: string,
-    readonly readOnly: boolean,
-    readonly size: number,
-    /** All disks of the machine: two may have one file. */
-    readonly disks: Set<RemoteDisk>,
-  ) {
-    this.savable = readOnly;
-    disks.add(this);
-  }
-
-  read(offset: number, into: Uint8Array): void {
-    const follows = offset === this.#next;
-    this.#next = offset + into.length;
-    if (!follows || into.length >= AHEAD || this.#next > this.size) {
-      this.#count = 0;
-      return this.#read(offset, into);
-    }
-    if (offset < this.#from || this.#next > this.#from + this.#count) {
-      const fetched = this.#fetched ??= new Uint8Array(AHEAD), count = Math.min(AHEAD, this.size - offset);
-      this.#count = 0;
-      this.#read(offset, fetched.subarray(0, count));
-      this.#from = offset;
-      this.#count = count;
-    }
-    const at = offset - this.#from;
-    into.set(this.#fetched!.subarray(at, at + into.length));
-  }
-
-  #read(offset: number, into: Uint8Array): void {
-    for (const [at, piece] of pieces(into)) {
-      const size = this.calls.read(piece, this.object, "read", offset + at, piece.length);
-      if (size !== piece.length) throw new RangeError(`${size} bytes of ${this.path}, not ${piece.length}`);
-    }
-  }
-
-  write(offset: number, from: Uint8Array): void {
-    this.#changes();
-    for (const [at, piece] of pieces(from)) this.calls.call(this.object, "write", offset + at, piece);
-  }
-
-  flush(): void {
-    this.calls.call(this.object, "flush");
-  }
-
-  zero(offset: number, size: number): void {
-    this.#changes();
-    this.calls.call(this.object, "zero", offset, size);
-  }
-
-  /** Bytes of a file change: fetched ones are no longer right. */
-  #changes(): void {
-    for (const disk of this.disks) disk.#count = 0;
-  }
-
-  close(): void {
-    this.disks.delete(this);
-    this.calls.call(this.object, "close");
-  }
-
-  /** As `DiskFile` has it. */
-  save(): undefined {
-    if (!this.savable) throw notSavable(this.path);
-  }
-
-  restore(): void {}
 }
 
 /** A console's log of another thread. */

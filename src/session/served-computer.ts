@@ -3,7 +3,6 @@
 
 import { createHash } from "node:crypto";
 import { ConsoleLog } from "../outside/console-log.ts";
-import { type FileDisk, openDisk } from "../outside/disk-file.ts";
 import { ComputerFolder } from "../outside/shared-folder.ts";
 import { OWN_FILES, type PendingFile } from "../support/files.ts";
 import { type FileChange, type OpenFile, ShareError, type SharePath } from "../virtio/p9/folder.ts";
@@ -120,11 +119,6 @@ export class ServedComputer {
         if (base !== undefined) grants.report(base);
         return base;
       },
-      disk: (path: string, readOnly: boolean) => {
-        allow(grants.mayOpenDisk(path, readOnly), path);
-        const disk = openDisk(path, readOnly);
-        return { object: this.#object((forget) => diskMethods(disk, forget)), size: disk.size };
-      },
       folder: (path: string) => {
         const granted = grants.folder(path);
         allow(granted !== undefined, path);
@@ -203,34 +197,6 @@ function wholeFile(file: PendingFile, forget: () => void): Methods {
     dispose: () => {
       forget();
       file[Symbol.dispose]();
-    },
-  };
-}
-
-function diskMethods(disk: FileDisk, forget: () => void): Methods {
-  const within = (offset: number, size: number) => {
-    const right = Number.isSafeInteger(offset) && Number.isSafeInteger(size) && offset >= 0 && size >= 0 && offset + size <= disk.size;
-    if (!right) throw new RangeError(`${offset}, ${size} bytes: not on disk ${disk.path}`);
-  };
-  return {
-    read: (offset: number, size: number) => {
-      within(offset, size);
-      const bytes = buffer(size);
-      disk.read(offset, bytes);
-      return bytes;
-    },
-    write: (offset: number, bytes: Uint8Array) => {
-      within(offset, bytes.length);
-      disk.write(offset, bytes);
-    },
-    flush: () => disk.flush(),
-    zero: (offset: number, size: number) => {
-      within(offset, size);
-      disk.zero(offset, size);
-    },
-    close: () => {
-      forget();
-      disk.close();
     },
   };
 }

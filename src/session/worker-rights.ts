@@ -1,5 +1,6 @@
-// The rights of the worker that runs guests: it reads el2's own code and cache, and nothing else.
-// Deno starts a worker with fewer rights than its process only with an unstable flag.
+// The rights of the worker that runs guests: it opens the disks of its plan, and then, before its
+// machine begins, gives up all rights but to read el2's own code and cache. Deno starts a worker
+// with fewer rights than its process only with an unstable flag.
 
 import { codeIn, coresIn, instantIn, namedCacheFolder } from "../support/cache-name.ts";
 
@@ -21,10 +22,34 @@ export function canConfine(): boolean {
     Deno.permissions.querySync({ name: "import", host: MARK } as Deno.PermissionDescriptor).state === "denied";
 }
 
-/** The worker's rights. */
+/** A path that is the start of all others. */
+const ALL_FILES = "/";
+
+/**
+ * The worker's rights until it knows its plan. It starts before the command line is loaded, when
+ * nobody knows which disks it will have.
+ */
 export function workerPermissions(entry: URL): Deno.PermissionOptionsObject {
   const cache = namedCacheFolder();
   const code = entry.protocol === "file:" ? [entry, new URL("src/", entry), new URL(WORKER_FOLDER, entry)] : [];
-  const read = [...code, ...cache === undefined ? [] : [coresIn(cache), codeIn(cache), instantIn(cache)]];
-  return { read, write: false, net: false, run: false, env: false, sys: false, ffi: false, import: false };
+  const read = [ALL_FILES, ...code, ...cache === undefined ? [] : [coresIn(cache), codeIn(cache), instantIn(cache)]];
+  return { read, write: true, net: false, run: false, env: false, sys: false, ffi: false, import: false };
+}
+
+/** Whether this thread is a worker that has its own rights. Every process may read variables. */
+export function isConfined(): boolean {
+  return Deno.permissions.querySync({ name: "env" }).state !== "granted";
+}
+
+/**
+ * This thread, a confined worker, opens no files from now on but el2's own code and cache.
+ * @throws Error if it still has more rights
+ */
+export function giveUpFiles(): void {
+  const rights = [{ name: "write" }, { name: "read", path: ALL_FILES }] as const;
+  for (const right of rights) {
+    if (Deno.permissions.revokeSync(right).state === "granted") {
+      throw new Error(`the worker of guests keeps its right to ${right.name} files`);
+    }
+  }
 }

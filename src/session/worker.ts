@@ -14,13 +14,16 @@ import type { Surroundings } from "./confined-worker.ts";
 import { giveUpServices } from "./given-up.ts";
 import { MachineServer } from "./machine-server.ts";
 import { Outbox } from "./outbox.ts";
+import { OwnDisks } from "./own-disks.ts";
 import { remoteComputer, remoteFiles } from "./remote-computer.ts";
 import { RemoteSockets } from "./remote-sockets.ts";
+import { giveUpFiles, isConfined } from "./worker-rights.ts";
 
 /** Listens to requests. Call it once, in the worker. */
 export function serveMachine(): void {
   // A worker with its process's rights can do more than that anyway.
-  if (Deno.permissions.querySync({ name: "write" }).state !== "granted") giveUpServices();
+  const confined = isConfined();
+  if (confined) giveUpServices();
   let bell: Int32Array = new Int32Array(1);
   let taken = 0;
   const outbox = new Outbox((events: readonly SessionEvent[]) => {
@@ -30,13 +33,22 @@ export function serveMachine(): void {
   });
   const server = new MachineServer(outbox, () => Atomics.load(bell, 0) !== taken, writeBugReport);
   let sockets: RemoteSockets | undefined;
+  const disks = new OwnDisks();
   globalThis.onmessage = ({ data }: MessageEvent<readonly Request[] | Connection | SocketMessage | RightsQuestion>) => {
-    if (!("kind" in data)) return server.take(data, () => taken++);
+    if (!("kind" in data)) {
+      const start = data.find((request) => request.kind === "start");
+      if (start && confined) {
+        disks.openAll(start.plan);
+        giveUpFiles();
+      }
+      return server.take(data, () => taken++);
+    }
     if (data.kind === "rights") {
+      if (confined) giveUpFiles();
       import("./tried-rights.ts").then(({ triedRights }) => data.port.postMessage(triedRights()));
     } else if (data.kind === "connect") {
       bell = new Int32Array(data.bell);
-      sockets = data.surroundings && useSurroundings(data.surroundings);
+      sockets = data.surroundings && useSurroundings(data.surroundings, disks);
       keepCores(data.surroundings?.folders);
     } else {
       taken++;
@@ -47,14 +59,14 @@ export function serveMachine(): void {
   boundGarbage(() => server.busy);
 }
 
-/** From now on another thread acts for this one, which has no rights. */
-function useSurroundings({ port, mailbox }: Surroundings): RemoteSockets {
+/** From now on another thread acts for this one, which has no rights once its machine begins. */
+function useSurroundings({ port, mailbox }: Surroundings, disks: OwnDisks): RemoteSockets {
   const calls = new Calls(port, mailbox);
   const sockets = new RemoteSockets(
     (command, moved) => port.postMessage(command, moved),
     () => calls.call(0, "nameServer") as Address,
   );
   useFiles(remoteFiles(calls, OWN_FILES));
-  useComputer(remoteComputer(calls, sockets));
+  useComputer(remoteComputer(calls, sockets, disks));
   return sockets;
 }

@@ -6,12 +6,12 @@ import { createSocket } from "node:dgram";
 import { type Call, Calls, newMailbox, PIECE } from "../../src/session/calls.ts";
 import { Grants } from "../../src/session/grants.ts";
 import { REQUESTS_MAX } from "../../src/session/latest-requests.ts";
+import { OwnDisks } from "../../src/session/own-disks.ts";
 import { remoteComputer, remoteFiles } from "../../src/session/remote-computer.ts";
 import { RemoteSockets } from "../../src/session/remote-sockets.ts";
 import { ServedComputer } from "../../src/session/served-computer.ts";
 import type { SocketCommand } from "../../src/session/socket-words.ts";
 import type { DevicePlan, SessionPlan } from "../../src/plans/plan.ts";
-import type { OpenDisk } from "../../src/outside/computer.ts";
 import { NotOurs } from "../../src/support/own-files.ts";
 import { type Address, ip, ip6 } from "../../src/formats/ip-addresses.ts";
 import { ShareError } from "../../src/virtio/p9/folder.ts";
@@ -38,7 +38,7 @@ function rigged(plan: SessionPlan, cache?: string) {
       throw new Deno.errors.NotCapable("no right");
     },
   };
-  return { grants, served, calls, files: remoteFiles(calls, none), computer: remoteComputer(calls, sockets), sockets };
+  return { grants, served, calls, files: remoteFiles(calls, none), computer: remoteComputer(calls, sockets, new OwnDisks()), sockets };
 }
 
 const refused = (work: () => unknown) => assert.throws(work, Deno.errors.NotCapable);
@@ -55,7 +55,6 @@ Deno.test("files that neither plan nor request names are neither written nor rea
       refused(() => files.emptied(path));
       refused(() => files.read(path));
       refused(() => files.exists(path));
-      refused(() => computer.disk(path, true));
       refused(() => computer.folder(path));
       if (path !== log) refused(() => computer.log(path));
     }
@@ -191,74 +190,6 @@ Deno.test("a file that cannot be completed leaves nothing", async () => {
   });
 });
 
-Deno.test("a disk is opened as the plan has it, and used within its size", async () => {
-  await inFolder((folder) => {
-    const image = `${folder}/disk`, other = `${folder}/base`;
-    Deno.writeFileSync(image, new Uint8Array(4096));
-    Deno.writeFileSync(other, new Uint8Array(4096).fill(7));
-    const { computer, calls, served } = rigged(planOf([
-      { kind: "block", image, mode: "rw" },
-      { kind: "block", image: other, mode: "overlay" },
-    ]));
-    const disk = computer.disk(image, false), base = computer.disk(other, true);
-    refused(() => computer.disk(other, false));
-    const bytes = new Uint8Array(512);
-    disk.write(512, new Uint8Array(512).fill(9));
-    disk.flush();
-    disk.read(512, bytes);
-    assert.deepEqual(bytes, new Uint8Array(512).fill(9));
-    disk.zero(512, 512);
-    base.read(3584, bytes);
-    assert.deepEqual([...new Set(bytes)], [7]);
-    // Another session, or this one again, is refused with the reason.
-    assert.throws(() => computer.disk(image, false), /another session uses disk/);
-    for (const [offset, size] of [[4096, 1], [-1, 1], [NaN, 1], [4000, 512]]) {
-      assert.throws(() => calls.call(1, "read", offset, size), RangeError);
-      assert.throws(() => calls.call(1, "write", offset, new Uint8Array(size)), RangeError);
-    }
-    assert.equal(Deno.statSync(image).size, 4096);
-    assert.deepEqual(Deno.readFileSync(image), new Uint8Array(4096));
-    served.close();
-    // Open files were given back.
-    const again = rigged(planOf([{ kind: "block", image, mode: "rw" }]));
-    again.computer.disk(image, false).close();
-  });
-});
-
-Deno.test("reads of a disk that follow each other are few calls, and see what was written in between", async () => {
-  await inFolder((folder) => {
-    const image = `${folder}/disk`, content = crypto.getRandomValues(new Uint8Array(60_000)), size = 300_032;
-    Deno.writeFileSync(image, new Uint8Array(size));
-    const { computer, calls } = rigged(planOf([{ kind: "block", image, mode: "rw" }]));
-    const disk = computer.disk(image, false), other = computer.disk(image, true), into = new Uint8Array(4096);
-    let asked = 0;
-    const { read } = calls;
-    calls.read = (...args) => (asked++, read.apply(calls, args));
-    const equalBytes = (a: Uint8Array, b: Uint8Array) => a.toHex() === b.toHex();
-    const whole = (disk: OpenDisk, between = () => {}) => {
-      const all = new Uint8Array(size);
-      for (let at = 0; at < size; at += into.length) {
-        const part = into.subarray(0, Math.min(into.length, size - at));
-        disk.read(at, part);
-        all.set(part, at);
-        if (at === 8192) between();
-      }
-      return all;
-    };
-    assert.ok(equalBytes(whole(disk), new Uint8Array(size)));
-    assert.equal(asked, 4);
-    // The file is behind another disk, too, and its bytes were fetched for the first one already.
-    assert.ok(equalBytes(whole(other, () => disk.write(100_000, content)).subarray(100_000, 160_000), content));
-    disk.zero(100_000, 60_000);
-    assert.ok(equalBytes(whole(disk, () => disk.write(12_288, content)).subarray(12_288, 72_288), content));
-    // Reads here and there are as they were: each is a call.
-    asked = 0;
-    for (const at of [0, 65_536, 4096, 200_000]) disk.read(at, into);
-    assert.equal(asked, 4);
-    assert.throws(() => disk.read(size - 100, into), RangeError);
-  });
-});
-
 Deno.test("a shared folder gives what is in it, and changes only where the plan lets it", async () => {
   await inFolder((folder) => {
     for (const name of ["ro", "rw"]) {
@@ -372,26 +303,21 @@ Deno.test("names in a shared folder are texts, whatever else becomes one", async
   });
 });
 
-Deno.test("a link that a guest makes instead of a file, disk or socket of the plan leads nowhere", async () => {
+Deno.test("a link that a guest makes instead of a file or socket of the plan leads nowhere", async () => {
   await inFolder((folder) => {
     const share = `${folder}/share`, secret = `${folder}/secret`;
     Deno.mkdirSync(share);
     Deno.writeFileSync(secret, new Uint8Array(4096).fill(7));
-    const [image, record, log, saved, socket] = ["disk", "a.rec", "a.log", "a.snap", "v.sock"].map((name) => `${share}/${name}`);
-    Deno.writeFileSync(image, new Uint8Array(4096));
+    const [record, log, saved, socket] = ["a.rec", "a.log", "a.snap", "v.sock"].map((name) => `${share}/${name}`);
     const plan = planOf([
-      { kind: "block", image, mode: "rw" },
       { kind: "9p", folder: share, mode: "rw", tag: "rw" } as DevicePlan,
       { kind: "vsock", cid: 3, path: socket } as DevicePlan,
     ], { record: { path: record, header: "" }, logs: { host: log } });
     const { grants, computer, files } = rigged(plan);
     grants.request({ kind: "snapshot", id: 1, path: saved, title: "" });
     assert.deepEqual([grants.mayConnect(`${socket}_80`), grants.mayListenAt(socket)], [true, true]);
-    computer.disk(image, false).close();
     const shared = computer.folder(share);
-    shared.removeFile(["disk"]);
-    for (const name of ["disk", "a.rec", "a.log", "a.snap", "v.sock_80"]) shared.makeSymlink([name], secret);
-    for (const work of [() => computer.disk(image, false), () => computer.disk(image, true)]) refused(work);
+    for (const name of ["a.rec", "a.log", "a.snap", "v.sock_80"]) shared.makeSymlink([name], secret);
     for (const work of [() => files.emptied(record), () => computer.log(log), () => files.whole(saved)]) refused(work);
     assert.equal(grants.mayConnect(`${socket}_80`), false);
     // Nor does a link to a file that is not there yet, which opening it would make.

@@ -85,7 +85,7 @@ function ownRights(): Finding {
 /** Rights of the worker that runs guests, as it finds by trying. */
 async function workerRights(entry: URL): Promise<Finding> {
   const { rights, confined } = await rightsOfWorker(entry);
-  const none = "none; it reads el2's own code and cache, and the process does for it what its plan names";
+  const none = "none; it has its disks open, reads el2's own code and cache, and the process does for it what its plan names";
   if (rights.length === 0) return { id: "worker", ok: true, says: none, remedy: "" };
   const remedy = confined ? "this is a bug of el2" : `to run guests without them, start Deno with ${WORKER_OPTIONS.join(" ")}`;
   return { id: "worker", ok: !confined, says: `${rights.join(" ")}; those of its process`, remedy };

@@ -27,17 +27,20 @@ Deno.test("--reboot starts again where the guest asks for a reset, and SYSTEM_OF
     ...A64.loadW0(SYSTEM_RESET),
     A64.hvc,
   ];
-  const file = await Deno.makeTempFile({ suffix: ".bin" });
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" }), file = `${folder}/guest.bin`, disk = `${folder}/disk.img`;
   try {
     await Deno.writeFile(file, imageOf(words));
-    await using el2 = new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command("boot", file, "--stdio", "--reboot")]);
+    await Deno.writeFile(disk, new Uint8Array(4096));
+    // The next machine writes to the disk of the one before.
+    const command = el2Command("boot", file, "--stdio", "--reboot", "--disk", `${disk},rw`);
+    await using el2 = new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', ...command]);
     for (let life = 0; life < 3; life++) {
       await el2.expect(/A/, 60);
       await el2.type(life < 2 ? "r" : "q", "");
     }
     await el2.expect(/el2: SYSTEM_OFF\n/, 60);
   } finally {
-    await Deno.remove(file);
+    await Deno.remove(folder, { recursive: true });
   }
   const refused = await boot(words, "--reboot", "--record", "/tmp/never.rec");
   assert.deepEqual([
