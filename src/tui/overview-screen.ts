@@ -27,6 +27,8 @@ const CONSOLE_SHARE_OF_THREE = 0.46;
 const EVENTS_SHARE_OF_TWO = 0.45;
 /** Share of the VMs in a low terminal. */
 const VMS_SHARE = 0.65;
+/** From this height on the VMs leave room for another pane. */
+const LEAST_RULES = 7;
 
 /** Parts of the overview. */
 export interface OverviewParts {
@@ -51,6 +53,7 @@ export function overview({ tree, console, activity, unseen, refusedLately }: Ove
     filter: "kind!=sched",
     columns: (width) => eventColumns(width, true),
   });
+  const panes: readonly Pane[] = [tree, console, events, refusals];
   const underTree = below("under-tree"), underTreeOfThree = below("under-tree-of-three", 2);
   const besideConsole = beside("beside-console"), besideEvents = beside("beside-events"), overEvents = below("over-events");
 
@@ -75,14 +78,16 @@ export function overview({ tree, console, activity, unseen, refusedLately }: Ove
   function rules(body: Body, focused: Pane): Placed[] {
     const rest = { ...body, y: body.y + 1, height: body.height - 1 };
     const wanted = tree.length + tree.linkLines(body.width) + 2;
+    const top = { pane: machine, area: { ...body, height: 1 } };
+    if (rest.height < LEAST_RULES) return [top, { pane: panes.includes(focused) ? focused : tree, area: rest }];
     const [upper, lower] = underTree.cut(rest, Math.min(Math.max(wanted, 4), rest.height * VMS_SHARE));
     const shown = focused === events || focused === refusals ? focused : console;
-    return [{ pane: machine, area: { ...body, height: 1 } }, { pane: tree, area: upper }, { pane: shown, area: lower }];
+    return [top, { pane: tree, area: upper }, { pane: shown, area: lower }];
   }
 
   return {
     key: "1",
-    panes: [tree, console, events, refusals],
+    panes,
     views: [],
     dividers: [underTree, underTreeOfThree, besideConsole, besideEvents, overEvents],
     layout: (body, focused) => body.boxed && body.width >= LEAST_BOXED ? boxes(body) : rules(body, focused),
