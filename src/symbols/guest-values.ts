@@ -114,10 +114,7 @@ export class FrameValues {
     const plain = type.plain;
     if (plain.isRecord) return this.#members(plain, where, path);
     if (plain.tag === Tag.ArrayType) {
-      return Array.from(
-        { length: Math.min(ELEMENTS_MAX, plain.dimensions[0] ?? 0) },
-        (_, index) => this.element({ type, where }, index, path)!,
-      );
+      return Array.from({ length: elements(plain) }, (_, index) => this.element({ type, where }, index, path)!);
     }
     if (!plain.isPointer || plain.target.plain.size() === undefined) return [];
     const target = this.dereference({ type, where });
@@ -132,7 +129,7 @@ export class FrameValues {
   count({ type }: GuestValue): number {
     const plain = type.plain;
     if (plain.isRecord) return plain.members.length;
-    if (plain.tag === Tag.ArrayType) return Math.min(ELEMENTS_MAX, plain.dimensions[0] ?? 0);
+    if (plain.tag === Tag.ArrayType) return elements(plain);
     if (!plain.isPointer) return 0;
     const target = plain.target.plain;
     return target.isRecord ? target.members.length : Number(target.size() !== undefined);
@@ -152,11 +149,8 @@ export class FrameValues {
   /** An element of an array, or of what a pointer points to. */
   element({ type, where }: GuestValue, index: number, path: string): NamedValue | undefined {
     const plain = type.plain;
-    const inner = plain.tag === Tag.ArrayType && plain.dimensions.length > 1 ? undefined : plain.target;
-    // Rows of an array of several dimensions have no type.
-    if (!inner) return undefined;
-    const size = inner.size();
-    if (size === undefined) return undefined;
+    const inner = plain.tag === Tag.ArrayType ? elementType(plain) : plain.target, size = inner?.size();
+    if (!inner || size === undefined) return undefined;
     const named = { name: `[${index}]`, kind: "element" as const, path: `${path}[${index}]`, type: inner };
     if (plain.tag === Tag.ArrayType) return { ...named, where: this.#at(where, index * size, size) };
     const address = plain.isPointer ? this.number({ type, where }) : undefined;
@@ -266,7 +260,7 @@ export class FrameValues {
   }
 
   #compound(value: GuestValue, plain: GuestType, depth: number): string {
-    if (depth > 2) return "{…}";
+    if (depth > 2 || plain.tag === Tag.ArrayType && !elementType(plain)) return "{…}";
     if (plain.tag === Tag.ArrayType && plain.target.plain.isCharacter && value.where?.kind === "memory") {
       return this.#string(value.where.address) ?? UNREADABLE;
     }
@@ -278,6 +272,19 @@ export class FrameValues {
     }
     return `{${text}}`;
   }
+}
+
+/**
+ * The type of an array's elements. Rows of an array of several dimensions have none, nor has an
+ * array of a type without a size.
+ */
+function elementType(array: GuestType): GuestType | undefined {
+  return array.dimensions.length > 1 || array.target.size() === undefined ? undefined : array.target;
+}
+
+/** How many elements of an array are shown. */
+function elements(array: GuestType): number {
+  return elementType(array) ? Math.min(ELEMENTS_MAX, array.dimensions[0] ?? 0) : 0;
 }
 
 function littleEndian(value: bigint, size: number): Uint8Array | undefined {
