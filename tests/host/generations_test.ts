@@ -54,6 +54,20 @@ for (const device of ["v14", "ack-6.1", "v17", "ack-6.6", "ack-6.12", "union"] a
 }
 
 for (const device of ["v6", "v9"] as const) {
+  Deno.test(`a process of ${device} that is killed while its VM gets a VMID leaves nothing`, () => {
+    const host = new FakeHost(device), vmm = new Client(host), fd = vmm.open();
+    const { CREATE_VM } = device === "v6" ? GH_V6 : GH;
+    // The resource manager answers after the process has ended.
+    host.visit(({ kernel }) => {
+      assert.equal(kernel.ioctl(vmm.pid, fd, CREATE_VM.code, 0n).result, undefined);
+      kernel.exit(vmm.pid);
+    }, false);
+    assert.deepEqual(host.visit(({ gunyah }) => gunyah.state.vms), {});
+    assert.deepEqual(host.requests, ["VM_ALLOCATE", "VM_DEALLOCATE"]);
+  });
+}
+
+for (const device of ["v6", "v9"] as const) {
   Deno.test(`a VM of ${device}, whose vCPUs the hypervisor schedules, starts, and leaves nothing when it is closed`, () => {
     const stack = new HostStack({ device, scripts: {} });
     const vmm = new Client(stack);

@@ -111,7 +111,13 @@ export class GunyahDriver implements VmDriver {
   // ---- the VM manager ----
 
   ended(vm: Vm, { kind, task, label }: Sequence, result: number): number {
-    if (kind === "create" && result === 0) return this.#vmDescriptor(task!, vm);
+    const kernel = this.#kernel;
+    if (kind === "create" && result === 0) {
+      if (kernel.exists(kernel.task(task!).pid)) return this.#vmDescriptor(task!, vm);
+      // The process was killed while it waited.
+      this.#manager.release(vm);
+      return -Errno.EINTR;
+    }
     if (kind === "create") this.#manager.release(vm);
     else if (vm.signed !== undefined && (kind === "load" || kind === "start")) this.#vendor.ended(vm, kind, result);
     else if (kind === "delete" && result === 0 || kind === "region" && result < 0) {
