@@ -6,7 +6,7 @@ import { ArchiveError } from "../machine/archive.ts";
 import { KiB } from "../support/sizes.ts";
 
 /** Bytes of each console's output that a snapshot keeps. */
-const TAIL = 16 * KiB;
+export const TAIL = 16 * KiB;
 
 /** The end of what a console shows. */
 export interface ConsoleTail {

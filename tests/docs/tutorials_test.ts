@@ -23,7 +23,7 @@ const README = "../../README.md";
 const INSTALLS = /^(?:npx|export PATH).*\n/gm;
 
 /** Lines that need a terminal and somebody who presses keys: tests/tui/guide_test.ts does. */
-const INTERACTIVE = /^el2 tour\b.*\n/gm;
+const INTERACTIVE = /^el2 tour\b(?! --list).*\n/gm;
 
 function blocksOf(file: string): Block[] {
   const text = Deno.readTextFileSync(new URL(file, FOLDER));
