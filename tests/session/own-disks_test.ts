@@ -1,6 +1,8 @@
 // The disks that the worker of guests opens by itself, and the rights that it has before and after.
 
 import assert from "node:assert/strict";
+import { imageBytes } from "../../src/formats/image-bytes.ts";
+import { createQcow2 } from "../../src/formats/qcow2-disk.ts";
 import { COMPUTER_FILES, DiskInUse, openDisk } from "../../src/outside/disk-file.ts";
 import type { DevicePlan, SessionPlan } from "../../src/plans/plan.ts";
 import type { SessionEvent } from "../../src/protocol/protocol.ts";
@@ -94,8 +96,12 @@ Deno.test("variables of firmware are written by a machine and read by the one af
 
 Deno.test("the worker opens the disks of its plan, and has no right left when its machine begins", async () => {
   await inFolder(async (folder) => {
-    const image = `${folder}/disk`;
+    const image = `${folder}/disk`, packed = `${folder}/disk.qcow2`;
     Deno.writeFileSync(image, new Uint8Array(4096));
+    {
+      using file = Deno.openSync(packed, { createNew: true, read: true, write: true });
+      createQcow2(imageBytes(file), 1 << 20);
+    }
     const entry = new URL("main.ts", ROOT), permissions = workerPermissions(entry);
     const worker = new Worker(entry, { type: "module", name: WORKER_NAME, deno: { permissions } });
     try {
@@ -109,7 +115,7 @@ Deno.test("the worker opens the disks of its plan, and has no right left when it
           if (event.kind === "ready") {
             const surroundings = { port: port2, mailbox: newMailbox(), folders: { cores: undefined, code: undefined } };
             worker.postMessage({ kind: "connect", bell: new SharedArrayBuffer(4), surroundings } satisfies Connection, [port2]);
-            worker.postMessage([{ kind: "start", plan: planOf([{ kind: "block", image, mode: "rw" }]) }]);
+            worker.postMessage([{ kind: "start", plan: planOf([image, packed].map((image) => ({ kind: "block", image, mode: "rw" }))) }]);
           }
           if (event.kind === "sample") machine.resolve();
         }
