@@ -1,6 +1,7 @@
-// The drawings of docs/architecture.md and its pages show the rooms that src/ has.
+// docs/architecture.md and its pages show the rooms that src/ has, and name code that exists.
 
 import assert from "node:assert/strict";
+import { repositoryFiles } from "../support/files.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 /** Pages with a drawing of the floors inside a room. */
@@ -38,4 +39,28 @@ Deno.test("docs/architecture.md links every page of docs/architecture", () => {
   const text = Deno.readTextFileSync(new URL("docs/architecture.md", ROOT));
   const pages = [...Deno.readDirSync(new URL("docs/architecture/", ROOT))].map(({ name }) => name);
   assert.deepEqual(pages.filter((name) => !text.includes(`](architecture/${name})`)), []);
+});
+
+/** Names in code that cannot be words of English: `Names`, `namesOfTwoWords`, `Object.member`. */
+const CODE_NAME = /`#?((?:[A-Z][a-z]\w*|[a-z]+[A-Z]\w*)(?:\.\w+)?)(?:\(\))?`/g;
+
+/** Words of the names of code on a page that are not among `words`. */
+function unknownNames(page: string, words: ReadonlySet<string>): string[] {
+  return [...page.matchAll(CODE_NAME)].flatMap(([, name]) => name.split(".")).filter((word) => !words.has(word));
+}
+
+Deno.test("every name of code on the architecture pages is a name in src/", () => {
+  const words = new Set(
+    [...repositoryFiles("src/", ".ts")].flatMap((file) => Deno.readTextFileSync(new URL(file, ROOT)).match(/\w+/g) ?? []),
+  );
+  const pages = ["docs/architecture.md", ...repositoryFiles("docs/architecture/", ".md")];
+  const unknown = pages.flatMap((page) =>
+    unknownNames(Deno.readTextFileSync(new URL(page, ROOT)), words).map((name) => `${page}: ${name}`)
+  );
+  assert.deepEqual(unknown, []);
+});
+
+Deno.test("a name of code is found as a class, a member and a function, and words are not", () => {
+  const page = "`Gone`, `Kept.gone`, `#goneToo()`, `isKept`, `kept`, `KEPT`, `gone.ts`, Gone";
+  assert.deepEqual(unknownNames(page, new Set(["Kept", "isKept"])), ["Gone", "gone", "goneToo"]);
 });
