@@ -100,12 +100,12 @@ export interface RootPlan {
 
 /** A snapshot to begin with. */
 export interface BeginPlan {
-  /** The file; with `bytes`, a name for display. */
+  /** The file, for messages; a new one replaces a spare one that cannot be loaded. */
   readonly path: string;
   /** Where it cannot be loaded the machine starts all the same. */
   readonly spare: boolean;
-  /** Its content, in a recording. */
-  readonly bytes?: Uint8Array;
+  /** The file's content when the session was planned. */
+  readonly bytes: Uint8Array;
 }
 
 /** How a recording is run again: part of a session's plan. */

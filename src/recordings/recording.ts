@@ -11,6 +11,7 @@
 // Files of the plan above a size are not in it but in the cache, under their hash.
 
 import { createHash } from "node:crypto";
+import { basename } from "node:path";
 import * as v from "valibot";
 import { exists } from "../support/cache.ts";
 import { sha256 } from "../support/sha256.ts";
@@ -38,10 +39,14 @@ export interface Recording extends RecordedRun {
 /** A defect of a recording, for its user. */
 export class RecordingError extends Error {}
 
-/** The text of a recording's first line. Large files of the plan go to the cache. */
+/**
+ * The text of a recording's first line. Large files of the plan go to the cache. A snapshot that
+ * the run began with is part of it, as a replay elsewhere has no other.
+ */
 export async function recordingHeader(plan: SessionPlan): Promise<string> {
-  const { record: _, ...rest } = plan;
-  return `${encodePlain({ schema: SCHEMA, version: VERSION, plan: await withoutFiles(rest) })}\n`;
+  const { record: _, from, ...rest } = plan;
+  const whole = from ? { ...rest, from: { ...from, path: basename(from.path) } } : rest;
+  return `${encodePlain({ schema: SCHEMA, version: VERSION, plan: await withoutFiles(whole) })}\n`;
 }
 
 /**

@@ -1,7 +1,6 @@
 // Writes a recording of a continuing run: its plan, all input so far, and the machine's present
 // state.
 
-import { files } from "../support/files.ts";
 import { type SessionPlan, writtenDisk } from "../plans/plan.ts";
 import type { EndState, RecordedInput } from "../plans/recorded-run.ts";
 import { RecordingError, recordingHeader, RecordingWriter } from "./recording.ts";
@@ -10,16 +9,11 @@ import { RecordingError, recordingHeader, RecordingWriter } from "./recording.ts
  * The text with which a recording of this plan begins.
  * @throws RecordingError that says why the run cannot be gone through again.
  */
-export async function savedHeader({ from, ...plan }: SessionPlan): Promise<string> {
+export async function savedHeader(plan: SessionPlan): Promise<string> {
   const disk = writtenDisk(plan);
   if (disk !== undefined) throw new RecordingError(`disk ${disk} is writable, and would differ at the replay`);
   if (plan.debug !== undefined) throw new RecordingError("a debugger's actions (--gdb) are not recorded");
-  if (!from) return await recordingHeader(plan);
-  if (!from.bytes && !files().exists(from.path)) {
-    throw new RecordingError(`the run began with the snapshot ${from.path}, which no longer exists`);
-  }
-  const bytes = from.bytes ?? files().read(from.path);
-  return await recordingHeader({ ...plan, from: { ...from, path: from.path.split("/").at(-1)!, bytes } });
+  return await recordingHeader(plan);
 }
 
 /**

@@ -41,10 +41,9 @@ export class Grants {
   readonly #requested = new LatestRequests<NamedFile>();
   /** Where each path led when it was named: a guest may put links into a folder that it shares. */
   readonly #places = new Map<string, string | undefined>();
-  /** Reports of bugs, files that grow, and files that it may read. */
+  /** Reports of bugs, and files that grow. */
   readonly #reports = new Set<string>();
   readonly #growing = new Set<string>();
-  readonly #read = new Set<string>();
   /** Snapshots of first prompts, in the cache. */
   readonly #prompts = new Set<string>();
   readonly #logs = new Set<string>();
@@ -97,10 +96,6 @@ export class Grants {
 
   mayEmpty(path: string): boolean {
     return this.#growing.has(path) && this.#asNamed(path);
-  }
-
-  mayRead(path: string): boolean {
-    return this.#read.has(path) && this.#asNamed(path);
   }
 
   mayLog(path: string): boolean {
@@ -162,7 +157,6 @@ export class Grants {
 
   #plan(plan: SessionPlan): void {
     const { from, instant, record, logs = {}, replay } = plan;
-    if (from) this.#name(from.path, this.#read);
     // A snapshot that cannot be loaded is made again.
     if (from?.spare) this.#name(from.path, this.#prompts);
     if (instant !== undefined) this.#name(instant, this.#prompts);

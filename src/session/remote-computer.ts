@@ -12,11 +12,8 @@ import type { RemoteSockets } from "./remote-sockets.ts";
 /** The object whose methods open all others. */
 const COMPUTER = 0;
 
-/**
- * Files of another thread.
- * @param own reads what this thread may read by itself
- */
-export function remoteFiles(calls: Calls, own: Pick<Files, "read">): Files {
+/** Files of another thread. */
+export function remoteFiles(calls: Calls): Files {
   return {
     whole(path, options) {
       const file = calls.call(COMPUTER, "whole", path, options) as number;
@@ -47,15 +44,6 @@ export function remoteFiles(calls: Calls, own: Pick<Files, "read">): Files {
         close: () => void calls.call(file, "close"),
       } satisfies GrowingFile;
     },
-    read(path) {
-      try {
-        return own.read(path);
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotCapable)) throw error;
-        return calls.call(COMPUTER, "read", path) as Uint8Array;
-      }
-    },
-    exists: (path) => calls.call(COMPUTER, "exists", path) as boolean,
     store: (sha256, bytes) => void calls.call(COMPUTER, "store", sha256, bytes),
     report: () => calls.call(COMPUTER, "report") as string | undefined,
   };

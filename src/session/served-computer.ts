@@ -101,14 +101,6 @@ export class ServedComputer {
           },
         }));
       },
-      read: (path: string) => {
-        allow(grants.mayRead(path), path);
-        return OWN_FILES.read(path);
-      },
-      exists: (path: string) => {
-        allow(grants.mayRead(path), path);
-        return OWN_FILES.exists(path);
-      },
       store: (sha256: string, bytes: Uint8Array) => {
         allow(createHash("sha256").update(bytes).digest("hex") === sha256, sha256);
         OWN_FILES.store(sha256, bytes);

@@ -2,7 +2,7 @@
 // machine begins, gives up all rights but to read el2's own code and cache. Deno starts a worker
 // with fewer rights than its process only with an unstable flag.
 
-import { codeIn, coresIn, instantIn, namedCacheFolder } from "../support/cache-name.ts";
+import { codeIn, coresIn, namedCacheFolder } from "../support/cache-name.ts";
 
 /**
  * A host that Deno may not import from. It is denied together with the flag, so that the program
@@ -32,7 +32,7 @@ const ALL_FILES = "/";
 export function workerPermissions(entry: URL): Deno.PermissionOptionsObject {
   const cache = namedCacheFolder();
   const code = entry.protocol === "file:" ? [entry, new URL("src/", entry), new URL(WORKER_FOLDER, entry)] : [];
-  const read = [ALL_FILES, ...code, ...cache === undefined ? [] : [coresIn(cache), codeIn(cache), instantIn(cache)]];
+  const read = [ALL_FILES, ...code, ...cache === undefined ? [] : [coresIn(cache), codeIn(cache)]];
   return { read, write: true, net: false, run: false, env: false, sys: false, ffi: false, import: false };
 }
 

@@ -3,7 +3,7 @@
 
 import { keepCores, saveRegions } from "../assembly/core-cache.ts";
 import { useComputer } from "../outside/computer.ts";
-import { OWN_FILES, useFiles } from "../support/files.ts";
+import { useFiles } from "../support/files.ts";
 import { boundGarbage } from "../support/garbage.ts";
 import type { Address } from "../formats/ip-addresses.ts";
 import type { Request, SessionEvent } from "../protocol/protocol.ts";
@@ -66,7 +66,7 @@ function useSurroundings({ port, mailbox }: Surroundings, disks: OwnDisks): Remo
     (command, moved) => port.postMessage(command, moved),
     () => calls.call(0, "nameServer") as Address,
   );
-  useFiles(remoteFiles(calls, OWN_FILES));
+  useFiles(remoteFiles(calls));
   useComputer(remoteComputer(calls, sockets, disks));
   return sockets;
 }

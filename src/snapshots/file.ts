@@ -9,6 +9,7 @@ import { crc32, gunzipSync, gzipSync } from "node:zlib";
 import * as v from "valibot";
 import { decodePlain, encodePlain } from "../machine/plain.ts";
 import { files } from "../support/files.ts";
+import { readToEnd } from "../support/named-file.ts";
 import { fill } from "../support/open-file.ts";
 import { bare, type SessionPlan } from "../plans/plan.ts";
 import { VERSION } from "../support/version.ts";
@@ -147,7 +148,7 @@ export function* writeSnapshot(
  * @param bytes its content, if known
  * @throws SnapshotError, or the system's error on the file.
  */
-export function readSnapshot(path: string, own = false, bytes: Uint8Array = files().read(path)): Snapshot {
+export function readSnapshot(path: string, own = false, bytes: Uint8Array = readToEnd(path)): Snapshot {
   const reader = new SectionReader(path, bytes);
   const header = parseHeader(reader);
   if (header.version !== VERSION) {

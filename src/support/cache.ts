@@ -3,6 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { namedCacheFolder } from "./cache-name.ts";
+import { readToEnd } from "./named-file.ts";
 import { checkTrustedFolder, NotOurs } from "./own-files.ts";
 import { isOfSystem } from "./system-error.ts";
 import { PARTIAL } from "./whole-file.ts";
@@ -46,7 +47,7 @@ const trusted = new Set<string>();
 
 /** The bytes of a file; undefined if it does not exist. */
 export function readIfThere(path: string): Uint8Array<ArrayBuffer> | undefined {
-  return unlessGone(() => Deno.readFileSync(path));
+  return unlessGone(() => readToEnd(path));
 }
 
 /** Age (ms) at which a partial file is no longer being written: its process was killed. */

@@ -1,10 +1,8 @@
-// Files that a machine writes and reads besides its disks: snapshots, recordings, logs, captures,
+// Files that a machine writes besides its disks: snapshots, recordings, logs, captures,
 // the cache. A thread without rights lets another act for it (`useFiles`).
 
 import { dirname } from "node:path";
 import { cacheFolder, keepNewest } from "./cache.ts";
-import { readToEnd } from "./named-file.ts";
-import { fill } from "./open-file.ts";
 import { checkTrustedFolder } from "./own-files.ts";
 import { stateFolder } from "./state-folder.ts";
 import type { SyncWriter } from "./write-all.ts";
@@ -36,8 +34,6 @@ export interface Files {
   whole(path: string, options?: WholeOptions): PendingFile;
   /** Opens a file with mode 0600, and empties it. */
   emptied(path: string): GrowingFile;
-  read(path: string): Uint8Array;
-  exists(path: string): boolean;
   /** Keeps a file of a recording in the cache, by its SHA-256 in hexadecimal digits. */
   store(sha256: string, bytes: Uint8Array): void;
   /**
@@ -51,20 +47,10 @@ export interface Files {
 export const OWN_FILES: Files = {
   whole: (path, options) => wholeFile(path, options),
   emptied: (path) => Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 }),
-  read: readWhole,
-  exists(path) {
-    try {
-      Deno.statSync(path);
-      return true;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
-      throw error;
-    }
-  },
   store(sha256, bytes) {
     const path = storedFile(sha256);
     Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    if (!OWN_FILES.exists(path)) writeWhole(path, bytes);
+    if (!exists(path)) writeWhole(path, bytes);
   },
   report: () => reportIn(stateFolder("bugs")),
 };
@@ -119,13 +105,12 @@ function wholeFile(path: string, { durable, newest, onlyFile }: WholeOptions = {
   };
 }
 
-/**
- * `Deno.readFileSync` without its copies: a snapshot is read whenever a session starts with one.
- */
-function readWhole(path: string): Uint8Array {
-  using file = Deno.openSync(path);
-  const { isFile, size } = file.statSync();
-  if (!isFile) return readToEnd(path);
-  const bytes = new Uint8Array(size);
-  return bytes.subarray(0, fill(file, bytes));
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    throw error;
+  }
 }

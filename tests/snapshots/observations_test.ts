@@ -54,7 +54,7 @@ Deno.test("events, reasons and ends of VMs are there after a load, and continue 
   const plan = await failingPlan();
   await inFile((path) => {
     const first = saved(plan, path);
-    const begun = beginSystem({ ...plan, from: { path, spare: false } });
+    const begun = beginSystem({ ...plan, from: { path, spare: false, bytes: Deno.readFileSync(path) } });
     assert.ok("system" in begun);
     const second = begun.system as GuestSystem, then = observed(first);
     assert.ok(then.every(({ length }) => length > 0), JSON.stringify(then.map(({ length }) => length)));
@@ -81,7 +81,7 @@ Deno.test("observations that were changed are refused, or the machine runs with 
       const changed = content.slice();
       changed[random.below(changed.length)] = random.below(256);
       Deno.writeFileSync(path, fileOf(sections.with(at, holding(sections[at], changed, false))));
-      const begun = beginSystem({ ...plan, from: { path, spare: false } });
+      const begun = beginSystem({ ...plan, from: { path, spare: false, bytes: Deno.readFileSync(path) } });
       if ("refused" in begun) {
         assert.match(begun.refused, /its list of events cannot be read: /);
         refused++;

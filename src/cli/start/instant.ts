@@ -3,7 +3,7 @@
 import { Failure } from "../common/failure.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
 import { instantPath } from "../../snapshots/instant.ts";
-import { exists } from "../../support/cache.ts";
+import { readIfThere } from "../../support/cache.ts";
 
 /**
  * The plan, beginning at its first prompt where the cache has that; otherwise it leaves it there.
@@ -16,5 +16,6 @@ export async function instantly(plan: SessionPlan, instant: boolean | undefined)
     throw new Failure("--instant and --gdb are mutually exclusive: gdb waits at the start; give one, or use el2 gdb in the session");
   }
   const path = await instantPath(plan);
-  return await exists(path) ? { ...plan, from: { path, spare: true } } : { ...plan, instant: path };
+  const bytes = readIfThere(path);
+  return bytes ? { ...plan, from: { path, spare: true, bytes } } : { ...plan, instant: path };
 }

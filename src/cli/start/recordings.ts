@@ -19,19 +19,14 @@ export async function recorded(plan: SessionPlan, path: string | undefined): Pro
     const overlay = plan.what.kind === "boot" ? `--disk ${disk},overlay` : 'mode = "overlay"';
     throw new Failure(`--record: disk ${disk} is writable, and would differ at the replay; use ${overlay}`);
   }
-  const { from } = plan;
-  // The snapshot is part of the recording, as a replay elsewhere has no other.
-  const whole = from && !from.bytes
-    ? { ...plan, from: { ...from, path: from.path.split("/").at(-1)!, bytes: await Deno.readFile(from.path) } }
-    : plan;
-  const header = await recordingHeader(whole);
+  const header = await recordingHeader(plan);
   try {
     // The worker opens it again; errors in the path are reported here.
     Deno.openSync(path, { write: true, create: true }).close();
   } catch (error) {
     throw new Failure(`--record ${path}: ${cannotWrite(error)}`);
   }
-  return { ...whole, record: { path, header } };
+  return { ...plan, record: { path, header } };
 }
 
 /**

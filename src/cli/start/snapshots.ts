@@ -5,16 +5,19 @@ import { ExitCode, Failure } from "../common/failure.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
 import { readSnapshot, SnapshotError, type SnapshotHeader } from "../../snapshots/file.ts";
 import { outsideResources } from "../../snapshots/outside-resources.ts";
-import { cannotRead } from "../../support/named-file.ts";
+import { cannotRead, readToEnd } from "../../support/named-file.ts";
 
 /**
  * The plan of a session that begins with a snapshot.
  * @throws Failure if it cannot be read, or wants something of this computer that is not allowed.
  */
 export async function planOfSnapshot(file: string, allowHost: true | undefined): Promise<{ header: SnapshotHeader; plan: SessionPlan }> {
-  const { header, plan } = await readNamedSnapshot(file, readSnapshot);
+  const { bytes, header, plan } = await readNamedSnapshot(file, (path) => {
+    const bytes = readToEnd(path);
+    return { bytes, ...readSnapshot(path, false, bytes) };
+  });
   checkHost(file, plan, allowHost);
-  return { header, plan: { ...plan, from: { path: resolve(file), spare: false } } };
+  return { header, plan: { ...plan, from: { path: resolve(file), spare: false, bytes } } };
 }
 
 /**

@@ -55,6 +55,27 @@ Deno.test("a run from a snapshot is recorded with it, and replays in every tier 
     assert.equal((await el2("diff", file, file)).code, 0);
   }));
 
+Deno.test("a session that began with a snapshot is recorded with that, whatever its file has become", () =>
+  inFolder(async (folder) => {
+    const [snapshot, file] = [`${folder}/demo.snap`, `${folder}/demo.rec`], env = { XDG_RUNTIME_DIR: folder };
+    const plan = await demoPlan();
+    const system = assemble(plan);
+    runTo(system, 300_000);
+    for (const _done of writeSnapshot(snapshot, snapshotOf(system, plan, "demo")));
+    const up = await el2With(env, "up", snapshot, "--name", "s");
+    assert.equal(up.code, 0, up.stderr);
+    try {
+      const saved = await el2With(env, "snapshot", "save", snapshot, "--socket", "s");
+      assert.equal(saved.code, 0, saved.stderr);
+      const recorded = await el2With(env, "record", file);
+      assert.equal(recorded.code, 0, recorded.stderr);
+    } finally {
+      await el2With(env, "down", "s");
+    }
+    const replayed = await el2("replay", file, "--verify");
+    assert.equal(replayed.code, 0, replayed.stderr);
+  }));
+
 Deno.test("a session of a configuration that says record is recorded with the plan that runs; vmm and trace calls record nothing", () =>
   inFolder(async (folder) => {
     const config = `${folder}/c.toml`, file = `${folder}/c.rec`;
