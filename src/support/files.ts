@@ -1,6 +1,7 @@
-// Files that a machine writes besides its disks: snapshots, recordings, logs, captures,
-// the cache. A thread without rights lets another act for it (`useFiles`).
+// Files that a machine writes besides its disks: snapshots, recordings, logs, captures, the cache.
+// A thread without rights lets another act for it (`useFiles`).
 
+import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { cacheFolder, keepNewest } from "./cache.ts";
 import { checkTrustedFolder } from "./own-files.ts";
@@ -50,7 +51,7 @@ export const OWN_FILES: Files = {
   store(sha256, bytes) {
     const path = storedFile(sha256);
     Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    if (!exists(path)) writeWhole(path, bytes);
+    if (!existsSync(path)) writeWhole(path, bytes);
   },
   report: () => reportIn(stateFolder("bugs")),
 };
@@ -103,14 +104,4 @@ function wholeFile(path: string, { durable, newest, onlyFile }: WholeOptions = {
     },
     [Symbol.dispose]: () => file[Symbol.dispose](),
   };
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
-    throw error;
-  }
 }

@@ -41,3 +41,18 @@ Deno.test("devices, sockets and files that are too large are refused", () => {
     Deno.removeSync(work, { recursive: true });
   }
 });
+
+Deno.test("files of any size are read whole, and in memory that nothing else is in", () => {
+  const work = folder();
+  try {
+    for (const size of [0, 1, 2 ** 20 - 1, 2 ** 20, 3_000_001]) {
+      const bytes = Uint8Array.from({ length: size }, (_, index) => index >> 8 ^ index);
+      Deno.writeFileSync(`${work}/file`, bytes);
+      const read = readToEnd(`${work}/file`);
+      assert.ok(read.every((byte, index) => byte === bytes[index]));
+      assert.deepEqual([read.length, read.buffer.byteLength], [size, size]);
+    }
+  } finally {
+    Deno.removeSync(work, { recursive: true });
+  }
+});
