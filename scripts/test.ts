@@ -5,6 +5,7 @@
 // share one process, is not for them.
 
 import { PERMISSIONS } from "../src/cli/common/runtime.ts";
+import { PassedBatches, treeOf } from "./passed-batches.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 /** Those of el2, and what tests read of the computer. */
@@ -22,6 +23,9 @@ const STUCK_AFTER = 15 * 60_000;
 const LONGEST = ["tests/guests", "tests/terminal", "tests/conformance", "tests/cli"];
 /** The same with the full numbers. */
 const LONGEST_FULL = ["tests/suites", "tests/snapshots", "tests/fuzz", "tests/tui", "tests/terminal"];
+
+/** The batches that a run with the full numbers has passed so far. */
+const PASSED = ".state/passed-batches.json";
 
 /** Counts of a summary line of `deno test`. */
 export interface Summary {
@@ -175,16 +179,27 @@ async function runAll(): Promise<boolean> {
   const isFull = Deno.env.has("EL2_LONG"), stuckAfter = isFull ? Infinity : STUCK_AFTER;
   const files = testFiles("tests"), queue = isFull ? fullBatches(files) : batches(files);
   const begun = performance.now(), outcomes: Outcome[] = [];
+  const tree = isFull ? await treeOf(ROOT) : undefined;
+  const passed = tree === undefined ? undefined : new PassedBatches(`${ROOT}${PASSED}`, tree);
+  if (passed?.size) console.log(`${passed.size} of ${queue.length} batches passed before; remove ${PASSED} to run them again`);
   const take = async () => {
     for (let files = queue.shift(); files; files = queue.shift()) {
+      const before = passed?.of(files);
+      if (before) {
+        outcomes.push({ ...before, succeeded: true, errors: "", stuck: false });
+        continue;
+      }
       const outcome = await run(files, stuckAfter);
       // Tests that are stuck twice fail; the report names them after the first time too.
       const again = outcome.stuck ? await run(files, stuckAfter) : undefined;
+      const last = again ?? outcome;
+      if (last.succeeded) passed?.add(files, last);
       outcomes.push(again ? { ...again, errors: `${outcome.errors}${again.errors}` } : outcome);
     }
   };
   await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency, MOST_PROCESSES) }, take));
   const succeeded = outcomes.every((outcome) => outcome.succeeded);
+  if (succeeded) passed?.clear();
   for (const { errors } of outcomes) if (errors) console.log(errors);
   console.log(`\n${summaryLine(outcomes, succeeded, (performance.now() - begun) / 1000)}`);
   return succeeded;

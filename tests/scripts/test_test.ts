@@ -1,7 +1,9 @@
 // How the tests are spread over processes (scripts/test.ts), and the summary of them all.
 
 import assert from "node:assert/strict";
+import { PassedBatches, treeOf } from "../../scripts/passed-batches.ts";
 import { batches, fullBatches, readSummary, run, summaryLine, testFiles } from "../../scripts/test.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 
 Deno.test("batches: every file once, no batch of two folders, the longest folders first", () => {
   const files = Array.from({ length: 40 }, (_, i) => `tests/core/${i}_test.ts`);
@@ -23,6 +25,39 @@ Deno.test("files with full numbers start before all others, each in its own proc
   assert.deepEqual(all.slice(0, full.length), full);
   assert.ok(full.length > 40 && full.every((batch) => batch.length === 1));
   assert.match(full[0][0], /^tests\/suites\//);
+});
+
+Deno.test("a run with the full numbers that was ended continues in the same tree, and begins anew after its end", async () => {
+  await inFolder(async (folder) => {
+    const git = async (...args: string[]) => {
+      const identity = ["-c", "user.name=a", "-c", "user.email=a@b"];
+      const { success } = await new Deno.Command("git", { args: ["-C", folder, ...identity, ...args], stdout: "null", stderr: "null" })
+        .output();
+      assert.ok(success, args.join(" "));
+    };
+    assert.equal(await treeOf(folder), undefined);
+    await git("init", "-q");
+    Deno.writeTextFileSync(`${folder}/.gitignore`, "passed.json\n");
+    await git("add", ".");
+    await git("commit", "-q", "-m", "a");
+    const tree = await treeOf(folder), path = `${folder}/passed.json`;
+    assert.ok(tree);
+    const counts = { passed: 3, steps: 1, failed: 0, ignored: 2 };
+    new PassedBatches(path, tree).add(["a_test.ts", "b_test.ts"], counts);
+    assert.equal(await treeOf(folder), tree);
+    const again = new PassedBatches(path, tree);
+    assert.deepEqual([again.size, again.of(["a_test.ts", "b_test.ts"]), again.of(["a_test.ts"])], [1, counts, undefined]);
+    again.clear();
+    assert.equal(new PassedBatches(path, tree).size, 0);
+    again.add(["a_test.ts"], counts);
+    Deno.writeTextFileSync(`${folder}/new`, "");
+    assert.equal(await treeOf(folder), undefined);
+    await git("add", ".");
+    await git("commit", "-q", "-m", "b");
+    const other = await treeOf(folder);
+    assert.ok(other && other !== tree);
+    assert.equal(new PassedBatches(path, other).size, 0);
+  });
 });
 
 Deno.test("summaries of several processes become one line of the form that deno test prints", () => {
