@@ -3,6 +3,7 @@
 
 import { catalogEntries, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, diskGuestName } from "./catalog.ts";
 import type { BootPlan, DevicePlan } from "../plans/plan.ts";
+import { readToEnd } from "../support/named-file.ts";
 import { MiB } from "../support/sizes.ts";
 
 /** Default RAM. */
@@ -30,8 +31,8 @@ export async function diskGuestBoot(
   const network: DevicePlan[] = more.some(({ kind }) => kind === "net") ? [] : [{ kind: "net", backend: "user", forward: [] }];
   return {
     kind: "boot",
-    image: await Deno.readFile(`${entry.folder}/Image`),
-    initrd: await Deno.readFile(`${entry.folder}/initrd`),
+    image: readToEnd(`${entry.folder}/Image`),
+    initrd: readToEnd(`${entry.folder}/initrd`),
     dtb: undefined,
     append: [APPEND[uart ?? "pl011"], ...append === undefined ? [] : [append]].join(" "),
     ...bus && { bus },
