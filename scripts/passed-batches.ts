@@ -1,5 +1,5 @@
-// The batches that a run of all tests with the full numbers has passed. Such a run takes hours: if
-// it is ended, or a batch fails, the next run of the same tree runs the others.
+// The batches that have passed in a run of all tests with the full numbers. Such a run takes hours:
+// if it is interrupted, or a batch fails, the next run on the same tree runs only the others.
 
 import { readIfThere } from "../src/support/cache.ts";
 import { writeWhole } from "../src/support/whole-file.ts";
@@ -10,7 +10,7 @@ export class PassedBatches {
   readonly #passed = new Map<string, Summary>();
 
   /**
-   * @param path a file, which is forgotten if it is of another tree
+   * @param path the file that keeps them; it is ignored if it belongs to another tree
    * @param tree names the content of all files
    * @throws SyntaxError if the file is damaged
    */
@@ -34,7 +34,7 @@ export class PassedBatches {
     writeWhole(this.path, JSON.stringify({ tree: this.tree, passed: [...this.#passed] }));
   }
 
-  /** All have passed: the next run begins anew. */
+  /** All have passed: the next run starts from the beginning. */
   clear(): void {
     if (this.#passed.size) Deno.removeSync(this.path);
     this.#passed.clear();

@@ -100,11 +100,11 @@ export interface RootPlan {
 
 /** A snapshot to begin with. */
 export interface BeginPlan {
-  /** The file, for messages; a new one replaces a spare one that cannot be loaded. */
+  /** The file, for messages. A spare snapshot that cannot be loaded is saved again there. */
   readonly path: string;
   /** Where it cannot be loaded the machine starts all the same. */
   readonly spare: boolean;
-  /** The file's content when the session was planned. */
+  /** The content of the file, which is read once: another snapshot may be saved there later. */
   readonly bytes: Uint8Array;
 }
 

@@ -40,8 +40,8 @@ export interface Recording extends RecordedRun {
 export class RecordingError extends Error {}
 
 /**
- * The text of a recording's first line. Large files of the plan go to the cache. A snapshot that
- * the run began with is part of it, as a replay elsewhere has no other.
+ * The text of a recording's first line. It contains the snapshot that the run began with, as its
+ * file may be gone when the run is replayed. Large files of the plan go to the cache.
  */
 export async function recordingHeader(plan: SessionPlan): Promise<string> {
   const { record: _, from, ...rest } = plan;
@@ -216,7 +216,7 @@ async function withFiles(path: string, value: unknown): Promise<unknown> {
     if (!/^[0-9a-f]{64}$/.test(hash) || !await exists(file)) {
       throw new RecordingError(`${path}: a file of the run, SHA-256 ${hash}, is not in the cache; copy it to ${file}`);
     }
-    const bytes = await Deno.readFile(file);
+    const bytes = readToEnd(file);
     if (await sha256(bytes) !== hash) throw new RecordingError(`${path}: ${file} was changed; its SHA-256 does not match its name`);
     return bytes;
   }

@@ -17,7 +17,7 @@ const PIPE_MAX = GiB;
 const PIPE_TIME = 10_000;
 const PIPE_POLL = 5;
 const PIPE_PIECE = 64 * KiB;
-/** From this size on `Deno.readFileSync` takes twice as long as a read without its copies. */
+/** Larger files go into one buffer: `Deno.readFileSync` copies them, and takes twice as long. */
 const LARGE = MiB;
 
 /**

@@ -27,7 +27,7 @@ Deno.test("files with full numbers start before all others, each in its own proc
   assert.match(full[0][0], /^tests\/suites\//);
 });
 
-Deno.test("a run with the full numbers that was ended continues in the same tree, and begins anew after its end", async () => {
+Deno.test("an interrupted run with the full numbers continues on the same tree; after a whole run the next starts from the beginning", async () => {
   await inFolder(async (folder) => {
     const git = async (...args: string[]) => {
       const identity = ["-c", "user.name=a", "-c", "user.email=a@b"];

@@ -77,7 +77,9 @@ Deno.test("files that neither plan nor request names are neither written nor rea
     files.whole(saved).write(large);
     served.close();
     assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["a.log", "a.rec", "a.snap", "secret"]);
-    for (const method of ["constructor", "__proto__", "toString", "whole"]) assert.throws(() => calls.call(0, method), TypeError);
+    for (const method of ["constructor", "__proto__", "toString", "whole", "read", "exists"]) {
+      assert.throws(() => calls.call(0, method), TypeError);
+    }
     assert.equal(Deno.readTextFileSync(secret), "secret");
   });
 });

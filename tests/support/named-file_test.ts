@@ -42,7 +42,7 @@ Deno.test("devices, sockets and files that are too large are refused", () => {
   }
 });
 
-Deno.test("files of any size are read whole, and in memory that nothing else is in", () => {
+Deno.test("files of any size are read whole, into memory that they share with nothing", () => {
   const work = folder();
   try {
     for (const size of [0, 1, 2 ** 20 - 1, 2 ** 20, 3_000_001]) {

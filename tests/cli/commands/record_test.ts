@@ -55,7 +55,7 @@ Deno.test("a run from a snapshot is recorded with it, and replays in every tier 
     assert.equal((await el2("diff", file, file)).code, 0);
   }));
 
-Deno.test("a session that began with a snapshot is recorded with that, whatever its file has become", () =>
+Deno.test("a session that began with a snapshot is recorded with it, even if the file has been overwritten", () =>
   inFolder(async (folder) => {
     const [snapshot, file] = [`${folder}/demo.snap`, `${folder}/demo.rec`], env = { XDG_RUNTIME_DIR: folder };
     const plan = await demoPlan();
