@@ -105,7 +105,6 @@ const DERIVED: Record<string, readonly string[]> = {
     ],
     ...["Partition.#heapSize", "VcpuRunner.#keepsTime", "VcpuSettings.#wakesAtTimers"],
   ],
-  "saved as its runs of pages, which were read when it changed": ["MemoryDatabase.#owners"],
   "follows from the registers, the interrupts or the timers": [
     ...["Vcpu.#gic", "VgicCpu.#onSignal", "VgicCpu.#irq", "VgicCpu.#fiq", "VgicCpu.#ready"],
     ...["VgicCpu.#best", "VgicCpu.#bestGroup", "VgicCpu.#bestPriority", "Vgic.#mapping*"],
