@@ -67,7 +67,7 @@ const codePageEntry = (wasmAddress: Value) => wasmAddress.shrU(12).shl(2);
 const decodedPageIndex = (ip: Value) => ip.sub(DECODED_PAGES.base).divU(DECODED_PAGE_SIZE);
 const decodedAt = (page: Value, va: Value) => page.add(va.wrap().and(0xffc).shl(2));
 /** The handler for the first instruction of what `handler` executes. */
-const firstHandler = (c: Code, handler: Value) => c.load("i32.load16_u", handler.shl(1), FIRST_HANDLERS);
+const firstHandler = (c: Code, handler: Value) => c.load("i32.load16_u", handler.shl(1), FIRST_HANDLERS).xor(handler);
 
 /** From a virtual address to its decoded instruction. */
 function defineLookups(library: Library, imports: DecodedImports): void {

@@ -85,9 +85,7 @@ export class DecodedPages {
     this.#words = new Int32Array(memory.buffer);
     this.#bytes = new Uint8Array(memory.buffer);
     const first = this.#halves.subarray(FIRST_HANDLERS / 2, FIRST_HANDLERS / 2 + HANDLER_NUMBERS);
-    // Most are their own first ones, and there are many.
-    for (let handler = 0; handler < HANDLER_NUMBERS; handler++) first[handler] = handler;
-    for (const [handler, , both] of fused.pairs) first[both] = handler;
+    for (const [handler, , both] of fused.pairs) first[both] = handler ^ both;
   }
 
   /**

@@ -257,12 +257,14 @@ export class Stage2 implements Stage2Table {
   #noteLost(ipa: number, size: number, entry: number): void {
     const level1 = this.words[this.#level1(ipa)];
     if (!level1) return;
-    for (let done = 0; done < size; done += PAGE_SIZE) {
-      const old = level1 & Stage2Entry.Table ? this.words[this.#level2(level1, ipa + done)] : level1 + (ipa + done) % BLOCK >>> 0;
+    // A block is lost, or kept, in one piece.
+    const step = level1 & Stage2Entry.Table ? PAGE_SIZE : size;
+    for (let done = 0; done < size; done += step) {
+      const old = level1 & Stage2Entry.Table ? this.words[this.#level2(level1, ipa + done)] : level1 + ipa % BLOCK >>> 0;
       if (!(old & Stage2Entry.Valid) || entry && old === (entry + done) >>> 0) continue;
       const pa = (old & Stage2Entry.AddressMask) >>> 0, last = this.#lost.at(-1);
-      if (last && last.pa + last.size === pa) last.size += PAGE_SIZE;
-      else if (this.#lost.length <= LOST_RUNS) this.#lost.push({ pa, size: PAGE_SIZE });
+      if (last && last.pa + last.size === pa) last.size += step;
+      else if (this.#lost.length <= LOST_RUNS) this.#lost.push({ pa, size: step });
     }
   }
 

@@ -32,8 +32,8 @@ export const CRC_TABLES_SIZE = 2 * 8 * 256 * 4;
 export const AES_TABLES = CRC_TABLES + CRC_TABLES_SIZE;
 
 /**
- * u16 for each handler: the handler that executes its first instruction alone. This is the same
- * handler unless it is fused (interpreter/fusion.ts).
+ * u16 for each handler: the handler that executes its first instruction alone, as an exclusive or
+ * with its own number. So it is 0 unless the handler is fused (interpreter/fusion.ts).
  */
 export const FIRST_HANDLERS = 0x28_0000;
 /** Capacity of the handler table. */

@@ -69,7 +69,7 @@ Deno.test("a released address space resolves to the empty table", () => {
   assert.throws(() => stage2.release());
 });
 
-Deno.test("any sequence of maps and unmaps equals a map of pages", () => {
+Deno.test("any sequence of maps and unmaps equals a map of pages, and tells what it took", () => {
   const operation = fc.record({
     map: fc.boolean(),
     page: fc.integer({ min: 0, max: 3 * 4096 }),
@@ -86,10 +86,17 @@ Deno.test("any sequence of maps and unmaps equals a map of pages", () => {
       for (const { map, page, pages, target, flags } of operations) {
         if (map) assert.equal(stage2.map(page * PAGE, target * PAGE, pages * PAGE, flags), true);
         else assert.equal(stage2.unmap(page * PAGE, pages * PAGE), true);
+        const lost: { pa: number; size: number }[] = [];
         for (let i = 0; i < pages; i++) {
-          if (map) model.set(page + i, { pa: (target + i) * PAGE, flags });
+          const before = model.get(page + i), mapped = { pa: (target + i) * PAGE, flags };
+          if (map) model.set(page + i, mapped);
           else model.delete(page + i);
+          if (!before || map && before.pa === mapped.pa && before.flags === flags) continue;
+          const last = lost.at(-1);
+          if (last && last.pa + last.size === before.pa) last.size += PAGE;
+          else lost.push({ pa: before.pa, size: PAGE });
         }
+        assert.deepEqual(stage2.takeLost(), lost.length > 4 ? undefined : lost);
       }
       for (let page = 0; page < 6 * 4096; page += 1 + page % 7) assert.deepEqual(stage2.lookup(page * PAGE), model.get(page));
       stage2.release();
