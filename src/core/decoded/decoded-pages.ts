@@ -15,6 +15,7 @@ import {
   LANDINGS,
   STORES_BEFORE_RELEASE,
 } from "../state/layout.ts";
+import { DecodedWords } from "./decoded-words.ts";
 import type { FusedHandlers } from "./fused-handlers.ts";
 import { Handler } from "./handlers.ts";
 import { DECODED_SIZE, FIRST_OPERAND, OperandWriter } from "./operands.ts";
@@ -53,6 +54,7 @@ export class DecodedPages {
   readonly #decodings: readonly Decoding[];
   readonly #fused: FusedHandlers;
   readonly #writer: OperandWriter;
+  readonly #known: DecodedWords;
   readonly #halves: Uint16Array;
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
@@ -81,6 +83,7 @@ export class DecodedPages {
     this.#decodings = decodings;
     this.#fused = fused;
     this.#writer = new OperandWriter(memory);
+    this.#known = new DecodedWords(memory);
     this.#halves = new Uint16Array(memory.buffer);
     this.#words = new Int32Array(memory.buffer);
     this.#bytes = new Uint8Array(memory.buffer);
@@ -157,15 +160,24 @@ export class DecodedPages {
       return undefined;
     }
     const word = this.#words[(wasmAddress + 4 * at) / 4];
-    const encoding = decode(word);
-    if (!encoding) {
-      this.#halves[ip >> 1] = Handler.Undefined;
-      return undefined;
+    if (!this.#known.copy(word, ip)) {
+      const encoding = decode(word);
+      if (!encoding) {
+        this.#halves[ip >> 1] = Handler.Undefined;
+        return undefined;
+      }
+      const { filling, branch } = variantOf(this.#decodings[encoding.index], word);
+      if (branch) {
+        // Which handler a branch has is a question of where it is.
+        const target = at + branch.offset(word) / 4;
+        return this.#fill(ip, target >= 0 && target < INSTRUCTIONS_PER_PAGE ? branch.near : filling, word);
+      }
+      this.#fill(ip, filling, word);
+      this.#known.keep(word, ip);
     }
-    const { filling, branch } = variantOf(this.#decodings[encoding.index], word);
-    if (!branch) return this.#fill(ip, filling, word);
-    const target = at + branch.offset(word) / 4;
-    return this.#fill(ip, target >= 0 && target < INSTRUCTIONS_PER_PAGE ? branch.near : filling, word);
+    const handler = this.#halves[ip >> 1];
+    if (handler === Handler.Outlined) this.callbacks.provideOutlined(this.#halves[(ip + FIRST_OPERAND) >> 1]);
+    return handler;
   }
 
   /**
@@ -229,7 +241,6 @@ export class DecodedPages {
   #fill(ip: number, { handler, operands }: Filling, word: number): number {
     for (let i = 0; i < operands.length; i++) this.#writer.store(ip, operands[i], word);
     this.#halves[ip >> 1] = handler;
-    if (handler === Handler.Outlined) this.callbacks.provideOutlined(this.#halves[(ip + FIRST_OPERAND) >> 1]);
     return handler;
   }
 
