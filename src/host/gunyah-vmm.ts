@@ -72,7 +72,7 @@ interface GunyahVmmData extends VmmData {
 
 /** One VMM with its VM. */
 export class GunyahVmm extends Vmm<GunyahVmmData> {
-  protected readonly dataOffset = RUN_MMIO.offsetOf("data");
+  protected readonly dataOffset = RUN_MMIO.at.data.offset;
   readonly #persona: Persona;
   /** Whether it asks the driver who wakes vCPUs at their timers, as newer VMMs do. */
   readonly #asksForTimers: boolean;
@@ -376,16 +376,21 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
   }
 
   protected exitOf(vcpu: VmmVcpu): VmmExit {
-    const page = this.filled(vcpu, RUN_MMIO.size);
-    const { exit_reason: reason } = RUN_PAGE.decode(page);
+    const page = this.filled(vcpu, RUN_MMIO.size), view = new DataView(page.buffer, page.byteOffset);
+    const reason = RUN_PAGE.at.exit_reason.get(view);
     if (reason === ExitReason.Status) return { kind: "end" };
     if (reason === ExitReason.PageFault) {
       const { phys_addr, attempt } = RUN_PAGE_FAULT.decode(this.filled(vcpu, RUN_PAGE_FAULT.size));
       return { kind: "other", reason: `a page fault at 0x${phys_addr.toString(16)}: ${errnoName(attempt)} (exit reason ${reason})` };
     }
     if (reason !== ExitReason.Mmio) return { kind: "other", reason: `exit reason ${reason}` };
-    const { phys_addr, data, len: length, is_write } = RUN_MMIO.decode(page);
-    return { kind: "mmio", address: Number(phys_addr), length, write: is_write !== 0, data };
+    const { phys_addr, data, len, is_write } = RUN_MMIO.at, length = len.get(view);
+    return {
+      kind: "mmio",
+      address: Number(phys_addr.get(view)),
+      length,
+      stored: is_write.get(view) === 0 ? undefined : BigInt.asUintN(8 * length, view.getBigUint64(data.offset, true)),
+    };
   }
 
   // ---- calls ----

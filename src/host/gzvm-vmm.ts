@@ -10,6 +10,7 @@ import {
   GZVM_IOEVENTFD,
   GZVM_IRQFD,
   GZVM_ONE_REG,
+  GZVM_RUN,
   GZVM_RUN_MMIO,
   GZVM_U64,
   GZVM_USER_MEMORY_REGION,
@@ -43,7 +44,7 @@ interface GzvmVmmData extends VmmData {
 
 /** One VMM with its VM. */
 export class GzvmVmm extends Vmm<GzvmVmmData> {
-  protected readonly dataOffset = GZVM_RUN_MMIO.offsetOf("data");
+  protected readonly dataOffset = GZVM_RUN_MMIO.at.data.offset;
 
   constructor(kernel: HostKernel, plan: VmPlan, events: VmmEvents, devices?: VmDevices, services?: BoardServices) {
     super(kernel, plan, events, devices, { ...newVmmData(), vm: 0 }, services);
@@ -123,10 +124,16 @@ export class GzvmVmm extends Vmm<GzvmVmmData> {
 
   protected exitOf(vcpu: VmmVcpu): VmmExit {
     const bytes = this.filled(vcpu, GZVM_RUN_MMIO.size);
-    const reason = new DataView(bytes.buffer).getUint32(0, true) - GZVM_EXIT_BASE;
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const reason = GZVM_RUN.at.exit_reason.get(view) - GZVM_EXIT_BASE;
     if (reason === GzvmExit.SystemEvent || reason === GzvmExit.Shutdown) return { kind: "end" };
     if (reason !== GzvmExit.Mmio) return { kind: "other", reason: `exit reason ${reason}` };
-    const { phys_addr, data, size, is_write } = GZVM_RUN_MMIO.decode(bytes);
-    return { kind: "mmio", address: Number(phys_addr), length: Number(size), write: is_write !== 0, data };
+    const { phys_addr, data, size, is_write } = GZVM_RUN_MMIO.at, length = Number(size.get(view));
+    return {
+      kind: "mmio",
+      address: Number(phys_addr.get(view)),
+      length,
+      stored: is_write.get(view) === 0 ? undefined : BigInt.asUintN(8 * length, view.getBigUint64(data.offset, true)),
+    };
   }
 }

@@ -145,7 +145,14 @@ const SERIAL_PLACE = { base: CROSVM_SERIALS[0].base, size: CROSVM_SERIAL_SIZE };
 
 /** An exit of a vCPU. Addresses are the guest's. */
 export type VmmExit =
-  | { readonly kind: "mmio"; readonly address: number; readonly length: number; readonly write: boolean; readonly data: readonly number[] }
+  | {
+    readonly kind: "mmio";
+    readonly address: number;
+    /** Bytes: 1, 2, 4 or 8. */
+    readonly length: number;
+    /** The value of a store; undefined for a load. */
+    readonly stored: bigint | undefined;
+  }
   | { readonly kind: "end" }
   | { readonly kind: "other"; readonly reason: string };
 
@@ -570,17 +577,18 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     if (reason !== undefined) throw new Refused(reason);
   }
 
-  #mmio(vcpu: VmmVcpu, { address, length, write, data }: VmmExit & { kind: "mmio" }): void {
-    const stored = write ? data.slice(0, length).reduceRight((value, byte) => value << 8n | BigInt(byte), 0n) : undefined;
+  #mmio(vcpu: VmmVcpu, { address, length, stored }: VmmExit & { kind: "mmio" }): void {
     const answer = this.#access(address, length, stored);
     if (answer === undefined) {
-      this.#events.problem(`${write ? "store" : "load"} of ${length} bytes at 0x${address.toString(16)}, an unmapped address`);
+      this.#events.problem(
+        `${stored === undefined ? "load" : "store"} of ${length} bytes at 0x${address.toString(16)}, an unmapped address`,
+      );
     }
-    if (write) return;
+    if (stored !== undefined) return;
+    const bytes = new Uint8Array(8);
     // An address without a device reads as zero.
-    const value = answer ?? 0n;
-    const bytes = Uint8Array.from({ length }, (_, index) => Number(value >> BigInt(8 * index) & 0xffn));
-    this.store(vcpu.page + this.dataOffset, bytes);
+    new DataView(bytes.buffer).setBigUint64(0, answer ?? 0n, true);
+    this.store(vcpu.page + this.dataOffset, bytes.subarray(0, length));
   }
 
   /** The value of a load, 0 for a store; undefined if no device is. */

@@ -21,10 +21,15 @@ const bySpecificity: readonly Encoding[] = (() => {
   return byBits.flat();
 })();
 
-/** Candidates by bits 31:21, and by bits 31:21 and 15:10; made when first asked for. */
+/**
+ * Candidates by op0, bits 28:25, which name the group (Arm ARM C4.1); by bits 31:21; and by bits
+ * 31:21 and 15:10. Each is found among those before, when first asked for.
+ */
+const groups: (Encoding[] | undefined)[] = new Array(1 << 4);
 const coarse: (Encoding[] | undefined)[] = new Array(1 << 11);
 const fine: (Encoding[] | undefined)[] = new Array(1 << 17);
 
+const GROUP_MASK = 0x1e000000;
 const COARSE_MASK = 0xffe00000;
 const FINE_MASK = 0xffe0fc00;
 
@@ -34,7 +39,11 @@ function matching(list: readonly Encoding[], word: number, mask: number): Encodi
 
 function candidates(word: number): Encoding[] {
   const key = (word >>> 21) << 6 | word >>> 10 & 63;
-  return fine[key] ??= matching(coarse[word >>> 21] ??= matching(bySpecificity, word, COARSE_MASK), word, FINE_MASK);
+  return fine[key] ??= matching(coarse[word >>> 21] ??= matching(groupOf(word), word, COARSE_MASK), word, FINE_MASK);
+}
+
+function groupOf(word: number): Encoding[] {
+  return groups[word >>> 25 & 15] ??= matching(bySpecificity, word, GROUP_MASK);
 }
 
 /** The encoding of an instruction word (unsigned or signed 32 bits), or undefined. */

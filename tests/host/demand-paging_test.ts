@@ -187,7 +187,7 @@ Deno.test("a page fault that the VMM answers with FAULT is an abort in the guest
   cell.load(memory, [[0, bytesOf64([MAGIC])]]);
   assert.deepEqual([cell.map(memory), cell.start()], [0, 0]);
   const [{ fd, page }] = cell.vcpus;
-  const answer = (action: number) => void cell.vmm.write(page + RUN_PAGE_FAULT.offsetOf("resume_action"), [action]);
+  const answer = (action: number) => void cell.vmm.write(page + RUN_PAGE_FAULT.at.resume_action.offset, [action]);
   const exit = { address: BigInt(MISSED), attempt: -Errno.EPERM };
   cell.mapped(memory, () => {
     assert.deepEqual(cell.tryRead(MISSED).exit, exit);

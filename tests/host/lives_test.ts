@@ -91,7 +91,7 @@ class Life {
       if (RUN_PAGE.decode(bytes).exit_reason !== ExitReason.Mmio) return;
       const answer = new Uint8Array(8);
       new DataView(answer.buffer).setUint32(0, this.random.pick(PSCI_CALLS), true);
-      this.#vmm.write(page + RUN_MMIO.offsetOf("data"), answer);
+      this.#vmm.write(page + RUN_MMIO.at.data.offset, answer);
     }
   }
 

@@ -21,11 +21,15 @@ export type StructFields = Readonly<Record<string, FieldType>>;
 /** Values of a structure: bigint for u64, numbers for the rest. */
 export type StructValues<F extends StructFields = StructFields> = { readonly [K in keyof F]: ValueOf<F[K]> };
 
-/** One field with its place. */
-export interface PlacedField {
+/** One field with its place, which is read and written without the others. */
+export interface PlacedField<T extends FieldType = FieldType> {
   readonly name: string;
   readonly offset: number;
-  readonly type: FieldType;
+  readonly type: T;
+  /** Its value in a structure that begins where `view` does. */
+  get(view: DataView): ValueOf<T>;
+  /** Values wrap at their width. */
+  set(view: DataView, value: ValueOf<T>): void;
 }
 
 const scalarOf = (type: FieldType): ScalarType => typeof type === "string" ? type : type.array;
@@ -35,6 +39,8 @@ const countOf = (type: FieldType): number => typeof type === "string" ? 1 : type
 export class Struct<F extends StructFields = StructFields> {
   /** Fields with their offsets. */
   readonly fields: readonly PlacedField[];
+  /** The same by name. */
+  readonly at: { readonly [K in keyof F]: PlacedField<F[K]> };
   /** sizeof: the end of the last field, rounded up to the alignment. Bytes. */
   readonly size: number;
 
@@ -44,11 +50,12 @@ export class Struct<F extends StructFields = StructFields> {
     for (const [field, type] of Object.entries(fields)) {
       const size = SIZES[scalarOf(type)];
       offset = Math.ceil(offset / size) * size;
-      placed.push({ name: field, offset, type });
+      placed.push(typeof type === "string" ? scalarField(field, offset, type) : arrayField(field, offset, type));
       offset += size * countOf(type);
       alignment = Math.max(alignment, size);
     }
     this.fields = placed;
+    this.at = Object.fromEntries(placed.map((field) => [field.name, field])) as typeof this.at;
     this.size = Math.ceil(offset / alignment) * alignment;
   }
 
@@ -56,11 +63,7 @@ export class Struct<F extends StructFields = StructFields> {
   decode(bytes: Uint8Array): StructValues<F> {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const values: Record<string, unknown> = {};
-    for (const { name, offset, type } of this.fields) {
-      const scalar = scalarOf(type);
-      const read = (index: number) => readScalar(view, offset + index * SIZES[scalar], scalar);
-      values[name] = typeof type === "string" ? read(0) : Array.from({ length: type.length }, (_, index) => read(index));
-    }
+    for (const field of this.fields) values[field.name] = field.get(view);
     return values as StructValues<F>;
   }
 
@@ -68,25 +71,29 @@ export class Struct<F extends StructFields = StructFields> {
   encode(values: Partial<StructValues<F>>): Uint8Array {
     const bytes = new Uint8Array(this.size);
     const view = new DataView(bytes.buffer);
-    for (const { name, offset, type } of this.fields) {
-      const value = (values as Record<string, unknown>)[name];
-      if (value === undefined) continue;
-      const scalar = scalarOf(type);
-      const list = typeof type === "string" ? [value] : value as unknown[];
-      list.forEach((each, index) => writeScalar(view, offset + index * SIZES[scalar], scalar, each as number | bigint));
+    for (const field of this.fields) {
+      const value = values[field.name];
+      if (value !== undefined) field.set(view, value);
     }
     return bytes;
   }
+}
 
-  /**
-   * Offset of a field.
-   * @throws for a field that does not exist.
-   */
-  offsetOf(name: keyof F & string): number {
-    const field = this.fields.find((each) => each.name === name);
-    if (field === undefined) throw new Error(`struct ${this.name} has no field ${name}`);
-    return field.offset;
-  }
+function scalarField(name: string, offset: number, type: ScalarType): PlacedField<ScalarType> {
+  return {
+    ...{ name, offset, type },
+    get: (view) => readScalar(view, offset, type),
+    set: (view, value) => writeScalar(view, offset, type, value),
+  };
+}
+
+function arrayField(name: string, offset: number, type: FieldType & object): PlacedField<FieldType & object> {
+  const { array: scalar, length } = type, size = SIZES[scalar];
+  return {
+    ...{ name, offset, type },
+    get: (view) => Array.from({ length }, (_, index) => readScalar(view, offset + index * size, scalar)),
+    set: (view, values) => values.forEach((value, index) => writeScalar(view, offset + index * size, scalar, value)),
+  };
 }
 
 function readScalar(view: DataView, at: number, type: ScalarType): number | bigint {

@@ -58,6 +58,7 @@ export class DecodedPages {
   readonly #halves: Uint16Array;
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
+  readonly #landings: Uint16Array;
   readonly #free: number[] = [];
   /** Index of the page that was used last when none is free: eviction goes round. */
   #hand = -1;
@@ -87,6 +88,7 @@ export class DecodedPages {
     this.#halves = new Uint16Array(memory.buffer);
     this.#words = new Int32Array(memory.buffer);
     this.#bytes = new Uint8Array(memory.buffer);
+    this.#landings = this.#halves.subarray(LANDINGS.base / 2, LANDINGS.base / 2 + LANDINGS.count);
     const first = this.#halves.subarray(FIRST_HANDLERS / 2, FIRST_HANDLERS / 2 + HANDLER_NUMBERS);
     for (const [handler, , both] of fused.pairs) first[both] = handler ^ both;
   }
@@ -107,10 +109,10 @@ export class DecodedPages {
     const page = DECODED_PAGES.base + index * DECODED_PAGE_SIZE;
     this.#bytes.fill(0, page, page + DECODED_PAGE_SIZE);
     this.#halves[(page + INSTRUCTIONS_PER_PAGE * DECODED_SIZE) >> 1] = Handler.PageEnd;
-    // Landings on what was there before say nothing of this.
-    for (let at = 0; at < INSTRUCTIONS_PER_PAGE; at++) {
-      this.#halves[(LANDINGS.base >> 1) + (page / DECODED_SIZE + at & LANDINGS.count - 1)] = 0;
-    }
+    // Landings on what was there before say nothing of this. Their ring may end within the page.
+    const landing = page / DECODED_SIZE & LANDINGS.count - 1, beyond = landing + INSTRUCTIONS_PER_PAGE - LANDINGS.count;
+    this.#landings.fill(0, landing, landing + INSTRUCTIONS_PER_PAGE);
+    if (beyond > 0) this.#landings.fill(0, 0, beyond);
     this.#words[DECODED_OWNERS / 4 + index] = wasmAddress;
     this.#words[DECODED_STORES / 4 + index] = -STORES_BEFORE_RELEASE * PATIENCE_FACTOR ** (this.#releases.get(wasmAddress) ?? 0);
     this.#words[CODE_PAGES / 4 + (wasmAddress >>> 12)] = page;

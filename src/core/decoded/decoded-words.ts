@@ -1,5 +1,5 @@
 // What words were decoded to. A word says how it is decoded, unless it is a direct branch, and most
-// words of a program stand in many places: two thirds of a Linux boot's are found here.
+// words of a program stand in many places: two thirds of those of a Linux boot are found here.
 
 import { Handler } from "./handlers.ts";
 import { DECODED_SIZE } from "./operands.ts";
@@ -9,12 +9,13 @@ const PLACE_BITS = 16;
 /** An odd number that spreads the bits of a word over the upper ones of the product. */
 const SPREAD = 0x9e3779b1;
 const DECODED_WORDS = DECODED_SIZE / 4;
+/** Of a place: the word, and its decoded instruction. */
+const STRIDE = 1 + DECODED_WORDS;
 
 /** Decoded instructions by their words. */
 export class DecodedWords {
   readonly #memory: Int32Array;
-  readonly #words = new Int32Array(1 << PLACE_BITS);
-  readonly #decoded = new Int32Array(DECODED_WORDS << PLACE_BITS);
+  readonly #places = new Int32Array(STRIDE << PLACE_BITS);
 
   /** @param memory the core's, in which decoded instructions lie. */
   constructor(memory: WebAssembly.Memory) {
@@ -23,19 +24,18 @@ export class DecodedWords {
 
   /** Fills the decoded instruction at `ip` for a word; false if the word is not known. */
   copy(word: number, ip: number): boolean {
-    const place = placeOf(word), from = place * DECODED_WORDS, to = ip / 4;
-    const first = this.#decoded[from];
-    if (this.#words[place] !== word || first === Handler.Decode) return false;
-    this.#memory[to] = first;
-    for (let i = 1; i < DECODED_WORDS; i++) this.#memory[to + i] = this.#decoded[from + i];
+    const from = placeOf(word) * STRIDE, to = ip / 4;
+    // Places are zero at first, as the word 0 is.
+    if (this.#places[from] !== word || this.#places[from + 1] === Handler.Decode) return false;
+    for (let i = 0; i < DECODED_WORDS; i++) this.#memory[to + i] = this.#places[from + 1 + i];
     return true;
   }
 
   /** Remembers the decoded instruction at `ip`. */
   keep(word: number, ip: number): void {
-    const place = placeOf(word);
-    this.#words[place] = word;
-    for (let i = 0; i < DECODED_WORDS; i++) this.#decoded[place * DECODED_WORDS + i] = this.#memory[ip / 4 + i];
+    const to = placeOf(word) * STRIDE, from = ip / 4;
+    this.#places[to] = word;
+    for (let i = 0; i < DECODED_WORDS; i++) this.#places[to + 1 + i] = this.#memory[from + i];
   }
 }
 

@@ -520,7 +520,7 @@ export class GzvmDriver implements VmDriver {
 
   /** The data of a load that user space emulated goes where the VM manager looks for it. */
   #takeData(vcpu: VcpuFunction, data: readonly number[]): void {
-    if (vcpu.exit?.kind === "read") this.#manager.setRunPage(vcpu, RUN_MMIO.offsetOf("data"), Uint8Array.from(data));
+    if (vcpu.exit?.kind === "read") this.#manager.setRunPage(vcpu, RUN_MMIO.at.data.offset, Uint8Array.from(data));
   }
 
   /**

@@ -102,8 +102,9 @@ function collide(a: Ioeventfd, b: Ioeventfd): boolean {
  * Signals the ioeventfd that takes this write; false when none does. `value` is cut to the access.
  */
 export function writeToIoeventfd(kernel: HostKernel, vm: Vm, address: number, length: number, value: bigint): boolean {
+  const at = BigInt(address);
   const taker = vm.ioeventfds.find((each) =>
-    each.address === BigInt(address) && (each.length === 0 || each.length === length) &&
+    each.address === at && (each.length === 0 || each.length === length) &&
     (each.datamatch === undefined || each.datamatch === value)
   );
   if (taker === undefined) return false;

@@ -128,8 +128,9 @@ export function reclaimPages(kernel: HostKernel, vm: Vm, address: bigint, size: 
  * @param task the one inside RUN
  */
 export function pageIn(kernel: HostKernel, vm: Vm, address: number, write: boolean, task: number): number {
+  if (!isPaged(vm)) return -Errno.ENOENT;
   const page = BigInt(address - address % PAGE_SIZE), size = BigInt(PAGE_SIZE);
-  const binding = isPaged(vm) ? bindingOf(vm, page, size) : undefined;
+  const binding = bindingOf(vm, page, size);
   if (binding === undefined) return -Errno.ENOENT;
   if (write && !writable(binding)) return -Errno.EPERM;
   if (!lockPages(kernel, vm, 1, task)) return -Errno.ENOMEM;

@@ -76,7 +76,7 @@ export class VcpuRunner {
     if (resource === undefined) return this.#noResource(vm, vcpu);
     if (vm.exit !== undefined) return this.#statusExit(vm, vcpu);
     if (!this.#takeResume(vm, vcpu)) {
-      const action = this.#page(vcpu, RUN_MMIO.offsetOf("resume_action"), 1)[0];
+      const action = this.#page(vcpu, RUN_MMIO.at.resume_action.offset, 1)[0];
       return this.#kernel.refuse(Errno.EINVAL, SECTION, "resume_action is HANDLED 0 or FAULT 1, after a page fault also RETRY 2", {
         action,
       });
@@ -259,18 +259,15 @@ export class VcpuRunner {
     }
     const cut = write ? BigInt.asUintN(8 * length, value) : 0n;
     if (write && writeToIoeventfd(this.#kernel, vm, address, length, cut)) return this.#makeReady(vcpu, resource, true);
-    const page = new Uint8Array(RUN_MMIO.size);
-    const old = this.#page(vcpu, 0, page.length);
-    page.set(old);
-    const view = new DataView(page.buffer);
-    view.setUint32(RUN_PAGE.offsetOf("exit_reason"), ExitReason.Mmio, true);
-    view.setBigUint64(RUN_MMIO.offsetOf("phys_addr"), BigInt(address), true);
-    const at = RUN_MMIO.offsetOf("data");
+    const page = this.#page(vcpu, 0, RUN_MMIO.size), view = viewOf(page);
+    const { phys_addr, data, len, is_write, resume_action } = RUN_MMIO.at;
+    RUN_PAGE.at.exit_reason.set(view, ExitReason.Mmio);
+    phys_addr.set(view, results.state_data_0);
     // Bytes of a load, and those beyond a store, keep their values.
-    if (write) { for (let byte = 0; byte < length; byte++) page[at + byte] = Number(cut >> BigInt(8 * byte) & 0xffn); }
-    view.setUint32(RUN_MMIO.offsetOf("len"), length, true);
-    page[RUN_MMIO.offsetOf("is_write")] = write ? 1 : 0;
-    if (VM_PERSONAS[vm.persona].functions?.resumeAction) page[RUN_MMIO.offsetOf("resume_action")] = ResumeAction.Handled;
+    if (write) storeLow(page, data.offset, length, cut);
+    len.set(view, length);
+    is_write.set(view, write ? 1 : 0);
+    if (VM_PERSONAS[vm.persona].functions?.resumeAction) resume_action.set(view, ResumeAction.Handled);
     this.#writePage(vcpu, 0, page);
     vcpu.exit = { kind: write ? "write" : "read", length };
     this.#leave(vcpu, 0);
@@ -284,12 +281,11 @@ export class VcpuRunner {
       vcpu.resume = [VcpuResume.Retry, 0n];
       return this.#makeReady(vcpu, resource, true);
     }
-    const page = this.#page(vcpu, 0, RUN_PAGE_FAULT.size);
-    const view = new DataView(page.buffer);
-    view.setUint32(RUN_PAGE.offsetOf("exit_reason"), ExitReason.PageFault, true);
-    view.setBigUint64(RUN_PAGE_FAULT.offsetOf("phys_addr"), state_data_0, true);
-    view.setInt32(RUN_PAGE_FAULT.offsetOf("attempt"), attempt, true);
-    page[RUN_PAGE_FAULT.offsetOf("resume_action")] = ResumeAction.Handled;
+    const page = this.#page(vcpu, 0, RUN_PAGE_FAULT.size), view = viewOf(page);
+    RUN_PAGE.at.exit_reason.set(view, ExitReason.PageFault);
+    RUN_PAGE_FAULT.at.phys_addr.set(view, state_data_0);
+    RUN_PAGE_FAULT.at.attempt.set(view, attempt);
+    RUN_PAGE_FAULT.at.resume_action.set(view, ResumeAction.Handled);
     this.#writePage(vcpu, 0, page);
     vcpu.exit = { kind: "fault" };
     this.#leave(vcpu, 0);
@@ -321,7 +317,7 @@ export class VcpuRunner {
   }
 
   #immediate(vcpu: VcpuFunction): boolean {
-    return this.#page(vcpu, RUN_PAGE.offsetOf("immediate_exit"), 1)[0] !== 0;
+    return this.#page(vcpu, RUN_PAGE.at.immediate_exit.offset, 1)[0] !== 0;
   }
 
   /** Writes a STATUS exit; the result of RUN. */
@@ -332,17 +328,17 @@ export class VcpuRunner {
   }
 
   #writeStatus(vcpu: VcpuFunction, status: number, type: number, size: number, reason: readonly number[]): void {
-    const page = this.#page(vcpu, 0, RUN_STATUS.size);
-    const view = new DataView(page.buffer);
-    view.setUint32(RUN_PAGE.offsetOf("exit_reason"), ExitReason.Status, true);
-    view.setUint32(RUN_STATUS.offsetOf("status"), status, true);
-    view.setUint16(RUN_STATUS.offsetOf("exit_type"), type, true);
-    view.setUint16(RUN_STATUS.offsetOf("padding"), 0, true);
-    view.setUint32(RUN_STATUS.offsetOf("reason_size"), size, true);
-    const at = RUN_STATUS.offsetOf("reason");
-    for (let byte = 0; byte < 8; byte++) page[at + byte] = reason[byte] ?? 0;
+    const page = this.#page(vcpu, 0, RUN_STATUS.size), view = viewOf(page);
+    const { status: code, exit_type, padding, reason_size, reason: field } = RUN_STATUS.at;
+    RUN_PAGE.at.exit_reason.set(view, ExitReason.Status);
+    code.set(view, status);
+    exit_type.set(view, type);
+    padding.set(view, 0);
+    reason_size.set(view, size);
+    const { length } = field.type;
+    field.set(view, Array.from({ length }, (_, byte) => reason[byte] ?? 0));
     // The fields after this belong to other exits.
-    this.#writePage(vcpu, 0, page.subarray(0, at + 8));
+    this.#writePage(vcpu, 0, page.subarray(0, field.offset + length));
     vcpu.exit = undefined;
   }
 
@@ -358,7 +354,7 @@ export class VcpuRunner {
     const rules = VM_PERSONAS[vm.persona].functions!;
     const page = this.#page(vcpu, 0, RUN_MMIO.size);
     if (rules.resumeAction) {
-      const action = page[exit.kind === "fault" ? RUN_PAGE_FAULT.offsetOf("resume_action") : RUN_MMIO.offsetOf("resume_action")];
+      const action = page[exit.kind === "fault" ? RUN_PAGE_FAULT.at.resume_action.offset : RUN_MMIO.at.resume_action.offset];
       const retry = exit.kind === "fault" && action === ResumeAction.Retry;
       if (action > ResumeAction.Fault && !retry) {
         vcpu.exit = exit;
@@ -369,8 +365,7 @@ export class VcpuRunner {
       else if (exit.kind === "fault") vcpu.resume[word] = VcpuResume.Retry;
     }
     if (exit.kind === "read") {
-      const at = RUN_MMIO.offsetOf("data");
-      for (let byte = exit.length - 1; byte >= 0; byte--) vcpu.resume[0] = vcpu.resume[0] << 8n | BigInt(page[at + byte]);
+      vcpu.resume[0] = BigInt.asUintN(8 * exit.length, viewOf(page).getBigUint64(RUN_MMIO.at.data.offset, true));
     }
     return true;
   }
@@ -446,4 +441,14 @@ export class VcpuRunner {
     if (vm === undefined) throw new Error(`vCPU ${vcpu.number} has lost its VM`);
     return vm;
   }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** Stores the low `size` bytes of a word, at most 8. */
+function storeLow(bytes: Uint8Array, at: number, size: number, word: bigint): void {
+  const low = Number(BigInt.asUintN(32, word)), high = size > 4 ? Number(word >> 32n) : 0;
+  for (let byte = 0; byte < size; byte++) bytes[at + byte] = (byte < 4 ? low : high) >>> 8 * (byte & 3);
 }

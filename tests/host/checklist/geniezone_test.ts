@@ -385,12 +385,12 @@ Deno.test("G32: immediate_exit is EINTR before any instruction", () => {
 
 Deno.test("G33: the run structure has section 4's offsets and 264 bytes", () => {
   assert.equal(GZVM_RUN.size, 264);
-  const mmio = (["phys_addr", "data", "size", "reg_nr", "is_write"] as const).map((name) => GZVM_RUN_MMIO.offsetOf(name));
+  const mmio = (["phys_addr", "data", "size", "reg_nr", "is_write"] as const).map((name) => GZVM_RUN_MMIO.at[name].offset);
   assert.deepEqual(mmio, [8, 16, 24, 32, 36]);
-  assert.deepEqual((["type", "ndata", "data"] as const).map((name) => GZVM_RUN_SYSTEM_EVENT.offsetOf(name)), [8, 12, 16]);
-  const exception = (["exception", "error_code", "fault_gpa", "reserved"] as const).map((name) => GZVM_RUN_EXCEPTION.offsetOf(name));
+  assert.deepEqual((["type", "ndata", "data"] as const).map((name) => GZVM_RUN_SYSTEM_EVENT.at[name].offset), [8, 12, 16]);
+  const exception = (["exception", "error_code", "fault_gpa", "reserved"] as const).map((name) => GZVM_RUN_EXCEPTION.at[name].offset);
   assert.deepEqual(exception, [8, 12, 16, 24]);
-  assert.deepEqual([GZVM_RUN.offsetOf("exit_reason"), GZVM_RUN.offsetOf("immediate_exit"), GZVM_RUN.offsetOf("padding")], [0, 4, 5]);
+  assert.deepEqual([GZVM_RUN.at.exit_reason.offset, GZVM_RUN.at.immediate_exit.offset, GZVM_RUN.at.padding.offset], [0, 4, 5]);
 });
 
 Deno.test("G34: the data of a load reaches the guest's register with the access's size", () => {

@@ -58,12 +58,12 @@ Deno.test("V59: the run mapping is one page, and touching another raises SIGBUS"
 });
 
 Deno.test("V60: the run page has the offsets of section 9, and 40 bytes", () => {
-  assert.deepEqual([RUN_PAGE.offsetOf("immediate_exit"), RUN_PAGE.offsetOf("exit_reason")], [0, 8]);
-  const mmio = (["phys_addr", "data", "len", "is_write", "resume_action"] as const).map((name) => RUN_MMIO.offsetOf(name));
+  assert.deepEqual([RUN_PAGE.at.immediate_exit.offset, RUN_PAGE.at.exit_reason.offset], [0, 8]);
+  const mmio = (["phys_addr", "data", "len", "is_write", "resume_action"] as const).map((name) => RUN_MMIO.at[name].offset);
   assert.deepEqual(mmio, [16, 24, 32, 36, 37]);
-  const status = (["status", "exit_type", "padding", "reason_size", "reason"] as const).map((name) => RUN_STATUS.offsetOf(name));
+  const status = (["status", "exit_type", "padding", "reason_size", "reason"] as const).map((name) => RUN_STATUS.at[name].offset);
   assert.deepEqual(status, [16, 20, 22, 24, 28]);
-  assert.deepEqual((["phys_addr", "attempt", "resume_action"] as const).map((name) => RUN_PAGE_FAULT.offsetOf(name)), [16, 24, 28]);
+  assert.deepEqual((["phys_addr", "attempt", "resume_action"] as const).map((name) => RUN_PAGE_FAULT.at[name].offset), [16, 24, 28]);
   assert.deepEqual([RUN_MMIO.size, RUN_STATUS.size], [40, 40]);
 });
 
@@ -134,7 +134,7 @@ Deno.test("V65: the resume action FAULT injects an abort into the guest at the a
   assert.equal(cell.start(), 0);
   for (const address of [0x6_0000n, 0x6_1008n]) {
     assert.deepEqual(cell.tryWrite(address, 7n).exit, { address, write: true, data: 7n });
-    cell.vmm.write(cell.vcpus[0].page + RUN_MMIO.offsetOf("resume_action"), [1]);
+    cell.vmm.write(cell.vcpus[0].page + RUN_MMIO.at.resume_action.offset, [1]);
     assert.deepEqual(cell.outcome(0), { result: 0n, faults: [address], exit: undefined });
   }
   assert.equal(cell.loopback(5n), 5n, "the guest goes on");
@@ -142,7 +142,7 @@ Deno.test("V65: the resume action FAULT injects an abort into the guest at the a
   const first = run();
   fake.returnRun(VcpuRunState.AddrspaceVmmioWrite, 0x6000n, 4n, 1n);
   assert.equal(fake.await(first), 0);
-  vmm.write(page + RUN_MMIO.offsetOf("resume_action"), [1]);
+  vmm.write(page + RUN_MMIO.at.resume_action.offset, [1]);
   assert.equal(vmm.begin(vcpu, GH.RUN).result, undefined);
   assert.equal(inside()?.action, 2n);
 });
@@ -152,7 +152,7 @@ Deno.test("V66: resume value 2 after an MMIO exit, and any above, is EINVAL", ()
     const { fake, vmm, vcpu, page, run } = running("v17");
     run();
     fake.returnRun(VcpuRunState.AddrspaceVmmioRead, 0x6000n, 4n);
-    vmm.write(page + RUN_MMIO.offsetOf("resume_action"), [action]);
+    vmm.write(page + RUN_MMIO.at.resume_action.offset, [action]);
     vmm.refused(vmm.ioctl(vcpu, GH.RUN), "EINVAL", /resume_action/);
   }
 });

@@ -323,7 +323,7 @@ export class HoldingCell {
       if ("attempt" in exit || exit.write || exit.address !== BigInt(COMMAND + 8 * index)) return exit;
       const answer = new Uint8Array(8);
       new DataView(answer.buffer).setBigUint64(0, BigInt.asUintN(64, words[index] ?? 0n), true);
-      this.vmm.write(this.vcpus[on].page + RUN_MMIO.offsetOf("data"), answer);
+      this.vmm.write(this.vcpus[on].page + RUN_MMIO.at.data.offset, answer);
     }
   }
 
