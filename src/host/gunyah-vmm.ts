@@ -376,12 +376,12 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
   }
 
   protected exitOf(vcpu: VmmVcpu): VmmExit {
-    const page = this.filled(vcpu, RUN_MMIO.size), view = new DataView(page.buffer, page.byteOffset);
+    const view = this.filled(vcpu);
     const reason = RUN_PAGE.at.exit_reason.get(view);
     if (reason === ExitReason.Status) return { kind: "end" };
     if (reason === ExitReason.PageFault) {
-      const { phys_addr, attempt } = RUN_PAGE_FAULT.decode(this.filled(vcpu, RUN_PAGE_FAULT.size));
-      return { kind: "other", reason: `a page fault at 0x${phys_addr.toString(16)}: ${errnoName(attempt)} (exit reason ${reason})` };
+      const address = RUN_PAGE_FAULT.at.phys_addr.get(view), attempt = RUN_PAGE_FAULT.at.attempt.get(view);
+      return { kind: "other", reason: `a page fault at 0x${address.toString(16)}: ${errnoName(attempt)} (exit reason ${reason})` };
     }
     if (reason !== ExitReason.Mmio) return { kind: "other", reason: `exit reason ${reason}` };
     const { phys_addr, data, len, is_write } = RUN_MMIO.at, length = len.get(view);

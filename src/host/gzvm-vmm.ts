@@ -123,8 +123,7 @@ export class GzvmVmm extends Vmm<GzvmVmmData> {
   }
 
   protected exitOf(vcpu: VmmVcpu): VmmExit {
-    const bytes = this.filled(vcpu, GZVM_RUN_MMIO.size);
-    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const view = this.filled(vcpu);
     const reason = GZVM_RUN.at.exit_reason.get(view) - GZVM_EXIT_BASE;
     if (reason === GzvmExit.SystemEvent || reason === GzvmExit.Shutdown) return { kind: "end" };
     if (reason !== GzvmExit.Mmio) return { kind: "other", reason: `exit reason ${reason}` };

@@ -156,6 +156,9 @@ export type VmmExit =
   | { readonly kind: "end" }
   | { readonly kind: "other"; readonly reason: string };
 
+/** Bytes of RUN's structure in which every driver says why RUN left. */
+const EXIT_SIZE = 64;
+
 /** One VMM with its VM. */
 export abstract class Vmm<D extends VmmData> implements VmmProcess {
   protected readonly kernel: HostKernel;
@@ -164,6 +167,8 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   readonly #devices: VmDevices | undefined;
   /** The rest of the platform's devices, where it has some. */
   readonly #board: Board | undefined;
+  readonly #exit = new Uint8Array(EXIT_SIZE);
+  readonly #exitView = new DataView(this.#exit.buffer);
   readonly #variables: FlashVariables | undefined;
   /** Why a device's access to lent memory is about to end the process. */
   #lentTouched: string | undefined;
@@ -680,13 +685,13 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   }
 
   /**
-   * Bytes of the structure that RUN has filled.
+   * The beginning of the structure that RUN has filled; valid until the next exit.
    * @throws Refused
    */
-  protected filled(vcpu: VmmVcpu, length: number): Uint8Array {
-    const read = this.kernel.load(this.pid, vcpu.page, length);
-    if (!read.ok) throw new Refused("the structure of RUN cannot be read");
-    return read.value;
+  protected filled(vcpu: VmmVcpu): DataView {
+    const signal = this.kernel.loadInto(this.pid, vcpu.page, this.#exit);
+    if (signal !== undefined) throw new Refused("the structure of RUN cannot be read");
+    return this.#exitView;
   }
 
   /** Runs the steps; after any failure the VM is taken down. */

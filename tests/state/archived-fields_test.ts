@@ -122,6 +122,8 @@ const DERIVED: Record<string, readonly string[]> = {
       "Execution.#counter",
       "Scheduler.#running*",
       "VcpuRunner.#run.*",
+      "VcpuRunner.#page*",
+      "Vmm.#exit*",
       "NativeExecution.#accesses",
     ],
     ...["Context.unanswered", "HostKernel.#beginning", "VmConsole.#later", "Vmm.#lentTouched"],

@@ -57,6 +57,10 @@ export class VcpuRunner {
     resume_data_2: 0n,
   };
 
+  /** The fields of a run page, while an exit is written or answered: no array is made per exit. */
+  readonly #page = new Uint8Array(Math.max(RUN_MMIO.size, RUN_STATUS.size, RUN_PAGE_FAULT.size));
+  readonly #view = new DataView(this.#page.buffer);
+
   constructor(kernel: HostKernel, state: GunyahState, hooks: RunnerHooks) {
     this.#kernel = kernel;
     this.#state = state;
@@ -76,7 +80,7 @@ export class VcpuRunner {
     if (resource === undefined) return this.#noResource(vm, vcpu);
     if (vm.exit !== undefined) return this.#statusExit(vm, vcpu);
     if (!this.#takeResume(vm, vcpu)) {
-      const action = this.#page(vcpu, RUN_MMIO.at.resume_action.offset, 1)[0];
+      const action = this.page(vcpu, RUN_MMIO.at.resume_action.offset, 1)[0];
       return this.#kernel.refuse(Errno.EINVAL, SECTION, "resume_action is HANDLED 0 or FAULT 1, after a page fault also RETRY 2", {
         action,
       });
@@ -259,16 +263,17 @@ export class VcpuRunner {
     }
     const cut = write ? BigInt.asUintN(8 * length, value) : 0n;
     if (write && writeToIoeventfd(this.#kernel, vm, address, length, cut)) return this.#makeReady(vcpu, resource, true);
-    const page = this.#page(vcpu, 0, RUN_MMIO.size), view = viewOf(page);
+    this.#readPage(vcpu, 0, this.#page);
+    const view = this.#view;
     const { phys_addr, data, len, is_write, resume_action } = RUN_MMIO.at;
     RUN_PAGE.at.exit_reason.set(view, ExitReason.Mmio);
     phys_addr.set(view, results.state_data_0);
     // Bytes of a load, and those beyond a store, keep their values.
-    if (write) storeLow(page, data.offset, length, cut);
+    if (write) storeLow(this.#page, data.offset, length, cut);
     len.set(view, length);
     is_write.set(view, write ? 1 : 0);
     if (VM_PERSONAS[vm.persona].functions?.resumeAction) resume_action.set(view, ResumeAction.Handled);
-    this.#writePage(vcpu, 0, page);
+    this.writePage(vcpu, 0, this.#page);
     vcpu.exit = { kind: write ? "write" : "read", length };
     this.#leave(vcpu, 0);
   }
@@ -281,12 +286,13 @@ export class VcpuRunner {
       vcpu.resume = [VcpuResume.Retry, 0n];
       return this.#makeReady(vcpu, resource, true);
     }
-    const page = this.#page(vcpu, 0, RUN_PAGE_FAULT.size), view = viewOf(page);
+    this.#readPage(vcpu, 0, this.#page);
+    const view = this.#view;
     RUN_PAGE.at.exit_reason.set(view, ExitReason.PageFault);
     RUN_PAGE_FAULT.at.phys_addr.set(view, state_data_0);
     RUN_PAGE_FAULT.at.attempt.set(view, attempt);
     RUN_PAGE_FAULT.at.resume_action.set(view, ResumeAction.Handled);
-    this.#writePage(vcpu, 0, page);
+    this.writePage(vcpu, 0, this.#page);
     vcpu.exit = { kind: "fault" };
     this.#leave(vcpu, 0);
   }
@@ -295,21 +301,19 @@ export class VcpuRunner {
 
   /** The run page from `offset` on. */
   page(vcpu: VcpuFunction, offset: number, length: number): Uint8Array {
-    return this.#page(vcpu, offset, length);
-  }
-
-  writePage(vcpu: VcpuFunction, offset: number, bytes: Uint8Array): void {
-    this.#writePage(vcpu, offset, bytes);
-  }
-
-  #page(vcpu: VcpuFunction, offset: number, length: number): Uint8Array {
-    const ipa = this.#kernel.memory.objectPage(this.#kernel.memory.object(vcpu.page), 0);
-    const bytes = ipa === undefined ? undefined : this.#kernel.cpu.read(ipa + offset, length);
-    if (bytes === undefined) throw new Error(`the run page of vCPU ${vcpu.number} is not memory of the host`);
+    const bytes = new Uint8Array(length);
+    this.#readPage(vcpu, offset, bytes);
     return bytes;
   }
 
-  #writePage(vcpu: VcpuFunction, offset: number, bytes: Uint8Array): void {
+  #readPage(vcpu: VcpuFunction, offset: number, into: Uint8Array): void {
+    const ipa = this.#kernel.memory.objectPage(this.#kernel.memory.object(vcpu.page), 0);
+    if (ipa === undefined || !this.#kernel.cpu.readInto(ipa + offset, into)) {
+      throw new Error(`the run page of vCPU ${vcpu.number} is not memory of the host`);
+    }
+  }
+
+  writePage(vcpu: VcpuFunction, offset: number, bytes: Uint8Array): void {
     const ipa = this.#kernel.memory.objectPage(this.#kernel.memory.object(vcpu.page), 0);
     if (ipa === undefined || !this.#kernel.cpu.write(ipa + offset, bytes)) {
       throw new Error(`the run page of vCPU ${vcpu.number} is not memory of the host`);
@@ -317,7 +321,8 @@ export class VcpuRunner {
   }
 
   #immediate(vcpu: VcpuFunction): boolean {
-    return this.#page(vcpu, RUN_PAGE.at.immediate_exit.offset, 1)[0] !== 0;
+    this.#readPage(vcpu, 0, this.#page);
+    return RUN_PAGE.at.immediate_exit.get(this.#view) !== 0;
   }
 
   /** Writes a STATUS exit; the result of RUN. */
@@ -328,7 +333,8 @@ export class VcpuRunner {
   }
 
   #writeStatus(vcpu: VcpuFunction, status: number, type: number, size: number, reason: readonly number[]): void {
-    const page = this.#page(vcpu, 0, RUN_STATUS.size), view = viewOf(page);
+    this.#readPage(vcpu, 0, this.#page);
+    const view = this.#view;
     const { status: code, exit_type, padding, reason_size, reason: field } = RUN_STATUS.at;
     RUN_PAGE.at.exit_reason.set(view, ExitReason.Status);
     code.set(view, status);
@@ -338,7 +344,7 @@ export class VcpuRunner {
     const { length } = field.type;
     field.set(view, Array.from({ length }, (_, byte) => reason[byte] ?? 0));
     // The fields after this belong to other exits.
-    this.#writePage(vcpu, 0, page.subarray(0, field.offset + length));
+    this.writePage(vcpu, 0, this.#page.subarray(0, field.offset + length));
     vcpu.exit = undefined;
   }
 
@@ -352,9 +358,10 @@ export class VcpuRunner {
     vcpu.resume = [0n, 0n];
     if (exit === undefined) return true;
     const rules = VM_PERSONAS[vm.persona].functions!;
-    const page = this.#page(vcpu, 0, RUN_MMIO.size);
+    this.#readPage(vcpu, 0, this.#page);
+    const view = this.#view;
     if (rules.resumeAction) {
-      const action = page[exit.kind === "fault" ? RUN_PAGE_FAULT.at.resume_action.offset : RUN_MMIO.at.resume_action.offset];
+      const action = (exit.kind === "fault" ? RUN_PAGE_FAULT : RUN_MMIO).at.resume_action.get(view);
       const retry = exit.kind === "fault" && action === ResumeAction.Retry;
       if (action > ResumeAction.Fault && !retry) {
         vcpu.exit = exit;
@@ -365,7 +372,7 @@ export class VcpuRunner {
       else if (exit.kind === "fault") vcpu.resume[word] = VcpuResume.Retry;
     }
     if (exit.kind === "read") {
-      vcpu.resume[0] = BigInt.asUintN(8 * exit.length, viewOf(page).getBigUint64(RUN_MMIO.at.data.offset, true));
+      vcpu.resume[0] = BigInt.asUintN(8 * exit.length, view.getBigUint64(RUN_MMIO.at.data.offset, true));
     }
     return true;
   }
@@ -441,10 +448,6 @@ export class VcpuRunner {
     if (vm === undefined) throw new Error(`vCPU ${vcpu.number} has lost its VM`);
     return vm;
   }
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** Stores the low `size` bytes of a word, at most 8. */
