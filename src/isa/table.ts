@@ -66,11 +66,18 @@ export const encodings: readonly Encoding[] = (() => {
   return list;
 })();
 
+/** Meanings without fixed fields, by the index of the encoding: each is asked for several times. */
+const meanings: Builder[] = [];
+
 /**
  * The meaning of an encoding: statements with the shape fields filled in, and `fixed` operand
- * fields as constants.
+ * fields as constants. It belongs to all who ask.
  */
 export function semanticsOf(encoding: Encoding, fixed: Partial<FieldValues> = {}): Builder {
+  return Object.keys(fixed).length > 0 ? build(encoding, fixed) : meanings[encoding.index] ??= build(encoding, fixed);
+}
+
+function build(encoding: Encoding, fixed: Partial<FieldValues>): Builder {
   const builder = new Builder();
   const fields: Record<string, number | Node> = {};
   for (const [name, { position, width }] of encoding.instruction.fields) {
