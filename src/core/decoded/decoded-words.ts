@@ -1,5 +1,6 @@
-// What words were decoded to. A word says how it is decoded, unless it is a direct branch, and most
-// words of a program stand in many places: two thirds of those of a Linux boot are found here.
+// Results of the decoder, by word. Except for direct branches, a word is decoded to the same
+// everywhere, and most words of a program occur in many places: two thirds of those of a Linux boot
+// are found here.
 
 import { Handler } from "./handlers.ts";
 import { DECODED_SIZE } from "./operands.ts";

@@ -35,9 +35,9 @@ const NOBODY = 0;
  * addresses own nothing.
  */
 export class MemoryDatabase {
-  /** The runs of pages with the same owner, or with none: the first page of each, ascending from 0. */
+  /** The first page of each run of pages with the same owner, or with none, from 0 on. */
   #starts = [0];
-  /** The owner's serial of each run; neighbours differ. */
+  /** The owner's serial of each run; those of adjacent runs differ. */
   #serials = [NOBODY];
   readonly #bySerial = new Map<number, MemoryOwner>();
 
