@@ -3,8 +3,8 @@
 // names kind and seed: EL2_FUZZ=KIND:SEED runs that one alone.
 
 import assert from "node:assert/strict";
-import process from "node:process";
 import { MiB } from "../../src/support/sizes.ts";
+import { cpuTime } from "../support/cpu-time.ts";
 import { Random } from "../support/random.ts";
 
 export const LONG = Deno.env.get("EL2_LONG") !== undefined;
@@ -17,11 +17,6 @@ const MOST_CPU_MS = 1000;
 const MOST_MEMORY = 256 * MiB;
 
 const memory = () => Deno.memoryUsage().rss;
-
-const cpu = () => {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-};
 
 /**
  * A test of a kind of input.
@@ -42,7 +37,7 @@ export function fuzzTest(
     await prepare();
     let accepted = 0;
     for (let seed = Number(only ?? 0); seed < (only ? Number(only) + 1 : rounds); seed++) {
-      const random = new Random(seed), begun = cpu(), before = memory();
+      const random = new Random(seed), begun = cpuTime(), before = memory();
       try {
         await read(random);
         accepted++;
@@ -50,7 +45,7 @@ export function fuzzTest(
         if (!isRefusal(error)) throw new Error(`EL2_FUZZ="${name}:${seed}": ${error instanceof Error ? error.stack : error}`);
         assert.ok((error as Error).message.length > 0);
       }
-      const took = cpu() - begun;
+      const took = cpuTime() - begun;
       assert.ok(took < MOST_CPU_MS, `EL2_FUZZ="${name}:${seed}": ${took} ms of CPU time`);
       const grown = memory() - before;
       assert.ok(grown < MOST_MEMORY, `EL2_FUZZ="${name}:${seed}": ${Math.round(grown / MiB)} MiB more`);

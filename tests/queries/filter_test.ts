@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { allOf, FilterError, mentions, parseFilter } from "../../src/queries/filter.ts";
 import type { Row } from "../../src/queries/table.ts";
 import { EVENTS, IRQS, PARCELS, VCPUS } from "../../src/queries/tables.ts";
+import { cpuTime } from "../support/cpu-time.ts";
 
 const IRQ = {
   id: "irq:rt/27",
@@ -64,12 +65,12 @@ Deno.test("W22: a bad filter marks the character", () => {
 
 Deno.test("no pattern of a filter takes long, whatever a guest has written", () => {
   const row = { id: "ev:1", kind: "hvc", t: "12000", text: "a".repeat(100_000) + "!" } as unknown as Row;
-  const begun = performance.now();
+  const begun = cpuTime();
   for (const pattern of ["(a+)+$", "(a|aa)+$", "^(\\w+\\s?)*$"]) {
     assert.equal(parseFilter(`text~"${pattern}"`, EVENTS).matches(row), false, pattern);
   }
-  const took = performance.now() - begun;
-  assert.ok(took < 1000, `${took} ms`);
+  const took = cpuTime() - begun;
+  assert.ok(took < 1000, `${took} ms of CPU time`);
 });
 
 Deno.test("kinds of events are known: another word is an error that says which there are", () => {

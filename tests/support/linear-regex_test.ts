@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { LinearRegex } from "../../src/support/linear-regex.ts";
 import type { RegexFlags } from "../../src/support/regex-syntax.ts";
 import { Random } from "./random.ts";
+import { cpuTime } from "./cpu-time.ts";
 
 const ROUNDS = Deno.env.get("EL2_LONG") !== undefined ? 500_000 : 10_000;
 const TEXTS = 6;
@@ -111,7 +112,7 @@ Deno.test("patterns match what they match in V8; those that V8 refuses are refus
 
 Deno.test("no pattern takes long: those that stop V8, large repetitions, deep nesting", () => {
   const a = "a".repeat(100_000);
-  const begun = performance.now();
+  const begun = cpuTime();
   for (const source of ["(a+)+$", "^(a|a)*$", "(a|aa)+$", "^(\\w+\\s?)*$", "(.*)*x", "(a?){50}a{50}b", "(?:a*)*(?:a*)*b", "(|a)+b"]) {
     const regex = new LinearRegex(source, "m");
     assert.equal(regex.test(`${a}!`), false, source);
@@ -136,8 +137,8 @@ Deno.test("no pattern takes long: those that stop V8, large repetitions, deep ne
     assert.throws(() => new LinearRegex(source, ""), { name: "SyntaxError", message }, source.slice(0, 40));
   }
   assert.ok(new LinearRegex("^(?:){1000000000}$", "").test(""));
-  const took = performance.now() - begun;
-  assert.ok(took < 20_000, `${took} ms`);
+  const took = cpuTime() - begun;
+  assert.ok(took < 20_000, `${took} ms of CPU time`);
 });
 
 Deno.test("lookaround and backreferences are refused by name", () => {

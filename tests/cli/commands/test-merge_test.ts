@@ -7,6 +7,7 @@ import { el2 } from "../program.ts";
 import { durationsOf } from "../../../src/cli/commands/test-junit.ts";
 import { shardOf } from "../../../src/cli/commands/test-shard.ts";
 import { el2Command } from "../../support/el2.ts";
+import { cpuTime } from "../../support/cpu-time.ts";
 
 const BUG = `el2_test = 1\n[[step]]\nboot = "demo"\n[[step]]\nexpect_console = "never"\nof = "ping"\nwithin = "1ms"\n`;
 const GOOD = BUG.replace('"never"', '"."').replace("1ms", "1s");
@@ -182,11 +183,12 @@ Deno.test("a report gives its durations in linear time, whoever wrote it, and on
     `<testsuite name="a" tests="1" time="${time}">\n<testcase classname="a" file="a&quot;.toml" line="1" time="0.5"/>\n</testsuite>\n`;
   assert.deepEqual(durationsOf(report(suite("2.500"))), new Map([['a".toml', 2.5]]));
   for (const time of ["1.2.3", "1e999", "-1", "", "NaN"]) assert.deepEqual(durationsOf(report(suite(time))), new Map(), time);
-  const begun = performance.now();
+  const begun = cpuTime();
   assert.deepEqual(durationsOf(report('<testsuite time="1">'.repeat(200_000))), new Map());
   assert.deepEqual(durationsOf(report("<testsuite ".repeat(200_000))), new Map());
   assert.deepEqual(durationsOf(report(`<testsuite ${" time=".repeat(200_000)}`)), new Map());
-  assert.ok(performance.now() - begun < 5000, `${performance.now() - begun} ms`);
+  const took = cpuTime() - begun;
+  assert.ok(took < 5000, `${took} ms of CPU time`);
 });
 
 Deno.test("a report is XML whatever a guest has printed", async () => {
