@@ -157,7 +157,9 @@ Deno.test("where Deno was started without the flag, guests run with their proces
   const main = new URL("../../main.ts", import.meta.url).pathname;
   const rights = PERMISSIONS.filter((flag) => flag.startsWith("--allow-"));
   const root = main.slice(0, -"main.ts".length);
-  const args = ["run", "-q", "--no-check", "--no-config", "--unstable-raw-imports", "--import-map", `${root}deno.json`, ...rights, main];
+  // Without the lock file Deno would ask the registry which versions there are.
+  const packages = ["--import-map", `${root}deno.json`, "--lock", `${root}deno.lock`, "--frozen"];
+  const args = ["run", "-q", "--no-check", "--no-config", "--unstable-raw-imports", ...packages, ...rights, main];
   const el2 = (...words: string[]) =>
     new Deno.Command(Deno.execPath(), { args: [...args, ...words], env: { NO_COLOR: "1" }, stdin: "null" }).output();
   const { code, stdout } = await el2("doctor", "--rights");
