@@ -63,6 +63,8 @@ export class DecodedPages {
   /** Index of the page that was used last when none is free: eviction goes round. */
   #hand = -1;
   #used = 0;
+  /** Pages from this index on have never been used: they are zero, and take no RAM yet. */
+  #untouched = 0;
   /**
    * How often decoded instructions were given up, by the Wasm address of their code page: where
    * code and data are side by side, stores continue.
@@ -107,7 +109,8 @@ export class DecodedPages {
       }
     }
     const page = DECODED_PAGES.base + index * DECODED_PAGE_SIZE;
-    this.#bytes.fill(0, page, page + DECODED_PAGE_SIZE);
+    if (index < this.#untouched) this.#bytes.fill(0, page, page + DECODED_PAGE_SIZE);
+    else this.#untouched = index + 1;
     this.#halves[(page + INSTRUCTIONS_PER_PAGE * DECODED_SIZE) >> 1] = Handler.PageEnd;
     // Landings on what was there before say nothing of this. Their ring may end within the page.
     const landing = page / DECODED_SIZE & LANDINGS.count - 1, beyond = landing + INSTRUCTIONS_PER_PAGE - LANDINGS.count;
