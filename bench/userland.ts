@@ -61,11 +61,14 @@ export async function suiteGuest(suite: Suite, script: string, only: readonly st
 
 const NO_TIME: CpuTime = { vcpus: 0, compiler: 0, all: 0 };
 
-const since = (before: CpuTime, after: CpuTime): CpuTime => ({
-  vcpus: after.vcpus - before.vcpus,
-  compiler: after.compiler - before.compiler,
-  all: after.all - before.all,
-});
+/** @throws Error when a thread ended in between, so that its time is lost. */
+function since(before: CpuTime, after: CpuTime): CpuTime {
+  const difference = { vcpus: after.vcpus - before.vcpus, compiler: after.compiler - before.compiler, all: after.all - before.all };
+  for (const [threads, milliseconds] of Object.entries(difference)) {
+    if (milliseconds < 0) throw new Error(`CPU time (${threads}) went back by ${-milliseconds} ms: a thread has ended`);
+  }
+  return difference;
+}
 
 /** Runs a set on a machine; of programs that ran several times, the last run counts. */
 export async function runSet(machine: Machine, guest: Guest): Promise<SetRun> {

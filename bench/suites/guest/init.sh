@@ -1,6 +1,7 @@
 #!/bin/busybox sh
 # PID 1 of a suite's initramfs: runs /bench/NAME.sh for el2=run:NAME on the kernel's command line,
-# then powers off. el2=only:A,B names what of it runs, el2=times:N how often.
+# then powers off, a second later, so that the CPU time of the machine's threads can still be read
+# for the last line. el2=only:A,B names what of it runs, el2=times:N how often.
 /bin/busybox --install -s /bin 2>/dev/null
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root TERM=vt100
 mount -t proc proc /proc
@@ -13,4 +14,5 @@ for word in $(cat /proc/cmdline); do case $word in el2=run:*) what=${word#el2=ru
 echo "EL2-READY $(uname -r)"
 sh "/bench/$what.sh"
 echo "EL2-DONE rc=$?"
+sleep 1
 poweroff -f
