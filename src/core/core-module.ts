@@ -5,6 +5,8 @@
 import type { HandlerTable } from "./decoded/handlers.ts";
 import { defineLandings } from "./decoded/landings.ts";
 import { defineDecoded } from "./decoded/decoded-functions.ts";
+import { defineDecoder } from "./decoded/decoder.ts";
+import { OperandFills } from "./decoded/operand-fills.ts";
 import type { Dispatch } from "./decoded/variants.ts";
 import { defineExceptions } from "./exceptions/exception-entry.ts";
 import { defineContextMove, defineRun } from "./exceptions/run-function.ts";
@@ -26,8 +28,15 @@ import { WASM_PAGE_SIZE } from "../support/sizes.ts";
 
 /** The functions that the module imports. */
 export interface CoreImports {
-  /** Fills the decoded instruction at `ip`. */
-  decode(ip: number): void;
+  /** Finds what words with the key of this one may be (decoded/candidates.ts). */
+  learnKey(word: number): number;
+  /**
+   * Fills the decoded instruction at `ip`, which the decoder in Wasm cannot. Returns its handler,
+   * 0 when the instruction after it cannot be known.
+   */
+  fillDecoded(ip: number): number;
+  /** The decoded instruction at `ip` was filled. Regions wait for one in its page. */
+  awaited(ip: number): void;
   /** A fresh decoded page for the code page at `wasmAddress`. */
   allocateDecoded(wasmAddress: number): number;
   /** Gives up a decoded page. */
@@ -190,7 +199,11 @@ function memoryOf(wasmSize: number): ImportedMemory {
 export function generateBlueprint(ram: RamLayout, wasmSize: number): CoreBlueprint {
   const module = new WasmModule();
   module.importMemory(memoryOf(wasmSize));
-  const decode = module.importFunction("env", "decode", ["i32"], []);
+  const decoder = {
+    learnKey: module.importFunction("env", "learnKey", ["i32"], ["i32"]),
+    fillDecoded: module.importFunction("env", "fillDecoded", ["i32"], ["i32"]),
+    awaited: module.importFunction("env", "awaited", ["i32"], []),
+  };
   const allocateDecoded = module.importFunction("env", "allocateDecoded", ["i32"], ["i32"]);
   const releaseDecoded = module.importFunction("env", "releaseDecoded", ["i32"], []);
   const regionsWritten = module.importFunction("env", "regionsWritten", ["i32", "i32", "i32"], []);
@@ -210,7 +223,8 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number): CoreBluepri
   defineLazyFlags(library);
   defineLandings(library);
   defineFloatingPoint(library);
-  const handlers = defineInterpreter(library, decode);
+  const fills = new OperandFills(), handlers = defineInterpreter(library, fills);
+  defineDecoder(library, fills, decoder);
   defineRun(library, exited);
   defineContextMove(library);
   library.exportAll();

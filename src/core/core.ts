@@ -203,10 +203,9 @@ export class WasmCore implements DebugCore {
     this.#view = new DataView(memory.buffer);
     this.#exit = new LatestExit(this.#view);
     const { functions, link, outlined } = instantiateCore(core, memory, {
-      decode: (ip) => {
-        this.#decoded.decode(ip);
-        this.#translator?.decoded(ip);
-      },
+      learnKey: (word) => this.#decoded.learnKey(word),
+      fillDecoded: (ip) => this.#decoded.fill(ip),
+      awaited: (ip) => this.#translator?.decoded(ip),
       allocateDecoded: (wasmAddress) => this.#decoded.allocate(wasmAddress >>> 0),
       releaseDecoded: (page) => this.#decoded.release(page),
       regionsWritten: (page, first, end) => this.#translator?.written(decodedPageIndex(page), first, end),

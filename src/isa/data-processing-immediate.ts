@@ -98,17 +98,12 @@ export const dataProcessingImmediate: Instruction[] = [
   insn(
     "MOVN/MOVZ",
     "sf opc:1 0 100101 hw imm16 Rd",
-    { unallocated: (f) => !f.sf && f.hw > 1 },
+    { shape: "sf opc hw", when: (f) => f.sf === 1 || f.hw < 2 },
     (f) => `${f.opc ? "movz" : "movn"}\t${r(f.sf, f.Rd)}, ${hex(f.imm16)}${f.hw ? `, lsl #${16 * f.hw}` : ""}`,
-    ({ sf, opc, hw, imm16, Rd }, $) =>
-      $.setR(
-        Rd,
-        $.computed("i64", "moveWide", [sf, opc, hw, imm16], (sf, opc, hw, imm16) => {
-          if (opc && hw < 3) return imm16 * 2 ** (16 * hw);
-          const value = BigInt(imm16) << BigInt(16 * hw);
-          return BigInt.asUintN(sf ? 64 : 32, opc ? value : ~value);
-        }),
-      ),
+    ({ sf, opc, hw, imm16, Rd }, $) => {
+      const value = $.lsl($.zeroExtend64(imm16), 16 * hw);
+      $.setR(Rd, opc ? value : $.sub($.i64(sf ? -1 : 0xffff_ffff), value));
+    },
   ),
 
   insn(

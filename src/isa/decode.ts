@@ -30,16 +30,23 @@ const coarse: (Encoding[] | undefined)[] = new Array(1 << 11);
 const fine: (Encoding[] | undefined)[] = new Array(1 << 17);
 
 const GROUP_MASK = 0x1e000000;
-const COARSE_MASK = 0xffe00000;
-const FINE_MASK = 0xffe0fc00;
 
 function matching(list: readonly Encoding[], word: number, mask: number): Encoding[] {
   return list.filter((e) => ((e.value ^ word) & e.mask & mask) === 0);
 }
 
-function candidates(word: number): Encoding[] {
-  const key = (word >>> 21) << 6 | word >>> 10 & 63;
-  return fine[key] ??= matching(coarse[word >>> 21] ??= matching(groupOf(word), word, COARSE_MASK), word, FINE_MASK);
+/** The key of a word for the candidates of the decoder, 17 bits: its bits 31:21 and 15:10. */
+export const candidatesKey = (word: number): number => (word >>> 21) << 6 | word >>> 10 & 63;
+/** The bits of a word that are in its key, and those in the key's upper part. */
+export const KEY_MASK = 0xffe0fc00, UPPER_KEY_MASK = 0xffe00000;
+
+/**
+ * The encodings of words that agree with this one in `known` bits, `KEY_MASK` or
+ * `UPPER_KEY_MASK`: the most specific first.
+ */
+export function candidates(word: number, known: number): readonly Encoding[] {
+  const upper = coarse[word >>> 21] ??= matching(groupOf(word), word, UPPER_KEY_MASK);
+  return known === UPPER_KEY_MASK ? upper : fine[candidatesKey(word)] ??= matching(upper, word, KEY_MASK);
 }
 
 function groupOf(word: number): Encoding[] {
@@ -48,7 +55,7 @@ function groupOf(word: number): Encoding[] {
 
 /** The encoding of an instruction word (unsigned or signed 32 bits), or undefined. */
 export function decode(word: number): Encoding | undefined {
-  for (const encoding of candidates(word)) {
+  for (const encoding of candidates(word, KEY_MASK)) {
     if (((encoding.value ^ word) & encoding.mask) !== 0) continue;
     const { unallocated } = encoding.instruction;
     return unallocated !== ALWAYS_ALLOCATED && unallocated(fieldValues(encoding.instruction, word)) ? undefined : encoding;

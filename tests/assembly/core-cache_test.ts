@@ -37,20 +37,21 @@ class ObservedCache extends CoreCache {
 }
 
 function fillingOf({ handler, operands }: Filling, words: readonly number[]): unknown {
-  return [handler, operands.map(({ key, offset, kind, evaluate }) => [key, offset, kind, words.map(evaluate)])];
+  return [handler, operands.map(({ offset, kind, evaluate }) => [offset, kind, words.map(evaluate)])];
 }
 
-function variantOf({ filling, branch }: Variant, words: readonly number[]): unknown {
-  return [fillingOf(filling, words), branch && [words.map(branch.offset), fillingOf(branch.near, words)]];
+function variantOf({ filling, fill, branch }: Variant, words: readonly number[]): unknown {
+  return [fillingOf(filling, words), fill, branch && [words.map(branch.offset), fillingOf(branch.near, words)]];
 }
 
 /** All that the decoder knows of all encodings. */
 function decoderOf({ dispatch }: GeneratedCore): unknown {
   const random = new Random(3), words = Array.from({ length: 4 }, () => random.word());
-  return dispatch.decodings.map((decoding) => [
+  const decodings = dispatch.decodings.map((decoding) => [
     variantOf(decoding, words),
     decoding.specials.map(({ mask, value, variant }) => [mask, value, variantOf(variant, words)]),
   ]);
+  return [decodings, [...dispatch.computed]];
 }
 
 Deno.test("a blueprint that was a file is the same, and its decoder fills every record the same", async () => {

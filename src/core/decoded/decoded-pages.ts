@@ -1,23 +1,24 @@
-// Decoded instructions, the TypeScript half: the pool of decoded pages and the decoder that fills
-// them. The Wasm half is decoded-functions.ts. docs/design/decisions.md §8 (decoded pages come from
-// a capped pool with eviction).
+// Decoded instructions, the TypeScript half: the pool of decoded pages, and the decoder for what
+// the one in Wasm (decoder.ts) does not know. The Wasm half of the rest is decoded-functions.ts.
+// docs/design/decisions.md §8 (decoded pages come from a capped pool with eviction).
 
 import { decode } from "../../isa/decode.ts";
 import {
   CODE_PAGES,
+  COMPUTED_OPERANDS,
   DECODED_OWNERS,
   DECODED_PAGE_SIZE,
   DECODED_PAGES,
   DECODED_STORES,
-  FIRST_HANDLERS,
-  HANDLER_NUMBERS,
+  DECODER_MARKS,
   INSTRUCTIONS_PER_PAGE,
   LANDINGS,
   STORES_BEFORE_RELEASE,
 } from "../state/layout.ts";
-import { DecodedWords } from "./decoded-words.ts";
+import { Candidates } from "./candidates.ts";
 import type { FusedHandlers } from "./fused-handlers.ts";
 import { Handler } from "./handlers.ts";
+import { type KeptOperand, keptOperands } from "./operand-fills.ts";
 import { DECODED_SIZE, FIRST_OPERAND, OperandWriter } from "./operands.ts";
 import type { Decoding, Dispatch, Filling, Variant } from "./variants.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -53,10 +54,13 @@ export const decodedPageIndex = (ip: number): number => Math.floor((ip - DECODED
 export class DecodedPages {
   readonly #decodings: readonly Decoding[];
   readonly #fused: FusedHandlers;
+  readonly #computed: ReadonlyMap<string, number>;
+  readonly #keptOperands = new Map<Filling, readonly KeptOperand[]>();
+  readonly #candidates: Candidates;
   readonly #writer: OperandWriter;
-  readonly #known: DecodedWords;
   readonly #halves: Uint16Array;
   readonly #words: Int32Array;
+  readonly #doublewords: BigInt64Array;
   readonly #bytes: Uint8Array;
   readonly #landings: Uint16Array;
   readonly #free: number[] = [];
@@ -79,20 +83,21 @@ export class DecodedPages {
   /** @param capacity pages that may be in use at once, `DECODED_PAGES.count` at most. */
   constructor(
     memory: WebAssembly.Memory,
-    { decodings, fused }: Dispatch,
+    { decodings, fused, computed }: Dispatch,
     readonly callbacks: DecodedCallbacks,
     readonly capacity: number = DECODED_PAGES.count,
   ) {
     this.#decodings = decodings;
     this.#fused = fused;
+    this.#computed = computed;
+    this.#candidates = new Candidates(memory, decodings);
     this.#writer = new OperandWriter(memory);
-    this.#known = new DecodedWords(memory);
     this.#halves = new Uint16Array(memory.buffer);
     this.#words = new Int32Array(memory.buffer);
+    this.#doublewords = new BigInt64Array(memory.buffer);
     this.#bytes = new Uint8Array(memory.buffer);
     this.#landings = this.#halves.subarray(LANDINGS.base / 2, LANDINGS.base / 2 + LANDINGS.count);
-    const first = this.#halves.subarray(FIRST_HANDLERS / 2, FIRST_HANDLERS / 2 + HANDLER_NUMBERS);
-    for (const [handler, , both] of fused.pairs) first[both] = handler ^ both;
+    fused.write(memory);
   }
 
   /**
@@ -135,54 +140,43 @@ export class DecodedPages {
     this.#free.push(index);
   }
 
-  /** Fills the decoded instruction at `ip`, and those after it at which pairs may begin. */
-  decode(ip: number): void {
-    const index = decodedPageIndex(ip);
-    const page = DECODED_PAGES.base + index * DECODED_PAGE_SIZE;
-    const wasmAddress = this.#words[DECODED_OWNERS / 4 + index] >>> 0;
-    let at = (ip - page) / DECODED_SIZE;
-    let handler = this.#fillAt(page, at, wasmAddress);
-    while (handler !== undefined && this.#fused.startsPair(handler) && at + 1 < INSTRUCTIONS_PER_PAGE) {
-      const next: number = this.#halves[(page + (at + 1) * DECODED_SIZE) >> 1];
-      const fresh = next === Handler.Decode;
-      const second = fresh ? this.#fillAt(page, at + 1, wasmAddress) : this.#fused.firstOf(next);
-      const pair = second === undefined ? undefined : this.#fused.get(handler, second);
-      if (pair !== undefined) this.#halves[(page + at * DECODED_SIZE) >> 1] = pair;
-      if (!fresh) return;
-      at++;
-      handler = second;
-    }
+  /** Finds the candidates for the key of a word. Their number for the decoder in Wasm, or 0. */
+  learnKey(word: number): number {
+    return this.#candidates.learn(word);
   }
 
   /**
-   * Fills one decoded instruction; the number of its handler, or undefined when the instruction
+   * Fills the decoded instruction at `ip`; the number of its handler, or 0 when the instruction
    * after it cannot be known.
    */
-  #fillAt(page: number, at: number, wasmAddress: number): number | undefined {
-    const ip = page + at * DECODED_SIZE;
-    if (this.#marks.size && this.#marks.has(wasmAddress + 4 * at) && wasmAddress + 4 * at !== this.#passed) {
-      this.#halves[ip >> 1] = Handler.Breakpoint;
-      return undefined;
+  fill(ip: number): number {
+    const index = decodedPageIndex(ip), at = (ip - DECODED_PAGES.base - index * DECODED_PAGE_SIZE) / DECODED_SIZE;
+    const wasmAddress = (this.#words[DECODED_OWNERS / 4 + index] >>> 0) + 4 * at;
+    if (this.#marks.has(wasmAddress) && wasmAddress !== this.#passed) return this.#end(ip, Handler.Breakpoint);
+    const word = this.#words[wasmAddress / 4], encoding = decode(word);
+    if (!encoding) return this.#end(ip, Handler.Undefined);
+    const { filling, branch } = variantOf(this.#decodings[encoding.index], word);
+    if (branch) {
+      // Which handler a branch has is a question of where it is.
+      const target = at + branch.offset(word) / 4;
+      return this.#fill(ip, target >= 0 && target < INSTRUCTIONS_PER_PAGE ? branch.near : filling, word);
     }
-    const word = this.#words[(wasmAddress + 4 * at) / 4];
-    if (!this.#known.copy(word, ip)) {
-      const encoding = decode(word);
-      if (!encoding) {
-        this.#halves[ip >> 1] = Handler.Undefined;
-        return undefined;
-      }
-      const { filling, branch } = variantOf(this.#decodings[encoding.index], word);
-      if (branch) {
-        // Which handler a branch has is a question of where it is.
-        const target = at + branch.offset(word) / 4;
-        return this.#fill(ip, target >= 0 && target < INSTRUCTIONS_PER_PAGE ? branch.near : filling, word);
-      }
-      this.#fill(ip, filling, word);
-      this.#known.keep(word, ip);
-    }
-    const handler = this.#halves[ip >> 1];
+    const handler = this.#fill(ip, filling, word);
     if (handler === Handler.Outlined) this.callbacks.provideOutlined(this.#halves[(ip + FIRST_OPERAND) >> 1]);
+    else this.#keepComputed(filling, word);
     return handler;
+  }
+
+  /** Keeps what TypeScript computes for an instruction, so that Wasm fills the next one like it. */
+  #keepComputed(filling: Filling, word: number): void {
+    let kept = this.#keptOperands.get(filling);
+    if (!kept) this.#keptOperands.set(filling, kept = keptOperands(filling.operands, this.#computed));
+    for (const { place, value } of kept) this.#doublewords[COMPUTED_OPERANDS.base / 8 + place(word)] = value(word);
+  }
+
+  #end(ip: number, handler: number): 0 {
+    this.#halves[ip >> 1] = handler;
+    return 0;
   }
 
   /**
@@ -191,11 +185,17 @@ export class DecodedPages {
   mark(wasmAddress: number): void {
     if (this.#marks.has(wasmAddress)) return;
     this.#marks.add(wasmAddress);
-    this.written(wasmAddress, 4);
+    this.#marked(wasmAddress);
   }
 
   unmark(wasmAddress: number): void {
-    if (this.#marks.delete(wasmAddress)) this.written(wasmAddress, 4);
+    if (this.#marks.delete(wasmAddress)) this.#marked(wasmAddress);
+  }
+
+  /** A mark has come or gone. */
+  #marked(wasmAddress: number): void {
+    this.#words[DECODER_MARKS >> 2] = this.#marks.size;
+    this.written(wasmAddress, 4);
   }
 
   /** Does `work` with the mark of one instruction off. */

@@ -37,5 +37,12 @@ export interface HandlerTable {
    * the general one. Empty where it is cold.
    */
   readonly variants: readonly (readonly VariantHandlers[])[];
+  /** The fills of the decoded instructions of these variants in Wasm (operand-fills.ts). */
+  readonly fills: readonly (readonly number[])[];
+  /**
+   * The numbers of the first kept values (`COMPUTED_OPERANDS`) of operands that TypeScript
+   * computes, by the keys of their expressions.
+   */
+  readonly computed: readonly (readonly [key: string, first: number])[];
   readonly fused: readonly FusedHandler[];
 }

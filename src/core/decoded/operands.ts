@@ -15,15 +15,25 @@ export type OperandKind = "u16" | "i32" | "u32" | "i64";
 
 const OPERAND_BYTES: Record<OperandKind, number> = { u16: 2, i32: 4, u32: 4, i64: 8 };
 
-/** One operand of a decoded instruction. */
-export interface DecodedOperand {
-  /** `staticKey` of its expression. */
-  readonly key: string;
+/** An operand of a decoded instruction, as the decoder writes it. */
+export interface StoredOperand {
   /** In the decoded instruction, in bytes. */
   readonly offset: number;
   readonly kind: OperandKind;
   /** Its value for an instruction word; a bigint only for the kind i64. */
   readonly evaluate: (word: number) => number | bigint;
+}
+
+/** An operand that is a static expression. */
+export class DecodedOperand implements StoredOperand {
+  #evaluate: StoredOperand["evaluate"] | undefined;
+
+  /** @param key `staticKey` of the expression */
+  constructor(readonly node: Node, readonly key: string, readonly offset: number, readonly kind: OperandKind) {}
+
+  get evaluate(): StoredOperand["evaluate"] {
+    return this.#evaluate ??= operandEvaluator(this.node, this.kind);
+  }
 }
 
 /** A text that is equal for equal static expressions. */
@@ -66,7 +76,7 @@ export class OperandLayout {
     while (offset < DECODED_SIZE && this.#used.slice(offset, offset + bytes).some(Boolean)) offset += bytes;
     if (offset + bytes > DECODED_SIZE) throw new Error(`${this.encoding}: the operands do not fit into a decoded instruction (${key})`);
     this.#used.fill(true, offset, offset + bytes);
-    const operand = { key, offset, kind, evaluate: operandEvaluator(node, kind) };
+    const operand = new DecodedOperand(node, key, offset, kind);
     this.operands.push(operand);
     return operand;
   }
@@ -88,7 +98,7 @@ const TABLE_WIDTH = 6;
  */
 const tables = new Map<string, number[]>();
 
-function operandEvaluator(node: Node, kind: OperandKind): DecodedOperand["evaluate"] {
+function operandEvaluator(node: Node, kind: OperandKind): StoredOperand["evaluate"] {
   if (kind === "i64" && node.low === undefined) {
     if (node.kind !== "computed") return evaluateBig(node);
     const { compute } = node, operands = node.operands.map(evaluateNumber);
@@ -106,8 +116,8 @@ function operandEvaluator(node: Node, kind: OperandKind): DecodedOperand["evalua
   return (word) => values[(word >>> position) & mask];
 }
 
-/** Widths of the fields that a static expression depends on, by position. */
-function collectFields(node: Node, into: Map<number, number>): void {
+/** Adds the widths of the fields that a static expression depends on, by position. */
+export function collectFields(node: Node, into: Map<number, number>): void {
   if (node.kind === "field") into.set(node.position, node.width);
   else if ("operands" in node) { for (const operand of node.operands) collectFields(operand, into); }
 }
@@ -125,7 +135,7 @@ export class OperandWriter {
   }
 
   /** Writes an operand's value into the decoded instruction at `address`. */
-  store(address: number, operand: DecodedOperand, word: number): void {
+  store(address: number, operand: StoredOperand, word: number): void {
     const value = operand.evaluate(word);
     const at = address + operand.offset;
     if (typeof value === "bigint") this.#doublewords[at >>> 3] = value;

@@ -4,19 +4,27 @@
 import type { FieldValues } from "../../isa/insn.ts";
 import type { Encoding } from "../../isa/table.ts";
 import type { FusedHandlers } from "./fused-handlers.ts";
-import type { DecodedOperand } from "./operands.ts";
+import type { VariantHandlers } from "./handlers.ts";
+import type { StoredOperand } from "./operands.ts";
+
+/** The fill (`Variant.fill`) of instructions that TypeScript fills alone. */
+export const NO_FILL = 0;
 
 /** The contents of a decoded instruction. */
 export interface Filling {
   /** Number of the handler, which the decoded instruction begins with. */
   readonly handler: number;
   /** The operands that follow it. */
-  readonly operands: readonly DecodedOperand[];
+  readonly operands: readonly StoredOperand[];
 }
 
 /** The decoder's knowledge of an encoding, or of one with certain operand fields. */
 export interface Variant {
   readonly filling: Filling;
+  /** Its handlers in the interpreter loop; undefined for a cold one. */
+  readonly handlers: VariantHandlers | undefined;
+  /** The fill of its decoded instructions in Wasm (operand-fills.ts), or `NO_FILL`. */
+  readonly fill: number;
   /**
    * For direct branches: the offset in bytes, and what it is filled with when the
    * target is in the same page.
@@ -40,4 +48,6 @@ export interface Dispatch {
   readonly decodings: readonly Decoding[];
   /** Handlers for pairs. */
   readonly fused: FusedHandlers;
+  /** Where operands that TypeScript computes are kept, by the keys of their expressions. */
+  readonly computed: ReadonlyMap<string, number>;
 }

@@ -6,7 +6,7 @@
 import { type Encoding, encodings, semanticsOf } from "../../isa/table.ts";
 import type { HandlerTable, VariantHandlers } from "../decoded/handlers.ts";
 import { evaluateNumber } from "../decoded/operands.ts";
-import type { Decoding, Filling, Fixed, Variant } from "../decoded/variants.ts";
+import { type Decoding, type Filling, type Fixed, NO_FILL, type Variant } from "../decoded/variants.ts";
 import type { Callees } from "../wasm/library.ts";
 import { FunctionBuilder } from "../wasm/module.ts";
 import { HandlerEmitter } from "./handler-emitter.ts";
@@ -15,6 +15,8 @@ import type { OutlinedFunctions } from "./outlined.ts";
 
 /** A variant whose function is made when the decoder asks for it. */
 class ColdVariant implements Variant {
+  readonly handlers = undefined;
+  readonly fill = NO_FILL;
   #filling: Filling | undefined;
 
   constructor(readonly encoding: Encoding, readonly fixed: Fixed, readonly functions: OutlinedFunctions) {}
@@ -29,7 +31,13 @@ class HotVariant implements Variant {
   #filling: Filling | undefined;
   #branch: Variant["branch"];
 
-  constructor(readonly encoding: Encoding, readonly fixed: Fixed, readonly handlers: VariantHandlers, readonly emitter: HandlerEmitter) {}
+  constructor(
+    readonly encoding: Encoding,
+    readonly fixed: Fixed,
+    readonly handlers: VariantHandlers,
+    readonly fill: number,
+    readonly emitter: HandlerEmitter,
+  ) {}
 
   get filling(): Filling {
     return this.#filling ??= this.#describe(this.handlers[0], false);
@@ -61,10 +69,11 @@ class HotDecoding extends HotVariant implements Decoding {
   constructor(
     encoding: Encoding,
     readonly variants: readonly VariantHandlers[],
+    readonly fills: readonly number[],
     emitter: HandlerEmitter,
     readonly functions: OutlinedFunctions,
   ) {
-    super(encoding, {}, variants[variants.length - 1], emitter);
+    super(encoding, {}, variants[variants.length - 1], fills[variants.length - 1], emitter);
   }
 
   get specials(): Decoding["specials"] {
@@ -72,10 +81,10 @@ class HotDecoding extends HotVariant implements Decoding {
   }
 
   #makeSpecials(): Decoding["specials"] {
-    const { encoding, variants, emitter, functions } = this;
+    const { encoding, variants, fills, emitter, functions } = this;
     const fixedFields = encoding.instruction.special(encoding.shape);
     if (fixedFields.length !== variants.length - 1) throw new Error(`${encoding.instruction.name}: not the variants that have handlers`);
-    const specials = fixedFields.map((fixed, index) => special(new HotVariant(encoding, fixed, variants[index], emitter)));
+    const specials = fixedFields.map((fixed, index) => special(new HotVariant(encoding, fixed, variants[index], fills[index], emitter)));
     const base = baseField(semanticsOf(encoding));
     if (base && fixedFields.some((fixed) => fixed[base] === STACK_POINTER)) return specials;
     return [...specials, ...onStack(encoding, base, functions)];
@@ -117,10 +126,12 @@ function match(encoding: Encoding, fixed: Fixed): { mask: number; value: number 
 }
 
 /** The decodings of all encodings, by index. */
-export function makeDecodings({ variants }: HandlerTable, library: Callees, functions: OutlinedFunctions): Decoding[] {
+export function makeDecodings({ variants, fills }: HandlerTable, library: Callees, functions: OutlinedFunctions): Decoding[] {
   // Its code is discarded; only the layout of operands is used.
   const emitter = new HandlerEmitter(library, new FunctionBuilder(-1, "operands", ["i32"], ["i32"]));
   return encodings.map((encoding, index) =>
-    variants[index].length ? new HotDecoding(encoding, variants[index], emitter, functions) : new ColdDecoding(encoding, functions)
+    variants[index].length
+      ? new HotDecoding(encoding, variants[index], fills[index], emitter, functions)
+      : new ColdDecoding(encoding, functions)
   );
 }

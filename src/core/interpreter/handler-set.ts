@@ -4,6 +4,8 @@
 
 import { type Encoding, encodings, semanticsOf } from "../../isa/table.ts";
 import { Handler, type VariantHandlers } from "../decoded/handlers.ts";
+import type { OperandFills } from "../decoded/operand-fills.ts";
+import type { DecodedOperand } from "../decoded/operands.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import type { HandlerEmitter, Part } from "./handler-emitter.ts";
 import { directBranch } from "./meaning.ts";
@@ -12,34 +14,40 @@ import { directBranch } from "./meaning.ts";
 export class HandlerSet {
   /** See `HandlerTable.variants`. */
   readonly variants: readonly (readonly VariantHandlers[])[];
+  /** See `HandlerTable.fills`. */
+  readonly fills: number[][] = [];
   /** Code of the handlers from `Handler.FirstInstruction` on. */
   readonly handlers: FunctionBuilder[] = [];
   /** The instructions that the handlers of single instructions execute, by number. */
   readonly parts = new Map<number, Part>();
   readonly #numbers = new Map<string, number>();
 
-  constructor(readonly emitter: HandlerEmitter) {
+  /** @param operandFills gets what fills the decoded instructions of these handlers */
+  constructor(readonly emitter: HandlerEmitter, readonly operandFills: OperandFills) {
     this.variants = encodings.map((encoding) => this.#variants(encoding));
   }
 
   /** A handler for two instructions, one after the other; the number of the handler. */
   fuse(first: Part, second: Part): number {
-    return this.#add([first, second]);
+    return this.#add([first, second]).number;
   }
 
   #variants(encoding: Encoding): VariantHandlers[] {
-    const { instruction, shape } = encoding;
+    const { instruction, shape } = encoding, fills: number[] = [];
+    this.fills.push(fills);
     if (instruction.cold(shape)) return [];
     return [...instruction.special(shape), {}].map((fixed) => {
       const part = { encoding, fixed, semantics: semanticsOf(encoding, fixed), near: false };
-      const handler = this.#add([part]);
-      return directBranch(part.semantics) ? [handler, this.#add([{ ...part, near: true }])] : [handler];
+      const { number, operands } = this.#add([part]), branch = directBranch(part.semantics);
+      const near = branch && this.#add([{ ...part, near: true }]);
+      fills.push(this.operandFills.add(operands, near && { offset: branch.offset, near: near.operands }));
+      return near ? [number, near.number] : [number];
     });
   }
 
-  /** The number of the handler for these instructions. */
-  #add(parts: readonly Part[]): number {
-    const { f } = this.emitter.emit(parts);
+  /** The handler for these instructions: its number, and the operands of the first. */
+  #add(parts: readonly Part[]): { readonly number: number; readonly operands: readonly DecodedOperand[] } {
+    const { f, layouts: [{ operands }] } = this.emitter.emit(parts);
     const key = f.fingerprint;
     let number = this.#numbers.get(key);
     if (number === undefined) {
@@ -47,6 +55,6 @@ export class HandlerSet {
       this.#numbers.set(key, number);
       if (parts.length === 1) this.parts.set(number, parts[0]);
     }
-    return number;
+    return { number, operands };
   }
 }

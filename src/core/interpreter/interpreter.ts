@@ -13,6 +13,7 @@
 import { encodings } from "../../isa/table.ts";
 import { FusedHandlers } from "../decoded/fused-handlers.ts";
 import { Handler, type HandlerTable } from "../decoded/handlers.ts";
+import type { OperandFills } from "../decoded/operand-fills.ts";
 import { DECODED_SIZE, FIRST_OPERAND } from "../decoded/operands.ts";
 import { STRAIGHT_LINE } from "../decoded/decoded-functions.ts";
 import type { Dispatch } from "../decoded/variants.ts";
@@ -52,13 +53,14 @@ export const TABLE_SIZE = FIRST_REGION_SLOT + 2 * REGION_CAPACITY;
 
 /** How the decoder fills decoded instructions for an `execute` with these handlers. */
 export function makeDispatch(handlers: HandlerTable, library: Callees, outlined: OutlinedFunctions): Dispatch {
-  return { decodings: makeDecodings(handlers, library, outlined), fused: new FusedHandlers(handlers.fused) };
+  const decodings = makeDecodings(handlers, library, outlined);
+  return { decodings, fused: new FusedHandlers(handlers.fused), computed: new Map(handlers.computed) };
 }
 
 /**
  * Defines `execute` (budget -> what is left of it, in instructions) and answers with its handlers.
  */
-export function defineInterpreter(library: Library, decode: number): HandlerTable {
+export function defineInterpreter(library: Library, fills: OperandFills): HandlerTable {
   const f = library.define("execute", ["i32"], ["i32"]);
   /**
    * The rest of the budget, in bytes of decoded instructions. Valid outside of the dispatch
@@ -67,7 +69,7 @@ export function defineInterpreter(library: Library, decode: number): HandlerTabl
   const remaining = 0;
   const address = f.local("i64");
   const emitter = new HandlerEmitter(library, f), { ip, end, tlb, scratch } = emitter.locals;
-  const set = new HandlerSet(emitter), fused = fusePairs(set);
+  const set = new HandlerSet(emitter, fills), fused = fusePairs(set);
   if (Handler.FirstInstruction + set.handlers.length > MAXIMUM_HANDLERS) throw new Error("more handlers than there is room for");
   library.module.table(TABLE_SIZE, TABLE_NAME);
 
@@ -181,7 +183,7 @@ export function defineInterpreter(library: Library, decode: number): HandlerTabl
   function special(handler: number, next: Label, taken: Label, pending: Label): void {
     switch (handler) {
       case Handler.Decode:
-        f.get(ip).call(decode).br(next);
+        f.get(ip).call(library.get("decode", ["i32"], [])).br(next);
         break;
       case Handler.PageEnd:
         f.i32(0).memory("i64.load", CPU.PC_DELTA).get(ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
@@ -214,5 +216,5 @@ export function defineInterpreter(library: Library, decode: number): HandlerTabl
     }
   }
 
-  return { variants: set.variants, fused };
+  return { variants: set.variants, fills: set.fills, computed: [...fills.computed], fused };
 }

@@ -8,7 +8,7 @@
 
 import { type Encoding, semanticsOf } from "../../isa/table.ts";
 import { Handler } from "../decoded/handlers.ts";
-import { type DecodedOperand, FIRST_OPERAND, OperandLayout } from "../decoded/operands.ts";
+import { FIRST_OPERAND, OperandLayout, type StoredOperand } from "../decoded/operands.ts";
 import type { Filling, Fixed } from "../decoded/variants.ts";
 import { CPU, Pending } from "../state/cpu-state.ts";
 import type { Callees } from "../wasm/library.ts";
@@ -95,7 +95,7 @@ export class OutlinedFunctions {
     emitChecks($, encoding, at);
     new Emitter($, at).emit();
     const index = this.#place(module, f);
-    const tableIndex: DecodedOperand = { key: "table", offset: FIRST_OPERAND, kind: "u16", evaluate: () => index };
+    const tableIndex: StoredOperand = { offset: FIRST_OPERAND, kind: "u16", evaluate: () => index };
     return { handler: Handler.Outlined, operands: [tableIndex, ...layout.operands] };
   }
 

@@ -5,12 +5,16 @@
 //   0x0000_2000  tables of CRC32 and CRC32C
 //   0x0000_6000  S-boxes of AES
 //   0x0001_0000  contexts of vCPUs
-//   0x0020_0000  owners of decoded pages, counts of stores into them
+//   0x0020_0000  owners of decoded pages
+//   0x0021_0000  candidates of the decoder (decoded/candidates.ts)
 //   0x0028_0000  for each handler of the interpreter, the handler of its first instruction;
-//                regions of each decoded page
+//                regions of each decoded page, and those that wait for a change of it
+//   0x002b_0000  operands that TypeScript has computed (decoded/operand-fills.ts)
+//   0x0030_0000  counts of stores into decoded pages; pairs of handlers (decoded/pairs.ts)
 //   0x0034_0000  counters of landings (decoded/landings.ts)
 //   0x0038_0000  a bit for each 4 KiB of the Wasm memory: it may be write-mapped (memory/tlb.ts)
 //   0x003a_0000  a bit for each 4 KiB of the Wasm memory: it may have been written (page-bits.ts)
+//   0x003c_0000  for each key of the decoder, its candidates
 //   0x0040_0000  code page table: for each 4 KiB of the Wasm memory the address of its decoded page
 //   0x0080_0000  TLB spaces (memory/tlb.ts)
 //   0x0200_0000  stage-2 tables (memory/stage2.ts)
@@ -77,6 +81,26 @@ export const STORES_BEFORE_RELEASE = 0x4000;
 
 /** i32 for each decoded page: regions of the translator in it. */
 export const DECODED_REGIONS = 0x2a_0000;
+/**
+ * i32 for each decoded page: how many of its instructions regions wait for
+ * (translator/changed-regions.ts).
+ */
+export const DECODED_AWAITED = 0x2a_8000;
+
+/** i32: not zero while instructions are marked (`DecodedPages.mark`). */
+export const DECODER_MARKS = 0x20_f000;
+/** u16 for each key of the decoder: the number of its first candidate; 0 until it is known. */
+export const DECODER_KEYS = 0x3c_0000;
+/** The candidates of the decoder, 16 bytes each: `Candidate` of decoded/candidates.ts. */
+export const DECODER_CANDIDATES: Slots = slots(0x21_0000, 0x25_0000, 16);
+/** i64 each: operands that TypeScript has computed; 0 until they are known. */
+export const COMPUTED_OPERANDS: Slots = slots(0x2b_0000, 0x30_0000, 8);
+/**
+ * Handlers for pairs: u8 for each handler, its row as the first of a pair; u8 for each handler, its
+ * column as the second; u16 by row and column, 256 in a row: the handler for both. 0 where there is
+ * none.
+ */
+export const PAIR_ROWS = 0x30_8000, PAIR_HANDLERS = 0x31_0000, PAIR_COLUMNS = 0x33_0000;
 
 /**
  * A u16 for each place, by its decoded instruction's address: how often the interpreter continued

@@ -18,16 +18,22 @@ export class ChangedRegions {
   /** By these addresses. */
   readonly #byInstruction = new Map<number, Region[]>();
 
-  /** @param release is called for those that no longer wait */
-  constructor(readonly release: (region: Region) => void) {}
+  /**
+   * @param release is called for those that no longer wait
+   * @param awaited is called with the decoded instructions that regions begin to wait for (1), and
+   * with those that none waits for any more (-1)
+   */
+  constructor(readonly release: (region: Region) => void, readonly awaited: (decoded: number, change: 1 | -1) => void) {}
 
   /** A region waits for a change of these decoded instructions. */
   add(region: Region, decoded: readonly number[]): void {
     this.#waiting.set(region, decoded);
     for (const at of decoded) {
       const list = this.#byInstruction.get(at);
-      if (!list) this.#byInstruction.set(at, [region]);
-      else {
+      if (!list) {
+        this.#byInstruction.set(at, [region]);
+        this.awaited(at, 1);
+      } else {
         list.push(region);
         if (list.length > MOST_FOR_ONE) this.#forget(list[0]);
       }
@@ -51,7 +57,10 @@ export class ChangedRegions {
     for (const at of decoded) {
       const list = this.#byInstruction.get(at)!, rest = list.filter((other) => other !== region);
       if (rest.length) this.#byInstruction.set(at, rest);
-      else this.#byInstruction.delete(at);
+      else {
+        this.#byInstruction.delete(at);
+        this.awaited(at, -1);
+      }
     }
   }
 

@@ -13,6 +13,7 @@ import { FIRST_REGION_SLOT } from "../interpreter/interpreter.ts";
 import type { Link } from "../interpreter/outlined.ts";
 import { CPU } from "../state/cpu-state.ts";
 import {
+  DECODED_AWAITED,
   DECODED_OWNERS,
   DECODED_PAGES,
   DECODED_REGIONS,
@@ -178,7 +179,10 @@ export class Translator {
   /** All regions, the oldest first, and the bytes of their code. */
   readonly #live = new Set<Region>();
   /** Regions whose code may come back. */
-  readonly #changed = new ChangedRegions((region) => this.#release(region));
+  readonly #changed = new ChangedRegions(
+    (region) => this.#release(region),
+    (decoded, change) => this.#memory.words[(DECODED_AWAITED >> 2) + decodedPageIndex(decoded)] += change,
+  );
   #liveBytes = 0;
 
   constructor(

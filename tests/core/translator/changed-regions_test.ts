@@ -99,7 +99,12 @@ Deno.test("a region does not come back while another of its instructions, its he
 });
 
 Deno.test("regions that wait for their code have a bound, and free what they hold", () => {
-  const released: Region[] = [], changed = new ChangedRegions((region) => void released.push(region));
+  const released: Region[] = [], awaited = new Set<number>();
+  const changed = new ChangedRegions((region) => void released.push(region), (decoded, change) => {
+    assert.equal(awaited.has(decoded), change < 0);
+    if (change > 0) awaited.add(decoded);
+    else awaited.delete(decoded);
+  });
   const region = (number: number, page: number): Region => ({
     number,
     head: 0,
@@ -112,6 +117,7 @@ Deno.test("regions that wait for their code have a bound, and free what they hol
   for (let i = 0; i < 2 * MOST_CHANGED; i++) changed.add(region(i, i % 2), [16 * i, 16 * i + 16]);
   assert.equal(released.length, MOST_CHANGED);
   assert.equal(changed.find(0, () => true), undefined);
+  assert.equal(awaited.size, MOST_CHANGED + 1);
   const last = 2 * MOST_CHANGED - 1, found = changed.find(16 * last + 16, () => true)!;
   assert.equal(found.number, last);
   assert.equal(changed.find(16 * last, (other) => other.number !== last)!.number, last - 1);
@@ -121,6 +127,7 @@ Deno.test("regions that wait for their code have a bound, and free what they hol
   changed.forget(0);
   changed.forget(1);
   assert.equal(released.length, 2 * MOST_CHANGED - 1);
+  assert.equal(awaited.size, 0);
   for (let i = 0; i < 20; i++) changed.add(region(i, 0), [16]);
   assert.ok(released.length > 2 * MOST_CHANGED, "one instruction is waited for without a bound");
 });

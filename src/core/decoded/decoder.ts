@@ -1,0 +1,97 @@
+// The decoder, the Wasm half: fills a decoded instruction by the candidates for the key of its word
+// (candidates.ts), and finds the handlers for pairs. TypeScript (decoded-pages.ts) is asked for new
+// keys, marked instructions, and those that it fills alone.
+
+import {
+  DECODED_AWAITED,
+  DECODED_OWNERS,
+  DECODED_PAGE_SIZE,
+  DECODED_PAGES,
+  DECODER_CANDIDATES,
+  DECODER_KEYS,
+  DECODER_MARKS,
+  FIRST_HANDLERS,
+  INSTRUCTIONS_PER_PAGE,
+  PAIR_COLUMNS,
+  PAIR_HANDLERS,
+  PAIR_ROWS,
+} from "../state/layout.ts";
+import { Code, type Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
+import type { Label } from "../wasm/module.ts";
+import { Candidate } from "./candidates.ts";
+import { Handler } from "./handlers.ts";
+import type { OperandFills } from "./operand-fills.ts";
+import { DECODED_SIZE } from "./operands.ts";
+
+/** Functions of TypeScript that the decoder imports. */
+export interface DecoderImports {
+  /** (word) -> the number of the first candidate for its key; 0 if there is no room for them. */
+  readonly learnKey: number;
+  /** (ip) -> the handler, 0 where no pair may begin: fills this decoded instruction. */
+  readonly fillDecoded: number;
+  /** (ip): the decoded instruction was filled; regions wait for one in its page. */
+  readonly awaited: number;
+}
+
+/** Defines `decode`: (ip), which fills the decoded instruction there. */
+export function defineDecoder(library: Library, fills: OperandFills, imports: DecoderImports): void {
+  const fillOperands = fills.define(library);
+  const one = library.define("decodeOne", ["i32", "i32"], ["i32"]);
+  {
+    // (ip, word) -> its handler, 0 where no pair may begin.
+    const c = new Code(one);
+    const ip = c.parameter(0), word = c.parameter(1);
+    c.if(c.load("i32.load", DECODER_MARKS).not(), () => {
+      const key = c.let(word.shrU(21).shl(6).or(word.shrU(10).and(63)).shl(1));
+      const first = c.let(c.load("i32.load16_u", key, DECODER_KEYS));
+      c.if(first.not(), () => {
+        word.emit(c.f);
+        c.f.call(imports.learnKey).set(first.index);
+      });
+      c.if(first, () => {
+        const candidate = c.let(first.sub(1).mul(Candidate.Size).add(DECODER_CANDIDATES.base));
+        c.doWhile(
+          () => c.set(candidate, candidate.add(Candidate.Size)),
+          () => word.and(c.load("i32.load", candidate, Candidate.Mask)).ne(c.load("i32.load", candidate, Candidate.Value)),
+        );
+        const handler = c.let(c.call(fillOperands, c.load("i32.load16_u", candidate, Candidate.Fill), word, ip, candidate));
+        c.if(handler, () => c.return(handler));
+      });
+    });
+    ip.emit(c.f);
+    c.f.call(imports.fillDecoded);
+  }
+  {
+    const c = new Code(library.define("decode", ["i32"], [], true));
+    const ip = c.parameter(0);
+    const index = c.let(ip.sub(DECODED_PAGES.base).divU(DECODED_PAGE_SIZE));
+    const at = c.let(ip), page = c.let(index.mul(DECODED_PAGE_SIZE).add(DECODED_PAGES.base));
+    const last = c.let(page.add((INSTRUCTIONS_PER_PAGE - 1) * DECODED_SIZE));
+    // Words are a quarter as far apart.
+    const owner = c.let(c.load("i32.load", index.shl(2), DECODED_OWNERS));
+    const decoded = () => c.call(one, at, c.load("i32.load", owner.add(at.sub(page).shrU(2))));
+    const handler = c.let(decoded()), next = c.local("i32"), row = c.local("i32"), pair = c.local("i32");
+    c.f.block((done) => {
+      c.f.loop((again) => {
+        const branchIf = (condition: Value, label: Label) => {
+          condition.emit(c.f);
+          c.f.brIf(label);
+        };
+        c.set(row, c.load("i32.load8_u", handler, PAIR_ROWS));
+        branchIf(row.not().or(at.eq(last)), done);
+        c.set(at, at.add(DECODED_SIZE));
+        c.set(next, c.load("i32.load16_u", at));
+        const fresh = c.let(next.eq(Handler.Decode));
+        c.if(fresh, () => c.set(handler, decoded()), () => c.set(handler, c.load("i32.load16_u", next.shl(1), FIRST_HANDLERS).xor(next)));
+        c.set(pair, c.load("i32.load16_u", row.shl(8).add(c.load("i32.load8_u", handler, PAIR_COLUMNS)).shl(1), PAIR_HANDLERS));
+        c.if(pair, () => c.store("i32.store16", at.sub(DECODED_SIZE), pair));
+        branchIf(fresh, again);
+      });
+    });
+    c.if(c.load("i32.load", index.shl(2), DECODED_AWAITED), () => {
+      ip.emit(c.f);
+      c.f.call(imports.awaited);
+    });
+  }
+}
