@@ -29,6 +29,10 @@ export interface Guest {
   tier?: Tier;
   /** Lines at which CPU time is read. */
   stamps?: RegExp;
+  /** el2's cache folder, an existing one; by default the user's. */
+  cache?: string;
+  /** A signal that ends a run at its last line; by default SIGKILL. */
+  endBy?: Deno.Signal;
   /** el2 says at its end what its core did: `Run.core`. Not with builds that cannot. */
   stats?: boolean;
 }
@@ -96,7 +100,8 @@ async function commandLine(machine: Machine, guest: Guest): Promise<string[]> {
     const root = guest.root ? ["--root-runtime", guest.root.runtime, "--root-app", guest.root.app] : [];
     const cpus = guest.cpus === undefined ? [] : ["--cpus", `${guest.cpus}`];
     const tail = [...tier ? ["--tier", tier] : [], ...guest.stats ? ["--stats"] : [], ...cpus, "--memory", `${guest.memory}MiB`, "--stdio"];
-    return el2("boot", ...image, ...root, ...options, ...tail);
+    const command = el2("boot", ...image, ...root, ...options, ...tail);
+    return guest.cache === undefined ? command : ["env", `EL2_CACHE=${guest.cache}`, ...command];
   }
   const options = [...initrd, ...append].map((word, index) => index % 2 === 0 ? `-${word}` : word);
   const kernel = guest.kernel === undefined ? [] : ["-kernel", guest.kernel];
@@ -141,16 +146,16 @@ export interface Run {
  * @throws Error with the end of the console when the line does not come within `timeout` seconds.
  */
 export async function stopwatch(machine: Machine, guest: Guest, timeout: number, until?: RegExp): Promise<Run> {
-  return await watch(machine, await commandLine(machine, guest), timeout, until, guest.stamps);
+  return await watch(machine, await commandLine(machine, guest), timeout, until, guest);
 }
 
-/** Runs a command line as `stopwatch` does a guest. `name` is for messages. */
+/** Runs a command line as `stopwatch` does a guest. @param name for messages */
 export async function watch(
   name: string,
   [program, ...args]: readonly string[],
   timeout: number,
   until?: RegExp,
-  stamps?: RegExp,
+  { stamps, endBy = "SIGKILL" }: Pick<Guest, "stamps" | "endBy"> = {},
 ): Promise<Run> {
   const started = performance.now();
   const child = new Deno.Command(program, { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
@@ -173,7 +178,7 @@ export async function watch(
     }
   }
   const peakMemory = until && found ? await residentMemory(child.pid, "VmHWM") : undefined;
-  if (until && found) child.kill("SIGKILL");
+  if (until && found) child.kill(endBy);
   const { success } = await child.status;
   const milliseconds = performance.now() - started;
   clearTimeout(timer);

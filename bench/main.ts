@@ -1,9 +1,9 @@
 // `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory
 // |all|screens [--rounds N] [--guest NAME,..] [--cpus N,..] [--set base|cc|jit|wide [--only
-// PROGRAM,..]] [--warm] [--busy] [--tier interp|jit|auto] [--json]`: how fast el2 is beside QEMU
-// (TCG, one thread, cortex-a57), measured in the same session, in turn. Only ratios of one session
-// are worth comparing: machines and their load differ. `--ab REV` compares el2 of this tree with
-// el2 of a revision instead; at least four rounds, or chance decides.
+// PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto] [--json]`: how fast el2 is
+// beside QEMU (TCG, one thread, cortex-a57), measured in the same session, in turn. Only ratios of
+// one session are worth comparing: machines and their load differ. `--ab REV` compares el2 of this
+// tree with el2 of a revision instead; at least four rounds, or chance decides.
 
 import { parseArgs } from "node:util";
 import { compareTrees, type Contest } from "./ab.ts";
@@ -27,7 +27,7 @@ import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./use
 
 const USAGE =
   "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|screens [--rounds N] [--guest NAME,..] [--cpus N,..] " +
-  "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--tier interp|jit|auto] [--ab REV] [--json]";
+  "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto] [--ab REV] [--json]";
 
 function refuse(): never {
   console.error(USAGE);
@@ -49,6 +49,7 @@ function parsed() {
         ab: { type: "string" },
         warm: { type: "boolean", default: false },
         busy: { type: "boolean", default: false },
+        cached: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
@@ -71,7 +72,7 @@ const guests = values.guest?.split(",") ?? BOOT_GUESTS;
 const cpus = values.cpus?.split(",").map(Number) ?? BOOT_CPUS;
 const tier = TIERS.find((tier) => tier === values.tier);
 prefer(tier);
-const userland = { only: values.only?.split(","), warm: values.warm, busy: values.busy };
+const userland = { only: values.only?.split(","), warm: values.warm, busy: values.busy, cached: values.cached };
 /** The measurement of each name: el2 against QEMU, or with `--ab` against another revision. */
 const benches: Record<string, { run: () => Promise<void>; contest: Contest }> = {
   core: { run: () => benchCore(rounds, values.json), contest: coreContest },
@@ -99,7 +100,7 @@ const refused = values.tier !== undefined && !tier ||
   values.cpus !== undefined && !chosen.includes("boot") ||
   !cpus.every((count) => Number.isInteger(count) && count >= 1 && count <= 8) ||
   values.only !== undefined && (what !== "userland" || values.set === undefined) ||
-  (values.warm || values.busy) && !chosen.includes("userland");
+  (values.warm || values.busy || values.cached) && !chosen.includes("userland") || values.cached && values.ab !== undefined;
 if (refused || !chosen.every((name) => Object.hasOwn(known, name)) || !Number.isInteger(rounds) || rounds < 1 || sets.length === 0) {
   refuse();
 }

@@ -94,6 +94,8 @@ export interface UserlandOptions {
   readonly warm?: boolean;
   /** Another process keeps a CPU busy. */
   readonly busy?: boolean;
+  /** With the compiled code of an earlier run of the set; otherwise with none. Not with `--ab`. */
+  readonly cached?: boolean;
 }
 
 /** Runs of a program with `warm`. */
@@ -116,6 +118,20 @@ async function beside<T>(busy: boolean | undefined, work: () => Promise<T>): Pro
     other.kill("SIGKILL");
     await other.status;
   }
+}
+
+/** A cache folder of el2 for a set: with the code of an earlier run, or always without. */
+async function ownCache(guest: Guest, cached: boolean): Promise<{ readonly folder: string; run(): Promise<SetRun> }> {
+  const folder = await Deno.makeTempDir({ prefix: "el2-bench-" });
+  const run = () => runSet("el2", { ...guest, cache: folder });
+  await run();
+  return {
+    folder,
+    async run() {
+      if (!cached) await Deno.remove(`${folder}/code`, { recursive: true });
+      return await run();
+    },
+  };
 }
 
 /** For `--ab`: milliseconds of each program, and of CPU time. */
@@ -150,16 +166,17 @@ export async function benchUserland(
   json: boolean,
   options: UserlandOptions = {},
 ): Promise<void> {
-  const { only = [], warm = false, busy = false } = options;
+  const { only = [], warm = false, busy = false, cached = false } = options;
   const guests = await guestsOf(sets, options);
+  const caches = await Promise.all(guests.map((guest) => ownCache(guest, cached)));
   /** Counters of el2's core in each set of the last round. */
   let cores: Pick<SetRun, "core" | "milliseconds">[] = [];
   const { results, repeated, doubtful } = await trustedRounds(rounds, async () => {
     const round = { el2: new Map<string, ProgramRun>(), qemu: new Map<string, ProgramRun>() };
     cores = [];
-    for (const guest of guests) {
+    for (const [index, guest] of guests.entries()) {
       for (const machine of MACHINES) {
-        const { programs, ...whole } = await beside(busy, () => runSet(machine, guest));
+        const { programs, ...whole } = await beside(busy, () => machine === "el2" ? caches[index].run() : runSet(machine, guest));
         for (const [name, run] of programs) round[machine].set(name, run);
         if (machine === "el2") cores.push(whole);
       }
@@ -169,7 +186,7 @@ export async function benchUserland(
       if (ours !== outcome) throw new Error(`${name}: el2 gives ${ours}, QEMU ${outcome}`);
     }
     return round;
-  });
+  }).finally(() => Promise.all(caches.map(({ folder }) => Deno.remove(folder, { recursive: true }))));
   const names = [...results[0].qemu.keys()], unknown = only.filter((name) => !names.includes(name));
   if (unknown.length) throw new Error(`no program of the set ${sets.join(" or ")} is called ${unknown.join(", ")}`);
   const times = (machine: Machine, name: string) => results.map((round) => round[machine].get(name)!.milliseconds);
@@ -195,10 +212,12 @@ export async function benchUserland(
       { what: `worst program (${names[worst]})`, unit: "times", values: ratios[worst], least: 0.7 },
     ];
     const summary = { table, geomean: overall, ...unseen.length && { geomeans: parts }, worst: names[worst], core };
-    printDocument({ schema: "el2.bench.userland/1", sets, warm, busy, rounds, repeated, doubtful, programs, ...summary });
+    printDocument({ schema: "el2.bench.userland/2", sets, warm, busy, cached, rounds, repeated, doubtful, programs, ...summary });
     return;
   }
-  const how = [warm && `run ${WARM_RUNS} of a boot`, busy && "one CPU kept busy"].filter(Boolean).map((part) => `, ${part}`).join("");
+  const how = [warm && `run ${WARM_RUNS} of a boot`, busy && "one CPU kept busy", cached && "code of an earlier run"].filter(Boolean).map((
+    part,
+  ) => `, ${part}`).join("");
   console.log(`program          el2 ms  QEMU ms  CPU ms of vCPUs, of V8  QEMU time / el2 time: median (least-greatest) of ${rounds}${how}`);
   names.forEach((name, index) => {
     const cpu = (part: "vcpus" | "compiler") => median(results.map((round) => round.el2.get(name)!.cpu[part]));
