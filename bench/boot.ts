@@ -21,7 +21,7 @@ export const BOOT_GUESTS: readonly string[] = DEBIAN_RELEASES.map((release) => `
 /** Numbers of CPUs where none are named. */
 export const BOOT_CPUS: readonly number[] = [1, 4];
 
-/** What boots: el2 with either code cache, or QEMU. */
+/** A machine that boots: el2 with either code cache, or QEMU. */
 type Booting = "empty" | "earlier" | "qemu";
 
 /** Times of one guest with one number of CPUs. */

@@ -19,15 +19,16 @@ import { checkTrustedFolder } from "../support/own-files.ts";
 import { unlessUnusable } from "../support/unusable.ts";
 
 /** Bytes of a file at most. */
-const FILE_BYTES = 0x80_0000;
+const FILE_BYTES = 0x200_0000;
 /** Bytes of the file that are read at a time: a run uses neighbors, from either end. */
 const PIECE = 0x4_0000;
 /** Most files, so that a few versions of el2 have theirs. */
 const KEPT = 4;
 /**
- * Bytes of new modules after which they are written, and milliseconds after the first of them.
+ * Milliseconds from a new module until it is written, and from one time to the next at least as
+ * many times as long as writing takes: all of the file is written each time.
  */
-const UNSAVED_BYTES = 0x4_0000, UNSAVED_TIME = 2000;
+const UNSAVED_TIME = 2000, REST = 100;
 
 const MAGIC = new TextEncoder().encode("EL2CODE\n");
 const DIGEST_SIZE = 32;
@@ -40,6 +41,12 @@ interface StoredEntry {
   readonly key: number;
   readonly digest: Uint8Array;
   readonly content: Uint8Array<ArrayBuffer>;
+}
+
+/** A module that is in no file yet. */
+interface FreshModule {
+  readonly signature: CodeSignature;
+  readonly module: RegionModule;
 }
 
 /** Place of an entry in a file. */
@@ -60,6 +67,12 @@ interface Index {
 interface Piece {
   readonly at: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Makes an element the last one of a set. */
+function addLast(keys: Set<number>, key: number): void {
+  keys.delete(key);
+  keys.add(key);
 }
 
 function digestOf(bytes: Uint8Array): Uint8Array {
@@ -161,12 +174,15 @@ export class CodeCache implements CodeBacking {
   #index: Index | undefined;
   /** The part of the file that was read last. */
   #piece: Piece | undefined;
-  /** Hashes of the entries that this process has used or made, the latest last. */
+  /** Hashes of entries that this process has used, and of those that it has made: latest last. */
   readonly #used = new Set<number>();
-  /** Entries that are not in the file yet. */
-  readonly #fresh = new Map<number, StoredEntry>();
+  readonly #made = new Set<number>();
+  readonly #fresh = new Map<number, FreshModule>();
+  /** Bytes of Wasm in these. */
   #unsaved = 0;
-  #since = 0;
+  /** When they are to be written, and when that may be next: what `performance.now` says then. */
+  #due = 0;
+  #rested = 0;
   #path: string | undefined;
 
   /**
@@ -181,41 +197,60 @@ export class CodeCache implements CodeBacking {
   ) {}
 
   load(signature: CodeSignature): RegionModule | undefined {
-    const key = hashOf(signature), entry = this.#fresh.get(key) ?? this.#stored(key), module = entry && decodeEntry(entry, signature);
-    if (module) this.#use(key);
+    const key = hashOf(signature), fresh = this.#fresh.get(key);
+    if (fresh && equal(fresh.signature, signature)) return fresh.module;
+    const entry = this.#stored(key), module = entry && decodeEntry(entry, signature);
+    if (module) addLast(this.#made.has(key) ? this.#made : this.#used, key);
     return module;
   }
 
   keep(signature: CodeSignature, module: RegionModule): void {
-    const entry = encodeEntry(signature, module);
-    this.#use(entry.key);
-    this.#fresh.set(entry.key, entry);
-    if (!this.#unsaved) this.#since = performance.now();
-    this.#unsaved += entry.content.length;
-    if (this.#unsaved >= UNSAVED_BYTES || performance.now() - this.#since >= UNSAVED_TIME) this.save();
+    const key = hashOf(signature), now = performance.now();
+    this.#used.delete(key);
+    addLast(this.#made, key);
+    this.#fresh.set(key, { signature, module });
+    if (!this.#unsaved) this.#due = Math.max(now + UNSAVED_TIME, this.#rested);
+    this.#unsaved += module.bytes.length;
+    if (now >= this.#due || this.#unsaved >= this.capacity / 2) this.save();
   }
 
-  /** Writes what is new: what this process used before what others have written meanwhile. */
+  /** Writes what is new. */
   save(): void {
     if (!this.#unsaved) return;
     this.#unsaved = 0;
+    const began = performance.now();
     unlessUnusable("compiled code is not kept", () => {
       const path = this.#place();
       if (path !== undefined) {
         this.#check();
-        const bytes = readIfThere(path), stored = new Map(bytes ? decodeFile(bytes).map((entry) => [entry.key, entry]) : []);
-        const used = [...this.#used].toReversed().map((key) => this.#fresh.get(key) ?? stored.get(key));
-        const others = [...stored.values()].filter(({ key }) => !this.#used.has(key));
-        writeCached(path, encodeFile([...used.filter((entry) => entry !== undefined), ...others], this.capacity), KEPT);
+        const bytes = readIfThere(path);
+        writeCached(path, encodeFile(this.#entries(bytes ? decodeFile(bytes) : []), this.capacity), KEPT);
       }
     });
     this.#fresh.clear();
     this.#index = this.#piece = undefined;
+    const ended = performance.now();
+    this.#rested = ended + REST * (ended - began);
   }
 
-  #use(key: number): void {
-    this.#used.delete(key);
-    this.#used.add(key);
+  /**
+   * All entries in the order of their worth: those that were of use, what this process has made,
+   * the rest of the file. Only half of the room is taken from the rest: a run with more code than
+   * there is room for would otherwise replace what it is about to need, and find nothing each time.
+   */
+  #entries(stored: readonly StoredEntry[]): StoredEntry[] {
+    const known = new Map(stored.map((entry) => [entry.key, entry]));
+    const latest = (keys: ReadonlySet<number>) => [...keys].toReversed().map((key) => this.#encoded(key) ?? known.get(key));
+    const made = latest(this.#made).filter((entry) => entry !== undefined);
+    let room = this.capacity / 2, first = 0;
+    while (first < made.length && (room -= ROW_SIZE + made[first].content.length) >= 0) first++;
+    const others = stored.filter(({ key }) => !this.#used.has(key) && !this.#made.has(key));
+    return [...latest(this.#used).filter((entry) => entry !== undefined), ...made.slice(0, first), ...others, ...made.slice(first)];
+  }
+
+  #encoded(key: number): StoredEntry | undefined {
+    const fresh = this.#fresh.get(key);
+    return fresh && encodeEntry(fresh.signature, fresh.module);
   }
 
   /** An entry of the file. */
