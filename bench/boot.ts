@@ -5,7 +5,7 @@
 import { type Figure, printDocument } from "./documents.ts";
 import { catalogEntry, DEBIAN_RELEASES } from "../src/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
-import { type Guest, type Machine, type Run, stopwatch } from "./machines.ts";
+import { forgetCode, type Guest, type Machine, type Run, stopwatch } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";
 import { withSpread } from "./statistics.ts";
 
@@ -92,7 +92,7 @@ async function measureBoot(name: string, cpus: number, rounds: number): Promise<
     // In order, so that it leaves its code.
     for (const cache of [empty, earlier]) await stopwatch("el2", { ...guest, cache, endBy: "SIGTERM" }, TIMEOUT, READY);
     const trusted = await trustedRounds(rounds, async () => {
-      await Deno.remove(`${empty}/code`, { recursive: true });
+      await forgetCode(empty);
       return { empty: await seconds(empty), earlier: await seconds(earlier), qemu: await secondsToReady("qemu", guest) };
     });
     return { ...trusted, about: manifest.about, name: manifest.name, cpus, peakMemory };

@@ -127,6 +127,12 @@ export interface CpuTime {
   all: number;
 }
 
+/** Empties the code cache in a cache folder of el2. */
+export async function forgetCode(cache: string): Promise<void> {
+  await Deno.mkdir(`${cache}/code`, { recursive: true, mode: 0o700 });
+  await Deno.remove(`${cache}/code`, { recursive: true });
+}
+
 /** Result of a run. */
 export interface Run {
   lines: StampedLine[];

@@ -6,7 +6,7 @@ import { catalogEntry } from "../src/catalog/catalog.ts";
 import { type Suite, suiteInitrd } from "../scripts/suites.ts";
 import type { Contest } from "./ab.ts";
 import { guestMips, printCore } from "./core-stats.ts";
-import { type CoreStats, type CpuTime, type Guest, type Machine, MACHINES, stopwatch } from "./machines.ts";
+import { type CoreStats, type CpuTime, forgetCode, type Guest, type Machine, MACHINES, stopwatch } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
 import { geometricMean, median, withSpread } from "./statistics.ts";
 
@@ -128,7 +128,7 @@ async function ownCache(guest: Guest, cached: boolean): Promise<{ readonly folde
   return {
     folder,
     async run() {
-      if (!cached) await Deno.remove(`${folder}/code`, { recursive: true });
+      if (!cached) await forgetCode(folder);
       return await run();
     },
   };
