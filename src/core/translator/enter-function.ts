@@ -32,7 +32,7 @@ export function emitFind(f: FunctionBuilder): void {
     f.get(entry).memory("i32.load", TlbSet.Fetch + FetchEntry.Decoded);
     f.get(ADDRESS).op("i32.wrap_i64").i32(0xffc).op("i32.and").i32(2).op("i32.shl").op("i32.add");
     f.memory("i32.load16_u").tee(handler).i32(FIRST_REGION_HANDLER).op("i32.ge_u");
-    f.if(() => void f.get(handler).i32(1).op("i32.shl").i32(FIRST_REGION_SLOT - 2 * FIRST_REGION_HANDLER).op("i32.add").op("return"));
+    f.if(() => void f.get(handler).i32(FIRST_REGION_SLOT - FIRST_REGION_HANDLER).op("i32.add").op("return"));
   });
   f.i32(0);
 }
