@@ -6,13 +6,13 @@ import { REGION_PARAMETERS, REGION_RESULTS, TABLE_NAME, TABLE_SIZE } from "../in
 import { ImportedFunctions } from "../interpreter/outlined.ts";
 import { FIRST_REGION_HANDLER, INSTRUCTIONS_PER_PAGE } from "../state/layout.ts";
 import type { Callees } from "../wasm/library.ts";
-import { fillGap, FunctionBuilder, type ImportedMemory, WasmModule } from "../wasm/module.ts";
+import { fillGap, type ImportedMemory, WasmModule } from "../wasm/module.ts";
 import { Bytes } from "../../support/bytes.ts";
 import { type CodeView, decodedPageAddress } from "./code-view.ts";
-import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "./enter-function.ts";
+import { enterFunctions } from "./enter-function.ts";
 import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
 import type { CodeSignature } from "./region-store.ts";
-import { type Callee, emitRegion, ENTER, type NeighborPage } from "./region-function.ts";
+import { type Callee, emitRegion, type NeighborPage } from "./region-function.ts";
 import type { Block } from "./region.ts";
 
 /** A region that is about to be compiled. */
@@ -99,10 +99,7 @@ export function generateModule(known: Callees, memory: ImportedMemory, parts: re
     });
   });
   // Imports precede functions: only now is known what the code calls.
-  const find = module.function(FIND, FIND_PARAMETERS, FIND_RESULTS), enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
-  emitFind(find);
-  emitEnter(enter, find, (f) => module.returnCallIndirect(f, REGION_PARAMETERS, REGION_RESULTS));
-  const names: Record<string, FunctionBuilder> = { [FIND]: find, [ENTER]: enter };
+  const names = enterFunctions(library);
   regions.forEach(({ code }, i) => {
     names[regionName(i)] = module.function(regionName(i), REGION_PARAMETERS, REGION_RESULTS, true, new Bytes(code.length + LATE_CALLS));
   });

@@ -8,9 +8,9 @@ import { ImportedFunctions } from "../../../src/core/interpreter/outlined.ts";
 import { CORE_SIZE } from "../../../src/core/state/layout.ts";
 import { controlFlow } from "../../../src/core/translator/control-flow.ts";
 import { ExitReason } from "../../../src/core/interface.ts";
-import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "../../../src/core/translator/enter-function.ts";
+import { enterFunctions } from "../../../src/core/translator/enter-function.ts";
 import { translatable } from "../../../src/core/translator/instruction.ts";
-import { emitRegion, ENTER } from "../../../src/core/translator/region-function.ts";
+import { emitRegion } from "../../../src/core/translator/region-function.ts";
 import { WasmModule } from "../../../src/core/wasm/module.ts";
 import { encodings } from "../../../src/isa/table.ts";
 import { randomWord } from "../../differential/random-words.ts";
@@ -76,10 +76,7 @@ Deno.test("every encoding can be part of a region or is left to the interpreter"
       callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
       fusedMultiplyAdd: true,
     });
-    const find = module.function(FIND, FIND_PARAMETERS, FIND_RESULTS), enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
-    emitFind(find);
-    emitEnter(enter, find, (f) => module.returnCallIndirect(f, REGION_PARAMETERS, REGION_RESULTS));
-    module.place(region, region.name, { [FIND]: find, [ENTER]: enter });
+    module.place(region, region.name, enterFunctions(library));
     assert.ok(WebAssembly.validate(module.encode()), `0x${word.toString(16)} ${instruction.encoding.instruction.name}`);
   }
 });
