@@ -18,7 +18,7 @@ const KEPT_WIDTH = 13;
  * The function: (fill, word, address of the decoded instruction, address of its `Candidate`) -> its
  * handler, or 0 where TypeScript has to fill it.
  */
-export const FILL_FUNCTION = "fillOperands";
+const FILL_FUNCTION = "fillOperands";
 const PARAMETERS = ["i32", "i32", "i32", "i32"] as const;
 const FILL = 0, WORD = 1, IP = 2, CANDIDATE = 3;
 /** Locals for the computed operands of an instruction, from this one on. */
