@@ -20,7 +20,6 @@ import { defineSystemInstructions } from "./registers/system-instructions.ts";
 import { defineSystemRegisters } from "./registers/system-registers.ts";
 import { defineFloatingPoint } from "./simd/functions.ts";
 import { TLB_POOL } from "./state/layout.ts";
-import { defineEnter } from "./translator/enter-function.ts";
 import { defineLazyFlags } from "./translator/lazy-flags.ts";
 import { type CodeBacking, RegionStore } from "./translator/region-store.ts";
 import { type Callees, type KnownFunction, KnownFunctions, Library } from "./wasm/library.ts";
@@ -222,7 +221,6 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number): CoreBluepri
   defineSystemInstructions(library);
   defineIntegerFunctions(library);
   defineLazyFlags(library);
-  defineEnter(library);
   defineLandings(library);
   defineFloatingPoint(library);
   const fills = new OperandFills(), handlers = defineInterpreter(library, fills);

@@ -20,7 +20,7 @@ import type { Dispatch } from "../decoded/variants.ts";
 import { ExitReason } from "../exceptions/exit.ts";
 import { CPU, KNOWN_CALLS, NO_STACK_PAGE, Pending } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
-import { FIRST_REGION_HANDLER, MAXIMUM_HANDLERS, REGION_CAPACITY, REGION_HEADS } from "../state/layout.ts";
+import { FIRST_REGION_HANDLER, MAXIMUM_HANDLERS, REGION_CAPACITY } from "../state/layout.ts";
 import type { Callees, Library } from "../wasm/library.ts";
 import type { Label, ValueType } from "../wasm/module.ts";
 import { makeDecodings } from "./decodings.ts";
@@ -40,15 +40,16 @@ export const REGION_RESULTS: readonly ValueType[] = ["i64", "i32"];
 export const CALL_DEPTH = 128;
 
 /**
- * The first slot of the functions of regions in the table. The functions of cold encodings come
- * before: at most two each, one for SP as the base.
+ * The first slot of the functions of regions in the table: two each, the region and its first
+ * instruction alone. The functions of cold encodings come before: at most two each, one for SP as
+ * the base.
  */
 export const FIRST_REGION_SLOT = 2 * encodings.length;
 
 /** The table of the core's module. */
 export const TABLE_NAME = "outlined";
 /** Capacity of the function table. */
-export const TABLE_SIZE = FIRST_REGION_SLOT + REGION_CAPACITY;
+export const TABLE_SIZE = FIRST_REGION_SLOT + 2 * REGION_CAPACITY;
 
 /** How the decoder fills decoded instructions for an `execute` with these handlers. */
 export function makeDispatch(handlers: HandlerTable, library: Callees, outlined: OutlinedFunctions): Dispatch {
@@ -67,8 +68,6 @@ export function defineInterpreter(library: Library, fills: OperandFills): Handle
    */
   const remaining = 0;
   const address = f.local("i64");
-  /** The number of a handler. */
-  const number = f.local("i32");
   const emitter = new HandlerEmitter(library, f), { ip, end, tlb, scratch } = emitter.locals;
   const set = new HandlerSet(emitter, fills), fused = fusePairs(set);
   if (Handler.FirstInstruction + set.handlers.length > MAXIMUM_HANDLERS) throw new Error("more handlers than there is room for");
@@ -125,21 +124,18 @@ export function defineInterpreter(library: Library, fills: OperandFills): Handle
       });
       f.block((pending) => {
         f.loop((next) => {
-          f.get(ip).memory("i32.load16_u").set(number);
-          f.loop((dispatch) => {
-            const handlerCount = Handler.FirstInstruction + set.handlers.length;
-            // Numbers without a handler are regions.
-            const labels: Label[] = Array.from({ length: handlerCount + 1 }, () => f.openBlock()).reverse();
-            f.get(number).brTable(labels.slice(0, -1), labels[handlerCount]);
-            const outer = { [Target.Next]: next, [Target.Taken]: taken, [Target.Pending]: pending };
-            for (let handler = 0; handler < handlerCount; handler++) {
-              f.closeBlock();
-              if (handler >= Handler.FirstInstruction) f.append(set.handlers[handler - Handler.FirstInstruction], outer);
-              else special(handler, next, taken, pending);
-            }
+          const handlerCount = Handler.FirstInstruction + set.handlers.length;
+          // Numbers without a handler are regions.
+          const labels: Label[] = Array.from({ length: handlerCount + 1 }, () => f.openBlock()).reverse();
+          f.get(ip).memory("i32.load16_u").brTable(labels.slice(0, -1), labels[handlerCount]);
+          const outer = { [Target.Next]: next, [Target.Taken]: taken, [Target.Pending]: pending };
+          for (let handler = 0; handler < handlerCount; handler++) {
             f.closeBlock();
-            region(enter, dispatch, taken);
-          });
+            if (handler >= Handler.FirstInstruction) f.append(set.handlers[handler - Handler.FirstInstruction], outer);
+            else special(handler, next, taken, pending);
+          }
+          f.closeBlock();
+          region(enter, next, taken, pending);
         });
       });
       f.get(end).get(ip).op("i32.sub").i32(DECODED_SIZE).op("i32.sub").set(remaining);
@@ -148,7 +144,10 @@ export function defineInterpreter(library: Library, fills: OperandFills): Handle
   });
   f.op("unreachable");
 
-  function region(enter: Label, dispatch: Label, taken: Label): void {
+  function region(enter: Label, next: Label, taken: Label, pending: Label): void {
+    const pushSlot = (offset: number) => {
+      f.get(ip).memory("i32.load16_u").i32(1).op("i32.shl").i32(FIRST_REGION_SLOT - 2 * FIRST_REGION_HANDLER + offset).op("i32.add");
+    };
     const pushPosition = () => {
       f.i32(0).memory("i64.load", CPU.PC_DELTA).get(ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
     };
@@ -159,7 +158,7 @@ export function defineInterpreter(library: Library, fills: OperandFills): Handle
     for (let at = 0; at < 4 * KNOWN_CALLS; at += 16) f.i32(0).v128(0n, 0n).memory("v128.store", CPU.CALLED_SLOTS + at);
     pushPosition();
     left().i32(CALL_DEPTH);
-    f.get(number).i32(FIRST_REGION_SLOT - FIRST_REGION_HANDLER).op("i32.add");
+    pushSlot(0);
     library.module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS);
     f.set(scratch).set(address);
     // The same place with the same budget: nothing was executed.
@@ -173,8 +172,12 @@ export function defineInterpreter(library: Library, fills: OperandFills): Handle
       f.get(ip).call(library.named("landed"));
       f.get(ip).get(remaining).op("i32.add").set(end).br(taken);
     });
-    // The budget does not suffice, or the first instruction takes an exception or the slow path.
-    f.get(number).i32(1).op("i32.shl").memory("i32.load16_u", REGION_HEADS - 2 * FIRST_REGION_HANDLER).set(number).br(dispatch);
+    storePosition();
+    f.get(ip);
+    pushSlot(1);
+    library.module.callIndirect(f, ["i32"], []);
+    f.i32(0).memory("i32.load", CPU.PENDING).brIf(pending);
+    f.get(ip).i32(DECODED_SIZE).op("i32.add").set(ip).br(next);
   }
 
   function special(handler: number, next: Label, taken: Label, pending: Label): void {

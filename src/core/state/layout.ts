@@ -7,7 +7,6 @@
 //   0x0001_0000  contexts of vCPUs
 //   0x0020_0000  owners of decoded pages
 //   0x0021_0000  candidates of the decoder (decoded/candidates.ts)
-//   0x0025_0000  for each region of the translator, the handler of its first instruction
 //   0x0028_0000  for each handler of the interpreter, the handler of its first instruction;
 //                regions of each decoded page, and those that wait for a change of it
 //   0x002b_0000  operands that TypeScript has computed (decoded/operand-fills.ts)
@@ -50,8 +49,6 @@ export const FIRST_REGION_HANDLER = MAXIMUM_HANDLERS;
 export const HANDLER_NUMBERS = 0x1_0000;
 /** Most regions at a time. */
 export const REGION_CAPACITY = 0x4000;
-/** u16 for each region: the handler that executes its first instruction alone. */
-export const REGION_HEADS = 0x25_0000;
 
 /** A stretch of equal slots. */
 interface Slots {

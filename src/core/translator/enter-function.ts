@@ -7,11 +7,10 @@
 // clears all slots before it calls a region.
 
 import { PAGE_SIZE } from "../../support/sizes.ts";
-import { FIRST_REGION_SLOT, REGION_PARAMETERS, REGION_RESULTS } from "../interpreter/interpreter.ts";
+import { FIRST_REGION_SLOT } from "../interpreter/interpreter.ts";
 import { CPU, FetchEntry, KNOWN_CALLS, TlbSet } from "../state/cpu-state.ts";
 import { FIRST_REGION_HANDLER } from "../state/layout.ts";
-import type { Callees, Library } from "../wasm/library.ts";
-import type { FunctionBuilder, WasmModule } from "../wasm/module.ts";
+import type { FunctionBuilder } from "../wasm/module.ts";
 
 const ADDRESS = 0, LEFT = 1, DEPTH = 2;
 
@@ -19,31 +18,11 @@ const ADDRESS = 0, LEFT = 1, DEPTH = 2;
  * Name of the function that finds the region at an address, and its signature: (address) -> (its
  * place in the table, or 0).
  */
-export const FIND = "findRegion";
+export const FIND = "find";
 export const FIND_PARAMETERS = ["i64"] as const, FIND_RESULTS = ["i32"] as const;
 
-/**
- * Name of the function that ends in the region at an address, if there is one. It has the signature
- * of regions.
- */
-export const ENTER = "enterRegion";
-
-/** Defines both. */
-export function defineEnter(library: Library): void {
-  const find = library.define(FIND, FIND_PARAMETERS, FIND_RESULTS);
-  emitFind(find);
-  emitEnter(library.define(ENTER, REGION_PARAMETERS, REGION_RESULTS), find, library.module);
-}
-
-/** Those functions in a module of regions, by their names. */
-export function enterFunctions(library: Callees): Record<string, FunctionBuilder> {
-  return {
-    [FIND]: library.get(FIND, FIND_PARAMETERS, FIND_RESULTS),
-    [ENTER]: library.get(ENTER, REGION_PARAMETERS, REGION_RESULTS),
-  };
-}
-
-function emitFind(f: FunctionBuilder): void {
+/** Appends the function. */
+export function emitFind(f: FunctionBuilder): void {
   const entry = f.local("i32"), handler = f.local("i32");
   f.get(ADDRESS).op("i32.wrap_i64").i32(8).op("i32.shr_u").i32((TlbSet.FetchEntries - 1) * FetchEntry.Size).op("i32.and");
   f.i32(0).memory("i32.load", CPU.TLB).op("i32.add").tee(entry).memory("i64.load", TlbSet.Fetch + FetchEntry.Tag);
@@ -53,16 +32,20 @@ function emitFind(f: FunctionBuilder): void {
     f.get(entry).memory("i32.load", TlbSet.Fetch + FetchEntry.Decoded);
     f.get(ADDRESS).op("i32.wrap_i64").i32(0xffc).op("i32.and").i32(2).op("i32.shl").op("i32.add");
     f.memory("i32.load16_u").tee(handler).i32(FIRST_REGION_HANDLER).op("i32.ge_u");
-    f.if(() => void f.get(handler).i32(FIRST_REGION_SLOT - FIRST_REGION_HANDLER).op("i32.add").op("return"));
+    f.if(() => void f.get(handler).i32(1).op("i32.shl").i32(FIRST_REGION_SLOT - 2 * FIRST_REGION_HANDLER).op("i32.add").op("return"));
   });
   f.i32(0);
 }
 
-function emitEnter(f: FunctionBuilder, find: FunctionBuilder, module: WasmModule): void {
+/**
+ * Appends the function that ends in the region at an address, which has the signature of regions;
+ * `tailCall` calls a place in the table.
+ */
+export function emitEnter(f: FunctionBuilder, find: FunctionBuilder, tailCall: (f: FunctionBuilder) => void): void {
   const slot = f.local("i32");
   f.get(ADDRESS).call(find).tee(slot).if(() => {
     f.get(ADDRESS).get(LEFT).get(DEPTH).get(slot);
-    module.returnCallIndirect(f, REGION_PARAMETERS, REGION_RESULTS);
+    tailCall(f);
   });
   f.get(ADDRESS).get(LEFT);
 }

@@ -20,7 +20,7 @@ import { FunctionBuilder, type Label } from "../wasm/module.ts";
 import { type AccessGroup, accessGroups, type GroupMember, keepsStackAlignment } from "./access-groups.ts";
 import { type ControlFlow, controlFlow } from "./control-flow.ts";
 import { type DataFlow, dataFlow } from "./data-flow.ts";
-import { emitFindAgain, ENTER } from "./enter-function.ts";
+import { emitFindAgain } from "./enter-function.ts";
 import { accessesThatKeepPages } from "./kept-pages.ts";
 import { type RegionContext, RegionEmitter, settleFlags, StateLocals, surroundings, Temporaries } from "./region-emitter.ts";
 import { type Block, type Ending, successorsOf } from "./region.ts";
@@ -28,6 +28,9 @@ import { add, generalBit, keepOnly, noRegisters, type RegisterSet, without } fro
 
 /** The parameters as locals. */
 const ADDRESS = 0, LEFT = 1, DEPTH = 2;
+
+/** Name of the function that a region calls to continue at an address (enter-function.ts). */
+export const ENTER = "enter";
 
 /**
  * A page of the region other than the head's: it must follow in virtual memory when the region

@@ -6,13 +6,14 @@ import { REGION_PARAMETERS, REGION_RESULTS, TABLE_NAME, TABLE_SIZE } from "../in
 import { ImportedFunctions } from "../interpreter/outlined.ts";
 import { FIRST_REGION_HANDLER, INSTRUCTIONS_PER_PAGE } from "../state/layout.ts";
 import type { Callees } from "../wasm/library.ts";
-import { fillGap, type ImportedMemory, WasmModule } from "../wasm/module.ts";
+import { fillGap, FunctionBuilder, type ImportedMemory, WasmModule } from "../wasm/module.ts";
 import { Bytes } from "../../support/bytes.ts";
 import { type CodeView, decodedPageAddress } from "./code-view.ts";
-import { enterFunctions } from "./enter-function.ts";
+import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "./enter-function.ts";
 import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
+import { emitHead } from "./head-function.ts";
 import type { CodeSignature } from "./region-store.ts";
-import { type Callee, emitRegion, type NeighborPage } from "./region-function.ts";
+import { type Callee, emitRegion, ENTER, type NeighborPage } from "./region-function.ts";
 import type { Block } from "./region.ts";
 
 /** A region that is about to be compiled. */
@@ -77,39 +78,47 @@ export interface RegionModule {
 /** Bytes of late calls in a region, in most cases. */
 const LATE_CALLS = 0x100;
 
-/** Name of the function of a part. */
+/** Name of the function of a part, and of the function of its first instruction. */
 export const regionName = (part: number): string => `region${part}`;
+export const firstName = (part: number): string => `first${part}`;
 
 /** Generates the module. */
 export function generateModule(known: Callees, memory: ImportedMemory, parts: readonly Part[]): RegionModule {
   const module = new WasmModule().importMemory(memory).importTable("core", TABLE_NAME, TABLE_SIZE);
   const library = new ImportedFunctions(known, module);
-  const regions = parts.map(({ blocks, neighbors, callees }, i) => {
+  const functions = parts.map(({ blocks, neighbors, callees }, i) => {
+    const head = new FunctionBuilder(-1, "head", ["i32"], []);
+    emitHead(head, library, blocks[0].instructions[0]);
     const callee = (part: number): Callee => ({
       name: regionName(part),
       decoded: tagOf(Kind.Head, part),
       handler: tagOf(Kind.Handler, part),
     });
-    return emitRegion(library, blocks, {
+    const region = emitRegion(library, blocks, {
       handler: tagOf(Kind.Handler, i),
       neighbors: neighbors.map((offset): NeighborPage => ({ offset, decoded: tagOf(Kind.Page, i, offset) })),
       callees: new Map(Array.from(callees, ([at, part]) => [at, callee(part)])),
       callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
       fusedMultiplyAdd: hasFusedMultiplyAdd(),
     });
+    return { region, head };
   });
   // Imports precede functions: only now is known what the code calls.
-  const names = enterFunctions(library);
-  regions.forEach(({ code }, i) => {
+  const find = module.function(FIND, FIND_PARAMETERS, FIND_RESULTS), enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
+  emitFind(find);
+  emitEnter(enter, find, (f) => module.returnCallIndirect(f, REGION_PARAMETERS, REGION_RESULTS));
+  const names: Record<string, FunctionBuilder> = { [FIND]: find, [ENTER]: enter };
+  functions.forEach(({ region: { code } }, i) => {
     names[regionName(i)] = module.function(regionName(i), REGION_PARAMETERS, REGION_RESULTS, true, new Bytes(code.length + LATE_CALLS));
   });
-  regions.forEach((region, i) => {
+  functions.forEach(({ region, head }, i) => {
     const f = names[regionName(i)];
     f.locals.push(...region.locals);
     f.append(region, {}, names);
+    module.place(head, firstName(i));
   });
   const { bytes, gaps } = module.encodeWithGaps();
-  return { bytes, sizes: regions.map(({ code }) => code.length), gaps: gaps.flatMap(({ at, tag }) => [at, tag]) };
+  return { bytes, sizes: functions.map(({ region }) => region.code.length), gaps: gaps.flatMap(({ at, tag }) => [at, tag]) };
 }
 
 /** Pages of a region other than that of instruction 0, counted from it. */

@@ -20,7 +20,6 @@ import {
   FIRST_REGION_HANDLER,
   INSTRUCTIONS_PER_PAGE,
   REGION_CAPACITY,
-  REGION_HEADS,
 } from "../state/layout.ts";
 import type { Callees } from "../wasm/library.ts";
 import type { ImportedMemory } from "../wasm/module.ts";
@@ -28,7 +27,7 @@ import { ChangedRegions, MOST_CHANGED } from "./changed-regions.ts";
 import { type CodeMemory, CodeView, decodedPageAddress } from "./code-view.ts";
 import type { TranslatorCounters } from "./counters.ts";
 import { type Flow, flowOf, mayBranch, translatable } from "./instruction.ts";
-import { type Draft, fillIn, generateModule, partsOf, regionName, signatureOf } from "./region-module.ts";
+import { type Draft, fillIn, firstName, generateModule, partsOf, regionName, signatureOf } from "./region-module.ts";
 import type { RegionStore } from "./region-store.ts";
 import { type Block, discover } from "./region.ts";
 
@@ -437,7 +436,7 @@ export class Translator {
     fillIn(module, drafts, numbers);
     const imports = { env: { memory: this.link.memory }, core: this.link.exports as WebAssembly.ModuleImports };
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.bytes), imports);
-    drafts.forEach((draft, i) => this.#install(draft, numbers[i], module.sizes[i], exports[regionName(i)]));
+    drafts.forEach((draft, i) => this.#install(draft, numbers[i], module.sizes[i], exports[regionName(i)], exports[firstName(i)]));
     const milliseconds = performance.now() - start, { counters } = this;
     counters.modules++;
     counters.wasmBytes += module.bytes.length;
@@ -470,10 +469,13 @@ export class Translator {
     number: number,
     bytes: number,
     region: WebAssembly.ExportValue,
+    first: WebAssembly.ExportValue,
   ): void {
-    if (typeof region !== "function") throw new TypeError("a region is not a function");
+    if (typeof region !== "function" || typeof first !== "function") throw new TypeError("a region is not a function");
     const { halves } = this.#memory;
-    this.link.table.set(FIRST_REGION_SLOT + number, region);
+    const slot = FIRST_REGION_SLOT + 2 * number;
+    this.link.table.set(slot, region);
+    this.link.table.set(slot + 1, first);
     const covers = new Map<number, Set<number>>();
     const count = blocks.reduce((sum, { instructions }) => sum + instructions.length, 0);
     const decoded = new Int32Array(count), words = new Int32Array(count);
@@ -491,7 +493,6 @@ export class Translator {
     const address = code.decodedAt(head), headHandler = this.core.dispatch.fused.firstOf(halves[address >> 1]);
     this.#use({ number, head: address, headHandler, covers, decoded, words, bytes });
     halves[address >> 1] = FIRST_REGION_HANDLER + number;
-    halves[(REGION_HEADS >> 1) + number] = headHandler;
     this.counters.regions++;
     this.counters.instructions += count;
   }
@@ -533,7 +534,8 @@ export class Translator {
 
   /** Its number is free. */
   #release({ number }: Region): void {
-    this.link.table.set(FIRST_REGION_SLOT + number, null);
+    this.link.table.set(FIRST_REGION_SLOT + 2 * number, null);
+    this.link.table.set(FIRST_REGION_SLOT + 2 * number + 1, null);
     this.#free.push(number);
   }
 }

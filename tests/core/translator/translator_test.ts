@@ -8,10 +8,11 @@ import { ImportedFunctions } from "../../../src/core/interpreter/outlined.ts";
 import { CORE_SIZE } from "../../../src/core/state/layout.ts";
 import { controlFlow } from "../../../src/core/translator/control-flow.ts";
 import { ExitReason } from "../../../src/core/interface.ts";
-import { enterFunctions } from "../../../src/core/translator/enter-function.ts";
+import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "../../../src/core/translator/enter-function.ts";
+import { emitHead } from "../../../src/core/translator/head-function.ts";
 import { translatable } from "../../../src/core/translator/instruction.ts";
-import { emitRegion } from "../../../src/core/translator/region-function.ts";
-import { WasmModule } from "../../../src/core/wasm/module.ts";
+import { emitRegion, ENTER } from "../../../src/core/translator/region-function.ts";
+import { FunctionBuilder, WasmModule } from "../../../src/core/wasm/module.ts";
 import { encodings } from "../../../src/isa/table.ts";
 import { randomWord } from "../../differential/random-words.ts";
 import { Random } from "../../support/random.ts";
@@ -69,6 +70,7 @@ Deno.test("every encoding can be part of a region or is left to the interpreter"
     if (!instruction) continue;
     const module = new WasmModule().importMemory(generated.importedMemory).importTable("core", TABLE_NAME, TABLE_SIZE);
     const library = new ImportedFunctions(generated.library, module);
+    const head = new FunctionBuilder(-1, "head", ["i32"], []);
     const region = emitRegion(library, [{ first: 0, instructions: [instruction], ending: { kind: "jump", to: 1 } }], {
       handler: 0,
       neighbors: [],
@@ -76,7 +78,11 @@ Deno.test("every encoding can be part of a region or is left to the interpreter"
       callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
       fusedMultiplyAdd: true,
     });
-    module.place(region, region.name, enterFunctions(library));
+    emitHead(head, library, instruction);
+    const find = module.function(FIND, FIND_PARAMETERS, FIND_RESULTS), enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
+    emitFind(find);
+    emitEnter(enter, find, (f) => module.returnCallIndirect(f, REGION_PARAMETERS, REGION_RESULTS));
+    for (const code of [region, head]) module.place(code, code.name, { [FIND]: find, [ENTER]: enter });
     assert.ok(WebAssembly.validate(module.encode()), `0x${word.toString(16)} ${instruction.encoding.instruction.name}`);
   }
 });
