@@ -127,12 +127,6 @@ export interface CpuTime {
   all: number;
 }
 
-/** Empties the code cache in a cache folder of el2. */
-export async function forgetCode(cache: string): Promise<void> {
-  await Deno.mkdir(`${cache}/code`, { recursive: true, mode: 0o700 });
-  await Deno.remove(`${cache}/code`, { recursive: true });
-}
-
 /** Result of a run. */
 export interface Run {
   lines: StampedLine[];
@@ -203,6 +197,15 @@ function cpuTime(pid: number): CpuTime {
     else if (name.startsWith("V8")) time.compiler += milliseconds;
   }
   return time;
+}
+
+/** Removes the compiled code from a cache folder of el2, which may have none. */
+export async function forgetCode(cache: string): Promise<void> {
+  try {
+    await Deno.remove(`${cache}/code`, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 /** The line of `--stats` in what el2 wrote to stderr. */

@@ -120,11 +120,17 @@ async function beside<T>(busy: boolean | undefined, work: () => Promise<T>): Pro
   }
 }
 
-/** A cache folder of el2 for a set: with the code of an earlier run, or always without. */
-async function ownCache(guest: Guest, cached: boolean): Promise<{ readonly folder: string; run(): Promise<SetRun> }> {
+/** A cache folder of el2, and runs of a set with it. */
+interface OwnCache {
+  readonly folder: string;
+  run(): Promise<SetRun>;
+}
+
+/** A cache folder for a set: with the code of an earlier run, or always without. */
+async function ownCache(guest: Guest, cached: boolean): Promise<OwnCache> {
   const folder = await Deno.makeTempDir({ prefix: "el2-bench-" });
   const run = () => runSet("el2", { ...guest, cache: folder });
-  await run();
+  if (cached) await run();
   return {
     folder,
     async run() {
@@ -168,7 +174,8 @@ export async function benchUserland(
 ): Promise<void> {
   const { only = [], warm = false, busy = false, cached = false } = options;
   const guests = await guestsOf(sets, options);
-  const caches = await Promise.all(guests.map((guest) => ownCache(guest, cached)));
+  const caches: OwnCache[] = [];
+  for (const guest of guests) caches.push(await ownCache(guest, cached));
   /** Counters of el2's core in each set of the last round. */
   let cores: Pick<SetRun, "core" | "milliseconds">[] = [];
   const { results, repeated, doubtful } = await trustedRounds(rounds, async () => {
@@ -215,9 +222,8 @@ export async function benchUserland(
     printDocument({ schema: "el2.bench.userland/2", sets, warm, busy, cached, rounds, repeated, doubtful, programs, ...summary });
     return;
   }
-  const how = [warm && `run ${WARM_RUNS} of a boot`, busy && "one CPU kept busy", cached && "code of an earlier run"].filter(Boolean).map((
-    part,
-  ) => `, ${part}`).join("");
+  const ways = [warm && `run ${WARM_RUNS} of a boot`, busy && "one CPU kept busy", cached && "code of an earlier run"];
+  const how = ways.filter(Boolean).map((way) => `, ${way}`).join("");
   console.log(`program          el2 ms  QEMU ms  CPU ms of vCPUs, of V8  QEMU time / el2 time: median (least-greatest) of ${rounds}${how}`);
   names.forEach((name, index) => {
     const cpu = (part: "vcpus" | "compiler") => median(results.map((round) => round.el2.get(name)!.cpu[part]));

@@ -69,7 +69,7 @@ interface Piece {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** Makes an element the last one of a set. */
+/** Moves a key to the end of a set, or adds it there. */
 function addLast(keys: Set<number>, key: number): void {
   keys.delete(key);
   keys.add(key);

@@ -7,6 +7,7 @@ import { ALWAYS_ALLOCATED, fieldValues } from "../../isa/insn.ts";
 import type { Encoding } from "../../isa/table.ts";
 import { DECODER_CANDIDATES, DECODER_KEYS } from "../state/layout.ts";
 import { type Decoding, NO_FILL, type Variant } from "./variants.ts";
+import { bitsOf } from "../../support/bits.ts";
 
 /** A candidate in the memory: offsets in bytes. */
 export const Candidate = {
@@ -132,10 +133,4 @@ function isAllocated({ instruction, mask, value }: Encoding, word: number, known
     if (read === open) return true;
     if (bitsOf(read) > MOST_UNDECIDED) return false;
   }
-}
-
-function bitsOf(mask: number): number {
-  let bits = 0;
-  for (let rest = mask; rest; rest &= rest - 1) bits++;
-  return bits;
 }

@@ -5,12 +5,12 @@
 //   0x0000_2000  tables of CRC32 and CRC32C
 //   0x0000_6000  S-boxes of AES
 //   0x0001_0000  contexts of vCPUs
-//   0x0020_0000  owners of decoded pages
+//   0x0020_0000  owners of decoded pages; the count of marked instructions
 //   0x0021_0000  candidates of the decoder (decoded/candidates.ts)
 //   0x0028_0000  for each handler of the interpreter, the handler of its first instruction;
 //                regions of each decoded page, and those that wait for a change of it
 //   0x002b_0000  operands that TypeScript has computed (decoded/operand-fills.ts)
-//   0x0030_0000  counts of stores into decoded pages; pairs of handlers (decoded/pairs.ts)
+//   0x0030_0000  counts of stores into decoded pages; pairs of handlers (decoded/fused-handlers.ts)
 //   0x0034_0000  counters of landings (decoded/landings.ts)
 //   0x0038_0000  a bit for each 4 KiB of the Wasm memory: it may be write-mapped (memory/tlb.ts)
 //   0x003a_0000  a bit for each 4 KiB of the Wasm memory: it may have been written (page-bits.ts)
@@ -87,7 +87,7 @@ export const DECODED_REGIONS = 0x2a_0000;
  */
 export const DECODED_AWAITED = 0x2a_8000;
 
-/** i32: not zero while instructions are marked (`DecodedPages.mark`). */
+/** i32: how many instructions are marked (`DecodedPages.mark`). */
 export const DECODER_MARKS = 0x20_f000;
 /** u16 for each key of the decoder: the number of its first candidate; 0 until it is known. */
 export const DECODER_KEYS = 0x3c_0000;

@@ -25,6 +25,7 @@ import { accessesThatKeepPages } from "./kept-pages.ts";
 import { type RegionContext, RegionEmitter, settleFlags, StateLocals, surroundings, Temporaries } from "./region-emitter.ts";
 import { type Block, type Ending, successorsOf } from "./region.ts";
 import { add, generalBit, keepOnly, noRegisters, type RegisterSet, without } from "./register-use.ts";
+import { bitsOf } from "../../support/bits.ts";
 
 /** The parameters as locals. */
 const ADDRESS = 0, LEFT = 1, DEPTH = 2;
@@ -115,12 +116,6 @@ const scratch = new Bytes(0x1_0000);
 /** How many registers a set has. */
 function sizeOf({ general, vector }: Readonly<RegisterSet>): number {
   return bitsOf(general) + bitsOf(vector);
-}
-
-function bitsOf(mask: number): number {
-  let count = 0;
-  for (let rest = mask; rest; rest &= rest - 1) count++;
-  return count;
 }
 
 /** Whether a set has all of another. */
