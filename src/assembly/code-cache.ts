@@ -28,7 +28,7 @@ const KEPT = 4;
  * Milliseconds from a new module until it is written, and from one time to the next at least as
  * many times as long as writing takes: all of the file is written each time.
  */
-const UNSAVED_TIME = 2000, REST = 100;
+const UNSAVED_TIME = 5000, REST = 400;
 
 const MAGIC = new TextEncoder().encode("EL2CODE\n");
 const DIGEST_SIZE = 32;

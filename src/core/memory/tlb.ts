@@ -217,7 +217,13 @@ function definePageFlush(library: Library): void {
             BLOCK_PAGES,
           );
         }
-        forEachFetch(c, set, (entry) => c.if(inBlock(c.load("i64.load", entry, FetchEntry.Tag)), () => invalidateFetch(c, entry)));
+        forEachFetch(
+          c,
+          set,
+          (entry) => c.if(inBlock(c.load("i64.load", entry, FetchEntry.Tag)), () => invalidateFetch(c, entry)),
+          index.and(TlbSet.FetchEntries - BLOCK_PAGES),
+          BLOCK_PAGES,
+        );
       }
     });
   });
@@ -319,10 +325,16 @@ function forEachSpace(c: Code, { base, spaces }: TlbPoolLayout, body: (space: Va
   }, () => space.ne(base + spaces * TlbSpace.Size));
 }
 
-/** Runs `body` with the address of each entry of Fetch in a set. */
-function forEachFetch(c: Code, set: Value, body: (entry: Value) => void): void {
-  const entry = c.let(set.add(TlbSet.Fetch));
-  const last = c.let(entry.add(TlbSet.FetchEntries * FetchEntry.Size));
+/** Runs `body` with the address of each entry of Fetch in a set, or of `count` from `first` on. */
+function forEachFetch(
+  c: Code,
+  set: Value,
+  body: (entry: Value) => void,
+  first: Value = constant("i32", 0),
+  count: number = TlbSet.FetchEntries,
+): void {
+  const entry = c.let(set.add(first.mul(FetchEntry.Size)).add(TlbSet.Fetch));
+  const last = c.let(entry.add(count * FetchEntry.Size));
   c.doWhile(() => {
     body(entry);
     c.set(entry, entry.add(FetchEntry.Size));

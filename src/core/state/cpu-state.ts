@@ -339,17 +339,20 @@ export const TlbSet = {
   Read: 0,
   /** The same: data writes of plain RAM without decoded instructions; they may be read as well. */
   Write: 0x1_0000,
-  /** 512 `FetchEntry` by VA[20:12]: instruction fetches. */
+  /**
+   * 4096 `FetchEntry` by VA[23:12]: instruction fetches. Pages of hot code that share an entry
+   * cost as much as the rest of a program: with 512, some ran at half their speed.
+   */
   Fetch: 0x2_0000,
   /** A byte of `TlbFlags` for each entry of Read, of Write. */
-  ReadFlags: 0x2_2000,
-  WriteFlags: 0x2_4000,
+  ReadFlags: 0x3_0000,
+  WriteFlags: 0x3_2000,
   /** Bytes of a set. */
-  Size: 0x2_6000,
+  Size: 0x3_4000,
   /** Entries in Read and in Write. */
   Entries: 0x2000,
   /** Entries in Fetch. */
-  FetchEntries: 512,
+  FetchEntries: 4096,
 } as const;
 
 /** Bytes of an entry of Read or Write, and how it is found and compared. */
