@@ -291,6 +291,16 @@ function defineFetch(library: Library): void {
     const entry = c.load("i32.load", CPU.TLB).add(fetchEntryOffset(va)).add(TlbSet.Fetch);
     c.run(tlbFunction(library, "tlbFillFetch"), entry, va, c.parameter(1), entryFlags(c));
   }
+  {
+    const c = new Code(defineFunction(library, "fetchableAt"));
+    const va = c.parameter(0);
+    c.if(c.load("i32.load", CPU.WATCHING), () => c.return(zero));
+    const wasmAddress = c.let(c.call(mmuFunction(library, "translate"), va, AccessKind.Execute | INSTRUCTION_SIZE));
+    c.if(wasmAddress.not(), () => c.return(zero));
+    const page = c.let(c.call(callee(library, "isCodePage"), wasmAddress));
+    c.if(page, () => c.run(callee(library, "fillFetch"), va, page));
+    c.result(page);
+  }
 }
 
 /** SP's alignment, where it is checked. */

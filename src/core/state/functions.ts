@@ -92,6 +92,12 @@ export const Functions = {
    */
   fillFetch: signature(["i64", "i32"]),
   /**
+   * (va of a page) -> the address of its decoded page, if the current regime may execute it and its
+   * instructions are decoded; it is in the Fetch table then. Otherwise 0, also where entering it
+   * has to be noticed (`CPU.WATCHING`). Takes no exception.
+   */
+  fetchableAt: signature(["i64"], "i32"),
+  /**
    * SP is not a multiple of 16 and is the base of a load or store: EC 0x26 when SCTLR_EL1.SA or SA0
    * asks for it, else nothing.
    */
@@ -150,8 +156,8 @@ export const Functions = {
    */
   currentTime: signature([], "f64"),
   /**
-   * (Wasm address) -> not zero when the page holds decoded instructions and must not be
-   * write-mapped.
+   * (Wasm address) -> the address of the decoded page, when the page holds decoded instructions and
+   * must not be write-mapped; 0 otherwise.
    */
   isCodePage: signature(["i32"], "i32"),
   /**

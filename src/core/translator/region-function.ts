@@ -15,6 +15,7 @@ import type { KnownFlags, Surroundings } from "../interpreter/emitter.ts";
 import { CALL_DEPTH, REGION_PARAMETERS, REGION_RESULTS } from "../interpreter/interpreter.ts";
 import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
 import { CPU, FetchEntry, KeptPage, Slot, TlbSet } from "../state/cpu-state.ts";
+import { callee } from "../state/functions.ts";
 import type { Callees } from "../wasm/library.ts";
 import { FunctionBuilder, type Label } from "../wasm/module.ts";
 import { type AccessGroup, accessGroups, type GroupMember, keepsStackAlignment } from "./access-groups.ts";
@@ -299,8 +300,11 @@ class RegionFunction {
       entry();
       f.memory("i64.load", TlbSet.Fetch + FetchEntry.Tag);
       page();
-      f.op("i64.ne");
-      leaveIf();
+      // The region may be all that has code there, and go there seldom: it would never begin.
+      f.op("i64.ne").ifLikely(false, () => {
+        page();
+        f.call(callee(this.library, "fetchableAt")).op("i32.eqz").if(leave);
+      });
       entry();
       f.memory("i32.load", TlbSet.Fetch + FetchEntry.Decoded).i32Later(decoded).op("i32.ne");
       leaveIf();

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { generateCore } from "../../../src/core/core-module.ts";
 import { REGION_PARAMETERS, REGION_RESULTS, TABLE_NAME, TABLE_SIZE } from "../../../src/core/interpreter/interpreter.ts";
 import { ImportedFunctions } from "../../../src/core/interpreter/outlined.ts";
+import { CPU, FetchEntry, TlbSet } from "../../../src/core/state/cpu-state.ts";
 import { CORE_SIZE } from "../../../src/core/state/layout.ts";
 import { controlFlow } from "../../../src/core/translator/control-flow.ts";
 import { ExitReason } from "../../../src/core/interface.ts";
@@ -133,6 +134,43 @@ Deno.test("a region goes with the code that it was made of", () => {
   }
   assert.ok(translator.core.translatorCounters!.dropped > before);
   assert.equal(translator.registers(), interpreter.registers());
+});
+
+/** A loop at the end of a page; where x2 is zero, it goes through the next one. */
+const CROSSING = CODE + 0xfe0;
+const BEHIND = CROSSING + 0x20;
+const CROSSING_LOOP: Line[] = [
+  ["subs x1, x1, #0x1", 0xf1000421],
+  ["cbz x2,", 0xb40000e2],
+  ["add x0, x0, x1", 0x8b010000],
+  ["b", 0x17fffffd],
+];
+const CROSSING_REST: Line[] = [
+  ["add x0, x0, #0x1", 0x91000400],
+  ["b", 0x17fffff9],
+];
+
+Deno.test("a region begins although the TLB has lost the page beside it, and execution does not come there", () => {
+  const interpreter = new Machine(), translator = new Machine(EAGER);
+  for (const machine of [interpreter, translator]) {
+    machine.load(CROSSING, CROSSING_LOOP);
+    machine.load(BEHIND, CROSSING_REST);
+    machine.run(2000, CROSSING);
+  }
+  assert.ok(translator.core.translatorCounters!.regions > 0, "nothing was translated");
+  for (const machine of [interpreter, translator]) {
+    machine.vcpu.setX(2, 1n);
+    machine.load(CODE + 0x3000, [["sys #0, C8, C7, #0", 0xd508871f]]);
+    machine.run(1, CODE + 0x3000);
+    machine.run(3000, CROSSING);
+  }
+  assert.equal(translator.registers(), interpreter.registers());
+  const hasNext = ({ memory }: Machine) => {
+    const words = new Int32Array(memory.buffer);
+    const entry = words[CPU.TLB >> 2] + TlbSet.Fetch + (BEHIND >>> 8 & (TlbSet.FetchEntries - 1) * FetchEntry.Size);
+    return words[entry + FetchEntry.Tag >> 2] === BEHIND;
+  };
+  assert.deepEqual([interpreter, translator].map(hasNext), [false, true]);
 });
 
 /** A loop that counts in the word at x3, and the word of its addition. */
