@@ -24,8 +24,9 @@ export interface CodeMemory {
 export class CodeView implements Code {
   /**
    * Index of the decoded page by page number, counted from the first page; -1 where there is none.
+   * Most views are of one page.
    */
-  readonly #pages = new Map<number, number>();
+  #pages: Map<number, number> | undefined;
 
   /**
    * @param page index of the decoded page that instruction 0 is in.
@@ -85,8 +86,9 @@ export class CodeView implements Code {
 
   #pageOf(offset: number): number {
     if (offset === 0) return this.page;
-    let page = this.#pages.get(offset);
-    if (page === undefined) this.#pages.set(offset, page = this.#look(this.low + offset * PAGE_SIZE));
+    const pages = this.#pages ??= new Map();
+    let page = pages.get(offset);
+    if (page === undefined) pages.set(offset, page = this.#look(this.low + offset * PAGE_SIZE));
     return page;
   }
 

@@ -9,6 +9,7 @@ import { type AddressEffects, addressEffects, hasAddresses, NO_ADDRESSES } from 
 import { inlineCall } from "./inline-calls.ts";
 import { RegisterAccesses, type RegisterUse } from "./register-use.ts";
 import { numberOf } from "./static-values.ts";
+import { WordTable } from "./word-table.ts";
 
 /** Properties of an encoding. */
 interface Meaning {
@@ -47,22 +48,14 @@ export interface Instruction extends Meaning {
   readonly addresses: AddressEffects;
 }
 
-/**
- * Instructions by word, which compiled code repeats a lot; dropped together when there are too
- * many.
- */
-const known = new Map<number, Instruction | undefined>();
-const KNOWN_AT_MOST = 0x4000;
+/** log2 of the pairs of instructions that are kept by word, and of flows. */
+const INSTRUCTIONS_SHIFT = 13, FLOWS_SHIFT = 12;
+
+/** Compiled code repeats the same words a lot. */
+const known = new WordTable<Instruction | null>((word) => analyze(word) ?? null, INSTRUCTIONS_SHIFT);
 
 /** The instruction, or undefined when it is left to the interpreter. */
-export function translatable(word: number): Instruction | undefined {
-  let instruction = known.get(word);
-  if (instruction || known.has(word)) return instruction;
-  instruction = analyze(word);
-  if (known.size >= KNOWN_AT_MOST) known.clear();
-  known.set(word, instruction);
-  return instruction;
-}
+export const translatable = (word: number): Instruction | undefined => known.of(word) ?? undefined;
 
 /** The effect of an instruction on the flow of control. */
 export interface Flow {
@@ -78,8 +71,12 @@ export interface Flow {
  */
 export const mayBranch = (word: number): boolean => (word >>> 26 & 7) === 5;
 
+const flows = new WordTable<Flow>(findFlow, FLOWS_SHIFT);
+
 /** The flow after an instruction: as `translatable` has it, at a small part of the cost. */
-export function flowOf(word: number): Flow {
+export const flowOf = (word: number): Flow => flows.of(word);
+
+function findFlow(word: number): Flow {
   const meaning = meaningOfWord(word), branch = meaning?.branch;
   if (!branch) return { ends: !meaning };
   if (branch.kind === "branchTo") return { ends: true };

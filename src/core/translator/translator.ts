@@ -26,7 +26,7 @@ import type { ImportedMemory } from "../wasm/module.ts";
 import { ChangedRegions, MOST_CHANGED } from "./changed-regions.ts";
 import { type CodeMemory, CodeView, decodedPageAddress } from "./code-view.ts";
 import type { TranslatorCounters } from "./counters.ts";
-import { type Flow, flowOf, mayBranch, translatable } from "./instruction.ts";
+import { flowOf, mayBranch, translatable } from "./instruction.ts";
 import { type Draft, fillIn, firstName, generateModule, partsOf, regionName, signatureOf } from "./region-module.ts";
 import type { RegionStore } from "./region-store.ts";
 import { type Block, discover } from "./region.ts";
@@ -82,6 +82,8 @@ const COLD: Readonly<Heat> = { samples: 0, since: 0, size: 0, landings: 0 };
 /** A place where a region would begin, for an instruction that was sampled. */
 interface Place {
   readonly head: number;
+  /** Address of the head's decoded instruction. */
+  readonly decoded: number;
   readonly isLoop: boolean;
   readonly heat: Heat;
 }
@@ -170,8 +172,6 @@ export class Translator {
    * code changes.
    */
   readonly #places = new Map<number, Place>();
-  /** By instruction word. */
-  readonly #flows = new Map<number, Flow>();
   readonly #free: number[] = [];
   #next = 0;
   /** Samples that were taken. */
@@ -207,8 +207,10 @@ export class Translator {
       this.#countLanding(this.#placeAt(low(CPU.LANDING), CPU.LANDING_PC));
       words[CPU.LANDING >> 2] = 0;
     }
-    const place = this.#placeAt(((low(CPU.PC) - low(CPU.PC_DELTA)) << 2) >>> 0, CPU.PC);
-    if (place) this.#count(place);
+    const ip = ((low(CPU.PC) - low(CPU.PC_DELTA)) << 2) >>> 0, known = this.#places.get(ip);
+    if (known && this.#isRegion(known)) return;
+    const place = this.#placeAt(ip, CPU.PC);
+    if (place) this.#count(place, known);
   }
 
   /**
@@ -275,23 +277,31 @@ export class Translator {
     this.#compile(code, at, true, pays);
   }
 
-  #count({ code, at }: Instant): void {
-    const decoded = code.decodedAt(at), { page } = code;
-    let place = this.#places.get(decoded);
-    if (!place) {
-      if (this.#places.size >= PLACES_KEPT) this.#places.clear();
-      const { head, isLoop } = this.#headFor(code, at);
-      this.#places.set(decoded, place = { head, isLoop, heat: this.#heatAt(code.decodedAt(head)) });
-    }
-    const { head, isLoop, heat } = place;
-    if (code.isHead(head)) return;
-    // The interpreter soon finds its way from inside of a region to one of its loops.
-    const factor = (!isLoop && this.#isCovered(page, at) ? COVERED_FACTOR : 1) * this.#patience(page);
+  /** Whether a region begins where one would for a place. */
+  #isRegion({ decoded }: Place): boolean {
+    return this.#memory.halves[decoded >> 1] >= FIRST_REGION_HANDLER;
+  }
+
+  #count({ code, at }: Instant, known: Place | undefined): void {
+    const place = known ?? this.#newPlace(code, at), { page } = code, { head, isLoop, heat } = place;
+    if (this.#isRegion(place)) return;
     if (heat.samples++ === 0) heat.since = this.#taken;
+    const patience = this.#patience(page);
+    if (!this.#pays(heat, heat.size, patience)) return;
+    // The interpreter soon finds its way from inside of a region to one of its loops.
+    const factor = !isLoop && this.#isCovered(page, at) ? COVERED_FACTOR * patience : patience;
     if (!this.#pays(heat, heat.size, factor)) return;
     this.#compile(code, head, false, (instructions) => this.#pays(heat, heat.size = instructions, factor));
     // No region can begin there: its price was never asked.
     if (!heat.size) heat.samples = 0;
+  }
+
+  #newPlace(code: CodeView, at: number): Place {
+    if (this.#places.size >= PLACES_KEPT) this.#places.clear();
+    const { head, isLoop } = headFor(code, at), decoded = code.decodedAt(head);
+    const place = { head, decoded, isLoop, heat: this.#heatAt(decoded) };
+    this.#places.set(code.decodedAt(at), place);
+    return place;
   }
 
   #isCovered(page: number, at: number): boolean {
@@ -350,31 +360,6 @@ export class Translator {
       if (memory[(owner >>> 2) + (at - decodedPageAddress(page)) / DECODED_SIZE] !== words[i]) return false;
     }
     return true;
-  }
-
-  /**
-   * Where a region for an instruction would begin: the head of the innermost loop, or of straight
-   * code.
-   */
-  #headFor(code: CodeView, at: number): Pick<Place, "head" | "isLoop"> {
-    let loop = -Infinity;
-    for (let from = at; from < at + LOOP_REACH && code.has(from) && code.isKnown(from); from++) {
-      const word = code.word(from);
-      if (!mayBranch(word)) continue;
-      const { offset } = this.#flowOf(word);
-      if (offset !== undefined && from + offset <= at) loop = Math.max(loop, from + offset);
-    }
-    const isLoop = loop > at - LOOP_REACH && code.has(loop) && code.isKnown(loop);
-    let head = at;
-    if (isLoop) head = loop;
-    else while (code.has(head - 1) && code.isKnown(head - 1) && !this.#flowOf(code.word(head - 1)).ends) head--;
-    return { head, isLoop };
-  }
-
-  #flowOf(word: number): Flow {
-    let flow = this.#flows.get(word);
-    if (!flow) this.#flows.set(word, flow = flowOf(word));
-    return flow;
   }
 
   /**
@@ -538,4 +523,23 @@ export class Translator {
     this.link.table.set(FIRST_REGION_SLOT + 2 * number + 1, null);
     this.#free.push(number);
   }
+}
+
+/**
+ * Where a region for an instruction would begin: the head of the innermost loop, or of straight
+ * code.
+ */
+function headFor(code: CodeView, at: number): Pick<Place, "head" | "isLoop"> {
+  let loop = -Infinity;
+  for (let from = at; from < at + LOOP_REACH && code.has(from) && code.isKnown(from); from++) {
+    const word = code.word(from);
+    if (!mayBranch(word)) continue;
+    const { offset } = flowOf(word);
+    if (offset !== undefined && from + offset <= at) loop = Math.max(loop, from + offset);
+  }
+  const isLoop = loop > at - LOOP_REACH && code.has(loop) && code.isKnown(loop);
+  let head = at;
+  if (isLoop) head = loop;
+  else while (code.has(head - 1) && code.isKnown(head - 1) && !flowOf(code.word(head - 1)).ends) head--;
+  return { head, isLoop };
 }
