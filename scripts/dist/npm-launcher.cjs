@@ -39,7 +39,11 @@ function findDeno() {
 /** What keeps the surroundings out of the start: no configuration, package or module of others. */
 const PERMISSIONS = [
   ...["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run", "--no-prompt"],
-  ...["--unstable-worker-options", "--deny-import=worker-options.el2.invalid", "--v8-flags=--max-semi-space-size=8"],
+  ...[
+    "--unstable-worker-options",
+    "--deny-import=worker-options.el2.invalid",
+    "--v8-flags=--max-semi-space-size=8,--wasm-tiering-budget=1000000,--no-wasm-stack-checks",
+  ],
 ];
 const FLAGS = ["run", "-q", ...PERMISSIONS, "--no-config", "--no-lock", "--no-npm", "--no-remote", "--cached-only"];
 

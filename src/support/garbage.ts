@@ -20,13 +20,6 @@ const FIRST_LOOK: FirstLook = { after: 6000, again: 1000, limit: LOOK };
 const LEAST = 2 * MiB;
 const SHARE = 0.1;
 /**
- * Options of Deno that bound the young generation of each thread, in MiB: both halves of it stay
- * resident. Without a bound they grow to 32 MiB each; with less than this, the collections of a
- * boot take several percent of its time. V8 reads this where a process starts, and never again.
- */
-export const HEAP_OPTIONS: readonly string[] = ["--v8-flags=--max-semi-space-size=8"];
-
-/**
  * Environment variables with which launchers start Deno, for memory outside of V8's heap. Each
  * thread has its own arena there. The GNU C library returns the free end of an arena to the system
  * only when tens of MiB are free; other systems ignore these variables. V8's compiler allocates and

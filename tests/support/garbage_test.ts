@@ -1,8 +1,9 @@
 // The bounds of a process's garbage, of which V8 knows one by an option only.
 
 import assert from "node:assert/strict";
-import { HEAP_OPTIONS, isCollectionDue, whenSettled } from "../../src/support/garbage.ts";
+import { isCollectionDue, whenSettled } from "../../src/support/garbage.ts";
 import { MiB } from "../../src/support/sizes.ts";
+import { V8_OPTIONS } from "../../src/support/v8-options.ts";
 
 /** A program of two threads that prints the limits of their heaps, in MiB. */
 const LIMITS = `
@@ -26,7 +27,7 @@ async function limitsWith(options: readonly string[]): Promise<number[]> {
 }
 
 Deno.test("the options of el2 bound the young generation of both threads, which V8 lets grow by more than 40 MiB otherwise", async () => {
-  const [bounded, other] = await Promise.all([limitsWith(HEAP_OPTIONS), limitsWith([])]);
+  const [bounded, other] = await Promise.all([limitsWith(V8_OPTIONS), limitsWith([])]);
   assert.equal(bounded.length, 2);
   bounded.forEach((limit, thread) => assert.ok(other[thread] - limit > 40, `${other} and ${bounded} MiB`));
 });

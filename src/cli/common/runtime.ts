@@ -1,7 +1,8 @@
-// How this program starts itself once more: with the permissions and heaps that it has.
+// How this program starts itself once more: with the permissions and settings that it has.
 
 import { WORKER_OPTIONS } from "../../session/worker-rights.ts";
-import { HEAP_OPTIONS, MALLOC_SETTINGS } from "../../support/garbage.ts";
+import { MALLOC_SETTINGS } from "../../support/garbage.ts";
+import { V8_OPTIONS } from "../../support/v8-options.ts";
 
 /**
  * Permissions and other options with which el2 starts itself: those of the launcher and of the
@@ -10,7 +11,7 @@ import { HEAP_OPTIONS, MALLOC_SETTINGS } from "../../support/garbage.ts";
 export const PERMISSIONS: readonly string[] = [
   ...["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run", "--no-prompt"],
   ...WORKER_OPTIONS,
-  ...HEAP_OPTIONS,
+  ...V8_OPTIONS,
 ];
 
 /** `MALLOC_SETTINGS` as words for a shell. */
