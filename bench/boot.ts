@@ -5,6 +5,7 @@
 import { type Figure, printDocument } from "./documents.ts";
 import { catalogEntry, DEBIAN_RELEASES } from "../src/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
+import { coldCaches } from "./cold-caches.ts";
 import { forgetCode, type Guest, type Machine, type Run, stopwatch } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";
 import { withSpread } from "./statistics.ts";
@@ -52,12 +53,16 @@ export async function benchBoot(names: readonly string[], cpuCounts: readonly nu
 
 /** For `--ab`: seconds to the first line of user space, of each guest with each number of CPUs. */
 export function bootContest(names: readonly string[], cpuCounts: readonly number[]): Contest {
-  return async () => {
+  return async (work) => {
     const entries = await Promise.all(names.map((name) => catalogEntry(name)));
+    const coldCache = coldCaches(work, (cache) => secondsToReady("el2", { ...bootGuest(entries[0].folder, 1), cache }));
     return async () => {
       const figures = new Map<string, number>();
       for (const { folder, manifest } of entries) {
-        for (const cpus of cpuCounts) figures.set(`${manifest.name}, ${cpus}`, await secondsToReady("el2", bootGuest(folder, cpus)));
+        for (const cpus of cpuCounts) {
+          const cache = await coldCache();
+          figures.set(`${manifest.name}, ${cpus}`, await secondsToReady("el2", { ...bootGuest(folder, cpus), cache }));
+        }
       }
       return figures;
     };

@@ -5,6 +5,7 @@ import { type Figure, printDocument } from "./documents.ts";
 import { catalogEntry } from "../src/catalog/catalog.ts";
 import { type Suite, suiteInitrd } from "../scripts/suites.ts";
 import type { Contest } from "./ab.ts";
+import { coldCaches } from "./cold-caches.ts";
 import { guestMips, printCore } from "./core-stats.ts";
 import { type CoreStats, type CpuTime, forgetCode, type Guest, type Machine, MACHINES, stopwatch } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
@@ -142,12 +143,16 @@ async function ownCache(guest: Guest, cached: boolean): Promise<OwnCache> {
 
 /** For `--ab`: milliseconds of each program, and of CPU time. */
 export function userlandContest(sets: readonly UserlandSet[], options: UserlandOptions = {}): Contest {
-  return async () => {
+  return async (folder) => {
     const guests = await guestsOf(sets, options);
+    const coldCache = coldCaches(folder, (cache) => stopwatch("el2", { ...guests[0], cache }, TIMEOUT, /^BENCH-BEGIN/));
     return async () => {
       const figures = new Map<string, number>(), parts = new Map<string, number[]>();
       for (const guest of guests) {
-        for (const [name, { milliseconds, cpu }] of (await beside(options.busy ?? false, () => runSet("el2", guest))).programs) {
+        const cache = await coldCache();
+        for (
+          const [name, { milliseconds, cpu }] of (await beside(options.busy ?? false, () => runSet("el2", { ...guest, cache }))).programs
+        ) {
           figures.set(name, milliseconds);
           figures.set(`${name} CPU of vCPUs`, cpu.vcpus);
           figures.set(`${name} CPU of all`, cpu.all);
