@@ -323,7 +323,7 @@ export class WasmCore implements DebugCore {
       const stepping = (mdscr & Mdscr.SS) !== 0 && this.#beginStep(context, mdscr);
       // A slice that only leads to the start of a skippable turn says nothing about hot code.
       const leads = waits !== undefined && waits.leads;
-      const most = leads ? waits.takeSlice() : this.#slice;
+      const most = leads ? waits.takeSlice() : this.#slice * (this.#translator?.stretch ?? 1);
       const slice = mdscr & Mdscr.SS ? 1 : Math.min(left, most);
       // A stepped instruction is not where time is spent, and an exception from here leaves no
       // instruction in progress.
@@ -352,8 +352,10 @@ export class WasmCore implements DebugCore {
       }
       if (stepping) this.#endStep(context, exit.reason);
       if (samples && exit.reason === ExitReason.Budget) {
-        if (!leads) this.#translator?.sample();
-        if (leads || waits?.wereRead) waits!.look(before - left, this.#begun + (this.#budget - left), leads);
+        if (!leads) this.#translator?.sample(Math.max(1, Math.round(slice / this.#slice)));
+        if (leads || waits?.wereRead) {
+          if (waits!.look(before - left, this.#begun + (this.#budget - left), leads)) this.#translator?.waited();
+        }
       }
     } while (left > 0 && exit.reason === ExitReason.Budget);
     // Unlike what an abort stops, the instruction will be executed again, and counted then.

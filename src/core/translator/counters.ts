@@ -2,6 +2,8 @@
 
 /** Counts since the start. */
 export interface TranslatorCounters {
+  /** How often the translator looked where a slice ended. */
+  samples: number;
   regions: number;
   modules: number;
   instructions: number;

@@ -109,6 +109,15 @@ const LANDING_PAYS = 100;
  */
 const HORIZON = 8000;
 
+/**
+ * Where samples are in regions there is nothing to find. Each slice then costs more than it is
+ * worth: no region is left or entered in the middle of a path. After `SETTLED` such samples slices
+ * are `STRETCH` times as long. A sample elsewhere counts for `STRAY` of them, up to
+ * `SETTLED_MOST`, and after a slice that waited for the counter there must be `WAITED` more:
+ * instructions of waits are spared where a slice ends.
+ */
+const STRETCH = 20, SETTLED = 32, SETTLED_MOST = 64, STRAY = 8, WAITED = 1000;
+
 /** Instructions of regions until the compiler is warm. */
 const COLD_INSTRUCTIONS = 5000;
 
@@ -143,6 +152,7 @@ export interface TranslatedCore {
 /** The regions of one core. */
 export class Translator {
   readonly counters: TranslatorCounters = {
+    samples: 0,
     regions: 0,
     modules: 0,
     instructions: 0,
@@ -174,8 +184,10 @@ export class Translator {
   readonly #places = new Map<number, Place>();
   readonly #free: number[] = [];
   #next = 0;
-  /** Samples that were taken. */
+  /** Samples that were taken, in slices of `Hotness`. */
   #taken = 0;
+  /** Samples in regions, less `STRAY` for each of the others. */
+  #settled = 0;
   /** All regions, the oldest first, and the bytes of their code. */
   readonly #live = new Set<Region>();
   /** Regions whose code may come back. */
@@ -196,21 +208,37 @@ export class Translator {
     this.#memory.words[CPU.LANDING_LIMIT >> 2] = hotness.landings;
   }
 
+  /** The length of the next slice, in slices of `Hotness`. */
+  get stretch(): number {
+    return this.#settled < SETTLED ? 1 : STRETCH;
+  }
+
+  /** The guest waits for the counter: slices are short for a while. */
+  waited(): void {
+    this.#settled = -WAITED;
+  }
+
   /**
    * Compiles what is hot, by where the interpreter stopped and has landed. Between slices only: no
    * STOP handler is in a decoded page.
+   * @param weight length of the last slice, in slices of `Hotness`
    */
-  sample(): void {
+  sample(weight: number): void {
     const { words } = this.#memory, low = (address: number) => words[address >> 2];
-    this.#taken++;
+    this.#taken += weight;
+    this.counters.samples++;
     if (low(CPU.LANDING)) {
       this.#countLanding(this.#placeAt(low(CPU.LANDING), CPU.LANDING_PC));
       words[CPU.LANDING >> 2] = 0;
     }
     const ip = ((low(CPU.PC) - low(CPU.PC_DELTA)) << 2) >>> 0, known = this.#places.get(ip);
-    if (known && this.#isRegion(known)) return;
+    if (known && this.#isRegion(known)) {
+      this.#settled = Math.min(this.#settled + 1, SETTLED_MOST);
+      return;
+    }
+    if (this.#settled > 0) this.#settled = Math.max(0, this.#settled - STRAY);
     const place = this.#placeAt(ip, CPU.PC);
-    if (place) this.#count(place, known);
+    if (place) this.#count(place, known, weight);
   }
 
   /**
@@ -282,10 +310,11 @@ export class Translator {
     return this.#memory.halves[decoded >> 1] >= FIRST_REGION_HANDLER;
   }
 
-  #count({ code, at }: Instant, known: Place | undefined): void {
+  #count({ code, at }: Instant, known: Place | undefined, weight: number): void {
     const place = known ?? this.#newPlace(code, at), { page } = code, { head, isLoop, heat } = place;
     if (this.#isRegion(place)) return;
-    if (heat.samples++ === 0) heat.since = this.#taken;
+    if (heat.samples === 0) heat.since = this.#taken;
+    heat.samples += weight;
     const patience = this.#patience(page);
     if (!this.#pays(heat, heat.size, patience)) return;
     // The interpreter soon finds its way from inside of a region to one of its loops.
@@ -300,7 +329,8 @@ export class Translator {
     if (this.#places.size >= PLACES_KEPT) this.#places.clear();
     const { head, isLoop } = headFor(code, at), decoded = code.decodedAt(head);
     const place = { head, decoded, isLoop, heat: this.#heatAt(decoded) };
-    this.#places.set(code.decodedAt(at), place);
+    // Of an instruction that was never executed it is not known yet whether it is in a loop.
+    if (code.isKnown(at)) this.#places.set(code.decodedAt(at), place);
     return place;
   }
 

@@ -75,12 +75,18 @@ export class CounterWaits {
    * @param executed instructions of the slice
    * @param time now (ns)
    * @param led whether the slice only led to this instruction
+   * @returns whether the slice read the counter often
    */
-  look(executed: number, time: number, led: boolean): void {
-    const { words } = this.memory, reads = words[CPU.COUNTER_READS >> 2];
+  look(executed: number, time: number, led: boolean): boolean {
+    const { words } = this.memory, often = words[CPU.COUNTER_READS >> 2] * OFTEN >= executed;
     words[CPU.COUNTER_READS >> 2] = 0;
-    if (reads * OFTEN < executed && !led || this.#pause-- > 0 || !isUndisturbed(this.memory)) return;
-    const address = words[CPU.PC >> 2], known = this.#loops.get(address);
+    if (often || led) this.#search(time);
+    return often;
+  }
+
+  #search(time: number): void {
+    if (this.#pause-- > 0 || !isUndisturbed(this.memory)) return;
+    const address = this.memory.words[CPU.PC >> 2], known = this.#loops.get(address);
     if (known ? this.#waitsOn(known, time) : this.#leads.has(address)) return;
     const loop = findCounterLoop(this.memory, time);
     if (loop && loop.until >= 0n) this.#keep(address, loop);

@@ -48,6 +48,27 @@ Deno.test("a place that is hot at once pays little, and one of the same size tha
   assert.ok(slow > size * price, `${slow} samples of each`);
 });
 
+Deno.test("slices are long while samples are in regions, and count for as many where code gets hot", () => {
+  const samples = 30, long = 20 * SLICE;
+  /** A loop of x2 turns, then an endless one. */
+  const program: Line[] = [ADD, ["subs x2, x2, #0x1", 0xf1000442], ["b.ne", 0x54000001 | (-2 & 0x7ffff) << 5], ...loopOf(4)];
+  const machine = new Machine({ tier: "auto", hotness: { samples, landings: 60_000, slice: SLICE } });
+  machine.load(CODE, program);
+  const taken = (instructions: number, pc?: number) => {
+    const before = machine.core.translatorCounters!.samples;
+    machine.run(instructions, pc);
+    return machine.core.translatorCounters!.samples - before;
+  };
+  machine.vcpu.setX(2, 40_000n);
+  assert.ok(taken(20 * long, CODE) > samples + 30, "slices were long before the code had settled");
+  assert.equal(taken(30 * long), 30);
+  assert.equal(machine.core.translatorCounters!.regions, 1);
+  taken(70 * long);
+  // The first loop is over.
+  assert.equal(taken(2 * long), 2);
+  assert.equal(machine.core.translatorCounters!.regions, 2, "a long slice counted for too little");
+});
+
 Deno.test("a function that a hot loop calls is part of its module only if it is small or was seen to be hot", () => {
   /** A loop that calls a function of `callee` instructions, and turns `rounds` times in between. */
   const calling = (rounds: number, callee: number): Line[] => [
