@@ -5,11 +5,14 @@
 // share one process, is not for them.
 
 import { PERMISSIONS } from "../src/cli/common/runtime.ts";
+import { FROM_SOURCES } from "../src/session/prepared-worker.ts";
 import { PassedBatches, treeOf } from "./passed-batches.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 /** Those of el2, and what tests read of the computer. */
 export const RIGHTS = [...PERMISSIONS, "--allow-ffi", "--allow-sys=uid"];
+/** Tests are about the sources, also where the worker is prepared. */
+const ENVIRONMENT = { [FROM_SOURCES]: "1" };
 /** Files of one process: few enough that the last process does not run alone for long. */
 const BATCH = 12;
 /** Processes at once. Many tests start processes and threads. */
@@ -100,6 +103,7 @@ export async function run(files: readonly string[], stuckAfter: number): Promise
   const process = new Deno.Command(Deno.execPath(), {
     args: ["test", ...RIGHTS, "--no-check", ...files],
     cwd: ROOT,
+    env: ENVIRONMENT,
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
@@ -209,5 +213,5 @@ async function runAll(): Promise<boolean> {
 if (import.meta.main) {
   if (Deno.args.length === 0) Deno.exit(await runAll() ? 0 : 1);
   const args = ["test", ...RIGHTS, "--no-check", ...Deno.args];
-  Deno.exit((await new Deno.Command(Deno.execPath(), { args, cwd: ROOT }).spawn().status).code);
+  Deno.exit((await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, env: ENVIRONMENT }).spawn().status).code);
 }

@@ -35,7 +35,8 @@ export async function run(what: string, program: string, args: readonly string[]
  * @throws DistError with its error messages
  */
 export async function outputOf(what: string, program: string, args: readonly string[], cwd?: string): Promise<string> {
-  const command = new Deno.Command(program, { args: [...args], cwd, stdin: "null", stdout: "piped", stderr: "piped" });
+  const options = { cwd, env: { NO_COLOR: "1" }, stdin: "null", stdout: "piped", stderr: "piped" } as const;
+  const command = new Deno.Command(program, { args: [...args], ...options });
   const { success, stdout, stderr } = await command.output().catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new DistError(`${what}: ${program} is missing; install it, or name the parts to build with --only`);

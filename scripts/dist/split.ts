@@ -4,7 +4,7 @@
 // nothing.
 
 import { createHash } from "node:crypto";
-import { DistError, ROOT, run } from "./common.ts";
+import { DistError, outputOf, ROOT } from "./common.ts";
 
 /**
  * Roots of the program in several files: folder and source. Each folder is complete: only values
@@ -69,9 +69,9 @@ export async function filesBelow(folder: string): Promise<string[]> {
  * disposed of any more: a lock stays locked. It would save 0.3 MB of 42, and take the names out of
  * stacks.
  */
-async function makeModules(...args: string[]): Promise<void> {
+export async function makeModules(...args: string[]): Promise<void> {
   const source = `${ROOT}${args.at(-1)}`;
-  await run("bundle", Deno.execPath(), ["bundle", "-q", "--platform", "deno", ...args.slice(0, -1), source]);
+  await outputOf("deno bundle", Deno.execPath(), ["bundle", "-q", "--platform", "deno", ...args.slice(0, -1), source]);
 }
 
 /**
@@ -89,7 +89,7 @@ function loadLate(text: string, [folder, source]: typeof ROOTS[number]): string 
  * A program of ASCII alone: V8 keeps others as two bytes per character. Only comments, regular
  * expressions and templates have other characters.
  */
-function escaped(text: string): string {
+export function escaped(text: string): string {
   return text.replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
@@ -99,7 +99,7 @@ function digestOf(texts: readonly string[]): string {
   return hash.digest("hex");
 }
 
-function withDigest(text: string, digest: string): string {
+export function withDigest(text: string, digest: string): string {
   const parts = text.split(PUT_IN);
   if (parts.length !== 2) throw new DistError(`${parts.length - 1} places for the digest of the program in one file`);
   return parts.join(JSON.stringify(digest));

@@ -6,7 +6,7 @@ import { programChanged, programDigest } from "../support/program-identity.ts";
  * Folders of the sources that decide what is generated: the core imports nothing else
  * (tests/layers_test.ts).
  */
-const GENERATING = ["core", "isa", "support"];
+export const GENERATING = ["core", "isa", "support"];
 
 /** By `loaded`. */
 const known = new Map<number, string>();

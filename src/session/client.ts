@@ -4,8 +4,9 @@
 import type { Request, SessionEvent } from "../protocol/protocol.ts";
 import { MiB } from "../support/sizes.ts";
 import { Services, type Surroundings } from "./confined-worker.ts";
+import { FROM_SOURCES, preparedWorker } from "./prepared-worker.ts";
 import type { SocketEvent } from "./socket-words.ts";
-import { canConfine, workerPermissions } from "./worker-rights.ts";
+import { canConfine, codeOf, workerPermissions } from "./worker-rights.ts";
 
 /** One connection to a machine. */
 export interface SessionClient {
@@ -84,8 +85,20 @@ export async function rightsOfWorker(entry: URL): Promise<{ readonly rights: rea
 }
 
 function newWorker(entry: URL): Worker {
+  const prepared = Deno.env.get(FROM_SOURCES) ? undefined : preparedWorker(entry);
+  if (!prepared) return workerOf(entry, codeOf(entry));
+  // It loads while this thread checks its sources. It is whole, and reads no code later.
+  const worker = workerOf(prepared.module, []);
+  if (prepared.isCurrent()) return worker;
+  worker.terminate();
+  prepared.forget();
+  return workerOf(entry, codeOf(entry));
+}
+
+/** @param code what the worker reads of the program when it needs it */
+function workerOf(module: URL, code: readonly URL[]): Worker {
   const options: WorkerOptions = { type: "module", name: WORKER_NAME };
-  return new Worker(entry, canConfine() ? { ...options, deno: { permissions: workerPermissions(entry) } } : options);
+  return new Worker(module, canConfine() ? { ...options, deno: { permissions: workerPermissions(code) } } : options);
 }
 
 /**

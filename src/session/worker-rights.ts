@@ -25,13 +25,18 @@ export function canConfine(): boolean {
 /** A path that is the start of all others. */
 const ALL_FILES = "/";
 
+/** Files and folders of a program that its worker reads when it needs them. */
+export function codeOf(entry: URL): readonly URL[] {
+  return entry.protocol === "file:" ? [entry, new URL("src/", entry), new URL(WORKER_FOLDER, entry)] : [];
+}
+
 /**
  * The worker's rights until it knows its plan. It starts before the command line is loaded, when
  * nobody knows which disks it will have.
+ * @param code what it may also read later
  */
-export function workerPermissions(entry: URL): Deno.PermissionOptionsObject {
+export function workerPermissions(code: readonly URL[]): Deno.PermissionOptionsObject {
   const cache = namedCacheFolder();
-  const code = entry.protocol === "file:" ? [entry, new URL("src/", entry), new URL(WORKER_FOLDER, entry)] : [];
   const read = [ALL_FILES, ...code, ...cache === undefined ? [] : [coresIn(cache), codeIn(cache)]];
   return { read, write: true, net: false, run: false, env: false, sys: false, ffi: false, import: false };
 }

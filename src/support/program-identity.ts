@@ -8,15 +8,20 @@ import { VERSION } from "./version.ts";
 const SOURCES = new URL("../", import.meta.url);
 const IN_SOURCES = import.meta.url.endsWith("/src/support/program-identity.ts");
 
-/** The build replaces this text by a digest of the whole program (scripts/dist/split.ts). */
+/**
+ * The build replaces this text by a digest of the whole program (scripts/dist/split.ts); where only
+ * the worker is in one file, by that of some folders of the sources, after their names and a colon
+ * (scripts/prepare.ts).
+ */
 const PUT_IN = "digest of the program";
-const BUILT = /^[0-9a-f]{64}$/.test(PUT_IN) ? PUT_IN : undefined;
+const [, BUILT_FROM, BUILT] = /^(?:([a-z,]+):)?([0-9a-f]{64})$/.exec(PUT_IN) ?? [];
 
 /**
  * A digest of version and code, in hexadecimal.
  * @param folders of the sources, instead of all; a bundle is one whole.
  */
 export function programDigest(folders: readonly string[] = ["."]): string {
+  if (BUILT_FROM !== undefined && BUILT_FROM !== folders.join()) throw new Error(`the digest of ${BUILT_FROM} is not that of ${folders}`);
   if (BUILT !== undefined) return BUILT;
   const hash = createHash("sha256").update(VERSION);
   for (const file of programFiles(folders)) hash.update(Deno.readFileSync(file));

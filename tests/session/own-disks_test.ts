@@ -9,7 +9,7 @@ import type { SessionEvent } from "../../src/protocol/protocol.ts";
 import { newMailbox } from "../../src/session/calls.ts";
 import { type Connection, type RightsQuestion, WORKER_NAME } from "../../src/session/client.ts";
 import { OwnDisks } from "../../src/session/own-disks.ts";
-import { workerPermissions } from "../../src/session/worker-rights.ts";
+import { codeOf, workerPermissions } from "../../src/session/worker-rights.ts";
 import { A64, imageOf } from "../cli/program.ts";
 import { ROOT } from "../support/files.ts";
 import { inFolder } from "../support/temporary-folder.ts";
@@ -102,7 +102,7 @@ Deno.test("the worker opens the disks of its plan, and has no right left when it
       using file = Deno.openSync(packed, { createNew: true, read: true, write: true });
       createQcow2(imageBytes(file), 1 << 20);
     }
-    const entry = new URL("main.ts", ROOT), permissions = workerPermissions(entry);
+    const entry = new URL("main.ts", ROOT), permissions = workerPermissions(codeOf(entry));
     const worker = new Worker(entry, { type: "module", name: WORKER_NAME, deno: { permissions } });
     try {
       const { port1, port2 } = new MessageChannel(), rights = new MessageChannel();

@@ -1,0 +1,73 @@
+// `deno task prepare`, in a copy of this checkout.
+
+import assert from "node:assert/strict";
+import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
+import { FROM_SOURCES, PREPARED_FOLDER, PREPARED_WORKER } from "../../src/session/prepared-worker.ts";
+import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
+import { inFolder } from "../support/temporary-folder.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+/** Files of the program and its preparation. */
+const PARTS = ["main.ts", "deno.json", "deno.lock", "src", "scripts", "assets"];
+
+Deno.test("a prepared worker runs a guest without its sources, shares what they generate, and has no rights", async () => {
+  await inFolder(async (folder) => {
+    const copy = `${folder}/copy`, cache = `${folder}/cache`, worker = `${copy}/${PREPARED_FOLDER}${PREPARED_WORKER}`;
+    Deno.mkdirSync(copy);
+    await run("cp", ["-R", ...PARTS.map((part) => ROOT + part), copy]);
+    const prepare = () => run(Deno.execPath(), ["task", "-q", "prepare"], { cwd: copy });
+    assert.deepEqual(await prepare(), { success: true, stdout: "", stderr: "" });
+    const made = Deno.statSync(worker).mtime;
+    await prepare();
+    assert.deepEqual(Deno.statSync(worker).mtime, made);
+
+    const image = `${folder}/guest.bin`;
+    Deno.writeFileSync(image, imageOf([...A64.loadW0(SYSTEM_OFF), A64.hvc]));
+    const el2 = (args: readonly string[], fromSources: boolean) =>
+      run(Deno.execPath(), ["run", "-q", "--no-check", ...PERMISSIONS, `${copy}/main.ts`, ...args], {
+        env: { EL2_CACHE: cache, [FROM_SOURCES]: fromSources ? "1" : "" },
+      });
+    const boot = async (fromSources: boolean) => (await el2(["boot", image, "--memory", "64MiB", "--stdio"], fromSources)).success;
+    assert.ok(await boot(true));
+    const cores = Array.from(Deno.readDirSync(`${cache}/core`), ({ name }) => name);
+    assert.equal(cores.length, 1);
+    assert.ok(await boot(false));
+    assert.deepEqual(Array.from(Deno.readDirSync(`${cache}/core`), ({ name }) => name), cores);
+    const { stdout } = await el2(["doctor", "--rights"], false);
+    assert.match(stdout, /^ok {2}worker +none;/m);
+
+    // A change that size and time do not show breaks only a worker that runs from the sources.
+    const source = `${copy}/src/session/worker.ts`, { mtime } = Deno.statSync(source), text = Deno.readTextFileSync(source);
+    Deno.writeTextFileSync(source, text.replace("export function serveMachine(): void {", "export function serveMachine(): void }"));
+    Deno.utimeSync(source, mtime!, mtime!);
+    assert.ok(await boot(false));
+    assert.ok(!await boot(true));
+    // Its new time shows it.
+    Deno.utimeSync(source, mtime!, new Date());
+    assert.ok(!await boot(false));
+  });
+});
+
+Deno.test("a program whose preparation has put in the digest of some folders does not give it for others", async () => {
+  await inFolder(async (folder) => {
+    Deno.mkdirSync(`${folder}/src/support`, { recursive: true });
+    for (const file of ["deno.json", "src/support/version.ts", "src/support/program-identity.ts"]) {
+      Deno.copyFileSync(ROOT + file, `${folder}/${file}`);
+    }
+    const path = `${folder}/src/support/program-identity.ts`, digest = "0123456789abcdef".repeat(4);
+    const text = Deno.readTextFileSync(path), put = text.replace('"digest of the program"', JSON.stringify(`core,isa,support:${digest}`));
+    assert.notEqual(put, text);
+    Deno.writeTextFileSync(path, put);
+    const { programDigest, programChanged } = await import(`file://${path}`);
+    assert.equal(programDigest(["core", "isa", "support"]), digest);
+    assert.throws(() => programDigest(["core"]), /the digest of core,isa,support is not that of core/);
+    assert.throws(() => programDigest(), /is not that of \./);
+    assert.equal(programChanged(0, ["core"]), false);
+  });
+});
+
+async function run(program: string, args: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}) {
+  const { success, stdout, stderr } = await new Deno.Command(program, { args: [...args], stdin: "null", ...options }).output();
+  const text = new TextDecoder();
+  return { success, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+}
