@@ -2,7 +2,7 @@
 // difference is chance. Only el2 is measured, without QEMU.
 
 import { printDocument } from "./documents.ts";
-import { prefer } from "./machines.ts";
+import { prefer, prepareTree } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
 import { median, permutationTest } from "./statistics.ts";
 
@@ -38,6 +38,7 @@ export async function compareTrees(
   const folder = await Deno.makeTempDir({ prefix: "el2-bench-" }), other = `${folder}/tree`;
   await git("worktree", "add", "--detach", other, revision);
   try {
+    await prepareTree(other);
     const measure = await contest(folder);
     let turn = 0;
     const { results, repeated, doubtful } = await trustedRounds(rounds, async () => {

@@ -69,6 +69,13 @@ export function preferredTree(): string {
   return preferred.tree;
 }
 
+/** Prepares a build as its `deno task install` does: benches measure what users run. */
+export async function prepareTree(tree: string = TREE): Promise<void> {
+  if (!("prepare" in tasksOf(tree))) return;
+  const command = new Deno.Command(Deno.execPath(), { args: ["task", "-q", "prepare"], cwd: tree, stdin: "null" });
+  if (!(await command.spawn().status).success) throw new Error(`deno task prepare of ${tree} failed`);
+}
+
 /** The command that runs el2 of the build that is measured. */
 export function el2(...words: string[]): string[] {
   // The permissions of the task `el2`, but for what a bench never needs.
@@ -81,12 +88,15 @@ export function el2(...words: string[]): string[] {
 
 /** Options and environment for memory in a build's task: those of builds differ. */
 function memorySettings(tree: string): { environment: string[]; options: string[] } {
-  const { tasks: { el2 } }: { tasks: { el2: string | { command: string } } } = JSON.parse(Deno.readTextFileSync(`${tree}/deno.json`));
-  const words = (typeof el2 === "string" ? el2 : el2.command).split(" ");
+  const { el2 } = tasksOf(tree), words = (typeof el2 === "string" ? el2 : el2.command).split(" ");
   return {
     environment: words.filter((word) => word.startsWith("MALLOC_")),
     options: words.filter((word) => word.startsWith("--v8-flags=")),
   };
+}
+
+function tasksOf(tree: string): Record<string, string | { command: string }> {
+  return JSON.parse(Deno.readTextFileSync(`${tree}/deno.json`)).tasks;
 }
 
 /** The command that runs `guest` with its console on standard output. */

@@ -11,7 +11,7 @@ import { benchBoot, BOOT_CPUS, BOOT_GUESTS, bootContest } from "./boot.ts";
 import { benchCalls, callsContest } from "./calls.ts";
 import { benchCode, codeContest } from "./code.ts";
 import { benchCore, coreContest } from "./core.ts";
-import { prefer } from "./machines.ts";
+import { prefer, prepareTree } from "./machines.ts";
 import { benchDisk, diskContest } from "./disk.ts";
 import { benchDist, distContest } from "./dist.ts";
 import { collectDocuments, nameBench, printCollected } from "./documents.ts";
@@ -105,6 +105,7 @@ if (refused || !chosen.every((name) => Object.hasOwn(known, name)) || !Number.is
   refuse();
 }
 if (values.json && chosen.length > 1) collectDocuments();
+await prepareTree();
 for (const name of chosen) {
   nameBench(name);
   const { run, contest } = known[name];
