@@ -42,7 +42,7 @@ const PERMISSIONS = [
   ...[
     "--unstable-worker-options",
     "--deny-import=worker-options.el2.invalid",
-    "--v8-flags=--max-semi-space-size=8,--wasm-tiering-budget=1000000,--no-wasm-stack-checks",
+    "--v8-flags=--max-semi-space-size=8,--wasm-tiering-budget=1000000,--no-wasm-stack-checks,--experimental-wasm-wide-arithmetic",
   ],
 ];
 const FLAGS = ["run", "-q", ...PERMISSIONS, "--no-config", "--no-lock", "--no-npm", "--no-remote", "--cached-only"];

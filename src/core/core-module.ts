@@ -24,6 +24,7 @@ import { defineLazyFlags } from "./translator/lazy-flags.ts";
 import { type CodeBacking, RegionStore } from "./translator/region-store.ts";
 import { type Callees, type KnownFunction, KnownFunctions, Library } from "./wasm/library.ts";
 import { type ImportedMemory, WasmModule } from "./wasm/module.ts";
+import { hasWideMultiplication } from "./wasm/wide-multiplication.ts";
 import { WASM_PAGE_SIZE } from "../support/sizes.ts";
 
 /** The functions that the module imports. */
@@ -151,7 +152,8 @@ export function keepRegions(backing: CodeBacking): void {
   regionCode = backing;
 }
 
-const keyOf = ({ base, wasmAddress, size }: RamLayout, wasmSize: number) => [base, wasmAddress, size, wasmSize].join();
+const keyOf = ({ base, wasmAddress, size }: RamLayout, wasmSize: number) =>
+  [base, wasmAddress, size, wasmSize, hasWideMultiplication()].join();
 
 /**
  * The module for RAM at `ram` in a memory of `wasmSize` bytes, made once for all machines of that

@@ -4,6 +4,7 @@
 import { CRC_TABLES, CRC_TABLES_SIZE } from "../state/layout.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
+import { hasWideMultiplication } from "../wasm/wide-multiplication.ts";
 
 /** The two checksums; polynomials with their bits reversed. */
 const CRC_POLYNOMIALS = [{ name: "crc32", polynomial: 0xedb88320 }, { name: "crc32c", polynomial: 0x82f63b78 }] as const;
@@ -29,20 +30,12 @@ export function defineIntegerFunctions(library: Library): void {
     }
   }
 
-  {
-    const c = new Code(library.define("multiplyHighUnsigned", ["i64", "i64"], ["i64"]));
-    const half = (value: Value) => [c.let(value.and(0xffffffff)), c.let(value.shrU(32))] as const;
-    const [aLow, aHigh] = half(c.parameter(0)), [bLow, bHigh] = half(c.parameter(1));
-    const middle = c.let(aHigh.mul(bLow).add(aLow.mul(bLow).shrU(32)));
-    const cross = c.let(aLow.mul(bHigh).add(middle.and(0xffffffff)));
-    c.result(aHigh.mul(bHigh).add(middle.shrU(32)).add(cross.shrU(32)));
-  }
-  {
-    const c = new Code(library.define("multiplyHighSigned", ["i64", "i64"], ["i64"]));
-    const a = c.parameter(0), b = c.parameter(1);
-    const unsigned = c.call(library.named("multiplyHighUnsigned"), a, b);
-    c.result(unsigned.sub(a.shrS(63).and(b)).sub(b.shrS(63).and(a)));
-  }
+  if (hasWideMultiplication()) {
+    for (const [name, product] of [["multiplyHighUnsigned", "i64.mul_wide_u"], ["multiplyHighSigned", "i64.mul_wide_s"]]) {
+      const f = library.define(name, ["i64", "i64"], ["i64"]), high = f.local("i64");
+      f.get(0).get(1).op(product).set(high).op("drop").get(high);
+    }
+  } else defineHighMultiplication(library);
 
   {
     const c = new Code(library.define("reverseBits", ["i64"], ["i64"]));
@@ -77,6 +70,24 @@ export function defineIntegerFunctions(library: Library): void {
     }, () => bytes);
     c.result(crc);
   });
+}
+
+/** The high half of a product, by halves of the factors. */
+function defineHighMultiplication(library: Library): void {
+  {
+    const c = new Code(library.define("multiplyHighUnsigned", ["i64", "i64"], ["i64"]));
+    const half = (value: Value) => [c.let(value.and(0xffffffff)), c.let(value.shrU(32))] as const;
+    const [aLow, aHigh] = half(c.parameter(0)), [bLow, bHigh] = half(c.parameter(1));
+    const middle = c.let(aHigh.mul(bLow).add(aLow.mul(bLow).shrU(32)));
+    const cross = c.let(aLow.mul(bHigh).add(middle.and(0xffffffff)));
+    c.result(aHigh.mul(bHigh).add(middle.shrU(32)).add(cross.shrU(32)));
+  }
+  {
+    const c = new Code(library.define("multiplyHighSigned", ["i64", "i64"], ["i64"]));
+    const a = c.parameter(0), b = c.parameter(1);
+    const unsigned = c.call(library.named("multiplyHighUnsigned"), a, b);
+    c.result(unsigned.sub(a.shrS(63).and(b)).sub(b.shrS(63).and(a)));
+  }
 }
 
 /**

@@ -4,6 +4,14 @@
 
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 
+/** Operations that not every computer, or not every V8, has. */
+export interface Operations {
+  /** The computer's multiply-add is a fused one. */
+  readonly fusedMultiplyAdd: boolean;
+  /** Products of 128 bits are one instruction. */
+  readonly wideMultiplication: boolean;
+}
+
 /** The place where a call is expanded. */
 export interface InlineContext {
   readonly f: FunctionBuilder;
@@ -132,6 +140,10 @@ const multiplyHigh = (signed: boolean): Inline => ({ f, operands: [a, b], result
   f.set(result);
 };
 
+/** The same, as half of a product of 128 bits. */
+const wideMultiplyHigh = (signed: boolean): Inline => ({ f, operands: [a, b], result }) =>
+  void f.get(a).get(b).op(signed ? "i64.mul_wide_s" : "i64.mul_wide_u").set(result).op("drop");
+
 const BYTES_REVERSED = [7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8];
 
 /** Bits inside of bytes by swapping, then the bytes. */
@@ -158,8 +170,13 @@ const ALWAYS: ReadonlyMap<string, Inline> = new Map<string, Inline>([
   ["reverseBits", reverseBits],
 ]);
 const WHERE_FUSED: ReadonlyMap<string, Inline> = new Map(FUSED);
+const WHERE_WIDE: ReadonlyMap<string, Inline> = new Map([
+  ["multiplyHighUnsigned", wideMultiplyHigh(false)],
+  ["multiplyHighSigned", wideMultiplyHigh(true)],
+]);
 
 /** The expansion of a function; undefined if it is called. */
-export function inlineCall(name: string, fusedMultiplyAdd: boolean): Inline | undefined {
-  return ALWAYS.get(name) ?? (fusedMultiplyAdd ? WHERE_FUSED.get(name) : undefined);
+export function inlineCall(name: string, { fusedMultiplyAdd, wideMultiplication }: Operations): Inline | undefined {
+  return (wideMultiplication ? WHERE_WIDE.get(name) : undefined) ?? ALWAYS.get(name) ??
+    (fusedMultiplyAdd ? WHERE_FUSED.get(name) : undefined);
 }

@@ -11,6 +11,8 @@ import { RegisterAccesses, type RegisterUse } from "./register-use.ts";
 import { numberOf } from "./static-values.ts";
 import { WordTable } from "./word-table.ts";
 
+const ALL_OPERATIONS = { fusedMultiplyAdd: true, wideMultiplication: true };
+
 /** Properties of an encoding. */
 interface Meaning {
   readonly encoding: Encoding;
@@ -116,7 +118,7 @@ function meaningOf(encoding: Encoding): Meaning | undefined {
     semantics,
     accesses: new RegisterAccesses(semantics),
     usesVectors: encoding.instruction.fp || usesFloatingPoint(semantics),
-    inlinesFloat: statements.some((s) => s.kind === "call" && s.name.startsWith("FP") && inlineCall(s.name, true) !== undefined),
+    inlinesFloat: statements.some((s) => s.kind === "call" && s.name.startsWith("FP") && inlineCall(s.name, ALL_OPERATIONS) !== undefined),
     guard,
     mayLeave: guard !== undefined ||
       statements.some(({ kind }) => kind.startsWith("load") || kind.startsWith("store") || kind === "ramAddress"),

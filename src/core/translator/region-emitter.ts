@@ -11,7 +11,7 @@ import { TlbFlags } from "../state/tlb-layout.ts";
 import type { Callees } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 import type { GroupMember } from "./access-groups.ts";
-import { inlineCall } from "./inline-calls.ts";
+import { inlineCall, type Operations } from "./inline-calls.ts";
 import type { Instruction } from "./instruction.ts";
 import { FlagsKind } from "./lazy-flags.ts";
 import { generalSlots, isLogical, type RegisterSet, startsWhole, vectorIndices } from "./register-use.ts";
@@ -222,8 +222,7 @@ export interface RegionContext {
    */
   readonly fast: number;
   readonly refreshFast: (() => void) | undefined;
-  /** Whether the computer's multiply-add is a fused one. */
-  readonly fusedMultiplyAdd: boolean;
+  readonly operations: Operations;
 }
 
 /** The slot of XN; undefined for XZR. */
@@ -385,7 +384,7 @@ export class RegionEmitter extends ConstantEmitter {
 
   /** Expands a call of a function that is short enough. */
   #inlined({ name, operands, id }: Statement & { kind: "call" }): boolean {
-    const expand = id === undefined ? undefined : inlineCall(name, this.context.fusedMultiplyAdd);
+    const expand = id === undefined ? undefined : inlineCall(name, this.context.operations);
     if (!expand || id === undefined) return false;
     const { f, context } = this;
     const locals = operands.map((operand) => this.bind(operand));

@@ -22,6 +22,7 @@ import { type AccessGroup, accessGroups, type GroupMember, keepsStackAlignment }
 import { type ControlFlow, controlFlow } from "./control-flow.ts";
 import { type DataFlow, dataFlow } from "./data-flow.ts";
 import { emitFindAgain } from "./enter-function.ts";
+import type { Operations } from "./inline-calls.ts";
 import { accessesThatKeepPages } from "./kept-pages.ts";
 import { type RegionContext, RegionEmitter, settleFlags, StateLocals, surroundings, Temporaries } from "./region-emitter.ts";
 import { type Block, type Ending, successorsOf } from "./region.ts";
@@ -78,8 +79,7 @@ export interface RegionOptions {
   readonly callees: ReadonlyMap<number, Callee>;
   /** Appends a call of a region at a place in the table. */
   readonly callIndirect: (f: FunctionBuilder) => void;
-  /** Whether the computer's multiply-add is a fused one. */
-  readonly fusedMultiplyAdd: boolean;
+  readonly operations: Operations;
 }
 
 /** Appends code that computes `RegionContext.fast`. */
@@ -217,7 +217,7 @@ class RegionFunction {
       base: this.#base,
       fast: this.#fast,
       refreshFast: this.#usesFast ? () => emitFast(this.#body, this.#fast) : undefined,
-      fusedMultiplyAdd: options.fusedMultiplyAdd,
+      operations: options.operations,
     };
     this.#surroundings = surroundings(this.#context);
   }

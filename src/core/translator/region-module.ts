@@ -7,6 +7,7 @@ import { ImportedFunctions } from "../interpreter/outlined.ts";
 import { FIRST_REGION_HANDLER, INSTRUCTIONS_PER_PAGE } from "../state/layout.ts";
 import type { Callees } from "../wasm/library.ts";
 import { fillGap, FunctionBuilder, type ImportedMemory, WasmModule } from "../wasm/module.ts";
+import { hasWideMultiplication } from "../wasm/wide-multiplication.ts";
 import { Bytes } from "../../support/bytes.ts";
 import { type CodeView, decodedPageAddress } from "./code-view.ts";
 import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "./enter-function.ts";
@@ -84,6 +85,7 @@ export const firstName = (part: number): string => `first${part}`;
 
 /** Generates the module. */
 export function generateModule(known: Callees, memory: ImportedMemory, parts: readonly Part[]): RegionModule {
+  const operations = { fusedMultiplyAdd: hasFusedMultiplyAdd(), wideMultiplication: hasWideMultiplication() };
   const module = new WasmModule().importMemory(memory).importTable("core", TABLE_NAME, TABLE_SIZE);
   const library = new ImportedFunctions(known, module);
   const functions = parts.map(({ blocks, neighbors, callees }, i) => {
@@ -99,7 +101,7 @@ export function generateModule(known: Callees, memory: ImportedMemory, parts: re
       neighbors: neighbors.map((offset): NeighborPage => ({ offset, decoded: tagOf(Kind.Page, i, offset) })),
       callees: new Map(Array.from(callees, ([at, part]) => [at, callee(part)])),
       callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
-      fusedMultiplyAdd: hasFusedMultiplyAdd(),
+      operations,
     });
     return { region, head };
   });
@@ -138,7 +140,8 @@ const NONE = 0x7fff_ffff;
 
 /** All that the bytes of a module follow from, besides the program itself. */
 export function signatureOf({ minimum }: ImportedMemory, parts: readonly Part[]): CodeSignature {
-  const out = [minimum, hasFusedMultiplyAdd() ? 1 : 0, parts.length];
+  const operations = (hasFusedMultiplyAdd() ? 1 : 0) | (hasWideMultiplication() ? 2 : 0);
+  const out = [minimum, operations, parts.length];
   for (const { blocks, callees } of parts) {
     out.push(blocks.length);
     for (const { first, instructions, ending } of blocks) {

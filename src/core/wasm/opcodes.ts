@@ -22,10 +22,11 @@ c0 i32.extend8_s c1 i32.extend16_s c2 i64.extend8_s c3 i64.extend16_s c4 i64.ext
 00 unreachable 01 nop 0f return 1a drop 1b select
 `;
 
-/** Instructions after the prefix 0xfc, no immediate. */
-const SATURATING = `
+/** Instructions after the prefix 0xfc, no immediate; the last ones: wide arithmetic proposal. */
+const PREFIXED = `
 0 i32.trunc_sat_f32_s 1 i32.trunc_sat_f32_u 2 i32.trunc_sat_f64_s 3 i32.trunc_sat_f64_u
 4 i64.trunc_sat_f32_s 5 i64.trunc_sat_f32_u 6 i64.trunc_sat_f64_s 7 i64.trunc_sat_f64_u
+21 i64.mul_wide_s 22 i64.mul_wide_u
 `;
 
 /** Vector instructions after the prefix 0xfd, no immediate; numbers in decimal. */
@@ -107,7 +108,7 @@ export function signedLeb(value: bigint): number[] {
 /** Encoding of each instruction without an immediate. */
 export const PLAIN_OPCODES: ReadonlyMap<string, readonly number[]> = new Map<string, readonly number[]>([
   ...pairs(PLAIN).map(([name, code]) => [name, [parseInt(code, 16)]] as const),
-  ...pairs(SATURATING).map(([name, code]) => [name, [0xfc, Number(code)]] as const),
+  ...pairs(PREFIXED).map(([name, code]) => [name, [0xfc, Number(code)]] as const),
   ...pairs(VECTOR).map(([name, code]) => [name, [0xfd, ...unsignedLeb(Number(code))]] as const),
 ]);
 

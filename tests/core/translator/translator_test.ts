@@ -77,7 +77,7 @@ Deno.test("every encoding can be part of a region or is left to the interpreter"
       neighbors: [],
       callees: new Map(),
       callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
-      fusedMultiplyAdd: true,
+      operations: { fusedMultiplyAdd: true, wideMultiplication: false },
     });
     emitHead(head, library, instruction);
     const find = module.function(FIND, FIND_PARAMETERS, FIND_RESULTS), enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
