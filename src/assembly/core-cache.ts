@@ -3,11 +3,13 @@
 // of RAM. Without a readable and writable cache nothing is kept.
 //
 // The file: eight bytes of magic, the SHA-256 of the rest, four bytes of length (little-endian),
-// JSON of that length (functions and handlers), then the binary module. The digest finds damage.
+// JSON of that length (functions and handlers), the decoder's tables (in the order of the computer),
+// then the binary module. The digest finds damage.
 // Writers to this folder are trusted (docs/threat-model.md).
 
 import { createHash } from "node:crypto";
 import { type BlueprintStore, type CoreBlueprint, keepBlueprints, keepRegions } from "../core/core-module.ts";
+import { joined } from "../support/bytes.ts";
 import { readIfThere } from "../support/cache.ts";
 import { type CodeFolders, codeFolders } from "../support/code-folders.ts";
 import { writeCached } from "../support/files.ts";
@@ -22,28 +24,36 @@ const KEPT = 16;
 const MAGIC = new TextEncoder().encode("EL2CORE\n");
 const DIGEST_SIZE = 32;
 const LENGTH_AT = MAGIC.length + DIGEST_SIZE;
-const TABLES_AT = LENGTH_AT + 4;
+const HEAD_AT = LENGTH_AT + 4;
+
+/** What a file has as JSON: plain data, and the lengths of what follows. */
+interface Head extends Pick<CoreBlueprint, "functions" | "handlers"> {
+  readonly keys: number;
+  readonly candidates: number;
+}
 
 /** The bytes of a file. */
-export function encodeBlueprint({ code, functions, handlers }: CoreBlueprint): Uint8Array<ArrayBuffer> {
-  const tables = new TextEncoder().encode(JSON.stringify({ functions, handlers }));
-  const bytes = new Uint8Array(TABLES_AT + tables.length + code.length);
-  bytes.set(MAGIC);
-  new DataView(bytes.buffer).setUint32(LENGTH_AT, tables.length, true);
-  bytes.set(tables, TABLES_AT);
-  bytes.set(code, TABLES_AT + tables.length);
+export function encodeBlueprint({ code, functions, handlers, decoder }: CoreBlueprint): Uint8Array<ArrayBuffer> {
+  const head: Head = { functions, handlers, keys: decoder.keys.byteLength, candidates: decoder.candidates.byteLength };
+  const text = new TextEncoder().encode(JSON.stringify(head));
+  const start = new Uint8Array(HEAD_AT);
+  start.set(MAGIC);
+  new DataView(start.buffer).setUint32(LENGTH_AT, text.length, true);
+  const bytes = joined([start, text, new Uint8Array(decoder.keys.buffer), new Uint8Array(decoder.candidates.buffer), code]);
   bytes.set(digest(bytes), MAGIC.length);
   return bytes;
 }
 
 /** The content of a file; undefined if it is damaged. */
 export function decodeBlueprint(bytes: Uint8Array<ArrayBuffer>): CoreBlueprint | undefined {
-  const starts = bytes.length >= TABLES_AT && MAGIC.every((byte, index) => bytes[index] === byte);
+  const starts = bytes.length >= HEAD_AT && MAGIC.every((byte, index) => bytes[index] === byte);
   if (!starts || !digest(bytes).equals(bytes.subarray(MAGIC.length, LENGTH_AT))) return undefined;
-  const end = TABLES_AT + new DataView(bytes.buffer, bytes.byteOffset).getUint32(LENGTH_AT, true);
+  let at = HEAD_AT + new DataView(bytes.buffer, bytes.byteOffset).getUint32(LENGTH_AT, true);
   // The digest says that `encodeBlueprint` wrote it, and the file's name that this program did.
-  const tables: Omit<CoreBlueprint, "code"> = JSON.parse(new TextDecoder().decode(bytes.subarray(TABLES_AT, end)));
-  return { ...tables, code: bytes.subarray(end) };
+  const head: Head = JSON.parse(new TextDecoder().decode(bytes.subarray(HEAD_AT, at)));
+  const numbers = (length: number) => new Int32Array(bytes.slice(at, at += length).buffer);
+  const decoder = { keys: numbers(head.keys), candidates: numbers(head.candidates) };
+  return { functions: head.functions, handlers: head.handlers, decoder, code: bytes.subarray(at) };
 }
 
 function digest(bytes: Uint8Array) {

@@ -2,6 +2,7 @@
 // docs/design/decisions.md §9. Generation yields plain data (`CoreBlueprint`); a core is built from
 // it, whether this process generated it or another.
 
+import { type DecoderTables, makeDecoderTables, writeDecoderTables } from "./decoded/candidates.ts";
 import type { HandlerTable } from "./decoded/handlers.ts";
 import { defineLandings } from "./decoded/landings.ts";
 import { defineDecoded } from "./decoded/decoded-functions.ts";
@@ -29,8 +30,6 @@ import { WASM_PAGE_SIZE } from "../support/sizes.ts";
 
 /** The functions that the module imports. */
 export interface CoreImports {
-  /** Finds what words with the key of this one may be (decoded/candidates.ts). */
-  learnKey(word: number): number;
   /**
    * Fills the decoded instruction at `ip`, which the decoder in Wasm cannot. Returns its handler,
    * 0 when the instruction after it cannot be known.
@@ -104,6 +103,7 @@ export interface CoreBlueprint {
   readonly code: Uint8Array<ArrayBuffer>;
   readonly functions: readonly KnownFunction[];
   readonly handlers: HandlerTable;
+  readonly decoder: DecoderTables;
 }
 
 /** The store of blueprints beyond the process, by a key that says where RAM lies. */
@@ -120,6 +120,7 @@ export interface GeneratedCore {
   readonly module: WebAssembly.Module;
   /** Decodings and fused handlers. */
   readonly dispatch: Dispatch;
+  readonly decoder: DecoderTables;
   /** The cold instructions. */
   readonly outlined: OutlinedFunctions;
   /** The signatures that other modules need to call its functions. */
@@ -152,7 +153,8 @@ export function keepRegions(backing: CodeBacking): void {
   regionCode = backing;
 }
 
-const keyOf = ({ base, wasmAddress, size }: RamLayout, wasmSize: number) =>
+/** The key of a blueprint in a store. */
+export const blueprintKey = ({ base, wasmAddress, size }: RamLayout, wasmSize: number) =>
   [base, wasmAddress, size, wasmSize, hasWideMultiplication()].join();
 
 /**
@@ -160,7 +162,7 @@ const keyOf = ({ base, wasmAddress, size }: RamLayout, wasmSize: number) =>
  * layout.
  */
 export function coreFor(ram: RamLayout, wasmSize: number): GeneratedCore {
-  const key = keyOf(ram, wasmSize);
+  const key = blueprintKey(ram, wasmSize);
   const core = kept.get(key) ?? generateCore(ram, wasmSize, blueprints);
   kept.delete(key);
   kept.set(key, core);
@@ -174,7 +176,7 @@ export function coreFor(ram: RamLayout, wasmSize: number): GeneratedCore {
  * @param store may have its blueprint, or keeps the one that is generated
  */
 export function generateCore(ram: RamLayout, wasmSize: number, store?: BlueprintStore): GeneratedCore {
-  const key = keyOf(ram, wasmSize);
+  const key = blueprintKey(ram, wasmSize);
   const stored = store?.load(key);
   if (stored) return build(stored, wasmSize);
   const blueprint = generateBlueprint(ram, wasmSize);
@@ -182,11 +184,16 @@ export function generateCore(ram: RamLayout, wasmSize: number, store?: Blueprint
   return build(blueprint, wasmSize);
 }
 
-function build({ code, functions, handlers }: CoreBlueprint, wasmSize: number): GeneratedCore {
+function build({ code, functions, handlers, decoder }: CoreBlueprint, wasmSize: number): GeneratedCore {
+  const parts = dispatchFor(functions, handlers, wasmSize);
+  return { ...parts, decoder, module: new WebAssembly.Module(code), regions: new RegionStore(regionCode) };
+}
+
+/** What a core with these functions and handlers decodes by. */
+function dispatchFor(functions: readonly KnownFunction[], handlers: HandlerTable, wasmSize: number) {
   const library = new KnownFunctions(functions), importedMemory = memoryOf(wasmSize);
   const outlined = new OutlinedFunctions(library, importedMemory);
-  const dispatch = makeDispatch(handlers, library, outlined);
-  return { module: new WebAssembly.Module(code), dispatch, outlined, library, importedMemory, regions: new RegionStore(regionCode) };
+  return { library, importedMemory, outlined, dispatch: makeDispatch(handlers, library, outlined) };
 }
 
 function memoryOf(wasmSize: number): ImportedMemory {
@@ -202,7 +209,6 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number): CoreBluepri
   const module = new WasmModule();
   module.importMemory(memoryOf(wasmSize));
   const decoder = {
-    learnKey: module.importFunction("env", "learnKey", ["i32"], ["i32"]),
     fillDecoded: module.importFunction("env", "fillDecoded", ["i32"], ["i32"]),
     awaited: module.importFunction("env", "awaited", ["i32"], []),
   };
@@ -231,7 +237,8 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number): CoreBluepri
   defineContextMove(library);
   library.exportAll();
   library.check();
-  return { code: module.encode(), functions: library.known, handlers };
+  const { decodings } = dispatchFor(library.known, handlers, wasmSize).dispatch;
+  return { code: module.encode(), functions: library.known, handlers, decoder: makeDecoderTables(decodings) };
 }
 
 /** Instantiates a generated module over a memory of the size that it was generated for. */
@@ -240,6 +247,7 @@ export function instantiateCore(core: GeneratedCore, memory: WebAssembly.Memory,
   const { outlined: table } = exports;
   if (!(table instanceof WebAssembly.Table)) throw new TypeError("the core's module has no table of outlined instructions");
   const link = { memory, exports, table };
+  writeDecoderTables(memory, core.decoder);
   // The exports are what `generateCore` defined under these names.
   return { functions: exports as unknown as CoreExports, link, outlined: new OutlinedTable(core.outlined, link) };
 }

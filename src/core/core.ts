@@ -203,7 +203,6 @@ export class WasmCore implements DebugCore {
     this.#view = new DataView(memory.buffer);
     this.#exit = new LatestExit(this.#view);
     const { functions, link, outlined } = instantiateCore(core, memory, {
-      learnKey: (word) => this.#decoded.learnKey(word),
       fillDecoded: (ip) => this.#decoded.fill(ip),
       awaited: (ip) => this.#translator?.decoded(ip),
       allocateDecoded: (wasmAddress) => this.#decoded.allocate(wasmAddress >>> 0),

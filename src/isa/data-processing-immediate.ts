@@ -4,7 +4,7 @@
 import { ADD_SUB, decimal, hex, r, rsp, signed, target, x } from "./assembly.ts";
 import type { Builder, Node } from "./builder.ts";
 import { insn, type Instruction } from "./insn.ts";
-import { decodeBitMasks, setAddFlags, setLogicalFlags, setSubFlags } from "./pseudocode.ts";
+import { decodeBitMasks, elementSize, setAddFlags, setLogicalFlags, setSubFlags } from "./pseudocode.ts";
 
 const LOGICAL = ["and", "orr", "eor", "ands"] as const;
 
@@ -22,8 +22,7 @@ function bitMaskImmediate(N: number, immr: number, imms: number): bigint {
   return mask;
 }
 
-const reservedBitMask = (f: { sf: number; N: number; immr: number; imms: number }) =>
-  !f.sf && f.N === 1 || decodeBitMasks(f.N, f.immr, f.imms, true) === undefined;
+const reservedBitMask = (f: { sf: number; N: number; imms: number }) => !f.sf && f.N === 1 || elementSize(f.N, f.imms, true) === undefined;
 
 /**
  * The steps of a bitfield move: shift up to drop the high bits, then down into place.

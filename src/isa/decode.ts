@@ -35,8 +35,11 @@ function matching(list: readonly Encoding[], word: number, mask: number): Encodi
   return list.filter((e) => ((e.value ^ word) & e.mask & mask) === 0);
 }
 
-/** The key of a word for the candidates of the decoder, 17 bits: its bits 31:21 and 15:10. */
-export const candidatesKey = (word: number): number => (word >>> 21) << 6 | word >>> 10 & 63;
+/** Where the parts of a key are in a word: its bits 31:21 and 15:10; and the numbers of their values. */
+export const UPPER_KEY_SHIFT = 21, LOWER_KEY_SHIFT = 10, UPPER_KEYS = 1 << 11, LOWER_KEYS = 1 << 6;
+/** The key of a word for the candidates of the decoder, 17 bits. */
+export const candidatesKey = (word: number): number =>
+  (word >>> UPPER_KEY_SHIFT) * LOWER_KEYS + (word >>> LOWER_KEY_SHIFT & LOWER_KEYS - 1);
 /** The bits of a word that are in its key, and those in the key's upper part. */
 export const KEY_MASK = 0xffe0fc00, UPPER_KEY_MASK = 0xffe00000;
 

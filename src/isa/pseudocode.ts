@@ -44,17 +44,22 @@ export function extendRegister($: Builder, value: Node, option: number, amount: 
   return amount === 0 ? extended : $.lsl(extended, amount);
 }
 
+/** Bits of the element that DecodeBitMasks repeats; undefined for reserved values. */
+export function elementSize(N: number, imms: number, immediate: boolean): number | undefined {
+  const length = 31 - Math.clz32(N << 6 | ~imms & 63);
+  if (length < 1) return undefined;
+  const size = 1 << length;
+  return immediate && (imms & (size - 1)) === size - 1 ? undefined : size;
+}
+
 /**
  * The immediate and the mask that DecodeBitMasks makes of N:immr:imms, for 64 bits; undefined for
  * reserved values.
  */
 export function decodeBitMasks(N: number, immr: number, imms: number, immediate: boolean): { wmask: bigint; tmask: bigint } | undefined {
-  const combined = N << 6 | ~imms & 63;
-  const length = 31 - Math.clz32(combined);
-  if (length < 1) return undefined;
-  const size = 1 << length;
+  const size = elementSize(N, imms, immediate);
+  if (size === undefined) return undefined;
   const S = imms & (size - 1), R = immr & (size - 1);
-  if (immediate && S === size - 1) return undefined;
   const ones = (count: number) => (1n << BigInt(count)) - 1n;
   const replicate = (element: bigint) => {
     let value = 0n;

@@ -2,7 +2,7 @@
 // damage to a cached file changes nothing.
 
 import assert from "node:assert/strict";
-import { type CoreBlueprint, generateBlueprint, generateCore, type GeneratedCore } from "../../src/core/core-module.ts";
+import { blueprintKey, type CoreBlueprint, generateBlueprint, generateCore, type GeneratedCore } from "../../src/core/core-module.ts";
 import type { Filling, Variant } from "../../src/core/decoded/variants.ts";
 import { CORE_SIZE } from "../../src/core/state/layout.ts";
 import { CoreCache, decodeBlueprint, encodeBlueprint } from "../../src/assembly/core-cache.ts";
@@ -13,7 +13,7 @@ import { inFolder } from "../support/temporary-folder.ts";
 
 const RAM = { base: 0x4000_0000, wasmAddress: CORE_SIZE, size: 0x1_0000 };
 const WASM_SIZE = CORE_SIZE + RAM.size;
-const KEY = [RAM.base, RAM.wasmAddress, RAM.size, WASM_SIZE].join();
+const KEY = blueprintKey(RAM, WASM_SIZE);
 /** Counts for a while, then ends: movz w5, #3000; sub w5, w5, #1; cbnz w5, .-4. */
 const GUEST = imageOf([0x52817705, 0x510004a5, 0x35ffffe5, ...A64.loadW0(SYSTEM_OFF), A64.hvc]);
 

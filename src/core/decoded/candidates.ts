@@ -1,8 +1,8 @@
 // Candidates for words, in the form that the decoder in Wasm reads: for each key, which is some of
-// a word's bits, a list of encodings and their variants in the order in which they match. A list is
-// made when the first word with its key is decoded; equal lists are one.
+// a word's bits, a list of encodings and their variants in the order in which they match. The lists
+// are part of a core's blueprint: making them takes as long as the rest of it.
 
-import { candidates, candidatesKey, KEY_MASK, UPPER_KEY_MASK } from "../../isa/decode.ts";
+import { candidates, KEY_MASK, LOWER_KEY_SHIFT, LOWER_KEYS, UPPER_KEY_MASK, UPPER_KEY_SHIFT, UPPER_KEYS } from "../../isa/decode.ts";
 import { ALWAYS_ALLOCATED, fieldValues } from "../../isa/insn.ts";
 import type { Encoding } from "../../isa/table.ts";
 import { DECODER_CANDIDATES, DECODER_KEYS } from "../state/layout.ts";
@@ -26,8 +26,6 @@ export const Candidate = {
 const MOST_UNDECIDED = 6;
 /** The longest list that is taken for all words that agree in the upper bits of their keys. */
 const LONGEST_SHARED = 6;
-/** Keys that agree in the upper bits. */
-const LOWER_KEYS = 64;
 
 /** A candidate of a list. */
 interface Listed {
@@ -37,75 +35,104 @@ interface Listed {
   readonly variant: Variant | undefined;
 }
 
-/** The candidates of one core's decoder. */
-export class Candidates {
-  readonly #halves: Uint16Array;
-  readonly #words: Int32Array;
-  /** The numbers of the first candidates of lists, by their contents. */
-  readonly #lists = new Map<string, number>();
-  /** The next number that is free. 0 says that a key is not known. */
-  #next = 1;
+/** The candidates of all keys. Plain data, which follows from the handlers of a core. */
+export interface DecoderTables {
+  /** Pairs: how many keys in a row have the same list, and the number of its first candidate. */
+  readonly keys: Int32Array<ArrayBuffer>;
+  /** The candidates of all lists, one after the other, as the memory has them. */
+  readonly candidates: Int32Array<ArrayBuffer>;
+}
 
-  /** @param capacity candidates that there is room for */
-  constructor(memory: WebAssembly.Memory, readonly decodings: readonly Decoding[], readonly capacity: number = DECODER_CANDIDATES.count) {
-    this.#halves = new Uint16Array(memory.buffer);
-    this.#words = new Int32Array(memory.buffer);
+/**
+ * Makes the lists of all keys.
+ * @throws Error if the memory has no room for them
+ */
+export function makeDecoderTables(decodings: readonly Decoding[]): DecoderTables {
+  const lists = new Lists(), keys: number[] = [];
+  const add = (count: number, list: readonly Listed[]) => {
+    const first = lists.place(list), last = keys.length - 2;
+    if (last >= 0 && keys[last + 1] === first) keys[last] += count;
+    else keys.push(count, first);
+  };
+  for (let upper = 0; upper < UPPER_KEYS; upper++) {
+    const word = upper << UPPER_KEY_SHIFT, shared = listFor(decodings, word, UPPER_KEY_MASK);
+    if (shared.sure && shared.list.length <= LONGEST_SHARED) add(LOWER_KEYS, shared.list);
+    else for (let lower = 0; lower < LOWER_KEYS; lower++) add(1, listFor(decodings, word | lower << LOWER_KEY_SHIFT, KEY_MASK).list);
   }
+  return { keys: Int32Array.from(keys), candidates: lists.encoded };
+}
 
-  /**
-   * Makes the list for the key of a word. The number of its first candidate; 0 if there is no room.
-   */
-  learn(word: number): number {
-    const shared = this.#listFor(word, UPPER_KEY_MASK), isShared = shared.sure && shared.list.length <= LONGEST_SHARED;
-    const { list } = isShared ? shared : this.#listFor(word, KEY_MASK);
-    const content = list.map(({ mask, value, variant }) => [mask, value, variant?.fill ?? NO_FILL, variant?.handlers].join()).join(";");
-    const first = this.#lists.get(content) ?? this.#write(list);
-    if (!first) return 0;
-    this.#lists.set(content, first);
-    const key = (DECODER_KEYS >> 1) + candidatesKey(word), lowest = key - key % LOWER_KEYS;
-    if (isShared) this.#halves.fill(first, lowest, lowest + LOWER_KEYS);
-    else this.#halves[key] = first;
-    return first;
-  }
+/** Writes the tables to a core's memory. */
+export function writeDecoderTables(memory: WebAssembly.Memory, { keys, candidates }: DecoderTables): void {
+  new Int32Array(memory.buffer, DECODER_CANDIDATES.base, candidates.length).set(candidates);
+  const numbers = new Uint16Array(memory.buffer, DECODER_KEYS, UPPER_KEYS * LOWER_KEYS);
+  for (let i = 0, key = 0; i < keys.length; i += 2) numbers.fill(keys[i + 1], key, key += keys[i]);
+}
 
-  /**
-   * The list for words with the `known` bits of this one; `sure` if no others decide what is
-   * allocated.
-   */
-  #listFor(word: number, known: number): { list: Listed[]; sure: boolean } {
-    const list: Listed[] = [];
-    let sure = true;
-    for (const encoding of candidates(word, known)) {
-      const { mask, value } = encoding, decoding = this.decodings[encoding.index];
-      const allocated = decoding.handlers !== undefined && isAllocated(encoding, word, known);
-      if (allocated) {
-        for (const special of decoding.specials) {
-          list.push({ mask: mask | special.mask, value: value | special.value, variant: special.variant });
-        }
-      } else if (decoding.handlers) sure = false;
-      list.push({ mask, value, variant: allocated ? decoding : undefined });
-      // All of these words match.
-      if ((mask & ~known) === 0) return { list, sure };
+/** Lists of candidates, equal ones once. */
+class Lists {
+  readonly #words: number[] = [];
+  /** The numbers of the first candidates, by the words of their lists. */
+  readonly #numbers = new Map<string, number>();
+
+  #latest: readonly Listed[] = [];
+  #latestFirst = -1;
+
+  /** The number of the first candidate of a list. Neighboring keys mostly have the same one. */
+  place(list: readonly Listed[]): number {
+    const { length } = list, latest = this.#latest;
+    if (
+      length === latest.length &&
+      list.every((listed, i) => listed.mask === latest[i].mask && listed.value === latest[i].value && listed.variant === latest[i].variant)
+    ) {
+      return this.#latestFirst;
     }
-    list.push({ mask: 0, value: 0, variant: undefined });
-    return { list, sure };
+    this.#latest = list;
+    return this.#latestFirst = this.#find(list);
   }
 
-  #write(list: readonly Listed[]): number {
-    const first = this.#next;
-    if (first + list.length > this.capacity) return 0;
-    this.#next += list.length;
-    for (const [index, { mask, value, variant }] of list.entries()) {
-      const at = DECODER_CANDIDATES.base + (first + index) * Candidate.Size;
-      this.#words[(at + Candidate.Mask) >> 2] = mask;
-      this.#words[(at + Candidate.Value) >> 2] = value;
+  #find(list: readonly Listed[]): number {
+    const words = list.flatMap(({ mask, value, variant }) => {
       const [handler = 0, near = 0] = variant?.handlers ?? [];
-      this.#halves[(at + Candidate.Handler) >> 1] = handler;
-      this.#halves[(at + Candidate.Near) >> 1] = near;
-      this.#halves[(at + Candidate.Fill) >> 1] = variant?.fill ?? NO_FILL;
+      return [mask, value, handler | near << 16, variant?.fill ?? NO_FILL];
+    });
+    const content = words.join();
+    let first = this.#numbers.get(content);
+    if (first === undefined) {
+      first = 4 * this.#words.length / Candidate.Size;
+      if (first + list.length > DECODER_CANDIDATES.count) throw new Error("the decoder has no room for all candidates");
+      this.#words.push(...words);
+      this.#numbers.set(content, first);
     }
     return first;
   }
+
+  get encoded(): Int32Array<ArrayBuffer> {
+    return Int32Array.from(this.#words);
+  }
+}
+
+/**
+ * The list for words with the `known` bits of this one; `sure` if no others decide what is
+ * allocated.
+ */
+function listFor(decodings: readonly Decoding[], word: number, known: number): { list: Listed[]; sure: boolean } {
+  const list: Listed[] = [];
+  let sure = true;
+  for (const encoding of candidates(word, known)) {
+    const { mask, value } = encoding, decoding = decodings[encoding.index];
+    const allocated = decoding.handlers !== undefined && isAllocated(encoding, word, known);
+    if (allocated) {
+      for (const special of decoding.specials) {
+        list.push({ mask: mask | special.mask, value: value | special.value, variant: special.variant });
+      }
+    } else if (decoding.handlers) sure = false;
+    list.push({ mask, value, variant: allocated ? decoding : undefined });
+    // All of these words match.
+    if ((mask & ~known) === 0) return { list, sure };
+  }
+  list.push({ mask: 0, value: 0, variant: undefined });
+  return { list, sure };
 }
 
 /**

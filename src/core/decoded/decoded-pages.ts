@@ -15,7 +15,6 @@ import {
   LANDINGS,
   STORES_BEFORE_RELEASE,
 } from "../state/layout.ts";
-import { Candidates } from "./candidates.ts";
 import type { FusedHandlers } from "./fused-handlers.ts";
 import { Handler } from "./handlers.ts";
 import { type KeptOperand, keptOperands } from "./operand-fills.ts";
@@ -56,7 +55,6 @@ export class DecodedPages {
   readonly #fused: FusedHandlers;
   readonly #computed: ReadonlyMap<string, number>;
   readonly #keptOperands = new Map<Filling, readonly KeptOperand[]>();
-  readonly #candidates: Candidates;
   readonly #writer: OperandWriter;
   readonly #halves: Uint16Array;
   readonly #words: Int32Array;
@@ -90,7 +88,6 @@ export class DecodedPages {
     this.#decodings = decodings;
     this.#fused = fused;
     this.#computed = computed;
-    this.#candidates = new Candidates(memory, decodings);
     this.#writer = new OperandWriter(memory);
     this.#halves = new Uint16Array(memory.buffer);
     this.#words = new Int32Array(memory.buffer);
@@ -138,11 +135,6 @@ export class DecodedPages {
     this.#releases.set(wasmAddress, Math.min((this.#releases.get(wasmAddress) ?? 0) + 1, PATIENCE_STEPS));
     this.#forget(index);
     this.#free.push(index);
-  }
-
-  /** Finds the candidates for the key of a word. Their number for the decoder in Wasm, or 0. */
-  learnKey(word: number): number {
-    return this.#candidates.learn(word);
   }
 
   /**

@@ -1,6 +1,6 @@
 // The decoder, the Wasm half: fills a decoded instruction by the candidates for the key of its word
-// (candidates.ts), and finds the handlers for pairs. TypeScript (decoded-pages.ts) is asked for new
-// keys, marked instructions, and those that it fills alone.
+// (candidates.ts), and finds the handlers for pairs. TypeScript (decoded-pages.ts) is asked for
+// marked instructions, and those that it fills alone.
 
 import {
   DECODED_AWAITED,
@@ -16,6 +16,7 @@ import {
   PAIR_HANDLERS,
   PAIR_ROWS,
 } from "../state/layout.ts";
+import { LOWER_KEY_SHIFT, LOWER_KEYS, UPPER_KEY_SHIFT } from "../../isa/decode.ts";
 import { Code, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { Label } from "../wasm/module.ts";
@@ -26,8 +27,6 @@ import { DECODED_SIZE } from "./operands.ts";
 
 /** Functions of TypeScript that the decoder imports. */
 export interface DecoderImports {
-  /** (word) -> the number of the first candidate for its key; 0 if there is no room for them. */
-  readonly learnKey: number;
   /** (ip) -> the handler, 0 where no pair may begin: fills this decoded instruction. */
   readonly fillDecoded: number;
   /** (ip): the decoded instruction was filled; regions wait for one in its page. */
@@ -43,21 +42,15 @@ export function defineDecoder(library: Library, fills: OperandFills, imports: De
     const c = new Code(one);
     const ip = c.parameter(0), word = c.parameter(1);
     c.if(c.load("i32.load", DECODER_MARKS).not(), () => {
-      const key = c.let(word.shrU(21).shl(6).or(word.shrU(10).and(63)).shl(1));
-      const first = c.let(c.load("i32.load16_u", key, DECODER_KEYS));
-      c.if(first.not(), () => {
-        word.emit(c.f);
-        c.f.call(imports.learnKey).set(first.index);
-      });
-      c.if(first, () => {
-        const candidate = c.let(first.sub(1).mul(Candidate.Size).add(DECODER_CANDIDATES.base));
-        c.doWhile(
-          () => c.set(candidate, candidate.add(Candidate.Size)),
-          () => word.and(c.load("i32.load", candidate, Candidate.Mask)).ne(c.load("i32.load", candidate, Candidate.Value)),
-        );
-        const handler = c.let(c.call(fillOperands, c.load("i32.load16_u", candidate, Candidate.Fill), word, ip, candidate));
-        c.if(handler, () => c.return(handler));
-      });
+      const key = word.shrU(UPPER_KEY_SHIFT).mul(LOWER_KEYS).add(word.shrU(LOWER_KEY_SHIFT).and(LOWER_KEYS - 1));
+      const first = c.load("i32.load16_u", key.shl(1), DECODER_KEYS);
+      const candidate = c.let(first.sub(1).mul(Candidate.Size).add(DECODER_CANDIDATES.base));
+      c.doWhile(
+        () => c.set(candidate, candidate.add(Candidate.Size)),
+        () => word.and(c.load("i32.load", candidate, Candidate.Mask)).ne(c.load("i32.load", candidate, Candidate.Value)),
+      );
+      const handler = c.let(c.call(fillOperands, c.load("i32.load16_u", candidate, Candidate.Fill), word, ip, candidate));
+      c.if(handler, () => c.return(handler));
     });
     ip.emit(c.f);
     c.f.call(imports.fillDecoded);

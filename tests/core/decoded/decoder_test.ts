@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { encodings } from "../../../src/isa/table.ts";
 import { candidatesKey, decode as encodingOf } from "../../../src/isa/decode.ts";
-import { Candidate, Candidates } from "../../../src/core/decoded/candidates.ts";
+import { Candidate } from "../../../src/core/decoded/candidates.ts";
 import { DecodedPages } from "../../../src/core/decoded/decoded-pages.ts";
 import { Handler } from "../../../src/core/decoded/handlers.ts";
 import { DECODED_SIZE } from "../../../src/core/decoded/operands.ts";
@@ -27,17 +27,12 @@ class Rig {
   readonly pages: DecodedPages;
   readonly page: number;
   readonly #decode: (ip: number) => void;
-  /** Words that TypeScript filled, and keys that it found. */
+  /** Words that TypeScript filled. */
   readonly filled: number[] = [];
-  learned = 0;
 
   constructor() {
     const never = () => assert.fail("not while an instruction is decoded");
     const imports: CoreImports = {
-      learnKey: (word) => {
-        this.learned++;
-        return this.pages.learnKey(word);
-      },
       fillDecoded: (ip) => {
         this.filled.push(this.words[this.pages.wasmAddressOf(ip) >> 2]);
         return this.pages.fill(ip);
@@ -125,11 +120,9 @@ Deno.test("TypeScript fills what is cold, and of the rest nothing twice", () => 
   for (const word of someWords(4)) {
     rig.put(0, word, UNDEFINED);
     rig.decode(0);
-    const { learned } = rig;
     rig.filled.length = 0;
     rig.put(0, word);
     rig.decode(0);
-    assert.equal(rig.learned, learned, "the key is known");
     const encoding = encodingOf(word), handlers = encoding && core.dispatch.decodings[encoding.index].handlers;
     if (!handlers || rig.handler(0) === Handler.Outlined) assert.deepEqual(rig.filled, [word]);
     else if (!rig.filled.length) inWasm++;
@@ -185,12 +178,6 @@ Deno.test("a marked instruction, and all others while there is one, are TypeScri
   rig.pages.unmark(CORE_SIZE + 4);
   rig.decode(1);
   rig.compare(1, move);
-});
-
-Deno.test("without room for candidates TypeScript fills", () => {
-  const rig = new Rig(), few = new Candidates(rig.memory, core.dispatch.decodings, 3);
-  const words = [...someWords(1)];
-  assert.ok(words.some((word) => few.learn(word) === 0));
 });
 
 Deno.test("a wrong candidate, a wrong fill and a wrong kept value are noticed", () => {
