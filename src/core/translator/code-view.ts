@@ -5,6 +5,7 @@ import { Handler } from "../decoded/handlers.ts";
 import { DECODED_SIZE } from "../decoded/operands.ts";
 import { CPU, FetchEntry, TlbSet } from "../state/cpu-state.ts";
 import { DECODED_OWNERS, DECODED_PAGE_SIZE, DECODED_PAGES, FIRST_REGION_HANDLER, INSTRUCTIONS_PER_PAGE } from "../state/layout.ts";
+import { mayBranch } from "./instruction.ts";
 import type { Code } from "./region.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -58,6 +59,27 @@ export class CodeView implements Code {
   isKnown(index: number): boolean {
     const handler = this.handler(index);
     return handler !== Handler.Decode && handler !== Handler.Breakpoint;
+  }
+
+  /**
+   * The first instruction in [index, end) that may be a direct branch; `end` if there is none
+   * before one that is not known. Most samples ask for hundreds of instructions.
+   */
+  nextBranch(index: number, end: number): number {
+    const { words, halves } = this.memory;
+    while (index < end) {
+      const page = this.pageIndex(index), first = index & INSTRUCTIONS_PER_PAGE - 1;
+      if (page < 0) return end;
+      const count = Math.min(INSTRUCTIONS_PER_PAGE - first, end - index);
+      const word = (words[(DECODED_OWNERS >> 2) + page] >>> 2) + first, half = decodedPageAddress(page) + first * DECODED_SIZE >> 1;
+      for (let i = 0; i < count; i++) {
+        const handler = halves[half + i * (DECODED_SIZE >> 1)];
+        if (handler === Handler.Decode || handler === Handler.Breakpoint) return end;
+        if (mayBranch(words[word + i])) return index + i;
+      }
+      index += count;
+    }
+    return end;
   }
 
   isHead(index: number): boolean {

@@ -26,7 +26,7 @@ import type { ImportedMemory } from "../wasm/module.ts";
 import { ChangedRegions, MOST_CHANGED } from "./changed-regions.ts";
 import { type CodeMemory, CodeView, decodedPageAddress } from "./code-view.ts";
 import type { TranslatorCounters } from "./counters.ts";
-import { flowOf, mayBranch, translatable } from "./instruction.ts";
+import { flowOf, translatable } from "./instruction.ts";
 import { type Draft, fillIn, firstName, generateModule, partsOf, regionName, signatureOf } from "./region-module.ts";
 import type { RegionStore } from "./region-store.ts";
 import { type Block, discover } from "./region.ts";
@@ -561,10 +561,9 @@ export class Translator {
  */
 function headFor(code: CodeView, at: number): Pick<Place, "head" | "isLoop"> {
   let loop = -Infinity;
-  for (let from = at; from < at + LOOP_REACH && code.has(from) && code.isKnown(from); from++) {
-    const word = code.word(from);
-    if (!mayBranch(word)) continue;
-    const { offset } = flowOf(word);
+  const end = at + LOOP_REACH;
+  for (let from = code.nextBranch(at, end); from < end; from = code.nextBranch(from + 1, end)) {
+    const { offset } = flowOf(code.word(from));
     if (offset !== undefined && from + offset <= at) loop = Math.max(loop, from + offset);
   }
   const isLoop = loop > at - LOOP_REACH && code.has(loop) && code.isKnown(loop);
