@@ -36,7 +36,7 @@ export const dataProcessingRegister: Instruction[] = [
       shape: "sf opc shift N",
       unallocated: (f) => !f.sf && f.imm6 > 31,
       cold: (f) => rareShift(f) && f.opc !== 2,
-      special: (f) => f.shift || f.N ? [] : f.opc === 1 ? [{ Rn: 31, imm6: 0 }] : f.opc === 3 ? [{ Rd: 31, imm6: 0 }] : [],
+      special: (f) => f.shift || f.N ? [] : [[], [{ Rn: 31, imm6: 0 }], [{ imm6: 0 }], [{ Rd: 31, imm6: 0 }]][f.opc],
     },
     (f) => `${LOGICAL[f.N][f.opc]}\t${r(f.sf, f.Rd)}, ${r(f.sf, f.Rn)}, ${r(f.sf, f.Rm)}${shiftSuffix(f.shift, f.imm6)}`,
     ({ sf, opc, shift, N, Rm, imm6, Rn, Rd }, $) => {

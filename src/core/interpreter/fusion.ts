@@ -1,6 +1,7 @@
 // Superinstructions: pairs of instructions that follow each other so often that one handler for
 // both pays. The second finds the flags of the first in locals. docs/design/core.md §I2 has the
-// gain per pair; the pairs come from profiles of a kernel boot and of compiled loops.
+// gain per pair; the pairs come from profiles of a kernel boot, of compiled loops, and of code that
+// a JIT compiler in the guest replaces too often for a region.
 //
 // Only the handler number of the first decoded instruction changes, so that a branch to the second
 // finds it, and the pair can be split again: when the budget ends between the two, or when the
@@ -45,6 +46,12 @@ const storePair: Pick = { entry: PAIR, shape: { opc: 2, index: 2, L: 0 }, fixed:
 const loadPair: Pick = { entry: PAIR, shape: { opc: 2, index: 2, L: 1 }, fixed: { Rn: 31 } };
 const load: Pick = { entry: UNSIGNED_OFFSET, shape: { size: 3, opc: 1 } };
 
+const exclusiveOr: Pick = { entry: LOGICAL_SHIFTED, shape: { sf: 1, opc: 2, shift: 0, N: 0 }, fixed: { imm6: 0 } };
+const extract: Pick = { entry: "EXTR", shape: { sf: 1 } };
+const moveWide: Pick = { entry: "MOVN/MOVZ", shape: { sf: 1, opc: 1, hw: 0 } };
+/** Instructions that compilers string together between accesses and branches. */
+const ARITHMETIC = [addRegister, subtractRegister, exclusiveOr, extract];
+
 const PAIRS: readonly (readonly [Pick, Pick])[] = [
   [compareImmediate, branchIf(0, 1, 2, 3, 8, 9, 10, 11, 12, 13)],
   [compareRegister, branchIf(0, 1, 2, 3, 8, 9, 10, 11, 12, 13)],
@@ -66,6 +73,8 @@ const PAIRS: readonly (readonly [Pick, Pick])[] = [
   [subtractRegister, loadScaled],
   [shiftRight, multiply],
   [addRegister, compareRegister],
+  ...ARITHMETIC.flatMap((first) => ARITHMETIC.map((second) => [first, second] as const)),
+  ...ARITHMETIC.flatMap((one) => [[moveWide, one], [one, moveWide]] as const),
 ];
 
 function matches({ encoding, fixed }: Part, pick: Pick): boolean {
