@@ -69,11 +69,22 @@ export function preferredTree(): string {
   return preferred.tree;
 }
 
+/**
+ * Fetches QEMU, the cross compiler and the guests of these releases where they are missing, and
+ * prepares this build.
+ */
+export async function setUp(releases: readonly string[]): Promise<void> {
+  await runTask(TREE, "setup", ...releases);
+}
+
 /** Prepares a build as its `deno task install` does: benches measure what users run. */
-export async function prepareTree(tree: string = TREE): Promise<void> {
-  if (!("prepare" in tasksOf(tree))) return;
-  const command = new Deno.Command(Deno.execPath(), { args: ["task", "-q", "prepare"], cwd: tree, stdin: "null" });
-  if (!(await command.spawn().status).success) throw new Error(`deno task prepare of ${tree} failed`);
+export async function prepareTree(tree: string): Promise<void> {
+  if ("prepare" in tasksOf(tree)) await runTask(tree, "prepare");
+}
+
+async function runTask(tree: string, ...words: string[]): Promise<void> {
+  const command = new Deno.Command(Deno.execPath(), { args: ["task", "-q", ...words], cwd: tree, stdin: "null" });
+  if (!(await command.spawn().status).success) throw new Error(`deno task ${words.join(" ")} in ${tree} failed`);
 }
 
 /** The command that runs el2 of the build that is measured. */

@@ -11,7 +11,7 @@ import { benchBoot, BOOT_CPUS, BOOT_GUESTS, bootContest } from "./boot.ts";
 import { benchCalls, callsContest } from "./calls.ts";
 import { benchCode, codeContest } from "./code.ts";
 import { benchCore, coreContest } from "./core.ts";
-import { prefer, prepareTree } from "./machines.ts";
+import { prefer, setUp } from "./machines.ts";
 import { benchDisk, diskContest } from "./disk.ts";
 import { benchDist, distContest } from "./dist.ts";
 import { collectDocuments, nameBench, printCollected } from "./documents.ts";
@@ -22,6 +22,7 @@ import { benchNet, netContest } from "./net.ts";
 import { benchRecord, recordContest } from "./record.ts";
 import { benchScreens, screensContest } from "./screens.ts";
 import { benchTui, tuiContest } from "./tui.ts";
+import { DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE } from "../src/catalog/catalog.ts";
 import { TIERS } from "../src/core/tiers.ts";
 import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./userland.ts";
 
@@ -105,7 +106,8 @@ if (refused || !chosen.every((name) => Object.hasOwn(known, name)) || !Number.is
   refuse();
 }
 if (values.json && chosen.length > 1) collectDocuments();
-await prepareTree();
+const booted = chosen.includes("boot") || chosen.includes("memory") ? guests : [];
+await setUp(DEBIAN_RELEASES.filter((release) => booted.includes(`debian-${release}`) || release === DEFAULT_DEBIAN_RELEASE));
 for (const name of chosen) {
   nameBench(name);
   const { run, contest } = known[name];
