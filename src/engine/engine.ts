@@ -31,6 +31,8 @@ import { Travel } from "./travel.ts";
 
 /** Wall time (ms) after which a slice ends. */
 const SLICE = 5;
+/** Wall time (ms) after which a client that lags is looked at again. */
+const LAG = 1;
 /**
  * Virtual time (ns) before the end of `--for` in which the work of vCPUs is watched, between two
  * checks of it, and of interrupts: samples alone depend on how fast the computer is.
@@ -309,7 +311,8 @@ export class Engine {
     if (this.#done || this.#scheduled || this.#sleep || this.#output.full) return;
     this.#scheduled = true;
     // Messages between ports overtake the worker's own; a timer lets those in, and costs more.
-    if (this.port.requested()) setTimeout(() => this.port.guarded(() => this.#scheduledSlice()), 0);
+    const lags = this.port.lags();
+    if (lags || this.port.requested()) setTimeout(() => this.port.guarded(() => this.#scheduledSlice()), lags ? LAG : 0);
     else this.#channel.port2.postMessage(null);
   }
 
@@ -320,6 +323,7 @@ export class Engine {
 
   #slice(): void {
     if (this.#done || this.#paused || this.#debugging.held) return;
+    if (this.port.lags()) return this.#schedule();
     const limit = performance.now() + SLICE;
     while (!this.#done && !this.#sleep && performance.now() < limit && !this.port.requested()) {
       if (!this.#run()) {

@@ -21,6 +21,8 @@ export interface EnginePort {
   readonly contained: (bug: ContainedBug) => void;
   /** Whether a request waits to be let in. */
   readonly requested: () => boolean;
+  /** Whether the client has yet to hear so much that the machine waits. */
+  readonly lags: () => boolean;
   /** Another machine of the same plan, at its start or in a state, without sockets. */
   readonly again: (state?: SystemState) => System;
 }

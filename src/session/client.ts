@@ -3,6 +3,7 @@
 
 import type { Request, SessionEvent } from "../protocol/protocol.ts";
 import { MiB } from "../support/sizes.ts";
+import { Bell, BELL_WORDS } from "./bell.ts";
 import { Services, type Surroundings } from "./confined-worker.ts";
 import { FROM_SOURCES, preparedWorker } from "./prepared-worker.ts";
 import type { SocketEvent } from "./socket-words.ts";
@@ -22,13 +23,10 @@ export interface SessionClient {
  */
 export const WORKER_NAME = "el2-machine";
 
-/**
- * The first message to the worker: a counter that rises before each request. A busy worker's event
- * loop serves its own wake-ups first, so it checks this between two pieces of work and lets
- * requests in when there are any.
- */
+/** The first message to the worker. */
 export interface Connection {
   readonly kind: "connect";
+  /** See `Bell`. */
   readonly bell: SharedArrayBuffer;
   /** For a worker without rights: the thread that acts for it. */
   readonly surroundings?: Surroundings;
@@ -114,7 +112,7 @@ export function startWorker(entry: URL): SessionClient {
   let waiting: Request[] = [];
   /** The worker listens; it gets its connection; it has it. */
   let ready = false, connecting = false, connected = false;
-  const bell = new Int32Array(new SharedArrayBuffer(4));
+  const bell = new Int32Array(new SharedArrayBuffer(BELL_WORDS * Int32Array.BYTES_PER_ELEMENT));
   // A worker that is started early may fail before anybody listens.
   const unheard: SessionEvent[] = [];
   let tell = (event: SessionEvent): void => void unheard.push(event);
@@ -122,7 +120,7 @@ export function startWorker(entry: URL): SessionClient {
     tell({ kind: "failed", message: error instanceof Error ? error.stack ?? error.message : String(error) });
   const services = canConfine()
     ? new Services((event, moved) => {
-      Atomics.add(bell, 0, 1);
+      Atomics.add(bell, Bell.Requests, 1);
       worker.postMessage({ kind: "socket", event } satisfies SocketMessage, { transfer: moved });
     }, failed)
     : undefined;
@@ -131,7 +129,7 @@ export function startWorker(entry: URL): SessionClient {
     if (!waiting.length) return;
     const requests = waiting;
     waiting = [];
-    Atomics.add(bell, 0, requests.length);
+    Atomics.add(bell, Bell.Requests, requests.length);
     worker.postMessage(requests, { transfer: requests.flatMap((request) => request.kind === "start" ? largeFilesOf(request.plan) : []) });
   };
   const client: SessionClient = {
@@ -174,6 +172,7 @@ export function startWorker(entry: URL): SessionClient {
       services?.event(event);
       tell(event);
     }
+    Atomics.add(bell, Bell.Heard, 1);
   };
   worker.onerror = (error) => {
     error.preventDefault();

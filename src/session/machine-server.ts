@@ -143,6 +143,7 @@ export class MachineServer {
       guarded: (work: () => void) => this.#guarded(work),
       contained: (bug: ContainedBug) => this.#contained(bug),
       requested: this.requested,
+      lags: () => this.outbox.lags,
       again: (state?: SystemState) => state ? loaded(alone, state) : assemble(alone),
     };
     this.#engine = new Engine(begun.system, begun.plan, port, begun.state);

@@ -2,21 +2,52 @@
 
 import type { SessionEvent } from "../protocol/protocol.ts";
 
+/**
+ * Messages that may be under way, and how long (ms) there may be any without a break. Deno serves
+ * timers only where no message of a worker waits: on a busy computer, a guest that causes events
+ * without end would keep `--timeout` from ending it, and fill the memory.
+ */
+const MOST_UNHEARD = 8, LONGEST_UNHEARD = 50;
+
 /** The events on their way out. */
 export class Outbox {
+  #sent = 0;
+  /** When all was heard, as far as is known; the client has to hear all before it lags no more. */
+  #caughtUp = performance.now();
+  #lags = false;
   /**
    * Events of one message: answers to the requests of one, a sample with the answers that go with
    * it.
    */
   #gathered: SessionEvent[] | undefined;
 
-  /** @param send sends a message */
-  constructor(readonly send: (events: readonly SessionEvent[]) => void) {}
+  readonly #send: (events: readonly SessionEvent[]) => void;
+
+  /**
+   * @param send sends a message
+   * @param heard how many the client has heard, modulo 2^32; all of them without it
+   */
+  constructor(send: (events: readonly SessionEvent[]) => void, readonly heard?: () => number) {
+    this.#send = (events) => {
+      this.#sent++;
+      send(events);
+    };
+  }
+
+  /** Whether the client lags behind: the machine has to wait until it has heard all. */
+  get lags(): boolean {
+    const unheard = this.heard === undefined ? 0 : this.#sent - this.heard() | 0, now = performance.now();
+    if (unheard === 0) {
+      this.#caughtUp = now;
+      this.#lags = false;
+    } else if (unheard > MOST_UNHEARD || now - this.#caughtUp > LONGEST_UNHEARD) this.#lags = true;
+    return this.#lags;
+  }
 
   /** Sends an event, with others where some are being gathered. */
   tell(event: SessionEvent): void {
     if (this.#gathered) this.#gathered.push(event);
-    else this.send([event]);
+    else this.#send([event]);
   }
 
   /** Sends the events of `work` as one message. */
@@ -27,7 +58,7 @@ export class Outbox {
       work();
     } finally {
       this.#gathered = undefined;
-      if (events.length) this.send(events);
+      if (events.length) this.#send(events);
     }
   }
 }

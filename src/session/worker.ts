@@ -9,6 +9,7 @@ import type { Address } from "../formats/ip-addresses.ts";
 import type { Request, SessionEvent } from "../protocol/protocol.ts";
 import { writeBugReport } from "../engine/bug-report.ts";
 import { Calls } from "./calls.ts";
+import { Bell, BELL_WORDS } from "./bell.ts";
 import type { Connection, RightsQuestion, SocketMessage } from "./client.ts";
 import type { Surroundings } from "./confined-worker.ts";
 import { giveUpServices } from "./given-up.ts";
@@ -24,14 +25,14 @@ export function serveMachine(): void {
   // A worker with its process's rights can do more than that anyway.
   const confined = isConfined();
   if (confined) giveUpServices();
-  let bell: Int32Array = new Int32Array(1);
+  let bell: Int32Array = new Int32Array(BELL_WORDS);
   let taken = 0;
   const outbox = new Outbox((events: readonly SessionEvent[]) => {
     // The worker may be gone as soon as its client knows.
     if (events.some(({ kind }) => kind === "ended")) saveRegions();
     globalThis.postMessage(events);
-  });
-  const server = new MachineServer(outbox, () => Atomics.load(bell, 0) !== taken, writeBugReport);
+  }, () => Atomics.load(bell, Bell.Heard));
+  const server = new MachineServer(outbox, () => Atomics.load(bell, Bell.Requests) !== taken, writeBugReport);
   let sockets: RemoteSockets | undefined;
   const disks = new OwnDisks();
   globalThis.onmessage = ({ data }: MessageEvent<readonly Request[] | Connection | SocketMessage | RightsQuestion>) => {

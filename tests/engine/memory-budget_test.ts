@@ -135,6 +135,7 @@ async function session() {
       throw error;
     },
     requested: () => false,
+    lags: () => false,
     again: (state) => state ? loaded(plan, state) : assemble(plan),
   });
   engine.start();

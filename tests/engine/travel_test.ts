@@ -54,6 +54,7 @@ class Session {
         throw error;
       },
       requested: () => false,
+      lags: () => false,
       again,
     });
     this.engine.start();
