@@ -3,8 +3,8 @@
 // of RAM. Without a readable and writable cache nothing is kept.
 //
 // The file: eight bytes of magic, the SHA-256 of the rest, four bytes of length (little-endian),
-// JSON of that length (functions and handlers), the decoder's tables (in the order of the computer),
-// then the binary module. The digest finds damage.
+// JSON of that length (functions and handlers), the decoder's tables (numbers in the order of the
+// computer), then the binary module. The digest finds damage.
 // Writers to this folder are trusted (docs/threat-model.md).
 
 import { createHash } from "node:crypto";
@@ -26,7 +26,7 @@ const DIGEST_SIZE = 32;
 const LENGTH_AT = MAGIC.length + DIGEST_SIZE;
 const HEAD_AT = LENGTH_AT + 4;
 
-/** What a file has as JSON: plain data, and the lengths of what follows. */
+/** The JSON of a file: plain data, and the lengths (bytes) of the numbers after it. */
 interface Head extends Pick<CoreBlueprint, "functions" | "handlers"> {
   readonly keys: number;
   readonly candidates: number;

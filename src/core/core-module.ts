@@ -189,7 +189,7 @@ function build({ code, functions, handlers, decoder }: CoreBlueprint, wasmSize: 
   return { ...parts, decoder, module: new WebAssembly.Module(code), regions: new RegionStore(regionCode) };
 }
 
-/** What a core with these functions and handlers decodes by. */
+/** The decoder's knowledge of a core with these functions and handlers. */
 function dispatchFor(functions: readonly KnownFunction[], handlers: HandlerTable, wasmSize: number) {
   const library = new KnownFunctions(functions), importedMemory = memoryOf(wasmSize);
   const outlined = new OutlinedFunctions(library, importedMemory);

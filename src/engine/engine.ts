@@ -31,7 +31,7 @@ import { Travel } from "./travel.ts";
 
 /** Wall time (ms) after which a slice ends. */
 const SLICE = 5;
-/** Wall time (ms) after which a client that lags is looked at again. */
+/** Wall time (ms) between two checks of a client that lags. */
 const LAG = 1;
 /**
  * Virtual time (ns) before the end of `--for` in which the work of vCPUs is watched, between two

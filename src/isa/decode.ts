@@ -35,7 +35,7 @@ function matching(list: readonly Encoding[], word: number, mask: number): Encodi
   return list.filter((e) => ((e.value ^ word) & e.mask & mask) === 0);
 }
 
-/** Where the parts of a key are in a word: its bits 31:21 and 15:10; and the numbers of their values. */
+/** Where the parts of a key, bits 31:21 and 15:10, are in a word, and how many values each has. */
 export const UPPER_KEY_SHIFT = 21, LOWER_KEY_SHIFT = 10, UPPER_KEYS = 1 << 11, LOWER_KEYS = 1 << 6;
 /** The key of a word for the candidates of the decoder, 17 bits. */
 export const candidatesKey = (word: number): number =>

@@ -12,7 +12,7 @@ const MOST_UNHEARD = 8, LONGEST_UNHEARD = 50;
 /** The events on their way out. */
 export class Outbox {
   #sent = 0;
-  /** When all was heard, as far as is known; the client has to hear all before it lags no more. */
+  /** When the client was last known to have heard all; it lags until it has again. */
   #caughtUp = performance.now();
   #lags = false;
   /**
