@@ -6,6 +6,7 @@ import { createQcow2 } from "../../src/formats/qcow2-disk.ts";
 import { COMPUTER_FILES, DiskInUse, openDisk } from "../../src/outside/disk-file.ts";
 import type { DevicePlan, SessionPlan } from "../../src/plans/plan.ts";
 import type { SessionEvent } from "../../src/protocol/protocol.ts";
+import { Bell, BELL_WORDS } from "../../src/session/bell.ts";
 import { newMailbox } from "../../src/session/calls.ts";
 import { type Connection, type RightsQuestion, WORKER_NAME } from "../../src/session/client.ts";
 import { OwnDisks } from "../../src/session/own-disks.ts";
@@ -109,12 +110,14 @@ Deno.test("the worker opens the disks of its plan, and has no right left when it
       // Nothing but disks would be opened for this machine.
       port1.onmessage = ({ data }) => assert.fail(`a call: ${JSON.stringify(data)}`);
       const machine = Promise.withResolvers<void>(), answer = Promise.withResolvers<readonly string[]>();
+      const bell = new Int32Array(new SharedArrayBuffer(BELL_WORDS * Int32Array.BYTES_PER_ELEMENT));
       worker.onmessage = ({ data }: MessageEvent<readonly SessionEvent[]>) => {
+        Atomics.add(bell, Bell.Heard, 1);
         for (const event of data) {
           if (event.kind === "failed") machine.reject(new Error(event.message));
           if (event.kind === "ready") {
             const surroundings = { port: port2, mailbox: newMailbox(), folders: { cores: undefined, code: undefined } };
-            worker.postMessage({ kind: "connect", bell: new SharedArrayBuffer(4), surroundings } satisfies Connection, [port2]);
+            worker.postMessage({ kind: "connect", bell: bell.buffer, surroundings } satisfies Connection, [port2]);
             worker.postMessage([{ kind: "start", plan: planOf([image, packed].map((image) => ({ kind: "block", image, mode: "rw" }))) }]);
           }
           if (event.kind === "sample") machine.resolve();
