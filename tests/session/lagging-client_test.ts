@@ -15,7 +15,7 @@ const STORM: SessionPlan = {
   turbo: true,
   duration: undefined,
   hashAt: [],
-  what: { kind: "boot", image: imageOf([0xdac10020, 0x14000000]), append: undefined },
+  what: { kind: "boot", image: imageOf([0xdac10020, 0x14000000]), initrd: undefined, dtb: undefined, append: undefined },
 };
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
