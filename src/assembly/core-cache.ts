@@ -18,7 +18,7 @@ import { CodeCache } from "./code-cache.ts";
 import { generatingProgram } from "./generating-program.ts";
 import { unlessUnusable } from "../support/unusable.ts";
 
-/** Files that are kept: a few sizes of RAM of a few versions. One has 0.2 MB. */
+/** Files that are kept: a few sizes of RAM of a few versions. One has 0.3 MB. */
 const KEPT = 16;
 
 const MAGIC = new TextEncoder().encode("EL2CORE\n");

@@ -21,18 +21,11 @@ export class Outbox {
    */
   #gathered: SessionEvent[] | undefined;
 
-  readonly #send: (events: readonly SessionEvent[]) => void;
-
   /**
    * @param send sends a message
    * @param heard how many the client has heard, modulo 2^32; all of them without it
    */
-  constructor(send: (events: readonly SessionEvent[]) => void, readonly heard?: () => number) {
-    this.#send = (events) => {
-      this.#sent++;
-      send(events);
-    };
-  }
+  constructor(readonly send: (events: readonly SessionEvent[]) => void, readonly heard?: () => number) {}
 
   /** Whether the client lags behind: the machine has to wait until it has heard all. */
   get lags(): boolean {
@@ -47,7 +40,7 @@ export class Outbox {
   /** Sends an event, with others where some are being gathered. */
   tell(event: SessionEvent): void {
     if (this.#gathered) this.#gathered.push(event);
-    else this.#send([event]);
+    else this.#leave([event]);
   }
 
   /** Sends the events of `work` as one message. */
@@ -58,7 +51,12 @@ export class Outbox {
       work();
     } finally {
       this.#gathered = undefined;
-      if (events.length) this.#send(events);
+      if (events.length) this.#leave(events);
     }
+  }
+
+  #leave(message: readonly SessionEvent[]): void {
+    this.#sent++;
+    this.send(message);
   }
 }

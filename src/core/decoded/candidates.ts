@@ -1,6 +1,7 @@
 // Candidates for words, in the form that the decoder in Wasm reads: for each key, which is some of
 // a word's bits, a list of encodings and their variants in the order in which they match. The lists
-// are part of a core's blueprint: making them takes as long as the rest of it.
+// are part of a core's blueprint, as making them in each run takes time while V8 does not know the
+// code yet.
 
 import { candidates, KEY_MASK, LOWER_KEY_SHIFT, LOWER_KEYS, UPPER_KEY_MASK, UPPER_KEY_SHIFT, UPPER_KEYS } from "../../isa/decode.ts";
 import { ALWAYS_ALLOCATED, fieldValues } from "../../isa/insn.ts";
@@ -75,10 +76,11 @@ class Lists {
   /** The numbers of the first candidates, by the words of their lists. */
   readonly #numbers = new Map<string, number>();
 
+  /** The latest list, and its number: neighboring keys mostly have the same one. */
   #latest: readonly Listed[] = [];
   #latestFirst = -1;
 
-  /** The number of the first candidate of a list. Neighboring keys mostly have the same one. */
+  /** The number of the first candidate of a list. */
   place(list: readonly Listed[]): number {
     const { length } = list, latest = this.#latest;
     if (
