@@ -37,8 +37,8 @@ Deno.test("W67, W8, W78: two attached clients show what one types; q and kill -9
   const second = `sh -c "echo \\$\\$ > ${pid}; exec env ${shell(s.folder, "attach", "s")}"; exec sleep 1000`;
   await using two = await TmuxTerminal.start(second, 80, 24);
   // The console shows its earlier output.
-  await one.until(/hello from EL1/);
-  await two.until(/hello from EL1/);
+  await one.until(/(hello from EL1|tick \d)/);
+  await two.until(/(hello from EL1|tick \d)/);
   await one.keys("c", "x");
   await one.until(/typed 'x'/);
   await two.until(/typed 'x'/);
@@ -98,7 +98,7 @@ Deno.test("a screen whose session's name another one has is a session of the nex
   assert.equal((await run(s.folder, "up", "demo")).code, 0);
   try {
     await using terminal = await TmuxTerminal.start(`${shell(s.folder, "run", DEMO)}; echo "left with $?"; exec sleep 1000`, 120, 36);
-    await terminal.until(/el2 {2}demo-2 {3}. LIVE[\s\S]*hello from EL1/);
+    await terminal.until(/el2 {2}demo-2 {3}. LIVE[\s\S]*(hello from EL1|tick \d)/);
     const listed = JSON.parse((await run(s.folder, "ls", "--json")).stdout) as { data: { id: string; name: string }[] };
     assert.deepEqual(listed.data.map(({ id, name }) => [id, name]), ["demo", "demo-2", "s"].map((name) => [`session:${name}`, name]));
     await terminal.keys("q");
@@ -167,12 +167,14 @@ Deno.test(":run shows another session, also from an attached screen, and q comes
   await Deno.copyFile(new URL("../../assets/guests/hello.bin", import.meta.url), `${there}/Image`);
   const attach = `cd '${there}'; ${shell(s.folder, "attach", "s")}; echo "left with $?"; exec sleep 1000`;
   await using terminal = await TmuxTerminal.start(attach, 120, 36);
-  await terminal.until(/el2 {2}s [\s\S]*hello from EL1/);
+  await terminal.until(/el2 {2}s [\s\S]*(hello from EL1|tick \d)/);
   await terminal.keys(":run debain", "Enter");
   await terminal.until(/image debain: no such file, and no guest of this name; did you mean "debian"\?/);
   await terminal.keys(":run Image", "Enter");
   try {
-    await terminal.until(/el2 {2}Image [\s\S]*Console . guest[\s\S]*hello from EL1[\s\S]*session Image is running; q returns to s/);
+    await terminal.until(
+      /el2 {2}Image [\s\S]*Console . guest[\s\S]*(hello from EL1|tick \d)[\s\S]*session Image is running; q returns to s/,
+    );
     await terminal.keys("c", "x");
     await terminal.until(/typed 'x'/);
     await terminal.keys("C-]", "d", ":run demo", "Enter");
@@ -181,7 +183,7 @@ Deno.test(":run shows another session, also from an attached screen, and q comes
     await terminal.until(/el2 {2}Image [\s\S]*session demo continues; show it with el2 attach demo/);
     await terminal.keys("q");
     // The console shows its earlier output again, and typed input goes to it.
-    await terminal.until(/el2 {2}s [\s\S]*hello from EL1[\s\S]*session Image continues; show it with el2 attach Image/);
+    await terminal.until(/el2 {2}s [\s\S]*(hello from EL1|tick \d)[\s\S]*session Image continues; show it with el2 attach Image/);
     await terminal.keys("c", "y");
     await terminal.until(/typed 'y'/);
     assert.match((await run(s.folder, "console", "guest", "--socket", "Image")).stdout, /typed 'x'/);
@@ -201,7 +203,7 @@ Deno.test("from :start, other sessions are shown read-only where this one is, in
   const attach = shell(s.folder, "attach", "own", "--read-only", "--theme", "mine");
   await using terminal = await TmuxTerminal.start(`${attach}; echo "left with $?"; exec sleep 1000`, 120, 36);
   try {
-    await terminal.until(/el2 {2}own [\s\S]*hello from EL1/);
+    await terminal.until(/el2 {2}own [\s\S]*(hello from EL1|tick \d)/);
     await terminal.keys(":start", "Enter");
     await terminal.until(/Sessions[\s\S]*own[\s\S]* s /);
     await terminal.keys("s", "Enter");
@@ -248,7 +250,7 @@ Deno.test("q while :run still starts a session, or t f a fork, names what comes,
   const here = `cd ${s.folder}; ${shell(s.folder, "attach", "s")}; echo "left with $?"; exec sleep 1000`;
   try {
     await using terminal = await TmuxTerminal.start(here, 120, 36);
-    await terminal.until(/hello from EL1/);
+    await terminal.until(/(hello from EL1|tick \d)/);
     // Keys that are read at once: no session is up before the last of them.
     await terminal.keys(":run demo", "Enter", "t", "f", "q");
     const left = await terminal.until(/left with 0/);
@@ -257,7 +259,7 @@ Deno.test("q while :run still starts a session, or t f a fork, names what comes,
     const { data } = JSON.parse((await run(s.folder, "ls", "--json")).stdout) as { data: { name: string }[] };
     assert.deepEqual(data.map(({ name }) => name), ["demo", "s", "s-fork1"]);
     await using wrong = await TmuxTerminal.start(here, 120, 36);
-    await wrong.until(/hello from EL1/);
+    await wrong.until(/(hello from EL1|tick \d)/);
     await wrong.keys(":run nosuch", "Enter", "q");
     assert.match(await wrong.until(/left with 0/), /nosuch: nothing was started: image nosuch: no such file/);
   } finally {
@@ -388,7 +390,7 @@ Deno.test("el2 cast records the screens of this terminal until q, and not what i
   await using s = await session();
   const file = `${s.folder}/a.cast`;
   await using one = await TmuxTerminal.start(`${shell(s.folder, "cast", file)}; echo "left with $?"; exec sleep 1000`, 100, 30);
-  await one.until(/hello from EL1/);
+  await one.until(/(hello from EL1|tick \d)/);
   await one.keys("7");
   await one.until(/VM_START/);
   await one.keys("q");
