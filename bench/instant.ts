@@ -1,11 +1,10 @@
 // `deno task bench instant`: from the start of the process to the prompt of a Debian guest, with a
 // snapshot of it in the cache; in turn with the generated core there as well, and without.
 
-import { PERMISSIONS } from "../src/cli/common/runtime.ts";
 import { type Figure, printDocument } from "./documents.ts";
 import { PROMPT } from "../src/snapshots/instant.ts";
 import type { Contest } from "./ab.ts";
-import { preferredTree } from "./machines.ts";
+import { el2, preferredTree } from "./machines.ts";
 import { median } from "./statistics.ts";
 
 /** Starts in a round. */
@@ -76,8 +75,9 @@ async function promptAfter(cache: string): Promise<number> {
   const own = await Deno.realPath(Deno.env.get("EL2_CACHE") ?? `${Deno.env.get("HOME")}/.cache/el2`);
   await linkAll(own, cache);
   const began = performance.now();
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-q", "--no-check", ...PERMISSIONS, `${preferredTree()}/main.ts`, "run", "debian", "--instant", "--stdio"],
+  const [program, ...args] = el2("run", "debian", "--instant", "--stdio");
+  const child = new Deno.Command(program, {
+    args,
     env: { EL2_CACHE: cache },
     stdin: "piped",
     stdout: "piped",

@@ -101,7 +101,7 @@ export function el2(...words: string[]): string[] {
 function memorySettings(tree: string): { environment: string[]; options: string[] } {
   const { el2 } = tasksOf(tree), words = (typeof el2 === "string" ? el2 : el2.command).split(" ");
   return {
-    environment: words.filter((word) => word.startsWith("MALLOC_")),
+    environment: words.slice(0, words.indexOf("deno")),
     options: words.filter((word) => word.startsWith("--v8-flags=")),
   };
 }

@@ -51,7 +51,7 @@ const cache = process.env.EL2_CACHE ||
   (process.env.XDG_CACHE_HOME
     ? path.join(process.env.XDG_CACHE_HOME, "el2")
     : process.env.HOME && path.join(process.env.HOME, ".cache", "el2"));
-const MALLOC = { MALLOC_TRIM_THRESHOLD_: "4194304", MALLOC_MMAP_THRESHOLD_: "1048576" };
+const MALLOC = { MALLOC_TRIM_THRESHOLD_: "4194304", MALLOC_MMAP_THRESHOLD_: "1048576", GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
 const env = { ...process.env, ...MALLOC, DENO_NO_UPDATE_CHECK: "1", DENO_NO_PACKAGE_JSON: "1" };
 if (cache && process.platform !== "win32") env.DENO_DIR = path.join(cache, "deno");
 
