@@ -23,11 +23,11 @@ const bySpecificity: readonly Encoding[] = (() => {
 
 /**
  * Candidates by op0, bits 28:25, which name the group (Arm ARM C4.1); by bits 31:21; and by bits
- * 31:21 and 15:10. Each is found among those before, when first asked for.
+ * 31:21, then 15:10. Each is found among those before, when first asked for.
  */
 const groups: (Encoding[] | undefined)[] = new Array(1 << 4);
 const coarse: (Encoding[] | undefined)[] = new Array(1 << 11);
-const fine: (Encoding[] | undefined)[] = new Array(1 << 17);
+const fine: ((Encoding[] | undefined)[] | undefined)[] = new Array(1 << 11);
 
 const GROUP_MASK = 0x1e000000;
 
@@ -48,8 +48,10 @@ export const KEY_MASK = 0xffe0fc00, UPPER_KEY_MASK = 0xffe00000;
  * `UPPER_KEY_MASK`: the most specific first.
  */
 export function candidates(word: number, known: number): readonly Encoding[] {
-  const upper = coarse[word >>> 21] ??= matching(groupOf(word), word, UPPER_KEY_MASK);
-  return known === UPPER_KEY_MASK ? upper : fine[candidatesKey(word)] ??= matching(upper, word, KEY_MASK);
+  const key = word >>> UPPER_KEY_SHIFT, upper = coarse[key] ??= matching(groupOf(word), word, UPPER_KEY_MASK);
+  if (known === UPPER_KEY_MASK) return upper;
+  const lists = fine[key] ??= new Array(LOWER_KEYS);
+  return lists[word >>> LOWER_KEY_SHIFT & LOWER_KEYS - 1] ??= matching(upper, word, KEY_MASK);
 }
 
 function groupOf(word: number): Encoding[] {
