@@ -235,13 +235,22 @@ function coreStats(text: string): CoreStats | undefined {
   return line === undefined ? undefined : JSON.parse(line) as CoreStats;
 }
 
+/** Resident memory in MiB: a process's peak, or what it is now. */
+type MemoryField = "VmHWM" | "VmRSS";
+
+/** @throws Error if the process has ended */
+export async function residentMemory(pid: number, field: MemoryField): Promise<number> {
+  const memory = await memoryWhileRunning(pid, field);
+  if (memory === undefined) throw new Error(`process ${pid} ended before its memory could be read`);
+  return memory;
+}
+
 /**
- * Resident memory of a process in MiB: its peak (VmHWM), or what it is now (VmRSS). Deno reads
- * /proc only with all permissions, so that another program has to.
+ * The same; nothing of a process that has ended. Deno reads /proc only with all permissions, so
+ * that another program has to.
  */
-export async function residentMemory(pid: number, field: "VmHWM" | "VmRSS"): Promise<number> {
+export async function memoryWhileRunning(pid: number, field: MemoryField): Promise<number | undefined> {
   const { stdout } = await new Deno.Command("grep", { args: [field, `/proc/${pid}/status`] }).output();
   const match = /:\s+(\d+) kB$/m.exec(new TextDecoder().decode(stdout));
-  if (!match) throw new Error(`process ${pid} ended before its memory could be read`);
-  return Number(match[1]) / 1024;
+  return match ? Number(match[1]) / 1024 : undefined;
 }

@@ -3,12 +3,14 @@
 
 import type { Contest } from "./ab.ts";
 import { type Figure, printDocument } from "./documents.ts";
-import { el2, preferredTree, residentMemory } from "./machines.ts";
+import { exists } from "../src/support/cache.ts";
+import { el2, memoryWhileRunning, preferredTree } from "./machines.ts";
 import { median, withSpread } from "./statistics.ts";
 
-/** Scenarios, from the root of the tree. The last one runs what `examples/ci/build.sh` builds. */
-const SCENARIOS = ["examples/refused-lend.test.toml", "examples/demo.test.toml", "examples/ci/tests/shout.test.toml"];
-const BUILT = "examples/ci/build/Image";
+/** Scenarios, from the root of the tree. */
+const SCENARIOS: readonly string[] = ["examples/refused-lend.test.toml", "examples/demo.test.toml"];
+/** One whose guest `examples/ci/build.sh` builds. */
+const OF_BUILD = { scenario: "examples/ci/tests/shout.test.toml", image: "examples/ci/build/Image" };
 /** Measures the process from outside: its number first, its times of user and system last. */
 const TIMED = '"$@" > /dev/null & echo $!; wait $! && times';
 /** Milliseconds between two checks of memory, the last of which is all but the peak. */
@@ -50,7 +52,7 @@ export async function benchScale(rounds: number, json: boolean): Promise<void> {
 /** For `--ab`: CPU seconds and MiB of each scenario that needs no build. */
 export const scaleContest: Contest = () =>
   Promise.resolve(async () => {
-    const costs = await measure(SCENARIOS.slice(0, -1));
+    const costs = await measure(SCENARIOS);
     return new Map(costs.flatMap(([file, { seconds, memory }]) => [[`${file}, s`, seconds], [`${file}, MiB`, memory]]));
   });
 
@@ -62,25 +64,19 @@ async function measure(files: readonly string[]): Promise<[string, Cost][]> {
 
 /** The scenarios whose guests exist. */
 async function runnable(): Promise<readonly string[]> {
-  try {
-    await Deno.stat(`${preferredTree()}/${BUILT}`);
-    return SCENARIOS;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    console.error(`${SCENARIOS.at(-1)} is left out: examples/ci/build.sh has not been run`);
-    return SCENARIOS.slice(0, -1);
-  }
+  if (await exists(`${preferredTree()}/${OF_BUILD.image}`)) return [...SCENARIOS, OF_BUILD.scenario];
+  console.error(`${OF_BUILD.scenario} is left out: examples/ci/build.sh has not been run`);
+  return SCENARIOS;
 }
 
 async function costOf(file: string): Promise<Cost> {
   const args = ["-c", TIMED, "sh", ...el2("test", `${preferredTree()}/${file}`)];
   const shell = new Deno.Command("sh", { args, stdin: "null", stdout: "piped" }).spawn();
-  let text = "", memory = 0, ended = false;
+  let text = "", memory: number | undefined, ended = false;
   const watched = (async () => {
     while (!ended) {
       const pid = /^(\d+)\n/.exec(text)?.[1];
-      // A process that has just ended has no memory: the check before was the last.
-      if (pid !== undefined) memory = await residentMemory(Number(pid), "VmHWM").catch(() => memory);
+      if (pid !== undefined) memory = await memoryWhileRunning(Number(pid), "VmHWM") ?? memory;
       await new Promise((resolve) => setTimeout(resolve, INTERVAL));
     }
   })();
@@ -90,7 +86,7 @@ async function costOf(file: string): Promise<Cost> {
   const { code } = await shell.status;
   // `times` prints those of the shell, and then those of its children: 0m1.166s 0m0.513s.
   const children = /\n(\d+)m([\d.]+)s (\d+)m([\d.]+)s\n$/.exec(text)?.slice(1).map(Number);
-  if (code !== 0 || !children) throw new Error(`el2 test ${file}: exit code ${code}:\n${text}`);
+  if (code !== 0 || !children || memory === undefined) throw new Error(`el2 test ${file}: exit code ${code}:\n${text}`);
   const [userMinutes, user, systemMinutes, system] = children;
   return { seconds: (userMinutes + systemMinutes) * 60 + user + system, memory };
 }

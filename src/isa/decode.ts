@@ -22,12 +22,20 @@ const bySpecificity: readonly Encoding[] = (() => {
 })();
 
 /**
- * Candidates by op0, bits 28:25, which name the group (Arm ARM C4.1); by bits 31:21; and by bits
- * 31:21, then 15:10. Each is found among those before, when first asked for.
+ * The parts of a word's key for the decoder, bits 31:21 and 15:10: where they are in the word, and
+ * how many values each has.
+ */
+export const UPPER_KEY_SHIFT = 21, LOWER_KEY_SHIFT = 10, UPPER_KEYS = 1 << 11, LOWER_KEYS = 1 << 6;
+/** The bits of a word that are in its key, and those in the key's upper part. */
+export const KEY_MASK = 0xffe0fc00, UPPER_KEY_MASK = 0xffe00000;
+
+/**
+ * Candidates by op0, bits 28:25, which name the group (Arm ARM C4.1); by the upper part of the key;
+ * and by that, then the lower part. Each is found among those before, when first asked for.
  */
 const groups: (Encoding[] | undefined)[] = new Array(1 << 4);
-const coarse: (Encoding[] | undefined)[] = new Array(1 << 11);
-const fine: ((Encoding[] | undefined)[] | undefined)[] = new Array(1 << 11);
+const coarse: (Encoding[] | undefined)[] = new Array(UPPER_KEYS);
+const fine: ((Encoding[] | undefined)[] | undefined)[] = new Array(UPPER_KEYS);
 
 const GROUP_MASK = 0x1e000000;
 
@@ -35,22 +43,14 @@ function matching(list: readonly Encoding[], word: number, mask: number): Encodi
   return list.filter((e) => ((e.value ^ word) & e.mask & mask) === 0);
 }
 
-/** Where the parts of a key, bits 31:21 and 15:10, are in a word, and how many values each has. */
-export const UPPER_KEY_SHIFT = 21, LOWER_KEY_SHIFT = 10, UPPER_KEYS = 1 << 11, LOWER_KEYS = 1 << 6;
-/** The key of a word for the candidates of the decoder, 17 bits. */
-export const candidatesKey = (word: number): number =>
-  (word >>> UPPER_KEY_SHIFT) * LOWER_KEYS + (word >>> LOWER_KEY_SHIFT & LOWER_KEYS - 1);
-/** The bits of a word that are in its key, and those in the key's upper part. */
-export const KEY_MASK = 0xffe0fc00, UPPER_KEY_MASK = 0xffe00000;
-
 /**
  * The encodings of words that agree with this one in `known` bits, `KEY_MASK` or
  * `UPPER_KEY_MASK`: the most specific first.
  */
 export function candidates(word: number, known: number): readonly Encoding[] {
-  const key = word >>> UPPER_KEY_SHIFT, upper = coarse[key] ??= matching(groupOf(word), word, UPPER_KEY_MASK);
+  const upperKey = word >>> UPPER_KEY_SHIFT, upper = coarse[upperKey] ??= matching(groupOf(word), word, UPPER_KEY_MASK);
   if (known === UPPER_KEY_MASK) return upper;
-  const lists = fine[key] ??= new Array(LOWER_KEYS);
+  const lists = fine[upperKey] ??= new Array(LOWER_KEYS);
   return lists[word >>> LOWER_KEY_SHIFT & LOWER_KEYS - 1] ??= matching(upper, word, KEY_MASK);
 }
 

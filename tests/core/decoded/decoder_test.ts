@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { encodings } from "../../../src/isa/table.ts";
-import { candidatesKey, decode as encodingOf } from "../../../src/isa/decode.ts";
+import { decode as encodingOf, LOWER_KEY_SHIFT, LOWER_KEYS, UPPER_KEY_SHIFT } from "../../../src/isa/decode.ts";
 import { Candidate } from "../../../src/core/decoded/candidates.ts";
 import { DecodedPages } from "../../../src/core/decoded/decoded-pages.ts";
 import { Handler } from "../../../src/core/decoded/handlers.ts";
@@ -182,8 +182,10 @@ Deno.test("a marked instruction, and all others while there is one, are TypeScri
 
 Deno.test("a wrong candidate, a wrong fill and a wrong kept value are noticed", () => {
   const and = 0x92401c20 | 0, move = 0xaa0103e0 | 0;
-  const candidate = (rig: Rig, word: number) =>
-    DECODER_CANDIDATES.base + rig.halves[(DECODER_KEYS >> 1) + candidatesKey(word)] * Candidate.Size;
+  const candidate = (rig: Rig, word: number) => {
+    const key = (word >>> UPPER_KEY_SHIFT) * LOWER_KEYS + (word >>> LOWER_KEY_SHIFT & LOWER_KEYS - 1);
+    return DECODER_CANDIDATES.base + rig.halves[(DECODER_KEYS >> 1) + key] * Candidate.Size;
+  };
   const spoils: ((rig: Rig) => void)[] = [
     (rig) => rig.halves[(candidate(rig, move) + Candidate.Handler) >> 1]++,
     (rig) => rig.words[(candidate(rig, move) + Candidate.Value) >> 2] ^= 1 << 5,
