@@ -23,7 +23,7 @@ import { benchRecord, recordContest } from "./record.ts";
 import { benchScale, scaleContest } from "./scale.ts";
 import { benchScreens, screensContest } from "./screens.ts";
 import { benchTui, tuiContest } from "./tui.ts";
-import { DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE } from "../src/catalog/catalog.ts";
+import { catalogEntry, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE } from "../src/catalog/catalog.ts";
 import { TIERS } from "../src/core/tiers.ts";
 import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./userland.ts";
 
@@ -113,6 +113,12 @@ if (refused || !chosen.every((name) => Object.hasOwn(known, name)) || !Number.is
 if (values.json && chosen.length > 1) collectDocuments();
 const booted = chosen.includes("boot") || chosen.includes("memory") ? guests : [];
 await setUp(DEBIAN_RELEASES.filter((release) => booted.includes(`debian-${release}`) || release === DEFAULT_DEBIAN_RELEASE));
+for (const guest of booted) {
+  await catalogEntry(guest).catch((error: Error) => {
+    console.error(error.message);
+    Deno.exit(1);
+  });
+}
 for (const name of chosen) {
   nameBench(name);
   const { run, contest } = known[name];
