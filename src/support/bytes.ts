@@ -84,9 +84,11 @@ export class Bytes {
 
   /** Appends a name after its length. */
   text(text: string): this {
-    const bytes = encoder.encode(text);
-    this.unsigned(bytes.length);
-    this.pushAll(bytes);
+    const { length } = text;
+    // Nearly all names are short and of ASCII, where a loop is faster than the encoder.
+    for (let i = 0; i < length; i++) if (text.charCodeAt(i) > 0x7f) return this.#encoded(text);
+    this.unsigned(length);
+    for (let i = 0; i < length; i++) this.push(text.charCodeAt(i));
     return this;
   }
 
@@ -108,6 +110,13 @@ export class Bytes {
   signed(value: number): void {
     for (; value < -64 || value > 63; value >>= 7) this.push(value & 127 | 128);
     this.push(value & 127);
+  }
+
+  #encoded(text: string): this {
+    const bytes = encoder.encode(text);
+    this.unsigned(bytes.length);
+    this.pushAll(bytes);
+    return this;
   }
 
   #grow(more: number): void {

@@ -19,3 +19,12 @@ Deno.test("what is written before a buffer grows is there afterwards, and fields
   other.clear();
   assert.equal(other.length, 0);
 });
+
+Deno.test("a name is written after the number of its bytes in UTF-8, whatever its letters", () => {
+  for (const name of ["", "region0", "prüfen", "a".repeat(200)]) {
+    const bytes = new Bytes(), encoded = new TextEncoder().encode(name);
+    bytes.unsigned(encoded.length);
+    bytes.pushAll(encoded);
+    assert.deepEqual([...new Bytes().text(name).view], [...bytes.view]);
+  }
+});

@@ -5,7 +5,7 @@ import { Handler } from "../decoded/handlers.ts";
 import { DECODED_SIZE } from "../decoded/operands.ts";
 import { CPU, FetchEntry, TlbSet } from "../state/cpu-state.ts";
 import { DECODED_OWNERS, DECODED_PAGE_SIZE, DECODED_PAGES, FIRST_REGION_HANDLER, INSTRUCTIONS_PER_PAGE } from "../state/layout.ts";
-import { mayBranch } from "./instruction.ts";
+import { mayBranchBack } from "./instruction.ts";
 import type { Code } from "./region.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -62,10 +62,10 @@ export class CodeView implements Code {
   }
 
   /**
-   * The first instruction in [index, end) that may be a direct branch; `end` if there is none
+   * The first instruction in [index, end) that may be a direct branch back; `end` if there is none
    * before one that is not known. Most samples ask for hundreds of instructions.
    */
-  nextBranch(index: number, end: number): number {
+  nextBranchBack(index: number, end: number): number {
     const { words, halves } = this.memory;
     while (index < end) {
       const page = this.pageIndex(index), first = index & INSTRUCTIONS_PER_PAGE - 1;
@@ -75,7 +75,7 @@ export class CodeView implements Code {
       for (let i = 0; i < count; i++) {
         const handler = halves[half + i * (DECODED_SIZE >> 1)];
         if (handler === Handler.Decode || handler === Handler.Breakpoint) return end;
-        if (mayBranch(words[word + i])) return index + i;
+        if (mayBranchBack(words[word + i])) return index + i;
       }
       index += count;
     }

@@ -67,11 +67,20 @@ export interface Flow {
   readonly ends: boolean;
 }
 
+/** Masks and values of words (Arm ARM C4.1): the group of branches, B and BL, TBZ and TBNZ. */
+const GROUP = 0x1c000000, BRANCHES = 0x14000000;
+const LINK_EITHER = 0x7c000000, BRANCH = 0x14000000, TEST_EITHER = 0x7e000000, TEST_AND_BRANCH = 0x36000000;
+
 /**
- * Whether a word can be a direct branch: bits 28:26 are 101 in branches, exception generation and
- * system instructions (Arm ARM C4.1).
+ * Whether a word can be a direct branch to itself or to an instruction before it. True for some
+ * words that are none: exception generation and system instructions are of the same group.
  */
-export const mayBranch = (word: number): boolean => (word >>> 26 & 7) === 5;
+export function mayBranchBack(word: number): boolean {
+  if ((word & GROUP) !== BRANCHES) return false;
+  // imm26, imm14 or imm19, with its sign.
+  if ((word & LINK_EITHER) === BRANCH) return word << 6 <= 0;
+  return (word & TEST_EITHER) === TEST_AND_BRANCH ? word << 13 >> 18 <= 0 : word << 8 >> 13 <= 0;
+}
 
 const flows = new WordTable<Flow>(findFlow, FLOWS_SHIFT);
 

@@ -79,6 +79,9 @@ export interface RegionModule {
 /** Bytes of late calls in a region, in most cases. */
 const LATE_CALLS = 0x100;
 
+/** Hold the module that is encoded: new ones take longer than writing into them. */
+const encoded = new Bytes(0x2_0000), section = new Bytes(0x2_0000);
+
 /** Name of the function of a part, and of the function of its first instruction. */
 export const regionName = (part: number): string => `region${part}`;
 export const firstName = (part: number): string => `first${part}`;
@@ -119,7 +122,7 @@ export function generateModule(known: Callees, memory: ImportedMemory, parts: re
     f.append(region, {}, names);
     module.place(head, firstName(i));
   });
-  const { bytes, gaps } = module.encodeWithGaps();
+  const { bytes, gaps } = module.encodeWithGaps(encoded, section);
   return { bytes, sizes: functions.map(({ region }) => region.code.length), gaps: gaps.flatMap(({ at, tag }) => [at, tag]) };
 }
 

@@ -562,7 +562,7 @@ export class Translator {
 function headFor(code: CodeView, at: number): Pick<Place, "head" | "isLoop"> {
   let loop = -Infinity;
   const end = at + LOOP_REACH;
-  for (let from = code.nextBranch(at, end); from < end; from = code.nextBranch(from + 1, end)) {
+  for (let from = code.nextBranchBack(at, end); from < end; from = code.nextBranchBack(from + 1, end)) {
     const { offset } = flowOf(code.word(from));
     if (offset !== undefined && from + offset <= at) loop = Math.max(loop, from + offset);
   }

@@ -62,10 +62,10 @@ export interface ImportedMemory {
 export class FunctionBuilder {
   readonly locals: ValueType[] = [];
   /**
-   * Branch hints: position of an `if` or `br_if` in the code, and whether it is likely taken
-   * (metadata.code.branch_hint).
+   * Branch hints: twice the position of an `if` or `br_if` in the code, and 1 more if it is likely
+   * taken (metadata.code.branch_hint).
    */
-  readonly hints: { at: number; likely: boolean }[] = [];
+  readonly hints: number[] = [];
   readonly gaps: Gap[] = [];
   readonly #outerBranches: OuterBranch[] = [];
   readonly #lateCalls: LateCall[] = [];
@@ -235,7 +235,7 @@ export class FunctionBuilder {
 
   /** `if` whose condition V8 may take to hold (or not to hold) nearly always. */
   ifLikely(likely: boolean, then: (label: Label) => void, otherwise?: (label: Label) => void, result?: ValueType): this {
-    this.hints.push({ at: this.code.length, likely });
+    this.hints.push(2 * this.code.length + (likely ? 1 : 0));
     return this.if(then, otherwise, result);
   }
 
@@ -262,31 +262,23 @@ export class FunctionBuilder {
     labels: Readonly<Record<string, Label>> = {},
     functions: Readonly<Record<string, FunctionBuilder>> = {},
   ): this {
-    let from = 0;
-    const hints = fragment.hints.values(), later = fragment.gaps.values();
-    let hint = hints.next().value, constant = later.next().value;
-    const copyTo = (to: number) => {
-      while (hint && hint.at < to) {
-        this.hints.push({ at: this.code.length + hint.at - from, likely: hint.likely });
-        hint = hints.next().value;
-      }
-      while (constant && constant.at < to) {
-        this.gaps.push({ at: this.code.length + constant.at - from, tag: constant.tag });
-        constant = later.next().value;
-      }
-      this.code.copy(fragment.code, from, to);
-      from = to;
-    };
-    const gaps: (OuterBranch | LateCall)[] = fragment.#lateCalls.length
+    const { code } = this, { hints, gaps } = fragment;
+    const open: (OuterBranch | LateCall)[] = fragment.#lateCalls.length
       ? [...fragment.#outerBranches, ...fragment.#lateCalls].sort((a, b) => a.at - b.at)
       : fragment.#outerBranches;
-    for (const gap of gaps) {
-      copyTo(gap.at);
-      if ("depth" in gap) this.#unsigned(this.#depth - labels[gap.name].depth + gap.depth);
-      else if (gap.name in functions) this.#unsigned(functions[gap.name].index);
-      else this.#lateCalls.push({ at: this.code.length, name: gap.name });
+    let from = 0, hint = 0, gap = 0;
+    for (let i = 0; i <= open.length; i++) {
+      const to = i < open.length ? open[i].at : fragment.code.length, moved = code.length - from;
+      for (; hint < hints.length && hints[hint] < 2 * to; hint++) this.hints.push(hints[hint] + 2 * moved);
+      for (; gap < gaps.length && gaps[gap].at < to; gap++) this.gaps.push({ at: gaps[gap].at + moved, tag: gaps[gap].tag });
+      code.copy(fragment.code, from, to);
+      from = to;
+      if (i === open.length) break;
+      const place = open[i], { name } = place;
+      if ("depth" in place) this.#unsigned(this.#depth - labels[name].depth + place.depth);
+      else if (name in functions) this.#unsigned(functions[name].index);
+      else this.#lateCalls.push({ at: code.length, name });
     }
-    copyTo(fragment.code.length);
     return this;
   }
 
@@ -352,8 +344,10 @@ export class FunctionBuilder {
   }
 }
 
-/** Bytes of a module besides its code in most cases, and of a branch hint. */
-const BESIDE_CODE = 0x400, HINT_BYTES = 4;
+interface FunctionType {
+  readonly parameters: readonly ValueType[];
+  readonly results: readonly ValueType[];
+}
 
 interface Import {
   module: string;
@@ -371,11 +365,7 @@ interface Global {
  * A module under construction. Declare all imported functions before its own first function.
  */
 export class WasmModule {
-  readonly #types = new Map<string, number>();
-  /** The one that was asked for last: mostly it is asked for again. */
-  #latestType: { readonly parameters: readonly ValueType[]; readonly results: readonly ValueType[]; readonly index: number } | undefined;
-  /** The types as the module has them. */
-  readonly #encodings: number[][] = [];
+  readonly #types: FunctionType[] = [];
   readonly #imports: Import[] = [];
   readonly #functions: FunctionBuilder[] = [];
   readonly #exports: { name: string; index: number }[] = [];
@@ -465,13 +455,14 @@ export class WasmModule {
     return this.encodeWithGaps().bytes;
   }
 
-  /** The same, and where its gaps are. */
-  encodeWithGaps(): { readonly bytes: Uint8Array<ArrayBuffer>; readonly gaps: readonly Gap[] } {
-    let expected = BESIDE_CODE;
-    for (const { code, hints } of this.#functions) expected += code.length + HINT_BYTES * hints.length;
-    const out = new Bytes(expected), gaps: Gap[] = [];
+  /**
+   * The same, and where its gaps are.
+   * @param out, body hold the module and its sections until then
+   */
+  encodeWithGaps(out = new Bytes(), body = new Bytes()): { readonly bytes: Uint8Array<ArrayBuffer>; readonly gaps: readonly Gap[] } {
+    const gaps: Gap[] = [];
+    out.clear();
     out.pushAll([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
-    const body = new Bytes(expected);
     /** Appends a section; `fill` appends its `count` items to `body`. */
     const section = (id: number, count: number, fill: () => void) => {
       body.clear();
@@ -482,7 +473,15 @@ export class WasmModule {
     };
     const functionTypes = this.#functions.map((f) => this.#type(f.parameters, f.results));
 
-    section(1, this.#types.size, () => this.#encodings.forEach((type) => body.pushAll(type)));
+    section(1, this.#types.length, () => {
+      for (const { parameters, results } of this.#types) {
+        body.push(0x60);
+        for (const types of [parameters, results]) {
+          body.unsigned(types.length);
+          for (const type of types) body.push(VALUE_TYPES[type]);
+        }
+      }
+    });
     const table = this.#importedTable;
     section(2, this.#imports.length + (this.#memory ? 1 : 0) + (table ? 1 : 0), () => {
       for (const { module, name, type } of this.#imports) {
@@ -550,10 +549,10 @@ export class WasmModule {
       const start = locals[i].length;
       body.unsigned(index);
       body.unsigned(hints.length);
-      for (const { at, likely } of hints) {
-        body.unsigned(start + at);
+      for (const hint of hints) {
+        body.unsigned(start + (hint >> 1));
         body.push(1);
-        body.push(likely ? 1 : 0);
+        body.push(hint & 1);
       }
     });
     out.push(0);
@@ -561,18 +560,20 @@ export class WasmModule {
   }
 
   #type(parameters: readonly ValueType[], results: readonly ValueType[]): number {
-    const latest = this.#latestType;
-    if (latest?.parameters === parameters && latest.results === results) return latest.index;
-    const key = `${parameters}>${results}`;
-    let index = this.#types.get(key);
-    if (index === undefined) {
-      this.#types.set(key, index = this.#types.size);
-      const list = (types: readonly ValueType[]) => [types.length, ...types.map((t) => VALUE_TYPES[t])];
-      this.#encodings.push([0x60, ...list(parameters), ...list(results)]);
+    const types = this.#types;
+    for (let i = 0; i < types.length; i++) {
+      if (sameTypes(types[i].parameters, parameters) && sameTypes(types[i].results, results)) return i;
     }
-    this.#latestType = { parameters, results, index };
-    return index;
+    types.push({ parameters, results });
+    return types.length - 1;
   }
+}
+
+function sameTypes(a: readonly ValueType[], b: readonly ValueType[]): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** The locals of a function as its body encodes them: runs of one type. */
