@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Place } from "../place.ts";
 import { el2 } from "../program.ts";
 import { fishCommand, nativeProgram } from "../../../scripts/native-tools.ts";
-import { el2Command } from "../../support/el2.ts";
+import { denoFolder, el2Command } from "../../support/el2.ts";
 import { makeProgram } from "../../../src/cli/main.ts";
 import { commandTree } from "../../../src/cli/common/command-tree.ts";
 import { completions } from "../../../src/cli/commands/completion.ts";
@@ -91,7 +91,8 @@ words=(el2 vm show p); CURRENT=4; _el2`,
   };
   for (const [shell, text] of Object.entries(calls)) {
     const file = await script(shell);
-    const env = { XDG_RUNTIME_DIR: place.folder, HOME: place.folder };
+    // Without its folder Deno would get all packages again.
+    const env = { XDG_RUNTIME_DIR: place.folder, HOME: place.folder, DENO_DIR: denoFolder() };
     const [program, ...options] = shell === "fish" ? await fishCommand() : [shell === "zsh" ? await nativeProgram("zsh") : shell];
     const { stdout, stderr } = await new Deno.Command(program, { args: [...options, "-c", text(file)], env, stdin: "null" }).output();
     const words = decoded(stdout).trim().split("\n").map((line) => line.split("\t")[0]);
