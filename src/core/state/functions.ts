@@ -6,7 +6,7 @@
 // store `CPU.IP` before; callers of those that read the time also `CPU.END`.
 
 import type { Callees, Library } from "../wasm/library.ts";
-import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
+import type { FunctionBuilder, FunctionType, ValueType } from "../wasm/module.ts";
 
 /** Bits of an access descriptor, above the size in bytes (1, 2, 4, 8, 16, 64) in its low byte. */
 export const Access = {
@@ -33,12 +33,7 @@ export const Access = {
   ElementsShift: 20,
 } as const;
 
-interface Signature {
-  readonly parameters: readonly ValueType[];
-  readonly results: readonly ValueType[];
-}
-
-const signature = (parameters: readonly ValueType[], ...results: readonly ValueType[]): Signature => ({ parameters, results });
+const signature = (parameters: readonly ValueType[], ...results: readonly ValueType[]): FunctionType => ({ parameters, results });
 
 /**
  * The signatures. The first group is of the MMU, exceptions and system registers, the second of the
@@ -173,7 +168,7 @@ export const Functions = {
    * instructions of these words go.
    */
   dropDecoded: signature(["i32", "i32"]),
-} as const satisfies Record<string, Signature>;
+} as const satisfies Record<string, FunctionType>;
 
 /** Name of a function of the seam. */
 export type FunctionName = keyof typeof Functions;

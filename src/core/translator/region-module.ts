@@ -80,7 +80,7 @@ export interface RegionModule {
 const LATE_CALLS = 0x100;
 
 /** Hold the module that is encoded: new ones take longer than writing into them. */
-const encoded = new Bytes(0x2_0000), section = new Bytes(0x2_0000);
+const encoded = new Bytes(), section = new Bytes();
 
 /** Name of the function of a part, and of the function of its first instruction. */
 export const regionName = (part: number): string => `region${part}`;

@@ -1,7 +1,7 @@
 // The functions of the core's Wasm module, by name, so that the parts of the core (decoded
 // instructions, MMU, exceptions, FP helpers, interpreter) can call each other whatever their order.
 
-import { FunctionBuilder, type ValueType, type WasmModule } from "./module.ts";
+import { FunctionBuilder, type FunctionType, sameType, type ValueType, type WasmModule } from "./module.ts";
 
 /** Functions that can be called. */
 export interface Callees {
@@ -14,12 +14,10 @@ export interface Callees {
 }
 
 /** The signature of a function, for its callers. Plain data. */
-export interface KnownFunction {
+export interface KnownFunction extends FunctionType {
   readonly name: string;
   /** In the module's function space. */
   readonly index: number;
-  readonly parameters: readonly ValueType[];
-  readonly results: readonly ValueType[];
 }
 
 /** The functions of a module that is complete. */
@@ -108,7 +106,7 @@ export class Library implements Callees {
 
 /** The function, which must have this signature. */
 function withSignature(f: FunctionBuilder, parameters: readonly ValueType[], results: readonly ValueType[]): FunctionBuilder {
-  if (f.parameters.join() !== parameters.join() || f.results.join() !== results.join()) {
+  if (!sameType(f, parameters, results)) {
     throw new Error(`function ${f.name} has the signature (${f.parameters}) -> (${f.results})`);
   }
   return f;

@@ -344,7 +344,8 @@ export class FunctionBuilder {
   }
 }
 
-interface FunctionType {
+/** The type of a function: what it takes and gives. */
+export interface FunctionType {
   readonly parameters: readonly ValueType[];
   readonly results: readonly ValueType[];
 }
@@ -457,7 +458,7 @@ export class WasmModule {
 
   /**
    * The same, and where its gaps are.
-   * @param out, body hold the module and its sections until then
+   * @param out, body hold the module and one of its sections until this returns
    */
   encodeWithGaps(out = new Bytes(), body = new Bytes()): { readonly bytes: Uint8Array<ArrayBuffer>; readonly gaps: readonly Gap[] } {
     const gaps: Gap[] = [];
@@ -561,12 +562,15 @@ export class WasmModule {
 
   #type(parameters: readonly ValueType[], results: readonly ValueType[]): number {
     const types = this.#types;
-    for (let i = 0; i < types.length; i++) {
-      if (sameTypes(types[i].parameters, parameters) && sameTypes(types[i].results, results)) return i;
-    }
+    for (let i = 0; i < types.length; i++) if (sameType(types[i], parameters, results)) return i;
     types.push({ parameters, results });
     return types.length - 1;
   }
+}
+
+/** Whether a function is of this type. */
+export function sameType(type: FunctionType, parameters: readonly ValueType[], results: readonly ValueType[]): boolean {
+  return sameTypes(type.parameters, parameters) && sameTypes(type.results, results);
 }
 
 function sameTypes(a: readonly ValueType[], b: readonly ValueType[]): boolean {
