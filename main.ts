@@ -6,7 +6,7 @@ import { startWorker, WORKER_NAME } from "./src/session/client.ts";
 import { VERSION } from "./src/support/version.ts";
 
 /** Commands that run a machine: its worker loads in parallel with the command line. */
-const RUNNING = [undefined, "run", "boot", "record", "replay"];
+const RUNNING = [undefined, "run", "boot", "record", "replay", "serve"];
 
 if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined") {
   import("./src/session/worker.ts").then((worker) => worker.serveMachine());

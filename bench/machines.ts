@@ -91,7 +91,7 @@ async function runTask(tree: string, ...words: string[]): Promise<void> {
 export function el2(...words: string[]): string[] {
   // The permissions of the task `el2`, but for what a bench never needs.
   const { tree } = preferred;
-  const rights = ["--allow-read", "--allow-write", "--allow-env", ...WORKER_OPTIONS];
+  const rights = ["--allow-read", "--allow-write", "--allow-env", "--allow-ffi", ...WORKER_OPTIONS];
   const { environment, options } = memorySettings(tree);
   const run = [Deno.execPath(), "run", "--config", `${tree}/deno.json`, ...rights, ...options, `${tree}/main.ts`, ...words];
   return environment.length ? ["env", ...environment, ...run] : run;

@@ -38,7 +38,7 @@ function findDeno() {
 
 /** What keeps the surroundings out of the start: no configuration, package or module of others. */
 const PERMISSIONS = [
-  ...["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run", "--no-prompt"],
+  ...["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run", "--allow-ffi", "--no-prompt"],
   ...[
     "--unstable-worker-options",
     "--deny-import=worker-options.el2.invalid",

@@ -7,6 +7,7 @@ import * as v from "valibot";
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import { WasmCore } from "../core/core.ts";
 import { coreFor } from "../core/core-module.ts";
+import { DECODED_PAGES } from "../core/state/layout.ts";
 import { writeDevicetree } from "../devicetree/writer.ts";
 import { CONSOLE_INPUT_INTID, ConsoleInput } from "../host/console-input.ts";
 import type { HostEvent, VmState } from "../host/events.ts";
@@ -33,7 +34,7 @@ import { Vmid } from "../inspection/guest-names.ts";
 import { QueueRpcs } from "../inspection/queue-rpcs.ts";
 import { attachPlatformDevices } from "./crosvm-devices.ts";
 import { GuestSystem } from "./guest-system.ts";
-import { type BootPlan, DEFAULT_TIER, PRIMARY_CONSOLE, type RunPlan, type SessionPlan } from "../plans/plan.ts";
+import { type BootPlan, DEFAULT_TIER, PRIMARY_CONSOLE, type RunPlan, type SessionPlan, startsKernel } from "../plans/plan.ts";
 import { Outside, type OutsideDoor } from "../outside/outside.ts";
 import { attachClock, attachMessages, attachSerial, attachUart } from "./platform-devices.ts";
 import { attachVirtio } from "./primary-devices.ts";
@@ -47,6 +48,7 @@ import { readRootImages } from "./root-images.ts";
 import { compactSymbols } from "../symbols/elf-symbols.ts";
 import { deviceId } from "../virtio/plan.ts";
 import { DeviceMaker } from "./virtio-devices.ts";
+import { preferHugePages } from "../support/huge-pages.ts";
 import { PAGE_SIZE, WASM_PAGE_SIZE } from "../support/sizes.ts";
 
 /**
@@ -67,6 +69,9 @@ export function prepare(memory: number): void {
   coreFor(ramLayout(map), map.wasmSize);
 }
 
+/** From here to its end an operating system uses the Wasm memory densely: decoded pages and RAM. */
+const DENSE_FROM = DECODED_PAGES.base;
+
 const ramLayout = (map: MemoryMap) => ({ base: RAM_BASE, wasmAddress: RAM_OFFSET, size: map.ramEnd - RAM_BASE });
 
 /** The same without images and whatever else would be in RAM, for `System.load`. */
@@ -84,6 +89,7 @@ function assembleWith(
   const pages = map.wasmSize / WASM_PAGE_SIZE;
   const limits = memoryLimits(plan.memoryBudget);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  if (startsKernel(plan)) preferHugePages(memory, DENSE_FROM);
   const core = new WasmCore(memory, ramLayout(map), {
     tier: plan.tier ?? DEFAULT_TIER,
     codeBytes: limits.code / CODE_FACTOR,

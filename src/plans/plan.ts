@@ -2,6 +2,7 @@
 // configuration before the machine starts. It is plain data, so that it can be posted to the
 // worker, recorded and compared.
 
+import { MiB } from "../support/sizes.ts";
 import type { Tier } from "../core/tiers.ts";
 import type { DevicePlan } from "../virtio/plan.ts";
 import type { RecordedRun } from "./recorded-run.ts";
@@ -177,6 +178,18 @@ export function bare({ cpus, memory, turbo, seed, behaviour, root, what }: Sessi
 /** The virtio devices of a machine's VMs. */
 export function plannedDevices({ what }: SessionPlan): readonly DevicePlan[] {
   return what.kind === "boot" ? what.devices ?? [] : what.host.vms.flatMap(({ devices = [] }) => devices);
+}
+
+/** Bytes of an operating system's kernel at least. */
+const KERNEL = 2 * MiB;
+
+/**
+ * Whether a VM starts with the kernel of an operating system, which uses all of its memory: other
+ * programs use a few pages here and there.
+ */
+export function startsKernel({ what }: SessionPlan): boolean {
+  const images = what.kind === "run" ? what.host.vms.map(({ image }) => image.bytes) : [what.image, what.firmware?.code];
+  return images.some((image) => image !== undefined && image.length >= KERNEL);
 }
 
 /** The files that keep firmware variables of a machine's VMs. */

@@ -1,5 +1,6 @@
-// The rights of the worker that runs guests: it opens the disks of its plan, and then, before its
-// machine begins, gives up all rights but to read el2's own code and cache. Deno starts a worker
+// The rights of the worker that runs guests: it opens the disks of its plan, may load the C library
+// for huge pages (support/huge-pages.ts), and then, before its machine begins, gives up all rights
+// but to read el2's own code and cache. Deno starts a worker
 // with fewer rights than its process only with an unstable flag.
 
 import { codeIn, coresIn, namedCacheFolder } from "../support/cache-name.ts";
@@ -38,7 +39,7 @@ export function codeOf(entry: URL): readonly URL[] {
 export function workerPermissions(code: readonly URL[]): Deno.PermissionOptionsObject {
   const cache = namedCacheFolder();
   const read = [ALL_FILES, ...code, ...cache === undefined ? [] : [coresIn(cache), codeIn(cache)]];
-  return { read, write: true, net: false, run: false, env: false, sys: false, ffi: false, import: false };
+  return { read, write: true, net: false, run: false, env: false, sys: false, ffi: "inherit", import: false };
 }
 
 /** Whether this thread is a worker that has its own rights. Every process may read variables. */
@@ -47,14 +48,15 @@ export function isConfined(): boolean {
 }
 
 /**
- * This thread, a confined worker, opens no files from now on but el2's own code and cache.
+ * This thread, a confined worker, opens no files from now on but el2's own code and cache, and
+ * loads no libraries.
  * @throws Error if it still has more rights
  */
-export function giveUpFiles(): void {
-  const rights = [{ name: "write" }, { name: "read", path: ALL_FILES }] as const;
+export function giveUpRights(): void {
+  const rights = [{ name: "write" }, { name: "read", path: ALL_FILES }, { name: "ffi" }] as const;
   for (const right of rights) {
     if (Deno.permissions.revokeSync(right).state === "granted") {
-      throw new Error(`the worker of guests keeps its right to ${right.name} files`);
+      throw new Error(`the worker of guests keeps its right to ${right.name}`);
     }
   }
 }

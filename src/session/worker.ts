@@ -5,7 +5,9 @@ import { keepCores, saveRegions } from "../assembly/core-cache.ts";
 import { useComputer } from "../outside/computer.ts";
 import { useFiles } from "../support/files.ts";
 import { boundGarbage } from "../support/garbage.ts";
+import { allowHugePages } from "../support/huge-pages.ts";
 import type { Address } from "../formats/ip-addresses.ts";
+import { startsKernel } from "../plans/plan.ts";
 import type { Request, SessionEvent } from "../protocol/protocol.ts";
 import { writeBugReport } from "../engine/bug-report.ts";
 import { Calls } from "./calls.ts";
@@ -18,7 +20,7 @@ import { Outbox } from "./outbox.ts";
 import { OwnDisks } from "./own-disks.ts";
 import { remoteComputer, remoteFiles } from "./remote-computer.ts";
 import { RemoteSockets } from "./remote-sockets.ts";
-import { giveUpFiles, isConfined } from "./worker-rights.ts";
+import { giveUpRights, isConfined } from "./worker-rights.ts";
 
 /** Listens to requests. Call it once, in the worker. */
 export function serveMachine(): void {
@@ -38,14 +40,15 @@ export function serveMachine(): void {
   globalThis.onmessage = ({ data }: MessageEvent<readonly Request[] | Connection | SocketMessage | RightsQuestion>) => {
     if (!("kind" in data)) {
       const start = data.find((request) => request.kind === "start");
+      if (start && startsKernel(start.plan)) allowHugePages();
       if (start && confined) {
         disks.openAll(start.plan);
-        giveUpFiles();
+        giveUpRights();
       }
       return server.take(data, () => taken++);
     }
     if (data.kind === "rights") {
-      if (confined) giveUpFiles();
+      if (confined) giveUpRights();
       import("./tried-rights.ts").then(({ triedRights }) => data.port.postMessage(triedRights()));
     } else if (data.kind === "connect") {
       bell = new Int32Array(data.bell);

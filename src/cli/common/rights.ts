@@ -7,7 +7,10 @@ import { plannedDevices, type SessionPlan } from "../../plans/plan.ts";
 /** A right that a process of el2 can have. */
 export type Right = "read" | "write" | "env" | "net" | "run";
 
-/** Rights that no process of el2 needs, however it was started. */
+/**
+ * Rights that no process of el2 needs, however it was started; `ffi` has gone to the worker that
+ * starts first (`session/worker-rights.ts`).
+ */
 const NEVER = ["ffi", "sys", "import"] as const;
 
 /** Every kind of right that Deno knows. */

@@ -9,7 +9,7 @@ import { V8_OPTIONS } from "../../support/v8-options.ts";
  * tasks of deno.json.
  */
 export const PERMISSIONS: readonly string[] = [
-  ...["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run", "--no-prompt"],
+  ...["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run", "--allow-ffi", "--no-prompt"],
   ...WORKER_OPTIONS,
   ...V8_OPTIONS,
 ];
