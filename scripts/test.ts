@@ -10,7 +10,7 @@ import { PassedBatches, treeOf } from "./passed-batches.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 /** Those of el2, and what tests read of the computer. */
-export const RIGHTS = [...PERMISSIONS, "--allow-ffi", "--allow-sys=uid"];
+export const RIGHTS = [...PERMISSIONS, "--allow-sys=uid"];
 /** Tests are about the sources, also where the worker is prepared. */
 const ENVIRONMENT = { [FROM_SOURCES]: "1" };
 /** Files of one process: few enough that the last process does not run alone for long. */

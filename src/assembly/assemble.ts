@@ -34,7 +34,7 @@ import { Vmid } from "../inspection/guest-names.ts";
 import { QueueRpcs } from "../inspection/queue-rpcs.ts";
 import { attachPlatformDevices } from "./crosvm-devices.ts";
 import { GuestSystem } from "./guest-system.ts";
-import { type BootPlan, DEFAULT_TIER, PRIMARY_CONSOLE, type RunPlan, type SessionPlan, startsKernel } from "../plans/plan.ts";
+import { type BootPlan, DEFAULT_TIER, PRIMARY_CONSOLE, type RunPlan, type SessionPlan } from "../plans/plan.ts";
 import { Outside, type OutsideDoor } from "../outside/outside.ts";
 import { attachClock, attachMessages, attachSerial, attachUart } from "./platform-devices.ts";
 import { attachVirtio } from "./primary-devices.ts";
@@ -69,7 +69,7 @@ export function prepare(memory: number): void {
   coreFor(ramLayout(map), map.wasmSize);
 }
 
-/** From here to its end an operating system uses the Wasm memory densely: decoded pages and RAM. */
+/** An operating system uses its memory densely from here on: decoded pages and RAM. */
 const DENSE_FROM = DECODED_PAGES.base;
 
 const ramLayout = (map: MemoryMap) => ({ base: RAM_BASE, wasmAddress: RAM_OFFSET, size: map.ramEnd - RAM_BASE });
@@ -89,7 +89,7 @@ function assembleWith(
   const pages = map.wasmSize / WASM_PAGE_SIZE;
   const limits = memoryLimits(plan.memoryBudget);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  if (startsKernel(plan)) preferHugePages(memory, DENSE_FROM);
+  preferHugePages(memory, DENSE_FROM);
   const core = new WasmCore(memory, ramLayout(map), {
     tier: plan.tier ?? DEFAULT_TIER,
     codeBytes: limits.code / CODE_FACTOR,

@@ -2,12 +2,12 @@
 // configuration before the machine starts. It is plain data, so that it can be posted to the
 // worker, recorded and compared.
 
-import { MiB } from "../support/sizes.ts";
 import type { Tier } from "../core/tiers.ts";
 import type { DevicePlan } from "../virtio/plan.ts";
 import type { RecordedRun } from "./recorded-run.ts";
 import type { NativeHostPlan, VariablesPlan } from "../host/plan.ts";
 import type { Behaviour } from "../hypervisor/services/behaviour.ts";
+import { MiB } from "../support/sizes.ts";
 
 export {
   DEFAULT_NET_POLICY,
@@ -180,14 +180,14 @@ export function plannedDevices({ what }: SessionPlan): readonly DevicePlan[] {
   return what.kind === "boot" ? what.devices ?? [] : what.host.vms.flatMap(({ devices = [] }) => devices);
 }
 
-/** Bytes of an operating system's kernel at least. */
+/** Bytes at least of a kernel, or of firmware that loads one. */
 const KERNEL = 2 * MiB;
 
 /**
- * Whether a VM starts with the kernel of an operating system, which uses all of its memory: other
- * programs use a few pages here and there.
+ * Whether a VM starts with an operating system, which uses all of its memory: other programs use a
+ * few pages here and there.
  */
-export function startsKernel({ what }: SessionPlan): boolean {
+export function startsSystem({ what }: SessionPlan): boolean {
   const images = what.kind === "run" ? what.host.vms.map(({ image }) => image.bytes) : [what.image, what.firmware?.code];
   return images.some((image) => image !== undefined && image.length >= KERNEL);
 }

@@ -1,7 +1,7 @@
 // The rights of the worker that runs guests: it opens the disks of its plan, may load the C library
 // for huge pages (support/huge-pages.ts), and then, before its machine begins, gives up all rights
-// but to read el2's own code and cache. Deno starts a worker
-// with fewer rights than its process only with an unstable flag.
+// but to read el2's own code and cache. Deno starts a worker with fewer rights than its process
+// only with an unstable flag.
 
 import { codeIn, coresIn, namedCacheFolder } from "../support/cache-name.ts";
 

@@ -7,7 +7,7 @@ import { useFiles } from "../support/files.ts";
 import { boundGarbage } from "../support/garbage.ts";
 import { allowHugePages } from "../support/huge-pages.ts";
 import type { Address } from "../formats/ip-addresses.ts";
-import { startsKernel } from "../plans/plan.ts";
+import { startsSystem } from "../plans/plan.ts";
 import type { Request, SessionEvent } from "../protocol/protocol.ts";
 import { writeBugReport } from "../engine/bug-report.ts";
 import { Calls } from "./calls.ts";
@@ -40,7 +40,7 @@ export function serveMachine(): void {
   globalThis.onmessage = ({ data }: MessageEvent<readonly Request[] | Connection | SocketMessage | RightsQuestion>) => {
     if (!("kind" in data)) {
       const start = data.find((request) => request.kind === "start");
-      if (start && startsKernel(start.plan)) allowHugePages();
+      if (start && startsSystem(start.plan)) allowHugePages();
       if (start && confined) {
         disks.openAll(start.plan);
         giveUpRights();

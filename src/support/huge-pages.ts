@@ -21,8 +21,8 @@ export function allowHugePages(): void {
 }
 
 /**
- * The memory gets huge pages from an address on, where it is touched first: it will be used
- * densely. A hint: a system that has none gives the usual pages.
+ * The memory gets huge pages from an address on, where it is touched first; only in a thread that
+ * allows them. A hint: a system that has none gives the usual pages.
  * @param from the address of a page
  */
 export function preferHugePages({ buffer }: WebAssembly.Memory, from: number): void {

@@ -1,18 +1,22 @@
 // A machine with a kernel gets huge pages: Linux lists the advice with the mappings of its process.
 
 import assert from "node:assert/strict";
-import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
+import { ConsoleProgram } from "../support/console.ts";
+import { el2Command } from "../support/el2.ts";
 import { ROOT } from "../support/files.ts";
 
 /** MiB of RAM of the machines. */
 const MEMORY = 64;
 
-/** MiB of a process in mappings that may have huge pages: `hg` in VmFlags of proc_pid_smaps(5). */
-function advised(pid: number): number {
-  // Deno reads /proc only with all permissions.
-  const { stdout } = new Deno.Command("cat", { args: [`/proc/${pid}/smaps`], stderr: "null" }).outputSync();
+const SMALL = new URL("assets/guests/hello.bin", ROOT).pathname;
+
+/** The right that they need. */
+const FFI = "--allow-ffi";
+
+/** MiB in mappings that may have huge pages: `hg` among the flags of proc_pid_smaps(5). */
+function advised(mappings: string): number {
   let size = 0, sum = 0;
-  for (const line of new TextDecoder().decode(stdout).split("\n")) {
+  for (const line of mappings.split("\n")) {
     const kibibytes = /^Size: +(\d+) kB/.exec(line)?.[1];
     if (kibibytes !== undefined) size = Number(kibibytes);
     else if (/^VmFlags:.* hg\b/.test(line)) sum += size;
@@ -20,26 +24,18 @@ function advised(pid: number): number {
   return sum / 1024;
 }
 
-/** The most that is advised while el2 boots an image, until `enough` or the end of the run. */
-async function advisedIn(image: string, enough: number, permissions = PERMISSIONS): Promise<number> {
-  const words = ["boot", image, "--memory", `${MEMORY}MiB`, "--stdio", "--timeout", "60s"];
-  const args = ["run", "-q", "--no-check", ...permissions, new URL("main.ts", ROOT).href, ...words];
-  const child = new Deno.Command(Deno.execPath(), { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
-  let most = 0, ended = false;
-  child.status.then(() => ended = true);
-  while (!ended && most < enough) {
-    most = Math.max(most, advised(child.pid));
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  if (!ended) child.kill("SIGKILL");
-  await child.status;
-  return most;
+/** MiB that are advised once the guest of an image runs; `without` this flag of el2's process. */
+async function advisedFor(image: string, without?: string): Promise<number> {
+  const command = el2Command("boot", image, "--memory", `${MEMORY}MiB`, "--stdio");
+  await using el2 = new ConsoleProgram(command.filter((word) => word !== without));
+  await el2.expect(/tick 2/, 60);
+  return advised(await el2.mappings());
 }
 
-/** hello.bin, which ends soon, with zeros after it, so that it has the size of a kernel. */
+/** The same program with zeros after it, so that it has the size of a kernel. */
 async function large(folder: string): Promise<string> {
   const bytes = new Uint8Array(3 << 20), path = `${folder}/large.bin`;
-  bytes.set(await Deno.readFile(new URL("assets/guests/hello.bin", ROOT)));
+  bytes.set(await Deno.readFile(SMALL));
   await Deno.writeFile(path, bytes);
   return path;
 }
@@ -51,9 +47,10 @@ Deno.test({
     const folder = await Deno.makeTempDir({ prefix: "el2-" });
     try {
       const image = await large(folder);
-      assert.ok(await advisedIn(image, MEMORY) >= MEMORY, "no advice for a large image");
-      assert.equal(await advisedIn(new URL("assets/guests/hello.bin", ROOT).pathname, MEMORY), 0);
-      assert.equal(await advisedIn(image, MEMORY, PERMISSIONS.filter((flag) => flag !== "--allow-ffi")), 0);
+      assert.ok(await advisedFor(image) >= MEMORY, "no advice for a large image");
+      assert.equal(await advisedFor(SMALL), 0);
+      assert.ok(el2Command().includes(FFI));
+      assert.equal(await advisedFor(image, FFI), 0);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

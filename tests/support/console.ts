@@ -91,6 +91,12 @@ export class ConsoleProgram {
     return Number(/(\d+) kB/.exec(new TextDecoder().decode(stdout))?.[1]) / 1024;
   }
 
+  /** Its mappings, as proc_pid_smaps(5) has them. */
+  async mappings(): Promise<string> {
+    const { stdout } = await new Deno.Command("cat", { args: [`/proc/${this.#child.pid}/smaps`] }).output();
+    return new TextDecoder().decode(stdout);
+  }
+
   /** Sends it a signal. */
   kill(signal: Deno.Signal): void {
     this.#child.kill(signal);
