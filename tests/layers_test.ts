@@ -277,8 +277,9 @@ Deno.test("no module waits for the values of one that waits for its own", async 
   assert.deepEqual([...imports.keys()].map((file) => file.slice(SOURCE.href.length)), []);
 });
 
-Deno.test("the demo's first frame waits for no module of Node, which take longer to load than all others", async () => {
-  const needed = new Set(["main.ts", "src/cli/start/opening.ts"].map((path) => new URL(`../${path}`, import.meta.url).href));
+/** The files that files load before their own code runs, and the modules of Node among those. */
+async function loadedBy(...paths: string[]): Promise<{ needed: ReadonlySet<string>; ofNode: string[] }> {
+  const needed = new Set(paths.map((path) => new URL(`../${path}`, import.meta.url).href));
   const ofNode: string[] = [];
   for (const file of needed) {
     for (const specifier of valueImportsOf(await Deno.readTextFile(new URL(file)))) {
@@ -286,8 +287,14 @@ Deno.test("the demo's first frame waits for no module of Node, which take longer
       else if (/^\..*\.ts$/.test(specifier)) needed.add(new URL(specifier, file).href);
     }
   }
-  assert.deepEqual(ofNode, []);
-  assert.ok(needed.has(new URL("tui/frame.ts", SOURCE).href), "the imports of the frame are followed");
+  return { needed, ofNode };
+}
+
+Deno.test("neither the demo's first frame nor a machine waits for a module of Node, which take longer to load than all others", async () => {
+  const frame = await loadedBy("main.ts", "src/cli/start/opening.ts"), worker = await loadedBy("src/session/worker-main.ts");
+  assert.deepEqual([...frame.ofNode, ...worker.ofNode], []);
+  assert.ok(frame.needed.has(new URL("tui/frame.ts", SOURCE).href), "the imports of the frame are followed");
+  assert.ok(worker.needed.has(new URL("core/core.ts", SOURCE).href), "the imports of the worker are followed");
 });
 
 Deno.test("src/ imports packages only by the names in deno.json, and Node built-ins", async () => {

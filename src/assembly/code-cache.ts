@@ -2,14 +2,14 @@
 // translated. There is one file per program. The key of an entry is everything that the region's
 // module was made from, so that an entry that is found is also right.
 //
-// The file: eight bytes of magic, the SHA-256 of the index, its length, the index, then the
-// entries. Numbers have four bytes, in the order of the computer. The index has for each entry a
-// hash of its signature (eight bytes, a float), its length and the SHA-256 of its content. An
-// entry: the lengths of signature, sizes and gaps, all of them, the binary module. The digests find
-// damage. Writers to this folder are trusted (docs/threat-model.md).
+// The file: eight bytes of magic, the hash of the index, its length, the index, then the entries.
+// Numbers have four bytes, in the order of the computer; hashes are floats of eight bytes. The
+// index has for each entry the hash of its signature, its length and the hash of its content. An
+// entry: the lengths of signature, sizes and gaps, all of them, the binary module. The hashes find
+// damage.
+// Writers to this folder are trusted (docs/threat-model.md).
 
-import { createHash } from "node:crypto";
-import { type CodeBacking, type CodeSignature, equal, hashOf } from "../core/translator/region-store.ts";
+import { type CodeBacking, type CodeSignature, equal } from "../core/translator/region-store.ts";
 import type { RegionModule } from "../core/translator/region-module.ts";
 import { sameBytes } from "../support/bytes.ts";
 import { readIfThere } from "../support/cache.ts";
@@ -17,6 +17,8 @@ import { writeCached } from "../support/files.ts";
 import { readPart } from "../support/open-file.ts";
 import { checkTrustedFolder } from "../support/own-files.ts";
 import { unlessUnusable } from "../support/unusable.ts";
+import { hashOfBytes, hashOfWords } from "../support/word-hash.ts";
+import { fileNameOf } from "./generating-program.ts";
 
 /** Bytes of a file at most. */
 const FILE_BYTES = 0x200_0000;
@@ -31,15 +33,15 @@ const KEPT = 4;
 const UNSAVED_TIME = 5000, REST = 400;
 
 const MAGIC = new TextEncoder().encode("EL2CODE\n");
-const DIGEST_SIZE = 32;
-const LENGTH_AT = MAGIC.length + DIGEST_SIZE;
+const SUM_SIZE = 8;
+const LENGTH_AT = MAGIC.length + SUM_SIZE;
 const INDEX_AT = LENGTH_AT + 4;
-const ROW_SIZE = 8 + 4 + DIGEST_SIZE;
+const ROW_SIZE = 8 + 4 + SUM_SIZE;
 
 /** An entry as a file has it. */
 interface StoredEntry {
   readonly key: number;
-  readonly digest: Uint8Array;
+  readonly sum: number;
   readonly content: Uint8Array<ArrayBuffer>;
 }
 
@@ -75,22 +77,18 @@ function addLast(keys: Set<number>, key: number): void {
   keys.add(key);
 }
 
-function digestOf(bytes: Uint8Array): Uint8Array {
-  return createHash("sha256").update(bytes).digest();
-}
-
 /** An entry for a module. */
 function encodeEntry(signature: CodeSignature, { bytes, sizes, gaps }: RegionModule): StoredEntry {
   const numbers = Int32Array.from([signature.length, sizes.length, gaps.length, ...signature, ...sizes, ...gaps]);
   const content = new Uint8Array(numbers.byteLength + bytes.length);
   content.set(new Uint8Array(numbers.buffer));
   content.set(bytes, numbers.byteLength);
-  return { key: hashOf(signature), digest: digestOf(content), content };
+  return { key: hashOfWords(signature), sum: hashOfBytes(content), content };
 }
 
 /** The module of an entry, if that is complete and has this signature. */
-function decodeEntry({ digest, content }: StoredEntry, signature: CodeSignature): RegionModule | undefined {
-  if (content.length < 12 || !sameBytes(digestOf(content), digest)) return undefined;
+function decodeEntry({ sum, content }: StoredEntry, signature: CodeSignature): RegionModule | undefined {
+  if (content.length < 12 || hashOfBytes(content) !== sum) return undefined;
   const lengths = new Int32Array(content.slice(0, 12).buffer), [words, count, positions] = lengths;
   const bytesAt = 12 + 4 * (words + count + positions);
   if (lengths.some((length) => length < 0) || bytesAt > content.length) return undefined;
@@ -115,15 +113,15 @@ export function encodeFile(entries: Iterable<StoredEntry>, capacity: number = FI
   bytes.set(MAGIC);
   view.setUint32(LENGTH_AT, index, true);
   let row = INDEX_AT, at = INDEX_AT + index;
-  for (const { key, digest, content } of taken) {
+  for (const { key, sum, content } of taken) {
     view.setFloat64(row, key, true);
     view.setUint32(row + 8, content.length, true);
-    bytes.set(digest, row + 12);
+    view.setFloat64(row + 12, sum, true);
     row += ROW_SIZE;
     bytes.set(content, at);
     at += content.length;
   }
-  bytes.set(digestOf(bytes.subarray(LENGTH_AT, INDEX_AT + index)), MAGIC.length);
+  view.setFloat64(MAGIC.length, hashOfBytes(bytes.subarray(LENGTH_AT, INDEX_AT + index)), true);
   return bytes;
 }
 
@@ -137,13 +135,13 @@ function indexLength(head: Uint8Array, size: number): number | undefined {
 /** The rows of a file of `size` bytes, whose index ends `head`; none if that is damaged. */
 function rowsOf(head: Uint8Array, size: number): Row[] {
   const end = head.length, view = new DataView(head.buffer, head.byteOffset);
-  if (!sameBytes(digestOf(head.subarray(LENGTH_AT)), head.subarray(MAGIC.length, LENGTH_AT))) return [];
+  if (hashOfBytes(head.subarray(LENGTH_AT)) !== view.getFloat64(MAGIC.length, true)) return [];
   const rows: Row[] = [];
   for (let row = INDEX_AT, at = end; row + ROW_SIZE <= end; row += ROW_SIZE) {
     const length = view.getUint32(row + 8, true);
     // The end of a file that was cut off.
     if (at + length > size) break;
-    rows.push({ key: view.getFloat64(row, true), digest: head.subarray(row + 12, row + ROW_SIZE), at, length });
+    rows.push({ key: view.getFloat64(row, true), sum: view.getFloat64(row + 12, true), at, length });
     at += length;
   }
   return rows;
@@ -154,7 +152,7 @@ export function decodeFile(bytes: Uint8Array<ArrayBuffer>): StoredEntry[] {
   const index = indexLength(bytes, bytes.length);
   if (index === undefined) return [];
   return rowsOf(bytes.subarray(0, INDEX_AT + index), bytes.length)
-    .map(({ key, digest, at, length }) => ({ key, digest, content: bytes.subarray(at, at + length) }));
+    .map(({ key, sum, at, length }) => ({ key, sum, content: bytes.subarray(at, at + length) }));
 }
 
 /** The index of an open file, empty if it is damaged. */
@@ -197,7 +195,7 @@ export class CodeCache implements CodeBacking {
   ) {}
 
   load(signature: CodeSignature): RegionModule | undefined {
-    const key = hashOf(signature), fresh = this.#fresh.get(key);
+    const key = hashOfWords(signature), fresh = this.#fresh.get(key);
     if (fresh && equal(fresh.signature, signature)) return fresh.module;
     const entry = this.#stored(key), module = entry && decodeEntry(entry, signature);
     if (module) addLast(this.#made.has(key) ? this.#made : this.#used, key);
@@ -205,7 +203,7 @@ export class CodeCache implements CodeBacking {
   }
 
   keep(signature: CodeSignature, module: RegionModule): void {
-    const key = hashOf(signature), now = performance.now();
+    const key = hashOfWords(signature), now = performance.now();
     this.#used.delete(key);
     addLast(this.#made, key);
     this.#fresh.set(key, { signature, module });
@@ -315,6 +313,6 @@ export class CodeCache implements CodeBacking {
   #place(): string | undefined {
     if (this.#path !== undefined) return this.#path;
     const program = this.program();
-    return program === undefined ? undefined : this.#path = `${this.folder}/${createHash("sha256").update(program).digest("hex")}.code`;
+    return program === undefined ? undefined : this.#path = `${this.folder}/${fileNameOf(program)}.code`;
   }
 }

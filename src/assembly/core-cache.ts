@@ -2,12 +2,11 @@
 // The file name follows from the generating sources, the runtime that executes them and the place
 // of RAM. Without a readable and writable cache nothing is kept.
 //
-// The file: eight bytes of magic, the SHA-256 of the rest, four bytes of length (little-endian),
-// JSON of that length (functions and handlers), the decoder's tables (numbers in the order of the
-// computer), then the binary module. The digest finds damage.
+// The file: eight bytes of magic, a hash of the rest (a float of eight bytes), four bytes of length
+// (all little-endian), JSON of that length (functions and handlers), the decoder's tables (numbers
+// in the order of the computer), then the binary module. The hash finds damage.
 // Writers to this folder are trusted (docs/threat-model.md).
 
-import { createHash } from "node:crypto";
 import { type BlueprintStore, type CoreBlueprint, keepBlueprints, keepRegions } from "../core/core-module.ts";
 import { joined } from "../support/bytes.ts";
 import { readIfThere } from "../support/cache.ts";
@@ -15,15 +14,16 @@ import { type CodeFolders, codeFolders } from "../support/code-folders.ts";
 import { writeCached } from "../support/files.ts";
 import { checkTrustedFolder } from "../support/own-files.ts";
 import { CodeCache } from "./code-cache.ts";
-import { generatingProgram } from "./generating-program.ts";
+import { fileNameOf, generatingProgram } from "./generating-program.ts";
 import { unlessUnusable } from "../support/unusable.ts";
+import { hashOfBytes } from "../support/word-hash.ts";
 
 /** Files that are kept: a few sizes of RAM of a few versions. One has 0.3 MB. */
 const KEPT = 16;
 
 const MAGIC = new TextEncoder().encode("EL2CORE\n");
-const DIGEST_SIZE = 32;
-const LENGTH_AT = MAGIC.length + DIGEST_SIZE;
+const SUM_SIZE = 8;
+const LENGTH_AT = MAGIC.length + SUM_SIZE;
 const HEAD_AT = LENGTH_AT + 4;
 
 /** The JSON of a file: plain data, and the lengths (bytes) of the numbers after it. */
@@ -40,24 +40,25 @@ export function encodeBlueprint({ code, functions, handlers, decoder }: CoreBlue
   start.set(MAGIC);
   new DataView(start.buffer).setUint32(LENGTH_AT, text.length, true);
   const bytes = joined([start, text, new Uint8Array(decoder.keys.buffer), new Uint8Array(decoder.candidates.buffer), code]);
-  bytes.set(digest(bytes), MAGIC.length);
+  new DataView(bytes.buffer).setFloat64(MAGIC.length, hashOfRest(bytes), true);
   return bytes;
 }
 
 /** The content of a file; undefined if it is damaged. */
 export function decodeBlueprint(bytes: Uint8Array<ArrayBuffer>): CoreBlueprint | undefined {
-  const starts = bytes.length >= HEAD_AT && MAGIC.every((byte, index) => bytes[index] === byte);
-  if (!starts || !digest(bytes).equals(bytes.subarray(MAGIC.length, LENGTH_AT))) return undefined;
-  let at = HEAD_AT + new DataView(bytes.buffer, bytes.byteOffset).getUint32(LENGTH_AT, true);
-  // The digest says that `encodeBlueprint` wrote it, and the file's name that this program did.
+  if (bytes.length < HEAD_AT || MAGIC.some((byte, index) => bytes[index] !== byte)) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  if (hashOfRest(bytes) !== view.getFloat64(MAGIC.length, true)) return undefined;
+  let at = HEAD_AT + view.getUint32(LENGTH_AT, true);
+  // The hash says that `encodeBlueprint` wrote it, and the file's name that this program did.
   const head: Head = JSON.parse(new TextDecoder().decode(bytes.subarray(HEAD_AT, at)));
   const numbers = (length: number) => new Int32Array(bytes.slice(at, at += length).buffer);
   const decoder = { keys: numbers(head.keys), candidates: numbers(head.candidates) };
   return { functions: head.functions, handlers: head.handlers, decoder, code: bytes.subarray(at) };
 }
 
-function digest(bytes: Uint8Array) {
-  return createHash("sha256").update(bytes.subarray(LENGTH_AT)).digest();
+function hashOfRest(bytes: Uint8Array): number {
+  return hashOfBytes(bytes.subarray(LENGTH_AT));
 }
 
 /** The blueprints in one folder. */
@@ -90,7 +91,7 @@ export class CoreCache implements BlueprintStore {
   /** The file for a key; undefined if the program on disk may be another one by now. */
   #path(key: string): string | undefined {
     const program = generatingProgram(this.loaded);
-    return program && `${this.folder}/${createHash("sha256").update(program).update(key).digest("hex")}.core`;
+    return program && `${this.folder}/${fileNameOf(program, key)}.core`;
   }
 }
 

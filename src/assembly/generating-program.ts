@@ -8,6 +8,9 @@ import { programChanged, programDigest } from "../support/program-identity.ts";
  */
 export const GENERATING = ["core", "isa", "support"];
 
+/** The name of a cache's file for a program and what else is in `parts`, without its ending. */
+export const fileNameOf = (...parts: readonly string[]): string => parts.join().replaceAll(/[^\w.]+/g, "-");
+
 /** By `loaded`. */
 const known = new Map<number, string>();
 
@@ -21,7 +24,7 @@ export function generatingProgram(loaded: number): string | undefined {
   if (program !== undefined) return program;
   const digest = programDigest(GENERATING);
   if (programChanged(loaded, GENERATING)) return undefined;
-  const text = [digest, Deno.version.v8, Deno.build.target, ""].join();
+  const text = [digest, Deno.version.v8, Deno.build.target].join();
   known.set(loaded, text);
   return text;
 }

@@ -1,17 +1,17 @@
 // Digests of a machine's state, for comparing runs.
 
-import { createHash } from "node:crypto";
 import { REGISTER_NAMES } from "../core/interface.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import { filledPages } from "../state/pages.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 import type { StateHashes } from "./system.ts";
+import { node } from "../support/node-modules.ts";
 
 /** The digests of a machine, hexadecimal. */
 export function stateHashes(hypervisor: () => Pick<Hypervisor, "scheduler" | "machine">): StateHashes {
   return {
     registers() {
-      const hash = createHash("sha256");
+      const hash = node.crypto.createHash("sha256");
       for (const vcpu of hypervisor().scheduler.vcpus) {
         const { registers } = vcpu;
         const words: unknown[] = [vcpu.name, registers.pc, registers.pstate, vcpu.usage.instructions];
@@ -23,7 +23,7 @@ export function stateHashes(hypervisor: () => Pick<Hypervisor, "scheduler" | "ma
       return hash.digest("hex");
     },
     memory() {
-      const hash = createHash("sha256");
+      const hash = node.crypto.createHash("sha256");
       for (const [page, content] of filledPages(hypervisor().machine)) hash.update(`${page * PAGE_SIZE}:`).update(content);
       return hash.digest("hex");
     },

@@ -1,12 +1,12 @@
 // Output of a machine: consoles to the client and to logs, and events. A client that does not take
 // it holds the machine back.
 
-import { createHash } from "node:crypto";
 import { computer, type OpenLog } from "../outside/computer.ts";
 import type { InstantSnapshot } from "../snapshots/instant.ts";
 import type { SessionPlan } from "../plans/plan.ts";
 import type { SessionEvent } from "../protocol/protocol.ts";
 import type { Shown } from "./shown.ts";
+import { ConsoleHash } from "./console-hash.ts";
 import { MiB } from "../support/sizes.ts";
 
 /**
@@ -17,7 +17,7 @@ const LIMIT = MiB;
 
 /** The output of one session. */
 export class Output {
-  readonly #console = createHash("sha256");
+  readonly #console = new ConsoleHash();
   readonly #logs: Map<string, OpenLog>;
   #underWay = 0;
 
@@ -39,7 +39,7 @@ export class Output {
 
   /** SHA-256 of all console output, in hexadecimal digits. */
   get digest(): string {
-    return this.#console.copy().digest("hex");
+    return this.#console.digest;
   }
 
   /** The client has taken this many bytes. */

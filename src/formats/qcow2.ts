@@ -1,10 +1,10 @@
 // Disk images of QEMU (qcow2, versions 2 and 3), read as a whole: their clusters, unpacked. The
 // format is QEMU's docs/interop/qcow2.txt.
 
-import zlib from "node:zlib";
 import { zstdFrameEnd } from "./zstd.ts";
 import { MiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
+import { node } from "../support/node-modules.ts";
 
 export const MAGIC = 0x514649fb;
 /** Bytes of the header of version 2, and up to the compression type of version 3. */
@@ -133,8 +133,8 @@ function unpackedCluster(header: Qcow2Header, readAt: ReadAt, entry: bigint, at:
     const limit = { maxOutputLength: cluster };
     // The data ends somewhere in its last sector.
     const bytes = header.compression === "zstd"
-      ? zlib.zstdDecompressSync(packed.subarray(0, zstdFrameEnd((at, size) => packed.subarray(at, at + size), 0)), limit)
-      : zlib.inflateRawSync(packed, { ...limit, finishFlush: zlib.constants.Z_SYNC_FLUSH });
+      ? node.zlib.zstdDecompressSync(packed.subarray(0, zstdFrameEnd((at, size) => packed.subarray(at, at + size), 0)), limit)
+      : node.zlib.inflateRawSync(packed, { ...limit, finishFlush: node.zlib.constants.Z_SYNC_FLUSH });
     if (bytes.length === cluster) return new Uint8Array(bytes);
   } catch (error) {
     if (!(error instanceof Error)) throw error;

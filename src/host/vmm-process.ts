@@ -2,7 +2,6 @@
 // the run loop. They differ in how they make a VM and how they read a vCPU's exit (`gunyah-vmm.ts`,
 // `gzvm-vmm.ts`). A VMM's progress is plain data: it continues when the waiting calls end.
 
-import { createHash } from "node:crypto";
 import { Errno, errnoName } from "../abi/ioctl/errno.ts";
 import type { Request } from "../abi/ioctl/request.ts";
 import type { Struct, StructFields, StructValues } from "../abi/ioctl/struct.ts";
@@ -22,6 +21,7 @@ import { QemuBoard } from "./qemu-virt-board.ts";
 import { QEMU_UART, qemuFlash, qemuLines } from "./qemu-virt-map.ts";
 import { layoutVm, queueNotification, virtioSpi, VM_PL011_BASE, VM_PL011_SIZE, VM_PL011_SPI } from "./vm-layout.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
+import { node } from "../support/node-modules.ts";
 
 /** Events of a VMM for its host. */
 export interface VmmEvents {
@@ -348,7 +348,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
       const { trace } = this.kernel.cpu;
       if (!trace.wants("mem")) continue;
       const ipa = `ipa:${this.plan.name}/0x${(this.plan.base + offset).toString(16)}`;
-      trace.event("mem", "load", { ipa, size: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") });
+      trace.event("mem", "load", { ipa, size: bytes.length, sha256: node.crypto.createHash("sha256").update(bytes).digest("hex") });
     }
   }
 

@@ -1,9 +1,9 @@
 // arm64 kernel images: the header of the Linux `Image` (Documentation/arch/arm64/booting.rst,
 // section 4) and the containers that distributions wrap it in (gzip, EFI zboot).
 
-import zlib from "node:zlib";
 import { GiB, KiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
+import { node } from "../support/node-modules.ts";
 
 /** The 64-byte header of an arm64 Image. */
 export interface ImageHeader {
@@ -78,10 +78,10 @@ function inflate(payload: Uint8Array, compression: string, most: number): Uint8A
   try {
     switch (compression) {
       case "gzip":
-        return new Uint8Array(zlib.gunzipSync(withoutSize(payload), limit));
+        return new Uint8Array(node.zlib.gunzipSync(withoutSize(payload), limit));
       case "zstd":
       case "zstd22":
-        return new Uint8Array(zlib.zstdDecompressSync(payload, limit));
+        return new Uint8Array(node.zlib.zstdDecompressSync(payload, limit));
     }
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;

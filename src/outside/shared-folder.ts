@@ -2,7 +2,7 @@
 // checked before and after an operation below it, so that a symbolic link, whenever it is put
 // there, leads nowhere (docs/differences.md has the remaining race).
 
-import fs from "node:fs";
+import type { BigIntStats } from "node:fs";
 import {
   Errno,
   type ErrnoName,
@@ -13,6 +13,7 @@ import {
   ShareError,
   type SharePath,
 } from "../virtio/p9/folder.ts";
+import { node } from "../support/node-modules.ts";
 
 /**
  * Bits of a mode that a guest may set: set-user-ID and set-group-ID would mean something to the
@@ -25,7 +26,6 @@ const SETTABLE = 0o1777;
  */
 const NOBODY = 65_534;
 const OWNER_IN_GUEST = 0;
-const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK } = fs.constants;
 
 /** A folder of the computer. Its owner and group are the guest's root. */
 export class ComputerFolder implements SharedFolder {
@@ -37,7 +37,7 @@ export class ComputerFolder implements SharedFolder {
   /** @throws Error if the folder does not exist. */
   constructor(folder: string) {
     this.#root = Deno.realPathSync(folder);
-    const status = fs.lstatSync(this.#root, { bigint: true });
+    const status = node.fs.lstatSync(this.#root, { bigint: true });
     if (!status.isDirectory()) throw new Error(`${folder} is not a folder`);
     this.#device = status.dev;
     this.#uid = status.uid;
@@ -45,27 +45,28 @@ export class ComputerFolder implements SharedFolder {
   }
 
   status(path: SharePath): FileStatus {
-    return this.#within(path, (file) => this.#statusOf(fs.lstatSync(file, { bigint: true })));
+    return this.#within(path, (file) => this.#statusOf(node.fs.lstatSync(file, { bigint: true })));
   }
 
   /** Names that are not UTF-8 are hidden from the guest. */
   list(path: SharePath): string[] {
-    return this.#within([...path, ""], () => fs.readdirSync(this.#place(path)).filter((name) => !name.includes("\ufffd")));
+    return this.#within([...path, ""], () => node.fs.readdirSync(this.#place(path)).filter((name) => !name.includes("\ufffd")));
   }
 
   readLink(path: SharePath): string {
-    return this.#within(path, (file) => fs.readlinkSync(file));
+    return this.#within(path, (file) => node.fs.readlinkSync(file));
   }
 
   open(path: SharePath, access: { read: boolean; write: boolean; truncate: boolean }): OpenFile {
     return this.#within(path, (place) => {
-      const { kind, inode, device } = this.#statusOf(fs.lstatSync(place, { bigint: true }));
+      const { kind, inode, device } = this.#statusOf(node.fs.lstatSync(place, { bigint: true }));
       if (kind === "symlink") throw new ShareError("ELOOP", "a symbolic link is not followed");
       if (kind === "folder") throw new ShareError("EISDIR", "it is a folder");
       if (kind === "other") throw new ShareError("ENXIO", "devices, sockets and pipes of the host are not opened");
       const writes = access.write || access.truncate;
       // A file that has become a pipe since must not block us.
-      const file = this.#file(fs.openSync(place, (writes ? access.read ? O_RDWR : O_WRONLY : O_RDONLY) | O_NONBLOCK));
+      const { O_RDONLY, O_WRONLY, O_RDWR, O_NONBLOCK } = node.fs.constants;
+      const file = this.#file(node.fs.openSync(place, (writes ? access.read ? O_RDWR : O_WRONLY : O_RDONLY) | O_NONBLOCK));
       const opened = file.status();
       if (opened.inode !== inode || opened.device !== device) {
         file.close();
@@ -78,43 +79,44 @@ export class ComputerFolder implements SharedFolder {
 
   create(path: SharePath, permissions: number): OpenFile {
     return this.#within(path, (place) => {
-      const descriptor = fs.openSync(place, O_RDWR | O_CREAT | O_EXCL, permissions & SETTABLE);
-      fs.fchmodSync(descriptor, permissions & SETTABLE);
+      const { O_RDWR, O_CREAT, O_EXCL } = node.fs.constants;
+      const descriptor = node.fs.openSync(place, O_RDWR | O_CREAT | O_EXCL, permissions & SETTABLE);
+      node.fs.fchmodSync(descriptor, permissions & SETTABLE);
       return this.#file(descriptor);
     }, (file) => file.close());
   }
 
   makeFolder(path: SharePath, permissions: number): void {
     this.#within(path, (place) => {
-      fs.mkdirSync(place, permissions & SETTABLE);
-      fs.chmodSync(place, permissions & SETTABLE);
+      node.fs.mkdirSync(place, permissions & SETTABLE);
+      node.fs.chmodSync(place, permissions & SETTABLE);
     });
   }
 
   makeSymlink(path: SharePath, target: string): void {
-    this.#within(path, (place) => fs.symlinkSync(target, place));
+    this.#within(path, (place) => node.fs.symlinkSync(target, place));
   }
 
   makeLink(path: SharePath, existing: SharePath): void {
     if (this.status(existing).kind !== "file") throw new ShareError("EPERM", "only files have several names");
-    this.#within(path, (place) => this.#within(existing, (from) => fs.linkSync(from, place)));
+    this.#within(path, (place) => this.#within(existing, (from) => node.fs.linkSync(from, place)));
   }
 
   rename(from: SharePath, to: SharePath): void {
-    this.#within(to, (target) => this.#within(from, (source) => fs.renameSync(source, target)));
+    this.#within(to, (target) => this.#within(from, (source) => node.fs.renameSync(source, target)));
   }
 
   removeFile(path: SharePath): void {
     this.#within(path, (place) => {
-      if (fs.lstatSync(place).isDirectory()) throw new ShareError("EISDIR", "it is a folder");
-      fs.unlinkSync(place);
+      if (node.fs.lstatSync(place).isDirectory()) throw new ShareError("EISDIR", "it is a folder");
+      node.fs.unlinkSync(place);
     });
   }
 
   removeFolder(path: SharePath): void {
     this.#within(path, (place) => {
-      if (!fs.lstatSync(place).isDirectory()) throw new ShareError("ENOTDIR", "it is not a folder");
-      fs.rmdirSync(place);
+      if (!node.fs.lstatSync(place).isDirectory()) throw new ShareError("ENOTDIR", "it is not a folder");
+      node.fs.rmdirSync(place);
     });
   }
 
@@ -132,9 +134,9 @@ export class ComputerFolder implements SharedFolder {
     this.#within(path, (place) => {
       if (change.permissions !== undefined) {
         if (status.kind === "symlink") throw new ShareError("EOPNOTSUPP", "a symbolic link has no permissions");
-        fs.chmodSync(place, change.permissions & SETTABLE);
+        node.fs.chmodSync(place, change.permissions & SETTABLE);
       }
-      if (change.accessed !== undefined || change.modified !== undefined) fs.lutimesSync(place, ...timesOf(status, change));
+      if (change.accessed !== undefined || change.modified !== undefined) node.fs.lutimesSync(place, ...timesOf(status, change));
     });
   }
 
@@ -159,7 +161,7 @@ export class ComputerFolder implements SharedFolder {
   /** Each folder above the last name is a folder, and no link to one. */
   #checkFolders(path: SharePath): void {
     for (let length = 0; length < Math.max(1, path.length); length++) {
-      const status = fs.lstatSync(this.#place(path.slice(0, length)));
+      const status = node.fs.lstatSync(this.#place(path.slice(0, length)));
       if (!status.isDirectory()) throw new ShareError("ENOTDIR", `${path[length - 1] ?? "the shared folder"} is not a folder`);
     }
   }
@@ -169,24 +171,24 @@ export class ComputerFolder implements SharedFolder {
   }
 
   #file(descriptor: number): OpenFile {
-    const status = () => translated(() => this.#statusOf(fs.fstatSync(descriptor, { bigint: true })));
+    const status = () => translated(() => this.#statusOf(node.fs.fstatSync(descriptor, { bigint: true })));
     return {
       status,
-      read: (offset, into) => translated(() => fs.readSync(descriptor, into, 0, into.length, offset)),
-      write: (offset, from) => translated(() => fs.writeSync(descriptor, from, 0, from.length, offset)),
+      read: (offset, into) => translated(() => node.fs.readSync(descriptor, into, 0, into.length, offset)),
+      write: (offset, from) => translated(() => node.fs.writeSync(descriptor, from, 0, from.length, offset)),
       change: (change) =>
         translated(() => {
           this.#mayOwn(status(), change);
-          if (change.size !== undefined) fs.ftruncateSync(descriptor, change.size);
-          if (change.permissions !== undefined) fs.fchmodSync(descriptor, change.permissions & SETTABLE);
-          if (change.accessed !== undefined || change.modified !== undefined) fs.futimesSync(descriptor, ...timesOf(status(), change));
+          if (change.size !== undefined) node.fs.ftruncateSync(descriptor, change.size);
+          if (change.permissions !== undefined) node.fs.fchmodSync(descriptor, change.permissions & SETTABLE);
+          if (change.accessed !== undefined || change.modified !== undefined) node.fs.futimesSync(descriptor, ...timesOf(status(), change));
         }),
-      sync: (dataOnly) => translated(() => dataOnly ? fs.fdatasyncSync(descriptor) : fs.fsyncSync(descriptor)),
-      close: () => fs.closeSync(descriptor),
+      sync: (dataOnly) => translated(() => dataOnly ? node.fs.fdatasyncSync(descriptor) : node.fs.fsyncSync(descriptor)),
+      close: () => node.fs.closeSync(descriptor),
     };
   }
 
-  #statusOf(status: fs.BigIntStats): FileStatus {
+  #statusOf(status: BigIntStats): FileStatus {
     return {
       kind: status.isFile() ? "file" : status.isDirectory() ? "folder" : status.isSymbolicLink() ? "symlink" : "other",
       device: status.dev ^ this.#device,

@@ -1,11 +1,11 @@
 // The computer's network for NATs: sockets of node:net and node:dgram, which Deno has without
 // unstable flags.
 
-import { createSocket } from "node:dgram";
-import { connect, createServer, Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { OutsideNetwork, OutsideStream, StreamListener, UnixSockets } from "../virtio/outside-network.ts";
 import { type Address, addressText, ip, parseIp, parseIp6 } from "../formats/ip-addresses.ts";
 import { embedded } from "../virtio/net/nat/policy.ts";
+import { node } from "../support/node-modules.ts";
 
 /** Where queries go when the computer names no resolver. */
 const LOCAL_RESOLVER = ip("127.0.0.53");
@@ -14,7 +14,7 @@ const LOCAL_RESOLVER = ip("127.0.0.53");
 export function computerSockets(): OutsideNetwork {
   return {
     connect(address, port, own, listener) {
-      const socket = new Socket({ allowHalfOpen: true });
+      const socket = new node.net.Socket({ allowHalfOpen: true });
       socket.on("connect", () => listener.connected());
       listenTo(socket, listener);
       const host = addressText(address);
@@ -27,7 +27,7 @@ export function computerSockets(): OutsideNetwork {
     },
     datagrams(address, port, own, receive) {
       const host = addressText(address);
-      const socket = createSocket(socketType(address));
+      const socket = node.dgram.createSocket(socketType(address));
       socket.on("message", (bytes: Uint8Array) => receive(plainBytes(bytes)));
       // A peer that is not there answers by ICMP; a datagram is then lost, as on any network.
       socket.on("error", () => {});
@@ -43,14 +43,14 @@ export function computerSockets(): OutsideNetwork {
       };
     },
     datagramPort(port, receive, problem) {
-      const socket = createSocket("udp4");
+      const socket = node.dgram.createSocket("udp4");
       socket.on("message", (bytes: Uint8Array, peer) => receive({ address: ip(peer.address), port: peer.port }, plainBytes(bytes)));
       socket.on("error", (error: Error) => problem(`cannot forward UDP port ${port} of 127.0.0.1: ${error.message}`));
       socket.bind(port, "127.0.0.1");
       return { send: (peer, bytes) => socket.send(bytes, peer.port, addressText(peer.address)), close: () => socket.close() };
     },
     listen(port, accept, problem) {
-      const server = createServer({ allowHalfOpen: true }, (socket: Socket) => accepted(socket, accept));
+      const server = node.net.createServer({ allowHalfOpen: true }, (socket: Socket) => accepted(socket, accept));
       server.on("error", (error: Error) => problem(`cannot forward port ${port} of 127.0.0.1: ${error.message}`));
       server.listen(port, "127.0.0.1");
       return { close: () => server.close() };
@@ -77,7 +77,7 @@ function isOwn(address: Address): Promise<boolean> {
   if (before && before.until > now) return before.own;
   if (known.size >= OWN_MAX) known.clear();
   const own = new Promise<boolean>((resolve) => {
-    const socket = createSocket(socketType(address));
+    const socket = node.dgram.createSocket(socketType(address));
     const tell = (own: boolean) => {
       socket.close();
       resolve(own);
@@ -107,13 +107,13 @@ async function allowedBy(own: boolean, address: Address): Promise<boolean> {
 export function unixSockets(): UnixSockets {
   return {
     connect(path, listener) {
-      const socket = connect({ path, allowHalfOpen: true });
+      const socket = node.net.connect({ path, allowHalfOpen: true });
       socket.on("connect", () => listener.connected());
       listenTo(socket, listener);
       return streamOf(socket, listener);
     },
     listen(path, accept, problem) {
-      const server = createServer({ allowHalfOpen: true }, (socket: Socket) => accepted(socket, accept));
+      const server = node.net.createServer({ allowHalfOpen: true }, (socket: Socket) => accepted(socket, accept));
       server.on("error", (error: Error) => problem(`socket ${path}: ${error.message}`));
       server.listen(path);
       return { close: () => server.close() };

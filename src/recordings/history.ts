@@ -1,12 +1,12 @@
 // Places of a run whose state is kept, so that going back starts from the nearest one and not from
 // the beginning.
 
-import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { isMidTurn, type Moment } from "./past.ts";
 import type { RunMemory } from "../assembly/system.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { DEFAULT_LIMITS } from "../plans/memory-budget.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
+import { node } from "../support/node-modules.ts";
 
 /** A place of a run, with the state from which a machine continues there. */
 export interface Milestone {
@@ -41,12 +41,12 @@ class KeptState implements SystemState {
   readonly pages: SystemState["pages"];
 
   constructor({ fields, pages }: SystemState) {
-    this.#packed = new Uint8Array(deflateRawSync(fields, { level: 1 }));
+    this.#packed = new Uint8Array(node.zlib.deflateRawSync(fields, { level: 1 }));
     this.pages = pages;
   }
 
   get fields(): Uint8Array {
-    return inflateRawSync(this.#packed);
+    return node.zlib.inflateRawSync(this.#packed);
   }
 
   /** Bytes without the pages. */

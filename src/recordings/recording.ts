@@ -10,8 +10,6 @@
 //   sum      {"sha256":".."}                            of all bytes before this line
 // Files of the plan above a size are not in it but in the cache, under their hash.
 
-import { createHash } from "node:crypto";
-import { basename } from "node:path";
 import * as v from "valibot";
 import { exists } from "../support/cache.ts";
 import { sha256 } from "../support/sha256.ts";
@@ -24,6 +22,7 @@ import { CHECK, END, INPUT } from "./line-schema.ts";
 import { writeAll } from "../support/write-all.ts";
 import type { Check, EndState, Input, Place, RecordedInput, RecordedRun } from "../plans/recorded-run.ts";
 import { KiB } from "../support/sizes.ts";
+import { node } from "../support/node-modules.ts";
 
 const SCHEMA = "el2.recording/1";
 /** Start of every recording, of any version. */
@@ -45,7 +44,7 @@ export class RecordingError extends Error {}
  */
 export async function recordingHeader(plan: SessionPlan): Promise<string> {
   const { record: _, from, ...rest } = plan;
-  const whole = from ? { ...rest, from: { ...from, path: basename(from.path) } } : rest;
+  const whole = from ? { ...rest, from: { ...from, path: node.path.basename(from.path) } } : rest;
   return `${encodePlain({ schema: SCHEMA, version: VERSION, plan: await withoutFiles(whole) })}\n`;
 }
 
@@ -57,7 +56,7 @@ export class RecordingWriter implements Disposable {
   /** Its file: the one or the other. */
   readonly #growing: GrowingFile | undefined;
   readonly #whole: PendingFile | undefined;
-  readonly #sum = createHash("sha256");
+  readonly #sum = node.crypto.createHash("sha256");
 
   /** @throws Error if the file cannot be written. */
   constructor(readonly path: string, header: string, whole = false) {
@@ -120,7 +119,7 @@ export async function readRecording(path: string): Promise<Recording> {
   const inputs: RecordedInput[] = [];
   const checks: { at: number; check: Check }[] = [];
   let end: { at: number; end: EndState } | undefined;
-  const sum = createHash("sha256").update(`${lines[0]}\n`);
+  const sum = node.crypto.createHash("sha256").update(`${lines[0]}\n`);
   let sealed = false, last = 0;
   for (let index = 1; index < lines.length; index++) {
     const line = lineOf(path, lines, index) as Partial<RecordedInput> & { check?: Check; end?: EndState; sha256?: unknown };

@@ -2,10 +2,10 @@
 // answer. Bytes go through memory that both share, as messages carry them slowly; objects of the
 // other thread are numbers.
 
-import { deserialize, serialize } from "node:v8";
 import { NotOurs } from "../support/own-files.ts";
 import { MiB } from "../support/sizes.ts";
 import { ShareError } from "../virtio/p9/folder.ts";
+import { node } from "../support/node-modules.ts";
 
 /** A call. */
 export interface Call {
@@ -113,7 +113,7 @@ export class Calls {
       if (at >= size) break;
       this.#wait({ kind: "call", object: 0, method: REST, args: [at] });
     }
-    return coding === Coding.Bytes ? { value: bytes } : deserialize(bytes);
+    return coding === Coding.Bytes ? { value: bytes } : node.v8.deserialize(bytes);
   }
 
   /** Sends a call; returns the size of its answer, of which the first piece has come. */
@@ -149,7 +149,7 @@ export class Answers {
   send(answer: Answer): void {
     const bytes = "value" in answer && answer.value instanceof Uint8Array;
     this.#words[Word.Coding] = bytes ? Coding.Bytes : Coding.Structured;
-    this.#whole = bytes ? answer.value as Uint8Array<ArrayBuffer> : Uint8Array.from(serialize(answer));
+    this.#whole = bytes ? answer.value as Uint8Array<ArrayBuffer> : Uint8Array.from(node.v8.serialize(answer));
     this.#words[Word.Size] = this.#whole.length;
     this.rest(0);
   }

@@ -1,7 +1,6 @@
 // Services that the worker of guests may ask for: the files, folders, sockets and addresses that
 // its plan and its client's requests name, and its places in the cache.
 
-import { basename, dirname } from "node:path";
 import { DEFAULT_NET_POLICY, type NetPolicy, plannedDevices, type SessionPlan } from "../plans/plan.ts";
 import type { Request } from "../protocol/protocol.ts";
 import { type Address, ip, ip6, IP_BITS } from "../formats/ip-addresses.ts";
@@ -10,6 +9,7 @@ import { NatAddress, NatAddress6 } from "../virtio/net/nat/nat.ts";
 import { lstatIfThere } from "../support/own-files.ts";
 import { judge, mayResolve } from "../virtio/net/nat/policy.ts";
 import { LatestRequests } from "./latest-requests.ts";
+import { node } from "../support/node-modules.ts";
 
 /** Spellings of this computer that a guest knows. */
 const ROUTERS: ReadonlyMap<Address, Address> = new Map<Address, Address>([
@@ -19,7 +19,7 @@ const ROUTERS: ReadonlyMap<Address, Address> = new Map<Address, Address>([
 const DNS_PORT = 53;
 /** `Ip6`. */
 const IP6 = /^[0-9a-f]{32}$/;
-const CORE = /^[0-9a-f]{64}\.core$/, CODE = /^[0-9a-f]{64}\.code$/;
+const CORE = /^[\w.-]+\.core$/, CODE = /^[\w.-]+\.code$/;
 
 /** Whether the worker sent an address and a port, each in the one form that rules compare. */
 function isEndpoint(address: unknown, port: unknown): boolean {
@@ -90,7 +90,7 @@ export class Grants {
   /** Whether it may write a file of the cache, for which older ones beside it are removed. */
   mayCache(path: string): boolean {
     if (this.#prompts.has(path)) return this.#asNamed(path);
-    const { cores, code } = this.folders, folder = dirname(path), name = basename(path);
+    const { cores, code } = this.folders, folder = node.path.dirname(path), name = node.path.basename(path);
     return folder === cores && CORE.test(name) || folder === code && CODE.test(name);
   }
 
@@ -192,6 +192,6 @@ function leadsTo(path: string): string | undefined {
 
 /** The place of a file whose last name is not a link. */
 function placeOf(path: string): string | undefined {
-  const folder = leadsTo(dirname(path));
-  return folder === undefined ? undefined : `${folder}/${basename(path)}`;
+  const folder = leadsTo(node.path.dirname(path));
+  return folder === undefined ? undefined : `${folder}/${node.path.basename(path)}`;
 }

@@ -1,7 +1,6 @@
 // The main thread's services to the worker that runs guests and has no rights: the other end of
 // `remote-computer.ts`. Code in the worker gets no more than the plan names (`grants.ts`).
 
-import { createHash } from "node:crypto";
 import { ConsoleLog } from "../outside/console-log.ts";
 import { ComputerFolder } from "../outside/shared-folder.ts";
 import { OWN_FILES, type PendingFile } from "../support/files.ts";
@@ -10,6 +9,7 @@ import { type Answer, Answers, type Call, errorData, PIECE, REST } from "./calls
 import type { Grants } from "./grants.ts";
 import { ServedSockets } from "./served-sockets.ts";
 import type { SocketCommand, SocketEvent } from "./socket-words.ts";
+import { node } from "../support/node-modules.ts";
 
 /** Objects of a worker at a time: more than a machine has open. */
 const MOST = 65_536;
@@ -102,7 +102,7 @@ export class ServedComputer {
         }));
       },
       store: (sha256: string, bytes: Uint8Array) => {
-        allow(createHash("sha256").update(bytes).digest("hex") === sha256, sha256);
+        allow(node.crypto.createHash("sha256").update(bytes).digest("hex") === sha256, sha256);
         OWN_FILES.store(sha256, bytes);
       },
       report: () => {

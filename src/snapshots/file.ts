@@ -4,8 +4,6 @@
 // bounded before anything is allocated, and whatever is wrong is a `SnapshotError` with file,
 // offset and rule.
 
-import { createHash } from "node:crypto";
-import { crc32, gunzipSync, gzipSync } from "node:zlib";
 import * as v from "valibot";
 import { decodePlain, encodePlain } from "../machine/plain.ts";
 import { files } from "../support/files.ts";
@@ -19,6 +17,7 @@ import { isZeroPage, type Pages } from "../state/pages.ts";
 import type { RunMemory } from "../assembly/system.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { KiB, MiB, PAGE_SIZE } from "../support/sizes.ts";
+import { node } from "../support/node-modules.ts";
 
 const SCHEMA = "el2.snapshot/1";
 /** Start of every snapshot. */
@@ -116,13 +115,13 @@ export function* writeSnapshot(
   newest?: number,
 ): Generator<number> {
   using file = files().whole(path, { newest });
-  const sum = createHash("sha256");
+  const sum = node.crypto.createHash("sha256");
   const write = (bytes: Uint8Array) => {
     sum.update(bytes);
     file.write(bytes);
   };
   const section = (kind: Kind, content: Uint8Array, pack = packed) => {
-    const small = pack && content.length >= GZIP_MIN ? gzipSync(content, { level: GZIP_LEVEL }) : content;
+    const small = pack && content.length >= GZIP_MIN ? node.zlib.gzipSync(content, { level: GZIP_LEVEL }) : content;
     const coding = small.length < content.length ? Coding.Gzip : Coding.Plain;
     const stored = coding === Coding.Gzip ? small : content;
     write(sectionHeader(kind, coding, stored, content.length));
@@ -250,7 +249,7 @@ class SectionReader {
     const start = this.#at + SECTION_HEADER;
     if (start + stored > bytes.length) this.fail("the file is truncated");
     const content = bytes.subarray(start, start + stored);
-    if (crc32(content) !== crc) this.fail("a checksum is wrong; the file was changed");
+    if (node.zlib.crc32(content) !== crc) this.fail("a checksum is wrong; the file was changed");
     const result = coding === Coding.Gzip ? this.#unpacked(content, size) : content;
     this.#at = start + stored;
     return result;
@@ -260,13 +259,13 @@ class SectionReader {
   end(): void {
     const before = this.bytes.subarray(0, this.#at);
     const sum = this.section(Kind.End);
-    const right = createHash("sha256").update(before).digest();
+    const right = node.crypto.createHash("sha256").update(before).digest();
     if (sum.length !== right.length || !startsWith(sum, right)) this.fail("the checksum of the file is wrong; it was changed");
     if (this.#at !== this.bytes.length) this.fail("data after the end");
   }
 
   #unpacked(content: Uint8Array, size: number): Uint8Array {
-    const { buffer, byteOffset, length } = this.decoded("section", () => gunzipSync(content, { maxOutputLength: size }));
+    const { buffer, byteOffset, length } = this.decoded("section", () => node.zlib.gunzipSync(content, { maxOutputLength: size }));
     // Not a Buffer, whose slices are not copies.
     const result = new Uint8Array(buffer, byteOffset, length);
     if (result.length !== size) this.fail(`a section has ${result.length} bytes and says ${size}`);
@@ -282,7 +281,7 @@ function sectionHeader(kind: Kind, coding: number, stored: Uint8Array, size: num
   view.setUint8(1, coding);
   view.setUint32(4, stored.length, true);
   view.setUint32(8, size, true);
-  view.setUint32(12, crc32(stored), true);
+  view.setUint32(12, node.zlib.crc32(stored), true);
   return bytes;
 }
 

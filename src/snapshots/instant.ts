@@ -2,8 +2,6 @@
 // later runs begin with it. The snapshot follows from plan and program alone: nothing enters before
 // it is made.
 
-import { createHash } from "node:crypto";
-import { setImmediate } from "node:timers";
 import { encodePlain } from "../machine/plain.ts";
 import { cacheFolder } from "../support/cache.ts";
 import { instantIn } from "../support/cache-name.ts";
@@ -12,6 +10,7 @@ import { programDigest } from "../support/program-identity.ts";
 import type { RememberingSystem, RunningSystem, SavableSystem } from "../assembly/system.ts";
 import { writeSnapshot } from "./file.ts";
 import { snapshotOf } from "./save.ts";
+import { node } from "../support/node-modules.ts";
 
 /** The end of a console's output when it is ready for input: a shell's prompt, or a login's. */
 export const PROMPT = /(?:[#$>]|login:) $/;
@@ -44,7 +43,7 @@ export const MACHINE: readonly string[] = [
 /** Where the snapshot of a plan's first prompt belongs. */
 export async function instantPath(plan: SessionPlan): Promise<string> {
   const wanted = await withDigests(withoutNow({ ...bare(plan), inject: plan.inject }));
-  const hash = createHash("sha256").update(programDigest(MACHINE)).update(encodePlain(wanted));
+  const hash = node.crypto.createHash("sha256").update(programDigest(MACHINE)).update(encodePlain(wanted));
   return `${instantIn(cacheFolder())}/${hash.digest("hex")}.snapshot`;
 }
 
@@ -58,10 +57,10 @@ async function withDigests(value: unknown): Promise<unknown> {
 }
 
 async function digestInPieces(bytes: Uint8Array): Promise<string> {
-  const hash = createHash("sha256");
+  const hash = node.crypto.createHash("sha256");
   for (let at = 0; at < bytes.length; at += PIECE) {
     hash.update(bytes.subarray(at, at + PIECE));
-    if (at + PIECE < bytes.length) await new Promise(setImmediate);
+    if (at + PIECE < bytes.length) await new Promise((resolve) => setTimeout(resolve, 0));
   }
   return hash.digest("hex");
 }

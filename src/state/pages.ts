@@ -1,10 +1,10 @@
 // RAM as pages by content: zero pages are left out, and pages that an earlier image has are the
 // same arrays, so that many images of one run take little more memory than one.
 
-import { Buffer } from "node:buffer";
 import type { Machine } from "../machine/machine.ts";
 import { RAM_BASE } from "../machine/memory-map.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
+import { node } from "../support/node-modules.ts";
 
 /** Pages that are not zero, by page number (physical address / 4096), ascending. */
 export type Pages = ReadonlyMap<number, Uint8Array>;
@@ -22,7 +22,7 @@ export function takePages(machine: Machine, before?: Pages): Pages {
   const pages = new Map<number, Uint8Array>();
   for (const [page, content] of filledPages(machine)) {
     const known = before?.get(page);
-    pages.set(page, known && Buffer.compare(known, content) === 0 ? known : content.slice());
+    pages.set(page, known && node.buffer.Buffer.compare(known, content) === 0 ? known : content.slice());
   }
   return pages;
 }
@@ -51,5 +51,5 @@ export function putPages(machine: Machine, pages: Pages): void {
 
 /** Whether a page is all zero. */
 export function isZeroPage(page: Uint8Array): boolean {
-  return Buffer.compare(page, ZERO) === 0;
+  return node.buffer.Buffer.compare(page, ZERO) === 0;
 }

@@ -1,12 +1,12 @@
 // The cache folder of fetched and built files. They are executed and booted, so no other user may
 // be able to write there.
 
-import { createHash } from "node:crypto";
 import { namedCacheFolder } from "./cache-name.ts";
 import { readToEnd } from "./named-file.ts";
 import { checkTrustedFolder, NotOurs } from "./own-files.ts";
 import { isOfSystem } from "./system-error.ts";
 import { PARTIAL } from "./whole-file.ts";
+import { node } from "./node-modules.ts";
 
 /** The environment names no place for a cache, or one that others can change. */
 export class NoCacheFolder extends Error {}
@@ -98,7 +98,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
 
 /** SHA-256 of a file of any size in lower-case hexadecimal. */
 export async function fileSha256(path: string): Promise<string> {
-  const hash = createHash("sha256");
+  const hash = node.crypto.createHash("sha256");
   const file = await Deno.open(path); // the stream closes it
   for await (const bytes of file.readable) hash.update(bytes);
   return hash.digest("hex");

@@ -1,13 +1,12 @@
 // Files that a machine writes besides its disks: snapshots, recordings, logs, captures, the cache.
 // A thread without rights lets another act for it (`useFiles`).
 
-import { existsSync } from "node:fs";
-import { dirname } from "node:path";
 import { cacheFolder, keepNewest } from "./cache.ts";
 import { checkTrustedFolder } from "./own-files.ts";
 import { stateFolder } from "./state-folder.ts";
 import type { SyncWriter } from "./write-all.ts";
 import { WholeFile, writeWhole } from "./whole-file.ts";
+import { node } from "./node-modules.ts";
 
 /** A file that is written from its start, and can be used at once. */
 export interface GrowingFile extends SyncWriter {
@@ -50,8 +49,8 @@ export const OWN_FILES: Files = {
   emptied: (path) => Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 }),
   store(sha256, bytes) {
     const path = storedFile(sha256);
-    Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    if (!existsSync(path)) writeWhole(path, bytes);
+    Deno.mkdirSync(node.path.dirname(path), { recursive: true, mode: 0o700 });
+    if (!node.fs.existsSync(path)) writeWhole(path, bytes);
   },
   report: () => reportIn(stateFolder("bugs")),
 };
@@ -88,7 +87,7 @@ export function writeCached(path: string, bytes: Uint8Array, newest: number): vo
 }
 
 function wholeFile(path: string, { durable, newest, onlyFile }: WholeOptions = {}): PendingFile {
-  const folder = dirname(path);
+  const folder = node.path.dirname(path);
   if (newest !== undefined) {
     Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
     checkTrustedFolder(folder);

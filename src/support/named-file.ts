@@ -1,11 +1,11 @@
 // Files that users name: their content, or in a few words why it cannot be read.
 
-import { closeSync, constants, openSync, readSync } from "node:fs";
 import { isOfSystem } from "./system-error.ts";
 import { GiB, KiB, MiB } from "./sizes.ts";
 import { formatSize } from "./units.ts";
 import { joined } from "./bytes.ts";
 import { fill } from "./open-file.ts";
+import { node } from "./node-modules.ts";
 
 /** A file without an end, such as a terminal or /dev/zero, or one too large to read. */
 export class EndlessFile extends Error {}
@@ -42,7 +42,7 @@ function readLarge(path: string, size: number): Uint8Array<ArrayBuffer> {
 
 /** Reads a pipe without waiting for a writer that never comes. */
 function readPipe(path: string): Uint8Array<ArrayBuffer> {
-  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const file = node.fs.openSync(path, node.fs.constants.O_RDONLY | node.fs.constants.O_NONBLOCK);
   const clock = new Int32Array(new SharedArrayBuffer(4));
   const pieces: Uint8Array[] = [];
   let size = 0;
@@ -63,7 +63,7 @@ function readPipe(path: string): Uint8Array<ArrayBuffer> {
       limit = performance.now() + PIPE_TIME;
     }
   } finally {
-    closeSync(file);
+    node.fs.closeSync(file);
   }
   return joined(pieces);
 }
@@ -71,7 +71,7 @@ function readPipe(path: string): Uint8Array<ArrayBuffer> {
 /** Number of available bytes, 0 at the end; undefined if none have come yet. */
 function readAvailable(file: number, into: Uint8Array): number | undefined {
   try {
-    return readSync(file, into);
+    return node.fs.readSync(file, into);
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EAGAIN") return undefined;
     if (error instanceof Deno.errors.WouldBlock) return undefined;

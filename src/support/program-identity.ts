@@ -1,8 +1,8 @@
 // Which program this is: a state is only of use to the program that made it, and what was generated
 // only where the same is generated.
 
-import { createHash } from "node:crypto";
 import { VERSION } from "./version.ts";
+import { node } from "./node-modules.ts";
 
 /** Folder of the sources, if this is one of them; a bundle has only this file. */
 const SOURCES = new URL("../", import.meta.url);
@@ -23,7 +23,7 @@ const [, BUILT_FROM, BUILT] = /^(?:([a-z,]+):)?([0-9a-f]{64})$/.exec(PUT_IN) ?? 
 export function programDigest(folders: readonly string[] = ["."]): string {
   if (BUILT_FROM !== undefined && BUILT_FROM !== folders.join()) throw new Error(`the digest of ${BUILT_FROM} is not that of ${folders}`);
   if (BUILT !== undefined) return BUILT;
-  const hash = createHash("sha256").update(VERSION);
+  const hash = node.crypto.createHash("sha256").update(VERSION);
   for (const file of programFiles(folders)) hash.update(Deno.readFileSync(file));
   return hash.digest("hex");
 }

@@ -51,7 +51,7 @@ Deno.test("a prepared worker runs a guest without its sources, shares what they 
 Deno.test("a program whose preparation has put in the digest of some folders does not give it for others", async () => {
   await inFolder(async (folder) => {
     Deno.mkdirSync(`${folder}/src/support`, { recursive: true });
-    for (const file of ["deno.json", "src/support/version.ts", "src/support/program-identity.ts"]) {
+    for (const file of ["deno.json", "src/support/version.ts", "src/support/node-modules.ts", "src/support/program-identity.ts"]) {
       Deno.copyFileSync(ROOT + file, `${folder}/${file}`);
     }
     const path = `${folder}/src/support/program-identity.ts`, digest = "0123456789abcdef".repeat(4);

@@ -4,6 +4,7 @@
 //
 // A guest sees no difference: the translator decides what is compiled before it looks here.
 
+import { hashOfWords } from "../../support/word-hash.ts";
 import type { RegionModule } from "./region-module.ts";
 
 /** All that the bytes of a module follow from (region-module.ts). */
@@ -43,7 +44,7 @@ export class RegionStore {
 
   /** The module with a signature, which `generate` makes where it is not known. */
   find(signature: CodeSignature, generate: () => RegionModule): { readonly module: RegionModule; readonly origin: Origin } {
-    const key = hashOf(signature), known = this.#entries.get(key);
+    const key = hashOfWords(signature), known = this.#entries.get(key);
     if (known && equal(known.signature, signature)) {
       this.#entries.delete(key);
       this.#entries.set(key, known);
@@ -66,17 +67,6 @@ export class RegionStore {
     this.#entries.delete(key);
     this.#bytes -= module.bytes.length;
   }
-}
-
-/** FNV-1a by words, in two lanes of which 53 bits are used. */
-export function hashOf(signature: CodeSignature): number {
-  let low = 0x811c_9dc5 | 0, high = 0x1b87_3593;
-  for (const word of signature) {
-    low = Math.imul(low ^ word, 0x0100_0193);
-    high = Math.imul(high ^ word, 0x85eb_ca6b);
-    high ^= high >>> 15;
-  }
-  return (high >>> 11) * 0x1_0000_0000 + (low >>> 0);
 }
 
 /** Whether two signatures are the same. */

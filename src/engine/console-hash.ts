@@ -1,0 +1,33 @@
+// SHA-256 of what consoles show.
+
+import { joined } from "../support/bytes.ts";
+import { node } from "../support/node-modules.ts";
+import { KiB } from "../support/sizes.ts";
+
+/** Bytes that wait until they are hashed: what a boot shows needs no module of node. */
+const WAITING = 256 * KiB;
+
+/** The hash of a text that grows. */
+export class ConsoleHash {
+  #hash: ReturnType<typeof node.crypto.createHash> | undefined;
+  #waiting: Uint8Array[] = [];
+  #size = 0;
+
+  update(bytes: Uint8Array): void {
+    this.#waiting.push(bytes);
+    if ((this.#size += bytes.length) > WAITING) this.#enter();
+  }
+
+  /** Of all bytes so far, in hexadecimal digits. */
+  get digest(): string {
+    return this.#enter().copy().digest("hex");
+  }
+
+  #enter() {
+    const hash = this.#hash ??= node.crypto.createHash("sha256");
+    hash.update(joined(this.#waiting));
+    this.#waiting = [];
+    this.#size = 0;
+    return hash;
+  }
+}
