@@ -1,6 +1,6 @@
 // SHA-256 of what consoles show.
 
-import { joined } from "../support/bytes.ts";
+import { Bytes } from "../support/bytes.ts";
 import { node } from "../support/node-modules.ts";
 import { KiB } from "../support/sizes.ts";
 
@@ -10,12 +10,11 @@ const WAITING = 256 * KiB;
 /** The hash of a text that grows. */
 export class ConsoleHash {
   #hash: ReturnType<typeof node.crypto.createHash> | undefined;
-  #waiting: Uint8Array[] = [];
-  #size = 0;
+  readonly #waiting = new Bytes();
 
   update(bytes: Uint8Array): void {
-    this.#waiting.push(bytes);
-    if ((this.#size += bytes.length) > WAITING) this.#enter();
+    this.#waiting.pushAll(bytes);
+    if (this.#waiting.length > WAITING) this.#enter();
   }
 
   /** Of all bytes so far, in hexadecimal digits. */
@@ -25,9 +24,8 @@ export class ConsoleHash {
 
   #enter() {
     const hash = this.#hash ??= node.crypto.createHash("sha256");
-    hash.update(joined(this.#waiting));
-    this.#waiting = [];
-    this.#size = 0;
+    hash.update(this.#waiting.view);
+    this.#waiting.clear();
     return hash;
   }
 }
