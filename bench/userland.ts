@@ -105,17 +105,22 @@ interface Goals {
   readonly worst?: number;
 }
 
-/** The goals that there are for a set run in this way. */
+/** By sets, and by options of the run. */
+const GOALS: Readonly<Record<string, Readonly<Record<string, Goals>>>> = {
+  [TUNED_SETS.join()]: {
+    "": { mean: 1.2, worst: 0.7 },
+    cached: { mean: 1.3, worst: 0.85 },
+    "busy,cached": { mean: 1.15 },
+    warm: { mean: 1.4, worst: 0.95 },
+  },
+  wide: { "": { mean: 1.05, worst: 0.7 }, cached: { mean: 1.15, worst: 0.8 } },
+  jit: { "": { mean: 0.75, worst: 0.75 } },
+};
+
+/** The goals of a run; none where some programs of a set are left out. */
 function goalsOf(sets: readonly UserlandSet[], { warm, busy, cached, only }: UserlandOptions): Goals {
-  if (only?.length) return {};
-  const way = [warm && "warm", busy && "busy", cached && "cached"].filter(Boolean).join();
-  if (sets.join() === "jit") return way === "" ? { mean: 0.75, worst: 0.75 } : {};
-  const goals: Record<string, Goals> = sets.join() === "wide"
-    ? { "": { mean: 1.05, worst: 0.7 }, cached: { mean: 1.15, worst: 0.8 } }
-    : sets.join() === TUNED_SETS.join()
-    ? { "": { mean: 1.2, worst: 0.7 }, cached: { mean: 1.3, worst: 0.85 }, "busy,cached": { mean: 1.15 }, warm: { mean: 1.4, worst: 0.95 } }
-    : {};
-  return goals[way] ?? {};
+  const options = [warm && "warm", busy && "busy", cached && "cached"].filter(Boolean).join();
+  return only?.length ? {} : GOALS[sets.join()]?.[options] ?? {};
 }
 
 /** Runs of a program with `warm`. */

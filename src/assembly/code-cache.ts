@@ -6,8 +6,7 @@
 // Numbers have four bytes, in the order of the computer; hashes are floats of eight bytes. The
 // index has for each entry the hash of its signature, its length and the hash of its content. An
 // entry: the lengths of signature, sizes and gaps, all of them, the binary module. The hashes find
-// damage.
-// Writers to this folder are trusted (docs/threat-model.md).
+// damage. Writers to this folder are trusted (docs/threat-model.md).
 
 import { type CodeBacking, type CodeSignature, equal } from "../core/translator/region-store.ts";
 import type { RegionModule } from "../core/translator/region-module.ts";
@@ -17,7 +16,7 @@ import { writeCached } from "../support/files.ts";
 import { readPart } from "../support/open-file.ts";
 import { checkTrustedFolder } from "../support/own-files.ts";
 import { unlessUnusable } from "../support/unusable.ts";
-import { hashOfBytes, hashOfWords } from "../support/word-hash.ts";
+import { HASH_SIZE, hashOfBytes, hashOfWords } from "../support/word-hash.ts";
 import { fileNameOf } from "./generating-program.ts";
 
 /** Bytes of a file at most. */
@@ -33,15 +32,14 @@ const KEPT = 4;
 const UNSAVED_TIME = 5000, REST = 400;
 
 const MAGIC = new TextEncoder().encode("EL2CODE\n");
-const SUM_SIZE = 8;
-const LENGTH_AT = MAGIC.length + SUM_SIZE;
+const LENGTH_AT = MAGIC.length + HASH_SIZE;
 const INDEX_AT = LENGTH_AT + 4;
-const ROW_SIZE = 8 + 4 + SUM_SIZE;
+const ROW_SIZE = 8 + 4 + HASH_SIZE;
 
 /** An entry as a file has it. */
 interface StoredEntry {
   readonly key: number;
-  readonly sum: number;
+  readonly hash: number;
   readonly content: Uint8Array<ArrayBuffer>;
 }
 
@@ -83,12 +81,12 @@ function encodeEntry(signature: CodeSignature, { bytes, sizes, gaps }: RegionMod
   const content = new Uint8Array(numbers.byteLength + bytes.length);
   content.set(new Uint8Array(numbers.buffer));
   content.set(bytes, numbers.byteLength);
-  return { key: hashOfWords(signature), sum: hashOfBytes(content), content };
+  return { key: hashOfWords(signature), hash: hashOfBytes(content), content };
 }
 
 /** The module of an entry, if that is complete and has this signature. */
-function decodeEntry({ sum, content }: StoredEntry, signature: CodeSignature): RegionModule | undefined {
-  if (content.length < 12 || hashOfBytes(content) !== sum) return undefined;
+function decodeEntry({ hash, content }: StoredEntry, signature: CodeSignature): RegionModule | undefined {
+  if (content.length < 12 || hashOfBytes(content) !== hash) return undefined;
   const lengths = new Int32Array(content.slice(0, 12).buffer), [words, count, positions] = lengths;
   const bytesAt = 12 + 4 * (words + count + positions);
   if (lengths.some((length) => length < 0) || bytesAt > content.length) return undefined;
@@ -113,10 +111,10 @@ export function encodeFile(entries: Iterable<StoredEntry>, capacity: number = FI
   bytes.set(MAGIC);
   view.setUint32(LENGTH_AT, index, true);
   let row = INDEX_AT, at = INDEX_AT + index;
-  for (const { key, sum, content } of taken) {
+  for (const { key, hash, content } of taken) {
     view.setFloat64(row, key, true);
     view.setUint32(row + 8, content.length, true);
-    view.setFloat64(row + 12, sum, true);
+    view.setFloat64(row + 12, hash, true);
     row += ROW_SIZE;
     bytes.set(content, at);
     at += content.length;
@@ -141,7 +139,7 @@ function rowsOf(head: Uint8Array, size: number): Row[] {
     const length = view.getUint32(row + 8, true);
     // The end of a file that was cut off.
     if (at + length > size) break;
-    rows.push({ key: view.getFloat64(row, true), sum: view.getFloat64(row + 12, true), at, length });
+    rows.push({ key: view.getFloat64(row, true), hash: view.getFloat64(row + 12, true), at, length });
     at += length;
   }
   return rows;
@@ -152,7 +150,7 @@ export function decodeFile(bytes: Uint8Array<ArrayBuffer>): StoredEntry[] {
   const index = indexLength(bytes, bytes.length);
   if (index === undefined) return [];
   return rowsOf(bytes.subarray(0, INDEX_AT + index), bytes.length)
-    .map(({ key, sum, at, length }) => ({ key, sum, content: bytes.subarray(at, at + length) }));
+    .map(({ key, hash, at, length }) => ({ key, hash, content: bytes.subarray(at, at + length) }));
 }
 
 /** The index of an open file, empty if it is damaged. */

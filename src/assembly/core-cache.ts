@@ -16,14 +16,13 @@ import { checkTrustedFolder } from "../support/own-files.ts";
 import { CodeCache } from "./code-cache.ts";
 import { fileNameOf, generatingProgram } from "./generating-program.ts";
 import { unlessUnusable } from "../support/unusable.ts";
-import { hashOfBytes } from "../support/word-hash.ts";
+import { HASH_SIZE, hashOfBytes } from "../support/word-hash.ts";
 
 /** Files that are kept: a few sizes of RAM of a few versions. One has 0.3 MB. */
 const KEPT = 16;
 
 const MAGIC = new TextEncoder().encode("EL2CORE\n");
-const SUM_SIZE = 8;
-const LENGTH_AT = MAGIC.length + SUM_SIZE;
+const LENGTH_AT = MAGIC.length + HASH_SIZE;
 const HEAD_AT = LENGTH_AT + 4;
 
 /** The JSON of a file: plain data, and the lengths (bytes) of the numbers after it. */

@@ -4,7 +4,7 @@ import { Bytes } from "../support/bytes.ts";
 import { node } from "../support/node-modules.ts";
 import { KiB } from "../support/sizes.ts";
 
-/** Bytes that wait until they are hashed: what a boot shows needs no module of node. */
+/** Bytes that wait before they are hashed: the output of a boot needs no module of Node. */
 const WAITING = 256 * KiB;
 
 /** The hash of a text that grows. */

@@ -19,7 +19,8 @@ const ROUTERS: ReadonlyMap<Address, Address> = new Map<Address, Address>([
 const DNS_PORT = 53;
 /** `Ip6`. */
 const IP6 = /^[0-9a-f]{32}$/;
-const CORE = /^[\w.-]+\.core$/, CODE = /^[\w.-]+\.code$/;
+/** Names that begin with the digest of a program (assembly/generating-program.ts). */
+const CORE = /^[0-9a-f]{64}-[\w.-]+\.core$/, CODE = /^[0-9a-f]{64}-[\w.-]+\.code$/;
 
 /** Whether the worker sent an address and a port, each in the one form that rules compare. */
 function isEndpoint(address: unknown, port: unknown): boolean {

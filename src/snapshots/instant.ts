@@ -60,7 +60,7 @@ async function digestInPieces(bytes: Uint8Array): Promise<string> {
   const hash = node.crypto.createHash("sha256");
   for (let at = 0; at < bytes.length; at += PIECE) {
     hash.update(bytes.subarray(at, at + PIECE));
-    if (at + PIECE < bytes.length) await new Promise((resolve) => setTimeout(resolve, 0));
+    if (at + PIECE < bytes.length) await new Promise(node.timers.setImmediate);
   }
   return hash.digest("hex");
 }

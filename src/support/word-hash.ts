@@ -1,5 +1,8 @@
-// A quick hash of data that nobody forges: it finds data again, and damage of files. node's hashes
-// would be the first of its modules that a machine's worker loads (node-modules.ts).
+// A quick hash for lookup and for detecting damaged files. It does not protect against forgery. A
+// hash of Node's would delay the start of a machine's worker (node-modules.ts).
+
+/** Bytes of a hash in a file: a float. */
+export const HASH_SIZE = Float64Array.BYTES_PER_ELEMENT;
 
 /** FNV-1a by words of 32 bits, in two lanes of which 53 bits are used. */
 export function hashOfWords(words: Int32Array): number {
@@ -14,7 +17,7 @@ export function hashOfWords(words: Int32Array): number {
 
 const WORD = Int32Array.BYTES_PER_ELEMENT;
 
-/** The same of bytes, which are filled up to whole words with zeros, and of their number. */
+/** The hash of bytes, padded with zeros to whole words, and of their number. */
 export function hashOfBytes(bytes: Uint8Array): number {
   const words = new Int32Array(Math.ceil(bytes.length / WORD) + 1);
   new Uint8Array(words.buffer).set(bytes);

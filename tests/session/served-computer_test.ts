@@ -87,7 +87,10 @@ Deno.test("files that neither plan nor request names are neither written nor rea
 Deno.test("the cache takes cores by their names, and files of recordings by their digests", async () => {
   await inFolder((folder) => {
     const { files } = rigged(planOf([]), folder);
-    const name = "0".repeat(64);
+    const name = `${"0".repeat(64)}-15.0.245.2-rusty-x86_64-unknown-linux-gnu`;
+    for (const other of ["a.core", `a-${name}.core`, `${name}.code`, `${name}/a.core`]) {
+      refused(() => files.whole(`${folder}/core/${other}`, { durable: false, newest: 16 }));
+    }
     for (const path of [`${folder}/core/${name}.core`, `${folder}/code/${name}.code`]) {
       using file = files.whole(path, { durable: false, newest: 16 });
       file.write(Uint8Array.of(1));
