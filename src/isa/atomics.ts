@@ -81,7 +81,7 @@ function atomicResult($: Builder, operation: number, type: Type, old: Node, oper
 }
 
 /** Entries of the table. */
-export const atomics: Instruction[] = [
+export const atomics = (): Instruction[] => [
   insn(
     "LDXR/LDAXR",
     "size 001000 0 1 0 Rs o0 Rt2 Rn Rt",

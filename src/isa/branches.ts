@@ -5,7 +5,7 @@ import { CONDITIONS, decimal, r, signed, target, x } from "./assembly.ts";
 import { insn, type Instruction } from "./insn.ts";
 
 /** Entries of the table. */
-export const branches: Instruction[] = [
+export const branches = (): Instruction[] => [
   insn(
     "B/BL",
     "op 00101 imm26",

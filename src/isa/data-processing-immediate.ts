@@ -38,7 +38,7 @@ const reservedBitfield = (f: { sf: number; N: number; immr: number; imms: number
   f.N !== f.sf || !f.sf && (f.immr > 31 || f.imms > 31);
 
 /** Entries of the table. */
-export const dataProcessingImmediate: Instruction[] = [
+export const dataProcessingImmediate = (): Instruction[] => [
   insn(
     "ADR/ADRP",
     "op immlo 10000 immhi Rd",

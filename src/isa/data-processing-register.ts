@@ -28,7 +28,7 @@ function extendedOperand(f: { sf: number; S: number; Rm: number; option: number;
 }
 
 /** Entries of the table. */
-export const dataProcessingRegister: Instruction[] = [
+export const dataProcessingRegister = (): Instruction[] => [
   insn(
     "AND/ORR/EOR/ANDS/BIC/ORN/EON/BICS (shifted register)",
     "sf opc 01010 shift N Rm imm6 Rn Rd",

@@ -50,7 +50,7 @@ function conditionTable(cond: number): number {
 export const roundingMode = ($: Builder): Node => $.and($.lsr($.state("FPCR"), 22), 3);
 
 /** Scalar floating-point data processing. */
-export const fpDataProcessing: Instruction[] = [
+export const fpDataProcessing = (): Instruction[] => [
   insn(
     "FMUL/FDIV/FADD/FSUB/FMAX/FMIN/FMAXNM/FMINNM/FNMUL (scalar)",
     "000 11110 ftype 1 Rm opcode4 10 Rn Rd",

@@ -43,7 +43,7 @@ function transfer($: Builder, form: Form, Rt: Node, address: Node): void {
 }
 
 /** Loads and stores of B, H, S, D and Q registers. */
-export const fpLoadsAndStores: Instruction[] = [
+export const fpLoadsAndStores = (): Instruction[] => [
   insn(
     "LDR (literal, SIMD&FP)",
     "opc 011 1 00 imm19 Rt",

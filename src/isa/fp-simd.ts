@@ -15,17 +15,17 @@ import { simdThreeSame } from "./simd-three-same.ts";
 import { simdTwoRegister } from "./simd-two-register.ts";
 
 /** The table's part for floating point and AdvSIMD. */
-export const fpAndSimd: readonly Instruction[] = [
-  ...fpDataProcessing,
-  ...fpLoadsAndStores,
-  ...simdStructures,
-  ...simdThreeSame,
-  ...simdThreeDifferent,
-  ...simdFp,
-  ...simdTwoRegister,
-  ...simdFpTwoRegister,
-  ...simdShiftImmediate,
-  ...simdIndexed,
-  ...simdPermute,
-  ...simdCrypto,
+export const fpAndSimd = (): readonly Instruction[] => [
+  ...fpDataProcessing(),
+  ...fpLoadsAndStores(),
+  ...simdStructures(),
+  ...simdThreeSame(),
+  ...simdThreeDifferent(),
+  ...simdFp(),
+  ...simdTwoRegister(),
+  ...simdFpTwoRegister(),
+  ...simdShiftImmediate(),
+  ...simdIndexed(),
+  ...simdPermute(),
+  ...simdCrypto(),
 ];

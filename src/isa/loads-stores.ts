@@ -54,7 +54,7 @@ export function indexedAddress(base: number, offset: number, index: number): str
 }
 
 /** Entries of the table. */
-export const loadsAndStores: Instruction[] = [
+export const loadsAndStores = (): Instruction[] => [
   insn(
     "LDR/LDRSW (literal)",
     "opc 011 0 00 imm19 Rt",

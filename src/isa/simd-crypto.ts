@@ -35,15 +35,16 @@ const AES: readonly { name: string; opcode: number; operation: ($: Builder, d: (
   { name: "aesimc", opcode: 0b00111, operation: ($, _, n) => inverseMixColumns($, n) },
 ];
 
-const aes = AES.map(({ name, opcode, operation }) =>
-  insn(
-    name.toUpperCase(),
-    pattern<"Rn Rd">(`01001110 00 10100 ${bits(opcode, 5)} 10 Rn Rd`),
-    { cold: true },
-    (f) => `${name}\tv${f.Rd}.16b, v${f.Rn}.16b`,
-    ({ Rn, Rd }, $) => $.setQ(Rd, operation($, () => $.Q(Rd), $.Q(Rn))),
-  )
-);
+const aes = () =>
+  AES.map(({ name, opcode, operation }) =>
+    insn(
+      name.toUpperCase(),
+      pattern<"Rn Rd">(`01001110 00 10100 ${bits(opcode, 5)} 10 Rn Rd`),
+      { cold: true },
+      (f) => `${name}\tv${f.Rd}.16b, v${f.Rn}.16b`,
+      ({ Rn, Rd }, $) => $.setQ(Rd, operation($, () => $.Q(Rd), $.Q(Rn))),
+    )
+  );
 
 /** Words `first` to `first` + 3 of high:low. */
 const extract = ($: Builder, first: number, low: Node, high: Node): Node =>
@@ -121,7 +122,7 @@ const TWO: readonly (Sha & { operation: ($: Builder, Rd: Node, Rn: Node) => void
 
 const operandText = (operand: Operand, index: number): string => operand === "4s" ? `v${index}.4s` : `${operand}${index}`;
 
-const sha = [
+const sha = () => [
   ...THREE.map(({ name, opcode, operands: [d, n, m], operation }) =>
     insn(
       name.toUpperCase(),
@@ -142,16 +143,17 @@ const sha = [
   ),
 ];
 
-const pmull = insn(
-  "PMULL, PMULL2 (64)",
-  "0 Q 0 01110 11 1 Rm 1110 00 Rn Rd",
-  { cold: true },
-  (f) => `pmull${f.Q ? "2" : ""}\tv${f.Rd}.1q, v${f.Rn}.${1 + f.Q}d, v${f.Rm}.${1 + f.Q}d`,
-  ({ Q, Rm, Rn, Rd }, $) => {
-    const half = (register: Node) => $.let($.readV("i64.load", register, $.range($.lsl(Q, 3), 0, 8)));
-    $.setQ(Rd, $.call("v128", "polynomialMultiply64", half(Rn), half(Rm)));
-  },
-);
+const pmull = () =>
+  insn(
+    "PMULL, PMULL2 (64)",
+    "0 Q 0 01110 11 1 Rm 1110 00 Rn Rd",
+    { cold: true },
+    (f) => `pmull${f.Q ? "2" : ""}\tv${f.Rd}.1q, v${f.Rn}.${1 + f.Q}d, v${f.Rm}.${1 + f.Q}d`,
+    ({ Q, Rm, Rn, Rd }, $) => {
+      const half = (register: Node) => $.let($.readV("i64.load", register, $.range($.lsl(Q, 3), 0, 8)));
+      $.setQ(Rd, $.call("v128", "polynomialMultiply64", half(Rn), half(Rm)));
+    },
+  );
 
 /** AES, SHA-1, SHA-256, PMULL. */
-export const simdCrypto: Instruction[] = [...aes, ...sha, pmull];
+export const simdCrypto = (): Instruction[] => [...aes(), ...sha(), pmull()];

@@ -74,15 +74,16 @@ function forms({ name, U, a, opcode, apply, hasScalar }: Entry): Instruction[] {
 }
 
 /** FABS and FNEG: the sign bit alone. */
-const signs = (["abs", "neg"] as const).map((operation, U) =>
-  insn(
-    `F${operation.toUpperCase()} (vector)`,
-    vectorPattern(U, 1, 0b01111),
-    vectorOptions,
-    (f) => vectorText(`f${operation}`, f),
-    ({ Q, sz, Rn, Rd }, $) => setVector($, Q, Rd, $.op(`${FLOATS[sz].lanes}.${operation}`, $.Q(Rn))),
-  )
-);
+const signs = () =>
+  (["abs", "neg"] as const).map((operation, U) =>
+    insn(
+      `F${operation.toUpperCase()} (vector)`,
+      vectorPattern(U, 1, 0b01111),
+      vectorOptions,
+      (f) => vectorText(`f${operation}`, f),
+      ({ Q, sz, Rn, Rd }, $) => setVector($, Q, Rd, $.op(`${FLOATS[sz].lanes}.${operation}`, $.Q(Rn))),
+    )
+  );
 
 /** FPToFixed of a scalar, to an integer of the same width. */
 export function scalarToFixed($: Builder, format: FloatFormat, U: number, value: Node, scale: Node, mode: Node): Node {
@@ -98,66 +99,69 @@ export function scalarFromFixed($: Builder, format: FloatFormat, U: number, Rn: 
   return $.call(format.type, `FixedToFP${U ? "U" : "S"}${format.width}`, wide, fbits);
 }
 
-const toInteger = ([["n", 0, 0b11010, 0], ["m", 0, 0b11011, 2], ["a", 0, 0b11100, 4], ["p", 1, 0b11010, 1], ["z", 1, 0b11011, 3]] as const)
-  .flatMap(([letter, a, opcode, mode]) =>
-    [0, 1].flatMap((U) => {
-      const name = `fcvt${letter}${"su"[U]}`;
-      return [
-        insn(
-          `${name.toUpperCase()} (vector, integer)`,
-          vectorPattern(U, a, opcode),
-          vectorOptions,
-          (f) => vectorText(name, f),
-          ({ Q, sz, Rn, Rd }, $) => {
-            const target = `FPToFixed${U ? "U" : "S"}${arrangementName(sz, Q)}`;
-            setVector($, Q, Rd, $.call("v128", target, vectorOf($, Q, Rn), $.f64(1), $.i32(mode)));
-          },
-        ),
-        insn(
-          `${name.toUpperCase()} (SIMD scalar, integer)`,
-          scalarPattern(U, a, opcode),
-          { shape: "sz", cold: true },
-          (f) => scalarText(name, f),
-          ({ sz, Rn, Rd }, $) => {
-            const format = FLOATS[sz];
-            writeFloat($, format, Rd, scalarToFixed($, format, U, readFloat($, format, Rn), $.f64(1), $.i32(mode)));
-          },
-        ),
-      ];
-    })
+const toInteger = () =>
+  ([["n", 0, 0b11010, 0], ["m", 0, 0b11011, 2], ["a", 0, 0b11100, 4], ["p", 1, 0b11010, 1], ["z", 1, 0b11011, 3]] as const)
+    .flatMap(([letter, a, opcode, mode]) =>
+      [0, 1].flatMap((U) => {
+        const name = `fcvt${letter}${"su"[U]}`;
+        return [
+          insn(
+            `${name.toUpperCase()} (vector, integer)`,
+            vectorPattern(U, a, opcode),
+            vectorOptions,
+            (f) => vectorText(name, f),
+            ({ Q, sz, Rn, Rd }, $) => {
+              const target = `FPToFixed${U ? "U" : "S"}${arrangementName(sz, Q)}`;
+              setVector($, Q, Rd, $.call("v128", target, vectorOf($, Q, Rn), $.f64(1), $.i32(mode)));
+            },
+          ),
+          insn(
+            `${name.toUpperCase()} (SIMD scalar, integer)`,
+            scalarPattern(U, a, opcode),
+            { shape: "sz", cold: true },
+            (f) => scalarText(name, f),
+            ({ sz, Rn, Rd }, $) => {
+              const format = FLOATS[sz];
+              writeFloat($, format, Rd, scalarToFixed($, format, U, readFloat($, format, Rn), $.f64(1), $.i32(mode)));
+            },
+          ),
+        ];
+      })
+    );
+
+const fromInteger = () =>
+  [0, 1].flatMap((U) => {
+    const name = `${"su"[U]}cvtf`;
+    return [
+      insn(
+        `${name.toUpperCase()} (vector, integer)`,
+        vectorPattern(U, 0, 0b11101),
+        vectorOptions,
+        (f) => vectorText(name, f),
+        ({ Q, sz, Rn, Rd }, $) =>
+          setVector($, Q, Rd, $.call("v128", `FixedToFP${U ? "U" : "S"}${arrangementName(sz, Q)}`, vectorOf($, Q, Rn), $.i32(0))),
+      ),
+      insn(
+        `${name.toUpperCase()} (SIMD scalar, integer)`,
+        scalarPattern(U, 0, 0b11101),
+        { shape: "sz", cold: true },
+        (f) => scalarText(name, f),
+        ({ sz, Rn, Rd }, $) => writeFloat($, FLOATS[sz], Rd, scalarFromFixed($, FLOATS[sz], U, Rn, $.i32(0))),
+      ),
+    ];
+  });
+
+const reciprocalExponent = () =>
+  insn(
+    "FRECPX",
+    "01 0 11110 1 sz 10000 11111 10 Rn Rd",
+    { shape: "sz", cold: true },
+    (f) => scalarText("frecpx", f),
+    ({ sz, Rn, Rd }, $) => {
+      const format = FLOATS[sz];
+      writeFloat($, format, Rd, $.call(format.type, `FPRecpX${format.width}`, readFloat($, format, Rn)));
+    },
   );
-
-const fromInteger = [0, 1].flatMap((U) => {
-  const name = `${"su"[U]}cvtf`;
-  return [
-    insn(
-      `${name.toUpperCase()} (vector, integer)`,
-      vectorPattern(U, 0, 0b11101),
-      vectorOptions,
-      (f) => vectorText(name, f),
-      ({ Q, sz, Rn, Rd }, $) =>
-        setVector($, Q, Rd, $.call("v128", `FixedToFP${U ? "U" : "S"}${arrangementName(sz, Q)}`, vectorOf($, Q, Rn), $.i32(0))),
-    ),
-    insn(
-      `${name.toUpperCase()} (SIMD scalar, integer)`,
-      scalarPattern(U, 0, 0b11101),
-      { shape: "sz", cold: true },
-      (f) => scalarText(name, f),
-      ({ sz, Rn, Rd }, $) => writeFloat($, FLOATS[sz], Rd, scalarFromFixed($, FLOATS[sz], U, Rn, $.i32(0))),
-    ),
-  ];
-});
-
-const reciprocalExponent = insn(
-  "FRECPX",
-  "01 0 11110 1 sz 10000 11111 10 Rn Rd",
-  { shape: "sz", cold: true },
-  (f) => scalarText("frecpx", f),
-  ({ sz, Rn, Rd }, $) => {
-    const format = FLOATS[sz];
-    writeFloat($, format, Rd, $.call(format.type, `FPRecpX${format.width}`, readFloat($, format, Rn)));
-  },
-);
 
 /**
  * Names of the element sizes of a conversion between formats: sz 0 is half and single, 1 single and
@@ -165,58 +169,61 @@ const reciprocalExponent = insn(
  */
 const widths = (sz: number) => sz ? { narrow: 32, wide: 64 } as const : { narrow: 16, wide: 32 } as const;
 
-const convertLong = insn(
-  "FCVTL, FCVTL2",
-  "0 Q 0 01110 0 sz 10000 10111 10 Rn Rd",
-  { shape: "sz", cold: true },
-  (f) => `fcvtl${f.Q ? "2" : ""}\t${vector(2 + f.sz, 1, f.Rd)}, ${vector(1 + f.sz, f.Q, f.Rn)}`,
-  ({ Q, sz, Rn, Rd }, $) => {
-    const { narrow, wide } = widths(sz), format = FLOATS[sz];
-    let result = zeros($);
-    for (let i = 0; i < 128 / wide; i++) {
-      const offset = $.range($.add($.lsl(Q, 3), i * narrow / 8), 0, 15);
-      const source = $.let($.readV(sz ? "f32.load" : "i32.load16_u", Rn, offset));
-      result = $.lane(`${format.lanes}.replace_lane`, i, result, $.call(format.type, `FPConvert${narrow}To${wide}`, source));
-    }
-    $.setQ(Rd, result);
-  },
-);
-
-const convertNarrow = ([["fcvtn", 0, "FPConvert"], ["fcvtxn", 1, "FPConvertRoundOdd"]] as const).map(([name, U, target]) =>
+const convertLong = () =>
   insn(
-    `${name.toUpperCase()}, ${name.toUpperCase()}2`,
-    vectorPattern(U, 0, 0b10110),
-    { shape: "sz", when: (f) => !U || f.sz === 1, cold: true },
-    (f) => `${name}${f.Q ? "2" : ""}\t${vector(1 + f.sz, f.Q, f.Rd)}, ${vector(2 + f.sz, 1, f.Rn)}`,
+    "FCVTL, FCVTL2",
+    "0 Q 0 01110 0 sz 10000 10111 10 Rn Rd",
+    { shape: "sz", cold: true },
+    (f) => `fcvtl${f.Q ? "2" : ""}\t${vector(2 + f.sz, 1, f.Rd)}, ${vector(1 + f.sz, f.Q, f.Rn)}`,
     ({ Q, sz, Rn, Rd }, $) => {
-      const { narrow, wide } = widths(sz), format = FLOATS[sz], a = $.Q(Rn);
+      const { narrow, wide } = widths(sz), format = FLOATS[sz];
       let result = zeros($);
       for (let i = 0; i < 128 / wide; i++) {
-        const source = $.lane(`${format.lanes}.extract_lane`, i, a);
-        const value = $.call(sz ? "f32" : "i32", `${target}${wide}To${narrow}`, source);
-        result = $.lane(sz ? "f32x4.replace_lane" : "i16x8.replace_lane", i, result, value);
+        const offset = $.range($.add($.lsl(Q, 3), i * narrow / 8), 0, 15);
+        const source = $.let($.readV(sz ? "f32.load" : "i32.load16_u", Rn, offset));
+        result = $.lane(`${format.lanes}.replace_lane`, i, result, $.call(format.type, `FPConvert${narrow}To${wide}`, source));
       }
-      setHalf($, Q, Rd, $.let(result));
+      $.setQ(Rd, result);
     },
-  )
-);
+  );
 
-const convertOdd = insn(
-  "FCVTXN (scalar)",
-  "01 1 11110 0 1 10000 10110 10 Rn Rd",
-  { cold: true },
-  (f) => `fcvtxn\t${scalar(2, f.Rd)}, ${scalar(3, f.Rn)}`,
-  ({ Rn, Rd }, $) => $.setS(Rd, $.call("f32", "FPConvertRoundOdd64To32", $.D(Rn))),
-);
+const convertNarrow = () =>
+  ([["fcvtn", 0, "FPConvert"], ["fcvtxn", 1, "FPConvertRoundOdd"]] as const).map(([name, U, target]) =>
+    insn(
+      `${name.toUpperCase()}, ${name.toUpperCase()}2`,
+      vectorPattern(U, 0, 0b10110),
+      { shape: "sz", when: (f) => !U || f.sz === 1, cold: true },
+      (f) => `${name}${f.Q ? "2" : ""}\t${vector(1 + f.sz, f.Q, f.Rd)}, ${vector(2 + f.sz, 1, f.Rn)}`,
+      ({ Q, sz, Rn, Rd }, $) => {
+        const { narrow, wide } = widths(sz), format = FLOATS[sz], a = $.Q(Rn);
+        let result = zeros($);
+        for (let i = 0; i < 128 / wide; i++) {
+          const source = $.lane(`${format.lanes}.extract_lane`, i, a);
+          const value = $.call(sz ? "f32" : "i32", `${target}${wide}To${narrow}`, source);
+          result = $.lane(sz ? "f32x4.replace_lane" : "i16x8.replace_lane", i, result, value);
+        }
+        setHalf($, Q, Rd, $.let(result));
+      },
+    )
+  );
+
+const convertOdd = () =>
+  insn(
+    "FCVTXN (scalar)",
+    "01 1 11110 0 1 10000 10110 10 Rn Rd",
+    { cold: true },
+    (f) => `fcvtxn\t${scalar(2, f.Rd)}, ${scalar(3, f.Rn)}`,
+    ({ Rn, Rd }, $) => $.setS(Rd, $.call("f32", "FPConvertRoundOdd64To32", $.D(Rn))),
+  );
 
 /** Two-register miscellaneous, floating point. */
-export const simdFpTwoRegister: Instruction[] = [
+export const simdFpTwoRegister = (): Instruction[] => [
   ...ENTRIES.flatMap(forms),
-  ...signs,
-  ...toInteger,
-  ...fromInteger,
-  reciprocalExponent,
-  convertLong,
-  ...convertNarrow,
-  convertOdd,
+  ...signs(),
+  ...toInteger(),
+  ...fromInteger(),
+  reciprocalExponent(),
+  convertLong(),
+  ...convertNarrow(),
+  convertOdd(),
 ];

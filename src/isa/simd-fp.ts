@@ -115,61 +115,63 @@ function scalarPairwise({ name, a, opcode, function: target }: Entry): Instructi
 }
 
 /** FMAXNMV, FMINNMV, FMAXV, FMINV: four singles, in pairs. */
-const acrossLanes = ([
-  ["fmaxnmv", 0, 0b01100, "FPMaxNum32"],
-  ["fminnmv", 1, 0b01100, "FPMinNum32"],
-  ["fmaxv", 0, 0b01111, "FPMax32"],
-  ["fminv", 1, 0b01111, "FPMin32"],
-] as const).map(([name, a, opcode, target]) =>
-  insn(
-    name.toUpperCase(),
-    pattern<"Rn Rd">(`0 1 1 01110 ${a} 0 11000 ${bits(opcode, 5)} 10 Rn Rd`),
-    { cold: true },
-    (f) => `${name}\t${scalar(2, f.Rd)}, ${vector(2, 1, f.Rn)}`,
-    ({ Rn, Rd }, $) => {
-      const [a0, a1, a2, a3] = [0, 4, 8, 12].map((offset) => $.let($.readV("f32.load", Rn, offset)));
-      const low = $.call("f32", target, a0, a1), high = $.call("f32", target, a2, a3);
-      $.setS(Rd, $.call("f32", target, low, high));
-    },
-  )
-);
+const acrossLanes = () =>
+  ([
+    ["fmaxnmv", 0, 0b01100, "FPMaxNum32"],
+    ["fminnmv", 1, 0b01100, "FPMinNum32"],
+    ["fmaxv", 0, 0b01111, "FPMax32"],
+    ["fminv", 1, 0b01111, "FPMin32"],
+  ] as const).map(([name, a, opcode, target]) =>
+    insn(
+      name.toUpperCase(),
+      pattern<"Rn Rd">(`0 1 1 01110 ${a} 0 11000 ${bits(opcode, 5)} 10 Rn Rd`),
+      { cold: true },
+      (f) => `${name}\t${scalar(2, f.Rd)}, ${vector(2, 1, f.Rn)}`,
+      ({ Rn, Rd }, $) => {
+        const [a0, a1, a2, a3] = [0, 4, 8, 12].map((offset) => $.let($.readV("f32.load", Rn, offset)));
+        const low = $.call("f32", target, a0, a1), high = $.call("f32", target, a2, a3);
+        $.setS(Rd, $.call("f32", target, low, high));
+      },
+    )
+  );
 
 /** FCMGT, FCMGE, FCMEQ, FCMLE, FCMLT against zero: less is greater with the operands exchanged. */
-const compareZero = ([
-  ["fcmgt", 0, 0b01100, "FPCompareGT", false],
-  ["fcmge", 1, 0b01100, "FPCompareGE", false],
-  ["fcmeq", 0, 0b01101, "FPCompareEQ", false],
-  ["fcmle", 1, 0b01101, "FPCompareGE", true],
-  ["fcmlt", 0, 0b01110, "FPCompareGT", true],
-] as const).flatMap(([name, U, opcode, target, exchanged]) => [
-  insn(
-    `${name.toUpperCase()} (zero, vector)`,
-    pattern<"Q sz Rn Rd">(`0 Q ${U} 01110 1 sz 10000 ${bits(opcode, 5)} 10 Rn Rd`),
-    { shape: "Q sz", when: (f) => !f.sz || f.Q === 1, cold: true },
-    (f) => `${name}\t${vector(2 + f.sz, f.Q, f.Rd)}, ${vector(2 + f.sz, f.Q, f.Rn)}, #0.0`,
-    ({ Q, sz, Rn, Rd }, $) => {
-      const x = vectorOf($, Q, Rn), zero = both($, 0n);
-      setVector($, Q, Rd, $.call("v128", target + arrangementName(sz, Q), ...(exchanged ? [zero, x] : [x, zero])));
-    },
-  ),
-  insn(
-    `${name.toUpperCase()} (zero, scalar)`,
-    pattern<"sz Rn Rd">(`01 ${U} 11110 1 sz 10000 ${bits(opcode, 5)} 10 Rn Rd`),
-    { shape: "sz", cold: true },
-    (f) => `${name}\t${scalar(2 + f.sz, f.Rd)}, ${scalar(2 + f.sz, f.Rn)}, #0.0`,
-    ({ sz, Rn, Rd }, $) => {
-      const format = FLOATS[sz], x = readFloat($, format, Rn), zero = sz ? $.f64(0) : $.f32(0);
-      const holds = $.call("i32", `${target}${format.width}`, ...(exchanged ? [zero, x] : [x, zero]));
-      writeFloat($, format, Rd, comparisonMask($, format, holds));
-    },
-  ),
-]);
+const compareZero = () =>
+  ([
+    ["fcmgt", 0, 0b01100, "FPCompareGT", false],
+    ["fcmge", 1, 0b01100, "FPCompareGE", false],
+    ["fcmeq", 0, 0b01101, "FPCompareEQ", false],
+    ["fcmle", 1, 0b01101, "FPCompareGE", true],
+    ["fcmlt", 0, 0b01110, "FPCompareGT", true],
+  ] as const).flatMap(([name, U, opcode, target, exchanged]) => [
+    insn(
+      `${name.toUpperCase()} (zero, vector)`,
+      pattern<"Q sz Rn Rd">(`0 Q ${U} 01110 1 sz 10000 ${bits(opcode, 5)} 10 Rn Rd`),
+      { shape: "Q sz", when: (f) => !f.sz || f.Q === 1, cold: true },
+      (f) => `${name}\t${vector(2 + f.sz, f.Q, f.Rd)}, ${vector(2 + f.sz, f.Q, f.Rn)}, #0.0`,
+      ({ Q, sz, Rn, Rd }, $) => {
+        const x = vectorOf($, Q, Rn), zero = both($, 0n);
+        setVector($, Q, Rd, $.call("v128", target + arrangementName(sz, Q), ...(exchanged ? [zero, x] : [x, zero])));
+      },
+    ),
+    insn(
+      `${name.toUpperCase()} (zero, scalar)`,
+      pattern<"sz Rn Rd">(`01 ${U} 11110 1 sz 10000 ${bits(opcode, 5)} 10 Rn Rd`),
+      { shape: "sz", cold: true },
+      (f) => `${name}\t${scalar(2 + f.sz, f.Rd)}, ${scalar(2 + f.sz, f.Rn)}, #0.0`,
+      ({ sz, Rn, Rd }, $) => {
+        const format = FLOATS[sz], x = readFloat($, format, Rn), zero = sz ? $.f64(0) : $.f32(0);
+        const holds = $.call("i32", `${target}${format.width}`, ...(exchanged ? [zero, x] : [x, zero]));
+        writeFloat($, format, Rd, comparisonMask($, format, holds));
+      },
+    ),
+  ]);
 
 /** Floating-point arithmetic and comparison of vectors. */
-export const simdFp: Instruction[] = [
+export const simdFp = (): Instruction[] => [
   ...ENTRIES.map(vectorForm),
   ...ENTRIES.filter((entry) => entry.hasScalar).map(scalarForm),
   ...ENTRIES.filter((entry) => entry.form === "pairs").map(scalarPairwise),
-  ...acrossLanes,
-  ...compareZero,
+  ...acrossLanes(),
+  ...compareZero(),
 ];

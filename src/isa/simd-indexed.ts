@@ -58,27 +58,28 @@ const SAME: readonly { name: string; U: 0 | 1; opcode: number; operation: Operat
   { name: "sqrdmlsh", U: 1, opcode: 0b1111, operation: libraryWithAccumulator("SQRDMLSH"), hasScalar: true },
 ];
 
-const same = SAME.flatMap(({ name, U, opcode, operation, hasScalar }) =>
-  ([1, 2] as const).flatMap((size) => {
-    const inVectors = insn(
-      `${name.toUpperCase()} (by element, ${8 << size})`,
-      vectorPattern(U, size, opcode),
-      { cold: true },
-      (f) => `${name}\t${vector(size, f.Q, f.Rd)}, ${vector(size, f.Q, f.Rn)}, ${elementText(size, f)}`,
-      ({ Q, Rn, Rd, ...f }, $) => setVector($, Q, Rd, operation($, size, vectorOf($, Q, Rn), replicated($, size, f), () => $.Q(Rd))),
-    );
-    if (!hasScalar) return [inVectors];
-    const inScalars = insn(
-      `${name.toUpperCase()} (scalar, by element, ${8 << size})`,
-      scalarPattern(U, size, opcode),
-      { cold: true },
-      (f) => `${name}\t${scalar(size, f.Rd)}, ${scalar(size, f.Rn)}, ${elementText(size, f)}`,
-      ({ Rn, Rd, ...f }, $) =>
-        setScalar($, size, Rd, operation($, size, scalarOf($, size, Rn), replicated($, size, f), () => scalarOf($, size, Rd))),
-    );
-    return [inVectors, inScalars];
-  })
-);
+const same = () =>
+  SAME.flatMap(({ name, U, opcode, operation, hasScalar }) =>
+    ([1, 2] as const).flatMap((size) => {
+      const inVectors = insn(
+        `${name.toUpperCase()} (by element, ${8 << size})`,
+        vectorPattern(U, size, opcode),
+        { cold: true },
+        (f) => `${name}\t${vector(size, f.Q, f.Rd)}, ${vector(size, f.Q, f.Rn)}, ${elementText(size, f)}`,
+        ({ Q, Rn, Rd, ...f }, $) => setVector($, Q, Rd, operation($, size, vectorOf($, Q, Rn), replicated($, size, f), () => $.Q(Rd))),
+      );
+      if (!hasScalar) return [inVectors];
+      const inScalars = insn(
+        `${name.toUpperCase()} (scalar, by element, ${8 << size})`,
+        scalarPattern(U, size, opcode),
+        { cold: true },
+        (f) => `${name}\t${scalar(size, f.Rd)}, ${scalar(size, f.Rn)}, ${elementText(size, f)}`,
+        ({ Rn, Rd, ...f }, $) =>
+          setScalar($, size, Rd, operation($, size, scalarOf($, size, Rn), replicated($, size, f), () => scalarOf($, size, Rd))),
+      );
+      return [inVectors, inScalars];
+    })
+  );
 
 const LONG: readonly { name: string; opcode: number; signs: readonly (0 | 1)[]; doubles?: boolean }[] = [
   { name: "mlal", opcode: 0b0010, signs: [0, 1] },
@@ -95,35 +96,36 @@ function operationOf(name: string): WideningOperation {
   return operation;
 }
 
-const long = LONG.flatMap(({ name: base, opcode, signs, doubles }) =>
-  signs.flatMap((U) =>
-    ([1, 2] as const).flatMap((size) => {
-      const name = doubles ? base : `${U ? "u" : "s"}${base}`, operation = operationOf(base);
-      const inVectors = insn(
-        `${name.toUpperCase()}, ${name.toUpperCase()}2 (by element, ${8 << size})`,
-        vectorPattern(U, size, opcode),
-        { cold: true },
-        (f) => `${name}${f.Q ? "2" : ""}\t${vector(size + 1, 1, f.Rd)}, ${vector(size, f.Q, f.Rn)}, ${elementText(size, f)}`,
-        ({ Q, Rn, Rd, ...f }, $) => $.setQ(Rd, operation($, size, U, halfOf($, Q, Rn), replicated($, size, f), () => $.Q(Rd))),
-      );
-      if (!doubles) return [inVectors];
-      const inScalars = insn(
-        `${name.toUpperCase()} (scalar, by element, ${8 << size})`,
-        scalarPattern(0, size, opcode),
-        { cold: true },
-        (f) => `${name}\t${scalar(size + 1, f.Rd)}, ${scalar(size, f.Rn)}, ${elementText(size, f)}`,
-        ({ Rn, Rd, ...f }, $) => {
-          const { register, offset } = locate($, size, f);
-          const load = size === 1 ? "i32.load16_u" : "i32.load";
-          const b = $.let($.lane("i32x4.replace_lane", 0, $.v128(0n, 0n), $.readV(load, register, offset)));
-          const result = operation($, size, 0, scalarOf($, size, Rn), b, () => scalarOf($, size + 1, Rd));
-          setScalar($, size + 1, Rd, result);
-        },
-      );
-      return [inVectors, inScalars];
-    })
-  )
-);
+const long = () =>
+  LONG.flatMap(({ name: base, opcode, signs, doubles }) =>
+    signs.flatMap((U) =>
+      ([1, 2] as const).flatMap((size) => {
+        const name = doubles ? base : `${U ? "u" : "s"}${base}`, operation = operationOf(base);
+        const inVectors = insn(
+          `${name.toUpperCase()}, ${name.toUpperCase()}2 (by element, ${8 << size})`,
+          vectorPattern(U, size, opcode),
+          { cold: true },
+          (f) => `${name}${f.Q ? "2" : ""}\t${vector(size + 1, 1, f.Rd)}, ${vector(size, f.Q, f.Rn)}, ${elementText(size, f)}`,
+          ({ Q, Rn, Rd, ...f }, $) => $.setQ(Rd, operation($, size, U, halfOf($, Q, Rn), replicated($, size, f), () => $.Q(Rd))),
+        );
+        if (!doubles) return [inVectors];
+        const inScalars = insn(
+          `${name.toUpperCase()} (scalar, by element, ${8 << size})`,
+          scalarPattern(0, size, opcode),
+          { cold: true },
+          (f) => `${name}\t${scalar(size + 1, f.Rd)}, ${scalar(size, f.Rn)}, ${elementText(size, f)}`,
+          ({ Rn, Rd, ...f }, $) => {
+            const { register, offset } = locate($, size, f);
+            const load = size === 1 ? "i32.load16_u" : "i32.load";
+            const b = $.let($.lane("i32x4.replace_lane", 0, $.v128(0n, 0n), $.readV(load, register, offset)));
+            const result = operation($, size, 0, scalarOf($, size, Rn), b, () => scalarOf($, size + 1, Rd));
+            setScalar($, size + 1, Rd, result);
+          },
+        );
+        return [inVectors, inScalars];
+      })
+    )
+  );
 
 const FLOAT = [
   { name: "fmla", U: 0, opcode: 0b0001, target: "FPMulAdd", negates: false, fused: true },
@@ -132,38 +134,39 @@ const FLOAT = [
   { name: "fmulx", U: 1, opcode: 0b1001, target: "FPMulX", negates: false, fused: false },
 ] as const;
 
-const floats = FLOAT.flatMap(({ name, U, opcode, target, negates, fused }) =>
-  ([2, 3] as const).flatMap((size) => {
-    const sz = size - 2, format = FLOATS[sz];
-    const unallocated = (f: { L: number }) => size === 3 && f.L === 1;
-    return [
-      insn(
-        `${name.toUpperCase()} (by element, ${8 << size})`,
-        vectorPattern(U, size, opcode),
-        { shape: "Q", when: (f) => size === 2 || f.Q === 1, unallocated, cold: (f) => name === "fmulx" || !f.Q },
-        (f) => `${name}\t${vector(size, f.Q, f.Rd)}, ${vector(size, f.Q, f.Rn)}, ${elementText(size, f)}`,
-        ({ Q, Rn, Rd, ...f }, $) => {
-          const a = vectorOf($, Q, Rn), x = negates ? $.op(`${format.lanes}.neg`, a) : a, y = replicated($, size, f);
-          const function_ = target + arrangementName(sz, Q);
-          setVector($, Q, Rd, fused ? $.call("v128", function_, $.Q(Rd), x, y) : $.call("v128", function_, x, y));
-        },
-      ),
-      insn(
-        `${name.toUpperCase()} (scalar, by element, ${8 << size})`,
-        scalarPattern(U, size, opcode),
-        { unallocated, cold: true },
-        (f) => `${name}\t${scalar(size, f.Rd)}, ${scalar(size, f.Rn)}, ${elementText(size, f)}`,
-        ({ Rn, Rd, ...f }, $) => {
-          const { register, offset } = locate($, size, f);
-          const a = readFloat($, format, Rn), x = negates ? $.op(`${format.type}.neg`, a) : a;
-          const y = $.let($.readV(`${format.type}.load`, register, offset)), function_ = `${target}${format.width}`;
-          const operands = fused ? [readFloat($, format, Rd), x, y] : [x, y];
-          writeFloat($, format, Rd, $.call(format.type, function_, ...operands));
-        },
-      ),
-    ];
-  })
-);
+const floats = () =>
+  FLOAT.flatMap(({ name, U, opcode, target, negates, fused }) =>
+    ([2, 3] as const).flatMap((size) => {
+      const sz = size - 2, format = FLOATS[sz];
+      const unallocated = (f: { L: number }) => size === 3 && f.L === 1;
+      return [
+        insn(
+          `${name.toUpperCase()} (by element, ${8 << size})`,
+          vectorPattern(U, size, opcode),
+          { shape: "Q", when: (f) => size === 2 || f.Q === 1, unallocated, cold: (f) => name === "fmulx" || !f.Q },
+          (f) => `${name}\t${vector(size, f.Q, f.Rd)}, ${vector(size, f.Q, f.Rn)}, ${elementText(size, f)}`,
+          ({ Q, Rn, Rd, ...f }, $) => {
+            const a = vectorOf($, Q, Rn), x = negates ? $.op(`${format.lanes}.neg`, a) : a, y = replicated($, size, f);
+            const function_ = target + arrangementName(sz, Q);
+            setVector($, Q, Rd, fused ? $.call("v128", function_, $.Q(Rd), x, y) : $.call("v128", function_, x, y));
+          },
+        ),
+        insn(
+          `${name.toUpperCase()} (scalar, by element, ${8 << size})`,
+          scalarPattern(U, size, opcode),
+          { unallocated, cold: true },
+          (f) => `${name}\t${scalar(size, f.Rd)}, ${scalar(size, f.Rn)}, ${elementText(size, f)}`,
+          ({ Rn, Rd, ...f }, $) => {
+            const { register, offset } = locate($, size, f);
+            const a = readFloat($, format, Rn), x = negates ? $.op(`${format.type}.neg`, a) : a;
+            const y = $.let($.readV(`${format.type}.load`, register, offset)), function_ = `${target}${format.width}`;
+            const operands = fused ? [readFloat($, format, Rd), x, y] : [x, y];
+            writeFloat($, format, Rd, $.call(format.type, function_, ...operands));
+          },
+        ),
+      ];
+    })
+  );
 
 /** Vector by element. */
-export const simdIndexed: Instruction[] = [...same, ...long, ...floats];
+export const simdIndexed = (): Instruction[] => [...same(), ...long(), ...floats()];

@@ -176,75 +176,77 @@ function narrowing({ name, U, opcode, letter, rounds, saturates }: NarrowEntry, 
   return [inVectors, inScalars];
 }
 
-const widening = ([0, 1] as const).flatMap((U) =>
-  NOT_D.map((size) => {
-    const name = `${U ? "u" : "s"}shll`;
-    return insn(
-      `${name.toUpperCase()}, ${name.toUpperCase()}2 (${8 << size})`,
-      pattern<"Q low Rn Rd">(`0 Q ${U} 011110 ${immediate(size)} 10100 1 Rn Rd`),
-      { cold: true },
-      (f) => `${name}${f.Q ? "2" : ""}\t${vector(size + 1, 1, f.Rd)}, ${vector(size, f.Q, f.Rn)}, #${f.low}`,
-      ({ Q, low, Rn, Rd }, $) => $.setQ(Rd, $.op(`${LANES[size + 1]}.shl`, extendLow($, size, !U, halfOf($, Q, Rn)), low)),
-    );
-  })
-);
+const widening = () =>
+  ([0, 1] as const).flatMap((U) =>
+    NOT_D.map((size) => {
+      const name = `${U ? "u" : "s"}shll`;
+      return insn(
+        `${name.toUpperCase()}, ${name.toUpperCase()}2 (${8 << size})`,
+        pattern<"Q low Rn Rd">(`0 Q ${U} 011110 ${immediate(size)} 10100 1 Rn Rd`),
+        { cold: true },
+        (f) => `${name}${f.Q ? "2" : ""}\t${vector(size + 1, 1, f.Rd)}, ${vector(size, f.Q, f.Rn)}, #${f.low}`,
+        ({ Q, low, Rn, Rd }, $) => $.setQ(Rd, $.op(`${LANES[size + 1]}.shl`, extendLow($, size, !U, halfOf($, Q, Rn)), low)),
+      );
+    })
+  );
 
 /** SCVTF, UCVTF, FCVTZS, FCVTZU with fraction bits. */
-const fixedPoint = ([0, 1] as const).flatMap((U) =>
-  ([2, 3] as const).flatMap((size) => {
-    const sz = size - 2, format = FLOATS[sz], letter = U ? "U" : "S", width = 8 << size;
-    const from = `${letter.toLowerCase()}cvtf`, to = `fcvtz${letter.toLowerCase()}`;
-    const vectors = (opcode: string) => pattern<"Q low Rn Rd">(`0 Q ${U} 011110 ${immediate(size)} ${opcode} 1 Rn Rd`);
-    const scalars = (opcode: string) => pattern<"low Rn Rd">(`01 ${U} 111110 ${immediate(size)} ${opcode} 1 Rn Rd`);
-    const options = { shape: "Q", when: (f: { Q: number }) => size === 2 || f.Q === 1, cold: true } as const;
-    const fractionBits = ($: Builder, low: Node) => count($, "right", size, low);
-    const scale = ($: Builder, low: Node) =>
-      $.op("f64.reinterpret_i64", $.computed("i64", `fixedScale${width}`, [low], (value) => doubleBits(2 ** (width - value))));
-    const vectorText = (name: string, f: { Q: number; low: number; Rn: number; Rd: number }) =>
-      `${name}\t${vector(size, f.Q, f.Rd)}, ${vector(size, f.Q, f.Rn)}, #${width - f.low}`;
-    const scalarText = (name: string, f: { low: number; Rn: number; Rd: number }) =>
-      `${name}\t${scalar(size, f.Rd)}, ${scalar(size, f.Rn)}, #${width - f.low}`;
-    return [
-      insn(
-        `${letter}CVTF (vector, fixed-point, ${width})`,
-        vectors("11100"),
-        options,
-        (f) => vectorText(from, f),
-        ({ Q, low, Rn, Rd }, $) => {
-          const target = `FixedToFP${letter}${arrangementName(sz, Q)}`;
-          setVector($, Q, Rd, $.call("v128", target, vectorOf($, Q, Rn), fractionBits($, low)));
-        },
-      ),
-      insn(
-        `FCVTZ${letter} (vector, fixed-point, ${width})`,
-        vectors("11111"),
-        options,
-        (f) => vectorText(to, f),
-        ({ Q, low, Rn, Rd }, $) => {
-          const target = `FPToFixed${letter}${arrangementName(sz, Q)}`;
-          setVector($, Q, Rd, $.call("v128", target, vectorOf($, Q, Rn), scale($, low), $.i32(3)));
-        },
-      ),
-      insn(
-        `${letter}CVTF (SIMD scalar, fixed-point, ${width})`,
-        scalars("11100"),
-        { cold: true },
-        (f) => scalarText(from, f),
-        ({ low, Rn, Rd }, $) => writeFloat($, format, Rd, scalarFromFixed($, format, U, Rn, fractionBits($, low))),
-      ),
-      insn(
-        `FCVTZ${letter} (SIMD scalar, fixed-point, ${width})`,
-        scalars("11111"),
-        { cold: true },
-        (f) => scalarText(to, f),
-        ({ low, Rn, Rd }, $) => writeFloat($, format, Rd, scalarToFixed($, format, U, readFloat($, format, Rn), scale($, low), $.i32(3))),
-      ),
-    ];
-  })
-);
+const fixedPoint = () =>
+  ([0, 1] as const).flatMap((U) =>
+    ([2, 3] as const).flatMap((size) => {
+      const sz = size - 2, format = FLOATS[sz], letter = U ? "U" : "S", width = 8 << size;
+      const from = `${letter.toLowerCase()}cvtf`, to = `fcvtz${letter.toLowerCase()}`;
+      const vectors = (opcode: string) => pattern<"Q low Rn Rd">(`0 Q ${U} 011110 ${immediate(size)} ${opcode} 1 Rn Rd`);
+      const scalars = (opcode: string) => pattern<"low Rn Rd">(`01 ${U} 111110 ${immediate(size)} ${opcode} 1 Rn Rd`);
+      const options = { shape: "Q", when: (f: { Q: number }) => size === 2 || f.Q === 1, cold: true } as const;
+      const fractionBits = ($: Builder, low: Node) => count($, "right", size, low);
+      const scale = ($: Builder, low: Node) =>
+        $.op("f64.reinterpret_i64", $.computed("i64", `fixedScale${width}`, [low], (value) => doubleBits(2 ** (width - value))));
+      const vectorText = (name: string, f: { Q: number; low: number; Rn: number; Rd: number }) =>
+        `${name}\t${vector(size, f.Q, f.Rd)}, ${vector(size, f.Q, f.Rn)}, #${width - f.low}`;
+      const scalarText = (name: string, f: { low: number; Rn: number; Rd: number }) =>
+        `${name}\t${scalar(size, f.Rd)}, ${scalar(size, f.Rn)}, #${width - f.low}`;
+      return [
+        insn(
+          `${letter}CVTF (vector, fixed-point, ${width})`,
+          vectors("11100"),
+          options,
+          (f) => vectorText(from, f),
+          ({ Q, low, Rn, Rd }, $) => {
+            const target = `FixedToFP${letter}${arrangementName(sz, Q)}`;
+            setVector($, Q, Rd, $.call("v128", target, vectorOf($, Q, Rn), fractionBits($, low)));
+          },
+        ),
+        insn(
+          `FCVTZ${letter} (vector, fixed-point, ${width})`,
+          vectors("11111"),
+          options,
+          (f) => vectorText(to, f),
+          ({ Q, low, Rn, Rd }, $) => {
+            const target = `FPToFixed${letter}${arrangementName(sz, Q)}`;
+            setVector($, Q, Rd, $.call("v128", target, vectorOf($, Q, Rn), scale($, low), $.i32(3)));
+          },
+        ),
+        insn(
+          `${letter}CVTF (SIMD scalar, fixed-point, ${width})`,
+          scalars("11100"),
+          { cold: true },
+          (f) => scalarText(from, f),
+          ({ low, Rn, Rd }, $) => writeFloat($, format, Rd, scalarFromFixed($, format, U, Rn, fractionBits($, low))),
+        ),
+        insn(
+          `FCVTZ${letter} (SIMD scalar, fixed-point, ${width})`,
+          scalars("11111"),
+          { cold: true },
+          (f) => scalarText(to, f),
+          ({ low, Rn, Rd }, $) => writeFloat($, format, Rd, scalarToFixed($, format, U, readFloat($, format, Rn), scale($, low), $.i32(3))),
+        ),
+      ];
+    })
+  );
 
 /** Shift by immediate. */
-export const simdShiftImmediate: Instruction[] = [
+export const simdShiftImmediate = (): Instruction[] => [
   ...ENTRIES.flatMap((entry) => [
     // Doublewords have no 64-bit form besides the hot one.
     ...ALL.filter((size) => !(size === 3 && entry.hot?.includes(3))).map((size) => rareVector(entry, size)),
@@ -252,6 +254,6 @@ export const simdShiftImmediate: Instruction[] = [
     ...(entry.scalars ?? []).map((size) => scalarForm(entry, size)),
   ]),
   ...NARROW.flatMap((entry) => NOT_D.flatMap((size) => narrowing(entry, size))),
-  ...widening,
-  ...fixedPoint,
+  ...widening(),
+  ...fixedPoint(),
 ];

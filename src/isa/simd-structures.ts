@@ -239,4 +239,4 @@ function replicated(kind: Update): Instruction {
 }
 
 /** LD1-LD4, ST1-ST4, LD1R-LD4R. */
-export const simdStructures: Instruction[] = UPDATES.flatMap((kind) => [...multiple(kind), ...single(kind), replicated(kind)]);
+export const simdStructures = (): Instruction[] => UPDATES.flatMap((kind) => [...multiple(kind), ...single(kind), replicated(kind)]);

@@ -83,61 +83,64 @@ function long(name: string, U: 0 | 1, { opcode, sizes, operation }: Long): Instr
   );
 }
 
-const wide = ([0, 1] as const).flatMap((U) =>
-  (["add", "sub"] as const).map((operation, index) => {
-    const name = `${letter(U)}${operation}w`;
-    return insn(
-      `${name.toUpperCase()}, ${name.toUpperCase()}2`,
-      pattern<"Q size Rm Rn Rd">(`0 Q ${U} 01110 size 1 Rm 00${index}1 00 Rn Rd`),
-      { shape: "size", when: (f) => f.size < 3, cold: true },
-      (f) => `${name}${f.Q ? "2" : ""}\t${vector(f.size + 1, 1, f.Rd)}, ${vector(f.size + 1, 1, f.Rn)}, ${vector(f.size, f.Q, f.Rm)}`,
-      ({ Q, size, Rm, Rn, Rd }, $) =>
-        $.setQ(Rd, $.op(`${lane(size)}.${operation}`, $.Q(Rn), extendLow($, size, U === 0, halfOf($, Q, Rm)))),
-    );
-  })
-);
+const wide = () =>
+  ([0, 1] as const).flatMap((U) =>
+    (["add", "sub"] as const).map((operation, index) => {
+      const name = `${letter(U)}${operation}w`;
+      return insn(
+        `${name.toUpperCase()}, ${name.toUpperCase()}2`,
+        pattern<"Q size Rm Rn Rd">(`0 Q ${U} 01110 size 1 Rm 00${index}1 00 Rn Rd`),
+        { shape: "size", when: (f) => f.size < 3, cold: true },
+        (f) => `${name}${f.Q ? "2" : ""}\t${vector(f.size + 1, 1, f.Rd)}, ${vector(f.size + 1, 1, f.Rn)}, ${vector(f.size, f.Q, f.Rm)}`,
+        ({ Q, size, Rm, Rn, Rd }, $) =>
+          $.setQ(Rd, $.op(`${lane(size)}.${operation}`, $.Q(Rn), extendLow($, size, U === 0, halfOf($, Q, Rm)))),
+      );
+    })
+  );
 
 /** ADDHN, SUBHN and, with U, the rounding ones: the high halves of the lanes. */
-const highNarrow = ([0, 1] as const).flatMap((U) =>
-  (["add", "sub"] as const).map((operation, index) => {
-    const name = `${U ? "r" : ""}${operation}hn`;
-    return insn(
-      `${name.toUpperCase()}, ${name.toUpperCase()}2`,
-      pattern<"Q size Rm Rn Rd">(`0 Q ${U} 01110 size 1 Rm 01${index}0 00 Rn Rd`),
-      { shape: "size", when: (f) => f.size < 3, cold: true },
-      (f) => `${name}${f.Q ? "2" : ""}\t${vector(f.size, f.Q, f.Rd)}, ${vector(f.size + 1, 1, f.Rn)}, ${vector(f.size + 1, 1, f.Rm)}`,
-      ({ Q, size, Rm, Rn, Rd }, $) => {
-        const lanes = lane(size), half = 8 << size;
-        const result = $.op(`${lanes}.${operation}`, $.Q(Rn), $.Q(Rm));
-        const rounded = U ? $.op(`${lanes}.add`, result, both($, replicate(1n << BigInt(half - 1), size + 1))) : result;
-        setHalf($, Q, Rd, narrow($, size, $.let($.op(`${lanes}.shr_u`, rounded, $.i32(half)))));
-      },
-    );
-  })
-);
+const highNarrow = () =>
+  ([0, 1] as const).flatMap((U) =>
+    (["add", "sub"] as const).map((operation, index) => {
+      const name = `${U ? "r" : ""}${operation}hn`;
+      return insn(
+        `${name.toUpperCase()}, ${name.toUpperCase()}2`,
+        pattern<"Q size Rm Rn Rd">(`0 Q ${U} 01110 size 1 Rm 01${index}0 00 Rn Rd`),
+        { shape: "size", when: (f) => f.size < 3, cold: true },
+        (f) => `${name}${f.Q ? "2" : ""}\t${vector(f.size, f.Q, f.Rd)}, ${vector(f.size + 1, 1, f.Rn)}, ${vector(f.size + 1, 1, f.Rm)}`,
+        ({ Q, size, Rm, Rn, Rd }, $) => {
+          const lanes = lane(size), half = 8 << size;
+          const result = $.op(`${lanes}.${operation}`, $.Q(Rn), $.Q(Rm));
+          const rounded = U ? $.op(`${lanes}.add`, result, both($, replicate(1n << BigInt(half - 1), size + 1))) : result;
+          setHalf($, Q, Rd, narrow($, size, $.let($.op(`${lanes}.shr_u`, rounded, $.i32(half)))));
+        },
+      );
+    })
+  );
 
-const scalarDoubling = DOUBLING.map(({ name, opcode, operation }) =>
-  insn(
-    `${name.toUpperCase()} (scalar)`,
-    pattern<"size Rm Rn Rd">(`01 0 11110 size 1 Rm ${bits(opcode, 4)} 00 Rn Rd`),
-    { shape: "size", when: (f) => f.size === 1 || f.size === 2, cold: true },
-    (f) => `${name}\t${scalar(f.size + 1, f.Rd)}, ${scalar(f.size, f.Rn)}, ${scalar(f.size, f.Rm)}`,
-    ({ size, Rm, Rn, Rd }, $) => {
-      const result = operation($, size, 0, scalarOf($, size, Rn), scalarOf($, size, Rm), () => scalarOf($, size + 1, Rd));
-      setScalar($, size + 1, Rd, result);
-    },
-  )
-);
+const scalarDoubling = () =>
+  DOUBLING.map(({ name, opcode, operation }) =>
+    insn(
+      `${name.toUpperCase()} (scalar)`,
+      pattern<"size Rm Rn Rd">(`01 0 11110 size 1 Rm ${bits(opcode, 4)} 00 Rn Rd`),
+      { shape: "size", when: (f) => f.size === 1 || f.size === 2, cold: true },
+      (f) => `${name}\t${scalar(f.size + 1, f.Rd)}, ${scalar(f.size, f.Rn)}, ${scalar(f.size, f.Rm)}`,
+      ({ size, Rm, Rn, Rd }, $) => {
+        const result = operation($, size, 0, scalarOf($, size, Rn), scalarOf($, size, Rm), () => scalarOf($, size + 1, Rd));
+        setScalar($, size + 1, Rd, result);
+      },
+    )
+  );
 
 /** By opcode, for the forms with one element (`simd-indexed.ts`). */
 export const WIDENING: ReadonlyMap<string, WideningOperation> = new Map([...LONG, ...DOUBLING].map((e) => [e.name, e.operation]));
 
 /** Three different. */
-export const simdThreeDifferent: Instruction[] = [
+export const simdThreeDifferent = (): Instruction[] => [
   ...LONG.flatMap((entry) => entry.signs.map((U) => long(`${letter(U)}${entry.name}`, U, entry))),
   ...DOUBLING.map((entry) => long(entry.name, 0, entry)),
   long(PMULL.name, 0, PMULL),
-  ...wide,
-  ...highNarrow,
-  ...scalarDoubling,
+  ...wide(),
+  ...highNarrow(),
+  ...scalarDoubling(),
 ];

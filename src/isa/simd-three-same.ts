@@ -192,42 +192,44 @@ const LOGICAL: readonly { readonly name: string; readonly operation: ($: Builder
   ],
 ];
 
-const logical = insn(
-  "AND/BIC/ORR/ORN/EOR/BSL/BIT/BIF (vector)",
-  "0 Q U 01110 size 1 Rm 00011 1 Rn Rd",
-  { shape: "Q U size", cold: (f) => !f.Q || f.size === 3 },
-  (f) => text(LOGICAL[f.U][f.size].name, { ...f, size: 0 }),
-  ({ Q, U, size, Rm, Rn, Rd }, $) => setVector($, Q, Rd, LOGICAL[U][size].operation($, $.Q(Rn), $.Q(Rm), () => $.Q(Rd))),
-);
+const logical = () =>
+  insn(
+    "AND/BIC/ORR/ORN/EOR/BSL/BIT/BIF (vector)",
+    "0 Q U 01110 size 1 Rm 00011 1 Rn Rd",
+    { shape: "Q U size", cold: (f) => !f.Q || f.size === 3 },
+    (f) => text(LOGICAL[f.U][f.size].name, { ...f, size: 0 }),
+    ({ Q, U, size, Rm, Rn, Rd }, $) => setVector($, Q, Rd, LOGICAL[U][size].operation($, $.Q(Rn), $.Q(Rm), () => $.Q(Rd))),
+  );
 
 /** SQRDMLAH and SQRDMLSH, whose opcode lies elsewhere. */
-const roundingDoubling = ["SQRDMLAH", "SQRDMLSH"].flatMap((name, S) => [
-  insn(
-    `${name} (vector)`,
-    pattern<"Q size Rm Rn Rd">(`0 Q 1 01110 size 0 Rm 1000${S} 1 Rn Rd`),
-    { shape: "size", when: (f) => HS.includes(f.size), cold: true },
-    (f) => text(name.toLowerCase(), f),
-    ({ Q, size, Rm, Rn, Rd }, $) =>
-      setVector($, Q, Rd, $.call("v128", `${name}${8 << size}`, vectorOf($, Q, Rn), vectorOf($, Q, Rm), vectorOf($, Q, Rd))),
-  ),
-  insn(
-    `${name} (scalar)`,
-    pattern<"size Rm Rn Rd">(`01 1 11110 size 0 Rm 1000${S} 1 Rn Rd`),
-    { shape: "size", when: (f) => HS.includes(f.size), cold: true },
-    (f) => `${name.toLowerCase()}\t${scalar(f.size, f.Rd)}, ${scalar(f.size, f.Rn)}, ${scalar(f.size, f.Rm)}`,
-    ({ size, Rm, Rn, Rd }, $) => {
-      const [a, b, d] = [Rn, Rm, Rd].map((register) => scalarOf($, size, register));
-      setScalar($, size, Rd, $.call("v128", `${name}${8 << size}`, a, b, d));
-    },
-  ),
-]);
+const roundingDoubling = () =>
+  ["SQRDMLAH", "SQRDMLSH"].flatMap((name, S) => [
+    insn(
+      `${name} (vector)`,
+      pattern<"Q size Rm Rn Rd">(`0 Q 1 01110 size 0 Rm 1000${S} 1 Rn Rd`),
+      { shape: "size", when: (f) => HS.includes(f.size), cold: true },
+      (f) => text(name.toLowerCase(), f),
+      ({ Q, size, Rm, Rn, Rd }, $) =>
+        setVector($, Q, Rd, $.call("v128", `${name}${8 << size}`, vectorOf($, Q, Rn), vectorOf($, Q, Rm), vectorOf($, Q, Rd))),
+    ),
+    insn(
+      `${name} (scalar)`,
+      pattern<"size Rm Rn Rd">(`01 1 11110 size 0 Rm 1000${S} 1 Rn Rd`),
+      { shape: "size", when: (f) => HS.includes(f.size), cold: true },
+      (f) => `${name.toLowerCase()}\t${scalar(f.size, f.Rd)}, ${scalar(f.size, f.Rn)}, ${scalar(f.size, f.Rm)}`,
+      ({ size, Rm, Rn, Rd }, $) => {
+        const [a, b, d] = [Rn, Rm, Rd].map((register) => scalarOf($, size, register));
+        setScalar($, size, Rd, $.call("v128", `${name}${8 << size}`, a, b, d));
+      },
+    ),
+  ]);
 
 /** Three same, integer. */
-export const simdThreeSame: Instruction[] = [
-  logical,
+export const simdThreeSame = (): Instruction[] => [
+  logical(),
   ...ENTRIES.map(rareVector),
   ...ENTRIES.filter((entry) => entry.hot).map(hotVector),
   ...ENTRIES.filter((entry) => entry.scalars).map(scalarForm),
   ...PAIRWISE.map(pairwise),
-  ...roundingDoubling,
+  ...roundingDoubling(),
 ];

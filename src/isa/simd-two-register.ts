@@ -140,62 +140,67 @@ function scalarForm({ name, U, opcode, scalars = [], operation, zero }: Entry): 
   );
 }
 
-const bitwise = BITS.map(({ name, size, operation }) =>
-  insn(
-    `${name.toUpperCase()} (vector)`,
-    pattern<"Q Rn Rd">(`0 Q 1 01110 ${size} 10000 00101 10 Rn Rd`),
-    { cold: true },
-    (f) => `${name}\t${vector(0, f.Q, f.Rd)}, ${vector(0, f.Q, f.Rn)}`,
-    ({ Q, Rn, Rd }, $) => setVector($, Q, Rd, operation($, 0, $.Q(Rn), () => $.Q(Rd))),
-  )
-);
+const bitwise = () =>
+  BITS.map(({ name, size, operation }) =>
+    insn(
+      `${name.toUpperCase()} (vector)`,
+      pattern<"Q Rn Rd">(`0 Q 1 01110 ${size} 10000 00101 10 Rn Rd`),
+      { cold: true },
+      (f) => `${name}\t${vector(0, f.Q, f.Rd)}, ${vector(0, f.Q, f.Rn)}`,
+      ({ Q, Rn, Rd }, $) => setVector($, Q, Rd, operation($, 0, $.Q(Rn), () => $.Q(Rd))),
+    )
+  );
 
-const longPairs = LONG_PAIRS.map(({ name, U, opcode, sizes, operation }) =>
-  insn(
-    name.toUpperCase(),
-    misc(U, opcode),
-    { shape: "size", when: (f) => sizes.includes(f.size), cold: true },
-    (f) => `${name}\t${vector(f.size + 1, f.Q, f.Rd)}, ${vector(f.size, f.Q, f.Rn)}`,
-    ({ Q, size, Rn, Rd }, $) => setVector($, Q, Rd, operation($, size, $.Q(Rn), () => $.Q(Rd))),
-  )
-);
+const longPairs = () =>
+  LONG_PAIRS.map(({ name, U, opcode, sizes, operation }) =>
+    insn(
+      name.toUpperCase(),
+      misc(U, opcode),
+      { shape: "size", when: (f) => sizes.includes(f.size), cold: true },
+      (f) => `${name}\t${vector(f.size + 1, f.Q, f.Rd)}, ${vector(f.size, f.Q, f.Rn)}`,
+      ({ Q, size, Rn, Rd }, $) => setVector($, Q, Rd, operation($, size, $.Q(Rn), () => $.Q(Rd))),
+    )
+  );
 
-const narrowing = NARROW.flatMap(({ name, U, opcode, sizes, scalars, operation }) => [
-  insn(
-    `${name.toUpperCase()}, ${name.toUpperCase()}2 (vector)`,
-    misc(U, opcode),
-    { shape: "size", when: (f) => sizes.includes(f.size), cold: true },
-    (f) => `${name}${f.Q ? "2" : ""}\t${vector(f.size, f.Q, f.Rd)}, ${vector(f.size + 1, 1, f.Rn)}`,
-    ({ Q, size, Rn, Rd }, $) => setHalf($, Q, Rd, $.let(operation($, size, $.Q(Rn), () => $.Q(Rd)))),
-  ),
-  ...(scalars
-    ? [insn(
-      `${name.toUpperCase()} (scalar)`,
-      scalarMisc(U, opcode),
-      { shape: "size", when: (f) => scalars.includes(f.size), cold: true },
-      (f) => `${name}\t${scalar(f.size, f.Rd)}, ${scalar(f.size + 1, f.Rn)}`,
-      ({ size, Rn, Rd }, $) => setScalar($, size, Rd, operation($, size, scalarOf($, size + 1, Rn), () => $.Q(Rd))),
-    )]
-    : []),
-]);
+const narrowing = () =>
+  NARROW.flatMap(({ name, U, opcode, sizes, scalars, operation }) => [
+    insn(
+      `${name.toUpperCase()}, ${name.toUpperCase()}2 (vector)`,
+      misc(U, opcode),
+      { shape: "size", when: (f) => sizes.includes(f.size), cold: true },
+      (f) => `${name}${f.Q ? "2" : ""}\t${vector(f.size, f.Q, f.Rd)}, ${vector(f.size + 1, 1, f.Rn)}`,
+      ({ Q, size, Rn, Rd }, $) => setHalf($, Q, Rd, $.let(operation($, size, $.Q(Rn), () => $.Q(Rd)))),
+    ),
+    ...(scalars
+      ? [insn(
+        `${name.toUpperCase()} (scalar)`,
+        scalarMisc(U, opcode),
+        { shape: "size", when: (f) => scalars.includes(f.size), cold: true },
+        (f) => `${name}\t${scalar(f.size, f.Rd)}, ${scalar(f.size + 1, f.Rn)}`,
+        ({ size, Rn, Rd }, $) => setScalar($, size, Rd, operation($, size, scalarOf($, size + 1, Rn), () => $.Q(Rd))),
+      )]
+      : []),
+  ]);
 
-const shiftLong = insn(
-  "SHLL, SHLL2",
-  "0 Q 1 01110 size 10000 10011 10 Rn Rd",
-  { shape: "size", when: (f) => f.size < 3, cold: true },
-  (f) => `shll${f.Q ? "2" : ""}\t${vector(f.size + 1, 1, f.Rd)}, ${vector(f.size, f.Q, f.Rn)}, #${8 << f.size}`,
-  ({ Q, size, Rn, Rd }, $) => $.setQ(Rd, $.op(`${LANES[size + 1]}.shl`, extendLow($, size, false, halfOf($, Q, Rn)), $.i32(8 << size))),
-);
-
-const estimates = ([["urecpe", 0, "UnsignedRecipEstimate"], ["ursqrte", 1, "UnsignedRSqrtEstimate"]] as const).map(([name, U, target]) =>
+const shiftLong = () =>
   insn(
-    name.toUpperCase(),
-    pattern<"Q Rn Rd">(`0 Q ${U} 01110 10 10000 11100 10 Rn Rd`),
-    { cold: true },
-    (f) => `${name}\t${vector(2, f.Q, f.Rd)}, ${vector(2, f.Q, f.Rn)}`,
-    ({ Q, Rn, Rd }, $) => setVector($, Q, Rd, $.call("v128", `${target}32`, $.Q(Rn))),
-  )
-);
+    "SHLL, SHLL2",
+    "0 Q 1 01110 size 10000 10011 10 Rn Rd",
+    { shape: "size", when: (f) => f.size < 3, cold: true },
+    (f) => `shll${f.Q ? "2" : ""}\t${vector(f.size + 1, 1, f.Rd)}, ${vector(f.size, f.Q, f.Rn)}, #${8 << f.size}`,
+    ({ Q, size, Rn, Rd }, $) => $.setQ(Rd, $.op(`${LANES[size + 1]}.shl`, extendLow($, size, false, halfOf($, Q, Rn)), $.i32(8 << size))),
+  );
+
+const estimates = () =>
+  ([["urecpe", 0, "UnsignedRecipEstimate"], ["ursqrte", 1, "UnsignedRSqrtEstimate"]] as const).map(([name, U, target]) =>
+    insn(
+      name.toUpperCase(),
+      pattern<"Q Rn Rd">(`0 Q ${U} 01110 10 10000 11100 10 Rn Rd`),
+      { cold: true },
+      (f) => `${name}\t${vector(2, f.Q, f.Rd)}, ${vector(2, f.Q, f.Rn)}`,
+      ({ Q, Rn, Rd }, $) => setVector($, Q, Rd, $.call("v128", `${target}32`, $.Q(Rn))),
+    )
+  );
 
 /**
  * Combines all lanes of 64 or 128 bits with an operation; the result is in lane 0. Unused lanes
@@ -232,51 +237,54 @@ const acrossOptions = {
   cold: true,
 } as const;
 
-const acrossLanes = ACROSS.map(({ name, U, opcode, instruction }) =>
-  insn(
-    name.toUpperCase(),
-    across(U, opcode),
-    acrossOptions,
-    (f) => `${name}\t${scalar(f.size, f.Rd)}, v${f.Rn}.${arrangement(f.size, f.Q)}`,
-    ({ Q, size, Rn, Rd }, $) => {
-      const operation = (x: Node, y: Node) => $.op(`${LANES[size]}.${instruction}`, x, y);
-      setScalar($, size, Rd, reduce($, size, Q, $.Q(Rn), operation));
-    },
-  )
-);
+const acrossLanes = () =>
+  ACROSS.map(({ name, U, opcode, instruction }) =>
+    insn(
+      name.toUpperCase(),
+      across(U, opcode),
+      acrossOptions,
+      (f) => `${name}\t${scalar(f.size, f.Rd)}, v${f.Rn}.${arrangement(f.size, f.Q)}`,
+      ({ Q, size, Rn, Rd }, $) => {
+        const operation = (x: Node, y: Node) => $.op(`${LANES[size]}.${instruction}`, x, y);
+        setScalar($, size, Rd, reduce($, size, Q, $.Q(Rn), operation));
+      },
+    )
+  );
 
 /** SADDLV and UADDLV: neighbors are added into wide lanes first. */
-const acrossLong = (["s", "u"] as const).map((letter, U) =>
-  insn(
-    `${letter.toUpperCase()}ADDLV`,
-    across(U, 0b00011),
-    acrossOptions,
-    (f) => `${letter}addlv\t${scalar(f.size + 1, f.Rd)}, v${f.Rn}.${arrangement(f.size, f.Q)}`,
-    ({ Q, size, Rn, Rd }, $) => {
-      const sums = $.let(addPairs(letter)($, size, vectorOf($, Q, Rn), () => $.Q(Rd)));
-      setScalar($, size + 1, Rd, reduce($, size + 1, Q, sums, (x, y) => $.op(`${LANES[size + 1]}.add`, x, y)));
-    },
-  )
-);
+const acrossLong = () =>
+  (["s", "u"] as const).map((letter, U) =>
+    insn(
+      `${letter.toUpperCase()}ADDLV`,
+      across(U, 0b00011),
+      acrossOptions,
+      (f) => `${letter}addlv\t${scalar(f.size + 1, f.Rd)}, v${f.Rn}.${arrangement(f.size, f.Q)}`,
+      ({ Q, size, Rn, Rd }, $) => {
+        const sums = $.let(addPairs(letter)($, size, vectorOf($, Q, Rn), () => $.Q(Rd)));
+        setScalar($, size + 1, Rd, reduce($, size + 1, Q, sums, (x, y) => $.op(`${LANES[size + 1]}.add`, x, y)));
+      },
+    )
+  );
 
-const addPair = insn(
-  "ADDP (scalar)",
-  "01 0 11110 11 11000 11011 10 Rn Rd",
-  { cold: true },
-  (f) => `addp\t${scalar(3, f.Rd)}, ${vector(3, 1, f.Rn)}`,
-  ({ Rn, Rd }, $) => $.setD(Rd, $.add($.Dbits(Rn), $.let($.readV("i64.load", Rn, 8)))),
-);
+const addPair = () =>
+  insn(
+    "ADDP (scalar)",
+    "01 0 11110 11 11000 11011 10 Rn Rd",
+    { cold: true },
+    (f) => `addp\t${scalar(3, f.Rd)}, ${vector(3, 1, f.Rn)}`,
+    ({ Rn, Rd }, $) => $.setD(Rd, $.add($.Dbits(Rn), $.let($.readV("i64.load", Rn, 8)))),
+  );
 
 /** Two-register miscellaneous and across lanes, integer. */
-export const simdTwoRegister: Instruction[] = [
+export const simdTwoRegister = (): Instruction[] => [
   ...ENTRIES.map(vectorForm),
   ...ENTRIES.filter((entry) => entry.scalars).map(scalarForm),
-  ...bitwise,
-  ...longPairs,
-  ...narrowing,
-  shiftLong,
-  ...estimates,
-  ...acrossLanes,
-  ...acrossLong,
-  addPair,
+  ...bitwise(),
+  ...longPairs(),
+  ...narrowing(),
+  shiftLong(),
+  ...estimates(),
+  ...acrossLanes(),
+  ...acrossLong(),
+  addPair(),
 ];

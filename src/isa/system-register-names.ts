@@ -1,6 +1,8 @@
 // Names of the system registers of Armv8-A at EL0 and EL1, for assembly text. Arm ARM D12.
 // The core's implementation is in core/registers/system-registers.ts.
 
+import { once } from "./once.ts";
+
 /** Lines of "op0.op1.CRn: name CRm.op2, ...", continued by indentation. */
 const NAMES = `
 2.0.0: osdtrrx_el1 0.2, mdccint_el1 2.0, mdscr_el1 2.2, osdtrtx_el1 3.2, oseccr_el1 6.2
@@ -41,25 +43,28 @@ const NAMES = `
 3.7.14: cntps_tval_el1 2.0, cntps_ctl_el1 2.1, cntps_cval_el1 2.2
 `;
 
-const names = new Map<number, string>();
-for (const line of NAMES.trim().replace(/\n +/g, " ").split("\n")) {
-  const [place, list] = line.split(": ");
-  const [op0, op1, CRn] = place.split(".").map(Number);
-  for (const entry of list.split(", ")) {
-    const [name, low] = entry.split(" ");
-    const [CRm, op2] = low.split(".").map(Number);
-    names.set(systemRegisterNumber(op0, op1, CRn, CRm, op2), name);
+const names = once((): ReadonlyMap<number, string> => {
+  const names = new Map<number, string>();
+  for (const line of NAMES.trim().replace(/\n +/g, " ").split("\n")) {
+    const [place, list] = line.split(": ");
+    const [op0, op1, CRn] = place.split(".").map(Number);
+    for (const entry of list.split(", ")) {
+      const [name, low] = entry.split(" ");
+      const [CRm, op2] = low.split(".").map(Number);
+      names.set(systemRegisterNumber(op0, op1, CRn, CRm, op2), name);
+    }
   }
-}
-for (let n = 0; n < 16; n++) {
-  for (const [op2, kind] of [[4, "bvr"], [5, "bcr"], [6, "wvr"], [7, "wcr"]] as const) {
-    names.set(systemRegisterNumber(2, 0, 0, n, op2), `dbg${kind}${n}_el1`);
+  for (let n = 0; n < 16; n++) {
+    for (const [op2, kind] of [[4, "bvr"], [5, "bcr"], [6, "wvr"], [7, "wcr"]] as const) {
+      names.set(systemRegisterNumber(2, 0, 0, n, op2), `dbg${kind}${n}_el1`);
+    }
   }
-}
-for (let n = 0; n < 31; n++) {
-  names.set(systemRegisterNumber(3, 3, 14, 8 + (n >> 3), n & 7), `pmevcntr${n}_el0`);
-  names.set(systemRegisterNumber(3, 3, 14, 12 + (n >> 3), n & 7), `pmevtyper${n}_el0`);
-}
+  for (let n = 0; n < 31; n++) {
+    names.set(systemRegisterNumber(3, 3, 14, 8 + (n >> 3), n & 7), `pmevcntr${n}_el0`);
+    names.set(systemRegisterNumber(3, 3, 14, 12 + (n >> 3), n & 7), `pmevtyper${n}_el0`);
+  }
+  return names;
+});
 
 /** A system register as one number: op0:op1:CRn:CRm:op2, 16 bits. */
 function systemRegisterNumber(op0: number, op1: number, CRn: number, CRm: number, op2: number): number {
@@ -68,5 +73,5 @@ function systemRegisterNumber(op0: number, op1: number, CRn: number, CRm: number
 
 /** Its name in lower case, or `s3_0_c1_c2_3` where it has none. */
 export function systemRegisterText(number: number): string {
-  return names.get(number) ?? `s${number >> 14}_${number >> 11 & 7}_c${number >> 7 & 15}_c${number >> 3 & 15}_${number & 7}`;
+  return names().get(number) ?? `s${number >> 14}_${number >> 11 & 7}_c${number >> 7 & 15}_c${number >> 3 & 15}_${number & 7}`;
 }

@@ -1,6 +1,9 @@
 // The whole table of A64 as this core knows it, expanded by shape into encodings: the source of
 // decoder, disassembler, interpreter and of the generator of random instructions. Encodings that
 // are not in it are UNDEFINED.
+//
+// It is built when it is first asked for: a machine that starts from a stored blueprint needs it
+// later, or never.
 
 import { atomics } from "./atomics.ts";
 import { branches } from "./branches.ts";
@@ -10,18 +13,19 @@ import { dataProcessingRegister } from "./data-processing-register.ts";
 import { fpAndSimd } from "./fp-simd.ts";
 import type { FieldValues, Instruction } from "./insn.ts";
 import { loadsAndStores } from "./loads-stores.ts";
+import { once } from "./once.ts";
 import { system } from "./system.ts";
 
 /** All entries. */
-export const instructions: readonly Instruction[] = [
-  ...dataProcessingImmediate,
-  ...dataProcessingRegister,
-  ...branches,
-  ...loadsAndStores,
-  ...atomics,
-  ...system,
-  ...fpAndSimd,
-];
+export const instructions: () => readonly Instruction[] = once(() => [
+  ...dataProcessingImmediate(),
+  ...dataProcessingRegister(),
+  ...branches(),
+  ...loadsAndStores(),
+  ...atomics(),
+  ...system(),
+  ...fpAndSimd(),
+]);
 
 /**
  * One combination of shape fields of an entry: the unit that a handler of the interpreter executes.
@@ -38,8 +42,8 @@ export interface Encoding {
 }
 
 /**
- * Adds the combinations that exist, the first field varying slowest. Each thread with a core waits
- * for this when it starts.
+ * Adds the combinations that exist, the first field varying slowest. Each thread with a machine may
+ * wait for this.
  */
 function expand(instruction: Instruction, into: Encoding[]): void {
   const names = instruction.shape, places = names.map((name) => instruction.fields.get(name)!);
@@ -59,12 +63,19 @@ function expand(instruction: Instruction, into: Encoding[]): void {
   }
 }
 
-/** All encodings, in the order of `instructions`. */
-export const encodings: readonly Encoding[] = (() => {
+/** Most encodings, for what has a size by it before the table is built. */
+export const MOST_ENCODINGS = 3000;
+
+/**
+ * All encodings, in the order of `instructions`.
+ * @throws Error if there are more than `MOST_ENCODINGS`
+ */
+export const encodings: () => readonly Encoding[] = once(() => {
   const list: Encoding[] = [];
-  for (const instruction of instructions) expand(instruction, list);
+  for (const instruction of instructions()) expand(instruction, list);
+  if (list.length > MOST_ENCODINGS) throw new Error(`${list.length} encodings are more than ${MOST_ENCODINGS}`);
   return list;
-})();
+});
 
 /** Meanings without fixed fields, by the index of the encoding: each is asked for several times. */
 const meanings: Builder[] = [];

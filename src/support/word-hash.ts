@@ -7,7 +7,9 @@ export const HASH_SIZE = Float64Array.BYTES_PER_ELEMENT;
 /** FNV-1a by words of 32 bits, in two lanes of which 53 bits are used. */
 export function hashOfWords(words: Int32Array): number {
   let low = 0x811c_9dc5 | 0, high = 0x1b87_3593;
-  for (const word of words) {
+  // Files are hashed before V8 has optimized this, when an iterator takes four times as long.
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i];
     low = Math.imul(low ^ word, 0x0100_0193);
     high = Math.imul(high ^ word, 0x85eb_ca6b);
     high ^= high >>> 15;

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { blueprintKey, type CoreBlueprint, generateBlueprint, generateCore, type GeneratedCore } from "../../src/core/core-module.ts";
 import type { Filling, Variant } from "../../src/core/decoded/variants.ts";
 import { CORE_SIZE } from "../../src/core/state/layout.ts";
+import { encodings } from "../../src/isa/table.ts";
 import { CoreCache, decodeBlueprint, encodeBlueprint } from "../../src/assembly/core-cache.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
 import { el2Command } from "../support/el2.ts";
@@ -47,10 +48,10 @@ function variantOf({ filling, fill, branch }: Variant, words: readonly number[])
 /** All that the decoder knows of all encodings. */
 function decoderOf({ dispatch }: GeneratedCore): unknown {
   const random = new Random(3), words = Array.from({ length: 4 }, () => random.word());
-  const decodings = dispatch.decodings.map((decoding) => [
-    variantOf(decoding, words),
-    decoding.specials.map(({ mask, value, variant }) => [mask, value, variantOf(variant, words)]),
-  ]);
+  const decodings = encodings().map((encoding) => {
+    const decoding = dispatch.decodings.of(encoding);
+    return [variantOf(decoding, words), decoding.specials.map(({ mask, value, variant }) => [mask, value, variantOf(variant, words)])];
+  });
   return [decodings, [...dispatch.computed]];
 }
 

@@ -17,10 +17,10 @@ const EC_HVC = 0x16;
 const INSTRUCTIONS = 2500;
 const PAGE_SIZE = 4096;
 
-const accesses = encodings.filter(({ instruction }) => /^(LD|ST|SWP|CAS|DC)/.test(instruction.name));
-const branches = encodings.filter(({ instruction }) => /^(B\/BL|B.cond|CB|TB)/.test(instruction.name));
-const rare = encodings.filter(({ instruction }) => /^(ERET|WF|HVC|SMC|YIELD|MSR \(r)/.test(instruction.name));
-const common = encodings.filter((e) => !rare.includes(e));
+const accesses = encodings().filter(({ instruction }) => /^(LD|ST|SWP|CAS|DC)/.test(instruction.name));
+const branches = encodings().filter(({ instruction }) => /^(B\/BL|B.cond|CB|TB)/.test(instruction.name));
+const rare = encodings().filter(({ instruction }) => /^(ERET|WF|HVC|SMC|YIELD|MSR \(r)/.test(instruction.name));
+const common = encodings().filter((e) => !rare.includes(e));
 
 /**
  * An instruction, or now and then any word. Many accesses have a base that points to data or to the

@@ -125,7 +125,7 @@ Deno.test("disassembly equals objdump's on random words of every encoding of the
   inFolder(async (folder) => {
     const random = new Random(1);
     const words: number[] = [];
-    for (const encoding of encodings) {
+    for (const encoding of encodings()) {
       for (let i = 0; i < WORDS_PER_ENCODING; i++) {
         const word = randomWord(encoding, random);
         if (word !== undefined) words.push(word);

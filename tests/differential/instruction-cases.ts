@@ -170,7 +170,7 @@ const RESULT_FIELDS = ["Rd", "Rt", "Rt2", "Rs"];
  * Instructions for blocks: no branches, no exclusives (their monitor is not compared), no base that
  * moves by a register.
  */
-const blockEncodings = encodings.filter((encoding) => {
+const blockEncodings = encodings().filter((encoding) => {
   const { memory, branches } = traits(encoding);
   const { name, fields } = encoding.instruction;
   const movesByRegister = memory && fields.has("Rm") && !fields.has("option");

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
+import type { Instruction } from "../../src/isa/insn.ts";
 import { instructions } from "../../src/isa/table.ts";
 import { handlers } from "../../src/resource-manager/handlers/all.ts";
 import { filesBelow, ROOT } from "../support/files.ts";
@@ -13,21 +14,27 @@ type Group = readonly [file: string, defined: ReadonlySet<unknown>];
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === "object" && value !== null;
 const isMessage = (value: unknown) => isObject(value) && (value.kind === "request" || value.kind === "notification");
 const isHandler = (value: unknown) => isObject(value) && isMessage(value.message);
-const isInstruction = (value: unknown) => isObject(value) && "assembly" in value && "semantics" in value;
+const isInstruction = (value: unknown): value is Instruction => isObject(value) && "assembly" in value && "semantics" in value;
 
-/** Files of a folder that export values of a kind; `joining` files only join those of others. */
-async function groupsOf(folder: string, kind: (value: unknown) => boolean, joining: readonly string[]): Promise<Group[]> {
+/** Values of a kind that an exported value is or lists. */
+const valuesOf = (kind: (value: unknown) => boolean) => (exported: unknown) => [exported].flat().filter(kind);
+const isMaker = (value: unknown): value is () => unknown => typeof value === "function" && value.length === 0 && !("prototype" in value);
+/** Names of the instructions that an exported arrow function makes, other objects in each call. */
+const instructionNames = (exported: unknown) => isMaker(exported) ? [exported()].flat().filter(isInstruction).map(({ name }) => name) : [];
+
+/** Files of a folder that define something; `joining` files only join what others define. */
+async function groupsOf(folder: string, definedBy: (exported: unknown) => unknown[], joining: readonly string[]): Promise<Group[]> {
   const files = [...filesBelow(new URL(folder, ROOT), ".ts")].filter((file) => !joining.includes(file));
   const groups = await Promise.all(files.map(async (file): Promise<Group> => {
     const exported = Object.values<unknown>(await import(new URL(folder + file, ROOT).href));
-    return [file, new Set(exported.flatMap((value) => Array.isArray(value) ? value : [value]).filter(kind))];
+    return [file, new Set(exported.flatMap(definedBy))];
   }));
   return groups.filter(([, defined]) => defined.size);
 }
 
-const messageGroups = await groupsOf("src/abi/rpc/messages/", isMessage, ["all.ts"]);
-const handlerGroups = await groupsOf("src/resource-manager/handlers/", isHandler, ["all.ts"]);
-const instructionGroups = await groupsOf("src/isa/", isInstruction, ["table.ts", "fp-simd.ts"]);
+const messageGroups = await groupsOf("src/abi/rpc/messages/", valuesOf(isMessage), ["all.ts"]);
+const handlerGroups = await groupsOf("src/resource-manager/handlers/", valuesOf(isHandler), ["all.ts"]);
+const instructionGroups = await groupsOf("src/isa/", instructionNames, ["table.ts", "fp-simd.ts"]);
 
 /** A row of CONTRIBUTING's table by its first cell. */
 function row(what: string): string {
@@ -72,9 +79,8 @@ function violations(things: ReadonlyMap<unknown, string>, groups: readonly Group
   return found;
 }
 
-const named = <T extends { readonly name: string }>(things: Iterable<T>) =>
-  new Map<unknown, string>(Array.from(things, (one) => [one, one.name]));
-const MESSAGES = named(RPC_MESSAGES.values()), INSTRUCTIONS = named(instructions);
+const MESSAGES = new Map<unknown, string>(Array.from(RPC_MESSAGES.values(), (message) => [message, message.name]));
+const INSTRUCTIONS = new Map<unknown, string>(instructions().map(({ name }) => [name, name]));
 
 Deno.test("each RM message is declared in one file, whose group CONTRIBUTING's table names", () => {
   assert.ok(MESSAGES.size > 40, `${MESSAGES.size} messages`);
@@ -95,7 +101,7 @@ Deno.test("each request to the Resource Manager is handled in the file that has 
 Deno.test("each instruction is defined in one file, whose group CONTRIBUTING's table names, and has its own name", () => {
   assert.ok(INSTRUCTIONS.size > 300, `${INSTRUCTIONS.size} instructions`);
   assert.deepEqual(violations(INSTRUCTIONS, instructionGroups, INSTRUCTION_NAMES), []);
-  const names = Map.groupBy(instructions, ({ name }) => name);
+  const names = Map.groupBy(instructions(), ({ name }) => name);
   assert.deepEqual([...names].filter(([, entries]) => entries.length > 1).map(([name]) => name), []);
 });
 

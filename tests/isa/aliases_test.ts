@@ -44,7 +44,7 @@ async function objdump(words: Uint32Array<ArrayBuffer>): Promise<string[]> {
 Deno.test("an alias is objdump's, for what compilers write and random words of every encoding", async () => {
   const random = new Random(17);
   const words = KNOWN.map(([word]) => word);
-  for (const encoding of encodings) {
+  for (const encoding of encodings()) {
     for (let i = 0; i < 12; i++) {
       const word = randomWord(encoding, random);
       // Register 31 in each place makes most aliases.

@@ -7,7 +7,7 @@ import { candidates, KEY_MASK, LOWER_KEY_SHIFT, LOWER_KEYS, UPPER_KEY_MASK, UPPE
 import { ALWAYS_ALLOCATED, fieldValues } from "../../isa/insn.ts";
 import type { Encoding } from "../../isa/table.ts";
 import { DECODER_CANDIDATES, DECODER_KEYS } from "../state/layout.ts";
-import { type Decoding, NO_FILL, type Variant } from "./variants.ts";
+import { type Decodings, NO_FILL, type Variant } from "./variants.ts";
 import { bitsOf } from "../../support/bits.ts";
 
 /** A candidate in the memory: offsets in bytes. */
@@ -48,7 +48,7 @@ export interface DecoderTables {
  * Makes the lists of all keys.
  * @throws Error if the memory has no room for them
  */
-export function makeDecoderTables(decodings: readonly Decoding[]): DecoderTables {
+export function makeDecoderTables(decodings: Decodings): DecoderTables {
   const lists = new Lists(), keys: number[] = [];
   const add = (count: number, list: readonly Listed[]) => {
     const first = lists.place(list), last = keys.length - 2;
@@ -67,7 +67,11 @@ export function makeDecoderTables(decodings: readonly Decoding[]): DecoderTables
 export function writeDecoderTables(memory: WebAssembly.Memory, { keys, candidates }: DecoderTables): void {
   new Int32Array(memory.buffer, DECODER_CANDIDATES.base, candidates.length).set(candidates);
   const numbers = new Uint16Array(memory.buffer, DECODER_KEYS, UPPER_KEYS * LOWER_KEYS);
-  for (let i = 0, key = 0; i < keys.length; i += 2) numbers.fill(keys[i + 1], key, key += keys[i]);
+  for (let i = 0, key = 0; i < keys.length; i += 2) {
+    // Most runs are short, and V8 does not know this code yet: a call takes longer than a number.
+    if (keys[i] === 1) numbers[key++] = keys[i + 1];
+    else numbers.fill(keys[i + 1], key, key += keys[i]);
+  }
 }
 
 /** Lists of candidates, equal ones once. */
@@ -118,11 +122,11 @@ class Lists {
  * The list for words with the `known` bits of this one; `sure` if no others decide what is
  * allocated.
  */
-function listFor(decodings: readonly Decoding[], word: number, known: number): { list: Listed[]; sure: boolean } {
+function listFor(decodings: Decodings, word: number, known: number): { list: Listed[]; sure: boolean } {
   const list: Listed[] = [];
   let sure = true;
   for (const encoding of candidates(word, known)) {
-    const { mask, value } = encoding, decoding = decodings[encoding.index];
+    const { mask, value } = encoding, decoding = decodings.of(encoding);
     const allocated = decoding.handlers !== undefined && isAllocated(encoding, word, known);
     if (allocated) {
       for (const special of decoding.specials) {

@@ -19,7 +19,7 @@ import type { FusedHandlers } from "./fused-handlers.ts";
 import { Handler } from "./handlers.ts";
 import { type KeptOperand, keptOperands } from "./operand-fills.ts";
 import { DECODED_SIZE, FIRST_OPERAND, OperandWriter } from "./operands.ts";
-import type { Decoding, Dispatch, Filling, Variant } from "./variants.ts";
+import type { Decoding, Decodings, Dispatch, Filling, Variant } from "./variants.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /**
@@ -51,7 +51,7 @@ export const decodedPageIndex = (ip: number): number => Math.floor((ip - DECODED
 
 /** The decoded pages of one core. */
 export class DecodedPages {
-  readonly #decodings: readonly Decoding[];
+  readonly #decodings: Decodings;
   readonly #fused: FusedHandlers;
   readonly #computed: ReadonlyMap<string, number>;
   readonly #keptOperands = new Map<Filling, readonly KeptOperand[]>();
@@ -147,7 +147,7 @@ export class DecodedPages {
     if (this.#marks.has(wasmAddress) && wasmAddress !== this.#passed) return this.#end(ip, Handler.Breakpoint);
     const word = this.#words[wasmAddress / 4], encoding = decode(word);
     if (!encoding) return this.#end(ip, Handler.Undefined);
-    const { filling, branch } = variantOf(this.#decodings[encoding.index], word);
+    const { filling, branch } = variantOf(this.#decodings.of(encoding), word);
     if (branch) {
       // Which handler a branch has is a question of where it is.
       const target = at + branch.offset(word) / 4;

@@ -17,13 +17,14 @@ import {
   PAIR_ROWS,
 } from "../state/layout.ts";
 import { LOWER_KEY_SHIFT, LOWER_KEYS, UPPER_KEY_SHIFT } from "../../isa/decode.ts";
-import { Code, type Value } from "../wasm/expression.ts";
+import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { Label } from "../wasm/module.ts";
 import { Candidate } from "./candidates.ts";
 import { Handler } from "./handlers.ts";
 import type { OperandFills } from "./operand-fills.ts";
 import { DECODED_SIZE } from "./operands.ts";
+import { NO_FILL } from "./variants.ts";
 
 /** Functions of TypeScript that the decoder imports. */
 export interface DecoderImports {
@@ -36,11 +37,12 @@ export interface DecoderImports {
 /** Defines `decode`: (ip), which fills the decoded instruction there. */
 export function defineDecoder(library: Library, fills: OperandFills, imports: DecoderImports): void {
   const fillOperands = fills.define(library);
-  const one = library.define("decodeOne", ["i32", "i32"], ["i32"]);
+  const one = library.define("decodeOne", ["i32", "i32", "i32"], ["i32"]);
   {
-    // (ip, word) -> its handler, 0 where no pair may begin.
+    // (ip, word, ahead) -> its handler, 0 where no pair may begin. Ahead of execution, what only
+    // TypeScript fills stays as it is: that is cold or UNDEFINED, and may never be executed.
     const c = new Code(one);
-    const ip = c.parameter(0), word = c.parameter(1);
+    const ip = c.parameter(0), word = c.parameter(1), ahead = c.parameter(2);
     c.if(c.load("i32.load", DECODER_MARKS).not(), () => {
       const key = word.shrU(UPPER_KEY_SHIFT).mul(LOWER_KEYS).add(word.shrU(LOWER_KEY_SHIFT).and(LOWER_KEYS - 1));
       const first = c.load("i32.load16_u", key.shl(1), DECODER_KEYS);
@@ -49,7 +51,9 @@ export function defineDecoder(library: Library, fills: OperandFills, imports: De
         () => c.set(candidate, candidate.add(Candidate.Size)),
         () => word.and(c.load("i32.load", candidate, Candidate.Mask)).ne(c.load("i32.load", candidate, Candidate.Value)),
       );
-      const handler = c.let(c.call(fillOperands, c.load("i32.load16_u", candidate, Candidate.Fill), word, ip, candidate));
+      const fill = c.let(c.load("i32.load16_u", candidate, Candidate.Fill));
+      c.if(ahead.and(fill.eq(NO_FILL)), () => c.return(constant("i32", 0)));
+      const handler = c.let(c.call(fillOperands, fill, word, ip, candidate));
       c.if(handler, () => c.return(handler));
     });
     ip.emit(c.f);
@@ -63,8 +67,8 @@ export function defineDecoder(library: Library, fills: OperandFills, imports: De
     const last = c.let(page.add((INSTRUCTIONS_PER_PAGE - 1) * DECODED_SIZE));
     // Words are a quarter as far apart.
     const owner = c.let(c.load("i32.load", index.shl(2), DECODED_OWNERS));
-    const decoded = () => c.call(one, at, c.load("i32.load", owner.add(at.sub(page).shrU(2))));
-    const handler = c.let(decoded()), next = c.local("i32"), row = c.local("i32"), pair = c.local("i32");
+    const decoded = (ahead: 0 | 1) => c.call(one, at, c.load("i32.load", owner.add(at.sub(page).shrU(2))), ahead);
+    const handler = c.let(decoded(0)), next = c.local("i32"), row = c.local("i32"), pair = c.local("i32");
     c.f.block((done) => {
       c.f.loop((again) => {
         const branchIf = (condition: Value, label: Label) => {
@@ -76,7 +80,7 @@ export function defineDecoder(library: Library, fills: OperandFills, imports: De
         c.set(at, at.add(DECODED_SIZE));
         c.set(next, c.load("i32.load16_u", at));
         const fresh = c.let(next.eq(Handler.Decode));
-        c.if(fresh, () => c.set(handler, decoded()), () => c.set(handler, c.load("i32.load16_u", next.shl(1), FIRST_HANDLERS).xor(next)));
+        c.if(fresh, () => c.set(handler, decoded(1)), () => c.set(handler, c.load("i32.load16_u", next.shl(1), FIRST_HANDLERS).xor(next)));
         c.set(pair, c.load("i32.load16_u", row.shl(8).add(c.load("i32.load8_u", handler, PAIR_COLUMNS)).shl(1), PAIR_HANDLERS));
         c.if(pair, () => c.store("i32.store16", at.sub(DECODED_SIZE), pair));
         branchIf(fresh, again);

@@ -39,13 +39,17 @@ export interface Decoding extends Variant {
   readonly specials: readonly { readonly mask: number; readonly value: number; readonly variant: Variant }[];
 }
 
+/** The decodings of all encodings, each made when it is first asked for. */
+export interface Decodings {
+  of(encoding: Encoding): Decoding;
+}
+
 /** Operand fields with fixed values. */
 export type Fixed = Partial<FieldValues>;
 
 /** How the decoder fills decoded instructions. */
 export interface Dispatch {
-  /** By index of the encoding. */
-  readonly decodings: readonly Decoding[];
+  readonly decodings: Decodings;
   /** Handlers for pairs. */
   readonly fused: FusedHandlers;
   /** Where operands that TypeScript computes are kept, by the keys of their expressions. */

@@ -1,12 +1,12 @@
-// Decodes the instructions of each encoding of the table. A decoding does nothing before the
-// decoder asks for it, as a run meets few of the encodings: a cold one gets its own function then
+// Decodes the instructions of each encoding of the table. A decoding is made when the decoder first
+// asks for it, as a run meets few of the encodings: a cold one gets its own function then
 // (outlined.ts), the others have their handlers in the interpreter loop, and their operands are
 // laid out by emitting the handler once more.
 
-import { type Encoding, encodings, semanticsOf } from "../../isa/table.ts";
+import { type Encoding, semanticsOf } from "../../isa/table.ts";
 import type { HandlerTable, VariantHandlers } from "../decoded/handlers.ts";
 import { evaluateNumber } from "../decoded/operands.ts";
-import { type Decoding, type Filling, type Fixed, NO_FILL, type Variant } from "../decoded/variants.ts";
+import { type Decoding, type Decodings, type Filling, type Fixed, NO_FILL, type Variant } from "../decoded/variants.ts";
 import type { Callees } from "../wasm/library.ts";
 import { FunctionBuilder } from "../wasm/module.ts";
 import { HandlerEmitter } from "./handler-emitter.ts";
@@ -125,13 +125,29 @@ function match(encoding: Encoding, fixed: Fixed): { mask: number; value: number 
   return { mask, value };
 }
 
-/** The decodings of all encodings, by index. */
-export function makeDecodings({ variants, fills }: HandlerTable, library: Callees, functions: OutlinedFunctions): Decoding[] {
-  // Its code is discarded; only the layout of operands is used.
-  const emitter = new HandlerEmitter(library, new FunctionBuilder(-1, "operands", ["i32"], ["i32"]));
-  return encodings.map((encoding, index) =>
-    variants[index].length
-      ? new HotDecoding(encoding, variants[index], fills[index], emitter, functions)
-      : new ColdDecoding(encoding, functions)
-  );
+/** The decodings for a core with these handlers. */
+export class CoreDecodings implements Decodings {
+  readonly #handlers: HandlerTable;
+  readonly #functions: OutlinedFunctions;
+  /** Its code is discarded; only the layout of operands is used. */
+  readonly #emitter: HandlerEmitter;
+  /** By index of the encoding. */
+  readonly #decodings: (Decoding | undefined)[] = [];
+
+  constructor(handlers: HandlerTable, library: Callees, functions: OutlinedFunctions) {
+    this.#handlers = handlers;
+    this.#functions = functions;
+    this.#emitter = new HandlerEmitter(library, new FunctionBuilder(-1, "operands", ["i32"], ["i32"]));
+  }
+
+  of(encoding: Encoding): Decoding {
+    return this.#decodings[encoding.index] ??= this.#make(encoding);
+  }
+
+  #make(encoding: Encoding): Decoding {
+    const variants = this.#handlers.variants[encoding.index], fills = this.#handlers.fills[encoding.index];
+    return variants.length
+      ? new HotDecoding(encoding, variants, fills, this.#emitter, this.#functions)
+      : new ColdDecoding(encoding, this.#functions);
+  }
 }

@@ -24,7 +24,7 @@ export class HandlerSet {
 
   /** @param operandFills gets what fills the decoded instructions of these handlers */
   constructor(readonly emitter: HandlerEmitter, readonly operandFills: OperandFills) {
-    this.variants = encodings.map((encoding) => this.#variants(encoding));
+    this.variants = encodings().map((encoding) => this.#variants(encoding));
   }
 
   /** A handler for two instructions, one after the other; the number of the handler. */

@@ -10,7 +10,7 @@
 // neither `end` nor a counter, a taken branch moves both. Near the end of the budget a STOP handler
 // replaces the decoded instruction at `end`.
 
-import { encodings } from "../../isa/table.ts";
+import { MOST_ENCODINGS } from "../../isa/table.ts";
 import { FusedHandlers } from "../decoded/fused-handlers.ts";
 import { Handler, type HandlerTable } from "../decoded/handlers.ts";
 import type { OperandFills } from "../decoded/operand-fills.ts";
@@ -23,7 +23,7 @@ import { callee } from "../state/functions.ts";
 import { FIRST_REGION_HANDLER, MAXIMUM_HANDLERS, REGION_CAPACITY } from "../state/layout.ts";
 import type { Callees, Library } from "../wasm/library.ts";
 import type { Label, ValueType } from "../wasm/module.ts";
-import { makeDecodings } from "./decodings.ts";
+import { CoreDecodings } from "./decodings.ts";
 import { fusePairs } from "./fusion.ts";
 import { HandlerEmitter, Target } from "./handler-emitter.ts";
 import { HandlerSet } from "./handler-set.ts";
@@ -44,7 +44,7 @@ export const CALL_DEPTH = 128;
  * instruction alone. The functions of cold encodings come before: at most two each, one for SP as
  * the base.
  */
-export const FIRST_REGION_SLOT = 2 * encodings.length;
+export const FIRST_REGION_SLOT = 2 * MOST_ENCODINGS;
 
 /** The table of the core's module. */
 export const TABLE_NAME = "outlined";
@@ -53,7 +53,7 @@ export const TABLE_SIZE = FIRST_REGION_SLOT + 2 * REGION_CAPACITY;
 
 /** How the decoder fills decoded instructions for an `execute` with these handlers. */
 export function makeDispatch(handlers: HandlerTable, library: Callees, outlined: OutlinedFunctions): Dispatch {
-  const decodings = makeDecodings(handlers, library, outlined);
+  const decodings = new CoreDecodings(handlers, library, outlined);
   return { decodings, fused: new FusedHandlers(handlers.fused), computed: new Map(handlers.computed) };
 }
 

@@ -87,8 +87,8 @@ const random = new Random(0xdec0de);
 
 /** Words of each encoding, `count` of each variant; branches are short. */
 function* someWords(count: number): Generator<number> {
-  for (const encoding of encodings) {
-    const decoding = core.dispatch.decodings[encoding.index];
+  for (const encoding of encodings()) {
+    const decoding = core.dispatch.decodings.of(encoding);
     for (const { mask, value } of [...decoding.specials, { mask: 0, value: 0 }]) {
       const fixed = encoding.mask | mask;
       for (let i = 0; i < count; i++) yield sometimesNear(random.word() & ~fixed | encoding.value | value);
@@ -123,11 +123,11 @@ Deno.test("TypeScript fills what is cold, and of the rest nothing twice", () => 
     rig.filled.length = 0;
     rig.put(0, word);
     rig.decode(0);
-    const encoding = encodingOf(word), handlers = encoding && core.dispatch.decodings[encoding.index].handlers;
+    const encoding = encodingOf(word), handlers = encoding && core.dispatch.decodings.of(encoding).handlers;
     if (!handlers || rig.handler(0) === Handler.Outlined) assert.deepEqual(rig.filled, [word]);
     else if (!rig.filled.length) inWasm++;
   }
-  const hot = core.dispatch.decodings.filter(({ handlers }) => handlers).length;
+  const hot = encodings().filter((encoding) => core.dispatch.decodings.of(encoding).handlers).length;
   assert.ok(inWasm > 0.9 * 4 * hot, `${inWasm} of ${4 * hot}`);
 });
 
@@ -156,6 +156,21 @@ Deno.test("pairs have the handler for both, wherever they begin", () => {
     assert.equal(rig.handler(0), first);
   }
   assert.ok(found > 0.9 * pairs.length, `${found} of ${pairs.length}`);
+});
+
+Deno.test("what TypeScript fills is left alone until it is executed", () => {
+  const rig = new Rig(), hvc = 0xd400_0002 | 0, firsts = new Set(core.dispatch.fused.pairs.map(([first]) => first));
+  let found = 0;
+  for (const word of someWords(1)) {
+    rig.put(0, word, hvc);
+    rig.decode(0);
+    if (!firsts.has(rig.handler(0))) continue;
+    found++;
+    assert.deepEqual([rig.handler(1), rig.filled.includes(hvc)], [Handler.Decode, false]);
+  }
+  assert.ok(found > 0);
+  rig.decode(1);
+  assert.deepEqual([rig.handler(1), rig.filled.at(-1)], [Handler.Outlined, hvc]);
 });
 
 Deno.test("the last instruction of a page begins no pair", () => {

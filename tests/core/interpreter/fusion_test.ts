@@ -2,10 +2,10 @@
 // or not.
 
 import assert from "node:assert/strict";
-import type { Decoding, Variant } from "../../../src/core/decoded/variants.ts";
+import type { Decodings, Variant } from "../../../src/core/decoded/variants.ts";
 import { decode } from "../../../src/isa/decode.ts";
 import { disassemble } from "../../../src/isa/disassemble.ts";
-import type { Encoding } from "../../../src/isa/table.ts";
+import { type Encoding, encodings } from "../../../src/isa/table.ts";
 import { Random } from "../../support/random.ts";
 import { Machine, RAM_BASE } from "../program.ts";
 
@@ -28,15 +28,15 @@ interface Part {
  * Instructions executed by the handlers of single instructions, by number. Any of those that share
  * a handler will do.
  */
-function partsOf(decodings: readonly Decoding[]): Map<number, Part> {
+function partsOf(decodings: Decodings): Map<number, Part> {
   const parts = new Map<number, Part>();
   const add = ({ filling, branch }: Variant, part: Part) => {
     for (const handler of branch ? [filling.handler, branch.near.handler] : [filling.handler]) {
       if (!parts.has(handler)) parts.set(handler, part);
     }
   };
-  for (const decoding of decodings) {
-    const { encoding } = decoding;
+  for (const encoding of encodings()) {
+    const decoding = decodings.of(encoding);
     for (const { mask, value, variant } of decoding.specials) add(variant, { encoding, mask, value });
     add(decoding, { encoding, mask: 0, value: 0 });
   }

@@ -14,7 +14,7 @@ const SAMPLES = 4;
 Deno.test("the flow after an instruction is that of its analysis, and the bits of branches back are known", () => {
   const random = new Random(21);
   let branches = 0, back = 0, left = 0, others = 0;
-  for (const { mask, value } of encodings) {
+  for (const { mask, value } of encodings()) {
     for (let i = 0; i < SAMPLES; i++) {
       const word = (value | random.word() & ~mask) >>> 0;
       const instruction = translatable(word), branch = instruction?.branch, flow = flowOf(word), text = word.toString(16);

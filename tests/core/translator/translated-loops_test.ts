@@ -15,11 +15,11 @@ const INSTRUCTIONS = 6000;
 /** The registers that count the loop, and the one that vectors use. */
 const COUNTER = 28, SCRATCH = 29;
 
-const computing = encodings.filter(({ instruction }) =>
+const computing = encodings().filter(({ instruction }) =>
   !/^(B\/BL|B.cond|CB|TB|BR|ERET|WF|HVC|SMC|SVC|BRK|HLT|UDF|YIELD|MSR|MRS|SYS|DC|LD|ST|SWP|CAS|PRFM)/.test(instruction.name)
 );
-const accesses = encodings.filter(({ instruction }) => /^(LD|ST|SWP|CAS|DC)/.test(instruction.name));
-const setters = encodings.filter(({ instruction, shape }) =>
+const accesses = encodings().filter(({ instruction }) => /^(LD|ST|SWP|CAS|DC)/.test(instruction.name));
+const setters = encodings().filter(({ instruction, shape }) =>
   /^(ADD\/ADDS|AND\/ORR|CCM|ADC)/.test(instruction.name) && (shape.S ?? 1) === 1
 );
 

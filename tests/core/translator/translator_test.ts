@@ -62,7 +62,7 @@ for (const [what, program] of [["loop", SUM], ["loop with calls", CALLS]] as con
 Deno.test("every encoding can be part of a region or is left to the interpreter", () => {
   const generated = generateCore({ base: RAM_BASE, size: 0x1_0000, wasmAddress: CORE_SIZE }, CORE_SIZE + 0x1_0000);
   const random = new Random(1), branch = /^(B\/BL|B.cond|CB|TB|BR)/;
-  const words = encodings.filter(({ instruction }) => !branch.test(instruction.name)).flatMap((encoding) => {
+  const words = encodings().filter(({ instruction }) => !branch.test(instruction.name)).flatMap((encoding) => {
     const word = randomWord(encoding, random);
     return word === undefined ? [] : [word];
   });

@@ -1,0 +1,15 @@
+// Counts calls of `insn`: the import map of without-table_test.ts replaces src/isa/insn.ts by this.
+
+import { insn as original } from "../../src/isa/insn.ts";
+
+export * from "../../src/isa/insn.ts";
+
+/** The number of instructions that were declared so far. */
+export let declared = 0;
+
+export const insn: typeof original = new Proxy(original, {
+  apply(target, self, args: Parameters<typeof original>) {
+    declared++;
+    return Reflect.apply(target, self, args);
+  },
+});
