@@ -2,25 +2,7 @@
 // that their entry calls unallocated, have none.
 
 import { ALWAYS_ALLOCATED, fieldValues } from "./insn.ts";
-import { once } from "./once.ts";
-import { type Encoding, encodings } from "./table.ts";
-
-/**
- * Matching order: more fixed bits first; those that have equally many keep the order of the table.
- */
-const bySpecificity = once((): readonly Encoding[] => {
-  const byBits: Encoding[][] = Array.from({ length: 33 }, () => []);
-  let bits = 0, counted = 0;
-  for (const encoding of encodings()) {
-    // The encodings of an instruction are adjacent, with the same mask.
-    if (encoding.mask !== counted) {
-      bits = 0;
-      for (let rest = counted = encoding.mask; rest; rest &= rest - 1) bits++;
-    }
-    byBits[32 - bits].push(encoding);
-  }
-  return byBits.flat();
-});
+import { type Encoding, encodingsNear } from "./table.ts";
 
 /**
  * The parts of a word's key for the decoder, bits 31:21 and 15:10: where they are in the word, and
@@ -56,7 +38,25 @@ export function candidates(word: number, known: number): readonly Encoding[] {
 }
 
 function groupOf(word: number): Encoding[] {
-  return groups[word >>> 25 & 15] ??= matching(bySpecificity(), word, GROUP_MASK);
+  return groups[word >>> 25 & 15] ??= bySpecificity(matching(encodingsNear(word), word, GROUP_MASK));
+}
+
+/**
+ * Encodings in the order of matching: more fixed bits first; those that have equally many keep the
+ * order of the table.
+ */
+function bySpecificity(encodings: readonly Encoding[]): Encoding[] {
+  const byBits: Encoding[][] = Array.from({ length: 33 }, () => []);
+  let bits = 0, counted = 0;
+  for (const encoding of encodings) {
+    // The encodings of an instruction are adjacent, with the same mask.
+    if (encoding.mask !== counted) {
+      bits = 0;
+      for (let rest = counted = encoding.mask; rest; rest &= rest - 1) bits++;
+    }
+    byBits[32 - bits].push(encoding);
+  }
+  return byBits.flat();
 }
 
 /** The encoding of an instruction word (unsigned or signed 32 bits), or undefined. */

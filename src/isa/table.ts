@@ -2,8 +2,8 @@
 // decoder, disassembler, interpreter and of the generator of random instructions. Encodings that
 // are not in it are UNDEFINED.
 //
-// It is built when it is first asked for: a machine that starts from a stored blueprint needs it
-// later, or never.
+// Its two parts are built when they are first asked for: a machine that starts from a stored
+// blueprint needs them later, or never.
 
 import { atomics } from "./atomics.ts";
 import { branches } from "./branches.ts";
@@ -16,16 +16,19 @@ import { loadsAndStores } from "./loads-stores.ts";
 import { once } from "./once.ts";
 import { system } from "./system.ts";
 
-/** All entries. */
-export const instructions: () => readonly Instruction[] = once(() => [
+/** The part without floating point and AdvSIMD. */
+const general = once(() => [
   ...dataProcessingImmediate(),
   ...dataProcessingRegister(),
   ...branches(),
   ...loadsAndStores(),
   ...atomics(),
   ...system(),
-  ...fpAndSimd(),
 ]);
+const vector = once(fpAndSimd);
+
+/** All entries. */
+export const instructions: () => readonly Instruction[] = once(() => [...general(), ...vector()]);
 
 /**
  * One combination of shape fields of an entry: the unit that a handler of the interpreter executes.
@@ -44,8 +47,9 @@ export interface Encoding {
 /**
  * Adds the combinations that exist, the first field varying slowest. Each thread with a machine may
  * wait for this.
+ * @param first index of the first encoding in `into`
  */
-function expand(instruction: Instruction, into: Encoding[]): void {
+function expand(instruction: Instruction, into: Encoding[], first: number): void {
   const names = instruction.shape, places = names.map((name) => instruction.fields.get(name)!);
   const mask = places.reduce((bits, { position, width }) => bits | 2 ** width - 1 << position, instruction.mask) >>> 0;
   const bits = places.reduce((sum, { width }) => sum + width, 0);
@@ -59,23 +63,39 @@ function expand(instruction: Instruction, into: Encoding[]): void {
       shape[names[i]] = number;
       value |= number << position;
     }
-    if (instruction.when(shape)) into.push({ instruction, shape, mask, value: value >>> 0, index: into.length });
+    if (instruction.when(shape)) into.push({ instruction, shape, mask, value: value >>> 0, index: first + into.length });
   }
 }
 
 /** Most encodings, for what has a size by it before the table is built. */
 export const MOST_ENCODINGS = 3000;
 
+/** Bits 27:26 of a word: both are set in all of floating point and AdvSIMD alone (Arm ARM C4.1). */
+const VECTOR = 0xc00_0000;
+
+const generalEncodings = once(() => expandAll(general(), false));
+const vectorEncodings = once(() => expandAll(vector(), true));
+
+/** All encodings, in the order of `instructions`. */
+export const encodings: () => readonly Encoding[] = once(() => [...generalEncodings(), ...vectorEncodings()]);
+
+/** The encodings of the part of the table that a word belongs to. */
+export const encodingsNear = (word: number): readonly Encoding[] => (word & VECTOR) === VECTOR ? vectorEncodings() : generalEncodings();
+
 /**
- * All encodings, in the order of `instructions`.
- * @throws Error if there are more than `MOST_ENCODINGS`
+ * The encodings of a part.
+ * @throws Error if an instruction belongs to the other part, or if there are too many
  */
-export const encodings: () => readonly Encoding[] = once(() => {
-  const list: Encoding[] = [];
-  for (const instruction of instructions()) expand(instruction, list);
-  if (list.length > MOST_ENCODINGS) throw new Error(`${list.length} encodings are more than ${MOST_ENCODINGS}`);
+function expandAll(part: readonly Instruction[], isVector: boolean): Encoding[] {
+  const list: Encoding[] = [], first = isVector ? generalEncodings().length : 0;
+  for (const instruction of part) {
+    const { name, mask, value } = instruction;
+    if (((mask & value & VECTOR) === VECTOR) !== isVector) throw new Error(`${name} is in the wrong part of the table`);
+    expand(instruction, list, first);
+  }
+  if (first + list.length > MOST_ENCODINGS) throw new Error(`${first + list.length} encodings are more than ${MOST_ENCODINGS}`);
   return list;
-});
+}
 
 /** Meanings without fixed fields, by the index of the encoding: each is asked for several times. */
 const meanings: Builder[] = [];

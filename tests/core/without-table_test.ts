@@ -9,9 +9,19 @@ const INSN = address("../../src/isa/insn.ts"), COUNTED = address("counted-insn.t
 const IMPORT_MAP = JSON.stringify({ imports: { [INSN]: COUNTED }, scopes: { [COUNTED]: { [INSN]: INSN } } });
 
 /** Runs the program; what it prints. */
-async function run(file: string): Promise<unknown> {
+async function run(...programArgs: string[]): Promise<{ counter: number; declared: number }> {
   const map = `data:application/json,${encodeURIComponent(IMPORT_MAP)}`;
-  const args = ["run", "-q", "--no-check", "--allow-read", "--allow-write", "--import-map", map, address("without-table.ts"), file];
+  const args = [
+    "run",
+    "-q",
+    "--no-check",
+    "--allow-read",
+    "--allow-write",
+    "--import-map",
+    map,
+    address("without-table.ts"),
+    ...programArgs,
+  ];
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
   assert.equal(code, 0, new TextDecoder().decode(stderr));
   return JSON.parse(new TextDecoder().decode(stdout));
@@ -23,5 +33,8 @@ Deno.test("a core from a stored blueprint executes frequent instructions without
     await Deno.writeFile(file, new Uint8Array());
     assert.deepEqual(await run(file), { counter: 2000, declared: instructions().length });
     assert.deepEqual(await run(file), { counter: 2000, declared: 0 });
+    // A rare one needs the part that it belongs to.
+    const general = instructions().findIndex(({ name }) => name.includes("(scalar)"));
+    assert.deepEqual(await run(file, "rare"), { counter: 2001, declared: general });
   });
 });
