@@ -6,7 +6,7 @@ import { type Figure, printDocument } from "./documents.ts";
 import { catalogEntry, DEBIAN_RELEASES } from "../src/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
 import { coldCaches } from "./cold-caches.ts";
-import { forgetCode, type Guest, type Machine, type Run, stopwatch } from "./machines.ts";
+import { forgetCode, type Guest, type Machine, peakOf, type Run, stopwatch } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";
 import { withSpread } from "./statistics.ts";
 
@@ -89,7 +89,7 @@ async function measureBoot(name: string, cpus: number, rounds: number): Promise<
   let peakMemory = 0;
   const seconds = async (cache: string) => {
     const run = await stopwatch("el2", { ...guest, cache }, TIMEOUT, READY);
-    peakMemory = Math.max(peakMemory, run.peakMemory ?? 0);
+    peakMemory = Math.max(peakMemory, peakOf(run));
     return readyOf(run);
   };
   try {

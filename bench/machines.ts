@@ -155,7 +155,7 @@ export interface Run {
   started: number;
   /** From the start of the process to its end. */
   milliseconds: number;
-  /** Peak resident memory in MiB, where the run was cut off by `until`. */
+  /** See `peakOf`. */
   peakMemory: number | undefined;
   /** Where the guest asked for it. */
   core: CoreStats | undefined;
@@ -198,7 +198,8 @@ export async function watch(
       break;
     }
   }
-  const peakMemory = until && found ? await residentMemory(child.pid, "VmHWM") : undefined;
+  // A guest whose last line this was may be gone by now.
+  const peakMemory = until && found ? await memoryWhileRunning(child.pid, "VmHWM") : undefined;
   if (until && found) child.kill(endBy);
   const { success } = await child.status;
   const milliseconds = performance.now() - started;
@@ -237,6 +238,12 @@ function coreStats(text: string): CoreStats | undefined {
 
 /** Resident memory in MiB: a process's peak, or what it is now. */
 type MemoryField = "VmHWM" | "VmRSS";
+
+/** Peak resident memory in MiB of a run that `until` cut off. @throws Error if it had ended itself */
+export function peakOf({ peakMemory }: Run): number {
+  if (peakMemory === undefined) throw new Error("the machine ended before its memory could be read");
+  return peakMemory;
+}
 
 /** @throws Error if the process has ended */
 export async function residentMemory(pid: number, field: MemoryField): Promise<number> {

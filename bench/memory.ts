@@ -5,7 +5,7 @@ import { catalogEntry } from "../src/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
 import { bootGuest, READY } from "./boot.ts";
 import { type Figure, printDocument } from "./documents.ts";
-import { el2, residentMemory, stopwatch } from "./machines.ts";
+import { el2, peakOf, residentMemory, stopwatch } from "./machines.ts";
 import { median, withSpread } from "./statistics.ts";
 
 /** Seconds for a boot. */
@@ -40,7 +40,7 @@ async function measure(names: readonly string[]): Promise<Map<string, number>> {
   const figures = new Map<string, number>();
   for (const name of names) {
     const { folder } = await catalogEntry(name);
-    figures.set(`${name}, peak of a boot`, (await stopwatch("el2", bootGuest(folder, 1), TIMEOUT, READY)).peakMemory!);
+    figures.set(`${name}, peak of a boot`, peakOf(await stopwatch("el2", bootGuest(folder, 1), TIMEOUT, READY)));
   }
   figures.set(IDLE_DEMO, await idleDemo());
   return figures;
