@@ -239,7 +239,10 @@ function coreStats(text: string): CoreStats | undefined {
 /** Resident memory in MiB: a process's peak, or what it is now. */
 type MemoryField = "VmHWM" | "VmRSS";
 
-/** Peak resident memory in MiB of a run that `until` cut off. @throws Error if it had ended itself */
+/**
+ * Peak resident memory in MiB of a run that `until` cut off.
+ * @throws Error if the machine had ended by itself
+ */
 export function peakOf({ peakMemory }: Run): number {
   if (peakMemory === undefined) throw new Error("the machine ended before its memory could be read");
   return peakMemory;

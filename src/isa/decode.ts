@@ -2,7 +2,7 @@
 // that their entry calls unallocated, have none.
 
 import { ALWAYS_ALLOCATED, fieldValues } from "./insn.ts";
-import { type Encoding, encodingsNear } from "./table.ts";
+import { type Encoding, encodingsFor } from "./table.ts";
 
 /**
  * The parts of a word's key for the decoder, bits 31:21 and 15:10: where they are in the word, and
@@ -38,7 +38,7 @@ export function candidates(word: number, known: number): readonly Encoding[] {
 }
 
 function groupOf(word: number): Encoding[] {
-  return groups[word >>> 25 & 15] ??= bySpecificity(matching(encodingsNear(word), word, GROUP_MASK));
+  return groups[word >>> 25 & 15] ??= bySpecificity(matching(encodingsFor(word), word, GROUP_MASK));
 }
 
 /**

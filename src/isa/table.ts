@@ -80,7 +80,7 @@ const vectorEncodings = once(() => expandAll(vector(), true));
 export const encodings: () => readonly Encoding[] = once(() => [...generalEncodings(), ...vectorEncodings()]);
 
 /** The encodings of the part of the table that a word belongs to. */
-export const encodingsNear = (word: number): readonly Encoding[] => (word & VECTOR) === VECTOR ? vectorEncodings() : generalEncodings();
+export const encodingsFor = (word: number): readonly Encoding[] => (word & VECTOR) === VECTOR ? vectorEncodings() : generalEncodings();
 
 /**
  * The encodings of a part.

@@ -40,7 +40,8 @@ export function defineDecoder(library: Library, fills: OperandFills, imports: De
   const one = library.define("decodeOne", ["i32", "i32", "i32"], ["i32"]);
   {
     // (ip, word, ahead) -> its handler, 0 where no pair may begin. Ahead of execution, what only
-    // TypeScript fills stays as it is: that is cold or UNDEFINED, and may never be executed.
+    // TypeScript fills stays as it is: nearly all of that is cold or UNDEFINED, and may never be
+    // executed.
     const c = new Code(one);
     const ip = c.parameter(0), word = c.parameter(1), ahead = c.parameter(2);
     c.if(c.load("i32.load", DECODER_MARKS).not(), () => {

@@ -127,16 +127,12 @@ function match(encoding: Encoding, fixed: Fixed): { mask: number; value: number 
 
 /** The decodings for a core with these handlers. */
 export class CoreDecodings implements Decodings {
-  readonly #handlers: HandlerTable;
-  readonly #functions: OutlinedFunctions;
   /** Its code is discarded; only the layout of operands is used. */
   readonly #emitter: HandlerEmitter;
   /** By index of the encoding. */
-  readonly #decodings: (Decoding | undefined)[] = [];
+  readonly #decodings: Decoding[] = [];
 
-  constructor(handlers: HandlerTable, library: Callees, functions: OutlinedFunctions) {
-    this.#handlers = handlers;
-    this.#functions = functions;
+  constructor(readonly handlers: HandlerTable, library: Callees, readonly functions: OutlinedFunctions) {
     this.#emitter = new HandlerEmitter(library, new FunctionBuilder(-1, "operands", ["i32"], ["i32"]));
   }
 
@@ -145,9 +141,8 @@ export class CoreDecodings implements Decodings {
   }
 
   #make(encoding: Encoding): Decoding {
-    const variants = this.#handlers.variants[encoding.index], fills = this.#handlers.fills[encoding.index];
-    return variants.length
-      ? new HotDecoding(encoding, variants, fills, this.#emitter, this.#functions)
-      : new ColdDecoding(encoding, this.#functions);
+    const { handlers, functions } = this, variants = handlers.variants[encoding.index];
+    if (!variants.length) return new ColdDecoding(encoding, functions);
+    return new HotDecoding(encoding, variants, handlers.fills[encoding.index], this.#emitter, functions);
   }
 }
