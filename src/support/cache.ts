@@ -53,22 +53,30 @@ export function readIfThere(path: string): Uint8Array<ArrayBuffer> | undefined {
 /** Age (ms) at which a partial file is no longer being written: its process was killed. */
 const ABANDONED = 3_600_000;
 
+/** When a file was written last, ms since 1970; 0 if it is gone. */
+export function writtenAt(path: string): number {
+  return unlessGone(() => Deno.statSync(path).mtime?.getTime()) ?? 0;
+}
+
 /**
- * Removes all files of a folder but the `count` that were written last, and the partial files of
- * processes that were killed. Others may do the same at the same time.
+ * Removes all files of a folder but those that were written last, at most `count` with at most
+ * `bytes`, and the partial files of processes that were killed. Others may do the same at the same
+ * time.
  */
-export function keepNewest(folder: string, count: number): void {
+export function keepNewest(folder: string, count: number, bytes = Infinity): void {
   const files = Array.from(Deno.readDirSync(folder), ({ name }) => {
-    const path = `${folder}/${name}`;
-    return { path, partial: name.includes(PARTIAL), written: unlessGone(() => Deno.statSync(path).mtime?.getTime()) ?? 0 };
+    const path = `${folder}/${name}`, info = unlessGone(() => Deno.statSync(path));
+    return { path, partial: name.includes(PARTIAL), written: info?.mtime?.getTime() ?? 0, size: info?.size ?? 0 };
   });
   const abandoned = files.filter(({ partial, written }) => partial && written < Date.now() - ABANDONED);
-  const old = files.filter(({ partial }) => !partial).sort((a, b) => b.written - a.written).slice(count);
+  let room = bytes;
+  const old = files.filter(({ partial }) => !partial).sort((a, b) => b.written - a.written)
+    .filter(({ size }, place) => place >= count || (room -= size) < 0);
   for (const { path } of [...abandoned, ...old]) unlessGone(() => Deno.removeSync(path));
 }
 
-/** Result of `work`; undefined if its file does not exist. */
-function unlessGone<T>(work: () => T): T | undefined {
+/** Result of `work`; undefined if its file or folder does not exist. */
+export function unlessGone<T>(work: () => T): T | undefined {
   try {
     return work();
   } catch (error) {

@@ -27,6 +27,8 @@ export interface WholeOptions {
   readonly onlyFile?: boolean;
   /** For a file of a cache: creates its folder, and keeps this many of the newest files there. */
   readonly newest?: number;
+  /** With `newest`: and of these at most this many bytes. */
+  readonly newestBytes?: number;
 }
 
 /** Access to files. Errors are the system's. */
@@ -80,13 +82,13 @@ export function reportIn(folder: string | undefined, now = new Date()): string |
 }
 
 /** Writes a file of a cache. A power failure may lose it: it can be made again. */
-export function writeCached(path: string, bytes: Uint8Array, newest: number): void {
-  using file = files().whole(path, { durable: false, newest });
+export function writeCached(path: string, bytes: Uint8Array, newest: number, newestBytes?: number): void {
+  using file = files().whole(path, { durable: false, newest, newestBytes });
   file.write(bytes);
   file.commit();
 }
 
-function wholeFile(path: string, { durable, newest, onlyFile }: WholeOptions = {}): PendingFile {
+function wholeFile(path: string, { durable, newest, newestBytes, onlyFile }: WholeOptions = {}): PendingFile {
   const folder = node.path.dirname(path);
   if (newest !== undefined) {
     Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -99,7 +101,7 @@ function wholeFile(path: string, { durable, newest, onlyFile }: WholeOptions = {
     write: (bytes) => file.write(bytes),
     commit() {
       file.commit();
-      keepNewest(folder, newest);
+      keepNewest(folder, newest, newestBytes);
     },
     [Symbol.dispose]: () => file[Symbol.dispose](),
   };

@@ -24,3 +24,21 @@ Deno.test("files that a killed process left do not push complete ones out, and g
     assert.deepEqual(left, ["b.code", "c.code", "d.code.partial-1", "e.code.partial-2"]);
   });
 });
+
+Deno.test("of large files as many stay as there is room for, newest first", async () => {
+  await inFolder((folder) => {
+    for (const [age, size] of [[1, 400], [2, 500], [3, 200], [4, 50]]) {
+      Deno.writeFileSync(`${folder}/${age}`, new Uint8Array(size));
+      const time = new Date(Date.now() - age * 60_000);
+      Deno.utimeSync(`${folder}/${age}`, time, time);
+    }
+    const left = () => [...Deno.readDirSync(folder)].map(({ name }) => name).sort().join();
+    keepNewest(folder, 4, 1150);
+    assert.equal(left(), "1,2,3,4");
+    keepNewest(folder, 4, 1000);
+    assert.equal(left(), "1,2");
+    keepNewest(folder, 1, 1000);
+    assert.equal(left(), "1");
+    return Promise.resolve();
+  });
+});
