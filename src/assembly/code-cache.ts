@@ -7,7 +7,7 @@
 
 import { type CodeBacking, type CodeSignature, equal } from "../core/translator/region-store.ts";
 import type { RegionModule } from "../core/translator/region-module.ts";
-import { readIfThere, unlessGone, writtenAt } from "../support/cache.ts";
+import { type ListedFile, newestFirst, readIfThere, unlessGone } from "../support/cache.ts";
 import { writeCached } from "../support/files.ts";
 import { readPart } from "../support/open-file.ts";
 import { checkTrustedFolder } from "../support/own-files.ts";
@@ -66,7 +66,7 @@ interface Piece {
 
 /** The regions in one folder. */
 export class CodeCache implements CodeBacking {
-  /** Of all files, once they were looked for; entries of later files come before equal ones. */
+  /** Of all files, once they were looked for. */
   #places: Map<number, Place> | undefined;
   /** The part of a file that was read last. */
   #piece: Piece | undefined;
@@ -126,8 +126,8 @@ export class CodeCache implements CodeBacking {
     this.#check();
     const entries = Array.from(this.#fresh.values(), ({ signature, module }) => encodeEntry(signature, module));
     const room = entries.reduce((left, { content }) => left - content.length, this.capacity * FILE_SHARE);
-    const last = this.#paths(program).at(-1), others = last === undefined ? undefined : entriesOf(last, room);
-    const path = others ? last! : `${this.folder}/${fileNameOf(program, crypto.randomUUID())}${ENDING}`;
+    const last = this.#files(program).at(0), others = last && last.size <= room ? entriesOf(last.path) : undefined;
+    const path = last && others ? last.path : `${this.folder}/${fileNameOf(program, crypto.randomUUID())}${ENDING}`;
     const kept = others?.filter(({ key }) => !this.#fresh.has(key)) ?? [];
     writeCached(path, encodeFile([...kept, ...entries]), MOST_FILES, this.capacity);
     if (this.#places) index(path, this.#places);
@@ -169,17 +169,15 @@ export class CodeCache implements CodeBacking {
     const places = this.#places = new Map<number, Place>(), program = this.#program();
     if (program === undefined) return places;
     this.#check();
-    for (const path of this.#paths(program)) index(path, places);
+    // Of equal entries the later one counts.
+    for (const { path } of this.#files(program).toReversed()) index(path, places);
     return places;
   }
 
-  /** The files of a program, in the order in which they were written. */
-  #paths(program: string): string[] {
+  /** The files of a program, the one that was written last first. */
+  #files(program: string): ListedFile[] {
     const start = `${fileNameOf(program)}-`;
-    const names = unlessGone(() => Array.from(Deno.readDirSync(this.folder), ({ name }) => name)) ?? [];
-    return names.filter((name) => name.startsWith(start) && name.endsWith(ENDING))
-      .map((name) => ({ path: `${this.folder}/${name}`, written: writtenAt(`${this.folder}/${name}`) }))
-      .sort((a, b) => a.written - b.written).map(({ path }) => path);
+    return newestFirst(this.folder).filter(({ name }) => name.startsWith(start) && name.endsWith(ENDING));
   }
 
   /**
@@ -212,8 +210,8 @@ function opened<T>(path: string, work: (open: Deno.FsFile, file: CodeFile) => T)
   });
 }
 
-/** The entries of a file; undefined if it is gone or has more bytes than `most`. */
-function entriesOf(path: string, most: number): StoredEntry[] | undefined {
-  const size = unlessGone(() => Deno.statSync(path).size), bytes = size !== undefined && size <= most ? readIfThere(path) : undefined;
+/** The entries of a file; undefined if it is gone. */
+function entriesOf(path: string): StoredEntry[] | undefined {
+  const bytes = readIfThere(path);
   return bytes && decodeFile(bytes);
 }

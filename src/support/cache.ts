@@ -53,9 +53,30 @@ export function readIfThere(path: string): Uint8Array<ArrayBuffer> | undefined {
 /** Age (ms) at which a partial file is no longer being written: its process was killed. */
 const ABANDONED = 3_600_000;
 
-/** When a file was written last, ms since 1970; 0 if it is gone. */
-export function writtenAt(path: string): number {
-  return unlessGone(() => Deno.statSync(path).mtime?.getTime()) ?? 0;
+/** A file in a folder. */
+export interface ListedFile {
+  readonly name: string;
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** When it was written last, ms since 1970. */
+  readonly written: number;
+}
+
+/**
+ * The files of a folder, the one that was written last first; none if there is no such folder.
+ * Others may remove them meanwhile.
+ */
+export function newestFirst(folder: string): ListedFile[] {
+  const names = unlessGone(() => Array.from(Deno.readDirSync(folder), ({ name }) => name)) ?? [];
+  const files = names.map((name) => {
+    const path = `${folder}/${name}`;
+    return unlessGone(() => {
+      const { size, mtime } = Deno.statSync(path);
+      return { name, path, size, written: mtime?.getTime() ?? 0 };
+    });
+  });
+  return files.filter((file) => file !== undefined).sort((a, b) => b.written - a.written);
 }
 
 /**
@@ -64,14 +85,10 @@ export function writtenAt(path: string): number {
  * time.
  */
 export function keepNewest(folder: string, count: number, bytes = Infinity): void {
-  const files = Array.from(Deno.readDirSync(folder), ({ name }) => {
-    const path = `${folder}/${name}`, info = unlessGone(() => Deno.statSync(path));
-    return { path, partial: name.includes(PARTIAL), written: info?.mtime?.getTime() ?? 0, size: info?.size ?? 0 };
-  });
-  const abandoned = files.filter(({ partial, written }) => partial && written < Date.now() - ABANDONED);
+  const files = newestFirst(folder), isPartial = ({ name }: ListedFile) => name.includes(PARTIAL);
+  const abandoned = files.filter((file) => isPartial(file) && file.written < Date.now() - ABANDONED);
   let room = bytes;
-  const old = files.filter(({ partial }) => !partial).sort((a, b) => b.written - a.written)
-    .filter(({ size }, place) => place >= count || (room -= size) < 0);
+  const old = files.filter((file) => !isPartial(file)).filter(({ size }, place) => place >= count || (room -= size) < 0);
   for (const { path } of [...abandoned, ...old]) unlessGone(() => Deno.removeSync(path));
 }
 

@@ -258,12 +258,9 @@ Deno.test("a folder has a bound: what was written last stays, in files of which 
 Deno.test("entries of a file that is gone are translated anew, others of the folder are found", async () => {
   await inFolder((folder) => {
     const capacity = 16_000, steps = [1, 2, 3, 4, 5, 6];
-    const fill = () => {
-      const cache = new CodeCache(folder, program(), capacity);
-      for (const step of steps) run(new RegionStore(cache), step);
-      cache.save();
-    };
-    fill();
+    const writer = new CodeCache(folder, program(), capacity);
+    for (const step of steps) run(new RegionStore(writer), step);
+    writer.save();
     const cache = new CodeCache(folder, program(), capacity), found = () => steps.map((step) => run(new RegionStore(cache), step));
     assert.ok(found().every(({ cached, modules }) => cached === modules));
     const names = Array.from(Deno.readDirSync(folder), ({ name }) => name);
