@@ -91,12 +91,22 @@ export function boundGarbage(isBusy: () => boolean = () => false): void {
 }
 
 async function ownHeap(): Promise<Heap> {
-  const [{ getHeapSpaceStatistics, setFlagsFromString }, { runInNewContext }] = await Promise.all([import("node:v8"), import("node:vm")]);
-  // Only a new context has the function, and only while V8 has the flag.
-  setFlagsFromString("--expose-gc");
-  const collect: () => void = runInNewContext("gc");
-  setFlagsFromString("--no-expose-gc");
+  const [{ getHeapSpaceStatistics }, collect] = await Promise.all([import("node:v8"), ownCollector()]);
   const held = () =>
     getHeapSpaceStatistics().reduce((sum, { space_name, space_used_size }) => space_name === "new_space" ? sum : sum + space_used_size, 0);
   return { collect, held };
+}
+
+/** The function that collects all garbage of this thread. */
+export async function ownCollector(): Promise<() => void> {
+  const [{ setFlagsFromString }, { runInNewContext }] = await Promise.all([import("node:v8"), import("node:vm")]);
+  // Only a new context has the function, and only while V8 has the flag. The flag is one for all
+  // threads: another that has its function may take it back in between.
+  let collect: (() => void) | undefined;
+  while (!collect) {
+    setFlagsFromString("--expose-gc");
+    collect = runInNewContext("globalThis.gc");
+  }
+  setFlagsFromString("--no-expose-gc");
+  return collect;
 }

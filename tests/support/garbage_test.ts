@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { isCollectionDue, whenSettled } from "../../src/support/garbage.ts";
 import { MiB } from "../../src/support/sizes.ts";
 import { V8_OPTIONS } from "../../src/support/v8-options.ts";
+import { inFolder } from "./temporary-folder.ts";
 
 /** A program of two threads that prints the limits of their heaps, in MiB. */
 const LIMITS = `
@@ -18,6 +19,32 @@ const LIMITS = `
     };
   }
 `;
+
+/** A program in which threads get their collectors at once; it prints how many are done. */
+const COLLECTORS = `
+  import { ownCollector } from "${new URL("../../src/support/garbage.ts", import.meta.url)}";
+  if (typeof WorkerGlobalScope !== "undefined") {
+    for (let i = 0; i < 25; i++) (await ownCollector())();
+    postMessage("done");
+  } else {
+    const workers = Array.from({ length: 4 }, () => new Worker(import.meta.url, { type: "module" }));
+    await Promise.all(workers.map((worker) => new Promise((resolve) => worker.onmessage = resolve)));
+    console.log(workers.length);
+    Deno.exit();
+  }
+`;
+
+Deno.test("threads that get their collectors at once all get one, though the flag for it is one for all", async () => {
+  await inFolder(async (folder) => {
+    const program = `${folder}/collectors.ts`;
+    await Deno.writeTextFile(program, COLLECTORS);
+    const config = new URL("../../deno.json", import.meta.url).pathname;
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args: ["run", "-q", "--allow-read", "--config", config, program] })
+      .output();
+    assert.equal(new TextDecoder().decode(stderr), "");
+    assert.equal(new TextDecoder().decode(stdout), "4\n");
+  });
+});
 
 async function limitsWith(options: readonly string[]): Promise<number[]> {
   const program = `data:application/javascript,${encodeURIComponent(LIMITS)}`;
