@@ -5,10 +5,10 @@
 import { type Figure, printDocument } from "./documents.ts";
 import { catalogEntry, DEBIAN_RELEASES } from "../src/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
-import { coldCaches } from "./cold-caches.ts";
 import { forgetCode, type Guest, type Machine, peakOf, type Run, stopwatch } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";
 import { withSpread } from "./statistics.ts";
+import { treeCaches } from "./tree-caches.ts";
 
 /** First line of the initramfs's init. */
 export const READY = /^EL2-READY/;
@@ -51,16 +51,23 @@ export async function benchBoot(names: readonly string[], cpuCounts: readonly nu
   if (json) printDocument({ schema: "el2.bench.boot/3", rounds, table: all.flatMap(tableOf), boots: all.map(jsonOf) });
 }
 
-/** For `--ab`: seconds to the first line of user space, of each guest with each number of CPUs. */
-export function bootContest(names: readonly string[], cpuCounts: readonly number[]): Contest {
+/**
+ * For `--ab`: seconds to the first line of user space, of each guest with each number of CPUs.
+ * @param cached with the code of an earlier boot
+ */
+export function bootContest(names: readonly string[], cpuCounts: readonly number[], cached: boolean): Contest {
   return async (work) => {
     const entries = await Promise.all(names.map((name) => catalogEntry(name)));
-    const coldCache = coldCaches(work, (cache) => secondsToReady("el2", { ...bootGuest(entries[0].folder, 1), cache }));
+    const treeCache = treeCaches(work, cached, async (cache) => {
+      for (const { folder } of entries) {
+        for (const cpus of cpuCounts) await leaveCode({ ...bootGuest(folder, cpus), cache });
+      }
+    });
     return async () => {
       const figures = new Map<string, number>();
       for (const { folder, manifest } of entries) {
         for (const cpus of cpuCounts) {
-          const cache = await coldCache();
+          const cache = await treeCache();
           figures.set(`${manifest.name}, ${cpus}`, await secondsToReady("el2", { ...bootGuest(folder, cpus), cache }));
         }
       }
@@ -82,6 +89,11 @@ async function secondsToReady(machine: Machine, guest: Guest): Promise<number> {
   return readyOf(await stopwatch(machine, guest, TIMEOUT, READY));
 }
 
+/** Boots and ends in order, so that the cache has the code. */
+async function leaveCode(guest: Guest): Promise<void> {
+  await stopwatch("el2", { ...guest, endBy: "SIGTERM" }, TIMEOUT, READY);
+}
+
 async function measureBoot(name: string, cpus: number, rounds: number): Promise<BootFigures> {
   const { folder, manifest } = await catalogEntry(name);
   const guest = bootGuest(folder, cpus), caches = await Deno.makeTempDir({ prefix: "el2-bench-" });
@@ -94,8 +106,7 @@ async function measureBoot(name: string, cpus: number, rounds: number): Promise<
   };
   try {
     for (const cache of [empty, earlier]) await Deno.mkdir(cache, { mode: 0o700 });
-    // In order, so that it leaves its code.
-    for (const cache of [empty, earlier]) await stopwatch("el2", { ...guest, cache, endBy: "SIGTERM" }, TIMEOUT, READY);
+    for (const cache of [empty, earlier]) await leaveCode({ ...guest, cache });
     const trusted = await trustedRounds(rounds, async () => {
       await forgetCode(empty);
       return { empty: await seconds(empty), earlier: await seconds(earlier), qemu: await secondsToReady("qemu", guest) };

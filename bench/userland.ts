@@ -5,11 +5,11 @@ import { type Figure, printDocument } from "./documents.ts";
 import { catalogEntry } from "../src/catalog/catalog.ts";
 import { type Suite, suiteInitrd } from "../scripts/suites.ts";
 import type { Contest } from "./ab.ts";
-import { coldCaches } from "./cold-caches.ts";
 import { guestMips, printCore } from "./core-stats.ts";
 import { type CoreStats, type CpuTime, forgetCode, type Guest, type Machine, MACHINES, stopwatch } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
 import { geometricMean, median, withSpread } from "./statistics.ts";
+import { treeCaches } from "./tree-caches.ts";
 
 /** Sets of programs. */
 export const USERLAND_SETS = ["base", "cc", "jit", "wide"] as const satisfies readonly Suite[];
@@ -95,7 +95,7 @@ export interface UserlandOptions {
   readonly warm?: boolean;
   /** Another process keeps a CPU busy. */
   readonly busy?: boolean;
-  /** With the compiled code of an earlier run of the set; otherwise with none. Not with `--ab`. */
+  /** With the compiled code of an earlier run of the set; otherwise with none. */
   readonly cached?: boolean;
 }
 
@@ -169,11 +169,15 @@ async function ownCache(guest: Guest, cached: boolean): Promise<OwnCache> {
 export function userlandContest(sets: readonly UserlandSet[], options: UserlandOptions = {}): Contest {
   return async (folder) => {
     const guests = await guestsOf(sets, options);
-    const coldCache = coldCaches(folder, (cache) => stopwatch("el2", { ...guests[0], cache }, TIMEOUT, /^BENCH-BEGIN/));
+    const { cached = false } = options;
+    const treeCache = treeCaches(folder, cached, async (cache) => {
+      if (!cached) await stopwatch("el2", { ...guests[0], cache }, TIMEOUT, /^BENCH-BEGIN/);
+      else for (const guest of guests) await runSet("el2", { ...guest, cache });
+    });
     return async () => {
       const figures = new Map<string, number>(), parts = new Map<string, number[]>();
       for (const guest of guests) {
-        const cache = await coldCache();
+        const cache = await treeCache();
         for (
           const [name, { milliseconds, cpu }] of (await beside(options.busy ?? false, () => runSet("el2", { ...guest, cache }))).programs
         ) {
