@@ -96,6 +96,8 @@ export class SessionHub {
   /** The event that names the place in the past that a paused machine shows. */
   #past: Extract<SessionEvent, { kind: "paused" }> | undefined;
   #end: SessionEnd | undefined;
+  /** The answer to all questions, once the machine has failed: it gives none itself. */
+  #failure: Answer | undefined;
   #ending = false;
   /** Bytes that the machine has sent and clients have not confirmed. */
   #owed = 0;
@@ -148,7 +150,8 @@ export class SessionHub {
       if (this.#sample) listener({ kind: "sample", sample: this.#sample });
     }
     if (this.#paused) listener(this.#past ?? { kind: "paused", paused: true, past: false });
-    if (this.#end) listener({ kind: "ended", end: this.#end });
+    if (this.#failure) listener({ kind: "failed", message: this.#end!.message });
+    else if (this.#end) listener({ kind: "ended", end: this.#end });
     this.#clients.add(client);
     return {
       send: (message) => this.#request(client, message),
@@ -208,6 +211,10 @@ export class SessionHub {
     }
     if ("id" in message && message.kind !== "forget" && !client.options.patient && client.asked >= ASKED_MAX) {
       return client.listener({ kind: "answer", id: message.id, answer: noAnswer(`${ASKED_MAX} requests are already waiting for answers`) });
+    }
+    if (this.#failure && message.kind === "debug-attach") return client.listener({ kind: "debug-attached", error: this.#failure.error });
+    if (this.#failure && "id" in message && message.kind !== "forget") {
+      return client.listener({ kind: "answer", id: message.id, answer: this.#failure });
     }
     switch (message.kind) {
       case "hello":
@@ -353,6 +360,7 @@ export class SessionHub {
         if (this.#ending) return;
         break;
       case "failed":
+        this.#failure = noAnswer(`the machine has failed: ${event.message.split("\n", 1)[0]}`);
         this.#finish({ code: 1, message: event.message });
         break;
     }

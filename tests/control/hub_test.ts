@@ -176,6 +176,25 @@ Deno.test("when a machine ends, who waits for a first answer hears it; who has h
   assert.deepEqual(heard, [[1, undefined], [2, "the machine has ended: stopped"]]);
 });
 
+Deno.test("a machine that has failed answers nothing: who asks hears so at once, and its consoles can be read", () => {
+  const vm = machine(), session = hub(vm);
+  vm.onEvent({ kind: "console", console: "a", bytes: bytes("before") });
+  vm.onEvent({ kind: "failed", message: "gc is not defined\n    at x.ts" });
+  const heard: ServerMessage[] = [], sent = vm.sent.length, says = "the machine has failed: gc is not defined";
+  const client = session.join(BEHIND, (message) => heard.push(message));
+  assert.deepEqual(heard.map(textOf), ["before", "failed"]);
+  client.send({ kind: "query", id: 1, query: { table: "vm.ls", args: {} } });
+  client.send({ kind: "move", id: 2, to: { kind: "now" } });
+  client.send({ kind: "debug-attach", vm: "a" });
+  client.send({ kind: "forget", id: 1 });
+  assert.deepEqual(heard.slice(2).map((message) => message.kind === "answer" ? [message.id, message.answer.error] : message), [
+    [1, says],
+    [2, says],
+    { kind: "debug-attached", error: says },
+  ]);
+  assert.equal(vm.sent.length, sent, "a machine that has failed was asked");
+});
+
 Deno.test("the session records what any client watches, within the largest budget", () => {
   const vm = machine(), session = hub(vm);
   const one = session.join(BEHIND, () => {}), two = session.join(BEHIND, () => {});

@@ -62,7 +62,7 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   const visible = shownOnStdout(options.raw ?? false);
   const put = (bytes: Uint8Array) => outputBytes(visible(name, bytes));
   const shown: Uint8Array[] = [];
-  let fresh = "", live = false, over = false;
+  let fresh = "", live = false, isMatched = false;
   const matched = Promise.withResolvers<number>();
   using open = await openSession({ ...options, follow: true, consoles: [name] }, (_, bytes) => {
     const text = decoder.decode(bytes, { stream: true });
@@ -71,13 +71,13 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
     fresh += live ? text : "";
     const match = pattern?.exec(fresh.replaceAll("\r", ""));
     // More may come before the program has ended: the match is printed once.
-    if (live && match && !over) {
-      over = true;
+    if (live && match && !isMatched) {
+      isMatched = true;
       output(`${match[0]}\n`);
       matched.resolve(ExitCode.Done);
     }
   });
-  const { session, asker } = open;
+  const { session, asker } = open, over = open.next<never>(() => undefined);
   session.onLost = (_, bytes) => report(`el2: ${bytes} bytes of output were lost`);
   await session.caughtUp;
   const answer = await asker.ask({ table: "vm.ls", args: {} });
@@ -104,8 +104,9 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   if (pattern) {
     const timeout = (options.timeout ?? DEFAULT_TIMEOUT) / 1e6;
     const late = setTimeout(() => matched.resolve(ExitCode.TimedOut), timeout);
-    const code = await matched.promise;
-    clearTimeout(late);
+    // A machine that is over prints nothing more.
+    if (session.info.ended !== undefined) throw new Failure(`the machine has ended: ${session.info.ended}`, ExitCode.Failed);
+    const code = await Promise.race([matched.promise, over]).finally(() => clearTimeout(late));
     if (code === ExitCode.TimedOut) {
       report(`el2: no output matched "${options.expect}" within ${timeout / 1000} s; the console ends with:\n${fresh.slice(-500)}`);
     }

@@ -63,6 +63,7 @@ export async function openSession(options: SessionOptions, onConsole?: (console:
       const made = make(event);
       if (made !== undefined) resolve(made);
       else if (event.kind === "ended") reject(new Failure(`the machine has ended: ${event.end.message}`, ExitCode.Failed));
+      else if (event.kind === "failed") reject(new Failure(`the machine has failed: ${event.message.split("\n", 1)[0]}`, ExitCode.Failed));
       else return;
       waiting.delete(hear);
     };

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Place } from "../place.ts";
+import { A64, imageOf, SYSTEM_OFF } from "../program.ts";
 
 Deno.test("console --expect waits for what a guest says, --send types", async () => {
   await using place = new Place();
@@ -25,4 +26,24 @@ Deno.test("console --send to a VM that was killed ends with 1, and the session c
   assert.match((await place.el2("why", "--about", "vm:ping")).stdout, /vm:ping ended: forced/);
   const [pong] = (await place.json("vm", "ls", "--filter", "id=vm:pong")).data;
   assert.equal(pong.state, "running");
+});
+
+/** Prints a letter, counts for two seconds (movz w5, sub, cbnz), and ends. */
+const ENDING = imageOf([
+  ...[A64.loadX1High(0x0900), A64.loadW2(0x61), A64.storeByte],
+  ...[0x52a80005, 0x510004a5, 0x35ffffe5],
+  ...[...A64.loadW0(SYSTEM_OFF), A64.hvc],
+]);
+
+Deno.test("console --expect ends with the machine, which prints nothing more", async () => {
+  await using place = new Place();
+  const image = `${place.folder}/ending.bin`;
+  await Deno.writeFile(image, ENDING);
+  await place.up("one", image);
+  // While it runs, most likely, and when it has ended.
+  for (const _ of [1, 2]) {
+    const { code, stderr } = await place.el2("console", "guest", "--expect", "never", "--timeout", "60s");
+    assert.match(stderr, /^el2: the machine has ended: /);
+    assert.equal(code, 1);
+  }
 });
