@@ -232,13 +232,17 @@ export class Translator {
       words[CPU.LANDING >> 2] = 0;
     }
     const ip = ((low(CPU.PC) - low(CPU.PC_DELTA)) << 2) >>> 0, known = this.#places.get(ip);
-    if (known && this.#isRegion(known)) {
-      this.#settled = Math.min(this.#settled + 1, SETTLED_MOST);
-      return;
-    }
-    if (this.#settled > 0) this.#settled = Math.max(0, this.#settled - STRAY);
+    if (known && this.#isRegion(known)) return this.#settle();
     const place = this.#placeAt(ip, CPU.PC);
+    // Most slices end in the middle of a region, which the interpreter then leads to their end.
+    if (place && this.#isCovered(place.code.page, place.at)) this.#settle();
+    else if (this.#settled > 0) this.#settled = Math.max(0, this.#settled - STRAY);
     if (place) this.#count(place, known, weight);
+  }
+
+  /** A sample was in a region. */
+  #settle(): void {
+    this.#settled = Math.min(this.#settled + 1, SETTLED_MOST);
   }
 
   /**

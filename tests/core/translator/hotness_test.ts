@@ -15,6 +15,8 @@ const loopOf = (count: number): Line[] => [
   ["b", 0x14000000 | -(count - 1) & 0x3ffffff],
 ];
 
+const countersOf = (machine: Machine) => machine.core.translatorCounters!;
+
 /** Slices until the first region of a program is made; a sample is taken after each. */
 function slicesUntilMade(program: Line[], hotness: { samples: number; price?: number }, slice = SLICE): number {
   const machine = new Machine({ tier: "auto", hotness: { ...hotness, landings: 60_000, slice } });
@@ -67,6 +69,34 @@ Deno.test("slices are long while samples are in regions, and count for as many w
   // The first loop is over.
   assert.equal(taken(2 * long), 2);
   assert.equal(machine.core.translatorCounters!.regions, 2, "a long slice counted for too little");
+});
+
+Deno.test("slices are long as well where they end in the middle of regions, at no place where one would begin", () => {
+  const samples = 30, long = 20 * SLICE, far = 512, length = 60;
+  /** A function that calls another one, and then adds if x2 is not 0. */
+  const called: Line[] = [
+    ["orr x19, xzr, x30", 0xaa1e03f3],
+    ["bl", 0x94000050],
+    ["cbz x2", 0xb4000002 | length + 1 << 5],
+    ...Array.from({ length }, () => ADD),
+    ["ret x19", 0xd65f0260],
+  ];
+  const machine = new Machine({ tier: "auto", hotness: { samples, landings: 60_000, slice: SLICE } });
+  // A loop that calls it, too far away for the loop around its instructions to be seen.
+  machine.load(CODE, [["bl", 0x94000000 | far], ["b", 0x17ffffff]]);
+  machine.load(CODE + 4 * far, called);
+  machine.load(CODE + 4 * (far + 0x51), [["ret", 0xd65f03c0]]);
+  machine.vcpu.setX(2, 1n);
+  machine.run(4 * SLICE, CODE);
+  machine.vcpu.setX(2, 0n);
+  while (countersOf(machine).regions < 3) machine.run(SLICE);
+  machine.vcpu.setX(2, 1n);
+  // As many samples as it takes to settle.
+  machine.run(40 * SLICE);
+  const { samples: before, regions } = countersOf(machine);
+  machine.run(6 * long);
+  assert.equal(countersOf(machine).samples - before, 6);
+  assert.equal(countersOf(machine).regions, regions, "a region was made of code that has one");
 });
 
 Deno.test("a function that a hot loop calls is part of its module only if it is small or was seen to be hot", () => {
