@@ -102,10 +102,10 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
     await asker.ask({ table: "vm.ls", args: { limit: 1 } });
   }
   if (pattern) {
-    const timeout = (options.timeout ?? DEFAULT_TIMEOUT) / 1e6;
-    const late = setTimeout(() => matched.resolve(ExitCode.TimedOut), timeout);
     // A machine that is over prints nothing more.
     if (session.info.ended !== undefined) throw new Failure(`the machine has ended: ${session.info.ended}`, ExitCode.Failed);
+    const timeout = (options.timeout ?? DEFAULT_TIMEOUT) / 1e6;
+    const late = setTimeout(() => matched.resolve(ExitCode.TimedOut), timeout);
     const code = await Promise.race([matched.promise, over]).finally(() => clearTimeout(late));
     if (code === ExitCode.TimedOut) {
       report(`el2: no output matched "${options.expect}" within ${timeout / 1000} s; the console ends with:\n${fresh.slice(-500)}`);

@@ -89,7 +89,7 @@ const branchTo: Pick = { entry: "BR/BLR/RET", shape: { opc: 0 } };
 const ret: Pick = { entry: "BR/BLR/RET", shape: { opc: 2 } };
 const hint: Pick = { entry: "HINT" };
 
-/** Both orders of all of these. */
+/** Each of these, followed by each. */
 const products = (picks: readonly Pick[]) => picks.flatMap((first) => picks.map((second) => [first, second] as const));
 
 const PAIRS: readonly (readonly [Pick, Pick])[] = [
