@@ -69,6 +69,11 @@ export function preferredTree(): string {
   return preferred.tree;
 }
 
+/** The tier that is measured, where one was asked for. */
+export function preferredTier(): Tier | undefined {
+  return preferred.tier;
+}
+
 /**
  * Fetches QEMU, the cross compiler and the guests of these releases where they are missing, and
  * prepares this build.
