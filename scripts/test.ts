@@ -22,6 +22,8 @@ const MOST_PROCESSES = 4;
  * a busy computer; those with the full numbers may take as long as they want.
  */
 const STUCK_AFTER = 15 * 60_000;
+/** Deno's line on a test that takes long, after 1, 2, 4, 8 and more minutes. */
+const STILL_RUNNING = / has been running for over /;
 /** Folders whose tests take longest; they start first, so that short ones fill the end. */
 const LONGEST = ["tests/guests", "tests/terminal", "tests/conformance", "tests/cli"];
 /** The same with the full numbers. */
@@ -120,13 +122,13 @@ export async function run(files: readonly string[], stuckAfter: number): Promise
   const expect = () => stuckAfter === Infinity ? undefined : setTimeout(end, stuckAfter);
   let timer = expect();
   for await (const line of lines(process.stdout)) {
-    clearTimeout(timer);
-    const text = plain(line);
+    const text = plain(line), isNew = !STILL_RUNNING.test(text);
+    if (isNew) clearTimeout(timer);
     if (text.startsWith("running ")) flush();
     if (errors || text.trim() === "ERRORS") errors += line;
     else held += line;
     if (readSummary(text)) last = text;
-    timer = expect();
+    if (isNew) timer = expect();
   }
   clearTimeout(timer);
   if (stuck) stuck += `Its last lines:\n${held.split("\n").slice(-3).map((line) => `  ${line}\n`).join("")}`;
