@@ -42,7 +42,7 @@ const PERMISSIONS = [
   ...[
     "--unstable-worker-options",
     "--deny-import=worker-options.el2.invalid",
-    "--v8-flags=--max-semi-space-size=8,--wasm-tiering-budget=1000000,--no-wasm-stack-checks,--experimental-wasm-wide-arithmetic",
+    "--v8-flags=--max-semi-space-size=8,--wasm-tiering-budget=1000000,--invocation-count-for-maglev=1000,--invocation-count-for-turbofan=100000,--no-wasm-stack-checks,--experimental-wasm-wide-arithmetic",
   ],
 ];
 const FLAGS = ["run", "-q", ...PERMISSIONS, "--no-config", "--no-lock", "--no-npm", "--no-remote", "--cached-only"];

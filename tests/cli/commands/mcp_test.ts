@@ -49,7 +49,7 @@ class Agent implements AsyncDisposable {
     return JSON.parse(await this.call("table", { table, ...args })).rows;
   }
 
-  /** The first row of a table once it is as wanted. Only the last question counts as a call: the machine runs meanwhile. */
+  /** The first row of a table once it is as wanted; only the last question counts as a call. */
   async rowOnce(table: string, args: Record<string, unknown>, isWanted: (row: Row) => boolean): Promise<Row> {
     for (const calls = this.calls;; this.calls = calls) {
       const [row] = await this.rows(table, args);
