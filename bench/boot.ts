@@ -5,7 +5,7 @@
 import { type Figure, printDocument } from "./documents.ts";
 import { catalogEntry, DEBIAN_RELEASES } from "../src/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
-import { forgetCode, type Guest, type Machine, peakOf, type Run, stopwatch } from "./machines.ts";
+import { forgetCode, type Guest, peakOf, type Run, type StampedLine, stopwatch } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";
 import { withSpread } from "./statistics.ts";
 import { treeCaches } from "./tree-caches.ts";
@@ -82,16 +82,12 @@ export function bootGuest(folder: string, cpus: number): Guest {
   return { kernel: `${folder}/Image`, initrd: `${folder}/initrd`, append: "console=ttyAMA0", memory: MEMORY, cpus };
 }
 
-function readyLine(run: Run): Run["lines"][number] {
+function readyLine(run: Run): StampedLine {
   return run.lines.find(({ text }) => READY.test(text))!;
 }
 
 function readyOf(run: Run): number {
   return readyLine(run).at / 1000;
-}
-
-async function secondsToReady(machine: Machine, guest: Guest): Promise<number> {
-  return readyOf(await stopwatch(machine, guest, TIMEOUT, READY));
 }
 
 /** Boots and ends in order, so that the cache has the code. */
@@ -114,7 +110,11 @@ async function measureBoot(name: string, cpus: number, rounds: number): Promise<
     for (const cache of [empty, earlier]) await leaveCode({ ...guest, cache });
     const trusted = await trustedRounds(rounds, async () => {
       await forgetCode(empty);
-      return { empty: await seconds(empty), earlier: await seconds(earlier), qemu: await secondsToReady("qemu", guest) };
+      return {
+        empty: await seconds(empty),
+        earlier: await seconds(earlier),
+        qemu: readyOf(await stopwatch("qemu", guest, TIMEOUT, READY)),
+      };
     });
     return { ...trusted, about: manifest.about, name: manifest.name, cpus, peakMemory };
   } finally {

@@ -147,7 +147,7 @@ export interface StampedLine {
 export interface CpuTime {
   /** el2's worker, in which its vCPUs run; nothing with other programs. */
   vcpus: number;
-  /** V8's threads, nearly all of it for compiling Wasm; nothing with other programs. */
+  /** V8's threads, which compile Wasm and TypeScript; nothing with other programs. */
   compiler: number;
   /** All threads. */
   all: number;
