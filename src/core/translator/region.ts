@@ -16,6 +16,21 @@ import { numberOf } from "./static-values.ts";
 const REGION_SIZE = 512;
 
 /**
+ * Instructions of a region at most that holds all of a loop. Loops are not split before: at each
+ * way from one region to another all registers go through memory.
+ */
+const LOOP_SIZE = 3000;
+
+/** How far a region extends. */
+export type Extent =
+  /** `REGION_SIZE` instructions at most. */
+  | "usual"
+  /** The same, but it ends where other regions begin. */
+  | "gap"
+  /** The same, and all of the loop around its head, in `LOOP_SIZE` instructions at most. */
+  | "loop";
+
+/**
  * How a block ends. Numbers are of instructions; those that begin no block of the region are left
  * to the interpreter.
  */
@@ -61,18 +76,18 @@ export interface Code {
 /**
  * The blocks of the region with this head, which is the first; none when the head cannot be
  * translated.
- * @param ends the region ends where another begins.
  */
-export function discover(code: Code, head: number, ends = false): Block[] {
+export function discover(code: Code, head: number, extent: Extent = "usual"): Block[] {
+  const most = extent === "loop" ? LOOP_SIZE : REGION_SIZE;
   const reaches = (at: number) => at >= -INSTRUCTIONS_PER_PAGE && at < 2 * INSTRUCTIONS_PER_PAGE && code.has(at);
   const tables = new JumpTables(code);
   const instructions = new Map<number, { readonly instruction: Instruction; readonly ending: Ending | undefined }>();
   const leaders = new Set([head]);
   const pending = [head];
-  while (pending.length && instructions.size < REGION_SIZE) {
-    for (let at = pending.pop()!; !instructions.has(at) && instructions.size < REGION_SIZE; at++) {
+  while (pending.length && instructions.size < most) {
+    for (let at = pending.pop()!; !instructions.has(at) && instructions.size < most; at++) {
       const instruction = reaches(at) && code.isKnown(at) ? translatable(code.word(at)) : undefined;
-      if (!instruction || ends && at !== head && code.isHead(at)) break;
+      if (!instruction || extent === "gap" && at !== head && code.isHead(at)) break;
       const ending = endingOf(instruction, at, tables);
       // Where the next page is not known, the interpreter goes there, which counts a fetch that
       // faults.
@@ -85,7 +100,7 @@ export function discover(code: Code, head: number, ends = false): Block[] {
       break;
     }
   }
-  return [...leaders].filter((leader) => instructions.has(leader)).map((first) => {
+  const blocks = [...leaders].filter((leader) => instructions.has(leader)).map((first) => {
     const block: Instruction[] = [];
     let at = first, ending: Ending | undefined;
     do {
@@ -95,6 +110,26 @@ export function discover(code: Code, head: number, ends = false): Block[] {
     } while (!ending && instructions.has(at) && !leaders.has(at));
     return { first, instructions: block, ending: ending ?? { kind: "jump", to: at } };
   });
+  if (instructions.size <= REGION_SIZE) return blocks;
+  const loop = loopAround(head, blocks), near = new Set([...instructions.keys()].slice(0, REGION_SIZE));
+  return blocks.flatMap((block) => loop.has(block.first) ? block : firstPart(block, near) ?? []);
+}
+
+/** The first instructions of the blocks on the ways that lead from `head` back to it. */
+function loopAround(head: number, blocks: readonly Block[]): ReadonlySet<number> {
+  const sources = new Map<number, number[]>(blocks.map(({ first }) => [first, []]));
+  for (const { first, ending } of blocks) for (const to of successorsOf(ending)) sources.get(to)?.push(first);
+  const loop = new Set(sources.get(head));
+  // The set grows while it is walked.
+  for (const first of loop) for (const source of sources.get(first)!) loop.add(source);
+  return loop;
+}
+
+/** A block up to its first instruction that is not among these; undefined if that is all of it. */
+function firstPart({ first, instructions, ending }: Block, among: ReadonlySet<number>): Block | undefined {
+  const end = instructions.findIndex((_, i) => !among.has(first + i));
+  if (end < 0) return { first, instructions, ending };
+  return end ? { first, instructions: instructions.slice(0, end), ending: { kind: "jump", to: first + end } } : undefined;
 }
 
 /** The successors of a block that are inside the region. */

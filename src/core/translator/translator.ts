@@ -29,7 +29,7 @@ import type { TranslatorCounters } from "./counters.ts";
 import { flowOf, translatable } from "./instruction.ts";
 import { type Draft, fillIn, firstName, generateModule, partsOf, regionName, signatureOf } from "./region-module.ts";
 import type { RegionStore } from "./region-store.ts";
-import { type Block, discover } from "./region.ts";
+import { type Block, discover, type Extent } from "./region.ts";
 
 /** When regions are compiled. */
 export interface Hotness {
@@ -58,6 +58,8 @@ export interface Region {
   readonly words: Int32Array;
   /** Of its code. */
   readonly bytes: number;
+  /** It has all of the loop around its head. */
+  readonly isLoop: boolean;
 }
 
 /** An instruction in execution, as its page sees it. */
@@ -306,7 +308,7 @@ export class Translator {
       const more = this.hotness.price ? Math.floor(instructions / LANDING_PAYS) : 0;
       return heat.landings >= this.#patience(page) * (1 + more);
     };
-    this.#compile(code, at, true, pays);
+    this.#compile(code, at, "gap", pays);
   }
 
   /** Whether a region begins where one would for a place. */
@@ -324,7 +326,9 @@ export class Translator {
     // The interpreter soon finds its way from inside of a region to one of its loops.
     const factor = !isLoop && this.#isCovered(page, at) ? COVERED_FACTOR * patience : patience;
     if (!this.#pays(heat, heat.size, factor)) return;
-    this.#compile(code, head, false, (instructions) => this.#pays(heat, heat.size = instructions, factor));
+    // Each loop inside of another would have all of that once more.
+    const extent = isLoop && !this.#isCovered(page, at, true) ? "loop" : "usual";
+    this.#compile(code, head, extent, (instructions) => this.#pays(heat, heat.size = instructions, factor));
     // No region can begin there: its price was never asked.
     if (!heat.size) heat.samples = 0;
   }
@@ -338,8 +342,9 @@ export class Translator {
     return place;
   }
 
-  #isCovered(page: number, at: number): boolean {
-    for (const { covers } of this.#regions.get(page) ?? []) if (covers.get(page)!.has(at)) return true;
+  /** @param byLoop only regions count that have all of a loop */
+  #isCovered(page: number, at: number, byLoop = false): boolean {
+    for (const { covers, isLoop } of this.#regions.get(page) ?? []) if ((isLoop || !byLoop) && covers.get(page)!.has(at)) return true;
     return false;
   }
 
@@ -397,15 +402,15 @@ export class Translator {
   }
 
   /**
-   * The region at a hot place, and those that it calls and that are hot as well; `ends` where
-   * other regions begin. None if the region is not worth it.
+   * The region at a hot place, and those that it calls and that are hot as well. None if the region
+   * is not worth it.
    */
-  #draftRegions(code: CodeView, head: number, ends: boolean, pays: (instructions: number) => boolean): Draft[] {
+  #draftRegions(code: CodeView, head: number, extent: Extent, pays: (instructions: number) => boolean): Draft[] {
     const drafts: Draft[] = [], heads = new Set([code.decodedAt(head)]), since = this.#heats.get(code.decodedAt(head))?.since ?? 0;
     const pending = [{ code, head }];
     for (let next = pending.shift(); next && drafts.length < MODULE_SIZE; next = pending.shift()) {
       const { code, head } = next;
-      const blocks = discover(code, head, ends && !drafts.length);
+      const blocks = discover(code, head, drafts.length ? "usual" : extent);
       if (!blocks.length) continue;
       const instructions = blocks.reduce((sum, block) => sum + block.instructions.length, 0);
       if (drafts.length ? !this.#isWarm(code, blocks, instructions, since) : !pays(instructions)) continue;
@@ -439,9 +444,9 @@ export class Translator {
   }
 
   /** @param pays whether it has been hot enough for this many instructions */
-  #compile(code: CodeView, head: number, ends: boolean, pays: (instructions: number) => boolean): void {
+  #compile(code: CodeView, head: number, extent: Extent, pays: (instructions: number) => boolean): void {
     const start = performance.now();
-    const drafts = this.#draftRegions(code, head, ends, pays);
+    const drafts = this.#draftRegions(code, head, extent, pays);
     if (!drafts.length) return;
     for (const { code, head } of drafts) {
       const heat = this.#heats.get(code.decodedAt(head));
@@ -455,7 +460,10 @@ export class Translator {
     fillIn(module, drafts, numbers);
     const imports = { env: { memory: this.link.memory }, core: this.link.exports as WebAssembly.ModuleImports };
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.bytes), imports);
-    drafts.forEach((draft, i) => this.#install(draft, numbers[i], module.sizes[i], exports[regionName(i)], exports[firstName(i)]));
+    drafts.forEach((draft, i) => {
+      const isLoop = i === 0 && extent === "loop";
+      this.#install(draft, numbers[i], module.sizes[i], isLoop, exports[regionName(i)], exports[firstName(i)]);
+    });
     const milliseconds = performance.now() - start, { counters } = this;
     counters.modules++;
     counters.wasmBytes += module.bytes.length;
@@ -487,6 +495,7 @@ export class Translator {
     { code, head, blocks }: Draft,
     number: number,
     bytes: number,
+    isLoop: boolean,
     region: WebAssembly.ExportValue,
     first: WebAssembly.ExportValue,
   ): void {
@@ -510,7 +519,7 @@ export class Translator {
       }
     }
     const address = code.decodedAt(head), headHandler = this.core.dispatch.fused.firstOf(halves[address >> 1]);
-    this.#use({ number, head: address, headHandler, covers, decoded, words, bytes });
+    this.#use({ number, head: address, headHandler, covers, decoded, words, bytes, isLoop });
     halves[address >> 1] = FIRST_REGION_HANDLER + number;
     this.counters.regions++;
     this.counters.instructions += count;

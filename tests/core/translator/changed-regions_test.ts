@@ -113,6 +113,7 @@ Deno.test("regions that wait for their code have a bound, and free what they hol
     decoded: new Int32Array(),
     words: new Int32Array(),
     bytes: 0,
+    isLoop: false,
   });
   for (let i = 0; i < 2 * MOST_CHANGED; i++) changed.add(region(i, i % 2), [16 * i, 16 * i + 16]);
   assert.equal(released.length, MOST_CHANGED);
