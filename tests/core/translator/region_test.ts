@@ -92,6 +92,25 @@ Deno.test("a loop of a thousand instructions gives the same registers in both ti
   assert.ok(instructions > regions * USUAL, `${regions} regions have ${instructions} instructions`);
 });
 
+Deno.test("a loop of two thousand branches has no region that is too deep to be emitted", () => {
+  const count = 2000, middle = count / 2;
+  // Two of three instructions are branches back that are not taken.
+  const program = Array.from({ length: count }, (_, i): Line => i % 3 ? ["cbz x3,", 0xb4000003 | (-(i % 50) & 0x7ffff) << 5] : ADD);
+  program.splice(middle, 3, ["movz x2, #0x64", 0xd2800c82], ["subs x2, x2, #0x1", 0xf1000442], branchIfNotEqual(-1));
+  program.push(branch(-count));
+  assert.ok(discover(executedCode(program), middle + 1, "loop").length <= USUAL);
+  const interpreter = new Machine(), translator = new Machine({ tier: "auto", hotness: { samples: 50, landings: 60_000, slice: 50 } });
+  for (const machine of [interpreter, translator]) {
+    machine.load(CODE, program);
+    machine.vcpu.setX(1, 3n);
+    machine.vcpu.setX(3, 1n);
+    machine.run(1, CODE);
+    machine.run(200_000);
+  }
+  assert.equal(translator.registers(), interpreter.registers());
+  assert.ok(translator.core.translatorCounters!.regions > 0, "nothing was translated");
+});
+
 Deno.test("a loop in three pages runs the code that these have now", () => {
   const pages = 0x5800_0000, count = 2500, middle = 1500, at = 0x1_0000, others = 0x8_0000, add = 0x8b010000, subtract = 0xcb010000;
   const access = Stage2Flags.Read | Stage2Flags.ExecuteEl1;
