@@ -16,8 +16,8 @@ import { numberOf } from "./static-values.ts";
 const REGION_SIZE = 512;
 
 /**
- * Instructions of a region at most that holds all of a loop. Loops are not split before: at each
- * way from one region to another all registers go through memory.
+ * Instructions of a region with all of a loop, at most. Smaller loops are not split: on each way
+ * from one region to another all registers go through memory.
  */
 const LOOP_SIZE = 3000;
 
@@ -33,7 +33,7 @@ export type Extent =
   | "usual"
   /** The same, but it ends where other regions begin. */
   | "gap"
-  /** The same, and all of the loop around its head, in `LOOP_SIZE` instructions at most. */
+  /** The same, and all of the loop around its head if that is not too large for one region. */
   | "loop";
 
 /**
@@ -118,7 +118,7 @@ export function discover(code: Code, head: number, extent: Extent = "usual"): Bl
   });
   if (instructions.size <= REGION_SIZE) return blocks;
   const loop = loopAround(head, blocks), near = new Set([...instructions.keys()].slice(0, REGION_SIZE));
-  const kept = blocks.flatMap((block) => loop.has(block.first) ? block : firstPart(block, near) ?? []);
+  const kept = blocks.flatMap((block) => loop.has(block.first) ? block : firstPart(block, near));
   return kept.length > LOOP_BLOCKS ? discover(code, head) : kept;
 }
 
@@ -132,11 +132,11 @@ function loopAround(head: number, blocks: readonly Block[]): ReadonlySet<number>
   return loop;
 }
 
-/** A block up to its first instruction that is not among these; undefined if that is all of it. */
-function firstPart({ first, instructions, ending }: Block, among: ReadonlySet<number>): Block | undefined {
-  const end = instructions.findIndex((_, i) => !among.has(first + i));
-  if (end < 0) return { first, instructions, ending };
-  return end ? { first, instructions: instructions.slice(0, end), ending: { kind: "jump", to: first + end } } : undefined;
+/** A block up to its first instruction that is not among these; nothing if that is all of it. */
+function firstPart(block: Block, among: ReadonlySet<number>): Block | [] {
+  const { first, instructions } = block, end = instructions.findIndex((_, i) => !among.has(first + i));
+  if (end < 0) return block;
+  return end ? { first, instructions: instructions.slice(0, end), ending: { kind: "jump", to: first + end } } : [];
 }
 
 /** The successors of a block that are inside the region. */

@@ -58,7 +58,7 @@ export interface Region {
   readonly words: Int32Array;
   /** Of its code. */
   readonly bytes: number;
-  /** It has all of the loop around its head. */
+  /** It has all of the loop around its head, or that is too large for one region. */
   readonly isLoop: boolean;
 }
 

@@ -81,7 +81,6 @@ Deno.test("a loop of a thousand instructions gives the same registers in both ti
     machine.vcpu.setX(1, 0x1234_5678n);
     machine.run(2000, CODE);
   }
-  // The first samples are in straight code: its regions end where the loop has its own.
   while (translator.core.translatorCounters!.regions < 1) assert.equal(translator.run(500).retired, interpreter.run(500).retired);
   for (const budget of [1, 7, 100, 1000, 333, 5000, 2, 1, 100_000]) {
     assert.equal(interpreter.run(budget).retired, budget);
