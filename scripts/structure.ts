@@ -1,11 +1,15 @@
 // Prints what ties the files of src/ together: circles of files, and pairs of folders that import
 // each other. Types count as values do. Every folder counts by itself, a parent and its child too.
+// Then the counts of counts.ts.
 //
-//   deno task structure            circles and two-way pairs
-//   deno task structure FOLDER     the same below one folder, with the imports that tie each
-//   deno task structure --json
+//   deno task structure            circles, two-way pairs, counts
+//   deno task structure FOLDER     the same below one folder, with the imports that tie each, and
+//                                  the places that are counted; src is all of it
+//   deno task structure --json     with all places
 
 import { relative, resolve } from "node:path";
+import { type Counts, countsBelow, LIMITS } from "./structure/counts.ts";
+import { sourceFiles } from "./structure/source-files.ts";
 
 /** One import: of a file by a file, as paths below the root. */
 export interface Import {
@@ -19,14 +23,6 @@ export function importsOf(text: string): string[] {
     /^\s*(?:import|export)\b[^;"'`]*?\bfrom\s*"([^"]+)"|^\s*import\s*"([^"]+)"|\bimport\(\s*"([^"]+)"\)|new URL\(\s*"([^"]+\.ts)"/gm,
   );
   return [...statements].map((match) => match.slice(1).find((specifier) => specifier !== undefined) ?? "");
-}
-
-function* sourceFiles(folder: string): Generator<string> {
-  for (const entry of [...Deno.readDirSync(folder)].sort((a, b) => a.name < b.name ? -1 : 1)) {
-    const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory) yield* sourceFiles(path);
-    else if (entry.name.endsWith(".ts")) yield path;
-  }
 }
 
 /** All imports between the files below a folder. */
@@ -95,24 +91,46 @@ function within(circle: readonly string[], imports: readonly Import[]): Import[]
   return imports.filter(({ from, to }) => circle.includes(from) && circle.includes(to));
 }
 
+const COUNTED: Record<keyof Counts, string> = {
+  longFunctions: `functions of more than ${LIMITS.functionLines} lines`,
+  longTables: `tables of more than ${LIMITS.functionLines} lines`,
+  manyParameters: `functions of more than ${LIMITS.parameters} parameters`,
+  nonNull: "non-null assertions (!)",
+  casts: "casts (as), apart from as const",
+  longFiles: `files of more than ${LIMITS.fileLines} lines`,
+};
+
+function printTies(found: readonly string[][], pairs: ReturnType<typeof twoWayPairs>, imports: readonly Import[], details: boolean): void {
+  const print = (tie: string, imports: readonly Import[]) => {
+    console.log(tie);
+    if (details) { for (const { from, to } of imports) console.log(`    ${from} -> ${to}`); }
+  };
+  for (const circle of found) print(`circle of ${circle.length} files: ${circle.join(", ")}`, within(circle, imports));
+  for (const { a, b, imports } of pairs) print(`two-way: ${a} and ${b}`, imports);
+  const large = found.filter((circle) => circle.length > 3).length;
+  console.log(`${found.length} circles, ${large} of more than three files; ${pairs.length} two-way pairs of folders`);
+}
+
+function printCounts(counts: Counts, details: boolean): void {
+  for (const [key, what] of Object.entries(COUNTED)) {
+    const places = counts[key as keyof Counts];
+    console.log(`${String(places.length).padStart(5)} ${what}`);
+    if (details) { for (const { file, line, text } of places) console.log(`          ${file}:${line} ${text}`); }
+  }
+}
+
 if (import.meta.main) {
-  const json = Deno.args.includes("--json");
-  const below = Deno.args.find((arg) => !arg.startsWith("--"))?.replace(/^src\/|\/$/g, "");
-  const imports = importsBelow(resolve(import.meta.dirname!, "../src"));
-  const inside = (path: string) => below === undefined || path === below || path.startsWith(`${below}/`);
+  const root = resolve(import.meta.dirname!, "../src");
+  const folder = Deno.args.find((arg) => !arg.startsWith("--"));
+  const below = folder?.replace(/^src(\/|$)|\/$/g, "") ?? "";
+  const imports = importsBelow(root);
+  const inside = (path: string) => below === "" || path === below || path.startsWith(`${below}/`);
   const found = circles(imports).filter((circle) => circle.some(inside));
   const pairs = twoWayPairs(imports).filter(({ a, b }) => inside(a) && inside(b));
-  if (json) console.log(JSON.stringify({ circles: found, pairs }, null, 2));
+  const counts = await countsBelow(root, resolve(root, below));
+  if (Deno.args.includes("--json")) console.log(JSON.stringify({ circles: found, pairs, counts }, null, 2));
   else {
-    for (const circle of found) {
-      console.log(`circle of ${circle.length} files: ${circle.join(", ")}`);
-      if (below !== undefined) { for (const { from, to } of within(circle, imports)) console.log(`    ${from} -> ${to}`); }
-    }
-    for (const { a, b, imports } of pairs) {
-      console.log(`two-way: ${a} and ${b}`);
-      if (below !== undefined) { for (const { from, to } of imports) console.log(`    ${from} -> ${to}`); }
-    }
-    const large = found.filter((circle) => circle.length > 3).length;
-    console.log(`${found.length} circles, ${large} of more than three files; ${pairs.length} two-way pairs of folders`);
+    printTies(found, pairs, imports, folder !== undefined);
+    printCounts(counts, folder !== undefined);
   }
 }
