@@ -72,8 +72,8 @@ export function showOn(terminal: CountingTerminal, client: SessionClient, option
 export async function busyPlan(computing?: string): Promise<SessionPlan> {
   const planned = await planText(configuration(computing), undefined, new URL("../assets/guests", import.meta.url).pathname);
   if (!planned.ok) throw new Error(planned.errors.join("\n"));
-  const { ui: _, ...machine } = planned.run;
-  return { ...machine, duration: undefined, hashAt: [] };
+  const { ui: _, ...plan } = planned.run;
+  return plan;
 }
 
 /**

@@ -44,7 +44,7 @@ async function open(title: string, configuration: string): Promise<Stage> {
   const planned = await planText(configuration, undefined, new URL("../../assets", import.meta.url).pathname);
   if (!planned.ok) throw new Error(planned.errors.join("\n"));
   const { ui, recordTo: _, ...plan } = planned.run;
-  const stage = Stage.ofPlan(ENTRY, { ...plan, duration: undefined, hashAt: [] }, { title, ui });
+  const stage = Stage.ofPlan(ENTRY, plan, { title, ui });
   await stage.ready();
   return stage;
 }

@@ -64,7 +64,7 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
   const { cpus, memory: all } = place;
   const memory = host.memory ?? all;
   if (memory > all) refuse("memory", "memory exceeds that of [machine], which is shared by all guests");
-  const plan = { cpus, memory, turbo: false, seed: 0, duration: undefined, hashAt: [], what: boot };
+  const plan = { cpus, memory, turbo: false, seed: 0, what: boot };
   try {
     checkBootPlan(plan, boot, host.firmware ?? host[named]!);
   } catch (error) {

@@ -85,7 +85,7 @@ export class Engine {
     this.#instant = plan.instant === undefined ? undefined : new InstantSnapshot(present, plan, plan.instant);
     this.#output = new Output(this.#shown, plan, port.post, this.#instant);
     this.#sampler = new Sampler(this.#shown, port, (id, query) => this.query(id, query));
-    this.#hashes = new HashPoints(present, plan.hashAt, this.#output, port.post);
+    this.#hashes = new HashPoints(present, plan.hashAt ?? [], this.#output, port.post);
     this.#recording = new RunRecording(plan, present, this.#sessionRun, this.#output);
     this.#replay = plan.replay && new Replay(plan.replay);
     const loop: Loop = {

@@ -66,7 +66,7 @@ export class HostMachine {
       program: this.#host.program,
     });
     const host = { memory: RESERVED, vcpus: cpus, vms: [], driver: { device, gzvm: true, memlock } };
-    const plan = { cpus, memory, turbo: true, seed: 1, duration: undefined, hashAt: [], what: { kind: "run", host } } as const;
+    const plan = { cpus, memory, turbo: true, seed: 1, what: { kind: "run", host } } as const;
     this.#system = assemble(plan, program);
     this.#pid = this.#visit(({ kernel }) => kernel.spawn());
   }

@@ -93,8 +93,6 @@ export class PrimaryMachine {
       memory: options.memory ?? GiB,
       turbo: true,
       seed: options.seed ?? 1,
-      duration: undefined,
-      hashAt: [],
       what: {
         kind: "boot",
         image: options.image,

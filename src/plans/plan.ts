@@ -135,13 +135,13 @@ export interface SessionPlan {
   /** Rules of injected faults that hold from the start (`fault-rules.ts`). */
   readonly inject?: readonly string[];
   /** End after this much virtual time (ns). */
-  readonly duration: number | undefined;
+  readonly duration?: number;
   /**
    * End when an event passes this filter. With `duration` it is a failure when none does before.
    */
   readonly until?: string;
   /** Instruction counts at which a state hash is wanted, ascending. */
-  readonly hashAt: readonly number[];
+  readonly hashAt?: readonly number[];
   /** Name of the VM that a debugger has: the machine stops before its first instruction. */
   readonly debug?: string;
   /** The program of the root VM, if not our resource manager. */
@@ -172,7 +172,7 @@ export const PRIMARY_CID = 3;
 
 /** The parts of a plan that make the machine, without those about recording, display and end. */
 export function bare({ cpus, memory, turbo, seed, behaviour, root, what }: SessionPlan): SessionPlan {
-  return { cpus, memory, turbo, seed, behaviour, root, what, duration: undefined, hashAt: [] };
+  return { cpus, memory, turbo, seed, behaviour, root, what };
 }
 
 /** The virtio devices of a machine's VMs. */

@@ -25,8 +25,8 @@ async function planVms(scenario: Scenario, step: Boot, what: string): Promise<Se
   const isFile = what !== "demo" && !/^debian(-[a-z]+)?$/.test(what);
   const result = await planRun(isFile ? beside(scenario, what) : what, step.set);
   if (!result.ok) throw new ScenarioError(result.errors.map((error) => `${scenario.file}:${step.line}: boot: ${error}`).join("\n     "));
-  const { ui: _, recordTo: _recordTo, ...machine } = result.run;
-  return { ...machine, duration: undefined, hashAt: [] };
+  const { ui: _, recordTo: _recordTo, ...plan } = result.run;
+  return plan;
 }
 
 function planPrimary(scenario: Scenario, step: Boot, { image, initrd, append, memory, cpus }: Primary): SessionPlan {
@@ -39,7 +39,7 @@ function planPrimary(scenario: Scenario, step: Boot, { image, initrd, append, me
   };
   const files = { image: read(image), initrd: initrd === undefined ? undefined : read(initrd) };
   const what = { kind: "boot", ...files, dtb: undefined, append, devices: [] } as const;
-  const plan: SessionPlan = { cpus, memory, turbo: true, seed: 1, duration: undefined, hashAt: [], what };
+  const plan: SessionPlan = { cpus, memory, turbo: true, seed: 1, what };
   checkBootPlan(plan, what, image);
   return plan;
 }

@@ -168,13 +168,12 @@ export class MachineServer {
  * The plan of a rebooted machine: from its start, with the variables that its firmware has stored.
  */
 function rebooted(plan: SessionPlan): SessionPlan {
-  const { from: _from, instant: _instant, ...next } = plan;
+  const { from: _from, instant: _instant, hashAt: _hashAt, ...next } = plan;
   const { what } = plan;
   const vars = what.kind === "boot" ? what.firmware?.vars : undefined;
-  if (what.kind !== "boot" || !what.firmware || !vars) return { ...next, hashAt: [] };
+  if (what.kind !== "boot" || !what.firmware || !vars) return next;
   return {
     ...next,
-    hashAt: [],
     what: { ...what, firmware: { ...what.firmware, vars: readVars(vars.path, (path) => computer().disk(path, true)) } },
   };
 }

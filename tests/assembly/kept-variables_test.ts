@@ -37,7 +37,7 @@ async function planIn(folder: string, more: string): Promise<SessionPlan> {
   const text = `el2 = 1\n[machine]\nmemory = "256MiB"\n[vm.a]\nplatform = "qemu-virt"\nbios = "bios.bin"\nmemory = "16MiB"\n${more}`;
   const result = await planText(text, undefined, folder);
   assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
-  return { ...result.run, turbo: true, duration: undefined, hashAt: [] };
+  return { ...result.run, turbo: true };
 }
 
 /** Runs until the console shows this, and gives the computer's files back. */

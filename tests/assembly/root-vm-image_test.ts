@@ -21,7 +21,7 @@ async function build(name: string): Promise<RootPlan> {
 
 function planOf(root: RootPlan): SessionPlan {
   const what = { kind: "boot", image: undefined, initrd: undefined, dtb: undefined, append: undefined } as const;
-  return { cpus: 8, memory: 64 << 20, turbo: true, seed: 1, duration: undefined, hashAt: [], root, what };
+  return { cpus: 8, memory: 64 << 20, turbo: true, seed: 1, root, what };
 }
 
 const ENTRY_PSTATE_DAIF = 0x3c0n, ENTRY_SCTLR = 0x30d0_0800n;

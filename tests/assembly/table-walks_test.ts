@@ -27,7 +27,7 @@ async function withGuest(address: number, use: (elf: string) => Promise<void>): 
 async function runOnEl2(elf: string): Promise<string> {
   const image = await Deno.readFile(elf);
   const what = { kind: "boot", image, initrd: undefined, dtb: undefined, append: undefined } as const;
-  const plan: SessionPlan = { cpus: 1, memory: 64 << 20, turbo: true, seed: 1, duration: undefined, hashAt: [], what };
+  const plan: SessionPlan = { cpus: 1, memory: 64 << 20, turbo: true, seed: 1, what };
   const system = assemble(plan);
   system.machine.run(1_000_000);
   return system.consoles.take().map(({ bytes }) => new TextDecoder().decode(bytes)).join("");

@@ -23,7 +23,7 @@ Deno.test("no command writes what the root VM's own program printed, sent or pas
   const { runtime, app } = await buildRootGuest("hostile", place.folder, [`TEXT=${BYTES.join()}`]);
   const root = { runtime: await Deno.readFile(runtime), app: await Deno.readFile(app) };
   const what = { kind: "boot", image: undefined, initrd: undefined, dtb: undefined, append: undefined } as const;
-  const plan: SessionPlan = { cpus: 1, memory: 64 << 20, turbo: true, seed: 1, duration: undefined, hashAt: [], root, what };
+  const plan: SessionPlan = { cpus: 1, memory: 64 << 20, turbo: true, seed: 1, root, what };
   const system = assemble(plan);
   for (const _ of writeSnapshot(at("root.snap"), snapshotOf(system, plan, HOSTILE)));
   await place.up("s", at("root.snap"));

@@ -13,8 +13,6 @@ export function debuggedMachine(image: Uint8Array<ArrayBuffer>) {
     memory: 64 * 0x10_0000,
     turbo: true,
     seed: 1,
-    duration: undefined,
-    hashAt: [],
     debug: "host",
     what: { kind: "boot", image, initrd: undefined, dtb: undefined, append: undefined },
   });

@@ -28,8 +28,6 @@ export function machineWith(words: readonly number[], cpus = 1, debugged = true)
     memory: 64 * MIB,
     turbo: true,
     seed: 1,
-    duration: undefined,
-    hashAt: [],
     debug: debugged ? "host" : undefined,
     what: { kind: "boot", image: imageOf(words), initrd: undefined, dtb: undefined, append: undefined },
   });

@@ -36,8 +36,6 @@ async function serve(name: string) {
     memory: 512 * 0x10_0000,
     turbo: true,
     seed: 1,
-    duration: undefined,
-    hashAt: [],
     debug: "host",
     what: { kind: "boot", image, initrd, dtb: undefined, append: "console=ttyAMA0" },
   });

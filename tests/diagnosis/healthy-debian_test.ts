@@ -46,7 +46,7 @@ for (const release of LONG ? DEBIAN_RELEASES : []) {
       const { folder } = await catalogEntry(`debian-${release}`);
       const [image, initrd] = await Promise.all([Deno.readFile(`${folder}/Image`), Deno.readFile(`${folder}/initrd`)]);
       const what = { kind: "boot", image, initrd, dtb: undefined, append: "console=ttyAMA0", devices: [] } as const;
-      const system = assemble({ cpus, memory: 512 << 20, turbo: true, seed: 1, duration: undefined, hashAt: [], what });
+      const system = assemble({ cpus, memory: 512 << 20, turbo: true, seed: 1, what });
       live(system as GuestSystem, PRIMARY_CONSOLE);
     });
   }

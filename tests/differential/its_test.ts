@@ -37,7 +37,7 @@ async function runOnQemu(elf: string): Promise<string> {
 /** The machine of `el2 boot --msi its`. */
 function planOf(image: Uint8Array): SessionPlan {
   return {
-    ...{ cpus: 2, memory: 64 * MiB, turbo: true, seed: 1, duration: undefined, hashAt: [], debug: undefined },
+    ...{ cpus: 2, memory: 64 * MiB, turbo: true, seed: 1, debug: undefined },
     behaviour: { msi: "its", check: true },
     what: { kind: "boot", image, append: "" },
   } as unknown as SessionPlan;

@@ -117,7 +117,7 @@ async function demo(options: Partial<SessionPlan> = {}): Promise<Session> {
   const result = await planDemo();
   assert.ok(result.ok);
   const { cpus, memory, seed, what } = result.run;
-  return new Session({ cpus, memory, seed, turbo: true, duration: undefined, hashAt: [], what, ...options });
+  return new Session({ cpus, memory, seed, turbo: true, what, ...options });
 }
 
 Deno.test("W52: an instruction on and one back restore the state hash, wherever the machine is", async () => {

@@ -119,7 +119,7 @@ async function planWith(vms: string, choices: Choices = {}): Promise<SessionPlan
     const host = `[host]\nkind = "image"\nkernel = "primary.bin"\ninitrd = "bundle"\ncmdline = "${cmdline}"\n`;
     const result = await planText(`el2 = 1\n${machine}${host}`, undefined, folder);
     assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
-    return { ...result.run, turbo: true, duration: undefined, hashAt: [] };
+    return { ...result.run, turbo: true };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

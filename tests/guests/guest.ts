@@ -30,7 +30,7 @@ export class Guests {
   static async configured(text: string, folder = "."): Promise<Guests> {
     const result = await planText(text, undefined, folder);
     assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
-    return new Guests(assemble({ ...result.run, turbo: true, duration: undefined, hashAt: [] }));
+    return new Guests(assemble({ ...result.run, turbo: true }));
   }
 
   /** A console by name. */
@@ -146,7 +146,7 @@ export class Guest extends GuestConsole {
     const append = `console=${platform.uart === "16550a" ? "ttyS0" : "ttyAMA0"} quiet ${more}`.trim();
     const what = { kind: "boot", image, initrd, dtb: undefined, append, devices, ...platform } as const;
     const behaviour = msi && { msi, check: true };
-    const system = assemble({ cpus: 1, memory, turbo: true, seed: 1, duration: undefined, hashAt: [], behaviour, what });
+    const system = assemble({ cpus: 1, memory, turbo: true, seed: 1, behaviour, what });
     super(new Guests(system), PRIMARY_CONSOLE);
     this.system = system;
   }

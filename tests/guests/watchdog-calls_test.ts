@@ -56,7 +56,7 @@ const ENDED = ["SMC: 100 ms wait: smc 86000006 gives nothing, not 0x0"];
 Deno.test("each call of phones.md §D3 does what the section says in the primary VM", () => {
   const platform: GuestPlatform = { uart: PL011_BASE, gicd: GICD_BASE, gicr: GICR_BASE }, checks = calls();
   const image = withSteps(PROGRAM, platform, checks.steps);
-  const machine = { cpus: 1, memory: 64 * MIB, turbo: true, seed: 1, duration: undefined, hashAt: [], debug: undefined } as const;
+  const machine = { cpus: 1, memory: 64 * MIB, turbo: true, seed: 1, debug: undefined } as const;
   const system = assemble({ ...machine, what: { kind: "boot", image, append: "" } } as unknown as SessionPlan);
   let text = "";
   for (;;) {

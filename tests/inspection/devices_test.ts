@@ -8,7 +8,7 @@ import { A64, imageOf } from "../cli/program.ts";
 function machine(devices: readonly DevicePlan[]) {
   const image = imageOf([A64.wfi, A64.branch(-1)]);
   const what = { kind: "boot", image, initrd: undefined, dtb: undefined, append: undefined, devices } as const;
-  const common = { cpus: 1, memory: 64 << 20, turbo: true, seed: 1, duration: undefined, hashAt: [] };
+  const common = { cpus: 1, memory: 64 << 20, turbo: true, seed: 1 };
   return assemble({ ...common, what });
 }
 

@@ -166,7 +166,7 @@ Deno.test("since when a vCPU does not run is what the scheduler's events say, of
 Deno.test("each vCPU of the primary VM has a name to itself in the events before it has an index", () => {
   const image = Deno.readFileSync("assets/guests/hello.bin");
   const what = { kind: "boot", image, initrd: undefined, dtb: undefined, append: "", devices: [] } as const;
-  const system = assemble({ cpus: 4, memory: 64 << 20, turbo: true, seed: 1, duration: undefined, hashAt: [], what }) as GuestSystem;
+  const system = assemble({ cpus: 4, memory: 64 << 20, turbo: true, seed: 1, what }) as GuestSystem;
   const threads = new Map<string, string[]>();
   system.hypervisor.trace.listen(["hvc"], (event) => {
     const [, call, thread] = /^(addrspace_attach_thread|vpm_group_attach_vcpu|vic_attach_vcpu) \S+ (\S+)/.exec(eventRow(event).text) ?? [];

@@ -509,7 +509,7 @@ Deno.test("a reason about a VM or an interrupt that the resource manager knows b
 
 /** The system of a configuration with other VMs than it says. */
 function systemOf(run: RunConfiguration, host: NativeHostPlan): GuestSystem {
-  return assemble({ ...run, turbo: true, duration: undefined, hashAt: [], what: { kind: "run", host } }) as GuestSystem;
+  return assemble({ ...run, turbo: true, what: { kind: "run", host } }) as GuestSystem;
 }
 
 Deno.test("W49: the timeline of a VM ends at the step that failed", async () => {

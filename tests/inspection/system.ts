@@ -18,7 +18,7 @@ export async function demoSystem(
 ): Promise<GuestSystem> {
   const result = configuration === undefined ? await planDemo() : await planText(configuration, undefined, folder);
   if (!result.ok) throw new Error(result.errors.join("\n"));
-  const system = assemble({ ...result.run, turbo: true, duration: undefined, hashAt: [], inject: inject && [...inject] });
+  const system = assemble({ ...result.run, turbo: true, inject: inject && [...inject] });
   return system as GuestSystem;
 }
 

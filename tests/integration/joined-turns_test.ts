@@ -41,7 +41,7 @@ async function rootPlan(name: string, ...defines: string[]): Promise<SessionPlan
     const { runtime, app } = await buildRootGuest(name, folder, defines);
     const root = { runtime: await Deno.readFile(runtime), app: await Deno.readFile(app) };
     const what = { kind: "boot", image: undefined, initrd: undefined, dtb: undefined, append: undefined } as const;
-    return { cpus: 1, memory: 64 << 20, seed: 1, turbo: true, duration: undefined, hashAt: [], root, what };
+    return { cpus: 1, memory: 64 << 20, seed: 1, turbo: true, root, what };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -30,7 +30,7 @@ Deno.test("exits that repeat leave the state, the times and the counts of exits 
 
 function run(root: RootPlan, stopAt: number) {
   const what = { kind: "boot", image: undefined, initrd: undefined, dtb: undefined, append: undefined } as const;
-  const system = assemble({ memory: 64 << 20, turbo: true, seed: 1, duration: undefined, hashAt: [], cpus: 1, root, what });
+  const system = assemble({ memory: 64 << 20, turbo: true, seed: 1, cpus: 1, root, what });
   const { machine, hypervisor, hashes } = system;
   const { execution } = hypervisor.scheduler;
   execution.suspendAt(stopAt);

@@ -39,7 +39,7 @@ Deno.test("large files of a plan go to the machine without a copy; small ones, a
     const said = new Promise((resolve) =>
       client.onEvent = (event) => event.kind === "failed" && event.message.includes(",") && resolve(event.message)
     );
-    client.send({ kind: "start", plan: { cpus: 1, memory: 8 << 20, seed: 1, turbo: true, duration: undefined, hashAt: [], what } });
+    client.send({ kind: "start", plan: { cpus: 1, memory: 8 << 20, seed: 1, turbo: true, what } });
     assert.equal(await said, `${2 << 20}:1,1000:2,${2 << 20}:3`);
     assert.deepEqual([image.length, initrd.length, dtb.length, shared.length], [0, 1000, 2 << 20, 4 << 20]);
   } finally {

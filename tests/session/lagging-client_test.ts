@@ -13,8 +13,6 @@ const STORM: SessionPlan = {
   memory: 64 * MiB,
   seed: 1,
   turbo: true,
-  duration: undefined,
-  hashAt: [],
   what: { kind: "boot", image: imageOf([0xdac10020, 0x14000000]), initrd: undefined, dtb: undefined, append: undefined },
 };
 

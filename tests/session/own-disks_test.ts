@@ -17,7 +17,7 @@ import { inFolder } from "../support/temporary-folder.ts";
 
 function planOf(devices: readonly DevicePlan[], rest: Partial<SessionPlan> = {}): SessionPlan {
   const what = { kind: "boot", image: imageOf([A64.branch(0)]), initrd: undefined, dtb: undefined, append: undefined, devices } as const;
-  return { cpus: 1, memory: 8 << 20, seed: 1, turbo: true, duration: undefined, hashAt: [], what, ...rest };
+  return { cpus: 1, memory: 8 << 20, seed: 1, turbo: true, what, ...rest };
 }
 
 const opened = (plan: SessionPlan) => {

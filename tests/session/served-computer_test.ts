@@ -21,7 +21,7 @@ const NET: DevicePlan = { kind: "net", backend: "user", forward: [], policy: und
 
 function planOf(devices: readonly DevicePlan[], rest: Partial<SessionPlan> = {}): SessionPlan {
   const what = { kind: "boot", image: new Uint8Array(), initrd: undefined, dtb: undefined, append: undefined, devices } as const;
-  return { cpus: 1, memory: 8 << 20, seed: 1, turbo: true, duration: undefined, hashAt: [], what, ...rest };
+  return { cpus: 1, memory: 8 << 20, seed: 1, turbo: true, what, ...rest };
 }
 
 /** Both ends in one thread: a call is answered before the worker's end waits. */

@@ -35,7 +35,7 @@ function firmwarePlan(vars?: string): SessionPlan {
     vars: vars === undefined ? undefined : { path: vars, content: ERASED },
   };
   const what = { kind: "boot", image: undefined, initrd: undefined, dtb: undefined, append: undefined, firmware } as const;
-  return { cpus: 1, memory: 68 << 20, seed: 7, turbo: true, duration: undefined, hashAt: [], what };
+  return { cpus: 1, memory: 68 << 20, seed: 7, turbo: true, what };
 }
 
 /** VMs of both hypervisors with every device that can be saved. */
@@ -61,7 +61,7 @@ async function configured(text: string, folder: string): Promise<SessionPlan> {
   const result = await planText(text, undefined, folder);
   assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
   const { cpus, memory, seed, what } = result.run;
-  return { cpus, memory, seed, turbo: true, duration: undefined, hashAt: [], what };
+  return { cpus, memory, seed, turbo: true, what };
 }
 
 /** Saves a machine, which continues, and its copy with it; the copy saved again is the same. */

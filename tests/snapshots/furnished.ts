@@ -146,7 +146,7 @@ export async function platformsPlan(): Promise<SessionPlan> {
   const result = await planText(text, undefined, folder);
   assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
   const { cpus, memory, seed, what, behaviour } = result.run;
-  return { cpus, memory, seed, turbo: true, duration: undefined, hashAt: [], what, behaviour };
+  return { cpus, memory, seed, turbo: true, what, behaviour };
 }
 
 /** The machine of a plan after some instructions of its guests. */

@@ -27,7 +27,7 @@ async function failingPlan(): Promise<SessionPlan> {
   const vm = (name: string) => `[vm.${name}]\nimage = "hello.bin"\nmemory = "4MiB"\ncmdline = "ticks=50 ms=10"\n`;
   const planned = await planText(`el2 = 1\n${vm("x")}${vm("y")}`, undefined, "assets/guests");
   assert.ok(planned.ok);
-  return { ...planned.run, turbo: true, duration: undefined, hashAt: [], inject: ["ioctl name=GH_VM_START nth=2 -> EPERM"] };
+  return { ...planned.run, turbo: true, inject: ["ioctl name=GH_VM_START nth=2 -> EPERM"] };
 }
 
 const observed = (system: System) => TABLES.map((table) => system.inspector.answer({ table, args: {} }).rows);

@@ -14,13 +14,13 @@ export async function demoPlan(options: Partial<SessionPlan> = {}): Promise<Sess
   const result = await planDemo();
   assert.ok(result.ok);
   const { cpus, memory, seed, what } = result.run;
-  return { cpus, memory, seed, turbo: true, duration: undefined, hashAt: [], what, ...options };
+  return { cpus, memory, seed, turbo: true, what, ...options };
 }
 
 /** A bare-metal program as the primary VM. */
 export async function bootPlan(options: Partial<SessionPlan> = {}): Promise<SessionPlan> {
   const what = { kind: "boot", image: await Deno.readFile(HELLO), initrd: undefined, dtb: undefined, append: undefined } as const;
-  return { cpus: 1, memory: 8 << 20, seed: 7, turbo: true, duration: undefined, hashAt: [], what, ...options };
+  return { cpus: 1, memory: 8 << 20, seed: 7, turbo: true, what, ...options };
 }
 
 /**

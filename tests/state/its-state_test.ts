@@ -48,7 +48,7 @@ async function planIn(folder: string): Promise<SessionPlan> {
   const text = `el2 = 1\n[machine]\nmemory = "128MiB"\ncheck = true\n[host]\nmemory = "64MiB"\n[vm.a]\n${vm}`;
   const result = await planText(text, undefined, folder);
   assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
-  return { ...result.run, turbo: true, duration: undefined, hashAt: [] };
+  return { ...result.run, turbo: true };
 }
 
 type Whole = ReturnType<typeof assemble>;

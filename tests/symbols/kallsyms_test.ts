@@ -108,8 +108,6 @@ async function booted(release: string, end: number): Promise<GuestSystem> {
     memory: 512 * MIB,
     turbo: true,
     seed: 1,
-    duration: undefined,
-    hashAt: [],
     what: {
       kind: "boot",
       image: await Deno.readFile(`${folder}/Image`),

@@ -89,7 +89,7 @@ async function onEl2(entry: URL, tier: Tier): Promise<number> {
     else if (event.kind === "ended") ended.resolve();
   };
   const what: SessionPlan["what"] = { kind: "boot", image: guest(), initrd: undefined, dtb: undefined, append: undefined };
-  const plan: SessionPlan = { cpus: 1, memory: MEMORY, turbo: true, seed: 1, tier, duration: undefined, hashAt: [], what };
+  const plan: SessionPlan = { cpus: 1, memory: MEMORY, turbo: true, seed: 1, tier, what };
   client.send({ kind: "start", plan });
   try {
     await ended.promise;

@@ -120,7 +120,7 @@ async function planOf(wanted: LaunchWanted): Promise<SessionPlan> {
       append,
     } as const;
     checkVms(wanted.vms, [PRIMARY_CONSOLE]);
-    return { cpus, memory, turbo, seed: 1, duration: undefined, hashAt: [], debug: debugged(wanted.vms), what };
+    return { cpus, memory, turbo, seed: 1, debug: debugged(wanted.vms), what };
   }
   const what = wanted.what!;
   if (isSnapshot(what)) {

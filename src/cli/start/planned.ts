@@ -39,7 +39,7 @@ export async function diskGuest(what: string, { set = [], more, phone }: DiskGue
     throw new Failure(`${more.option}: ${what} is not a guest with a disk in the cache; make one with el2 guests fetch debian --disk`);
   }
   if (set.length > 0) throw new Failure(`--set ${set[0]}: ${what} has no configuration; use the options of el2 boot ${what}`);
-  const machine = { cpus: 1, memory: DISK_GUEST_MEMORY, turbo: false, seed: 1, duration: undefined, hashAt: [] };
+  const machine = { cpus: 1, memory: DISK_GUEST_MEMORY, turbo: false, seed: 1 };
   const behaviour = phone && { behaviour: { ...DEFAULT_BEHAVIOUR, ...phoneBehaviour(phone) } };
   return { plan: { ...machine, ...behaviour, what: boot }, ui: DEFAULT_UI, record: undefined };
 }
@@ -70,7 +70,6 @@ export interface Planned {
 
 export function checked(result: RunResult): Planned {
   if (!result.ok) throw new Failure(result.errors.join("\n     "));
-  const { ui, recordTo: record, ...machine } = result.run;
-  const plan: SessionPlan = { ...machine, duration: undefined, hashAt: [] };
+  const { ui, recordTo: record, ...plan } = result.run;
   return { plan, ui, record };
 }

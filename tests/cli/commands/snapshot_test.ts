@@ -136,7 +136,7 @@ Deno.test("what a snapshot wants of the computer is named, and needs a word", ()
       append: undefined,
       devices,
     } as const;
-    const plan: SessionPlan = { cpus: 1, memory: 64 << 20, seed: 1, turbo: true, duration: undefined, hashAt: [], what };
+    const plan: SessionPlan = { cpus: 1, memory: 64 << 20, seed: 1, turbo: true, what };
     const system = assemble(plan);
     const snapshot = snapshotOf(system, plan, "x");
     system.outside.close();

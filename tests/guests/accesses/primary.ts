@@ -19,7 +19,7 @@ export function primaryPlan(
 ): SessionPlan {
   const image = withSteps(program, PRIMARY_PLATFORM, steps);
   const what = { kind: "boot", image, initrd: undefined, dtb: undefined, append: undefined, ...boot } as const;
-  const common = { cpus: 1, memory: 64 * MiB, turbo: true, seed: 1, duration: undefined, hashAt: [] };
+  const common = { cpus: 1, memory: 64 * MiB, turbo: true, seed: 1 };
   return { ...common, behaviour: { check: true, ...behaviour }, what };
 }
 
