@@ -2,8 +2,8 @@
 // terminal that only counts.
 
 import { threadTimes } from "./thread-times.ts";
-import { runTui, type TuiOptions } from "../src/tui/run.ts";
-import type { TerminalPort } from "../src/tui/terminal.ts";
+import { runTui, type TuiOptions } from "../src/tui/app/run.ts";
+import type { TerminalPort } from "../src/tui/terminal/terminal.ts";
 import { connectEmbedded, type SessionClient } from "../src/session/client.ts";
 import { planText } from "../src/configuration/plan-run.ts";
 import { Asker } from "../src/control/asker.ts";

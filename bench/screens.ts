@@ -4,7 +4,7 @@
 // that counts, and looks only for the selected row (docs/design/compared.md).
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { Terminal } from "../src/tui/xterm.ts";
+import { Terminal } from "../src/tui/terminal/xterm.ts";
 import { type PeerProgram, peerProgram } from "../scripts/native-tools.ts";
 import { PERMISSIONS } from "../src/cli/common/runtime.ts";
 import type { Contest } from "./ab.ts";

@@ -3,8 +3,8 @@
 
 import { PERMISSIONS } from "../src/cli/common/runtime.ts";
 import { setTimeout as sleep } from "node:timers/promises";
-import { runTui, type TuiOptions } from "../src/tui/run.ts";
-import type { TerminalPort } from "../src/tui/terminal.ts";
+import { runTui, type TuiOptions } from "../src/tui/app/run.ts";
+import type { TerminalPort } from "../src/tui/terminal/terminal.ts";
 import type { SessionClient } from "../src/session/client.ts";
 import { Standing } from "../src/engine/standing.ts";
 import type { Answer, Query } from "../src/queries/query.ts";

@@ -140,6 +140,13 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     geniezone: ["gunyah", "kernel"],
     ".": ["geniezone", "gunyah", "kernel"],
   },
+  tui: {
+    terminal: [],
+    look: ["terminal"],
+    panes: ["look", "terminal"],
+    screens: ["panes", "look", "terminal"],
+    app: ["screens", "panes", "look", "terminal"],
+  },
   cli: {
     common: [],
     start: ["common"],
@@ -293,7 +300,7 @@ async function loadedBy(...paths: string[]): Promise<{ needed: ReadonlySet<strin
 Deno.test("neither the demo's first frame nor a machine waits for a module of Node, which take longer to load than all others", async () => {
   const frame = await loadedBy("main.ts", "src/cli/start/opening.ts"), worker = await loadedBy("src/session/worker-main.ts");
   assert.deepEqual([...frame.ofNode, ...worker.ofNode], []);
-  assert.ok(frame.needed.has(new URL("tui/frame.ts", SOURCE).href), "the imports of the frame are followed");
+  assert.ok(frame.needed.has(new URL("tui/app/frame.ts", SOURCE).href), "the imports of the frame are followed");
   assert.ok(worker.needed.has(new URL("core/core.ts", SOURCE).href), "the imports of the worker are followed");
 });
 

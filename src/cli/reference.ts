@@ -16,8 +16,8 @@ import { FAULTS } from "../inspection/fault-rules.ts";
 import { DOCUMENTS } from "../queries/documents.ts";
 import { type Column, schemaName, type Table } from "../queries/table.ts";
 import { EVENTS, TABLES } from "../queries/tables.ts";
-import { ACTIONS, type Context, CONTEXT_TITLES } from "../tui/actions.ts";
-import { OBJECT_ACTIONS } from "../tui/object-actions.ts";
+import { ACTIONS, type Context, CONTEXT_TITLES } from "../tui/app/actions.ts";
+import { OBJECT_ACTIONS } from "../tui/app/object-actions.ts";
 
 /** The pages: file name in docs/reference, and what makes the text. */
 export const WORKSTATION_REFERENCES: readonly { readonly file: string; readonly text: () => string }[] = [
@@ -41,7 +41,7 @@ export function manualPages(): ManualPage[] {
 const CONTEXTS: readonly Context[] = ["lists", "window", "everywhere", "console", "prefix", "menu", "text", "help"];
 
 function keyReference(): string {
-  const lines = ["# Keys", "", "Generated from the table that dispatches them (`src/tui/actions.ts`).", ""];
+  const lines = ["# Keys", "", "Generated from the table that dispatches them (`src/tui/app/actions.ts`).", ""];
   for (const context of CONTEXTS) {
     lines.push(`## ${CONTEXT_TITLES[context]}`, "", "| Keys | Does | Action |", "|---|---|---|");
     for (const { keys, help, name } of ACTIONS.filter((action) => action.context === context)) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type CommandNode, commandTree, isRunnable } from "../../src/cli/common/command-tree.ts";
 import { makeProgram } from "../../src/cli/main.ts";
 import { WORKSTATION_REFERENCES } from "../../src/cli/reference.ts";
-import { ACTIONS } from "../../src/tui/actions.ts";
+import { ACTIONS } from "../../src/tui/app/actions.ts";
 import { KNOWN_KEYS } from "../../src/configuration/schema.ts";
 import { STEPS } from "../../src/scenarios/scenario.ts";
 import { HYPERCALLS } from "../../src/abi/hypercalls.ts";

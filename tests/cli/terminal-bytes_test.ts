@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { A64, el2, imageOf, onTerminal, SYSTEM_OFF } from "./program.ts";
 import { el2Command } from "../support/el2.ts";
-import { ConsoleView } from "../../src/tui/console-view.ts";
+import { ConsoleView } from "../../src/tui/panes/console-view.ts";
 import { writeElfSymbols } from "../../src/symbols/elf-symbols.ts";
 import { progress } from "../../src/cli/common/print.ts";
 import { terminalText, terminalWord } from "../../src/support/terminal-text.ts";

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { commandTree } from "../../src/cli/common/command-tree.ts";
 import { makeProgram } from "../../src/cli/main.ts";
-import { SCREEN_LIST } from "../../src/tui/actions.ts";
+import { SCREEN_LIST } from "../../src/tui/app/actions.ts";
 import { repositoryFiles } from "../support/files.ts";
 
 Deno.test("each top-level command has a source file and a test file with its name", () => {
@@ -24,7 +24,7 @@ Deno.test("each screen has a source file and a test file with its name", () => {
     // Its name in actions is short: memory is `mem`, and its title has the whole word.
     const stems = [name, title.toLowerCase()];
     const held = (path: (stem: string) => string) => stems.some((stem) => found.has(path(stem)));
-    const source = held((stem) => `src/tui/${stem}-screen.ts`), test = held((stem) => `tests/tui/${stem}-screen_test.ts`);
+    const source = held((stem) => `src/tui/screens/${stem}-screen.ts`), test = held((stem) => `tests/tui/${stem}-screen_test.ts`);
     return source && test ? [] : [title];
   });
   assert.deepEqual(missing, []);

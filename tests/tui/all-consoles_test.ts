@@ -1,7 +1,7 @@
 // `C`: all consoles in one, line by line.
 
 import assert from "node:assert/strict";
-import { textBytes } from "../../src/tui/keys.ts";
+import { textBytes } from "../../src/tui/terminal/keys.ts";
 import { Rig } from "./rig.ts";
 
 const output = (rig: Rig, console: string, text: string) => rig.apply({ kind: "console", console, bytes: textBytes(text) });

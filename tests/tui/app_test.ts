@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { textBytes } from "../../src/tui/keys.ts";
+import { textBytes } from "../../src/tui/terminal/keys.ts";
 import { noAnswer } from "../../src/queries/query.ts";
-import { Terminal } from "../../src/tui/xterm.ts";
+import { Terminal } from "../../src/tui/terminal/xterm.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 import { press, Rig, SCREENS, settle } from "./rig.ts";
 import { STATES } from "./states.ts";

@@ -1,10 +1,10 @@
 // Stacked bars where there is no room for one.
 
 import assert from "node:assert/strict";
-import { drawStacked } from "../../src/tui/bars.ts";
-import { Screen } from "../../src/tui/cells.ts";
-import { Look } from "../../src/tui/theme.ts";
-import { themeOf } from "../../src/tui/themes.ts";
+import { drawStacked } from "../../src/tui/look/bars.ts";
+import { Screen } from "../../src/tui/terminal/cells.ts";
+import { Look } from "../../src/tui/look/theme.ts";
+import { themeOf } from "../../src/tui/look/themes.ts";
 
 Deno.test("a bar without room draws nothing, and all of its parts are unnamed", () => {
   const look = new Look({ theme: themeOf("dark"), depth: "none", glyphs: "ascii", braille: false, painted: false });

@@ -1,10 +1,10 @@
 // Panes' texts instead of rows.
 
 import assert from "node:assert/strict";
-import { type Blank, drawBlank } from "../../src/tui/blank.ts";
-import { Screen } from "../../src/tui/cells.ts";
-import { roleOf } from "../../src/tui/color.ts";
-import { plainLook } from "../../src/tui/theme.ts";
+import { type Blank, drawBlank } from "../../src/tui/panes/blank.ts";
+import { Screen } from "../../src/tui/terminal/cells.ts";
+import { roleOf } from "../../src/tui/terminal/color.ts";
+import { plainLook } from "../../src/tui/look/theme.ts";
 import { phoneAnswer } from "./phone.ts";
 import { Rig } from "./rig.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Screen } from "../../src/tui/cells.ts";
-import { Attribute, palette, rgb } from "../../src/tui/color.ts";
-import { clusters, clusterWidth, fit, isSingle, textWidth } from "../../src/tui/graphemes.ts";
-import { Terminal } from "../../src/tui/xterm.ts";
+import { Screen } from "../../src/tui/terminal/cells.ts";
+import { Attribute, palette, rgb } from "../../src/tui/terminal/color.ts";
+import { clusters, clusterWidth, fit, isSingle, textWidth } from "../../src/tui/terminal/graphemes.ts";
+import { Terminal } from "../../src/tui/terminal/xterm.ts";
 
 function emulator(columns: number, rows: number) {
   const terminal = new Terminal({ cols: columns, rows, scrollback: 0, allowProposedApi: true, convertEol: false });

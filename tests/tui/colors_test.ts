@@ -1,10 +1,10 @@
 // Promises about colors: contrast, explicit entries, and few codes where a terminal has few colors.
 
 import assert from "node:assert/strict";
-import { ColorMap } from "../../src/tui/color-map.ts";
-import { Attribute, type ColorDepth, palette, rgbOf, roleColor, roleOf } from "../../src/tui/color.ts";
-import { GROUNDS, type Role, ROLES, VM_FILLS, VM_INKS } from "../../src/tui/roles.ts";
-import { THEME_NAMES, type ThemeName, themeOf } from "../../src/tui/themes.ts";
+import { ColorMap } from "../../src/tui/terminal/color-map.ts";
+import { Attribute, type ColorDepth, palette, rgbOf, roleColor, roleOf } from "../../src/tui/terminal/color.ts";
+import { GROUNDS, type Role, ROLES, VM_FILLS, VM_INKS } from "../../src/tui/terminal/roles.ts";
+import { THEME_NAMES, type ThemeName, themeOf } from "../../src/tui/look/themes.ts";
 import { everyFrame } from "./every-frame.ts";
 import { Rig, SCREENS } from "./rig.ts";
 

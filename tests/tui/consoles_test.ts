@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { roleOf } from "../../src/tui/color.ts";
-import { withPrefix } from "../../src/tui/keymap.ts";
-import { textBytes } from "../../src/tui/keys.ts";
+import { roleOf } from "../../src/tui/terminal/color.ts";
+import { withPrefix } from "../../src/tui/app/keymap.ts";
+import { textBytes } from "../../src/tui/terminal/keys.ts";
 import { PHONE_SAMPLE } from "./phone.ts";
 import { Rig } from "./rig.ts";
 

@@ -1,7 +1,7 @@
 // Events over time on screen 9, and rates of the machine on a wide overview.
 
 import assert from "node:assert/strict";
-import { roleOf } from "../../src/tui/color.ts";
+import { roleOf } from "../../src/tui/terminal/color.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 import { Rig } from "./rig.ts";
 

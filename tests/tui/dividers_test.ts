@@ -2,7 +2,7 @@
 // where they were put.
 
 import assert from "node:assert/strict";
-import { parseUiState } from "../../src/tui/ui-state.ts";
+import { parseUiState } from "../../src/tui/app/ui-state.ts";
 import { Rig } from "./rig.ts";
 
 /** A report of the left button at a cell, from 0: pressed, moved while it is down, or released. */

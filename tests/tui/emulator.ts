@@ -1,9 +1,9 @@
 // A terminal emulator beside the renderer: what it shows of the bytes is what was drawn.
 
 import assert from "node:assert/strict";
-import { Attribute, type Color, palette, rgb } from "../../src/tui/color.ts";
-import type { Screen } from "../../src/tui/cells.ts";
-import { type IBufferCell, Terminal } from "../../src/tui/xterm.ts";
+import { Attribute, type Color, palette, rgb } from "../../src/tui/terminal/color.ts";
+import type { Screen } from "../../src/tui/terminal/cells.ts";
+import { type IBufferCell, Terminal } from "../../src/tui/terminal/xterm.ts";
 
 /** An emulator of a size. */
 export class Emulator {

@@ -1,7 +1,7 @@
 // A terminal's content equals the drawing, text and colors, in every depth.
 
-import type { AppOptions } from "../../src/tui/app.ts";
-import type { ColorDepth } from "../../src/tui/color.ts";
+import type { AppOptions } from "../../src/tui/app/app.ts";
+import type { ColorDepth } from "../../src/tui/terminal/color.ts";
 import { Emulator } from "./emulator.ts";
 import { everyFrame } from "./every-frame.ts";
 import { randomWalk } from "./random-walk.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { eventColumns } from "../../src/tui/event-columns.ts";
-import { plainLook } from "../../src/tui/theme.ts";
+import { eventColumns } from "../../src/tui/panes/event-columns.ts";
+import { plainLook } from "../../src/tui/look/theme.ts";
 import type { Row } from "../../src/queries/table.ts";
 import { Rig } from "./rig.ts";
 

@@ -1,7 +1,7 @@
 // Every state of every screen, drawn: what checks of all frames run over.
 
-import type { AppOptions } from "../../src/tui/app.ts";
-import type { ColorDepth } from "../../src/tui/color.ts";
+import type { AppOptions } from "../../src/tui/app/app.ts";
+import type { ColorDepth } from "../../src/tui/terminal/color.ts";
 import { Rig, SCREENS } from "./rig.ts";
 import { STATES } from "./states.ts";
 

@@ -5,8 +5,8 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { ColorMap } from "../../src/tui/color-map.ts";
-import { THEME_NAMES, themeOf } from "../../src/tui/themes.ts";
+import { ColorMap } from "../../src/tui/terminal/color-map.ts";
+import { THEME_NAMES, themeOf } from "../../src/tui/look/themes.ts";
 import { realMachine } from "./real-machine.ts";
 import { Rig, SCREENS } from "./rig.ts";
 import { roleMap } from "./role-map.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { eastAsianWidth } from "get-east-asian-width";
-import { cellsOf, gauge, glyphsOf, graph, history } from "../../src/tui/glyphs.ts";
+import { cellsOf, gauge, glyphsOf, graph, history } from "../../src/tui/terminal/glyphs.ts";
 import { Rig, SCREENS } from "./rig.ts";
 import { STATES } from "./states.ts";
 

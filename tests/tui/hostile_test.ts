@@ -6,7 +6,7 @@ import { NOT_UTF8 } from "../support/not-utf8.ts";
 import type { Json, Row } from "../../src/queries/table.ts";
 import { TABLES } from "../../src/queries/tables.ts";
 import type { Answer } from "../../src/queries/query.ts";
-import { textBytes } from "../../src/tui/keys.ts";
+import { textBytes } from "../../src/tui/terminal/keys.ts";
 import { PHONE_SAMPLE } from "./phone.ts";
 import { Rig, SCREENS } from "./rig.ts";
 import { STATES } from "./states.ts";

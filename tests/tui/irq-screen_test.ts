@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { roleOf } from "../../src/tui/color.ts";
-import { findingLines, pathLines } from "../../src/tui/irq-findings.ts";
-import { plainLook } from "../../src/tui/theme.ts";
+import { roleOf } from "../../src/tui/terminal/color.ts";
+import { findingLines, pathLines } from "../../src/tui/panes/irq-findings.ts";
+import { plainLook } from "../../src/tui/look/theme.ts";
 import { phoneAnswer, phoneRows } from "./phone.ts";
 import { Rig } from "./rig.ts";
 

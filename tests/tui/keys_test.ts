@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { ACTIONS } from "../../src/tui/actions.ts";
-import { KeyParser, textBytes } from "../../src/tui/keys.ts";
+import { ACTIONS } from "../../src/tui/app/actions.ts";
+import { KeyParser, textBytes } from "../../src/tui/terminal/keys.ts";
 
 const names = (text: string) => new KeyParser().push(textBytes(text)).map((key) => key.name);
 

@@ -2,8 +2,8 @@
 // show more panes, and the selection begins on guests.
 
 import assert from "node:assert/strict";
-import type { Pane } from "../../src/tui/pane.ts";
-import { sharedRows } from "../../src/tui/screen-model.ts";
+import type { Pane } from "../../src/tui/panes/pane.ts";
+import { sharedRows } from "../../src/tui/screens/screen-model.ts";
 import { phoneAnswer } from "./phone.ts";
 import { Rig } from "./rig.ts";
 

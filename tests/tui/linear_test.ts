@@ -1,11 +1,11 @@
 // Screens as lines of text, for screen readers.
 
 import assert from "node:assert/strict";
-import { runTui } from "../../src/tui/run.ts";
-import { Reader } from "../../src/tui/linear.ts";
-import { SCREEN_LIST } from "../../src/tui/actions.ts";
+import { runTui } from "../../src/tui/app/run.ts";
+import { Reader } from "../../src/tui/app/linear.ts";
+import { SCREEN_LIST } from "../../src/tui/app/actions.ts";
 import type { SessionClient } from "../../src/session/client.ts";
-import { copySequence } from "../../src/tui/clipboard.ts";
+import { copySequence } from "../../src/tui/terminal/clipboard.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 import { Rig } from "./rig.ts";
 import { ScriptedTerminal } from "./scripted-terminal.ts";

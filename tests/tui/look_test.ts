@@ -1,17 +1,17 @@
 // Checks of the look that hold for every frame: backgrounds, frames, marks, sizes.
 
 import assert from "node:assert/strict";
-import type { DrawnCell } from "../../src/tui/cells.ts";
-import { roleOf } from "../../src/tui/color.ts";
-import { SCREEN_LIST } from "../../src/tui/actions.ts";
-import { drawStacked } from "../../src/tui/bars.ts";
-import { Screen } from "../../src/tui/cells.ts";
-import { glyphsOf, history } from "../../src/tui/glyphs.ts";
-import { Histories } from "../../src/tui/history.ts";
-import { shareMark } from "../../src/tui/numbers.ts";
-import type { Role } from "../../src/tui/roles.ts";
-import { plainLook } from "../../src/tui/theme.ts";
-import { VmMarks } from "../../src/tui/vm-marks.ts";
+import type { DrawnCell } from "../../src/tui/terminal/cells.ts";
+import { roleOf } from "../../src/tui/terminal/color.ts";
+import { SCREEN_LIST } from "../../src/tui/app/actions.ts";
+import { drawStacked } from "../../src/tui/look/bars.ts";
+import { Screen } from "../../src/tui/terminal/cells.ts";
+import { glyphsOf, history } from "../../src/tui/terminal/glyphs.ts";
+import { Histories } from "../../src/tui/look/history.ts";
+import { shareMark } from "../../src/tui/look/numbers.ts";
+import type { Role } from "../../src/tui/terminal/roles.ts";
+import { plainLook } from "../../src/tui/look/theme.ts";
+import { VmMarks } from "../../src/tui/look/vm-marks.ts";
 import { everyFrame } from "./every-frame.ts";
 import { PHONE_SAMPLE } from "./phone.ts";
 import { Rig, SCREENS } from "./rig.ts";

@@ -1,7 +1,7 @@
 // A session whose connection is gone, and a read-only one.
 
 import assert from "node:assert/strict";
-import { roleOf } from "../../src/tui/color.ts";
+import { roleOf } from "../../src/tui/terminal/color.ts";
 import { PHONE_SAMPLE } from "./phone.ts";
 import { Rig, settle } from "./rig.ts";
 

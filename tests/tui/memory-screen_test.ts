@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { roleOf } from "../../src/tui/color.ts";
-import { Screen } from "../../src/tui/cells.ts";
-import { drawHalves, linesOf, patchAt, regionsOf, spread } from "../../src/tui/memory-map.ts";
-import { MEMORY_VIEWS, type Patch } from "../../src/tui/memory-views.ts";
-import { plainLook } from "../../src/tui/theme.ts";
+import { roleOf } from "../../src/tui/terminal/color.ts";
+import { Screen } from "../../src/tui/terminal/cells.ts";
+import { drawHalves, linesOf, patchAt, regionsOf, spread } from "../../src/tui/panes/memory-map.ts";
+import { MEMORY_VIEWS, type Patch } from "../../src/tui/panes/memory-views.ts";
+import { plainLook } from "../../src/tui/look/theme.ts";
 import type { Query } from "../../src/queries/query.ts";
 import { phoneAnswer, phoneRows } from "./phone.ts";
 import { press, Rig } from "./rig.ts";

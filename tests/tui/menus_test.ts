@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { ACTIONS } from "../../src/tui/actions.ts";
-import { KeyClash, Keymap } from "../../src/tui/keymap.ts";
-import { textBytes } from "../../src/tui/keys.ts";
-import { copySequence } from "../../src/tui/clipboard.ts";
+import { ACTIONS } from "../../src/tui/app/actions.ts";
+import { KeyClash, Keymap } from "../../src/tui/app/keymap.ts";
+import { textBytes } from "../../src/tui/terminal/keys.ts";
+import { copySequence } from "../../src/tui/terminal/clipboard.ts";
 import { press, Rig, SCREENS, settle } from "./rig.ts";
 
 Deno.test("W9: key table, help and palette list the same actions", async () => {

@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { nativeProgram } from "../../scripts/native-tools.ts";
-import type { Screen } from "../../src/tui/cells.ts";
-import { Attribute, type Color, palette, rgb } from "../../src/tui/color.ts";
+import type { Screen } from "../../src/tui/terminal/cells.ts";
+import { Attribute, type Color, palette, rgb } from "../../src/tui/terminal/color.ts";
 import { randomWalk } from "./random-walk.ts";
 
 /** Steps of random keys. */

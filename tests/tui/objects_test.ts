@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Query } from "../../src/queries/query.ts";
 import type { Move } from "../../src/protocol/protocol.ts";
-import { textBytes } from "../../src/tui/keys.ts";
+import { textBytes } from "../../src/tui/terminal/keys.ts";
 import { Rig } from "./rig.ts";
 
 const moves = (rig: Rig): Move[] => rig.requests.flatMap((request) => request.kind === "move" ? [request.to] : []);

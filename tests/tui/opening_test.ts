@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { App, type AppOptions } from "../../src/tui/app.ts";
-import { Screen } from "../../src/tui/cells.ts";
-import type { ColorDepth } from "../../src/tui/color.ts";
-import { openingFrame } from "../../src/tui/opening.ts";
-import { runTui } from "../../src/tui/run.ts";
-import { ENTER } from "../../src/tui/terminal.ts";
+import { App, type AppOptions } from "../../src/tui/app/app.ts";
+import { Screen } from "../../src/tui/terminal/cells.ts";
+import type { ColorDepth } from "../../src/tui/terminal/color.ts";
+import { openingFrame } from "../../src/tui/app/opening.ts";
+import { runTui } from "../../src/tui/app/run.ts";
+import { ENTER } from "../../src/tui/terminal/terminal.ts";
 import { PHONE_SAMPLE } from "./phone.ts";
 import { ScriptedTerminal } from "./scripted-terminal.ts";
 import type { SessionClient } from "../../src/session/client.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { makeProgram } from "../../src/cli/main.ts";
 import { commandTree } from "../../src/cli/common/command-tree.ts";
-import { roleOf } from "../../src/tui/color.ts";
+import { roleOf } from "../../src/tui/terminal/color.ts";
 import { PHONE_SAMPLE } from "./phone.ts";
 import { Rig } from "./rig.ts";
 

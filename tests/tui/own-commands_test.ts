@@ -1,9 +1,9 @@
 // `[[ui.command]]`: the user's own commands in the screens.
 
 import assert from "node:assert/strict";
-import type { CommandOutput, UserCommand } from "../../src/tui/own-commands.ts";
-import { fieldsOf, withFields } from "../../src/tui/own-commands.ts";
-import type { AppOptions } from "../../src/tui/app.ts";
+import type { CommandOutput, UserCommand } from "../../src/tui/app/own-commands.ts";
+import { fieldsOf, withFields } from "../../src/tui/app/own-commands.ts";
+import type { AppOptions } from "../../src/tui/app/app.ts";
 import type { Row } from "../../src/queries/table.ts";
 import { Rig } from "./rig.ts";
 

@@ -1,10 +1,10 @@
 // Themes of a person: colors by role over another theme, readable or refused.
 
 import assert from "node:assert/strict";
-import { contrast } from "../../src/tui/contrast.ts";
-import { ownThemes, ThemeError } from "../../src/tui/own-themes.ts";
-import { themeOf } from "../../src/tui/themes.ts";
-import { parseUiState } from "../../src/tui/ui-state.ts";
+import { contrast } from "../../src/tui/look/contrast.ts";
+import { ownThemes, ThemeError } from "../../src/tui/look/own-themes.ts";
+import { themeOf } from "../../src/tui/look/themes.ts";
+import { parseUiState } from "../../src/tui/app/ui-state.ts";
 import { Rig } from "./rig.ts";
 
 const MINE = { mine: { based_on: "dark", accent: "#50c0ff", bg: ["#101018", 232] } } as const;

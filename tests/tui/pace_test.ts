@@ -1,9 +1,9 @@
 // The cost of a busy machine on a link, and the rate of redraws without input.
 
 import assert from "node:assert/strict";
-import { Pace } from "../../src/tui/pace.ts";
-import { Histories } from "../../src/tui/history.ts";
-import { textBytes } from "../../src/tui/keys.ts";
+import { Pace } from "../../src/tui/app/pace.ts";
+import { Histories } from "../../src/tui/look/history.ts";
+import { textBytes } from "../../src/tui/terminal/keys.ts";
 import type { MachineSample } from "../../src/protocol/protocol.ts";
 import { Random } from "../support/random.ts";
 import { PHONE_SAMPLE, phoneAnswer, phoneRows } from "./phone.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { type Choice, PaletteOverlay } from "../../src/tui/palette.ts";
-import { Screen } from "../../src/tui/cells.ts";
-import { lookFor } from "../../src/tui/theme.ts";
+import { type Choice, PaletteOverlay } from "../../src/tui/app/palette.ts";
+import { Screen } from "../../src/tui/terminal/cells.ts";
+import { lookFor } from "../../src/tui/look/theme.ts";
 
 Deno.test("Tab and Enter take the last choice when the marked one has gone", () => {
   const ran: string[] = [];

@@ -1,9 +1,9 @@
 // Screens as pixels: letters of the font, shapes, colors, and no missing character.
 
 import assert from "node:assert/strict";
-import { Screen } from "../../src/tui/cells.ts";
-import { canDraw, pixelPicture } from "../../src/tui/picture-pixels.ts";
-import { picture } from "../../src/tui/picture.ts";
+import { Screen } from "../../src/tui/terminal/cells.ts";
+import { canDraw, pixelPicture } from "../../src/tui/look/picture-pixels.ts";
+import { picture } from "../../src/tui/look/picture.ts";
 import { pixelsOf } from "../support/png.ts";
 import { Rig, SCREENS } from "./rig.ts";
 

@@ -2,10 +2,10 @@
 // have to show them as they were drawn.
 
 import { Rig } from "./rig.ts";
-import type { AppOptions } from "../../src/tui/app.ts";
-import type { ColorDepth } from "../../src/tui/color.ts";
-import { KeyParser, textBytes } from "../../src/tui/keys.ts";
-import type { ThemeName } from "../../src/tui/themes.ts";
+import type { AppOptions } from "../../src/tui/app/app.ts";
+import type { ColorDepth } from "../../src/tui/terminal/color.ts";
+import { KeyParser, textBytes } from "../../src/tui/terminal/keys.ts";
+import type { ThemeName } from "../../src/tui/look/themes.ts";
 import { Random } from "../support/random.ts";
 
 /** Possible key presses, as terminals send them. */

@@ -1,9 +1,9 @@
 // The application before the session of `phone.ts`: keys in, frames out.
 
-import { App, type AppOptions } from "../../src/tui/app.ts";
-import { Screen } from "../../src/tui/cells.ts";
-import type { ColorDepth } from "../../src/tui/color.ts";
-import { KeyParser, textBytes } from "../../src/tui/keys.ts";
+import { App, type AppOptions } from "../../src/tui/app/app.ts";
+import { Screen } from "../../src/tui/terminal/cells.ts";
+import type { ColorDepth } from "../../src/tui/terminal/color.ts";
+import { KeyParser, textBytes } from "../../src/tui/terminal/keys.ts";
 import type { Action } from "../../src/queries/action.ts";
 import type { Answer, Query } from "../../src/queries/query.ts";
 import { Standing } from "../../src/engine/standing.ts";

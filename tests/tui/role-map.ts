@@ -1,9 +1,9 @@
 // The parts of a frame besides its text: the role of each cell's ink and background, compact.
 // Colors follow from roles, in every theme and depth (`color-map.ts`).
 
-import { type Color, roleOf } from "../../src/tui/color.ts";
-import type { DrawnCell, Screen } from "../../src/tui/cells.ts";
-import { ROLES } from "../../src/tui/roles.ts";
+import { type Color, roleOf } from "../../src/tui/terminal/color.ts";
+import type { DrawnCell, Screen } from "../../src/tui/terminal/cells.ts";
+import { ROLES } from "../../src/tui/terminal/roles.ts";
 
 /** A letter a role, in the order of `ROLES`; a guest's own colors are `~`. */
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

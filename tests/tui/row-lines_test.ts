@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Table } from "../../src/queries/table.ts";
-import { fieldLines } from "../../src/tui/row-lines.ts";
+import { fieldLines } from "../../src/tui/panes/row-lines.ts";
 
 Deno.test("an inspector shows counts whole, sizes also in bytes, and units after a blank", () => {
   const table: Pick<Table, "columns"> = {

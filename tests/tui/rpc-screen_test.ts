@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { roleOf } from "../../src/tui/color.ts";
+import { roleOf } from "../../src/tui/terminal/color.ts";
 import type { Query } from "../../src/queries/query.ts";
 import { phoneAnswer, phoneRows } from "./phone.ts";
 import { Rig } from "./rig.ts";

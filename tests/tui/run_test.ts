@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { runTui } from "../../src/tui/run.ts";
-import { FramePump, SharedInput, type TerminalPort } from "../../src/tui/terminal.ts";
+import { runTui } from "../../src/tui/app/run.ts";
+import { FramePump, SharedInput, type TerminalPort } from "../../src/tui/terminal/terminal.ts";
 import { ScriptedTerminal } from "./scripted-terminal.ts";
 import type { SessionClient } from "../../src/session/client.ts";
-import { copySequence } from "../../src/tui/clipboard.ts";
+import { copySequence } from "../../src/tui/terminal/clipboard.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 import type { Request } from "../../src/protocol/protocol.ts";
 

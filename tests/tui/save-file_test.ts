@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { saveFile } from "../../src/tui/save-file.ts";
+import { saveFile } from "../../src/tui/app/save-file.ts";
 
 Deno.test("a file beside those that are there has a number before its extension, whatever was typed", async () => {
   const folder = await Deno.makeTempDir();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { roleOf } from "../../src/tui/color.ts";
-import { busyShare, columnsOf, lanesOf, reasonOf, ticksOf, waitTimes } from "../../src/tui/lanes.ts";
+import { roleOf } from "../../src/tui/terminal/color.ts";
+import { busyShare, columnsOf, lanesOf, reasonOf, ticksOf, waitTimes } from "../../src/tui/panes/lanes.ts";
 import type { Row } from "../../src/queries/table.ts";
 import { parseSliceReason, sliceReason } from "../../src/queries/slice-reason.ts";
 import { phoneAnswer, phoneRows } from "./phone.ts";

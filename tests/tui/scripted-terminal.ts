@@ -1,6 +1,6 @@
 // A terminal for tests of programs that take one over.
 
-import type { TerminalPort } from "../../src/tui/terminal.ts";
+import type { TerminalPort } from "../../src/tui/terminal/terminal.ts";
 
 /** A terminal that gives `keys` and keeps what is written. */
 export class ScriptedTerminal implements TerminalPort {

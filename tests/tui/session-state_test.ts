@@ -1,7 +1,7 @@
 // Row 1 of a session.
 
 import assert from "node:assert/strict";
-import { SessionState } from "../../src/tui/session-state.ts";
+import { SessionState } from "../../src/tui/app/session-state.ts";
 
 Deno.test("the speed of an idle session is 1 from its first two pictures on, however old the first was when it was heard", () => {
   let heard = 5000;

@@ -1,12 +1,12 @@
 // The start screen: what there is, one key to each kind, and what Enter stands for.
 
 import assert from "node:assert/strict";
-import { Screen } from "../../src/tui/cells.ts";
-import { roleOf } from "../../src/tui/color.ts";
-import { runStart } from "../../src/tui/run-start.ts";
-import { type StartOffers, type StartRow, StartScreen } from "../../src/tui/start-screen.ts";
-import { SharedInput, type TerminalPort } from "../../src/tui/terminal.ts";
-import { plainLook } from "../../src/tui/theme.ts";
+import { Screen } from "../../src/tui/terminal/cells.ts";
+import { roleOf } from "../../src/tui/terminal/color.ts";
+import { runStart } from "../../src/tui/app/run-start.ts";
+import { type StartOffers, type StartRow, StartScreen } from "../../src/tui/app/start-screen.ts";
+import { SharedInput, type TerminalPort } from "../../src/tui/terminal/terminal.ts";
+import { plainLook } from "../../src/tui/look/theme.ts";
 import { Rig } from "./rig.ts";
 
 const row = (name: string, deed: StartRow["deed"]): StartRow => ({ name, detail: `about ${name}`, right: "2 h", deed });

@@ -1,7 +1,7 @@
 // Lists of events: new rows are appended.
 
 import assert from "node:assert/strict";
-import { TablePane } from "../../src/tui/table-pane.ts";
+import { TablePane } from "../../src/tui/panes/table-pane.ts";
 import type { Answer } from "../../src/queries/query.ts";
 import { phoneRows } from "./phone.ts";
 import { Rig } from "./rig.ts";

@@ -1,8 +1,8 @@
 // The terminal's report about itself: asked once, never waited for, and typed into no guest.
 
 import assert from "node:assert/strict";
-import { KeyParser, textBytes } from "../../src/tui/keys.ts";
-import { brightByEnvironment, canBeAsked, parseReport } from "../../src/tui/terminal-reports.ts";
+import { KeyParser, textBytes } from "../../src/tui/terminal/keys.ts";
+import { brightByEnvironment, canBeAsked, parseReport } from "../../src/tui/terminal/terminal-reports.ts";
 import { Rig } from "./rig.ts";
 
 Deno.test("the background of a terminal is bright or dark, by its answer and by COLORFGBG", () => {

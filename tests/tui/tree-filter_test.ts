@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseUiState } from "../../src/tui/ui-state.ts";
+import { parseUiState } from "../../src/tui/app/ui-state.ts";
 import { Rig } from "./rig.ts";
 
 /** The rows of the tree: mark, and name of the VM with its fold, or index of the vCPU. */

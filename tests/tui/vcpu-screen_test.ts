@@ -1,8 +1,8 @@
 // Screen 2: registers that change, the line of the PC, and why a vCPU exits.
 
 import assert from "node:assert/strict";
-import type { DrawnCell } from "../../src/tui/cells.ts";
-import { roleOf } from "../../src/tui/color.ts";
+import type { DrawnCell } from "../../src/tui/terminal/cells.ts";
+import { roleOf } from "../../src/tui/terminal/color.ts";
 import type { Query } from "../../src/queries/query.ts";
 import { phoneAnswer } from "./phone.ts";
 import { Rig } from "./rig.ts";

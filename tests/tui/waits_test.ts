@@ -1,7 +1,7 @@
 // The wait of a vCPU, in words.
 
 import assert from "node:assert/strict";
-import { waitText } from "../../src/tui/waits.ts";
+import { waitText } from "../../src/tui/panes/waits.ts";
 
 Deno.test("timers say when they fire, interrupts are listed or counted", () => {
   assert.equal(waitText(["irq:a/27 +0.6ms", "irq:a/33"]), "timer irq 27 in 0.6 ms, irq 33");

@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import type { Request, SessionEvent } from "../../src/protocol/protocol.ts";
 import { MachineServer } from "../../src/session/machine-server.ts";
 import { Outbox } from "../../src/session/outbox.ts";
-import { App } from "../../src/tui/app.ts";
-import { Screen } from "../../src/tui/cells.ts";
-import { KeyParser, textBytes } from "../../src/tui/keys.ts";
+import { App } from "../../src/tui/app/app.ts";
+import { Screen } from "../../src/tui/terminal/cells.ts";
+import { KeyParser, textBytes } from "../../src/tui/terminal/keys.ts";
 import { demoPlan } from "../snapshots/systems.ts";
 import { Random } from "../support/random.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { roleOf } from "../../src/tui/color.ts";
+import { roleOf } from "../../src/tui/terminal/color.ts";
 import type { Query } from "../../src/queries/query.ts";
 import type { Json } from "../../src/queries/table.ts";
-import type { Books } from "../../src/tui/rules.ts";
+import type { Books } from "../../src/tui/screens/books.ts";
 import { phoneAnswer } from "./phone.ts";
 import { Rig, settle } from "./rig.ts";
 

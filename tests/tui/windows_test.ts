@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseUiState } from "../../src/tui/ui-state.ts";
+import { parseUiState } from "../../src/tui/app/ui-state.ts";
 import { Rig } from "./rig.ts";
 
 Deno.test("W7: screen, filters, folds and colors survive leave and attach", async () => {

@@ -16,7 +16,7 @@ import { NoCacheFolder } from "../../support/cache.ts";
 import { isOfSystem } from "../../support/system-error.ts";
 import { findProgram, SYSTEM_FOLDERS } from "../../support/installed-programs.ts";
 import { GiB, WASM_PAGE_SIZE } from "../../support/sizes.ts";
-import { MINIMUM } from "../../tui/frame.ts";
+import { MINIMUM } from "../../tui/app/frame.ts";
 
 /** The result of one check. */
 interface Finding {

@@ -18,7 +18,7 @@ import {
   toOption,
 } from "../start/staged.ts";
 import type { Size } from "../start/stage.ts";
-import type { Screen } from "../../tui/cells.ts";
+import type { Screen } from "../../tui/terminal/cells.ts";
 import { cannotWrite } from "../../support/named-file.ts";
 import { writeWhole } from "../../support/whole-file.ts";
 
@@ -84,9 +84,9 @@ async function screenshot(entry: URL, file: string, options: ScreenshotOptions):
 async function contentOf(form: Form, screen: Screen, title: string): Promise<Uint8Array | string> {
   switch (form) {
     case "svg":
-      return (await import("../../tui/picture.ts")).picture(screen, title);
+      return (await import("../../tui/look/picture.ts")).picture(screen, title);
     case "png":
-      return (await import("../../tui/picture-pixels.ts")).pixelPicture(screen);
+      return (await import("../../tui/look/picture-pixels.ts")).pixelPicture(screen);
     case "txt":
       return `${screen.toLines().map((line) => line.trimEnd()).join("\n")}\n`;
   }

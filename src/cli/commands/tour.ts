@@ -10,8 +10,8 @@ import { showSession } from "../start/show.ts";
 import { keepChapter, keptChapter } from "../start/tour-progress.ts";
 import { planTour } from "../../configuration/plan-run.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
-import { Guide } from "../../tui/guide.ts";
-import { CHAPTERS } from "../../tui/guide-chapters.ts";
+import { Guide } from "../../tui/app/guide.ts";
+import { CHAPTERS } from "../../tui/app/guide-chapters.ts";
 
 /** Adds the command. */
 export function registerTour(program: Command, { entry, exit }: CommandContext): void {

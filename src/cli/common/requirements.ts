@@ -2,7 +2,7 @@
 // is not an error.
 
 import { characterLocale } from "../../support/locale.ts";
-import { colorDepth } from "../../tui/color.ts";
+import { colorDepth } from "../../tui/terminal/color.ts";
 
 /** One or more requirements as found on this computer, and the remedy, empty if none is needed. */
 export interface Requirement {

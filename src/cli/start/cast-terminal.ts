@@ -1,7 +1,7 @@
 // The process's terminal, whose output also goes into a cast.
 
 import type { CastFile } from "./cast-file.ts";
-import type { TerminalPort } from "../../tui/terminal.ts";
+import type { TerminalPort } from "../../tui/terminal/terminal.ts";
 
 /** A terminal with a recorder of its output; input is not recorded. */
 export class CastTerminal implements TerminalPort {

@@ -4,8 +4,8 @@
 import type { OwnCommand, OwnPrograms } from "./own-programs.ts";
 import { environmentValue, Programs } from "./run-program.ts";
 import { Failure } from "../common/failure.ts";
-import { Keymap } from "../../tui/keymap.ts";
-import type { RowFields, RunCommand, UserCommand } from "../../tui/own-commands.ts";
+import { Keymap } from "../../tui/app/keymap.ts";
+import type { RowFields, RunCommand, UserCommand } from "../../tui/app/own-commands.ts";
 
 /** The part of the screens' options that commands are. */
 export interface CommandOptions {

@@ -17,8 +17,8 @@ export function namesKeysOrColors({ console_prefix, keys, themes }: FileUi): boo
  */
 export async function checkedUi(file: string, ui: FileUi): Promise<FileUi> {
   if (!namesKeysOrColors(ui)) return ui;
-  const { KeyClash, Keymap, withPrefix } = await import("../../tui/keymap.ts");
-  const { ownThemes, ThemeError } = await import("../../tui/own-themes.ts");
+  const { KeyClash, Keymap, withPrefix } = await import("../../tui/app/keymap.ts");
+  const { ownThemes, ThemeError } = await import("../../tui/look/own-themes.ts");
   try {
     new Keymap(withPrefix(ui.keys, ui.console_prefix));
     ownThemes(ui.themes);

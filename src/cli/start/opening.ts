@@ -8,13 +8,13 @@ import { defaultName } from "../../control/session-names.ts";
 import { onSignals } from "../../support/signals.ts";
 import { beforeNextLine } from "../../support/warn.ts";
 import { writeAll } from "../../support/write-all.ts";
-import type { Screen } from "../../tui/cells.ts";
-import type { StateWord } from "../../tui/frame.ts";
-import { openingFrame } from "../../tui/opening.ts";
-import { ENTER, LEAVE } from "../../tui/terminal.ts";
-import { findTheme } from "../../tui/themes.ts";
-import type { LookWish } from "../../tui/theme.ts";
-import type { ColorDepth } from "../../tui/color.ts";
+import type { Screen } from "../../tui/terminal/cells.ts";
+import type { StateWord } from "../../tui/app/frame.ts";
+import { openingFrame } from "../../tui/app/opening.ts";
+import { ENTER, LEAVE } from "../../tui/terminal/terminal.ts";
+import { findTheme } from "../../tui/look/themes.ts";
+import type { LookWish } from "../../tui/look/theme.ts";
+import type { ColorDepth } from "../../tui/terminal/color.ts";
 
 /** How the frame looks. */
 export interface OpeningOptions extends LookWish {

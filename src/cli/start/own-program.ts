@@ -1,7 +1,7 @@
 // This program once more, for what a screen has it do aside.
 
 import { runtimeArguments } from "../common/runtime.ts";
-import type { OwnProgram } from "../../tui/own-program.ts";
+import type { OwnProgram } from "../../tui/app/own-program.ts";
 
 /** Runs commands of this program, which is started as `entry` is. */
 export function ownProgram(entry: URL): OwnProgram {

@@ -2,7 +2,7 @@
 // the files of a clone.
 
 import { sectionsOf } from "../common/book-sections.ts";
-import type { Books } from "../../tui/rules.ts";
+import type { Books } from "../../tui/screens/books.ts";
 
 /** The specifications' folder in a clone; the one file has no such folder. */
 const FOLDER = new URL("../../../docs/spec/", import.meta.url);

@@ -26,12 +26,12 @@ import { memoryLimits } from "../../plans/memory-budget.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
 import type { SessionClient } from "../../session/client.ts";
 import { isOfSystem } from "../../support/system-error.ts";
-import { runStart } from "../../tui/run-start.ts";
-import { deedArguments } from "../../tui/start-screen.ts";
-import { runConfigErrors } from "../../tui/run-config-errors.ts";
-import { runTui, type TuiOptions } from "../../tui/run.ts";
-import type { UnseenStart } from "../../tui/starts.ts";
-import { ProcessTerminal, type TerminalPort } from "../../tui/terminal.ts";
+import { runStart } from "../../tui/app/run-start.ts";
+import { deedArguments } from "../../tui/app/start-screen.ts";
+import { runConfigErrors } from "../../tui/app/run-config-errors.ts";
+import { runTui, type TuiOptions } from "../../tui/app/run.ts";
+import type { UnseenStart } from "../../tui/app/starts.ts";
+import { ProcessTerminal, type TerminalPort } from "../../tui/terminal/terminal.ts";
 
 let process: TerminalPort | undefined;
 

@@ -12,7 +12,7 @@ import { hasUserFile } from "./user-file.ts";
 import { giveUp } from "../common/rights.ts";
 import type { FileUi } from "../../configuration/schema.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
-import type { Guide } from "../../tui/guide.ts";
+import type { Guide } from "../../tui/app/guide.ts";
 import { connectEmbedded, type SessionClient } from "../../session/client.ts";
 import { defaultName } from "../../control/session-names.ts";
 import { boundGarbage } from "../../support/garbage.ts";

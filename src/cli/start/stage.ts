@@ -12,10 +12,10 @@ import type { MachineSample, Move, Request, SessionEvent } from "../../protocol/
 import type { SessionPlan } from "../../plans/plan.ts";
 import type { Action } from "../../queries/action.ts";
 import { connectEmbedded } from "../../session/client.ts";
-import { Screen } from "../../tui/cells.ts";
-import type { ColorDepth } from "../../tui/color.ts";
-import { textBytes } from "../../tui/keys.ts";
-import { Offscreen } from "../../tui/offscreen.ts";
+import { Screen } from "../../tui/terminal/cells.ts";
+import type { ColorDepth } from "../../tui/terminal/color.ts";
+import { textBytes } from "../../tui/terminal/keys.ts";
+import { Offscreen } from "../../tui/app/offscreen.ts";
 
 /** Wall time (ms) after which a machine that has not come to its place is an error. */
 const PATIENCE = 60_000;

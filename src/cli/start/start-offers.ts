@@ -9,7 +9,7 @@ import { sizeText } from "../../queries/format.ts";
 import { NoCacheFolder } from "../../support/cache.ts";
 import { isOfSystem } from "../../support/system-error.ts";
 import { VERSION } from "../../support/version.ts";
-import type { StartOffers, StartRow } from "../../tui/start-screen.ts";
+import type { StartOffers, StartRow } from "../../tui/app/start-screen.ts";
 
 /** Folders that are searched for configurations, recordings and snapshots. */
 const FOLDERS = [".", "examples"] as const;

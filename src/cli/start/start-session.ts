@@ -12,8 +12,8 @@ import { type Owner, ownerOf } from "../../control/ownership.ts";
 import { answers, NoSession, sessionInfo } from "../../control/remote.ts";
 import { isOfSystem } from "../../support/system-error.ts";
 import { lstatIfThere, openOwn } from "../../support/own-files.ts";
-import type { Start } from "../../tui/other-sessions.ts";
-import type { Fork } from "../../tui/time-menu.ts";
+import type { Start } from "../../tui/app/other-sessions.ts";
+import type { Fork } from "../../tui/app/time-menu.ts";
 
 /** How long a session may take to listen, ms of wall time. */
 const START_TIME = 30_000;

@@ -7,9 +7,9 @@ import { Failure } from "../common/failure.ts";
 import { DEFAULT_UI, type FileUi } from "../../configuration/schema.ts";
 import { readUi } from "../../configuration/ui.ts";
 import { isOfSystem } from "../../support/system-error.ts";
-import { withPrefix } from "../../tui/keymap.ts";
-import { ownThemes } from "../../tui/own-themes.ts";
-import type { TuiOptions } from "../../tui/run.ts";
+import { withPrefix } from "../../tui/app/keymap.ts";
+import { ownThemes } from "../../tui/look/own-themes.ts";
+import type { TuiOptions } from "../../tui/app/run.ts";
 
 /**
  * Look and behavior of the screens, by the command line, the configuration and the environment.

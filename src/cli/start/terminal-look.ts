@@ -4,9 +4,10 @@ import { Failure } from "../common/failure.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 import { showsHyperlinks } from "../../support/hyperlink.ts";
 import { characterLocale } from "../../support/locale.ts";
-import { type ColorDepth, colorDepth } from "../../tui/color.ts";
-import { brightByEnvironment, canBeAsked } from "../../tui/terminal-reports.ts";
-import { findTheme, type Theme, THEME_NAMES } from "../../tui/themes.ts";
+import { type ColorDepth, colorDepth } from "../../tui/terminal/color.ts";
+import { brightByEnvironment, canBeAsked } from "../../tui/terminal/terminal-reports.ts";
+import type { Theme } from "../../tui/terminal/color-scheme.ts";
+import { findTheme, THEME_NAMES } from "../../tui/look/themes.ts";
 
 /** The command line's settings of the screens. */
 export interface Look {

@@ -4,7 +4,7 @@ import { Failure } from "../common/failure.ts";
 import { checkedEventFilter, parseDuration } from "../common/values.ts";
 import { ComposeError, composeRequest, findRequest, splitFields } from "../../abi/rpc/text/compose.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
-import { bytesOfKey } from "../../tui/keys.ts";
+import { bytesOfKey } from "../../tui/terminal/keys.ts";
 
 /** A step of a script. */
 export type TourStep =

@@ -3,7 +3,7 @@
 import type { CastFile } from "./cast-file.ts";
 import type { Size, Stage } from "./stage.ts";
 import type { TourStep } from "./tour-script.ts";
-import { Screen } from "../../tui/cells.ts";
+import { Screen } from "../../tui/terminal/cells.ts";
 
 /** Time (ms) of a cast between two keys, two letters of a text, and two frames. */
 const KEY_TIME = 350, LETTER_TIME = 70, FRAME_TIME = 100;

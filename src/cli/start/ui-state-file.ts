@@ -7,7 +7,7 @@ import { sha256 } from "../../support/sha256.ts";
 import { stateFolder } from "../../support/state-folder.ts";
 import { writeWhole } from "../../support/whole-file.ts";
 import { warn } from "../../support/warn.ts";
-import { parseUiState, type UiState } from "../../tui/ui-state.ts";
+import { parseUiState, type UiState } from "../../tui/app/ui-state.ts";
 
 /** Digits of a path's digest in the file's name. */
 const DIGITS = 16;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { el2 } from "../program.ts";
-import { ROLES } from "../../../src/tui/roles.ts";
-import { THEME_NAMES } from "../../../src/tui/themes.ts";
+import { ROLES } from "../../../src/tui/terminal/roles.ts";
+import { THEME_NAMES } from "../../../src/tui/look/themes.ts";
 
 Deno.test("theme ls lists the themes; theme show prints each role's direct color and entry of 256", async () => {
   const list = await el2("theme", "ls");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { el2 } from "../program.ts";
 import { keepChapter, keptChapter } from "../../../src/cli/start/tour-progress.ts";
-import { CHAPTERS } from "../../../src/tui/guide-chapters.ts";
+import { CHAPTERS } from "../../../src/tui/app/guide-chapters.ts";
 
 Deno.test("tour --list prints the chapters, as the tutorial does", async () => {
   const { code, stdout } = await el2("tour", "--list");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { CastFile } from "../../../src/cli/start/cast-file.ts";
 import { CastTerminal } from "../../../src/cli/start/cast-terminal.ts";
-import type { TerminalPort } from "../../../src/tui/terminal.ts";
+import type { TerminalPort } from "../../../src/tui/terminal/terminal.ts";
 
 Deno.test("a recorded terminal gets every byte; the cast gets output in order, characters whole, and new sizes", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-test-" }), path = `${folder}/a.cast`;

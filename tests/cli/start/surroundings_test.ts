@@ -6,7 +6,7 @@ import { checkedUi } from "../../../src/cli/start/file-ui.ts";
 import { surroundings, uiOfFile } from "../../../src/cli/start/surroundings.ts";
 import { loadUiState, saveUiState } from "../../../src/cli/start/ui-state-file.ts";
 import { DEFAULT_UI } from "../../../src/configuration/schema.ts";
-import type { UiState } from "../../../src/tui/ui-state.ts";
+import type { UiState } from "../../../src/tui/app/ui-state.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
 
 const FILE = `el2 = 1

@@ -1,0 +1,78 @@
+// The screen of a configuration that is wrong: each error below its line, with a mark under the
+// place (docs/design/workstation.md §4).
+
+import { drawFrame } from "../look/box.ts";
+import type { Screen } from "../terminal/cells.ts";
+import { drawHints } from "./foot.ts";
+import { fit } from "../terminal/graphemes.ts";
+import { beginRow } from "../look/row.ts";
+import type { Look } from "../look/theme.ts";
+
+const HINTS = [{ key: "Enter", word: "open $EDITOR here" }, { key: "r", word: "check again" }, { key: "q", word: "quit" }] as const;
+
+/** An error and where it is: line and column from 1; both 0 where it is nowhere in the text. */
+export interface PlacedError {
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+
+/** `FILE:LINE:COLUMN: message` as its parts. */
+export function placedError(file: string, text: string): PlacedError {
+  const match = text.startsWith(`${file}:`) ? /^(\d+):(\d+): ([\s\S]*)$/.exec(text.slice(file.length + 1)) : null;
+  return match ? { line: Number(match[1]), column: Number(match[2]), message: match[3] } : { line: 0, column: 0, message: text };
+}
+
+/** The screen. */
+export class ConfigErrorScreen {
+  #at = 0;
+  #lines: readonly string[];
+  #errors: readonly PlacedError[];
+
+  constructor(readonly file: string, text: string, errors: readonly PlacedError[]) {
+    this.#lines = text.split("\n");
+    this.#errors = errors;
+  }
+
+  /** The file was checked again. */
+  update(text: string, errors: readonly PlacedError[]): void {
+    this.#lines = text.split("\n");
+    this.#errors = errors;
+    this.#at = Math.min(this.#at, Math.max(errors.length - 1, 0));
+  }
+
+  /** The error that is selected. */
+  get selected(): PlacedError | undefined {
+    return this.#errors[this.#at];
+  }
+
+  move(by: number): void {
+    this.#at = Math.min(Math.max(this.#at + by, 0), Math.max(this.#errors.length - 1, 0));
+  }
+
+  draw(screen: Screen, look: Look): void {
+    screen.clear();
+    const count = this.#errors.length;
+    const heading = `${this.file} has ${count} error${count === 1 ? "" : "s"}; nothing was started`;
+    look.dress(screen);
+    drawFrame(screen, look, { x: 0, y: 0, width: screen.width, height: 1 }, false, { text: heading }, "danger", false);
+    let y = 1;
+    this.#errors.forEach((error, index) => {
+      if (y + 2 > screen.height - 2) return;
+      const { line, column, message } = error;
+      const place = line ? `${line}:${column}` : "";
+      const source = line ? this.#lines[line - 1] ?? "" : "";
+      const row = { x: 0, y: y++, width: screen.width, height: 1 };
+      beginRow(screen, look, row, { selected: index === this.#at ? "here" : undefined }, false);
+      screen.text(1, row.y, fit(`${place.padEnd(7)} ${source}`, screen.width - 1));
+      const margin = line ? 9 + column - 1 : 1;
+      screen.text(
+        0,
+        y++,
+        fit(`${" ".repeat(Math.min(margin, screen.width >> 1))}${line ? "^ " : "! "}${message}`, screen.width),
+        look.style("bad"),
+      );
+    });
+    drawHints(screen, look, screen.height - 2, HINTS);
+  }
+}

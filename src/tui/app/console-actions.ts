@@ -1,0 +1,111 @@
+// Users' actions on consoles: typing, scrolling, searching.
+
+import type { AppServices } from "./app-services.ts";
+import { vmOf } from "../look/links.ts";
+import { TextOverlay } from "./overlay.ts";
+
+/** The consoles' actions of an application. */
+export class ConsoleActions {
+  #search: { readonly text: string; readonly by: number } | undefined;
+
+  constructor(readonly app: AppServices) {}
+
+  /** The console pane shows that of the VM that is selected in the tree, if it has one. */
+  preferSelected(): void {
+    const { tree, console } = this.app;
+    const name = tree.selectedVm?.console;
+    if (name !== undefined) console.prefer(name);
+  }
+
+  /** Keys go to the console of what is selected. */
+  enter(): void {
+    const { windows: { focus }, console, tree } = this.app;
+    // Unless the user has chosen a VM, keys go to the visible console: early samples do not name
+    // consoles yet.
+    const unchosen = focus === console || focus === tree && !tree.chosen;
+    const selected = unchosen ? undefined : focus.selection;
+    const vm = selected && (vmOf(selected.row.id) ?? vmOf(String(selected.row.vm ?? "")));
+    this.typeInto(vm ?? console.shown);
+  }
+
+  /** Shows all consoles in one; or one of them again. */
+  all(): void {
+    const { windows, console } = this.app;
+    windows.show("1");
+    console.showAll(!console.all);
+    windows.focusOn(console);
+    this.#search = undefined;
+  }
+
+  /** Keys go to the console of a VM. */
+  typeInto(vm: string): void {
+    const { windows, console, readOnly, ended, say } = this.app;
+    if (ended()) return say("the session has ended; q quits");
+    if (readOnly) return say("read-only: cannot type");
+    if (vm === "") return say("no VM is selected");
+    if (!console.has(vm)) return say(`vm:${vm} has no console`);
+    windows.show("1");
+    console.show(vm);
+    windows.focusOn(console);
+    console.typing = true;
+    console.view?.follow();
+  }
+
+  /** A break on the line of the console that is shown; keys still go there. */
+  async sendBreak(): Promise<void> {
+    const { asker, console: { shown }, say, changed } = this.app;
+    const error = await asker.act({ kind: "console.break", console: shown });
+    if (error === undefined) say(`a break was sent to con:${shown}`);
+    else say(error, "refused");
+    changed();
+  }
+
+  /** Takes the keys back and scrolls. */
+  scroll(): void {
+    this.#leave();
+    this.app.console.view?.scroll(1);
+  }
+
+  /** Searches the scrollback. */
+  search(): void {
+    this.#leave();
+    this.app.show(
+      new TextOverlay({
+        sign: "search: ",
+        accept: (text) => {
+          this.#search = text ? { text, by: 0 } : undefined;
+          this.#showMatch();
+        },
+      }),
+    );
+  }
+
+  /** `n`, `N`: the next match of a search, else the next console. */
+  next(by: number): void {
+    const { windows, console } = this.app;
+    if (!this.#search || windows.focus !== console) return console.cycle(by);
+    this.#search = { ...this.#search, by: this.#search.by + by };
+    this.#showMatch();
+  }
+
+  /** Follows again, without a search. */
+  follow(): void {
+    this.app.console.view?.follow();
+    this.#search = undefined;
+  }
+
+  #leave(): void {
+    const { windows, console } = this.app;
+    console.typing = false;
+    windows.focusOn(console);
+  }
+
+  #showMatch(): void {
+    if (!this.#search) return;
+    const { text, by } = this.#search;
+    const found = this.app.console.view?.search(text, by);
+    this.app.say(
+      found ? `"${text}" ${found.shown} of ${found.count}   n older  N newer  G follows` : `"${text}" is not in the scrollback`,
+    );
+  }
+}

@@ -1,0 +1,52 @@
+// The first frame of a session, drawn before its machine can answer and before most of the program
+// is loaded: so this imports little.
+
+import { drawBlank } from "../panes/blank.ts";
+import { Screen } from "../terminal/cells.ts";
+import type { ColorDepth } from "../terminal/color.ts";
+import { drawScreen, type StateWord } from "./frame.ts";
+import { hintsOf } from "./hints.ts";
+import { Keymap } from "./keymap.ts";
+import type { Pane } from "../panes/pane.ts";
+import { lookFor, type LookWish } from "../look/theme.ts";
+
+/** Facts about a session before it answers. */
+export interface OpeningContent {
+  readonly title: string;
+  /** The awaited event, as a sentence. */
+  readonly awaited: string;
+  /** The key of the screen that will be shown. */
+  readonly screen?: string;
+  readonly readOnly?: boolean;
+  readonly state?: StateWord;
+  /** Keys by action name, instead of the table's. */
+  readonly keys?: Readonly<Record<string, string>>;
+}
+
+/** Draws the frame; the returned screen knows it as what the terminal shows. */
+export function openingFrame(
+  { columns, rows }: { readonly columns: number; readonly rows: number },
+  wish: LookWish & { readonly depth: ColorDepth },
+  { title, awaited, screen: key = "1", readOnly = false, state = "LIVE", keys }: OpeningContent,
+): { readonly screen: Screen; readonly frame: string } {
+  const screen = new Screen(columns, rows, wish.depth);
+  const body: Pane = {
+    ...{ name: "opening", bare: true, selection: undefined, page: 1 },
+    title: () => ({ text: title }),
+    wants: () => undefined,
+    take() {},
+    move() {},
+    click: () => false,
+    draw: (screen, area, look) => drawBlank(screen, look, area, { kind: "empty", what: awaited }),
+  };
+  const nothing = { frozen: undefined, lost: undefined, sample: undefined, speed: undefined, past: undefined, timeline: undefined };
+  drawScreen(screen, lookFor(wish, wish.depth), {
+    ...{ ...nothing, title, screen: key, readOnly, dropped: 0, newReasons: 0, focus: body, typing: false },
+    state,
+    hints: hintsOf(new Keymap(keys), "lists", key, { readOnly }),
+    overlay: undefined,
+    message: undefined,
+    guide: undefined,
+  }, (area) => [{ pane: body, area }]);
+  return { screen, frame: screen.frame() };
+}

@@ -1,0 +1,25 @@
+// The rule that a reason cites, read without leaving the screens: its section of the book.
+
+import type { Books } from "../screens/books.ts";
+import { type AppServices, selectedRow } from "./app-services.ts";
+import { LinesOverlay } from "./overlay.ts";
+import { wrap } from "../panes/row-lines.ts";
+import { citedIn } from "../../queries/reason-text.ts";
+
+/** Columns around the lines of an overlay. */
+const MARGIN = 6;
+
+/** Shows the section that the rule of the selected row cites. */
+export async function readRule(app: AppServices, books: Books | undefined): Promise<void> {
+  const selected = selectedRow(app);
+  if (!selected) return;
+  const cited = citedIn(selected.row.rule);
+  if (cited === "") return app.say(`${selected.row.id} cites no section of a book`);
+  const text = await books?.section(cited);
+  if (text === undefined) app.say(`${cited} is not in the books; el2 spec lists them`, "bad");
+  else {
+    const lines = text.split("\n").flatMap((line) => wrap(line, 0, app.windows.width - MARGIN));
+    app.show(new LinesOverlay(cited, lines.map((line) => ({ text: line, role: line.startsWith("#") ? "strong" : "text" }))));
+  }
+  app.changed();
+}

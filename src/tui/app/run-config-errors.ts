@@ -1,0 +1,51 @@
+// Shows an invalid configuration on a terminal until it is valid or the user quits.
+
+import type { ColorDepth } from "../terminal/color.ts";
+import { ConfigErrorScreen, placedError } from "./config-errors.ts";
+import { KeyParser } from "../terminal/keys.ts";
+import { LoneScreen } from "./lone-screen.ts";
+import type { TerminalPort } from "../terminal/terminal.ts";
+import type { LookWish } from "../look/theme.ts";
+
+/** Requirements of the screen. */
+export interface ConfigErrorOptions extends LookWish {
+  readonly file: string;
+  readonly depth: ColorDepth;
+  /** Text and errors of the file now. */
+  readonly check: () => Promise<{ readonly text: string; readonly errors: readonly string[] }>;
+  /** Opens an editor at a line and comes back when it has ended. */
+  readonly edit: (line: number) => Promise<void>;
+}
+
+/** True once the configuration is valid; false when the user quits. */
+export async function runConfigErrors(port: TerminalPort, options: ConfigErrorOptions): Promise<boolean> {
+  const { file } = options;
+  const first = await options.check();
+  if (!first.errors.length) return true;
+  const view = new ConfigErrorScreen(file, first.text, first.errors.map((error) => placedError(file, error)));
+  await using shown = new LoneScreen(port, view, options);
+  /** Checks again; true when all errors are mended. */
+  const again = async () => {
+    const { text, errors } = await options.check();
+    view.update(text, errors.map((error) => placedError(file, error)));
+    return errors.length === 0;
+  };
+  const parser = new KeyParser();
+  await shown.show();
+  for await (const bytes of port.input) {
+    for (const { name } of parser.push(bytes)) {
+      if (name === "q" || name === "ctrl-c") return false;
+      else if (name === "j" || name === "Down") view.move(1);
+      else if (name === "k" || name === "Up") view.move(-1);
+      else if (name === "r" && await again()) return true;
+      else if (name === "Enter") {
+        await shown.hide();
+        await options.edit(view.selected?.line || 1);
+        if (await again()) return true;
+        await shown.show();
+      }
+    }
+    shown.request();
+  }
+  return false;
+}

@@ -1,0 +1,163 @@
+// `t`: travel to other places of the run, and saving the place that is shown as a file or as a new
+// session.
+
+import { resolve } from "node:path";
+import { filterPrompt, stopFilter, targetOf } from "./event-filter.ts";
+import type { AppServices } from "./app-services.ts";
+import { type MenuItem, MenuOverlay, TextOverlay } from "./overlay.ts";
+import { TablePane } from "../panes/table-pane.ts";
+import { cellText } from "../../queries/format.ts";
+import { EVENTS, PLACES } from "../../queries/tables.ts";
+import type { Move } from "../../protocol/protocol.ts";
+
+/**
+ * Starts a session that continues from a snapshot, and resolves to its name. `save` writes the
+ * snapshot, or resolves to an error.
+ */
+export type Fork = (save: (path: string) => Promise<string | undefined>) => Promise<string>;
+
+/** Services that the menu uses. */
+export interface TimeServices extends AppServices {
+  /** The session's guest: a name for files. */
+  readonly title: string;
+  /** Undefined if forks are impossible. */
+  readonly fork: Fork | undefined;
+  readonly move: (to: Move) => void;
+}
+
+/** The menu of `t`. */
+export class TimeMenu {
+  readonly #places: string[] = [];
+  readonly #events: string[] = [];
+  /** The events that were gone to the last time. */
+  #filter = "";
+
+  constructor(readonly app: TimeServices) {}
+
+  /** Shows it. */
+  show(): void {
+    const { app } = this;
+    const readOnly = app.readOnly ? "off: read-only" : undefined;
+    const ended = app.ended() ? "off: the machine has ended" : undefined;
+    const item = (key: string, label: string, run: () => void, reason = readOnly ?? ended): MenuItem => ({ key, label, reason, run });
+    const nobody = app.fork ? undefined : "off: sessions cannot be started here";
+    app.show(
+      new MenuOverlay("time", [
+        item("g", "go to an instruction count", () => this.#goTo()),
+        item("b", "back to an event or an instruction", () => this.#back()),
+        item("n", "now: return to the present", () => app.move({ kind: "now" })),
+        item("l", "list: the start, snapshots, the place shown, now", () => void this.#list(), readOnly),
+        item("s", "snapshot of this place, to a file", () => this.#snapshot()),
+        item("f", "fork: another session continues from here", () => this.#fork(), readOnly ?? ended ?? nobody),
+      ]),
+    );
+  }
+
+  /**
+   * `<` and `>`: the event before, or the next one, that passes the filter of a list of events,
+   * else the filter of the last time.
+   */
+  event(forward: boolean): void {
+    const { app } = this;
+    if (app.readOnly) return app.say("read-only: cannot travel");
+    const focus = app.windows.focus;
+    const filter = (focus instanceof TablePane && focus.table === EVENTS ? focus.filterText : "") || this.#filter;
+    if (filter !== "") return this.#goToEvent(filter, forward);
+    const sign = forward ? "forward to: " : "back to: ";
+    app.show(
+      filterPrompt(sign, stopFilter(focus), this.#events, (text) => {
+        if (targetOf(text).kind === "place") return app.say(`"${text}" is not a filter of events; t b goes back to an instruction`, "bad");
+        if (text === "") return app.say("a filter of events, such as kind=state vm=debian");
+        this.#goToEvent(text, forward);
+      }, (message) => app.say(message, "bad")),
+    );
+  }
+
+  #goToEvent(filter: string, forward: boolean): void {
+    this.#filter = filter;
+    this.app.say(`${forward ? "forward" : "back"} to ${filter} …`);
+    this.app.move({ kind: forward ? "next-event" : "event", filter });
+  }
+
+  /** The places of the run, to go to. */
+  async #list(): Promise<void> {
+    const { app } = this;
+    const { rows, error } = await app.asker.ask({ table: "time.ls", args: {} });
+    if (error !== undefined || rows.length === 0) return this.#tell(error ?? PLACES.empty, "bad");
+    const items = rows.map((row): MenuItem => {
+      const [kind, t, file] = ["kind", "t", "file"].map((name) => cellText(PLACES.columns[name as keyof typeof PLACES.columns], row[name]));
+      return {
+        label: `${kind.padEnd(8)} t=${t}s  ${String(row.insn).padStart(12)} instructions  ${file === "-" ? "" : file}`.trimEnd(),
+        reason: row.kind === "shown" ? "here" : undefined,
+        run: () => app.move(row.kind === "now" ? { kind: "now" } : { kind: "instructions", count: Number(row.insn) }),
+      };
+    });
+    app.show(new MenuOverlay("places of the run; Enter goes there", items));
+    app.changed();
+  }
+
+  #goTo(): void {
+    const { app } = this;
+    app.show(
+      new TextOverlay({
+        sign: "go to instruction: ",
+        history: this.#places,
+        accept: (text) => {
+          const count = Number(text.replaceAll(/[_, ]/g, "") || NaN);
+          if (!Number.isSafeInteger(count) || count < 0) {
+            return app.say(`"${text}" is not an instruction count; use for example 120000`, "bad");
+          }
+          app.move({ kind: "instructions", count });
+        },
+      }),
+    );
+  }
+
+  #back(): void {
+    const { app } = this;
+    app.show(
+      filterPrompt("back to: ", stopFilter(app.windows.focus), this.#events, (filter) => {
+        if (filter === "") return app.say("a filter of events, such as kind=state vm=debian, or at debian:vfs_open");
+        const target = targetOf(filter);
+        if (target.kind === "event") this.#filter = filter;
+        app.say("going back …");
+        app.move(target);
+      }, (message) => app.say(message, "bad")),
+    );
+  }
+
+  #snapshot(): void {
+    const { app } = this;
+    const name = app.title.replaceAll(/[^\w.-]+/g, "-");
+    app.show(new TextOverlay({ sign: "snapshot to: ", text: `${name}.snap`, accept: (path) => void this.#save(path) }));
+  }
+
+  async #save(path: string): Promise<void> {
+    if (path.trim() === "") return this.#tell("a snapshot needs a file", "bad");
+    const error = await this.#written(path);
+    this.#tell(error === undefined ? `${path}: snapshot written` : `${path}: ${error}`, error === undefined ? "ok" : "bad");
+  }
+
+  /**
+   * Has a snapshot written, relative to this program's folder, as the session's process has another
+   * one. Resolves to an error, if any.
+   */
+  #written(path: string, passing = false): Promise<string | undefined> {
+    const progress = (done: number, total: number) => this.#tell(`${path}: ${done} of ${total} pages`);
+    return this.app.asker.snapshot(resolve(path), this.app.title, progress, passing);
+  }
+
+  async #fork(): Promise<void> {
+    try {
+      const name = await this.app.fork!((path) => this.#written(path, true));
+      this.#tell(`session ${name} continues from here; el2 attach ${name} shows it`);
+    } catch (error) {
+      this.#tell(error instanceof Error ? error.message : String(error), "bad");
+    }
+  }
+
+  #tell(text: string, role?: "ok" | "text" | "bad"): void {
+    this.app.say(text, role);
+    this.app.changed();
+  }
+}

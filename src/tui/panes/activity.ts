@@ -1,0 +1,131 @@
+// The machine's activity in the last minute, from samples that come anyway, so it costs the machine
+// nothing.
+
+import { Histories, KEPT } from "../look/history.ts";
+import type { MachineSample, VcpuSample } from "../../protocol/protocol.ts";
+
+/** A VM's part of a physical CPU. */
+export interface CpuPart {
+  readonly vm: string;
+  /** 0 to 1. */
+  readonly share: number;
+}
+
+/** Activity of one physical CPU. */
+export interface CpuUse {
+  readonly parts: readonly CpuPart[];
+  /** 0 to 1. */
+  readonly share: number;
+  /** The vCPU that runs on it, `debian/0`. */
+  readonly runs: string | undefined;
+}
+
+/** Wall time (ms) over which refusals are counted. */
+const SECOND = 1000;
+
+/** The id of the machine's speed. */
+export const MIPS = "mips";
+
+/** It. */
+export class Activity {
+  readonly histories: Histories;
+  readonly #all: Histories[] = [];
+  readonly #rates = new Map<string, number>();
+  #cpus: readonly CpuUse[] = [];
+  #mips = 0;
+  /** Refusals so far, and the wall time (ms) of the last new one. */
+  #reasons: number | undefined;
+  #refusedAt = -Infinity;
+  /** Refusals so far, in the samples of the last second. */
+  #counts: readonly { readonly at: number; readonly reasons: number }[] = [];
+  #time = 0;
+  /** Bytes of memory that each VM owns, by name. */
+  memory: ReadonlyMap<string, number> = new Map();
+
+  /** @param motion histories advance by themselves; otherwise `refresh` shows new values */
+  constructor(readonly motion = true) {
+    this.histories = this.newHistories();
+  }
+
+  /** Histories of something else that move when these do. */
+  newHistories(): Histories {
+    const histories = new Histories(this.motion);
+    this.#all.push(histories);
+    return histories;
+  }
+
+  /** Shows what has come, where histories do not advance by themselves. */
+  refresh(): void {
+    for (const histories of this.#all) histories.refresh();
+  }
+
+  /** Seconds after which histories advance. */
+  set stride(seconds: number) {
+    for (const histories of this.#all) histories.stride = seconds;
+  }
+
+  /** Takes a sample at a wall time (ms): for figures too, or for histories only. */
+  take(now: number, sample: MachineSample, what: "figures" | "histories" = "figures"): void {
+    const before = this.#reasons ?? sample.reasons;
+    if (sample.reasons > before) this.#refusedAt = now;
+    this.#reasons = sample.reasons;
+    this.#time = sample.time;
+    this.#counts = [...this.#counts.filter((one) => now - one.at < SECOND), { at: now, reasons: sample.reasons }];
+    this.#rates.set("refusals", sample.reasons - this.#counts[0].reasons);
+    const cpus = Array.from({ length: sample.physicalCpus }, (_, cpu) => cpuUse(sample, cpu));
+    if (what === "figures") {
+      this.#mips = sample.mips;
+      this.#cpus = cpus;
+    }
+    const amounts: [string, number][] = [[MIPS, sample.mips]];
+    for (const { name, vcpus } of sample.vms) {
+      amounts.push([`vm:${name}`, Math.min(vcpus.reduce((sum, { load }) => sum + load, 0), 1)]);
+      for (const { index, load } of vcpus) amounts.push([`vcpu:${name}/${index}`, load]);
+    }
+    cpus.forEach(({ share }, cpu) => amounts.push([`pcpu:${cpu}`, share]));
+    for (const [name, rate] of this.#rates) amounts.push([name, rate]);
+    this.histories.take(now, amounts);
+  }
+
+  /** A rate per second, from an answer of the session. */
+  rate(name: string, value: number): void {
+    this.#rates.set(name, value);
+  }
+
+  /** Known rates, per second. */
+  get rates(): ReadonlyMap<string, number> {
+    return this.#rates;
+  }
+
+  /** Virtual time (ns) of the last sample. */
+  get time(): number {
+    return this.#time;
+  }
+
+  /** Guest instructions per second of wall time now, in millions. */
+  get mips(): number {
+    return this.#mips;
+  }
+
+  /** Whether something was refused in the last minute, by wall time (ms). */
+  refusedLately(now: number): boolean {
+    return now - this.#refusedAt < KEPT * 1000;
+  }
+
+  /** Present activity of each physical CPU. */
+  get cpus(): readonly CpuUse[] {
+    return this.#cpus;
+  }
+}
+
+function cpuUse({ vms }: MachineSample, cpu: number): CpuUse {
+  const here = ({ pcpu }: VcpuSample) => pcpu === cpu;
+  const parts = vms.map(({ name, vcpus }): CpuPart => ({
+    vm: name,
+    share: Math.max(vcpus.filter(here).reduce((sum, { load }) => sum + load, 0), 0),
+  })).filter(({ share }) => share > 0);
+  const running = vms.flatMap(({ name, vcpus }) =>
+    vcpus.filter((vcpu) => here(vcpu) && vcpu.state === "RUN").map(({ index }) => `${name}/${index}`)
+  );
+  return { parts, share: Math.min(parts.reduce((sum, { share }) => sum + share, 0), 1), runs: running[0] };
+}

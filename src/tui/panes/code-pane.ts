@@ -1,0 +1,63 @@
+// The instructions around a vCPU's program counter: branches and their targets stand out, and the
+// line of the PC.
+
+import { vcpuOf } from "../look/links.ts";
+import type { ListColumn } from "../look/list.ts";
+import { digitPieces, type Piece } from "../look/pieces.ts";
+import { TablePane } from "./table-pane.ts";
+import type { Row } from "../../queries/table.ts";
+
+/** Instructions before the PC, and in all. */
+const BEFORE = 5, SHOWN = 48;
+/** Columns of an address, of a word, and of an instruction. */
+const ADDRESS = 16, WORD = 8, TEXT = 28;
+/** Mnemonics that go elsewhere. */
+const BRANCH = /^(b(\.\w+)?|bl|blr\w*|br\w*|ret\w*|eret\w*|cbn?z|tbn?z|svc|hvc|smc|brk)$/;
+
+/**
+ * The pane.
+ * @param vcpu the id of the vCPU that is selected, such as `vcpu:debian/0`
+ */
+export function codePane(vcpu: () => string | undefined): TablePane {
+  return new TablePane({
+    name: "code",
+    table: "code",
+    title: "Code",
+    about: () => vcpuOf(vcpu()) ?? {},
+    columns: () => COLUMNS,
+    tint: ({ pc }) => pc === true ? "accbg" : undefined,
+    current: (rows) => rows.find(({ pc }) => pc === true),
+    args: () => {
+      const id = vcpu();
+      return id === undefined ? undefined : { at: `${id.slice("vcpu:".length)}:pc-${BEFORE}`, size: SHOWN };
+    },
+  });
+}
+
+const COLUMNS: readonly ListColumn[] = [
+  {
+    name: "address",
+    title: "Address",
+    width: ADDRESS,
+    pieces: ({ address }) => digitPieces(String(address).replace(/^0x/, "").padStart(ADDRESS, "0"), "dim"),
+  },
+  { name: "word", title: "Word", width: WORD, from: 70, pieces: ({ word }) => [{ text: String(word).slice(2), role: "dim" }] },
+  { name: "text", title: "Instruction", width: TEXT, pieces: (row) => instructionPieces(row) },
+];
+
+/** An instruction; at the start of a symbol, followed by its name. */
+function instructionPieces({ text, symbol }: Row): Piece[] {
+  const [, mnemonic, rest] = /^(\S+)(.*)$/.exec(String(text)) ?? ["", String(text), ""];
+  const [operands, target = ""] = rest.split(/(?=<)/);
+  const starts = typeof symbol === "string" && !symbol.includes("+");
+  return [
+    { text: mnemonic, role: BRANCH.test(mnemonic) ? "vm1" : "text" },
+    { text: " ".repeat(Math.max(MNEMONIC - mnemonic.length, 0)) },
+    { text: target ? operands.replace(/0x[0-9a-f]+ *$/, "") : operands, role: "text" },
+    { text: target, role: "link" },
+    ...starts ? [{ text: `  ${symbol}:`, role: "link" } as const] : [],
+  ];
+}
+
+/** Columns of a mnemonic. */
+const MNEMONIC = 6;

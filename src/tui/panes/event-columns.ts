@@ -1,0 +1,65 @@
+// Columns of lists of events: when, whose, of what kind, and what happened.
+
+import type { ListColumn } from "../look/list.ts";
+import { chipPiece, type Piece, vmPieces } from "../look/pieces.ts";
+import type { Role } from "../look/theme.ts";
+import { timeText } from "../../queries/format.ts";
+import type { Row } from "../../queries/table.ts";
+
+/** Kinds that guests cause, and interrupts; the others are the machine's own. */
+const INKS: Readonly<Record<string, Role>> = { hvc: "link", rpc: "link", ioctl: "link", virq: "vm1" };
+/** Results that say that it went well. */
+const WELL = /^(OK|SUCCESS)\b/;
+
+/** @param brief the time without its seconds, and a VM by its letter alone */
+export function eventColumns(width: number, brief: boolean): ListColumn[] {
+  return [
+    {
+      name: "t",
+      title: "Time",
+      width: brief ? 7 : 12,
+      right: true,
+      pieces: ({ t }) => [{ text: timeText(Number(t)).replace(brief ? /^\d+/ : "", ""), role: "dim" }],
+    },
+    {
+      name: "vm",
+      title: brief ? "" : "VM",
+      width: brief ? 1 : 10,
+      pieces: (row, { look, bad }) => {
+        const vm = vmNameOf(row);
+        if (vm === undefined) return [];
+        const mark = look.vm(vm);
+        return brief ? [chipPiece(mark)] : vmPieces(bad ? { ...mark, ink: "text" } : mark, vm);
+      },
+    },
+    {
+      name: "kind",
+      title: "Kind",
+      width: 5,
+      pieces: ({ kind }, { bad }) => [{ text: String(kind), role: bad ? "text" : INKS[String(kind)] ?? "dim" }],
+    },
+    {
+      name: "text",
+      title: "Event",
+      width: Math.max(width - (brief ? 16 : 33), 13),
+      pieces: (row, { bad }) => textPieces(row, bad),
+    },
+  ];
+}
+
+/** The VM of an event; that of a switch is the one that ran before. */
+function vmNameOf({ vm, vcpu, fields }: Row): string | undefined {
+  if (typeof vm === "string") return vm.replace(/^vm:/, "");
+  const from = typeof fields === "object" && fields !== null && "from" in fields ? fields.from : undefined;
+  const who = vcpu ?? from;
+  return typeof who === "string" ? /^vcpu:([^/]+)/.exec(who)?.[1] : undefined;
+}
+
+/** The event, followed by an arrow and its result. */
+export function textPieces({ text, res }: Row, bad: boolean): Piece[] {
+  const whole = String(text), at = whole.lastIndexOf(" -> ");
+  if (at < 0) return [{ text: whole, role: bad ? "bad" : "text" }];
+  const result = whole.slice(at + " -> ".length);
+  const ink: Role = bad ? "bad" : WELL.test(String(res ?? result)) ? "ok" : "text";
+  return [{ text: whole.slice(0, at) }, { text: " → ", role: "dim" }, { text: result, role: ink }];
+}

@@ -1,0 +1,110 @@
+// Shared objects of VMs, below the tree of VMs: how full their queues are, flags of their
+// doorbells, parcels that cannot be reclaimed.
+
+import type { Rectangle, Screen } from "../terminal/cells.ts";
+import { fit } from "../terminal/graphemes.ts";
+import { gauge, type Glyphs } from "../terminal/glyphs.ts";
+import type { Line } from "./pane.ts";
+import { linkArrow } from "./queue-columns.ts";
+import type { Look } from "../look/theme.ts";
+import { countText, sizeText } from "../../queries/format.ts";
+import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
+import type { RowOf } from "../../queries/table.ts";
+import { PARCELS, QUEUES } from "../../queries/tables.ts";
+
+const QUERIES: readonly Query[] = [
+  // Those of the resource manager are every VM's; their requests are on screen 7.
+  { table: "queue.ls", args: { filter: "!vm=vm:rm" } },
+  { table: "mem.parcels", args: { filter: "state=blocked" } },
+];
+
+/** Lines of each kind. */
+const MOST = 2;
+const BAR = 8;
+const MARGIN = 1;
+const GAP = 4;
+
+/** The lines. */
+export class LinkLines {
+  #queues: readonly RowOf<typeof QUEUES>[] = [];
+  #parcels: readonly RowOf<typeof PARCELS>[] = [];
+
+  /** The questions to ask. */
+  wants(): readonly Query[] {
+    return QUERIES;
+  }
+
+  take(answer: Answer): void {
+    if (answer.table === QUEUES.name) this.#queues = rowsOf(QUEUES, answer);
+    else this.#parcels = rowsOf(PARCELS, answer);
+  }
+
+  /**
+   * At most `room` lines of a width, each of pieces next to each other. Parcels come before queues
+   * where only a few fit.
+   */
+  lines(width: number, room: number, glyphs: Glyphs): readonly (readonly Line[])[] {
+    const parcels = packed(this.#parcels.map(parcelText), width, Math.min(room, MOST), "4");
+    const queues = packed(this.#queues.map((row) => queueText(row, glyphs)), width, Math.min(room - parcels.length, MOST), "6");
+    return [...queues, ...parcels];
+  }
+}
+
+/** Columns of a line. */
+function columns(line: readonly Line[]): number {
+  return line.reduce((sum, { text }) => sum + text.length + GAP, MARGIN);
+}
+
+/**
+ * Pieces in as few lines as possible, at most `most`; those that do not fit are counted, with the
+ * screen that has them.
+ */
+function packed(pieces: readonly Line[], width: number, most: number, screen: string): Line[][] {
+  if (most <= 0) return [];
+  const lines: Line[][] = [];
+  for (const piece of pieces) {
+    const last = lines.at(-1);
+    if (last && columns(last) + piece.text.length <= width) last.push(piece);
+    else lines.push([piece]);
+  }
+  if (lines.length <= most) return lines;
+  const shown = lines.slice(0, most), last = shown[most - 1];
+  const more = (): Line => ({ text: `${pieces.length - shown.flat().length} more on screen ${screen}`, role: "dim" });
+  while (last.length > 1 && columns(last) + more().text.length > width) last.pop();
+  return [...shown.slice(0, -1), [...last, more()]];
+}
+
+function queueText({ id, from, to, count, depth, full, rate, flags, enable }: RowOf<typeof QUEUES>, glyphs: Glyphs): Line {
+  const name = (vm: unknown) => typeof vm === "string" ? vm.slice("vm:".length) : "?";
+  if (flags !== null) {
+    const pending = (BigInt(String(flags)) & BigInt(String(enable))) !== 0n;
+    return {
+      text: `${id} ${name(from)} ${linkArrow("doorbell", glyphs)} ${name(to)} ${flags}${pending ? " pending" : ""}`,
+      role: pending ? "text" : "dim",
+    };
+  }
+  const fill = gauge(glyphs.slot, Number(count) / Number(depth), BAR);
+  const text = `${id} ${name(from)} ${linkArrow("msgqueue", glyphs)} ${name(to)} [${fill}] ${count}/${depth}${full ? "!" : ""}  ${
+    countText(Number(rate))
+  }/s`;
+  return { text, role: full ? "warn" : count === 0 ? "dim" : "text" };
+}
+
+function parcelText({ id, kind, size, owner, held_by }: RowOf<typeof PARCELS>): Line {
+  const names = (vms: readonly unknown[]) => vms.map((vm) => String(vm).slice("vm:".length)).join(" ");
+  const text = `!${id} ${kind} ${sizeText(Number(size))} of ${names([owner])}  held by ${names(held_by)}  reclaim refused`;
+  return { text, role: "bad" };
+}
+
+/** Draws the pieces that fit into a line. */
+export function drawLinks(screen: Screen, area: Rectangle, look: Look, pieces: readonly Line[]): void {
+  const end = area.x + area.width;
+  let x = area.x + MARGIN;
+  for (const { text, role = "text" } of pieces) {
+    // Marked pieces start at the edge, like marks of rows.
+    const at = text.startsWith("!") && x === area.x + MARGIN ? area.x : x;
+    if (role === "bad") screen.tint({ ...area, x: at, width: Math.min(text.length + 1, end - at) }, "badbg");
+    if (at < end) screen.text(at, area.y, fit(text, end - at), look.style(role));
+    x += text.length + GAP;
+  }
+}

@@ -1,0 +1,40 @@
+// The filter of a pane, as the user types it: a bad one leaves the last good one in force.
+
+import { type Filter, FilterError, parseFilter } from "../../queries/filter.ts";
+import type { Row, Table } from "../../queries/table.ts";
+
+/** It. */
+export class PaneFilter {
+  #filter: Filter | undefined;
+  #text = "";
+  #error: FilterError | undefined;
+
+  constructor(readonly table: Table) {}
+
+  /** The filter in force; empty: all rows match. */
+  get text(): string {
+    return this.#text;
+  }
+
+  /** The error in the last text. */
+  get error(): FilterError | undefined {
+    return this.#error;
+  }
+
+  /** Takes another filter, if it is a right one. */
+  set(text: string): void {
+    this.#error = undefined;
+    try {
+      this.#filter = text.trim() === "" ? undefined : parseFilter(text, this.table);
+      this.#text = text.trim();
+    } catch (error) {
+      if (!(error instanceof FilterError)) throw error;
+      this.#error = error;
+    }
+  }
+
+  /** Whether it lets a row through. */
+  passes(row: Row): boolean {
+    return this.#filter?.matches(row) ?? true;
+  }
+}

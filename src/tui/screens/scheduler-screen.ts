@@ -1,0 +1,78 @@
+// Screen 8: the timeline of vCPUs on physical CPUs, and of their waits for one.
+
+import { LanesPane, NO_SWITCH } from "../panes/lanes-pane.ts";
+import { reasonOf, reasonText } from "../panes/lanes.ts";
+import { LaneWaitsPane } from "../panes/lanes-waits.ts";
+import type { ListColumn } from "../look/list.ts";
+import { vmPieces } from "../look/pieces.ts";
+import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
+import { TablePane } from "../panes/table-pane.ts";
+import { timeText } from "../../queries/format.ts";
+
+/** Rows that the lists below the lanes keep, and that the lanes do. */
+const LEAST_BELOW = 10, LEAST_LANES = 10;
+/** Columns of the switches, of all. */
+const SWITCHES_SHARE = 0.58;
+/** Columns and rows of the body from which on there are lists below the lanes at all times. */
+const LEAST = { width: 100, height: 24 } as const;
+
+/** A switch: time, CPU, the new vCPU, and why the one before stopped. */
+function switchColumns(): ListColumn[] {
+  return [
+    { name: "t", title: "Time", width: 12, right: true, pieces: ({ t }) => [{ text: timeText(Number(t)), role: "dim" }] },
+    { name: "pcpu", title: "CPU", width: 3, pieces: ({ pcpu }) => [{ text: `p${pcpu}` }] },
+    {
+      name: "vcpu",
+      title: "Runs now",
+      width: 14,
+      pieces({ vcpu, seen }, { look }) {
+        if (typeof vcpu !== "string") return [{ text: seen === false ? "?" : "idle", role: "dim" }];
+        const name = vcpu.slice("vcpu:".length);
+        return vmPieces(look.vm(name.split("/")[0]), name);
+      },
+    },
+    {
+      name: "reason",
+      title: "Because",
+      width: 30,
+      pieces(row, { look }) {
+        if (row.seen === false) return [{ text: "not recorded from here on", role: "dim" }];
+        const reason = reasonOf(row);
+        if (!reason) return [{ text: String(row.reason) || "-", role: "dim" }];
+        return [{ text: reason.vcpu, role: look.vm(reason.vcpu.split("/")[0]).ink }, {
+          text: reason.waits === undefined ? " yields" : ` ${reasonText(reason.waits)}`,
+        }];
+      },
+    },
+  ];
+}
+
+/** Its panes, and their places. */
+export function schedulerScreen(): ScreenModel {
+  const lanes = new LanesPane(), waits = new LaneWaitsPane(lanes);
+  const list = new TablePane({
+    name: "slices",
+    table: "sched.ls",
+    title: "Switches",
+    empty: [NO_SWITCH.what, NO_SWITCH.how],
+    stream: true,
+    columns: switchColumns,
+  });
+  const underLanes = below("under-list"), besideSwitches = beside("beside-switches");
+
+  function placed(body: Body): Placed[] {
+    const [above, under] = underLanes.cut(body, Math.max(Math.min(lanes.rows + 2, body.height - LEAST_BELOW), LEAST_LANES));
+    if (body.width < LEAST.width) return [{ pane: lanes, area: above }, { pane: list, area: under }];
+    const [left, right] = besideSwitches.cut(under, body.width * SWITCHES_SHARE);
+    return [{ pane: lanes, area: above }, { pane: list, area: left }, { pane: waits, area: right }];
+  }
+
+  return {
+    key: "8",
+    panes: [lanes, list],
+    views: [],
+    dividers: [underLanes, besideSwitches],
+    // In a low terminal the list has its rows only while it has the keys.
+    layout: (body, focused) => body.height < LEAST.height && focused === lanes ? [{ pane: lanes, area: body }] : placed(body),
+  };
+}

@@ -1,0 +1,253 @@
+// Screen 2: what each vCPU does and waits for; of the selected one registers, code, call stack,
+// exits, PSCI calls and timers.
+
+import type { Activity } from "../panes/activity.ts";
+import { codePane } from "../panes/code-pane.ts";
+import { eventColumns } from "../panes/event-columns.ts";
+import { exitsPane } from "../panes/exits-pane.ts";
+import { history } from "../terminal/glyphs.ts";
+import { vcpuOf } from "../look/links.ts";
+import { columnsOf, idPieces, type ListColumn, loadPieces, quietPieces } from "../look/list.ts";
+import { inspector } from "../panes/inspector.ts";
+import { countText, durationText } from "../look/numbers.ts";
+import type { Pane } from "../panes/pane.ts";
+import { digitPieces, type Piece, statePiece } from "../look/pieces.ts";
+import { RegisterLines } from "../panes/registers.ts";
+import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
+import { TablePane } from "../panes/table-pane.ts";
+import { TextPane } from "../panes/text-pane.ts";
+import { timersPane } from "../panes/timers-pane.ts";
+import { waitText } from "../panes/waits.ts";
+import type { Row } from "../../queries/table.ts";
+import { REGISTERS, STACK } from "../../queries/tables.ts";
+
+/** PSCI calls of a vCPU that are shown. */
+const HISTORY = 200;
+/** Rows of the list: as many as it has rows, between these; in a low terminal its share. */
+const LEAST_LIST_ROWS = 6;
+const LIST_ROWS = 11;
+const TALL = 50;
+const TALL_LIST_ROWS = 20;
+const LIST_SHARE = 0.45;
+/** From this width on registers, code and stack are side by side; code's share of the two. */
+const WIDE = 180;
+const WIDE_CODE_SHARE = 0.52;
+/** Share of the exits there, beside PSCI calls and timers; and of PSCI calls in those two. */
+const WIDE_EXITS_SHARE = 0.39, WIDE_PSCI_SHARE = 0.48;
+/** Share of registers and code in what is below the list. */
+const MIDDLE_SHARE = 0.66;
+/** Digits of an address. */
+const DIGITS = 16;
+/** Widths from which on the PC and the physical CPU have room. */
+const WITH_PC = 117, WITH_PCPU = 126;
+/** Columns of a wait, at the least and at the most; of the others, with two blanks between all. */
+const WAIT = 30, WIDE_WAIT = 60, BESIDE_WAIT = 91;
+/** Columns of the history. */
+const SAMPLES = 10;
+
+/** The state of each vCPU, its duration, CPU, load, and what it waits for. */
+function vcpuColumns(activity: Activity): (width: number) => ListColumn[] {
+  const waits: ListColumn["pieces"] = ({ wakes, state, symbol }, { width }) => {
+    if (state === "run") return [{ text: "runs" }];
+    const known = Array.isArray(wakes) ? wakes.map(String) : [];
+    const stuck = state === "vmmio" || state === "proxy";
+    return [{ text: waitText(known, width) || String(symbol ?? "-"), role: stuck ? "warn" : "dim" }];
+  };
+  const pc = ({ symbol, pc, native }: Row): Piece[] =>
+    symbol ? [{ text: String(symbol), role: "link" }] : [{ text: native || !pc ? "native" : String(pc), role: "dim" }];
+  const beforeWait: readonly ListColumn[] = [
+    { name: "id", title: "vCPU", width: 12, pieces: ({ id }, context) => idPieces(id, { ...context, first: true }) },
+    { name: "state", title: "State", width: 11, pieces: ({ state }, { look }) => [statePiece(look, String(state))] },
+    {
+      name: "since",
+      title: "for",
+      width: 7,
+      right: true,
+      pieces: ({ since, state }) => quietPieces(state === "run" ? "0" : durationText(Number(since))),
+    },
+    {
+      name: "pcpu",
+      title: "pCPU",
+      width: 4,
+      from: WITH_PCPU,
+      pieces: ({ pcpu }) => quietPieces(pcpu ? String(pcpu).replace("pcpu:", "p") : "-"),
+    },
+    {
+      name: "cpu",
+      title: "CPU ",
+      width: 6,
+      right: true,
+      pieces: ({ cpu }) => loadPieces(Number(cpu)),
+    },
+    {
+      name: "",
+      title: `last ${SAMPLES} s`,
+      width: SAMPLES,
+      from: 110,
+      pieces: ({ id, vm }, { look, width }) => [{
+        text: history(look.glyphs, activity.histories.of(id), width),
+        role: look.vm(String(vm)).fill,
+      }],
+    },
+    {
+      name: "exits_rate",
+      title: "exits/s",
+      width: 7,
+      right: true,
+      from: 90,
+      pieces: (row) => quietPieces(countText(Math.round(Number(row.exits_rate)))),
+    },
+  ];
+  const afterWait: ListColumn = { name: "pc", title: "PC", width: 18, from: WITH_PC, pieces: pc };
+  return (width) => {
+    const wait = Math.min(Math.max(width - BESIDE_WAIT, WAIT), WIDE_WAIT);
+    return [...beforeWait, { name: "wakes", title: "Waits for", width: wait, pieces: waits }, afterWait];
+  };
+}
+
+/** Call frames: the function bold, its offset and addresses dim. */
+function stackColumns(): ListColumn[] {
+  const own = new Map(columnsOf(STACK).map((column) => [column.name, column]));
+  const address = (name: "pc" | "frame", title: string, from?: number): ListColumn => ({
+    name,
+    title,
+    width: DIGITS,
+    from,
+    pieces: (row) => {
+      const value = row[name];
+      if (typeof value !== "string") return [{ text: "-", role: "dim" }];
+      return digitPieces(value.slice(2).padStart(DIGITS, "0"), name === "pc" ? "text" : "dim");
+    },
+  });
+  const symbol = (row: Row): Piece[] => {
+    const [base, offset = ""] = String(row.symbol ?? "-").split(/(?=\+0x)/);
+    return [{ text: base, role: row.symbol ? "strong" : "dim", bold: row.symbol !== null }, { text: offset, role: "dim" }];
+  };
+  const note = own.get("note");
+  const place = (row: Row): Piece[] => {
+    const source = typeof row.source === "string" ? [{ text: row.source.slice(row.source.lastIndexOf("/") + 1) }] : [];
+    return [...source, ...typeof row.note === "string" ? [{ text: `${source.length ? "  " : ""}${row.note}` }] : []];
+  };
+  return [
+    address("pc", "PC"),
+    { name: "symbol", title: "Function", width: 26, pieces: symbol },
+    address("frame", "Frame record", 64),
+    ...note ? [{ ...note, width: 24, from: 96, pieces: place }] : [],
+  ];
+}
+
+/** The screen. */
+export function vcpuScreen(activity: Activity): ScreenModel {
+  const vcpus = new TablePane({
+    name: "vcpus",
+    table: "vcpu.ls",
+    title: "vCPUs",
+    columns: vcpuColumns(activity),
+    // Guests come first: native vCPUs have no instructions to show.
+    first: (rows) => rows.find(({ native }) => native !== true),
+  });
+  const registers = new RegisterLines();
+  let asked = "";
+  const pane = new TextPane({
+    name: "registers",
+    title: () => ({
+      text: "Registers",
+      ...vcpuOf(vcpus.selectedId),
+      right: [[{ text: "*", role: "warn" }, { text: " changed since the last stop", role: "dim" }]],
+      bottom: [{ text: "v", role: "accent", bold: true }, { text: " the next view", role: "dim" }],
+    }),
+    lines: (width) => registers.lines(width).length ? registers.lines(width) : [{ text: REGISTERS.empty, role: "dim" }],
+    selection: () => vcpus.selection,
+    wants() {
+      asked = vcpus.selectedId ?? "";
+      return asked ? { table: "vcpu.regs", args: { vcpu: asked } } : undefined;
+    },
+    take: (answer) => registers.take(asked, answer.rows),
+  });
+  const stackOf = stackColumns();
+  const stack = new TablePane({
+    name: "stack",
+    table: "vcpu.stack",
+    title: "Call stack",
+    columns: () => stackOf,
+    args: () => vcpus.selectedId ? { vcpu: vcpus.selectedId } : undefined,
+  });
+  const code = codePane(() => vcpus.selectedId);
+  const exits = exitsPane(() => vcpus.selection?.row);
+  const psci = new TablePane({
+    name: "psci",
+    table: "events",
+    title: "PSCI calls",
+    columns: (width) => eventColumns(width, true),
+    empty: ["No PSCI call was recorded yet", "Guests make them when they start CPUs, suspend or shut down."],
+    args: () => vcpus.selectedId ? { kinds: "psci", filter: `vcpu=${vcpus.selectedId}`, limit: HISTORY } : undefined,
+  });
+  const timers = timersPane(() => vcpus.selectedId);
+  const fields = inspector("fields", vcpus);
+  const lower: readonly Pane[] = [pane, code, stack, exits, psci, timers, fields];
+  const underList = below("under-list", 2), underRegisters = below("under-registers");
+  const besideRegisters = beside("beside-registers"), besideCode = beside("beside-code"), besideStack = beside("beside-stack");
+  const besideExits = beside("beside-exits"), besidePsci = beside("beside-psci");
+  let shown: Pane = pane, last: Pane = exits;
+  /** Panes that replace each other: where most have a box, only the rest. */
+  let views: readonly (readonly Pane[])[] = [lower];
+
+  function boxes(body: Body, focused: Pane): Placed[] {
+    if (focused === exits || focused === psci || focused === timers || focused === fields) last = focused;
+    if (body.width >= WIDE && body.height >= TALL) return wide(body);
+    views = [[exits, psci, timers, fields]];
+    const [list, rest] = underList.cut(
+      body,
+      Math.min(
+        Math.max(vcpus.rows.length + 3, LEAST_LIST_ROWS),
+        body.height >= TALL ? TALL_LIST_ROWS : LIST_ROWS,
+        body.height * LIST_SHARE,
+      ),
+    );
+    const [middle, bottom] = underRegisters.cut(rest, rest.height * MIDDLE_SHARE);
+    const [left, right] = besideRegisters.cut(middle, middle.width / 2), [first, second] = besideStack.cut(bottom, bottom.width / 2);
+    return [
+      { pane: vcpus, area: list },
+      { pane, area: left },
+      { pane: code, area: right },
+      { pane: stack, area: first },
+      { pane: last, area: second },
+    ];
+  }
+
+  function wide(body: Body): Placed[] {
+    views = [[psci, fields]];
+    const [list, rest] = underList.cut(body, Math.min(Math.max(vcpus.rows.length + 3, LEAST_LIST_ROWS), TALL_LIST_ROWS));
+    const [middle, bottom] = underRegisters.cut(rest, rest.height * MIDDLE_SHARE);
+    const [left, beyond] = besideRegisters.cut(middle, middle.width / 3);
+    const [center, right] = besideCode.cut(beyond, beyond.width * WIDE_CODE_SHARE);
+    const [first, others] = besideExits.cut(bottom, bottom.width * WIDE_EXITS_SHARE);
+    const [second, third] = besidePsci.cut(others, others.width * WIDE_PSCI_SHARE);
+    return [
+      { pane: vcpus, area: list },
+      { pane, area: left },
+      { pane: code, area: center },
+      { pane: stack, area: right },
+      { pane: exits, area: first },
+      { pane: last === fields ? fields : psci, area: second },
+      { pane: timers, area: third },
+    ];
+  }
+
+  function rules(body: Body, focused: Pane): Placed[] {
+    views = [lower];
+    if (lower.includes(focused)) shown = focused;
+    const [list, rest] = underList.cut(body, body.height * LIST_SHARE);
+    return [{ pane: vcpus, area: list }, { pane: shown, area: rest }];
+  }
+
+  return {
+    key: "2",
+    panes: [vcpus, ...lower],
+    get views() {
+      return views;
+    },
+    dividers: [underList, underRegisters, besideRegisters, besideCode, besideStack, besideExits, besidePsci],
+    layout: (body, focused) => body.boxed ? boxes(body, focused) : rules(body, focused),
+  };
+}

@@ -1,0 +1,102 @@
+// Screen 0: why operations were refused: the list, the answer about the selected one, and its
+// object.
+
+import { objectPane } from "../panes/object-pane.ts";
+import type { Piece } from "../look/pieces.ts";
+import { vmPieces } from "../look/pieces.ts";
+import { reasonLines } from "../panes/reason-lines.ts";
+import { ruleText } from "../panes/refusals-pane.ts";
+import type { Books } from "./books.ts";
+import type { Pane } from "../panes/pane.ts";
+import { beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
+import { TablePane } from "../panes/table-pane.ts";
+import { TextPane } from "../panes/text-pane.ts";
+import type { Look } from "../look/theme.ts";
+import { timeText } from "../../queries/format.ts";
+import { rowsOf } from "../../queries/query.ts";
+import { citedIn } from "../../queries/reason-text.ts";
+import type { Row } from "../../queries/table.ts";
+import { REASONS } from "../../queries/tables.ts";
+
+/** Share of the list in the width. */
+const LIST_SHARE = 44 / 120;
+/** Columns of the list at the least: requester and time of a refusal. */
+const LEAST_LIST = 40;
+/** From this width on the object is beside the answer; shares of list and answer there. */
+const WIDE = 180;
+const WIDE_LIST_SHARE = 60 / 200, WIDE_ANSWER_SHARE = 90 / 200;
+
+/** A refusal in the list: requester and time, error, rule. */
+function card(row: Row, look: Look): Piece[][] {
+  return rowsOf(REASONS, { table: "why", rows: [row] }).flatMap((reason) => {
+    const vm = reason.vm.replace(/^vm:/, "");
+    return [
+      [
+        { text: `${reason.id} `, role: "link" as const },
+        { text: `${timeText(Number(reason.t))}  `, role: "dim" as const },
+        ...vmPieces(look.vm(vm), vm),
+        ...reason.failed ? [] : [{ text: "  handled", role: "dim" as const }],
+      ],
+      [
+        { text: reason.call, role: "strong" as const, bold: true },
+        { text: " → ", role: "dim" as const },
+        { text: reason.err, role: reason.failed ? "bad" as const : "text" as const },
+      ],
+      [{ text: ruleText(reason), role: "dim" as const }],
+    ];
+  });
+}
+
+/** The screen. */
+export function whyScreen(books?: Books): ScreenModel {
+  const reasons = new TablePane({
+    name: "reasons",
+    table: "why",
+    title: "Refusals",
+    right: () => [{ text: "newest first", role: "dim" }],
+    // Of a refusal that its caller has handled, users rarely ask why.
+    first: (rows) => rows.find(({ failed }) => failed === true),
+    card,
+  });
+  let height = 0, alone = false, opened = false;
+  const text = new TextPane({
+    name: "reason",
+    title: () => ({ text: reasons.selectedId ?? "Why" }),
+    selection: () => reasons.selection,
+    wants: () => alone ? reasons.wants() : undefined,
+    take: (answer) => reasons.take(answer),
+    lines: (width, look) =>
+      rowsOf(REASONS, { table: "why", rows: reasons.selection ? [reasons.selection.row] : [] }).flatMap((row) =>
+        reasonLines(row, look, width, height, books?.target(citedIn(row.rule)))
+      ),
+  });
+  const object = objectPane(() => reasons.selection?.row);
+  const besideList = beside("beside-list"), besideAnswer = beside("beside-answer");
+  /** Panes that replace each other: where all have a box, none. */
+  let views: readonly (readonly Pane[])[] = [], about: Pane = text;
+  return {
+    key: "0",
+    panes: [reasons, text, object],
+    get views() {
+      return views;
+    },
+    dividers: [besideList, besideAnswer],
+    layout(body: Body, focused: Pane): Placed[] {
+      height = body.height;
+      alone = !body.boxed;
+      const wide = !alone && body.width >= WIDE;
+      views = wide ? [] : [[text, object]];
+      if (focused === text || focused === object) about = focused;
+      if (alone) {
+        // The answer first; the list is shown instead while the user has focused it.
+        const pane = opened && focused === reasons ? reasons : about;
+        opened = true;
+        return [{ pane, area: body }];
+      }
+      const [left, right] = besideList.cut(body, Math.max(body.width * (wide ? WIDE_LIST_SHARE : LIST_SHARE), LEAST_LIST));
+      if (!wide) return [{ pane: reasons, area: left }, { pane: about, area: right }];
+      const [answer, rest] = besideAnswer.cut(right, body.width * WIDE_ANSWER_SHARE);
+      return [{ pane: reasons, area: left }, { pane: text, area: answer }, { pane: object, area: rest }];
+    },
+  };
+}
