@@ -140,6 +140,13 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     geniezone: ["gunyah", "kernel"],
     ".": ["geniezone", "gunyah", "kernel"],
   },
+  inspection: {
+    trace: [],
+    readers: ["trace"],
+    verdicts: ["readers", "trace"],
+    rules: ["readers", "trace"],
+    ".": ["rules", "verdicts", "readers", "trace"],
+  },
   tui: {
     terminal: [],
     look: ["terminal"],

@@ -5,8 +5,8 @@ import type { DebugCore } from "../core/interface.ts";
 import { DebugControl, type Debuggee } from "../hypervisor/debug/debug-control.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
-import { EVERY_VM, namesOfEach } from "../inspection/guest-names.ts";
-import { QueryError } from "../inspection/inspected.ts";
+import { EVERY_VM, namesOfEach } from "../inspection/readers/guest-names.ts";
+import { QueryError } from "../inspection/readers/inspected.ts";
 import type { DebuggerAccess } from "./system.ts";
 
 /** Requirements on the system. */

@@ -5,7 +5,7 @@ import type { UndefinedInstruction } from "../core/core.ts";
 import { endedByOwnWill, type HostEvent } from "../host/events.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
-import { fieldsText } from "../inspection/read-trace.ts";
+import { fieldsText } from "../inspection/readers/read-trace.ts";
 import type { Machine } from "../machine/machine.ts";
 import { type MachineEvent, SESSION } from "../protocol/protocol.ts";
 import type { TakenEvents } from "./system.ts";

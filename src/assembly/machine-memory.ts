@@ -1,9 +1,9 @@
 // Memory of a machine's parts besides its state, as a session shows it.
 
 import { RING_CAPACITY } from "../hypervisor/trace/trace-hub.ts";
-import { LOG_CAPACITY } from "../inspection/event-log.ts";
+import { LOG_CAPACITY } from "../inspection/trace/event-log.ts";
 import type { MemoryUse } from "../queries/memory-use.ts";
-import { BUFFER_CAPACITY } from "../inspection/trace-buffer.ts";
+import { BUFFER_CAPACITY } from "../inspection/trace/trace-buffer.ts";
 import { CODE_FACTOR, EVENT_BYTES, type MemoryLimits } from "../plans/memory-budget.ts";
 import type { GuestSystem } from "./guest-system.ts";
 

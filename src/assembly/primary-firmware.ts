@@ -13,7 +13,7 @@ import type { BlockBacking } from "../virtio/block/backing.ts";
 import { machineDisk } from "../outside/computer.ts";
 import type { OutsideDoor } from "../outside/outside.ts";
 import type { FirmwareLayout } from "./firmware-layout.ts";
-import { Vmid } from "../inspection/guest-names.ts";
+import { Vmid } from "../inspection/readers/guest-names.ts";
 import type { GuestSystem } from "./guest-system.ts";
 import type { BootPlan, FirmwarePlan } from "../plans/plan.ts";
 import type { SavedPart } from "../state/parts.ts";

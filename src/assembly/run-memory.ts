@@ -5,7 +5,7 @@ import * as v from "valibot";
 import { TRACE_KINDS } from "../abi/trace.ts";
 import type { RunMemory } from "./system.ts";
 import type { Operation } from "../hypervisor/trace/operation.ts";
-import { type KeptEvents, keptEvents, ringOf } from "../inspection/event-log.ts";
+import { type KeptEvents, keptEvents, ringOf } from "../inspection/trace/event-log.ts";
 import { decodePlain, encodePlain } from "../machine/plain.ts";
 
 /** Newest events that a file keeps of those that are always recorded, and of the others. */

@@ -4,8 +4,8 @@
 import * as v from "valibot";
 import { endedByOwnWill, type HostEvent, VM_EXIT_REASONS, VM_STATES, type VmExitReason, type VmState } from "../host/events.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
-import { Vmid } from "../inspection/guest-names.ts";
-import type { KnownVms, PlannedVm } from "../inspection/inspected.ts";
+import { Vmid } from "../inspection/readers/guest-names.ts";
+import type { KnownVms, PlannedVm } from "../inspection/readers/inspected.ts";
 import type { SessionEnd } from "../protocol/protocol.ts";
 
 const byVmid = v.array(v.tuple([v.number(), v.string()]));

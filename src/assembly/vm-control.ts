@@ -3,7 +3,7 @@
 
 import type { RecallOperation, TraceId } from "../abi/trace.ts";
 import type { ConsoleInput, LockedMemory, StartWanted } from "../host/console-input.ts";
-import { QueryError, type VmControl } from "../inspection/inspected.ts";
+import { QueryError, type VmControl } from "../inspection/readers/inspected.ts";
 import type { Consoles } from "./consoles.ts";
 import type { SessionVms } from "./session-vms.ts";
 

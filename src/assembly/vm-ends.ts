@@ -6,9 +6,9 @@ import { endedByOwnWill } from "../host/events.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import type { VcpuEnd } from "../hypervisor/scheduling/vcpu-services.ts";
-import { instructionAt } from "../inspection/read-symbols.ts";
-import { missingFeature } from "../inspection/absent-registers.ts";
-import { isAbort, syndromeText } from "../inspection/syndromes.ts";
+import { instructionAt } from "../inspection/readers/read-symbols.ts";
+import { missingFeature } from "../inspection/trace/absent-registers.ts";
+import { isAbort, syndromeText } from "../inspection/trace/syndromes.ts";
 import type { VmSymbols } from "../symbols/vm-symbols.ts";
 import type { SessionVms } from "./session-vms.ts";
 

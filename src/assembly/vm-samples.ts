@@ -3,8 +3,8 @@
 import { VcpuOption } from "../abi/words.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
-import { vcpuWord } from "../inspection/guest-names.ts";
-import type { VirtioSlot } from "../inspection/inspected.ts";
+import { vcpuWord } from "../inspection/readers/guest-names.ts";
+import type { VirtioSlot } from "../inspection/readers/inspected.ts";
 import type { VcpuSample, VmSample } from "../protocol/protocol.ts";
 import type { Consoles } from "./consoles.ts";
 import type { SessionVms } from "./session-vms.ts";

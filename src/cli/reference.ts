@@ -11,8 +11,8 @@ import { ioctlReference } from "../abi/ioctl/reference.ts";
 import { configurationSchema } from "../configuration/config-schema.ts";
 import { scenarioSchema } from "../scenarios/scenario-schema.ts";
 import { TRACE_KIND_DOCS } from "../abi/trace.ts";
-import { QUIET_KINDS } from "../inspection/event-log.ts";
-import { FAULTS } from "../inspection/fault-rules.ts";
+import { QUIET_KINDS } from "../inspection/trace/event-log.ts";
+import { FAULTS } from "../inspection/rules/fault-rules.ts";
 import { DOCUMENTS } from "../queries/documents.ts";
 import { type Column, schemaName, type Table } from "../queries/table.ts";
 import { EVENTS, TABLES } from "../queries/tables.ts";
@@ -75,7 +75,7 @@ function eventReference(): string {
 }
 
 function faultReference(): string {
-  const lines = ["# Faults", "", "Generated from the table that reads rules (`src/inspection/fault-rules.ts`).", ""];
+  const lines = ["# Faults", "", "Generated from the table that reads rules (`src/inspection/rules/fault-rules.ts`).", ""];
   lines.push("A rule is `KIND FIELD=VALUE … -> EFFECT`; [fault-injection.md](../fault-injection.md) says how to use it.", "");
   for (const [kind, { doc, fields, words, errors, effects }] of Object.entries(FAULTS)) {
     lines.push(`## ${kind}`, "", `${doc[0].toUpperCase()}${doc.slice(1)}.`, "", "| Field | Is |", "|---|---|");

@@ -6,7 +6,7 @@ import type { DebugAnswer, DebugRequest, DebugStopped, SessionDebugAccess } from
 import { BackTo } from "../recordings/back-to.ts";
 import type { Past } from "../recordings/past.ts";
 import { stopOf, stoppedAt, wayBack } from "../recordings/rewind.ts";
-import { stopAtEvents } from "../inspection/stop-rules.ts";
+import { stopAtEvents } from "../inspection/rules/stop-rules.ts";
 import { inPieces, type Loop, MOVE_SLICE, PAST } from "./loop.ts";
 
 /** The debugger's side of one session. */

@@ -5,7 +5,7 @@
 import type { TraceKind } from "../abi/trace.ts";
 import type { Action } from "../queries/action.ts";
 import { FilterError } from "../queries/filter.ts";
-import { QueryError } from "../inspection/inspected.ts";
+import { QueryError } from "../inspection/readers/inspected.ts";
 import { type Answer, noAnswer, type Query } from "../queries/query.ts";
 import type { SessionPlan } from "../plans/plan.ts";
 import type { DebugRequest, Move } from "../protocol/protocol.ts";

@@ -5,7 +5,7 @@ import { type Moment, momentOf, Past } from "../recordings/past.ts";
 import type { Rerun } from "../recordings/rerun.ts";
 import type { RunUpTo } from "../recordings/back-to.ts";
 import type { Input, Place, RecordedInput } from "../plans/recorded-run.ts";
-import type { RunPlace } from "../inspection/run-place.ts";
+import type { RunPlace } from "../inspection/readers/run-place.ts";
 import { History, isFirst, type Milestone } from "../recordings/history.ts";
 import type { MemoryUse } from "../queries/memory-use.ts";
 import { type MemoryLimits, memoryLimits } from "../plans/memory-budget.ts";

@@ -2,7 +2,7 @@
 // of code, back and on.
 
 import { FilterError } from "../queries/filter.ts";
-import { QueryError } from "../inspection/inspected.ts";
+import { QueryError } from "../inspection/readers/inspected.ts";
 import type { Move } from "../protocol/protocol.ts";
 import { BackTo, type Sought } from "../recordings/back-to.ts";
 import { OnTo } from "../recordings/on-to.ts";

@@ -3,7 +3,7 @@
 // calls get another track.
 
 import type { EventRow } from "../queries/event-row.ts";
-import { SWITCHES } from "../inspection/event-log.ts";
+import { SWITCHES } from "../inspection/trace/event-log.ts";
 
 /** A track. */
 export interface Track {

@@ -9,7 +9,7 @@ import { described, facts } from "../support/described.ts";
 import { LinearRegex } from "../support/linear-regex.ts";
 import { DURATION_PATTERN, parseDuration, parseSize, SIZE_PATTERN } from "../support/units.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
-import { FaultRuleError, parseFaultRule } from "../inspection/fault-rules.ts";
+import { FaultRuleError, parseFaultRule } from "../inspection/rules/fault-rules.ts";
 import { FilterError, parseFilter } from "../queries/filter.ts";
 import { TABLE_NAMES, type TableName, TABLES } from "../queries/tables.ts";
 import { VERDICTS } from "../queries/verdicts.ts";

@@ -3,7 +3,7 @@
 import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../abi/trace.ts";
 import type { TraceHub } from "../hypervisor/trace/trace-hub.ts";
 import { type Filter, parseFilter } from "../queries/filter.ts";
-import { eventRow } from "../inspection/read-trace.ts";
+import { eventRow } from "../inspection/readers/read-trace.ts";
 import { EVENTS } from "../queries/tables.ts";
 import type { LinearRegex } from "../support/linear-regex.ts";
 import type { Step } from "./scenario.ts";

@@ -17,7 +17,7 @@ import { readElf } from "../../src/formats/elf.ts";
 import type { VmImage } from "../../src/host/plan.ts";
 import { neededMemory } from "../../src/host/vm-layout.ts";
 import { bareMetalImage, firmwareImage, linuxImage } from "../../src/images/images.ts";
-import { FaultRuleError, parseFaultRule } from "../../src/inspection/fault-rules.ts";
+import { FaultRuleError, parseFaultRule } from "../../src/inspection/rules/fault-rules.ts";
 import { FilterError, parseFilter } from "../../src/queries/filter.ts";
 import { TABLE_NAMES, TABLES } from "../../src/queries/tables.ts";
 import { ArchiveError } from "../../src/machine/archive.ts";

@@ -1,7 +1,7 @@
 // Registers of features that the CPU does not have, by the name of the disassembler.
 
 import assert from "node:assert/strict";
-import { missingFeature } from "../../src/inspection/absent-registers.ts";
+import { missingFeature } from "../../src/inspection/trace/absent-registers.ts";
 import { disassemble } from "../../src/isa/disassemble.ts";
 
 Deno.test("a read of SMPRI_EL1 needs SME; instructions that the CPU has need nothing", () => {

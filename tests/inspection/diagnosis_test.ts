@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import type { GuestSystem } from "../../src/assembly/guest-system.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
-import { SWITCHES } from "../../src/inspection/event-log.ts";
-import { eventRow } from "../../src/inspection/read-trace.ts";
+import { SWITCHES } from "../../src/inspection/trace/event-log.ts";
+import { eventRow } from "../../src/inspection/readers/read-trace.ts";
 import { diagnoseMachine } from "../../src/cli/commands/diagnose.ts";
 import { askedByText } from "../../src/queries/format.ts";
 import type { Query } from "../../src/queries/query.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { RunPoint } from "../../src/abi/trace.ts";
 import { TraceHub } from "../../src/hypervisor/trace/trace-hub.ts";
-import { EventLog } from "../../src/inspection/event-log.ts";
+import { EventLog } from "../../src/inspection/trace/event-log.ts";
 
 /** A machine that only emits `dev` events, one per nanosecond. */
 function machine() {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { TraceEvent } from "../../src/abi/trace.ts";
-import { eventRow } from "../../src/inspection/read-trace.ts";
+import { eventRow } from "../../src/inspection/readers/read-trace.ts";
 
 const event = (kind: TraceEvent["kind"], name: string, fields: TraceEvent["fields"], result?: TraceEvent["fields"]): string => {
   const place = { id: 1, number: 1, time: 0, end: 0, pcpu: 0, at: { boundary: 0, stage: "turn", retired: 0, steps: 0 } } as const;

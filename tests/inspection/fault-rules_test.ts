@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FAULT_KINDS } from "../../src/abi/faults.ts";
 import { matchesWord } from "../../src/hypervisor/services/faults.ts";
-import { FaultRuleError, FAULTS, parseFaultRule } from "../../src/inspection/fault-rules.ts";
+import { FaultRuleError, FAULTS, parseFaultRule } from "../../src/inspection/rules/fault-rules.ts";
 
 Deno.test("the design's rules are read", () => {
   const lend = parseFaultRule("rpc msg=MEM_LEND nth=3 -> NOMEM");

@@ -3,9 +3,9 @@
 
 import assert from "node:assert/strict";
 import type { TraceEvent } from "../../src/abi/trace.ts";
-import { Looks, View } from "../../src/inspection/inspected.ts";
-import { parcelsOfRequests } from "../../src/inspection/parcels-of-requests.ts";
-import { QueueRpcs } from "../../src/inspection/queue-rpcs.ts";
+import { Looks, View } from "../../src/inspection/readers/inspected.ts";
+import { parcelsOfRequests } from "../../src/inspection/trace/parcels-of-requests.ts";
+import { QueueRpcs } from "../../src/inspection/readers/queue-rpcs.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
 
 /** The part of a request or notification that both report. */

@@ -1,8 +1,8 @@
 // Values of registers in words, in lists and in events.
 
 import assert from "node:assert/strict";
-import { eventSentence } from "../../src/inspection/event-sentence.ts";
-import { registerWords } from "../../src/inspection/register-words.ts";
+import { eventSentence } from "../../src/inspection/trace/event-sentence.ts";
+import { registerWords } from "../../src/inspection/trace/register-words.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
 
 for (

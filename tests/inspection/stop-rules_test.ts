@@ -1,11 +1,11 @@
 // Stop rules on the demo: where the machine stops, and that a run that was stopped is the same run.
 
 import assert from "node:assert/strict";
-import { EVERY_VM } from "../../src/inspection/guest-names.ts";
+import { EVERY_VM } from "../../src/inspection/readers/guest-names.ts";
 import type { GuestSystem } from "../../src/assembly/guest-system.ts";
 import { FilterError } from "../../src/queries/filter.ts";
-import { QueryError } from "../../src/inspection/inspected.ts";
-import { stopAtEvents } from "../../src/inspection/stop-rules.ts";
+import { QueryError } from "../../src/inspection/readers/inspected.ts";
+import { stopAtEvents } from "../../src/inspection/rules/stop-rules.ts";
 import type { StopHit } from "../../src/queries/stop-rule.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
 

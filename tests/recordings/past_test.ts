@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import type { System } from "../../src/assembly/system.ts";
-import { BUSY_KINDS } from "../../src/inspection/event-log.ts";
+import { BUSY_KINDS } from "../../src/inspection/trace/event-log.ts";
 import type { Row } from "../../src/queries/table.ts";
 import { TABLE_NAMES, type TableName } from "../../src/queries/tables.ts";
 import { assemble } from "../../src/assembly/assemble.ts";

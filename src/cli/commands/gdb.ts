@@ -7,7 +7,7 @@ import { connectNamed } from "../common/session.ts";
 import { checkedEventFilter, parsePort } from "../common/values.ts";
 import { DebugLink } from "../start/gdb-link.ts";
 import { besideSocket } from "../../control/places.ts";
-import { EVERY_VM } from "../../inspection/guest-names.ts";
+import { EVERY_VM } from "../../inspection/readers/guest-names.ts";
 import { onSignals } from "../../support/signals.ts";
 
 /** The events of the hypervisor: calls, requests, power, life cycles, and all refusals. */

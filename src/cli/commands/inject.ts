@@ -6,7 +6,7 @@ import { ExitCode, Failure } from "../common/failure.ts";
 import { withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { checkedRule } from "../options/behavior.ts";
-import { FAULTS } from "../../inspection/fault-rules.ts";
+import { FAULTS } from "../../inspection/rules/fault-rules.ts";
 import type { Action } from "../../queries/action.ts";
 
 /** Adds the command. */

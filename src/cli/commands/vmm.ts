@@ -11,7 +11,7 @@ import { shownOnStdout } from "../start/console-output.ts";
 import { plannedOf } from "../start/planned.ts";
 import { PERSONA_NAMES, PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { TraceEvent, TraceFields } from "../../abi/trace.ts";
-import { eventRow } from "../../inspection/read-trace.ts";
+import { eventRow } from "../../inspection/readers/read-trace.ts";
 import { documentText, type FieldsOf, IOCTL } from "../../queries/documents.ts";
 
 /**

@@ -4,7 +4,7 @@ import { Option } from "@commander-js/extra-typings";
 import { Failure } from "../common/failure.ts";
 import { checkHypervisorNode } from "../../assembly/boot-plan.ts";
 import { PHONE_NAMES } from "../../configuration/phones.ts";
-import { FaultRuleError, parseFaultRule } from "../../inspection/fault-rules.ts";
+import { FaultRuleError, parseFaultRule } from "../../inspection/rules/fault-rules.ts";
 import { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, MSI_KINDS, QUIRKS, type SessionPlan } from "../../plans/plan.ts";
 
 export const capIdsOption = new Option("--cap-ids <kind>", `form of capability ids (default: "${DEFAULT_BEHAVIOUR.capIds}")`)

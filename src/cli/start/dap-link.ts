@@ -11,7 +11,7 @@ import { Asker } from "../../control/asker.ts";
 import { encodeMessage, MessageReader } from "../../debug/dap/messages.ts";
 import { DapSession } from "../../debug/dap/session.ts";
 import type { AttachWanted, DapEvents, DapMachines, DapTarget, LaunchWanted } from "../../debug/dap/target.ts";
-import { eachVm, EVERY_VM } from "../../inspection/guest-names.ts";
+import { eachVm, EVERY_VM } from "../../inspection/readers/guest-names.ts";
 import { PRIMARY_CONSOLE, type SessionPlan } from "../../plans/plan.ts";
 import type { DebugAnswer, MachineSample, SessionDebugAccess, SessionEvent } from "../../protocol/protocol.ts";
 import { rowsOf } from "../../queries/query.ts";

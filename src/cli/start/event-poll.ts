@@ -3,7 +3,7 @@
 
 import type { TraceKind } from "../../abi/trace.ts";
 import { Asker } from "../../control/asker.ts";
-import { BUSY_KINDS } from "../../inspection/event-log.ts";
+import { BUSY_KINDS } from "../../inspection/trace/event-log.ts";
 import type { Request, SessionEvent } from "../../protocol/protocol.ts";
 import { rowsOf } from "../../queries/query.ts";
 import type { RowOf } from "../../queries/table.ts";

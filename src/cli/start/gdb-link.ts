@@ -9,7 +9,7 @@ import { Asker } from "../../control/asker.ts";
 import { type GdbConnections, LoopbackPort, OwnSocket, StandardStreams } from "../../debug/gdb-connections.ts";
 import { GdbServer } from "../../debug/gdb-server.ts";
 import type { GdbTarget } from "../../debug/gdb-session.ts";
-import { EVERY_VM } from "../../inspection/guest-names.ts";
+import { EVERY_VM } from "../../inspection/readers/guest-names.ts";
 import type { DebugAnswer, SessionDebugAccess, SessionEvent } from "../../protocol/protocol.ts";
 import type { SessionClient } from "../../session/client.ts";
 

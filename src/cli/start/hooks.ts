@@ -5,7 +5,7 @@ import { EventPoll, POLL } from "./event-poll.ts";
 import type { OwnHook } from "./own-programs.ts";
 import { environmentValue, Programs } from "./run-program.ts";
 import { TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
-import { QUIET_KINDS } from "../../inspection/event-log.ts";
+import { QUIET_KINDS } from "../../inspection/trace/event-log.ts";
 import { SESSION, type SessionEvent } from "../../protocol/protocol.ts";
 import { type Filter, parseFilter } from "../../queries/filter.ts";
 import type { RowOf } from "../../queries/table.ts";

@@ -3,7 +3,7 @@
 import { EventPoll, POLL } from "./event-poll.ts";
 import { Failure } from "../common/failure.ts";
 import type { TraceKind } from "../../abi/trace.ts";
-import { BUSY_KINDS, QUIET_KINDS } from "../../inspection/event-log.ts";
+import { BUSY_KINDS, QUIET_KINDS } from "../../inspection/trace/event-log.ts";
 import { type MachineEvent, type Request, SESSION, type SessionEvent } from "../../protocol/protocol.ts";
 import type { SessionClient } from "../../session/client.ts";
 import { cannotWrite } from "../../support/named-file.ts";

@@ -16,7 +16,7 @@ import { type Choice, PaletteOverlay, suiting } from "./palette.ts";
 import type { OwnCommands } from "./own-commands.ts";
 import type { OwnProgram } from "./own-program.ts";
 import { TablePane } from "../panes/table-pane.ts";
-import { FaultRuleError, parseFaultRule } from "../../inspection/fault-rules.ts";
+import { FaultRuleError, parseFaultRule } from "../../inspection/rules/fault-rules.ts";
 import type { Action as MachineAction } from "../../queries/action.ts";
 import { isExactly } from "../../queries/filter.ts";
 import { cellText } from "../../queries/format.ts";

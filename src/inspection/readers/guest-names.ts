@@ -1,0 +1,38 @@
+// Names of VMs by VMID, and what a vCPU does in the words of the screens
+// (docs/design/workstation.md §4).
+
+import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
+import { Block } from "../../hypervisor/scheduling/vcpu-life.ts";
+import type { VcpuWord } from "../../protocol/protocol.ts";
+
+/** VMIDs that always mean the same VM. */
+export const Vmid = { Primary: 3, ResourceManager: 255 } as const;
+
+/** The word for what a vCPU does. `running`: it is on its physical CPU now. */
+export function vcpuWord(vcpu: Vcpu): VcpuWord {
+  if (vcpu.life !== "ready") return vcpu.life === "exited" ? "EXITED" : "KILLED";
+  const is = (reason: number) => vcpu.isBlockedBy(reason);
+  if (is(Block.Lifecycle)) return "NEW";
+  if (is(Block.Off)) return "OFF";
+  if (is(Block.Vmmio)) return "VMMIO";
+  if (is(Block.Suspend)) return "SUSPEND";
+  if (is(Block.Wfi)) return "WFI";
+  if (vcpu.native && !vcpu.native.hasWork()) return vcpu.native.insideRun ? "RUN" : "WFI";
+  if (is(Block.Run)) return "PROXY";
+  return "RUN";
+}
+
+/** In the place of a VM's name, for debuggers: all of them. No VM can have this name. */
+export const EVERY_VM = "*";
+
+const EACH = "each:", BETWEEN = ",";
+
+/** In the place of a VM's name, for debuggers: these VMs. No VM can have this name. */
+export function eachVm(names: readonly string[]): string {
+  return EACH + names.join(BETWEEN);
+}
+
+/** The names in an `eachVm`; undefined: it is the name of one VM, or `EVERY_VM`. */
+export function namesOfEach(text: string): readonly string[] | undefined {
+  return text.startsWith(EACH) ? text.slice(EACH.length).split(BETWEEN) : undefined;
+}

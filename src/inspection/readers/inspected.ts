@@ -1,0 +1,335 @@
+// The system as readers see it, and the state that they share. Nothing here changes the machine: an
+// inspected run is the same run.
+
+import type { Persona } from "../../abi/ioctl/personas.ts";
+import type { TraceId } from "../../abi/trace.ts";
+import type { LockedMemory, StartWanted } from "../../host/console-input.ts";
+import type { AddressSpace } from "../../hypervisor/memory/addrspace.ts";
+import type { Cspace } from "../../hypervisor/capabilities/cspace.ts";
+import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
+import type { HypervisorObject } from "../../hypervisor/capabilities/object.ts";
+import type { ObjectTypes } from "../../hypervisor/capabilities/object-types.ts";
+import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
+import type { ResourceManager } from "../../resource-manager/resource-manager.ts";
+import type { VirtioDevice } from "../../virtio/device.ts";
+import { Vmid } from "./guest-names.ts";
+import type { StopRule } from "../../queries/stop-rule.ts";
+import type { VmSymbols } from "../../symbols/vm-symbols.ts";
+import type { EventLog } from "../trace/event-log.ts";
+import type { MemoryUse } from "../../queries/memory-use.ts";
+import type { RunPlace } from "./run-place.ts";
+import { type KnownParcel, parcelsOfRequests } from "../trace/parcels-of-requests.ts";
+import { type ParcelWait, ParcelWaits } from "../trace/parcel-waits.ts";
+import { RefusedReclaims } from "../trace/refused-reclaims.ts";
+import type { TraceBuffer } from "../trace/trace-buffer.ts";
+
+/** A virtio device where a VM sees it. */
+export interface VirtioSlot {
+  /** Name of the VM. */
+  readonly vm: string;
+  /** `dev:VM/blk0`. */
+  readonly id: string;
+  readonly device: VirtioDevice;
+  /**
+   * Of its registers; undefined if they are a page of the hypervisor's, which the resource
+   * manager places.
+   */
+  readonly ipa: number | undefined;
+  readonly size: number;
+  readonly intid: number;
+}
+
+/** A system that is inspected. */
+export interface Inspected {
+  readonly hypervisor: Hypervisor;
+  readonly manager: ResourceManager;
+  readonly log: EventLog;
+  /** The virtio devices of its VMs, by VM and slot. */
+  readonly virtio: readonly VirtioSlot[];
+  /** The driver through which VMs are run, which translates errors. */
+  readonly driver: Persona;
+  /** The events that `el2 trace` takes away. */
+  readonly traceBuffer: TraceBuffer;
+  /** The rules by which the machine stops. */
+  readonly stops: { readonly rules: readonly StopRule[] };
+  /** Places of the session's run. */
+  readonly places: () => readonly RunPlace[];
+  /** Memory of its parts; the session's parts are added there. */
+  readonly memory: () => readonly MemoryUse[];
+  /** Names of the guests' addresses. */
+  readonly symbols: VmSymbols;
+  /** The consoles of its VMs, by their names. */
+  readonly consoles: {
+    has(vm: string): boolean;
+    /** The end of what one has shown. */
+    tail(vm: string): string;
+    /** Why a console takes no input now; undefined if it does. */
+    closed(vm: string): string | undefined;
+  };
+  readonly control: VmControl;
+  readonly vms: KnownVms;
+}
+
+/** Requests of users to VMs. */
+export interface VmControl {
+  /**
+   * Sends a break on a console's line.
+   * @throws QueryError for an unknown console
+   */
+  sendBreak(console: string): void;
+  /**
+   * Makes a VM's owner stop it.
+   * @throws QueryError if it has no owner that can
+   */
+  stop(vm: string, force: boolean): void;
+  /**
+   * Makes the native host start a VM, make it, or restart it.
+   * @throws QueryError
+   */
+  start(vm: string, how: StartWanted["start"]): void;
+  /** Memory that the host's VMMs have locked; nothing if the host is an image. */
+  lockedMemory(): readonly LockedMemory[];
+  /** Names of VMs that are made and wait for a manual start, or for other VMs. */
+  gated(): readonly string[];
+  /**
+   * Operations of the trace that are the ioctls in progress of a VM's VMM; undefined if they are
+   * not known.
+   */
+  requests(vm: string): readonly TraceId[] | undefined;
+  /**
+   * Makes the native host send a request to the resource manager.
+   * @throws QueryError without a native host
+   */
+  sendRpc(id: number, payload: Uint8Array): void;
+}
+
+/** A VM's settings in the configuration. */
+export interface PlannedVm {
+  readonly schedule: "proxy" | "own";
+  readonly hypervisor: "gunyah" | "geniezone";
+  /** Bytes. */
+  readonly memory: number;
+  /** Bytes of the devicetree that a BIOS copies, and those that it has for the copy. */
+  readonly bios?: { readonly tree: number; readonly room: number };
+  /** SHA-256 of its image, and of another one that was built since. */
+  readonly stale?: { readonly used: string; readonly built: string };
+}
+
+/** Knowledge of VMs, including those that are gone. */
+export interface KnownVms {
+  /** Names by VMID: the VMID of a VM that is gone may be reused or free. */
+  readonly names: ReadonlyMap<number, string>;
+  /** VMIDs of VMs that have ended or failed. */
+  gone(): readonly number[];
+  /** Whether the VM of this VMID could not be made or started. */
+  hasFailed(vmid: number): boolean;
+  /** The VMs' settings in the configuration, by name. */
+  readonly plans: ReadonlyMap<string, PlannedVm>;
+  /** The settings of the VM of this name. */
+  planned(vm: string): PlannedVm | undefined;
+  /** Why the VM of this name ended, if it did. */
+  exitOf(vm: string): string | undefined;
+  /**
+   * VMs of the configuration that failed before they had a VMID.
+   * @param listed those that have one
+   */
+  withoutVmid(listed: ReadonlySet<string>): readonly string[];
+}
+
+/** A query that names a missing object, or lacks an argument, as its message says. */
+export class QueryError extends Error {}
+
+/** Work of a vCPU in one stretch without an exit, up to the last look. */
+export interface Stretch {
+  readonly exits: number;
+  readonly since: number;
+  readonly instructions: number;
+  readonly looks: number;
+  readonly first: bigint;
+  readonly last: bigint;
+  /** The exception that it took last from EL1: address and syndrome. */
+  readonly fault: string | undefined;
+  /** States of registers that were seen, and whether one was seen again. */
+  readonly states: Set<string>;
+  readonly repeated: boolean;
+  /** Instructions and exits at the last look. */
+  readonly seen: number;
+  readonly seenExits: number;
+}
+
+/** State kept between inspections. */
+export class Looks {
+  readonly rates = new Rates();
+  readonly refusedReclaims = new RefusedReclaims();
+  readonly parcelWaits = new ParcelWaits();
+  /** Nothing can happen any more. */
+  settled = false;
+  /** Work of vCPUs without an exit. */
+  readonly stretches = new WeakMap<Vcpu, Stretch>();
+}
+
+/** The interface of readers to the system. */
+export class View {
+  readonly #looks: Looks;
+  #cspaces: Map<Cspace, string> | undefined;
+  #rootCspace: Cspace | undefined;
+  #objects: Map<HypervisorObject["type"], HypervisorObject[]> | undefined;
+  #parcels: readonly KnownParcel[] | undefined;
+
+  constructor(readonly system: Inspected, looks: Looks) {
+    this.#looks = looks;
+  }
+
+  get hypervisor(): Hypervisor {
+    return this.system.hypervisor;
+  }
+
+  get now(): number {
+    return this.hypervisor.now;
+  }
+
+  /** Name of a VM, by VMID. */
+  vmName(vmid: number): string {
+    return this.hypervisor.names.vm(vmid);
+  }
+
+  /** `vm:NAME`. */
+  vm(vmid: number): string {
+    return `vm:${this.vmName(vmid)}`;
+  }
+
+  /** `vm:NAME` of the VM that has an address space. */
+  vmOf(space: AddressSpace | undefined): string {
+    return space ? this.vm(space.vmid) : "vm:?";
+  }
+
+  /** `vcpu:VM/INDEX`. */
+  vcpu(vcpu: Vcpu): string {
+    return `vcpu:${this.hypervisor.names.vcpu(vcpu)}`;
+  }
+
+  /** Active vCPUs by VM and index. */
+  vcpus(): Vcpu[] {
+    const vmid = (vcpu: Vcpu) => vcpu.addressSpace?.vmid ?? 0;
+    return [...this.hypervisor.scheduler.vcpus].sort((a, b) => vmid(a) - vmid(b) || a.index - b.index);
+  }
+
+  /**
+   * The vCPU that an id names.
+   * @throws QueryError
+   */
+  findVcpu(id: string): Vcpu {
+    const wanted = withPrefix("vcpu", id);
+    const found = this.vcpus().find((vcpu) => this.vcpu(vcpu) === wanted);
+    if (!found) throw new QueryError(`no ${wanted}; there are ${this.vcpus().map((vcpu) => this.vcpu(vcpu)).join(", ")}`);
+    return found;
+  }
+
+  /**
+   * The address space of the VM that an id names.
+   * @throws QueryError
+   */
+  findSpace(id: string): AddressSpace {
+    const wanted = withPrefix("vm", id);
+    const spaces = [...this.hypervisor.addressSpaces.values()];
+    const found = spaces.find((space) => this.vmOf(space) === wanted);
+    if (!found) throw new QueryError(`no ${wanted}; there are ${spaces.map((space) => this.vmOf(space)).join(", ")}`);
+    return found;
+  }
+
+  /** Name of the VM that uses a cspace; its object's id where none does. */
+  cspaceOwner(cspace: Cspace): string {
+    if (!this.#cspaces) {
+      this.#cspaces = new Map();
+      for (const vcpu of this.objects("thread")) {
+        if (vcpu.cspace && vcpu.addressSpace) this.#cspaces.set(vcpu.cspace, this.vmName(vcpu.addressSpace.vmid));
+      }
+    }
+    return this.#cspaces.get(cspace) ?? `obj:${cspace.serial}`;
+  }
+
+  /** All objects of a type, in order of creation. */
+  objects<T extends HypervisorObject["type"]>(type: T): Extract<AnyObject, { type: T }>[] {
+    this.#objects ??= Map.groupBy(this.hypervisor.objects, (object) => object.type);
+    return (this.#objects.get(type) ?? []) as Extract<AnyObject, { type: T }>[];
+  }
+
+  /** The id of an object on the screens. */
+  object(object: HypervisorObject): string {
+    return this.hypervisor.names.object(object);
+  }
+
+  /** The object of a capability of the resource manager; undefined for an unused capability. */
+  rootObject(cap: bigint): HypervisorObject | undefined {
+    this.#rootCspace ??= this.objects("thread").find((vcpu) => vcpu.addressSpace?.vmid === Vmid.ResourceManager && vcpu.cspace)?.cspace;
+    return this.#rootCspace?.objectOf(cap);
+  }
+
+  /**
+   * The memory parcels. If the Resource Manager is a separate program, its state is not accessible.
+   */
+  parcels(): readonly KnownParcel[] {
+    const { state } = this.system.manager;
+    return this.#parcels ??= state.vms.length > 0 ? state.parcels : parcelsOfRequests(this.system.log);
+  }
+
+  /** Rise of a counter per second of virtual time, since the last look. */
+  rate(key: string, value: number): number {
+    return this.#looks.rates.rate(key, value, this.now);
+  }
+
+  /** Work of vCPUs without an exit, up to the last look. */
+  get stretches(): WeakMap<Vcpu, Stretch> {
+    return this.#looks.stretches;
+  }
+
+  /** Whether the machine is deadlocked, though not ended. */
+  get isSettled(): boolean {
+    return this.#looks.settled;
+  }
+
+  /** Whether the machine has come to its end. */
+  get isOver(): boolean {
+    return this.isSettled || this.hypervisor.machine.stopReason !== undefined;
+  }
+
+  /** Handles of parcels whose owner could not reclaim them because a VM still holds them. */
+  get refusedReclaims(): ReadonlySet<number> {
+    return this.#looks.refusedReclaims.read(this.system.log);
+  }
+
+  /** The wait of a VM for others that have to accept or release its memory parcel. */
+  parcelWait(vmid: number): ParcelWait | undefined {
+    return this.#looks.parcelWaits.read(this.system.log).get(vmid);
+  }
+}
+
+type AnyObject = ObjectTypes[keyof ObjectTypes];
+
+/** An id with its kind in front, which users may omit. */
+export function withPrefix(kind: string, id: string): string {
+  return id.startsWith(`${kind}:`) ? id : `${kind}:${id}`;
+}
+
+/** Shortest time (ns) between two looks that make a new rate. */
+const RATE_WINDOW = 1e8;
+
+/** Counters at the last inspection. */
+export class Rates {
+  readonly #seen = new Map<string, { time: number; value: number; rate: number }>();
+
+  /** How fast `value` has risen, a second of virtual time. 0 at the first look. */
+  rate(key: string, value: number, now: number): number {
+    const last = this.#seen.get(key);
+    if (!last) {
+      this.#seen.set(key, { time: now, value, rate: 0 });
+      return 0;
+    }
+    if (now - last.time >= RATE_WINDOW) {
+      last.rate = Math.max(0, (value - last.value) / (now - last.time) * 1e9);
+      last.time = now;
+      last.value = value;
+    }
+    return last.rate;
+  }
+}

@@ -1,0 +1,202 @@
+// Rows about interrupts: state, route, how often, and what is wrong with one that cannot come or
+// comes too often.
+
+import { Icc, Intid } from "../../hypervisor/gic/gic-registers.ts";
+import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
+import { Irq, type IrqBank, type LevelSource } from "../../hypervisor/gic/irq-bank.ts";
+import type { Vgic } from "../../hypervisor/gic/vgic.ts";
+import type { VgicCpu } from "../../hypervisor/gic/vgic-cpu-interface.ts";
+import type { Vic } from "../../hypervisor/gic/vic.ts";
+import { VirqSource } from "../../hypervisor/gic/vic-source.ts";
+import { countText } from "../../queries/format.ts";
+import type { View } from "./inspected.ts";
+import { hex, isAlarm, type RowOf } from "../../queries/table.ts";
+import { IRQS } from "../../queries/tables.ts";
+import { sourceNames } from "./virq-sources.ts";
+
+/** Interrupts of a priority at or below this value's are masked: what PMR holds when all pass. */
+const LINE = Irq.Source;
+
+type IrqRow = RowOf<typeof IRQS>;
+/** An interrupt that cannot come, or comes too often. */
+export type IrqFinding = Pick<IrqRow, "id" | "vm" | "source" | "pend" | "count" | "rate" | "finding">;
+
+/** An interrupt, in the bank of a vCPU or the one of all. */
+interface UsedIrq {
+  readonly cpu: VgicCpu;
+  readonly bank: IrqBank;
+  readonly intid: number;
+}
+
+/** `irq:VM/INTID`; a private interrupt of another vCPU than the first has its index, too. */
+export function irqId(vm: string, intid: number, vcpu: number): string {
+  return `irq:${vm}/${intid}${intid < Intid.PrivateEnd && vcpu > 0 ? `@${vcpu}` : ""}`;
+}
+
+/**
+ * Interrupts that are, or were, enabled, pending or active, and those that something of the machine
+ * raises; the busiest first. Of a primary's hundreds of hardware interrupts most are never used.
+ */
+export function readIrqs(view: View): IrqRow[] {
+  return vicReaders(view).flatMap((reader) => reader.rows()).sort(byUrgency);
+}
+
+/** Those that have a finding, without what only a list shows. */
+export function readIrqFindings(view: View): IrqFinding[] {
+  return vicReaders(view).flatMap((reader) => reader.findings()).sort(byUrgency);
+}
+
+function byUrgency(one: IrqFinding, other: IrqFinding): number {
+  return other.rate - one.rate || Number(other.pend) - Number(one.pend) || other.count - one.count;
+}
+
+function vicReaders(view: View): VicReader[] {
+  const names = sourceNames(view);
+  return [...view.objects("vic")].filter(({ state }) => state === "active").map((vic) => new VicReader(view, vic, names));
+}
+
+/**
+ * Why an interrupt does not come to a vCPU once it is pending: it is disabled, or group or priority
+ * are masked.
+ */
+export function barrierOf(gic: Vgic, target: VgicCpu, bank: IrqBank, intid: number): string | undefined {
+  const flags = bank.flags[intid];
+  return flags & Irq.Enabled ? maskOf(gic, target, bank.priority[intid], flags) : disabledText(intid);
+}
+
+function disabledText(intid: number): string {
+  return `disabled (ISENABLER${intid >> 5} bit ${intid & 31})`;
+}
+
+function maskOf(gic: Vgic, target: VgicCpu, priority: number, flags: number): string | undefined {
+  const group = flags & Irq.Group1 ? 1 : 0;
+  if (!(gic.groups & 1 << group)) return `group ${group} is disabled in GICD_CTLR`;
+  const pmr = target.readRegister(Icc.PMR) ?? 0;
+  return priority >= pmr ? `priority ${hex(priority, 2)} is masked by PMR ${hex(pmr, 2)}` : undefined;
+}
+
+class VicReader {
+  readonly vcpus: readonly Vcpu[];
+  readonly vm: string;
+  readonly #gic: Vgic;
+
+  constructor(readonly view: View, vic: Vic, readonly names: ReadonlyMap<LevelSource, string>) {
+    this.#gic = vic.gic;
+    this.vcpus = Array.from({ length: vic.maxVcpus }, (_, index) => vic.vcpu(index)).filter((vcpu) => vcpu !== undefined);
+    this.vm = view.vmOf(this.vcpus[0]?.addressSpace).slice(3);
+  }
+
+  rows(): IrqRow[] {
+    return [...Array.from(this.#used(), (used) => this.#read(used)), ...this.#readLpis()];
+  }
+
+  findings(): IrqFinding[] {
+    return [...Array.from(this.#used(), (used) => this.#facts(used)), ...this.#readLpis()].filter(({ finding }) => finding !== null);
+  }
+
+  /** The interrupts that are used, of all banks: of a thousand only a few are. */
+  *#used(): Generator<UsedIrq> {
+    for (const { gic } of this.vcpus) yield* this.#usedIn(gic, 0, Intid.PrivateEnd);
+    yield* this.#usedIn(this.#gic.cpus[0], Intid.PrivateEnd, Intid.SpiEnd);
+  }
+
+  *#usedIn(cpu: VgicCpu, first: number, end: number): Generator<UsedIrq> {
+    const bank = this.#gic.bank(cpu, first);
+    for (let intid = first; intid < end; intid++) {
+      const source = bank.sources[intid], isRaised = source !== undefined && this.names.has(source);
+      if (isRaised || bank.isUsed(intid)) yield { cpu, bank, intid };
+    }
+  }
+
+  /** The LPIs that are pending, or were acknowledged: each at its last vCPU. */
+  #readLpis(): IrqRow[] {
+    const found = new Map<number, { cpu: VgicCpu; count: number }>();
+    for (const { gic: cpu } of this.vcpus) {
+      for (const intid of [...cpu.lpis?.taken.keys() ?? [], ...cpu.lpis?.pending.keys() ?? []]) {
+        const before = found.get(intid), count = cpu.lpis!.taken.get(intid) ?? 0;
+        if (before?.cpu === cpu) continue;
+        const at = before?.cpu.lpis?.pending.has(intid) ? before.cpu : cpu;
+        found.set(intid, { cpu: at, count: (before?.count ?? 0) + count });
+      }
+    }
+    return Array.from(found, ([intid, { cpu, count }]) => this.#readLpi(cpu, intid, count));
+  }
+
+  #readLpi(cpu: VgicCpu, intid: number, count: number): IrqRow {
+    const { priority, enabled: en } = cpu.lpis!.configured(intid), pend = cpu.lpis!.pending.has(intid);
+    const id = irqId(this.vm, intid, cpu.index), rate = this.view.rate(id, count);
+    const masked = pend && en ? this.#masked(cpu, priority, Irq.Group1) : undefined;
+    return {
+      ...{ id, vm: `vm:${this.vm}`, vcpu: `vcpu:${this.vm}/${cpu.index}`, intid, kind: "lpi", source: "ITS", priority: hex(priority, 2) },
+      ...{ en, pend, act: false, trigger: "edge", line: null, route: `aff ${cpu.index}`, count, rate },
+      finding: pend && !en ? "cannot fire: disabled in its configuration table" : masked ?? null,
+    };
+  }
+
+  #facts({ cpu, bank, intid }: UsedIrq) {
+    const index = intid < Intid.PrivateEnd ? cpu.index : this.#gic.routeOf(intid);
+    const id = irqId(this.vm, intid, cpu.index), count = bank.taken[intid], rate = this.view.rate(id, count);
+    const finding = this.#finding(cpu, bank, intid, index, rate) ?? null;
+    return { id, vm: `vm:${this.vm}`, source: this.#sourceText(bank, intid), pend: bank.isPending(intid), count, rate, finding, index };
+  }
+
+  #sourceText(bank: IrqBank, intid: number): string {
+    const source = bank.sources[intid];
+    if (source) return this.names.get(source) ?? (source instanceof VirqSource ? "hardware" : "?");
+    return intid < Intid.SgiEnd ? "ICC_SGI1R" : "";
+  }
+
+  #read(used: UsedIrq): IrqRow {
+    const { bank, intid } = used, { id, vm, source, pend, count, rate, finding, index } = this.#facts(used);
+    const flags = bank.flags[intid], isPrivate = intid < Intid.PrivateEnd;
+    return {
+      id,
+      vm,
+      vcpu: index === undefined ? null : `vcpu:${this.vm}/${index}`,
+      intid,
+      kind: intid < Intid.SgiEnd ? "sgi" : isPrivate ? "ppi" : "spi",
+      source,
+      priority: hex(bank.priority[intid], 2),
+      en: (flags & Irq.Enabled) !== 0,
+      pend,
+      act: (flags & Irq.Active) !== 0,
+      trigger: flags & Irq.Edge ? "edge" : "level",
+      line: bank.sources[intid] ? flags & LINE ? "high" : "low" : null,
+      route: isPrivate ? null : index === undefined ? "none" : `aff ${index}`,
+      count,
+      rate,
+      finding,
+    };
+  }
+
+  /** The defect: a storm, or why a pending interrupt does not come. */
+  #finding(cpu: VgicCpu, bank: IrqBank, intid: number, index: number | undefined, rate: number): string | undefined {
+    const flags = bank.flags[intid];
+    const { rate: speed } = IRQS.columns;
+    if (isAlarm(speed, rate)) return `storm: ${countText(rate)}/s, above ${speed.alarm}`;
+    if (!(flags & Irq.Enabled)) {
+      if (!bank.isPending(intid)) return undefined;
+      return `cannot fire: ${disabledText(intid)}`;
+    }
+    const source = bank.sources[intid];
+    if (source instanceof VirqSource && source.edgeOnly && !(flags & Irq.Edge)) {
+      return "cannot fire: level-triggered, but its source sends edges";
+    }
+    // The native host and Resource Manager leave interrupts enabled whose VM has ended.
+    const isNative = this.vcpus.some(({ native }) => native);
+    if (!source && intid >= Intid.PrivateEnd && !bank.isPending(intid) && !isNative) return "nothing raises it: no source is bound";
+    if (index === undefined) return "cannot fire: IROUTER names no vCPU";
+    if (!bank.isPending(intid) || flags & Irq.Active) return undefined;
+    const target = intid < Intid.PrivateEnd ? cpu : this.#gic.cpus[index];
+    return this.#masked(target, bank.priority[intid], flags);
+  }
+
+  #masked(target: VgicCpu, priority: number, flags: number): string | undefined {
+    const mask = maskOf(this.#gic, target, priority, flags);
+    if (mask !== undefined) return `cannot fire: ${mask}`;
+    const vcpu = this.vcpus.find((one) => one.index === target.index);
+    if (!vcpu) return `cannot fire: vCPU ${target.index} does not exist`;
+    if (vcpu.isPoweredOff) return `waits: vcpu:${this.vm}/${target.index} is powered off`;
+    return undefined;
+  }
+}

@@ -1,0 +1,196 @@
+// Rows about physical memory: owners, mappings and content of pages.
+
+import { asPa } from "../../abi/numbers.ts";
+import { MapAttributes } from "../../abi/words.ts";
+import type { AddressSpace } from "../../hypervisor/memory/addrspace.ts";
+import { describeViolation } from "../../hypervisor/check/violation.ts";
+import { checkConservation, checkTables } from "../../hypervisor/check/check-memory.ts";
+import { checkObject, checkRegistries } from "../../hypervisor/check/check-objects.ts";
+import type { MemoryOwner, PageRun } from "../../hypervisor/memory/memdb.ts";
+import { Memextent } from "../../hypervisor/memory/memextent.ts";
+import { Vmid } from "./guest-names.ts";
+import { asciiText, bytesText } from "../../queries/bytes.ts";
+import { accessText } from "../../queries/format.ts";
+import { QueryError, type View } from "./inspected.ts";
+import { readParcels } from "./read-parcels.ts";
+import { hex, type RowOf } from "../../queries/table.ts";
+import type { BYTES, MEMORY, MEMORY_OWNER, VIOLATIONS } from "../../queries/tables.ts";
+import { KiB, PAGE_SIZE } from "../../support/sizes.ts";
+
+/** A piece of memory with one owner and the same mappings. */
+interface Piece extends PageRun {
+  readonly owner: MemoryOwner;
+  readonly mappings: readonly Mapping[];
+}
+
+interface Mapping {
+  readonly space: AddressSpace;
+  readonly ipa: number;
+  readonly attributes: number;
+}
+
+/** Runs of pages with one owner and the same mappings, from low to high. */
+export function readMemory(view: View): RowOf<typeof MEMORY>[] {
+  const parcels = parcelExtents(view);
+  const states = new Map(readParcels(view).map(({ id, state }) => [id, state]));
+  return [...pieces(view)].map((piece) => {
+    const { pa, size, owner, mappings } = piece;
+    const parcel = parcels.get(owner), access = accessOf(view, piece);
+    return {
+      id: `pa:${hex(pa)}`,
+      pa: hex(pa),
+      size,
+      access,
+      vm: [...new Set(mappings.map(({ space }) => view.vmOf(space)))],
+      mapped: mappings.map((mapping) => mappingText(view, mapping)),
+      parcel: parcel?.id ?? null,
+      state: parcel ? states.get(parcel.id)! : mappings.length ? "private" : access,
+      owner: ownerName(view, owner),
+      owner_vm: ownerVm(view, piece, parcel),
+    };
+  });
+}
+
+function* pieces(view: View): Generator<Piece> {
+  for (const { pa, size, owner } of view.hypervisor.memory.all()) {
+    if (!(owner instanceof Memextent)) {
+      yield { pa, size, owner, mappings: [] };
+      continue;
+    }
+    const offset = pa - owner.base;
+    const ranges = [...owner.mappings.within(offset, size)];
+    const cuts = new Set([offset, offset + size]);
+    for (const { range } of ranges) cuts.add(range.offset).add(range.offset + range.size);
+    const edges = [...cuts].sort((a, b) => a - b);
+    for (let i = 0; i + 1 < edges.length; i++) {
+      const at = owner.base + edges[i];
+      const mappings = ranges.filter(({ range }) => range.offset <= edges[i] && range.offset + range.size > edges[i])
+        .map(({ addressSpace, range }) => ({
+          space: addressSpace,
+          ipa: range.ipa + edges[i] - range.offset,
+          attributes: range.attributes,
+        }))
+        // Another extent may have been mapped over it since: an extent knows its own mappings only.
+        .filter(({ space, ipa }) => space.stage2.lookup(ipa)?.pa === at);
+      yield { pa: asPa(at), size: edges[i + 1] - edges[i], owner, mappings };
+    }
+  }
+}
+
+/** The VMs that can access a piece, in a word. */
+function accessOf(view: View, { owner, mappings }: Piece): string {
+  if (owner === view.hypervisor.privatePartition) return "hypervisor";
+  const vmids = new Set(mappings.map(({ space }) => space.vmid));
+  if (vmids.size === 0) return owner === view.hypervisor.rootPartition ? "free" : "unmapped";
+  if (vmids.size === 1) return "exclusive";
+  return vmids.size === 2 && vmids.has(Vmid.Primary) ? "host" : "shared";
+}
+
+/** `ipa:VM/ADDRESS rw`. */
+function mappingText(view: View, { space, ipa, attributes }: Mapping): string {
+  return `ipa:${view.vmOf(space).slice(3)}/${hex(ipa)} ${accessText(attributes >> MapAttributes.KernelShift)}`;
+}
+
+function ownerName(view: View, owner: MemoryOwner): string {
+  if (owner === view.hypervisor.privatePartition) return "hypervisor";
+  if (owner === view.hypervisor.rootPartition) return "root partition";
+  return `obj:${owner.serial}`;
+}
+
+/** A parcel that a piece is in. */
+interface HeldIn {
+  /** `parcel:HANDLE`. */
+  readonly id: string;
+  /** VMID of the VM that lends or shares it. */
+  readonly owner: number;
+}
+
+/** The VM whose memory a piece is, also while it is lent or shared. Null without a VM. */
+function ownerVm(view: View, { mappings }: Piece, parcel: HeldIn | undefined): string | null {
+  return parcel ? view.vm(parcel.owner) : mappings[0] ? view.vmOf(mappings[0].space) : null;
+}
+
+/** Parcels by their extents. */
+function parcelExtents(view: View): Map<MemoryOwner, HeldIn> {
+  const found = new Map<MemoryOwner, HeldIn>();
+  for (const { extent, handle, owner } of view.parcels()) {
+    const object = extent === undefined ? undefined : view.rootObject(extent);
+    if (object instanceof Memextent) found.set(object, { id: `parcel:${hex(handle)}`, owner });
+  }
+  return found;
+}
+
+/** The owner of one page. `place` is `pa:ADDRESS` or `ipa:VM/ADDRESS`. */
+export function readOwner(view: View, place: string): RowOf<typeof MEMORY_OWNER>[] {
+  const pa = physical(view, place);
+  const page = pa - pa % PAGE_SIZE;
+  for (const piece of pieces(view)) {
+    if (page < piece.pa || page >= piece.pa + piece.size) continue;
+    const { owner, mappings } = piece;
+    const here = mappings.map((mapping) => ({ ...mapping, ipa: mapping.ipa + page - piece.pa }));
+    const parcel = parcelExtents(view).get(owner);
+    return [{
+      id: `pa:${hex(page)}`,
+      owner: ownerVm(view, piece, parcel) ?? ownerName(view, owner),
+      parcel: parcel?.id ?? null,
+      mapped: here.map((mapping) => mappingText(view, mapping)),
+      access: accessOf(view, piece),
+      chain: chain(view, owner),
+      offset: owner instanceof Memextent ? hex(page - owner.base) : null,
+    }];
+  }
+  return [];
+}
+
+/** Partition and extents down to the owner. */
+function chain(view: View, owner: MemoryOwner): string[] {
+  if (!(owner instanceof Memextent)) return [ownerName(view, owner)];
+  return [...chain(view, owner.origin), view.object(owner)];
+}
+
+/**
+ * The physical address that `pa:ADDRESS` or `ipa:VM/ADDRESS` names.
+ * @throws QueryError
+ */
+export function physical(view: View, place: string): number {
+  const match = /^(?:pa:(0x[0-9a-f]+|\d+)|ipa:([^/]+)\/(0x[0-9a-f]+|\d+))$/i.exec(place);
+  if (!match) throw new QueryError(`${JSON.stringify(place)} is not an address; use pa:0x58400000 or ipa:VM/0x80003000`);
+  if (match[1]) return Number(match[1]);
+  const ipa = Number(match[3]), page = view.findSpace(match[2]).stage2.lookup(ipa);
+  if (!page) throw new QueryError(`${place} is not mapped in stage 2`);
+  return page.pa + ipa % PAGE_SIZE;
+}
+
+const ROW = 16;
+/** Most bytes of one answer. */
+const MOST = 64 * KiB;
+
+/** Memory as bytes. */
+export function readBytes(view: View, place: string, size: number): RowOf<typeof BYTES>[] {
+  if (!(size > 0 && size <= MOST)) throw new QueryError(`cannot read ${size} bytes; use 1..${MOST}`);
+  const { ram } = view.hypervisor.machine;
+  const slash = place.lastIndexOf("/"), colon = place.indexOf(":");
+  const prefix = place.startsWith("ipa:") ? place.slice(0, slash + 1) : place.slice(0, colon + 1);
+  const first = Number(place.slice(prefix.length));
+  const rows: RowOf<typeof BYTES>[] = [];
+  for (let done = 0; done < size; done += ROW) {
+    const at = `${prefix}${hex(first + done)}`;
+    const pa = physical(view, at), length = Math.min(ROW, size - done);
+    if (!ram.contains(pa, length)) throw new QueryError(`${at} is not RAM; el2 does not read devices, as that can change them`);
+    const bytes = ram.bytes(pa, length);
+    rows.push({ id: at, bytes: bytesText(bytes), ascii: asciiText(bytes) });
+  }
+  return rows;
+}
+
+/**
+ * Broken invariants: of owners and heaps, of page tables against recorded mappings, of objects and
+ * their holders.
+ */
+export function readViolations(view: View): RowOf<typeof VIOLATIONS>[] {
+  const { hypervisor } = view;
+  const found = [...checkConservation(hypervisor), ...checkRegistries(hypervisor)];
+  for (const space of hypervisor.addressSpaces.values()) found.push(...checkTables(space));
+  for (const object of hypervisor.objects) found.push(...checkObject(object, hypervisor, "whole"));
+  return found.map((violation, index) => ({ id: `check:${index + 1}`, rule: describeViolation(violation) }));
+}

@@ -1,0 +1,88 @@
+// The call frames of a vCPU as rows, with the functions that the compiler has inlined.
+
+import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
+import { Pstate } from "../../core/architecture/exceptions.ts";
+import type { View } from "./inspected.ts";
+import type { DebugInfo } from "../../symbols/debug-info.ts";
+import { CodeFrames } from "../../symbols/code-frames.ts";
+import { type GuestFrame, guestReader, unwind } from "../../symbols/unwind.ts";
+import { nameIn } from "../../symbols/vm-symbols.ts";
+import type { SymbolTable } from "../../symbols/symbol-table.ts";
+import { hex, type RowOf } from "../../queries/table.ts";
+import type { STACK } from "../../queries/tables.ts";
+
+/** A frame as debuggers number them: also those of functions that were inlined. */
+export interface ShownFrame {
+  readonly frame: GuestFrame;
+  /** The function, from debug information. */
+  readonly name: string | undefined;
+  readonly source: { readonly file: string; readonly line: number; readonly column: number } | undefined;
+  /** Functions inlined into this one on the way to the address: none in the innermost. */
+  readonly depth: number;
+  readonly inlined: boolean;
+  readonly info: DebugInfo | undefined;
+}
+
+/** The VM's name of a vCPU that executes instructions. */
+export function vmOfVcpu(view: View, vcpu: Vcpu): string {
+  return view.vmOf(vcpu.addressSpace).slice("vm:".length);
+}
+
+/** The frames of a vCPU, the innermost first; none for a native program. */
+export function framesOf(view: View, vcpu: Vcpu): ShownFrame[] {
+  if (vcpu.native) return [];
+  const { symbols } = view.system, infos = symbols.infos(vmOfVcpu(view, vcpu));
+  const { registers } = vcpu, sp = registers.getRegister(registers.pstate & Pstate.SP ? "SP_EL1" : "SP_EL0");
+  const read = guestReader(symbols.core, view.hypervisor.machine.ram, vcpu);
+  const code = new CodeFrames(symbols.all(vmOfVcpu(view, vcpu)), read);
+  return unwind(vcpu, sp, read, infos, code).flatMap((frame) => withInlined(frame, infos));
+}
+
+/** A frame, after those of the functions that were inlined at its address. */
+function withInlined(frame: GuestFrame, infos: readonly DebugInfo[]): ShownFrame[] {
+  const info = infos.find((one) => one.lineAt(frame.at) !== undefined);
+  const line = info?.lineAt(frame.at), scope = info?.scopeAt(frame.at);
+  if (!info || !scope) return [{ frame, name: undefined, source: line, depth: 0, inlined: false, info }];
+  const chain = [scope.function, ...scope.inlined];
+  return chain.map((entry, index): ShownFrame => {
+    const called = chain[index + 1] && info.callOf(chain[index + 1]);
+    return {
+      frame,
+      name: info.tried(() => info.nameOf(entry)),
+      source: index === chain.length - 1 ? line : called && { ...called, column: 0 },
+      depth: chain.length - 1 - index,
+      inlined: index > 0,
+      info,
+    };
+  }).reverse();
+}
+
+/** The rows of `vcpu stack`. */
+export function readStack(view: View, vcpu: Vcpu): RowOf<typeof STACK>[] {
+  const name = view.vcpu(vcpu).slice("vcpu:".length);
+  const tables = vcpu.native ? [] : view.system.symbols.all(vmOfVcpu(view, vcpu));
+  return framesOf(view, vcpu).map(({ frame, name: own, source, inlined, depth }, index) => {
+    const symbol = frame.by === "pc" ? nameIn(tables, frame.pc) : callerIn(tables, frame);
+    return {
+      id: `frame:${name}/${index}`,
+      pc: hex(frame.pc, 16),
+      symbol: (depth > 0 || inlined ? own : symbol ?? own) ?? null,
+      frame: frame.record === undefined ? null : hex(frame.record, 16),
+      source: source ? `${source.file}:${source.line}` : null,
+      by: inlined ? "inline" : frame.by,
+      cfa: frame.cfa === undefined ? null : hex(frame.cfa, 16),
+      note: frame.note ?? null,
+    };
+  });
+}
+
+/**
+ * A return address may be after the last instruction of the caller: the name is that of the symbol
+ * that contains the call.
+ */
+function callerIn(tables: readonly SymbolTable[], { pc, at }: GuestFrame): string | undefined {
+  if (pc === 0n) return undefined;
+  const place = tables.map((table) => table.at(at)).find((one) => one !== undefined);
+  const offset = place && pc - place.symbol.address;
+  return place && (offset === 0n ? place.symbol.name : `${place.symbol.name}+0x${offset!.toString(16)}`);
+}

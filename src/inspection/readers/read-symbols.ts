@@ -1,0 +1,178 @@
+// Rows of symbols, and of instructions in a guest's memory.
+
+import type { DebugCore } from "../../core/interface.ts";
+import { aliasText } from "../../isa/aliases.ts";
+import { disassemble } from "../../isa/disassemble.ts";
+import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
+import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
+import { CodeFrames } from "../../symbols/code-frames.ts";
+import { guestReader, ruleAt } from "../../symbols/unwind.ts";
+import { nameIn } from "../../symbols/vm-symbols.ts";
+import type { SymbolTable } from "../../symbols/symbol-table.ts";
+import { QueryError, type View } from "./inspected.ts";
+import { hex, type RowOf } from "../../queries/table.ts";
+import type { CODE, FRAMES, SYMBOLS } from "../../queries/tables.ts";
+
+/** The symbols of a VM by address. One that several files have is listed once, from the first. */
+export function readSymbols(view: View, id: string): RowOf<typeof SYMBOLS>[] {
+  const vm = view.vmOf(view.findSpace(id)).slice("vm:".length);
+  const rows = new Map<string, RowOf<typeof SYMBOLS>>();
+  for (const { symbols, source } of view.system.symbols.all(vm)) {
+    for (const { name, address, type } of symbols) {
+      const row = { id: `sym:${vm}/${name}@${hex(address)}`, address: hex(address, 16), type, name, source };
+      if (!rows.has(row.id)) rows.set(row.id, row);
+    }
+  }
+  return [...rows.values()];
+}
+
+/** Call frame information of a VM's functions. */
+export function readFrames(view: View, id: string): RowOf<typeof FRAMES>[] {
+  const vm = view.vmOf(view.findSpace(id)).slice("vm:".length), { symbols } = view.system;
+  const [vcpu] = symbols.vcpus(vm);
+  // Without a vCPU nothing can be read: frame pointers remain.
+  const read = vcpu ? guestReader(symbols.core, view.hypervisor.machine.ram, vcpu) : () => undefined;
+  const frames = new CodeFrames(symbols.all(vm), read);
+  const infos = symbols.infos(vm), rows: RowOf<typeof FRAMES>[] = [];
+  for (const { start, size, signal, returns, instructions } of frames.all((address) => ruleAt(infos, address) !== undefined)) {
+    rows.push({
+      id: `frames:${vm}/${hex(start)}`,
+      start: hex(start, 16),
+      size,
+      exception: signal,
+      returns,
+      rules: instructions.toHex(),
+    });
+  }
+  return rows;
+}
+
+const WORD = 4n;
+/** Bytes before the PC that are searched for the first mapped instruction. */
+const FURTHEST = 0x1000n;
+/** Instructions of one answer. */
+const MOST = 16_384;
+
+/** A place of code, and the vCPU through whose translation it is read. */
+export interface CodePlace {
+  readonly vcpu: Vcpu;
+  readonly address: bigint;
+  /** Of a source line: where its pieces of code begin, of which `address` is the first. */
+  readonly addresses?: readonly bigint[];
+  readonly tables: SymbolTable[];
+}
+
+/**
+ * `VM:PLACE` or `VM/INDEX:PLACE`: the vCPU through whose translation is read, and the address.
+ * `pc-5` is five instructions before the PC, `FILE:LINE` the code of a source line, or of the next
+ * line with code.
+ * @throws QueryError
+ */
+export function codePlace(view: View, place: string): CodePlace {
+  const match = /^(?:vm:|vcpu:)?([^/:]+)(?:\/(\d+))?:(.+)$/.exec(place);
+  if (!match) {
+    throw new QueryError(
+      `${JSON.stringify(place)} is not a place in a VM; use for example debian:vectors, debian:0xffff800080010800 or debian/1:pc`,
+    );
+  }
+  const [, vm, index, where] = match;
+  const vcpus = view.system.symbols.vcpus(vm);
+  if (!vcpus.length) {
+    view.findSpace(vm);
+    throw new QueryError(`vm:${vm} has no vCPU that executes instructions: el2's own code runs there`);
+  }
+  const vcpu = index === undefined ? vcpus[0] : vcpus.find((one) => one.index === Number(index));
+  if (!vcpu) throw new QueryError(`no vcpu:${vm}/${index}; there are ${vcpus.map((one) => view.vcpu(one)).join(", ")}`);
+  const tables = view.system.symbols.all(vm);
+  const before = /^pc(?:-(\d{1,4}))?$/.exec(where);
+  if (before) return { vcpu, address: BigInt.asUintN(64, vcpu.registers.pc - WORD * BigInt(before[1] ?? 0)), tables };
+  const address = /^(0x[0-9a-f]+|\d+)$/i.test(where)
+    ? BigInt(where)
+    : tables.map((table) => table.resolve(where)).find((one) => one !== undefined);
+  if (address === undefined) {
+    const line = /^(.+):(\d{1,9})$/.exec(where);
+    if (line) {
+      const addresses = view.system.symbols.codeOf(vm, line[1], Number(line[2]));
+      if (!addresses.length) {
+        const { length } = view.system.symbols.infos(vm);
+        throw new QueryError(
+          `vm:${vm} has no code for ${where}; ${
+            length
+              ? "no source file of its ELF files ends with that path, or has code there"
+              : "no ELF file of it has debug information (--symbols)"
+          }`,
+        );
+      }
+      return { vcpu, address: addresses[0], addresses, tables };
+    }
+    const why = tables.length
+      ? "list its symbols with el2 symbols"
+      : "it has none: its kernel has no kallsyms, and no ELF file was given (--symbols)";
+    throw new QueryError(`vm:${vm} has no symbol ${JSON.stringify(where)}; ${why}`);
+  }
+  return { vcpu, address: BigInt.asUintN(64, address), tables };
+}
+
+/**
+ * Instructions from a place on, up to the first unmapped one.
+ * @throws QueryError if nothing is mapped
+ */
+export function readCode(view: View, place: string, count: number): RowOf<typeof CODE>[] {
+  if (!(count > 0 && count <= MOST)) throw new QueryError(`cannot show ${count} instructions; use 1..${MOST}`);
+  const { vcpu, address, tables } = codePlace(view, place);
+  if (address % WORD) throw new QueryError(`${hex(address)} is not a multiple of 4: no instruction can be there`);
+  const vm = view.vmOf(vcpu.addressSpace).slice("vm:".length);
+  const rows: RowOf<typeof CODE>[] = [];
+  const { pc } = vcpu.registers;
+  // Memory before the PC may be unmapped.
+  let first = address;
+  while (first < pc && pc - first <= FURTHEST && readWord(view, vcpu, first) === undefined) first += WORD;
+  for (let at = first; rows.length < count; at = BigInt.asUintN(64, at + WORD)) {
+    const word = readWord(view, vcpu, at);
+    if (word === undefined) break;
+    const target = /0x([0-9a-f]{4,16})$/.exec(disassemble(word, at));
+    const name = target && isBranch(word) ? nameIn(tables, BigInt(target[0])) : undefined;
+    rows.push({
+      id: `va:${vm}/${hex(at)}`,
+      address: hex(at, 16),
+      symbol: nameIn(tables, at) ?? null,
+      word: hex(word, 8),
+      text: textOf(word, at) + (name === undefined ? "" : ` <${name}>`),
+      pc: at === vcpu.registers.pc,
+    });
+  }
+  if (!rows.length) throw new QueryError(`${hex(address)} is not mapped, or not RAM, in ${view.vcpu(vcpu)} now`);
+  return rows;
+}
+
+/** Branches, exception generation and system instructions: bits 28 to 26 are 101 (Arm ARM C4.1). */
+const isBranch = (word: number) => (word >>> 26 & 7) === 5;
+
+function readWord({ hypervisor, system }: View, vcpu: Vcpu, address: bigint): number | undefined {
+  return wordAt(system.symbols.core, hypervisor.machine.ram, vcpu, address);
+}
+
+/** The instruction at a virtual address of a vCPU; undefined if no RAM is mapped. */
+export function instructionAt(
+  core: Pick<DebugCore, "inspect">,
+  ram: Hypervisor["machine"]["ram"],
+  vcpu: Vcpu,
+  address: bigint,
+): string | undefined {
+  const word = wordAt(core, ram, vcpu, address);
+  return word === undefined ? undefined : textOf(word, address);
+}
+
+const textOf = (word: number, address: bigint): string => aliasText(disassemble(word, address)).replaceAll("\t", " ");
+
+function wordAt(
+  core: Pick<DebugCore, "inspect">,
+  ram: Hypervisor["machine"]["ram"],
+  { registers }: Vcpu,
+  address: bigint,
+): number | undefined {
+  const translation = core.inspect(registers, address);
+  if (!translation.ok || !ram.contains(translation.pa, Number(WORD))) return undefined;
+  const bytes = ram.bytes(translation.pa, Number(WORD));
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+}

@@ -1,0 +1,35 @@
+// Rows about the architectural timers of a vCPU (docs/spec/hypervisor.md §6.4).
+
+import { TimerControl, TimerPpi } from "../../hypervisor/scheduling/timer.ts";
+import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
+import type { View } from "./inspected.ts";
+import { irqId } from "./read-irqs.ts";
+import { hex, type RowOf } from "../../queries/table.ts";
+import type { TIMERS } from "../../queries/tables.ts";
+
+/** Bits of CNTx_CTL_EL0 by their names. */
+const BITS: readonly (readonly [bit: bigint, name: string])[] = [
+  [TimerControl.Enable, "ENABLE"],
+  [TimerControl.Imask, "IMASK"],
+  [TimerControl.Istatus, "ISTATUS"],
+];
+
+/** Both timers of a vCPU. */
+export function readTimers(view: View, vcpu: Vcpu): RowOf<typeof TIMERS>[] {
+  const name = view.vcpu(vcpu).slice("vcpu:".length), vm = view.vmOf(vcpu.addressSpace).slice("vm:".length);
+  const row = (which: "virtual" | "physical", intid: number): RowOf<typeof TIMERS> => {
+    const { registers, control, comparator, due } = vcpu.timers[which];
+    const written = registers.getRegister(control);
+    // The register file has no ISTATUS: it depends on the time.
+    const read = written | (due <= view.now ? TimerControl.Istatus : 0n);
+    return {
+      id: `timer:${name}/${which}`,
+      name: which,
+      due: due === Infinity ? null : String(Math.max(0, Math.round(due - view.now))),
+      control: BITS.filter(([bit]) => read & bit).map(([, bit]) => bit),
+      compare: hex(registers.getRegister(comparator), 16),
+      irq: irqId(vm, intid, vcpu.index),
+    };
+  };
+  return [row("virtual", TimerPpi.Virtual), row("physical", TimerPpi.Physical)];
+}

@@ -1,0 +1,274 @@
+// Rows from the trace: events, requests to the resource manager, reasons, and slices of the
+// scheduler.
+
+import { INJECTED_SECTION } from "../../abi/faults.ts";
+import type { Reason, TraceEvent, TraceFields, TraceKind } from "../../abi/trace.ts";
+import { eventName, TRACE_KINDS } from "../../abi/trace.ts";
+import { errnoName } from "../../abi/ioctl/errno.ts";
+import { VM_STATUS } from "../../abi/rpc/messages/queries.ts";
+import { Vmid } from "../../abi/rpc/messages/vm.ts";
+import { ErrorCode } from "../../abi/errors.ts";
+import { RmError } from "../../abi/rpc/errors.ts";
+import { messageParts } from "../../abi/rpc/text/message-bytes.ts";
+import { hypercallErrno, rmErrno } from "../../host/gunyah/rm-errors.ts";
+import { UNSEEN } from "../trace/event-log.ts";
+import { eventSentence } from "../trace/event-sentence.ts";
+import type { View } from "./inspected.ts";
+import { vmStateWord } from "./read-vms.ts";
+import { rpcWords } from "../trace/rpc-words.ts";
+import { sliceReason } from "../../queries/slice-reason.ts";
+import type { Json, RowOf } from "../../queries/table.ts";
+import { hex } from "../../queries/table.ts";
+import type { EVENTS, REASONS, RPCS, SLICES } from "../../queries/tables.ts";
+
+/** Fields that are addresses, however wide they were written. */
+const ADDRESSES: ReadonlySet<string> = new Set(["ipa", "pa", "va", "address", "base"]);
+
+/**
+ * Plain data of the trace as JSON: addresses and numbers of 64 bits become hexadecimal, bytes
+ * become hexadecimal text.
+ */
+export function plain(value: unknown): Json {
+  switch (typeof value) {
+    case "bigint":
+      return hex(value);
+    case "string":
+    case "boolean":
+      return value;
+    case "number":
+      return Number.isFinite(value) ? value : String(value);
+    case "object":
+      if (value === null) return null;
+      if (value instanceof Uint8Array) return value.toHex();
+      if (Array.isArray(value)) return value.map(plain);
+      return Object.fromEntries(
+        Object.entries(value).filter(([, field]) => field !== undefined)
+          .map(([name, field]) => [name, typeof field === "number" && ADDRESSES.has(name) ? hex(field) : plain(field)]),
+      );
+    default:
+      return null;
+  }
+}
+
+/**
+ * Fields in one line for display: `mq:8 size 24 push`. Ids and flags need no name; absent fields
+ * are omitted.
+ */
+export function fieldsText(fields: TraceFields): string {
+  const words: string[] = [];
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined || value === false || value === "") continue;
+    if (value === true) words.push(name);
+    else words.push(typeof value === "string" && ID.test(value) ? value : `${name} ${valueText(value)}`);
+  }
+  return words.join(" ");
+}
+
+/** An object id (docs/design/workstation.md §2). */
+const ID = /^[a-z]+:[^ ]+$/;
+
+function valueText(value: unknown): string {
+  if (typeof value === "bigint") return hex(value);
+  if (typeof value === "string") return value;
+  if (typeof value === "number") return value > 9 ? hex(value) : String(value);
+  return JSON.stringify(plain(value));
+}
+
+/** A name without an index belongs to a VM whose vCPU is unknown. */
+const vcpuId = (name: string) => name === "" ? null : name.endsWith("/") ? `vm:${name.slice(0, -1)}` : `vcpu:${name}`;
+const vmId = (name: string) => name === "" ? null : `vm:${name.split("/")[0]}`;
+const whyId = (why: number | undefined) => why === undefined ? null : `why:${why}`;
+
+/** Returns the symbol of an address of a VM, if known. */
+export type NameOf = (vm: string, address: bigint) => string | undefined;
+
+/** One event. With `nameOf`, a PC is shown with its symbol. */
+export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENTS> {
+  const { time, end, pcpu, vcpu, kind, name, fields, result, parent, why } = event;
+  const { refused = false, ...given } = fields;
+  const symbol = typeof given.pc === "bigint" ? nameOf?.(vcpu.split("/")[0], given.pc) : undefined;
+  const args = symbol === undefined ? given : { ...given, symbol };
+  const inWords = (fields: TraceFields) => kind === "rpc" ? rpcWords(name, fields) : fields;
+  const words = fieldsText(
+    inWords(name === VM_STATUS.name && typeof args.vm_state === "number" ? { ...args, vm_state: stateName(args.vm_state) } : args),
+  );
+  const results = result?.fields ? fieldsText(inWords(result.fields)) : "";
+  const outcome = result ? ` -> ${result.name}${results && ` ${results}`}` : "";
+  return {
+    id: `ev:${eventName(event)}`,
+    t: String(Math.round(time)),
+    pcpu: pcpu === undefined ? null : `pcpu:${pcpu}`,
+    vcpu: vcpuId(vcpu),
+    vm: typeof fields.about === "string" && fields.about.startsWith("vm:") ? fields.about : vmId(vcpu),
+    kind,
+    name,
+    text: eventSentence(event) ?? `${name}${words && ` ${words}`}${outcome}`,
+    res: result ? result.name : null,
+    refused: result?.refused ?? refused === true,
+    why: whyId(why),
+    end: String(Math.round(end)),
+    parent: parent === undefined ? null : `ev:${eventName(parent)}`,
+    fields: plain(args),
+    results: plain(result?.fields ?? {}),
+  };
+}
+
+/** The state of a VM as the resource manager's documents write it: `INIT_FAILED`. */
+const stateName = (state: number) => vmStateWord(state).toUpperCase();
+
+/** Which kinds a list of names means; all where none is named. */
+export function kindsOf(names: string | undefined): ReadonlySet<TraceKind> {
+  const wanted = names?.split(",");
+  return new Set(wanted ? TRACE_KINDS.filter((kind) => wanted.includes(kind)) : TRACE_KINDS);
+}
+
+/** Requests and notifications. */
+export function rpcRow(view: View, event: TraceEvent): RowOf<typeof RPCS> {
+  const { time, end, vcpu, name, fields, result, why } = event;
+  // Requests say who they are from, notifications whom they go to.
+  const link = fields.from ?? fields.to;
+  const seq = fields.sequence;
+  return {
+    id: `rpc:${eventName(event)}`,
+    t: String(Math.round(time)),
+    vm: typeof link === "number" ? view.vm(link) : vmId(vcpu) ?? "vm:?",
+    seq: typeof seq === "number" ? hex(seq) : null,
+    msg: name,
+    // A request for any VMID is about the one that the reply names.
+    about: about(view, fields.vmid === 0 && result?.fields ? { ...fields, ...result.fields } : fields),
+    latency: String(Math.round(end - time)),
+    res: result ? result.code === 0 ? "ok" : `${hex(result.code, 2)} ${result.name}` : toldState(name, fields),
+    errno: result && result.code !== 0 ? errnoName(rmErrno(result.code, view.system.driver)) : null,
+    refused: result?.refused ?? false,
+    why: whyId(why),
+    request: plain(fields),
+    reply: plain(result?.fields ?? {}),
+    calls: event.calls ?? null,
+    refused_by: result?.refused ? refusedBy(view, why) : null,
+    bytes: plain(Object.fromEntries((event.messages ?? []).map((message) => [WIRE[message.type], messageParts(message)]))),
+  };
+}
+
+const WIRE = ["continuation", "request", "reply", "notification"] as const;
+
+/** The party that refused a request: the resource manager, or the hypervisor a call for it. */
+function refusedBy(view: View, why: number | undefined): string {
+  const chain = why === undefined ? undefined : view.hypervisor.trace.reasons.get(why)?.chain;
+  return chain?.at(-1)?.kind === "hvc" ? "hypervisor" : "rm";
+}
+
+/** The state of a VM in a notification. */
+function toldState(message: string, { vm_state: state }: TraceFields): string | null {
+  return message === VM_STATUS.name && typeof state === "number" ? vmStateWord(state) : null;
+}
+
+function about(view: View, fields: TraceFields): string | null {
+  if (typeof fields.vmid === "number") return view.vm(fields.vmid);
+  const handle = fields.handle ?? fields.mem_handle;
+  if (typeof handle === "number") return `parcel:${hex(handle)}`;
+  if (typeof handle === "string" && handle.includes(":")) return handle;
+  // Memory without a handle yet concerns the VM that it is for.
+  const acl = Array.isArray(fields.acl) ? fields.acl as readonly { readonly vmid?: unknown }[] : [];
+  return acl.length === 1 && typeof acl[0].vmid === "number" ? view.vm(acl[0].vmid) : null;
+}
+
+/** The object of the innermost request of a chain that names one; empty without one. */
+function aboutChain(view: View, chain: Reason["chain"]): string {
+  for (const { kind, fields } of chain.toReversed()) {
+    const named = kind === "rpc" ? about(view, fields) : null;
+    if (named !== null) return named;
+  }
+  return "";
+}
+
+/**
+ * The id of the object of a reason: guests that know VMs by VMID only, as the resource manager,
+ * name them and their interrupts so.
+ */
+function objectId(view: View, object: string): string {
+  const [, kind, number] = /^(vm|irq):(0x[0-9a-f]+)$/.exec(object) ?? [];
+  if (kind === "vm") return view.vm(Number(number));
+  return kind === "irq" ? `irq:${view.vmName(Vmid.Hlos)}/${Number(number)}` : object;
+}
+
+/** The same for all ids in a text. */
+const withIds = (view: View, text: string) => text.replaceAll(/\b(?:vm|irq):0x[0-9a-f]+\b/g, (id) => objectId(view, id));
+
+/**
+ * How many codes of the resource manager, or of hypercalls, become the errno that a refused ioctl
+ * of a chain gave; null for one or none.
+ */
+function causesOfErrno(view: View, chain: Reason["chain"]): number | null {
+  const refused = (kind: string) => chain.find((step) => step.kind === kind && step.result.refused)?.result;
+  const asked = refused("ioctl"), rm = refused("rpc"), hypercall = refused("hvc");
+  const cause = rm ?? hypercall;
+  if (!asked || !cause) return null;
+  const errnoOf = (code: number) => rm ? rmErrno(code, view.system.driver) : hypercallErrno(code);
+  // The driver may have had another reason.
+  if (errnoOf(cause.code) !== -asked.code) return null;
+  const same = Object.values<number>(rm ? RmError : ErrorCode).filter((code) => code !== 0 && errnoOf(code) === -asked.code).length;
+  return same > 1 ? same : null;
+}
+
+/** The remedy. That of an error is none if a rule injected it. */
+function wayOutOf(view: View, section: string, { inject }: TraceFields, known: string | undefined): string | null {
+  if (section === INJECTED_SECTION && inject !== undefined) return `remove the rule that injects it: \`el2 inject --remove ${inject}\``;
+  return known === undefined ? null : withIds(view, known);
+}
+
+/** One reason. */
+export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
+  const { id, time, askedBy, at, chain, section, rule, object, values, wayOut, settled, ended, result, command } = reason;
+  // Operations outside of it may have continued all the same.
+  const first = chain.find(({ result }) => result.refused) ?? chain[0];
+  // A request that no vCPU is seen to send is its sender's, not the resource manager's who took it.
+  const [outermost] = chain;
+  const sender = outermost?.kind === "rpc" && typeof outermost.fields.from === "number" ? view.vm(outermost.fields.from) : undefined;
+  return {
+    id: `why:${id}`,
+    t: String(Math.round(time)),
+    kind: ended === undefined ? "refused" : "ended",
+    asked_by: sender ?? vcpuId(askedBy) ?? "vcpu:?",
+    pc: at === undefined ? null : hex(at, 16),
+    symbol: at === undefined ? null : view.system.symbols.nameOf(askedBy.split("/")[0], at) ?? null,
+    source: at === undefined ? null : view.system.symbols.sourceOf(askedBy.split("/")[0], at) ?? null,
+    vm: sender ?? vmId(askedBy) ?? "vm:?",
+    call: first?.name ?? "end",
+    err: first?.result.name ?? result ?? "?",
+    failed: !settled,
+    rule: `${section}: ${rule}`,
+    object: objectId(view, object) || aboutChain(view, chain),
+    ended: ended === undefined ? null : `vm:${ended}`,
+    // A borrower's VMID is replaced by its name.
+    values: plain(typeof values.borrower === "number" ? { ...values, borrower: view.vm(values.borrower) } : values),
+    chain: chain.map((step) => ({
+      id: `ev:${eventName(step)}`,
+      kind: step.kind,
+      name: step.name,
+      args: plain(step.fields),
+      result: { code: step.result.code, name: step.result.name, ...plain(step.result.fields ?? {}) as Record<string, Json> },
+    })),
+    shared_errno: causesOfErrno(view, chain),
+    way_out: wayOutOf(view, section, values, wayOut),
+    command: command ?? null,
+  };
+}
+
+/** One change of who runs on a physical CPU. */
+export function sliceRow(event: TraceEvent): RowOf<typeof SLICES> {
+  const { time, pcpu, name, fields } = event;
+  const to = typeof fields.to === "string" ? fields.to : null;
+  return {
+    id: `ev:${eventName(event)}`,
+    t: String(Math.round(time)),
+    pcpu: pcpu ?? 0,
+    vcpu: to,
+    vm: to === null ? null : `vm:${to.replace("vcpu:", "").split("/")[0]}`,
+    reason: name === UNSEEN ? "not recorded from here on" : reasonOf(fields),
+    seen: name !== UNSEEN,
+  };
+}
+
+function reasonOf({ from, blocked }: TraceFields): string {
+  return typeof from === "string" ? sliceReason(from, typeof blocked === "string" ? blocked : undefined) : "";
+}

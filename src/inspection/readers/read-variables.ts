@@ -1,0 +1,95 @@
+// Rows of the variables of a call frame, and of the value of an expression with its parts.
+
+import { DEBUG_REGISTERS } from "../../hypervisor/debug/debug-access.ts";
+import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
+import { hex, type RowOf } from "../../queries/table.ts";
+import type { VARIABLES } from "../../queries/tables.ts";
+import { evaluate, ExpressionError, type ExpressionScope } from "../../symbols/guest-expressions.ts";
+import { FrameValues, type GuestValue, type NamedValue } from "../../symbols/guest-values.ts";
+import { guestReader, readNumber } from "../../symbols/unwind.ts";
+import { nameIn } from "../../symbols/vm-symbols.ts";
+import { QueryError, type View } from "./inspected.ts";
+import { framesOf, type ShownFrame, vmOfVcpu } from "./read-stack.ts";
+
+const STACK_POINTER = 31;
+/** Bytes of what an expression without a type reads. */
+const WORD = 8;
+
+type VariableRow = RowOf<typeof VARIABLES>;
+
+/**
+ * The variables of a frame; with an expression, its value and its parts.
+ * @throws QueryError
+ */
+export function readVariables(view: View, vcpu: Vcpu, number: number, expression: string | undefined): VariableRow[] {
+  const name = view.vcpu(vcpu).slice("vcpu:".length), shown = framesOf(view, vcpu)[number];
+  if (!shown) throw new QueryError(`vcpu:${name} has no frame ${number}; list them with el2 vcpu stack ${name}`);
+  const { symbols } = view.system, tables = symbols.all(vmOfVcpu(view, vcpu));
+  const read = guestReader(symbols.core, view.hypervisor.machine.ram, vcpu);
+  const values = shown.info && new FrameValues(shown.info, shown.frame, shown.depth, read, (address) => nameIn(tables, address));
+  const rowOf = (one: NamedValue): VariableRow => ({
+    id: `var:${name}/${number}/${one.path}`,
+    name: one.name,
+    kind: one.kind,
+    type: one.type.name(),
+    value: values!.text(one),
+    address: placeOf(one),
+    size: one.type.size() ?? null,
+    parts: values!.count(one),
+    path: one.path,
+  });
+  if (expression === undefined) {
+    return (values?.variables() ?? []).map((one) =>
+      shown.info?.tried(() => rowOf(one)) ?? broken(`var:${name}/${number}/${one.path}`, one)
+    );
+  }
+  const scope: ExpressionScope = {
+    values,
+    register: (register) => registerOf(vcpu, shown, number, register),
+    symbol: (symbol) => tables.map((table) => table.resolve(symbol)).find((one) => one !== undefined),
+    memory: (address) => readNumber(read, address, WORD),
+  };
+  try {
+    const result = evaluate(expression, scope);
+    if (result.kind === "typed") {
+      const own: NamedValue = { ...result.value, name: expression, kind: "element", path: expression };
+      return [{ ...rowOf(own), kind: "value" }, ...values!.parts(own, expression).map(rowOf)];
+    }
+    const address = BigInt.asUintN(64, result.number), symbol = nameIn(tables, address);
+    const value = `${result.number < 0n ? result.number : hex(address)}${symbol === undefined ? "" : ` <${symbol}>`}`;
+    return [{
+      id: `var:${name}/${number}/${expression}`,
+      name: expression,
+      kind: "value",
+      type: null,
+      value,
+      address: hex(address),
+      size: null,
+      parts: 0,
+      path: expression,
+    }];
+  } catch (error) {
+    if (error instanceof ExpressionError) throw new QueryError(error.message);
+    throw error;
+  }
+}
+
+/** A variable whose debug information is broken. */
+function broken(id: string, { name, kind, path }: NamedValue): VariableRow {
+  return { id, name, kind, type: null, value: "<broken debug information>", address: null, size: null, parts: 0, path };
+}
+
+function placeOf({ where }: GuestValue): string | null {
+  return where?.kind === "memory" ? hex(where.address) : null;
+}
+
+/** A register of a frame: of the innermost, any that a debugger knows. */
+function registerOf(vcpu: Vcpu, { frame }: ShownFrame, number: number, name: string): bigint | undefined {
+  if (name === "pc") return frame.pc;
+  if (name === "sp") return frame.registers[STACK_POINTER];
+  const general = /^x(\d{1,2})$/.exec(name), low = /^w(\d{1,2})$/.exec(name);
+  if (general) return frame.registers[Number(general[1])];
+  if (low) return frame.registers[Number(low[1])] === undefined ? undefined : BigInt.asUintN(32, frame.registers[Number(low[1])]!);
+  const register = number === 0 ? DEBUG_REGISTERS.find((one) => one.name.toLowerCase() === name.toLowerCase()) : undefined;
+  return register?.read(vcpu);
+}

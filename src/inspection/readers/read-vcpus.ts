@@ -1,0 +1,122 @@
+// Rows about vCPUs: what each does, waits for, and its registers.
+
+import { Icc, Intid } from "../../hypervisor/gic/gic-registers.ts";
+import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
+import { Block } from "../../hypervisor/scheduling/vcpu-life.ts";
+import { TimerPpi } from "../../hypervisor/scheduling/timer.ts";
+import { Irq } from "../../hypervisor/gic/irq-bank.ts";
+import { REGISTER_NAMES, V_REGISTERS, X_REGISTERS } from "../../core/interface.ts";
+import { vcpuWord } from "./guest-names.ts";
+import { durationText } from "../../queries/format.ts";
+import type { View } from "./inspected.ts";
+import { irqId } from "./read-irqs.ts";
+import { registerWords } from "../trace/register-words.ts";
+import { hex, type RowOf } from "../../queries/table.ts";
+import type { REGISTERS, VCPUS } from "../../queries/tables.ts";
+
+/** Names of the block reasons (docs/spec/hypervisor.md §5.2) in lower case. */
+const BLOCK_NAMES: readonly (readonly [bit: number, name: string])[] = [
+  [Block.Lifecycle, "thread_lifecycle"],
+  [Block.Off, "vcpu_off"],
+  [Block.Suspend, "vcpu_suspend"],
+  [Block.Wfi, "vcpu_wfi"],
+  [Block.Run, "vcpu_run"],
+  [Block.Vmmio, "addrspace_vmmio_access"],
+];
+
+/** The reasons for which a vCPU does not run. */
+function blockNames(vcpu: Vcpu): string[] {
+  return BLOCK_NAMES.filter(([bit]) => vcpu.blocks & bit).map(([, name]) => name);
+}
+
+/** Every active vCPU. */
+export function readVcpus(view: View): RowOf<typeof VCPUS>[] {
+  return view.vcpus().map((vcpu) => {
+    const id = view.vcpu(vcpu);
+    return {
+      id,
+      vm: view.vmOf(vcpu.addressSpace),
+      state: vcpuWord(vcpu).toLowerCase(),
+      wait: blockNames(vcpu),
+      since: String(Math.max(0, Math.round(view.now - vcpu.usage.ranUntil))),
+      wakes: wakes(view, vcpu),
+      pc: vcpu.native ? null : hex(vcpu.registers.pc, 16),
+      symbol: vcpu.native ? null : view.system.symbols.nameOf(view.vmOf(vcpu.addressSpace).slice(3), vcpu.registers.pc) ?? null,
+      cpu: view.rate(`${id} time`, vcpu.usage.time) / 1e9,
+      exits: String(vcpu.usage.exits),
+      exits_rate: view.rate(`${id} exits`, vcpu.usage.exits),
+      instructions: String(vcpu.usage.instructions),
+      pcpu: view.hypervisor.scheduler.hasCpu(vcpu.settings.affinity) ? `pcpu:${vcpu.settings.affinity}` : null,
+      priority: vcpu.settings.priority,
+      timeslice: String(vcpu.settings.timeslice),
+      native: vcpu.native !== undefined,
+      pending: pending(view, vcpu),
+      yields_to: vcpu.turn.yieldTo ? view.vcpu(vcpu.turn.yieldTo) : null,
+      obj: `obj:${vcpu.serial}`,
+    };
+  });
+}
+
+/** Events that end the wait of a vCPU; empty if it does not wait. */
+function wakes(view: View, vcpu: Vcpu): string[] {
+  const has = (bit: number) => vcpu.isBlockedBy(bit);
+  if (vcpu.isDead) return [];
+  if (has(Block.Lifecycle)) return ["its activation"];
+  if (has(Block.Off)) return ["power-on"];
+  if (has(Block.Vmmio)) return ["its VMM answers the device access"];
+  const asleep = has(Block.Wfi) || has(Block.Suspend) || vcpu.native !== undefined && !vcpu.native.hasWork();
+  if (!asleep) return has(Block.Run) ? ["vcpu_run"] : [];
+  const vm = view.vmOf(vcpu.addressSpace).slice(3);
+  const found: string[] = [];
+  const { virtual, deadline } = vcpu.timers;
+  if (deadline !== Infinity) {
+    const intid = virtual.deadline === deadline ? TimerPpi.Virtual : TimerPpi.Physical;
+    found.push(`${irqId(vm, intid, vcpu.index)} +${durationText(Math.max(0, deadline - view.now))}`);
+  }
+  const { gic } = vcpu.gic;
+  for (let intid = Intid.PrivateEnd; intid < Intid.SpiEnd; intid++) {
+    if (gic.shared.flags[intid] & Irq.Enabled && gic.routeOf(intid) === vcpu.index) found.push(irqId(vm, intid, vcpu.index));
+  }
+  return found.length ? found : ["an interrupt, but none is enabled"];
+}
+
+function pending(view: View, vcpu: Vcpu): string[] {
+  if (vcpu.isBlockedBy(Block.Lifecycle)) return [];
+  const vm = view.vmOf(vcpu.addressSpace).slice(3);
+  const { gic, bank } = vcpu.gic, found: number[] = [];
+  bank.addPending(0, Intid.PrivateEnd, found);
+  gic.shared.addPending(Intid.PrivateEnd, Intid.SpiEnd, found);
+  return found.filter((intid) => intid < Intid.PrivateEnd || gic.routeOf(intid) === vcpu.index).map((intid) =>
+    irqId(vm, intid, vcpu.index)
+  );
+}
+
+/** Registers of one vCPU; none for a native program. */
+export function readRegisters(view: View, vcpu: Vcpu): RowOf<typeof REGISTERS>[] {
+  if (vcpu.native) return [];
+  const { registers } = vcpu;
+  const name = view.vcpu(vcpu).slice("vcpu:".length);
+  const rows: RowOf<typeof REGISTERS>[] = [];
+  const add = (register: string, value: bigint | number, group: string, digits = 16) =>
+    rows.push({
+      id: `reg:${name}/${register}`,
+      name: register,
+      value: hex(value, digits),
+      words: registerWords(register, BigInt(value)) ?? null,
+      group,
+    });
+  for (let index = 0; index < X_REGISTERS; index++) add(`x${index}`, registers.getX(index), "general");
+  add("pc", registers.pc, "general");
+  add("pstate", registers.pstate, "general", 8);
+  for (const register of REGISTER_NAMES) add(register.toLowerCase(), registers.getRegister(register), group(register));
+  if (!vcpu.isBlockedBy(Block.Lifecycle)) add("icc_pmr_el1", vcpu.gic.readRegister(Icc.PMR) ?? 0, "gic", 2);
+  for (let index = 0; index < V_REGISTERS; index++) {
+    const [low, high] = registers.getV(index);
+    add(`v${index}`, high << 64n | low, "vector", 32);
+  }
+  return rows;
+}
+
+function group(register: string): string {
+  return register.startsWith("CNT") ? "timer" : "system";
+}

@@ -1,0 +1,160 @@
+// Rows about VMs: state, load, and the devices that they see.
+
+import { VcpuOption } from "../../abi/words.ts";
+import { VmState } from "../../abi/rpc/messages/vm.ts";
+import type { GzVm } from "../../hypervisor/geniezone/gz-vm.ts";
+import type { AddressSpace } from "../../hypervisor/memory/addrspace.ts";
+import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
+import { findVm, type Vm } from "../../resource-manager/state/state.ts";
+import { Vmid } from "./guest-names.ts";
+import type { View } from "./inspected.ts";
+import { NetDevice } from "../../virtio/net/net.ts";
+import { hex, type RowOf } from "../../queries/table.ts";
+import type { DEVICES, VMS } from "../../queries/tables.ts";
+
+const STATE_NAMES = new Map<number, string>(
+  Object.entries(VmState).map(([name, state]) => [state, name.replace(/(?<=[a-z])(?=[A-Z])/g, "_").toLowerCase()]),
+);
+
+/** The word for a state of the resource manager's. */
+export const vmStateWord = (state: number): string => STATE_NAMES.get(state) ?? String(state);
+
+/** A VM without the verdict on it. */
+export type VmFacts = Omit<RowOf<typeof VMS>, "verdict" | "healthy" | "doing">;
+
+/** Every VM that the resource manager or the hypervisor knows. */
+export function readVmFacts(view: View): VmFacts[] {
+  const { state } = view.system.manager;
+  // A VM that has ended or failed keeps its row, to show how it ended.
+  const vmids = new Set([...view.hypervisor.addressSpaces.keys(), ...state.vms.map((vm) => vm.vmid), ...view.system.vms.gone()]);
+  const vcpus = view.vcpus();
+  const rows = [...vmids].sort((a, b) => a - b).map((vmid) => {
+    const name = view.vmName(vmid);
+    const vm = findVm(state, vmid);
+    const own = vcpus.filter((vcpu) => vcpu.addressSpace?.vmid === vmid);
+    const planned = view.system.vms.planned(name);
+    const end = view.hypervisor.addressSpaces.has(vmid) || vm ? undefined : view.hypervisor.trace.reasons.endOf(name);
+    // Of a primary VM with GenieZone's calls: the resource manager does not know it.
+    const zoned = view.hypervisor.geniezone?.vmOf(vmid);
+    const isPlatform = vmid === Vmid.Primary || vmid === Vmid.ResourceManager;
+    return {
+      id: `vm:${name}`,
+      vmid: hex(vmid),
+      state: vm ? vmStateWord(vm.state) : goneState(view, vmid),
+      via: isPlatform ? "native" : zoned ? "geniezone" : planned?.hypervisor ?? "gunyah",
+      schedule: own.length || vm?.config || !planned ? scheduleOf(own, vm) : planned.schedule,
+      owner: zoned ? view.vm(Vmid.Primary) : vm && !isPlatform ? view.vm(vm.owner) : null,
+      vcpus: own.length,
+      cpu: own.reduce((sum, vcpu) => sum + view.rate(`${view.vcpu(vcpu)} time`, vcpu.usage.time), 0) / 1e9,
+      instructions: String(own.reduce((sum, vcpu) => sum + vcpu.usage.instructions, 0)),
+      memory: planned?.memory ?? (zoned ? memoryOf(zoned) : vm?.memorySize || null),
+      exit: view.system.vms.exitOf(name) ?? null,
+      ended: end?.rule ?? null,
+      why: end ? `why:${end.id}` : null,
+      ...consoleOf(view, name),
+    };
+  });
+  return [...rows, ...withoutVmid(view, new Set(rows.map(({ id }) => id.slice("vm:".length))))];
+}
+
+/** Bytes that its driver has given a GenieZone VM. */
+function memoryOf({ memory }: GzVm): number | null {
+  const { private: hidden, shared } = memory.statistics();
+  return hidden + shared || null;
+}
+
+function consoleOf({ system: { consoles } }: View, name: string): Pick<VmFacts, "console" | "input_refused"> {
+  if (!consoles.has(name)) return { console: null, input_refused: null };
+  return { console: `con:${name}/0`, input_refused: consoles.closed(name) ?? null };
+}
+
+/** VMs that have no VMID. */
+function withoutVmid(view: View, listed: ReadonlySet<string>): VmFacts[] {
+  return view.system.vms.withoutVmid(listed).map((name): VmFacts => {
+    const planned = view.system.vms.planned(name)!;
+    const end = view.hypervisor.trace.reasons.endOf(name);
+    return {
+      id: `vm:${name}`,
+      vmid: null,
+      state: "failed",
+      via: planned.hypervisor,
+      schedule: planned.schedule,
+      owner: null,
+      vcpus: 0,
+      cpu: 0,
+      instructions: "0",
+      memory: planned.memory,
+      exit: view.system.vms.exitOf(name) ?? null,
+      ended: end?.rule ?? null,
+      why: end ? `why:${end.id}` : null,
+      ...consoleOf(view, name),
+    };
+  });
+}
+
+/** The state of a VM that the resource manager does not know. */
+function goneState(view: View, vmid: number): string {
+  if (view.hypervisor.addressSpaces.has(vmid)) return "running";
+  return view.system.vms.hasFailed(vmid) ? "failed" : "stopped";
+}
+
+/** The scheduler of a VM's vCPUs. */
+export function scheduleOf(vcpus: readonly Vcpu[], vm?: Vm): "native" | "proxy" | "own" {
+  if (vcpus.some((vcpu) => vcpu.native)) return "native";
+  const proxy = vcpus.length ? vcpus.some((vcpu) => vcpu.settings.options & VcpuOption.VcpuRunScheduled) : vm?.config?.affinity === "proxy";
+  return proxy ? "proxy" : "own";
+}
+
+/** The devices of one VM. */
+export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVICES>[] {
+  const name = view.vmName(space.vmid);
+  const none = { ipa: null, size: null, peer: null, virq: null, reach: null, metrics: null };
+  const rows: RowOf<typeof DEVICES>[] = space.devices.map(({ ipa, size, device }) => ({
+    ...none,
+    id: `dev:${name}/${hex(ipa)}`,
+    vm: `vm:${name}`,
+    kind: device.name.split(" of ")[0].toLowerCase(),
+    ipa: hex(ipa),
+    size,
+    by: "hypervisor",
+  }));
+  for (const { base, end } of space.vmmioRanges) {
+    rows.push({
+      ...none,
+      id: `dev:${name}/${hex(base)}`,
+      vm: `vm:${name}`,
+      kind: "emulated",
+      ipa: hex(base),
+      size: end - base,
+      by: "its VMM",
+    });
+  }
+  for (const { config, peer, objects } of findVm(view.system.manager.state, space.vmid)?.vdevices ?? []) {
+    const end = objects.flatMap((object) => object.ends).find(({ vmid, virq }) => vmid === space.vmid && virq !== undefined);
+    rows.push({
+      ...none,
+      id: `dev:${name}/${config.type}-${config.label > 0xffff ? hex(config.label) : config.label}`,
+      vm: `vm:${name}`,
+      kind: config.type,
+      by: "hypervisor",
+      peer: peer === undefined ? null : view.vm(peer),
+      virq: end?.virq === undefined ? null : `irq:${name}/${end.virq}`,
+    });
+  }
+  for (const { vm, id, device, ipa, size, intid } of view.system.virtio) {
+    if (vm !== name) continue;
+    rows.push({
+      ...none,
+      id,
+      vm: `vm:${name}`,
+      kind: `virtio-${device.name}`,
+      reach: device instanceof NetDevice ? device.backend?.reach ?? null : null,
+      ipa: ipa === undefined ? null : hex(ipa),
+      size,
+      by: "el2",
+      virq: `irq:${name}/${intid}`,
+      metrics: { ...device.metrics() },
+    });
+  }
+  return rows;
+}

@@ -1,0 +1,129 @@
+// Performs users' actions: each is something that a VM could have done through a hypercall, and
+// input to the run like typing.
+
+import { Intid } from "../../hypervisor/gic/gic-registers.ts";
+import { LPI_FIRST } from "../../hypervisor/gic/its/its-registers.ts";
+import type { Vgic } from "../../hypervisor/gic/vgic.ts";
+import { BalloonDevice } from "../../virtio/balloon/balloon.ts";
+import { InputDevice, type InputEvent } from "../../virtio/input/input.ts";
+import { FaultRuleError, parseFaultRule } from "./fault-rules.ts";
+import type { Action } from "../../queries/action.ts";
+import { QueryError, type View, withPrefix } from "../readers/inspected.ts";
+
+/**
+ * Performs it.
+ * @throws QueryError with the reason if it cannot.
+ */
+export function act(view: View, action: Action): void {
+  switch (action.kind) {
+    case "vm.stop":
+      return view.system.control.stop(withPrefix("vm", action.vm).slice("vm:".length), action.force);
+    case "vm.start":
+      return view.system.control.start(withPrefix("vm", action.vm).slice("vm:".length), "start");
+    case "vm.create":
+      return view.system.control.start(withPrefix("vm", action.vm).slice("vm:".length), "create");
+    case "vm.reset":
+      return view.system.control.start(withPrefix("vm", action.vm).slice("vm:".length), "reset");
+    case "console.break":
+      return view.system.control.sendBreak(action.console);
+    case "rpc.send":
+      return view.system.control.sendRpc(action.id, action.payload);
+    case "queue.send": {
+      const queue = findQueue(view, action.queue);
+      if (queue.isFull) throw new QueryError(`${action.queue} is full: ${queue.count} of ${queue.depth}`);
+      if (action.bytes.length === 0 || action.bytes.length > queue.maximumSize) {
+        throw new QueryError(`${action.queue} takes messages of 1..${queue.maximumSize} bytes, not ${action.bytes.length}`);
+      }
+      return queue.append(action.bytes, true);
+    }
+    case "queue.flush":
+      return findQueue(view, action.queue).flush();
+    case "doorbell.ring": {
+      const wanted = withPrefix("db", action.doorbell);
+      const doorbell = view.objects("doorbell").find((one) => view.object(one) === wanted);
+      if (!doorbell) throw new QueryError(`no queue called "${wanted}"; list them with el2 queue ls`);
+      doorbell.send(action.flags);
+      return;
+    }
+    case "inject.add":
+      return addFault(view, action.rule);
+    case "inject.remove":
+      return removeFault(view, action.rule);
+    case "irq.raise":
+      return raise(view, action.irq);
+    case "balloon.set":
+      return setBalloon(view, action.vm, action.bytes);
+    case "input.send":
+      return sendInput(view, action.vm, action.events);
+    case "vcpu.kill": {
+      const vcpu = view.findVcpu(action.vcpu);
+      if (vcpu.isDead) throw new QueryError(`${action.vcpu} is already ${vcpu.life}`);
+      if (vcpu.isCritical) throw new QueryError(`${action.vcpu} cannot be killed: the system depends on it`);
+      return vcpu.kill();
+    }
+  }
+}
+
+function addFault({ hypervisor }: View, text: string): void {
+  try {
+    hypervisor.faults.add(parseFaultRule(text));
+  } catch (error) {
+    if (!(error instanceof FaultRuleError)) throw error;
+    throw new QueryError(error.message);
+  }
+}
+
+function removeFault({ hypervisor: { faults } }: View, id: string): void {
+  if (id === "all") return faults.clear();
+  if (!faults.remove(withPrefix("inject", id))) {
+    throw new QueryError(`no rule called "${withPrefix("inject", id)}"; list them with el2 inject --list`);
+  }
+}
+
+function findQueue(view: View, id: string) {
+  const wanted = withPrefix("mq", id);
+  const queue = view.objects("msgqueue").find((one) => view.object(one) === wanted && one.state === "active");
+  if (!queue) throw new QueryError(`no queue called "${wanted}"; list them with el2 queue ls`);
+  return queue;
+}
+
+/**
+ * The virtio devices of a VM that are of one class.
+ * @throws QueryError if it has none
+ */
+function devicesOf<D>(view: View, vm: string, type: new (...args: never[]) => D, device: string, option: string): D[] {
+  const name = withPrefix("vm", vm).slice("vm:".length);
+  const found = view.system.virtio.filter((slot) => slot.vm === name).flatMap(({ device }) => device instanceof type ? [device] : []);
+  const known = [...view.system.vms.names.values()];
+  if (!known.includes(name)) throw new QueryError(`no vm:${name}; there are ${known.map((one) => `vm:${one}`).join(", ")}`);
+  if (found.length === 0) throw new QueryError(`vm:${name} has no ${device}; add one with ${option}`);
+  return found;
+}
+
+function setBalloon(view: View, vm: string, bytes: number): void {
+  const [balloon] = devicesOf(view, vm, BalloonDevice, "balloon", 'boot --balloon, or { kind = "balloon" } in its devices');
+  balloon.setTarget(bytes);
+}
+
+function sendInput(view: View, vm: string, events: readonly (readonly InputEvent[])[]): void {
+  const devices = devicesOf(view, vm, InputDevice, "keyboard and no tablet", 'boot --input, or { kind = "input" } in its devices');
+  for (const together of events) {
+    const device = devices.find((one) => together.every((event) => one.has(event)));
+    if (!device) throw new QueryError(`vm:${vm} has a ${devices.map(({ type }) => type).join(" and a ")}, which cannot send this`);
+    if (!device.send(together)) throw new QueryError(`vm:${vm} does not read its ${device.type}: it has no driver, or is slow`);
+  }
+}
+
+function raise(view: View, id: string): void {
+  const match = /^irq:([^/]+)\/(\d+)(?:@(\d+))?$/.exec(withPrefix("irq", id));
+  if (!match) throw new QueryError(`${JSON.stringify(id)} is not an interrupt; use for example irq:debian/960`);
+  const [, vm, intid, index] = match;
+  const vcpu = view.findVcpu(`vcpu:${vm}/${index ?? 0}`);
+  const gic: Vgic = vcpu.gic.gic;
+  if (Number(intid) >= LPI_FIRST && vcpu.gic.lpis?.enabled) {
+    vcpu.gic.lpis.set(Number(intid));
+    return vcpu.gic.settleLpis();
+  }
+  if (Number(intid) >= Intid.SpiEnd) throw new QueryError(`${id}: INTIDs are 0..${Intid.SpiEnd - 1}`);
+  gic.setPending(vcpu.gic, Number(intid));
+}

@@ -1,0 +1,224 @@
+// The text form of rules of injected faults (docs/fault-injection.md):
+//
+//     KIND [FIELD=VALUE ..] [nth=N | nth=N.. | nth=N..M] [every=N] -> EFFECT
+//
+// `dev=debian/blk0` is short for `dev dev=debian/blk0`. A value is a word, or several with commas;
+// `*` matches anything.
+
+import { ErrorCode } from "../../abi/errors.ts";
+import { FAULT_KINDS, type FaultCondition, type FaultEffect, type FaultKind, type FaultRule } from "../../abi/faults.ts";
+import { type HypercallName, HYPERCALLS, type HypercallSignature } from "../../abi/hypercalls.ts";
+import { Errno } from "../../abi/ioctl/errno.ts";
+import { requestNames } from "../../abi/ioctl/decode.ts";
+import { RmError } from "../../abi/rpc/errors.ts";
+import { RPC_MESSAGES } from "../../abi/rpc/messages/all.ts";
+import { matchesWord } from "../../hypervisor/services/faults.ts";
+import { parseDuration } from "../../support/units.ts";
+import { didYouMean } from "../../support/did-you-mean.ts";
+
+/** A user's error in a rule. */
+export class FaultRuleError extends Error {}
+
+/** A kind of operation, and its fields and effects. */
+export interface FaultKindInfo {
+  /** The operations that fail, for display. */
+  readonly doc: string;
+  readonly fields: Readonly<Record<string, string>>;
+  /** Known words per field. */
+  readonly words: Readonly<Record<string, readonly string[]>>;
+  /** Errors that it can answer, with their numbers. */
+  readonly errors: Readonly<Record<string, number>>;
+  /** The effects other than errors, each with its description. */
+  readonly effects: Readonly<Partial<Record<"delay" | "lose" | "double" | "die", string>>>;
+}
+
+const messages = [...RPC_MESSAGES.values()];
+const requests = messages.filter(({ kind }) => kind === "request").map(({ name }) => name);
+const VM = "name of the calling VM";
+
+/** Everything that can be injected. */
+export const FAULTS: Readonly<Record<FaultKind, FaultKindInfo>> = {
+  hvc: {
+    doc: "hypercalls of guests, of the resource manager and of the native host, before capability checks",
+    fields: { name: "the call", vm: VM, vcpu: "VM/INDEX" },
+    words: { name: Object.keys(HYPERCALLS) },
+    errors: without(ErrorCode, "OK"),
+    effects: {
+      delay: "takes this much longer in EL2",
+      lose: "returns OK and does nothing; only calls that return nothing but the error",
+      double: "is executed twice; returns the second result",
+    },
+  },
+  rpc: {
+    doc: "requests to the resource manager, and its notifications",
+    fields: { msg: "the message", vm: "name of the requesting or notified VM", seq: "sequence number", type: "request or notification" },
+    words: { msg: messages.map(({ name }) => name), type: ["request", "notification"] },
+    errors: without(RmError, "OK"),
+    effects: {
+      delay: "is handled this much later; requests only",
+      lose: "is dropped, without a reply",
+      double: "is handled, or sent, twice",
+    },
+  },
+  ioctl: {
+    doc: "ioctls of VMMs on the host's kernel ([host] device)",
+    fields: { name: "the request", pid: "the process" },
+    words: { name: requestNames() },
+    errors: Errno,
+    effects: { delay: "starts after the host's vCPU was busy for this long", lose: "waits for a signal" },
+  },
+  alloc: {
+    doc: "allocations: of a partition's heap, of page tables, and of the resource manager's vIRQs and pages",
+    fields: { what: "heap, tables, virq or page", amount: "bytes of the heap, else a count" },
+    words: { what: ["heap", "tables", "virq", "page"] },
+    errors: { NOMEM: ErrorCode.NOMEM },
+    effects: {},
+  },
+  virq: {
+    doc: "interrupts between a source and a VM",
+    fields: {
+      vm: "the target VM",
+      intid: "its number",
+      vcpu: "VM/INDEX",
+      source: "mq:7, db:3, vcpu:rt/0, obj:41",
+      why: "kind of source",
+    },
+    words: {},
+    errors: {},
+    effects: {
+      delay: "is delivered this much later, if its condition still holds",
+      lose: "is not delivered",
+      double: "is delivered again 100us later",
+    },
+  },
+  dev: {
+    doc: "requests of a virtio device, as its driver makes them available",
+    fields: {
+      dev: "VM/DEVICE, such as host/blk0",
+      op: "read, write, flush, identify, discard, zero of a disk; queue0, queue1.. of others",
+    },
+    words: {},
+    errors: { IOERR: 1 },
+    effects: {
+      delay: "is served this much later",
+      lose: "is never completed",
+      double: "is served twice",
+      die: "the device needs a reset from then on",
+    },
+  },
+  assign: {
+    doc: "calls to the platform's firmware that move memory between VMs",
+    fields: { from: "current owner, such as 3:rwx", to: "new owner" },
+    words: {},
+    errors: { DENIED: RmError.DENIED },
+    effects: {},
+  },
+};
+
+/**
+ * Reads a rule.
+ * @throws FaultRuleError that names the error and the valid words
+ */
+export function parseFaultRule(text: string): FaultRule {
+  const fail = (message: string): never => {
+    throw new FaultRuleError(`${JSON.stringify(text)}: ${message}`);
+  };
+  const parts = text.split("->");
+  if (parts.length !== 2 || parts[1].trim() === "") return fail("no effect; a rule is KIND FIELD=VALUE … -> EFFECT");
+  const [head, ...rest] = parts[0].trim().split(/\s+/);
+  const short = head.startsWith("dev=") ? [head] : [];
+  const name = short.length ? "dev" : head;
+  if (!isKind(name)) return fail(`no kind ${JSON.stringify(head)}${didYouMean(head, FAULT_KINDS, `there are ${FAULT_KINDS.join(", ")}`)}`);
+  const info = FAULTS[name];
+  let [first, last, step] = [1, Infinity, 1];
+  const conditions: FaultCondition[] = [];
+  for (const word of [...short, ...rest]) {
+    const match = /^([a-z]+)(!?=)(.+)$/.exec(word);
+    if (!match) return fail(`${JSON.stringify(word)} is not FIELD=VALUE`);
+    const [, field, operator, value] = match;
+    if (field === "nth") {
+      [first, last] = parseNth(value) ?? fail(`nth=${value} is not a range; use for example nth=3, nth=3.. or nth=3..5, from 1`);
+    } else if (field === "every") step = /^[1-9]\d{0,8}$/.test(value) ? Number(value) : fail(`every=${value} is not a number from 1`);
+    else if (!Object.hasOwn(info.fields, field)) {
+      const fields = [...Object.keys(info.fields), "nth", "every"];
+      return fail(`${name} has no field ${JSON.stringify(field)}${didYouMean(field, fields, `there are ${fields.join(", ")}`)}`);
+    } else conditions.push({ field, negated: operator === "!=", words: parseWords(info, field, value, fail) });
+  }
+  const effect = parseEffect(info, name, parts[1].trim(), fail);
+  checkFit(name, conditions, effect, fail);
+  // A notification has no answer, and no time at which it is handled.
+  if (name === "rpc" && (effect.kind === "error" || effect.kind === "delay")) {
+    conditions.push({ field: "type", negated: false, words: ["request"] });
+  }
+  return { text: text.trim().replaceAll(/\s+/g, " "), kind: name, conditions, first, last, step, effect };
+}
+
+type Fail = (message: string) => never;
+
+function isKind(name: string): name is FaultKind {
+  return (FAULT_KINDS as readonly string[]).includes(name);
+}
+
+function without(codes: Readonly<Record<string, number>>, name: string): Record<string, number> {
+  return Object.fromEntries(Object.entries(codes).filter(([key]) => key !== name));
+}
+
+function parseNth(value: string): [number, number] | undefined {
+  const match = /^([1-9]\d{0,8})(\.\.([1-9]\d{0,8})?)?$/.exec(value);
+  if (!match) return undefined;
+  const first = Number(match[1]);
+  const last = match[3] !== undefined ? Number(match[3]) : match[2] !== undefined ? Infinity : first;
+  return last < first ? undefined : [first, last];
+}
+
+function parseWords({ words: known }: FaultKindInfo, field: string, value: string, fail: Fail): readonly string[] {
+  const prefix = field === "vcpu" ? "vcpu:" : field === "vm" ? "vm:" : field === "dev" ? "dev:" : "";
+  const words = value.split(",").map((word) => prefix !== "" && word.startsWith(prefix) ? word.slice(prefix.length) : word);
+  for (const word of words) {
+    if (known[field] === undefined || known[field].some((one) => matchesWord(word, one))) continue;
+    const few = known[field].length <= 8 ? `there are ${known[field].join(", ")}` : undefined;
+    return fail(`no ${field} ${JSON.stringify(word)}${didYouMean(word, known[field], few)}`);
+  }
+  return words;
+}
+
+function parseEffect({ errors, effects }: FaultKindInfo, kind: FaultKind, text: string, fail: Fail): FaultEffect {
+  const [word, argument, ...more] = text.split(/\s+/);
+  if (more.length > 0 || argument !== undefined && word !== "delay") {
+    return fail(`effect ${JSON.stringify(text)}: too many words`);
+  }
+  if (Object.hasOwn(errors, word)) return { kind: "error", name: word, code: errors[word] };
+  const effect = word.toLowerCase();
+  if (!Object.hasOwn(effects, effect)) {
+    const names = [...Object.keys(effects), ...Object.keys(errors)];
+    const shown = names.length > 24 ? [...names.slice(0, 24), "…"] : names;
+    return fail(`effect ${JSON.stringify(word)} is not one of ${kind}${didYouMean(word, names, `there are ${shown.join(", ")}`)}`);
+  }
+  if (effect !== "delay") return { kind: effect as "lose" | "double" | "die" };
+  const ns = parseDuration(argument ?? "");
+  if (ns === undefined || ns <= 0 || !Number.isInteger(ns)) return fail("delay needs a duration, such as delay 5ms");
+  return { kind: "delay", ns };
+}
+
+/** Checks an effect's requirements on the operations that conditions name. */
+function checkFit(kind: FaultKind, conditions: readonly FaultCondition[], effect: FaultEffect, fail: Fail): void {
+  if (kind === "hvc" && effect.kind === "lose") {
+    const misfit = named(conditions, "name", Object.keys(HYPERCALLS)).find((name) => {
+      const { results }: HypercallSignature = HYPERCALLS[name as HypercallName];
+      return Object.keys(results).length > 0;
+    });
+    if (misfit !== undefined) fail(`${misfit} returns more than an error and cannot be lost unnoticed; name other calls`);
+  }
+  if (kind === "rpc" && (effect.kind === "error" || effect.kind === "delay")) {
+    const meant = named(conditions, "msg", messages.map(({ name }) => name));
+    if (!meant.some((name) => requests.includes(name))) {
+      fail(`${meant.join(", ")}: a notification has no reply; use lose or double`);
+    }
+  }
+}
+
+/** The operations of these that conditions let through by their name. */
+function named(conditions: readonly FaultCondition[], field: string, all: readonly string[]): string[] {
+  const about = conditions.filter((condition) => condition.field === field);
+  return all.filter((name) => about.every(({ negated, words }) => words.some((word) => matchesWord(word, name)) !== negated));
+}

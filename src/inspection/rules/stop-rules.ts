@@ -1,0 +1,250 @@
+// Stop rules: the machine stops at the first event that matches a filter, or before an instruction,
+// to be inspected. A rule changes nothing in the machine: a stopped run continues as the same run.
+
+import { TRACE_KINDS, type TraceEvent } from "../../abi/trace.ts";
+import type { DebugAnswer } from "../../hypervisor/debug/debug-access.ts";
+import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
+import type { DebugControl } from "../../hypervisor/debug/debug-control.ts";
+import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
+import { type Filter, FilterError, parseFilter } from "../../queries/filter.ts";
+import { QueryError, withPrefix } from "../readers/inspected.ts";
+import { eventRow } from "../readers/read-trace.ts";
+import type { BreakPlace, StopChange, StopHit, StopRule } from "../../queries/stop-rule.ts";
+import { TABLES } from "../../queries/tables.ts";
+
+/** Requirements of the rules on the system. */
+export interface StopSystem {
+  readonly hypervisor: () => Hypervisor;
+  /**
+   * Finds a place of code.
+   * @throws QueryError
+   */
+  placeOf(at: string): BreakPlace;
+  /**
+   * A vCPU that executes instructions, and its VM.
+   * @throws QueryError
+   */
+  vcpuOf(id: string): { readonly vm: string; readonly vcpu: Vcpu };
+  /**
+   * The stops of a VM.
+   * @throws QueryError if a debugger has one.
+   */
+  controlOf(vm: string): DebugControl;
+  /** No VM is stopped by these rules any more. */
+  releaseControl(): void;
+}
+
+type Armed = StopRule & ({ readonly kind: "event"; readonly filter: Filter } | { readonly kind: "place"; readonly place: BreakPlace });
+
+/** The rules of one machine. */
+export class StopRules {
+  readonly #rules: Armed[] = [];
+  #count = 0;
+  #endListening: (() => void) | undefined;
+  #pending: StopHit | undefined;
+  /** The VM with breakpoints, and its stops. */
+  #control: { readonly vm: string; readonly control: DebugControl } | undefined;
+  /** A vCPU at a breakpoint: it executes that instruction before breakpoints count again. */
+  #at: Vcpu | undefined;
+  #step: { readonly vcpu: Vcpu; left: number } | undefined;
+  #muted = false;
+
+  constructor(readonly system: StopSystem) {}
+
+  /** The rules, oldest first. */
+  get rules(): readonly StopRule[] {
+    return this.#rules;
+  }
+
+  /** The VM that has breakpoints. */
+  get vm(): string | undefined {
+    return this.#control?.vm;
+  }
+
+  /**
+   * Adds or removes a rule.
+   * @throws FilterError, QueryError
+   */
+  change(change: StopChange): void {
+    switch (change.kind) {
+      case "event":
+        this.#rules.push({ ...this.#make("event", change.filter), kind: "event", filter: parseFilter(change.filter, TABLES.events) });
+        return this.#listen();
+      case "place":
+        return this.#break(change.at);
+      case "step":
+        return this.#begin(change.vcpu, change.count);
+      case "remove":
+        return this.#remove(change.rule);
+    }
+  }
+
+  /**
+   * Whether what suspended the machine was one of these rules: the hit; `"passed"`: only the way on
+   * from a breakpoint; undefined: neither.
+   */
+  take(): StopHit | "passed" | undefined {
+    const stop = this.#control?.control.takeStop();
+    if (stop?.cause === "breakpoint") {
+      this.#at = stop.vcpu;
+      this.#reached(stop.vcpu);
+    }
+    const hit = this.#pending;
+    this.#pending = undefined;
+    if (hit && this.#step) this.#cancelStep();
+    if (!hit && stop?.cause === "step" && this.#step) return this.#stepped(this.#step) ?? "passed";
+    return hit ?? (stop ? "passed" : undefined);
+  }
+
+  /** Continues the machine: from a breakpoint by one instruction first. */
+  goOn(): void {
+    const first = this.#step?.vcpu ?? this.#at;
+    if (first) this.#control?.control.goOn(first);
+    this.#at = undefined;
+  }
+
+  /** Does something to the machine without stopping it. */
+  muted(work: () => void): void {
+    const places = this.#places();
+    this.#muted = true;
+    for (const { address } of places) this.#control?.control.remove(address);
+    try {
+      work();
+    } finally {
+      this.#muted = false;
+      this.#pending = undefined;
+      this.#control?.control.takeStop();
+      for (const { address } of places) this.#control?.control.insert(address);
+    }
+  }
+
+  #make<K extends StopRule["kind"]>(kind: K, text: string): StopRule & { readonly kind: K } {
+    return { id: `stop:${++this.#count}`, kind, text, hits: 0, last: undefined };
+  }
+
+  #places(): BreakPlace[] {
+    return this.#rules.flatMap((rule) => rule.kind === "place" ? [rule.place] : []);
+  }
+
+  #controlOf(vm: string): DebugControl {
+    if (this.#control && this.#control.vm !== vm) {
+      throw new QueryError(`vm:${this.#control.vm} has breakpoints; one VM at a time: el2 break --remove all, then again`);
+    }
+    this.#control ??= { vm, control: this.system.controlOf(vm) };
+    return this.#control.control;
+  }
+
+  /** No VM is held for these rules when none of them needs it. */
+  #release(): void {
+    if (!this.#control || this.#step || this.#places().length) return;
+    this.#control = this.#at = undefined;
+    this.system.releaseControl();
+  }
+
+  #begin(id: string, left: number): void {
+    const { vm, vcpu } = this.system.vcpuOf(id);
+    this.#controlOf(vm).goOn(vcpu);
+    this.#step = { vcpu, left };
+  }
+
+  /** Something else has stopped the machine before. */
+  #cancelStep(): void {
+    this.#control?.control.goOn(undefined);
+    this.#step = undefined;
+    this.#release();
+  }
+
+  /** A vCPU has executed an instruction that was asked for. */
+  #stepped(step: { readonly vcpu: Vcpu; left: number }): StopHit | undefined {
+    const { vcpu } = step;
+    if (--step.left > 0) {
+      this.#control?.control.goOn(vcpu);
+      return undefined;
+    }
+    this.#step = undefined;
+    this.#release();
+    return { rule: "step", text: this.#where(vcpu) };
+  }
+
+  #where(vcpu: Vcpu): string {
+    return `vcpu:${this.system.hypervisor().names.vcpu(vcpu)} at 0x${vcpu.registers.pc.toString(16).padStart(16, "0")}`;
+  }
+
+  #break(at: string): void {
+    const place = this.system.placeOf(at);
+    if (!this.#controlOf(place.vm).insert(place.address)) {
+      this.#release();
+      throw new QueryError(`${at}: no instruction can be there, or there are too many breakpoints`);
+    }
+    this.#rules.push({ ...this.#make("place", at), kind: "place", place });
+  }
+
+  #remove(id: string): void {
+    const wanted = withPrefix("stop", id);
+    const gone = id === "all" ? [...this.#rules] : this.#rules.filter((rule) => rule.id === wanted);
+    if (!gone.length && id !== "all") throw new QueryError(`no rule called "${wanted}"; list them with el2 break --list`);
+    for (const rule of gone) {
+      this.#rules.splice(this.#rules.indexOf(rule), 1);
+      if (rule.kind !== "place") continue;
+      const shared = this.#places().some(({ address }) => address === rule.place.address);
+      if (!shared) this.#control?.control.remove(rule.place.address);
+    }
+    this.#listen();
+    this.#release();
+  }
+
+  #listen(): void {
+    const wanted = this.#rules.some(({ kind }) => kind === "event");
+    if (wanted) this.#endListening ??= this.system.hypervisor().trace.listen(TRACE_KINDS, (event) => this.#see(event));
+    else {
+      this.#endListening?.();
+      this.#endListening = undefined;
+    }
+  }
+
+  #see(event: TraceEvent): void {
+    if (this.#muted || this.#pending) return;
+    const row = eventRow(event);
+    const rule = this.#rules.find((one) => one.kind === "event" && one.filter.matches(row));
+    if (!rule) return;
+    this.#hit(rule, eventText(row));
+    const { machine, scheduler } = this.system.hypervisor();
+    scheduler.disturb();
+    machine.suspend();
+  }
+
+  /** A vCPU has stopped before an instruction. */
+  #reached(vcpu: Vcpu): void {
+    const { pc } = vcpu.registers;
+    const rule = this.#rules.find((one) => one.kind === "place" && one.place.address === pc);
+    if (rule) this.#hit(rule, `${this.#where(vcpu)}, ${rule.text}`);
+  }
+
+  #hit(rule: StopRule, text: string): void {
+    rule.hits++;
+    rule.last = { time: this.system.hypervisor().now, text };
+    this.#pending = { rule: rule.id, text };
+  }
+}
+
+function eventText({ id, vcpu, kind, text }: ReturnType<typeof eventRow>): string {
+  return [id, vcpu, kind, text].filter((word) => word !== null).join(" ");
+}
+
+/** A debugger stops at events that a filter lets through; at none without one. */
+export function stopAtEvents(control: DebugControl, filter: string | undefined): DebugAnswer {
+  if (filter === undefined) control.stopAtEvents(undefined);
+  else {
+    try {
+      const parsed = parseFilter(filter, TABLES.events);
+      control.stopAtEvents((event) => {
+        const row = eventRow(event);
+        return parsed.matches(row) ? eventText(row) : undefined;
+      });
+    } catch (error) {
+      if (!(error instanceof FilterError)) throw error;
+      return { kind: "refused", message: error.marked };
+    }
+  }
+  return { kind: "done" };
+}

@@ -1,0 +1,126 @@
+// An event in one line: a sentence in the field's words for frequent events, name and fields for
+// the rest.
+
+import type { TraceEvent, TraceFields } from "../../abi/trace.ts";
+import { VcpuRunState } from "../../abi/words.ts";
+import { UNSEEN } from "./event-log.ts";
+import { hex } from "../../queries/table.ts";
+import { registerWords } from "./register-words.ts";
+
+type Sentence = (event: TraceEvent) => string | undefined;
+
+/** Kinds with sentences for some events. */
+const SENTENCES: { readonly [kind: string]: Sentence | undefined } = {
+  sched: ({ name, fields }) => switched(name, fields),
+  virq: ({ name, fields }) => raised(name, fields),
+  mmio: ({ name, fields }) => accessed(name, fields),
+  trap: ({ name, fields }) => registerAccessed(name, fields),
+  psci: ({ name, fields, result }) => {
+    const call = psciCall(name, fields);
+    return call && `${call}${result ? ` -> ${result.name}` : ""}`;
+  },
+  hvc: ({ name, fields, result }) => {
+    if (name !== "vcpu_run" || !result?.fields) return undefined;
+    const left = runState(result.fields);
+    const vcpu = Object.values(fields).find((value) => typeof value === "string");
+    return left && `${name} ${vcpu ?? "?"}: ${left}`;
+  },
+};
+
+/** The sentence of an event; undefined if its name and fields say it. */
+export function eventSentence(event: TraceEvent): string | undefined {
+  return SENTENCES[event.kind]?.(event);
+}
+
+const short = (id: unknown) => String(id).replace(/^vcpu:/, "");
+
+/** Another vCPU runs on a physical CPU. */
+function switched(name: string, { from, to, blocked }: TraceFields): string | undefined {
+  if (name === UNSEEN) return "scheduling is not recorded from here on";
+  if (name !== "run" && name !== "idle") return undefined;
+  const before = typeof blocked === "string" ? `${short(from)} waits for ${blocked}` : undefined;
+  if (name === "idle") return before ? `${before}; nobody else can run` : "nobody can run";
+  if (typeof from !== "string") return `${short(to)} runs`;
+  return before ? `${before}; ${short(to)} runs` : `${short(from)} yields to ${short(to)}`;
+}
+
+/** Why an interrupt's line goes up, by what its source says. */
+const CAUSES: Readonly<Record<string, string>> = {
+  "not full": "has room",
+  "not empty": "is not empty",
+  "flags": "has flags set",
+  "halted": "has halted",
+  "wants to run": "wants to run",
+};
+
+function raised(name: string, { irq, source, why, vcpu }: TraceFields): string | undefined {
+  const verb = { assert: "raise", pulse: "raise", deassert: "lower" }[name];
+  if (!verb || typeof why !== "string") return undefined;
+  const on = typeof vcpu === "number" ? ` of vCPU ${vcpu}` : "";
+  const cause = CAUSES[why];
+  if (name === "deassert") return `${verb} ${irq}${on}: ${source}`;
+  return `${verb} ${irq}${on}: ${source} ${cause ?? why}`;
+}
+
+function accessed(name: string, { address, size, value, target }: TraceFields): string | undefined {
+  if (name !== "read" && name !== "write" || typeof size !== "number") return undefined;
+  const bytes = size === 1 ? "1 byte" : `${size} bytes`;
+  const what = value === undefined ? "" : name === "read" ? ` = ${valueText(value)}` : ` of ${valueText(value)}`;
+  const who = target === "vmm" ? "its VMM answers" : `${target} answers`;
+  return name === "read" ? `read ${bytes} at ${address}${what}; ${who}` : `write ${bytes}${what} to ${address}; ${who}`;
+}
+
+/** A system register that EL2 handles; the one who executed the instruction is the event's vCPU. */
+function registerAccessed(name: string, { access, value, undefined: isUndefined }: TraceFields): string | undefined {
+  if (access !== "read" && access !== "write") return undefined;
+  const words = typeof value === "bigint" ? registerWords(name, value) : undefined;
+  return `${access} ${name}${isUndefined ? ": the instruction is UNDEFINED" : ` = ${valueText(value)}`}${words ? ` (${words})` : ""}`;
+}
+
+const valueText = (value: unknown) => typeof value === "bigint" ? hex(value) : String(value);
+
+function psciCall(name: string, { args }: TraceFields): string | undefined {
+  if (!Array.isArray(args)) return undefined;
+  const [first, second, third] = args.map((arg) => typeof arg === "bigint" ? arg : 0n);
+  switch (name) {
+    case "CPU_ON":
+      return `${name} CPU ${hex(first)}, entry ${hex(second)}, context ${hex(third)}`;
+    case "AFFINITY_INFO":
+      return `${name} CPU ${hex(first)}`;
+    case "FEATURES":
+      return `${name} of function ${hex(first)}`;
+    case "VERSION":
+    case "CPU_OFF":
+    case "SYSTEM_OFF":
+    case "SYSTEM_RESET":
+      return name;
+    default:
+      return undefined;
+  }
+}
+
+/** How vcpu_run came back. */
+function runState({ vcpu_state: state, state_data_0: first, state_data_1: second, state_data_2: third }: TraceFields): string | undefined {
+  switch (state) {
+    case VcpuRunState.Ready:
+      return "its time is over";
+    case VcpuRunState.ExpectsWakeup:
+      return "it waits for an interrupt";
+    case VcpuRunState.PoweredOff:
+      return "it is powered off";
+    case VcpuRunState.Blocked:
+      return "it is blocked";
+    case VcpuRunState.AddrspaceVmmioRead:
+      return `read of ${second} ${second === 1n ? "byte" : "bytes"} at ${valueText(first)}, its VMM answers`;
+    case VcpuRunState.AddrspaceVmmioWrite:
+      return `write of ${valueText(third)} (${second} ${second === 1n ? "byte" : "bytes"}) to ${valueText(first)}, its VMM answers`;
+    case VcpuRunState.Fault:
+      return first === 0n ? "it took a fault that nobody handles" : "its watchdog was not served in time";
+    case VcpuRunState.PageFault:
+      return `${second ? "write to" : "access to"} ${valueText(first)}, which has no page`;
+    case VcpuRunState.PsciSystemReset:
+      return "it asked for a reset (PSCI SYSTEM_RESET)";
+    default:
+      return undefined;
+  }
+}

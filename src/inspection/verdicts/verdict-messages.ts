@@ -1,0 +1,47 @@
+// Verdicts on messages that nobody will receive: the devicetree of a VM names a peer that does not
+// exist, or the peer has failed.
+
+import type { Vdevice } from "../../resource-manager/state/state.ts";
+import { Msgqueue } from "../../hypervisor/ipc/msgqueue.ts";
+import type { View } from "../readers/inspected.ts";
+import type { VmFacts } from "../readers/read-vms.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** The defect of the VM at the other end of a vdevice; undefined if it is or may come. */
+function absence(view: View, { config }: Vdevice, hasFailed: (vm: string) => boolean): string | undefined {
+  // VMs that a guest makes, and those that other kinds of names mean, are not known in advance.
+  const [, name] = config.peerDefault ? [] : /^vm-name:(.*)$/.exec(config.peer ?? "") ?? [];
+  if (name === undefined || view.system.vms.plans.size === 0) return undefined;
+  if (hasFailed(`vm:${name}`)) return `vm:${name}, which has failed`;
+  return view.system.vms.plans.has(name) ? undefined : `${config.peer}, which does not exist`;
+}
+
+const vdevicesOf = (view: View, vm: VmFacts) => view.system.manager.state.vms.find(({ vmid }) => vmid === Number(vm.vmid))?.vdevices ?? [];
+
+const labelOf = ({ config }: Vdevice) => `${config.path.split("/").at(-1)}, label ${config.label}`;
+
+/** Messages of a VM that wait in a queue and have no receiver. */
+export function undelivered(view: View, vm: VmFacts, hasFailed: (vm: string) => boolean): Verdict | undefined {
+  for (const device of vdevicesOf(view, vm)) {
+    if (device.config.type !== "message-queue-pair" || device.objects.length === 0) continue;
+    const queue = view.rootObject(device.objects[0].cap), whom = absence(view, device, hasFailed);
+    if (!(queue instanceof Msgqueue) || queue.count === 0 || whom === undefined) continue;
+    const id = view.object(queue);
+    const what = queue.count === 1 ? "1 message" : `${queue.count} messages`;
+    return {
+      verdict: "lost",
+      text: `${what} in ${id} (${labelOf(device)}) ${queue.count === 1 ? "is" : "are"} for ${whom}`,
+      evidence: [`devicetree node ${device.config.path} names its peer "${device.config.peer}"`],
+      next: `el2 queue ring ${id}`,
+    };
+  }
+  return undefined;
+}
+
+/** Vdevices of a VM whose peer does not exist, as evidence. */
+export function peerless(view: View, vm: VmFacts): string[] {
+  return vdevicesOf(view, vm).flatMap((device) => {
+    const whom = absence(view, device, () => false);
+    return whom === undefined ? [] : [`${device.config.path} (label ${device.config.label}): its peer is ${whom}`];
+  });
+}
