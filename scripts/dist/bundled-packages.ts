@@ -27,28 +27,18 @@ export async function moduleGraph(file: string): Promise<ModuleGraph> {
   return JSON.parse(await outputOf("deno info", Deno.execPath(), ["info", "--json", file], ROOT));
 }
 
-/** Those with code in the bundle of `main.ts`, by name, and the font. @param bundle its path */
+/** Those with code in the bundle of `main.ts`, by name. @param bundle its path */
 export async function bundledPackages(bundle: string): Promise<BundledPackage[]> {
   const { npmPackages } = await moduleGraph("main.ts");
   // The bundler leaves the path of each module in a comment.
   const paths = (await Deno.readTextFile(bundle)).match(/^\/\/ \S+$/gm)?.join("\n") ?? "";
   const lock = JSON.parse(await Deno.readTextFile(`${ROOT}deno.lock`)) as { npm: Record<string, { integrity: string }> };
   const ids = Object.keys(npmPackages).filter((id) => paths.includes(`/${npmPackages[id].name}/${npmPackages[id].version}/`)).sort();
-  const packages = await Promise.all(ids.map(async (id) => {
+  return await Promise.all(ids.map(async (id) => {
     const { name, version, localPath } = npmPackages[id];
     const { license } = JSON.parse(await Deno.readTextFile(`${localPath}/package.json`)) as { license: string };
     return { name, version, license, notice: await licenseText(localPath), sha512: hex(lock.npm[id].integrity) };
   }));
-  return [...packages, await font()];
-}
-
-/** The letters of `el2 screenshot FILE.png`. */
-async function font(): Promise<BundledPackage> {
-  const file = await Deno.readFile(`${ROOT}assets/font/spleen-12x24.hex`);
-  const [, version] = /, version ([\d.]+):/.exec(new TextDecoder().decode(file.subarray(0, 200)))!;
-  const notice = (await Deno.readTextFile(`${ROOT}assets/font/license.txt`)).trim();
-  const sha512 = new Uint8Array(await crypto.subtle.digest("SHA-512", file)).toHex();
-  return { name: "spleen", version, license: "BSD-2-Clause", notice, sha512, purl: "pkg:github/fcambus/spleen" };
 }
 
 async function licenseText(folder: string): Promise<string> {
@@ -65,5 +55,5 @@ function hex(integrity: string): string {
 /** The notices as a text file. */
 export function noticesText(packages: readonly BundledPackage[]): string {
   const parts = packages.map(({ name, version, license, notice }) => `${name} ${version} (${license})\n\n${notice}\n`);
-  return `The file el2.js contains these packages of npm, and the font spleen.\n\n${parts.join(`\n${"-".repeat(72)}\n\n`)}`;
+  return `The file el2.js contains these packages of npm.\n\n${parts.join(`\n${"-".repeat(72)}\n\n`)}`;
 }

@@ -108,7 +108,7 @@ Copyright: 2018-2026 the Deno authors
 License: MIT
 ${field(license.trim())}
 Comment:
- el2.js contains these packages of npm, and the font spleen.
+ el2.js contains these packages of npm.
  .
 ${field(notices)}
 `;

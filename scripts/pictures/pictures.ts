@@ -7,6 +7,8 @@ import { type Size, Stage } from "../../src/cli/start/stage.ts";
 import { planText } from "../../src/configuration/plan-run.ts";
 import { picture } from "../../src/tui/look/picture.ts";
 import type { ThemeName } from "../../src/tui/look/themes.ts";
+import { textBytes } from "../../src/tui/terminal/keys.ts";
+import type { StopChange } from "../../src/queries/stop-rule.ts";
 
 /** A picture that was made. */
 export interface MadePicture {
@@ -18,7 +20,6 @@ export interface MadePicture {
 /** The size, where a picture has no other. */
 const SIZE: Size = { columns: 120, rows: 36 };
 const SMALL: Size = { columns: 80, rows: 24 };
-export const CAST: Size = { columns: 100, rows: 30 };
 const THEMES: readonly ThemeName[] = ["dark", "light"];
 
 /** The parcel that ping has of the host: the first one lent to it. */
@@ -60,22 +61,33 @@ async function both(session: Stage, name: string, title: string): Promise<MadePi
   return made;
 }
 
-/** The host wants its memory back, which ping still has. */
-async function reclaim(session: Stage): Promise<void> {
-  await session.act({ kind: "rpc.send", id: MEM_RECLAIM.id, payload: encodeRequest(MEM_RECLAIM, RECLAIM) });
-  await session.runTo(`kind=rpc name=${MEM_RECLAIM.name}`);
+/** Runs to the first event that a filter lets through, and stays there. */
+async function runTo(session: Stage, filter: string): Promise<void> {
+  await runToStop(session, { kind: "event", filter }, filter);
 }
 
-/** The command line that makes the cast of a minute; its script is beside this file. */
-export function tourCast(file: string): string[] {
-  const script = new URL("tour.txt", import.meta.url).pathname;
-  return ["cast", file, "--run", "demo", "--script", script, "--theme", "dark", "--size", `${CAST.columns}x${CAST.rows}`];
+async function runToStop(session: Stage, rule: StopChange, what: string): Promise<void> {
+  await done(session, session.asker.stopRule(rule));
+  await session.runToStop(what);
+  await done(session, session.asker.stopRule({ kind: "remove", rule: "all" }));
+}
+
+/** @throws Error that an answer has */
+async function done(session: Stage, answer: Promise<string | undefined>): Promise<void> {
+  const error = await session.answered(answer);
+  if (error !== undefined) throw new Error(error);
+}
+
+/** The host wants its memory back, which ping still has. */
+async function reclaim(session: Stage): Promise<void> {
+  await done(session, session.asker.act({ kind: "rpc.send", id: MEM_RECLAIM.id, payload: encodeRequest(MEM_RECLAIM, RECLAIM) }));
+  await runTo(session, `kind=rpc name=${MEM_RECLAIM.name}`);
 }
 
 /** The pictures of the demo alone. */
 export async function demoPictures(): Promise<MadePicture[]> {
   using session = await open("demo", await Deno.readTextFile(DEMO));
-  await session.runTo("kind=hvc vm=ping t>1.2s");
+  await runTo(session, "kind=hvc vm=ping t>1.2s");
   await session.pressAll(["7", "/about=ping\r"], SIZE);
   const rpc = await both(session, "rpc", "the requests that create a VM, and who answers them");
   await session.pressAll(["1"], SIZE);
@@ -83,7 +95,8 @@ export async function demoPictures(): Promise<MadePicture[]> {
   await session.pressAll(["0"], SIZE);
   const why = await both(session, "why", "why a request was refused: the chain, the rule, and the way out");
   await session.pressAll(["1"], SIZE);
-  await session.move({ kind: "event", filter: "kind=hvc vm=ping" });
+  const moved = await session.answered(session.asker.move({ kind: "event", filter: "kind=hvc vm=ping" }));
+  if ("error" in moved) throw new Error(moved.error);
   const past = await both(session, "past", "two events before a refusal, with a scrubber that leads back to now");
   return [...rpc, ...why, ...past];
 }
@@ -93,9 +106,9 @@ export async function debianPictures(): Promise<MadePicture[]> {
   const demo = await Deno.readTextFile(DEMO);
   const configuration = demo.replace('memory = "96MiB"', 'memory = "384MiB"').replace("[link]", `${DEBIAN}\n[link]`);
   using session = await open("demo with debian", configuration);
-  await session.runTo("kind=virq vm=debian t>2s");
-  session.input("debian", "uname -a; while :; do :; done &\n");
-  await session.runTo("kind=virq vm=debian t>2.2s");
+  await runTo(session, "kind=virq vm=debian t>2s");
+  session.send({ kind: "input", console: "debian", bytes: textBytes("uname -a; while :; do :; done &\n") });
+  await runTo(session, "kind=virq vm=debian t>2.2s");
   await reclaim(session);
   await session.pressAll(["j", "j", "j"], SIZE);
   const overview = await both(session, "overview", "virtual machines, what each does or waits for, a console, a refusal");
@@ -105,10 +118,10 @@ export async function debianPictures(): Promise<MadePicture[]> {
   await session.pressAll([`:ipa:ping/${LENT}\r`], SIZE);
   const memory = await both(session, "memory", "physical memory by who can reach it, a page's owner and mappings, limits");
   await session.pressAll(["8"], SIZE);
-  await session.runTo("kind=virq vm=debian t>2.211s");
+  await runTo(session, "kind=virq vm=debian t>2.211s");
   const scheduler = await both(session, "scheduler", "which vCPU ran on each physical CPU, and who waited");
   await session.pressAll([":vcpu:debian/0\r"], SIZE);
-  await session.runToPlace("debian:tick_sched_timer");
+  await runToStop(session, { kind: "place", at: "debian:tick_sched_timer" }, "tick_sched_timer");
   const vcpus = await both(session, "vcpus", "a vCPU stopped in a kernel function: registers, code, call stack, exits");
   return [...overview, terminal, ...memory, ...scheduler, ...vcpus];
 }

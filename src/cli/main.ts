@@ -7,7 +7,6 @@ import { registerBench } from "./commands/bench.ts";
 import { registerBoot } from "./commands/boot.ts";
 import { registerBreak } from "./commands/break.ts";
 import { registerCaps } from "./commands/caps.ts";
-import { registerCast } from "./commands/cast.ts";
 import { registerCompletion } from "./commands/completion.ts";
 import { registerConsole } from "./commands/console.ts";
 import { registerDap } from "./commands/dap.ts";
@@ -100,7 +99,6 @@ const COMMANDS: readonly CommandGroup[] = [
     registerSnapshot,
     registerState,
     registerScreenshot,
-    registerCast,
   ]],
   ["Test and measure:", [registerTest, registerBench, registerDoctor]],
   ["Reference:", [

@@ -66,12 +66,8 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
         assert.deepEqual(wrong, ["", ""], info);
       }
 
-      // The letters of its pictures are in the build.
-      await user.output("screenshot", "a.png", "--recording", "demo.rec", "--size", "80x24");
-      assert.match(new TextDecoder("latin1").decode(await Deno.readFile(`${user.here}/a.png`)), /^.PNG/);
-      await user.write("steps", "keys 5\nwait 1s\n");
-      await user.output("cast", "a.cast", "--run", "demo", "--script", "steps", "--size", "60x16");
-      assert.equal(JSON.parse((await user.read("a.cast")).split("\n")[0]).version, 2);
+      await user.output("screenshot", "a.svg", "--recording", "demo.rec", "--size", "80x24");
+      assert.match(await user.read("a.svg"), /^<svg /);
     }),
   );
 

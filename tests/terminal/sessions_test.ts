@@ -398,22 +398,3 @@ Deno.test("a run without a screen ends in order when its terminal goes away: its
     await Deno.remove(folder, { recursive: true });
   }
 });
-
-Deno.test("el2 cast records the screens of this terminal until q, and not what is typed", async () => {
-  await using s = await session();
-  const file = `${s.folder}/a.cast`;
-  await using one = await TmuxTerminal.start(`${shell(s.folder, "cast", file)}; echo "left with $?"; exec sleep 1000`, 100, 30);
-  await one.until(/(hello from EL1|tick \d)/);
-  await one.keys("7");
-  await one.until(/VM_START/);
-  await one.keys("q");
-  assert.match(await one.until(/left with 0/), /a\.cast: \d+\.\d s of s/);
-  const [header, ...events] = (await Deno.readTextFile(file)).trimEnd().split("\n").map((line) => JSON.parse(line));
-  assert.deepEqual([header.width, header.height], [100, 30]);
-  assert.ok(Math.abs(header.timestamp - Date.now() / 1000) < 600);
-  assert.ok(events.every(([, kind]: [number, string]) => kind === "o"));
-  const output = events.map(([, , data]: [number, string, string]) => data).join("");
-  assert.match(output, /^\x1b\[\?1049h/);
-  assert.match(output, /VM_START/);
-  assert.match(output, /\x1b\[\?1049l$/);
-});

@@ -1,9 +1,7 @@
 // The pictures of the documentation are those of real runs: each is made again and compared.
 
 import assert from "node:assert/strict";
-import { Emulator } from "./emulator.ts";
-import { inProcess } from "../cli/in-process.ts";
-import { CAST, debianPictures, demoPictures, type MadePicture, tourCast } from "../../scripts/pictures/pictures.ts";
+import { debianPictures, demoPictures, type MadePicture } from "../../scripts/pictures/pictures.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const FOLDER = new URL("../../docs/pictures/", import.meta.url);
@@ -49,50 +47,6 @@ function assertSame(made: readonly MadePicture[]): void {
 
 Deno.test("pictures of the demo show what a run of it shows (deno task pictures draws them)", async () => {
   assertSame(await demoPictures());
-});
-
-/** The terminal's text when each chapter of a cast ends, and the length of the cast, s. */
-async function chapters(cast: string): Promise<{ shown: Record<string, string[]>; seconds: number }> {
-  const [header, ...events] = cast.trimEnd().split("\n").map((line) => JSON.parse(line));
-  assert.deepEqual([header.version, header.width, header.height], [2, CAST.columns, CAST.rows]);
-  const emulator = new Emulator(CAST.columns, CAST.rows);
-  const shown: Record<string, string[]> = {};
-  let chapter = "", seconds = 0;
-  const close = () => {
-    const rows = Array.from({ length: CAST.rows }, (_, y) => emulator.terminal.buffer.active.getLine(y)!.translateToString(true));
-    if (chapter) shown[chapter] = rows.map(masked);
-  };
-  for (const [time, kind, data] of events as [number, string, string][]) {
-    assert.ok(time >= seconds);
-    seconds = time;
-    if (kind === "o") await emulator.write(data);
-    else if (kind === "m") close();
-    if (kind === "m") chapter = data;
-  }
-  close();
-  return { shown, seconds };
-}
-
-Deno.test("the cast of a minute is what el2 cast makes of its script (deno task pictures draws it)", async () => {
-  const file = await Deno.makeTempFile({ suffix: ".cast" });
-  const { code, stderr } = await inProcess(tourCast(file), { NO_COLOR: "1" });
-  assert.equal(code, 0, stderr);
-  const made = await Deno.readTextFile(file);
-  await Deno.remove(file);
-  const { shown, seconds } = await chapters(made);
-  assert.ok(seconds > 50 && seconds < 75, `${seconds} s`);
-  const kept = (await chapters(await Deno.readTextFile(new URL("tour.cast", FOLDER)))).shown;
-  assert.deepEqual(Object.keys(shown), Object.keys(kept));
-  // Graphs, states and the newest events depend on when the screens asked.
-  const still = (chapter: string, rows: readonly string[]) =>
-    /request|refused|page/.test(chapter)
-      ? rows
-      : rows.filter((row, y) => y < 2 || y < 17 && /^│.*(?: 0x\w\w | vCPU \d )/.test(row)).map((row) => row.slice(0, 18));
-  for (const [chapter, rows] of Object.entries(shown)) {
-    assert.ok(still(chapter, rows).length >= 2, chapter);
-    assert.deepEqual(still(chapter, rows), still(chapter, kept[chapter]), chapter);
-  }
-  assert.ok(made.length < 200_000, `${made.length} bytes`);
 });
 
 // Their figures are those of the kernel that Debian had when they were drawn.

@@ -20,7 +20,7 @@ export const ALL_RIGHTS = ["read", "write", "env", "net", "run", ...NEVER] as co
  * Commands that start programs: an editor, sessions, apt, QEMU. A word that is not a command may be
  * an option of the demo, which has a screen.
  */
-const STARTING = new Set(["boot", "run", "up", "attach", "record", "replay", "snapshot", "guests", "mcp", "bench", "cast", "tour"]);
+const STARTING = new Set(["boot", "run", "up", "attach", "record", "replay", "snapshot", "guests", "mcp", "bench", "tour"]);
 
 /** A kind of process, for `el2 doctor --rights`. */
 export interface ProcessRights {

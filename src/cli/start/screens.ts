@@ -1,8 +1,6 @@
 // Sessions on a terminal: the TUI, for a machine of this process and for sessions that run
 // elsewhere.
 
-import type { CastFile } from "./cast-file.ts";
-import { CastTerminal } from "./cast-terminal.ts";
 import { commandOptions } from "./command-programs.ts";
 import { ownProgram } from "./own-program.ts";
 import { ownPrograms } from "./own-programs.ts";
@@ -38,11 +36,6 @@ let process: TerminalPort | undefined;
 /** The process's only terminal. */
 function terminalOfProcess(): TerminalPort {
   return process ??= new ProcessTerminal();
-}
-
-/** From now on, output for the process's terminal also goes into a cast. */
-export function castScreens(cast: CastFile): void {
-  process = new CastTerminal(terminalOfProcess(), cast);
 }
 
 /** Shows a machine of this process from its start, and returns the exit code. */

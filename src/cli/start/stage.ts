@@ -1,5 +1,5 @@
-// A machine with its screens and without a terminal, for `el2 screenshot`, `el2 cast` and the
-// pictures of the documentation: a session that runs, a recording, or a new machine.
+// A machine with its screens and without a terminal, for `el2 screenshot` and the pictures of the
+// documentation: a session that runs, a recording, or a new machine.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { surroundings } from "./surroundings.ts";
@@ -8,13 +8,11 @@ import { giveUp, needsNetwork } from "../common/rights.ts";
 import { Asker } from "../../control/asker.ts";
 import { DEFAULT_UI, type FileUi } from "../../configuration/schema.ts";
 import type { RemoteSession } from "../../control/remote.ts";
-import type { MachineSample, Move, Request, SessionEvent } from "../../protocol/protocol.ts";
+import type { Request, SessionEvent } from "../../protocol/protocol.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
-import type { Action } from "../../queries/action.ts";
 import { connectEmbedded } from "../../session/client.ts";
 import { Screen } from "../../tui/terminal/cells.ts";
 import type { ColorDepth } from "../../tui/terminal/color.ts";
-import { textBytes } from "../../tui/terminal/keys.ts";
 import { Offscreen } from "../../tui/app/offscreen.ts";
 
 /** Wall time (ms) after which a machine that has not come to its place is an error. */
@@ -52,21 +50,19 @@ interface Connected {
 export class Stage implements Disposable {
   readonly #client: Connected;
   readonly #screens: Offscreen;
-  readonly #asker: Asker;
-  /** Time (ms) of the screens that passed without anything to wait for. */
+  /** Time (ms) by which the clock of the screens is ahead. */
   #skipped = 0;
-  /** Time (ms) of the screens when the machine came to where it is. */
-  #here = performance.now();
-  #sample: MachineSample | undefined;
-  #paused = false;
+  #exists = false;
   #ended = false;
+  /** How often a rule has stopped the machine, or it has ended. */
+  #stops = 0;
   /** Rejects once no more answers can come. */
   readonly #failed = Promise.withResolvers<never>();
   #failure: Failure | undefined;
-  /** How often a rule has stopped the machine, or it has ended. */
-  #stops = 0;
 
   readonly title: string;
+  /** Questions and requests beside those of the screens. */
+  readonly asker: Asker;
 
   private constructor(client: Connected, { title, theme, ui = DEFAULT_UI, readOnly, replay }: StageOptions) {
     this.#client = client;
@@ -75,19 +71,18 @@ export class Stage implements Disposable {
     this.#screens = new Offscreen((request) => client.send(request), {
       ...looks,
       ...{ title, readOnly, replay, blocks: false },
-      clock: () => this.now,
+      clock: () => performance.now() + this.#skipped,
     });
     // A failure between two waits is reported by the next.
     this.#failed.promise.catch(() => {});
     // Its questions have numbers that those of the screens do not reach.
-    this.#asker = new Asker(client, 1_000_000);
+    this.asker = new Asker(client, 1_000_000);
     client.onEvent = (event) => this.#take(event);
   }
 
   /** A session of another process. */
   static ofSession(session: RemoteSession, options: StageOptions): Stage {
     const stage = new Stage(session, { ...options, readOnly: session.readOnly });
-    stage.#paused = session.info.paused;
     session.onGone = (reason) => stage.#fail(reason ?? "the session has ended; list the sessions with el2 ls", ExitCode.NoSession);
     session.onRefused = (message) => stage.#fail(message, ExitCode.ReadOnly);
     return stage;
@@ -102,107 +97,47 @@ export class Stage implements Disposable {
     const stage = new Stage(client, options);
     client.send({ kind: "start", plan: { ...plan, turbo: true, history: true } });
     client.send({ kind: "pause" });
-    stage.#paused = true;
     return stage;
   }
 
   #take(event: SessionEvent): void {
     if (event.kind === "failed") this.#fail(event.message, ExitCode.Failed);
-    if (event.kind === "sample") this.#sample = event.sample;
-    if (event.kind === "paused") this.#paused = event.paused;
+    if (event.kind === "sample" || event.kind === "ended") this.#exists = true;
     if (event.kind === "ended") this.#ended = true;
     if (event.kind === "stopped" || event.kind === "ended") this.#stops++;
-    if (!this.#asker.take(event)) this.#screens.apply(event);
-  }
-
-  /** Time (ms) of the screens: wall time, and all that was skipped. */
-  get now(): number {
-    return performance.now() + this.#skipped;
-  }
-
-  /** The machine runs, so that screens change while time passes. */
-  get runs(): boolean {
-    return !this.#paused && !this.#ended;
+    if (!this.asker.take(event)) this.#screens.apply(event);
   }
 
   /** Waits until the machine exists. */
   async ready(): Promise<void> {
-    await this.#until(() => this.#sample !== undefined || this.#ended, "the machine");
-  }
-
-  /** Runs to the first event that a filter lets through, and stays there. */
-  async runTo(filter: string): Promise<void> {
-    await this.#stopAt({ kind: "event", filter }, filter);
-  }
-
-  /** Runs until a vCPU is about to execute an instruction: `VM:SYMBOL`. */
-  async runToPlace(at: string): Promise<void> {
-    await this.#stopAt({ kind: "place", at }, at);
+    await this.#until(() => this.#exists, "the machine");
   }
 
   /** Runs until the machine ends. */
   async runToEnd(): Promise<void> {
-    this.#client.send({ kind: "resume" });
+    this.send({ kind: "resume" });
     await this.#until(() => this.#ended, "the end of the run", Infinity);
-    this.#here = this.now;
   }
 
-  async #stopAt(change: { kind: "event"; filter: string } | { kind: "place"; at: string }, what: string): Promise<void> {
+  /** Runs until a rule stops the machine. @throws Failure if it ends first */
+  async runToStop(what: string): Promise<void> {
     const before = this.#stops;
-    await this.#done(this.#asker.stopRule(change));
-    this.#client.send({ kind: "resume" });
+    this.send({ kind: "resume" });
     await this.#until(() => this.#stops > before, what);
     if (this.#ended) throw new Failure(`the machine has ended before ${what}`, ExitCode.Failed);
-    await this.#done(this.#asker.stopRule({ kind: "remove", rule: "all" }));
-    this.#here = this.now;
   }
 
-  /** Performs an action on the machine. */
-  async act(action: Action): Promise<void> {
-    await this.#done(this.#asker.act(action));
+  send(request: Request): void {
+    this.#client.send(request);
   }
 
-  /** Goes to another place of the run. */
-  async move(to: Move): Promise<void> {
-    const moved = await Promise.race([this.#asker.move(to), this.#failed.promise]);
-    if ("error" in moved) throw new Failure(moved.error, ExitCode.Failed);
-    this.#here = this.now;
-  }
-
-  /** Types into a guest. */
-  input(console: string, text: string): void {
-    this.#client.send({ kind: "input", console, bytes: textBytes(text) });
-  }
-
-  /** Presses a key, as the bytes that a terminal sends for it. */
-  press(bytes: string): void {
-    this.#screens.press(bytes);
-  }
-
-  /** Presses keys one after the other; each has its frame before the next. */
+  /** Presses keys, as the bytes that a terminal sends; each has its frame before the next. */
   async pressAll(keys: readonly string[], { columns, rows }: Size): Promise<void> {
     for (const key of keys) {
-      this.press(key);
-      await this.settle(new Screen(columns, rows, "direct"));
+      this.#screens.press(key);
+      await this.#screens.settle(new Screen(columns, rows, "direct"));
+      this.#check();
     }
-  }
-
-  /** Lets time pass: without waiting while the machine is paused. */
-  async pass(ms: number): Promise<void> {
-    if (this.runs) await sleep(ms);
-    else this.#skipped += ms;
-    this.#check();
-  }
-
-  /** Draws the present state. */
-  draw(screen: Screen): void {
-    this.#screens.draw(screen);
-  }
-
-  /** Draws once no more answers come. */
-  async settle(screen: Screen): Promise<void> {
-    await this.#screens.settle(screen);
-    this.#check();
   }
 
   setTheme(name: string): void {
@@ -214,7 +149,7 @@ export class Stage implements Disposable {
    * about it.
    */
   async frame({ columns, rows }: Size, depth: ColorDepth = "direct"): Promise<Screen> {
-    this.#skipped += Math.max(this.#here + MARKED - this.now, 0);
+    this.#skipped += MARKED;
     const screen = new Screen(columns, rows, depth);
     await this.#screens.settleWithoutMessages(screen);
     this.#check();
@@ -238,10 +173,9 @@ export class Stage implements Disposable {
     this.#failed.reject(this.#failure);
   }
 
-  /** @throws Failure with the error that an answer has */
-  async #done(answer: Promise<string | undefined>): Promise<void> {
-    const error = await Promise.race([answer, this.#failed.promise]);
-    if (error !== undefined) throw new Failure(error, ExitCode.Failed);
+  /** An answer of the asker. @throws Failure once none can come */
+  async answered<T>(answer: Promise<T>): Promise<T> {
+    return await Promise.race([answer, this.#failed.promise]);
   }
 
   [Symbol.dispose](): void {

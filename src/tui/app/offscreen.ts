@@ -1,4 +1,4 @@
-// The screens of a session without a terminal: for pictures and casts.
+// The screens of a session without a terminal: for pictures.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { App, type AppOptions } from "./app.ts";

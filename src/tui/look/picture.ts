@@ -8,7 +8,7 @@ import { clusterWidth } from "../terminal/graphemes.ts";
 import { shapesOf } from "./picture-shapes.ts";
 
 /** Pixels of a cell, and of the letters in it. */
-export const CELL = { width: 8, height: 17 } as const;
+const CELL = { width: 8, height: 17 } as const;
 const BASELINE = 13;
 const FONT = 13;
 const MARGIN = 10;
@@ -23,7 +23,7 @@ const PALETTE = [
 const TERMINAL = { paper: "#15171c", ink: "#d7dae0" } as const;
 
 /** A cell as it is painted; colors are `#rrggbb`. */
-export interface Painted {
+interface Painted {
   readonly text: string;
   /** 2 for a wide character. */
   readonly columns: number;
@@ -49,7 +49,7 @@ export function picture(screen: Screen, title: string, depth: ColorDepth = "dire
 }
 
 /** The cells of what was drawn last, and the color of the page. */
-export function paintedCells(screen: Screen, depth: ColorDepth): { readonly page: string; readonly rows: readonly (readonly Painted[])[] } {
+function paintedCells(screen: Screen, depth: ColorDepth): { readonly page: string; readonly rows: readonly (readonly Painted[])[] } {
   const map = new ColorMap(screen.map.theme, depth);
   map.map(0x2000000, 0x2000000, 0);
   const page = hexOf(map.background) ?? TERMINAL.paper;
