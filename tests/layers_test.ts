@@ -120,7 +120,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     check: ["services", "capabilities", "memory", "gic", "ipc", "virtio", "scheduling"],
     native: ["archive", "capabilities", "memory", "gic", "scheduling", "firmware", "traps"],
     ".": [
-      ...["trace", "archive", "random", "services", "capabilities", "memory", "gic", "ipc", "virtio"],
+      ...["trace", "archive", "random", "services", "capabilities", "memory", "gic/its", "gic", "ipc", "virtio"],
       ...["scheduling", "firmware", "traps", "debug", "calls", "geniezone", "check", "native"],
     ],
   },
@@ -132,7 +132,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     memory: ["rpc", "state", "config", "calls"],
     vm: ["memory", "rpc", "state", "config", "calls"],
     handlers: ["vm", "memory", "rpc", "state", "config", "calls"],
-    ".": ["handlers", "vm", "memory", "rpc", "state", "calls"],
+    ".": ["handlers", "vm", "memory", "rpc", "state", "config", "calls"],
   },
   host: {
     kernel: [],
@@ -162,6 +162,17 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     commands: ["mcp", "options", "start", "common"],
     ".": ["commands", "options", "start", "common"],
   },
+};
+
+/**
+ * Faces of a house: all that other rooms of src/ may import of it. The narrow ones load little, for
+ * programs that start without a machine.
+ */
+const FACES: Record<string, readonly string[]> = {
+  hypervisor: ["boot.ts", "inspect.ts", "interface.ts", "options.ts"],
+  core: ["boot.ts", "interface.ts", "tiers.ts"],
+  "resource-manager": ["resource-manager.ts", "interface.ts"],
+  host: ["boot.ts", "interface.ts", "flash-size.ts"],
 };
 
 const SOURCE = new URL("../src/", import.meta.url);
@@ -240,6 +251,81 @@ Deno.test("an import up a floor, an unknown room, and rooms that may import each
   assert.deepEqual(wrongFloors(floors, []), ["left and right may import each other", "right and left may import each other"]);
 });
 
+/** Imports of a house by other rooms that do not end at one of its faces. */
+function pastFaces(faces: typeof FACES, imports: readonly { from: string; to: string }[]): string[] {
+  const houseOf = (file: string) => file.split("/")[0];
+  return imports.flatMap(({ from, to }) => {
+    const house = houseOf(to);
+    const free = !faces[house] || houseOf(from) === house || faces[house].some((face) => to === `${house}/${face}`);
+    return free ? [] : [`${from} imports ${to}`];
+  });
+}
+
+Deno.test("rooms above a house with faces import only these", () => {
+  const imports = importsBelow(new URL("../src", import.meta.url).pathname);
+  assert.deepEqual(pastFaces(FACES, imports), []);
+  for (const [house, faces] of Object.entries(FACES)) {
+    for (const face of faces) {
+      const used = imports.some(({ from, to }) => to === `${house}/${face}` && !from.startsWith(`${house}/`));
+      assert.ok(used, `nothing imports ${house}/${face}`);
+    }
+  }
+});
+
+Deno.test("an import past the faces of a house is found", () => {
+  const imports = [
+    { from: "above/a.ts", to: "house/face.ts" },
+    { from: "above/b.ts", to: "house/inner/room.ts" },
+    { from: "above/c.ts", to: "house/beside.ts" },
+    { from: "house/face.ts", to: "house/inner/room.ts" },
+    { from: "above/d.ts", to: "open/inner/room.ts" },
+  ];
+  assert.deepEqual(pastFaces({ house: ["face.ts"] }, imports), [
+    ...["above/b.ts imports house/inner/room.ts", "above/c.ts imports house/beside.ts"],
+  ]);
+});
+
+/** Names in the braces of `import {..} from` and `export {..} from`, by specifier. */
+function namesFrom(text: string, keyword: "import" | "export" | "import|export"): { name: string; specifier: string }[] {
+  const statements = text.matchAll(new RegExp(`^(?:${keyword}) (?:type )?\\{([^}]*)\\} from "([^"]+)";`, "gm"));
+  return [...statements].flatMap(([_, names, specifier]) =>
+    names.split(",").map((name) => name.trim().replace(/^type | as .*$/g, "")).filter(Boolean).map((name) => ({ name, specifier }))
+  );
+}
+
+Deno.test("the faces of a house show nothing that no room above imports", async () => {
+  const imported = new Map<string, Set<string>>();
+  for await (const file of sourceFiles(SOURCE)) {
+    for (const { name, specifier } of namesFrom(await Deno.readTextFile(file), "import|export")) {
+      const target = new URL(specifier, file);
+      if (layerOf(target) === layerOf(file)) continue;
+      if (!imported.has(target.href)) imported.set(target.href, new Set());
+      imported.get(target.href)!.add(name);
+    }
+  }
+  const faces = Object.entries(FACES).flatMap(([house, files]) => files.map((file) => new URL(`${house}/${file}`, SOURCE)));
+  const unused: string[] = [];
+  for (const face of faces) {
+    for (const { name } of namesFrom(await Deno.readTextFile(face), "export")) {
+      if (!imported.get(face.href)?.has(name)) unused.push(`${face.href.slice(SOURCE.href.length)} shows ${name}`);
+    }
+  }
+  assert.deepEqual(unused, []);
+});
+
+Deno.test("the names of imports and re-exports are found", () => {
+  const text = `import { a, type B } from "./a.ts";
+import type { C as D } from "./c.ts";
+export { e } from "./e.ts";
+export type {
+  F,
+  G,
+} from "./f.ts";
+import "./h.ts";`;
+  assert.deepEqual(namesFrom(text, "import").map(({ name, specifier }) => `${name} ${specifier}`), ["a ./a.ts", "B ./a.ts", "C ./c.ts"]);
+  assert.deepEqual(namesFrom(text, "export").map(({ name, specifier }) => `${name} ${specifier}`), ["e ./e.ts", "F ./f.ts", "G ./f.ts"]);
+});
+
 Deno.test("no two folders of src/ import each other, and no circle has more than three files", () => {
   const imports = importsBelow(new URL("../src", import.meta.url).pathname);
   assert.ok(imports.length > 1000, "the imports of src/ are found");
@@ -309,6 +395,15 @@ Deno.test("neither the demo's first frame nor a machine waits for a module of No
   assert.deepEqual([...frame.ofNode, ...worker.ofNode], []);
   assert.ok(frame.needed.has(new URL("tui/app/frame.ts", SOURCE).href), "the imports of the frame are followed");
   assert.ok(worker.needed.has(new URL("core/core.ts", SOURCE).href), "the imports of the worker are followed");
+});
+
+Deno.test("faces for programs without a machine load none", async () => {
+  const paths = ["hypervisor/interface.ts", "hypervisor/options.ts", "resource-manager/interface.ts", "host/interface.ts"];
+  const { needed } = await loadedBy(...paths.map((path) => `src/${path}`));
+  const objects = ["capabilities", "gic", "memory", "ipc"].map((room) => new URL(`hypervisor/${room}/`, SOURCE).href);
+  const guests = ["core/boot.ts", "host/kernel/kernel.ts", "resource-manager/dispatch.ts"].map((file) => new URL(file, SOURCE).href);
+  assert.deepEqual([...needed].filter((file) => [...objects, ...guests].some((start) => file.startsWith(start))), []);
+  assert.ok((await loadedBy("src/hypervisor/boot.ts")).needed.size > 2 * needed.size);
 });
 
 Deno.test("src/ imports packages only by the names in deno.json, and Node built-ins", async () => {

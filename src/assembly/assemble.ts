@@ -5,26 +5,25 @@ import { CODE_FACTOR, memoryLimits } from "../plans/memory-budget.ts";
 import { PERSONAS } from "../abi/ioctl/personas.ts";
 import * as v from "valibot";
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
-import { WasmCore } from "../core/core.ts";
-import { coreFor } from "../core/core-module.ts";
-import { DECODED_PAGES } from "../core/state/layout.ts";
+import { coreFor, DECODED_PAGES, WasmCore } from "../core/boot.ts";
 import { writeDevicetree } from "../devicetree/writer.ts";
-import { CONSOLE_INPUT_INTID, ConsoleInput } from "../host/console-input.ts";
-import type { HostEvent, VmState } from "../host/events.ts";
-import { nativeHost } from "../host/native-host.ts";
-import { devicetreeOf } from "../host/vm-contents.ts";
-import type { VmPlan } from "../host/plan.ts";
+import {
+  CONSOLE_INPUT_INTID,
+  ConsoleInput,
+  type HostEvent,
+  virtioIntid,
+  virtioRegisters,
+  type VmPlan,
+  type VmState,
+} from "../host/interface.ts";
+import { devicetreeOf, nativeHost } from "../host/boot.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import type { TransportState, VirtioTransport } from "../virtio/transport.ts";
 import type { SavedPart } from "../state/parts.ts";
 import type { SavedEvent } from "../state/saved-event.ts";
 import { VIRTIO_BAR_SIZE } from "../devices/virtio-pci-registers.ts";
 import { PANIC_REPORT, pvpanicFunction } from "../devices/pvpanic.ts";
-import { virtioIntid, virtioRegisters } from "../host/vm-layout.ts";
-import { createHypervisor } from "../hypervisor/create-hypervisor.ts";
-import type { FlashPlan } from "../hypervisor/memory/flash.ts";
-import { RandomGenerator } from "../hypervisor/random/random-generator.ts";
-import { DEFAULT_PRIMARY_IMAGES, type PrimaryImages } from "../hypervisor/root-vm.ts";
+import { createHypervisor, DEFAULT_PRIMARY_IMAGES, type FlashPlan, type PrimaryImages, RandomGenerator } from "../hypervisor/boot.ts";
 import type { EventPlace } from "../machine/events.ts";
 import { Machine } from "../machine/machine.ts";
 import { type MemoryMap, memoryMap, RAM_BASE, RAM_OFFSET } from "../machine/memory-map.ts";

@@ -2,7 +2,7 @@
 // name and not a machine that stops.
 
 import { ROOT_ENVIRONMENT_SIZE } from "../abi/root-environment.ts";
-import { layoutPackage, segmentParts } from "../hypervisor/root-package.ts";
+import { layoutPackage, segmentParts } from "../hypervisor/options.ts";
 import { type BootPlan, DEFAULT_BEHAVIOUR, PlanError, type RootPlan, type SessionPlan } from "../plans/plan.ts";
 import { readRootImages } from "./root-images.ts";
 import { layoutFirmware } from "./firmware-layout.ts";

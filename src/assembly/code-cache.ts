@@ -5,8 +5,7 @@
 // Where the folder has too much, the files that were written first go, whichever program's.
 // Writers to this folder are trusted (docs/threat-model.md).
 
-import { type CodeBacking, type CodeSignature, equal } from "../core/translator/region-store.ts";
-import type { RegionModule } from "../core/translator/region-module.ts";
+import { type CodeBacking, type CodeSignature, equal, type RegionModule } from "../core/boot.ts";
 import { type ListedFile, newestFirst, readIfThere, unlessGone } from "../support/cache.ts";
 import { writeCached } from "../support/files.ts";
 import { readPart } from "../support/open-file.ts";

@@ -4,8 +4,7 @@
 // signature, its length and the hash of its content. An entry: the lengths of signature, sizes and
 // gaps, all of them, the binary module. The hashes find damage.
 
-import { type CodeSignature, equal } from "../core/translator/region-store.ts";
-import type { RegionModule } from "../core/translator/region-module.ts";
+import { type CodeSignature, equal, type RegionModule } from "../core/boot.ts";
 import { sameBytes } from "../support/bytes.ts";
 import { readPart } from "../support/open-file.ts";
 import { HASH_SIZE, hashOfBytes, hashOfWords } from "../support/word-hash.ts";

@@ -7,7 +7,7 @@
 // in the order of the computer), then the binary module. The hash finds damage.
 // Writers to this folder are trusted (docs/threat-model.md).
 
-import { type BlueprintStore, type CoreBlueprint, keepBlueprints, keepRegions } from "../core/core-module.ts";
+import { type BlueprintStore, type CoreBlueprint, keepBlueprints, keepRegions } from "../core/boot.ts";
 import { joined } from "../support/bytes.ts";
 import { readIfThere } from "../support/cache.ts";
 import { type CodeFolders, codeFolders } from "../support/code-folders.ts";

@@ -7,7 +7,7 @@ import { Pl030 } from "../devices/pl030.ts";
 import { StallDetector } from "../devices/stall-detector.ts";
 import { FIRST_SPI } from "../devicetree/gic.ts";
 import type { DevicetreeNode } from "../devicetree/tree.ts";
-import { batteryNode, pl030Node, stallDetectorNode } from "../host/crosvm-nodes.ts";
+import { batteryNode, pl030Node, stallDetectorNode } from "../host/boot.ts";
 import type { Machine } from "../machine/machine.ts";
 import {
   BATTERY_BASE,

@@ -2,9 +2,8 @@
 // runs, or the stop rules. A VM has one owner at a time.
 
 import type { DebugCore } from "../core/interface.ts";
-import { DebugControl, type Debuggee } from "../hypervisor/debug/debug-control.ts";
-import type { Hypervisor } from "../hypervisor/hypervisor.ts";
-import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import { DebugControl, type Hypervisor, type Vcpu } from "../hypervisor/boot.ts";
+import type { Debuggee } from "../hypervisor/interface.ts";
 import { EVERY_VM, namesOfEach } from "../inspection/readers/guest-names.ts";
 import { QueryError } from "../inspection/readers/inspected.ts";
 import type { DebuggerAccess } from "./system.ts";

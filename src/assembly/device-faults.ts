@@ -1,7 +1,7 @@
 // Rules of injected faults as a virtio device's transport asks for them.
 
 import type { FaultEffect } from "../abi/faults.ts";
-import type { Faults } from "../hypervisor/services/faults.ts";
+import type { Faults } from "../hypervisor/boot.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import type { DeviceFaults, InjectedFate } from "../virtio/transport.ts";
 

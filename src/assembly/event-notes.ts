@@ -1,10 +1,9 @@
 // Events for the client of a session: refusals, states of VMs, accesses to unmapped addresses,
 // problems. They are kept here until the slice ends.
 
-import type { UndefinedInstruction } from "../core/core.ts";
-import { endedByOwnWill, type HostEvent } from "../host/events.ts";
-import type { Hypervisor } from "../hypervisor/hypervisor.ts";
-import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import type { UndefinedInstruction } from "../core/boot.ts";
+import { endedByOwnWill, type HostEvent } from "../host/interface.ts";
+import type { Hypervisor, Vcpu } from "../hypervisor/boot.ts";
 import { fieldsText } from "../inspection/readers/read-trace.ts";
 import type { Machine } from "../machine/machine.ts";
 import { type MachineEvent, SESSION } from "../protocol/protocol.ts";

@@ -3,12 +3,8 @@
 import * as v from "valibot";
 import { type Persona, PERSONAS } from "../abi/ioctl/personas.ts";
 import type { DebugCore } from "../core/interface.ts";
-import type { HostEvent } from "../host/events.ts";
-import type { Hypervisor } from "../hypervisor/hypervisor.ts";
-import { Cspace } from "../hypervisor/capabilities/cspace.ts";
-import type { HypervisorObject } from "../hypervisor/capabilities/object.ts";
-import { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
-import type { FaultsState } from "../hypervisor/services/faults.ts";
+import type { HostEvent } from "../host/interface.ts";
+import { Cspace, type FaultsState, type Hypervisor, type HypervisorObject, Vcpu } from "../hypervisor/boot.ts";
 import { EventLog } from "../inspection/trace/event-log.ts";
 import { type Inspected, Looks, QueryError, View, type VirtioSlot } from "../inspection/readers/inspected.ts";
 import { Inspector } from "../inspection/inspector.ts";

@@ -1,8 +1,8 @@
 // The variables of firmware in a VM's flash, which outlive the VM: a file keeps them, and the
 // machine's state has what has changed since its start.
 
-import type { FlashVariables } from "../host/board.ts";
-import type { VariablesPlan } from "../host/plan.ts";
+import type { FlashVariables } from "../host/boot.ts";
+import type { VariablesPlan } from "../host/interface.ts";
 import { machineDisk } from "../outside/computer.ts";
 import type { OutsideDoor } from "../outside/outside.ts";
 import type { SavedPart } from "../state/parts.ts";

@@ -1,6 +1,6 @@
 // Memory of a machine's parts besides its state, as a session shows it.
 
-import { RING_CAPACITY } from "../hypervisor/trace/trace-hub.ts";
+import { RING_CAPACITY } from "../hypervisor/boot.ts";
 import { LOG_CAPACITY } from "../inspection/trace/event-log.ts";
 import type { MemoryUse } from "../queries/memory-use.ts";
 import { BUFFER_CAPACITY } from "../inspection/trace/trace-buffer.ts";

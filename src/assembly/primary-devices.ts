@@ -3,7 +3,7 @@
 
 import { FIRST_SPI, LEVEL_HIGH, SPI } from "../devicetree/gic.ts";
 import { cells64, type DevicetreeNode, node } from "../devicetree/tree.ts";
-import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { Hypervisor } from "../hypervisor/boot.ts";
 import type { Machine } from "../machine/machine.ts";
 import { VIRTIO_MMIO_BASE, VIRTIO_MMIO_INTID, VIRTIO_MMIO_SLOTS, VIRTIO_MMIO_STRIDE } from "../machine/memory-map.ts";
 import type { VirtioDevice } from "../virtio/device.ts";

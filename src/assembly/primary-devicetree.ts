@@ -3,7 +3,7 @@
 // arm,pl011.
 
 import { UART_16550_SIZE } from "../devices/uart-16550.ts";
-import { pciHostNode } from "../host/qemu-virt-pci.ts";
+import { pciHostNode } from "../host/boot.ts";
 import type { PlatformDevice, PrimaryUart, VirtioBus } from "../plans/plan.ts";
 import { FW_CFG_SIZE } from "../devices/fw-cfg.ts";
 import { GICV2M_SIZE } from "../devices/gicv2m.ts";

@@ -4,10 +4,9 @@
 import * as v from "valibot";
 import type { PciFunction, PciFunctionState } from "../devices/pci.ts";
 import { FIRST_SPI } from "../devicetree/gic.ts";
-import { QEMU_ECAM, QEMU_INTX, QEMU_PCI_MEMORY, QEMU_PCI_PORTS, qemuDeviceId, qemuPciSpi } from "../host/qemu-virt-map.ts";
-import { qemuPciBus } from "../host/qemu-virt-pci.ts";
-import { Gits } from "../hypervisor/gic/its/its-registers.ts";
-import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import { QEMU_ECAM, QEMU_INTX, QEMU_PCI_MEMORY, QEMU_PCI_PORTS, qemuDeviceId, qemuPciSpi } from "../host/interface.ts";
+import { qemuPciBus } from "../host/boot.ts";
+import { Gits, type Hypervisor } from "../hypervisor/boot.ts";
 import type { Machine } from "../machine/machine.ts";
 import { GITS_BASE } from "../machine/memory-map.ts";
 import type { SavedPart } from "../state/parts.ts";

@@ -1,6 +1,6 @@
 // The two ELF files of a root VM as the hypervisor loads them.
 
-import type { RootImage, RootPackage } from "../hypervisor/root-package.ts";
+import type { RootImage, RootPackage } from "../hypervisor/options.ts";
 import { readElf } from "../formats/elf.ts";
 import { PlanError, type RootPlan } from "../plans/plan.ts";
 

@@ -4,7 +4,7 @@
 import * as v from "valibot";
 import { TRACE_KINDS } from "../abi/trace.ts";
 import type { RunMemory } from "./system.ts";
-import type { Operation } from "../hypervisor/trace/operation.ts";
+import type { Operation } from "../hypervisor/boot.ts";
 import { type KeptEvents, keptEvents, ringOf } from "../inspection/trace/event-log.ts";
 import { decodePlain, encodePlain } from "../machine/plain.ts";
 

@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import { FAULT_KINDS } from "../abi/faults.ts";
-import type { FaultsState } from "../hypervisor/services/faults.ts";
+import type { FaultsState } from "../hypervisor/boot.ts";
 
 const COUNT = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const PLACE = v.pipe(COUNT, v.minValue(1));

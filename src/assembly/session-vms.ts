@@ -2,8 +2,8 @@
 // ended. VMs that are gone keep their entries.
 
 import * as v from "valibot";
-import { endedByOwnWill, type HostEvent, VM_EXIT_REASONS, VM_STATES, type VmExitReason, type VmState } from "../host/events.ts";
-import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import { endedByOwnWill, type HostEvent, VM_EXIT_REASONS, VM_STATES, type VmExitReason, type VmState } from "../host/interface.ts";
+import type { Hypervisor } from "../hypervisor/boot.ts";
 import { Vmid } from "../inspection/readers/guest-names.ts";
 import type { KnownVms, PlannedVm } from "../inspection/readers/inspected.ts";
 import type { SessionEnd } from "../protocol/protocol.ts";

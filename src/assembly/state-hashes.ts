@@ -1,7 +1,7 @@
 // Digests of a machine's state, for comparing runs.
 
 import { REGISTER_NAMES } from "../core/interface.ts";
-import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { Hypervisor } from "../hypervisor/boot.ts";
 import { filledPages } from "../state/pages.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 import type { StateHashes } from "./system.ts";

@@ -2,11 +2,10 @@
 // debugging and saving it.
 
 import type { DebugCore } from "../core/interface.ts";
-import type { DebugControl } from "../hypervisor/debug/debug-control.ts";
+import type { DebugControl } from "../hypervisor/interface.ts";
 import type { FieldListener } from "../machine/archive.ts";
 import type { EventLog, EventMemory } from "../inspection/trace/event-log.ts";
-import type { TraceMemory } from "../hypervisor/trace/trace-hub.ts";
-import type { UsesMemory } from "../hypervisor/capabilities/capability-uses.ts";
+import type { TraceMemory, UsesMemory } from "../hypervisor/boot.ts";
 import type { EndsMemory } from "./vm-ends.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Inspector } from "../inspection/inspector.ts";

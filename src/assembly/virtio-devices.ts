@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import type { SavedPart } from "../state/parts.ts";
-import { RandomGenerator } from "../hypervisor/random/random-generator.ts";
+import { RandomGenerator } from "../hypervisor/boot.ts";
 import { BalloonDevice } from "../virtio/balloon/balloon.ts";
 import { BlockDevice } from "../virtio/block/block.ts";
 import { type BlockBacking, OverlayBacking } from "../virtio/block/backing.ts";

@@ -2,7 +2,7 @@
 // manager. A native host performs them; an image controls its VMs itself.
 
 import type { RecallOperation, TraceId } from "../abi/trace.ts";
-import type { ConsoleInput, LockedMemory, StartWanted } from "../host/console-input.ts";
+import type { ConsoleInput, LockedMemory, StartWanted } from "../host/interface.ts";
 import { QueryError, type VmControl } from "../inspection/readers/inspected.ts";
 import type { Consoles } from "./consoles.ts";
 import type { SessionVms } from "./session-vms.ts";

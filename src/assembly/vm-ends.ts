@@ -1,11 +1,8 @@
 // How VMs end: the last work of a VM's vCPUs is recorded when one stops for good, and becomes a
 // reason when the VM's end is known (src/abi/trace.ts), since the registers are gone by then.
 
-import type { HostEvent, VmExitReason } from "../host/events.ts";
-import { endedByOwnWill } from "../host/events.ts";
-import type { Hypervisor } from "../hypervisor/hypervisor.ts";
-import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
-import type { VcpuEnd } from "../hypervisor/scheduling/vcpu-services.ts";
+import { endedByOwnWill, type HostEvent, type VmExitReason } from "../host/interface.ts";
+import type { Hypervisor, Vcpu, VcpuEnd } from "../hypervisor/boot.ts";
 import { instructionAt } from "../inspection/readers/read-symbols.ts";
 import { missingFeature } from "../inspection/trace/absent-registers.ts";
 import { isAbort, syndromeText } from "../inspection/trace/syndromes.ts";

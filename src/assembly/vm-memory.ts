@@ -2,7 +2,7 @@
 // that shares its tables. Memory that the VM has lent is not there.
 
 import { Stage2Flags } from "../core/interface.ts";
-import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { Hypervisor } from "../hypervisor/boot.ts";
 import type { GuestMemory } from "../virtio/memory.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 

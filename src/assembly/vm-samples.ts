@@ -1,8 +1,7 @@
 // The VMs of a machine in a sample: what each vCPU does, and what devices have done.
 
 import { VcpuOption } from "../abi/words.ts";
-import type { Hypervisor } from "../hypervisor/hypervisor.ts";
-import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import type { Hypervisor, Vcpu } from "../hypervisor/boot.ts";
 import { vcpuWord } from "../inspection/readers/guest-names.ts";
 import type { VirtioSlot } from "../inspection/readers/inspected.ts";
 import type { VcpuSample, VmSample } from "../protocol/protocol.ts";

@@ -20,8 +20,7 @@ import {
 import { THEMES } from "./theme-names.ts";
 import { notKnown } from "./plain-values.ts";
 import { GH } from "../abi/ioctl/gunyah.ts";
-import { CROSVM_FIRMWARE } from "../host/crosvm-map.ts";
-import { QEMU_DEVICETREE_SIZE } from "../host/qemu-virt-map.ts";
+import { CROSVM_FIRMWARE, QEMU_DEVICETREE_SIZE } from "../host/interface.ts";
 import { BANK_MIN } from "../host/flash-size.ts";
 import { PERSONAS } from "../abi/ioctl/personas.ts";
 import { applyPhone } from "./phones.ts";

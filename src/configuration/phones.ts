@@ -3,7 +3,7 @@
 // not model are shown only.
 
 import type { PhoneLintRules } from "./vm-lint.ts";
-import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/services/behaviour.ts";
+import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/options.ts";
 
 /** Profiles by the name of the chip. */
 export const PHONE_NAMES = ["generic", "sm8550", "sm8650", "sm8750", "sm8850", "mt6989", "mt6991"] as const;

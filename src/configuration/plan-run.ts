@@ -1,20 +1,21 @@
 // From what `el2 run` names (a configuration, an image, `debian`) or the embedded demo to the plan
 // of a native host: reads the files.
 
-import type {
-  DriverQuirks,
-  NativeHostPlan,
-  OwnSchedule,
-  SharedBuffer,
-  StaleImage,
-  VmImage,
-  VmLink,
-  VmPlan,
-  VmStart,
-} from "../host/plan.ts";
-import { QEMU_RAM_BASE } from "../host/qemu-virt-map.ts";
-import { devicetreeSize, neededMemory } from "../host/vm-layout.ts";
-import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/services/behaviour.ts";
+import {
+  devicetreeSize,
+  type DriverQuirks,
+  type NativeHostPlan,
+  neededMemory,
+  type OwnSchedule,
+  QEMU_RAM_BASE,
+  type SharedBuffer,
+  type StaleImage,
+  type VmImage,
+  type VmLink,
+  type VmPlan,
+  type VmStart,
+} from "../host/interface.ts";
+import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/options.ts";
 import { checkRoot } from "../assembly/boot-plan.ts";
 import { compactSymbols, symbolsAlone } from "../symbols/elf-symbols.ts";
 import { sameBytes } from "../support/bytes.ts";

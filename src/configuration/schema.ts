@@ -4,8 +4,7 @@
 import * as v from "valibot";
 import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
 import { PLATFORM_DEVICES, PRIMARY_UARTS, VIRTIO_BUSES } from "../plans/plan.ts";
-import { GZVM_PROBES } from "../host/plan.ts";
-import { FIRST_RESERVED_LABEL, VM_VIRTIO_SLOTS } from "../host/vm-layout.ts";
+import { FIRST_RESERVED_LABEL, GZVM_PROBES, VM_VIRTIO_SLOTS } from "../host/interface.ts";
 import { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
 import { AUTH_NAMES } from "../abi/rpc/messages/vm.ts";
 import { PHONE_NAMES } from "./phones.ts";
@@ -19,9 +18,9 @@ import {
   QUIRKS,
   RESERVED_MEMORY_RULES,
   SIZE_MAX_RULES,
-} from "../hypervisor/services/behaviour.ts";
+} from "../hypervisor/options.ts";
 import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY } from "../machine/memory-map.ts";
-import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN } from "../resource-manager/config/vm-config.ts";
+import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN } from "../resource-manager/interface.ts";
 import {
   DEFAULT_TAG,
   INPUT_TYPES,

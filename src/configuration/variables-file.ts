@@ -1,7 +1,7 @@
 // Files that keep the variables of firmware in flash.
 
 import { readVars } from "../assembly/firmware-layout.ts";
-import type { VariablesPlan } from "../host/plan.ts";
+import type { VariablesPlan } from "../host/interface.ts";
 import { cannotRead } from "../support/named-file.ts";
 import { inFolder, type Refuse } from "./files.ts";
 

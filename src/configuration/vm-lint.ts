@@ -18,8 +18,6 @@ import {
   walk,
 } from "../devicetree/tree.ts";
 import { rmErrorName } from "../abi/rpc/errors.ts";
-import { Refusal } from "../resource-manager/calls/refusals.ts";
-import { PUSH_MAX, RPC_PUSH_MAX, VDEVICE_TYPES } from "../resource-manager/config/vdevice-config.ts";
 import {
   DEFAULT_BASE_ADDRESS,
   DEFAULT_FIRMWARE_SIZE_MAX,
@@ -27,14 +25,18 @@ import {
   IMAGE_ALIGNMENT,
   NAME_MAX,
   OWNER_PRIORITY,
+  PUSH_MAX,
   readVmConfig,
+  Refusal,
+  RPC_PUSH_MAX,
   TIMESLICE_MAX,
   TIMESLICE_MIN,
   TRUSTED_ONLY,
+  VDEVICE_TYPES,
   type VmConfig,
-} from "../resource-manager/config/vm-config.ts";
+} from "../resource-manager/interface.ts";
 import { bufferAddresses, firstAddress, isFence, lintPhone } from "./phone-lint.ts";
-import type { RESERVED_MEMORY_RULES } from "../hypervisor/services/behaviour.ts";
+import type { RESERVED_MEMORY_RULES } from "../hypervisor/options.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 

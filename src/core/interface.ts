@@ -8,6 +8,19 @@ import type { Exit, ExitHandler } from "./exceptions/exit.ts";
 import type { VcpuState } from "./registers/vcpu-state.ts";
 import type { TranslatorCounters } from "./translator/counters.ts";
 
+export {
+  AbortSyndrome,
+  ESR_IL,
+  ExceptionClass,
+  exceptionClass,
+  FaultStatus,
+  Pstate,
+  Sctlr,
+  syndrome,
+  Vector,
+} from "./architecture/exceptions.ts";
+export { IDENTIFICATION } from "./architecture/features.ts";
+export type { WatchHit, WatchKind } from "./debug/watchpoints.ts";
 export { type Exit, type ExitHandler, ExitReason } from "./exceptions/exit.ts";
 export { Stage2Flags, type Stage2Table } from "./memory/stage2-table.ts";
 export { type IpaBits, rootTables } from "./memory/stage2.ts";

@@ -2,9 +2,8 @@
 // sees a VM as a process in all-stop mode and its vCPUs as threads, numbered from 1. Packets that
 // are not known get the empty answer, as the protocol has it; bad ones get an error.
 
-import type { WatchHit, WatchKind } from "../core/debug/watchpoints.ts";
-import { DEBUG_REGISTERS, type DebugAccess, type DebugAnswer, type DebugSpace } from "../hypervisor/debug/debug-access.ts";
-import type { StepRange } from "../hypervisor/debug/debug-control.ts";
+import type { WatchHit, WatchKind } from "../core/interface.ts";
+import { DEBUG_REGISTERS, type DebugAccess, type DebugAnswer, type DebugSpace, type StepRange } from "../hypervisor/interface.ts";
 import { acknowledgement, encodePacket, fromHex, PACKET_SIZE, PacketReader, type Received, toBytes, toHex } from "./packets.ts";
 import { decodeRegister, encodeRegister, GENERAL_REGISTERS, targetDescription } from "./target-description.ts";
 

@@ -2,7 +2,7 @@
 // `DEBUG_REGISTERS`, and values of registers as packets have them. A register's number is its index
 // there.
 
-import { DEBUG_REGISTERS, type DebugRegister } from "../hypervisor/debug/debug-access.ts";
+import { DEBUG_REGISTERS, type DebugRegister } from "../hypervisor/interface.ts";
 import { fromHex, toHex } from "./packets.ts";
 
 /** Registers of a `g` packet: gdb fetches the others one by one. */

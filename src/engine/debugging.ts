@@ -1,7 +1,6 @@
 // A debugger of the session: its reads and writes, its stops, and its travel back through the run.
 
-import { answerDebugger } from "../hypervisor/debug/debug-access.ts";
-import type { DebugControl, DebugStop } from "../hypervisor/debug/debug-control.ts";
+import { answerDebugger, type DebugControl, type DebugStop } from "../hypervisor/interface.ts";
 import type { DebugAnswer, DebugRequest, DebugStopped, SessionDebugAccess } from "../protocol/protocol.ts";
 import { BackTo } from "../recordings/back-to.ts";
 import type { Past } from "../recordings/past.ts";

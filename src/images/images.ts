@@ -2,8 +2,7 @@
 // an ELF executable, or raw bytes.
 
 import { bankSize, contentSize } from "../host/flash-size.ts";
-import type { VmFirmware, VmFlash, VmImage } from "../host/plan.ts";
-import { QEMU_FLASH_MAX } from "../host/qemu-virt-map.ts";
+import { QEMU_FLASH_MAX, type VmFirmware, type VmFlash, type VmImage } from "../host/interface.ts";
 import { formatSize } from "../support/units.ts";
 import { isElf, readElf } from "../formats/elf.ts";
 import { imageHeader, unwrapImage } from "./kernel-image.ts";

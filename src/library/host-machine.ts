@@ -3,8 +3,7 @@
 // virtual time.
 
 import type { PersonaName } from "../abi/ioctl/personas.ts";
-import { hostGuest } from "../host/host-guest.ts";
-import type { Visit } from "../host/visited-program.ts";
+import { hostGuest, type Visit } from "../host/boot.ts";
 import { assemble } from "../assembly/assemble.ts";
 import type { GuestSystem } from "../assembly/guest-system.ts";
 import { VisitedHost } from "./visited-host.ts";

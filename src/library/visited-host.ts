@@ -2,8 +2,8 @@
 // that it happens inside the machine at a point of virtual time, and the machine runs until it has
 // happened.
 
-import { CONSOLE_INPUT_INTID } from "../host/console-input.ts";
-import { type Visit, VisitedProgram } from "../host/visited-program.ts";
+import { CONSOLE_INPUT_INTID } from "../host/interface.ts";
+import { type Visit, VisitedProgram } from "../host/boot.ts";
 import type { Machine } from "../machine/machine.ts";
 
 /** Virtual time (ns) within which the host comes to a visit. */

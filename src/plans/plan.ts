@@ -5,8 +5,8 @@
 import type { Tier } from "../core/tiers.ts";
 import type { DevicePlan } from "../virtio/plan.ts";
 import type { RecordedRun } from "./recorded-run.ts";
-import type { NativeHostPlan, VariablesPlan } from "../host/plan.ts";
-import type { Behaviour } from "../hypervisor/services/behaviour.ts";
+import type { NativeHostPlan, VariablesPlan } from "../host/interface.ts";
+import type { Behaviour } from "../hypervisor/options.ts";
 import { MiB } from "../support/sizes.ts";
 
 export {
@@ -24,7 +24,7 @@ export {
 } from "../virtio/plan.ts";
 export { DEFAULT_TIER, type Tier, TIERS } from "../core/tiers.ts";
 export { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
-export { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, MSI_KINDS, QUIRKS } from "../hypervisor/services/behaviour.ts";
+export { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, MSI_KINDS, QUIRKS } from "../hypervisor/options.ts";
 
 /** Name of the primary VM, and of its console. */
 export const PRIMARY_CONSOLE = "host";

@@ -3,7 +3,7 @@
 
 import * as v from "valibot";
 import { TRACE_KINDS } from "../abi/trace.ts";
-import type { DebugAnswer } from "../hypervisor/debug/debug-access.ts";
+import type { DebugAnswer } from "../hypervisor/interface.ts";
 import { amount, bytes, count, listOf } from "../queries/fields.ts";
 import { answer } from "../queries/query.ts";
 

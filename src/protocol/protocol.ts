@@ -5,7 +5,7 @@
 import type { SessionPlan } from "../plans/plan.ts";
 import type { ClientRequest } from "./requests.ts";
 
-export type { DebugAccess, DebugAnswer } from "../hypervisor/debug/debug-access.ts";
+export type { DebugAccess, DebugAnswer } from "../hypervisor/interface.ts";
 export type { ClientRequest, DebugRequest, Move, SessionDebugAccess } from "./requests.ts";
 export type {
   DebugStopped,

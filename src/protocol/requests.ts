@@ -3,7 +3,7 @@
 
 import * as v from "valibot";
 import { TRACE_KINDS } from "../abi/trace.ts";
-import type { DebugAccess } from "../hypervisor/debug/debug-access.ts";
+import type { DebugAccess } from "../hypervisor/interface.ts";
 import { action } from "../queries/action.ts";
 import { bytes, count, listOf, name, text, unsigned, whole } from "../queries/fields.ts";
 import { query, repeat } from "../queries/query.ts";

@@ -2,7 +2,7 @@
 // counts the matching events, and then once more up to the last of them. Without a match, the
 // search continues from the state before that one.
 
-import type { DebugControl } from "../hypervisor/debug/debug-control.ts";
+import type { DebugControl } from "../hypervisor/interface.ts";
 import { isFirst, type Milestone } from "./history.ts";
 import type { BreakPlace } from "../queries/stop-rule.ts";
 import { isMidTurn, type Moment, type Past } from "./past.ts";

@@ -2,7 +2,7 @@
 // to a place. Going back is running again; as runs repeat to the instruction, the place is exactly
 // what it was.
 
-import type { DebugStop } from "../hypervisor/debug/debug-control.ts";
+import type { DebugStop } from "../hypervisor/interface.ts";
 import type { StopHit } from "../queries/stop-rule.ts";
 import type { RunningSystem, System } from "../assembly/system.ts";
 import { letIn } from "./input.ts";

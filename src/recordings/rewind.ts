@@ -1,8 +1,8 @@
 // Going back with a debugger: the session's run is repeated in another machine, which stops at the
 // debugger's breakpoints and watchpoints. The last stop before the present place is the target.
 
-import type { DebugControl, DebugStop } from "../hypervisor/debug/debug-control.ts";
-import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import type { DebugControl, DebugStop } from "../hypervisor/interface.ts";
+import type { Vcpu } from "../hypervisor/inspect.ts";
 import type { DebugStopped } from "../protocol/protocol.ts";
 import { isFirst, type Milestone } from "./history.ts";
 import type { Past } from "./past.ts";

@@ -1,7 +1,7 @@
 // The input of a scenario's expectations: the output of consoles, and past events.
 
 import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../abi/trace.ts";
-import type { TraceHub } from "../hypervisor/trace/trace-hub.ts";
+import type { TraceHub } from "../hypervisor/inspect.ts";
 import { type Filter, parseFilter } from "../queries/filter.ts";
 import { eventRow } from "../inspection/readers/read-trace.ts";
 import { EVENTS } from "../queries/tables.ts";

@@ -2,9 +2,7 @@
 // pages.
 
 import { ArchiveError, type FieldListener } from "../machine/archive.ts";
-import { ObjectArchive } from "../hypervisor/archive/archive.ts";
-import { archiveHypervisor, checkAnew, violationOf } from "../hypervisor/hypervisor-archive.ts";
-import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import { archiveHypervisor, checkAnew, type Hypervisor, ObjectArchive, violationOf } from "../hypervisor/boot.ts";
 import { type Pages, putPages, takePages } from "./pages.ts";
 import type { SavedPart } from "./parts.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";

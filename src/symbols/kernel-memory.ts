@@ -3,7 +3,7 @@
 
 import type { DebugCore } from "../core/interface.ts";
 import type { Ram } from "../machine/ram.ts";
-import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import type { Vcpu } from "../hypervisor/inspect.ts";
 import type { KernelMemory } from "./kallsyms.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 

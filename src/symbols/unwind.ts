@@ -6,7 +6,7 @@ import type { DebugCore } from "../core/interface.ts";
 import { DwarfError } from "../formats/dwarf/cursor.ts";
 import { FrameRegister, type FrameRow, type FrameRule } from "../formats/dwarf/frames.ts";
 import { type FrameState, locate } from "../formats/dwarf/expressions.ts";
-import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import type { Vcpu } from "../hypervisor/inspect.ts";
 import type { Ram } from "../machine/ram.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 import type { DebugInfo } from "./debug-info.ts";

@@ -2,8 +2,7 @@
 // which are found in its memory on demand.
 
 import type { DebugCore } from "../core/interface.ts";
-import type { Hypervisor } from "../hypervisor/hypervisor.ts";
-import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import type { Hypervisor, Vcpu } from "../hypervisor/inspect.ts";
 import type { LineRange } from "../formats/dwarf/line-table.ts";
 import { type AddressRange, rangesOf } from "../formats/dwarf/lists.ts";
 import { DebugInfo } from "./debug-info.ts";

@@ -3,7 +3,7 @@
 // has it. A place that several breakpoints share is set once.
 
 import type { DebugProtocol } from "@vscode/debugprotocol";
-import type { WatchKind } from "../../core/debug/watchpoints.ts";
+import type { WatchKind } from "../../core/interface.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { CODE, LINES, VARIABLES } from "../../queries/tables.ts";
 import { type Arguments, RequestError } from "./arguments.ts";

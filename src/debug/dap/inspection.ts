@@ -2,7 +2,7 @@
 // and expressions. A reference that a client gets is valid until the machine runs again.
 
 import type { DebugProtocol } from "@vscode/debugprotocol";
-import { DEBUG_REGISTERS } from "../../hypervisor/debug/debug-access.ts";
+import { DEBUG_REGISTERS } from "../../hypervisor/interface.ts";
 import { type Answer, rowsOf } from "../../queries/query.ts";
 import { STACK, VARIABLES } from "../../queries/tables.ts";
 import { addressOf, type Arguments, RequestError } from "./arguments.ts";

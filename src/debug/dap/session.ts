@@ -4,7 +4,7 @@
 
 import { timingSafeEqual } from "node:crypto";
 import type { DebugProtocol } from "@vscode/debugprotocol";
-import { DEBUG_REGISTERS } from "../../hypervisor/debug/debug-access.ts";
+import { DEBUG_REGISTERS } from "../../hypervisor/interface.ts";
 import { Arguments, RequestError } from "./arguments.ts";
 import { Breakpoints, EVENT_FILTERS } from "./breakpoints.ts";
 import { Consoles } from "./consoles.ts";

@@ -1,8 +1,7 @@
 // Steps over lines, into and out of functions, forward and back, made of the machine's operations:
 // run to a breakpoint, execute one instruction or those of a range, go back to a breakpoint.
 
-import { DEBUG_REGISTERS } from "../../hypervisor/debug/debug-access.ts";
-import type { StepRange } from "../../hypervisor/debug/debug-control.ts";
+import { DEBUG_REGISTERS, type StepRange } from "../../hypervisor/interface.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { LINES, STACK } from "../../queries/tables.ts";
 import type { Breakpoints } from "./breakpoints.ts";

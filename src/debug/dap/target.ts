@@ -1,8 +1,7 @@
 // Requirements of a DAP session: machines to start or attach to, and the stops of one.
 
-import type { WatchHit } from "../../core/debug/watchpoints.ts";
-import type { DebugAccess, DebugAnswer } from "../../hypervisor/debug/debug-access.ts";
-import type { StepRange } from "../../hypervisor/debug/debug-control.ts";
+import type { WatchHit } from "../../core/interface.ts";
+import type { DebugAccess, DebugAnswer, StepRange } from "../../hypervisor/interface.ts";
 import type { Answer, Query } from "../../queries/query.ts";
 
 /** Why the machine is stopped: `protocol/protocol.ts` has the same words. */

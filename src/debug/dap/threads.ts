@@ -1,7 +1,7 @@
 // Threads of a DAP client: the vCPUs of the machine's VMs. A thread keeps its id as long as the
 // session lasts, also when its VM starts again.
 
-import type { DebuggedVcpu, DebugSpace } from "../../hypervisor/debug/debug-access.ts";
+import type { DebuggedVcpu, DebugSpace } from "../../hypervisor/interface.ts";
 import { addressOf, RequestError } from "./arguments.ts";
 
 /** An address, and the vCPU whose translation it means. */

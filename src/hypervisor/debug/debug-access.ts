@@ -2,9 +2,7 @@
 // have no side effects, not even on a TLB's order or an exclusive monitor (Arm ARM H1 requires the
 // same of external debuggers).
 
-import { Pstate } from "../../core/architecture/exceptions.ts";
-import type { RegisterName } from "../../core/interface.ts";
-import type { WatchKind } from "../../core/debug/watchpoints.ts";
+import { Pstate, type RegisterName, type WatchKind } from "../../core/interface.ts";
 import type { DebugControl } from "./debug-control.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";

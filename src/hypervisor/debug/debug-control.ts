@@ -2,8 +2,7 @@
 // a step. The scheduler consults it; a stop suspends the whole machine, so virtual time stops and
 // continuing is the same run.
 
-import { type DebugCore, type Exit, ExitReason } from "../../core/interface.ts";
-import type { WatchHit, WatchKind } from "../../core/debug/watchpoints.ts";
+import { type DebugCore, type Exit, ExitReason, type WatchHit, type WatchKind } from "../../core/interface.ts";
 import { TRACE_KINDS, type TraceEvent } from "../../abi/trace.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { VcpuDebugger } from "../scheduling/execution.ts";

@@ -1,8 +1,7 @@
 // Breakpoints and watchpoints of one VM under a debugger. The core identifies a VM by its stage-2
 // tables. A reset VM has new ones, and its stops follow it there.
 
-import type { DebugCore } from "../../core/interface.ts";
-import type { WatchKind } from "../../core/debug/watchpoints.ts";
+import type { DebugCore, WatchKind } from "../../core/interface.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import { MiB } from "../../support/sizes.ts";
 

@@ -13,7 +13,7 @@ import {
   GzvmSystemEvent,
 } from "../../abi/ioctl/geniezone.ts";
 import { VcpuRunState } from "../../abi/words.ts";
-import { AbortSyndrome } from "../../core/architecture/exceptions.ts";
+import { AbortSyndrome } from "../../core/interface.ts";
 import { NS_PER_TICK } from "../../machine/clock.ts";
 import { Intid } from "../gic/gic-registers.ts";
 import { Irq } from "../gic/irq-bank.ts";

@@ -2,7 +2,7 @@
 // §3.3).
 
 import { CoreRegister, GzvmRegister } from "../../abi/geniezone/calls.ts";
-import { Pstate } from "../../core/architecture/exceptions.ts";
+import { Pstate } from "../../core/interface.ts";
 import type { GzVcpu } from "./gz-vm.ts";
 
 /** Bits of PSTATE that the driver sets; the execution state is AArch64. */

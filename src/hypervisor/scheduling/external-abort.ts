@@ -1,8 +1,7 @@
 // A synchronous external abort that a guest takes for an access that nothing answers
 // (docs/spec/hypervisor.md §6.8).
 
-import { AbortSyndrome, ESR_IL, ExceptionClass, FaultStatus, Pstate } from "../../core/architecture/exceptions.ts";
-import type { Exit } from "../../core/interface.ts";
+import { AbortSyndrome, ESR_IL, ExceptionClass, type Exit, FaultStatus, Pstate } from "../../core/interface.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /**

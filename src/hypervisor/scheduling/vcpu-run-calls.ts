@@ -4,7 +4,7 @@
 import { ErrorCode } from "../../abi/errors.ts";
 import { ThreadRight } from "../../abi/rights.ts";
 import { VcpuResume, VcpuRunState } from "../../abi/words.ts";
-import { AbortSyndrome } from "../../core/architecture/exceptions.ts";
+import { AbortSyndrome } from "../../core/interface.ts";
 import { active } from "../capabilities/capability-rules.ts";
 import { type Call, DEFERRED, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
 import { takeExternalAbort } from "./external-abort.ts";

@@ -6,8 +6,7 @@
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { CPU_INVALID, VcpuOption } from "../../abi/words.ts";
-import { Pstate, Sctlr } from "../../core/architecture/exceptions.ts";
-import type { Translation, VcpuState } from "../../core/interface.ts";
+import { Pstate, Sctlr, type Translation, type VcpuState } from "../../core/interface.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { archiveRegisters } from "../archive/registers-archive.ts";
 import type { Cspace } from "../capabilities/cspace.ts";

@@ -2,7 +2,7 @@
 // 0, CRm 1..7), and MIDR (docs/spec/hypervisor.md §6.7). The values are those of the core; AArch32
 // is not implemented, so its registers read as zero.
 
-import { IDENTIFICATION } from "../../core/architecture/features.ts";
+import { IDENTIFICATION } from "../../core/interface.ts";
 
 /**
  * ID_AA64PFR0_EL1 says that EL2 and EL3 exist, in AArch64 only, although a guest never sees them.

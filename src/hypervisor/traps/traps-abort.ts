@@ -2,8 +2,7 @@
 // order: virtual device, page of a virtio-mmio device, range that the VMM emulates, else the guest
 // takes a synchronous external abort.
 
-import { AbortSyndrome, Pstate, Vector } from "../../core/architecture/exceptions.ts";
-import type { Exit } from "../../core/interface.ts";
+import { AbortSyndrome, type Exit, Pstate, Vector } from "../../core/interface.ts";
 import { traceMmio } from "./traps-trace.ts";
 import { takeExternalAbort } from "../scheduling/external-abort.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";

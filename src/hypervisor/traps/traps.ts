@@ -2,8 +2,7 @@
 // §5.5, §6.7, §6.8). Trapped system registers are in traps-sysreg.ts, aborts in traps-abort.ts.
 
 import { HVC_BASE } from "../../abi/hypercalls.ts";
-import { ExceptionClass, exceptionClass, syndrome } from "../../core/architecture/exceptions.ts";
-import { type Exit, ExitReason } from "../../core/interface.ts";
+import { ExceptionClass, exceptionClass, type Exit, ExitReason, syndrome } from "../../core/interface.ts";
 import { DEFERRED } from "../capabilities/hypercall-definition.ts";
 import { type Conduit, smccc } from "../firmware/smccc.ts";
 import { handleBusAccess, handleDataAbort, handleInstructionAbort } from "./traps-abort.ts";

@@ -1,8 +1,8 @@
 // Names of VMs by VMID, and what a vCPU does in the words of the screens
 // (docs/design/workstation.md §4).
 
-import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
-import { Block } from "../../hypervisor/scheduling/vcpu-life.ts";
+import type { Vcpu } from "../../hypervisor/inspect.ts";
+import { Block } from "../../hypervisor/interface.ts";
 import type { VcpuWord } from "../../protocol/protocol.ts";
 
 /** VMIDs that always mean the same VM. */

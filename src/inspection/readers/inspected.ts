@@ -3,13 +3,8 @@
 
 import type { Persona } from "../../abi/ioctl/personas.ts";
 import type { TraceId } from "../../abi/trace.ts";
-import type { LockedMemory, StartWanted } from "../../host/console-input.ts";
-import type { AddressSpace } from "../../hypervisor/memory/addrspace.ts";
-import type { Cspace } from "../../hypervisor/capabilities/cspace.ts";
-import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
-import type { HypervisorObject } from "../../hypervisor/capabilities/object.ts";
-import type { ObjectTypes } from "../../hypervisor/capabilities/object-types.ts";
-import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
+import type { LockedMemory, StartWanted } from "../../host/interface.ts";
+import type { AddressSpace, Cspace, Hypervisor, HypervisorObject, ObjectTypes, Vcpu } from "../../hypervisor/inspect.ts";
 import type { ResourceManager } from "../../resource-manager/resource-manager.ts";
 import type { VirtioDevice } from "../../virtio/device.ts";
 import { Vmid } from "./guest-names.ts";

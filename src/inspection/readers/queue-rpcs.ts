@@ -6,9 +6,7 @@ import { messageContent, rpcName } from "../../abi/rpc/messages/all.ts";
 import { PacketType, Reassembler, type RpcMessage } from "../../abi/rpc/packet.ts";
 import { MsgqueueRight } from "../../abi/rights.ts";
 import type { TraceEvent } from "../../abi/trace.ts";
-import type { HypervisorObject } from "../../hypervisor/capabilities/object.ts";
-import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
-import type { Operation } from "../../hypervisor/trace/operation.ts";
+import type { Hypervisor, HypervisorObject, Operation } from "../../hypervisor/inspect.ts";
 import { Vmid } from "./guest-names.ts";
 
 /** A queue between a VM and the Resource Manager. */

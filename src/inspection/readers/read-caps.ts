@@ -2,7 +2,7 @@
 
 import { ErrorCode, errorName } from "../../abi/errors.ts";
 import { rightNames } from "../../abi/rights.ts";
-import type { Capability } from "../../hypervisor/capabilities/capability.ts";
+import type { Capability } from "../../hypervisor/inspect.ts";
 import type { View } from "./inspected.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
 import type { CAPS, OBJECTS } from "../../queries/tables.ts";

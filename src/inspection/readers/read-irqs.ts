@@ -1,13 +1,18 @@
 // Rows about interrupts: state, route, how often, and what is wrong with one that cannot come or
 // comes too often.
 
-import { Icc, Intid } from "../../hypervisor/gic/gic-registers.ts";
-import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
-import { Irq, type IrqBank, type LevelSource } from "../../hypervisor/gic/irq-bank.ts";
-import type { Vgic } from "../../hypervisor/gic/vgic.ts";
-import type { VgicCpu } from "../../hypervisor/gic/vgic-cpu-interface.ts";
-import type { Vic } from "../../hypervisor/gic/vic.ts";
-import { VirqSource } from "../../hypervisor/gic/vic-source.ts";
+import {
+  Icc,
+  Intid,
+  Irq,
+  type IrqBank,
+  type LevelSource,
+  type Vcpu,
+  type Vgic,
+  type VgicCpu,
+  type Vic,
+  VirqSource,
+} from "../../hypervisor/inspect.ts";
 import { countText } from "../../queries/format.ts";
 import type { View } from "./inspected.ts";
 import { hex, isAlarm, type RowOf } from "../../queries/table.ts";

@@ -2,12 +2,17 @@
 
 import { asPa } from "../../abi/numbers.ts";
 import { MapAttributes } from "../../abi/words.ts";
-import type { AddressSpace } from "../../hypervisor/memory/addrspace.ts";
-import { describeViolation } from "../../hypervisor/check/violation.ts";
-import { checkConservation, checkTables } from "../../hypervisor/check/check-memory.ts";
-import { checkObject, checkRegistries } from "../../hypervisor/check/check-objects.ts";
-import type { MemoryOwner, PageRun } from "../../hypervisor/memory/memdb.ts";
-import { Memextent } from "../../hypervisor/memory/memextent.ts";
+import {
+  type AddressSpace,
+  checkConservation,
+  checkObject,
+  checkRegistries,
+  checkTables,
+  describeViolation,
+  Memextent,
+  type MemoryOwner,
+  type PageRun,
+} from "../../hypervisor/inspect.ts";
 import { Vmid } from "./guest-names.ts";
 import { asciiText, bytesText } from "../../queries/bytes.ts";
 import { accessText } from "../../queries/format.ts";

@@ -1,9 +1,7 @@
 // Rows about message queues and doorbells, and the messages in a queue.
 
 import { DoorbellRight, MsgqueueRight } from "../../abi/rights.ts";
-import type { Msgqueue } from "../../hypervisor/ipc/msgqueue.ts";
-import { Doorbell } from "../../hypervisor/ipc/doorbell.ts";
-import type { HypervisorObject } from "../../hypervisor/capabilities/object.ts";
+import { Doorbell, type HypervisorObject, type Msgqueue } from "../../hypervisor/inspect.ts";
 import { Vmid } from "./guest-names.ts";
 import { asciiText, bytesText } from "../../queries/bytes.ts";
 import { QueryError, type View, withPrefix } from "./inspected.ts";

@@ -1,7 +1,7 @@
 // The call frames of a vCPU as rows, with the functions that the compiler has inlined.
 
-import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
-import { Pstate } from "../../core/architecture/exceptions.ts";
+import type { Vcpu } from "../../hypervisor/inspect.ts";
+import { Pstate } from "../../core/interface.ts";
 import type { View } from "./inspected.ts";
 import type { DebugInfo } from "../../symbols/debug-info.ts";
 import { CodeFrames } from "../../symbols/code-frames.ts";

@@ -3,8 +3,7 @@
 import type { DebugCore } from "../../core/interface.ts";
 import { aliasText } from "../../isa/aliases.ts";
 import { disassemble } from "../../isa/disassemble.ts";
-import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
-import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
+import type { Hypervisor, Vcpu } from "../../hypervisor/inspect.ts";
 import { CodeFrames } from "../../symbols/code-frames.ts";
 import { guestReader, ruleAt } from "../../symbols/unwind.ts";
 import { nameIn } from "../../symbols/vm-symbols.ts";

@@ -1,7 +1,6 @@
 // Rows about the architectural timers of a vCPU (docs/spec/hypervisor.md §6.4).
 
-import { TimerControl, TimerPpi } from "../../hypervisor/scheduling/timer.ts";
-import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
+import { TimerControl, TimerPpi, type Vcpu } from "../../hypervisor/inspect.ts";
 import type { View } from "./inspected.ts";
 import { irqId } from "./read-irqs.ts";
 import { hex, type RowOf } from "../../queries/table.ts";

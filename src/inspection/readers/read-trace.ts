@@ -10,7 +10,7 @@ import { Vmid } from "../../abi/rpc/messages/vm.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { messageParts } from "../../abi/rpc/text/message-bytes.ts";
-import { hypercallErrno, rmErrno } from "../../host/gunyah/rm-errors.ts";
+import { hypercallErrno, rmErrno } from "../../host/interface.ts";
 import { UNSEEN } from "../trace/event-log.ts";
 import { eventSentence } from "../trace/event-sentence.ts";
 import type { View } from "./inspected.ts";

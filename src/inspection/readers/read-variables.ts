@@ -1,7 +1,7 @@
 // Rows of the variables of a call frame, and of the value of an expression with its parts.
 
-import { DEBUG_REGISTERS } from "../../hypervisor/debug/debug-access.ts";
-import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
+import { DEBUG_REGISTERS } from "../../hypervisor/interface.ts";
+import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
 import type { VARIABLES } from "../../queries/tables.ts";
 import { evaluate, ExpressionError, type ExpressionScope } from "../../symbols/guest-expressions.ts";

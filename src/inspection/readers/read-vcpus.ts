@@ -1,10 +1,7 @@
 // Rows about vCPUs: what each does, waits for, and its registers.
 
-import { Icc, Intid } from "../../hypervisor/gic/gic-registers.ts";
-import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
-import { Block } from "../../hypervisor/scheduling/vcpu-life.ts";
-import { TimerPpi } from "../../hypervisor/scheduling/timer.ts";
-import { Irq } from "../../hypervisor/gic/irq-bank.ts";
+import { Icc, Intid, Irq, TimerPpi, type Vcpu } from "../../hypervisor/inspect.ts";
+import { Block } from "../../hypervisor/interface.ts";
 import { REGISTER_NAMES, V_REGISTERS, X_REGISTERS } from "../../core/interface.ts";
 import { vcpuWord } from "./guest-names.ts";
 import { durationText } from "../../queries/format.ts";

@@ -2,10 +2,8 @@
 
 import { VcpuOption } from "../../abi/words.ts";
 import { VmState } from "../../abi/rpc/messages/vm.ts";
-import type { GzVm } from "../../hypervisor/geniezone/gz-vm.ts";
-import type { AddressSpace } from "../../hypervisor/memory/addrspace.ts";
-import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
-import { findVm, type Vm } from "../../resource-manager/state/state.ts";
+import type { AddressSpace, GzVm, Vcpu } from "../../hypervisor/inspect.ts";
+import { findVm, type Vm } from "../../resource-manager/interface.ts";
 import { Vmid } from "./guest-names.ts";
 import type { View } from "./inspected.ts";
 import { NetDevice } from "../../virtio/net/net.ts";

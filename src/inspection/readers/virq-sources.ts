@@ -1,8 +1,7 @@
 // Maps interrupts to the sources that raise them: those of all objects, by the object that the VIC
 // holds for each.
 
-import type { LevelSource } from "../../hypervisor/gic/irq-bank.ts";
-import type { VirqSource } from "../../hypervisor/gic/vic-source.ts";
+import type { LevelSource, VirqSource } from "../../hypervisor/inspect.ts";
 import type { View } from "./inspected.ts";
 
 /** Names of a look. */

@@ -1,9 +1,7 @@
 // Performs users' actions: each is something that a VM could have done through a hypercall, and
 // input to the run like typing.
 
-import { Intid } from "../../hypervisor/gic/gic-registers.ts";
-import { LPI_FIRST } from "../../hypervisor/gic/its/its-registers.ts";
-import type { Vgic } from "../../hypervisor/gic/vgic.ts";
+import { Intid, LPI_FIRST, type Vgic } from "../../hypervisor/inspect.ts";
 import { BalloonDevice } from "../../virtio/balloon/balloon.ts";
 import { InputDevice, type InputEvent } from "../../virtio/input/input.ts";
 import { FaultRuleError, parseFaultRule } from "./fault-rules.ts";

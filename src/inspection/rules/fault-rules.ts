@@ -12,7 +12,7 @@ import { Errno } from "../../abi/ioctl/errno.ts";
 import { requestNames } from "../../abi/ioctl/decode.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { RPC_MESSAGES } from "../../abi/rpc/messages/all.ts";
-import { matchesWord } from "../../hypervisor/services/faults.ts";
+import { matchesWord } from "../../hypervisor/options.ts";
 import { parseDuration } from "../../support/units.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 

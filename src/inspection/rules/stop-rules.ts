@@ -2,10 +2,8 @@
 // to be inspected. A rule changes nothing in the machine: a stopped run continues as the same run.
 
 import { TRACE_KINDS, type TraceEvent } from "../../abi/trace.ts";
-import type { DebugAnswer } from "../../hypervisor/debug/debug-access.ts";
-import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
-import type { DebugControl } from "../../hypervisor/debug/debug-control.ts";
-import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
+import type { DebugAnswer, DebugControl } from "../../hypervisor/interface.ts";
+import type { Hypervisor, Vcpu } from "../../hypervisor/inspect.ts";
 import { type Filter, FilterError, parseFilter } from "../../queries/filter.ts";
 import { QueryError, withPrefix } from "../readers/inspected.ts";
 import { eventRow } from "../readers/read-trace.ts";

@@ -2,7 +2,7 @@
 // what happens seldom.
 
 import { COUNTED_KINDS, isReached, type RunPoint, type TraceEvent, type TraceKind } from "../../abi/trace.ts";
-import type { TraceHub } from "../../hypervisor/trace/trace-hub.ts";
+import type { TraceHub } from "../../hypervisor/inspect.ts";
 
 /** Kinds that are always recorded: they are few. */
 export const QUIET_KINDS: readonly TraceKind[] = ["rpc", "ioctl", "state", "psci", "dev", "rule", "log"];

@@ -14,7 +14,7 @@ import {
 
 import { VM_RESET, VM_START } from "../../abi/rpc/messages/lifecycle.ts";
 import type { TraceEvent, TraceFields } from "../../abi/trace.ts";
-import type { Parcel } from "../../resource-manager/state/state.ts";
+import type { Parcel } from "../../resource-manager/interface.ts";
 import type { EventLog } from "./event-log.ts";
 
 /** Known properties of a parcel. */

@@ -1,6 +1,6 @@
 // ESR_ELx in words: the class of an exception and what its syndrome says (Arm ARM D24.2.40).
 
-import { AbortSyndrome, ExceptionClass, exceptionClass, FaultStatus } from "../../core/architecture/exceptions.ts";
+import { AbortSyndrome, ExceptionClass, exceptionClass, FaultStatus } from "../../core/interface.ts";
 
 const CLASSES: Readonly<Record<number, string>> = {
   [ExceptionClass.Unknown]: "undefined instruction",

@@ -2,7 +2,7 @@
 // counts its losses.
 
 import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../../abi/trace.ts";
-import type { TraceHub } from "../../hypervisor/trace/trace-hub.ts";
+import type { TraceHub } from "../../hypervisor/inspect.ts";
 
 /** Events that are kept. */
 export const BUFFER_CAPACITY = 500_000;

@@ -1,8 +1,8 @@
 // The verdict on each VM: what it does or waits for, and whether that can continue. Each verdict
 // has its evidence and the next command. A VM that looks healthy gets a healthy verdict.
 
-import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
-import { Block } from "../../hypervisor/scheduling/vcpu-life.ts";
+import type { Vcpu } from "../../hypervisor/inspect.ts";
+import { Block } from "../../hypervisor/interface.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
 import type { DIAGNOSES, VMS } from "../../queries/tables.ts";
 import { isHealthy } from "../../queries/verdicts.ts";

@@ -1,8 +1,8 @@
 // Verdicts on messages that nobody will receive: the devicetree of a VM names a peer that does not
 // exist, or the peer has failed.
 
-import type { Vdevice } from "../../resource-manager/state/state.ts";
-import { Msgqueue } from "../../hypervisor/ipc/msgqueue.ts";
+import type { Vdevice } from "../../resource-manager/interface.ts";
+import { Msgqueue } from "../../hypervisor/inspect.ts";
 import type { View } from "../readers/inspected.ts";
 import type { VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";

@@ -1,14 +1,17 @@
 // Verdicts on VMs whose vCPUs all sleep: what wakes one, who can raise that, or that nothing can.
 
 import { DoorbellRight, MsgqueueRight } from "../../abi/rights.ts";
-import { Intid } from "../../hypervisor/gic/gic-registers.ts";
-import { Irq, type LevelSource } from "../../hypervisor/gic/irq-bank.ts";
-import { VirqSource } from "../../hypervisor/gic/vic-source.ts";
-import type { HypervisorObject } from "../../hypervisor/capabilities/object.ts";
-import { Doorbell } from "../../hypervisor/ipc/doorbell.ts";
-import { Msgqueue } from "../../hypervisor/ipc/msgqueue.ts";
-import { TimerPpi } from "../../hypervisor/scheduling/timer.ts";
-import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
+import {
+  Doorbell,
+  type HypervisorObject,
+  Intid,
+  Irq,
+  type LevelSource,
+  Msgqueue,
+  TimerPpi,
+  type Vcpu,
+  VirqSource,
+} from "../../hypervisor/inspect.ts";
 import { durationText } from "../../queries/format.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import { hex } from "../../queries/table.ts";

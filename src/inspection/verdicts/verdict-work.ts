@@ -1,10 +1,9 @@
 // Verdicts on vCPUs that do not sleep: a loop that leads nowhere, a turn that does not come, a VMM
 // that does not answer.
 
-import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
-import { Block } from "../../hypervisor/scheduling/vcpu-life.ts";
-import { ExceptionClass, exceptionClass, Pstate } from "../../core/architecture/exceptions.ts";
-import { X_REGISTERS } from "../../core/interface.ts";
+import type { Vcpu } from "../../hypervisor/inspect.ts";
+import { Block } from "../../hypervisor/interface.ts";
+import { ExceptionClass, exceptionClass, Pstate, X_REGISTERS } from "../../core/interface.ts";
 import { countText, durationText, lastPart } from "../../queries/format.ts";
 import { hex } from "../../queries/table.ts";
 import type { Stretch, View } from "../readers/inspected.ts";

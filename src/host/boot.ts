@@ -1,0 +1,10 @@
+// The host for rooms above that make one, and that complete the primary VM's devicetree and PCI
+// bus.
+
+export type { FlashVariables } from "./board.ts";
+export { batteryNode, pl030Node, stallDetectorNode } from "./crosvm-nodes.ts";
+export { hostGuest } from "./host-guest.ts";
+export { nativeHost } from "./native-host.ts";
+export { pciHostNode, qemuPciBus } from "./qemu-virt-pci.ts";
+export { type Visit, VisitedProgram } from "./visited-program.ts";
+export { devicetreeOf } from "./vm-contents.ts";

@@ -1,0 +1,14 @@
+// The hypervisor for programs that have none: requests of debuggers, their answers, and the reasons
+// why a vCPU does not run. It loads no object.
+
+export {
+  answerDebugger,
+  DEBUG_REGISTERS,
+  type DebugAccess,
+  type DebugAnswer,
+  type DebuggedVcpu,
+  type DebugRegister,
+  type DebugSpace,
+} from "./debug/debug-access.ts";
+export type { DebugControl, Debuggee, DebugStop, StepRange } from "./debug/debug-control.ts";
+export { Block } from "./scheduling/vcpu-life.ts";
