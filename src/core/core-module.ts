@@ -2,6 +2,8 @@
 // docs/design/decisions.md §9. Generation yields plain data (`CoreBlueprint`); a core is built from
 // it, whether this process generated it or another.
 
+import { type Cpu, DEFAULT_CPU, parseCpu } from "../isa/cpus.ts";
+import { instructionSetOf } from "../isa/instruction-set.ts";
 import { type DecoderTables, makeDecoderTables, writeDecoderTables } from "./decoded/candidates.ts";
 import type { HandlerTable } from "./decoded/handlers.ts";
 import { defineLandings } from "./decoded/landings.ts";
@@ -22,7 +24,7 @@ import { defineSystemRegisters } from "./registers/system-registers.ts";
 import { defineFloatingPoint } from "./simd/functions.ts";
 import { TLB_POOL } from "./state/layout.ts";
 import { defineLazyFlags } from "./translator/lazy-flags.ts";
-import { type CodeBacking, RegionStore } from "./translator/region-store.ts";
+import { backingFor, type CodeBacking, RegionStore } from "./translator/region-store.ts";
 import { type Callees, type KnownFunction, KnownFunctions, Library } from "./wasm/library.ts";
 import { type ImportedMemory, WasmModule } from "./wasm/module.ts";
 import { hasWideMultiplication } from "./wasm/wide-multiplication.ts";
@@ -114,7 +116,7 @@ export interface BlueprintStore {
 
 /**
  * A module, and the rules by which its decoder fills decoded instructions. Nothing in it belongs to
- * one machine: all machines with the same RAM layout share it.
+ * one machine: all machines with the same CPU and RAM layout share it.
  */
 export interface GeneratedCore {
   readonly module: WebAssembly.Module;
@@ -142,6 +144,7 @@ const KEPT = 2;
 const kept = new Map<string, GeneratedCore>();
 let blueprints: BlueprintStore | undefined;
 let regionCode: CodeBacking | undefined;
+const BASE_CPU = parseCpu(DEFAULT_CPU);
 
 /** Sets where this process looks for blueprints, and keeps them. */
 export function keepBlueprints(store: BlueprintStore): void {
@@ -154,16 +157,16 @@ export function keepRegions(backing: CodeBacking): void {
 }
 
 /** The key of a blueprint in a store. */
-export const blueprintKey = ({ base, wasmAddress, size }: RamLayout, wasmSize: number) =>
-  [base, wasmAddress, size, wasmSize, hasWideMultiplication()].join();
+export const blueprintKey = ({ base, wasmAddress, size }: RamLayout, wasmSize: number, { key }: Cpu = BASE_CPU) =>
+  [base, wasmAddress, size, wasmSize, hasWideMultiplication(), ...key ? [key] : []].join();
 
 /**
  * The module for RAM at `ram` in a memory of `wasmSize` bytes, made once for all machines of that
- * layout.
+ * layout and CPU.
  */
-export function coreFor(ram: RamLayout, wasmSize: number): GeneratedCore {
-  const key = blueprintKey(ram, wasmSize);
-  const core = kept.get(key) ?? generateCore(ram, wasmSize, blueprints);
+export function coreFor(ram: RamLayout, wasmSize: number, cpu: Cpu = BASE_CPU): GeneratedCore {
+  const key = blueprintKey(ram, wasmSize, cpu);
+  const core = kept.get(key) ?? generateCore(ram, wasmSize, blueprints, cpu);
   kept.delete(key);
   kept.set(key, core);
   const [oldest] = kept.keys();
@@ -175,25 +178,25 @@ export function coreFor(ram: RamLayout, wasmSize: number): GeneratedCore {
  * Makes the module for RAM at `ram` in a memory of `wasmSize` bytes.
  * @param store may have its blueprint, or keeps the one that is generated
  */
-export function generateCore(ram: RamLayout, wasmSize: number, store?: BlueprintStore): GeneratedCore {
-  const key = blueprintKey(ram, wasmSize);
+export function generateCore(ram: RamLayout, wasmSize: number, store?: BlueprintStore, cpu: Cpu = BASE_CPU): GeneratedCore {
+  const key = blueprintKey(ram, wasmSize, cpu);
   const stored = store?.load(key);
-  if (stored) return build(stored, wasmSize);
-  const blueprint = generateBlueprint(ram, wasmSize);
+  if (stored) return build(stored, wasmSize, cpu);
+  const blueprint = generateBlueprint(ram, wasmSize, cpu);
   store?.keep(key, blueprint);
-  return build(blueprint, wasmSize);
+  return build(blueprint, wasmSize, cpu);
 }
 
-function build({ code, functions, handlers, decoder }: CoreBlueprint, wasmSize: number): GeneratedCore {
-  const parts = dispatchFor(functions, handlers, wasmSize);
-  return { ...parts, decoder, module: new WebAssembly.Module(code), regions: new RegionStore(regionCode) };
+function build({ code, functions, handlers, decoder }: CoreBlueprint, wasmSize: number, cpu: Cpu): GeneratedCore {
+  const parts = dispatchFor(functions, handlers, wasmSize, cpu);
+  return { ...parts, decoder, module: new WebAssembly.Module(code), regions: new RegionStore(backingFor(cpu.key, regionCode)) };
 }
 
 /** The decoder's knowledge of a core with these functions and handlers. */
-function dispatchFor(functions: readonly KnownFunction[], handlers: HandlerTable, wasmSize: number) {
+function dispatchFor(functions: readonly KnownFunction[], handlers: HandlerTable, wasmSize: number, cpu: Cpu) {
   const library = new KnownFunctions(functions), importedMemory = memoryOf(wasmSize);
   const outlined = new OutlinedFunctions(library, importedMemory);
-  return { library, importedMemory, outlined, dispatch: makeDispatch(handlers, library, outlined) };
+  return { library, importedMemory, outlined, dispatch: makeDispatch(instructionSetOf(cpu), handlers, library, outlined) };
 }
 
 function memoryOf(wasmSize: number): ImportedMemory {
@@ -205,7 +208,7 @@ function memoryOf(wasmSize: number): ImportedMemory {
  * Generates the blueprint for RAM at `ram` in a memory of `wasmSize` bytes: the same bytes every
  * time.
  */
-export function generateBlueprint(ram: RamLayout, wasmSize: number): CoreBlueprint {
+export function generateBlueprint(ram: RamLayout, wasmSize: number, cpu: Cpu = BASE_CPU): CoreBlueprint {
   const module = new WasmModule();
   module.importMemory(memoryOf(wasmSize));
   const decoder = {
@@ -231,14 +234,14 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number): CoreBluepri
   defineLazyFlags(library);
   defineLandings(library);
   defineFloatingPoint(library);
-  const fills = new OperandFills(), handlers = defineInterpreter(library, fills);
+  const instructions = instructionSetOf(cpu), fills = new OperandFills(), handlers = defineInterpreter(library, fills, instructions);
   defineDecoder(library, fills, decoder);
   defineRun(library, exited);
   defineContextMove(library);
   library.exportAll();
   library.check();
-  const { decodings } = dispatchFor(library.known, handlers, wasmSize).dispatch;
-  return { code: module.encode(), functions: library.known, handlers, decoder: makeDecoderTables(decodings) };
+  const { decodings } = dispatchFor(library.known, handlers, wasmSize, cpu).dispatch;
+  return { code: module.encode(), functions: library.known, handlers, decoder: makeDecoderTables(instructions, decodings) };
 }
 
 /** Instantiates a generated module over a memory of the size that it was generated for. */

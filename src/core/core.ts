@@ -2,6 +2,7 @@
 // the CPU state, runs them in slices, and shapes what comes out as exceptions to EL2.
 // docs/design/decisions.md §9.
 
+import type { Cpu } from "../isa/cpus.ts";
 import { disassemble } from "../isa/disassemble.ts";
 import { AbortSyndrome, ExceptionClass, exceptionClass, Mdscr, Pstate } from "./architecture/exceptions.ts";
 import { loadStoreSyndrome } from "./architecture/load-store-syndrome.ts";
@@ -47,6 +48,7 @@ import type { Tier } from "./tiers.ts";
 import type { TranslatorCounters } from "./translator/counters.ts";
 import { CounterWaits } from "./waits/counter-waits.ts";
 import type { RegionStore } from "./translator/region-store.ts";
+import { instructionsOf } from "./translator/instruction.ts";
 import { type Hotness, Translator } from "./translator/translator.ts";
 
 /**
@@ -85,6 +87,8 @@ const EXACT_INVALIDATION = 0x100_0000;
 
 /** Options of a core. */
 export interface CoreOptions {
+  /** The CPU; `DEFAULT_CPU` by default. */
+  readonly cpu?: Cpu;
   /**
    * Called once for each word that is UNDEFINED where it is executed, for the first
    * `UNDEFINED_WORDS` of them.
@@ -193,7 +197,7 @@ export class WasmCore implements DebugCore {
     this.memory = memory;
     this.ram = ram;
     if (ram.wasmAddress < CORE_SIZE) throw new RangeError("guest RAM overlaps the core's own memory");
-    const core = coreFor(ram, memory.buffer.byteLength);
+    const core = coreFor(ram, memory.buffer.byteLength, options.cpu);
     this.dispatch = core.dispatch;
     this.#onUndefined = options.onUndefined;
     this.#bytes = new Uint8Array(memory.buffer);
@@ -221,7 +225,10 @@ export class WasmCore implements DebugCore {
       this.#slice = hotness.slice;
       this.#translator = new Translator(core, link, hotness, options.codeBytes, options.regions);
     }
-    if (options.sparesWaits ?? true) this.#waits = new CounterWaits({ words: this.#words, halves: new Uint16Array(memory.buffer) });
+    if (options.sparesWaits ?? true) {
+      const instructions = instructionsOf(core.dispatch.instructions);
+      this.#waits = new CounterWaits({ words: this.#words, halves: new Uint16Array(memory.buffer), instructions });
+    }
     this.#decoded = new DecodedPages(memory, core.dispatch, {
       forgetDecodedPage: (page) => this.#exports.tlbForgetDecoded(page),
       regionsWritten: (index, first, end) => this.#translator?.written(index, first, end),

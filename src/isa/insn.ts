@@ -33,6 +33,7 @@
 // - *special*: values of operand fields (`{ Rd: 31 }`) for which a separate handler pays, for
 //   each shape: compares, moves. In it these fields are constants, and XZR costs nothing. Give
 //   these only for what is frequent.
+// - *feature*: the name of the feature (features.ts) whose CPUs have it; none: every CPU has it.
 // - *fp*: true when CPACR_EL1.FPEN traps the instruction. It is known by itself where vector
 //   registers are read or written, or a state of FPCR or FPSR.
 // - *assembly*: the text of `objdump -d -M no-aliases`, mnemonic and operands separated by a tab;
@@ -42,6 +43,7 @@
 //   entries overlap, the one with more fixed bits wins.
 
 import type { Builder, Node } from "./builder.ts";
+import type { FeatureName } from "./features.ts";
 
 type Words<T extends string> = T extends `${infer Head} ${infer Tail}` ? Head | Words<Tail> : T;
 type FieldOf<W extends string> = W extends `0${string}` | `1${string}` | "" ? never : W extends `${infer Name}:${string}` ? Name : W;
@@ -65,6 +67,7 @@ export interface InstructionOptions<P extends string, S extends string> {
   readonly special?: (shape: FieldValues<Extract<FieldNames<P>, Words<S>>>) => readonly Partial<FieldValues<FieldNames<P>>>[];
   readonly cold?: boolean | ((shape: FieldValues<Extract<FieldNames<P>, Words<S>>>) => boolean);
   readonly fp?: boolean;
+  readonly feature?: FeatureName;
 }
 
 /** The place of a field in the word. */
@@ -88,6 +91,7 @@ export interface Instruction {
   /** Names of the shape fields. The head of this file describes the rest. */
   readonly shape: readonly string[];
   readonly fp: boolean;
+  readonly feature: FeatureName | undefined;
   readonly when: (shape: FieldValues) => boolean;
   readonly unallocated: (fields: FieldValues) => boolean;
   readonly unpredictable: (fields: FieldValues) => boolean;
@@ -148,6 +152,7 @@ export function insn<const P extends string, const S extends string = "">(
     fieldList: Array.from(fields, ([name, { position, width }]) => ({ name, position, mask: 2 ** width - 1 })),
     shape,
     fp: options.fp ?? false,
+    feature: options.feature,
     when: (options.when ?? (() => true)) as Instruction["when"],
     unallocated: (options.unallocated ?? ALWAYS_ALLOCATED) as Instruction["unallocated"],
     unpredictable: (options.unpredictable ?? (() => false)) as Instruction["unpredictable"],

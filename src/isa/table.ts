@@ -2,14 +2,16 @@
 // decoder, disassembler, interpreter and of the generator of random instructions. Encodings that
 // are not in it are UNDEFINED.
 //
-// Its two parts are built when they are first asked for: a machine that starts from a stored
-// blueprint needs them later, or never.
+// Its three parts are built when they are first asked for: a machine that starts from a stored
+// blueprint needs them later, or never. The instructions that only some CPUs have are the last one,
+// so that the others have the same numbers everywhere.
 
 import { atomics } from "./atomics.ts";
 import { branches } from "./branches.ts";
 import { Builder, type Node } from "./builder.ts";
 import { dataProcessingImmediate } from "./data-processing-immediate.ts";
 import { dataProcessingRegister } from "./data-processing-register.ts";
+import { extensions } from "./extensions.ts";
 import { fpAndSimd } from "./fp-simd.ts";
 import type { FieldValues, Instruction } from "./insn.ts";
 import { loadsAndStores } from "./loads-stores.ts";
@@ -27,8 +29,10 @@ const general = once(() => [
 ]);
 const vector = once(fpAndSimd);
 
+const extension = once(extensions);
+
 /** All entries. */
-export const instructions: () => readonly Instruction[] = once(() => [...general(), ...vector()]);
+export const instructions: () => readonly Instruction[] = once(() => [...general(), ...vector(), ...extension()]);
 
 /**
  * One combination of shape fields of an entry: the unit that a handler of the interpreter executes.
@@ -40,7 +44,7 @@ export interface Encoding {
   /** The fixed bits of the instruction and of the shape fields, and their values; unsigned. */
   readonly mask: number;
   readonly value: number;
-  /** Index in `encodings`. */
+  /** Index in `allEncodings`. */
   readonly index: number;
 }
 
@@ -68,7 +72,7 @@ function expand(instruction: Instruction, into: Encoding[], first: number): void
 }
 
 /** Most encodings, for what has a size by it before the table is built. */
-export const MOST_ENCODINGS = 3000;
+export const MOST_ENCODINGS = 4500;
 
 /** Bits 27:26 of a word: both are set in all of floating point and AdvSIMD alone (Arm ARM C4.1). */
 const VECTOR = 0xc00_0000;
@@ -76,10 +80,24 @@ const VECTOR = 0xc00_0000;
 const generalEncodings = once(() => expandAll(general(), false));
 const vectorEncodings = once(() => expandAll(vector(), true));
 
-/** All encodings, in the order of `instructions`. */
+/** The encodings that every CPU has. */
 export const encodings: () => readonly Encoding[] = once(() => [...generalEncodings(), ...vectorEncodings()]);
 
-/** The encodings of the part of the table that a word belongs to. */
+/** Those that not every CPU has; their indices follow. */
+export const extensionEncodings: () => readonly Encoding[] = once(() => {
+  const list: Encoding[] = [], first = encodings().length;
+  for (const instruction of extension()) {
+    if (!instruction.feature) throw new Error(`${instruction.name} belongs to no feature`);
+    expand(instruction, list, first);
+  }
+  if (first + list.length > MOST_ENCODINGS) throw new Error(`${first + list.length} encodings are more than ${MOST_ENCODINGS}`);
+  return list;
+});
+
+/** All encodings, in the order of `instructions`. */
+export const allEncodings: () => readonly Encoding[] = once(() => [...encodings(), ...extensionEncodings()]);
+
+/** The encodings that every CPU has, of the part of the table that a word belongs to. */
 export const encodingsFor = (word: number): readonly Encoding[] => (word & VECTOR) === VECTOR ? vectorEncodings() : generalEncodings();
 
 /**

@@ -1,6 +1,7 @@
 // Our core as a processor for differential tests: EL1, MMU on with flat tables, so that unaligned
-// accesses are to normal memory.
+// accesses are to normal memory. Its CPU has all that el2 has built.
 
+import { parseCpu } from "../../src/isa/cpus.ts";
 import { type CoreOptions, WasmCore } from "../../src/core/core.ts";
 import { CPU, Slot, vAddress, xAddress } from "../../src/core/state/cpu-state.ts";
 import { type Exit, ExitReason, Stage2Flags } from "../../src/core/interface.ts";
@@ -36,7 +37,10 @@ export class El2Processor {
     this.memory = new Uint8Array(memory.buffer, CORE_SIZE, Layout.size);
     this.#state = new Uint32Array(memory.buffer);
     this.memory.set(contents);
-    this.#core = new WasmCore(memory, { base: Layout.base, size: Layout.size, wasmAddress: CORE_SIZE }, options);
+    this.#core = new WasmCore(memory, { base: Layout.base, size: Layout.size, wasmAddress: CORE_SIZE }, {
+      cpu: parseCpu("max"),
+      ...options,
+    });
     this.#vcpu = this.#core.createVcpu();
     const stage2 = this.#core.stage2Pool.create();
     if (!stage2) throw new Error("no stage-2 table is left in a fresh core");

@@ -3,7 +3,7 @@
 // everything else is random, with many values at the edges.
 
 import type { Statement } from "../../src/isa/builder.ts";
-import { type Encoding, encodings, semanticsOf } from "../../src/isa/table.ts";
+import { allEncodings, type Encoding, semanticsOf } from "../../src/isa/table.ts";
 import type { Random } from "../support/random.ts";
 import { randomWord } from "./random-words.ts";
 import { Registers } from "./unicorn.ts";
@@ -170,7 +170,7 @@ const RESULT_FIELDS = ["Rd", "Rt", "Rt2", "Rs"];
  * Instructions for blocks: no branches, no exclusives (their monitor is not compared), no base that
  * moves by a register.
  */
-const blockEncodings = encodings().filter((encoding) => {
+const blockEncodings = allEncodings().filter((encoding) => {
   const { memory, branches } = traits(encoding);
   const { name, fields } = encoding.instruction;
   const movesByRegister = memory && fields.has("Rm") && !fields.has("option");

@@ -34,7 +34,7 @@ async function groupsOf(folder: string, definedBy: (exported: unknown) => unknow
 
 const messageGroups = await groupsOf("src/abi/rpc/messages/", valuesOf(isMessage), ["all.ts"]);
 const handlerGroups = await groupsOf("src/resource-manager/handlers/", valuesOf(isHandler), ["all.ts"]);
-const instructionGroups = await groupsOf("src/isa/", instructionNames, ["table.ts", "fp-simd.ts"]);
+const instructionGroups = await groupsOf("src/isa/", instructionNames, ["table.ts", "fp-simd.ts", "extensions.ts"]);
 
 /** A row of CONTRIBUTING's table by its first cell. */
 function row(what: string): string {

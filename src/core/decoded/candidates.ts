@@ -3,8 +3,16 @@
 // are part of a core's blueprint, as making them in each run takes time while V8 does not know the
 // code yet.
 
-import { candidates, KEY_MASK, LOWER_KEY_SHIFT, LOWER_KEYS, UPPER_KEY_MASK, UPPER_KEY_SHIFT, UPPER_KEYS } from "../../isa/decode.ts";
 import { ALWAYS_ALLOCATED, fieldValues } from "../../isa/insn.ts";
+import {
+  type InstructionSet,
+  KEY_MASK,
+  LOWER_KEY_SHIFT,
+  LOWER_KEYS,
+  UPPER_KEY_MASK,
+  UPPER_KEY_SHIFT,
+  UPPER_KEYS,
+} from "../../isa/instruction-set.ts";
 import type { Encoding } from "../../isa/table.ts";
 import { DECODER_CANDIDATES, DECODER_KEYS } from "../state/layout.ts";
 import { type Decodings, NO_FILL, type Variant } from "./variants.ts";
@@ -48,7 +56,7 @@ export interface DecoderTables {
  * Makes the lists of all keys.
  * @throws Error if the memory has no room for them
  */
-export function makeDecoderTables(decodings: Decodings): DecoderTables {
+export function makeDecoderTables(instructions: InstructionSet, decodings: Decodings): DecoderTables {
   const lists = new Lists(), keys: number[] = [];
   const add = (count: number, list: readonly Listed[]) => {
     const first = lists.place(list), last = keys.length - 2;
@@ -56,9 +64,11 @@ export function makeDecoderTables(decodings: Decodings): DecoderTables {
     else keys.push(count, first);
   };
   for (let upper = 0; upper < UPPER_KEYS; upper++) {
-    const word = upper << UPPER_KEY_SHIFT, shared = listFor(decodings, word, UPPER_KEY_MASK);
+    const word = upper << UPPER_KEY_SHIFT, shared = listFor(instructions, decodings, word, UPPER_KEY_MASK);
     if (shared.sure && shared.list.length <= LONGEST_SHARED) add(LOWER_KEYS, shared.list);
-    else for (let lower = 0; lower < LOWER_KEYS; lower++) add(1, listFor(decodings, word | lower << LOWER_KEY_SHIFT, KEY_MASK).list);
+    else {for (let lower = 0; lower < LOWER_KEYS; lower++) {
+        add(1, listFor(instructions, decodings, word | lower << LOWER_KEY_SHIFT, KEY_MASK).list);
+      }}
   }
   return { keys: Int32Array.from(keys), candidates: lists.encoded };
 }
@@ -122,10 +132,15 @@ class Lists {
  * The list for words with the `known` bits of this one; `sure` if no others decide what is
  * allocated.
  */
-function listFor(decodings: Decodings, word: number, known: number): { list: Listed[]; sure: boolean } {
+function listFor(
+  instructions: InstructionSet,
+  decodings: Decodings,
+  word: number,
+  known: number,
+): { list: Listed[]; sure: boolean } {
   const list: Listed[] = [];
   let sure = true;
-  for (const encoding of candidates(word, known)) {
+  for (const encoding of instructions.candidates(word, known)) {
     const { mask, value } = encoding, decoding = decodings.of(encoding);
     const allocated = decoding.handlers !== undefined && isAllocated(encoding, word, known);
     if (allocated) {

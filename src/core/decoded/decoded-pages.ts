@@ -2,7 +2,7 @@
 // the one in Wasm (decoder.ts) does not know. The Wasm half of the rest is decoded-functions.ts.
 // docs/design/decisions.md §8 (decoded pages come from a capped pool with eviction).
 
-import { decode } from "../../isa/decode.ts";
+import type { InstructionSet } from "../../isa/instruction-set.ts";
 import {
   CODE_PAGES,
   COMPUTED_OPERANDS,
@@ -51,6 +51,7 @@ export const decodedPageIndex = (ip: number): number => Math.floor((ip - DECODED
 
 /** The decoded pages of one core. */
 export class DecodedPages {
+  readonly #instructions: InstructionSet;
   readonly #decodings: Decodings;
   readonly #fused: FusedHandlers;
   readonly #computed: ReadonlyMap<string, number>;
@@ -81,10 +82,11 @@ export class DecodedPages {
   /** @param capacity pages that may be in use at once, `DECODED_PAGES.count` at most. */
   constructor(
     memory: WebAssembly.Memory,
-    { decodings, fused, computed }: Dispatch,
+    { instructions, decodings, fused, computed }: Dispatch,
     readonly callbacks: DecodedCallbacks,
     readonly capacity: number = DECODED_PAGES.count,
   ) {
+    this.#instructions = instructions;
     this.#decodings = decodings;
     this.#fused = fused;
     this.#computed = computed;
@@ -145,7 +147,7 @@ export class DecodedPages {
     const index = decodedPageIndex(ip), at = (ip - DECODED_PAGES.base - index * DECODED_PAGE_SIZE) / DECODED_SIZE;
     const wasmAddress = (this.#words[DECODED_OWNERS / 4 + index] >>> 0) + 4 * at;
     if (this.#marks.has(wasmAddress) && wasmAddress !== this.#passed) return this.#end(ip, Handler.Breakpoint);
-    const word = this.#words[wasmAddress / 4], encoding = decode(word);
+    const word = this.#words[wasmAddress / 4], encoding = this.#instructions.decode(word);
     if (!encoding) return this.#end(ip, Handler.Undefined);
     const { filling, branch } = variantOf(this.#decodings.of(encoding), word);
     if (branch) {

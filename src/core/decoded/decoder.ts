@@ -16,7 +16,7 @@ import {
   PAIR_HANDLERS,
   PAIR_ROWS,
 } from "../state/layout.ts";
-import { LOWER_KEY_SHIFT, LOWER_KEYS, UPPER_KEY_SHIFT } from "../../isa/decode.ts";
+import { LOWER_KEY_SHIFT, LOWER_KEYS, UPPER_KEY_SHIFT } from "../../isa/instruction-set.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { Label } from "../wasm/module.ts";

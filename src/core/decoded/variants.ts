@@ -2,6 +2,7 @@
 // instructions are decoded.
 
 import type { FieldValues } from "../../isa/insn.ts";
+import type { InstructionSet } from "../../isa/instruction-set.ts";
 import type { Encoding } from "../../isa/table.ts";
 import type { FusedHandlers } from "./fused-handlers.ts";
 import type { VariantHandlers } from "./handlers.ts";
@@ -49,6 +50,8 @@ export type Fixed = Partial<FieldValues>;
 
 /** How the decoder fills decoded instructions. */
 export interface Dispatch {
+  /** The instructions of the core's CPU. */
+  readonly instructions: InstructionSet;
   readonly decodings: Decodings;
   /** Handlers for pairs. */
   readonly fused: FusedHandlers;

@@ -2,7 +2,8 @@
 // encoding that is not cold, and those for pairs. Handlers with equal code are one.
 // docs/design/core.md §I2 and §I3 (why one function, and why it must stay small).
 
-import { type Encoding, encodings, semanticsOf } from "../../isa/table.ts";
+import type { InstructionSet } from "../../isa/instruction-set.ts";
+import { type Encoding, semanticsOf } from "../../isa/table.ts";
 import { Handler, type VariantHandlers } from "../decoded/handlers.ts";
 import type { OperandFills } from "../decoded/operand-fills.ts";
 import type { DecodedOperand } from "../decoded/operands.ts";
@@ -23,8 +24,8 @@ export class HandlerSet {
   readonly #numbers = new Map<string, number>();
 
   /** @param operandFills gets what fills the decoded instructions of these handlers */
-  constructor(readonly emitter: HandlerEmitter, readonly operandFills: OperandFills) {
-    this.variants = encodings().map((encoding) => this.#variants(encoding));
+  constructor(readonly emitter: HandlerEmitter, readonly operandFills: OperandFills, instructions: InstructionSet) {
+    this.variants = instructions.encodings.map((encoding) => this.#variants(encoding));
   }
 
   /** A handler for two instructions, one after the other; the number of the handler. */
@@ -32,9 +33,11 @@ export class HandlerSet {
     return this.#add([first, second]).number;
   }
 
-  #variants(encoding: Encoding): VariantHandlers[] {
-    const { instruction, shape } = encoding, fills: number[] = [];
+  #variants(encoding: Encoding | undefined): VariantHandlers[] {
+    const fills: number[] = [];
     this.fills.push(fills);
+    if (!encoding) return [];
+    const { instruction, shape } = encoding;
     if (instruction.cold(shape)) return [];
     return [...instruction.special(shape), {}].map((fixed) => {
       const part = { encoding, fixed, semantics: semanticsOf(encoding, fixed), near: false };

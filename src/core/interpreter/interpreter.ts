@@ -10,6 +10,7 @@
 // neither `end` nor a counter, a taken branch moves both. Near the end of the budget a STOP handler
 // replaces the decoded instruction at `end`.
 
+import type { InstructionSet } from "../../isa/instruction-set.ts";
 import { MOST_ENCODINGS } from "../../isa/table.ts";
 import { FusedHandlers } from "../decoded/fused-handlers.ts";
 import { Handler, type HandlerTable } from "../decoded/handlers.ts";
@@ -52,15 +53,20 @@ export const TABLE_NAME = "outlined";
 export const TABLE_SIZE = FIRST_REGION_SLOT + 2 * REGION_CAPACITY;
 
 /** How the decoder fills decoded instructions for an `execute` with these handlers. */
-export function makeDispatch(handlers: HandlerTable, library: Callees, outlined: OutlinedFunctions): Dispatch {
+export function makeDispatch(
+  instructions: InstructionSet,
+  handlers: HandlerTable,
+  library: Callees,
+  outlined: OutlinedFunctions,
+): Dispatch {
   const decodings = new CoreDecodings(handlers, library, outlined);
-  return { decodings, fused: new FusedHandlers(handlers.fused), computed: new Map(handlers.computed) };
+  return { instructions, decodings, fused: new FusedHandlers(handlers.fused), computed: new Map(handlers.computed) };
 }
 
 /**
  * Defines `execute` (budget -> what is left of it, in instructions) and answers with its handlers.
  */
-export function defineInterpreter(library: Library, fills: OperandFills): HandlerTable {
+export function defineInterpreter(library: Library, fills: OperandFills, instructions: InstructionSet): HandlerTable {
   const f = library.define("execute", ["i32"], ["i32"]);
   /**
    * The rest of the budget, in bytes of decoded instructions. Valid outside of the dispatch
@@ -69,7 +75,7 @@ export function defineInterpreter(library: Library, fills: OperandFills): Handle
   const remaining = 0;
   const address = f.local("i64");
   const emitter = new HandlerEmitter(library, f), { ip, end, tlb, scratch } = emitter.locals;
-  const set = new HandlerSet(emitter, fills), fused = fusePairs(set);
+  const set = new HandlerSet(emitter, fills, instructions), fused = fusePairs(set);
   if (Handler.FirstInstruction + set.handlers.length > MAXIMUM_HANDLERS) throw new Error("more handlers than there is room for");
   library.module.table(TABLE_SIZE, TABLE_NAME);
 

@@ -5,7 +5,7 @@ import { Handler } from "../decoded/handlers.ts";
 import { DECODED_SIZE } from "../decoded/operands.ts";
 import { CPU, FetchEntry, TlbSet } from "../state/cpu-state.ts";
 import { DECODED_OWNERS, DECODED_PAGE_SIZE, DECODED_PAGES, FIRST_REGION_HANDLER, INSTRUCTIONS_PER_PAGE } from "../state/layout.ts";
-import { mayBranchBack } from "./instruction.ts";
+import { type Instructions, mayBranchBack } from "./instruction.ts";
 import type { Code } from "./region.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -19,6 +19,7 @@ export const decodedPageAddress = (index: number): number => DECODED_PAGES.base 
 export interface CodeMemory {
   readonly words: Int32Array;
   readonly halves: Uint16Array;
+  readonly instructions: Instructions;
 }
 
 /** Pages around one of them; instructions are counted from its first. */
@@ -45,6 +46,10 @@ export class CodeView implements Code {
   around(index: number): CodeView | undefined {
     const offset = index >> INSTRUCTIONS_SHIFT, page = this.#pageOf(offset);
     return page < 0 ? undefined : new CodeView(this.memory, page, this.low + offset * PAGE_SIZE >>> 0, this.high);
+  }
+
+  get instructions(): Instructions {
+    return this.memory.instructions;
   }
 
   has(index: number): boolean {

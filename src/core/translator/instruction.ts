@@ -1,7 +1,7 @@
 // Properties of an instruction that the translator finds from its word alone.
 
 import type { Builder, Statement } from "../../isa/builder.ts";
-import { decode } from "../../isa/decode.ts";
+import type { InstructionSet } from "../../isa/instruction-set.ts";
 import { type Encoding, semanticsOf } from "../../isa/table.ts";
 import { evaluateNumber } from "../decoded/operands.ts";
 import { baseRegister, STACK_POINTER, statementsOf, usesFloatingPoint } from "../interpreter/meaning.ts";
@@ -53,12 +53,6 @@ export interface Instruction extends Meaning {
 /** log2 of the pairs of instructions that are kept by word, and of flows. */
 const INSTRUCTIONS_SHIFT = 13, FLOWS_SHIFT = 12;
 
-/** Compiled code repeats the same words a lot. */
-const known = new WordTable<Instruction | null>((word) => analyze(word) ?? null, INSTRUCTIONS_SHIFT);
-
-/** The instruction, or undefined when it is left to the interpreter. */
-export const translatable = (word: number): Instruction | undefined => known.of(word) ?? undefined;
-
 /** The effect of an instruction on the flow of control. */
 export interface Flow {
   /** The target of a direct branch, in instructions. */
@@ -82,32 +76,55 @@ export function mayBranchBack(word: number): boolean {
   return (word & TEST_EITHER) === TEST_AND_BRANCH ? word << 13 >> 18 <= 0 : word << 8 >> 13 <= 0;
 }
 
-const flows = new WordTable<Flow>(findFlow, FLOWS_SHIFT);
+/** The instructions of a CPU by their words, as the translator sees them. */
+export class Instructions {
+  /** Compiled code repeats the same words a lot. */
+  readonly #known = new WordTable<Instruction | null>((word) => this.#analyze(word) ?? null, INSTRUCTIONS_SHIFT);
+  readonly #flows = new WordTable<Flow>((word) => this.#findFlow(word), FLOWS_SHIFT);
 
-/** The flow after an instruction: as `translatable` has it, at a small part of the cost. */
-export const flowOf = (word: number): Flow => flows.of(word);
+  constructor(readonly set: InstructionSet) {}
 
-function findFlow(word: number): Flow {
-  const meaning = meaningOfWord(word), branch = meaning?.branch;
-  if (!branch) return { ends: !meaning };
-  if (branch.kind === "branchTo") return { ends: true };
-  return { ends: !branch.condition, offset: numberOf(branch.offset, word) / 4 };
+  /** The instruction, or undefined when it is left to the interpreter. */
+  translatable(word: number): Instruction | undefined {
+    return this.#known.of(word) ?? undefined;
+  }
+
+  /** The flow after an instruction: as `translatable` has it, at a small part of the cost. */
+  flowOf(word: number): Flow {
+    return this.#flows.of(word);
+  }
+
+  #findFlow(word: number): Flow {
+    const meaning = this.#meaningOf(word), branch = meaning?.branch;
+    if (!branch) return { ends: !meaning };
+    if (branch.kind === "branchTo") return { ends: true };
+    return { ends: !branch.condition, offset: numberOf(branch.offset, word) / 4 };
+  }
+
+  /** Properties that follow from the encoding; undefined if it is left to the interpreter. */
+  #meaningOf(word: number): Meaning | undefined {
+    const encoding = this.set.decode(word);
+    if (!encoding) return undefined;
+    const { index } = encoding;
+    return index in meanings ? meanings[index] : meanings[index] = meaningOf(encoding);
+  }
+
+  #analyze(word: number): Instruction | undefined {
+    const meaning = this.#meaningOf(word);
+    if (!meaning) return undefined;
+    const basedOnStack = meaning.base?.(word) === STACK_POINTER;
+    const addresses = meaning.hasAddresses ? addressEffects(meaning.semantics, word) : NO_ADDRESSES;
+    return { ...meaning, word, use: meaning.accesses.of(word), basedOnStack, addresses };
+  }
 }
 
-/** The properties that follow from the encoding; undefined for what is left to the interpreter. */
-function meaningOfWord(word: number): Meaning | undefined {
-  const encoding = decode(word);
-  if (!encoding) return undefined;
-  const { index } = encoding;
-  return index in meanings ? meanings[index] : meanings[index] = meaningOf(encoding);
-}
+const bySet = new Map<InstructionSet, Instructions>();
 
-function analyze(word: number): Instruction | undefined {
-  const meaning = meaningOfWord(word);
-  if (!meaning) return undefined;
-  const basedOnStack = meaning.base?.(word) === STACK_POINTER;
-  const addresses = meaning.hasAddresses ? addressEffects(meaning.semantics, word) : NO_ADDRESSES;
-  return { ...meaning, word, use: meaning.accesses.of(word), basedOnStack, addresses };
+/** The instructions of a set: the same object each time. */
+export function instructionsOf(set: InstructionSet): Instructions {
+  let instructions = bySet.get(set);
+  if (!instructions) bySet.set(set, instructions = new Instructions(set));
+  return instructions;
 }
 
 /** By the index of the encoding; undefined for those that are left to the interpreter. */

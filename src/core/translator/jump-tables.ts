@@ -6,7 +6,7 @@
 // gotos, and some switches in loops, into threaded code: each piece ends in its own branch by the
 // same table, which also leads to pieces before it.
 
-import { type Instruction, translatable } from "./instruction.ts";
+import type { Instruction } from "./instruction.ts";
 import type { Code } from "./region.ts";
 import { generalBit } from "./register-use.ts";
 
@@ -58,7 +58,7 @@ export class JumpTables {
   }
 
   #at(index: number): Instruction | undefined {
-    return this.code.has(index) && this.code.isKnown(index) ? translatable(this.code.word(index)) : undefined;
+    return this.code.has(index) && this.code.isKnown(index) ? this.code.instructions.translatable(this.code.word(index)) : undefined;
   }
 
   /**

@@ -17,6 +17,17 @@ export interface CodeBacking {
   keep(signature: CodeSignature, module: RegionModule): void;
 }
 
+/**
+ * A backing for the code of one CPU: other CPUs may have other meanings for the same words.
+ * @param key of the CPU; empty for the one whose code has the signatures as they are
+ */
+export function backingFor(key: string, backing: CodeBacking | undefined): CodeBacking | undefined {
+  if (!backing || !key) return backing;
+  const suffix = Int32Array.from(key, (character) => character.charCodeAt(0));
+  const whole = (signature: CodeSignature) => Int32Array.of(...signature, ...suffix);
+  return { load: (signature) => backing.load(whole(signature)), keep: (signature, module) => backing.keep(whole(signature), module) };
+}
+
 interface Entry {
   readonly module: RegionModule;
   readonly signature: CodeSignature;

@@ -8,7 +8,7 @@
 // anything, or that change the translation regime, and at code that was never executed.
 
 import { INSTRUCTIONS_PER_PAGE } from "../state/layout.ts";
-import { type Instruction, translatable } from "./instruction.ts";
+import type { Instruction, Instructions } from "./instruction.ts";
 import { isIndirectJump, JumpTables } from "./jump-tables.ts";
 import { numberOf } from "./static-values.ts";
 
@@ -66,6 +66,8 @@ export interface Block {
 
 /** Code as the translator sees it: pages that follow each other in virtual memory. */
 export interface Code {
+  /** The meaning of words. */
+  readonly instructions: Instructions;
   /**
    * Whether the page of this instruction is known. Regions may extend into the pages next to the
    * head's.
@@ -92,7 +94,7 @@ export function discover(code: Code, head: number, extent: Extent = "usual"): Bl
   const pending = [head];
   while (pending.length && instructions.size < most) {
     for (let at = pending.pop()!; !instructions.has(at) && instructions.size < most; at++) {
-      const instruction = reaches(at) && code.isKnown(at) ? translatable(code.word(at)) : undefined;
+      const instruction = reaches(at) && code.isKnown(at) ? code.instructions.translatable(code.word(at)) : undefined;
       if (!instruction || extent === "gap" && at !== head && code.isHead(at)) break;
       const ending = endingOf(instruction, at, tables);
       // Where the next page is not known, the interpreter goes there, which counts a fetch that

@@ -26,7 +26,7 @@ import type { ImportedMemory } from "../wasm/module.ts";
 import { ChangedRegions, MOST_CHANGED } from "./changed-regions.ts";
 import { type CodeMemory, CodeView, decodedPageAddress } from "./code-view.ts";
 import type { TranslatorCounters } from "./counters.ts";
-import { flowOf, translatable } from "./instruction.ts";
+import { instructionsOf } from "./instruction.ts";
 import { type Draft, fillIn, firstName, generateModule, partsOf, regionName, signatureOf } from "./region-module.ts";
 import type { RegionStore } from "./region-store.ts";
 import { type Block, discover, type Extent } from "./region.ts";
@@ -206,7 +206,12 @@ export class Translator {
     readonly codeBytes: number = CODE_BYTES,
     readonly regions: RegionStore = core.regions,
   ) {
-    this.#memory = { words: new Int32Array(link.memory.buffer), halves: new Uint16Array(link.memory.buffer) };
+    const { buffer } = link.memory;
+    this.#memory = {
+      words: new Int32Array(buffer),
+      halves: new Uint16Array(buffer),
+      instructions: instructionsOf(core.dispatch.instructions),
+    };
     this.#memory.words[CPU.LANDING_LIMIT >> 2] = hotness.landings;
   }
 
@@ -300,7 +305,7 @@ export class Translator {
     if (!place?.code.isCurrent) return;
     const { code } = place, page = code.page;
     let { at } = place;
-    while (at < INSTRUCTIONS_PER_PAGE && code.isKnown(at) && !translatable(code.word(at))) at++;
+    while (at < INSTRUCTIONS_PER_PAGE && code.isKnown(at) && !code.instructions.translatable(code.word(at))) at++;
     if (at === INSTRUCTIONS_PER_PAGE || !code.isKnown(at) || code.isHead(at)) return;
     const heat = this.#heatAt(code.decodedAt(at));
     if (++heat.landings < this.#patience(page)) return;
@@ -576,12 +581,12 @@ function headFor(code: CodeView, at: number): Pick<Place, "head" | "isLoop"> {
   let loop = -Infinity;
   const end = at + LOOP_REACH;
   for (let from = code.nextBranchBack(at, end); from < end; from = code.nextBranchBack(from + 1, end)) {
-    const { offset } = flowOf(code.word(from));
+    const { offset } = code.instructions.flowOf(code.word(from));
     if (offset !== undefined && from + offset <= at) loop = Math.max(loop, from + offset);
   }
   const isLoop = loop > at - LOOP_REACH && code.has(loop) && code.isKnown(loop);
   let head = at;
   if (isLoop) head = loop;
-  else while (code.has(head - 1) && code.isKnown(head - 1) && !flowOf(code.word(head - 1)).ends) head--;
+  else while (code.has(head - 1) && code.isKnown(head - 1) && !code.instructions.flowOf(code.word(head - 1)).ends) head--;
   return { head, isLoop };
 }

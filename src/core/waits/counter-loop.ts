@@ -4,7 +4,6 @@
 // next turn sets again. All turns but the last can then be skipped.
 
 import type { Bank, Compared, Flag, Node, Statement } from "../../isa/builder.ts";
-import { decode } from "../../isa/decode.ts";
 import { semanticsOf } from "../../isa/table.ts";
 import { Pstate } from "../architecture/exceptions.ts";
 import { TICK_NS } from "../architecture/features.ts";
@@ -118,7 +117,7 @@ class Turn {
     const address = Number(pc & 0xffff_ffffn), low = (address & ~0xfff) >>> 0, high = Number(pc >> 32n) | 0, at = (address & 0xfff) >> 2;
     const view = CodeView.at(this.memory, low, high);
     if (!view || address & 3 || view.handler(at) === Handler.Breakpoint) return undefined;
-    const word = view.word(at), encoding = decode(word);
+    const word = view.word(at), encoding = this.memory.instructions.set.decode(word);
     if (!encoding) return undefined;
     this.code.push({ low, high, page: view.page, at, word });
     this.#locals.clear();

@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { encodings } from "../../../src/isa/table.ts";
-import { decode as encodingOf, LOWER_KEY_SHIFT, LOWER_KEYS, UPPER_KEY_SHIFT } from "../../../src/isa/decode.ts";
+import { DEFAULT_CPU, parseCpu } from "../../../src/isa/cpus.ts";
+import { instructionSetOf, LOWER_KEY_SHIFT, LOWER_KEYS, UPPER_KEY_SHIFT } from "../../../src/isa/instruction-set.ts";
 import { Candidate } from "../../../src/core/decoded/candidates.ts";
 import { DecodedPages } from "../../../src/core/decoded/decoded-pages.ts";
 import { Handler } from "../../../src/core/decoded/handlers.ts";
@@ -16,6 +17,7 @@ import { Random } from "../../support/random.ts";
 
 const WASM_SIZE = CORE_SIZE + WASM_PAGE_SIZE;
 const core = generateCore({ base: 0x4000_0000, size: WASM_PAGE_SIZE, wasmAddress: CORE_SIZE }, WASM_SIZE);
+const INSTRUCTIONS = instructionSetOf(parseCpu(DEFAULT_CPU));
 /** UDF: no pair begins before it. */
 const UNDEFINED = 0;
 
@@ -79,7 +81,7 @@ class Rig {
     const decoded = this.decoded(at);
     this.put(at, word, UNDEFINED);
     this.pages.fill(this.page + at * DECODED_SIZE);
-    assert.deepEqual(decoded, this.decoded(at), `${encodingOf(word)?.instruction.name} 0x${(word >>> 0).toString(16)} at ${at}`);
+    assert.deepEqual(decoded, this.decoded(at), `${INSTRUCTIONS.decode(word)?.instruction.name} 0x${(word >>> 0).toString(16)} at ${at}`);
   }
 }
 
@@ -123,7 +125,7 @@ Deno.test("TypeScript fills what is cold, and of the rest nothing twice", () => 
     rig.filled.length = 0;
     rig.put(0, word);
     rig.decode(0);
-    const encoding = encodingOf(word), handlers = encoding && core.dispatch.decodings.of(encoding).handlers;
+    const encoding = INSTRUCTIONS.decode(word), handlers = encoding && core.dispatch.decodings.of(encoding).handlers;
     if (!handlers || rig.handler(0) === Handler.Outlined) assert.deepEqual(rig.filled, [word]);
     else if (!rig.filled.length) inWasm++;
   }

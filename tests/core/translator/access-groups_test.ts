@@ -7,7 +7,7 @@ import { Pstate, Sctlr } from "../../../src/core/architecture/exceptions.ts";
 import { ExitReason } from "../../../src/core/interface.ts";
 import { decode } from "../../../src/isa/decode.ts";
 import { accessGroups } from "../../../src/core/translator/access-groups.ts";
-import { translatable } from "../../../src/core/translator/instruction.ts";
+import { INSTRUCTIONS } from "./executed-code.ts";
 import { Random } from "../../support/random.ts";
 import { BASE, COPY, PagedProgram, PAGES } from "../paged-program.ts";
 
@@ -50,7 +50,7 @@ Deno.test("accesses in groups do what they do one by one", () => {
   for (let i = 0; i < PROGRAMS; i++) {
     const program = Array.from({ length: BLOCK }, () => instruction(random));
     grouped += accessGroups(program.map((word) => {
-      const known = translatable(word);
+      const known = INSTRUCTIONS.translatable(word);
       assert.ok(known, `0x${word.toString(16)} ${decode(word)?.instruction.name}`);
       return known;
     })).size;

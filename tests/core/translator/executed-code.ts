@@ -1,12 +1,17 @@
 // Code as the translator sees it, without a machine: all of it has been executed, and no region
 // begins in it.
 
+import { ALL_INSTRUCTIONS } from "../../../src/isa/instruction-set.ts";
+import { instructionsOf } from "../../../src/core/translator/instruction.ts";
 import type { Code } from "../../../src/core/translator/region.ts";
 import { assemble, type Line } from "../program.ts";
+
+/** The instructions of a CPU that has all. */
+export const INSTRUCTIONS = instructionsOf(ALL_INSTRUCTIONS);
 
 /** Code of these lines, from instruction 0. */
 export function executedCode(lines: readonly Line[]): Code {
   const words = assemble(lines);
   const has = (index: number) => index in words;
-  return { has, isKnown: has, word: (index) => words[index], isHead: () => false };
+  return { instructions: INSTRUCTIONS, has, isKnown: has, word: (index) => words[index], isHead: () => false };
 }

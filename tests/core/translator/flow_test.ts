@@ -2,7 +2,8 @@
 // the whole analysis.
 
 import assert from "node:assert/strict";
-import { flowOf, mayBranchBack, translatable } from "../../../src/core/translator/instruction.ts";
+import { INSTRUCTIONS } from "./executed-code.ts";
+import { mayBranchBack } from "../../../src/core/translator/instruction.ts";
 import { numberOf } from "../../../src/core/translator/static-values.ts";
 import { decode } from "../../../src/isa/decode.ts";
 import { encodings } from "../../../src/isa/table.ts";
@@ -17,7 +18,10 @@ Deno.test("the flow after an instruction is that of its analysis, and the bits o
   for (const { mask, value } of encodings()) {
     for (let i = 0; i < SAMPLES; i++) {
       const word = (value | random.word() & ~mask) >>> 0;
-      const instruction = translatable(word), branch = instruction?.branch, flow = flowOf(word), text = word.toString(16);
+      const instruction = INSTRUCTIONS.translatable(word),
+        branch = instruction?.branch,
+        flow = INSTRUCTIONS.flowOf(word),
+        text = word.toString(16);
       if (!decode(word)) assert.equal(flow.ends, true, text);
       if (branch?.kind === "branch") {
         const offset = numberOf(branch.offset, word) / 4;
@@ -41,7 +45,7 @@ Deno.test("a branch to itself is one back, as to the instruction before it; one 
   for (const [word, width] of [[0x14000000, 26], [0x54000000, 19], [0xb4000000, 19], [0x36000000, 14]] as const) {
     const at = width === 26 ? 0 : 5, by = (offset: number) => (word | (offset & (1 << width) - 1) << at) >>> 0;
     for (const offset of [0, -1, 1]) {
-      assert.equal(flowOf(by(offset)).offset, offset);
+      assert.equal(INSTRUCTIONS.flowOf(by(offset)).offset, offset);
       assert.equal(mayBranchBack(by(offset)), offset <= 0, by(offset).toString(16));
     }
   }

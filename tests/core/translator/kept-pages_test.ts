@@ -9,7 +9,7 @@ import { ExitReason, Stage2Flags } from "../../../src/core/interface.ts";
 import { controlFlow } from "../../../src/core/translator/control-flow.ts";
 import { accessGroups } from "../../../src/core/translator/access-groups.ts";
 import { accessesThatKeepPages } from "../../../src/core/translator/kept-pages.ts";
-import { translatable } from "../../../src/core/translator/instruction.ts";
+import { INSTRUCTIONS } from "./executed-code.ts";
 import type { Block } from "../../../src/core/translator/region.ts";
 import { Random } from "../../support/random.ts";
 import { BASE, COPY, PAGE_RAM, PagedProgram, PAGES, RAM_BASE } from "../paged-program.ts";
@@ -209,7 +209,7 @@ Deno.test("the page of the stack that was read is not kept for writes", () => {
 
 /** A block of a loop. */
 function block(words: readonly number[]): Block {
-  const instructions = words.map((word) => translatable(word) ?? assert.fail(`0x${word.toString(16)}`));
+  const instructions = words.map((word) => INSTRUCTIONS.translatable(word) ?? assert.fail(`0x${word.toString(16)}`));
   return { first: 0, instructions, ending: { kind: "condition", to: 0, next: words.length } };
 }
 

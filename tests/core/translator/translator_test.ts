@@ -2,6 +2,7 @@
 // counts.
 
 import assert from "node:assert/strict";
+import { parseCpu } from "../../../src/isa/cpus.ts";
 import { generateCore } from "../../../src/core/core-module.ts";
 import { REGION_PARAMETERS, REGION_RESULTS, TABLE_NAME, TABLE_SIZE } from "../../../src/core/interpreter/interpreter.ts";
 import { ImportedFunctions } from "../../../src/core/interpreter/outlined.ts";
@@ -11,10 +12,10 @@ import { controlFlow } from "../../../src/core/translator/control-flow.ts";
 import { ExitReason } from "../../../src/core/interface.ts";
 import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "../../../src/core/translator/enter-function.ts";
 import { emitHead } from "../../../src/core/translator/head-function.ts";
-import { translatable } from "../../../src/core/translator/instruction.ts";
+import { INSTRUCTIONS } from "./executed-code.ts";
 import { emitRegion, ENTER } from "../../../src/core/translator/region-function.ts";
 import { FunctionBuilder, WasmModule } from "../../../src/core/wasm/module.ts";
-import { encodings } from "../../../src/isa/table.ts";
+import { allEncodings } from "../../../src/isa/table.ts";
 import { randomWord } from "../../differential/random-words.ts";
 import { Random } from "../../support/random.ts";
 import { type Line, Machine, RAM_BASE } from "../program.ts";
@@ -60,14 +61,19 @@ for (const [what, program] of [["loop", SUM], ["loop with calls", CALLS]] as con
 }
 
 Deno.test("every encoding can be part of a region or is left to the interpreter", () => {
-  const generated = generateCore({ base: RAM_BASE, size: 0x1_0000, wasmAddress: CORE_SIZE }, CORE_SIZE + 0x1_0000);
+  const generated = generateCore(
+    { base: RAM_BASE, size: 0x1_0000, wasmAddress: CORE_SIZE },
+    CORE_SIZE + 0x1_0000,
+    undefined,
+    parseCpu("max"),
+  );
   const random = new Random(1), branch = /^(B\/BL|B.cond|CB|TB|BR)/;
-  const words = encodings().filter(({ instruction }) => !branch.test(instruction.name)).flatMap((encoding) => {
+  const words = allEncodings().filter(({ instruction }) => !branch.test(instruction.name)).flatMap((encoding) => {
     const word = randomWord(encoding, random);
     return word === undefined ? [] : [word];
   });
   for (const word of words) {
-    const instruction = translatable(word);
+    const instruction = INSTRUCTIONS.translatable(word);
     if (!instruction) continue;
     const module = new WasmModule().importMemory(generated.importedMemory).importTable("core", TABLE_NAME, TABLE_SIZE);
     const library = new ImportedFunctions(generated.library, module);

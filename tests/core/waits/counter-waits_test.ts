@@ -2,6 +2,7 @@
 // executes.
 
 import assert from "node:assert/strict";
+import { INSTRUCTIONS } from "../translator/executed-code.ts";
 import { findCounterLoop, isAtLoop, spareTurns } from "../../../src/core/waits/counter-loop.ts";
 import type { CoreOptions } from "../../../src/core/core.ts";
 import { CPU } from "../../../src/core/state/cpu-state.ts";
@@ -154,7 +155,11 @@ Deno.test("a breakpoint in a wait is hit", () => {
 Deno.test("a loop that was thought to wait longer than it does would be noticed", () => {
   const machine = machineOf(WAITS["up to a value of the counter"], { sparesWaits: false });
   machine.run(20_000);
-  const memory = { words: new Int32Array(machine.memory.buffer), halves: new Uint16Array(machine.memory.buffer) };
+  const memory = {
+    words: new Int32Array(machine.memory.buffer),
+    halves: new Uint16Array(machine.memory.buffer),
+    instructions: INSTRUCTIONS,
+  };
   const loop = findCounterLoop(memory, machine.now)!;
   assert.ok(isAtLoop(memory, loop) && loop.until < 90_000n);
   assert.equal(loop.length, 3);

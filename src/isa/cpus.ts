@@ -1,0 +1,159 @@
+// CPUs by name: sets of features (features.ts). A rung `v8.N` has the features of that version that
+// el2 has built; cores and phones have those that Arm's manuals and /proc/cpuinfo list
+// (docs/spec/phones.md §A1), less what is not built. `NAME,+FEATURE,-FEATURE` changes one.
+
+import { FEATURE_NAMES, type FeatureName, FEATURES, hwcapLine, isBase, isBuilt } from "./features.ts";
+
+/** A CPU as a machine has it. */
+export interface Cpu {
+  /** As `parseCpu` reads it: the name, then the changes in the order of the table. */
+  readonly name: string;
+  readonly features: ReadonlySet<FeatureName>;
+  /** Its features beyond those of every CPU: equal for equal CPUs, empty for `v8`. */
+  readonly key: string;
+}
+
+/** The CPU of a machine whose plan names none. */
+export const DEFAULT_CPU = "v8";
+
+/** A CPU by name. */
+interface NamedCpu {
+  readonly title: string;
+  /** The features that it has in reality; those that el2 has not built are left out. */
+  readonly features: readonly FeatureName[];
+}
+
+/** Most of each chip's line of features, in Linux's names. */
+const PHONE_BASE = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdrdm jscvt fcma lrcpc dcpop sha3 sm3 sm4 asimddp sha512 " +
+  "asimdfhm dit uscat ilrcpc flagm sb dcpodp flagm2 frint i8mm bti";
+
+/** The features that Linux's names stand for, and what these require. */
+function ofHwcaps(line: string): FeatureName[] {
+  const names = new Set(line.split(" "));
+  const listed = FEATURE_NAMES.filter((feature) => FEATURES[feature].hwcaps?.every((name) => names.has(name)));
+  return closure([...FEATURE_NAMES.filter(isBase), ...listed]);
+}
+
+/** Features with what they require. */
+function closure(features: readonly FeatureName[]): FeatureName[] {
+  const all = new Set(features);
+  for (const feature of all) for (const required of requirements(feature)) all.add(required);
+  return inOrder(all);
+}
+
+const requirements = (feature: FeatureName) => (FEATURES[feature].requires ?? []) as readonly FeatureName[];
+const inOrder = (features: ReadonlySet<FeatureName>): FeatureName[] => FEATURE_NAMES.filter((feature) => features.has(feature));
+
+const rung = (version: number): NamedCpu => ({
+  title: version === 8 ? "Armv8.0-A with LSE, RDM, PAN, LRCPC: the least" : `Armv${version.toFixed(1)}-A`,
+  features: FEATURE_NAMES.filter((feature) => (FEATURES[feature].rung ?? Infinity) <= version),
+});
+const hwcaps = (title: string, more: string): NamedCpu => ({ title, features: ofHwcaps(`${PHONE_BASE} ${more}`) });
+
+/** The line of the cores of Armv8.2: Cortex-A55, A75 to A78. */
+const V82_CORE = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdrdm lrcpc dcpop asimddp";
+const core = (title: string, line: string): NamedCpu => ({ title, features: ofHwcaps(line) });
+
+const NAMED: Readonly<Record<string, NamedCpu>> = {
+  v8: rung(8),
+  "v8.2": rung(8.2),
+  "v8.4": rung(8.4),
+  "v8.6": rung(8.6),
+  max: { title: "all that el2 has built", features: FEATURE_NAMES },
+  a55: core("Cortex-A55", V82_CORE),
+  a76: core("Cortex-A76", `${V82_CORE} ssbs`),
+  a78: core("Cortex-A78", `${V82_CORE} ssbs uscat`),
+  a510: hwcaps("Cortex-A510, less SVE2 and MTE", "ssbs paca pacg bf16"),
+  a710: hwcaps("Cortex-A710, less SVE2 and MTE", "ssbs paca pacg bf16"),
+  x2: hwcaps("Cortex-X2, less SVE2 and MTE", "ssbs paca pacg bf16"),
+  sm8450: hwcaps("Snapdragon 8 Gen 1, less SVE", "ssbs paca pacg bf16"),
+  sm8475: hwcaps("Snapdragon 8+ Gen 1", "ssbs paca pacg"),
+  sm8550: hwcaps("Snapdragon 8 Gen 2", "ssbs paca pacg bf16"),
+  sm8650: hwcaps("Snapdragon 8 Gen 3", "ssbs paca pacg bf16 dgh ecv afp"),
+  sm8750: hwcaps("Snapdragon 8 Elite", "ssbs paca pacg bf16 rng ecv afp rpres"),
+  sm8850: hwcaps("Snapdragon 8 Elite Gen 5, less SVE2 and SME", "ssbs paca pacg bf16 rng ecv afp rpres lrcpc3"),
+  mt6983: hwcaps("Dimensity 9000, less SVE2", "ssbs paca pacg bf16"),
+  mt6989: hwcaps("Dimensity 9300, less SVE2 and MTE", "ssbs bf16 dgh ecv afp wfxt"),
+  mt6991: hwcaps("Dimensity 9400, less SVE2", "paca pacg bf16 dgh ecv afp wfxt"),
+  mt6993: hwcaps("Dimensity 9500, less SVE2 and SME", "ssbs paca pacg bf16 dgh ecv afp wfxt rprfm hbc lrcpc3"),
+  exynos2200: hwcaps("Exynos 2200, less SVE2", "ssbs paca pacg bf16"),
+  exynos2400: hwcaps("Exynos 2400, less SVE2", "ssbs paca pacg bf16 dgh ecv afp wfxt"),
+  exynos2500: hwcaps("Exynos 2500, less SVE2", "paca pacg bf16 dgh ecv afp wfxt"),
+  exynos2600: hwcaps("Exynos 2600, less SVE2 and SME", "ssbs paca pacg bf16 dgh ecv afp wfxt rprfm hbc lrcpc3"),
+};
+
+/** The CPUs that have a name. */
+export const CPU_NAMES: readonly string[] = Object.keys(NAMED);
+/** The rungs, lowest first. */
+export const RUNGS = ["v8", "v8.2", "v8.4", "v8.6", "max"] as const;
+
+/** One line about a CPU by name. */
+export const cpuTitle = (name: string): string => NAMED[name].title;
+
+/** Features that the CPU of this name has in reality, and el2 has not built. */
+export const absentFeatures = (name: string): readonly FeatureName[] =>
+  name === "max" ? [] : NAMED[name].features.filter((feature) => !isBuilt(feature));
+
+const known = new Map<string, Cpu>();
+
+/**
+ * The CPU that `NAME,+FEATURE,-FEATURE,…` describes; features by their names with or without
+ * `FEAT_`, in any case.
+ * @throws Error that names the defect of the text, and what is permitted
+ */
+export function parseCpu(text: string): Cpu {
+  const found = known.get(text);
+  if (found) return found;
+  const [name, ...changes] = text.split(",");
+  const base = Object.hasOwn(NAMED, name) ? NAMED[name] : undefined;
+  if (!base) throw new Error(`"${name}" is not a CPU; use ${CPU_NAMES.join(", ")}`);
+  const features = new Set(base.features.filter(isBuilt));
+  for (const change of changes) {
+    const feature = featureOf(change);
+    if (change[0] === "+") features.add(feature);
+    else features.delete(feature);
+  }
+  check(features);
+  const cpu = { name: canonicalName(name, features), features, key: inOrder(features).filter((feature) => !isBase(feature)).join() };
+  known.set(text, cpu);
+  return cpu;
+}
+
+/** The feature of a change such as `+FEAT_BTI`. */
+function featureOf(change: string): FeatureName {
+  if (!/^[+-]./.test(change)) throw new Error(`"${change}" does not change a CPU; write +FEATURE or -FEATURE, such as +FEAT_FlagM`);
+  const wanted = change.slice(1).toLowerCase().replace(/^feat_/, "");
+  const feature = FEATURE_NAMES.find((name) => name.slice("FEAT_".length).toLowerCase() === wanted);
+  const choices = () => FEATURE_NAMES.filter((name) => isBuilt(name) && !isBase(name)).join(", ");
+  if (!feature) throw new Error(`"${change.slice(1)}" is not a feature; use ${choices()}`);
+  if (isBase(feature) && change[0] === "-") {
+    throw new Error(`every CPU of el2 has ${feature}; features that it can be without: ${choices()}`);
+  }
+  if (!isBuilt(feature) && change[0] === "+") throw new Error(`el2 has not built ${feature}; use ${choices()}`);
+  return feature;
+}
+
+/** Refuses combinations that the architecture forbids. */
+function check(features: ReadonlySet<FeatureName>): void {
+  for (const feature of features) {
+    const missing = requirements(feature).filter((required) => !features.has(required));
+    if (missing.length) {
+      throw new Error(`${feature} requires ${missing.join(", ")}; add +${missing.join(",+")}, or take it away: -${feature}`);
+    }
+  }
+}
+
+/** The name with the changes from it that make these features. */
+function canonicalName(name: string, features: ReadonlySet<FeatureName>): string {
+  const before = new Set(NAMED[name].features.filter(isBuilt));
+  const changed = FEATURE_NAMES.filter((feature) => before.has(feature) !== features.has(feature));
+  return [name, ...changed.map((feature) => `${features.has(feature) ? "+" : "-"}${feature}`)].join();
+}
+
+/** The rungs, then other CPUs by name, that have a feature. */
+export function cpusWith(feature: FeatureName): string[] {
+  return CPU_NAMES.filter((name) => parseCpu(name).features.has(feature));
+}
+
+/** The line `Features` of /proc/cpuinfo under Linux. */
+export const hwcapsOf = ({ features }: Cpu): string => hwcapLine(features);

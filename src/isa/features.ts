@@ -1,0 +1,129 @@
+// Features of the architecture that el2 knows by name (Arm ARM A2, "Armv8-A Architecture
+// Extensions"): the version that introduced each, what it requires, the fields of the ID registers
+// that say so (D19.2), and the names that Linux gives it (Documentation/arch/arm64/elf_hwcaps).
+// This table is the one source: CPUs (cpus.ts) are sets of these features, an entry of the
+// instruction table names the one that it belongs to, and the core's identification follows from a
+// set.
+
+/** An ID register of AArch64, without `ID_AA64` and `_EL1`. */
+export type IdRegister = "PFR0" | "PFR1" | "DFR0" | "ISAR0" | "ISAR1" | "ISAR2" | "MMFR0" | "MMFR1" | "MMFR2";
+
+/** A field: register, lowest bit, value. */
+export type IdField = readonly [register: IdRegister, bit: number, value: number];
+
+/** A row of the table. */
+export interface Feature {
+  /** The least version of the architecture that may have it. */
+  readonly since: number;
+  /** Features without which Arm does not permit it. */
+  readonly requires?: readonly string[];
+  /** Later features of a field replace the values of earlier ones. */
+  readonly fields?: readonly IdField[];
+  /** Linux's names, as /proc/cpuinfo prints them. */
+  readonly hwcaps?: readonly string[];
+  /** The least rung (`v8.N`) that has it; no rung has it without. `v8` is 8. */
+  readonly rung?: number;
+  /** el2 names it, but has not built it. */
+  readonly absent?: true;
+}
+
+const table = <T extends Record<string, Feature>>(features: T): { readonly [K in keyof T]: Feature } => features;
+
+/** By name, in the order in which the fields of their registers grow. */
+export const FEATURES = table({
+  FEAT_FP: { since: 8, rung: 8, hwcaps: ["fp"] },
+  FEAT_AdvSIMD: { since: 8, rung: 8, hwcaps: ["asimd"] },
+  FEAT_AES: { since: 8, rung: 8, fields: [["ISAR0", 4, 1]], hwcaps: ["aes"] },
+  FEAT_PMULL: { since: 8, rung: 8, requires: ["FEAT_AES"], fields: [["ISAR0", 4, 2]], hwcaps: ["pmull"] },
+  FEAT_SHA1: { since: 8, rung: 8, fields: [["ISAR0", 8, 1]], hwcaps: ["sha1"] },
+  FEAT_SHA256: { since: 8, rung: 8, fields: [["ISAR0", 12, 1]], hwcaps: ["sha2"] },
+  FEAT_CRC32: { since: 8, rung: 8, fields: [["ISAR0", 16, 1]], hwcaps: ["crc32"] },
+  FEAT_LSE: { since: 8.1, rung: 8, fields: [["ISAR0", 20, 2]], hwcaps: ["atomics"] },
+  FEAT_RDM: { since: 8.1, rung: 8, fields: [["ISAR0", 28, 1]], hwcaps: ["asimdrdm"] },
+  FEAT_PAN: { since: 8.1, rung: 8, fields: [["MMFR1", 20, 1]] },
+  FEAT_DPB: { since: 8.2, rung: 8, fields: [["ISAR1", 0, 1]], hwcaps: ["dcpop"] },
+  FEAT_LRCPC: { since: 8.3, rung: 8, fields: [["ISAR1", 20, 1]], hwcaps: ["lrcpc"] },
+  FEAT_CSV2: { since: 8, rung: 8, fields: [["PFR0", 56, 1]] },
+  FEAT_CSV3: { since: 8, rung: 8, fields: [["PFR0", 60, 1]] },
+
+  FEAT_FP16: {
+    since: 8.2,
+    rung: 8.2,
+    requires: ["FEAT_FP", "FEAT_AdvSIMD"],
+    fields: [["PFR0", 16, 1], ["PFR0", 20, 1]],
+    hwcaps: ["fphp", "asimdhp"],
+    absent: true,
+  },
+  FEAT_DotProd: { since: 8.2, rung: 8.2, requires: ["FEAT_AdvSIMD"], fields: [["ISAR0", 44, 1]], hwcaps: ["asimddp"], absent: true },
+  FEAT_FHM: { since: 8.2, rung: 8.4, requires: ["FEAT_FP16"], fields: [["ISAR0", 48, 1]], hwcaps: ["asimdfhm"], absent: true },
+  FEAT_SHA512: { since: 8.2, rung: 8.4, requires: ["FEAT_SHA256"], fields: [["ISAR0", 12, 2]], hwcaps: ["sha512"], absent: true },
+  FEAT_SHA3: { since: 8.2, rung: 8.4, requires: ["FEAT_SHA512"], fields: [["ISAR0", 32, 1]], hwcaps: ["sha3"], absent: true },
+  FEAT_SM3: { since: 8.2, rung: 8.4, requires: ["FEAT_AdvSIMD"], fields: [["ISAR0", 36, 1]], hwcaps: ["sm3"], absent: true },
+  FEAT_SM4: { since: 8.2, rung: 8.4, requires: ["FEAT_SM3"], fields: [["ISAR0", 40, 1]], hwcaps: ["sm4"], absent: true },
+  FEAT_JSCVT: { since: 8.3, rung: 8.4, requires: ["FEAT_FP"], fields: [["ISAR1", 12, 1]], hwcaps: ["jscvt"], absent: true },
+  FEAT_FCMA: { since: 8.3, rung: 8.4, requires: ["FEAT_AdvSIMD"], fields: [["ISAR1", 16, 1]], hwcaps: ["fcma"], absent: true },
+  FEAT_LRCPC2: { since: 8.4, rung: 8.4, requires: ["FEAT_LRCPC"], fields: [["ISAR1", 20, 2]], hwcaps: ["ilrcpc"], absent: true },
+  FEAT_FlagM: { since: 8.4, rung: 8.4, fields: [["ISAR0", 52, 1]], hwcaps: ["flagm"] },
+  FEAT_DIT: { since: 8.4, rung: 8.4, fields: [["PFR0", 48, 1]], hwcaps: ["dit"], absent: true },
+  FEAT_LSE2: { since: 8.4, rung: 8.4, requires: ["FEAT_LSE"], fields: [["MMFR2", 32, 1]], hwcaps: ["uscat"], absent: true },
+  FEAT_FlagM2: { since: 8.5, rung: 8.6, requires: ["FEAT_FlagM"], fields: [["ISAR0", 52, 2]], hwcaps: ["flagm2"] },
+  FEAT_FRINTTS: { since: 8.5, rung: 8.6, requires: ["FEAT_FP"], fields: [["ISAR1", 32, 1]], hwcaps: ["frint"], absent: true },
+  FEAT_SB: { since: 8.5, rung: 8.6, fields: [["ISAR1", 36, 1]], hwcaps: ["sb"], absent: true },
+  FEAT_SSBS: { since: 8.5, rung: 8.6, fields: [["PFR1", 4, 1]], absent: true },
+  FEAT_SSBS2: { since: 8.5, rung: 8.6, requires: ["FEAT_SSBS"], fields: [["PFR1", 4, 2]], hwcaps: ["ssbs"], absent: true },
+  FEAT_DPB2: { since: 8.5, rung: 8.6, requires: ["FEAT_DPB"], fields: [["ISAR1", 0, 2]], hwcaps: ["dcpodp"], absent: true },
+  FEAT_BTI: { since: 8.5, rung: 8.6, fields: [["PFR1", 0, 1]], hwcaps: ["bti"], absent: true },
+  FEAT_RNG: { since: 8.5, fields: [["ISAR0", 60, 1]], hwcaps: ["rng"], absent: true },
+  FEAT_PAuth: { since: 8.3, rung: 8.4, hwcaps: ["paca", "pacg"], absent: true },
+  FEAT_I8MM: { since: 8.2, rung: 8.6, requires: ["FEAT_AdvSIMD"], fields: [["ISAR1", 52, 1]], hwcaps: ["i8mm"], absent: true },
+  FEAT_BF16: { since: 8.2, rung: 8.6, requires: ["FEAT_AdvSIMD"], fields: [["ISAR1", 44, 1]], hwcaps: ["bf16"], absent: true },
+  FEAT_DGH: { since: 8, rung: 8.6, fields: [["ISAR1", 48, 1]], hwcaps: ["dgh"], absent: true },
+  FEAT_ECV: { since: 8.6, rung: 8.6, fields: [["MMFR0", 60, 1]], hwcaps: ["ecv"], absent: true },
+  FEAT_AFP: { since: 8.7, requires: ["FEAT_FP"], fields: [["MMFR1", 44, 1]], hwcaps: ["afp"], absent: true },
+  FEAT_RPRES: { since: 8.7, requires: ["FEAT_AFP"], fields: [["ISAR2", 4, 1]], hwcaps: ["rpres"], absent: true },
+  FEAT_WFxT: { since: 8.7, fields: [["ISAR2", 0, 2]], hwcaps: ["wfxt"], absent: true },
+  FEAT_XS: { since: 8.7, fields: [["ISAR1", 56, 1]], absent: true },
+  FEAT_RPRFM: { since: 8, fields: [["ISAR2", 48, 1]], hwcaps: ["rprfm"], absent: true },
+  FEAT_CSSC: { since: 8.7, fields: [["ISAR2", 52, 1]], hwcaps: ["cssc"], absent: true },
+  FEAT_MOPS: { since: 8.7, fields: [["ISAR2", 16, 1]], hwcaps: ["mops"], absent: true },
+  FEAT_HBC: { since: 8.7, fields: [["ISAR2", 20, 1]], hwcaps: ["hbc"], absent: true },
+  FEAT_LRCPC3: { since: 8.7, requires: ["FEAT_LRCPC2"], fields: [["ISAR1", 20, 3]], hwcaps: ["lrcpc3"], absent: true },
+  FEAT_LSE128: { since: 8.7, requires: ["FEAT_LSE"], fields: [["ISAR0", 20, 3]], hwcaps: ["lse128"], absent: true },
+  FEAT_SVE: { since: 8.2, requires: ["FEAT_FP16"], fields: [["PFR0", 32, 1]], hwcaps: ["sve"], absent: true },
+  FEAT_SVE2: { since: 9, requires: ["FEAT_SVE"], hwcaps: ["sve2"], absent: true },
+  FEAT_SME: { since: 9.2, requires: ["FEAT_FCMA"], fields: [["PFR1", 24, 1]], hwcaps: ["sme"], absent: true },
+  FEAT_MTE: { since: 8.5, fields: [["PFR1", 8, 1]], absent: true },
+  FEAT_MTE2: { since: 8.5, requires: ["FEAT_MTE"], fields: [["PFR1", 8, 2]], hwcaps: ["mte"], absent: true },
+});
+
+/** A name of `FEATURES`. */
+export type FeatureName = keyof typeof FEATURES;
+
+/** Their names, in the order of the table. */
+export const FEATURE_NAMES = Object.keys(FEATURES) as readonly FeatureName[];
+
+/** Whether el2 has built a feature. */
+export const isBuilt = (name: FeatureName): boolean => !FEATURES[name].absent;
+
+/** Whether every CPU has it: the entries of the instruction table without a feature are these. */
+export const isBase = (name: FeatureName): boolean => FEATURES[name].rung === 8;
+
+/**
+ * Linux's names in the order in which /proc/cpuinfo prints them: that of the bits of HWCAP and
+ * HWCAP2.
+ */
+const HWCAP_ORDER = [
+  ..."fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm jscvt fcma lrcpc dcpop sha3 sm3 sm4".split(" "),
+  ..."asimddp sha512 sve asimdfhm dit uscat ilrcpc flagm ssbs sb paca pacg dcpodp sve2 flagm2 frint i8mm bf16 dgh rng bti".split(" "),
+  ..."mte ecv afp rpres sme wfxt cssc rprfm mops hbc lrcpc3 lse128".split(" "),
+];
+
+/** Names of what Linux has on each CPU of el2: the event stream, and MRS of EL0. */
+const HWCAPS_ALWAYS = ["evtstrm", "cpuid"];
+
+/** The line `Features` of /proc/cpuinfo on a CPU with these features. */
+export function hwcapLine(features: ReadonlySet<FeatureName>): string {
+  const names = new Set(HWCAPS_ALWAYS);
+  for (const feature of features) for (const name of FEATURES[feature].hwcaps ?? []) names.add(name);
+  return HWCAP_ORDER.filter((name) => names.has(name)).join(" ");
+}
