@@ -7,9 +7,13 @@
 // number of names are before the names; later offsets and address follow the index; in the newest
 // kernels an offset counts from its own place. CONFIG_KALLSYMS_ABSOLUTE_PERCPU, which only x86 has,
 // is not read.
+//
+// The memory is a guest's, which may have made it to cost time: places where a table may begin,
+// names, their characters, and steps of the search are bounded.
 
 import type { GuestSymbol } from "./symbol-table.ts";
-import { PAGE_SIZE } from "../support/sizes.ts";
+import { MiB, PAGE_SIZE } from "../support/sizes.ts";
+import { Work } from "../support/work.ts";
 
 /** Memory that is contiguous at virtual addresses. */
 export interface KernelMemory {
@@ -23,33 +27,72 @@ const PAGE = BigInt(PAGE_SIZE);
 const NAMES_PER_MARKER = 256;
 const MINIMUM_SYMBOLS = 1000;
 /** Bytes that 256 names take at most, and how far before the tokens the markers are looked for. */
-const MOST_BEHIND_MARKER = 0x1_0000, MARKERS_WINDOW = 0x80_0000;
-const DIGITS = new TextEncoder().encode("0\x001\x002\x003\x004\x005\x006\x007\x008\x009\0");
+const MOST_BEHIND_MARKER = 0x1_0000, MARKERS_WINDOW = 8 * MiB;
+/** The tokens of the ten digits: each one byte and a zero. */
+const DIGITS = 10, DIGITS_SIZE = 2 * DIGITS;
 const FIRST_DIGIT = "0".charCodeAt(0);
-/** Bytes before the first digit that the other tokens below it may take. */
-const TOKEN_WINDOW = 2048;
+/** Bytes of a token. */
+const TOKEN_MAX = 64;
+/** Bytes between places that are read: at least one of them, and its next, is in the digits. */
+const STRIDE = 16;
+/** Places with digits that are tried: a kernel has one. */
+const PLACES_MAX = 32;
+/** Symbols of a kernel, characters of a name (KSYM_NAME_LEN is 512), and of all names. */
+const SYMBOLS_MAX = 1 << 20, NAME_MAX = 512, NAMES_MAX = 64 * MiB;
+/** Steps of the search after the digits were found: a kernel takes some five million. */
+const STEPS_MAX = 64 * MiB;
 /** Type and name of the symbol where the linker puts the first mapped code. */
 const START_OF_CODE = "T_stext";
 /** Tables begin at multiples of this, or of half of it. */
 const ALIGNMENT = 8;
 
+/** Memory that a search would take too long in. */
+class TooMuch extends Error {}
+
 /** The symbols of the kernel in this memory; undefined without any. */
 export function readKallsyms(memory: KernelMemory): GuestSymbol[] | undefined {
-  const { bytes } = memory;
-  for (let at = find(bytes, DIGITS, 0); at >= 0; at = find(bytes, DIGITS, at + 1)) {
-    const symbols = readAt(memory, at);
-    if (symbols) return symbols;
+  const work = new Work(Math.ceil(memory.bytes.length / STRIDE) + STEPS_MAX, () => new TooMuch());
+  try {
+    let places = 0;
+    for (const digits of findDigits(memory.bytes, work)) {
+      const symbols = readAt(memory, digits, work);
+      if (symbols || ++places === PLACES_MAX) return symbols;
+    }
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof TooMuch)) throw error;
+    return undefined;
   }
-  return undefined;
 }
 
-function readAt(memory: KernelMemory, digits: number): GuestSymbol[] | undefined {
-  const tables = findTokens(memory.bytes, digits);
-  const names = tables && findNames(memory.bytes, tables);
-  if (!tables || !names) return undefined;
-  const texts = expand(memory.bytes, names, tables);
-  const addresses = findAddresses(memory, names, tables, texts);
-  return addresses?.map((address, index) => ({ name: texts[index].slice(1), type: texts[index][0], address }));
+/** Where the tokens of the digits begin, in order. */
+function* findDigits(bytes: Uint8Array, work: Work): Generator<number> {
+  const isDigit = (byte: number) => byte >= FIRST_DIGIT && byte < FIRST_DIGIT + DIGITS;
+  let last = -1;
+  for (let at = 0; at + 1 < bytes.length; at += STRIDE) {
+    if (at % PAGE_SIZE === 0) work.spend(PAGE_SIZE / STRIDE);
+    const one = bytes[at], next = bytes[at + 1];
+    const start = isDigit(one) && next === 0
+      ? at - 2 * (one - FIRST_DIGIT)
+      : one === 0 && isDigit(next)
+      ? at + 1 - 2 * (next - FIRST_DIGIT)
+      : -1;
+    if (start <= last || start + DIGITS_SIZE > bytes.length) continue;
+    let count = 0;
+    while (count < DIGITS_SIZE && bytes[start + count] === (count % 2 ? 0 : FIRST_DIGIT + count / 2)) count++;
+    work.spend(count);
+    if (count === DIGITS_SIZE) yield last = start;
+  }
+}
+
+function readAt(memory: KernelMemory, digits: number, work: Work): GuestSymbol[] | undefined {
+  const { bytes } = memory, view = viewOf(bytes);
+  const tokens = findTokens(bytes, digits, work), names = tokens && findNames(view, tokens, work);
+  if (!tokens || !names) return undefined;
+  const code = indexOfName(START_OF_CODE, view, names, tokens, work);
+  const layout = code === undefined ? undefined : findLayout(memory, names, tokens, code, work);
+  const texts = layout && expand(view, names, tokens, work);
+  return texts?.map((text, index) => ({ name: text.slice(1), type: text[0], address: layout!.base + BigInt(layout!.offset(index)) }));
 }
 
 /** The tokens and their surroundings. */
@@ -63,17 +106,23 @@ interface Tokens {
 /**
  * The table that has the digits at this place, and its index: the offset of each token in 16 bits.
  */
-function findTokens(bytes: Uint8Array, digits: number): Tokens | undefined {
-  const view = viewOf(bytes);
-  for (let start = digits & -4; start >= Math.max(0, digits - TOKEN_WINDOW); start -= 4) {
+function findTokens(bytes: Uint8Array, digits: number, work: Work): Tokens | undefined {
+  work.spend(TOKENS * (TOKEN_MAX + 1));
+  // The first token begins after the end of the one before it, if there were one, which is not
+  // known: any place is possible from which on there are as many ends as tokens before the digits.
+  let before = digits, ends = 0, latest = -1;
+  for (; before > 0 && digits - before <= FIRST_DIGIT * (TOKEN_MAX + 1); before--) {
+    if (bytes[before - 1] !== 0) continue;
+    if (++ends === FIRST_DIGIT) latest = before - 1;
+    if (ends > FIRST_DIGIT) break;
+  }
+  if (latest < 0) return undefined;
+  for (let start = latest & -4; start >= Math.max(before, latest - TOKEN_MAX); start -= 4) {
+    work.spend(TOKENS * (TOKEN_MAX + 1));
     const tokens = tokensFrom(bytes, start);
-    if (!tokens || tokens.offsets[FIRST_DIGIT] !== digits - start) continue;
-    const index = alignUp(tokens.end, ALIGNMENT);
-    for (const place of [index, alignUp(tokens.end, ALIGNMENT / 2)]) {
-      if (place + 2 * TOKENS > bytes.length) continue;
-      if (tokens.offsets.every((offset, number) => view.getUint16(place + 2 * number, true) === offset)) {
-        return { start, texts: tokens.texts, end: place + 2 * TOKENS };
-      }
+    if (!tokens) continue;
+    for (const index of [alignUp(tokens.end, ALIGNMENT), alignUp(tokens.end, ALIGNMENT / 2)]) {
+      if (hasIndex(bytes, index, tokens.offsets)) return { start, texts: tokens.texts, end: index + 2 * TOKENS };
     }
   }
   return undefined;
@@ -83,13 +132,19 @@ function tokensFrom(bytes: Uint8Array, start: number): { texts: string[]; offset
   const texts: string[] = [], offsets: number[] = [];
   let at = start;
   for (let number = 0; number < TOKENS; number++) {
-    const end = bytes.indexOf(0, at);
-    if (end < 0 || end - at > 64) return undefined;
+    const end = bytes.subarray(at, at + TOKEN_MAX + 1).indexOf(0);
+    if (end < 0) return undefined;
     offsets.push(at - start);
-    texts.push(String.fromCharCode(...bytes.subarray(at, end)));
-    at = end + 1;
+    texts.push(String.fromCharCode(...bytes.subarray(at, at + end)));
+    at += end + 1;
   }
   return { texts, offsets, end: at };
+}
+
+function hasIndex(bytes: Uint8Array, at: number, offsets: readonly number[]): boolean {
+  if (at + 2 * TOKENS > bytes.length) return false;
+  const view = viewOf(bytes);
+  return offsets.every((offset, number) => view.getUint16(at + 2 * number, true) === offset);
 }
 
 /** Where the compressed names are, and how many. */
@@ -99,12 +154,11 @@ interface Names {
 }
 
 /** Names come before the markers, and those before the tokens. */
-function findNames(bytes: Uint8Array, { start }: Tokens): Names | undefined {
-  const view = viewOf(bytes);
-  for (const markers of findMarkers(view, start)) {
+function findNames(view: DataView, { start }: Tokens, work: Work): Names | undefined {
+  for (const markers of findMarkers(view, start, work)) {
     const behindLast = markers.at - view.getUint32(markers.at + 4 * (markers.count - 1), true);
     for (let names = behindLast & -4; names > behindLast - MOST_BEHIND_MARKER && names >= 0; names -= 4) {
-      const count = countNames(view, names, markers);
+      const count = countNames(view, names, markers, work);
       if (count !== undefined) return { start: names, count };
     }
   }
@@ -120,11 +174,13 @@ interface Markers {
  * Words before the tokens that begin with 0 and rise by what 256 names may take. In 6.1 to 6.3
  * there is a table by name in between.
  */
-function* findMarkers(view: DataView, end: number): Generator<Markers> {
+function* findMarkers(view: DataView, end: number, work: Work): Generator<Markers> {
   const rises = (at: number) => {
+    work.spend();
     const by = view.getUint32(at + 4, true) - view.getUint32(at, true);
     return by >= 2 * NAMES_PER_MARKER && by < MOST_BEHIND_MARKER;
   };
+  work.spend(MARKERS_WINDOW / 4);
   for (let at = (end & -4) - 8; at >= Math.max(0, end - MARKERS_WINDOW); at -= 4) {
     if (view.getUint32(at, true) !== 0 || !rises(at)) continue;
     let count = 1;
@@ -137,9 +193,10 @@ function* findMarkers(view: DataView, end: number): Generator<Markers> {
  * How many names lead from marker to marker up to where the markers begin; undefined if they do
  * not.
  */
-function countNames(view: DataView, start: number, markers: Markers): number | undefined {
+function countNames(view: DataView, start: number, markers: Markers, work: Work): number | undefined {
   let at = start, count = 0;
   while (markers.at - at >= ALIGNMENT || markers.at > at && view.getUint8(at) !== 0) {
+    work.spend();
     if (count % NAMES_PER_MARKER === 0) {
       const marker = count / NAMES_PER_MARKER;
       if (marker >= markers.count || view.getUint32(markers.at + 4 * marker, true) !== at - start) return undefined;
@@ -149,7 +206,7 @@ function countNames(view: DataView, start: number, markers: Markers): number | u
     at = body + length;
     count++;
   }
-  return at <= markers.at && count >= MINIMUM_SYMBOLS ? count : undefined;
+  return at <= markers.at && count >= MINIMUM_SYMBOLS && count <= SYMBOLS_MAX ? count : undefined;
 }
 
 /**
@@ -162,71 +219,86 @@ function nameAt(view: DataView, at: number): { length: number; body: number } {
   return { length: low & 0x7f | view.getUint8(at + 1) << 7, body: at + 2 };
 }
 
-/** Type letter and name of each symbol. */
-function expand(bytes: Uint8Array, names: Names, { texts }: Tokens): string[] {
-  const view = viewOf(bytes);
-  const found: string[] = [];
+/**
+ * The number of the symbol with this type and name. Names are compared token by token, without
+ * making the others.
+ */
+function indexOfName(wanted: string, view: DataView, names: Names, { texts }: Tokens, work: Work): number | undefined {
   let at = names.start;
   for (let number = 0; number < names.count; number++) {
     const { length, body } = nameAt(view, at);
+    let matched = 0, index = 0;
+    for (; index < length; index++) {
+      const text = texts[view.getUint8(body + index)];
+      if (!wanted.startsWith(text, matched)) break;
+      matched += text.length;
+    }
+    work.spend(1 + index);
+    if (index === length && matched === wanted.length) return number;
+    at = body + length;
+  }
+  return undefined;
+}
+
+/** Type letter and name of each symbol; undefined if they are longer than a kernel's are. */
+function expand(view: DataView, names: Names, { texts }: Tokens, work: Work): string[] | undefined {
+  const found: string[] = [];
+  let at = names.start, left = NAMES_MAX;
+  for (let number = 0; number < names.count; number++) {
+    const { length, body } = nameAt(view, at);
     let text = "";
-    for (let index = body; index < body + length; index++) text += texts[bytes[index]];
+    for (let index = body; index < body + length && text.length <= NAME_MAX; index++) text += texts[view.getUint8(index)];
+    work.spend(1 + length);
+    left -= text.length;
+    if (text.length > NAME_MAX || left < 0) return undefined;
     found.push(text);
     at = body + length;
   }
   return found;
 }
 
-/**
- * The address of each symbol, by the first layout that has the start of the code in this memory and
- * every address in order.
- */
-function findAddresses(memory: KernelMemory, { start, count }: Names, { end }: Tokens, texts: readonly string[]): bigint[] | undefined {
-  const size = alignUp(4 * count, ALIGNMENT), text = texts.indexOf(START_OF_CODE);
-  if (text < 0) return undefined;
-  const behind = [alignUp(end, ALIGNMENT), end];
-  const before = start - 2 * ALIGNMENT;
-  const layouts = [
-    () => based(memory, before - size, before, count),
-    ...behind.map((at) => () => based(memory, at, at + size, count)),
-    ...behind.map((at) => () => selfRelative(memory, at, count)),
-  ];
-  for (const layout of layouts) {
-    const addresses = layout();
-    if (addresses && inOrder(memory, addresses, text)) return addresses;
-  }
-  return undefined;
+/** Addresses of symbols by number. */
+interface Layout {
+  readonly base: bigint;
+  /** From `base`, in bytes. */
+  offset(index: number): number;
 }
 
-function based({ bytes }: KernelMemory, offsets: number, base: number, count: number): bigint[] | undefined {
+/**
+ * The first layout that has the start of the code, symbol `code`, in this memory and every address
+ * in order.
+ */
+function findLayout(memory: KernelMemory, { start, count }: Names, { end }: Tokens, code: number, work: Work): Layout | undefined {
+  const size = alignUp(4 * count, ALIGNMENT), behind = [alignUp(end, ALIGNMENT), end], before = start - 2 * ALIGNMENT;
+  const layouts = [
+    based(memory, before - size, before, count),
+    ...behind.map((at) => based(memory, at, at + size, count)),
+    ...behind.map((at) => selfRelative(memory, at, count)),
+  ];
+  return layouts.find((layout) => layout && inOrder(memory, layout, count, code, work));
+}
+
+function based({ bytes }: KernelMemory, offsets: number, base: number, count: number): Layout | undefined {
   const view = viewOf(bytes);
   if (offsets < 0 || base + 8 > bytes.length || offsets + 4 * count > bytes.length) return undefined;
-  const from = view.getBigUint64(base, true);
-  return Array.from({ length: count }, (_, index) => BigInt.asUintN(64, from + BigInt(view.getUint32(offsets + 4 * index, true))));
+  return { base: view.getBigUint64(base, true), offset: (index) => view.getUint32(offsets + 4 * index, true) };
 }
 
-function selfRelative({ base, bytes }: KernelMemory, offsets: number, count: number): bigint[] | undefined {
+function selfRelative({ base, bytes }: KernelMemory, offsets: number, count: number): Layout | undefined {
   const view = viewOf(bytes);
   if (offsets + 4 * count > bytes.length) return undefined;
-  return Array.from({ length: count }, (_, index) => {
-    const at = offsets + 4 * index;
-    return BigInt.asUintN(64, base + BigInt(at) + BigInt(view.getInt32(at, true)));
-  });
+  return { base, offset: (index) => offsets + 4 * index + view.getInt32(offsets + 4 * index, true) };
 }
 
 /** Addresses never fall, and the code begins with a page in this memory. */
-function inOrder({ base, bytes }: KernelMemory, addresses: readonly bigint[], text: number): boolean {
-  const start = addresses[text];
+function inOrder({ base, bytes }: KernelMemory, layout: Layout, count: number, code: number, work: Work): boolean {
+  const start = layout.base + BigInt(layout.offset(code));
   if (start % PAGE || start < base || start >= base + BigInt(bytes.length)) return false;
-  return addresses.every((address, index) => index === 0 || address >= addresses[index - 1]);
-}
-
-/** Offset of the first `wanted` at or after `from`; -1: none. */
-function find(bytes: Uint8Array, wanted: Uint8Array, from: number): number {
-  for (let at = bytes.indexOf(wanted[0], from); at >= 0; at = bytes.indexOf(wanted[0], at + 1)) {
-    if (wanted.every((byte, index) => bytes[at + index] === byte)) return at;
-  }
-  return -1;
+  let last = layout.offset(0), index = 1;
+  for (; index < count && layout.offset(index) >= last; index++) last = layout.offset(index);
+  work.spend(index);
+  const first = layout.base + BigInt(layout.offset(0));
+  return index === count && first >= 0n && layout.base + BigInt(last) < 1n << 64n;
 }
 
 const alignUp = (at: number, alignment: number) => Math.ceil(at / alignment) * alignment;

@@ -2,13 +2,17 @@
 // which are in the kernel's code.
 
 import type { DebugCore } from "../core/interface.ts";
+import { RAM_BASE } from "../machine/memory-map.ts";
 import type { Ram } from "../machine/ram.ts";
 import type { Vcpu } from "../hypervisor/inspect.ts";
 import type { KernelMemory } from "./kallsyms.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
 const PAGE = BigInt(PAGE_SIZE);
-/** Most pages of code and read-only data on either side of the vectors. */
+/**
+ * Most pages of code and read-only data on either side of the vectors: no more than RAM has, as one
+ * page may be mapped many times.
+ */
 const MOST_PAGES = 32_768;
 /** Virtual addresses of EL1's half have these bits. */
 const UPPER_HALF = 0xffff_0000_0000_0000n;
@@ -23,10 +27,11 @@ export function readKernelMemory(core: DebugCore, ram: Ram, { registers }: Vcpu)
     const translation = core.inspect(registers, address);
     return translation.ok && ram.contains(translation.pa, Number(PAGE)) ? ram.bytes(translation.pa, Number(PAGE)) : undefined;
   };
+  const most = Math.min(MOST_PAGES, (ram.map.ramEnd - RAM_BASE) / PAGE_SIZE);
   const middle = vectors & ~(PAGE - 1n);
   const below: Uint8Array[] = [], above: Uint8Array[] = [];
-  for (let at = middle - PAGE, one = page(at); one && below.length < MOST_PAGES; at -= PAGE, one = page(at)) below.push(one);
-  for (let at = middle, one = page(at); one && above.length < MOST_PAGES; at += PAGE, one = page(at)) above.push(one);
+  for (let at = middle - PAGE, one = page(at); one && below.length < most; at -= PAGE, one = page(at)) below.push(one);
+  for (let at = middle, one = page(at); one && above.length < most; at += PAGE, one = page(at)) above.push(one);
   if (!above.length) return undefined;
   const pages = [...below.reverse(), ...above];
   const bytes = new Uint8Array(pages.length * Number(PAGE));
