@@ -1,5 +1,7 @@
 // Sections of ELF64 files for AArch64 (ELF-64 Object File Format 1.5, section 3).
 
+import { KiB, MiB } from "../support/sizes.ts";
+import { Work } from "../support/work.ts";
 import { elfView, readElfNumber } from "./elf.ts";
 
 const SECTION_SIZE = 64;
@@ -43,12 +45,38 @@ export function readElfSections(bytes: Uint8Array): ElfSection[] {
       link: view.getUint32(at + 40, true),
     };
   });
-  const names = raw[view.getUint16(62, true)]?.bytes ?? bytes.subarray(0, 0);
-  return raw.map(({ nameAt, ...section }) => ({ name: textAt(names, nameAt), ...section }));
+  const names = new StringTable(raw[view.getUint16(62, true)]?.bytes ?? bytes.subarray(0, 0));
+  return raw.map(({ nameAt, ...section }) => ({ name: names.at(nameAt), ...section }));
 }
 
-/** A text of a string table, up to its zero byte. */
-export function textAt(strings: Uint8Array, at: number): string {
-  const end = strings.indexOf(0, at);
-  return new TextDecoder().decode(strings.subarray(at, end < 0 ? strings.length : end));
+/** Bytes of a name. */
+const NAME_MAX = 4 * KiB;
+/**
+ * Bytes of all names: names may share an end, and a table of a few bytes may have many names, but
+ * no linker makes more.
+ */
+const NAMES_LEAST = MiB, NAMES_FACTOR = 4;
+const decoder = new TextDecoder();
+
+/** The texts of a string table. Each ends with a zero byte, or with the table. */
+export class StringTable {
+  readonly #work: Work;
+
+  constructor(readonly bytes: Uint8Array) {
+    const most = NAMES_LEAST + NAMES_FACTOR * bytes.length;
+    this.#work = new Work(most, () => new Error(`ELF names have more than ${most} bytes; their string table has ${bytes.length}`));
+  }
+
+  /**
+   * The text at an offset.
+   * @throws Error if it is longer than 4 KiB, or all texts so far are longer than the table
+   * explains
+   */
+  at(offset: number): string {
+    const longest = this.bytes.subarray(offset, offset + NAME_MAX + 1), end = longest.indexOf(0);
+    const size = end < 0 ? longest.length : end;
+    this.#work.spend(size);
+    if (size > NAME_MAX) throw new Error(`an ELF name at ${offset} has more than ${NAME_MAX} bytes`);
+    return decoder.decode(longest.subarray(0, size));
+  }
 }

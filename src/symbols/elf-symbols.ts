@@ -3,7 +3,7 @@
 
 import { DEBUG_SECTIONS, isDebugSection } from "../formats/dwarf/sections.ts";
 import { EM_AARCH64, ET_EXEC, isElf } from "../formats/elf.ts";
-import { type ElfSection, readElfSections, textAt } from "../formats/elf-sections.ts";
+import { type ElfSection, readElfSections, StringTable } from "../formats/elf-sections.ts";
 import { MiB } from "../support/sizes.ts";
 import { type GuestSymbol, isCode } from "./symbol-table.ts";
 import { joined } from "../support/bytes.ts";
@@ -21,6 +21,8 @@ const DEBUG_MAX = 192 * MiB;
 const PROGRAM_BITS = 1;
 /** How far a written section reaches after its last symbol, whose size is unknown. */
 const LAST_SIZE = 4096n;
+/** Areas of code or data of a written file: numbers of sections from 0xff00 on are reserved. */
+const AREAS_MAX = 0xfe00;
 
 /**
  * The symbols of code and data of an executable or object.
@@ -33,13 +35,15 @@ export function readElfSymbols(bytes: Uint8Array): GuestSymbol[] {
   if (!table) throw new Error("ELF file has no symbols; it was stripped");
   const strings = sections[table.link];
   if (strings?.type !== SectionType.Strings) throw new Error("ELF symbol table names no string table");
-  const entries = table.bytes, view = new DataView(entries.buffer, entries.byteOffset, entries.length);
+  const names = new StringTable(strings.bytes),
+    entries = table.bytes,
+    view = new DataView(entries.buffer, entries.byteOffset, entries.length);
   const symbols: GuestSymbol[] = [];
   for (let at = 0; at + SYMBOL_SIZE <= entries.length; at += SYMBOL_SIZE) {
     const kind = entries[at + 4] & 0xf, index = view.getUint16(at + 6, true);
     if (kind > SymbolType.Function || index === SectionIndex.Undefined) continue;
     const type = letter(entries[at + 4] >> 4, index === SectionIndex.Absolute ? undefined : sections[index]);
-    symbols.push({ name: textAt(strings.bytes, view.getUint32(at, true)), address: view.getBigUint64(at + 8, true), type });
+    symbols.push({ name: names.at(view.getUint32(at, true)), address: view.getBigUint64(at + 8, true), type });
   }
   return symbols;
 }
@@ -68,7 +72,8 @@ function debugPart(file: Uint8Array): ElfSection[] {
   // Addresses of an object file are not those of the guest.
   if (new DataView(file.buffer, file.byteOffset).getUint16(16, true) === ET_REL) return [];
   const order = (name: string) => (DEBUG_SECTIONS as readonly string[]).indexOf(name);
-  const sections = readElfSections(file).filter(isDebugSection).sort((a, b) => order(a.name) - order(b.name));
+  const byName = new Map(readElfSections(file).filter(isDebugSection).map((section) => [section.name, section]));
+  const sections = [...byName.values()].sort((a, b) => order(a.name) - order(b.name));
   let left = DEBUG_MAX;
   return sections.filter(({ bytes }) => bytes.length <= left && (left -= bytes.length, true));
 }
@@ -96,9 +101,21 @@ interface Area {
   end: bigint;
 }
 
+/** Number of the area that has an address, of areas in the order of their start; -1: none. */
+function areaOf(areas: readonly Area[], address: bigint): number {
+  let low = 0, high = areas.length;
+  while (low < high) {
+    const middle = low + high >> 1;
+    if (areas[middle].start <= address) low = middle + 1;
+    else high = middle;
+  }
+  return low > 0 && address < areas[low - 1].end ? low - 1 : -1;
+}
+
 /**
  * An ELF file with these symbols, and of contents at most debug information, for debuggers that
  * read code and data from the guest. Data symbols are read back as `B` or `b`.
+ * @throws Error if code and data take turns more often than a file has sections
  */
 export function writeElfSymbols(symbols: readonly GuestSymbol[], debug: readonly ElfSection[] = []): Uint8Array<ArrayBuffer> {
   const sorted = [...symbols].sort((a, b) => Number(a.address > b.address) - Number(a.address < b.address));
@@ -108,10 +125,10 @@ export function writeElfSymbols(symbols: readonly GuestSymbol[], debug: readonly
   let locals = 1;
   const entry = ({ name, address, type }: GuestSymbol, binding: number) => {
     const bytes = new Uint8Array(SYMBOL_SIZE), view = new DataView(bytes.buffer);
-    const code = isCode(type), area = areas.findIndex(({ start, end }) => address >= start && address < end);
+    const code = isCode(type);
     view.setUint32(0, strings.add(name), true);
     bytes[4] = binding << 4 | (code ? SymbolType.Function : SymbolType.Object);
-    view.setUint16(6, type.toUpperCase() === "A" ? SectionIndex.Absolute : area + 1, true);
+    view.setUint16(6, type.toUpperCase() === "A" ? SectionIndex.Absolute : areaOf(areas, address) + 1, true);
     view.setBigUint64(8, address, true);
     entries.push(bytes);
   };
@@ -126,6 +143,7 @@ export function writeElfSymbols(symbols: readonly GuestSymbol[], debug: readonly
       else areas.push({ code, start: address, end: address + LAST_SIZE });
     }
   }
+  if (areas.length > AREAS_MAX) throw new Error(`the symbols are in turn of code and of data, more than ${AREAS_MAX} times`);
   entries.push(new Uint8Array(SYMBOL_SIZE));
   for (const symbol of sorted) if (isLocal(symbol.type)) entry(symbol, Binding.Local);
   locals = entries.length;

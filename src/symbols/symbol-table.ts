@@ -49,12 +49,11 @@ export class SymbolTable {
 
   /** The symbol that an address belongs to: the first of those at the highest address below it. */
   at(address: bigint): SymbolPlace | undefined {
-    let index = this.#after(address) - 1;
+    const index = this.#after(address) - 1;
     if (index < 0) return undefined;
     const { address: start } = this.symbols[index];
     if (address - start >= REACH) return undefined;
-    while (index > 0 && this.symbols[index - 1].address === start) index--;
-    return { symbol: this.symbols[index], offset: address - start };
+    return { symbol: this.symbols[this.#after(start - 1n)], offset: address - start };
   }
 
   /** Address of the first symbol after an address. */
