@@ -91,11 +91,14 @@ export function qemuStub(plan: Parameters<typeof qemuPlaces>[0]): number {
   return qemuPlaces(plan).devicetree - QEMU_STUB_SIZE;
 }
 
-/** The stub: X1 gets the entry, X2 and X3 are cleared, and the branch is to X1. */
+/**
+ * The stub: it branches to the entry by X4, and clears X1 to X3, as booting.rst of Linux has them.
+ */
 export function qemuStubCode(entry: number): Uint8Array {
-  const MOVZ_X1 = 0xd280_0001, MOVK_X1_16 = 0xf2a0_0001, IMMEDIATE = 5;
-  const MOV_X2_XZR = 0xaa1f_03e2, MOV_X3_XZR = 0xaa1f_03e3, BR_X1 = 0xd61f_0020;
-  const words = [MOVZ_X1 + (entry & 0xffff) * 2 ** IMMEDIATE, MOVK_X1_16 + (entry >>> 16) * 2 ** IMMEDIATE, MOV_X2_XZR, MOV_X3_XZR, BR_X1];
+  const MOVZ_X4 = 0xd280_0004, MOVK_X4_16 = 0xf2a0_0004, IMMEDIATE = 5;
+  const MOV_X1_XZR = 0xaa1f_03e1, MOV_X2_XZR = 0xaa1f_03e2, MOV_X3_XZR = 0xaa1f_03e3, BR_X4 = 0xd61f_0080;
+  const address = [MOVZ_X4 + (entry & 0xffff) * 2 ** IMMEDIATE, MOVK_X4_16 + (entry >>> 16) * 2 ** IMMEDIATE];
+  const words = [...address, MOV_X1_XZR, MOV_X2_XZR, MOV_X3_XZR, BR_X4];
   const bytes = new Uint8Array(words.length * 4);
   words.forEach((word, index) => new DataView(bytes.buffer).setUint32(index * 4, word, true));
   return bytes;
