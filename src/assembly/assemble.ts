@@ -225,7 +225,7 @@ function loadPrimary(
     return { images, flash };
   }
   if (!boot.image) return { images: DEFAULT_PRIMARY_IMAGES, flash: [] };
-  const layout = layoutPrimary(boot.image, boot.initrd, RAM_BASE, map.primarySize);
+  const layout = layoutPrimary({ ...boot, image: boot.image }, RAM_BASE, map.primarySize);
   for (const { address, bytes } of layout.placements) machine.ram.write(address, bytes);
   const images = { entry: layout.entry, devicetree: layout.devicetree, ramdisk: layout.initrd?.start ?? layout.devicetree };
   writeTree(machine, images, boot.dtb ?? generatedTree(plan, map.primarySize, random, { ...platform, initrd: layout.initrd }));

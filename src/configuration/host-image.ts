@@ -4,6 +4,7 @@
 import { checkBootPlan } from "../assembly/boot-plan.ts";
 import { checkedDevicetree, load, logOf, planDevice, type Refuse } from "./files.ts";
 import type { FileHost } from "./schema.ts";
+import { hasHeader } from "../images/images.ts";
 import { keptVariables } from "./variables-file.ts";
 import { type BootPlan, type FirmwarePlan, PlanError, PRIMARY_CID } from "../plans/plan.ts";
 import { DEVICETREE_WINDOW } from "../assembly/primary-image.ts";
@@ -38,10 +39,10 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
     refuse("kind", 'kind "image" needs a kernel, an image or firmware');
     return undefined;
   }
-  const raw = (file: Uint8Array) => file;
+  const whole = (file: Uint8Array) => file;
   const [image, initrd, dtb] = await Promise.all([
-    load(named, host[named], folder, refuse, raw),
-    load("initrd", host.initrd, folder, refuse, raw),
+    load(named, host[named], folder, refuse, whole),
+    load("initrd", host.initrd, folder, refuse, whole),
     load("dtb", host.dtb, folder, refuse, (file) => checkedDevicetree(file, DEVICETREE_WINDOW)),
   ]);
   const symbols = await load("symbols", host.symbols, folder, refuse, symbolsAlone);
@@ -54,6 +55,7 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
     ...{ kind: "boot", image, initrd, dtb, append: host.cmdline, firmware },
     clock: firmware && Math.floor(Date.now() / 1000),
     devices: devices.filter((device) => device !== undefined),
+    ...isRaw(host, image) && { raw: true },
     ...host.bus && { bus: host.bus },
     ...host.uart && { uart: host.uart },
     ...host.platform_devices && { platformDevices: host.platform_devices },
@@ -72,6 +74,11 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
     refuse(host.firmware === undefined ? named : "firmware", error.message.replace(/^--/, ""));
   }
   return { boot, memory, symbols, log: logOf(host.devices, folder, refuse) };
+}
+
+/** Whether `image` names code without a header. With firmware it is the kernel offered to it. */
+function isRaw({ image: named, firmware }: FileHost, image: Uint8Array | undefined): boolean {
+  return named !== undefined && firmware === undefined && image !== undefined && !hasHeader(image);
 }
 
 async function planFirmware(

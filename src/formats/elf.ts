@@ -1,5 +1,6 @@
 // ELF64 executables for AArch64: entry and loadable segments (ELF-64 Object File Format 1.5;
-// machine 183 = EM_AARCH64).
+// machine 183 = EM_AARCH64). Segments are loaded by their physical addresses; the entry may be a
+// virtual address.
 
 /** One PT_LOAD segment. */
 export interface ElfSegment {
@@ -16,6 +17,7 @@ export interface ElfSegment {
 
 /** The parts of an ELF file that loading needs. */
 export interface ElfImage {
+  /** Physical address. */
   readonly entry: number;
   readonly segments: readonly ElfSegment[];
 }
@@ -30,6 +32,12 @@ const PT_LOAD = 1;
 const PF_X = 1;
 const HEADER_SIZE = 64;
 const PROGRAM_HEADER_SIZE = 56;
+/** Physical addresses, offsets and sizes. */
+const ADDRESS_MAX = 2 ** 48 - 1;
+/** Bytes of all segments, as a multiple of the file's: pages at their borders may be in two. */
+const SHARED_FACTOR = 2;
+/** Segments that an error names. */
+const SHOWN_SEGMENTS = 4;
 
 /** Whether the bytes begin as an ELF file does. */
 export function isElf(bytes: Uint8Array): boolean {
@@ -60,17 +68,22 @@ export function readElf(bytes: Uint8Array, kind: "fixed" | "position-independent
   if (kind === "position-independent" && type !== ET_DYN) throw new Error("ELF file is not a position-independent executable (ET_DYN)");
   const table = readElfNumber(view, 32), count = view.getUint16(56, true), size = view.getUint16(54, true);
   if (size !== PROGRAM_HEADER_SIZE || table + count * size > bytes.length) throw new Error("ELF program headers are cut off");
-  const segments: ElfSegment[] = [];
+  const segments: VirtualSegment[] = [];
+  let used = 0;
   for (let i = 0; i < count; i++) {
     const at = table + i * PROGRAM_HEADER_SIZE;
     if (view.getUint32(at, true) !== PT_LOAD) continue;
-    const offset = readElfNumber(view, at + 8), address = readElfNumber(view, at + 24);
-    const fileSize = readElfNumber(view, at + 32), memorySize = readElfNumber(view, at + 40);
+    const offset = readElfNumber(view, at + 8), fileSize = readElfNumber(view, at + 32), memorySize = readElfNumber(view, at + 40);
     if (memorySize === 0) continue;
     if (offset + fileSize > bytes.length || fileSize > memorySize) throw new Error(`ELF segment ${i} is cut off`);
-    const flags = view.getUint32(at + 4, true);
+    if ((used += fileSize) > SHARED_FACTOR * bytes.length) throw new Error("ELF segments overlap in the file");
+    const physical = view.getBigUint64(at + 24, true), flags = view.getUint32(at + 4, true);
+    if (physical > BigInt(ADDRESS_MAX)) {
+      throw new Error(`ELF segment ${i} is loaded at physical address ${hex(physical)}; link it into RAM, AT(..) in a linker script`);
+    }
     segments.push({
-      address,
+      address: Number(physical),
+      virtual: view.getBigUint64(at + 16, true),
       bytes: bytes.subarray(offset, offset + fileSize),
       size: memorySize,
       executable: (flags & PF_X) !== 0,
@@ -78,12 +91,37 @@ export function readElf(bytes: Uint8Array, kind: "fixed" | "position-independent
     });
   }
   if (!segments.length) throw new Error("ELF file has nothing to load");
-  return { entry: readElfNumber(view, 24), segments };
+  return { entry: physicalEntry(view.getBigUint64(24, true), segments), segments: segments.map(({ virtual: _, ...segment }) => segment) };
 }
+
+/** A segment with the address that its code is linked to. */
+interface VirtualSegment extends ElfSegment {
+  /** p_vaddr, 64 bits. */
+  readonly virtual: bigint;
+}
+
+/**
+ * The physical address of an entry: by the virtual addresses of the segment that has it, as QEMU
+ * takes it, or as it is where only a physical range has it.
+ */
+function physicalEntry(entry: bigint, segments: readonly VirtualSegment[]): number {
+  const isIn = (start: bigint, size: number) => entry >= start && entry < start + BigInt(size);
+  const found = segments.find(({ virtual, size }) => isIn(virtual, size));
+  if (found) return found.address + Number(entry - found.virtual);
+  if (segments.some(({ address, size }) => isIn(BigInt(address), size))) return Number(entry);
+  const shown = segments.slice(0, SHOWN_SEGMENTS).map(({ virtual, address, size }) => {
+    const range = (start: bigint) => `${hex(start)}..${hex(start + BigInt(size))}`;
+    return virtual === BigInt(address) ? range(virtual) : `${range(virtual)}, loaded at ${hex(BigInt(address))}`;
+  });
+  const more = segments.length > shown.length ? `; and ${segments.length - shown.length} more` : "";
+  throw new Error(`ELF entry ${hex(entry)} lies outside its segments (${shown.join("; ")}${more})`);
+}
+
+const hex = (value: bigint) => `0x${value.toString(16)}`;
 
 /** A 64-bit field that must be a sensible address or size. */
 export function readElfNumber(view: DataView, at: number): number {
   const value = view.getBigUint64(at, true);
-  if (value > 0xffff_ffff_ffffn) throw new Error(`ELF field at ${at} is out of range`);
+  if (value > BigInt(ADDRESS_MAX)) throw new Error(`ELF field at ${at} is out of range`);
   return Number(value);
 }

@@ -5,18 +5,24 @@ import { bankSize, contentSize } from "../host/flash-size.ts";
 import { QEMU_FLASH_MAX, type VmFirmware, type VmFlash, type VmImage } from "../host/interface.ts";
 import { formatSize } from "../support/units.ts";
 import { isElf, readElf } from "../formats/elf.ts";
-import { imageHeader, unwrapImage } from "./kernel-image.ts";
+import { checkPageSize, imageHeader, isKernel, unwrapImage } from "./kernel-image.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 
 /**
  * A Linux kernel for a VM: an arm64 Image at text_offset from the start of RAM.
  * @param memory bytes that the VM has, if that is known
- * @throws Error that says what the bytes are instead.
+ * @throws Error that says what the bytes are instead, or that the CPU does not have its pages.
  */
 export function linuxImage(file: Uint8Array, memory?: number): VmImage {
   const { image } = unwrapImage(file, memory);
   const header = imageHeader(image)!;
+  checkPageSize(header);
   return { bytes: image, offset: header.textOffset, size: Math.max(header.imageSize, image.length), entry: header.textOffset };
+}
+
+/** Whether a file says where it is loaded: an ELF file, an Image, or a container of one. */
+export function hasHeader(file: Uint8Array): boolean {
+  return isElf(file) || isKernel(file);
 }
 
 /** Where crosvm puts a BIOS: after the devicetree. */
@@ -95,7 +101,6 @@ function elfImage(file: Uint8Array, base: number, memory: number): VmImage {
     const [linked, has] = [[start, end], [base, base + memory]].map((range) => range.map((at) => `0x${at.toString(16)}`).join(".."));
     throw new Error(`ELF file is linked to ${linked}, the VM's memory is ${has}`);
   }
-  if (entry < start || entry >= end) throw new Error(`ELF entry 0x${entry.toString(16)} lies outside its segments`);
   const bytes = new Uint8Array(Math.max(...segments.map(({ address, bytes }) => address + bytes.length)) - start);
   for (const { address, bytes: segment } of segments) bytes.set(segment, address - start);
   return { bytes, offset: start - base, size: end - start, entry: entry - base };

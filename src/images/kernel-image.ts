@@ -1,7 +1,7 @@
 // arm64 kernel images: the header of the Linux `Image` (Documentation/arch/arm64/booting.rst,
 // section 4) and the containers that distributions wrap it in (gzip, EFI zboot).
 
-import { GiB, KiB } from "../support/sizes.ts";
+import { GiB, KiB, PAGE_SIZE } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
 import { node } from "../support/node-modules.ts";
 
@@ -38,8 +38,16 @@ export function imageHeader(bytes: Uint8Array): ImageHeader | undefined {
 }
 
 /** Bytes of a page of the kernel, by bits 2:1 of its flags; undefined if it does not say. */
-export function pageSizeOf({ flags }: ImageHeader): number | undefined {
+function pageSizeOf({ flags }: ImageHeader): number | undefined {
   return [undefined, 4 * KiB, 16 * KiB, 64 * KiB][Number(flags >> 1n & 3n)];
+}
+
+/** @throws Error if the CPU does not have the pages that a kernel is built for */
+export function checkPageSize(header: ImageHeader): void {
+  const pages = pageSizeOf(header);
+  if (pages === undefined || pages === PAGE_SIZE) return;
+  const has = `the CPU has only ${formatSize(PAGE_SIZE)} (ID_AA64MMFR0_EL1)`;
+  throw new Error(`this kernel has pages of ${formatSize(pages)}, ${has}; use another build of it`);
 }
 
 /** How an Image was wrapped. */
@@ -47,6 +55,14 @@ export type Container = "raw" | "gzip" | `zboot/${string}`;
 
 /** Limit on an Image when the memory for it is not known. */
 const IMAGE_MAX = GiB;
+
+/** Whether `bytes` are an Image, or begin like a container of one. */
+export function isKernel(bytes: Uint8Array): boolean {
+  return imageHeader(bytes) !== undefined || isGzip(bytes) || isZboot(bytes);
+}
+
+const isGzip = (bytes: Uint8Array) => bytes[0] === 0x1f && bytes[1] === 0x8b;
+const isZboot = (bytes: Uint8Array) => latin1(bytes, Zboot.magic, Zboot.magic + 4) === "zimg";
 
 /**
  * The Image inside `bytes`, which is an Image, a gzip of one, or an EFI zboot file with gzip or
@@ -56,8 +72,8 @@ const IMAGE_MAX = GiB;
  */
 export function unwrapImage(bytes: Uint8Array, most = IMAGE_MAX): { image: Uint8Array; container: Container } {
   if (imageHeader(bytes)) return { image: bytes, container: "raw" };
-  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return { image: checked(inflate(bytes, "gzip", most), "gzip"), container: "gzip" };
-  if (latin1(bytes, Zboot.magic, Zboot.magic + 4) === "zimg") {
+  if (isGzip(bytes)) return { image: checked(inflate(bytes, "gzip", most), "gzip"), container: "gzip" };
+  if (isZboot(bytes)) {
     if (bytes.length < Zboot.compressionEnd) throw new Error("EFI zboot image is truncated in its header");
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const offset = view.getUint32(Zboot.payloadOffset, true);
@@ -69,7 +85,8 @@ export function unwrapImage(bytes: Uint8Array, most = IMAGE_MAX): { image: Uint8
     const container: Container = `zboot/${compression}`;
     return { image: checked(inflate(bytes.subarray(offset, offset + size), compression, most), container), container };
   }
-  throw new Error("not an arm64 Linux Image (no ARM64 magic at offset 56), nor a gzip or EFI zboot container of one");
+  const isNot = "not an arm64 Linux Image (no ARM64 magic at offset 56), nor a gzip or EFI zboot container of one";
+  throw new Error(`${isNot}; name code without a header as image of [host] or [vm]`);
 }
 
 /** @throws Error if it becomes larger than `most`, is cut off, or something follows it. */

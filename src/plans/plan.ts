@@ -48,6 +48,8 @@ export interface BootPlan {
    * firmware, and with `SessionPlan.root`, whose program may not make a primary VM.
    */
   readonly image: Uint8Array | undefined;
+  /** The image is code without a header: it is put at the first byte of RAM, and entered there. */
+  readonly raw?: boolean;
   readonly initrd: Uint8Array | undefined;
   /** A devicetree to use instead of the generated one. */
   readonly dtb: Uint8Array | undefined;

@@ -109,13 +109,13 @@ const KINDS: Readonly<Record<string, Kind>> = {
     } catch (error) {
       if (!isRefusal(error)) throw error;
     }
-    layoutPrimary(bytes, undefined, 0x4000_0000, ROOM);
+    layoutPrimary({ image: bytes, initrd: undefined, raw: chance(random, 2) }, 0x4000_0000, ROOM);
     bounded(bareMetalImage(bytes, 0x8000_0000, ROOM));
   },
   gzip: (random) => bounded(linuxImage(gzip(random), ROOM)),
   initrd: (random) => {
     const ramdisk = withEntries(cpio(random), [{ path: "a", kind: "file", permissions: 0o644, data: random.bytes(3) }]);
-    layoutPrimary(image(random), ramdisk, 0x4000_0000, ROOM);
+    layoutPrimary({ image: image(random), initrd: ramdisk }, 0x4000_0000, ROOM);
   },
   snapshot: (random) => readSnapshot("a.snap", chance(random, 4), changedSnapshot(random)),
   "capture options": (random) => {

@@ -17,7 +17,7 @@ function elf(address: number, entry: number, bytes: Uint8Array, memorySize = byt
   view.setUint16(56, 1, true);
   view.setUint32(64, 1, true); // PT_LOAD
   view.setBigUint64(64 + 8, 120n, true);
-  view.setBigUint64(64 + 24, BigInt(address), true);
+  for (const at of [16, 24]) view.setBigUint64(64 + at, BigInt(address), true);
   view.setBigUint64(64 + 32, BigInt(bytes.length), true);
   view.setBigUint64(64 + 40, BigInt(memorySize), true);
   file.set(bytes, 120);
@@ -36,13 +36,50 @@ Deno.test("bareMetalImage() puts an ELF file at its link address with its entry 
 
 Deno.test("bareMetalImage() refuses an ELF file that is linked outside the VM's memory", () => {
   const bytes = new Uint8Array(8);
-  assert.throws(() => bareMetalImage(elf(BASE - 0x1000, BASE, bytes), BASE, MIB), /linked to 0x7ffff000\.\.0x7ffff008, the VM's memory is/);
+  assert.throws(
+    () => bareMetalImage(elf(BASE - 0x1000, BASE - 0x1000, bytes), BASE, MIB),
+    /linked to 0x7ffff000\.\.0x7ffff008, the VM's memory is/,
+  );
   assert.throws(() => bareMetalImage(elf(BASE, BASE, bytes, 2 * MIB), BASE, MIB), /the VM's memory is 0x80000000\.\.0x80100000/);
   assert.throws(() => bareMetalImage(elf(BASE, BASE + 8, bytes), BASE, MIB), /entry 0x80000008 lies outside/);
 });
 
 Deno.test("bareMetalImage() refuses an empty file", () => {
   assert.throws(() => bareMetalImage(new Uint8Array(0), BASE, MIB), /the image is empty/);
+});
+
+Deno.test("a kernel whose pages the CPU does not have is refused in every VM", () => {
+  const image = (flags: bigint) => {
+    const file = new Uint8Array(4096), view = new DataView(file.buffer);
+    view.setBigUint64(16, 4096n, true);
+    view.setBigUint64(24, flags, true);
+    view.setUint32(56, 0x644d_5241, true);
+    return file;
+  };
+  for (const read of [(file: Uint8Array) => linuxImage(file), (file: Uint8Array) => bareMetalImage(file, BASE, MIB)]) {
+    assert.equal(read(image(0xan)).size, 4096);
+    assert.throws(() => read(image(0xcn)), /pages of 16 *KiB, the CPU has only 4 *KiB/);
+    assert.throws(() => read(image(0xen)), /pages of 64 *KiB, the CPU has only 4 *KiB/);
+  }
+});
+
+Deno.test("bareMetalImage() enters an ELF file at the physical address of its virtual entry", () => {
+  const file = elf(BASE + 0x1000, 0, new Uint8Array(8)), view = new DataView(file.buffer);
+  view.setBigUint64(24, 0xffff_ffc0_8000_1004n, true);
+  view.setBigUint64(64 + 16, 0xffff_ffc0_8000_1000n, true);
+  assert.equal(bareMetalImage(file, BASE, MIB).entry, 0x1004);
+});
+
+Deno.test("segments that name the same bytes again and again are refused", () => {
+  const file = new Uint8Array(64 + 56 * 1000 + 0x1_0000), view = new DataView(file.buffer);
+  file.set(elf(BASE, BASE, new Uint8Array(8)).subarray(0, 64));
+  view.setUint16(56, 1000, true);
+  for (let index = 0; index < 1000; index++) {
+    const at = 64 + 56 * index;
+    view.setUint32(at, 1, true);
+    [64n, BigInt(BASE), BigInt(BASE), 0x1_0000n, 0x1_0000n].forEach((value, field) => view.setBigUint64(at + 8 + 8 * field, value, true));
+  }
+  assert.throws(() => bareMetalImage(file, BASE, MIB), /segments overlap in the file/);
 });
 
 Deno.test("linuxImage() refuses bytes that are not an arm64 Image", () => {
