@@ -47,7 +47,6 @@ import { registerTest } from "./commands/test.ts";
 import { registerTheme } from "./commands/theme.ts";
 import { registerTour } from "./commands/tour.ts";
 import { registerTrace } from "./commands/trace.ts";
-import { registerTrust } from "./commands/trust.ts";
 import { registerUp } from "./commands/up.ts";
 import { registerVcpu } from "./commands/vcpu.ts";
 import { registerVersion } from "./commands/version.ts";
@@ -69,7 +68,6 @@ const COMMANDS: readonly CommandGroup[] = [
     registerGuests,
     registerVmm,
     registerMcp,
-    registerTrust,
     registerTour,
   ]],
   ["Inspect a session:", [

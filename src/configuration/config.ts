@@ -222,7 +222,6 @@ function checkKeys(raw: Record<string, unknown>, errors: ConfigErrors): void {
     if (isTable(raw[name])) checkTable(raw[name], [name], KNOWN_KEYS[name], errors);
   }
   if (isTable(raw.host)) checkHostKeys(raw.host, errors);
-  checkProgramKeys(raw, errors);
   for (const [name, vm] of Object.entries(isTable(raw.vm) ? raw.vm : {})) {
     if (!VM_NAME.test(name)) errors.atKey(["vm", name], `vm name ${JSON.stringify(name)} is not of the form [a-z][a-z0-9-]*`);
     if (new TextEncoder().encode(name).length > VM_NAME_MAX) errors.atKey(["vm", name], `vm name is longer than ${VM_NAME_MAX} bytes`);
@@ -242,20 +241,17 @@ function checkKeys(raw: Record<string, unknown>, errors: ConfigErrors): void {
   }
 }
 
-/** Keys of `[[ui.command]]` and `[[hook]]` that nothing knows. */
-function checkProgramKeys(raw: Record<string, unknown>, errors: ConfigErrors): void {
-  const lists = [[["ui", "command"], isTable(raw.ui) ? raw.ui.command : undefined], [["hook"], raw.hook]] as const;
-  for (const [path, list] of lists) {
-    if (!Array.isArray(list)) continue;
-    list.forEach((one, index) => isTable(one) && checkTable(one, [...path, index], KNOWN_KEYS[path.at(-1)!], errors));
-  }
-}
-
 /** Keys that only the other kind of host has. */
 function checkHostKeys(host: Record<string, unknown>, errors: ConfigErrors): void {
   const other = host.kind === "image" ? "native" : "image";
   for (const key of HOST_KEYS[other]) if (key in host) errors.atKey(["host", key], `${key} belongs to kind = "${other}"`);
 }
+
+/** Tables that would start programs, which no configuration may. */
+const PROGRAM_KEYS: Readonly<Record<string, string>> = {
+  "ui.command": "; commands belong in your own ~/.config/el2/ui.toml",
+  hook: "; to start programs on events, use el2 events --follow --json",
+};
 
 function checkTable(table: Record<string, unknown>, path: KeyPath, known: readonly string[], errors: ConfigErrors): void {
   const where = path.length > 0 ? ` in [${tableName(path)}]` : "";
@@ -267,7 +263,8 @@ function checkTable(table: Record<string, unknown>, path: KeyPath, known: readon
     if (known.includes(key)) continue;
     const meant = nearest(key, known);
     if (meant !== undefined) errors.meant.push([...path, meant]);
-    errors.atKey([...path, key], `unknown key ${JSON.stringify(key)}${where}${didYouMean(key, known)}`);
+    const way = PROGRAM_KEYS[tableName([...path, key])] ?? didYouMean(key, known);
+    errors.atKey([...path, key], `unknown key ${JSON.stringify(key)}${where}${way}`);
   }
 }
 

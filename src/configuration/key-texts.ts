@@ -119,7 +119,6 @@ export const UI_TEXTS = {
   layout: "screens at the start, if no layout is stored",
   console_prefix: "the key that returns the keys from a guest",
   keys: "a key for an action, by the action's name",
-  command: "programs that you start from the screens; only from a trusted file",
 } as const;
 
 export const COMMAND_TEXTS = {
@@ -131,14 +130,6 @@ export const COMMAND_TEXTS = {
   output: "where its output is shown",
   timeout: "wall time after which it is ended",
   read_only: "true: it changes nothing, and also runs in a read-only session",
-} as const;
-
-export const HOOK_TEXTS = {
-  name: "its name in messages",
-  on: "filter of the events that start it, as for el2 events",
-  run: "the program and its arguments; the event is in its environment",
-  timeout: "wall time after which it is ended",
-  limit: "how often it is started in a session",
 } as const;
 
 export const THEME_TEXTS = {
@@ -153,7 +144,6 @@ export const FILE_TEXTS = {
   vm: "the VMs by name",
   link: "what VMs share, by name",
   ui: "the screens",
-  hook: "programs that events of a session start; only from a trusted file",
 } as const;
 
 /** By the kind of a device. */

@@ -1,23 +1,21 @@
-// The keys of `[[ui.command]]` and `[[hook]]`: the user's programs, which the screens and a
-// session start. A file that has them runs programs: `src/cli/start/own-programs.ts` has the rules.
+// The keys of `[[ui.command]]`: the user's programs, which the screens start. Only the user's own
+// file has them (`src/cli/start/own-commands.ts`).
 
 import * as v from "valibot";
-import { COMMAND_TEXTS, HOOK_TEXTS } from "./key-texts.ts";
-import { boolean, mustBe, oneOf, text, whole } from "./plain-values.ts";
+import { COMMAND_TEXTS } from "./key-texts.ts";
+import { boolean, mustBe, oneOf, text } from "./plain-values.ts";
 import { described, facts } from "../support/described.ts";
 import { DURATION_PATTERN, parseDuration } from "../support/units.ts";
 
 /** Words of a program, and characters of one: a command line of Linux has 2 MiB in all. */
 const WORDS_MAX = 64;
 const WORD_MAX = 4096;
-/** Names of commands and hooks. */
+/** Names of commands. */
 const NAME = /^[a-z][a-z0-9-]*$/;
 /** Kinds of the ids of rows: `vm:rt` is of the kind vm. */
 const KIND = /^[a-z]+$/;
 /** How long a program may run: ns. */
 const TIMEOUT_MIN = 1e8, TIMEOUT_MAX = 6e11;
-/** Programs that a hook may start per session. */
-const LIMIT_MAX = 1_000_000;
 
 const name = v.pipe(text, v.regex(NAME, "is not of the form [a-z][a-z0-9-]*"));
 
@@ -54,14 +52,6 @@ const command = v.object(described({
   read_only: v.optional(boolean, false),
 }, COMMAND_TEXTS));
 
-const hook = v.object(described({
-  name,
-  on: v.pipe(text, v.minLength(1, "is not a filter of events")),
-  run: words,
-  timeout: v.optional(timeout, "10s"),
-  limit: v.optional(whole(1, LIMIT_MAX, `is outside 1..${LIMIT_MAX}`), 100),
-}, HOOK_TEXTS));
-
 /** Each name once; JSON Schema cannot compare them. */
 function once<T extends { readonly name: string }>() {
   return v.check<T[], string>((named) => new Set(named.map(({ name }) => name)).size === named.length, "has a name twice");
@@ -69,14 +59,7 @@ function once<T extends { readonly name: string }>() {
 
 /** `[[ui.command]]`. */
 export const commands = v.optional(v.pipe(v.array(command, mustBe("a list of tables [[ui.command]]")), once()), []);
-/** `[[hook]]`. */
-export const hooks = v.optional(v.pipe(v.array(hook, mustBe("a list of tables [[hook]]")), once()), []);
-
 /** One `[[ui.command]]`; `timeout` in ms of wall time. */
 export type FileCommand = v.InferOutput<typeof command>;
-/** One `[[hook]]`; `timeout` in ms of wall time. */
-export type FileHook = v.InferOutput<typeof hook>;
-
 /** Their keys. */
 export const COMMAND_KEYS: readonly string[] = Object.keys(command.entries);
-export const HOOK_KEYS: readonly string[] = Object.keys(hook.entries);

@@ -34,7 +34,6 @@ import {
   TAG_LENGTH,
 } from "../virtio/plan.ts";
 import { boolean, missingOrNot, mustBe, notKnown, oneOf, text, whole } from "./plain-values.ts";
-import { COMMAND_KEYS, commands, HOOK_KEYS, hooks } from "./program-keys.ts";
 import { described, facts } from "../support/described.ts";
 import { DURATION_PATTERN, formatSize, parseDuration, parseSize, SIZE_PATTERN } from "../support/units.ts";
 import { KiB, MiB, PAGE_SIZE } from "../support/sizes.ts";
@@ -562,7 +561,6 @@ const ui = v.object(described({
   ),
   /** Keys by action name; which actions and keys there are is the screens' to say. */
   keys: v.optional(v.record(v.string(), text, table), {}),
-  command: commands,
 }, UI_TEXTS));
 
 /** A whole file. Unknown keys are looked for apart (`KNOWN_KEYS`), so that all are reported. */
@@ -574,7 +572,6 @@ export const Schema = v.object(described({
   vm: v.record(v.string(), v.object(vm.entries, table), mustBe("a table of VMs")),
   link: v.optional(v.record(v.string(), link, table), {}),
   ui: v.optional(v.object(ui.entries, table), {}),
-  hook: hooks,
 }, FILE_TEXTS));
 
 /** A validated file. */
@@ -603,8 +600,6 @@ export const KNOWN_KEYS = {
   host: Object.keys(host.entries),
   rm: Object.keys(rm.entries),
   ui: Object.keys(ui.entries),
-  command: COMMAND_KEYS,
-  hook: HOOK_KEYS,
   vm: Object.keys(vm.entries),
   "msgqueue-pair": Object.keys(link.options[0].entries),
   doorbell: Object.keys(link.options[1].entries),

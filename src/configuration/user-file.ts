@@ -1,33 +1,28 @@
-// The user's own file, `~/.config/el2/ui.toml`: commands and hooks for every session. It has the
-// tables `[[ui.command]]` and `[[hook]]` of a configuration, and no others.
+// The user's own file, `~/.config/el2/ui.toml`: `[[ui.command]]`, commands for every session.
 
 import * as v from "valibot";
 import { ConfigErrors, formatConfigError, readToml } from "./config.ts";
 import { TomlPositions } from "./positions.ts";
-import { COMMAND_KEYS, commands, type FileCommand, type FileHook, HOOK_KEYS, hooks } from "./program-keys.ts";
+import { COMMAND_KEYS, commands, type FileCommand } from "./program-keys.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 import { KiB } from "../support/sizes.ts";
 
-/** Programs that a file wants to run. */
-export interface FilePrograms {
-  readonly commands: readonly FileCommand[];
-  readonly hooks: readonly FileHook[];
-}
-
 /** Characters of the file. */
 const TEXT_MAX = 256 * KiB;
-const FILE = v.strictObject({ ui: v.optional(v.strictObject({ command: commands }), {}), hook: hooks });
+const FILE = v.strictObject({ ui: v.optional(v.strictObject({ command: commands }), {}) });
 
 /** Keys of its tables, by their path without indices. */
 const KNOWN: Readonly<Record<string, readonly string[]>> = {
-  "": ["ui", "hook"],
+  "": ["ui"],
   ui: ["command"],
   "ui.command": COMMAND_KEYS,
-  hook: HOOK_KEYS,
 };
 
-/** The programs of the user's file, or all its errors, each as `FILE:LINE:COLUMN: what`. */
-export function readUserFile(file: string, text: string): FilePrograms | { readonly errors: readonly string[] } {
+/** The commands of the user's file, or all its errors, each as `FILE:LINE:COLUMN: what`. */
+export function readUserFile(
+  file: string,
+  text: string,
+): { readonly commands: readonly FileCommand[] } | { readonly errors: readonly string[] } {
   if (text.length > TEXT_MAX) {
     const message = `the file has ${text.length} characters; it may have ${TEXT_MAX}`;
     return { errors: [formatConfigError(file, { line: 1, column: 1, message })] };
@@ -44,7 +39,7 @@ export function readUserFile(file: string, text: string): FilePrograms | { reado
     if (issue.received === "undefined") errors.atKey(path, `${path.findLast((part) => typeof part === "string")} is missing`);
     else errors.atIssue(path, issue);
   }
-  if (result.success && errors.found.length === 0) return { commands: result.output.ui.command, hooks: result.output.hook };
+  if (result.success && errors.found.length === 0) return { commands: result.output.ui.command };
   return { errors: errors.sorted().map((error) => formatConfigError(file, error)) };
 }
 
@@ -55,7 +50,7 @@ function unknownKeys(value: unknown, path: readonly (string | number)[], errors:
   for (const [key, inner] of Object.entries(value)) {
     if (known.includes(key)) unknownKeys(inner, [...path, key], errors);
     else {
-      const way = didYouMean(key, known, "a file of commands and hooks has [[ui.command]] and [[hook]]");
+      const way = didYouMean(key, known, "this file has [[ui.command]] only");
       errors.atKey([...path, key], `unknown key ${JSON.stringify(key)}${way}`);
     }
   }

@@ -35,7 +35,6 @@ export const UNKNOWABLE: Readonly<Record<string, string>> = {
   "rm-no-elf.toml": FILES,
   "shm-vm.toml": NAMES,
   "start-after.toml": NAMES,
-  "programs-twice.toml": "draft 07 does not compare the items of a list by a key",
   "vcpus-cpus.toml": NUMBERS,
   "windows-eager.toml": NAMES,
   "windows.toml": NUMBERS,

@@ -144,21 +144,19 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
   );
 
   artefact(
-    "programs of a configuration run once the user trusts it, and not before; a key starts one with the fields of its row",
+    "a configuration starts no programs; a key starts one of the user with the fields of its row",
     ability(async (user) => {
       const commands = `[[ui.command]]\nname = "more"\nkey = "Z"\nwhere = ["vm"]\nrun = ["cp", "-v", "el2.toml", "of-{name}"]\n`;
-      const hook = `[[hook]]\nname = "mark"\non = "kind=state vm=vm:a"\nrun = ["touch", "mark"]\n`;
-      await user.write("el2.toml", `el2 = 1\n[vm.a]\nimage = "${HELLO}"\nmemory = "4MiB"\n${hook}${commands}`);
-      const args = ["run", "el2.toml", "--headless", "--for", "100ms", "--turbo"];
-      const refused = await user.run(...args);
+      const machine = `el2 = 1\n[vm.a]\nimage = "${HELLO}"\nmemory = "4MiB"\n`;
+      await user.write("el2.toml", machine + commands);
+      const refused = await user.run("run", "el2.toml", "--headless", "--for", "100ms", "--turbo");
       assert.equal(refused.code, 2);
-      assert.match(refused.stderr, /el2\.toml runs programs and is not trusted; read it, then: el2 trust /);
-      await assert.rejects(user.read("mark"), Deno.errors.NotFound);
-      assert.match(await user.output("trust", "el2.toml"), /command more: "cp" "-v" "el2.toml" "of-{name}"\n {2}hook mark, /);
-      await user.output(...args);
-      await user.read("mark");
+      assert.match(refused.stderr, /unknown key "command" in \[ui\]; commands belong in your own /);
+      await user.write("el2.toml", machine);
+      await Deno.mkdir(`${user.here}/config/el2`, { recursive: true });
+      await user.write("config/el2/ui.toml", commands);
 
-      const screens = inTerminal(user.here, user.env, [user.program, "run", "el2.toml"]);
+      const screens = inTerminal(user.here, { ...user.env, XDG_CONFIG_HOME: `${user.here}/config` }, [user.program, "run", "el2.toml"]);
       await using terminal = await TmuxTerminal.start(screens, 120, 36);
       await terminal.until(/[▌>] *. +a\b/);
       await terminal.keys("Z");

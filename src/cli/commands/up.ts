@@ -7,7 +7,7 @@ import { resolve } from "node:path";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
-import { giveUp, HOOKS_FLAG, needsNetwork } from "../common/rights.ts";
+import { giveUp, needsNetwork } from "../common/rights.ts";
 import { openSession } from "../common/session.ts";
 import { memoryBudgetOption } from "../options/memory-budget.ts";
 import { noCodeCacheOption } from "../options/no-code-cache.ts";
@@ -24,7 +24,6 @@ import {
 } from "../options/behavior.ts";
 import { hostOption } from "../options/host.ts";
 import { logLevelOption, logOption } from "../options/look.ts";
-import type { HookedClient } from "../start/hooks.ts";
 import { withLog } from "../start/log.ts";
 import { type Planned, plannedOf } from "../start/planned.ts";
 import { recorded } from "../start/recordings.ts";
@@ -70,12 +69,10 @@ Examples:
     if (!isSessionName(name)) throw new Failure(`--name: "${name}" is not a session name; use letters, digits, "-", "_" and "."`);
     // All that can be wrong with the configuration is said here, before anything starts.
     const { plan } = await sessionPlan(what, options);
-    const { ownPrograms } = await import("../start/own-programs.ts");
-    const { hooks } = ownPrograms(configurationOf(what), "ask");
     const log = options.log === undefined ? undefined : resolve(options.log);
     const { wait, ...begin } = options;
     const passed = up.options.filter((option) => option.long !== "--wait");
-    await startSession(entry, name, [what, ...argumentsOf(passed, { ...begin, name, log }), ...hooks.length ? [HOOKS_FLAG] : []]);
+    await startSession(entry, name, [what, ...argumentsOf(passed, { ...begin, name, log })]);
     if (wait) await vmsRun(name, plan);
     const { ended } = await sessionInfo(socketPath(name));
     if (ended !== undefined) {
@@ -87,23 +84,13 @@ Examples:
     report(`el2: session ${name} is running; show it with el2 attach ${name}, end it with el2 down ${name}`);
   });
   withBeginOptions(program.command("serve", { hidden: true }))
-    .option(HOOKS_FLAG, "start the programs of hooks")
     .description("serve a session (internal)")
-    .action(async (what, { name = defaultName(what), turbo, tier, memoryBudget, log, logLevel, hooks: hooked, ...options }) => {
+    .action(async (what, { name = defaultName(what), turbo, tier, memoryBudget, log, logLevel, ...options }) => {
       const { plan, record } = await sessionPlan(what, options);
       const whole: SessionPlan = { ...plan, turbo: turbo ?? plan.turbo, ...tier && { tier }, ...memoryBudget && { memoryBudget } };
       const machine = withLog(connectEmbedded(entry), log, logLevel);
-      const client = hooked ? await withOwnHooks(machine, what, name) : undefined;
-      const code = await serveSession(client ?? machine, name, what, await recorded(whole, record));
-      await client?.finish();
-      exit(code);
+      exit(await serveSession(machine, name, what, await recorded(whole, record)));
     });
-}
-
-/** The machine with the hooks of the user and of its configuration. */
-async function withOwnHooks(machine: SessionClient, what: string, name: string): Promise<HookedClient> {
-  const [{ ownPrograms }, { withHooks }] = await Promise.all([import("../start/own-programs.ts"), import("../start/hooks.ts")]);
-  return withHooks(machine, ownPrograms(configurationOf(what), "pass").hooks, name);
 }
 
 /** How often `--wait` looks, ms. */

@@ -37,11 +37,11 @@ export const PROCESS_RIGHTS: readonly ProcessRights[] = [
     rights: ["read", "write", "env", "net", "run"],
     why: "net: its session's socket, NAT, vsock, gdb; run: editor, sessions in the background",
   },
-  { id: "headless", rights: ["read", "write", "env", "net"], why: "net: NAT, vsock, gdb; run with [[hook]]" },
+  { id: "headless", rights: ["read", "write", "env", "net"], why: "net: NAT, vsock, gdb" },
   {
     id: "session",
     rights: ["read", "write", "env"],
-    why: "net until its socket listens; longer with a network card or vsock; run with [[hook]]",
+    why: "net until its socket listens; longer with a network card or vsock",
   },
   { id: "command", rights: ["read", "write", "env", "net"], why: "net: the session's socket" },
   { id: "starter", rights: ["read", "write", "env", "net", "run"], why: `run, for ${[...STARTING].join(", ")}: sessions, apt, QEMU` },
@@ -52,14 +52,11 @@ export function giveUp(...rights: readonly (Right | typeof NEVER[number])[]): vo
   for (const name of rights) Deno.permissions.revokeSync({ name });
 }
 
-/** The option of a session's process that has hooks to run. */
-export const HOOKS_FLAG = "--hooks";
-
 /** Gives up what a command line does not need. */
-export function giveUpFor([command, ...words]: readonly string[]): void {
+export function giveUpFor([command]: readonly string[]): void {
   giveUp(...NEVER);
   if (command === undefined || !/^[a-z]/.test(command) || STARTING.has(command)) return;
-  if (command !== "serve" || !words.includes(HOOKS_FLAG)) giveUp("run");
+  giveUp("run");
 }
 
 /** Whether the machine of a plan connects to something, or may once it is loaded. */

@@ -1,10 +1,12 @@
 // `--log FILE`: the events of a session as lines of text, in addition to its display.
 
-import { EventPoll, POLL } from "./event-poll.ts";
 import { Failure } from "../common/failure.ts";
 import type { TraceKind } from "../../abi/trace.ts";
+import { Asker } from "../../control/asker.ts";
 import { BUSY_KINDS, QUIET_KINDS } from "../../inspection/trace/event-log.ts";
 import { type MachineEvent, type Request, SESSION, type SessionEvent } from "../../protocol/protocol.ts";
+import { rowsOf } from "../../queries/query.ts";
+import { EVENTS } from "../../queries/tables.ts";
 import type { SessionClient } from "../../session/client.ts";
 import { cannotWrite } from "../../support/named-file.ts";
 import { warn } from "../../support/warn.ts";
@@ -28,6 +30,10 @@ function levelOf({ kind, vcpu, refused }: MachineEvent): LogLevel {
   return refused ? "error" : "info";
 }
 
+/** Wall time (ms) between two questions. */
+const POLL = 100;
+/** More events than a machine keeps. */
+const ALL = 1_000_000;
 /** Numbers of questions that no other client of the connection uses. */
 const FIRST_QUESTION = 2 ** 50;
 
@@ -121,38 +127,51 @@ class LogFile {
 
 /** Events of kinds that a machine records when it is asked to, in the order of their ends. */
 class AskedEvents {
-  readonly #poll: EventPoll;
+  readonly #asker: Asker;
+  readonly #busy: readonly TraceKind[];
+  #after: string | undefined;
+  #last: Promise<unknown> = Promise.resolve();
   /**
    * Events since the last answer that queries do not return: broken rules, undefined instructions.
    */
   #told: Line[] = [];
 
-  constructor(client: SessionClient, readonly kinds: readonly TraceKind[]) {
-    this.#poll = new EventPoll(client, kinds, FIRST_QUESTION);
+  constructor(readonly client: SessionClient, readonly kinds: readonly TraceKind[]) {
+    this.#asker = new Asker(client, FIRST_QUESTION);
+    this.#busy = BUSY_KINDS.filter((kind) => kinds.includes(kind));
   }
 
   /** The machine was started. */
   begin(): void {
-    this.#poll.begin();
+    if (this.#busy.length) this.client.send({ kind: "watch", kinds: this.#busy });
   }
 
-  /** Other readers must not narrow the kinds that are recorded. */
+  /** Other readers must not narrow the kinds that are recorded, nor limit their number. */
   widened(request: Request): Request {
-    return this.#poll.widened(request);
+    if (request.kind !== "watch" || !this.#busy.length) return request;
+    return { kind: "watch", kinds: [...new Set([...request.kinds, ...this.#busy])] };
   }
 
   /** Whether an event is an answer for the log. */
   hears(event: SessionEvent): boolean {
-    return this.#poll.hears(event);
+    return this.#asker.take(event);
   }
 
   told(event: MachineEvent): void {
     if (event.kind === "hvc" || !this.kinds.includes(event.kind)) this.#told.push(event);
   }
 
-  /** Events since the last query. */
-  async take(): Promise<Line[]> {
-    const { rows, dropped } = await this.#poll.take();
+  /** Events since the last query. One question at a time, or both would have the same answer. */
+  take(): Promise<Line[]> {
+    const next = this.#last.then(() => this.#ask());
+    this.#last = next;
+    return next;
+  }
+
+  async #ask(): Promise<Line[]> {
+    const answer = await this.#asker.ask({ table: "events", args: { after: this.#after, kinds: this.kinds.join(), limit: ALL } });
+    this.#after = answer.cursor ?? this.#after;
+    const rows = rowsOf(EVENTS, answer), { dropped } = answer;
     const ended = rows.map(({ t, end, kind, vcpu, vm, text, refused }) => {
       const line: Line = { time: Number(t), kind, vcpu: vcpu?.slice("vcpu:".length) ?? vm ?? "machine", text, refused };
       return { end: Number(end), line };

@@ -2,7 +2,6 @@
 
 import { terminalLook } from "./terminal-look.ts";
 import { loadUiState } from "./ui-state-file.ts";
-import { hasUserFile } from "./user-file.ts";
 import { ExitCode } from "../common/failure.ts";
 import { defaultName } from "../../control/session-names.ts";
 import { onSignals } from "../../support/signals.ts";
@@ -75,12 +74,8 @@ export async function showOpening(options: OpeningOptions, session: OpeningSessi
   if (!shown && !options.plain) keepOpening(await openingOf(options, session));
 }
 
-/**
- * Shows the first frame of the demo, before the command line is loaded. With commands of the user's
- * own there may be a question first.
- */
-export async function openDemo(): Promise<Opening | undefined> {
-  if (hasUserFile()) return undefined;
+/** Shows the first frame of the demo, before the command line is loaded. */
+export async function openDemo(): Promise<Opening> {
   return await openingOf(terminalLook({}, [], undefined, "pass"), { title: "demo", configuration: undefined, awaited: STARTING });
 }
 

@@ -1,5 +1,5 @@
-// Programs of the user that commands and hooks start: bounded in time, output and number, each
-// ended with the processes that it has started, and waited for.
+// Programs of the user that commands start: bounded in time and output, each ended with the
+// processes that it has started, and waited for.
 
 import { isOfSystem } from "../../support/system-error.ts";
 import { KiB } from "../../support/sizes.ts";
@@ -50,10 +50,6 @@ export class Programs {
   readonly #running = new Map<Deno.ChildProcess, Promise<ProgramEnd>>();
   #closed = false;
 
-  get running(): number {
-    return this.#running.size;
-  }
-
   /** Starts a program, and resolves when it has ended, however it ended. */
   async run(start: ProgramStart): Promise<ProgramEnd> {
     const failed = (problem: string): ProgramEnd => ({ problem, output: "", cut: false });
@@ -88,13 +84,10 @@ export class Programs {
     }
   }
 
-  /** Waits at most `grace` ms for programs that still run, then ends them; none starts later. */
-  async close(grace = 0): Promise<void> {
+  /** Ends programs that still run; none starts later. */
+  async close(): Promise<void> {
     this.#closed = true;
     const all = [...this.#running.values()];
-    let late: ReturnType<typeof setTimeout> | undefined;
-    await Promise.race([Promise.all(all), new Promise((resolve) => late = setTimeout(resolve, grace))]);
-    clearTimeout(late);
     for (const child of this.#running.keys()) signal(child, "SIGKILL");
     await Promise.all(all);
   }

@@ -1,9 +1,8 @@
 // Sessions on a terminal: the TUI, for a machine of this process and for sessions that run
 // elsewhere.
 
-import { commandOptions } from "./command-programs.ts";
+import { commandOptions, ownCommands } from "./own-commands.ts";
 import { ownProgram } from "./own-program.ts";
-import { ownPrograms } from "./own-programs.ts";
 import type { ShowOptions } from "./show.ts";
 import { startOffers } from "./start-offers.ts";
 import { forkOf, freeName, starter } from "./start-session.ts";
@@ -17,7 +16,6 @@ import { DEFAULT_UI } from "../../configuration/schema.ts";
 import { SessionHub } from "../../control/hub.ts";
 import { NoPlace, sessionFolder, socketPath } from "../../control/places.ts";
 import { defaultName } from "../../control/session-names.ts";
-import type { SessionInfo } from "../../control/conversation.ts";
 import { connectSession, NoSession, type RemoteSession } from "../../control/remote.ts";
 import { SessionServer, SocketInUse } from "../../control/server.ts";
 import { memoryLimits } from "../../plans/memory-budget.ts";
@@ -49,7 +47,7 @@ export async function showOnScreens(
 ): Promise<number> {
   const called = defaultName(options.title);
   const name = await freeName(called);
-  const commands = options.programs && commandOptions(options.programs, name, looks.keys);
+  const commands = commandOptions(options.commands ?? [], name);
   const hub = new SessionHub(client, {
     name,
     what: options.title,
@@ -60,7 +58,7 @@ export async function showOnScreens(
   const server = await listen(hub, name);
   const guise = { ...options.look, readOnly: options.readOnly };
   try {
-    for (let greeting = options.programs?.note, first = true;; first = false) {
+    for (let greeting: string | undefined, first = true;; first = false) {
       const here = hub.connect(options.readOnly);
       const shown = runTui(here, terminalOfProcess(), {
         // Of several of one name each says which it is.
@@ -97,7 +95,7 @@ export async function showOnScreens(
       greeting = visited?.missed ?? goesOn(next);
     }
   } finally {
-    await commands?.close();
+    await commands.close();
     server?.close();
     await hub.endInOrder();
   }
@@ -162,7 +160,7 @@ async function showAttached(
   for (let looks = known;; looks = undefined) {
     // The file may have changed since the session was last shown.
     looks ??= surroundings(guise, await uiOfFile(info.configuration), "pass");
-    const commands = commandsOf(info, looks.keys, known === undefined);
+    const commands = commandsOf(info.name, looks.keys, known === undefined);
     const { lost, state, next: wanted, elsewhere, over: by, unseen } = await runTui(current, terminalOfProcess(), {
       title: info.name,
       greeting: greeting ?? commands.note,
@@ -213,13 +211,12 @@ async function showAttached(
  * @param lenient a file that is wrong has no commands: a Failure would end what is running already
  * @throws Failure
  */
-function commandsOf({ name, configuration }: SessionInfo, keys: TuiOptions["keys"], lenient: boolean) {
+function commandsOf(session: string, keys: TuiOptions["keys"], lenient: boolean) {
   try {
-    const programs = ownPrograms(configuration, "pass");
-    return { ...commandOptions(programs, name, keys), note: programs.note };
+    return { ...commandOptions(ownCommands(keys), session), note: undefined };
   } catch (error) {
     if (!lenient || !(error instanceof Failure)) throw error;
-    return { ...commandOptions({ commands: [] }, name, keys), note: error.message.split("\n", 1)[0] };
+    return { ...commandOptions([], session), note: error.message.split("\n", 1)[0] };
   }
 }
 

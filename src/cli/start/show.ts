@@ -4,19 +4,15 @@
 import { namesKeysOrColors } from "./file-ui.ts";
 import { runHeadless } from "./headless.ts";
 import type { GdbPlace } from "./gdb-link.ts";
-import type { HookedClient } from "./hooks.ts";
 import { type LogLevel, withLog } from "./log.ts";
-import type { OwnPrograms } from "./own-programs.ts";
 import type { Look } from "./terminal-look.ts";
-import { hasUserFile } from "./user-file.ts";
 import { giveUp } from "../common/rights.ts";
+import type { FileCommand } from "../../configuration/program-keys.ts";
 import type { FileUi } from "../../configuration/schema.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
 import type { Guide } from "../../tui/app/guide.ts";
 import { connectEmbedded, type SessionClient } from "../../session/client.ts";
-import { defaultName } from "../../control/session-names.ts";
 import { boundGarbage } from "../../support/garbage.ts";
-import { warn } from "../../support/warn.ts";
 
 /** How a session is shown. */
 export interface ShowOptions {
@@ -53,8 +49,8 @@ export interface ShowOptions {
   readonly raw?: true;
   /** The configuration's settings of the screens. */
   readonly ui?: FileUi;
-  /** The user's commands and hooks; `showSession` finds them. */
-  readonly programs?: OwnPrograms;
+  /** The user's commands; `showSession` finds them. */
+  readonly commands?: readonly FileCommand[];
   /** Absolute path of the configuration. */
   readonly configuration?: string;
   /** The console that `stdio` joins. */
@@ -66,11 +62,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   const headless = options.stdio || options.headless || !terminal;
   const looks = headless && !saysOfLooks(options) ? undefined : await looksOf(options);
-  const programs = await programsOfSession(options.configuration);
-  if (programs && looks && !headless) {
-    const { checkCommandKeys } = await import("./command-programs.ts");
-    checkCommandKeys(programs.commands, looks.keys);
-  }
+  const commands = looks && !headless ? await commandsFor(looks.keys) : undefined;
   if (looks && !headless) {
     const { showOpening, STARTING } = await import("./opening.ts");
     const { title, configuration, readOnly, guide } = options;
@@ -81,21 +73,14 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   if (options.instant) machine.send({ kind: "prepare", memory: planned.memory });
   const plan = options.instant ? await instantPlan(machine, planned) : planned;
   const logged = withLog(machine, options.log, options.logLevel);
-  // A replay repeats events, and what they started is done.
-  const hooked = plan.replay || !programs?.hooks.length ? undefined : await withHooks(logged, programs, options.title);
-  const client = options.gdb === undefined ? hooked ?? logged : await withGdb(hooked ?? logged, options.gdb, plan);
+  const client = options.gdb === undefined ? logged : await withGdb(logged, options.gdb, plan);
   // Without a screen or gdb there is no travel back.
   const start = () => client.send({ kind: "start", plan: { ...plan, history: !headless || options.gdb !== undefined } });
   if (looks && !headless) {
     const { showOnScreens } = await import("./screens.ts");
-    try {
-      return await showOnScreens(entry, client, plan, { ...options, programs }, looks, start);
-    } finally {
-      await hooked?.finish();
-    }
+    return await showOnScreens(entry, client, plan, { ...options, commands }, looks, start);
   }
-  if (!hooked) giveUp("run");
-  if (programs?.note !== undefined) warn(programs.note);
+  giveUp("run");
   const ended = runHeadless(client, {
     stdio: options.stdio,
     console: options.console,
@@ -111,21 +96,12 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   });
   start();
   boundGarbage();
-  const code = await ended;
-  await hooked?.finish();
-  return code;
+  return await ended;
 }
 
-/** Commands and hooks; their modules are loaded only where there may be some. */
-async function programsOfSession(configuration: string | undefined): Promise<OwnPrograms | undefined> {
-  if (configuration === undefined && !hasUserFile()) return undefined;
-  const { ownPrograms } = await import("./own-programs.ts");
-  return ownPrograms(configuration, "ask");
-}
-
-async function withHooks(client: SessionClient, { hooks }: OwnPrograms, title: string): Promise<HookedClient> {
-  const { withHooks } = await import("./hooks.ts");
-  return withHooks(client, hooks, defaultName(title));
+async function commandsFor(keys: Readonly<Record<string, string>> | undefined): Promise<readonly FileCommand[]> {
+  const { ownCommands } = await import("./own-commands.ts");
+  return ownCommands(keys);
 }
 
 /**

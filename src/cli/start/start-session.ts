@@ -1,8 +1,6 @@
 // Sessions in the background: their processes, and forks of what a screen shows.
 
-import { configurationOf } from "./file-ui.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
-import { HOOKS_FLAG } from "../common/rights.ts";
 import { requireUnix } from "../common/platform.ts";
 import { runtimeArguments } from "../common/runtime.ts";
 import { openSession } from "../common/session.ts";
@@ -129,16 +127,7 @@ export async function freeName(wanted: string): Promise<string> {
 export function starter(entry: URL): Start {
   return async (what, allowHost) => {
     const name = await freeName(defaultName(what));
-    const { ownPrograms } = await import("./own-programs.ts");
-    const { hooks } = ownPrograms(configurationOf(what), "pass");
-    await startSession(entry, name, [
-      "--name",
-      name,
-      ...allowHost ? ["--allow-host"] : [],
-      ...hooks.length ? [HOOKS_FLAG] : [],
-      "--",
-      what,
-    ]);
+    await startSession(entry, name, ["--name", name, ...allowHost ? ["--allow-host"] : [], "--", what]);
     return name;
   };
 }

@@ -26,7 +26,7 @@ import { type Fork, TimeMenu } from "./time-menu.ts";
 import { type Overlay, TextOverlay } from "./overlay.ts";
 import { Pace } from "./pace.ts";
 import { OtherSessions, type Start } from "./other-sessions.ts";
-import { OwnCommands, type RunCommand, type UserCommand } from "./own-commands.ts";
+import { OwnCommands, type RunCommand } from "./own-commands.ts";
 import type { OwnProgram } from "./own-program.ts";
 import { type FilteredPane, isFiltered, type Pane } from "../panes/pane.ts";
 import { Questions } from "./questions.ts";
@@ -49,6 +49,7 @@ import type { UiState } from "./ui-state.ts";
 import { Asker } from "../../control/asker.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { REASONS } from "../../queries/tables.ts";
+import type { FileCommand } from "../../configuration/program-keys.ts";
 import type { MachineSample, Move, Request, SessionEnd, SessionEvent } from "../../protocol/protocol.ts";
 
 /** The application's requests to its surroundings. */
@@ -100,7 +101,7 @@ export interface AppOptions extends LookWish {
   readonly greeting?: string;
   readonly program?: OwnProgram;
   /** The user's programs, and how one is started. */
-  readonly commands?: readonly UserCommand[];
+  readonly commands?: readonly FileCommand[];
   readonly runCommand?: RunCommand;
   readonly books?: Books;
   /** A recording is run again. */

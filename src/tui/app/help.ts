@@ -10,7 +10,7 @@ import type { Overlay } from "./overlay.ts";
 import { drawOverlay } from "./overlay-box.ts";
 import { drawPieces, keyPieces, type Piece } from "../look/pieces.ts";
 import { OBJECT_ACTIONS } from "./object-actions.ts";
-import type { UserCommand } from "./own-commands.ts";
+import type { FileCommand } from "../../configuration/program-keys.ts";
 import type { Look } from "../look/theme.ts";
 
 /** Columns of keys, and of what they do where names of actions follow. */
@@ -56,7 +56,7 @@ export class HelpOverlay implements Overlay {
   #top = 0;
 
   /** @param commands the user's own commands */
-  constructor(readonly keymap: Keymap, readonly here: Here, commands: readonly UserCommand[] = []) {
+  constructor(readonly keymap: Keymap, readonly here: Here, commands: readonly FileCommand[] = []) {
     this.#own = commands.map(({ key, name, run, where }) => ({
       keys: [key ?? "a"],
       name,

@@ -9,12 +9,6 @@ import type { Choice } from "./palette.ts";
 import type { FileCommand } from "../../configuration/program-keys.ts";
 import type { Json, Row } from "../../queries/table.ts";
 
-/** A command of a file. */
-export interface UserCommand extends FileCommand {
-  /** Why it cannot run, such as a file that is not trusted. */
-  readonly off?: string;
-}
-
 /** Output and end of a command's program. */
 export interface CommandOutput {
   /** Why it failed; undefined for exit code 0. */
@@ -27,7 +21,7 @@ export interface CommandOutput {
 export type RowFields = Readonly<Record<string, Json>>;
 
 /** Starts the program of a command with these words; `fields`: of the selected row. */
-export type RunCommand = (command: UserCommand, run: readonly string[], fields: RowFields | undefined) => Promise<CommandOutput>;
+export type RunCommand = (command: FileCommand, run: readonly string[], fields: RowFields | undefined) => Promise<CommandOutput>;
 
 /** The commands of the user. */
 export class OwnCommands {
@@ -35,7 +29,7 @@ export class OwnCommands {
 
   constructor(
     readonly app: AppServices,
-    readonly commands: readonly UserCommand[],
+    readonly commands: readonly FileCommand[],
     readonly start: RunCommand | undefined,
   ) {}
 
@@ -79,12 +73,11 @@ export class OwnCommands {
     return where === undefined || row !== undefined && where.includes(kindOf(row.id));
   }
 
-  #reason({ off, read_only }: UserCommand): string | undefined {
-    if (off !== undefined) return off;
+  #reason({ read_only }: FileCommand): string | undefined {
     return this.app.readOnly && !read_only ? "off: read-only" : undefined;
   }
 
-  #begin(command: UserCommand): void {
+  #begin(command: FileCommand): void {
     const { app } = this, { name } = command;
     const row = this.#row, fields = row && fieldsOf(row), reason = this.#reason(command);
     if (reason !== undefined || !this.start) return app.say(`${name}: ${reason ?? "programs cannot run here"}`, "bad");
@@ -104,7 +97,7 @@ export class OwnCommands {
     );
   }
 
-  async #run(command: UserCommand, words: readonly string[], fields: RowFields | undefined): Promise<void> {
+  async #run(command: FileCommand, words: readonly string[], fields: RowFields | undefined): Promise<void> {
     const { app } = this, { name, output: shown } = command;
     this.#running.add(name);
     app.say(`${name}: running …`);
