@@ -1,5 +1,5 @@
 // `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory
-// |all|screens|scale [--rounds N] [--guest NAME,..] [--cpus N,..] [--set base|cc|jit|wide [--only
+// |all|scale [--rounds N] [--guest NAME,..] [--cpus N,..] [--set base|cc|jit|wide [--only
 // PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto] [--json]`: how fast el2 is
 // beside QEMU (TCG, one thread, cortex-a57), measured in the same session, in turn. Only ratios of
 // one session are worth comparing: machines and their load differ. `--ab REV` compares el2 of this
@@ -21,14 +21,13 @@ import { benchMemory, memoryContest } from "./memory.ts";
 import { benchNet, netContest } from "./net.ts";
 import { benchRecord, recordContest } from "./record.ts";
 import { benchScale, scaleContest } from "./scale.ts";
-import { benchScreens, screensContest } from "./screens.ts";
 import { benchTui, tuiContest } from "./tui.ts";
 import { catalogEntry, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE } from "../src/catalog/catalog.ts";
 import { TIERS } from "../src/core/tiers.ts";
 import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./userland.ts";
 
 const USAGE =
-  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|screens|scale [--rounds N] [--guest NAME,..] [--cpus N,..] " +
+  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale [--rounds N] [--guest NAME,..] [--cpus N,..] " +
   "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto] [--ab REV] [--json]";
 
 function refuse(): never {
@@ -91,13 +90,9 @@ const benches: Record<string, { run: () => Promise<void>; contest: Contest }> = 
   tui: { run: () => benchTui(rounds, values.json), contest: tuiContest },
   userland: { run: () => benchUserland(sets, rounds, values.json, userland), contest: userlandContest(sets, userland) },
 };
-/**
- * With those that `all` lacks: docs/performance.md, made of `all`, is about QEMU; the terminal
- * programs are in docs/design/compared.md, the scenarios in docs/scale.md.
- */
+/** With the one that `all` lacks: docs/performance.md, made of `all`, is about QEMU. */
 const known: typeof benches = {
   ...benches,
-  screens: { run: () => benchScreens(rounds, values.json), contest: screensContest },
   scale: { run: () => benchScale(rounds, values.json), contest: scaleContest },
 };
 const chosen = what === "all" ? Object.keys(benches) : [what ?? ""];

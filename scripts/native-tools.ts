@@ -3,7 +3,7 @@
 // the distribution's packages into .state/tools, without root.
 
 import { exists } from "../src/support/cache.ts";
-import { installedPackages, MULTIARCH, UnpackedPrograms } from "../src/catalog/unpacked-programs.ts";
+import { MULTIARCH, UnpackedPrograms } from "../src/catalog/unpacked-programs.ts";
 
 /** Programs by name, with the Debian package that holds each. */
 const PROGRAMS = {
@@ -32,9 +32,6 @@ const PROGRAMS = {
   zsh: "zsh",
 } as const;
 
-/** Terminal programs that `bench screens` starts beside el2; their packages have the same names. */
-const PEERS = ["btop", "htop", "tig"] as const;
-
 /** Shared libraries by file name, with the Debian package that holds each. */
 const LIBRARIES = { "libunicorn.so.2": "libunicorn2" } as const;
 
@@ -47,9 +44,6 @@ const FIRMWARE = {
 /** A program that `nativeProgram` knows. */
 export type NativeProgram = keyof typeof PROGRAMS;
 
-/** A program that `peerProgram` knows. */
-export type PeerProgram = typeof PEERS[number];
-
 /** Firmware that `nativeFirmware` knows. */
 export type NativeFirmware = keyof typeof FIRMWARE;
 
@@ -58,7 +52,6 @@ export type NativeLibrary = keyof typeof LIBRARIES;
 
 const STATE = new URL("../.state", import.meta.url).pathname;
 const UNPACKED = new UnpackedPrograms(`${STATE}/tools`, `${STATE}/apt-tools`);
-const PEER_PROGRAMS = new UnpackedPrograms(`${STATE}/peers`, `${STATE}/apt-tools`);
 
 /**
  * The path of a native program.
@@ -179,19 +172,6 @@ export async function fetchNativePackages(
   progress?: (percent: number, what: string) => void,
 ): Promise<void> {
   await UNPACKED.fetch(packages, Object.keys(PROGRAMS), installed, progress);
-}
-
-/**
- * The path of a terminal program; it is fetched where the machine lacks it.
- * @throws Error when it cannot be fetched
- */
-export async function peerProgram(name: PeerProgram): Promise<string> {
-  const path = await PEER_PROGRAMS.find(name);
-  if (path) return path;
-  await PEER_PROGRAMS.fetch(PEERS, PEERS, await installedPackages());
-  const fetched = await PEER_PROGRAMS.find(name);
-  if (fetched) return fetched;
-  throw new Error(`${name} is missing, also in its package; install it`);
 }
 
 async function findLibrary(name: string): Promise<string | undefined> {

@@ -13,7 +13,7 @@ const row = (name: string, deed: StartRow["deed"]): StartRow => ({ name, detail:
 
 const OFFERS: StartOffers = {
   version: "1.2.3",
-  learn: [["00-tour.md", "five VMs"]],
+  learn: [["01-why.md", "START returns EINVAL"]],
   sections: [
     {
       key: "e",

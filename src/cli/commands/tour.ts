@@ -31,7 +31,7 @@ export function registerTour(program: Command, { entry, exit }: CommandContext):
       }
       if (list) return output(listText(chapter));
       if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) {
-        throw new Failure("tour needs a terminal; without one: el2 tour --list, and docs/tutorials/00-tour.md");
+        throw new Failure("tour needs a terminal; without one: el2 tour --list, and docs/tutorials");
       }
       const guide = new Guide(chapter ?? keptChapter());
       const { plan } = checked(await planTour());

@@ -16,7 +16,6 @@ const FOLDERS = [".", "examples"] as const;
 
 /** Tutorials for beginners. */
 const LEARN = [
-  ["00-tour.md", "how a type-1 hypervisor works, on five VMs"],
   ["01-why.md", "START returns EINVAL: from an ioctl down to the rule"],
   ["02-who-holds-a-page.md", "reclaim is busy: who holds the page"],
   ["04-a-guest-hangs.md", "a guest hangs: where each vCPU waits"],
