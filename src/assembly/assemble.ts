@@ -6,6 +6,7 @@ import { PERSONAS } from "../abi/ioctl/personas.ts";
 import * as v from "valibot";
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import { coreFor, DECODED_PAGES, WasmCore } from "../core/boot.ts";
+import { cpuOfPlan } from "../isa/cpus.ts";
 import { writeDevicetree } from "../devicetree/writer.ts";
 import {
   CONSOLE_INPUT_INTID,
@@ -59,13 +60,10 @@ export function assemble(plan: SessionPlan, own?: NativeGuestFactory): GuestSyst
   return assembleWith(plan, own, (_machine, work) => work());
 }
 
-/**
- * Generates what all machines with this memory size share (`SessionPlan.memory`), before one is
- * assembled.
- */
-export function prepare(memory: number): void {
+/** Generates what all machines with this memory size and CPU share, before one is assembled. */
+export function prepare({ memory, cpu }: Pick<SessionPlan, "memory" | "cpu">): void {
   const map = memoryMap(memory);
-  coreFor(ramLayout(map), map.wasmSize);
+  coreFor(ramLayout(map), map.wasmSize, cpuOfPlan(cpu));
 }
 
 /** An operating system uses its memory densely from here on: decoded pages and RAM. */
@@ -90,6 +88,7 @@ function assembleWith(
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   preferHugePages(memory, DENSE_FROM);
   const core = new WasmCore(memory, ramLayout(map), {
+    cpu: cpuOfPlan(plan.cpu),
     tier: plan.tier ?? DEFAULT_TIER,
     codeBytes: limits.code / CODE_FACTOR,
     onUndefined: (instruction) => system.events.undefinedInstruction(instruction),

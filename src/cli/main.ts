@@ -9,6 +9,7 @@ import { registerBreak } from "./commands/break.ts";
 import { registerCaps } from "./commands/caps.ts";
 import { registerCompletion } from "./commands/completion.ts";
 import { registerConsole } from "./commands/console.ts";
+import { registerCpu } from "./commands/cpu.ts";
 import { registerDap } from "./commands/dap.ts";
 import { registerDiagnose } from "./commands/diagnose.ts";
 import { registerDiff } from "./commands/diff.ts";
@@ -103,6 +104,7 @@ const COMMANDS: readonly CommandGroup[] = [
     registerSpec,
     registerSchema,
     registerIoctl,
+    registerCpu,
     registerPersonas,
     registerPhone,
     registerTheme,

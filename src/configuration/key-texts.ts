@@ -7,6 +7,7 @@ export const MACHINE_TEXTS = {
   turbo: "skip idle time instead of sleeping through it",
   record: '"off", or the file that the run is recorded to',
   seed: "seed of all randomness that guests see",
+  cpu: 'a rung (v8, v8.2, v8.4, v8.6, max), a core or a phone, and changes: "v8.4,+FEAT_RNG" (el2 cpu ls)',
   cap_ids: "random: capability ids cannot be guessed, as in production",
   quirks: "as-observed: reproduce the known deviations of the recorded hypervisor",
   hypervisor_node: "form of /hypervisor in the primary VM's devicetree",

@@ -33,6 +33,7 @@ import { DEMO, EMBEDDED_FOLDER, TOUR } from "./embedded.ts";
 import { cannotRead, readToEnd } from "../support/named-file.ts";
 import { formatSize } from "../support/units.ts";
 import { type BootPlan, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "../plans/plan.ts";
+import { type CpuPlan, planCpu } from "../isa/cpus.ts";
 import { RootImageError } from "../assembly/root-images.ts";
 import { bareMetalImage, biosImage, firmwareImage, flashImage, linuxImage, treeRoom } from "../images/images.ts";
 import { MiB } from "../support/sizes.ts";
@@ -41,6 +42,7 @@ import { MiB } from "../support/sizes.ts";
 export interface RunConfiguration {
   /** Physical CPUs. */
   readonly cpus: number;
+  readonly cpu?: CpuPlan;
   /** Bytes of all guests' memory together; where the primary VM is an image, of that one. */
   readonly memory: number;
   readonly turbo: boolean;
@@ -179,7 +181,8 @@ async function planConfig(
     refuseIn("machine")("hypervisor_node", 'hypervisor_node needs the native resource manager; remove it with [rm] kind = "image"');
   }
   const recordTo = file.machine.record === "off" ? undefined : inFolder(file.machine.record, folder);
-  const common = { root, cpus, turbo, seed, behaviour, logs, ui: file.ui, recordTo };
+  const cpu = spoilt.has(["machine", "cpu"]) ? undefined : planCpu(file.machine.cpu);
+  const common = { root, cpus, ...cpu && { cpu }, turbo, seed, behaviour, logs, ui: file.ui, recordTo };
   const named = () => Object.keys(symbols).length > 0 && { symbols };
   if (file.host.kind === "image") {
     // Most of what is said about it rests on the machine.

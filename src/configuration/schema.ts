@@ -2,6 +2,7 @@
 // is what follows `KEY VALUE` in the error; `config.ts` puts position, key and value before it.
 
 import * as v from "valibot";
+import { CpuError, DEFAULT_CPU, parseCpu } from "../isa/cpus.ts";
 import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
 import { PLATFORM_DEVICES, PRIMARY_UARTS, VIRTIO_BUSES } from "../plans/plan.ts";
 import { FIRST_RESERVED_LABEL, GZVM_PROBES, VM_VIRTIO_SLOTS } from "../host/interface.ts";
@@ -155,8 +156,23 @@ function microseconds(min: number, max: number) {
   );
 }
 
+/** A CPU by name, with changes. */
+const cpu = v.pipe(
+  text,
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    try {
+      parseCpu(dataset.value);
+    } catch (error) {
+      if (!(error instanceof CpuError)) throw error;
+      addIssue({ message: `is not a CPU that el2 has: ${error.message}` });
+    }
+  }),
+);
+
 const machine = v.object(described({
   cpus: v.optional(whole(1, MAX_CPUS, `is outside 1..${MAX_CPUS}`), 2),
+  cpu: v.optional(cpu, DEFAULT_CPU),
   memory: v.optional(size(MINIMUM_PLATFORM_MEMORY), "1GiB"),
   turbo: v.optional(boolean, false),
   /** "off", or the file that the run is recorded to. */

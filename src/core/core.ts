@@ -2,8 +2,9 @@
 // the CPU state, runs them in slices, and shapes what comes out as exceptions to EL2.
 // docs/design/decisions.md §9.
 
-import type { Cpu } from "../isa/cpus.ts";
+import { type Cpu, DEFAULT_CPU, parseCpu } from "../isa/cpus.ts";
 import { disassemble } from "../isa/disassemble.ts";
+import { type Identification, identificationOf } from "../isa/identification.ts";
 import { AbortSyndrome, ExceptionClass, exceptionClass, Mdscr, Pstate } from "./architecture/exceptions.ts";
 import { loadStoreSyndrome } from "./architecture/load-store-syndrome.ts";
 import { type CoreExports, coreFor, instantiateCore } from "./core-module.ts";
@@ -150,6 +151,7 @@ export class WasmCore implements DebugCore {
   readonly ram: RamLayout;
   /** Handlers of the interpreter and how the decoder uses them, for tests. */
   readonly dispatch: Dispatch;
+  readonly identification: Identification;
   /** The pool of stage-2 tables for address spaces. */
   readonly stage2Pool: Stage2Pool;
   readonly #exports: CoreExports;
@@ -197,7 +199,8 @@ export class WasmCore implements DebugCore {
     this.memory = memory;
     this.ram = ram;
     if (ram.wasmAddress < CORE_SIZE) throw new RangeError("guest RAM overlaps the core's own memory");
-    const core = coreFor(ram, memory.buffer.byteLength, options.cpu);
+    const cpu = options.cpu ?? parseCpu(DEFAULT_CPU), core = coreFor(ram, memory.buffer.byteLength, cpu);
+    this.identification = identificationOf(cpu.features);
     this.dispatch = core.dispatch;
     this.#onUndefined = options.onUndefined;
     this.#bytes = new Uint8Array(memory.buffer);

@@ -3,6 +3,7 @@
 // aborts) leaves it with the syndrome that ESR_EL2, FAR_EL2 and HPFAR_EL2 would hold (Arm ARM
 // D13.2.37), so that the hypervisor reads like one at EL2.
 
+import type { Identification } from "../isa/identification.ts";
 import type { WatchHit, WatchKind } from "./debug/watchpoints.ts";
 import type { Exit, ExitHandler } from "./exceptions/exit.ts";
 import type { VcpuState } from "./registers/vcpu-state.ts";
@@ -19,7 +20,6 @@ export {
   syndrome,
   Vector,
 } from "./architecture/exceptions.ts";
-export { IDENTIFICATION } from "./architecture/features.ts";
 export type { WatchHit, WatchKind } from "./debug/watchpoints.ts";
 export { type Exit, type ExitHandler, ExitReason } from "./exceptions/exit.ts";
 export { Stage2Flags, type Stage2Table } from "./memory/stage2-table.ts";
@@ -56,6 +56,8 @@ export interface CachedPage {
 
 /** The AArch64 core. One instance serves all physical CPUs of a worker, one at a time. */
 export interface Core {
+  /** The ID registers of its CPU. */
+  readonly identification: Identification;
   /** A vCPU whose registers are all zero; PSTATE is EL1h with DAIF masked. */
   createVcpu(): VcpuState;
   releaseVcpu(vcpu: VcpuState): void;

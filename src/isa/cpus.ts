@@ -13,6 +13,9 @@ export interface Cpu {
   readonly key: string;
 }
 
+/** A text that describes no CPU, or one that el2 does not have; the message is for its user. */
+export class CpuError extends Error {}
+
 /** The CPU of a machine whose plan names none. */
 export const DEFAULT_CPU = "v8";
 
@@ -20,7 +23,7 @@ export const DEFAULT_CPU = "v8";
 interface NamedCpu {
   readonly title: string;
   /** The features that it has in reality; those that el2 has not built are left out. */
-  readonly features: readonly FeatureName[];
+  readonly features: () => readonly FeatureName[];
 }
 
 /** Most of each chip's line of features, in Linux's names. */
@@ -46,20 +49,20 @@ const inOrder = (features: ReadonlySet<FeatureName>): FeatureName[] => FEATURE_N
 
 const rung = (version: number): NamedCpu => ({
   title: version === 8 ? "Armv8.0-A with LSE, RDM, PAN, LRCPC: the least" : `Armv${version.toFixed(1)}-A`,
-  features: FEATURE_NAMES.filter((feature) => (FEATURES[feature].rung ?? Infinity) <= version),
+  features: () => FEATURE_NAMES.filter((feature) => (FEATURES[feature].rung ?? Infinity) <= version),
 });
-const hwcaps = (title: string, more: string): NamedCpu => ({ title, features: ofHwcaps(`${PHONE_BASE} ${more}`) });
+const hwcaps = (title: string, more: string): NamedCpu => ({ title, features: () => ofHwcaps(`${PHONE_BASE} ${more}`) });
 
 /** The line of the cores of Armv8.2: Cortex-A55, A75 to A78. */
 const V82_CORE = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdrdm lrcpc dcpop asimddp";
-const core = (title: string, line: string): NamedCpu => ({ title, features: ofHwcaps(line) });
+const core = (title: string, line: string): NamedCpu => ({ title, features: () => ofHwcaps(line) });
 
 const NAMED: Readonly<Record<string, NamedCpu>> = {
   v8: rung(8),
   "v8.2": rung(8.2),
   "v8.4": rung(8.4),
   "v8.6": rung(8.6),
-  max: { title: "all that el2 has built", features: FEATURE_NAMES },
+  max: { title: "all that el2 has built", features: () => FEATURE_NAMES },
   a55: core("Cortex-A55", V82_CORE),
   a76: core("Cortex-A76", `${V82_CORE} ssbs`),
   a78: core("Cortex-A78", `${V82_CORE} ssbs uscat`),
@@ -92,22 +95,22 @@ export const cpuTitle = (name: string): string => NAMED[name].title;
 
 /** Features that the CPU of this name has in reality, and el2 has not built. */
 export const absentFeatures = (name: string): readonly FeatureName[] =>
-  name === "max" ? [] : NAMED[name].features.filter((feature) => !isBuilt(feature));
+  name === "max" ? [] : NAMED[name].features().filter((feature) => !isBuilt(feature));
 
 const known = new Map<string, Cpu>();
 
 /**
  * The CPU that `NAME,+FEATURE,-FEATURE,…` describes; features by their names with or without
  * `FEAT_`, in any case.
- * @throws Error that names the defect of the text, and what is permitted
+ * @throws CpuError that names the defect of the text, and what is permitted
  */
 export function parseCpu(text: string): Cpu {
   const found = known.get(text);
   if (found) return found;
   const [name, ...changes] = text.split(",");
   const base = Object.hasOwn(NAMED, name) ? NAMED[name] : undefined;
-  if (!base) throw new Error(`"${name}" is not a CPU; use ${CPU_NAMES.join(", ")}`);
-  const features = new Set(base.features.filter(isBuilt));
+  if (!base) throw new CpuError(`"${name}" is not a CPU; use ${CPU_NAMES.join(", ")}`);
+  const features = new Set(base.features().filter(isBuilt));
   for (const change of changes) {
     const feature = featureOf(change);
     if (change[0] === "+") features.add(feature);
@@ -121,15 +124,15 @@ export function parseCpu(text: string): Cpu {
 
 /** The feature of a change such as `+FEAT_BTI`. */
 function featureOf(change: string): FeatureName {
-  if (!/^[+-]./.test(change)) throw new Error(`"${change}" does not change a CPU; write +FEATURE or -FEATURE, such as +FEAT_FlagM`);
+  if (!/^[+-]./.test(change)) throw new CpuError(`"${change}" does not change a CPU; write +FEATURE or -FEATURE, such as +FEAT_FlagM`);
   const wanted = change.slice(1).toLowerCase().replace(/^feat_/, "");
   const feature = FEATURE_NAMES.find((name) => name.slice("FEAT_".length).toLowerCase() === wanted);
   const choices = () => FEATURE_NAMES.filter((name) => isBuilt(name) && !isBase(name)).join(", ");
-  if (!feature) throw new Error(`"${change.slice(1)}" is not a feature; use ${choices()}`);
+  if (!feature) throw new CpuError(`"${change.slice(1)}" is not a feature; use ${choices()}`);
   if (isBase(feature) && change[0] === "-") {
-    throw new Error(`every CPU of el2 has ${feature}; features that it can be without: ${choices()}`);
+    throw new CpuError(`every CPU of el2 has ${feature}; features that it can be without: ${choices()}`);
   }
-  if (!isBuilt(feature) && change[0] === "+") throw new Error(`el2 has not built ${feature}; use ${choices()}`);
+  if (!isBuilt(feature) && change[0] === "+") throw new CpuError(`el2 has not built ${feature}; use ${choices()}`);
   return feature;
 }
 
@@ -138,16 +141,44 @@ function check(features: ReadonlySet<FeatureName>): void {
   for (const feature of features) {
     const missing = requirements(feature).filter((required) => !features.has(required));
     if (missing.length) {
-      throw new Error(`${feature} requires ${missing.join(", ")}; add +${missing.join(",+")}, or take it away: -${feature}`);
+      throw new CpuError(`${feature} requires ${missing.join(", ")}; add +${missing.join(",+")}, or take it away: -${feature}`);
     }
   }
 }
 
 /** The name with the changes from it that make these features. */
 function canonicalName(name: string, features: ReadonlySet<FeatureName>): string {
-  const before = new Set(NAMED[name].features.filter(isBuilt));
+  const before = new Set(NAMED[name].features().filter(isBuilt));
   const changed = FEATURE_NAMES.filter((feature) => before.has(feature) !== features.has(feature));
   return [name, ...changed.map((feature) => `${features.has(feature) ? "+" : "-"}${feature}`)].join();
+}
+
+/** The CPU of a plan: by name, and by its features, as a name may have more in another version. */
+export interface CpuPlan {
+  readonly name: string;
+  /** `Cpu.key`. */
+  readonly features: string;
+}
+
+/** The CPU that a text describes, for a plan; undefined for the one of plans that name none. */
+export function planCpu(text: string): CpuPlan | undefined {
+  const { name, key } = parseCpu(text);
+  return key === "" ? undefined : { name, features: key };
+}
+
+/**
+ * The CPU of a plan.
+ * @throws CpuError if its name has other features in this version of el2
+ */
+export function cpuOfPlan(plan: CpuPlan | undefined): Cpu {
+  if (!plan) return parseCpu(DEFAULT_CPU);
+  const cpu = parseCpu(plan.name);
+  if (cpu.key !== plan.features) {
+    throw new CpuError(
+      `the CPU "${plan.name}" of the plan has the features ${plan.features}; here its features are ${cpu.key || "those of v8"}`,
+    );
+  }
+  return cpu;
 }
 
 /** The rungs, then other CPUs by name, that have a feature. */

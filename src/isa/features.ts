@@ -5,8 +5,9 @@
 // instruction table names the one that it belongs to, and the core's identification follows from a
 // set.
 
-/** An ID register of AArch64, without `ID_AA64` and `_EL1`. */
-export type IdRegister = "PFR0" | "PFR1" | "DFR0" | "ISAR0" | "ISAR1" | "ISAR2" | "MMFR0" | "MMFR1" | "MMFR2";
+/** ID registers of AArch64 that features have fields in, without `ID_AA64` and `_EL1`. */
+export const ID_REGISTERS = ["PFR0", "PFR1", "DFR0", "ISAR0", "ISAR1", "ISAR2", "MMFR0", "MMFR1", "MMFR2"] as const;
+export type IdRegister = typeof ID_REGISTERS[number];
 
 /** A field: register, lowest bit, value. */
 export type IdField = readonly [register: IdRegister, bit: number, value: number];

@@ -2,6 +2,7 @@
 // configuration before the machine starts. It is plain data, so that it can be posted to the
 // worker, recorded and compared.
 
+import type { CpuPlan } from "../isa/cpus.ts";
 import type { Tier } from "../core/tiers.ts";
 import type { DevicePlan } from "../virtio/plan.ts";
 import type { RecordedRun } from "./recorded-run.ts";
@@ -128,6 +129,8 @@ export interface SessionPlan {
   readonly memory: number;
   /** Skip idle time. */
   readonly turbo: boolean;
+  /** The CPU; `DEFAULT_CPU` without one. */
+  readonly cpu?: CpuPlan;
   /** How instructions are executed; `DEFAULT_TIER` by default. Guests see no difference. */
   readonly tier?: Tier;
   /** Choices about the hypervisor; its defaults otherwise. */
@@ -173,8 +176,8 @@ export interface SessionPlan {
 export const PRIMARY_CID = 3;
 
 /** The parts of a plan that make the machine, without those about recording, display and end. */
-export function bare({ cpus, memory, turbo, seed, behaviour, root, what }: SessionPlan): SessionPlan {
-  return { cpus, memory, turbo, seed, behaviour, root, what };
+export function bare({ cpus, cpu, memory, turbo, seed, behaviour, root, what }: SessionPlan): SessionPlan {
+  return { cpus, ...cpu && { cpu }, memory, turbo, seed, behaviour, root, what };
 }
 
 /** The virtio devices of a machine's VMs. */

@@ -299,6 +299,22 @@ export const PHONE = define({
   },
 });
 
+export const CPU = define({
+  name: "cpu",
+  version: 1,
+  command: "cpu show NAME --json",
+  doc: "a CPU that a machine can have",
+  fields: {
+    id: { kind: "id", doc: "cpu:NAME" },
+    name: { kind: "word", doc: "its name with its changes, as --cpu and [machine] cpu take it" },
+    title: { kind: "text", doc: "version, core or chip" },
+    features: { kind: "list", doc: "its features, by Arm's names" },
+    absent: { kind: "list", doc: "features of that core or chip that el2 has not built" },
+    registers: { kind: "detail", doc: "its ID registers by name, hexadecimal" },
+    hwcaps: { kind: "text", doc: "the line Features of /proc/cpuinfo" },
+  },
+});
+
 export const THEME = define({
   name: "theme",
   version: 1,
@@ -389,6 +405,7 @@ export const DOCUMENTS: readonly Document[] = [
   GUEST,
   IOCTL_DECODED,
   PERSONA,
+  CPU,
   PHONE,
   THEME,
   IOCTL,

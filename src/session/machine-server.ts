@@ -112,7 +112,7 @@ export class MachineServer {
   #handle(request: Request): void {
     switch (request.kind) {
       case "prepare":
-        return prepare(request.memory);
+        return prepare(request.plan);
       case "start":
         if (this.#engine) throw new Error("the machine was already started");
         return this.#begin(request.plan);

@@ -113,7 +113,11 @@ Deno.test("sessions in the background", async (t) => {
     const guest = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
     const others = [
       ...[["ls"], ["version"], ["doctor"], ["guests", "ls"], ["ioctl", "decode", "0xB201"], ["rpc", "decode", "21010f00"]],
-      ...[["personas"], ["phone", "show", "sm8650"], ["phone", "ls"], ["theme", "ls"], ["spec", "observed", "4"], [
+      ...[["personas"], ["phone", "show", "sm8650"], ["phone", "ls"], ["cpu", "ls"], ["cpu", "show", "v8.4"], ["theme", "ls"], [
+        "spec",
+        "observed",
+        "4",
+      ], [
         "vmm",
         guest,
         "--for",

@@ -61,7 +61,7 @@ Deno.test("readConfig() gives the defaults of the design", () => {
     geniezone: false,
     msi: "none",
   };
-  assert.deepEqual(machine, { cpus: 2, memory: 2 ** 30, turbo: false, record: "off", seed: 1, ...behaviour });
+  assert.deepEqual(machine, { cpus: 2, cpu: "v8", memory: 2 ** 30, turbo: false, record: "off", seed: 1, ...behaviour });
   const kernel = { memlock: Number.MAX_SAFE_INTEGER, boot_context: "as-generation", timer_wakeups: "hypervisor" };
   assert.deepEqual(host, { kind: "native", device: "union", gzvm: false, ...kernel });
   assert.equal(vm.a.memory, 256 * 2 ** 20);

@@ -2,6 +2,7 @@
 // and every step leaves the core as the instruction would. With it hypervisor, resource manager and
 // native host are tested together without any AArch64 code.
 
+import { BASE_IDENTIFICATION } from "../support/base-identification.ts";
 import assert from "node:assert/strict";
 import {
   type Core,
@@ -55,6 +56,7 @@ export type Scripts = Readonly<Record<number, Script>>;
 
 /** The core. */
 export class ScriptedCore implements Core {
+  readonly identification = BASE_IDENTIFICATION;
   readonly #scripts: Scripts;
   readonly #tables = new Map<number, Stage2Table>();
   readonly #exit: Exit = { reason: ExitReason.Budget, retired: 0, esr: 0, far: 0n, ipa: 0, pa: 0 };

@@ -3,6 +3,7 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import { InvalidArgumentError } from "commander";
 import type { CommandContext } from "../common/command.ts";
+import { planCpu } from "../../isa/cpus.ts";
 import { Failure } from "../common/failure.ts";
 import { readNamedFile } from "../common/named-file.ts";
 import { parseCounts, parseDuration, parseGdbPlace, parseSize, parseWhole } from "../common/values.ts";
@@ -12,6 +13,7 @@ import {
   behaviourOf,
   capIdsOption,
   checkOption,
+  cpuOption,
   geniezoneOption,
   hypervisorNodeOption,
   injectOption,
@@ -209,6 +211,7 @@ export function registerBoot(program: Command, { entry, exit }: CommandContext):
     .addOption(
       new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS).default(DEFAULT_TIER),
     )
+    .addOption(cpuOption())
     .addOption(phoneOption())
     .addOption(capIdsOption)
     .addOption(quirksOption)
@@ -245,6 +248,7 @@ Examples:
       const guest = image === undefined ? undefined : await guestOf(image, options);
       const plan = {
         cpus: options.cpus,
+        ...options.cpu !== undefined && { cpu: planCpu(options.cpu) },
         memory: options.memory,
         turbo: options.turbo ?? false,
         seed: options.seed,

@@ -9,12 +9,14 @@ import { noCodeCacheOption } from "../options/no-code-cache.ts";
 import {
   capIdsOption,
   checkOption,
+  cpuOption,
   hypervisorNodeOption,
   injectOption,
   phoneOption,
   quirksOption,
   strictOption,
   withBehaviour,
+  withCpu,
 } from "../options/behavior.ts";
 import { type DeviceOptions, devicesOf, forwardOption, netOption, shareOption } from "../options/devices.ts";
 import {
@@ -81,6 +83,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
       "start a gdb server for this VM (default: the first): a socket with a / in its path, or a port of 127.0.0.1, which every local user can connect to; the VM waits for gdb",
       parseGdb,
     )
+    .addOption(cpuOption())
     .addOption(phoneOption())
     .addOption(hypervisorNodeOption)
     .addOption(capIdsOption)
@@ -119,7 +122,7 @@ Examples:
       const debug = options.gdb && debuggedVm(run, options.gdb.vm);
       const turbo = run.turbo || (options.turbo ?? false);
       const plan: SessionPlan = {
-        ...withBehaviour(run, options),
+        ...withBehaviour(withCpu(run, options.cpu), options),
         turbo,
         tier: options.tier,
         memoryBudget: options.memoryBudget,

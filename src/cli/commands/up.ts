@@ -15,12 +15,14 @@ import {
   argumentsOf,
   capIdsOption,
   checkOption,
+  cpuOption,
   hypervisorNodeOption,
   injectOption,
   phoneOption,
   quirksOption,
   strictOption,
   withBehaviour,
+  withCpu,
 } from "../options/behavior.ts";
 import { hostOption } from "../options/host.ts";
 import { logLevelOption, logOption } from "../options/look.ts";
@@ -129,6 +131,7 @@ function withBeginOptions(command: Command) {
     .option("--name <session>", "name of the session (default: from WHAT)")
     .option("--turbo", "skip idle time instead of sleeping")
     .addOption(new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS))
+    .addOption(cpuOption())
     .addOption(phoneOption())
     .addOption(capIdsOption)
     .addOption(quirksOption)
@@ -146,6 +149,7 @@ function withBeginOptions(command: Command) {
 /** Options for the start of a machine. */
 interface BeginOptions extends Partial<Behaviour> {
   readonly inject?: string[];
+  readonly cpu?: string;
   readonly phone?: PhoneName;
   readonly allowHost?: true;
 }
@@ -156,15 +160,15 @@ interface BeginOptions extends Partial<Behaviour> {
  */
 async function sessionPlan(
   what: string,
-  { inject, phone, allowHost, ...behaviour }: BeginOptions,
+  { inject, cpu, phone, allowHost, ...behaviour }: BeginOptions,
 ): Promise<Pick<Planned, "plan" | "record">> {
   if (!isSnapshot(what)) {
     const { plan, record, ui } = await plannedOf(what, phone);
     await checkedUi(what, ui);
-    return { plan: { ...withBehaviour(plan, behaviour), inject }, record };
+    return { plan: { ...withBehaviour(withCpu(plan, cpu), behaviour), inject }, record };
   }
-  const fixed = [phoneOption(), capIdsOption, quirksOption, hypervisorNodeOption, strictOption, checkOption, injectOption()];
-  const [extra] = argumentsOf(fixed, { ...behaviour, phone, inject });
+  const fixed = [cpuOption(), phoneOption(), capIdsOption, quirksOption, hypervisorNodeOption, strictOption, checkOption, injectOption()];
+  const [extra] = argumentsOf(fixed, { ...behaviour, cpu, phone, inject });
   if (extra) throw new Failure(`${extra}: the snapshot ${what} sets this; remove the option`);
   return { plan: (await planOfSnapshot(what, allowHost)).plan, record: undefined };
 }

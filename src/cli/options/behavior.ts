@@ -2,6 +2,7 @@
 
 import { Option } from "@commander-js/extra-typings";
 import { Failure } from "../common/failure.ts";
+import { type Cpu, CpuError, DEFAULT_CPU, parseCpu, planCpu } from "../../isa/cpus.ts";
 import { checkHypervisorNode } from "../../assembly/boot-plan.ts";
 import { PHONE_NAMES } from "../../configuration/phones.ts";
 import { FaultRuleError, parseFaultRule } from "../../inspection/rules/fault-rules.ts";
@@ -21,6 +22,29 @@ export const geniezoneOption = new Option(
   "--geniezone",
   "GenieZone's hypercalls beside Gunyah's, and their node in the generated devicetree",
 );
+
+/** The CPU, by the name that `parseCpu` reads. */
+export function cpuOption(): Option<"--cpu <name>", undefined, undefined, undefined, false, string | undefined> {
+  const text = `a rung, core or phone with changes, such as v8.4,+FEAT_RNG (el2 cpu ls; default: "${DEFAULT_CPU}")`;
+  return new Option("--cpu <name>", text).argParser((text: string) => readCpu(text).name);
+}
+
+/**
+ * The CPU that the user names.
+ * @throws Failure that lists what can be named
+ */
+export function readCpu(text: string): Cpu {
+  try {
+    return parseCpu(text);
+  } catch (error) {
+    if (!(error instanceof CpuError)) throw error;
+    throw new Failure(`cpu: ${error.message}`);
+  }
+}
+
+/** A plan with the CPU of the option. */
+export const withCpu = <P extends Pick<SessionPlan, "cpu">>(plan: P, name: string | undefined): P =>
+  name === undefined ? plan : { ...plan, cpu: planCpu(name) };
 
 /** A phone whose values are the defaults of the configuration. */
 export function phoneOption() {

@@ -70,7 +70,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
     await showOpening(looks, { title, configuration, readOnly, state, fresh: guide !== undefined, awaited: STARTING });
   }
   const machine = connectEmbedded(entry);
-  if (options.instant) machine.send({ kind: "prepare", memory: planned.memory });
+  if (options.instant) machine.send({ kind: "prepare", plan: { memory: planned.memory, cpu: planned.cpu } });
   const plan = options.instant ? await instantPlan(machine, planned) : planned;
   const logged = withLog(machine, options.log, options.logLevel);
   const client = options.gdb === undefined ? logged : await withGdb(logged, options.gdb, plan);

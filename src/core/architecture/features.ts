@@ -1,48 +1,10 @@
-// The core's identity: identification registers whose values follow from what it implements, and no
-// more than that. docs/design/decisions.md §9; Arm ARM D13.2 (field values). The ID registers of
-// group 3 are trapped: the hypervisor's tables answer them from `IDENTIFICATION`; the others are
-// read inside the core.
+// The core's constants that guests can read: caches, timers. docs/design/decisions.md §9; Arm ARM
+// D13.2 (field values). The ID registers that depend on the CPU are in isa/identification.ts.
 
 /** A register made of fields: [lowest bit, value]. */
 function fields(...values: [bit: number, value: bigint | number][]): bigint {
   return values.reduce((word, [bit, value]) => word | BigInt(value) << BigInt(bit), 0n);
 }
-
-const NOT_IMPLEMENTED = 0xf;
-
-/**
- * Breakpoints, the last two of which compare contexts as well, and watchpoints (ID_AA64DFR0_EL1).
- */
-export const BREAKPOINTS = 6, CONTEXT_BREAKPOINTS = 2, WATCHPOINTS = 4;
-
-/** The ID registers of group 3 (op0 3, op1 0, CRn 0, CRm 4 to 7) that are not zero. */
-export const IDENTIFICATION = {
-  /**
-   * AArch64 only at EL0 and EL1 (1); FP (19:16) and AdvSIMD (23:20) without half precision (0); GIC
-   * (27:24) by system registers; CSV2 (59:56) and CSV3 (63:60): no speculation to protect from,
-   * which spares page-table isolation.
-   */
-  ID_AA64PFR0_EL1: fields([0, 1], [4, 1], [24, 1], [56, 1], [60, 1]),
-  /**
-   * DebugVer 6; breakpoints (15:12), watchpoints (23:20) and breakpoints that compare contexts
-   * (31:28), less one; no PMU, no trace.
-   */
-  ID_AA64DFR0_EL1: fields([0, 6], [12, BREAKPOINTS - 1], [20, WATCHPOINTS - 1], [28, CONTEXT_BREAKPOINTS - 1]),
-  /**
-   * AES with PMULL (7:4, value 2), SHA-1 (11:8), SHA-256 (15:12), CRC32 (19:16), LSE atomics
-   * (23:20, value 2), RDM (31:28).
-   */
-  ID_AA64ISAR0_EL1: fields([4, 2], [8, 1], [12, 1], [16, 1], [20, 2], [28, 1]),
-  /** DC CVAP (3:0), LDAPR (23:20). */
-  ID_AA64ISAR1_EL1: fields([0, 1], [20, 1]),
-  /**
-   * PA range 36 bits (3:0), ASIDs of 16 bits (7:4), no 16 KiB (23:20 is 0) and no 64 KiB granule
-   * (27:24), 4 KiB (31:28 is 0).
-   */
-  ID_AA64MMFR0_EL1: fields([0, 1], [4, 2], [24, NOT_IMPLEMENTED]),
-  /** PAN (23:20) without the AT instructions of PAN2. */
-  ID_AA64MMFR1_EL1: fields([20, 1]),
-} as const;
 
 /**
  * PARange of ID_AA64MMFR0_EL1 in bits: output addresses of stage 1 are below 2^36, unless the

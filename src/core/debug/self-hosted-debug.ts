@@ -6,7 +6,7 @@
 // (DBGBCR.BT 2 and up) matches only by a link to it, as on the recorded CPU.
 
 import { ExceptionClass, Mdscr, Pstate, syndrome } from "../architecture/exceptions.ts";
-import { BREAKPOINTS, CONTEXT_BREAKPOINTS, WATCHPOINTS } from "../architecture/features.ts";
+import { BREAKPOINTS, CONTEXT_BREAKPOINTS, WATCHPOINTS } from "../../isa/identification.ts";
 
 /** IFSC and DFSC of debug exceptions. */
 const DEBUG_EVENT = 0x22;

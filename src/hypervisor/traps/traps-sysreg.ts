@@ -60,7 +60,9 @@ export function isIdentificationRead(esr: number): boolean {
 
 function read(vcpu: Vcpu, access: Access): bigint | undefined {
   if (access.op0 === 2) return readDebug(vcpu, access);
-  if (isIdentification(access)) return idRegister(access.crm, access.op2, vcpu.services.behaviour.ipaBits);
+  if (isIdentification(access)) {
+    return idRegister(access.crm, access.op2, vcpu.services.behaviour.ipaBits, vcpu.services.core.identification);
+  }
   if (isActlr(access)) return 0n;
   if (isIcc(access)) {
     const value = vcpu.gic.readRegister(iccKey(access.crn, access.crm, access.op2));
