@@ -3,19 +3,27 @@
 
 import { Attribute, Tag, UnitType } from "../formats/dwarf/constants.ts";
 import { Cursor, DwarfError } from "../formats/dwarf/cursor.ts";
-import { AbbreviationTables, type Entry, Unit } from "../formats/dwarf/entries.ts";
+import { AbbreviationTables } from "../formats/dwarf/abbreviations.ts";
+import { type Entry, Unit, UNIT_MAX } from "../formats/dwarf/entries.ts";
+import type { Value } from "../formats/dwarf/forms.ts";
 import { FrameTable } from "../formats/dwarf/frames.ts";
 import { type LineRange, LineTable } from "../formats/dwarf/line-table.ts";
 import { type AddressRange, rangeAt, rangesOf, sortByStart } from "../formats/dwarf/lists.ts";
 import { debugSections, type DwarfSections } from "../formats/dwarf/sections.ts";
 import { readElfSections } from "../formats/elf-sections.ts";
+import { Work } from "../support/work.ts";
 
 export type { LineRange };
 
-/** Ranges of all units: more are not the work of a compiler. */
-const RANGES_MAX = 4_000_000;
-/** Units whose entries are kept, and line tables. */
-const KEPT_UNITS = 16, KEPT_TABLES = 256;
+/** Entries of all units that are kept, with their values, and line tables. */
+const KEPT_MAX = UNIT_MAX, KEPT_TABLES = 256;
+/** Bytes of line tables, as a multiple of their section's: those of a compiler do not overlap. */
+const LINES_FACTOR = 2;
+/**
+ * Ranges of lists that are read for one address: those of a unit's functions, which have some
+ * thousand. Many functions may name one long list.
+ */
+const RANGES_MAX = 1_000_000;
 /** Entries that refer to each other, such as a type's `const` and `typedef`. */
 const REFERENCES_MAX = 32;
 
@@ -36,19 +44,33 @@ export interface LineCode {
   readonly addresses: readonly bigint[];
 }
 
+/** Entries of a unit that were read. */
+interface KnownUnit {
+  readonly root: Entry;
+  /** Entries and values. */
+  readonly size: number;
+  readonly byOffset: ReadonlyMap<number, Entry>;
+}
+
 /** The debug information of a file. */
 export class DebugInfo {
   readonly sections: DwarfSections;
   readonly #units: Unit[] = [];
   /** By start. */
   readonly #ranges: (AddressRange & { readonly unit: Unit })[] = [];
-  readonly #entries = new Map<Unit, { readonly root: Entry; readonly byOffset: ReadonlyMap<number, Entry> }>();
+  readonly #entries = new Map<Unit, KnownUnit>();
+  /** Sum of their sizes. */
+  #kept = 0;
   readonly #tables = new Map<number, LineTable | undefined>();
+  /** Where line tables that were read begin, and how many bytes more may have others. */
+  readonly #tablesAt = new Set<number>();
+  #linesLeft: number;
   #frames: FrameTable | undefined;
   readonly #defects = new Set<string>();
 
   constructor(sections: DwarfSections) {
     this.sections = sections;
+    this.#linesLeft = LINES_FACTOR * sections.bytes(".debug_line").length;
     this.#readUnits();
   }
 
@@ -81,9 +103,9 @@ export class DebugInfo {
    */
   codeOf(path: string, line: number): LineCode | undefined {
     let best: { file: string; line: number; starts: Set<bigint> } | undefined;
-    for (const unit of this.#units) {
-      const table = this.#lines(unit), wanted = new Set(table?.files.filter((file) => samePath(file, path)));
-      if (!table || wanted.size === 0) continue;
+    for (const table of this.#allLines()) {
+      const wanted = new Set(table.files.filter((file) => samePath(file, path)));
+      if (wanted.size === 0) continue;
       let last: LineRange | undefined;
       for (const range of table.ranges()) {
         const continues = last?.end === range.start && last.line === range.line && last.file === range.file;
@@ -99,7 +121,7 @@ export class DebugInfo {
   /** Every source file. */
   files(): string[] {
     const files = new Set<string>();
-    for (const unit of this.#units) for (const file of this.#lines(unit)?.files ?? []) if (file !== "") files.add(file);
+    for (const table of this.#allLines()) for (const file of table.files) if (file !== "") files.add(file);
     return [...files].sort();
   }
 
@@ -108,7 +130,8 @@ export class DebugInfo {
     const unit = this.#unitAt(address);
     if (!unit) return undefined;
     return this.tried(() => {
-      const inside = (entry: Entry) => rangesOf(entry).some(({ start, end }) => address >= start && address < end);
+      const work = rangesBudget();
+      const inside = (entry: Entry) => rangesOf(entry, work).some(({ start, end }) => address >= start && address < end);
       const found = functionsOf(this.entriesOf(unit)).find(inside);
       if (!found) return undefined;
       const inlined: Entry[] = [];
@@ -142,7 +165,7 @@ export class DebugInfo {
     const value = entry.values.get(attribute);
     if (value?.kind !== "reference") return undefined;
     const inside = value.offset >= entry.unit.offset && value.offset < entry.unit.end;
-    const unit = inside ? entry.unit : this.#units.find(({ offset, end }) => value.offset >= offset && value.offset < end);
+    const unit = inside ? entry.unit : this.#unitOf(value.offset);
     return unit && this.#read(unit).byOffset.get(value.offset);
   }
 
@@ -150,7 +173,7 @@ export class DebugInfo {
    * An attribute of an entry, or of the one that it is an instance of.
    * @throws DwarfError
    */
-  attribute(entry: Entry, attribute: number): { readonly entry: Entry; readonly value: ReturnType<Entry["values"]["get"]> } | undefined {
+  attribute(entry: Entry, attribute: number): { readonly entry: Entry; readonly value: Value | undefined } | undefined {
     for (let one: Entry | undefined = entry, count = 0; one && count < REFERENCES_MAX; count++) {
       const value = one.values.get(attribute);
       if (value) return { entry: one, value };
@@ -186,6 +209,9 @@ export class DebugInfo {
 
   #readUnits(): void {
     const abbreviations = new AbbreviationTables(this.sections);
+    // Each range has two bytes at least, which no other one has.
+    const bytes = ([".debug_info", ".debug_ranges", ".debug_rnglists"] as const).map((name) => this.sections.bytes(name).length);
+    const work = new Work(bytes.reduce((sum, length) => sum + length), () => new DwarfError("units share their address ranges"));
     this.tried(() => {
       for (const info = new Cursor(this.sections.bytes(".debug_info"), ".debug_info"); info.more;) {
         const { at } = info;
@@ -193,8 +219,9 @@ export class DebugInfo {
         const unit = this.tried(() => new Unit(this.sections, abbreviations, at));
         if (!unit || unit.type !== UnitType.Compile && unit.type !== UnitType.Partial) continue;
         this.#units.push(unit);
-        for (const range of this.tried(() => rangesOf(unit.root)) ?? []) this.#ranges.push({ ...range, unit });
-        if (this.#ranges.length > RANGES_MAX) throw new DwarfError(`more than ${RANGES_MAX} address ranges of units`);
+        this.tried(() => {
+          for (const { start, end } of rangesOf(unit.root, work)) this.#ranges.push({ start, end, unit });
+        });
       }
     });
     sortByStart(this.#ranges);
@@ -209,23 +236,64 @@ export class DebugInfo {
     const at = this.tried(() => unit.listAt(values.get(Attribute.StatementList)));
     if (at === undefined) return undefined;
     if (this.#tables.has(at)) return this.#tables.get(at);
-    const table = this.tried(() => new LineTable(this.sections, at, unit.text(values.get(Attribute.CompilationFolder)) ?? ""));
-    keep(this.#tables, KEPT_TABLES, at, table);
+    const table = this.tried(() => {
+      this.#count(at);
+      return new LineTable(this.sections, at, unit.text(values.get(Attribute.CompilationFolder)) ?? "");
+    });
+    if (this.#tables.size >= KEPT_TABLES) this.#tables.delete(first(this.#tables));
+    this.#tables.set(at, table);
     return table;
   }
 
-  #read(unit: Unit) {
+  /** @throws DwarfError if the line tables so far have more bytes than their section explains */
+  #count(at: number): void {
+    if (this.#tablesAt.has(at)) return;
+    this.#tablesAt.add(at);
+    this.#linesLeft -= new Cursor(this.sections.bytes(".debug_line"), ".debug_line", at).length().size;
+    if (this.#linesLeft < 0) throw new DwarfError(".debug_line: tables overlap");
+  }
+
+  /** Every line table once: units may share one. */
+  *#allLines(): Generator<LineTable> {
+    const seen = new Set<number>();
+    for (const unit of this.#units) {
+      const at = this.tried(() => unit.listAt(unit.root.values.get(Attribute.StatementList)));
+      if (at === undefined || seen.has(at)) continue;
+      seen.add(at);
+      const table = this.#lines(unit);
+      if (table) yield table;
+    }
+  }
+
+  /** The unit that has an offset of .debug_info. */
+  #unitOf(offset: number): Unit | undefined {
+    let low = 0, high = this.#units.length;
+    while (low < high) {
+      const middle = low + high >> 1;
+      if (this.#units[middle].offset <= offset) low = middle + 1;
+      else high = middle;
+    }
+    const found = this.#units[low - 1];
+    return found && offset < found.end ? found : undefined;
+  }
+
+  #read(unit: Unit): KnownUnit {
     const known = this.#entries.get(unit);
     if (known) return known;
-    const root = unit.entries();
+    const { root, size } = unit.entries();
     const byOffset = new Map<number, Entry>();
     for (const pending = [root]; pending.length;) {
       const entry = pending.pop()!;
       byOffset.set(entry.offset, entry);
       for (const child of entry.children) pending.push(child);
     }
-    const read = { root, byOffset };
-    keep(this.#entries, KEPT_UNITS, unit, read);
+    const read = { root, size, byOffset };
+    for (this.#kept += size; this.#kept > KEPT_MAX && this.#entries.size;) {
+      const oldest = first(this.#entries);
+      this.#kept -= this.#entries.get(oldest)!.size;
+      this.#entries.delete(oldest);
+    }
+    this.#entries.set(unit, read);
     return read;
   }
 
@@ -241,10 +309,14 @@ export class DebugInfo {
   }
 }
 
-/** Keeps a value, and forgets the oldest where there are too many. */
-function keep<K, V>(map: Map<K, V>, most: number, key: K, value: V): void {
-  if (map.size >= most) map.delete(map.keys().next().value!);
-  map.set(key, value);
+/** The key that is longest in a map, which has one. */
+function first<K>(map: ReadonlyMap<K, unknown>): K {
+  return map.keys().next().value!;
+}
+
+/** Ranges that may be read for one question. */
+export function rangesBudget(): Work {
+  return new Work(RANGES_MAX, () => new DwarfError(`more than ${RANGES_MAX} ranges of functions or variables`));
 }
 
 /** The functions of a unit: they may be inside namespaces and classes. */

@@ -3,10 +3,15 @@
 import { Attribute, Encoding, Tag } from "../formats/dwarf/constants.ts";
 import { DwarfError } from "../formats/dwarf/cursor.ts";
 import type { Entry } from "../formats/dwarf/entries.ts";
+import type { Work } from "../support/work.ts";
 import type { DebugInfo } from "./debug-info.ts";
 
 /** Types of types: a `const` of a `typedef` of a pointer, and so on. */
 const DEPTH_MAX = 32;
+/** Types that one name consists of, and its characters: types may be made of themselves. */
+const PARTS_MAX = 256, NAME_MAX = 1024;
+/** Entries in an array's type: one for each dimension. */
+const DIMENSIONS_MAX = 32;
 const POINTER_SIZE = 8;
 /** Bytes of one variable. */
 const SIZE_MAX = 1e9;
@@ -70,35 +75,50 @@ export class GuestType {
     return this.tag === Tag.BaseType && (this.encoding === Encoding.SignedCharacter || this.encoding === Encoding.UnsignedCharacter);
   }
 
-  /** In C's syntax. */
-  name(depth = 0): string {
+  /** In C's syntax, with "…" for what is too long. */
+  get name(): string {
+    const name = this.#name(0, { left: PARTS_MAX });
+    return name.length > NAME_MAX ? `${name.slice(0, NAME_MAX)}…` : name;
+  }
+
+  /** @param parts types that may still be named */
+  #name(depth: number, parts: { left: number }): string {
     const { entry } = this;
     if (!entry) return "void";
-    if (depth > DEPTH_MAX) return "…";
+    if (depth > DEPTH_MAX || parts.left-- <= 0) return "…";
     const own = this.info.nameOf(entry);
     const qualifier = QUALIFIERS.get(entry.tag);
     if (qualifier !== undefined) {
-      const inner = this.target.name(depth + 1);
+      const inner = this.target.#name(depth + 1, parts);
       return this.target.isPointer ? `${inner}${qualifier}` : `${qualifier} ${inner}`;
     }
     const record = RECORDS.get(entry.tag);
     if (record !== undefined) return `${record} ${own ?? "{…}"}`;
     switch (entry.tag) {
       case Tag.PointerType: {
-        const inner = this.target.name(depth + 1);
+        const inner = this.target.#name(depth + 1, parts);
         return this.target.tag === Tag.SubroutineType ? inner.replace(" (", " (*)(") : `${inner}${inner.endsWith("*") ? "" : " "}*`;
       }
       case Tag.ReferenceType:
-        return `${this.target.name(depth + 1)} &`;
+        return `${this.target.#name(depth + 1, parts)} &`;
       case Tag.ArrayType:
-        return `${this.target.name(depth + 1)}${this.dimensions.map((count) => `[${count ?? ""}]`).join("")}`;
+        return `${this.target.#name(depth + 1, parts)}${this.dimensions.map((count) => `[${count ?? ""}]`).join("")}`;
       case Tag.EnumerationType:
         return `enum ${own ?? "{…}"}`;
       case Tag.SubroutineType:
-        return `${this.target.name(depth + 1)} (${entry.children.map((one) => GuestType.of(this.info, one).name(depth + 1)).join(", ")})`;
+        return `${this.target.#name(depth + 1, parts)} (${this.#parameters(entry, depth, parts)})`;
       default:
         return own ?? "?";
     }
+  }
+
+  #parameters({ children }: Entry, depth: number, parts: { left: number }): string {
+    const names: string[] = [];
+    for (const one of children) {
+      if (parts.left <= 0) return [...names, "…"].join(", ");
+      names.push(GuestType.of(this.info, one).#name(depth + 1, parts));
+    }
+    return names.join(", ");
   }
 
   /** Bytes; undefined if that is not known. */
@@ -122,16 +142,23 @@ export class GuestType {
   get dimensions(): readonly (number | undefined)[] {
     const { entry } = this;
     if (entry?.tag !== Tag.ArrayType) return [];
-    return entry.children.filter(({ tag }) => tag === Tag.SubrangeType).map(({ unit, values }) => {
+    const ranges = entry.children.slice(0, DIMENSIONS_MAX).filter(({ tag }) => tag === Tag.SubrangeType);
+    return ranges.map(({ unit, values }) => {
       const count = unit.number(values.get(Attribute.Count)), upper = unit.number(values.get(Attribute.UpperBound));
       return count ?? (upper === undefined ? undefined : upper + 1);
     });
   }
 
-  /** Members of a structure or union. */
-  get members(): readonly GuestMember[] {
-    if (!this.entry || !this.isRecord) return [];
-    return this.entry.children.filter(({ tag }) => tag === Tag.Member).map((entry) => memberOf(this.info, entry));
+  /**
+   * Members of a structure or union.
+   * @param work counts entries
+   */
+  *members(work: Work): Generator<GuestMember> {
+    if (!this.entry || !this.isRecord) return;
+    for (const entry of this.entry.children) {
+      work.spend();
+      if (entry.tag === Tag.Member) yield memberOf(this.info, entry);
+    }
   }
 
   /** The name of an enumeration's value. */

@@ -1,10 +1,12 @@
 // Values of a guest's variables: where they are in a call frame, and their text.
 
 import { Attribute, Encoding, Tag } from "../formats/dwarf/constants.ts";
+import { DwarfError } from "../formats/dwarf/cursor.ts";
 import type { Entry } from "../formats/dwarf/entries.ts";
 import { type FrameState, locate, type Location } from "../formats/dwarf/expressions.ts";
 import { expressionAt } from "../formats/dwarf/lists.ts";
-import type { DebugInfo } from "./debug-info.ts";
+import { Work } from "../support/work.ts";
+import { type DebugInfo, rangesBudget } from "./debug-info.ts";
 import { GuestType } from "./guest-types.ts";
 import { type GuestFrame, numberOf, type ReadGuest, readNumber } from "./unwind.ts";
 
@@ -18,6 +20,12 @@ const ELEMENTS_MAX = 1000;
 const STRING_MAX = 96;
 /** Bytes of one scalar. */
 const SCALAR_MAX = 16;
+/** Variables of a frame, and parts of a value. */
+const VARIABLES_MAX = 4096, PARTS_MAX = 4096;
+/** Bytes of a value in several places. */
+const PIECES_MAX = 65_536;
+/** Entries in a structure and in those without a name in it: members, types, functions. */
+const CHILDREN_MAX = 65_536;
 export const LOST = "<optimized out>";
 const UNREADABLE = "<not mapped>";
 
@@ -59,11 +67,12 @@ export class FrameValues {
     const owner = chain[Math.max(0, shown)];
     const blocks = this.depth === 0 ? [...scope.blocks].reverse() : [];
     const found: NamedValue[] = [];
-    const seen = new Set<string>();
+    const seen = new Set<string>(), work = rangesBudget();
     const take = (entries: readonly Entry[], isStatic = false) => {
       for (const entry of entries) {
         if (entry.tag !== Tag.Variable && entry.tag !== Tag.FormalParameter) continue;
-        const value = this.info.tried(() => this.#variable(entry, scope.function, isStatic));
+        if (found.length === VARIABLES_MAX) return;
+        const value = this.info.tried(() => this.#variable(entry, scope.function, isStatic, work));
         // An inner variable hides an outer one of the same name.
         if (!value || seen.has(value.name)) continue;
         seen.add(value.name);
@@ -82,7 +91,7 @@ export class FrameValues {
     return this.variables().find((one) => one.name === name);
   }
 
-  #variable(entry: Entry, owner: Entry, isStatic: boolean): NamedValue | undefined {
+  #variable(entry: Entry, owner: Entry, isStatic: boolean, work: Work): NamedValue | undefined {
     const { info } = this, name = info.nameOf(entry);
     if (name === undefined) return undefined;
     const location = info.attribute(entry, Attribute.Location), constant = info.attribute(entry, Attribute.ConstantValue);
@@ -93,13 +102,13 @@ export class FrameValues {
     if (!location && constant?.value?.kind === "constant") {
       return { name, kind, path: name, type, where: { kind: "value", value: BigInt.asUintN(64, constant.value.value) } };
     }
-    const expression = location && expressionAt(location.entry.unit, location.value, this.frame.at);
-    return { name, kind, path: name, type, where: expression && locate(expression, this.#state(owner)) };
+    const expression = location && expressionAt(location.entry.unit, location.value, this.frame.at, work);
+    return { name, kind, path: name, type, where: expression && locate(expression, this.#state(owner, work)) };
   }
 
-  #state(owner: Entry): FrameState {
+  #state(owner: Entry, work: Work): FrameState {
     const { frame, read } = this;
-    const base = expressionAt(owner.unit, owner.values.get(Attribute.FrameBase), frame.at);
+    const base = expressionAt(owner.unit, owner.values.get(Attribute.FrameBase), frame.at, work);
     return {
       register: (number) => frame.registers[number],
       memory: (address, size) => readNumber(read, address, size),
@@ -109,41 +118,51 @@ export class FrameValues {
     };
   }
 
-  /** The parts of a value: members, elements, or the target of a pointer. */
-  parts({ type, where }: GuestValue, path: string): NamedValue[] {
+  /**
+   * The parts of a value: members, elements, or the target of a pointer.
+   * @param most how many at most
+   */
+  parts({ type, where }: GuestValue, path: string, most = PARTS_MAX): NamedValue[] {
     const plain = type.plain;
-    if (plain.isRecord) return this.#members(plain, where, path);
+    if (plain.isRecord) return [...this.#members(plain, where, path).take(most)];
     if (plain.tag === Tag.ArrayType) {
-      return Array.from({ length: elements(plain) }, (_, index) => this.element({ type, where }, index, path)!);
+      return Array.from({ length: Math.min(most, elements(plain)) }, (_, index) => this.element({ type, where }, index, path)!);
     }
     if (!plain.isPointer || plain.target.plain.size() === undefined) return [];
     const target = this.dereference({ type, where });
     if (!target) return [];
     // The members of a structure are of interest, not the structure.
     return target.type.plain.isRecord
-      ? this.#members(target.type.plain, target.where, path, "->")
+      ? [...this.#members(target.type.plain, target.where, path, "->").take(most)]
       : [{ ...target, name: `*${path}`, kind: "element", path: `*(${path})` }];
   }
 
   /** How many parts a value has. */
   count({ type }: GuestValue): number {
     const plain = type.plain;
-    if (plain.isRecord) return plain.members.length;
+    if (plain.isRecord) return countOf(plain.members(membersBudget()));
     if (plain.tag === Tag.ArrayType) return elements(plain);
     if (!plain.isPointer) return 0;
     const target = plain.target.plain;
-    return target.isRecord ? target.members.length : Number(target.size() !== undefined);
+    return target.isRecord ? countOf(target.members(membersBudget())) : Number(target.size() !== undefined);
   }
 
-  #members(plain: GuestType, where: Location | undefined, path: string, arrow = ".", depth = 0): NamedValue[] {
-    if (depth > NESTED_MAX) return [];
+  *#members(
+    plain: GuestType,
+    where: Location | undefined,
+    path: string,
+    arrow = ".",
+    depth = 0,
+    work = membersBudget(),
+  ): Generator<NamedValue> {
+    if (depth > NESTED_MAX) return;
     const inner = /^[\w.[\]>-]+$/.test(path) ? path : `(${path})`;
-    return plain.members.flatMap(({ name, type, offset, bits }) => {
+    for (const { name, type, offset, bits } of plain.members(work)) {
       const place = bits ? where : this.#at(where, offset, type.size());
       // Members of a structure without a name are used as if they were its owner's.
-      if (name === undefined) return this.#members(type.plain, place, path, arrow, depth + 1);
-      return [{ name, kind: "member" as const, path: `${inner}${arrow}${name}`, type, where: place, ...bits && { bits } }];
-    });
+      if (name === undefined) yield* this.#members(type.plain, place, path, arrow, depth + 1, work);
+      else yield { name, kind: "member" as const, path: `${inner}${arrow}${name}`, type, where: place, ...bits && { bits } };
+    }
   }
 
   /** An element of an array, or of what a pointer points to. */
@@ -190,6 +209,7 @@ export class FrameValues {
       case "bytes":
         return where.bytes.length >= size ? where.bytes.subarray(0, size) : undefined;
       case "pieces": {
+        if (size > PIECES_MAX) return undefined;
         const bytes = new Uint8Array(size);
         let done = 0;
         for (const piece of where.pieces) {
@@ -208,9 +228,11 @@ export class FrameValues {
     const plain = value.type.plain, size = plain.size();
     if (size === undefined || size > SCALAR_MAX || plain.isRecord || plain.tag === Tag.ArrayType) return undefined;
     if (value.bits) {
-      const { offset, size: bits } = value.bits, bytes = this.#bytes(value.where, Math.ceil((offset + bits) / 8));
+      const { offset, size: bits } = value.bits, first = Math.floor(offset / 8);
+      if (bits > 8 * SCALAR_MAX) return undefined;
+      const count = Math.ceil((offset % 8 + bits) / 8), bytes = this.#bytes(this.#at(value.where, first, count), count);
       if (!bytes) return undefined;
-      const number = BigInt.asUintN(bits, numberOf(bytes) >> BigInt(offset));
+      const number = BigInt.asUintN(bits, numberOf(bytes) >> BigInt(offset % 8));
       return plain.isSigned ? BigInt.asIntN(bits, number) : number;
     }
     const bytes = this.#bytes(value.where, size);
@@ -265,7 +287,7 @@ export class FrameValues {
       return this.#string(value.where.address) ?? UNREADABLE;
     }
     let text = "";
-    for (const part of this.parts(value, "")) {
+    for (const part of this.parts(value, "", TEXT_MAX)) {
       const own = this.text(part, depth + 1);
       text += `${text === "" ? "" : ", "}${plain.isRecord ? `${part.name} = ` : ""}${own}`;
       if (text.length > TEXT_MAX) return `{${text.slice(0, TEXT_MAX)}…}`;
@@ -280,6 +302,17 @@ export class FrameValues {
  */
 function elementType(array: GuestType): GuestType | undefined {
   return array.dimensions.length > 1 || array.target.size() === undefined ? undefined : array.target;
+}
+
+/** Entries of structures that are read for the members of a value. */
+function membersBudget(): Work {
+  return new Work(CHILDREN_MAX, () => new DwarfError(`a structure of more than ${CHILDREN_MAX} members`));
+}
+
+function countOf(things: Iterable<unknown>): number {
+  let count = 0;
+  for (const _ of things) count++;
+  return count;
 }
 
 /** How many elements of an array are shown. */

@@ -5,7 +5,7 @@ import type { DebugCore } from "../core/interface.ts";
 import type { Hypervisor, Vcpu } from "../hypervisor/inspect.ts";
 import type { LineRange } from "../formats/dwarf/line-table.ts";
 import { type AddressRange, rangesOf } from "../formats/dwarf/lists.ts";
-import { DebugInfo } from "./debug-info.ts";
+import { DebugInfo, rangesBudget } from "./debug-info.ts";
 import { readElfSymbols } from "./elf-symbols.ts";
 import { readKallsyms } from "./kallsyms.ts";
 import { readKernelMemory } from "./kernel-memory.ts";
@@ -69,7 +69,7 @@ export class VmSymbols {
   functionAt(vm: string, address: bigint): AddressRange[] {
     for (const info of this.infos(vm)) {
       const scope = info.scopeAt(address);
-      if (scope) return info.tried(() => rangesOf(scope.function)) ?? [];
+      if (scope) return info.tried(() => [...rangesOf(scope.function, rangesBudget())]) ?? [];
     }
     return [];
   }

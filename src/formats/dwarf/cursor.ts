@@ -1,9 +1,13 @@
 // Reads the fields of a DWARF section. Sections come from files that anybody may have written: each
 // read is checked, and a defect is a `DwarfError`.
 
+import { KiB } from "../../support/sizes.ts";
+
 /** A defect of debug information. */
 export class DwarfError extends Error {}
 
+/** Bytes of a text: names in C++ and Rust have some hundred. */
+const TEXT_MAX = 4 * KiB;
 /** Most bytes of a LEB128 number of 64 bits. */
 const LEB_BYTES = 10;
 const decoder = new TextDecoder();
@@ -123,13 +127,20 @@ export class Cursor {
     throw new DwarfError(`${this.name}: a LEB128 number has more than ${LEB_BYTES} bytes`);
   }
 
-  /** Text up to its zero byte. */
+  /** Text up to its zero byte, of at most 4 KiB. */
   text(): string {
-    const end = this.bytes.indexOf(0, this.at);
+    const most = this.bytes.subarray(this.at, Math.min(this.#end, this.at + TEXT_MAX + 1)), size = most.indexOf(0);
+    if (size < 0) throw new DwarfError(`${this.name}: a text does not end${most.length > TEXT_MAX ? ` within ${TEXT_MAX} bytes` : ""}`);
+    this.at += size + 1;
+    return decoder.decode(most.subarray(0, size));
+  }
+
+  /** Moves over a text of any length; returns where it began. */
+  skipText(): number {
+    const { at } = this, end = this.bytes.indexOf(0, at);
     if (end < 0 || end >= this.#end) throw new DwarfError(`${this.name}: a text does not end`);
-    const text = decoder.decode(this.bytes.subarray(this.at, end));
     this.at = end + 1;
-    return text;
+    return at;
   }
 
   /** Bytes of a field. */

@@ -1,38 +1,23 @@
-// The entries of .debug_info: units, abbreviations, and attributes by their forms (DWARF 5,
-// chapter 7.5; versions 2 to 5).
+// The entries of .debug_info: units, and their entries with attributes (DWARF 5, section 7.5;
+// versions 2 to 5).
 
-import { Attribute, Form, UnitType } from "./constants.ts";
+import { type Abbreviation, type Abbreviations, type AbbreviationTables } from "./abbreviations.ts";
+import { Attribute, UnitType } from "./constants.ts";
 import { Cursor, DwarfError } from "./cursor.ts";
-import type { DebugSection, DwarfSections } from "./sections.ts";
+import { type IndexTable, readForm, type Value } from "./forms.ts";
+import type { DwarfSections } from "./sections.ts";
+import { Work } from "../../support/work.ts";
 
-/** Attributes of one entry: compilers write some twenty. */
-const ATTRIBUTES_MAX = 200;
-/** Entries of one unit. */
-const ENTRIES_MAX = 5_000_000;
+/**
+ * Entries of one unit, and their values that have bytes: some hundred MB of memory. A compiler's
+ * unit has some ten thousand.
+ */
+export const UNIT_MAX = 8_000_000;
 
-/** The value of an attribute, as its form says what it is. */
-export type Value =
-  | { readonly kind: "address"; readonly address: bigint }
-  /** `signed`: the form says so; otherwise the attribute has to. */
-  | { readonly kind: "constant"; readonly value: bigint; readonly signed: boolean }
-  | { readonly kind: "block"; readonly bytes: Uint8Array }
-  | { readonly kind: "string"; readonly text: string }
-  /** Offset of an entry in .debug_info. */
-  | { readonly kind: "reference"; readonly offset: number }
-  /** Offset in another section. */
-  | { readonly kind: "offset"; readonly offset: number }
-  /** Number in a table whose place the unit's first entry says. */
-  | { readonly kind: "index"; readonly table: "string" | "address" | "ranges" | "locations"; readonly index: number }
-  /** A value of a file that is not here. */
-  | { readonly kind: "elsewhere" };
-
-interface Abbreviation {
-  readonly tag: number;
-  readonly children: boolean;
-  readonly attributes: readonly { readonly attribute: number; readonly form: number; readonly implicit: bigint }[];
+/** The attributes of an entry. */
+export interface Values {
+  get(attribute: number): Value | undefined;
 }
-
-type Abbreviations = ReadonlyMap<number, Abbreviation>;
 
 /** An entry. */
 export interface Entry {
@@ -40,44 +25,21 @@ export interface Entry {
   /** In .debug_info. */
   readonly offset: number;
   readonly tag: number;
-  readonly values: ReadonlyMap<number, Value>;
+  readonly values: Values;
   readonly parent: Entry | undefined;
-  readonly children: Entry[];
+  readonly children: readonly Entry[];
 }
 
-/** The abbreviation tables of a file. */
-export class AbbreviationTables {
-  readonly #tables = new Map<number, Abbreviations>();
-  /** Bytes that may still be read: tables that overlap are not the work of a compiler. */
-  #left: number;
-
-  constructor(readonly sections: DwarfSections) {
-    this.#left = 2 * sections.bytes(".debug_abbrev").length;
-  }
-
-  /** @throws DwarfError */
-  at(offset: number): Abbreviations {
-    const known = this.#tables.get(offset);
-    if (known) return known;
-    const cursor = new Cursor(this.sections.bytes(".debug_abbrev"), ".debug_abbrev", offset);
-    const table = new Map<number, Abbreviation>();
-    for (let code = cursor.count(); code !== 0; code = cursor.count()) {
-      const tag = cursor.count(), children = cursor.u8() !== 0;
-      const attributes = [];
-      for (;;) {
-        const attribute = cursor.count(), form = cursor.count();
-        if (attribute === 0 && form === 0) break;
-        attributes.push({ attribute, form, implicit: form === Form.ImplicitConstant ? cursor.sleb() : 0n });
-        if (attributes.length > ATTRIBUTES_MAX) throw new DwarfError(`.debug_abbrev: more than ${ATTRIBUTES_MAX} attributes of one entry`);
-      }
-      table.set(code, { tag, children, attributes });
-    }
-    this.#left -= cursor.at - offset;
-    if (this.#left < 0) throw new DwarfError(".debug_abbrev: tables overlap");
-    this.#tables.set(offset, table);
-    return table;
-  }
+/** All entries of a unit. */
+export interface UnitEntries {
+  /** The first, with the others below it. */
+  readonly root: Entry;
+  /** Entries, and their values that have bytes. */
+  readonly size: number;
 }
+
+/** Children of entries that have none. */
+const CHILDLESS: readonly Entry[] = [];
 
 /** A unit: what one run of a compiler has made. */
 export class Unit {
@@ -91,7 +53,7 @@ export class Unit {
   readonly #abbreviations: Abbreviations;
   /** The unit's own entry, without its children. */
   readonly root: Entry;
-  readonly #bases: { readonly [T in Extract<Value, { kind: "index" }>["table"]]: number };
+  readonly #bases: { readonly [T in IndexTable]: number };
 
   /**
    * @param offset of its header in .debug_info
@@ -123,7 +85,7 @@ export class Unit {
     if (addressSize !== 8) throw new DwarfError(`.debug_info has addresses of ${addressSize} bytes, not 8`);
     this.#first = header.at;
     this.#abbreviations = tables.at(abbreviations);
-    const root = this.#read(header, undefined);
+    const root = this.#read(header, undefined, this.#budget());
     if (!root) throw new DwarfError(".debug_info: a unit without an entry");
     this.root = root.entry;
     const base = (attribute: number, otherwise: number) => {
@@ -140,150 +102,52 @@ export class Unit {
     };
   }
 
-  /**
-   * All entries, as the children of the first.
-   * @throws DwarfError
-   */
-  entries(): Entry {
+  #budget(): Work {
+    return new Work(UNIT_MAX, () => new DwarfError(`.debug_info: a unit of more than ${UNIT_MAX} entries and values`));
+  }
+
+  /** @throws DwarfError */
+  entries(): UnitEntries {
     const cursor = new Cursor(this.sections.bytes(".debug_info"), ".debug_info", this.#first, this.end);
-    let root: Entry | undefined, parent: Entry | undefined, count = 0;
+    const work = this.#budget();
+    let root: Entry | undefined, parent: Entry | undefined, size = 0;
     while (cursor.more) {
-      const read = this.#read(cursor, parent);
+      const read = this.#read(cursor, parent, work);
       if (!read) {
         // The end of a list of children.
         parent = parent?.parent;
         if (!parent) break;
         continue;
       }
-      if (++count > ENTRIES_MAX) throw new DwarfError(`.debug_info: a unit of more than ${ENTRIES_MAX} entries`);
-      if (!root) root = read.entry;
+      const { entry, abbreviation } = read;
+      size += 1 + abbreviation.attributes.length;
+      if (!root) root = entry;
       else if (!parent) break;
-      parent?.children.push(read.entry);
-      if (read.children) parent = read.entry;
-      else if (read.entry === root) break;
+      (parent?.children as Entry[] | undefined)?.push(entry);
+      if (abbreviation.children) parent = entry;
+      else if (entry === root) break;
     }
     if (!root) throw new DwarfError(".debug_info: a unit without an entry");
-    return root;
+    return { root, size };
   }
 
-  #read(cursor: Cursor, parent: Entry | undefined): { entry: Entry; children: boolean } | undefined {
+  #read(cursor: Cursor, parent: Entry | undefined, work: Work): { entry: Entry; abbreviation: Abbreviation } | undefined {
     const offset = cursor.at, code = cursor.count();
     if (code === 0) return undefined;
     const abbreviation = this.#abbreviations.get(code);
     if (!abbreviation) throw new DwarfError(`.debug_info: no abbreviation ${code} at 0x${offset.toString(16)}`);
-    const values = new Map<number, Value>();
-    for (const { attribute, form, implicit } of abbreviation.attributes) values.set(attribute, this.#value(cursor, form, implicit));
-    return { entry: { unit: this, offset, tag: abbreviation.tag, values, parent, children: [] }, children: abbreviation.children };
+    const { tag, attributes, children } = abbreviation;
+    work.spend(1 + attributes.length);
+    const values = this.#values(cursor, abbreviation);
+    return { entry: { unit: this, offset, tag, values, parent, children: children ? [] : CHILDLESS }, abbreviation };
   }
 
-  #value(cursor: Cursor, form: number, implicit: bigint): Value {
-    const { wide } = this;
-    const constant = (value: bigint, signed = false): Value => ({ kind: "constant", value, signed });
-    const block = (size: number): Value => ({ kind: "block", bytes: cursor.block(size) });
-    const string = (name: DebugSection): Value => ({
-      kind: "string",
-      text: new Cursor(this.sections.bytes(name), name, cursor.offset(wide)).text(),
-    });
-    const reference = (offset: number): Value => ({ kind: "reference", offset: this.offset + offset });
-    const index = (table: Extract<Value, { kind: "index" }>["table"], size?: number): Value => ({
-      kind: "index",
-      table,
-      index: size === undefined ? cursor.count() : Number(cursor.sized(size)),
-    });
-    switch (form) {
-      case Form.Address:
-        return { kind: "address", address: cursor.u64() };
-      case Form.Block1:
-        return block(cursor.u8());
-      case Form.Block2:
-        return block(cursor.u16());
-      case Form.Block4:
-        return block(cursor.u32());
-      case Form.Block:
-      case Form.Expression:
-        return block(cursor.count());
-      case Form.Data16:
-        return block(16);
-      case Form.Data1:
-      case Form.Flag:
-        return constant(BigInt(cursor.u8()));
-      case Form.Data2:
-        return constant(BigInt(cursor.u16()));
-      case Form.Data4:
-        // Before version 4, this form also is an offset in another section.
-        return constant(BigInt(cursor.u32()));
-      case Form.Data8:
-        return constant(cursor.u64());
-      case Form.Signed:
-        return constant(cursor.sleb(), true);
-      case Form.Unsigned:
-        return constant(cursor.uleb());
-      case Form.ImplicitConstant:
-        return constant(implicit, true);
-      case Form.FlagPresent:
-        return constant(1n);
-      case Form.String:
-        return { kind: "string", text: cursor.text() };
-      case Form.StringPointer:
-        return string(".debug_str");
-      case Form.LineString:
-        return string(".debug_line_str");
-      case Form.StringIndex:
-        return index("string");
-      case Form.StringIndex1:
-        return index("string", 1);
-      case Form.StringIndex2:
-        return index("string", 2);
-      case Form.StringIndex3:
-        return index("string", 3);
-      case Form.StringIndex4:
-        return index("string", 4);
-      case Form.AddressIndex:
-        return index("address");
-      case Form.AddressIndex1:
-        return index("address", 1);
-      case Form.AddressIndex2:
-        return index("address", 2);
-      case Form.AddressIndex3:
-        return index("address", 3);
-      case Form.AddressIndex4:
-        return index("address", 4);
-      case Form.RangeListIndex:
-        return index("ranges");
-      case Form.LocationListIndex:
-        return index("locations");
-      case Form.Reference1:
-        return reference(cursor.u8());
-      case Form.Reference2:
-        return reference(cursor.u16());
-      case Form.Reference4:
-        return reference(cursor.u32());
-      case Form.Reference8:
-        return reference(cursor.small(cursor.u64()));
-      case Form.ReferenceUnsigned:
-        return reference(cursor.count());
-      case Form.ReferenceAddress:
-        return { kind: "reference", offset: this.version === 2 ? cursor.small(cursor.u64()) : cursor.offset(wide) };
-      case Form.SectionOffset:
-        return { kind: "offset", offset: cursor.offset(wide) };
-      case Form.ReferenceSignature:
-      case Form.ReferenceSupplementary8:
-        cursor.skip(8);
-        return { kind: "elsewhere" };
-      case Form.ReferenceSupplementary4:
-        cursor.skip(4);
-        return { kind: "elsewhere" };
-      case Form.StringSupplementary:
-        cursor.offset(wide);
-        return { kind: "elsewhere" };
-      case Form.Indirect: {
-        const actual = cursor.count();
-        if (actual === Form.Indirect || actual === Form.ImplicitConstant) throw new DwarfError(".debug_info: an indirect form in itself");
-        return this.#value(cursor, actual, 0n);
-      }
-      default:
-        throw new DwarfError(`.debug_info: form 0x${form.toString(16)} is unknown`);
-    }
+  /** Memory of an entry is in proportion to its bytes: values without bytes are shared. */
+  #values(cursor: Cursor, { attributes, fixed }: Abbreviation): Values {
+    if (attributes.length === 0) return fixed;
+    const own = new Map<number, Value>();
+    for (const { attribute, form } of attributes) own.set(attribute, readForm(cursor, form, this));
+    return fixed.size === 0 ? own : { get: (attribute) => own.get(attribute) ?? fixed.get(attribute) };
   }
 
   /** A value of a table by its number. */
@@ -298,9 +162,12 @@ export class Unit {
     return new Cursor(this.sections.bytes(".debug_addr"), ".debug_addr", this.#bases.address + 8 * index).u64();
   }
 
-  /** A text. */
+  /**
+   * A text.
+   * @throws DwarfError
+   */
   text(value: Value | undefined): string | undefined {
-    if (value?.kind === "string") return value.text;
+    if (value?.kind === "string") return new Cursor(this.sections.bytes(value.section), value.section, value.offset).text();
     if (value?.kind !== "index" || value.table !== "string") return undefined;
     const size = this.wide ? 8 : 4;
     const at = new Cursor(this.sections.bytes(".debug_str_offsets"), ".debug_str_offsets", this.#bases.string + size * value.index).offset(

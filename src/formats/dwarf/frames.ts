@@ -239,130 +239,111 @@ class RowState {
 
   /** @param moves whether locations count: those of common information do not */
   run(cursor: Cursor, moves: boolean): void {
-    const { codeFactor, dataFactor } = this.common;
-    const advance = (by: bigint) => {
-      this.at += by * codeFactor;
-    };
-    const scaled = () => cursor.uleb() * dataFactor, scaledSigned = () => cursor.sleb() * dataFactor;
-    const expression = () => cursor.block(cursor.count());
     while (cursor.more) {
       // The rules change after this address.
       if (moves && this.at > this.until) return;
-      const at = cursor.at, byte = cursor.u8(), low = byte & 0x3f;
-      switch (byte & 0xc0 || byte) {
-        case Cfa.AdvanceLoc:
-          advance(BigInt(low));
-          break;
-        case Cfa.Offset:
-          this.#set(low, { kind: "offset", offset: scaled() });
-          break;
-        case Cfa.Restore:
-          this.#restore(low);
-          break;
-        case Cfa.Nop:
-          break;
-        case Cfa.SetLoc:
-          this.at = cursor.u64();
-          break;
-        case Cfa.AdvanceLoc1:
-          advance(BigInt(cursor.u8()));
-          break;
-        case Cfa.AdvanceLoc2:
-          advance(BigInt(cursor.u16()));
-          break;
-        case Cfa.AdvanceLoc4:
-          advance(BigInt(cursor.u32()));
-          break;
-        case Cfa.OffsetExtended:
-          this.#set(cursor.count(), { kind: "offset", offset: scaled() });
-          break;
-        case Cfa.OffsetExtendedSigned:
-          this.#set(cursor.count(), { kind: "offset", offset: scaledSigned() });
-          break;
-        case Cfa.RestoreExtended:
-          this.#restore(cursor.count());
-          break;
-        case Cfa.Undefined:
-          this.#set(cursor.count(), { kind: "undefined" });
-          break;
-        case Cfa.SameValue:
-          this.#set(cursor.count(), { kind: "same" });
-          break;
-        case Cfa.Register:
-          this.#set(cursor.count(), { kind: "register", register: cursor.count() });
-          break;
-        case Cfa.RememberState:
-          if (this.#remembered.length >= REMEMBERED_MAX) throw new DwarfError(`${cursor.name}: too many remembered states`);
-          this.#remembered.push({ cfa: this.cfa, rules: new Map(this.rules), signed: this.signed });
-          break;
-        case Cfa.RestoreState: {
-          const state = this.#remembered.pop();
-          if (!state) throw new DwarfError(`${cursor.name}: no remembered state at 0x${at.toString(16)}`);
-          this.cfa = state.cfa;
-          this.rules = state.rules;
-          this.signed = state.signed;
-          break;
-        }
-        case Cfa.DefCfa:
-          this.cfa = { register: cursor.count(), offset: cursor.uleb() };
-          break;
-        case Cfa.DefCfaSigned:
-          this.cfa = { register: cursor.count(), offset: scaledSigned() };
-          break;
-        case Cfa.DefCfaRegister:
-          this.cfa = { register: cursor.count(), offset: this.#cfaOffset(cursor) };
-          break;
-        case Cfa.DefCfaOffset:
-          this.cfa = { register: this.#cfaRegister(cursor), offset: cursor.uleb() };
-          break;
-        case Cfa.DefCfaOffsetSigned:
-          this.cfa = { register: this.#cfaRegister(cursor), offset: scaledSigned() };
-          break;
-        case Cfa.DefCfaExpression:
-          this.cfa = { expression: expression() };
-          break;
-        case Cfa.Expression:
-          this.#set(cursor.count(), { kind: "at", expression: expression() });
-          break;
-        case Cfa.ValOffset:
-          this.#set(cursor.count(), { kind: "value", offset: scaled() });
-          break;
-        case Cfa.ValOffsetSigned:
-          this.#set(cursor.count(), { kind: "value", offset: scaledSigned() });
-          break;
-        case Cfa.ValExpression:
-          this.#set(cursor.count(), { kind: "computed", expression: expression() });
-          break;
-        case Cfa.NegateRaState:
-          this.signed = !this.signed;
-          break;
-        case Cfa.ArgumentsSize:
-          cursor.uleb();
-          break;
-        default:
-          throw new DwarfError(`${cursor.name}: instruction 0x${byte.toString(16)} at 0x${at.toString(16)} is unknown`);
-      }
+      const at = cursor.at, byte = cursor.u8();
+      const instruction = INSTRUCTIONS[byte & ~OPERAND || byte];
+      if (!instruction) throw new DwarfError(`${cursor.name}: instruction 0x${byte.toString(16)} at 0x${at.toString(16)} is unknown`);
+      instruction(this, cursor, byte & OPERAND);
     }
   }
 
-  #set(register: number, rule: FrameRule): void {
+  advance(by: bigint): void {
+    this.at += by * this.common.codeFactor;
+  }
+
+  remember(name: string): void {
+    if (this.#remembered.length >= REMEMBERED_MAX) throw new DwarfError(`${name}: too many remembered states`);
+    this.#remembered.push({ cfa: this.cfa, rules: new Map(this.rules), signed: this.signed });
+  }
+
+  recall(name: string): void {
+    const state = this.#remembered.pop();
+    if (!state) throw new DwarfError(`${name}: a state is restored that was not remembered`);
+    this.cfa = state.cfa;
+    this.rules = state.rules;
+    this.signed = state.signed;
+  }
+
+  set(register: number, rule: FrameRule): void {
     if (register >= REGISTERS_MAX) throw new DwarfError(`a frame table has a rule for register ${register}`);
     this.rules.set(register, rule);
   }
 
-  #restore(register: number): void {
+  restore(register: number): void {
     const rule = this.#initial.get(register);
     if (rule) this.rules.set(register, rule);
     else this.rules.delete(register);
   }
 
-  #cfaRegister({ name }: Cursor): number {
+  cfaRegister({ name }: Cursor): number {
     if (!this.cfa || !("register" in this.cfa)) throw new DwarfError(`${name}: the CFA has no register to keep`);
     return this.cfa.register;
   }
 
-  #cfaOffset({ name }: Cursor): bigint {
+  cfaOffset({ name }: Cursor): bigint {
     if (!this.cfa || !("offset" in this.cfa)) throw new DwarfError(`${name}: the CFA has no offset to keep`);
     return this.cfa.offset;
   }
 }
+
+/** Bits of an instruction that are its operand, where a higher one is set. */
+const OPERAND = 0x3f;
+
+/** @param low the low six bits of the instruction */
+type Instruction = (state: RowState, cursor: Cursor, low: number) => void;
+
+const scaled = ({ common }: RowState, cursor: Cursor) => cursor.uleb() * common.dataFactor;
+const scaledSigned = ({ common }: RowState, cursor: Cursor) => cursor.sleb() * common.dataFactor;
+const expression = (cursor: Cursor) => cursor.block(cursor.count());
+
+/** An instruction that gives the register which it names a rule. */
+function rule(of: (state: RowState, cursor: Cursor) => FrameRule): Instruction {
+  return (state, cursor) => state.set(cursor.count(), of(state, cursor));
+}
+
+function advance(by: (cursor: Cursor) => number): Instruction {
+  return (state, cursor) => state.advance(BigInt(by(cursor)));
+}
+
+function cfa(of: (state: RowState, cursor: Cursor) => CfaRule): Instruction {
+  return (state, cursor) => {
+    state.cfa = of(state, cursor);
+  };
+}
+
+const INSTRUCTIONS: Readonly<Record<number, Instruction>> = {
+  [Cfa.AdvanceLoc]: (state, _cursor, low) => state.advance(BigInt(low)),
+  [Cfa.Offset]: (state, cursor, low) => state.set(low, { kind: "offset", offset: scaled(state, cursor) }),
+  [Cfa.Restore]: (state, _cursor, low) => state.restore(low),
+  [Cfa.Nop]: () => {},
+  [Cfa.SetLoc]: (state, cursor) => {
+    state.at = cursor.u64();
+  },
+  [Cfa.AdvanceLoc1]: advance((cursor) => cursor.u8()),
+  [Cfa.AdvanceLoc2]: advance((cursor) => cursor.u16()),
+  [Cfa.AdvanceLoc4]: advance((cursor) => cursor.u32()),
+  [Cfa.OffsetExtended]: rule((state, cursor) => ({ kind: "offset", offset: scaled(state, cursor) })),
+  [Cfa.OffsetExtendedSigned]: rule((state, cursor) => ({ kind: "offset", offset: scaledSigned(state, cursor) })),
+  [Cfa.RestoreExtended]: (state, cursor) => state.restore(cursor.count()),
+  [Cfa.Undefined]: rule(() => ({ kind: "undefined" })),
+  [Cfa.SameValue]: rule(() => ({ kind: "same" })),
+  [Cfa.Register]: rule((_state, cursor) => ({ kind: "register", register: cursor.count() })),
+  [Cfa.RememberState]: (state, { name }) => state.remember(name),
+  [Cfa.RestoreState]: (state, { name }) => state.recall(name),
+  [Cfa.DefCfa]: cfa((_state, cursor) => ({ register: cursor.count(), offset: cursor.uleb() })),
+  [Cfa.DefCfaSigned]: cfa((state, cursor) => ({ register: cursor.count(), offset: scaledSigned(state, cursor) })),
+  [Cfa.DefCfaRegister]: cfa((state, cursor) => ({ register: cursor.count(), offset: state.cfaOffset(cursor) })),
+  [Cfa.DefCfaOffset]: cfa((state, cursor) => ({ register: state.cfaRegister(cursor), offset: cursor.uleb() })),
+  [Cfa.DefCfaOffsetSigned]: cfa((state, cursor) => ({ register: state.cfaRegister(cursor), offset: scaledSigned(state, cursor) })),
+  [Cfa.DefCfaExpression]: cfa((_state, cursor) => ({ expression: expression(cursor) })),
+  [Cfa.Expression]: rule((_state, cursor) => ({ kind: "at", expression: expression(cursor) })),
+  [Cfa.ValOffset]: rule((state, cursor) => ({ kind: "value", offset: scaled(state, cursor) })),
+  [Cfa.ValOffsetSigned]: rule((state, cursor) => ({ kind: "value", offset: scaledSigned(state, cursor) })),
+  [Cfa.ValExpression]: rule((_state, cursor) => ({ kind: "computed", expression: expression(cursor) })),
+  [Cfa.NegateRaState]: (state) => {
+    state.signed = !state.signed;
+  },
+  [Cfa.ArgumentsSize]: (_state, cursor) => void cursor.uleb(),
+};

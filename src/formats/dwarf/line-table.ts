@@ -4,7 +4,9 @@
 import { Form } from "./constants.ts";
 import { Cursor, DwarfError } from "./cursor.ts";
 import { type AddressRange, rangeAt, sortByStart } from "./lists.ts";
-import type { DwarfSections } from "./sections.ts";
+import type { DebugSection, DwarfSections } from "./sections.ts";
+import { MiB } from "../../support/sizes.ts";
+import { Work } from "../../support/work.ts";
 
 /** A source line. Lines and columns count from 1; 0 is none. */
 export interface SourceLine {
@@ -30,13 +32,14 @@ const Standard = {
   SetFile: 4,
   SetColumn: 5,
   NegateStatement: 6,
-  BasicBlock: 7,
   ConstantAddPc: 8,
   FixedAdvancePc: 9,
 } as const;
-const Extended = { EndSequence: 1, SetAddress: 2, DefineFile: 3 } as const;
+const Extended = { EndSequence: 1, SetAddress: 2 } as const;
 /** Fields of one entry of a file table: the standard has five. */
 const FIELDS_MAX = 16;
+/** Characters of all paths, with their folders: a least, and a multiple of the table's bytes. */
+const PATHS_LEAST = MiB, PATHS_FACTOR = 64;
 /** Bytes of one sequence. */
 const OFFSET_MAX = 0x7fff_ffff;
 /** Values of a row in `rows`. */
@@ -75,11 +78,14 @@ export class LineTable {
       lineBase: unit.i8(),
       lineRange: unit.u8(),
       opcodeBase: unit.u8(),
+      lengths: [0],
     };
     if (header.lineRange === 0) throw new DwarfError(".debug_line has a line range of 0");
-    const lengths = [0, ...Array.from({ length: Math.max(0, header.opcodeBase - 1) }, () => unit.u8())];
-    this.files = version >= 5 ? filesOf5(sections, unit, wide, folder) : filesOf2(unit, folder);
-    this.sequences = sortByStart(run(program, header, lengths));
+    header.lengths.push(...Array.from({ length: Math.max(0, header.opcodeBase - 1) }, () => unit.u8()));
+    const most = PATHS_LEAST + PATHS_FACTOR * size;
+    const paths = new Work(most, () => new DwarfError(`.debug_line: paths of more than ${most} characters`));
+    this.files = version >= 5 ? filesOf5(sections, unit, wide, folder, paths) : filesOf2(unit, folder, paths);
+    this.sequences = sortByStart(new LineProgram(program, header).run());
   }
 
   /** The line of an address. */
@@ -145,17 +151,24 @@ interface Header {
   readonly lineBase: number;
   readonly lineRange: number;
   readonly opcodeBase: number;
+  /** Operands of the standard opcodes. */
+  readonly lengths: number[];
 }
 
-const joined = (folder: string, name: string) => name.startsWith("/") || folder === "" ? name : `${folder}/${name}`;
+/** @param paths counts their characters: many files may name one long folder */
+function joined(folder: string, name: string, paths: Work): string {
+  const path = name.startsWith("/") || folder === "" ? name : `${folder}/${name}`;
+  paths.spend(path.length);
+  return path;
+}
 
 /** Paths by number, which begin at 1. */
-function filesOf2(unit: Cursor, folder: string): string[] {
+function filesOf2(unit: Cursor, folder: string, paths: Work): string[] {
   const folders = [folder];
-  for (let name = unit.text(); name !== ""; name = unit.text()) folders.push(joined(folder, name));
+  for (let name = unit.text(); name !== ""; name = unit.text()) folders.push(joined(folder, name, paths));
   const files = [""];
   for (let name = unit.text(); name !== ""; name = unit.text()) {
-    files.push(joined(folders[unit.count()] ?? "", name));
+    files.push(joined(folders[unit.count()] ?? "", name, paths));
     unit.uleb();
     unit.uleb();
   }
@@ -163,12 +176,12 @@ function filesOf2(unit: Cursor, folder: string): string[] {
 }
 
 /** Paths by number, which begin at 0. */
-function filesOf5(sections: DwarfSections, unit: Cursor, wide: boolean, folder: string): string[] {
-  const folders = entriesOf5(sections, unit, wide).map(({ path }) => joined(folder, path));
-  return entriesOf5(sections, unit, wide).map((entry) => joined(folders[entry.folder] ?? "", entry.path));
+function filesOf5(sections: DwarfSections, unit: Cursor, wide: boolean, folder: string, paths: Work): string[] {
+  const folders = entriesOf5(sections, unit, wide, paths).map(({ path }) => joined(folder, path, paths));
+  return entriesOf5(sections, unit, wide, paths).map((entry) => joined(folders[entry.folder] ?? "", entry.path, paths));
 }
 
-function entriesOf5(sections: DwarfSections, unit: Cursor, wide: boolean): { path: string; folder: number }[] {
+function entriesOf5(sections: DwarfSections, unit: Cursor, wide: boolean, paths: Work): { path: string; folder: number }[] {
   const fields = unit.u8();
   if (fields > FIELDS_MAX) throw new DwarfError(`.debug_line: a file entry of ${fields} fields`);
   const formats = Array.from({ length: fields }, () => [unit.count(), unit.count()] as const);
@@ -179,6 +192,7 @@ function entriesOf5(sections: DwarfSections, unit: Cursor, wide: boolean): { pat
     const entry = { path: "", folder: 0 };
     for (const [content, form] of formats) {
       const value = fieldOf(sections, unit, form, wide);
+      if (typeof value === "string") paths.spend(value.length);
       if (content === Content.Path && typeof value === "string") entry.path = value;
       else if (content === Content.Folder && typeof value === "number") entry.folder = value;
     }
@@ -189,113 +203,138 @@ function entriesOf5(sections: DwarfSections, unit: Cursor, wide: boolean): { pat
   return entries;
 }
 
-/** A field of a file entry. */
-function fieldOf(sections: DwarfSections, unit: Cursor, form: number, wide: boolean): string | number | undefined {
-  switch (form) {
-    case Form.String:
-      return unit.text();
-    case Form.LineString:
-      return new Cursor(sections.bytes(".debug_line_str"), ".debug_line_str", unit.offset(wide)).text();
-    case Form.StringPointer:
-      return new Cursor(sections.bytes(".debug_str"), ".debug_str", unit.offset(wide)).text();
-    case Form.Unsigned:
-      return unit.count();
-    case Form.Data1:
-      return unit.u8();
-    case Form.Data2:
-      return unit.u16();
-    case Form.Data4:
-      return unit.u32();
-    case Form.Data8:
-      unit.skip(8);
-      return undefined;
-    case Form.Data16:
-      unit.skip(16);
-      return undefined;
-    case Form.Block:
-      unit.skip(unit.count());
-      return undefined;
-    default:
-      throw new DwarfError(`.debug_line: form 0x${form.toString(16)} in a file entry`);
+type Field = string | number | undefined;
+
+/** A field of a file entry by its form. */
+const FIELDS: Readonly<Record<number, (unit: Cursor, sections: DwarfSections, wide: boolean) => Field>> = {
+  [Form.String]: (unit) => unit.text(),
+  [Form.LineString]: (unit, sections, wide) => textAt(sections, ".debug_line_str", unit.offset(wide)),
+  [Form.StringPointer]: (unit, sections, wide) => textAt(sections, ".debug_str", unit.offset(wide)),
+  [Form.Unsigned]: (unit) => unit.count(),
+  [Form.Data1]: (unit) => unit.u8(),
+  [Form.Data2]: (unit) => unit.u16(),
+  [Form.Data4]: (unit) => unit.u32(),
+  [Form.Data8]: (unit) => skipped(unit, 8),
+  [Form.Data16]: (unit) => skipped(unit, 16),
+  [Form.Block]: (unit) => skipped(unit, unit.count()),
+};
+
+function textAt(sections: DwarfSections, name: DebugSection, at: number): string {
+  return new Cursor(sections.bytes(name), name, at).text();
+}
+
+function skipped(unit: Cursor, size: number): undefined {
+  unit.skip(size);
+}
+
+function fieldOf(sections: DwarfSections, unit: Cursor, form: number, wide: boolean): Field {
+  const read = FIELDS[form];
+  if (!read) throw new DwarfError(`.debug_line: form 0x${form.toString(16)} in a file entry`);
+  return read(unit, sections, wide);
+}
+
+/** A line number program while it is executed, with the registers of section 6.2.2. */
+class LineProgram {
+  readonly sequences: Sequence[] = [];
+  #start = 0n;
+  #offset = 0;
+  #rows: number[] = [];
+  /** Whether addresses have not fallen so far. */
+  #ordered = true;
+  file = 1;
+  line = 1;
+  column = 0;
+  statement: boolean;
+
+  constructor(readonly cursor: Cursor, readonly header: Header) {
+    this.statement = header.statement;
+  }
+
+  /** Executes all instructions. */
+  run(): Sequence[] {
+    const { cursor, header: { opcodeBase, lineBase, lineRange, lengths } } = this;
+    while (cursor.more) {
+      const opcode = cursor.u8();
+      if (opcode >= opcodeBase) {
+        const adjusted = opcode - opcodeBase;
+        this.advance(Math.floor(adjusted / lineRange));
+        this.line += lineBase + adjusted % lineRange;
+        this.emit();
+      } else if (opcode === 0) {
+        const operand = cursor.part(cursor.count());
+        if (operand.more) EXTENDED[operand.u8()]?.(this, operand);
+      } else if (STANDARD[opcode]) STANDARD[opcode](this);
+      else for (let operands = lengths[opcode] ?? 0; operands > 0; operands--) cursor.uleb();
+    }
+    return this.sequences;
+  }
+
+  emit(): void {
+    const rows = this.#rows;
+    if (rows.length && rows[rows.length - ROW] > this.#offset) this.#ordered = false;
+    rows.push(this.#offset, this.file, this.line, this.column, Number(this.statement));
+  }
+
+  /** Moves on by instructions. */
+  advance(by: number): void {
+    this.#offset += by * this.header.minimum;
+    if (this.#offset > OFFSET_MAX) throw new DwarfError(".debug_line: an address is out of range");
+  }
+
+  /** Moves on by bytes. */
+  advanceBytes(by: number): void {
+    this.#offset = Math.min(OFFSET_MAX, this.#offset + by);
+  }
+
+  setAddress(address: bigint): void {
+    if (!this.#rows.length) {
+      this.#start = address;
+      this.#offset = 0;
+      return;
+    }
+    const moved = address - this.#start;
+    if (moved < 0n || moved > OFFSET_MAX) this.#ordered = false;
+    else this.#offset = Number(moved);
+  }
+
+  endSequence(): void {
+    // Addresses that fall belong to no code that was linked.
+    if (this.#rows.length && this.#offset > 0 && this.#ordered) {
+      const end = this.#start + BigInt(this.#offset);
+      this.sequences.push({ start: this.#start, end, rows: Int32Array.from(this.#rows) });
+    }
+    this.#start = 0n;
+    this.#offset = this.column = 0;
+    this.file = this.line = 1;
+    this.statement = this.header.statement;
+    this.#rows = [];
+    this.#ordered = true;
   }
 }
 
-/** Executes the line number program. */
-function run(program: Cursor, header: Header, lengths: readonly number[]): Sequence[] {
-  const { minimum, lineBase, lineRange, opcodeBase } = header;
-  const sequences: Sequence[] = [];
-  let start = 0n, offset = 0, file = 1, line = 1, column = 0, statement = header.statement, rows: number[] = [], ordered = true;
-  const begin = () => {
-    start = 0n;
-    offset = column = 0;
-    file = line = 1;
-    statement = header.statement;
-    rows = [];
-    ordered = true;
-  };
-  const emit = () => {
-    if (rows.length && rows[rows.length - ROW] > offset) ordered = false;
-    rows.push(offset, file, line, column, Number(statement));
-  };
-  const advance = (by: number) => {
-    offset += by * minimum;
-    if (offset > OFFSET_MAX) throw new DwarfError(".debug_line: an address is out of range");
-  };
-  while (program.more) {
-    const opcode = program.u8();
-    if (opcode >= opcodeBase) {
-      const adjusted = opcode - opcodeBase;
-      advance(Math.floor(adjusted / lineRange));
-      line += lineBase + adjusted % lineRange;
-      emit();
-    } else if (opcode === 0) {
-      const operand = program.part(program.count());
-      const extended = operand.more ? operand.u8() : 0;
-      if (extended === Extended.EndSequence) {
-        // Addresses that fall belong to no code that was linked.
-        if (rows.length && offset > 0 && ordered) sequences.push({ start, end: start + BigInt(offset), rows: Int32Array.from(rows) });
-        begin();
-      } else if (extended === Extended.SetAddress) {
-        const address = operand.u64();
-        if (rows.length) {
-          const moved = address - start;
-          if (moved < 0n || moved > OFFSET_MAX) ordered = false;
-          else offset = Number(moved);
-        } else {
-          start = address;
-          offset = 0;
-        }
-      }
-    } else {
-      switch (opcode) {
-        case Standard.Copy:
-          emit();
-          break;
-        case Standard.AdvancePc:
-          advance(program.count());
-          break;
-        case Standard.AdvanceLine:
-          line += Number(program.sleb());
-          break;
-        case Standard.SetFile:
-          file = program.count();
-          break;
-        case Standard.SetColumn:
-          column = program.count();
-          break;
-        case Standard.NegateStatement:
-          statement = !statement;
-          break;
-        case Standard.ConstantAddPc:
-          advance(Math.floor((255 - opcodeBase) / lineRange));
-          break;
-        case Standard.FixedAdvancePc:
-          offset = Math.min(OFFSET_MAX, offset + program.u16());
-          break;
-        default:
-          for (let operands = lengths[opcode] ?? 0; operands > 0; operands--) program.uleb();
-      }
-    }
-  }
-  return sequences;
-}
+const STANDARD: Readonly<Record<number, (program: LineProgram) => void>> = {
+  [Standard.Copy]: (program) => program.emit(),
+  [Standard.AdvancePc]: (program) => program.advance(program.cursor.count()),
+  [Standard.AdvanceLine]: (program) => {
+    program.line += Number(program.cursor.sleb());
+  },
+  [Standard.SetFile]: (program) => {
+    program.file = program.cursor.count();
+  },
+  [Standard.SetColumn]: (program) => {
+    program.column = program.cursor.count();
+  },
+  [Standard.NegateStatement]: (program) => {
+    program.statement = !program.statement;
+  },
+  [Standard.ConstantAddPc]: (program) => {
+    const { opcodeBase, lineRange } = program.header;
+    program.advance(Math.floor((255 - opcodeBase) / lineRange));
+  },
+  [Standard.FixedAdvancePc]: (program) => program.advanceBytes(program.cursor.u16()),
+};
+
+const EXTENDED: Readonly<Record<number, (program: LineProgram, operand: Cursor) => void>> = {
+  [Extended.EndSequence]: (program) => program.endSequence(),
+  [Extended.SetAddress]: (program, operand) => program.setAddress(operand.u64()),
+};

@@ -3,7 +3,9 @@
 
 import { Attribute } from "./constants.ts";
 import { Cursor } from "./cursor.ts";
-import type { Entry, Unit, Value } from "./entries.ts";
+import type { Entry, Unit } from "./entries.ts";
+import type { Value } from "./forms.ts";
+import type { Work } from "../../support/work.ts";
 
 /** Addresses; `end` is not included. */
 export interface AddressRange {
@@ -52,89 +54,106 @@ const ListEntry = {
 const EVERYWHERE: AddressRange = { start: 0n, end: 1n << 64n };
 const ALL_ONES = (1n << 64n) - 1n;
 
-/** The addresses of an entry's code. */
-export function rangesOf(entry: Entry): AddressRange[] {
-  const { unit, values } = entry;
+/**
+ * The addresses of an entry's code.
+ * @param work counts ranges: many entries may name one long list
+ * @throws DwarfError
+ */
+export function* rangesOf({ unit, values }: Entry, work: Work): Generator<AddressRange> {
   const ranges = values.get(Attribute.Ranges);
   if (ranges) {
     const at = unit.listAt(ranges);
-    if (at === undefined) return [];
-    return unit.version >= 5 ? [...list5(unit, at, false)] : [...list4(unit, at, false)];
+    if (at !== undefined) yield* listAt(unit, at, false, work);
+    return;
   }
+  work.spend();
   const start = unit.address(values.get(Attribute.LowPc)), high = values.get(Attribute.HighPc);
-  if (start === undefined || high === undefined) return [];
+  if (start === undefined || high === undefined) return;
   const end = high.kind === "constant" ? start + high.value : unit.address(high);
-  return end !== undefined && end > start ? [{ start, end }] : [];
+  if (end !== undefined && end > start) yield { start, end };
 }
 
-/** The expression of a location that holds at an address; undefined: none does. */
-export function expressionAt(unit: Unit, value: Value | undefined, address: bigint): Uint8Array | undefined {
+/**
+ * The expression of a location that holds at an address; undefined: none does.
+ * @param work counts parts of lists
+ * @throws DwarfError
+ */
+export function expressionAt(unit: Unit, value: Value | undefined, address: bigint, work: Work): Uint8Array | undefined {
   if (value?.kind === "block") return value.bytes;
   const at = unit.listAt(value);
   if (at === undefined) return undefined;
-  const list = unit.version >= 5 ? list5(unit, at, true) : list4(unit, at, true);
-  for (const { start, end, expression } of list) if (address >= start && address < end) return expression;
+  for (const { start, end, expression } of listAt(unit, at, true, work)) if (address >= start && address < end) return expression;
   return undefined;
 }
 
-function* list4(unit: Unit, at: number, locations: boolean): Generator<RangedExpression> {
-  const name = locations ? ".debug_loc" : ".debug_ranges";
+/** A list while it is read. */
+interface List {
+  readonly unit: Unit;
+  readonly cursor: Cursor;
+  /** The address that offsets count from. */
+  base: bigint;
+}
+
+function* listAt(unit: Unit, at: number, locations: boolean, work: Work): Generator<RangedExpression> {
+  const five = unit.version >= 5;
+  const name = five ? locations ? ".debug_loclists" : ".debug_rnglists" : locations ? ".debug_loc" : ".debug_ranges";
   const cursor = new Cursor(unit.sections.bytes(name), name, at);
-  let base = unit.address(unit.root.values.get(Attribute.LowPc)) ?? 0n;
+  const list: List = { unit, cursor, base: unit.address(unit.root.values.get(Attribute.LowPc)) ?? 0n };
+  const size = () => !locations ? 0 : five ? cursor.count() : cursor.u16();
   for (;;) {
-    const start = cursor.u64(), end = cursor.u64();
-    if (start === 0n && end === 0n) return;
-    if (start === ALL_ONES) base = end;
-    else yield { start: base + start, end: base + end, expression: cursor.block(locations ? cursor.u16() : 0) };
+    work.spend();
+    const range = five ? part5(list, locations) : part4(list);
+    if (range === "end") return;
+    if (range !== "base") yield { start: range.start, end: range.end, expression: cursor.block(size()) };
   }
 }
 
-function* list5(unit: Unit, at: number, locations: boolean): Generator<RangedExpression> {
-  const name = locations ? ".debug_loclists" : ".debug_rnglists";
-  const cursor = new Cursor(unit.sections.bytes(name), name, at);
-  let base = unit.address(unit.root.values.get(Attribute.LowPc)) ?? 0n;
-  const expression = () => cursor.block(locations ? cursor.count() : 0);
-  for (;;) {
-    const read = cursor.u8();
-    // From here on the numbers of ranges are those of locations less one.
-    const kind = !locations && read >= ListEntry.DefaultOrBase ? read + 1 : read;
-    switch (kind) {
-      case ListEntry.BaseIndex:
-        base = unit.addressAt(cursor.count());
-        break;
-      case ListEntry.IndexIndex: {
-        const start = unit.addressAt(cursor.count()), end = unit.addressAt(cursor.count());
-        yield { start, end, expression: expression() };
-        break;
-      }
-      case ListEntry.IndexLength: {
-        const start = unit.addressAt(cursor.count());
-        yield { start, end: start + cursor.uleb(), expression: expression() };
-        break;
-      }
-      case ListEntry.Offsets: {
-        const start = base + cursor.uleb();
-        yield { start, end: base + cursor.uleb(), expression: expression() };
-        break;
-      }
-      case ListEntry.DefaultOrBase:
-        yield { ...EVERYWHERE, expression: expression() };
-        break;
-      case ListEntry.BaseOrStartEnd:
-        base = cursor.u64();
-        break;
-      case ListEntry.StartEndOrLength: {
-        const start = cursor.u64();
-        yield { start, end: cursor.u64(), expression: expression() };
-        break;
-      }
-      case ListEntry.StartLength: {
-        const start = cursor.u64();
-        yield { start, end: start + cursor.uleb(), expression: expression() };
-        break;
-      }
-      default:
-        return;
-    }
-  }
+/** A part of a list: a range, or the end, or a new base. */
+type Part = AddressRange | "end" | "base";
+
+function part4(list: List): Part {
+  const { cursor, base } = list, start = cursor.u64(), end = cursor.u64();
+  if (start === 0n && end === 0n) return "end";
+  if (start !== ALL_ONES) return { start: base + start, end: base + end };
+  list.base = end;
+  return "base";
 }
+
+function part5(list: List, locations: boolean): Part {
+  const read = list.cursor.u8();
+  // From here on the numbers of ranges are those of locations less one.
+  const kind = !locations && read >= ListEntry.DefaultOrBase ? read + 1 : read;
+  return PARTS[kind]?.(list) ?? "end";
+}
+
+const PARTS: Readonly<Record<number, (list: List) => Part>> = {
+  [ListEntry.BaseIndex]: (list) => {
+    list.base = list.unit.addressAt(list.cursor.count());
+    return "base";
+  },
+  [ListEntry.IndexIndex]: ({ unit, cursor }) => {
+    const start = unit.addressAt(cursor.count());
+    return { start, end: unit.addressAt(cursor.count()) };
+  },
+  [ListEntry.IndexLength]: ({ unit, cursor }) => {
+    const start = unit.addressAt(cursor.count());
+    return { start, end: start + cursor.uleb() };
+  },
+  [ListEntry.Offsets]: ({ cursor, base }) => {
+    const start = base + cursor.uleb();
+    return { start, end: base + cursor.uleb() };
+  },
+  [ListEntry.DefaultOrBase]: () => EVERYWHERE,
+  [ListEntry.BaseOrStartEnd]: (list) => {
+    list.base = list.cursor.u64();
+    return "base";
+  },
+  [ListEntry.StartEndOrLength]: ({ cursor }) => {
+    const start = cursor.u64();
+    return { start, end: cursor.u64() };
+  },
+  [ListEntry.StartLength]: ({ cursor }) => {
+    const start = cursor.u64();
+    return { start, end: start + cursor.uleb() };
+  },
+};

@@ -31,7 +31,7 @@ export function readVariables(view: View, vcpu: Vcpu, number: number, expression
     id: `var:${name}/${number}/${one.path}`,
     name: one.name,
     kind: one.kind,
-    type: one.type.name(),
+    type: one.type.name,
     value: values!.text(one),
     address: placeOf(one),
     size: one.type.size() ?? null,
@@ -53,7 +53,8 @@ export function readVariables(view: View, vcpu: Vcpu, number: number, expression
     const result = evaluate(expression, scope);
     if (result.kind === "typed") {
       const own: NamedValue = { ...result.value, name: expression, kind: "element", path: expression };
-      return [{ ...rowOf(own), kind: "value" }, ...values!.parts(own, expression).map(rowOf)];
+      const rows = shown.info?.tried(() => [{ ...rowOf(own), kind: "value" as const }, ...values!.parts(own, expression).map(rowOf)]);
+      return rows ?? fail(`the debug information of ${expression} is damaged: ${shown.info?.defects.at(-1)}`);
     }
     const address = BigInt.asUintN(64, result.number), symbol = nameIn(tables, address);
     const value = `${result.number < 0n ? result.number : hex(address)}${symbol === undefined ? "" : ` <${symbol}>`}`;
@@ -92,4 +93,8 @@ function registerOf(vcpu: Vcpu, { frame }: ShownFrame, number: number, name: str
   if (low) return frame.registers[Number(low[1])] === undefined ? undefined : BigInt.asUintN(32, frame.registers[Number(low[1])]!);
   const register = number === 0 ? DEBUG_REGISTERS.find((one) => one.name.toLowerCase() === name.toLowerCase()) : undefined;
   return register?.read(vcpu);
+}
+
+function fail(message: string): never {
+  throw new QueryError(message);
 }
