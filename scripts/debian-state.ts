@@ -1,7 +1,7 @@
 // Packages of Debian for tests and benches, and what is made of them, in folders below .state: by
 // apt, without root.
 
-import { Apt, debianSource } from "../src/catalog/apt.ts";
+import { Apt, debianSource } from "./apt.ts";
 import { exists } from "../src/support/cache.ts";
 
 /** A release's packages of an architecture. */

@@ -2,7 +2,7 @@
 // kernel sources, against its headers, by the cross compiler. All by apt into .state, without root,
 // when first asked for.
 
-import type { Apt } from "../src/catalog/apt.ts";
+import type { Apt } from "./apt.ts";
 import type { DebianRelease } from "../src/catalog/catalog.ts";
 import { Deb } from "../src/catalog/deb.ts";
 import { ARCHITECTURE } from "../src/catalog/debian.ts";

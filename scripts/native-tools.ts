@@ -3,7 +3,7 @@
 // the distribution's packages into .state/tools, without root.
 
 import { exists } from "../src/support/cache.ts";
-import { MULTIARCH, UnpackedPrograms } from "../src/catalog/unpacked-programs.ts";
+import { MULTIARCH, UnpackedPrograms } from "./unpacked-programs.ts";
 
 /** Programs by name, with the Debian package that holds each. */
 const PROGRAMS = {

@@ -5,7 +5,7 @@
 
 import { DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, findEntry } from "../src/catalog/catalog.ts";
 import { fetchDebian, isCurrentRamdisk } from "../src/catalog/debian.ts";
-import { installedPackages } from "../src/catalog/unpacked-programs.ts";
+import { installedPackages } from "./unpacked-programs.ts";
 import { fetchNativePackages, missingFirmware, missingPackages } from "./native-tools.ts";
 
 for (const [what, missing] of [["native tools", missingPackages], ["firmware", missingFirmware]] as const) {

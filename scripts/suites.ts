@@ -2,7 +2,7 @@
 // stress-ng, and programs of Debian's source package qemu (its tests/tcg, and its copy of Berkeley
 // TestFloat) built here. All by apt into .state, without root, when first asked for.
 
-import type { Apt } from "../src/catalog/apt.ts";
+import type { Apt } from "./apt.ts";
 import { Deb } from "../src/catalog/deb.ts";
 import { exists, withLock } from "../src/support/cache.ts";
 import { writeWhole } from "../src/support/whole-file.ts";

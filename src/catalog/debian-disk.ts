@@ -3,18 +3,17 @@
 // run in the guest, in a first boot that ends with a disk to keep.
 
 import { busyboxArchive } from "./busybox-archive.ts";
-import { cacheFolder, exists } from "../support/cache.ts";
+import { exists } from "../support/cache.ts";
 import { addToCatalog, catalogFiles, type CatalogSource, diskGuestName, type Manifest } from "./catalog.ts";
 import { fetchBusybox, fetchKernel, type FetchOptions, type Kernel, ORDINARY_KERNEL, withDebianArchive } from "./debian.ts";
 import { CONFIGURE_SCRIPT, configureDisk, configureScript, DISK_INIT } from "./debian-first-boot.ts";
 import { type RootTree, unpackRoot } from "./debian-root.ts";
 import { type Ext4Tools, makeExt4 } from "./ext4-image.ts";
 import { DISK_MODULES } from "./kernel-modules.ts";
-import type { PackageArchive } from "./mirror-archive.ts";
-import { installedPackages, UnpackedPrograms } from "./unpacked-programs.ts";
+import type { MirrorArchive } from "./mirror-archive.ts";
 import { NatAddress } from "../virtio/net/nat/nat.ts";
 import { ipText } from "../formats/ip-addresses.ts";
-import { isInstalled } from "../support/installed-programs.ts";
+import { findProgram, SYSTEM_FOLDERS } from "../support/installed-programs.ts";
 import { MiB } from "../support/sizes.ts";
 
 /** Packages in addition to those that every system needs: init, devices, network. */
@@ -48,12 +47,11 @@ const CARDS = [
  */
 export async function fetchDebianDisk(options: FetchOptions): Promise<Manifest> {
   const { release, progress } = options;
-  const programs = new UnpackedPrograms(`${cacheFolder()}/tools`, `${cacheFolder()}/apt/tools`);
-  const tools = await ext4Tools(programs, isInstalled("apt-get"), progress);
-  return await withDebianArchive(options, async (apt, work) => {
-    const kernel = await fetchKernel(apt, ORDINARY_KERNEL, DISK_MODULES, work);
-    const busybox = await fetchBusybox(apt, work);
-    const tree = await rootTree(apt, work, progress);
+  const tools = ext4Tools((name) => findProgram(name, SYSTEM_FOLDERS));
+  return await withDebianArchive(options, async (archive, work) => {
+    const kernel = await fetchKernel(archive, ORDINARY_KERNEL, DISK_MODULES, work);
+    const busybox = await fetchBusybox(archive, work);
+    const tree = await rootTree(archive, work, progress);
     await copyModules(kernel, tree.folder);
     await Deno.remove(kernel.root, { recursive: true });
     await configureTree(tree.folder, release);
@@ -91,29 +89,19 @@ export async function fetchDebianDisk(options: FetchOptions): Promise<Manifest> 
 }
 
 /**
- * mke2fs and debugfs: the machine's, or fetched.
- * @param apt whether this machine has apt
- * @throws Error if they are missing and cannot be fetched
+ * mke2fs and debugfs of the computer.
+ * @param find the path of a program
+ * @throws Error if they are missing
  */
-export async function ext4Tools(
-  programs: Pick<UnpackedPrograms, "find" | "fetch">,
-  apt: boolean,
-  progress: FetchOptions["progress"],
-): Promise<Ext4Tools> {
-  const find = async () => ({ mke2fs: await programs.find("mke2fs"), debugfs: await programs.find("debugfs") });
-  let found = await find();
-  if ((!found.mke2fs || !found.debugfs) && apt) {
-    await programs.fetch(["e2fsprogs"], ["mke2fs", "debugfs"], await installedPackages(), progress);
-    found = await find();
-  }
-  const { mke2fs, debugfs } = found;
+export function ext4Tools(find: (name: string) => string | undefined): Ext4Tools {
+  const mke2fs = find("mke2fs"), debugfs = find("debugfs");
   if (!mke2fs || !debugfs) throw new Error("mke2fs and debugfs are missing on this machine; install e2fsprogs");
   return { mke2fs, debugfs };
 }
 
-async function rootTree(apt: PackageArchive, work: string, progress: FetchOptions["progress"]): Promise<RootTree> {
-  const names = await apt.closure(PACKAGES, true);
-  const debs = await apt.download(names, `${work}/debs`);
+async function rootTree(archive: MirrorArchive, work: string, progress: FetchOptions["progress"]): Promise<RootTree> {
+  const names = await archive.closure(PACKAGES, true);
+  const debs = await archive.download(names, `${work}/debs`);
   const tree = await unpackRoot(debs, `${work}/tree`, progress);
   await Deno.remove(`${work}/debs`, { recursive: true });
   return tree;

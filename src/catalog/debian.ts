@@ -1,8 +1,7 @@
 // Makes the catalog's Debian guests: an unmodified arm64 cloud kernel of a release, and an
 // initramfs around its busybox.
 
-import { debianArchive } from "./apt.ts";
-import type { FetchProgress, PackageArchive } from "./mirror-archive.ts";
+import { type FetchProgress, MirrorArchive } from "./mirror-archive.ts";
 import { Deb } from "./deb.ts";
 import { cacheFolder, exists, withLock } from "../support/cache.ts";
 import { sha256 } from "../support/sha256.ts";
@@ -11,6 +10,8 @@ import { archiveFile, archiveFolder, busyboxArchive } from "./busybox-archive.ts
 import { type KernelModule, kernelModules, VIRTIO_MODULES } from "./kernel-modules.ts";
 import { unwrapImage } from "../images/kernel-image.ts";
 
+/** Debian's own mirror. */
+const DEBIAN_MIRROR = "https://deb.debian.org/debian";
 /** Debian's name of the guests' architecture. */
 export const ARCHITECTURE = "arm64";
 /** Depends on the newest kernel of its release for virtual machines. */
@@ -68,7 +69,7 @@ export function isCurrentRamdisk(ramdisk: Uint8Array): boolean {
 /** Releases and files to fetch, the mirror, and the report of progress. */
 export interface FetchOptions {
   release: DebianRelease;
-  /** Debian mirror; by default the one of the machine's apt. */
+  /** URL or folder of a Debian mirror; default: that of `EL2_MIRROR`, or Debian's own. */
   mirror?: string;
   /** A folder that becomes a mirror of what is fetched. */
   keep?: string;
@@ -84,9 +85,9 @@ export interface FetchOptions {
 export async function fetchDebian(options: FetchOptions): Promise<Manifest> {
   const { release } = options;
   const name = `debian-${release}`;
-  return await withDebianArchive(options, async (apt, work) => {
-    const kernel = await fetchKernel(apt, CLOUD_KERNEL, VIRTIO_MODULES, work);
-    const busybox = await fetchBusybox(apt, work);
+  return await withDebianArchive(options, async (archive, work) => {
+    const kernel = await fetchKernel(archive, CLOUD_KERNEL, VIRTIO_MODULES, work);
+    const busybox = await fetchBusybox(archive, work);
 
     const files = new Map([
       ["Image", kernel.image],
@@ -112,17 +113,20 @@ export async function fetchDebian(options: FetchOptions): Promise<Manifest> {
  */
 export async function withDebianArchive<T>(
   { release, mirror, keep, progress }: FetchOptions,
-  work: (apt: PackageArchive, folder: string) => Promise<T>,
+  work: (archive: MirrorArchive, folder: string) => Promise<T>,
 ): Promise<T> {
-  const state = `${cacheFolder()}/apt/${release}-${ARCHITECTURE}`;
+  const state = `${cacheFolder()}/packages/${release}-${ARCHITECTURE}`;
   await Deno.mkdir(state, { recursive: true });
   return await withLock(`${state}/fetch.lock`, async () => {
-    const apt = await debianArchive({ mirror, keep, suite: release, architecture: ARCHITECTURE, folder: state, progress });
-    await apt.update();
+    const archive = new MirrorArchive({
+      mirror: mirror ?? (Deno.env.get("EL2_MIRROR") || DEBIAN_MIRROR),
+      ...{ suite: release, architecture: ARCHITECTURE, progress, keep, unfinished: `${state}/unfinished` },
+    });
+    await archive.update();
     const folder = `${state}/work`;
     if (await exists(folder)) await Deno.remove(folder, { recursive: true });
     await Deno.mkdir(folder);
-    const result = await work(apt, folder);
+    const result = await work(archive, folder);
     await Deno.remove(folder, { recursive: true });
     return result;
   });
@@ -146,8 +150,8 @@ export interface Kernel {
  * The kernel that a metapackage depends on. In newer releases vmlinuz and modules are in packages
  * that the image's depends on.
  */
-export async function fetchKernel(apt: PackageArchive, metapackage: string, wanted: readonly string[], work: string): Promise<Kernel> {
-  const depends = (await apt.show(metapackage)).get("Depends");
+export async function fetchKernel(archive: MirrorArchive, metapackage: string, wanted: readonly string[], work: string): Promise<Kernel> {
+  const depends = (await archive.show(metapackage)).get("Depends");
   const image = dependencies(depends).find((name) => name.startsWith("linux-image-"));
   if (!image) throw new Error(`${metapackage} depends on no kernel: ${depends}`);
 
@@ -164,7 +168,7 @@ export async function fetchKernel(apt: PackageArchive, metapackage: string, want
     }
     const name = names.shift();
     if (!name) throw new Error(`no ${found ? "modules" : "vmlinuz"} in ${image} or the kernel packages that it depends on`);
-    const [deb] = await apt.download([name], work);
+    const [deb] = await archive.download([name], work);
     packages.push(await describe(deb));
     await new Deb(deb).unpack(root);
     if (name === image) {
@@ -197,8 +201,8 @@ async function vmlinuz(root: string): Promise<string | undefined> {
 }
 
 /** The program of busybox-static. */
-export async function fetchBusybox(apt: PackageArchive, work: string): Promise<{ binary: Uint8Array; package: CatalogPackage }> {
-  const [deb] = await apt.download(["busybox-static"], work);
+export async function fetchBusybox(archive: MirrorArchive, work: string): Promise<{ binary: Uint8Array; package: CatalogPackage }> {
+  const [deb] = await archive.download(["busybox-static"], work);
   const root = `${work}/busybox`;
   await Deno.mkdir(root);
   await new Deb(deb).unpack(root);

@@ -1,4 +1,4 @@
-// Debian packages straight from a mirror or a folder, for machines without apt. A signature of the
+// Debian packages straight from a mirror or a folder. A signature of the
 // archive vouches for the release file, whose hashes lead to the lists and to each package.
 
 import { resolve } from "node:path";
@@ -7,23 +7,6 @@ import { GiB, MiB } from "../support/sizes.ts";
 import { decompressed, type PackageFields, parseFields } from "./deb.ts";
 import { DEBIAN_KEYS, readRelease } from "./release-file.ts";
 import { fetchSmall, transfer, type WantedFile } from "./transfer.ts";
-
-/** A source of packages. */
-export interface PackageArchive {
-  /** Fetches the package lists. */
-  update(): Promise<void>;
-  /**
-   * The newest version of a package.
-   * @throws Error for an unknown package
-   */
-  show(name: string): Promise<PackageFields>;
-  /**
-   * Downloads packages into `folder` and returns their paths; their checksums have been verified.
-   */
-  download(names: readonly string[], folder: string): Promise<string[]>;
-  /** `names`, with `required` also the packages of that priority, and all that they depend on. */
-  closure(names: readonly string[], required?: boolean): Promise<string[]>;
-}
 
 /** Reports 0..100, the name of the download, and its received part. */
 export type FetchProgress = (percent: number, what: string, detail?: string) => void;
@@ -50,7 +33,7 @@ const COMPONENT = "main";
 const MOST_OF_RELEASE = 4 * MiB, MOST_OF_FILE = 2 * GiB;
 
 /** The archive of one suite. */
-export class MirrorArchive implements PackageArchive {
+export class MirrorArchive {
   readonly #options: MirrorOptions;
   /** With a slash at its end. */
   readonly #url: string;
@@ -64,6 +47,7 @@ export class MirrorArchive implements PackageArchive {
     this.#url = `${url.replace(/\/$/, "")}/`;
   }
 
+  /** Fetches the package lists. */
   async update(): Promise<void> {
     const { suite, architecture, progress, keys = DEBIAN_KEYS, keep } = this.#options;
     const what = "package lists";
@@ -89,11 +73,18 @@ export class MirrorArchive implements PackageArchive {
     progress?.(100, what);
   }
 
+  /**
+   * The newest version of a package.
+   * @throws Error for an unknown package
+   */
   show(name: string): Promise<PackageFields> {
     const found = this.#packages.get(name);
     return found ? Promise.resolve(found) : Promise.reject(new Error(`${this.#options.suite} has no package ${name}`));
   }
 
+  /**
+   * Downloads packages into `folder` and returns their paths; their checksums have been verified.
+   */
   async download(names: readonly string[], folder: string): Promise<string[]> {
     await Deno.mkdir(folder, { recursive: true });
     const wanted = await Promise.all(names.map((name) => this.show(name)));
@@ -110,6 +101,7 @@ export class MirrorArchive implements PackageArchive {
     return paths;
   }
 
+  /** `names`, with `required` also the packages of that priority, and all that they depend on. */
   async closure(names: readonly string[], required = false): Promise<string[]> {
     const chosen = new Set(names);
     if (required) { for (const [name, fields] of this.#packages) if (fields.get("Priority") === "required") chosen.add(name); }
@@ -191,7 +183,7 @@ interface Whole {
 }
 
 /** Whether a mirror is a folder of this computer: neither a URL nor a word. */
-export function isFolder(mirror: string): boolean {
+function isFolder(mirror: string): boolean {
   return !/^[a-z][a-z+.-]*:/i.test(mirror);
 }
 

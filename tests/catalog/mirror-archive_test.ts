@@ -1,4 +1,4 @@
-// Packages from a mirror without apt, against a repository on loopback.
+// Packages from a mirror, against a repository on loopback.
 
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { gdbCommand, nativeProgram } from "../../scripts/native-tools.ts";
-import { MULTIARCH } from "../../src/catalog/unpacked-programs.ts";
+import { MULTIARCH } from "../../scripts/unpacked-programs.ts";
 import { DapClient } from "../debug/dap/client.ts";
 import { debugDebian } from "../debug/dap/debian.ts";
 import { ConsoleProgram } from "../support/console.ts";

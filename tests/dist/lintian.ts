@@ -1,6 +1,6 @@
 // lintian, from the distribution's packages in .state/lintian, with the perl that it needs.
 
-import { MULTIARCH, UnpackedPrograms } from "../../src/catalog/unpacked-programs.ts";
+import { MULTIARCH, UnpackedPrograms } from "../../scripts/unpacked-programs.ts";
 import { exists } from "../../src/support/cache.ts";
 import { type Outcome, runIn } from "./programs.ts";
 

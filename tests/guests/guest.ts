@@ -7,7 +7,7 @@ import { archiveFile, archiveFolder } from "../../src/catalog/busybox-archive.ts
 import { Deb } from "../../src/catalog/deb.ts";
 import { fetchBusybox, fetchKernel, initramfs, ORDINARY_KERNEL, withDebianArchive } from "../../src/catalog/debian.ts";
 import type { DebianRelease } from "../../src/catalog/catalog.ts";
-import type { PackageArchive } from "../../src/catalog/mirror-archive.ts";
+import type { MirrorArchive } from "../../src/catalog/mirror-archive.ts";
 import { planText } from "../../src/configuration/plan-run.ts";
 import { type CpioEntry, withEntries } from "../../src/formats/cpio.ts";
 import type { GuestSystem } from "../../src/assembly/guest-system.ts";
@@ -177,7 +177,7 @@ export async function ordinaryGuest(release: DebianRelease = "bookworm", package
 /** Files of packages that programs need when they run. */
 const NEEDED = /^(usr\/)?(s?bin|lib\/aarch64-linux-gnu|share\/misc)\/[^/]+$|^(usr\/)?lib\/ld-linux-/;
 
-async function programs(apt: PackageArchive, packages: readonly string[], work: string): Promise<CpioEntry[]> {
+async function programs(apt: MirrorArchive, packages: readonly string[], work: string): Promise<CpioEntry[]> {
   const root = `${work}/programs`, names = await apt.closure(packages);
   const entries = new Map<string, CpioEntry>();
   const folder = (path: string) => entries.set(path, archiveFolder(path));

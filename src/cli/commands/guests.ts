@@ -21,8 +21,11 @@ export function registerGuests(program: Command): void {
     .argument("<guest>", "guest to fetch: debian")
     .addOption(new Option("--release <name>", "Debian release").choices(DEBIAN_RELEASES).default(DEFAULT_DEBIAN_RELEASE))
     .option("--disk", "fetch the guest with a disk: Debian's ordinary kernel and a root file system, configured in a first boot")
-    .option("--mirror <url>", "Debian mirror: a URL, or a folder that --keep has filled (default: apt's mirror, or deb.debian.org)")
-    .option("--keep <folder>", "also keep the downloads there, for --mirror on a computer without a network; fetches without apt")
+    .option(
+      "--mirror <url>",
+      "Debian mirror: a URL, or a folder that --keep has filled (default: EL2_MIRROR, or https://deb.debian.org/debian)",
+    )
+    .option("--keep <folder>", "also keep the downloads there, for --mirror on a computer without a network")
     .option("--json", "print the manifest as JSON")
     .addHelpText(
       "after",

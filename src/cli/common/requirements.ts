@@ -12,12 +12,9 @@ export interface Requirement {
 
 type Environment = (name: string) => string | undefined;
 
-/**
- * Programs that a command starts, with the package that has them, and the command. With apt, el2
- * fetches those that are marked by itself.
- */
+/** Programs that a command starts, with the package that has them, and the command. */
 const PROGRAMS = [
-  { names: ["mke2fs", "debugfs"], byApt: true, from: "e2fsprogs", command: "el2 guests fetch debian --disk" },
+  { names: ["mke2fs", "debugfs"], from: "e2fsprogs", command: "el2 guests fetch debian --disk" },
   { names: ["gdb-multiarch", "gdb"], any: true, from: "gdb-multiarch", command: "el2 gdb and --gdb" },
   { names: ["tshark", "wireshark"], any: true, from: "wireshark", command: "captures of el2 trace export" },
   { names: ["qemu-system-aarch64"], from: "qemu-system-arm", command: "el2 bench --against qemu" },
@@ -41,9 +38,7 @@ export function localeOf(environment: Environment): Requirement {
 
 /** Programs that are missing. @param has whether a program is installed */
 export function programsOf(has: (name: string) => boolean): Requirement {
-  const missing = PROGRAMS.filter(({ names, ...rest }) =>
-    "any" in rest ? !names.some(has) : !names.every(has) && !("byApt" in rest && has("apt-get"))
-  );
+  const missing = PROGRAMS.filter(({ names, ...rest }) => "any" in rest ? !names.some(has) : !names.every(has));
   if (missing.length === 0) return { says: PROGRAMS.flatMap(({ names }) => names.filter(has)).join(", "), remedy: "" };
   const says = `not installed: ${missing.map(({ names }) => names.filter((name) => !has(name))[0]).join(", ")}`;
   const remedy = missing.map(({ from, command }) => `for ${command}: install ${from}`).join("\n");

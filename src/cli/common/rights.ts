@@ -17,8 +17,8 @@ const NEVER = ["ffi", "sys", "import"] as const;
 export const ALL_RIGHTS = ["read", "write", "env", "net", "run", ...NEVER] as const;
 
 /**
- * Commands that start programs: an editor, sessions, apt, QEMU. A word that is not a command may be
- * an option of the demo, which has a screen.
+ * Commands that start programs: an editor, sessions, mke2fs, QEMU. A word that is not a command
+ * may be an option of the demo, which has a screen.
  */
 const STARTING = new Set(["boot", "run", "up", "attach", "record", "replay", "snapshot", "guests", "mcp", "bench", "tour"]);
 
@@ -44,7 +44,11 @@ export const PROCESS_RIGHTS: readonly ProcessRights[] = [
     why: "net until its socket listens; longer with a network card or vsock",
   },
   { id: "command", rights: ["read", "write", "env", "net"], why: "net: the session's socket" },
-  { id: "starter", rights: ["read", "write", "env", "net", "run"], why: `run, for ${[...STARTING].join(", ")}: sessions, apt, QEMU` },
+  {
+    id: "starter",
+    rights: ["read", "write", "env", "net", "run"],
+    why: `run, for ${[...STARTING].join(", ")}: sessions, dpkg, mke2fs, QEMU`,
+  },
 ];
 
 /** Gives up rights for the rest of the process. */

@@ -13,14 +13,14 @@ Deno.test("guests fetch of what cannot be fetched is a usage error", async () =>
   assert.match(stderr, /^el2: guests fetch: "windows" is not a guest that can be fetched; there is debian\n$/);
 });
 
-Deno.test("guests fetch from a mirror that does not answer fails with apt's own words and leaves the catalog as it was", async () => {
+Deno.test("guests fetch from a mirror that does not answer fails with the reason and leaves the catalog as it was", async () => {
   const cache = await Deno.makeTempDir({ prefix: "el2-guests-" });
   const before = Deno.env.get("EL2_CACHE");
   Deno.env.set("EL2_CACHE", cache);
   try {
     const { code, stdout, stderr } = await el2("guests", "fetch", "debian", "--mirror", "http://127.0.0.1:9/debian");
     assert.deepEqual([code, stdout], [1, ""]);
-    assert.match(stderr, /el2: guests fetch: apt-get failed: .*Could not connect/);
+    assert.match(stderr, /el2: guests fetch: .*127\.0\.0\.1:9/);
     assert.doesNotMatch(stderr, /\bat .*\.ts:\d+/, "no stack trace");
     const listed = await el2("guests", "ls");
     assert.deepEqual([listed.code, listed.stdout], [0, ""]);
@@ -31,7 +31,7 @@ Deno.test("guests fetch from a mirror that does not answer fails with apt's own 
   }
 });
 
-Deno.test("guests fetch without apt takes nothing that Debian has not signed", async () => {
+Deno.test("guests fetch takes nothing that Debian has not signed", async () => {
   const empty = await Deno.makeTempDir({ prefix: "el2-guests-" });
   const run = async (...args: string[]) => {
     const [program, ...rest] = el2Command("guests", "fetch", "debian", ...args);

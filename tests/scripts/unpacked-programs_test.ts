@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { MULTIARCH, UnpackedPrograms } from "../../src/catalog/unpacked-programs.ts";
+import { MULTIARCH, UnpackedPrograms } from "../../scripts/unpacked-programs.ts";
 
 Deno.test("an unpacked program starts with its libraries, also after its folder was moved", async () => {
   const place = await Deno.makeTempDir({ prefix: "el2-test " });

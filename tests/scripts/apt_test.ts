@@ -1,9 +1,8 @@
 // The private apt state against a repository in a folder: no network.
 
 import assert from "node:assert/strict";
-import { Apt, debianArchive } from "../../src/catalog/apt.ts";
+import { Apt } from "../../scripts/apt.ts";
 import { Deb } from "../../src/catalog/deb.ts";
-import { MirrorArchive } from "../../src/catalog/mirror-archive.ts";
 import { buildRepository, type TestPackage } from "../support/debian-repository.ts";
 
 const PACKAGES: readonly TestPackage[] = [
@@ -54,22 +53,3 @@ Deno.test("a package that no source has is refused by apt's own words", () =>
     await assert.rejects(apt.show("el2-no-such-package"), /No packages found/);
     await assert.rejects(apt.download(["el2-no-such-package"], `${folder}/work`), /el2-no-such-package/);
   }));
-
-Deno.test("where apt knows no Debian mirror, as on Ubuntu, packages come from Debian without it", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "el2-apt-" });
-  const before = ["APT_CONFIG", "EL2_MIRROR"].map((name) => [name, Deno.env.get(name)] as const);
-  try {
-    const archive = async (sources: string) => {
-      await Deno.writeTextFile(`${folder}/sources.list`, sources);
-      return await debianArchive({ suite: "bookworm", architecture: "arm64", folder: `${folder}/state` });
-    };
-    await Deno.writeTextFile(`${folder}/apt.conf`, `Dir::Etc::sourcelist "${folder}/sources.list";\nDir::Etc::sourceparts "/dev/null";\n`);
-    Deno.env.set("APT_CONFIG", `${folder}/apt.conf`);
-    Deno.env.delete("EL2_MIRROR");
-    assert.ok(await archive("deb http://ports.ubuntu.com/ubuntu-ports noble main\n") instanceof MirrorArchive);
-    assert.ok(await archive("deb http://deb.debian.org/debian bookworm main\n") instanceof Apt);
-  } finally {
-    for (const [name, value] of before) value === undefined ? Deno.env.delete(name) : Deno.env.set(name, value);
-    await Deno.remove(folder, { recursive: true });
-  }
-});

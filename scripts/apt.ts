@@ -1,12 +1,10 @@
-// Debian packages by apt in a private state folder: no root, and the machine's own apt and dpkg
-// state stays untouched. The mirror is the one that the machine's apt already uses, unless the
-// caller names another; apt checks the signatures. Where apt knows no Debian, el2 fetches itself.
+// Packages for tests and benches, by apt in a private state folder: no root, and the machine's own
+// apt and dpkg state stays untouched. The mirror is the one that the machine's apt already uses,
+// unless the caller names another; apt checks the signatures.
 
-import { exists, withLock } from "../support/cache.ts";
-import { isInstalled } from "../support/installed-programs.ts";
-import { type PackageFields, parseFields } from "./deb.ts";
-import { isFolder, MirrorArchive, type MirrorOptions, type PackageArchive } from "./mirror-archive.ts";
-import { runTool } from "./tool.ts";
+import { exists, withLock } from "../src/support/cache.ts";
+import { type PackageFields, parseFields } from "../src/catalog/deb.ts";
+import { runTool } from "../src/catalog/tool.ts";
 
 /** The target of an `Apt` state folder. */
 export interface AptOptions {
@@ -25,7 +23,7 @@ export interface AptOptions {
 }
 
 /** A source of packages in the machine's own apt configuration. */
-export interface MachineSource {
+interface MachineSource {
   uri: string;
   suite: string;
   component: string;
@@ -48,27 +46,6 @@ export async function machineSources(): Promise<MachineSource[]> {
   }).filter(({ uri }) => DISTRIBUTION_PATH.test(uri));
 }
 
-/** Debian's own mirror, for who names none. */
-const DEBIAN_MIRROR = "https://deb.debian.org/debian";
-
-/**
- * Debian's archive of a release: by apt where the machine has it with a Debian mirror and Debian's
- * keys, else straight from the mirror that is named, or Debian's. A folder, and what is to be kept,
- * are never apt's.
- * @param folder state of apt, and unfinished downloads
- */
-export async function debianArchive(
-  options: Omit<MirrorOptions, "mirror"> & { mirror?: string; folder: string },
-): Promise<PackageArchive> {
-  const { suite, architecture, folder, progress, keep } = options;
-  const mirror = options.mirror ?? (Deno.env.get("EL2_MIRROR") || undefined);
-  if (keep === undefined && !(mirror !== undefined && isFolder(mirror)) && isInstalled("apt-get")) {
-    const source = await debianSource(suite, mirror);
-    if (source !== undefined) return await Apt.open({ folder, sources: [source], architecture, progress });
-  }
-  return new MirrorArchive({ mirror: mirror ?? DEBIAN_MIRROR, suite, architecture, progress, keep, unfinished: `${folder}/unfinished` });
-}
-
 /**
  * A Debian `sources.list` line without its `deb`: checked against the archive's keyring. Undefined
  * if the machine has no keyring, or neither the caller nor its apt names a Debian mirror, as on
@@ -88,7 +65,7 @@ export async function debianSource(suite: string, mirror?: string): Promise<stri
 const REQUIRED = "?priority(required)";
 
 /** One private apt state. */
-export class Apt implements PackageArchive {
+export class Apt {
   readonly #options: AptOptions;
   readonly #flags: string[];
 
