@@ -10,12 +10,12 @@ import { setBootRegister, setLayout, setPagedRanges } from "../memory/demand-pag
 import { parcelSize } from "../memory/memparcels.ts";
 import { asRefusal, demand } from "../calls/refusals.ts";
 import { createFirstObjects, createObjects } from "../vm/secondary-vm.ts";
-import type { Vm } from "../state/state.ts";
+import type { Vm, VmRecord } from "../state/state.ts";
 import { enterState } from "../rpc/status.ts";
 import { handle, type Handler, onlyHlos, owned } from "./handler.ts";
 
 /** Runs a step that leaves the VM in `next`, or in INIT_FAILED, with the error rethrown. */
-function step(context: Context, vm: Vm, next: () => VmState): void {
+function step(context: Context, vm: VmRecord, next: () => VmState): void {
   let state: VmState;
   try {
     state = next();
@@ -74,7 +74,7 @@ const init = handle(VM_INIT, (context, caller, { vmid }) => {
  * Checks that the platform takes VMs of this type: a phone that does not refuses here, not in
  * VM_CONFIG_IMAGE (docs/spec/vm-manager.md §15).
  */
-function requireAccepted({ auth: accepted }: Context, { authType, vmid }: Vm): void {
+function requireAccepted({ auth: accepted }: Context, { authType, vmid }: VmRecord): void {
   const auth = AUTH_NAMES[authType];
   const values = { auth, accepted: accepted.join(" ") };
   const wayOut = `make it a VM of type ${accepted.join(" or ")}, or add "${auth}" to [rm] auth of the configuration`;

@@ -67,7 +67,7 @@ const stop = handle(VM_STOP, (context, caller, { vmid, flags, reason }, request)
   const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.VMID_INVALID);
   const runs = vm.state === VmState.Running || vm.state === VmState.Paused;
   demand(runs, RmError.VM_STATE, "the VM is not in the state RUNNING", { vmid, state: vm.state });
-  demand(!vm.config!.noShutdown, RmError.VM_STATE, "the VM's configuration forbids shutting it down", { vmid });
+  demand(vm.config?.noShutdown !== true, RmError.VM_STATE, "the VM's configuration forbids shutting it down", { vmid });
   if (flags & StopFlags.Force) {
     const exited = { type: ExitType.VmStopForced, reason: exitReason(0, ExitCode.Normal) };
     beginExit(context, { vmid: vm.vmid, exited, request: origin(caller, request) });

@@ -49,7 +49,7 @@ import {
 } from "../memory/memparcels.ts";
 import { asRefusal, demand, Refusal, refuseAs } from "../calls/refusals.ts";
 import { acceptForVdevice } from "../memory/start-parcels.ts";
-import { type Borrower, isKnownVmid, type Parcel, type Vm } from "../state/state.ts";
+import { type Borrower, isKnownVmid, type Parcel, type PreparedVm, type Vm } from "../state/state.ts";
 import { handle, type Handler } from "./handler.ts";
 
 /** Sets of rights that an ACL may grant. */
@@ -301,7 +301,7 @@ function tellBorrower(context: Context, parcel: Parcel, vmid: number, flags: num
  * A VM that cannot be asked, as it does not run yet, gets what one of its vdevices waits for; the
  * owner hears whether it did.
  */
-function acceptForReady(context: Context, vm: Vm, parcel: Parcel): void {
+function acceptForReady(context: Context, vm: PreparedVm, parcel: Parcel): void {
   let accepted = borrowerOf(parcel, vm.vmid)?.accepted ?? false;
   try {
     accepted ||= acceptForVdevice(context, vm, parcel);

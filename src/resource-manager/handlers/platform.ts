@@ -15,7 +15,7 @@ import {
 import type { Values } from "../../abi/rpc/layout.ts";
 import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import { VmState } from "../../abi/rpc/messages/vm.ts";
-import { type AddressRange, allocateRange, freeRange, takeRange } from "../state/addresses.ts";
+import { type Addresses, type AddressRange, allocateRange, freeRange, takeRange } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
 import { setFirmware, setFirmwareMemory } from "../vm/firmware.ts";
 import { demand, Refusal } from "../calls/refusals.ts";
@@ -60,10 +60,15 @@ const BASE_MEMORY_COMPATIBLE = 0x40;
 const NORMAL = 0x4;
 const ECC_OR_TAGGED = 0x3;
 
+function addressesOf({ addresses, vmid }: Vm): Addresses {
+  demand(addresses !== undefined, RmError.DENIED, "the caller has no address space", { vmid });
+  return addresses;
+}
+
 /** Type and constraints are judged before the list is. */
 function possible(_context: Context, caller: Vm, { payload }: RpcMessage): void {
   const { vmid } = caller;
-  demand(caller.addresses !== undefined, RmError.DENIED, "the caller has no address space", { vmid });
+  addressesOf(caller);
   if (payload.length < CONSTRAINTS_SIZE) return;
   const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
   const type = view.getUint8(0);
@@ -76,7 +81,7 @@ function possible(_context: Context, caller: Vm, { payload }: RpcMessage): void 
 const reserve = handle(IPA_RESERVE, (_context, caller, { type, fixed, requested }) => {
   const more = fixed.length + requested.length;
   if (more > 0) requireMovable(caller);
-  const { length } = caller.addresses!.reserved;
+  const { length } = addressesOf(caller).reserved;
   demand(length + more <= RESERVED_MAX, RmError.DENIED, `a VM reserves at most ${RESERVED_MAX} ranges`, {
     vmid: caller.vmid,
     reserved: length,
@@ -96,7 +101,7 @@ function isAligned(...values: bigint[]): boolean {
 
 /** Reserves all ranges or none. */
 function reserveAll(caller: Vm, ranges: readonly AddressRange[]): void {
-  const space = caller.addresses!;
+  const space = addressesOf(caller);
   const taken: AddressRange[] = [];
   for (const range of ranges) {
     const overlaps = space.reserved.some(({ base, size }) => range.base < base + size && base < range.base + range.size);
@@ -120,7 +125,7 @@ function reserveFixed(caller: Vm, ranges: Request["fixed"]): void {
 }
 
 function reserveRequested(caller: Vm, requests: Request["requested"]): { address: bigint }[] {
-  const space = caller.addresses!;
+  const space = addressesOf(caller);
   const found: AddressRange[] = [];
   for (const { region_base, region_size, size, alignment } of requests) {
     const anywhere = region_base === ANYWHERE;

@@ -7,7 +7,7 @@ import type { Values } from "../../abi/rpc/layout.ts";
 import { Vmid } from "../../abi/rpc/messages/vm.ts";
 import { pagingCaps } from "../memory/demand-paging.ts";
 import { demand } from "../calls/refusals.ts";
-import type { SharedObject, Vdevice, VdeviceEnd, Vm } from "../state/state.ts";
+import type { SharedObject, Vdevice, VdeviceEnd, Vm, VmObjects } from "../state/state.ts";
 import type { VdeviceType } from "../config/vdevice-config.ts";
 import { existing, handle, type Handler } from "./handler.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -20,7 +20,7 @@ type Resource = Values<typeof resourceEntry>;
 const getHypResources = handle(VM_GET_HYP_RESOURCES, (context, caller, { vmid }) => {
   const vm = existing(context, vmid, RmError.ARGUMENT_INVALID);
   demand(vm.objects !== undefined, RmError.NORESOURCE, "the VM has not been configured", { vmid });
-  return { resources: [...vcpuResources(caller, vm), ...deviceResources(caller, vm), ...pagingCaps(caller, vm).map(resource)] };
+  return { resources: [...vcpuResources(caller, vm, vm.objects), ...deviceResources(caller, vm), ...pagingCaps(caller, vm).map(resource)] };
 });
 
 function resource(fields: Partial<Resource> & Pick<Resource, "type" | "cap">): Resource {
@@ -31,10 +31,10 @@ function resource(fields: Partial<Resource> & Pick<Resource, "type" | "cap">): R
  * vCPUs belong to the owner; the primary may also move the Resource Manager's, which the hypervisor
  * schedules.
  */
-function vcpuResources(caller: Vm, vm: Vm): Resource[] {
+function vcpuResources(caller: Vm, vm: Vm, { vcpus }: VmObjects): Resource[] {
   const ofRm = vm.vmid === Vmid.ResourceManager && caller.vmid === Vmid.Hlos;
   if (vm.owner !== caller.vmid && !ofRm) return [];
-  return vm.objects!.vcpus.flatMap(({ ownerCap, affinityIndex, wakeupVirq }) => {
+  return vcpus.flatMap(({ ownerCap, affinityIndex, wakeupVirq }) => {
     if (ownerCap === undefined) return [];
     const virq = ofRm ? 0 : wakeupVirq ?? VIRQ_INVALID;
     return [resource({ type: ResourceType.Vcpu, cap: ownerCap, label: affinityIndex, virq })];

@@ -17,9 +17,9 @@ import type { AddressRange as Range } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
 import { PARTIAL, READ_WRITE } from "../state/mapping.ts";
 import { EXTENT_SIZE } from "../state/memory-layout.ts";
-import { borrowerOf, dissolveParcel, parcelOf } from "./memparcels.ts";
+import { dissolveParcel, knownBorrower, parcelOf } from "./memparcels.ts";
 import { demand } from "../calls/refusals.ts";
-import type { OwnerCap, Vm } from "../state/state.ts";
+import type { BuiltVm, ConfiguredVm, OwnerCap, PreparedVm, Vm, VmRecord } from "../state/state.ts";
 import { FIRST_RAM_ADDRESS, type VmConfig } from "../config/vm-config.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -33,7 +33,7 @@ export function setBootRegister(context: Context, vm: Vm, set: number, index: nu
   const { vmid, state } = vm;
   demand(state === VmState.Ready, RmError.VM_STATE, "the VM is not in the state READY", { vmid, state });
   demand(vm.authType !== AuthType.Android, RmError.DENIED, "a protected VM's registers are its firmware's to know", { vmid });
-  for (const vcpu of vm.objects!.vcpus) {
+  for (const vcpu of vm.objects.vcpus) {
     if (vcpu.boots) context.calls.vcpu_register_write({ vcpu: vcpu.cap, register_set: set, index, value });
   }
   vm.bootContext = {
@@ -43,7 +43,7 @@ export function setBootRegister(context: Context, vm: Vm, set: number, index: nu
 }
 
 /** Flags for vcpu_poweron to preserve the values that were set. */
-export function poweronFlags({ bootContext: { entry, context } }: Vm): bigint {
+export function poweronFlags({ bootContext: { entry, context } }: VmRecord): bigint {
   return (entry ? PoweronFlags.PreserveEntry : 0n) | (context ? PoweronFlags.PreserveContext : 0n);
 }
 
@@ -95,7 +95,7 @@ export function setLayout(vm: Vm, limit: number, id: number, base: bigint, size:
 }
 
 /** The configuration with the addresses of VM_SET_ADDRESS_LAYOUT instead of the devicetree's. */
-export function placedConfig({ layout: { image, firmware } }: Vm, config: VmConfig): VmConfig {
+export function placedConfig({ layout: { image, firmware } }: VmRecord, config: VmConfig): VmConfig {
   return {
     ...config,
     ...image && { baseAddress: image.base, sizeMax: image.size },
@@ -107,7 +107,7 @@ export function placedConfig({ layout: { image, firmware } }: Vm, config: VmConf
  * Addresses that the owner has chosen: those that it fills, and the place of the image. Nothing of
  * the Resource Manager's goes there.
  */
-export function ownerRanges({ paging, layout: { image } }: Vm): readonly Range[] {
+export function ownerRanges({ paging, layout: { image } }: VmRecord): readonly Range[] {
   if (paging === undefined) return [];
   return image === undefined ? paging.ranges : [...paging.ranges, image];
 }
@@ -116,18 +116,16 @@ export function ownerRanges({ paging, layout: { image } }: Vm): readonly Range[]
  * VM_INIT: accesses to missing pages come to the owner, which gets what it needs to put them there.
  * @throws Refusal, HypercallFailure
  */
-export function preparePaging(context: Context, vm: Vm, owner: Vm): void {
-  const { paging } = vm;
+export function preparePaging(context: Context, { paging, objects: { memory } }: ConfiguredVm, owner: BuiltVm, addrspace: CapId): void {
   if (paging === undefined) return;
   const { calls, resources } = context;
-  const { addrspace, memory } = vm.objects!;
   for (const range of paging.ranges) {
-    calls.addrspace_configure_vmmio({ addrspace: addrspace!, vbase: range.base, size: range.size, op: VmmioOperation.AddPrivate });
+    calls.addrspace_configure_vmmio({ addrspace, vbase: range.base, size: range.size, op: VmmioOperation.AddPrivate });
   }
   const shared = paging.sharedExtent = context.sparseExtent("memory");
   const { hlos_vm_base: base, hlos_vm_size: size } = resources;
   calls.addrspace_map({
-    addrspace: owner.objects!.addrspace!,
+    addrspace: owner.objects.addrspace,
     memextent: shared,
     vbase: asIpa(base),
     map_attrs: READ_WRITE,
@@ -136,11 +134,11 @@ export function preparePaging(context: Context, vm: Vm, owner: Vm): void {
     size,
   });
   const give = (type: number, label: number, cap: CapId, rights: number) => {
-    paging.caps.push({ type, label, cap: calls.copyCap(cap, owner.objects!.cspace, rights) });
+    paging.caps.push({ type, label, cap: calls.copyCap(cap, owner.objects.cspace, rights) });
   };
-  const own = owner.objects!.memory;
+  const own = owner.objects.memory;
   const mapped = MemextentRight.Map | MemextentRight.Donate;
-  give(ResourceType.AddressSpace, 0, addrspace!, AddrspaceRight.Map);
+  give(ResourceType.AddressSpace, 0, addrspace, AddrspaceRight.Map);
   give(ResourceType.MemoryExtent, ExtentLabel.GuestPrivate, memory, mapped);
   give(ResourceType.MemoryExtent, ExtentLabel.HostShared, own, MemextentRight.Donate);
   give(ResourceType.MemoryExtent, ExtentLabel.HostPrivate, own, MemextentRight.Donate);
@@ -152,12 +150,12 @@ export function preparePaging(context: Context, vm: Vm, owner: Vm): void {
  * private extent.
  * @throws Refusal, HypercallFailure
  */
-export function dissolvePagedParcels(context: Context, vm: Vm): void {
+export function dissolvePagedParcels(context: Context, vm: PreparedVm): void {
   const ranges = vm.paging?.ranges ?? [];
   const inside = (base: number, size: number) => ranges.some((range) => base >= range.base && base + size <= range.base + range.size);
   for (const handle of [...vm.accepted]) {
     const parcel = parcelOf(context, handle);
-    const borrower = borrowerOf(parcel, vm.vmid)!;
+    const borrower = knownBorrower(parcel, vm.vmid);
     const paged = parcel.transType === TransType.Lend && parcel.borrowers.length === 1 && borrower.mapped &&
       parcel.regions.every(({ size }, index) => inside(borrower.ipas[index], size));
     if (paged) dissolveParcel(context, vm, parcel);
@@ -167,12 +165,12 @@ export function dissolvePagedParcels(context: Context, vm: Vm): void {
 /** The private pages of a protected VM that has ended come back empty. */
 export function emptyPages(context: Context, vm: Vm): void {
   if (vm.paging === undefined || vm.authType !== AuthType.Android) return;
-  const { memory } = vm.objects!;
+  const { memory } = context.objectsOf(vm.vmid);
   context.undo.memextent_modify({ memextent: memory, flags: ZERO, offset: asPa(0), size: EXTENT_SIZE });
 }
 
 /** Removes the owner's capabilities and the shared extent. */
-export function dropPaging(context: Context, vm: Vm): void {
+export function dropPaging(context: Context, vm: VmRecord): void {
   const cspace = context.vm(vm.owner)?.objects?.cspace;
   for (const { cap } of vm.paging?.caps ?? []) if (cspace !== undefined) context.remove(cap, cspace);
   if (vm.paging?.sharedExtent !== undefined) context.remove(vm.paging.sharedExtent);

@@ -2,9 +2,12 @@
 // it, and cannot execute it (docs/spec/phones.md §A4). Its pages are the Resource Manager's own.
 
 import { Access, mapAttributes, MapFlags, MemoryType } from "../../abi/words.ts";
-import { allocateRange } from "../state/addresses.ts";
+import type { CapId } from "../../abi/numbers.ts";
+import { RmError } from "../../abi/rpc/errors.ts";
+import { demand } from "../calls/refusals.ts";
+import { type Addresses, allocateRange } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
-import type { Vm } from "../state/state.ts";
+import type { ConfiguredVm } from "../state/state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const DATA = mapAttributes(Access.RW, Access.RW, MemoryType.NormalWB);
@@ -14,11 +17,11 @@ const DATA = mapAttributes(Access.RW, Access.RW, MemoryType.NormalWB);
  * Each page is recorded at once, so that a reset finds it after a failure.
  * @throws Refusal, HypercallFailure
  */
-export function addLowMemory(context: Context, vm: Vm): void {
-  if (vm.paging === undefined) return;
-  const { addrspace, lowPages } = vm.objects!;
+export function addLowMemory(context: Context, { paging, objects: { lowPages } }: ConfiguredVm, space: Addresses, addrspace: CapId): void {
+  if (paging === undefined) return;
   for (let added = 0; added < (context.rules.lowMemory ?? 0); added += PAGE_SIZE) {
-    const ipa = allocateRange(vm.addresses!, PAGE_SIZE, PAGE_SIZE)!;
+    const ipa = allocateRange(space, PAGE_SIZE, PAGE_SIZE);
+    demand(ipa !== undefined, RmError.NORESOURCE, "no address is free for the pages below the RAM");
     const extent = context.allOrNothing((onFailure) => {
       const heapOffset = context.allocatePage();
       onFailure(() => context.freePage(heapOffset));
@@ -27,7 +30,7 @@ export function addLowMemory(context: Context, vm: Vm): void {
       return page;
     });
     context.calls.addrspace_map({
-      ...{ addrspace: addrspace!, memextent: extent, vbase: ipa, map_attrs: DATA },
+      ...{ addrspace, memextent: extent, vbase: ipa, map_attrs: DATA },
       ...{ map_flags: MapFlags.NoSync, offset: 0, size: 0 },
     });
   }

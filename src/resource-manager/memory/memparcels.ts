@@ -7,7 +7,7 @@ import { ErrorCode } from "../../abi/errors.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { AcceptFlags, MEM_ACCEPTED, MEM_RELEASED, MemAttribute, MemType, TransType } from "../../abi/rpc/messages/memory.ts";
 import { Access, DonateOptions, DonateType, mapAttributes, MemoryType, ModifyFlags, ModifyOperation } from "../../abi/words.ts";
-import { type AddressRange, allocateRange, freeRange, takeRange } from "../state/addresses.ts";
+import { type Addresses, type AddressRange, allocateRange, freeRange, takeRange } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
 import { notify } from "../rpc/link.ts";
 import { PARTIAL } from "../state/mapping.ts";
@@ -88,6 +88,16 @@ export function parcelOf(context: Context, handle: number): Parcel {
 /** The VM's entry in the parcel's ACL; the owner has none. */
 export function borrowerOf(parcel: Parcel, vmid: number): Borrower | undefined {
   return parcel.borrowers.find((borrower) => borrower.vmid === vmid);
+}
+
+/**
+ * The entry of a VM that is known to have one.
+ * @throws Error if it has none
+ */
+export function knownBorrower(parcel: Parcel, vmid: number): Borrower {
+  const borrower = borrowerOf(parcel, vmid);
+  if (borrower === undefined) throw new Error(`VM ${vmid} does not borrow parcel ${parcel.handle}`);
+  return borrower;
 }
 
 /**
@@ -327,10 +337,14 @@ function assignContiguous(vm: Vm, parcel: Parcel, borrower: Borrower, sgl: reado
   return given;
 }
 
+function addressesOf({ addresses, vmid }: Vm): Addresses {
+  demand(addresses !== undefined, RmError.NORESOURCE, "the VM has no addresses to give", { vmid });
+  return addresses;
+}
+
 /** Takes addresses of the VM for `size` bytes at physical address `pa`. */
 function placeOf(vm: Vm, parcel: Parcel, wanted: SglEntry | undefined, pa: Pa, size: number): Ipa {
-  const space = vm.addresses;
-  demand(space !== undefined, RmError.NORESOURCE, "the VM has no addresses to give", { vmid: vm.vmid });
+  const space = addressesOf(vm);
   const direct = vm.direct || parcel.memType === MemType.Io;
   if (wanted === undefined) {
     const alignment = size >= BLOCK_SIZE ? BLOCK_SIZE : PAGE_SIZE;
@@ -352,7 +366,7 @@ function placeOf(vm: Vm, parcel: Parcel, wanted: SglEntry | undefined, pa: Pa, s
 /** Takes addresses back, from region `first` on. */
 function unassign(vm: Vm, parcel: Parcel, borrower: Borrower, first: number): void {
   for (let index = first; index < borrower.ipas.length; index++) {
-    freeRange(vm.addresses!, { base: borrower.ipas[index], size: parcel.regions[index].size });
+    freeRange(addressesOf(vm), { base: borrower.ipas[index], size: parcel.regions[index].size });
   }
   borrower.ipas.length = first;
 }
@@ -505,7 +519,7 @@ export function reclaimParcel(context: Context, owner: Vm, parcel: Parcel): void
  */
 export function dissolveParcel(context: Context, vm: Vm, parcel: Parcel): void {
   const { calls } = context;
-  const { rights, attribute, ipas } = borrowerOf(parcel, vm.vmid)!;
+  const { rights, attribute, ipas } = knownBorrower(parcel, vm.vmid);
   const place = { addrspace: addressSpace(vm), memextent: ownedExtent(vm, parcel.memType), map_flags: PARTIAL };
   const map_attrs = mapping(rights, attribute);
   const { from, to } = sets(parcel);

@@ -6,13 +6,13 @@ import { AcceptFlags, MemAttribute, MemType, TransType } from "../../abi/rpc/mes
 import { AuthType } from "../../abi/rpc/messages/vm.ts";
 import { Access } from "../../abi/words.ts";
 import type { Context } from "../state/context.ts";
-import { acceptParcel, borrowerOf, parcelSize } from "./memparcels.ts";
+import { acceptParcel, borrowerOf, knownBorrower, parcelSize } from "./memparcels.ts";
 import { asRefusal, demand } from "../calls/refusals.ts";
-import { isSensitive, type Parcel, type Vm } from "../state/state.ts";
+import { isSensitive, type Parcel, type PreparedVm } from "../state/state.ts";
 import type { VdeviceConfig, VdeviceType } from "../config/vdevice-config.ts";
 
 /** The parcel with image and devicetree is at the configuration's base address, in one piece. */
-export function acceptImage(context: Context, vm: Vm, parcel: Parcel): void {
+export function acceptImage(context: Context, vm: PreparedVm, parcel: Parcel): void {
   const borrower = borrowerOf(parcel, vm.vmid);
   const normal = borrower?.attribute === MemAttribute.Normal && parcel.memType !== MemType.Io;
   // A shared image, and one with fewer rights, is what the debug quality of the real Resource
@@ -31,7 +31,7 @@ export function acceptImage(context: Context, vm: Vm, parcel: Parcel): void {
     },
   );
   const size = parcelSize(parcel);
-  const { baseAddress, sizeMax } = vm.config!;
+  const { baseAddress, sizeMax } = vm.config;
   demand(size <= sizeMax, RmError.MEM_INVALID, "the image parcel is larger than size-max", { size, sizeMax });
   acceptParcel(context, vm, parcel, {
     sgl: [{ address: BigInt(baseAddress), size: BigInt(size) }],
@@ -41,7 +41,7 @@ export function acceptImage(context: Context, vm: Vm, parcel: Parcel): void {
 }
 
 /** Memory of an authenticated VM is cleared before it is returned. */
-function sanitized(vm: Vm): number {
+function sanitized(vm: PreparedVm): number {
   return vm.authType === AuthType.None ? 0 : AcceptFlags.Sanitize;
 }
 
@@ -51,7 +51,7 @@ function sanitized(vm: Vm): number {
  * anywhere. Each kind is in the order in which the parcels were made.
  * @throws Refusal if a parcel does not fit at its fixed place
  */
-export function acceptOthers(context: Context, vm: Vm): void {
+export function acceptOthers(context: Context, vm: PreparedVm): void {
   const offered = (parcel: Parcel) => {
     const borrower = borrowerOf(parcel, vm.vmid);
     return borrower !== undefined && !borrower.accepted && !parcel.open;
@@ -61,7 +61,7 @@ export function acceptOthers(context: Context, vm: Vm): void {
   each((parcel) => isPrivate(vm, parcel) && acceptPrivate(context, vm, parcel));
   each((parcel) => acceptReserved(context, vm, parcel));
   each((parcel) => !isPrivate(vm, parcel) && acceptAnywhere(context, vm, parcel));
-  const { sizeMin } = vm.config!;
+  const { sizeMin } = vm.config;
   if (vm.memorySize < sizeMin) context.log(`VM ${vm.vmid}: ${vm.memorySize} bytes of memory are under size-min, ${sizeMin}`);
 }
 
@@ -69,8 +69,8 @@ export function acceptOthers(context: Context, vm: Vm): void {
  * Buffers of a VM with secrets are cleared if it can have written data that their owner could not
  * read.
  */
-function sanitizedBuffer(context: Context, vm: Vm, parcel: Parcel): number {
-  const { rights } = borrowerOf(parcel, vm.vmid)!;
+function sanitizedBuffer(context: Context, vm: PreparedVm, parcel: Parcel): number {
+  const { rights } = knownBorrower(parcel, vm.vmid);
   const owner = context.vm(parcel.owner);
   const ownerReads = parcel.acl.some((entry) => entry.vmid === parcel.owner && (entry.rights & Access.R) !== 0);
   const due = isSensitive(vm) && (rights & Access.W) !== 0 && (!ownerReads || (owner !== undefined && isSensitive(owner)));
@@ -78,8 +78,8 @@ function sanitizedBuffer(context: Context, vm: Vm, parcel: Parcel): number {
 }
 
 /** A parcel that a child of /reserved-memory names by its label goes where that child is. */
-function acceptReserved(context: Context, vm: Vm, parcel: Parcel): void {
-  const reserved = vm.config!.reservedMemory.find(({ label }) => label === parcel.label);
+function acceptReserved(context: Context, vm: PreparedVm, parcel: Parcel): void {
+  const reserved = vm.config.reservedMemory.find(({ label }) => label === parcel.label);
   if (reserved === undefined) return;
   const { ranges } = reserved;
   const contiguous = ranges.length === 1 && ranges[0].size === parcelSize(parcel);
@@ -97,9 +97,9 @@ const PLACED: readonly VdeviceType[] = ["shm", "shm-doorbell", "virtio-mmio"];
  * when none does.
  * @throws Refusal
  */
-export function acceptForVdevice(context: Context, vm: Vm, parcel: Parcel): boolean {
+export function acceptForVdevice(context: Context, vm: PreparedVm, parcel: Parcel): boolean {
   if (parcel.memType === MemType.Io) return acceptIomem(context, vm, parcel);
-  const base = vm.config!.vdevices.find(({ type, memory }) => PLACED.includes(type) && memory?.label === parcel.label)?.memory?.base;
+  const base = vm.config.vdevices.find(({ type, memory }) => PLACED.includes(type) && memory?.label === parcel.label)?.memory?.base;
   if (base === undefined) return false;
   const size = BigInt(parcelSize(parcel));
   const flags = AcceptFlags.MapContiguous | AcceptFlags.Done | sanitizedBuffer(context, vm, parcel);
@@ -111,11 +111,11 @@ export function acceptForVdevice(context: Context, vm: Vm, parcel: Parcel): bool
  * Device memory for an iomem vdevice, if it is the memory that the vdevice names.
  * @throws Refusal
  */
-function acceptIomem(context: Context, vm: Vm, parcel: Parcel): boolean {
+function acceptIomem(context: Context, vm: PreparedVm, parcel: Parcel): boolean {
   const device = iomemOf(vm, parcel);
   if (device === undefined) return false;
   const { iomemRights, iomemAttributes, iomemRanges } = device;
-  const borrower = borrowerOf(parcel, vm.vmid)!;
+  const borrower = knownBorrower(parcel, vm.vmid);
   const { regions } = parcel;
   const same = (iomemRights === undefined || borrower.rights === iomemRights[0]) &&
     (iomemAttributes === undefined || borrower.attribute === iomemAttributes[0]) &&
@@ -128,20 +128,20 @@ function acceptIomem(context: Context, vm: Vm, parcel: Parcel): boolean {
 }
 
 /** The iomem vdevice that a parcel is for. */
-export function iomemOf(vm: Vm, parcel: Parcel): VdeviceConfig | undefined {
-  return vm.config!.vdevices.find(({ type, memory }) => type === "iomem" && memory?.label === parcel.label);
+export function iomemOf(vm: PreparedVm, parcel: Parcel): VdeviceConfig | undefined {
+  return vm.config.vdevices.find(({ type, memory }) => type === "iomem" && memory?.label === parcel.label);
 }
 
 /** Whether a parcel is memory of the VM alone, to use as any other. */
-export function isPrivate(vm: Vm, parcel: Parcel): boolean {
+export function isPrivate(vm: PreparedVm, parcel: Parcel): boolean {
   const [entry] = parcel.borrowers;
   return parcel.memType !== MemType.Io && parcel.label === 0 && parcel.acl.length === 1 && parcel.transType === TransType.Lend &&
     entry.vmid === vm.vmid && entry.rights === Access.RWX && entry.attribute === MemAttribute.Normal;
 }
 
-function acceptPrivate(context: Context, vm: Vm, parcel: Parcel): void {
+function acceptPrivate(context: Context, vm: PreparedVm, parcel: Parcel): void {
   const size = parcelSize(parcel);
-  const { baseAddress, sizeMax } = vm.config!;
+  const { baseAddress, sizeMax } = vm.config;
   if (vm.memorySize + size > sizeMax) {
     context.log(`VM ${vm.vmid}: parcel ${parcel.handle} exceeds size-max and is left out`);
     return;
@@ -158,7 +158,7 @@ function acceptPrivate(context: Context, vm: Vm, parcel: Parcel): void {
  * A parcel that does not fit is left out. So is one with more regions than one request may place,
  * as on the real Resource Manager.
  */
-function acceptAnywhere(context: Context, vm: Vm, parcel: Parcel): void {
+function acceptAnywhere(context: Context, vm: PreparedVm, parcel: Parcel): void {
   const sanitize = sanitizedBuffer(context, vm, parcel);
   try {
     acceptParcel(context, vm, parcel, { sgl: [], flags: AcceptFlags.Done | sanitize });

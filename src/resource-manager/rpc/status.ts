@@ -4,11 +4,15 @@ import { VM_STATUS } from "../../abi/rpc/messages/queries.ts";
 import { VmState } from "../../abi/rpc/messages/vm.ts";
 import type { Context } from "../state/context.ts";
 import { notify } from "./link.ts";
-import type { Vm } from "../state/state.ts";
+import { isWhole, type Vm, type VmRecord } from "../state/state.ts";
 
-/** Puts a VM in a state and notifies its peers. */
-export function enterState(context: Context, vm: Vm, state: VmState): void {
+/**
+ * Puts a VM in a state and notifies its peers.
+ * @throws Error if it lacks what it has in that state
+ */
+export function enterState(context: Context, vm: VmRecord, state: VmState): void {
   vm.state = state;
+  if (!isWhole(vm)) throw new Error(`VM ${vm.vmid} is incomplete for state ${state}`);
   notifyStatus(context, vm);
 }
 
@@ -22,13 +26,13 @@ export function notifyStatus(context: Context, vm: Vm): void {
 }
 
 /** Makes two VMs peers of each other. */
-export function befriend(a: Vm, b: Vm): void {
+export function befriend(a: VmRecord, b: VmRecord): void {
   if (!a.peers.includes(b.vmid)) a.peers.push(b.vmid);
   if (!b.peers.includes(a.vmid)) b.peers.push(a.vmid);
 }
 
 /** Ends all of a VM's friendships. */
-export function unfriend(context: Context, vm: Vm): void {
+export function unfriend(context: Context, vm: VmRecord): void {
   for (const vmid of vm.peers) {
     const peer = context.vm(vmid);
     if (peer !== undefined) peer.peers = peer.peers.filter((each) => each !== vm.vmid);

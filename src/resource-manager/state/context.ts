@@ -14,7 +14,7 @@ import { EXTENT_SIZE, LOG_OFFSET, LOG_SIZE, PAGES_OFFSET } from "./memory-layout
 import { allocateNumber } from "./numbers.ts";
 import type { TraceId } from "../../abi/trace.ts";
 import { Refusal } from "../calls/refusals.ts";
-import { findVm, newState, type RmState, type Vm } from "./state.ts";
+import { type BuiltVm, findVm, newState, requireBuilt, type RmState, type Vm, type VmObjects } from "./state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const ZEROS = new Uint8Array(PAGE_SIZE);
@@ -157,6 +157,36 @@ export class Context {
 
   vm(vmid: number): Vm | undefined {
     return findVm(this.state, vmid);
+  }
+
+  /**
+   * A VM that exists by a rule of the Resource Manager, such as the owner of another.
+   * @throws Error if it does not
+   */
+  known(vmid: Vmid): Vm {
+    const vm = this.vm(vmid);
+    if (vm === undefined) throw new Error(`there is no VM ${vmid}`);
+    return vm;
+  }
+
+  /**
+   * A VM that a rule of the Resource Manager says is built, such as the one that owns others.
+   * @throws Error if it is not
+   */
+  built(vmid: Vmid): BuiltVm {
+    const vm: Vm = this.known(vmid);
+    requireBuilt(vm);
+    return vm;
+  }
+
+  /**
+   * The objects of a VM that is being ended or taken apart.
+   * @throws Error if it has none
+   */
+  objectsOf(vmid: Vmid): VmObjects {
+    const { objects } = this.known(vmid);
+    if (objects === undefined) throw new Error(`VM ${vmid} has no objects`);
+    return objects;
   }
 
   /**

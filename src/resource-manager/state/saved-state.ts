@@ -13,7 +13,16 @@ import type { VcpuAffinity, VmConfig } from "../config/vm-config.ts";
 import { bytes, count, demand, type Form, inForm, isSize, list, maybe, object } from "../../support/forms.ts";
 import type { Addresses, AddressRange } from "./addresses.ts";
 import type { Numbers } from "./numbers.ts";
-import type { Parcel, ResetStage, RmState, SharedObject, Vdevice, Vm, VmObjects } from "./state.ts";
+import {
+  isWhole,
+  type Parcel,
+  type ResetStage,
+  type RmState,
+  type SharedObject,
+  type Vdevice,
+  type VmObjects,
+  type VmRecord,
+} from "./state.ts";
 
 const bool = v.boolean();
 const text = v.string();
@@ -176,7 +185,7 @@ const VDEVICE: Form<Vdevice> = v.strictObject({
   virqs: list(v.strictObject({ vmid, virq: count })),
 });
 
-const LINK: Form<NonNullable<Vm["link"]>> = v.strictObject({
+const LINK: Form<NonNullable<VmRecord["link"]>> = v.strictObject({
   vmid,
   receiveQueue: cap,
   sendQueue: cap,
@@ -200,12 +209,12 @@ const RESET_STAGES: readonly ResetStage[] = [
   "completed",
 ];
 
-const LAYOUT: Form<Vm["layout"]> = v.pipe(
+const LAYOUT: Form<VmRecord["layout"]> = v.pipe(
   object,
   v.strictObject({ image: v.exactOptional(ADDRESS_RANGE), firmware: v.exactOptional(ADDRESS_RANGE) }),
 );
 
-const VM: Form<Vm> = v.strictObject({
+const VM: Form<VmRecord> = v.strictObject({
   vmid,
   owner: vmid,
   state: v.picklist(Object.values(VmState)),
@@ -267,7 +276,10 @@ const PARCEL: Form<Parcel> = v.strictObject({
   regions: list(v.strictObject({ ownerIpa: ipa, offset: pa, size: count })),
 });
 
-const STATE: Form<RmState> = v.strictObject({
+/** The state, with VMs that may lack what their states say. */
+type SavedState = Omit<RmState, "vms"> & { readonly vms: VmRecord[] };
+
+const STATE: Form<SavedState> = v.strictObject({
   environment: maybe(ENVIRONMENT),
   memoryParent: cap,
   vms: list(VM),
@@ -305,13 +317,15 @@ export function checkedState(state: unknown): RmState {
   return checked;
 }
 
-function checkVms({ vms, parcels, exits, running }: RmState): void {
+function checkVms(state: SavedState): asserts state is RmState {
+  const { vms, parcels, exits, running } = state;
   demand(new Set(vms.map((vm) => vm.vmid)).size === vms.length, "vms", "two have one VMID");
   for (const [index, vm] of vms.entries()) {
     const held = vm.accepted.every((handle) =>
       parcels.some((parcel) => parcel.handle === handle && parcel.borrowers.some((borrower) => borrower.vmid === vm.vmid))
     );
     demand(held, `vms.${index}.accepted`, "it names a parcel that the VM does not borrow");
+    demand(isWhole(vm), `vms.${index}.state`, "the VM lacks an object, an address or a configuration that it has in this state");
   }
   const ended = exits.every((exit) => vms.some((vm) => vm.vmid === exit.vmid && vm.objects !== undefined));
   demand(ended, "exits", "a VM that is being ended does not exist");

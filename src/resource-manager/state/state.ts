@@ -109,6 +109,14 @@ export interface VmImagePlace {
   readonly dtSize: number;
 }
 
+/** Location of a protected VM's firmware: in a parcel, and in the VM once it starts. */
+export interface VmFirmware {
+  readonly handle: number;
+  readonly offset: number;
+  readonly size: number;
+  ipa: Ipa;
+}
+
 /** The RPC link of a VM (§1). */
 export interface Link {
   readonly vmid: Vmid;
@@ -144,8 +152,8 @@ export interface OwnerCap {
   readonly cap: CapId;
 }
 
-/** A VM. */
-export interface Vm {
+/** A VM while it is made or taken apart: a field may be missing in any state. */
+export interface VmRecord {
   readonly vmid: Vmid;
   readonly owner: Vmid;
   state: VmState;
@@ -163,8 +171,7 @@ export interface Vm {
   memorySize: number;
   /** Addresses of the GIC's frames. */
   gic: { readonly gicd: Ipa; readonly gicr: Ipa } | undefined;
-  /** Location of a protected VM's firmware: in a parcel, and in the VM once it starts. */
-  firmware: { readonly handle: number; readonly offset: number; readonly size: number; ipa: Ipa } | undefined;
+  firmware: VmFirmware | undefined;
   /** The places of parcels, from VM_SET_ADDRESS_LAYOUT. */
   layout: { readonly image?: AddressRange; readonly firmware?: AddressRange };
   /** Addresses that the owner fills itself, in ascending order; what VM_INIT made for that. */
@@ -185,8 +192,92 @@ export interface Vm {
   reset: ResetStage | undefined;
 }
 
+/** Nothing but an id: VM_ALLOCATE has just made it, or VM_RESET has removed the rest. */
+export interface AllocatedVm extends VmRecord {
+  state: typeof VmState.Load | typeof VmState.Reset;
+}
+
+/** VM_CONFIG_IMAGE has named its image, and made what its memory belongs to. */
+export interface ConfiguredVm extends VmRecord {
+  state: typeof VmState.Auth | typeof VmState.Init;
+  image: VmImagePlace;
+  objects: VmObjects;
+}
+
+/** It has an address space and a VIC. */
+export interface BuiltVm extends VmRecord {
+  objects: VmObjects & { addrspace: CapId; vic: CapId };
+  addresses: Addresses;
+}
+
+/** VM_INIT has made all or most of its objects, as its devicetree says. */
+export interface SecondaryVm extends BuiltVm {
+  image: VmImagePlace;
+  config: VmConfig;
+}
+
+/** VM_INIT has made all of it, and VM_RESET has not begun. */
+export interface PreparedVm extends SecondaryVm {
+  state: typeof VmState.Ready | typeof VmState.Running | typeof VmState.Paused | typeof VmState.Exited;
+}
+
+/** The primary VM and the Resource Manager, which no request makes. */
+export interface FirstVm extends BuiltVm {
+  state: typeof VmState.Running;
+  image: undefined;
+  config: undefined;
+}
+
+/** A request of its configuration has failed, or VM_RESET takes it apart. */
+export interface BrokenVm extends VmRecord {
+  state: typeof VmState.InitFailed | typeof VmState.Resetting;
+}
+
+/** A VM, by its state (§4.1). */
+export type Vm = AllocatedVm | ConfiguredVm | PreparedVm | FirstVm | BrokenVm;
+
+/** Whether a VM has all that its state says. */
+export function isWhole(vm: VmRecord): vm is Vm {
+  switch (vm.state) {
+    case VmState.Load:
+    case VmState.Reset:
+    case VmState.InitFailed:
+    case VmState.Resetting:
+      return true;
+    case VmState.Auth:
+    case VmState.Init:
+      return vm.image !== undefined && vm.objects !== undefined;
+    case VmState.Ready:
+    case VmState.Paused:
+    case VmState.Exited:
+      return isSecondary(vm);
+    case VmState.Running:
+      return isBuilt(vm) && (vm.config === undefined) === (vm.image === undefined);
+    case VmState.None:
+      return false;
+  }
+}
+
+function isBuilt(vm: VmRecord): vm is BuiltVm {
+  return vm.objects?.addrspace !== undefined && vm.objects.vic !== undefined && vm.addresses !== undefined;
+}
+
+function isSecondary(vm: VmRecord): vm is SecondaryVm {
+  return isBuilt(vm) && vm.config !== undefined && vm.image !== undefined;
+}
+
+/** @throws Error unless the VM has an address space and a VIC. */
+export function requireBuilt(vm: VmRecord): asserts vm is BuiltVm {
+  if (!isBuilt(vm)) throw new Error(`VM ${vm.vmid} has no address space or no VIC`);
+}
+
+/** @throws Error unless VM_INIT has made the VM's address space and VIC. */
+export function requireSecondary(vm: VmRecord): asserts vm is SecondaryVm {
+  if (!isSecondary(vm)) throw new Error(`VM ${vm.vmid} has no configuration, address space or VIC`);
+}
+
 /** A VM that has just been allocated. */
-export function newVm(vmid: Vmid, owner: Vmid): Vm {
+export function newVm(vmid: Vmid, owner: Vmid): AllocatedVm {
   return {
     vmid,
     owner,
@@ -381,7 +472,7 @@ export function newState(): RmState {
 }
 
 /** Whether a VM's memory is secret from its owner: by its kind, or by its configuration. */
-export function isSensitive(vm: Vm): boolean {
+export function isSensitive(vm: VmRecord): boolean {
   return vm.authType === AuthType.Android || vm.config?.sensitive === true;
 }
 

@@ -19,7 +19,7 @@ import { addresses, takeRange } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
 import { DEVICETREE_WINDOW, DEVICETREE_WINDOW_SIZE, EXTENT_SIZE } from "../state/memory-layout.ts";
 import { createPrimaryVm, startPrimaryVm } from "./primary-vm.ts";
-import { newState, newVcpu, newVm, type Vm } from "../state/state.ts";
+import { type FirstVm, newState, newVcpu, newVm } from "../state/state.ts";
 
 const VERSION = "el2";
 
@@ -86,17 +86,14 @@ function createMemoryParent(context: Context): void {
  * The Resource Manager itself as a VM, VMID 255: it owns memory like any VM and can be given
  * parcels.
  */
-function createOwnVm(context: Context): Vm {
+function createOwnVm(context: Context): FirstVm {
   const { calls, resources } = context;
-  const vm = newVm(Vmid.ResourceManager, Vmid.Hypervisor);
-  vm.state = VmState.Running;
-  vm.name = "RM";
   const vcpu = newVcpu(resources.vcpu_capid, true, resources.boot_core);
   vcpu.active = true;
   vcpu.haltVirq = context.allocateVirq();
   calls.vcpu_bind_virq({ vcpu: vcpu.cap, vic: resources.vic, virq: vcpu.haltVirq, virq_type: VcpuVirqType.Halt });
   vcpu.selfCap = calls.copyCap(vcpu.cap, resources.cspace_capid, ThreadRight.Power);
-  vm.objects = {
+  const objects = {
     cspace: resources.cspace_capid,
     memory: context.sparseExtent("memory"),
     device: context.sparseExtent("device"),
@@ -107,9 +104,12 @@ function createOwnVm(context: Context): Vm {
     vpmGroup: undefined,
     vcpus: [vcpu],
   };
-  vm.addresses = addresses(context.addressLimit);
+  const space = addresses(context.addressLimit);
   // Devices, and the window in which devicetrees are read.
-  takeRange(vm.addresses, { base: asIpa(0), size: DEVICETREE_WINDOW + DEVICETREE_WINDOW_SIZE });
-  takeRange(vm.addresses, { base: resources.me_ipa_base, size: resources.me_size });
-  return vm;
+  takeRange(space, { base: asIpa(0), size: DEVICETREE_WINDOW + DEVICETREE_WINDOW_SIZE });
+  takeRange(space, { base: resources.me_ipa_base, size: resources.me_size });
+  return {
+    ...newVm(Vmid.ResourceManager, Vmid.Hypervisor),
+    ...{ state: VmState.Running, name: "RM", image: undefined, config: undefined, objects, addresses: space },
+  };
 }

@@ -39,8 +39,7 @@ export function isEnded({ state }: Context, { vmid, state: vmState }: Vm): boole
 
 /** Begins to end a VM. `pending` is carried out when its last vCPU is gone, at once or later. */
 export function beginExit(context: Context, pending: Omit<PendingExit, "vcpu">): void {
-  const vm = context.vm(pending.vmid)!;
-  for (const vcpu of vm.objects!.vcpus) {
+  for (const vcpu of context.objectsOf(pending.vmid).vcpus) {
     if (vcpu.active) context.undo.vcpu_kill({ cap: vcpu.cap });
   }
   context.state.exits.push({ ...pending, vcpu: 0 });
@@ -52,14 +51,13 @@ export function driveExits(context: Context): void {
   const { state, calls } = context;
   while (state.exits.length > 0 && !state.running) {
     const pending = state.exits[0];
-    const vm = context.vm(pending.vmid)!;
-    const vcpu = vm.objects!.vcpus[pending.vcpu];
+    const vcpu = context.objectsOf(pending.vmid).vcpus[pending.vcpu];
     if (vcpu === undefined) {
       state.exits.shift();
-      finishExit(context, vm, pending);
+      finishExit(context, pending);
     } else if (!vcpu.active) {
       pending.vcpu++;
-    } else if (vm.config?.affinity === "proxy") {
+    } else if (context.vm(pending.vmid)?.config?.affinity === "proxy") {
       state.running = true;
       calls.vcpu.vcpuRun({ cap: vcpu.cap, resume_data_0: 0, resume_data_1: 0, resume_data_2: 0 });
     } else {
@@ -93,7 +91,8 @@ export function exitRunReturned(context: Context, results: RunResults): void {
   driveExits(context);
 }
 
-function finishExit(context: Context, vm: Vm, pending: PendingExit): void {
+function finishExit(context: Context, pending: PendingExit): void {
+  const vm = context.known(pending.vmid);
   if (pending.exited === undefined) {
     beginReset(context, vm);
   } else {

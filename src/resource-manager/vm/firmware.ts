@@ -8,10 +8,10 @@ import { AcceptFlags, MemType, TransType } from "../../abi/rpc/messages/memory.t
 import { AuthType, Vmid } from "../../abi/rpc/messages/vm.ts";
 import { Access, RegisterSet } from "../../abi/words.ts";
 import type { Context } from "../state/context.ts";
-import { acceptParcel, borrowerOf, parcelSize } from "../memory/memparcels.ts";
+import { acceptParcel, borrowerOf, parcelOf, parcelSize } from "../memory/memparcels.ts";
 import { withParcel } from "../memory/parcel-window.ts";
 import { demand } from "../calls/refusals.ts";
-import type { Parcel, Vm, VmVcpu } from "../state/state.ts";
+import type { Parcel, PreparedVm, RmState, Vm, VmFirmware, VmVcpu } from "../state/state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /**
@@ -31,7 +31,7 @@ export function setFirmware(context: Context, request: { auth_type: number; hand
   const whole = request.offset === 0n && request.size > 0n && request.size <= BigInt(size);
   invalid(whole, "the image does not begin with the parcel or is not in it");
   invalid(parcel.memType !== MemType.Io && parcel.transType === TransType.Donate, "the image is not donated memory");
-  const own = context.vm(Vmid.ResourceManager)!;
+  const own = context.known(Vmid.ResourceManager);
   const [{ address }] = acceptParcel(context, own, parcel, { sgl: [], flags: AcceptFlags.MapContiguous | AcceptFlags.Done });
   context.state.firmware = { ipa: asIpa(Number(address)), size };
 }
@@ -56,26 +56,32 @@ export function setFirmwareMemory(
   vm.firmware = { handle, offset: Number(offset), size: Number(size), ipa: asIpa(0) };
 }
 
+/** The firmware's image, and its place in a VM that starts. */
+export interface StartFirmware {
+  readonly image: NonNullable<RmState["firmware"]>;
+  readonly place: VmFirmware;
+}
+
 /**
- * The requirements for starting a protected VM.
- * @throws Refusal
+ * The firmware of a protected VM that starts.
+ * @throws Refusal if a requirement for that is not met
  */
-export function requireFirmware(context: Context, vm: Vm): void {
+export function requireFirmware(context: Context, vm: PreparedVm): StartFirmware {
   const image = context.state.firmware;
   demand(context.state.firmwareLocked, RmError.DENIED, "protected VMs start after the firmware milestone");
   demand(image !== undefined && vm.firmware !== undefined, RmError.NORESOURCE, "there is no firmware image, or no place for it");
   demand(image.size <= vm.firmware.size, RmError.MEM_INVALID, "the firmware image is larger than its place", { size: image.size });
-  const boots = vm.objects!.vcpus.filter((vcpu) => vcpu.boots).length;
+  const boots = vm.objects.vcpus.filter((vcpu) => vcpu.boots).length;
   demand(boots === 1, RmError.DENIED, "a protected VM has exactly one boot vCPU", { boots });
+  return { image, place: vm.firmware };
 }
 
 /**
  * Accepts the parcel of the firmware, if it is not the image's, and finds the firmware's address.
  * @throws Refusal
  */
-export function placeFirmware(context: Context, vm: Vm, imageParcel: Parcel): void {
-  const { firmwareAddress, firmwareSizeMax, baseAddress } = vm.config!;
-  const place = vm.firmware!;
+export function placeFirmware(context: Context, vm: PreparedVm, place: VmFirmware, imageParcel: Parcel): void {
+  const { firmwareAddress, firmwareSizeMax, baseAddress } = vm.config;
   demand(place.size <= firmwareSizeMax, RmError.MEM_INVALID, "the firmware's place is larger than firmware-size-max");
   if (place.handle === imageParcel.handle) {
     const same = firmwareAddress === undefined || firmwareAddress === baseAddress;
@@ -99,10 +105,8 @@ export function placeFirmware(context: Context, vm: Vm, imageParcel: Parcel): vo
  * Copies the firmware to its place and zeroes the rest of it.
  * @throws Refusal
  */
-export function loadFirmware(context: Context, vm: Vm): void {
-  const image = context.state.firmware!;
-  const place = vm.firmware!;
-  const parcel = context.state.parcels.find(({ handle }) => handle === place.handle)!;
+export function loadFirmware(context: Context, { image, place }: StartFirmware): void {
+  const parcel = parcelOf(context, place.handle);
   const { vcpu } = context.calls;
   const bytes = vcpu.read(image.ipa, image.size);
   demand(bytes !== undefined, RmError.MEM_INVALID, "the firmware image is not readable");
@@ -113,13 +117,12 @@ export function loadFirmware(context: Context, vm: Vm): void {
 }
 
 /** X1 and X2 of the boot vCPU: address and size of the image that the firmware checks. */
-export function passImage(context: Context, vm: Vm, vcpu: VmVcpu): void {
-  const image = vm.image!;
+export function passImage(context: Context, { config, image }: PreparedVm, vcpu: VmVcpu): void {
   context.calls.vcpu_register_write({
     vcpu: vcpu.cap,
     register_set: RegisterSet.X,
     index: 1,
-    value: vm.config!.baseAddress + image.imageOffset,
+    value: config.baseAddress + image.imageOffset,
   });
   context.calls.vcpu_register_write({ vcpu: vcpu.cap, register_set: RegisterSet.X, index: 2, value: image.imageSize });
 }

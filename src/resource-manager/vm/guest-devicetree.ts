@@ -19,14 +19,14 @@ import {
 import { RmError } from "../../abi/rpc/errors.ts";
 import { demand } from "../calls/refusals.ts";
 import type { AddressRange } from "../state/addresses.ts";
-import type { Parcel, PlacedParcel, Vm } from "../state/state.ts";
+import type { Parcel, PlacedParcel, PreparedVm } from "../state/state.ts";
 import { describeVdevice } from "./vdevice-nodes.ts";
-import { GICD_SIZE, guidText } from "../config/vm-config.ts";
+import { GICD_SIZE, guidText, type VmConfig } from "../config/vm-config.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** The values for the tree. */
 export interface GuestFacts {
-  readonly vm: Vm;
+  readonly vm: PreparedVm;
   readonly owner: number;
   readonly kaslrSeed: bigint;
   readonly parcels: readonly PlacedParcel[];
@@ -45,21 +45,21 @@ export function extendGuestDevicetree(root: DevicetreeNode, facts: GuestFacts): 
   demand(findChild(root, "hypervisor") === undefined, RmError.NORESOURCE, "the devicetree has a node /hypervisor already");
   const chosen = findNode(root, "/chosen");
   demand(chosen !== undefined, RmError.NORESOURCE, "the devicetree has no node /chosen");
-  const gic = vm.config!.gic;
+  const { gic } = vm.config;
   demand(gic !== undefined, RmError.NORESOURCE, "the devicetree has no GIC");
 
   const phandles = new Phandles(root);
   const buffers = describeReservedMemory(root, facts, phandles);
   setProperties(chosen, { "kaslr-seed": cells64(facts.kaslrSeed) });
-  const low = vm.objects!.lowPages.map(({ ipa }) => ({ base: ipa, size: PAGE_SIZE }));
+  const low = vm.objects.lowPages.map(({ ipa }) => ({ base: ipa, size: PAGE_SIZE }));
   describeMemory(root, parcels, [...low, ...vm.paging?.ranges ?? []]);
   if (findNode(root, "/vsoc") === undefined) {
     root.children.push(node("vsoc", { "#address-cells": 2, "#size-cells": 2, ranges: true, compatible: "simple-bus" }));
   }
-  if (vm.objects!.vpmGroup === undefined) describeCpus(root, vm);
+  if (vm.objects.vpmGroup === undefined) describeCpus(root, vm);
   describeHypervisor(root, facts);
   for (const device of vm.vdevices) describeVdevice(root, device, { vm, buffers, phandle: () => phandles.next(), parcels });
-  if (gic.frames === undefined) describeGic(root, vm);
+  if (gic.frames === undefined) describeGic(root, vm, gic);
 }
 
 /** Hands out phandles that the tree does not use. */
@@ -172,10 +172,10 @@ function liesIn(child: DevicetreeNode, ranges: readonly AddressRange[], sizes: {
 }
 
 /** Whether a child keeps the VM off memory that it got below its RAM (docs/spec/phones.md §A4). */
-function isFence(child: DevicetreeNode, vm: Vm, sizes: { addressCells: number; sizeCells: number }): boolean {
+function isFence(child: DevicetreeNode, vm: PreparedVm, sizes: { addressCells: number; sizeCells: number }): boolean {
   const reg = readRanges(child, "reg", sizes.addressCells, sizes.sizeCells) ?? [];
   const ends = reg.map(({ address, size }) => Number(address + size));
-  return vm.objects!.lowPages.length > 0 && reg.length > 0 && ends.every((end) => end <= vm.config!.baseAddress);
+  return vm.objects.lowPages.length > 0 && reg.length > 0 && ends.every((end) => end <= vm.config.baseAddress);
 }
 
 function belongs(child: DevicetreeNode, { parcel, ranges }: PlacedParcel, sizes: { addressCells: number; sizeCells: number }): boolean {
@@ -209,10 +209,10 @@ function bufferNode(
 }
 
 /** Without PSCI the VM powers its CPUs on by hypercall. */
-function describeCpus(root: DevicetreeNode, vm: Vm): void {
-  vm.config!.vcpus.forEach(({ path }, index) => {
+function describeCpus(root: DevicetreeNode, { config, objects }: PreparedVm): void {
+  config.vcpus.forEach(({ path }, index) => {
     const cpu = findNode(root, path);
-    const cap = vm.objects!.vcpus[index].selfCap;
+    const cap = objects.vcpus[index].selfCap;
     if (cpu !== undefined && cap !== undefined) setProperties(cpu, { "qcom,gunyah-capability": cells64(cap) });
   });
 }
@@ -238,15 +238,14 @@ function describeHypervisor(root: DevicetreeNode, { vm, owner }: GuestFacts): vo
 }
 
 /** A GIC without reg gets the addresses that the Resource Manager chose. */
-function describeGic(root: DevicetreeNode, vm: Vm): void {
-  const { gic, vcpus } = vm.config!;
-  const target = findNode(root, gic!.path);
+function describeGic(root: DevicetreeNode, vm: PreparedVm, { path, stride }: NonNullable<VmConfig["gic"]>): void {
+  const target = findNode(root, path);
   if (target === undefined || vm.gic === undefined) return;
-  const parent = findNode(root, gic!.path.slice(0, gic!.path.lastIndexOf("/")) || "/") ?? root;
-  const frames = [{ base: vm.gic.gicd, size: GICD_SIZE }, { base: vm.gic.gicr, size: gic!.stride * vcpus.length }];
+  const parent = findNode(root, path.slice(0, path.lastIndexOf("/")) || "/") ?? root;
+  const frames = [{ base: vm.gic.gicd, size: GICD_SIZE }, { base: vm.gic.gicr, size: stride * vm.config.vcpus.length }];
   setProperties(target, {
     "#redistributor-regions": 1,
-    "redistributor-stride": cells64(gic!.stride),
+    "redistributor-stride": cells64(stride),
     reg: encodeRanges(frames, cellSizes(parent)),
   });
 }

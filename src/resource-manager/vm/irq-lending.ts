@@ -6,7 +6,7 @@ import { NO_CAP } from "../../abi/root-environment.ts";
 import { Vmid } from "../../abi/rpc/messages/vm.ts";
 import type { Context } from "../state/context.ts";
 import { demand, refuseAs } from "../calls/refusals.ts";
-import { type IrqLoan, isKnownVmid, type Vm } from "../state/state.ts";
+import { type IrqLoan, isKnownVmid, type Vm, type VmRecord } from "../state/state.ts";
 
 /** Stands for the borrower of a loan whose borrower was reset. */
 const NOBODY = asVmid(0xffff);
@@ -15,6 +15,16 @@ const NOBODY = asVmid(0xffff);
 function hwirq(context: Context, irq: number): CapId | undefined {
   const cap = context.resources.vic_hwirq[irq];
   return cap === undefined || cap === NO_CAP ? undefined : cap;
+}
+
+/**
+ * The capability of an interrupt that is lent.
+ * @throws Error if it is not available
+ */
+function lentHwirq(context: Context, { irq }: IrqLoan): CapId {
+  const cap = hwirq(context, irq);
+  if (cap === undefined) throw new Error(`the hardware interrupt ${irq} is lent, but not available`);
+  return cap;
 }
 
 /**
@@ -51,14 +61,14 @@ export function loanOf(context: Context, handle: number, party: (loan: IrqLoan) 
 /** Binds a lent interrupt to the borrower's VIC under its own number. */
 export function acceptIrq(context: Context, borrower: Vm, loan: IrqLoan): void {
   demand(!loan.accepted, RmError.IN_USE, "the interrupt was accepted already", holderOfIrq(context, loan));
-  bind(context, borrower, loan.irq);
+  bind(context, borrower, loan);
   loan.accepted = true;
 }
 
 /** Takes an accepted interrupt from its borrower. It may be accepted again. */
 export function releaseIrq(context: Context, loan: IrqLoan): void {
   demand(loan.accepted, RmError.IN_USE, "the interrupt was not accepted", holderOfIrq(context, loan));
-  context.calls.hwirq_unbind_virq({ hwirq: hwirq(context, loan.irq)! });
+  context.calls.hwirq_unbind_virq({ hwirq: lentHwirq(context, loan) });
   loan.accepted = false;
 }
 
@@ -68,7 +78,7 @@ export function reclaimIrq(context: Context, owner: Vm, loan: IrqLoan): void {
     wayOut: `vm:0x${loan.borrower.toString(16)} sends VM_IRQ_RELEASE, or its owner ends it and sends VM_RESET`,
   });
   demand(loan.owner === owner.vmid, RmError.IRQ_INVALID, "the interrupt belongs to another VM", { ...holderOfIrq(context, loan) });
-  bind(context, owner, loan.irq);
+  bind(context, owner, loan);
   const { loans } = context.state;
   loans.splice(loans.indexOf(loan), 1);
 }
@@ -78,17 +88,17 @@ export function holderOfIrq(context: Context, { handle, irq, owner, borrower, ac
   return { loan: handle, irq, owner, borrower, accepted, hwirq_cap: hwirq(context, irq) };
 }
 
-function bind(context: Context, vm: Vm, irq: number): void {
+function bind(context: Context, vm: Vm, loan: IrqLoan): void {
   const vic = vm.objects?.vic;
   demand(vic !== undefined, RmError.ARGUMENT_INVALID, "the VM has no VIC", { vmid: vm.vmid });
-  context.calls.hwirq_bind_virq({ hwirq: hwirq(context, irq)!, vic, virq: irq });
+  context.calls.hwirq_bind_virq({ hwirq: lentHwirq(context, loan), vic, virq: loan.irq });
 }
 
 /** A VM is removed: the interrupts that it borrowed are not offered again. */
-export function releaseLoansOf(context: Context, vm: Vm): void {
+export function releaseLoansOf(context: Context, vm: VmRecord): void {
   for (const loan of context.state.loans) {
     if (loan.borrower !== vm.vmid) continue;
-    if (loan.accepted) context.undo.hwirq_unbind_virq({ hwirq: hwirq(context, loan.irq)! });
+    if (loan.accepted) context.undo.hwirq_unbind_virq({ hwirq: lentHwirq(context, loan) });
     loan.accepted = false;
     loan.borrower = NOBODY;
   }

@@ -18,14 +18,14 @@ import {
   VdeviceFlags,
   VicOption,
 } from "../../abi/words.ts";
-import { addresses, takeRange } from "../state/addresses.ts";
+import { type Addresses, addresses, takeRange } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
 import { createLink, type NewLink } from "../rpc/link.ts";
 import { PARTIAL, READ_ONLY } from "../state/mapping.ts";
 import { LOG_OFFSET, LOG_SIZE, VIRTIO_WINDOW } from "../state/memory-layout.ts";
-import { takeNumber, VM_FIRST_VIRQ } from "../state/numbers.ts";
+import { type Numbers, takeNumber, VM_FIRST_VIRQ } from "../state/numbers.ts";
 import { patchPrimaryDevicetree } from "./primary-devicetree.ts";
-import { newVcpu, newVm, type Vm, type VmObjects, type VmVcpu } from "../state/state.ts";
+import { type FirstVm, newVcpu, newVm, type VmObjects, type VmVcpu } from "../state/state.ts";
 import { GICD_SIZE, GICR_SIZE, GITS_SIZE } from "../config/vm-config.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -49,12 +49,10 @@ const DEVICE_ACCESS = mapAttributes(Access.RW, Access.RW, MemoryType.DeviceNGnRE
  * The primary VM with all its objects, ready to be started. Everything of it is the hypervisor's
  * word: a failure here is fatal.
  */
-export function createPrimaryVm(context: Context): Vm {
+export function createPrimaryVm(context: Context): FirstVm {
   const { calls, resources } = context;
-  const vm = newVm(Vmid.Hlos, Vmid.ResourceManager);
-  vm.name = "HLOS";
-  vm.addresses = addresses(context.addressLimit);
-  vm.direct = true;
+  const allocated = newVm(Vmid.Hlos, Vmid.ResourceManager);
+  const space = addresses(context.addressLimit);
 
   const cspace = calls.create("cspace");
   calls.cspace_configure({ cspace, max_caps: PRIMARY_MAX_CAPS });
@@ -63,21 +61,11 @@ export function createPrimaryVm(context: Context): Vm {
   // The boot core's vCPU comes first, the others follow once the address space and the VPM group
   // exist.
   const root = createVcpu(context, cspace, resources.boot_core);
-  const objects: VmObjects = {
-    cspace,
-    memory: context.sparseExtent("memory"),
-    device: context.sparseExtent("device"),
-    addrspace: undefined,
-    infoPage: undefined,
-    lowPages: [],
-    vic: undefined,
-    vpmGroup: undefined,
-    vcpus: [],
-  };
-  vm.objects = objects;
-  const addrspace = objects.addrspace = createAddressSpace(context, vm, objects);
+  const memory = context.sparseExtent("memory");
+  const device = context.sparseExtent("device");
+  const { addrspace, infoPage } = createAddressSpace(context, space);
   calls.addrspace_attach_thread({ addrspace, thread: root });
-  const vpmGroup = objects.vpmGroup = calls.create("vpm_group");
+  const vpmGroup = calls.create("vpm_group");
   calls.object_activate({ cap: vpmGroup });
   calls.vpm_group_attach_vcpu({ vpm_group: vpmGroup, vcpu: root, index: resources.boot_core });
 
@@ -90,33 +78,46 @@ export function createPrimaryVm(context: Context): Vm {
   });
   const all = [{ core: resources.boot_core, cap: root }, ...secondaries].sort((a, b) => a.core - b.core);
   const { vic, hasIts } = createVic(context);
-  objects.vic = vic;
   for (const { core, cap } of all) calls.vic_attach_vcpu({ vic, vcpu: cap, index: core });
 
   // Secondaries become active before the boot vCPU, so that they are there when it powers them on.
+  const vcpus: VmVcpu[] = [];
   for (const { core, cap } of [...secondaries, { core: resources.boot_core, cap: root }]) {
     calls.object_activate({ cap });
-    objects.vcpus.push(bindHalt(context, core, cap));
+    vcpus.push(bindHalt(context, core, cap));
   }
-  objects.vcpus.sort((a, b) => a.affinityIndex - b.affinityIndex);
+  vcpus.sort((a, b) => a.affinityIndex - b.affinityIndex);
 
+  const objects = { cspace, memory, device, addrspace, infoPage, lowPages: [], vic, vpmGroup, vcpus };
   bindHardwareIrqs(context, vic);
-  const link = createPrimaryLink(context, vm, cspace, vic);
+  const made = createPrimaryLink(context, allocated.virqs, objects);
   attachGic(context, addrspace, vic, hasIts);
-  giveMemory(context, vm, objects, addrspace);
-  const [own] = context.vm(Vmid.ResourceManager)!.objects!.vcpus;
+  giveMemory(context, space, objects);
+  const [own] = context.objectsOf(Vmid.ResourceManager).vcpus;
   own.ownerCap = calls.copyCap(own.cap, cspace, ThreadRight.Affinity);
   exposeLog(context, addrspace);
-  patchPrimaryDevicetree(context, objects, link);
-  return vm;
+  patchPrimaryDevicetree(context, objects, made);
+  return {
+    ...allocated,
+    ...{
+      state: VmState.Running,
+      name: "HLOS",
+      image: undefined,
+      config: undefined,
+      objects,
+      addresses: space,
+      direct: true,
+      link: made.link,
+    },
+  };
 }
 
 /** Powers on the boot vCPU. */
-export function startPrimaryVm(context: Context, vm: Vm): void {
-  const root = vm.objects!.vcpus.find((vcpu) => vcpu.boots)!;
+export function startPrimaryVm(context: Context, { objects }: FirstVm): void {
   const { entry_hlos, hlos_dt_base } = context.resources;
-  context.calls.vcpu_poweron({ cap: root.cap, entry_point: entry_hlos, context: hlos_dt_base, flags: 0 });
-  vm.state = VmState.Running;
+  for (const { cap, boots } of objects.vcpus) {
+    if (boots) context.calls.vcpu_poweron({ cap, entry_point: entry_hlos, context: hlos_dt_base, flags: 0 });
+  }
 }
 
 function createVcpu(context: Context, cspace: CapId, core: number): CapId {
@@ -131,10 +132,10 @@ function createVcpu(context: Context, cspace: CapId, core: number): CapId {
   return cap;
 }
 
-function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): CapId {
+function createAddressSpace(context: Context, space: Addresses): { addrspace: CapId; infoPage: NonNullable<VmObjects["infoPage"]> } {
   const { calls } = context;
   const addrspace = calls.create("addrspace");
-  calls.addrspace_configure({ addrspace, vmid: vm.vmid });
+  calls.addrspace_configure({ addrspace, vmid: Vmid.Hlos });
   const heapOffset = context.allocatePage();
   const extent = context.ownPages(heapOffset, PAGE_SIZE);
   calls.addrspace_configure_info_area({ addrspace, info_area_me: extent, ipa: VIRTIO_WINDOW.base });
@@ -148,9 +149,8 @@ function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): CapId
     offset: 0,
     size: 0,
   });
-  takeRange(vm.addresses!, { base: VIRTIO_WINDOW.base, size: PAGE_SIZE });
-  objects.infoPage = { extent, ipa: VIRTIO_WINDOW.base, heapOffset };
-  return addrspace;
+  takeRange(space, { base: VIRTIO_WINDOW.base, size: PAGE_SIZE });
+  return { addrspace, infoPage: { extent, ipa: VIRTIO_WINDOW.base, heapOffset } };
 }
 
 function createVic(context: Context): { readonly vic: CapId; readonly hasIts: boolean } {
@@ -187,15 +187,17 @@ function bindHardwareIrqs(context: Context, vic: CapId): void {
   });
 }
 
-function createPrimaryLink(context: Context, vm: Vm, cspace: CapId, vic: CapId): NewLink & { txVirq: number; rxVirq: number } {
+function createPrimaryLink(
+  context: Context,
+  virqs: Numbers,
+  { cspace, vic }: FirstVm["objects"],
+): NewLink & { txVirq: number; rxVirq: number } {
   const txVirq = VM_FIRST_VIRQ;
   const rxVirq = VM_FIRST_VIRQ + 1;
-  takeNumber(vm.virqs, txVirq);
-  takeNumber(vm.virqs, rxVirq);
-  const target = { vmid: vm.vmid, cspace, vic, txVirq, rxVirq, depth: LINK_DEPTH, messageSize: LINK_MESSAGE_SIZE };
-  const made = createLink(context, target);
-  vm.link = made.link;
-  return { ...made, txVirq, rxVirq };
+  takeNumber(virqs, txVirq);
+  takeNumber(virqs, rxVirq);
+  const target = { vmid: Vmid.Hlos, cspace, vic, txVirq, rxVirq, depth: LINK_DEPTH, messageSize: LINK_MESSAGE_SIZE };
+  return { ...createLink(context, target), txVirq, rxVirq };
 }
 
 function attachGic(context: Context, addrspace: CapId, vic: CapId, hasIts: boolean): void {
@@ -222,14 +224,14 @@ function attachGic(context: Context, addrspace: CapId, vic: CapId, hasIts: boole
  * RAM, IPA = PA, becomes the primary's own; devices are mapped from the hypervisor's extents and
  * stay what they are.
  */
-function giveMemory(context: Context, vm: Vm, objects: VmObjects, addrspace: CapId): void {
+function giveMemory(context: Context, space: Addresses, { addrspace, memory }: FirstVm["objects"]): void {
   const { calls, resources } = context;
   const { hlos_vm_base, hlos_vm_size: size } = resources;
   const base = asIpa(hlos_vm_base);
   const toChild = (DonateOptions.NoSync | DonateType.ToChild) >>> 0;
   calls.memextent_donate({ options: toChild, from: resources.partition_capid, to: context.state.memoryParent, offset: base, size });
-  calls.memextent_donate({ options: toChild, from: context.state.memoryParent, to: objects.memory, offset: base, size });
-  calls.addrspace_map({ addrspace, memextent: objects.memory, vbase: base, map_attrs: ALL_ACCESS, map_flags: PARTIAL, offset: base, size });
+  calls.memextent_donate({ options: toChild, from: context.state.memoryParent, to: memory, offset: base, size });
+  calls.addrspace_map({ addrspace, memextent: memory, vbase: base, map_attrs: ALL_ACCESS, map_flags: PARTIAL, offset: base, size });
   calls.addrspace_map({
     addrspace,
     memextent: resources.device_me_capid,
@@ -248,7 +250,7 @@ function giveMemory(context: Context, vm: Vm, objects: VmObjects, addrspace: Cap
     offset: 0,
     size: 0,
   });
-  takeRange(vm.addresses!, { base, size });
+  takeRange(space, { base, size });
 }
 
 /** The log ring, read-only at its own address. */

@@ -6,8 +6,8 @@ import { VcpuVirqType } from "../../abi/words.ts";
 import type { Context } from "../state/context.ts";
 import { dropPaging } from "../memory/demand-paging.ts";
 import { releaseLoansOf } from "./irq-lending.ts";
-import { borrowerOf, forceRelease, notifyReleased, orphanParcelsOf, parcelOf } from "../memory/memparcels.ts";
-import { newVm, type Vm } from "../state/state.ts";
+import { forceRelease, knownBorrower, notifyReleased, orphanParcelsOf, parcelOf } from "../memory/memparcels.ts";
+import { newVm, type Vm, type VmRecord } from "../state/state.ts";
 import { enterState, unfriend } from "../rpc/status.ts";
 import { destroyVdevice } from "./vdevices.ts";
 
@@ -72,12 +72,12 @@ function releaseLast(context: Context, vm: Vm): boolean {
   const handle = vm.accepted.at(-1);
   if (handle === undefined) return false;
   const parcel = parcelOf(context, handle);
-  forceRelease(context, vm, parcel, borrowerOf(parcel, vm.vmid)!);
+  forceRelease(context, vm, parcel, knownBorrower(parcel, vm.vmid));
   notifyReleased(context, parcel, vm.vmid);
   return true;
 }
 
-function destroyObjects(context: Context, vm: Vm): void {
+function destroyObjects(context: Context, vm: VmRecord): void {
   const objects = vm.objects;
   if (objects === undefined) return;
   const owner = context.vm(vm.owner);

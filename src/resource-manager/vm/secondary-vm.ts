@@ -2,7 +2,7 @@
 // VM_INIT the rest (docs/spec/resource-manager.md §8.1 and §8.2, docs/spec/observed.md §8: the
 // order of the calls).
 
-import { asIpa, type Ipa } from "../../abi/numbers.ts";
+import { asIpa, type CapId, type Ipa } from "../../abi/numbers.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { AuthType } from "../../abi/rpc/messages/vm.ts";
 import { AddrspaceRight, NewerAddrspaceRight, ThreadRight } from "../../abi/rights.ts";
@@ -19,7 +19,7 @@ import {
 } from "../../abi/words.ts";
 import { devicetreeSize, type NodePlace, readDevicetree } from "../../devicetree/reader.ts";
 import { type Devicetree, type DevicetreeNode, findNode } from "../../devicetree/tree.ts";
-import { addresses, allocateRange, takeRange } from "../state/addresses.ts";
+import { type Addresses, addresses, allocateRange, takeRange } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
 import { addLowMemory } from "../memory/low-memory.ts";
 import { ownerRanges, placedConfig, preparePaging } from "../memory/demand-paging.ts";
@@ -29,7 +29,16 @@ import { parcelOf } from "../memory/memparcels.ts";
 import { allocateNumber } from "../state/numbers.ts";
 import { withParcel } from "../memory/parcel-window.ts";
 import { demand, Refusal, refuseAs } from "../calls/refusals.ts";
-import { isSensitive, newVcpu, type Vm, type VmObjects, type VmVcpu } from "../state/state.ts";
+import {
+  type BuiltVm,
+  type ConfiguredVm,
+  isSensitive,
+  newVcpu,
+  requireSecondary,
+  type SecondaryVm,
+  type VmObjects,
+  type VmVcpu,
+} from "../state/state.ts";
 import { createVdevices } from "./vdevices.ts";
 import {
   CONFIG_PATH,
@@ -83,11 +92,11 @@ export function createFirstObjects(context: Context): VmObjects {
  */
 export function withVmDevicetree<T>(
   context: Context,
-  vm: Vm,
+  vm: ConfiguredVm | SecondaryVm,
   section: string,
   step: (tree: Devicetree, ipa: number, room: number) => T,
 ): T {
-  const image = vm.image!;
+  const { image } = vm;
   const parcel = parcelOf(context, image.handle);
   const room = Math.min(image.dtSize, DEVICETREE_MAX);
   const { dtOffset, dtSize } = image;
@@ -111,7 +120,7 @@ export function withVmDevicetree<T>(
 /** A refusal of a VM's devicetree, with the VM and the place in its parcel. */
 function located(
   { error, rule, values, about }: Refusal,
-  vm: Vm,
+  vm: ConfiguredVm | SecondaryVm,
   section: string,
   { root }: Devicetree,
   places: ReadonlyMap<DevicetreeNode, NodePlace>,
@@ -120,7 +129,7 @@ function located(
   const node = typeof path === "string" ? findNode(root, path) : undefined;
   const place = node && places.get(node);
   const offset = place && (typeof property === "string" ? place.properties.get(property) ?? place.offset : place.offset);
-  const { handle, dtOffset } = vm.image!;
+  const { handle, dtOffset } = vm.image;
   const at = offset === undefined ? {} : { at: `parcel:0x${handle.toString(16)}+0x${(dtOffset + offset).toString(16)}` };
   return new Refusal(error, rule, { ...values, ...at }, { section, object: `vm:0x${vm.vmid.toString(16)}`, wayOut: LINT, ...about });
 }
@@ -144,33 +153,39 @@ function readTree(context: Context, ipa: number, room: number, places: Map<Devic
  * VM_INIT: everything but memory, as the devicetree defines it. Each object is recorded at once, so
  * that a reset finds it after a failure.
  */
-export function createObjects(context: Context, vm: Vm): void {
+export function createObjects(context: Context, vm: ConfiguredVm): void {
   const config = withVmDevicetree(context, vm, "7.2", ({ root }) => {
     const read = readVmConfig(root, context.addressLimit);
     checkConfig(context, read);
     return read;
   });
-  const owner = context.vm(vm.owner)!;
-  const objects = vm.objects!;
+  const owner = context.built(vm.owner);
+  const { objects } = vm;
   vm.config = placedConfig(vm, config);
   vm.name = config.name;
   vm.uri = config.uri;
   vm.guid = config.guid;
 
-  createAddressSpace(context, vm, objects);
-  preparePaging(context, vm, owner);
-  addLowMemory(context, vm);
-  createVic(context, vm, objects);
+  const space = vm.addresses = addresses(context.addressLimit);
+  const addrspace = createAddressSpace(context, vm, space);
+  preparePaging(context, vm, owner, addrspace);
+  addLowMemory(context, vm, space, addrspace);
+  createVic(context, vm, config);
+  requireSecondary(vm);
   if (config.psci) createVpmGroup(context, config, objects);
   config.vcpus.forEach(({ boots }, index) => {
-    const affinityIndex = config.affinity === "proxy" ? index : config.affinityMap![index];
-    const vcpu = newVcpu(context.calls.create("thread"), boots, affinityIndex);
+    const vcpu = newVcpu(context.calls.create("thread"), boots, coresOf(config)?.[index] ?? index);
     objects.vcpus.push(vcpu);
-    attachVcpu(context, vm, config, vcpu, index);
+    attachVcpu(context, vm, vcpu, index);
   });
   for (const vcpu of objects.vcpus) activateVcpu(context, owner, objects, config, vcpu);
   createVdevices(context, vm, owner);
-  attachGic(context, vm, objects, config);
+  attachGic(context, vm);
+}
+
+/** The core of each vCPU; a proxy-scheduled VM's vCPUs have none. */
+function coresOf({ affinity, affinityMap }: VmConfig): readonly number[] | undefined {
+  return affinity === "proxy" ? undefined : affinityMap;
 }
 
 /**
@@ -178,7 +193,7 @@ export function createObjects(context: Context, vm: Vm): void {
  * @throws Refusal
  */
 function checkConfig(context: Context, config: VmConfig): void {
-  const { crashFatal, trustedOnly, vcpus, affinity, affinityMap, priority, timeslice } = config;
+  const { crashFatal, trustedOnly, vcpus, priority, timeslice } = config;
   const untrusted = "only trusted configurations may have this, and this platform has none";
   const attribute = { path: CONFIG_PATH, property: "vm-attrs" };
   demand(!crashFatal, RmError.ARGUMENT_INVALID, untrusted, { ...attribute, attribute: "crash-fatal" }, { section: "6.2" });
@@ -190,9 +205,10 @@ function checkConfig(context: Context, config: VmConfig): void {
     vcpus: vcpus.length,
     cores,
   });
-  if (affinity === "proxy") return;
+  const affinityMap = coresOf(config);
+  if (affinityMap === undefined) return;
   const of = (property: string, more: Readonly<Record<string, unknown>>) => ({ path: `${CONFIG_PATH}/vcpus`, property, ...more });
-  const exist = affinityMap!.every((core) => core < cores && context.resources.usable_cores >>> core & 1);
+  const exist = affinityMap.every((core) => core < cores && context.resources.usable_cores >>> core & 1);
   demand(exist, RmError.ARGUMENT_INVALID, "affinity-map names a core that does not exist", of("affinity-map", { affinityMap, cores }), {
     section: "6.4",
     wayOut: `name cores below ${cores}`,
@@ -215,14 +231,15 @@ const ADDRSPACE_ENTRY_ID = 0;
 const ADDRSPACE_ENTRY_SIZE = 16;
 const ENTRY_ALIGNMENT = 8n;
 
-function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): void {
+function createAddressSpace(context: Context, vm: ConfiguredVm, space: Addresses): CapId {
   const { calls } = context;
-  const space = vm.addresses = addresses(context.addressLimit);
+  const { objects } = vm;
   takeRange(space, { base: asIpa(0), size: VMMIO_SIZE });
   const addrspace = objects.addrspace = calls.create("addrspace");
   calls.addrspace_configure({ addrspace, vmid: vm.vmid });
   space.reserved.push(...ownerRanges(vm));
-  const ipa = allocateRange(space, PAGE_SIZE, PAGE_SIZE)!;
+  const ipa = allocateRange(space, PAGE_SIZE, PAGE_SIZE);
+  demand(ipa !== undefined, RmError.NORESOURCE, "no address is free for the info area");
   const extent = context.allOrNothing((onFailure) => {
     const heapOffset = context.allocatePage();
     onFailure(() => context.freePage(heapOffset));
@@ -236,28 +253,29 @@ function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): void 
   }
   calls.object_activate({ cap: addrspace });
   calls.addrspace_map({ addrspace, memextent: extent, vbase: ipa, map_attrs: READ_ONLY, map_flags: MapFlags.NoSync, offset: 0, size: 0 });
-  if (context.rules.abi === "newer") nameAddressSpace(context, objects);
+  if (context.rules.abi === "newer") nameAddressSpace(context, addrspace, objects.cspace);
+  return addrspace;
 }
 
 /** Entry of the info area with the VM's address space (docs/spec/hypervisor.md §4.14). */
-function nameAddressSpace(context: Context, { addrspace, cspace }: VmObjects): void {
+function nameAddressSpace(context: Context, addrspace: CapId, cspace: CapId): void {
   const { calls, environment } = context;
   const rights = AddrspaceRight.AddVmmioRange | NewerAddrspaceRight.ModifyProtected;
-  const cap = calls.copyCap(addrspace!, cspace, rights);
+  const cap = calls.copyCap(addrspace, cspace, rights);
   const entry = new DataView(new ArrayBuffer(ADDRSPACE_ENTRY_SIZE));
   entry.setBigUint64(0, cap, true);
   entry.setUint32(8, rights, true);
   const data = environment.app_heap_ipa + SEND_BUFFER;
   calls.vcpu.write(data, new Uint8Array(entry.buffer));
   calls.addrspace_info_area_add_entry({
-    addrspace: addrspace!,
+    addrspace,
     type: InfoOwner.RootVm << 16 | ADDRSPACE_ENTRY_ID,
     data,
     data_info: BigInt(ADDRSPACE_ENTRY_SIZE) | ENTRY_ALIGNMENT << 32n,
   });
 }
 
-function createVic(context: Context, vm: Vm, objects: VmObjects): void {
+function createVic(context: Context, { authType, objects }: ConfiguredVm, config: VmConfig): void {
   const { calls } = context;
   const vic = objects.vic = calls.create("vic");
   const options = VicOption.MaxMsisValid | VicOption.DisableDefaultAddress;
@@ -265,9 +283,9 @@ function createVic(context: Context, vm: Vm, objects: VmObjects): void {
     ...{ vic, max_vcpus: context.cores, max_virqs: VIRQ_COUNT, vic_options: options, max_msis },
   });
   // Where the hypervisor has no LPIs, the VM finds none in GICD_TYPER.
-  const asks = vm.config!.gic?.its !== undefined && context.rules.vmMsis === true;
+  const asks = config.gic?.its !== undefined && context.rules.vmMsis === true;
   calls.vic_configure(configure(asks ? VM_MSI_COUNT : 0));
-  if (vm.authType !== AuthType.Platform) {
+  if (authType !== AuthType.Platform) {
     calls.vgic_set_mpidr_mapping({ vic, mask: MPIDR_MASK, aff0_shift: 0, aff1_shift: 8, aff2_shift: 16, aff3_shift: 24, mt: false });
   }
   calls.object_activate({ cap: vic });
@@ -281,17 +299,17 @@ function createVpmGroup(context: Context, config: VmConfig, objects: VmObjects):
   calls.object_activate({ cap: group });
 }
 
-function attachVcpu(context: Context, vm: Vm, config: VmConfig, { cap, affinityIndex }: VmVcpu, index: number): void {
+function attachVcpu(context: Context, vm: SecondaryVm, { cap, affinityIndex }: VmVcpu, index: number): void {
   const { calls } = context;
-  const objects = vm.objects!;
+  const { config, objects } = vm;
   const proxy = config.affinity === "proxy";
   calls.vcpu_set_affinity({ cap, affinity: proxy ? CPU_INVALID : affinityIndex });
   calls.vcpu_set_priority({ cap, priority: proxy ? PROXY_PRIORITY : OWNER_PRIORITY + config.priority });
   calls.vcpu_set_timeslice({ cap, timeslice: proxy ? PROXY_TIMESLICE : config.timeslice * 1000 });
   calls.cspace_attach_thread({ cspace: objects.cspace, thread: cap });
-  calls.addrspace_attach_thread({ addrspace: objects.addrspace!, thread: cap });
+  calls.addrspace_attach_thread({ addrspace: objects.addrspace, thread: cap });
   if (objects.vpmGroup !== undefined) calls.vpm_group_attach_vcpu({ vpm_group: objects.vpmGroup, vcpu: cap, index });
-  calls.vic_attach_vcpu({ vic: objects.vic!, vcpu: cap, index });
+  calls.vic_attach_vcpu({ vic: objects.vic, vcpu: cap, index });
   const pinned = config.affinity === "pinned" ? VcpuOption.Pinned : 0n;
   const quiet = config.amuCountingDisabled || isSensitive(vm) ? VcpuOption.AmuCountingDisabled : 0n;
   const ras = config.rasErrorHandler ? VcpuOption.RasErrorHandler : 0n;
@@ -300,42 +318,43 @@ function attachVcpu(context: Context, vm: Vm, config: VmConfig, { cap, affinityI
   if (options !== 0n) calls.vcpu_configure({ cap, vcpu_options: options });
 }
 
-function activateVcpu(context: Context, owner: Vm, objects: VmObjects, config: VmConfig, vcpu: VmVcpu): void {
+function activateVcpu(context: Context, owner: BuiltVm, objects: VmObjects, config: VmConfig, vcpu: VmVcpu): void {
   const { calls, resources } = context;
   calls.object_activate({ cap: vcpu.cap });
   vcpu.active = true;
   const haltVirq = vcpu.haltVirq = context.allocateVirq();
   calls.vcpu_bind_virq({ vcpu: vcpu.cap, vic: resources.vic, virq: haltVirq, virq_type: VcpuVirqType.Halt });
-  vcpu.ownerCap = calls.copyCap(vcpu.cap, owner.objects!.cspace, ThreadRight.Affinity | ThreadRight.YieldTo);
+  vcpu.ownerCap = calls.copyCap(vcpu.cap, owner.objects.cspace, ThreadRight.Affinity | ThreadRight.YieldTo);
   if (objects.vpmGroup === undefined) vcpu.selfCap = calls.copyCap(vcpu.cap, objects.cspace, ThreadRight.Power);
   if (config.affinity !== "proxy") return;
   const virq = allocateNumber(owner.virqs);
   demand(virq !== undefined, RmError.NORESOURCE, "the owner has no vIRQ left", { owner: owner.vmid });
   vcpu.wakeupVirq = virq;
-  calls.vcpu_bind_virq({ vcpu: vcpu.cap, vic: owner.objects!.vic!, virq, virq_type: VcpuVirqType.VcpuRunWakeup });
+  calls.vcpu_bind_virq({ vcpu: vcpu.cap, vic: owner.objects.vic, virq, virq_type: VcpuVirqType.VcpuRunWakeup });
 }
 
 /**
  * Distributor and redistributors where the devicetree has them, else at the lowest free addresses.
  */
-function attachGic(context: Context, vm: Vm, objects: VmObjects, { gic, vcpus }: VmConfig): void {
+function attachGic(context: Context, vm: SecondaryVm): void {
+  const { addresses, config: { gic, vcpus }, objects: { addrspace, vic: vdevice } } = vm;
   if (gic === undefined) return;
   const { calls } = context;
-  vm.gic = gic.frames ?? placeGic(vm, gic.stride * vcpus.length);
+  const { gicd, gicr } = vm.gic = gic.frames ?? placeGic(addresses, gic.stride * vcpus.length);
   calls.addrspace_attach_vdevice({
-    addrspace: objects.addrspace!,
-    vdevice: objects.vic!,
+    addrspace,
+    vdevice,
     index: 0,
-    vbase: vm.gic.gicd,
+    vbase: gicd,
     size: GICD_SIZE,
     flags: 0,
   });
   vcpus.forEach((_, index) => {
     const last = index === vcpus.length - 1 ? VdeviceFlags.Last : 0n;
-    const base = asIpa(vm.gic!.gicr + index * gic.stride);
+    const base = asIpa(gicr + index * gic.stride);
     calls.addrspace_attach_vdevice({
-      addrspace: objects.addrspace!,
-      vdevice: objects.vic!,
+      addrspace,
+      vdevice,
       index: index + 1,
       vbase: base,
       size: GICR_SIZE,
@@ -344,8 +363,8 @@ function attachGic(context: Context, vm: Vm, objects: VmObjects, { gic, vcpus }:
   });
   if (gic.its === undefined || !context.rules.vmMsis) return;
   calls.addrspace_attach_vdevice({
-    addrspace: objects.addrspace!,
-    vdevice: objects.vic!,
+    addrspace,
+    vdevice,
     index: context.cores + 1,
     vbase: gic.its,
     size: GITS_SIZE,
@@ -353,9 +372,9 @@ function attachGic(context: Context, vm: Vm, objects: VmObjects, { gic, vcpus }:
   });
 }
 
-function placeGic(vm: Vm, redistributors: number): { gicd: Ipa; gicr: Ipa } {
-  const gicd = allocateRange(vm.addresses!, GICD_SIZE, GIC_ALIGNMENT);
-  const gicr = allocateRange(vm.addresses!, redistributors, GIC_ALIGNMENT);
+function placeGic(space: Addresses, redistributors: number): { gicd: Ipa; gicr: Ipa } {
+  const gicd = allocateRange(space, GICD_SIZE, GIC_ALIGNMENT);
+  const gicr = allocateRange(space, redistributors, GIC_ALIGNMENT);
   demand(gicd !== undefined && gicr !== undefined, RmError.NORESOURCE, "there is no address for the GIC");
   return { gicd, gicr };
 }

@@ -15,7 +15,7 @@ import { borrowerOf, parcelOf } from "../memory/memparcels.ts";
 import { asRefusal, demand, Refusal } from "../calls/refusals.ts";
 import { withVmDevicetree } from "./secondary-vm.ts";
 import { acceptImage, acceptOthers, iomemOf, isPrivate } from "../memory/start-parcels.ts";
-import type { Parcel, PlacedParcel, Vm } from "../state/state.ts";
+import type { Parcel, PlacedParcel, PreparedVm } from "../state/state.ts";
 import { enterState } from "../rpc/status.ts";
 
 const FLUSH = (ModifyOperation.CacheFlushRange | ModifyFlags.NoSync) >>> 0;
@@ -24,7 +24,7 @@ const FLUSH = (ModifyOperation.CacheFlushRange | ModifyFlags.NoSync) >>> 0;
  * Starts a VM that is READY.
  * @throws Refusal; the VM is INIT_FAILED then
  */
-export function startVm(context: Context, vm: Vm): void {
+export function startVm(context: Context, vm: PreparedVm): void {
   try {
     prepareAndPowerOn(context, vm);
   } catch (failure) {
@@ -35,18 +35,17 @@ export function startVm(context: Context, vm: Vm): void {
   enterState(context, vm, VmState.Running);
 }
 
-function prepareAndPowerOn(context: Context, vm: Vm): void {
-  if (vm.authType === AuthType.Android) requireFirmware(context, vm);
-  const image = vm.image!;
-  const config = vm.config!;
+function prepareAndPowerOn(context: Context, vm: PreparedVm): void {
+  const firmware = vm.authType === AuthType.Android ? requireFirmware(context, vm) : undefined;
+  const { image, config } = vm;
   let imageParcel: Parcel;
   try {
     imageParcel = parcelOf(context, image.handle);
     acceptImage(context, vm, imageParcel);
-    if (vm.firmware !== undefined) placeFirmware(context, vm, imageParcel);
+    if (firmware !== undefined) placeFirmware(context, vm, firmware.place, imageParcel);
     acceptOthers(context, vm);
     completeDevicetree(context, vm, imageParcel);
-    if (vm.firmware !== undefined) loadFirmware(context, vm);
+    if (firmware !== undefined) loadFirmware(context, firmware);
   } catch (failure) {
     // VM_START has one error for all defects of memory and tree; the reason keeps the original.
     const { rule, values, error, about } = asRefusal(failure);
@@ -58,11 +57,11 @@ function prepareAndPowerOn(context: Context, vm: Vm): void {
       context.calls.memextent_modify({ memextent: imageParcel.extent, flags: FLUSH, offset, size });
     }
   }
-  const boots = vm.objects!.vcpus.filter((vcpu) => vcpu.boots);
+  const boots = vm.objects.vcpus.filter((vcpu) => vcpu.boots);
   demand(boots.length > 0, RmError.NORESOURCE, "the VM has no boot vCPU");
   for (const vcpu of boots) {
-    if (vm.firmware !== undefined) passImage(context, vm, vcpu);
-    const entry = vm.firmware?.ipa ?? asIpa(config.baseAddress + image.imageOffset);
+    if (firmware !== undefined) passImage(context, vm, vcpu);
+    const entry = firmware?.place.ipa ?? asIpa(config.baseAddress + image.imageOffset);
     context.calls.vcpu_poweron({
       cap: vcpu.cap,
       entry_point: entry,
@@ -74,7 +73,7 @@ function prepareAndPowerOn(context: Context, vm: Vm): void {
 }
 
 /** Completes the tree and puts it back where it was. */
-function completeDevicetree(context: Context, vm: Vm, imageParcel: Parcel): void {
+function completeDevicetree(context: Context, vm: PreparedVm, imageParcel: Parcel): void {
   withVmDevicetree(context, vm, "7.4", (tree, ipa, room) => {
     extendGuestDevicetree(tree.root, {
       vm,
@@ -90,7 +89,7 @@ function completeDevicetree(context: Context, vm: Vm, imageParcel: Parcel): void
   });
 }
 
-function placedParcels(context: Context, vm: Vm, imageParcel: Parcel): PlacedParcel[] {
+function placedParcels(context: Context, vm: PreparedVm, imageParcel: Parcel): PlacedParcel[] {
   const placed: PlacedParcel[] = [];
   for (const parcel of context.state.parcels) {
     const borrower = borrowerOf(parcel, vm.vmid);

@@ -4,6 +4,7 @@
 import { cells64, type DevicetreeNode, ensureNode, findNode, node, type PropertyValue, setProperties } from "../../devicetree/tree.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { demand } from "../calls/refusals.ts";
+import type { VdeviceConfig } from "../config/vdevice-config.ts";
 import type { Parcel, PlacedParcel, Vdevice, VdeviceEnd, Vm } from "../state/state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -26,91 +27,23 @@ const RM_RPC = ["gunyah-resource-manager", "qcom,resource-manager", "qcom,resour
  * @throws Refusal with NORESOURCE if its buffer is missing
  */
 export function describeVdevice(root: DevicetreeNode, device: Vdevice, context: NodeContext): void {
-  const { config } = device;
-  const ends = device.objects.flatMap((object) => object.ends).filter((end) => end.vmid === context.vm.vmid);
-  const tx = ends.find(({ role }) => role === "send");
-  const rx = ends.find(({ role }) => role === "receive");
-  const labels = { "qcom,label": config.label, label: config.label };
-  const addAt = (path: string, unit: number | bigint | undefined, compatible: string[], properties: Record<string, PropertyValue>) => {
-    const slash = path.lastIndexOf("/");
-    const name = unit === undefined ? path.slice(slash + 1) : `${path.slice(slash + 1)}@${unit.toString(16)}`;
-    ensureNode(root, path.slice(0, slash)).children.push(node(name, { compatible, ...properties }));
-  };
-  const add = (defaultName: string, unit: number | bigint | undefined, compatible: string[], properties: Record<string, PropertyValue>) =>
-    addAt(config.generate ?? `/hypervisor/${defaultName}`, unit, [...config.pushCompatible, ...compatible], properties);
-  const queuePair = (): Record<string, PropertyValue> => ({
-    reg: cells64(tx!.cap, rx!.cap),
-    interrupts: [...specifier(tx!), ...specifier(rx!)],
-    "qcom,is-full-duplex": true,
-    "qcom,tx-message-size": config.messageSize,
-    "qcom,rx-message-size": config.messageSize,
-    "qcom,tx-queue-depth": config.queueDepth,
-    "qcom,rx-queue-depth": config.queueDepth,
-    "qcom,free-irq-start": 0,
-    "qcom,vdevice-handle": device.handle,
-  });
-  switch (config.type) {
+  const nodes = new VdeviceNodes(root, device, context);
+  switch (device.config.type) {
     case "rm-rpc":
-      return add("rm-rpc", rx!.cap, [...RM_RPC, QUEUE, CAPABILITY], queuePair());
+      return nodes.rmRpc();
     case "message-queue-pair":
-      return add("qcom,message-queue-pair", rx!.cap, [QUEUE, CAPABILITY], {
-        ...queuePair(),
-        "qcom,peer-vmid": config.peerDefault ? undefined : device.peer,
-        peer: config.peer,
-        ...labels,
-      });
-    case "message-queue": {
-      const end = (tx ?? rx)!;
-      return add("qcom,message-queue", end.cap, [QUEUE, CAPABILITY], {
-        reg: cells64(end.cap),
-        [tx === undefined ? "is-receiver" : "is-sender"]: true,
-        tx_message_size: config.messageSize,
-        tx_queue_depth: config.queueDepth,
-        interrupts: specifier(end),
-        ...labels,
-      });
-    }
+      return nodes.queuePair();
+    case "message-queue":
+      return nodes.queue();
     case "doorbell":
-      if (rx === undefined) return;
-      return add("qcom,doorbell", rx.cap, ["qcom,gunyah-doorbell", CAPABILITY], doorbell(rx, labels));
+      return nodes.doorbell();
     case "doorbell-source":
-      return add("qcom,doorbell-source", tx!.cap, ["qcom,gunyah-doorbell-source", CAPABILITY], { reg: cells64(tx!.cap), ...labels });
+      return nodes.doorbellSource();
     case "shm":
-    case "shm-doorbell": {
-      // The node of an optional buffer that was not lent has no memory.
-      const buffer = bufferOf(device, context);
-      const bells: Record<string, PropertyValue> = {};
-      if (tx !== undefined && rx !== undefined) {
-        const [txHandle, rxHandle] = [context.phandle(), context.phandle()];
-        const source = { reg: cells64(tx.cap), ...labels, phandle: txHandle };
-        addAt("/hypervisor/qcom,doorbell-source", tx.cap, ["qcom,gunyah-doorbell-source", CAPABILITY], source);
-        addAt("/hypervisor/qcom,doorbell", rx.cap, ["qcom,gunyah-doorbell", CAPABILITY], { ...doorbell(rx, labels), phandle: rxHandle });
-        Object.assign(bells, { "tx-doorbell": txHandle, "rx-doorbell": rxHandle });
-      }
-      return add("qcom,shm", undefined, [config.type === "shm" ? "qcom,shared-memory" : "qcom,gunyah-shm-doorbell"], {
-        buffer,
-        "memory-region": buffer,
-        peer: device.peer,
-        ...labels,
-        ...bells,
-        dma_base: config.dmaBase === undefined ? undefined : cells64(config.dmaBase),
-      });
-    }
-    case "virtio-mmio": {
-      const buffer = bufferOf(device, context);
-      if (buffer === undefined) return;
-      const { frontend } = device.virtio!;
-      return add("qcom,virtio_mmio", frontend.ipa, ["virtio,mmio"], {
-        reg: cells64(frontend.ipa, PAGE_SIZE),
-        buffer,
-        "memory-region": buffer,
-        interrupts: virqSpecifier(frontend.virq, frontend.edge),
-        ...labels,
-        dma_base: cells64(config.dmaBase ?? 0n),
-        peer: device.peer,
-        "dma-coherent": config.dmaCoherent ? true : undefined,
-      });
-    }
+    case "shm-doorbell":
+      return nodes.buffer();
+    case "virtio-mmio":
+      return nodes.virtioMmio();
     case "iomem":
       return describeIomem(root, device, context);
     case "vsmmu-v2":
@@ -119,8 +52,146 @@ export function describeVdevice(root: DevicetreeNode, device: Vdevice, context: 
   }
 }
 
-function doorbell(rx: VdeviceEnd, labels: Record<string, PropertyValue>): Record<string, PropertyValue> {
-  return { reg: cells64(rx.cap), interrupts: specifier(rx), ...labels };
+type Properties = Record<string, PropertyValue>;
+
+/** The nodes of one vdevice. */
+class VdeviceNodes {
+  readonly #ends: readonly VdeviceEnd[];
+  readonly #labels: Properties;
+
+  constructor(readonly root: DevicetreeNode, readonly device: Vdevice, readonly context: NodeContext) {
+    const { config, objects } = device;
+    this.#ends = objects.flatMap((object) => object.ends).filter((end) => end.vmid === context.vm.vmid);
+    this.#labels = { "qcom,label": config.label, label: config.label };
+  }
+
+  rmRpc(): void {
+    this.#add("rm-rpc", this.#known("receive").cap, [...RM_RPC, QUEUE, CAPABILITY], this.#pair());
+  }
+
+  queuePair(): void {
+    const { peerDefault, peer } = this.device.config;
+    this.#add("qcom,message-queue-pair", this.#known("receive").cap, [QUEUE, CAPABILITY], {
+      ...this.#pair(),
+      "qcom,peer-vmid": peerDefault ? undefined : this.device.peer,
+      peer,
+      ...this.#labels,
+    });
+  }
+
+  queue(): void {
+    const { isSender, messageSize, queueDepth } = this.device.config;
+    const end = this.#known(isSender ? "send" : "receive");
+    this.#add("qcom,message-queue", end.cap, [QUEUE, CAPABILITY], {
+      reg: cells64(end.cap),
+      [isSender ? "is-sender" : "is-receiver"]: true,
+      tx_message_size: messageSize,
+      tx_queue_depth: queueDepth,
+      interrupts: specifier(end),
+      ...this.#labels,
+    });
+  }
+
+  /** A doorbell whose sends are messages to the VM's ITS has no node. */
+  doorbell(): void {
+    const rx = this.#end("receive");
+    if (rx !== undefined) this.#add("qcom,doorbell", rx.cap, ["qcom,gunyah-doorbell", CAPABILITY], this.#rung(rx));
+  }
+
+  doorbellSource(): void {
+    const { cap } = this.#known("send");
+    this.#add("qcom,doorbell-source", cap, ["qcom,gunyah-doorbell-source", CAPABILITY], { reg: cells64(cap), ...this.#labels });
+  }
+
+  /** The node of an optional buffer that was not lent has no memory. */
+  buffer(): void {
+    const { type, dmaBase } = this.device.config;
+    const buffer = bufferOf(this.device, this.context);
+    const bells: Properties = {};
+    const [tx, rx] = [this.#end("send"), this.#end("receive")];
+    if (tx !== undefined && rx !== undefined) {
+      const [txHandle, rxHandle] = [this.context.phandle(), this.context.phandle()];
+      const source = { reg: cells64(tx.cap), ...this.#labels, phandle: txHandle };
+      this.#addAt("/hypervisor/qcom,doorbell-source", tx.cap, ["qcom,gunyah-doorbell-source", CAPABILITY], source);
+      this.#addAt("/hypervisor/qcom,doorbell", rx.cap, ["qcom,gunyah-doorbell", CAPABILITY], { ...this.#rung(rx), phandle: rxHandle });
+      Object.assign(bells, { "tx-doorbell": txHandle, "rx-doorbell": rxHandle });
+    }
+    this.#add("qcom,shm", undefined, [type === "shm" ? "qcom,shared-memory" : "qcom,gunyah-shm-doorbell"], {
+      buffer,
+      "memory-region": buffer,
+      peer: this.device.peer,
+      ...this.#labels,
+      ...bells,
+      dma_base: dmaBase === undefined ? undefined : cells64(dmaBase),
+    });
+  }
+
+  virtioMmio(): void {
+    const { config, peer, virtio } = this.device;
+    const buffer = bufferOf(this.device, this.context);
+    if (buffer === undefined) return;
+    if (virtio === undefined) throw new Error(`${config.path} has no device`);
+    const { ipa, virq, edge } = virtio.frontend;
+    this.#add("qcom,virtio_mmio", ipa, ["virtio,mmio"], {
+      reg: cells64(ipa, PAGE_SIZE),
+      buffer,
+      "memory-region": buffer,
+      interrupts: virqSpecifier(virq, edge),
+      ...this.#labels,
+      dma_base: cells64(config.dmaBase ?? 0n),
+      peer,
+      "dma-coherent": config.dmaCoherent ? true : undefined,
+    });
+  }
+
+  #end(role: VdeviceEnd["role"]): VdeviceEnd | undefined {
+    return this.#ends.find((end) => end.role === role);
+  }
+
+  /** @throws Error if the VM has no such end */
+  #known(role: VdeviceEnd["role"]): VdeviceEnd {
+    const end = this.#end(role);
+    if (end === undefined) throw new Error(`${this.device.config.path}: the VM has no end to ${role}`);
+    return end;
+  }
+
+  #pair(): Properties {
+    const { device: { config: { messageSize, queueDepth }, handle } } = this;
+    const [tx, rx] = [this.#known("send"), this.#known("receive")];
+    return {
+      reg: cells64(tx.cap, rx.cap),
+      interrupts: [...specifier(tx), ...specifier(rx)],
+      "qcom,is-full-duplex": true,
+      "qcom,tx-message-size": messageSize,
+      "qcom,rx-message-size": messageSize,
+      "qcom,tx-queue-depth": queueDepth,
+      "qcom,rx-queue-depth": queueDepth,
+      "qcom,free-irq-start": 0,
+      "qcom,vdevice-handle": handle,
+    };
+  }
+
+  #rung(rx: VdeviceEnd): Properties {
+    return { reg: cells64(rx.cap), interrupts: specifier(rx), ...this.#labels };
+  }
+
+  /** Where the configuration says, else below /hypervisor. */
+  #add(defaultName: string, unit: number | bigint | undefined, compatible: string[], properties: Properties): void {
+    const { generate, pushCompatible } = this.device.config;
+    this.#addAt(generate ?? `/hypervisor/${defaultName}`, unit, [...pushCompatible, ...compatible], properties);
+  }
+
+  #addAt(path: string, unit: number | bigint | undefined, compatible: string[], properties: Properties): void {
+    const slash = path.lastIndexOf("/");
+    const name = unit === undefined ? path.slice(slash + 1) : `${path.slice(slash + 1)}@${unit.toString(16)}`;
+    ensureNode(this.root, path.slice(0, slash)).children.push(node(name, { compatible, ...properties }));
+  }
+}
+
+/** The child `memory` of a vdevice that has one by its type. */
+function memoryOf({ memory, path }: VdeviceConfig): NonNullable<VdeviceConfig["memory"]> {
+  if (memory === undefined) throw new Error(`${path} has no memory`);
+  return memory;
 }
 
 /**
@@ -128,7 +199,7 @@ function doorbell(rx: VdeviceEnd, labels: Record<string, PropertyValue>): Record
  * @throws Refusal with NORESOURCE
  */
 function bufferOf({ config }: Vdevice, { buffers }: NodeContext): number | undefined {
-  const { label, optional } = config.memory!;
+  const { label, optional } = memoryOf(config);
   const buffer = [...buffers].find(([parcel]) => parcel.label === label)?.[1];
   demand(buffer !== undefined || optional, RmError.NORESOURCE, `the buffer of a ${config.type} vdevice was not lent`, { label });
   return buffer;
@@ -139,9 +210,10 @@ function bufferOf({ config }: Vdevice, { buffers }: NodeContext): number | undef
  * there is no node.
  */
 function describeIomem(root: DevicetreeNode, { config, peer }: Vdevice, { parcels }: NodeContext): void {
-  const placed = parcels.find(({ kind, parcel }) => kind === "iomem" && parcel.label === config.memory!.label);
+  const { label } = memoryOf(config);
+  const placed = parcels.find(({ kind, parcel }) => kind === "iomem" && parcel.label === label);
   if (placed === undefined) return;
-  const target = config.patch === undefined ? ensureNode(root, config.generate!) : findNode(root, config.patch);
+  const target = iomemNode(root, config);
   demand(target !== undefined, RmError.NORESOURCE, "the node that an iomem vdevice completes does not exist", { path: config.patch });
   setProperties(target, {
     "#address-cells": 2,
@@ -156,8 +228,14 @@ function describeIomem(root: DevicetreeNode, { config, peer }: Vdevice, { parcel
   });
 }
 
-function specifier({ virq, edge }: VdeviceEnd): number[] {
-  return virqSpecifier(virq!, edge);
+function iomemNode(root: DevicetreeNode, { patch, generate }: VdeviceConfig): DevicetreeNode | undefined {
+  if (patch !== undefined) return findNode(root, patch);
+  return generate === undefined ? undefined : ensureNode(root, generate);
+}
+
+function specifier({ virq, edge, cap }: VdeviceEnd): number[] {
+  if (virq === undefined) throw new Error(`the end of capability 0x${cap.toString(16)} has no vIRQ`);
+  return virqSpecifier(virq, edge);
 }
 
 /** A GIC specifier: class, number, trigger. */

@@ -4,7 +4,7 @@
 import { RmError } from "../../abi/rpc/errors.ts";
 import { allocateNumber, takeNumber } from "../state/numbers.ts";
 import { demand } from "../calls/refusals.ts";
-import type { Vdevice, Vm } from "../state/state.ts";
+import type { Vdevice, VmRecord } from "../state/state.ts";
 
 /** A vIRQ that was taken. */
 export interface EndVirq {
@@ -17,7 +17,7 @@ export interface EndVirq {
  * lowest free one.
  * @throws Refusal
  */
-export function takeVirq(device: Vdevice, vm: Vm, own: boolean, index: number): EndVirq {
+export function takeVirq(device: Vdevice, vm: VmRecord, own: boolean, index: number): EndVirq {
   const asked = own ? device.config.virqs?.[index] : undefined;
   if (asked !== undefined) {
     demand(takeNumber(vm.virqs, asked.intid), RmError.NORESOURCE, "the vIRQ is taken", { vmid: vm.vmid, virq: asked.intid });

@@ -8,7 +8,7 @@ import { msgqueueCreateInfo } from "../../abi/words.ts";
 import type { Context } from "../state/context.ts";
 import { createLink } from "../rpc/link.ts";
 import { demand, Refusal, refuseAs } from "../calls/refusals.ts";
-import type { SharedObject, Vdevice, VdeviceEnd, Vm } from "../state/state.ts";
+import type { BuiltVm, SecondaryVm, SharedObject, Vdevice, VdeviceEnd, Vm, VmRecord } from "../state/state.ts";
 import { befriend } from "../rpc/status.ts";
 import type { VdeviceConfig, VdeviceType } from "../config/vdevice-config.ts";
 import { type EndVirq, takeVirq } from "./vdevice-virqs.ts";
@@ -37,8 +37,8 @@ const COUNTERPART: Partial<Record<VdeviceType, VdeviceType>> = {
  * Makes all vdevices of a VM.
  * @throws Refusal with NORESOURCE
  */
-export function createVdevices(context: Context, vm: Vm, owner: Vm): void {
-  const configs = vm.config!.vdevices;
+export function createVdevices(context: Context, vm: SecondaryVm, owner: BuiltVm): void {
+  const configs = vm.config.vdevices;
   for (const types of ORDER) {
     for (const config of configs.filter(({ type }) => types.includes(type))) {
       const peer = config.peerDefault || config.peer === undefined ? owner : namedVm(context, config.peer);
@@ -52,7 +52,7 @@ export function createVdevices(context: Context, vm: Vm, owner: Vm): void {
 /** Largest depth and message size that msgqueue_configure has bits for. */
 const QUEUE_FIELD_MAX = 0xffff;
 
-function createVdevice(context: Context, vm: Vm, owner: Vm, device: Vdevice): void {
+function createVdevice(context: Context, vm: SecondaryVm, owner: BuiltVm, device: Vdevice): void {
   const { config } = device;
   const { path, queueDepth, messageSize } = config;
   const rule = "queue-depth or message-size does not fit into what msgqueue_configure takes";
@@ -98,15 +98,16 @@ function namedVm(context: Context, peer: string): Vm | undefined {
  * The vdevice at the other end, if its VM exists already and names this one: same label, matching
  * type, naming this VM. The two VMs then are peers, and share the objects that the other VM made.
  */
-function joinCounterpart(context: Context, vm: Vm, device: Vdevice): Vdevice | undefined {
+function joinCounterpart(context: Context, vm: SecondaryVm, device: Vdevice): Vdevice | undefined {
   const { config } = device;
   const peer = device.peer === undefined ? undefined : context.vm(device.peer);
-  if (peer === undefined || peer === vm) return undefined;
+  if (peer === undefined || peer.vmid === vm.vmid) return undefined;
   const count = config.type === "message-queue-pair" ? 2 : 1;
   const counterpart = peer.vdevices.find((other) =>
     other.objects.length === count && other.config.type === COUNTERPART[config.type] && other.config.label === config.label &&
     !other.config.peerDefault &&
-    other.config.peer !== undefined && namedVm(context, other.config.peer) === vm && other.config.messageSize === config.messageSize &&
+    other.config.peer !== undefined && namedVm(context, other.config.peer)?.vmid === vm.vmid &&
+    other.config.messageSize === config.messageSize &&
     other.config.queueDepth === config.queueDepth && other.objects.every(({ ends }) => ends.every(({ vmid }) => vmid !== vm.vmid))
   );
   if (counterpart === undefined) return undefined;
@@ -115,14 +116,14 @@ function joinCounterpart(context: Context, vm: Vm, device: Vdevice): Vdevice | u
   return counterpart;
 }
 
-function createRmRpc(context: Context, vm: Vm, device: Vdevice): void {
+function createRmRpc(context: Context, vm: SecondaryVm, device: Vdevice): void {
   const { config } = device;
   demand(vm.link === undefined, RmError.NORESOURCE, "the VM has a link to the resource manager already", { path: config.path });
   const [tx, rx] = [takeVirq(device, vm, true, 0), takeVirq(device, vm, true, 1)];
   const { link, txCap, rxCap } = createLink(context, {
     vmid: vm.vmid,
-    cspace: vm.objects!.cspace,
-    vic: vm.objects!.vic!,
+    cspace: vm.objects.cspace,
+    vic: vm.objects.vic,
     txVirq: tx.virq,
     rxVirq: rx.virq,
     depth: config.queueDepth,
@@ -135,7 +136,7 @@ function createRmRpc(context: Context, vm: Vm, device: Vdevice): void {
   if (config.consoleDev) vm.console = { vmOpen: false, ownerOpen: false };
 }
 
-function createDoorbell(context: Context, vm: Vm, owner: Vm, device: Vdevice): void {
+function createDoorbell(context: Context, vm: SecondaryVm, owner: BuiltVm, device: Vdevice): void {
   const { config } = device;
   const counterpart = config.peerDefault ? undefined : joinCounterpart(context, vm, device);
   device.handle = counterpart?.handle ?? nextVdeviceHandle(context);
@@ -144,13 +145,13 @@ function createDoorbell(context: Context, vm: Vm, owner: Vm, device: Vdevice): v
   } else {
     device.objects.push({ kind: "doorbell", cap: context.build("doorbell", () => {}), ends: [], gone: false });
   }
-  if (config.msiSource && context.rules.vmMsis && vm.config!.gic?.its !== undefined) {
-    context.calls.vic_bind_msi_source({ vic: vm.objects!.vic!, msi_source: device.objects[0].cap });
+  if (config.msiSource && context.rules.vmMsis && vm.config.gic?.its !== undefined) {
+    context.calls.vic_bind_msi_source({ vic: vm.objects.vic, msi_source: device.objects[0].cap });
     return attachEnd(context, device, 0, owner, "send", undefined);
   }
   // The source's end comes before the receiver's.
   const isSource = config.type === "doorbell-source";
-  const parties: [Vm, VdeviceEnd["role"]][] = isSource ? [[vm, "send"], [owner, "receive"]] : [[owner, "send"], [vm, "receive"]];
+  const parties: [BuiltVm, VdeviceEnd["role"]][] = isSource ? [[vm, "send"], [owner, "receive"]] : [[owner, "send"], [vm, "receive"]];
   for (const [party, role] of parties) {
     if (party !== vm && !config.peerDefault) continue;
     const virq = role === "receive" ? takeVirq(device, party, party === vm, 0) : undefined;
@@ -159,7 +160,7 @@ function createDoorbell(context: Context, vm: Vm, owner: Vm, device: Vdevice): v
 }
 
 /** One doorbell that the VM rings, and one that its owner rings. */
-function createBufferDoorbells(context: Context, vm: Vm, owner: Vm, device: Vdevice): void {
+function createBufferDoorbells(context: Context, vm: SecondaryVm, owner: BuiltVm, device: Vdevice): void {
   for (const [source, receiver] of [[vm, owner], [owner, vm]]) {
     // Each doorbell has one, which nothing shows.
     nextVdeviceHandle(context);
@@ -171,7 +172,7 @@ function createBufferDoorbells(context: Context, vm: Vm, owner: Vm, device: Vdev
 }
 
 /** Two queues: one to send, one to receive. */
-function createQueuePair(context: Context, vm: Vm, owner: Vm, device: Vdevice): void {
+function createQueuePair(context: Context, vm: SecondaryVm, owner: BuiltVm, device: Vdevice): void {
   const { config } = device;
   const counterpart = config.peerDefault ? undefined : joinCounterpart(context, vm, device);
   device.handle = counterpart?.handle ?? nextVdeviceHandle(context);
@@ -201,11 +202,18 @@ function createQueue(context: Context, { queueDepth, messageSize }: VdeviceConfi
 }
 
 /** Gives a VM its end of an object: a capability, and a vIRQ where it has one. */
-function attachEnd(context: Context, device: Vdevice, index: number, vm: Vm, role: VdeviceEnd["role"], virq: EndVirq | undefined): void {
+function attachEnd(
+  context: Context,
+  device: Vdevice,
+  index: number,
+  vm: BuiltVm,
+  role: VdeviceEnd["role"],
+  virq: EndVirq | undefined,
+): void {
   const object = device.objects[index];
-  const cap = context.calls.copyCap(object.cap, vm.objects!.cspace, rightsOf(object, role, device.config));
+  const cap = context.calls.copyCap(object.cap, vm.objects.cspace, rightsOf(object, role, device.config));
   object.ends.push({ vmid: vm.vmid, role, cap, virq: virq?.virq, edge: virq?.edge ?? true });
-  if (virq !== undefined) bindVirq(context, object, role, vm.objects!.vic!, virq.virq);
+  if (virq !== undefined) bindVirq(context, object, role, vm.objects.vic, virq.virq);
 }
 
 /**
@@ -235,12 +243,11 @@ function rightsOf(object: SharedObject, role: VdeviceEnd["role"], config: Vdevic
  * Takes the VM's ends of a vdevice and its owner's; an object that another VM still has an end of
  * stays.
  */
-export function destroyVdevice(context: Context, vm: Vm, device: Vdevice): void {
+export function destroyVdevice(context: Context, vm: VmRecord, device: Vdevice): void {
   const mine = (end: VdeviceEnd) => end.vmid === vm.vmid || end.vmid === vm.owner;
   for (const object of device.objects) {
     for (const end of object.ends.filter(mine)) {
-      const holder = context.vm(end.vmid)!;
-      context.remove(end.cap, holder.objects!.cspace);
+      context.remove(end.cap, context.objectsOf(end.vmid).cspace);
       if (end.virq !== undefined) unbindVirq(context, object, end.role);
     }
     object.ends.splice(0, object.ends.length, ...object.ends.filter((end) => !mine(end)));

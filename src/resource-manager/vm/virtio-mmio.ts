@@ -10,7 +10,7 @@ import type { Context } from "../state/context.ts";
 import { VIRTIO_WINDOW } from "../state/memory-layout.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { demand } from "../calls/refusals.ts";
-import type { Vdevice, Vm, VmVirtioMmio } from "../state/state.ts";
+import { type BuiltVm, requireBuilt, type Vdevice, type VmRecord, type VmVirtioMmio } from "../state/state.ts";
 import { takeVirq } from "./vdevice-virqs.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -22,7 +22,7 @@ const BACKEND = mapAttributes(Access.RW, Access.RW, MemoryType.DeviceNGnRE);
  * @throws HypercallFailure, Refusal; the device is removed then, except for the vIRQs that the
  * vdevice has noted
  */
-export function createVirtioMmio(context: Context, vm: Vm, owner: Vm, device: Vdevice): void {
+export function createVirtioMmio(context: Context, vm: BuiltVm, owner: BuiltVm, device: Vdevice): void {
   device.virtio = context.allOrNothing((onFailure) => {
     const { calls } = context;
     const { queues, deviceType } = device.config;
@@ -35,12 +35,12 @@ export function createVirtioMmio(context: Context, vm: Vm, owner: Vm, device: Vd
       calls.virtio_mmio_configure({ virtio_mmio: each, memextent: extent, vqs_num: queues, flags, device_type: deviceType ?? 0 });
     });
     onFailure(() => context.remove(cap));
-    const map = (to: Vm, attributes: number): Ipa => {
-      const ipa = allocateRange(to.addresses!, PAGE_SIZE, PAGE_SIZE, to.direct ? VIRTIO_WINDOW : undefined);
+    const map = (to: BuiltVm, attributes: number): Ipa => {
+      const ipa = allocateRange(to.addresses, PAGE_SIZE, PAGE_SIZE, to.direct ? VIRTIO_WINDOW : undefined);
       demand(ipa !== undefined, RmError.NORESOURCE, "no address is free for the device's page", { vmid: to.vmid });
-      onFailure(() => freeRange(to.addresses!, { base: ipa, size: PAGE_SIZE }));
+      onFailure(() => freeRange(to.addresses, { base: ipa, size: PAGE_SIZE }));
       calls.addrspace_map({
-        addrspace: to.objects!.addrspace!,
+        addrspace: to.objects.addrspace,
         memextent: extent,
         vbase: ipa,
         map_attrs: attributes,
@@ -53,13 +53,13 @@ export function createVirtioMmio(context: Context, vm: Vm, owner: Vm, device: Vd
     };
     const frontendIpa = map(vm, FRONTEND);
     const backendIpa = map(owner, BACKEND);
-    const backendCap = calls.copyCap(cap, owner.objects!.cspace, VirtioMmioRight.Config | VirtioMmioRight.AssertVirq);
-    onFailure(() => context.remove(backendCap, owner.objects!.cspace));
+    const backendCap = calls.copyCap(cap, owner.objects.cspace, VirtioMmioRight.Config | VirtioMmioRight.AssertVirq);
+    onFailure(() => context.remove(backendCap, owner.objects.cspace));
     // Frontend writes assert to the backend's VIC, and the backend asserts to the frontend's.
     const toBackend = takeVirq(device, owner, false, 0);
-    calls.virtio_mmio_frontend_bind_virq({ virtio_mmio: cap, vic: owner.objects!.vic!, virq: toBackend.virq });
+    calls.virtio_mmio_frontend_bind_virq({ virtio_mmio: cap, vic: owner.objects.vic, virq: toBackend.virq });
     const toFrontend = takeVirq(device, vm, true, 0);
-    calls.virtio_mmio_backend_bind_virq({ virtio_mmio: cap, vic: vm.objects!.vic!, virq: toFrontend.virq });
+    calls.virtio_mmio_backend_bind_virq({ virtio_mmio: cap, vic: vm.objects.vic, virq: toFrontend.virq });
     return {
       cap,
       extent,
@@ -70,9 +70,9 @@ export function createVirtioMmio(context: Context, vm: Vm, owner: Vm, device: Vd
   });
 }
 
-function unmap(context: Context, vm: Vm, extent: CapId, ipa: Ipa): void {
+function unmap(context: Context, vm: BuiltVm, extent: CapId, ipa: Ipa): void {
   context.undo.addrspace_unmap({
-    addrspace: vm.objects!.addrspace!,
+    addrspace: vm.objects.addrspace,
     memextent: extent,
     vbase: ipa,
     map_flags: MapFlags.NoSync,
@@ -82,15 +82,16 @@ function unmap(context: Context, vm: Vm, extent: CapId, ipa: Ipa): void {
 }
 
 /** Removes the device. */
-export function destroyVirtioMmio(context: Context, vm: Vm, { cap, extent, heapOffset, frontend, backend }: VmVirtioMmio): void {
-  const owner = context.vm(backend.vmid)!;
-  context.remove(backend.cap, owner.objects!.cspace);
+export function destroyVirtioMmio(context: Context, vm: VmRecord, { cap, extent, heapOffset, frontend, backend }: VmVirtioMmio): void {
+  requireBuilt(vm);
+  const owner = context.built(backend.vmid);
+  context.remove(backend.cap, owner.objects.cspace);
   context.undo.virtio_mmio_frontend_unbind_virq({ virtio_mmio: cap });
   context.undo.virtio_mmio_backend_unbind_virq({ virtio_mmio: cap });
   unmap(context, owner, extent, backend.ipa);
-  freeRange(owner.addresses!, { base: backend.ipa, size: PAGE_SIZE });
+  freeRange(owner.addresses, { base: backend.ipa, size: PAGE_SIZE });
   unmap(context, vm, extent, frontend.ipa);
-  freeRange(vm.addresses!, { base: frontend.ipa, size: PAGE_SIZE });
+  freeRange(vm.addresses, { base: frontend.ipa, size: PAGE_SIZE });
   context.remove(cap);
   context.remove(extent);
   context.freePage(heapOffset);

@@ -15,6 +15,7 @@ import { VM_INIT } from "../../../src/abi/rpc/messages/configuration.ts";
 import { VM_DEALLOCATE, VM_START, VM_STOP } from "../../../src/abi/rpc/messages/lifecycle.ts";
 import { MEM_RECLAIM } from "../../../src/abi/rpc/messages/memory.ts";
 import { Access, DonateType, mapAttributes, MapFlags, MemoryType, RegisterSet } from "../../../src/abi/words.ts";
+import { FIRST_RAM_ADDRESS } from "../../../src/resource-manager/config/vm-config.ts";
 import { readDevicetree } from "../../../src/devicetree/reader.ts";
 import { cells64, findNode } from "../../../src/devicetree/tree.ts";
 import { checkInvariants } from "../../hypervisor/invariants.ts";
@@ -124,6 +125,20 @@ Deno.test("the image lies where VM_SET_ADDRESS_LAYOUT says, and /memory has the 
   const read = readDevicetree(blob!);
   assert.ok(read.ok);
   assert.deepEqual(findNode(read.tree.root, "/memory")!.properties.get("reg"), cells64(IMAGE, MEMORY, PAGED, PAGED_SIZE));
+});
+
+Deno.test("VM_INIT refuses paged ranges that leave no address for the Resource Manager's own pages", () => {
+  const machine = new Machine();
+  const before = machine.usage();
+  const { vmid, handle } = machine.configured(guestTree("full", [rmRpc()]));
+  const first = BigInt(FIRST_RAM_ADDRESS), limit = 1n << 36n;
+  machine.primary.get(VM_SET_DEMAND_PAGING, { vmid, ranges: [{ base: first, size: limit - first }] });
+  assert.equal(machine.primary.ask(VM_INIT, { vmid }).error, "NORESOURCE");
+  machine.reset(vmid);
+  machine.primary.get(MEM_RECLAIM, { handle, flags: 0 });
+  machine.primary.get(VM_DEALLOCATE, { vmid });
+  assert.deepEqual(machine.usage(), before);
+  checkInvariants(machine.system.hypervisor);
 });
 
 Deno.test("only the owner of a paged VM sees its extents, and other VMs have none", () => {

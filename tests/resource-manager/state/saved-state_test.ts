@@ -3,8 +3,9 @@
 
 import assert from "node:assert/strict";
 import { asIpa, asVmid } from "../../../src/abi/numbers.ts";
+import { VmState } from "../../../src/abi/rpc/messages/vm.ts";
 import { ResourceManager } from "../../../src/resource-manager/resource-manager.ts";
-import type { Parcel, RmState } from "../../../src/resource-manager/state/state.ts";
+import type { Parcel, RmState, VmRecord } from "../../../src/resource-manager/state/state.ts";
 import { assemble } from "../../../src/assembly/assemble.ts";
 import { demoPlan, runTo } from "../../snapshots/systems.ts";
 
@@ -90,11 +91,46 @@ Deno.test("a state whose lists do not fit together is refused by name", async ()
   refused(({ parcels }) => parcels.splice(held, 1), /accepted: it names a parcel that the VM does not borrow/);
   refused(({ vms }) => vms.push(structuredClone(vms[0])), /vms: two have one VMID/);
   refused(({ vms }, { borrowers }) => {
-    vms.find(({ vmid }) => vmid === borrowers.find(({ mapped }) => mapped)!.vmid)!.addresses = undefined;
+    const borrower = vms.find(({ vmid }) => vmid === borrowers.find(({ mapped }) => mapped)!.vmid)!;
+    Object.assign(borrower, { addresses: undefined, state: VmState.Resetting });
   }, /its VM has no addresses to give/);
   const exit = { vmid: asVmid(0x7fff), exited: undefined, request: undefined, vcpu: 0 };
   refused(({ exits }) => exits.push(exit), /exits: a VM that is being ended does not exist/);
   refused((state) => state.running = true, /running: no VM is being ended/);
+});
+
+Deno.test("a VM without what its state says is refused, a broken one may lack all of it", async () => {
+  const whole = await demoState();
+  const at = whole.vms.findIndex(({ config }) => config !== undefined);
+  const change = (fields: Partial<VmRecord>) => {
+    const state = structuredClone(whole);
+    Object.assign(state.vms[at], fields);
+    return state;
+  };
+  const rule = RegExp(`vms\\.${at}\\.state: the VM lacks`);
+  const objects = whole.vms[at].objects!;
+  for (const state of [VmState.Ready, VmState.Running, VmState.Paused, VmState.Exited]) {
+    restore(change({ state }));
+    for (const field of ["objects", "addresses", "config", "image"]) {
+      assert.throws(() => restore(change({ state, [field]: undefined })), rule, `${state} without ${field}`);
+    }
+    for (const field of ["addrspace", "vic"]) {
+      assert.throws(() => restore(change({ state, objects: { ...objects, [field]: undefined } })), rule, `${state} without ${field}`);
+    }
+  }
+  const early = { addresses: undefined, config: undefined, accepted: [] };
+  for (const state of [VmState.Auth, VmState.Init]) {
+    assert.throws(() => restore(change({ state, objects: undefined })), rule);
+    assert.throws(() => restore(change({ state, image: undefined })), rule);
+  }
+  assert.throws(() => restore(change({ state: VmState.None })), rule);
+  for (const state of [VmState.InitFailed, VmState.Resetting]) {
+    const broken = change({ state, objects: undefined, image: undefined, ...early });
+    for (const { borrowers } of broken.parcels) {
+      for (const borrower of borrowers) if (borrower.vmid === broken.vms[at].vmid) Object.assign(borrower, { mapped: false, ipas: [] });
+    }
+    restore(broken);
+  }
 });
 
 Deno.test("objects that two fields of a state share are one in what is restored", async () => {
