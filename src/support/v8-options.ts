@@ -21,8 +21,9 @@ const OPTIMIZING = "--wasm-tiering-budget=1000000";
 const COMPILING = "--invocation-count-for-maglev=1000", FULLY = "--invocation-count-for-turbofan=100000";
 /**
  * No comparison of the stack pointer at the start of each Wasm function and in each turn of a loop:
- * 2 % of programs' time, 3 % of loops'. No generated function calls itself, at any depth. V8 also
- * stops a thread there; ours leaves Wasm after each slice.
+ * 2 % of programs' time, 3 % of loops'. Regions of the translator call each other as the guest's
+ * functions do, within a budget of bytes (docs/design/core.md §T12); no other generated function
+ * calls itself. V8 also stops a thread there; ours leaves Wasm after each slice.
  */
 const STACK = "--no-wasm-stack-checks";
 /**

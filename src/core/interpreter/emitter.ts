@@ -101,6 +101,8 @@ export interface KnownFlags {
   readonly compared?: { readonly type: Type; readonly operands: () => void; readonly a: () => void; readonly b: () => void };
   /** Puts the doubleword whose sign and zeroness N and Z are on the stack; C and V are clear. */
   readonly logical?: () => void;
+  /** The locals that all of these read. */
+  readonly locals?: readonly number[];
 }
 
 /**

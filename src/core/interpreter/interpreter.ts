@@ -31,14 +31,17 @@ import { HandlerSet } from "./handler-set.ts";
 import type { OutlinedFunctions } from "./outlined.ts";
 
 /**
- * The signature of a region's function: (address, remaining budget, calls that may nest) ->
- * (address, remaining budget).
+ * The signature of a region's function: (address, remaining budget, bytes of the stack that it may
+ * use) -> (address, remaining budget).
  */
 export const REGION_PARAMETERS: readonly ValueType[] = ["i64", "i32", "i32"];
 export const REGION_RESULTS: readonly ValueType[] = ["i64", "i32"];
 
-/** Calls of regions that may nest: their frames are on the computer's stack. */
-export const CALL_DEPTH = 128;
+/**
+ * Bytes of the computer's stack for the frames of regions that call each other, by the upper bounds
+ * of their frames (`frameBound`). V8 has 984 KiB for a thread. docs/design/core.md §T12.
+ */
+export const STACK_BYTES = 0x8_0000;
 
 /**
  * The first slot of the functions of regions in the table: two each, the region and its first
@@ -163,7 +166,7 @@ export function defineInterpreter(library: Library, fills: OperandFills, instruc
     f.i32(0).i32(0).memory("i32.store", CPU.KEPT_BY);
     for (let at = 0; at < 4 * KNOWN_CALLS; at += 16) f.i32(0).v128(0n, 0n).memory("v128.store", CPU.CALLED_SLOTS + at);
     pushPosition();
-    left().i32(CALL_DEPTH);
+    left().i32(STACK_BYTES);
     pushSlot(0);
     library.module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS);
     f.set(scratch).set(address);

@@ -12,7 +12,7 @@ import { CPU, FetchEntry, KNOWN_CALLS, TlbSet } from "../state/cpu-state.ts";
 import { FIRST_REGION_HANDLER } from "../state/layout.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 
-const ADDRESS = 0, LEFT = 1, DEPTH = 2;
+const ADDRESS = 0, LEFT = 1, STACK = 2;
 
 /**
  * Name of the function that finds the region at an address, and its signature: (address) -> (its
@@ -44,7 +44,7 @@ export function emitFind(f: FunctionBuilder): void {
 export function emitEnter(f: FunctionBuilder, find: FunctionBuilder, tailCall: (f: FunctionBuilder) => void): void {
   const slot = f.local("i32");
   f.get(ADDRESS).call(find).tee(slot).if(() => {
-    f.get(ADDRESS).get(LEFT).get(DEPTH).get(slot);
+    f.get(ADDRESS).get(LEFT).get(STACK).get(slot);
     tailCall(f);
   });
   f.get(ADDRESS).get(LEFT);

@@ -140,21 +140,32 @@ export function settleFlags(f: FunctionBuilder, known: KnownFlags | undefined): 
   f.i32(0).i32(kind).memory("i32.store", CPU.FLAGS_KIND);
 }
 
-/** Locals for the values inside of an instruction, which the next one uses again. */
+/**
+ * Locals for the values inside of an instruction, which the next one uses again, and for those that
+ * are kept longer.
+ */
 export class Temporaries {
   readonly #pools = new Map<ValueType, { readonly all: number[]; used: number }>();
+  #kept: readonly number[] = [];
 
   constructor(readonly f: FunctionBuilder) {}
 
   take(type: ValueType): number {
     let pool = this.#pools.get(type);
     if (!pool) this.#pools.set(type, pool = { all: [], used: 0 });
-    if (pool.used === pool.all.length) pool.all.push(this.f.local(type));
-    return pool.all[pool.used++];
+    while (pool.used < pool.all.length) {
+      const local = pool.all[pool.used++];
+      if (!this.#kept.includes(local)) return local;
+    }
+    const local = this.f.local(type);
+    pool.used = pool.all.push(local);
+    return local;
   }
 
-  releaseAll(): void {
+  /** All are free but `kept`. */
+  releaseAll(kept: readonly number[] = []): void {
     for (const pool of this.#pools.values()) pool.used = 0;
+    this.#kept = kept;
   }
 }
 
@@ -364,7 +375,7 @@ export class RegionEmitter extends ConstantEmitter {
   /** An `if` that sets the flags, in one of its ways at least. */
   #choice(s: Statement & { kind: "if" }): boolean {
     const { f } = this;
-    const flags = FLAGS.map((flag) => ({ flag, local: f.local(FLAG_TYPES[flag]) }));
+    const flags = FLAGS.map((flag) => ({ flag, local: this.at.local(FLAG_TYPES[flag]) }));
     if (!setsFlags(s.then) || !setsFlags(s.otherwise)) {
       for (const { flag, local } of flags) {
         this.flag(flag);
@@ -378,7 +389,7 @@ export class RegionEmitter extends ConstantEmitter {
     this.#choiceFlags = undefined;
     this.nesting--;
     const word = (name: Flag) => () => void f.get(flags.find(({ flag }) => flag === name)!.local);
-    this.knownFlags = { words: { N: word("N"), Z: word("Z"), C: word("C"), V: word("V") } };
+    this.knownFlags = { words: { N: word("N"), Z: word("Z"), C: word("C"), V: word("V") }, locals: flags.map(({ local }) => local) };
     return false;
   }
 
@@ -464,13 +475,14 @@ export class RegionEmitter extends ConstantEmitter {
       return;
     }
     if (this.nesting) throw new Error("flags are set in an `if` inside of another");
-    if (compared) this.knownFlags = this.#flagsOfDifference(compared[0].type, this.#keep(compared[0]), this.#keep(compared[1]));
+    const locals: number[] = [], keep = (node: Node) => this.#keep(node, locals);
+    if (compared) this.knownFlags = { ...this.#flagsOfDifference(compared[0].type, keep(compared[0]), keep(compared[1])), locals };
     else if (isLogical({ kind: "setFlags", n, z, c, v })) {
-      const value = this.#keep(n), zero64 = () => void this.f.i64(0);
-      this.knownFlags = { words: { N: value, Z: value, C: () => void this.f.i32(0), V: zero64 }, logical: value };
+      const value = keep(n), zero64 = () => void this.f.i64(0);
+      this.knownFlags = { words: { N: value, Z: value, C: () => void this.f.i32(0), V: zero64 }, logical: value, locals };
     } else {
-      const sign = this.#keep(n);
-      this.knownFlags = { words: { N: sign, Z: n === z ? sign : this.#keep(z), C: this.#keep(c), V: this.#keep(v) } };
+      const sign = keep(n);
+      this.knownFlags = { words: { N: sign, Z: n === z ? sign : keep(z), C: keep(c), V: keep(v) }, locals };
     }
   }
 
@@ -693,10 +705,14 @@ export class RegionEmitter extends ConstantEmitter {
     this.access(block, size, 1, TlbSet.Write, { aligned: true, zero }, (wasmAddress) => void this.f.get(wasmAddress).set(target));
   }
 
-  /** Puts a value on the stack later than now: a constant, or what a separate local holds. */
-  #keep(node: Node): () => void {
+  /**
+   * Puts a value on the stack later than now: a constant, or what a local holds, which is added to
+   * `locals`.
+   */
+  #keep(node: Node, locals: number[]): () => void {
     if (node.isStatic || node.kind === "constant") return () => this.value(node);
-    const local = this.f.local(node.type);
+    const local = this.at.local(node.type);
+    locals.push(local);
     this.value(node);
     this.f.set(local);
     return () => void this.f.get(local);

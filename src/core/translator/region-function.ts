@@ -1,7 +1,7 @@
-// The Wasm function of a region: (address, left, depth) -> (address, left). It takes the virtual
-// address of its head, the remaining budget in instructions, and how many calls may still nest; it
-// returns the address where execution continues, and the budget left then. When both are unchanged,
-// nothing was executed. docs/design/core.md §T2 and §T7.
+// The Wasm function of a region: (address, left, stack) -> (address, left). It takes the virtual
+// address of its head, the remaining budget in instructions, and how many bytes of the stack it and
+// its callees may use; it returns the address where execution continues, and the budget left then.
+// When both are unchanged, nothing was executed. docs/design/core.md §T2, §T7 and §T12.
 //
 // `left` must suffice for the longest path to the next check: at the region's entry, at each loop's
 // back edge, after calls. Otherwise the interpreter continues there, which finds the exact end of
@@ -12,13 +12,13 @@ import { Bytes } from "../../support/bytes.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import { FAST_MASK, FAST_MODES } from "../fp/arithmetic.ts";
 import type { KnownFlags, Surroundings } from "../interpreter/emitter.ts";
-import { CALL_DEPTH, REGION_PARAMETERS, REGION_RESULTS } from "../interpreter/interpreter.ts";
+import { REGION_PARAMETERS, REGION_RESULTS, STACK_BYTES } from "../interpreter/interpreter.ts";
 import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
 import { CPU, FetchEntry, KeptPage, Slot, TlbSet } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
 import type { Callees } from "../wasm/library.ts";
-import { FunctionBuilder, type Label } from "../wasm/module.ts";
-import { type AccessGroup, accessGroups, type GroupMember, keepsStackAlignment } from "./access-groups.ts";
+import { frameBound, FunctionBuilder, type Label } from "../wasm/module.ts";
+import { accessGroups, type GroupMember, keepsStackAlignment } from "./access-groups.ts";
 import { type ControlFlow, controlFlow } from "./control-flow.ts";
 import { type DataFlow, dataFlow } from "./data-flow.ts";
 import { emitFindAgain } from "./enter-function.ts";
@@ -30,7 +30,7 @@ import { add, generalBit, keepOnly, noRegisters, type RegisterSet, without } fro
 import { bitsOf } from "../../support/bits.ts";
 
 /** The parameters as locals. */
-const ADDRESS = 0, LEFT = 1, DEPTH = 2;
+const ADDRESS = 0, LEFT = 1, STACK = 2;
 
 /** Name of the function that a region calls to continue at an address (enter-function.ts). */
 export const ENTER = "enter";
@@ -108,6 +108,15 @@ const MOST_SHARED = 12;
  */
 const MOST_DIRECT = 4;
 
+/**
+ * Bytes that a frame can have of a region that calls nothing and does not look whether they are
+ * left: it is the last on the stack.
+ */
+const LEAF_BYTES = 0x4000;
+
+/** Tag of the bytes that a frame of the region has at most, for constants in the region alone. */
+const FRAME = -1;
+
 /** Bytes of a function besides its body, in most cases. */
 const MARGIN = 0x400;
 
@@ -163,8 +172,17 @@ class RegionFunction {
   readonly #keepsStackAligned: boolean;
   /** Labels of loops, and of the code after blocks, by node. */
   readonly #labels = new Map<number, Label>();
-  readonly #longest: (number | undefined)[] = [];
-  readonly #flagsNeeded: (boolean | undefined)[] = [];
+  /**
+   * The steps that follow, the last first. Functions that called each other for this would need
+   * more of the stack for each block.
+   */
+  readonly #pending: (() => void)[] = [];
+  /** Locals for where groups of accesses are, by their `SplitGroup`s. */
+  readonly #groupAddresses: (number | undefined)[] = [];
+  /** By node: instructions on the longest path from it to the next check of the budget; */
+  readonly #longest: number[] = [];
+  /** whether flags that were set before it may be read. */
+  readonly #flagsNeeded: boolean[] = [];
   /** Ways out that code shares. */
   readonly #exits: Exit[] = [];
   /** The result of a call. */
@@ -204,6 +222,11 @@ class RegionFunction {
       return { read, written, stores: stores[node], successors: block.ending.kind === "call" ? [] : this.#flow.successors[node] };
     });
     this.#data = dataFlow(flowBlocks, order);
+    // Paths between checks of the budget have no back edge: what follows a node comes after it.
+    for (const node of order.reverse()) {
+      this.#longest[node] = this.#longestFrom(node);
+      this.#flagsNeeded[node] = this.#looksAtFlags(node);
+    }
     this.#state = new StateLocals(this.#body);
     this.#usesFast = blocks.some(({ instructions }) => instructions.some(({ inlinesFloat }) => inlinesFloat));
     this.#keepsStackAligned = blocks.some(({ instructions }) => instructions.some(({ basedOnStack }) => basedOnStack)) &&
@@ -226,6 +249,7 @@ class RegionFunction {
     const body = this.#body;
     scratch.clear();
     this.#tree(0, undefined);
+    for (let next = this.#pending.pop(); next; next = this.#pending.pop()) next();
     const f = new FunctionBuilder(-1, "region", REGION_PARAMETERS, REGION_RESULTS, new Bytes(scratch.length + MARGIN));
     this.#enter(f);
     // The block of what is stored last is outermost.
@@ -242,7 +266,8 @@ class RegionFunction {
     }
     f.op("unreachable");
     f.locals.push(...body.locals);
-    return f;
+    // The largest ones run where no other region waits for them.
+    return f.fill(FRAME, Math.min(frameBound(f), STACK_BYTES));
   }
 
   /**
@@ -268,7 +293,7 @@ class RegionFunction {
     }
     this.#state.store(f, dirty);
     f.get(this.#base).get(this.#offset).op("i64.extend_i32_s").op("i64.add").get(LEFT);
-    if (chains) f.get(DEPTH).callLate(ENTER, true);
+    if (chains) f.get(STACK).callLate(ENTER, true);
     else f.op("return");
   }
 
@@ -278,10 +303,10 @@ class RegionFunction {
     f.get(ADDRESS).i64(-4 * head).op("i64.add").set(this.#base);
     f.i32(0).memory("i32.load", CPU.TLB).set(this.#tlb);
     const leave = () => void f.get(ADDRESS).get(LEFT).op("return"), leaveIf = () => f.ifLikely(false, leave);
-    f.get(LEFT).i32(this.#longestFrom(0)).op("i32.lt_s");
+    f.get(LEFT).i32(this.#longest[0]).op("i32.lt_s");
     leaveIf();
-    if (this.#blocks.some(({ ending }) => ending.kind === "call")) {
-      f.get(DEPTH).op("i32.eqz");
+    if (this.#blocks.some(({ ending }) => ending.kind === "call") || frameBound(this.#body) > LEAF_BYTES) {
+      f.get(STACK).i32Later(FRAME).op("i32.lt_s");
       leaveIf();
     }
     if (this.#blocks.some(({ instructions }) => instructions.some(({ usesVectors }) => usesVectors))) {
@@ -331,22 +356,19 @@ class RegionFunction {
   #tree(node: number, flags: KnownFlags | undefined): void {
     const f = this.#body, flow = this.#flow;
     const merges = flow.children[node].filter((child) => flow.forwardEdges[child] > 1);
-    if (!flow.isLoop[node]) return this.#within(node, merges, flags);
-    f.loop((label) => {
-      this.#labels.set(node, label);
-      this.#within(node, merges, flags);
-    });
-  }
-
-  /** A node and those after it where ways meet: the last in order is outermost. */
-  #within(node: number, merges: readonly number[], flags: KnownFlags | undefined): void {
-    const last = merges.at(-1);
-    if (last === undefined) return this.#block(node, flags);
-    this.#body.block((label) => {
-      this.#labels.set(last, label);
-      this.#within(node, merges.slice(0, -1), flags);
-    });
-    this.#tree(last, undefined);
+    if (flow.isLoop[node]) {
+      this.#labels.set(node, f.openLoop());
+      this.#pending.push(() => void f.closeBlock());
+    }
+    // Those after it where ways meet: the last in order is outermost.
+    for (const merge of merges.reverse()) {
+      this.#labels.set(merge, f.openBlock());
+      this.#pending.push(() => {
+        f.closeBlock();
+        this.#tree(merge, undefined);
+      });
+    }
+    this.#block(node, flags);
   }
 
   #block(node: number, before: KnownFlags | undefined): void {
@@ -355,20 +377,17 @@ class RegionFunction {
     const dirty = { ...this.#data.dirty[node] };
     let flags = before;
     let last: RegionEmitter | undefined, stackAligned = this.#keepsStackAligned;
-    const groups = this.#groups[node], wasmAddresses = new Map<AccessGroup, number>(), keeps = this.#keepPages.get(node);
+    const groups = this.#groups[node], keeps = this.#keepPages.get(node);
     const memberAt = (i: number) => {
       const member = groups.get(i);
-      if (!member) return undefined;
-      let wasmAddress = wasmAddresses.get(member.group);
-      if (wasmAddress === undefined) wasmAddresses.set(member.group, wasmAddress = f.local("i32"));
-      return { ...member, wasmAddress };
+      return member && { ...member, wasmAddress: this.#groupAddresses[member.group.split] ??= f.local("i32") };
     };
     instructions.forEach((instruction, i) => {
       const leave = (known: KnownFlags | undefined) => {
         this.#spend(i);
         this.#leave(first + i, dirty, known, false);
       };
-      this.#temporaries.releaseAll();
+      this.#temporaries.releaseAll(flags?.locals);
       last = new RegionEmitter(instruction, this.#surroundings, this.#context, flags, first + i, {
         leave,
         member: memberAt(i),
@@ -402,7 +421,12 @@ class RegionFunction {
         if (branch?.kind !== "branch" || !branch.condition) throw new Error("a block with a condition ends in no conditional branch");
         this.#spend(count);
         emitter.emitValue(branch.condition);
-        f.if(() => this.#edge(node, ending.to, dirty, flags, true), () => this.#edge(node, ending.next, dirty, flags, true));
+        f.openIf();
+        this.#pending.push(() => void f.closeBlock(), () => {
+          f.otherwise();
+          this.#edge(node, ending.next, dirty, flags, true);
+        });
+        this.#edge(node, ending.to, dirty, flags, true);
         break;
       case "call":
         this.#spend(count);
@@ -436,7 +460,7 @@ class RegionFunction {
         pushTarget();
         f.set(this.#answer);
         // Where no region waits for the return, execution continues there.
-        f.get(DEPTH).i32(CALL_DEPTH).op("i32.eq").ifLikely(false, () => this.#chain());
+        f.get(STACK).i32(STACK_BYTES).op("i32.eq").ifLikely(false, () => this.#chain());
         f.get(this.#answer).get(LEFT).op("return");
         break;
     }
@@ -444,14 +468,14 @@ class RegionFunction {
 
   /** Ends in the region at the address in `#answer`; all state is in the CPU state. */
   #chain(): void {
-    this.#body.get(this.#answer).get(LEFT).get(DEPTH).callLate(ENTER, true);
+    this.#body.get(this.#answer).get(LEFT).get(STACK).callLate(ENTER, true);
   }
 
   /** Calls the address in `#answer`, and continues after that. */
   #call(node: number, next: number, callee: Callee | undefined): void {
     const f = this.#body;
     const call = (name: string) => {
-      f.get(this.#answer).get(LEFT).get(DEPTH).i32(1).op("i32.sub").callLate(name).set(LEFT).set(this.#answer);
+      f.get(this.#answer).get(LEFT).get(STACK).i32Later(FRAME).op("i32.sub").callLate(name).set(LEFT).set(this.#answer);
     };
     if (callee) {
       f.i32Later(callee.decoded).memory("i32.load16_u").i32Later(callee.handler).op("i32.eq");
@@ -459,7 +483,7 @@ class RegionFunction {
     } else {
       emitFindAgain(f, this.#answer, this.#slot, next - 1);
       f.get(this.#slot).ifLikely(true, () => {
-        f.get(this.#answer).get(LEFT).get(DEPTH).i32(1).op("i32.sub").get(this.#slot);
+        f.get(this.#answer).get(LEFT).get(STACK).i32Later(FRAME).op("i32.sub").get(this.#slot);
         this.options.callIndirect(f);
         f.set(LEFT).set(this.#answer);
       });
@@ -472,7 +496,7 @@ class RegionFunction {
       this.#chain();
       return;
     }
-    f.get(LEFT).i32(this.#longestFrom(to)).op("i32.lt_s");
+    f.get(LEFT).i32(this.#longest[to]).op("i32.lt_s");
     const leave = () => void f.get(this.#answer).get(LEFT).op("return");
     f.ifLikely(false, leave);
     this.#load(f, to, leave);
@@ -505,7 +529,7 @@ class RegionFunction {
       // The budget is counted for the way inside; the other one does it itself.
       f.block((elsewhere) => {
         this.#spend(instructions.length);
-        if (targets.some((to) => this.#needsFlags(to))) settleFlags(f, flags);
+        if (targets.some((to) => this.#flagsNeeded[to])) settleFlags(f, flags);
         jump(elsewhere);
       });
       this.#spend(-instructions.length);
@@ -563,7 +587,7 @@ class RegionFunction {
     const to = this.#nodes.get(index);
     if (to === undefined || !flow.successors[from].includes(to)) return this.#leave(index, dirty, flags, chains);
     if (flow.isLoop[to]) {
-      f.get(LEFT).i32(this.#longestFrom(to)).op("i32.lt_s");
+      f.get(LEFT).i32(this.#longest[to]).op("i32.lt_s");
       f.ifLikely(false, () => this.#leave(index, dirty, flags, false));
     }
     this.#go(from, to, flags);
@@ -573,9 +597,9 @@ class RegionFunction {
     const f = this.#body, flow = this.#flow;
     const isBack = flow.position[to] <= flow.position[from];
     const isMerge = isBack || flow.isLoop[to] || flow.forwardEdges[to] > 1;
-    if (isMerge && this.#needsFlags(to)) settleFlags(f, flags);
+    if (isMerge && this.#flagsNeeded[to]) settleFlags(f, flags);
     if (isBack || flow.forwardEdges[to] > 1) f.br(this.#labels.get(to)!);
-    else this.#tree(to, isMerge ? undefined : flags);
+    else this.#pending.push(() => this.#tree(to, isMerge ? undefined : flags));
   }
 
   /** Out of the region, at an instruction. */
@@ -586,7 +610,7 @@ class RegionFunction {
     this.#state.store(f, dirty);
     this.#address(index);
     f.get(LEFT);
-    if (chains) f.get(DEPTH).callLate(ENTER, true);
+    if (chains) f.get(STACK).callLate(ENTER, true);
     else f.op("return");
   }
 
@@ -612,11 +636,7 @@ class RegionFunction {
     this.#body.get(this.#base).i64(4 * index).op("i64.add");
   }
 
-  /** Whether flags that were set before a node may be read. */
-  #needsFlags(node: number): boolean {
-    return this.#flagsNeeded[node] ??= this.#looksAtFlags(node);
-  }
-
+  /** Whether flags that were set before a node may be read, if that is known of those after it. */
   #looksAtFlags(node: number): boolean {
     const { instructions, ending } = this.#blocks[node];
     for (const { use, mayLeave } of instructions) {
@@ -628,21 +648,20 @@ class RegionFunction {
     return ending.kind === "call" || ending.kind === "indirect" || followers.length === 0 ||
       followers.some((index) => {
         const to = this.#nodes.get(index);
-        return to === undefined || !flow.successors[node].includes(to) || flow.isLoop[to] || this.#needsFlags(to);
+        return to === undefined || !flow.successors[node].includes(to) || flow.isLoop[to] || this.#flagsNeeded[to];
       });
   }
 
   /** The longest of the ways from some nodes. */
   #longestOf(nodes: readonly number[]): number {
-    return Math.max(...nodes.map((node) => this.#longestFrom(node)));
+    return Math.max(...nodes.map((node) => this.#longest[node]));
   }
 
-  /** Instructions on the longest path from a node to the next check of the budget. */
+  /** `#longest` of a node, if that is known of those after it. */
   #longestFrom(node: number): number {
     const { instructions, ending } = this.#blocks[node];
     if (ending.kind === "call" || ending.kind === "indirect") return instructions.length;
-    return this.#longest[node] ??= instructions.length +
-      Math.max(0, ...this.#flow.successors[node].map((to) => this.#flow.isLoop[to] ? 0 : this.#longestFrom(to)));
+    return instructions.length + Math.max(0, ...this.#flow.successors[node].map((to) => this.#flow.isLoop[to] ? 0 : this.#longest[to]));
   }
 }
 

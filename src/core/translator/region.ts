@@ -21,12 +21,6 @@ const REGION_SIZE = 512;
  */
 const LOOP_SIZE = 3000;
 
-/**
- * Blocks of such a region at most, as one of `REGION_SIZE` instructions may have: the function that
- * emits a block calls itself for the next one.
- */
-const LOOP_BLOCKS = REGION_SIZE;
-
 /** How far a region extends. */
 export type Extent =
   /** `REGION_SIZE` instructions at most. */
@@ -120,8 +114,7 @@ export function discover(code: Code, head: number, extent: Extent = "usual"): Bl
   });
   if (instructions.size <= REGION_SIZE) return blocks;
   const loop = loopAround(head, blocks), near = new Set([...instructions.keys()].slice(0, REGION_SIZE));
-  const kept = blocks.flatMap((block) => loop.has(block.first) ? block : firstPart(block, near));
-  return kept.length > LOOP_BLOCKS ? discover(code, head) : kept;
+  return blocks.flatMap((block) => loop.has(block.first) ? block : firstPart(block, near));
 }
 
 /** The first instructions of the blocks on the ways that lead from `head` back to it. */

@@ -3,7 +3,7 @@
 // format (`opcodes.ts`).
 
 import { Bytes } from "../../support/bytes.ts";
-import { LANE_OPCODES, MEMORY_OPCODES, PLAIN_OPCODES, signedLeb, unsignedLeb } from "./opcodes.ts";
+import { LANE_OPCODES, MEMORY_OPCODES, PLAIN_OPCODES, SCALAR_BYTES, signedLeb, unsignedLeb, VECTOR_BYTES } from "./opcodes.ts";
 
 /** A value type. */
 export type ValueType = "i32" | "i64" | "f32" | "f64" | "v128";
@@ -67,6 +67,11 @@ export class FunctionBuilder {
    */
   readonly hints: number[] = [];
   readonly gaps: Gap[] = [];
+  /**
+   * Bytes of the values that its instructions compute without reading memory, each counted by
+   * itself, but not those of unlikely parts (`ifLikely`): see `frameBound`.
+   */
+  valueBytes = 0;
   readonly #outerBranches: OuterBranch[] = [];
   readonly #lateCalls: LateCall[] = [];
   #depth = 0;
@@ -98,8 +103,10 @@ export class FunctionBuilder {
 
   /** An instruction without an immediate. */
   op(name: string): this {
-    const code = PLAIN_OPCODES.get(name);
-    if (!code) throw new Error(`no such WebAssembly instruction: ${name}`);
+    const found = PLAIN_OPCODES.get(name);
+    if (!found) throw new Error(`no such WebAssembly instruction: ${name}`);
+    const { code } = found;
+    this.valueBytes += found.bytes;
     if (code.length === 1) this.code.push(code[0]);
     else this.code.pushAll(code);
     return this;
@@ -120,9 +127,10 @@ export class FunctionBuilder {
 
   /** A lane instruction such as `i8x16.extract_lane_u`. */
   lane(name: string, lane: number): this {
-    const code = LANE_OPCODES.get(name);
-    if (!code) throw new Error(`no such WebAssembly lane instruction: ${name}`);
-    return this.bytes(code).bytes([lane]);
+    const found = LANE_OPCODES.get(name);
+    if (!found) throw new Error(`no such WebAssembly lane instruction: ${name}`);
+    this.valueBytes += found.bytes;
+    return this.bytes(found.code).bytes([lane]);
   }
 
   /**
@@ -130,6 +138,7 @@ export class FunctionBuilder {
    */
   shuffle(lanes: readonly number[]): this {
     if (lanes.length !== 16) throw new Error("a shuffle has sixteen lanes");
+    this.valueBytes += VECTOR_BYTES;
     return this.bytes([0xfd, 13]).bytes(lanes);
   }
 
@@ -143,6 +152,16 @@ export class FunctionBuilder {
     this.code.push(0x41);
     this.gaps.push({ at: this.code.length, tag });
     return this.bytes([0x80, 0x80, 0x80, 0x80, 0]);
+  }
+
+  /** Puts a value into the gaps with a tag, which are none afterwards. */
+  fill(tag: number, value: number): this {
+    const gaps = this.gaps.splice(0);
+    for (const gap of gaps) {
+      if (gap.tag === tag) fillGap(this.code.buffer, gap.at, value);
+      else this.gaps.push(gap);
+    }
+    return this;
   }
 
   i64(value: number | bigint): this {
@@ -161,6 +180,7 @@ export class FunctionBuilder {
 
   /** A vector constant from two 64-bit halves, low lane first. */
   v128(low: bigint, high: bigint): this {
+    this.valueBytes += VECTOR_BYTES;
     return this.bytes([0xfd, 12]).bytes(new Uint8Array(new BigInt64Array([BigInt.asIntN(64, low), BigInt.asIntN(64, high)]).buffer));
   }
 
@@ -227,7 +247,7 @@ export class FunctionBuilder {
     const label = this.#open(0x04, result);
     then(label);
     if (otherwise) {
-      this.code.push(0x05);
+      this.otherwise();
       otherwise(label);
     }
     return this.closeBlock();
@@ -236,7 +256,15 @@ export class FunctionBuilder {
   /** `if` whose condition V8 may take to hold (or not to hold) nearly always. */
   ifLikely(likely: boolean, then: (label: Label) => void, otherwise?: (label: Label) => void, result?: ValueType): this {
     this.hints.push(2 * this.code.length + (likely ? 1 : 0));
-    return this.if(then, otherwise, result);
+    if (!likely) return this.if((label) => this.#aside(then, label), otherwise, result);
+    return this.if(then, otherwise && ((label) => this.#aside(otherwise, label)), result);
+  }
+
+  /** Values of an unlikely part are not used outside of it. */
+  #aside(part: (label: Label) => void, label: Label): void {
+    const before = this.valueBytes;
+    part(label);
+    this.valueBytes = before;
   }
 
   /** A branch out of this fragment, to a label that `append` names. */
@@ -266,6 +294,7 @@ export class FunctionBuilder {
     const open: (OuterBranch | LateCall)[] = fragment.#lateCalls.length
       ? [...fragment.#outerBranches, ...fragment.#lateCalls].sort((a, b) => a.at - b.at)
       : fragment.#outerBranches;
+    this.valueBytes += fragment.valueBytes;
     let from = 0, hint = 0, gap = 0;
     for (let i = 0; i <= open.length; i++) {
       const to = i < open.length ? open[i].at : fragment.code.length, moved = code.length - from;
@@ -309,9 +338,22 @@ export class FunctionBuilder {
    * a `br_table`). Each needs one `closeBlock`.
    */
   openBlock(): Label {
-    this.code.push(0x02);
-    this.code.push(NO_RESULT);
-    return { depth: ++this.#depth };
+    return this.#open(0x02, undefined);
+  }
+
+  /** The same with a loop, and with an `if`, whose condition is on the stack. */
+  openLoop(): Label {
+    return this.#open(0x03, undefined);
+  }
+
+  openIf(): Label {
+    return this.#open(0x04, undefined);
+  }
+
+  /** The other part of the `if` that is open. */
+  otherwise(): this {
+    this.code.push(0x05);
+    return this;
   }
 
   closeBlock(): this {
@@ -578,6 +620,23 @@ function sameTypes(a: readonly ValueType[], b: readonly ValueType[]): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
+}
+
+/** Bytes of a frame besides its values: return address, saved registers, arguments of calls. */
+const FRAME = 256;
+/** Bytes of the operands that are on the stack at a time, and of what an unlikely part computes. */
+const OPERANDS = 512;
+
+/**
+ * Bytes that a frame of the function takes at most. V8's baseline compiler gives each local and
+ * each operand its own place; on some computers it aligns vectors. Its optimizing compiler
+ * gives one to each value that is in use at a time: those of locals and operands, and values that
+ * it computes once for several instructions with the same operands, at most all that are computed.
+ */
+export function frameBound({ parameters, locals, valueBytes }: FunctionBuilder): number {
+  let bytes = FRAME + OPERANDS + valueBytes;
+  for (const types of [parameters, locals]) for (const type of types) bytes += type === "v128" ? VECTOR_BYTES + SCALAR_BYTES : SCALAR_BYTES;
+  return bytes;
 }
 
 /** The locals of a function as its body encodes them: runs of one type. */

@@ -105,11 +105,29 @@ export function signedLeb(value: bigint): number[] {
   }
 }
 
-/** Encoding of each instruction without an immediate. */
-export const PLAIN_OPCODES: ReadonlyMap<string, readonly number[]> = new Map<string, readonly number[]>([
-  ...pairs(PLAIN).map(([name, code]) => [name, [parseInt(code, 16)]] as const),
-  ...pairs(PREFIXED).map(([name, code]) => [name, [0xfc, Number(code)]] as const),
-  ...pairs(VECTOR).map(([name, code]) => [name, [0xfd, ...unsignedLeb(Number(code))]] as const),
+/** Bytes of a scalar value, and of a vector, in a frame of the stack. */
+export const SCALAR_BYTES = 8, VECTOR_BYTES = 16;
+
+/** An instruction without an immediate, or with one that is a lane. */
+export interface Opcode {
+  readonly code: readonly number[];
+  /** Bytes of its result in a frame, at most. */
+  readonly bytes: number;
+}
+
+const NO_RESULT: ReadonlySet<string> = new Set(["unreachable", "nop", "return", "drop"]);
+
+function opcode(name: string, code: readonly number[]): Opcode {
+  const isVector = name === "select" || /^(v128|[if]\d+x)/.test(name) && !/\.(any_true|all_true|bitmask|extract_lane)/.test(name);
+  const bytes = /mul_wide/.test(name) ? 2 * SCALAR_BYTES : isVector ? VECTOR_BYTES : SCALAR_BYTES;
+  return { code, bytes: NO_RESULT.has(name) ? 0 : bytes };
+}
+
+/** Each instruction without an immediate. */
+export const PLAIN_OPCODES: ReadonlyMap<string, Opcode> = new Map<string, Opcode>([
+  ...pairs(PLAIN).map(([name, code]) => [name, opcode(name, [parseInt(code, 16)])] as const),
+  ...pairs(PREFIXED).map(([name, code]) => [name, opcode(name, [0xfc, Number(code)])] as const),
+  ...pairs(VECTOR).map(([name, code]) => [name, opcode(name, [0xfd, ...unsignedLeb(Number(code))])] as const),
 ]);
 
 /** Encoding and natural alignment (log2 bytes) of each load and store. */
@@ -121,7 +139,7 @@ export const MEMORY_OPCODES: ReadonlyMap<string, { code: readonly number[]; alig
   }),
 );
 
-/** Encoding of each instruction whose immediate is a lane. */
-export const LANE_OPCODES: ReadonlyMap<string, readonly number[]> = new Map(
-  pairs(LANE).map(([name, code]) => [name, [0xfd, Number(code)]] as const),
+/** Each instruction whose immediate is a lane. */
+export const LANE_OPCODES: ReadonlyMap<string, Opcode> = new Map(
+  pairs(LANE).map(([name, code]) => [name, opcode(name, [0xfd, Number(code)])] as const),
 );

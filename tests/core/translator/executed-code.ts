@@ -10,8 +10,10 @@ import { assemble, type Line } from "../program.ts";
 export const INSTRUCTIONS = instructionsOf(ALL_INSTRUCTIONS);
 
 /** Code of these lines, from instruction 0. */
-export function executedCode(lines: readonly Line[]): Code {
-  const words = assemble(lines);
-  const has = (index: number) => index in words;
-  return { instructions: INSTRUCTIONS, has, isKnown: has, word: (index) => words[index], isHead: () => false };
+export const executedCode = (lines: readonly Line[]): Code => executedWords(assemble(lines));
+
+/** Code of these words, of which the one at `entry` is instruction 0. */
+export function executedWords(words: readonly number[], entry = 0): Code {
+  const has = (index: number) => index + entry in words;
+  return { instructions: INSTRUCTIONS, has, isKnown: has, word: (index) => words[index + entry], isHead: () => false };
 }
