@@ -46,10 +46,11 @@ import { attachFwCfg, firmwareImages, makeFlash, savedFlash } from "./primary-fi
 import { DEVICETREE_WINDOW, layoutPrimary } from "./primary-image.ts";
 import { readRootImages } from "./root-images.ts";
 import { compactSymbols } from "../symbols/elf-symbols.ts";
-import { deviceId } from "../virtio/plan.ts";
+import { deviceName } from "../virtio/plan.ts";
 import { DeviceMaker } from "./virtio-devices.ts";
 import { preferHugePages } from "../support/huge-pages.ts";
 import { PAGE_SIZE, WASM_PAGE_SIZE } from "../support/sizes.ts";
+import { devId } from "../queries/ids.ts";
 
 /**
  * Makes the system of a plan, ready to run. The plan has been checked (`boot-plan.ts`,
@@ -354,7 +355,7 @@ function vmDevices(
       ? { ipa: undefined, size: PAGE_SIZE }
       : virtioRegisters(platform, slot) ?? { ipa: undefined, size: VIRTIO_BAR_SIZE };
     const place = { ...registers, intid: virtioIntid(platform, slot) };
-    system.virtio.push({ vm, id: deviceId(vm, device.name, slot), device, ...place });
+    system.virtio.push({ vm, id: devId(vm, deviceName(device.name, slot)), device, ...place });
     return device;
   });
 }

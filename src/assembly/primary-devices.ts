@@ -10,10 +10,11 @@ import type { VirtioDevice } from "../virtio/device.ts";
 import { SavedEvent } from "../state/saved-event.ts";
 import { EmptySlots, MmioTransport } from "../virtio/mmio-transport.ts";
 import type { VirtioFault } from "../virtio/memory.ts";
-import { deviceId } from "../virtio/plan.ts";
+import { deviceName } from "../virtio/plan.ts";
 import type { TransportOptions, VirtioTransport } from "../virtio/transport.ts";
 import { deviceFaults } from "./device-faults.ts";
 import { VmMemory } from "./vm-memory.ts";
+import { devId } from "../queries/ids.ts";
 
 /** Devicetree nodes of the first `count` slots. */
 export function virtioNodes(count: number): DevicetreeNode[] {
@@ -60,7 +61,7 @@ export function surroundings(
   vmid: number,
   { device, slot, reports }: { readonly device: VirtioDevice; readonly slot: number; readonly reports: DeviceReports },
 ): { readonly id: string; readonly turn: SavedEvent; readonly options: Omit<TransportOptions, "onInterrupt" | "message"> } {
-  const id = deviceId(hypervisor.names.vm(vmid), device.name, slot);
+  const id = devId(hypervisor.names.vm(vmid), deviceName(device.name, slot));
   const turn = new SavedEvent(machine.events);
   const options = {
     memory: new VmMemory(hypervisor, vmid),

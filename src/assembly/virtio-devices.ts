@@ -14,7 +14,7 @@ import { NetDevice } from "../virtio/net/net.ts";
 import { NetSwitch } from "../virtio/net/switch.ts";
 import { P9Device } from "../virtio/p9/p9.ts";
 import { P9Server } from "../virtio/p9/server.ts";
-import { DEFAULT_NET_POLICY, deviceId, type DevicePlan } from "../virtio/plan.ts";
+import { DEFAULT_NET_POLICY, deviceName, type DevicePlan } from "../virtio/plan.ts";
 import { type RandomBytes, RngDevice } from "../virtio/rng/rng.ts";
 import { captureFile, captureFrames } from "../outside/capture.ts";
 import { computer, machineDisk } from "../outside/computer.ts";
@@ -24,6 +24,7 @@ import { VsockDevice } from "../virtio/vsock/vsock.ts";
 import { outsideNetwork, outsideUnixSockets } from "../outside/network.ts";
 import { OutsideShare } from "../outside/share.ts";
 import type { OutsideDoor } from "../outside/outside.ts";
+import { devId } from "../queries/ids.ts";
 
 /** Locally administered, and unique to el2: the last two bytes number VM and device. */
 const MAC_PREFIX = [0x52, 0x54, 0x00, 0xe1];
@@ -63,7 +64,7 @@ export class DeviceMaker {
    * @throws Error if a file cannot be used.
    */
   make(plan: DevicePlan, vm: string, index: number): VirtioDevice {
-    const name = deviceId(vm, plan.kind, index);
+    const name = devId(vm, deviceName(plan.kind, index));
     const number = this.#made++;
     switch (plan.kind) {
       case "block":

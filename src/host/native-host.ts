@@ -19,7 +19,7 @@ import type { VirtioDevice } from "../virtio/device.ts";
 import { hostGuest, type HostProgram, type HostServices } from "./host-guest.ts";
 import { linkGroups } from "./link-groups.ts";
 import type { NativeHostPlan, SharedBuffer, VmPlan } from "./plan.ts";
-import { deviceId, type DevicePlan } from "../virtio/plan.ts";
+import { deviceName, type DevicePlan } from "../virtio/plan.ts";
 import { SharedBuffers, type SharedBuffersState } from "./shared-buffers.ts";
 import { VendorVmm } from "./vendor-vmm.ts";
 import { VmDevices, type VmDevicesState } from "./vm-devices.ts";
@@ -27,6 +27,7 @@ import { DEVICE_BUFFER_LABEL } from "./vm-layout.ts";
 import type { BoardServices, VmmEvents, VmmProcess } from "./vmm-process.ts";
 import type { FlashVariables } from "./board.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";
+import { devId } from "../abi/ids.ts";
 
 const PSCI_SYSTEM_OFF = 0x8400_0008;
 /**
@@ -285,7 +286,7 @@ class VmmProgram implements HostProgram {
         registersOf(plan),
         (message) => this.#report(entry, message),
         (slot, error) => {
-          const device = deviceId(plan.name, made[slot].name, slot);
+          const device = devId(plan.name, deviceName(made[slot].name, slot));
           this.#options.events({ kind: "bug", at: this.#now, device, error });
         },
         plan.firmware !== undefined,

@@ -9,6 +9,7 @@ import { encodePackets, PacketType, Reassembler, RPC_PACKET_SIZE, type RpcMessag
 import { Vmid } from "../abi/rpc/messages/vm.ts";
 import { MsgqueueSendFlags } from "../abi/words.ts";
 import type { RmLink } from "./platform.ts";
+import { requestKey } from "../abi/ids.ts";
 
 /**
  * A message for the host. `tag` is the tag of the request; the payload of a reply begins with its
@@ -62,7 +63,7 @@ export class RmClient {
   request(vcpu: NativeVcpu, id: number, payload: Uint8Array, tag: number): void {
     this.#sequence = this.#sequence + 1 & 0xffff;
     this.#pending.set(this.#sequence, tag);
-    vcpu.trace.publish(`rpc:${Vmid.Hlos}:0x${this.#sequence.toString(16)}`);
+    vcpu.trace.publish(requestKey(Vmid.Hlos, this.#sequence));
     this.#outbox.push(...encodePackets({ type: PacketType.Request, sequence: this.#sequence, id, payload }));
     this.flush(vcpu);
   }

@@ -22,6 +22,7 @@ import { QEMU_UART, qemuFlash, qemuLines } from "./qemu-virt-map.ts";
 import { layoutVm, queueNotification, virtioSpi, VM_PL011_BASE, VM_PL011_SIZE, VM_PL011_SPI } from "./vm-layout.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 import { node } from "../support/node-modules.ts";
+import { ipaId } from "../abi/ids.ts";
 
 /** Events of a VMM for its host. */
 export interface VmmEvents {
@@ -347,7 +348,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
       this.store(memory + offset, bytes);
       const { trace } = this.kernel.cpu;
       if (!trace.wants("mem")) continue;
-      const ipa = `ipa:${this.plan.name}/0x${(this.plan.base + offset).toString(16)}`;
+      const ipa = ipaId(this.plan.name, this.plan.base + offset);
       trace.event("mem", "load", { ipa, size: bytes.length, sha256: node.crypto.createHash("sha256").update(bytes).digest("hex") });
     }
   }

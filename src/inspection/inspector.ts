@@ -4,6 +4,7 @@
 import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../abi/trace.ts";
 import { BUSY_KINDS, SWITCHES } from "./trace/event-log.ts";
 import { act } from "./rules/act.ts";
+import { formatId } from "../queries/ids.ts";
 import type { Action } from "../queries/action.ts";
 import { type Filter, FilterError, parseFilter } from "../queries/filter.ts";
 import { type Inspected, Looks, QueryError, View } from "./readers/inspected.ts";
@@ -207,7 +208,7 @@ const READERS: { readonly [N in Exclude<TableName, "hash">]: Reader<N> } = {
     const { traceBuffer } = view.system;
     return {
       rows: traceBuffer.counts().map(({ kind, recorded, events }) => ({
-        id: `trace:${kind}`,
+        id: formatId({ kind: "trace", name: kind }),
         recorded,
         events,
         lost: traceBuffer.dropped,

@@ -2,6 +2,7 @@
 
 import type { RowOf } from "./table.ts";
 import type { SESSION_MEMORY } from "./tables.ts";
+import { formatId } from "./ids.ts";
 
 /** One part. */
 export interface MemoryUse {
@@ -19,5 +20,5 @@ export interface MemoryUse {
 /** Its row. */
 export function memoryRow({ part, used, limit, dropped, what }: MemoryUse): RowOf<typeof SESSION_MEMORY> {
   const share = limit === undefined ? null : used / limit;
-  return { id: `memory:${part}`, used, limit: limit ?? null, share, dropped, what };
+  return { id: formatId({ kind: "memory", name: part }), used, limit: limit ?? null, share, dropped, what };
 }

@@ -172,10 +172,7 @@ export function isTag(text: string): boolean {
 /** Default tag of a share. */
 export const DEFAULT_TAG = "share";
 
-/**
- * The id of a VM's device: `dev:debian/blk0`, with the number of its slot. `name` is that of the
- * device's kind, such as `block`.
- */
-export function deviceId(vm: string, name: string, slot: number): string {
-  return `dev:${vm}/${name === "block" ? "blk" : name}${slot}`;
+/** The name of a VM's device, such as `blk0`: of its kind, such as `block`, and its slot. */
+export function deviceName(kind: string, slot: number): string {
+  return `${kind === "block" ? "blk" : kind}${slot}`;
 }

@@ -24,6 +24,11 @@ export function stringLiterals(source: string): Literal[] {
   return scan(source).literals;
 }
 
+/** The regular expressions of a source, without their slashes and flags. */
+export function regexLiterals(source: string): Literal[] {
+  return scan(source).regexes;
+}
+
 /** The comments of a source, in their order. */
 export function comments(source: string): Comment[] {
   let line = 1, before = 0;
@@ -67,8 +72,8 @@ function paragraphsOf(comment: string): string[] {
   return paragraphs;
 }
 
-function scan(source: string): { literals: Literal[]; comments: Range[] } {
-  const found: Literal[] = [], comments: Range[] = [];
+function scan(source: string): { literals: Literal[]; regexes: Literal[]; comments: Range[] } {
+  const found: Literal[] = [], regexes: Literal[] = [], comments: Range[] = [];
   const lineAt = (at: number) => source.slice(0, at).split("\n").length;
 
   /** Scans code from `at` to its end, or to the brace that ends a value of a template. */
@@ -129,11 +134,12 @@ function scan(source: string): { literals: Literal[]; comments: Range[] } {
       else if (source[at] === "[") inClass = true;
       else if (source[at] === "]") inClass = false;
     }
+    regexes.push({ text: source.slice(start + 1, at), line: lineAt(start) });
     return at + 1;
   };
 
   code(0, false);
-  return { literals: found, comments };
+  return { literals: found, regexes, comments };
 }
 
 function unescaped(text: string): string {

@@ -7,6 +7,7 @@ import type { HypervisorObject } from "../capabilities/object.ts";
 import type { Vic } from "./vic.ts";
 import type { LevelSource } from "./irq-bank.ts";
 import type { VgicCpu } from "./vgic-cpu-interface.ts";
+import { vcpuName } from "../../abi/ids.ts";
 
 /** Binding of a source: shared vIRQs have no vCPU. */
 interface Binding {
@@ -102,9 +103,8 @@ export class VirqSource implements LevelSource {
     const binding = this.#binding;
     if (!faults.armed.virq || !binding) return false;
     const { vic, cpu, intid } = binding;
-    const irq = names.irq(vic, intid);
-    const vm = irq.slice("irq:".length, irq.lastIndexOf("/"));
-    const hit = faults.hit("virq", { vm, intid, vcpu: `${vm}/${cpu.index}`, source: names.object(this.object), why: this.what });
+    const vm = names.vmOfVic(vic);
+    const hit = faults.hit("virq", { vm, intid, vcpu: vcpuName(vm, cpu.index), source: names.object(this.object), why: this.what });
     if (!hit) return false;
     // A level that has gone meanwhile is late for good.
     if (hit.effect.kind === "delay") faults.later(hit.effect.ns, () => (how === "pulse" || this.stillPending()) && this.#deliver(how));

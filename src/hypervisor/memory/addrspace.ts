@@ -18,6 +18,7 @@ import type { Memextent } from "./memextent.ts";
 import type { PageTables } from "./page-tables.ts";
 import { ALL_STAGE2_FLAGS, continues, type MappedRun, mappedRuns, stage2Flags, TABLE_REACH, tablesOf } from "./stage2.ts";
 import { GiB, KiB, PAGE_SIZE } from "../../support/sizes.ts";
+import { ipaId, paId } from "../../abi/ids.ts";
 
 declare module "../capabilities/object-types.ts" {
   interface ObjectTypes {
@@ -453,14 +454,14 @@ export class AddressSpace extends HypervisorObject {
 
   #map(ipa: Ipa, pa: Pa, size: number, attributes: number): boolean {
     if (!this.stage2.map(ipa, pa, size, stage2Flags(attributes))) return false;
-    this.#trace("map", ipa, { pa: `pa:0x${pa.toString(16)}`, size, map_attrs: attributes });
+    this.#trace("map", ipa, { pa: paId(pa), size, map_attrs: attributes });
     this.#invalidate(ipa, size);
     return true;
   }
 
   #trace(name: string, ipa: number, fields: Readonly<Record<string, unknown>>): void {
     const { trace, names } = this.services;
-    if (trace.wants("mem")) trace.event("mem", name, { ipa: `ipa:${names.vm(this.#vmid)}/0x${ipa.toString(16)}`, ...fields });
+    if (trace.wants("mem")) trace.event("mem", name, { ipa: ipaId(names.vm(this.#vmid), ipa), ...fields });
   }
 
   #invalidate(ipa: number, size: number): void {

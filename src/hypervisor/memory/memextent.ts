@@ -12,6 +12,7 @@ import type { MemoryOwner, PageRun } from "./memdb.ts";
 import { ExtentMappings, type MappedRange } from "./memextent-mappings.ts";
 import { stage2Flags } from "./stage2.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
+import { paId } from "../../abi/ids.ts";
 
 declare module "../capabilities/object-types.ts" {
   interface ObjectTypes {
@@ -232,7 +233,7 @@ export class Memextent extends HypervisorObject {
     if (!services.memory.transfer(giver, receiver, pa, size)) return false;
     const { trace } = services;
     services.checker?.touchPages(giver, pa, size);
-    if (trace.wants("mem")) trace.event("mem", "own", { pa: `pa:0x${pa.toString(16)}`, size, from: giver.name, to: receiver.name });
+    if (trace.wants("mem")) trace.event("mem", "own", { pa: paId(pa), size, from: giver.name, to: receiver.name });
     if (giver instanceof Memextent) {
       for (const { addressSpace, range } of giver.mappings.within(pa - giver.base, size)) {
         addressSpace.uninstall(range.ipa, asPa(giver.base + range.offset), range.size);

@@ -21,6 +21,7 @@ import type { Vcpu } from "../scheduling/vcpu.ts";
 import type { VcpuProgram, VcpuServices } from "../scheduling/vcpu-services.ts";
 import { traceInterrupt } from "../traps/traps-trace.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
+import { vcpuId } from "../../abi/ids.ts";
 
 /** Requirements of native guests on the hypervisor. */
 export interface NativeServices extends VcpuServices {
@@ -120,7 +121,7 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
       if (!(error instanceof NativePanic || disturbed && error instanceof Error)) throw error;
       const injected = faults.injected > 0 ? ` (faults injected: ${faults.injected})` : "";
       const foreign = foreignPrograms ? " (its state came from a file)" : "";
-      this.services.stop(`vcpu:${names.vcpu(this.vcpu)}: ${error.message}${injected}${foreign}`);
+      this.services.stop(`${vcpuId(names.vcpu(this.vcpu))}: ${error.message}${injected}${foreign}`);
       return EVENT_COST;
     }
   }

@@ -12,6 +12,7 @@ import type { Vcpu } from "./vcpu.ts";
 import { Block } from "./vcpu-life.ts";
 import { runState } from "./vcpu-run.ts";
 import type { RepeatCounter, VcpuProgram, VcpuScheduler } from "./vcpu-services.ts";
+import { vcpuId } from "../../abi/ids.ts";
 
 /** One physical CPU. */
 interface CpuState {
@@ -260,8 +261,8 @@ export class Scheduler implements VcpuScheduler {
     this.execution.addStep();
     if (this.services.hasQuirks) next?.timers.resume();
     if (!trace.wanted.sched) return;
-    const from = last && `vcpu:${names.vcpu(last)}`;
-    trace.event("sched", next ? "run" : "idle", { from, blocked: last?.waits || undefined, to: next && `vcpu:${names.vcpu(next)}` });
+    const from = last && vcpuId(names.vcpu(last));
+    trace.event("sched", next ? "run" : "idle", { from, blocked: last?.waits || undefined, to: next && vcpuId(names.vcpu(next)) });
   }
 
   /** Ends the turn of the CPU that is running. */

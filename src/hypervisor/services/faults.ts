@@ -13,6 +13,7 @@ import {
 import type { Machine } from "../../machine/machine.ts";
 import type { TraceHub } from "../trace/trace-hub.ts";
 import type { TraceNames } from "../trace/trace-names.ts";
+import { injectId } from "../../abi/ids.ts";
 
 /** A rule and its hits so far. */
 export interface FaultEntry {
@@ -69,7 +70,7 @@ export class Faults implements FaultPort {
 
   /** A rule holds from now on. Gives its id. */
   add(rule: FaultRule): string {
-    const id = `inject:${this.#next++}`;
+    const id = injectId(this.#next++);
     this.#entries.push({ id, rule, seen: 0, hits: 0 });
     this.#rearm();
     return id;

@@ -23,6 +23,7 @@ import { copyOperations, type Operation } from "./operation.ts";
 import { Reasons, type ReasonsMemory } from "./reasons.ts";
 import { TraceClasses } from "./trace-classes.ts";
 import { kindBit, kindMask, TraceReader, TraceRing } from "./trace-ring.ts";
+import { evId } from "../../abi/ids.ts";
 
 const INSTRUCTION_SIZE = 4n;
 /** Events that are kept for readers. */
@@ -375,7 +376,7 @@ export class TraceHub {
    */
   find(id: TraceId): Operation {
     const operation = this.#open.get(id);
-    if (!operation) throw new Error(`ev:${id} is not an operation in progress`);
+    if (!operation) throw new Error(`${evId(id)} is not an operation in progress`);
     return operation;
   }
 

@@ -2,6 +2,7 @@
 // `cap:host/0x3`, `mq:7`, `irq:rt/27`.
 
 import type { ObjectType } from "../../abi/rights.ts";
+import { capId, dbId, ipaId, irqId, mqId, objId, vcpuId, vcpuName } from "../../abi/ids.ts";
 
 /** The fields that names are built from: of any object, of a vCPU, of a VIC. */
 export interface Named {
@@ -18,9 +19,6 @@ export interface NamedVic extends Named {
   readonly maxVcpus: number;
   vcpu(index: number): NamedVcpu | undefined;
 }
-
-/** Prefixes of the types that have their own kind of id; others are `obj:N`. */
-const PREFIXES: Partial<Record<ObjectType, string>> = { msgqueue: "mq", doorbell: "db" };
 
 /** Names of VMs, and ids that are made with them. */
 export class TraceNames {
@@ -39,34 +37,43 @@ export class TraceNames {
   /** `debian/0`; `obj:41` while the vCPU has no VM or no index in it. */
   vcpu(vcpu: NamedVcpu): string {
     const { addressSpace, vic } = vcpu;
-    return addressSpace && vic ? `${this.vm(addressSpace.vmid)}/${vcpu.index}` : `obj:${vcpu.serial}`;
+    return addressSpace && vic ? vcpuName(this.vm(addressSpace.vmid), vcpu.index) : objId(vcpu.serial);
   }
 
   /** `mq:7`, `db:3`, `vcpu:debian/0`, `obj:41`. */
   object(object: Named): string {
-    if (isVcpu(object) && object.addressSpace && object.vic) return `vcpu:${this.vcpu(object)}`;
-    return `${PREFIXES[object.type] ?? "obj"}:${object.serial}`;
+    if (isVcpu(object) && object.addressSpace && object.vic) return vcpuId(this.vcpu(object));
+    const { type, serial } = object;
+    return type === "msgqueue" ? mqId(serial) : type === "doorbell" ? dbId(serial) : objId(serial);
   }
 
   /** `cap:host/0x3`: a capability id in the cspace of `vcpu`. */
   cap(vcpu: NamedVcpu, id: bigint): string {
-    const { addressSpace } = vcpu;
-    return `cap:${addressSpace ? this.vm(addressSpace.vmid) : `obj:${vcpu.serial}`}/0x${id.toString(16)}`;
+    return capId(this.#vmOf(vcpu), id);
   }
 
   /** `ipa:debian/0xa050`. */
   ipa(vcpu: NamedVcpu, ipa: number): string {
-    const { addressSpace } = vcpu;
-    return `ipa:${addressSpace ? this.vm(addressSpace.vmid) : `obj:${vcpu.serial}`}/0x${ipa.toString(16)}`;
+    return ipaId(this.#vmOf(vcpu), ipa);
   }
 
-  /** `irq:rt/27`. A VIC's VM is the one of its vCPUs. */
+  /** `irq:rt/27`. */
   irq(vic: NamedVic, intid: number): string {
+    return irqId(this.vmOfVic(vic), intid);
+  }
+
+  /** The VM of a VIC is the one of its vCPUs. */
+  vmOfVic(vic: NamedVic): string {
     for (let index = 0; index < vic.maxVcpus; index++) {
       const vmid = vic.vcpu(index)?.addressSpace?.vmid;
-      if (vmid !== undefined) return `irq:${this.vm(vmid)}/${intid}`;
+      if (vmid !== undefined) return this.vm(vmid);
     }
-    return `irq:obj:${vic.serial}/${intid}`;
+    return objId(vic.serial);
+  }
+
+  /** The VM of a vCPU, or the vCPU where it has none. */
+  #vmOf({ addressSpace, serial }: NamedVcpu): string {
+    return addressSpace ? this.vm(addressSpace.vmid) : objId(serial);
   }
 }
 

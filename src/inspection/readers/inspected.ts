@@ -8,6 +8,7 @@ import type { AddressSpace, Cspace, Hypervisor, HypervisorObject, ObjectTypes, V
 import type { ResourceManager } from "../../resource-manager/resource-manager.ts";
 import type { VirtioDevice } from "../../virtio/device.ts";
 import { Vmid } from "./guest-names.ts";
+import { objId, vcpuId, vmId, withKind } from "../../queries/ids.ts";
 import type { StopRule } from "../../queries/stop-rule.ts";
 import type { VmSymbols } from "../../symbols/vm-symbols.ts";
 import type { EventLog } from "../trace/event-log.ts";
@@ -190,17 +191,27 @@ export class View {
 
   /** `vm:NAME`. */
   vm(vmid: number): string {
-    return `vm:${this.vmName(vmid)}`;
+    return vmId(this.vmName(vmid));
   }
 
   /** `vm:NAME` of the VM that has an address space. */
   vmOf(space: AddressSpace | undefined): string {
-    return space ? this.vm(space.vmid) : "vm:?";
+    return vmId(this.vmNameOf(space));
+  }
+
+  /** Name of the VM that has an address space. */
+  vmNameOf(space: AddressSpace | undefined): string {
+    return space ? this.vmName(space.vmid) : "?";
   }
 
   /** `vcpu:VM/INDEX`. */
   vcpu(vcpu: Vcpu): string {
-    return `vcpu:${this.hypervisor.names.vcpu(vcpu)}`;
+    return vcpuId(this.vcpuName(vcpu));
+  }
+
+  /** `VM/INDEX`. */
+  vcpuName(vcpu: Vcpu): string {
+    return this.hypervisor.names.vcpu(vcpu);
   }
 
   /** Active vCPUs by VM and index. */
@@ -214,7 +225,7 @@ export class View {
    * @throws QueryError
    */
   findVcpu(id: string): Vcpu {
-    const wanted = withPrefix("vcpu", id);
+    const wanted = withKind("vcpu", id);
     const found = this.vcpus().find((vcpu) => this.vcpu(vcpu) === wanted);
     if (!found) throw new QueryError(`no ${wanted}; there are ${this.vcpus().map((vcpu) => this.vcpu(vcpu)).join(", ")}`);
     return found;
@@ -225,7 +236,7 @@ export class View {
    * @throws QueryError
    */
   findSpace(id: string): AddressSpace {
-    const wanted = withPrefix("vm", id);
+    const wanted = withKind("vm", id);
     const spaces = [...this.hypervisor.addressSpaces.values()];
     const found = spaces.find((space) => this.vmOf(space) === wanted);
     if (!found) throw new QueryError(`no ${wanted}; there are ${spaces.map((space) => this.vmOf(space)).join(", ")}`);
@@ -240,7 +251,7 @@ export class View {
         if (vcpu.cspace && vcpu.addressSpace) this.#cspaces.set(vcpu.cspace, this.vmName(vcpu.addressSpace.vmid));
       }
     }
-    return this.#cspaces.get(cspace) ?? `obj:${cspace.serial}`;
+    return this.#cspaces.get(cspace) ?? objId(cspace.serial);
   }
 
   /** All objects of a type, in order of creation. */
@@ -300,11 +311,6 @@ export class View {
 }
 
 type AnyObject = ObjectTypes[keyof ObjectTypes];
-
-/** An id with its kind in front, which users may omit. */
-export function withPrefix(kind: string, id: string): string {
-  return id.startsWith(`${kind}:`) ? id : `${kind}:${id}`;
-}
 
 /** Shortest time (ns) between two looks that make a new rate. */
 const RATE_WINDOW = 1e8;

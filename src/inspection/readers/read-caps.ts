@@ -4,6 +4,7 @@ import { ErrorCode, errorName } from "../../abi/errors.ts";
 import { rightNames } from "../../abi/rights.ts";
 import type { Capability } from "../../hypervisor/inspect.ts";
 import type { View } from "./inspected.ts";
+import { capId, objId, vmId } from "../../queries/ids.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
 import type { CAPS, OBJECTS } from "../../queries/tables.ts";
 
@@ -24,8 +25,8 @@ function readCap(view: View, owner: string, id: bigint, capability: Capability):
   const { object, rights, master } = capability;
   const use = view.hypervisor.capabilityUses.of(capability.lastCall);
   return {
-    id: `cap:${owner}/${hex(id)}`,
-    vm: `vm:${owner}`,
+    id: capId(owner, id),
+    vm: vmId(owner),
     slot: hex(id),
     type: object?.type ?? "revoked",
     obj: object ? view.object(object) : null,
@@ -42,12 +43,12 @@ function readCap(view: View, owner: string, id: bigint, capability: Capability):
 /** Every object, in order of creation. */
 export function readObjects(view: View): RowOf<typeof OBJECTS>[] {
   return [...view.hypervisor.objects].map((object) => ({
-    id: `obj:${object.serial}`,
+    id: objId(object.serial),
     type: object.type,
     name: view.object(object),
     state: object.state,
     references: object.references,
     size: object.heapBytes,
-    holders: object.holders.map((holder) => `cap:${view.cspaceOwner(holder.cspace)}/${hex(holder.cspace.idOf(holder))}`),
+    holders: object.holders.map((holder) => capId(view.cspaceOwner(holder.cspace), holder.cspace.idOf(holder))),
   }));
 }

@@ -13,6 +13,7 @@ import {
   type Vic,
   VirqSource,
 } from "../../hypervisor/inspect.ts";
+import { irqId, vcpuId, vcpuName, vmId } from "../../queries/ids.ts";
 import { countText } from "../../queries/format.ts";
 import type { View } from "./inspected.ts";
 import { hex, isAlarm, type RowOf } from "../../queries/table.ts";
@@ -31,11 +32,6 @@ interface UsedIrq {
   readonly cpu: VgicCpu;
   readonly bank: IrqBank;
   readonly intid: number;
-}
-
-/** `irq:VM/INTID`; a private interrupt of another vCPU than the first has its index, too. */
-export function irqId(vm: string, intid: number, vcpu: number): string {
-  return `irq:${vm}/${intid}${intid < Intid.PrivateEnd && vcpu > 0 ? `@${vcpu}` : ""}`;
 }
 
 /**
@@ -88,7 +84,7 @@ class VicReader {
   constructor(readonly view: View, vic: Vic, readonly names: ReadonlyMap<LevelSource, string>) {
     this.#gic = vic.gic;
     this.vcpus = Array.from({ length: vic.maxVcpus }, (_, index) => vic.vcpu(index)).filter((vcpu) => vcpu !== undefined);
-    this.vm = view.vmOf(this.vcpus[0]?.addressSpace).slice(3);
+    this.vm = view.vmNameOf(this.vcpus[0]?.addressSpace);
   }
 
   rows(): IrqRow[] {
@@ -132,7 +128,7 @@ class VicReader {
     const id = irqId(this.vm, intid, cpu.index), rate = this.view.rate(id, count);
     const masked = pend && en ? this.#masked(cpu, priority, Irq.Group1) : undefined;
     return {
-      ...{ id, vm: `vm:${this.vm}`, vcpu: `vcpu:${this.vm}/${cpu.index}`, intid, kind: "lpi", source: "ITS", priority: hex(priority, 2) },
+      ...{ id, vm: vmId(this.vm), vcpu: this.#vcpuId(cpu.index), intid, kind: "lpi", source: "ITS", priority: hex(priority, 2) },
       ...{ en, pend, act: false, trigger: "edge", line: null, route: `aff ${cpu.index}`, count, rate },
       finding: pend && !en ? "cannot fire: disabled in its configuration table" : masked ?? null,
     };
@@ -142,7 +138,11 @@ class VicReader {
     const index = intid < Intid.PrivateEnd ? cpu.index : this.#gic.routeOf(intid);
     const id = irqId(this.vm, intid, cpu.index), count = bank.taken[intid], rate = this.view.rate(id, count);
     const finding = this.#finding(cpu, bank, intid, index, rate) ?? null;
-    return { id, vm: `vm:${this.vm}`, source: this.#sourceText(bank, intid), pend: bank.isPending(intid), count, rate, finding, index };
+    return { id, vm: vmId(this.vm), source: this.#sourceText(bank, intid), pend: bank.isPending(intid), count, rate, finding, index };
+  }
+
+  #vcpuId(index: number): string {
+    return vcpuId(vcpuName(this.vm, index));
   }
 
   #sourceText(bank: IrqBank, intid: number): string {
@@ -157,7 +157,7 @@ class VicReader {
     return {
       id,
       vm,
-      vcpu: index === undefined ? null : `vcpu:${this.vm}/${index}`,
+      vcpu: index === undefined ? null : this.#vcpuId(index),
       intid,
       kind: intid < Intid.SgiEnd ? "sgi" : isPrivate ? "ppi" : "spi",
       source,
@@ -201,7 +201,7 @@ class VicReader {
     if (mask !== undefined) return `cannot fire: ${mask}`;
     const vcpu = this.vcpus.find((one) => one.index === target.index);
     if (!vcpu) return `cannot fire: vCPU ${target.index} does not exist`;
-    if (vcpu.isPoweredOff) return `waits: vcpu:${this.vm}/${target.index} is powered off`;
+    if (vcpu.isPoweredOff) return `waits: ${this.#vcpuId(target.index)} is powered off`;
     return undefined;
   }
 }

@@ -1,5 +1,6 @@
 // Rows of source lines and their code.
 
+import { formatId, vmId } from "../../queries/ids.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
 import type { LINES } from "../../queries/tables.ts";
 import type { LineRange } from "../../symbols/debug-info.ts";
@@ -17,9 +18,9 @@ const MOST = 10_000;
  */
 export function readLines(view: View, place: string, count: number): RowOf<typeof LINES>[] {
   const { vcpu, address, addresses, tables } = codePlace(view, place);
-  const vm = view.vmOf(vcpu.addressSpace).slice("vm:".length), { symbols } = view.system;
+  const vm = view.vmNameOf(vcpu.addressSpace), { symbols } = view.system;
   const row = ({ file, line, column, statement }: LineRange, start: bigint, end: bigint): RowOf<typeof LINES> => ({
-    id: `va:${vm}/${hex(start)}`,
+    id: formatId({ kind: "va", vm, address: start }),
     address: hex(start, 16),
     end: hex(end, 16),
     file,
@@ -30,7 +31,7 @@ export function readLines(view: View, place: string, count: number): RowOf<typeo
   });
   const lineAt = (at: bigint) => {
     const line = symbols.lineAt(vm, at);
-    if (!line) throw new QueryError(`${hex(at)} has no source line: no ELF file of vm:${vm} has debug information for it`);
+    if (!line) throw new QueryError(`${hex(at)} has no source line: no ELF file of ${vmId(vm)} has debug information for it`);
     return line;
   };
   if (addresses) return addresses.map((at) => ({ ...lineAt(at), at })).map(({ at, ...line }) => row(line, at, line.end));

@@ -14,6 +14,7 @@ import {
   type PageRun,
 } from "../../hypervisor/inspect.ts";
 import { Vmid } from "./guest-names.ts";
+import { formatId, type Id, ipaId, objId, paId, parcelId, parseId } from "../../queries/ids.ts";
 import { asciiText, bytesText } from "../../queries/bytes.ts";
 import { accessText } from "../../queries/format.ts";
 import { QueryError, type View } from "./inspected.ts";
@@ -42,7 +43,7 @@ export function readMemory(view: View): RowOf<typeof MEMORY>[] {
     const { pa, size, owner, mappings } = piece;
     const parcel = parcels.get(owner), access = accessOf(view, piece);
     return {
-      id: `pa:${hex(pa)}`,
+      id: paId(pa),
       pa: hex(pa),
       size,
       access,
@@ -93,13 +94,13 @@ function accessOf(view: View, { owner, mappings }: Piece): string {
 
 /** `ipa:VM/ADDRESS rw`. */
 function mappingText(view: View, { space, ipa, attributes }: Mapping): string {
-  return `ipa:${view.vmOf(space).slice(3)}/${hex(ipa)} ${accessText(attributes >> MapAttributes.KernelShift)}`;
+  return `${ipaId(view.vmNameOf(space), ipa)} ${accessText(attributes >> MapAttributes.KernelShift)}`;
 }
 
 function ownerName(view: View, owner: MemoryOwner): string {
   if (owner === view.hypervisor.privatePartition) return "hypervisor";
   if (owner === view.hypervisor.rootPartition) return "root partition";
-  return `obj:${owner.serial}`;
+  return objId(owner.serial);
 }
 
 /** A parcel that a piece is in. */
@@ -120,7 +121,7 @@ function parcelExtents(view: View): Map<MemoryOwner, HeldIn> {
   const found = new Map<MemoryOwner, HeldIn>();
   for (const { extent, handle, owner } of view.parcels()) {
     const object = extent === undefined ? undefined : view.rootObject(extent);
-    if (object instanceof Memextent) found.set(object, { id: `parcel:${hex(handle)}`, owner });
+    if (object instanceof Memextent) found.set(object, { id: parcelId(handle), owner });
   }
   return found;
 }
@@ -135,7 +136,7 @@ export function readOwner(view: View, place: string): RowOf<typeof MEMORY_OWNER>
     const here = mappings.map((mapping) => ({ ...mapping, ipa: mapping.ipa + page - piece.pa }));
     const parcel = parcelExtents(view).get(owner);
     return [{
-      id: `pa:${hex(page)}`,
+      id: paId(page),
       owner: ownerVm(view, piece, parcel) ?? ownerName(view, owner),
       parcel: parcel?.id ?? null,
       mapped: here.map((mapping) => mappingText(view, mapping)),
@@ -158,12 +159,23 @@ function chain(view: View, owner: MemoryOwner): string[] {
  * @throws QueryError
  */
 export function physical(view: View, place: string): number {
-  const match = /^(?:pa:(0x[0-9a-f]+|\d+)|ipa:([^/]+)\/(0x[0-9a-f]+|\d+))$/i.exec(place);
-  if (!match) throw new QueryError(`${JSON.stringify(place)} is not an address; use pa:0x58400000 or ipa:VM/0x80003000`);
-  if (match[1]) return Number(match[1]);
-  const ipa = Number(match[3]), page = view.findSpace(match[2]).stage2.lookup(ipa);
-  if (!page) throw new QueryError(`${place} is not mapped in stage 2`);
-  return page.pa + ipa % PAGE_SIZE;
+  return translated(view, addressOf(place), place);
+}
+
+type Address = Id<"pa" | "ipa">;
+
+function addressOf(place: string): Address {
+  const id = parseId(place);
+  if (id?.kind === "pa" || id?.kind === "ipa") return id;
+  throw new QueryError(`${JSON.stringify(place)} is not an address; use pa:0x58400000 or ipa:VM/0x80003000`);
+}
+
+function translated(view: View, id: Address, text: string): number {
+  const address = Number(id.address);
+  if (id.kind === "pa") return address;
+  const page = view.findSpace(id.vm).stage2.lookup(address);
+  if (!page) throw new QueryError(`${text} is not mapped in stage 2`);
+  return page.pa + address % PAGE_SIZE;
 }
 
 const ROW = 16;
@@ -174,13 +186,11 @@ const MOST = 64 * KiB;
 export function readBytes(view: View, place: string, size: number): RowOf<typeof BYTES>[] {
   if (!(size > 0 && size <= MOST)) throw new QueryError(`cannot read ${size} bytes; use 1..${MOST}`);
   const { ram } = view.hypervisor.machine;
-  const slash = place.lastIndexOf("/"), colon = place.indexOf(":");
-  const prefix = place.startsWith("ipa:") ? place.slice(0, slash + 1) : place.slice(0, colon + 1);
-  const first = Number(place.slice(prefix.length));
+  const first = addressOf(place);
   const rows: RowOf<typeof BYTES>[] = [];
   for (let done = 0; done < size; done += ROW) {
-    const at = `${prefix}${hex(first + done)}`;
-    const pa = physical(view, at), length = Math.min(ROW, size - done);
+    const id = { ...first, address: first.address + BigInt(done) }, at = formatId(id);
+    const pa = translated(view, id, at), length = Math.min(ROW, size - done);
     if (!ram.contains(pa, length)) throw new QueryError(`${at} is not RAM; el2 does not read devices, as that can change them`);
     const bytes = ram.bytes(pa, length);
     rows.push({ id: at, bytes: bytesText(bytes), ascii: asciiText(bytes) });
@@ -197,5 +207,5 @@ export function readViolations(view: View): RowOf<typeof VIOLATIONS>[] {
   const found = [...checkConservation(hypervisor), ...checkRegistries(hypervisor)];
   for (const space of hypervisor.addressSpaces.values()) found.push(...checkTables(space));
   for (const object of hypervisor.objects) found.push(...checkObject(object, hypervisor, "whole"));
-  return found.map((violation, index) => ({ id: `check:${index + 1}`, rule: describeViolation(violation) }));
+  return found.map((violation, index) => ({ id: formatId({ kind: "check", number: index + 1 }), rule: describeViolation(violation) }));
 }

@@ -1,6 +1,7 @@
 // Rows about memory parcels and about everything that can run out.
 
 import { TransType } from "../../abi/rpc/messages/memory.ts";
+import { formatId, nameOf, parcelId, vmId } from "../../queries/ids.ts";
 import { accessText } from "../../queries/format.ts";
 import type { View } from "./inspected.ts";
 import type { KnownParcel } from "../trace/parcels-of-requests.ts";
@@ -24,7 +25,7 @@ function readParcel(view: View, parcel: KnownParcel, refused: boolean): RowOf<ty
   const holders = parcel.borrowers.filter((borrower) => borrower.accepted);
   const extent = parcel.extent === undefined ? undefined : view.rootObject(parcel.extent);
   return {
-    id: `parcel:${hex(parcel.handle)}`,
+    id: parcelId(parcel.handle),
     kind: KINDS[parcel.transType] ?? String(parcel.transType),
     label: parcel.label,
     size: parcel.regions.reduce((sum, region) => sum + region.size, 0),
@@ -49,7 +50,7 @@ export function readLimits(view: View): RowOf<typeof LIMITS>[] {
   const add = (what: string, vm: string | null, used: number, limit: number | null, unit: string) => {
     const share = limit ? used / limit : null;
     const name = what.replaceAll(" ", "-");
-    const id = `limit:${vm ? `${vm.slice(3)}/` : ""}${name}`;
+    const id = formatId({ kind: "limit", vm: vm === null ? undefined : nameOf(vm), name });
     rows.push({ id, what, vm, used, limit, unit, share, over: isAlarm(LIMITS.columns.share, share) });
   };
   const { hypervisor } = view;
@@ -63,13 +64,13 @@ export function readLimits(view: View): RowOf<typeof LIMITS>[] {
   add("parcels", null, parcels.length, null, "parcels");
   add("regions of parcels", null, parcels.reduce((sum, parcel) => sum + parcel.regions.length, 0), null, "regions");
   for (const cspace of view.objects("cspace")) {
-    add("capabilities", `vm:${view.cspaceOwner(cspace)}`, cspace.used, cspace.maximum, "slots");
+    add("capabilities", vmId(view.cspaceOwner(cspace)), cspace.used, cspace.maximum, "slots");
   }
   for (const { what, vmid, used, limit, unit } of view.system.manager.limits) {
     add(what, vmid === undefined ? null : view.vm(vmid), used, limit, unit);
   }
   for (const { vm, used, limit } of view.system.control.lockedMemory()) {
-    add("locked memory", `vm:${vm}`, used, limit === Number.MAX_SAFE_INTEGER ? null : limit, "bytes");
+    add("locked memory", vmId(vm), used, limit === Number.MAX_SAFE_INTEGER ? null : limit, "bytes");
   }
   for (const space of hypervisor.addressSpaces.values()) {
     let pages = 0;

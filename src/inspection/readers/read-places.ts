@@ -1,6 +1,7 @@
 // Rows of the places of a session's run that it knows by name.
 
 import type { View } from "./inspected.ts";
+import { formatId } from "../../queries/ids.ts";
 import type { RowOf } from "../../queries/table.ts";
 import type { PLACES } from "../../queries/tables.ts";
 
@@ -8,7 +9,7 @@ import type { PLACES } from "../../queries/tables.ts";
 export function readPlaces({ system }: View): RowOf<typeof PLACES>[] {
   const places = system.places().toSorted((a, b) => a.instructions - b.instructions || a.time - b.time);
   return places.map(({ kind, instructions, time, file }, index) => ({
-    id: `place:${index + 1}`,
+    id: formatId({ kind: "place", number: index + 1 }),
     kind,
     t: String(Math.round(time)),
     insn: String(instructions),

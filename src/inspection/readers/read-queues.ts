@@ -3,8 +3,9 @@
 import { DoorbellRight, MsgqueueRight } from "../../abi/rights.ts";
 import { Doorbell, type HypervisorObject, type Msgqueue } from "../../hypervisor/inspect.ts";
 import { Vmid } from "./guest-names.ts";
+import { formatId, objId, vmId, withKind } from "../../queries/ids.ts";
 import { asciiText, bytesText } from "../../queries/bytes.ts";
-import { QueryError, type View, withPrefix } from "./inspected.ts";
+import { QueryError, type View } from "./inspected.ts";
 import { packetTexts } from "./rpc-packets.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
 import type { MESSAGES, QUEUES } from "../../queries/tables.ts";
@@ -33,7 +34,7 @@ export function readQueues(view: View): RowOf<typeof QUEUES>[] {
       ack: null,
       send_virq: virqOf(view, queue.sendVirq),
       receive_virq: virqOf(view, queue.receiveVirq),
-      obj: `obj:${queue.serial}`,
+      obj: objId(queue.serial),
     };
   });
   const doorbells = view.objects("doorbell").map((doorbell): RowOf<typeof QUEUES> => {
@@ -57,7 +58,7 @@ export function readQueues(view: View): RowOf<typeof QUEUES>[] {
       ack: hex(doorbell.autoAck),
       send_virq: null,
       receive_virq: virqOf(view, doorbell.virq),
-      obj: `obj:${doorbell.serial}`,
+      obj: objId(doorbell.serial),
     };
   });
   return [...queues, ...doorbells];
@@ -73,7 +74,7 @@ function moved(view: View, id: string, { sent, received }: Msgqueue | Doorbell) 
  * other does.
  */
 function end(view: View, object: HypervisorObject, right: number): string | null {
-  const holders = object.holders.filter(({ rights }) => rights & right).map(({ cspace }) => `vm:${view.cspaceOwner(cspace)}`);
+  const holders = object.holders.filter(({ rights }) => rights & right).map(({ cspace }) => vmId(view.cspaceOwner(cspace)));
   const maker = view.vm(Vmid.ResourceManager);
   return holders.find((vm) => vm !== maker) ?? holders[0] ?? null;
 }
@@ -90,7 +91,7 @@ function isRpc(view: View, queue: HypervisorObject): boolean {
 
 /** The messages in a queue. */
 export function readMessages(view: View, id: string): RowOf<typeof MESSAGES>[] {
-  const wanted = withPrefix("mq", id);
+  const wanted = withKind("mq", id);
   const queue = view.objects("msgqueue").find((one) => view.object(one) === wanted);
   if (!queue) {
     if (view.objects("doorbell").some((one) => view.object(one) === id)) throw new QueryError(`${id} is a ${Doorbell.name}: no messages`);
@@ -98,7 +99,7 @@ export function readMessages(view: View, id: string): RowOf<typeof MESSAGES>[] {
   }
   const texts = isRpc(view, queue) ? packetTexts(queue.messages) : undefined;
   return queue.messages.map((bytes, index) => ({
-    id: `${wanted}/${index}`,
+    id: formatId({ kind: "mq", number: queue.serial, position: index }),
     size: bytes.length,
     bytes: bytesText(bytes),
     ascii: asciiText(bytes),

@@ -8,6 +8,7 @@ import { CodeFrames } from "../../symbols/code-frames.ts";
 import { type GuestFrame, guestReader, unwind } from "../../symbols/unwind.ts";
 import { nameIn } from "../../symbols/vm-symbols.ts";
 import type { SymbolTable } from "../../symbols/symbol-table.ts";
+import { formatId } from "../../queries/ids.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
 import type { STACK } from "../../queries/tables.ts";
 
@@ -25,7 +26,7 @@ export interface ShownFrame {
 
 /** The VM's name of a vCPU that executes instructions. */
 export function vmOfVcpu(view: View, vcpu: Vcpu): string {
-  return view.vmOf(vcpu.addressSpace).slice("vm:".length);
+  return view.vmNameOf(vcpu.addressSpace);
 }
 
 /** The frames of a vCPU, the innermost first; none for a native program. */
@@ -59,12 +60,12 @@ function withInlined(frame: GuestFrame, infos: readonly DebugInfo[]): ShownFrame
 
 /** The rows of `vcpu stack`. */
 export function readStack(view: View, vcpu: Vcpu): RowOf<typeof STACK>[] {
-  const name = view.vcpu(vcpu).slice("vcpu:".length);
-  const tables = vcpu.native ? [] : view.system.symbols.all(vmOfVcpu(view, vcpu));
+  const vm = vmOfVcpu(view, vcpu);
+  const tables = vcpu.native ? [] : view.system.symbols.all(vm);
   return framesOf(view, vcpu).map(({ frame, name: own, source, inlined, depth }, index) => {
     const symbol = frame.by === "pc" ? nameIn(tables, frame.pc) : callerIn(tables, frame);
     return {
-      id: `frame:${name}/${index}`,
+      id: formatId({ kind: "frame", vm, index: vcpu.index, frame: index }),
       pc: hex(frame.pc, 16),
       symbol: (depth > 0 || inlined ? own : symbol ?? own) ?? null,
       frame: frame.record === undefined ? null : hex(frame.record, 16),

@@ -9,16 +9,17 @@ import { guestReader, ruleAt } from "../../symbols/unwind.ts";
 import { nameIn } from "../../symbols/vm-symbols.ts";
 import type { SymbolTable } from "../../symbols/symbol-table.ts";
 import { QueryError, type View } from "./inspected.ts";
+import { formatId, parsePlace, vcpuId, vcpuName, vmId } from "../../queries/ids.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
 import type { CODE, FRAMES, SYMBOLS } from "../../queries/tables.ts";
 
 /** The symbols of a VM by address. One that several files have is listed once, from the first. */
 export function readSymbols(view: View, id: string): RowOf<typeof SYMBOLS>[] {
-  const vm = view.vmOf(view.findSpace(id)).slice("vm:".length);
+  const vm = view.vmNameOf(view.findSpace(id));
   const rows = new Map<string, RowOf<typeof SYMBOLS>>();
   for (const { symbols, source } of view.system.symbols.all(vm)) {
     for (const { name, address, type } of symbols) {
-      const row = { id: `sym:${vm}/${name}@${hex(address)}`, address: hex(address, 16), type, name, source };
+      const row = { id: formatId({ kind: "sym", vm, name, address }), address: hex(address, 16), type, name, source };
       if (!rows.has(row.id)) rows.set(row.id, row);
     }
   }
@@ -27,7 +28,7 @@ export function readSymbols(view: View, id: string): RowOf<typeof SYMBOLS>[] {
 
 /** Call frame information of a VM's functions. */
 export function readFrames(view: View, id: string): RowOf<typeof FRAMES>[] {
-  const vm = view.vmOf(view.findSpace(id)).slice("vm:".length), { symbols } = view.system;
+  const vm = view.vmNameOf(view.findSpace(id)), { symbols } = view.system;
   const [vcpu] = symbols.vcpus(vm);
   // Without a vCPU nothing can be read: frame pointers remain.
   const read = vcpu ? guestReader(symbols.core, view.hypervisor.machine.ram, vcpu) : () => undefined;
@@ -35,7 +36,7 @@ export function readFrames(view: View, id: string): RowOf<typeof FRAMES>[] {
   const infos = symbols.infos(vm), rows: RowOf<typeof FRAMES>[] = [];
   for (const { start, size, signal, returns, instructions } of frames.all((address) => ruleAt(infos, address) !== undefined)) {
     rows.push({
-      id: `frames:${vm}/${hex(start)}`,
+      id: formatId({ kind: "frames", vm, address: start }),
       start: hex(start, 16),
       size,
       exception: signal,
@@ -68,20 +69,20 @@ export interface CodePlace {
  * @throws QueryError
  */
 export function codePlace(view: View, place: string): CodePlace {
-  const match = /^(?:vm:|vcpu:)?([^/:]+)(?:\/(\d+))?:(.+)$/.exec(place);
-  if (!match) {
+  const wanted = parsePlace(place);
+  if (!wanted) {
     throw new QueryError(
       `${JSON.stringify(place)} is not a place in a VM; use for example debian:vectors, debian:0xffff800080010800 or debian/1:pc`,
     );
   }
-  const [, vm, index, where] = match;
+  const { vm, index, where } = wanted;
   const vcpus = view.system.symbols.vcpus(vm);
   if (!vcpus.length) {
     view.findSpace(vm);
-    throw new QueryError(`vm:${vm} has no vCPU that executes instructions: el2's own code runs there`);
+    throw new QueryError(`${vmId(vm)} has no vCPU that executes instructions: el2's own code runs there`);
   }
-  const vcpu = index === undefined ? vcpus[0] : vcpus.find((one) => one.index === Number(index));
-  if (!vcpu) throw new QueryError(`no vcpu:${vm}/${index}; there are ${vcpus.map((one) => view.vcpu(one)).join(", ")}`);
+  const vcpu = index === undefined ? vcpus[0] : vcpus.find((one) => one.index === index);
+  if (!vcpu) throw new QueryError(`no ${vcpuId(vcpuName(vm, index ?? 0))}; there are ${vcpus.map((one) => view.vcpu(one)).join(", ")}`);
   const tables = view.system.symbols.all(vm);
   const before = /^pc(?:-(\d{1,4}))?$/.exec(where);
   if (before) return { vcpu, address: BigInt.asUintN(64, vcpu.registers.pc - WORD * BigInt(before[1] ?? 0)), tables };
@@ -95,7 +96,7 @@ export function codePlace(view: View, place: string): CodePlace {
       if (!addresses.length) {
         const { length } = view.system.symbols.infos(vm);
         throw new QueryError(
-          `vm:${vm} has no code for ${where}; ${
+          `${vmId(vm)} has no code for ${where}; ${
             length
               ? "no source file of its ELF files ends with that path, or has code there"
               : "no ELF file of it has debug information (--symbols)"
@@ -107,7 +108,7 @@ export function codePlace(view: View, place: string): CodePlace {
     const why = tables.length
       ? "list its symbols with el2 symbols"
       : "it has none: its kernel has no kallsyms, and no ELF file was given (--symbols)";
-    throw new QueryError(`vm:${vm} has no symbol ${JSON.stringify(where)}; ${why}`);
+    throw new QueryError(`${vmId(vm)} has no symbol ${JSON.stringify(where)}; ${why}`);
   }
   return { vcpu, address: BigInt.asUintN(64, address), tables };
 }
@@ -120,7 +121,7 @@ export function readCode(view: View, place: string, count: number): RowOf<typeof
   if (!(count > 0 && count <= MOST)) throw new QueryError(`cannot show ${count} instructions; use 1..${MOST}`);
   const { vcpu, address, tables } = codePlace(view, place);
   if (address % WORD) throw new QueryError(`${hex(address)} is not a multiple of 4: no instruction can be there`);
-  const vm = view.vmOf(vcpu.addressSpace).slice("vm:".length);
+  const vm = view.vmNameOf(vcpu.addressSpace);
   const rows: RowOf<typeof CODE>[] = [];
   const { pc } = vcpu.registers;
   // Memory before the PC may be unmapped.
@@ -132,7 +133,7 @@ export function readCode(view: View, place: string, count: number): RowOf<typeof
     const target = /0x([0-9a-f]{4,16})$/.exec(disassemble(word, at));
     const name = target && isBranch(word) ? nameIn(tables, BigInt(target[0])) : undefined;
     rows.push({
-      id: `va:${vm}/${hex(at)}`,
+      id: formatId({ kind: "va", vm, address: at }),
       address: hex(at, 16),
       symbol: nameIn(tables, at) ?? null,
       word: hex(word, 8),

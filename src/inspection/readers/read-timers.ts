@@ -2,7 +2,7 @@
 
 import { TimerControl, TimerPpi, type Vcpu } from "../../hypervisor/inspect.ts";
 import type { View } from "./inspected.ts";
-import { irqId } from "./read-irqs.ts";
+import { formatId, irqId } from "../../queries/ids.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
 import type { TIMERS } from "../../queries/tables.ts";
 
@@ -15,14 +15,14 @@ const BITS: readonly (readonly [bit: bigint, name: string])[] = [
 
 /** Both timers of a vCPU. */
 export function readTimers(view: View, vcpu: Vcpu): RowOf<typeof TIMERS>[] {
-  const name = view.vcpu(vcpu).slice("vcpu:".length), vm = view.vmOf(vcpu.addressSpace).slice("vm:".length);
+  const vm = view.vmNameOf(vcpu.addressSpace);
   const row = (which: "virtual" | "physical", intid: number): RowOf<typeof TIMERS> => {
     const { registers, control, comparator, due } = vcpu.timers[which];
     const written = registers.getRegister(control);
     // The register file has no ISTATUS: it depends on the time.
     const read = written | (due <= view.now ? TimerControl.Istatus : 0n);
     return {
-      id: `timer:${name}/${which}`,
+      id: formatId({ kind: "timer", vm, index: vcpu.index, name: which }),
       name: which,
       due: due === Infinity ? null : String(Math.max(0, Math.round(due - view.now))),
       control: BITS.filter(([bit]) => read & bit).map(([, bit]) => bit),

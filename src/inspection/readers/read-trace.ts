@@ -16,6 +16,20 @@ import { eventSentence } from "../trace/event-sentence.ts";
 import type { View } from "./inspected.ts";
 import { vmStateWord } from "./read-vms.ts";
 import { rpcWords } from "../trace/rpc-words.ts";
+import {
+  evId,
+  formatId,
+  irqId,
+  isOf,
+  parcelId,
+  pcpuId,
+  vcpuId,
+  vmId,
+  vmOfName,
+  whyId,
+  withoutKind,
+  withoutNumbers,
+} from "../../queries/ids.ts";
 import { sliceReason } from "../../queries/slice-reason.ts";
 import type { Json, RowOf } from "../../queries/table.ts";
 import { hex } from "../../queries/table.ts";
@@ -75,9 +89,9 @@ function valueText(value: unknown): string {
 }
 
 /** A name without an index belongs to a VM whose vCPU is unknown. */
-const vcpuId = (name: string) => name === "" ? null : name.endsWith("/") ? `vm:${name.slice(0, -1)}` : `vcpu:${name}`;
-const vmId = (name: string) => name === "" ? null : `vm:${name.split("/")[0]}`;
-const whyId = (why: number | undefined) => why === undefined ? null : `why:${why}`;
+const vcpuOf = (name: string) => name === "" ? null : name.endsWith("/") ? vmId(vmOfName(name)) : vcpuId(name);
+const vmOf = (name: string) => name === "" ? null : vmId(vmOfName(name));
+const whyOf = (why: number | undefined) => why === undefined ? null : whyId(why);
 
 /** Returns the symbol of an address of a VM, if known. */
 export type NameOf = (vm: string, address: bigint) => string | undefined;
@@ -86,7 +100,7 @@ export type NameOf = (vm: string, address: bigint) => string | undefined;
 export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENTS> {
   const { time, end, pcpu, vcpu, kind, name, fields, result, parent, why } = event;
   const { refused = false, ...given } = fields;
-  const symbol = typeof given.pc === "bigint" ? nameOf?.(vcpu.split("/")[0], given.pc) : undefined;
+  const symbol = typeof given.pc === "bigint" ? nameOf?.(vmOfName(vcpu), given.pc) : undefined;
   const args = symbol === undefined ? given : { ...given, symbol };
   const inWords = (fields: TraceFields) => kind === "rpc" ? rpcWords(name, fields) : fields;
   const words = fieldsText(
@@ -95,19 +109,19 @@ export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENT
   const results = result?.fields ? fieldsText(inWords(result.fields)) : "";
   const outcome = result ? ` -> ${result.name}${results && ` ${results}`}` : "";
   return {
-    id: `ev:${eventName(event)}`,
+    id: evId(eventName(event)),
     t: String(Math.round(time)),
-    pcpu: pcpu === undefined ? null : `pcpu:${pcpu}`,
-    vcpu: vcpuId(vcpu),
-    vm: typeof fields.about === "string" && fields.about.startsWith("vm:") ? fields.about : vmId(vcpu),
+    pcpu: pcpu === undefined ? null : pcpuId(pcpu),
+    vcpu: vcpuOf(vcpu),
+    vm: typeof fields.about === "string" && isOf("vm", fields.about) ? fields.about : vmOf(vcpu),
     kind,
     name,
     text: eventSentence(event) ?? `${name}${words && ` ${words}`}${outcome}`,
     res: result ? result.name : null,
     refused: result?.refused ?? refused === true,
-    why: whyId(why),
+    why: whyOf(why),
     end: String(Math.round(end)),
-    parent: parent === undefined ? null : `ev:${eventName(parent)}`,
+    parent: parent === undefined ? null : evId(eventName(parent)),
     fields: plain(args),
     results: plain(result?.fields ?? {}),
   };
@@ -129,9 +143,9 @@ export function rpcRow(view: View, event: TraceEvent): RowOf<typeof RPCS> {
   const link = fields.from ?? fields.to;
   const seq = fields.sequence;
   return {
-    id: `rpc:${eventName(event)}`,
+    id: formatId({ kind: "rpc", event: eventName(event) }),
     t: String(Math.round(time)),
-    vm: typeof link === "number" ? view.vm(link) : vmId(vcpu) ?? "vm:?",
+    vm: typeof link === "number" ? view.vm(link) : vmOf(vcpu) ?? vmId("?"),
     seq: typeof seq === "number" ? hex(seq) : null,
     msg: name,
     // A request for any VMID is about the one that the reply names.
@@ -140,7 +154,7 @@ export function rpcRow(view: View, event: TraceEvent): RowOf<typeof RPCS> {
     res: result ? result.code === 0 ? "ok" : `${hex(result.code, 2)} ${result.name}` : toldState(name, fields),
     errno: result && result.code !== 0 ? errnoName(rmErrno(result.code, view.system.driver)) : null,
     refused: result?.refused ?? false,
-    why: whyId(why),
+    why: whyOf(why),
     request: plain(fields),
     reply: plain(result?.fields ?? {}),
     calls: event.calls ?? null,
@@ -165,7 +179,7 @@ function toldState(message: string, { vm_state: state }: TraceFields): string | 
 function about(view: View, fields: TraceFields): string | null {
   if (typeof fields.vmid === "number") return view.vm(fields.vmid);
   const handle = fields.handle ?? fields.mem_handle;
-  if (typeof handle === "number") return `parcel:${hex(handle)}`;
+  if (typeof handle === "number") return parcelId(handle);
   if (typeof handle === "string" && handle.includes(":")) return handle;
   // Memory without a handle yet concerns the VM that it is for.
   const acl = Array.isArray(fields.acl) ? fields.acl as readonly { readonly vmid?: unknown }[] : [];
@@ -182,17 +196,12 @@ function aboutChain(view: View, chain: Reason["chain"]): string {
 }
 
 /**
- * The id of the object of a reason: guests that know VMs by VMID only, as the resource manager,
- * name them and their interrupts so.
+ * A text of a guest that knows VMs by VMID only, as the resource manager: it names them and their
+ * interrupts so.
  */
-function objectId(view: View, object: string): string {
-  const [, kind, number] = /^(vm|irq):(0x[0-9a-f]+)$/.exec(object) ?? [];
-  if (kind === "vm") return view.vm(Number(number));
-  return kind === "irq" ? `irq:${view.vmName(Vmid.Hlos)}/${Number(number)}` : object;
+function withIds(view: View, text: string): string {
+  return withoutNumbers(text, (kind, number) => kind === "vm" ? view.vm(number) : irqId(view.vmName(Vmid.Hlos), number));
 }
-
-/** The same for all ids in a text. */
-const withIds = (view: View, text: string) => text.replaceAll(/\b(?:vm|irq):0x[0-9a-f]+\b/g, (id) => objectId(view, id));
 
 /**
  * How many codes of the resource manager, or of hypercalls, become the errno that a refused ioctl
@@ -225,24 +234,24 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
   const [outermost] = chain;
   const sender = outermost?.kind === "rpc" && typeof outermost.fields.from === "number" ? view.vm(outermost.fields.from) : undefined;
   return {
-    id: `why:${id}`,
+    id: whyId(id),
     t: String(Math.round(time)),
     kind: ended === undefined ? "refused" : "ended",
-    asked_by: sender ?? vcpuId(askedBy) ?? "vcpu:?",
+    asked_by: sender ?? vcpuOf(askedBy) ?? vcpuId("?"),
     pc: at === undefined ? null : hex(at, 16),
-    symbol: at === undefined ? null : view.system.symbols.nameOf(askedBy.split("/")[0], at) ?? null,
-    source: at === undefined ? null : view.system.symbols.sourceOf(askedBy.split("/")[0], at) ?? null,
-    vm: sender ?? vmId(askedBy) ?? "vm:?",
+    symbol: at === undefined ? null : view.system.symbols.nameOf(vmOfName(askedBy), at) ?? null,
+    source: at === undefined ? null : view.system.symbols.sourceOf(vmOfName(askedBy), at) ?? null,
+    vm: sender ?? vmOf(askedBy) ?? vmId("?"),
     call: first?.name ?? "end",
     err: first?.result.name ?? result ?? "?",
     failed: !settled,
     rule: `${section}: ${rule}`,
-    object: objectId(view, object) || aboutChain(view, chain),
-    ended: ended === undefined ? null : `vm:${ended}`,
+    object: withIds(view, object) || aboutChain(view, chain),
+    ended: ended === undefined ? null : vmId(ended),
     // A borrower's VMID is replaced by its name.
     values: plain(typeof values.borrower === "number" ? { ...values, borrower: view.vm(values.borrower) } : values),
     chain: chain.map((step) => ({
-      id: `ev:${eventName(step)}`,
+      id: evId(eventName(step)),
       kind: step.kind,
       name: step.name,
       args: plain(step.fields),
@@ -259,11 +268,11 @@ export function sliceRow(event: TraceEvent): RowOf<typeof SLICES> {
   const { time, pcpu, name, fields } = event;
   const to = typeof fields.to === "string" ? fields.to : null;
   return {
-    id: `ev:${eventName(event)}`,
+    id: evId(eventName(event)),
     t: String(Math.round(time)),
     pcpu: pcpu ?? 0,
     vcpu: to,
-    vm: to === null ? null : `vm:${to.replace("vcpu:", "").split("/")[0]}`,
+    vm: to === null ? null : vmId(vmOfName(withoutKind("vcpu", to))),
     reason: name === UNSEEN ? "not recorded from here on" : reasonOf(fields),
     seen: name !== UNSEEN,
   };

@@ -2,6 +2,7 @@
 
 import { DEBUG_REGISTERS } from "../../hypervisor/interface.ts";
 import type { Vcpu } from "../../hypervisor/inspect.ts";
+import { formatId, vcpuId } from "../../queries/ids.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
 import type { VARIABLES } from "../../queries/tables.ts";
 import { evaluate, ExpressionError, type ExpressionScope } from "../../symbols/guest-expressions.ts";
@@ -22,13 +23,14 @@ type VariableRow = RowOf<typeof VARIABLES>;
  * @throws QueryError
  */
 export function readVariables(view: View, vcpu: Vcpu, number: number, expression: string | undefined): VariableRow[] {
-  const name = view.vcpu(vcpu).slice("vcpu:".length), shown = framesOf(view, vcpu)[number];
-  if (!shown) throw new QueryError(`vcpu:${name} has no frame ${number}; list them with el2 vcpu stack ${name}`);
+  const name = view.vcpuName(vcpu), shown = framesOf(view, vcpu)[number];
+  if (!shown) throw new QueryError(`${vcpuId(name)} has no frame ${number}; list them with el2 vcpu stack ${name}`);
   const { symbols } = view.system, tables = symbols.all(vmOfVcpu(view, vcpu));
   const read = guestReader(symbols.core, view.hypervisor.machine.ram, vcpu);
   const values = shown.info && new FrameValues(shown.info, shown.frame, shown.depth, read, (address) => nameIn(tables, address));
+  const idOf = (path: string) => formatId({ kind: "var", vm: vmOfVcpu(view, vcpu), index: vcpu.index, frame: number, path });
   const rowOf = (one: NamedValue): VariableRow => ({
-    id: `var:${name}/${number}/${one.path}`,
+    id: idOf(one.path),
     name: one.name,
     kind: one.kind,
     type: one.type.name,
@@ -39,9 +41,7 @@ export function readVariables(view: View, vcpu: Vcpu, number: number, expression
     path: one.path,
   });
   if (expression === undefined) {
-    return (values?.variables() ?? []).map((one) =>
-      shown.info?.tried(() => rowOf(one)) ?? broken(`var:${name}/${number}/${one.path}`, one)
-    );
+    return (values?.variables() ?? []).map((one) => shown.info?.tried(() => rowOf(one)) ?? broken(idOf(one.path), one));
   }
   const scope: ExpressionScope = {
     values,
@@ -59,7 +59,7 @@ export function readVariables(view: View, vcpu: Vcpu, number: number, expression
     const address = BigInt.asUintN(64, result.number), symbol = nameIn(tables, address);
     const value = `${result.number < 0n ? result.number : hex(address)}${symbol === undefined ? "" : ` <${symbol}>`}`;
     return [{
-      id: `var:${name}/${number}/${expression}`,
+      id: idOf(expression),
       name: expression,
       kind: "value",
       type: null,

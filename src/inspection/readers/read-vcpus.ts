@@ -4,9 +4,9 @@ import { Icc, Intid, Irq, TimerPpi, type Vcpu } from "../../hypervisor/inspect.t
 import { Block } from "../../hypervisor/interface.ts";
 import { REGISTER_NAMES, V_REGISTERS, X_REGISTERS } from "../../core/interface.ts";
 import { vcpuWord } from "./guest-names.ts";
+import { formatId, irqId, objId, pcpuId } from "../../queries/ids.ts";
 import { durationText } from "../../queries/format.ts";
 import type { View } from "./inspected.ts";
-import { irqId } from "./read-irqs.ts";
 import { registerWords } from "../trace/register-words.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
 import type { REGISTERS, VCPUS } from "../../queries/tables.ts";
@@ -38,18 +38,18 @@ export function readVcpus(view: View): RowOf<typeof VCPUS>[] {
       since: String(Math.max(0, Math.round(view.now - vcpu.usage.ranUntil))),
       wakes: wakes(view, vcpu),
       pc: vcpu.native ? null : hex(vcpu.registers.pc, 16),
-      symbol: vcpu.native ? null : view.system.symbols.nameOf(view.vmOf(vcpu.addressSpace).slice(3), vcpu.registers.pc) ?? null,
+      symbol: vcpu.native ? null : view.system.symbols.nameOf(view.vmNameOf(vcpu.addressSpace), vcpu.registers.pc) ?? null,
       cpu: view.rate(`${id} time`, vcpu.usage.time) / 1e9,
       exits: String(vcpu.usage.exits),
       exits_rate: view.rate(`${id} exits`, vcpu.usage.exits),
       instructions: String(vcpu.usage.instructions),
-      pcpu: view.hypervisor.scheduler.hasCpu(vcpu.settings.affinity) ? `pcpu:${vcpu.settings.affinity}` : null,
+      pcpu: view.hypervisor.scheduler.hasCpu(vcpu.settings.affinity) ? pcpuId(vcpu.settings.affinity) : null,
       priority: vcpu.settings.priority,
       timeslice: String(vcpu.settings.timeslice),
       native: vcpu.native !== undefined,
       pending: pending(view, vcpu),
       yields_to: vcpu.turn.yieldTo ? view.vcpu(vcpu.turn.yieldTo) : null,
-      obj: `obj:${vcpu.serial}`,
+      obj: objId(vcpu.serial),
     };
   });
 }
@@ -63,7 +63,7 @@ function wakes(view: View, vcpu: Vcpu): string[] {
   if (has(Block.Vmmio)) return ["its VMM answers the device access"];
   const asleep = has(Block.Wfi) || has(Block.Suspend) || vcpu.native !== undefined && !vcpu.native.hasWork();
   if (!asleep) return has(Block.Run) ? ["vcpu_run"] : [];
-  const vm = view.vmOf(vcpu.addressSpace).slice(3);
+  const vm = view.vmNameOf(vcpu.addressSpace);
   const found: string[] = [];
   const { virtual, deadline } = vcpu.timers;
   if (deadline !== Infinity) {
@@ -79,7 +79,7 @@ function wakes(view: View, vcpu: Vcpu): string[] {
 
 function pending(view: View, vcpu: Vcpu): string[] {
   if (vcpu.isBlockedBy(Block.Lifecycle)) return [];
-  const vm = view.vmOf(vcpu.addressSpace).slice(3);
+  const vm = view.vmNameOf(vcpu.addressSpace);
   const { gic, bank } = vcpu.gic, found: number[] = [];
   bank.addPending(0, Intid.PrivateEnd, found);
   gic.shared.addPending(Intid.PrivateEnd, Intid.SpiEnd, found);
@@ -92,11 +92,11 @@ function pending(view: View, vcpu: Vcpu): string[] {
 export function readRegisters(view: View, vcpu: Vcpu): RowOf<typeof REGISTERS>[] {
   if (vcpu.native) return [];
   const { registers } = vcpu;
-  const name = view.vcpu(vcpu).slice("vcpu:".length);
+  const vm = view.vmNameOf(vcpu.addressSpace);
   const rows: RowOf<typeof REGISTERS>[] = [];
   const add = (register: string, value: bigint | number, group: string, digits = 16) =>
     rows.push({
-      id: `reg:${name}/${register}`,
+      id: formatId({ kind: "reg", vm, index: vcpu.index, name: register }),
       name: register,
       value: hex(value, digits),
       words: registerWords(register, BigInt(value)) ?? null,

@@ -7,6 +7,7 @@ import { findVm, type Vm } from "../../resource-manager/interface.ts";
 import { Vmid } from "./guest-names.ts";
 import type { View } from "./inspected.ts";
 import { NetDevice } from "../../virtio/net/net.ts";
+import { conId, devId, irqId, nameOf, vmId, whyId } from "../../queries/ids.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
 import type { DEVICES, VMS } from "../../queries/tables.ts";
 
@@ -36,7 +37,7 @@ export function readVmFacts(view: View): VmFacts[] {
     const zoned = view.hypervisor.geniezone?.vmOf(vmid);
     const isPlatform = vmid === Vmid.Primary || vmid === Vmid.ResourceManager;
     return {
-      id: `vm:${name}`,
+      id: vmId(name),
       vmid: hex(vmid),
       state: vm ? vmStateWord(vm.state) : goneState(view, vmid),
       via: isPlatform ? "native" : zoned ? "geniezone" : planned?.hypervisor ?? "gunyah",
@@ -48,11 +49,11 @@ export function readVmFacts(view: View): VmFacts[] {
       memory: planned?.memory ?? (zoned ? memoryOf(zoned) : vm?.memorySize || null),
       exit: view.system.vms.exitOf(name) ?? null,
       ended: end?.rule ?? null,
-      why: end ? `why:${end.id}` : null,
+      why: end ? whyId(end.id) : null,
       ...consoleOf(view, name),
     };
   });
-  return [...rows, ...withoutVmid(view, new Set(rows.map(({ id }) => id.slice("vm:".length))))];
+  return [...rows, ...withoutVmid(view, new Set(rows.map(({ id }) => nameOf(id))))];
 }
 
 /** Bytes that its driver has given a GenieZone VM. */
@@ -63,7 +64,7 @@ function memoryOf({ memory }: GzVm): number | null {
 
 function consoleOf({ system: { consoles } }: View, name: string): Pick<VmFacts, "console" | "input_refused"> {
   if (!consoles.has(name)) return { console: null, input_refused: null };
-  return { console: `con:${name}/0`, input_refused: consoles.closed(name) ?? null };
+  return { console: conId(name), input_refused: consoles.closed(name) ?? null };
 }
 
 /** VMs that have no VMID. */
@@ -72,7 +73,7 @@ function withoutVmid(view: View, listed: ReadonlySet<string>): VmFacts[] {
     const planned = view.system.vms.planned(name)!;
     const end = view.hypervisor.trace.reasons.endOf(name);
     return {
-      id: `vm:${name}`,
+      id: vmId(name),
       vmid: null,
       state: "failed",
       via: planned.hypervisor,
@@ -84,7 +85,7 @@ function withoutVmid(view: View, listed: ReadonlySet<string>): VmFacts[] {
       memory: planned.memory,
       exit: view.system.vms.exitOf(name) ?? null,
       ended: end?.rule ?? null,
-      why: end ? `why:${end.id}` : null,
+      why: end ? whyId(end.id) : null,
       ...consoleOf(view, name),
     };
   });
@@ -109,8 +110,8 @@ export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVIC
   const none = { ipa: null, size: null, peer: null, virq: null, reach: null, metrics: null };
   const rows: RowOf<typeof DEVICES>[] = space.devices.map(({ ipa, size, device }) => ({
     ...none,
-    id: `dev:${name}/${hex(ipa)}`,
-    vm: `vm:${name}`,
+    id: devId(name, hex(ipa)),
+    vm: vmId(name),
     kind: device.name.split(" of ")[0].toLowerCase(),
     ipa: hex(ipa),
     size,
@@ -119,8 +120,8 @@ export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVIC
   for (const { base, end } of space.vmmioRanges) {
     rows.push({
       ...none,
-      id: `dev:${name}/${hex(base)}`,
-      vm: `vm:${name}`,
+      id: devId(name, hex(base)),
+      vm: vmId(name),
       kind: "emulated",
       ipa: hex(base),
       size: end - base,
@@ -131,12 +132,12 @@ export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVIC
     const end = objects.flatMap((object) => object.ends).find(({ vmid, virq }) => vmid === space.vmid && virq !== undefined);
     rows.push({
       ...none,
-      id: `dev:${name}/${config.type}-${config.label > 0xffff ? hex(config.label) : config.label}`,
-      vm: `vm:${name}`,
+      id: devId(name, `${config.type}-${config.label > 0xffff ? hex(config.label) : config.label}`),
+      vm: vmId(name),
       kind: config.type,
       by: "hypervisor",
       peer: peer === undefined ? null : view.vm(peer),
-      virq: end?.virq === undefined ? null : `irq:${name}/${end.virq}`,
+      virq: end?.virq === undefined ? null : irqId(name, end.virq),
     });
   }
   for (const { vm, id, device, ipa, size, intid } of view.system.virtio) {
@@ -144,13 +145,13 @@ export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVIC
     rows.push({
       ...none,
       id,
-      vm: `vm:${name}`,
+      vm: vmId(name),
       kind: `virtio-${device.name}`,
       reach: device instanceof NetDevice ? device.backend?.reach ?? null : null,
       ipa: ipa === undefined ? null : hex(ipa),
       size,
       by: "el2",
-      virq: `irq:${name}/${intid}`,
+      virq: irqId(name, intid),
       metrics: { ...device.metrics() },
     });
   }

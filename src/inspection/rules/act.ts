@@ -5,8 +5,9 @@ import { Intid, LPI_FIRST, type Vgic } from "../../hypervisor/inspect.ts";
 import { BalloonDevice } from "../../virtio/balloon/balloon.ts";
 import { InputDevice, type InputEvent } from "../../virtio/input/input.ts";
 import { FaultRuleError, parseFaultRule } from "./fault-rules.ts";
+import { parseAs, vcpuId, vcpuName, vmId, withKind, withoutKind } from "../../queries/ids.ts";
 import type { Action } from "../../queries/action.ts";
-import { QueryError, type View, withPrefix } from "../readers/inspected.ts";
+import { QueryError, type View } from "../readers/inspected.ts";
 
 /**
  * Performs it.
@@ -15,13 +16,13 @@ import { QueryError, type View, withPrefix } from "../readers/inspected.ts";
 export function act(view: View, action: Action): void {
   switch (action.kind) {
     case "vm.stop":
-      return view.system.control.stop(withPrefix("vm", action.vm).slice("vm:".length), action.force);
+      return view.system.control.stop(withoutKind("vm", action.vm), action.force);
     case "vm.start":
-      return view.system.control.start(withPrefix("vm", action.vm).slice("vm:".length), "start");
+      return view.system.control.start(withoutKind("vm", action.vm), "start");
     case "vm.create":
-      return view.system.control.start(withPrefix("vm", action.vm).slice("vm:".length), "create");
+      return view.system.control.start(withoutKind("vm", action.vm), "create");
     case "vm.reset":
-      return view.system.control.start(withPrefix("vm", action.vm).slice("vm:".length), "reset");
+      return view.system.control.start(withoutKind("vm", action.vm), "reset");
     case "console.break":
       return view.system.control.sendBreak(action.console);
     case "rpc.send":
@@ -37,7 +38,7 @@ export function act(view: View, action: Action): void {
     case "queue.flush":
       return findQueue(view, action.queue).flush();
     case "doorbell.ring": {
-      const wanted = withPrefix("db", action.doorbell);
+      const wanted = withKind("db", action.doorbell);
       const doorbell = view.objects("doorbell").find((one) => view.object(one) === wanted);
       if (!doorbell) throw new QueryError(`no queue called "${wanted}"; list them with el2 queue ls`);
       doorbell.send(action.flags);
@@ -73,13 +74,13 @@ function addFault({ hypervisor }: View, text: string): void {
 
 function removeFault({ hypervisor: { faults } }: View, id: string): void {
   if (id === "all") return faults.clear();
-  if (!faults.remove(withPrefix("inject", id))) {
-    throw new QueryError(`no rule called "${withPrefix("inject", id)}"; list them with el2 inject --list`);
+  if (!faults.remove(withKind("inject", id))) {
+    throw new QueryError(`no rule called "${withKind("inject", id)}"; list them with el2 inject --list`);
   }
 }
 
 function findQueue(view: View, id: string) {
-  const wanted = withPrefix("mq", id);
+  const wanted = withKind("mq", id);
   const queue = view.objects("msgqueue").find((one) => view.object(one) === wanted && one.state === "active");
   if (!queue) throw new QueryError(`no queue called "${wanted}"; list them with el2 queue ls`);
   return queue;
@@ -90,11 +91,11 @@ function findQueue(view: View, id: string) {
  * @throws QueryError if it has none
  */
 function devicesOf<D>(view: View, vm: string, type: new (...args: never[]) => D, device: string, option: string): D[] {
-  const name = withPrefix("vm", vm).slice("vm:".length);
+  const name = withoutKind("vm", vm);
   const found = view.system.virtio.filter((slot) => slot.vm === name).flatMap(({ device }) => device instanceof type ? [device] : []);
   const known = [...view.system.vms.names.values()];
-  if (!known.includes(name)) throw new QueryError(`no vm:${name}; there are ${known.map((one) => `vm:${one}`).join(", ")}`);
-  if (found.length === 0) throw new QueryError(`vm:${name} has no ${device}; add one with ${option}`);
+  if (!known.includes(name)) throw new QueryError(`no ${vmId(name)}; there are ${known.map((one) => vmId(one)).join(", ")}`);
+  if (found.length === 0) throw new QueryError(`${vmId(name)} has no ${device}; add one with ${option}`);
   return found;
 }
 
@@ -107,21 +108,21 @@ function sendInput(view: View, vm: string, events: readonly (readonly InputEvent
   const devices = devicesOf(view, vm, InputDevice, "keyboard and no tablet", 'boot --input, or { kind = "input" } in its devices');
   for (const together of events) {
     const device = devices.find((one) => together.every((event) => one.has(event)));
-    if (!device) throw new QueryError(`vm:${vm} has a ${devices.map(({ type }) => type).join(" and a ")}, which cannot send this`);
-    if (!device.send(together)) throw new QueryError(`vm:${vm} does not read its ${device.type}: it has no driver, or is slow`);
+    if (!device) throw new QueryError(`${vmId(vm)} has a ${devices.map(({ type }) => type).join(" and a ")}, which cannot send this`);
+    if (!device.send(together)) throw new QueryError(`${vmId(vm)} does not read its ${device.type}: it has no driver, or is slow`);
   }
 }
 
 function raise(view: View, id: string): void {
-  const match = /^irq:([^/]+)\/(\d+)(?:@(\d+))?$/.exec(withPrefix("irq", id));
-  if (!match) throw new QueryError(`${JSON.stringify(id)} is not an interrupt; use for example irq:debian/960`);
-  const [, vm, intid, index] = match;
-  const vcpu = view.findVcpu(`vcpu:${vm}/${index ?? 0}`);
+  const irq = parseAs("irq", id);
+  if (!irq) throw new QueryError(`${JSON.stringify(id)} is not an interrupt; use for example irq:debian/960`);
+  const { vm, intid, vcpu: index = 0 } = irq;
+  const vcpu = view.findVcpu(vcpuId(vcpuName(vm, index)));
   const gic: Vgic = vcpu.gic.gic;
-  if (Number(intid) >= LPI_FIRST && vcpu.gic.lpis?.enabled) {
-    vcpu.gic.lpis.set(Number(intid));
+  if (intid >= LPI_FIRST && vcpu.gic.lpis?.enabled) {
+    vcpu.gic.lpis.set(intid);
     return vcpu.gic.settleLpis();
   }
-  if (Number(intid) >= Intid.SpiEnd) throw new QueryError(`${id}: INTIDs are 0..${Intid.SpiEnd - 1}`);
-  gic.setPending(vcpu.gic, Number(intid));
+  if (intid >= Intid.SpiEnd) throw new QueryError(`${id}: INTIDs are 0..${Intid.SpiEnd - 1}`);
+  gic.setPending(vcpu.gic, intid);
 }

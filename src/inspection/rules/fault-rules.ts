@@ -15,6 +15,7 @@ import { RPC_MESSAGES } from "../../abi/rpc/messages/all.ts";
 import { matchesWord } from "../../hypervisor/options.ts";
 import { parseDuration } from "../../support/units.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
+import { withoutKind } from "../../queries/ids.ts";
 
 /** A user's error in a rule. */
 export class FaultRuleError extends Error {}
@@ -171,9 +172,12 @@ function parseNth(value: string): [number, number] | undefined {
   return last < first ? undefined : [first, last];
 }
 
+/** Fields with names of objects of this kind, which users may write as ids. */
+const ID_FIELDS = ["vm", "vcpu", "dev"] as const;
+
 function parseWords({ words: known }: FaultKindInfo, field: string, value: string, fail: Fail): readonly string[] {
-  const prefix = field === "vcpu" ? "vcpu:" : field === "vm" ? "vm:" : field === "dev" ? "dev:" : "";
-  const words = value.split(",").map((word) => prefix !== "" && word.startsWith(prefix) ? word.slice(prefix.length) : word);
+  const kind = ID_FIELDS.find((one) => one === field);
+  const words = value.split(",").map((word) => kind === undefined ? word : withoutKind(kind, word));
   for (const word of words) {
     if (known[field] === undefined || known[field].some((one) => matchesWord(word, one))) continue;
     const few = known[field].length <= 8 ? `there are ${known[field].join(", ")}` : undefined;

@@ -4,8 +4,9 @@
 import { TRACE_KINDS, type TraceEvent } from "../../abi/trace.ts";
 import type { DebugAnswer, DebugControl } from "../../hypervisor/interface.ts";
 import type { Hypervisor, Vcpu } from "../../hypervisor/inspect.ts";
+import { formatId, vcpuId, vmId, withKind } from "../../queries/ids.ts";
 import { type Filter, FilterError, parseFilter } from "../../queries/filter.ts";
-import { QueryError, withPrefix } from "../readers/inspected.ts";
+import { QueryError } from "../readers/inspected.ts";
 import { eventRow } from "../readers/read-trace.ts";
 import type { BreakPlace, StopChange, StopHit, StopRule } from "../../queries/stop-rule.ts";
 import { TABLES } from "../../queries/tables.ts";
@@ -117,7 +118,7 @@ export class StopRules {
   }
 
   #make<K extends StopRule["kind"]>(kind: K, text: string): StopRule & { readonly kind: K } {
-    return { id: `stop:${++this.#count}`, kind, text, hits: 0, last: undefined };
+    return { id: formatId({ kind: "stop", number: ++this.#count }), kind, text, hits: 0, last: undefined };
   }
 
   #places(): BreakPlace[] {
@@ -126,7 +127,7 @@ export class StopRules {
 
   #controlOf(vm: string): DebugControl {
     if (this.#control && this.#control.vm !== vm) {
-      throw new QueryError(`vm:${this.#control.vm} has breakpoints; one VM at a time: el2 break --remove all, then again`);
+      throw new QueryError(`${vmId(this.#control.vm)} has breakpoints; one VM at a time: el2 break --remove all, then again`);
     }
     this.#control ??= { vm, control: this.system.controlOf(vm) };
     return this.#control.control;
@@ -165,7 +166,7 @@ export class StopRules {
   }
 
   #where(vcpu: Vcpu): string {
-    return `vcpu:${this.system.hypervisor().names.vcpu(vcpu)} at 0x${vcpu.registers.pc.toString(16).padStart(16, "0")}`;
+    return `${vcpuId(this.system.hypervisor().names.vcpu(vcpu))} at 0x${vcpu.registers.pc.toString(16).padStart(16, "0")}`;
   }
 
   #break(at: string): void {
@@ -178,7 +179,7 @@ export class StopRules {
   }
 
   #remove(id: string): void {
-    const wanted = withPrefix("stop", id);
+    const wanted = withKind("stop", id);
     const gone = id === "all" ? [...this.#rules] : this.#rules.filter((rule) => rule.id === wanted);
     if (!gone.length && id !== "all") throw new QueryError(`no rule called "${wanted}"; list them with el2 break --list`);
     for (const rule of gone) {

@@ -4,6 +4,7 @@
 import type { TraceEvent, TraceFields } from "../../abi/trace.ts";
 import { VcpuRunState } from "../../abi/words.ts";
 import { UNSEEN } from "./event-log.ts";
+import { withoutKind } from "../../queries/ids.ts";
 import { hex } from "../../queries/table.ts";
 import { registerWords } from "./register-words.ts";
 
@@ -32,7 +33,7 @@ export function eventSentence(event: TraceEvent): string | undefined {
   return SENTENCES[event.kind]?.(event);
 }
 
-const short = (id: unknown) => String(id).replace(/^vcpu:/, "");
+const short = (id: unknown) => withoutKind("vcpu", String(id));
 
 /** Another vCPU runs on a physical CPU. */
 function switched(name: string, { from, to, blocked }: TraceFields): string | undefined {

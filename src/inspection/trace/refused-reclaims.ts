@@ -4,6 +4,7 @@
 import { RmError } from "../../abi/rpc/errors.ts";
 import type { TraceEvent } from "../../abi/trace.ts";
 import type { EventLog } from "./event-log.ts";
+import { withoutKind } from "../../queries/ids.ts";
 
 const KINDS = new Set(["rpc"] as const);
 
@@ -27,5 +28,5 @@ function handleRefused({ name, result, fields }: TraceEvent): number | undefined
   if (name !== "MEM_RECLAIM" || result?.code !== RmError.MEM_INUSE) return undefined;
   const handle = fields.handle ?? fields.mem_handle;
   if (typeof handle === "number") return handle;
-  return typeof handle === "string" ? Number(handle.replace("parcel:", "")) : undefined;
+  return typeof handle === "string" ? Number(withoutKind("parcel", handle)) : undefined;
 }

@@ -2,6 +2,7 @@
 // letters, and nothing that each message has or that is zero. The row's fields stay exact.
 
 import type { TraceFields } from "../../abi/trace.ts";
+import { parcelId } from "../../queries/ids.ts";
 import { accessText, sizeText } from "../../queries/format.ts";
 import { hex } from "../../queries/table.ts";
 
@@ -20,7 +21,7 @@ export function rpcWords(name: string, fields: TraceFields): TraceFields {
     if (TRANSPORT.has(field) || field === "sgl" || value === 0 && DEFAULTS.has(field) || Array.isArray(value) && value.length === 0) {
       continue;
     }
-    if (isMemory && field === "handle" && typeof value === "number") words.handle = `parcel:${hex(value)}`;
+    if (isMemory && field === "handle" && typeof value === "number") words.handle = parcelId(value);
     else if (field === "acl" && Array.isArray(value)) words.to = value.map(accessOf).join(", ");
     else if (field === "vmids" && Array.isArray(value)) words.to = value.map(({ vmid }) => hex(vmid)).join(", ");
     else words[field] = value;

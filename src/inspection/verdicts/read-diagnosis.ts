@@ -3,6 +3,7 @@
 
 import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { Block } from "../../hypervisor/interface.ts";
+import { conId, nameOf } from "../../queries/ids.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
 import type { DIAGNOSES, VMS } from "../../queries/tables.ts";
 import { isHealthy } from "../../queries/verdicts.ts";
@@ -94,10 +95,10 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
 function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Patients): Verdict {
   if (vm.ended !== null || isEnding(vm)) return ended(view, vm);
   if (vcpus.length === 0) return starting(view, vm, "it has no vCPU yet");
-  const name = vm.id.slice("vm:".length);
+  const name = nameOf(vm.id);
   const panic = panicText(view.system.consoles.tail(name));
   if (panic !== undefined) {
-    return { verdict: "panicked", text: panic, evidence: [`con:${name}/0 shows it`], next: `el2 console ${name}` };
+    return { verdict: "panicked", text: panic, evidence: [`${conId(name)} shows it`], next: `el2 console ${name}` };
   }
   const storm = irqs.find(({ finding }) => finding?.startsWith("storm"));
   if (storm) return { verdict: "storm", text: `${storm.id} ${storm.finding}`, evidence: [storm.source], next: `el2 irq show ${storm.id}` };
@@ -115,7 +116,7 @@ function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Pat
 
 /** A verdict; what the configuration of an unhealthy VM explains comes first. */
 function caused(view: View, { id }: VmFacts, found: Verdict): Verdict {
-  const planned = view.system.vms.planned(id.slice("vm:".length));
+  const planned = view.system.vms.planned(nameOf(id));
   const text = planned === undefined || isHealthy(found.verdict) ? undefined : staleText(planned) ?? overrunText(planned);
   return text === undefined ? found : { ...found, text, evidence: [found.text, ...found.evidence ?? []] };
 }

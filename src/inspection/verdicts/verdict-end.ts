@@ -2,8 +2,8 @@
 
 import { MEM_RECLAIM, MEM_SHARE } from "../../abi/rpc/messages/memory.ts";
 import type { Reason } from "../../abi/trace.ts";
+import { nameOf, parcelId, whyId } from "../../queries/ids.ts";
 import { durationText, sizeText } from "../../queries/format.ts";
-import { hex } from "../../queries/table.ts";
 import type { View } from "../readers/inspected.ts";
 import type { VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
@@ -29,13 +29,13 @@ export function ended(view: View, vm: VmFacts): Verdict {
 }
 
 function ending(view: View, vm: VmFacts): Verdict {
-  const reason = view.hypervisor.trace.reasons.endOf(vm.id.slice("vm:".length));
+  const reason = view.hypervisor.trace.reasons.endOf(nameOf(vm.id));
   const [asked] = reason?.chain ?? [];
   const call = asked ? `${asked.name} -> ${asked.result.name}: ` : "";
   const refused = reason && refusedBuffer(view, reason);
-  if (refused) return { verdict: "failed", text: `${MEM_SHARE.name} refused: ${refused.rule}`, next: `el2 why why:${refused.id}` };
+  if (refused) return { verdict: "failed", text: `${MEM_SHARE.name} refused: ${refused.rule}`, next: `el2 why ${whyId(refused.id)}` };
   const text = `${call}${vm.ended ?? reason?.rule ?? "it has ended, and its owner takes it down"}`;
-  const next = reason && `el2 why why:${reason.id}`;
+  const next = reason && `el2 why ${whyId(reason.id)}`;
   if (vm.state === "failed" || vm.exit === "fault" || reason && !reason.settled) return { verdict: "failed", text, next };
   const off = vm.exit === "system-off" || vm.exit === "exit";
   return { verdict: off ? "off" : "stopped", text, next };
@@ -50,7 +50,7 @@ function refusedBuffer(view: View, end: Reason): Reason | undefined {
 
 /** Objects that a VM that has ended keeps and nothing will release. */
 function leaks(view: View, vm: VmFacts): Verdict | undefined {
-  const name = vm.id.slice("vm:".length), vmid = Number(vm.vmid);
+  const name = nameOf(vm.id), vmid = Number(vm.vmid);
   const since = endOf(view, name, vmid);
   const { isOver } = view;
   if (since === undefined) return undefined;
@@ -72,15 +72,15 @@ function leaks(view: View, vm: VmFacts): Verdict | undefined {
   const virqs = known?.vdevices.reduce((sum, { virqs }) => sum + virqs.length, 0) ?? 0;
   const what = [
     ...known ? [`VMID ${vm.vmid}`] : [],
-    ...kept.map(({ handle, regions }) => `parcel:${hex(handle)} (${sizeText(regions.reduce((sum, { size }) => sum + size, 0))})`),
+    ...kept.map(({ handle, regions }) => `${parcelId(handle)} (${sizeText(regions.reduce((sum, { size }) => sum + size, 0))})`),
     ...virqs > 0 ? [`${virqs} vIRQs`] : [],
   ];
   const ends = known ? [`${vm.id} is ${vm.state} for ${durationText(view.now - since)}`] : [];
   return {
     verdict: "leaked",
     text: `${what.join(", ")}: not given back ${isOver ? "at the end" : `for ${durationText(view.now - since)} since its end`}`,
-    evidence: [...ends, ...refused.map(({ id, chain, rule }) => `why:${id} ${chain.at(-1)?.name ?? "end"}: ${rule}`)],
-    next: refused.length ? `el2 why why:${refused[0].id}` : `el2 vm timeline ${name}`,
+    evidence: [...ends, ...refused.map(({ id, chain, rule }) => `${whyId(id)} ${chain.at(-1)?.name ?? "end"}: ${rule}`)],
+    next: refused.length ? `el2 why ${whyId(refused[0].id)}` : `el2 vm timeline ${name}`,
   };
 }
 
@@ -94,7 +94,7 @@ function endOf(view: View, name: string, vmid: number): number | undefined {
 
 /** A VM that does not run yet. */
 export function starting(view: View, vm: VmFacts, text: string): Verdict {
-  const name = vm.id.slice("vm:".length);
+  const name = nameOf(vm.id);
   if (view.system.control.gated().includes(name)) {
     return { verdict: "starts", text: "it is made, and waits to be started", next: `el2 vm timeline ${name}` };
   }

@@ -6,13 +6,14 @@ import { Msgqueue } from "../../hypervisor/inspect.ts";
 import type { View } from "../readers/inspected.ts";
 import type { VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
+import { vmId } from "../../queries/ids.ts";
 
 /** The defect of the VM at the other end of a vdevice; undefined if it is or may come. */
 function absence(view: View, { config }: Vdevice, hasFailed: (vm: string) => boolean): string | undefined {
   // VMs that a guest makes, and those that other kinds of names mean, are not known in advance.
   const [, name] = config.peerDefault ? [] : /^vm-name:(.*)$/.exec(config.peer ?? "") ?? [];
   if (name === undefined || view.system.vms.plans.size === 0) return undefined;
-  if (hasFailed(`vm:${name}`)) return `vm:${name}, which has failed`;
+  if (hasFailed(vmId(name))) return `${vmId(name)}, which has failed`;
   return view.system.vms.plans.has(name) ? undefined : `${config.peer}, which does not exist`;
 }
 

@@ -12,12 +12,12 @@ import {
   type Vcpu,
   VirqSource,
 } from "../../hypervisor/inspect.ts";
+import { irqId, nameOf, parcelId, vmId } from "../../queries/ids.ts";
 import { durationText } from "../../queries/format.ts";
 import { Vmid } from "../readers/guest-names.ts";
-import { hex } from "../../queries/table.ts";
 import type { View } from "../readers/inspected.ts";
 import type { ParcelWait } from "../trace/parcel-waits.ts";
-import { barrierOf, irqId } from "../readers/read-irqs.ts";
+import { barrierOf } from "../readers/read-irqs.ts";
 import { sourceNames } from "../readers/virq-sources.ts";
 import type { Verdict } from "./verdict.ts";
 import { isAsleep } from "./verdict-work.ts";
@@ -50,7 +50,7 @@ export interface Sleep {
 
 /** Events that would wake a VM. @param vm `vm:NAME` */
 export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
-  const name = vm.slice("vm:".length);
+  const name = nameOf(vm);
   const names = sourceNames(view);
   const wakers: Waker[] = [], barred: string[] = [];
   let due = Infinity;
@@ -90,7 +90,7 @@ function raisersOf(view: View, source: LevelSource, vcpu: Vcpu): Omit<Waker, "ir
   if (!object || right === undefined) return { raisers: undefined, through: "" };
   if (isOfManager(view, object)) return answerersOf(view, vcpu) ?? { raisers: undefined, through: "" };
   const manager = view.vm(Vmid.ResourceManager);
-  const holders = object.holders.filter(({ rights }) => rights & right).map(({ cspace }) => `vm:${view.cspaceOwner(cspace)}`);
+  const holders = object.holders.filter(({ rights }) => rights & right).map(({ cspace }) => vmId(view.cspaceOwner(cspace)));
   return { raisers: [...new Set(holders)].filter((vm) => vm !== manager), through: view.object(object) };
 }
 
@@ -107,7 +107,7 @@ function answerersOf(view: View, { addressSpace }: Vcpu): Omit<Waker, "irq"> | u
   const parcel = view.parcels().find(({ handle, owner }) => handle === wait.handle && owner === addressSpace.vmid);
   const late = parcel?.borrowers.filter(({ vmid, accepted }) => accepted === (wait.until === "release") && (wait.of?.has(vmid) ?? true));
   if (!late?.length) return undefined;
-  return { raisers: late.map(({ vmid }) => view.vm(vmid)), through: `parcel:${hex(wait.handle)}`, until: wait.until };
+  return { raisers: late.map(({ vmid }) => view.vm(vmid)), through: parcelId(wait.handle), until: wait.until };
 }
 
 /** `irq:x/962 (mq:290 rx) of vm:y`, `vm:y to accept parcel:0x3`. */
@@ -155,7 +155,7 @@ export function waiting(view: View, sleep: Sleep, others: Others): Verdict {
     const peer = raisers.find((one) => one !== vm && (others.failed.has(one) || stuck.has(one)));
     if (peer === undefined) continue;
     const why = others.failed.has(peer) ? "has failed" : "waits for ever itself";
-    const next = others.failed.has(peer) ? `el2 why --about ${peer}` : `el2 diagnose ${peer.slice("vm:".length)}`;
+    const next = others.failed.has(peer) ? `el2 why --about ${peer}` : `el2 diagnose ${nameOf(peer)}`;
     const text = `waits for ${awaited(waker, peer)}${waker.until ? "; it" : ", which"} ${why}`;
     return { verdict: "stuck", text, evidence: [waker.until ? `${peer} answers for ${through}` : `${peer} raises it by ${through}`], next };
   }
@@ -168,7 +168,7 @@ export function waiting(view: View, sleep: Sleep, others: Others): Verdict {
     verdict: "stuck",
     text: "every vCPU waits for an interrupt, and none can come",
     evidence: evidence.length ? evidence : none,
-    next: `el2 irq ls ${vm.slice("vm:".length)}`,
+    next: `el2 irq ls ${nameOf(vm)}`,
   };
 }
 
@@ -208,7 +208,7 @@ export function deadlocked({ vm }: Sleep, { stuck }: Others): Verdict | undefine
     evidence: steps.map(({ vm, waker, by }) =>
       waker.until ? `${vm} waits for ${awaited(waker, by)}` : `${vm} waits for ${waker.irq}, which ${by} raises by ${waker.through}`
     ),
-    next: waker.until ? `el2 mem parcel ${waker.through}` : `el2 queue ls --filter vm=${vm.slice("vm:".length)}`,
+    next: waker.until ? `el2 mem parcel ${waker.through}` : `el2 queue ls --filter vm=${nameOf(vm)}`,
   };
 }
 
@@ -226,7 +226,7 @@ export function unheard(view: View, { vm, vcpus }: Sleep): Verdict | undefined {
       const source = bank.sources[intid];
       const quiet = bank.flags[intid] & Irq.Enabled && !(bank.flags[intid] & (Irq.Active | Irq.Edge)) && !bank.isPending(intid);
       if (!quiet || !(source instanceof VirqSource) || !source.stillPending()) continue;
-      const irq = irqId(vm.slice("vm:".length), intid, vcpu.index);
+      const irq = irqId(nameOf(vm), intid, vcpu.index);
       const what = sourceNames(view).get(source) ?? "hardware";
       return {
         verdict: "lost",

@@ -4,6 +4,7 @@
 import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { Block } from "../../hypervisor/interface.ts";
 import { ExceptionClass, exceptionClass, Pstate, X_REGISTERS } from "../../core/interface.ts";
+import { nameOf, paId, pcpuId, vmOfName } from "../../queries/ids.ts";
 import { countText, durationText, lastPart } from "../../queries/format.ts";
 import { hex } from "../../queries/table.ts";
 import type { Stretch, View } from "../readers/inspected.ts";
@@ -93,7 +94,7 @@ export function loops(view: View, vcpu: Vcpu): Verdict | undefined {
   const isStorm = exitsAgain && left >= STORM_EXITS && time >= STORM_TIME;
   if (stretch.looks >= SPIN_LOOKS && repeated && isStorm && fault === undefined) return exitStorm(view, vcpu, stretch);
   if (stretch.looks < SPIN_LOOKS || count < SPIN_INSTRUCTIONS || time < SPIN_TIME) return undefined;
-  const id = view.vcpu(vcpu), name = view.vmOf(vcpu.addressSpace).slice("vm:".length);
+  const id = view.vcpu(vcpu), name = view.vmNameOf(vcpu.addressSpace);
   const next = `el2 disasm ${name}/${vcpu.index}:pc`, took = `${countText(count)} instructions`;
   if (last - first <= SPIN_CODE && known.exits === exits && (repeated || time >= COUNTING_TIME)) {
     // Firmware waits for a time by reading the counter.
@@ -131,14 +132,14 @@ function exitStorm(view: View, vcpu: Vcpu, { first, last, since, exits, instruct
         `interrupts ${registers.pstate & Pstate.I ? "masked" : "not masked"} (PSTATE.I)`,
         "its registers return to earlier values",
       ],
-      next: `el2 irq ls ${id.slice("vcpu:".length).split("/")[0]}`,
+      next: `el2 irq ls ${vmOfName(nameOf(id))}`,
     };
   }
   return {
     verdict: "storm",
     text: `${id} exits at ${range} again and again, ${countText(usage.exits - exits)} times in ${durationText(view.now - since)}`,
     evidence: [`${countText(usage.instructions - instructions)} instructions between them`, "its registers return to earlier values"],
-    next: `el2 disasm ${id.slice("vcpu:".length)}:pc`,
+    next: `el2 disasm ${nameOf(id)}:pc`,
   };
 }
 
@@ -169,7 +170,7 @@ function readsCounter(view: View, vcpu: Vcpu, first: bigint, last: bigint): bool
 
 /** ` <take_lock+0x8> at lock.c:42`, if a known image has it. */
 function named(view: View, vcpu: Vcpu, address: bigint): string {
-  const vm = view.vmOf(vcpu.addressSpace).slice("vm:".length), { symbols } = view.system;
+  const vm = view.vmNameOf(vcpu.addressSpace), { symbols } = view.system;
   const symbol = symbols.nameOf(vm, address), source = symbols.sourceOf(vm, address);
   return `${symbol === undefined ? "" : ` <${symbol}>`}${source === undefined ? "" : ` at ${lastPart(source)}`}`;
 }
@@ -185,8 +186,8 @@ function polled(view: View, vcpu: Vcpu, first: bigint, last: bigint): string[] {
     const address = (base === "sp" ? vcpu.registers.getRegister("SP_EL1") : vcpu.registers.getX(Number(base.slice(1)))) + BigInt(offset);
     const translation = symbols.core.inspect(vcpu.registers, address);
     if (!translation.ok || !ram.contains(translation.pa, 1)) continue;
-    const [page] = readOwner(view, `pa:${hex(translation.pa)}`);
-    if (page) found.add(`reads ${hex(address)}${named(view, vcpu, address)}, pa:${hex(translation.pa)}; mapped: ${page.mapped.join(", ")}`);
+    const [page] = readOwner(view, paId(translation.pa));
+    if (page) found.add(`reads ${hex(address)}${named(view, vcpu, address)}, ${paId(translation.pa)}; mapped: ${page.mapped.join(", ")}`);
   }
   return [...found];
 }
@@ -227,7 +228,7 @@ export function starves(view: View, vcpu: Vcpu): Verdict | undefined {
   return {
     verdict: "starved",
     text: `${view.vcpu(vcpu)} can run and has not for ${durationText(time)}`,
-    evidence: [`priority ${priority}`, `pcpu:${affinity} runs ${others}`],
+    evidence: [`priority ${priority}`, `${pcpuId(affinity)} runs ${others}`],
     next: `el2 vcpu show ${view.vcpu(vcpu)}`,
   };
 }

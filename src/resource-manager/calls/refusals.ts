@@ -5,6 +5,7 @@
 import type { BrokenRule } from "../../abi/trace.ts";
 import { RmError, rmErrorName } from "../../abi/rpc/errors.ts";
 import { HypercallFailure } from "./calls.ts";
+import { numberedId } from "../../abi/ids.ts";
 
 /**
  * The content of a reason besides the rule and the values, if it is not the message's section and
@@ -87,7 +88,7 @@ export function brokenRule(refusal: Refusal, section: string): BrokenRule {
 
 /** The object that values name: a parcel or a loan by its handle, else an interrupt, else a VM. */
 function objectOf(values: Readonly<Record<string, unknown>>): string {
-  const id = (kind: string, value: unknown) => typeof value === "number" ? `${kind}:0x${value.toString(16)}` : undefined;
+  const id = (kind: Parameters<typeof numberedId>[0], value: unknown) => typeof value === "number" ? numberedId(kind, value) : undefined;
   return id("parcel", values.handle) ?? id("irq", values.irq) ?? id("loan", values.loan) ?? id("vm", values.vmid) ?? "";
 }
 

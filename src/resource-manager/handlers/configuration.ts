@@ -13,6 +13,7 @@ import { createFirstObjects, createObjects } from "../vm/secondary-vm.ts";
 import type { Vm, VmRecord } from "../state/state.ts";
 import { enterState } from "../rpc/status.ts";
 import { handle, type Handler, onlyHlos, owned } from "./handler.ts";
+import { numberedId } from "../../abi/ids.ts";
 
 /** Runs a step that leaves the VM in `next`, or in INIT_FAILED, with the error rethrown. */
 function step(context: Context, vm: VmRecord, next: () => VmState): void {
@@ -78,7 +79,7 @@ function requireAccepted({ auth: accepted }: Context, { authType, vmid }: VmReco
   const auth = AUTH_NAMES[authType];
   const values = { auth, accepted: accepted.join(" ") };
   const wayOut = `make it a VM of type ${accepted.join(" or ")}, or add "${auth}" to [rm] auth of the configuration`;
-  const about = { object: `vm:0x${vmid.toString(16)}`, wayOut };
+  const about = { object: numberedId("vm", vmid), wayOut };
   demand(accepted.includes(auth), RmError.MEM_INVALID, "the platform takes no VM of this type of authentication", values, about);
 }
 

@@ -16,6 +16,7 @@ import { EXTENT_SIZE } from "../state/memory-layout.ts";
 import { demand, Refusal, refuseAs } from "../calls/refusals.ts";
 import type { AssignedVm, Borrower, Parcel, ParcelRegion, PhysicalRange, Vm } from "../state/state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
+import { numberedId } from "../../abi/ids.ts";
 
 /** Most regions of a parcel, and most that get an address in one request. */
 export const REGIONS_MAX = 2 ** 20;
@@ -563,7 +564,7 @@ export function holderOf(context: Context, parcel: Parcel): Holder | undefined {
 
 /** The steps of a borrower, or of a VM that can take the parcel from it, to free the parcel. */
 export function waysToFree({ borrower }: Holder): string {
-  return `vm:0x${borrower.toString(16)} sends MEM_RELEASE, or its owner ends it and sends VM_RESET`;
+  return `${numberedId("vm", borrower)} sends MEM_RELEASE, or its owner ends it and sends VM_RESET`;
 }
 
 function removeParcel(context: Context, parcel: Parcel): void {

@@ -12,6 +12,7 @@ import type { Context } from "../state/context.ts";
 import { sendReply } from "./link.ts";
 import { brokenRule, demand, type Refusal, refusalText } from "../calls/refusals.ts";
 import type { Link } from "../state/state.ts";
+import { requestKey } from "../../abi/ids.ts";
 
 /** The origin of a request, for its reply. */
 export interface Origin {
@@ -28,7 +29,7 @@ export interface Operation {
 
 /** The key under which the sender of a request publishes the operation that sent it. */
 function causeOf({ vmid, sequence }: Origin): string {
-  return `rpc:${vmid}:0x${sequence.toString(16)}`;
+  return requestKey(vmid, sequence);
 }
 
 /** A request is taken up. */

@@ -7,6 +7,7 @@ import { Vmid } from "../../abi/rpc/messages/vm.ts";
 import type { Context } from "../state/context.ts";
 import { demand, refuseAs } from "../calls/refusals.ts";
 import { type IrqLoan, isKnownVmid, type Vm, type VmRecord } from "../state/state.ts";
+import { numberedId } from "../../abi/ids.ts";
 
 /** Stands for the borrower of a loan whose borrower was reset. */
 const NOBODY = asVmid(0xffff);
@@ -38,7 +39,7 @@ export function lendIrq(context: Context, owner: Vm, borrower: number, irq: numb
   demand(cap !== undefined, RmError.IRQ_INVALID, "the interrupt is not a hardware interrupt of the caller's", { irq });
   const loan = context.state.loans.find((each) => each.irq === irq);
   demand(loan === undefined, RmError.IRQ_INUSE, "the interrupt is lent already", { irq, ...loan && holderOfIrq(context, loan) }, {
-    wayOut: loan && `vm:0x${loan.owner.toString(16)} sends VM_IRQ_RECLAIM once the borrower has released the interrupt`,
+    wayOut: loan && `${numberedId("vm", loan.owner)} sends VM_IRQ_RECLAIM once the borrower has released the interrupt`,
   });
   demand(isKnownVmid(context.state, borrower), RmError.VMID_INVALID, "there is no VM of this id to lend to", { irq, vmid: borrower });
   refuseAs(RmError.IRQ_INVALID, "the interrupt cannot be taken from its owner", () => context.calls.hwirq_unbind_virq({ hwirq: cap }));
@@ -75,7 +76,7 @@ export function releaseIrq(context: Context, loan: IrqLoan): void {
 /** Gives a lent interrupt back to its owner. */
 export function reclaimIrq(context: Context, owner: Vm, loan: IrqLoan): void {
   demand(!loan.accepted, RmError.IN_USE, "the borrower still has the interrupt", holderOfIrq(context, loan), {
-    wayOut: `vm:0x${loan.borrower.toString(16)} sends VM_IRQ_RELEASE, or its owner ends it and sends VM_RESET`,
+    wayOut: `${numberedId("vm", loan.borrower)} sends VM_IRQ_RELEASE, or its owner ends it and sends VM_RESET`,
   });
   demand(loan.owner === owner.vmid, RmError.IRQ_INVALID, "the interrupt belongs to another VM", { ...holderOfIrq(context, loan) });
   bind(context, owner, loan);

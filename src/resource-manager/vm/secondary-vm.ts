@@ -53,6 +53,7 @@ import {
   type VmConfig,
 } from "../config/vm-config.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
+import { numberedId, parcelId } from "../../abi/ids.ts";
 
 const VM_MAX_CAPS = 1024;
 const VIRQ_COUNT = 988;
@@ -130,8 +131,8 @@ function located(
   const place = node && places.get(node);
   const offset = place && (typeof property === "string" ? place.properties.get(property) ?? place.offset : place.offset);
   const { handle, dtOffset } = vm.image;
-  const at = offset === undefined ? {} : { at: `parcel:0x${handle.toString(16)}+0x${(dtOffset + offset).toString(16)}` };
-  return new Refusal(error, rule, { ...values, ...at }, { section, object: `vm:0x${vm.vmid.toString(16)}`, wayOut: LINT, ...about });
+  const at = offset === undefined ? {} : { at: `${parcelId(handle)}+0x${(dtOffset + offset).toString(16)}` };
+  return new Refusal(error, rule, { ...values, ...at }, { section, object: numberedId("vm", vm.vmid), wayOut: LINT, ...about });
 }
 
 /** The remedy for any devicetree that is refused. */

@@ -17,6 +17,7 @@ import { withVmDevicetree } from "./secondary-vm.ts";
 import { acceptImage, acceptOthers, iomemOf, isPrivate } from "../memory/start-parcels.ts";
 import type { Parcel, PlacedParcel, PreparedVm } from "../state/state.ts";
 import { enterState } from "../rpc/status.ts";
+import { numberedId } from "../../abi/ids.ts";
 
 const FLUSH = (ModifyOperation.CacheFlushRange | ModifyFlags.NoSync) >>> 0;
 
@@ -49,7 +50,7 @@ function prepareAndPowerOn(context: Context, vm: PreparedVm): void {
   } catch (failure) {
     // VM_START has one error for all defects of memory and tree; the reason keeps the original.
     const { rule, values, error, about } = asRefusal(failure);
-    const object = `vm:0x${vm.vmid.toString(16)}`;
+    const object = numberedId("vm", vm.vmid);
     throw new Refusal(RmError.NORESOURCE, rule, { ...values, error: rmErrorName(error) }, { section: "5.3", object, ...about });
   }
   if (vm.authType !== AuthType.Platform) {

@@ -1,0 +1,69 @@
+// Ids are built and cut in one place (src/queries/ids.ts; src/abi/ids.ts for what the machine
+// names): a template, a text or a pattern with the kind of an id is nowhere else in src/.
+
+import assert from "node:assert/strict";
+import { repositoryFiles, ROOT } from "../support/files.ts";
+import { regexLiterals, stringLiterals } from "../support/source-texts.ts";
+import { ID_KINDS } from "../../src/queries/ids.ts";
+
+const PLACES: ReadonlySet<string> = new Set(["src/queries/ids.ts", "src/abi/ids.ts"]);
+
+const KINDS = ID_KINDS.join("|");
+/** `vm:${name}` anywhere in a template, its value written as `…`. */
+const TEMPLATE = new RegExp(`(?:^|[^\\w-])(?:${KINDS}):(?:0x)?…`);
+/** `"vm:"`, `"vm:host"`; `"vm:NAME"` is help. */
+const TEXT = new RegExp(`^(?:${KINDS}):[^A-Z\\s]*$`);
+/** `/^vm:/`, `/^(vm|con):/`, `/^(?:vm:)?/`. */
+const PATTERN = new RegExp(`(?:^|[^\\w-])(?:${KINDS})(?:\\|\\w+)*\\)?\\??:`);
+/** `name.split("/")[0]`, `id.slice(id.indexOf(":") + 1)`: by the separators. */
+const CUT = /\.split\("\/"\)\[0\]|\b(?:\w+\.)?id\.(?:indexOf|split)\("[:/]"\)/;
+
+/** The lines of a source that build or cut an id, as `LINE: TEXT`. */
+function idsIn(source: string): string[] {
+  const texts = stringLiterals(source).filter(({ text }) => TEMPLATE.test(text) || TEXT.test(text));
+  const patterns = regexLiterals(source).filter(({ text }) => PATTERN.test(text));
+  const cuts = source.split("\n").flatMap((text, index) => CUT.test(text) ? [{ text: text.trim(), line: index + 1 }] : []);
+  return [...texts, ...patterns, ...cuts].map(({ text, line }) => `${line}: ${text}`);
+}
+
+/** Rooms that follow. */
+const LATER = /^src\/(?:assembly|cli|debug|engine|export|recordings|scenarios|session|snapshots|tui)\/|slice-reason/;
+
+/** Words with a colon that are of another language than ids. */
+const OTHERS: Readonly<Record<string, readonly string[]>> = {};
+
+Deno.test("ids are built and cut by src/queries/ids.ts alone", () => {
+  const found = [...repositoryFiles("src/", ".ts")].filter((path) => !PLACES.has(path) && !LATER.test(path)).flatMap((path) =>
+    idsIn(Deno.readTextFileSync(new URL(path, ROOT)))
+      .filter((line) => !OTHERS[path]?.some((other) => line.endsWith(`: ${other}`)))
+      .map((line) => `${path}:${line}`)
+  );
+  assert.deepEqual(found, []);
+});
+
+Deno.test("an id that is built or cut is found in each form, and help and comments are not", () => {
+  for (
+    const line of [
+      "const id = `vm:${name}`;",
+      "say(`no vcpu:${vm}/${index}; there are ${all}`);",
+      "const at = `pa:0x${address.toString(16)}`;",
+      'const name = id.slice("vm:".length);',
+      'if (vm === "vm:host") return;',
+      'const name = id.replace(/^vm:/, "");',
+      "const [, vm] = /^(?:vm|vcpu):([^/]+)/.exec(id)!;",
+      "const found = /^(?:irq:)?(\\d+)$/.exec(id);",
+      'const vm = name.split("/")[0];',
+      'const kind = id.slice(0, id.indexOf(":"));',
+    ]
+  ) assert.equal(idsIn(line).length, 1, line);
+  for (
+    const line of [
+      "// `vm:rt`, and `irq:${vm}/34`",
+      'const help = { help: "vm:NAME or NAME" };',
+      "say(`next: el2 why --about vm:ping`);",
+      "say(`the page: ${page}; of the line:${line}`);",
+      'const file = path.split("/").at(-1);',
+      "const ok = /^vmm:/.test(text);",
+    ]
+  ) assert.deepEqual(idsIn(line), [], line);
+});
