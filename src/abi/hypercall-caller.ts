@@ -24,7 +24,6 @@ type Methods = { readonly [N in FallibleCall]: (args: HypercallArguments<N>) => 
 /** Has a method for each call. Subclasses define what a refusal does. */
 export interface HypercallMethods extends Methods {}
 export abstract class HypercallMethods {
-  /** Makes a call. */
   protected abstract invoke<N extends FallibleCall>(call: CallShape<N>, args: HypercallArguments<N>): HypercallResults<N>;
 }
 

@@ -42,7 +42,6 @@ function errors(section: string, list: readonly ErrorName[], unreachable: Hyperc
   return { section: `hypervisor ${section}`, errors: list, unreachable };
 }
 
-/** Errors by call. */
 export const HYPERCALL_ERRORS: Readonly<Record<HypercallName, HypercallErrors>> = {
   hypervisor_identify: errors("1.4", []),
 

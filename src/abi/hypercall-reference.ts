@@ -7,7 +7,6 @@ import { HVC_BASE, type HypercallName, HYPERCALLS, type HypercallSignature, SMCC
 
 const hex = (value: number) => `0x${value.toString(16)}`;
 
-/** The page. */
 export function hypercallReference(): string {
   const names = (Object.keys(HYPERCALLS) as HypercallName[]).sort((a, b) => HYPERCALLS[a].number - HYPERCALLS[b].number);
   const codes = Object.entries(ErrorCode).map(([name, code]) => `| ${code} | ${name} |`);

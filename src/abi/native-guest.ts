@@ -19,7 +19,6 @@ export interface NativeVcpu {
   readonly now: number;
   /** Where the program says what it does, for display. */
   readonly trace: TracePort;
-  /** The injected faults. */
   readonly faults: FaultPort;
   /**
    * HVC #(0x6000 + number): its arguments are in `registers`, where its results are afterwards.

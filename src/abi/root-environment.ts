@@ -74,7 +74,6 @@ export interface RootResources {
   readonly uart_me_capid: CapId;
 }
 
-/** The whole block. */
 export interface RootEnvironment {
   readonly runtime_ipa: Ipa;
   readonly app_ipa: Ipa;

@@ -3,7 +3,6 @@
 // guest sees: a run with every kind of event wanted is the same run. The hub is
 // `hypervisor/trace/trace-hub.ts`; native guests reach it through `NativeVcpu.trace`.
 
-/** The kinds of events. */
 export const TRACE_KINDS = [
   "hvc",
   "rpc",

@@ -86,7 +86,6 @@ export interface UndefinedInstruction {
  */
 const EXACT_INVALIDATION = 0x100_0000;
 
-/** Options of a core. */
 export interface CoreOptions {
   /** The CPU; `DEFAULT_CPU` by default. */
   readonly cpu?: Cpu;

@@ -48,7 +48,6 @@ export interface FlashArray {
   readonly size: number;
   /** Bytes of it, which the caller does not change; fewer at its end. */
   read(offset: number, length: number): Uint8Array;
-  /** Puts bytes into it. */
   write(offset: number, bytes: Uint8Array): void;
   /** Earlier writes are safe when this returns. */
   flush(): void;
@@ -113,7 +112,6 @@ export class CfiFlash {
     return this.#mode === "array";
   }
 
-  /** A load. */
   read(offset: number, size: number): bigint {
     let value = 0n;
     for (let index = 0; index < size; index++) value |= BigInt(this.#byte(offset + index)) << BigInt(8 * index);

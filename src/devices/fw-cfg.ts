@@ -90,7 +90,6 @@ export class FwCfg {
     return 0n;
   }
 
-  /** A store. */
   write(offset: number, size: number, value: bigint): void {
     const swapped = swap(value, size);
     switch (offset) {

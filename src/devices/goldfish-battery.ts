@@ -31,7 +31,6 @@ const VALUES: ReadonlyMap<number, number> = new Map([
   ...[[R.AC_ONLINE, 1], [R.PRESENT, 1], [R.CAPACITY, CAPACITY]] as const,
 ]);
 
-/** One battery. */
 export class GoldfishBattery {
   #enabled = 0;
 

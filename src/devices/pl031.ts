@@ -62,7 +62,6 @@ export class Pl031 {
     return BigInt.asUintN(8 * size, BigInt(this.#register(offset) >>> 0));
   }
 
-  /** A store. */
   write(offset: number, _size: number, value: bigint): void {
     const word = Number(value & 0xffff_ffffn);
     switch (offset) {

@@ -78,7 +78,6 @@ export class Uart16550 {
     return size === 1 ? BigInt(this.#register(offset)) : 0n;
   }
 
-  /** A store. */
   write(offset: number, size: number, value: bigint): void {
     if (size === 1) this.#set(offset, Number(value & 0xffn));
   }

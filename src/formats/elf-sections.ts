@@ -9,7 +9,6 @@ const NO_BITS = 8;
 /** SHF_COMPRESSED of the generic ABI. */
 export const COMPRESSED = 0x800n;
 
-/** One section. */
 export interface ElfSection {
   readonly name: string;
   /** sh_type. */

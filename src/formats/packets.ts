@@ -145,7 +145,6 @@ export function writeIcmp(route: Route, message: Uint8Array, hops?: number): Uin
   return frame;
 }
 
-/** A datagram of UDP. */
 export interface UdpDatagram {
   readonly sourcePort: number;
   readonly destinationPort: number;
@@ -172,7 +171,6 @@ export function writeUdp(route: Route, sourcePort: number, destinationPort: numb
   return frame;
 }
 
-/** A segment of TCP. */
 export interface TcpSegment {
   readonly sourcePort: number;
   readonly destinationPort: number;

@@ -13,7 +13,6 @@ export interface CaptureInterface {
   readonly linkType: number;
 }
 
-/** One packet. */
 export interface CapturedPacket {
   /** Index of its interface, in the order of `interfaceBlock` calls. */
   readonly interface: number;
@@ -70,7 +69,6 @@ export function interfaceBlock({ name, description, linkType }: CaptureInterface
   ]);
 }
 
-/** The block of one packet. */
 export function packetBlock({ interface: index, time, bytes, direction, comment }: CapturedPacket): Uint8Array<ArrayBuffer> {
   const fixed = new DataView(new ArrayBuffer(20 + padded(bytes.length)));
   const at = BigInt(time);

@@ -15,7 +15,6 @@ const TABLES = 16 * MiB;
 /** Largest table of refcounts, as QEMU has it. */
 const REFCOUNTS_MAX = 8 * MiB;
 
-/** The bytes of an image. */
 export interface ImageBytes {
   /** Reads bytes: fewer at the end. */
   read(offset: number, size: number): Uint8Array;

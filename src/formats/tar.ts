@@ -6,7 +6,6 @@ import { MiB } from "../support/sizes.ts";
 /** Type of an entry. */
 export type TarKind = "file" | "folder" | "symlink" | "hardlink" | "character" | "block" | "fifo";
 
-/** An entry. */
 export interface TarEntry {
   /** As it is in the archive. */
   readonly path: string;

@@ -68,7 +68,6 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   /** Active address spaces by VMID. */
   readonly addressSpaces = new Map<number, AddressSpace>();
   readonly hypercalls: HypercallTable;
-  /** The injected faults. */
   readonly faults = new Faults(this);
   readonly capabilityUses = new CapabilityUses();
   readonly natives: NativePrograms = new NativePrograms(this);

@@ -80,7 +80,6 @@ function atomicResult($: Builder, operation: number, type: Type, old: Node, oper
   throw new Error(`no atomic operation ${operation}`);
 }
 
-/** Entries of the table. */
 export const atomics = (): Instruction[] => [
   insn(
     "LDXR/LDAXR",

@@ -4,7 +4,6 @@
 import { CONDITIONS, decimal, r, signed, target, x } from "./assembly.ts";
 import { insn, type Instruction } from "./insn.ts";
 
-/** Entries of the table. */
 export const branches = (): Instruction[] => [
   insn(
     "B/BL",

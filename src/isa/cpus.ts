@@ -19,7 +19,6 @@ export class CpuError extends Error {}
 /** The CPU of a machine whose plan names none. */
 export const DEFAULT_CPU = "v8";
 
-/** A CPU by name. */
 interface NamedCpu {
   readonly title: string;
   /** The features that it has in reality; those that el2 has not built are left out. */

@@ -37,7 +37,6 @@ function bitfieldShifts($: Builder, sf: number, immr: Node, imms: Node): { up: N
 const reservedBitfield = (f: { sf: number; N: number; immr: number; imms: number }) =>
   f.N !== f.sf || !f.sf && (f.immr > 31 || f.imms > 31);
 
-/** Entries of the table. */
 export const dataProcessingImmediate = (): Instruction[] => [
   insn(
     "ADR/ADRP",

@@ -27,7 +27,6 @@ function extendedOperand(f: { sf: number; S: number; Rm: number; option: number;
   return `${register}, ${extend(f.option, f.imm3)}`;
 }
 
-/** Entries of the table. */
 export const dataProcessingRegister = (): Instruction[] => [
   insn(
     "AND/ORR/EOR/ANDS/BIC/ORN/EON/BICS (shifted register)",

@@ -12,7 +12,6 @@ export type IdRegister = typeof ID_REGISTERS[number];
 /** A field: register, lowest bit, value. */
 export type IdField = readonly [register: IdRegister, bit: number, value: number];
 
-/** A row of the table. */
 export interface Feature {
   /** The least version of the architecture that may have it. */
   readonly since: number;

@@ -33,10 +33,8 @@ export function expandFloat(imm8: number): number {
   return (imm8 & 0x80 ? -1 : 1) * (1 + (imm8 & 15) / 16) * 2 ** exponent;
 }
 
-/** The bits of a double. */
 export const doubleBits = (value: number): bigint => new BigUint64Array(new Float64Array([value]).buffer)[0];
 
-/** The bits of a single. */
 export const singleBits = (value: number): number => new Uint32Array(new Float32Array([value]).buffer)[0];
 
 /** Single and double precision, as `ftype` 0 and 1, or `sz`, choose them. */

@@ -77,7 +77,6 @@ export interface Field {
   readonly width: number;
 }
 
-/** One entry of the table. */
 export interface Instruction {
   /** As the Arm manual titles its page, for messages and coverage. */
   readonly name: string;

@@ -53,7 +53,6 @@ export function indexedAddress(base: number, offset: number, index: number): str
   return index === 3 ? `[${xsp(base)}, ${decimal(offset)}]!` : offsetAddress(base, offset);
 }
 
-/** Entries of the table. */
 export const loadsAndStores = (): Instruction[] => [
   insn(
     "LDR/LDRSW (literal)",

@@ -245,7 +245,6 @@ const fixedPoint = () =>
     })
   );
 
-/** Shift by immediate. */
 export const simdShiftImmediate = (): Instruction[] => [
   ...ENTRIES.flatMap((entry) => [
     // Doublewords have no 64-bit form besides the hot one.

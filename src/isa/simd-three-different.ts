@@ -135,7 +135,6 @@ const scalarDoubling = () =>
 /** By opcode, for the forms with one element (`simd-indexed.ts`). */
 export const WIDENING: ReadonlyMap<string, WideningOperation> = new Map([...LONG, ...DOUBLING].map((e) => [e.name, e.operation]));
 
-/** Three different. */
 export const simdThreeDifferent = (): Instruction[] => [
   ...LONG.flatMap((entry) => entry.signs.map((U) => long(`${letter(U)}${entry.name}`, U, entry))),
   ...DOUBLING.map((entry) => long(entry.name, 0, entry)),

@@ -88,7 +88,6 @@ function plainRegister(name: keyof typeof PLAIN_REGISTERS, guard: ($: Builder) =
   ];
 }
 
-/** Entries of the table. */
 export const system = (): Instruction[] => [
   insn("UDF", "0000000000000000 imm16", { cold: true }, (f) => `udf\t#${f.imm16}`, (_, $) => $.doFaulting("raiseUndefined")),
 

@@ -31,7 +31,6 @@ const vector = once(fpAndSimd);
 
 const extension = once(extensions);
 
-/** All entries. */
 export const instructions: () => readonly Instruction[] = once(() => [...general(), ...vector(), ...extension()]);
 
 /**

@@ -17,7 +17,6 @@ export interface BusEntry {
   readonly device: BusDevice;
 }
 
-/** The bus. */
 export class Bus {
   readonly #entries: BusEntry[] = [];
 

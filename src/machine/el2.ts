@@ -1,7 +1,6 @@
 // The software at EL2, as the machine sees it: the hypervisor implements this, the machine calls it
 // (docs/architecture/machine.md, "Turns").
 
-/** A physical CPU. */
 export interface PhysicalCpu {
   readonly index: number;
   /** Virtual time (ns) that this CPU has reached. EL2 advances it while it runs. */
@@ -10,7 +9,6 @@ export interface PhysicalCpu {
   idle: number;
 }
 
-/** Software at EL2. */
 export interface El2 {
   /**
    * Runs vCPUs on `cpu` until its position reaches the end of the turn (`Machine.turnEnd`; native

@@ -33,7 +33,6 @@ export type StopReason =
   /** A VM that the system cannot do without crashed, or something is not built. */
   | { readonly kind: "crash"; readonly message: string };
 
-/** A machine of one worker. */
 export class Machine {
   readonly memory: WebAssembly.Memory;
   readonly map: MemoryMap;

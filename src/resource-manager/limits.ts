@@ -9,7 +9,6 @@ import { REGIONS_MAX } from "./memory/memparcels.ts";
 import type { Numbers } from "./state/numbers.ts";
 import type { RmState } from "./state/state.ts";
 
-/** One limit. */
 export interface LimitUse {
   /** The counted objects: `parcels`. */
   readonly what: string;

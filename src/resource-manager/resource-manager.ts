@@ -24,7 +24,6 @@ export interface ResourceManagerOptions extends PlatformRules {
   readonly auth?: readonly AuthName[];
 }
 
-/** The program. */
 export class ResourceManager implements NativeGuest {
   readonly #context: Context;
 
@@ -101,5 +100,4 @@ export class ResourceManager implements NativeGuest {
   }
 }
 
-/** Makes a Resource Manager. */
 export const createResourceManager: NativeGuestFactory = () => new ResourceManager();

@@ -36,7 +36,6 @@ export const MALLOC_SETTINGS: Readonly<Record<string, string>> = {
 
 /** The heap of this thread. */
 interface Heap {
-  /** Collects all garbage. */
   collect(): void;
   /** Bytes outside the young generation, which V8 empties often by itself. */
   held(): number;

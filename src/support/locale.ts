@@ -1,7 +1,6 @@
 // The locale that the environment names for characters, in the order of POSIX (Base Definitions,
 // "Internationalization Variables").
 
-/** A locale. */
 export interface CharacterLocale {
   /** Empty if the environment names none. */
   readonly name: string;

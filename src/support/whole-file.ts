@@ -77,7 +77,6 @@ function realTarget(path: string): string {
   }
 }
 
-/** Writes a file as a whole. */
 export function writeWhole(path: string, data: Uint8Array | string, { mode, durable }: { mode?: number; durable?: boolean } = {}): void {
   using file = new WholeFile(path, mode, durable);
   file.write(typeof data === "string" ? new TextEncoder().encode(data) : data);

@@ -14,7 +14,6 @@ interface GzvmSignature {
   readonly results: readonly string[];
 }
 
-/** The calls. */
 export const GZVM_CALLS = {
   CREATE_VM: { number: 0, arguments: { vm_type: "u64" }, results: ["vm_id"] },
   DESTROY_VM: { number: 1, arguments: { vm: "vm" }, results: [] },
@@ -41,7 +40,6 @@ export const GZVM_CALLS = {
   MAP_GUEST_BLOCK: { number: 18, arguments: { vm: "vm", slot: "u32", guest_frame: "u64", pages: "u64" }, results: [] },
   GET_STATISTICS: { number: 19, arguments: { vm: "vm" }, results: ["protected_hyp_mem", "protected_shared_mem"] },
 } as const satisfies Record<string, GzvmSignature>;
-/** Name of a call. */
 export type GzvmCallName = keyof typeof GZVM_CALLS;
 
 const NAMES = new Map(Object.entries(GZVM_CALLS).map(([name, { number }]) => [number as number, name as GzvmCallName]));

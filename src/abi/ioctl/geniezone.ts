@@ -90,7 +90,6 @@ export const GZVM = {
   SET_DTB_CONFIG: pointer("GZVM_SET_DTB_CONFIG", "vm", GZVM_MAGIC, 0xff, GZVM_DTB_CONFIG),
 } as const;
 
-/** All of them. */
 export const GZVM_REQUESTS: readonly Request[] = Object.values(GZVM);
 
 /** Capabilities (§3.2). */

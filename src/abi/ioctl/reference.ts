@@ -7,7 +7,6 @@ import { ALL_REQUESTS, PERSONA_NAMES, PERSONAS, personasWith } from "./personas.
 import type { Request } from "./request.ts";
 import type { Struct } from "./struct.ts";
 
-/** The page. */
 export function ioctlReference(): string {
   const gunyah = [...new Map(ALL_REQUESTS.map((request) => [request.code, request])).values()];
   const own = Object.values(GH_EL2);

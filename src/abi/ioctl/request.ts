@@ -19,7 +19,6 @@ export interface RequestParts {
   readonly number: number;
 }
 
-/** One request of a driver. */
 export interface Request {
   readonly name: string;
   /** 32 bits, unsigned. */
@@ -31,12 +30,10 @@ export interface Request {
   readonly struct: Struct | undefined;
 }
 
-/** Composes a code. */
 function requestCode({ direction, size, magic, number }: RequestParts): number {
   return (direction << 30 | size << 16 | magic << 8 | number) >>> 0;
 }
 
-/** Takes a code apart. */
 export function requestParts(code: number): RequestParts {
   return { direction: (code >>> 30) as Direction, size: code >>> 16 & 0x3fff, magic: code >>> 8 & 0xff, number: code & 0xff };
 }

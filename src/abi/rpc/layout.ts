@@ -111,7 +111,6 @@ export type Shape =
 /** Shapes of fields by name, in wire order. */
 export type Shapes = Readonly<Record<string, Shape>>;
 
-/** One field of a layout. */
 export interface Field<T> {
   readonly shape: Shape;
   /** @param before the fields before it in the same payload or entry. */

@@ -34,7 +34,6 @@ export interface RpcMessage {
   readonly payload: Uint8Array;
 }
 
-/** Header of one packet. */
 export interface PacketHeader {
   readonly type: PacketType;
   /** Number of continuation packets of the whole message; the same in each of its packets. */

@@ -6,7 +6,6 @@ import type { FusedHandler } from "./handlers.ts";
 /** Rows and columns of the table of pairs. Row 0 and column 0 are for handlers that have none. */
 const PLACES = 0x100;
 
-/** The handlers for pairs. */
 export class FusedHandlers {
   /** For each fused handler, the one that executes its first instruction alone. */
   readonly #first: number[] = [];

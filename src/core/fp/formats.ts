@@ -20,7 +20,6 @@ export const SINGLE: Format = { width: 32, fraction: 23, bias: 127, maximum: 255
 /** binary64. */
 export const DOUBLE: Format = { width: 64, fraction: 52, bias: 1023, maximum: 2047 };
 
-/** The sign bit of a format. */
 export const signBit = (format: Format): bigint => 1n << BigInt(format.width - 1);
 /** The bit that makes a NaN quiet. */
 export const quietBit = (format: Format): bigint => 1n << BigInt(format.fraction - 1);

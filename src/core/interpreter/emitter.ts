@@ -114,7 +114,6 @@ const COMPARISONS: readonly (string | undefined)[] = [
   ...["gt_u", "le_u", "ge_s", "lt_s", "gt_s", "le_s"],
 ];
 
-/** Emits one instruction. */
 export class Emitter {
   /** Wasm locals of the builder's local values. */
   protected readonly locals: (number | undefined)[] = [];

@@ -351,7 +351,6 @@ export const TlbSet = {
   Size: 0x3_4000,
   /** Entries in Read and in Write. */
   Entries: 0x2000,
-  /** Entries in Fetch. */
   FetchEntries: 4096,
 } as const;
 
@@ -367,7 +366,6 @@ export const DataEntry = {
   DistanceShift: 8,
 } as const;
 
-/** An entry of Fetch. */
 export const FetchEntry = {
   /** i64: page of the virtual address as accessed, low 12 bits zero; -1 matches nothing. */
   Tag: 0,

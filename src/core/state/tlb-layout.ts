@@ -23,7 +23,6 @@ const ENTRIES_PER_SET = 2 * TlbSet.Entries + TlbSet.FetchEntries;
  */
 export const BLOCK_FILTER_BITS = 0x4000;
 
-/** Layout of a space. */
 export const TlbSpace = {
   /** A `TlbSet` for each of `Regime`. */
   Sets: 0,
@@ -83,7 +82,6 @@ export const ListKind = { Fetch: 0, Read: 1, Write: 1 + REGIMES, Mask: 7 } as co
 export interface TlbPoolLayout {
   /** First address; a multiple of 4096. */
   readonly base: number;
-  /** Number of spaces. */
   readonly spaces: number;
   /**
    * Address of a bit for each 4 KiB of the Wasm memory: it may be in a write entry of some space.

@@ -21,7 +21,6 @@ const ADDRESS = 0, LEFT = 1, STACK = 2;
 export const FIND = "find";
 export const FIND_PARAMETERS = ["i64"] as const, FIND_RESULTS = ["i32"] as const;
 
-/** Appends the function. */
 export function emitFind(f: FunctionBuilder): void {
   const entry = f.local("i32"), handler = f.local("i32");
   f.get(ADDRESS).op("i32.wrap_i64").i32(8).op("i32.shr_u").i32((TlbSet.FetchEntries - 1) * FetchEntry.Size).op("i32.and");

@@ -26,7 +26,6 @@ export interface InlineContext {
   fast(): void;
 }
 
-/** Appends the expansion. */
 export type Inline = (context: InlineContext) => void;
 
 const SMALLEST_NORMAL = { f32: 2 ** -126, f64: 2 ** -1022 } as const;

@@ -33,7 +33,6 @@ interface Meaning {
   readonly loads: boolean;
   /** It has an access, or a sum as its result (access-groups.ts). */
   readonly hasAddresses: boolean;
-  /** The branch that it is. */
   readonly branch: Statement & { kind: "branch" | "branchTo" } | undefined;
   /** It writes the link register. */
   readonly isCall: boolean;

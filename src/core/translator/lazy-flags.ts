@@ -12,7 +12,6 @@ export const FlagsKind = {
   Known: 0,
   /** They are those of `FLAGS_A - FLAGS_B` as words, both zero-extended; */
   Words: 1,
-  /** as doublewords. */
   Doublewords: 2,
   /** N and Z are those of `FLAGS_A`, a doubleword; C and V are zero. */
   Logical: 3,

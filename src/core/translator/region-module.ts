@@ -86,7 +86,6 @@ const encoded = new Bytes(), section = new Bytes();
 export const regionName = (part: number): string => `region${part}`;
 export const firstName = (part: number): string => `first${part}`;
 
-/** Generates the module. */
 export function generateModule(known: Callees, memory: ImportedMemory, parts: readonly Part[]): RegionModule {
   const operations = { fusedMultiplyAdd: hasFusedMultiplyAdd(), wideMultiplication: hasWideMultiplication() };
   const module = new WasmModule().importMemory(memory).importTable("core", TABLE_NAME, TABLE_SIZE);

@@ -24,7 +24,6 @@ export interface RegisterUse {
   readonly setsFlags: boolean;
 }
 
-/** No registers. */
 export const noRegisters = (): RegisterSet => ({ general: 0, vector: 0 });
 
 /** Bit of SP in `RegisterSet.general`. */

@@ -151,7 +151,6 @@ export interface TranslatedCore {
   readonly regions: RegionStore;
 }
 
-/** The regions of one core. */
 export class Translator {
   readonly counters: TranslatorCounters = {
     samples: 0,

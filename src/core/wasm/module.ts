@@ -5,7 +5,6 @@
 import { Bytes } from "../../support/bytes.ts";
 import { LANE_OPCODES, MEMORY_OPCODES, PLAIN_OPCODES, SCALAR_BYTES, signedLeb, unsignedLeb, VECTOR_BYTES } from "./opcodes.ts";
 
-/** A value type. */
 export type ValueType = "i32" | "i64" | "f32" | "f64" | "v128";
 
 const VALUE_TYPES: Record<ValueType, number> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };

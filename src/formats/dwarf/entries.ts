@@ -19,7 +19,6 @@ export interface Values {
   get(attribute: number): Value | undefined;
 }
 
-/** An entry. */
 export interface Entry {
   readonly unit: Unit;
   /** In .debug_info. */
@@ -30,7 +29,6 @@ export interface Entry {
   readonly children: readonly Entry[];
 }
 
-/** All entries of a unit. */
 export interface UnitEntries {
   /** The first, with the others below it. */
   readonly root: Entry;

@@ -15,7 +15,6 @@ export class ObjectArchive extends Archive {
   /** By serial number, ascending; during a load, those made already. */
   readonly objects = new Map<number, ArchivedObject>();
 
-  /** An object of a type. */
   object<O extends ArchivedObject>(name: string, value: O | undefined, type: O["type"]): O {
     const serial = this.integer(name, value?.serial);
     const object = this.objects.get(serial);

@@ -25,7 +25,6 @@ function isDealtWith(caller: Vcpu, error: ErrorCode): boolean {
   return error === ErrorCode.BUSY || caller.addressSpace?.vmid === Vmid.ResourceManager;
 }
 
-/** Begins a traced call. */
 export function beginCall(caller: Vcpu, name: HypercallName): void {
   caller.trace.showCall(caller.trace.begin("hvc", name, {}));
 }

@@ -190,7 +190,6 @@ class CurrentCall implements Call {
   }
 }
 
-/** The table. */
 export class HypercallTable implements VcpuHypercalls, RepeatCounter {
   readonly #entries: (Entry | undefined)[] = new Array(HYPERCALL_COUNT);
   readonly #definitions = new Map<HypercallName, HypercallDefinition>();

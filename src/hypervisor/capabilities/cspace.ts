@@ -187,7 +187,6 @@ export class Cspace extends HypervisorObject {
     return slot === undefined ? undefined : this.occupant(slot)?.object;
   }
 
-  /** The occupant of a slot. */
   occupant(slot: number): Capability | undefined {
     return this.#tables[slot >> 8]?.slots[slot & 0xff];
   }

@@ -172,7 +172,6 @@ function describe({ debuggee: { only, numberOf }, services: { names } }: DebugCo
   return { index, waits: vcpu.waits, name: only === undefined ? names.vcpu(vcpu) : String(index) };
 }
 
-/** Answers a debugger. */
 export function answerDebugger(control: DebugControl, access: DebugAccess): DebugAnswer {
   const vcpus = control.vcpus();
   switch (access.kind) {

@@ -85,7 +85,6 @@ export class DebugControl implements VcpuDebugger {
     return all.filter((vcpu) => !vcpu.native && vcpu.life !== "exited" && has(vcpu)).sort((a, b) => numberOf(a) - numberOf(b));
   }
 
-  /** The vCPU with a number. */
   vcpu(number: number | undefined): Vcpu | undefined {
     return this.vcpus().find((vcpu) => this.debuggee.numberOf(vcpu) === number);
   }

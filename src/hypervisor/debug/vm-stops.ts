@@ -19,7 +19,6 @@ interface Watchpoint {
 
 const watchKey = (address: bigint, length: number, kind: WatchKind) => `${kind} ${address.toString(16)} ${length}`;
 
-/** The stops of one VM. */
 export class VmStops {
   readonly #breakpoints = new Set<bigint>();
   readonly #watchpoints = new Map<string, Watchpoint>();

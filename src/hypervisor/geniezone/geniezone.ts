@@ -50,7 +50,6 @@ export class GenieZone implements VcpuGeniezone {
     return this.#vms;
   }
 
-  /** The VM with this VMID. */
   vmOf(vmid: number): GzVm | undefined {
     return this.#vms.get(idOfVmid(vmid));
   }

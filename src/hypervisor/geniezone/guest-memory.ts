@@ -30,7 +30,6 @@ export interface GuestRun extends PrimaryRun {
   readonly guest: number;
 }
 
-/** The memory of one VM. */
 export class GuestMemory {
   #ranges: readonly DeclaredRange[] = [];
   #protected = false;
@@ -204,7 +203,6 @@ export class GuestMemory {
     for (const { pa, size } of runs) Memextent.move(extent.services, extent, this.own, pa, size);
   }
 
-  /** Saved or loaded. */
   archive(archive: ObjectArchive): void {
     this.#ranges = archive.list("ranges", this.#ranges, (range) => ({
       base: archive.multiple("base", range?.base, PAGE_SIZE, 0, MAX_ADDRESS_SPACE_SIZE),

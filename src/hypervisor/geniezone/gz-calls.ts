@@ -300,7 +300,6 @@ function setDevicetree(vm: GzVm, address: bigint, size: bigint): GzReply {
 
 const notImplemented = () => refuse(GzvmError.NotImplemented, "only early drivers made this call, and its arguments are not known");
 
-/** The handlers. */
 export const HANDLERS: GzHandlers = {
   CREATE_VM: (call) => {
     const vm = call.createVm();

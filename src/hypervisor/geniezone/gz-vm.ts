@@ -44,7 +44,6 @@ export interface GzVcpu {
   idle: boolean;
 }
 
-/** The VMID of a VM. */
 export const vmidOf = (id: number): number => FIRST_VMID + id - 1;
 /** The id of the VM with a VMID, which need not exist. */
 export const idOfVmid = (vmid: number): number => vmid - FIRST_VMID + 1;
@@ -80,7 +79,6 @@ function drop(el2: Cspace, object: HypervisorObject): void {
   if (holder) el2.delete(el2.idOf(holder));
 }
 
-/** A VM. */
 export class GzVm {
   readonly memory: GuestMemory;
   readonly vcpus: (GzVcpu | undefined)[] = [];
@@ -147,7 +145,6 @@ export class GzVm {
     return this.#started;
   }
 
-  /** Makes a vCPU. */
   createVcpu(index: number, pages: number): ErrorCode {
     const { cspace, addressSpace, vic, group } = this.objects;
     const vcpu = make(this.el2, Vcpu, (object) => {

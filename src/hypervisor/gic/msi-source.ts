@@ -5,7 +5,6 @@ import type { ObjectArchive } from "../archive/archive.ts";
 import type { HypervisorObject } from "../capabilities/object.ts";
 import type { Vic } from "./vic.ts";
 
-/** One source. */
 export class MsiSource {
   #vic: Vic | undefined;
 

@@ -50,7 +50,6 @@ interface FramedVic {
   tablesIn(addressSpace: AddressSpace): TableMemory;
 }
 
-/** The frames of one VIC. */
 export class VicFrames {
   /** Attached by call: each frame in one place at most. */
   readonly #places = new Map<number, Place>();

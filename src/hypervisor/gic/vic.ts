@@ -57,7 +57,6 @@ const MPIDR_RES1 = 1n << 31n;
 const MPIDR_U = 1n << 30n;
 const MPIDR_MT = 1n << 24n;
 
-/** A VIC. */
 export class Vic extends HypervisorObject {
   static readonly SIZE = 2048;
   declare readonly services: VicServices;

@@ -16,7 +16,6 @@ declare module "../capabilities/object-types.ts" {
 
 const ALL_FLAGS = 0xffff_ffff_ffff_ffffn;
 
-/** A doorbell. */
 export class Doorbell extends HypervisorObject {
   static readonly SIZE = 512;
   readonly type = "doorbell";

@@ -90,7 +90,6 @@ export interface VmmioRange {
   readonly paged: boolean;
 }
 
-/** An address space. */
 export class AddressSpace extends HypervisorObject {
   static readonly SIZE = 1024;
   declare readonly services: MemoryServices;

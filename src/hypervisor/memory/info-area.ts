@@ -30,7 +30,6 @@ interface InfoPage extends MemoryOwner {
   zero(): void;
 }
 
-/** An info area. */
 export class InfoArea<E extends InfoPage = InfoPage> {
   readonly #entries: InfoEntry[] = [];
 

@@ -68,7 +68,6 @@ export class KeptBlocks {
     return inside.map(([ipa, block]) => asIpa(ipa + pa - block.pa));
   }
 
-  /** Saved or loaded. */
   archive(archive: Archive, addressSpaceSize: number): void {
     const blocks = archive.list("blocks", [...this.#blocks].sort(([a], [b]) => a - b), (block): [Ipa, Block] => [
       asIpa(archive.multiple("ipa", block?.[0], GiB, 0, addressSpaceSize - GiB)),

@@ -135,7 +135,6 @@ export class MemoryDatabase {
     }
   }
 
-  /** The run that has a page. */
   #runAt(page: number): number {
     let low = 0, high = this.#starts.length;
     while (high - low > 1) {

@@ -101,7 +101,6 @@ export class Execution implements ExitHandler {
     this.#steps = steps;
   }
 
-  /** Saved or loaded. */
   archive(archive: Archive): void {
     this.#retired = archive.integer("retired", this.#retired);
   }

@@ -14,7 +14,6 @@ import { runState } from "./vcpu-run.ts";
 import type { RepeatCounter, VcpuProgram, VcpuScheduler } from "./vcpu-services.ts";
 import { vcpuId } from "../../abi/ids.ts";
 
-/** One physical CPU. */
 interface CpuState {
   readonly queue: RunQueue;
   /** The vCPU whose turn it is; it is not in the queue. */
@@ -72,7 +71,6 @@ export class Scheduler implements VcpuScheduler {
     return vcpu.usage.time + (vcpu === this.#running ? this.execution.now - this.#runningSince : 0);
   }
 
-  /** A vCPU was activated. */
   add(vcpu: Vcpu): void {
     this.vcpus.add(vcpu);
     this.deadlineChanged(vcpu);

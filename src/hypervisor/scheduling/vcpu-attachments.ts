@@ -69,7 +69,6 @@ export class VcpuAttachments {
     this.#vpmIndex = index;
   }
 
-  /** The attached objects. */
   held(): HypervisorObject[] {
     return [this.#cspace, this.#addressSpace, this.#vic, this.#vpmGroup].filter((object) => object !== undefined);
   }
@@ -82,7 +81,6 @@ export class VcpuAttachments {
     this.#cspace?.release();
   }
 
-  /** Saved or loaded. */
   archive(archive: ObjectArchive): void {
     this.#index = archive.integer("index", this.#index, 0, MAX_CPUS - 1);
     this.#vpmIndex = archive.integer("vpmIndex", this.#vpmIndex, 0, MAX_CPUS - 1);

@@ -13,7 +13,6 @@ export const Block = {
   Off: 2,
   /** PSCI suspend, or WFI of a vCPU without a VPM group. */
   Suspend: 4,
-  /** WFI. */
   Wfi: 8,
   /** Proxy-scheduled, and not inside vcpu_run. */
   Run: 32,
@@ -59,7 +58,6 @@ export interface VmmioAccess {
   readonly far: bigint;
 }
 
-/** The life of one vCPU. */
 export class VcpuLife {
   #stage: Life = "ready";
   #blocks: number = Block.Lifecycle | Block.Off;
@@ -177,7 +175,6 @@ export class VcpuLife {
     this.block(Block.Lifecycle);
   }
 
-  /** Saved or loaded. */
   archive(archive: Archive): void {
     this.#stage = archive.choice("life", this.#stage, LIVES);
     this.#blocks = archive.integer("blocks", this.#blocks, 0, ALL_BLOCKS);

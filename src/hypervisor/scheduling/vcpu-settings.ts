@@ -8,7 +8,6 @@ export const PRIORITY_END = 64;
 /** ns. */
 export const DEFAULT_TIMESLICE = 5_000_000, SHORTEST_TIMESLICE = 100_000, LONGEST_TIMESLICE = 100_000_000;
 
-/** The settings of one vCPU. */
 export class VcpuSettings {
   #options = 0n;
   #priority = DEFAULT_PRIORITY;
@@ -64,7 +63,6 @@ export class VcpuSettings {
     this.#affinity = affinity;
   }
 
-  /** Saved or loaded. */
   archive(archive: Archive): void {
     this.setOptions(archive.word("options", this.#options));
     this.#priority = archive.integer("priority", this.#priority, 0, PRIORITY_END - 1);

@@ -7,7 +7,6 @@ import { DEFAULT_TIMESLICE, LONGEST_TIMESLICE } from "./vcpu-settings.ts";
 
 type Vcpu = ObjectOf<"thread">;
 
-/** The turn of one vCPU. */
 export class VcpuTurn {
   #sliceLeft = DEFAULT_TIMESLICE;
   #queued = false;
@@ -86,7 +85,6 @@ export class VcpuTurn {
     this.#sliceLeft = timeslice;
   }
 
-  /** Saved or loaded. */
   archive(archive: ObjectArchive): void {
     this.#sliceLeft = archive.float("sliceLeft", this.#sliceLeft);
     archive.check(this.#sliceLeft <= LONGEST_TIMESLICE, "what is left of a timeslice is no longer than the longest");

@@ -3,7 +3,6 @@
 import type { Archive } from "../../machine/archive.ts";
 import { DOUBLE } from "../../machine/clock.ts";
 
-/** The counts of one vCPU. */
 export class VcpuUsage {
   #instructions = DOUBLE;
   #time = DOUBLE;
@@ -46,7 +45,6 @@ export class VcpuUsage {
     this.#ranUntil = until;
   }
 
-  /** Saved or loaded. */
   archive(archive: Archive): void {
     this.#instructions = archive.integer("instructions", this.#instructions);
     this.#time = archive.float("time", this.#time);

@@ -40,7 +40,6 @@ const MIDR_PINNED = 0x000f_0510n;
 /** MIDR_EL1 of all other vCPUs: a CPU of no implementer, part 0x48. */
 const MIDR_DEFAULT = 0x000f_0480n;
 
-/** A vCPU. */
 export class Vcpu extends HypervisorObject {
   /**
    * Its context. The root partition's heap has room for no more vCPUs than the core has contexts.

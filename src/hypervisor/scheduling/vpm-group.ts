@@ -25,7 +25,6 @@ export interface WatchdogServices {
 
 type Vcpu = ObjectOf<"thread">;
 
-/** A VPM group. */
 export class VpmGroup extends HypervisorObject {
   static readonly SIZE = 512;
   readonly type = "vpm_group";

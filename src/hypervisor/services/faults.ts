@@ -40,7 +40,6 @@ export interface FaultServices {
   readonly machine: Machine;
 }
 
-/** The rules. */
 export class Faults implements FaultPort {
   readonly armed: Record<FaultKind, boolean> = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, false])) as Record<FaultKind, boolean>;
   #entries: FaultEntry[] = [];

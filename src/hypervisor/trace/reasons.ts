@@ -14,7 +14,6 @@ interface Refusal {
   ended: string | undefined;
 }
 
-/** The end of a VM. */
 export interface VmEnd extends BrokenRule {
   /** Virtual time in ns. */
   readonly time: number;
@@ -46,7 +45,6 @@ const CAPACITY = 256;
 /** The result of an operation that has not ended. */
 const IN_PROGRESS: TraceResult = { code: 0, name: "in progress", refused: false };
 
-/** The reasons of a run. */
 export class Reasons {
   #ring: (Refusal | KeptEnd)[] = [];
   #count = 0;

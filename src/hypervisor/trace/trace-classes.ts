@@ -12,7 +12,6 @@ const PRIVATE = 1n << 0n | 1n << 4n;
 export class TraceClasses {
   #flags = INITIAL;
 
-  /** Saved or loaded. */
   archive(archive: Archive): void {
     this.#flags = archive.word("flags", this.#flags);
   }

@@ -93,7 +93,6 @@ const START: RunPoint = { boundary: 0, stage: "before", retired: 0, steps: 0 };
 
 const NO_RULE: BrokenRule = { section: "", rule: "no rule was recorded", object: "", values: {} };
 
-/** The hub of one machine. */
 export class TraceHub {
   readonly reasons = new Reasons();
   /** The classes of the hypervisor's own log: guests may change them. */

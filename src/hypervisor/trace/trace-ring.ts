@@ -15,7 +15,6 @@ const BITS: Readonly<Record<TraceKind, number>> = Object.fromEntries(TRACE_KINDS
   number
 >;
 
-/** The bit of one kind. */
 export function kindBit(kind: TraceKind): number {
   return BITS[kind];
 }

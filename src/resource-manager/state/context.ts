@@ -49,7 +49,6 @@ export interface PlatformRules {
   readonly vmMsis?: boolean;
 }
 
-/** One Resource Manager. */
 export class Context {
   readonly calls: Calls = new Calls();
   readonly undo: UndoCalls = new UndoCalls(this.calls, (text) => this.log(text));
@@ -150,7 +149,6 @@ export class Context {
     this.undo.cspace_delete_cap_from({ cspace, cap });
   }
 
-  /** The log ring. */
   get ring(): Log {
     return new Log(asIpa(this.environment.app_heap_ipa + LOG_OFFSET), LOG_SIZE);
   }

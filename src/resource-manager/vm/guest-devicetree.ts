@@ -24,7 +24,6 @@ import { describeVdevice } from "./vdevice-nodes.ts";
 import { GICD_SIZE, guidText, type VmConfig } from "../config/vm-config.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
-/** The values for the tree. */
 export interface GuestFacts {
   readonly vm: PreparedVm;
   readonly owner: number;

@@ -54,7 +54,6 @@ export function describeVdevice(root: DevicetreeNode, device: Vdevice, context: 
 
 type Properties = Record<string, PropertyValue>;
 
-/** The nodes of one vdevice. */
 class VdeviceNodes {
   readonly #ends: readonly VdeviceEnd[];
   readonly #labels: Properties;

@@ -81,7 +81,6 @@ function unmap(context: Context, vm: BuiltVm, extent: CapId, ipa: Ipa): void {
   });
 }
 
-/** Removes the device. */
 export function destroyVirtioMmio(context: Context, vm: VmRecord, { cap, extent, heapOffset, frontend, backend }: VmVirtioMmio): void {
   requireBuilt(vm);
   const owner = context.built(backend.vmid);

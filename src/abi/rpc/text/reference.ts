@@ -69,7 +69,6 @@ function notificationSection({ name, id, section, layout }: RpcNotification): st
   return [`### ${name}\n`, `Notification ${idText(id)}, section ${section}.\n`, block(fieldLines(layout.shapes, 0))].join("\n");
 }
 
-/** The page. */
 export function rpcReference(): string {
   const messages = [...RPC_MESSAGES.values()].sort((a, b) => a.id - b.id);
   const codes = Object.values(RmError).map((code) => `${idText(code)}  ${rmErrorName(code)}`);

@@ -78,7 +78,6 @@ export type CommandName = keyof typeof Command;
 
 /** GICR_CTLR with LPIs. */
 export const GicrCtlr = { EnableLPIs: 1, CES: 2 } as const;
-/** GICR_TYPER.PLPIS. */
 export const GICR_TYPER_PLPIS = 1n;
 /** GICR_PROPBASER and PENDBASER: the fields that software writes and reads back. */
 export const PROPBASER_WRITABLE = 0x070f_ffff_ffff_ff9fn;

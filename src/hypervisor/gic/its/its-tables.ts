@@ -16,7 +16,6 @@ export interface DeviceEntry {
   readonly eventBits: number;
 }
 
-/** A translation. */
 export interface Translation {
   readonly valid: boolean;
   readonly intid: number;
