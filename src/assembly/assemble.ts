@@ -142,9 +142,7 @@ function deviceMaker(
 ): DeviceMaker {
   return new DeviceMaker(seed ^ 0x0de5_1ce5, outside, {
     now: () => system.machine.time,
-    output: (console, bytes) => {
-      for (const byte of bytes) system.consoles.transmit(console, byte);
-    },
+    output: (console, bytes) => system.consoles.transmitAll(console, bytes),
     input: (console, type) => system.consoles.add(console, { type }),
     problem: (device, message) => system.events.deviceProblem(device, message),
   });

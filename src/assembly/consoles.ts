@@ -3,6 +3,7 @@
 // no output is lost, the guest just waits for its next slice.
 
 import { ArchiveError } from "../machine/archive.ts";
+import { Bytes, joined } from "../support/bytes.ts";
 import { KiB } from "../support/sizes.ts";
 
 /** Bytes of each console's output that a snapshot keeps. */
@@ -29,7 +30,8 @@ export class Consoles {
   readonly #doors = new Map<string, ConsoleDoor>();
   /** The end of what each has shown. */
   readonly #shown = new Map<string, Uint8Array>();
-  #output: { console: string; bytes: number[] }[] = [];
+  #output: { readonly console: string; readonly bytes: Bytes }[] = [];
+  #waiting = 0;
 
   /** Adds a console. */
   add(name: string, door: ConsoleDoor): void {
@@ -72,33 +74,49 @@ export class Consoles {
     return door.sendBreak !== undefined;
   }
 
+  /** Bytes of output that `take` would give. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
   /** A byte that a guest wrote. */
   transmit(name: string, byte: number): void {
+    this.#waiting++;
+    this.#outputOf(name).push(byte);
+  }
+
+  /** Bytes that a guest wrote. */
+  transmitAll(name: string, bytes: Uint8Array): void {
+    this.#waiting += bytes.length;
+    this.#outputOf(name).pushAll(bytes);
+  }
+
+  #outputOf(name: string): Bytes {
     const last = this.#output.at(-1);
-    if (last?.console === name) last.bytes.push(byte);
-    else this.#output.push({ console: name, bytes: [byte] });
+    if (last?.console === name) return last.bytes;
+    const bytes = new Bytes();
+    this.#output.push({ console: name, bytes });
+    return bytes;
   }
 
   /** The guests' output since the last call, in order. */
   take(): { console: string; bytes: Uint8Array }[] {
-    const taken = this.#output.map(({ console, bytes }) => ({ console, bytes: Uint8Array.from(bytes) }));
+    const taken = this.#output.map(({ console, bytes }) => ({ console, bytes: bytes.view.slice() }));
     this.#output = [];
+    this.#waiting = 0;
     for (const { console, bytes } of taken) this.#shown.set(console, this.#tail(console, bytes));
     return taken;
   }
 
   /** The end of what a console has shown, as text. */
   tail(console: string): string {
-    const waiting = this.#output.filter((one) => one.console === console).flatMap(({ bytes }) => bytes);
-    return new TextDecoder().decode(this.#tail(console, Uint8Array.from(waiting)));
+    return new TextDecoder().decode(this.#end(console));
   }
 
   /** The end of what each console shows, for a snapshot. */
   save(): readonly ConsoleTail[] {
-    const waiting = new Map<string, number[]>();
-    for (const { console, bytes } of this.#output) waiting.set(console, [...waiting.get(console) ?? [], ...bytes]);
-    const names = [...new Set([...this.#shown.keys(), ...waiting.keys()])].sort();
-    return names.map((name) => ({ console: name, bytes: this.#tail(name, Uint8Array.from(waiting.get(name) ?? [])) }));
+    const names = [...new Set([...this.#shown.keys(), ...this.#output.map(({ console }) => console)])].sort();
+    return names.map((name) => ({ console: name, bytes: this.#end(name) }));
   }
 
   /**
@@ -109,7 +127,15 @@ export class Consoles {
     const saved = tails.every(({ console, bytes }, index) => bytes.length <= TAIL && (index === 0 || console > tails[index - 1].console));
     if (!saved) throw new ArchiveError("the ends of consoles are in the order of their names, each once and as long as one can be");
     this.#shown.clear();
-    this.#output = tails.map(({ console, bytes }) => ({ console, bytes: [...bytes] }));
+    this.#output = [];
+    this.#waiting = 0;
+    for (const { console, bytes } of tails) this.transmitAll(console, bytes);
+  }
+
+  /** The end of what a console has written, whether taken or not. */
+  #end(name: string): Uint8Array {
+    const waiting = this.#output.filter(({ console }) => console === name).map(({ bytes }) => bytes.view);
+    return this.#tail(name, joined(waiting));
   }
 
   #tail(console: string, bytes: Uint8Array): Uint8Array {

@@ -215,8 +215,7 @@ export class GuestSystem implements System, Inspected {
   hostEvent(event: HostEvent): void {
     switch (event.kind) {
       case "console":
-        for (const byte of event.bytes) this.consoles.transmit(event.vm, byte);
-        return;
+        return this.consoles.transmitAll(event.vm, event.bytes);
       case "state":
         this.vms.changed(event);
         this.ends.take(event);

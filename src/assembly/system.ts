@@ -54,6 +54,8 @@ export interface ConsoleAccess {
   type(console: string, bytes: Uint8Array): boolean;
   /** Why a console takes no input now; undefined if it does. */
   closed(console: string): string | undefined;
+  /** Bytes of output that `take` would give. */
+  readonly waiting: number;
   /** Output since the last call, in order. */
   take(): { console: string; bytes: Uint8Array }[];
   /** The end of what each shows. */

@@ -325,7 +325,7 @@ export class Engine {
     if (this.#done || this.#paused || this.#debugging.held) return;
     if (this.port.lags()) return this.#schedule();
     const limit = performance.now() + SLICE;
-    while (!this.#done && !this.#sleep && performance.now() < limit && !this.port.requested()) {
+    while (!this.#done && !this.#sleep && !this.#output.full && performance.now() < limit && !this.port.requested()) {
       if (!this.#run()) {
         this.#output.flush();
         return;

@@ -32,9 +32,9 @@ export class Output {
     this.#logs = new Map(logs.map(([console, path]) => [console, computer().log(path)]));
   }
 
-  /** Whether the client's backlog is so long that the machine waits. */
+  /** Whether there is so much that the client has not taken that the machine waits. */
   get full(): boolean {
-    return this.#underWay > LIMIT;
+    return this.#underWay + this.shown.system.consoles.waiting > LIMIT;
   }
 
   /** SHA-256 of all console output, in hexadecimal digits. */

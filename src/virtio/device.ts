@@ -3,6 +3,7 @@
 // has the device, its metrics and its state.
 
 import { VirtioFault } from "./memory.ts";
+import type { QueueLimits } from "./limits.ts";
 import type { Chain, Virtqueue } from "./virtqueue.ts";
 
 /** Device ids (virtio 1.2 section 5). */
@@ -32,10 +33,10 @@ export interface VirtioPort {
   /** Answers a chain with the device's error. */
   fail(queue: Virtqueue, chain: Chain): void;
   /**
-   * Does something a moment of the guest's time later, unless the device is reset before. One thing
-   * at a time.
+   * Notifies the device of a queue a moment of the guest's time later, unless it is reset before;
+   * until then, the driver's notifications of the queue do nothing. It is part of the saved state.
    */
-  later(work: () => void): void;
+  continueLater(queue: Virtqueue): void;
   /**
    * Runs work that was not started by the driver (input from outside): faults of the guest's rings
    * are the transport's to deal with.
@@ -65,6 +66,8 @@ export interface VirtioDevice {
   /** For display: `block`. */
   readonly name: string;
   readonly queueCount: number;
+  /** Limits on the work of a queue (limits.ts). */
+  limits(queue: number): QueueLimits;
   /** Numbers of the feature bits that it offers beyond those of every device. */
   readonly features: readonly number[];
   /** The configuration space as it is now. */
@@ -93,29 +96,50 @@ export interface VirtioDevice {
   restore(state: unknown): void;
 }
 
+/** Bytes that a chain costs a turn at least: its descriptors are walked. */
+const CHAIN_COST = 64;
+
+/** What is left of a turn of one queue. */
+export class Turn {
+  /** Whether the chain being served takes another turn. */
+  continues = false;
+
+  /** @param left bytes that the device may still move or make zero */
+  constructor(public left: number) {}
+}
+
 /**
- * Takes chains from a queue and serves each, at most a queueful: a ring that the device itself
- * fills again must not keep it for ever.
- * @param keeps takes a chain that the device serves and returns by itself; then this ends
+ * Takes chains from a queue and serves each, until the turn's bytes are spent. The rest follows in
+ * later turns, also of a chain for which `one` sets `turn.continues`: it gets that chain again. A
+ * turn is at most a queueful: a ring that the device itself fills must not keep it for ever.
+ * @param one serves a chain; what it reads and writes of it is spent, other work it subtracts
  */
-export function serve(port: VirtioPort, queue: Virtqueue, one: (chain: Chain) => void, keeps?: (chain: Chain) => boolean): void {
-  for (let count = 0; count < queue.size; count++) {
-    const chain = queue.pop();
-    if (!chain) break;
-    const fate = port.intercept?.(queue, chain);
-    if (fate) {
-      meet(port, queue, chain, fate, one);
-      continue;
+export function serve(port: VirtioPort, queue: Virtqueue, one: (chain: Chain, turn: Turn) => void): void {
+  const turn = new Turn(queue.limits.turn);
+  for (let count = 0; count < queue.size && turn.left > 0; count++) {
+    const begun = queue.takeCurrent();
+    const chain = begun ?? queue.pop();
+    if (!chain) return port.signal(queue);
+    const bytes = chain.readable + chain.writable;
+    const fate = begun ? undefined : port.intercept?.(queue, chain);
+    if (fate) meet(port, queue, chain, fate, one);
+    else {
+      one(chain, turn);
+      if (turn.continues) {
+        queue.current = chain;
+        break;
+      }
+      queue.push(chain);
     }
-    if (keeps?.(chain)) break;
-    one(chain);
-    queue.push(chain);
+    turn.left -= Math.max(CHAIN_COST, bytes - chain.readable - chain.writable);
   }
   port.signal(queue);
+  if (queue.current || queue.available > 0) port.continueLater(queue);
 }
 
 /** A chain meets its fate. */
-function meet(port: VirtioPort, queue: Virtqueue, chain: Chain, fate: ChainFate, one: (chain: Chain) => void): void {
+function meet(port: VirtioPort, queue: Virtqueue, chain: Chain, fate: ChainFate, one: (chain: Chain, turn: Turn) => void): void {
+  const whole = () => one(chain, new Turn(Infinity));
   switch (fate.kind) {
     case "lose":
       return;
@@ -123,13 +147,13 @@ function meet(port: VirtioPort, queue: Virtqueue, chain: Chain, fate: ChainFate,
       port.fail(queue, chain);
       return queue.push(chain);
     case "double":
-      one(chain);
+      whole();
       chain.rewind();
-      one(chain);
+      whole();
       return queue.push(chain);
     case "delay":
       return fate.later(() => {
-        one(chain);
+        whole();
         queue.push(chain);
         port.signal(queue);
       });

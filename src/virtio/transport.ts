@@ -3,7 +3,7 @@
 // `pci-transport.ts` give it its registers.
 
 import * as v from "valibot";
-import { demand, inForm, ofBits } from "../support/forms.ts";
+import { count, demand, inForm, list, ofBits } from "../support/forms.ts";
 import { VirtioStatus } from "../devices/virtio-mmio-registers.ts";
 import { ACCESS_PLATFORM, type ChainFate, type ChainInterceptor, Feature, type VirtioDevice, type VirtioPort } from "./device.ts";
 import { type GuestMemory, VirtioFault } from "./memory.ts";
@@ -21,6 +21,8 @@ export interface TransportState {
   readonly driverFeatures: readonly [number, number];
   readonly queues: readonly VirtqueueState[];
   readonly device: unknown;
+  /** Queues whose work continues in the device's next turn, in this order. */
+  readonly turns: readonly number[];
   /** Vectors of configuration and queues, where there is MSI-X. */
   readonly vectors?: readonly number[];
 }
@@ -32,6 +34,7 @@ const TRANSPORT = v.object({
   selectors: v.strictTuple([ofBits(32), ofBits(32), ofBits(32)]),
   driverFeatures: v.strictTuple([ofBits(32), ofBits(32)]),
   queues: v.array(v.unknown()),
+  turns: list(count),
 });
 
 /** A transport's requirements on its surroundings. */
@@ -84,12 +87,13 @@ export abstract class VirtioTransport implements VirtioPort {
   protected queueSel = 0;
   /** Number of resets by the driver: work begun before one is void. */
   #resets = 0;
-  #waits = false;
+  /** Queues whose work continues in the next turn. */
+  readonly #turns = new Set<number>();
   readonly #driverFeatures: [number, number] = [0, 0];
   readonly #deviceFeatures: readonly [number, number];
 
   constructor(readonly device: VirtioDevice, readonly options: TransportOptions) {
-    this.queues = Array.from({ length: device.queueCount }, () => new Virtqueue(options.memory));
+    this.queues = Array.from({ length: device.queueCount }, (_, index) => new Virtqueue(options.memory, device.limits(index)));
     const features: [number, number] = [0, 0];
     const platform = options.accessPlatform ? [ACCESS_PLATFORM] : [];
     for (const bit of [...device.features, ...Object.values(Feature), ...platform]) features[bit >> 5] |= 1 << (bit & 31);
@@ -133,16 +137,21 @@ export abstract class VirtioTransport implements VirtioPort {
     if (this.#status & VirtioStatus.DRIVER_OK) this.raise(Interrupt.CONFIG);
   }
 
-  /** Whether the device waits for what it has put off. */
+  /** Whether the device waits for its next turn. */
   get waits(): boolean {
-    return this.#waits;
+    return this.#turns.size > 0;
   }
 
-  later(work: () => void): void {
-    this.#waits = true;
+  continueLater(queue: Virtqueue): void {
+    if (!this.waits) this.#awaitTurn();
+    this.#turns.add(this.queues.indexOf(queue));
+  }
+
+  #awaitTurn(): void {
     this.options.later(this.#unlessReset(() => {
-      this.#waits = false;
-      work();
+      const turns = [...this.#turns];
+      this.#turns.clear();
+      for (const index of turns) if (this.queues[index].ready) this.device.notify(index);
     }));
   }
 
@@ -165,7 +174,7 @@ export abstract class VirtioTransport implements VirtioPort {
     this.#status = 0;
     this.#interrupts = 0;
     this.deviceFeaturesSel = this.driverFeaturesSel = this.queueSel = 0;
-    this.#waits = false;
+    this.#turns.clear();
     this.#driverFeatures.fill(0);
     for (const queue of this.queues) {
       queue.reset();
@@ -178,7 +187,7 @@ export abstract class VirtioTransport implements VirtioPort {
   /** The driver has made chains available in a queue. */
   notify(queue: number): void {
     this.perform(() => {
-      if (this.running && this.queues[queue]?.ready) this.device.notify(queue);
+      if (this.running && this.queues[queue]?.ready && !this.#turns.has(queue)) this.device.notify(queue);
     });
   }
 
@@ -191,12 +200,14 @@ export abstract class VirtioTransport implements VirtioPort {
       driverFeatures: [...this.#driverFeatures],
       queues: this.queues.map((queue) => queue.save()),
       device: this.device.save(),
+      turns: [...this.#turns],
     };
   }
 
   /** @throws Error if the state is not one of this device's */
   restore(state: TransportState): void {
-    const { queues } = inForm(TRANSPORT, state);
+    const { queues, turns } = inForm(TRANSPORT, state);
+    demand(turns.every((turn, index) => turn < queues.length && turns.indexOf(turn) === index), "turns", "each is a queue, once");
     demand(queues.length === this.queues.length, "queues", `this device has ${this.queues.length}`);
     this.#status = state.status;
     this.#interrupts = state.interrupts;
@@ -209,6 +220,8 @@ export abstract class VirtioTransport implements VirtioPort {
       queue.eventIndex = this.accepted(Feature.EVENT_IDX);
     });
     this.device.restore(state.device);
+    for (const turn of turns) this.#turns.add(turn);
+    if (this.waits) this.#awaitTurn();
   }
 
   // ---- what the registers show and set ----

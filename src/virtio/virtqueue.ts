@@ -5,15 +5,10 @@
 import * as v from "valibot";
 import { count, demand, type Form, inForm, list, ofBits } from "../support/forms.ts";
 import { type GuestMemory, GuestWords, unreachable, VirtioFault } from "./memory.ts";
-import { MiB } from "../support/sizes.ts";
+import type { QueueLimits } from "./limits.ts";
 
 /** Entries that a queue can have. */
 export const QUEUE_SIZE_MAX = 256;
-/**
- * Bytes that one chain may carry; most devices need far less, and a guest must not keep one busy
- * for long.
- */
-const CHAIN_BYTES_MAX = 4 * MiB;
 
 const DESCRIPTOR_SIZE = 16;
 const Descriptor = { NEXT: 1, WRITE: 2, INDIRECT: 4 } as const;
@@ -28,14 +23,15 @@ interface Segment {
   readonly length: number;
 }
 
-/**
- * A chain that a device keeps, with its readable bytes: plain data. Segments are address and
- * length.
- */
+/** A chain that a device keeps: plain data. Segments are address and length. */
 export interface ChainState {
   readonly head: number;
   readonly readable: readonly (readonly [address: number, length: number])[];
   readonly writable: readonly (readonly [address: number, length: number])[];
+  /** Bytes that the device has read, written, and counted in `Chain.done`. */
+  readonly read: number;
+  readonly written: number;
+  readonly done: number;
 }
 
 /**
@@ -52,9 +48,17 @@ export class Chain {
   #readLeft = 0;
   #writeLeft = 0;
   #written = 0;
+  #bytes = 0;
+  /** The device's count of what it has done for the chain in earlier turns; its unit is its own. */
+  done = 0;
 
   /** @param bytesMax bytes that it may carry */
   constructor(readonly head: number, readonly memory: GuestMemory, readonly bytesMax: number) {}
+
+  /** Bytes of all its buffers. */
+  get bytes(): number {
+    return this.#bytes;
+  }
 
   /** Bytes that are left to read. */
   get readable(): number {
@@ -71,10 +75,17 @@ export class Chain {
     return this.#written;
   }
 
-  /** The chain for `Virtqueue.kept`, which has not been written to. */
+  /** Whether a device has read or written any of it. */
+  get begun(): boolean {
+    return this.#readIndex > 0 || this.#readOffset > 0 || this.#written > 0;
+  }
+
+  /** The chain for `Virtqueue.kept`. */
   save(): ChainState {
     const plain = (segments: readonly Segment[]) => segments.map(({ address, length }) => [address, length] as const);
-    return { head: this.head, readable: plain(this.#readable), writable: plain(this.#writable) };
+    const [readable, writable] = [plain(this.#readable), plain(this.#writable)];
+    const read = bytesOf(this.#readable) - this.#readLeft;
+    return { head: this.head, readable, writable, read, written: this.#written, done: this.done };
   }
 
   /** Leaves the next `bytes` unread; all that is left unless given. */
@@ -101,8 +112,10 @@ export class Chain {
       this.#readable.push({ address, length });
       this.#readLeft += length;
     }
-    const bytes = this.#readLeft + this.#writeLeft;
-    if (bytes > this.bytesMax) throw new VirtioFault("2.7.5", "a chain has too many bytes for this device", { bytes });
+    this.#bytes += length;
+    if (this.#bytes > this.bytesMax) {
+      throw new VirtioFault("2.7.5", "a chain has too many bytes for this device", { bytes: this.#bytes });
+    }
   }
 
   /** Reads up to `into.length` bytes; gives how many there were. */
@@ -155,6 +168,15 @@ export class Chain {
     return done;
   }
 
+  /** The same of the chain's first bytes, which may have been read. */
+  peekFirst(into: Uint8Array): number {
+    const before = [this.#readIndex, this.#readOffset];
+    [this.#readIndex, this.#readOffset] = [0, 0];
+    const left = this.#readLeft, done = this.read(into);
+    [this.#readIndex, this.#readOffset, this.#readLeft] = [...before, left];
+    return done;
+  }
+
   /** Back to where nothing was read or written. */
   rewind(): void {
     this.#readIndex =
@@ -162,9 +184,10 @@ export class Chain {
       this.#writeIndex =
       this.#writeOffset =
       this.#written =
+      this.done =
         0;
-    this.#readLeft = this.#readable.reduce((sum, { length }) => sum + length, 0);
-    this.#writeLeft = this.#writable.reduce((sum, { length }) => sum + length, 0);
+    this.#readLeft = bytesOf(this.#readable);
+    this.#writeLeft = bytesOf(this.#writable);
   }
 
   /**
@@ -185,6 +208,10 @@ export class Chain {
   }
 }
 
+function bytesOf(segments: readonly Segment[]): number {
+  return segments.reduce((sum, { length }) => sum + length, 0);
+}
+
 /** State of a queue: plain data. Addresses are IPAs. */
 export interface VirtqueueState {
   readonly size: number;
@@ -196,10 +223,17 @@ export interface VirtqueueState {
   readonly nextUsed: number;
   /** Used index when the driver was last interrupted. */
   readonly signalled: number;
+  /** The chain that the device is in the middle of. */
+  readonly current?: ChainState;
 }
 
 const SEGMENT = v.strictTuple([count, ofBits(32)]);
-const CHAIN: Form<ChainState> = v.strictObject({ head: ofBits(16), readable: list(SEGMENT), writable: list(SEGMENT) });
+const CHAIN: Form<ChainState> = v.strictObject({
+  head: ofBits(16),
+  readable: list(SEGMENT),
+  writable: list(SEGMENT),
+  ...{ read: count, written: count, done: count },
+});
 const QUEUE: Form<VirtqueueState> = v.strictObject({
   size: count,
   ready: v.boolean(),
@@ -209,20 +243,24 @@ const QUEUE: Form<VirtqueueState> = v.strictObject({
   nextAvail: ofBits(16),
   nextUsed: ofBits(16),
   signalled: ofBits(16),
+  current: v.exactOptional(CHAIN),
 });
 
-const RESET: VirtqueueState = { size: 0, ready: false, descriptors: 0, driver: 0, device: 0, nextAvail: 0, nextUsed: 0, signalled: 0 };
+/** The part of the state that drivers set and rings count. */
+type QueueRegisters = Omit<VirtqueueState, "current">;
+const RESET: QueueRegisters = { size: 0, ready: false, descriptors: 0, driver: 0, device: 0, nextAvail: 0, nextUsed: 0, signalled: 0 };
 
 /** One queue. */
 export class Virtqueue {
   /** Whether VIRTIO_F_EVENT_IDX was negotiated. */
   eventIndex = false;
-  /** Bytes that one chain may carry. */
-  chainBytesMax = CHAIN_BYTES_MAX;
+  /** The chain that the device is in the middle of, and serves on in its next turn. */
+  current: Chain | undefined;
   #words: GuestWords;
-  #state: { -readonly [K in keyof VirtqueueState]: VirtqueueState[K] } = { ...RESET };
+  #state: { -readonly [K in keyof QueueRegisters]: QueueRegisters[K] } = { ...RESET };
 
-  constructor(readonly memory: GuestMemory) {
+  /** @param limits of the device on its chains and turns */
+  constructor(readonly memory: GuestMemory, public limits: QueueLimits) {
     this.#words = new GuestWords(memory);
   }
 
@@ -236,18 +274,20 @@ export class Virtqueue {
 
   reset(): void {
     this.#state = { ...RESET };
+    this.current = undefined;
   }
 
   save(): VirtqueueState {
-    return { ...this.#state };
+    return this.current ? { ...this.#state, current: this.current.save() } : { ...this.#state };
   }
 
   /** @throws Error if the state is that of no queue */
   restore(state: VirtqueueState): void {
-    const { size, ready } = inForm(QUEUE, state);
+    const { current, ...registers } = inForm(QUEUE, state), { size, ready } = registers;
     if (size !== 0) this.resize(size);
     demand(!ready || size !== 0, "ready", "a queue is ready when it has a size");
-    this.#state = { ...state };
+    this.#state = registers;
+    this.current = current && this.kept(current);
   }
 
   /** Entries, as the driver wants them: a power of two up to `QUEUE_SIZE_MAX`. */
@@ -298,6 +338,13 @@ export class Virtqueue {
     return count;
   }
 
+  /** The chain that the device is in the middle of, which it has from now on. */
+  takeCurrent(): Chain | undefined {
+    const { current } = this;
+    this.current = undefined;
+    return current;
+  }
+
   /** Takes the next chain; undefined without one. */
   pop(): Chain | undefined {
     if (this.available === 0) {
@@ -313,17 +360,20 @@ export class Virtqueue {
 
   /**
    * A chain that was popped before its device was saved.
-   * @throws RangeError if the state is not that of a chain
+   * @throws Error if the state is not that of a chain
    */
   kept(state: ChainState): Chain {
-    const { head, readable, writable } = inForm(CHAIN, state);
-    const chain = new Chain(head, this.memory, this.chainBytesMax);
+    const { head, readable, writable, read, written, done } = inForm(CHAIN, state);
+    const chain = new Chain(head, this.memory, this.limits.chain);
     for (const [write, segments] of [[false, readable], [true, writable]] as const) {
       for (const [address, length] of segments) {
         chain.add(address, length, write);
       }
     }
-    chain.skipReadable();
+    demand(read <= chain.readable && written <= chain.writable, "chain", "a device reads and writes what is there");
+    chain.skipReadable(read);
+    chain.skipTo(chain.writable - written);
+    chain.done = done;
     return chain;
   }
 
@@ -358,7 +408,7 @@ export class Virtqueue {
 
   /** The chain that begins with this descriptor in the guest's table. */
   #walk(head: number): Chain {
-    const chain = new Chain(head, this.memory, this.chainBytesMax);
+    const chain = new Chain(head, this.memory, this.limits.chain);
     const { size } = this.#state;
     let table = this.#state.descriptors, entries = size, indirect = false;
     let index = head;

@@ -112,7 +112,7 @@ Deno.test("discarded blocks of a disk take no memory, in a saved disk neither, a
   driver.request([{ out: header(BlockRequest.OUT, 17) }, { out: new Uint8Array(512).fill(0xbb) }, { in: 1 }]);
   assert.equal(backing.changed, 4096);
   const saved = backing.save();
-  assert.equal(saved.reduce((sum, { bytes }) => sum + bytes.length, 0), 4096);
+  assert.equal(saved.blocks.reduce((sum, { bytes }) => sum + bytes.length, 0), 4096);
   const other = new OverlayBacking(base());
   other.restore(saved);
   for (const each of [backing, other]) {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { P9Device } from "../../src/virtio/p9/p9.ts";
-import { MESSAGE_MAX, P9Server } from "../../src/virtio/p9/server.ts";
+import { P9_MESSAGE_MAX } from "../../src/virtio/limits.ts";
+import { P9Server } from "../../src/virtio/p9/server.ts";
 import { P9_HEADER_SIZE, writeMessage } from "../../src/virtio/p9/messages.ts";
 import { Outside } from "../../src/outside/outside.ts";
 import { OutsideShare } from "../../src/outside/share.ts";
@@ -207,7 +208,7 @@ Deno.test("fids, open files, names and messages are limited", () =>
     client.ask("clunk", { fid: 1 });
     assert.equal(client.refusal("lopen", { fid: open, flags: RDONLY }), "done");
     assert.equal(client.refusal("mkdir", { fid: 0, name: "n".repeat(256), mode: 0o755, gid: 0 }), "ENAMETOOLONG");
-    assert.equal(client.ask("version", { size: 1 << 30, version: "9P2000.L" }).size, MESSAGE_MAX);
+    assert.equal(client.ask("version", { size: 1 << 30, version: "9P2000.L" }).size, P9_MESSAGE_MAX);
     assert.equal(server.fids, 0);
     assert.equal(client.ask("version", { size: 8192, version: "9P2000" }).version, "unknown");
     assert.equal(client.refusal("getattr", { fid: 0, mask: 0n }), "EINVAL");

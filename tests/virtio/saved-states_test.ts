@@ -16,11 +16,13 @@ import { P9Server } from "../../src/virtio/p9/server.ts";
 import { RngDevice } from "../../src/virtio/rng/rng.ts";
 import { VsockDevice } from "../../src/virtio/vsock/vsock.ts";
 import { inFolder } from "../support/temporary-folder.ts";
+import type { ChainState } from "../../src/virtio/virtqueue.ts";
 import { TestDriver } from "./driver.ts";
 
-const SECTORS = 64;
+/** A disk of two chunks. */
+const SECTORS = 4096;
 const random = { fill: () => {}, save: () => 0, restore: (state: unknown) => assert.equal(state, 0) };
-const chain = { head: 1, readable: [[0x4000_0000, 16]], writable: [[0x4000_1000, 64]] };
+const chain = { head: 1, readable: [[0x4000_0000, 16]], writable: [[0x4000_1000, 64]], read: 16, written: 1, done: 8 };
 const counters = (...names: string[]) => Object.fromEntries(names.map((name) => [name, 1]));
 
 /** Devices, each with a state in which nothing is empty. */
@@ -33,8 +35,7 @@ function devices(folder: string): (readonly [make: () => VirtioDevice, state: Re
   return [
     [disk, {
       metrics: counters("reads", "writes", "read_bytes", "written_bytes", "flushes", "errors"),
-      backing: [{ number: 0, bytes: new Uint8Array(4096) }],
-      transfer: { chain: { ...chain, writable: [[0x4000_1000, 513]] }, write: false, sector: 1, length: 512, done: 0 },
+      backing: { blocks: [{ number: 0, bytes: new Uint8Array(4096) }], zeroed: [1] },
     }],
     [() => new NetDevice(new Uint8Array(6)), {
       waiting: [{ frame: new Uint8Array(64), offload: { checksum: { start: 1, offset: 2 }, segments: { type: 1, size: 64 } } }],
@@ -75,7 +76,7 @@ const WRONG: readonly unknown[] = ["..", -1, 1.5, NaN, null, undefined, true, [[
 /** Whether that value may be there: it is optional, negative, or another truth. */
 const mayBe = (before: unknown, wrong: unknown, path: string) =>
   typeof before === typeof wrong && typeof before === "boolean" || path.endsWith("value") && wrong === -1 ||
-  wrong === undefined && /(open|bytes|server|statsChain|transfer|checksum|segments)$/.test(path);
+  wrong === undefined && /(open|bytes|server|statsChain|current|checksum|segments)$/.test(path);
 
 /** Each copy of a value in which one part, named by its path, is another. */
 function* damaged(value: unknown, path: string): Generator<readonly [path: string, value: unknown]> {
@@ -93,7 +94,8 @@ Deno.test("a device takes no state with a field of another kind, and its own wit
     for (const [make, device] of devices(folder)) {
       const began = new TestDriver(make());
       began.initialize();
-      const good = { ...began.transport.save(), device };
+      const saved = began.transport.save(), queues = saved.queues.with(0, { ...saved.queues[0], current: chain as unknown as ChainState });
+      const good = { ...saved, queues, turns: [0], device };
       const restored = (state: unknown) => {
         const driver = new TestDriver(make());
         driver.transport.restore(structuredClone(state) as typeof good);
@@ -118,11 +120,9 @@ Deno.test("a state that leads out of a disk or a shared folder is refused", () =
       driver.initialize();
       assert.throws(() => driver.transport.restore({ ...driver.transport.save(), device }), rule);
     };
-    const transfer = blocks.transfer as Record<string, unknown>;
-    refused(disk, { ...blocks, transfer: { ...transfer, sector: SECTORS } }, /transfer: it is not inside the disk/);
-    refused(disk, { ...blocks, transfer: { ...transfer, length: 1024 } }, /transfer: its chain has another length/);
-    refused(disk, { ...blocks, transfer: { ...transfer, done: 512 } }, /transfer: it is not inside the disk/);
-    refused(disk, { ...blocks, backing: [{ number: SECTORS / 8, bytes: new Uint8Array(4096) }] }, /it is not on the disk/);
+    const backing = blocks.backing as Record<string, unknown>, block = { number: SECTORS / 8, bytes: new Uint8Array(4096) };
+    refused(disk, { ...blocks, backing: { ...backing, blocks: [block] } }, /it is not on the disk/);
+    refused(disk, { ...blocks, backing: { ...backing, zeroed: [2] } }, /it is not on the disk/);
     const backend = shared.backend as { readonly server: { readonly fids: readonly Record<string, unknown>[] } };
     for (const path of [[".."], ["a", ".."], ["a/../../b"], ["."], [""], ["a\0"]]) {
       const server = { ...backend.server, fids: [{ ...backend.server.fids[0], path }] };

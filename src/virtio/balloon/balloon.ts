@@ -4,10 +4,10 @@
 
 import * as v from "valibot";
 import { count, countersLike, inForm, list, ofBits } from "../../support/forms.ts";
-import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import { LIMITS } from "../limits.ts";
+import { serve, type Turn, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import { VirtioFault } from "../memory.ts";
 import type { Chain, ChainState } from "../virtqueue.ts";
-import { MiB } from "../../support/sizes.ts";
 
 const BalloonFeature = { STATS_VQ: 1, DEFLATE_ON_OOM: 2, PAGE_REPORTING: 5 } as const;
 const INFLATE = 0, DEFLATE = 1, STATS = 2;
@@ -20,8 +20,6 @@ const Config = { NumPages: 0, Actual: 4, Size: 8 } as const;
 const BALLOON_PAGE = 4096;
 /** Page numbers in one chain: Linux sends 256. */
 const PAGES_MAX = 4096;
-/** Bytes that one report may give back. */
-const REPORT_MAX = 256 * MiB;
 const STAT_SIZE = 10;
 /** Statistics that are kept of what a driver sends. */
 const STATS_MAX = 32;
@@ -75,7 +73,11 @@ export class BalloonDevice implements VirtioDevice {
 
   attach(port: VirtioPort): void {
     this.#port = port;
-    for (const queue of port.queues.slice(STATS)) queue.chainBytesMax = REPORT_MAX;
+  }
+
+  /** Which queue has reports depends on what the driver accepts. */
+  limits(queue: number) {
+    return queue < STATS ? LIMITS.balloon : LIMITS.balloonReports;
   }
 
   configuration(): Uint8Array {
@@ -97,9 +99,11 @@ export class BalloonDevice implements VirtioDevice {
     const port = this.#port!;
     const queue = port.queues[number];
     const reports = port.accepted(BalloonFeature.STATS_VQ) ? STATS + 1 : STATS;
-    if (number === INFLATE) return serve(port, queue, (chain) => this.#inflate(chain));
+    if (number === INFLATE) return serve(port, queue, (chain, turn) => this.#inflate(chain, turn));
     if (number === DEFLATE) return serve(port, queue, (chain) => void (this.#metrics.deflated_pages += pagesOf(chain).length));
-    if (port.accepted(BalloonFeature.PAGE_REPORTING) && number >= reports) return serve(port, queue, (chain) => this.#report(chain));
+    if (port.accepted(BalloonFeature.PAGE_REPORTING) && number >= reports) {
+      return serve(port, queue, (chain, turn) => this.#report(chain, turn));
+    }
     if (number === STATS && port.accepted(BalloonFeature.STATS_VQ)) this.#takeStats();
   }
 
@@ -148,17 +152,23 @@ export class BalloonDevice implements VirtioDevice {
     Object.assign(this.#metrics, metrics);
   }
 
-  #inflate(chain: Chain): void {
+  #inflate(chain: Chain, turn: Turn): void {
     const { memory } = this.#port!.queues[INFLATE];
     for (const page of pagesOf(chain)) {
+      turn.left -= BALLOON_PAGE;
       if (memory.write(page * BALLOON_PAGE, ZEROES)) this.#metrics.inflated_pages++;
       else this.#metrics.unreachable_pages++;
     }
   }
 
   /** The buffers of a report are the free pages themselves. */
-  #report(chain: Chain): void {
-    while (chain.writable > 0) this.#metrics.reported_bytes += chain.write(ZEROES.subarray(0, Math.min(BALLOON_PAGE, chain.writable)));
+  #report(chain: Chain, turn: Turn): void {
+    for (let left = Math.min(chain.writable, turn.left); left > 0;) {
+      const written = chain.write(ZEROES.subarray(0, Math.min(BALLOON_PAGE, left)));
+      this.#metrics.reported_bytes += written;
+      left -= written;
+    }
+    turn.continues = chain.writable > 0;
   }
 
   /**

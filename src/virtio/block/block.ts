@@ -2,12 +2,12 @@
 // zeroing over a backing.
 
 import * as v from "valibot";
-import { count, countersLike, demand, inForm } from "../../support/forms.ts";
-import { type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
-import { serve } from "../device.ts";
+import { countersLike, inForm } from "../../support/forms.ts";
+import { serve, type Turn, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import { LIMITS } from "../limits.ts";
 import { VirtioFault } from "../memory.ts";
-import type { Chain, ChainState } from "../virtqueue.ts";
-import type { BlockBacking } from "./backing.ts";
+import type { Chain } from "../virtqueue.ts";
+import { type BlockBacking, ZERO_CHUNK } from "./backing.ts";
 
 const SECTOR = 512;
 const BlockFeature = { SIZE_MAX: 1, SEG_MAX: 2, RO: 5, BLK_SIZE: 6, FLUSH: 9, DISCARD: 13, WRITE_ZEROES: 14 } as const;
@@ -32,13 +32,8 @@ const ID_SIZE = 20;
 const SEGMENTS_MAX = 126;
 /** Bytes of a segment. */
 const SEGMENT_MAX = 1 << 16;
-/**
- * Bytes that move in one turn. A driver that has not accepted the limits of segments makes requests
- * as long as it likes, and a guest must not keep the device busy for long.
- */
-const TURN_MAX = SEGMENTS_MAX * SEGMENT_MAX;
 /** A request with as many segments as it may have, its header and its status. */
-const REQUEST_MAX = HEADER_SIZE + TURN_MAX + 1;
+const REQUEST_MAX = HEADER_SIZE + SEGMENTS_MAX * SEGMENT_MAX + 1;
 const RANGE_SECTORS_MAX = 1 << 22;
 const RANGES_MAX = 16;
 /** Bytes that move at a time. */
@@ -60,20 +55,9 @@ const Config = {
   Size: 60,
 } as const;
 
-/** A read or write that takes several turns. */
-interface Transfer {
-  readonly chain: Chain;
-  readonly write: boolean;
-  readonly sector: number;
-  /** Bytes. */
-  readonly length: number;
-  done: number;
-}
-
 const STATE = v.strictObject({
   metrics: countersLike({ reads: 0, writes: 0, read_bytes: 0, written_bytes: 0, flushes: 0, errors: 0 }),
   backing: v.unknown(),
-  transfer: v.exactOptional(v.strictObject({ chain: v.unknown(), write: v.boolean(), sector: count, length: count, done: count })),
 });
 
 /** A disk. */
@@ -84,6 +68,7 @@ export class BlockDevice implements VirtioDevice {
   readonly features: readonly number[];
   #port: VirtioPort | undefined;
   readonly #header = new Uint8Array(HEADER_SIZE);
+  readonly #range = new Uint8Array(RANGE_SIZE);
   readonly #piece = new Uint8Array(PIECE);
   #reads = 0;
   #writes = 0;
@@ -91,7 +76,6 @@ export class BlockDevice implements VirtioDevice {
   #writtenBytes = 0;
   #flushes = 0;
   #errors = 0;
-  #transfer: Transfer | undefined;
 
   /**
    * @param serial the disk's serial number for the guest, which reads at most 20 bytes
@@ -114,7 +98,11 @@ export class BlockDevice implements VirtioDevice {
   #limit(): void {
     const port = this.#port!;
     const limited = [BlockFeature.SIZE_MAX, BlockFeature.SEG_MAX].every((feature) => port.accepted(feature));
-    for (const queue of port.queues) queue.chainBytesMax = limited ? REQUEST_MAX : Infinity;
+    for (const queue of port.queues) queue.limits = { ...LIMITS.block, ...limited && { chain: REQUEST_MAX } };
+  }
+
+  limits() {
+    return LIMITS.block;
   }
 
   configuration(): Uint8Array {
@@ -135,10 +123,7 @@ export class BlockDevice implements VirtioDevice {
   }
 
   notify(): void {
-    // Chains that come during a transfer of several turns are served after it.
-    if (this.#transfer === undefined) {
-      serve(this.#port!, this.#port!.queues[0], (chain) => this.#serve(chain), (chain) => this.#keeps(chain));
-    }
+    serve(this.#port!, this.#port!.queues[0], (chain, turn) => this.#serve(chain, turn));
   }
 
   operation(_queue: number, chain: Chain): string {
@@ -152,9 +137,7 @@ export class BlockDevice implements VirtioDevice {
     chain.write(Uint8Array.of(BlockStatus.IOERR));
   }
 
-  reset(): void {
-    this.#transfer = undefined;
-  }
+  reset(): void {}
 
   metrics(): Readonly<Record<string, number>> {
     return {
@@ -168,14 +151,11 @@ export class BlockDevice implements VirtioDevice {
   }
 
   save(): unknown {
-    const saved = { metrics: this.metrics(), backing: this.backing.save() };
-    if (this.#transfer === undefined) return saved;
-    const { chain, ...transfer } = this.#transfer;
-    return { ...saved, transfer: { ...transfer, chain: chain.save() } };
+    return { metrics: this.metrics(), backing: this.backing.save() };
   }
 
   restore(state: unknown): void {
-    const { metrics, backing, transfer } = inForm(STATE, state);
+    const { metrics, backing } = inForm(STATE, state);
     this.#limit();
     this.#reads = metrics.reads;
     this.#writes = metrics.writes;
@@ -184,51 +164,10 @@ export class BlockDevice implements VirtioDevice {
     this.#flushes = metrics.flushes;
     this.#errors = metrics.errors;
     this.backing.restore(backing);
-    if (transfer === undefined) return;
-    const { write, sector, length, done } = transfer, chain = this.#port!.queues[0].kept(transfer.chain as ChainState);
-    chain.rewind();
-    demand(length === (write ? chain.readable - HEADER_SIZE : chain.writable - 1), "transfer", "its chain has another length");
-    demand(done < length && this.#inside(sector, length), "transfer", "it is not inside the disk");
-    demand(!write || !this.backing.readOnly, "transfer", "the disk is read-only");
-    chain.skipReadable(HEADER_SIZE + (write ? done : 0));
-    if (!write) chain.skipTo(chain.writable - done);
-    this.#transfer = { ...transfer, chain };
-    this.#port!.later(() => this.#turn());
   }
 
   get #sectors(): number {
     return Math.floor(this.backing.size / SECTOR);
-  }
-
-  /** Begins a read or write that is too long for one turn, if it is valid. */
-  #keeps(chain: Chain): boolean {
-    if (chain.readable + chain.writable <= REQUEST_MAX || chain.peek(this.#header) < HEADER_SIZE || chain.writable < 1) return false;
-    const { type, sector } = this.#request();
-    const write = type === BlockRequest.OUT;
-    const length = write ? chain.readable - HEADER_SIZE : chain.writable - 1;
-    if (!write && type !== BlockRequest.IN || write && this.backing.readOnly || !this.#inside(sector, length)) return false;
-    chain.skipReadable(HEADER_SIZE);
-    this.#transfer = { chain, write, sector, length, done: 0 };
-    this.#turn();
-    return true;
-  }
-
-  /** Moves the next bytes of the transfer; the last ones end it. */
-  #turn(): void {
-    const transfer = this.#transfer!;
-    const { chain, write, sector, length } = transfer;
-    const size = Math.min(TURN_MAX, length - transfer.done);
-    const status = this.#attempt(() => {
-      this.#move(chain, write, sector * SECTOR + transfer.done, size);
-      return BlockStatus.OK;
-    });
-    transfer.done += size;
-    if (status === BlockStatus.OK && transfer.done < length) return this.#port!.later(() => this.#turn());
-    this.#transfer = undefined;
-    if (status === BlockStatus.OK) this.#count(write, length);
-    this.#finish(chain, status);
-    this.#port!.queues[0].push(chain);
-    this.notify();
   }
 
   #request(): { type: number; sector: number } {
@@ -236,12 +175,19 @@ export class BlockDevice implements VirtioDevice {
     return { type: view.getUint32(0, true), sector: view.getUint32(8, true) + view.getUint32(12, true) * 2 ** 32 };
   }
 
-  #serve(chain: Chain): void {
-    if (chain.read(this.#header) < HEADER_SIZE || chain.writable < 1) {
+  /**
+   * A request, or what is left of it after earlier turns. Its header may be another by then: each
+   * turn checks what it finds.
+   */
+  #serve(chain: Chain, turn: Turn): void {
+    const header = chain.begun ? chain.peekFirst(this.#header) : chain.read(this.#header);
+    if (header < HEADER_SIZE || chain.writable < 1) {
       throw new VirtioFault("5.2.6", "a request has a header of 16 bytes and room for its status", { head: chain.head });
     }
     const { type, sector } = this.#request();
-    this.#finish(chain, this.#attempt(() => this.#perform(chain, type, sector)));
+    const status = this.#attempt(() => this.#perform(chain, turn, type, sector));
+    if (status !== BlockStatus.OK) turn.continues = false;
+    if (!turn.continues) this.#finish(chain, status);
   }
 
   /** The status of what is done. */
@@ -263,12 +209,12 @@ export class BlockDevice implements VirtioDevice {
     chain.write(Uint8Array.of(status));
   }
 
-  #perform(chain: Chain, type: number, sector: number): number {
+  /** Does what the turn has room for; the status counts unless the chain continues. */
+  #perform(chain: Chain, turn: Turn, type: number, sector: number): number {
     switch (type) {
       case BlockRequest.IN:
-        return this.#read(chain, sector, chain.writable - 1);
       case BlockRequest.OUT:
-        return this.#write(chain, sector, chain.readable);
+        return this.#transfer(chain, turn, type === BlockRequest.OUT, sector);
       case BlockRequest.FLUSH:
         this.#flushes++;
         if (!this.backing.readOnly) this.backing.flush();
@@ -281,23 +227,22 @@ export class BlockDevice implements VirtioDevice {
       }
       case BlockRequest.DISCARD:
       case BlockRequest.WRITE_ZEROES:
-        return this.#zero(chain);
+        return this.#zero(chain, turn, type === BlockRequest.DISCARD);
       default:
         return BlockStatus.UNSUPP;
     }
   }
 
-  #read(chain: Chain, sector: number, length: number): number {
-    if (!this.#inside(sector, length)) return BlockStatus.IOERR;
-    this.#move(chain, false, sector * SECTOR, length);
-    this.#count(false, length);
-    return BlockStatus.OK;
-  }
-
-  #write(chain: Chain, sector: number, length: number): number {
-    if (this.backing.readOnly || !this.#inside(sector, length)) return BlockStatus.IOERR;
-    this.#move(chain, true, sector * SECTOR, length);
-    this.#count(true, length);
+  #transfer(chain: Chain, turn: Turn, write: boolean, sector: number): number {
+    const left = write ? chain.readable : chain.writable - 1;
+    const length = chain.done + left, at = sector * SECTOR + chain.done;
+    if (write && this.backing.readOnly || !this.#inside(sector, length)) return BlockStatus.IOERR;
+    const size = Math.min(left, Math.ceil(turn.left / PIECE) * PIECE);
+    this.#move(chain, write, at, size);
+    if (size < left) {
+      chain.done += size;
+      turn.continues = true;
+    } else this.#count(write, length);
     return BlockStatus.OK;
   }
 
@@ -326,15 +271,32 @@ export class BlockDevice implements VirtioDevice {
     }
   }
 
-  #zero(chain: Chain): number {
+  /** Zeroes or discards the ranges that are left; of the first, `chain.done` bytes are done. */
+  #zero(chain: Chain, turn: Turn, discard: boolean): number {
     const ranges = chain.readable / RANGE_SIZE;
     if (this.backing.readOnly || !Number.isInteger(ranges) || ranges < 1 || ranges > RANGES_MAX) return BlockStatus.IOERR;
-    const view = new DataView(chain.readAll().buffer);
-    for (let at = 0; at < view.byteLength; at += RANGE_SIZE) {
-      const sector = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
-      const sectors = view.getUint32(at + 8, true);
+    for (; chain.readable > 0; chain.skipReadable(RANGE_SIZE), chain.done = 0) {
+      chain.peek(this.#range);
+      const view = new DataView(this.#range.buffer);
+      const sector = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
+      const sectors = view.getUint32(8, true);
       if (sectors > RANGE_SECTORS_MAX || !this.#inside(sector, sectors * SECTOR)) return BlockStatus.IOERR;
-      this.backing.zero(sector * SECTOR, sectors * SECTOR);
+      if (discard && !this.backing.discard) continue;
+      const end = (sector + sectors) * SECTOR, at = Math.min(end, sector * SECTOR + chain.done);
+      if (at < end && turn.left <= 0) {
+        turn.continues = true;
+        return BlockStatus.OK;
+      }
+      // Whole chunks, which cost backings the least.
+      const next = Math.min(end, Math.ceil((at + turn.left) / ZERO_CHUNK) * ZERO_CHUNK);
+      if (discard) this.backing.discard!(at, next - at);
+      else this.backing.zero(at, next - at);
+      turn.left -= next - at;
+      chain.done += next - at;
+      if (next < end) {
+        turn.continues = true;
+        return BlockStatus.OK;
+      }
     }
     return BlockStatus.OK;
   }

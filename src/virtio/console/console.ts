@@ -3,7 +3,9 @@
 
 import * as v from "valibot";
 import { bytes, count, countersLike, inForm, list } from "../../support/forms.ts";
+import { LIMITS } from "../limits.ts";
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import type { Chain } from "../virtqueue.ts";
 
 const ConsoleFeature = { SIZE: 0, MULTIPORT: 1 } as const;
 /** Control messages (section 5.3.6.2): le32 port, le16 event, le16 value. */
@@ -55,6 +57,10 @@ export class ConsoleDevice implements VirtioDevice {
     this.#port = port;
   }
 
+  limits() {
+    return LIMITS.console;
+  }
+
   configuration(): Uint8Array {
     const bytes = new Uint8Array(Config.Size);
     const view = new DataView(bytes.buffer);
@@ -68,11 +74,13 @@ export class ConsoleDevice implements VirtioDevice {
   notify(queue: number): void {
     if (queue === CONTROL_RX) return this.#sendControl();
     const port = this.#port!;
-    if (queue === CONTROL_TX) return serve(port, port.queues[queue], (chain) => this.#receiveControl(chain.readAll()));
+    if (queue === CONTROL_TX) return serve(port, port.queues[queue], (chain) => this.#receiveControl(chain));
     const index = queue < CONTROL_RX ? 0 : queue - 2 >> 1;
     if (queue % 2 === 0) return this.#deliver(index);
-    serve(port, port.queues[queue], (chain) => {
-      const bytes = chain.readAll();
+    serve(port, port.queues[queue], (chain, turn) => {
+      const bytes = new Uint8Array(Math.min(chain.readable, turn.left));
+      chain.read(bytes);
+      turn.continues = chain.readable > 0;
       this.#metrics.out_bytes += bytes.length;
       this.options.onOutput(index, bytes);
     });
@@ -167,9 +175,10 @@ export class ConsoleDevice implements VirtioDevice {
     this.#port!.signal(queue);
   }
 
-  #receiveControl(message: Uint8Array): void {
-    if (message.length < CONTROL_SIZE) return;
-    const view = new DataView(message.buffer, message.byteOffset);
+  #receiveControl(chain: Chain): void {
+    const message = new Uint8Array(CONTROL_SIZE);
+    if (chain.read(message) < CONTROL_SIZE) return;
+    const view = new DataView(message.buffer);
     const index = view.getUint32(0, true), event = view.getUint16(4, true), value = view.getUint16(6, true);
     if (event === Control.DEVICE_READY) {
       if (value === 1) this.#ports.forEach((_, added) => this.#queueControl(added, Control.DEVICE_ADD, 1));

@@ -3,6 +3,7 @@
 
 import * as v from "valibot";
 import { countersLike, type Form, inForm, list, ofBits } from "../../support/forms.ts";
+import { LIMITS } from "../limits.ts";
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import type { InputType } from "../plan.ts";
 import { Abs, BUTTONS, EventType, KEYS, Led, Rel, SYN_REPORT } from "./event-codes.ts";
@@ -70,6 +71,10 @@ export class InputDevice implements VirtioDevice {
 
   attach(port: VirtioPort): void {
     this.#port = port;
+  }
+
+  limits() {
+    return LIMITS.input;
   }
 
   configuration(): Uint8Array {

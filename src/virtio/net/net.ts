@@ -3,6 +3,7 @@
 
 import * as v from "valibot";
 import { countersLike, type Form, inForm, list, object, ofBits } from "../../support/forms.ts";
+import { LIMITS } from "../limits.ts";
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import type { Chain, Virtqueue } from "../virtqueue.ts";
 import { finish, NET_HEADER_SIZE, type Offload, readOffload, WHOLE, writeOffload } from "./offload.ts";
@@ -62,6 +63,10 @@ export class NetDevice implements VirtioDevice {
 
   attach(port: VirtioPort): void {
     this.#port = port;
+  }
+
+  limits(queue: number) {
+    return queue === TX ? LIMITS.netSend : LIMITS.netReceive;
   }
 
   configuration(): Uint8Array {

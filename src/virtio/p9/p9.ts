@@ -4,6 +4,7 @@
 
 import * as v from "valibot";
 import { count, demand, inForm, list } from "../../support/forms.ts";
+import { LIMITS, P9_MESSAGE_MAX } from "../limits.ts";
 import { type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import type { Chain, ChainState } from "../virtqueue.ts";
 
@@ -43,6 +44,8 @@ export class P9Device implements VirtioDevice {
   #port: VirtioPort | undefined;
   readonly #tag: Uint8Array;
   readonly #pending = new Map<number, Chain>();
+  /** Bytes of the requests under way and of the room for their answers. */
+  #underWay = 0;
   #next = 0;
 
   /** @param tag what the guest mounts, 1 to 255 bytes */
@@ -55,6 +58,10 @@ export class P9Device implements VirtioDevice {
     this.#port = port;
   }
 
+  limits() {
+    return LIMITS.p9;
+  }
+
   configuration(): Uint8Array {
     return Uint8Array.of(this.#tag.length & 0xff, this.#tag.length >> 8, ...this.#tag);
   }
@@ -63,13 +70,15 @@ export class P9Device implements VirtioDevice {
     const queue = this.#port!.queues[0];
     // A hostile guest can make more requests than the ring has entries. They wait until answers
     // have gone out.
-    while (this.#pending.size < queue.size) {
+    while (this.#pending.size < queue.size && this.#underWay < queue.limits.turn) {
       const chain = queue.pop();
       if (!chain) break;
-      const bytes = chain.readAll();
+      // A longer message is malformed, and so is its beginning.
+      const bytes = new Uint8Array(Math.min(chain.readable, P9_MESSAGE_MAX));
+      chain.read(bytes);
       const ticket = this.#next++;
-      this.#pending.set(ticket, chain);
-      this.backend.request(ticket, bytes, chain.writable);
+      this.#keep(ticket, chain);
+      this.backend.request(ticket, bytes, Math.min(chain.writable, P9_MESSAGE_MAX));
     }
   }
 
@@ -82,17 +91,25 @@ export class P9Device implements VirtioDevice {
     const chain = this.#pending.get(ticket);
     if (!chain) return; // asked for before a reset
     this.#pending.delete(ticket);
+    this.#underWay -= chain.bytes;
     port.perform(() => {
       if (!port.running) return;
       if (bytes) chain.write(bytes);
       port.queues[0].push(chain);
       port.signal(port.queues[0]);
-      this.notify();
+      // Not at once: a ring that answers fill would never end.
+      if (port.queues[0].available > 0) port.continueLater(port.queues[0]);
     });
+  }
+
+  #keep(ticket: number, chain: Chain): void {
+    this.#pending.set(ticket, chain);
+    this.#underWay += chain.bytes;
   }
 
   reset(): void {
     this.#pending.clear();
+    this.#underWay = 0;
     this.backend.reset();
   }
 
@@ -109,10 +126,11 @@ export class P9Device implements VirtioDevice {
     const { next, pending, backend } = inForm(STATE, state);
     this.#next = next;
     this.#pending.clear();
+    this.#underWay = 0;
     const [queue] = this.#port!.queues;
     for (const { ticket, chain } of pending) {
       demand(ticket < next && !this.#pending.has(ticket), "pending", `${ticket} is taken, or was never given`);
-      this.#pending.set(ticket, queue.kept(chain as ChainState));
+      this.#keep(ticket, queue.kept(chain as ChainState));
     }
     this.backend.restore(backend);
   }

@@ -24,11 +24,10 @@ import {
   writeFields,
   writeMessage,
 } from "./messages.ts";
-import { KiB } from "../../support/sizes.ts";
+import { P9_MESSAGE_MAX } from "../limits.ts";
 
 const VERSION = "9P2000.L";
-/** Bytes of a message; the least leaves room for a file name and its status. */
-export const MESSAGE_MAX = 512 * KiB;
+/** Bytes of the shortest limit on messages: room for a file name and its status. */
 const MESSAGE_MIN = 4096;
 /**
  * Bytes of a name and of a path, as Linux has them; a path's length bounds how deep a guest can go.
@@ -58,7 +57,7 @@ export interface P9ServerState {
   readonly fids: readonly FidState[];
 }
 
-const SIZE = v.custom<number>((value) => isSize(value) && Number(value) <= MESSAGE_MAX, `it is not a size up to ${MESSAGE_MAX}`);
+const SIZE = v.custom<number>((value) => isSize(value) && Number(value) <= P9_MESSAGE_MAX, `it is not a size up to ${P9_MESSAGE_MAX}`);
 const STATE: Form<P9ServerState> = v.strictObject({ messageSize: SIZE, fids: FIDS });
 
 /** Counters of a server. */
@@ -103,7 +102,7 @@ export class P9Server {
       const name = p9Name(type);
       if (!name) throw new ShareError("EOPNOTSUPP", `there is no request ${type}`);
       if (this.#messageSize === 0 && name !== "version") throw new ShareError("EINVAL", "the first request is Tversion");
-      this.#room = Math.min(room, name === "version" ? MESSAGE_MAX : this.#messageSize);
+      this.#room = Math.min(room, name === "version" ? P9_MESSAGE_MAX : this.#messageSize);
       const answer = writeMessage(type + 1, tag, this.#answer(name, bytes.subarray(P9_HEADER_SIZE, size)));
       if (answer.length > this.#room) throw new ShareError("EINVAL", `an answer of ${answer.length} bytes has room for ${this.#room}`);
       return answer;
@@ -145,7 +144,7 @@ export class P9Server {
       if (size < MESSAGE_MIN) throw new ShareError("EINVAL", `messages of ${size} bytes`);
       this.reset();
       if (!version.startsWith(VERSION)) return { size, version: "unknown" };
-      this.#messageSize = Math.min(size, MESSAGE_MAX);
+      this.#messageSize = Math.min(size, P9_MESSAGE_MAX);
       return { size: this.#messageSize, version: VERSION };
     },
     // Authentication is not needed: the user who runs the VM has chosen the folder.

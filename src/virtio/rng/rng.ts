@@ -3,6 +3,7 @@
 
 import * as v from "valibot";
 import { count, inForm } from "../../support/forms.ts";
+import { LIMITS } from "../limits.ts";
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 
 /** Bytes that one buffer gets at most: a driver asks again. */
@@ -28,6 +29,10 @@ export class RngDevice implements VirtioDevice {
 
   attach(port: VirtioPort): void {
     this.#port = port;
+  }
+
+  limits() {
+    return LIMITS.rng;
   }
 
   configuration(): Uint8Array {

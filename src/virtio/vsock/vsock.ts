@@ -3,7 +3,9 @@
 
 import * as v from "valibot";
 import { bytes, countersLike, demand, inForm, list } from "../../support/forms.ts";
+import { LIMITS } from "../limits.ts";
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import { MiB } from "../../support/sizes.ts";
 import { readVsock, resetOf, VSOCK_HEADER_SIZE, VSOCK_STREAM, VsockOp, type VsockPacket, writeVsock } from "./packet.ts";
 
 const RX = 0, TX = 1;
@@ -13,11 +15,8 @@ const CONFIG_SIZE = 8;
  * loses its connections.
  */
 const WAITING_MAX = 1024;
-/**
- * Bytes of a packet that a guest sends; Linux makes none that are longer. Credit is between the
- * peers, so only this and `WAITING_MAX` bound what waits.
- */
-const PAYLOAD_MAX = 1 << 16;
+/** Bytes of their payloads. Credit is between the peers, so only these two bound what waits. */
+const WAITING_BYTES_MAX = 8 * MiB;
 
 /** The carrier of packets between context ids. */
 export interface VsockFabric {
@@ -34,6 +33,7 @@ export class VsockDevice implements VirtioDevice {
   fabric: VsockFabric | undefined;
   #port: VirtioPort | undefined;
   #waiting: VsockPacket[] = [];
+  #waitingBytes = 0;
   #metrics = { rx_packets: 0, rx_bytes: 0, tx_packets: 0, tx_bytes: 0, malformed: 0, dropped: 0 };
 
   /** @param cid the guest's context id */
@@ -41,7 +41,10 @@ export class VsockDevice implements VirtioDevice {
 
   attach(port: VirtioPort): void {
     this.#port = port;
-    port.queues[TX].chainBytesMax = VSOCK_HEADER_SIZE + PAYLOAD_MAX;
+  }
+
+  limits(queue: number) {
+    return queue === TX ? LIMITS.vsockSend : LIMITS.vsockReceive;
   }
 
   configuration(): Uint8Array {
@@ -55,8 +58,10 @@ export class VsockDevice implements VirtioDevice {
     if (queue !== TX) return;
     const packets: VsockPacket[] = [];
     serve(this.#port!, this.#port!.queues[TX], (chain) => {
-      const packet = readVsock(chain.readAll());
-      if (packet && packet.sourceCid === this.cid) packets.push(packet);
+      const bytes = chain.readAll(), packet = readVsock(bytes);
+      // What follows the payload does not wait with it.
+      const short = packet && packet.payload.length + VSOCK_HEADER_SIZE < bytes.length;
+      if (packet?.sourceCid === this.cid) packets.push(short ? { ...packet, payload: packet.payload.slice() } : packet);
       else this.#metrics.malformed++;
     });
     for (const packet of packets) {
@@ -69,16 +74,19 @@ export class VsockDevice implements VirtioDevice {
 
   /** A packet for the guest. */
   receive(packet: VsockPacket): void {
-    if (!this.#port!.running || this.#waiting.length >= WAITING_MAX) {
+    const full = this.#waiting.length >= WAITING_MAX || this.#waitingBytes + packet.payload.length > WAITING_BYTES_MAX;
+    if (!this.#port!.running || full) {
       this.#metrics.dropped++;
       return;
     }
     this.#waiting.push(packet);
+    this.#waitingBytes += packet.payload.length;
     this.#port!.perform(() => this.#deliver());
   }
 
   reset(): void {
     this.#waiting = [];
+    this.#waitingBytes = 0;
   }
 
   metrics(): Readonly<Record<string, number>> {
@@ -91,19 +99,21 @@ export class VsockDevice implements VirtioDevice {
 
   restore(state: unknown): void {
     const { waiting, metrics } = inForm(v.strictObject({ waiting: list(bytes), metrics: countersLike(this.#metrics) }), state);
-    demand(waiting.length <= WAITING_MAX, "waiting", "there are too many packets");
     this.#waiting = waiting.map((bytes) => {
       const packet = readVsock(bytes);
       if (!packet) throw new Error("waiting: it is not a packet");
       return packet;
     });
+    this.#waitingBytes = this.#waiting.reduce((sum, { payload }) => sum + payload.length, 0);
+    demand(waiting.length <= WAITING_MAX && this.#waitingBytes <= WAITING_BYTES_MAX, "waiting", "there are too many packets");
     Object.assign(this.#metrics, metrics);
   }
 
   /** Fills the guest's buffers; data that is longer than one goes into several packets. */
   #deliver(): void {
     const queue = this.#port!.queues[RX];
-    while (this.#waiting.length) {
+    // A ring that the device itself fills with buffers that are too small must not keep it for ever.
+    for (let count = 0; this.#waiting.length && count < queue.size; count++) {
       const chain = queue.pop();
       if (!chain) break;
       const packet = this.#waiting[0];
@@ -117,9 +127,11 @@ export class VsockDevice implements VirtioDevice {
       queue.push(chain);
       this.#metrics.rx_packets++;
       this.#metrics.rx_bytes += part.length;
+      this.#waitingBytes -= part.length;
       if (part.length < packet.payload.length) this.#waiting[0] = { ...packet, payload: packet.payload.subarray(part.length) };
       else this.#waiting.shift();
     }
     this.#port!.signal(queue);
+    if (this.#waiting.length && queue.available > 0) this.#port!.continueLater(queue);
   }
 }
