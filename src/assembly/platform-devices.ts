@@ -5,6 +5,7 @@ import * as v from "valibot";
 import { Gicv2m, GICV2M_SIZE } from "../devices/gicv2m.ts";
 import { Pl011, Pl011Data } from "../devices/pl011.ts";
 import { Pl031 } from "../devices/pl031.ts";
+import { TypedAhead } from "../devices/typed-ahead.ts";
 import { Uart16550 } from "../devices/uart-16550.ts";
 import type { Machine } from "../machine/machine.ts";
 import {
@@ -24,6 +25,11 @@ import { SavedEvent } from "../state/saved-event.ts";
 
 /** A byte, or a break. */
 const character = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Pl011Data.BE));
+/** Two bytes per character. */
+const typedAhead = v.pipe(
+  v.instance(Uint8Array),
+  v.check((bytes) => bytes.length % 2 === 0 && isCharacters(bytes), "it is not characters"),
+);
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const EVENT_PLACE = v.strictObject({ at: v.number(), order: count });
 const SAVED_CLOCK = v.strictObject({
@@ -87,7 +93,7 @@ const SAVED_UART = v.strictObject({
     settling: v.boolean(),
   }),
   settling: v.optional(EVENT_PLACE),
-  waiting: v.array(character),
+  waiting: typedAhead,
 });
 
 /**
@@ -108,30 +114,27 @@ export function attachUart(machine: Machine, system: Pick<GuestSystem, "parts" |
     size: PL011_SIZE,
     device: uart,
   });
-  const waiting: number[] = [];
+  const waiting = new TypedAhead();
   system.parts.push({
     name: "PL011",
     save() {
       const state = uart.save();
-      return v.parse(SAVED_UART, { uart: state, settling: state.settling ? settling.place : undefined, waiting: [...waiting] });
+      return v.parse(SAVED_UART, { uart: state, settling: state.settling ? settling.place : undefined, waiting: waiting.save() });
     },
     restore(state) {
       const saved = v.parse(SAVED_UART, state);
       settling.load(saved.settling, saved.uart.settling, () => uart.restore(saved.uart));
-      waiting.push(...saved.waiting);
+      waiting.restore(saved.waiting);
     },
   });
   if (!input) return;
-  const feed = () => {
-    const room = uart.receivable;
-    if (room > 0 && waiting.length) uart.receive(waiting.splice(0, room));
-  };
+  const feed = () => waiting.feed((characters) => uart.receive(characters));
   uart.onReceivable = feed;
-  const type = (characters: Iterable<number>) => {
-    waiting.push(...characters);
+  const type = (characters: ArrayLike<number>) => {
+    waiting.push(characters);
     feed();
   };
-  system.consoles.add(PRIMARY_CONSOLE, { type, sendBreak: () => type([Pl011Data.BE]) });
+  system.consoles.add(PRIMARY_CONSOLE, { type, sendBreak: () => type([Pl011Data.BE]), closed: () => waiting.closed });
 }
 
 /** Saved state of a 16550A, with the input typed ahead. */
@@ -143,17 +146,17 @@ const SAVED_SERIAL = v.strictObject({
     polls: count,
   }),
   line: v.boolean(),
-  waiting: v.array(character),
+  waiting: typedAhead,
 });
 
 /** A 16550A instead of the PL011: the console of the primary VM. */
 export function attachSerial(machine: Machine, system: Pick<GuestSystem, "parts" | "consoles">): void {
   const uart = new Uart16550();
-  const waiting: number[] = [];
+  const waiting = new TypedAhead();
   let line = false;
   uart.onTransmit = (byte) => system.consoles.transmit(PRIMARY_CONSOLE, byte);
   const settle = () => {
-    if (waiting.length > 0) waiting.splice(0, uart.receive(waiting));
+    waiting.feed((characters) => uart.receive(characters));
     if (uart.interrupt === line) return;
     line = uart.interrupt;
     machine.interrupt(PL011_INTID, line);
@@ -174,17 +177,25 @@ export function attachSerial(machine: Machine, system: Pick<GuestSystem, "parts"
   });
   system.parts.push({
     name: "16550A",
-    save: () => v.parse(SAVED_SERIAL, { uart: uart.save(), line, waiting: [...waiting] }),
+    save: () => v.parse(SAVED_SERIAL, { uart: uart.save(), line, waiting: waiting.save() }),
     restore(state) {
       const saved = v.parse(SAVED_SERIAL, state);
       uart.restore(saved.uart);
       line = saved.line;
-      waiting.push(...saved.waiting);
+      waiting.restore(saved.waiting);
     },
   });
-  const type = (characters: Iterable<number>) => {
-    waiting.push(...characters);
+  const type = (characters: ArrayLike<number>) => {
+    waiting.push(characters);
     settle();
   };
-  system.consoles.add(PRIMARY_CONSOLE, { type, sendBreak: () => type([Pl011Data.BE]) });
+  system.consoles.add(PRIMARY_CONSOLE, { type, sendBreak: () => type([Pl011Data.BE]), closed: () => waiting.closed });
+}
+
+/** Whether all characters are bytes or breaks. */
+function isCharacters(bytes: Uint8Array): boolean {
+  for (let high = 1; high < bytes.length; high += 2) {
+    if (bytes[high] > Pl011Data.BE >> 8 || bytes[high] > 0 && bytes[high - 1] > 0) return false;
+  }
+  return true;
 }

@@ -62,8 +62,8 @@ export class Qcow2Disk {
   /** Offsets of the blocks of refcounts. */
   readonly #refcounts: BigUint64Array;
   /** Clusters of the file that can be used again, and those once the tables are safe. */
-  readonly #free: number[] = [];
-  readonly #freed: number[] = [];
+  readonly #free = new ClusterRuns();
+  readonly #freed = new ClusterRuns();
   /** The cluster after the last one of the file. */
   #end: number;
   /** The compressed cluster that was read last. */
@@ -179,7 +179,7 @@ export class Qcow2Disk {
 
   flush(): void {
     this.file.flush();
-    this.#free.push(...this.#freed.splice(0));
+    this.#free.take(this.#freed);
   }
 
   #pieces(offset: number, length: number, one: (cluster: number, within: number, at: number, size: number) => void): void {
@@ -291,5 +291,30 @@ export class Qcow2Disk {
     if (count < 0) throw new BadQcow2(`cluster ${cluster} is in use and has no refcount; repair it with qemu-img check -r all`);
     this.#setRefcount(cluster, count);
     if (count === 0) this.#freed.push(cluster);
+  }
+}
+
+/** Clusters as runs of neighbors: a guest may discard millions that follow each other. */
+class ClusterRuns {
+  #runs: { first: number; last: number }[] = [];
+
+  push(cluster: number): void {
+    const run = this.#runs.at(-1);
+    if (run && cluster === run.last + 1) run.last++;
+    else this.#runs.push({ first: cluster, last: cluster });
+  }
+
+  /** One of them, which is no longer among them; undefined without any. */
+  pop(): number | undefined {
+    const run = this.#runs.at(-1);
+    if (!run) return undefined;
+    if (run.first === run.last) this.#runs.pop();
+    return run.last--;
+  }
+
+  /** Takes all of the others. */
+  take(others: ClusterRuns): void {
+    for (const run of others.#runs) this.#runs.push(run);
+    others.#runs = [];
   }
 }

@@ -9,6 +9,8 @@ import { UnsavableError } from "../state/parts.ts";
 import type { BlockBacking } from "../virtio/block/backing.ts";
 
 const ZEROES = new Uint8Array(1 << 16);
+/** The piece of a disk that is looked at before it is zeroed. */
+const piece = new Uint8Array(ZEROES.length);
 
 /** The reason why a writable disk is in no snapshot. */
 function notSavable(path: string): UnsavableError {
@@ -93,6 +95,11 @@ class Qcow2File implements FileDisk {
     this.#disk.zero(offset, size);
   }
 
+  /** Gives clusters back to the image. */
+  discard(offset: number, size: number): void {
+    this.#disk.zero(offset, size);
+  }
+
   close(): void {
     this.files.close(this.#file);
   }
@@ -143,9 +150,15 @@ export class DiskFile implements FileDisk {
     this.#file.syncDataSync();
   }
 
+  /** What is zero already is not written: a hole of a sparse file stays one. */
   zero(offset: number, size: number): void {
-    for (let done = 0; done < size; done += ZEROES.length) {
-      this.write(offset + done, ZEROES.subarray(0, Math.min(ZEROES.length, size - done)));
+    for (let done = 0; done < size; done += piece.length) {
+      const found = piece.subarray(0, Math.min(piece.length, size - done));
+      this.read(offset + done, found);
+      let first = 0, end = found.length;
+      while (first < end && found[first] === 0) first++;
+      while (end > first && found[end - 1] === 0) end--;
+      if (first < end) this.write(offset + done + first, ZEROES.subarray(first, end));
     }
   }
 

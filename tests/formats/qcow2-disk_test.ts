@@ -199,3 +199,22 @@ Deno.test("a damaged image ends in an error of the image, or is a disk", () => {
     }
   }
 });
+
+Deno.test("more clusters than a call has arguments are discarded and flushed, and used again", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-qcow2-" });
+  try {
+    const path = `${folder}/full.qcow2`, size = 9 * 1024 * MIB;
+    const { code, stderr } = await runNative("qemu-img", ["create", "-f", "qcow2", "-o", "preallocation=metadata", path, `${size}`]);
+    assert.equal(code, 0, stderr);
+    const disk = openDisk(path, false), bytes = Deno.statSync(path).size;
+    disk.zero(0, size);
+    disk.flush();
+    disk.write(0, new Uint8Array(MIB).fill(1));
+    assert.equal(Deno.statSync(path).size, bytes);
+    disk.close();
+    const { stdout } = await runNative("qemu-img", ["check", "-f", "qcow2", path]);
+    assert.match(stdout, /No errors were found/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
