@@ -1,9 +1,7 @@
 // Characters typed at a serial port that its guest has not taken yet, oldest first.
 
-import { MiB } from "../support/sizes.ts";
-
 /** Characters that may wait before more are refused; the last ones typed may exceed it. */
-const LIMIT = 4 * MiB;
+const LIMIT = 4 << 20;
 const FIRST_CAPACITY = 64;
 
 /** Characters: bytes, and a break as the port has it, all of 16 bits. */
@@ -39,7 +37,7 @@ export class TypedAhead {
     return new Uint8Array(this.#characters.slice(this.#start, this.#end).buffer);
   }
 
-  /** @param saved what `save` gave */
+  /** @param saved by `save` */
   restore(saved: Uint8Array): void {
     this.#characters = new Uint16Array(Math.max(FIRST_CAPACITY, saved.length / 2));
     new Uint8Array(this.#characters.buffer).set(saved);

@@ -9,7 +9,7 @@ import { UnsavableError } from "../state/parts.ts";
 import type { BlockBacking } from "../virtio/block/backing.ts";
 
 const ZEROES = new Uint8Array(1 << 16);
-/** The piece of a disk that is looked at before it is zeroed. */
+/** The content of a piece of a disk before it is zeroed. */
 const piece = new Uint8Array(ZEROES.length);
 
 /** The reason why a writable disk is in no snapshot. */
@@ -150,7 +150,7 @@ export class DiskFile implements FileDisk {
     this.#file.syncDataSync();
   }
 
-  /** What is zero already is not written: a hole of a sparse file stays one. */
+  /** Writes no zeros over zeros: a hole of a sparse file stays one. */
   zero(offset: number, size: number): void {
     for (let done = 0; done < size; done += piece.length) {
       const found = piece.subarray(0, Math.min(piece.length, size - done));

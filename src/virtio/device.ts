@@ -99,7 +99,7 @@ export interface VirtioDevice {
 /** Bytes that a chain costs a turn at least: its descriptors are walked. */
 const CHAIN_COST = 64;
 
-/** What is left of a turn of one queue. */
+/** The rest of a turn of one queue. */
 export class Turn {
   /** Whether the chain being served takes another turn. */
   continues = false;

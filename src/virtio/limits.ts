@@ -6,9 +6,9 @@ import { KiB, MiB } from "../support/sizes.ts";
 
 /** The limits of one queue, bytes. */
 export interface QueueLimits {
-  /** What a chain may carry; more is the driver's fault. */
+  /** Limit of a chain; a longer one is the driver's fault. */
   readonly chain: number;
-  /** What the device moves, or makes zero, in one turn. */
+  /** Limit of a turn: bytes that the device moves or makes zero. */
   readonly turn: number;
 }
 
@@ -34,7 +34,7 @@ export const LIMITS = {
   /** Drivers of large frames without mergeable buffers offer 17 pages for each. */
   netReceive: { chain: CHAIN_MAX, turn: 2 * MiB },
   netSend: { chain: FRAME_MAX, turn: 2 * MiB },
-  /** The turn is what requests under way take together, with the room for their answers. */
+  /** The turn limits the requests under way together, with the room for their answers. */
   p9: { chain: CHAIN_MAX, turn: 4 * MiB },
   rng: { chain: CHAIN_MAX, turn: 64 * KiB },
   vsockReceive: { chain: CHAIN_MAX, turn: 1 * MiB },

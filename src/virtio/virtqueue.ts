@@ -370,7 +370,7 @@ export class Virtqueue {
         chain.add(address, length, write);
       }
     }
-    demand(read <= chain.readable && written <= chain.writable, "chain", "a device reads and writes what is there");
+    demand(read <= chain.readable && written <= chain.writable, "chain", "a device reads and writes no more than its bytes");
     chain.skipReadable(read);
     chain.skipTo(chain.writable - written);
     chain.done = done;

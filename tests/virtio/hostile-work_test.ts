@@ -31,7 +31,7 @@ import { inFolder } from "../support/temporary-folder.ts";
 const BASE = 0x4000_0000, SIZE = 16 * MiB;
 /** Entries of a ring, and where the parts of the tested queue are. */
 const ENTRIES = 256, TABLE = 0, DRIVER = 0x1_0000, DEVICE = 0x2_0000, HEADER = 0x3_0000, STATUS = 0x4_0000;
-/** What all chains name. */
+/** The buffer that all chains name. */
 const BUFFER = 4 * MiB, BUFFER_SIZE = 4 * MiB, STATUS_SIZE = 64;
 const NEXT = 1, WRITE = 2;
 /** Bytes that a turn may move: the longest one, and a chain more. */
@@ -62,7 +62,7 @@ class CountingMemory implements GuestMemory {
   }
 }
 
-/** What 256 chains are like. */
+/** The form of 256 chains. */
 interface Chains {
   readonly header: Uint8Array | undefined;
   readonly writable: boolean;
@@ -129,9 +129,10 @@ class HostileDriver {
   }
 }
 
-/** A device, bytes that get past its first check by the name of what they are, and how outside work is done. */
+/** A device, and how work outside of it is done. */
 interface Subject {
   readonly make: () => VirtioDevice;
+  /** Bytes that get past its first check. */
   readonly headers?: readonly Uint8Array[];
   /** Content of the 4 MiB. */
   readonly content?: Uint8Array;
@@ -221,7 +222,7 @@ function heap(most = Infinity): number {
   return after.heapUsed + after.external;
 }
 
-/** Chains that are too long for a device, the longest that it takes, and the longest list of pages. */
+/** Chains that are too long for a device, the longest that it takes, and a list of pages. */
 function* chainsOf({ headers = [] }: Subject, most: number): Generator<Chains> {
   for (const writable of [false, true]) {
     for (const header of [undefined, ...headers]) {

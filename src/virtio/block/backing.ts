@@ -19,7 +19,7 @@ export interface BlockBacking {
   flush(): void;
   /** The bytes are zero from now on; room may be given back. */
   zero(offset: number, size: number): void;
-  /** What the bytes are no longer matters. Absent where that gives no room back. */
+  /** The guest no longer needs the bytes. Absent if that gives no room back. */
   discard?(offset: number, size: number): void;
   save(): unknown;
   restore(state: unknown): void;

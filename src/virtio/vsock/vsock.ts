@@ -59,7 +59,7 @@ export class VsockDevice implements VirtioDevice {
     const packets: VsockPacket[] = [];
     serve(this.#port!, this.#port!.queues[TX], (chain) => {
       const bytes = chain.readAll(), packet = readVsock(bytes);
-      // What follows the payload does not wait with it.
+      // The rest of the buffer does not wait with the payload.
       const short = packet && packet.payload.length + VSOCK_HEADER_SIZE < bytes.length;
       if (packet?.sourceCid === this.cid) packets.push(short ? { ...packet, payload: packet.payload.slice() } : packet);
       else this.#metrics.malformed++;
@@ -112,7 +112,7 @@ export class VsockDevice implements VirtioDevice {
   /** Fills the guest's buffers; data that is longer than one goes into several packets. */
   #deliver(): void {
     const queue = this.#port!.queues[RX];
-    // A ring that the device itself fills with buffers that are too small must not keep it for ever.
+    // A ring that the device itself fills with small buffers must not keep it for ever.
     for (let count = 0; this.#waiting.length && count < queue.size; count++) {
       const chain = queue.pop();
       if (!chain) break;
