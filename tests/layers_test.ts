@@ -138,7 +138,11 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     kernel: [],
     gunyah: ["kernel"],
     geniezone: ["gunyah", "kernel"],
-    ".": ["geniezone", "gunyah", "kernel"],
+    boards: [],
+    "boards/el2": ["boards"],
+    "boards/crosvm": ["boards"],
+    "boards/qemu-virt": ["boards"],
+    ".": ["boards/qemu-virt", "boards/crosvm", "boards/el2", "boards", "geniezone", "gunyah", "kernel"],
   },
   inspection: {
     trace: [],
@@ -172,7 +176,7 @@ const FACES: Record<string, readonly string[]> = {
   hypervisor: ["boot.ts", "inspect.ts", "interface.ts", "options.ts"],
   core: ["boot.ts", "interface.ts", "tiers.ts"],
   "resource-manager": ["resource-manager.ts", "interface.ts"],
-  host: ["boot.ts", "interface.ts", "flash-size.ts"],
+  host: ["boot.ts", "interface.ts", "boards/flash-size.ts"],
 };
 
 const SOURCE = new URL("../src/", import.meta.url);

@@ -8,22 +8,15 @@ import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import { coreFor, DECODED_PAGES, WasmCore } from "../core/boot.ts";
 import { cpuOfPlan } from "../isa/cpus.ts";
 import { writeDevicetree } from "../devicetree/writer.ts";
-import {
-  CONSOLE_INPUT_INTID,
-  ConsoleInput,
-  type HostEvent,
-  virtioIntid,
-  virtioRegisters,
-  type VmPlan,
-  type VmState,
-} from "../host/interface.ts";
-import { devicetreeOf, nativeHost } from "../host/boot.ts";
+import { CONSOLE_INPUT_INTID, ConsoleInput, type HostEvent, type VmPlan, type VmState } from "../host/interface.ts";
+import { boardOf, devicetreeOf, nativeHost } from "../host/boot.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import type { TransportState, VirtioTransport } from "../virtio/transport.ts";
 import type { SavedPart } from "../state/parts.ts";
 import type { SavedEvent } from "../state/saved-event.ts";
 import { VIRTIO_BAR_SIZE } from "../devices/virtio-pci-registers.ts";
 import { PANIC_REPORT, pvpanicFunction } from "../devices/pvpanic.ts";
+import { FIRST_SPI } from "../devicetree/gic.ts";
 import { createHypervisor, DEFAULT_PRIMARY_IMAGES, type FlashPlan, type PrimaryImages, RandomGenerator } from "../hypervisor/boot.ts";
 import type { EventPlace } from "../machine/events.ts";
 import { Machine } from "../machine/machine.ts";
@@ -346,13 +339,14 @@ function vmDevices(
   maker: DeviceMaker,
   system: Pick<GuestSystem, "virtio">,
 ): VirtioDevice[] {
+  const { virtio } = boardOf({ platform });
   return devices.map((plan, slot) => {
     const device = maker.make(plan, vm, slot);
     const object = schedule !== "proxy";
-    const registers = object
-      ? { ipa: undefined, size: PAGE_SIZE }
-      : virtioRegisters(platform, slot) ?? { ipa: undefined, size: VIRTIO_BAR_SIZE };
-    const place = { ...registers, intid: virtioIntid(platform, slot) };
+    const registers = object ? undefined : virtio.place(slot);
+    // The hypervisor, or the guest, gives them their place.
+    const size = registers?.size ?? (object ? PAGE_SIZE : VIRTIO_BAR_SIZE);
+    const place = { ipa: registers?.base, size, intid: FIRST_SPI + virtio.spi(slot) };
     system.virtio.push({ vm, id: devId(vm, deviceName(device.name, slot)), device, ...place });
     return device;
   });

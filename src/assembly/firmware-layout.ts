@@ -1,6 +1,6 @@
 // Size of the firmware's flash, and where its arrays are in RAM.
 
-import { bankSize, contentSize } from "../host/flash-size.ts";
+import { bankSize, contentSize } from "../host/boards/flash-size.ts";
 import { FLASH_MAX, MINIMUM_PLATFORM_MEMORY, RAM_BASE } from "../machine/memory-map.ts";
 import { formatSize } from "../support/units.ts";
 import type { OpenDisk } from "../outside/computer.ts";

@@ -3,7 +3,7 @@
 
 import * as v from "valibot";
 import { BUFFER_WRITES, CfiFlash, type FlashArray, READ_MODES, WRITE_STATES } from "../devices/cfi-flash.ts";
-import { contentSize, ERASED } from "../host/flash-size.ts";
+import { contentSize, ERASED } from "../host/boards/flash-size.ts";
 import { FW_CFG_SIZE, FwCfg } from "../devices/fw-cfg.ts";
 import type { FlashBank, FlashPlan, PrimaryImages } from "../hypervisor/boot.ts";
 import type { Machine } from "../machine/machine.ts";

@@ -4,6 +4,7 @@
 
 import { HOST_KEYS, NET_POLICY_KEYS, OWN_SCHEDULE_KEYS, Schema } from "./schema.ts";
 import { OBJECT_PORTS, THEME_NAME, VM_NAME, VM_NAME_MAX } from "./config.ts";
+import { type Conditions, type Need, NEEDS } from "./needs.ts";
 import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
 import { type JsonSchema, jsonSchemaOf } from "../support/json-schema.ts";
 
@@ -21,21 +22,31 @@ const OWN_DEVICE = {
   then: { properties: { ports: { maxItems: OBJECT_PORTS } } },
 };
 
+/** The value of a key that a file leaves out, if a need can name it. */
+const DEFAULTS: Readonly<Record<string, string>> = {
+  ...{ platform: "el2", hypervisor: "gunyah", schedule: "proxy", type: "unauthenticated" },
+};
+
+/** Conditions as a schema: a key may be left out where its default will do. */
+function conditions(all: Conditions): JsonSchema {
+  const entries = Object.entries(all);
+  return {
+    required: entries.flatMap(([key, values]) => values === true || !values.includes(DEFAULTS[key]) ? [key] : []),
+    properties: Object.fromEntries(entries.flatMap(([key, values]) => values === true ? [] : [[key, { enum: [...values] }]])),
+  };
+}
+
+function needRule({ key, value, when = {}, needs }: Need): JsonSchema {
+  return { if: { allOf: [value === undefined ? { required: [key] } : is(key, value), conditions(when)] }, then: conditions(needs) };
+}
+
 /** A VM has one image; keys that need others. */
 const VM_RULES: readonly JsonSchema[] = [
   { oneOf: [{ required: ["kernel"] }, { required: ["image"] }, { required: ["bios"] }] },
-  needs("initrd", "kernel"),
-  { if: { required: ["bios"] }, then: is("platform", "crosvm", "qemu-virt") },
-  {
-    if: { required: ["bios", "platform"], properties: { platform: { const: "qemu-virt" } } },
-    then: { properties: { hypervisor: { const: "gunyah" } } },
-  },
-  needs("bios_vars", "bios"),
-  { if: { required: ["bios_vars"] }, then: is("platform", "qemu-virt") },
-  { if: is("type", "protected"), then: { required: ["firmware"] }, else: none(["firmware"]) },
+  ...NEEDS.map(needRule),
   {
     if: is("schedule", "own"),
-    then: { properties: { hypervisor: { const: "gunyah" }, devices: { items: OWN_DEVICE } } },
+    then: { properties: { devices: { items: OWN_DEVICE } } },
     else: none(OWN_SCHEDULE_KEYS),
   },
 ];

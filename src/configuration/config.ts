@@ -18,10 +18,10 @@ import {
   shown,
 } from "./schema.ts";
 import { THEMES } from "./theme-names.ts";
+import { meets, NEEDS, needText } from "./needs.ts";
 import { notKnown } from "./plain-values.ts";
 import { GH } from "../abi/ioctl/gunyah.ts";
-import { CROSVM_FIRMWARE, QEMU_DEVICETREE_SIZE } from "../host/interface.ts";
-import { BANK_MIN } from "../host/flash-size.ts";
+import { rulesOf } from "../host/interface.ts";
 import { PERSONAS } from "../abi/ioctl/personas.ts";
 import { applyPhone } from "./phones.ts";
 import { formatSize } from "../support/units.ts";
@@ -52,12 +52,6 @@ export type ConfigResult =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly errors: readonly ConfigError[]; readonly rest: Config | undefined };
 
-/** Where VMMs of others put the RAM of a VM: the default. */
-const RAM_BASE = 0x8000_0000;
-/** Labels below these are those of interrupts. */
-const BELL_LABELS = { crosvm: 64, "qemu-virt": 128 } as const;
-/** Bytes besides RAM of a VM that starts in flash: the usual banks, and the devicetree. */
-const QEMU_FIRMWARE_ROOM = QEMU_DEVICETREE_SIZE + 2 * BANK_MIN;
 const NO_VM = "no VM; add [vm.NAME] with a kernel or an image";
 /** Messages for missing required keys, where the default message would not help. */
 const MISSING: Readonly<Record<string, string>> = { el2: "el2 is missing; begin the file with el2 = 1", vm: NO_VM };
@@ -382,52 +376,14 @@ function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors:
   if (vm.bios !== undefined && (vm.kernel ?? vm.image) !== undefined) {
     errors.atKey([...path, "bios"], "bios replaces kernel and image; remove it, or them");
   }
-  if (vm.bios !== undefined && vm.platform === "el2" && !unknown("platform")) {
-    errors.atKey([...path, "bios"], 'bios needs platform = "crosvm" or "qemu-virt"; use image for bare metal');
+  for (const need of NEEDS) {
+    const { key, value, when = {}, needs } = need, given = vm[key as keyof FileVm];
+    if (given === undefined || value !== undefined && given !== value || !meets(vm, when) || meets(vm, needs)) continue;
+    if (unknown(...Object.keys({ ...when, ...needs }))) continue;
+    if (value === undefined) errors.atKey([...path, key], needText(need));
+    else errors.atValue([...path, key], needText(need));
   }
-  if (vm.bios !== undefined && vm.platform === "qemu-virt" && vm.hypervisor === "geniezone" && !unknown("platform", "hypervisor")) {
-    errors.atKey([...path, "bios"], 'bios needs hypervisor = "gunyah"; GenieZone\'s VMs have no memory where the flash of "qemu-virt" is');
-  }
-  if (vm.initrd !== undefined && vm.kernel === undefined && !unknown("kernel")) errors.atKey([...path, "initrd"], "initrd needs a kernel");
-  if (vm.type === "protected" && vm.firmware === undefined && !unknown("firmware")) {
-    errors.atValue([...path, "type"], 'type "protected" needs firmware = PATH; add it or use "unauthenticated"');
-  }
-  if (vm.type !== "protected" && vm.firmware !== undefined && !unknown("type")) {
-    errors.atKey([...path, "firmware"], 'firmware needs type = "protected"; the resource manager starts only protected VMs in it');
-  }
-  if (vm.platform !== "el2") checkPlatform(path, vm, errors);
-  if (vm.platform !== "crosvm" && vm.swiotlb !== undefined && !unknown("platform")) {
-    errors.atKey([...path, "swiotlb"], 'swiotlb needs platform = "crosvm"; remove it');
-  }
-  if (vm.platform !== "crosvm" && vm.cpu_frequencies !== undefined && !unknown("platform")) {
-    errors.atKey([...path, "cpu_frequencies"], 'cpu_frequencies needs platform = "crosvm"; remove it');
-  }
-  if (vm.bios_vars !== undefined && (vm.bios === undefined || vm.platform !== "qemu-virt") && !unknown("bios", "platform")) {
-    errors.atKey([...path, "bios_vars"], 'bios_vars needs a bios in flash, with platform = "qemu-virt"');
-  }
-  if (vm.bios_tree !== undefined && vm.bios === undefined && !unknown("bios")) {
-    errors.atKey([...path, "bios_tree"], "bios_tree needs a bios; remove it");
-  }
-  const matches = vm.platform !== "crosvm" && vm.hypervisor === "gunyah" && vm.schedule === "proxy";
-  if (vm.datamatch_flag !== undefined && !matches && !unknown("platform", "hypervisor", "schedule")) {
-    errors.atKey([...path, "datamatch_flag"], "datamatch_flag needs the ioeventfds of virtio-mmio on /dev/gunyah; remove it");
-  }
-  const noneOffers = vm.platform !== "crosvm" || vm.type !== "protected";
-  if (vm.without_access_platform !== undefined && noneOffers && !unknown("platform", "type")) {
-    errors.atKey(
-      [...path, "without_access_platform"],
-      'without_access_platform needs platform = "crosvm" and type = "protected"; remove it',
-    );
-  }
-  if (vm.windows !== undefined && vm.platform === "qemu-virt" && !unknown("platform")) {
-    errors.atKey([...path, "windows"], 'windows need platform = "el2" or "crosvm"; QEMU has RAM in one piece');
-  }
-  if (vm.msi !== undefined && vm.platform !== "qemu-virt" && !unknown("platform")) {
-    errors.atKey([...path, "msi"], 'msi needs platform = "qemu-virt"; remove it');
-  }
-  if (vm.msi === "its" && vm.hypervisor === "geniezone" && !unknown("hypervisor")) {
-    errors.atValue([...path, "msi"], 'GenieZone has no ITS; use "gicv2m", or hypervisor = "gunyah"');
-  }
+  checkBoard(path, vm, errors);
   if (vm.schedule === "own") checkOwnSchedule(path, unknown("vcpus") ? undefined : vm.vcpus, vm, cpus, errors);
   if (vm.vcpus > cpus) {
     errors.atValue([...path, "vcpus"], `vcpus ${vm.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);
@@ -440,24 +396,17 @@ function ramOf({ memory, windows = [] }: FileVm): number {
 }
 
 /** Bytes of a VM's memory besides its RAM. */
-function firmwareRoom({ platform, type, bios }: FileVm): number {
-  if (platform === "qemu-virt" && bios !== undefined) return QEMU_FIRMWARE_ROOM;
-  return platform === "crosvm" && type === "protected" ? CROSVM_FIRMWARE.size : 0;
+function firmwareRoom(vm: FileVm): number {
+  return rulesOf(vm).room({ isProtected: vm.type === "protected", hasBios: vm.bios !== undefined });
 }
 
-/** Keys that do not fit the platform of another VMM. */
-function checkPlatform(path: KeyPath, vm: FileVm, errors: ConfigErrors): void {
-  const { platform } = vm;
-  if (vm.schedule === "own") {
-    errors.atValue([...path, "schedule"], `schedule "own" needs platform = "el2"; the devices of platform "${platform}" are its VMM's`);
+/** Values that do not fit the board of a VM. */
+function checkBoard(path: KeyPath, vm: FileVm, errors: ConfigErrors): void {
+  const { platform } = vm, { keys, ports, ram } = rulesOf(vm);
+  if (vm.base !== ram && !keys.includes("base")) {
+    errors.atValue([...path, "base"], `the RAM of platform "${platform}" begins at 0x${ram.toString(16)}; remove base`);
   }
-  if (vm.base !== RAM_BASE) {
-    errors.atValue([...path, "base"], `the RAM of platform "${platform}" begins at 0x${RAM_BASE.toString(16)}; remove base`);
-  }
-  if (platform === "qemu-virt" && vm.type === "protected") {
-    errors.atValue([...path, "type"], 'protected VMs need platform = "el2" or "crosvm"; QEMU runs no firmware for them');
-  }
-  const ports = platform === "crosvm" ? "four 16550A ports and no pl011" : "its own pl011";
+  if (ports === undefined) return;
   vm.devices?.forEach(({ kind }, index) => {
     if (kind !== "pl011") return;
     errors.atValue([...path, "devices", index, "kind"], `platform "${platform}" has ${ports}; remove it`);
@@ -473,13 +422,12 @@ function checkDriver(name: string, vm: FileVm, { host }: File, spoilt: Config["s
     const why = "gives memory in parcels, which the resource manager places one after the other";
     errors.atKey(["vm", name, "windows"], `device "${device}" ${why}; windows need device = "v17" or later`);
   }
-  const inFlash = vm.bios !== undefined && vm.platform === "qemu-virt" && vm.hypervisor === "gunyah";
+  const rules = rulesOf(vm), { vmm } = rules, inFlash = vm.bios !== undefined && rules.bios === "flash" && vm.hypervisor === "gunyah";
   if (inFlash && !unknown && PERSONAS[device].memory.given !== "on-demand") {
     errors.atKey(["vm", name, "bios"], `device "${device}" gives memory in parcels, which are never flash; use the default, "union"`);
   }
   const regions = requests.includes(GH.SET_USER_MEM_REGION) || device === "legacy";
-  if (vm.platform !== "el2" && !unknown && vm.hypervisor === "gunyah" && functions && !regions) {
-    const vmm = vm.platform === "crosvm" ? "crosvm" : "QEMU";
+  if (vmm !== undefined && !unknown && vm.hypervisor === "gunyah" && functions && !regions) {
     errors.atValue(["host", "device"], `device "${device}" has no SET_USER_MEM_REGION, by which ${vmm} gives memory; use "v14"`);
   }
   if (unknown || vm.hypervisor === "geniezone" || vm.schedule === "own" || functions !== undefined) return;
@@ -514,10 +462,6 @@ export function afterOf(start: string): string | undefined {
 export const OBJECT_PORTS = 7;
 
 function checkOwnSchedule(path: KeyPath, vcpus: number | undefined, vm: FileVm, cpus: number, errors: ConfigErrors): void {
-  if (vm.windows !== undefined) errors.atKey([...path, "windows"], 'windows need schedule = "proxy"; remove them');
-  if (vm.hypervisor === "geniezone") {
-    errors.atValue([...path, "schedule"], 'schedule "own" needs hypervisor = "gunyah"; GenieZone\'s host runs every vCPU');
-  }
   const map = vm.affinity_map;
   if (map !== undefined && map.length !== (vcpus ?? map.length)) {
     const entries = `${map.length} ${map.length === 1 ? "entry" : "entries"}`;
@@ -559,9 +503,9 @@ function checkLinks(links: readonly [string, FileLink][], file: File, errors: Co
       errors.atValue(["link", name, ...key], `no vm ${JSON.stringify(vm)}${didYouMean(vm, names)}`);
     }
     for (const { vm, key } of link.kind === "doorbell" ? ends : []) {
-      const { platform = "el2" } = file.vm[vm] ?? {};
-      if (platform === "el2" || link.label >= BELL_LABELS[platform]) continue;
-      const why = `labels below ${BELL_LABELS[platform]} are those of the interrupts of platform "${platform}"`;
+      const { platform } = file.vm[vm] ?? {}, { firstLabel } = rulesOf({ platform });
+      if (link.label >= firstLabel) continue;
+      const why = `labels below ${firstLabel} are those of the interrupts of platform "${platform}"`;
       errors.atValue(["link", name, "label"], `${why}, which vm ${JSON.stringify(vm)} (${key.join(".")}) has; use a higher one`);
     }
     if (link.kind !== "shm" && ends[0].vm === ends[1].vm) {

@@ -2,12 +2,10 @@
 // of a native host: reads the files.
 
 import {
-  devicetreeSize,
   type DriverQuirks,
   type NativeHostPlan,
-  neededMemory,
   type OwnSchedule,
-  QEMU_RAM_BASE,
+  rulesOf,
   type SharedBuffer,
   type StaleImage,
   type VmImage,
@@ -65,8 +63,6 @@ export interface RunConfiguration {
 /** Result of planning: the configuration, or lines that say what is wrong. */
 export type RunResult = { readonly ok: true; readonly run: RunConfiguration } | { readonly ok: false; readonly errors: readonly string[] };
 
-/** crosvm's pool for DMA of a protected VM, unless its command line says another size. */
-const DEFAULT_SWIOTLB = 64 * MiB;
 /** Context id of the first VM's vsock device: 3 is the primary's. */
 const FIRST_CID = 4;
 /** Timeslice of a VM that the hypervisor schedules, microseconds. */
@@ -316,7 +312,7 @@ async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse):
   const asImage = (file: Uint8Array) => roomKnown ? bareMetalImage(file, vm.base, vm.memory) : undefined;
   const kernel = await load("kernel", vm.kernel, folder, refuse, asKernel);
   const bareMetal = await load("image", vm.image, folder, refuse, asImage);
-  const inFlash = vm.platform === "qemu-virt";
+  const rules = rulesOf(vm), inFlash = rules.bios === "flash";
   const bios = await load("bios", inFlash ? undefined : vm.bios, folder, refuse, biosImage);
   const flash = await load("bios", inFlash ? vm.bios : undefined, folder, refuse, flashImage);
   const vars = flash && keptVariables("bios_vars", vm.bios_vars, folder, refuse);
@@ -324,15 +320,15 @@ async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse):
   const built = await load("built", vm.built, folder, refuse, kernel ? asKernel : bios ? biosImage : flash ? asFlash : asImage);
   const initrd = await load("initrd", vm.initrd, folder, refuse, (file) => file);
   const firmware = await load("firmware", vm.firmware, folder, refuse, firmwareImage);
-  const devicetree = await load("dtb", vm.dtb, folder, refuse, (file) => checkedDevicetree(file, devicetreeSize(vm)));
+  const devicetree = await load("dtb", vm.dtb, folder, refuse, (file) => checkedDevicetree(file, rules.devicetreeSize));
   const devices = await Promise.all(
     (vm.devices ?? []).map((device) => planDevice(device, cid, folder, (message) => refuse("devices", message))),
   );
   const image: VmImage | undefined = kernel ?? bareMetal ?? bios ?? (flash && NO_IMAGE);
   if (image === undefined) return undefined;
-  const swiotlb = vm.swiotlb ?? (vm.platform === "crosvm" && firmware !== undefined ? DEFAULT_SWIOTLB : undefined);
-  const base = flash === undefined ? vm.base : QEMU_RAM_BASE;
-  const needed = neededMemory({ image, firmware, initrd, platform: vm.platform, base, swiotlb, devicetreeFirst: bios && true, flash });
+  const swiotlb = vm.swiotlb ?? (firmware && rules.swiotlb);
+  const base = flash && rules.flashRam ? rules.flashRam : vm.base;
+  const needed = rules.needs({ image, firmware, initrd, base, swiotlb, devicetreeFirst: bios && true, flash });
   if (needed > vm.memory && roomKnown) {
     const enough = formatSize(Math.ceil(needed / (2 * MiB)) * 2 * MiB);
     refuse("memory", `memory "${formatSize(vm.memory)}" is too small for what vm ${JSON.stringify(name)} is loaded with; use ${enough}`);
@@ -346,7 +342,7 @@ async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse):
     initrd,
     cmdline: vm.cmdline,
     memory: vm.memory,
-    ...vm.platform === "qemu-virt" ? { msi: vm.msi ?? (hasIts && vm.hypervisor === "gunyah" ? "its" : "gicv2m") } : {},
+    ...rules.keys.includes("msi") && { msi: vm.msi ?? (hasIts && vm.hypervisor === "gunyah" ? "its" : "gicv2m") },
     ...swiotlb === undefined ? {} : { swiotlb },
     ...vm.without_access_platform === undefined ? {} : { withoutAccessPlatform: vm.without_access_platform },
     ...vm.cpu_frequencies === undefined ? {} : { cpuFrequencies: vm.cpu_frequencies },
@@ -359,8 +355,10 @@ async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse):
     base,
     vcpus: vm.vcpus,
     schedule: vm.schedule === "proxy" ? "proxy" : ownSchedule(vm),
-    // By default a VM has a console if its VMM can emulate one; other VMMs' platforms always do.
-    console: vm.devices === undefined || vm.platform !== "el2" ? vm.schedule === "proxy" : vm.devices.some(({ kind }) => kind === "pl011"),
+    // By default a VM has a console if its VMM can emulate one; some boards always do.
+    console: vm.devices === undefined || rules.ports !== undefined
+      ? vm.schedule === "proxy"
+      : vm.devices.some(({ kind }) => kind === "pl011"),
     devices: devices.filter((device) => device !== undefined),
     devicetree,
     start: startOf(vm.start),

@@ -5,9 +5,10 @@ import * as v from "valibot";
 import { CpuError, DEFAULT_CPU, parseCpu } from "../isa/cpus.ts";
 import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
 import { PLATFORM_DEVICES, PRIMARY_UARTS, VIRTIO_BUSES } from "../plans/plan.ts";
-import { FIRST_RESERVED_LABEL, GZVM_PROBES, VM_VIRTIO_SLOTS } from "../host/interface.ts";
+import { FIRST_RESERVED_LABEL, GZVM_PROBES, VM_PLATFORMS, VM_VIRTIO_SLOTS } from "../host/interface.ts";
 import { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
 import { AUTH_NAMES } from "../abi/rpc/messages/vm.ts";
+import { withNeeds } from "./needs.ts";
 import { PHONE_NAMES } from "./phones.ts";
 import {
   ABIS,
@@ -358,7 +359,7 @@ const START = /^(auto|manual|after:.+)$/;
 
 const vm = v.object(described({
   hypervisor: v.optional(oneOf(["gunyah", "geniezone"]), "gunyah"),
-  platform: v.optional(oneOf(["el2", "crosvm", "qemu-virt"]), "el2"),
+  platform: v.optional(oneOf(VM_PLATFORMS), "el2"),
   msi: v.optional(oneOf(["its", "gicv2m"])),
   type: v.optional(oneOf(["unauthenticated", "protected"]), "unauthenticated"),
   firmware: v.optional(text),
@@ -431,7 +432,7 @@ const vm = v.object(described({
       `has more than ${VM_VIRTIO_SLOTS} virtio devices`,
     ),
   )),
-}, VM_TEXTS));
+}, withNeeds(VM_TEXTS)));
 
 /** Keys of a host that is an image: those of a VM that have a meaning there. */
 const imageHost = described({

@@ -10,7 +10,7 @@ import { FW_MILESTONE, FW_SET_VM_FIRMWARE } from "../abi/rpc/messages/platform.t
 import { AuthType, Vmid } from "../abi/rpc/messages/vm.ts";
 import { Access } from "../abi/words.ts";
 import type { HostServices } from "./host-guest.ts";
-import { wholePages } from "./vm-layout.ts";
+import { wholePages } from "./boards/layout.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** The request whose reply is awaited; `done` for none. */

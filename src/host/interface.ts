@@ -1,8 +1,11 @@
 // The host for rooms above that plan one or read its events: plans of VMs, their layout and
 // console. It loads no driver.
 
+export { BOARD_RULES, rulesOf } from "./board-rules.ts";
+export type { BoardKey } from "./boards/rules.ts";
+export { VM_VIRTIO_SLOTS } from "./boards/el2/map.ts";
+export { FIRST_RESERVED_LABEL } from "./boards/labels.ts";
 export { CONSOLE_INPUT_INTID, ConsoleInput, type LockedMemory, type StartWanted } from "./console-input.ts";
-export { CROSVM_FIRMWARE } from "./crosvm-map.ts";
 export { endedByOwnWill, type HostEvent, VM_EXIT_REASONS, VM_STATES, type VmExitReason, type VmState } from "./events.ts";
 export { hypercallErrno, rmErrno } from "./gunyah/rm-errors.ts";
 export {
@@ -13,6 +16,7 @@ export {
   type SharedBuffer,
   type StaleImage,
   type VariablesPlan,
+  VM_PLATFORMS,
   type VmFirmware,
   type VmFlash,
   type VmImage,
@@ -20,15 +24,4 @@ export {
   type VmPlan,
   type VmStart,
 } from "./plan.ts";
-export {
-  QEMU_DEVICETREE_SIZE,
-  QEMU_ECAM,
-  QEMU_FLASH_MAX,
-  QEMU_INTX,
-  QEMU_PCI_MEMORY,
-  QEMU_PCI_PORTS,
-  QEMU_RAM_BASE,
-  qemuDeviceId,
-  qemuPciSpi,
-} from "./qemu-virt-map.ts";
-export { devicetreeSize, FIRST_RESERVED_LABEL, neededMemory, virtioIntid, virtioRegisters, VM_VIRTIO_SLOTS } from "./vm-layout.ts";
+export { QEMU_ECAM, QEMU_FLASH_MAX, QEMU_INTX, QEMU_PCI_MEMORY, QEMU_PCI_PORTS, qemuDeviceId, qemuPciSpi } from "./boards/qemu-virt/map.ts";

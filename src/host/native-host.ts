@@ -13,19 +13,20 @@ import { endedByOwnWill, exitReason, type HostEvents, type VmExitReason, type Vm
 import { FirmwareStage, type FirmwareStep } from "./firmware-stage.ts";
 import { NO_VMID, type Vm } from "./gunyah/state.ts";
 import { signedVms } from "./signed-vms.ts";
-import { GunyahVmm } from "./gunyah-vmm.ts";
-import { GzvmVmm } from "./gzvm-vmm.ts";
+import { boardOf } from "./boards.ts";
+import { gunyahVmm } from "./gunyah-vmm.ts";
+import { gzvmVmm } from "./gzvm-vmm.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import { hostGuest, type HostProgram, type HostServices } from "./host-guest.ts";
 import { linkGroups } from "./link-groups.ts";
 import type { NativeHostPlan, SharedBuffer, VmPlan } from "./plan.ts";
 import { deviceName, type DevicePlan } from "../virtio/plan.ts";
 import { SharedBuffers, type SharedBuffersState } from "./shared-buffers.ts";
-import { VendorVmm } from "./vendor-vmm.ts";
+import { vendorVmm } from "./vendor-vmm.ts";
 import { VmDevices, type VmDevicesState } from "./vm-devices.ts";
-import { DEVICE_BUFFER_LABEL } from "./vm-layout.ts";
+import { DEVICE_BUFFER_LABEL } from "./boards/labels.ts";
 import type { BoardServices, VmmEvents, VmmProcess } from "./vmm-process.ts";
-import type { FlashVariables } from "./board.ts";
+import type { FlashVariables } from "./boards/board.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 import { devId } from "../abi/ids.ts";
 
@@ -283,7 +284,7 @@ class VmmProgram implements HostProgram {
       ...{ released: false, held: false, again: false, reported: 0, stopping: undefined },
       devices: made.length === 0 ? undefined : new VmDevices(
         made,
-        registersOf(plan),
+        plan.schedule === "proxy" ? boardOf(plan).virtio.registers : "hypervisor",
         (message) => this.#report(entry, message),
         (slot, error) => {
           const device = devId(plan.name, deviceName(made[slot].name, slot));
@@ -308,9 +309,9 @@ class VmmProgram implements HostProgram {
       problem: (message) => this.#report(entry, message),
     };
     const { device, quirks } = this.#options.plan.driver;
-    if (plan.hypervisor === "geniezone") return new GzvmVmm(kernel, plan, events, devices, services);
-    if (device === "legacy" && isOurs(plan)) return new VendorVmm(kernel, plan, events);
-    return new GunyahVmm(kernel, device, plan, events, devices, quirks, services);
+    if (plan.hypervisor === "geniezone") return gzvmVmm({ kernel, plan, events, devices, services });
+    if (device === "legacy" && boardOf(plan).vmm === undefined) return vendorVmm({ kernel, plan, events });
+    return gunyahVmm(device, quirks ?? {}, { kernel, plan, events, devices, services });
   }
 
   /** Reports the first few faults of a VM: more would flood the reader. */
@@ -463,21 +464,9 @@ class VmmProgram implements HostProgram {
   }
 }
 
-/** Whether the VM has a platform of el2's own VMM. */
-function isOurs({ platform = "el2" }: Pick<VmPlan, "platform">): boolean {
-  return platform === "el2";
-}
-
 /** Whether the vendor driver has the VM's image: VMMs of others bring their own. */
-function isSigned({ hypervisor, platform }: VmPlan): boolean {
-  return hypervisor !== "geniezone" && isOurs({ platform });
-}
-
-/** The side that answers the accesses to a VM's virtio devices. */
-function registersOf({ schedule, platform }: VmPlan): "vmm" | "vmm-pci" | "vmm-msi" | "hypervisor" {
-  if (schedule !== "proxy") return "hypervisor";
-  if (platform === "qemu-virt") return "vmm-msi";
-  return platform === "crosvm" ? "vmm-pci" : "vmm";
+function isSigned(plan: VmPlan): boolean {
+  return plan.hypervisor !== "geniezone" && boardOf(plan).vmm === undefined;
 }
 
 function isOver({ state }: Entry): boolean {

@@ -3,7 +3,8 @@
 import type { SignedVm } from "./gunyah/signed-vm.ts";
 import type { VmPlan } from "./plan.ts";
 import { vmContents } from "./vm-contents.ts";
-import { DEVICETREE_SIZE, layoutVm } from "./vm-layout.ts";
+import { boardOf } from "./boards.ts";
+import { DEVICETREE_SIZE } from "./boards/el2/map.ts";
 
 /** Peripheral numbers of images begin here: Qualcomm's first VM has 28. */
 const FIRST_PERIPHERAL = 28;
@@ -12,6 +13,6 @@ const FIRST_PERIPHERAL = 28;
 export function signedVms(plans: readonly VmPlan[]): SignedVm[] {
   return plans.map((plan, index) => ({
     ...{ name: plan.name, peripheral: FIRST_PERIPHERAL + index, memory: plan.memory, contents: vmContents(plan), entry: plan.image.entry },
-    devicetree: { offset: layoutVm(plan).devicetree, size: DEVICETREE_SIZE },
+    devicetree: { offset: boardOf(plan).layout(plan).devicetree, size: DEVICETREE_SIZE },
   }));
 }

@@ -14,7 +14,7 @@ import { ACCESS_PLATFORM, VirtioId } from "../virtio/device.ts";
 import type { MmioTransport } from "../virtio/mmio-transport.ts";
 import type { Resource } from "./gunyah/state.ts";
 import type { HostServices } from "./host-guest.ts";
-import { backendLabel } from "./vm-layout.ts";
+import { backendLabel } from "./boards/labels.ts";
 
 /** Why the frontend notifies (docs/spec/hypervisor.md §7.1). */
 const Reason = { NEW_BUFFER: 1n, RESET_REQUEST: 2n, DRIVER_OK: 8n, FAILED: 16n } as const;

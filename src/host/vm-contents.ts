@@ -1,11 +1,9 @@
 // The content of a VM's memory at its start, by address.
 
 import { writeDevicetree } from "../devicetree/writer.ts";
-import { crosvmDevicetree } from "./crosvm-devicetree.ts";
-import { type DriverTraits, guestDevicetree, type VirtioModel } from "./guest-devicetree.ts";
+import { boardOf } from "./boards.ts";
+import type { DriverTraits, VirtioModel } from "./boards/nodes.ts";
 import type { VmPlan } from "./plan.ts";
-import { qemuDevicetree } from "./qemu-virt-devicetree.ts";
-import { layoutVm } from "./vm-layout.ts";
 
 /** Bytes, and their offset in the VM's memory. */
 export interface Content {
@@ -18,7 +16,7 @@ export interface Content {
  * @param objects its virtio devices, if the hypervisor has their registers
  */
 export function vmContents(plan: VmPlan, objects: readonly VirtioModel[] = [], driver: DriverTraits = {}): Content[] {
-  const layout = layoutVm(plan);
+  const layout = boardOf(plan).layout(plan);
   const devicetree = devicetreeOf(plan, objects, driver);
   return [
     { offset: plan.image.offset, bytes: plan.image.bytes },
@@ -32,9 +30,6 @@ export function vmContents(plan: VmPlan, objects: readonly VirtioModel[] = [], d
 /** The devicetree of a plan, as its VMM writes it. */
 export function devicetreeOf(plan: VmPlan, objects: readonly VirtioModel[] = [], driver: DriverTraits = {}): Uint8Array {
   if (plan.devicetree !== undefined) return plan.devicetree;
-  const layout = layoutVm(plan);
-  if (plan.platform === "crosvm") return writeDevicetree(crosvmDevicetree(plan, layout, driver));
-  return writeDevicetree(
-    plan.platform === "qemu-virt" ? qemuDevicetree(plan, layout, driver) : guestDevicetree(plan, layout, objects, driver),
-  );
+  const board = boardOf(plan);
+  return writeDevicetree(board.devicetree(plan, board.layout(plan), objects, driver));
 }

@@ -11,7 +11,7 @@ import type { Resource } from "./gunyah/state.ts";
 import type { HostServices } from "./host-guest.ts";
 import { type BackendState, VirtioBackends } from "./virtio-backend.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
-import { VM_VIRTIO_BASE, VM_VIRTIO_STRIDE } from "./vm-layout.ts";
+import { VM_VIRTIO_BASE, VM_VIRTIO_STRIDE } from "./boards/el2/map.ts";
 
 /** Services of the VMM's process to devices. */
 export interface DeviceProcess extends GuestMemory {

@@ -1,28 +1,20 @@
-// The common part of the sample VMMs: a process with a VM's memory, its console and devices, and
-// the run loop. They differ in how they make a VM and how they read a vCPU's exit (`gunyah-vmm.ts`,
-// `gzvm-vmm.ts`). A VMM's progress is plain data: it continues when the waiting calls end.
+// A sample VMM: a process with a VM's memory, its board with console and devices, and the run loop.
+// The calls to a driver are in `gunyah-vmm.ts`, `gzvm-vmm.ts` and `vendor-vmm.ts`. Its progress is
+// plain data: it continues when the waiting calls end.
 
-import { Errno, errnoName } from "../abi/ioctl/errno.ts";
-import type { Request } from "../abi/ioctl/request.ts";
-import type { Struct, StructFields, StructValues } from "../abi/ioctl/struct.ts";
+import { Errno } from "../abi/ioctl/errno.ts";
 import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
 import type { VmPlan } from "./plan.ts";
-import type { DriverTraits } from "./guest-devicetree.ts";
-import { vmContents } from "./vm-contents.ts";
-import { uart16550Console, VmConsole, type VmConsoleState } from "./vm-console.ts";
+import { boardOf } from "./boards.ts";
+import type { Board, BoardDevices, BoardProcess, FlashVariables } from "./boards/board.ts";
+import type { VmRegion } from "./boards/layout.ts";
+import type { DriverTraits } from "./boards/nodes.ts";
+import type { VmConsole, VmConsoleState } from "./boards/vm-console.ts";
 import type { VmDevices } from "./vm-devices.ts";
-import { ERASED } from "./flash-size.ts";
-import type { FlashArray } from "../devices/cfi-flash.ts";
-import type { GuestMemory } from "../virtio/memory.ts";
-import type { Board, FlashVariables, PlatformLine } from "./board.ts";
-import { CrosvmBoard } from "./crosvm-board.ts";
-import { CROSVM_SERIAL_SIZE, CROSVM_SERIALS, crosvmLines, crosvmPciSpi, type CrosvmRegion } from "./crosvm-map.ts";
-import { QemuBoard } from "./qemu-virt-board.ts";
-import { QEMU_UART, qemuFlash, qemuLines } from "./qemu-virt-map.ts";
-import { layoutVm, queueNotification, virtioSpi, VM_PL011_BASE, VM_PL011_SIZE, VM_PL011_SPI } from "./vm-layout.ts";
+import type { VmmData, VmmVcpu } from "./vmm-data.ts";
+import { VmmMemory } from "./vmm-memory.ts";
+import { Refused, Steps } from "./vmm-steps.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
-import { node } from "../support/node-modules.ts";
-import { ipaId } from "../abi/ids.ts";
 
 /** Events of a VMM for its host. */
 export interface VmmEvents {
@@ -64,67 +56,10 @@ export interface VmmProcess {
 
 /** The user that VMMs run as. */
 const VMM_UID = 1000;
-/** A write that increments an eventfd's counter. */
-const ONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
-
-/** A step that was refused. */
-export class Refused extends Error {}
-
-/** A vCPU as its VMM has it. Plain data. */
-export interface VmmVcpu {
-  readonly fd: number;
-  /** User address of the structure that RUN fills. */
-  readonly page: number;
-  /** The RUN that waits. */
-  task: number | undefined;
-}
-
-/** The ioeventfd of a device's queue. Plain data. */
-interface Notifier {
-  readonly fd: number;
-  /** Id of the eventfd. */
-  readonly eventfd: number;
-  readonly slot: number;
-  readonly queue: number;
-}
-
-/** A VMM's state between two events: plain data. */
-export interface VmmData {
-  pid: number;
-  /** Its address space, which VMs are of. */
-  space: number;
-  /** User address of the VM's memory but for the pool, 0 before it has any. */
-  memory: number;
-  /** User address of the pool for DMA, if there is one. */
-  pool?: number;
-  /** User addresses of the windows of RAM that it has so far. */
-  windows?: number[];
-  /** User address of the arrays of its flash, one after the other. */
-  flash?: number;
-  /** User address of a page for structures. */
-  scratch: number;
-  /** Descriptors of the irqfds of the console, 0 without, and of the devices by slot. */
-  consoleLine: number;
-  lines: number[];
-  /** Those of a board's own devices, by SPI. */
-  boardLines?: Record<number, number>;
-  notifiers: Notifier[];
-  vcpus: VmmVcpu[];
-  /** When the VM started, and when the host reclaims a page of it, if it does: virtual ns. */
-  reclaim?: { readonly since: number; readonly at: number };
-  /** The process has ended. */
-  ended: boolean;
-  gaveUp: boolean;
-}
-
-/** The data of a VMM that has not begun. */
-export function newVmmData(): VmmData {
-  return { pid: 0, space: 0, memory: 0, scratch: 0, consoleLine: 0, lines: [], notifiers: [], vcpus: [], ended: false, gaveUp: false };
-}
 
 /** Saved state of a VMM. */
-interface VmmState<D extends VmmData> {
-  readonly data: D;
+interface VmmState {
+  readonly data: VmmData;
   readonly console: VmConsoleState | undefined;
   readonly board?: unknown;
 }
@@ -140,10 +75,6 @@ export interface BoardServices {
   readonly variables?: FlashVariables;
 }
 
-/** Where the console is in a VM. */
-const PL011_PLACE = { base: VM_PL011_BASE, size: VM_PL011_SIZE };
-const SERIAL_PLACE = { base: CROSVM_SERIALS[0].base, size: CROSVM_SERIAL_SIZE };
-
 /** An exit of a vCPU. Addresses are the guest's. */
 export type VmmExit =
   | {
@@ -157,83 +88,78 @@ export type VmmExit =
   | { readonly kind: "end" }
   | { readonly kind: "other"; readonly reason: string };
 
-/** Bytes of RUN's structure in which every driver says why RUN left. */
-const EXIT_SIZE = 64;
-
-/** One VMM with its VM. */
-export abstract class Vmm<D extends VmmData> implements VmmProcess {
-  protected readonly kernel: HostKernel;
-  readonly #events: VmmEvents;
-  readonly #console: VmConsole | undefined;
-  readonly #devices: VmDevices | undefined;
-  /** The rest of the platform's devices, where it has some. */
-  readonly #board: Board | undefined;
-  readonly #exit = new Uint8Array(EXIT_SIZE);
-  readonly #exitView = new DataView(this.#exit.buffer);
-  readonly #variables: FlashVariables | undefined;
-  /** Why a device's access to lent memory is about to end the process. */
-  #lentTouched: string | undefined;
-
-  constructor(
-    kernel: HostKernel,
-    readonly plan: VmPlan,
-    events: VmmEvents,
-    devices: VmDevices | undefined,
-    protected data: D,
-    services: BoardServices = {},
-  ) {
-    this.kernel = kernel;
-    this.#events = events;
-    const crosvm = plan.platform === "crosvm";
-    this.#console = !plan.console ? undefined : crosvm ? uart16550Console(events.output) : new VmConsole(events.output);
-    this.#devices = devices;
-    this.#variables = services.variables;
-    this.#board = (plan.platform ?? "el2") === "el2" ? undefined : this.#newBoard(services.runTime);
-  }
-
-  /**
-   * Makes the VM and starts it.
-   * @throws Refused
-   */
-  protected abstract make(): void;
-  /**
-   * Makes an eventfd raise an interrupt line of the VM, number `spi` of the shared ones.
-   * @throws Refused
-   */
-  protected abstract addLine(fd: number, spi: number, edge: boolean): void;
+/** The calls of a VMM to its driver. Steps that are refused throw `Refused`. */
+export interface VmmDriver {
+  /** Makes the VM and starts it. */
+  make(): void;
+  /** Makes an eventfd raise an interrupt line of the VM, number `spi` of the shared ones. */
+  addLine(fd: number, spi: number, edge: boolean): void;
   /**
    * Makes the guest's store of this 32-bit value, or any store where there is none, signal an
    * eventfd instead of leaving RUN.
-   * @throws Refused
    */
-  protected abstract addNotifier(fd: number, address: number, value: number | undefined): void;
-  /**
-   * Sends a device's message to the VM's ITS; only VMMs whose driver has one get such plans.
-   * @throws Refused
-   */
-  protected signalMsi(_device: number, _event: number): void {
-    throw new Refused("the driver has no ITS");
-  }
+  addNotifier(fd: number, address: number, value: number | undefined): void;
+  /** Sends a device's message to the VM's ITS; undefined if the driver has none. */
+  signalMsi?(label: number, device: number, event: number): void;
   /**
    * Has the guest read and execute memory of the process at an address among its devices, or takes
-   * that back; only VMMs whose driver can get such plans.
-   * @throws Refused
+   * that back; undefined if the driver cannot.
    */
-  protected setRom(_base: number, _size: number, _address: number | undefined): void {
-    throw new Refused("the driver has no ROM");
-  }
+  setRom?(base: number, size: number, address: number | undefined): void;
   /** RUN of a vCPU. */
-  protected abstract run(vcpu: VmmVcpu): IoctlResult;
-  /**
-   * The reason for which RUN returned.
-   * @throws Refused
-   */
-  protected abstract exitOf(vcpu: VmmVcpu): VmmExit;
+  run(vcpu: VmmVcpu): IoctlResult;
+  /** The reason for which RUN returned. */
+  exitOf(vcpu: VmmVcpu): VmmExit;
   /** Offset of a load's data in the structure of RUN. */
-  protected abstract readonly dataOffset: number;
+  readonly dataOffset: number;
   /** The driver's differences in the VM's devicetree. */
-  protected get traits(): DriverTraits {
-    return {};
+  traits?(): DriverTraits;
+  /** The ioctl besides RUN that waits, and what its end continues. */
+  waiting?(): number | undefined;
+  continue?(result: number): void;
+}
+
+/** The VM of a VMM, and what its process is made of. */
+export interface VmmParts<D extends VmmData> {
+  readonly kernel: HostKernel;
+  readonly plan: VmPlan;
+  readonly events: VmmEvents;
+  /** Undefined without virtio devices. */
+  readonly devices?: VmDevices;
+  readonly services?: BoardServices;
+  /** Its state: that of a VMM which has not begun. */
+  readonly data: D;
+}
+
+/** One VMM with its VM. */
+export class Vmm<D extends VmmData = VmmData> implements VmmProcess {
+  readonly kernel: HostKernel;
+  readonly plan: VmPlan;
+  readonly board: Board;
+  readonly data: D;
+  readonly steps: Steps;
+  readonly memory: VmmMemory;
+  readonly #driver: VmmDriver;
+  readonly #events: VmmEvents;
+  readonly #console: VmConsole | undefined;
+  readonly #virtio: VmDevices | undefined;
+  /** The rest of the board's devices, if it has some. */
+  readonly #devices: BoardDevices | undefined;
+  /** Why a device's access to lent memory is about to end the process. */
+  #lentTouched: string | undefined;
+
+  constructor({ kernel, plan, events, devices, services = {}, data }: VmmParts<D>, driver: (vmm: Vmm<D>) => VmmDriver) {
+    this.kernel = kernel;
+    this.plan = plan;
+    this.board = boardOf(plan);
+    this.data = data;
+    this.steps = new Steps(kernel, data);
+    this.memory = new VmmMemory(this.steps, plan, this.board, services.variables);
+    this.#events = events;
+    this.#console = plan.console ? this.board.console.make(events.output) : undefined;
+    this.#virtio = devices;
+    this.#devices = this.board.devices?.(plan, devices?.functions ?? [], this.#process(services.runTime));
+    this.#driver = driver(this);
   }
 
   /** The process. */
@@ -245,28 +171,32 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     return this.data.space;
   }
 
+  get gaveUp(): boolean {
+    return this.data.gaveUp;
+  }
+
   get wakeAt(): number | undefined {
     if (this.data.ended) return undefined;
-    const times = [this.#console?.wakeAt, this.#devices?.wakeAt, this.#board?.wakeAt, this.data.reclaim?.at].filter((time) =>
+    const times = [this.#console?.wakeAt, this.#virtio?.wakeAt, this.#devices?.wakeAt, this.data.reclaim?.at].filter((time) =>
       time !== undefined
     );
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
-  save(): VmmState<D> {
+  save(): VmmState {
     const saved = { data: structuredClone(this.data), console: this.#console?.save() };
-    return this.#board === undefined ? saved : { ...saved, board: this.#board.save() };
+    return this.#devices === undefined ? saved : { ...saved, board: this.#devices.save() };
   }
 
   restore(saved: unknown): void {
     // Only what `save` gave, for the same plan, is ever restored.
-    const { data, console, board } = saved as VmmState<D>;
-    this.data = structuredClone(data);
+    const { data, console, board } = saved as VmmState;
+    Object.assign(this.data, structuredClone(data));
     if (console !== undefined) this.#console?.restore(console);
-    if (board !== undefined) this.#board?.restore(board);
+    if (board !== undefined) this.#devices?.restore(board);
     if (this.data.ended) return;
     if (this.data.consoleLine !== 0) this.#connectConsole();
-    if (this.data.memory !== 0) this.#connectDevices();
+    if (this.data.memory !== 0) this.#connectVirtio();
   }
 
   start(): void {
@@ -274,23 +204,24 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     this.data.space = this.kernel.spaceOf(this.data.pid).id;
     // Root may lock any amount of memory, whatever its limit is.
     this.kernel.setuid(this.data.pid, VMM_UID);
-    this.attempt(() => this.make());
+    this.#attempt(() => this.#driver.make());
   }
 
   end(): void {
     if (this.data.ended) return;
     this.data.ended = true;
-    this.#devices?.disconnect();
+    this.#virtio?.disconnect();
     this.kernel.exit(this.pid);
   }
 
-  get gaveUp(): boolean {
-    return this.data.gaveUp;
-  }
-
   finished(task: number, result: number): boolean {
-    const vcpu = this.data.ended ? undefined : this.data.vcpus.find((each) => each.task === task);
-    if (vcpu !== undefined) this.attempt(() => this.#left(vcpu, result));
+    if (this.data.ended) return false;
+    if (task === this.#driver.waiting?.()) {
+      this.#attempt(() => this.#driver.continue?.(result));
+      return true;
+    }
+    const vcpu = this.data.vcpus.find((each) => each.task === task);
+    if (vcpu !== undefined) this.#attempt(() => this.#left(vcpu, result));
     return vcpu !== undefined;
   }
 
@@ -299,7 +230,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     if (notifier === undefined) return;
     const { fd, slot, queue } = notifier;
     if (typeof this.kernel.read(this.pid, fd, 8) === "number") return;
-    this.attempt(() => this.#act(() => this.#devices!.notify(slot, queue)));
+    this.#attempt(() => this.#act(() => this.#virtio!.notify(slot, queue)));
   }
 
   type(characters: ArrayLike<number>): boolean {
@@ -312,21 +243,142 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   timer(): void {
     if (this.data.ended) return;
     this.#console?.timer(this.kernel.cpu.now);
-    this.attempt(() => this.#act(() => this.#devices?.timer(this.kernel.cpu.now)));
-    if (!this.data.ended) this.attempt(() => this.#board?.timer());
-    if (!this.data.ended) this.attempt(() => this.#reclaim());
+    this.#attempt(() => this.#act(() => this.#virtio?.timer(this.kernel.cpu.now)));
+    if (!this.data.ended) this.#attempt(() => this.#devices?.timer());
+    if (!this.data.ended) this.#attempt(() => this.#reclaim());
+  }
+
+  /** Runs steps; after any refusal the VM is taken down. */
+  #attempt(steps: () => void): void {
+    try {
+      steps();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.#events.problem(error.message);
+      this.data.gaveUp = true;
+      this.end();
+    }
+  }
+
+  // ---- parts of the VM ----
+
+  /** The VM's memory but for the pool is at this user address. */
+  placed(memory: number): void {
+    if (this.data.memory === memory) return;
+    this.data.memory = memory;
+    this.#connectVirtio();
+  }
+
+  /** Memory for a region with its own mapping: its user address. */
+  map(region: Pick<VmRegion, "purpose" | "size">): number {
+    const address = this.memory.map(region);
+    if (region.purpose === "ram") this.placed(address);
+    return address;
+  }
+
+  /** Loads the VM's memory, which is at this user address. */
+  load(memory: number): void {
+    this.placed(memory);
+    const objects = this.#virtio?.backends?.transports.map(({ device }) => device);
+    this.memory.load(memory, objects, this.#driver.traits?.() ?? {});
+  }
+
+  /** Interrupt lines of the board's and of virtio devices, and a notifier for each queue. */
+  addLines(): void {
+    const { data, board, plan } = this;
+    for (const { spi, edge } of board.lines(plan)) data.boardLines[spi] = this.#newLine(spi, edge);
+    data.consoleLine = data.boardLines[board.console.spi] ?? 0;
+    this.#connectConsole();
+    // Accesses to objects of the hypervisor's never leave to the VMM.
+    if (this.#virtio?.backends !== undefined) return;
+    this.#virtio?.transports.forEach(({ queues }, slot) => {
+      const spi = board.virtio.spi(slot);
+      data.lines[slot] = data.boardLines[spi] ?? this.#newLine(spi, false);
+      queues.forEach((_, queue) => this.#addNotifier(slot, queue));
+    });
+  }
+
+  #newLine(spi: number, edge: boolean): number {
+    const fd = this.steps.eventfd();
+    this.#driver.addLine(fd, spi, edge);
+    return fd;
+  }
+
+  #addNotifier(slot: number, queue: number): void {
+    const store = this.board.virtio.notification(slot, queue);
+    if (store === undefined) return;
+    const fd = this.steps.eventfd();
+    this.#driver.addNotifier(fd, store.address, store.value);
+    this.data.notifiers.push({ fd, eventfd: this.kernel.fileOf(this.pid, fd)!.target, slot, queue });
+  }
+
+  /** Has the guest read a bank of flash, or lets its loads leave RUN. */
+  showFlash(bank: number, shown: boolean): void {
+    const { base, size } = this.board.flash(this.plan)[bank];
+    if (this.#driver.setRom === undefined) throw new Refused("the driver has no ROM");
+    this.#driver.setRom(base, size, shown ? this.memory.flashAddress(bank) : undefined);
+  }
+
+  #process(runTime: RunTime | undefined): BoardProcess {
+    const { kernel, data, memory } = this;
+    return {
+      read: (address, into) => memory.read(address, into),
+      write: (address, from) => memory.write(address, from),
+      now: () => kernel.cpu.now,
+      ran: (vcpu) => runTime?.(data.pid, data.vcpus[vcpu].fd) ?? 0,
+      signal: (spi) => {
+        const fd = data.boardLines[spi];
+        if (fd !== undefined) this.steps.signal(fd);
+      },
+      signalMsi: (label, device, event) => {
+        if (this.#driver.signalMsi === undefined) throw new Refused("the driver has no ITS");
+        this.#driver.signalMsi(label, device, event);
+      },
+      flashArray: (bank) => memory.flashArray(bank),
+      showFlash: (bank, shown) => this.showFlash(bank, shown),
+      problem: (message) => this.#events.problem(message),
+      end: (reason) => {
+        throw new Refused(reason);
+      },
+    };
+  }
+
+  #connectConsole(): void {
+    this.#console?.connect(() => this.steps.signal(this.data.consoleLine));
+  }
+
+  #connectVirtio(): void {
+    const { kernel, memory } = this;
+    this.#virtio?.connect({
+      get now() {
+        return kernel.cpu.now;
+      },
+      read: (address, into) => memory.read(address, into),
+      write: (address, from) => memory.write(address, from),
+      touchedLent: (reason) => this.#lentTouched ??= reason,
+      interrupt: (slot) => {
+        if (this.#devices?.interrupts(slot) !== false) this.steps.signal(this.data.lines[slot]);
+      },
+      lowered: (slot) => this.#lowered(slot),
+      message: (slot, address, data) => this.#devices?.message(slot, address, data),
+    });
+  }
+
+  /** A device has lowered its line: others that share it still ask for it. */
+  #lowered(slot: number): void {
+    const { lines } = this.data, line = lines[slot];
+    if (line === undefined) return;
+    const asks = lines.some((other, index) => other === line && index !== slot && this.#virtio?.functions[index]?.interrupt);
+    if (asks) this.steps.signal(line);
   }
 
   /** From now on the host may reclaim pages of the VM, which nothing pins. */
-  protected reclaimAfter(time: number): void {
+  reclaimAfter(time: number): void {
     const { now } = this.kernel.cpu;
     this.data.reclaim = { since: now, at: now + time };
   }
 
-  /**
-   * The host reclaims a page in the middle of the VM's memory.
-   * @throws Refused
-   */
+  /** The host reclaims a page in the middle of the VM's memory. */
   #reclaim(): void {
     const { reclaim, memory } = this.data;
     if (reclaim === undefined || this.kernel.cpu.now < reclaim.at) return;
@@ -335,227 +387,11 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     if (!this.kernel.reclaimPage(this.pid, memory + half, reclaim.since)) throw new Refused("signal 7 (SIGBUS, BUS_OBJERR)");
   }
 
-  // ---- steps ----
-
-  /**
-   * Loads the VM's memory, which is at this user address now.
-   * @throws Refused
-   */
-  protected load(memory: number): void {
-    this.placed(memory);
-    const objects = this.#devices?.backends?.transports.map(({ device }) => device);
-    for (const { offset, bytes } of vmContents(this.plan, objects, this.traits)) {
-      this.store(memory + offset, bytes);
-      const { trace } = this.kernel.cpu;
-      if (!trace.wants("mem")) continue;
-      const ipa = ipaId(this.plan.name, this.plan.base + offset);
-      trace.event("mem", "load", { ipa, size: bytes.length, sha256: node.crypto.createHash("sha256").update(bytes).digest("hex") });
-    }
-  }
-
-  /** The VM's memory is at this user address. */
-  protected placed(memory: number): void {
-    if (this.data.memory === memory) return;
-    this.data.memory = memory;
-    this.#connectDevices();
-  }
-
-  /**
-   * Memory for a region of crosvm's platform, each with its own mapping: its user address.
-   * @throws Refused
-   */
-  protected mapRegion({ purpose, size }: CrosvmRegion): number {
-    const address = this.mapMemory(size);
-    if (purpose === "pool") this.data.pool = address;
-    if (purpose === "ram") this.placed(address);
-    if (purpose === "window") (this.data.windows ??= []).push(address);
-    return address;
-  }
-
-  /**
-   * Fills the banks of flash: the code, and the variables that are kept.
-   * @throws Refused
-   */
-  protected loadFlash(): void {
-    const { flash } = this.plan, banks = qemuFlash(this.plan);
-    if (flash === undefined) return;
-    const address = this.data.flash = this.mapMemory(banks.reduce((sum, { size }) => sum + size, 0));
-    banks.forEach(({ size }, bank) => {
-      const content = new Uint8Array(size).fill(ERASED);
-      if (bank === 0) content.set(flash.code);
-      else if (this.#variables) content.set(this.#variables.content);
-      this.store(this.#flashAddress(bank, address), content);
-    });
-  }
-
-  /** User address of a bank's array. */
-  #flashAddress(bank: number, first = this.data.flash ?? 0): number {
-    return qemuFlash(this.plan).slice(0, bank).reduce((address, { size }) => address + size, first);
-  }
-
-  /**
-   * Has the guest read a bank's array, or lets its loads leave RUN.
-   * @throws Refused
-   */
-  protected showFlash(bank: number, shown: boolean): void {
-    const { base, size } = qemuFlash(this.plan)[bank];
-    this.setRom(base, size, shown ? this.#flashAddress(bank) : undefined);
-  }
-
-  #flashArray(bank: number): FlashArray {
-    const { size } = qemuFlash(this.plan)[bank];
-    const kept = bank === 0 ? undefined : this.#variables;
-    return {
-      size,
-      read: (offset, length) => {
-        const read = this.kernel.load(this.pid, this.#flashAddress(bank) + offset, Math.min(length, size - offset));
-        if (!read.ok) throw new Refused("the array of the flash cannot be read");
-        return read.value;
-      },
-      write: (offset, bytes) => {
-        this.store(this.#flashAddress(bank) + offset, bytes);
-        kept?.write(offset, bytes);
-      },
-      flush: () => kept?.flush(),
-      replaced: () => {},
-    };
-  }
-
-  /** Guest address of the devicetree. */
-  protected get devicetree(): number {
-    return this.plan.base + layoutVm(this.plan).devicetree;
-  }
-
-  /**
-   * Interrupt lines of console and devices, and a notifier for each queue.
-   * @throws Refused
-   */
-  protected addLines(): void {
-    if (this.#board !== undefined) this.#addBoardLines();
-    else if (this.#console !== undefined) {
-      this.data.consoleLine = this.#eventfd();
-      this.addLine(this.data.consoleLine, VM_PL011_SPI, false);
-      this.#connectConsole();
-    }
-    // Accesses to objects of the hypervisor's never leave to the VMM.
-    if (this.#devices?.backends !== undefined || this.plan.platform === "qemu-virt") return;
-    this.#devices?.transports.forEach(({ queues }, slot) => {
-      const line = this.data.lines[slot] = this.#eventfd();
-      this.addLine(line, virtioSpi(this.plan.platform, slot), false);
-      queues.forEach((_, queue) => {
-        const fd = this.#eventfd();
-        const { address, value } = queueNotification(this.plan.platform, slot, queue);
-        this.addNotifier(fd, address, value);
-        this.data.notifiers.push({ fd, eventfd: this.kernel.fileOf(this.pid, fd)!.target, slot, queue });
-      });
-    });
-  }
-
-  /** The lines of the board's own devices; one of them is the console's. */
-  #addBoardLines(): void {
-    const { plan } = this;
-    const qemu = plan.platform === "qemu-virt";
-    const virtio = new Set(this.#devices?.transports.map((_, slot) => crosvmPciSpi(slot)));
-    const own = qemu ? qemuLines(plan) : crosvmLines(plan).filter(({ spi }) => !virtio.has(spi));
-    const fds = own.map(({ spi, edge }: PlatformLine): [number, number] => {
-      const fd = this.#eventfd();
-      this.addLine(fd, spi, edge);
-      return [spi, fd];
-    });
-    const lines = this.data.boardLines = Object.fromEntries(fds);
-    this.data.consoleLine = lines[qemu ? QEMU_UART.spi : CROSVM_SERIALS[0].spi];
-    // Functions of PCI share the lines of the host's pins.
-    if (qemu) this.data.lines = (this.#devices?.transports ?? []).map((_, slot) => lines[virtioSpi(plan.platform, slot)]);
-    this.#connectConsole();
-  }
-
-  #newBoard(runTime: RunTime | undefined): Board {
-    const { kernel, plan } = this;
-    const process = {
-      ...this.#memory(),
-      now: () => kernel.cpu.now,
-      ran: (vcpu: number) => runTime?.(this.pid, this.data.vcpus[vcpu].fd) ?? 0,
-      signal: (spi: number) => {
-        const fd = this.data.boardLines?.[spi];
-        if (fd !== undefined) kernel.write(this.pid, fd, ONE);
-      },
-      signalMsi: (device: number, event: number) => this.signalMsi(device, event),
-      flashArray: (bank: number) => this.#flashArray(bank),
-      showFlash: (bank: number, shown: boolean) => this.showFlash(bank, shown),
-      problem: (message: string) => this.#events.problem(message),
-      end: (reason: string) => {
-        throw new Refused(reason);
-      },
-    };
-    const functions = this.#devices?.functions ?? [];
-    return plan.platform === "qemu-virt" ? new QemuBoard(plan, functions, process) : new CrosvmBoard(plan, functions, process);
-  }
-
-  #eventfd(): number {
-    return this.must("eventfd", this.kernel.eventfd(this.pid, 0));
-  }
-
-  #connectConsole(): void {
-    this.#console?.connect(() => this.kernel.write(this.pid, this.data.consoleLine, ONE));
-  }
-
-  #connectDevices(): void {
-    const { kernel } = this;
-    this.#devices?.connect({
-      get now() {
-        return kernel.cpu.now;
-      },
-      ...this.#memory(),
-      touchedLent: (reason) => this.#lentTouched ??= reason,
-      interrupt: (slot) => {
-        if (this.#board?.interrupts(slot) !== false) kernel.write(this.pid, this.data.lines[slot], ONE);
-      },
-      lowered: (slot) => this.#lowered(slot),
-      message: (slot, address, data) => this.#board?.message(slot, address, data),
-    });
-  }
-
-  /** A device has lowered its line: others that share it still ask for it. */
-  #lowered(slot: number): void {
-    const { lines } = this.data, line = lines[slot];
-    if (line === undefined) return;
-    const asks = lines.some((other, index) => other === line && index !== slot && this.#devices?.functions[index]?.interrupt);
-    if (asks) this.kernel.write(this.pid, line, ONE);
-  }
-
-  /** The VM's memory as the process sees it. */
-  #memory(): GuestMemory {
-    const { kernel, plan: { base, memory, swiotlb = 0, windows = [] } } = this;
-    const pool = base + memory - swiotlb, end = base + memory;
-    const userAddress = (address: number, length: number) => {
-      if (address >= base && address + length <= pool) return this.data.memory + address - base;
-      if (this.data.pool !== undefined && address >= pool && address + length <= end) return this.data.pool + address - pool;
-      for (const [index, window] of windows.entries()) {
-        const offset = address - window.base, user = this.data.windows?.[index];
-        if (user !== undefined && offset >= 0 && offset + length <= window.size) return user + offset;
-      }
-      return undefined;
-    };
-    return {
-      read: (address, into) => {
-        const at = userAddress(address, into.length);
-        return at !== undefined && kernel.loadInto(this.pid, at, into) === undefined;
-      },
-      write: (address, from) => {
-        const at = userAddress(address, from.length);
-        return at !== undefined && kernel.store(this.pid, at, from).ok;
-      },
-    };
-  }
-
   // ---- the run loop ----
 
-  /**
-   * RUN, repeated while it ends at once.
-   * @throws Refused
-   */
-  protected enter(vcpu: VmmVcpu): void {
-    const { task, result } = this.run(vcpu);
+  /** RUN, repeated while it ends at once. */
+  enter(vcpu: VmmVcpu): void {
+    const { task, result } = this.#driver.run(vcpu);
     vcpu.task = result === undefined ? task : undefined;
     if (result !== undefined) this.#left(vcpu, result);
   }
@@ -564,18 +400,15 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   #left(vcpu: VmmVcpu, result: number): void {
     vcpu.task = undefined;
     if (result === -Errno.EINTR) return this.enter(vcpu);
-    this.must("RUN", result);
-    const exit = this.exitOf(vcpu);
+    this.steps.must("RUN", result);
+    const exit = this.#driver.exitOf(vcpu);
     if (exit.kind === "other") throw new Refused(`RUN left with ${exit.reason}`);
     if (exit.kind === "end") return this.end();
     this.#act(() => this.#mmio(vcpu, exit));
     this.enter(vcpu);
   }
 
-  /**
-   * Lets devices act, and then ends the process if one of them touched lent memory.
-   * @throws Refused
-   */
+  /** Lets devices act, and then ends the process if one of them touched lent memory. */
   #act(devices: () => void): void {
     devices();
     const reason = this.#lentTouched;
@@ -594,116 +427,17 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     const bytes = new Uint8Array(8);
     // An address without a device reads as zero.
     new DataView(bytes.buffer).setBigUint64(0, answer ?? 0n, true);
-    this.store(vcpu.page + this.dataOffset, bytes.subarray(0, length));
+    this.steps.store(vcpu.page + this.#driver.dataOffset, bytes.subarray(0, length));
   }
 
   /** The value of a load, 0 for a store; undefined if no device is. */
   #access(address: number, size: number, value: bigint | undefined): bigint | undefined {
-    const place = this.plan.platform === "crosvm" ? SERIAL_PLACE : PL011_PLACE;
-    const offset = address - place.base;
+    const { console: place } = this.board, offset = address - place.base;
     if (this.#console === undefined || offset < 0 || offset >= place.size) {
-      return (this.#board ?? this.#devices)?.access(address, size, value);
+      return (this.#devices ?? this.#virtio)?.access(address, size, value);
     }
     if (value === undefined) return this.#console.read(this.kernel.cpu.now, offset, size);
     this.#console.write(this.kernel.cpu.now, offset, size, value);
     return 0n;
-  }
-
-  // ---- calls ----
-
-  protected must(what: string, result: number): number {
-    if (result < 0) throw new Refused(`${what}: ${errnoName(result)}`);
-    return result;
-  }
-
-  /** An ioctl with a structure. */
-  protected structured<F extends StructFields>(
-    fd: number,
-    { code }: Request,
-    struct: Struct<F>,
-    values: Partial<StructValues<F>>,
-  ): IoctlResult {
-    return this.kernel.ioctl(this.pid, fd, code, BigInt(this.place(struct.encode(values), 0)));
-  }
-
-  /**
-   * An ioctl that waits in no generation.
-   * @throws Refused
-   */
-  protected ioctl(what: string, fd: number, { code }: Request, argument: bigint): number {
-    return this.#ended(what, this.kernel.ioctl(this.pid, fd, code, argument));
-  }
-
-  /**
-   * The same with a structure.
-   * @throws Refused
-   */
-  protected call<F extends StructFields>(
-    what: string,
-    fd: number,
-    request: Request,
-    struct: Struct<F>,
-    values: Partial<StructValues<F>>,
-  ): number {
-    return this.#ended(what, this.structured(fd, request, struct, values));
-  }
-
-  #ended(what: string, { result }: IoctlResult): number {
-    if (result === undefined) throw new Refused(`${what} waits`);
-    return this.must(what, result);
-  }
-
-  /**
-   * Bytes in the page for structures.
-   * @throws Refused
-   */
-  protected place(bytes: Uint8Array, offset: number): number {
-    this.data.scratch ||= this.mapPage();
-    this.store(this.data.scratch + offset, bytes);
-    return this.data.scratch + offset;
-  }
-
-  /**
-   * A private page of the process.
-   * @throws Refused
-   */
-  protected mapPage(): number {
-    return this.must("mmap", this.kernel.mapAnonymous(this.pid, PAGE_SIZE, { read: true, write: true }));
-  }
-
-  /**
-   * Memory for the VM, in one piece: all that it has by default.
-   * @throws Refused
-   */
-  protected mapMemory(size = this.plan.memory): number {
-    const options = { read: true, write: true, contiguous: true };
-    return this.must("mmap of the VM's memory", this.kernel.mapAnonymous(this.pid, size, options));
-  }
-
-  protected store(address: number, bytes: Uint8Array): void {
-    const result = this.kernel.store(this.pid, address, bytes);
-    if (!result.ok) throw new Refused(`memory at 0x${address.toString(16)}: signal ${result.signal}`);
-  }
-
-  /**
-   * The beginning of the structure that RUN has filled; valid until the next exit.
-   * @throws Refused
-   */
-  protected filled(vcpu: VmmVcpu): DataView {
-    const signal = this.kernel.loadInto(this.pid, vcpu.page, this.#exit);
-    if (signal !== undefined) throw new Refused("the structure of RUN cannot be read");
-    return this.#exitView;
-  }
-
-  /** Runs the steps; after any failure the VM is taken down. */
-  protected attempt(steps: () => void): void {
-    try {
-      steps();
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      this.#events.problem(error.message);
-      this.data.gaveUp = true;
-      this.end();
-    }
   }
 }

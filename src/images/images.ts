@@ -1,7 +1,7 @@
 // Guest images as they are in a VM's memory: an arm64 Linux Image (also inside gzip or EFI zboot),
 // an ELF executable, or raw bytes.
 
-import { bankSize, contentSize } from "../host/flash-size.ts";
+import { bankSize, contentSize } from "../host/boards/flash-size.ts";
 import { QEMU_FLASH_MAX, type VmFirmware, type VmFlash, type VmImage } from "../host/interface.ts";
 import { formatSize } from "../support/units.ts";
 import { isElf, readElf } from "../formats/elf.ts";

@@ -6,7 +6,7 @@ import { assemble, assembleEmpty } from "../../src/assembly/assemble.ts";
 import type { GuestSystem } from "../../src/assembly/guest-system.ts";
 import { computer, type OpenDisk, useComputer } from "../../src/outside/computer.ts";
 import { FlashCommand } from "../../src/devices/cfi-flash.ts";
-import { BANK_MIN } from "../../src/host/flash-size.ts";
+import { BANK_MIN } from "../../src/host/boards/flash-size.ts";
 import { planText } from "../../src/configuration/plan-run.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import { outsideResources } from "../../src/snapshots/outside-resources.ts";

@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
-import { guestDevicetree } from "../../src/host/guest-devicetree.ts";
-import { layoutVm } from "../../src/host/vm-layout.ts";
+import { guestDevicetree } from "../../src/host/boards/el2/devicetree.ts";
+import { boardOf } from "../../src/host/boards.ts";
 import { writeSnapshot } from "../../src/snapshots/file.ts";
 import { snapshotOf } from "../../src/snapshots/save.ts";
 import { PARTIAL } from "../../src/support/whole-file.ts";
@@ -83,7 +83,7 @@ class Scene implements AsyncDisposable {
     text("good.toml", ["el2 = 1", ...vm("idle"), ...vm("dead")]);
     text("wrong.toml", ["el2 = 1", "[machine]", 'memroy = "1"']);
     text("good.test.toml", ["el2_test = 1", "[[step]]", 'boot = "demo"', "[[step]]", 'at = "1ms"']);
-    write("good.dtb", writeDevicetree(guestDevicetree(VM, layoutVm(VM))));
+    write("good.dtb", writeDevicetree(guestDevicetree(VM, boardOf(VM).layout(VM))));
   }
 
   /** A scene whose files all hold what their names promise. */

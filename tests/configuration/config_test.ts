@@ -139,7 +139,7 @@ Deno.test("a VM of crosvm's platform has what crosvm builds, and the rest is ref
   };
   assert.deepEqual(await said('devices = [{ kind = "rng" }]\n'), []);
   assert.deepEqual(await said('schedule = "own"\n'), [
-    'schedule "own" needs platform = "el2"; the devices of platform "crosvm" are its VMM\'s',
+    'schedule "own" needs platform = "el2"; the devices of other boards are their VMM\'s',
   ]);
   for (const msi of ["its", "gicv2m"]) {
     assert.deepEqual(await said(`msi = "${msi}"\n`), ['msi needs platform = "qemu-virt"; remove it']);
@@ -159,7 +159,7 @@ Deno.test("a VM of crosvm's platform has what crosvm builds, and the rest is ref
   ]);
   assert.deepEqual(await said('bios_tree = "32KiB"\n'), ["bios_tree needs a bios; remove it"]);
   assert.deepEqual(await said("datamatch_flag = 2\n"), [
-    "datamatch_flag needs the ioeventfds of virtio-mmio on /dev/gunyah; remove it",
+    'datamatch_flag needs platform = "el2" or "qemu-virt" and hypervisor = "gunyah" and schedule = "proxy"; others have no ioeventfds of virtio-mmio; remove it',
   ]);
   assert.deepEqual(await said("cpu_frequencies = [600000, 900000]\n"), []);
   assert.deepEqual(await said("cpu_frequencies = [900000, 600000]\n"), ["cpu_frequencies is not in rising order"]);
@@ -182,13 +182,13 @@ Deno.test("a VM of the platform of QEMU's virt has what QEMU's port has, and the
   };
   assert.deepEqual(await said('devices = [{ kind = "rng" }]\n'), []);
   assert.deepEqual(await said('type = "protected"\nfirmware = "firmware.bin"\n'), [
-    'protected VMs need platform = "el2" or "crosvm"; QEMU runs no firmware for them',
+    'type "protected" needs platform = "el2" or "crosvm"; the others run no firmware for protected VMs',
   ]);
   assert.deepEqual(await said("cpu_frequencies = [600000]\n"), ['cpu_frequencies needs platform = "crosvm"; remove it']);
   assert.deepEqual(await said('swiotlb = "2MiB"\n'), ['swiotlb needs platform = "crosvm"; remove it']);
   assert.deepEqual(await said('msi = "gicv2m"\n'), []);
   assert.deepEqual(await said('msi = "its"\nhypervisor = "geniezone"\n', "[host]\ngzvm = true\n"), [
-    'GenieZone has no ITS; use "gicv2m", or hypervisor = "gunyah"',
+    'msi "its" needs hypervisor = "gunyah"; GenieZone has no ITS; use "gicv2m"',
   ]);
   assert.deepEqual(await said('devices = [{ kind = "pl011" }]\n'), ['platform "qemu-virt" has its own pl011; remove it']);
   assert.deepEqual(await said("", '[host]\ndevice = "v17"\n'), [

@@ -7,8 +7,8 @@ import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { PHONE_RULES, type PhoneRule } from "../../src/configuration/phone-lint.ts";
 import { phoneLintRules } from "../../src/configuration/phones.ts";
 import { lintVm, type PhoneLintRules } from "../../src/configuration/vm-lint.ts";
-import { guestDevicetree } from "../../src/host/guest-devicetree.ts";
-import { layoutVm } from "../../src/host/vm-layout.ts";
+import { guestDevicetree } from "../../src/host/boards/el2/devicetree.ts";
+import { boardOf } from "../../src/host/boards.ts";
 import { vmPlan } from "../host/plans.ts";
 
 const CONFIG = "/gunyah-vm-config";
@@ -238,7 +238,7 @@ const CASES: Readonly<Record<Rule, Case>> = {
 /** The findings of a sound tree with a change, a line each. */
 function findings(change: Change, rules: PhoneLintRules = {}): string {
   const plan = vmPlan("a", {});
-  const tree = guestDevicetree(plan, layoutVm(plan));
+  const tree = guestDevicetree(plan, boardOf(plan).layout(plan));
   change(tree.root);
   return lintVm(writeDevicetree(tree), rules).map(({ kind, path, property, what, does }) =>
     `${kind} ${path} ${property ?? "-"}: ${what}; ${does}`

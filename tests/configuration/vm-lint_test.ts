@@ -4,10 +4,10 @@ import { readDevicetree } from "../../src/devicetree/reader.ts";
 import { cells, cells64, type DevicetreeNode, findNode, node, type PropertyValue, setProperties, walk } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { phoneLintRules, type PhoneName } from "../../src/configuration/phones.ts";
-import { qemuDevicetree } from "../../src/host/qemu-virt-devicetree.ts";
-import { QEMU_RAM_BASE } from "../../src/host/qemu-virt-map.ts";
-import { guestDevicetree } from "../../src/host/guest-devicetree.ts";
-import { layoutVm } from "../../src/host/vm-layout.ts";
+import { qemuDevicetree } from "../../src/host/boards/qemu-virt/devicetree.ts";
+import { QEMU_RAM_BASE } from "../../src/host/boards/qemu-virt/map.ts";
+import { guestDevicetree } from "../../src/host/boards/el2/devicetree.ts";
+import { boardOf } from "../../src/host/boards.ts";
 import { Refusal } from "../../src/resource-manager/calls/refusals.ts";
 import { readVmConfig } from "../../src/resource-manager/config/vm-config.ts";
 import { lintVm } from "../../src/configuration/vm-lint.ts";
@@ -19,7 +19,7 @@ function sound(own = false): ReturnType<typeof guestDevicetree> {
   const schedule = own ? { affinity: "pinned", affinityMap: [0], priority: -1, timeslice: 5000 } as const : "proxy";
   const links = [{ kind: "message-queue-pair", label: 1, peer: "b", depth: 8, size: 240 }] as const;
   const plan = vmPlan("a", { schedule, console: !own, links });
-  return guestDevicetree(plan, layoutVm(plan));
+  return guestDevicetree(plan, boardOf(plan).layout(plan));
 }
 
 /** The findings of the sound tree with a change, a line each. */
@@ -89,7 +89,7 @@ Deno.test("RAM may begin at 1 GiB where the driver fills it on demand: in QEMU's
   const plan = vmPlan("a", { platform: "qemu-virt", base: QEMU_RAM_BASE, memory: 64 * MIB, flash });
   const lines = (bytes: Uint8Array, rules = {}) =>
     lintVm(bytes, rules).map(({ kind, path, property, what }) => `${kind} ${path} ${property}: ${what}`);
-  const wrong = lines(writeDevicetree(qemuDevicetree(plan, layoutVm(plan))));
+  const wrong = lines(writeDevicetree(qemuDevicetree(plan, boardOf(plan).layout(plan))));
   assert.deepEqual(wrong.filter((line) => line.startsWith("refused")), []);
 
   const low = sound();

@@ -37,7 +37,6 @@ export const UNKNOWABLE: Readonly<Record<string, string>> = {
   "start-after.toml": NAMES,
   "vcpus-cpus.toml": NUMBERS,
   "windows-eager.toml": NAMES,
-  "windows.toml": NUMBERS,
 };
 
 /** Names of the wrong configurations that a schema accepts, sorted. */

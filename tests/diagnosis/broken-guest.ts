@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { planText } from "../../src/configuration/plan-run.ts";
 import { devicetree, node } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
-import { guestDevicetree } from "../../src/host/guest-devicetree.ts";
-import { layoutVm } from "../../src/host/vm-layout.ts";
+import { guestDevicetree } from "../../src/host/boards/el2/devicetree.ts";
+import { boardOf } from "../../src/host/boards.ts";
 import { buildGuest } from "../../scripts/guests.ts";
 
 /** In which way: as in guests/broken.c. */
@@ -57,7 +57,7 @@ export async function writeLinked(folder: string, configuration: string, vm: str
   const planned = await planText(configuration, undefined, folder);
   assert.ok(planned.ok && planned.run.what.kind === "run");
   const plan = planned.run.what.host.vms.find(({ name }) => name === vm)!;
-  const tree = guestDevicetree(plan, layoutVm(plan));
+  const tree = guestDevicetree(plan, boardOf(plan).layout(plan));
   const vdevices = tree.root.children.find(({ name }) => name === "gunyah-vm-config")!.children.find(({ name }) => name === "vdevices")!;
   vdevices.children.push(
     node("rm-rpc", { "vdevice-type": "rm-rpc", generate: "/hypervisor/rm-rpc", "message-size": 240, "queue-depth": 8 }),
@@ -74,5 +74,5 @@ export async function writePeerless(folder: string, configuration: string, vm: s
   assert.ok(planned.ok && planned.run.what.kind === "run");
   const plan = planned.run.what.host.vms.find(({ name }) => name === vm)!;
   const links = plan.links.map((link) => link.kind === "shared-memory" ? link : { ...link, peer: "nobody" });
-  await Deno.writeFile(`${folder}/peerless.dtb`, writeDevicetree(guestDevicetree({ ...plan, links }, layoutVm(plan))));
+  await Deno.writeFile(`${folder}/peerless.dtb`, writeDevicetree(guestDevicetree({ ...plan, links }, boardOf(plan).layout(plan))));
 }

@@ -15,7 +15,7 @@ import { readDevicetree } from "../../src/devicetree/reader.ts";
 import { withEntries } from "../../src/formats/cpio.ts";
 import { readElf } from "../../src/formats/elf.ts";
 import type { VmImage } from "../../src/host/plan.ts";
-import { neededMemory } from "../../src/host/vm-layout.ts";
+import { boardOf } from "../../src/host/boards.ts";
 import { bareMetalImage, firmwareImage, linuxImage } from "../../src/images/images.ts";
 import { FaultRuleError, parseFaultRule } from "../../src/inspection/rules/fault-rules.ts";
 import { FilterError, parseFilter } from "../../src/queries/filter.ts";
@@ -148,7 +148,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
 /** An image that a plan takes lies within the memory that it is for. */
 function bounded(image: VmImage): void {
   const { offset, size, bytes, entry } = image;
-  refuseUnless(neededMemory({ image, firmware: undefined, initrd: undefined, base: 0x8000_0000 }) <= ROOM);
+  refuseUnless(boardOf({}).rules.needs({ image, firmware: undefined, initrd: undefined, base: 0x8000_0000 }) <= ROOM);
   const wrong = [offset, size, entry, bytes.length].find((value) => !Number.isSafeInteger(value) || value < 0 || value > ROOM);
   if (wrong !== undefined) throw new TypeError(`an image is accepted whose place is ${offset} + ${size}, entry ${entry}`);
 }

@@ -16,7 +16,7 @@ import {
   crosvmCpufreq,
   crosvmGicr,
   crosvmPciSpi,
-} from "../../src/host/crosvm-map.ts";
+} from "../../src/host/boards/crosvm/map.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
 import { bareMetalImage } from "../../src/images/images.ts";
 import { Feature } from "../../src/virtio/device.ts";

@@ -26,7 +26,8 @@ import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { planText } from "../../src/configuration/plan-run.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
 import { vmContents } from "../../src/host/vm-contents.ts";
-import { DEVICETREE_SIZE, gicFrames, layoutVm } from "../../src/host/vm-layout.ts";
+import { boardOf } from "../../src/host/boards.ts";
+import { DEVICETREE_SIZE } from "../../src/host/boards/el2/map.ts";
 import { nativeHostOf } from "../host/plans.ts";
 import { Guests } from "./guest.ts";
 
@@ -45,7 +46,12 @@ function requestsFor(plan: VmPlan): Uint8Array[] {
   };
   const acl = [vmid, Vmid.Hlos].map((vmid) => ({ vmid, rights: Access.RWX }));
   const sgl = [{ address: BigInt(GUNYAH), size: BigInt(plan.memory) }];
-  const image = { image_offset: 0n, image_size: 0n, dt_offset: BigInt(layoutVm(plan).devicetree), dt_size: BigInt(DEVICETREE_SIZE) };
+  const image = {
+    image_offset: 0n,
+    image_size: 0n,
+    dt_offset: BigInt(boardOf(plan).layout(plan).devicetree),
+    dt_size: BigInt(DEVICETREE_SIZE),
+  };
   add(VM_ALLOCATE, { vmid: 0 });
   add(MEM_SHARE, { mem_type: MemType.Normal, flags: 0, label: 0, acl, sgl, attributes: [] });
   add(VM_CONFIG_IMAGE, { vmid, auth_type: AuthType.None, handle: 0, ...image });
@@ -68,10 +74,20 @@ function bundleOf(geniezone: VmPlan, gunyah: VmPlan | undefined, calls: readonly
   const placed = (plan: VmPlan, base: number) => vmContents(plan).map(({ offset, bytes }) => ({ address: base + offset, bytes }));
   const blobs = [...placed(geniezone, GENIEZONE), ...gunyah ? placed(gunyah, GUNYAH) : [], ...more];
   const packets = gunyah ? requestsFor(gunyah).map((bytes) => ({ address: 0, bytes })) : [];
-  const { gicd, gicr } = gicFrames(geniezone);
+  const { gicd, gicr } = boardOf(geniezone).gic(geniezone.vcpus);
   const { base, memory, image } = geniezone;
   const head = [
-    ...[blobs.length, packets.length, calls.length, 0, GENIEZONE, memory, base, base + image.entry, base + layoutVm(geniezone).devicetree],
+    ...[
+      blobs.length,
+      packets.length,
+      calls.length,
+      0,
+      GENIEZONE,
+      memory,
+      base,
+      base + image.entry,
+      base + boardOf(geniezone).layout(geniezone).devicetree,
+    ],
     ...[gicd.base, gicr.base, Number(gunyah !== undefined)],
   ];
   const all = [...blobs, ...packets];

@@ -7,7 +7,7 @@ import { debianDrivers, type Driver } from "../../scripts/kernel-drivers.ts";
 import { archiveFile, archiveFolder } from "../../src/catalog/busybox-archive.ts";
 import type { DebianRelease } from "../../src/catalog/catalog.ts";
 import { withEntries } from "../../src/formats/cpio.ts";
-import { CROSVM_RTC, CROSVM_STALL } from "../../src/host/crosvm-map.ts";
+import { CROSVM_RTC, CROSVM_STALL } from "../../src/host/boards/crosvm/map.ts";
 import { PL030_BASE, STALL_BASE } from "../../src/machine/memory-map.ts";
 import { PLATFORM_DEVICES } from "../../src/plans/plan.ts";
 import { PROMPT } from "../support/console.ts";

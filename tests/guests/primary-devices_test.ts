@@ -8,7 +8,7 @@ import { PciCommand, PciRegister } from "../../src/devices/pci.ts";
 import { PL030_ID, Pl030Register } from "../../src/devices/pl030.ts";
 import { PvpanicEvent } from "../../src/devices/pvpanic.ts";
 import { StallRegister } from "../../src/devices/stall-detector.ts";
-import { QEMU_ECAM, QEMU_PCI_MEMORY } from "../../src/host/qemu-virt-map.ts";
+import { QEMU_ECAM, QEMU_PCI_MEMORY } from "../../src/host/boards/qemu-virt/map.ts";
 import { BATTERY_BASE, GICR_BASE, PL030_BASE, STALL_BASE, STALL_INTID } from "../../src/machine/memory-map.ts";
 import { PLATFORM_DEVICES } from "../../src/plans/plan.ts";
 import { buildAccesses, enableSteps, type Step } from "./accesses/accesses.ts";

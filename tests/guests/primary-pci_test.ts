@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
-import { QEMU_ECAM, QEMU_PCI_MEMORY, qemuDeviceId, qemuPciSpi } from "../../src/host/qemu-virt-map.ts";
+import { QEMU_ECAM, QEMU_PCI_MEMORY, qemuDeviceId, qemuPciSpi } from "../../src/host/boards/qemu-virt/map.ts";
 import { FIRST_SPI } from "../../src/devicetree/gic.ts";
 import { Gits } from "../../src/hypervisor/gic/its/its-registers.ts";
 import { UartEnable, UartRegister, UartStatus } from "../../src/devices/uart-16550.ts";

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
-import { CROSVM_GICD, CROSVM_SERIALS, crosvmGicr } from "../../src/host/crosvm-map.ts";
+import { CROSVM_GICD, CROSVM_SERIALS, crosvmGicr } from "../../src/host/boards/crosvm/map.ts";
 import { bareMetalImage } from "../../src/images/images.ts";
 import { GICD_BASE, GICR_BASE, PL011_BASE } from "../../src/machine/memory-map.ts";
 import { PRIMARY_CONSOLE, type SessionPlan } from "../../src/plans/plan.ts";

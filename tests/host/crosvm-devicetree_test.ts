@@ -5,10 +5,10 @@ import assert from "node:assert/strict";
 import { readDevicetree } from "../../src/devicetree/reader.ts";
 import { findNode, readCells } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
-import { crosvmDevicetree } from "../../src/host/crosvm-devicetree.ts";
-import type { DriverTraits } from "../../src/host/guest-devicetree.ts";
+import { crosvmDevicetree } from "../../src/host/boards/crosvm/devicetree.ts";
+import type { DriverTraits } from "../../src/host/boards/nodes.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
-import { layoutVm } from "../../src/host/vm-layout.ts";
+import { boardOf } from "../../src/host/boards.ts";
 import { runNative } from "../support/oracles.ts";
 import { MIB, vmPlan } from "./plans.ts";
 
@@ -35,7 +35,7 @@ async function sorted(format: "dts" | "dtb", input: Uint8Array): Promise<string>
 for (const [name, changes, driver] of [["plain", PLAIN, {}], ["protected", PROTECTED, { wakesAtTimers: true }]] as const) {
   Deno.test(`the devicetree of a ${name} VM of crosvm's platform is crosvm's, node by node`, async () => {
     const plan = vmPlan("a", { platform: "crosvm", ...changes });
-    const tree = crosvmDevicetree(plan, layoutVm(plan), driver as DriverTraits);
+    const tree = crosvmDevicetree(plan, boardOf(plan).layout(plan), driver as DriverTraits);
     const read = readDevicetree(writeDevicetree(tree));
     assert.ok(read.ok);
     const chosen = findNode(read.tree.root, "/chosen")!;

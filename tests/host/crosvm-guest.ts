@@ -1,7 +1,7 @@
 // Guests of crosvm's platform as scripts of vCPUs: accesses, calls, and a driver of a virtio device
 // over PCI.
 
-import { CROSVM_CAM, crosvmBar, crosvmPciSpi } from "../../src/host/crosvm-map.ts";
+import { CROSVM_CAM, crosvmBar, crosvmPciSpi } from "../../src/host/boards/crosvm/map.ts";
 import { VirtioStatus } from "../../src/devices/virtio-mmio-registers.ts";
 import { CommonConfig as C, NOTIFY_MULTIPLIER, VIRTIO_BAR_NOTIFY } from "../../src/devices/virtio-pci-registers.ts";
 import { LPI_FIRST } from "../../src/hypervisor/gic/its/its-registers.ts";

@@ -6,10 +6,10 @@ import type { PersonaName } from "../../src/abi/ioctl/personas.ts";
 import { readDevicetree } from "../../src/devicetree/reader.ts";
 import { findNode, readCells, readString } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
-import { crosvmDevicetree } from "../../src/host/crosvm-devicetree.ts";
-import { CROSVM_FIRMWARE } from "../../src/host/crosvm-map.ts";
+import { crosvmDevicetree } from "../../src/host/boards/crosvm/devicetree.ts";
+import { CROSVM_FIRMWARE } from "../../src/host/boards/crosvm/map.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
-import { layoutVm } from "../../src/host/vm-layout.ts";
+import { boardOf } from "../../src/host/boards.ts";
 import { RngDevice } from "../../src/virtio/rng/rng.ts";
 import { BASE, BYTES, DONE, drive, FILL, QUEUE, type Seen } from "./crosvm-guest.ts";
 import { HOST_MEMORY, MIB, vmPlan } from "./plans.ts";
@@ -74,7 +74,7 @@ Deno.test("the VMM of a protected VM lends firmware and RAM, shares the pool, an
 });
 
 Deno.test("the devicetree of a protected VM has the pool as reserved memory of the PCI host and as a vdevice", () => {
-  const read = readDevicetree(writeDevicetree(crosvmDevicetree(plan(), layoutVm(plan()))));
+  const read = readDevicetree(writeDevicetree(crosvmDevicetree(plan(), boardOf(plan()).layout(plan()))));
   assert.ok(read.ok);
   const { root } = read.tree;
   const node = (path: string) => findNode(root, path)!;
@@ -89,7 +89,7 @@ Deno.test("the devicetree of a protected VM has the pool as reserved memory of t
   assert.equal(readString(node(shm), "vdevice-type"), "shm");
   assert.deepEqual([cells(`${shm}/memory`, "label"), cells(`${shm}/memory`, "base")], [[2], [0, IN_POOL]]);
   const unprotected = { ...plan(), firmware: undefined, swiotlb: undefined };
-  const other = readDevicetree(writeDevicetree(crosvmDevicetree(unprotected, layoutVm(unprotected))));
+  const other = readDevicetree(writeDevicetree(crosvmDevicetree(unprotected, boardOf(unprotected).layout(unprotected))));
   assert.ok(other.ok);
   assert.equal(findNode(other.tree.root, "/reserved-memory"), undefined);
 });

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { VcpuRunState } from "../../src/abi/words.ts";
 import type { PersonaName } from "../../src/abi/ioctl/personas.ts";
-import { CROSVM_BATTERY, CROSVM_CAM, CROSVM_RTC, CROSVM_STALL, crosvmBar } from "../../src/host/crosvm-map.ts";
+import { CROSVM_BATTERY, CROSVM_CAM, CROSVM_RTC, CROSVM_STALL, crosvmBar } from "../../src/host/boards/crosvm/map.ts";
 import type { DriverQuirks, VmPlan } from "../../src/host/plan.ts";
 import { CommonConfig as C } from "../../src/devices/virtio-pci-registers.ts";
 import { RngDevice } from "../../src/virtio/rng/rng.ts";

@@ -23,7 +23,8 @@ import {
   SIGNAL_MSI,
 } from "../../src/abi/ioctl/gunyah.ts";
 import { PERSONA_NAMES, type PersonaName, PERSONAS } from "../../src/abi/ioctl/personas.ts";
-import { bellLabel, VM_PL011_SPI } from "../../src/host/vm-layout.ts";
+import { VM_PL011_SPI } from "../../src/host/boards/el2/map.ts";
+import { bellLabel } from "../../src/host/boards/labels.ts";
 import { signedVms } from "../../src/host/signed-vms.ts";
 import { BASE, Client } from "./client.ts";
 import { FakeHost } from "./fake-host.ts";

@@ -21,7 +21,8 @@ import type { BrokenRule } from "../../src/abi/trace.ts";
 import { API_FLAGS_0, API_INFO } from "../../src/abi/words.ts";
 import { cells, cells64, devicetree, node } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
-import { bellLabel, VM_PL011_SPI } from "../../src/host/vm-layout.ts";
+import { VM_PL011_SPI } from "../../src/host/boards/el2/map.ts";
+import { bellLabel } from "../../src/host/boards/labels.ts";
 import { NO_TRACE } from "../support/no-trace.ts";
 import { callByList, registersWith } from "../support/listed-call.ts";
 

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { readDevicetree } from "../../src/devicetree/reader.ts";
 import { findNode, readCells, readString } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
-import { guestDevicetree } from "../../src/host/guest-devicetree.ts";
+import { guestDevicetree } from "../../src/host/boards/el2/devicetree.ts";
 import { readPlatform } from "../../src/host/platform.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
-import { bellLabel, DEVICETREE_SIZE, layoutVm, neededMemory, VM_PL011_SPI } from "../../src/host/vm-layout.ts";
+import { boardOf } from "../../src/host/boards.ts";
+import { DEVICETREE_SIZE, VM_PL011_SPI } from "../../src/host/boards/el2/map.ts";
+import { bellLabel } from "../../src/host/boards/labels.ts";
 import { readVmConfig } from "../../src/resource-manager/config/vm-config.ts";
 import { hostDevicetree, RX_VIRQ, TX_VIRQ } from "./fake-platform.ts";
 
@@ -31,7 +33,7 @@ const PLAN: VmPlan = {
 };
 
 function tree(plan: VmPlan) {
-  const read = readDevicetree(writeDevicetree(guestDevicetree(plan, layoutVm(plan))));
+  const read = readDevicetree(writeDevicetree(guestDevicetree(plan, boardOf(plan).layout(plan))));
   assert.ok(read.ok);
   return read.tree.root;
 }
@@ -80,14 +82,14 @@ Deno.test("a VM that the hypervisor schedules names its cores, its priority and 
 
 Deno.test("firmware has whole pages between initial ramdisk and devicetree", () => {
   const firmware = { bytes: new Uint8Array(0x800), size: 0x1801 };
-  const layout = layoutVm({ ...PLAN, firmware });
+  const layout = boardOf(PLAN).layout({ ...PLAN, firmware });
   assert.equal(layout.firmware, 4 * MIB - DEVICETREE_SIZE - 0x2000);
   assert.equal(layout.initrd, layout.firmware! - 0x3000);
-  assert.equal(neededMemory({ ...PLAN, firmware }), neededMemory(PLAN) + 0x2000);
+  assert.equal(boardOf(PLAN).rules.needs({ ...PLAN, firmware }), boardOf(PLAN).rules.needs(PLAN) + 0x2000);
 });
 
-Deno.test("neededMemory() counts pages of image and ramdisk and the devicetree's window", () => {
-  assert.equal(neededMemory(PLAN), 0x9000 + 0x3000 + DEVICETREE_SIZE);
+Deno.test("a VM needs the pages of image and ramdisk, and the devicetree's window", () => {
+  assert.equal(boardOf(PLAN).rules.needs(PLAN), 0x9000 + 0x3000 + DEVICETREE_SIZE);
 });
 
 Deno.test("readPlatform() finds memory, CPUs, GIC and the link to the resource manager", () => {

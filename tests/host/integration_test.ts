@@ -1,7 +1,7 @@
 // Hypervisor, resource manager and native host together; the VMs' vCPUs execute scripts.
 
 import assert from "node:assert/strict";
-import { VM_PL011_BASE } from "../../src/host/vm-layout.ts";
+import { VM_PL011_BASE } from "../../src/host/boards/el2/map.ts";
 import { HOST_MEMORY, vmPlan } from "./plans.ts";
 import type { Step } from "./scripted-core.ts";
 import { Stack } from "./stack.ts";

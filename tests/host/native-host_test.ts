@@ -10,7 +10,7 @@ import { CONSOLE_INPUT_INTID, ConsoleInput } from "../../src/host/console-input.
 import type { HostEvent } from "../../src/host/events.ts";
 import { nativeHost } from "../../src/host/native-host.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
-import { DEVICETREE_SIZE, VM_PL011_BASE } from "../../src/host/vm-layout.ts";
+import { DEVICETREE_SIZE, VM_PL011_BASE } from "../../src/host/boards/el2/map.ts";
 import { bellCap, FakePlatform, RAM, vcpuCap, wakeup } from "./fake-platform.ts";
 import { HOST_MEMORY, MIB, vmPlan } from "./plans.ts";
 

@@ -4,11 +4,11 @@
 import assert from "node:assert/strict";
 import { Stage2Flags } from "../../src/core/interface.ts";
 import { FLASH_SECTOR, FlashCommand } from "../../src/devices/cfi-flash.ts";
-import { BANK_MIN } from "../../src/host/flash-size.ts";
+import { BANK_MIN } from "../../src/host/boards/flash-size.ts";
 import { ConsoleInput } from "../../src/host/console-input.ts";
 import { nativeHost } from "../../src/host/native-host.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
-import { QEMU_DEVICETREE_SIZE, QEMU_FLASH_BASES, QEMU_RAM_BASE } from "../../src/host/qemu-virt-map.ts";
+import { QEMU_DEVICETREE_SIZE, QEMU_FLASH_BASES, QEMU_RAM_BASE } from "../../src/host/boards/qemu-virt/map.ts";
 import { VcpuRunState } from "../../src/abi/words.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import { DONE, FIRST_VMID, type Guest, load, off, store } from "./crosvm-guest.ts";

@@ -8,7 +8,7 @@ import { readDevicetree } from "../../src/devicetree/reader.ts";
 import type { DevicetreeNode } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { Gicv2mRegister } from "../../src/devices/gicv2m.ts";
-import { qemuDevicetree } from "../../src/host/qemu-virt-devicetree.ts";
+import { qemuDevicetree } from "../../src/host/boards/qemu-virt/devicetree.ts";
 import {
   QEMU_ECAM,
   QEMU_FW_CFG,
@@ -20,13 +20,13 @@ import {
   qemuGicr,
   qemuPciSpi,
   qemuStub,
-} from "../../src/host/qemu-virt-map.ts";
+} from "../../src/host/boards/qemu-virt/map.ts";
 import { Gicr } from "../../src/hypervisor/gic/gic-registers.ts";
 import { Gits } from "../../src/hypervisor/gic/its/its-registers.ts";
 import { words } from "../hypervisor/gic/its/rig.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
-import { layoutVm } from "../../src/host/vm-layout.ts";
+import { boardOf } from "../../src/host/boards.ts";
 import { VcpuRunState } from "../../src/abi/words.ts";
 import { ConsoleInput } from "../../src/host/console-input.ts";
 import { nativeHost } from "../../src/host/native-host.ts";
@@ -358,7 +358,7 @@ Deno.test("each node of the devicetree that QEMU's virt has too has the same pro
     assert.equal(code, 0, stderr);
     const theirs = readDevicetree(await Deno.readFile(`${folder}/virt.dtb`));
     const vm = plan({ vcpus: 2, memory: 512 * MIB, msi: "its" });
-    const ours = readDevicetree(writeDevicetree(qemuDevicetree(vm, layoutVm(vm))));
+    const ours = readDevicetree(writeDevicetree(qemuDevicetree(vm, boardOf(vm).layout(vm))));
     assert.ok(theirs.ok && ours.ok);
     const known = new Map(nodesOf(theirs.tree.root));
     const compared: string[] = [], differ: string[] = [];

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Pl011Data, Pl011Interrupt, Pl011Register } from "../../src/devices/pl011.ts";
-import { VmConsole } from "../../src/host/vm-console.ts";
+import { VmConsole } from "../../src/host/boards/vm-console.ts";
 
 Deno.test("a break waits with what was typed before and behind it, and is still there in a console that was restored", () => {
   const before = new VmConsole(() => {});

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import type { PersonaName } from "../../src/abi/ioctl/personas.ts";
 import { VirtioMmioRegister as R, VirtioStatus } from "../../src/devices/virtio-mmio-registers.ts";
-import { virtioBase, VM_VIRTIO_SPI } from "../../src/host/vm-layout.ts";
+import { virtioBase, VM_VIRTIO_SPI } from "../../src/host/boards/el2/map.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
 import { Feature } from "../../src/virtio/device.ts";
 import { RngDevice } from "../../src/virtio/rng/rng.ts";

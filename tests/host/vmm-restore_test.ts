@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { VcpuRunState } from "../../src/abi/words.ts";
 import { ConsoleInput } from "../../src/host/console-input.ts";
 import type { HostEvent } from "../../src/host/events.ts";
-import { VM_PL011_BASE } from "../../src/host/vm-layout.ts";
+import { VM_PL011_BASE } from "../../src/host/boards/el2/map.ts";
 import { nativeHost } from "../../src/host/native-host.ts";
 import { FakePlatform } from "./fake-platform.ts";
 import { HOST_MEMORY, MIB, vmPlan } from "./plans.ts";

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import type { PersonaName } from "../../src/abi/ioctl/personas.ts";
-import { VM_PL011_BASE } from "../../src/host/vm-layout.ts";
+import { VM_PL011_BASE } from "../../src/host/boards/el2/map.ts";
 import { HOST_MEMORY, vmPlan } from "./plans.ts";
 import type { Step } from "./scripted-core.ts";
 import { Stack } from "./stack.ts";

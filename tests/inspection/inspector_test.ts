@@ -24,7 +24,7 @@ import { Irq } from "../../src/hypervisor/gic/irq-bank.ts";
 import { VirqSource } from "../../src/hypervisor/gic/vic-source.ts";
 import type { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
 import type { NativeHostPlan } from "../../src/host/plan.ts";
-import { DEVICETREE_SIZE } from "../../src/host/vm-layout.ts";
+import { DEVICETREE_SIZE } from "../../src/host/boards/el2/map.ts";
 import type { GuestSystem } from "../../src/assembly/guest-system.ts";
 import { buildProgram } from "../debug/programs.ts";
 import { writeElfSymbols } from "../../src/symbols/elf-symbols.ts";

@@ -58,7 +58,7 @@ const DERIVED: Record<string, readonly string[]> = {
       "HostKernel.#options.*",
       "VmmProgram.#options.*",
     ],
-    ...["GunyahVmm.#persona.*", "VendorRequests.#images", "SharedBuffers.#buffers"],
+    ...["GunyahDriver.#persona.*", "Vmm.board.*", "VendorRequests.#images", "SharedBuffers.#buffers"],
   ],
   "ties between the parts of a program, made when it starts": [
     ...[
@@ -78,8 +78,7 @@ const DERIVED: Record<string, readonly string[]> = {
       "VmmProgram.#host*",
     ],
     ...[
-      "GunyahVmm.kernel",
-      "GunyahVmm.dataOffset",
+      "Vmm.#driver.*",
       "ConsoleInput.locked",
       "ConsoleInput.gated",
       "ConsoleInput.requests",
@@ -123,7 +122,7 @@ const DERIVED: Record<string, readonly string[]> = {
       "Scheduler.#running*",
       "VcpuRunner.#run.*",
       "VcpuRunner.#page*",
-      "Vmm.#exit*",
+      "Steps.#exit*",
       "NativeExecution.#accesses",
     ],
     ...["Context.unanswered", "HostKernel.#beginning", "VmConsole.#later", "Vmm.#lentTouched"],

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { assemble, assembleEmpty } from "../../src/assembly/assemble.ts";
 import { planText } from "../../src/configuration/plan-run.ts";
-import { QEMU_ECAM, QEMU_GICD, QEMU_ITS, QEMU_PCI_MEMORY, QEMU_UART, qemuDeviceId, qemuGicr } from "../../src/host/qemu-virt-map.ts";
+import { QEMU_ECAM, QEMU_GICD, QEMU_ITS, QEMU_PCI_MEMORY, QEMU_UART, qemuDeviceId, qemuGicr } from "../../src/host/boards/qemu-virt/map.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import { buildAccesses, reported, type Step, withSteps } from "../guests/accesses/accesses.ts";
 import { deviceSteps, itsSteps, requestSteps } from "../guests/accesses/messages.ts";

@@ -8,7 +8,7 @@ import { noCodeCacheOption } from "../../../src/cli/options/no-code-cache.ts";
 import { BatteryRegister } from "../../../src/devices/goldfish-battery.ts";
 import { Gicv2mRegister } from "../../../src/devices/gicv2m.ts";
 import { UartRegister } from "../../../src/devices/uart-16550.ts";
-import { QEMU_ECAM } from "../../../src/host/qemu-virt-map.ts";
+import { QEMU_ECAM } from "../../../src/host/boards/qemu-virt/map.ts";
 import { GIC_PIDR2 } from "../../../src/hypervisor/gic/gic-registers.ts";
 import { Gits } from "../../../src/hypervisor/gic/its/its-registers.ts";
 import {

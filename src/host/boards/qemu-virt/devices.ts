@@ -1,28 +1,18 @@
 // The devices of QEMU's `virt` platform as its VMM has them: flash, clock, fw_cfg, a frame for
 // messages, empty virtio-mmio slots, and the PCI host with its functions.
 
-import { CfiFlash, type CfiFlashState } from "../devices/cfi-flash.ts";
-import { FwCfg, type FwCfgState } from "../devices/fw-cfg.ts";
-import { Gicv2m } from "../devices/gicv2m.ts";
-import type { PciBus, PciFunctionState } from "../devices/pci.ts";
-import { Pl031, type Pl031State } from "../devices/pl031.ts";
-import { VirtioMmioRegister } from "../devices/virtio-mmio-registers.ts";
-import { FIRST_SPI } from "../devicetree/gic.ts";
-import type { PciTransport } from "../virtio/pci-transport.ts";
-import type { Board, BoardProcess } from "./board.ts";
-import type { VmPlan } from "./plan.ts";
-import { qemuPciBus } from "./qemu-virt-pci.ts";
-import {
-  QEMU_ECAM,
-  QEMU_FW_CFG,
-  QEMU_ITS,
-  QEMU_RTC,
-  QEMU_SLOTS,
-  QEMU_V2M,
-  qemuDeviceId,
-  qemuFlash,
-  qemuMessages,
-} from "./qemu-virt-map.ts";
+import { CfiFlash, type CfiFlashState } from "../../../devices/cfi-flash.ts";
+import { FwCfg, type FwCfgState } from "../../../devices/fw-cfg.ts";
+import { Gicv2m } from "../../../devices/gicv2m.ts";
+import type { PciBus, PciFunctionState } from "../../../devices/pci.ts";
+import { Pl031, type Pl031State } from "../../../devices/pl031.ts";
+import { VirtioMmioRegister } from "../../../devices/virtio-mmio-registers.ts";
+import { FIRST_SPI } from "../../../devicetree/gic.ts";
+import type { PciTransport } from "../../../virtio/pci-transport.ts";
+import type { BoardDevices, BoardProcess } from "../board.ts";
+import type { VmPlan } from "../vm-plan.ts";
+import { qemuPciBus } from "./pci.ts";
+import { QEMU_ECAM, QEMU_FW_CFG, QEMU_ITS, QEMU_RTC, QEMU_SLOTS, QEMU_V2M, qemuDeviceId, qemuFlash, qemuMessages } from "./map.ts";
 
 /** Registers of an empty slot: a device of no kind. */
 const EMPTY_SLOT: ReadonlyMap<number, bigint> = new Map([
@@ -31,8 +21,8 @@ const EMPTY_SLOT: ReadonlyMap<number, bigint> = new Map([
   [VirtioMmioRegister.VendorID, 0x554d_4551n],
 ]);
 
-/** State of a board: plain data. */
-interface QemuBoardState {
+/** Plain data. */
+interface QemuDevicesState {
   readonly clock: Pl031State;
   /** When the clock's match is due, virtual ns. */
   readonly alarm: number | undefined;
@@ -48,8 +38,8 @@ interface RegisterDevice {
   write(offset: number, size: number, value: bigint): unknown;
 }
 
-/** The board of one VM, for one life of it. */
-export class QemuBoard implements Board {
+/** The devices of one VM, for one life of it. */
+export class QemuDevices implements BoardDevices {
   readonly #process: BoardProcess;
   readonly #clock: Pl031;
   #alarm: { readonly at: number; readonly ring: () => void } | undefined;
@@ -117,7 +107,9 @@ export class QemuBoard implements Board {
   }
 
   message(slot: number, address: number, data: number): void {
-    if (this.#messages === undefined && address === QEMU_ITS.translater) return this.#process.signalMsi(qemuDeviceId(slot), data);
+    if (this.#messages === undefined && address === QEMU_ITS.translater) {
+      return this.#process.signalMsi(QEMU_ITS.label, qemuDeviceId(slot), data);
+    }
     const known = address >= QEMU_V2M.base && address < QEMU_V2M.base + QEMU_V2M.size &&
       this.#messages?.write(address - QEMU_V2M.base, 4, BigInt(data));
     if (!known) this.#process.problem(`a message at 0x${address.toString(16)}, where nothing takes it`);
@@ -149,7 +141,7 @@ export class QemuBoard implements Board {
     return this.#bus.access(address, size, value);
   }
 
-  save(): QemuBoardState {
+  save(): QemuDevicesState {
     return {
       clock: this.#clock.save(),
       alarm: this.#alarm?.at,
@@ -161,7 +153,7 @@ export class QemuBoard implements Board {
 
   restore(saved: unknown): void {
     // Only what `save` gave, for the same plan, is ever restored.
-    const { clock, alarm, fwCfg, functions, flash = [] } = saved as QemuBoardState;
+    const { clock, alarm, fwCfg, functions, flash = [] } = saved as QemuDevicesState;
     // The clock arms its alarm anew, outside events, where there is no time.
     this.#restored = alarm;
     this.#clock.restore(clock);

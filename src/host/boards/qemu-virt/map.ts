@@ -4,11 +4,11 @@
 // the VMM fills by itself: elsewhere the resource manager has the page there by which it informs a
 // VM.
 
-import { GICV2M_SIZE } from "../devices/gicv2m.ts";
-import { BANK_MIN } from "./flash-size.ts";
-import { FW_CFG_SIZE } from "../devices/fw-cfg.ts";
-import type { PlatformLine } from "./board.ts";
-import type { VmPlan } from "./plan.ts";
+import { GICV2M_SIZE } from "../../../devices/gicv2m.ts";
+import { BANK_MIN } from "../flash-size.ts";
+import { FW_CFG_SIZE } from "../../../devices/fw-cfg.ts";
+import type { BoardLine, Range, VmLayout } from "../layout.ts";
+import type { VmPlan } from "../vm-plan.ts";
 
 /** RAM of VMs that start in flash; such firmware knows the place. */
 export const QEMU_RAM_BASE = 0x4000_0000;
@@ -48,7 +48,7 @@ export const QEMU_STUB_SIZE = 0x1000;
 const UNUSED = [0, 15] as const;
 
 /** Redistributors for a number of vCPUs. */
-export function qemuGicr(vcpus: number): { readonly base: number; readonly size: number } {
+export function qemuGicr(vcpus: number): Range {
   return { base: GICR_BASE, size: vcpus * GICR_SIZE };
 }
 
@@ -73,7 +73,7 @@ export function qemuDeviceId(index: number): number {
 }
 
 /** The lines of a VM's platform. */
-export function qemuLines(plan: Pick<VmPlan, "hypervisor" | "msi">): PlatformLine[] {
+export function qemuLines(plan: Pick<VmPlan, "hypervisor" | "msi">): BoardLine[] {
   const messages = qemuMessages(plan);
   const edges = (first: number, count: number) => Array.from({ length: count }, (_, index) => ({ spi: first + index, edge: true }));
   return [
@@ -107,7 +107,7 @@ export function qemuStubCode(entry: number): Uint8Array {
 type Loaded = Pick<VmPlan, "initrd" | "image" | "flash">;
 
 /** The banks of flash of a VM that starts there. Addresses and bytes. */
-export function qemuFlash({ flash }: Pick<VmPlan, "flash">): { readonly base: number; readonly size: number }[] {
+export function qemuFlash({ flash }: Pick<VmPlan, "flash">): Range[] {
   if (flash === undefined) return [];
   const [code, variables] = QEMU_FLASH_BASES;
   return [{ base: code, size: flash.size }, { base: variables, size: flash.vars?.content.length ?? BANK_MIN }];
@@ -122,11 +122,12 @@ function aligned(offset: number): number {
  * of a VM that starts in flash is after its RAM, as devices reach no page that is lent; QEMU's for
  * the firmware is at the start.
  */
-export function qemuPlaces({ memory, initrd, image, flash }: Loaded & Pick<VmPlan, "memory">) {
-  if (flash !== undefined) return { initrd: undefined, devicetree: memory };
+export function qemuPlaces({ memory, initrd, image, flash }: Loaded & Pick<VmPlan, "memory">): VmLayout {
+  const firmware = undefined;
+  if (flash !== undefined) return { initrd: undefined, firmware, devicetree: memory };
   const loaded = aligned(Math.max(image.offset + image.size, Math.min(memory / 2, INITRD_OFFSET)));
   const devicetree = aligned(loaded + (initrd?.length ?? 0) + QEMU_STUB_SIZE);
-  return { initrd: initrd && loaded, devicetree };
+  return { initrd: initrd && loaded, firmware, devicetree };
 }
 
 /** Bytes of memory that a VM needs at least: the ramdisk begins at the middle, or after 128 MiB. */

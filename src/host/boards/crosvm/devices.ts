@@ -2,15 +2,15 @@
 // the four serial ports, clock, stall detector, battery, virtual cpufreq, and the PCI host with its
 // functions. The first serial port is the VM's console.
 
-import { GoldfishBattery } from "../devices/goldfish-battery.ts";
-import { CAM_SHIFT, PciBus, PciFunction, type PciFunctionState } from "../devices/pci.ts";
-import { Pl030 } from "../devices/pl030.ts";
-import { PANIC_REPORT, pvpanicFunction } from "../devices/pvpanic.ts";
-import { StallDetector, type StallDetectorState } from "../devices/stall-detector.ts";
-import { VirtualCpufreq, type VirtualCpufreqState } from "../devices/virtual-cpufreq.ts";
-import { VirtioId } from "../virtio/device.ts";
-import { type PciTransport, virtioFunction } from "../virtio/pci-transport.ts";
-import type { Board, BoardProcess } from "./board.ts";
+import { GoldfishBattery } from "../../../devices/goldfish-battery.ts";
+import { CAM_SHIFT, PciBus, PciFunction, type PciFunctionState } from "../../../devices/pci.ts";
+import { Pl030 } from "../../../devices/pl030.ts";
+import { PANIC_REPORT, pvpanicFunction } from "../../../devices/pvpanic.ts";
+import { StallDetector, type StallDetectorState } from "../../../devices/stall-detector.ts";
+import { VirtualCpufreq, type VirtualCpufreqState } from "../../../devices/virtual-cpufreq.ts";
+import { VirtioId } from "../../../virtio/device.ts";
+import { type PciTransport, virtioFunction } from "../../../virtio/pci-transport.ts";
+import type { BoardDevices, BoardProcess } from "../board.ts";
 import {
   CROSVM_BATTERY,
   CROSVM_CAM,
@@ -21,9 +21,9 @@ import {
   crosvmBar,
   crosvmCpufreq,
   crosvmPciSpi,
-} from "./crosvm-map.ts";
-import type { VmPlan } from "./plan.ts";
-import { uart16550Console, type VmConsole, type VmConsoleState } from "./vm-console.ts";
+} from "./map.ts";
+import type { VmPlan } from "../vm-plan.ts";
+import { uart16550Console, type VmConsole, type VmConsoleState } from "../vm-console.ts";
 
 const BRIDGE = { vendor: 0x8086, device: 0x1237, revision: 0, classCode: 0x06_00_00 };
 /** Classes of virtio functions: the subclass is always 0x80, "other". */
@@ -38,8 +38,8 @@ const VIRTIO_CLASSES: Readonly<Record<number, number>> = {
   [VirtioId.Vsock]: 0x02_80_00,
 };
 
-/** State of a board: plain data. */
-interface CrosvmBoardState {
+/** Plain data. */
+interface CrosvmDevicesState {
   /** Ports 2 to 4. */
   readonly serials: readonly VmConsoleState[];
   readonly stall: StallDetectorState;
@@ -57,8 +57,8 @@ interface RegisterDevice {
 /** Ports but the first, which are connected to nothing. */
 const OTHER_SERIALS = CROSVM_SERIALS.slice(1);
 
-/** The board of one VM, for one life of it. */
-export class CrosvmBoard implements Board {
+/** The devices of one VM, for one life of it. */
+export class CrosvmDevices implements BoardDevices {
   readonly #process: BoardProcess;
   readonly #serials: readonly VmConsole[];
   readonly #clock: Pl030;
@@ -140,7 +140,7 @@ export class CrosvmBoard implements Board {
     return this.#bus.access(address, size, value);
   }
 
-  save(): CrosvmBoardState {
+  save(): CrosvmDevicesState {
     return {
       serials: this.#serials.map((serial) => serial.save()),
       stall: this.#stall.save(),
@@ -152,7 +152,7 @@ export class CrosvmBoard implements Board {
 
   restore(saved: unknown): void {
     // Only what `save` gave, for the same plan, is ever restored.
-    const { serials, stall, battery, cpufreq, functions } = saved as CrosvmBoardState;
+    const { serials, stall, battery, cpufreq, functions } = saved as CrosvmDevicesState;
     this.#serials.forEach((serial, index) => serial.restore(serials[index]));
     this.#stall.restore(stall);
     this.#battery.restore(battery);

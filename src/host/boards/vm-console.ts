@@ -1,8 +1,8 @@
 // The console of a VM: a serial port that the VMM emulates, a PL011 or a 16550A. Its interrupt line
 // is an irqfd: writing the eventfd rings the VM's doorbell, which the VM's delivery takes back.
 
-import { Pl011 } from "../devices/pl011.ts";
-import { Uart16550, UartRegister } from "../devices/uart-16550.ts";
+import { Pl011 } from "../../devices/pl011.ts";
+import { Uart16550, UartRegister } from "../../devices/uart-16550.ts";
 
 /** Time (ns) after which the UART looks again whether the guest listens. */
 const SETTLING = 1_000_000;

@@ -1,12 +1,12 @@
 // The PCI host of QEMU's `virt`: its bus with the bridge and virtio functions, and its node in the
 // devicetree.
 
-import { ECAM_SHIFT, PciBus, PciFunction } from "../devices/pci.ts";
-import { LEVEL_HIGH, SPI } from "../devicetree/gic.ts";
-import { cells64, type DevicetreeNode, node } from "../devicetree/tree.ts";
-import { VirtioId } from "../virtio/device.ts";
-import { type PciTransport, virtioFunction } from "../virtio/pci-transport.ts";
-import { QEMU_ECAM, QEMU_INTX, QEMU_PCI_MEMORY, QEMU_PCI_PORTS, qemuPciSpi } from "./qemu-virt-map.ts";
+import { ECAM_SHIFT, PciBus, PciFunction } from "../../../devices/pci.ts";
+import { LEVEL_HIGH, SPI } from "../../../devicetree/gic.ts";
+import { cells64, type DevicetreeNode, node } from "../../../devicetree/tree.ts";
+import { VirtioId } from "../../../virtio/device.ts";
+import { type PciTransport, virtioFunction } from "../../../virtio/pci-transport.ts";
+import { QEMU_ECAM, QEMU_INTX, QEMU_PCI_MEMORY, QEMU_PCI_PORTS, qemuPciSpi } from "./map.ts";
 
 /** Address spaces of `ranges` (PCI bus binding). */
 const PORTS = 0x0100_0000, MEMORY_32 = 0x0200_0000;

@@ -1,11 +1,12 @@
 // The devicetree that crosvm writes for a VM on Gunyah or GenieZone, node by node, with crosvm's
 // `gunyah-vm-config` (docs/spec/phones.md §C3 and §C4).
 
-import { EDGE_RISING, LEVEL_HIGH, LEVEL_LOW, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";
-import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../devicetree/tree.ts";
+import { EDGE_RISING, LEVEL_HIGH, LEVEL_LOW, PPI, SPI, TIMER_PPIS } from "../../../devicetree/gic.ts";
+import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../../../devicetree/tree.ts";
 import {
   CROSVM_BATTERY,
   CROSVM_CAM,
+  CROSVM_DEVICETREE_SIZE,
   CROSVM_FIRMWARE,
   CROSVM_GICD,
   CROSVM_PCI_MEMORY,
@@ -19,11 +20,11 @@ import {
   crosvmLines,
   crosvmPciSpi,
   crosvmRegions,
-} from "./crosvm-map.ts";
-import { batteryNode, pl030Node, stallDetectorNode } from "./crosvm-nodes.ts";
-import { type DriverTraits, linkNode, platformBell } from "./guest-devicetree.ts";
-import type { VmPlan } from "./plan.ts";
-import { devicetreeSize, type VmLayout } from "./vm-layout.ts";
+} from "./map.ts";
+import { batteryNode, pl030Node, stallDetectorNode } from "./nodes.ts";
+import type { VmLayout } from "../layout.ts";
+import { boardBell, type DriverTraits, linkNode } from "../nodes.ts";
+import type { VmPlan } from "../vm-plan.ts";
 
 const PHANDLE_GIC = 1, PHANDLE_POOL = 2, PHANDLE_CLOCK = 24, PHANDLE_CPU = 0x100, PHANDLE_FREQUENCIES = 0x1000;
 const UART_HZ = 1_843_200, RTC_HZ = 3_141_592;
@@ -88,7 +89,7 @@ export function crosvmDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverT
   ]));
   // Drivers that give pages on demand lend the devicetree's range, so buffers of devices must not
   // be in the part that the blob leaves free.
-  return { ...tree, reservations: [{ address: BigInt(plan.base + layout.devicetree), size: BigInt(devicetreeSize(plan)) }] };
+  return { ...tree, reservations: [{ address: BigInt(plan.base + layout.devicetree), size: BigInt(CROSVM_DEVICETREE_SIZE) }] };
 }
 
 /** The regions are adjacent, apart from the windows. */
@@ -213,7 +214,7 @@ function vmConfig(plan: VmPlan, { wakesAtTimers = false }: DriverTraits): Device
     node("interrupts", { config: PHANDLE_GIC }),
     node("vcpus", { affinity: "proxy", "no-timer-wakeups": wakesAtTimers ? true : undefined }),
     node("vdevices", { generate: "/hypervisor" }, [
-      ...crosvmLines(plan).map(platformBell),
+      ...crosvmLines(plan).map(boardBell),
       ...crosvmRegions(plan).flatMap(({ purpose, base }, label) => purpose === "pool" ? [pool(base, label)] : []),
       ...plan.links.map(linkNode),
     ]),

@@ -1,18 +1,17 @@
-// The devicetree that the VMM writes for a VM: CPUs, memory, GICv3, timer, PSCI, console and virtio
-// devices, and `gunyah-vm-config`, from which the resource manager makes the VM
+// The devicetree that el2's VMM writes for a VM: CPUs, memory, GICv3, timer, PSCI, console and
+// virtio devices, and `gunyah-vm-config`, from which the resource manager makes the VM
 // (docs/spec/resource-manager.md §7.1 to §7.3). RM adds /hypervisor at VM_START. Bindings:
 // arm,gic-v3, arm,armv8-timer, arm,psci-1.0, arm,pl011.
 
-import { EDGE_RISING, LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";
-import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../devicetree/tree.ts";
-import { type VirtioDevice, VirtioId } from "../virtio/device.ts";
-import type { DevicePlan } from "../virtio/plan.ts";
-import type { PlatformLine } from "./board.ts";
-import type { VmLink, VmPlan } from "./plan.ts";
+import { LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../../../devicetree/gic.ts";
+import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../../../devicetree/tree.ts";
+import { VirtioId } from "../../../virtio/device.ts";
+import type { DevicePlan } from "../../../virtio/plan.ts";
+import { backendLabel, bellLabel, DEVICE_BUFFER_LABEL } from "../labels.ts";
+import type { VmLayout } from "../layout.ts";
+import { type DriverTraits, linkNode, type VirtioModel } from "../nodes.ts";
+import type { VmPlan } from "../vm-plan.ts";
 import {
-  backendLabel,
-  bellLabel,
-  DEVICE_BUFFER_LABEL,
   virtioBase,
   VM_GICD_BASE,
   VM_GICD_SIZE,
@@ -23,8 +22,7 @@ import {
   VM_PL011_SPI,
   VM_VIRTIO_SPI,
   VM_VIRTIO_STRIDE,
-  type VmLayout,
-} from "./vm-layout.ts";
+} from "./map.ts";
 
 const PHANDLE_GIC = 1;
 const PHANDLE_CLOCK = 2;
@@ -32,17 +30,6 @@ const CLOCK_HZ = 24_000_000;
 
 const GIC_NAME = `intc@${VM_GICD_BASE.toString(16)}`;
 const UART_NAME = `pl011@${VM_PL011_BASE.toString(16)}`;
-
-/** The driver's differences in the tree. */
-export interface DriverTraits {
-  /** It gives the firmware's pages as a separate parcel. */
-  readonly firmwareApart?: boolean;
-  /** It wakes vCPUs at their timers. */
-  readonly wakesAtTimers?: boolean;
-}
-
-/** The properties of a virtio device on the hypervisor's registers that the tree needs. */
-export type VirtioModel = Pick<VirtioDevice, "id" | "queueCount">;
 
 /**
  * Builds the tree of a VM.
@@ -215,35 +202,4 @@ function bell(spi: number): DevicetreeNode {
     "source-can-clear": true,
     interrupts: [SPI, spi, LEVEL_HIGH],
   });
-}
-
-/** The doorbell of an irqfd as crosvm and QEMU's port name it. */
-export function platformBell({ spi, edge }: PlatformLine): DevicetreeNode {
-  const name = `bell-${spi.toString(16)}`;
-  return node(name, {
-    "vdevice-type": "doorbell",
-    generate: `/hypervisor/${name}`,
-    label: spi,
-    "peer-default": true,
-    "source-can-clear": true,
-    interrupts: [SPI, spi, edge ? EDGE_RISING : LEVEL_HIGH],
-  });
-}
-
-/** The vdevice of an object that a VM shares with another one. */
-export function linkNode(link: VmLink): DevicetreeNode {
-  const name = `${link.kind}-${link.label.toString(16)}`;
-  if (link.kind === "shared-memory") return sharedMemoryNode(name, link.label);
-  const common = { generate: `/hypervisor/${name}`, "qcom,label": link.label, peer: `vm-name:${link.peer}` };
-  if (link.kind === "message-queue-pair") {
-    return node(name, { "vdevice-type": link.kind, ...common, "message-size": link.size, "queue-depth": link.depth });
-  }
-  return node(name, { "vdevice-type": link.kind, ...common, "source-can-clear": link.sourceCanClear ? true : undefined });
-}
-
-/** The resource manager puts the buffer where it has room, and says where. */
-function sharedMemoryNode(name: string, label: number): DevicetreeNode {
-  return node(name, { "vdevice-type": "shm", generate: `/hypervisor/${name}`, "qcom,label": label, "peer-default": true }, [
-    node("memory", { label, "allocate-base": true }),
-  ]);
 }

@@ -2,11 +2,13 @@
 // devices that the platform has here, with the `gunyah-vm-config` of its own (docs/spec/phones.md
 // §C5).
 
-import { LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";
-import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../devicetree/tree.ts";
-import { type DriverTraits, linkNode, platformBell } from "./guest-devicetree.ts";
-import type { VmPlan } from "./plan.ts";
+import { LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../../../devicetree/gic.ts";
+import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../../../devicetree/tree.ts";
+import type { VmLayout } from "../layout.ts";
+import { boardBell, type DriverTraits, linkNode } from "../nodes.ts";
+import type { VmPlan } from "../vm-plan.ts";
 import {
+  QEMU_DEVICETREE_SIZE,
   QEMU_FW_CFG,
   QEMU_GICD,
   QEMU_ITS,
@@ -18,9 +20,8 @@ import {
   qemuGicr,
   qemuLines,
   qemuMessages,
-} from "./qemu-virt-map.ts";
-import { pciHostNode } from "./qemu-virt-pci.ts";
-import { devicetreeSize, type VmLayout } from "./vm-layout.ts";
+} from "./map.ts";
+import { pciHostNode } from "./pci.ts";
 
 /** QEMU counts them from here, in the order in which it makes the nodes. */
 const PHANDLE_CLOCK = 0x8000, PHANDLE_CPU = 0x8001, PHANDLE_GIC = 0x8100, PHANDLE_MESSAGES = 0x8101;
@@ -95,7 +96,7 @@ export function qemuDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverTra
   if (plan.flash !== undefined) return tree;
   // Drivers that give pages on demand lend the devicetree's range: buffers of devices may not lie
   // in what the blob leaves of it.
-  return { ...tree, reservations: [{ address: BigInt(plan.base + layout.devicetree), size: BigInt(devicetreeSize(plan)) }] };
+  return { ...tree, reservations: [{ address: BigInt(plan.base + layout.devicetree), size: BigInt(QEMU_DEVICETREE_SIZE) }] };
 }
 
 /** One node for both banks. */
@@ -183,7 +184,7 @@ function vmConfig(plan: VmPlan, { wakesAtTimers = false }: DriverTraits): Device
     node("interrupts", { config: PHANDLE_GIC }),
     node("vcpus", { affinity: "proxy", "no-timer-wakeups": wakesAtTimers ? true : undefined }),
     node("vdevices", { generate: "/hypervisor" }, [
-      ...qemuLines(plan).map(platformBell),
+      ...qemuLines(plan).map(boardBell),
       ...plan.msi === "its" ? [messageBell()] : [],
       ...plan.links.map(linkNode),
     ]),

@@ -1,10 +1,10 @@
 // Devicetree nodes of devices that crosvm's platform has, and that the primary VM may have, too
 // (docs/spec/phones.md §C3).
 
-import { EDGE_RISING, LEVEL_HIGH, PPI, SPI } from "../devicetree/gic.ts";
-import { cells64, type DevicetreeNode, node } from "../devicetree/tree.ts";
-import { PL030_ID } from "../devices/pl030.ts";
-import { STALL_HZ, STALL_SECONDS } from "../devices/stall-detector.ts";
+import { EDGE_RISING, LEVEL_HIGH, PPI, SPI } from "../../../devicetree/gic.ts";
+import { cells64, type DevicetreeNode, node } from "../../../devicetree/tree.ts";
+import { PL030_ID } from "../../../devices/pl030.ts";
+import { STALL_HZ, STALL_SECONDS } from "../../../devices/stall-detector.ts";
 
 /** Bytes of its registers. */
 interface Place {

@@ -1,8 +1,8 @@
 // Sizes of banks of flash, and of what an image puts into one.
 
-import { formatSize } from "../support/units.ts";
-import { MiB, PAGE_SIZE } from "../support/sizes.ts";
-import { FLASH_SECTOR } from "../devices/cfi-flash.ts";
+import { formatSize } from "../../support/units.ts";
+import { MiB, PAGE_SIZE } from "../../support/sizes.ts";
+import { FLASH_SECTOR } from "../../devices/cfi-flash.ts";
 
 /** Content of erased flash. */
 export const ERASED = 0xff;

@@ -1,9 +1,9 @@
 // The platform that crosvm builds for a VM: addresses and interrupts (docs/spec/phones.md §C1 and
 // §C2). Everything that its VMM answers lies below 1 GiB, where accesses exit to a VMM.
 
-import { CPUFREQ_FRAME_SIZE } from "../devices/virtual-cpufreq.ts";
-import type { PlatformLine } from "./board.ts";
-import type { VmPlan } from "./plan.ts";
+import { CPUFREQ_FRAME_SIZE } from "../../../devices/virtual-cpufreq.ts";
+import { type BoardLine, type Contents, ramRegions, type Range, type VmLayout, type VmRegion } from "../layout.ts";
+import type { VmPlan } from "../vm-plan.ts";
 
 /** 16550A ports: 1 and 3 share an interrupt, and so do 2 and 4. */
 export const CROSVM_SERIALS = [{ base: 0x3f8, spi: 0 }, { base: 0x2f8, spi: 2 }, { base: 0x3e8, spi: 0 }, { base: 0x2e8, spi: 2 }] as const;
@@ -31,19 +31,19 @@ export const CROSVM_FIRMWARE = { base: 0x7fc0_0000, size: 0x40_0000 } as const;
 export const CROSVM_DEVICETREE_SIZE = 0x20_0000;
 /** Alignment of the pool for DMA, whatever the guest's page size is. */
 export const CROSVM_POOL_ALIGNMENT = 0x1_0000;
-export const CROSVM_INITRD_ALIGNMENT = 0x100_0000;
+const INITRD_ALIGNMENT = 0x100_0000;
 
 const FIRST_PCI_SPI = 4;
 /** Room of a virtio device's BAR; devices follow the host bridge in the order of the plan. */
 const BAR_ROOM = 0x8000;
 
 /** Redistributors for a number of vCPUs. */
-export function crosvmGicr(vcpus: number): { readonly base: number; readonly size: number } {
+export function crosvmGicr(vcpus: number): Range {
   return { base: CROSVM_GICD.base - vcpus * GICR_SIZE, size: vcpus * GICR_SIZE };
 }
 
 /** The frames of the virtual cpufreq device. */
-export function crosvmCpufreq(vcpus: number): { readonly base: number; readonly size: number } {
+export function crosvmCpufreq(vcpus: number): Range {
   return { base: CROSVM_CPUFREQ, size: vcpus * CPUFREQ_FRAME_SIZE };
 }
 
@@ -58,33 +58,49 @@ export function crosvmBar(index: number): number {
   return CROSVM_PCI_MEMORY.base + index * BAR_ROOM;
 }
 
-/** A region of a VM's memory, as its VMM names it to the driver. */
-export interface CrosvmRegion {
-  readonly purpose: "firmware" | "ram" | "pool" | "window";
-  readonly base: number;
-  readonly size: number;
-}
-
 /** The regions of a VM's memory by address; each one's index is its label. */
-export function crosvmRegions(
-  { base, memory, firmware, swiotlb = 0, windows = [] }: Pick<VmPlan, "base" | "memory" | "firmware" | "swiotlb" | "windows">,
-): CrosvmRegion[] {
+export function crosvmRegions(plan: Pick<VmPlan, "base" | "memory" | "firmware" | "swiotlb" | "windows">): VmRegion[] {
+  const { base, memory, firmware, swiotlb = 0, windows = [] } = plan;
   const ram = memory - swiotlb;
   return [
     ...firmware === undefined ? [] : [{ purpose: "firmware" as const, ...CROSVM_FIRMWARE }],
-    { purpose: "ram", base, size: ram },
+    ...ramRegions({ base, memory: ram }),
     ...swiotlb === 0 ? [] : [{ purpose: "pool" as const, base: base + ram, size: swiotlb }],
     ...windows.map((window) => ({ purpose: "window" as const, ...window })),
   ];
 }
 
-/** The lines of a VM's platform, and then those of its virtio devices. */
-export function crosvmLines({ devices = [] }: Pick<VmPlan, "devices">): PlatformLine[] {
+/** The initial ramdisk begins at a multiple of 16 MiB after the kernel. */
+function initrdOffset({ base, image }: Contents): number {
+  return Math.ceil((base + image.offset + image.size) / INITRD_ALIGNMENT) * INITRD_ALIGNMENT - base;
+}
+
+/** Bytes of memory that a VM needs at least for what it is loaded with. */
+export function crosvmNeeds(plan: Contents): number {
+  const { image, initrd, swiotlb = 0 } = plan;
+  const loaded = initrd === undefined ? image.offset + image.size : initrdOffset(plan) + initrd.length;
+  const last = plan.devicetreeFirst ? 0 : CROSVM_DEVICETREE_SIZE;
+  return Math.ceil(loaded / CROSVM_DEVICETREE_SIZE) * CROSVM_DEVICETREE_SIZE + last + swiotlb;
+}
+
+/** Lays out a VM with at least that many bytes. */
+export function crosvmLayout(plan: Contents & Pick<VmPlan, "memory">): VmLayout {
+  const { base, memory, initrd, firmware, swiotlb = 0 } = plan;
+  return {
+    initrd: initrd && initrdOffset(plan),
+    firmware: firmware && CROSVM_FIRMWARE.base - base,
+    devicetree: plan.devicetreeFirst ? 0 : memory - swiotlb - CROSVM_DEVICETREE_SIZE,
+  };
+}
+
+/** The lines of the platform itself. */
+export function crosvmOwnLines(): BoardLine[] {
   const { spi: rtc } = CROSVM_RTC, { spi: battery } = CROSVM_BATTERY;
   const edges = [...new Set(CROSVM_SERIALS.map(({ spi }) => spi)), rtc, CROSVM_STALL.interrupt];
-  return [
-    ...edges.map((spi) => ({ spi, edge: true })),
-    { spi: battery, edge: false },
-    ...devices.map((_, index) => ({ spi: crosvmPciSpi(index), edge: false })),
-  ];
+  return [...edges.map((spi) => ({ spi, edge: true })), { spi: battery, edge: false }];
+}
+
+/** These, and then those of a VM's virtio devices. */
+export function crosvmLines({ devices = [] }: Pick<VmPlan, "devices">): BoardLine[] {
+  return [...crosvmOwnLines(), ...devices.map((_, index) => ({ spi: crosvmPciSpi(index), edge: false }))];
 }
