@@ -38,12 +38,6 @@ export interface SocketMessage {
   readonly event: SocketEvent;
 }
 
-/** Asks the worker which rights it has; it answers through the port. */
-export interface RightsQuestion {
-  readonly kind: "rights";
-  readonly port: MessagePort;
-}
-
 /** A worker that was started before anybody knew what it will run. */
 let spare: SessionClient | undefined;
 
@@ -61,25 +55,6 @@ export function connectEmbedded(entry: URL): SessionClient {
   const client = spare ?? startWorker(entry);
   spare = undefined;
   return client;
-}
-
-/** The rights of a worker, as it finds them by trying, and whether they are its own. */
-export async function rightsOfWorker(entry: URL): Promise<{ readonly rights: readonly string[]; readonly confined: boolean }> {
-  const worker = newWorker(entry), { port1, port2 } = new MessageChannel();
-  try {
-    const rights = await new Promise<readonly string[]>((resolve, reject) => {
-      port1.onmessage = ({ data }) => resolve(data);
-      worker.onerror = (error) => {
-        error.preventDefault();
-        reject(new Error(error.message));
-      };
-      worker.onmessage = () => worker.postMessage({ kind: "rights", port: port2 } satisfies RightsQuestion, [port2]);
-    });
-    return { rights, confined: canConfine() };
-  } finally {
-    port1.close();
-    worker.terminate();
-  }
 }
 
 function newWorker(entry: URL): Worker {

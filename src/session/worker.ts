@@ -12,7 +12,7 @@ import type { Request, SessionEvent } from "../protocol/protocol.ts";
 import { writeBugReport } from "../engine/bug-report.ts";
 import { Calls } from "./calls.ts";
 import { Bell, BELL_WORDS } from "./bell.ts";
-import type { Connection, RightsQuestion, SocketMessage } from "./client.ts";
+import type { Connection, SocketMessage } from "./client.ts";
 import type { Surroundings } from "./confined-worker.ts";
 import { giveUpServices } from "./given-up.ts";
 import { MachineServer } from "./machine-server.ts";
@@ -37,7 +37,7 @@ export function serveMachine(): void {
   const server = new MachineServer(outbox, () => Atomics.load(bell, Bell.Requests) !== taken, writeBugReport);
   let sockets: RemoteSockets | undefined;
   const disks = new OwnDisks();
-  globalThis.onmessage = ({ data }: MessageEvent<readonly Request[] | Connection | SocketMessage | RightsQuestion>) => {
+  globalThis.onmessage = ({ data }: MessageEvent<readonly Request[] | Connection | SocketMessage>) => {
     if (!("kind" in data)) {
       const start = data.find((request) => request.kind === "start");
       if (start && startsSystem(start.plan)) allowHugePages();
@@ -47,10 +47,7 @@ export function serveMachine(): void {
       }
       return server.take(data, () => taken++);
     }
-    if (data.kind === "rights") {
-      if (confined) giveUpRights();
-      import("./tried-rights.ts").then(({ triedRights }) => data.port.postMessage(triedRights()));
-    } else if (data.kind === "connect") {
+    if (data.kind === "connect") {
       bell = new Int32Array(data.bell);
       sockets = data.surroundings && useSurroundings(data.surroundings, disks);
       keepCores(data.surroundings?.folders);

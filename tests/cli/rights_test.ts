@@ -167,7 +167,7 @@ Deno.test("where Deno was started without the flag, guests run with their proces
   assert.equal(code, 0, text);
   assert.match(
     text,
-    /^tip worker {4}read write env net caches Worker; those of its process\n +to run guests .* --unstable-worker-options /m,
+    /^tip worker {4}those of its process\n +to run guests .* --unstable-worker-options /m,
   );
   assert.equal((await el2("run", "demo", "--headless", "--for", "1ms")).code, 0);
 });

@@ -8,7 +8,7 @@ import type { DevicePlan, SessionPlan } from "../../src/plans/plan.ts";
 import type { SessionEvent } from "../../src/protocol/protocol.ts";
 import { Bell, BELL_WORDS } from "../../src/session/bell.ts";
 import { newMailbox } from "../../src/session/calls.ts";
-import { type Connection, type RightsQuestion, WORKER_NAME } from "../../src/session/client.ts";
+import { type Connection, WORKER_NAME } from "../../src/session/client.ts";
 import { OwnDisks } from "../../src/session/own-disks.ts";
 import { codeOf, workerPermissions } from "../../src/session/worker-rights.ts";
 import { A64, imageOf } from "../cli/program.ts";
@@ -103,8 +103,8 @@ Deno.test("the worker opens the disks of its plan, and has no right left when it
       using file = Deno.openSync(packed, { createNew: true, read: true, write: true });
       createQcow2(imageBytes(file), 1 << 20);
     }
-    const entry = new URL("main.ts", ROOT), permissions = workerPermissions(codeOf(entry));
-    const worker = new Worker(entry, { type: "module", name: WORKER_NAME, deno: { permissions } });
+    const permissions = workerPermissions(codeOf(new URL("main.ts", ROOT)));
+    const worker = new Worker(new URL("./tried-rights.ts", import.meta.url), { type: "module", name: WORKER_NAME, deno: { permissions } });
     try {
       const { port1, port2 } = new MessageChannel(), rights = new MessageChannel();
       // Nothing but disks would be opened for this machine.
@@ -126,7 +126,7 @@ Deno.test("the worker opens the disks of its plan, and has no right left when it
       await machine.promise;
       assert.throws(() => openDisk(image, false), /another session uses disk/);
       rights.port1.onmessage = ({ data }) => answer.resolve(data);
-      worker.postMessage({ kind: "rights", port: rights.port2 } satisfies RightsQuestion, [rights.port2]);
+      worker.postMessage({ kind: "rights", port: rights.port2 }, [rights.port2]);
       assert.deepEqual(await answer.promise, []);
       port1.close();
       rights.port1.close();

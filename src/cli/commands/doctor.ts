@@ -10,8 +10,7 @@ import { ALL_RIGHTS, PROCESS_RIGHTS, type ProcessRights } from "../common/rights
 import { catalogEntries } from "../../catalog/catalog.ts";
 import { NoPlace, sessionFolder } from "../../control/places.ts";
 import { documentText, FINDINGS } from "../../queries/documents.ts";
-import { rightsOfWorker } from "../../session/client.ts";
-import { WORKER_OPTIONS } from "../../session/worker-rights.ts";
+import { canConfine, WORKER_OPTIONS } from "../../session/worker-rights.ts";
 import { NoCacheFolder } from "../../support/cache.ts";
 import { isOfSystem } from "../../support/system-error.ts";
 import { findProgram, SYSTEM_FOLDERS } from "../../support/installed-programs.ts";
@@ -33,14 +32,14 @@ const environment = (name: string) => Deno.env.get(name);
 const MACHINE_SIZE = 1.25 * GiB;
 
 /** Adds the command. */
-export function registerDoctor(program: Command, { entry, exit }: CommandContext): void {
+export function registerDoctor(program: Command, { exit }: CommandContext): void {
   program.command("doctor")
     .description("check the system, memory, sockets, terminal, guests and programs, and report how to get what is missing")
     .option("--rights", "show the Deno permissions of each el2 process")
     .option("--json", "print JSON")
     .addHelpText("after", examplesText(["doctor", "doctor --json", "doctor --rights"]))
     .action(async ({ json, rights }) => {
-      const found = rights ? [...PROCESS_RIGHTS.map(rightsOf), ownRights(), await workerRights(entry)] : [
+      const found = rights ? [...PROCESS_RIGHTS.map(rightsOf), ownRights(), workerRights()] : [
         { id: "platform", ...platformState() },
         memory(),
         sockets(),
@@ -82,13 +81,12 @@ function ownRights(): Finding {
   return { id: "here", ok: true, says: `${granted.join(" ")}; this command, which has given up ${denied.join(", ")}`, remedy: "" };
 }
 
-/** Rights of the worker that runs guests, as it finds by trying. */
-async function workerRights(entry: URL): Promise<Finding> {
-  const { rights, confined } = await rightsOfWorker(entry);
+/** Rights of the worker that runs guests. */
+function workerRights(): Finding {
   const none = "none; it has its disks open, reads el2's own code and cache, and the process does for it what its plan names";
-  if (rights.length === 0) return { id: "worker", ok: true, says: none, remedy: "" };
-  const remedy = confined ? "this is a bug of el2" : `to run guests without them, start Deno with ${WORKER_OPTIONS.join(" ")}`;
-  return { id: "worker", ok: !confined, says: `${rights.join(" ")}; those of its process`, remedy };
+  if (canConfine()) return { id: "worker", ok: true, says: none, remedy: "" };
+  const remedy = `to run guests without them, start Deno with ${WORKER_OPTIONS.join(" ")}`;
+  return { id: "worker", ok: true, says: "those of its process", remedy };
 }
 
 function terminal(): Finding {

@@ -1,0 +1,22 @@
+// The rights of the worker that runs guests, from inside of it.
+
+import assert from "node:assert/strict";
+import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
+
+const PROGRAM = new URL("./tried-rights.ts", import.meta.url).pathname;
+
+/** The rights that the worker finds when its machine begins, in a process with these flags. */
+async function tried(flags: readonly string[]): Promise<string> {
+  const args = ["run", "-q", "--no-check", ...flags, PROGRAM];
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, env: { EL2_FROM_SOURCES: "1", NO_COLOR: "1" } }).output();
+  return new TextDecoder().decode(stdout).trim() || new TextDecoder().decode(stderr);
+}
+
+Deno.test("the worker of guests has no right once its machine begins, and finds no other worker or cache", async () => {
+  assert.equal(await tried(PERMISSIONS), "rights:");
+});
+
+Deno.test("without Deno's flag for workers, it has the rights of its process", async () => {
+  const flags = PERMISSIONS.filter((flag) => flag.startsWith("--allow-"));
+  assert.equal(await tried(["--unstable-raw-imports", ...flags]), "rights: read write env net run ffi caches Worker");
+});
