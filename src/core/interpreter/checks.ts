@@ -5,7 +5,7 @@ import type { Encoding } from "../../isa/table.ts";
 import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
 import { CPU, Slot, xAddress } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
-import type { Surroundings } from "./emitter.ts";
+import type { Surroundings } from "./surroundings.ts";
 import { hasStackPointerBase, usesFloatingPoint } from "./meaning.ts";
 
 /** The FP trap, the alignment of SP. */

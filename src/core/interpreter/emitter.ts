@@ -2,39 +2,11 @@
 // interpreter loop or for a separate function. docs/design/core.md §I6.
 
 import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, StateName, Type } from "../../isa/builder.ts";
-import type { OperandKind, OperandLayout } from "../decoded/operands.ts";
-import { CPU, DataEntry, Slot, TlbSet, vAddress, xAddress } from "../state/cpu-state.ts";
-import { Access, callee, type FunctionName } from "../state/functions.ts";
-import { TlbFlags } from "../state/tlb-layout.ts";
-import type { Callees } from "../wasm/library.ts";
+import type { OperandKind } from "../decoded/operands.ts";
+import { CPU, Slot, vAddress, xAddress } from "../state/cpu-state.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
-import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
-
-/** The surroundings of the emitted code. */
-export interface Surroundings {
-  readonly f: FunctionBuilder;
-  readonly library: Callees;
-  readonly layout: OperandLayout;
-  /**
-   * Local with the address of the decoded instruction; of the first one, for the second instruction
-   * of a fused pair.
-   */
-  readonly ip: number;
-  /** Bytes from there to the decoded instruction. */
-  readonly decodedOffset: number;
-  /** A local for values of this type, free until the end of the instruction. */
-  local(type: Type): number;
-  /** Puts the address of the current TLB set on the stack. */
-  tlb(): void;
-  /** Stores the CPU state that callees read: IP and, where they ask for the time, END. */
-  beforeCall(end: boolean): void;
-  /** Ends the instruction after a callee that has set `CPU.PENDING`. */
-  fault(): void;
-  /** Ends the instruction at PC + `offset`, a static i32. */
-  branch(offset: Node): void;
-  /** Ends the instruction at an address that `address` puts on the stack as i64. */
-  branchTo(address: () => void): void;
-}
+import { callSeam, type MemoryAccess, pushDescriptor, TlbComparison } from "./memory-access.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 const STATE_ADDRESSES: Record<StateName, number> = {
   FPCR: CPU.FPCR,
@@ -70,11 +42,6 @@ function loadInstruction(type: Type, bytes: number, isSigned: boolean): string {
 function storeInstruction(type: Type, bytes: number): string {
   const full = { i32: 4, i64: 8, f32: 4, f64: 8, v128: 16 }[type];
   return bytes === full ? `${type}.store` : `${type}.store${8 * bytes}`;
-}
-
-/** How an access behaves, DC ZVA's included. */
-export interface Behavior extends AccessOptions {
-  readonly zero?: boolean;
 }
 
 /** The slot of a register whose number is constant. */
@@ -189,7 +156,7 @@ export class Emitter {
         for (const operand of s.operands) this.value(operand);
         f.call(this.at.library.named(s.name));
         if (s.id !== undefined) this.set(s.id);
-        if (s.faults) this.checkPending();
+        if (s.faults) this.#checkPending();
         break;
       case "if":
         this.value(s.condition);
@@ -433,181 +400,139 @@ export class Emitter {
     }
   }
 
-  /**
-   * Evaluates the address and compares it with its TLB entry: `hit` emits the access, given a local
-   * and the distance of the Wasm address from what is in it. A group of `count` neighbors is
-   * checked at its last element; see `TlbSet`.
-   */
-  protected access(
-    address: Node,
-    size: number,
-    count: number,
-    table: number,
-    options: Behavior,
-    hit: (wasmAddress: number, offset: number) => void,
-    miss: (va: number) => void,
-  ): void {
-    const f = this.f;
+  /** Evaluates the address, compares it with its TLB entry, and emits either way. */
+  protected access(access: MemoryAccess): void {
+    const f = this.f, comparison = this.comparison;
     const va = this.at.local("i64"), wasmAddress = this.at.local("i32");
-    this.value(address);
+    this.value(access.address);
     f.set(va);
-    this.compareTlb(va, size, count, table, options);
+    comparison.compare(va, access);
     f.ifLikely(true, () => {
-      this.wasmAddressOfHit(va);
-      f.set(wasmAddress);
-      hit(wasmAddress, 0);
-    }, () => miss(va));
+      comparison.wasmAddress(va).set(wasmAddress);
+      access.hit(wasmAddress, 0);
+    }, () => access.miss(va));
   }
 
-  /**
-   * Puts 1 on the stack when the TLB entry of the address in `va`, which goes into `tlbEntry`,
-   * serves the access.
-   */
-  protected compareTlb(va: number, size: number, count: number, table: number, options: Behavior): void {
-    const f = this.f;
-    f.get(va).get(va).op("i32.wrap_i64").i32(DataEntry.IndexShift).op("i32.shr_u").i32(DataEntry.IndexMask).op("i32.and");
-    if (options.unprivileged) f.i32(0).memory("i32.load", CPU.TLB_UNPRIVILEGED);
-    else this.at.tlb();
-    f.op("i32.add").memory("i64.load", table).tee(this.tlbEntry());
-    f.op("i64.xor").i64(DataEntry.TagMask | (size - 1)).op("i64.and");
-    // The last element is in the same page: else it changes the lowest bit of the page's number.
-    if (count > 1) f.get(va).i64((count - 1) * size).op("i64.add").get(va).op("i64.xor").i64(PAGE_SIZE).op("i64.and").op("i64.or");
-    f.op("i64.eqz");
-    // Device memory is among what wants alignment, and refuses DC ZVA.
-    if (options.zero) this.entryFlags(va, table).i32(TlbFlags.Aligned).op("i32.and").op("i32.eqz").op("i32.and");
+  #comparison: TlbComparison | undefined;
+
+  protected get comparison(): TlbComparison {
+    return this.#comparison ??= new TlbComparison(this.at);
   }
 
-  /** Puts the flags of the TLB entry of the address in `va` on the stack. */
-  protected entryFlags(va: number, table: number): FunctionBuilder {
-    const f = this.f;
-    f.get(va).op("i32.wrap_i64").i32(PAGE_SHIFT).op("i32.shr_u").i32(TlbSet.Entries - 1).op("i32.and");
-    this.at.tlb();
-    return f.op("i32.add").memory("i32.load8_u", table === TlbSet.Read ? TlbSet.ReadFlags : TlbSet.WriteFlags);
-  }
-
-  /** Puts the Wasm address on the stack, after `compareTlb`. */
-  protected wasmAddressOfHit(va: number): void {
-    this.f.get(va).op("i32.wrap_i64").get(this.tlbEntry()).op("i32.wrap_i64").i32(DataEntry.DistanceShift).op("i32.shl").op("i32.add");
-  }
-
-  #entry: number | undefined;
-
-  /** The local with the TLB entry of the latest access of the instruction. */
-  protected tlbEntry(): number {
-    return this.#entry ??= this.at.local("i64");
-  }
-
-  protected load(id: number, size: number, address: Node, options: AccessOptions): void {
+  protected load(id: number, size: number, address: Node, behavior: AccessOptions): void {
     const f = this.f, type = this.$.locals[id], target = this.local(id);
-    this.access(address, size, 1, TlbSet.Read, options, (wasmAddress, offset) => {
-      f.get(wasmAddress).memory(loadInstruction(type, size, options.signed ?? false), offset).set(target);
-    }, (va) => {
-      this.at.beforeCall(false);
-      f.get(va);
-      this.slowLoad(type, size, options);
-      f.set(target);
-      this.checkPending();
+    this.access({
+      ...{ address, size, count: 1, write: false, behavior },
+      hit: (wasmAddress, offset) => {
+        f.get(wasmAddress).memory(loadInstruction(type, size, behavior.signed ?? false), offset).set(target);
+      },
+      miss: (va) => {
+        this.at.beforeCall(false);
+        f.get(va);
+        this.#slowLoad(type, size, behavior);
+        f.set(target);
+        this.#checkPending();
+      },
     });
   }
 
-  protected loadPair(ids: readonly [number, number], size: number, address: Node, options: AccessOptions): void {
+  protected loadPair(ids: readonly [number, number], size: number, address: Node, behavior: AccessOptions): void {
     const f = this.f, type = this.$.locals[ids[0]];
     const targets = ids.map((id) => this.local(id));
-    this.access(address, size, 2, TlbSet.Read, options, (wasmAddress, offset) => {
-      const load = loadInstruction(type, size, options.signed ?? false);
-      targets.forEach((target, i) => f.get(wasmAddress).memory(load, offset + i * size).set(target));
-    }, (va) => {
-      this.at.beforeCall(false);
-      targets.forEach((target, i) => {
-        f.get(va);
-        if (i) f.i64(size).op("i64.add");
-        this.slowLoad(type, size, { ...options, part: true });
-        f.set(target);
-        this.checkPending();
-      });
+    this.access({
+      ...{ address, size, count: 2, write: false, behavior },
+      hit: (wasmAddress, offset) => {
+        const load = loadInstruction(type, size, behavior.signed ?? false);
+        targets.forEach((target, i) => f.get(wasmAddress).memory(load, offset + i * size).set(target));
+      },
+      miss: (va) => {
+        this.at.beforeCall(false);
+        targets.forEach((target, i) => {
+          f.get(va);
+          if (i) f.i64(size).op("i64.add");
+          this.#slowLoad(type, size, { ...behavior, part: true });
+          f.set(target);
+          this.#checkPending();
+        });
+      },
     });
-  }
-
-  /** Puts the access descriptor of `state/functions.ts` on the stack. */
-  protected descriptor(bytes: number, { aligned, unprivileged, part, zero, elements }: Behavior): void {
-    const flags = (aligned ? Access.Aligned : 0) | (unprivileged ? Access.Unprivileged : 0) | (part ? Access.Part : 0);
-    this.f.i32(bytes | flags | (zero ? Access.Zero : 0));
-    if (!elements) return;
-    this.value(elements);
-    this.f.i32(Access.ElementsShift).op("i32.shl").op("i32.or");
   }
 
   /** Calls the slow load for the address on the stack; the value is left there. */
-  protected slowLoad(type: Type, size: number, options: AccessOptions): void {
+  #slowLoad(type: Type, size: number, behavior: AccessOptions): void {
     const f = this.f;
-    this.descriptor(size, options);
-    this.seam(size === 16 ? "slowLoad16" : "slowLoad");
+    pushDescriptor(f, size, behavior, (node) => this.value(node));
+    callSeam(this.at, size === 16 ? "slowLoad16" : "slowLoad");
     if (type === "i64") {
-      if (options.signed) f.op(`i64.extend${8 * size}_s`);
+      if (behavior.signed) f.op(`i64.extend${8 * size}_s`);
     } else if (type === "i32") {
       f.op("i32.wrap_i64");
-      if (options.signed && size < 4) f.op(`i32.extend${8 * size}_s`);
+      if (behavior.signed && size < 4) f.op(`i32.extend${8 * size}_s`);
     } else if (type === "f64") f.op("f64.reinterpret_i64");
     else if (type === "f32") f.op("i32.wrap_i64").op("f32.reinterpret_i32");
   }
 
-  protected store(size: number, address: Node, value: Node, options: AccessOptions): void {
+  protected store(size: number, address: Node, value: Node, behavior: AccessOptions): void {
     const f = this.f, stored = this.bind(value);
-    this.access(address, size, 1, TlbSet.Write, options, (wasmAddress, offset) => {
-      f.get(wasmAddress).get(stored).memory(storeInstruction(value.type, size), offset);
-    }, (va) => {
-      this.at.beforeCall(false);
-      f.get(va);
-      this.slowStore(value.type, stored, size, options);
-      this.checkPending();
+    this.access({
+      ...{ address, size, count: 1, write: true, behavior },
+      hit: (wasmAddress, offset) => void f.get(wasmAddress).get(stored).memory(storeInstruction(value.type, size), offset),
+      miss: (va) => {
+        this.at.beforeCall(false);
+        f.get(va);
+        this.#slowStore(value.type, stored, size, behavior);
+        this.#checkPending();
+      },
     });
   }
 
   protected storePair(size: number, address: Node, values: readonly [Node, Node]): void {
     const f = this.f;
     const stored = values.map((value) => this.bind(value));
-    this.access(address, size, 2, TlbSet.Write, {}, (wasmAddress, offset) => {
-      values.forEach((value, i) => f.get(wasmAddress).get(stored[i]).memory(storeInstruction(value.type, size), offset + i * size));
-    }, (va) => {
-      this.at.beforeCall(false);
-      values.forEach((value, i) => {
-        f.get(va);
-        if (i) f.i64(size).op("i64.add");
-        this.slowStore(value.type, stored[i], size, { part: true });
-        this.checkPending();
-      });
+    this.access({
+      ...{ address, size, count: 2, write: true, behavior: {} },
+      hit: (wasmAddress, offset) => {
+        values.forEach((value, i) => f.get(wasmAddress).get(stored[i]).memory(storeInstruction(value.type, size), offset + i * size));
+      },
+      miss: (va) => {
+        this.at.beforeCall(false);
+        values.forEach((value, i) => {
+          f.get(va);
+          if (i) f.i64(size).op("i64.add");
+          this.#slowStore(value.type, stored[i], size, { part: true });
+          this.#checkPending();
+        });
+      },
     });
   }
 
-  protected slowStore(type: Type, stored: number, size: number, options: AccessOptions): void {
+  #slowStore(type: Type, stored: number, size: number, behavior: AccessOptions): void {
     const f = this.f;
-    this.descriptor(size, options);
+    pushDescriptor(f, size, behavior, (node) => this.value(node));
     f.get(stored);
     if (type === "f64") f.op("i64.reinterpret_f64");
     if (type === "f32") f.op("i32.reinterpret_f32");
     if (type === "i32" || type === "f32") f.op("i64.extend_i32_u");
-    this.seam(size === 16 ? "slowStore16" : "slowStore");
+    callSeam(this.at, size === 16 ? "slowStore16" : "slowStore");
   }
 
   protected ramAddress(id: number, size: number, address: Node, zero: boolean): void {
-    const f = this.f, target = this.local(id), options = { aligned: true, zero };
-    const block = zero ? this.$.and(address, -size) : address;
-    this.access(block, size, 1, TlbSet.Write, options, (wasmAddress) => void f.get(wasmAddress).set(target), (va) => {
-      this.at.beforeCall(false);
-      if (zero) this.value(address);
-      else f.get(va);
-      this.descriptor(size, options);
-      this.seam("slowAddress");
-      f.set(target);
-      this.checkPending();
+    const f = this.f, target = this.local(id), behavior = { aligned: true, zero };
+    this.access({
+      ...{ address: zero ? this.$.and(address, -size) : address, size, count: 1, write: true, behavior },
+      hit: (wasmAddress) => void f.get(wasmAddress).set(target),
+      miss: (va) => {
+        this.at.beforeCall(false);
+        if (zero) this.value(address);
+        else f.get(va);
+        pushDescriptor(f, size, behavior, (node) => this.value(node));
+        callSeam(this.at, "slowAddress").set(target);
+        this.#checkPending();
+      },
     });
   }
 
-  protected seam(name: FunctionName): void {
-    this.f.call(callee(this.at.library, name));
-  }
-
-  protected checkPending(): void {
+  #checkPending(): void {
     this.f.i32(0).memory("i32.load", CPU.PENDING);
     this.f.ifLikely(false, () => this.at.fault());
   }

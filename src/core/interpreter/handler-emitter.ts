@@ -8,9 +8,11 @@ import { DECODED_SIZE, OperandLayout } from "../decoded/operands.ts";
 import type { Fixed } from "../decoded/variants.ts";
 import { CPU } from "../state/cpu-state.ts";
 import type { Callees } from "../wasm/library.ts";
-import { FunctionBuilder, type ValueType } from "../wasm/module.ts";
+import { LocalPool } from "../wasm/local-pool.ts";
+import { FunctionBuilder } from "../wasm/module.ts";
 import { emitChecks } from "./checks.ts";
-import { Emitter, type Surroundings } from "./emitter.ts";
+import { Emitter } from "./emitter.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** Labels of the interpreter loop that handlers branch to. */
 export const Target = {
@@ -41,24 +43,6 @@ export interface Part {
   readonly semantics: Builder;
   /** For direct branches: the target is in the same page. */
   readonly near: boolean;
-}
-
-/** Locals that the handlers take turns in using. */
-class LocalPool {
-  readonly #locals = new Map<ValueType, { all: number[]; used: number }>();
-
-  constructor(readonly f: FunctionBuilder) {}
-
-  take(type: ValueType): number {
-    let pool = this.#locals.get(type);
-    if (!pool) this.#locals.set(type, pool = { all: [], used: 0 });
-    if (pool.used === pool.all.length) pool.all.push(this.f.local(type));
-    return pool.all[pool.used++];
-  }
-
-  releaseAll(): void {
-    for (const pool of this.#locals.values()) pool.used = 0;
-  }
 }
 
 /** Emits handlers into fragments for one function with the interpreter loop. */

@@ -14,7 +14,8 @@ import { CPU, Pending } from "../state/cpu-state.ts";
 import type { Callees } from "../wasm/library.ts";
 import { FunctionBuilder, type ImportedMemory, type ValueType, WasmModule } from "../wasm/module.ts";
 import { emitChecks } from "./checks.ts";
-import { Emitter, type Surroundings } from "./emitter.ts";
+import { Emitter } from "./emitter.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** The core that the functions are linked to. */
 export interface Link {

@@ -4,12 +4,12 @@
 
 import { OperandLayout } from "../decoded/operands.ts";
 import { emitChecks } from "../interpreter/checks.ts";
-import type { Surroundings } from "../interpreter/emitter.ts";
+import type { Surroundings } from "../interpreter/surroundings.ts";
 import { CPU, Pending } from "../state/cpu-state.ts";
 import type { Callees } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
+import { ConstantEmitter } from "./constant-emitter.ts";
 import type { Instruction } from "./instruction.ts";
-import { ConstantEmitter } from "./region-emitter.ts";
 import { numberOf } from "./static-values.ts";
 
 /** Appends the function to `f`, whose parameter is the address of the decoded instruction. */

@@ -11,12 +11,14 @@
 import { Bytes } from "../../support/bytes.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import { FAST_MASK, FAST_MODES } from "../fp/arithmetic.ts";
-import type { KnownFlags, Surroundings } from "../interpreter/emitter.ts";
+import type { KnownFlags } from "../interpreter/emitter.ts";
+import type { Surroundings } from "../interpreter/surroundings.ts";
 import { REGION_PARAMETERS, REGION_RESULTS, STACK_BYTES } from "../interpreter/interpreter.ts";
 import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
 import { CPU, FetchEntry, KeptPage, Slot, TlbSet } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
 import type { Callees } from "../wasm/library.ts";
+import { LocalPool } from "../wasm/local-pool.ts";
 import { frameBound, FunctionBuilder, type Label } from "../wasm/module.ts";
 import { accessGroups, type GroupMember, keepsStackAlignment } from "./access-groups.ts";
 import { type ControlFlow, controlFlow } from "./control-flow.ts";
@@ -24,7 +26,9 @@ import { type DataFlow, dataFlow } from "./data-flow.ts";
 import { emitFindAgain } from "./enter-function.ts";
 import type { Operations } from "./inline-calls.ts";
 import { accessesThatKeepPages } from "./kept-pages.ts";
-import { type RegionContext, RegionEmitter, settleFlags, StateLocals, surroundings, Temporaries } from "./region-emitter.ts";
+import { settleFlags } from "./known-flags.ts";
+import { type RegionContext, RegionEmitter, surroundings } from "./region-emitter.ts";
+import { StateLocals } from "./state-locals.ts";
 import { type Block, type Ending, successorsOf } from "./region.ts";
 import { add, generalBit, keepOnly, noRegisters, type RegisterSet, without } from "./register-use.ts";
 import { bitsOf } from "../../support/bits.ts";
@@ -150,7 +154,7 @@ class RegionFunction {
   readonly #state: StateLocals;
   readonly #context: RegionContext;
   readonly #surroundings: Surroundings;
-  readonly #temporaries = new Temporaries(this.#body);
+  readonly #temporaries = new LocalPool(this.#body);
   /** The blocks of the region, and after them its dispatchers. */
   readonly #blocks: readonly Block[];
   /** By the number of a block's first instruction. */
