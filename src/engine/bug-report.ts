@@ -3,7 +3,8 @@
 import type { RecordedInput } from "../plans/recorded-run.ts";
 import type { SessionPlan } from "../plans/plan.ts";
 import type { Query } from "../queries/query.ts";
-import { RecordingError, RecordingWriter } from "../recordings/recording.ts";
+import { RecordingError } from "../recordings/recording.ts";
+import { RecordingWriter } from "../recordings/recording-writer.ts";
 import { savedHeader } from "../recordings/save.ts";
 import { isOfSystem } from "../support/system-error.ts";
 import { exceptionText } from "../support/exception-text.ts";

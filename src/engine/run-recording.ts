@@ -2,7 +2,7 @@
 // ended (`--record`).
 
 import type { Check, EndState, Input } from "../plans/recorded-run.ts";
-import { RecordingWriter } from "../recordings/recording.ts";
+import { RecordingWriter } from "../recordings/recording-writer.ts";
 import { saveRecording } from "../recordings/save.ts";
 import type { SessionPlan } from "../plans/plan.ts";
 import type { RunningSystem, System } from "../assembly/system.ts";

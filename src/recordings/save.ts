@@ -3,7 +3,8 @@
 
 import { type SessionPlan, writtenDisk } from "../plans/plan.ts";
 import type { EndState, RecordedInput } from "../plans/recorded-run.ts";
-import { RecordingError, recordingHeader, RecordingWriter } from "./recording.ts";
+import { RecordingError } from "./recording.ts";
+import { recordingHeader, RecordingWriter } from "./recording-writer.ts";
 
 /**
  * The text with which a recording of this plan begins.

@@ -6,7 +6,7 @@ import { assemble } from "../assembly/assemble.ts";
 import type { GuestSystem } from "../assembly/guest-system.ts";
 import { letIn } from "../recordings/input.ts";
 import type { EndState, Input, RecordedInput } from "../plans/recorded-run.ts";
-import { recordingHeader, RecordingWriter } from "../recordings/recording.ts";
+import { recordingHeader, RecordingWriter } from "../recordings/recording-writer.ts";
 import type { SessionPlan } from "../plans/plan.ts";
 import { diagnosisLines, timedOutLines } from "../queries/diagnosis-text.ts";
 import { isExactly } from "../queries/filter.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { SessionEvent } from "../../src/protocol/protocol.ts";
-import { readRecording } from "../../src/recordings/recording.ts";
+import { readRecording } from "../../src/recordings/recording-reader.ts";
 import { type BrokenRun, writeBugReport } from "../../src/engine/bug-report.ts";
 import { MachineServer } from "../../src/session/machine-server.ts";
 import { Outbox } from "../../src/session/outbox.ts";

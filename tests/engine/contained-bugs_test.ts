@@ -11,7 +11,7 @@ import { SESSION, type SessionEvent } from "../../src/protocol/protocol.ts";
 import { Inspector } from "../../src/inspection/inspector.ts";
 import { type Query, rowsOf } from "../../src/queries/query.ts";
 import { DIAGNOSES, REASONS } from "../../src/queries/tables.ts";
-import { readRecording } from "../../src/recordings/recording.ts";
+import { readRecording } from "../../src/recordings/recording-reader.ts";
 import { MachineServer } from "../../src/session/machine-server.ts";
 import { Outbox } from "../../src/session/outbox.ts";
 import { ConsoleDevice } from "../../src/virtio/console/console.ts";

@@ -21,7 +21,9 @@ import { FaultRuleError, parseFaultRule } from "../../src/inspection/rules/fault
 import { FilterError, parseFilter } from "../../src/queries/filter.ts";
 import { TABLE_NAMES, TABLES } from "../../src/queries/tables.ts";
 import { ArchiveError } from "../../src/machine/archive.ts";
-import { readRecording, RecordingError, recordingHeader } from "../../src/recordings/recording.ts";
+import { RecordingError } from "../../src/recordings/recording.ts";
+import { recordingHeader } from "../../src/recordings/recording-writer.ts";
+import { readRecording } from "../../src/recordings/recording-reader.ts";
 import { readScenario, ScenarioError, STEPS } from "../../src/scenarios/scenario.ts";
 import { readSnapshot, SnapshotError, writeSnapshot } from "../../src/snapshots/file.ts";
 import { snapshotOf } from "../../src/snapshots/save.ts";

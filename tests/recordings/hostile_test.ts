@@ -1,9 +1,12 @@
 // Recordings of others: lines that are JSON, and nothing that a recording has.
 
 import assert from "node:assert/strict";
-import { readRecording, RecordingError } from "../../src/recordings/recording.ts";
+import { RecordingError } from "../../src/recordings/recording.ts";
+import { readRecording } from "../../src/recordings/recording-reader.ts";
 import { VERSION } from "../../src/support/version.ts";
-import { inFolder } from "../support/temporary-folder.ts";
+import { inCache, inFolder } from "../support/temporary-folder.ts";
+import { recordingHeader } from "../../src/recordings/recording-writer.ts";
+import type { SessionPlan } from "../../src/plans/plan.ts";
 
 Deno.test("a header with values that have no text, or without an end of nesting, is refused by its line", async () => {
   await inFolder(async (folder) => {
@@ -26,5 +29,18 @@ Deno.test("a header with values that have no text, or without an end of nesting,
       await Deno.writeTextFile(path, text);
       await assert.rejects(readRecording(path), RecordingError, text.slice(0, 100));
     }
+  });
+});
+
+Deno.test("a file that a plan names many times is read once, and stored once", async () => {
+  await inCache(async (folder) => {
+    const path = `${folder}/a.rec`, image = new Uint8Array(100_000).fill(1), part = { image };
+    const plan = { cpus: 1, what: { kind: "run", host: { vms: [] }, images: Array.from({ length: 5000 }, () => part) } };
+    const header = await recordingHeader(plan as unknown as SessionPlan);
+    await Deno.writeTextFile(path, header);
+    const { what } = (await readRecording(path)).plan as unknown as typeof plan;
+    assert.deepEqual(what.images[0].image, image);
+    assert.equal(new Set(what.images.map(({ image }) => image)).size, 1, "each has a copy");
+    assert.equal([...Deno.readDirSync(`${folder}/cache/recorded`)].length, 1);
   });
 });

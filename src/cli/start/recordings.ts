@@ -2,7 +2,9 @@
 
 import { Failure } from "../common/failure.ts";
 import { type SessionPlan, writtenDisk } from "../../plans/plan.ts";
-import { readRecording, RecordingError, recordingHeader } from "../../recordings/recording.ts";
+import { RecordingError } from "../../recordings/recording.ts";
+import { recordingHeader } from "../../recordings/recording-writer.ts";
+import { readRecording } from "../../recordings/recording-reader.ts";
 import { cannotRead, cannotWrite } from "../../support/named-file.ts";
 
 /**

@@ -7,7 +7,7 @@ import { catalogEntry } from "../../../src/catalog/catalog.ts";
 import { TIERS } from "../../../src/plans/plan.ts";
 import { Random } from "../../support/random.ts";
 import { assemble } from "../../../src/assembly/assemble.ts";
-import { readRecording } from "../../../src/recordings/recording.ts";
+import { readRecording } from "../../../src/recordings/recording-reader.ts";
 import { writeSnapshot } from "../../../src/snapshots/file.ts";
 import { snapshotOf } from "../../../src/snapshots/save.ts";
 import { ConsoleProgram } from "../../support/console.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { unchangedImages } from "../../../src/cli/start/unchanged-images.ts";
-import { recordingHeader, RecordingWriter } from "../../../src/recordings/recording.ts";
+import { recordingHeader, RecordingWriter } from "../../../src/recordings/recording-writer.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
 import { demoPlan } from "../../snapshots/systems.ts";
 import { el2 } from "../program.ts";

@@ -1,0 +1,89 @@
+// Reads recordings, which anybody may have written.
+
+import * as v from "valibot";
+import { readToEnd } from "../support/named-file.ts";
+import type { SessionPlan } from "../plans/plan.ts";
+import { decodePlain } from "../support/plain-json.ts";
+import { VERSION } from "../support/version.ts";
+import { CHECK, END, INPUT } from "./line-schema.ts";
+import type { Check, EndState, RecordedInput } from "../plans/recorded-run.ts";
+import { node } from "../support/node-modules.ts";
+import { foreignPlan } from "./foreign-plan.ts";
+import { loadFiles } from "./plan-files.ts";
+import { type Recording, RecordingError, SCHEMA } from "./recording.ts";
+
+/**
+ * Reads a recording.
+ * @throws RecordingError that names the line and the defect: not a recording, another version,
+ * edited, or without its files; or the system's error on the file.
+ */
+export async function readRecording(path: string): Promise<Recording> {
+  const text = new TextDecoder().decode(readToEnd(path));
+  const lines = text.split("\n");
+  // The program ended while it wrote the text after the last line break.
+  lines.pop();
+  const header = lineOf(path, lines, 0) as { schema?: unknown; version?: unknown; plan?: unknown };
+  if (header.schema !== SCHEMA || typeof header.plan !== "object" || header.plan === null) {
+    throw new RecordingError(`${path}:1: not a recording that this el2 reads (${SCHEMA})`);
+  }
+  if (header.version !== VERSION) {
+    const by = typeof header.version === "string" ? header.version : "of an unknown version";
+    throw new RecordingError(`${path}:1: recorded by el2 ${by}, this is ${VERSION}; only the same version gives the same run`);
+  }
+  const inputs: RecordedInput[] = [];
+  const checks: { at: number; check: Check }[] = [];
+  let end: { at: number; end: EndState } | undefined;
+  const sum = node.crypto.createHash("sha256").update(`${lines[0]}\n`);
+  let sealed = false, last = 0;
+  for (let index = 1; index < lines.length; index++) {
+    const line = lineOf(path, lines, index) as Partial<RecordedInput> & { check?: Check; end?: EndState; sha256?: unknown };
+    if (sealed) throw new RecordingError(`${path}:${index + 1}: data after the end`);
+    if (line.sha256 !== undefined) {
+      if (!end || line.sha256 !== sum.digest("hex")) {
+        throw new RecordingError(`${path}:${index + 1}: the checksum is wrong; the file was changed`);
+      }
+      sealed = true;
+      continue;
+    }
+    sum.update(`${lines[index]}\n`);
+    const place = `${path}:${index + 1}`;
+    if (typeof line.at !== "number" || !(line.at >= last) || end) throw new RecordingError(`${path}:${index + 1}: out of order`);
+    last = line.at;
+    if (line.input !== undefined && typeof line.settled === "boolean") {
+      inputs.push({ at: line.at, settled: line.settled, input: checked(place, INPUT, line.input) });
+    } else if (line.check !== undefined) checks.push({ at: line.at, check: checked(place, CHECK, line.check) });
+    else if (line.end !== undefined) end = { at: line.at, end: checked(place, END, line.end) };
+    else throw new RecordingError(`${path}:${index + 1}: not an input, check or end`);
+  }
+  const plan = await loadFiles(path, foreignPlan(path, header.plan as SessionPlan)) as SessionPlan;
+  if (plan.from && !(plan.from.bytes instanceof Uint8Array)) {
+    throw new RecordingError(`${path}:1: its snapshot is invalid`);
+  }
+  return {
+    plan,
+    inputs,
+    checks,
+    end: sealed ? end : undefined,
+  };
+}
+
+/**
+ * A value of a line, of a given shape.
+ * @throws RecordingError that names the invalid field
+ */
+function checked<T>(place: string, schema: v.GenericSchema<unknown, T>, value: unknown): T {
+  const parsed = v.safeParse(schema, value, { abortEarly: true });
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  throw new RecordingError(`${place}: ${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
+}
+
+function lineOf(path: string, lines: readonly string[], index: number): Record<string, unknown> {
+  try {
+    const value = decodePlain(lines[index] ?? "");
+    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new RecordingError(`${path} is not an el2 recording (line ${index + 1})`);
+}

@@ -1,0 +1,71 @@
+// Writes recordings.
+
+import { files, type GrowingFile, type PendingFile } from "../support/files.ts";
+import type { SessionPlan } from "../plans/plan.ts";
+import { encodePlain } from "../support/plain-json.ts";
+import { VERSION } from "../support/version.ts";
+import { writeAll } from "../support/write-all.ts";
+import type { Check, EndState, Input, Place } from "../plans/recorded-run.ts";
+import { node } from "../support/node-modules.ts";
+import { storeFiles } from "./plan-files.ts";
+import { SCHEMA } from "./recording.ts";
+
+/**
+ * The text of a recording's first line. It contains the snapshot that the run began with, as its
+ * file may be gone when the run is replayed. Large files of the plan go to the cache.
+ */
+export async function recordingHeader(plan: SessionPlan): Promise<string> {
+  const { record: _, from, ...rest } = plan;
+  const whole = from ? { ...rest, from: { ...from, path: node.path.basename(from.path) } } : rest;
+  return `${encodePlain({ schema: SCHEMA, version: VERSION, plan: await storeFiles(whole) })}\n`;
+}
+
+/**
+ * Writes a recording, line by line: of a run, so that the lines so far survive the end of the
+ * program; of a past run, as a whole.
+ */
+export class RecordingWriter implements Disposable {
+  /** Its file: one that grows, or one that has its name when it is whole. */
+  readonly #growing: GrowingFile | undefined;
+  readonly #whole: PendingFile | undefined;
+  readonly #sum = node.crypto.createHash("sha256");
+
+  /** @throws Error if the file cannot be written. */
+  constructor(readonly path: string, header: string, whole = false) {
+    this.#whole = whole ? files().whole(path) : undefined;
+    this.#growing = whole ? undefined : files().emptied(path);
+    this.#write(header);
+  }
+
+  input(place: Place, input: Input): void {
+    this.#line({ ...place, input });
+  }
+
+  check(at: number, check: Check): void {
+    this.#line({ at, check });
+  }
+
+  /** Seals it. */
+  end(at: number, end: EndState): void {
+    this.#line({ at, end });
+    const sum = `${encodePlain({ sha256: this.#sum.copy().digest("hex") })}\n`;
+    this.#write(sum);
+    this.#whole?.commit();
+    this.#growing?.close();
+  }
+
+  /** One that is written as a whole and was not sealed leaves nothing. */
+  [Symbol.dispose](): void {
+    this.#whole?.[Symbol.dispose]();
+  }
+
+  #line(value: unknown): void {
+    this.#write(`${encodePlain(value)}\n`);
+  }
+
+  #write(text: string): void {
+    const bytes = new TextEncoder().encode(text);
+    this.#sum.update(bytes);
+    writeAll((this.#whole ?? this.#growing)!, bytes, `--record ${this.path}`);
+  }
+}
