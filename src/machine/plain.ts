@@ -40,10 +40,12 @@ export function encodePlain(value: unknown): Uint8Array {
 
 /**
  * The value.
+ * @param most values that who goes through it, part by part, may meet: an object that is reached in
+ * several ways counts each time, and one that contains itself is refused. Infinity: any value.
  * @throws RangeError that names the defect of the bytes.
  */
-export function decodePlain(bytes: Uint8Array): unknown {
-  const reader = new Reader(bytes);
+export function decodePlain(bytes: Uint8Array, most = Infinity): unknown {
+  const reader = new Reader(bytes, most);
   const value = reader.value(0);
   if (reader.left > 0) throw new RangeError(`${reader.left} bytes follow the plain data`);
   return value;
@@ -145,8 +147,12 @@ class Reader {
   readonly #view: DataView;
   #at = 0;
   readonly #objects: object[] = [];
+  /** Values in each object, itself among them; those of objects that have not ended are missing. */
+  readonly #sizes: number[] = [];
+  /** Values so far, as a tree. */
+  #values = 0;
 
-  constructor(readonly bytes: Uint8Array) {
+  constructor(readonly bytes: Uint8Array, readonly most: number) {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
@@ -157,6 +163,8 @@ class Reader {
   value(depth: number): unknown {
     if (depth > DEPTH_LIMIT) throw new RangeError(`plain data nests deeper than ${DEPTH_LIMIT}`);
     const tag = this.bytes[this.#take(1)];
+    this.#values++;
+    this.#check();
     switch (tag) {
       case Tag.Undefined:
         return undefined;
@@ -174,11 +182,30 @@ class Reader {
       case Tag.Again: {
         const number = this.#count(0);
         if (number >= this.#objects.length) throw new RangeError(`plain data names object ${number} before it exists`);
+        if (this.most !== Infinity) this.#countAgain(number);
         return this.#objects[number];
       }
       default:
-        return this.#object(tag, depth + 1);
+        return this.#counted(() => this.#object(tag, depth + 1));
     }
+  }
+
+  #counted(read: () => object): object {
+    const number = this.#objects.length, before = this.#values;
+    const object = read();
+    this.#sizes[number] = this.#values - before + 1;
+    return object;
+  }
+
+  #countAgain(number: number): void {
+    const size = this.#sizes[number];
+    if (size === undefined) throw new RangeError("plain data contains itself");
+    this.#values += size - 1;
+    this.#check();
+  }
+
+  #check(): void {
+    if (this.#values > this.most) throw new RangeError(`plain data has more than ${this.most} values`);
   }
 
   #object(tag: number, depth: number): object {

@@ -168,11 +168,14 @@ const LARGE_FILE = MiB;
  */
 function largeFilesOf(plan: unknown): ArrayBuffer[] {
   const found = new Set<ArrayBuffer>();
+  const seen = new Set<object>();
   const look = (value: unknown) => {
+    if (typeof value !== "object" || value === null || seen.has(value)) return;
+    seen.add(value);
     if (value instanceof Uint8Array) {
       const { buffer } = value;
       if (buffer instanceof ArrayBuffer && value.length >= LARGE_FILE && value.length === buffer.byteLength) found.add(buffer);
-    } else if (typeof value === "object" && value !== null) Object.values(value).forEach(look);
+    } else Object.values(value).forEach(look);
   };
   look(plan);
   return [...found];

@@ -5,6 +5,7 @@
 // offset and rule.
 
 import * as v from "valibot";
+import { type MemoryMap, memoryMap, RAM_BASE } from "../machine/memory-map.ts";
 import { decodePlain, encodePlain } from "../machine/plain.ts";
 import { files } from "../support/files.ts";
 import { readToEnd } from "../support/named-file.ts";
@@ -44,6 +45,11 @@ const LIMITS: Readonly<Record<Kind, number>> = {
 };
 
 const Coding = { Plain: 0, Gzip: 1 } as const;
+/**
+ * Values of a plan, for those who go through it: plans have some hundred, and lists of a snapshot
+ * that anybody may have written could be in each other many times.
+ */
+const PLAN_VALUES_MAX = 100_000;
 /** Fast; higher levels cost much time for little room. */
 const GZIP_LEVEL = 1;
 const PAGES_PER_CHUNK = 256;
@@ -153,17 +159,35 @@ export function readSnapshot(path: string, own = false, bytes: Uint8Array = read
   if (header.version !== VERSION) {
     reader.fail(`it was saved by el2 ${header.version}, this is ${VERSION}; only the same version loads it`);
   }
+  const { cpus } = header, map = reader.decoded("header", () => memoryMap(header.memory));
+  if (header.pages > pagesOf(map)) reader.fail(`its header says ${header.pages} pages; its machine has ${pagesOf(map)}`);
   const encoded = reader.section(Kind.Plan);
-  const plan = reader.decoded("plan", () => checkedPlan(decodePlain(encoded)));
+  const plan = reader.decoded("plan", () => checkedPlan(decodePlain(encoded, PLAN_VALUES_MAX)));
+  if (plan.memory !== header.memory || plan.cpus !== cpus) {
+    reader.fail(`its plan has ${plan.cpus} CPUs and ${plan.memory} bytes, its header says ${cpus} and ${header.memory}`);
+  }
   const fields = reader.section(Kind.Fields);
   const observed = reader.section(Kind.Memory);
   const memory = reader.decoded("list of events", () => decodeMemory(observed));
   const pages = new Map<number, Uint8Array>();
-  for (let last = -1; reader.kind === Kind.Pages;) last = decodePages(reader, reader.section(Kind.Pages), pages, last, own);
+  for (let last = -1; reader.kind === Kind.Pages;) {
+    last = decodePages(reader, reader.section(Kind.Pages), { pages, map, own }, last);
+    if (pages.size > header.pages) reader.fail(`it has more than the ${header.pages} pages of its header`);
+  }
   if (pages.size !== header.pages) reader.fail(`it has ${pages.size} pages, its header says ${header.pages}`);
   if (own) reader.section(Kind.End);
   else reader.end();
   return { header, plan, state: { fields, pages }, memory };
+}
+
+/** Pages that a machine has. */
+function pagesOf({ primarySize, hypervisorBase, ramEnd }: MemoryMap): number {
+  return (primarySize + ramEnd - hypervisorBase) / PAGE_SIZE;
+}
+
+function isInRam({ primaryEnd, hypervisorBase, ramEnd }: MemoryMap, page: number): boolean {
+  const address = page * PAGE_SIZE;
+  return address >= RAM_BASE && address < primaryEnd || address >= hypervisorBase && address < ramEnd;
 }
 
 /**
@@ -309,14 +333,23 @@ function encodePages(pages: readonly [number, Uint8Array][]): Uint8Array {
   return bytes;
 }
 
+/** Pages that are being read. */
+interface ReadPages {
+  readonly pages: Map<number, Uint8Array>;
+  readonly map: MemoryMap;
+  /** The file is in the user's own cache. */
+  readonly own: boolean;
+}
+
 /** Takes the pages of a chunk, which come after page `last`. Returns the number of the last one. */
-function decodePages(reader: SectionReader, bytes: Uint8Array, pages: Map<number, Uint8Array>, last: number, own: boolean): number {
+function decodePages(reader: SectionReader, bytes: Uint8Array, { pages, map, own }: ReadPages, last: number): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const count = bytes.length < 4 ? 0 : view.getUint32(0, true);
   if (count === 0 || count > PAGES_PER_CHUNK || bytes.length !== 4 + count * (4 + PAGE_SIZE)) reader.fail("not a chunk of pages");
   for (let index = 0; index < count; index++) {
     const page = view.getUint32(4 + 4 * index, true);
     if (page <= last) reader.fail("pages are not in ascending order");
+    if (!isInRam(map, page)) reader.fail(`page 0x${page.toString(16)} is not in its machine's memory`);
     last = page;
     const start = 4 + 4 * count + index * PAGE_SIZE;
     // A copy, as a page may live longer than others; pages of the user's own snapshot all live as
