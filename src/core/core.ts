@@ -39,7 +39,7 @@ import { AccessKind, Fault, type RamLayout } from "./memory/mmu.ts";
 import { Stage2Pool } from "./memory/stage2.ts";
 import { TlbPool } from "./memory/tlb-pool.ts";
 import { completeRead, storeValue, VcpuContext } from "./registers/vcpu-context.ts";
-import { writeAesTables } from "./simd/crypto.ts";
+import { writeAesTables, writeSm4Table } from "./simd/crypto.ts";
 import { CPU, CPU_STATE, Pending } from "./state/cpu-state.ts";
 import { Access } from "./state/functions.ts";
 import { CONTEXT_STRIDE, CONTEXTS, CORE_SIZE, STAGE2_TABLES, TLB_POOL, WRITTEN_PAGES } from "./state/layout.ts";
@@ -238,6 +238,7 @@ export class WasmCore implements DebugCore {
     }, options.decodedPages);
     writeCrcTables(memory);
     writeAesTables(memory);
+    if (cpu.features.has("FEAT_SM4")) writeSm4Table(memory);
     this.stage2Pool = new Stage2Pool(memory, STAGE2_TABLES.base, STAGE2_TABLES.size);
     this.#tlbs = new TlbPool(memory, TLB_POOL, (space) => this.#exports.tlbFlushSpace(space));
     for (let i = CONTEXTS.count - 1; i >= 0; i--) this.#freeContexts.push(CONTEXTS.base + i * CONTEXT_STRIDE);

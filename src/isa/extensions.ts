@@ -1,7 +1,23 @@
 // The entries of the table that belong to features which not every CPU has (features.ts).
 
 import { flags } from "./flags.ts";
+import { fpRounding } from "./fp-rounding.ts";
 import type { Instruction } from "./insn.ts";
+import { loadsStoresUnscaledOrdered } from "./loads-stores-unscaled-ordered.ts";
+import { shortSequences } from "./short-sequences.ts";
+import { simdComplex } from "./simd-complex.ts";
+import { simdDotProduct } from "./simd-dot-product.ts";
+import { simdHashes } from "./simd-hashes.ts";
+import { systemExtensions } from "./system-extensions.ts";
 
 /** The table's part for them. */
-export const extensions = (): readonly Instruction[] => [...flags()];
+export const extensions = (): readonly Instruction[] => [
+  ...flags(),
+  ...loadsStoresUnscaledOrdered(),
+  ...shortSequences(),
+  ...systemExtensions(),
+  ...fpRounding(),
+  ...simdDotProduct(),
+  ...simdComplex(),
+  ...simdHashes(),
+];

@@ -3,10 +3,13 @@
 // same run gives the same state.
 
 import assert from "node:assert/strict";
+import { parseCpu } from "../../src/isa/cpus.ts";
 import { ExitReason } from "../../src/core/interface.ts";
-import { SYSTEM_REGISTERS } from "../../src/core/registers/system-registers.ts";
+import { systemRegisters } from "../../src/core/registers/system-registers.ts";
 import { Random } from "../support/random.ts";
 import { Machine, RAM_BASE } from "./program.ts";
+
+const SYSTEM_REGISTERS = systemRegisters(parseCpu("max").features);
 
 const RAM_SIZE = 0x40_0000;
 const WORDS = 4096;

@@ -2,6 +2,7 @@
 // functions of these parts with the functions of decoded instructions replaced by plain ones,
 // RAM, and one vCPU in the hot CPU state.
 
+import { type Cpu, DEFAULT_CPU, parseCpu } from "../../src/isa/cpus.ts";
 import { CPU, Pending, Slot, xAddress } from "../../src/core/state/cpu-state.ts";
 import { defineExceptions } from "../../src/core/exceptions/exception-entry.ts";
 import { Pstate } from "../../src/core/architecture/exceptions.ts";
@@ -61,10 +62,16 @@ const CALLED: readonly FunctionName[] = [
 
 type Exported = Record<string, (...args: (number | bigint)[]) => number | bigint | undefined>;
 
-let compiled: WebAssembly.Module | undefined;
+const compiled = new Map<string, WebAssembly.Module>();
 
-/** The module of every rig. */
-function compile(): WebAssembly.Module {
+/** The module of rigs with a CPU. */
+function moduleFor(cpu: string): WebAssembly.Module {
+  let module = compiled.get(cpu);
+  if (!module) compiled.set(cpu, module = compile(parseCpu(cpu).features));
+  return module;
+}
+
+function compile(features: Cpu["features"]): WebAssembly.Module {
   const module = new WasmModule();
   module.importMemory({ module: "env", name: "memory", minimum: MEMORY_SIZE >>> 16, maximum: MEMORY_SIZE >>> 16, shared: false });
   const imports = {
@@ -85,12 +92,12 @@ function compile(): WebAssembly.Module {
   }
   const pc = new Code(define(library, "currentPc"));
   pc.result(constant("i64", CODE).add(pc.load("i32.load", CPU.IP).shrU(2).wide()));
-  defineExceptions(library, undefinedInstruction);
+  defineExceptions(library, undefinedInstruction, features);
   defineTlb(library, TLB_POOL);
   defineMmu(library, { base: RAM_BASE, size: RAM_SIZE, wasmAddress: RAM_HOST });
   defineMemoryAccess(library, TLB_POOL, watched);
-  defineSystemRegisters(library);
-  defineSystemInstructions(library);
+  defineSystemRegisters(library, features);
+  defineSystemInstructions(library, features);
   for (const name of CALLED) module.export(callee(library, name));
   module.export(library.named("readAddress"));
   library.check();
@@ -116,8 +123,8 @@ export class Rig {
   /** The instruction word that `currentWord` gives. */
   word = 0;
 
-  constructor() {
-    const instance = new WebAssembly.Instance(compiled ??= compile(), {
+  constructor(cpu = DEFAULT_CPU) {
+    const instance = new WebAssembly.Instance(moduleFor(cpu), {
       env: {
         memory: this.memory,
         currentWord: () => this.word,

@@ -65,7 +65,7 @@ function isForeignRegister(ours: string, objdumps: string): boolean {
  * objdump names only the values 0 and 1.
  */
 function isWideImmediate(ours: string): boolean {
-  return /^msr\t(spsel|pan|uao), #0x[2-9a-f]$/.test(ours);
+  return /^msr\t(spsel|pan|uao|ssbs|dit), #0x[2-9a-f]$/.test(ours);
 }
 
 /** Words whose text differs, by objdump's mnemonic, the most frequent first; one example each. */

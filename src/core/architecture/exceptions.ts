@@ -2,6 +2,8 @@
 // offsets. Arm ARM D13.2.37 (ESR_ELx), C5.2.18 (SPSR_EL1), D1.10.2 (vectors). The entry itself is
 // in `exceptions/exception-entry.ts`.
 
+import type { FeatureName } from "../../isa/features.ts";
+
 /** ESR_ELx.EC, bits 31:26. */
 export const ExceptionClass = {
   Unknown: 0x00,
@@ -86,6 +88,8 @@ export const Pstate = {
   Nzcv: 0xf0000000,
   SS: 1 << 21,
   PAN: 1 << 22,
+  SSBS: 1 << 12,
+  DIT: 1 << 24,
   IL: 1 << 20,
   D: 1 << 9,
   A: 1 << 8,
@@ -103,6 +107,11 @@ export const Pstate = {
   EL1h: 0x5,
   Mode: 0x1f,
 } as const;
+
+/** Fields of PSTATE that features add: exceptions save them, and returns restore them. */
+export function extendedPstate(features: ReadonlySet<FeatureName>): number {
+  return (features.has("FEAT_DIT") ? Pstate.DIT : 0) | (features.has("FEAT_SSBS") ? Pstate.SSBS : 0);
+}
 
 /** Offsets from VBAR_EL1. */
 export const Vector = {
@@ -133,6 +142,9 @@ export const Sctlr = {
   /** Value at reset: the RES1 bits, LSMAOE, nTLSMD and SPAN. */
   Reset: 0x30d00800,
 } as const;
+
+/** The bit of SCTLR_EL1 that PSTATE.SSBS becomes at an exception (DSSBS). */
+export const SCTLR_DSSBS_SHIFT = 44;
 
 /** Bytes that SP is aligned to where it is the base of an access. */
 export const SP_ALIGNMENT = 16;

@@ -5,7 +5,18 @@
 // A function that changes the flow stores `CPU.PC` and sets `CPU.PENDING`; its caller has stored
 // `CPU.IP`.
 
-import { ExceptionClass, ISS_COND_ALWAYS, Mdscr, Pstate, Sctlr, syndrome, Vector } from "../architecture/exceptions.ts";
+import type { FeatureName } from "../../isa/features.ts";
+import {
+  ExceptionClass,
+  extendedPstate,
+  ISS_COND_ALWAYS,
+  Mdscr,
+  Pstate,
+  Sctlr,
+  SCTLR_DSSBS_SHIFT,
+  syndrome,
+  Vector,
+} from "../architecture/exceptions.ts";
 import { CPU, Pending, Slot, TlbSet, xAddress } from "../state/cpu-state.ts";
 import { callee, define as defineFunction, type FunctionName } from "../state/functions.ts";
 import { Regime } from "../state/tlb-layout.ts";
@@ -72,15 +83,15 @@ const EXPORTED: readonly ExceptionFunction[] = ["injectException", "setPstate", 
  * Gives every function of `EXCEPTION_FUNCTIONS`, and those of the seam that take exceptions, their
  * bodies.
  */
-export function defineExceptions(library: Library, undefinedInstruction: number): void {
+export function defineExceptions(library: Library, undefinedInstruction: number, features: ReadonlySet<FeatureName>): void {
   const entry = library.define("enterEl1", ENTER_EL1, []), exit = library.define("leave", LEAVE, []);
   defineState(library);
-  defineEntry(library, new Code(entry));
+  defineEntry(library, new Code(entry), features);
   defineExit(new Code(exit));
   defineRaises(library, undefinedInstruction);
   defineTraps(library);
   defineInterrupts(library);
-  defineReturn(library);
+  defineReturn(library, features);
   defineWait(library);
 }
 
@@ -169,7 +180,7 @@ function defineState(library: Library): void {
 }
 
 /** Entry to EL1. */
-function defineEntry(library: Library, c: Code): void {
+function defineEntry(library: Library, c: Code, features: ReadonlySet<FeatureName>): void {
   const kind = c.parameter(0), elr = c.parameter(1);
   const pstate = c.let(c.load("i32.load", CPU.PSTATE));
   c.store("i64.store", CPU.SPSR_EL1, c.call(exceptionFunction(library, "readFlags")).or(pstate).wide());
@@ -181,7 +192,12 @@ function defineEntry(library: Library, c: Code): void {
   c.store("i64.store", CPU.PC, c.load("i64.load", CPU.VBAR_EL1).add(source.add(kind).wide()));
   const span = c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.SPAN);
   const pan = span.select(pstate.and(Pstate.PAN), Pstate.PAN);
-  c.run(exceptionFunction(library, "setPstate"), pan.or(Pstate.Daif | Pstate.EL1h));
+  let entered = pan.or(Pstate.Daif | Pstate.EL1h);
+  if (features.has("FEAT_DIT")) entered = entered.or(pstate.and(Pstate.DIT));
+  if (features.has("FEAT_SSBS")) {
+    entered = entered.or(c.load("i64.load", CPU.SCTLR_EL1).shrU(SCTLR_DSSBS_SHIFT).wrap().and(1).shl(Math.log2(Pstate.SSBS)));
+  }
+  c.run(exceptionFunction(library, "setPstate"), entered);
   c.store("i32.store", CPU.EXCLUSIVE, constant("i32", 0));
   c.store("i32.store", CPU.PENDING, constant("i32", Pending.Redirect));
 
@@ -273,7 +289,7 @@ function defineInterrupts(library: Library): void {
 }
 
 /** ERET. */
-function defineReturn(library: Library): void {
+function defineReturn(library: Library, features: ReadonlySet<FeatureName>): void {
   defineSeam(library, "exceptionReturn", (c) => {
     const pstate = c.let(c.load("i32.load", CPU.PSTATE));
     c.if(pstate.and(Pstate.ElMask).not(), () => {
@@ -284,7 +300,7 @@ function defineReturn(library: Library): void {
     const target = c.let(c.load("i64.load", CPU.ELR_EL1));
     const mode = c.let(spsr.and(Pstate.Mode));
     const legal = mode.eq(Pstate.EL0t).or(mode.eq(Pstate.EL1t)).or(mode.eq(Pstate.EL1h));
-    const kept = Pstate.Daif | Pstate.PAN;
+    const kept = Pstate.Daif | Pstate.PAN | extendedPstate(features);
     // DebugExceptionReturnSS(): a step begins where debug exceptions are enabled, if the return is
     // from where they are not.
     const step = c.let(constant("i32", 0));

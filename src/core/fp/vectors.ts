@@ -125,6 +125,15 @@ function defineArithmeticVectors(library: Library, a: Arrangement): void {
   eachLane(code, a, [x], ([lane]) => code.call(scalarFunction(library, a, "FPRoundInt"), lane, mode, exact));
 }
 
+/** FPRoundIntN (vector, rounding mode, width of the integers) of FEAT_FRINTTS. */
+export function defineRoundIntNVectors(library: Library): void {
+  for (const a of ARRANGEMENTS) {
+    const code = new Code(library.define(`FPRoundIntN${a.name}`, ["v128", "i32", "i32"], ["v128"]));
+    const [x, mode, width] = [0, 1, 2].map((i) => code.parameter(i));
+    eachLane(code, a, [x], ([lane]) => code.call(scalarFunction(library, a, "FPRoundIntN"), lane, mode, width));
+  }
+}
+
 /** FPCompareEQ, GE and GT: lanes of all ones where true. */
 function defineCompareVectors(soft: SoftFloat, a: Arrangement): void {
   for (const [name, operation] of [["FPCompareEQ", "eq"], ["FPCompareGE", "ge"], ["FPCompareGT", "gt"]] as const) {

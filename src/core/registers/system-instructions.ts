@@ -5,6 +5,7 @@
 // (CTR_EL0.IDC and DIC). Only the privilege checks of IC and DC remain and, for those by address,
 // stage-1 faults and stage-2 faults of unmapped pages.
 
+import type { FeatureName } from "../../isa/features.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import { Pstate, Sctlr } from "../architecture/exceptions.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
@@ -22,6 +23,8 @@ export function encodeSystemInstruction(op1: number, crn: number, crm: number, o
 }
 
 const TLBI_CRN = 8;
+/** The forms that need not wait for accesses with the XS attribute (FEAT_XS): none has it here. */
+const TLBI_NXS_CRN = 9;
 const TLBI_LOCAL = 7;
 const TLBI_INNER_SHAREABLE = 3;
 
@@ -47,6 +50,8 @@ const DC_IVAC = [0, 7, 6, 1] as const;
  * CIVAC.
  */
 const CLEAN_BY_ADDRESS = [[3, 7, 10, 1], [3, 7, 11, 1], [3, 7, 12, 1], [3, 7, 14, 1]] as const;
+/** Clean to the point of deep persistence, of FEAT_DPB2. */
+const DC_CVADP = [3, 7, 13, 1] as const;
 const IC_IVAU = [3, 7, 5, 1] as const;
 /** AT S1E1R, S1E1W, S1E0R, S1E0W: op1 0, CRn 7, CRm 8; op2 bit 0 is write, bit 1 EL0. */
 const AT = [0, 7, 8] as const;
@@ -55,7 +60,7 @@ const AT = [0, 7, 8] as const;
 const Par = { F: 1, FstShift: 1, Ptw: 1 << 8, Stage2: 1 << 9, Res1: 1 << 11, ShareabilityShift: 7, AttributesShift: 56 } as const;
 
 /** Defines `systemInstruction` and `checkZeroAllowed` of the seam. */
-export function defineSystemInstructions(library: Library): void {
+export function defineSystemInstructions(library: Library, features: ReadonlySet<FeatureName>): void {
   const undefinedInstruction = callee(library, "raiseUndefined");
   const systemSyndrome = library.get("systemSyndrome", [], ["i32"]);
   const translateStage1 = mmuFunction(library, "translateStage1");
@@ -85,16 +90,19 @@ export function defineSystemInstructions(library: Library): void {
       const access = AccessKind.Maintenance | 1;
       c.if(c.call(translateMaintenance, operand, access).not(), () => c.run(raiseAbort(library), operand, access));
     };
-    c.if(encoding.shrU(7).eq(TLBI_CRN), () => {
-      for (const crm of [TLBI_LOCAL, TLBI_INNER_SHAREABLE]) {
-        for (const [op2, kind] of TLBI_OPERATIONS) {
-          on([0, TLBI_CRN, crm, op2], () => {
-            el1Only(c, () => c.run(tlbFunction(library, "tlbi"), kind, operand, crm === TLBI_INNER_SHAREABLE ? 1 : 0));
-          });
+    for (const crn of features.has("FEAT_XS") ? [TLBI_CRN, TLBI_NXS_CRN] : [TLBI_CRN]) {
+      c.if(encoding.shrU(7).eq(crn), () => {
+        for (const crm of [TLBI_LOCAL, TLBI_INNER_SHAREABLE]) {
+          for (const [op2, kind] of TLBI_OPERATIONS) {
+            on([0, crn, crm, op2], () => {
+              el1Only(c, () => c.run(tlbFunction(library, "tlbi"), kind, operand, crm === TLBI_INNER_SHAREABLE ? 1 : 0));
+            });
+          }
         }
-      }
-    });
-    for (const fields of CLEAN_BY_ADDRESS) on(fields, () => trapUnless(c, Sctlr.UCI, translated));
+      });
+    }
+    const byAddress = features.has("FEAT_DPB2") ? [...CLEAN_BY_ADDRESS, DC_CVADP] : CLEAN_BY_ADDRESS;
+    for (const fields of byAddress) on(fields, () => trapUnless(c, Sctlr.UCI, translated));
     on(IC_IVAU, () => trapUnless(c, Sctlr.UCI, () => {}));
     on(DC_IVAC, () => el1Only(c, translated));
     for (const fields of WHOLE_CACHE) on(fields, () => el1Only(c, () => {}));

@@ -5,7 +5,8 @@
 // The table below is the only list of them. A register that is not in it is UNDEFINED at EL0 and
 // traps to EL2 at EL1.
 
-import { ExceptionClass, Pstate, Sctlr, syndrome } from "../architecture/exceptions.ts";
+import type { FeatureName } from "../../isa/features.ts";
+import { ExceptionClass, Pstate, Sctlr, SCTLR_DSSBS_SHIFT, syndrome } from "../architecture/exceptions.ts";
 import { CCSIDR_EL1, CLIDR_EL1, CNTFRQ_EL0, CTR_EL0, DCZID_EL0 } from "../architecture/features.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { ExitReason } from "../exceptions/exit.ts";
@@ -120,12 +121,12 @@ function updateAsid(c: Code, library: Library): void {
 }
 
 /** A field of PSTATE that reads in place. */
-const pstateField = (name: string, encoding: Encoding, mask: number, writable = true): SystemRegister => ({
+const pstateField = (name: string, encoding: Encoding, mask: number, writable = true, privilege: Privilege = 1): SystemRegister => ({
   name,
   encoding: encodeSystemRegister(...encoding),
-  read: { privilege: 1, emit: (c) => pstate(c).and(mask).wide() },
+  read: { privilege, emit: (c) => pstate(c).and(mask).wide() },
   ...(writable
-    ? { write: { privilege: 1, emit: (c: Code, library: Library, value: Local) => setPstateField(c, library, mask, value.wrap()) } }
+    ? { write: { privilege, emit: (c: Code, library: Library, value: Local) => setPstateField(c, library, mask, value.wrap()) } }
     : {}),
 });
 
@@ -208,22 +209,61 @@ function timerRegisters(timer: Timer, prefix: string, crm: number, privilege: El
 
 const SCTLR_RES1 = 0x3050_0800n;
 const SCTLR_WRITABLE = 0x048d_d3bfn | BigInt(Sctlr.SPAN);
+/** Bits of SCTLR_EL1 that a feature adds. */
+const SCTLR_BITS: readonly (readonly [feature: FeatureName, bits: bigint])[] = [["FEAT_SSBS", 1n << BigInt(SCTLR_DSSBS_SHIFT)]];
+
+const sctlrWritable = (features: ReadonlySet<FeatureName>) =>
+  SCTLR_BITS.reduce((bits, [feature, more]) => features.has(feature) ? bits | more : bits, SCTLR_WRITABLE);
 const SCTLR_FLUSH = BigInt(Sctlr.M | Sctlr.A | Sctlr.WXN);
 const CPACR_FPEN = 0x30_0000n;
 const ALL_BITS = (1n << 64n) - 1n;
 const LOW_32 = 0xffff_ffffn;
 const same = (value: Value) => value;
 
-const SCTLR_EL1 = translating(
-  "SCTLR_EL1",
-  [3, 0, 1, 0, 0],
-  CPU.SCTLR_EL1,
-  SCTLR_FLUSH,
-  (value) => value.and(SCTLR_WRITABLE).or(SCTLR_RES1),
-);
+/** SCTLR_EL1 of a CPU. */
+function sctlrEl1(features: ReadonlySet<FeatureName>): SystemRegister {
+  const writable = sctlrWritable(features);
+  const register = translating("SCTLR_EL1", [3, 0, 1, 0, 0], CPU.SCTLR_EL1, SCTLR_FLUSH, (value) => value.and(writable).or(SCTLR_RES1));
+  return {
+    ...register,
+    write: {
+      privilege: 1,
+      emit: (c, library, value) => {
+        // EL2 sets HCR_EL2.TVM with DC, and refuses to turn stage 1 on; it passes every other write
+        // on.
+        refuse(c, library, c.load("i32.load", CPU.DEFAULT_CACHEABLE).and(value.wrap().and(Sctlr.M)), "raiseUndefined");
+        register.write!.emit(c, library, value);
+      },
+    },
+  };
+}
 
-/** The registers that the core holds. */
-export const SYSTEM_REGISTERS: readonly SystemRegister[] = [
+/** The registers that features add. */
+const EXTENSIONS: readonly (readonly [feature: FeatureName, register: SystemRegister])[] = [
+  ["FEAT_SSBS2", pstateField("SSBS", [3, 3, 4, 2, 6], Pstate.SSBS, true, 0)],
+  ["FEAT_DIT", pstateField("DIT", [3, 3, 4, 2, 5], Pstate.DIT, true, 0)],
+  ["FEAT_ECV", selfSynchronized("CNTPCTSS_EL0", 5, Cntkctl.El0PhysicalCounter)],
+  ["FEAT_ECV", selfSynchronized("CNTVCTSS_EL0", 6, Cntkctl.El0VirtualCounter)],
+];
+
+/** A view of a counter that is read in program order, as all are here. */
+function selfSynchronized(name: string, op2: number, control: number): SystemRegister {
+  return {
+    name,
+    encoding: encodeSystemRegister(3, 3, 14, 0, op2),
+    read: { privilege: cntkctlAllows(control), emit: counter },
+  };
+}
+
+/** The registers that the core of a CPU holds. */
+export const systemRegisters = (features: ReadonlySet<FeatureName>): readonly SystemRegister[] => [
+  ...SYSTEM_REGISTERS,
+  sctlrEl1(features),
+  ...EXTENSIONS.flatMap(([feature, register]) => features.has(feature) ? [register] : []),
+];
+
+/** The registers that every core holds, but for SCTLR_EL1. */
+const SYSTEM_REGISTERS: readonly SystemRegister[] = [
   readOnly("MIDR_EL1", [3, 0, 0, 0, 0], CPU.MIDR_EL1),
   readOnly("MPIDR_EL1", [3, 0, 0, 0, 5], CPU.MPIDR_EL1),
   constantRegister("REVIDR_EL1", [3, 0, 0, 0, 6], 0n),
@@ -244,18 +284,6 @@ export const SYSTEM_REGISTERS: readonly SystemRegister[] = [
   constantRegister("CTR_EL0", [3, 3, 0, 0, 1], CTR_EL0, sctlrAllows(Sctlr.UCT)),
   constantRegister("DCZID_EL0", [3, 3, 0, 0, 7], DCZID_EL0, 0),
 
-  {
-    ...SCTLR_EL1,
-    write: {
-      privilege: 1,
-      emit: (c, library, value) => {
-        // EL2 sets HCR_EL2.TVM with DC, and refuses to turn stage 1 on; it passes every other write
-        // on.
-        refuse(c, library, c.load("i32.load", CPU.DEFAULT_CACHEABLE).and(value.wrap().and(Sctlr.M)), "raiseUndefined");
-        SCTLR_EL1.write!.emit(c, library, value);
-      },
-    },
-  },
   {
     ...readOnly("CPACR_EL1", [3, 0, 1, 0, 2], CPU.CPACR_EL1),
     write: {
@@ -344,7 +372,8 @@ export const SYSTEM_REGISTERS: readonly SystemRegister[] = [
 ];
 
 /** Defines `readSystemRegister`, `writeSystemRegister` and `writePstateField` of the seam. */
-export function defineSystemRegisters(library: Library): void {
+export function defineSystemRegisters(library: Library, features: ReadonlySet<FeatureName>): void {
+  const registers = systemRegisters(features);
   const undefinedInstruction = callee(library, "raiseUndefined");
   const raise = exceptionFunction(library, "raise");
   const systemSyndrome = defineSystemSyndrome(library);
@@ -366,7 +395,7 @@ export function defineSystemRegisters(library: Library): void {
     c.switch(
       encoding.shrU(7).and(15),
       Array.from({ length: 16 }, (_, crn) => () => {
-        for (const register of SYSTEM_REGISTERS) {
+        for (const register of registers) {
           if ((register.encoding >> 7 & 15) === crn) c.if(encoding.eq(register.encoding), () => body(register));
         }
       }),
@@ -402,6 +431,12 @@ export function defineSystemRegisters(library: Library): void {
       [3, 6, sctlrAllows(Sctlr.UMA), () => c.run(exceptionFunction(library, "setDaif"), daif.or(bits))],
       [3, 7, sctlrAllows(Sctlr.UMA), () => c.run(exceptionFunction(library, "setDaif"), daif.and(bits.xor(-1)))],
     ];
+    if (features.has("FEAT_SSBS2")) {
+      fields.push([3, 1, 0, () => setPstateField(c, library, Pstate.SSBS, immediate.and(1).mul(Pstate.SSBS))]);
+    }
+    if (features.has("FEAT_DIT")) {
+      fields.push([3, 2, 0, () => setPstateField(c, library, Pstate.DIT, immediate.and(1).mul(Pstate.DIT))]);
+    }
     for (const [op1, op2, privilege, emit] of fields) {
       c.if(field.eq(op1 << 3 | op2), () => {
         privileged(c, privilege, emit);

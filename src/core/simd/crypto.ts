@@ -4,7 +4,7 @@
 // functions" (AESSubBytes, SHA1hash, SHA256hash); FIPS 197, FIPS 180-4.
 
 import { CPU } from "../state/cpu-state.ts";
-import { AES_TABLES } from "../state/layout.ts";
+import { AES_TABLES, SM4_TABLE } from "../state/layout.ts";
 import { Code, type Local, Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 
@@ -124,7 +124,14 @@ function definePolynomialMultiply64(library: Library): void {
   c.result(vectorOf(low.xor(middle.shl(32)), high.xor(middle.shrU(32))));
 }
 
-/** Defines all functions of this file. */
+/** sm4Substitute: the S-box on each byte of a word. */
+export function defineSm4(library: Library): void {
+  const c = new Code(library.define("sm4Substitute", ["i32"], ["i32"]));
+  const byte = (at: number) => c.load("i32.load8_u", c.parameter(0).shrU(at).and(0xff), SM4_TABLE).shl(at);
+  c.result(byte(0).or(byte(8)).or(byte(16)).or(byte(24)));
+}
+
+/** Defines the functions of AES, SHA-1, SHA-256 and PMULL. */
 export function defineCrypto(library: Library): void {
   defineSubBytes(library, "aesSubBytes", false);
   defineSubBytes(library, "aesInverseSubBytes", true);
@@ -157,4 +164,34 @@ export function writeAesTables(memory: WebAssembly.Memory): void {
   }
   sbox[0] = 0x63;
   sbox.forEach((value, index) => inverse[value] = index);
+}
+
+/** The field of SM4's S-box: its polynomial, and the affine map before and after the inverse. */
+const SM4_POLYNOMIAL = 0x1f5, SM4_ROW = 0xa7, SM4_CONSTANT = 0xd3;
+
+/** Writes the S-box of SM4 (GB/T 32907, IETF draft-ribose-cfrg-sm4): A(1 / (A x + c)) + c. */
+export function writeSm4Table(memory: WebAssembly.Memory): void {
+  const product = (a: number, b: number) => {
+    let result = 0;
+    for (let bit = 7; bit >= 0; bit--) {
+      result = result << 1 ^ (result & 0x80 ? SM4_POLYNOMIAL : 0) ^ (b >> bit & 1 ? a : 0);
+    }
+    return result & 0xff;
+  };
+  const inverses = new Uint8Array(256);
+  // Powers of a generator, forwards and backwards.
+  const powers = [1];
+  for (let power = product(1, 3); power !== 1; power = product(power, 3)) powers.push(power);
+  powers.forEach((power, index) => inverses[power] = powers[(powers.length - index) % powers.length]);
+  const affine = (value: number) => {
+    let result = 0;
+    for (let bit = 0; bit < 8; bit++) {
+      let parity = value & (SM4_ROW << bit | SM4_ROW >> 8 - bit);
+      for (let shift = 4; shift; shift >>= 1) parity ^= parity >> shift;
+      result |= (parity & 1) << bit;
+    }
+    return result ^ SM4_CONSTANT;
+  };
+  const table = new Uint8Array(memory.buffer, SM4_TABLE, 256);
+  for (let value = 0; value < 256; value++) table[value] = affine(inverses[affine(value)]);
 }

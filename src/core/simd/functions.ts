@@ -1,19 +1,21 @@
 // All floating-point and AdvSIMD functions of the core, for the module's generator.
 
 import { defineArithmetic } from "../fp/arithmetic.ts";
+import { defineRoundIntN, defineToFixedJS } from "../fp/bounded-rounding.ts";
 import { defineConversions } from "../fp/conversions.ts";
 import { defineEstimates } from "../fp/estimates.ts";
 import { SoftFloat } from "../fp/soft-float.ts";
-import { defineVectors } from "../fp/vectors.ts";
+import { defineRoundIntNVectors, defineVectors } from "../fp/vectors.ts";
+import type { FeatureName } from "../../isa/features.ts";
 import type { Library } from "../wasm/library.ts";
-import { defineCrypto } from "./crypto.ts";
+import { defineCrypto, defineSm4 } from "./crypto.ts";
 import { defineLanes } from "./lanes.ts";
 
 /**
- * Defines the floating-point and AdvSIMD functions in the library; the ISA tables call them by
- * name.
+ * Defines the floating-point and AdvSIMD functions that a CPU needs in the library; the ISA tables
+ * call them by name.
  */
-export function defineFloatingPoint(library: Library): void {
+export function defineFloatingPoint(library: Library, features: ReadonlySet<FeatureName>): void {
   const soft = new SoftFloat(library);
   defineArithmetic(soft);
   defineConversions(soft);
@@ -21,4 +23,10 @@ export function defineFloatingPoint(library: Library): void {
   defineVectors(soft);
   defineLanes(library);
   defineCrypto(library);
+  if (features.has("FEAT_JSCVT")) defineToFixedJS(soft);
+  if (features.has("FEAT_FRINTTS")) {
+    defineRoundIntN(soft);
+    defineRoundIntNVectors(library);
+  }
+  if (features.has("FEAT_SM4")) defineSm4(library);
 }

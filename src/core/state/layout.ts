@@ -3,7 +3,7 @@
 //
 //   0x0000_0100  CPU state (cpu-state.ts)
 //   0x0000_2000  tables of CRC32 and CRC32C
-//   0x0000_6000  S-boxes of AES
+//   0x0000_6000  S-boxes of AES and SM4
 //   0x0001_0000  contexts of vCPUs
 //   0x0020_0000  owners of decoded pages; the count of marked instructions
 //   0x0021_0000  candidates of the decoder (decoded/candidates.ts)
@@ -34,6 +34,8 @@ export const CRC_TABLES_SIZE = 2 * 8 * 256 * 4;
 
 /** The S-box of AES and its inverse, 256 bytes each (simd/crypto.ts). */
 export const AES_TABLES = CRC_TABLES + CRC_TABLES_SIZE;
+/** The S-box of SM4, 256 bytes. */
+export const SM4_TABLE = AES_TABLES + 2 * 256;
 
 /**
  * u16 for each handler: the handler that executes its first instruction alone, as an exclusive or

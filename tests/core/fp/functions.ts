@@ -1,6 +1,7 @@
 // Support: the floating-point functions alone in a Wasm module, exported, with FPCR and FPSR in
 // reach.
 
+import { parseCpu } from "../../../src/isa/cpus.ts";
 import { CPU, CPU_STATE_END } from "../../../src/core/state/cpu-state.ts";
 import { defineFloatingPoint } from "../../../src/core/simd/functions.ts";
 import { Library } from "../../../src/core/wasm/library.ts";
@@ -20,7 +21,7 @@ export function floatingPoint(names: readonly string[]): Functions {
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   module.importMemory({ module: "core", name: "memory", minimum: pages, maximum: pages, shared: false });
   const library = new Library(module);
-  defineFloatingPoint(library);
+  defineFloatingPoint(library, parseCpu("max").features);
   library.check();
   for (const name of names) module.export(library.named(name));
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { core: { memory } });

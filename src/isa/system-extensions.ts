@@ -1,0 +1,36 @@
+// System instructions of features: SB, DSB with nXS, and PSTATE fields that MSR (immediate) sets
+// (FEAT_DIT, FEAT_SSBS2). Arm ARM C4.1.93. Their registers are in
+// core/registers/system-registers.ts.
+
+import { hex } from "./assembly.ts";
+import type { FeatureName } from "./features.ts";
+import { insn, type Instruction } from "./insn.ts";
+import { pattern } from "./simd-operands.ts";
+
+/** MSR (immediate) of a field of PSTATE; op1 and op2 name it. */
+function pstateField(name: string, feature: FeatureName, op1: string, op2: string): Instruction {
+  return insn(
+    `MSR ${name.toUpperCase()}, #imm`,
+    pattern<"CRm">(`1101010100 0 00 ${op1} 0100 CRm ${op2} 11111`),
+    { feature, cold: true },
+    (f) => `msr\t${name}, ${hex(f.CRm)}`,
+    ({ CRm }, $) => $.doFaulting("writePstateField", $.i32(parseInt(op1 + op2, 2)), CRm),
+  );
+}
+
+const BARRIERS = ["osh", "nsh", "ish", "sy"] as const;
+
+/** System instructions that not every CPU has. */
+export const systemExtensions = (): Instruction[] => [
+  // Nothing is executed speculatively.
+  insn("SB", "11010101000000110011 0000 111 11111", { feature: "FEAT_SB", cold: true }, () => "sb", () => {}),
+  insn(
+    "DSB (nXS)",
+    "11010101000000110011 imm2 10 001 11111",
+    { feature: "FEAT_XS", cold: true },
+    (f) => `dsb\t${BARRIERS[f.imm2]}nxs`,
+    () => {},
+  ),
+  pstateField("ssbs", "FEAT_SSBS2", "011", "001"),
+  pstateField("dit", "FEAT_DIT", "011", "010"),
+];

@@ -1,0 +1,147 @@
+// Instructions of features that unicorn does not know, beside a plain computation; the fields of
+// PSTATE that features add; and what a CPU without a feature does with its words.
+
+import assert from "node:assert/strict";
+import { parseCpu } from "../../src/isa/cpus.ts";
+import { featureOfWord } from "../../src/isa/decode.ts";
+import { disassemble } from "../../src/isa/disassemble.ts";
+import { extensionEncodings } from "../../src/isa/table.ts";
+import { randomWord } from "../differential/random-words.ts";
+import { Random } from "../support/random.ts";
+import { Machine, RAM_BASE } from "./program.ts";
+
+const MAX = { cpu: parseCpu("max") };
+const CODE = RAM_BASE + 0x1000;
+const TIERS = [MAX, { ...MAX, tier: "jit", hotness: { samples: 1, landings: 1, slice: 100 } }] as const;
+
+/** Executes a word once, after what `before` sets. */
+function execute(machine: Machine, word: number, before: () => void): void {
+  machine.view.setUint32(CODE - RAM_BASE, word, true);
+  machine.core.memoryWritten(CODE, 4);
+  before();
+  const { retired } = machine.run(1, CODE);
+  assert.equal(retired, 1);
+  assert.equal(machine.vcpu.pc, BigInt(CODE + 4), disassemble(word, 0n));
+}
+
+/** The elements of a vector. */
+const bytesOf = ([low, high]: readonly [bigint, bigint]) => new Uint8Array(new BigUint64Array([low, high]).buffer);
+const wordsOf = (vector: readonly [bigint, bigint]) => new Int32Array(bytesOf(vector).buffer);
+
+Deno.test("products of bytes of FEAT_I8MM are those of numbers", () => {
+  const machine = new Machine(MAX), random = new Random(11), { vcpu } = machine;
+  vcpu.setRegister("CPACR_EL1", 3n << 20n);
+  const signed = (bytes: Uint8Array) => new Int8Array(bytes.buffer);
+  // usdot v0.4s, v1.16b, v2.16b; smmla, ummla, usmmla of the same; sudot and usdot by element 2.
+  const cases = [[0x4e829c20, "us"], [0x4e82a420, "ss"], [0x6e82a420, "uu"], [0x4e82ac20, "us"], [0x4f02f820, "su"], [
+    0x4f82f820,
+    "us",
+  ]] as const;
+  for (let round = 0; round < 1000; round++) {
+    const [word, signs] = cases[round % cases.length];
+    const vectors = [0, 1, 2].map(() => [random.wide(), random.wide()] as const);
+    execute(machine, word, () => vectors.forEach(([low, high], index) => vcpu.setV(index, low, high)));
+    const n = signs[0] === "s" ? signed(bytesOf(vectors[1])) : bytesOf(vectors[1]);
+    const m = signs[1] === "s" ? signed(bytesOf(vectors[2])) : bytesOf(vectors[2]);
+    const isMatrix = (word >>> 10 & 0x35) === 0x21 && (word & 0x1f00_0000) === 0x0e00_0000 && (word >>> 10 & 7) !== 7;
+    const expected = wordsOf(vectors[0]).map((sum, lane) => {
+      if (isMatrix) { for (let i = 0; i < 8; i++) sum += n[8 * (lane >> 1) + i] * m[8 * (lane & 1) + i]; }
+      else for (let i = 0; i < 4; i++) sum += n[4 * lane + i] * m[4 * (word & 1 << 24 ? 2 : lane) + i];
+      return sum;
+    });
+    assert.deepEqual([...wordsOf(vcpu.getV(0))], [...expected], disassemble(word, 0n));
+  }
+});
+
+Deno.test("minimum, maximum, counts and the absolute value of FEAT_CSSC are those of numbers", () => {
+  const machine = new Machine(MAX), random = new Random(12), { vcpu } = machine;
+  const ones = (value: bigint) => BigInt(value.toString(2).replaceAll("0", "").length);
+  const trailing = (value: bigint, bits: number) => value === 0n ? BigInt(bits) : BigInt(/0*$/.exec(value.toString(2))![0].length);
+  for (let round = 0; round < 4000; round++) {
+    const sf = random.below(2), bits = sf ? 64 : 32, kind = random.below(11);
+    const x = random.below(4) === 0 ? [0n, 1n << BigInt(bits - 1), -1n, 1n][random.below(4)] : random.wide(), y = random.wide();
+    const a = BigInt.asUintN(bits, x), imm = random.below(256), opcode = kind % 4;
+    const one = (op: number) => 0x5ac0_0000 | op << 10;
+    const word =
+      (sf << 31 | (kind < 3 ? one(6 + kind) : kind < 7 ? 0x1ac0_6000 | opcode << 10 | 2 << 16 : 0x11c0_0000 | opcode << 18 | imm << 10) |
+        1 << 5) >>> 0;
+    execute(machine, word, () => {
+      vcpu.setX(1, BigInt.asUintN(64, x));
+      vcpu.setX(2, y);
+    });
+    const isUnsigned = (opcode & 1) === 1, order = isUnsigned ? BigInt.asUintN : BigInt.asIntN;
+    const b = kind < 7 ? y : isUnsigned ? BigInt(imm) : BigInt.asIntN(8, BigInt(imm));
+    const [p, q] = [order(bits, a), order(bits, b)];
+    const expected = kind === 0
+      ? trailing(a, bits)
+      : kind === 1
+      ? ones(a)
+      : kind === 2
+      ? (BigInt.asIntN(bits, a) < 0n ? -a : a)
+      : (opcode < 2) === p > q
+      ? p
+      : q;
+    assert.equal(vcpu.getX(0), BigInt.asUintN(bits, expected), `${disassemble(word, 0n)} of ${a.toString(16)}, ${y.toString(16)}`);
+  }
+});
+
+Deno.test("BC.cond branches as B.cond does, in every tier", () => {
+  // movz x0, #100; subs x0, x0, #1; bc.ne .-4; hvc #0
+  const program = [0xd2800c80, 0xf1000400, 0x54fffff1, 0xd4000002];
+  for (const options of TIERS) {
+    const machine = new Machine(options);
+    program.forEach((word, i) => machine.view.setUint32(CODE - RAM_BASE + 4 * i, word, true));
+    let retired = machine.run(1, CODE).retired;
+    for (let turns = 0; turns < 100 && machine.vcpu.getX(0) !== 0n; turns++) retired += machine.run(50).retired;
+    assert.equal(machine.vcpu.getX(0), 0n);
+    assert.ok(retired >= 201);
+  }
+});
+
+Deno.test("PSTATE.DIT and SSBS are written, saved by exceptions and restored by returns", () => {
+  const machine = new Machine(MAX), { vcpu } = machine;
+  const DIT = 1 << 24, SSBS = 1 << 12;
+  vcpu.setRegister("VBAR_EL1", BigInt(RAM_BASE + 0x4000));
+  execute(machine, 0xd503415f, () => {}); // msr dit, #1
+  execute(machine, 0xd503413f, () => {}); // msr ssbs, #1
+  assert.equal(vcpu.pstate & (DIT | SSBS), DIT | SSBS);
+  execute(machine, 0xd53b42a3, () => {}); // mrs x3, dit
+  assert.equal(vcpu.getX(3), BigInt(DIT));
+  machine.view.setUint32(CODE - RAM_BASE, 0xd4000001, true); // svc #0
+  machine.core.memoryWritten(CODE, 4);
+  machine.run(1, CODE);
+  assert.equal(vcpu.pstate & (DIT | SSBS), DIT, "SSBS is SCTLR_EL1.DSSBS");
+  assert.equal(Number(vcpu.getRegister("SPSR_EL1")) & (DIT | SSBS), DIT | SSBS);
+  machine.view.setUint32(CODE - RAM_BASE, 0xd69f03e0, true); // eret
+  machine.core.memoryWritten(CODE, 4);
+  machine.run(1, CODE);
+  assert.equal(vcpu.pstate & (DIT | SSBS), DIT | SSBS);
+  execute(machine, 0xd503405f, () => {}); // msr dit, #0
+  assert.equal(vcpu.pstate & (DIT | SSBS), SSBS);
+});
+
+Deno.test("a CPU without a feature has none of its instructions: its words are what they were", () => {
+  const machine = new Machine(), random = new Random(5), { vcpu } = machine;
+  vcpu.setRegister("VBAR_EL1", BigInt(RAM_BASE + 0x4000));
+  vcpu.setRegister("CPACR_EL1", 3n << 20n);
+  for (const encoding of extensionEncodings()) {
+    const word = randomWord(encoding, random);
+    if (word === undefined) continue;
+    machine.view.setUint32(CODE - RAM_BASE, word, true);
+    machine.core.memoryWritten(CODE, 4);
+    machine.undefinedWords.length = 0;
+    machine.run(1, CODE);
+    const isHint = (word & 0xffff_f01f) >>> 0 === 0xd503_201f;
+    if (isHint) assert.equal(vcpu.pc, BigInt(CODE + 4));
+    else assert.equal(vcpu.getRegister("ESR_EL1"), 0x200_0000n, disassemble(word, 0n));
+    vcpu.setRegister("ESR_EL1", 0n);
+    assert.equal(featureOfWord(word), encoding.instruction.feature);
+  }
+});
+
+Deno.test("words of SVE and SME name their feature, others of every CPU none", () => {
+  assert.equal(featureOfWord(0x04200000), "FEAT_SVE");
+  assert.equal(featureOfWord(0xc0080000), "FEAT_SME");
+  assert.equal(featureOfWord(0x8b000000), undefined);
+  assert.equal(featureOfWord(0x00000000), undefined);
+});
