@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import { contrast } from "../../src/tui/look/contrast.ts";
-import { ownThemes, ThemeError } from "../../src/tui/look/own-themes.ts";
-import { themeOf } from "../../src/tui/look/themes.ts";
+import { ownThemes, ThemeError, themeOf } from "../../src/tui/look/themes.ts";
 import { parseUiState } from "../../src/tui/app/ui-state.ts";
 import { Rig } from "./rig.ts";
 

@@ -12,9 +12,8 @@ import { OWN_CONFIGURATION, readUi } from "../../configuration/ui.ts";
 import { documentText, type FieldsOf, listingOf, THEME } from "../../queries/documents.ts";
 import { exists } from "../../support/cache.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
-import { ownThemes } from "../../tui/look/own-themes.ts";
 import { ROLES } from "../../tui/terminal/roles.ts";
-import { findTheme, THEME_NAMES } from "../../tui/look/themes.ts";
+import { findTheme, ownThemes, THEME_NAMES } from "../../tui/look/themes.ts";
 
 /** Purpose of each theme. */
 const ABOUT: Readonly<Record<(typeof THEME_NAMES)[number], string>> = {

@@ -8,7 +8,7 @@ import { DEFAULT_UI, type FileUi } from "../../configuration/schema.ts";
 import { readUi } from "../../configuration/ui.ts";
 import { isOfSystem } from "../../support/system-error.ts";
 import { withPrefix } from "../../tui/app/keymap.ts";
-import { ownThemes } from "../../tui/look/own-themes.ts";
+import { ownThemes } from "../../tui/look/themes.ts";
 import type { TuiOptions } from "../../tui/app/run.ts";
 
 /**

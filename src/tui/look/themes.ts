@@ -1,352 +1,38 @@
-// The colors of the themes by role: as direct colors, and as entries of the palette of 256. The
-// entries are chosen by hand so that grays stay gray and neighbors stay apart; a test computes
-// their contrast. Slots of VMs are in `vm-marks.ts`.
+// The themes: those of `assets/themes.json`, and `[ui.themes.NAME]` of a configuration, which have
+// the same form: colors by role that replace those of another theme. Entries of 256 are chosen by
+// hand in el2's, so that grays stay gray and neighbors stay apart. Illegible themes are refused.
+// Slots of VMs are in `vm-marks.ts`.
 
+import ours from "../../../assets/themes.json" with { type: "json" };
+import { entryFor, LEAST_CONTRAST, weakPairs } from "./contrast.ts";
 import { TERMINAL_THEME, type Theme, type ThemeColors } from "../terminal/color-scheme.ts";
+import { type Role, ROLES } from "../terminal/roles.ts";
+import type { FileTheme } from "../../configuration/schema.ts";
 import { THEMES } from "../../configuration/theme-names.ts";
+import { didYouMean } from "../../support/did-you-mean.ts";
 
 /** Names of the themes: configurations name them too. */
 export type ThemeName = typeof THEMES[number];
 export const THEME_NAMES: readonly ThemeName[] = THEMES;
 
-const COLORS = {
-  dark: {
-    bg: [0x0f131b, 233],
-    raised: [0x181e2b, 234],
-    overlay: [0x161c29, 234],
-    sel: [0x25344f, 236],
-    selq: [0x1b2436, 235],
-    badbg: [0x3b1a26, 52],
-    warnbg: [0x332a12, 236],
-    okbg: [0x14301f, 22],
-    pastbg: [0x2b1c3d, 53],
-    accbg: [0x12324a, 23],
-    hitbg: [0x5a4a10, 94],
-    strong: [0xf0f4fc, 255],
-    text: [0xccd4e4, 252],
-    dim: [0x98a4bc, 248],
-    faint: [0x5c6880, 242],
-    border: [0x36415a, 239],
-    accent: [0x59c8f5, 81],
-    ok: [0x74d990, 114],
-    warn: [0xf5cb5c, 221],
-    bad: [0xff7a88, 210],
-    past: [0xd39bf7, 177],
-    link: [0x8cc8e8, 117],
-    ink: [0x0b0f16, 16],
-    fink: [0x10151f, 16],
-    g0: [0x2b6f96, 24],
-    g1: [0x3a91bd, 67],
-    g2: [0x4bb0de, 74],
-    g3: [0x6fd3fb, 81],
-    vm0: [0x739bf5, 75],
-    vm1: [0xbdb4f5, 147],
-    vm2: [0xf0934a, 209],
-    vm3: [0x3fdcbd, 79],
-    vm4: [0xdd8fb6, 176],
-    vm5: [0xd3ea5e, 191],
-    vm6: [0xb5ecff, 159],
-    vm7: [0xd6bb83, 180],
-    hyp: [0x949eb3, 247],
-    fill0: [0x5f86e4, 68],
-    fill1: [0xb3a9ea, 147],
-    fill2: [0xdc8540, 173],
-    fill3: [0x3fcfb2, 79],
-    fill4: [0xbd7199, 132],
-    fill5: [0xc6da55, 185],
-    fill6: [0xa5e0f5, 153],
-    fill7: [0xdccb9f, 187],
-    fillhyp: [0x7a849c, 103],
-  },
-  light: {
-    bg: [0xfafaf7, 231],
-    raised: [0xeceef2, 255],
-    overlay: [0xffffff, 231],
-    sel: [0xd8e6fb, 195],
-    selq: [0xe8edf5, 255],
-    badbg: [0xfde0e4, 225],
-    warnbg: [0xfbeecb, 230],
-    okbg: [0xddf2e1, 194],
-    pastbg: [0xf0e1fa, 225],
-    accbg: [0xd5ecfa, 195],
-    hitbg: [0xffe58a, 228],
-    strong: [0x0d1420, 16],
-    text: [0x262d3b, 235],
-    dim: [0x566175, 240],
-    faint: [0x8d97a8, 245],
-    border: [0xbfc7d3, 250],
-    accent: [0x00649c, 25],
-    ok: [0x1a7538, 22],
-    warn: [0x855600, 58],
-    bad: [0xc0163a, 125],
-    past: [0x8427b3, 91],
-    link: [0x125f8a, 24],
-    ink: [0xffffff, 231],
-    fink: [0x10151f, 16],
-    g0: [0x7db4d6, 110],
-    g1: [0x4d97c4, 67],
-    g2: [0x237db2, 31],
-    g3: [0x00649c, 24],
-    vm0: [0x0b5fae, 25],
-    vm1: [0x5e218f, 54],
-    vm2: [0x8a4200, 94],
-    vm3: [0x0a6658, 23],
-    vm4: [0xa5397c, 126],
-    vm5: [0x57630f, 58],
-    vm6: [0x1d4a63, 238],
-    vm7: [0x453828, 237],
-    hyp: [0x56607a, 240],
-    fill0: [0x5a92e8, 68],
-    fill1: [0xd3c8f8, 189],
-    fill2: [0xec9448, 209],
-    fill3: [0x4cc2a8, 79],
-    fill4: [0xeda6cd, 218],
-    fill5: [0xcfe25f, 185],
-    fill6: [0xa0dcf6, 153],
-    fill7: [0xad935f, 137],
-    fillhyp: [0xaeb7c6, 249],
-  },
-  "high-contrast": {
-    bg: [0x000000, 16],
-    raised: [0x141414, 233],
-    overlay: [0x0a0a0a, 232],
-    sel: [0x00345f, 17],
-    selq: [0x262626, 235],
-    badbg: [0x382222, 52],
-    warnbg: [0x383311, 236],
-    okbg: [0x11381f, 22],
-    pastbg: [0x332738, 53],
-    accbg: [0x113238, 23],
-    hitbg: [0x544d19, 94],
-    strong: [0xffffff, 231],
-    text: [0xf4f4f4, 255],
-    dim: [0xd0d0d0, 252],
-    faint: [0x8c8c8c, 245],
-    border: [0x9a9a9a, 247],
-    accent: [0x4de1ff, 81],
-    ok: [0x4dff8f, 84],
-    warn: [0xffe94d, 220],
-    bad: [0xffadad, 217],
-    past: [0xe6b0ff, 183],
-    link: [0x9edcff, 153],
-    ink: [0x0b0f16, 16],
-    fink: [0x10151f, 16],
-    g0: [0x267080, 24],
-    g1: [0x3a97aa, 67],
-    g2: [0x4ebed5, 74],
-    g3: [0x62e5ff, 81],
-    vm0: [0x9ac5ff, 117],
-    vm1: [0xc5bcfd, 183],
-    vm2: [0xffb36b, 215],
-    vm3: [0x3fdcbd, 79],
-    vm4: [0xfcabd3, 218],
-    vm5: [0xd3ea5e, 185],
-    vm6: [0xb5ecff, 159],
-    vm7: [0xdbc088, 180],
-    hyp: [0xb9c4da, 251],
-    fill0: [0x5f86e4, 68],
-    fill1: [0xb3a9ea, 147],
-    fill2: [0xdc8540, 173],
-    fill3: [0x3fcfb2, 79],
-    fill4: [0xbd7199, 132],
-    fill5: [0xc6da55, 185],
-    fill6: [0xa5e0f5, 153],
-    fill7: [0xdccb9f, 187],
-    fillhyp: [0x7a849c, 103],
-  },
-  solarized: {
-    bg: [0x002b36, 234],
-    raised: [0x073642, 235],
-    overlay: [0x05313d, 233],
-    sel: [0x0b4656, 237],
-    selq: [0x083c4a, 236],
-    badbg: [0x353c43, 52],
-    warnbg: [0x2f4631, 236],
-    okbg: [0x23492a, 22],
-    pastbg: [0x27455e, 53],
-    accbg: [0x10465e, 23],
-    hitbg: [0x47532f, 94],
-    strong: [0xfdf6e3, 230],
-    text: [0xc9d0c8, 252],
-    dim: [0xa5b4b4, 145],
-    faint: [0x5f7a82, 243],
-    border: [0x2b545f, 23],
-    accent: [0x5bb8fb, 81],
-    ok: [0xa5b916, 113],
-    warn: [0xdbaa28, 178],
-    bad: [0xff9289, 210],
-    past: [0xb5a7ef, 147],
-    link: [0x4fc4ba, 116],
-    ink: [0x0b0f16, 16],
-    fink: [0x10151f, 16],
-    g0: [0x2e7298, 31],
-    g1: [0x448cb9, 67],
-    g2: [0x59a7da, 74],
-    g3: [0x6fc1fb, 111],
-    vm0: [0x85aeff, 111],
-    vm1: [0xbdb4f5, 147],
-    vm2: [0xf5984f, 208],
-    vm3: [0x3fdcbd, 79],
-    vm4: [0xe495bc, 211],
-    vm5: [0xd3ea5e, 185],
-    vm6: [0xb5ecff, 159],
-    vm7: [0xd6bb83, 180],
-    hyp: [0xa3aec3, 145],
-    fill0: [0x5f86e4, 68],
-    fill1: [0xb3a9ea, 147],
-    fill2: [0xdc8540, 173],
-    fill3: [0x3fcfb2, 79],
-    fill4: [0xbd7199, 132],
-    fill5: [0xc6da55, 185],
-    fill6: [0xa5e0f5, 153],
-    fill7: [0xdccb9f, 187],
-    fillhyp: [0x7a849c, 103],
-  },
-  gruvbox: {
-    bg: [0x1d2021, 234],
-    raised: [0x282828, 235],
-    overlay: [0x232526, 235],
-    sel: [0x3c4a4a, 238],
-    selq: [0x32302f, 236],
-    badbg: [0x4e302b, 52],
-    warnbg: [0x4e4324, 236],
-    okbg: [0x3f4222, 22],
-    pastbg: [0x463c46, 53],
-    accbg: [0x334344, 23],
-    hitbg: [0x665426, 94],
-    strong: [0xfbf1c7, 230],
-    text: [0xebdbb2, 223],
-    dim: [0xc5b69b, 180],
-    faint: [0x7c6f64, 243],
-    border: [0x504945, 239],
-    accent: [0x85c2c2, 116],
-    ok: [0xbbbe2b, 149],
-    warn: [0xfabd2f, 214],
-    bad: [0xff9e82, 216],
-    past: [0xdfa6ce, 182],
-    link: [0x90c2b2, 116],
-    ink: [0x0b0f16, 16],
-    fink: [0x10151f, 16],
-    g0: [0x517172, 242],
-    g1: [0x678e8f, 66],
-    g2: [0x7eacac, 109],
-    g3: [0x94c9c9, 116],
-    vm0: [0x8eb8ff, 117],
-    vm1: [0xbdb4f5, 147],
-    vm2: [0xffa159, 215],
-    vm3: [0x3fdcbd, 79],
-    vm4: [0xf0a0c8, 218],
-    vm5: [0xd3ea5e, 185],
-    vm6: [0xb5ecff, 159],
-    vm7: [0xd6bb83, 180],
-    hyp: [0xaeb9ce, 146],
-    fill0: [0x5f86e4, 68],
-    fill1: [0xb3a9ea, 147],
-    fill2: [0xdc8540, 173],
-    fill3: [0x3fcfb2, 79],
-    fill4: [0xbd7199, 132],
-    fill5: [0xc6da55, 185],
-    fill6: [0xa5e0f5, 153],
-    fill7: [0xdccb9f, 187],
-    fillhyp: [0x7a849c, 103],
-  },
-  nord: {
-    bg: [0x242933, 235],
-    raised: [0x2e3440, 236],
-    overlay: [0x2a303b, 236],
-    sel: [0x3b4860, 238],
-    selq: [0x323947, 237],
-    badbg: [0x4f3d47, 52],
-    warnbg: [0x504d46, 236],
-    okbg: [0x404a47, 22],
-    pastbg: [0x484358, 53],
-    accbg: [0x3a4a56, 23],
-    hitbg: [0x665e50, 94],
-    strong: [0xeceff4, 255],
-    text: [0xd8dee9, 253],
-    dim: [0xb7c1d2, 250],
-    faint: [0x667086, 242],
-    border: [0x434c5e, 239],
-    accent: [0x8ac2d2, 116],
-    ok: [0xa5c08e, 115],
-    warn: [0xebcb8b, 186],
-    bad: [0xff9da5, 217],
-    past: [0xd3a9e6, 182],
-    link: [0x91bedd, 117],
-    ink: [0x0b0f16, 16],
-    fink: [0x10151f, 16],
-    g0: [0x577682, 242],
-    g1: [0x6d929e, 245],
-    g2: [0x82adbb, 109],
-    g3: [0x98c9d7, 116],
-    vm0: [0x90b9ff, 117],
-    vm1: [0xbdb4f5, 147],
-    vm2: [0xffa35b, 215],
-    vm3: [0x3fdcbd, 79],
-    vm4: [0xf0a0c8, 218],
-    vm5: [0xd3ea5e, 185],
-    vm6: [0xb5ecff, 159],
-    vm7: [0xd6bb83, 180],
-    hyp: [0xaeb9ce, 146],
-    fill0: [0x5f86e4, 68],
-    fill1: [0xb3a9ea, 147],
-    fill2: [0xdc8540, 173],
-    fill3: [0x3fcfb2, 79],
-    fill4: [0xbd7199, 132],
-    fill5: [0xc6da55, 185],
-    fill6: [0xa5e0f5, 153],
-    fill7: [0xdccb9f, 187],
-    fillhyp: [0x7a849c, 103],
-  },
-  deuteranopia: {
-    bg: [0x0f131b, 233],
-    raised: [0x181e2b, 234],
-    overlay: [0x161c29, 234],
-    sel: [0x25344f, 236],
-    selq: [0x1b2436, 235],
-    badbg: [0x443122, 52],
-    warnbg: [0x404124, 236],
-    okbg: [0x20344d, 22],
-    pastbg: [0x3d364d, 53],
-    accbg: [0x2b3f4d, 23],
-    hitbg: [0x595828, 94],
-    strong: [0xf0f4fc, 255],
-    text: [0xccd4e4, 252],
-    dim: [0xa1adc6, 248],
-    faint: [0x5c6880, 60],
-    border: [0x36415a, 238],
-    accent: [0x8fdcff, 117],
-    ok: [0x5aa9ff, 45],
-    warn: [0xf0e442, 220],
-    bad: [0xff9a3c, 208],
-    past: [0xe0b3ff, 183],
-    link: [0xa9c7e0, 152],
-    ink: [0x0b0f16, 16],
-    fink: [0x10151f, 16],
-    g0: [0x4f788d, 66],
-    g1: [0x699bb3, 67],
-    g2: [0x82bdd9, 110],
-    g3: [0x9ce0ff, 153],
-    vm0: [0x749df7, 75],
-    vm1: [0xbdb4f5, 147],
-    vm2: [0xf0934a, 208],
-    vm3: [0x3fdcbd, 79],
-    vm4: [0xdd8fb6, 175],
-    vm5: [0xd3ea5e, 185],
-    vm6: [0xb5ecff, 159],
-    vm7: [0xd6bb83, 180],
-    hyp: [0x949eb3, 247],
-    fill0: [0x5f86e4, 68],
-    fill1: [0xb3a9ea, 147],
-    fill2: [0xdc8540, 173],
-    fill3: [0x3fcfb2, 79],
-    fill4: [0xbd7199, 132],
-    fill5: [0xc6da55, 185],
-    fill6: [0xa5e0f5, 153],
-    fill7: [0xdccb9f, 187],
-    fillhyp: [0x7a849c, 103],
-  },
-} as const satisfies Readonly<Record<Exclude<ThemeName, "terminal">, ThemeColors>>;
+/** A theme of a configuration that cannot be used, and why. */
+export class ThemeError extends Error {}
+
+/** A role's color: `#rrggbb`, and perhaps its entry of 256. */
+type Change = string | readonly [direct: string, indexed: number];
+
+const isRole = (name: string): name is Role => ROLES.some((role) => role === name);
+const made = new Map<string, Theme>([["terminal", TERMINAL_THEME]]);
+
+/** One of our themes. */
+export function themeOf(name: ThemeName): Theme {
+  let theme = made.get(name);
+  if (!theme) {
+    const { based_on: base = undefined, ...changes } = (ours as unknown as Record<ThemeName, Record<string, Change>>)[name];
+    made.set(name, theme = { name, colors: changed(name, base as ThemeName | undefined, changes) });
+  }
+  return theme;
+}
 
 /** The theme of a name, built-in or user-defined; undefined for an unknown name. */
 export function findTheme(name: string, own: readonly Theme[] = []): Theme | undefined {
@@ -354,7 +40,41 @@ export function findTheme(name: string, own: readonly Theme[] = []): Theme | und
   return ours ? themeOf(ours) : own.find((theme) => theme.name === name);
 }
 
-/** One of our themes. */
-export function themeOf(name: ThemeName): Theme {
-  return name === "terminal" ? TERMINAL_THEME : { name, colors: COLORS[name] };
+/**
+ * The themes of a configuration.
+ * @throws ThemeError
+ */
+export function ownThemes(themes: Readonly<Record<string, FileTheme>>): Theme[] {
+  return Object.entries(themes).map(([name, { based_on: base, ...changes }]) => {
+    const where = `[ui.themes.${name}]`, colors = changed(where, base, changes as Record<string, Change>);
+    checkLegible(where, colors);
+    return { name, colors };
+  });
+}
+
+/** The colors of another theme with changes. @throws ThemeError for a name that is not a role */
+function changed(where: string, base: ThemeName | undefined, changes: Readonly<Record<string, Change>>): ThemeColors {
+  const colors = { ...base && themeOf(base).colors } as Record<Role, readonly [number, number]>;
+  for (const [role, change] of Object.entries(changes)) {
+    if (!isRole(role)) {
+      throw new ThemeError(`${where}: "${role}" is not a role${didYouMean(role, ROLES, `list the roles with el2 theme show ${base}`)}`);
+    }
+    const [text, entry] = typeof change === "string" ? [change, undefined] : change;
+    const direct = parseInt(text.slice(1), 16);
+    colors[role] = [direct, entry ?? entryFor(role, direct, colors)];
+  }
+  return colors;
+}
+
+/** @throws ThemeError that names the pair with the least contrast, if that is too little */
+export function checkLegible(where: string, colors: ThemeColors): void {
+  const [weakest, ...more] = weakPairs(colors);
+  if (!weakest) return;
+  const { ink, ground, depth, contrast } = weakest;
+  const others = more.length ? `, and ${more.length} more ${more.length === 1 ? "pair is" : "pairs are"} too weak` : "";
+  const way = depth === "256" ? `choose its entry of 256, such as ${ink} = ["#rrggbb", 252]` : `change ${ink} or ${ground}`;
+  throw new ThemeError(
+    `${where}: ${ink} on ${ground} has a contrast of ${contrast.toFixed(2)} in ${depth === "256" ? "256 colors" : "direct color"}` +
+      `${others}; text needs ${LEAST_CONTRAST}; ${way}`,
+  );
 }
