@@ -23,10 +23,10 @@ import { CPU, KNOWN_CALLS, NO_STACK_PAGE, Pending } from "../state/cpu-state.ts"
 import { callee } from "../state/functions.ts";
 import { FIRST_REGION_HANDLER, MAXIMUM_HANDLERS, REGION_CAPACITY } from "../state/layout.ts";
 import type { Callees, Library } from "../wasm/library.ts";
-import type { Label, ValueType } from "../wasm/module.ts";
+import type { FunctionBuilder, Label, ValueType } from "../wasm/module.ts";
 import { CoreDecodings } from "./decodings.ts";
 import { fusePairs } from "./fusion.ts";
-import { HandlerEmitter, Target } from "./handler-emitter.ts";
+import { HandlerEmitter, type LoopLocals, Target } from "./handler-emitter.ts";
 import { HandlerSet } from "./handler-set.ts";
 import type { OutlinedFunctions } from "./outlined.ts";
 
@@ -70,133 +70,166 @@ export function makeDispatch(
  * Defines `execute` (budget -> what is left of it, in instructions) and answers with its handlers.
  */
 export function defineInterpreter(library: Library, fills: OperandFills, instructions: InstructionSet): HandlerTable {
-  const f = library.define("execute", ["i32"], ["i32"]);
-  /**
-   * The rest of the budget, in bytes of decoded instructions. Valid outside of the dispatch
-   * loop.
-   */
-  const remaining = 0;
-  const address = f.local("i64");
-  const emitter = new HandlerEmitter(library, f), { ip, end, tlb, scratch } = emitter.locals;
-  const set = new HandlerSet(emitter, fills, instructions), fused = fusePairs(set);
-  if (Handler.FirstInstruction + set.handlers.length > MAXIMUM_HANDLERS) throw new Error("more handlers than there is room for");
-  library.module.table(TABLE_SIZE, TABLE_NAME);
+  const loop = new InterpreterLoop(library, fills, instructions);
+  loop.emit();
+  return loop.handlers;
+}
 
-  const leaveWith = (reason: number) => f.i32(0).i32(reason).memory("i32.store", CPU.EXIT_REASON);
-  const returnRemaining = () => {
-    f.call(library.named("disarmStop"));
-    f.get(remaining).i32(4).op("i32.shr_s").op("return");
-  };
-  /** CPU.PC is canonical outside of the loop. */
-  const storePc = () => {
-    f.i32(0).i32(0).memory("i64.load", CPU.PC_DELTA).get(ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
-    f.memory("i64.store", CPU.PC);
-  };
-  const storePosition = () => {
-    f.i32(0).get(ip).memory("i32.store", CPU.IP);
-    f.i32(0).get(end).memory("i32.store", CPU.END);
-  };
+/**
+ * The parameter: the budget, and then the rest of it in bytes of decoded instructions, which is
+ * valid outside of the dispatch loop.
+ */
+const REMAINING = 0;
 
-  f.get(remaining).i32(4).op("i32.shl").set(remaining);
-  f.call(callee(library, "checkInterrupts"));
-  f.loop((enter) => {
+/** Where control goes after a handler: see the head of this file. */
+interface Targets {
+  readonly enter: Label;
+  readonly taken: Label;
+  readonly next: Label;
+  readonly pending: Label;
+}
+
+/** The code of `execute`. */
+class InterpreterLoop {
+  readonly handlers: HandlerTable;
+  readonly #f: FunctionBuilder;
+  /** The address where a region ends. */
+  readonly #address: number;
+  readonly #locals: LoopLocals;
+  readonly #set: HandlerSet;
+
+  constructor(readonly library: Library, fills: OperandFills, instructions: InstructionSet) {
+    const f = this.#f = library.define("execute", ["i32"], ["i32"]);
+    this.#address = f.local("i64");
+    const emitter = new HandlerEmitter(library, f);
+    this.#locals = emitter.locals;
+    const set = this.#set = new HandlerSet(emitter, fills, instructions), fused = fusePairs(set);
+    if (this.#handlerCount > MAXIMUM_HANDLERS) throw new Error("more handlers than there is room for");
+    library.module.table(TABLE_SIZE, TABLE_NAME);
+    this.handlers = { variants: set.variants, fills: set.fills, computed: [...fills.computed], fused };
+  }
+
+  get #handlerCount(): number {
+    return Handler.FirstInstruction + this.#set.handlers.length;
+  }
+
+  emit(): void {
+    const f = this.#f, { ip, end } = this.#locals;
+    f.get(REMAINING).i32(4).op("i32.shl").set(REMAINING);
+    f.call(callee(this.library, "checkInterrupts"));
+    f.loop((enter) => {
+      this.#leaveIfDone();
+      this.#fetch(enter);
+      f.loop((taken) => {
+        this.#checkBudget();
+        f.block((pending) => f.loop((next) => this.#dispatch({ enter, taken, next, pending })));
+        f.get(end).get(ip).op("i32.sub").i32(DECODED_SIZE).op("i32.sub").set(REMAINING);
+        f.br(enter);
+      });
+    });
+    f.op("unreachable");
+  }
+
+  /** Returns if the core is left, or nothing of the budget. */
+  #leaveIfDone(): void {
+    const f = this.#f, { scratch } = this.#locals;
     f.i32(0).memory("i32.load", CPU.PENDING).i32(Pending.Exit).op("i32.eq");
-    f.if(() => void returnRemaining());
+    f.if(() => this.#return());
     f.i32(0).memory("i32.load", CPU.PENDING).set(scratch);
     f.i32(0).i32(0).memory("i32.store", CPU.PENDING);
-    f.get(remaining).i32(0).op("i32.le_s");
+    f.get(REMAINING).i32(0).op("i32.le_s");
     f.if(() => {
-      leaveWith(ExitReason.Budget);
-      returnRemaining();
+      this.#setReason(ExitReason.Budget);
+      this.#return();
     });
-    f.i32(0).memory("i64.load", CPU.PC).call(library.named("lookup")).tee(ip).op("i32.eqz");
+  }
+
+  /** Finds the decoded instruction of CPU.PC. */
+  #fetch(enter: Label): void {
+    const f = this.#f, { ip, end, tlb, scratch } = this.#locals;
+    f.i32(0).memory("i64.load", CPU.PC).call(this.library.named("lookup")).tee(ip).op("i32.eqz");
     f.if(() => {
       // The fetch faulted. That counts, so that a guest whose vectors cannot be fetched uses up its
       // budget.
-      f.get(remaining).i32(DECODED_SIZE).op("i32.sub").set(remaining).br(enter);
+      f.get(REMAINING).i32(DECODED_SIZE).op("i32.sub").set(REMAINING).br(enter);
     });
     // The start of a slice is not a place of the program.
-    f.get(scratch).if(() => void f.get(ip).call(library.named("landed")));
-    f.get(ip).get(remaining).op("i32.add").set(end);
+    f.get(scratch).if(() => void f.get(ip).call(this.library.named("landed")));
+    f.get(ip).get(REMAINING).op("i32.add").set(end);
     f.i32(0).memory("i32.load", CPU.TLB).set(tlb);
+  }
 
-    f.loop((taken) => {
-      f.get(end).get(ip).op("i32.sub").i32(STRAIGHT_LINE).op("i32.lt_s");
-      f.ifLikely(false, () => {
-        f.get(ip).get(end).call(library.named("armStop"));
-        f.if(() => {
-          storePc();
-          leaveWith(ExitReason.Budget);
-          f.i32(0).set(remaining);
-          returnRemaining();
-        });
+  /** Near the end of the budget: a STOP handler at the end, or the end itself. */
+  #checkBudget(): void {
+    const f = this.#f, { ip, end } = this.#locals;
+    f.get(end).get(ip).op("i32.sub").i32(STRAIGHT_LINE).op("i32.lt_s");
+    f.ifLikely(false, () => {
+      f.get(ip).get(end).call(this.library.named("armStop"));
+      f.if(() => {
+        this.#storePc();
+        this.#setReason(ExitReason.Budget);
+        f.i32(0).set(REMAINING);
+        this.#return();
       });
-      f.block((pending) => {
-        f.loop((next) => {
-          const handlerCount = Handler.FirstInstruction + set.handlers.length;
-          // Numbers without a handler are regions.
-          const labels: Label[] = Array.from({ length: handlerCount + 1 }, () => f.openBlock()).reverse();
-          f.get(ip).memory("i32.load16_u").brTable(labels.slice(0, -1), labels[handlerCount]);
-          const outer = { [Target.Next]: next, [Target.Taken]: taken, [Target.Pending]: pending };
-          for (let handler = 0; handler < handlerCount; handler++) {
-            f.closeBlock();
-            if (handler >= Handler.FirstInstruction) f.append(set.handlers[handler - Handler.FirstInstruction], outer);
-            else special(handler, next, taken, pending);
-          }
-          f.closeBlock();
-          region(enter, next, taken, pending);
-        });
-      });
-      f.get(end).get(ip).op("i32.sub").i32(DECODED_SIZE).op("i32.sub").set(remaining);
-      f.br(enter);
     });
-  });
-  f.op("unreachable");
+  }
 
-  function region(enter: Label, next: Label, taken: Label, pending: Label): void {
-    const pushSlot = (offset: number) => {
-      f.get(ip).memory("i32.load16_u").i32(1).op("i32.shl").i32(FIRST_REGION_SLOT - 2 * FIRST_REGION_HANDLER + offset).op("i32.add");
-    };
-    const pushPosition = () => {
-      f.i32(0).memory("i64.load", CPU.PC_DELTA).get(ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
-    };
+  /** Goes to the handler of the decoded instruction at ip. */
+  #dispatch(targets: Targets): void {
+    const f = this.#f, { handlers } = this.#set, count = this.#handlerCount;
+    // Numbers without a handler are regions.
+    const labels: Label[] = Array.from({ length: count + 1 }, () => f.openBlock()).reverse();
+    f.get(this.#locals.ip).memory("i32.load16_u").brTable(labels.slice(0, -1), labels[count]);
+    const outer = { [Target.Next]: targets.next, [Target.Taken]: targets.taken, [Target.Pending]: targets.pending };
+    for (let handler = 0; handler < count; handler++) {
+      f.closeBlock();
+      if (handler >= Handler.FirstInstruction) f.append(handlers[handler - Handler.FirstInstruction], outer);
+      else this.#special(handler, targets);
+    }
+    f.closeBlock();
+    this.#region(targets);
+  }
+
+  /** Calls the region that begins at ip; if it executes nothing, its first instruction alone. */
+  #region({ enter, taken, next, pending }: Targets): void {
+    const f = this.#f, { ip, end, scratch } = this.#locals, { module } = this.library;
     const left = () => f.get(end).get(ip).op("i32.sub").i32(4).op("i32.shr_s");
     // The interpreter may have changed translations.
     f.i32(0).i64(NO_STACK_PAGE).memory("i64.store", CPU.STACK_PAGE);
     f.i32(0).i32(0).memory("i32.store", CPU.KEPT_BY);
     for (let at = 0; at < 4 * KNOWN_CALLS; at += 16) f.i32(0).v128(0n, 0n).memory("v128.store", CPU.CALLED_SLOTS + at);
-    pushPosition();
+    this.#pushPc();
     left().i32(STACK_BYTES);
-    pushSlot(0);
-    library.module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS);
-    f.set(scratch).set(address);
+    this.#pushSlot(0);
+    module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS);
+    f.set(scratch).set(this.#address);
     // The same place with the same budget: nothing was executed.
-    left().get(scratch).op("i32.ne").get(address);
-    pushPosition();
+    left().get(scratch).op("i32.ne").get(this.#address);
+    this.#pushPc();
     f.op("i64.ne").op("i32.or").if(() => {
-      f.call(library.named("unpackFlags"));
-      f.get(scratch).i32(4).op("i32.shl").set(remaining);
+      f.call(this.library.named("unpackFlags"));
+      f.get(scratch).i32(4).op("i32.shl").set(REMAINING);
       // The branch there has been counted, so that a fetch that faults does not count.
-      f.get(address).call(library.named("lookup")).tee(ip).op("i32.eqz").brIf(enter);
-      f.get(ip).call(library.named("landed"));
-      f.get(ip).get(remaining).op("i32.add").set(end).br(taken);
+      f.get(this.#address).call(this.library.named("lookup")).tee(ip).op("i32.eqz").brIf(enter);
+      f.get(ip).call(this.library.named("landed"));
+      f.get(ip).get(REMAINING).op("i32.add").set(end).br(taken);
     });
-    storePosition();
+    this.#storePosition();
     f.get(ip);
-    pushSlot(1);
-    library.module.callIndirect(f, ["i32"], []);
-    f.i32(0).memory("i32.load", CPU.PENDING).brIf(pending);
-    f.get(ip).i32(DECODED_SIZE).op("i32.add").set(ip).br(next);
+    this.#pushSlot(1);
+    this.#callInstruction(next, pending);
   }
 
-  function special(handler: number, next: Label, taken: Label, pending: Label): void {
+  /** A handler that is not one of an instruction. */
+  #special(handler: number, { next, taken, pending }: Targets): void {
+    const f = this.#f, { ip, end, scratch } = this.#locals;
     switch (handler) {
       case Handler.Decode:
-        f.get(ip).call(library.get("decode", ["i32"], [])).br(next);
+        f.get(ip).call(this.library.get("decode", ["i32"], [])).br(next);
         break;
       case Handler.PageEnd:
-        f.i32(0).memory("i64.load", CPU.PC_DELTA).get(ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
-        f.call(library.named("lookup")).tee(scratch).op("i32.eqz").brIf(pending);
+        this.#pushPc();
+        f.call(this.library.named("lookup")).tee(scratch).op("i32.eqz").brIf(pending);
         f.get(end).get(scratch).op("i32.add").get(ip).op("i32.sub").set(end);
         f.get(scratch).set(ip).br(taken);
         break;
@@ -205,25 +238,66 @@ export function defineInterpreter(library: Library, fills: OperandFills, instruc
         f.br(taken);
         break;
       case Handler.Breakpoint:
-        storePc();
-        storePosition();
-        leaveWith(ExitReason.Breakpoint);
-        f.get(end).get(ip).op("i32.sub").set(remaining);
-        returnRemaining();
+        this.#storePc();
+        this.#storePosition();
+        this.#setReason(ExitReason.Breakpoint);
+        f.get(end).get(ip).op("i32.sub").set(REMAINING);
+        this.#return();
         break;
       case Handler.Undefined:
-        storePosition();
-        f.call(callee(library, "raiseUndefined")).br(pending);
+        this.#storePosition();
+        f.call(callee(this.library, "raiseUndefined")).br(pending);
         break;
       case Handler.Outlined:
-        storePosition();
+        this.#storePosition();
         f.get(ip).get(ip).memory("i32.load16_u", FIRST_OPERAND);
-        library.module.callIndirect(f, ["i32"], []);
-        f.i32(0).memory("i32.load", CPU.PENDING).brIf(pending);
-        f.get(ip).i32(DECODED_SIZE).op("i32.add").set(ip).br(next);
+        this.#callInstruction(next, pending);
         break;
     }
   }
 
-  return { variants: set.variants, fills: set.fills, computed: [...fills.computed], fused };
+  /** Calls an instruction that is a function, whose parameter and slot are on the stack. */
+  #callInstruction(next: Label, pending: Label): void {
+    const f = this.#f, { ip } = this.#locals;
+    this.library.module.callIndirect(f, ["i32"], []);
+    f.i32(0).memory("i32.load", CPU.PENDING).brIf(pending);
+    f.get(ip).i32(DECODED_SIZE).op("i32.add").set(ip).br(next);
+  }
+
+  /** Puts the place in the table of a function of the region at ip on the stack. */
+  #pushSlot(offset: number): void {
+    const f = this.#f;
+    f.get(this.#locals.ip).memory("i32.load16_u").i32(1).op("i32.shl");
+    f.i32(FIRST_REGION_SLOT - 2 * FIRST_REGION_HANDLER + offset).op("i32.add");
+  }
+
+  /** Puts the virtual address of the instruction at ip on the stack. */
+  #pushPc(): void {
+    const f = this.#f;
+    f.i32(0).memory("i64.load", CPU.PC_DELTA).get(this.#locals.ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
+  }
+
+  /** CPU.PC is canonical outside of the loop. */
+  #storePc(): void {
+    this.#f.i32(0);
+    this.#pushPc();
+    this.#f.memory("i64.store", CPU.PC);
+  }
+
+  #storePosition(): void {
+    const f = this.#f, { ip, end } = this.#locals;
+    f.i32(0).get(ip).memory("i32.store", CPU.IP);
+    f.i32(0).get(end).memory("i32.store", CPU.END);
+  }
+
+  #setReason(reason: number): void {
+    this.#f.i32(0).i32(reason).memory("i32.store", CPU.EXIT_REASON);
+  }
+
+  /** Leaves, with the rest of the budget. */
+  #return(): void {
+    const f = this.#f;
+    f.call(this.library.named("disarmStop"));
+    f.get(REMAINING).i32(4).op("i32.shr_s").op("return");
+  }
 }

@@ -20,18 +20,16 @@ import { callee } from "../state/functions.ts";
 import type { Callees } from "../wasm/library.ts";
 import { LocalPool } from "../wasm/local-pool.ts";
 import { frameBound, FunctionBuilder, type Label } from "../wasm/module.ts";
-import { accessGroups, type GroupMember, keepsStackAlignment } from "./access-groups.ts";
-import { type ControlFlow, controlFlow } from "./control-flow.ts";
-import { type DataFlow, dataFlow } from "./data-flow.ts";
+import { keepsStackAlignment } from "./access-groups.ts";
 import { emitFindAgain } from "./enter-function.ts";
 import type { Operations } from "./inline-calls.ts";
-import { accessesThatKeepPages } from "./kept-pages.ts";
 import { settleFlags } from "./known-flags.ts";
 import { type RegionContext, RegionEmitter, surroundings } from "./region-emitter.ts";
 import { StateLocals } from "./state-locals.ts";
-import { type Block, type Ending, successorsOf } from "./region.ts";
-import { add, generalBit, keepOnly, noRegisters, type RegisterSet, without } from "./register-use.ts";
-import { bitsOf } from "../../support/bits.ts";
+import { WaysOut } from "./ways-out.ts";
+import type { Block } from "./region.ts";
+import { RegionPlan } from "./region-plan.ts";
+import { add, generalBit, keepOnly, type RegisterSet, without } from "./register-use.ts";
 
 /** The parameters as locals. */
 const ADDRESS = 0, LEFT = 1, STACK = 2;
@@ -91,27 +89,6 @@ function emitFast(f: FunctionBuilder, fast: number): void {
   f.i32(0).memory("i64.load", CPU.FPCR).i64(FAST_MODES).op("i64.xor").i64(FAST_MASK).op("i64.and").op("i64.eqz").set(fast);
 }
 
-/** A way out: the registers that it stores, and whether a region there is entered at once. */
-interface Exit {
-  /** Of its label. */
-  readonly name: string;
-  readonly dirty: Readonly<RegisterSet>;
-  readonly chains: boolean;
-}
-
-/**
- * Ways out of a region that stores at most this many registers share their stores. With more, the
- * values do not fit into the computer's registers, and where ways out meet they are moved between
- * memory and memory in the loops.
- */
-const MOST_SHARED = 12;
-
-/**
- * Ways out that store at most this many registers are not shared at all: where they meet, each
- * register is another value for TurboFan to place.
- */
-const MOST_DIRECT = 4;
-
 /**
  * Bytes that a frame can have of a region that calls nothing and does not look whether they are
  * left: it is the last on the stack.
@@ -127,53 +104,32 @@ const MARGIN = 0x400;
 /** Holds the code of one body at a time, until it becomes part of its function. */
 const scratch = new Bytes(0x1_0000);
 
-/** How many registers a set has. */
-function sizeOf({ general, vector }: Readonly<RegisterSet>): number {
-  return bitsOf(general) + bitsOf(vector);
+/** A block whose instructions are emitted, but for the branch at its end. */
+interface BlockEnd {
+  readonly node: number;
+  readonly block: Block;
+  /** Of its last instruction. */
+  readonly emitter: RegionEmitter;
+  /** Registers that the CPU state does not have, and the flags. */
+  readonly dirty: Readonly<RegisterSet>;
+  readonly flags: KnownFlags | undefined;
 }
-
-/** Whether a set has all of another. */
-const includes = (set: Readonly<RegisterSet>, part: Readonly<RegisterSet>): boolean =>
-  (part.general & ~set.general) === 0 && (part.vector & ~set.vector) === 0;
 
 class RegionFunction {
   /** The body comes first: it decides which ways out there are. */
   readonly #body = new FunctionBuilder(-1, "body", REGION_PARAMETERS, REGION_RESULTS, scratch);
-  readonly #flow: ControlFlow;
-  readonly #data: DataFlow;
-  /**
-   * Blocks that store their registers at their ends, but those that are stored later anyway. Blocks
-   * outside of loops do: it costs little there, and all ways out after them have less to store.
-   */
-  readonly #stores: readonly boolean[];
-  /** Of the accesses of each node; and the accesses that keep their pages. */
-  readonly #groups: readonly ReadonlyMap<number, GroupMember>[];
-  readonly #keepPages: ReadonlyMap<number, ReadonlyMap<number, number>>;
-  /** Addresses of what they keep. */
-  readonly #kept: readonly number[];
-  readonly #state: StateLocals;
+  readonly #plan: RegionPlan;
+  readonly #state = new StateLocals(this.#body);
+  readonly #waysOut = new WaysOut(this.#state);
   readonly #context: RegionContext;
   readonly #surroundings: Surroundings;
   readonly #temporaries = new LocalPool(this.#body);
-  /** The blocks of the region, and after them its dispatchers. */
-  readonly #blocks: readonly Block[];
-  /** By the number of a block's first instruction. */
-  readonly #nodes: ReadonlyMap<number, number>;
-  /** By the table. */
-  readonly #dispatchers = new Map<number, number>();
   /** Locals: the virtual address of instruction 0; the TLB set; what leaving adds to the first. */
   readonly #base = this.#body.local("i64");
   readonly #tlb = this.#body.local("i32");
   readonly #offset = this.#body.local("i32");
   /** See `RegionContext.fast`. */
   readonly #fast = this.#body.local("i32");
-  readonly #usesFast: boolean;
-  /**
-   * SP is aligned wherever an instruction of the region begins: that is checked where SP comes from
-   * elsewhere. False if accesses by SP check it, as the region changes SP in other ways than by
-   * multiples of its alignment.
-   */
-  readonly #keepsStackAligned: boolean;
   /** Labels of loops, and of the code after blocks, by node. */
   readonly #labels = new Map<number, Label>();
   /**
@@ -183,58 +139,13 @@ class RegionFunction {
   readonly #pending: (() => void)[] = [];
   /** Locals for where groups of accesses are, by their `SplitGroup`s. */
   readonly #groupAddresses: (number | undefined)[] = [];
-  /** By node: instructions on the longest path from it to the next check of the budget; */
-  readonly #longest: number[] = [];
-  /** whether flags that were set before it may be read. */
-  readonly #flagsNeeded: boolean[] = [];
-  /** Ways out that code shares. */
-  readonly #exits: Exit[] = [];
   /** The result of a call. */
   readonly #answer = this.#body.local("i64");
   /** The target of a call, in the table. */
   readonly #slot = this.#body.local("i32");
 
-  constructor(
-    readonly library: Callees,
-    regionBlocks: readonly Block[],
-    readonly options: RegionOptions,
-  ) {
-    this.#nodes = new Map(regionBlocks.map(({ first }, node) => [first, node]));
-    const dispatchers = dispatchersOf(regionBlocks);
-    [...dispatchers.keys()].forEach((table, i) => this.#dispatchers.set(table, regionBlocks.length + i));
-    const blocks = this.#blocks = [...regionBlocks, ...dispatchers.values()];
-    const inside = (index: number) => this.#nodes.get(index);
-    const graph = blocks.map(({ ending }) => {
-      const dispatcher = this.#dispatcherOf(ending);
-      return dispatcher === undefined ? successorsOf(ending).map(inside).filter((node) => node !== undefined) : [dispatcher];
-    });
-    this.#flow = controlFlow(graph, new Set(blocks.flatMap(({ ending }, node) => ending.kind === "indirect" ? [node] : [])));
-    const order = blocks.map((_, node) => node).filter((node) => this.#flow.position[node] >= 0)
-      .sort((a, b) => this.#flow.position[a] - this.#flow.position[b]);
-    this.#groups = blocks.map(({ instructions }) => accessGroups(instructions));
-    this.#keepPages = accessesThatKeepPages(blocks, this.#flow, this.#groups);
-    this.#kept = [...this.#keepPages.values()].flatMap((kept) => [...kept.values()]);
-    const inLoops = new Set<number>();
-    for (const loop of this.#flow.loops) for (const node of loop) inLoops.add(node);
-    const stores = this.#stores = blocks.map(({ instructions }, node) => instructions.length > 0 && !inLoops.has(node));
-    const flowBlocks = blocks.map((block, node) => {
-      const read = noRegisters(), written = noRegisters();
-      for (const { use } of block.instructions) {
-        add(read, without(use.read, written));
-        add(written, use.written);
-      }
-      return { read, written, stores: stores[node], successors: block.ending.kind === "call" ? [] : this.#flow.successors[node] };
-    });
-    this.#data = dataFlow(flowBlocks, order);
-    // Paths between checks of the budget have no back edge: what follows a node comes after it.
-    for (const node of order.reverse()) {
-      this.#longest[node] = this.#longestFrom(node);
-      this.#flagsNeeded[node] = this.#looksAtFlags(node);
-    }
-    this.#state = new StateLocals(this.#body);
-    this.#usesFast = blocks.some(({ instructions }) => instructions.some(({ inlinesFloat }) => inlinesFloat));
-    this.#keepsStackAligned = blocks.some(({ instructions }) => instructions.some(({ basedOnStack }) => basedOnStack)) &&
-      blocks.every(({ instructions }) => instructions.every(keepsStackAlignment));
+  constructor(readonly library: Callees, blocks: readonly Block[], readonly options: RegionOptions) {
+    this.#plan = new RegionPlan(blocks);
     this.#context = {
       f: this.#body,
       library,
@@ -243,7 +154,7 @@ class RegionFunction {
       tlb: this.#tlb,
       base: this.#base,
       fast: this.#fast,
-      refreshFast: this.#usesFast ? () => emitFast(this.#body, this.#fast) : undefined,
+      refreshFast: this.#plan.usesFast ? () => emitFast(this.#body, this.#fast) : undefined,
       operations: options.operations,
     };
     this.#surroundings = surroundings(this.#context);
@@ -256,89 +167,63 @@ class RegionFunction {
     for (let next = this.#pending.pop(); next; next = this.#pending.pop()) next();
     const f = new FunctionBuilder(-1, "region", REGION_PARAMETERS, REGION_RESULTS, new Bytes(scratch.length + MARGIN));
     this.#enter(f);
-    // The block of what is stored last is outermost.
-    const exits = this.#exits.toSorted((a, b) => Number(b.chains) - Number(a.chains) || sizeOf(a.dirty) - sizeOf(b.dirty));
-    const stored = noRegisters();
-    for (const { dirty } of exits) add(stored, dirty);
-    const shares = sizeOf(stored) <= MOST_SHARED;
-    const labels: Record<string, Label> = {};
-    for (const { name } of exits) labels[name] = f.openBlock();
-    f.append(body, labels).op("unreachable");
-    for (let i = exits.length - 1; i >= 0; i--) {
-      f.closeBlock();
-      this.#wayOut(f, exits, i, labels, shares);
-    }
+    this.#waysOut.emit(f, body, (chains) => {
+      f.get(this.#base).get(this.#offset).op("i64.extend_i32_s").op("i64.add").get(LEFT);
+      this.#end(f, chains);
+    });
     f.op("unreachable");
     f.locals.push(...body.locals);
     // The largest ones run where no other region waits for them.
     return f.fill(FRAME, Math.min(frameBound(f), STACK_BYTES));
   }
 
-  /**
-   * Stores what a way out has to, and leaves. One that enters another region at once does so
-   * without a detour, as loops over several regions go there in every turn; any other continues
-   * with one that stores the rest of it.
-   */
-  #wayOut(
-    f: FunctionBuilder,
-    exits: readonly Exit[],
-    index: number,
-    labels: Readonly<Record<string, Label>>,
-    shares: boolean,
-  ): void {
-    const { dirty, chains } = exits[index];
-    let rest = chains || !shares ? -1 : index - 1;
-    while (rest >= 0 && (exits[rest].chains || !includes(dirty, exits[rest].dirty))) rest--;
-    if (rest >= 0) {
-      const { name, dirty: stored } = exits[rest];
-      this.#state.store(f, without(dirty, stored));
-      if (rest < index - 1) f.br(labels[name]);
-      return;
-    }
-    this.#state.store(f, dirty);
-    f.get(this.#base).get(this.#offset).op("i64.extend_i32_s").op("i64.add").get(LEFT);
+  /** Returns the address and the budget on the stack, or continues there. */
+  #end(f: FunctionBuilder, chains: boolean): void {
     if (chains) f.get(STACK).callLate(ENTER, true);
     else f.op("return");
   }
 
   /** Looks whether the region can run, and loads what it needs. */
   #enter(f: FunctionBuilder): void {
-    const head = this.#blocks[0].first;
+    const plan = this.#plan, head = plan.blocks[0].first;
     f.get(ADDRESS).i64(-4 * head).op("i64.add").set(this.#base);
     f.i32(0).memory("i32.load", CPU.TLB).set(this.#tlb);
     const leave = () => void f.get(ADDRESS).get(LEFT).op("return"), leaveIf = () => f.ifLikely(false, leave);
-    f.get(LEFT).i32(this.#longest[0]).op("i32.lt_s");
+    f.get(LEFT).i32(plan.longest[0]).op("i32.lt_s");
     leaveIf();
-    if (this.#blocks.some(({ ending }) => ending.kind === "call") || frameBound(this.#body) > LEAF_BYTES) {
+    if (plan.calls || frameBound(this.#body) > LEAF_BYTES) {
       f.get(STACK).i32Later(FRAME).op("i32.lt_s");
       leaveIf();
     }
-    if (this.#blocks.some(({ instructions }) => instructions.some(({ usesVectors }) => usesVectors))) {
+    if (plan.usesVectors) {
       f.i32(0).memory("i32.load", CPU.FP_TRAP);
       leaveIf();
     }
-    for (const { offset, decoded } of this.options.neighbors) {
-      // The address of the page, which is the tag as well.
-      const page = () => f.get(this.#base).i64(-PAGE_SIZE).op("i64.and").i64(PAGE_SIZE * offset).op("i64.add");
-      const entry = () => {
-        page();
-        f.op("i32.wrap_i64").i32(8).op("i32.shr_u").i32((TlbSet.FetchEntries - 1) * FetchEntry.Size).op("i32.and").get(this.#tlb).op(
-          "i32.add",
-        );
-      };
-      entry();
-      f.memory("i64.load", TlbSet.Fetch + FetchEntry.Tag);
-      page();
-      // The region may be all that has code there, and go there seldom: it would never begin.
-      f.op("i64.ne").ifLikely(false, () => {
-        page();
-        f.call(callee(this.library, "fetchableAt")).op("i32.eqz").if(leave);
-      });
-      entry();
-      f.memory("i32.load", TlbSet.Fetch + FetchEntry.Decoded).i32Later(decoded).op("i32.ne");
-      leaveIf();
-    }
+    for (const neighbor of this.options.neighbors) this.#checkNeighbor(f, neighbor, leave);
     this.#load(f, 0, leave);
+  }
+
+  /** Leaves where a page of the region does not follow in virtual memory. */
+  #checkNeighbor(f: FunctionBuilder, { offset, decoded }: NeighborPage, leave: () => void): void {
+    // The address of the page, which is the tag as well.
+    const page = () => f.get(this.#base).i64(-PAGE_SIZE).op("i64.and").i64(PAGE_SIZE * offset).op("i64.add");
+    const entry = () => {
+      page();
+      f.op("i32.wrap_i64").i32(8).op("i32.shr_u").i32((TlbSet.FetchEntries - 1) * FetchEntry.Size).op("i32.and").get(this.#tlb).op(
+        "i32.add",
+      );
+    };
+    entry();
+    f.memory("i64.load", TlbSet.Fetch + FetchEntry.Tag);
+    page();
+    // The region may be all that has code there, and go there seldom: it would never begin.
+    f.op("i64.ne").ifLikely(false, () => {
+      page();
+      f.call(callee(this.library, "fetchableAt")).op("i32.eqz").if(leave);
+    });
+    entry();
+    f.memory("i32.load", TlbSet.Fetch + FetchEntry.Decoded).i32Later(decoded).op("i32.ne");
+    f.ifLikely(false, leave);
   }
 
   /**
@@ -346,19 +231,19 @@ class RegionFunction {
    * SP is not aligned: without SP there is no access by it.
    */
   #load(f: FunctionBuilder, node: number, leave: () => void): void {
-    const needed = this.#data.needed[node];
+    const needed = this.#plan.data.needed[node];
     this.#state.load(f, needed);
-    if (this.#keepsStackAligned && needed.general & generalBit(Slot.SP)) {
+    if (this.#plan.keepsStackAligned && needed.general & generalBit(Slot.SP)) {
       // The local is tested: a load of its own takes longer, as SP is stored shortly before.
       f.get(this.#state.general(Slot.SP)).op("i32.wrap_i64").i32(SP_ALIGNMENT - 1).op("i32.and").ifLikely(false, leave);
     }
-    if (this.#usesFast) emitFast(f, this.#fast);
+    if (this.#plan.usesFast) emitFast(f, this.#fast);
     this.#ownKeptPages(f);
   }
 
   /** The blocks that a node dominates. Ramsey's doTree. */
   #tree(node: number, flags: KnownFlags | undefined): void {
-    const f = this.#body, flow = this.#flow;
+    const f = this.#body, { flow } = this.#plan;
     const merges = flow.children[node].filter((child) => flow.forwardEdges[child] > 1);
     if (flow.isLoop[node]) {
       this.#labels.set(node, f.openLoop());
@@ -376,98 +261,117 @@ class RegionFunction {
   }
 
   #block(node: number, before: KnownFlags | undefined): void {
-    const f = this.#body, { first, instructions, ending } = this.#blocks[node];
-    if (!instructions.length) return this.#dispatch(node, before);
-    const dirty = { ...this.#data.dirty[node] };
-    let flags = before;
-    let last: RegionEmitter | undefined, stackAligned = this.#keepsStackAligned;
-    const groups = this.#groups[node], keeps = this.#keepPages.get(node);
-    const memberAt = (i: number) => {
-      const member = groups.get(i);
-      return member && { ...member, wasmAddress: this.#groupAddresses[member.group.split] ??= f.local("i32") };
-    };
+    const block = this.#plan.blocks[node];
+    if (!block.instructions.length) return this.#dispatch(node, before);
+    const end = this.#instructions(node, block, before);
+    switch (block.ending.kind) {
+      case "jump":
+        return this.#endInJump(end, block.ending.to);
+      case "condition":
+        return this.#endInCondition(end, block.ending.to, block.ending.next);
+      case "call":
+        return this.#endInCall(end, block.ending.to, block.ending.next);
+      case "indirect":
+        return this.#endInSwitch(end);
+      case "return":
+        return this.#endInReturn(end);
+    }
+  }
+
+  /** The instructions of a block, but for a branch at its end. */
+  #instructions(node: number, block: Block, before: KnownFlags | undefined): BlockEnd {
+    const plan = this.#plan, dirty = { ...plan.data.dirty[node] }, { first, instructions } = block;
+    const groups = plan.groups[node], keeps = plan.keepPages.get(node);
+    let flags = before, emitter: RegionEmitter | undefined, stackAligned = plan.keepsStackAligned;
     instructions.forEach((instruction, i) => {
       const leave = (known: KnownFlags | undefined) => {
         this.#spend(i);
         this.#leave(first + i, dirty, known, false);
       };
       this.#temporaries.releaseAll(flags?.locals);
-      last = new RegionEmitter(instruction, this.#surroundings, this.#context, flags, first + i, {
-        leave,
-        member: memberAt(i),
-        kept: keeps?.get(i),
-        stackAligned,
-      });
-      last.emitBody();
-      stackAligned = this.#keepsStackAligned || (stackAligned || instruction.basedOnStack) && keepsStackAlignment(instruction);
-      flags = last.flagsAfter;
+      const member = groups.get(i), kept = keeps?.get(i);
+      const located = member && { ...member, wasmAddress: this.#groupAddresses[member.group.split] ??= this.#body.local("i32") };
+      const site = { leave, member: located, kept, stackAligned };
+      emitter = new RegionEmitter(instruction, this.#surroundings, this.#context, flags, first + i, site);
+      emitter.emitBody();
+      stackAligned = plan.keepsStackAligned || (stackAligned || instruction.basedOnStack) && keepsStackAlignment(instruction);
+      flags = emitter.flagsAfter;
       add(dirty, instruction.use.written);
     });
-    if (this.#stores[node]) {
-      const late = this.#data.late[node];
-      this.#state.store(f, without(dirty, late));
+    if (!emitter) throw new Error("a block without instructions");
+    if (plan.stores[node]) {
+      const late = plan.data.late[node];
+      this.#state.store(this.#body, without(dirty, late));
       keepOnly(dirty, late);
     }
-    const emitter = last!, { branch } = instructions[instructions.length - 1];
-    const count = instructions.length;
-    const pushTarget = () => {
-      if (branch?.kind !== "branchTo") throw new Error("an indirect branch has no address");
-      emitter.emitValue(branch.address);
-    };
-    switch (ending.kind) {
-      case "jump":
-        this.#spend(count);
-        // The code that follows without a branch is not part of the region because the interpreter
-        // must execute it.
-        this.#edge(node, ending.to, dirty, flags, branch !== undefined);
-        break;
-      case "condition":
-        if (branch?.kind !== "branch" || !branch.condition) throw new Error("a block with a condition ends in no conditional branch");
-        this.#spend(count);
-        emitter.emitValue(branch.condition);
-        f.openIf();
-        this.#pending.push(() => void f.closeBlock(), () => {
-          f.otherwise();
-          this.#edge(node, ending.next, dirty, flags, true);
-        });
-        this.#edge(node, ending.to, dirty, flags, true);
-        break;
-      case "call":
-        this.#spend(count);
-        this.#state.store(f, dirty);
-        settleFlags(f, flags);
-        if (ending.to === undefined) pushTarget();
-        else this.#address(ending.to);
-        f.set(this.#answer);
-        this.#call(node, ending.next, ending.to === undefined ? undefined : this.options.callees.get(ending.to));
-        break;
-      case "indirect": {
-        pushTarget();
-        f.set(this.#answer);
-        const dispatcher = this.#dispatcherOf(ending);
-        if (dispatcher !== undefined && this.#flow.successors[node].includes(dispatcher)) {
-          this.#spend(count);
-          this.#go(node, dispatcher, flags);
-          break;
-        }
-        this.#switch(node, dirty, flags);
-        this.#spend(count);
-        this.#state.store(f, dirty);
-        settleFlags(f, flags);
-        this.#chain();
-        break;
-      }
-      case "return":
-        this.#spend(count);
-        this.#state.store(f, dirty);
-        settleFlags(f, flags);
-        pushTarget();
-        f.set(this.#answer);
-        // Where no region waits for the return, execution continues there.
-        f.get(STACK).i32(STACK_BYTES).op("i32.eq").ifLikely(false, () => this.#chain());
-        f.get(this.#answer).get(LEFT).op("return");
-        break;
+    return { node, block, emitter, dirty, flags };
+  }
+
+  #endInJump({ node, block: { instructions }, dirty, flags }: BlockEnd, to: number): void {
+    this.#spend(instructions.length);
+    // The code that follows without a branch is not part of the region because the interpreter
+    // must execute it.
+    this.#edge(node, to, dirty, flags, instructions[instructions.length - 1].branch !== undefined);
+  }
+
+  #endInCondition({ node, block: { instructions }, emitter, dirty, flags }: BlockEnd, to: number, next: number): void {
+    const f = this.#body, { branch } = instructions[instructions.length - 1];
+    if (branch?.kind !== "branch" || !branch.condition) throw new Error("a block with a condition ends in no conditional branch");
+    this.#spend(instructions.length);
+    emitter.emitValue(branch.condition);
+    f.openIf();
+    this.#pending.push(() => void f.closeBlock(), () => {
+      f.otherwise();
+      this.#edge(node, next, dirty, flags, true);
+    });
+    this.#edge(node, to, dirty, flags, true);
+  }
+
+  #endInCall(end: BlockEnd, to: number | undefined, next: number): void {
+    this.#settle(end);
+    if (to === undefined) this.#pushTarget(end);
+    else this.#address(to);
+    this.#body.set(this.#answer);
+    this.#call(end.node, next, to === undefined ? undefined : this.options.callees.get(to));
+  }
+
+  /** An indirect branch. */
+  #endInSwitch(end: BlockEnd): void {
+    const { node, block: { instructions }, dirty, flags } = end, dispatcher = this.#plan.dispatcher(node);
+    this.#pushTarget(end);
+    this.#body.set(this.#answer);
+    if (dispatcher !== undefined) {
+      this.#spend(instructions.length);
+      this.#go(node, dispatcher, flags);
+      return;
     }
+    this.#switch(node, dirty, flags);
+    this.#settle(end);
+    this.#chain();
+  }
+
+  #endInReturn(end: BlockEnd): void {
+    const f = this.#body;
+    this.#settle(end);
+    this.#pushTarget(end);
+    f.set(this.#answer);
+    // Where no region waits for the return, execution continues there.
+    f.get(STACK).i32(STACK_BYTES).op("i32.eq").ifLikely(false, () => this.#chain());
+    f.get(this.#answer).get(LEFT).op("return");
+  }
+
+  /** Counts the block, and puts all state into the CPU state. */
+  #settle({ block, dirty, flags }: BlockEnd): void {
+    this.#spend(block.instructions.length);
+    this.#state.store(this.#body, dirty);
+    settleFlags(this.#body, flags);
+  }
+
+  /** Puts the target of an indirect branch on the stack. */
+  #pushTarget({ block: { instructions }, emitter }: BlockEnd): void {
+    const { branch } = instructions[instructions.length - 1];
+    if (branch?.kind !== "branchTo") throw new Error("an indirect branch has no address");
+    emitter.emitValue(branch.address);
   }
 
   /** Ends in the region at the address in `#answer`; all state is in the CPU state. */
@@ -495,12 +399,9 @@ class RegionFunction {
     f.get(this.#answer);
     this.#address(next);
     f.op("i64.ne").ifLikely(false, () => void f.get(this.#answer).get(LEFT).op("return"));
-    const to = this.#nodes.get(next);
-    if (to === undefined || !this.#flow.successors[node].includes(to)) {
-      this.#chain();
-      return;
-    }
-    f.get(LEFT).i32(this.#longest[to]).op("i32.lt_s");
+    const to = this.#plan.target(node, next);
+    if (to === undefined) return this.#chain();
+    f.get(LEFT).i32(this.#plan.longest[to]).op("i32.lt_s");
     const leave = () => void f.get(this.#answer).get(LEFT).op("return");
     f.ifLikely(false, leave);
     this.#load(f, to, leave);
@@ -512,20 +413,20 @@ class RegionFunction {
    * since.
    */
   #ownKeptPages(f: FunctionBuilder): void {
-    if (!this.#kept.length) return;
+    const { kept: places } = this.#plan;
+    if (!places.length) return;
     f.i32(0).memory("i32.load", CPU.KEPT_BY).i32Later(this.options.handler).op("i32.ne").ifLikely(false, () => {
       f.i32(0).i32Later(this.options.handler).memory("i32.store", CPU.KEPT_BY);
-      for (const kept of this.#kept) f.i32(0).i64(0).memory("i64.store", kept + KeptPage.Limit);
+      for (const kept of places) f.i32(0).i64(0).memory("i64.store", kept + KeptPage.Limit);
     });
   }
 
   /** Goes to the address in `#answer` where that is of the region. */
   #switch(node: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined): void {
-    const f = this.#body, { first, instructions } = this.#blocks[node];
-    const targets = this.#flow.successors[node];
+    const f = this.#body, plan = this.#plan, { first, instructions } = plan.blocks[node], targets = plan.flow.successors[node];
     if (!targets.length) return;
     this.#jump(targets, (jump) => {
-      f.get(LEFT).i32(instructions.length + this.#longestOf(targets)).op("i32.lt_s");
+      f.get(LEFT).i32(instructions.length + plan.longestOf(targets)).op("i32.lt_s");
       f.ifLikely(false, () => {
         this.#spend(instructions.length - 1);
         this.#leave(first + instructions.length - 1, dirty, flags, false);
@@ -533,7 +434,7 @@ class RegionFunction {
       // The budget is counted for the way inside; the other one does it itself.
       f.block((elsewhere) => {
         this.#spend(instructions.length);
-        if (targets.some((to) => this.#flagsNeeded[to])) settleFlags(f, flags);
+        if (targets.some((to) => plan.needsFlags[to])) settleFlags(f, flags);
         jump(elsewhere);
       });
       this.#spend(-instructions.length);
@@ -542,15 +443,15 @@ class RegionFunction {
 
   /** The same where the branches by a table meet, which are counted. */
   #dispatch(node: number, flags: KnownFlags | undefined): void {
-    const f = this.#body, targets = this.#flow.successors[node];
+    const f = this.#body, { flow, data } = this.#plan, targets = flow.successors[node];
     settleFlags(f, flags);
     if (targets.length) {
       f.block((elsewhere) => {
-        f.get(LEFT).i32(this.#longestOf(targets)).op("i32.lt_s").ifLikely(false, () => void f.br(elsewhere));
+        f.get(LEFT).i32(this.#plan.longestOf(targets)).op("i32.lt_s").ifLikely(false, () => void f.br(elsewhere));
         this.#jump(targets, (jump) => jump(elsewhere));
       });
     }
-    this.#state.store(f, this.#data.dirty[node]);
+    this.#state.store(f, data.dirty[node]);
     this.#chain();
   }
 
@@ -559,7 +460,7 @@ class RegionFunction {
    * which jumps there or elsewhere.
    */
   #jump(targets: readonly number[], go: (jump: (elsewhere: Label) => void) => void): void {
-    const f = this.#body, indices = targets.map((to) => this.#blocks[to].first);
+    const f = this.#body, indices = targets.map((to) => this.#plan.blocks[to].first);
     const low = Math.min(...indices), size = Math.max(...indices) - low + 1;
     // Misaligned addresses become large numbers.
     const pushNumber = () => {
@@ -571,15 +472,10 @@ class RegionFunction {
     f.i64(size).op("i64.lt_u").if(() =>
       go((elsewhere) => {
         pushNumber();
-        const labels = new Map(targets.map((to) => [this.#blocks[to].first, this.#labels.get(to)!]));
+        const labels = new Map(targets.map((to) => [this.#plan.blocks[to].first, this.#labelOf(to)]));
         f.op("i32.wrap_i64").brTable(Array.from({ length: size }, (_, i) => labels.get(low + i) ?? elsewhere), elsewhere);
       })
     );
-  }
-
-  /** The node that an indirect branch leads to where others go by the same table. */
-  #dispatcherOf(ending: Ending): number | undefined {
-    return ending.kind === "indirect" && ending.table !== undefined ? this.#dispatchers.get(ending.table) : undefined;
   }
 
   /**
@@ -587,48 +483,40 @@ class RegionFunction {
    * be one of another region.
    */
   #edge(from: number, index: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined, chains: boolean): void {
-    const f = this.#body, flow = this.#flow;
-    const to = this.#nodes.get(index);
-    if (to === undefined || !flow.successors[from].includes(to)) return this.#leave(index, dirty, flags, chains);
+    const f = this.#body, { flow, longest } = this.#plan, to = this.#plan.target(from, index);
+    if (to === undefined) return this.#leave(index, dirty, flags, chains);
     if (flow.isLoop[to]) {
-      f.get(LEFT).i32(this.#longest[to]).op("i32.lt_s");
+      f.get(LEFT).i32(longest[to]).op("i32.lt_s");
       f.ifLikely(false, () => this.#leave(index, dirty, flags, false));
     }
     this.#go(from, to, flags);
   }
 
   #go(from: number, to: number, flags: KnownFlags | undefined): void {
-    const f = this.#body, flow = this.#flow;
+    const f = this.#body, { flow, needsFlags } = this.#plan;
     const isBack = flow.position[to] <= flow.position[from];
     const isMerge = isBack || flow.isLoop[to] || flow.forwardEdges[to] > 1;
-    if (isMerge && this.#flagsNeeded[to]) settleFlags(f, flags);
-    if (isBack || flow.forwardEdges[to] > 1) f.br(this.#labels.get(to)!);
+    if (isMerge && needsFlags[to]) settleFlags(f, flags);
+    if (isBack || flow.forwardEdges[to] > 1) f.br(this.#labelOf(to));
     else this.#pending.push(() => this.#tree(to, isMerge ? undefined : flags));
+  }
+
+  #labelOf(node: number): Label {
+    const label = this.#labels.get(node);
+    if (!label) throw new Error("a node is reached from outside of its block");
+    return label;
   }
 
   /** Out of the region, at an instruction. */
   #leave(index: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined, chains: boolean): void {
     const f = this.#body;
     settleFlags(f, flags);
-    if (sizeOf(dirty) > MOST_DIRECT) return void f.i32(4 * index).set(this.#offset).brOuter(this.#exitNamed(dirty, chains));
+    const label = this.#waysOut.labelFor(dirty, chains);
+    if (label !== undefined) return void f.i32(4 * index).set(this.#offset).brOuter(label);
     this.#state.store(f, dirty);
     this.#address(index);
     f.get(LEFT);
-    if (chains) f.get(STACK).callLate(ENTER, true);
-    else f.op("return");
-  }
-
-  /** The name of the way out that stores these registers. */
-  #exitNamed({ general, vector }: Readonly<RegisterSet>, chains: boolean): string {
-    const exits = this.#exits;
-    // Neighbors leave by the same one.
-    for (let i = exits.length - 1; i >= 0; i--) {
-      const { dirty, name } = exits[i];
-      if (dirty.general === general && dirty.vector === vector && exits[i].chains === chains) return name;
-    }
-    const name = `exit${exits.length}`;
-    exits.push({ name, dirty: { general, vector }, chains });
-    return name;
+    this.#end(f, chains);
   }
 
   #spend(count: number): void {
@@ -639,45 +527,4 @@ class RegionFunction {
   #address(index: number): void {
     this.#body.get(this.#base).i64(4 * index).op("i64.add");
   }
-
-  /** Whether flags that were set before a node may be read, if that is known of those after it. */
-  #looksAtFlags(node: number): boolean {
-    const { instructions, ending } = this.#blocks[node];
-    for (const { use, mayLeave } of instructions) {
-      if (use.readsFlags || mayLeave) return true;
-      if (use.setsFlags) return false;
-    }
-    // The budget may be used up where a loop is entered.
-    const flow = this.#flow, followers = successorsOf(ending);
-    return ending.kind === "call" || ending.kind === "indirect" || followers.length === 0 ||
-      followers.some((index) => {
-        const to = this.#nodes.get(index);
-        return to === undefined || !flow.successors[node].includes(to) || flow.isLoop[to] || this.#flagsNeeded[to];
-      });
-  }
-
-  /** The longest of the ways from some nodes. */
-  #longestOf(nodes: readonly number[]): number {
-    return Math.max(...nodes.map((node) => this.#longest[node]));
-  }
-
-  /** `#longest` of a node, if that is known of those after it. */
-  #longestFrom(node: number): number {
-    const { instructions, ending } = this.#blocks[node];
-    if (ending.kind === "call" || ending.kind === "indirect") return instructions.length;
-    return instructions.length + Math.max(0, ...this.#flow.successors[node].map((to) => this.#flow.isLoop[to] ? 0 : this.#longest[to]));
-  }
-}
-
-/**
- * Blocks without instructions where the indirect branches by the same table meet, by table: with an
- * edge from each of them to each of their targets the control flow would be irreducible.
- */
-function dispatchersOf(blocks: readonly Block[]): ReadonlyMap<number, Block> {
-  const dispatchers = new Map<number, Block>();
-  for (const { ending } of blocks) {
-    if (ending.kind !== "indirect" || ending.table === undefined) continue;
-    dispatchers.set(ending.table, { first: Number.NaN, instructions: [], ending: { ...ending, table: undefined } });
-  }
-  return dispatchers;
 }
