@@ -50,7 +50,7 @@ function log(): { looks: (string | undefined)[]; answer(query: Query): Answer } 
   };
 }
 
-Deno.test("a question that goes onward asks for what is behind its last answer, of the same machine only", () => {
+Deno.test("a question that goes onward asks for what follows its last answer, of the same machine only", () => {
   const standing = new Standing(), present = log(), past = log();
   const query = { table: "events", args: { limit: 9 } } as const;
   standing.add(1, query, { times: 5, every: 0, onward: true }, 0);
