@@ -144,6 +144,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     "boards/qemu-virt": ["boards"],
     ".": ["boards/qemu-virt", "boards/crosvm", "boards/el2", "boards", "geniezone", "gunyah", "kernel"],
   },
+  queries: { facts: [], ".": ["facts"] },
   inspection: {
     trace: [],
     readers: ["trace"],

@@ -44,6 +44,16 @@ export const TRACE_KIND_DOCS: Readonly<Record<TraceKind, string>> = {
   log: "a message of the host",
 };
 
+/** Why a vCPU does not run (docs/spec/hypervisor.md §5.2); `blocked` of a `sched` event. */
+export const BLOCK_CODES = ["activation", "power-on", "suspended", "wfi", "vcpu_run", "mmio", "fault", "exited"] as const;
+export type BlockCode = typeof BLOCK_CODES[number];
+
+/** A vCPU that waits, by its name for display. */
+export interface WaitingVcpu {
+  readonly vcpu: string;
+  readonly waits: readonly BlockCode[];
+}
+
 /**
  * Plain data: strings, numbers, bigints, booleans, and arrays and records of them. Object ids are
  * the strings of docs/design/workstation.md §2 (`vm:rt`).

@@ -64,7 +64,7 @@ export class DebuggerSeat implements DebuggerAccess {
    * @throws QueryError if a debugger has a VM
    */
   forRules(vm: string): DebugControl {
-    if (this.control) throw new QueryError(`a debugger has vm:${this.#vm}; set breakpoints there`);
+    if (this.control) throw new QueryError(`a debugger has vm:${this.#vm}`, "set breakpoints there");
     return this.give(vm, false);
   }
 

@@ -1,5 +1,6 @@
 // An assembled machine: the parts that serve a session, and what of them is saved.
 
+import type { WaitingVcpu } from "../abi/trace.ts";
 import * as v from "valibot";
 import { type Persona, PERSONAS } from "../abi/ioctl/personas.ts";
 import type { DebugCore } from "../core/interface.ts";
@@ -141,8 +142,8 @@ export class GuestSystem implements System, Inspected {
     this.hypervisor.scheduler.execution.suspendAt(instructions);
   }
 
-  describeWaits(): string[] {
-    return this.hypervisor.describeWaits();
+  waits(): readonly WaitingVcpu[] {
+    return this.hypervisor.scheduler.waits();
   }
 
   ended(): SessionEnd | undefined {

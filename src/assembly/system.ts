@@ -1,6 +1,7 @@
 // The services of an assembled machine to a session, one interface each: running, showing,
 // debugging and saving it.
 
+import type { WaitingVcpu } from "../abi/trace.ts";
 import type { DebugCore } from "../core/interface.ts";
 import type { DebugControl } from "../hypervisor/interface.ts";
 import type { FieldListener } from "../machine/archive.ts";
@@ -44,8 +45,8 @@ export interface RunningSystem {
   broken(): string[];
   /** The contained bugs since the last call. */
   takeBugs(): readonly ContainedBug[];
-  /** The wait of each vCPU, in words. */
-  describeWaits(): string[];
+  /** The wait of each vCPU. */
+  waits(): readonly WaitingVcpu[];
 }
 
 /** Consoles in both directions. */

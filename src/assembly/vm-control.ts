@@ -18,9 +18,9 @@ export class SessionControl implements VmControl {
 
   stop(vm: string, force: boolean): void {
     const host = this.#hostFor(vm), names = [...this.vms.names.values()];
-    if (!names.includes(vm)) throw new QueryError(`no vm:${vm}; there are ${names.join(", ")}`);
+    if (!names.includes(vm)) throw new QueryError(`no vm:${vm}`, `there are ${names.join(", ")}`);
     if (!this.vms.reported || vm === "host" || vm === "rm") {
-      throw new QueryError(`vm:${vm} cannot be stopped: the others need it; end the session with el2 down`);
+      throw new QueryError(`vm:${vm} cannot be stopped: the others need it`, "end the session with el2 down");
     }
     host.stop(vm, force);
   }
@@ -29,13 +29,13 @@ export class SessionControl implements VmControl {
     const closed = this.consoles.closed(console);
     if (closed !== undefined) throw new QueryError(closed);
     const sent = this.consoles.sendBreak(console);
-    if (sent === undefined) throw new QueryError(`no console ${console}; there are ${this.consoles.names.join(", ") || "none"}`);
-    if (!sent) throw new QueryError(`${console} is a virtio console, not a serial line, and has no break; Linux takes ctrl-o there`);
+    if (sent === undefined) throw new QueryError(`no console ${console}`, `there are ${this.consoles.names.join(", ") || "none"}`);
+    if (!sent) throw new QueryError(`${console} is a virtio console, not a serial line, and has no break`, "Linux takes ctrl-o there");
   }
 
   start(vm: string, how: StartWanted["start"]): void {
     const host = this.#hostFor(vm);
-    if (!this.configured.includes(vm)) throw new QueryError(`no vm:${vm} in the configuration; there are ${this.configured.join(", ")}`);
+    if (!this.configured.includes(vm)) throw new QueryError(`no vm:${vm} in the configuration`, `there are ${this.configured.join(", ")}`);
     host.start(vm, how);
   }
 

@@ -4,6 +4,7 @@
 
 import type { WatchHit, WatchKind } from "../core/interface.ts";
 import { DEBUG_REGISTERS, type DebugAccess, type DebugAnswer, type DebugSpace, type StepRange } from "../hypervisor/interface.ts";
+import { blocksText } from "../queries/facts/wait.ts";
 import { acknowledgement, encodePacket, fromHex, PACKET_SIZE, PacketReader, type Received, toBytes, toHex } from "./packets.ts";
 import { decodeRegister, encodeRegister, GENERAL_REGISTERS, targetDescription } from "./target-description.ts";
 
@@ -245,7 +246,7 @@ export class GdbSession {
   async #threadInfo(text: string): Promise<string> {
     const vcpu = await this.#vcpuOf(text);
     if (!vcpu) return INVALID;
-    return toHex(toBytes(`vCPU ${vcpu.name}${vcpu.waits ? `, waits for ${vcpu.waits}` : ""}`));
+    return toHex(toBytes(`vCPU ${vcpu.name}${vcpu.waits.length ? `, waits for ${blocksText(vcpu.waits)}` : ""}`));
   }
 
   async #select(text: string): Promise<string> {

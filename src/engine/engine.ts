@@ -2,6 +2,7 @@
 // between slices, output and samples posted. docs/design/decisions.md §3: busy phases are not
 // throttled; idle ones last as long as their virtual time unless `turbo`.
 
+import { waitingText } from "../queries/facts/wait.ts";
 import type { TraceKind } from "../abi/trace.ts";
 import type { Action } from "../queries/action.ts";
 import { FilterError } from "../queries/filter.ts";
@@ -416,7 +417,7 @@ export class Engine {
     if (next === Infinity) {
       if (!this.#inputEnded || this.system.outside.expects) return false;
       this.system.inspector.settle();
-      this.#end(1, ["deadlock: every vCPU is waiting and nothing can wake one", ...this.system.describeWaits()].join("; "));
+      this.#end(1, ["deadlock: every vCPU is waiting and nothing can wake one", ...this.system.waits().map(waitingText)].join("; "));
       return true;
     }
     if (!this.#hurries) this.#pace.idle(next - machine.time);

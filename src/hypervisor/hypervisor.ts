@@ -234,10 +234,6 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
     this.hwirqs.get(intid)?.setLevel(level);
   }
 
-  describeWaits(): string[] {
-    return this.scheduler.describeWaits();
-  }
-
   /** Registers the program at physical address `pa` as a native guest. */
   registerNative(pa: number, factory: NativeGuestFactory): void {
     this.natives.register(pa, factory);

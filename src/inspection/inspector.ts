@@ -30,6 +30,7 @@ import { readCode, readFrames, readSymbols } from "./readers/read-symbols.ts";
 import { watchWork } from "./verdicts/verdict-work.ts";
 import type { Row, RowOf } from "../queries/table.ts";
 import { type TableName, TABLES } from "../queries/tables.ts";
+import { type Problem, problemText } from "../queries/facts/problem.ts";
 
 /** Default limit on the rows of an answer. */
 const DEFAULT_LIMIT = 1000;
@@ -70,7 +71,7 @@ export class Inspector {
     const at = { ns: String(Math.round(hypervisor.now)), insn: String(this.instructions()) };
     try {
       const table = TABLES[query.table];
-      if (!table) throw new QueryError(`no table ${JSON.stringify(query.table)}; there are ${Object.keys(TABLES).join(", ")}`);
+      if (!table) throw new QueryError(`no table ${JSON.stringify(query.table)}`, `there are ${Object.keys(TABLES).join(", ")}`);
       const filter = this.#filter(query.table, query.args.filter ?? "");
       const view = new View(this.system, this.#looks);
       const { rows, dropped = 0, cursor } = this.#read(query.table, view, query.args, filter);
@@ -79,8 +80,10 @@ export class Inspector {
       return { table: query.table, at, rows, dropped, ...places };
     } catch (error) {
       if (!(error instanceof QueryError || error instanceof FilterError)) throw error;
-      const message = error instanceof FilterError ? `--filter: ${error.marked}` : error.message;
-      return { table: query.table, at, rows: [], dropped: 0, error: message };
+      const problem: Problem = error instanceof FilterError
+        ? { code: "filter", what: error.marked }
+        : { code: "query", what: error.what, way_out: error.wayOut };
+      return { table: query.table, at, rows: [], dropped: 0, error: problemText(problem), problem };
     }
   }
 

@@ -25,6 +25,4 @@ export interface El2 {
    * session.
    */
   interrupt(intid: number, level: boolean): void;
-  /** The reason why each vCPU waits, one line each: for the message about a deadlock. */
-  describeWaits(): string[];
 }

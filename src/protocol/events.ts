@@ -2,13 +2,14 @@
 // follow.
 
 import * as v from "valibot";
-import { TRACE_KINDS } from "../abi/trace.ts";
+import { BLOCK_CODES, TRACE_KINDS } from "../abi/trace.ts";
 import type { DebugAnswer } from "../hypervisor/interface.ts";
 import { amount, bytes, count, listOf } from "../queries/fields.ts";
 import { answer } from "../queries/query.ts";
 
 const word = v.string();
 const address = v.bigint();
+const blocks = v.pipe(listOf(v.picklist(BLOCK_CODES)), v.readonly());
 const counters = v.record(v.string(), amount);
 
 /** Activity or wait of a vCPU, in the words of the design. */
@@ -27,8 +28,8 @@ const vcpuSample = v.object({
   instructions: amount,
   /** Share of one physical CPU since the last sample, 0..1. */
   load: amount,
-  /** Its wakeups, in words; empty if it runs. */
-  waitsFor: word,
+  /** Its wait; empty if it can run. */
+  waits: blocks,
   /** Program counter, 0x and 16 digits; empty for native guests. */
   pc: word,
 });
@@ -147,7 +148,7 @@ export type DebugStopped = Readonly<v.InferOutput<typeof debugStopped>>;
 /** The answer to a debugger (`hypervisor/debug/debug-access.ts`). */
 const debugAnswer = v.variant("kind", [
   v.object({ kind: v.literal("done") }),
-  v.object({ kind: v.literal("vcpus"), vcpus: listOf(v.object({ index: count(), name: word, waits: word })) }),
+  v.object({ kind: v.literal("vcpus"), vcpus: listOf(v.object({ index: count(), name: word, waits: blocks })) }),
   v.object({ kind: v.literal("registers"), values: listOf(address) }),
   v.object({ kind: v.literal("memory"), bytes: bytes() }),
   /** Why not, for display. */

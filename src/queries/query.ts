@@ -6,6 +6,7 @@ import { amount, count, listOf, name, text } from "./fields.ts";
 import type { Row, RowOf, Table } from "./table.ts";
 import { TABLE_NAMES, TABLES } from "./tables.ts";
 import { areRowsOf, rowIssue } from "./rows.ts";
+import { problem } from "./facts/problem.ts";
 
 const tableName = v.picklist(TABLE_NAMES);
 
@@ -75,6 +76,8 @@ export const answer = v.pipe(
     after: v.optional(v.string()),
     /** Why there is no answer: an object that does not exist, or an error in the query. */
     error: v.optional(v.string()),
+    /** The same as data; absent where the session itself is why. */
+    problem: v.optional(problem),
   }),
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;

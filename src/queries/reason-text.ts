@@ -28,9 +28,14 @@ const step = v.object({
 });
 const steps = v.array(step);
 
-/** The section that a rule cites: `hypervisor 4.4`; empty for a rule of el2 itself. */
-export function citedIn(rule: unknown): string {
-  return /^([a-z-]+ \d[\d.]*): /.exec(String(rule))?.[1] ?? "";
+/** Whether a section is one of a book, such as `hypervisor 4.4`; other rules are el2's own. */
+export function isCited(section: string): boolean {
+  return /^[a-z-]+ \d[\d.]*$/.test(section);
+}
+
+/** A rule, after the section that has it. */
+export function ruleLine({ section, rule }: Pick<RowOf<typeof REASONS>, "section" | "rule">): string {
+  return `${section}: ${rule}`;
 }
 
 /** The operations of a reason, from the outermost to the innermost. */
@@ -56,7 +61,7 @@ export function reasonLines(row: RowOf<typeof REASONS>): ReasonLine[] {
   const add = (name: string, text: string | null) => {
     if (text && text !== "-") lines.push({ kind: "field", text: `${name.padEnd(REASON_MARGIN)}${text}` });
   };
-  add("rule", row.rule);
+  add("rule", ruleLine(row));
   add("object", row.object);
   add("values", plainText(row.values));
   if (row.shared_errno !== null) add("hidden", `the caller gets the same error for ${row.shared_errno} different causes`);

@@ -1,6 +1,10 @@
 // A kind of row: its columns, once, for screens, commands, JSON, schemas and filters
 // (docs/design/workstation.md §2, "JSON").
 
+import type { Facts } from "./facts/fact.ts";
+
+export { hex } from "../support/number-text.ts";
+
 /** A value as JSON has it. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
@@ -57,6 +61,10 @@ export interface Column {
   readonly unit?: string;
   /** More names for it in filters. */
   readonly alias?: readonly string[];
+  /** Of a `detail`: it holds a fact of these. */
+  readonly fact?: object;
+  /** Of a `detail`: it holds a list of these. */
+  readonly facts?: object;
 }
 
 /** A list's columns. */
@@ -101,7 +109,10 @@ const isMembers = (value: Json | undefined): value is { readonly [name: string]:
 export type ListRow = Readonly<Record<string, Json>>;
 
 /** A column's values other than null. */
-type Held<C extends Column> = C extends { readonly words: readonly (infer W)[] } ? W : ColumnTypes[C["kind"]];
+type Held<C extends Column> = C extends { readonly words: readonly (infer W)[] } ? W
+  : C extends { readonly fact: Facts<infer F> } ? F
+  : C extends { readonly facts: Facts<infer F> } ? readonly F[]
+  : ColumnTypes[C["kind"]];
 
 /** A row of a table: plain data, in JSON's form already. */
 export type RowOf<T extends Table> = {
@@ -120,11 +131,6 @@ export function defineTable<const T extends Table>(table: T): T {
 /** `el2.mem.parcels/1`. */
 export function schemaName({ name, version }: Pick<Table, "name" | "version">): string {
   return `el2.${name}/${version}`;
-}
-
-/** A number of 64 bits or less as an address or register. */
-export function hex(value: number | bigint, digits = 1): string {
-  return `0x${value.toString(16).padStart(digits, "0")}`;
 }
 
 /** Whether a value of a column is over its threshold. */

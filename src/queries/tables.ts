@@ -3,6 +3,9 @@
 
 import { TRACE_KINDS } from "../abi/trace.ts";
 import { defineTable, type Table } from "./table.ts";
+import { IRQ_FINDINGS } from "./facts/irq-finding.ts";
+import { SLICE_REASONS } from "./facts/slice-reason.ts";
+import { WAITS } from "./facts/wait.ts";
 import { VERDICTS } from "./verdicts.ts";
 
 const VM = { kind: "id", doc: "the VM", width: 10 } as const;
@@ -70,6 +73,7 @@ export const VCPUS = defineTable({
     wait: { kind: "list", doc: "reasons to be blocked, as the specification names them", width: 17 },
     since: { kind: "duration", doc: "virtual time since it ran last, ns", width: 8 },
     wakes: { kind: "list", doc: "what can wake it: enabled interrupts, timers with the time left", width: 22 },
+    waits: { kind: "detail", facts: WAITS, doc: "the same as a `code` and values each" },
     pc: { kind: "address", doc: "program counter", width: 18, from: 100, optional: true },
     symbol: { kind: "text", doc: "program counter as a symbol, if symbols are known", optional: true, width: 24, from: 170 },
     cpu: { kind: "share", doc: "share of one physical CPU", width: 5, from: 100 },
@@ -269,6 +273,7 @@ export const IRQS = defineTable({
     count: { kind: "number", doc: "number of acknowledges", width: 8 },
     rate: { kind: "rate", doc: "acknowledges per second of virtual time", width: 6, title: "rate/s", alarm: 10_000 },
     finding: { kind: "text", doc: "a storm, or why it cannot be delivered", optional: true, width: 60, from: 150 },
+    fact: { kind: "detail", fact: IRQ_FINDINGS, doc: "the finding as a `code` and its values", optional: true },
   },
 });
 
@@ -501,6 +506,7 @@ export const EVENTS = defineTable({
     kind: { kind: "word", doc: TRACE_KINDS.join(" "), width: 5, words: TRACE_KINDS },
     name: { kind: "word", doc: "call, message, register or state as the specification names it" },
     text: { kind: "text", doc: "description of the event", width: 70 },
+    args: { kind: "text", doc: "its arguments as text; the sentence where it has one" },
     res: { kind: "word", doc: "result: the specification's name of the code", optional: true, alias: ["err"] },
     refused: { kind: "flag", doc: "it was refused, or failed" },
     why: { kind: "id", doc: "the reason", optional: true, width: 8 },
@@ -535,7 +541,7 @@ const TRACE_EVENTS = defineTable({
 
 export const REASONS = defineTable({
   name: "why",
-  version: 1,
+  version: 2,
   command: "why --list",
   doc: "why operations were refused and VMs ended, newest first",
   empty: "nothing was refused, and no VM has ended",
@@ -551,7 +557,13 @@ export const REASONS = defineTable({
     call: { kind: "word", doc: "the outermost operation", width: 26 },
     err: { kind: "word", doc: "its result", width: 26 },
     failed: { kind: "flag", doc: "an operation failed because of it; otherwise the caller handled the refusal, or the VM ended in order" },
-    rule: { kind: "text", doc: "section of the specification, and its rule", width: 50 },
+    section: {
+      kind: "text",
+      doc: "section of the specification, such as `hypervisor 4.4`; or the part of el2 whose rule it is",
+      width: 20,
+      from: 160,
+    },
+    rule: { kind: "text", doc: "its rule", width: 50 },
     object: { kind: "text", doc: "the object of the rule, else of the request", width: 16, from: 130, alias: ["obj"] },
     ended: { kind: "id", doc: "the VM that ended by it", optional: true },
     values: { kind: "detail", doc: "the values that broke the rule" },
@@ -575,6 +587,7 @@ export const SLICES = defineTable({
     vcpu: { kind: "id", doc: "the vCPU that runs from then on; null: idle", optional: true, width: 15 },
     vm: { kind: "id", doc: "its VM", optional: true },
     reason: { kind: "text", doc: "why the previous vCPU stopped", width: 40 },
+    fact: { kind: "detail", fact: SLICE_REASONS, doc: "the reason as a `code` and its values; null: none ran", optional: true },
     seen: { kind: "flag", doc: "recording was on from then on" },
   },
 });

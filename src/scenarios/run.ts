@@ -1,6 +1,7 @@
 // Runs a scenario in the caller's thread and in virtual time alone: the same scenario with the same
 // seed is the same run, step by step.
 
+import { waitingText } from "../queries/facts/wait.ts";
 import { createHash } from "node:crypto";
 import { assemble } from "../assembly/assemble.ts";
 import type { GuestSystem } from "../assembly/guest-system.ts";
@@ -264,14 +265,14 @@ export class ScenarioRun {
     };
     await this.#until(step, this.#now + step.within, () => end() !== undefined, true);
     const found = text();
-    if (found === undefined) throw this.#missed(step.within, this.system.describeWaits());
+    if (found === undefined) throw this.#missed(step.within, this.system.waits().map(waitingText));
     if (!pattern.test(found)) throw new StepFailure(`it ended with another reason: ${found}`);
   }
 
   async #expectEnd(step: Extract<Step, { kind: "expect_end" }>): Promise<void> {
     await this.#until(step, this.#now + step.within, () => false, true);
     const end = this.system.ended();
-    if (!end) throw this.#missed(step.within, this.system.describeWaits());
+    if (!end) throw this.#missed(step.within, this.system.waits().map(waitingText));
     if (end.code !== step.expect_end) throw new StepFailure(`it ended with ${end.code}: ${end.message}`);
     if (step.message !== undefined && !new LinearRegex(step.message, "m").test(end.message)) {
       throw new StepFailure(`it ended with another message: ${end.message}`);

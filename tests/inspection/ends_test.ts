@@ -77,7 +77,7 @@ for (const [schedule, more] of [["proxy", ""], ["own", 'schedule = "own"\ndevice
     runUntil(system, 1e9);
     const [why] = rows(system, "why", { filter: "ended=vm:udf" });
     assert.deepEqual([why.kind, why.err, why.failed, why.vm], ["ended", "fault", true, "vm:udf"]);
-    const [section, rule] = why.rule.split(/: (.*)/s);
+    const { section, rule } = why;
     assert.ok(isSection(section), section);
     assert.match(rule, /^udf\/0 stopped: undefined instruction at 0x80000004: udf #0; its handler at 0x200 cannot be fetched$/);
     assert.equal((why.values as Record<string, unknown>).esr, "0x02000000");
@@ -116,7 +116,7 @@ Deno.test("a VM that somebody ended has a reason, and has not failed", async () 
   system.inspector.act({ kind: "vm.stop", vm: "ping", force: true });
   runUntil(system, 1e9);
   const [why] = rows(system, "why", { filter: "ended=vm:ping" });
-  assert.deepEqual([why.err, why.failed, why.rule], ["forced", false, "resource-manager 4.3: its owner ended it by force"]);
+  assert.deepEqual([why.err, why.failed, why.section, why.rule], ["forced", false, "resource-manager 4.3", "its owner ended it by force"]);
   assert.equal(system.inspector.reasons, 0);
   assert.deepEqual(system.broken(), []);
   system.inspector.act({ kind: "vm.start", vm: "ping" });

@@ -13,7 +13,7 @@ const event = (kind: TraceEvent["kind"], name: string, fields: TraceEvent["field
 
 Deno.test("who runs is said with who yields or waits", () => {
   assert.equal(event("sched", "run", { from: "vcpu:host/0", to: "vcpu:ping/0", blocked: undefined }), "host/0 yields to ping/0");
-  const waits = "an interrupt (WFI)";
+  const waits = ["wfi"];
   assert.equal(event("sched", "run", { from: "vcpu:a/0", to: "vcpu:b/0", blocked: waits }), "a/0 waits for an interrupt (WFI); b/0 runs");
   assert.equal(event("sched", "idle", { from: "vcpu:a/0", blocked: waits }), "a/0 waits for an interrupt (WFI); nobody else can run");
   assert.equal(event("sched", "run", { to: "vcpu:b/0" }), "b/0 runs");

@@ -21,7 +21,7 @@ async function demo(ms: number, ...rules: string[]): Promise<GuestSystem> {
 
 /** The reason of the refusal that was injected. */
 function injectedReason(system: GuestSystem) {
-  const found = rows(system, "why").find(({ rule }) => rule === "el2 inject: a fault was injected");
+  const found = rows(system, "why").find(({ section, rule }) => section === "el2 inject" && rule === "a fault was injected");
   assert.ok(found, "there is a reason");
   return found;
 }

@@ -18,7 +18,7 @@ function machineWith(
   const written: [number, number][] = [];
   const core = { memoryWritten: (pa: number, size: number) => written.push([pa, size]) } as Partial<Core> as Core;
   const machine = new Machine(memory, map, core, cpuCount, QUANTUM);
-  const el2: El2 = { run: (cpu) => run(cpu, machine.turnEnd), runnable, interrupt: () => {}, describeWaits: () => [] };
+  const el2: El2 = { run: (cpu) => run(cpu, machine.turnEnd), runnable, interrupt: () => {} };
   machine.install(el2);
   return { machine, written };
 }

@@ -7,6 +7,7 @@ import { roleOf } from "../../src/tui/terminal/color.ts";
 import { plainLook } from "../../src/tui/look/theme.ts";
 import { phoneAnswer } from "./phone.ts";
 import { Rig } from "./rig.ts";
+import { type Problem, problemText } from "../../src/queries/facts/problem.ts";
 
 function drawn(blank: Blank, height = 12): { lines: string[]; screen: Screen } {
   const screen = new Screen(60, height, "direct"), look = plainLook("dark", "direct", "full");
@@ -31,7 +32,7 @@ Deno.test("an answer that is awaited is said after 0.3 s, and with its seconds a
 });
 
 Deno.test("an error has a cross, the sentence, and the way out below it", async () => {
-  const { lines, screen } = drawn({ kind: "error", message: "vm:host has no vCPU that executes instructions; select another one" });
+  const { lines, screen } = drawn({ kind: "error", what: "vm:host has no vCPU that executes instructions", wayOut: "select another one" });
   const y = lines.findIndex((line) => line);
   assert.equal(lines[y], " × vm:host has no vCPU that executes instructions");
   assert.equal(lines[y + 1], "   Select another one.");
@@ -39,7 +40,9 @@ Deno.test("an error has a cross, the sentence, and the way out below it", async 
   const rig = new Rig(120, 36, { ascii: false }, "direct");
   rig.answer = (query) => {
     const answer = phoneAnswer(query);
-    return query.table === "irq.ls" ? { ...answer, rows: [], error: "no such filter; see el2 schema" } : answer;
+    if (query.table !== "irq.ls") return answer;
+    const problem: Problem = { code: "query", what: "no such filter", way_out: "see el2 schema" };
+    return { ...answer, rows: [], error: problemText(problem), problem };
   };
   await rig.type("3");
   assert.match(await rig.text(), /× no such filter {3,}[^]*See el2 schema\./);

@@ -46,7 +46,7 @@ const SAMPLE = {
   vms: PHONE_SAMPLE.vms.map((vm) => ({
     ...vm,
     name: vm.name + HOSTILE,
-    vcpus: vm.vcpus.map((vcpu) => ({ ...vcpu, waitsFor: vcpu.waitsFor + HOSTILE })),
+    vcpus: vm.vcpus.map((vcpu) => ({ ...vcpu, pc: vcpu.pc + HOSTILE })),
     devices: vm.devices.map((device) => ({ ...device, id: device.id + HOSTILE, kind: device.kind + HOSTILE })),
   })),
 };

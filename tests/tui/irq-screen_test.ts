@@ -2,8 +2,11 @@ import assert from "node:assert/strict";
 import { roleOf } from "../../src/tui/terminal/color.ts";
 import { findingLines, pathLines } from "../../src/tui/panes/irq-findings.ts";
 import { plainLook } from "../../src/tui/look/theme.ts";
-import { phoneAnswer, phoneRows } from "./phone.ts";
+import { phoneAnswer } from "./phone.ts";
 import { Rig } from "./rig.ts";
+import { IRQ_FINDINGS, type IrqFinding, type IrqStep } from "../../src/queries/facts/irq-finding.ts";
+import { rowsOf } from "../../src/queries/query.ts";
+import { IRQS } from "../../src/queries/tables.ts";
 
 const LOOK = plainLook("dark", "none", "ascii");
 const textOf = ({ text, pieces }: ReturnType<typeof pathLines>[number]) => pieces?.map((piece) => piece.text).join("") ?? text;
@@ -19,39 +22,40 @@ Deno.test("interrupts: whose, source, state, how often; a storm's rate and histo
   assert.match(bad, /^!48211!▇$/);
 });
 
-Deno.test("a finding is a card: the sentence on badbg, why, and the way out", async () => {
+Deno.test("a finding is a card: the sentence on badbg, and the way out", async () => {
   const rig = new Rig(80, 24, { ascii: false }, "direct");
   await rig.type("3");
   const lines = await rig.lines();
-  const at = lines.findIndex((line) => /^ ! D debian\/27 storms: 48 211 per second, the limit is 10 000/.test(line));
-  assert.match(lines[at + 1], /^ │ because its line from vtimer is high/);
-  assert.match(lines[at + 2], /^ │ way out the handler sets CNTV_CVAL_EL0, or masks the timer/);
+  const at = lines.findIndex((line) => /^ ! D debian\/27 storm: 48.2K\/s, above 10.0K/.test(line));
+  assert.match(lines[at + 1], /^ │ way out the handler sets CNTV_CVAL_EL0, or masks the timer/);
   const grounds = rig.screen.cells(at).map(({ background }) => roleOf(background));
   assert.equal(grounds.filter((role) => role === "badbg").length, 79, "all but the letter of the VM");
   assert.ok(rig.screen.cells(at + 1).every(({ background }) => roleOf(background) === "bg"));
 });
 
-Deno.test("each finding of the session becomes a card, and stops the path at its step", () => {
-  const [row] = phoneRows("irq.ls");
+Deno.test("each finding becomes a card with its words, and stops the path at its step", () => {
+  const [row] = rowsOf(IRQS, phoneAnswer({ table: "irq.ls", args: {} }));
   for (
-    const [finding, sentence, step] of [
-      ["cannot fire: disabled (ISENABLER30 bit 1)", /pending and disabled/, "enabled"],
-      ["cannot fire: level-triggered while its source gives edges", /it is level-triggered/, "pending"],
-      ["nothing raises it: no source is bound", /nothing raises it/, "source"],
-      ["cannot fire: IROUTER names no vCPU", /it has no target/, "route"],
-      ["cannot fire: group 1 is disabled in GICD_CTLR", /group 1 is disabled/, "group"],
-      ["cannot fire: priority 0xa0 is masked by PMR 0x80", /its priority is masked/, "priority"],
-      ["cannot fire: vCPU 3 does not exist", /its target does not exist/, "route"],
-      ["waits: vcpu:rt/0 is powered off", /its vCPU is powered off/, "route"],
-      ["storm: 48.2K/s over 10000", /storms: 48 211 per second/, "taken"],
-    ] as const
+    const [fact, step] of [
+      [{ code: "disabled", intid: 961 }, "enabled"],
+      [{ code: "lpi-disabled" }, "enabled"],
+      [{ code: "edge-source" }, "pending"],
+      [{ code: "no-source" }, "source"],
+      [{ code: "no-target" }, "route"],
+      [{ code: "group-disabled", group: 1 }, "group"],
+      [{ code: "priority-masked", priority: 0xa0, pmr: 0x80 }, "priority"],
+      [{ code: "no-vcpu", vcpu: 3 }, "route"],
+      [{ code: "vcpu-off", vcpu: "vcpu:rt/0" }, "route"],
+      [{ code: "storm", rate: 48_211, limit: 10_000, source: "vtimer", high: true }, "taken"],
+    ] as const satisfies readonly (readonly [IrqFinding, IrqStep])[]
   ) {
-    const [card] = findingLines([{ ...row, finding }], LOOK, 100);
-    assert.match(textOf(card), sentence);
-    const stopped = pathLines({ ...row, finding }, LOOK).filter(({ tint }) => tint === "badbg");
+    const found = { ...row, fact }, [card, remedy] = findingLines([found], LOOK, 100);
+    assert.ok(textOf(card).endsWith(IRQ_FINDINGS.text(fact)), textOf(card));
+    assert.equal(remedy && textOf(remedy).includes(String(IRQ_FINDINGS.wayOut(fact))), IRQ_FINDINGS.wayOut(fact) && true);
+    const stopped = pathLines(found, LOOK).filter(({ tint }) => tint === "badbg");
     assert.deepEqual(stopped.map((line) => textOf(line).split(/ +/)[1]), [step]);
   }
-  assert.ok(pathLines({ ...row, finding: null }, LOOK).every(({ tint }) => tint === undefined));
+  assert.ok(pathLines({ ...row, fact: null }, LOOK).every(({ tint }) => tint === undefined));
 });
 
 Deno.test("the screen of interrupts says that it loads, that there are none, and which error occurred", async () => {
@@ -69,15 +73,15 @@ Deno.test("at 100x30 the sentence of a finding is continued on its background", 
   rig.answer = (query) => {
     const answer = phoneAnswer(query);
     if (query.table !== "irq.ls") return answer;
-    const finding = "is pending and cannot fire: disabled (ISENABLER30 bit 1)";
+    const fact: IrqFinding = { code: "vcpu-off", vcpu: `vcpu:host/${"0".repeat(40)}` };
     return {
       ...answer,
-      rows: answer.rows.map((row) => row.id === "irq:host/961" ? { ...row, vm: "vm:host", finding } : { ...row, finding: null }),
+      rows: answer.rows.map((row) => row.id === "irq:host/961" ? { ...row, vm: "vm:host", fact } : { ...row, fact: null }),
     };
   };
   await rig.type("3");
-  const lines = await rig.lines(), y = lines.findIndex((line) => line.includes("! H host/961 cannot be delivered"));
+  const lines = await rig.lines(), y = lines.findIndex((line) => line.includes("! H host/961 waits: "));
   assert.doesNotMatch(lines[y], /…/);
-  assert.match(lines[y + 1], /^│ +(and )?disabled +│/);
+  assert.match(lines[y + 1], /^│ +vcpu:host\/0{40} is +│/);
   assert.equal(roleOf(rig.screen.cells(y + 1)[4].background), "badbg");
 });

@@ -12,7 +12,9 @@ const PARCEL = phoneRows("mem.parcels")[0];
 async function links(rig: Rig): Promise<string[]> {
   const lines = await rig.inside();
   const tree = lines.slice(0, lines.findIndex((line) => /^\+?[=-] Console/.test(line)));
-  return tree.slice(tree.findLastIndex((line) => line.includes("irq:rm/33")) + 1).filter((line) => !/^$|^\+/.test(line));
+  return tree.slice(tree.findLastIndex((line) => /^[> |]+R rm/.test(line.replaceAll(/  +/g, " "))) + 1).filter((line) =>
+    !/^$|^\+/.test(line)
+  );
 }
 
 /** A session with other queues and parcels. */
@@ -71,7 +73,7 @@ Deno.test("what two lines below the tree have no room for is counted, with the s
 Deno.test("where there is room for one line below the tree, what it leaves out is counted", async () => {
   const rig = await ready(rigWith([QUEUE, { ...QUEUE, id: "mq:8" }, { ...QUEUE, id: "mq:9" }], [], 80, 20));
   await rig.keys("gh");
-  assert.match((await rig.lines()).join("\n"), /irq:rm\/33.*\n mq:7 debian -> rt \[###\.\.\.\.\.\] 3\/8 {2}12\/s {4}2 more on screen 6\n-/);
+  assert.match((await rig.lines()).join("\n"), /R rm .*\n mq:7 debian -> rt \[###\.\.\.\.\.\] 3\/8 {2}12\/s {4}2 more on screen 6\n-/);
 });
 
 Deno.test("in a low terminal the rows of VMs come first, the lines below them where room is left", async () => {
@@ -80,9 +82,9 @@ Deno.test("in a low terminal the rows of VMs come first, the lines below them wh
   // host folded: one line, and what cannot be taken back is more than how full a queue is.
   await low.lines(80, 20);
   await low.keys("gh");
-  assert.match((await low.lines()).join("\n"), /irq:rm\/33.*\n!parcel:0x12 share 64K of host/);
+  assert.match((await low.lines()).join("\n"), /R rm .*\n!parcel:0x12 share 64K of host/);
   await low.keys("gjh");
-  assert.match((await low.lines()).join("\n"), /irq:rm\/33.*\n mq:7 debian -> rt .*\n!parcel:0x12 share 64K of host/);
+  assert.match((await low.lines()).join("\n"), /R rm .*\n mq:7 debian -> rt .*\n!parcel:0x12 share 64K of host/);
 });
 
 Deno.test("the lines below the tree change by themselves; a frame in which a queue fills has few bytes", async () => {

@@ -127,7 +127,16 @@ function healthy(query: Query): Answer {
   const answer = phoneAnswer(query);
   const rows = answer.rows.filter((row) => query.table !== "why" && !/blocked|EINVAL|MEM_INUSE|storm/.test(JSON.stringify(row))).map(
     (row): Row => {
-      const good: Record<string, Json> = { res: "OK", err: null, failed: false, finding: null, used: "1", blocked: null };
+      const good: Record<string, Json> = {
+        res: "OK",
+        err: null,
+        failed: false,
+        finding: null,
+        fact: null,
+
+        used: "1",
+        blocked: null,
+      };
       return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, name in good ? good[name] : value])) as Row;
     },
   );

@@ -11,14 +11,15 @@ import { parseFilter } from "../../src/queries/filter.ts";
 import type { Column, Json, Row, Table } from "../../src/queries/table.ts";
 import { type TableName, TABLES } from "../../src/queries/tables.ts";
 import type { MachineSample } from "../../src/protocol/protocol.ts";
+import type { BlockCode } from "../../src/abi/trace.ts";
 
-const vcpu = (index: number, state: string, pcpu: number, load: number, waitsFor: string, pc: string, instructions: number) => ({
+const vcpu = (index: number, state: string, pcpu: number, load: number, waits: readonly BlockCode[], pc: string, instructions: number) => ({
   index,
   state: state as "RUN",
   pcpu,
   instructions,
   load,
-  waitsFor,
+  waits,
   pc,
 });
 
@@ -40,7 +41,7 @@ export const PHONE_SAMPLE: MachineSample = {
       state: "RUNNING",
       schedule: "native",
       console: undefined,
-      vcpus: [vcpu(0, "WFI", 0, 0.03, "irq:host/961 mq:1", "", 0), vcpu(1, "RUN", 1, 0.28, "", "", 0)],
+      vcpus: [vcpu(0, "WFI", 0, 0.03, ["wfi"], "", 0), vcpu(1, "RUN", 1, 0.28, [], "", 0)],
       devices: [],
     },
     {
@@ -50,8 +51,8 @@ export const PHONE_SAMPLE: MachineSample = {
       schedule: "proxy",
       console: "debian",
       vcpus: [
-        vcpu(0, "RUN", 0, 0.66, "", "0xffff80008001f2c4", 2_650_000_000),
-        vcpu(1, "VMMIO", 1, 0, "its VMM (device access)", "0xffff800080a41190", 7_000_000),
+        vcpu(0, "RUN", 0, 0.66, [], "0xffff80008001f2c4", 2_650_000_000),
+        vcpu(1, "VMMIO", 1, 0, ["mmio"], "0xffff800080a41190", 7_000_000),
       ],
       devices: [
         { id: "dev:debian/blk0", kind: "virtio-block", metrics: { reads: 812, writes: 0, read_bytes: 3_325_952 } },
@@ -64,7 +65,7 @@ export const PHONE_SAMPLE: MachineSample = {
       state: "RUNNING",
       schedule: "own",
       console: "rt",
-      vcpus: [vcpu(0, "WFI", 1, 0.05, "irq:rt/27 +0.6ms", "0x0000000080000184", 4_118)],
+      vcpus: [vcpu(0, "WFI", 1, 0.05, ["wfi"], "0x0000000080000184", 4_118)],
       devices: [],
     },
     {
@@ -73,7 +74,7 @@ export const PHONE_SAMPLE: MachineSample = {
       state: "RUNNING",
       schedule: "native",
       console: undefined,
-      vcpus: [vcpu(0, "WFI", 0, 0.01, "irq:rm/33 mq:0", "", 0)],
+      vcpus: [vcpu(0, "WFI", 0, 0.01, ["wfi"], "", 0)],
       devices: [],
     },
   ],
@@ -98,7 +99,8 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       state: "vmmio",
       wait: ["addrspace_vmmio_access"],
       since: "1100000",
-      wakes: ["its VMM answers"],
+      wakes: ["its VMM (MMIO)"],
+      waits: [{ code: "mmio" }],
       pc: "0xffff800080a41190",
       exits: "9100",
       exits_rate: 96,
@@ -110,6 +112,7 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       wait: ["vcpu_wfi"],
       since: "400000",
       wakes: ["irq:rt/27 +0.6ms"],
+      waits: [{ code: "timer", irq: "irq:rt/27", intid: 27, in_ns: 0.6e6 }],
       pc: "0x0000000080000184",
       cpu: 0.05,
       exits: "12481",
@@ -185,7 +188,8 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       line: "high",
       count: 841220,
       rate: 48211,
-      finding: "storm: 48.2K/s over 10000",
+      finding: "storm: 48.2K/s, above 10.0K",
+      fact: { code: "storm", rate: 48_211, limit: 10_000, source: "vtimer", high: true },
     },
     {
       id: "irq:debian/960",
@@ -217,6 +221,7 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       count: 214,
       rate: 3,
       finding: "cannot fire: disabled (ISENABLER30 bit 1)",
+      fact: { code: "disabled", intid: 961 },
     },
   ],
   "mem.map": [
@@ -488,7 +493,8 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       call: "VM_START",
       err: "EINVAL",
       failed: true,
-      rule: "resource-manager 5.4: a parcel that is mapped cannot be reclaimed",
+      section: "resource-manager 5.4",
+      rule: "a parcel that is mapped cannot be reclaimed",
       object: "parcel:0x12",
       values: { holder: "vm:rt", mapped: "ipa:rt/0x80400000" },
       chain: [
@@ -500,17 +506,54 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
     },
   ],
   "sched.ls": [
-    { id: "ev:1", t: "12470000000", pcpu: 0, vcpu: "vcpu:debian/0", vm: "vm:debian", reason: "vcpu:host/0 yields", seen: true },
+    {
+      id: "ev:1",
+      t: "12470000000",
+      pcpu: 0,
+      vcpu: "vcpu:debian/0",
+      vm: "vm:debian",
+      reason: "vcpu:host/0 yields",
+      fact: { code: "yields", vcpu: "vcpu:host/0" },
+      seen: true,
+    },
     { id: "ev:2", t: "12470000000", pcpu: 1, vcpu: "vcpu:rt/0", vm: "vm:rt", reason: "", seen: true },
-    { id: "ev:3", t: "12472000000", pcpu: 1, vcpu: null, vm: null, reason: "vcpu:rt/0 waits for an interrupt (WFI)", seen: true },
-    { id: "ev:4", t: "12474000000", pcpu: 0, vcpu: "vcpu:host/0", vm: "vm:host", reason: "vcpu:debian/0 waits for vcpu_run", seen: true },
-    { id: "ev:5", t: "12478000000", pcpu: 0, vcpu: "vcpu:debian/0", vm: "vm:debian", reason: "vcpu:host/0 yields", seen: true },
+    {
+      id: "ev:3",
+      t: "12472000000",
+      pcpu: 1,
+      vcpu: null,
+      vm: null,
+      reason: "vcpu:rt/0 waits for an interrupt (WFI)",
+      fact: { code: "waits", vcpu: "vcpu:rt/0", waits: ["wfi"] },
+      seen: true,
+    },
+    {
+      id: "ev:4",
+      t: "12474000000",
+      pcpu: 0,
+      vcpu: "vcpu:host/0",
+      vm: "vm:host",
+      reason: "vcpu:debian/0 waits for vcpu_run",
+      fact: { code: "waits", vcpu: "vcpu:debian/0", waits: ["vcpu_run"] },
+      seen: true,
+    },
+    {
+      id: "ev:5",
+      t: "12478000000",
+      pcpu: 0,
+      vcpu: "vcpu:debian/0",
+      vm: "vm:debian",
+      reason: "vcpu:host/0 yields",
+      fact: { code: "yields", vcpu: "vcpu:host/0" },
+      seen: true,
+    },
   ],
 };
 
 /** A column's value where a row says nothing. */
-function usual({ kind, optional }: Column): Json {
+function usual({ kind, optional, facts }: Column): Json {
   if (optional) return null;
+  if (facts) return [];
   switch (kind) {
     case "flag":
       return false;
@@ -538,11 +581,13 @@ function usual({ kind, optional }: Column): Json {
 
 /** The rows of a table. */
 export function phoneRows(name: TableName): Row[] {
+  return (ROWS[name] ?? []).map((row) => wholeRow(name, row));
+}
+
+/** A row of a table, with usual values where it says nothing. */
+export function wholeRow(name: TableName, row: Readonly<Record<string, Json>>): Row {
   const table: Table = TABLES[name];
-  return (ROWS[name] ?? []).map((row) => {
-    const all = Object.fromEntries(Object.entries(table.columns).map(([column, one]) => [column, row[column] ?? usual(one)]));
-    return all as Row;
-  });
+  return Object.fromEntries(Object.entries(table.columns).map(([column, one]) => [column, row[column] ?? usual(one)])) as Row;
 }
 
 /** Answers a query as a session would. */

@@ -27,7 +27,7 @@ for (
     ["schedule=own", ["> rt"]],
     ["kind=vm", ["host v", "> debian v", "rt", "rm"]],
     ["cpu>0.5", ["> debian v", "0"]],
-    ["waits~mq", ["> host v", "0", "rm"]],
+    ["waits~interrupt", ["host v", "0", "> rt", "rm"]],
     ["!vm=debian kind=vcpu pcpu=1", ["host v", "1", "> rt"]],
   ] as const
 ) {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { DrawnCell } from "../../src/tui/terminal/cells.ts";
 import { roleOf } from "../../src/tui/terminal/color.ts";
 import type { Query } from "../../src/queries/query.ts";
-import { phoneAnswer } from "./phone.ts";
+import { phoneAnswer, wholeRow } from "./phone.ts";
 import { Rig } from "./rig.ts";
 
 const rows = (rig: Rig) => Array.from({ length: rig.screen.height }, (_, y) => rig.screen.cells(y));
@@ -70,14 +70,8 @@ Deno.test("a PC that has moved is selected again, wherever one has looked meanwh
 
 Deno.test("exits are counted by reason, the most frequent first, with share, rate and bar", async () => {
   const rig = await screen(120, 36);
-  const event = (id: number, kind: string, name: string) => ({
-    id: `ev:${id}`,
-    t: "1",
-    kind,
-    name,
-    text: `${name} mq:7 -> OK`,
-    vcpu: "vcpu:debian/0",
-  });
+  const event = (id: number, kind: string, name: string) =>
+    wholeRow("events", { id: `ev:${id}`, t: "1", kind, name, args: "mq:7", vcpu: "vcpu:debian/0" });
   rig.answer = (query) => {
     const answer = phoneAnswer(query);
     if (query.table !== "events") return answer;
@@ -152,8 +146,11 @@ Deno.test("from 160 columns on a vCPU's wait for a timer and three interrupts is
   rig.answer = (query) => {
     const answer = phoneAnswer(query);
     if (query.table !== "vcpu.ls") return answer;
-    const wakes = ["irq:rt/27 +998.0ms", "irq:rt/33", "irq:rt/960", "irq:rt/962"];
-    return { ...answer, rows: answer.rows.map((row) => row.vm === "vm:rt" ? { ...row, wakes } : row) };
+    const waits = [
+      { code: "timer", irq: "irq:rt/27", intid: 27, in_ns: 998e6 },
+      ...[33, 960, 962].map((intid) => ({ code: "irq", irq: `irq:rt/${intid}`, intid })),
+    ];
+    return { ...answer, rows: answer.rows.map((row) => row.vm === "vm:rt" ? { ...row, waits } : row) };
   };
   await rig.type("2");
   assert.match(await rig.text(), /timer irq 27 in 998 ms, irq 33, 960, 962 {2,}0x0000000080000184/);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Query } from "../../src/queries/query.ts";
-import { phoneAnswer } from "./phone.ts";
+import { phoneAnswer, wholeRow } from "./phone.ts";
 import { Rig } from "./rig.ts";
 
 const VERDICTS = [
@@ -13,7 +13,8 @@ const VERDICTS = [
 
 function rig(width: number, height: number, depth: "16" | "none" = "16"): Rig {
   const rig = new Rig(width, height, {}, depth);
-  rig.answer = (query: Query) => query.table === "vm.ls" ? { ...phoneAnswer(query), rows: VERDICTS } : phoneAnswer(query);
+  rig.answer = (query: Query) =>
+    query.table === "vm.ls" ? { ...phoneAnswer(query), rows: VERDICTS.map((row) => wholeRow("vm.ls", row)) } : phoneAnswer(query);
   return rig;
 }
 
@@ -78,7 +79,7 @@ Deno.test("a verdict that its column cuts is shown whole below the list once its
   const doing = "vcpu:rt/0 waits for irq:rt/27, which vcpu:debian/0 would raise, which waits for mq:7, which vcpu:rt/0 would empty";
   const shown = rig(120, 36);
   shown.answer = (query: Query) => {
-    const rows = VERDICTS.map((row) => row.id === "vm:rt" ? { ...row, verdict: "deadlocked", doing } : row);
+    const rows = VERDICTS.map((row) => wholeRow("vm.ls", row.id === "vm:rt" ? { ...row, verdict: "deadlocked", doing } : row));
     return query.table === "vm.ls" ? { ...phoneAnswer(query), rows } : phoneAnswer(query);
   };
   assert.doesNotMatch(await shown.text(), /would empty/);

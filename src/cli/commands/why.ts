@@ -9,7 +9,7 @@ import { checkVm, openSession, vmName, withSessionOptions } from "../common/sess
 import { checkedFilter } from "../common/values.ts";
 import { allOf, isExactly, mentions } from "../../queries/filter.ts";
 import { rowsOf } from "../../queries/query.ts";
-import { citedIn, REASON_MARGIN, reasonLines } from "../../queries/reason-text.ts";
+import { isCited, REASON_MARGIN, reasonLines } from "../../queries/reason-text.ts";
 import { REASONS } from "../../queries/tables.ts";
 
 /** Adds the command. */
@@ -38,11 +38,10 @@ interface WhyOptions extends ListOptions {
 }
 
 /** Prints the command for the section of a rule, with a hyperlink; nothing for a rule of el2. */
-async function printSpecLine(rule: string): Promise<void> {
+async function printSpecLine(section: string): Promise<void> {
   const { RULE_BOOKS } = await import("../start/rule-books.ts");
-  const cited = citedIn(rule);
-  if (cited === "" || await RULE_BOOKS.section(cited) === undefined) return;
-  outputLink("read".padEnd(REASON_MARGIN), `el2 spec ${cited}`, RULE_BOOKS.target(cited));
+  if (!isCited(section) || await RULE_BOOKS.section(section) === undefined) return;
+  outputLink("read".padEnd(REASON_MARGIN), `el2 spec ${section}`, RULE_BOOKS.target(section));
 }
 
 /** `3 refusals that their callers dealt with`. */
@@ -80,7 +79,7 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
     else {
       for (const row of rowsOf(REASONS, answer)) {
         output(reasonLines(row).map(({ text }) => `${text}\n`).join(""));
-        await printSpecLine(row.rule);
+        await printSpecLine(row.section);
       }
     }
     if (answer.rows.length || list) return ExitCode.Done;

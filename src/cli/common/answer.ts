@@ -31,7 +31,7 @@ export async function answer(open: OpenSession, query: Query, json: boolean, opt
 async function answerOnce(open: OpenSession, query: Query, json: boolean, options: AnswerOptions): Promise<number> {
   const { full = false, none = nothingPasses(query.args.filter), vm, list } = options;
   const got = await open.asker.ask(query);
-  if (got.error !== undefined) throw new Failure(got.error, got.error.startsWith("--filter") ? ExitCode.Usage : ExitCode.Failed);
+  if (got.error !== undefined) throw new Failure(got.error, got.problem?.code === "filter" ? ExitCode.Usage : ExitCode.Failed);
   if (!got.rows.length && vm !== undefined) await checkVm(open, vm);
   if (full && !json && !asList(list ?? {})) output(got.rows.map((row) => fieldsText(TABLES[query.table], row)).join("\n"));
   else printAnswer(open.session.info.name, got, json, none, list);

@@ -1,6 +1,7 @@
 // A session without a screen: consoles to stdout, one line about the end to stderr, input from
 // stdin where asked.
 
+import { blocksText } from "../../queries/facts/wait.ts";
 import { controlByte, DEFAULT_PREFIX, readInput } from "./console-input.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { coreStats } from "./core-stats.ts";
@@ -272,7 +273,8 @@ const placeText = (time: number, instructions: number) => `${timeText(time)} s o
 
 /** State of each VM and its vCPUs in the last sample. */
 function sampleLines({ vms }: MachineSample): string[] {
-  const vcpuText = (vm: string, { index, state, waitsFor }: VcpuSample) => `${vm}/${index} ${state}${waitsFor && ` (${waitsFor})`}`;
+  const vcpuText = (vm: string, { index, state, waits }: VcpuSample) =>
+    `${vm}/${index} ${state}${waits.length ? ` (${blocksText(waits)})` : ""}`;
   return vms.map(({ name, state, vcpus }) => `vm:${name} ${state}: ${vcpus.map((vcpu) => vcpuText(name, vcpu)).join(", ")}`);
 }
 

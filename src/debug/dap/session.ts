@@ -2,6 +2,7 @@
 // VMs are threads, which stop and continue together. Requests that the protocol does not have, or
 // that come at the wrong time, get its error body.
 
+import { blocksText } from "../../queries/facts/wait.ts";
 import { timingSafeEqual } from "node:crypto";
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { DEBUG_REGISTERS } from "../../hypervisor/interface.ts";
@@ -565,7 +566,10 @@ export class DapSession {
 
   async #listThreads(): Promise<object> {
     await this.#learnThreads();
-    const threads = this.#threads.all.map(({ id, name, waits }) => ({ id, name: `vcpu:${name}${waits ? ` (waits for ${waits})` : ""}` }));
+    const threads = this.#threads.all.map(({ id, name, waits }) => ({
+      id,
+      name: `vcpu:${name}${waits.length ? ` (waits for ${blocksText(waits)})` : ""}`,
+    }));
     const [vm, ...more] = this.#machine().vms ?? [];
     const none = vm !== undefined && !more.length ? `vm:${vm} (not started)` : "no VM executes instructions yet";
     // The protocol requires one, even before a VM exists.

@@ -2,6 +2,7 @@
 // session lasts, also when its VM starts again.
 
 import type { DebuggedVcpu, DebugSpace } from "../../hypervisor/interface.ts";
+import type { BlockCode } from "../../queries/facts/wait.ts";
 import { addressOf, RequestError } from "./arguments.ts";
 
 /** An address, and the vCPU whose translation it means. */
@@ -48,7 +49,7 @@ export class Threads {
   }
 
   /** The threads in the order of the machine's vCPUs. */
-  get all(): readonly { readonly id: number; readonly name: string; readonly waits: string }[] {
+  get all(): readonly { readonly id: number; readonly name: string; readonly waits: readonly BlockCode[] }[] {
     return this.#vcpus.map(({ name, waits }) => ({ id: this.#id(name), name, waits }));
   }
 

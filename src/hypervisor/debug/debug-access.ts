@@ -3,6 +3,7 @@
 // same of external debuggers).
 
 import { Pstate, type RegisterName, type WatchKind } from "../../core/interface.ts";
+import type { BlockCode } from "../../abi/trace.ts";
 import type { DebugControl } from "./debug-control.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -151,7 +152,7 @@ export type DebugAccess =
 export interface DebuggedVcpu {
   readonly index: number;
   readonly name: string;
-  readonly waits: string;
+  readonly waits: readonly BlockCode[];
 }
 
 /** The answer to a `DebugAccess`. */

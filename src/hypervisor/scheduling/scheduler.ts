@@ -2,6 +2,7 @@
 // and the turn of a physical CPU (docs/spec/hypervisor.md §5.1 to §5.5;
 // docs/architecture/hypervisor.md, "Scheduling").
 
+import type { WaitingVcpu } from "../../abi/trace.ts";
 import { CPU_INVALID } from "../../abi/words.ts";
 import { DOUBLE } from "../../machine/clock.ts";
 import type { PhysicalCpu } from "../../machine/el2.ts";
@@ -184,9 +185,9 @@ export class Scheduler implements VcpuScheduler {
     return current !== undefined && current.isRunnable || queue.best !== undefined;
   }
 
-  /** The wait of each vCPU, one line per vCPU. */
-  describeWaits(): string[] {
-    return [...this.vcpus].map((vcpu) => `${vcpu.name} waits for ${vcpu.waits || "its turn"}`);
+  /** The wait of each vCPU. */
+  waits(): WaitingVcpu[] {
+    return [...this.vcpus].map(({ name, waits }) => ({ vcpu: name, waits }));
   }
 
   /**
@@ -260,7 +261,8 @@ export class Scheduler implements VcpuScheduler {
     if (this.services.hasQuirks) next?.timers.resume();
     if (!trace.wanted.sched) return;
     const from = last && vcpuId(names.vcpu(last));
-    trace.event("sched", next ? "run" : "idle", { from, blocked: last?.waits || undefined, to: next && vcpuId(names.vcpu(next)) });
+    const blocked = last?.waits.length ? last.waits : undefined;
+    trace.event("sched", next ? "run" : "idle", { from, blocked, to: next && vcpuId(names.vcpu(next)) });
   }
 
   /** Ends the turn of the CPU that is running. */

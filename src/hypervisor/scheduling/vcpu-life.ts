@@ -2,6 +2,7 @@
 // §5.2, §5.4, §5.6): plain state. The effects of a change, on vIRQs, timers and the run queue, are
 // in vcpu.ts.
 
+import type { BlockCode } from "../../abi/trace.ts";
 import type { Archive } from "../../machine/archive.ts";
 import type { SystemReset } from "./power-state.ts";
 
@@ -22,14 +23,14 @@ export const Block = {
   Fault: 128,
 } as const;
 
-const BLOCK_TEXTS: readonly [bit: number, text: string][] = [
-  [Block.Lifecycle, "its activation"],
+const CODES: readonly (readonly [bit: number, code: BlockCode])[] = [
+  [Block.Lifecycle, "activation"],
   [Block.Off, "power-on"],
-  [Block.Suspend, "an interrupt (suspended)"],
-  [Block.Wfi, "an interrupt (WFI)"],
+  [Block.Suspend, "suspended"],
+  [Block.Wfi, "wfi"],
   [Block.Run, "vcpu_run"],
-  [Block.Vmmio, "its VMM (device access)"],
-  [Block.Fault, "its end (unrecoverable fault)"],
+  [Block.Vmmio, "mmio"],
+  [Block.Fault, "fault"],
 ];
 
 const ALL_BLOCKS = Object.values(Block).reduce<number>((all, bit) => all | bit, 0);
@@ -96,10 +97,10 @@ export class VcpuLife {
     return this.#bitten;
   }
 
-  /** The event that it waits for, for display; empty when it can run. */
-  get waits(): string {
-    if (this.#stage === "exited") return "nothing (exited)";
-    return BLOCK_TEXTS.filter(([bit]) => this.#blocks & bit).map(([, text]) => text).join(", ");
+  /** Its wait; empty when it can run. */
+  get waits(): readonly BlockCode[] {
+    if (this.#stage === "exited") return ["exited"];
+    return CODES.filter(([bit]) => this.#blocks & bit).map(([, code]) => code);
   }
 
   isBlockedBy(reasons: number): boolean {

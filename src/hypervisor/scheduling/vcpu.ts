@@ -4,6 +4,7 @@
 // alone; hypercalls on them are in vcpu-calls.ts and vcpu-run-calls.ts, their scheduling in
 // scheduler.ts.
 
+import type { BlockCode } from "../../abi/trace.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import { CPU_INVALID, VcpuOption } from "../../abi/words.ts";
 import { Pstate, Sctlr, type Translation, type VcpuState } from "../../core/interface.ts";
@@ -204,8 +205,8 @@ export class Vcpu extends HypervisorObject {
     return this.#life.canRun(Block.Run);
   }
 
-  /** The event that it waits for, for display; empty when it can run. */
-  get waits(): string {
+  /** Its wait; empty when it can run. */
+  get waits(): readonly BlockCode[] {
     return this.#life.waits;
   }
 

@@ -18,6 +18,7 @@ import { type KnownParcel, parcelsOfRequests } from "../trace/parcels-of-request
 import { type ParcelWait, ParcelWaits } from "../trace/parcel-waits.ts";
 import { RefusedReclaims } from "../trace/refused-reclaims.ts";
 import type { TraceBuffer } from "../trace/trace-buffer.ts";
+import { problemText } from "../../queries/facts/problem.ts";
 
 /** A virtio device where a VM sees it. */
 export interface VirtioSlot {
@@ -132,8 +133,13 @@ export interface KnownVms {
   withoutVmid(listed: ReadonlySet<string>): readonly string[];
 }
 
-/** A query that names a missing object, or lacks an argument, as its message says. */
-export class QueryError extends Error {}
+/** A query that names a missing object, or lacks an argument. */
+export class QueryError extends Error {
+  /** @param what what is wrong; @param wayOut what to do instead */
+  constructor(readonly what: string, readonly wayOut?: string) {
+    super(problemText({ code: "query", what, way_out: wayOut }));
+  }
+}
 
 /** Work of a vCPU in one stretch without an exit, up to the last look. */
 export interface Stretch {
@@ -227,7 +233,7 @@ export class View {
   findVcpu(id: string): Vcpu {
     const wanted = withKind("vcpu", id);
     const found = this.vcpus().find((vcpu) => this.vcpu(vcpu) === wanted);
-    if (!found) throw new QueryError(`no ${wanted}; there are ${this.vcpus().map((vcpu) => this.vcpu(vcpu)).join(", ")}`);
+    if (!found) throw new QueryError(`no ${wanted}`, `there are ${this.vcpus().map((vcpu) => this.vcpu(vcpu)).join(", ")}`);
     return found;
   }
 
@@ -239,7 +245,7 @@ export class View {
     const wanted = withKind("vm", id);
     const spaces = [...this.hypervisor.addressSpaces.values()];
     const found = spaces.find((space) => this.vmOf(space) === wanted);
-    if (!found) throw new QueryError(`no ${wanted}; there are ${spaces.map((space) => this.vmOf(space)).join(", ")}`);
+    if (!found) throw new QueryError(`no ${wanted}`, `there are ${spaces.map((space) => this.vmOf(space)).join(", ")}`);
     return found;
   }
 

@@ -14,7 +14,7 @@ import {
   VirqSource,
 } from "../../hypervisor/inspect.ts";
 import { irqId, vcpuId, vcpuName, vmId } from "../../queries/ids.ts";
-import { countText } from "../../queries/format.ts";
+import { type Barrier, IRQ_FINDINGS, type IrqFinding } from "../../queries/facts/irq-finding.ts";
 import type { View } from "./inspected.ts";
 import { hex, isAlarm, type RowOf } from "../../queries/table.ts";
 import { IRQS } from "../../queries/tables.ts";
@@ -25,7 +25,7 @@ const LINE = Irq.Source;
 
 type IrqRow = RowOf<typeof IRQS>;
 /** An interrupt that cannot come, or comes too often. */
-export type IrqFinding = Pick<IrqRow, "id" | "vm" | "source" | "pend" | "count" | "rate" | "finding">;
+export type FoundIrq = Pick<IrqRow, "id" | "vm" | "source" | "pend" | "count" | "rate"> & { readonly fact: IrqFinding | null };
 
 /** An interrupt, in the bank of a vCPU or the one of all. */
 interface UsedIrq {
@@ -43,11 +43,11 @@ export function readIrqs(view: View): IrqRow[] {
 }
 
 /** Those that have a finding, without what only a list shows. */
-export function readIrqFindings(view: View): IrqFinding[] {
+export function readIrqFindings(view: View): FoundIrq[] {
   return vicReaders(view).flatMap((reader) => reader.findings()).sort(byUrgency);
 }
 
-function byUrgency(one: IrqFinding, other: IrqFinding): number {
+function byUrgency(one: FoundIrq, other: FoundIrq): number {
   return other.rate - one.rate || Number(other.pend) - Number(one.pend) || other.count - one.count;
 }
 
@@ -60,21 +60,19 @@ function vicReaders(view: View): VicReader[] {
  * Why an interrupt does not come to a vCPU once it is pending: it is disabled, or group or priority
  * are masked.
  */
-export function barrierOf(gic: Vgic, target: VgicCpu, bank: IrqBank, intid: number): string | undefined {
+export function barrierOf(gic: Vgic, target: VgicCpu, bank: IrqBank, intid: number): Barrier | undefined {
   const flags = bank.flags[intid];
-  return flags & Irq.Enabled ? maskOf(gic, target, bank.priority[intid], flags) : disabledText(intid);
+  return flags & Irq.Enabled ? maskOf(gic, target, bank.priority[intid], flags) : { code: "disabled", intid };
 }
 
-function disabledText(intid: number): string {
-  return `disabled (ISENABLER${intid >> 5} bit ${intid & 31})`;
-}
-
-function maskOf(gic: Vgic, target: VgicCpu, priority: number, flags: number): string | undefined {
+function maskOf(gic: Vgic, target: VgicCpu, priority: number, flags: number): Barrier | undefined {
   const group = flags & Irq.Group1 ? 1 : 0;
-  if (!(gic.groups & 1 << group)) return `group ${group} is disabled in GICD_CTLR`;
+  if (!(gic.groups & 1 << group)) return { code: "group-disabled", group };
   const pmr = target.readRegister(Icc.PMR) ?? 0;
-  return priority >= pmr ? `priority ${hex(priority, 2)} is masked by PMR ${hex(pmr, 2)}` : undefined;
+  return priority >= pmr ? { code: "priority-masked", priority, pmr } : undefined;
 }
+
+const textOf = (fact: IrqFinding | null) => fact && IRQ_FINDINGS.text(fact);
 
 class VicReader {
   readonly vcpus: readonly Vcpu[];
@@ -91,8 +89,8 @@ class VicReader {
     return [...Array.from(this.#used(), (used) => this.#read(used)), ...this.#readLpis()];
   }
 
-  findings(): IrqFinding[] {
-    return [...Array.from(this.#used(), (used) => this.#facts(used)), ...this.#readLpis()].filter(({ finding }) => finding !== null);
+  findings(): FoundIrq[] {
+    return [...Array.from(this.#used(), (used) => this.#facts(used)), ...this.#readLpis()].filter(({ fact }) => fact !== null);
   }
 
   /** The interrupts that are used, of all banks: of a thousand only a few are. */
@@ -126,19 +124,19 @@ class VicReader {
   #readLpi(cpu: VgicCpu, intid: number, count: number): IrqRow {
     const { priority, enabled: en } = cpu.lpis!.configured(intid), pend = cpu.lpis!.pending.has(intid);
     const id = irqId(this.vm, intid, cpu.index), rate = this.view.rate(id, count);
-    const masked = pend && en ? this.#masked(cpu, priority, Irq.Group1) : undefined;
+    const fact = !pend ? null : en ? this.#masked(cpu, priority, Irq.Group1) ?? null : { code: "lpi-disabled" } as const;
     return {
       ...{ id, vm: vmId(this.vm), vcpu: this.#vcpuId(cpu.index), intid, kind: "lpi", source: "ITS", priority: hex(priority, 2) },
       ...{ en, pend, act: false, trigger: "edge", line: null, route: `aff ${cpu.index}`, count, rate },
-      finding: pend && !en ? "cannot fire: disabled in its configuration table" : masked ?? null,
+      ...{ finding: textOf(fact), fact },
     };
   }
 
   #facts({ cpu, bank, intid }: UsedIrq) {
     const index = intid < Intid.PrivateEnd ? cpu.index : this.#gic.routeOf(intid);
     const id = irqId(this.vm, intid, cpu.index), count = bank.taken[intid], rate = this.view.rate(id, count);
-    const finding = this.#finding(cpu, bank, intid, index, rate) ?? null;
-    return { id, vm: vmId(this.vm), source: this.#sourceText(bank, intid), pend: bank.isPending(intid), count, rate, finding, index };
+    const source = this.#sourceText(bank, intid), fact = this.#finding({ cpu, bank, intid }, index, rate, source) ?? null;
+    return { id, vm: vmId(this.vm), source, pend: bank.isPending(intid), count, rate, fact, index };
   }
 
   #vcpuId(index: number): string {
@@ -152,7 +150,7 @@ class VicReader {
   }
 
   #read(used: UsedIrq): IrqRow {
-    const { bank, intid } = used, { id, vm, source, pend, count, rate, finding, index } = this.#facts(used);
+    const { bank, intid } = used, { id, vm, source, pend, count, rate, fact, index } = this.#facts(used);
     const flags = bank.flags[intid], isPrivate = intid < Intid.PrivateEnd;
     return {
       id,
@@ -170,38 +168,34 @@ class VicReader {
       route: isPrivate ? null : index === undefined ? "none" : `aff ${index}`,
       count,
       rate,
-      finding,
+      finding: textOf(fact),
+      fact,
     };
   }
 
   /** The defect: a storm, or why a pending interrupt does not come. */
-  #finding(cpu: VgicCpu, bank: IrqBank, intid: number, index: number | undefined, rate: number): string | undefined {
-    const flags = bank.flags[intid];
-    const { rate: speed } = IRQS.columns;
-    if (isAlarm(speed, rate)) return `storm: ${countText(rate)}/s, above ${speed.alarm}`;
-    if (!(flags & Irq.Enabled)) {
-      if (!bank.isPending(intid)) return undefined;
-      return `cannot fire: ${disabledText(intid)}`;
+  #finding({ cpu, bank, intid }: UsedIrq, index: number | undefined, rate: number, by: string): IrqFinding | undefined {
+    const flags = bank.flags[intid], source = bank.sources[intid];
+    const { alarm } = IRQS.columns.rate;
+    if (isAlarm(IRQS.columns.rate, rate)) {
+      return { code: "storm", rate, limit: alarm, source: by, high: source !== undefined && (flags & LINE) !== 0 };
     }
-    const source = bank.sources[intid];
-    if (source instanceof VirqSource && source.edgeOnly && !(flags & Irq.Edge)) {
-      return "cannot fire: level-triggered, but its source sends edges";
-    }
+    if (!(flags & Irq.Enabled)) return bank.isPending(intid) ? { code: "disabled", intid } : undefined;
+    if (source instanceof VirqSource && source.edgeOnly && !(flags & Irq.Edge)) return { code: "edge-source" };
     // The native host and Resource Manager leave interrupts enabled whose VM has ended.
     const isNative = this.vcpus.some(({ native }) => native);
-    if (!source && intid >= Intid.PrivateEnd && !bank.isPending(intid) && !isNative) return "nothing raises it: no source is bound";
-    if (index === undefined) return "cannot fire: IROUTER names no vCPU";
+    if (!source && intid >= Intid.PrivateEnd && !bank.isPending(intid) && !isNative) return { code: "no-source" };
+    if (index === undefined) return { code: "no-target" };
     if (!bank.isPending(intid) || flags & Irq.Active) return undefined;
     const target = intid < Intid.PrivateEnd ? cpu : this.#gic.cpus[index];
     return this.#masked(target, bank.priority[intid], flags);
   }
 
-  #masked(target: VgicCpu, priority: number, flags: number): string | undefined {
+  #masked(target: VgicCpu, priority: number, flags: number): IrqFinding | undefined {
     const mask = maskOf(this.#gic, target, priority, flags);
-    if (mask !== undefined) return `cannot fire: ${mask}`;
+    if (mask) return mask;
     const vcpu = this.vcpus.find((one) => one.index === target.index);
-    if (!vcpu) return `cannot fire: vCPU ${target.index} does not exist`;
-    if (vcpu.isPoweredOff) return `waits: ${this.#vcpuId(target.index)} is powered off`;
-    return undefined;
+    if (!vcpu) return { code: "no-vcpu", vcpu: target.index };
+    return vcpu.isPoweredOff ? { code: "vcpu-off", vcpu: this.#vcpuId(target.index) } : undefined;
   }
 }

@@ -167,7 +167,7 @@ type Address = Id<"pa" | "ipa">;
 function addressOf(place: string): Address {
   const id = parseId(place);
   if (id?.kind === "pa" || id?.kind === "ipa") return id;
-  throw new QueryError(`${JSON.stringify(place)} is not an address; use pa:0x58400000 or ipa:VM/0x80003000`);
+  throw new QueryError(`${JSON.stringify(place)} is not an address`, "use pa:0x58400000 or ipa:VM/0x80003000");
 }
 
 function translated(view: View, id: Address, text: string): number {
@@ -184,14 +184,14 @@ const MOST = 64 * KiB;
 
 /** Memory as bytes. */
 export function readBytes(view: View, place: string, size: number): RowOf<typeof BYTES>[] {
-  if (!(size > 0 && size <= MOST)) throw new QueryError(`cannot read ${size} bytes; use 1..${MOST}`);
+  if (!(size > 0 && size <= MOST)) throw new QueryError(`cannot read ${size} bytes`, `use 1..${MOST}`);
   const { ram } = view.hypervisor.machine;
   const first = addressOf(place);
   const rows: RowOf<typeof BYTES>[] = [];
   for (let done = 0; done < size; done += ROW) {
     const id = { ...first, address: first.address + BigInt(done) }, at = formatId(id);
     const pa = translated(view, id, at), length = Math.min(ROW, size - done);
-    if (!ram.contains(pa, length)) throw new QueryError(`${at} is not RAM; el2 does not read devices, as that can change them`);
+    if (!ram.contains(pa, length)) throw new QueryError(`${at} is not RAM`, "el2 does not read devices, as that can change them");
     const bytes = ram.bytes(pa, length);
     rows.push({ id: at, bytes: bytesText(bytes), ascii: asciiText(bytes) });
   }

@@ -95,7 +95,7 @@ export function readMessages(view: View, id: string): RowOf<typeof MESSAGES>[] {
   const queue = view.objects("msgqueue").find((one) => view.object(one) === wanted);
   if (!queue) {
     if (view.objects("doorbell").some((one) => view.object(one) === id)) throw new QueryError(`${id} is a ${Doorbell.name}: no messages`);
-    throw new QueryError(`no queue called "${wanted}"; list them with el2 queue ls`);
+    throw new QueryError(`no queue called "${wanted}"`, "list them with el2 queue ls");
   }
   const texts = isRpc(view, queue) ? packetTexts(queue.messages) : undefined;
   return queue.messages.map((bytes, index) => ({

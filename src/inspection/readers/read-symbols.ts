@@ -82,7 +82,7 @@ export function codePlace(view: View, place: string): CodePlace {
     throw new QueryError(`${vmId(vm)} has no vCPU that executes instructions: el2's own code runs there`);
   }
   const vcpu = index === undefined ? vcpus[0] : vcpus.find((one) => one.index === index);
-  if (!vcpu) throw new QueryError(`no ${vcpuId(vcpuName(vm, index ?? 0))}; there are ${vcpus.map((one) => view.vcpu(one)).join(", ")}`);
+  if (!vcpu) throw new QueryError(`no ${vcpuId(vcpuName(vm, index ?? 0))}`, `there are ${vcpus.map((one) => view.vcpu(one)).join(", ")}`);
   const tables = view.system.symbols.all(vm);
   const before = /^pc(?:-(\d{1,4}))?$/.exec(where);
   if (before) return { vcpu, address: BigInt.asUintN(64, vcpu.registers.pc - WORD * BigInt(before[1] ?? 0)), tables };
@@ -108,7 +108,7 @@ export function codePlace(view: View, place: string): CodePlace {
     const why = tables.length
       ? "list its symbols with el2 symbols"
       : "it has none: its kernel has no kallsyms, and no ELF file was given (--symbols)";
-    throw new QueryError(`${vmId(vm)} has no symbol ${JSON.stringify(where)}; ${why}`);
+    throw new QueryError(`${vmId(vm)} has no symbol ${JSON.stringify(where)}`, `${why}`);
   }
   return { vcpu, address: BigInt.asUintN(64, address), tables };
 }
@@ -118,7 +118,7 @@ export function codePlace(view: View, place: string): CodePlace {
  * @throws QueryError if nothing is mapped
  */
 export function readCode(view: View, place: string, count: number): RowOf<typeof CODE>[] {
-  if (!(count > 0 && count <= MOST)) throw new QueryError(`cannot show ${count} instructions; use 1..${MOST}`);
+  if (!(count > 0 && count <= MOST)) throw new QueryError(`cannot show ${count} instructions`, `use 1..${MOST}`);
   const { vcpu, address, tables } = codePlace(view, place);
   if (address % WORD) throw new QueryError(`${hex(address)} is not a multiple of 4: no instruction can be there`);
   const vm = view.vmNameOf(vcpu.addressSpace);

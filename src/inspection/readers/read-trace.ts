@@ -2,7 +2,7 @@
 // scheduler.
 
 import { INJECTED_SECTION } from "../../abi/faults.ts";
-import type { Reason, TraceEvent, TraceFields, TraceKind } from "../../abi/trace.ts";
+import type { BlockCode, Reason, TraceEvent, TraceFields, TraceKind } from "../../abi/trace.ts";
 import { eventName, TRACE_KINDS } from "../../abi/trace.ts";
 import { errnoName } from "../../abi/ioctl/errno.ts";
 import { VM_STATUS } from "../../abi/rpc/messages/queries.ts";
@@ -30,7 +30,8 @@ import {
   withoutKind,
   withoutNumbers,
 } from "../../queries/ids.ts";
-import { sliceReason } from "../../queries/slice-reason.ts";
+import { SLICE_REASONS, type SliceReason } from "../../queries/facts/slice-reason.ts";
+import { blocksText } from "../../queries/facts/wait.ts";
 import type { Json, RowOf } from "../../queries/table.ts";
 import { hex } from "../../queries/table.ts";
 import type { EVENTS, REASONS, RPCS, SLICES } from "../../queries/tables.ts";
@@ -101,13 +102,16 @@ export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENT
   const { time, end, pcpu, vcpu, kind, name, fields, result, parent, why } = event;
   const { refused = false, ...given } = fields;
   const symbol = typeof given.pc === "bigint" ? nameOf?.(vmOfName(vcpu), given.pc) : undefined;
-  const args = symbol === undefined ? given : { ...given, symbol };
+  const { blocked } = given;
+  const told: TraceFields = isBlocked(blocked) ? { ...given, blocked: blocksText(blocked), waits: blocked } : given;
+  const args = symbol === undefined ? told : { ...told, symbol };
   const inWords = (fields: TraceFields) => kind === "rpc" ? rpcWords(name, fields) : fields;
   const words = fieldsText(
     inWords(name === VM_STATUS.name && typeof args.vm_state === "number" ? { ...args, vm_state: stateName(args.vm_state) } : args),
   );
   const results = result?.fields ? fieldsText(inWords(result.fields)) : "";
   const outcome = result ? ` -> ${result.name}${results && ` ${results}`}` : "";
+  const sentence = eventSentence(event);
   return {
     id: evId(eventName(event)),
     t: String(Math.round(time)),
@@ -116,7 +120,8 @@ export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENT
     vm: typeof fields.about === "string" && isOf("vm", fields.about) ? fields.about : vmOf(vcpu),
     kind,
     name,
-    text: eventSentence(event) ?? `${name}${words && ` ${words}`}${outcome}`,
+    text: sentence ?? `${name}${words && ` ${words}`}${outcome}`,
+    args: sentence ?? words,
     res: result ? result.name : null,
     refused: result?.refused ?? refused === true,
     why: whyOf(why),
@@ -245,7 +250,8 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
     call: first?.name ?? "end",
     err: first?.result.name ?? result ?? "?",
     failed: !settled,
-    rule: `${section}: ${rule}`,
+    section,
+    rule,
     object: withIds(view, object) || aboutChain(view, chain),
     ended: ended === undefined ? null : vmId(ended),
     // A borrower's VMID is replaced by its name.
@@ -266,18 +272,24 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
 /** One change of who runs on a physical CPU. */
 export function sliceRow(event: TraceEvent): RowOf<typeof SLICES> {
   const { time, pcpu, name, fields } = event;
-  const to = typeof fields.to === "string" ? fields.to : null;
+  const to = typeof fields.to === "string" ? fields.to : null, fact = sliceReason(event);
   return {
     id: evId(eventName(event)),
     t: String(Math.round(time)),
     pcpu: pcpu ?? 0,
     vcpu: to,
     vm: to === null ? null : vmId(vmOfName(withoutKind("vcpu", to))),
-    reason: name === UNSEEN ? "not recorded from here on" : reasonOf(fields),
+    reason: fact === null ? "" : fact.code === "unseen" ? SLICE_REASONS.text(fact) : `${fact.vcpu} ${SLICE_REASONS.text(fact)}`,
+    fact,
     seen: name !== UNSEEN,
   };
 }
 
-function reasonOf({ from, blocked }: TraceFields): string {
-  return typeof from === "string" ? sliceReason(from, typeof blocked === "string" ? blocked : undefined) : "";
+/** Why the vCPU that ran before stopped; null if none did. */
+function sliceReason({ name, fields: { from, blocked } }: TraceEvent): SliceReason | null {
+  if (name === UNSEEN) return { code: "unseen" };
+  if (typeof from !== "string") return null;
+  return isBlocked(blocked) ? { code: "waits", vcpu: from, waits: blocked } : { code: "yields", vcpu: from };
 }
+
+const isBlocked = (blocked: unknown): blocked is readonly BlockCode[] => Array.isArray(blocked);

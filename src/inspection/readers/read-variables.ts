@@ -24,7 +24,7 @@ type VariableRow = RowOf<typeof VARIABLES>;
  */
 export function readVariables(view: View, vcpu: Vcpu, number: number, expression: string | undefined): VariableRow[] {
   const name = view.vcpuName(vcpu), shown = framesOf(view, vcpu)[number];
-  if (!shown) throw new QueryError(`${vcpuId(name)} has no frame ${number}; list them with el2 vcpu stack ${name}`);
+  if (!shown) throw new QueryError(`${vcpuId(name)} has no frame ${number}`, `list them with el2 vcpu stack ${name}`);
   const { symbols } = view.system, tables = symbols.all(vmOfVcpu(view, vcpu));
   const read = guestReader(symbols.core, view.hypervisor.machine.ram, vcpu);
   const values = shown.info && new FrameValues(shown.info, shown.frame, shown.depth, read, (address) => nameIn(tables, address));

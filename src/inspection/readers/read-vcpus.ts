@@ -5,11 +5,11 @@ import { Block } from "../../hypervisor/interface.ts";
 import { REGISTER_NAMES, V_REGISTERS, X_REGISTERS } from "../../core/interface.ts";
 import { vcpuWord } from "./guest-names.ts";
 import { formatId, irqId, objId, pcpuId } from "../../queries/ids.ts";
-import { durationText } from "../../queries/format.ts";
 import type { View } from "./inspected.ts";
 import { registerWords } from "../trace/register-words.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
 import type { REGISTERS, VCPUS } from "../../queries/tables.ts";
+import { type Wait, WAITS } from "../../queries/facts/wait.ts";
 
 /** Names of the block reasons (docs/spec/hypervisor.md §5.2) in lower case. */
 const BLOCK_NAMES: readonly (readonly [bit: number, name: string])[] = [
@@ -29,14 +29,15 @@ function blockNames(vcpu: Vcpu): string[] {
 /** Every active vCPU. */
 export function readVcpus(view: View): RowOf<typeof VCPUS>[] {
   return view.vcpus().map((vcpu) => {
-    const id = view.vcpu(vcpu);
+    const id = view.vcpu(vcpu), waits = waitsOf(view, vcpu);
     return {
       id,
       vm: view.vmOf(vcpu.addressSpace),
       state: vcpuWord(vcpu).toLowerCase(),
       wait: blockNames(vcpu),
       since: String(Math.max(0, Math.round(view.now - vcpu.usage.ranUntil))),
-      wakes: wakes(view, vcpu),
+      wakes: waits.map((wait) => WAITS.text(wait)),
+      waits,
       pc: vcpu.native ? null : hex(vcpu.registers.pc, 16),
       symbol: vcpu.native ? null : view.system.symbols.nameOf(view.vmNameOf(vcpu.addressSpace), vcpu.registers.pc) ?? null,
       cpu: view.rate(`${id} time`, vcpu.usage.time) / 1e9,
@@ -55,26 +56,27 @@ export function readVcpus(view: View): RowOf<typeof VCPUS>[] {
 }
 
 /** Events that end the wait of a vCPU; empty if it does not wait. */
-function wakes(view: View, vcpu: Vcpu): string[] {
+function waitsOf(view: View, vcpu: Vcpu): Wait[] {
   const has = (bit: number) => vcpu.isBlockedBy(bit);
   if (vcpu.isDead) return [];
-  if (has(Block.Lifecycle)) return ["its activation"];
-  if (has(Block.Off)) return ["power-on"];
-  if (has(Block.Vmmio)) return ["its VMM answers the device access"];
+  if (has(Block.Lifecycle)) return [{ code: "activation" }];
+  if (has(Block.Off)) return [{ code: "power-on" }];
+  if (has(Block.Vmmio)) return [{ code: "mmio" }];
   const asleep = has(Block.Wfi) || has(Block.Suspend) || vcpu.native !== undefined && !vcpu.native.hasWork();
-  if (!asleep) return has(Block.Run) ? ["vcpu_run"] : [];
+  if (!asleep) return has(Block.Run) ? [{ code: "vcpu_run" }] : [];
   const vm = view.vmNameOf(vcpu.addressSpace);
-  const found: string[] = [];
+  const found: Wait[] = [];
   const { virtual, deadline } = vcpu.timers;
   if (deadline !== Infinity) {
     const intid = virtual.deadline === deadline ? TimerPpi.Virtual : TimerPpi.Physical;
-    found.push(`${irqId(vm, intid, vcpu.index)} +${durationText(Math.max(0, deadline - view.now))}`);
+    found.push({ code: "timer", irq: irqId(vm, intid, vcpu.index), intid, in_ns: Math.max(0, deadline - view.now) });
   }
   const { gic } = vcpu.gic;
   for (let intid = Intid.PrivateEnd; intid < Intid.SpiEnd; intid++) {
-    if (gic.shared.flags[intid] & Irq.Enabled && gic.routeOf(intid) === vcpu.index) found.push(irqId(vm, intid, vcpu.index));
+    if (!(gic.shared.flags[intid] & Irq.Enabled) || gic.routeOf(intid) !== vcpu.index) continue;
+    found.push({ code: "irq", irq: irqId(vm, intid, vcpu.index), intid });
   }
-  return found.length ? found : ["an interrupt, but none is enabled"];
+  return found.length ? found : [{ code: "no-irq" }];
 }
 
 function pending(view: View, vcpu: Vcpu): string[] {

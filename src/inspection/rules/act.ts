@@ -40,7 +40,7 @@ export function act(view: View, action: Action): void {
     case "doorbell.ring": {
       const wanted = withKind("db", action.doorbell);
       const doorbell = view.objects("doorbell").find((one) => view.object(one) === wanted);
-      if (!doorbell) throw new QueryError(`no queue called "${wanted}"; list them with el2 queue ls`);
+      if (!doorbell) throw new QueryError(`no queue called "${wanted}"`, "list them with el2 queue ls");
       doorbell.send(action.flags);
       return;
     }
@@ -75,14 +75,14 @@ function addFault({ hypervisor }: View, text: string): void {
 function removeFault({ hypervisor: { faults } }: View, id: string): void {
   if (id === "all") return faults.clear();
   if (!faults.remove(withKind("inject", id))) {
-    throw new QueryError(`no rule called "${withKind("inject", id)}"; list them with el2 inject --list`);
+    throw new QueryError(`no rule called "${withKind("inject", id)}"`, "list them with el2 inject --list");
   }
 }
 
 function findQueue(view: View, id: string) {
   const wanted = withKind("mq", id);
   const queue = view.objects("msgqueue").find((one) => view.object(one) === wanted && one.state === "active");
-  if (!queue) throw new QueryError(`no queue called "${wanted}"; list them with el2 queue ls`);
+  if (!queue) throw new QueryError(`no queue called "${wanted}"`, "list them with el2 queue ls");
   return queue;
 }
 
@@ -94,8 +94,8 @@ function devicesOf<D>(view: View, vm: string, type: new (...args: never[]) => D,
   const name = withoutKind("vm", vm);
   const found = view.system.virtio.filter((slot) => slot.vm === name).flatMap(({ device }) => device instanceof type ? [device] : []);
   const known = [...view.system.vms.names.values()];
-  if (!known.includes(name)) throw new QueryError(`no ${vmId(name)}; there are ${known.map((one) => vmId(one)).join(", ")}`);
-  if (found.length === 0) throw new QueryError(`${vmId(name)} has no ${device}; add one with ${option}`);
+  if (!known.includes(name)) throw new QueryError(`no ${vmId(name)}`, `there are ${known.map((one) => vmId(one)).join(", ")}`);
+  if (found.length === 0) throw new QueryError(`${vmId(name)} has no ${device}`, `add one with ${option}`);
   return found;
 }
 
@@ -115,7 +115,7 @@ function sendInput(view: View, vm: string, events: readonly (readonly InputEvent
 
 function raise(view: View, id: string): void {
   const irq = parseAs("irq", id);
-  if (!irq) throw new QueryError(`${JSON.stringify(id)} is not an interrupt; use for example irq:debian/960`);
+  if (!irq) throw new QueryError(`${JSON.stringify(id)} is not an interrupt`, "use for example irq:debian/960");
   const { vm, intid, vcpu: index = 0 } = irq;
   const vcpu = view.findVcpu(vcpuId(vcpuName(vm, index)));
   const gic: Vgic = vcpu.gic.gic;

@@ -127,7 +127,7 @@ export class StopRules {
 
   #controlOf(vm: string): DebugControl {
     if (this.#control && this.#control.vm !== vm) {
-      throw new QueryError(`${vmId(this.#control.vm)} has breakpoints; one VM at a time: el2 break --remove all, then again`);
+      throw new QueryError(`${vmId(this.#control.vm)} has breakpoints`, "one VM at a time: el2 break --remove all, then again");
     }
     this.#control ??= { vm, control: this.system.controlOf(vm) };
     return this.#control.control;
@@ -181,7 +181,7 @@ export class StopRules {
   #remove(id: string): void {
     const wanted = withKind("stop", id);
     const gone = id === "all" ? [...this.#rules] : this.#rules.filter((rule) => rule.id === wanted);
-    if (!gone.length && id !== "all") throw new QueryError(`no rule called "${wanted}"; list them with el2 break --list`);
+    if (!gone.length && id !== "all") throw new QueryError(`no rule called "${wanted}"`, "list them with el2 break --list");
     for (const rule of gone) {
       this.#rules.splice(this.#rules.indexOf(rule), 1);
       if (rule.kind !== "place") continue;

@@ -1,7 +1,8 @@
 // An event in one line: a sentence in the field's words for frequent events, name and fields for
 // the rest.
 
-import type { TraceEvent, TraceFields } from "../../abi/trace.ts";
+import { blocksText } from "../../queries/facts/wait.ts";
+import type { BlockCode, TraceEvent, TraceFields } from "../../abi/trace.ts";
 import { VcpuRunState } from "../../abi/words.ts";
 import { UNSEEN } from "./event-log.ts";
 import { withoutKind } from "../../queries/ids.ts";
@@ -39,7 +40,7 @@ const short = (id: unknown) => withoutKind("vcpu", String(id));
 function switched(name: string, { from, to, blocked }: TraceFields): string | undefined {
   if (name === UNSEEN) return "scheduling is not recorded from here on";
   if (name !== "run" && name !== "idle") return undefined;
-  const before = typeof blocked === "string" ? `${short(from)} waits for ${blocked}` : undefined;
+  const before = blocked ? `${short(from)} waits for ${blocksText(blocked as readonly BlockCode[])}` : undefined;
   if (name === "idle") return before ? `${before}; nobody else can run` : "nobody can run";
   if (typeof from !== "string") return `${short(to)} runs`;
   return before ? `${before}; ${short(to)} runs` : `${short(from)} yields to ${short(to)}`;

@@ -5,11 +5,12 @@ import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { Block } from "../../hypervisor/interface.ts";
 import { conId, nameOf } from "../../queries/ids.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
+import { IRQ_FINDINGS, isBarrier } from "../../queries/facts/irq-finding.ts";
 import type { DIAGNOSES, VMS } from "../../queries/tables.ts";
 import { isHealthy } from "../../queries/verdicts.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { PlannedVm, View } from "../readers/inspected.ts";
-import { type IrqFinding, readIrqFindings } from "../readers/read-irqs.ts";
+import { type FoundIrq, readIrqFindings } from "../readers/read-irqs.ts";
 import { readVmFacts, type VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
 import { ended, isEnding, starting } from "./verdict-end.ts";
@@ -33,7 +34,7 @@ interface Patient {
   readonly vcpus: readonly Vcpu[];
   /** Those of its vCPUs that are powered on. */
   readonly online: readonly Vcpu[];
-  readonly irqs: readonly IrqFinding[];
+  readonly irqs: readonly FoundIrq[];
 }
 
 /** Knowledge of all of them. */
@@ -80,13 +81,19 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
   const others: Patients = { ...known, stuck: stuckOf(known), dead };
   return patients.map((patient) => {
     const { verdict, text, evidence = [], next } = caused(view, patient.vm, verdictOf(view, patient, others));
-    const findings = patient.irqs.filter(({ finding }) => finding?.startsWith("cannot fire")).slice(0, FINDINGS_LISTED);
+    const findings = patient.irqs.filter(({ fact }) => fact && isBarrier(fact)).slice(0, FINDINGS_LISTED);
     return {
       id: patient.vm.id,
       verdict,
       healthy: isHealthy(verdict),
       text,
-      evidence: [...new Set([...evidence, ...peerless(view, patient.vm), ...findings.map(({ id, finding }) => `${id} ${finding}`)])],
+      evidence: [
+        ...new Set([
+          ...evidence,
+          ...peerless(view, patient.vm),
+          ...findings.map(({ id, fact }) => `${id} ${fact && IRQ_FINDINGS.text(fact)}`),
+        ]),
+      ],
       next: next ?? null,
     };
   });
@@ -100,8 +107,10 @@ function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Pat
   if (panic !== undefined) {
     return { verdict: "panicked", text: panic, evidence: [`${conId(name)} shows it`], next: `el2 console ${name}` };
   }
-  const storm = irqs.find(({ finding }) => finding?.startsWith("storm"));
-  if (storm) return { verdict: "storm", text: `${storm.id} ${storm.finding}`, evidence: [storm.source], next: `el2 irq show ${storm.id}` };
+  for (const { id, source, fact } of irqs) {
+    if (fact?.code !== "storm") continue;
+    return { verdict: "storm", text: `${id} ${IRQ_FINDINGS.text(fact)}`, evidence: [source], next: `el2 irq show ${id}` };
+  }
   if (online.length === 0) return starting(view, vm, "no vCPU is powered on");
   for (const vcpu of online) {
     const found = loops(view, vcpu) ?? starves(view, vcpu);
@@ -139,15 +148,13 @@ function kvmText(view: View): string {
 }
 
 /** An interrupt of a VM that sleeps, which is pending and cannot come. */
-function masked(sleep: Sleep, irqs: readonly IrqFinding[]): Verdict | undefined {
-  const found = irqs.find(({ pend, finding }) => pend && finding?.startsWith("cannot fire"));
-  if (!found || sleep.due !== Infinity) return undefined;
-  return {
-    verdict: "lost",
-    text: `${found.id} is pending and ${found.finding}`,
-    evidence: [found.source],
-    next: `el2 irq show ${found.id}`,
-  };
+function masked(sleep: Sleep, irqs: readonly FoundIrq[]): Verdict | undefined {
+  if (sleep.due !== Infinity) return undefined;
+  for (const { id, source, pend, fact } of irqs) {
+    if (!pend || !fact || !isBarrier(fact)) continue;
+    return { verdict: "lost", text: `${id} is pending and ${IRQ_FINDINGS.text(fact)}`, evidence: [source], next: `el2 irq show ${id}` };
+  }
+  return undefined;
 }
 
 /** Linux's last message when it has panicked, in this life. */

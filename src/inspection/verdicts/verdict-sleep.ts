@@ -21,6 +21,7 @@ import { barrierOf } from "../readers/read-irqs.ts";
 import { sourceNames } from "../readers/virq-sources.ts";
 import type { Verdict } from "./verdict.ts";
 import { isAsleep } from "./verdict-work.ts";
+import { BARRIERS } from "../../queries/facts/irq-finding.ts";
 
 /** Virtual time (ns) that a VM may sleep before an interrupt is missed. */
 const UNHEARD = 10e6;
@@ -62,7 +63,9 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
       const why = barrier(intid);
       if (why === undefined) due = Math.min(due, timer.deadline);
       else {barred.push(
-          `${irqId(name, intid, vcpu.index)} (timer) is due in ${durationText(Math.max(0, timer.deadline - view.now))}, but ${why}`,
+          `${irqId(name, intid, vcpu.index)} (timer) is due in ${durationText(Math.max(0, timer.deadline - view.now))}, but ${
+            BARRIERS.text(why)
+          }`,
         );}
     }
     for (let intid: number = Intid.SgiEnd; intid < Intid.SpiEnd; intid++) {
@@ -72,7 +75,7 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
       if (intid >= Intid.PrivateEnd && gic.routeOf(intid) !== vcpu.index) continue;
       const irq = `${irqId(name, intid, vcpu.index)} (${names.get(source) ?? "hardware"})`;
       const why = barrier(intid);
-      if (why !== undefined) barred.push(`${irq}: ${why}`);
+      if (why !== undefined) barred.push(`${irq}: ${BARRIERS.text(why)}`);
       else wakers.push({ irq, ...raisersOf(view, source, vcpu) });
     }
   }

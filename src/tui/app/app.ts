@@ -30,7 +30,6 @@ import { OwnCommands, type RunCommand } from "./own-commands.ts";
 import type { OwnProgram } from "./own-program.ts";
 import { type FilteredPane, isFiltered, type Pane } from "../panes/pane.ts";
 import { Questions } from "./questions.ts";
-import { ruleText } from "../panes/refusals-pane.ts";
 import { overview } from "../screens/overview-screen.ts";
 import type { Books } from "../screens/books.ts";
 import { readRule } from "./rules.ts";
@@ -330,8 +329,8 @@ export class App {
     this.#asker.ask({ table: "why", args: { limit: 1 } }).then((answer) => {
       const row = rowsOf(REASONS, answer).toSorted((a, b) => Number(b.t) - Number(a.t))[0];
       if (!row) return;
-      const { vm, call, object, err } = row;
-      const asked = `${vm.replace(/^vm:/, "")} asked ${call}${object ? ` ${object}` : ""} → ${err}: ${ruleText(row)}`;
+      const { vm, call, object, err, rule } = row;
+      const asked = `${vm.replace(/^vm:/, "")} asked ${call}${object ? ` ${object}` : ""} → ${err}: ${rule}`;
       this.#messages.say(asked, "refused", [{ key: this.#keymap.keyOf("screen.why"), word: "why" }], "refusal");
       this.port.changed(false);
     });

@@ -4,7 +4,7 @@ import type { Books } from "../screens/books.ts";
 import { type AppServices, selectedRow } from "./app-services.ts";
 import { LinesOverlay } from "./overlay.ts";
 import { wrap } from "../panes/row-lines.ts";
-import { citedIn } from "../../queries/reason-text.ts";
+import { isCited } from "../../queries/reason-text.ts";
 
 /** Columns around the lines of an overlay. */
 const MARGIN = 6;
@@ -13,8 +13,8 @@ const MARGIN = 6;
 export async function readRule(app: AppServices, books: Books | undefined): Promise<void> {
   const selected = selectedRow(app);
   if (!selected) return;
-  const cited = citedIn(selected.row.rule);
-  if (cited === "") return app.say(`${selected.row.id} cites no section of a book`);
+  const cited = String(selected.row.section);
+  if (!isCited(cited)) return app.say(`${selected.row.id} cites no section of a book`);
   const text = await books?.section(cited);
   if (text === undefined) app.say(`${cited} is not in the books; el2 spec lists them`, "bad");
   else {

@@ -29,7 +29,7 @@ export interface ListColumn<R = Row> {
   readonly right?: boolean;
   /** Panes narrower than this leave it out. */
   readonly from?: number;
-  readonly pieces: (row: R, context: CellContext) => readonly Piece[];
+  pieces(row: R, context: CellContext): readonly Piece[];
 }
 
 /** Blanks between columns: two where they fit. */

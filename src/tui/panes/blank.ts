@@ -6,13 +6,21 @@ import { drawPieces, type Piece } from "../look/pieces.ts";
 import { wrap } from "./row-lines.ts";
 import type { Look } from "../look/theme.ts";
 import type { TableName } from "../../queries/tables.ts";
+import type { Answer } from "../../queries/query.ts";
 
 /** Why a pane has no rows. */
 export type Blank =
   | { readonly kind: "empty"; readonly what: string; readonly how?: string }
   /** Asked this many ms ago. */
   | { readonly kind: "loading"; readonly since: number }
-  | { readonly kind: "error"; readonly message: string };
+  | { readonly kind: "error"; readonly what: string; readonly wayOut?: string };
+
+/** The error of an answer; undefined without one. */
+export function blankOf({ error, problem }: Answer): Extract<Blank, { kind: "error" }> | undefined {
+  if (error === undefined) return undefined;
+  const { what, way_out: wayOut } = problem ?? { what: error };
+  return { kind: "error", what: what.split("\n")[0], wayOut };
+}
 
 /** An answer that takes longer is said to be awaited, and then for how long, ms. */
 const SAID = 300, COUNTED = 1000;
@@ -58,14 +66,13 @@ function blankLines(blank: Blank, look: Look, width: number): Piece[][] {
       return [[{ text: `asking${seconds}`, role: "dim" }]];
     }
     case "error": {
-      const [what, ...ways] = blank.message.split("\n")[0].split("; ");
-      const way = ways.join("; ");
+      const { what, wayOut } = blank;
       return [
         ...wrap(what, 0, width - 2).map((text, index): Piece[] => [
           { text: index ? "  " : `${look.glyphs.shapes.fault} `, role: "bad", bold: true },
           { text, role: "bad" },
         ]),
-        ...way ? wrap(sentence(way), 2, width).map((text): Piece[] => [{ text: `  ${text.trim()}`, role: "text" }]) : [],
+        ...wayOut ? wrap(sentence(wayOut), 2, width).map((text): Piece[] => [{ text: `  ${text.trim()}`, role: "text" }]) : [],
       ];
     }
   }

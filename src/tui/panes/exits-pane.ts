@@ -9,7 +9,9 @@ import type { Piece } from "../look/pieces.ts";
 import { wrap } from "./row-lines.ts";
 import { TextPane } from "./text-pane.ts";
 import type { Look } from "../look/theme.ts";
-import type { Row } from "../../queries/table.ts";
+import type { Row, RowOf } from "../../queries/table.ts";
+import { rowsOf } from "../../queries/query.ts";
+import { EVENTS } from "../../queries/tables.ts";
 
 /** Events that are counted. */
 const COUNTED = 400;
@@ -48,7 +50,7 @@ export function exitsPane(vcpu: () => Row | undefined): TextPane {
     },
     take(answer) {
       counted = answer.rows.length;
-      exits = byReason(answer.rows);
+      exits = byReason(rowsOf(EVENTS, answer));
     },
     lines: (width, look) => exits.length ? exitLines(exits, counted, Number(vcpu()?.exits_rate ?? 0), width, look) : emptyLines(width),
   });
@@ -64,14 +66,13 @@ function emptyLines(width: number): Line[] {
 }
 
 /** Exits by reason, the most frequent first. */
-function byReason(rows: readonly Row[]): Exits[] {
+function byReason(rows: readonly RowOf<typeof EVENTS>[]): Exits[] {
   const reasons = new Map<string, { kind: string; name: string; count: number; causes: Map<string, number> }>();
-  for (const { kind, name, text } of rows) {
+  for (const { kind, name, args: cause } of rows) {
     const key = `${kind} ${name}`;
-    const reason = reasons.get(key) ?? { kind: String(kind), name: String(name), count: 0, causes: new Map<string, number>() };
+    const reason = reasons.get(key) ?? { kind, name, count: 0, causes: new Map<string, number>() };
     reasons.set(key, reason);
     reason.count++;
-    const cause = String(text).replace(String(name), "").replace(/ -> .*$/, "").trim();
     reason.causes.set(cause, (reason.causes.get(cause) ?? 0) + 1);
   }
   const commonest = (causes: ReadonlyMap<string, number>) => [...causes].sort((a, b) => b[1] - a[1])[0]?.[0] ?? "";

@@ -1,7 +1,7 @@
 // The scheduler's timeline: a lane for each physical CPU and for each vCPU. A column is a span of
 // virtual time; the cursor is at a switch, which the last lines explain.
 
-import { drawBlank } from "./blank.ts";
+import { type Blank, blankOf, drawBlank } from "./blank.ts";
 import type { Title } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import type { LaneState } from "../terminal/glyphs.ts";
@@ -12,18 +12,19 @@ import {
   type CpuSpan,
   type Lanes,
   lanesOf,
-  reasonOf,
-  reasonText,
   recordedColumns,
+  type Slice,
   ticksOf,
   type VcpuSpan,
+  withoutKind,
 } from "./lanes.ts";
 import { durationText, secondsText, shareMark, shareText } from "../look/numbers.ts";
 import type { Pane, PaneState } from "./pane.ts";
 import { chipPiece, drawPieces, type Piece } from "../look/pieces.ts";
 import type { Look, Role } from "../look/theme.ts";
-import type { Answer, Query } from "../../queries/query.ts";
-import type { Row, Table } from "../../queries/table.ts";
+import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
+import { SLICE_REASONS } from "../../queries/facts/slice-reason.ts";
+import type { Table } from "../../queries/table.ts";
 import { SLICES } from "../../queries/tables.ts";
 
 /** Slices that are asked for. */
@@ -72,11 +73,11 @@ const UNRECORDED = "not recorded";
 /** The lanes. */
 export class LanesPane implements Pane {
   readonly name = "lanes";
-  #rows: readonly Row[] = [];
+  #rows: readonly Slice[] = [];
   #vcpus: readonly string[] = [];
   #lanes: Lanes = { cpus: new Map(), vcpus: new Map() };
   #loaded = false;
-  #error: string | undefined;
+  #error: Blank | undefined;
   #now = 0;
   #scale: number = FIRST_SCALE;
   /** The cursor (ns); undefined: it follows the newest switch. */
@@ -113,10 +114,10 @@ export class LanesPane implements Pane {
       return;
     }
     this.#loaded = true;
-    this.#error = answer.error;
-    this.#rows = answer.rows;
-    this.#now = Math.max(Number(answer.at.ns), Number(answer.rows.at(-1)?.t ?? 0));
-    this.#lanes = lanesOf(answer.rows, this.#now);
+    this.#error = blankOf(answer);
+    this.#rows = rowsOf(SLICES, answer);
+    this.#now = Math.max(Number(answer.at.ns), Number(this.#rows.at(-1)?.t ?? 0));
+    this.#lanes = lanesOf(this.#rows, this.#now);
   }
 
   /** Whether it shows switches; otherwise it says why there are none. */
@@ -136,7 +137,7 @@ export class LanesPane implements Pane {
   }
 
   /** The switch at the cursor. */
-  get selection(): { table: Table; row: Row } | undefined {
+  get selection(): { table: Table; row: Slice } | undefined {
     const at = this.#cursor;
     const row = this.#rows.findLast(({ t }) => Number(t) <= at) ?? this.#rows[0];
     return row && { table: SLICES, row };
@@ -195,7 +196,7 @@ export class LanesPane implements Pane {
 
   draw(screen: Screen, area: Rectangle, look: Look, { focused }: PaneState): void {
     if (!this.#rows.length) {
-      if (this.#error !== undefined) return drawBlank(screen, look, area, { kind: "error", message: this.#error });
+      if (this.#error !== undefined) return drawBlank(screen, look, area, this.#error);
       if (this.#loaded) return drawBlank(screen, look, area, { kind: "empty", ...NO_SWITCH });
       return void screen.text(area.x + 1, area.y, "asking", look.style("dim"));
     }
@@ -290,18 +291,19 @@ export class LanesPane implements Pane {
   #sentence(look: Look): [Piece[], Piece[]] {
     const { row } = this.selection ?? {};
     if (!row) return [[], []];
-    const at = Number(row.t), reason = reasonOf(row), to = typeof row.vcpu === "string" ? row.vcpu.slice("vcpu:".length) : undefined;
+    const at = Number(row.t), { fact } = row, to = row.vcpu === null ? undefined : withoutKind(row.vcpu);
     const when: Piece[] = [{ text: fractionText(at), role: "strong", bold: true }, { text: ` p${row.pcpu}  `, role: "dim" }];
-    if (row.seen === false) return [[...when, { text: "not recorded from here on", role: "dim" }], []];
+    if (fact?.code === "unseen") return [[...when, { text: SLICE_REASONS.text(fact), role: "dim" }], []];
     const vcpu = (name: string): Piece => ({ text: name, role: look.vm(name.split("/")[0]).ink });
-    const why: Piece[] = reason
-      ? [{ text: ": it " }, { text: reasonText(reason.waits).replace("its turn is over", "can run, but its turn is over") }]
-      : [];
+    const from = fact ? withoutKind(fact.vcpu) : undefined;
+    const why: Piece[] = !fact
+      ? []
+      : [{ text: ": it " }, { text: fact.code === "yields" ? "can run, but its turn is over" : SLICE_REASONS.text(fact) }];
     if (to === undefined) {
-      return [[...when, ...reason ? [vcpu(reason.vcpu), { text: " leaves the CPU idle" }, ...why] : [{ text: "idle" }]], []];
+      return [[...when, ...from === undefined ? [{ text: "idle" }] : [vcpu(from), { text: " leaves the CPU idle" }, ...why]], []];
     }
-    const first = reason && reason.vcpu !== to
-      ? [...when, vcpu(reason.vcpu), { text: " yields to " }, vcpu(to), ...why]
+    const first = from !== undefined && from !== to
+      ? [...when, vcpu(from), { text: " yields to " }, vcpu(to), ...why]
       : [...when, vcpu(to), { text: " runs" }];
     const before = this.#lanes.vcpus.get(to)?.findLast((span) => span.to <= at && span.to >= at - 1 && span.state !== "runs");
     if (!before) return [first, []];

@@ -1,8 +1,12 @@
 // The scheduler's timeline as data: what each vCPU did when, from the switches of physical CPUs.
 
 import type { LaneState } from "../terminal/glyphs.ts";
-import { parseSliceReason } from "../../queries/slice-reason.ts";
-import type { Row } from "../../queries/table.ts";
+import type { BlockCode } from "../../abi/trace.ts";
+import type { RowOf } from "../../queries/table.ts";
+import type { SLICES } from "../../queries/tables.ts";
+
+/** A switch of a physical CPU. */
+export type Slice = RowOf<typeof SLICES>;
 
 /** A time span, from one virtual time (ns) to before another. */
 export interface Span {
@@ -28,30 +32,17 @@ export interface Lanes {
   readonly vcpus: ReadonlyMap<string, readonly VcpuSpan[]>;
 }
 
-/** The reason of a switch: whom it is about, and what that one waits for; undefined: its turn. */
-export function reasonOf(row: Row): { readonly vcpu: string; readonly waits: string | undefined } | undefined {
-  return parseSliceReason(String(row.reason));
-}
+export const withoutKind = (id: string) => id.replace(/^vcpu:/, "");
 
-const withoutKind = (id: string) => id.replace(/^vcpu:/, "");
-
-/** State of a vCPU that has stopped running. */
-function stateAfter(waits: string | undefined): LaneState {
-  if (waits === undefined) return "ready";
-  if (/VMM/.test(waits)) return "vmm";
-  if (/suspended|power-on/.test(waits)) return "suspended";
-  return /^vcpu_run/.test(waits) ? "vmm" : "waits";
-}
-
-/** The reason of a switch in words, without whom it is about. */
-export function reasonText(waits: string | undefined): string {
-  if (waits === undefined) return "its turn is over";
-  const [first] = waits.split(", ");
-  return `waits for ${first.replace("its VMM (device access)", "its VMM (MMIO)")}`;
+/** The state of a vCPU that has stopped running. */
+function stateAfter(waits: readonly BlockCode[]): LaneState {
+  if (waits.includes("mmio")) return "vmm";
+  if (waits.includes("suspended") || waits.includes("power-on")) return "suspended";
+  return waits[0] === "vcpu_run" ? "vmm" : "waits";
 }
 
 /** Lanes from the switches until `now`. */
-export function lanesOf(rows: readonly Row[], now: number): Lanes {
+export function lanesOf(rows: readonly Slice[], now: number): Lanes {
   const cpus = new Map<number, CpuSpan[]>(), vcpus = new Map<string, VcpuSpan[]>();
   const last = new Map<string, { at: number; state: LaneState }>();
   const enter = (vcpu: string, at: number, state: LaneState) => {
@@ -61,17 +52,17 @@ export function lanesOf(rows: readonly Row[], now: number): Lanes {
   };
   const running = new Map<number, { at: number; vcpu: string | undefined; unseen: boolean }>();
   for (const row of rows) {
-    const cpu = Number(row.pcpu), at = Number(row.t);
+    const cpu = row.pcpu, at = Number(row.t), { fact } = row;
     const before = running.get(cpu);
     if (before) push(cpus, cpu, { from: before.at, to: at, vcpu: before.vcpu, unseen: before.unseen });
-    const reason = reasonOf(row), unseen = row.seen === false;
+    const unseen = !row.seen;
     // While nothing was recorded, the vCPUs that ran are unknown.
     if (unseen && before?.vcpu !== undefined) {
       const ran = last.get(before.vcpu);
       if (ran) push(vcpus, before.vcpu, { from: ran.at, to: at, state: ran.state });
       last.delete(before.vcpu);
-    } else if (reason) enter(reason.vcpu, at, stateAfter(reason.waits));
-    const vcpu = typeof row.vcpu === "string" ? withoutKind(row.vcpu) : undefined;
+    } else if (fact && fact.code !== "unseen") enter(withoutKind(fact.vcpu), at, fact.code === "waits" ? stateAfter(fact.waits) : "ready");
+    const vcpu = row.vcpu === null ? undefined : withoutKind(row.vcpu);
     if (vcpu !== undefined) enter(vcpu, at, "runs");
     running.set(cpu, { at, vcpu, unseen });
   }

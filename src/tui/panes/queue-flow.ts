@@ -13,8 +13,8 @@ import type { TablePane } from "./table-pane.ts";
 import type { Look } from "../look/theme.ts";
 import { waitText } from "./waits.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
-import { type Json, type Row, type RowOf, textsOf } from "../../queries/table.ts";
-import { CAPS } from "../../queries/tables.ts";
+import { type Json, type Row, type RowOf } from "../../queries/table.ts";
+import { CAPS, VCPUS } from "../../queries/tables.ts";
 
 /** Rows of a VM's block, and its columns: panes narrower than `ROOMY` have narrow ones. */
 const BLOCK_ROWS = 3, BLOCK = 14, NARROW_BLOCK = 10;
@@ -127,7 +127,7 @@ export class QueueWaitsPane implements Pane {
   readonly bare = true;
   readonly selection = undefined;
   readonly page = 1;
-  #vcpus: readonly Row[] = [];
+  #vcpus: readonly RowOf<typeof VCPUS>[] = [];
   #irqs: readonly Row[] = [];
 
   /** @param queues whose selected row it is about */
@@ -146,7 +146,7 @@ export class QueueWaitsPane implements Pane {
   }
 
   take(answer: Answer): void {
-    if (answer.table === "vcpu.ls") this.#vcpus = answer.rows;
+    if (answer.table === "vcpu.ls") this.#vcpus = rowsOf(VCPUS, answer);
     else if (answer.table === "irq.ls") this.#irqs = answer.rows;
   }
 
@@ -168,7 +168,7 @@ export class QueueWaitsPane implements Pane {
     const lines: (readonly Piece[])[] = [];
     for (const vcpu of this.#vcpus.filter(({ vm }) => vm === row.to)) {
       const name = vcpu.id.slice("vcpu:".length), mark = look.vm(name.split("/")[0]);
-      const wakes = waitText(textsOf(vcpu.wakes));
+      const wakes = waitText(vcpu.waits);
       const who: Piece[] = [chipPiece(mark), { text: ` ${name}  `, role: mark.ink }, statePiece(look, String(vcpu.state))];
       const wait: Piece = { text: `  ${wakes}`, role: "dim" };
       if (piecesWidth([...who, wait]) <= width) lines.push([...who, wait]);

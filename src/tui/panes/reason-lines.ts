@@ -6,7 +6,6 @@ import type { Line } from "./pane.ts";
 import { secondsText } from "../look/numbers.ts";
 import { type Piece, vmPieces } from "../look/pieces.ts";
 import { wrap } from "./row-lines.ts";
-import { ruleText } from "./refusals-pane.ts";
 import type { Look } from "../look/theme.ts";
 import { lastPart, plainText, sizeText } from "../../queries/format.ts";
 import { chainOf } from "../../queries/reason-text.ts";
@@ -32,7 +31,7 @@ export function reasonLines(row: Reason, look: Look, width: number, height: numb
       role: "border",
     }],
   });
-  const [section, rule] = [/^[^:]*(?=: )/.exec(row.rule)?.[0] ?? "", ruleText(row)];
+  const { section, rule } = row;
   const cited: Piece[] = section === "" ? [] : [{ text: section, role: "link", link: target }, { text: "  " }];
   return [
     ...blank,
@@ -62,9 +61,9 @@ export function reasonLines(row: Reason, look: Look, width: number, height: numb
 
 /** The refused operation, its object, and the reason, in a sentence. */
 function sentenceOf(row: Reason): string {
-  if (row.ended !== null) return `${row.ended.replace(/^vm:/, "")} ended: ${row.err}: ${ruleText(row)}.`;
+  if (row.ended !== null) return `${row.ended.replace(/^vm:/, "")} ended: ${row.err}: ${row.rule}.`;
   const asked = chainOf(row).at(-1)?.name ?? row.call;
-  return `${asked}${row.object ? ` of ${row.object}` : ""} was refused: ${ruleText(row)}.`;
+  return `${asked}${row.object ? ` of ${row.object}` : ""} was refused: ${row.rule}.`;
 }
 
 function askedPieces({ asked_by, t, symbol, source, pc }: Reason, look: Look): Piece[] {
@@ -103,7 +102,7 @@ function chainLines(row: Reason, look: Look): Line[] {
   lines.push({
     text: "",
     pieces: [branch(chain.length), { text: `${glyphs.shapes.fault} `, role: "bad" }, { text: "rule ", role: "bad", bold: true }, {
-      text: ruleText(row),
+      text: row.rule,
       role: "strong",
       bold: true,
     }],

@@ -86,7 +86,7 @@ export class RefusalsPane implements Pane {
         { text: " asked", role: "dim" },
       ],
       callPieces(first, true),
-      [{ text: ruleText(first), role: "text" }],
+      [{ text: first.rule, role: "text" }],
     ];
     lines.slice(0, area.height).forEach((pieces, row) => {
       const place = { ...area, y: area.y + row, height: 1 };
@@ -110,9 +110,4 @@ function callPieces({ call, err, object }: Reason, strong: boolean): Piece[] {
     { text: " → ", role: "dim" },
     { text: fit(String(err), 30), role: strong ? "bad" : "dim" },
   ];
-}
-
-/** The rule in words, without its section. */
-export function ruleText({ rule }: Reason): string {
-  return String(rule).replace(/^[^:]*: /, "");
 }

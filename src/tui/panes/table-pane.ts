@@ -2,7 +2,7 @@
 // the selection follows its id while they move.
 
 import type { Rectangle, Screen } from "../terminal/cells.ts";
-import { type Blank, drawBlank, HOW_ROWS_COME } from "./blank.ts";
+import { type Blank, blankOf, drawBlank, HOW_ROWS_COME } from "./blank.ts";
 import type { Scroll, Title } from "../look/box.ts";
 import { columnsOf, drawCell, drawHeadings, fittingColumns, type ListColumn, placeColumns, type Placement } from "../look/list.ts";
 import { type FilteredPane, nothingPasses, type PaneState } from "./pane.ts";
@@ -71,7 +71,7 @@ export class TablePane implements FilteredPane {
   #rows: readonly Row[] = [];
   #shown: readonly Row[] = [];
   #dropped = 0;
-  #error: string | undefined;
+  #error: ReturnType<typeof blankOf>;
   #loaded = false;
   /** When it was first drawn without an answer (wall ms). */
   #asked: number | undefined;
@@ -177,7 +177,7 @@ export class TablePane implements FilteredPane {
 
   take(answer: Answer): void {
     this.#loaded = true;
-    this.#error = answer.error;
+    this.#error = blankOf(answer);
     const kept = answer.after === undefined ? { rows: [], dropped: 0 } : { rows: this.#rows, dropped: this.#dropped };
     this.#dropped = this.options.stream ? kept.dropped + answer.dropped : 0;
     const rows = [...kept.rows, ...answer.rows].slice(-this.#limit);
@@ -364,14 +364,14 @@ export class TablePane implements FilteredPane {
 
   /** Why it shows no row. */
   get emptyText(): string {
-    if (this.#error !== undefined) return this.#error.split("\n")[0];
+    if (this.#error !== undefined) return this.#error.what;
     if (this.options.args && !this.options.args()) return this.options.unasked ?? this.table.empty;
     if (!this.#loaded) return "asking";
     return this.#rows.length || this.filterText ? nothingPasses(this.filterText) : this.table.empty;
   }
 
   get #blank(): Blank {
-    if (this.#error !== undefined) return { kind: "error", message: this.#error };
+    if (this.#error !== undefined) return this.#error;
     const { args, empty, table } = this.options, isAsked = !args || args() !== undefined;
     if (isAsked && !this.#loaded) {
       this.#asked ??= performance.now();

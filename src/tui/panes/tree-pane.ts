@@ -2,6 +2,7 @@
 // optionally one per virtio device with its counters. Selection goes by identity, not by row. The
 // VM of a matching row is shown too.
 
+import { blocksText, type Wait } from "../../queries/facts/wait.ts";
 import type { Scroll, Title } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import { stateMark } from "../look/chip.ts";
@@ -20,8 +21,8 @@ import { waitText } from "./waits.ts";
 import type { Activity } from "./activity.ts";
 import type { FilterError } from "../../queries/filter.ts";
 import { sizeText } from "../../queries/format.ts";
-import type { Answer, Query } from "../../queries/query.ts";
-import { defineTable, hex, type Row, type Table } from "../../queries/table.ts";
+import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
+import { defineTable, hex, type Row, type RowOf, type Table } from "../../queries/table.ts";
 import { DEVICES, VCPUS, VMS } from "../../queries/tables.ts";
 import type { DeviceSample, MachineSample, VcpuSample, VmSample } from "../../protocol/protocol.ts";
 
@@ -59,8 +60,8 @@ interface TreeRow {
 
 /** Details of VMs and vCPUs from lists, in addition to the samples. */
 interface Details {
-  readonly vms: ReadonlyMap<string, Row>;
-  readonly vcpus: ReadonlyMap<string, Row>;
+  readonly vms: ReadonlyMap<string, RowOf<typeof VMS>>;
+  readonly vcpus: ReadonlyMap<string, RowOf<typeof VCPUS>>;
 }
 
 const QUERIES: readonly Query[] = [{ table: "vm.ls", args: {} }, { table: "vcpu.ls", args: {} }];
@@ -124,9 +125,10 @@ export class TreePane implements FilteredPane {
   take(answer: Answer): void {
     const { table, rows } = answer;
     if (table === "vm.ls") {
-      this.#details = { ...this.#details, vms: new Map(rows.map((row) => [row.id, row])) };
-    } else if (table === "vcpu.ls") this.#details = { ...this.#details, vcpus: new Map(rows.map((row) => [row.id, row])) };
-    else this.#links.take(answer);
+      this.#details = { ...this.#details, vms: new Map(rowsOf(VMS, answer).map((row) => [row.id, row])) };
+    } else if (table === "vcpu.ls") {
+      this.#details = { ...this.#details, vcpus: new Map(rowsOf(VCPUS, answer).map((row) => [row.id, row])) };
+    } else this.#links.take(answer);
     const sum = (column: string) => rows.reduce((all, row) => all + Number(row[column] ?? 0), 0);
     if (table === "vcpu.ls") this.activity.rate("exits", sum("exits_rate"));
     else if (table === "queue.ls") this.activity.rate("messages", sum("rate"));
@@ -177,9 +179,9 @@ export class TreePane implements FilteredPane {
     if (device) return { table: DEVICES, row: { id, vm: `vm:${vm.name}`, kind: device.kind, metrics: { ...device.metrics } } };
     if (!id.startsWith("vcpu:") || !vcpu) {
       const row = { id, state: vm.state.toLowerCase(), console: vm.console ? `con:${vm.name}/0` : null };
-      return { table: VMS, row: vcpu ? { ...row, waits: vcpu.waitsFor } : row };
+      return { table: VMS, row: vcpu ? { ...row, waits: blocksText(vcpu.waits) } : row };
     }
-    return { table: VCPUS, row: { id, state: vcpu.state.toLowerCase(), waits: vcpu.waitsFor, vcpu: id } };
+    return { table: VCPUS, row: { id, state: vcpu.state.toLowerCase(), waits: blocksText(vcpu.waits), vcpu: id } };
   }
 
   /** Names of the VMs that are folded. */
@@ -356,8 +358,8 @@ export class TreePane implements FilteredPane {
     const { ink } = stateMark(vcpu.state);
     const known = this.#details.vcpus.get(`vcpu:${vm.name}/${vcpu.index}`);
     if (ink === "ok") return [{ text: String(known?.symbol ?? "") || vcpu.pc || "el2's own code" }];
-    const wakes = Array.isArray(known?.wakes) && known.wakes.length ? known.wakes.map(String) : vcpu.waitsFor ? [vcpu.waitsFor] : [];
-    return [{ text: waitText(wakes, width), role: ink === "warn" || ink === "bad" ? ink : "dim" }];
+    const waits = known?.waits.length ? known.waits : vcpu.waits.map((code): Wait => ({ code }));
+    return [{ text: waitText(waits, width), role: ink === "warn" || ink === "bad" ? ink : "dim" }];
   }
 
   #arrange(): void {
@@ -421,7 +423,7 @@ function filteredRow({ id, vm, vcpu, device }: TreeRow): Row {
     cpu: sum((one) => one.load),
     pcpu: vcpu?.pcpu ?? null,
     instructions: instructions === null ? null : String(instructions),
-    waits: vcpu?.waitsFor || null,
+    waits: vcpu && blocksText(vcpu.waits) || null,
     pc: vcpu?.pc || null,
   };
 }

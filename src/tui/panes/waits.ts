@@ -1,22 +1,21 @@
-// The wait of a vCPU in words, from the ids of its wakeups.
+// The wait of a vCPU in a line: of many interrupts the first ones.
 
 import { durationText } from "../look/numbers.ts";
+import { type Wait, WAITS } from "../../queries/facts/wait.ts";
 
 /** Names that are listed before they are counted. */
 const LISTED = 3;
-const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 };
 
 /**
  * `timer irq 27 in 0.6 ms`, `irq 960, 961`, `irq 32 to 39`. Where that is wider than `width`, the
  * first wakeups whole, and how many more there are: `timer irq 27 in 0.6 ms +2`.
  */
-export function waitText(wakes: readonly string[], width = Infinity): string {
+export function waitText(waits: readonly Wait[], width = Infinity): string {
   const timers: string[] = [], others: string[] = [], irqs: number[] = [];
-  for (const wake of wakes) {
-    const match = /^irq:[^/]+\/(\d+)(?:@\d+)?(?: \+([\d.]+)([a-z]+))?$/.exec(wake);
-    if (!match) others.push(OTHER_WORDS[wake] ?? wake);
-    else if (match[2] === undefined) irqs.push(Number(match[1]));
-    else timers.push(`timer irq ${match[1]} ${whenText(Number(match[2]) * (UNITS[match[3]] ?? 1))}`);
+  for (const wait of waits) {
+    if (wait.code === "timer") timers.push(`timer irq ${wait.intid} ${whenText(wait.in_ns)}`);
+    else if (wait.code === "irq") irqs.push(wait.intid);
+    else others.push(WAITS.text(wait));
   }
   irqs.sort((a, b) => a - b);
   const whole = [...timers, ...irqs.length ? [irqText(irqs)] : [], ...others].join(", ");
@@ -33,13 +32,6 @@ export function waitText(wakes: readonly string[], width = Infinity): string {
 function whenText(delay: number): string {
   return delay > 0 ? `in ${durationText(delay)}` : "is due";
 }
-
-const OTHER_WORDS: Readonly<Record<string, string>> = {
-  "its VMM answers the device access": "its VMM (MMIO)",
-  "its VMM (device access)": "its VMM (MMIO)",
-  vcpu_run: "its VMM calls vcpu_run",
-  "an interrupt (WFI)": "an interrupt",
-};
 
 function irqText(sorted: readonly number[]): string {
   if (sorted.length > 2 && sorted.at(-1)! - sorted[0] === sorted.length - 1) return `irq ${sorted[0]} to ${sorted.at(-1)}`;

@@ -13,6 +13,9 @@ import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } f
 import { TablePane } from "../panes/table-pane.ts";
 import { TextPane } from "../panes/text-pane.ts";
 import type { Look } from "../look/theme.ts";
+import type { Row } from "../../queries/table.ts";
+import { rowsOf } from "../../queries/query.ts";
+import { IRQS } from "../../queries/tables.ts";
 
 /** Rows of the list, of all; columns of the findings, of all. */
 const LIST_SHARE = 0.55;
@@ -41,7 +44,8 @@ export function irqScreen(activity: Activity, clock: () => number): ScreenModel 
       histories.keep(new Set(rows.map(({ id }) => id)));
     },
   });
-  const wrong = () => irqs.rows.filter(({ finding }) => finding !== null);
+  const typed = (rows: readonly Row[]) => rowsOf(IRQS, { table: "irq.ls", rows });
+  const wrong = () => typed(irqs.rows).filter(({ fact }) => fact !== null);
   const findings = new TextPane({
     name: "findings",
     title: () => ({
@@ -55,7 +59,7 @@ export function irqScreen(activity: Activity, clock: () => number): ScreenModel 
     name: "path",
     title: () => ({ text: "Path", detail: irqs.selectedId?.slice("irq:".length), right: [[{ text: "where it stops", role: "dim" }]] }),
     lines(width, look) {
-      const row = irqs.selection?.row;
+      const [row] = typed(irqs.selection ? [irqs.selection.row] : []);
       if (!row) return [{ text: "No interrupt is selected.", role: "dim" }];
       return [...pathLines(row, look), { text: "" }, ...rateLines(histories.of(row.id), isStorm(row), width, look)];
     },

@@ -1,7 +1,8 @@
 // Screen 8: the timeline of vCPUs on physical CPUs, and of their waits for one.
 
+import { SLICE_REASONS } from "../../queries/facts/slice-reason.ts";
 import { LanesPane, NO_SWITCH } from "../panes/lanes-pane.ts";
-import { reasonOf, reasonText } from "../panes/lanes.ts";
+import { type Slice, withoutKind } from "../panes/lanes.ts";
 import { LaneWaitsPane } from "../panes/lanes-waits.ts";
 import type { ListColumn } from "../look/list.ts";
 import { vmPieces } from "../look/pieces.ts";
@@ -17,14 +18,14 @@ const SWITCHES_SHARE = 0.58;
 const LEAST = { width: 100, height: 24 } as const;
 
 /** A switch: time, CPU, the new vCPU, and why the one before stopped. */
-function switchColumns(): ListColumn[] {
+function switchColumns(): ListColumn<Slice>[] {
   return [
     { name: "t", title: "Time", width: 12, right: true, pieces: ({ t }) => [{ text: timeText(Number(t)), role: "dim" }] },
     { name: "pcpu", title: "CPU", width: 3, pieces: ({ pcpu }) => [{ text: `p${pcpu}` }] },
     {
       name: "vcpu",
       title: "Runs now",
-      width: 14,
+      width: 13,
       pieces({ vcpu, seen }, { look }) {
         if (typeof vcpu !== "string") return [{ text: seen === false ? "?" : "idle", role: "dim" }];
         const name = vcpu.slice("vcpu:".length);
@@ -34,14 +35,12 @@ function switchColumns(): ListColumn[] {
     {
       name: "reason",
       title: "Because",
-      width: 30,
+      width: 31,
       pieces(row, { look }) {
-        if (row.seen === false) return [{ text: "not recorded from here on", role: "dim" }];
-        const reason = reasonOf(row);
-        if (!reason) return [{ text: String(row.reason) || "-", role: "dim" }];
-        return [{ text: reason.vcpu, role: look.vm(reason.vcpu.split("/")[0]).ink }, {
-          text: reason.waits === undefined ? " yields" : ` ${reasonText(reason.waits)}`,
-        }];
+        const { fact } = row;
+        if (!fact || fact.code === "unseen") return [{ text: row.reason || "-", role: "dim" }];
+        const vcpu = withoutKind(fact.vcpu);
+        return [{ text: vcpu, role: look.vm(vcpu.split("/")[0]).ink }, { text: ` ${SLICE_REASONS.text(fact)}` }];
       },
     },
   ];

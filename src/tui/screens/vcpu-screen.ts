@@ -18,8 +18,8 @@ import { TablePane } from "../panes/table-pane.ts";
 import { TextPane } from "../panes/text-pane.ts";
 import { timersPane } from "../panes/timers-pane.ts";
 import { waitText } from "../panes/waits.ts";
-import type { Row } from "../../queries/table.ts";
-import { REGISTERS, STACK } from "../../queries/tables.ts";
+import type { Row, RowOf } from "../../queries/table.ts";
+import { REGISTERS, STACK, VCPUS } from "../../queries/tables.ts";
 
 /** PSCI calls of a vCPU that are shown. */
 const HISTORY = 200;
@@ -47,11 +47,10 @@ const SAMPLES = 10;
 
 /** The state of each vCPU, its duration, CPU, load, and what it waits for. */
 function vcpuColumns(activity: Activity): (width: number) => ListColumn[] {
-  const waits: ListColumn["pieces"] = ({ wakes, state, symbol }, { width }) => {
+  const waits: ListColumn<RowOf<typeof VCPUS>>["pieces"] = ({ waits, state, symbol }, { width }) => {
     if (state === "run") return [{ text: "runs" }];
-    const known = Array.isArray(wakes) ? wakes.map(String) : [];
     const stuck = state === "vmmio" || state === "proxy";
-    return [{ text: waitText(known, width) || String(symbol ?? "-"), role: stuck ? "warn" : "dim" }];
+    return [{ text: waitText(waits, width) || String(symbol ?? "-"), role: stuck ? "warn" : "dim" }];
   };
   const pc = ({ symbol, pc, native }: Row): Piece[] =>
     symbol ? [{ text: String(symbol), role: "link" }] : [{ text: native || !pc ? "native" : String(pc), role: "dim" }];

@@ -5,7 +5,6 @@ import { objectPane } from "../panes/object-pane.ts";
 import type { Piece } from "../look/pieces.ts";
 import { vmPieces } from "../look/pieces.ts";
 import { reasonLines } from "../panes/reason-lines.ts";
-import { ruleText } from "../panes/refusals-pane.ts";
 import type { Books } from "./books.ts";
 import type { Pane } from "../panes/pane.ts";
 import { beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
@@ -14,7 +13,7 @@ import { TextPane } from "../panes/text-pane.ts";
 import type { Look } from "../look/theme.ts";
 import { timeText } from "../../queries/format.ts";
 import { rowsOf } from "../../queries/query.ts";
-import { citedIn } from "../../queries/reason-text.ts";
+import { isCited } from "../../queries/reason-text.ts";
 import type { Row } from "../../queries/table.ts";
 import { REASONS } from "../../queries/tables.ts";
 
@@ -42,7 +41,7 @@ function card(row: Row, look: Look): Piece[][] {
         { text: " → ", role: "dim" as const },
         { text: reason.err, role: reason.failed ? "bad" as const : "text" as const },
       ],
-      [{ text: ruleText(reason), role: "dim" as const }],
+      [{ text: reason.rule, role: "dim" as const }],
     ];
   });
 }
@@ -67,7 +66,7 @@ export function whyScreen(books?: Books): ScreenModel {
     take: (answer) => reasons.take(answer),
     lines: (width, look) =>
       rowsOf(REASONS, { table: "why", rows: reasons.selection ? [reasons.selection.row] : [] }).flatMap((row) =>
-        reasonLines(row, look, width, height, books?.target(citedIn(row.rule)))
+        reasonLines(row, look, width, height, isCited(row.section) ? books?.target(row.section) : undefined)
       ),
   });
   const object = objectPane(() => reasons.selection?.row);

@@ -107,7 +107,7 @@ Deno.test("--timeout says that no VM executes instructions, or that the machine 
   assert.match((await timedOut([])).lines[0], /; the machine got to 0\.001500 s .*; no VM executes instructions$/);
   const { code, lines } = await timedOut(undefined);
   assert.deepEqual([code, lines], [4, ["el2: timeout: 0.001 s of wall time passed; the machine has not answered for 4 s"]]);
-  const vcpus = [{ index: 0, state: "WFI", instructions: 0, load: 0, waitsFor: "irq 27", pc: "" }] as const;
+  const vcpus = [{ index: 0, state: "WFI", instructions: 0, load: 0, waits: ["wfi"], pc: "" }] as const;
   const vms = [{ name: "a", vmid: 3, state: "RUNNING", schedule: "own", vcpus, devices: [] }] as const;
   const seen = await timedOut(undefined, { time: 2e9, instructions: 7, reasons: 0, mips: 0, physicalCpus: 1, vms });
   assert.deepEqual(seen.lines, [

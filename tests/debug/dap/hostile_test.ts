@@ -90,7 +90,7 @@ function machine(events: DapEvents): DapTarget {
     ask: (access) =>
       Promise.resolve(
         access.kind === "vcpus"
-          ? { kind: "vcpus", vcpus: [{ index: 0, name: "host/0", waits: "" }, { index: 0x300, name: "rt/0", waits: "" }] }
+          ? { kind: "vcpus", vcpus: [{ index: 0, name: "host/0", waits: [] }, { index: 0x300, name: "rt/0", waits: [] }] }
           : access.kind === "read"
           ? { kind: "memory", bytes: new Uint8Array(Math.min(access.size, 100)) }
           : access.kind === "registers"

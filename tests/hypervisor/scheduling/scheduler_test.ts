@@ -72,7 +72,7 @@ Deno.test("WFI sleeps until an interrupt is signaled, and falls through when one
   vm.start();
   assert.equal(machine.run(1_000_000).kind, "idle");
   assert.equal(woken, 0);
-  assert.match(machine.hypervisor.describeWaits()[0], /vCPU 0 of VM 3 waits for an interrupt \(WFI\)/);
+  assert.deepEqual(machine.hypervisor.scheduler.waits(), [{ vcpu: "vCPU 0 of VM 3", waits: ["wfi"] }]);
   bell.send(1n);
   machine.run(10 * EXIT_COST);
   assert.ok(woken > 1, "while the interrupt is signalled, WFI does not sleep");

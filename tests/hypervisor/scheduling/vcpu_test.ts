@@ -177,7 +177,7 @@ Deno.test("vIRQs of a vCPU; a wakeup vIRQ makes it proxy-scheduled for good", ()
   vm.start();
   machine.run(10_000);
   assert.equal(vm.vcpus[0].usage.time, 0);
-  assert.match(vm.vcpus[0].waits, /vcpu_run/);
+  assert.ok(vm.vcpus[0].waits.includes("vcpu_run"));
   assert.equal(error("vcpu_unbind_virq", cap, 1), "OK");
   machine.run(10_000);
   assert.equal(vm.vcpus[0].usage.time, 0);

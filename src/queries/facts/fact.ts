@@ -1,0 +1,41 @@
+// A fact is data: a code and named values. Its words are beside it, once: one text and at most one
+// way out for each code. Readers make facts; screens, commands, JSON and tools render them, and
+// nobody reads a text back.
+
+/** Plain data, as it travels in rows. */
+export interface Fact {
+  readonly code: string;
+}
+
+/** A fact of one code. */
+export type OfCode<F extends Fact, C extends F["code"]> = Extract<F, { readonly code: C }>;
+
+/** The words of each code. */
+export type Words<F extends Fact> = { readonly [C in F["code"]]: (fact: OfCode<F, C>) => string };
+
+/** A kind of facts, with the words of its codes. */
+export class Facts<F extends Fact> {
+  /**
+   * @param texts the fact in words
+   * @param waysOut the remedy, where there is one
+   */
+  constructor(readonly texts: Words<F>, readonly waysOut: Partial<Words<F>> = {}) {}
+
+  text(fact: F): string {
+    return wordsOf(this.texts, fact) ?? fact.code;
+  }
+
+  /** The remedy; undefined without one. */
+  wayOut(fact: F): string | undefined {
+    return wordsOf(this.waysOut, fact);
+  }
+
+  get codes(): readonly string[] {
+    return Object.keys(this.texts);
+  }
+}
+
+function wordsOf<F extends Fact>(words: Partial<Words<F>>, fact: F): string | undefined {
+  const write: ((fact: never) => string) | undefined = words[fact.code as F["code"]];
+  return write?.(fact as never);
+}
