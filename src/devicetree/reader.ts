@@ -82,7 +82,9 @@ function read(bytes: Uint8Array, places: Map<DevicetreeNode, NodePlace> | undefi
   if (header("off_dt_struct") % 4 !== 0) throw new Malformed("the structure block is not aligned", FdtHeader.off_dt_struct);
 
   return {
-    root: readStructure(bytes, view, header("off_dt_struct"), structEnd, header("off_dt_strings"), stringsEnd, places),
+    root: readStructure({
+      ...{ bytes, view, start: header("off_dt_struct"), end: structEnd, stringsStart: header("off_dt_strings"), stringsEnd },
+    }, places),
     reservations: readReservations(view, header("off_mem_rsvmap"), total),
     bootCpu: header("boot_cpuid_phys"),
   };
@@ -100,13 +102,18 @@ function readReservations(view: DataView, start: number, end: number): MemoryRes
   }
 }
 
+/** A blob, and where its structure block and its strings block begin and end. */
+interface Blocks {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly start: number;
+  readonly end: number;
+  readonly stringsStart: number;
+  readonly stringsEnd: number;
+}
+
 function readStructure(
-  bytes: Uint8Array,
-  view: DataView,
-  start: number,
-  end: number,
-  stringsStart: number,
-  stringsEnd: number,
+  { bytes, view, start, end, stringsStart, stringsEnd }: Blocks,
   places: Map<DevicetreeNode, NodePlace> | undefined,
 ): DevicetreeNode {
   const open: DevicetreeNode[] = [];

@@ -118,7 +118,7 @@ async function* linesOf(path: string): AsyncGenerator<string> {
   let rest = "", lines = 0;
   for await (const text of file.readable.pipeThrough(new TextDecoderStream())) {
     const pieces = (rest + text).split("\n");
-    rest = pieces.pop()!;
+    rest = pieces.pop() ?? "";
     for (const piece of pieces) {
       lines++;
       yield piece;

@@ -50,9 +50,9 @@ function* perfetto({ tracks, items }: Timeline): Generator<Uint8Array> {
 function* nested(items: readonly Item[]): Generator<Uint8Array> {
   const open: Item[] = [];
   const close = function* (until: number): Generator<Uint8Array> {
-    while (open.length && open.at(-1)!.end <= until) {
-      const { track, end } = open.pop()!;
-      yield perfettoEvent({ type: "end", time: end, track });
+    for (let last = open.at(-1); last && last.end <= until; last = open.at(-1)) {
+      open.pop();
+      yield perfettoEvent({ type: "end", time: last.end, track: last.track });
     }
   };
   for (const item of items.toSorted((a, b) => a.start - b.start || b.end - a.end)) {

@@ -89,8 +89,9 @@ export class Timeline {
     if (!lanes) this.#lanes.set(vcpu, lanes = []);
     for (let lane = 0;; lane++) {
       const open = lanes[lane] ??= [];
-      while (open.length && open.at(-1)! <= start) open.pop();
-      if (open.length && open.at(-1)! < end) continue;
+      let inner = open.at(-1);
+      for (; inner !== undefined && inner <= start; inner = open.at(-1)) open.pop();
+      if (inner !== undefined && inner < end) continue;
       open.push(end);
       return this.#vcpuTrack(vcpu, lane === 0 ? "calls" : `calls ${lane + 1}`);
     }

@@ -2,7 +2,7 @@
 // Clusters are written before the tables that lead to them, so that an end at any moment leaves at
 // most clusters that nobody uses. The format is QEMU's docs/interop/qcow2.txt.
 
-import { BadQcow2, checkAligned, clusterOf, COMPRESSED, DIRTY, headerOf, MAGIC, OFFSET, type Qcow2Header, ZERO } from "./qcow2.ts";
+import { BadQcow2, checkAligned, COMPRESSED, DIRTY, headerOf, MAGIC, OFFSET, type Qcow2Header, unpackedCluster, ZERO } from "./qcow2.ts";
 import { MiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
 
@@ -126,13 +126,16 @@ export class Qcow2Disk {
     });
   }
 
+  #unpack(entry: bigint, number: number): Uint8Array {
+    const bytes = unpackedCluster(this.#header, (offset, size) => this.file.read(offset, size), entry, number * this.#cluster);
+    this.#unpacked = { entry, bytes };
+    return bytes;
+  }
+
   #readCluster(entry: bigint, number: number, within: number, into: Uint8Array): void {
     if (entry & COMPRESSED) {
-      if (this.#unpacked?.entry !== entry) {
-        const bytes = clusterOf(this.#header, (offset, size) => this.file.read(offset, size), entry, number * this.#cluster)!;
-        this.#unpacked = { entry, bytes };
-      }
-      return into.set(this.#unpacked!.bytes.subarray(within, within + into.length));
+      const bytes = this.#unpacked?.entry === entry ? this.#unpacked.bytes : this.#unpack(entry, number);
+      return into.set(bytes.subarray(within, within + into.length));
     }
     const at = Number(entry & OFFSET);
     if (at === 0 || entry & ZERO) return void into.fill(0);
@@ -207,7 +210,10 @@ export class Qcow2Disk {
   }
 
   #keep(index: number, bytes: Uint8Array): DataView {
-    if (this.#tables.size * this.#cluster >= TABLES) this.#tables.delete(this.#tables.keys().next().value!);
+    if (this.#tables.size * this.#cluster >= TABLES) {
+      const [oldest] = this.#tables.keys();
+      this.#tables.delete(oldest);
+    }
     const table = new DataView(bytes.slice().buffer);
     this.#tables.set(index, table);
     return table;
@@ -265,7 +271,8 @@ export class Qcow2Disk {
   }
 
   #setRefcount(cluster: number, count: number): void {
-    const block = this.#refcountBlock(cluster)!;
+    const block = this.#refcountBlock(cluster);
+    if (block === undefined) throw new BadQcow2(`has no refcount of cluster ${cluster}`);
     if (block / this.#cluster >= this.#end) throw new BadQcow2(`a block of refcounts at ${block} lies outside of the file`);
     this.file.write(block + cluster % (this.#cluster / 2) * 2, Uint8Array.of(count >> 8, count & 0xff));
   }

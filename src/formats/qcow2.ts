@@ -126,7 +126,7 @@ export function checkAligned(offset: number, cluster: number, at: number): void 
   if (offset % cluster) throw new BadQcow2(`the cluster of byte ${at} has no place of a cluster`);
 }
 
-function unpackedCluster(header: Qcow2Header, readAt: ReadAt, entry: bigint, at: number): Uint8Array {
+export function unpackedCluster(header: Qcow2Header, readAt: ReadAt, entry: bigint, at: number): Uint8Array {
   const cluster = 2 ** header.clusterBits, { offset, size } = header.compressedAt(entry);
   const packed = readAt(offset, size);
   try {

@@ -83,7 +83,7 @@ export function checkAnew(hypervisor: Hypervisor): void {
  */
 export function violationOf(hypervisor: Hypervisor): string | undefined {
   for (const object of hypervisor.objects) {
-    if (object.holders.includes(undefined!)) return `${object.name}: a place among its holders is empty`;
+    if (Array.from(object.holders).some((holder) => holder === undefined)) return `${object.name}: a place among its holders is empty`;
   }
   const [violation] = new Checker(hypervisor).sweep();
   return violation && describeViolation(violation);
@@ -119,13 +119,14 @@ function archiveHeader(archive: ObjectArchive, object: HypervisorObject | undefi
 
 function make(hypervisor: Hypervisor, archive: ObjectArchive, header: Header): HypervisorObject {
   const { type, serial, partition } = header;
-  const last = [...archive.objects.keys()].at(-1)!;
+  const last = [...archive.objects.keys()].at(-1) ?? 0;
   archive.check(serial > last, "objects are in the order of their numbers");
   archive.check(type === "hwirq" || header.intid === 0, "only hardware interrupts have a number");
   const room = type !== "thread" ||
     [...archive.objects.values()].filter((object) => object.type === "thread").length < hypervisor.vcpuLimit;
   archive.check(room, "there are no more vCPUs than contexts for them");
-  const object = hypervisor.numbered(serial, () => MAKERS.get(type)!(hypervisor, archive.objects.get(partition) as Partition, header));
+  const maker = MAKERS.get(type) ?? archive.fail("there is no such type of object");
+  const object = hypervisor.numbered(serial, () => maker(hypervisor, archive.objects.get(partition) as Partition, header));
   archive.objects.set(serial, object);
   return object;
 }

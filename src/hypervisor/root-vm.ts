@@ -4,7 +4,7 @@
 
 import { asCapId, asIpa, asPa, type CapId } from "../abi/numbers.ts";
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
-import { encodeRootEnvironment, NO_CAP, ROOT_ENVIRONMENT_SIZE } from "../abi/root-environment.ts";
+import { encodeRootEnvironment, NO_CAP, ROOT_ENVIRONMENT_SIZE, type RootEnvironment, type RootResources } from "../abi/root-environment.ts";
 import { ErrorCode, errorName } from "../abi/errors.ts";
 import {
   Access,
@@ -19,6 +19,7 @@ import {
   VicOption,
 } from "../abi/words.ts";
 import { CNTFRQ } from "../machine/clock.ts";
+import type { Machine } from "../machine/machine.ts";
 import {
   DEVICE_END,
   GICD_BASE,
@@ -99,7 +100,6 @@ export function createRootVm(
 ): RootVm {
   const { rootPartition: partition, machine } = hypervisor;
   const { map } = machine;
-  const primarySize = images.memory ?? map.primarySize;
   const native = typeof program === "function";
   const layout = native ? NATIVE_LAYOUT : layoutPackage(program, ROOT_ENVIRONMENT_SIZE, RESOURCE_MANAGER_SIZE);
 
@@ -139,48 +139,19 @@ export function createRootVm(
   attachFrame(addressSpace, vic, 0, 0n, GICD_BASE, GICD_SIZE);
   attachFrame(addressSpace, vic, 1, VdeviceFlags.LastValid | VdeviceFlags.Last, GICR_BASE, GICR_STRIDE);
 
-  const base = asIpa(map.resourceManagerBase);
-  const environment = encodeRootEnvironment({
-    runtime_ipa: base,
-    app_ipa: asIpa(base + layout.app),
-    app_heap_ipa: asIpa(base + layout.heap),
-    app_heap_size: RESOURCE_MANAGER_SIZE - layout.heap,
+  const caps = {
+    cspace_capid,
+    partition_capid,
     vcpu_capid,
-    timer_freq: CNTFRQ,
-    gicd_base: GICD_BASE,
-    gicr_base: GICR_BASE,
-    resources: {
-      cspace_capid,
-      partition_capid,
-      vcpu_capid,
-      addrspace_capid,
-      vic: vicCap,
-      vic_hwirq,
-      free_ranges: [[RAM_BASE, primarySize], [map.rootBase, map.ramEnd - map.rootBase]],
-      gicd_base: GICD_BASE,
-      gicr_stride: GICR_STRIDE,
-      gicr_ranges: [[GICR_BASE, MAX_CPUS]],
-      sve_supported: false,
-      me_capid,
-      me_ipa_base: base,
-      me_size: RESOURCE_MANAGER_SIZE,
-      ipa_offset: 0,
-      boot_core: BOOT_CPU,
-      usable_cores: (1 << machine.cpus.length) - 1,
-      hlos_vm_base: RAM_BASE,
-      hlos_vm_size: primarySize,
-      entry_hlos: asIpa(images.entry),
-      hlos_dt_base: asIpa(images.devicetree),
-      hlos_ramfs_base: images.ramdisk,
-      device_me_capid,
-      device_me_base: 0,
-      device_me_size: DEVICE_END,
-      watchdog_supported: 0,
-      uart_address: PL011_BASE,
-      uart_me_capid,
-    },
-  });
-  machine.ram.write(base + layout.environment, environment);
+    addrspace_capid,
+    vic: vicCap,
+    vic_hwirq,
+    me_capid,
+    device_me_capid,
+    uart_me_capid,
+  };
+  const base = asIpa(map.resourceManagerBase);
+  machine.ram.write(base + layout.environment, encodeRootEnvironment(environmentOf(machine, layout, images, caps)));
 
   const entry = base + (native ? NATIVE_ENTRY : program.runtime.entry);
   if (native) hypervisor.registerNative(entry, program);
@@ -188,6 +159,56 @@ export function createRootVm(
   vcpu.registers.defaultCacheable = true;
   vcpu.powerOn(BigInt(entry), BigInt(base + layout.environment));
   return { cspace, addressSpace, vic, vcpu };
+}
+
+type RootCaps =
+  & Pick<RootResources, "cspace_capid" | "partition_capid" | "vcpu_capid" | "addrspace_capid" | "vic" | "vic_hwirq">
+  & Pick<RootResources, "me_capid" | "device_me_capid" | "uart_me_capid">;
+
+/** The environment block's keys, in the order in which the recorded hypervisor writes them. */
+function environmentOf({ map, cpus }: Machine, layout: RootLayout, images: PrimaryImages, caps: RootCaps): RootEnvironment {
+  const base = asIpa(map.resourceManagerBase);
+  const primarySize = images.memory ?? map.primarySize;
+  return {
+    runtime_ipa: base,
+    app_ipa: asIpa(base + layout.app),
+    app_heap_ipa: asIpa(base + layout.heap),
+    app_heap_size: RESOURCE_MANAGER_SIZE - layout.heap,
+    vcpu_capid: caps.vcpu_capid,
+    timer_freq: CNTFRQ,
+    gicd_base: GICD_BASE,
+    gicr_base: GICR_BASE,
+    resources: {
+      cspace_capid: caps.cspace_capid,
+      partition_capid: caps.partition_capid,
+      vcpu_capid: caps.vcpu_capid,
+      addrspace_capid: caps.addrspace_capid,
+      vic: caps.vic,
+      vic_hwirq: caps.vic_hwirq,
+      free_ranges: [[RAM_BASE, primarySize], [map.rootBase, map.ramEnd - map.rootBase]],
+      gicd_base: GICD_BASE,
+      gicr_stride: GICR_STRIDE,
+      gicr_ranges: [[GICR_BASE, MAX_CPUS]],
+      sve_supported: false,
+      me_capid: caps.me_capid,
+      me_ipa_base: base,
+      me_size: RESOURCE_MANAGER_SIZE,
+      ipa_offset: 0,
+      boot_core: BOOT_CPU,
+      usable_cores: (1 << cpus.length) - 1,
+      hlos_vm_base: RAM_BASE,
+      hlos_vm_size: primarySize,
+      entry_hlos: asIpa(images.entry),
+      hlos_dt_base: asIpa(images.devicetree),
+      hlos_ramfs_base: images.ramdisk,
+      device_me_capid: caps.device_me_capid,
+      device_me_base: 0,
+      device_me_size: DEVICE_END,
+      watchdog_supported: 0,
+      uart_address: PL011_BASE,
+      uart_me_capid: caps.uart_me_capid,
+    },
+  };
 }
 
 function create<O extends HypervisorObject>(object: O | ErrorCode): O {

@@ -279,7 +279,8 @@ export class Builder {
   /** `condition ? a : b`; both are evaluated. */
   select(condition: Node, a: Node, b: Operand): Node {
     const other = this.#lift(b, a.type);
-    const known = a.low !== undefined && a.high !== undefined && other.low !== undefined && other.high !== undefined;
+    const { low, high } = a, { low: otherLow, high: otherHigh } = other;
+    const known = low !== undefined && high !== undefined && otherLow !== undefined && otherHigh !== undefined;
     const isStatic = a.isStatic && other.isStatic && condition.isStatic;
     return {
       kind: "op",
@@ -287,7 +288,7 @@ export class Builder {
       isStatic,
       name: "select",
       operands: [a, other, condition],
-      ...(known && { low: Math.min(a.low!, other.low!), high: Math.max(a.high!, other.high!) }),
+      ...(known && { low: Math.min(low, otherLow), high: Math.max(high, otherHigh) }),
     };
   }
 

@@ -181,7 +181,7 @@ export const fpDataProcessing = (): Instruction[] => [
     "sf 00 11110 ftype 1 rmode 00 U 000000 Rn Rd",
     { shape: "sf ftype U", when: isFloat, cold: (f) => f.U === 1 },
     (f) => `fcvt${ROUNDING_LETTER[f.rmode]}${"su"[f.U]}\t${r(f.sf, f.Rd)}, ${fpr(f.ftype, f.Rn)}`,
-    ({ sf, ftype, rmode, U, Rn, Rd }, $) => $.setR(Rd, toFixed($, sf, ftype, U, readFloat($, FLOATS[ftype], Rn), $.f64(1), rmode)),
+    ({ sf, ftype, rmode, U, Rn, Rd }, $) => $.setR(Rd, toFixed($, { sf, ftype, U }, readFloat($, FLOATS[ftype], Rn), $.f64(1), rmode)),
   ),
 
   insn(
@@ -189,7 +189,7 @@ export const fpDataProcessing = (): Instruction[] => [
     "sf 00 11110 ftype 1 00 10 U 000000 Rn Rd",
     { shape: "sf ftype U", when: isFloat, cold: true },
     (f) => `fcvta${"su"[f.U]}\t${r(f.sf, f.Rd)}, ${fpr(f.ftype, f.Rn)}`,
-    ({ sf, ftype, U, Rn, Rd }, $) => $.setR(Rd, toFixed($, sf, ftype, U, readFloat($, FLOATS[ftype], Rn), $.f64(1), $.i32(4))),
+    ({ sf, ftype, U, Rn, Rd }, $) => $.setR(Rd, toFixed($, { sf, ftype, U }, readFloat($, FLOATS[ftype], Rn), $.f64(1), $.i32(4))),
   ),
 
   insn(
@@ -199,7 +199,7 @@ export const fpDataProcessing = (): Instruction[] => [
     (f) => `fcvtz${"su"[f.U]}\t${r(f.sf, f.Rd)}, ${fpr(f.ftype, f.Rn)}, #${64 - f.scale}`,
     ({ sf, ftype, U, scale, Rn, Rd }, $) => {
       const factor = $.op("f64.reinterpret_i64", $.computed("i64", "scaleUp", [scale], (s) => doubleBits(2 ** (64 - s))));
-      $.setR(Rd, toFixed($, sf, ftype, U, readFloat($, FLOATS[ftype], Rn), factor, $.i32(3)));
+      $.setR(Rd, toFixed($, { sf, ftype, U }, readFloat($, FLOATS[ftype], Rn), factor, $.i32(3)));
     },
   ),
 
@@ -242,8 +242,10 @@ export const fpDataProcessing = (): Instruction[] => [
   ),
 ];
 
+type FixedShape = { readonly sf: number; readonly ftype: number; readonly U: number };
+
 /** FPToFixed of S or D to W or X. */
-function toFixed($: Builder, sf: number, ftype: number, U: number, value: Node, scale: Node, mode: Node): Node {
+function toFixed($: Builder, { sf, ftype, U }: FixedShape, value: Node, scale: Node, mode: Node): Node {
   const wide = ftype ? value : $.op("f64.promote_f32", value);
   return $.call(sf ? "i64" : "i32", `FPToFixed${U ? "U" : "S"}${sf ? 64 : 32}`, wide, scale, mode, $.f64(FLOATS[ftype].smallestNormal));
 }

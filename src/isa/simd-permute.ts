@@ -149,14 +149,13 @@ const table = () =>
     },
     ({ Q, Rm, len, op, Rn, Rd }, $) => {
       const indices = $.Q(Rm), splat = (value: number) => $.v128(replicate(BigInt(value), 0), replicate(BigInt(value), 0));
-      let result: Node | undefined;
-      for (let i = 0; i <= len; i++) {
-        const register = i ? $.range($.and($.add(Rn, i), 31), 0, 31) : Rn;
-        const found = $.op("i8x16.swizzle", $.Q(register), i ? $.op("i8x16.sub", indices, splat(16 * i)) : indices);
-        result = result ? $.or(result, found) : found;
+      let result = $.op("i8x16.swizzle", $.Q(Rn), indices);
+      for (let i = 1; i <= len; i++) {
+        const register = $.range($.and($.add(Rn, i), 31), 0, 31);
+        result = $.or(result, $.op("i8x16.swizzle", $.Q(register), $.op("i8x16.sub", indices, splat(16 * i))));
       }
       const inRange = () => $.op("i8x16.lt_u", indices, splat(16 * (len + 1)));
-      setVector($, Q, Rd, op ? $.op("v128.bitselect", result!, $.Q(Rd), inRange()) : result!);
+      setVector($, Q, Rd, op ? $.op("v128.bitselect", result, $.Q(Rd), inRange()) : result);
     },
   );
 

@@ -57,8 +57,11 @@ const MULTIPLE: Readonly<Record<number, { registers: number; elements: number }>
 const isFrequent = ({ update }: Update, { Q, opcode4 }: { readonly Q: number; readonly opcode4: number }) =>
   Q === 1 && MULTIPLE[opcode4]?.elements === 1 && MULTIPLE[opcode4].registers <= 2 && update !== "register";
 
+/** A load or a store, of whole registers or their lower halves. */
+type Direction = { readonly L: number; readonly Q: number };
+
 /** Whole registers, one after the other: LD1 and ST1. `elements` is log2 of those of a register. */
-function consecutive($: Builder, L: number, Q: number, elements: Node, registers: number, Rt: Node, base: Node): void {
+function consecutive($: Builder, { L, Q }: Direction, elements: Node, registers: number, Rt: Node, base: Node): void {
   const bytes = Q ? 16 : 8, options = { part: true, elements };
   const at = (i: number) => i ? $.add(base, i * bytes) : base;
   if (L) {
@@ -84,7 +87,7 @@ function gather($: Builder, vectors: readonly Node[], sources: readonly ByteSour
 }
 
 /** LD2 to LD4 and ST2 to ST4: element e of register r is at structure e, place r, in memory. */
-function interleaved($: Builder, L: number, size: number, Q: number, n: number, Rt: Node, base: Node): void {
+function interleaved($: Builder, { L, Q }: Direction, size: number, n: number, Rt: Node, base: Node): void {
   const registerBytes = Q ? 16 : 8, esize = 1 << size;
   const options = { part: true, elements: $.i32((Q ? 4 : 3) - size) };
   const at = (i: number) => i ? $.add(base, i * registerBytes) : base;
@@ -107,12 +110,12 @@ function interleaved($: Builder, L: number, size: number, Q: number, n: number, 
     }
   } else {
     const registers = Array.from({ length: n }, (_, i) => $.Q(following($, Rt, i)));
-    const source = new Map<number, ByteSource>();
+    const source: ByteSource[] = [];
     for (let register = 0; register < n; register++) {
-      for (let byte = 0; byte < registerBytes; byte++) source.set(inMemory(register, byte), { vector: register, byte });
+      for (let byte = 0; byte < registerBytes; byte++) source[inMemory(register, byte)] = { vector: register, byte };
     }
     for (let i = 0; i < n; i++) {
-      const value = gather($, registers, bytes.map((byte) => source.get(i * registerBytes + byte % registerBytes)!));
+      const value = gather($, registers, bytes.map((byte) => source[i * registerBytes + byte % registerBytes]));
       $.store(registerBytes, at(i), Q ? value : $.lane("i64x2.extract_lane", 0, value), options);
     }
   }
@@ -151,7 +154,7 @@ function multiple(kind: Update): Instruction[] {
       assembly,
       ({ Q, L, opcode4, size, Rn, Rt, ...f }, $) => {
         const { registers } = MULTIPLE[opcode4], base = $.XSP(Rn);
-        consecutive($, L, Q, $.range($.sub($.i32(4), size), 0, 4), registers, Rt, base);
+        consecutive($, { L, Q }, $.range($.sub($.i32(4), size), 0, 4), registers, Rt, base);
         writeBack($, kind, Rn, f, base, registers * 16);
       },
     ),
@@ -162,7 +165,7 @@ function multiple(kind: Update): Instruction[] {
       assembly,
       ({ Q, L, opcode4, size, Rn, Rt, ...f }, $) => {
         const { registers } = MULTIPLE[opcode4], base = $.XSP(Rn);
-        consecutive($, L, Q, $.i32((Q ? 4 : 3) - size), registers, Rt, base);
+        consecutive($, { L, Q }, $.i32((Q ? 4 : 3) - size), registers, Rt, base);
         writeBack($, kind, Rn, f, base, registers * (Q ? 16 : 8));
       },
     ),
@@ -177,7 +180,7 @@ function multiple(kind: Update): Instruction[] {
       assembly,
       ({ Q, L, opcode4, size, Rn, Rt, ...f }, $) => {
         const { registers } = MULTIPLE[opcode4], base = $.XSP(Rn);
-        interleaved($, L, size, Q, registers, Rt, base);
+        interleaved($, { L, Q }, size, registers, Rt, base);
         writeBack($, kind, Rn, f, base, registers * (Q ? 16 : 8));
       },
     ),

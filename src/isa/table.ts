@@ -53,7 +53,12 @@ export interface Encoding {
  * @param first index of the first encoding in `into`
  */
 function expand(instruction: Instruction, into: Encoding[], first: number): void {
-  const names = instruction.shape, places = names.map((name) => instruction.fields.get(name)!);
+  const names = instruction.shape,
+    places = names.map((name) => {
+      const field = instruction.fields.get(name);
+      if (!field) throw new Error(`${instruction.name} has no field ${name}`);
+      return field;
+    });
   const mask = places.reduce((bits, { position, width }) => bits | 2 ** width - 1 << position, instruction.mask) >>> 0;
   const bits = places.reduce((sum, { width }) => sum + width, 0);
   for (let combination = 0; combination < 2 ** bits; combination++) {

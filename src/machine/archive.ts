@@ -46,8 +46,8 @@ export class Archive {
    */
   constructor(source?: Uint8Array, readonly listener?: FieldListener) {
     this.loading = source !== undefined;
-    if (!source) this.#written = new Bytes(FIRST_CAPACITY);
-    this.#bytes = source ?? this.#written!.buffer;
+    this.#written = source ? undefined : new Bytes(FIRST_CAPACITY);
+    this.#bytes = source ?? this.#written?.buffer ?? new Uint8Array();
     this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length);
   }
 
@@ -123,7 +123,7 @@ export class Archive {
   float(name: string, value: number | undefined): number {
     this.#path.push(name);
     const at = this.#take(8);
-    if (!this.loading) this.#view.setFloat64(at, value!, true);
+    if (!this.loading) this.#view.setFloat64(at, value ?? NaN, true);
     const result = this.#view.getFloat64(at, true);
     if (Number.isNaN(result)) this.#wrong("it is not a number");
     this.#tell(result);
@@ -135,7 +135,7 @@ export class Archive {
   word(name: string, value: bigint | undefined, max: bigint = ALL_ONES): bigint {
     this.#path.push(name);
     const at = this.#take(8);
-    if (!this.loading) this.#view.setBigUint64(at, value!, true);
+    if (!this.loading) this.#view.setBigUint64(at, value ?? 0n, true);
     const result = this.#view.getBigUint64(at, true);
     if (result > max || !this.loading && result !== value) this.#wrong(`0x${result.toString(16)} is over 0x${max.toString(16)}`);
     this.#tell(result);
@@ -148,7 +148,7 @@ export class Archive {
     const length = this.integer(name, value?.length, 0, limit);
     return this.within(name, () => {
       const at = this.#take(length);
-      if (!this.loading) this.#bytes.set(value!, at);
+      if (!this.loading) this.#bytes.set(value ?? [], at);
       const result = this.#bytes.slice(at, at + length);
       this.#tell(result);
       return result;

@@ -114,7 +114,8 @@ export class EventQueue {
   #pop(): Event {
     const heap = this.#heap;
     const top = heap[0];
-    const last = heap.pop()!;
+    const last = heap.pop();
+    if (last === undefined) throw new Error("there is no event");
     if (heap.length > 0) {
       let index = 0;
       for (;;) {

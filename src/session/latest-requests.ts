@@ -21,7 +21,8 @@ export class LatestRequests<T> {
     // The same number again is the latest one.
     this.#values.delete(id);
     this.#values.set(id, value);
-    if (this.#values.size > REQUESTS_MAX) this.#values.delete(this.#values.keys().next().value!);
+    const [oldest] = this.#values.keys();
+    if (this.#values.size > REQUESTS_MAX) this.#values.delete(oldest);
   }
 
   /** The request with this number is done. */

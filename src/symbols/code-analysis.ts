@@ -151,10 +151,10 @@ class Walk {
   #atCall: State | undefined;
 
   constructor(readonly pieces: readonly CodePiece[]) {
-    const starts = [0];
-    for (const { words } of pieces) starts.push(starts.at(-1)! + words.length);
+    let size = 0;
+    const starts = [size];
+    for (const { words } of pieces) starts.push(size += words.length);
     this.#starts = starts;
-    const size = starts.at(-1)!;
     this.#words = pieces.length === 1 ? pieces[0].words : new Uint32Array(size);
     if (pieces.length > 1) pieces.forEach(({ words }, index) => this.#words.set(words, starts[index]));
     this.#found = new Array(size).fill(undefined);

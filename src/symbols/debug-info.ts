@@ -240,7 +240,8 @@ export class DebugInfo {
       this.#count(at);
       return new LineTable(this.sections, at, unit.text(values.get(Attribute.CompilationFolder)) ?? "");
     });
-    if (this.#tables.size >= KEPT_TABLES) this.#tables.delete(first(this.#tables));
+    const [oldest] = this.#tables.keys();
+    if (this.#tables.size >= KEPT_TABLES) this.#tables.delete(oldest);
     this.#tables.set(at, table);
     return table;
   }
@@ -282,15 +283,15 @@ export class DebugInfo {
     if (known) return known;
     const { root, size } = unit.entries();
     const byOffset = new Map<number, Entry>();
-    for (const pending = [root]; pending.length;) {
-      const entry = pending.pop()!;
+    const pending: Entry[] = [];
+    for (let entry: Entry | undefined = root; entry; entry = pending.pop()) {
       byOffset.set(entry.offset, entry);
       for (const child of entry.children) pending.push(child);
     }
     const read = { root, size, byOffset };
     for (this.#kept += size; this.#kept > KEPT_MAX && this.#entries.size;) {
-      const oldest = first(this.#entries);
-      this.#kept -= this.#entries.get(oldest)!.size;
+      const [[oldest, { size: freed }]] = this.#entries;
+      this.#kept -= freed;
       this.#entries.delete(oldest);
     }
     this.#entries.set(unit, read);
@@ -309,11 +310,6 @@ export class DebugInfo {
   }
 }
 
-/** The key that is longest in a map, which has one. */
-function first<K>(map: ReadonlyMap<K, unknown>): K {
-  return map.keys().next().value!;
-}
-
 /** Ranges that may be read for one question. */
 export function rangesBudget(): Work {
   return new Work(RANGES_MAX, () => new DwarfError(`more than ${RANGES_MAX} ranges of functions or variables`));
@@ -322,8 +318,9 @@ export function rangesBudget(): Work {
 /** The functions of a unit: they may be inside namespaces and classes. */
 function functionsOf(root: Entry): Entry[] {
   const found: Entry[] = [];
-  for (const pending = [root]; pending.length;) {
-    for (const child of pending.pop()!.children) {
+  const pending: Entry[] = [];
+  for (let entry: Entry | undefined = root; entry; entry = pending.pop()) {
+    for (const child of entry.children) {
       if (child.tag === Tag.Subprogram) found.push(child);
       else if (child.children.length && child.tag !== Tag.InlinedSubroutine && child.tag !== Tag.LexicalBlock) pending.push(child);
     }

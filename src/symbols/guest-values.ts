@@ -126,7 +126,8 @@ export class FrameValues {
     const plain = type.plain;
     if (plain.isRecord) return [...this.#members(plain, where, path).take(most)];
     if (plain.tag === Tag.ArrayType) {
-      return Array.from({ length: Math.min(most, elements(plain)) }, (_, index) => this.element({ type, where }, index, path)!);
+      const count = Math.min(most, elements(plain));
+      return Array.from({ length: count }, (_, index) => this.element({ type, where }, index, path) ?? []).flat();
     }
     if (!plain.isPointer || plain.target.plain.size() === undefined) return [];
     const target = this.dereference({ type, where });

@@ -91,8 +91,9 @@ function readAt(memory: KernelMemory, digits: number, work: Work): GuestSymbol[]
   if (!tokens || !names) return undefined;
   const code = indexOfName(START_OF_CODE, view, names, tokens, work);
   const layout = code === undefined ? undefined : findLayout(memory, names, tokens, code, work);
-  const texts = layout && expand(view, names, tokens, work);
-  return texts?.map((text, index) => ({ name: text.slice(1), type: text[0], address: layout!.base + BigInt(layout!.offset(index)) }));
+  if (!layout) return undefined;
+  const texts = expand(view, names, tokens, work);
+  return texts?.map((text, index) => ({ name: text.slice(1), type: text[0], address: layout.base + BigInt(layout.offset(index)) }));
 }
 
 /** The tokens and their surroundings. */

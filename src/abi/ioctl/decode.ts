@@ -58,8 +58,8 @@ export function explainUnknown(
   const magic = requestParts(code).magic;
   const hex = `0x${(code >>> 0).toString(16)}`;
   const here = `${persona} (${PERSONAS[persona].title})`;
-  if (geniezone) {
-    return { rule: `${hex} is ${request!.name}, a request of GenieZone's`, looksLike: "geniezone", wayOut: "open /dev/gzvm for it" };
+  if (geniezone && request) {
+    return { rule: `${hex} is ${request.name}, a request of GenieZone's`, looksLike: "geniezone", wayOut: "open /dev/gzvm for it" };
   }
   if (request && personas.includes(persona)) {
     return { rule: `${request.name} is a request on the ${request.on} descriptor, not on the ${on}'s`, looksLike: persona };

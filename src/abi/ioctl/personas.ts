@@ -218,6 +218,18 @@ const v9: Persona = {
   teardown: ["stop", "reset", "reclaim", "deallocate"],
 };
 
+const V14_FUNCTIONS: NonNullable<Persona["functions"]> = {
+  removeMissing: "ENOENT",
+  removesByArgument: false,
+  wrapChecked: false,
+  lengthNeedsMatch: true,
+  unknownRequest: "EINVAL",
+  runByOther: undefined,
+  resumeAction: false,
+  pageFaultExit: false,
+  vcpuName: "gh-vcpu",
+};
+
 const v14: Persona = {
   ...v9,
   name: "v14",
@@ -236,17 +248,7 @@ const v14: Persona = {
     pinsForWrite: false,
   },
   devicetree: { ...v9.devicetree, region: "touches", roundedUp: false },
-  functions: {
-    removeMissing: "ENOENT",
-    removesByArgument: false,
-    wrapChecked: false,
-    lengthNeedsMatch: true,
-    unknownRequest: "EINVAL",
-    runByOther: undefined,
-    resumeAction: false,
-    pageFaultExit: false,
-    vcpuName: "gh-vcpu",
-  },
+  functions: V14_FUNCTIONS,
   vmidAtCreate: false,
   start: ["allocate", "regions", "locate", "configure", "firmware", "init", "resources", "start"],
   startAgain: "ENODEV",
@@ -259,7 +261,7 @@ const ack61: Persona = {
   name: "ack-6.1",
   title: "Android common kernel, android14-6.1",
   requests: [...v14.requests, GH_ANDROID.TENTATIVE_UAPI],
-  functions: { ...v14.functions!, removeMissing: 0, removesByArgument: true },
+  functions: { ...V14_FUNCTIONS, removeMissing: 0, removesByArgument: true },
   vmidAtCreate: true,
   start: ["regions", "locate", "configure", "firmware", "init", "resources", "start"],
 };

@@ -104,23 +104,19 @@ export class Reassembler {
     if (!decoded.ok) return { done: false, dropped: decoded.problem };
     const { header } = decoded;
     const part = packet.slice(RPC_HEADER_SIZE);
+    let partial = this.partial;
     if (header.type === PacketType.Continuation) {
-      const partial = this.partial;
       if (partial === undefined) return { done: false, dropped: "a continuation, but no message has begun" };
       if (header.sequence !== partial.header.sequence || header.id !== partial.header.id || header.fragments !== partial.header.fragments) {
         return { done: false, dropped: "a continuation of another message" };
       }
       partial.received.push(part);
     } else {
-      this.partial = { header, received: [part] };
+      this.partial = partial = { header, received: [part] };
     }
-    return this.#finish();
-  }
-
-  #finish(): Reassembly {
-    const { header, received } = this.partial!;
-    if (received.length <= header.fragments) return { done: false };
+    if (partial.received.length <= partial.header.fragments) return { done: false };
     this.partial = undefined;
-    return { done: true, message: { type: header.type, sequence: header.sequence, id: header.id, payload: joined(received) } };
+    const { type, sequence, id } = partial.header;
+    return { done: true, message: { type, sequence, id, payload: joined(partial.received) } };
   }
 }

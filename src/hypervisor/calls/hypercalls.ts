@@ -257,7 +257,7 @@ export class HypercallTable implements VcpuHypercalls, RepeatCounter {
   repeated(caller: Vcpu, count: number): void {
     const { services, trace } = caller;
     const number = trace.hub.countCalls(count);
-    if (this.#repeating!.constantHalves) return;
+    if (this.#repeating?.constantHalves) return;
     trace.beginCall(number);
     services.capabilityUses.repeat(count, timeOf(services));
   }
@@ -290,7 +290,8 @@ export class HypercallTable implements VcpuHypercalls, RepeatCounter {
 
   /** The results of vcpu_run, which come after its caller was deferred: see `DEFERRED`. */
   completeRun(state: RunState, caller: Vcpu, target: Vcpu): void {
-    const entry = this.#entries[HYPERCALLS.vcpu_run.number]!;
+    const entry = this.#entries[HYPERCALLS.vcpu_run.number];
+    if (!entry) throw new Error("vcpu_run is not in the table");
     if (caller.trace.call !== undefined) endCall(caller, entry.name, ErrorCode.OK, { cap: target }, state);
     const { native } = caller;
     if (native) {

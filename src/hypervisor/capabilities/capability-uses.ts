@@ -111,6 +111,7 @@ export class CapabilityUses {
   of(call: number): CapabilityUse | undefined {
     if (call === 0 || call + CAPACITY <= this.#current) return undefined;
     const slot = call % CAPACITY;
-    return { call: hypercallName(this.#calls[slot])!, time: this.#times[slot], error: this.#errors[slot] as ErrorCode };
+    const name = hypercallName(this.#calls[slot]);
+    return name && { call: name, time: this.#times[slot], error: this.#errors[slot] as ErrorCode };
   }
 }

@@ -281,7 +281,8 @@ export class Cspace extends HypervisorObject {
 
   #free(capability: Capability): void {
     const index = capability.slot >> 8;
-    const table = this.#tables[index]!;
+    const table = this.#tables[index];
+    if (!table) throw new Error(`${this.name} has no table for slot ${capability.slot}`);
     table.slots[capability.slot & 0xff] = undefined;
     table.used--;
     this.#used--;
@@ -292,7 +293,7 @@ export class Cspace extends HypervisorObject {
   }
 
   #trim(index: number): void {
-    if (this.#tables[index]!.used > 0) return;
+    if (this.#tables[index]?.used !== 0) return;
     this.#tables[index] = undefined;
     this.discharge(TABLE_SIZE);
   }

@@ -157,10 +157,16 @@ export abstract class HypervisorObject {
     return trace.refuse(error, rule, { object: names.object(this), ...values }, section);
   }
 
+  protected heap(): Heap {
+    if (!this.partition) throw new Error(`${this.name} is in no partition`);
+    return this.partition;
+  }
+
   /** Takes more of the partition's heap, until `discharge` or the object's end. NOMEM. */
   protected charge(bytes: number): ErrorCode {
-    if (!this.partition!.allocate(bytes)) {
-      return this.refuse(ErrorCode.NOMEM, "the partition's heap is exhausted", { partition: this.partition!.name, bytes });
+    const heap = this.heap();
+    if (!heap.allocate(bytes)) {
+      return this.refuse(ErrorCode.NOMEM, "the partition's heap is exhausted", { partition: heap.name, bytes });
     }
     this.#charged += bytes;
     return ErrorCode.OK;
@@ -169,7 +175,7 @@ export abstract class HypervisorObject {
   /** Gives a part of that back. */
   protected discharge(bytes: number): void {
     this.#charged -= bytes;
-    this.partition!.free(bytes);
+    this.heap().free(bytes);
   }
 
   /** Traces a change in the object's life. */

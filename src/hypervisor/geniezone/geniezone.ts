@@ -118,7 +118,7 @@ export class GenieZone implements VcpuGeniezone {
     if (isRefusal(args)) return args;
     const call: GzCall = {
       caller,
-      primary: caller.addressSpace!,
+      primary: caller.space,
       createVm: () => this.#createVm(call),
       destroyVm: (vm) => {
         this.#vms.delete(vm.id);
@@ -209,7 +209,7 @@ export class GenieZone implements VcpuGeniezone {
     const { vcpu } = one;
     const invalid = (rule: string) => refuse(GzvmError.InvalidArguments, rule, { vm: vm.id, vcpu: place.index });
     if (vcpu.life !== "exited" && !vcpu.isBlockedBy(Block.Run)) return invalid("the vCPU is running already");
-    const run = readPrimary(caller.addressSpace!, BigInt(one.pages), GZVM_RUN.size);
+    const run = readPrimary(caller.space, BigInt(one.pages), GZVM_RUN.size);
     if (!run) return refuse(GzvmError.Fault, "the shared pages are memory of the caller's", { pages: one.pages });
     if (!vm.started) {
       const wrong = misplacedFrame(vm);
@@ -233,10 +233,11 @@ export class GenieZone implements VcpuGeniezone {
 
   /** The vCPU stopped: its shared pages say why. */
   #leave(caller: Vcpu, vm: GzVm, one: GzVcpu, state: RunState): GzResult {
-    const primary = caller.addressSpace!;
+    const primary = caller.space;
     const { reason, run } = exitOf(vm, one, state);
     const pages = BigInt(one.pages);
-    const written = writePrimary(primary, pages, run) && writePrimary(primary, pages + BigInt(PAGE_SIZE), hwState(one.vcpu));
+    const written = writePrimary(primary, pages, run) &&
+      writePrimary(primary, pages + BigInt(PAGE_SIZE), hwState(one.vcpu, vm.objects.vic));
     return written ? [BigInt(reason)] : refuse(GzvmError.Fault, "the shared pages are memory of the caller's", { pages });
   }
 

@@ -19,6 +19,7 @@ import { Intid } from "../gic/gic-registers.ts";
 import { Irq } from "../gic/irq-bank.ts";
 import { Block } from "../scheduling/vcpu-life.ts";
 import type { RunState } from "../scheduling/vcpu-services.ts";
+import type { Vic } from "../gic/vic.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import type { GzVcpu, GzVm } from "./gz-vm.ts";
 
@@ -42,7 +43,8 @@ export function exitOf(vm: GzVm, one: GzVcpu, state: RunState): GzExit {
   switch (state.vcpu_state) {
     case VcpuRunState.AddrspaceVmmioRead:
     case VcpuRunState.AddrspaceVmmioWrite: {
-      const { ipa, size, write, value, esr } = vcpu.vmmio!;
+      if (!vcpu.vmmio) throw new Error(`${vcpu.name} has no access to answer`);
+      const { ipa, size, write, value, esr } = vcpu.vmmio;
       const data = new Uint8Array(8);
       new DataView(data.buffer).setBigUint64(0, BigInt.asUintN(8 * size, value), true);
       const reg_nr = esr >>> AbortSyndrome.SrtShift & 0x1f;
@@ -80,9 +82,9 @@ function passing(vm: GzVm, one: GzVcpu): GzExit {
     const args = Array.from({ length: CALL_REGISTERS }, (_, index) => registers.getX(index));
     return exit(GzvmExit.Hypercall, GZVM_RUN_HYPERCALL.encode({ args }));
   }
-  const woken = vm.vcpus.filter((other) => other?.idle && other.vcpu.isRunnableByProxy);
+  const woken = vm.vcpus.flatMap((other) => other?.idle && other.vcpu.isRunnableByProxy ? [other] : []);
   if (woken.length === 0) return exit(GzvmExit.Irq);
-  for (const other of woken) other!.idle = false;
+  for (const other of woken) other.idle = false;
   return exit(GzvmExit.Ipi);
 }
 
@@ -97,11 +99,11 @@ function exit(kind: number, bytes?: Uint8Array): GzExit {
 }
 
 /** The second page: interrupts in list registers, and when a sleeping vCPU's timer is due. */
-export function hwState(vcpu: Vcpu): Uint8Array {
+export function hwState(vcpu: Vcpu, vic: Vic): Uint8Array {
   const lr: bigint[] = [];
   const { gic } = vcpu;
-  const vgic = vcpu.vic!.gic;
-  for (let intid = 0; intid < Intid.PrivateEnd + vcpu.vic!.maxVirqs && lr.length < LIST_REGISTERS; intid++) {
+  const vgic = vic.gic;
+  for (let intid = 0; intid < Intid.PrivateEnd + vic.maxVirqs && lr.length < LIST_REGISTERS; intid++) {
     const bank = vgic.bank(gic, intid);
     const active = (bank.flags[intid] & Irq.Active) !== 0;
     const pending = bank.isPending(intid);

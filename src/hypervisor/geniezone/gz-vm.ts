@@ -159,9 +159,11 @@ export class GzVm {
     return ErrorCode.OK;
   }
 
-  /** Ends a vCPU. One inside RUN exits when it runs next. */
+  /** Ends a vCPU, if there is one. One inside RUN exits when it runs next. */
   destroyVcpu(index: number): void {
-    const { vcpu } = this.vcpus[index]!;
+    const one = this.vcpus[index];
+    if (!one) return;
+    const { vcpu } = one;
     this.vcpus[index] = undefined;
     vcpu.kill();
     if (vcpu.life !== "exited" && !vcpu.turn.donor) vcpu.exit();
@@ -170,7 +172,7 @@ export class GzVm {
 
   /** Ends the VM; its memory returns. */
   destroy(): void {
-    for (let index = 0; index < this.vcpus.length; index++) if (this.vcpus[index]) this.destroyVcpu(index);
+    for (let index = 0; index < this.vcpus.length; index++) this.destroyVcpu(index);
     for (const bell of this.#bells) if (bell) drop(this.el2, bell);
     this.memory.release();
     const { extent, group, vic, addressSpace, cspace } = this.objects;
@@ -188,8 +190,9 @@ export class GzVm {
   frames(): { readonly index: number; readonly base: number; readonly size: number }[] {
     const [distributor, redistributor] = this.#frames;
     const frames = distributor === undefined ? [] : [{ index: 0, base: distributor, size: DISTRIBUTOR_SIZE }];
-    for (const index of redistributor === undefined ? [] : this.objects.vic.indices()) {
-      frames.push({ index: index + 1, base: redistributor! + index * REDISTRIBUTOR_SIZE, size: REDISTRIBUTOR_SIZE });
+    if (redistributor === undefined) return frames;
+    for (const index of this.objects.vic.indices()) {
+      frames.push({ index: index + 1, base: redistributor + index * REDISTRIBUTOR_SIZE, size: REDISTRIBUTOR_SIZE });
     }
     return frames;
   }

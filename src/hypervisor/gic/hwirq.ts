@@ -22,6 +22,16 @@ export interface HwirqServices extends Services {
   readonly hwirqs: Map<number, Hwirq>;
 }
 
+/**
+ * A PPI's forwarding: the virtual PPI, and a source for each vCPU of the VIC, by index. The vCPUs
+ * are pinned, each to the physical CPU of its index.
+ */
+interface Forwarding {
+  readonly vic: Vic;
+  readonly virq: number;
+  readonly sources: Map<number, VirqSource>;
+}
+
 /** A hardware interrupt. Created at boot only, and active from then on. */
 export class Hwirq extends HypervisorObject {
   static readonly SIZE = 128;
@@ -31,11 +41,7 @@ export class Hwirq extends HypervisorObject {
   #level = false;
   /** An SPI's forwarding. */
   readonly #source = new VirqSource(this, "line", () => this.#level);
-  /**
-   * A PPI's forwarding: the virtual PPI, and a source for each vCPU of the VIC, by index. The vCPUs
-   * are pinned, each to the physical CPU of its index.
-   */
-  #ppi: { readonly vic: Vic; readonly virq: number; readonly sources: Map<number, VirqSource> } | undefined;
+  #ppi: Forwarding | undefined;
 
   /** @param intid physical INTID, 16..1019 */
   constructor(services: HwirqServices, partition: Heap, readonly intid: number) {
@@ -85,7 +91,7 @@ export class Hwirq extends HypervisorObject {
 
   /** The PPI comes to one more vCPU of its VIC. BUSY where that has something else there. */
   forwardTo(index: number): ErrorCode {
-    const { vic, virq, sources } = this.#ppi!;
+    const { vic, virq, sources } = this.#forwarding();
     const source = new VirqSource(this, "line", () => this.#level);
     const error = vic.bindPrivate(source, index, virq);
     if (error === ErrorCode.OK) sources.set(index, source);
@@ -94,9 +100,14 @@ export class Hwirq extends HypervisorObject {
 
   /** The vCPU is gone. */
   withdrawFrom(index: number): void {
-    const { sources } = this.#ppi!;
+    const { sources } = this.#forwarding();
     sources.get(index)?.unbind();
     sources.delete(index);
+  }
+
+  #forwarding(): Forwarding {
+    if (!this.#ppi) throw new Error(`${this.name} is not forwarded`);
+    return this.#ppi;
   }
 
   unbind(): ErrorCode {

@@ -18,8 +18,9 @@ export class MsiSource {
 
   /** Sends a message; false while unbound. */
   send(message: bigint): boolean {
-    if (this.#vic === undefined) return false;
-    this.#vic.gic.its!.translate(Number(message >> 32n), Number(message & 0xffff_ffffn));
+    const its = this.#vic?.gic.its;
+    if (its === undefined) return false;
+    its.translate(Number(message >> 32n), Number(message & 0xffff_ffffn));
     return true;
   }
 

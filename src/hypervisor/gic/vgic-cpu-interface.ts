@@ -126,7 +126,8 @@ export class VgicCpu {
       this.#groupEnable[group] = archive.bool(`groupEnable${group}`, this.#groupEnable[group]);
     }
     archive.fill("activePriorities", this.#activePriorities);
-    if (this.lpis) archive.within("lpis", () => this.lpis!.archive(archive));
+    const { lpis } = this;
+    if (lpis) archive.within("lpis", () => lpis.archive(archive));
   }
 
   /** Derives ready and signaled interrupts from the VIC's state, without notifications. */
@@ -164,7 +165,7 @@ export class VgicCpu {
 
   /** LPIs of its redistributor may have changed. */
   settleLpis(): void {
-    this.lpis!.settle();
+    this.lpis?.settle();
     this.evaluate();
   }
 
@@ -181,7 +182,7 @@ export class VgicCpu {
     this.#activePriorities[group] |= 1 << ((this.#bestPriority & this.#groupPriorityMask(group)) >> APR_SHIFT);
     if (intid < LPI_FIRST) this.gic.activate(this, intid);
     else {
-      this.lpis!.take(intid);
+      this.lpis?.take(intid);
       this.settleLpis();
     }
     return intid;

@@ -5,6 +5,7 @@
 import { GIC_IIDR, GIC_PIDR2, Gicd, Gicr, Intid, Statusr, Waker } from "./gic-registers.ts";
 import { Irq } from "./irq-bank.ts";
 import { GICR_TYPER_PLPIS, GicrCtlr, PENDBASER_PTZ } from "./its/its-registers.ts";
+import type { Lpis } from "./lpis.ts";
 import type { Vgic } from "./vgic.ts";
 import type { VgicCpu } from "./vgic-cpu-interface.ts";
 
@@ -43,7 +44,7 @@ export class Redistributor {
     }
     if (size === 1) return BigInt(this.cpu.bank.priority[offset - SGI - Gicd.IPRIORITYR]);
     if (this.cpu.lpis !== undefined && isTableRegister(offset)) {
-      const register = this.#table(offset) >> BigInt(offset % 8) * 8n;
+      const register = tableRegister(this.cpu.lpis, offset) >> BigInt(offset % 8) * 8n;
       return size === 8 ? register : register & WORD;
     }
     return BigInt(this.#readWord(reader, offset) >>> 0);
@@ -68,24 +69,10 @@ export class Redistributor {
       return true;
     }
     if (this.cpu.lpis !== undefined && isTableRegister(offset)) {
-      this.#setTable(offset, size, value);
+      setTableRegister(this.cpu.lpis, offset, size, value);
       return true;
     }
     return this.#writeWord(offset, Number(value & WORD));
-  }
-
-  /** GICR_PROPBASER or PENDBASER; PTZ reads as zero. */
-  #table(offset: number): bigint {
-    const { propbaser, pendbaser } = this.cpu.lpis!;
-    return offset < Gicr.PENDBASER ? propbaser : pendbaser & ~PENDBASER_PTZ;
-  }
-
-  #setTable(offset: number, size: number, value: bigint): void {
-    const lpis = this.cpu.lpis!, shift = BigInt(offset % 8) * 8n;
-    const before = offset < Gicr.PENDBASER ? lpis.propbaser : lpis.pendbaser;
-    const made = size === 8 ? value : before & ~(WORD << shift) | (value & WORD) << shift;
-    if (offset < Gicr.PENDBASER) lpis.setPropbaser(made);
-    else lpis.setPendbaser(made);
   }
 
   #type(): bigint {
@@ -247,4 +234,17 @@ function isAllowed(offset: number, size: number): boolean {
     default:
       return false;
   }
+}
+
+/** GICR_PROPBASER or PENDBASER; PTZ reads as zero. */
+function tableRegister({ propbaser, pendbaser }: Lpis, offset: number): bigint {
+  return offset < Gicr.PENDBASER ? propbaser : pendbaser & ~PENDBASER_PTZ;
+}
+
+function setTableRegister(lpis: Lpis, offset: number, size: number, value: bigint): void {
+  const shift = BigInt(offset % 8) * 8n;
+  const before = offset < Gicr.PENDBASER ? lpis.propbaser : lpis.pendbaser;
+  const made = size === 8 ? value : before & ~(WORD << shift) | (value & WORD) << shift;
+  if (offset < Gicr.PENDBASER) lpis.setPropbaser(made);
+  else lpis.setPendbaser(made);
 }

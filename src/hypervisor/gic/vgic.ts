@@ -47,7 +47,10 @@ export class Vgic {
     this.its = new Its({
       bits: lpiBits,
       lpis: (processor) => isAttached(processor) ? this.cpus[processor]?.lpis : undefined,
-      moveAll: (from, to) => this.cpus[from].lpis!.moveAll(this.cpus[to].lpis!),
+      moveAll: (from, to) => {
+        const target = this.cpus[to].lpis;
+        if (target) this.cpus[from].lpis?.moveAll(target);
+      },
       settle: () => this.cpus.forEach((cpu) => cpu.settleLpis()),
     });
   }
@@ -64,7 +67,8 @@ export class Vgic {
     const inRange = (index: number) => index >= -1 && index < end;
     archive.check(this.#route.every(inRange) && this.#acknowledgedBy.every(inRange), "interrupts go to vCPUs of their VIC");
     archive.within("cpus", () => this.cpus.forEach((cpu, index) => archive.within(String(index), () => cpu.archive(archive))));
-    if (this.its) archive.within("its", () => this.its!.archive(archive));
+    const { its } = this;
+    if (its) archive.within("its", () => its.archive(archive));
     if (archive.loading) { for (const cpu of this.cpus) cpu.derive(); }
   }
 

@@ -150,8 +150,8 @@ export class VicFrames {
       const distributor = new Distributor(gic);
       return { registers: distributor, device: distributorDevice(vic, distributor, detach) };
     }
-    if (frame > vic.maxVcpus) {
-      const its = gic.its!;
+    if (gic.its && frame > vic.maxVcpus) {
+      const { its } = gic;
       its.place(vic.tablesIn(addressSpace));
       return { registers: NO_STATUS, device: itsDevice(vic.name, new ItsFrame(its), detach) };
     }

@@ -7,7 +7,6 @@ import { ErrorCode } from "../../abi/errors.ts";
 import { active, ANY_CAP, anyState, configurable } from "../capabilities/capability-rules.ts";
 import { creation } from "../capabilities/hypercall-create.ts";
 import { type Call, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
-import type { ObjectOf } from "../capabilities/object-types.ts";
 import { AddressSpace } from "./addrspace.ts";
 import type { Memextent } from "./memextent.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -105,23 +104,6 @@ function modifyPages(call: Call, addressSpace: AddressSpace, ipa: bigint, size: 
   return { size_remaining: 0n };
 }
 
-function attachVdevice(
-  call: Call,
-  addressSpace: AddressSpace,
-  vic: ObjectOf<"vic">,
-  index: number,
-  ipa: bigint,
-  size: bigint,
-  flags: bigint,
-) {
-  const values = { vbase: ipa, size };
-  if (size === 0n || ipa + size > BigInt(addressSpace.services.addressSpaceSize)) {
-    return call.refuse(ErrorCode.ARGUMENT_INVALID, "a device has a size and lies in the address space", values);
-  }
-  if (addressSpace.deviceIn(Number(ipa), Number(size))) return call.refuse(ErrorCode.BUSY, "another device is at this address", values);
-  return vic.attachVdevice(addressSpace, index, flags, Number(ipa), Number(size));
-}
-
 export const calls: readonly HypercallDefinition[] = [
   creation("partition_create_addrspace", AddressSpace),
 
@@ -154,8 +136,15 @@ export const calls: readonly HypercallDefinition[] = [
   }),
   hypercall("addrspace_attach_vdevice", {
     caps: { addrspace: active("addrspace", AddrspaceRight.Map), vdevice: active("vic", VicRight.AttachVdevice) },
-    handler: (call, { addrspace, vdevice, index, vbase, size, flags }) =>
-      attachVdevice(call, addrspace, vdevice, index, vbase, size, flags),
+    handler(call, { addrspace, vdevice, index, vbase, size, flags }) {
+      const values = { vbase, size };
+      if (size === 0n || vbase + size > BigInt(addrspace.services.addressSpaceSize)) {
+        return call.refuse(ErrorCode.ARGUMENT_INVALID, "a device has a size and lies in the address space", values);
+      }
+      const [ipa, bytes] = [Number(vbase), Number(size)];
+      if (addrspace.deviceIn(ipa, bytes)) return call.refuse(ErrorCode.BUSY, "another device is at this address", values);
+      return vdevice.attachVdevice(addrspace, index, flags, ipa, bytes);
+    },
   }),
 
   hypercall("addrspace_map", {

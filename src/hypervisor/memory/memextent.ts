@@ -75,7 +75,7 @@ export class Memextent extends HypervisorObject {
 
   /** The former owner of this extent's pages: its parent, or its partition. */
   get origin(): MemoryOwner {
-    return this.#parent ?? this.partition!;
+    return this.#parent ?? this.heap();
   }
 
   /** memextent_configure: a range of the partition's memory. */

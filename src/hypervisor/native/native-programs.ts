@@ -38,8 +38,8 @@ export class NativePrograms implements VcpuPrograms {
     if (!page || !(page.flags & Stage2Flags.ExecuteEl1)) return undefined;
     const pa = page.pa + ipa % PAGE_SIZE;
     if (!this.#factories.has(pa)) return undefined;
-    const guest = this.#guests.get(addressSpace) ?? this.#make(addressSpace, pa)!;
-    return new NativeExecution(vcpu, guest, this.services, { entry, x0 });
+    const guest = this.#guests.get(addressSpace) ?? this.#make(addressSpace, pa);
+    return guest && new NativeExecution(vcpu, guest, this.services, { entry, x0 });
   }
 
   /** The execution of a vCPU that is being loaded; its program is, by then. */

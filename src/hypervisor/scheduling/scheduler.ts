@@ -395,8 +395,7 @@ export class Scheduler implements VcpuScheduler {
       const results = runState(target);
       target.block(Block.Run);
       if (caller.isDead) caller.trace.abandonCall();
-      else if (caller.entrance === "geniezone") this.services.geniezone!.completeRun(results, caller, target);
-      else this.services.hypercalls.completeRun(results, caller, target);
+      else (caller.entrance === "geniezone" ? this.services.geniezone : this.services.hypercalls)?.completeRun(results, caller, target);
     } else {
       this.ready(target);
     }

@@ -98,6 +98,13 @@ export class Vcpu extends HypervisorObject {
     return this.#attachments.addressSpace;
   }
 
+  /** Its address space. The vCPU is or was active. */
+  get space(): AddressSpace {
+    const { addressSpace } = this.#attachments;
+    if (!addressSpace) throw new Error(`${this.name} has no address space`);
+    return addressSpace;
+  }
+
   get vic(): Vic | undefined {
     return this.#attachments.vic;
   }
@@ -446,7 +453,7 @@ export class Vcpu extends HypervisorObject {
   protected onDestroy(wasActive: boolean): void {
     if (wasActive) {
       const { vic, index, vpmGroup, vpmIndex } = this.#attachments;
-      vic!.vacate(this, index);
+      vic?.vacate(this, index);
       vpmGroup?.vacate(this, vpmIndex);
       this.services.scheduler.remove(this);
     }
@@ -464,7 +471,7 @@ export class Vcpu extends HypervisorObject {
     if (this.settings.affinity !== CPU_INVALID && !scheduler.hasCpu(this.settings.affinity)) {
       return config("the CPU of its affinity does not exist");
     }
-    if (this.isCritical && !this.partition!.privileged) return config("critical vCPUs belong to a privileged partition");
+    if (this.isCritical && !this.partition?.privileged) return config("critical vCPUs belong to a privileged partition");
     if (this.isPinned && this.settings.affinity === CPU_INVALID) return config("a pinned vCPU needs an affinity");
     if (this.settings.options & VcpuOption.SveAllowed && !this.isPrimary) return config("SVE is for the primary VM only");
     if (this.isPrimary && scheduler.hasPrimary(this.settings.affinity)) return config("another vCPU of the primary VM has this CPU");

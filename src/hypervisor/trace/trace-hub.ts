@@ -93,6 +93,18 @@ const START: RunPoint = { boundary: 0, stage: "before", retired: 0, steps: 0 };
 
 const NO_RULE: BrokenRule = { section: "", rule: "no rule was recorded", object: "", values: {} };
 
+/** An operation that begins. */
+interface Opening {
+  readonly vcpu: string;
+  readonly kind: TraceKind;
+  readonly name: string;
+  readonly fields: TraceFields;
+  readonly parent: Operation | undefined;
+  readonly key?: string | number;
+  /** If it is counted already. */
+  readonly number?: number;
+}
+
 export class TraceHub {
   readonly reasons = new Reasons();
   /** The classes of the hypervisor's own log: guests may change them. */
@@ -327,16 +339,7 @@ export class TraceHub {
     });
   }
 
-  /** @param number of the operation, if it is counted */
-  open(
-    vcpu: string,
-    kind: TraceKind,
-    name: string,
-    fields: TraceFields,
-    parent: Operation | undefined,
-    key?: string | number,
-    number?: number,
-  ): Operation {
+  open({ vcpu, kind, name, fields, parent, key, number }: Opening): Operation {
     const time = this.now();
     const id = ++this.#nextId;
     const pcpu = this.#pcpu;
@@ -490,7 +493,7 @@ export class VcpuTrace implements TracePort {
   begin(kind: TraceKind, name: string, fields: TraceFields, cause?: string, key?: string | number): TraceId {
     const parent = cause === undefined ? undefined : this.hub.published(cause);
     const number = kind === "hvc" ? this.#callNumber : undefined;
-    const operation = this.hub.open(this.name(), kind, name, fields, parent ?? this.#top?.operation, key, number);
+    const operation = this.hub.open({ vcpu: this.name(), kind, name, fields, parent: parent ?? this.#top?.operation, key, number });
     this.#top = { operation, below: this.#top };
     return operation.id;
   }

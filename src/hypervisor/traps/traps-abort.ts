@@ -79,7 +79,7 @@ function accessBus(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
 
 /** False without a device; an access that the device refuses is an abort. */
 function accessVirtualDevice(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
-  const attached = vcpu.addressSpace!.deviceAt(exit.ipa);
+  const attached = vcpu.space.deviceAt(exit.ipa);
   if (!attached) return false;
   const { core } = vcpu.services;
   const offset = exit.ipa - attached.ipa;
@@ -109,7 +109,7 @@ const WORD_LOAD = AbortSyndrome.Isv | 2 << AbortSyndrome.SasShift;
 function readWord(vcpu: Vcpu, exit: Exit): boolean {
   const { esr, ipa } = exit;
   if ((esr & WIDTH) !== WORD_LOAD || vcpu.services.trace.wanted.mmio) return false;
-  const attached = vcpu.addressSpace!.deviceAt(ipa);
+  const attached = vcpu.space.deviceAt(ipa);
   if (!attached) return false;
   const { device } = attached, offset = ipa - attached.ipa;
   const value = device.readWord?.(vcpu, offset);
@@ -127,7 +127,7 @@ function readWord(vcpu: Vcpu, exit: Exit): boolean {
 function writeVirtioPage(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
   const { core, names, virtioPages } = vcpu.services;
   if (!write || virtioPages.size === 0) return false;
-  const page = vcpu.addressSpace!.stage2.lookup(exit.ipa);
+  const page = vcpu.space.stage2.lookup(exit.ipa);
   const device = page && virtioPages.get(page.pa);
   if (!device) return false;
   const value = Number(core.storeValue(vcpu.registers, exit.esr) & 0xffff_ffffn);
@@ -139,7 +139,7 @@ function writeVirtioPage(vcpu: Vcpu, exit: Exit, { write, size }: Access): boole
 
 /** A vCPU that a VMM runs by vcpu_run passes its accesses in the VMM's ranges to it. */
 function leaveToVmm(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
-  if (!vcpu.turn.donor?.turn.insideRun || !vcpu.addressSpace!.isVmmio(exit.ipa, size)) return false;
+  if (!vcpu.turn.donor?.turn.insideRun || !vcpu.space.isVmmio(exit.ipa, size)) return false;
   const value = write ? vcpu.registers.getX(exit.esr >>> AbortSyndrome.SrtShift & 0x1f) : 0n;
   if (vcpu.services.trace.wanted.mmio) traceMmio(vcpu, exit.ipa, { write, size }, write ? value : undefined, "vmm");
   vcpu.leaveToVmm({ write, ipa: exit.ipa, size, value, esr: exit.esr, far: exit.far });
@@ -150,8 +150,9 @@ function leaveToVmm(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
  * A vCPU that a VMM runs by vcpu_run passes any access to a missing page of a private range to it.
  */
 function leavePageFault(vcpu: Vcpu, exit: Exit, write: boolean): boolean {
-  const { addressSpace } = vcpu;
-  if (!vcpu.turn.donor?.turn.insideRun || !addressSpace!.isPaged(exit.ipa) || addressSpace!.stage2.lookup(exit.ipa)) return false;
+  if (!vcpu.turn.donor?.turn.insideRun) return false;
+  const { space } = vcpu;
+  if (!space.isPaged(exit.ipa) || space.stage2.lookup(exit.ipa)) return false;
   vcpu.leaveToVmm({ write, ipa: exit.ipa, size: 0, value: 0n, esr: exit.esr, far: exit.far });
   return true;
 }

@@ -3,6 +3,7 @@
 // §7.1). The hypercalls are in virtio-mmio-calls.ts.
 
 import { ErrorCode } from "../../abi/errors.ts";
+import type { Pa } from "../../abi/numbers.ts";
 import { Access, ExtentType } from "../../abi/words.ts";
 import { VirtioMmioRegister, VirtioStatus } from "../../devices/virtio-mmio-registers.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
@@ -199,8 +200,9 @@ export class VirtioMmio extends HypervisorObject {
     archive.later(() => {
       if (this.state !== "active") return;
       const { virtioPages, machine } = this.services, base = this.#extent?.base;
-      archive.check(base !== undefined && !virtioPages.has(base) && machine.ram.contains(base, PAGE_SIZE), "a device has a page of RAM");
-      virtioPages.set(base!, this);
+      const free = base !== undefined && !virtioPages.has(base) && machine.ram.contains(base, PAGE_SIZE);
+      if (!free) return archive.fail("a device has a page of RAM");
+      virtioPages.set(base, this);
     });
   }
 
@@ -218,7 +220,7 @@ export class VirtioMmio extends HypervisorObject {
   }
 
   protected onDestroy(wasActive: boolean): void {
-    if (wasActive) this.services.virtioPages.delete(this.#extent!.base);
+    if (wasActive) this.services.virtioPages.delete(this.#page());
     this.#extent?.detach();
     this.backendVirq.unbind();
     this.frontendVirq.unbind();
@@ -330,9 +332,15 @@ export class VirtioMmio extends HypervisorObject {
     this.frontendVirq.assertLevel();
   }
 
+  /** Physical address of its page. */
+  #page(): Pa {
+    if (!this.#extent) throw new Error(`${this.name} has not been configured`);
+    return this.#extent.base;
+  }
+
   /** A register's value in the page. */
   #load(offset: number): number {
-    const bytes = this.services.machine.ram.bytes(this.#extent!.base + offset, 4);
+    const bytes = this.services.machine.ram.bytes(this.#page() + offset, 4);
     return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
   }
 
@@ -343,6 +351,6 @@ export class VirtioMmio extends HypervisorObject {
   }
 
   #storeBytes(offset: number, bytes: Uint8Array): void {
-    this.services.machine.ram.write(this.#extent!.base + offset, bytes);
+    this.services.machine.ram.write(this.#page() + offset, bytes);
   }
 }

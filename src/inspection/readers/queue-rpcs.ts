@@ -45,7 +45,9 @@ export class QueueRpcs {
     // The trace keeps it with the operation, also for another machine at this place.
     const key = `queue-rpc ${vmid}:${sequence}`;
     if (type === PacketType.Request && asks) {
-      trace.open(vcpu, "rpc", rpcName(id), { from: vmid, sequence, ...fields }, undefined, key).messages = [message];
+      trace.open({ vcpu, kind: "rpc", name: rpcName(id), fields: { from: vmid, sequence, ...fields }, parent: undefined, key }).messages = [
+        message,
+      ];
     } else if (type === PacketType.Reply && !asks) {
       const asked = trace.recallOperation(key), operation = asked === undefined ? undefined : trace.find(asked);
       if (operation?.name !== rpcName(id)) return;

@@ -169,7 +169,8 @@ export interface DescribedMessage {
 export function describeMessage(bytes: Uint8Array): DescribedMessage {
   const packets: DescribedPacket[] = [];
   const parts: Uint8Array[] = [];
-  let first: { readonly type: PacketType; readonly id: number } | undefined;
+  const first = decodeHeader(bytes.subarray(0, RPC_PACKET_SIZE));
+  if (!first.ok) return { packets, fields: [], problem: first.problem };
   for (let at = 0; at < bytes.length || at === 0; at += RPC_PACKET_SIZE) {
     const packet = bytes.subarray(at, at + RPC_PACKET_SIZE);
     const decoded = decodeHeader(packet);
@@ -177,10 +178,9 @@ export function describeMessage(bytes: Uint8Array): DescribedMessage {
     const { type, fragments: continuations, sequence, id } = decoded.header;
     const kind = (["continuation", "request", "reply", "notification"] as const)[type];
     packets.push({ type: kind, msg: rpcName(id), id, sequence, continuations, bytes: packet.length });
-    first ??= { type, id };
     parts.push(packet.subarray(RPC_HEADER_SIZE));
   }
-  return { packets, fields: describePayload(first!.type, first!.id, joined(parts)), problem: undefined };
+  return { packets, fields: describePayload(first.header.type, first.header.id, joined(parts)), problem: undefined };
 }
 
 /** The same as lines for display. */

@@ -221,7 +221,7 @@ export class Its {
     while (this.#creadr !== this.#cwriter) {
       const readable = this.#tables.read(base + this.#creadr, this.#fields.bytes);
       const outcome = readable ? this.#perform() : new Stall("the command queue cannot be read");
-      if (this.#events?.wanted) this.#report(readable, outcome instanceof Stall ? `stalled: ${outcome.rule}` : outcome);
+      if (this.#events?.wanted) this.#report(this.#events, readable, outcome instanceof Stall ? `stalled: ${outcome.rule}` : outcome);
       if (outcome instanceof Stall) {
         this.#stalled = true;
         break;
@@ -231,9 +231,9 @@ export class Its {
     this.targets.settle();
   }
 
-  #report(readable: boolean, error: string | undefined): void {
+  #report(events: ItsEvents, readable: boolean, error: string | undefined): void {
     const fields = this.#fields, name = readable ? NAMES.get(fields.number) : undefined;
-    if (name === undefined) return this.#events!.command("command", readable ? { number: fields.number } : {}, error);
+    if (name === undefined) return events.command("command", readable ? { number: fields.number } : {}, error);
     const { device, event, collection, intid, processor, secondProcessor, eventBits, itt } = fields;
     const valid = Number(fields.valid);
     const shown: Readonly<Record<CommandName, Readonly<Record<string, number>>>> = {
@@ -250,7 +250,7 @@ export class Its {
       MOVALL: { processor, to: secondProcessor },
       SYNC: { processor },
     };
-    this.#events!.command(name, shown[name], error);
+    events.command(name, shown[name], error);
   }
 
   /** One command. */
@@ -292,17 +292,16 @@ export class Its {
     if (device >= 2 ** DEVICE_BITS) return "DeviceID is out of range";
     if (valid && eventBits > EVENT_BITS) return "Size exceeds GITS_TYPER.ID_bits";
     const entry = valid ? { valid, itt, eventBits } : { valid, itt: 0, eventBits: 1 };
-    return unreachable(this.#tables.setDevice(this.#basers[DEVICES], device, entry), "DeviceID is outside of the device table");
+    const error = this.#tables.setDevice(this.#basers[DEVICES], device, entry);
+    return error && unreachable(error, "DeviceID is outside of the device table");
   }
 
   #mapCollection(): Outcome | Stall {
     const { collection, valid, processor } = this.#fields;
     if (valid && this.targets.lpis(processor) === undefined) return "RDbase names no redistributor";
     const entry = { valid, processor: valid ? processor : 0 };
-    return unreachable(
-      this.#tables.setCollection(this.#basers[COLLECTIONS], collection, entry),
-      "ICID is outside of the collection table",
-    );
+    const error = this.#tables.setCollection(this.#basers[COLLECTIONS], collection, entry);
+    return error && unreachable(error, "ICID is outside of the collection table");
   }
 
   #map(intid: number): Outcome | Stall {
@@ -311,7 +310,8 @@ export class Its {
     if (isFailure(entry)) return entry;
     if (intid < LPI_FIRST || intid >= 2 ** this.targets.bits) return "pINTID is not an LPI of this GIC";
     if (collection >= 2 ** COLLECTION_BITS) return "ICID is out of range";
-    return unreachable(this.#tables.setTranslation(entry, event, { valid: true, intid, collection }), "");
+    const error = this.#tables.setTranslation(entry, event, { valid: true, intid, collection });
+    return error && unreachable(error, "");
   }
 
   #move(): Outcome | Stall {
@@ -344,7 +344,8 @@ export class Its {
     if (lpis instanceof Stall) return lpis;
     if (typeof lpis !== "string") lpis.clear(found.intid);
     const error = this.#tables.setTranslation(entry, event, { valid: false, intid: 0, collection: 0 });
-    return unreachable(error, "") ?? (typeof lpis === "string" ? lpis : undefined);
+    if (error) return unreachable(error, "");
+    return typeof lpis === "string" ? lpis : undefined;
   }
 
   #invalidateAll(): Outcome | Stall {
@@ -384,14 +385,14 @@ export class Its {
   #device(device: number, event: number): DeviceEntry | string | Stall {
     if (device >= 2 ** DEVICE_BITS) return "DeviceID is out of range";
     const entry = this.#tables.device(this.#basers[DEVICES], device);
-    if (typeof entry === "string") return unreachable(entry, "DeviceID is outside of the device table")!;
+    if (typeof entry === "string") return unreachable(entry, "DeviceID is outside of the device table");
     if (!entry.valid) return "the device is not mapped";
     return event < 2 ** entry.eventBits ? entry : "EventID is out of the device's range";
   }
 
   #translation(device: DeviceEntry, event: number): Translation | string | Stall {
     const found = this.#tables.translation(device, event);
-    if (typeof found === "string") return unreachable(found, "")!;
+    if (typeof found === "string") return unreachable(found, "");
     if (!found.valid) return "the event is not mapped";
     // The table is the guest's memory, which may hold anything.
     return found.intid >= LPI_FIRST && found.intid < 2 ** this.targets.bits ? found : "the table's entry is corrupt";
@@ -400,7 +401,7 @@ export class Its {
   /** The LPIs of a mapped collection's redistributor. */
   #redistributor(collection: number): LpiSet | string | Stall {
     const entry = this.#tables.collection(this.#basers[COLLECTIONS], collection);
-    if (typeof entry === "string") return unreachable(entry, "ICID is outside of the collection table")!;
+    if (typeof entry === "string") return unreachable(entry, "ICID is outside of the collection table");
     if (!entry.valid) return "the collection is not mapped";
     return this.targets.lpis(entry.processor) ?? "the table's entry is corrupt";
   }
@@ -411,7 +412,6 @@ function isFailure<T extends object>(value: T | string | Stall): value is string
 }
 
 /** The outcome if an entry could not be reached. */
-function unreachable(error: TableError | undefined, outside: string): string | Stall | undefined {
-  if (error === undefined) return undefined;
+function unreachable(error: TableError, outside: string): string | Stall {
   return error === "outside" ? outside : new Stall("a table cannot be accessed");
 }
