@@ -386,7 +386,8 @@ export class HostKernel {
     const object = options.contiguous ? this.memory.createContiguous(pages) : this.memory.createObject("anonymous", pages);
     if (object === undefined) return -Errno.ENOMEM;
     const { read, write } = options;
-    const address = this.memory.map(this.spaceOf(pid), object, { pages, offset: 0, read, write, private: true });
+    // The object is this mapping's alone, so that writes need no copies.
+    const address = this.memory.map(this.spaceOf(pid), object, { pages, offset: 0, read, write, private: false });
     if (address < 0) this.memory.dropObject(object.id);
     return address;
   }

@@ -45,7 +45,7 @@ export interface Mapping {
   offset: number;
   read: boolean;
   write: boolean;
-  /** Pages written through a private mapping of a file: a separate object. */
+  /** Pages written through a private mapping of an open file: a separate object. */
   overlay: number | undefined;
   /** The open file that it was made from, which it keeps open. */
   file: number | undefined;
@@ -222,7 +222,7 @@ export class HostMemory {
     const start = Math.floor((space.next - pages * PAGE_SIZE) / align) * align;
     if (start < MAPPINGS_BEGIN) return -Errno.ENOMEM;
     space.next = start;
-    const overlay = options.private && object.kind === "file" ? this.createObject("anonymous", pages).id : undefined;
+    const overlay = options.private ? this.createObject("anonymous", pages).id : undefined;
     space.mappings.push({ start, pages, object: object.id, offset, read, write, overlay, file });
     return start;
   }

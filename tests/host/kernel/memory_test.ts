@@ -63,3 +63,16 @@ Deno.test("START of a VM of 128 TiB, of which a page is touched, says at once th
   assert.equal(vmm.setDevicetree(again, BASE, size), 0);
   vmm.refused(vmm.ioctl(again, GH.START), "ENOMEM", /all its pages/);
 });
+
+Deno.test("a private mapping of a vCPU's run page shows it until it is written, and then keeps its own copy", () => {
+  const vmm = new Client(new HostStack({ device: "v17", scripts: {} }));
+  const vcpu = vmm.vcpu(vmm.ioctl(vmm.open(), GH.CREATE_VM)), shared = vmm.runPage(vcpu);
+  const own = vmm.kernel((kernel, pid) => kernel.mapFile(pid, vcpu, 4096, { ...RW, private: true, offset: 0 }));
+  const byte = (address: number) => vmm.read(address, 1)[0];
+  assert.ok(vmm.write(shared, [7]).ok);
+  assert.deepEqual([byte(shared), byte(own)], [7, 7]);
+  assert.ok(vmm.write(own, [1]).ok);
+  assert.deepEqual([byte(shared), byte(own)], [7, 1]);
+  assert.ok(vmm.write(shared, [8]).ok);
+  assert.deepEqual([byte(shared), byte(own)], [8, 1]);
+});
