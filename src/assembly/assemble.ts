@@ -117,7 +117,7 @@ function furnish(plan: SessionPlan, map: MemoryMap, system: GuestSystem, core: W
   else attachUart(machine, system, plan.what.kind === "boot");
   if (hypervisor.behaviour.msi === "gicv2m") attachMessages(machine);
   if (plan.what.kind === "boot") attachDevices(plan, plan.what, machine, system);
-  if (plan.what.kind === "run") startHost(plan.what, plan, map, machine, system, random, own);
+  if (plan.what.kind === "run") startHost(plan.what, plan, map, system, random, own);
 }
 
 /** Names of addresses: those of ELF images, and those of the plan. */
@@ -257,11 +257,11 @@ function startHost(
   run: RunPlan,
   plan: SessionPlan,
   map: MemoryMap,
-  machine: Machine,
   system: GuestSystem,
   random: RandomGenerator,
   own: NativeGuestFactory | undefined,
 ): void {
+  const { machine } = system;
   const tree = generatedTree(plan, map.primarySize, random);
   machine.ram.write(DEFAULT_PRIMARY_IMAGES.devicetree, tree);
   const input = new ConsoleInput(() => {

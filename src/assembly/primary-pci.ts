@@ -2,7 +2,7 @@
 // by its pins, or by messages to the GICv2m frame or the ITS.
 
 import * as v from "valibot";
-import type { PciFunction, PciFunctionState } from "../devices/pci.ts";
+import type { PciBus, PciFunction, PciFunctionState } from "../devices/pci.ts";
 import { FIRST_SPI } from "../devicetree/gic.ts";
 import { QEMU_ECAM, QEMU_INTX, QEMU_PCI_MEMORY, QEMU_PCI_PORTS, qemuDeviceId, qemuPciSpi } from "../host/interface.ts";
 import { qemuPciBus } from "../host/boot.ts";
@@ -71,28 +71,7 @@ export function attachPci(
       machine.interrupt(FIRST_SPI + QEMU_INTX.spi + pin, level);
     });
   };
-  machine.bus.attach({
-    ...{ name: "PCI configuration space", base: QEMU_ECAM.base, size: QEMU_ECAM.size },
-    device: {
-      read: (offset, size) => bus.readConfig(offset, size),
-      write: (offset, size, value) => {
-        bus.writeConfig(offset, size, value);
-        settle();
-      },
-    },
-  });
-  machine.bus.attach({
-    ...{ name: "PCI memory", base: QEMU_PCI_MEMORY.base, size: QEMU_PCI_MEMORY.size },
-    device: {
-      read: (offset, size) => bus.access(QEMU_PCI_MEMORY.base + offset, size, undefined) ?? allOnes(size),
-      write: (offset, size, value) => void bus.access(QEMU_PCI_MEMORY.base + offset, size, value),
-    },
-  });
-  // No function has ports.
-  machine.bus.attach({
-    ...{ name: "PCI ports", base: QEMU_PCI_PORTS.base, size: QEMU_PCI_PORTS.size },
-    device: { read: (_offset, size) => allOnes(size), write: () => {} },
-  });
+  attachSpaces(machine, bus, settle);
   const places = made.map(({ id, turn, transport }, slot) => ({
     ...{ id, turn, transport, size: VIRTIO_BAR_SIZE, intid: FIRST_SPI + qemuPciSpi(slot) },
     get ipa() {
@@ -118,6 +97,35 @@ export function attachPci(
     },
   };
   return { places, part };
+}
+
+/**
+ * The bus's three windows in the machine's memory.
+ * @param settle is called when a register that enables interrupts may have changed
+ */
+function attachSpaces(machine: Machine, bus: PciBus, settle: () => void): void {
+  machine.bus.attach({
+    ...{ name: "PCI configuration space", base: QEMU_ECAM.base, size: QEMU_ECAM.size },
+    device: {
+      read: (offset, size) => bus.readConfig(offset, size),
+      write: (offset, size, value) => {
+        bus.writeConfig(offset, size, value);
+        settle();
+      },
+    },
+  });
+  machine.bus.attach({
+    ...{ name: "PCI memory", base: QEMU_PCI_MEMORY.base, size: QEMU_PCI_MEMORY.size },
+    device: {
+      read: (offset, size) => bus.access(QEMU_PCI_MEMORY.base + offset, size, undefined) ?? allOnes(size),
+      write: (offset, size, value) => void bus.access(QEMU_PCI_MEMORY.base + offset, size, value),
+    },
+  });
+  // No function has ports.
+  machine.bus.attach({
+    ...{ name: "PCI ports", base: QEMU_PCI_PORTS.base, size: QEMU_PCI_PORTS.size },
+    device: { read: (_offset, size) => allOnes(size), write: () => {} },
+  });
 }
 
 /** A function's store of a message; whether something takes it. */

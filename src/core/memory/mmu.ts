@@ -296,6 +296,15 @@ function defineTranslateMaintenance(c: Code, library: Library, stage2: FunctionB
 /** TCR_EL1.TBI0 or TBI1 for the half of the address space. */
 const ignoresTop = (tcr: Value, high: Value) => tcr.shrU(Tcr.Tbi0Shift).wrap().shrU(high).and(1);
 
+/** Bits of output addresses: 32 or 36 if TCR_EL1.IPS asks for it, else all that are implemented. */
+function outputBits(c: Code, tcr: Value): Local {
+  const size = c.let(tcr.shrU(Tcr.IpsShift).and(7));
+  const bits = c.let(size.not().select(constant("i64", 32), PHYSICAL_ADDRESS_BITS));
+  const wide = c.load("i32.load", CPU.STAGE2).and(WIDE_ROOT).and(size.gtU(1));
+  c.if(wide, () => c.set(bits, WIDE_IPA_BITS));
+  return bits;
+}
+
 /** (va) -> 1 with `CPU.WALK_IPA` and `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`. */
 function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout): void {
   const va = c.parameter(0);
@@ -314,13 +323,9 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout): void {
   c.if(address.shrS(bits.wide()).ne(constant("i64", 0).sub(high.wide())), () => translationFault(0));
   c.if(half.shrU(Tcr.EpdShift).and(1), () => translationFault(0));
 
-  // Output addresses: 32 or 36 bits if TCR_EL1.IPS asks for it, else all that are implemented.
-  const size = c.let(tcr.shrU(Tcr.IpsShift).and(7));
-  const outputBits = c.let(size.not().select(constant("i64", 32), PHYSICAL_ADDRESS_BITS));
-  const wide = c.load("i32.load", CPU.STAGE2).and(WIDE_ROOT).and(size.gtU(1));
-  c.if(wide, () => c.set(outputBits, WIDE_IPA_BITS));
+  const bitsOfOutput = outputBits(c, tcr);
   const checkOutput = (output: Value, level: Value | number) => {
-    c.if(output.shrU(outputBits).nonZero(), () => fail(c, Fault.Stage1, status(FaultStatus.AddressSize, level)));
+    c.if(output.shrU(bitsOfOutput).nonZero(), () => fail(c, Fault.Stage1, status(FaultStatus.AddressSize, level)));
   };
 
   const level = c.let(bits.gtU(39).select(constant("i32", 0), bits.gtU(30).select(constant("i32", 1), 2)));
