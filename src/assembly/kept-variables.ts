@@ -15,6 +15,8 @@ export class KeptVariables implements FlashVariables {
   readonly #file: BlockBacking | undefined;
   /** The file is outdated, as the machine was loaded. */
   #behind = false;
+  /** Something was written since the last flush. */
+  #changed = false;
 
   /** A machine whose outside sources are recorded is a second one: the file has another owner. */
   constructor(vm: string, { path, content }: VariablesPlan, outside: OutsideDoor) {
@@ -42,9 +44,11 @@ export class KeptVariables implements FlashVariables {
     if (this.#behind) this.#file?.write(0, this.content);
     else this.#file?.write(offset, bytes);
     this.#behind = false;
+    this.#changed = true;
   }
 
   flush(): void {
-    this.#file?.flush();
+    if (this.#changed) this.#file?.flush();
+    this.#changed = false;
   }
 }

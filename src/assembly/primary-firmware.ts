@@ -4,7 +4,7 @@
 import * as v from "valibot";
 import { BUFFER_WRITES, CfiFlash, type FlashArray, READ_MODES, WRITE_STATES } from "../devices/cfi-flash.ts";
 import { contentSize, ERASED } from "../host/boards/flash-size.ts";
-import { FW_CFG_SIZE, FwCfg } from "../devices/fw-cfg.ts";
+import { FW_CFG_SIZE, FW_CFG_TURN_INTERVAL, FwCfg } from "../devices/fw-cfg.ts";
 import type { FlashBank, FlashPlan, PrimaryImages } from "../hypervisor/boot.ts";
 import type { Machine } from "../machine/machine.ts";
 import { FLASH_BASES, FLASH_MAX, FW_CFG_BASE, RAM_BASE } from "../machine/memory-map.ts";
@@ -16,6 +16,8 @@ import { Vmid } from "../inspection/readers/guest-names.ts";
 import type { GuestSystem } from "./guest-system.ts";
 import type { BootPlan, FirmwarePlan } from "../plans/plan.ts";
 import type { SavedPart } from "../state/parts.ts";
+import { SavedEvent } from "../state/saved-event.ts";
+import { count } from "../support/forms.ts";
 import { VmMemory } from "./vm-memory.ts";
 
 const whole = (max: number = Number.MAX_SAFE_INTEGER) => v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(max));
@@ -43,18 +45,30 @@ export function firmwareImages({ memory }: FirmwareLayout): PrimaryImages {
   return { entry: FLASH_BASES[0], devicetree: RAM_BASE, ramdisk: RAM_BASE, memory };
 }
 
-/** Saved state of fw_cfg. */
-const SAVED_FW_CFG = v.strictObject({ key: whole(0x3fff), offset: whole(), dmaHigh: whole(0xffff_ffff) });
+/** Saved state of fw_cfg, with the event of a transfer's next turn. */
+const SAVED_FW_CFG = v.strictObject({
+  ...{ key: whole(0x3fff), offset: whole(0xffff_ffff), dmaHigh: whole(0xffff_ffff) },
+  transfer: v.exactOptional(v.strictObject({ descriptor: count, address: count, left: whole(0xffff_ffff) })),
+  turn: v.exactOptional(v.strictObject({ at: v.number(), order: whole() })),
+});
 
 /** Puts fw_cfg on the bus, with the kernel that firmware may boot by itself. */
 export function attachFwCfg(machine: Machine, system: Pick<GuestSystem, "parts" | "hypervisor">, boot: BootPlan): void {
   const items = { cpus: machine.cpus.length, kernel: boot.image, initrd: boot.initrd, commandLine: boot.append, files: new Map() };
-  const device = new FwCfg(items, new VmMemory(system.hypervisor, Vmid.Primary));
+  const turn = new SavedEvent(machine.events);
+  const later = (act: () => void) => turn.schedule(machine.time + FW_CFG_TURN_INTERVAL, act);
+  const device = new FwCfg(items, new VmMemory(system.hypervisor, Vmid.Primary), later);
   machine.bus.attach({ name: "fw_cfg", base: FW_CFG_BASE, size: FW_CFG_SIZE, device });
   system.parts.push({
     name: "fw_cfg",
-    save: () => v.parse(SAVED_FW_CFG, device.save()),
-    restore: (state) => device.restore(v.parse(SAVED_FW_CFG, state)),
+    save() {
+      const state = device.save();
+      return v.parse(SAVED_FW_CFG, state.transfer ? { ...state, turn: turn.place } : state);
+    },
+    restore(state) {
+      const { turn: place, ...saved } = v.parse(SAVED_FW_CFG, state);
+      turn.load(place, saved.transfer !== undefined, () => device.restore(saved));
+    },
   });
 }
 
@@ -87,17 +101,22 @@ export function savedFlash(bank: FlashBank): SavedPart {
 /** @param kept the variables file, which is outdated after a load until something is written */
 function flashArray(machine: Machine, storage: number, size: number, kept: BlockBacking | undefined): FlashArray {
   const bytes = machine.ram.bytes(storage, size);
-  let behind = false;
+  let behind = false, changed = false;
   return {
     size,
     read: (offset, length) => bytes.subarray(offset, offset + length),
     write(offset, from) {
       machine.ram.write(storage + offset, from);
+      changed = true;
       if (behind) kept?.write(0, bytes);
       else kept?.write(offset, from);
       behind = false;
     },
-    flush: () => kept?.flush(),
+    // A guest that changes between commands and the array does not wait for the computer's disk.
+    flush() {
+      if (changed) kept?.flush();
+      changed = false;
+    },
     replaced: () => void (behind = true),
   };
 }

@@ -10,7 +10,7 @@ import { Gits, type Hypervisor } from "../hypervisor/boot.ts";
 import type { Machine } from "../machine/machine.ts";
 import { GITS_BASE } from "../machine/memory-map.ts";
 import type { SavedPart } from "../state/parts.ts";
-import { demand, inForm, list, ofBits } from "../support/forms.ts";
+import { count, demand, inForm, list, ofBits } from "../support/forms.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import { PciTransport } from "../virtio/pci-transport.ts";
 import { VIRTIO_BAR_SIZE } from "../devices/virtio-pci-registers.ts";
@@ -22,7 +22,7 @@ const TRANSLATER = GITS_BASE + Gits.TRANSLATER;
 const FUNCTION = v.strictObject({
   command: ofBits(16),
   scratch: v.strictTuple([ofBits(8), ofBits(8), ofBits(8)]),
-  bar: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  bar: count,
   window: list(ofBits(32)),
 });
 /** Levels of the host's pins, and its functions. */

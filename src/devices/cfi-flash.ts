@@ -130,9 +130,9 @@ export class CfiFlash {
       case "erase":
         return this.#confirmed(low & 0xff, FlashStatus.EraseError, () => this.#erase(offset));
       case "count":
+        this.#buffer = [];
         this.#left = (low & 0xffff) + 1;
         if (this.#left > BUFFER_WRITES) return this.#fail(FlashStatus.ProgramError);
-        this.#buffer = [];
         this.#expects = "buffer";
         return;
       case "buffer":
@@ -220,6 +220,8 @@ export class CfiFlash {
   #fail(error: number): void {
     this.#status |= error;
     this.#expects = "command";
+    this.#left = 0;
+    this.#buffer = [];
   }
 
   /**

@@ -44,6 +44,10 @@ const DirectoryEntry = { key: 4, name: 8, nameSize: 56, size: 64 } as const;
 /** A DMA descriptor: control, length, address; big endian. */
 const Descriptor = { length: 4, address: 8, size: 16 } as const;
 const CHUNK = 0x1_0000;
+/** Bytes that a transfer moves before the guest continues: a long one takes several turns. */
+const TURN = 0x10_0000;
+/** Virtual time (ns) from one turn to the next. */
+export const FW_CFG_TURN_INTERVAL = 100_000;
 const text = new TextEncoder();
 
 /** The guest's memory. Each answers false if a byte is not reachable. */
@@ -68,6 +72,15 @@ export interface FwCfgState {
   readonly key: number;
   readonly offset: number;
   readonly dmaHigh: number;
+  /** The transfer under way. */
+  readonly transfer?: FwCfgTransfer;
+}
+
+/** The rest of a transfer to the guest: addresses and bytes. */
+export interface FwCfgTransfer {
+  readonly descriptor: number;
+  readonly address: number;
+  readonly left: number;
 }
 
 /** The device. Only its selector can be written. */
@@ -76,8 +89,10 @@ export class FwCfg {
   #key: number = FwCfgKey.Signature;
   #offset = 0;
   #dmaHigh = 0;
+  #underWay: FwCfgTransfer | undefined;
 
-  constructor(items: FwCfgItems, readonly memory: FwCfgMemory) {
+  /** @param later calls back after `FW_CFG_TURN_INTERVAL`; one call is pending at a time */
+  constructor(items: FwCfgItems, readonly memory: FwCfgMemory, readonly later: (act: () => void) => void) {
     this.#items = itemsByKey(items);
   }
 
@@ -107,13 +122,16 @@ export class FwCfg {
   }
 
   save(): FwCfgState {
-    return { key: this.#key, offset: this.#offset, dmaHigh: this.#dmaHigh };
+    const state = { key: this.#key, offset: this.#offset, dmaHigh: this.#dmaHigh };
+    return this.#underWay ? { ...state, transfer: this.#underWay } : state;
   }
 
   restore(state: FwCfgState): void {
     this.#key = state.key;
     this.#offset = state.offset;
     this.#dmaHigh = state.dmaHigh;
+    this.#underWay = state.transfer;
+    if (this.#underWay) this.later(() => this.#continue());
   }
 
   #select(key: number): void {
@@ -126,13 +144,21 @@ export class FwCfg {
     const bytes = new Uint8Array(size);
     const item = this.#items.get(this.#key);
     if (item) bytes.set(item.subarray(this.#offset, this.#offset + size));
-    this.#offset += size;
+    this.#skip(size);
     return bytes;
   }
 
-  /** Does what the descriptor at `address` says, and leaves the result in its control word. */
+  #skip(size: number): void {
+    this.#offset = (this.#offset + size) % 2 ** 32;
+  }
+
+  /**
+   * Does what the descriptor at `address` says, and leaves the result in its control word. Nothing
+   * happens during a transfer: the guest waits for its control word.
+   */
   #transfer(address: number): void {
     this.#dmaHigh = 0;
+    if (this.#underWay) return;
     const descriptor = new Uint8Array(Descriptor.size);
     // If not even the descriptor can be read, there is nowhere to put an error.
     if (!this.memory.read(address, descriptor)) return;
@@ -140,22 +166,35 @@ export class FwCfg {
     const control = view.getUint32(0);
     if (control & FwCfgDma.Select) this.#select(control >>> 16);
     const length = view.getUint32(Descriptor.length);
-    const done = this.#move(control, Number(view.getBigUint64(Descriptor.address)), length);
-    view.setUint32(0, done ? 0 : FwCfgDma.Error);
-    this.memory.write(address, descriptor.subarray(0, Descriptor.length));
-  }
-
-  #move(control: number, address: number, length: number): boolean {
     if (control & FwCfgDma.Read) {
-      for (let done = 0; done < length; done += CHUNK) {
-        if (!this.memory.write(address + done, this.#take(Math.min(CHUNK, length - done)))) return false;
-      }
-      return true;
+      this.#underWay = { descriptor: address, address: Number(view.getBigUint64(Descriptor.address)), left: length };
+      return this.#continue();
     }
     // No item takes bytes from the guest.
-    if (control & FwCfgDma.Write) return false;
-    if (control & FwCfgDma.Skip) this.#offset += length;
-    return true;
+    if (control & FwCfgDma.Write) return this.#finish(address, false);
+    if (control & FwCfgDma.Skip) this.#skip(length);
+    this.#finish(address, true);
+  }
+
+  /** Moves the next bytes of the transfer; the last ones end it. */
+  #continue(): void {
+    let { descriptor, address, left } = this.#underWay!;
+    this.#underWay = undefined;
+    for (const end = Math.max(0, left - TURN); left > end;) {
+      const bytes = this.#take(Math.min(CHUNK, left));
+      if (!this.memory.write(address, bytes)) return this.#finish(descriptor, false);
+      address += bytes.length;
+      left -= bytes.length;
+    }
+    if (left === 0) return this.#finish(descriptor, true);
+    this.#underWay = { descriptor, address, left };
+    this.later(() => this.#continue());
+  }
+
+  #finish(descriptor: number, done: boolean): void {
+    const word = new Uint8Array(Descriptor.length);
+    new DataView(word.buffer).setUint32(0, done ? 0 : FwCfgDma.Error);
+    this.memory.write(descriptor, word);
   }
 }
 

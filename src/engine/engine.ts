@@ -105,6 +105,7 @@ export class Engine {
     present.places = () => this.#done ? [] : this.#sessionRun.places(this.#shown.past);
     const machineMemory = present.memory;
     present.memory = () => [...machineMemory(), ...this.#sessionRun.memory()];
+    this.#sessionRun.onProblem = (error) => port.contained({ where: "the states for going back", error });
     this.#sessionRun.onForgotten = (why) => present.events.sessionProblem(why);
     present.outside.enter = (source, data) => port.guarded(() => this.#enter({ kind: "outside", source, data }));
     this.#channel.port1.onmessage = () => port.guarded(() => this.#scheduledSlice());

@@ -1,6 +1,7 @@
 // Files requested while a machine runs: snapshots, which are written a piece at a time, and
 // recordings of the run so far.
 
+import { exceptionText } from "../support/exception-text.ts";
 import { isOfSystem } from "../support/system-error.ts";
 import { RecordingError } from "../recordings/recording.ts";
 import { cannotWrite } from "../support/named-file.ts";
@@ -53,7 +54,10 @@ export class Saving {
     });
   }
 
-  /** Has a snapshot written between slices. Errors of the computer are reported, not thrown. */
+  /**
+   * Has a snapshot written between slices. Errors of the computer are reported, not thrown; so is a
+   * bug of el2, which costs the file and not the machine.
+   */
   write(begin: () => Generator<number>, tell: Progress): void {
     let steps: Generator<number> | undefined;
     const step = () => {
@@ -63,8 +67,7 @@ export class Saving {
         tell(value ?? 0, done === true);
         return done === true;
       } catch (error) {
-        if (!isForTheUser(error)) throw error;
-        tell(0, false, isOfSystem(error) ? cannotWrite(error) : error.message);
+        tell(0, false, this.#problem(error));
         return true;
       }
     };
@@ -75,6 +78,12 @@ export class Saving {
       if (over) this.#writing.delete(step);
       return over;
     });
+  }
+
+  #problem(error: unknown): string {
+    if (isForTheUser(error)) return isOfSystem(error) ? cannotWrite(error) : error.message;
+    this.loop.port.contained({ where: "the snapshot", error });
+    return `the machine cannot be saved: ${exceptionText(error)}, an exception in el2 itself; the machine continues`;
   }
 
   /** Snapshots that are being written are written to their end: the machine goes. */

@@ -11,6 +11,7 @@ import type { MemoryUse } from "../queries/memory-use.ts";
 import { type MemoryLimits, memoryLimits } from "../plans/memory-budget.ts";
 import { UnsavableError } from "../state/parts.ts";
 import type { SystemState } from "../state/system-state.ts";
+import { exceptionText } from "../support/exception-text.ts";
 import { MiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
 import type { RememberingSystem, RunMemory, RunningSystem, SavableSystem, System, VisibleSystem } from "../assembly/system.ts";
@@ -42,6 +43,9 @@ export class SessionRun implements Rerun {
   readonly #limits: MemoryLimits;
   /** Called once, when the run is forgotten. */
   onForgotten: (why: string) => void = () => {};
+  /** Called when a bug of el2 keeps a state from being kept or restored, once per message. */
+  onProblem: (error: unknown) => void = () => {};
+  readonly #problems = new Set<string>();
   /** The observations of the snapshot that the session began with. */
   readonly #origin: RunMemory | undefined;
   /** The observations at the start of each past. */
@@ -166,7 +170,15 @@ export class SessionRun implements Rerun {
 
   /** Another machine at that place, with the same symbols. */
   pastAt(milestone: Milestone | undefined): Past {
-    const system = this.again(milestone?.state);
+    let system: System;
+    try {
+      system = this.again(milestone?.state);
+    } catch (error) {
+      // The way from an earlier state is longer and leads to the same place.
+      if (milestone === undefined || isFirst(milestone)) throw error;
+      this.#report(error);
+      return this.pastAt(this.#history.forget(milestone));
+    }
     const memory = isFirst(milestone) ? this.#origin : milestone?.memory;
     if (memory) system.recall(memory);
     for (const { vm, file } of this.#symbols) system.symbols.give(vm, file, "symbols");
@@ -196,8 +208,8 @@ export class SessionRun implements Rerun {
   }
 
   /**
-   * Keeps a state of the run, for going back. A machine that cannot be saved now keeps none: going
-   * back takes longer then.
+   * Keeps a state of the run, for going back. A machine that cannot be saved now keeps none, also
+   * because of a bug: going back takes longer then.
    */
   keep(system: RunningSystem & SavableSystem & RememberingSystem, inputs: number): void {
     if (this.lost !== undefined) return;
@@ -207,8 +219,15 @@ export class SessionRun implements Rerun {
       const memory = system.remember();
       this.#history.add({ at: system.machine.boundary, instructions, moment: momentOf(system), inputs, state, memory });
     } catch (error) {
-      if (!(error instanceof UnsavableError)) throw error;
+      if (!(error instanceof UnsavableError)) this.#report(error);
     }
+  }
+
+  #report(error: unknown): void {
+    const text = exceptionText(error);
+    if (this.#problems.has(text)) return;
+    this.#problems.add(text);
+    this.onProblem(error);
   }
 
   /** From now on states of the present are kept. */

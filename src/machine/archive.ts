@@ -27,8 +27,8 @@ export type FieldListener = (path: string, value: number | bigint | Uint8Array) 
 
 const FIRST_CAPACITY = 1 << 16;
 const ALL_ONES = 0xffff_ffff_ffff_ffffn;
-/** Default limit on the items of a list. */
-const LIST_LIMIT = 1 << 20;
+/** Default limit on the items of a list: the pages of 64 GiB, each of which may be on its own. */
+const LIST_LIMIT = 1 << 24;
 
 /** A state on its way into bytes, or out of them. */
 export class Archive {

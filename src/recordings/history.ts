@@ -130,6 +130,14 @@ export class History {
     return this.#milestones.findLast((one) => one.at < at);
   }
 
+  /** Drops one that no machine can continue from; the one before it, if there is any. */
+  forget(milestone: Milestone): Milestone | undefined {
+    const index = this.#milestones.findIndex(({ state }) => state === milestone.state);
+    this.dropped++;
+    this.#keep((_, at) => at !== index);
+    return this.#milestones[index - 1];
+  }
+
   /** Whether there is one in a range of instruction counts. */
   hasBetween(first: number, end: number): boolean {
     return this.#milestones.some(({ instructions }) => instructions >= first && instructions < end);
@@ -141,10 +149,14 @@ export class History {
   }
 
   #thin(): void {
-    // The first may be the origin, which every search needs.
     const count = this.#milestones.length;
-    this.#milestones = this.#milestones.filter((_, index) => index % 2 === 0);
+    // The first may be the origin, which every search needs.
+    this.#keep((_, index) => index % 2 === 0);
     this.dropped += count - this.#milestones.length;
+  }
+
+  #keep(kept: (milestone: Kept, index: number) => boolean): void {
+    this.#milestones = this.#milestones.filter(kept);
     const pages = new Set<Uint8Array>(), origin = new Set(this.#origin?.pages.values());
     for (const { state } of this.#milestones) for (const page of state.pages.values()) if (!origin.has(page)) pages.add(page);
     const fields = this.#milestones.slice(this.#first).reduce((sum, { state }) => sum + state.size, 0);

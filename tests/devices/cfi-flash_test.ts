@@ -139,3 +139,10 @@ Deno.test("no write makes a flash throw or leave its array", () => {
   }
   assert.equal(bytes.length, SIZE);
 });
+
+Deno.test("a buffer that is too long leaves nothing of its length in the state", () => {
+  const { device, put } = flash();
+  put(0, both(FlashCommand.BufferedProgram));
+  put(0, both(0xffff));
+  assert.deepEqual([device.save().left, device.save().buffer], [0, []]);
+});

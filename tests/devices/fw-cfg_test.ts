@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { FwCfg, FwCfgDma, FwCfgKey, FwCfgRegister } from "../../src/devices/fw-cfg.ts";
 
-const MEMORY = 0x1000;
+const MEMORY = 0x1000, LARGE = 0x1_0000_0000, LARGE_SIZE = 0x28_0000;
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 function device() {
   const memory = new Uint8Array(MEMORY);
+  /** Another piece of memory, where only lengths of what is written are kept. */
+  const pieces: number[] = [];
+  const later: (() => void)[] = [];
   const inside = (address: number, size: number) => address + size <= MEMORY;
   const cfg = new FwCfg({
     cpus: 3,
@@ -15,8 +18,11 @@ function device() {
     files: new Map([["opt/one", Uint8Array.of(1)], ["opt/two", Uint8Array.of(2, 2)]]),
   }, {
     read: (address, into) => inside(address, into.length) && (into.set(memory.subarray(address, address + into.length)), true),
-    write: (address, from) => inside(address, from.length) && (memory.set(from, address), true),
-  });
+    write(address, from) {
+      if (address >= LARGE && address + from.length <= LARGE + LARGE_SIZE) return pieces.push(from.length) > 0;
+      return inside(address, from.length) && (memory.set(from, address), true);
+    },
+  }, (act) => later.push(act));
   const select = (key: number) => cfg.write(FwCfgRegister.Selector, 2, BigInt(key >> 8 | (key & 0xff) << 8));
   const take = (size: number) => Uint8Array.from({ length: size }, () => Number(cfg.read(FwCfgRegister.Data, 1)));
   /** A transfer with its descriptor at 0; the control word that it leaves. */
@@ -29,7 +35,7 @@ function device() {
     cfg.write(FwCfgRegister.DmaLow, 4, 0n);
     return view.getUint32(0);
   };
-  return { cfg, memory, select, take, dma };
+  return { cfg, memory, select, take, dma, later, pieces };
 }
 
 Deno.test("items are read byte by byte or wider, in their order, with zeros behind them", () => {
@@ -90,4 +96,28 @@ Deno.test("a restored device continues in the middle of an item", () => {
   const second = device();
   second.cfg.restore(structuredClone(first.cfg.save()));
   assert.equal(text(second.take(6)), "kernel");
+});
+
+Deno.test("a long transfer takes turns, also after its state was saved, and the guest sees its end in the control word", () => {
+  const whole = device(), control = FwCfgKey.KernelData << 16 | FwCfgDma.Select | FwCfgDma.Read;
+  assert.equal(whole.dma(control, LARGE_SIZE, LARGE), control, "not yet");
+  const moved = ({ pieces }: typeof whole) => pieces.reduce((sum, size) => sum + size, 0);
+  assert.equal(moved(whole), 0x10_0000);
+  // Its registers take no other transfer meanwhile.
+  assert.equal(whole.dma(FwCfgDma.Read, 4, 0x100), FwCfgDma.Read);
+  const state = whole.cfg.save(), copy = device();
+  copy.cfg.restore(state);
+  assert.deepEqual(copy.cfg.save(), state);
+  for (const [each, before] of [[whole, 0x10_0000], [copy, 0]] as const) {
+    while (each.later.length) each.later.shift()!();
+    assert.equal(moved(each), LARGE_SIZE - 0x10_0000 + before);
+    assert.equal(new DataView(each.memory.buffer).getUint32(0), 0);
+    assert.equal(each.cfg.save().transfer, undefined);
+  }
+});
+
+Deno.test("skipping again and again leaves an offset of 32 bits", () => {
+  const { cfg, dma } = device();
+  for (let count = 0; count < 5; count++) dma(FwCfgDma.Skip, 0xffff_ffff, 0);
+  assert.equal(cfg.save().offset, 2 ** 32 - 5);
 });

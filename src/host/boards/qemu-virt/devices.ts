@@ -2,7 +2,7 @@
 // messages, empty virtio-mmio slots, and the PCI host with its functions.
 
 import { CfiFlash, type CfiFlashState } from "../../../devices/cfi-flash.ts";
-import { FwCfg, type FwCfgState } from "../../../devices/fw-cfg.ts";
+import { FW_CFG_TURN_INTERVAL, FwCfg, type FwCfgState } from "../../../devices/fw-cfg.ts";
 import { Gicv2m } from "../../../devices/gicv2m.ts";
 import type { PciBus, PciFunctionState } from "../../../devices/pci.ts";
 import { Pl031, type Pl031State } from "../../../devices/pl031.ts";
@@ -27,6 +27,8 @@ interface QemuDevicesState {
   /** When the clock's match is due, virtual ns. */
   readonly alarm: number | undefined;
   readonly fwCfg: FwCfgState;
+  /** When fw_cfg continues with a transfer, virtual ns. */
+  readonly turn: number | undefined;
   readonly functions: readonly PciFunctionState[];
   /** By bank; its arrays are memory of the process. */
   readonly flash?: readonly CfiFlashState[];
@@ -43,7 +45,9 @@ export class QemuDevices implements BoardDevices {
   readonly #process: BoardProcess;
   readonly #clock: Pl031;
   #alarm: { readonly at: number; readonly ring: () => void } | undefined;
-  /** The time (virtual ns) of the alarm that is being restored. */
+  /** The next turn of fw_cfg's transfer. */
+  #turn: { readonly at: number; readonly act: () => void } | undefined;
+  /** The time (virtual ns) of the alarm or turn that is being restored. */
   #restored: number | undefined;
   readonly #fwCfg: FwCfg;
   /** The frame for messages, unless an ITS takes them. */
@@ -68,7 +72,7 @@ export class QemuDevices implements BoardDevices {
     this.#fwCfg = new FwCfg(items, {
       read: (address, into) => process.read(address, into) || this.#lost(plan, address, into.length),
       write: (address, from) => process.write(address, from) || this.#lost(plan, address, from.length),
-    });
+    }, (act) => this.#turn = { at: this.#restored ?? process.now() + FW_CFG_TURN_INTERVAL, act });
     const { spi, count } = qemuMessages(plan);
     this.#messages = plan.msi === "its" ? undefined : new Gicv2m(FIRST_SPI + spi, count, (intid) => process.signal(intid - FIRST_SPI));
     this.#bus = qemuPciBus(transports);
@@ -81,7 +85,8 @@ export class QemuDevices implements BoardDevices {
   }
 
   get wakeAt(): number | undefined {
-    return this.#alarm?.at;
+    const at = Math.min(this.#alarm?.at ?? Infinity, this.#turn?.at ?? Infinity);
+    return at === Infinity ? undefined : at;
   }
 
   /**
@@ -96,10 +101,15 @@ export class QemuDevices implements BoardDevices {
   }
 
   timer(): void {
-    if (this.#alarm === undefined || this.#process.now() < this.#alarm.at) return;
-    const { ring } = this.#alarm;
-    this.#alarm = undefined;
-    ring();
+    const now = this.#process.now(), alarm = this.#alarm, turn = this.#turn;
+    if (alarm && now >= alarm.at) {
+      this.#alarm = undefined;
+      alarm.ring();
+    }
+    if (turn && now >= turn.at) {
+      this.#turn = undefined;
+      turn.act();
+    }
   }
 
   interrupts(slot: number): boolean {
@@ -146,6 +156,7 @@ export class QemuDevices implements BoardDevices {
       clock: this.#clock.save(),
       alarm: this.#alarm?.at,
       fwCfg: this.#fwCfg.save(),
+      turn: this.#turn?.at,
       functions: this.#bus.functions.map((each) => each.save()),
       ...this.#flash.length === 0 ? {} : { flash: this.#flash.map(({ device }) => device.save()) },
     };
@@ -153,12 +164,13 @@ export class QemuDevices implements BoardDevices {
 
   restore(saved: unknown): void {
     // Only what `save` gave, for the same plan, is ever restored.
-    const { clock, alarm, fwCfg, functions, flash = [] } = saved as QemuDevicesState;
+    const { clock, alarm, fwCfg, turn, functions, flash = [] } = saved as QemuDevicesState;
     // The clock arms its alarm anew, outside events, where there is no time.
     this.#restored = alarm;
     this.#clock.restore(clock);
-    this.#restored = undefined;
+    this.#restored = turn;
     this.#fwCfg.restore(fwCfg);
+    this.#restored = undefined;
     this.#bus.functions.forEach((each, index) => each.restore(functions[index]));
     this.#flash.forEach(({ device }, bank) => device.restore(flash[bank]));
   }

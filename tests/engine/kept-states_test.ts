@@ -1,0 +1,100 @@
+// A state that cannot be kept, restored or written is a reported problem of what wants it; the run
+// continues.
+
+import assert from "node:assert/strict";
+import { assemble } from "../../src/assembly/assemble.ts";
+import type { ContainedBug, System } from "../../src/assembly/system.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import { SessionRun } from "../../src/engine/session-run.ts";
+import { Standing } from "../../src/engine/standing.ts";
+import type { SessionPlan } from "../../src/plans/plan.ts";
+import type { SessionEvent } from "../../src/protocol/protocol.ts";
+import { momentOf } from "../../src/recordings/past.ts";
+import type { SystemState } from "../../src/state/system-state.ts";
+import { loaded } from "../../src/snapshots/begin.ts";
+import { bootPlan, hashesOf, runTo } from "../snapshots/systems.ts";
+import { inFolder } from "../support/temporary-folder.ts";
+
+const alone = (plan: SessionPlan): SessionPlan => ({
+  ...plan,
+  replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined },
+});
+const BROKEN = new Error("left: 65536 is not a whole number from 0 to 1024");
+
+/** A machine one of whose parts cannot be saved while `broken`. */
+function fragile(plan: SessionPlan): { system: ReturnType<typeof assemble>; state: { broken: boolean } } {
+  const system = assemble(plan), [part] = system.parts, state = { broken: false };
+  const save = part.save.bind(part);
+  part.save = () => {
+    if (state.broken) throw BROKEN;
+    return save();
+  };
+  return { system, state };
+}
+
+Deno.test("states that a bug keeps from being kept are reported once, and the way back is from the others", async () => {
+  const plan = await bootPlan(), { system, state } = fragile(plan), problems: unknown[] = [];
+  const again = (from?: SystemState) => from ? loaded(alone(plan), from) : assemble(alone(plan));
+  const run = new SessionRun(system, again, undefined);
+  run.onProblem = (error) => problems.push(error);
+  runTo(system, 1_000);
+  run.keep(system, 0);
+  state.broken = true;
+  for (const count of [2_000, 3_000]) {
+    runTo(system, count);
+    run.keep(system, 0);
+  }
+  assert.deepEqual(problems, [BROKEN]);
+  const moment = momentOf(system), past = run.pastAt(run.milestone(moment));
+  assert.equal(past.system.instructions(), 1_000);
+  while (!past.advance(moment, Infinity));
+  assert.equal(hashesOf(past.system), hashesOf(system));
+});
+
+Deno.test("a state that cannot be restored is reported, and the way back begins before it", async () => {
+  const plan = await bootPlan(), system = assemble(plan), problems: unknown[] = [];
+  let refuses = false;
+  const again = (from?: SystemState) => {
+    if (from && refuses) throw BROKEN;
+    return from ? loaded(alone(plan), from) : assemble(alone(plan));
+  };
+  const run = new SessionRun(system, again, undefined);
+  run.onProblem = (error) => problems.push(error);
+  for (const count of [1_000, 2_000, 3_000]) {
+    runTo(system, count);
+    run.keep(system, 0);
+  }
+  runTo(system, 4_000);
+  refuses = true;
+  const moment = momentOf(system), past = run.pastAt(run.milestone(moment));
+  assert.deepEqual(problems, [BROKEN]);
+  assert.equal(past.system.instructions(), 0);
+  while (!past.advance(moment, Infinity));
+  assert.equal(hashesOf(past.system), hashesOf(system));
+  assert.equal(run.milestone(moment), undefined, "they are forgotten");
+});
+
+Deno.test("a snapshot that a bug prevents is an error of the request, and the machine continues", () =>
+  inFolder(async (folder) => {
+    const plan = await bootPlan(), { system, state } = fragile(plan), events: SessionEvent[] = [], bugs: ContainedBug[] = [];
+    const port = {
+      post: (event: SessionEvent) => void events.push(event),
+      together: (work: () => void) => work(),
+      standing: new Standing(),
+      guarded: (work: () => void) => work(),
+      contained: (bug: ContainedBug) => void bugs.push(bug),
+      requested: () => false,
+      lags: () => false,
+      again: (): System => assemble(alone(plan)),
+    };
+    const engine = new Engine(system, plan, port);
+    engine.start();
+    engine.pause(true);
+    state.broken = true;
+    engine.snapshot(7, `${folder}/a.snapshot`, "a");
+    const answer = events.find((event) => event.kind === "snapshotted");
+    assert.match(answer?.error ?? "", /the machine cannot be saved: Error: left: 65536 .*the machine continues/);
+    assert.deepEqual(bugs.map(({ where, error }) => [where, error]), [["the snapshot", BROKEN]]);
+    assert.equal(events.some(({ kind }) => kind === "failed" || kind === "ended"), false);
+    engine.stop();
+  }));
