@@ -4,8 +4,9 @@
 import type { Computer, OpenLog } from "../outside/computer.ts";
 import { openDisk } from "../outside/disk-file.ts";
 import type { Files, GrowingFile, PendingFile } from "../support/files.ts";
-import type { FileChange, FileStatus, OpenFile, SharedFolder } from "../virtio/p9/folder.ts";
+import type { OpenFile, SharedFolder } from "../virtio/p9/folder.ts";
 import { type Calls, PIECE } from "./calls.ts";
+import { FILE_METHODS, FOLDER_METHODS } from "./computer-methods.ts";
 import type { OwnDisks } from "./own-disks.ts";
 import type { RemoteSockets } from "./remote-sockets.ts";
 
@@ -58,7 +59,7 @@ function* pieces(bytes: Uint8Array): Generator<readonly [at: number, piece: Uint
 export function remoteComputer(calls: Calls, sockets: RemoteSockets, disks: OwnDisks): Computer {
   return {
     disk: (path, readOnly) => openDisk(path, readOnly, disks),
-    folder: (path) => new RemoteFolder(calls, calls.call(COMPUTER, "folder", path) as number),
+    folder: (path) => remoteFolder(calls, calls.call(COMPUTER, "folder", path) as number),
     log: (path) => new RemoteLog(calls, path),
     sockets: () => sockets.network(),
     unixSockets: () => sockets.unix(),
@@ -85,74 +86,26 @@ class RemoteLog implements OpenLog {
   }
 }
 
+/** Methods of an object of another thread. */
+function methodsOf(calls: Calls, object: number, names: readonly string[]) {
+  return Object.fromEntries(names.map((name) => [name, (...args: readonly unknown[]) => calls.call(object, name, ...args)]));
+}
+
 /** A shared folder of another thread. */
-class RemoteFolder implements SharedFolder {
-  constructor(readonly calls: Calls, readonly object: number) {}
+function remoteFolder(calls: Calls, object: number): SharedFolder {
+  const methods = methodsOf(calls, object, Object.keys(FOLDER_METHODS));
+  const opening = Object.entries(FOLDER_METHODS).filter(([, { opens }]) => opens).map(([name]) => [
+    name,
+    (...args: readonly unknown[]) => remoteFile(calls, methods[name](...args) as number),
+  ]);
+  return { ...methods, ...Object.fromEntries(opening) } as unknown as SharedFolder;
+}
 
-  status(path: readonly string[]): FileStatus {
-    return this.#call("status", path) as FileStatus;
-  }
-
-  list(path: readonly string[]): string[] {
-    return this.#call("list", path) as string[];
-  }
-
-  readLink(path: readonly string[]): string {
-    return this.#call("readLink", path) as string;
-  }
-
-  open(path: readonly string[], access: { readonly read: boolean; readonly write: boolean; readonly truncate: boolean }): OpenFile {
-    return this.#file(this.#call("open", path, access) as number);
-  }
-
-  create(path: readonly string[], permissions: number): OpenFile {
-    return this.#file(this.#call("create", path, permissions) as number);
-  }
-
-  makeFolder(path: readonly string[], permissions: number): void {
-    this.#call("makeFolder", path, permissions);
-  }
-
-  makeSymlink(path: readonly string[], target: string): void {
-    this.#call("makeSymlink", path, target);
-  }
-
-  makeLink(path: readonly string[], existing: readonly string[]): void {
-    this.#call("makeLink", path, existing);
-  }
-
-  rename(from: readonly string[], to: readonly string[]): void {
-    this.#call("rename", from, to);
-  }
-
-  removeFile(path: readonly string[]): void {
-    this.#call("removeFile", path);
-  }
-
-  removeFolder(path: readonly string[]): void {
-    this.#call("removeFolder", path);
-  }
-
-  change(path: readonly string[], change: FileChange): void {
-    this.#call("change", path, change);
-  }
-
-  #call(method: string, ...args: readonly unknown[]): unknown {
-    return this.calls.call(this.object, method, ...args);
-  }
-
-  #file(object: number): OpenFile {
-    const { calls } = this;
-    return {
-      status: () => calls.call(object, "status") as FileStatus,
-      read(offset, into) {
-        const wanted = into.subarray(0, PIECE);
-        return calls.read(wanted, object, "read", offset, wanted.length);
-      },
-      write: (offset, from) => calls.call(object, "write", offset, from) as number,
-      change: (change) => void calls.call(object, "change", change),
-      sync: (dataOnly) => void calls.call(object, "sync", dataOnly),
-      close: () => void calls.call(object, "close"),
-    };
-  }
+/** An open file of such a folder. */
+function remoteFile(calls: Calls, object: number): OpenFile {
+  const read = (offset: number, into: Uint8Array) => {
+    const wanted = into.subarray(0, PIECE);
+    return calls.read(wanted, object, "read", offset, wanted.length);
+  };
+  return { ...methodsOf(calls, object, Object.keys(FILE_METHODS)), read } as unknown as OpenFile;
 }

@@ -4,8 +4,9 @@
 import { ConsoleLog } from "../outside/console-log.ts";
 import { ComputerFolder } from "../outside/shared-folder.ts";
 import { OWN_FILES, type PendingFile } from "../support/files.ts";
-import { type FileChange, type OpenFile, ShareError, type SharePath } from "../virtio/p9/folder.ts";
+import { type OpenFile, ShareError } from "../virtio/p9/folder.ts";
 import { type Answer, Answers, type Call, errorData, PIECE, REST } from "./calls.ts";
+import { FILE_METHODS, FOLDER_METHODS } from "./computer-methods.ts";
 import type { Grants } from "./grants.ts";
 import { ServedSockets } from "./served-sockets.ts";
 import type { SocketCommand, SocketEvent } from "./socket-words.ts";
@@ -16,8 +17,9 @@ const MOST = 65_536;
 /** Reports of bugs of one worker. */
 const REPORTS = 4;
 
+type Method = (...args: never[]) => unknown;
 /** An object's methods. */
-type Methods = Readonly<Record<string, (...args: never[]) => unknown>>;
+type Methods = Readonly<Record<string, Method>>;
 
 /** The computer for one worker. */
 export class ServedComputer {
@@ -138,29 +140,22 @@ export class ServedComputer {
 
   /** A shared folder. It repeats the checks of the machine's own server. */
   #folder(folder: ComputerFolder, writable: boolean): Methods {
-    const changing = <A extends unknown[], R>(work: (...args: A) => R) => (...args: A): R => {
-      checkWritable(writable);
-      return work(...args);
-    };
-    const opened = (file: OpenFile) => this.#object((forget) => fileMethods(file, writable, forget));
-    return {
-      status: (path: SharePath) => folder.status(checked(path)),
-      list: (path: SharePath) => folder.list(checked(path)),
-      readLink: (path: SharePath) => folder.readLink(checked(path)),
-      open: (path: SharePath, { read, write, truncate }: { read: boolean; write: boolean; truncate: boolean }) => {
-        if (write || truncate) checkWritable(writable);
-        return opened(folder.open(checked(path), { read, write, truncate }));
-      },
-      create: changing((path: SharePath, permissions: number) => opened(folder.create(checked(path), permissions))),
-      makeFolder: changing((path: SharePath, permissions: number) => folder.makeFolder(checked(path), permissions)),
-      makeSymlink: changing((path: SharePath, target: string) => folder.makeSymlink(checked(path), target)),
-      makeLink: changing((path: SharePath, existing: SharePath) => folder.makeLink(checked(path), checked(existing))),
-      rename: changing((from: SharePath, to: SharePath) => folder.rename(checked(from), checked(to))),
-      removeFile: changing((path: SharePath) => folder.removeFile(checked(path))),
-      removeFolder: changing((path: SharePath) => folder.removeFolder(checked(path))),
-      change: changing((path: SharePath, change: FileChange) => folder.change(checked(path), change)),
-    };
+    return Object.fromEntries(
+      Object.entries(FOLDER_METHODS).map(([name, { paths = 0, changes, opens }]) => [name, (...args: unknown[]) => {
+        if (changes) checkWritable(writable);
+        args.slice(0, paths).forEach(checkPath);
+        if (name === "open") checkAccess(args[1], writable);
+        const result = (folder[name as keyof ComputerFolder] as Method)(...args as never[]);
+        return opens ? this.#object((forget) => fileMethods(result as OpenFile, writable, forget)) : result;
+      }]),
+    );
   }
+}
+
+/** @throws ShareError for writing in a folder that is not writable */
+function checkAccess(access: unknown, writable: boolean): void {
+  const { write, truncate } = access as { readonly write: unknown; readonly truncate: unknown };
+  if (write || truncate) checkWritable(writable);
 }
 
 /** @throws ShareError for a change of a folder that is not writable */
@@ -168,15 +163,14 @@ function checkWritable(writable: boolean): void {
   if (!writable) throw new ShareError("EROFS", "the share is read-only");
 }
 
-/** A path within a folder: an array of names, whatever the worker has sent. */
-function checked(path: SharePath): SharePath {
+/** @throws ShareError unless it is a path within a folder, an array of names */
+function checkPath(path: unknown): void {
   if (!Array.isArray(path)) throw new ShareError("EINVAL", "not a path");
   for (const name of path as readonly unknown[]) {
     if (typeof name !== "string" || name === "" || name === "." || name === ".." || name.includes("/") || name.includes("\0")) {
       throw new ShareError("EINVAL", `${JSON.stringify(name)} is not a file name`);
     }
   }
-  return path;
 }
 
 function wholeFile(file: PendingFile, forget: () => void): Methods {
@@ -194,23 +188,16 @@ function wholeFile(file: PendingFile, forget: () => void): Methods {
 }
 
 function fileMethods(file: OpenFile, writable: boolean, forget: () => void): Methods {
-  return {
-    status: () => file.status(),
-    read: (offset: number, size: number) => {
-      const bytes = buffer(size);
-      return bytes.subarray(0, file.read(offset, bytes));
-    },
-    write: (offset: number, bytes: Uint8Array) => file.write(offset, bytes),
-    change: (change: FileChange) => {
-      checkWritable(writable);
-      file.change(change);
-    },
-    sync: (dataOnly: boolean) => file.sync(dataOnly),
-    close: () => {
-      forget();
-      file.close();
-    },
+  const methods = Object.entries(FILE_METHODS).map(([name, { changes, ends }]) => [name, (...args: never[]) => {
+    if (changes) checkWritable(writable);
+    if (ends) forget();
+    return (file[name as keyof OpenFile] as Method)(...args);
+  }]);
+  const read = (offset: number, size: number) => {
+    const bytes = buffer(size);
+    return bytes.subarray(0, file.read(offset, bytes));
   };
+  return { ...Object.fromEntries(methods), read };
 }
 
 function buffer(size: number): Uint8Array<ArrayBuffer> {
