@@ -27,7 +27,6 @@ export interface Row extends Omit<StoredEntry, "content"> {
   readonly length: number;
 }
 
-/** An entry for a module. */
 export function encodeEntry(signature: CodeSignature, { bytes, sizes, gaps }: RegionModule): StoredEntry {
   const numbers = Int32Array.from([signature.length, sizes.length, gaps.length, ...signature, ...sizes, ...gaps]);
   const content = new Uint8Array(numbers.byteLength + bytes.length);

@@ -17,7 +17,6 @@ export interface ConsoleTail {
 
 /** Destination of the input at a console. */
 export interface ConsoleDoor {
-  /** Bytes typed. */
   type(bytes: Uint8Array): void;
   /** Sends a break on its line; absent if it is not a serial line. */
   sendBreak?(): void;
@@ -33,7 +32,6 @@ export class Consoles {
   #output: { readonly console: string; readonly bytes: Bytes }[] = [];
   #waiting = 0;
 
-  /** Adds a console. */
   add(name: string, door: ConsoleDoor): void {
     if (this.#doors.has(name)) throw new Error(`there is a console ${name} already`);
     this.#doors.set(name, door);

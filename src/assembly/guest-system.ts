@@ -115,7 +115,6 @@ export class GuestSystem implements System, Inspected {
     return this.#hypervisor;
   }
 
-  /** Its log of events. */
   get log(): EventLog {
     if (!this.#log) throw new Error("the system has no hypervisor yet");
     return this.#log;

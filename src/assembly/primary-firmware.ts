@@ -85,7 +85,6 @@ const SAVED_FLASH = v.pipe(
   v.check(({ expects, buffer }) => expects !== "confirm" || buffer.length > 0, "what is to be confirmed was written"),
 );
 
-/** A bank of flash as a part. */
 export function savedFlash(bank: FlashBank): SavedPart {
   const { device } = bank.plan;
   return {

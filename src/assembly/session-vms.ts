@@ -18,7 +18,6 @@ const SAVED = v.strictObject({
   crashed: v.undefinedable(v.array(v.string())),
 });
 
-/** The VMs of one session. */
 export class SessionVms implements KnownVms {
   readonly #names = new Map<number, string>([[Vmid.Primary, "host"], [Vmid.ResourceManager, "rm"]]);
   readonly #states = new Map<number, string>();

@@ -9,7 +9,6 @@ export function archiveFolder(path: string): CpioEntry {
   return { path, kind: "folder", permissions: 0o755 };
 }
 
-/** A file of an archive. */
 export function archiveFile(path: string, data: Uint8Array | string, permissions: number): CpioEntry {
   return { path, kind: "file", permissions, data: typeof data === "string" ? new TextEncoder().encode(data) : data };
 }

@@ -21,7 +21,6 @@ export interface DebEntry {
   readonly gid: number;
 }
 
-/** A control file. */
 export interface ControlFile {
   readonly name: string;
   readonly bytes: Uint8Array;

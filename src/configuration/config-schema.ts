@@ -94,7 +94,6 @@ const FILE_RULES: readonly JsonSchema[] = [
   },
 ];
 
-/** The schema of a configuration. */
 export function configurationSchema(): JsonSchema {
   const file = jsonSchemaOf(Schema, "el2 configuration");
   const { vm, host, rm, ui } = file.properties;

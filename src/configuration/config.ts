@@ -159,7 +159,6 @@ function applyChange(raw: Record<string, unknown>, change: string): void {
   table[keys.at(-1)!] = /^-?\d+$/.test(text) ? Number(text) : text === "true" ? true : text === "false" ? false : text;
 }
 
-/** An error as one line. */
 export function formatConfigError(file: string, { line, column, message }: ConfigError): string {
   return `${file}:${line}:${column}: ${message}`;
 }

@@ -77,7 +77,6 @@ export const PHONE_KEYS = {
 export type PhoneKeyName = keyof typeof PHONE_KEYS;
 export const PHONE_KEY_NAMES = Object.keys(PHONE_KEYS) as PhoneKeyName[];
 
-/** A phone. */
 interface Phone {
   readonly title: string;
   readonly values: Readonly<Partial<Record<PhoneKeyName, PhoneValue>>>;

@@ -605,7 +605,6 @@ export type FileTheme = v.InferOutput<typeof ownTheme>;
 export const DEFAULT_UI: FileUi = v.parse(ui, {});
 /** One `[vm.NAME]`. */
 export type FileVm = v.InferOutput<typeof vm>;
-/** One device of a VM. */
 export type FileDevice = NonNullable<FileVm["devices"]>[number];
 /** One key of `[link]`. */
 export type FileLink = v.InferOutput<typeof link>;

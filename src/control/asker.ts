@@ -22,7 +22,6 @@ export class Asker {
     this.#next = first;
   }
 
-  /** The answer to a query. */
   ask(query: Query): Promise<Answer> {
     const id = ++this.#next;
     return new Promise((resolve) => {

@@ -97,7 +97,6 @@ const CLIENT_MESSAGES = {
 
 type ClientKind = keyof typeof CLIENT_MESSAGES;
 
-/** A message from the socket. */
 export type SocketMessage = { [K in ClientKind]: v.InferOutput<typeof CLIENT_MESSAGES[K]["schema"]> }[ClientKind];
 
 /** A message that the hub takes: the process of a session also starts its machine. */

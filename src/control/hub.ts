@@ -38,7 +38,6 @@ export interface ClientOptions {
 /** Receives a client's messages. */
 export type Listener = (message: ServerMessage) => void;
 
-/** One client of the hub. */
 class HubClient {
   underWay = 0;
   /** By console whose output it has not all been sent: the place of the next byte in the ring. */
@@ -77,7 +76,6 @@ interface Asked {
   readonly args: QueryArguments;
 }
 
-/** The hub of one session. */
 export class SessionHub {
   readonly #clients = new Set<HubClient>();
   readonly #rings = new Map<string, ConsoleRing>();

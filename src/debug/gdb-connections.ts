@@ -5,7 +5,6 @@ import { OwnListener } from "../support/own-socket.ts";
 
 const LOOPBACK = "127.0.0.1";
 
-/** One gdb. */
 export interface GdbConnection {
   readonly readable: ReadableStream<Uint8Array>;
   readonly writable: WritableStream<Uint8Array>;

@@ -4,7 +4,6 @@
 import type { GdbConnection, GdbConnections } from "./gdb-connections.ts";
 import { GdbSession, type GdbStop, type GdbTarget } from "./gdb-session.ts";
 
-/** A server. */
 export class GdbServer {
   readonly #target: GdbTarget;
   #session: GdbSession | undefined;

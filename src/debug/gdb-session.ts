@@ -40,7 +40,6 @@ export interface GdbStop {
   /** A note for the user. */
   readonly note?: string;
   readonly vcpu: number;
-  /** Its PC. */
   readonly pc: bigint;
   /** The access that a watchpoint stopped. */
   readonly watch?: WatchHit;

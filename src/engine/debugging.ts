@@ -29,7 +29,6 @@ export class Debugging {
     return this.#changed;
   }
 
-  /** A request. */
   take(request: DebugRequest): void {
     const { loop, loop: { shown, port } } = this;
     if (request.kind === "debug-attach") {

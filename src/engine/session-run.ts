@@ -112,7 +112,6 @@ export class SessionRun implements Rerun {
     this.onForgotten(this.lost!);
   }
 
-  /** Its memory. */
   memory(): MemoryUse[] {
     const { history, inputs } = this.#limits;
     return [

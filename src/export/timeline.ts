@@ -5,7 +5,6 @@
 import type { EventRow } from "../queries/event-row.ts";
 import { SWITCHES } from "../inspection/trace/event-log.ts";
 
-/** A track. */
 export interface Track {
   readonly uuid: number;
   readonly name: string;

@@ -3,7 +3,6 @@
 import { readPart } from "../support/open-file.ts";
 import type { ImageBytes } from "./qcow2-disk.ts";
 
-/** The bytes of a file for an image. */
 export function imageBytes(file: Deno.FsFile): ImageBytes {
   // Its status needs a right to its path, which the worker of guests has given up.
   const end = () => file.seekSync(0, Deno.SeekMode.End);

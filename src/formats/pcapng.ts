@@ -5,7 +5,6 @@
 /** Link types that el2 captures (draft-ietf-opsawg-pcaplinktype). */
 export const LinkType = { Ethernet: 1, User0: 147 } as const;
 
-/** One interface of a capture. */
 export interface CaptureInterface {
   readonly name: string;
   readonly description: string;

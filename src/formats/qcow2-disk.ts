@@ -319,7 +319,6 @@ class ClusterRuns {
     return run.last--;
   }
 
-  /** Takes all of the others. */
   take(others: ClusterRuns): void {
     for (const run of others.#runs) this.#runs.push(run);
     others.#runs = [];

@@ -7,7 +7,6 @@ import { MiB } from "../support/sizes.ts";
 const LARGEST = 16 * MiB;
 const KEPT = 3;
 
-/** The log of one console. */
 export class ConsoleLog {
   #file: Deno.FsFile | undefined;
   #size = 0;

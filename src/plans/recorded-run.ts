@@ -18,7 +18,6 @@ export interface Place {
   readonly settled: boolean;
 }
 
-/** An input at its place. */
 export interface RecordedInput extends Place {
   readonly input: Input;
 }
@@ -43,7 +42,6 @@ export interface EndState extends Check {
   readonly console: string;
 }
 
-/** A run as it was. */
 export interface RecordedRun {
   readonly inputs: readonly RecordedInput[];
   readonly checks: readonly { readonly at: number; readonly check: Check }[];

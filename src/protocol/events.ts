@@ -46,7 +46,6 @@ const deviceSample = v.object({
 });
 export type DeviceSample = Readonly<v.InferOutput<typeof deviceSample>>;
 
-/** One VM in a sample. */
 const vmSample = v.object({
   name: word,
   vmid: count(),
@@ -138,7 +137,6 @@ const debugStopped = v.object({
   note: v.optional(word),
   /** Number of the vCPU that it is about: its index in the debugged VM. */
   vcpu: count(),
-  /** Its PC. */
   pc: address,
   /** The access that a watchpoint stopped. */
   watch: v.optional(v.object({ kind: v.picklist(["write", "read", "access"]), address })),

@@ -177,5 +177,4 @@ type RequestOf<K extends keyof typeof REQUESTS> = v.InferOutput<typeof REQUESTS[
 /** A request of a socket's client to the machine. */
 export type ClientRequest = { [K in keyof typeof REQUESTS]: RequestOf<K> }[keyof typeof REQUESTS];
 
-/** The requests of a debugger. */
 export type DebugRequest = RequestOf<Extract<keyof typeof REQUESTS, `debug${string}`>>;

@@ -15,7 +15,6 @@ export interface Document {
   readonly fields: Readonly<Record<string, Column>>;
 }
 
-/** The fields of a document. */
 export type FieldsOf<D extends Document> = {
   readonly [N in keyof D["fields"]]: D["fields"][N] extends { readonly optional: true } ? ColumnTypes[D["fields"][N]["kind"]] | null
     : ColumnTypes[D["fields"][N]["kind"]];
@@ -432,7 +431,6 @@ export function documentText<D extends Document>(document: D, fields: FieldsOf<D
   return JSON.stringify({ schema: schemaName(document), ...fields });
 }
 
-/** JSON Schema of a document. */
 export function documentSchema(document: Document): Json {
   const properties: Record<string, Json> = { schema: { const: schemaName(document) } };
   for (const [name, field] of Object.entries(document.fields)) properties[name] = columnSchema(field);

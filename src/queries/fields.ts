@@ -26,7 +26,6 @@ export function count(max = Number.MAX_SAFE_INTEGER) {
 /** A whole number that may be negative. */
 export const whole = v.pipe(v.number(), v.safeInteger());
 
-/** A finite number. */
 export const amount = v.pipe(v.number(), v.finite());
 
 /** An unsigned number of `bits` bits. */

@@ -4,7 +4,6 @@ import { alignsRight, rowCellText } from "./format.ts";
 import type { Column, Json, Listing, ListRow } from "./table.ts";
 import { terminalWord } from "../support/terminal-text.ts";
 
-/** Columns of a list. */
 export type Listed = readonly (readonly [name: string, column: Column])[];
 
 /** The columns of a list that is so wide; undefined: as wide as it wants. */
@@ -35,7 +34,6 @@ export function listText(
   return cut(heading, width) + rows.map((row) => rowText(columns, row, width)).join("");
 }
 
-/** A row of a list. */
 export function rowText(columns: Listed, row: ListRow, width: number | undefined): string {
   return cut(columns.map(([name, column]) => aligned(column, rowCellText(name, column, row))).join(" "), width);
 }

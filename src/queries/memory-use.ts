@@ -17,7 +17,6 @@ export interface MemoryUse {
   readonly what: string;
 }
 
-/** Its row. */
 export function memoryRow({ part, used, limit, dropped, what }: MemoryUse): RowOf<typeof SESSION_MEMORY> {
   const share = limit === undefined ? null : used / limit;
   return { id: formatId({ kind: "memory", name: part }), used, limit: limit ?? null, share, dropped, what };

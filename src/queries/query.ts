@@ -61,7 +61,6 @@ export const repeat = v.strictObject({
 });
 export type Repeat = Readonly<v.InferOutput<typeof repeat>>;
 
-/** The answer. */
 export const answer = v.pipe(
   v.object({
     table: tableName,

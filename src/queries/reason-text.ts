@@ -7,7 +7,6 @@ import { askedByText, plainText, timeText } from "./format.ts";
 import type { Json, RowOf } from "./table.ts";
 import type { REASONS } from "./tables.ts";
 
-/** A line of a reason. */
 export interface ReasonLine {
   /**
    * `asked`: the requester, and when; `step`: an operation of the chain; `end`: follows the last.
@@ -43,7 +42,6 @@ export function chainOf({ chain }: Pick<RowOf<typeof REASONS>, "chain">): v.Infe
   return v.parse(steps, chain);
 }
 
-/** The lines of a reason. */
 export function reasonLines(row: RowOf<typeof REASONS>): ReasonLine[] {
   const at = `${row.id}  t=${timeText(Number(row.t))}s`;
   const chain = chainOf(row);

@@ -5,7 +5,6 @@ import { count, name, text } from "./fields.ts";
 
 /** A change of the stop rules. */
 export const stopChange = v.variant("kind", [
-  /** A filter of events. */
   v.strictObject({ kind: v.literal("event"), filter: text() }),
   /** A place of code: `VM:SYMBOL`, `VM:ADDRESS` or `VM/INDEX:pc`. */
   v.strictObject({ kind: v.literal("place"), at: text() }),
@@ -22,7 +21,6 @@ export interface BreakPlace {
   readonly address: bigint;
 }
 
-/** A rule. */
 export interface StopRule {
   /** `stop:N`. */
   readonly id: string;

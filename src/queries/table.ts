@@ -38,7 +38,6 @@ export interface ColumnTypes {
 
 export type ColumnKind = keyof ColumnTypes;
 
-/** A column. */
 export interface Column {
   readonly kind: ColumnKind;
   /** Its description, for schema and help. */

@@ -68,7 +68,6 @@ function begin({ plan, inputs, checks, end }: Recording): Past {
   return new Past(begun.system, inputs, last?.at ?? 0);
 }
 
-/** A compared system. */
 type Compared = RunningSystem & Pick<System, "samples">;
 
 function describe([first, second]: readonly [Compared, Compared]): RunDifference {

@@ -55,7 +55,6 @@ class KeptState implements SystemState {
   }
 }
 
-/** A milestone as it is kept. */
 interface Kept extends Milestone {
   readonly state: KeptState;
 }

@@ -67,7 +67,6 @@ export class Replay {
     return difference(now, next.check, state());
   }
 
-  /** Compares the end. */
   compareEnd(now: number, state: EndState): Divergence | undefined {
     const { end } = this.plan.recording;
     if (!this.plan.verify || end === undefined || this.plan.to !== undefined && now < end.at) return undefined;

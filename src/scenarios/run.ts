@@ -36,7 +36,6 @@ const REASONS_TOLD = 3;
 /** Lines of a console that a failure shows. */
 const TAIL = 8;
 
-/** Result of a step. */
 export interface StepResult {
   readonly step: Step;
   readonly text: string;
@@ -49,7 +48,6 @@ export interface StepResult {
   readonly details?: readonly string[];
 }
 
-/** Result of a scenario. */
 export interface ScenarioResult {
   readonly scenario: Scenario;
   readonly seed: number;
@@ -74,7 +72,6 @@ class StepFailure extends Error {
   }
 }
 
-/** One run of a scenario. */
 export class ScenarioRun {
   /** The machine, which the caller may inspect at the end. */
   readonly system: GuestSystem;

@@ -7,7 +7,6 @@ import { MiB } from "../support/sizes.ts";
 import { ShareError } from "../virtio/p9/folder.ts";
 import { node } from "../support/node-modules.ts";
 
-/** A call. */
 export interface Call {
   readonly kind: "call";
   /** The object; 0 is the computer itself. */
@@ -16,7 +15,6 @@ export interface Call {
   readonly args: readonly unknown[];
 }
 
-/** Its answer. */
 export type Answer = { readonly value: unknown } | { readonly error: ErrorData };
 
 /** Words at the start of the shared memory: answers so far; the last one's coding and size. */
@@ -41,7 +39,6 @@ export interface ErrorData {
   readonly errno?: string;
 }
 
-/** An error as data. */
 export function errorData(error: unknown): ErrorData {
   if (!(error instanceof Error)) return { name: "Error", message: String(error) };
   const { name, message } = error;

@@ -78,7 +78,6 @@ export interface SnapshotHeader {
   readonly pages: number;
 }
 
-/** A snapshot. */
 export interface Snapshot {
   readonly header: SnapshotHeader;
   /** The plan from which the machine was made. */
@@ -101,7 +100,6 @@ const HEADER = v.strictObject({
   pages: count,
 });
 
-/** A header. */
 export function snapshotHeader(fields: Omit<SnapshotHeader, "schema" | "version">): SnapshotHeader {
   return { schema: SCHEMA, version: VERSION, ...fields };
 }

@@ -7,7 +7,6 @@ export interface CharacterLocale {
   readonly utf8: boolean;
 }
 
-/** The locale for characters. */
 export function characterLocale(environment: (name: string) => string | undefined): CharacterLocale {
   const name = environment("LC_ALL") || environment("LC_CTYPE") || environment("LANG") || "";
   return { name, utf8: /utf-?8/i.test(name) };

@@ -36,7 +36,6 @@ export interface CodeScope {
   readonly blocks: readonly Entry[];
 }
 
-/** Code of a line. */
 export interface LineCode {
   readonly file: string;
   readonly line: number;
@@ -91,7 +90,6 @@ export class DebugInfo {
     return this.#frames ??= this.tried(() => new FrameTable(this.sections));
   }
 
-  /** The line of an address. */
   lineAt(address: bigint): LineRange | undefined {
     const unit = this.#unitAt(address);
     return unit && this.#lines(unit)?.at(address);

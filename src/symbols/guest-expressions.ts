@@ -167,7 +167,6 @@ class Parser {
     return { kind: "number", number };
   }
 
-  /** The number that a value is. */
   number(value: ExpressionValue): bigint {
     if (value.kind === "number") return value.number;
     const number = this.scope.values?.number(value.value);

@@ -38,7 +38,6 @@ export interface GuestValue {
   readonly bits?: { readonly offset: number; readonly size: number };
 }
 
-/** A value with a name. */
 export interface NamedValue extends GuestValue {
   readonly name: string;
   readonly kind: "argument" | "local" | "static" | "member" | "element";
@@ -178,7 +177,6 @@ export class FrameValues {
     return { ...named, where: { kind: "memory", address: BigInt.asUintN(64, address + BigInt(index * size)) } };
   }
 
-  /** A member by its name. */
   member(value: GuestValue, name: string): NamedValue | undefined {
     return this.parts(value, "").find((one) => one.name === name);
   }
@@ -241,7 +239,6 @@ export class FrameValues {
     return plain.isSigned ? BigInt.asIntN(8 * size, numberOf(bytes)) : numberOf(bytes);
   }
 
-  /** Its text. */
   text(value: GuestValue, depth = 0): string {
     const { type, where } = value;
     if (!where) return LOST;

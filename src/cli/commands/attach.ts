@@ -6,7 +6,6 @@ import { Failure } from "../common/failure.ts";
 import { connectNamed } from "../common/session.ts";
 import { asciiOption, noColorOption, plainOption, readOnlyOption, themeOption } from "../options/look.ts";
 
-/** Adds the command. */
 export function registerAttach(program: Command, { entry, exit }: CommandContext): void {
   const attach = program.command("attach")
     .description("show a session that runs in the background")

@@ -14,7 +14,6 @@ import { timeText } from "../../queries/format.ts";
 
 const COUNT = parseWhole(1, Number.MAX_SAFE_INTEGER);
 
-/** Adds the command. */
 export function registerBack(program: Command, { exit }: CommandContext): void {
   withListOptions(withSessionOptions(
     program.command("back").description(

@@ -121,7 +121,6 @@ async function onQemu(): Promise<number> {
   }
 }
 
-/** Adds the command. */
 export function registerBench(program: Command, { entry, exit }: CommandContext): void {
   program.command("bench")
     .description("measure how fast guests run on this computer: a loop of integer code, in millions of instructions per second")

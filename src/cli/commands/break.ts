@@ -10,7 +10,6 @@ import { changeStops, firstStop, within } from "../common/stops.ts";
 import { checkedEventFilter, parseDuration } from "../common/values.ts";
 import type { StopChange } from "../../queries/stop-rule.ts";
 
-/** Adds the command. */
 export function registerBreak(program: Command, { exit }: CommandContext): void {
   withListOptions(withSessionOptions(
     program.command("break").description(

@@ -38,7 +38,6 @@ export const CAPS: Group = {
   actions: [],
 };
 
-/** Adds the commands. */
 export function registerCaps(program: Command, context: CommandContext): void {
   registerGroup(program, context, CAPS);
 }

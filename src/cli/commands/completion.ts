@@ -71,7 +71,6 @@ complete -c el2 -f -a '(__el2_complete)'
 `,
 };
 
-/** Adds the commands. */
 export function registerCompletion(program: Command): void {
   program.command("completion")
     .description("print a completion script for bash, zsh or fish")

@@ -13,7 +13,6 @@ import { PAST } from "../../engine/loop.ts";
 
 const DEFAULT_TIMEOUT = 5e9;
 
-/** Adds the command. */
 export function registerConsole(program: Command, context: CommandContext): void {
   addConsole(program, context);
 }

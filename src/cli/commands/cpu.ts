@@ -11,7 +11,6 @@ import { FEATURE_NAMES, FEATURES, isBase } from "../../isa/features.ts";
 import { identificationOf } from "../../isa/identification.ts";
 import { CPU, documentText, type FieldsOf, listingOf } from "../../queries/documents.ts";
 
-/** Adds the command. */
 export function registerCpu(program: Command): void {
   const command = program.command("cpu").description("print the CPUs that --cpu takes");
   withListOptions(command.command("ls").description("list the rungs, cores and phones"))

@@ -4,7 +4,6 @@ import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 
-/** Adds the command. */
 export function registerDap(program: Command, { entry, exit }: CommandContext): void {
   program.command("dap")
     .description("serve an editor's debugger on stdin and stdout (Debug Adapter Protocol): a machine that it starts, or a session")

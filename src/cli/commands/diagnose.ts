@@ -13,7 +13,6 @@ import { rowsOf } from "../../queries/query.ts";
 import type { RowOf } from "../../queries/table.ts";
 import { DIAGNOSES, VIOLATIONS } from "../../queries/tables.ts";
 
-/** Adds the command. */
 export function registerDiagnose(program: Command, { exit }: CommandContext): void {
   withListOptions(withSessionOptions(
     program.command("diagnose").description(

@@ -22,7 +22,6 @@ interface Code {
 /** Lines that are written at once. */
 const CHUNK = 4096;
 
-/** Adds the command. */
 export function registerDisasm(program: Command, { exit }: CommandContext): void {
   withSessionOptions(
     program.command("disasm")

@@ -31,7 +31,6 @@ const environment = (name: string) => Deno.env.get(name);
 /** Wasm memory of a machine with 1 GiB for its guests, bytes. */
 const MACHINE_SIZE = 1.25 * GiB;
 
-/** Adds the command. */
 export function registerDoctor(program: Command, { exit }: CommandContext): void {
   program.command("doctor")
     .description("check the system, memory, sockets, terminal, guests and programs, and report how to get what is missing")

@@ -12,7 +12,6 @@ import { answers } from "../../control/remote.ts";
 /** How long `down` waits for the session to end, ms. */
 const END_TIME = 5_000;
 
-/** Adds the command. */
 export function registerDown(program: Command, { exit }: CommandContext): void {
   program.command("down")
     .description("end a session, with its VMs and its process")

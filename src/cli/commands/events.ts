@@ -15,7 +15,6 @@ const POLL = 50;
 /** Events of one look. */
 const BATCH = 20_000;
 
-/** Adds the command. */
 export function registerEvents(program: Command, { exit }: CommandContext): void {
   withListOptions(withSessionOptions(program.command("events").description("list the events of a session, oldest first")))
     .option("--filter <filter>", "only matching events, such as kind=rpc or vm=debian")

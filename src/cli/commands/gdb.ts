@@ -13,7 +13,6 @@ import { onSignals } from "../../support/signals.ts";
 /** The events of the hypervisor: calls, requests, power, life cycles, and all refusals. */
 const HYPERVISOR_EVENTS = "kind=hvc | kind=rpc | kind=psci | kind=state | refused=yes";
 
-/** Adds the command. */
 export function registerGdb(program: Command, { exit }: CommandContext): void {
   program.command("gdb")
     .description("serve gdb for a VM of a session, until interrupted")

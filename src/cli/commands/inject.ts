@@ -9,7 +9,6 @@ import { checkedRule } from "../options/behavior.ts";
 import { FAULTS } from "../../inspection/rules/fault-rules.ts";
 import type { Action } from "../../queries/action.ts";
 
-/** Adds the command. */
 export function registerInject(program: Command): void {
   const command = withListOptions(withSessionOptions(
     program.command("inject").description("inject faults into a session's machine: the n-th call, request, allocation or interrupt"),

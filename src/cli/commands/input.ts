@@ -66,7 +66,6 @@ export const INPUT: Group = {
   ],
 };
 
-/** Adds the commands. */
 export function registerInput(program: Command, context: CommandContext): void {
   registerGroup(program, context, INPUT);
 }

@@ -10,7 +10,6 @@ import { personasWith } from "../../abi/ioctl/personas.ts";
 import { describeCode, type Request } from "../../abi/ioctl/request.ts";
 import { documentText, type FieldsOf, IOCTL_DECODED } from "../../queries/documents.ts";
 
-/** Adds the command. */
 export function registerIoctl(program: Command): void {
   const ioctl = program.command("ioctl").description("explain ioctls of /dev/gunyah and /dev/gzvm");
   ioctl.command("decode")

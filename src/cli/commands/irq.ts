@@ -51,7 +51,6 @@ export const IRQ: Group = {
   more: addTop,
 };
 
-/** Adds the commands. */
 export function registerIrq(program: Command, context: CommandContext): void {
   registerGroup(program, context, IRQ);
 }

@@ -12,7 +12,6 @@ import { noColorOption } from "../options/look.ts";
 /** Wall time (ms) after which an unfinished line, such as a prompt, is printed. */
 const UNFINISHED = 300;
 
-/** Adds the command. */
 export function registerLogs(program: Command, { exit }: CommandContext): void {
   program.command("logs")
     .description("print the consoles of all VMs line by line, each line with its VM's name; new lines also with their time of arrival")

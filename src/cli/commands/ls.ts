@@ -13,7 +13,6 @@ import { NoSession, sessionInfo } from "../../control/remote.ts";
 import { documentText, SESSION_LIST, SESSIONS } from "../../queries/documents.ts";
 import type { Json, ListRow } from "../../queries/table.ts";
 
-/** Adds the command. */
 export function registerLs(program: Command, { exit }: CommandContext): void {
   withListOptions(withSessionOptions(
     program.command("ls").description("list the sessions; with a name, the memory of that session by part"),

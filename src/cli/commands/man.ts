@@ -9,7 +9,6 @@ import { output } from "../common/print.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 import { RELEASED, VERSION } from "../../support/version.ts";
 
-/** Adds the command. */
 export function registerMan(program: Command): void {
   program.command("man")
     .description("print the manual page of el2, or of one command: el2 man vm ls | man -l -")

@@ -5,7 +5,6 @@ import { type CommandNode, commandTree } from "../common/command-tree.ts";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode } from "../common/failure.ts";
 
-/** Adds the command. */
 export function registerMcp(program: Command, { entry, exit }: CommandContext): void {
   program.command("mcp")
     .description("serve agents over the Model Context Protocol on stdin and stdout: tools, resources, a prompt for each of ten jobs")

@@ -67,7 +67,6 @@ export const MEM: Group = {
   more: addRead,
 };
 
-/** Adds the commands. */
 export function registerMem(program: Command, context: CommandContext): void {
   registerGroup(program, context, MEM);
 }

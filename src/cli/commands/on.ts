@@ -8,7 +8,6 @@ import { withSessionOptions } from "../common/session.ts";
 import { checkedEventFilter, parseDuration, parseWhole } from "../common/values.ts";
 import type { Move } from "../../protocol/protocol.ts";
 
-/** Adds the command. */
 export function registerOn(program: Command, { exit }: CommandContext): void {
   withSessionOptions(program.command("on").description("step forward from a pause or from an earlier point; changes the machine"))
     .option("--by <n>", "go forward this many instructions (default: 1)", parseWhole(1, Number.MAX_SAFE_INTEGER))

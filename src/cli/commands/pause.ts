@@ -8,7 +8,6 @@ import { report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { timeText } from "../../queries/format.ts";
 
-/** Adds the command. */
 export function registerPause(program: Command, { exit }: CommandContext): void {
   withSessionOptions(program.command("pause").description("pause a session's machine and its virtual time; changes the machine"))
     .addHelpText("after", "\nExamples:\n  el2 pause && el2 vcpu ls && el2 resume")

@@ -10,7 +10,6 @@ import type { Request } from "../../abi/ioctl/request.ts";
 import { documentText, type FieldsOf, listingOf, PERSONA } from "../../queries/documents.ts";
 import type { Json } from "../../queries/table.ts";
 
-/** Adds the command. */
 export function registerPersonas(program: Command): void {
   withListOptions(
     program.command("personas")

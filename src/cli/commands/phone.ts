@@ -16,7 +16,6 @@ import {
 } from "../../configuration/phones.ts";
 import { documentText, type FieldsOf, listingOf, PHONE } from "../../queries/documents.ts";
 
-/** Adds the command. */
 export function registerPhone(program: Command): void {
   const command = program.command("phone").description("print the profiles of phones that --phone takes");
   withListOptions(command.command("ls").description("list the profiles"))

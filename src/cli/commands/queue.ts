@@ -63,7 +63,6 @@ export const QUEUE: Group = {
   ],
 };
 
-/** Adds the commands. */
 export function registerQueue(program: Command, context: CommandContext): void {
   registerGroup(program, context, QUEUE);
 }

@@ -7,7 +7,6 @@ import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
 import { openSession } from "../common/session.ts";
 
-/** Adds the command. */
 export function registerRecord(program: Command, { exit, run }: CommandContext): void {
   program.command("record")
     .description("run WHAT and record its inputs (as run --record and boot --record do); without WHAT, save the run of a session so far")

@@ -11,7 +11,6 @@ import { readNamedRecording } from "../start/recordings.ts";
 import { showSession } from "../start/show.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
 
-/** Adds the command. */
 export function registerReplay(program: Command, { entry, exit }: CommandContext): void {
   program.command("replay")
     .description("replay a recording: the same run, instruction for instruction")

@@ -5,7 +5,6 @@ import { setPaused } from "./pause.ts";
 import type { CommandContext } from "../common/command.ts";
 import { withSessionOptions } from "../common/session.ts";
 
-/** Adds the command. */
 export function registerResume(program: Command, { exit }: CommandContext): void {
   withSessionOptions(
     program.command("resume").description("continue a paused session from the present; changes the machine"),

@@ -33,7 +33,6 @@ export const RPC: Group = {
   },
 };
 
-/** Adds the commands. */
 export function registerRpc(program: Command, context: CommandContext): void {
   registerGroup(program, context, RPC);
 }

@@ -49,7 +49,6 @@ import { didYouMean } from "../../support/did-you-mean.ts";
 /** Virtual time (ns) that bare `el2` runs without a terminal. */
 const DEMO_TIME = 5e9;
 
-/** Adds the command. */
 export function registerRun(program: Command, { entry, exit }: CommandContext): void {
   program.command("run")
     .description("run the VMs of a configuration, an image, or a guest of the catalog under the native host")

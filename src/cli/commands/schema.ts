@@ -22,7 +22,6 @@ const FILES: Readonly<Record<string, { readonly doc: string; readonly schema: ()
   },
 };
 
-/** Adds the command. */
 export function registerSchema(program: Command): void {
   program.command("schema")
     .description("print the JSON Schema of a command's --json output, of configurations, or of scenarios")
@@ -44,7 +43,6 @@ export function registerSchema(program: Command): void {
     });
 }
 
-/** A schema as text. */
 export function schemaText(schema: unknown): string {
   return `${JSON.stringify(schema, null, 2)}\n`;
 }

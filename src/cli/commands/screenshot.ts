@@ -21,7 +21,6 @@ type Form = "svg" | "txt";
 const LEAST = { columns: 60, rows: 16 }, MOST = { columns: 400, rows: 200 };
 const DEFAULT_SIZE: Size = { columns: 120, rows: 36 };
 
-/** Adds the command. */
 export function registerScreenshot(program: Command, { entry, exit }: CommandContext): void {
   const size = `columns and rows of the terminal (default: ${DEFAULT_SIZE.columns}x${DEFAULT_SIZE.rows})`;
   program.command("screenshot")

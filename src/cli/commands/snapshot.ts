@@ -24,7 +24,6 @@ import { MiB } from "../../support/sizes.ts";
 /** Wall time (ms) between two lines of progress. */
 const PROGRESS = 1000;
 
-/** Adds the commands. */
 export function registerSnapshot(program: Command, { entry, exit }: CommandContext): void {
   const group = program.command("snapshot").description("save and load the whole state of a machine");
   withSessionOptions(group.command("save").description("save the machine of a session, while it runs"))

@@ -14,7 +14,6 @@ function wordsOf(name: string | undefined, section: string | undefined): readonl
   return [first?.replace(/^docs\/(?:spec|design)\//, "").replace(/\.md$/, ""), second?.replace(/^§/, "")];
 }
 
-/** Adds the command. */
 export function registerSpec(program: Command): void {
   program.command("spec")
     .description("print a section of the books on Gunyah, its Resource Manager, its drivers and GenieZone")

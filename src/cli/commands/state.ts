@@ -11,7 +11,6 @@ export const STATE: Group = {
   actions: [],
 };
 
-/** Adds the commands. */
 export function registerState(program: Command, context: CommandContext): void {
   registerGroup(program, context, STATE);
 }

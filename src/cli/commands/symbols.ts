@@ -15,7 +15,6 @@ const FORMS = ["wide", "tsv"] as const;
 /** Default limit on the rows of a list. */
 const ROWS = 1000;
 
-/** Adds the command. */
 export function registerSymbols(program: Command, { exit }: CommandContext): void {
   withColumns(withSessionOptions(
     program.command("symbols").description("list a VM's symbols, from its ELF files and from its Linux kernel"),

@@ -18,7 +18,6 @@ import type { ScenarioResult, ScenarioRun } from "../../scenarios/run.ts";
 import { readScenario, type Scenario, ScenarioError } from "../../scenarios/scenario.ts";
 import { cannotRead, readToEnd } from "../../support/named-file.ts";
 
-/** Adds the command. */
 export function registerTest(program: Command, { exit }: CommandContext): void {
   const test = program.command("test")
     .description("run scenarios: scripted runs with assertions on consoles, events, reasons and state; prints TAP")

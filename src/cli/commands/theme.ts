@@ -27,7 +27,6 @@ const ABOUT: Readonly<Record<(typeof THEME_NAMES)[number], string>> = {
   deuteranopia: "blue, yellow and orange instead of green and red",
 };
 
-/** Adds the commands. */
 export function registerTheme(program: Command): void {
   const theme = program.command("theme").description("themes of the screens");
   withListOptions(theme.command("ls").description("list the themes, including those of a configuration"))

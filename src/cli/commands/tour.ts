@@ -13,7 +13,6 @@ import { didYouMean } from "../../support/did-you-mean.ts";
 import { Guide } from "../../tui/app/guide.ts";
 import { CHAPTERS } from "../../tui/app/guide-chapters.ts";
 
-/** Adds the command. */
 export function registerTour(program: Command, { entry, exit }: CommandContext): void {
   program.command("tour")
     .description("tour the screens: el2 says what to press, and waits for each step")

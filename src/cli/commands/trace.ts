@@ -37,7 +37,6 @@ async function calls(asker: Pick<OpenSession["asker"], "ask">, filter: string, c
   return await asker.ask({ table: "events", args: { filter, kinds: "hvc", limit: count } });
 }
 
-/** Adds the commands. */
 export function registerTrace(program: Command, context: CommandContext): void {
   const trace = program.command("trace").description("record, count and export events; list hypercalls");
   addRecorded(trace as unknown as Command, context);

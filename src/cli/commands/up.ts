@@ -50,7 +50,6 @@ import { ownFolder } from "../../support/own-folders.ts";
 import { onSignals } from "../../support/signals.ts";
 import { warn } from "../../support/warn.ts";
 
-/** Adds the commands. */
 export function registerUp(program: Command, { entry, exit }: CommandContext): void {
   const waitOption = new Option("--wait", 'return when every VM with start = "auto" runs; exit code 1 when one has failed');
   const up = withBeginOptions(program.command("up"))

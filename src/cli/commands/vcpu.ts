@@ -76,7 +76,6 @@ export const VCPU: Group = {
   },
 };
 
-/** Adds the commands. */
 export function registerVcpu(program: Command, context: CommandContext): void {
   registerGroup(program, context, VCPU);
 }

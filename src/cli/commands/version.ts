@@ -6,7 +6,6 @@ import { PROTOCOL_VERSION } from "../../control/conversation.ts";
 import { ABOUT, documentText } from "../../queries/documents.ts";
 import { VERSION } from "../../support/version.ts";
 
-/** Adds the command. */
 export function registerVersion(program: Command): void {
   program.command("version")
     .description("print the versions of el2 and its runtime, for bug reports")

@@ -97,7 +97,6 @@ export const VM: Group = {
   },
 };
 
-/** Adds the commands. */
 export function registerVm(program: Command, context: CommandContext): void {
   registerGroup(program, context, VM);
 }

@@ -20,7 +20,6 @@ import { documentText, type FieldsOf, IOCTL } from "../../queries/documents.ts";
  */
 const RUN = ["GH_VCPU_RUN", "GZVM_RUN"];
 
-/** Adds the command. */
 export function registerVmm(program: Command, { exit }: CommandContext): void {
   const devices = PERSONA_NAMES.filter((name) => PERSONAS[name].device);
   program.command("vmm")

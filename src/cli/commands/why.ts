@@ -12,7 +12,6 @@ import { rowsOf } from "../../queries/query.ts";
 import { isCited, REASON_MARGIN, reasonLines } from "../../queries/reason-text.ts";
 import { REASONS } from "../../queries/tables.ts";
 
-/** Adds the command. */
 export function registerWhy(program: Command, { exit }: CommandContext): void {
   withListOptions(withSessionOptions(
     program.command("why").description(

@@ -3,7 +3,6 @@
 
 import type { Command } from "@commander-js/extra-typings";
 
-/** An option. */
 export interface OptionNode {
   /** `--filter <filter>`. */
   readonly flags: string;
@@ -17,7 +16,6 @@ export interface OptionNode {
   readonly choices: readonly string[];
 }
 
-/** An argument. */
 export interface ArgumentNode {
   readonly name: string;
   readonly help: string;

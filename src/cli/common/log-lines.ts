@@ -11,7 +11,6 @@ const LINE_MAX = 4096;
 /** As long as a time of day with milliseconds. */
 const NO_TIME = "-".padEnd("00:00:00.000".length);
 
-/** One console. */
 interface ConsoleLine {
   readonly decoder: TextDecoder;
   readonly color: number;

@@ -73,7 +73,6 @@ export function printAnswer(session: string, answer: Answer, json: boolean, none
   if (answer.dropped) report(`el2: ${answer.dropped} rows were lost before they could be read`);
 }
 
-/** Prints rows as a list. */
 export function printRows(table: Listing, rows: readonly ListRow[], none: string | undefined, list: ListOptions): void {
   const shown = shownColumns(table, list, rows);
   if (list.output === "tsv") output(tsvHeading(shown) + rows.map((row) => tsvRow(row, shown)).join(""));
@@ -106,7 +105,6 @@ export function answerJson(session: string, { table, at, rows, dropped }: Answer
   return { schema: schemaName(TABLES[table]), session, at, data: rows, dropped };
 }
 
-/** One row of a stream. */
 export function printStreamRow(session: string, answer: Answer, row: Row, json: boolean, list: ListOptions = {}): void {
   const table: Table = TABLES[answer.table];
   if (json) return output(`${JSON.stringify(answerJson(session, { ...answer, rows: [row] }))}\n`);

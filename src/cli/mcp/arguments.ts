@@ -5,7 +5,6 @@ import { Failure } from "../common/failure.ts";
 import type { Json } from "../../queries/table.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 
-/** One argument. */
 export interface ToolArgument {
   readonly type: "text" | "whole" | "flag" | "texts";
   readonly doc: string;

@@ -2,12 +2,10 @@
 
 import { DOCUMENTS } from "./documents.ts";
 
-/** A job. */
 export interface Job {
   /** The tutorial's name, without its number. */
   readonly name: string;
   readonly title: string;
-  /** The tutorial. */
   readonly tutorial: string;
   /** The tools for it, in the order of use. */
   readonly steps: string;
@@ -41,7 +39,6 @@ export const JOBS: readonly Job[] = Object.entries(STEPS).map(([file, steps]) =>
   return { name: file.replace(/^\d+-|\.md$/g, ""), title: /^# (.*)$/m.exec(tutorial)![1], tutorial, steps };
 });
 
-/** The text of the prompt. */
 export function promptText({ title, steps, tutorial }: Job, session: string | undefined, problem: string | undefined): string {
   return [
     `Job: ${title}`,

@@ -13,7 +13,6 @@ const KEPT = 16 * ANSWER_MAX;
 
 /** How a command is run. */
 export interface ProgramRun {
-  /** Its stdin. */
   readonly stdin?: string;
   /** How to see output that was left out. */
   readonly hint?: string;

@@ -10,7 +10,6 @@ export interface ToolContext {
   readonly el2: RunProgram;
 }
 
-/** A tool. */
 export interface Tool {
   readonly name: string;
   readonly doc: string;
@@ -20,7 +19,6 @@ export interface Tool {
   call(given: Readonly<Record<string, unknown>>, context: ToolContext): Promise<ToolAnswer>;
 }
 
-/** Declares a tool. */
 export function tool<const T extends ToolArguments>(declared: {
   readonly name: string;
   readonly doc: string;

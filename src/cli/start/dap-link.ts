@@ -143,7 +143,6 @@ function checkVms(wanted: readonly string[] | undefined, vms: readonly string[])
   }
 }
 
-/** Attaches to VMs of a session. */
 async function attach({ session, vms }: AttachWanted, events: DapEvents): Promise<DapTarget> {
   const client = await connectNamed({ socket: session, follow: true, naming: '"session" of the attach request' });
   const asker = new Asker(client);

@@ -89,7 +89,6 @@ export function withLog(client: SessionClient, path: string | undefined, level: 
   };
 }
 
-/** The file. */
 class LogFile {
   #file: Deno.FsFile | undefined;
 

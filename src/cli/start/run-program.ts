@@ -15,7 +15,6 @@ const GRACE = 1000;
 /** Wall time (ms) for output after the end of a program: a child may keep the pipe. */
 const LAST_OUTPUT = 200;
 
-/** A program to start. */
 export interface ProgramStart {
   /** The program and its arguments. One with a slash is relative to `folder`. */
   readonly run: readonly string[];

@@ -19,7 +19,6 @@ export type Value =
   | { readonly kind: "reference"; readonly offset: number }
   /** Offset in another section. */
   | { readonly kind: "offset"; readonly offset: number }
-  /** Number in a table. */
   | { readonly kind: "index"; readonly table: IndexTable; readonly index: number }
   /** A value of a file that is not here. */
   | { readonly kind: "elsewhere" };

@@ -88,7 +88,6 @@ export class LineTable {
     this.sequences = sortByStart(new LineProgram(program, header).run());
   }
 
-  /** The line of an address. */
   at(address: bigint): LineRange | undefined {
     const sequence = rangeAt(this.sequences, address);
     if (!sequence) return undefined;

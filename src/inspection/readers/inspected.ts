@@ -190,7 +190,6 @@ export class View {
     return this.hypervisor.now;
   }
 
-  /** Name of a VM, by VMID. */
   vmName(vmid: number): string {
     return this.hypervisor.names.vm(vmid);
   }

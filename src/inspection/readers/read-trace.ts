@@ -230,7 +230,6 @@ function wayOutOf(view: View, section: string, { inject }: TraceFields, known: s
   return known === undefined ? null : withIds(view, known);
 }
 
-/** One reason. */
 export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
   const { id, time, askedBy, at, chain, section, rule, object, values, wayOut, settled, ended, result, command } = reason;
   // Operations outside of it may have continued all the same.

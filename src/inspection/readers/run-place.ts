@@ -1,6 +1,5 @@
 // A place of a session's run that it knows by name.
 
-/** A place of the run. */
 export interface RunPlace {
   readonly kind: "start" | "snapshot" | "shown" | "now";
   /** Instructions that had been retired. */

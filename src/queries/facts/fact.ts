@@ -7,10 +7,8 @@ export interface Fact {
   readonly code: string;
 }
 
-/** A fact of one code. */
 export type OfCode<F extends Fact, C extends F["code"]> = Extract<F, { readonly code: C }>;
 
-/** The words of each code. */
 export type Words<F extends Fact> = { readonly [C in F["code"]]: (fact: OfCode<F, C>) => string };
 
 /** A kind of facts, with the words of its codes. */

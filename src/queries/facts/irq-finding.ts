@@ -26,7 +26,6 @@ export type IrqFinding =
 /** A step on the path of an interrupt, from its source to its vCPU. */
 export type IrqStep = "source" | "enabled" | "priority" | "group" | "route" | "pending" | "taken";
 
-/** The step that each finding stops. */
 export const STOPPED_STEP: { readonly [C in IrqFinding["code"]]: IrqStep } = {
   "storm": "taken",
   "disabled": "enabled",

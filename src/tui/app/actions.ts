@@ -245,7 +245,6 @@ interface ScreenAction extends ActionRow {
 
 /** The actions by their context. */
 export type ActionsOf = { readonly [C in Context]: C extends "lists" ? ScreenAction | ActionIn<C> : ActionIn<C> };
-/** One action. */
 export type Action = ActionsOf[Context];
 export type ActionName = Action["name"];
 /** An action that the application performs. */

@@ -23,7 +23,6 @@ export function placedError(file: string, text: string): PlacedError {
   return match ? { line: Number(match[1]), column: Number(match[2]), message: match[3] } : { line: 0, column: 0, message: text };
 }
 
-/** The screen. */
 export class ConfigErrorScreen {
   #at = 0;
   #lines: readonly string[];
@@ -41,7 +40,6 @@ export class ConfigErrorScreen {
     this.#at = Math.min(this.#at, Math.max(errors.length - 1, 0));
   }
 
-  /** The error that is selected. */
   get selected(): PlacedError | undefined {
     return this.#errors[this.#at];
   }

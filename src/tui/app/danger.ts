@@ -14,7 +14,6 @@ export interface Danger {
   readonly question: string;
   /** The action of `y`, in a few words: `stop vm:ping`. */
   readonly act: string;
-  /** The effect. */
   readonly effect: string;
   readonly lost: string;
   readonly stays: string;
@@ -28,7 +27,6 @@ const NAME = 8;
 /** Rows of text above the keys: as many however short it is, so that the keys stay in place. */
 const ROWS = 8;
 
-/** It. */
 export class DangerOverlay implements Overlay {
   readonly context = "menu";
   readonly whole = false;

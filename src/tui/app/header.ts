@@ -104,7 +104,6 @@ function rightParts({ sample, dropped, newReasons, past }: FrameState): Part[] {
   ];
 }
 
-/** The row of the tabs. */
 export const TABS_ROW = 1;
 
 /** A tab: its place in the row, and its word. */
@@ -133,7 +132,6 @@ export function tabAt(columns: number, shown: string, x: number): string | undef
   return tabsOf(columns, shown).find((tab) => x >= tab.x && x < tab.x + tab.width)?.key;
 }
 
-/** Draws the tabs. */
 export function drawTabs(screen: Screen, look: Look, { screen: shown, newReasons }: FrameState): void {
   for (const { key, x: from, width, word, whole } of tabsOf(screen.width, shown)) {
     const here = key === shown;

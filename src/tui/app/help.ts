@@ -27,7 +27,6 @@ const PAGE = 10;
 
 const CONTEXTS: readonly Context[] = ["lists", "window", "everywhere", "console", "prefix", "menu", "text", "help"];
 
-/** An action as the help shows it. */
 type Shown = Pick<Action, "keys" | "help"> & { readonly name: string };
 
 /** The actions on the selected object: a search finds them, too. */
@@ -45,7 +44,6 @@ export interface Here {
   readonly actions: readonly ActionName[];
 }
 
-/** The help. */
 export class HelpOverlay implements Overlay {
   readonly context = "help";
   readonly whole = false;

@@ -17,7 +17,6 @@ export interface MouseServices extends AppServices {
   readonly consoles: ConsoleActions;
   /** Wall time in ms. */
   readonly clock: () => number;
-  /** Enter. */
   readonly enter: () => void;
   /** The key of the screen whose tab is at a cell. */
   readonly tabAt: (x: number, y: number) => string | undefined;

@@ -30,7 +30,6 @@ function trackOf(area: Rectangle, { now }: Timeline): Track {
 
 const endText = (now: number) => `now ${secondsText(now)} s `;
 
-/** Draws it. */
 export function drawScrubber(screen: Screen, look: Look, area: Rectangle, timeline: Timeline): void {
   const { here, now, snapshots, refusals } = timeline;
   screen.tint(area, "pastbg");

@@ -9,7 +9,6 @@ import type { MachineSample, SessionEnd, SessionEvent } from "../../protocol/pro
 /** Between two tries to reach a lost session, ms. */
 export const RETRY = 3000;
 
-/** The state of one session. */
 export class SessionState {
   #sample: MachineSample | undefined;
   #sampledAt = 0;

@@ -78,7 +78,6 @@ const LEFT = 70, OF = 120, UPPER = 9, RULES_UPPER = 8, RULES_MIDDLE = 6;
 /** Columns of names. */
 const NAME = 24;
 
-/** The screen. */
 export class StartScreen {
   #section = 0;
   #at = [0, 0, 0, 0];
@@ -116,7 +115,6 @@ export class StartScreen {
     } else this.#at[this.#section] = by > 0 ? Math.max(rows.length - 1, 0) : 0;
   }
 
-  /** Draws it. */
   draw(screen: Screen, look: Look): void {
     look.dress(screen);
     screen.clear();

@@ -34,7 +34,6 @@ export class TimeMenu {
 
   constructor(readonly app: TimeServices) {}
 
-  /** Shows it. */
   show(): void {
     const { app } = this;
     const readOnly = app.readOnly ? "off: read-only" : undefined;

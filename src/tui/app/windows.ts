@@ -154,7 +154,6 @@ export class Windows {
     return this.#dividers().map(({ divider }) => divider).filter(({ placed }) => placed);
   }
 
-  /** Moves a divider. */
   size(divider: Divider, move: (divider: Divider) => void): void {
     move(divider);
     this.#arrange();

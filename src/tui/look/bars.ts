@@ -6,7 +6,6 @@ import { textWidth } from "../terminal/graphemes.ts";
 import type { Look } from "./theme.ts";
 import type { VmMark } from "./vm-marks.ts";
 
-/** A part of a bar. */
 export interface BarPart {
   readonly mark: VmMark;
   /** 0 to 1 of the whole bar. */

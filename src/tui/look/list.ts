@@ -20,7 +20,6 @@ export interface CellContext {
   readonly first: boolean;
 }
 
-/** A column of a list. */
 export interface ListColumn<R = Row> {
   /** The table's column that it shows: sorting and marks of changes go by it. */
   readonly name: string;
@@ -142,7 +141,6 @@ export function placeColumns<R = Row>(columns: readonly ListColumn<R>[], width: 
   return { columns: placed, cut: placed.length < columns.length || sum(gap) > width };
 }
 
-/** Draws the headings. */
 export function drawHeadings<R>(screen: Screen, look: Look, area: Rectangle, { columns }: Placement<R>): void {
   for (const { column: { title, right, width: own }, x, width } of columns) {
     screen.text(area.x + x, area.y, pad(title, right ? Math.min(own, width) : width, right).trimEnd(), look.style("dim"));

@@ -3,7 +3,6 @@
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import type { Look, Role } from "./theme.ts";
 
-/** State of a row. */
 export interface RowState {
   /** Selected in the pane with the keys, or in another one. */
   readonly selected?: "here" | "elsewhere";

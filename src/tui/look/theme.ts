@@ -13,7 +13,6 @@ import { type VmMark, VmMarks } from "./vm-marks.ts";
 export { THEME_NAMES, type ThemeName };
 export type { Role };
 
-/** Options of a look. */
 export interface LookOptions {
   readonly theme: Theme;
   readonly depth: ColorDepth;
@@ -42,7 +41,6 @@ export interface LookWish {
   readonly painted?: boolean;
 }
 
-/** The look that is wished for. */
 export function lookFor({ theme, themes, bright, ascii, blocks, braille, painted }: LookWish, depth: ColorDepth): Look {
   return new Look({
     theme: findTheme(theme ?? "", themes) ?? themeOf(bright ? "light" : "dark"),
@@ -59,7 +57,6 @@ const STYLES = Object.fromEntries(
 
 const KEY: Style = { foreground: roleColor("accent"), attributes: Attribute.Bold };
 
-/** It. */
 export class Look {
   readonly glyphs: Glyphs;
   readonly map: ColorMap;

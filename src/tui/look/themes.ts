@@ -24,7 +24,6 @@ type Change = string | readonly [direct: string, indexed: number];
 const isRole = (name: string): name is Role => ROLES.some((role) => role === name);
 const made = new Map<string, Theme>([["terminal", TERMINAL_THEME]]);
 
-/** One of our themes. */
 export function themeOf(name: ThemeName): Theme {
   let theme = made.get(name);
   if (!theme) {

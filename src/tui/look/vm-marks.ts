@@ -39,7 +39,6 @@ export class VmMarks {
     for (const { name } of [...vms].sort((a, b) => rank(a.name) - rank(b.name) || a.vmid - b.vmid)) this.of(name);
   }
 
-  /** The mark of a VM. */
   of(name: string): VmMark {
     return this.#marks.get(name) ?? this.#add(name, [this.#letterFor(name), this.#slotFor(name)]);
   }

@@ -26,7 +26,6 @@ const SECOND = 1000;
 /** The id of the machine's speed. */
 export const MIPS = "mips";
 
-/** It. */
 export class Activity {
   readonly histories: Histories;
   readonly #all: Histories[] = [];

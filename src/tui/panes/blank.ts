@@ -27,7 +27,6 @@ const SAID = 300, COUNTED = 1000;
 /** Panes lower than this have no blank rows above the text. */
 const ROOMY = 7;
 
-/** How rows of a table come. */
 export const HOW_ROWS_COME: Partial<Record<TableName, string>> = {
   "vcpu.stack": "Select a vCPU that runs instructions of a guest.",
   "code": "Select a vCPU that runs instructions of a guest.",
@@ -41,7 +40,6 @@ export const HOW_ROWS_COME: Partial<Record<TableName, string>> = {
   "sched.ls": "They are recorded while this screen is open.",
 };
 
-/** A text as a sentence. */
 function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?!)]$/.test(text) ? "" : "."}`;
 }

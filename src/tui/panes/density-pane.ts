@@ -34,7 +34,6 @@ interface Event {
   readonly refused: boolean;
 }
 
-/** The pane. */
 export class DensityPane implements Pane {
   readonly name = "density";
   readonly bare = true;

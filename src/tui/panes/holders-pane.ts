@@ -58,7 +58,6 @@ function edgeLines(object: readonly Piece[][], holders: readonly Row[], width: n
   });
 }
 
-/** The pane of it. */
 export function holdersPane(caps: TablePane): TextPane {
   let rows: readonly Row[] = [], objects: readonly Row[] = [], error: string | undefined, asked: string | undefined, wide = false;
   const object = () => {

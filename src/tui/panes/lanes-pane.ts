@@ -70,7 +70,6 @@ export const NO_SWITCH = { what: "No scheduling event was recorded yet", how: "T
 /** Text in lanes before anything was recorded. */
 const UNRECORDED = "not recorded";
 
-/** The lanes. */
 export class LanesPane implements Pane {
   readonly name = "lanes";
   #rows: readonly Slice[] = [];

@@ -24,7 +24,6 @@ const BAR = 8;
 const MARGIN = 1;
 const GAP = 4;
 
-/** The lines. */
 export class LinkLines {
   #queues: readonly RowOf<typeof QUEUES>[] = [];
   #parcels: readonly RowOf<typeof PARCELS>[] = [];
@@ -50,7 +49,6 @@ export class LinkLines {
   }
 }
 
-/** Columns of a line. */
 function columns(line: readonly Line[]): number {
   return line.reduce((sum, { text }) => sum + text.length + GAP, MARGIN);
 }

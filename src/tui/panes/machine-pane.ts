@@ -49,7 +49,6 @@ const RATES = ["exits", "interrupts", "messages", "RPC", "refusals"] as const;
 const RPCS = 200;
 const SECOND = 1e9;
 
-/** The pane. */
 export class MachinePane implements Pane {
   readonly name = "machine";
   readonly bare = true;

@@ -129,7 +129,6 @@ export function drawHalves(screen: Screen, look: Look, x: number, y: number, upp
   else if (under) screen.text(x, y, glyphs.lower, look.style(under));
 }
 
-/** Draws the letter of a patch on its fill. */
 export function drawLetter(screen: Screen, look: Look, x: number, y: number, { letter, fill, ink }: Patch): void {
   drawLabel(screen, look, x, y, letter, fill, ink);
 }

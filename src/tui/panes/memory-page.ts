@@ -19,7 +19,6 @@ const WITH_TREE = 8;
 
 type Run = RowOf<typeof MEMORY>;
 
-/** The page. */
 export class PagePane implements Pane {
   readonly name = "page";
   readonly bare = true;

@@ -78,7 +78,6 @@ export class MemoryPane implements Pane {
     };
   }
 
-  /** The view of memory. */
   get view(): MemoryView {
     return this.#view;
   }

@@ -26,7 +26,6 @@ export interface Patch {
   readonly alert?: true;
 }
 
-/** A view of memory. */
 export interface MemoryView {
   readonly name: "access" | "owner" | "state";
   patch(row: Row, look: Look): Patch;

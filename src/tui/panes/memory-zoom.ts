@@ -15,7 +15,6 @@ const FACTOR = 16;
 /** Columns of the addresses. */
 const MARGIN = 13;
 
-/** It. */
 export class ZoomPane implements Pane {
   readonly name = "zoom";
   readonly bare = true;

@@ -3,7 +3,6 @@
 import { type Filter, FilterError, parseFilter } from "../../queries/filter.ts";
 import type { Row, Table } from "../../queries/table.ts";
 
-/** It. */
 export class PaneFilter {
   #filter: Filter | undefined;
   #text = "";

@@ -24,7 +24,6 @@ const ARROW = 3;
 
 const nameOf = (vm: Json) => typeof vm === "string" ? vm.slice("vm:".length) : undefined;
 
-/** The flow. */
 export class FlowPane implements Pane {
   readonly name = "flow";
   readonly bare = true;

@@ -295,7 +295,6 @@ export class TablePane implements FilteredPane {
     if (id !== undefined && !this.#marked.delete(id)) this.#marked.add(id);
   }
 
-  /** Rows that are marked. */
   get marked(): readonly Row[] {
     return this.#shown.filter(({ id }) => this.#marked.has(id));
   }

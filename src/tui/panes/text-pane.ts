@@ -8,7 +8,6 @@ import { drawPieces, piecesWidth } from "../look/pieces.ts";
 import type { Look } from "../look/theme.ts";
 import type { Answer, Query } from "../../queries/query.ts";
 
-/** Options of a pane of text. */
 export interface TextPaneOptions {
   readonly name: string;
   readonly title: () => Title;

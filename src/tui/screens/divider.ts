@@ -15,7 +15,6 @@ export interface Place extends Rectangle {
 
 const gapOf = ({ boxed }: Place) => boxed ? 0 : 1;
 
-/** A divider. */
 export class Divider {
   /** Share of the first part, as the user has set it. */
   #share: number | undefined;

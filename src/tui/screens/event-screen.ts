@@ -14,7 +14,6 @@ const LIST_SHARE_ABOVE = 0.7;
 const DENSITY_ROWS = 6, TALL_DENSITY_ROWS = 7;
 const WITH_DENSITY = 26, TALL = 50;
 
-/** The screen. */
 export function eventScreen(): ScreenModel {
   const events = new TablePane({
     name: "events",

@@ -30,7 +30,6 @@ const VMS_SHARE = 0.65;
 /** From this height on the VMs leave room for another pane. */
 const LEAST_RULES = 7;
 
-/** Parts of the overview. */
 export interface OverviewParts {
   readonly tree: TreePane;
   readonly console: ConsolePane;
@@ -41,7 +40,6 @@ export interface OverviewParts {
   readonly refusedLately: () => boolean;
 }
 
-/** The screen. */
 export function overview({ tree, console, activity, unseen, refusedLately }: OverviewParts): ScreenModel {
   const machine = new MachinePane(activity);
   const refusals = new RefusalsPane(unseen);

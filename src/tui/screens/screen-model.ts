@@ -18,7 +18,6 @@ export interface Placed {
   readonly area: Rectangle;
 }
 
-/** A screen. */
 export interface ScreenModel {
   readonly key: string;
   readonly panes: readonly Pane[];

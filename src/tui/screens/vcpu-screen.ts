@@ -135,7 +135,6 @@ function stackColumns(): ListColumn[] {
   ];
 }
 
-/** The screen. */
 export function vcpuScreen(activity: Activity): ScreenModel {
   const vcpus = new TablePane({
     name: "vcpus",

@@ -46,7 +46,6 @@ function card(row: Row, look: Look): Piece[][] {
   });
 }
 
-/** The screen. */
 export function whyScreen(books?: Books): ScreenModel {
   const reasons = new TablePane({
     name: "reasons",

@@ -11,7 +11,6 @@ import { clusters as clustersOf, clusterWidth, isDrawing, isSingle } from "./gra
 import type { Role } from "./roles.ts";
 import { terminalCluster } from "../../support/terminal-text.ts";
 
-/** A cell as it was drawn. */
 export interface DrawnCell {
   readonly text: string;
   readonly foreground: Color;

@@ -5,10 +5,8 @@ import type { Role } from "./roles.ts";
 /** A role's direct color, and its entry of 256. */
 export type Shade = readonly [direct: number, indexed: number];
 
-/** The colors of a theme. */
 export type ThemeColors = Readonly<Record<Role, Shade>>;
 
-/** A theme. */
 export interface Theme {
   readonly name: string;
   /** Undefined: the terminal's own sixteen colors, on its own background. */

@@ -14,12 +14,10 @@ const ROLE = 0x2000000;
 /** Palette entry as a color. */
 export const palette = (index: number): Color => index + 1;
 
-/** Direct color. */
 export const rgb = (value: number): Color => DIRECT | value;
 
 const BY_ROLE = Object.fromEntries(ROLES.map((role, index) => [role, ROLE | index])) as Readonly<Record<Role, Color>>;
 
-/** Role as a color. */
 export const roleColor = (role: Role): Color => BY_ROLE[role];
 
 /** The role of a color; undefined for colors of guests and the terminal's own. */

@@ -19,7 +19,6 @@ interface Run {
   known: boolean;
 }
 
-/** The runs of one frame. */
 export class FrameRuns {
   /** Those that can go out in any order, and those of rows that need theirs. */
   readonly #free: Run[] = [];
@@ -85,7 +84,6 @@ export class FrameRuns {
     this.#row.push(this.#last);
   }
 
-  /** Writes all. */
   write(out: FrameWriter): void {
     this.#endRow();
     for (const run of this.#ordered) writeRun(out, run);

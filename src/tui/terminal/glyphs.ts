@@ -1,7 +1,6 @@
 // Glyphs for frames, states, amounts and pictures, in three sets: all of UTF-8's drawings, those
 // that every console has, and ASCII. Sets swap glyphs, never cells.
 
-/** Names of the sets. */
 export type SetName = "full" | "blocks" | "ascii";
 
 /** The lines of a box. */
@@ -19,7 +18,6 @@ export type Shape = "runs" | "ready" | "waits" | "suspended" | "off" | "proxy" |
 /** Activity of a lane at a time. */
 export type LaneState = "runs" | "ready" | "vmm" | "waits" | "suspended";
 
-/** The glyphs. */
 export interface Glyphs {
   readonly name: SetName;
   readonly frame: Frame;
