@@ -1,5 +1,6 @@
-// Files and messages of others: archives, disks and packed files, results of tests, packets of gdb,
-// calls of an agent's tools. EL2_LONG=1 has 50,000 of each.
+// Files and messages of others in use: packages that are unpacked, disks that a guest writes,
+// results of tests, packets of gdb, calls of an agent's tools. EL2_LONG=1 has 50,000 of each. Their
+// readers: readers_test.ts.
 
 import assert from "node:assert/strict";
 import { LOOKING_TOOLS } from "../../src/cli/mcp/looking-tools.ts";
@@ -7,13 +8,12 @@ import { changingTools } from "../../src/cli/mcp/changing-tools.ts";
 import { durationsOf } from "../../src/cli/commands/test-junit.ts";
 import { readShard } from "../../src/cli/commands/test-results.ts";
 import { Failure } from "../../src/cli/common/failure.ts";
-import { rawDisk, unpackedImage } from "../../src/catalog/added-files.ts";
-import { Deb, memberOf } from "../../src/catalog/deb.ts";
+import { rawDisk } from "../../src/catalog/added-files.ts";
+import { Deb } from "../../src/catalog/deb.ts";
 import { NoPlace } from "../../src/control/places.ts";
 import { encodePacket } from "../../src/debug/packets.ts";
-import { BadQcow2, Qcow2 } from "../../src/formats/qcow2.ts";
+import { BadQcow2 } from "../../src/formats/qcow2.ts";
 import { type ImageBytes, Qcow2Disk } from "../../src/formats/qcow2-disk.ts";
-import { readTar } from "../../src/formats/tar.ts";
 import { isOfSystem } from "../../src/support/system-error.ts";
 import { joined } from "../../src/support/bytes.ts";
 import { A64 } from "../cli/program.ts";
@@ -46,14 +46,6 @@ function nothingOutside(): void {
     throw new TypeError(`outside: ${names}`);
   }
 }
-
-fuzzTest("package, read", async (random) => {
-  const path = `${folder}/a.deb`;
-  Deno.writeFileSync(path, deb(random));
-  for await (const { data } of readTar(memberOf(path, chance(random, 2) ? "control.tar" : "data.tar"))) {
-    if (chance(random, 2)) { for await (const _ of data); }
-  }
-}, isRefusal);
 
 fuzzTest("package, unpacked", async (random) => {
   const path = `${folder}/a.deb`, root = `${folder}/root`, programs = Deno.env.get("PATH")!;
@@ -94,17 +86,6 @@ class Memory implements ImageBytes {
   }
 }
 
-fuzzTest("disk image, read as a whole", (random) => {
-  const file = qcow2(random), image = new Qcow2((offset, size) => file.slice(offset, offset + size), file.length);
-  let data = 0;
-  for (const [at, bytes] of image.clusters()) {
-    data += bytes.length;
-    if (at + bytes.length > image.size) throw new TypeError(`a cluster at ${at} of a disk of ${image.size} bytes`);
-  }
-  // Clusters of zeros may be packed a thousand to one; others have their places in the file.
-  if (data > 2000 * file.length) throw new TypeError(`${data} bytes of a file of ${file.length}`);
-}, isRefusal);
-
 fuzzTest("disk image, as a guest uses it", (random) => {
   const file = new Memory(qcow2(random)), readOnly = chance(random, 3), disk = new Qcow2Disk(file, readOnly);
   for (let access = random.below(12); access > 0 && disk.size >= 512; access--) {
@@ -122,8 +103,6 @@ fuzzTest("disk image, as a guest uses it", (random) => {
     }
   }
 }, isRefusal);
-
-fuzzTest("packed image", (random) => unpackedImage(packed(random)), isRefusal);
 
 /** The cache has no file that was not asked for. */
 function nothingLeft(): void {
