@@ -6,7 +6,8 @@ import { defineTable, type Table } from "./table.ts";
 import { IRQ_FINDINGS } from "./facts/irq-finding.ts";
 import { SLICE_REASONS } from "./facts/slice-reason.ts";
 import { WAITS } from "./facts/wait.ts";
-import { VERDICTS } from "./verdicts.ts";
+import { VERDICTS } from "./facts/verdict-words.ts";
+import { EVIDENCE, VERDICT_FACTS } from "./facts/verdict.ts";
 
 const VM = { kind: "id", doc: "the VM", width: 10 } as const;
 const AT = { kind: "time", doc: "virtual time in ns", width: 11, alias: ["time"] } as const;
@@ -57,6 +58,8 @@ export const DIAGNOSES = defineTable({
     text: { kind: "text", doc: "what it does, or what is wrong", width: 70 },
     evidence: { kind: "list", doc: "what that follows from", width: 60, from: 200 },
     next: { kind: "text", doc: "the command that shows more", optional: true, width: 32, from: 120 },
+    fact: { kind: "detail", fact: VERDICT_FACTS, doc: "the verdict as a `code` and its values" },
+    because: { kind: "detail", facts: EVIDENCE, doc: "the evidence, each as a `code` and its values" },
   },
 });
 

@@ -12,7 +12,7 @@ import { didYouMean } from "../support/did-you-mean.ts";
 import { FaultRuleError, parseFaultRule } from "../inspection/rules/fault-rules.ts";
 import { FilterError, parseFilter } from "../queries/filter.ts";
 import { TABLE_NAMES, type TableName, TABLES } from "../queries/tables.ts";
-import { VERDICTS } from "../queries/verdicts.ts";
+import { VERDICTS } from "../queries/facts/verdict-words.ts";
 
 /** Virtual time (ns) that a step waits where it does not say. */
 const DEFAULT_WITHIN = 10e9;

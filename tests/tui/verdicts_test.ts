@@ -51,7 +51,7 @@ Deno.test("w on a VM that is not healthy shows the verdict as el2 diagnose does;
   };
   why.answer = (query) => {
     if (query.table !== "diagnose") return answer(query);
-    return { ...phoneAnswer(query), rows: query.args.filter === "id=vm:rt" ? [deadlock] : [], error: undefined };
+    return { ...phoneAnswer(query), rows: query.args.filter === "id=vm:rt" ? [wholeRow("diagnose", deadlock)] : [], error: undefined };
   };
   const onTree = async () => {
     await why.lines();

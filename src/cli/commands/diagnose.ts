@@ -12,6 +12,7 @@ import { isExactly } from "../../queries/filter.ts";
 import { rowsOf } from "../../queries/query.ts";
 import type { RowOf } from "../../queries/table.ts";
 import { DIAGNOSES, VIOLATIONS } from "../../queries/tables.ts";
+import { EVIDENCE, type Evidence, VERDICT_FACTS, type VerdictFact, wordOf } from "../../queries/facts/verdict.ts";
 
 export function registerDiagnose(program: Command, { exit }: CommandContext): void {
   withListOptions(withSessionOptions(
@@ -30,8 +31,12 @@ export async function diagnoseMachine(
 ): Promise<RowOf<typeof DIAGNOSES>[]> {
   const violations = rowsOf(VIOLATIONS, await asker.ask({ table: "mem.check", args: {} })).map(({ rule }) => rule);
   if (violations.length === 0) return [];
-  const [text, ...evidence] = violations;
-  return [{ id: "machine", verdict: "broken", healthy: false, text, evidence, next: "el2 mem check" }];
+  const [first, ...others] = violations;
+  const fact: VerdictFact = { code: "broken", rule: first }, because = others.map((rule): Evidence => ({ code: "broken", rule }));
+  return [{
+    ...{ id: "machine", verdict: wordOf(fact), healthy: false, text: VERDICT_FACTS.text(fact) },
+    ...{ evidence: because.map((one) => EVIDENCE.text(one)), next: "el2 mem check", fact, because },
+  }];
 }
 
 interface DiagnoseOptions extends ListOptions {

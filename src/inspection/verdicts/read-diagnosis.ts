@@ -5,11 +5,11 @@ import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { Block } from "../../hypervisor/interface.ts";
 import { conId, nameOf } from "../../queries/ids.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
-import { IRQ_FINDINGS, isBarrier } from "../../queries/facts/irq-finding.ts";
+import { isBarrier } from "../../queries/facts/irq-finding.ts";
 import type { DIAGNOSES, VMS } from "../../queries/tables.ts";
-import { isHealthy } from "../../queries/verdicts.ts";
+import { isHealthy } from "../../queries/facts/verdict-words.ts";
 import { Vmid } from "../readers/guest-names.ts";
-import type { PlannedVm, View } from "../readers/inspected.ts";
+import type { View } from "../readers/inspected.ts";
 import { type FoundIrq, readIrqFindings } from "../readers/read-irqs.ts";
 import { readVmFacts, type VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
@@ -17,6 +17,7 @@ import { ended, isEnding, starting } from "./verdict-end.ts";
 import { deadlocked, type Others, type Sleep, sleepOf, stuckOf, unheard, waiting } from "./verdict-sleep.ts";
 import { peerless, undelivered } from "./verdict-messages.ts";
 import { isAsleep, loops, starves, working } from "./verdict-work.ts";
+import { EVIDENCE, type Evidence, VERDICT_FACTS, wordOf } from "../../queries/facts/verdict.ts";
 
 /** Findings about interrupts that a verdict lists. */
 const FINDINGS_LISTED = 4;
@@ -47,7 +48,7 @@ interface Patients extends Others {
 export function readDiagnoses(view: View): Diagnosis[] {
   const vms = readVmFacts(view);
   const primary = vms.find(({ vmid }) => vmid === hex(Vmid.Primary))?.id;
-  return diagnose(view, vms).map((row) => row.id === primary && row.healthy ? { ...row, text: `${row.text}${kvmText(view)}` } : row);
+  return diagnose(view, vms).map((row) => row.id === primary && row.healthy && hasNoKvm(view) ? withNote(row, { code: "no-kvm" }) : row);
 }
 
 /** The VMs, each with its verdict, if any. */
@@ -76,42 +77,47 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
   );
   const known = { asleep, failed: new Set(patients.filter(({ vm }) => vm.state === "failed").map(({ vm }) => vm.id)) };
   const dead = new Set(
-    patients.filter(({ vm }) => vm.state === "failed" || vm.ended !== null && ended(view, vm).verdict === "failed").map(({ vm }) => vm.id),
+    patients.filter(({ vm }) => vm.state === "failed" || vm.ended !== null && wordOf(ended(view, vm).fact) === "failed").map(({ vm }) =>
+      vm.id
+    ),
   );
   const others: Patients = { ...known, stuck: stuckOf(known), dead };
   return patients.map((patient) => {
-    const { verdict, text, evidence = [], next } = caused(view, patient.vm, verdictOf(view, patient, others));
-    const findings = patient.irqs.filter(({ fact }) => fact && isBarrier(fact)).slice(0, FINDINGS_LISTED);
+    const { fact, evidence = [], next } = verdictOf(view, patient, others);
+    const verdict = wordOf(fact), healthy = isHealthy(verdict), text = VERDICT_FACTS.text(fact);
+    const cause = healthy ? undefined : plannedCause(view, patient.vm);
+    const because = [...evidence, ...peerless(view, patient.vm), ...barred(patient.irqs)];
+    const lines = [...cause ? [text] : [], ...because.map((one) => EVIDENCE.text(one))];
     return {
-      id: patient.vm.id,
-      verdict,
-      healthy: isHealthy(verdict),
-      text,
-      evidence: [
-        ...new Set([
-          ...evidence,
-          ...peerless(view, patient.vm),
-          ...findings.map(({ id, fact }) => `${id} ${fact && IRQ_FINDINGS.text(fact)}`),
-        ]),
-      ],
-      next: next ?? null,
+      ...{ id: patient.vm.id, verdict, healthy, text: cause ? EVIDENCE.text(cause) : text, evidence: [...new Set(lines)] },
+      ...{ next: next ?? null, fact, because: cause ? [cause, ...because] : because },
     };
   });
 }
 
+/** Pending interrupts that cannot be delivered. */
+function barred(irqs: readonly FoundIrq[]): Evidence[] {
+  return irqs.flatMap(({ id, fact }): Evidence[] => fact && isBarrier(fact) ? [{ code: "finding", irq: id, finding: fact }] : [])
+    .slice(0, FINDINGS_LISTED);
+}
+
 function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Patients): Verdict {
   if (vm.ended !== null || isEnding(vm)) return ended(view, vm);
-  if (vcpus.length === 0) return starting(view, vm, "it has no vCPU yet");
+  if (vcpus.length === 0) return starting(view, vm, "no-vcpu");
   const name = nameOf(vm.id);
   const panic = panicText(view.system.consoles.tail(name));
   if (panic !== undefined) {
-    return { verdict: "panicked", text: panic, evidence: [`${conId(name)} shows it`], next: `el2 console ${name}` };
+    return {
+      fact: { code: "panicked", message: panic },
+      evidence: [{ code: "console", console: conId(name) }],
+      next: `el2 console ${name}`,
+    };
   }
   for (const { id, source, fact } of irqs) {
     if (fact?.code !== "storm") continue;
-    return { verdict: "storm", text: `${id} ${IRQ_FINDINGS.text(fact)}`, evidence: [source], next: `el2 irq show ${id}` };
+    return { fact: { code: "irq-storm", irq: id, finding: fact }, evidence: [{ code: "source", source }], next: `el2 irq show ${id}` };
   }
-  if (online.length === 0) return starting(view, vm, "no vCPU is powered on");
+  if (online.length === 0) return starting(view, vm, "powered-off");
   for (const vcpu of online) {
     const found = loops(view, vcpu) ?? starves(view, vcpu);
     if (found) return found;
@@ -120,31 +126,23 @@ function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Pat
   const found = sleep
     ? unheard(view, sleep) ?? deadlocked(sleep, others) ?? masked(sleep, irqs) ?? waiting(view, sleep, others)
     : working(view, online.find((vcpu) => !isAsleep(vcpu))!);
-  return isHealthy(found.verdict) ? undelivered(view, vm, (id) => others.dead.has(id)) ?? found : found;
+  return isHealthy(wordOf(found.fact)) ? undelivered(view, vm, (id) => others.dead.has(id)) ?? found : found;
 }
 
-/** A verdict; what the configuration of an unhealthy VM explains comes first. */
-function caused(view: View, { id }: VmFacts, found: Verdict): Verdict {
-  const planned = view.system.vms.planned(nameOf(id));
-  const text = planned === undefined || isHealthy(found.verdict) ? undefined : staleText(planned) ?? overrunText(planned);
-  return text === undefined ? found : { ...found, text, evidence: [found.text, ...found.evidence ?? []] };
+/** The mistake in the configuration of a VM that explains its state. */
+function plannedCause(view: View, { id }: VmFacts): Evidence | undefined {
+  const { stale, bios } = view.system.vms.planned(nameOf(id)) ?? {};
+  if (stale) return { code: "stale-image", used: stale.used.slice(0, DIGITS), built: stale.built.slice(0, DIGITS) };
+  return bios && bios.tree > bios.room ? { code: "tree-overrun", room: bios.room, tree: bios.tree } : undefined;
 }
 
-function staleText({ stale }: PlannedVm): string | undefined {
-  if (stale === undefined) return undefined;
-  const [used, built] = [stale.used, stale.built].map((hash) => `SHA-256 ${hash.slice(0, DIGITS)}`);
-  return `its image (${used}) is not the one that was built (${built}): that build has not run yet`;
+/** Whether the primary VM's Linux has looked for KVM in vain. */
+function hasNoKvm(view: View): boolean {
+  return /kvm \[\d+\]: HYP mode not available/.test(view.system.consoles.tail(PRIMARY));
 }
 
-function overrunText({ bios }: PlannedVm): string | undefined {
-  if (bios === undefined || bios.tree <= bios.room) return undefined;
-  return `its BIOS has ${bios.room} bytes for a copy of the devicetree, which has ${bios.tree}: the copy overruns`;
-}
-
-/** Why the primary VM's Linux has no KVM, if it has looked for it. */
-function kvmText(view: View): string {
-  if (!/kvm \[\d+\]: HYP mode not available/.test(view.system.consoles.tail(PRIMARY))) return "";
-  return "; this kernel is Gunyah's primary VM, at EL1: it cannot have /dev/kvm, and makes VMs by /dev/gunyah";
+function withNote(row: Diagnosis, note: Evidence): Diagnosis {
+  return { ...row, text: `${row.text}; ${EVIDENCE.text(note)}`, because: [...row.because, note] };
 }
 
 /** An interrupt of a VM that sleeps, which is pending and cannot come. */
@@ -152,7 +150,7 @@ function masked(sleep: Sleep, irqs: readonly FoundIrq[]): Verdict | undefined {
   if (sleep.due !== Infinity) return undefined;
   for (const { id, source, pend, fact } of irqs) {
     if (!pend || !fact || !isBarrier(fact)) continue;
-    return { verdict: "lost", text: `${id} is pending and ${IRQ_FINDINGS.text(fact)}`, evidence: [source], next: `el2 irq show ${id}` };
+    return { fact: { code: "lost", irq: id, finding: fact }, evidence: [{ code: "source", source }], next: `el2 irq show ${id}` };
   }
   return undefined;
 }

@@ -3,7 +3,7 @@
 import { MEM_RECLAIM, MEM_SHARE } from "../../abi/rpc/messages/memory.ts";
 import type { Reason } from "../../abi/trace.ts";
 import { nameOf, parcelId, whyId } from "../../queries/ids.ts";
-import { durationText, sizeText } from "../../queries/format.ts";
+import { wordOf } from "../../queries/facts/verdict.ts";
 import type { View } from "../readers/inspected.ts";
 import type { VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
@@ -25,20 +25,21 @@ export function isEnding({ state }: VmFacts): boolean {
 /** How a VM ended, and what it leaves. */
 export function ended(view: View, vm: VmFacts): Verdict {
   const end = ending(view, vm);
-  return end.verdict === "failed" ? end : leaks(view, vm) ?? end;
+  return wordOf(end.fact) === "failed" ? end : leaks(view, vm) ?? end;
 }
 
 function ending(view: View, vm: VmFacts): Verdict {
   const reason = view.hypervisor.trace.reasons.endOf(nameOf(vm.id));
   const [asked] = reason?.chain ?? [];
-  const call = asked ? `${asked.name} -> ${asked.result.name}: ` : "";
   const refused = reason && refusedBuffer(view, reason);
-  if (refused) return { verdict: "failed", text: `${MEM_SHARE.name} refused: ${refused.rule}`, next: `el2 why ${whyId(refused.id)}` };
-  const text = `${call}${vm.ended ?? reason?.rule ?? "it has ended, and its owner takes it down"}`;
+  if (refused) {
+    return { fact: { code: "buffer-refused", call: MEM_SHARE.name, rule: refused.rule }, next: `el2 why ${whyId(refused.id)}` };
+  }
+  const end = { call: asked?.name ?? null, result: asked?.result.name ?? null, how: vm.ended ?? reason?.rule ?? null };
   const next = reason && `el2 why ${whyId(reason.id)}`;
-  if (vm.state === "failed" || vm.exit === "fault" || reason && !reason.settled) return { verdict: "failed", text, next };
+  const failed = vm.state === "failed" || vm.exit === "fault" || reason !== undefined && !reason.settled;
   const off = vm.exit === "system-off" || vm.exit === "exit";
-  return { verdict: off ? "off" : "stopped", text, next };
+  return { fact: { code: failed ? "failed" : off ? "off" : "stopped", ...end }, next };
 }
 
 /** The refusal of the buffer that a VM lacked at its start: that came first, and is the cause. */
@@ -70,16 +71,14 @@ function leaks(view: View, vm: VmFacts): Verdict | undefined {
   });
   if (!known && kept.length === 0) return undefined;
   const virqs = known?.vdevices.reduce((sum, { virqs }) => sum + virqs.length, 0) ?? 0;
-  const what = [
-    ...known ? [`VMID ${vm.vmid}`] : [],
-    ...kept.map(({ handle, regions }) => `${parcelId(handle)} (${sizeText(regions.reduce((sum, { size }) => sum + size, 0))})`),
-    ...virqs > 0 ? [`${virqs} vIRQs`] : [],
-  ];
-  const ends = known ? [`${vm.id} is ${vm.state} for ${durationText(view.now - since)}`] : [];
+  const parcels = kept.map(({ handle, regions }) => ({ parcel: parcelId(handle), size: regions.reduce((sum, { size }) => sum + size, 0) }));
+  const since_ns = view.now - since;
   return {
-    verdict: "leaked",
-    text: `${what.join(", ")}: not given back ${isOver ? "at the end" : `for ${durationText(view.now - since)} since its end`}`,
-    evidence: [...ends, ...refused.map(({ id, chain, rule }) => `${whyId(id)} ${chain.at(-1)?.name ?? "end"}: ${rule}`)],
+    fact: { code: "leaked", vmid: known ? vm.vmid : null, parcels, virqs, since_ns: isOver ? null : since_ns },
+    evidence: [
+      ...known ? [{ code: "state-since" as const, vm: vm.id, state: vm.state, for_ns: since_ns }] : [],
+      ...refused.map(({ id, chain, rule }) => ({ code: "refused" as const, why: whyId(id), call: chain.at(-1)?.name ?? "end", rule })),
+    ],
     next: refused.length ? `el2 why ${whyId(refused[0].id)}` : `el2 vm timeline ${name}`,
   };
 }
@@ -92,24 +91,20 @@ function endOf(view: View, name: string, vmid: number): number | undefined {
   return own.length ? Math.max(...own.map(({ usage }) => usage.ranUntil)) : undefined;
 }
 
-/** A VM that does not run yet. */
-export function starting(view: View, vm: VmFacts, text: string): Verdict {
-  const name = nameOf(vm.id);
-  if (view.system.control.gated().includes(name)) {
-    return { verdict: "starts", text: "it is made, and waits to be started", next: `el2 vm timeline ${name}` };
-  }
+/** A VM that does not run yet, and what it lacks. */
+export function starting(view: View, vm: VmFacts, lacks: "no-vcpu" | "powered-off"): Verdict {
+  const name = nameOf(vm.id), next = `el2 vm timeline ${name}`;
+  if (view.system.control.gated().includes(name)) return { fact: { code: "gated" }, next };
   const own = view.system.control.requests(name);
   for (const { id, kind, name: call, time, vcpu } of view.hypervisor.trace.inProgress) {
     if (own && !own.includes(id)) continue;
     // A vCPU's run lasts as long as its guest has something to do.
     if (kind !== "ioctl" || call.includes("_RUN") || !view.isSettled && view.now - time < STARTED) continue;
-    const since = durationText(view.now - time);
     return {
-      verdict: "stuck",
-      text: `it is not started: ${call} of its VMM has not returned for ${since}`,
-      evidence: [`ioctl ${call} of ${vcpu} is in progress`, `state ${vm.state}: ${text}`],
-      next: `el2 vm timeline ${name}`,
+      fact: { code: "not-started", call, since_ns: view.now - time },
+      evidence: [{ code: "in-progress", call, of: vcpu }, { code: "state", state: vm.state, because: { code: lacks } }],
+      next,
     };
   }
-  return { verdict: "starts", text, next: `el2 vm timeline ${name}` };
+  return { fact: { code: lacks }, next };
 }

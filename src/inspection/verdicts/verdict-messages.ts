@@ -5,16 +5,17 @@ import type { Vdevice } from "../../resource-manager/interface.ts";
 import { Msgqueue } from "../../hypervisor/inspect.ts";
 import type { View } from "../readers/inspected.ts";
 import type { VmFacts } from "../readers/read-vms.ts";
+import type { Absence, Evidence } from "../../queries/facts/verdict.ts";
 import type { Verdict } from "./verdict.ts";
 import { vmId } from "../../queries/ids.ts";
 
 /** The defect of the VM at the other end of a vdevice; undefined if it is or may come. */
-function absence(view: View, { config }: Vdevice, hasFailed: (vm: string) => boolean): string | undefined {
+function absence(view: View, { config }: Vdevice, hasFailed: (vm: string) => boolean): Absence | undefined {
   // VMs that a guest makes, and those that other kinds of names mean, are not known in advance.
   const [, name] = config.peerDefault ? [] : /^vm-name:(.*)$/.exec(config.peer ?? "") ?? [];
   if (name === undefined || view.system.vms.plans.size === 0) return undefined;
-  if (hasFailed(vmId(name))) return `${vmId(name)}, which has failed`;
-  return view.system.vms.plans.has(name) ? undefined : `${config.peer}, which does not exist`;
+  if (hasFailed(vmId(name))) return { peer: vmId(name), failed: true };
+  return view.system.vms.plans.has(name) ? undefined : { peer: String(config.peer), failed: false };
 }
 
 const vdevicesOf = (view: View, vm: VmFacts) => view.system.manager.state.vms.find(({ vmid }) => vmid === Number(vm.vmid))?.vdevices ?? [];
@@ -28,11 +29,9 @@ export function undelivered(view: View, vm: VmFacts, hasFailed: (vm: string) => 
     const queue = view.rootObject(device.objects[0].cap), whom = absence(view, device, hasFailed);
     if (!(queue instanceof Msgqueue) || queue.count === 0 || whom === undefined) continue;
     const id = view.object(queue);
-    const what = queue.count === 1 ? "1 message" : `${queue.count} messages`;
     return {
-      verdict: "lost",
-      text: `${what} in ${id} (${labelOf(device)}) ${queue.count === 1 ? "is" : "are"} for ${whom}`,
-      evidence: [`devicetree node ${device.config.path} names its peer "${device.config.peer}"`],
+      fact: { code: "undelivered", queue: id, messages: queue.count, label: labelOf(device), peer: whom },
+      evidence: [{ code: "named-peer", node: device.config.path, peer: String(device.config.peer) }],
       next: `el2 queue ring ${id}`,
     };
   }
@@ -40,9 +39,9 @@ export function undelivered(view: View, vm: VmFacts, hasFailed: (vm: string) => 
 }
 
 /** Vdevices of a VM whose peer does not exist, as evidence. */
-export function peerless(view: View, vm: VmFacts): string[] {
-  return vdevicesOf(view, vm).flatMap((device) => {
+export function peerless(view: View, vm: VmFacts): Evidence[] {
+  return vdevicesOf(view, vm).flatMap((device): Evidence[] => {
     const whom = absence(view, device, () => false);
-    return whom === undefined ? [] : [`${device.config.path} (label ${device.config.label}): its peer is ${whom}`];
+    return whom === undefined ? [] : [{ code: "absent-peer", node: device.config.path, label: device.config.label, peer: whom }];
   });
 }

@@ -13,7 +13,6 @@ import {
   VirqSource,
 } from "../../hypervisor/inspect.ts";
 import { irqId, nameOf, parcelId, vmId } from "../../queries/ids.ts";
-import { durationText } from "../../queries/format.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { View } from "../readers/inspected.ts";
 import type { ParcelWait } from "../trace/parcel-waits.ts";
@@ -21,7 +20,7 @@ import { barrierOf } from "../readers/read-irqs.ts";
 import { sourceNames } from "../readers/virq-sources.ts";
 import type { Verdict } from "./verdict.ts";
 import { isAsleep } from "./verdict-work.ts";
-import { BARRIERS } from "../../queries/facts/irq-finding.ts";
+import type { Awaited, Evidence } from "../../queries/facts/verdict.ts";
 
 /** Virtual time (ns) that a VM may sleep before an interrupt is missed. */
 const UNHEARD = 10e6;
@@ -46,14 +45,14 @@ export interface Sleep {
   readonly due: number;
   readonly wakers: readonly Waker[];
   /** Wakeups that cannot reach a vCPU. */
-  readonly barred: readonly string[];
+  readonly barred: readonly Evidence[];
 }
 
 /** Events that would wake a VM. @param vm `vm:NAME` */
 export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
   const name = nameOf(vm);
   const names = sourceNames(view);
-  const wakers: Waker[] = [], barred: string[] = [];
+  const wakers: Waker[] = [], barred: Evidence[] = [];
   let due = Infinity;
   for (const vcpu of vcpus) {
     const { gic } = vcpu.gic;
@@ -62,11 +61,10 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
       if (timer.deadline === Infinity) continue;
       const why = barrier(intid);
       if (why === undefined) due = Math.min(due, timer.deadline);
-      else {barred.push(
-          `${irqId(name, intid, vcpu.index)} (timer) is due in ${durationText(Math.max(0, timer.deadline - view.now))}, but ${
-            BARRIERS.text(why)
-          }`,
-        );}
+      else {
+        const in_ns = Math.max(0, timer.deadline - view.now);
+        barred.push({ code: "barred", irq: irqId(name, intid, vcpu.index), in_ns, barrier: why });
+      }
     }
     for (let intid: number = Intid.SgiEnd; intid < Intid.SpiEnd; intid++) {
       const bank = gic.bank(vcpu.gic, intid), source = bank.sources[intid];
@@ -75,7 +73,7 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
       if (intid >= Intid.PrivateEnd && gic.routeOf(intid) !== vcpu.index) continue;
       const irq = `${irqId(name, intid, vcpu.index)} (${names.get(source) ?? "hardware"})`;
       const why = barrier(intid);
-      if (why !== undefined) barred.push(`${irq}: ${BARRIERS.text(why)}`);
+      if (why !== undefined) barred.push({ code: "barred", irq, in_ns: null, barrier: why });
       else wakers.push({ irq, ...raisersOf(view, source, vcpu) });
     }
   }
@@ -113,9 +111,8 @@ function answerersOf(view: View, { addressSpace }: Vcpu): Omit<Waker, "irq"> | u
   return { raisers: late.map(({ vmid }) => view.vm(vmid)), through: parcelId(wait.handle), until: wait.until };
 }
 
-/** `irq:x/962 (mq:290 rx) of vm:y`, `vm:y to accept parcel:0x3`. */
-function awaited({ irq, through, until }: Waker, of: string): string {
-  return until ? `${of} to ${until} ${through}` : `${irq} of ${of}`;
+function awaited({ irq, through, until }: Waker, by: string): Awaited {
+  return { irq, by, through, until: until ?? null };
 }
 
 /**
@@ -141,38 +138,36 @@ export interface Others {
 /** The wakeups of a sleeping VM, or that it has none. */
 export function waiting(view: View, sleep: Sleep, others: Others): Verdict {
   const { due, wakers, vm } = sleep;
-  const found = wakers.map(({ irq }) => irq);
-  if (due !== Infinity) {
-    const after = durationText(Math.max(0, due - view.now));
-    return { verdict: "waits", text: `waits for its timer, due in ${after}`, evidence: found };
-  }
+  const evidence = wakers.map(({ irq }): Evidence => ({ code: "wakeup", irq }));
+  if (due !== Infinity) return { fact: { code: "timer", in_ns: Math.max(0, due - view.now) }, evidence };
   const { stuck } = others;
   const able = wakers.find((waker) => !stuck.has(vm) && canCome(waker, sleep, others));
   if (able) {
-    const more = found.length > 1 ? ` or ${found.length - 1} more` : "";
-    const what = able.until ? awaited(able, able.raisers!.join(", ")) : able.irq;
-    return { verdict: "waits", text: `waits for ${what}${more}`, evidence: found };
+    const more = wakers.length - 1, { raisers } = able;
+    if (!able.until || !raisers) return { fact: { code: "awaits-irq", irq: able.irq, others: more }, evidence };
+    return { fact: { code: "awaits", what: raisers.map((by) => awaited(able, by)), others: more }, evidence };
   }
   for (const waker of wakers) {
     const { raisers = [], through } = waker;
     const peer = raisers.find((one) => one !== vm && (others.failed.has(one) || stuck.has(one)));
     if (peer === undefined) continue;
-    const why = others.failed.has(peer) ? "has failed" : "waits for ever itself";
-    const next = others.failed.has(peer) ? `el2 why --about ${peer}` : `el2 diagnose ${nameOf(peer)}`;
-    const text = `waits for ${awaited(waker, peer)}${waker.until ? "; it" : ", which"} ${why}`;
-    return { verdict: "stuck", text, evidence: [waker.until ? `${peer} answers for ${through}` : `${peer} raises it by ${through}`], next };
+    const failed = others.failed.has(peer);
+    return {
+      fact: { code: "awaits-dead", what: awaited(waker, peer), failed },
+      evidence: [{ code: waker.until ? "answers" : "raises", by: peer, through }],
+      next: failed ? `el2 why --about ${peer}` : `el2 diagnose ${nameOf(peer)}`,
+    };
   }
-  const nobody = wakers.map(({ irq, raisers, through }) =>
-    raisers?.length === 0 ? `${irq}: no VM is at the other end of ${through}` : `${irq}: only ${vm} itself can raise it`
+  return { fact: { code: "no-wakeup" }, evidence: noWakeup(view, sleep), next: `el2 irq ls ${nameOf(vm)}` };
+}
+
+/** Why nothing can wake a VM. */
+function noWakeup(view: View, { vm, vcpus, wakers, barred }: Sleep): Evidence[] {
+  const nobody = wakers.map(({ irq, raisers, through }): Evidence =>
+    raisers?.length === 0 ? { code: "nobody", irq, through } : { code: "only-itself", irq, vm }
   );
-  const none = sleep.vcpus.map((vcpu) => `${view.vcpu(vcpu)}: no timer is set, no interrupt with a source is enabled`);
-  const evidence = [...sleep.barred, ...nobody];
-  return {
-    verdict: "stuck",
-    text: "every vCPU waits for an interrupt, and none can come",
-    evidence: evidence.length ? evidence : none,
-    next: `el2 irq ls ${nameOf(vm)}`,
-  };
+  const found = [...barred, ...nobody];
+  return found.length ? found : vcpus.map((vcpu) => ({ code: "nothing-set", vcpu: view.vcpu(vcpu) }));
 }
 
 /** Whether another VM may still raise it. A VM that was ended may be started again. */
@@ -203,14 +198,11 @@ export function deadlocked({ vm }: Sleep, { stuck }: Others): Verdict | undefine
     steps.push({ vm: at, waker, by });
     at = by;
   }
-  const [{ waker, by }] = steps;
-  const rest = steps.slice(1).map((step) => `${step.vm} for ${step.by}`).join(", ");
+  const told = steps.map(({ vm, waker, by }) => ({ vm, what: awaited(waker, by) }));
+  const [{ waker }] = steps;
   return {
-    verdict: "deadlocked",
-    text: `waits for ${awaited(waker, by)}, and ${rest}`,
-    evidence: steps.map(({ vm, waker, by }) =>
-      waker.until ? `${vm} waits for ${awaited(waker, by)}` : `${vm} waits for ${waker.irq}, which ${by} raises by ${waker.through}`
-    ),
+    fact: { code: "deadlock", steps: told },
+    evidence: told.map((step) => ({ code: "step", ...step })),
     next: waker.until ? `el2 mem parcel ${waker.through}` : `el2 queue ls --filter vm=${nameOf(vm)}`,
   };
 }
@@ -230,11 +222,9 @@ export function unheard(view: View, { vm, vcpus }: Sleep): Verdict | undefined {
       const quiet = bank.flags[intid] & Irq.Enabled && !(bank.flags[intid] & (Irq.Active | Irq.Edge)) && !bank.isPending(intid);
       if (!quiet || !(source instanceof VirqSource) || !source.stillPending()) continue;
       const irq = irqId(nameOf(vm), intid, vcpu.index);
-      const what = sourceNames(view).get(source) ?? "hardware";
       return {
-        verdict: "lost",
-        text: `${irq} (${what}) is not pending though its condition holds: the interrupt was lost`,
-        evidence: [`condition: ${source.what}`, `the VM has slept for ${durationText(asleep)}`],
+        fact: { code: "unheard", irq, source: sourceNames(view).get(source) ?? "hardware" },
+        evidence: [{ code: "condition", condition: source.what }, { code: "asleep", for_ns: asleep }],
         next: `el2 irq show ${irq}`,
       };
     }

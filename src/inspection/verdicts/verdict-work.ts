@@ -5,13 +5,14 @@ import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { Block } from "../../hypervisor/interface.ts";
 import { ExceptionClass, exceptionClass, Pstate, X_REGISTERS } from "../../core/interface.ts";
 import { nameOf, paId, pcpuId, vmOfName } from "../../queries/ids.ts";
-import { countText, durationText, lastPart } from "../../queries/format.ts";
+import { lastPart } from "../../queries/format.ts";
 import { hex } from "../../queries/table.ts";
 import type { Stretch, View } from "../readers/inspected.ts";
 import { readOwner } from "../readers/read-memory.ts";
 import { instructionAt } from "../readers/read-symbols.ts";
 import { syndromeText } from "../trace/syndromes.ts";
 import type { Verdict } from "./verdict.ts";
+import type { CodeRange, Evidence } from "../../queries/facts/verdict.ts";
 
 /**
  * Virtual time (ns) that a loop without an exit must last to be a spin, if its registers return to
@@ -94,51 +95,45 @@ export function loops(view: View, vcpu: Vcpu): Verdict | undefined {
   const isStorm = exitsAgain && left >= STORM_EXITS && time >= STORM_TIME;
   if (stretch.looks >= SPIN_LOOKS && repeated && isStorm && fault === undefined) return exitStorm(view, vcpu, stretch);
   if (stretch.looks < SPIN_LOOKS || count < SPIN_INSTRUCTIONS || time < SPIN_TIME) return undefined;
-  const id = view.vcpu(vcpu), name = view.vmNameOf(vcpu.addressSpace);
-  const next = `el2 disasm ${name}/${vcpu.index}:pc`, took = `${countText(count)} instructions`;
+  const id = view.vcpu(vcpu), place = `${view.vmNameOf(vcpu.addressSpace)}/${vcpu.index}`;
+  const took = { code: "instructions", count } as const;
   if (last - first <= SPIN_CODE && known.exits === exits && (repeated || time >= COUNTING_TIME)) {
     // Firmware waits for a time by reading the counter.
     if (readsCounter(view, vcpu, first, last)) return undefined;
-    const range = `${first === last ? hex(first) : `${hex(first)}..${hex(last)}`}${named(view, vcpu, pc)}`;
-    const masked = `interrupts ${vcpu.registers.pstate & Pstate.I ? "masked" : "not masked"} (PSTATE.I)`;
     return {
-      verdict: "spins",
-      text: `${id} loops at ${range} for ${durationText(time)} without an exit`,
-      evidence: [took, masked, ...polled(view, vcpu, first, last)],
-      next,
+      fact: { code: "spins", vcpu: id, range: rangeOf(view, vcpu, first, last, pc), for_ns: time },
+      evidence: [took, maskedBy(vcpu), ...polled(view, vcpu, first, last)],
+      next: `el2 disasm ${place}:pc`,
     };
   }
   if (fault === undefined || known.exits === exits && time < FAULT_TIME) return undefined;
   const elr = vcpu.registers.getRegister("ELR_EL1"), esr = Number(vcpu.registers.getRegister("ESR_EL1") & 0xffff_ffffn);
   return {
-    verdict: "storm",
-    text: `${id} takes the same exception in its handler again and again, for ${durationText(time)}: ${syndromeText(esr)}`,
-    evidence: [`ELR_EL1 ${hex(elr)}${named(view, vcpu, elr)}`, `ESR_EL1 ${hex(esr, 8)}`, took],
-    next: `el2 disasm ${name}/${vcpu.index}:${hex(elr)}`,
+    fact: { code: "fault-loop", vcpu: id, for_ns: time, exception: syndromeText(esr) },
+    evidence: [{ code: "elr", range: rangeOf(view, vcpu, elr, elr, elr) }, { code: "esr", esr: hex(esr, 8) }, took],
+    next: `el2 disasm ${place}:${hex(elr)}`,
   };
+}
+
+function maskedBy({ registers }: Vcpu): Evidence {
+  return { code: "masked", masked: (registers.pstate & Pstate.I) !== 0 };
 }
 
 /** A loop whose every round exits to the hypervisor, and whose registers return. */
 function exitStorm(view: View, vcpu: Vcpu, { first, last, since, exits, instructions }: Stretch): Verdict {
   const id = view.vcpu(vcpu), { usage, registers } = vcpu;
-  const range = `${first === last ? hex(first) : `${hex(first)}..${hex(last)}`}${named(view, vcpu, registers.pc)}`;
-  const waits = waitAt(view, vcpu, first, last);
-  if (waits !== undefined) {
-    const times = `${countText(usage.exits - exits)} times in ${durationText(view.now - since)}`;
+  const loop = { vcpu: id, exits: usage.exits - exits, for_ns: view.now - since }, at = waitAt(view, vcpu, first, last);
+  const again = { code: "registers-return" } as const;
+  if (at !== undefined) {
     return {
-      verdict: "storm",
-      text: `${id} is never blocked: its WFI at ${hex(waits)} returns at once, ${times}: an interrupt is pending that it does not take`,
-      evidence: [
-        `interrupts ${registers.pstate & Pstate.I ? "masked" : "not masked"} (PSTATE.I)`,
-        "its registers return to earlier values",
-      ],
+      fact: { code: "wfi-returns", at: hex(at), ...loop },
+      evidence: [maskedBy(vcpu), again],
       next: `el2 irq ls ${vmOfName(nameOf(id))}`,
     };
   }
   return {
-    verdict: "storm",
-    text: `${id} exits at ${range} again and again, ${countText(usage.exits - exits)} times in ${durationText(view.now - since)}`,
-    evidence: [`${countText(usage.instructions - instructions)} instructions between them`, "its registers return to earlier values"],
+    fact: { code: "exit-loop", range: rangeOf(view, vcpu, first, last, registers.pc), ...loop },
+    evidence: [{ code: "instructions-between", count: usage.instructions - instructions }, again],
     next: `el2 disasm ${nameOf(id)}:pc`,
   };
 }
@@ -168,18 +163,23 @@ function readsCounter(view: View, vcpu: Vcpu, first: bigint, last: bigint): bool
   return false;
 }
 
-/** ` <take_lock+0x8> at lock.c:42`, if a known image has it. */
-function named(view: View, vcpu: Vcpu, address: bigint): string {
+/** Code with the symbol and the source line of an address in it, if a known image has them. */
+function rangeOf(view: View, vcpu: Vcpu, first: bigint, last: bigint, pc: bigint): CodeRange {
   const vm = view.vmNameOf(vcpu.addressSpace), { symbols } = view.system;
-  const symbol = symbols.nameOf(vm, address), source = symbols.sourceOf(vm, address);
-  return `${symbol === undefined ? "" : ` <${symbol}>`}${source === undefined ? "" : ` at ${lastPart(source)}`}`;
+  const source = symbols.sourceOf(vm, pc);
+  return {
+    first: hex(first),
+    last: hex(last),
+    symbol: symbols.nameOf(vm, pc) ?? null,
+    source: source === undefined ? null : lastPart(source),
+  };
 }
 
 /** The memory that a loop reads, and the VMs that could change it. */
-function polled(view: View, vcpu: Vcpu, first: bigint, last: bigint): string[] {
+function polled(view: View, vcpu: Vcpu, first: bigint, last: bigint): Evidence[] {
   const { symbols, hypervisor } = view.system;
   const { ram } = hypervisor.machine;
-  const found = new Set<string>();
+  const found = new Map<bigint, Evidence>();
   for (let at = first - LOOP_NEAR; at <= last + LOOP_NEAR; at += 4n) {
     const [, base, offset = "0"] = LOAD.exec(instructionAt(symbols.core, ram, vcpu, at) ?? "") ?? [];
     if (base === undefined) continue;
@@ -187,9 +187,16 @@ function polled(view: View, vcpu: Vcpu, first: bigint, last: bigint): string[] {
     const translation = symbols.core.inspect(vcpu.registers, address);
     if (!translation.ok || !ram.contains(translation.pa, 1)) continue;
     const [page] = readOwner(view, paId(translation.pa));
-    if (page) found.add(`reads ${hex(address)}${named(view, vcpu, address)}, ${paId(translation.pa)}; mapped: ${page.mapped.join(", ")}`);
+    if (page) {
+      found.set(address, {
+        code: "reads",
+        range: rangeOf(view, vcpu, address, address, address),
+        pa: paId(translation.pa),
+        mapped: page.mapped,
+      });
+    }
   }
-  return [...found];
+  return [...found.values()];
 }
 
 /** Bytes around the observed places of a loop in which it may read memory. */
@@ -224,11 +231,16 @@ export function starves(view: View, vcpu: Vcpu): Verdict | undefined {
     one !== vcpu && one.settings.affinity === affinity && one.usage.ranUntil > vcpu.usage.ranUntil
   );
   if (rivals.length === 0) return undefined;
-  const others = rivals.map((one) => `${view.vcpu(one)} of priority ${one.settings.priority}`).join(", ");
   return {
-    verdict: "starved",
-    text: `${view.vcpu(vcpu)} can run and has not for ${durationText(time)}`,
-    evidence: [`priority ${priority}`, `${pcpuId(affinity)} runs ${others}`],
+    fact: { code: "starved", vcpu: view.vcpu(vcpu), for_ns: time },
+    evidence: [
+      { code: "priority", priority },
+      {
+        code: "rivals",
+        pcpu: pcpuId(affinity),
+        rivals: rivals.map((one) => ({ vcpu: view.vcpu(one), priority: one.settings.priority })),
+      },
+    ],
     next: `el2 vcpu show ${view.vcpu(vcpu)}`,
   };
 }
@@ -236,15 +248,12 @@ export function starves(view: View, vcpu: Vcpu): Verdict | undefined {
 /** The work of an awake vCPU, or that its VMM does not serve it. */
 export function working(view: View, vcpu: Vcpu): Verdict {
   const { vmmio } = vcpu;
-  const id = view.vcpu(vcpu), time = Math.max(0, view.now - vcpu.usage.ranUntil);
-  const since = durationText(time), next = `el2 vcpu show ${id}`;
+  const id = view.vcpu(vcpu), since_ns = Math.max(0, view.now - vcpu.usage.ranUntil), next = `el2 vcpu show ${id}`;
+  const late = since_ns >= SERVED || view.isSettled;
   if (vmmio) {
-    const access = `MMIO ${vmmio.write ? "write to" : "read of"} ${hex(vmmio.ipa)}`;
-    if (time < SERVED && !view.isSettled) return { verdict: "waits", text: `${id} waits for its VMM: ${access}, for ${since}` };
-    return { verdict: "stuck", text: `the VMM has not answered the ${access} of ${id} for ${since}`, next };
+    const access = { vcpu: id, write: vmmio.write, ipa: hex(vmmio.ipa) };
+    return late ? { fact: { code: "vmm-silent", access, since_ns }, next } : { fact: { code: "waits-for-vmm", access, since_ns } };
   }
-  if (vcpu.isBlockedBy(Block.Run) && (time >= SERVED || view.isSettled)) {
-    return { verdict: "stuck", text: `${id} can run, but its VMM has not called vcpu_run for ${since}`, next };
-  }
-  return { verdict: "runs", text: `${id} runs` };
+  if (vcpu.isBlockedBy(Block.Run) && late) return { fact: { code: "vmm-absent", vcpu: id, since_ns }, next };
+  return { fact: { code: "runs", vcpu: id } };
 }

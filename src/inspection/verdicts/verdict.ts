@@ -1,12 +1,11 @@
-// A verdict on a VM, as its rows have it before they know whose they are.
+// A verdict on a VM, before its row says whose it is.
 
-import type { VerdictWord } from "../../queries/verdicts.ts";
+import type { Evidence, VerdictFact } from "../../queries/facts/verdict.ts";
 
-/** The activity or wait of a VM, and the evidence. */
+/** The activity, wait or defect of a VM, and what that follows from. */
 export interface Verdict {
-  readonly verdict: VerdictWord;
-  readonly text: string;
-  readonly evidence?: readonly string[];
+  readonly fact: VerdictFact;
+  readonly evidence?: readonly Evidence[];
   /** The command that shows more. */
   readonly next?: string;
 }

@@ -11,13 +11,16 @@ export type OfCode<F extends Fact, C extends F["code"]> = Extract<F, { readonly 
 
 export type Words<F extends Fact> = { readonly [C in F["code"]]: (fact: OfCode<F, C>) => string };
 
+/** The remedies of some codes; a fact may have none all the same. */
+export type WaysOut<F extends Fact> = { readonly [C in F["code"]]?: (fact: OfCode<F, C>) => string | undefined };
+
 /** A kind of facts, with the words of its codes. */
 export class Facts<F extends Fact> {
   /**
    * @param texts the fact in words
    * @param waysOut the remedy, where there is one
    */
-  constructor(readonly texts: Words<F>, readonly waysOut: Partial<Words<F>> = {}) {}
+  constructor(readonly texts: Words<F>, readonly waysOut: WaysOut<F> = {}) {}
 
   text(fact: F): string {
     return wordsOf(this.texts, fact) ?? fact.code;
@@ -33,7 +36,7 @@ export class Facts<F extends Fact> {
   }
 }
 
-function wordsOf<F extends Fact>(words: Partial<Words<F>>, fact: F): string | undefined {
-  const write: ((fact: never) => string) | undefined = words[fact.code as F["code"]];
+function wordsOf<F extends Fact>(words: WaysOut<F>, fact: F): string | undefined {
+  const write: ((fact: never) => string | undefined) | undefined = words[fact.code as F["code"]];
   return write?.(fact as never);
 }

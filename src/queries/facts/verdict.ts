@@ -1,0 +1,281 @@
+// Verdicts on VMs: the activity or the defect of each, and the evidence, as facts. The word of a
+// verdict follows from its code.
+
+import { countText, durationText, sizeText } from "../../support/number-text.ts";
+import { Facts, type OfCode } from "./fact.ts";
+import { type Barrier, BARRIERS, IRQ_FINDINGS, type IrqFinding } from "./irq-finding.ts";
+import type { VerdictWord } from "./verdict-words.ts";
+
+/** A range of code, one address if both are equal, with the symbol and source line of its PC. */
+export type CodeRange = {
+  readonly first: string;
+  readonly last: string;
+  readonly symbol: string | null;
+  readonly source: string | null;
+};
+
+/** Another VM that has to act: to raise an interrupt, or to do something with a parcel. */
+export type Awaited = {
+  /** `irq:ping/961 (mq:290 rx)`; empty for a parcel. */
+  readonly irq: string;
+  readonly by: string;
+  /** The queue, doorbell or parcel. */
+  readonly through: string;
+  readonly until: "accept" | "release" | null;
+};
+
+/** An access of a vCPU to a device that its VMM emulates. */
+type Access = {
+  readonly vcpu: string;
+  readonly write: boolean;
+  /** Address in the VM. */
+  readonly ipa: string;
+};
+
+/** The activity, wait or defect of a VM. Times are virtual, in ns. */
+export type VerdictFact =
+  // Work.
+  | { readonly code: "runs"; readonly vcpu: string }
+  | { readonly code: "waits-for-vmm"; readonly access: Access; readonly since_ns: number }
+  | { readonly code: "vmm-silent"; readonly access: Access; readonly since_ns: number }
+  | { readonly code: "vmm-absent"; readonly vcpu: string; readonly since_ns: number }
+  | { readonly code: "spins"; readonly vcpu: string; readonly range: CodeRange; readonly for_ns: number }
+  | { readonly code: "fault-loop"; readonly vcpu: string; readonly for_ns: number; readonly exception: string }
+  | { readonly code: "exit-loop"; readonly vcpu: string; readonly range: CodeRange; readonly exits: number; readonly for_ns: number }
+  | { readonly code: "wfi-returns"; readonly vcpu: string; readonly at: string; readonly exits: number; readonly for_ns: number }
+  | { readonly code: "starved"; readonly vcpu: string; readonly for_ns: number }
+  // Sleep.
+  | { readonly code: "timer"; readonly in_ns: number }
+  | { readonly code: "awaits"; readonly what: readonly Awaited[]; readonly others: number }
+  | { readonly code: "awaits-irq"; readonly irq: string; readonly others: number }
+  | { readonly code: "awaits-dead"; readonly what: Awaited; readonly failed: boolean }
+  | { readonly code: "no-wakeup" }
+  | { readonly code: "deadlock"; readonly steps: readonly { readonly vm: string; readonly what: Awaited }[] }
+  | { readonly code: "lost"; readonly irq: string; readonly finding: IrqFinding }
+  | { readonly code: "unheard"; readonly irq: string; readonly source: string }
+  | { readonly code: "undelivered"; readonly queue: string; readonly messages: number; readonly label: string; readonly peer: Absence }
+  // Interrupts, panics, the configuration.
+  | { readonly code: "irq-storm"; readonly irq: string; readonly finding: IrqFinding }
+  | { readonly code: "panicked"; readonly message: string }
+  /** Of the machine: an invariant of its memory or objects does not hold. */
+  | { readonly code: "broken"; readonly rule: string }
+  // Starts and ends.
+  | { readonly code: "gated" }
+  | { readonly code: "no-vcpu" }
+  | { readonly code: "powered-off" }
+  | { readonly code: "not-started"; readonly call: string; readonly since_ns: number }
+  | { readonly code: "buffer-refused"; readonly call: string; readonly rule: string }
+  | {
+    readonly code: "failed" | "off" | "stopped";
+    readonly call: string | null;
+    readonly result: string | null;
+    readonly how: string | null;
+  }
+  | {
+    readonly code: "leaked";
+    readonly vmid: string | null;
+    readonly parcels: readonly KeptParcel[];
+    readonly virqs: number;
+    readonly since_ns: number | null;
+  };
+
+/** A parcel that nothing will release, with its bytes. */
+export type KeptParcel = {
+  readonly parcel: string;
+  readonly size: number;
+};
+
+/** The defect of the VM at the other end of a vdevice. */
+export type Absence = {
+  readonly peer: string;
+  readonly failed: boolean;
+};
+
+/** The word of each code. */
+const WORDS: { readonly [C in VerdictFact["code"]]: VerdictWord } = {
+  "runs": "runs",
+  "waits-for-vmm": "waits",
+  "vmm-silent": "stuck",
+  "vmm-absent": "stuck",
+  "spins": "spins",
+  "fault-loop": "storm",
+  "exit-loop": "storm",
+  "wfi-returns": "storm",
+  "starved": "starved",
+  "timer": "waits",
+  "awaits": "waits",
+  "awaits-irq": "waits",
+  "awaits-dead": "stuck",
+  "no-wakeup": "stuck",
+  "deadlock": "deadlocked",
+  "lost": "lost",
+  "unheard": "lost",
+  "undelivered": "lost",
+  "irq-storm": "storm",
+  "panicked": "panicked",
+  "broken": "broken",
+  "gated": "starts",
+  "no-vcpu": "starts",
+  "powered-off": "starts",
+  "not-started": "stuck",
+  "buffer-refused": "failed",
+  "failed": "failed",
+  "off": "off",
+  "stopped": "stopped",
+  "leaked": "leaked",
+};
+
+export function wordOf({ code }: VerdictFact): VerdictWord {
+  return WORDS[code];
+}
+
+/** Bytes of code, `0x80001000..0x80001008 <take_lock+0x8> at lock.c:42`. */
+export function rangeText({ first, last, symbol, source }: CodeRange): string {
+  const symbolText = symbol === null ? "" : ` <${symbol}>`, sourceText = source === null ? "" : ` at ${source}`;
+  return `${first === last ? first : `${first}..${last}`}${symbolText}${sourceText}`;
+}
+
+/** `irq:x/962 (mq:290 rx) of vm:y`, `vm:y to accept parcel:0x3`. */
+const awaitedText = ({ irq, by, through, until }: Awaited) => until === null ? `${irq} of ${by}` : `${by} to ${until} ${through}`;
+
+const orMore = (others: number) => others > 0 ? ` or ${others} more` : "";
+const accessText = ({ write, ipa }: Access) => `MMIO ${write ? "write to" : "read of"} ${ipa}`;
+const absenceText = ({ peer, failed }: Absence) => failed ? `${peer}, which has failed` : `${peer}, which does not exist`;
+
+/** How a VM ended: the operation that ended it, and the words of that. */
+function endText({ call, result, how }: OfCode<VerdictFact, "failed" | "off" | "stopped">): string {
+  return `${call === null ? "" : `${call} -> ${result}: `}${how ?? "it has ended, and its owner takes it down"}`;
+}
+
+function leakText({ vmid, parcels, virqs, since_ns }: OfCode<VerdictFact, "leaked">): string {
+  const what = [
+    ...vmid === null ? [] : [`VMID ${vmid}`],
+    ...parcels.map(({ parcel, size }) => `${parcel} (${sizeText(size)})`),
+    ...virqs > 0 ? [`${virqs} vIRQs`] : [],
+  ];
+  return `${what.join(", ")}: not given back ${since_ns === null ? "at the end" : `for ${durationText(since_ns)} since its end`}`;
+}
+
+export const VERDICT_FACTS = new Facts<VerdictFact>({
+  "runs": ({ vcpu }) => `${vcpu} runs`,
+  "waits-for-vmm": ({ access, since_ns }) => `${access.vcpu} waits for its VMM: ${accessText(access)}, for ${durationText(since_ns)}`,
+  "vmm-silent": ({ access, since_ns }) =>
+    `the VMM has not answered the ${accessText(access)} of ${access.vcpu} for ${durationText(since_ns)}`,
+  "vmm-absent": ({ vcpu, since_ns }) => `${vcpu} can run, but its VMM has not called vcpu_run for ${durationText(since_ns)}`,
+  "spins": ({ vcpu, range, for_ns }) => `${vcpu} loops at ${rangeText(range)} for ${durationText(for_ns)} without an exit`,
+  "fault-loop": ({ vcpu, for_ns, exception }) =>
+    `${vcpu} takes the same exception in its handler again and again, for ${durationText(for_ns)}: ${exception}`,
+  "exit-loop": ({ vcpu, range, exits, for_ns }) =>
+    `${vcpu} exits at ${rangeText(range)} again and again, ${countText(exits)} times in ${durationText(for_ns)}`,
+  "wfi-returns": ({ vcpu, at, exits, for_ns }) =>
+    `${vcpu} is never blocked: its WFI at ${at} returns at once, ${countText(exits)} times in ${durationText(for_ns)}: ` +
+    "an interrupt is pending that it does not take",
+  "starved": ({ vcpu, for_ns }) => `${vcpu} can run and has not for ${durationText(for_ns)}`,
+  "timer": ({ in_ns }) => `waits for its timer, due in ${durationText(in_ns)}`,
+  "awaits": ({ what: [first, ...more], others }) =>
+    `waits for ${awaitedText(more.length === 0 ? first : { ...first, by: [first, ...more].map(({ by }) => by).join(", ") })}${
+      orMore(others)
+    }`,
+  "awaits-irq": ({ irq, others }) => `waits for ${irq}${orMore(others)}`,
+  "awaits-dead": ({ what, failed }) =>
+    `waits for ${awaitedText(what)}${what.until === null ? ", which" : "; it"} ${failed ? "has failed" : "waits for ever itself"}`,
+  "no-wakeup": () => "every vCPU waits for an interrupt, and none can come",
+  "deadlock": ({ steps: [first, ...others] }) =>
+    `waits for ${awaitedText(first.what)}, and ${others.map(({ vm, what: { by } }) => `${vm} for ${by}`).join(", ")}`,
+  "lost": ({ irq, finding }) => `${irq} is pending and ${IRQ_FINDINGS.text(finding)}`,
+  "unheard": ({ irq, source }) => `${irq} (${source}) is not pending though its condition holds: the interrupt was lost`,
+  "undelivered": ({ queue, messages, label, peer }) =>
+    `${messages === 1 ? "1 message" : `${messages} messages`} in ${queue} (${label}) ${messages === 1 ? "is" : "are"} for ${
+      absenceText(peer)
+    }`,
+  "irq-storm": ({ irq, finding }) => `${irq} ${IRQ_FINDINGS.text(finding)}`,
+  "panicked": ({ message }) => message,
+  "broken": ({ rule }) => rule,
+  "gated": () => "it is made, and waits to be started",
+  "no-vcpu": () => "it has no vCPU yet",
+  "powered-off": () => "no vCPU is powered on",
+  "not-started": ({ call, since_ns }) => `it is not started: ${call} of its VMM has not returned for ${durationText(since_ns)}`,
+  "buffer-refused": ({ call, rule }) => `${call} refused: ${rule}`,
+  "failed": endText,
+  "off": endText,
+  "stopped": endText,
+  "leaked": leakText,
+}, {
+  "lost": ({ finding }) => IRQ_FINDINGS.wayOut(finding),
+  "irq-storm": ({ finding }) => IRQ_FINDINGS.wayOut(finding),
+});
+
+/** Facts that a verdict follows from. */
+export type Evidence =
+  | { readonly code: "instructions"; readonly count: number }
+  | { readonly code: "instructions-between"; readonly count: number }
+  | { readonly code: "masked"; readonly masked: boolean }
+  | { readonly code: "registers-return" }
+  | { readonly code: "reads"; readonly range: CodeRange; readonly pa: string; readonly mapped: readonly string[] }
+  | { readonly code: "elr"; readonly range: CodeRange }
+  | { readonly code: "esr"; readonly esr: string }
+  | { readonly code: "priority"; readonly priority: number }
+  | { readonly code: "rivals"; readonly pcpu: string; readonly rivals: readonly { readonly vcpu: string; readonly priority: number }[] }
+  | { readonly code: "wakeup"; readonly irq: string }
+  | { readonly code: "barred"; readonly irq: string; readonly in_ns: number | null; readonly barrier: Barrier }
+  | { readonly code: "nobody"; readonly irq: string; readonly through: string }
+  | { readonly code: "only-itself"; readonly irq: string; readonly vm: string }
+  | { readonly code: "nothing-set"; readonly vcpu: string }
+  | { readonly code: "answers"; readonly by: string; readonly through: string }
+  | { readonly code: "raises"; readonly by: string; readonly through: string }
+  | { readonly code: "step"; readonly vm: string; readonly what: Awaited }
+  | { readonly code: "source"; readonly source: string }
+  | { readonly code: "condition"; readonly condition: string }
+  | { readonly code: "asleep"; readonly for_ns: number }
+  | { readonly code: "named-peer"; readonly node: string; readonly peer: string }
+  | { readonly code: "absent-peer"; readonly node: string; readonly label: number; readonly peer: Absence }
+  | { readonly code: "finding"; readonly irq: string; readonly finding: IrqFinding }
+  | { readonly code: "console"; readonly console: string }
+  | { readonly code: "in-progress"; readonly call: string; readonly of: string }
+  | { readonly code: "state"; readonly state: string; readonly because: VerdictFact | null }
+  | { readonly code: "state-since"; readonly vm: string; readonly state: string; readonly for_ns: number }
+  | { readonly code: "refused"; readonly why: string; readonly call: string; readonly rule: string }
+  | { readonly code: "stale-image"; readonly used: string; readonly built: string }
+  | { readonly code: "tree-overrun"; readonly room: number; readonly tree: number }
+  | { readonly code: "broken"; readonly rule: string }
+  | { readonly code: "no-kvm" };
+
+export const EVIDENCE = new Facts<Evidence>({
+  "instructions": ({ count }) => `${countText(count)} instructions`,
+  "instructions-between": ({ count }) => `${countText(count)} instructions between them`,
+  "masked": ({ masked }) => `interrupts ${masked ? "masked" : "not masked"} (PSTATE.I)`,
+  "registers-return": () => "its registers return to earlier values",
+  "reads": ({ range, pa, mapped }) => `reads ${rangeText(range)}, ${pa}; mapped: ${mapped.join(", ")}`,
+  "elr": ({ range }) => `ELR_EL1 ${rangeText(range)}`,
+  "esr": ({ esr }) => `ESR_EL1 ${esr}`,
+  "priority": ({ priority }) => `priority ${priority}`,
+  "rivals": ({ pcpu, rivals }) => `${pcpu} runs ${rivals.map(({ vcpu, priority }) => `${vcpu} of priority ${priority}`).join(", ")}`,
+  "wakeup": ({ irq }) => irq,
+  "barred": ({ irq, in_ns, barrier }) =>
+    in_ns === null ? `${irq}: ${BARRIERS.text(barrier)}` : `${irq} (timer) is due in ${durationText(in_ns)}, but ${BARRIERS.text(barrier)}`,
+  "nobody": ({ irq, through }) => `${irq}: no VM is at the other end of ${through}`,
+  "only-itself": ({ irq, vm }) => `${irq}: only ${vm} itself can raise it`,
+  "nothing-set": ({ vcpu }) => `${vcpu}: no timer is set, no interrupt with a source is enabled`,
+  "answers": ({ by, through }) => `${by} answers for ${through}`,
+  "raises": ({ by, through }) => `${by} raises it by ${through}`,
+  "step": ({ vm, what }) =>
+    what.until === null
+      ? `${vm} waits for ${what.irq}, which ${what.by} raises by ${what.through}`
+      : `${vm} waits for ${awaitedText(what)}`,
+  "source": ({ source }) => source,
+  "condition": ({ condition }) => `condition: ${condition}`,
+  "asleep": ({ for_ns }) => `the VM has slept for ${durationText(for_ns)}`,
+  "named-peer": ({ node, peer }) => `devicetree node ${node} names its peer "${peer}"`,
+  "absent-peer": ({ node, label, peer }) => `${node} (label ${label}): its peer is ${absenceText(peer)}`,
+  "finding": ({ irq, finding }) => `${irq} ${IRQ_FINDINGS.text(finding)}`,
+  "console": ({ console }) => `${console} shows it`,
+  "in-progress": ({ call, of }) => `ioctl ${call} of ${of} is in progress`,
+  "state": ({ state, because }) => `state ${state}${because === null ? "" : `: ${VERDICT_FACTS.text(because)}`}`,
+  "state-since": ({ vm, state, for_ns }) => `${vm} is ${state} for ${durationText(for_ns)}`,
+  "refused": ({ why, call, rule }) => `${why} ${call}: ${rule}`,
+  "stale-image": ({ used, built }) =>
+    `its image (SHA-256 ${used}) is not the one that was built (SHA-256 ${built}): that build has not run yet`,
+  "tree-overrun": ({ room, tree }) => `its BIOS has ${room} bytes for a copy of the devicetree, which has ${tree}: the copy overruns`,
+  "broken": ({ rule }) => rule,
+  "no-kvm": () => "this kernel is Gunyah's primary VM, at EL1: it cannot have /dev/kvm, and makes VMs by /dev/gunyah",
+});
