@@ -4,6 +4,7 @@
 // physical CPU to itself until the run ends. The core gives these answers without calling EL2, and
 // reports how many they were at the next exit that it does call it for, or when the run ends.
 
+import type { CpuFields } from "../state/cpu-fields.ts";
 import { CPU, Pending, REPEAT_ARGUMENTS, REPEAT_RESULTS, Slot, xAddress } from "../state/cpu-state.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
@@ -65,11 +66,11 @@ export class RepeatedExits {
   #pc = 0;
   #noted = false;
 
-  constructor(readonly words: Int32Array, readonly doubles: Float64Array) {}
+  constructor(readonly cpu: CpuFields, readonly words: Int32Array) {}
 
   /** Nothing is answered until an exit was handled, because something else may have run. */
   stop(): void {
-    this.words[CPU.REPEAT >> 2] = Repeat.Nothing;
+    this.cpu.REPEAT = Repeat.Nothing;
     this.restart();
   }
 
@@ -78,9 +79,9 @@ export class RepeatedExits {
    * so that others cost nothing.
    */
   note(): void {
-    const { words } = this;
-    words[CPU.REPEAT >> 2] = Repeat.Nothing;
-    const esr = words[CPU.EXIT_ESR >> 2], pc = words[CPU.PC >> 2];
+    const { cpu } = this;
+    cpu.REPEAT = Repeat.Nothing;
+    const esr = cpu.EXIT_ESR, pc = cpu.PC;
     this.#noted = this.#candidate && esr === this.#esr && pc === this.#pc;
     this.#esr = esr;
     this.#pc = pc;
@@ -97,59 +98,59 @@ export class RepeatedExits {
   handled(el2: ExitHandler, budget: number, register: number | undefined, slice: number): void {
     this.#candidate = el2.repeats;
     if (!this.#candidate || !this.#noted) return;
-    const { words, doubles } = this;
-    words[CPU.REPEAT_ESR >> 2] = this.#esr;
+    const { cpu } = this;
+    cpu.REPEAT_ESR = this.#esr;
     this.#copy(CPU.PC, CPU.REPEAT_NEXT, 1);
     if (register === undefined) {
       this.#copy(CPU.X, CPU.REPEAT_RESULTS, REPEAT_RESULTS);
-      words[CPU.REPEAT >> 2] = Repeat.Call;
+      cpu.REPEAT = Repeat.Call;
     } else {
-      doubles[CPU.REPEAT_IPA >> 3] = doubles[CPU.EXIT_IPA >> 3];
-      words[CPU.REPEAT_WORD >> 2] = words[CPU.EXIT_WORD >> 2];
+      cpu.REPEAT_IPA = cpu.EXIT_IPA;
+      cpu.REPEAT_WORD = cpu.EXIT_WORD;
       this.#copy(xAddress(register), CPU.REPEAT_RESULTS, 1);
-      words[CPU.REPEAT_REGISTER >> 2] = xAddress(register === Slot.Zero ? Slot.Dump : register);
-      words[CPU.REPEAT >> 2] = Repeat.Load;
+      cpu.REPEAT_REGISTER = xAddress(register === Slot.Zero ? Slot.Dump : register);
+      cpu.REPEAT = Repeat.Load;
     }
-    doubles[CPU.REPEAT_COST >> 3] = el2.exitCost;
-    doubles[CPU.REPEAT_BEGUN >> 3] = el2.now;
-    doubles[CPU.REPEAT_LIMIT >> 3] = el2.now + budget;
-    doubles[CPU.REPEAT_SLICE >> 3] = slice;
+    cpu.REPEAT_COST = el2.exitCost;
+    cpu.REPEAT_BEGUN = el2.now;
+    cpu.REPEAT_LIMIT = el2.now + budget;
+    cpu.REPEAT_SLICE = slice;
   }
 
   /** Answers since EL2 was called last. */
   get count(): number {
-    return this.words[CPU.REPEAT_COUNT >> 2];
+    return this.cpu.REPEAT_COUNT;
   }
 
   /** Instructions up to the last of them. */
   get retired(): number {
-    return this.doubles[CPU.REPEAT_RETIRED >> 3];
+    return this.cpu.REPEAT_RETIRED;
   }
 
   /** Virtual time (ns) after the last of them. */
   get now(): number {
-    return this.doubles[CPU.REPEAT_BEGUN >> 3];
+    return this.cpu.REPEAT_BEGUN;
   }
 
   /** The budget that it began with. */
   get budget(): number {
-    return this.doubles[CPU.REPEAT_LIMIT >> 3] - this.now;
+    return this.cpu.REPEAT_LIMIT - this.now;
   }
 
   /** Instructions of that budget that the slice in progress has. */
   get slice(): number {
-    return this.doubles[CPU.RUN_END >> 3] - this.now;
+    return this.cpu.RUN_END - this.now;
   }
 
   /** EL2 has counted this many instructions after the last answer. */
   passed(instructions: number): void {
-    this.doubles[CPU.REPEAT_BEGUN >> 3] += instructions;
+    this.cpu.REPEAT_BEGUN += instructions;
   }
 
   /** Answers are counted from zero. */
   restart(): void {
-    this.words[CPU.REPEAT_COUNT >> 2] = 0;
-    this.doubles[CPU.REPEAT_RETIRED >> 3] = 0;
+    this.cpu.REPEAT_COUNT = 0;
+    this.cpu.REPEAT_RETIRED = 0;
   }
 
   /** Copies doublewords. A loop: `copyWithin` costs more than these few. */

@@ -21,8 +21,22 @@ function field(size: number, count = 1): number {
   return at;
 }
 
-const word = () => field(4);
-const doubleword = () => field(8);
+declare const isField: unique symbol;
+/** Address of a field with a number: cpu-fields.ts makes it a property. */
+export type Field = number & { readonly [isField]: true };
+
+/** The addresses of f64 fields, and of i32 and i64 ones. */
+const doubles = new Set<number>(), integers = new Set<number>();
+
+function kept(addresses: Set<number>, size: number): Field {
+  const at = field(size);
+  addresses.add(at);
+  return at as Field;
+}
+
+const word = () => kept(integers, 4);
+const doubleword = () => kept(integers, 8);
+const double = () => kept(doubles, 8);
 
 /** Special slots of `CPU.X`, after 0 to 30. */
 export const Slot = {
@@ -178,8 +192,8 @@ export const CPU = {
   EXIT_REASON: word(),
   EXIT_ESR: word(),
   EXIT_FAR: doubleword(),
-  EXIT_IPA: doubleword(),
-  EXIT_PA: doubleword(),
+  EXIT_IPA: double(),
+  EXIT_PA: double(),
   /** The load or store of a data abort to EL2. i32. */
   EXIT_WORD: word(),
 
@@ -211,9 +225,9 @@ export const CPU = {
    * Virtual time in ns at which the budget of this `run` ends: now = RUN_END - ((END - ip) >> 4).
    * f64.
    */
-  RUN_END: doubleword(),
+  RUN_END: double(),
   /** `floor` of this `run`, ns. f64. */
-  TIME_FLOOR: doubleword(),
+  TIME_FLOOR: double(),
 
   /** How often the counter was read. i32. */
   COUNTER_READS: word(),
@@ -274,7 +288,7 @@ export const CPU = {
   REPEAT_PC: doubleword(),
   REPEAT_ESR: word(),
   REPEAT_WORD: word(),
-  REPEAT_IPA: doubleword(),
+  REPEAT_IPA: double(),
   /** The registers before it, from X0, and after it; or the value of a load. i64. */
   REPEAT_ARGUMENTS: field(8, REPEAT_ARGUMENTS),
   REPEAT_RESULTS: field(8, REPEAT_RESULTS),
@@ -282,17 +296,22 @@ export const CPU = {
   REPEAT_REGISTER: word(),
   REPEAT_NEXT: doubleword(),
   /** Times in ns: of an exit, and at which the run ends; most instructions of a slice. f64. */
-  REPEAT_COST: doubleword(),
-  REPEAT_LIMIT: doubleword(),
-  REPEAT_SLICE: doubleword(),
+  REPEAT_COST: double(),
+  REPEAT_LIMIT: double(),
+  REPEAT_SLICE: double(),
   /**
    * Answers since EL2 was called, i32; the instructions up to the last of them, and the virtual
    * time (ns) after it, f64.
    */
   REPEAT_COUNT: word(),
-  REPEAT_RETIRED: doubleword(),
-  REPEAT_BEGUN: doubleword(),
+  REPEAT_RETIRED: double(),
+  REPEAT_BEGUN: double(),
 } as const;
+
+/** How a field is read as a number: i64 ones by their low half. Undefined for other addresses. */
+export function fieldKind(address: number): "i32" | "f64" | undefined {
+  return integers.has(address) ? "i32" : doubles.has(address) ? "f64" : undefined;
+}
 
 /** One past the last byte of the CPU state. */
 export const CPU_STATE_END = next;

@@ -1,0 +1,130 @@
+// A guest that debugs itself, in a run: its breakpoints, watchpoints and steps become exceptions to
+// EL1 (debug/self-hosted-debug.ts).
+
+import { Mdscr, Pstate } from "./architecture/exceptions.ts";
+import type { Breakpoints } from "./debug/breakpoints.ts";
+import {
+  ArmedDebug,
+  breakpointSyndrome,
+  debugEnabled,
+  type GuestWatchHit,
+  isLoadExclusive,
+  stepSyndrome,
+  watchpointSyndrome,
+} from "./debug/self-hosted-debug.ts";
+import { Watch } from "./debug/watchpoints.ts";
+import { ExitReason } from "./interface.ts";
+import type { VcpuContext } from "./registers/vcpu-context.ts";
+import type { CpuFields } from "./state/cpu-fields.ts";
+import { Access } from "./state/functions.ts";
+
+/** The services of the core for it. */
+interface DebuggedCore {
+  /** Marks of breakpoints have changed: each page is to be entered anew. */
+  marksChanged(): void;
+  /** Armed watchpoints have changed; `fresh`: no TLB may hold a page of theirs. */
+  watchesChanged(fresh: boolean): void;
+  /** The word at PC, or 0 where none can be read. */
+  wordAt(vcpu: VcpuContext): number;
+  /** Takes an exception to EL1; without an address FAR_EL1 stays. */
+  takeException(esr: number, far?: bigint): void;
+}
+
+export class GuestDebug {
+  /** vCPUs that have watchpoints armed, and the access that one of them stops. */
+  #watchers = 0;
+  #hit: GuestWatchHit | undefined;
+
+  constructor(readonly cpu: CpuFields, readonly breakpoints: Breakpoints, readonly core: DebuggedCore) {}
+
+  /** Whether a vCPU has watchpoints armed. */
+  get watching(): boolean {
+    return this.#watchers > 0;
+  }
+
+  /** Makes what the guest's comparators ask for effective; nothing when MDSCR_EL1.MDE is off. */
+  arm(vcpu: VcpuContext, mdscr: number): void {
+    const { armed, debug, stage2 } = vcpu;
+    const wanted = (mdscr & Mdscr.MDE) !== 0;
+    if (armed && wanted && armed.version === debug.version && armed.stage2 === stage2) return;
+    this.disarm(vcpu);
+    if (!wanted) return;
+    const fresh = vcpu.armed = new ArmedDebug(debug, debug.version, stage2);
+    let unseen = false;
+    for (const { address } of fresh.breakpoints) unseen = this.breakpoints.hold(stage2, address) || unseen;
+    if (unseen) this.core.marksChanged();
+    if (!fresh.watchpoints.length) return;
+    this.#watchers++;
+    this.core.watchesChanged(true);
+  }
+
+  disarm(vcpu: VcpuContext): void {
+    if (!vcpu.armed) return;
+    const { stage2, breakpoints, watchpoints } = vcpu.armed;
+    for (const { address } of breakpoints) this.breakpoints.drop(stage2, address);
+    if (watchpoints.length) this.#watchers--;
+    this.core.watchesChanged(false);
+    vcpu.armed = undefined;
+  }
+
+  /** Takes the breakpoint exception, if the guest has a breakpoint at PC that counts here. */
+  takeBreakpoint(vcpu: VcpuContext, mdscr: number): boolean {
+    const pstate = this.cpu.PSTATE;
+    if (!vcpu.armed || !debugEnabled(pstate, mdscr)) return false;
+    if (!vcpu.armed.stopsAt(vcpu.pc, pstate >> 2 & 3, vcpu.getRegister("CONTEXTIDR_EL1"))) return false;
+    this.core.takeException(breakpointSyndrome(pstate));
+    return true;
+  }
+
+  /** Takes the watchpoint exception, if a watchpoint of the guest has stopped the access. */
+  takeWatchpoint(): boolean {
+    if (!this.#hit) return false;
+    const { address, write } = this.#hit;
+    this.core.takeException(watchpointSyndrome(this.cpu.PSTATE, write), address);
+    return true;
+  }
+
+  /**
+   * MDSCR_EL1.SS is set: takes the step exception that is due, and answers whether the next
+   * instruction is one to step.
+   */
+  beginStep(vcpu: VcpuContext, mdscr: number): boolean {
+    const pstate = this.cpu.PSTATE;
+    if (!debugEnabled(pstate, mdscr)) return false;
+    if (pstate & Pstate.SS) {
+      vcpu.stepped = isLoadExclusive(this.core.wordAt(vcpu)) ? "exclusive" : "other";
+      return true;
+    }
+    this.core.takeException(stepSyndrome(pstate, vcpu.stepped));
+    vcpu.stepped = "none";
+    return false;
+  }
+
+  /**
+   * The instruction that was to be stepped has completed, or taken an exception, which has changed
+   * PSTATE.SS, or is to be executed again.
+   */
+  endStep(vcpu: VcpuContext, reason: ExitReason): void {
+    const pstate = this.cpu.PSTATE;
+    const completed = reason === ExitReason.Budget || reason === ExitReason.Timer || reason === ExitReason.Yield;
+    if (!(completed && pstate & Pstate.SS)) vcpu.stepped = "none";
+    else this.cpu.PSTATE = pstate & ~Pstate.SS;
+  }
+
+  /** Another access is asked about. */
+  forgetHit(): void {
+    this.#hit = undefined;
+  }
+
+  /** The verdict (`Watch`) of the guest's watchpoints on an access (`Access`). */
+  look(vcpu: VcpuContext | undefined, va: bigint, access: number, reads: boolean, writes: boolean): number {
+    if (!vcpu?.armed) return Watch.None;
+    const pstate = this.cpu.PSTATE;
+    const el = access & Access.Unprivileged ? 0 : pstate >> 2 & 3;
+    const hit = vcpu.armed.look(va, access & Access.SizeMask, reads, writes, el, vcpu.getRegister("CONTEXTIDR_EL1"));
+    if (typeof hit !== "object") return hit === undefined ? Watch.None : Watch.Page;
+    if (!debugEnabled(pstate, this.cpu.MDSCR_EL1)) return Watch.Page;
+    this.#hit = hit;
+    return Watch.Hit;
+  }
+}

@@ -1,0 +1,80 @@
+// The vCPUs of a core, and which of them is in the CPU state.
+
+import type { CoreExports } from "./core-module.ts";
+import type { VcpuState } from "./interface.ts";
+import { TlbPool } from "./memory/tlb-pool.ts";
+import type { Stage2Pool } from "./memory/stage2.ts";
+import { VcpuContext } from "./registers/vcpu-context.ts";
+import type { CpuFields } from "./state/cpu-fields.ts";
+import { CPU_STATE } from "./state/cpu-state.ts";
+import { CONTEXT_STRIDE, CONTEXTS, TLB_POOL } from "./state/layout.ts";
+import { TlbSpace } from "./state/tlb-layout.ts";
+
+export class Residency {
+  readonly #free: number[] = [];
+  #resident: VcpuContext | undefined;
+
+  constructor(
+    readonly memory: WebAssembly.Memory,
+    readonly cpu: CpuFields,
+    readonly exports: CoreExports,
+    readonly stage2Pool: Stage2Pool,
+    readonly tlbs = new TlbPool(memory, TLB_POOL, (space) => exports.tlbFlushSpace(space)),
+  ) {
+    for (let i = CONTEXTS.count - 1; i >= 0; i--) this.#free.push(CONTEXTS.base + i * CONTEXT_STRIDE);
+  }
+
+  /** Throws a RangeError when there are more vCPUs than contexts (more than a thousand). */
+  create(): VcpuContext {
+    const address = this.#free.pop();
+    if (address === undefined) throw new RangeError("no context is left for another vCPU");
+    return new VcpuContext(this.memory, address, (id) => this.stage2Pool.root(id));
+  }
+
+  /** Its context and its TLB space are free afterwards. */
+  release(vcpu: VcpuContext): void {
+    if (vcpu === this.#resident) this.#evict();
+    this.tlbs.release(vcpu);
+    this.#free.push(vcpu.address);
+  }
+
+  /** The vCPU in the CPU state. */
+  get vcpu(): VcpuContext | undefined {
+    return this.#resident;
+  }
+
+  /** Makes a vCPU resident and what derives from its registers right. */
+  enter(vcpu: VcpuContext): void {
+    if (vcpu !== this.#resident) {
+      this.#evict();
+      this.exports.moveContext(CPU_STATE, vcpu.address);
+      vcpu.resident = true;
+      vcpu.derivedStale = true;
+      this.#resident = vcpu;
+      this.cpu.EXCLUSIVE = 0;
+    }
+    if (vcpu.translationsStale) {
+      this.tlbs.invalidate(vcpu);
+      vcpu.translationsStale = false;
+    }
+    if (vcpu.derivedStale) {
+      this.cpu.TLB_UNPRIVILEGED = this.tlbs.acquire(vcpu, vcpu.stage2) + TlbSpace.Sets;
+      this.exports.updateRegime();
+      vcpu.derivedStale = false;
+    }
+  }
+
+  #evict(): void {
+    const vcpu = this.#resident;
+    if (!vcpu) return;
+    this.exports.moveContext(vcpu.address, CPU_STATE);
+    vcpu.resident = false;
+    this.#resident = undefined;
+  }
+}
+
+/** A vCPU as the core that has made it knows it. */
+export function contextOf(vcpu: VcpuState): VcpuContext {
+  if (!(vcpu instanceof VcpuContext)) throw new TypeError("a vCPU of another core");
+  return vcpu;
+}

@@ -1,0 +1,111 @@
+// Breakpoints and watchpoints in a core: a debugger's and the guest's, the marks of decoded
+// instructions, and the accesses that are asked about.
+
+import type { CoreExports } from "./core-module.ts";
+import { Breakpoints } from "./debug/breakpoints.ts";
+import { Watch, type WatchKind, Watchpoints } from "./debug/watchpoints.ts";
+import type { DecodedPages } from "./decoded/decoded-pages.ts";
+import { GuestDebug } from "./guest-debug.ts";
+import { AccessKind } from "./memory/mmu.ts";
+import type { VcpuContext } from "./registers/vcpu-context.ts";
+import type { CpuFields } from "./state/cpu-fields.ts";
+import { CPU, Pending } from "./state/cpu-state.ts";
+import { Access } from "./state/functions.ts";
+
+/** The parts of a core that stops need. */
+interface StoppedCore {
+  readonly memory: WebAssembly.Memory;
+  readonly cpu: CpuFields;
+  readonly exports: CoreExports;
+  readonly decoded: DecodedPages;
+  /** The word at a vCPU's PC, or 0 where none can be read. */
+  wordAt(vcpu: VcpuContext): number;
+}
+
+export class Stops {
+  readonly guest: GuestDebug;
+  readonly watchpoints = new Watchpoints();
+  /** Whether those of a debugger stop the run in progress. */
+  enabled = true;
+  readonly #breakpoints = new Breakpoints();
+  readonly #view: DataView;
+
+  constructor(readonly core: StoppedCore) {
+    this.#view = new DataView(core.memory.buffer);
+    this.guest = new GuestDebug(core.cpu, this.#breakpoints, {
+      marksChanged: () => this.#watchAgain(),
+      watchesChanged: (fresh) => {
+        this.#watchData();
+        if (fresh) core.exports.tlbFlushAll();
+      },
+      wordAt: (vcpu) => core.wordAt(vcpu),
+      takeException: (esr, far = this.#view.getBigInt64(CPU.FAR_EL1, true)) => {
+        core.exports.injectException(esr | 0, far);
+        core.cpu.PENDING = Pending.None;
+      },
+    });
+  }
+
+  insertBreakpoint(stage2: number, address: bigint): void {
+    if (this.#breakpoints.insert(stage2, address)) this.#watchAgain();
+  }
+
+  removeBreakpoint(stage2: number, address: bigint): void {
+    this.#breakpoints.remove(stage2, address);
+  }
+
+  insertWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void {
+    this.watchpoints.insert(stage2, address, length, kind);
+    this.#watchData();
+    this.core.exports.tlbFlushAll();
+  }
+
+  removeWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void {
+    this.watchpoints.remove(stage2, address, length, kind);
+    this.#watchData();
+  }
+
+  /** Whether a debugger's breakpoint stops the run before the instruction at PC. */
+  stopsAt({ stage2, pc }: VcpuContext): boolean {
+    return this.enabled && this.#breakpoints.has(stage2, pc);
+  }
+
+  /** Executes the instruction under a mark where nothing stops; 1 when it retired. */
+  passMark(vcpu: VcpuContext): number {
+    const { cpu, decoded, exports } = this.core, { pc } = vcpu;
+    const wasmAddress = decoded.wasmAddressOf(cpu.IP);
+    // The exit of this one instruction is the caller's.
+    cpu.EL2_CALLED = 0;
+    const retired = decoded.pass(wasmAddress, () => 1 - exports.run(1));
+    if (this.enabled && this.#breakpoints.forget(vcpu.stage2, pc)) {
+      decoded.unmark(wasmAddress);
+      this.#watchAgain();
+    }
+    return retired;
+  }
+
+  /** Execution enters a page by a virtual address. */
+  pageEntered(va: bigint, wasmAddress: number): void {
+    const { cpu, decoded } = this.core;
+    for (const offset of this.#breakpoints.offsets(cpu.STAGE2_ID, va)) decoded.mark(wasmAddress + offset);
+  }
+
+  /** The verdict (`Watch`) on an access of the resident vCPU: `Access` and `AccessKind`. */
+  watched(vcpu: VcpuContext | undefined, va: bigint, access: number): number {
+    const writes = (access & AccessKind.Write) !== 0, reads = !writes || (access & AccessKind.ReadModifyWrite) !== 0;
+    const found = this.watchpoints.look(this.core.cpu.STAGE2_ID, va, access & Access.SizeMask, reads, writes);
+    this.guest.forgetHit();
+    if (found === Watch.Hit && this.enabled) return found;
+    return Math.max(Math.min(found, Watch.Page), this.guest.look(vcpu, va, access, reads, writes));
+  }
+
+  #watchData(): void {
+    this.core.cpu.WATCHING_DATA = this.watchpoints.watching || this.guest.watching ? 1 : 0;
+  }
+
+  /** Every page is entered anew, so that the marks in it are made. */
+  #watchAgain(): void {
+    this.core.cpu.WATCHING = this.#breakpoints.watching ? 1 : 0;
+    this.core.exports.tlbFlushAll();
+  }
+}
