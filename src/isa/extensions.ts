@@ -1,12 +1,14 @@
 // The entries of the table that belong to features which not every CPU has (features.ts).
 
 import { flags } from "./flags.ts";
+import { fpHalfDataProcessing } from "./fp-data-processing.ts";
 import { fpRounding } from "./fp-rounding.ts";
 import type { Instruction } from "./insn.ts";
 import { loadsStoresUnscaledOrdered } from "./loads-stores-unscaled-ordered.ts";
 import { shortSequences } from "./short-sequences.ts";
 import { simdComplex } from "./simd-complex.ts";
 import { simdDotProduct } from "./simd-dot-product.ts";
+import { simdHalf } from "./simd-half.ts";
 import { simdHashes } from "./simd-hashes.ts";
 import { systemExtensions } from "./system-extensions.ts";
 
@@ -16,8 +18,10 @@ export const extensions = (): readonly Instruction[] => [
   ...loadsStoresUnscaledOrdered(),
   ...shortSequences(),
   ...systemExtensions(),
+  ...fpHalfDataProcessing(),
   ...fpRounding(),
   ...simdDotProduct(),
   ...simdComplex(),
+  ...simdHalf(),
   ...simdHashes(),
 ];

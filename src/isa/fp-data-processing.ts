@@ -10,6 +10,8 @@ import {
   floatImmediate,
   FLOATS,
   floatZero,
+  formatOf,
+  halfBits,
   negate,
   readBits,
   readFloat,
@@ -19,7 +21,6 @@ import {
 } from "./fp-operands.ts";
 import { insn, type Instruction } from "./insn.ts";
 
-const isFloat = (f: { ftype: number }) => f.ftype < 2;
 /** "d1" or "s1"; ftype 3 is half precision. */
 const fpr = (ftype: number, index: number): string => scalar(ftype === 3 ? 1 : 2 + ftype, index);
 
@@ -49,15 +50,27 @@ function conditionTable(cond: number): number {
 /** FPCR.RMode. */
 export const roundingMode = ($: Builder): Node => $.and($.lsr($.state("FPCR"), 22), 3);
 
-/** Scalar floating-point data processing. */
-export const fpDataProcessing = (): Instruction[] => [
+/** Scalar floating-point data processing of single and double precision, and conversions. */
+export const fpDataProcessing = (): Instruction[] => [...ofFormats((f) => f.ftype < 2), ...singleAndDouble()];
+
+/** The same of half precision (FEAT_FP16). */
+export const fpHalfDataProcessing = (): Instruction[] =>
+  ofFormats((f) => f.ftype === 3).concat(generalMove()).map((instruction) => ({
+    ...instruction,
+    name: `${instruction.name}, half precision`,
+    feature: "FEAT_FP16",
+    cold: () => true,
+  }));
+
+/** Entries that precisions share. */
+const ofFormats = (isFloat: (f: { ftype: number }) => boolean): Instruction[] => [
   insn(
     "FMUL/FDIV/FADD/FSUB/FMAX/FMIN/FMAXNM/FMINNM/FNMUL (scalar)",
     "000 11110 ftype 1 Rm opcode4 10 Rn Rd",
     { shape: "ftype opcode4", when: (f) => isFloat(f) && f.opcode4 < 9, cold: (f) => f.opcode4 > 3 },
     (f) => `${TWO_SOURCE[f.opcode4]}\t${fpr(f.ftype, f.Rd)}, ${fpr(f.ftype, f.Rn)}, ${fpr(f.ftype, f.Rm)}`,
     ({ ftype, opcode4, Rm, Rn, Rd }, $) => {
-      const format = FLOATS[ftype];
+      const format = formatOf(ftype);
       const name = `${TWO_SOURCE_FUNCTION[opcode4]}${format.width}`;
       const result = $.call(format.type, name, readFloat($, format, Rn), readFloat($, format, Rm));
       writeFloat($, format, Rd, opcode4 === 8 ? negate($, result) : result);
@@ -70,7 +83,7 @@ export const fpDataProcessing = (): Instruction[] => [
     { shape: "ftype o1 o0", when: isFloat, cold: (f) => f.o1 === 1 },
     (f) => `${THREE_SOURCE[f.o1][f.o0]}\t${fpr(f.ftype, f.Rd)}, ${fpr(f.ftype, f.Rn)}, ${fpr(f.ftype, f.Rm)}, ${fpr(f.ftype, f.Ra)}`,
     ({ ftype, o1, o0, Rm, Ra, Rn, Rd }, $) => {
-      const format = FLOATS[ftype];
+      const format = formatOf(ftype);
       const a = readFloat($, format, Rn), b = readFloat($, format, Rm), addend = readFloat($, format, Ra);
       const signed = (value: Node, negative: boolean) => negative ? negate($, value) : value;
       writeFloat($, format, Rd, $.call(format.type, `FPMulAdd${format.width}`, signed(addend, o1 === 1), signed(a, o1 !== o0), b));
@@ -83,7 +96,7 @@ export const fpDataProcessing = (): Instruction[] => [
     { shape: "ftype opc", when: (f) => isFloat(f) && f.opc < 3, cold: (f) => f.opc > 0 },
     (f) => `${["fmov", "fabs", "fneg"][f.opc]}\t${fpr(f.ftype, f.Rd)}, ${fpr(f.ftype, f.Rn)}`,
     ({ ftype, opc, Rn, Rd }, $) => {
-      const format = FLOATS[ftype], value = readBits($, format, Rn);
+      const format = formatOf(ftype), value = readBits($, format, Rn);
       const results = [() => value, () => $.and(value, format.sign - 1n), () => $.eor(value, format.sign)];
       writeFloat($, format, Rd, results[opc]());
     },
@@ -95,22 +108,8 @@ export const fpDataProcessing = (): Instruction[] => [
     { shape: "ftype", when: isFloat, cold: true },
     (f) => `fsqrt\t${fpr(f.ftype, f.Rd)}, ${fpr(f.ftype, f.Rn)}`,
     ({ ftype, Rn, Rd }, $) => {
-      const format = FLOATS[ftype];
+      const format = formatOf(ftype);
       writeFloat($, format, Rd, $.call(format.type, `FPSqrt${format.width}`, readFloat($, format, Rn)));
-    },
-  ),
-
-  insn(
-    "FCVT",
-    "000 11110 ftype 1 0001 opc 10000 Rn Rd",
-    { shape: "ftype opc", when: (f) => f.ftype !== 2 && f.opc !== 2 && f.ftype !== f.opc, cold: true },
-    (f) => `fcvt\t${fpr(f.opc, f.Rd)}, ${fpr(f.ftype, f.Rn)}`,
-    ({ ftype, opc, Rn, Rd }, $) => {
-      const width = (type: number) => type === 3 ? 16 : FLOATS[type].width;
-      const value = ftype === 3 ? $.Hbits(Rn) : readFloat($, FLOATS[ftype], Rn);
-      const result = $.call(opc === 3 ? "i32" : FLOATS[opc].type, `FPConvert${width(ftype)}To${width(opc)}`, value);
-      if (opc === 3) $.setH(Rd, result);
-      else writeFloat($, FLOATS[opc], Rd, result);
     },
   ),
 
@@ -120,7 +119,7 @@ export const fpDataProcessing = (): Instruction[] => [
     { shape: "ftype opcode3", when: (f) => isFloat(f) && f.opcode3 !== 5, cold: true },
     (f) => `${FRINT[f.opcode3]}\t${fpr(f.ftype, f.Rd)}, ${fpr(f.ftype, f.Rn)}`,
     ({ ftype, opcode3, Rn, Rd }, $) => {
-      const format = FLOATS[ftype];
+      const format = formatOf(ftype);
       const mode = opcode3 > 4 ? roundingMode($) : $.i32(opcode3);
       const exact = $.i32(opcode3 === 6 ? 1 : 0);
       writeFloat($, format, Rd, $.call(format.type, `FPRoundInt${format.width}`, readFloat($, format, Rn), mode, exact));
@@ -133,7 +132,7 @@ export const fpDataProcessing = (): Instruction[] => [
     { shape: "ftype zero", when: isFloat },
     (f) => `fcmp${f.signal ? "e" : ""}\t${fpr(f.ftype, f.Rn)}, ${f.zero ? "#0.0" : fpr(f.ftype, f.Rm)}`,
     ({ ftype, signal, zero, Rm, Rn }, $) => {
-      const format = FLOATS[ftype];
+      const format = formatOf(ftype);
       const b = zero ? floatZero($, format) : readFloat($, format, Rm);
       $.setNZCV($.call("i32", `FPCompare${format.width}`, readFloat($, format, Rn), b, signal));
     },
@@ -145,7 +144,7 @@ export const fpDataProcessing = (): Instruction[] => [
     { shape: "ftype", when: isFloat, cold: true },
     (f) => `fccmp${f.signal ? "e" : ""}\t${fpr(f.ftype, f.Rn)}, ${fpr(f.ftype, f.Rm)}, ${hex(f.nzcv)}, ${CONDITIONS[f.cond]}`,
     ({ ftype, Rm, cond, Rn, signal, nzcv }, $) => {
-      const format = FLOATS[ftype], result = $.variable(nzcv);
+      const format = formatOf(ftype), result = $.variable(nzcv);
       const a = readFloat($, format, Rn), b = readFloat($, format, Rm);
       $.if(dynamicCondition($, cond), () => $.assign(result, $.call("i32", `FPCompare${format.width}`, a, b, signal)));
       $.setNZCV(result);
@@ -158,7 +157,7 @@ export const fpDataProcessing = (): Instruction[] => [
     { shape: "ftype", when: isFloat, cold: true },
     (f) => `fcsel\t${fpr(f.ftype, f.Rd)}, ${fpr(f.ftype, f.Rn)}, ${fpr(f.ftype, f.Rm)}, ${CONDITIONS[f.cond]}`,
     ({ ftype, Rm, cond, Rn, Rd }, $) => {
-      const format = FLOATS[ftype];
+      const format = formatOf(ftype);
       writeFloat($, format, Rd, $.select(dynamicCondition($, cond), readBits($, format, Rn), readBits($, format, Rm)));
     },
   ),
@@ -169,10 +168,12 @@ export const fpDataProcessing = (): Instruction[] => [
     { shape: "ftype", when: isFloat },
     (f) => `fmov\t${fpr(f.ftype, f.Rd)}, ${floatImmediate(expandFloat(f.imm8))}`,
     ({ ftype, imm8, Rd }, $) => {
-      const value = ftype
+      const value = ftype === 1
         ? $.computed("i64", "expandDouble", [imm8], (imm) => doubleBits(expandFloat(imm)))
+        : ftype === 3
+        ? $.computed("i32", "expandHalf", [imm8], (imm) => halfBits(expandFloat(imm)))
         : $.computed("i32", "expandSingle", [imm8], (imm) => singleBits(expandFloat(imm)));
-      writeFloat($, FLOATS[ftype], Rd, value);
+      writeFloat($, formatOf(ftype), Rd, value);
     },
   ),
 
@@ -181,7 +182,7 @@ export const fpDataProcessing = (): Instruction[] => [
     "sf 00 11110 ftype 1 rmode 00 U 000000 Rn Rd",
     { shape: "sf ftype U", when: isFloat, cold: (f) => f.U === 1 },
     (f) => `fcvt${ROUNDING_LETTER[f.rmode]}${"su"[f.U]}\t${r(f.sf, f.Rd)}, ${fpr(f.ftype, f.Rn)}`,
-    ({ sf, ftype, rmode, U, Rn, Rd }, $) => $.setR(Rd, toFixed($, { sf, ftype, U }, readFloat($, FLOATS[ftype], Rn), $.f64(1), rmode)),
+    ({ sf, ftype, rmode, U, Rn, Rd }, $) => $.setR(Rd, toFixed($, { sf, ftype, U }, readFloat($, formatOf(ftype), Rn), $.f64(1), rmode)),
   ),
 
   insn(
@@ -189,7 +190,7 @@ export const fpDataProcessing = (): Instruction[] => [
     "sf 00 11110 ftype 1 00 10 U 000000 Rn Rd",
     { shape: "sf ftype U", when: isFloat, cold: true },
     (f) => `fcvta${"su"[f.U]}\t${r(f.sf, f.Rd)}, ${fpr(f.ftype, f.Rn)}`,
-    ({ sf, ftype, U, Rn, Rd }, $) => $.setR(Rd, toFixed($, { sf, ftype, U }, readFloat($, FLOATS[ftype], Rn), $.f64(1), $.i32(4))),
+    ({ sf, ftype, U, Rn, Rd }, $) => $.setR(Rd, toFixed($, { sf, ftype, U }, readFloat($, formatOf(ftype), Rn), $.f64(1), $.i32(4))),
   ),
 
   insn(
@@ -199,7 +200,7 @@ export const fpDataProcessing = (): Instruction[] => [
     (f) => `fcvtz${"su"[f.U]}\t${r(f.sf, f.Rd)}, ${fpr(f.ftype, f.Rn)}, #${64 - f.scale}`,
     ({ sf, ftype, U, scale, Rn, Rd }, $) => {
       const factor = $.op("f64.reinterpret_i64", $.computed("i64", "scaleUp", [scale], (s) => doubleBits(2 ** (64 - s))));
-      $.setR(Rd, toFixed($, { sf, ftype, U }, readFloat($, FLOATS[ftype], Rn), factor, $.i32(3)));
+      $.setR(Rd, toFixed($, { sf, ftype, U }, readFloat($, formatOf(ftype), Rn), factor, $.i32(3)));
     },
   ),
 
@@ -208,7 +209,7 @@ export const fpDataProcessing = (): Instruction[] => [
     "sf 00 11110 ftype 1 00 01 U 000000 Rn Rd",
     { shape: "sf ftype U", when: isFloat, cold: (f) => f.U === 1 },
     (f) => `${"su"[f.U]}cvtf\t${fpr(f.ftype, f.Rd)}, ${r(f.sf, f.Rn)}`,
-    ({ sf, ftype, U, Rn, Rd }, $) => writeFloat($, FLOATS[ftype], Rd, fromFixed($, ftype, U, $.R(sf, Rn), $.i32(0))),
+    ({ sf, ftype, U, Rn, Rd }, $) => writeFloat($, formatOf(ftype), Rd, fromFixed($, ftype, U, $.R(sf, Rn), $.i32(0))),
   ),
 
   insn(
@@ -216,7 +217,25 @@ export const fpDataProcessing = (): Instruction[] => [
     "sf 00 11110 ftype 0 00 01 U scale:6 Rn Rd",
     { shape: "sf ftype U", when: isFloat, unallocated: (f) => !f.sf && f.scale < 32, cold: true },
     (f) => `${"su"[f.U]}cvtf\t${fpr(f.ftype, f.Rd)}, ${r(f.sf, f.Rn)}, #${64 - f.scale}`,
-    ({ sf, ftype, U, scale, Rn, Rd }, $) => writeFloat($, FLOATS[ftype], Rd, fromFixed($, ftype, U, $.R(sf, Rn), $.sub($.i32(64), scale))),
+    ({ sf, ftype, U, scale, Rn, Rd }, $) =>
+      writeFloat($, formatOf(ftype), Rd, fromFixed($, ftype, U, $.R(sf, Rn), $.sub($.i32(64), scale))),
+  ),
+];
+
+/** Entries of single and double precision alone, and of conversions between formats. */
+const singleAndDouble = (): Instruction[] => [
+  insn(
+    "FCVT",
+    "000 11110 ftype 1 0001 opc 10000 Rn Rd",
+    { shape: "ftype opc", when: (f) => f.ftype !== 2 && f.opc !== 2 && f.ftype !== f.opc, cold: true },
+    (f) => `fcvt\t${fpr(f.opc, f.Rd)}, ${fpr(f.ftype, f.Rn)}`,
+    ({ ftype, opc, Rn, Rd }, $) => {
+      const width = (type: number) => type === 3 ? 16 : FLOATS[type].width;
+      const value = ftype === 3 ? $.Hbits(Rn) : readFloat($, formatOf(ftype), Rn);
+      const result = $.call(opc === 3 ? "i32" : FLOATS[opc].type, `FPConvert${width(ftype)}To${width(opc)}`, value);
+      if (opc === 3) $.setH(Rd, result);
+      else writeFloat($, FLOATS[opc], Rd, result);
+    },
   ),
 
   insn(
@@ -242,16 +261,31 @@ export const fpDataProcessing = (): Instruction[] => [
   ),
 ];
 
+/** FMOV between H and a general register. */
+const generalMove = (): Instruction =>
+  insn(
+    "FMOV (general)",
+    "sf 00 11110 11 1 00 11 op 000000 Rn Rd",
+    { shape: "sf op" },
+    (f) => f.op ? `fmov\t${fpr(3, f.Rd)}, ${r(f.sf, f.Rn)}` : `fmov\t${r(f.sf, f.Rd)}, ${fpr(3, f.Rn)}`,
+    ({ op, Rn, Rd }, $) => {
+      if (op) $.setH(Rd, $.W(Rn));
+      else $.setR(Rd, $.Hbits(Rn));
+    },
+  );
+
 type FixedShape = { readonly sf: number; readonly ftype: number; readonly U: number };
 
-/** FPToFixed of S or D to W or X. */
+/** FPToFixed of H, S or D to W or X. */
 function toFixed($: Builder, { sf, ftype, U }: FixedShape, value: Node, scale: Node, mode: Node): Node {
-  const wide = ftype ? value : $.op("f64.promote_f32", value);
-  return $.call(sf ? "i64" : "i32", `FPToFixed${U ? "U" : "S"}${sf ? 64 : 32}`, wide, scale, mode, $.f64(FLOATS[ftype].smallestNormal));
+  const wide = ftype === 3 ? $.call("f64", "promoteHalf", value) : ftype ? value : $.op("f64.promote_f32", value);
+  // Half precision was flushed as FZ16 says.
+  const smallest = ftype === 3 ? 0 : FLOATS[ftype].smallestNormal;
+  return $.call(sf ? "i64" : "i32", `FPToFixed${U ? "U" : "S"}${sf ? 64 : 32}`, wide, scale, mode, $.f64(smallest));
 }
 
-/** FixedToFP of W or X to S or D. */
+/** FixedToFP of W or X to H, S or D. */
 function fromFixed($: Builder, ftype: number, U: number, value: Node, fbits: Node): Node {
   const wide = U ? $.zeroExtend64(value) : $.signExtend64(value);
-  return $.call(FLOATS[ftype].type, `FixedToFP${U ? "U" : "S"}${FLOATS[ftype].width}`, wide, fbits);
+  return $.call(formatOf(ftype).type, `FixedToFP${U ? "U" : "S"}${formatOf(ftype).width}`, wide, fbits);
 }

@@ -37,16 +37,22 @@ export const doubleBits = (value: number): bigint => new BigUint64Array(new Floa
 
 export const singleBits = (value: number): number => new Uint32Array(new Float32Array([value]).buffer)[0];
 
-/** Single and double precision, as `ftype` 0 and 1, or `sz`, choose them. */
-export interface FloatFormat {
+/** A format of numbers. */
+export interface ScalarFormat {
   /** Width, which ends the names of the library's functions. */
+  readonly width: 16 | 32 | 64;
+  /** Wasm's type; half precision is bits, with zeros above. */
+  readonly type: "i32" | "f32" | "f64";
+  /** The sign bit. */
+  readonly sign: bigint;
+}
+
+/** Single and double precision, as `ftype` 0 and 1, or `sz`, choose them. */
+export interface FloatFormat extends ScalarFormat {
   readonly width: 32 | 64;
-  /** Wasm's type. */
   readonly type: "f32" | "f64";
   /** Wasm's lanes of a vector. */
   readonly lanes: "f32x4" | "f64x2";
-  /** The sign bit. */
-  readonly sign: bigint;
   /** The smallest normal number. */
   readonly smallestNormal: number;
   /** log2 of the bytes. */
@@ -59,20 +65,43 @@ export const FLOATS: readonly [FloatFormat, FloatFormat] = [
   { width: 64, type: "f64", lanes: "f64x2", sign: 1n << 63n, smallestNormal: 2 ** -1022, size: 3 },
 ];
 
-/** Reads S or D as a float. */
-export const readFloat = ($: Builder, format: FloatFormat, index: Node): Node => format.width === 64 ? $.D(index) : $.S(index);
+/** Half precision, `ftype` 3 (FEAT_FP16). */
+export const HALF: ScalarFormat = { width: 16, type: "i32", sign: 1n << 15n };
 
-/** Writes S or D, as a float or an integer of its bits. */
-export function writeFloat($: Builder, format: FloatFormat, index: Node, value: Node): void {
-  if (format.width === 64) $.setD(index, value);
-  else $.setS(index, value);
+/** The format that a field `ftype` names. */
+export const formatOf = (ftype: number): ScalarFormat => ftype === 3 ? HALF : FLOATS[ftype];
+
+/** Reads H, S or D as a number. */
+export function readFloat($: Builder, format: ScalarFormat, index: Node): Node {
+  if (format.width === 16) return $.Hbits(index);
+  return format.width === 64 ? $.D(index) : $.S(index);
 }
 
-/** Reads S or D as an integer. */
-export const readBits = ($: Builder, format: FloatFormat, index: Node): Node => format.width === 64 ? $.Dbits(index) : $.Sbits(index);
+/** Writes H, S or D, as a float or an integer of its bits. */
+export function writeFloat($: Builder, format: ScalarFormat, index: Node, value: Node): void {
+  if (format.width === 64) $.setD(index, value);
+  else if (format.width === 32) $.setS(index, value);
+  else $.setH(index, value);
+}
+
+/** Reads H, S or D as an integer. */
+export function readBits($: Builder, format: ScalarFormat, index: Node): Node {
+  if (format.width === 16) return $.Hbits(index);
+  return format.width === 64 ? $.Dbits(index) : $.Sbits(index);
+}
 
 /** A zero of the format. */
-export const floatZero = ($: Builder, format: FloatFormat): Node => format.width === 64 ? $.f64(0) : $.f32(0);
+export function floatZero($: Builder, { type }: ScalarFormat): Node {
+  return type === "i32" ? $.i32(0) : type === "f64" ? $.f64(0) : $.f32(0);
+}
 
-/** The float negated, NaNs included: only the sign changes. */
-export const negate = ($: Builder, value: Node): Node => $.op(`${value.type}.neg`, value);
+/** The number negated, NaNs included: only the sign changes. */
+export function negate($: Builder, value: Node): Node {
+  return value.type === "i32" ? $.eor(value, Number(HALF.sign)) : $.op(`${value.type}.neg`, value);
+}
+
+/** The bits of a half that an 8-bit immediate can stand for. */
+export function halfBits(value: number): number {
+  const bits = singleBits(value);
+  return bits >>> 16 & 0x8000 | ((bits >>> 23 & 255) - 127 + 15) << 10 | bits >>> 13 & 0x3ff;
+}

@@ -34,6 +34,7 @@
 //   each shape: compares, moves. In it these fields are constants, and XZR costs nothing. Give
 //   these only for what is frequent.
 // - *feature*: the name of the feature (features.ts) whose CPUs have it; none: every CPU has it.
+//   *also*: another feature that they must have.
 // - *fp*: true when CPACR_EL1.FPEN traps the instruction. It is known by itself where vector
 //   registers are read or written, or a state of FPCR or FPSR.
 // - *assembly*: the text of `objdump -d -M no-aliases`, mnemonic and operands separated by a tab;
@@ -68,6 +69,7 @@ export interface InstructionOptions<P extends string, S extends string> {
   readonly cold?: boolean | ((shape: FieldValues<Extract<FieldNames<P>, Words<S>>>) => boolean);
   readonly fp?: boolean;
   readonly feature?: FeatureName;
+  readonly also?: FeatureName;
 }
 
 /** The place of a field in the word. */
@@ -91,6 +93,7 @@ export interface Instruction {
   readonly shape: readonly string[];
   readonly fp: boolean;
   readonly feature: FeatureName | undefined;
+  readonly also: FeatureName | undefined;
   readonly when: (shape: FieldValues) => boolean;
   readonly unallocated: (fields: FieldValues) => boolean;
   readonly unpredictable: (fields: FieldValues) => boolean;
@@ -152,6 +155,7 @@ export function insn<const P extends string, const S extends string = "">(
     shape,
     fp: options.fp ?? false,
     feature: options.feature,
+    also: options.also,
     when: (options.when ?? (() => true)) as Instruction["when"],
     unallocated: (options.unallocated ?? ALWAYS_ALLOCATED) as Instruction["unallocated"],
     unpredictable: (options.unpredictable ?? (() => false)) as Instruction["unpredictable"],

@@ -74,8 +74,8 @@ export class InstructionSet {
     return [...base, ...this.#extensions ??= extensionEncodings().filter((one) => this.#includes(one))];
   }
 
-  #includes({ instruction: { feature } }: Encoding): boolean {
-    return feature === undefined || this.has(feature);
+  #includes({ instruction: { feature, also } }: Encoding): boolean {
+    return (feature === undefined || this.has(feature)) && (also === undefined || this.has(also));
   }
 }
 

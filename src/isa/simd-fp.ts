@@ -10,7 +10,8 @@ import { bits, both, pairs, pattern, setVector, vectorOf } from "./simd-operands
 /** The arrangement that ends the names of the library's vector functions. */
 export const arrangementName = (sz: number, Q: number): string => sz ? "2D" : Q ? "4S" : "2S";
 
-interface Entry {
+/** An operation of three registers. */
+export interface FpEntry {
   readonly name: string;
   readonly U: 0 | 1;
   /** The size field's high bit. */
@@ -24,7 +25,8 @@ interface Entry {
   readonly hot?: boolean;
 }
 
-const ENTRIES: readonly Entry[] = [
+/** Operations of three registers, of every precision. */
+export const FP_ENTRIES: readonly FpEntry[] = [
   { name: "fmaxnm", U: 0, a: 0, opcode: 0b11000, function: "FPMaxNum" },
   { name: "fminnm", U: 0, a: 1, opcode: 0b11000, function: "FPMinNum" },
   { name: "fmaxnmp", U: 1, a: 0, opcode: 0b11000, function: "FPMaxNum", form: "pairs" },
@@ -53,7 +55,7 @@ const ENTRIES: readonly Entry[] = [
 
 const absoluteVector = ($: Builder, format: FloatFormat, a: Node) => $.op(`${format.lanes}.abs`, a);
 
-function vectorForm(entry: Entry): Instruction {
+function vectorForm(entry: FpEntry): Instruction {
   const { name, U, a, opcode, form } = entry;
   return insn(
     `${name.toUpperCase()} (vector)`,
@@ -81,7 +83,7 @@ function comparisonMask($: Builder, format: FloatFormat, holds: Node): Node {
   return $.neg(format.width === 64 ? $.zeroExtend64(holds) : holds);
 }
 
-function scalarForm(entry: Entry): Instruction {
+function scalarForm(entry: FpEntry): Instruction {
   const { name, U, a, opcode, form, isCompare } = entry;
   return insn(
     `${name.toUpperCase()} (scalar)`,
@@ -100,7 +102,7 @@ function scalarForm(entry: Entry): Instruction {
 }
 
 /** FMAXNMP, FADDP, FMAXP, FMINNMP, FMINP of the two lanes of one register. */
-function scalarPairwise({ name, a, opcode, function: target }: Entry): Instruction {
+function scalarPairwise({ name, a, opcode, function: target }: FpEntry): Instruction {
   const code = { fmaxnmp: 0b01100, fminnmp: 0b01100, faddp: 0b01101, fmaxp: 0b01111, fminp: 0b01111 }[name] ?? opcode;
   return insn(
     `${name.toUpperCase()} (scalar)`,
@@ -136,14 +138,16 @@ const acrossLanes = () =>
   );
 
 /** FCMGT, FCMGE, FCMEQ, FCMLE, FCMLT against zero: less is greater with the operands exchanged. */
+export const ZERO_COMPARISONS = [
+  ["fcmgt", 0, 0b01100, "FPCompareGT", false],
+  ["fcmge", 1, 0b01100, "FPCompareGE", false],
+  ["fcmeq", 0, 0b01101, "FPCompareEQ", false],
+  ["fcmle", 1, 0b01101, "FPCompareGE", true],
+  ["fcmlt", 0, 0b01110, "FPCompareGT", true],
+] as const;
+
 const compareZero = () =>
-  ([
-    ["fcmgt", 0, 0b01100, "FPCompareGT", false],
-    ["fcmge", 1, 0b01100, "FPCompareGE", false],
-    ["fcmeq", 0, 0b01101, "FPCompareEQ", false],
-    ["fcmle", 1, 0b01101, "FPCompareGE", true],
-    ["fcmlt", 0, 0b01110, "FPCompareGT", true],
-  ] as const).flatMap(([name, U, opcode, target, exchanged]) => [
+  ZERO_COMPARISONS.flatMap(([name, U, opcode, target, exchanged]) => [
     insn(
       `${name.toUpperCase()} (zero, vector)`,
       pattern<"Q sz Rn Rd">(`0 Q ${U} 01110 1 sz 10000 ${bits(opcode, 5)} 10 Rn Rd`),
@@ -169,9 +173,9 @@ const compareZero = () =>
 
 /** Floating-point arithmetic and comparison of vectors. */
 export const simdFp = (): Instruction[] => [
-  ...ENTRIES.map(vectorForm),
-  ...ENTRIES.filter((entry) => entry.hasScalar).map(scalarForm),
-  ...ENTRIES.filter((entry) => entry.form === "pairs").map(scalarPairwise),
+  ...FP_ENTRIES.map(vectorForm),
+  ...FP_ENTRIES.filter((entry) => entry.hasScalar).map(scalarForm),
+  ...FP_ENTRIES.filter((entry) => entry.form === "pairs").map(scalarPairwise),
   ...acrossLanes(),
   ...compareZero(),
 ];

@@ -127,7 +127,8 @@ const long = () =>
     )
   );
 
-const FLOAT = [
+/** Products of a vector and an element, of every precision. */
+export const INDEXED_FLOAT = [
   { name: "fmla", U: 0, opcode: 0b0001, target: "FPMulAdd", negates: false, fused: true },
   { name: "fmls", U: 0, opcode: 0b0101, target: "FPMulAdd", negates: true, fused: true },
   { name: "fmul", U: 0, opcode: 0b1001, target: "FPMul", negates: false, fused: false },
@@ -135,7 +136,7 @@ const FLOAT = [
 ] as const;
 
 const floats = () =>
-  FLOAT.flatMap(({ name, U, opcode, target, negates, fused }) =>
+  INDEXED_FLOAT.flatMap(({ name, U, opcode, target, negates, fused }) =>
     ([2, 3] as const).flatMap((size) => {
       const sz = size - 2, format = FLOATS[sz];
       const unallocated = (f: { L: number }) => size === 3 && f.L === 1;

@@ -85,6 +85,30 @@ Deno.test("minimum, maximum, counts and the absolute value of FEAT_CSSC are thos
   }
 });
 
+Deno.test("half-precision instructions that unicorn is wrong about agree with their neighbors", () => {
+  const machine = new Machine(MAX), random = new Random(13), { vcpu } = machine;
+  vcpu.setRegister("CPACR_EL1", 3n << 20n);
+  const run = (word: number, vectors: readonly (readonly [bigint, bigint])[]) => {
+    execute(machine, word, () => {
+      vectors.forEach(([low, high], index) => vcpu.setV(index, low, high));
+      vcpu.setRegister("FPSR", 0n);
+    });
+    return { result: vcpu.getV(0), flags: vcpu.getRegister("FPSR") };
+  };
+  for (let round = 0; round < 2000; round++) {
+    const vectors = [0, 1, 2].map(() => [random.wide(), random.wide()] as const);
+    // fcvtzs h0, h1, #n has what lane 0 of fcvtzs v0.4h, v1.4h, #n has.
+    const shift = random.below(16) << 16;
+    const scalar = run(0x5f10fc20 | shift, vectors).result;
+    assert.deepEqual(scalar, [run(0x0f10fc20 | shift, vectors).result[0] & 0xffffn, 0n]);
+    // fcmla v0.4h, v1.4h, v2.h[n], #rot is fcmla v0.4h, v1.4h, v3.4h, #rot with the pair in v3.
+    const index = random.below(2), rot = random.below(4), pair = vectors[2][0] >> BigInt(32 * index) & 0xffff_ffffn;
+    const indexed = run((0x2f421020 | index << 21 | rot << 13) >>> 0, vectors);
+    const plain = run((0x2e43c420 | rot << 11) >>> 0, [...vectors, [pair << 32n | pair, 0n]]);
+    assert.deepEqual(indexed, plain);
+  }
+});
+
 Deno.test("BC.cond branches as B.cond does, in every tier", () => {
   // movz x0, #100; subs x0, x0, #1; bc.ne .-4; hvc #0
   const program = [0xd2800c80, 0xf1000400, 0x54fffff1, 0xd4000002];

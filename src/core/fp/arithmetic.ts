@@ -16,19 +16,25 @@ import type { SoftArithmetic, SoftFloat } from "./soft-float.ts";
 /** FPCR fields under which the computer's arithmetic is not the architecture's. */
 const SLOW_MODES = Fpcr.FZ | Fpcr.RMode;
 
-/** The Wasm type of a format's numbers. */
-export const floatType = (format: Format): "f32" | "f64" => format.width === 64 ? "f64" : "f32";
+/** The Wasm type of a format's numbers: half precision is bits, with zeros above. */
+export function floatType(format: Format & { readonly width: 32 | 64 }): "f32" | "f64";
+export function floatType(format: Format): "i32" | "f32" | "f64";
+export function floatType({ width }: Format): "i32" | "f32" | "f64" {
+  return width === 64 ? "f64" : width === 32 ? "f32" : "i32";
+}
 
 /** The smallest normal number. */
 const smallestNormal = (format: Format): number => 2 ** (1 - format.bias);
 
 /** The bits of a float as an i64. */
 export function toBits(x: Value): Value {
+  if (x.type === "i32") return x.wide();
   return x.type === "f64" ? x.reinterpret() : x.reinterpret().wide();
 }
 
 /** The float that the low bits of an i64 are. */
 export function fromBits(format: Format, bits: Value): Value {
+  if (format.width === 16) return bits.wrap();
   return format.width === 64 ? bits.reinterpret() : bits.wrap().reinterpret();
 }
 

@@ -5,18 +5,14 @@
 import { type Code, constant, type Value } from "../wasm/expression.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import { floatType, fromBits, toBits } from "./arithmetic.ts";
-import { defaultNaN, DOUBLE, type Format, Fpcr, Fpsr, infinity, Rounding, signBit, SINGLE } from "./formats.ts";
+import { defaultNaN, DOUBLE, type Format, Fpcr, Fpsr, HALF, infinity, Rounding, signBit, SINGLE } from "./formats.ts";
 import { isInfinite, isNaN, isZero } from "./significands.ts";
 import type { SoftArithmetic, SoftFloat } from "./soft-float.ts";
 
 /** Defines the estimates of both widths and of unsigned integers. */
 export function defineEstimates(soft: SoftFloat): void {
   const recip = defineRecipTable(soft), rsqrt = defineRSqrtTable(soft);
-  for (const [format, slow] of [[SINGLE, soft.single], [DOUBLE, soft.double]] as const) {
-    defineRecipEstimate(soft, format, slow, recip);
-    defineRSqrtEstimate(soft, format, slow, rsqrt);
-    defineRecpX(soft, format, slow);
-  }
+  for (const [format, slow] of [[SINGLE, soft.single], [DOUBLE, soft.double]] as const) defineOfFormat(soft, format, slow);
   soft.define("UnsignedRecipEstimate", ["i32"], "i32", (code, x) => {
     code.if(x.geS(0), () => code.return(constant("i32", -1)));
     code.result(code.call(recip, x.shrU(23)).shl(23));
@@ -25,6 +21,17 @@ export function defineEstimates(soft: SoftFloat): void {
     code.if(x.shrU(30).not(), () => code.return(constant("i32", -1)));
     code.result(code.call(rsqrt, x.shrU(23)).shl(23));
   });
+}
+
+/** The same for half precision (FEAT_FP16). */
+export function defineHalfEstimates(soft: SoftFloat, slow: SoftArithmetic): void {
+  defineOfFormat(soft, HALF, slow);
+}
+
+function defineOfFormat(soft: SoftFloat, format: Format, slow: SoftArithmetic): void {
+  defineRecipEstimate(soft, format, slow, soft.library.named("RecipEstimate"));
+  defineRSqrtEstimate(soft, format, slow, soft.library.named("RecipSqrtEstimate"));
+  defineRecpX(soft, format, slow);
 }
 
 /** From [256, 511] (0.5 to 1.0 in units of 1/512) to [256, 511] (1.0 to 2.0 in units of 1/256). */
@@ -75,10 +82,13 @@ function defineRecipEstimate(soft: SoftFloat, format: Format, slow: SoftArithmet
         .or(mode.eq(Rounding.MinusInfinity).and(sign.nonZero()));
       done(sign.or(toInfinity.select(constant("i64", infinity(format)), infinity(format) - 1n)));
     });
-    code.if(soft.fpcr(code).and(Fpcr.FZ).nonZero().and(magnitude.geU(BigInt(2 * bias - 1) << BigInt(F))), () => {
-      soft.raise(code, Fpsr.UFC);
-      done(sign);
-    });
+    code.if(
+      soft.fpcr(code).and(format.width === 16 ? Fpcr.FZ16 : Fpcr.FZ).nonZero().and(magnitude.geU(BigInt(2 * bias - 1) << BigInt(F))),
+      () => {
+        soft.raise(code, Fpsr.UFC);
+        done(sign);
+      },
+    );
     const { exponent, fraction } = fields(code, format, bits);
     code.if(exponent.not(), () => {
       code.if(fraction.shrU(F - 1).not(), () => {

@@ -37,12 +37,14 @@ export const Fpcr = {
   /** Subnormal single and double inputs and results become zero. */
   FZ: 1 << 24,
   RMode: 3 << 22,
+  /** Subnormal half-precision operands and results become zero (FEAT_FP16). */
+  FZ16: 1 << 19,
 } as const;
 
 /** The lowest bit of FPCR.RMode. */
 export const RMODE_SHIFT = 22;
 
-/** Bits of FPCR that this CPU implements (no trapping, no half-precision arithmetic). */
+/** Bits of FPCR that every CPU implements (no trapping). */
 export const FPCR_MASK = Fpcr.AHP | Fpcr.DN | Fpcr.FZ | Fpcr.RMode;
 
 /** Cumulative flags of FPSR. */

@@ -104,12 +104,22 @@ export class SoftFloat {
     return f;
   }
 
-  #format(format: Format): SoftFormat {
-    const { width } = format;
+  /** The arithmetic of FEAT_FP16. */
+  defineHalf(): SoftArithmetic {
+    return this.#arithmetic(HALF, this.#format(HALF, true));
+  }
+
+  /** @param calculates whether a half-precision number is an operand, not a format to convert */
+  #format(format: Format, calculates = format.width !== 16): SoftFormat {
+    const width = format.width === 16 && calculates ? "H" : format.width;
     const flushInput = this.define(`flushInput${width}`, ["i64"], "i64", (code, x) => {
       const magnitude = x.and(signBit(format) - 1n);
-      // Half precision has its own control, FZ16, which this CPU does not have.
-      if (width !== 16) {
+      // Half precision has its own control, which says nothing in FPSR.
+      if (width === "H") {
+        code.if(this.fpcr(code).and(Fpcr.FZ16).nonZero().and(magnitude.ltU(1n << BigInt(format.fraction))), () => {
+          code.return(x.and(signBit(format)));
+        });
+      } else if (width !== 16) {
         code.if(this.fpcr(code).and(Fpcr.FZ).nonZero().and(magnitude.sub(1).ltU((1n << BigInt(format.fraction)) - 1n)), () => {
           this.raise(code, Fpsr.IDC);
           code.return(x.and(signBit(format)));
@@ -130,74 +140,78 @@ export class SoftFloat {
       code.result(code.call(FPProcessNaN, isNaN(format, a).select(a, b)));
     });
 
-    return { FPRound: this.#round(format), FPProcessNaN, FPProcessNaNs, flushInput };
+    return { FPRound: this.#round(format, calculates), FPProcessNaN, FPProcessNaNs, flushInput };
   }
 
-  #round(format: Format): FunctionBuilder {
-    const { width, fraction, bias, maximum } = format;
-    return this.define(`FPRound${width}`, ["i32", "i32", "i64", "i32"], "i64", (code, sign, exponent, significand, mode) => {
-      const signed = code.let(sign.wide().shl(width - 1));
-      const biased = code.let(exponent.add(bias));
-      const shift = code.let(constant("i32", 62 - fraction));
-      code.if(biased.leS(0), () => {
-        if (width !== 16) {
-          code.if(this.fpcr(code).and(Fpcr.FZ).nonZero(), () => {
-            this.raise(code, Fpsr.UFC);
-            code.return(signed);
+  #round(format: Format, calculates: boolean): FunctionBuilder {
+    const { width, fraction, bias, maximum } = format, isHalf = width === 16;
+    return this.define(
+      `FPRound${isHalf && calculates ? "H" : width}`,
+      ["i32", "i32", "i64", "i32"],
+      "i64",
+      (code, sign, exponent, significand, mode) => {
+        const signed = code.let(sign.wide().shl(width - 1));
+        const biased = code.let(exponent.add(bias));
+        const shift = code.let(constant("i32", 62 - fraction));
+        code.if(biased.leS(0), () => {
+          if (calculates) {
+            code.if(this.fpcr(code).and(isHalf ? Fpcr.FZ16 : Fpcr.FZ).nonZero(), () => {
+              this.raise(code, Fpsr.UFC);
+              code.return(signed);
+            });
+          }
+          code.set(shift, shift.add(constant("i32", 1).sub(biased)));
+          code.set(biased, 0);
+          // Everything is below half of the last place: only that it is there counts.
+          code.if(shift.gtS(63), () => {
+            code.set(shift, 63);
+            code.set(significand, 1);
+          });
+        });
+        const kept = code.let(significand.shrU(shift.wide()));
+        const unit = code.let(constant("i64", 1).shl(shift.wide()));
+        const lost = code.let(significand.and(unit.sub(1)));
+        const half = unit.shrU(1);
+        const inexact = code.let(lost.nonZero());
+        const up = code.let(
+          mode.eq(Rounding.TieEven).and(lost.gtU(half).or(lost.eq(half).and(kept.wrap())))
+            .or(mode.eq(Rounding.PlusInfinity).and(inexact).and(sign.not()))
+            .or(mode.eq(Rounding.MinusInfinity).and(inexact).and(sign))
+            .or(mode.eq(Rounding.TieAway).and(lost.geU(half)))
+            .and(1),
+        );
+        code.if(mode.eq(Rounding.Odd).and(inexact), () => code.set(kept, kept.or(1)));
+        code.set(kept, kept.add(up.wide()));
+        // The hidden bit is in `kept`: it, or a carry into it, steps the exponent field.
+        const packed = code.let(biased.sub(biased.nonZero()).wide().shl(fraction).add(kept));
+        const raiseInexact = () =>
+          code.if(inexact, () => this.raise(code, biased.not().select(constant("i32", Fpsr.UFC | Fpsr.IXC), Fpsr.IXC)));
+        const tooLarge = (largest: number) => biased.gtS(largest).or(packed.geU(BigInt(largest + 1) << BigInt(fraction)));
+        if (!calculates) {
+          code.if(this.fpcr(code).and(Fpcr.AHP).nonZero(), () => {
+            code.if(tooLarge(maximum), () => {
+              // The format has no infinity: this raises Invalid Operation, not Inexact.
+              code.set(signed, signed.or(0x7fff));
+              this.raise(code, Fpsr.IOC);
+              code.return(signed);
+            });
+            raiseInexact();
+            code.return(signed.or(packed));
           });
         }
-        code.set(shift, shift.add(constant("i32", 1).sub(biased)));
-        code.set(biased, 0);
-        // Everything is below half of the last place: only that it is there counts.
-        code.if(shift.gtS(63), () => {
-          code.set(shift, 63);
-          code.set(significand, 1);
+        raiseInexact();
+        code.if(tooLarge(maximum - 1), () => {
+          this.raise(code, Fpsr.OFC | Fpsr.IXC);
+          const toInfinity = mode.eq(Rounding.TieEven).or(mode.eq(Rounding.TieAway))
+            .or(mode.eq(Rounding.PlusInfinity).and(sign.not())).or(mode.eq(Rounding.MinusInfinity).and(sign));
+          code.return(signed.or(toInfinity.select(constant("i64", infinity(format)), infinity(format) - 1n)));
         });
-      });
-      const kept = code.let(significand.shrU(shift.wide()));
-      const unit = code.let(constant("i64", 1).shl(shift.wide()));
-      const lost = code.let(significand.and(unit.sub(1)));
-      const half = unit.shrU(1);
-      const inexact = code.let(lost.nonZero());
-      const up = code.let(
-        mode.eq(Rounding.TieEven).and(lost.gtU(half).or(lost.eq(half).and(kept.wrap())))
-          .or(mode.eq(Rounding.PlusInfinity).and(inexact).and(sign.not()))
-          .or(mode.eq(Rounding.MinusInfinity).and(inexact).and(sign))
-          .or(mode.eq(Rounding.TieAway).and(lost.geU(half)))
-          .and(1),
-      );
-      code.if(mode.eq(Rounding.Odd).and(inexact), () => code.set(kept, kept.or(1)));
-      code.set(kept, kept.add(up.wide()));
-      // The hidden bit is in `kept`: it, or a carry into it, steps the exponent field.
-      const packed = code.let(biased.sub(biased.nonZero()).wide().shl(fraction).add(kept));
-      const raiseInexact = () =>
-        code.if(inexact, () => this.raise(code, biased.not().select(constant("i32", Fpsr.UFC | Fpsr.IXC), Fpsr.IXC)));
-      const tooLarge = (largest: number) => biased.gtS(largest).or(packed.geU(BigInt(largest + 1) << BigInt(fraction)));
-      if (width === 16) {
-        code.if(this.fpcr(code).and(Fpcr.AHP).nonZero(), () => {
-          code.if(tooLarge(maximum), () => {
-            // The format has no infinity: this raises Invalid Operation, not Inexact.
-            code.set(signed, signed.or(0x7fff));
-            this.raise(code, Fpsr.IOC);
-            code.return(signed);
-          });
-          raiseInexact();
-          code.return(signed.or(packed));
-        });
-      }
-      raiseInexact();
-      code.if(tooLarge(maximum - 1), () => {
-        this.raise(code, Fpsr.OFC | Fpsr.IXC);
-        const toInfinity = mode.eq(Rounding.TieEven).or(mode.eq(Rounding.TieAway))
-          .or(mode.eq(Rounding.PlusInfinity).and(sign.not())).or(mode.eq(Rounding.MinusInfinity).and(sign));
-        code.return(signed.or(toInfinity.select(constant("i64", infinity(format)), infinity(format) - 1n)));
-      });
-      code.result(signed.or(packed));
-    });
+        code.result(signed.or(packed));
+      },
+    );
   }
 
-  #arithmetic(format: Format): SoftArithmetic {
-    const soft = this.#format(format);
+  #arithmetic(format: Format, soft = this.#format(format)): SoftArithmetic {
     const FPMulAdd = this.#fused(format, soft, "FPMulAdd");
     return {
       ...soft,

@@ -10,7 +10,7 @@ import { ExceptionClass, Pstate, Sctlr, SCTLR_DSSBS_SHIFT, syndrome } from "../a
 import { CCSIDR_EL1, CLIDR_EL1, CNTFRQ_EL0, CTR_EL0, DCZID_EL0 } from "../architecture/features.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { ExitReason } from "../exceptions/exit.ts";
-import { FPCR_MASK, FPSR_MASK } from "../fp/formats.ts";
+import { Fpcr, FPCR_MASK, FPSR_MASK } from "../fp/formats.ts";
 import { tlbFunction } from "../memory/tlb.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { callee, define as defineFunction } from "../state/functions.ts";
@@ -259,6 +259,7 @@ function selfSynchronized(name: string, op2: number, control: number): SystemReg
 export const systemRegisters = (features: ReadonlySet<FeatureName>): readonly SystemRegister[] => [
   ...SYSTEM_REGISTERS,
   sctlrEl1(features),
+  fpRegister("FPCR", [3, 3, 4, 4, 0], CPU.FPCR, FPCR_MASK | (features.has("FEAT_FP16") ? Fpcr.FZ16 : 0)),
   ...EXTENSIONS.flatMap(([feature, register]) => features.has(feature) ? [register] : []),
 ];
 
@@ -336,7 +337,6 @@ const SYSTEM_REGISTERS: readonly SystemRegister[] = [
     read: { privilege: sctlrAllows(Sctlr.UMA), emit: (c) => pstate(c).and(Pstate.Daif).wide() },
     write: { privilege: sctlrAllows(Sctlr.UMA), emit: (c, library, value) => c.run(exceptionFunction(library, "setDaif"), value.wrap()) },
   },
-  fpRegister("FPCR", [3, 3, 4, 4, 0], CPU.FPCR, FPCR_MASK),
   fpRegister("FPSR", [3, 3, 4, 4, 1], CPU.FPSR, FPSR_MASK),
 
   plain("AFSR0_EL1", [3, 0, 5, 1, 0], CPU.AFSR0_EL1),
