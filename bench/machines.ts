@@ -123,7 +123,8 @@ async function commandLine(machine: Machine, guest: Guest): Promise<string[]> {
     const options = [...initrd, ...append].map((word, index) => index % 2 === 0 ? `--${word}` : word);
     const tier = guest.tier ?? preferred.tier;
     const image = guest.kernel === undefined ? [] : [guest.kernel];
-    const root = guest.root ? ["--root-runtime", guest.root.runtime, "--root-app", guest.root.app] : [];
+    const { runtime, app } = guest.root ?? {};
+    const root = guest.root ? ["kind=image", `runtime=${runtime}`, `app=${app}`].flatMap((key) => ["--set", `rm.${key}`]) : [];
     const cpus = guest.cpus === undefined ? [] : ["--cpus", `${guest.cpus}`];
     const tail = [...tier ? ["--tier", tier] : [], ...guest.stats ? ["--stats"] : [], ...cpus, "--memory", `${guest.memory}MiB`, "--stdio"];
     const command = el2("boot", ...image, ...root, ...options, ...tail);

@@ -3,7 +3,7 @@
 
 import { ROOT_ENVIRONMENT_SIZE } from "../abi/root-environment.ts";
 import { layoutPackage, segmentParts } from "../hypervisor/options.ts";
-import { type BootPlan, DEFAULT_BEHAVIOUR, PlanError, type RootPlan, type SessionPlan } from "../plans/plan.ts";
+import { type BootPlan, PlanError, type RootPlan, type SessionPlan } from "../plans/plan.ts";
 import { readRootImages } from "./root-images.ts";
 import { layoutFirmware } from "./firmware-layout.ts";
 import { layoutPrimary } from "./primary-image.ts";
@@ -13,15 +13,13 @@ import { MiB } from "../support/sizes.ts";
 
 /** @throws PlanError that names the file or option and its defect. */
 export function checkBootPlan(plan: SessionPlan, boot: BootPlan, imageName: string): void {
-  if (plan.root) checkRoot(plan.root);
-  checkHypervisorNode(plan);
   try {
     memoryMap(plan.memory);
   } catch (error) {
-    throw new PlanError(`--memory: ${messageOf(error)}`);
+    throw new PlanError(`memory: ${messageOf(error)}`);
   }
   if (!boot.image && !boot.firmware && plan.memory < MINIMUM_PLATFORM_MEMORY) {
-    throw new PlanError(`--memory: a machine without an image has at least ${MINIMUM_PLATFORM_MEMORY / MiB} MiB`);
+    throw new PlanError(`memory: a machine without an image has at least ${MINIMUM_PLATFORM_MEMORY / MiB} MiB`);
   }
   try {
     if (boot.firmware) layoutFirmware(boot.firmware, plan.memory);
@@ -30,14 +28,7 @@ export function checkBootPlan(plan: SessionPlan, boot: BootPlan, imageName: stri
     throw new PlanError(`${boot.firmware ? "firmware" : "image"} ${imageName}: ${messageOf(error)}`);
   }
   const read = boot.dtb && readDevicetree(boot.dtb);
-  if (read && !read.ok) throw new PlanError(`--dtb: ${read.problem}`);
-}
-
-/** @throws PlanError if a choice of our resource manager is asked of another one. */
-export function checkHypervisorNode({ root, behaviour }: Pick<SessionPlan, "root" | "behaviour">): void {
-  const { hypervisorNode = DEFAULT_BEHAVIOUR.hypervisorNode } = behaviour ?? {};
-  if (root === undefined || hypervisorNode === DEFAULT_BEHAVIOUR.hypervisorNode) return;
-  throw new PlanError(`--hypervisor-node ${hypervisorNode}: the images of the root VM write /hypervisor themselves; remove the option`);
+  if (read && !read.ok) throw new PlanError(`dtb: ${read.problem}`);
 }
 
 /** @throws PlanError that says which of the two files is wrong, or that they do not fit. */

@@ -2,45 +2,31 @@
 // that `run`, `up` and `boot` take.
 
 import { catalogEntries, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, diskGuestName } from "./catalog.ts";
-import type { BootPlan, DevicePlan } from "../plans/plan.ts";
-import { readToEnd } from "../support/named-file.ts";
-import { MiB } from "../support/sizes.ts";
 
-/** Default RAM. */
-export const DISK_GUEST_MEMORY = 512 * MiB;
-
-/** Default command line. */
-const APPEND = { pl011: "console=ttyAMA0 root=/dev/vda", "16550a": "console=ttyS0 root=/dev/vda" } as const;
+/** Default command line, by the serial port of the console. */
+const CMDLINES: Readonly<Record<string, string>> = { pl011: "console=ttyAMA0 root=/dev/vda", "16550a": "console=ttyS0 root=/dev/vda" };
 
 /**
- * The boot of `debian` or `debian-RELEASE-disk`: changes of the disk stay in memory, the network is
- * the NAT. Undefined for another name, or when the guest is not in the cache.
- * @param more devices after the disk; a network card among them replaces the default one
+ * The keys of a configuration for `debian` or `debian-RELEASE-disk`: changes of the disk stay in
+ * memory, the network is the NAT. Undefined for another name.
+ * @param uart the serial port of the console
  */
-export async function diskGuestBoot(
-  name: string,
-  { append, more = [], bus, uart, platformDevices }: Pick<BootPlan, "bus" | "uart" | "platformDevices"> & {
-    append?: string;
-    more?: readonly DevicePlan[];
-  } = {},
-): Promise<BootPlan | undefined> {
+export function diskGuestTable(name: string, uart = "pl011") {
   const release = releaseOf(name);
   if (release === undefined) return undefined;
-  const entry = (await catalogEntries()).find(({ manifest }) => manifest.name === diskGuestName(release));
-  if (!entry) return undefined;
-  const network: DevicePlan[] = more.some(({ kind }) => kind === "net") ? [] : [{ kind: "net", backend: "user", forward: [] }];
-  return {
-    kind: "boot",
-    image: readToEnd(`${entry.folder}/Image`),
-    initrd: readToEnd(`${entry.folder}/initrd`),
-    dtb: undefined,
-    append: [APPEND[uart ?? "pl011"], ...append === undefined ? [] : [append]].join(" "),
-    ...bus && { bus },
-    ...uart && { uart },
-    ...platformDevices && { platformDevices },
-    clock: Math.floor(Date.now() / 1000),
-    devices: [{ kind: "block", image: await Deno.realPath(`${entry.folder}/root.img`), mode: "overlay" }, ...network, ...more],
-  };
+  const file = (file: string) => `catalog:${diskGuestName(release)}/${file}`;
+  const devices: Record<string, unknown>[] = [
+    { kind: "block", image: file("root.img"), mode: "overlay" },
+    { kind: "net", backend: "user" },
+  ];
+  const host = { kind: "image", kernel: file("Image"), initrd: file("initrd"), cmdline: CMDLINES[uart], rtc: "now", devices };
+  return { machine: { cpus: 1, memory: "512MiB" }, host };
+}
+
+/** Whether the guest of this name has been fetched. */
+export async function hasDiskGuest(name: string): Promise<boolean> {
+  const release = releaseOf(name);
+  return release !== undefined && (await catalogEntries()).some(({ manifest }) => manifest.name === diskGuestName(release));
 }
 
 /** Whether this is the name of a guest with a disk, in the cache or not. */

@@ -61,7 +61,6 @@ const WITH_PVPANIC = { properties: { platform_devices: { contains: { const: "pvp
 
 const HOST_RULES: readonly JsonSchema[] = [
   { if: is("kind", "image"), then: none(HOST_KEYS.native), else: none(HOST_KEYS.image) },
-  { if: is("kind", "image"), then: { anyOf: ["kernel", "image", "firmware"].map((key) => ({ required: [key] })) } },
   notBoth("kernel", "image"),
   needs("firmware_vars", "firmware"),
   { if: { ...WITH_PVPANIC, required: ["platform_devices"] }, then: is("bus", "pci") },
@@ -79,6 +78,15 @@ const WITHOUT_RUN = PERSONA_NAMES.filter((name) => PERSONAS[name].device && PERS
 
 /** An image as the primary VM makes its own VMs; any other host has some. */
 const FILE_RULES: readonly JsonSchema[] = [
+  {
+    if: { required: ["host"], properties: { host: is("kind", "image") } },
+    then: {
+      anyOf: [
+        ...["kernel", "image", "firmware"].map((key) => ({ properties: { host: { required: [key] } } })),
+        { required: ["rm"], properties: { rm: is("kind", "image") } },
+      ],
+    },
+  },
   {
     if: { required: ["host"], properties: { host: is("kind", "image") } },
     then: { properties: { vm: empty, link: empty } },

@@ -23,6 +23,7 @@ import { notKnown } from "./plain-values.ts";
 import { GH } from "../abi/ioctl/gunyah.ts";
 import { rulesOf } from "../host/interface.ts";
 import { PERSONAS } from "../abi/ioctl/personas.ts";
+import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY } from "../machine/memory-map.ts";
 import { applyPhone } from "./phones.ts";
 import { formatSize } from "../support/units.ts";
 import { KiB } from "../support/sizes.ts";
@@ -78,19 +79,31 @@ export function readToml(text: string): { readonly raw: Record<string, unknown> 
   }
 }
 
+/** Keys of a configuration, as TOML has them. */
+export type Table = Record<string, unknown>;
+
+function refused(message: string): ConfigResult {
+  return { ok: false, errors: [{ line: 1, column: 1, message }], rest: undefined };
+}
+
 /** Checks the text of a configuration, with changes (`vm.rt.memory=8MiB`) that override it. */
 export function readConfig(text: string, changes: readonly string[] = []): ConfigResult {
-  const refused = (message: string): ConfigResult => ({ ok: false, errors: [{ line: 1, column: 1, message }], rest: undefined });
   if (text.length > TEXT_MAX) return refused(`the file has ${text.length} characters; a configuration has at most ${TEXT_MAX}`);
   const read = readToml(text);
   if ("error" in read) return { ok: false, errors: [read.error], rest: undefined };
-  const { raw } = read;
+  for (const change of changes) applyChange(read.raw, change);
+  return checkedTable(read.raw, new TomlPositions(text));
+}
+
+/**
+ * Checks the keys of a configuration; a profile of a phone adds its own.
+ * @param positions of the keys in a text; without one, errors have no useful position
+ */
+export function checkedTable(raw: Table, positions = new TomlPositions("")): ConfigResult {
   if (isDeeper(raw, DEPTH_MAX)) return refused(`tables and lists are nested deeper than ${DEPTH_MAX}`);
-  for (const change of changes) applyChange(raw, change);
   applyPhone(raw);
   // Such a host makes its VMs by itself, so that none are missing.
   if (isTable(raw.host) && raw.host.kind === "image") raw.vm ??= {};
-  const positions = new TomlPositions(text);
   const errors = new ConfigErrors(positions);
   checkKeys(raw, errors);
   const result = v.safeParse(Schema, raw, { abortPipeEarly: true });
@@ -147,16 +160,27 @@ export class Spoilt {
   }
 }
 
-/** Sets a value by its path. Numbers and booleans are those, everything else is text. */
-function applyChange(raw: Record<string, unknown>, change: string): void {
+/**
+ * Sets a value by its path: `vm.rt.memory=8MiB`. Numbers, booleans, lists and tables are those of
+ * TOML, everything else is text.
+ */
+export function applyChange(raw: Table, change: string): void {
   const [path, text] = [change.slice(0, change.indexOf("=")), change.slice(change.indexOf("=") + 1)];
   const keys = path.split(".");
   let table = raw;
   for (const key of keys.slice(0, -1)) {
     const next = table[key];
-    table = (isTable(next) ? next : table[key] = {}) as Record<string, unknown>;
+    table = (isTable(next) ? next : table[key] = {}) as Table;
   }
-  table[keys.at(-1)!] = /^-?\d+$/.test(text) ? Number(text) : text === "true" ? true : text === "false" ? false : text;
+  table[keys.at(-1)!] = changedValue(text);
+}
+
+function changedValue(text: string): unknown {
+  if (/^-?\d+$/.test(text)) return Number(text);
+  if (text === "true" || text === "false") return text === "true";
+  if (!/^[[{]/.test(text)) return text;
+  const read = readToml(`value = ${text}`);
+  return "raw" in read ? read.raw.value : text;
 }
 
 export function formatConfigError(file: string, { line, column, message }: ConfigError): string {
@@ -285,8 +309,11 @@ function checkTogether({ file, spoilt }: Config, errors: ConfigErrors): void {
   const buffers = Object.values(file.link).reduce((sum, link) => link.kind === "shm" ? sum + link.size : sum, 0);
   const needed = vms.reduce((sum, [, vm]) => sum + ramOf(vm) + firmwareRoom(vm), (file.host.memory ?? DEFAULT_HOST_MEMORY) + buffers);
   const unknown = spoilt.has(["machine", "memory"], ["host", "memory"], ...vms.map(([name]) => ["vm", name, "memory"]));
-  if (needed > file.machine.memory && !unknown) {
-    const has = formatSize(file.machine.memory);
+  const has = formatSize(file.machine.memory);
+  if (file.machine.memory < MINIMUM_PLATFORM_MEMORY && !unknown) {
+    const range = `${formatSize(MINIMUM_PLATFORM_MEMORY)}..${formatSize(MAXIMUM_PRIMARY_MEMORY)}`;
+    errors.atValue(["machine", "memory"], `memory "${has}" is outside ${range}`);
+  } else if (needed > file.machine.memory && !unknown) {
     errors.atValue(["machine", "memory"], `memory "${has}" is under the ${formatSize(needed)} that host and VMs need together`);
   }
   checkContextIds(vms, errors);

@@ -23,10 +23,8 @@ memory = "4MiB"
 cmdline = "masked=1"
 `;
 
-/** Folder that stands for the program's own files: paths in `DEMO` are relative to it. */
-export const EMBEDDED_FOLDER = "embedded:";
-
-const FILES: Readonly<Record<string, Uint8Array>> = {
+/** The files that they name. */
+export const EMBEDDED_FILES: Readonly<Record<string, Uint8Array>> = {
   "guests/faulty.bin": faulty,
   "guests/faulty.elf": faultySymbols,
   "guests/hello.bin": hello,
@@ -36,8 +34,3 @@ const FILES: Readonly<Record<string, Uint8Array>> = {
   "guests/pong.bin": pong,
   "guests/pong.elf": pongSymbols,
 };
-
-/** A file of the program itself; undefined for a path outside of `EMBEDDED_FOLDER`. */
-export function embeddedFile(path: string): Uint8Array | undefined {
-  return path.startsWith(`${EMBEDDED_FOLDER}/`) ? FILES[path.slice(EMBEDDED_FOLDER.length + 1)] : undefined;
-}

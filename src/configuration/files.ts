@@ -5,9 +5,16 @@ import { dirname } from "node:path";
 import { readDevicetree } from "../devicetree/reader.ts";
 import { catalogPath } from "../catalog/catalog.ts";
 import type { FileDevice } from "./schema.ts";
-import { embeddedFile } from "./embedded.ts";
 import { cannotRead, readToEnd } from "../support/named-file.ts";
 import { DEFAULT_NET_POLICY, type DevicePlan, PlanError } from "../plans/plan.ts";
+
+/** Where the files are that keys name. */
+export interface Files {
+  /** Folder of relative paths. */
+  readonly folder: string;
+  /** Files that need no reading, by the names that keys have for them. */
+  readonly given?: Readonly<Record<string, Uint8Array>>;
+}
 
 /** Notes an error at a key of the table that is read. */
 export type Refuse = (key: string, message: string) => void;
@@ -16,13 +23,13 @@ export type Refuse = (key: string, message: string) => void;
  * The path of a file that a key names.
  * @throws Error if the catalog does not have it
  */
-async function pathOf(reference: string, folder: string): Promise<string> {
-  return reference.startsWith("catalog:") ? await catalogPath(reference) : inFolder(reference, folder);
+async function pathOf(reference: string, files: Files): Promise<string> {
+  return reference.startsWith("catalog:") ? await catalogPath(reference) : inFolder(reference, files);
 }
 
 /** A path that is relative to the folder of its configuration. */
-export function inFolder(path: string, folder: string): string {
-  return path.startsWith("/") ? path : `${folder}/${path}`;
+export function inFolder(path: string, { folder }: Files): string {
+  return path.startsWith("/") || folder === "." ? path : `${folder}/${path}`;
 }
 
 /**
@@ -32,21 +39,21 @@ export function inFolder(path: string, folder: string): string {
 export async function load<T>(
   key: string,
   reference: string | undefined,
-  folder: string,
+  files: Files,
   refuse: Refuse,
   make: (file: Uint8Array) => T,
 ): Promise<T | undefined> {
   if (reference === undefined) return undefined;
   let path: string;
   try {
-    path = await pathOf(reference, folder);
+    path = await pathOf(reference, files);
   } catch (error) {
     refuse(key, reason(error));
     return undefined;
   }
   let file: Uint8Array;
   try {
-    file = embeddedFile(path) ?? readToEnd(path);
+    file = files.given?.[reference] ?? readToEnd(path);
   } catch (error) {
     refuse(key, `${key} ${reference}: ${cannotRead(error)}`);
     return undefined;
@@ -63,10 +70,10 @@ export async function load<T>(
  * The path of the log that a device names; a log that could not be written is an error at the
  * devices.
  */
-export function logOf(devices: readonly FileDevice[] | undefined, folder: string, refuse: Refuse): string | undefined {
+export function logOf(devices: readonly FileDevice[] | undefined, files: Files, refuse: Refuse): string | undefined {
   const log = devices?.find((device) => device.kind === "pl011")?.log;
   if (log === undefined) return undefined;
-  const path = inFolder(log, folder);
+  const path = inFolder(log, files);
   const problem = cannotWrite(path, dirname(log));
   if (problem !== undefined) refuse("devices", `log ${log}: ${problem}`);
   return path;
@@ -118,7 +125,7 @@ export function checkedDevicetree(file: Uint8Array, room: number): Uint8Array {
 export async function planDevice(
   device: FileDevice,
   cid: number,
-  folder: string,
+  files: Files,
   refuse: (message: string) => void,
 ): Promise<DevicePlan | undefined> {
   switch (device.kind) {
@@ -126,7 +133,9 @@ export async function planDevice(
       return undefined;
     case "block":
       try {
-        const image = await pathOf(device.image, folder);
+        const path = await pathOf(device.image, files);
+        // The catalog replaces a guest by a new folder; the old one is there as long as it is used.
+        const image = device.image.startsWith("catalog:") ? await Deno.realPath(path) : path;
         if (!(await Deno.stat(image)).isDirectory) return { kind: "block", image, mode: device.mode };
         refuse(`image ${device.image}: is a folder`);
       } catch (error) {
@@ -134,16 +143,16 @@ export async function planDevice(
       }
       return undefined;
     case "vsock":
-      return { kind: "vsock", cid: device.cid ?? cid, path: device.path === undefined ? undefined : inFolder(device.path, folder) };
+      return { kind: "vsock", cid: device.cid ?? cid, path: device.path === undefined ? undefined : inFolder(device.path, files) };
     case "net": {
       const { host, lan, internet, allow, deny, ...card } = device;
       const given = Object.entries({ host, lan, internet, allow, deny }).filter(([, value]) => value !== undefined);
       if (given.length && device.backend !== "user") refuse(`${given[0][0]}: only backend "user" has a policy`);
       const policy = given.length ? { ...DEFAULT_NET_POLICY, ...Object.fromEntries(given) } : undefined;
-      return { ...card, capture: device.capture === undefined ? undefined : inFolder(device.capture, folder), ...policy && { policy } };
+      return { ...card, capture: device.capture === undefined ? undefined : inFolder(device.capture, files), ...policy && { policy } };
     }
     case "9p": {
-      const shared = inFolder(device.folder, folder);
+      const shared = inFolder(device.folder, files);
       const found = await Deno.stat(shared).catch(() => undefined);
       if (found?.isDirectory === true) return { ...device, folder: shared };
       refuse(`folder ${device.folder}: no such folder`);

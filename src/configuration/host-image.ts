@@ -2,7 +2,7 @@
 // the keys of a VM.
 
 import { checkBootPlan } from "../assembly/boot-plan.ts";
-import { checkedDevicetree, load, logOf, planDevice, type Refuse } from "./files.ts";
+import { checkedDevicetree, type Files, load, logOf, planDevice, type Refuse } from "./files.ts";
 import type { FileHost } from "./schema.ts";
 import { hasHeader } from "../images/images.ts";
 import { keptVariables } from "./variables-file.ts";
@@ -16,8 +16,9 @@ export interface HostPlace {
   readonly cpus: number;
   /** Bytes of all guests' memory. */
   readonly memory: number;
-  /** Folder of relative paths. */
-  readonly folder: string;
+  readonly files: Files;
+  /** The root VM is an image, which may make no primary VM. */
+  readonly hasRoot: boolean;
 }
 
 /** A planned primary VM. */
@@ -32,28 +33,28 @@ export interface HostImage {
 
 /** Plans it; undefined if something is wrong. */
 export async function planHostImage(host: FileHost, place: HostPlace, refuse: Refuse): Promise<HostImage | undefined> {
-  const { folder } = place;
+  const { files } = place;
   const named = host.kernel === undefined ? "image" : "kernel";
   if (host.kernel !== undefined && host.image !== undefined) refuse("image", "image and kernel are mutually exclusive");
-  if (host.kernel === undefined && host.image === undefined && host.firmware === undefined) {
+  if (host.kernel === undefined && host.image === undefined && host.firmware === undefined && !place.hasRoot) {
     refuse("kind", 'kind "image" needs a kernel, an image or firmware');
     return undefined;
   }
   const whole = (file: Uint8Array) => file;
   const [image, initrd, dtb] = await Promise.all([
-    load(named, host[named], folder, refuse, whole),
-    load("initrd", host.initrd, folder, refuse, whole),
-    load("dtb", host.dtb, folder, refuse, (file) => checkedDevicetree(file, DEVICETREE_WINDOW)),
+    load(named, host[named], files, refuse, whole),
+    load("initrd", host.initrd, files, refuse, whole),
+    load("dtb", host.dtb, files, refuse, (file) => checkedDevicetree(file, DEVICETREE_WINDOW)),
   ]);
-  const symbols = await load("symbols", host.symbols, folder, refuse, symbolsAlone);
-  const firmware = await planFirmware(host, folder, refuse);
+  const symbols = await load("symbols", host.symbols, files, refuse, symbolsAlone);
+  const firmware = await planFirmware(host, files, refuse);
   const devices = await Promise.all(
-    (host.devices ?? []).map((device) => planDevice(device, PRIMARY_CID, folder, (message) => refuse("devices", message))),
+    (host.devices ?? []).map((device) => planDevice(device, PRIMARY_CID, files, (message) => refuse("devices", message))),
   );
   if (host[named] !== undefined && image === undefined || host.firmware !== undefined && firmware === undefined) return undefined;
   const boot: BootPlan = {
     ...{ kind: "boot", image, initrd, dtb, append: host.cmdline, firmware },
-    clock: firmware && Math.floor(Date.now() / 1000),
+    clock: host.rtc ?? (firmware && Math.floor(Date.now() / 1000)),
     devices: devices.filter((device) => device !== undefined),
     ...isRaw(host, image) && { raw: true },
     ...host.bus && { bus: host.bus },
@@ -71,9 +72,9 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
     checkBootPlan(plan, boot, host.firmware ?? host[named]!);
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;
-    refuse(host.firmware === undefined ? named : "firmware", error.message.replace(/^--/, ""));
+    refuse(host.firmware === undefined ? named : "firmware", error.message);
   }
-  return { boot, memory, symbols, log: logOf(host.devices, folder, refuse) };
+  return { boot, memory, symbols, log: logOf(host.devices, files, refuse) };
 }
 
 /** Whether `image` names code without a header. With firmware it is the kernel offered to it. */
@@ -83,13 +84,13 @@ function isRaw({ image: named, firmware }: FileHost, image: Uint8Array | undefin
 
 async function planFirmware(
   { firmware, firmware_vars: vars }: FileHost,
-  folder: string,
+  files: Files,
   refuse: Refuse,
 ): Promise<FirmwarePlan | undefined> {
   if (firmware === undefined) {
     if (vars !== undefined) refuse("firmware_vars", "firmware_vars needs firmware");
     return undefined;
   }
-  const code = await load("firmware", firmware, folder, refuse, (file) => file);
-  return code && { code, vars: keptVariables("firmware_vars", vars, folder, refuse) };
+  const code = await load("firmware", firmware, files, refuse, (file) => file);
+  return code && { code, vars: keptVariables("firmware_vars", vars, files, refuse) };
 }

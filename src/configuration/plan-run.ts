@@ -20,14 +20,26 @@ import { sameBytes } from "../support/bytes.ts";
 import { exists } from "../support/cache.ts";
 import { sha256 } from "../support/sha256.ts";
 import { addedConfiguration } from "../catalog/add.ts";
+import { diskGuestTable, hasDiskGuest } from "../catalog/boot.ts";
 import { DEBIAN_RELEASES } from "../catalog/catalog.ts";
-import { afterOf, type Config, type ConfigError, formatConfigError, readConfig, type Spoilt } from "./config.ts";
-import { checkedDevicetree, inFolder, load, logOf, planDevice, type Refuse } from "./files.ts";
+import {
+  afterOf,
+  applyChange,
+  checkedTable,
+  type Config,
+  type ConfigError,
+  type ConfigResult,
+  formatConfigError,
+  readConfig,
+  type Spoilt,
+  type Table,
+} from "./config.ts";
+import { checkedDevicetree, type Files, inFolder, load, logOf, planDevice, type Refuse } from "./files.ts";
 import { planHostImage } from "./host-image.ts";
 import { keptVariables } from "./variables-file.ts";
 import { DEFAULT_HOST_MEMORY, type File, type FileLink, type FileRm, type FileUi, type FileVm } from "./schema.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
-import { DEMO, EMBEDDED_FOLDER, TOUR } from "./embedded.ts";
+import { DEMO, EMBEDDED_FILES, TOUR } from "./embedded.ts";
 import { cannotRead, readToEnd } from "../support/named-file.ts";
 import { formatSize } from "../support/units.ts";
 import { type BootPlan, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "../plans/plan.ts";
@@ -68,21 +80,40 @@ const FIRST_CID = 4;
 /** Timeslice of a VM that the hypervisor schedules, microseconds. */
 const DEFAULT_TIMESLICE = 5000;
 
+/** This program's folder, for generated tables. */
+const HERE: Files = { folder: "." };
+
+/**
+ * Plans the machine of a table with a configuration's keys: the one way to a plan. Errors have no
+ * position.
+ */
+export async function planOf(table: Table, files: Files = HERE): Promise<RunResult> {
+  return await planChecked(checkedTable(structuredClone({ el2: 1, ...table })), files, undefined);
+}
+
 /**
  * Plans what `el2 run WHAT` names: FILE.toml, `demo`, a guest of the catalog (`debian`,
  * `debian-trixie`, or added), or a bare-metal or Linux image.
+ * @param changes `KEY=VALUE` each, which override the configuration
  */
 export async function planRun(what: string, changes: readonly string[] = []): Promise<RunResult> {
   if (what.endsWith(".toml")) return await planFile(what, changes);
   if (what === "demo") return await planDemo(changes);
   const own = await addedConfiguration(what);
   if (own !== undefined) return await planText(own, undefined, ".", changes);
-  if (DEBIAN_NAMES.includes(what)) return await planText(debianConfiguration(what), undefined, ".", changes);
+  const guest = diskGuestTable(what);
+  if (guest !== undefined && await hasDiskGuest(what)) return await planOf(changed(guest, changes));
+  if (DEBIAN_NAMES.includes(what)) return await planOf(changed(debianTable(what), changes));
   if (!what.includes("/") && !await exists(what)) {
     const meant = didYouMean(what, ["demo", ...DEBIAN_NAMES]);
     return { ok: false, errors: [`image ${what}: no such file, and no guest of this name${meant || "; list them with el2 guests ls"}`] };
   }
-  return await planText(imageConfiguration(what), undefined, ".", changes);
+  return await planOf(changed(imageTable(what), changes));
+}
+
+function changed(table: Table, changes: readonly string[]): Table {
+  for (const change of changes) applyChange(table, change);
+  return table;
 }
 
 /** Guests of the catalog. */
@@ -90,31 +121,27 @@ const DEBIAN_NAMES: readonly string[] = ["debian", ...DEBIAN_RELEASES.map((relea
 
 /** Plans the embedded three-VM demo. */
 export async function planDemo(changes: readonly string[] = []): Promise<RunResult> {
-  return await planText(DEMO, "the demo", EMBEDDED_FOLDER, changes);
+  return await planChecked(readConfig(DEMO, changes), EMBEDDED, "the demo");
 }
 
 /** Plans the machine of the tour: the demo, and a VM with a defect. */
 export async function planTour(): Promise<RunResult> {
-  return await planText(TOUR, "the tour", EMBEDDED_FOLDER);
+  return await planChecked(readConfig(TOUR), EMBEDDED, "the tour");
 }
 
+/** Files of the program itself: there may be no folder to read them from. */
+const EMBEDDED: Files = { folder: "embedded:", given: EMBEDDED_FILES };
+
 /** One VM with a kernel and a ramdisk of the catalog. */
-function debianConfiguration(guest: string): string {
-  return `el2 = 1
-[machine]
-memory = "768MiB"
-[vm.debian]
-kernel = "catalog:${guest}/Image"
-initrd = "catalog:${guest}/initrd"
-cmdline = "console=ttyAMA0"
-memory = "512MiB"
-on_exit = "end-session"
-`;
+function debianTable(guest: string): Table {
+  const [kernel, initrd] = ["Image", "initrd"].map((file) => `catalog:${guest}/${file}`);
+  const vm = { kernel, initrd, cmdline: "console=ttyAMA0", memory: "512MiB", on_exit: "end-session" };
+  return { machine: { memory: "768MiB" }, vm: { debian: vm } };
 }
 
 /** One VM with an image of the user's. */
-function imageConfiguration(path: string): string {
-  return `el2 = 1\n[vm.guest]\nimage = ${JSON.stringify(path)}\ncmdline = "console=ttyAMA0"\non_exit = "end-session"\n`;
+function imageTable(image: string): Table {
+  return { vm: { guest: { image, cmdline: "console=ttyAMA0", on_exit: "end-session" } } };
 }
 
 async function planFile(path: string, changes: readonly string[] = []): Promise<RunResult> {
@@ -140,11 +167,14 @@ export async function planText(
   folder: string,
   changes: readonly string[] = [],
 ): Promise<RunResult> {
-  const result = readConfig(text, changes);
+  return await planChecked(readConfig(text, changes), { folder }, name);
+}
+
+async function planChecked(result: ConfigResult, files: Files, name: string | undefined): Promise<RunResult> {
   const errors: ConfigError[] = result.ok ? [] : [...result.errors];
   // Errors in files are reported together with those in the text.
   const config = result.ok ? result.config : result.rest;
-  const run = config && await planConfig(config, folder, errors);
+  const run = config && await planConfig(config, files, errors);
   if (run !== undefined && errors.length === 0) return { ok: true, run };
   errors.sort((a, b) => a.line - b.line || a.column - b.column);
   return { ok: false, errors: errors.map((error) => name === undefined ? error.message : formatConfigError(name, error)) };
@@ -152,7 +182,7 @@ export async function planText(
 
 async function planConfig(
   { file, positions, spoilt }: Config,
-  folder: string,
+  files: Files,
   errors: ConfigError[],
 ): Promise<RunConfiguration | undefined> {
   const symbols: Record<string, Uint8Array> = {};
@@ -172,18 +202,18 @@ async function planConfig(
   const tables = pageTables === undefined ? {} : { pageTables };
   const rules = { capIds, quirks, hypervisorNode, strict, check, idleWatchdog, abi, ipaBits, geniezone, ...manager, ...tables };
   const behaviour = { ...rules, msi: file.machine.msi, vmMsis: false };
-  const root = spoilt.has(["rm"]) ? undefined : await planRoot(file.rm, folder, refuseIn("rm"));
+  const root = spoilt.has(["rm"]) ? undefined : await planRoot(file.rm, files, refuseIn("rm"));
   if (root && hypervisorNode !== DEFAULT_BEHAVIOUR.hypervisorNode) {
     refuseIn("machine")("hypervisor_node", 'hypervisor_node needs the native resource manager; remove it with [rm] kind = "image"');
   }
-  const recordTo = file.machine.record === "off" ? undefined : inFolder(file.machine.record, folder);
+  const recordTo = file.machine.record === "off" ? undefined : inFolder(file.machine.record, files);
   const cpu = spoilt.has(["machine", "cpu"]) ? undefined : planCpu(file.machine.cpu);
   const common = { root, cpus, ...cpu && { cpu }, turbo, seed, behaviour, logs, ui: file.ui, recordTo };
   const named = () => Object.keys(symbols).length > 0 && { symbols };
   if (file.host.kind === "image") {
     // Most of what is said about it rests on the machine.
     if (spoilt.has(["machine"], ["host"])) return undefined;
-    const planned = await planHostImage(file.host, { cpus, memory, folder }, refuseIn("host"));
+    const planned = await planHostImage(file.host, { cpus, memory, files, hasRoot: file.rm.kind === "image" }, refuseIn("host"));
     if (planned === undefined) return undefined;
     if (planned.symbols) symbols[PRIMARY_CONSOLE] = planned.symbols;
     if (planned.log !== undefined) logs[PRIMARY_CONSOLE] = planned.log;
@@ -192,7 +222,7 @@ async function planConfig(
   if (geniezone) {
     refuseIn("machine")("geniezone", 'geniezone needs [host] kind = "image"; the native host has /dev/gzvm with [host] gzvm = true');
   }
-  const vms = await planVms(file, folder, { symbols, logs }, (name) => refuseIn("vm", name), spoilt);
+  const vms = await planVms(file, files, { symbols, logs }, (name) => refuseIn("vm", name), spoilt);
   const vmMsis = vms.some(({ msi }) => msi === "its");
   if (vmMsis && root) refuseIn("rm")("kind", 'msi = "its" needs [rm] kind = "native"; use msi = "gicv2m"');
   return { ...common, behaviour: { ...behaviour, vmMsis }, ...named(), memory, what: { kind: "run", host: nativeHostOf(file, vms) } };
@@ -206,7 +236,7 @@ interface Brought {
 
 async function planVms(
   file: File,
-  folder: string,
+  files: Files,
   { symbols, logs }: Brought,
   refuseIn: (vm: string) => Refuse,
   spoilt: Spoilt,
@@ -214,12 +244,12 @@ async function planVms(
   const vms: VmPlan[] = [];
   for (const [index, [name, vm]] of Object.entries(file.vm).entries()) {
     const refuse = refuseIn(name);
-    const log = logOf(vm.devices, folder, refuse);
+    const log = logOf(vm.devices, files, refuse);
     if (log !== undefined) logs[name] = log;
     const roomKnown = !spoilt.has(["vm", name, "memory"], ["vm", name, "base"]);
     const place = {
       cid: FIRST_CID + index,
-      folder,
+      files,
       links: linksOf(name, Object.values(file.link)),
       roomKnown,
       hasIts: file.rm.kind === "native",
@@ -227,8 +257,8 @@ async function planVms(
     const plan = await planVm(name, vm, place, refuse);
     if (plan === undefined) continue;
     // Symbols that the user names take precedence over those of the image.
-    const named = await load("symbols", vm.symbols, folder, refuse, symbolsAlone);
-    const known = named ?? await load("image", vm.image, folder, refuse, compactSymbols);
+    const named = await load("symbols", vm.symbols, files, refuse, symbolsAlone);
+    const known = named ?? await load("image", vm.image, files, refuse, compactSymbols);
     if (known) symbols[name] = known;
     const before = vms.find(({ firmware }) => firmware !== undefined);
     if (before !== undefined && plan.firmware !== undefined && !sameBytes(before.firmware!.bytes, plan.firmware.bytes)) {
@@ -258,7 +288,7 @@ function nativeHostOf({ host, machine, link }: File, vms: readonly VmPlan[]): Na
  */
 async function planRoot(
   { kind, runtime, app, auth, parcels, reserved_memory, size_max, low_memory }: FileRm,
-  folder: string,
+  files: Files,
   refuse: Refuse,
 ): Promise<RootPlan | undefined> {
   if (kind === "native") {
@@ -275,12 +305,12 @@ async function planRoot(
   if (low_memory !== undefined) refuse("low_memory", 'low_memory belongs to kind = "native": an image has its own rules');
   if (runtime === undefined) refuse("kind", 'kind "image" needs a runtime');
   if (app === undefined) refuse("kind", 'kind "image" needs an app');
-  const files = {
-    runtime: await load("runtime", runtime, folder, refuse, (file) => file),
-    app: await load("app", app, folder, refuse, (file) => file),
+  const images = {
+    runtime: await load("runtime", runtime, files, refuse, (file) => file),
+    app: await load("app", app, files, refuse, (file) => file),
   };
-  if (files.runtime === undefined || files.app === undefined) return undefined;
-  const root = { runtime: files.runtime, app: files.app };
+  if (images.runtime === undefined || images.app === undefined) return undefined;
+  const root = { runtime: images.runtime, app: images.app };
   try {
     checkRoot(root);
   } catch (error) {
@@ -292,8 +322,7 @@ async function planRoot(
 
 /** The settings of the file that a VM's plan depends on. */
 interface VmPlace {
-  /** Folder of relative paths. */
-  readonly folder: string;
+  readonly files: Files;
   readonly links: readonly VmLink[];
   /** The file sets its memory and base: a part that does not fit is refused. */
   readonly roomKnown: boolean;
@@ -307,22 +336,22 @@ interface VmPlace {
 const NO_IMAGE: VmImage = { bytes: new Uint8Array(0), offset: 0, size: 0, entry: 0 };
 
 async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse): Promise<VmPlan | undefined> {
-  const { folder, links, cid, roomKnown, hasIts } = place;
+  const { files, links, cid, roomKnown, hasIts } = place;
   const asKernel = (file: Uint8Array) => linuxImage(file, roomKnown ? vm.memory : undefined);
   const asImage = (file: Uint8Array) => roomKnown ? bareMetalImage(file, vm.base, vm.memory) : undefined;
-  const kernel = await load("kernel", vm.kernel, folder, refuse, asKernel);
-  const bareMetal = await load("image", vm.image, folder, refuse, asImage);
+  const kernel = await load("kernel", vm.kernel, files, refuse, asKernel);
+  const bareMetal = await load("image", vm.image, files, refuse, asImage);
   const rules = rulesOf(vm), inFlash = rules.bios === "flash";
-  const bios = await load("bios", inFlash ? undefined : vm.bios, folder, refuse, biosImage);
-  const flash = await load("bios", inFlash ? vm.bios : undefined, folder, refuse, flashImage);
-  const vars = flash && keptVariables("bios_vars", vm.bios_vars, folder, refuse);
+  const bios = await load("bios", inFlash ? undefined : vm.bios, files, refuse, biosImage);
+  const flash = await load("bios", inFlash ? vm.bios : undefined, files, refuse, flashImage);
+  const vars = flash && keptVariables("bios_vars", vm.bios_vars, files, refuse);
   const asFlash = (file: Uint8Array) => ({ bytes: flashImage(file).code });
-  const built = await load("built", vm.built, folder, refuse, kernel ? asKernel : bios ? biosImage : flash ? asFlash : asImage);
-  const initrd = await load("initrd", vm.initrd, folder, refuse, (file) => file);
-  const firmware = await load("firmware", vm.firmware, folder, refuse, firmwareImage);
-  const devicetree = await load("dtb", vm.dtb, folder, refuse, (file) => checkedDevicetree(file, rules.devicetreeSize));
+  const built = await load("built", vm.built, files, refuse, kernel ? asKernel : bios ? biosImage : flash ? asFlash : asImage);
+  const initrd = await load("initrd", vm.initrd, files, refuse, (file) => file);
+  const firmware = await load("firmware", vm.firmware, files, refuse, firmwareImage);
+  const devicetree = await load("dtb", vm.dtb, files, refuse, (file) => checkedDevicetree(file, rules.devicetreeSize));
   const devices = await Promise.all(
-    (vm.devices ?? []).map((device) => planDevice(device, cid, folder, (message) => refuse("devices", message))),
+    (vm.devices ?? []).map((device) => planDevice(device, cid, files, (message) => refuse("devices", message))),
   );
   const image: VmImage | undefined = kernel ?? bareMetal ?? bios ?? (flash && NO_IMAGE);
   if (image === undefined) return undefined;

@@ -21,7 +21,7 @@ import {
   RESERVED_MEMORY_RULES,
   SIZE_MAX_RULES,
 } from "../hypervisor/options.ts";
-import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY } from "../machine/memory-map.ts";
+import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PRIMARY_MEMORY } from "../machine/memory-map.ts";
 import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN } from "../resource-manager/interface.ts";
 import {
   DEFAULT_TAG,
@@ -174,7 +174,7 @@ const cpu = v.pipe(
 const machine = v.object(described({
   cpus: v.optional(whole(1, MAX_CPUS, `is outside 1..${MAX_CPUS}`), 2),
   cpu: v.optional(cpu, DEFAULT_CPU),
-  memory: v.optional(size(MINIMUM_PLATFORM_MEMORY), "1GiB"),
+  memory: v.optional(size(MINIMUM_PRIMARY_MEMORY), "1GiB"),
   turbo: v.optional(boolean, false),
   /** "off", or the file that the run is recorded to. */
   record: v.optional(text, "off"),
@@ -434,6 +434,17 @@ const vm = v.object(described({
   )),
 }, withNeeds(VM_TEXTS)));
 
+/** The start of a real-time clock, seconds since 1970: `now`, or a date. */
+const clock = v.pipe(
+  text,
+  v.rawTransform<string, number>(({ dataset, addIssue, NEVER }) => {
+    const seconds = Math.floor((dataset.value === "now" ? Date.now() : Date.parse(dataset.value)) / 1000);
+    if (seconds >= 0 && seconds < 2 ** 32) return seconds;
+    addIssue({ message: 'is not a time; use "now" or for example "2026-01-31T12:00:00Z"' });
+    return NEVER;
+  }),
+);
+
 /** Keys of a host that is an image: those of a VM that have a meaning there. */
 const imageHost = described({
   kernel: vm.entries.kernel,
@@ -444,6 +455,7 @@ const imageHost = described({
   dtb: vm.entries.dtb,
   firmware: vm.entries.firmware,
   firmware_vars: v.optional(text),
+  rtc: v.optional(clock),
   devices: vm.entries.devices,
   bus: v.optional(oneOf(VIRTIO_BUSES)),
   uart: v.optional(oneOf(PRIMARY_UARTS)),

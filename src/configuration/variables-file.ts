@@ -3,13 +3,13 @@
 import { readVars } from "../assembly/firmware-layout.ts";
 import type { VariablesPlan } from "../host/interface.ts";
 import { cannotRead } from "../support/named-file.ts";
-import { inFolder, type Refuse } from "./files.ts";
+import { type Files, inFolder, type Refuse } from "./files.ts";
 
 /** The file that a key names, and its content; undefined without one, or if it cannot be used. */
-export function keptVariables(key: string, path: string | undefined, folder: string, refuse: Refuse): VariablesPlan | undefined {
+export function keptVariables(key: string, path: string | undefined, files: Files, refuse: Refuse): VariablesPlan | undefined {
   if (path === undefined) return undefined;
   try {
-    return readVars(inFolder(path, folder));
+    return readVars(inFolder(path, files));
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const missing = error instanceof Deno.errors.NotFound;

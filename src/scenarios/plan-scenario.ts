@@ -1,10 +1,9 @@
 // The machine of a scenario: what its first step boots, without outside connections, so that every
 // run is the same run.
 
-import { checkBootPlan } from "../assembly/boot-plan.ts";
-import { planRun } from "../configuration/plan-run.ts";
-import { cannotRead, readToEnd } from "../support/named-file.ts";
+import { planOf, planRun, type RunResult } from "../configuration/plan-run.ts";
 import { PRIMARY_CONSOLE, type SessionPlan } from "../plans/plan.ts";
+import { formatSize } from "../support/units.ts";
 import { type Scenario, ScenarioError, type Step } from "./scenario.ts";
 
 type Boot = Extract<Step, { kind: "boot" }>;
@@ -17,31 +16,20 @@ type Primary = Exclude<Boot["boot"], string>;
  */
 export async function planScenario(scenario: Scenario, seed: number | undefined): Promise<SessionPlan> {
   const step = scenario.steps[0] as Boot;
-  const plan = typeof step.boot === "string" ? await planVms(scenario, step, step.boot) : planPrimary(scenario, step, step.boot);
+  const result = typeof step.boot === "string" ? await planVms(scenario, step, step.boot) : await planPrimary(scenario, step.boot);
+  if (!result.ok) throw new ScenarioError(result.errors.map((error) => `${scenario.file}:${step.line}: boot: ${error}`).join("\n     "));
+  const { ui: _, recordTo: _recordTo, ...plan } = result.run;
   return { ...plan, seed: seed ?? scenario.seed ?? plan.seed, inject: scenario.inject, turbo: true };
 }
 
-async function planVms(scenario: Scenario, step: Boot, what: string): Promise<SessionPlan> {
+async function planVms(scenario: Scenario, step: Boot, what: string): Promise<RunResult> {
   const isFile = what !== "demo" && !/^debian(-[a-z]+)?$/.test(what);
-  const result = await planRun(isFile ? beside(scenario, what) : what, step.set);
-  if (!result.ok) throw new ScenarioError(result.errors.map((error) => `${scenario.file}:${step.line}: boot: ${error}`).join("\n     "));
-  const { ui: _, recordTo: _recordTo, ...plan } = result.run;
-  return plan;
+  return await planRun(isFile ? beside(scenario, what) : what, step.set);
 }
 
-function planPrimary(scenario: Scenario, step: Boot, { image, initrd, append, memory, cpus }: Primary): SessionPlan {
-  const read = (path: string) => {
-    try {
-      return readToEnd(beside(scenario, path));
-    } catch (error) {
-      throw new ScenarioError(`${scenario.file}:${step.line}: ${beside(scenario, path)}: ${cannotRead(error)}`);
-    }
-  };
-  const files = { image: read(image), initrd: initrd === undefined ? undefined : read(initrd) };
-  const what = { kind: "boot", ...files, dtb: undefined, append, devices: [] } as const;
-  const plan: SessionPlan = { cpus, memory, turbo: true, seed: 1, what };
-  checkBootPlan(plan, what, image);
-  return plan;
+async function planPrimary(scenario: Scenario, { image, initrd, append: cmdline, memory, cpus }: Primary): Promise<RunResult> {
+  const files = { kernel: beside(scenario, image), ...initrd !== undefined && { initrd: beside(scenario, initrd) } };
+  return await planOf({ machine: { cpus, memory: formatSize(memory) }, host: { kind: "image", ...files, cmdline } });
 }
 
 /** A path as the scenario means it: relative to its own folder. */

@@ -8,7 +8,7 @@ import { Stage2Flags } from "../../src/core/interface.ts";
 import { Checker } from "../../src/hypervisor/check/check.ts";
 import { describeViolation } from "../../src/hypervisor/check/violation.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
-import { checkHypervisorNode, checkRoot } from "../../src/assembly/boot-plan.ts";
+import { checkRoot } from "../../src/assembly/boot-plan.ts";
 import { PlanError, type RootPlan, type SessionPlan } from "../../src/plans/plan.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "el2-root-" });
@@ -124,12 +124,4 @@ Deno.test("files that cannot be a root VM are refused by name", async () => {
   view.setBigUint64(loads.at(-1)! + 24, 0x2000n, true);
   view.setBigUint64(loads.at(-1)! + 40, 0x1000n, true);
   assert.throws(() => checkRoot({ ...root, app: large }), /share the page at 0x5000/);
-});
-
-Deno.test("the form of /hypervisor is not chosen for images of the root VM, which write it themselves", () => {
-  const root = { runtime: new Uint8Array(), app: new Uint8Array() };
-  assert.throws(() => checkHypervisorNode({ root, behaviour: { hypervisorNode: "binding" } }), PlanError);
-  checkHypervisorNode({ root, behaviour: { hypervisorNode: "platform" } });
-  checkHypervisorNode({ root, behaviour: undefined });
-  checkHypervisorNode({ root: undefined, behaviour: { hypervisorNode: "binding" } });
 });

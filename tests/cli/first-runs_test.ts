@@ -12,7 +12,7 @@ const RUNS: readonly (readonly [what: string, args: readonly string[], code: num
   ["a folder", ["run", ROOT], 2, /is a folder/],
   ["a folder as a recording", ["replay", ROOT], 2, /recording \S+: is a folder/],
   ["a device as an image", ["run", "/dev/zero"], 2, /image \/dev\/zero: is a device/],
-  ["a device as a kernel", ["boot", "/dev/zero"], 2, /image \/dev\/zero: is a device/],
+  ["a device as a kernel", ["boot", "/dev/zero"], 2, /kernel \/dev\/zero: is a device/],
   ["a device as a recording", ["replay", "/dev/zero"], 2, /recording \/dev\/zero: is a device/],
   ["a device as a snapshot", ["snapshot", "load", "/dev/zero"], 2, /snapshot \/dev\/zero: is a device/],
   ["a device as a scenario", ["test", "/dev/zero"], 2, /scenario \/dev\/zero: is a device/],

@@ -28,7 +28,7 @@ Deno.test("no command writes what the root VM's own program printed, sent or pas
   for (const _ of writeSnapshot(at("root.snap"), snapshotOf(system, plan, HOSTILE)));
   await place.up("s", at("root.snap"));
   for (let tries = 0; !(await place.el2("logs")).stdout.includes("finished"); tries++) assert.ok(tries < 100, "it prints nothing");
-  const boot = ["boot", "--root-runtime", runtime, "--root-app", app, "--turbo"];
+  const boot = ["boot", ...["kind=image", `runtime=${runtime}`, `app=${app}`].flatMap((key) => ["--set", `rm.${key}`]), "--turbo"];
   const lines = [
     boot,
     ["snapshot", "info", at("root.snap")],

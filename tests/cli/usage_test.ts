@@ -9,12 +9,12 @@ const NOT_AN_IMAGE = new URL("../../LICENSE", import.meta.url).pathname;
 /** Command line, and what the one line on stderr must say. All end with 2 and start nothing. */
 const MISTAKES: readonly [args: string, says: RegExp][] = [
   ["boot", /boot: no image; name one/],
-  ["boot no-such-file", /image no-such-file: no such file/],
+  ["boot no-such-file", /kernel no-such-file: no such file/],
   [`boot ${NOT_AN_IMAGE}`, /not an arm64 Linux Image/],
-  ["boot .", /image \.: is a folder/],
+  ["boot .", /kernel \.: is a folder/],
   [`boot ${NOT_AN_IMAGE} --cpus 9`, /"9" is outside 1\.\.8/],
   [`boot ${NOT_AN_IMAGE} --memory 1XB`, /"1XB" is not a size; use for example 512MiB/],
-  [`boot ${NOT_AN_IMAGE} --memory 3MiB`, /a multiple of 2 MiB from 8 MiB/],
+  [`boot ${NOT_AN_IMAGE} --memory 3MiB`, /memory "3MiB" is outside 8MiB\.\.3064MiB/],
   [`boot ${NOT_AN_IMAGE} --timeout 5`, /"5" is not a duration/],
   [`boot ${NOT_AN_IMAGE} --hash-at 5,4`, /not an ascending list/],
   [`boot ${NOT_AN_IMAGE} --cpsu 3`, /unknown option "--cpsu"; did you mean "--cpus"\?/],
@@ -23,7 +23,10 @@ const MISTAKES: readonly [args: string, says: RegExp][] = [
   ["boot assets/guests/hello.bin --share src,tag=a/b", /"a\/b" is not a tag/],
   ["boot assets/guests/hello.bin --share src --share docs,ro", /two shares have the tag "share"; name one with --share DIR,tag=NAME/],
   ["boot assets/guests/hello.bin --forward 2222:22", /--forward needs --net user/],
-  ["boot assets/guests/hello.bin --input mouse", /"mouse" is not an input device; use keyboard or tablet/],
+  [
+    'boot assets/guests/hello.bin --set host.devices=[{kind="input",type="mouse"}]',
+    /type "mouse" is not known; use "keyboard" or "tablet"/,
+  ],
   ["boot assets/guests/hello.bin --net tap", /"tap" is not a network; use user, none or user,capture=frames\.pcapng/],
   ["boot assets/guests/hello.bin --net user,host=maybe", /"host=maybe": use host=yes or host=no/],
   ["boot assets/guests/hello.bin --net user,allow=10.0.0.0/33", /"10\.0\.0\.0\/33" is not an address; use for example 192\.168\.1\.0\/24/],

@@ -54,7 +54,7 @@ async function replay(group: string, asRecorded = false): Promise<CaseReport[]> 
   try {
     const probe = await buildProbe(folder);
     const el2 = [Deno.execPath(), "run", "--allow-read", "--allow-write", "--allow-env", PROGRAM];
-    const [quirks, pace] = asRecorded ? [["--quirks", "as-observed"], ["--step-ms", "20"]] : [[], []];
+    const [quirks, pace] = asRecorded ? [["--set", "machine.quirks=as-observed"], ["--step-ms", "20"]] : [[], []];
     const machine = [...el2, "boot", probe, "--cpus", "8", "--memory", "1GiB", "--stdio", "--turbo", ...quirks];
     const files = ["--cases", `${FOLDER}cases/${group}.json`, "--json", `${folder}/report.json`];
     const runner = [`${FOLDER}run.ts`, ...pace, ...files, "--", ...machine];

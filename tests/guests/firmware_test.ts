@@ -19,7 +19,7 @@ const SHELL = /Shell> /;
 const VARS_SIZE = 2 << 20;
 
 function boot(firmware: string, ...args: string[]): ConsoleProgram {
-  const common = ["--firmware", firmware, "--stdio", "--turbo", "--rtc", "2026-01-31T12:00:00Z"];
+  const common = ["--firmware", firmware, "--stdio", "--turbo", "--set", "host.rtc=2026-01-31T12:00:00Z"];
   return new ConsoleProgram(el2Command("boot", ...common, ...args));
 }
 
@@ -37,7 +37,7 @@ interface Countdown {
 }
 
 async function countdown(vars: string, options: readonly string[]): Promise<Countdown> {
-  const common = ["--memory", "256MiB", "--rtc", "2026-01-31T12:00:00Z", "--hash-at", COUNTDOWN_COUNTS.join(",")];
+  const common = ["--memory", "256MiB", "--set", "host.rtc=2026-01-31T12:00:00Z", "--hash-at", COUNTDOWN_COUNTS.join(",")];
   const firmware = await nativeFirmware("EDK2");
   await using console = new ConsoleProgram(
     el2Command("boot", "--firmware", firmware, "--firmware-vars", vars, "--stdio", ...common, ...options),

@@ -53,7 +53,16 @@ Deno.test("Debian's sockets reach a program of the host, and a program of the ho
     const asked = answerOnce(listener, "the host answers\n");
     const initrd = `${work}/initrd`;
     await Deno.writeFile(initrd, await withPrograms(await Deno.readFile(`${folder}/initrd-virtio`), "vsock"));
-    const args = ["--append", "console=ttyAMA0", "--memory", "256MiB", "--stdio", "--turbo", "--vsock", path];
+    const args = [
+      "--append",
+      "console=ttyAMA0",
+      "--memory",
+      "256MiB",
+      "--stdio",
+      "--turbo",
+      "--set",
+      `host.devices=[{ kind = "vsock", path = "${path}" }]`,
+    ];
     await using console = new ConsoleProgram(el2Command("boot", `${folder}/Image`, "--initrd", initrd, ...args));
     await console.expect(PROMPT, WAIT);
     await console.type("vsock");

@@ -37,12 +37,12 @@ Deno.test("a balloon takes its size, and what a VM does not have is said by name
   const none = machine([]).inspector;
   assert.equal(
     none.act({ kind: "balloon.set", vm: "host", bytes: 0 }),
-    'vm:host has no balloon; add one with boot --balloon, or { kind = "balloon" } in its devices',
+    'vm:host has no balloon; add one with { kind = "balloon" } in its devices',
   );
   assert.equal(none.act({ kind: "balloon.set", vm: "hots", bytes: 0 }), "no vm:hots; there are vm:host, vm:rm");
   assert.match(
     none.act({ kind: "input.send", vm: "host", events: keyEvents("a") }) ?? "",
-    /no keyboard and no tablet; add one with boot --input/,
+    /no keyboard and no tablet; add one with {/,
   );
 });
 

@@ -6,11 +6,13 @@ import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { parseWhole } from "../common/values.ts";
-import { type SessionPlan, type Tier, TIERS } from "../../plans/plan.ts";
+import { planOf } from "../../configuration/plan-run.ts";
+import { type Tier, TIERS } from "../../plans/plan.ts";
 import { BENCH, documentText } from "../../queries/documents.ts";
 import { connectEmbedded } from "../../session/client.ts";
 import { MiB } from "../../support/sizes.ts";
 import { median } from "../../support/statistics.ts";
+import { formatSize } from "../../support/units.ts";
 
 const MEMORY = 64 * MiB;
 /** Rounds of the loop, and instructions of one. */
@@ -88,9 +90,11 @@ async function onEl2(entry: URL, tier: Tier): Promise<number> {
     } else if (event.kind === "failed") ended.reject(new Error(event.message));
     else if (event.kind === "ended") ended.resolve();
   };
-  const what: SessionPlan["what"] = { kind: "boot", image: guest(), initrd: undefined, dtb: undefined, append: undefined };
-  const plan: SessionPlan = { cpus: 1, memory: MEMORY, turbo: true, seed: 1, tier, what };
-  client.send({ kind: "start", plan });
+  const table = { machine: { cpus: 1, memory: formatSize(MEMORY), turbo: true }, host: { kind: "image", kernel: "loop" } };
+  const planned = await planOf(table, { folder: ".", given: { loop: guest() } });
+  if (!planned.ok) throw new Error(planned.errors.join("\n"));
+  const { ui: _, recordTo: _recordTo, ...plan } = planned.run;
+  client.send({ kind: "start", plan: { ...plan, tier } });
   try {
     await ended.promise;
   } finally {

@@ -26,7 +26,7 @@ function inputCommand(
 
 export const INPUT: Group = {
   name: "input",
-  help: "send keyboard and tablet input to a VM (boot --input)",
+  help: "send keyboard and tablet input to a VM (devices of kind input)",
   queries: [],
   actions: [
     inputCommand("key", "press and release keys", { name: "keys", help: "a key, or several joined by +, such as leftctrl+c" }, keyEvents, [

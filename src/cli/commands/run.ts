@@ -8,15 +8,15 @@ import { memoryBudgetOption } from "../options/memory-budget.ts";
 import { noCodeCacheOption } from "../options/no-code-cache.ts";
 import {
   capIdsOption,
+  changesOf,
   checkOption,
   cpuOption,
   hypervisorNodeOption,
   injectOption,
   phoneOption,
   quirksOption,
+  setOption,
   strictOption,
-  withBehaviour,
-  withCpu,
 } from "../options/behavior.ts";
 import { type DeviceOptions, devicesOf, forwardOption, netOption, shareOption } from "../options/devices.ts";
 import {
@@ -34,13 +34,13 @@ import { checkedUi, configurationOf } from "../start/file-ui.ts";
 import { recordingsOption } from "../start/kept-recordings.ts";
 import type { GdbPlace } from "../start/gdb-link.ts";
 import type { LogLevel } from "../start/log.ts";
-import { checked, diskGuest, mended, phoneChange } from "../start/planned.ts";
+import { checked, mended, type MoreDevices, plannedOf, withDevices } from "../start/planned.ts";
 import { recorded } from "../start/recordings.ts";
 import { showSession } from "../start/show.ts";
 import { runningSessions } from "../start/start-offers.ts";
 
 import { collectSymbols } from "../start/symbol-files.ts";
-import { planDemo, planRun } from "../../configuration/plan-run.ts";
+import { planDemo } from "../../configuration/plan-run.ts";
 import { OWN_CONFIGURATION } from "../../configuration/ui.ts";
 import { DEFAULT_TIER, PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
 import { exists } from "../../support/cache.ts";
@@ -65,7 +65,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
     )
     .option("--headless", "print consoles as text instead of showing the screens")
     .option("--console <vm>", "show, or with --stdio connect, only this VM's console")
-    .option("--set <key=value>", "change a value of the configuration, such as vm.rt.memory=8MiB; repeatable", collect)
+    .addOption(setOption())
     .option("--symbols <vm=file>", "ELF file with symbols of a VM, such as rt=rt.elf; repeatable", collectSymbols)
     .addOption(shareOption())
     .addOption(netOption())
@@ -114,15 +114,16 @@ Examples:
     )
     .action(async (what, options) => {
       const headless = options.headless || options.stdio || options.console !== undefined;
-      const changes = [...phoneChange(options.phone), ...options.set ?? []];
-      const { plan: run, ui, record } = await diskGuest(what, { ...options, more: moreDevices(options) }) ??
-        (headless ? checked(await planRun(what, changes)) : await mended(what, changes));
+      const changes = [...options.set ?? [], ...changesOf(options)], more = moreDevices(options);
+      const { plan: run, ui, record } = more
+        ? await withDevices(what, more, changes)
+        : headless
+        ? await plannedOf(what, changes)
+        : await mended(what, changes);
       if (options.console !== undefined) checkConsole(run, options.console);
       const debug = options.gdb && debuggedVm(run, options.gdb.vm);
-      const turbo = run.turbo || (options.turbo ?? false);
       const plan: SessionPlan = {
-        ...withBehaviour(withCpu(run, options.cpu), options),
-        turbo,
+        ...run,
         tier: options.tier,
         memoryBudget: options.memoryBudget,
         inject: options.inject,
@@ -153,11 +154,6 @@ Examples:
         }),
       );
     });
-}
-
-function collect(text: string, before: string[] = []): string[] {
-  if (!/^[^=]+=./.test(text)) throw new Failure(`--set: "${text}" is not KEY=VALUE; use for example vm.rt.memory=8MiB`);
-  return [...before, text];
 }
 
 /** `--gdb`: a port or the path of a socket, optionally after a VM's name. */
@@ -238,7 +234,7 @@ function firstConsole(plan: SessionPlan): string | undefined {
 }
 
 /** The devices that options ask for, which are those of a guest with a disk. */
-export function moreDevices({ share, net, forward }: Pick<DeviceOptions, "share" | "net" | "forward">) {
+export function moreDevices({ share, net, forward }: Pick<DeviceOptions, "share" | "net" | "forward">): MoreDevices | undefined {
   if (!share && !net && !forward) return undefined;
   return { devices: devicesOf("run", { share, net, forward }), option: share ? "--share" : net ? "--net" : "--forward" };
 }

@@ -1,7 +1,6 @@
 // `el2 up`, and the hidden `serve` that it starts: a session without a terminal, in its own process
 // behind a Unix socket.
 
-import type { PhoneName } from "../../configuration/phones.ts";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
 import type { CommandContext } from "../common/command.ts";
@@ -14,15 +13,15 @@ import { noCodeCacheOption } from "../options/no-code-cache.ts";
 import {
   argumentsOf,
   capIdsOption,
+  changesOf,
   checkOption,
   cpuOption,
   hypervisorNodeOption,
   injectOption,
+  type KeyOptions,
   phoneOption,
   quirksOption,
   strictOption,
-  withBehaviour,
-  withCpu,
 } from "../options/behavior.ts";
 import { hostOption } from "../options/host.ts";
 import { logLevelOption, logOption } from "../options/look.ts";
@@ -39,7 +38,7 @@ import { defaultName, isSessionName } from "../../control/session-names.ts";
 import { sessionInfo } from "../../control/remote.ts";
 import { SessionServer, SocketInUse } from "../../control/server.ts";
 import { memoryLimits } from "../../plans/memory-budget.ts";
-import { type Behaviour, type SessionPlan, TIERS } from "../../plans/plan.ts";
+import { type SessionPlan, TIERS } from "../../plans/plan.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { reasonLines } from "../../queries/reason-text.ts";
 import { REASONS } from "../../queries/tables.ts";
@@ -86,9 +85,9 @@ Examples:
   });
   withBeginOptions(program.command("serve", { hidden: true }))
     .description("serve a session (internal)")
-    .action(async (what, { name = defaultName(what), turbo, tier, memoryBudget, log, logLevel, ...options }) => {
+    .action(async (what, { name = defaultName(what), tier, memoryBudget, log, logLevel, ...options }) => {
       const { plan, record } = await sessionPlan(what, options);
-      const whole: SessionPlan = { ...plan, turbo: turbo ?? plan.turbo, ...tier && { tier }, ...memoryBudget && { memoryBudget } };
+      const whole: SessionPlan = { ...plan, ...tier && { tier }, ...memoryBudget && { memoryBudget } };
       const machine = withLog(connectEmbedded(entry), log, logLevel);
       exit(await serveSession(machine, name, what, await recorded(whole, record)));
     });
@@ -146,10 +145,8 @@ function withBeginOptions(command: Command) {
 }
 
 /** Options for the start of a machine. */
-interface BeginOptions extends Partial<Behaviour> {
+interface BeginOptions extends KeyOptions {
   readonly inject?: string[];
-  readonly cpu?: string;
-  readonly phone?: PhoneName;
   readonly allowHost?: true;
 }
 
@@ -157,19 +154,18 @@ interface BeginOptions extends Partial<Behaviour> {
  * The plan of a session's machine, and the file for its recording.
  * @throws Failure with all errors
  */
-async function sessionPlan(
-  what: string,
-  { inject, cpu, phone, allowHost, ...behaviour }: BeginOptions,
-): Promise<Pick<Planned, "plan" | "record">> {
+async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Planned, "plan" | "record">> {
+  const { inject, allowHost } = options;
   if (!isSnapshot(what)) {
-    const { plan, record, ui } = await plannedOf(what, phone);
+    const { plan, record, ui } = await plannedOf(what, changesOf(options));
     await checkedUi(what, ui);
-    return { plan: { ...withBehaviour(withCpu(plan, cpu), behaviour), inject }, record };
+    return { plan: { ...plan, inject }, record };
   }
   const fixed = [cpuOption(), phoneOption(), capIdsOption, quirksOption, hypervisorNodeOption, strictOption, checkOption, injectOption()];
-  const [extra] = argumentsOf(fixed, { ...behaviour, cpu, phone, inject });
+  const [extra] = argumentsOf(fixed, { ...options });
   if (extra) throw new Failure(`${extra}: the snapshot ${what} sets this; remove the option`);
-  return { plan: (await planOfSnapshot(what, allowHost)).plan, record: undefined };
+  const { plan } = await planOfSnapshot(what, allowHost);
+  return { plan: options.turbo ? { ...plan, turbo: true } : plan, record: undefined };
 }
 
 /** The process of a session, until it is asked to end. */

@@ -2,11 +2,10 @@
 
 import { Option } from "@commander-js/extra-typings";
 import { Failure } from "../common/failure.ts";
-import { type Cpu, CpuError, DEFAULT_CPU, parseCpu, planCpu } from "../../isa/cpus.ts";
-import { checkHypervisorNode } from "../../assembly/boot-plan.ts";
+import { type Cpu, CpuError, DEFAULT_CPU, parseCpu } from "../../isa/cpus.ts";
 import { PHONE_NAMES } from "../../configuration/phones.ts";
 import { FaultRuleError, parseFaultRule } from "../../inspection/rules/fault-rules.ts";
-import { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, MSI_KINDS, QUIRKS, type SessionPlan } from "../../plans/plan.ts";
+import { CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, QUIRKS } from "../../plans/plan.ts";
 
 export const capIdsOption = new Option("--cap-ids <kind>", `form of capability ids (default: "${DEFAULT_BEHAVIOUR.capIds}")`)
   .choices(CAP_IDS);
@@ -15,14 +14,7 @@ export const quirksOption = new Option(
   `whether to reproduce the real hypervisor's known deviations (default: "${DEFAULT_BEHAVIOUR.quirks}")`,
 ).choices(QUIRKS);
 export const strictOption = new Option("--strict", "stop at the first guest call or access that el2 does not model");
-export const msiOption = new Option("--msi <kind>", `message-signaled interrupts of the guest (default: "${DEFAULT_BEHAVIOUR.msi}")`)
-  .choices(MSI_KINDS);
 export const checkOption = new Option("--check", "check the hypervisor's invariants after every operation, and stop if one is broken");
-export const geniezoneOption = new Option(
-  "--geniezone",
-  "GenieZone's hypercalls beside Gunyah's, and their node in the generated devicetree",
-);
-
 /** The CPU, by the name that `parseCpu` reads. */
 export function cpuOption(): Option<"--cpu <name>", undefined, undefined, undefined, false, string | undefined> {
   const text = `a rung, core or phone with changes, such as v8.4,+FEAT_RNG (el2 cpu ls; default: "${DEFAULT_CPU}")`;
@@ -41,10 +33,6 @@ export function readCpu(text: string): Cpu {
     throw new Failure(`cpu: ${error.message}`);
   }
 }
-
-/** A plan with the CPU of the option. */
-export const withCpu = <P extends Pick<SessionPlan, "cpu">>(plan: P, name: string | undefined): P =>
-  name === undefined ? plan : { ...plan, cpu: planCpu(name) };
 
 /** A phone whose values are the defaults of the configuration. */
 export function phoneOption() {
@@ -89,26 +77,35 @@ export function argumentsOf(options: readonly Option[], values: Readonly<Record<
   });
 }
 
-/**
- * A plan with the options' choices.
- * @throws PlanError if its root VM lacks such a choice
- */
-export function withBehaviour<P extends Pick<SessionPlan, "root" | "behaviour">>(plan: P, options: Partial<Behaviour>): P {
-  const chosen = { ...plan, behaviour: { ...plan.behaviour, ...behaviourOf(options) } };
-  checkHypervisorNode(chosen);
-  return chosen;
+/** Keys of a configuration that options set. */
+const KEYS = {
+  cpu: "machine.cpu",
+  phone: "machine.phone",
+  turbo: "machine.turbo",
+  capIds: "machine.cap_ids",
+  quirks: "machine.quirks",
+  hypervisorNode: "machine.hypervisor_node",
+  strict: "machine.strict",
+  check: "machine.check",
+} as const;
+
+/** The options of a machine that are keys of its configuration. */
+export type KeyOptions = { readonly [option in keyof typeof KEYS]?: string | boolean };
+
+/** The given ones as changes of a configuration. */
+export function changesOf(options: KeyOptions): string[] {
+  return Object.entries(KEYS).flatMap(([option, key]) => {
+    const value = options[option as keyof typeof KEYS];
+    return value === undefined ? [] : [`${key}=${value}`];
+  });
 }
 
-/** The choices of the given options. */
-export function behaviourOf(options: Partial<Behaviour>): Partial<Behaviour> {
-  const { capIds, quirks, hypervisorNode, strict, check, msi, geniezone } = options;
-  return {
-    ...capIds && { capIds },
-    ...quirks && { quirks },
-    ...hypervisorNode && { hypervisorNode },
-    ...strict && { strict },
-    ...check && { check },
-    ...msi && { msi },
-    ...geniezone && { geniezone },
-  };
+/** `--set KEY=VALUE`, once for each. */
+export function setOption(): Option<"--set <key=value>", undefined, string[], undefined, false, string[] | undefined> {
+  const text =
+    "change a value of the configuration, such as vm.rt.memory=8MiB or machine.seed=7 (docs/reference/configuration.md); repeatable";
+  return new Option("--set <key=value>", text).argParser((text: string, before: string[] | undefined) => {
+    if (!/^[^=]+=./.test(text)) throw new Failure(`--set: "${text}" is not KEY=VALUE; use for example vm.rt.memory=8MiB`);
+    return [...before ?? [], text];
+  });
 }

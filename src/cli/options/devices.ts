@@ -1,25 +1,15 @@
-// Virtio devices on the command line: `--disk FILE[,MODE]`, `--net BACKEND`,
-// `--forward HOST:GUEST`, `--share DIR` and so on.
+// Virtio devices on the command line: `--disk FILE[,MODE]`, `--net BACKEND`, `--forward HOST:GUEST`
+// and `--share DIR`, as tables of a configuration's `devices`.
 
 import { Option } from "@commander-js/extra-typings";
 import { InvalidArgumentError } from "commander";
 import { Failure } from "../common/failure.ts";
-import {
-  DEFAULT_NET_POLICY,
-  DEFAULT_TAG,
-  type DevicePlan,
-  INPUT_TYPES,
-  type InputType,
-  isTag,
-  type NetPolicy,
-  parseForward,
-  parseNetRule,
-  type PortForward,
-  PRIMARY_CID,
-  TAG_LENGTH,
-} from "../../plans/plan.ts";
+import { DEFAULT_TAG, isTag, parseForward, parseNetRule, TAG_LENGTH } from "../../plans/plan.ts";
 
 const MODES = ["rw", "ro", "overlay"] as const;
+
+/** An entry of `devices`. */
+export type DeviceTable = Readonly<Record<string, unknown>> & { readonly kind: string };
 
 /** `--disk FILE[,rw|ro|overlay]`, once for each disk. */
 export function diskOption() {
@@ -27,7 +17,7 @@ export function diskOption() {
     "--disk <file[,mode]>",
     "add a raw disk image as a virtio disk, mode rw (default), ro or overlay (changes stay in memory); repeatable",
   )
-    .argParser((text: string, before: DevicePlan[] | undefined): DevicePlan[] => [...before ?? [], parseDisk(text)]);
+    .argParser((text: string, before: DeviceTable[] | undefined): DeviceTable[] => [...before ?? [], parseDisk(text)]);
 }
 
 /** `--net user|none[,KEY=VALUE..][,capture=FILE]`. */
@@ -45,15 +35,7 @@ export function forwardOption() {
     "--forward <[udp:]host:guest>",
     "with --net user: forward a TCP (or UDP) port of 127.0.0.1 to a port of the guest; repeatable",
   )
-    .argParser((text: string, before: PortForward[] | undefined): PortForward[] => [...before ?? [], forwardOf(text)]);
-}
-
-/** `--vsock PATH`. */
-export function vsockOption() {
-  return new Option(
-    "--vsock <path>",
-    "add a vsock device: port P of the host is the Unix socket PATH_P; to reach the guest's port P, write CONNECT P to PATH",
-  );
+    .argParser((text: string, before: string[] | undefined): string[] => [...before ?? [], forwardOf(text)]);
 }
 
 /** `--share DIR[,ro][,tag=NAME]`, once for each folder. */
@@ -61,85 +43,59 @@ export function shareOption() {
   return new Option(
     "--share <dir[,ro][,tag=name]>",
     `share a folder with the guest: mount -t 9p -o trans=virtio ${DEFAULT_TAG} /mnt; ro: read-only; repeatable with tags`,
-  ).argParser((text: string, before: DevicePlan[] | undefined): DevicePlan[] => [...before ?? [], parseShare(text)]);
+  ).argParser((text: string, before: DeviceTable[] | undefined): DeviceTable[] => [...before ?? [], parseShare(text)]);
 }
 
-/** `--balloon`. */
-export function balloonOption() {
-  return new Option("--balloon", "add a memory balloon; set its size with el2 vm balloon");
-}
-
-/** `--input keyboard|tablet`, once for each. */
-export function inputOption() {
-  return new Option("--input <type>", "add an input device, keyboard or tablet, for el2 input; repeatable")
-    .argParser((text: string, before: InputType[] | undefined): InputType[] => {
-      const type = INPUT_TYPES.find((one) => one === text);
-      if (!type) throw new InvalidArgumentError(`"${text}" is not an input device; use ${INPUT_TYPES.join(" or ")}.`);
-      return [...before ?? [], type];
-    });
-}
-
-/** The device options of `boot`. */
+/** The options for devices. */
 export interface DeviceOptions {
-  readonly disk?: DevicePlan[];
-  readonly share?: DevicePlan[];
-  readonly vsock?: string;
-  readonly balloon?: true;
-  readonly input?: InputType[];
-  readonly net?: NetChoice;
-  readonly forward?: PortForward[];
+  readonly disk?: readonly DeviceTable[];
+  readonly share?: readonly DeviceTable[];
+  readonly net?: DeviceTable;
+  readonly forward?: readonly string[];
 }
 
 /** The devices of the options, in the order of their slots. */
-export function devicesOf(command: string, options: DeviceOptions): DevicePlan[] {
-  if (options.forward && options.net?.backend !== "user") throw new Failure(`${command}: --forward needs --net user`);
-  const shares = options.share ?? [];
-  const tags = shares.map((share) => share.kind === "9p" ? share.tag : "");
+export function devicesOf(command: string, { disk = [], share = [], net, forward }: DeviceOptions): DeviceTable[] {
+  if (forward && net?.backend !== "user") throw new Failure(`${command}: --forward needs --net user`);
+  const tags = share.map(({ tag }) => tag);
   const twice = tags.find((tag, index) => tags.indexOf(tag) !== index);
   if (twice !== undefined) throw new Failure(`${command}: two shares have the tag "${twice}"; name one with --share DIR,tag=NAME`);
-  return [
-    ...options.disk ?? [],
-    ...shares,
-    ...options.vsock ? [{ kind: "vsock", cid: PRIMARY_CID, path: options.vsock } as const] : [],
-    ...options.balloon ? [{ kind: "balloon" } as const] : [],
-    ...(options.input ?? []).map((type) => ({ kind: "input", type }) as const),
-    ...options.net ? [{ kind: "net", ...options.net, forward: options.forward ?? [] } as const] : [],
-  ];
+  return [...disk, ...share, ...net ? [{ ...net, ...forward && { forward } }] : []];
 }
 
-function parseDisk(text: string): DevicePlan {
+function parseDisk(text: string): DeviceTable {
   const mode = MODES.find((one) => text.endsWith(`,${one}`));
   const image = mode ? text.slice(0, -mode.length - 1) : text;
   if (!image) throw new InvalidArgumentError(`"${text}" names no file; use for example disk.img or disk.img,overlay.`);
   return { kind: "block", image, mode: mode ?? "rw" };
 }
 
-function forwardOf(text: string): PortForward {
-  const forward = parseForward(text);
-  if (!forward) throw new InvalidArgumentError(`"${text}" is not a pair of ports; use for example 2222:22 or udp:5353:53.`);
-  return forward;
+function forwardOf(text: string): string {
+  if (!parseForward(text)) throw new InvalidArgumentError(`"${text}" is not a pair of ports; use for example 2222:22 or udp:5353:53.`);
+  return text;
 }
 
-/** The card that `--net` asks for. */
-interface NetChoice {
-  readonly backend: "user" | "none";
-  readonly capture?: string;
-  readonly policy?: NetPolicy;
-}
-
-function parseNet(text: string): NetChoice {
+function parseNet(text: string): DeviceTable {
   const [, backend, keys, capture] = /^([^,]*)((?:,(?!capture=)[^,]*)*)(?:,capture=(.+))?$/.exec(text) ?? [];
   if (backend !== "user" && backend !== "none") {
     throw new InvalidArgumentError(`"${text}" is not a network; use user, none or user,capture=frames.pcapng.`);
   }
-  const captured = capture === undefined ? {} : { capture };
-  if (!keys) return { backend, ...captured };
-  if (backend === "none") throw new InvalidArgumentError(`"${text}": only user has a policy.`);
-  return { backend, policy: keys.slice(1).split(",").reduce(withKey, DEFAULT_NET_POLICY), ...captured };
+  if (keys && backend === "none") throw new InvalidArgumentError(`"${text}": only user has a policy.`);
+  const policy = keys ? keys.slice(1).split(",").reduce(withKey, {}) : {};
+  return { kind: "net", backend, ...policy, ...capture !== undefined && { capture } };
+}
+
+/** A policy. */
+interface NetKeys {
+  readonly host?: boolean;
+  readonly lan?: boolean;
+  readonly internet?: boolean;
+  readonly allow?: readonly string[];
+  readonly deny?: readonly string[];
 }
 
 /** A policy with one more key. */
-function withKey(policy: NetPolicy, text: string): NetPolicy {
+function withKey(policy: NetKeys, text: string): NetKeys {
   const [, key, value] = /^([a-z]+)=(.*)$/.exec(text) ?? [];
   switch (key) {
     case "host":
@@ -148,17 +104,15 @@ function withKey(policy: NetPolicy, text: string): NetPolicy {
       if (value === "yes" || value === "no") return { ...policy, [key]: value === "yes" };
       throw new InvalidArgumentError(`"${text}": use ${key}=yes or ${key}=no.`);
     case "allow":
-    case "deny": {
-      const rule = parseNetRule(value);
-      if (rule) return { ...policy, [key]: [...policy[key], rule] };
+    case "deny":
+      if (parseNetRule(value)) return { ...policy, [key]: [...policy[key] ?? [], value] };
       throw new InvalidArgumentError(`"${value}" is not an address; use for example 192.168.1.0/24 or 10.0.2.2:8080.`);
-    }
     default:
       throw new InvalidArgumentError(`"${text}" is not a key of --net user; there are host, lan, internet, allow, deny and capture.`);
   }
 }
 
-function parseShare(text: string): DevicePlan {
+function parseShare(text: string): DeviceTable {
   const [, folder, mode, tag] = /^(.*?)(,ro|,rw)?(?:,tag=([^,]*))?$/s.exec(text)!;
   if (!folder) throw new InvalidArgumentError(`"${text}" names no folder; use for example . or results,tag=out or sources,ro.`);
   if (tag !== undefined && !isTag(tag)) {

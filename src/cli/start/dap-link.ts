@@ -2,9 +2,8 @@
 // others are sessions.
 
 import { ExitCode, Failure } from "../common/failure.ts";
-import { readNamedFile } from "../common/named-file.ts";
 import { connectNamed } from "../common/session.ts";
-import { plannedOf } from "./planned.ts";
+import { plannedOf, plannedTable } from "./planned.ts";
 import { planOfSnapshot } from "./snapshots.ts";
 import { readSymbolFile } from "./symbol-files.ts";
 import { Asker } from "../../control/asker.ts";
@@ -19,11 +18,7 @@ import { VMS } from "../../queries/tables.ts";
 import { connectEmbedded, type SessionClient } from "../../session/client.ts";
 import { isSnapshot } from "../../snapshots/file.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
-import { parseSize } from "../../support/units.ts";
-import { MiB } from "../../support/sizes.ts";
 
-const DEFAULT_MEMORY = 256 * MiB;
-const CPUS_MAX = 8;
 /** Others may ask through the same client, with their own numbers. */
 const FIRST_QUESTION = 2e9;
 const GONE = "the machine has ended";
@@ -88,7 +83,7 @@ export async function serveDap(
 
 /** Starts a machine that stops before the first instruction of a VM. */
 async function launch(entry: URL, wanted: LaunchWanted, events: DapEvents): Promise<DapTarget> {
-  const plan = await planOf(wanted), { vms } = wanted;
+  const plan = await planOfLaunch(wanted), { vms } = wanted;
   const client = connectEmbedded(entry), link = new MachineLink(client, "el2 dap", vms, events, () => client.close());
   client.onEvent = (event) => link.take(event);
   client.send({ kind: "start", plan: { ...plan, history: true } });
@@ -106,21 +101,13 @@ function debugged(vms: readonly string[] | undefined): string {
   return vms ? eachVm(vms) : EVERY_VM;
 }
 
-async function planOf(wanted: LaunchWanted): Promise<SessionPlan> {
+async function planOfLaunch(wanted: LaunchWanted): Promise<SessionPlan> {
   if (wanted.boot !== undefined) {
-    const memory = wanted.memory === undefined ? DEFAULT_MEMORY : parseSize(wanted.memory);
-    if (memory === undefined) throw new Failure(`"${wanted.memory}" is not a size; use for example "256MiB"`);
-    if (!(wanted.cpus >= 1 && wanted.cpus <= CPUS_MAX)) throw new Failure(`cpus: ${wanted.cpus} is not between 1 and ${CPUS_MAX}`);
-    const { cpus, turbo, append } = wanted;
-    const what = {
-      kind: "boot",
-      image: readNamedFile(wanted.boot, "boot"),
-      initrd: wanted.initrd === undefined ? undefined : readNamedFile(wanted.initrd, "initrd"),
-      dtb: undefined,
-      append,
-    } as const;
+    const { cpus, turbo, append: cmdline, boot: kernel, initrd, memory = "256MiB" } = wanted;
+    const host = { kind: "image", kernel, cmdline, ...initrd !== undefined && { initrd } };
+    const { plan } = await plannedTable({ machine: { cpus, memory, turbo }, host });
     checkVms(wanted.vms, [PRIMARY_CONSOLE]);
-    return { cpus, memory, turbo, seed: 1, debug: debugged(wanted.vms), what };
+    return { ...plan, debug: debugged(wanted.vms) };
   }
   const what = wanted.what!;
   if (isSnapshot(what)) {

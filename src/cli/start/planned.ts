@@ -1,47 +1,49 @@
 // Plans for arguments of users: a configuration, an image, a guest of the catalog.
 
 import { Failure } from "../common/failure.ts";
-import { DISK_GUEST_MEMORY, diskGuestBoot } from "../../catalog/boot.ts";
-import { planRun, type RunResult } from "../../configuration/plan-run.ts";
-import { phoneBehaviour, type PhoneName } from "../../configuration/phones.ts";
-import { DEFAULT_UI, type FileUi } from "../../configuration/schema.ts";
-import { DEFAULT_BEHAVIOUR, type DevicePlan, type SessionPlan } from "../../plans/plan.ts";
+import { diskGuestTable, hasDiskGuest } from "../../catalog/boot.ts";
+import { applyChange, type Table } from "../../configuration/config.ts";
+import { planOf, planRun, type RunResult } from "../../configuration/plan-run.ts";
+import type { FileUi } from "../../configuration/schema.ts";
+import type { SessionPlan } from "../../plans/plan.ts";
 
 /**
  * The plan for an argument of `el2 up`, as for `run`. Nothing is written yet.
  * @throws Failure with all errors
  */
-export async function plannedOf(what: string, phone?: PhoneName): Promise<Planned> {
-  return await diskGuest(what, { phone }) ?? checked(await planRun(what, phoneChange(phone)));
+export async function plannedOf(what: string, changes: readonly string[] = []): Promise<Planned> {
+  return checked(await planRun(what, changes));
 }
 
-/** A phone's profile as a change of a configuration. */
-export function phoneChange(phone: PhoneName | undefined): string[] {
-  return phone === undefined ? [] : [`machine.phone=${phone}`];
+/** The plan of a table with a configuration's keys. */
+export async function plannedTable(table: Table): Promise<Planned> {
+  return checked(await planOf(table));
 }
 
-/** The options of `el2 run` for a guest with a disk. */
-interface DiskGuestOptions {
-  readonly set?: readonly string[];
-  /** Devices after the disk, and the first option that asks for them. */
-  readonly more?: { readonly devices: readonly DevicePlan[]; readonly option: string };
-  readonly phone?: PhoneName;
+/** Devices that options ask for, and the first of these options. */
+export interface MoreDevices {
+  readonly devices: readonly Readonly<Record<string, unknown>>[];
+  readonly option: string;
 }
 
 /**
- * A Debian with a disk, which is the primary VM. Undefined if `what` names none that is in the
- * cache.
+ * A Debian with a disk, which is the primary VM, with more devices.
+ * @throws Failure if the cache has none of this name
  */
-export async function diskGuest(what: string, { set = [], more, phone }: DiskGuestOptions): Promise<Planned | undefined> {
-  const boot = await diskGuestBoot(what, { more: more?.devices });
-  if (!boot) {
-    if (!more) return undefined;
-    throw new Failure(`${more.option}: ${what} is not a guest with a disk in the cache; make one with el2 guests fetch debian --disk`);
+export async function withDevices(what: string, { devices, option }: MoreDevices, changes: readonly string[]): Promise<Planned> {
+  const table = diskGuestTable(what);
+  if (table === undefined || !await hasDiskGuest(what)) {
+    throw new Failure(`${option}: ${what} is not a guest with a disk in the cache; make one with el2 guests fetch debian --disk`);
   }
-  if (set.length > 0) throw new Failure(`--set ${set[0]}: ${what} has no configuration; use the options of el2 boot ${what}`);
-  const machine = { cpus: 1, memory: DISK_GUEST_MEMORY, turbo: false, seed: 1 };
-  const behaviour = phone && { behaviour: { ...DEFAULT_BEHAVIOUR, ...phoneBehaviour(phone) } };
-  return { plan: { ...machine, ...behaviour, what: boot }, ui: DEFAULT_UI, record: undefined };
+  table.host.devices = joined(table.host.devices, devices);
+  for (const change of changes) applyChange(table, change);
+  return await plannedTable(table);
+}
+
+/** The devices of a guest, and then others; a network card among them replaces the guest's. */
+export function joined<D extends Readonly<Record<string, unknown>>>(own: readonly D[], more: readonly D[]): D[] {
+  const hasNet = more.some(({ kind }) => kind === "net");
+  return [...own.filter(({ kind }) => !hasNet || kind !== "net"), ...more];
 }
 
 /**

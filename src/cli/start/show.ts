@@ -17,6 +17,8 @@ import { boundGarbage } from "../../support/garbage.ts";
 /** How a session is shown. */
 export interface ShowOptions {
   readonly title: string;
+  /** A machine without a plan, which is loading already. */
+  readonly machine?: SessionClient;
   /** Join the (first) console to stdin and stdout. */
   readonly stdio: boolean;
   /** File that gets a line for each event. */
@@ -69,7 +71,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
     const state = planned.replay === undefined ? "LIVE" : "REPLAY";
     await showOpening(looks, { title, configuration, readOnly, state, fresh: guide !== undefined, awaited: STARTING });
   }
-  const machine = connectEmbedded(entry);
+  const machine = options.machine ?? connectEmbedded(entry);
   if (options.instant) machine.send({ kind: "prepare", plan: { memory: planned.memory, cpu: planned.cpu } });
   const plan = options.instant ? await instantPlan(machine, planned) : planned;
   const logged = withLog(machine, options.log, options.logLevel);

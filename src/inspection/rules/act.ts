@@ -100,12 +100,12 @@ function devicesOf<D>(view: View, vm: string, type: new (...args: never[]) => D,
 }
 
 function setBalloon(view: View, vm: string, bytes: number): void {
-  const [balloon] = devicesOf(view, vm, BalloonDevice, "balloon", 'boot --balloon, or { kind = "balloon" } in its devices');
+  const [balloon] = devicesOf(view, vm, BalloonDevice, "balloon", '{ kind = "balloon" } in its devices');
   balloon.setTarget(bytes);
 }
 
 function sendInput(view: View, vm: string, events: readonly (readonly InputEvent[])[]): void {
-  const devices = devicesOf(view, vm, InputDevice, "keyboard and no tablet", 'boot --input, or { kind = "input" } in its devices');
+  const devices = devicesOf(view, vm, InputDevice, "keyboard and no tablet", '{ kind = "input" } in its devices');
   for (const together of events) {
     const device = devices.find((one) => together.every((event) => one.has(event)));
     if (!device) throw new QueryError(`${vmId(vm)} has a ${devices.map(({ type }) => type).join(" and a ")}, which cannot send this`);

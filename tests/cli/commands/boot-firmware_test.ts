@@ -13,8 +13,8 @@ Deno.test("firmware that cannot be used is a usage error that says why and what 
     };
     const idle = await put("idle", IDLE);
     const cases: [RegExp, ...string[]][] = [
-      [/boot: no image; name one, or use --firmware, or --root-runtime and --root-app/],
-      [/--firmware-vars needs --firmware/, "Image", "--firmware-vars", idle],
+      [/boot: no image; name one, or use --firmware, or --set rm.kind=image with rm.runtime and rm.app/],
+      [/firmware_vars needs firmware/, "Image", "--firmware-vars", idle],
       [/firmware .*absent: no such file/, "--firmware", `${folder}/absent`],
       [/firmware .*empty: the firmware is empty/, "--firmware", await put("empty", new Uint8Array(0))],
       [/firmware .*zeros: the firmware is empty/, "--firmware", await put("zeros", new Uint8Array(0x1000))],
@@ -25,9 +25,9 @@ Deno.test("firmware that cannot be used is a usage error that says why and what 
         "--firmware-vars",
         await put("small", IDLE),
       ],
-      [/--firmware-vars: .*No such file/, "--firmware", idle, "--firmware-vars", `${folder}/absent`],
+      [/firmware_vars .*absent: no such file; make it with: truncate/, "--firmware", idle, "--firmware-vars", `${folder}/absent`],
       [/the flash leaves only 60 *MiB of RAM; use a larger --memory/, "--firmware", idle, "--memory", "64MiB"],
-      [/"noon" is not a time; use now or for example/, "--firmware", idle, "--rtc", "noon"],
+      [/rtc "noon" is not a time; use "now" or for example/, "--firmware", idle, "--set", "host.rtc=noon"],
     ];
     for (const [message, ...args] of cases) {
       const { code, stdout, stderr } = await el2Refused(["boot", ...args]);

@@ -1,5 +1,5 @@
-// --cap-ids, --quirks, --hypervisor-node, --geniezone, --strict, --check, --msi, --bus, --uart and
-// --platform-device reach the machine, from the command line and from [machine].
+// Choices about the hypervisor and the primary's devices reach the machine, from --set of a command
+// line and from [machine].
 
 import assert from "node:assert/strict";
 import { Command, Option } from "@commander-js/extra-typings";
@@ -24,6 +24,8 @@ import {
 import { buildAccesses, reported, withSteps } from "../../guests/accesses/accesses.ts";
 import { A64, boot, el2, SYSTEM_OFF } from "../program.ts";
 
+/** `--set` of each key. */
+const set = (...changes: string[]) => changes.flatMap((change) => ["--set", change]);
 /** `hvc #imm` */
 const hvc = (immediate: number) => (A64.hvc | immediate << 5) >>> 0;
 const OFF = [...A64.loadW0(SYSTEM_OFF), hvc(0)];
@@ -35,39 +37,46 @@ const UNKNOWN_CALL = [hvc(0x7000), ...OFF];
  */
 const X9_TELLS = [hvc(0x6000), 0xb4000089, ...OFF, ...A64.loadW0(0x84000009), hvc(0)];
 
-Deno.test("a guest's call that no rule covers ends a run with --strict, and no other", async () => {
-  const [plain, strict] = await Promise.all([boot(UNKNOWN_CALL), boot(UNKNOWN_CALL, "--strict")]);
+Deno.test("a guest's call that no rule covers ends a run with strict, and no other", async () => {
+  const [plain, strict] = await Promise.all([boot(UNKNOWN_CALL), boot(UNKNOWN_CALL, "--set", "machine.strict=true")]);
   assert.deepEqual([plain.code, plain.stderr], [0, "el2: SYSTEM_OFF\n"]);
   assert.equal(strict.code, 1);
   assert.match(strict.stderr, /--strict: .* at PC 0x\w+: no rule covers HVC #0x7000/);
 });
 
-Deno.test("--quirks as-observed brings the recorded X9 back; --check, --cap-ids random and --hypervisor-node change nothing for a guest", async () => {
+Deno.test("quirks as-observed brings the recorded X9 back; check, random cap_ids and hypervisor_node change nothing for a guest", async () => {
   const [fixed, observed] = await Promise.all([
     boot(X9_TELLS),
-    boot(X9_TELLS, "--quirks", "as-observed", "--check", "--cap-ids", "random", "--hypervisor-node", "binding-v6"),
+    boot(
+      X9_TELLS,
+      ...set("machine.quirks=as-observed", "machine.check=true", "machine.cap_ids=random", "machine.hypervisor_node=binding-v6"),
+    ),
   ]);
   assert.deepEqual([fixed.code, observed.code], [1, 0]);
 });
 
-Deno.test("--geniezone answers GenieZone's PROBE, by HVC and by SMC; without it the call is unknown", async () => {
+Deno.test("geniezone answers GenieZone's PROBE, by HVC and by SMC; without it the call is unknown", async () => {
   const SMC = 0xd4000003;
   /** Makes the call, then powers off if X0 is zero, else resets: `cbnz x0, reset`. */
   const probe = (call: number) => [...A64.loadW0(0xfb00_100c), call, 0xb5000080, ...OFF, ...A64.loadW0(0x84000009), hvc(0)];
-  const runs = [boot(probe(hvc(0)), "--geniezone"), boot(probe(SMC), "--geniezone"), boot(probe(hvc(0)))];
+  const runs = [
+    boot(probe(hvc(0)), ...set("machine.geniezone=true")),
+    boot(probe(SMC), ...set("machine.geniezone=true")),
+    boot(probe(hvc(0))),
+  ];
   assert.deepEqual((await Promise.all(runs)).map(({ code }) => code), [0, 0, 1]);
 });
 
-Deno.test("--msi, --bus, --uart and --platform-device give the primary VM its frame or ITS, a PCI host, a 16550A and crosvm's devices", async () => {
+Deno.test("msi, bus, uart and platform_devices give the primary VM its frame or ITS, a PCI host, a 16550A and crosvm's devices", async () => {
   const program = await buildAccesses(), platform = { uart: PL011_BASE, gicd: GICD_BASE, gicr: GICR_BASE };
   const word = (at: number, size = 4) => ({ do: "load", at, size }) as const;
   const bridge = word(QEMU_ECAM.base), status = word(PL011_BASE + UartRegister.LSR, 1);
-  const common = ["--bus", "pci", "--uart", "16550a"];
+  const common = set("host.bus=pci", "host.uart=16550a");
   const runs = [
-    { options: ["--msi", "gicv2m", ...common], steps: [word(V2M_BASE + Gicv2mRegister.TYPER), bridge, status] },
-    { options: ["--msi", "its", ...common], steps: [word(GITS_BASE + Gits.PIDR2), bridge, status] },
+    { options: [...set("machine.msi=gicv2m"), ...common], steps: [word(V2M_BASE + Gicv2mRegister.TYPER), bridge, status] },
+    { options: [...set("machine.msi=its"), ...common], steps: [word(GITS_BASE + Gits.PIDR2), bridge, status] },
     {
-      options: ["--platform-device", "battery", "--platform-device", "pvpanic", ...common],
+      options: [...set('host.platform_devices=["battery", "pvpanic"]'), ...common],
       steps: [word(BATTERY_BASE + BatteryRegister.CAPACITY), word(QEMU_ECAM.base + (1 << 15)), status],
     },
   ];
@@ -79,9 +88,9 @@ Deno.test("--msi, --bus, --uart and --platform-device give the primary VM its fr
       each.map(BigInt)
     ),
   );
-  const refused = await boot(OFF, "--platform-device", "pvpanic");
+  const refused = await boot(OFF, ...set('host.platform_devices=["pvpanic"]'));
   assert.deepEqual(refused.code, 2);
-  assert.match(refused.stderr, /--platform-device pvpanic is a function of the PCI host; add --bus pci/);
+  assert.match(refused.stderr, /pvpanic is a function of the PCI host; add bus = "pci"/);
 });
 
 Deno.test("[machine] has the same choices", async () => {

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { addToCatalog, catalogFiles, type CatalogSource } from "../../../src/catalog/catalog.ts";
 import { moreDevices } from "../../../src/cli/commands/run.ts";
 import { netOption } from "../../../src/cli/options/devices.ts";
-import { diskGuest } from "../../../src/cli/start/planned.ts";
+import { plannedOf, withDevices } from "../../../src/cli/start/planned.ts";
+import { imageOf } from "../program.ts";
 import { plannedDevices } from "../../../src/plans/plan.ts";
 import { DEFAULT_NET_POLICY, parseForward } from "../../../src/virtio/plan.ts";
 
@@ -16,22 +17,22 @@ Deno.test("run debian --net and --forward replace the card that a guest with a d
   try {
     const net = netOption().parseArg!("user,lan=yes,deny=10.1.0.0/16", undefined) as unknown as Net;
     await assert.rejects(
-      diskGuest("debian", { more: moreDevices({ net }) }),
+      withDevices("debian", moreDevices({ net })!, []),
       /^Error: --net: debian is not a guest with a disk in the cache; make one with/,
     );
-    const files = new Map<string, CatalogSource>(["Image", "initrd", "root.img"].map((name) => [name, new Uint8Array(8)]));
+    const files = new Map<string, CatalogSource>(["Image", "initrd", "root.img"].map((name) => [name, imageOf([])]));
     const manifest = { schema: "el2.guest/1", name: "debian-bookworm-disk", about: "a", fetched: "" } as const;
     await addToCatalog({ ...manifest, packages: [], files: await catalogFiles(files) }, files);
     const cards = async (options: Parameters<typeof moreDevices>[0]) => {
-      const planned = await diskGuest("debian", { more: moreDevices(options) });
-      assert.ok(planned);
+      const more = moreDevices(options), planned = more ? await withDevices("debian", more, []) : await plannedOf("debian");
       return plannedDevices(planned.plan).filter(({ kind }) => kind === "net");
     };
-    assert.deepEqual(await cards({}), [{ kind: "net", backend: "user", forward: [] }]);
+    assert.deepEqual(await cards({}), [{ kind: "net", backend: "user", capture: undefined, forward: [] }]);
     const policy = { ...DEFAULT_NET_POLICY, lan: true, deny: [{ network: 0x0a01_0000, bits: 16 }] };
     const forward = [parseForward("2222:22")!];
-    assert.deepEqual(await cards({ net, forward }), [{ kind: "net", backend: "user", policy, forward }]);
-    assert.throws(() => moreDevices({ forward }), /run: --forward needs --net user/);
+    const [card] = await cards({ net, forward: ["2222:22"] });
+    assert.deepEqual(card, { kind: "net", backend: "user", capture: undefined, policy, forward });
+    assert.throws(() => moreDevices({ forward: ["2222:22"] }), /run: --forward needs --net user/);
   } finally {
     if (before === undefined) Deno.env.delete("EL2_CACHE");
     else Deno.env.set("EL2_CACHE", before);
