@@ -5,7 +5,7 @@ import { heapPageCount } from "./state/context.ts";
 import { DYNAMIC_VMIDS } from "./handlers/lifecycle.ts";
 import { RESERVED_MAX } from "./handlers/platform.ts";
 import { NOTIFICATIONS_MAX, REPLIES_MAX } from "./rpc/link.ts";
-import { REGIONS_MAX } from "./memory/memparcels.ts";
+import { REGIONS_MAX } from "./memory/parcel-regions.ts";
 import type { Numbers } from "./state/numbers.ts";
 import type { RmState } from "./state/state.ts";
 

@@ -30,9 +30,8 @@ import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import { Access } from "../../abi/words.ts";
 import type { Context } from "../state/context.ts";
 import { notify } from "../rpc/link.ts";
+import { acceptParcel, releaseParcel } from "../memory/accept-parcel.ts";
 import {
-  acceptParcel,
-  addRegions,
   borrowerOf,
   createParcelExtent,
   holderOf,
@@ -40,13 +39,11 @@ import {
   notifyAccepted,
   notifyReleased,
   parcelOf,
-  reclaimParcel,
-  releaseParcel,
   requireOwner,
-  returnRegions,
   waysToFree,
   zeroParcel,
 } from "../memory/memparcels.ts";
+import { addRegions, reclaimParcel, returnRegions } from "../memory/parcel-regions.ts";
 import { asRefusal, demand, Refusal, refuseAs } from "../calls/refusals.ts";
 import { acceptForVdevice } from "../memory/start-parcels.ts";
 import { type Borrower, isKnownVmid, type Parcel, type PreparedVm, type Vm } from "../state/state.ts";

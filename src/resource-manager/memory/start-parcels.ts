@@ -6,7 +6,8 @@ import { AcceptFlags, MemAttribute, MemType, TransType } from "../../abi/rpc/mes
 import { AuthType } from "../../abi/rpc/messages/vm.ts";
 import { Access } from "../../abi/words.ts";
 import type { Context } from "../state/context.ts";
-import { acceptParcel, borrowerOf, knownBorrower, parcelSize } from "./memparcels.ts";
+import { acceptParcel } from "./accept-parcel.ts";
+import { borrowerOf, knownBorrower, parcelSize } from "./memparcels.ts";
 import { asRefusal, demand } from "../calls/refusals.ts";
 import { isSensitive, type Parcel, type PreparedVm } from "../state/state.ts";
 import type { VdeviceConfig, VdeviceType } from "../config/vdevice-config.ts";

@@ -8,7 +8,8 @@ import { AcceptFlags, MemType, TransType } from "../../abi/rpc/messages/memory.t
 import { AuthType, Vmid } from "../../abi/rpc/messages/vm.ts";
 import { Access, RegisterSet } from "../../abi/words.ts";
 import type { Context } from "../state/context.ts";
-import { acceptParcel, borrowerOf, parcelOf, parcelSize } from "../memory/memparcels.ts";
+import { acceptParcel } from "../memory/accept-parcel.ts";
+import { borrowerOf, parcelOf, parcelSize } from "../memory/memparcels.ts";
 import { withParcel } from "../memory/parcel-window.ts";
 import { demand } from "../calls/refusals.ts";
 import type { Parcel, PreparedVm, RmState, Vm, VmFirmware, VmVcpu } from "../state/state.ts";
