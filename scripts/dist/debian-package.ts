@@ -3,7 +3,7 @@
 
 import { ENVIRONMENT, PERMISSIONS } from "../../src/cli/common/runtime.ts";
 import { createHash } from "node:crypto";
-import { manualPages } from "../../src/cli/reference.ts";
+import { manualPages } from "../reference/pages.ts";
 import { VERSION } from "../../src/support/version.ts";
 import { ar, type Entry, gzip, tarGzip, withFolders } from "./archives.ts";
 import type { BundledPackage } from "./bundled-packages.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type CommandNode, commandTree, isRunnable } from "../../src/cli/common/command-tree.ts";
 import { makeProgram } from "../../src/cli/main.ts";
-import { WORKSTATION_REFERENCES } from "../../src/cli/reference.ts";
+import { REFERENCE_PAGES } from "../../scripts/reference/pages.ts";
 import { ACTIONS } from "../../src/tui/app/actions.ts";
 import { KNOWN_KEYS } from "../../src/configuration/schema.ts";
 import { STEPS } from "../../src/scenarios/scenario.ts";
@@ -17,7 +17,7 @@ const TREE = commandTree(makeProgram(new URL(import.meta.url), () => {}));
 /** Pages of which only the names are compared. */
 const BY_NAME = ["commands.md", "configuration.md", "hypercalls.md", "ioctls.md"];
 
-for (const { file, text } of WORKSTATION_REFERENCES) {
+for (const { file, text } of REFERENCE_PAGES) {
   // Every change of an option or key would touch these pages: they have all of them, and are
   // written anew for a release.
   if (BY_NAME.includes(file)) continue;
@@ -50,7 +50,7 @@ Deno.test("docs/reference has a section for every hypercall, and a row for every
 });
 
 Deno.test("W9: the reference of keys lists every action of the table", () => {
-  const page = WORKSTATION_REFERENCES.find(({ file }) => file === "keys.md")!.text();
+  const page = REFERENCE_PAGES.find(({ file }) => file === "keys.md")!.text();
   for (const { name } of ACTIONS) assert.ok(page.includes(`\`${name}\``), name);
 });
 

@@ -5,8 +5,7 @@ import assert from "node:assert/strict";
 import { el2Command } from "../support/el2.ts";
 import { type CommandNode, commandTree } from "../../src/cli/common/command-tree.ts";
 import { makeProgram } from "../../src/cli/main.ts";
-import { ACTION_COMMANDS } from "../../src/cli/groups.ts";
-import { QUERY_COMMANDS } from "../../src/cli/groups.ts";
+import { ACTION_COMMANDS, QUERY_COMMANDS } from "./groups.ts";
 import { TABLES } from "../../src/queries/tables.ts";
 import { Place } from "./place.ts";
 

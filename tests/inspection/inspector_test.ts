@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { dumpHypervisor } from "../../src/hypervisor/hypervisor-dump.ts";
+import { dumpHypervisor } from "../hypervisor/dump.ts";
 import type { QueryArguments } from "../../src/queries/query.ts";
 import type { Column, RowOf } from "../../src/queries/table.ts";
 import { type TableName, TABLES } from "../../src/queries/tables.ts";
@@ -15,7 +15,7 @@ import { HYPERCALL_ERRORS } from "../../src/abi/hypercall-errors.ts";
 import { RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
 import { ErrorCode } from "../../src/abi/errors.ts";
 import { HVC_BASE, HYPERCALLS } from "../../src/abi/hypercalls.ts";
-import { QUERY_COMMANDS } from "../../src/cli/groups.ts";
+import { QUERY_COMMANDS } from "../cli/groups.ts";
 import { reasonLines } from "../../src/queries/reason-text.ts";
 import { A64 } from "../cli/program.ts";
 import { CODE, machineWith } from "../debug/debugged-vm.ts";

@@ -3,7 +3,7 @@
 // interrupts and packets on their way, the counters of handles and notifications, and the random
 // numbers that were drawn.
 
-import { dumpHypervisor } from "../../src/hypervisor/hypervisor-dump.ts";
+import { dumpHypervisor } from "../hypervisor/dump.ts";
 import type { System } from "./system.ts";
 
 /** Objects that carry what is on its way: only their presence counts. */

@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { rmErrorName } from "../../src/abi/rpc/errors.ts";
-import { UNREACHABLE_RPC_ERRORS } from "../../src/abi/rpc/unreachable-errors.ts";
+import { UNREACHABLE_RPC_ERRORS } from "./unreachable-errors.ts";
 import { RPC_MESSAGES, RPC_UNIMPLEMENTED } from "../../src/abi/rpc/messages/all.ts";
 import type { RpcRequest } from "../../src/abi/rpc/message.ts";
 import { MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";

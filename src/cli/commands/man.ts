@@ -1,5 +1,4 @@
-// `el2 man`: the manual page in roff, and the reference of commands in Markdown, both made from the
-// commands themselves.
+// `el2 man`: manual pages in roff, made from the commands themselves.
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandNode, commandTree, isRunnable } from "../common/command-tree.ts";
@@ -13,16 +12,14 @@ export function registerMan(program: Command): void {
   program.command("man")
     .description("print the manual page of el2, or of one command: el2 man vm ls | man -l -")
     .argument("[command...]", "a command, such as vm or vm ls")
-    .option("--markdown", "print the reference of commands as Markdown instead")
-    .addHelpText("after", examplesText(["man", "man vm ls", "man --markdown"]))
-    .action((path, { markdown }) => {
+    .addHelpText("after", examplesText(["man", "man vm ls"]))
+    .action((path) => {
       const tree = commandTree(program);
-      const page = path.length ? commandPage(path, commandAt(tree, path)) : manualPage(tree);
-      output(markdown ? commandReference(tree) : page);
+      output(path.length ? commandPage(path, commandAt(tree, path)) : manualPage(tree));
     });
 }
 
-const EXIT_CODES: readonly (readonly [number, string])[] = [
+export const EXIT_CODES: readonly (readonly [number, string])[] = [
   [0, "done; run: --for or --until was reached, or every VM shut itself down"],
   [1, "failed: a VM crashed or hung, a test failed, or an object does not exist"],
   [2, "wrong usage or configuration; nothing was started"],
@@ -32,7 +29,7 @@ const EXIT_CODES: readonly (readonly [number, string])[] = [
   [130, "interrupted: the first ctrl-C ends the run in order, the second at once"],
 ];
 
-const ENVIRONMENT: readonly (readonly [string, string])[] = [
+export const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ["EL2_SOCKET", "session that commands use: its name, or the path of its socket"],
   ["EL2_THEME", "colors of the screens: auto, terminal, dark, light, high-contrast, solarized, gruvbox, nord, deuteranopia"],
   ["EL2_CACHE", "cache folder: fetched guests (in its folder guests), snapshots of --instant, generated code"],
@@ -43,7 +40,7 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
 ];
 
 /** Every command that does something, with its path. */
-function* leaves(tree: CommandNode, path: readonly string[] = []): Generator<{ path: string; command: CommandNode }> {
+export function* leaves(tree: CommandNode, path: readonly string[] = []): Generator<{ path: string; command: CommandNode }> {
   for (const command of tree.commands) {
     const here = [...path, command.name];
     if (isRunnable(command)) yield { path: here.join(" "), command };
@@ -51,7 +48,7 @@ function* leaves(tree: CommandNode, path: readonly string[] = []): Generator<{ p
   }
 }
 
-function usage(path: string, { arguments: args }: CommandNode): string {
+export function usage(path: string, { arguments: args }: CommandNode): string {
   return ["el2", path, ...args.map(({ name, required }) => required ? `<${name}>` : `[${name}]`)].join(" ");
 }
 
@@ -214,20 +211,4 @@ function roff(text: string): string {
   const shown = text.replaceAll(/[-\\"'`^~]/g, (character) => ROFF[character]);
   // A list of words with commas may be broken after each.
   return shown.replaceAll(/,(?=\S)/g, ",\\:").replaceAll("\n", " ").replace(/^\./, "\\&$&");
-}
-
-/** The reference as Markdown. */
-export function commandReference(tree: CommandNode): string {
-  const lines = ["# Commands", "", "Generated from the commands by `el2 man --markdown`.", "", "## el2", "", "```", "el2", "```", ""];
-  lines.push("Runs ./el2.toml, or the demo if there is none, with the screens; without a terminal, for 5 s as text.", "");
-  lines.push(...tree.options.map(({ flags, help }) => `- \`${flags}\`: ${help}`), "");
-  for (const { path, command } of leaves(tree)) {
-    lines.push(`## ${path}`, "", "```", usage(path, command), "```", "", `${command.help}.`, "");
-    for (const { name, help } of command.arguments) lines.push(`- \`${name}\`: ${help}`);
-    for (const { flags, help } of command.options) lines.push(`- \`${flags}\`: ${help}`);
-    if (command.arguments.length || command.options.length) lines.push("");
-  }
-  lines.push("## Exit codes", "", "| Code | Means |", "|---|---|", ...EXIT_CODES.map(([code, help]) => `| ${code} | ${help} |`), "");
-  lines.push("## Environment", "", "| Name | Means |", "|---|---|", ...ENVIRONMENT.map(([name, help]) => `| \`${name}\` | ${help} |`), "");
-  return lines.join("\n");
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type CommandNode, commandTree } from "../../../src/cli/common/command-tree.ts";
-import { QUERY_COMMANDS } from "../../../src/cli/groups.ts";
+import { QUERY_COMMANDS } from "../groups.ts";
 import { makeProgram } from "../../../src/cli/main.ts";
 import { namedColumns, tsvHeading, tsvRow } from "../../../src/queries/list-text.ts";
 import { VMS } from "../../../src/queries/tables.ts";

@@ -19,7 +19,7 @@ import { Memextent } from "../../../src/hypervisor/memory/memextent.ts";
 import { Msgqueue } from "../../../src/hypervisor/ipc/msgqueue.ts";
 import type { HypervisorObject } from "../../../src/hypervisor/capabilities/object.ts";
 import { Partition } from "../../../src/hypervisor/memory/partition.ts";
-import { dumpHypervisor } from "../../../src/hypervisor/hypervisor-dump.ts";
+import { dumpHypervisor } from "../dump.ts";
 import { Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
 import { Vic } from "../../../src/hypervisor/gic/vic.ts";
 import { VirtioMmio } from "../../../src/hypervisor/virtio/virtio-mmio.ts";

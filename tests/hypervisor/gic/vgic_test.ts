@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { dumpFields } from "../../../src/hypervisor/hypervisor-dump.ts";
+import { dumpFields } from "../dump.ts";
 import { Gicd, Gicr, Icc, Intid } from "../../../src/hypervisor/gic/gic-registers.ts";
 import { Distributor } from "../../../src/hypervisor/gic/vgic-distributor.ts";
 import { Redistributor } from "../../../src/hypervisor/gic/vgic-redistributor.ts";

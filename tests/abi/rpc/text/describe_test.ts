@@ -6,7 +6,6 @@ import { describePackets, describePayload } from "../../../../src/abi/rpc/text/d
 import { RPC_MESSAGES } from "../../../../src/abi/rpc/messages/all.ts";
 import { MEM_LEND } from "../../../../src/abi/rpc/messages/memory.ts";
 import { encodePackets, PacketType } from "../../../../src/abi/rpc/packet.ts";
-import { rpcReference } from "../../../../src/abi/rpc/text/reference.ts";
 
 const bytes = (hex: string) => Uint8Array.from(hex.split(" ").map((byte) => parseInt(byte, 16)));
 
@@ -67,8 +66,4 @@ Deno.test("any bytes under any id are described, and the fields lie one after th
       at = offset;
     }
   }));
-});
-
-Deno.test("the page about the messages is that of the declarations (deno run -RW scripts/rpc-reference.ts writes it)", () => {
-  assert.equal(Deno.readTextFileSync(new URL("../../../../docs/reference/rpc.md", import.meta.url)), rpcReference());
 });

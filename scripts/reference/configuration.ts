@@ -2,8 +2,8 @@
 // from the schema that checks them. docs/configuration.md says more about each.
 
 import * as v from "valibot";
-import { Schema } from "../configuration/schema.ts";
-import { STEPS } from "../scenarios/scenario.ts";
+import { Schema } from "../../src/configuration/schema.ts";
+import { STEPS } from "../../src/scenarios/scenario.ts";
 
 /** The used part of a valibot schema. */
 interface SchemaNode {

@@ -1,9 +1,9 @@
 // docs/reference/hypercalls.md: every hypercall with its shape and errors, made from the
 // declarations.
 
-import { ErrorCode } from "./errors.ts";
-import { HYPERCALL_ERRORS } from "./hypercall-errors.ts";
-import { HVC_BASE, type HypercallName, HYPERCALLS, type HypercallSignature, SMCCC_BASE } from "./hypercalls.ts";
+import { ErrorCode } from "../../src/abi/errors.ts";
+import { HYPERCALL_ERRORS } from "../../src/abi/hypercall-errors.ts";
+import { HVC_BASE, type HypercallName, HYPERCALLS, type HypercallSignature, SMCCC_BASE } from "../../src/abi/hypercalls.ts";
 
 const hex = (value: number) => `0x${value.toString(16)}`;
 

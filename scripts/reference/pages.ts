@@ -1,31 +1,33 @@
 // The reference pages that follow from tables: commands, keys, rows of --json, hypercalls, ioctls,
-// keys of configurations, events, faults, and the JSON Schemas of files.
+// RPC messages, keys of configurations, events, faults, and the JSON Schemas of files.
 
-import { commandPages, commandReference, type ManualPage } from "./commands/man.ts";
-import { schemaText } from "./commands/schema.ts";
-import { commandTree } from "./common/command-tree.ts";
-import { configurationReference } from "./config-reference.ts";
-import { makeProgram } from "./main.ts";
-import { hypercallReference } from "../abi/hypercall-reference.ts";
-import { ioctlReference } from "../abi/ioctl/reference.ts";
-import { configurationSchema } from "../configuration/config-schema.ts";
-import { scenarioSchema } from "../scenarios/scenario-schema.ts";
-import { TRACE_KIND_DOCS } from "../abi/trace.ts";
-import { QUIET_KINDS } from "../inspection/trace/event-log.ts";
-import { FAULTS } from "../inspection/rules/fault-rules.ts";
-import { DOCUMENTS } from "../queries/documents.ts";
-import { type Column, schemaName, type Table } from "../queries/table.ts";
-import { EVENTS, TABLES } from "../queries/tables.ts";
-import { ACTIONS, type Context, CONTEXT_TITLES } from "../tui/app/actions.ts";
-import { OBJECT_ACTIONS } from "../tui/app/object-actions.ts";
+import { commandPages, ENVIRONMENT, EXIT_CODES, leaves, type ManualPage, usage } from "../../src/cli/commands/man.ts";
+import { schemaText } from "../../src/cli/commands/schema.ts";
+import { type CommandNode, commandTree } from "../../src/cli/common/command-tree.ts";
+import { configurationReference } from "./configuration.ts";
+import { makeProgram } from "../../src/cli/main.ts";
+import { hypercallReference } from "./hypercalls.ts";
+import { ioctlReference } from "./ioctls.ts";
+import { rpcReference } from "./rpc.ts";
+import { configurationSchema } from "../../src/configuration/config-schema.ts";
+import { scenarioSchema } from "../../src/scenarios/scenario-schema.ts";
+import { TRACE_KIND_DOCS } from "../../src/abi/trace.ts";
+import { QUIET_KINDS } from "../../src/inspection/trace/event-log.ts";
+import { FAULTS } from "../../src/inspection/rules/fault-rules.ts";
+import { DOCUMENTS } from "../../src/queries/documents.ts";
+import { type Column, schemaName, type Table } from "../../src/queries/table.ts";
+import { EVENTS, TABLES } from "../../src/queries/tables.ts";
+import { ACTIONS, type Context, CONTEXT_TITLES } from "../../src/tui/app/actions.ts";
+import { OBJECT_ACTIONS } from "../../src/tui/app/object-actions.ts";
 
 /** The pages: file name in docs/reference, and what makes the text. */
-export const WORKSTATION_REFERENCES: readonly { readonly file: string; readonly text: () => string }[] = [
+export const REFERENCE_PAGES: readonly { readonly file: string; readonly text: () => string }[] = [
   { file: "commands.md", text: () => commandReference(commandTree(makeProgram(new URL(import.meta.url), () => {}))) },
   { file: "keys.md", text: keyReference },
   { file: "json.md", text: jsonReference },
   { file: "hypercalls.md", text: hypercallReference },
   { file: "ioctls.md", text: ioctlReference },
+  { file: "rpc.md", text: rpcReference },
   { file: "configuration.md", text: configurationReference },
   { file: "events.md", text: eventReference },
   { file: "faults.md", text: faultReference },
@@ -119,5 +121,20 @@ function jsonReference(): string {
   for (const table of Object.values(TABLES) as Table[]) lines.push(...jsonSection(table, table.columns));
   lines.push("Other documents have `schema` and these fields, without rows.", "");
   for (const document of DOCUMENTS) lines.push(...jsonSection(document, document.fields));
+  return lines.join("\n");
+}
+
+function commandReference(tree: CommandNode): string {
+  const lines = ["# Commands", "", "Generated from the commands.", "", "## el2", "", "```", "el2", "```", ""];
+  lines.push("Runs ./el2.toml, or the demo if there is none, with the screens; without a terminal, for 5 s as text.", "");
+  lines.push(...tree.options.map(({ flags, help }) => `- \`${flags}\`: ${help}`), "");
+  for (const { path, command } of leaves(tree)) {
+    lines.push(`## ${path}`, "", "```", usage(path, command), "```", "", `${command.help}.`, "");
+    for (const { name, help } of command.arguments) lines.push(`- \`${name}\`: ${help}`);
+    for (const { flags, help } of command.options) lines.push(`- \`${flags}\`: ${help}`);
+    if (command.arguments.length || command.options.length) lines.push("");
+  }
+  lines.push("## Exit codes", "", "| Code | Means |", "|---|---|", ...EXIT_CODES.map(([code, help]) => `| ${code} | ${help} |`), "");
+  lines.push("## Environment", "", "| Name | Means |", "|---|---|", ...ENVIRONMENT.map(([name, help]) => `| \`${name}\` | ${help} |`), "");
   return lines.join("\n");
 }

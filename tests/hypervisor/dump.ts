@@ -2,9 +2,9 @@
 // field that is saved has changed in between. Guests' registers are in it; the contents of RAM are
 // not.
 
-import { ObjectArchive } from "./archive/archive.ts";
-import type { Hypervisor } from "./hypervisor.ts";
-import { archiveState } from "./hypervisor-archive.ts";
+import { ObjectArchive } from "../../src/hypervisor/archive/archive.ts";
+import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
+import { archiveState } from "../../src/hypervisor/hypervisor-archive.ts";
 
 /** Value of a field. Objects are their serial numbers, choices their indices. */
 export type DumpValue = number | bigint | Uint8Array;

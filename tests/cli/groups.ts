@@ -1,15 +1,15 @@
 // The groups of commands that ask a session, and their commands as one list.
 
-import { CAPS } from "./commands/caps.ts";
-import { INPUT } from "./commands/input.ts";
-import { IRQ } from "./commands/irq.ts";
-import { MEM } from "./commands/mem.ts";
-import { QUEUE } from "./commands/queue.ts";
-import { RPC } from "./commands/rpc.ts";
-import { STATE } from "./commands/state.ts";
-import { VCPU } from "./commands/vcpu.ts";
-import { VM } from "./commands/vm.ts";
-import type { ActionCommand, Group, QueryCommand } from "./common/group.ts";
+import { CAPS } from "../../src/cli/commands/caps.ts";
+import { INPUT } from "../../src/cli/commands/input.ts";
+import { IRQ } from "../../src/cli/commands/irq.ts";
+import { MEM } from "../../src/cli/commands/mem.ts";
+import { QUEUE } from "../../src/cli/commands/queue.ts";
+import { RPC } from "../../src/cli/commands/rpc.ts";
+import { STATE } from "../../src/cli/commands/state.ts";
+import { VCPU } from "../../src/cli/commands/vcpu.ts";
+import { VM } from "../../src/cli/commands/vm.ts";
+import type { ActionCommand, Group, QueryCommand } from "../../src/cli/common/group.ts";
 
 const GROUPS: readonly Group[] = [VM, VCPU, IRQ, MEM, CAPS, QUEUE, RPC, STATE, INPUT];
 
