@@ -30,10 +30,6 @@ export class Facts<F extends Fact> {
   wayOut(fact: F): string | undefined {
     return wordsOf(this.waysOut, fact);
   }
-
-  get codes(): readonly string[] {
-    return Object.keys(this.texts);
-  }
 }
 
 function wordsOf<F extends Fact>(words: WaysOut<F>, fact: F): string | undefined {

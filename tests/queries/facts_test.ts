@@ -1,0 +1,122 @@
+// Facts: their words are in one place. A fact that is reworded there changes on screens, in lines
+// of commands and in JSON alike, and nothing else changes: no mark, color, order or value.
+
+import assert from "node:assert/strict";
+import type { Facts } from "../../src/queries/facts/fact.ts";
+import { BARRIERS, IRQ_FINDINGS, STOPPED_STEP } from "../../src/queries/facts/irq-finding.ts";
+import { problemText } from "../../src/queries/facts/problem.ts";
+import { SLICE_REASONS } from "../../src/queries/facts/slice-reason.ts";
+import { EVIDENCE, VERDICT_FACTS, wordOf } from "../../src/queries/facts/verdict.ts";
+import { VERDICTS } from "../../src/queries/facts/verdict-words.ts";
+import { WAITS } from "../../src/queries/facts/wait.ts";
+import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
+import { rowsOf } from "../../src/queries/query.ts";
+import type { Row, Table } from "../../src/queries/table.ts";
+import { DIAGNOSES, TABLES } from "../../src/queries/tables.ts";
+import { SCREEN_LIST } from "../../src/tui/app/actions.ts";
+import { demoSystem, runUntil } from "../inspection/system.ts";
+import { realMachine } from "../tui/real-machine.ts";
+import { Rig } from "../tui/rig.ts";
+
+const KINDS: Readonly<Record<string, Facts<never>>> = { BARRIERS, IRQ_FINDINGS, SLICE_REASONS, WAITS, VERDICT_FACTS, EVIDENCE };
+
+/** Other words of the same length: those outside of ids and numbers, in capitals. */
+function otherWords(text: string): string {
+  return text.replaceAll(/(?<![\w:/.<+-])[a-z]{2,}(?![\w:/.]*[:/]\w)/g, (word) => word.toUpperCase());
+}
+
+/** Rewords all facts while `work` is done. */
+async function reworded<T>(work: () => Promise<T>): Promise<T> {
+  const undo: (() => void)[] = [];
+  for (const { texts, waysOut } of Object.values(KINDS)) {
+    for (const words of [texts, waysOut] as unknown as Record<string, (fact: unknown) => string | undefined>[]) {
+      for (const [code, write] of Object.entries(words)) {
+        words[code] = (fact) => otherWords(write(fact) ?? "") || undefined;
+        undo.push(() => words[code] = write);
+      }
+    }
+  }
+  try {
+    return await work();
+  } finally {
+    undo.forEach((one) => one());
+  }
+}
+
+/** Each screen's cells: texts, and how they look. */
+async function screens(): Promise<{ texts: string[]; looks: string[] }> {
+  const texts: string[] = [], looks: string[] = [];
+  for (const shown of [await realMachine(), undefined]) {
+    for (const { key } of SCREEN_LIST) {
+      const rig = new Rig(160, 48, { ascii: false }, "direct", shown);
+      await rig.type(key);
+      await rig.lines();
+      for (let y = 0; y < 48; y++) {
+        const cells = rig.screen.cells(y);
+        texts.push(`${key} ${cells.map(({ text }) => text).join("")}`);
+        looks.push(
+          `${key} ${cells.map(({ foreground, background, attributes }) => `${foreground},${background},${attributes}`).join(" ")}`,
+        );
+      }
+    }
+  }
+  return { texts, looks };
+}
+
+Deno.test("a reworded fact changes its words on every screen, and no mark, color or place", async () => {
+  const before = await screens(), after = await reworded(screens);
+  assert.deepEqual(after.looks, before.looks);
+  assert.deepEqual(after.texts.map((line) => line.toLowerCase()), before.texts.map((line) => line.toLowerCase()));
+  const changed = new Set(after.texts.filter((line, index) => line !== before.texts[index]).map((line) => line[0]));
+  for (const key of ["1", "2", "3", "8"]) assert.ok(changed.has(key), `screen ${key} shows a fact`);
+});
+
+/** The rows of every list about the demo. */
+async function lists(): Promise<Map<string, readonly Row[]>> {
+  const system = await demoSystem(undefined, ["virq vm=ping nth=5 -> lose"]);
+  system.inspector.watch(["sched"]);
+  runUntil(system, 3e8);
+  return new Map(
+    Object.keys(TABLES).filter((name) => name !== "hash").map((name) => {
+      const { error, rows } = system.inspector.answer({ table: name as keyof typeof TABLES, args: { limit: 200 } });
+      return [name, error === undefined ? rows : []];
+    }),
+  );
+}
+
+Deno.test("a reworded fact changes the texts of rows, and of the lines that commands print, and no fact or value", async () => {
+  const before = await lists(), after = await reworded(lists);
+  const changed = new Set<string>();
+  for (const [name, rows] of before) {
+    const { columns }: Table = TABLES[name as keyof typeof TABLES];
+    rows.forEach((row, index) => {
+      for (const [column, value] of Object.entries(row)) {
+        const [was, is] = [JSON.stringify(value), JSON.stringify(after.get(name)![index][column])];
+        if (was === is) continue;
+        assert.ok(["text", "list"].includes(columns[column].kind) || column === "fields", `${name}.${column}: ${was} ${is}`);
+        assert.equal(is.toLowerCase(), was.toLowerCase());
+        changed.add(`${name}.${column}`);
+      }
+    });
+  }
+  for (const column of ["diagnose.text", "diagnose.evidence", "vm.ls.doing", "events.text", "sched.ls.reason"]) {
+    assert.ok(changed.has(column), `${column} is a text of facts: ${[...changed].join(", ")}`);
+  }
+  const linesOf = (all: ReadonlyMap<string, readonly Row[]>) =>
+    rowsOf(DIAGNOSES, { table: "diagnose", rows: [...all.get("diagnose")!] }).flatMap(diagnosisLines);
+  assert.notDeepEqual(linesOf(after), linesOf(before));
+});
+
+Deno.test("every code has one text, every finding the step that it stops, every verdict its word", () => {
+  for (const [name, { texts, waysOut }] of Object.entries(KINDS)) {
+    assert.ok(Object.keys(texts).length > 2, name);
+    for (const code of Object.keys(waysOut)) assert.ok(code in texts, `${name}.${code}`);
+  }
+  assert.deepEqual(Object.keys(STOPPED_STEP).sort(), Object.keys(IRQ_FINDINGS.texts).sort());
+  for (const code of Object.keys(VERDICT_FACTS.texts)) assert.ok(VERDICTS.includes(wordOf({ code } as never)), code);
+});
+
+Deno.test("an error of a query is its text and its way out", () => {
+  assert.equal(problemText({ code: "query", what: "no vm:x", way_out: "there are vm:y" }), "no vm:x; there are vm:y");
+  assert.equal(problemText({ code: "filter", what: "no column x" }), "--filter: no column x");
+});
