@@ -18,6 +18,8 @@ import { DEFAULT_NET_POLICY, deviceName, type DevicePlan } from "../virtio/plan.
 import { type RandomBytes, RngDevice } from "../virtio/rng/rng.ts";
 import { captureFile, captureFrames } from "../outside/capture.ts";
 import { computer, machineDisk } from "../outside/computer.ts";
+import { DiskError } from "../outside/disk-file.ts";
+import { PlanError } from "../plans/plan.ts";
 import { SessionFabric } from "../virtio/vsock/fabric.ts";
 import { OutsideEndpoint } from "../virtio/vsock/outside-endpoint.ts";
 import { VsockDevice } from "../virtio/vsock/vsock.ts";
@@ -137,9 +139,14 @@ export class DeviceMaker {
     }
   }
 
+  /** @throws PlanError if the disk cannot be used */
   #backing(image: string, mode: "ro" | "rw" | "overlay"): BlockBacking {
-    const disk = machineDisk(image, mode !== "rw", this.outside);
-    return mode === "overlay" ? new OverlayBacking(disk) : disk;
+    try {
+      const disk = machineDisk(image, mode !== "rw", this.outside);
+      return mode === "overlay" ? new OverlayBacking(disk) : disk;
+    } catch (error) {
+      throw error instanceof DiskError ? new PlanError(error.message) : error;
+    }
   }
 
   #switch(name: string): NetSwitch {

@@ -6,6 +6,7 @@ import { BadQcow2 } from "../formats/qcow2.ts";
 import { imageBytes } from "../formats/image-bytes.ts";
 import { Qcow2Disk } from "../formats/qcow2-disk.ts";
 import { UnsavableError } from "../state/parts.ts";
+import { cannotRead } from "../support/named-file.ts";
 import type { BlockBacking } from "../virtio/block/backing.ts";
 
 const ZEROES = new Uint8Array(1 << 16);
@@ -35,6 +36,9 @@ export interface DiskFiles {
 /** Files that this thread may open. */
 export const COMPUTER_FILES: DiskFiles = {
   open(path, readOnly) {
+    // Opening a pipe would wait for its writer.
+    const { isFile, isBlockDevice } = Deno.statSync(path);
+    if (!isFile && !isBlockDevice) throw new DiskError(`disk ${path} is not a file or a block device`);
     const file = Deno.openSync(path, { read: true, write: !readOnly });
     if (readOnly || file.tryLockSync(true)) return file;
     file.close();
@@ -43,8 +47,11 @@ export const COMPUTER_FILES: DiskFiles = {
   close: (file) => file.close(),
 };
 
+/** A disk that cannot be used, for its user. */
+export class DiskError extends Error {}
+
 /** The reason why a disk cannot be opened for writing. */
-export class DiskInUse extends Error {
+export class DiskInUse extends DiskError {
   constructor(path: string) {
     super(`another session uses disk ${path}; open it there with mode "ro" or "overlay"`);
   }
@@ -52,10 +59,16 @@ export class DiskInUse extends Error {
 
 /**
  * Opens a disk, and holds a writable one against other writers.
- * @throws Error if it cannot be opened, is damaged, or is a writable disk of another session
+ * @throws DiskError if it cannot be opened, is damaged, or is a writable disk of another session
  */
 export function openDisk(path: string, readOnly: boolean, files = COMPUTER_FILES): FileDisk {
-  return path.endsWith(".qcow2") ? new Qcow2File(path, readOnly, files) : new DiskFile(path, readOnly, files);
+  try {
+    return path.endsWith(".qcow2") ? new Qcow2File(path, readOnly, files) : new DiskFile(path, readOnly, files);
+  } catch (error) {
+    // A disk that is not the machine's is a defect of el2.
+    if (error instanceof DiskError || error instanceof Deno.errors.NotCapable) throw error;
+    throw new DiskError(`disk ${path}: ${cannotRead(error)}`);
+  }
 }
 
 /** A qcow2 image: it grows with what is written. */
@@ -71,7 +84,7 @@ class Qcow2File implements FileDisk {
       this.#disk = new Qcow2Disk(imageBytes(this.#file), readOnly);
     } catch (error) {
       this.close();
-      throw error instanceof BadQcow2 ? new Error(`disk ${path}: ${error.message}`) : error;
+      throw error instanceof BadQcow2 ? new DiskError(`disk ${path}: ${error.message}`) : error;
     }
   }
 
@@ -128,7 +141,7 @@ export class DiskFile implements FileDisk {
     this.size = this.#file.seekSync(0, Deno.SeekMode.End);
     if (this.size < 512) {
       this.close();
-      throw new Error(`disk ${path} has ${this.size} bytes, less than a sector; make it with: truncate -s 1G ${path}`);
+      throw new DiskError(`disk ${path} has ${this.size} bytes, less than a sector; make it with: truncate -s 1G ${path}`);
     }
   }
 

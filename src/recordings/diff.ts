@@ -5,7 +5,8 @@ import type { VmSample } from "../protocol/protocol.ts";
 import type { RunningSystem, System } from "../assembly/system.ts";
 import { beginSystem } from "../snapshots/begin.ts";
 import { Past } from "./past.ts";
-import { type Recording, RecordingError } from "./recording.ts";
+import { PlanError } from "../plans/plan.ts";
+import type { Recording } from "./recording.ts";
 
 /**
  * Instructions between comparisons, coarse to fine: each level looks closer at where the one before
@@ -63,7 +64,7 @@ export function diffRecordings(first: Recording, second: Recording, progress: (i
 function begin({ plan, inputs, checks, end }: Recording): Past {
   const replay = { recording: { inputs, checks: [], end }, verify: false, to: undefined };
   const begun = beginSystem({ ...plan, replay });
-  if ("refused" in begun) throw new RecordingError(begun.refused);
+  if ("refused" in begun) throw new PlanError(begun.refused);
   const last = end ?? [...inputs, ...checks].sort((a, b) => a.at - b.at).at(-1);
   return new Past(begun.system, inputs, last?.at ?? 0);
 }

@@ -3,7 +3,7 @@
 import { ArchiveError } from "../machine/archive.ts";
 import { assemble, assembleEmpty } from "../assembly/assemble.ts";
 import type { GuestSystem } from "../assembly/guest-system.ts";
-import type { SessionPlan } from "../plans/plan.ts";
+import { PlanError, type SessionPlan } from "../plans/plan.ts";
 import type { System } from "../assembly/system.ts";
 import { readSnapshot, SnapshotError } from "./file.ts";
 import type { SystemState } from "../state/system-state.ts";
@@ -35,13 +35,23 @@ export function assembleFrom(plan: SessionPlan): GuestSystem {
   }
 }
 
+/** The machine at its plan's start. `refused` reports a file of the plan that cannot be used. */
+function assembled(plan: SessionPlan): Begun | { readonly refused: string } {
+  try {
+    return { system: assemble(plan), plan, state: undefined };
+  } catch (error) {
+    if (!(error instanceof PlanError)) throw error;
+    return { refused: error.message };
+  }
+}
+
 /**
- * Makes the machine of a plan. `refused` reports the defect of the snapshot that it should begin
- * with.
+ * Makes the machine of a plan. `refused` reports the defect of a file of the plan, or of the
+ * snapshot that it should begin with.
  */
 export function beginSystem(plan: SessionPlan): Begun | { readonly refused: string } {
   const { from } = plan;
-  if (!from) return { system: assemble(plan), plan, state: undefined };
+  if (!from) return assembled(plan);
   try {
     const { state, memory } = readSnapshot(from.path, from.spare, from.bytes);
     const system = assembleFrom(plan);
@@ -53,6 +63,7 @@ export function beginSystem(plan: SessionPlan): Begun | { readonly refused: stri
     const refused = error instanceof ArchiveError ? `${from.path}: ${error.message}` : error.message;
     if (!from.spare) return { refused };
     warn(`${refused}; the machine starts from the beginning and saves a new snapshot`);
-    return { system: assemble(plan), plan: { ...plan, instant: from.path }, state: undefined };
+    const begun = assembled(plan);
+    return "refused" in begun ? begun : { ...begun, plan: { ...plan, instant: from.path } };
   }
 }

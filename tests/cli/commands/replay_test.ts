@@ -1,7 +1,9 @@
 // Replays by the command line (docs/design/workstation.md §8, number 55).
 
 import assert from "node:assert/strict";
-import { TIERS } from "../../../src/plans/plan.ts";
+import { type BootPlan, TIERS } from "../../../src/plans/plan.ts";
+import { recordingHeader } from "../../../src/recordings/recording-writer.ts";
+import { bootPlan } from "../../snapshots/systems.ts";
 import { A64, el2, el2Process, el2Refused, imageOf, SYSTEM_RESET } from "../program.ts";
 
 import { DEMO, recordDemo, rewrite } from "./recordings.ts";
@@ -109,4 +111,25 @@ Deno.test("malformed inputs, checks and ends are refused by line and field, and 
         assert.doesNotMatch(outcome.stderr, /\n {4}at /);
       }
     }
+  }));
+
+Deno.test("a recording whose disk is not there, too small, or a pipe without a writer is refused by it", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/a.rec`, small = `${folder}/small`, pipe = `${folder}/pipe`;
+    await Deno.writeFile(small, new Uint8Array(100));
+    assert.ok((await new Deno.Command("mkfifo", { args: [pipe] }).output()).success);
+    const plan = await bootPlan();
+    const refused = async (image: string, message: RegExp) => {
+      const devices = [{ kind: "block", image, mode: "ro" }] as const;
+      await Deno.writeTextFile(file, await recordingHeader({ ...plan, what: { ...plan.what, devices } as BootPlan }));
+      for (const command of [["replay", file], ["diff", file, file]]) {
+        const { code, stderr } = await el2Process(command);
+        assert.match(stderr, message, command[0]);
+        assert.doesNotMatch(stderr, /bug|^ +at /m, command[0]);
+        assert.equal(code, 2, command[0]);
+      }
+    };
+    await refused(`${folder}/none`, /disk .*none: no such file/);
+    await refused(small, /disk .*small has 100 bytes, less than a sector/);
+    await refused(pipe, /disk .*pipe is not a file or a block device/);
   }));
