@@ -41,7 +41,8 @@ import type { TranslatorCounters } from "./translator/counters.ts";
 import { CounterWaits } from "./waits/counter-waits.ts";
 import type { RegionStore } from "./translator/region-store.ts";
 import { instructionsOf } from "./translator/instruction.ts";
-import { type Hotness, Translator } from "./translator/translator.ts";
+import type { Hotness } from "./translator/heat.ts";
+import { Translator } from "./translator/translator.ts";
 
 /**
  * Instructions in one call of the Wasm function. V8 replaces running code by optimized code only
@@ -284,7 +285,7 @@ export class WasmCore implements DebugCore {
     const before = left, stepping = steps && this.#stops.guest.beginStep(context, mdscr);
     // A slice that only leads to the start of a skippable turn says nothing about hot code.
     const leads = waits !== undefined && waits.leads;
-    const most = leads ? waits.takeSlice() : this.#slice * (this.#translator?.stretch ?? 1);
+    const most = leads ? waits.takeSlice() : this.#slice * (this.#translator?.slices.stretch ?? 1);
     const slice = steps ? 1 : Math.min(left, most);
     budget.slice(left, slice);
     const rest = this.#exports.run(slice);
@@ -313,7 +314,7 @@ export class WasmCore implements DebugCore {
     if (stepping) this.#stops.guest.endStep(context, exit.reason);
     if (samples && exit.reason === ExitReason.Budget) {
       if (!leads) this.#translator?.sample(Math.max(1, Math.round(slice / this.#slice)));
-      if (waits && (leads || waits.wereRead) && waits.look(before - left, budget.timeAt(left), leads)) this.#translator?.waited();
+      if (waits && (leads || waits.wereRead) && waits.look(before - left, budget.timeAt(left), leads)) this.#translator?.slices.waited();
     }
     return left;
   }

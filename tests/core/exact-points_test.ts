@@ -8,7 +8,7 @@ import { WasmCore } from "../../src/core/core.ts";
 import { ExceptionClass, exceptionClass, Pstate } from "../../src/core/architecture/exceptions.ts";
 import { ExitReason, REGISTER_NAMES, Stage2Flags } from "../../src/core/interface.ts";
 import { CORE_SIZE } from "../../src/core/state/layout.ts";
-import type { Hotness } from "../../src/core/translator/translator.ts";
+import type { Hotness } from "../../src/core/translator/heat.ts";
 import { type Tier, TIERS } from "../../src/core/tiers.ts";
 import type { VcpuContext } from "../../src/core/registers/vcpu-context.ts";
 import { readElf } from "../../src/formats/elf.ts";

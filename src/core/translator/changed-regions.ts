@@ -2,7 +2,7 @@
 // (alternatives, tracing, breakpoints of a guest's debugger). Such a region comes back as soon as
 // the instruction that changed is decoded again with all others as they were.
 
-import type { Region } from "./translator.ts";
+import type { Region } from "./compiled-region.ts";
 
 /** Most regions that wait; beyond that, the oldest is released. */
 export const MOST_CHANGED = 256;
@@ -55,7 +55,7 @@ export class ChangedRegions {
     if (!decoded) return;
     this.#waiting.delete(region);
     for (const at of decoded) {
-      const list = this.#byInstruction.get(at)!, rest = list.filter((other) => other !== region);
+      const rest = this.#byInstruction.get(at)?.filter((other) => other !== region) ?? [];
       if (rest.length) this.#byInstruction.set(at, rest);
       else {
         this.#byInstruction.delete(at);

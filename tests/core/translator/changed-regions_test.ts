@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { ChangedRegions, MOST_CHANGED } from "../../../src/core/translator/changed-regions.ts";
-import type { Region } from "../../../src/core/translator/translator.ts";
+import type { Region } from "../../../src/core/translator/compiled-region.ts";
 import { ExitReason } from "../../../src/core/interface.ts";
 import { Random } from "../../support/random.ts";
 import { type Line, Machine, RAM_BASE } from "../program.ts";
