@@ -75,8 +75,8 @@ export function rpcReference(): string {
   const unimplemented = [...RPC_UNIMPLEMENTED].map(([id, name]) => `${idText(id)}  ${name}`);
   return [
     "# RPC messages\n",
-    "Messages between VMs and the resource manager, generated from the declarations in `src/abi/rpc/messages`.",
-    "Sections are those of `docs/spec/resource-manager.md`. Integers are little endian; numbers before fields are offsets in the payload.\n",
+    "Messages between VMs and the resource manager, generated from the declarations in `src/abi/rpc/messages`. Sections are those of",
+    "`docs/spec/resource-manager.md`. Integers are little endian; numbers before fields are offsets in the payload.\n",
     "## Packets\n",
     block([
       "   0  u8            0x21: version 1, a header of two words",
