@@ -60,6 +60,8 @@ const MISSING: Readonly<Record<string, string>> = { el2: "el2 is missing; begin 
 /** Characters of a configuration, and tables inside each other: a device of a VM has four. */
 const TEXT_MAX = 256 * KiB;
 const DEPTH_MAX = 16;
+/** Characters of a key: positions keep the path of each key as a text. */
+const KEY_MAX = 128;
 
 /** Names of VMs. */
 export const VM_NAME = /^[a-z][a-z0-9-]*$/;
@@ -70,8 +72,12 @@ export const THEME_NAME = /^[a-z][a-z0-9-]*$/;
 
 /** The tables of a TOML file, or the place where it is not TOML. */
 export function readToml(text: string): { readonly raw: Record<string, unknown> } | { readonly error: ConfigError } {
+  const refuse = (message: string) => ({ error: { line: 1, column: 1, message } });
+  if (text.length > TEXT_MAX) return refuse(`the file has ${text.length} characters; it may have ${TEXT_MAX}`);
   try {
-    return { raw: parse(text) };
+    const raw = parse(text);
+    if (isDeeper(raw, DEPTH_MAX)) return refuse(`tables and lists are nested deeper than ${DEPTH_MAX}`);
+    return hasLongKey(raw) ? refuse(`a key has more than ${KEY_MAX} characters`) : { raw };
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const message = error.message.split("\n")[0].replace(/^Invalid TOML document: /, "");
@@ -126,6 +132,12 @@ export function checkedTable(raw: Table, positions = new TomlPositions("")): Con
 function isDeeper(value: unknown, most: number): boolean {
   if (typeof value !== "object" || value === null || value instanceof Date) return false;
   return most === 0 || Object.values(value).some((part) => isDeeper(part, most - 1));
+}
+
+/** Whether a table in a value of bounded depth has a key that is too long. */
+function hasLongKey(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || value instanceof Date) return false;
+  return Object.entries(value).some(([key, part]) => key.length > KEY_MAX || hasLongKey(part));
 }
 
 /** Values that are wrong by themselves. */
