@@ -25,6 +25,11 @@ export abstract class CarriedConnection implements StreamListener {
     return this.backlog.stream;
   }
 
+  /** @throws Error before `carry` */
+  protected get carrier(): OutsideStream {
+    return this.backlog.carrier;
+  }
+
   /** Sets the stream that carries it, before anything else. */
   carry(stream: OutsideStream): void {
     this.backlog.stream = stream;

@@ -96,6 +96,15 @@ export interface VirtioDevice {
   restore(state: unknown): void;
 }
 
+/**
+ * The transport of a device, which has one before it works.
+ * @throws Error if it has none
+ */
+export function attached(port: VirtioPort | undefined): VirtioPort {
+  if (port === undefined) throw new Error("a virtio device works before it has a transport");
+  return port;
+}
+
 /** Bytes that a chain costs a turn at least: its descriptors are walked. */
 const CHAIN_COST = 64;
 

@@ -13,6 +13,12 @@ export class StreamBacklog {
   /** @param limit bytes with which the stream pauses; it continues at half of them */
   constructor(readonly limit: number) {}
 
+  /** @throws Error before it is set */
+  get carrier(): OutsideStream {
+    if (!this.stream) throw new Error("a connection has no stream yet");
+    return this.stream;
+  }
+
   /** Bytes that wait. */
   get length(): number {
     return this.#length;
@@ -22,14 +28,14 @@ export class StreamBacklog {
   hold(): void {
     if (this.#paused) return;
     this.#paused = true;
-    this.stream!.pause();
+    this.carrier.pause();
   }
 
   /** Continues a waiting stream. */
   flow(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.stream!.resume();
+    this.carrier.resume();
   }
 
   push(bytes: Uint8Array): void {

@@ -163,7 +163,7 @@ export abstract class VirtioTransport implements VirtioPort {
       if (!(error instanceof VirtioFault) && !onBug) throw error;
       this.#status |= VirtioStatus.NEEDS_RESET;
       if (error instanceof VirtioFault) onFault(error);
-      else onBug!(error);
+      else onBug?.(error);
       if (this.#status & VirtioStatus.DRIVER_OK) this.raise(Interrupt.CONFIG);
     }
   }

@@ -3,7 +3,7 @@
 
 import * as v from "valibot";
 import { countersLike, inForm } from "../../support/forms.ts";
-import { serve, type Turn, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import { attached, serve, type Turn, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import { LIMITS } from "../limits.ts";
 import { VirtioFault } from "../memory.ts";
 import type { Chain } from "../virtqueue.ts";
@@ -66,7 +66,7 @@ export class BlockDevice implements VirtioDevice {
   readonly name = "block";
   readonly queueCount = 1;
   readonly features: readonly number[];
-  #port: VirtioPort | undefined;
+  #attached: VirtioPort | undefined;
   readonly #header = new Uint8Array(HEADER_SIZE);
   readonly #range = new Uint8Array(RANGE_SIZE);
   readonly #piece = new Uint8Array(PIECE);
@@ -87,7 +87,11 @@ export class BlockDevice implements VirtioDevice {
   }
 
   attach(port: VirtioPort): void {
-    this.#port = port;
+    this.#attached = port;
+  }
+
+  get #port(): VirtioPort {
+    return attached(this.#attached);
   }
 
   start(): void {
@@ -96,7 +100,7 @@ export class BlockDevice implements VirtioDevice {
 
   /** The limits bind a driver that has accepted both (section 5.2.3). */
   #limit(): void {
-    const port = this.#port!;
+    const port = this.#port;
     const limited = [BlockFeature.SIZE_MAX, BlockFeature.SEG_MAX].every((feature) => port.accepted(feature));
     for (const queue of port.queues) queue.limits = { ...LIMITS.block, ...limited && { chain: REQUEST_MAX } };
   }
@@ -123,7 +127,7 @@ export class BlockDevice implements VirtioDevice {
   }
 
   notify(): void {
-    serve(this.#port!, this.#port!.queues[0], (chain, turn) => this.#serve(chain, turn));
+    serve(this.#port, this.#port.queues[0], (chain, turn) => this.#serve(chain, turn));
   }
 
   operation(_queue: number, chain: Chain): string {
@@ -289,7 +293,7 @@ export class BlockDevice implements VirtioDevice {
       }
       // Whole chunks, which cost backings the least.
       const next = Math.min(end, Math.ceil((at + turn.left) / ZERO_CHUNK) * ZERO_CHUNK);
-      if (discard) this.backing.discard!(at, next - at);
+      if (discard && this.backing.discard) this.backing.discard(at, next - at);
       else this.backing.zero(at, next - at);
       turn.left -= next - at;
       chain.done += next - at;

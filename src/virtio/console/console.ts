@@ -4,7 +4,7 @@
 import * as v from "valibot";
 import { bytes, count, countersLike, inForm, list } from "../../support/forms.ts";
 import { LIMITS } from "../limits.ts";
-import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import { attached, serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import type { Chain } from "../virtqueue.ts";
 
 const ConsoleFeature = { SIZE: 0, MULTIPORT: 1 } as const;
@@ -41,7 +41,7 @@ export class ConsoleDevice implements VirtioDevice {
   readonly name = "console";
   readonly queueCount: number;
   readonly features = [ConsoleFeature.SIZE, ConsoleFeature.MULTIPORT];
-  #port: VirtioPort | undefined;
+  #attached: VirtioPort | undefined;
   readonly #ports: Port[];
   #control: Uint8Array[] = [];
   #columns = 80;
@@ -54,7 +54,11 @@ export class ConsoleDevice implements VirtioDevice {
   }
 
   attach(port: VirtioPort): void {
-    this.#port = port;
+    this.#attached = port;
+  }
+
+  get #port(): VirtioPort {
+    return attached(this.#attached);
   }
 
   limits() {
@@ -73,7 +77,7 @@ export class ConsoleDevice implements VirtioDevice {
   /** Queues: 0 and 1 are port 0's, 2 and 3 control, then two for each further port. */
   notify(queue: number): void {
     if (queue === CONTROL_RX) return this.#sendControl();
-    const port = this.#port!;
+    const port = this.#port;
     if (queue === CONTROL_TX) return serve(port, port.queues[queue], (chain) => this.#receiveControl(chain));
     const index = queue < CONTROL_RX ? 0 : queue - 2 >> 1;
     if (queue % 2 === 0) return this.#deliver(index);
@@ -93,7 +97,7 @@ export class ConsoleDevice implements VirtioDevice {
     if (taken.length) {
       port.input.push(taken);
       port.waiting += taken.length;
-      if (this.#port!.running) this.#port!.perform(() => this.#deliver(index));
+      if (this.#port.running) this.#port.perform(() => this.#deliver(index));
     }
     return taken.length;
   }
@@ -102,12 +106,12 @@ export class ConsoleDevice implements VirtioDevice {
   resize(columns: number, rows: number): void {
     this.#columns = columns;
     this.#rows = rows;
-    if (!this.#multiport) return this.#port!.configurationChanged();
+    if (!this.#multiport) return this.#port.configurationChanged();
     const size = new Uint8Array(4);
     new DataView(size.buffer).setUint16(0, rows, true);
     new DataView(size.buffer).setUint16(2, columns, true);
     this.#queueControl(0, Control.RESIZE, 0, size);
-    if (this.#port!.running) this.#port!.perform(() => this.#sendControl());
+    if (this.#port.running) this.#port.perform(() => this.#sendControl());
   }
 
   reset(): void {
@@ -150,12 +154,12 @@ export class ConsoleDevice implements VirtioDevice {
   }
 
   get #multiport(): boolean {
-    return this.#port!.accepted(ConsoleFeature.MULTIPORT);
+    return this.#port.accepted(ConsoleFeature.MULTIPORT);
   }
 
   #deliver(index: number): void {
     const port = this.#ports[index];
-    const queue = this.#port!.queues[index === 0 ? 0 : 2 + 2 * index];
+    const queue = this.#port.queues[index === 0 ? 0 : 2 + 2 * index];
     // With several ports, typed input waits until the guest has opened the port: its driver
     // discards earlier input.
     if (this.#multiport && !port.open) return;
@@ -172,7 +176,7 @@ export class ConsoleDevice implements VirtioDevice {
       queue.push(chain);
       if (chain.written === 0) break;
     }
-    this.#port!.signal(queue);
+    this.#port.signal(queue);
   }
 
   #receiveControl(chain: Chain): void {
@@ -213,13 +217,14 @@ export class ConsoleDevice implements VirtioDevice {
   }
 
   #sendControl(): void {
-    const queue = this.#port!.queues[CONTROL_RX];
-    while (this.#control.length) {
+    const queue = this.#port.queues[CONTROL_RX];
+    for (let message = this.#control[0]; message; message = this.#control[0]) {
       const chain = queue.pop();
       if (!chain) break;
-      chain.write(this.#control.shift()!);
+      this.#control.shift();
+      chain.write(message);
       queue.push(chain);
     }
-    this.#port!.signal(queue);
+    this.#port.signal(queue);
   }
 }

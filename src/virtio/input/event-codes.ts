@@ -53,12 +53,17 @@ const SHIFTED_DIGITS = ")!@#$%^&*(";
 /** How a character is typed; undefined if this keyboard has none. */
 export function keyOf(character: string): { readonly code: number; readonly shift: boolean } | undefined {
   const lower = character.toLowerCase();
-  if (/^[a-z0-9]$/.test(lower)) return { code: KEYS.get(lower)!, shift: lower !== character };
+  if (/^[a-z0-9]$/.test(lower)) return keyWith(lower, lower !== character);
   const digit = SHIFTED_DIGITS.indexOf(character);
-  if (digit >= 0) return { code: KEYS.get(String(digit))!, shift: true };
+  if (digit >= 0) return keyWith(String(digit), true);
   for (const [name, characters] of Object.entries(CHARACTERS)) {
     const index = characters.indexOf(character);
-    if (index >= 0) return { code: KEYS.get(name)!, shift: index === 1 };
+    if (index >= 0) return keyWith(name, index === 1);
   }
   return undefined;
+}
+
+function keyWith(name: string, shift: boolean): { readonly code: number; readonly shift: boolean } | undefined {
+  const code = KEYS.get(name);
+  return code === undefined ? undefined : { code, shift };
 }

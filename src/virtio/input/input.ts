@@ -4,7 +4,7 @@
 import * as v from "valibot";
 import { countersLike, type Form, inForm, list, ofBits } from "../../support/forms.ts";
 import { LIMITS } from "../limits.ts";
-import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import { attached, serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import type { InputType } from "../plan.ts";
 import { Abs, BUTTONS, EventType, KEYS, Led, Rel, SYN_REPORT } from "./event-codes.ts";
 
@@ -61,7 +61,7 @@ export class InputDevice implements VirtioDevice {
   readonly name = "input";
   readonly queueCount = 2;
   readonly features = [];
-  #port: VirtioPort | undefined;
+  #attached: VirtioPort | undefined;
   #select = 0;
   #subselect = 0;
   #waiting: InputEvent[] = [];
@@ -70,7 +70,11 @@ export class InputDevice implements VirtioDevice {
   constructor(readonly type: InputType) {}
 
   attach(port: VirtioPort): void {
-    this.#port = port;
+    this.#attached = port;
+  }
+
+  get #port(): VirtioPort {
+    return attached(this.#attached);
   }
 
   limits() {
@@ -97,7 +101,7 @@ export class InputDevice implements VirtioDevice {
   notify(queue: number): void {
     if (queue === EVENTS) return this.#deliver();
     if (queue !== STATUS) return;
-    serve(this.#port!, this.#port!.queues[STATUS], (chain) => {
+    serve(this.#port, this.#port.queues[STATUS], (chain) => {
       const bytes = new Uint8Array(EVENT_SIZE);
       if (chain.read(bytes) < EVENT_SIZE) return;
       const { type, code, value } = readEvent(bytes);
@@ -111,12 +115,12 @@ export class InputDevice implements VirtioDevice {
    * @returns false, without effect, if the guest has not taken the earlier events, or has no driver
    */
   send(events: readonly InputEvent[]): boolean {
-    if (!this.#port!.running || this.#waiting.length + events.length + 1 > WAITING_MAX) {
+    if (!this.#port.running || this.#waiting.length + events.length + 1 > WAITING_MAX) {
       this.#metrics.refused += events.length;
       return false;
     }
     this.#waiting.push(...events, { type: EventType.SYN, code: SYN_REPORT, value: 0 });
-    this.#port!.perform(() => this.#deliver());
+    this.#port.perform(() => this.#deliver());
     return true;
   }
 
@@ -149,15 +153,16 @@ export class InputDevice implements VirtioDevice {
   }
 
   #deliver(): void {
-    const queue = this.#port!.queues[EVENTS];
-    while (this.#waiting.length) {
+    const queue = this.#port.queues[EVENTS];
+    for (let event = this.#waiting[0]; event; event = this.#waiting[0]) {
       const chain = queue.pop();
       if (!chain) break;
-      chain.write(writeEvent(this.#waiting.shift()!));
+      this.#waiting.shift();
+      chain.write(writeEvent(event));
       queue.push(chain);
       this.#metrics.events++;
     }
-    this.#port!.signal(queue);
+    this.#port.signal(queue);
   }
 
   /** The answer to the driver's selection: empty for an unknown one. */

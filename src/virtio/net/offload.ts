@@ -30,9 +30,19 @@ const TCP_FIN = 1, TCP_PSH = 8, TCP_CWR = 0x80;
 /** The header before a frame. */
 export interface Offload {
   /** The sum from `start` on belongs at `start + offset`, which holds that of the pseudo header. */
-  readonly checksum?: { readonly start: number; readonly offset: number };
-  /** Segments of `size` bytes of data, of this kind. */
-  readonly segments?: { readonly type: number; readonly size: number };
+  readonly checksum?: ChecksumPlace;
+  readonly segments?: Segments;
+}
+
+interface ChecksumPlace {
+  readonly start: number;
+  readonly offset: number;
+}
+
+/** Segments of `size` bytes of data, of this kind. */
+interface Segments {
+  readonly type: number;
+  readonly size: number;
 }
 
 /** Nothing is left to do. */
@@ -55,8 +65,8 @@ export function readOffload(header: Uint8Array, frame: Uint8Array): Offload | un
   if (place.start + place.offset + 2 > frame.length) return undefined;
   if (kind === Gso.NONE) return { checksum: place };
   const size = view.getUint16(Header.GsoSize, true);
-  const offload = { checksum: place, segments: { type, size } };
-  return size >= SEGMENT_MIN && headersOf(frame, offload) !== undefined ? offload : undefined;
+  const segments = { type, size };
+  return size >= SEGMENT_MIN && headersOf(frame, place, segments) !== undefined ? { checksum: place, segments } : undefined;
 }
 
 /** The header that a receiver gets, which spans `buffers` buffers. */
@@ -70,10 +80,10 @@ export function writeOffload(offload: Offload, frame: Uint8Array, buffers: numbe
     view.setUint16(Header.ChecksumStart, place.start, true);
     view.setUint16(Header.ChecksumOffset, place.offset, true);
   }
-  if (segments) {
+  if (place && segments) {
     view.setUint8(Header.GsoType, segments.type);
     view.setUint16(Header.GsoSize, segments.size, true);
-    view.setUint16(Header.HeaderLength, headersOf(frame, offload)!, true);
+    view.setUint16(Header.HeaderLength, headersOf(frame, place, segments) ?? 0, true);
   }
   return bytes;
 }
@@ -86,14 +96,13 @@ export function finish(frame: Uint8Array, offload: Offload, taker: OffloadTaker)
   if (taker.checksum && (kind === undefined || kind === Gso.TCP4 && taker.tcp4 || kind === Gso.TCP6 && taker.tcp6)) {
     return [{ frame, offload }];
   }
-  const pieces = segments ? segmentsOf(frame, offload) : [frame.slice()];
+  const pieces = segments ? segmentsOf(frame, place, segments) : [frame.slice()];
   return pieces.map((piece) => ({ frame: finishChecksum(piece, place), offload: WHOLE }));
 }
 
 /** Bytes before the data of a TCP frame; undefined if it is not of the kind that it names. */
-function headersOf(frame: Uint8Array, { checksum: place, segments }: Offload): number | undefined {
-  const kind = segments!.type & Gso.KIND;
-  const { start, offset } = place!;
+function headersOf(frame: Uint8Array, { start, offset }: ChecksumPlace, segments: Segments): number | undefined {
+  const kind = segments.type & Gso.KIND;
   if (offset !== TcpByte.Checksum || start + TCP_HEADER > frame.length) return undefined;
   const ethertype = frame[12] << 8 | frame[13];
   const before = start - ETHERNET_HEADER;
@@ -111,10 +120,11 @@ function headersOf(frame: Uint8Array, { checksum: place, segments }: Offload): n
  * Cuts a long segment as its sender would have without help (RFC 9293): sequence numbers, lengths,
  * flags of the last only.
  */
-function segmentsOf(frame: Uint8Array, offload: Offload): Uint8Array[] {
-  const headers = headersOf(frame, offload)!;
-  const { size, type } = offload.segments!;
-  const tcp = offload.checksum!.start;
+function segmentsOf(frame: Uint8Array, place: ChecksumPlace, segments: Segments): Uint8Array[] {
+  const headers = headersOf(frame, place, segments);
+  if (headers === undefined) throw new Error("a frame has lost its headers");
+  const { size, type } = segments;
+  const tcp = place.start;
   const whole = new DataView(frame.buffer, frame.byteOffset, frame.length);
   const pieces: Uint8Array[] = [];
   const data = frame.length - headers;

@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { count, demand, inForm, list } from "../../support/forms.ts";
 import { LIMITS, P9_MESSAGE_MAX } from "../limits.ts";
-import { type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import { attached, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import type { Chain, ChainState } from "../virtqueue.ts";
 
 const P9Feature = { MOUNT_TAG: 0 } as const;
@@ -41,7 +41,7 @@ export class P9Device implements VirtioDevice {
   readonly name = "9p";
   readonly queueCount = 1;
   readonly features = [P9Feature.MOUNT_TAG];
-  #port: VirtioPort | undefined;
+  #attached: VirtioPort | undefined;
   readonly #tag: Uint8Array;
   readonly #pending = new Map<number, Chain>();
   /** Bytes of the requests under way and of the room for their answers. */
@@ -55,7 +55,11 @@ export class P9Device implements VirtioDevice {
   }
 
   attach(port: VirtioPort): void {
-    this.#port = port;
+    this.#attached = port;
+  }
+
+  get #port(): VirtioPort {
+    return attached(this.#attached);
   }
 
   limits() {
@@ -67,7 +71,7 @@ export class P9Device implements VirtioDevice {
   }
 
   notify(): void {
-    const queue = this.#port!.queues[0];
+    const queue = this.#port.queues[0];
     // A hostile guest can make more requests than the ring has entries. They wait until answers
     // have gone out.
     while (this.#pending.size < queue.size && this.#underWay < queue.limits.turn) {
@@ -87,7 +91,7 @@ export class P9Device implements VirtioDevice {
    * without bytes.
    */
   answer(ticket: number, bytes: Uint8Array | undefined): void {
-    const port = this.#port!;
+    const port = this.#port;
     const chain = this.#pending.get(ticket);
     if (!chain) return; // asked for before a reset
     this.#pending.delete(ticket);
@@ -127,7 +131,7 @@ export class P9Device implements VirtioDevice {
     this.#next = next;
     this.#pending.clear();
     this.#underWay = 0;
-    const [queue] = this.#port!.queues;
+    const [queue] = this.#port.queues;
     for (const { ticket, chain } of pending) {
       demand(ticket < next && !this.#pending.has(ticket), "pending", `${ticket} is taken, or was never given`);
       this.#keep(ticket, queue.kept(chain as ChainState));

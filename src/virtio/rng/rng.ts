@@ -4,7 +4,7 @@
 import * as v from "valibot";
 import { count, inForm } from "../../support/forms.ts";
 import { LIMITS } from "../limits.ts";
-import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import { attached, serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 
 /** Bytes that one buffer gets at most: a driver asks again. */
 const BUFFER_MAX = 4096;
@@ -22,13 +22,17 @@ export class RngDevice implements VirtioDevice {
   readonly name = "rng";
   readonly queueCount = 1;
   readonly features = [];
-  #port: VirtioPort | undefined;
+  #attached: VirtioPort | undefined;
   #bytes = 0;
 
   constructor(readonly random: RandomBytes) {}
 
   attach(port: VirtioPort): void {
-    this.#port = port;
+    this.#attached = port;
+  }
+
+  get #port(): VirtioPort {
+    return attached(this.#attached);
   }
 
   limits() {
@@ -40,7 +44,7 @@ export class RngDevice implements VirtioDevice {
   }
 
   notify(): void {
-    serve(this.#port!, this.#port!.queues[0], (chain) => {
+    serve(this.#port, this.#port.queues[0], (chain) => {
       const bytes = new Uint8Array(Math.min(BUFFER_MAX, chain.writable));
       this.random.fill(bytes);
       this.#bytes += chain.write(bytes);

@@ -60,7 +60,7 @@ class Connection extends CarriedConnection {
       if (end < 0 && this.#greeting.length <= GREETING_MAX) return;
       const port = /^CONNECT (\d{1,10})$/.exec(String.fromCharCode(...this.#greeting))?.[1];
       this.#greeting = undefined;
-      if (port === undefined || Number(port) > 0xffff_ffff) return this.stream!.destroy();
+      if (port === undefined || Number(port) > 0xffff_ffff) return this.carrier.destroy();
       this.guestPort = Number(port);
       this.endpoint.add(this);
       this.#send(VsockOp.REQUEST);
@@ -95,17 +95,17 @@ class Connection extends CarriedConnection {
       case VsockOp.RESPONSE:
         if (this.#open) return;
         this.#open = true;
-        this.stream!.write(new TextEncoder().encode(`OK ${this.outsidePort}\n`));
+        this.carrier.write(new TextEncoder().encode(`OK ${this.outsidePort}\n`));
         break;
       case VsockOp.RST:
         this.endpoint.remove(this);
-        return this.stream!.destroy();
+        return this.carrier.destroy();
       case VsockOp.SHUTDOWN:
-        if (packet.flags & VsockShutdown.SEND) this.stream!.end();
+        if (packet.flags & VsockShutdown.SEND) this.carrier.end();
         if ((packet.flags & 3) === 3) {
           this.#send(VsockOp.RST);
           this.endpoint.remove(this);
-          return this.stream!.end();
+          return this.carrier.end();
         }
         break;
       case VsockOp.RW:
@@ -122,9 +122,9 @@ class Connection extends CarriedConnection {
       // It sends more than it was given credit for.
       this.#send(VsockOp.RST);
       this.endpoint.remove(this);
-      return this.stream!.destroy();
+      return this.carrier.destroy();
     }
-    this.stream!.write(payload);
+    this.carrier.write(payload);
     if (this.stuck) return;
     this.#forwarded = this.#received;
     this.#send(VsockOp.CREDIT_UPDATE);

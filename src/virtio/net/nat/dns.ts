@@ -30,7 +30,7 @@ export function filteredAnswer(message: Uint8Array, allowed: (address: Uint8Arra
   const records = view.getUint16(Header.Answers) + view.getUint16(Header.Authorities) + view.getUint16(Header.Additional);
   const questions = at;
   for (let left = records; left > 0; left--) {
-    if (at === undefined) return undefined;
+    if (at === undefined || questions === undefined) return undefined;
     const fields: number | undefined = after(message, at, RECORD_SIZE);
     if (fields === undefined) return undefined;
     const type = view.getUint16(fields - RECORD_SIZE), size = view.getUint16(fields - 2);
@@ -39,7 +39,7 @@ export function filteredAnswer(message: Uint8Array, allowed: (address: Uint8Arra
     // Hints of service records contain addresses at places that would need another parser.
     const hints = type === Type.SVCB || type === Type.HTTPS;
     if (hints || ADDRESS_SIZES[type] !== undefined && (size !== ADDRESS_SIZES[type] || !allowed(data))) {
-      return emptyAnswer(message, questions!, hints ? 0 : Code.NameError);
+      return emptyAnswer(message, questions, hints ? 0 : Code.NameError);
     }
     at = fields + size;
   }

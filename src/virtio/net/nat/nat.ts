@@ -264,7 +264,8 @@ export class Nat implements NetBackend {
       known.forget();
       this.#flows.delete(key);
     } else if (this.#flows.size >= UDP_MAX) {
-      this.#closeFlow(this.#flows.keys().next().value!);
+      const [oldest] = this.#flows.keys();
+      this.#closeFlow(oldest);
     }
     const datagrams = known?.datagrams ?? open();
     const forget = this.options.network.later(UDP_IDLE_MS, () => this.#closeFlow(key));
@@ -289,7 +290,8 @@ export class Nat implements NetBackend {
   }
 
   #closeFlow(key: string): void {
-    const flow = this.#flows.get(key)!;
+    const flow = this.#flows.get(key);
+    if (!flow) return;
     this.#flows.delete(key);
     flow.forget();
     flow.datagrams.close();

@@ -78,7 +78,8 @@ export function embedded(address: Address): Ip | undefined {
 
 /** An IPv4-mapped address of IPv6 is one of IPv4 in another spelling; others are as they are. */
 export function plainAddress(address: Address): Address {
-  return inNetwork(address, MAPPED, 96) ? embedded(address)! : address;
+  const plain = inNetwork(address, MAPPED, 96) ? embedded(address) : undefined;
+  return plain ?? address;
 }
 
 /**

@@ -183,12 +183,12 @@ export class TcpConnection extends CarriedConnection {
     if (payload.length && !this.#guestEnded) {
       this.#receiveNext = this.#receiveNext + payload.length >>> 0;
       // The frame's memory is the device's.
-      this.stream!.write(payload.slice());
+      this.carrier.write(payload.slice());
     }
     if (segment.flags & FIN && !this.#guestEnded) {
       this.#receiveNext = this.#receiveNext + 1 >>> 0;
       this.#guestEnded = true;
-      this.stream!.end();
+      this.carrier.end();
     }
     this.#acknowledge();
     if (this.#guestEnded && this.#finSent && this.#unacknowledged === this.#sendNext) this.#finish();
