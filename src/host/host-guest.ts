@@ -185,7 +185,8 @@ class HostGuest implements NativeGuest {
   }
 
   runReturned(vcpu: NativeVcpu, results: HypercallResults<"vcpu_run">): void {
-    const running = this.#running!;
+    const running = this.#running;
+    if (running === undefined) return;
     running.kernel.cpu = vcpu;
     running.manager.runReturned(vcpu, results);
     this.#goOn(vcpu, running);

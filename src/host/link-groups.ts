@@ -17,5 +17,5 @@ export function linkGroups({ vms, buffers = [] }: Pick<NativeHostPlan, "vms" | "
   };
   for (const { name, links } of vms) for (const link of links) if (link.kind !== "shared-memory") join(name, link.peer);
   for (const { access } of buffers) for (const { vm } of access) join(access[0].vm, vm);
-  return [...Map.groupBy(group.keys(), (name) => group.get(name)!).values()];
+  return [...Map.groupBy(group, ([, of]) => of).values()].map((members) => members.map(([name]) => name));
 }

@@ -134,7 +134,7 @@ class VmmProgram implements HostProgram {
   /** Undefined without protected VMs. */
   readonly #firmware: FirmwareStage | undefined;
   readonly #buffers: SharedBuffers;
-  #host: HostServices | undefined;
+  #begun: HostServices | undefined;
   #finished = false;
   /** Tags of requests that users have sent. */
   readonly #asked = new Set<number>();
@@ -151,13 +151,18 @@ class VmmProgram implements HostProgram {
   }
 
   begin(host: HostServices): void {
-    this.#host = host;
+    this.#begun = host;
     this.#options.input.locked = () => this.#locked(host);
     this.#options.input.requests = (vm, recall) => {
       const vmm = this.#entries.find(({ plan }) => plan.name === vm)?.vmm;
       return vmm === undefined || !host.kernel.exists(vmm.pid) ? [] : host.kernel.operationsOf(vmm.pid, recall);
     };
     this.#options.input.gated = () => this.#entries.filter((entry) => this.#isGated(entry)).map(({ plan }) => plan.name);
+  }
+
+  get #host(): HostServices {
+    if (this.#begun === undefined) throw new Error("the host's program has not begun");
+    return this.#begun;
   }
 
   #locked({ kernel }: HostServices): LockedMemory[] {
@@ -170,7 +175,7 @@ class VmmProgram implements HostProgram {
   /** The host has booted. */
   boot(): void {
     if (this.#firmware === undefined) this.#startAll();
-    else this.#firmware.begin(this.#host!);
+    else this.#firmware.begin(this.#host);
   }
 
   finished(task: number, pid: number, result: number): void {
@@ -222,7 +227,7 @@ class VmmProgram implements HostProgram {
       return true;
     }
     if (this.#firmware !== undefined && this.#firmware.step !== "done" && this.#firmware.tag === tag) {
-      if (this.#firmware.reply(this.#host!, payload)) this.#startAll();
+      if (this.#firmware.reply(this.#host, payload)) this.#startAll();
       return true;
     }
     if (!this.#buffers.reply(tag, payload)) return false;
@@ -265,12 +270,12 @@ class VmmProgram implements HostProgram {
         entry.vmm = this.#newVmm(entry);
         entry.vmm.restore(vmm);
       }
-      entry.devices?.restore(devices as VmDevicesState, this.#host!, this.#vmOf(entry)?.resources ?? []);
+      entry.devices?.restore(devices as VmDevicesState, this.#host, this.#vmOf(entry)?.resources ?? []);
     });
   }
 
   get #now(): number {
-    return this.#host?.kernel.cpu.now ?? 0;
+    return this.#begun?.kernel.cpu.now ?? 0;
   }
 
   #newEntry(plan: VmPlan): Entry {
@@ -298,10 +303,10 @@ class VmmProgram implements HostProgram {
   }
 
   #newVmm(entry: Entry): VmmProcess {
-    const { kernel, manager } = this.#host!;
+    const { kernel, manager } = this.#host;
     const { plan, devices } = entry;
     const services: BoardServices = {
-      runTime: (pid, fd) => manager.runTime(kernel.fileOf(pid, fd)!.target),
+      runTime: (pid, fd) => manager.runTime(kernel.knownFile(pid, fd).target),
       variables: this.#options.variables?.(plan.name),
     };
     const events: VmmEvents = {
@@ -346,7 +351,7 @@ class VmmProgram implements HostProgram {
     entry.vmm.start();
     // Nothing waits: a step was refused before a VM existed.
     const { state, id, vmm } = entry;
-    if (state === "creating" && id === undefined && !this.#host!.kernel.exists(vmm.pid)) this.#gone(entry);
+    if (state === "creating" && id === undefined && !this.#host.kernel.exists(vmm.pid)) this.#gone(entry);
   }
 
   /** Lets those start that are complete: each of their group is ready, or will not be. */
@@ -355,9 +360,9 @@ class VmmProgram implements HostProgram {
       const ready = group.filter((entry) => !entry.released && !entry.held && this.#isGated(entry));
       const pending = group.some((entry) => !ready.includes(entry) && (entry.state === "creating" || entry.state === "ready"));
       if (ready.length === 0 || pending) continue;
-      if (!this.#buffers.share(this.#host!, new Map(ready.map(({ plan, vmid }) => [plan.name, vmid])))) continue;
-      for (const entry of ready) this.#release(entry);
-      for (const entry of ready) this.#host!.manager.retryStart(this.#vmOf(entry)!);
+      if (!this.#buffers.share(this.#host, new Map(ready.map(({ plan, vmid }) => [plan.name, vmid])))) continue;
+      const vms = ready.flatMap((entry) => this.#release(entry) ?? []);
+      for (const vm of vms) this.#host.manager.retryStart(vm);
     }
   }
 
@@ -365,20 +370,22 @@ class VmmProgram implements HostProgram {
     return this.#vmOf(entry)?.sequence?.waits === "gate";
   }
 
-  #release(entry: Entry): void {
+  #release(entry: Entry): Vm | undefined {
+    const vm = this.#vmOf(entry);
     entry.released = true;
-    entry.devices?.backends?.connect(this.#host!, this.#vmOf(entry)!.resources ?? []);
+    entry.devices?.backends?.connect(this.#host, vm?.resources ?? []);
+    return vm;
   }
 
   #vmOf({ id }: Entry): Vm | undefined {
-    return id === undefined ? undefined : this.#host!.manager.state.vms[id];
+    return id === undefined ? undefined : this.#host.manager.state.vms[id];
   }
 
   // ---- requests of users ----
 
   #take(input: HostInput): void {
     if ("taker" in input) return this.#options.takeInput?.(input.taker, input.data);
-    if ("request" in input) return void this.#asked.add(this.#host!.request(input.request.id, input.request.payload));
+    if ("request" in input) return void this.#asked.add(this.#host.request(input.request.id, input.request.payload));
     const entry = this.#entries.find(({ plan }) => plan.name === input.vm);
     const name = JSON.stringify(input.vm);
     if ("bytes" in input || "break" in input) {
@@ -416,7 +423,7 @@ class VmmProgram implements HostProgram {
       const now = entry.stopping === undefined ? state : "being stopped";
       return this.#complain(entry, `it is ${now} and cannot be asked to stop now`);
     }
-    entry.stopping = this.#host!.request(VM_STOP.id, encodeRequest(VM_STOP, { vmid, flags: 0, reason: 0 }));
+    entry.stopping = this.#host.request(VM_STOP.id, encodeRequest(VM_STOP, { vmid, flags: 0, reason: 0 }));
   }
 
   // ---- the end ----
@@ -426,7 +433,7 @@ class VmmProgram implements HostProgram {
     this.#setState(entry, entry.exit === undefined || entry.vmm?.gaveUp ? "failed" : "stopped");
     const { exit, plan } = entry;
     Object.assign(entry, { id: undefined, vmid: NO_VMID, reported: 0, stopping: undefined });
-    this.#buffers.reclaim(this.#host!, new Set(this.#entries.filter(({ id }) => id !== undefined).map(({ plan }) => plan.name)));
+    this.#buffers.reclaim(this.#host, new Set(this.#entries.filter(({ id }) => id !== undefined).map(({ plan }) => plan.name)));
     const again = entry.again || exit !== undefined && plan.onExit === "restart";
     if (again && !this.#finished) return this.#start(entry);
     // Others may have waited for this one only.
@@ -440,7 +447,7 @@ class VmmProgram implements HostProgram {
     this.#finished = true;
     const crashed = this.#entries.filter(({ state, exit }) => state === "failed" || exit !== undefined && !endedByOwnWill(exit));
     this.#options.events({ kind: "finished", at: this.#now, crashed: crashed.map(({ plan }) => plan.name) });
-    this.#host!.kernel.cpu.smc(PSCI_SYSTEM_OFF);
+    this.#host.kernel.cpu.smc(PSCI_SYSTEM_OFF);
   }
 
   #setState(entry: Entry, state: VmState, exit?: VmExitReason): void {
@@ -460,7 +467,7 @@ class VmmProgram implements HostProgram {
 
   #armTimer(): void {
     const at = this.wakeAt;
-    if (at !== undefined) this.#host!.kernel.cpu.setTimer(at);
+    if (at !== undefined) this.#host.kernel.cpu.setTimer(at);
   }
 }
 

@@ -38,7 +38,8 @@ export class VisitedProgram implements HostProgram {
     this.results.set(task, result);
   }
   input(): void {
-    for (let visit = this.#waiting.shift(); visit !== undefined; visit = this.#waiting.shift()) visit(this.#host!);
+    if (this.#host === undefined) throw new Error("the host's program has not begun");
+    for (let visit = this.#waiting.shift(); visit !== undefined; visit = this.#waiting.shift()) visit(this.#host);
   }
   problem(message: string): void {
     this.problems.push(message);

@@ -20,7 +20,7 @@ export function vmContents(plan: VmPlan, objects: readonly VirtioModel[] = [], d
   const devicetree = devicetreeOf(plan, objects, driver);
   return [
     { offset: plan.image.offset, bytes: plan.image.bytes },
-    ...layout.initrd === undefined ? [] : [{ offset: layout.initrd, bytes: plan.initrd! }],
+    ...layout.initrd === undefined || plan.initrd === undefined ? [] : [{ offset: layout.initrd, bytes: plan.initrd }],
     // Firmware in flash searches the start of RAM.
     ...plan.flash === undefined ? [] : [{ offset: 0, bytes: devicetree }],
     { offset: layout.devicetree, bytes: devicetree },

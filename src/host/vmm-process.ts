@@ -230,7 +230,7 @@ export class Vmm<D extends VmmData = VmmData> implements VmmProcess {
     if (notifier === undefined) return;
     const { fd, slot, queue } = notifier;
     if (typeof this.kernel.read(this.pid, fd, 8) === "number") return;
-    this.#attempt(() => this.#act(() => this.#virtio!.notify(slot, queue)));
+    this.#attempt(() => this.#act(() => this.#virtio?.notify(slot, queue)));
   }
 
   type(characters: ArrayLike<number>): boolean {
@@ -309,7 +309,7 @@ export class Vmm<D extends VmmData = VmmData> implements VmmProcess {
     if (store === undefined) return;
     const fd = this.steps.eventfd();
     this.#driver.addNotifier(fd, store.address, store.value);
-    this.data.notifiers.push({ fd, eventfd: this.kernel.fileOf(this.pid, fd)!.target, slot, queue });
+    this.data.notifiers.push({ fd, eventfd: this.kernel.knownFile(this.pid, fd).target, slot, queue });
   }
 
   /** Has the guest read a bank of flash, or lets its loads leave RUN. */

@@ -218,7 +218,7 @@ const v9: Persona = {
   teardown: ["stop", "reset", "reclaim", "deallocate"],
 };
 
-const V14_FUNCTIONS: NonNullable<Persona["functions"]> = {
+const V14_FUNCTIONS: FunctionRules = {
   removeMissing: "ENOENT",
   removesByArgument: false,
   wrapChecked: false,
@@ -406,4 +406,13 @@ export function personasWith(code: number): PersonaName[] {
   const isOwn = OWN_REQUESTS.has(code >>> 0);
   const answers = (persona: Persona) => isOwn ? answersOwn(persona) : persona.requests.some((request) => request.code === code >>> 0);
   return PERSONA_NAMES.filter((name) => answers(PERSONAS[name]));
+}
+
+/**
+ * The rules of a driver's functions.
+ * @throws Error if it has none, as that of GenieZone
+ */
+export function functionRules({ name, functions }: Persona): FunctionRules {
+  if (functions === undefined) throw new Error(`${name} has no functions`);
+  return functions;
 }

@@ -204,7 +204,7 @@ export class GzvmDriver implements VmDriver {
   #unknown(code: number): number {
     const { request, personas, geniezone } = decodeRequest(code);
     const hex = `0x${code.toString(16)}`;
-    const whose = geniezone ? `${request!.name}, which this descriptor does not answer` : `${request?.name} of ${personas.join(", ")}`;
+    const whose = geniezone ? `${request?.name}, which this descriptor does not answer` : `${request?.name} of ${personas.join(", ")}`;
     return this.#refuse(Errno.ENOTTY, request ? `${hex} is ${whose}` : `${hex} is not a GenieZone request`, { code: hex });
   }
 
@@ -512,8 +512,8 @@ export class GzvmDriver implements VmDriver {
   #interrupt(task: number, vcpu: VcpuFunction): void {
     const vm = this.#vmOf(vcpu);
     const waiting = vm?.starting.findIndex((each) => each.task === task) ?? -1;
-    if (waiting < 0) return this.#manager.interrupt(task, vcpu);
-    vm!.starting.splice(waiting, 1);
+    if (vm === undefined || waiting < 0) return this.#manager.interrupt(task, vcpu);
+    vm.starting.splice(waiting, 1);
     delete this.state.runs[task];
     this.#kernel.finish(task, -Errno.EINTR);
   }

@@ -28,7 +28,7 @@ import {
   VM_RANGE,
   WAKES_AT_TIMERS,
 } from "../../abi/ioctl/gunyah.ts";
-import { answersOwn, type Persona, type PersonaName, PERSONAS, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
+import { answersOwn, functionRules, type Persona, type PersonaName, PERSONAS, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { DescriptorKind } from "../../abi/ioctl/request.ts";
 import type { Struct, StructFields, StructValues } from "../../abi/ioctl/struct.ts";
 import type { FileOperations } from "../kernel/files.ts";
@@ -165,7 +165,7 @@ export class GunyahDriver implements VmDriver {
     return {
       name: (file) => {
         const { number, vm } = this.state.vcpus[file.target];
-        return `anon_inode:${VM_PERSONAS[this.state.vms[vm].persona].functions!.vcpuName}:${number}`;
+        return `anon_inode:${functionRules(VM_PERSONAS[this.state.vms[vm].persona]).vcpuName}:${number}`;
       },
       ioctl: (task, file, code) => this.#vcpuIoctl(task, this.state.vcpus[file.target], code),
       interrupt: (task, file) => this.#vendor.interruptRun(task, this.state.vcpus[file.target]),
@@ -247,7 +247,7 @@ export class GunyahDriver implements VmDriver {
 
   #vcpuIoctl(task: number, vcpu: VcpuFunction, code: number): number | undefined {
     const persona = VM_PERSONAS[this.state.vms[vcpu.vm].persona];
-    const rules = persona.functions!;
+    const rules = functionRules(persona);
     if (persona.name === "legacy") {
       return code === GH_LEGACY.RUN.code ? this.#vendor.run(task, vcpu) : this.#unknown(persona, "vcpu", code, rules.unknownRequest);
     }
@@ -494,7 +494,7 @@ export class GunyahDriver implements VmDriver {
     const { type, bytes } = argument;
     if (bytes.length === 0) return 0;
     const removed = this.#removeMatching(vm, type, bytes);
-    const missing = VM_PERSONAS[vm.persona].functions!.removeMissing;
+    const missing = functionRules(VM_PERSONAS[vm.persona]).removeMissing;
     if (removed > 0 || missing === 0) return 0;
     if (type < FunctionType.Vcpu || type > FunctionType.Ioeventfd) return this.#unknownFunction(type);
     return this.#kernel.refuse(Errno[missing], "vm-manager 10", "REMOVE_FUNCTION has to match a function that was added", { type });

@@ -4,7 +4,7 @@
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { FN_IOEVENTFD_ARG, FN_IRQFD_ARG, IOEVENTFD_LENGTHS, IoeventfdFlags, IrqfdFlags } from "../../abi/ioctl/gunyah.ts";
-import { VM_PERSONAS } from "../../abi/ioctl/personas.ts";
+import { functionRules, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { OpenFile } from "../kernel/files.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { maskBell, ringBell } from "./sequence.ts";
@@ -67,7 +67,7 @@ export function eventfdSignalled(kernel: HostKernel, vm: Vm, eventfd: number): v
 export function addIoeventfd(kernel: HostKernel, task: number, vm: Vm, bytes: Uint8Array): number {
   if (bytes.length !== FN_IOEVENTFD_ARG.size) return wrongSize(kernel, "ioeventfd", bytes.length, FN_IOEVENTFD_ARG.size);
   const { datamatch, addr, len, fd, flags } = FN_IOEVENTFD_ARG.decode(bytes);
-  const rules = VM_PERSONAS[vm.persona].functions!;
+  const rules = functionRules(VM_PERSONAS[vm.persona]);
   const refuse = (rule: string, values: Record<string, unknown>) => kernel.refuse(Errno.EINVAL, SECTION, rule, values);
   if ((flags & ~IoeventfdFlags.Datamatch) !== 0) {
     const wayOut = flags === SHIFTED_DATAMATCH ? "crosvm sends 2, which is 1 shifted by the flag; make it send 1" : undefined;
@@ -114,7 +114,7 @@ export function writeToIoeventfd(kernel: HostKernel, vm: Vm, address: number, le
 
 /** Whether a generation that compares arguments finds the function by these bytes. */
 function isArgument(vm: Vm, { argument }: { readonly argument: readonly number[] }, bytes: Uint8Array): boolean {
-  if (!VM_PERSONAS[vm.persona].functions!.removesByArgument) return true;
+  if (!functionRules(VM_PERSONAS[vm.persona]).removesByArgument) return true;
   return sameBytes(argument, bytes);
 }
 

@@ -155,8 +155,9 @@ export class Sequences {
   }
 
   #send<Q extends Fields, R extends Fields>(vm: Vm, message: RpcRequest<Q, R>, value: Values<Q>): "wait" {
-    vm.sequence!.waits = "reply";
-    this.#kernel.within(vm.sequence!.task, () => this.#events.send(vm, message.id, encodeRequest(message, value)));
+    const sequence = running(vm);
+    sequence.waits = "reply";
+    this.#kernel.within(sequence.task, () => this.#events.send(vm, message.id, encodeRequest(message, value)));
     return "wait";
   }
 
@@ -191,7 +192,7 @@ export class Sequences {
         return this.#needsReset(vm) ? this.#send(vm, VM_RESET, { vmid }) : "next";
       case "reclaim": {
         const parcel = nextParcel(vm, sequence);
-        return parcel === undefined ? "next" : this.#send(vm, MEM_RECLAIM, { handle: parcel.handle!, flags: 0 });
+        return parcel === undefined ? "next" : this.#send(vm, MEM_RECLAIM, { handle: handleOf(parcel), flags: 0 });
       }
       case "deallocate":
         return vmid === NO_VMID ? "next" : this.#send(vm, VM_DEALLOCATE, { vmid });
@@ -247,14 +248,17 @@ export class Sequences {
   #rangeParcel(vm: Vm, which: RangeParcelName, { address, size }: { address: bigint; size: bigint }): StepResult {
     const binding = bindingOf(vm, address, size);
     const pages = Number((size + BigInt(PAGE_SIZE) - 1n) / BigInt(PAGE_SIZE));
-    if (binding !== undefined && !lockPages(this.#kernel, vm, pages, vm.sequence!.task)) return this.#overLimit(vm, pages);
-    const pinned = binding === undefined ? -Errno.ENOENT : pinRange(this.#kernel, vm, binding, address, size);
-    if (typeof pinned === "number") {
-      const rule = pinRule(-pinned, binding, "the range has to lie in one binding, and all its pages have to exist");
-      return { errno: -pinned, rule: { section: "vm-manager 7", ...rule, object: `vm ${vm.id}`, values: { address, size } } };
-    }
-    vm[which] = { guestAddress: address, pinned, rights: bindingRights(binding!), handle: undefined };
-    return this.#sendRange(vm, vm.sequence!, vm[which]);
+    const sequence = running(vm);
+    if (binding !== undefined && !lockPages(this.#kernel, vm, pages, sequence.task)) return this.#overLimit(vm, pages);
+    const refuse = (errno: number): StepResult => {
+      const rule = pinRule(errno, binding, "the range has to lie in one binding, and all its pages have to exist");
+      return { errno, rule: { section: "vm-manager 7", ...rule, object: `vm ${vm.id}`, values: { address, size } } };
+    };
+    if (binding === undefined) return refuse(Errno.ENOENT);
+    const pinned = pinRange(this.#kernel, vm, binding, address, size);
+    if (typeof pinned === "number") return refuse(-pinned);
+    vm[which] = { guestAddress: address, pinned, rights: bindingRights(binding), handle: undefined };
+    return this.#sendRange(vm, sequence, vm[which]);
   }
 
   #sendRange(vm: Vm, sequence: Sequence, parcel: RangeParcel): StepResult {
@@ -330,7 +334,7 @@ export class Sequences {
       let at = guestAddress;
       for (const range of pinned.ranges) {
         for (const piece of without(range, parcels)) {
-          if (!lockPages(this.#kernel, vm, piece.count, vm.sequence!.task)) return this.#overLimit(vm, piece.count);
+          if (!lockPages(this.#kernel, vm, piece.count, running(vm).task)) return this.#overLimit(vm, piece.count);
           const shift = BigInt(piece.ipa - range.ipa);
           const given = givePages(this.#kernel, vm, piece, at + shift, {
             shared: !lent,
@@ -402,17 +406,18 @@ export class Sequences {
 
   #configure(vm: Vm): StepResult {
     const { address, size } = vm.devicetree;
-    const { handle, guestAddress } = vm.configParcel ?? this.#regionOf(vm, vm.devicetree)!;
+    const region = vm.configParcel ?? this.#regionOf(vm, vm.devicetree);
+    if (region === undefined) throw new Error(`vm ${vm.id} has no region with its devicetree`);
     const page = BigInt(PAGE_SIZE);
     const dt_size = VM_PERSONAS[vm.persona].devicetree.roundedUp ? (size + page - 1n) / page * page : size;
     vm.configured = true;
     return this.#send(vm, VM_CONFIG_IMAGE, {
       vmid: vm.vmid,
       auth_type: vm.auth,
-      handle: handle!,
+      handle: handleOf(region),
       image_offset: BigInt(vm.signed?.entry ?? 0),
       image_size: 0n,
-      dt_offset: BigInt.asUintN(U64_BITS, address - guestAddress),
+      dt_offset: BigInt.asUintN(U64_BITS, address - region.guestAddress),
       dt_size,
     });
   }
@@ -420,8 +425,12 @@ export class Sequences {
   #firmware(vm: Vm): StepResult {
     if (vm.auth !== AuthType.Android || vm.firmware === undefined) return "next";
     if (vm.firmwareParcel !== undefined) {
-      const { handle } = vm.firmwareParcel;
-      return this.#send(vm, VM_SET_FIRMWARE_MEM, { vmid: vm.vmid, handle: handle!, offset: 0n, size: vm.firmware.size });
+      return this.#send(vm, VM_SET_FIRMWARE_MEM, {
+        vmid: vm.vmid,
+        handle: handleOf(vm.firmwareParcel),
+        offset: 0n,
+        size: vm.firmware.size,
+      });
     }
     const region = isWithConfig(vm, vm.firmware) ? vm.configParcel : this.#regionOf(vm, vm.firmware);
     if (region === undefined) {
@@ -435,7 +444,7 @@ export class Sequences {
       return { errno: Errno.EINVAL, rule };
     }
     const offset = BigInt.asUintN(U64_BITS, vm.firmware.address - region.guestAddress);
-    return this.#send(vm, VM_SET_FIRMWARE_MEM, { vmid: vm.vmid, handle: region.handle!, offset, size: vm.firmware.size });
+    return this.#send(vm, VM_SET_FIRMWARE_MEM, { vmid: vm.vmid, handle: handleOf(region), offset, size: vm.firmware.size });
   }
 
   // ---- replies ----
@@ -578,12 +587,13 @@ export class Sequences {
   }
 
   #reclaimed(vm: Vm, payload: Uint8Array): StepResult {
-    const parcel = nextParcel(vm, vm.sequence!)!;
+    const sequence = running(vm), parcel = nextParcel(vm, sequence);
+    if (parcel === undefined) throw new Error(`vm ${vm.id} reclaims no parcel`);
     // A delete that is refused leaves the region as it is.
-    const refused = vm.sequence!.kind === "delete" ? this.#read(vm, MEM_RECLAIM, payload) : "next";
+    const refused = sequence.kind === "delete" ? this.#read(vm, MEM_RECLAIM, payload) : "next";
     if (refused !== "next") return refused;
     takenBack(vm, parcel, payload);
-    return this.#step(vm, vm.sequence!, "reclaim");
+    return this.#step(vm, sequence, "reclaim");
   }
 
   #bind(vm: Vm, resources: readonly { type: number; label: number; cap: bigint; virq: number; base: bigint }[]): void {
@@ -679,4 +689,16 @@ function parcelsToPages(vm: Vm): void {
     vm.pinned.push(parcel.pinned);
   }
   vm.configParcel = vm.firmwareParcel = undefined;
+}
+
+/** The sequence of a VM that is in one. */
+function running({ id, sequence }: Vm): Sequence {
+  if (sequence === undefined) throw new Error(`vm ${id} is in no sequence`);
+  return sequence;
+}
+
+/** The handle of a parcel that the resource manager has made. */
+function handleOf({ handle }: { readonly handle: number | undefined }): number {
+  if (handle === undefined) throw new Error("a parcel has no handle yet");
+  return handle;
 }

@@ -11,7 +11,7 @@ import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { VcpuResume, VcpuRunState } from "../../abi/words.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { ExitReason, ResumeAction, RUN_MMIO, RUN_PAGE, RUN_PAGE_FAULT, RUN_STATUS, VmStatusCode } from "../../abi/ioctl/gunyah.ts";
-import { VM_PERSONAS } from "../../abi/ioctl/personas.ts";
+import { functionRules, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { writeToIoeventfd } from "./functions.ts";
 import { hypercallErrno } from "./rm-errors.ts";
@@ -357,7 +357,7 @@ export class VcpuRunner {
     vcpu.exit = undefined;
     vcpu.resume = [0n, 0n];
     if (exit === undefined) return true;
-    const rules = VM_PERSONAS[vm.persona].functions!;
+    const rules = functionRules(VM_PERSONAS[vm.persona]);
     this.#readPage(vcpu, 0, this.#page);
     const view = this.#view;
     if (rules.resumeAction) {

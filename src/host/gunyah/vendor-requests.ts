@@ -68,11 +68,12 @@ export class VendorRequests {
     if (typeof argument === "number") return argument;
     const name = textOf(argument.name);
     const vm = Object.values(this.#manager.state.vms).find((each) => each.signed?.name === name && isLoaded(each));
-    if (vm === undefined) return this.#kernel.refuse(Errno.EINVAL, SECTION, "no VM of this name is loaded", { name });
+    if (vm?.signed === undefined) return this.#kernel.refuse(Errno.EINVAL, SECTION, "no VM of this name is loaded", { name });
     vm.refs++;
-    vm.signed!.watchers.push({ task, pointer });
-    if (vm.exit === undefined) return undefined;
-    return this.#watched(vm, vm.signed!.watchers.pop()!);
+    const watcher = { task, pointer };
+    if (vm.exit !== undefined) return this.#watched(vm, vm.signed, vm.exit, watcher);
+    vm.signed.watchers.push(watcher);
+    return undefined;
   }
 
   /** A signal for WAIT_FOR_EXIT. */
@@ -80,7 +81,7 @@ export class VendorRequests {
     for (const vm of Object.values(this.#manager.state.vms)) {
       const at = vm.signed?.watchers.findIndex((each) => each.task === task) ?? -1;
       if (at < 0) continue;
-      vm.signed!.watchers.splice(at, 1);
+      vm.signed?.watchers.splice(at, 1);
       this.#kernel.finish(task, -Errno.EINTR);
       return this.#manager.release(vm);
     }
@@ -111,7 +112,7 @@ export class VendorRequests {
     const { signed } = this.#manager.state.vms[vcpu.vm];
     const at = signed?.runners.findIndex((each) => each.task === task) ?? -1;
     if (at < 0) return this.#manager.interrupt(task, vcpu);
-    signed!.runners.splice(at, 1);
+    signed?.runners.splice(at, 1);
     this.#kernel.finish(task, -Errno.EINTR);
   }
 
@@ -119,7 +120,8 @@ export class VendorRequests {
 
   /** A load or a start is over. */
   ended(vm: Vm, kind: "load" | "start", result: number): void {
-    const signed = vm.signed!;
+    const { signed } = vm;
+    if (signed === undefined) throw new Error(`vm ${vm.id} was not loaded by the driver`);
     if (kind === "load") {
       if (result < 0) vm.signed = undefined;
       else signed.vcpus = Math.max(1, this.#manager.resources(vm.id).filter(({ type }) => type === ResourceType.Vcpu).length);
@@ -137,7 +139,7 @@ export class VendorRequests {
     const { signed, exit } = vm;
     if (signed === undefined || exit === undefined) return;
     for (const { task } of signed.runners.splice(0)) this.#kernel.finish(task, exit.type);
-    for (const watcher of signed.watchers.splice(0)) this.#kernel.finish(watcher.task, this.#watched(vm, watcher));
+    for (const watcher of signed.watchers.splice(0)) this.#kernel.finish(watcher.task, this.#watched(vm, signed, exit, watcher));
   }
 
   /**
@@ -240,8 +242,8 @@ export class VendorRequests {
     return result === undefined ? undefined : this.leaving(vcpu, result);
   }
 
-  #watched(vm: Vm, { task, pointer }: SignedLoad["watchers"][number]): number {
-    const result = this.#copyOut(task, LEGACY_EXIT, pointer, { name: nameBytes(vm.signed!.name), reason: vm.exit!.type });
+  #watched(vm: Vm, { name }: SignedLoad, { type }: NonNullable<Vm["exit"]>, { task, pointer }: SignedLoad["watchers"][number]): number {
+    const result = this.#copyOut(task, LEGACY_EXIT, pointer, { name: nameBytes(name), reason: type });
     this.#manager.release(vm);
     return result;
   }

@@ -321,6 +321,16 @@ export class HostKernel {
     return descriptor && this.#file(descriptor.file);
   }
 
+  /**
+   * The file of a descriptor that is open.
+   * @throws Error if it is closed
+   */
+  knownFile(pid: number, fd: number): OpenFile {
+    const file = this.fileOf(pid, fd);
+    if (file === undefined) throw new Error(`process ${pid} has no descriptor ${fd}`);
+    return file;
+  }
+
   holdFile(file: OpenFile): void {
     file.refs++;
   }
@@ -489,7 +499,7 @@ export class HostKernel {
     const { faults } = this.cpu;
     const hit = faults.armed.ioctl ? faults.hit("ioctl", { name, pid: task.pid }) : undefined;
     const effect = hit?.effect;
-    if (effect?.kind === "error") return this.refuse(effect.code, INJECTED_SECTION, INJECTED, injectedValues(hit!));
+    if (hit && effect?.kind === "error") return this.refuse(effect.code, INJECTED_SECTION, INJECTED, injectedValues(hit));
     if (effect?.kind === "lose") {
       task.lost = true;
       return undefined;
@@ -590,7 +600,7 @@ export class HostKernel {
     if (trace !== undefined) this.cpu.trace.resume(trace);
     act();
     // It may have ended meanwhile.
-    if (trace !== undefined && this.state.tasks[task!] !== undefined) this.cpu.trace.suspend(trace);
+    if (trace !== undefined && waiting && this.state.tasks[waiting.id] !== undefined) this.cpu.trace.suspend(trace);
   }
 
   /** Ends an ioctl that waited. `rule` is the one that it breaks, for a refusal. */

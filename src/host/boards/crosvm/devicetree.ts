@@ -119,7 +119,7 @@ function cpuMask({ vcpus }: VmPlan): number {
 }
 
 function chosen({ name, base, cmdline, initrd }: VmPlan, layout: VmLayout): DevicetreeNode {
-  const start = initrd === undefined || layout.initrd === undefined ? undefined : base + layout.initrd;
+  const start = initrd === undefined || layout.initrd === undefined ? undefined : base + layout.initrd, size = initrd?.length ?? 0;
   return node("chosen", {
     "linux,pci-probe-only": 1,
     // The resource manager replaces it with its own.
@@ -128,7 +128,7 @@ function chosen({ name, base, cmdline, initrd }: VmPlan, layout: VmLayout): Devi
     "stdout-path": `/${serialName(CROSVM_SERIALS[0].base)}`,
     bootargs: ["panic=-1", cmdline].filter((part) => part !== "").join(" "),
     "linux,initrd-start": start === undefined ? undefined : cells64(start),
-    "linux,initrd-end": start === undefined ? undefined : cells64(start + initrd!.length),
+    "linux,initrd-end": start === undefined ? undefined : cells64(start + size),
   });
 }
 

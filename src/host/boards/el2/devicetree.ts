@@ -86,7 +86,7 @@ function chosen(plan: VmPlan, layout: VmLayout): DevicetreeNode {
     bootargs: plan.cmdline,
     "stdout-path": plan.console ? `/${UART_NAME}` : undefined,
     "linux,initrd-start": initrd === undefined ? undefined : cells64(initrd),
-    "linux,initrd-end": initrd === undefined ? undefined : cells64(initrd + plan.initrd!.length),
+    "linux,initrd-end": initrd === undefined ? undefined : cells64(initrd + (plan.initrd?.length ?? 0)),
   });
 }
 

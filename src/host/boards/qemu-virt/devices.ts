@@ -136,10 +136,10 @@ export class QemuDevices implements BoardDevices {
     }
     const slot = at({ base: QEMU_SLOTS.base, size: QEMU_SLOTS.count * QEMU_SLOTS.stride });
     if (slot !== undefined) return value === undefined ? EMPTY_SLOT.get(slot % QEMU_SLOTS.stride) ?? 0n : 0n;
-    const messages = this.#messages && at(QEMU_V2M);
-    if (messages !== undefined) {
-      if (value === undefined) return this.#messages!.read(messages, size);
-      return this.#messages!.write(messages, size, value) ? 0n : undefined;
+    const messages = at(QEMU_V2M);
+    if (this.#messages !== undefined && messages !== undefined) {
+      if (value === undefined) return this.#messages.read(messages, size);
+      return this.#messages.write(messages, size, value) ? 0n : undefined;
     }
     for (const [place, device] of this.#registers) {
       const offset = at(place);

@@ -169,9 +169,9 @@ function cpus({ vcpus }: VmPlan): DevicetreeNode {
 }
 
 function chosen({ base, cmdline, initrd }: VmPlan, layout: VmLayout): DevicetreeNode {
-  const start = initrd === undefined || layout.initrd === undefined ? undefined : base + layout.initrd;
+  const start = initrd === undefined || layout.initrd === undefined ? undefined : base + layout.initrd, size = initrd?.length ?? 0;
   return node("chosen", {
-    "linux,initrd-end": start === undefined ? undefined : cells64(start + initrd!.length),
+    "linux,initrd-end": start === undefined ? undefined : cells64(start + size),
     "linux,initrd-start": start === undefined ? undefined : cells64(start),
     bootargs: cmdline,
     "stdout-path": `/${at("pl011", QEMU_UART.base)}`,
