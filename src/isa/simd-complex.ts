@@ -36,8 +36,10 @@ function rotatedSum($: Builder, size: number, Q: number, rot: number, a: Node, b
   return $.call("v128", `FPAdd${arrangementName(size - 2, Q)}`, a, turned);
 }
 
+type ComplexShape = { readonly size: number; readonly Q: number; readonly rot: number };
+
 /** FCMLA: the part of the product that the rotation names, added to `sum`. */
-function partialProduct($: Builder, size: number, Q: number, rot: number, sum: Node, a: Node, b: Node): Node {
+function partialProduct($: Builder, { size, Q, rot }: ComplexShape, sum: Node, a: Node, b: Node): Node {
   const odd = rot & 1, duplicated = moved($, size, (index) => index & ~1 | odd, a);
   const other = odd ? swapped($, size, b) : b;
   const turned = negated($, size, rot === 1 || rot === 2, rot === 2 || rot === 3, other);
@@ -61,7 +63,7 @@ const vectors = () =>
       { ...FCMA, shape: "Q rot", when: (f) => !needsQ(f, size) },
       (f) => `fcmla\t${vector(size, f.Q, f.Rd)}, ${vector(size, f.Q, f.Rn)}, ${vector(size, f.Q, f.Rm)}, #${90 * f.rot}`,
       ({ Q, rot, Rm, Rn, Rd }, $) => {
-        setVector($, Q, Rd, partialProduct($, size, Q, rot, vectorOf($, Q, Rd), vectorOf($, Q, Rn), vectorOf($, Q, Rm)));
+        setVector($, Q, Rd, partialProduct($, { size, Q, rot }, vectorOf($, Q, Rd), vectorOf($, Q, Rn), vectorOf($, Q, Rm)));
       },
     ),
   ]);
@@ -74,7 +76,7 @@ const byElement = () =>
     (f) => `fcmla\tv${f.Rd}.4s, v${f.Rn}.4s, v${f.Rm}.s[${f.H}], #${90 * f.rot}`,
     ({ rot, Rm, H, Rn, Rd }, $) => {
       const pair = $.let($.readV("v128.load64_splat", Rm, $.range($.lsl(H, 3), 0, 8)));
-      $.setQ(Rd, partialProduct($, 2, 1, rot, $.Q(Rd), $.Q(Rn), pair));
+      $.setQ(Rd, partialProduct($, { size: 2, Q: 1, rot }, $.Q(Rd), $.Q(Rn), pair));
     },
   );
 

@@ -357,6 +357,16 @@ export class SoftFloat {
     });
   }
 
+  /** Returns a NaN if the addend or a factor is one. */
+  #answerNaN(code: Code, format: Format, soft: SoftFormat, [c, a, b]: readonly Local[], timesZero: Local): void {
+    code.if(isNaN(format, c).or(isNaN(format, a)).or(isNaN(format, b)), () => {
+      // A quiet addend does not hide that the product is invalid.
+      code.if(timesZero.and(isSignalling(format, c).not()), () => this.#invalid(code, format));
+      for (const x of [c, a, b]) code.if(isSignalling(format, x), () => code.return(code.call(soft.FPProcessNaN, x)));
+      code.return(code.call(soft.FPProcessNaN, isNaN(format, c).select(c, isNaN(format, a).select(a, b))));
+    });
+  }
+
   /**
    * addend + a * b; the two step functions have a constant addend, and their own result for
    * infinity times zero.
@@ -377,12 +387,7 @@ export class SoftFloat {
         code.if(isNaN(format, a).or(isNaN(format, b)), () => code.return(code.call(soft.FPProcessNaNs, a, b)));
         code.if(timesZero, () => code.return(constant("i64", operation === "FPRecipStep" ? two : onePointFive)));
       } else {
-        code.if(isNaN(format, c).or(isNaN(format, a)).or(isNaN(format, b)), () => {
-          // A quiet addend does not hide that the product is invalid.
-          code.if(timesZero.and(isSignalling(format, c).not()), () => this.#invalid(code, format));
-          for (const x of [c, a, b]) code.if(isSignalling(format, x), () => code.return(code.call(soft.FPProcessNaN, x)));
-          code.return(code.call(soft.FPProcessNaN, isNaN(format, c).select(c, isNaN(format, a).select(a, b))));
-        });
+        this.#answerNaN(code, format, soft, [c, a, b], timesZero);
         code.if(timesZero, () => this.#invalid(code, format));
       }
       const productSign = code.let(a.xor(b).and(signBit(format)));
@@ -420,52 +425,79 @@ export class SoftFloat {
         code.return(round(productSign.nonZero(), exponent, high.or(low.nonZero().wide())));
       });
       const z = unpack(code, format, c);
-      const addHigh = z.significand, addLow = code.let(constant("i64", 0)), sign = code.let(productSign.nonZero());
-      const distance = code.let(exponent.sub(z.exponent));
-      code.if(distance.ltS(0), () => {
-        shiftRightSticky128(code, high, low, constant("i32", 0).sub(distance));
-        code.set(exponent, z.exponent);
-      }, () => shiftRightSticky128(code, addHigh, addLow, distance));
-      code.if(opposite, () => {
-        // The larger minus the smaller, with the sign of the larger.
-        code.if(high.ltU(addHigh).or(high.eq(addHigh).and(low.ltU(addLow))), () => {
-          code.set(sign, sign.xor(1));
-          for (const [p, q] of [[high, addHigh], [low, addLow]]) {
-            const swap = code.let(p);
-            code.set(p, q);
-            code.set(q, swap);
-          }
-        });
-        code.set(high, high.sub(addHigh).sub(low.ltU(addLow).wide()));
-        code.set(low, low.sub(addLow));
-        code.if(high.or(low).not(), () => code.return(exactZero));
-      }, () => {
-        code.set(low, low.add(addLow));
-        code.set(high, high.add(addHigh).add(low.ltU(addLow).wide()));
-      });
-      code.if(high.not(), () => {
-        // 63, so that the highest bit is not a sign yet.
-        code.set(high, low.shrU(1));
-        code.set(low, low.shl(63));
-        code.set(exponent, exponent.sub(63));
-        code.if(high.not(), () => {
-          code.set(high, low.shrU(1));
-          code.set(low, 0);
-          code.set(exponent, exponent.sub(63));
-        });
-      });
-      code.if(high.ltS(0), () => {
-        code.set(high, high.shrU(1).or(high.and(1)));
-        code.set(exponent, exponent.add(1));
-      }, () => {
-        const shift = code.let(high.clz().wrap().sub(1));
-        code.if(shift, () => {
-          code.set(high, high.shl(shift.wide()).or(low.shrU(constant("i64", 64).sub(shift.wide()))));
-          code.set(low, low.shl(shift.wide()));
-          code.set(exponent, exponent.sub(shift));
-        });
-      });
+      const addend = { high: z.significand, low: code.let(constant("i64", 0)), exponent: z.exponent };
+      const sign = code.let(productSign.nonZero());
+      addWide(code, { high, low, exponent, sign }, addend, opposite, () => code.return(exactZero));
+      normalizeWide(code, { high, low, exponent });
       code.result(round(sign, exponent, high.or(low.nonZero().wide())));
     });
   }
+}
+
+/** A number of 128 bits: high:low / 2^126 * 2^exponent. */
+interface Wide {
+  readonly high: Local;
+  readonly low: Local;
+  readonly exponent: Local;
+}
+
+/**
+ * Adds an addend, or subtracts it if the signs are opposite.
+ * @param cancelled emits what happens if nothing is left
+ */
+function addWide(
+  code: Code,
+  { high, low, exponent, sign }: Wide & { readonly sign: Local },
+  addend: { readonly high: Local; readonly low: Local; readonly exponent: Value },
+  opposite: Local,
+  cancelled: () => void,
+): void {
+  const distance = code.let(exponent.sub(addend.exponent));
+  code.if(distance.ltS(0), () => {
+    shiftRightSticky128(code, high, low, constant("i32", 0).sub(distance));
+    code.set(exponent, addend.exponent);
+  }, () => shiftRightSticky128(code, addend.high, addend.low, distance));
+  code.if(opposite, () => {
+    // The larger minus the smaller, with the sign of the larger.
+    code.if(high.ltU(addend.high).or(high.eq(addend.high).and(low.ltU(addend.low))), () => {
+      code.set(sign, sign.xor(1));
+      for (const [p, q] of [[high, addend.high], [low, addend.low]]) {
+        const swap = code.let(p);
+        code.set(p, q);
+        code.set(q, swap);
+      }
+    });
+    code.set(high, high.sub(addend.high).sub(low.ltU(addend.low).wide()));
+    code.set(low, low.sub(addend.low));
+    code.if(high.or(low).not(), () => cancelled());
+  }, () => {
+    code.set(low, low.add(addend.low));
+    code.set(high, high.add(addend.high).add(low.ltU(addend.low).wide()));
+  });
+}
+
+/** Moves the highest bit to 62, where a significand has it before it is rounded. */
+function normalizeWide(code: Code, { high, low, exponent }: Wide): void {
+  code.if(high.not(), () => {
+    // 63, so that the highest bit is not a sign yet.
+    code.set(high, low.shrU(1));
+    code.set(low, low.shl(63));
+    code.set(exponent, exponent.sub(63));
+    code.if(high.not(), () => {
+      code.set(high, low.shrU(1));
+      code.set(low, 0);
+      code.set(exponent, exponent.sub(63));
+    });
+  });
+  code.if(high.ltS(0), () => {
+    code.set(high, high.shrU(1).or(high.and(1)));
+    code.set(exponent, exponent.add(1));
+  }, () => {
+    const shift = code.let(high.clz().wrap().sub(1));
+    code.if(shift, () => {
+      code.set(high, high.shl(shift.wide()).or(low.shrU(constant("i64", 64).sub(shift.wide()))));
+      code.set(low, low.shl(shift.wide()));
+      code.set(exponent, exponent.sub(shift));
+    });
+  });
 }
