@@ -14,7 +14,7 @@ export type CborValue = bigint | string | boolean | CborValue[] | { [key: string
 export type CborInput = number | bigint | string | boolean | readonly CborInput[] | { readonly [key: string]: CborInput };
 
 /** The item, or the defect and its byte offset. */
-export type CborResult = { ok: true; value: CborValue } | { ok: false; problem: string; offset: number };
+type CborResult = { ok: true; value: CborValue } | { ok: false; problem: string; offset: number };
 
 const MajorType = { Unsigned: 0, Text: 3, Array: 4, Map: 5, Simple: 7 } as const;
 const FALSE = 20;

@@ -10,7 +10,7 @@ import { type ArgumentKind, type HypercallName, HYPERCALLS } from "./hypercalls.
 export type ErrorName = Exclude<keyof typeof ErrorCode, "OK">;
 
 /** The refusals that the specification lists for a call. */
-export interface HypercallErrors {
+interface HypercallErrors {
   /** Section of the call: `hypervisor 4.2`. */
   readonly section: string;
   /** Errors that the call can return, in addition to ARGUMENT_INVALID for a reserved argument. */

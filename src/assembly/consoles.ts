@@ -10,13 +10,13 @@ import { KiB } from "../support/sizes.ts";
 export const TAIL = 16 * KiB;
 
 /** The end of what a console shows. */
-export interface ConsoleTail {
+interface ConsoleTail {
   readonly console: string;
   readonly bytes: Uint8Array;
 }
 
 /** Destination of the input at a console. */
-export interface ConsoleDoor {
+interface ConsoleDoor {
   type(bytes: Uint8Array): void;
   /** Sends a break on its line; absent if it is not a serial line. */
   sendBreak?(): void;

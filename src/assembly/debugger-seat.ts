@@ -9,7 +9,7 @@ import { QueryError } from "../inspection/readers/inspected.ts";
 import type { DebuggerAccess } from "./system.ts";
 
 /** Requirements on the system. */
-export interface DebuggerSeatSystem {
+interface DebuggerSeatSystem {
   readonly core: DebugCore;
   readonly hypervisor: Hypervisor;
   /** Name of a VM. */

@@ -18,7 +18,7 @@ export interface Placement {
 }
 
 /** The primary VM's memory before its first instruction. */
-export interface PrimaryLayout {
+interface PrimaryLayout {
   readonly placements: readonly Placement[];
   readonly entry: number;
   /** Where the initial ramdisk lies. */

@@ -29,7 +29,7 @@ const FUNCTION = v.strictObject({
 const SAVED_HOST = v.strictObject({ pins: v.pipe(v.array(v.boolean()), v.length(QEMU_INTX.pins)), functions: v.array(FUNCTION) });
 
 /** The devices in their order on the bus, and the host's saved part. */
-export interface PciPlaces {
+interface PciPlaces {
   readonly places: readonly VirtioPlace[];
   readonly part: SavedPart;
 }

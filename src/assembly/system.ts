@@ -50,7 +50,7 @@ export interface RunningSystem {
 }
 
 /** Consoles in both directions. */
-export interface ConsoleAccess {
+interface ConsoleAccess {
   /** Enters typed bytes. False if the console does not exist. */
   type(console: string, bytes: Uint8Array): boolean;
   /** Why a console takes no input now; undefined if it does. */
@@ -70,7 +70,7 @@ export interface TakenEvents {
 }
 
 /** Events for the client. */
-export interface EventAccess {
+interface EventAccess {
   take(): TakenEvents;
   /** Reports a problem of the session itself: an event of kind `log`. */
   sessionProblem(message: string): void;

@@ -39,7 +39,7 @@ const GENERATOR = v.strictTuple([WORD, WORD, WORD, WORD]);
 const ADDRESSES = v.array(v.tuple([NUMBER, NUMBER]));
 
 /** The session's services to devices. */
-export interface DeviceSession {
+interface DeviceSession {
   /** Virtual time in ns, for captures. */
   now(): number;
   /** A guest has written to a console. */

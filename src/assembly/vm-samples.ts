@@ -10,7 +10,7 @@ import type { SessionVms } from "./session-vms.ts";
 import type { VmSampler } from "./system.ts";
 
 /** Requirements on the system. */
-export interface SampledSystem {
+interface SampledSystem {
   readonly hypervisor: Pick<Hypervisor, "scheduler">;
   readonly vms: SessionVms;
   readonly consoles: Pick<Consoles, "has">;

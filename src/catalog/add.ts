@@ -13,7 +13,7 @@ const ADDED_INITRD = "initrd";
 const DEFAULT_CMDLINE = "console=ttyAMA0", DISK_CMDLINE = `${DEFAULT_CMDLINE} root=/dev/vda`;
 
 /** The parts of an added guest. */
-export interface AddedGuest {
+interface AddedGuest {
   readonly name: string;
   /** One line for display. */
   readonly about: string;

@@ -29,9 +29,6 @@ export async function hasDiskGuest(name: string): Promise<boolean> {
   return release !== undefined && (await catalogEntries()).some(({ manifest }) => manifest.name === diskGuestName(release));
 }
 
-/** Whether this is the name of a guest with a disk, in the cache or not. */
-export const isDiskGuest = (name: string): boolean => releaseOf(name) !== undefined;
-
 function releaseOf(name: string) {
   return name === "debian" ? DEFAULT_DEBIAN_RELEASE : DEBIAN_RELEASES.find((one) => diskGuestName(one) === name);
 }

@@ -6,7 +6,7 @@ import { cacheFolder, exists, fileSha256, replaceLink } from "../support/cache.t
 import { sha256 } from "../support/sha256.ts";
 
 /** A file of a guest. */
-export interface CatalogFile {
+interface CatalogFile {
   /** Name in the guest's folder, such as `Image` or `initrd`. */
   name: string;
   /** Bytes. */
@@ -38,7 +38,7 @@ export interface Manifest {
 }
 
 /** A guest in the cache. */
-export interface CatalogEntry {
+interface CatalogEntry {
   manifest: Manifest;
   /** Folder that holds its files. */
   folder: string;

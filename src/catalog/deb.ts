@@ -21,7 +21,7 @@ export interface DebEntry {
   readonly gid: number;
 }
 
-export interface ControlFile {
+interface ControlFile {
   readonly name: string;
   readonly bytes: Uint8Array;
   readonly permissions: number;
@@ -86,7 +86,7 @@ export class Deb {
 }
 
 /** The tar archives of a package. */
-export type DebMember = "control.tar" | "data.tar";
+type DebMember = "control.tar" | "data.tar";
 
 /**
  * A tar archive out of a package by the machine's dpkg-deb, which knows every compression by

@@ -102,7 +102,7 @@ echo "${STEP} done"
 }
 
 /** The files of a first boot. */
-export interface FirstBoot {
+interface FirstBoot {
   readonly image: Uint8Array;
   readonly initrd: Uint8Array;
   /** Path of the disk. */

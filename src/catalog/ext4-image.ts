@@ -11,7 +11,7 @@ export interface Ext4Tools {
 }
 
 /** A character device to be in the file system. */
-export interface DeviceNode {
+interface DeviceNode {
   readonly path: string;
   readonly major: number;
   readonly minor: number;
@@ -19,7 +19,7 @@ export interface DeviceNode {
 }
 
 /** The content of a file system. */
-export interface Ext4Contents {
+interface Ext4Contents {
   /** Folder whose content becomes the root's. */
   readonly tree: string;
   /** Owners other than 0:0, by path from the root. */

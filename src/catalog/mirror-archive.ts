@@ -12,7 +12,7 @@ import { fetchSmall, transfer, type WantedFile } from "./transfer.ts";
 export type FetchProgress = (percent: number, what: string, detail?: string) => void;
 
 /** Options of a `MirrorArchive`. */
-export interface MirrorOptions {
+interface MirrorOptions {
   /** URL of the archive, such as https://deb.debian.org/debian, or a folder with the same files. */
   readonly mirror: string;
   readonly suite: string;

@@ -3,7 +3,7 @@
 import keys from "../../assets/debian-archive-keys.asc" with { type: "text" };
 
 /** A file of the archive, as its release file describes it. */
-export interface ReleasedFile {
+interface ReleasedFile {
   readonly size: number;
   /** Hex digits. */
   readonly sha256: string;

@@ -11,7 +11,7 @@ import { DEVICETREE_WINDOW } from "../assembly/primary-image.ts";
 import { symbolsAlone } from "../symbols/elf-symbols.ts";
 
 /** The settings of the file that a primary VM depends on. */
-export interface HostPlace {
+interface HostPlace {
   /** Physical CPUs. */
   readonly cpus: number;
   /** Bytes of all guests' memory. */
@@ -22,7 +22,7 @@ export interface HostPlace {
 }
 
 /** A planned primary VM. */
-export interface HostImage {
+interface HostImage {
   readonly boot: BootPlan;
   /** Bytes of its RAM. */
   readonly memory: number;

@@ -69,7 +69,7 @@ function quoted(values: readonly string[]): string {
 const GIVEN: Readonly<Record<string, string>> = { bios: "a bios", kernel: "a kernel", firmware: "firmware = PATH" };
 
 /** Conditions in words: `platform = "crosvm" and type = "protected"`. */
-export function conditionsText(conditions: Conditions): string {
+function conditionsText(conditions: Conditions): string {
   return Object.entries(conditions).map(([key, values]) => values === true ? GIVEN[key] : `${key} = ${quoted(values)}`).join(" and ");
 }
 

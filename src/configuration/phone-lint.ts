@@ -26,7 +26,7 @@ export const PHONE_RULES = [
 export type PhoneRule = typeof PHONE_RULES[number];
 
 /** A finding of one of them. */
-export interface PhoneFinding {
+interface PhoneFinding {
   readonly rule: PhoneRule;
   readonly kind: "changed" | "ignored";
   readonly node: DevicetreeNode;

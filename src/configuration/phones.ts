@@ -14,10 +14,10 @@ export type PhoneName = typeof PHONE_NAMES[number];
  * How sure a value is: read in the source, inferred, claimed by one user; or the value of
  * `generic`, as no source gives one.
  */
-export type Mark = "R" | "I" | "U" | "generic";
+type Mark = "R" | "I" | "U" | "generic";
 
 /** A value of a profile. */
-export interface PhoneValue {
+interface PhoneValue {
   readonly value: string | number | boolean;
   /** Where it is from: a short name of docs/spec/phones.md, or el2. */
   readonly source: string;
@@ -74,7 +74,7 @@ export const PHONE_KEYS = {
 } as const satisfies Readonly<Record<string, PhoneKey>>;
 
 /** A key of a profile. */
-export type PhoneKeyName = keyof typeof PHONE_KEYS;
+type PhoneKeyName = keyof typeof PHONE_KEYS;
 export const PHONE_KEY_NAMES = Object.keys(PHONE_KEYS) as PhoneKeyName[];
 
 interface Phone {

@@ -44,10 +44,10 @@ import { PAGE_SIZE } from "../support/sizes.ts";
  * Effect of a finding: the VM is refused, the property has another meaning than it seems, or none
  * at all.
  */
-export type LintKind = "refused" | "changed" | "ignored";
+type LintKind = "refused" | "changed" | "ignored";
 
 /** One thing that is wrong. */
-export interface LintFinding {
+interface LintFinding {
   readonly kind: LintKind;
   /** Path of the node. */
   readonly path: string;

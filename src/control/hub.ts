@@ -36,7 +36,7 @@ export interface ClientOptions {
 }
 
 /** Receives a client's messages. */
-export type Listener = (message: ServerMessage) => void;
+type Listener = (message: ServerMessage) => void;
 
 class HubClient {
   underWay = 0;

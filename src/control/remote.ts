@@ -44,7 +44,7 @@ export interface RemoteSession extends SessionClient {
 }
 
 /** The role of a connection. */
-export interface RemoteOptions {
+interface RemoteOptions {
   readonly readOnly: boolean;
   /** Console output, samples and events, not only answers. */
   readonly follow: boolean;

@@ -133,7 +133,7 @@ export interface GeneratedCore {
 }
 
 /** A generated module over its memory. */
-export interface InstantiatedCore {
+interface InstantiatedCore {
   readonly functions: CoreExports;
   readonly link: Link;
   readonly outlined: OutlinedTable;

@@ -51,13 +51,13 @@ export const FW_CFG_TURN_INTERVAL = 100_000;
 const text = new TextEncoder();
 
 /** The guest's memory. Each answers false if a byte is not reachable. */
-export interface FwCfgMemory {
+interface FwCfgMemory {
   read(address: number, into: Uint8Array): boolean;
   write(address: number, from: Uint8Array): boolean;
 }
 
 /** The features that the device offers. */
-export interface FwCfgItems {
+interface FwCfgItems {
   readonly cpus: number;
   /** Linux's Image, for firmware that boots one by itself. */
   readonly kernel: Uint8Array | undefined;
@@ -77,7 +77,7 @@ export interface FwCfgState {
 }
 
 /** The rest of a transfer to the guest: addresses and bytes. */
-export interface FwCfgTransfer {
+interface FwCfgTransfer {
   readonly descriptor: number;
   readonly address: number;
   readonly left: number;

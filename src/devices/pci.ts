@@ -24,7 +24,7 @@ const R = PciRegister;
 /** Bits of the command register. */
 export const PciCommand = { MEMORY: 2, MASTER: 4, INTX_DISABLE: 0x400 } as const;
 /** Bits of the status register. */
-export const PciStatus = { INTERRUPT: 8, CAPABILITIES: 0x10 } as const;
+const PciStatus = { INTERRUPT: 8, CAPABILITIES: 0x10 } as const;
 const BAR_64_BIT = 4;
 const BAR_FLAGS = 0xf;
 /** Bytes of a configuration header, and of the whole of it without PCI Express. */

@@ -51,7 +51,7 @@ const IFLS_RESET = 0x12;
 const ERRORS_SHIFT = 8;
 
 /** State of a `Pl011`: plain data. */
-export interface Pl011State {
+interface Pl011State {
   readonly fifo: readonly number[];
   /** ILPR, IBRD, FBRD, LCR_H, CR, IFLS, IMSC, RIS, DMACR, RSR. */
   readonly registers: readonly number[];

@@ -33,7 +33,7 @@ export interface Pl031State {
 }
 
 /** The time base of the clock. */
-export interface Pl031Time {
+interface Pl031Time {
   /** Seconds since power-on. */
   seconds(): number;
   /** Calls back when this many seconds since power-on have passed, or some time after. */

@@ -11,7 +11,7 @@ export const PANIC_REPORT = "pvpanic reports that the guest's kernel has panicke
 export const PvpanicEvent = { PANICKED: 1, CRASH_LOADED: 2 } as const;
 
 /** One register of a byte. */
-export class Pvpanic {
+class Pvpanic {
   /** @param onEvent is called with each event that the guest reports */
   constructor(readonly onEvent: (event: number) => void) {}
 

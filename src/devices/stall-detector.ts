@@ -4,7 +4,7 @@
 /** Register offsets in the frame of a vCPU; all are 32 bits. */
 export const StallRegister = { STATUS: 0x0, LOAD: 0x4, CURRENT: 0x8, FREQ: 0xc } as const;
 /** Bytes of a frame. */
-export const STALL_FRAME_SIZE = 0x10;
+const STALL_FRAME_SIZE = 0x10;
 /** Rate and time limit until the guest sets others. */
 export const STALL_HZ = 2, STALL_SECONDS = 10;
 const NS = 1e9;
@@ -12,14 +12,14 @@ const NS = 1e9;
 const LOOK_INTERVAL = 1_000_000;
 
 /** The time base, virtual ns. */
-export interface StallTime {
+interface StallTime {
   now(): number;
   /** How long a vCPU has run. */
   ran(vcpu: number): number;
 }
 
 /** Effects of a detector on its VM. */
-export interface StallActions {
+interface StallActions {
   /** The timer of a vCPU has expired. */
   interrupt(vcpu: number): void;
   /** It has expired once more. */

@@ -30,7 +30,7 @@ const RECEIVER_SIZE = 0x40;
 const POLLS_FOR_INPUT = 16;
 
 /** State of a `Uart16550`: plain data. */
-export interface Uart16550State {
+interface Uart16550State {
   /** Received characters, oldest first; those above 0xff are breaks. */
   readonly received: readonly number[];
   readonly registers: readonly [ier: number, lcr: number, mcr: number, scr: number, divisor: number];

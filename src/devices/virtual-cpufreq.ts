@@ -2,7 +2,7 @@
 // vCPU, in which the guest reads a table of frequencies and requests one of them.
 
 /** Register offsets in the frame of a vCPU; all are 32 bits. */
-export const CpufreqRegister = {
+const CpufreqRegister = {
   CUR_PERF: 0x0,
   SET_PERF: 0x4,
   FREQTBL_LEN: 0x8,

@@ -22,7 +22,7 @@ import {
  * Done, or which fragment or reference cannot be applied. A failed overlay may have left some
  * fragments applied: apply to a copy.
  */
-export type OverlayResult = { ok: true } | { ok: false; problem: string };
+type OverlayResult = { ok: true } | { ok: false; problem: string };
 
 /** 0xffffffff names nothing. */
 const PHANDLE_MAX = 0xffff_fffe;

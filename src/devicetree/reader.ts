@@ -15,7 +15,7 @@ import {
 import { type Devicetree, type DevicetreeNode, type MemoryReservation, node } from "./tree.ts";
 
 /** A tree, or the defect of the bytes and its offset from the start of the blob. */
-export type ReadResult = { ok: true; tree: Devicetree } | { ok: false; problem: string; offset: number };
+type ReadResult = { ok: true; tree: Devicetree } | { ok: false; problem: string; offset: number };
 
 /**
  * Longest name, bytes. Real ones have 31; without a limit, names that overlap in the strings block

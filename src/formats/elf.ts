@@ -3,7 +3,7 @@
 // virtual address.
 
 /** One PT_LOAD segment. */
-export interface ElfSegment {
+interface ElfSegment {
   /** Physical address (p_paddr). */
   readonly address: number;
   readonly bytes: Uint8Array;
@@ -16,7 +16,7 @@ export interface ElfSegment {
 }
 
 /** The parts of an ELF file that loading needs. */
-export interface ElfImage {
+interface ElfImage {
   /** Physical address. */
   readonly entry: number;
   readonly segments: readonly ElfSegment[];

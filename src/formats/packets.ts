@@ -30,7 +30,7 @@ export function checksum(bytes: Uint8Array, sum = 0): number {
 }
 
 /** A frame taken apart. */
-export interface EthernetFrame {
+interface EthernetFrame {
   readonly source: Uint8Array;
   readonly type: number;
   readonly payload: Uint8Array;
@@ -43,7 +43,7 @@ export function readEthernet(frame: Uint8Array): EthernetFrame | undefined {
 }
 
 /** A request or reply for an IPv4 address. */
-export interface Arp {
+interface Arp {
   readonly operation: number;
   readonly senderMac: Uint8Array;
   readonly sender: Ip;
@@ -145,7 +145,7 @@ export function writeIcmp(route: Route, message: Uint8Array, hops?: number): Uin
   return frame;
 }
 
-export interface UdpDatagram {
+interface UdpDatagram {
   readonly sourcePort: number;
   readonly destinationPort: number;
   readonly payload: Uint8Array;

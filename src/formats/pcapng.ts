@@ -5,14 +5,14 @@
 /** Link types that el2 captures (draft-ietf-opsawg-pcaplinktype). */
 export const LinkType = { Ethernet: 1, User0: 147 } as const;
 
-export interface CaptureInterface {
+interface CaptureInterface {
   readonly name: string;
   readonly description: string;
   /** One of `LinkType`, or another registered number of 16 bits. */
   readonly linkType: number;
 }
 
-export interface CapturedPacket {
+interface CapturedPacket {
   /** Index of its interface, in the order of `interfaceBlock` calls. */
   readonly interface: number;
   /** Virtual time in whole ns. */

@@ -14,7 +14,7 @@ const EventType = { begin: 1, end: 2, instant: 3 } as const;
 const SEQUENCE = 1, INCREMENTAL_STATE_CLEARED = 1;
 
 /** A row of the timeline: a process (with `pid`), or a track below another. */
-export interface PerfettoTrack {
+interface PerfettoTrack {
   readonly uuid: number;
   readonly name: string;
   readonly parent?: number;
@@ -22,7 +22,7 @@ export interface PerfettoTrack {
 }
 
 /** An event on a track. Slices of one track nest. */
-export interface PerfettoEvent {
+interface PerfettoEvent {
   readonly type: keyof typeof EventType;
   /** ns. */
   readonly time: number;

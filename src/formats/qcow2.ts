@@ -106,7 +106,7 @@ export class Qcow2 {
  * The cluster of an entry, of the disk's bytes from `at` on; undefined if it is all zeros.
  * @throws BadQcow2
  */
-export function clusterOf(header: Qcow2Header, readAt: ReadAt, entry: bigint, at: number): Uint8Array | undefined {
+function clusterOf(header: Qcow2Header, readAt: ReadAt, entry: bigint, at: number): Uint8Array | undefined {
   const cluster = 2 ** header.clusterBits;
   if (entry & COMPRESSED) return unpackedCluster(header, readAt, entry, at);
   const offset = Number(entry & OFFSET);

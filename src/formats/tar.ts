@@ -4,7 +4,7 @@
 import { MiB } from "../support/sizes.ts";
 
 /** Type of an entry. */
-export type TarKind = "file" | "folder" | "symlink" | "hardlink" | "character" | "block" | "fifo";
+type TarKind = "file" | "folder" | "symlink" | "hardlink" | "character" | "block" | "fifo";
 
 export interface TarEntry {
   /** As it is in the archive. */

@@ -18,14 +18,14 @@ export interface Typed {
 }
 
 /** A break on the line of a VM's console. */
-export interface BreakSent {
+interface BreakSent {
   /** Name in the configuration. */
   readonly vm: string;
   readonly break: true;
 }
 
 /** A request to end a VM: `force` ends it at once, else it is asked to shut down. */
-export interface StopWanted {
+interface StopWanted {
   /** Name in the configuration. */
   readonly vm: string;
   readonly stop: { readonly force: boolean };
@@ -42,7 +42,7 @@ export interface StartWanted {
 }
 
 /** A request to send a message to the resource manager in the host's name. */
-export interface RequestWanted {
+interface RequestWanted {
   readonly request: { readonly id: number; readonly payload: Uint8Array };
 }
 
@@ -50,7 +50,7 @@ export interface RequestWanted {
  * Something has come from outside for a device of a VM, whose work the host's program does: plain
  * data, and the number of who takes it.
  */
-export interface DeviceInput {
+interface DeviceInput {
   readonly taker: number;
   readonly data: unknown;
 }

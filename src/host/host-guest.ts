@@ -97,7 +97,7 @@ export interface HostServices {
 }
 
 /** /dev/gzvm. */
-export interface GzvmOptions {
+interface GzvmOptions {
   /** Firmware that protected VMs boot first. */
   readonly firmware: Uint8Array | undefined;
   /** Why its module made no device; it did by default. */
@@ -105,7 +105,7 @@ export interface GzvmOptions {
 }
 
 /** The parts of a host. */
-export interface HostOptions {
+interface HostOptions {
   /** Generation of /dev/gunyah. */
   readonly device: PersonaName;
   /** RLIMIT_MEMLOCK of processes, bytes. */

@@ -46,7 +46,7 @@ export const GZVM_PROBES = ["silent", "no-node"] as const;
 export type GzvmProbe = typeof GZVM_PROBES[number];
 
 /** The drivers of a host, whose VMMs run its VMs. */
-export interface HostDriver {
+interface HostDriver {
   /** Generation of /dev/gunyah. */
   readonly device: PersonaName;
   /** Whether there is /dev/gzvm too. */

@@ -28,7 +28,7 @@ export interface HostPlatform {
 }
 
 /** Result of `readPlatform`. */
-export type PlatformResult = { readonly ok: true; readonly platform: HostPlatform } | { readonly ok: false; readonly problem: string };
+type PlatformResult = { readonly ok: true; readonly platform: HostPlatform } | { readonly ok: false; readonly problem: string };
 
 /** Reads the platform from a flattened devicetree. */
 export function readPlatform(blob: Uint8Array): PlatformResult {

@@ -15,7 +15,7 @@ import { requestKey } from "../abi/ids.ts";
  * A message for the host. `tag` is the tag of the request; the payload of a reply begins with its
  * error word.
  */
-export type Incoming =
+type Incoming =
   | { readonly kind: "reply"; readonly tag: number; readonly id: number; readonly payload: Uint8Array }
   | { readonly kind: "notification"; readonly id: number; readonly payload: Uint8Array };
 

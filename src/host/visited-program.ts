@@ -7,7 +7,7 @@ import type { HostProgram, HostServices } from "./host-guest.ts";
 export type Visit<T = void> = (host: HostServices) => T;
 
 /** Result of a visit, or the exception. */
-export type VisitOutcome<T> = { readonly value: T } | { readonly error: unknown };
+type VisitOutcome<T> = { readonly value: T } | { readonly error: unknown };
 
 /** The caller's program. An interrupt `CONSOLE_INPUT_INTID` lets what waits be done. */
 export class VisitedProgram implements HostProgram {

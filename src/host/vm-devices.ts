@@ -14,7 +14,7 @@ import { PAGE_SIZE } from "../support/sizes.ts";
 import { VM_VIRTIO_BASE, VM_VIRTIO_STRIDE } from "./boards/el2/map.ts";
 
 /** Services of the VMM's process to devices. */
-export interface DeviceProcess extends GuestMemory {
+interface DeviceProcess extends GuestMemory {
   /** Virtual time, ns. */
   readonly now: number;
   /** Signals the irqfd of a slot. */

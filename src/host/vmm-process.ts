@@ -65,7 +65,7 @@ interface VmmState {
 }
 
 /** Time for which a vCPU has run, ns, by the process and its descriptor. */
-export type RunTime = (pid: number, fd: number) => number;
+type RunTime = (pid: number, fd: number) => number;
 
 /** Services of the host's program to a board. */
 export interface BoardServices {

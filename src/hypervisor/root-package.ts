@@ -5,7 +5,7 @@
 import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** A loadable segment of an image. Addresses are relative to the image. */
-export interface RootSegment {
+interface RootSegment {
   readonly address: number;
   readonly bytes: Uint8Array;
   /** Bytes in memory; zeros follow `bytes`. */
@@ -28,7 +28,7 @@ export interface RootPackage {
 }
 
 /** A part of the root VM's memory with its access. Offsets in bytes, whole pages. */
-export interface RootPart {
+interface RootPart {
   readonly offset: number;
   readonly size: number;
   readonly access: number;

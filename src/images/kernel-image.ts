@@ -6,7 +6,7 @@ import { formatSize } from "../support/units.ts";
 import { node } from "../support/node-modules.ts";
 
 /** The 64-byte header of an arm64 Image. */
-export interface ImageHeader {
+interface ImageHeader {
   /** Offset of the image from a 2 MiB boundary of RAM, in bytes. */
   textOffset: number;
   /** Bytes of RAM that the image needs from its start, BSS included. */
@@ -51,7 +51,7 @@ export function checkPageSize(header: ImageHeader): void {
 }
 
 /** How an Image was wrapped. */
-export type Container = "raw" | "gzip" | `zboot/${string}`;
+type Container = "raw" | "gzip" | `zboot/${string}`;
 
 /** Limit on an Image when the memory for it is not known. */
 const IMAGE_MAX = GiB;

@@ -180,10 +180,5 @@ export function cpuOfPlan(plan: CpuPlan | undefined): Cpu {
   return cpu;
 }
 
-/** The rungs, then other CPUs by name, that have a feature. */
-export function cpusWith(feature: FeatureName): string[] {
-  return CPU_NAMES.filter((name) => parseCpu(name).features.has(feature));
-}
-
 /** The line `Features` of /proc/cpuinfo under Linux. */
 export const hwcapsOf = ({ features }: Cpu): string => hwcapLine(features);

@@ -10,7 +10,7 @@ export const ID_REGISTERS = ["PFR0", "PFR1", "DFR0", "ISAR0", "ISAR1", "ISAR2", 
 export type IdRegister = typeof ID_REGISTERS[number];
 
 /** A field: register, lowest bit, value. */
-export type IdField = readonly [register: IdRegister, bit: number, value: number];
+type IdField = readonly [register: IdRegister, bit: number, value: number];
 
 export interface Feature {
   /** The least version of the architecture that may have it. */

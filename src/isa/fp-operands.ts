@@ -38,7 +38,7 @@ export const doubleBits = (value: number): bigint => new BigUint64Array(new Floa
 export const singleBits = (value: number): number => new Uint32Array(new Float32Array([value]).buffer)[0];
 
 /** A format of numbers. */
-export interface ScalarFormat {
+interface ScalarFormat {
   /** Width, which ends the names of the library's functions. */
   readonly width: 16 | 32 | 64;
   /** Wasm's type; half precision is bits, with zeros above. */

@@ -49,7 +49,7 @@ import type { FeatureName } from "./features.ts";
 type Words<T extends string> = T extends `${infer Head} ${infer Tail}` ? Head | Words<Tail> : T;
 type FieldOf<W extends string> = W extends `0${string}` | `1${string}` | "" ? never : W extends `${infer Name}:${string}` ? Name : W;
 /** Names of the fields of a pattern. */
-export type FieldNames<P extends string> = FieldOf<Words<P>>;
+type FieldNames<P extends string> = FieldOf<Words<P>>;
 
 /** Values of all fields, as the assembly text and the predicates see them. */
 export type FieldValues<Names extends string = string> = { readonly [K in Names]: number };
@@ -60,7 +60,7 @@ type Operands<P extends string, S extends string> =
   & { readonly [K in Exclude<FieldNames<P>, Words<S>>]: Node };
 
 /** See the head of this file. */
-export interface InstructionOptions<P extends string, S extends string> {
+interface InstructionOptions<P extends string, S extends string> {
   readonly shape?: S;
   readonly when?: (shape: FieldValues<Extract<FieldNames<P>, Words<S>>>) => boolean;
   readonly unallocated?: (fields: FieldValues<FieldNames<P>>) => boolean;

@@ -4,13 +4,13 @@
  * A device model on the bus. Offsets and sizes are bytes; sizes are 1, 2, 4 or 8; values are
  * unsigned.
  */
-export interface BusDevice {
+interface BusDevice {
   read(offset: number, size: number): bigint;
   write(offset: number, size: number, value: bigint): void;
 }
 
 /** A device at its place. */
-export interface BusEntry {
+interface BusEntry {
   readonly name: string;
   readonly base: number;
   readonly size: number;

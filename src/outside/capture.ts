@@ -6,7 +6,7 @@ import { files } from "../support/files.ts";
 import { VERSION } from "../support/version.ts";
 
 /** A capture that is being made. */
-export interface CaptureOptions {
+interface CaptureOptions {
   /** Name of the interface. */
   readonly name: string;
   /** Virtual time in ns. */

@@ -103,7 +103,7 @@ export interface RootPlan {
 }
 
 /** A snapshot to begin with. */
-export interface BeginPlan {
+interface BeginPlan {
   /** The file, for messages. A spare snapshot that cannot be loaded is saved again there. */
   readonly path: string;
   /** Where it cannot be loaded the machine starts all the same. */

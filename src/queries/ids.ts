@@ -228,11 +228,6 @@ export function vmOfName(name: string): string {
   return end < 0 ? name : name.slice(0, end);
 }
 
-/** The rest of an object's name after its VM: `/0` of `rt/0`. */
-export function afterVm(name: string): string {
-  return name.slice(vmOfName(name).length);
-}
-
 /** Names of the VMs that every session has. */
 export const HOST = "host", RESOURCE_MANAGER = "rm";
 
@@ -243,7 +238,7 @@ export function isGuest(vm: string): boolean {
 }
 
 /** A place of code in a VM, and the vCPU if one is named: `rt:main`, `rt/1:pc`, `vm:rt:0x8000`. */
-export interface CodePlaceText {
+interface CodePlaceText {
   readonly vm: string;
   readonly index: number | undefined;
   readonly where: string;

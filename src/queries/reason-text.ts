@@ -7,7 +7,7 @@ import { askedByText, plainText, timeText } from "./format.ts";
 import type { Json, RowOf } from "./table.ts";
 import type { REASONS } from "./tables.ts";
 
-export interface ReasonLine {
+interface ReasonLine {
   /**
    * `asked`: the requester, and when; `step`: an operation of the chain; `end`: follows the last.
    */
@@ -33,7 +33,7 @@ export function isCited(section: string): boolean {
 }
 
 /** A rule, after the section that has it. */
-export function ruleLine({ section, rule }: Pick<RowOf<typeof REASONS>, "section" | "rule">): string {
+function ruleLine({ section, rule }: Pick<RowOf<typeof REASONS>, "section" | "rule">): string {
   return `${section}: ${rule}`;
 }
 

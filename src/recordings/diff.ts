@@ -15,7 +15,7 @@ import type { Recording } from "./recording.ts";
 const STRIDES = [1_000_000, 1_000, 1];
 
 /** Where two runs part. */
-export interface RunDifference {
+interface RunDifference {
   /** First count of retired instructions, of all vCPUs, at which they differ. */
   readonly instructions: number;
   /** Virtual time (ns) of the first and of the second run there. */
@@ -28,7 +28,7 @@ export interface RunDifference {
 }
 
 /** How far two runs were compared, and where they part, if they do. */
-export interface DiffResult {
+interface DiffResult {
   readonly compared: number;
   /** Whether one of them was cut off: it is compared up to the last thing that it says. */
   readonly cut: boolean;

@@ -18,7 +18,7 @@ const TURNS = 64;
 export type Moment = number | Place | MidTurn;
 
 /** A place in the middle of a turn, where the machine has retired this many instructions. */
-export interface MidTurn {
+interface MidTurn {
   /** Virtual time (ns) of the boundary at which the turn began. */
   readonly turn: number;
   readonly instructions: number;

@@ -14,7 +14,7 @@ import type { Rerun } from "./rerun.ts";
 const NEAR = 1000;
 
 /** The run so far, and the position of a debugger in it. */
-export interface RunSoFar {
+interface RunSoFar {
   readonly rerun: Rerun;
   /** Instructions that all vCPUs had retired at the place to go back from. */
   readonly instructions: number;
@@ -24,7 +24,7 @@ export interface RunSoFar {
 }
 
 /** A move back, made in slices. */
-export interface WayBack {
+interface WayBack {
   /**
    * Continues for at most `milliseconds` of wall time; the stop where it leads, or undefined: call
    * again.

@@ -58,7 +58,7 @@ export interface ScenarioResult {
 }
 
 /** How a scenario is run. */
-export interface ScenarioOptions {
+interface ScenarioOptions {
   /** Wall time (ms) after which the step in progress fails. */
   readonly timeout?: number;
   /** Called about once per second with the step that waits, and the virtual time (ns). */

@@ -32,7 +32,7 @@ export function newMailbox(): SharedArrayBuffer {
 }
 
 /** An error of the other thread as data. */
-export interface ErrorData {
+interface ErrorData {
   readonly name: string;
   readonly message: string;
   readonly code?: string;

@@ -25,7 +25,7 @@ export interface Preparation {
 export type FileState = readonly [path: string, size: number, modified: number];
 
 /** The worker that a checkout has. */
-export interface PreparedWorker {
+interface PreparedWorker {
   readonly module: URL;
   /** Whether its sources are the same as when it was made. It takes milliseconds to know. */
   isCurrent(): boolean;

@@ -10,7 +10,7 @@ import type { SystemState } from "../state/system-state.ts";
 import { warn } from "../support/warn.ts";
 
 /** A machine that is ready to run, and the state that it has where that is not the plan's start. */
-export interface Begun {
+interface Begun {
   readonly system: System;
   readonly plan: SessionPlan;
   readonly state: SystemState | undefined;

@@ -30,7 +30,7 @@ export interface Difference {
 export const ABSENT = "(none)";
 
 /** Differences of a kind. */
-export interface DifferenceGroup {
+interface DifferenceGroup {
   /** The compared part: a table, `plan` or `state`. */
   readonly name: string;
   /** Things that differ, and things that were compared. */
@@ -41,7 +41,7 @@ export interface DifferenceGroup {
 }
 
 /** Pages that differ, of one VM or of several that share them. */
-export interface PageGroup {
+interface PageGroup {
   /** Empty where no VM has them mapped. */
   readonly vms: readonly string[];
   readonly pages: number;

@@ -15,7 +15,7 @@ export interface SystemState {
 }
 
 /** A system with a state. */
-export interface Savable {
+interface Savable {
   readonly hypervisor: Hypervisor;
   readonly parts: readonly SavedPart[];
 }

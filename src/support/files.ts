@@ -20,7 +20,7 @@ export interface PendingFile extends SyncWriter, Disposable {
 }
 
 /** How a whole file is made. */
-export interface WholeOptions {
+interface WholeOptions {
   /** Whether it is synchronized to the disk before it gets its name; true by default. */
   readonly durable?: boolean;
   /** Whether pipes and devices are refused: opening one may block this thread for ever. */

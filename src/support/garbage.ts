@@ -55,7 +55,7 @@ export function isCollectionDue({ held, resident }: Sizes, last: Sizes): boolean
 }
 
 /** When the first check happens, in ms. */
-export interface FirstLook {
+interface FirstLook {
   readonly after: number;
   readonly again: number;
   readonly limit: number;

@@ -1,7 +1,7 @@
 // The locale that the environment names for characters, in the order of POSIX (Base Definitions,
 // "Internationalization Variables").
 
-export interface CharacterLocale {
+interface CharacterLocale {
   /** Empty if the environment names none. */
   readonly name: string;
   readonly utf8: boolean;

@@ -28,7 +28,7 @@ const RANGES_MAX = 1_000_000;
 const REFERENCES_MAX = 32;
 
 /** An address in a file, as its function and the functions inlined there have it. */
-export interface CodeScope {
+interface CodeScope {
   readonly function: Entry;
   /** Functions that were inlined at the address, from the outermost. */
   readonly inlined: readonly Entry[];
@@ -36,7 +36,7 @@ export interface CodeScope {
   readonly blocks: readonly Entry[];
 }
 
-export interface LineCode {
+interface LineCode {
   readonly file: string;
   readonly line: number;
   /** Start of each piece of its code. */

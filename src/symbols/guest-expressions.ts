@@ -8,7 +8,7 @@ import type { FrameValues, GuestValue } from "./guest-values.ts";
 export class ExpressionError extends Error {}
 
 /** The value of an expression: a typed place, or a number. */
-export type ExpressionValue = { readonly kind: "typed"; readonly value: GuestValue } | { readonly kind: "number"; readonly number: bigint };
+type ExpressionValue = { readonly kind: "typed"; readonly value: GuestValue } | { readonly kind: "number"; readonly number: bigint };
 
 /** Where names come from. */
 export interface ExpressionScope {

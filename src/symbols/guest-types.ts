@@ -169,7 +169,7 @@ export class GuestType {
 }
 
 /** A member: `offset` in bytes, or of a bit field in bits. */
-export interface GuestMember {
+interface GuestMember {
   /** Undefined: its members belong to the type itself. */
   readonly name: string | undefined;
   readonly type: GuestType;

@@ -15,7 +15,7 @@ export interface GuestSymbol {
 }
 
 /** A place after a symbol. */
-export interface SymbolPlace {
+interface SymbolPlace {
   readonly symbol: GuestSymbol;
   /** Bytes after it. */
   readonly offset: bigint;

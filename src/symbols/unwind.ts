@@ -30,7 +30,7 @@ type FrameRegisters = readonly (bigint | undefined)[];
  * Origin of a frame: the vCPU's PC, call frame information, the callee's instructions, a frame
  * record, or x30 alone.
  */
-export type FrameOrigin = "pc" | "cfi" | "code" | "frame-pointer" | "x30";
+type FrameOrigin = "pc" | "cfi" | "code" | "frame-pointer" | "x30";
 
 /** A call frame. */
 export interface GuestFrame {

@@ -59,11 +59,6 @@ export class GuestWords {
     this.#store(address, this.#eight, what);
   }
 
-  readU32(address: number, what: string): number {
-    this.#load(address, this.#four, what);
-    return this.#view.getUint32(0, true);
-  }
-
   /** 16 bytes, valid until the next access. */
   readBlock(address: number, what: string): DataView {
     this.#load(address, this.#bytes, what);

@@ -42,7 +42,7 @@ export interface DatagramPeer {
 }
 
 /** A port that takes datagrams of any peer. */
-export interface OutsideDatagramPort {
+interface OutsideDatagramPort {
   send(peer: DatagramPeer, bytes: Uint8Array): void;
   close(): void;
 }

@@ -245,7 +245,7 @@ class ConfigAccess implements PciWindow {
 }
 
 /** A virtio device as its platform shows it on the bus. */
-export interface VirtioFunctionPlace {
+interface VirtioFunctionPlace {
   readonly classCode: number;
   /** Where BAR 0 is. */
   readonly address: number;

@@ -58,7 +58,7 @@ export type StartStep =
 export type TeardownStep = "stop" | "take-pages-back" | "reclaim-unstarted" | "reset" | "reclaim" | "deallocate";
 
 /** How a generation gives memory to a VM. */
-export interface MemoryRules {
+interface MemoryRules {
   /** When it changes hands: in the call, at START, or page by page when the guest touches it. */
   readonly given: "at-set" | "at-start" | "on-demand";
   /** The bits of a region's `flags` that the driver knows. */
@@ -87,7 +87,7 @@ export interface MemoryRules {
 }
 
 /** How a generation treats the range of the devicetree. */
-export interface DevicetreeRules {
+interface DevicetreeRules {
   /** A range that wraps is refused with this. */
   readonly wrap: ErrnoName | undefined;
   /** The region that is taken: one that holds all of the range, or one that the range touches. */
@@ -101,7 +101,7 @@ export interface DevicetreeRules {
 }
 
 /** How a generation's functions and vCPUs answer. */
-export interface FunctionRules {
+interface FunctionRules {
   /** REMOVE_FUNCTION without a match. */
   readonly removeMissing: ErrnoName | 0;
   /**

@@ -11,7 +11,7 @@ export type Direction = typeof Direction[keyof typeof Direction];
 export type DescriptorKind = "device" | "vm" | "vcpu";
 
 /** The fields of a request code. */
-export interface RequestParts {
+interface RequestParts {
   readonly direction: Direction;
   /** Bytes. */
   readonly size: number;

@@ -3,8 +3,8 @@
 // fields (docs/spec/vm-manager.md §3, docs/spec/geniezone.md §3.1). Little endian.
 
 /** C types of fields. `bytes(n)` is an array of u8. */
-export type ScalarType = "u8" | "u16" | "u32" | "s32" | "u64";
-export type FieldType = ScalarType | { readonly array: ScalarType; readonly length: number };
+type ScalarType = "u8" | "u16" | "u32" | "s32" | "u64";
+type FieldType = ScalarType | { readonly array: ScalarType; readonly length: number };
 
 /** `length` values of one type. */
 export function array<const T extends ScalarType>(type: T, length: number): { readonly array: T; readonly length: number } {
@@ -22,7 +22,7 @@ export type StructFields = Readonly<Record<string, FieldType>>;
 export type StructValues<F extends StructFields = StructFields> = { readonly [K in keyof F]: ValueOf<F[K]> };
 
 /** One field with its place, which is read and written without the others. */
-export interface PlacedField<T extends FieldType = FieldType> {
+interface PlacedField<T extends FieldType = FieldType> {
   readonly name: string;
   readonly offset: number;
   readonly type: T;

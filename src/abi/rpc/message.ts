@@ -34,7 +34,7 @@ export interface RpcNotification<N extends Fields = Fields> {
 }
 
 /** The options of a request's declaration, in addition to its name, id and fields. */
-export interface RequestOptions<R extends Fields> {
+interface RequestOptions<R extends Fields> {
   /** Section of docs/spec/resource-manager.md. */
   readonly section: string;
   /**

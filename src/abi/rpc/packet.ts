@@ -78,7 +78,7 @@ export function decodeHeader(packet: Uint8Array): { ok: true; header: PacketHead
 }
 
 /** The effect of a packet on the assembly. */
-export type Reassembly = { done: true; message: RpcMessage } | {
+type Reassembly = { done: true; message: RpcMessage } | {
   done: false; /** Why the packet was dropped, if it was. */
   dropped?: string;
 };

@@ -31,7 +31,7 @@ export function registerCpu(program: Command): void {
 }
 
 /** A CPU as plain data. */
-export function cpuAsJson(text: string): FieldsOf<typeof CPU> {
+function cpuAsJson(text: string): FieldsOf<typeof CPU> {
   const cpu = readCpu(text), [name] = cpu.name.split(",");
   const registers = Object.entries(identificationOf(cpu.features)).map(([register, value]) => [
     `ID_AA64${register}_EL1`,

@@ -185,7 +185,7 @@ function debuggedVm(plan: SessionPlan, name: string | undefined): string {
 }
 
 /** Options of `el2` alone. */
-export interface BareOptions {
+interface BareOptions {
   /** A configuration instead of `./el2.toml`. */
   readonly config?: string;
   readonly log?: string;

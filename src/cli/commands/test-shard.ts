@@ -4,7 +4,7 @@
 import { InvalidArgumentError } from "commander";
 
 /** A part: 1 to `count`. */
-export interface ShardChoice {
+interface ShardChoice {
   readonly index: number;
   readonly count: number;
 }

@@ -12,7 +12,7 @@ import type { SessionPlan } from "../../plans/plan.ts";
 const TRANSPORT: readonly string[] = ["msgqueue_send", "msgqueue_receive"];
 
 /** How the calls are printed. */
-export interface TraceCallsOptions {
+interface TraceCallsOptions {
   /** The VM that makes the calls. */
   readonly vm: string;
   readonly json: boolean;

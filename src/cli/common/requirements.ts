@@ -5,7 +5,7 @@ import { characterLocale } from "../../support/locale.ts";
 import { colorDepth } from "../../tui/terminal/color.ts";
 
 /** One or more requirements as found on this computer, and the remedy, empty if none is needed. */
-export interface Requirement {
+interface Requirement {
   readonly says: string;
   readonly remedy: string;
 }

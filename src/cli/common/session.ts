@@ -21,7 +21,7 @@ export interface OpenSession extends Disposable {
 }
 
 /** How a command connects. */
-export interface SessionOptions {
+interface SessionOptions {
   readonly socket?: string;
   readonly readOnly?: boolean;
   /** It wants console output and samples too. */

@@ -28,7 +28,7 @@ export function boundedText(text: string, hint: string): string {
 }
 
 /** How rows are chosen. */
-export interface RowChoice {
+interface RowChoice {
   readonly limit: number;
   /** Only these columns. */
   readonly columns?: readonly string[];

@@ -5,7 +5,7 @@ import { Failure } from "../common/failure.ts";
 import type { Json } from "../../queries/table.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 
-export interface ToolArgument {
+interface ToolArgument {
   readonly type: "text" | "whole" | "flag" | "texts";
   readonly doc: string;
   readonly required?: true;

@@ -8,7 +8,7 @@ import type { RemoteSession } from "../../control/remote.ts";
 import type { Answer, Query } from "../../queries/query.ts";
 
 /** A session, and questions to it. */
-export interface LiveSession {
+interface LiveSession {
   readonly session: RemoteSession;
   /**
    * The answer.

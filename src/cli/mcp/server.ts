@@ -28,7 +28,7 @@ import { didYouMean } from "../../support/did-you-mean.ts";
 import { VERSION } from "../../support/version.ts";
 
 /** Options of the server. */
-export interface McpOptions {
+interface McpOptions {
   /** Tools that change something, too. */
   readonly allowChange: boolean;
   /** The commands of the tool `act`. */

@@ -9,7 +9,7 @@ import { DEFAULT_TAG, isTag, parseForward, parseNetRule, TAG_LENGTH } from "../.
 const MODES = ["rw", "ro", "overlay"] as const;
 
 /** An entry of `devices`. */
-export type DeviceTable = Readonly<Record<string, unknown>> & { readonly kind: string };
+type DeviceTable = Readonly<Record<string, unknown>> & { readonly kind: string };
 
 /** `--disk FILE[,rw|ro|overlay]`, once for each disk. */
 export function diskOption() {

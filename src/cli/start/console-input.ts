@@ -10,7 +10,7 @@ export function controlByte(key: string): number {
 }
 
 /** Ends a run on a terminal: its prefix and `d`; the prefix twice is one for the guest. */
-export interface Leave {
+interface Leave {
   readonly prefix: number;
   readonly call: () => void;
 }

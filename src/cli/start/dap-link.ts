@@ -26,7 +26,7 @@ const GONE = "the machine has ended";
 const PATIENCE = 30_000;
 
 /** One client's bytes in both directions. */
-export interface DapConnection {
+interface DapConnection {
   readonly readable: ReadableStream<Uint8Array>;
   readonly writable: WritableStream<Uint8Array>;
 }

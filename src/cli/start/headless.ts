@@ -36,7 +36,7 @@ const TELL_AFTER = 300;
 const REASONS_TOLD = 3;
 
 /** How a headless session talks. */
-export interface HeadlessOptions {
+interface HeadlessOptions {
   /** Join one console to stdin and stdout byte for byte. */
   readonly stdio: boolean;
   /** Name of the console that `stdio` joins. */

@@ -16,7 +16,7 @@ import type { LookWish } from "../../tui/look/theme.ts";
 import type { ColorDepth } from "../../tui/terminal/color.ts";
 
 /** How the frame looks. */
-export interface OpeningOptions extends LookWish {
+interface OpeningOptions extends LookWish {
   readonly depth: ColorDepth;
   /** Lines of text for screen readers: they have no frame. */
   readonly plain?: boolean;
@@ -34,7 +34,7 @@ export interface Opening {
 }
 
 /** A session whose frame is drawn. */
-export interface OpeningSession {
+interface OpeningSession {
   readonly title: string;
   /** Absolute path of its configuration. */
   readonly configuration: string | undefined;

@@ -11,7 +11,7 @@ import { Keymap } from "../../tui/app/keymap.ts";
 import type { RowFields, RunCommand } from "../../tui/app/own-commands.ts";
 
 /** The part of the screens' options that commands are. */
-export interface CommandOptions {
+interface CommandOptions {
   readonly commands: readonly FileCommand[];
   readonly runCommand: RunCommand;
   /** Ends programs that still run. */

@@ -15,7 +15,7 @@ const GRACE = 1000;
 /** Wall time (ms) for output after the end of a program: a child may keep the pipe. */
 const LAST_OUTPUT = 200;
 
-export interface ProgramStart {
+interface ProgramStart {
   /** The program and its arguments. One with a slash is relative to `folder`. */
   readonly run: readonly string[];
   readonly folder: string;
@@ -26,7 +26,7 @@ export interface ProgramStart {
 }
 
 /** How a program ended. */
-export interface ProgramEnd {
+interface ProgramEnd {
   /** Why it failed; undefined for exit code 0. */
   readonly problem: string | undefined;
   /** Its stdout and stderr, in the order of their arrival. */

@@ -29,7 +29,7 @@ export interface Size {
 }
 
 /** Content and look of a stage. */
-export interface StageOptions {
+interface StageOptions {
   readonly title: string;
   /** Name of a theme, or `auto`. */
   readonly theme?: string;

@@ -23,7 +23,7 @@ export interface Look {
 export type Unknown = "refuse" | "pass";
 
 /** Look and behavior of the screens, by the command line and the environment. */
-export interface TerminalLook {
+interface TerminalLook {
   readonly depth: ColorDepth;
   readonly links: boolean;
   /** The theme that is asked for; undefined: by the terminal's background. */

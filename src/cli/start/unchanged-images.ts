@@ -7,7 +7,7 @@ import { isOfSystem } from "../../support/system-error.ts";
 import { RECORDED_AT } from "./kept-recordings.ts";
 
 /** Failed runs before one, without a run with other images between them. */
-export interface UnchangedImages {
+interface UnchangedImages {
   /** Recording of the first of them. */
   readonly since: string;
   readonly runs: number;

@@ -38,7 +38,7 @@ function pack(size: number, signExtends: boolean, register: number, wide: boolea
 }
 
 /** The fields of such a syndrome. */
-export interface LoadStore {
+interface LoadStore {
   /** Bytes. */
   size: number;
   /** 0 to 31, 31 is the zero register. */

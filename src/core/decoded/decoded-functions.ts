@@ -25,7 +25,7 @@ import { landingCounter } from "./landings.ts";
 import { DECODED_SIZE } from "./operands.ts";
 
 /** Functions of TypeScript that the module imports. */
-export interface DecodedImports {
+interface DecodedImports {
   /** (Wasm address of a page) -> address of its decoded page, a fresh one. */
   readonly allocateDecoded: number;
   /** (address of a decoded page): releases it; nothing may be executing in it. */

@@ -31,7 +31,7 @@ const PATIENCE_FACTOR = 4, PATIENCE_STEPS = 6;
 const RELEASES_KEPT = 4096;
 
 /** The services of the core's Wasm module that the pool uses. */
-export interface DecodedCallbacks {
+interface DecodedCallbacks {
   /** Fetch entries that point to a decoded page go from all TLB sets. */
   forgetDecodedPage(page: number): void;
   /**

@@ -27,7 +27,7 @@ import { DECODED_SIZE } from "./operands.ts";
 import { NO_FILL } from "./variants.ts";
 
 /** Functions of TypeScript that the decoder imports. */
-export interface DecoderImports {
+interface DecoderImports {
   /** (ip) -> the handler, 0 where no pair may begin: fills this decoded instruction. */
   readonly fillDecoded: number;
   /** (ip): the decoded instruction was filled; regions wait for one in its page. */

@@ -29,7 +29,7 @@ const Way = { Slow: "slow", Filled: "filled", Near: "near" } as const;
 const STORES: Record<OperandKind, string> = { u16: "i32.store16", i32: "i32.store", u32: "i32.store", i64: "i64.store" };
 
 /** A direct branch: its offset in bytes, and the operands where the target is in the same page. */
-export interface BranchOperands {
+interface BranchOperands {
   readonly offset: Node;
   readonly near: readonly DecodedOperand[];
 }

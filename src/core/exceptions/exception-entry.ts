@@ -69,7 +69,7 @@ const EXCEPTION_FUNCTIONS = {
 } as const satisfies Record<string, readonly [readonly ("i32" | "i64")[], readonly ("i32" | "i64")[]]>;
 
 /** A function of `EXCEPTION_FUNCTIONS`. */
-export type ExceptionFunction = keyof typeof EXCEPTION_FUNCTIONS;
+type ExceptionFunction = keyof typeof EXCEPTION_FUNCTIONS;
 
 /** Declares, or finds, one of `EXCEPTION_FUNCTIONS`. */
 export function exceptionFunction(library: Library, name: ExceptionFunction): FunctionBuilder {

@@ -38,7 +38,7 @@ import {
 } from "./significands.ts";
 
 /** The functions of one format. Operands and results are bit patterns in i64. */
-export interface SoftFormat {
+interface SoftFormat {
   /**
    * (sign i32, exponent i32, significand i64, rounding mode i32): the number in this format.
    * Significand not zero.

@@ -106,7 +106,7 @@ const MMU_FUNCTIONS = {
 } as const satisfies Record<string, readonly [readonly ValueType[], readonly ValueType[]]>;
 
 /** A function of `MMU_FUNCTIONS`. */
-export type MmuFunction = keyof typeof MMU_FUNCTIONS;
+type MmuFunction = keyof typeof MMU_FUNCTIONS;
 
 /** Declares, or finds, one of `MMU_FUNCTIONS`. */
 export function mmuFunction(library: Library, name: MmuFunction): FunctionBuilder {

@@ -125,7 +125,7 @@ export class Stage2Pool {
 }
 
 /** Physical addresses in a row. */
-export interface PaRun {
+interface PaRun {
   readonly pa: number;
   readonly size: number;
 }

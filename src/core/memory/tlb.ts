@@ -62,7 +62,7 @@ const TLB_FUNCTIONS = {
 } as const satisfies Record<string, readonly [readonly ValueType[], readonly ValueType[]]>;
 
 /** A function of `TLB_FUNCTIONS`. */
-export type TlbFunction = keyof typeof TLB_FUNCTIONS;
+type TlbFunction = keyof typeof TLB_FUNCTIONS;
 
 /** First argument of `tlbi`: the kind of entries to drop, in the distinctions that matter here. */
 export const Tlbi = {

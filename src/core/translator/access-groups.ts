@@ -33,7 +33,7 @@ export interface AddressEffects {
 const LONGEST_SPAN = 256;
 
 /** Accesses with one compare. */
-export interface AccessGroup {
+interface AccessGroup {
   /**
    * Bytes from the first one, which is a multiple of `alignment` where all are aligned, to the end
    * of the last.

@@ -19,7 +19,7 @@ export interface Hotness {
 }
 
 /** How hot a place is where a region would begin. */
-export interface Heat {
+interface Heat {
   samples: number;
   /** When the first was taken, in samples of the translator. */
   since: number;

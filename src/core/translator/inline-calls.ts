@@ -13,7 +13,7 @@ export interface Operations {
 }
 
 /** The place where a call is expanded. */
-export interface InlineContext {
+interface InlineContext {
   readonly f: FunctionBuilder;
   /** Locals with the operands, and for the result. */
   readonly operands: readonly number[];
@@ -26,7 +26,7 @@ export interface InlineContext {
   fast(): void;
 }
 
-export type Inline = (context: InlineContext) => void;
+type Inline = (context: InlineContext) => void;
 
 const SMALLEST_NORMAL = { f32: 2 ** -126, f64: 2 ** -1022 } as const;
 

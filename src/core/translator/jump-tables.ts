@@ -11,7 +11,7 @@ import type { Code } from "./region.ts";
 import { generalBit } from "./register-use.ts";
 
 /** The known targets of an indirect branch inside of its region. */
-export interface JumpTargets {
+interface JumpTargets {
   /** Numbers of instructions, in order. */
   readonly targets: readonly number[];
   /** Names the table where other branches go by it as well; they have the same targets. */

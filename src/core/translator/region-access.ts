@@ -25,7 +25,7 @@ import { PAGE_SIZE } from "../../support/sizes.ts";
  * A member of a group of accesses, and the local for where the group's bytes are: zero where the
  * compare did not serve.
  */
-export type LocatedMember = GroupMember & { readonly wasmAddress: number };
+type LocatedMember = GroupMember & { readonly wasmAddress: number };
 
 /** The place of an access in its block. */
 export interface AccessSite {

@@ -73,7 +73,7 @@ export interface Callee {
  * The parameters of a region. Differences between regions with the same code are constants that are
  * put in later, so that the code serves for all of them.
  */
-export interface RegionOptions {
+interface RegionOptions {
   /** Tag of the number of its handler. */
   readonly handler: number;
   readonly neighbors: readonly NeighborPage[];

@@ -31,7 +31,7 @@ export const CODE_BYTES = 0x200_0000;
 const KEPT = 0.75;
 
 /** The functions of a region, and how many bytes of Wasm it has. */
-export interface RegionCode {
+interface RegionCode {
   readonly region: WebAssembly.ExportValue;
   /** Of its first instruction alone. */
   readonly first: WebAssembly.ExportValue;
@@ -46,7 +46,7 @@ interface Change {
 }
 
 /** The parts of a core that the regions are in. */
-export interface RegionHome {
+interface RegionHome {
   readonly memory: CodeMemory;
   readonly cpu: CpuFields;
   readonly link: Link;

@@ -45,7 +45,7 @@ const MODULE_SIZE = 16;
 const COVERED_FACTOR = 8;
 
 /** The parts of a generated core that the translator uses (core-module.ts). */
-export interface TranslatedCore {
+interface TranslatedCore {
   readonly dispatch: Dispatch;
   readonly library: Callees;
   readonly importedMemory: ImportedMemory;

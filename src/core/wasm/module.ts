@@ -32,7 +32,7 @@ interface LateCall {
 }
 
 /** A constant whose value is put into the code later. */
-export interface Gap {
+interface Gap {
   /** Position of its five bytes. */
   readonly at: number;
   /** The value that belongs there. */
@@ -208,14 +208,6 @@ export class FunctionBuilder {
   tee(local: number): this {
     this.code.push(0x22);
     return this.#unsigned(local);
-  }
-
-  getGlobal(index: number): this {
-    return this.bytes([0x23]).bytes(unsignedLeb(index));
-  }
-
-  setGlobal(index: number): this {
-    return this.bytes([0x24]).bytes(unsignedLeb(index));
   }
 
   call(target: number | FunctionBuilder): this {

@@ -109,7 +109,7 @@ export function signedLeb(value: bigint): number[] {
 export const SCALAR_BYTES = 8, VECTOR_BYTES = 16;
 
 /** An instruction without an immediate, or with one that is a lane. */
-export interface Opcode {
+interface Opcode {
   readonly code: readonly number[];
   /** Bytes of its result in a frame, at most. */
   readonly bytes: number;

@@ -11,7 +11,7 @@ import type { DapStop, DapTarget } from "./target.ts";
 import type { Place, Threads } from "./threads.ts";
 
 /** Kinds of breakpoints: a request sets all of a kind, of source lines all of a file. */
-export type BreakpointGroup = "function" | "instruction" | `source ${string}`;
+type BreakpointGroup = "function" | "instruction" | `source ${string}`;
 
 /** Terms on which a breakpoint stops the machine. */
 interface Terms {

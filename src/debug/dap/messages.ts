@@ -9,14 +9,14 @@ const HEADER_MAX = 4096;
 const END_OF_HEADER = [13, 10, 13, 10];
 
 /** A message that cannot be read; `fatal`: the start of the next one is unknown. */
-export interface BrokenMessage {
+interface BrokenMessage {
   readonly kind: "broken";
   readonly message: string;
   readonly fatal: boolean;
 }
 
 /** A message of a client. */
-export type ReceivedMessage = { readonly kind: "request"; readonly request: DebugProtocol.Request } | BrokenMessage;
+type ReceivedMessage = { readonly kind: "request"; readonly request: DebugProtocol.Request } | BrokenMessage;
 
 /** Splits a stream into messages. */
 export class MessageReader {

@@ -29,7 +29,7 @@ export interface Entry {
   readonly children: readonly Entry[];
 }
 
-export interface UnitEntries {
+interface UnitEntries {
   /** The first, with the others below it. */
   readonly root: Entry;
   /** Entries, and their values that have bytes. */

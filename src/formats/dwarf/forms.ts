@@ -24,7 +24,7 @@ export type Value =
   | { readonly kind: "elsewhere" };
 
 /** The unit that forms depend on: its offset in .debug_info, its format and its version. */
-export interface FormUnit {
+interface FormUnit {
   readonly offset: number;
   readonly wide: boolean;
   readonly version: number;

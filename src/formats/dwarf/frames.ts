@@ -38,7 +38,7 @@ export function sameRule(one: FrameRule | undefined, other: FrameRule | undefine
 }
 
 /** The canonical frame address: SP in the caller, at the call. */
-export type CfaRule = { readonly register: number; readonly offset: bigint } | { readonly expression: Uint8Array };
+type CfaRule = { readonly register: number; readonly offset: bigint } | { readonly expression: Uint8Array };
 
 /** The rules at an address. */
 export interface FrameRow {

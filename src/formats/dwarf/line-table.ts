@@ -9,7 +9,7 @@ import { MiB } from "../../support/sizes.ts";
 import { Work } from "../../support/work.ts";
 
 /** A source line. Lines and columns count from 1; 0 is none. */
-export interface SourceLine {
+interface SourceLine {
   readonly file: string;
   readonly line: number;
   readonly column: number;

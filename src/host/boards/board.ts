@@ -13,14 +13,14 @@ import type { VmConsole } from "./vm-console.ts";
 import type { VmPlan } from "./vm-plan.ts";
 
 /** The serial port that is a VM's console: its registers, and its line. */
-export interface BoardConsole extends Range {
+interface BoardConsole extends Range {
   readonly spi: number;
   /** @param output gets each byte that the guest sends */
   make(output: (byte: number) => void): VmConsole;
 }
 
 /** Where a VM's virtio devices are, if their registers are the VMM's. */
-export interface BoardVirtio {
+interface BoardVirtio {
   /** Slots of virtio-mmio, functions of PCI, or functions that send messages. */
   readonly registers: "vmm" | "vmm-pci" | "vmm-msi";
   /** The SPI of a slot: one of the board's own lines, or another one. */

@@ -3,7 +3,7 @@
 import type { Contents } from "./layout.ts";
 
 /** Keys of `[vm.NAME]` that some boards do not have. */
-export const BOARD_KEYS = [
+const BOARD_KEYS = [
   ...["base", "bios", "bios_vars", "cpu_frequencies", "datamatch_flag", "firmware", "msi", "schedule", "swiotlb", "windows"],
   "without_access_platform",
 ] as const;

@@ -32,7 +32,7 @@ export type VmLink =
 export type VmStart = "auto" | "manual" | { readonly after: string };
 
 /** The action when a VM has exited. */
-export type OnExit = "stop" | "restart" | "end-session";
+type OnExit = "stop" | "restart" | "end-session";
 
 /** Firmware of protected VMs, as `VmImage` has it. */
 export interface VmFirmware {
@@ -74,7 +74,7 @@ export interface VariablesPlan {
 }
 
 /** RAM of a VM apart from that at its base. IPA and bytes. */
-export interface MemoryWindow {
+interface MemoryWindow {
   readonly base: number;
   readonly size: number;
 }

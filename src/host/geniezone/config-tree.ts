@@ -9,7 +9,7 @@ import { cells, cells64, type Devicetree, devicetree, node } from "../../devicet
 const PHANDLE_GIC = 1;
 
 /** The ioctls' arguments. Addresses are the guest's, sizes in bytes. */
-export interface GzvmConfig {
+interface GzvmConfig {
   readonly name: string;
   readonly vcpus: number;
   readonly memory: readonly { readonly base: number; readonly size: number }[];

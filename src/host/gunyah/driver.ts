@@ -50,7 +50,7 @@ const U64 = 1n << 64n;
 const Feature = { Memextent: 1n << 6n } as const;
 
 /** How a driver differs from others of its generation. */
-export interface GunyahQuirks {
+interface GunyahQuirks {
   /** The errno that refuses SET_BOOT_CONTEXT. */
   readonly bootContext?: ErrnoName;
   /** It wakes vCPUs at their timers, as CHECK_EXTENSION reports. */

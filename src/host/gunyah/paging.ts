@@ -17,7 +17,7 @@ import type { GivenPages, Resource, Vm } from "./state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** How pages are given. */
-export interface Giving {
+interface Giving {
   /** The host keeps its access. */
   readonly shared: boolean;
   readonly write: boolean;

@@ -29,7 +29,7 @@ function overlap(a: bigint, size: bigint, b: bigint, other: bigint): boolean {
 /**
  * A region that passed all checks, or the negative errno. A delete names the region that is to go.
  */
-export type RegionResult = { readonly region: Region } | { readonly binding: Binding } | { readonly remove: Region } | number;
+type RegionResult = { readonly region: Region } | { readonly binding: Binding } | { readonly remove: Region } | number;
 
 /** Checks the argument and pins the memory. Nothing is entered into the VM yet. */
 export function prepareRegion(kernel: HostKernel, task: number, vm: Vm, pointer: bigint, lend: boolean): RegionResult {

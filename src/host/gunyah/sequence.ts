@@ -54,7 +54,7 @@ const U64_BITS = 64;
 const NO_VIRQ: readonly number[] = [0, 0xffff_ffff];
 
 /** The driver's actions when a sequence reaches them. */
-export interface SequenceEvents {
+interface SequenceEvents {
   /** Sends a request for a VM; the reply comes to `reply`. */
   send(vm: Vm, id: number, payload: Uint8Array): void;
   /** A resource of a VM exists. Returns the host vCPU that takes its vIRQ. */

@@ -10,7 +10,7 @@ import type { Pinned } from "../kernel/memory.ts";
  * Life of a VM in the driver. `none` until START or, in v6 and v9, CREATE_VM; `gone` once nothing
  * refers to it.
  */
-export type VmStatus = "none" | "load" | "ready" | "running" | "exited" | "init-failed" | "reset";
+type VmStatus = "none" | "load" | "ready" | "running" | "exited" | "init-failed" | "reset";
 
 /**
  * User memory that belongs to a VM. Addresses and sizes in bytes; guest addresses are 64 bits wide.
@@ -109,7 +109,7 @@ export interface Ioeventfd {
 }
 
 /** The event that a vCPU waits for inside RUN. */
-export type VcpuPhase =
+type VcpuPhase =
   /** No task is in RUN. */
   | "idle"
   /** In the queue of its host vCPU. */
@@ -264,7 +264,7 @@ export interface Vm {
 }
 
 /** A call that waits for a VM's lock, to be made again. */
-export interface WaitingCall {
+interface WaitingCall {
   readonly code: number;
   readonly argument: bigint;
 }

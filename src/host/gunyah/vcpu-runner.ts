@@ -27,7 +27,7 @@ const SECTION = "vm-manager 9";
 const REMOVED = "the vCPU's function was removed, or its VM was destroyed";
 
 /** The runner's requirements on the driver. */
-export interface RunnerHooks {
+interface RunnerHooks {
   /**
    * Gives the guest the page that it lacks: 0, or the negative errno. Only generations with demand
    * paging have it.

@@ -24,7 +24,7 @@ import { VcpuRunner } from "./vcpu-runner.ts";
 const REASON_BYTES = 8;
 
 /** The VM manager's requirements on the host. */
-export interface VmManagerHost {
+interface VmManagerHost {
   /** Sends a request to the resource manager; the reply comes to `reply` with the same tag. */
   request(id: number, payload: Uint8Array, tag: number): void;
   /** Has a vIRQ delivered to host vCPU `runner`. */

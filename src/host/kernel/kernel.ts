@@ -63,7 +63,7 @@ const SPREAD = 0x9e37_79b1;
 const MAX_ORDER = 10;
 
 /** Options of a kernel. */
-export interface KernelOptions {
+interface KernelOptions {
   /** RAM for processes: IPA and bytes. */
   readonly memory: { readonly base: number; readonly size: number };
   /** RLIMIT_MEMLOCK of new processes, bytes. */
@@ -86,7 +86,7 @@ export interface KernelOptions {
 }
 
 /** open's flags that matter here. */
-export type OpenMode = "r" | "w" | "rw";
+type OpenMode = "r" | "w" | "rw";
 
 /** Result of an ioctl call: it ended, or its task waits. */
 export interface IoctlResult {

@@ -21,7 +21,7 @@ interface ObjectRun {
 /**
  * Anonymous memory, a file in memory, or a page of a driver: the target of mappings. Plain data.
  */
-export interface MemoryObject {
+interface MemoryObject {
   id: number;
   /** Mappings, descriptors and VMs that hold it. */
   refs: number;

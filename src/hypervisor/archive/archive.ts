@@ -5,7 +5,7 @@ import type { ObjectType } from "../../abi/rights.ts";
 import { Archive } from "../../machine/archive.ts";
 
 /** An object as others name it in an archive. */
-export interface ArchivedObject {
+interface ArchivedObject {
   readonly type: ObjectType;
   readonly serial: number;
 }

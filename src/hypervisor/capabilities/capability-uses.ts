@@ -8,7 +8,7 @@ import { type HypercallName, hypercallName } from "../../abi/hypercalls.ts";
 const CAPACITY = 1 << 14;
 
 /** A capability's last use. */
-export interface CapabilityUse {
+interface CapabilityUse {
   readonly call: HypercallName;
   /** Virtual time in ns. */
   readonly time: number;

@@ -8,7 +8,7 @@ import { hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
 import type { ObjectClass } from "./object-types.ts";
 
 /** Calls that create an object. */
-export type CreateName =
+type CreateName =
   | "partition_create_cspace"
   | "partition_create_addrspace"
   | "partition_create_memextent"

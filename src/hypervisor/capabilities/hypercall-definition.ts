@@ -27,14 +27,14 @@ type ArgumentsOf<N extends HypercallName> = typeof HYPERCALLS[N]["arguments"];
 type ResultsOf<N extends HypercallName> = typeof HYPERCALLS[N]["results"];
 
 /** Which capability arguments of a call are looked up in the caller's cspace. Others stay ids. */
-export type CapRules<N extends HypercallName> = {
+type CapRules<N extends HypercallName> = {
   readonly [A in keyof ArgumentsOf<N> as ArgumentsOf<N>[A] extends "cap" ? A : never]?: CapRule;
 };
 
 /**
  * Decoded arguments: numbers to 32 bits, bigint above, user pointers and capability ids as bigint.
  */
-export type RawArguments<N extends HypercallName> = {
+type RawArguments<N extends HypercallName> = {
   readonly [A in keyof ArgumentsOf<N> as ArgumentsOf<N>[A] extends "res0" | "res1" ? never : A]: ArgumentsOf<N>[A] extends ArgumentKind
     ? ArgumentValue<ArgumentsOf<N>[A]>
     : never;

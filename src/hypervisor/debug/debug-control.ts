@@ -45,10 +45,10 @@ export interface Debuggee {
 }
 
 /** Matches an event: its text if the debugger stops at it. */
-export type EventMatcher = (event: TraceEvent) => string | undefined;
+type EventMatcher = (event: TraceEvent) => string | undefined;
 
 /** Requirements of a debugger on the hypervisor. */
-export interface DebugServices {
+interface DebugServices {
   readonly trace: TraceHub;
   readonly names: TraceNames;
   readonly machine: Machine;

@@ -18,7 +18,7 @@ const RANGES = 32;
 const RWX_NORMAL = mapAttributes(Access.RWX, Access.RWX, MemoryType.NormalWB);
 
 /** A range of guest addresses that is memory, and its purpose. Bytes, whole pages. */
-export interface DeclaredRange {
+interface DeclaredRange {
   readonly base: number;
   readonly end: number;
   /** Bits of `SlotPurpose`. */

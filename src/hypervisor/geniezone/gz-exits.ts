@@ -24,7 +24,7 @@ import type { Vcpu } from "../scheduling/vcpu.ts";
 import type { GzVcpu, GzVm } from "./gz-vm.ts";
 
 /** An exit: its reason, and the run structure. */
-export interface GzExit {
+interface GzExit {
   /** `GZVM_EXIT_BASE` + one of `GzvmExit`. */
   readonly reason: number;
   readonly run: Uint8Array;

@@ -23,7 +23,7 @@ interface Binding {
 const SECOND_AFTER = 100_000;
 
 /** An object that raises virtual interrupts. */
-export interface VirqProducer extends HypervisorObject {
+interface VirqProducer extends HypervisorObject {
   virqSources(): readonly VirqSource[];
 }
 

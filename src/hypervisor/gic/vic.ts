@@ -31,7 +31,7 @@ declare module "../capabilities/object-types.ts" {
 type Vcpu = ObjectOf<"thread">;
 
 /** Requirements of VICs on the hypervisor. */
-export interface VicServices extends Services {
+interface VicServices extends Services {
   readonly machine: Machine;
 }
 

@@ -83,7 +83,7 @@ export interface AttachedDevice {
 /**
  * A range whose accesses leave vcpu_run: IPAs of its first byte, and of the byte after its last.
  */
-export interface VmmioRange {
+interface VmmioRange {
   readonly base: number;
   readonly end: number;
   /** Missing pages are page faults there; otherwise the VMM emulates its accesses. */

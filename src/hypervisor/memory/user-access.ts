@@ -8,7 +8,7 @@ import type { Services } from "../services/services.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** The owner of the buffers that are copied: a vCPU. */
-export interface UserMemory {
+interface UserMemory {
   readonly services: Services & { readonly machine: Machine };
   /** A virtual address by the tables of both stages, as EL1. */
   translate(va: bigint, access: "read" | "write"): Translation;

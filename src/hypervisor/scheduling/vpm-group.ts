@@ -19,7 +19,7 @@ declare module "../capabilities/object-types.ts" {
 }
 
 /** Requirements of watchdogs on the hypervisor. */
-export interface WatchdogServices {
+interface WatchdogServices {
   readonly machine: Machine;
 }
 

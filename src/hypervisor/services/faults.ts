@@ -16,7 +16,7 @@ import type { TraceNames } from "../trace/trace-names.ts";
 import { injectId } from "../../abi/ids.ts";
 
 /** A rule and its hits so far. */
-export interface FaultEntry {
+interface FaultEntry {
   /** `inject:N`, from 1. */
   readonly id: string;
   readonly rule: FaultRule;
@@ -34,7 +34,7 @@ export interface FaultsState {
 }
 
 /** Requirements of injected faults on the machine. */
-export interface FaultServices {
+interface FaultServices {
   readonly trace: TraceHub;
   readonly names: TraceNames;
   readonly machine: Machine;

@@ -7,7 +7,7 @@ import type { TraceNames } from "../trace/trace-names.ts";
 import type { Faults } from "./faults.ts";
 
 /** An object as its services know it. */
-export interface ServedObject {
+interface ServedObject {
   readonly type: ObjectType;
   readonly serial: number;
   readonly name: string;

@@ -14,7 +14,7 @@ interface Refusal {
   ended: string | undefined;
 }
 
-export interface VmEnd extends BrokenRule {
+interface VmEnd extends BrokenRule {
   /** Virtual time in ns. */
   readonly time: number;
   readonly vm: string;

@@ -9,13 +9,13 @@ export interface Named {
   readonly type: ObjectType;
   readonly serial: number;
 }
-export interface NamedVcpu extends Named {
+interface NamedVcpu extends Named {
   readonly index: number;
   readonly addressSpace: { readonly vmid: number } | undefined;
   /** Undefined before it is attached to one: its index is not known before. */
   readonly vic: object | undefined;
 }
-export interface NamedVic extends Named {
+interface NamedVic extends Named {
   readonly maxVcpus: number;
   vcpu(index: number): NamedVcpu | undefined;
 }

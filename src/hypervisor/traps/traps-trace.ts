@@ -5,7 +5,7 @@ import { Icc, iccKey, isSpecial } from "../gic/gic-registers.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
 /** The encoding of a trapped system register. */
-export interface RegisterEncoding {
+interface RegisterEncoding {
   readonly op0: number;
   readonly op1: number;
   readonly crn: number;

@@ -43,7 +43,7 @@ const FLAG_DEVICE_TYPE = 1n << 6n;
 const DEVICE_TYPE_INPUT = 18;
 
 /** The frontend's settings of a queue. Addresses are in its address space. */
-export interface VirtioQueue {
+interface VirtioQueue {
   numMax: number;
   num: number;
   ready: number;

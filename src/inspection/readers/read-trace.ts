@@ -95,7 +95,7 @@ const vmOf = (name: string) => name === "" ? null : vmId(vmOfName(name));
 const whyOf = (why: number | undefined) => why === undefined ? null : whyId(why);
 
 /** Returns the symbol of an address of a VM, if known. */
-export type NameOf = (vm: string, address: bigint) => string | undefined;
+type NameOf = (vm: string, address: bigint) => string | undefined;
 
 /** One event. With `nameOf`, a PC is shown with its symbol. */
 export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENTS> {

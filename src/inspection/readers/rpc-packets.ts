@@ -8,7 +8,7 @@ import { plain } from "./read-trace.ts";
 import { hex, type Json } from "../../queries/table.ts";
 
 /** A decoded packet. */
-export interface PacketText {
+interface PacketText {
   /** Kind, name and sequence number; a reply's result; or the defect. */
   readonly rpc: string;
   /** Fields of the message that ends with this packet. */

@@ -21,7 +21,7 @@ import { withoutKind } from "../../queries/ids.ts";
 export class FaultRuleError extends Error {}
 
 /** A kind of operation, and its fields and effects. */
-export interface FaultKindInfo {
+interface FaultKindInfo {
   /** The operations that fail, for display. */
   readonly doc: string;
   readonly fields: Readonly<Record<string, string>>;

@@ -12,7 +12,7 @@ import type { BreakPlace, StopChange, StopHit, StopRule } from "../../queries/st
 import { TABLES } from "../../queries/tables.ts";
 
 /** Requirements of the rules on the system. */
-export interface StopSystem {
+interface StopSystem {
   readonly hypervisor: () => Hypervisor;
   /**
    * Finds a place of code.

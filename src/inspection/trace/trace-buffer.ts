@@ -10,7 +10,7 @@ export const BUFFER_CAPACITY = 500_000;
 const DROPPED = 0.1;
 
 /** Recorded events of one kind. */
-export interface KindCount {
+interface KindCount {
   readonly kind: TraceKind;
   /** It is recorded now. */
   readonly recorded: boolean;

@@ -80,7 +80,7 @@ export type VerdictFact =
   };
 
 /** A parcel that nothing will release, with its bytes. */
-export type KeptParcel = {
+type KeptParcel = {
   readonly parcel: string;
   readonly size: number;
 };
@@ -130,7 +130,7 @@ export function wordOf({ code }: VerdictFact): VerdictWord {
 }
 
 /** Bytes of code, `0x80001000..0x80001008 <take_lock+0x8> at lock.c:42`. */
-export function rangeText({ first, last, symbol, source }: CodeRange): string {
+function rangeText({ first, last, symbol, source }: CodeRange): string {
   const symbolText = symbol === null ? "" : ` <${symbol}>`, sourceText = source === null ? "" : ` at ${source}`;
   return `${first === last ? first : `${first}..${last}`}${symbolText}${sourceText}`;
 }

@@ -54,7 +54,7 @@ const DEFAULT_MESSAGE_SIZE = 240;
 const DEFAULT_QUEUE_DEPTH = 8;
 
 /** An interrupt that the node asks for. */
-export interface VirqRequest {
+interface VirqRequest {
   readonly intid: number;
   readonly edge: boolean;
 }

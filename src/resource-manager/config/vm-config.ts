@@ -52,7 +52,7 @@ const GIC_FRAME_ALIGNMENT = 0x1_0000;
 /** How the vCPUs are scheduled: `proxy` by `vcpu_run`, the others by the hypervisor. */
 export type VcpuAffinity = "static" | "sticky" | "pinned" | "proxy";
 
-export interface GicConfig {
+interface GicConfig {
   readonly path: string;
   /** Where the devicetree puts the frames; undefined if the Resource Manager chooses. */
   readonly frames: { readonly gicd: Ipa; readonly gicr: Ipa } | undefined;

@@ -33,7 +33,7 @@ const NOBODY = asVmid(0xffff);
 const BLOCK_SIZE = 0x20_0000;
 
 /** How a parcel is accepted. */
-export interface Acceptance {
+interface Acceptance {
   /** Addresses for the next regions; empty lets the Resource Manager choose. */
   readonly sgl: readonly SglEntry[];
   /** Bits of `AcceptFlags`: MapContiguous, Sanitize and Done count here. */

@@ -15,7 +15,7 @@ import { Refusal } from "../calls/refusals.ts";
 import type { AssignedRange, AssignedVm, PhysicalRange } from "../state/state.ts";
 
 /** One order to the firmware. */
-export interface AssignOrder {
+interface AssignOrder {
   /** Physical ranges, bytes. */
   readonly ranges: readonly PhysicalRange[];
   readonly from: readonly AssignedVm[];

@@ -134,7 +134,7 @@ export interface NewLink {
 }
 
 /** Where a VM's ends of the link are bound. */
-export interface LinkTarget {
+interface LinkTarget {
   readonly vmid: Vmid;
   readonly cspace: CapId;
   readonly vic: CapId;

@@ -101,7 +101,7 @@ export interface VmVirtioMmio {
 }
 
 /** Where VM_CONFIG_IMAGE says the image and the devicetree are: offsets in the parcel. */
-export interface VmImagePlace {
+interface VmImagePlace {
   readonly handle: number;
   readonly imageOffset: number;
   readonly imageSize: number;
@@ -193,7 +193,7 @@ export interface VmRecord {
 }
 
 /** Nothing but an id: VM_ALLOCATE has just made it, or VM_RESET has removed the rest. */
-export interface AllocatedVm extends VmRecord {
+interface AllocatedVm extends VmRecord {
   state: typeof VmState.Load | typeof VmState.Reset;
 }
 
@@ -229,7 +229,7 @@ export interface FirstVm extends BuiltVm {
 }
 
 /** A request of its configuration has failed, or VM_RESET takes it apart. */
-export interface BrokenVm extends VmRecord {
+interface BrokenVm extends VmRecord {
   state: typeof VmState.InitFailed | typeof VmState.Resetting;
 }
 

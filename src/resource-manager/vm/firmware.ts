@@ -58,7 +58,7 @@ export function setFirmwareMemory(
 }
 
 /** The firmware's image, and its place in a VM that starts. */
-export interface StartFirmware {
+interface StartFirmware {
   readonly image: NonNullable<RmState["firmware"]>;
   readonly place: VmFirmware;
 }

@@ -24,7 +24,7 @@ import { describeVdevice } from "./vdevice-nodes.ts";
 import { GICD_SIZE, guidText, type VmConfig } from "../config/vm-config.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
-export interface GuestFacts {
+interface GuestFacts {
   readonly vm: PreparedVm;
   readonly owner: number;
   readonly kaslrSeed: bigint;

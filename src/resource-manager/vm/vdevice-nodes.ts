@@ -9,7 +9,7 @@ import type { Parcel, PlacedParcel, Vdevice, VdeviceEnd, Vm } from "../state/sta
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Objects that a vdevice's node refers to. */
-export interface NodeContext {
+interface NodeContext {
   readonly vm: Vm;
   /** Phandles of buffers under /reserved-memory, by their parcel. */
   readonly buffers: ReadonlyMap<Parcel, number>;

@@ -34,7 +34,7 @@ const SCREENS = [
 type ScreenName = (typeof SCREENS)[number][1];
 
 /** A screen: its key, its name in actions, on its tab and on a narrow one, and what it is for. */
-export interface ScreenEntry {
+interface ScreenEntry {
   readonly key: string;
   readonly name: ScreenName;
   readonly title: string;

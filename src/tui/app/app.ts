@@ -52,7 +52,7 @@ import type { FileCommand } from "../../configuration/program-keys.ts";
 import type { MachineSample, Move, Request, SessionEnd, SessionEvent } from "../../protocol/protocol.ts";
 
 /** The application's requests to its surroundings. */
-export interface AppPort {
+interface AppPort {
   send(request: Request): void;
   /** State changed: draw; `urgent` answers a key. */
   changed(urgent: boolean): void;

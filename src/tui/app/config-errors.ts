@@ -11,7 +11,7 @@ import type { Look } from "../look/theme.ts";
 const HINTS = [{ key: "Enter", word: "open $EDITOR here" }, { key: "r", word: "check again" }, { key: "q", word: "quit" }] as const;
 
 /** An error and where it is: line and column from 1; both 0 where it is nowhere in the text. */
-export interface PlacedError {
+interface PlacedError {
   readonly line: number;
   readonly column: number;
   readonly message: string;

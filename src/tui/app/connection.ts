@@ -12,7 +12,7 @@ const TICK = 1000;
 export type Client = SessionClient & { onGone?: () => void };
 
 /** Events of the connection. */
-export interface ConnectionListener {
+interface ConnectionListener {
   readonly event: (event: SessionEvent) => void;
   readonly lost: () => void;
   readonly found: () => void;

@@ -52,7 +52,7 @@ const TRAVEL = ["time.on", "time.back", "time.event-on", "time.travel"] as const
 const PRESENT_ONLY: ReadonlySet<string> = new Set(["console.enter", "machine.pause", "danger.menu"]);
 
 /** The state of the session on which hints depend. */
-export interface HintState {
+interface HintState {
   /** Nothing may be changed. */
   readonly readOnly?: boolean;
   readonly paused?: boolean;

@@ -24,7 +24,7 @@ const MARGIN = 4;
 const PAGE = 10;
 
 /** The object that the lines lead to, and how to go there. */
-export interface Follow {
+interface Follow {
   readonly id: string;
   readonly go: () => void;
 }

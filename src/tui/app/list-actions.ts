@@ -13,7 +13,7 @@ import { comparedLines } from "../panes/row-lines.ts";
 import { TablePane } from "../panes/table-pane.ts";
 
 /** Services that these actions use. */
-export interface ListServices extends AppServices {
+interface ListServices extends AppServices {
   readonly consoles: ConsoleActions;
   /** Writes a text to a file, and shows a message with `what` and the path. */
   readonly toFile: (name: string, text: string, what: string) => void;

@@ -31,7 +31,7 @@ import type { StopChange } from "../../queries/stop-rule.ts";
 const OFFERED_ROWS = 200;
 
 /** Services that the menus use. `program` is undefined if there is none. */
-export interface MenuServices extends AppServices {
+interface MenuServices extends AppServices {
   readonly keymap: Keymap;
   readonly jump: (id: string) => void;
   readonly typeInto: (vm: string) => void;

@@ -11,7 +11,7 @@ import type { Pane } from "../panes/pane.ts";
 import { lookFor, type LookWish } from "../look/theme.ts";
 
 /** Facts about a session before it answers. */
-export interface OpeningContent {
+interface OpeningContent {
   readonly title: string;
   /** The awaited event, as a sentence. */
   readonly awaited: string;

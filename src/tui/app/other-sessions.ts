@@ -15,7 +15,7 @@ import { wrap } from "../panes/row-lines.ts";
 export type Start = (what: string, allowHost: boolean) => Promise<string>;
 
 /** Services that these actions use. */
-export interface SessionsServices {
+interface SessionsServices {
   /** The session that is shown. */
   readonly title: string;
   readonly readOnly: boolean;

@@ -11,7 +11,7 @@ const ASIDE = 2;
 const ABOVE_AND_BELOW = 4;
 
 /** Properties of a box over the screen. */
-export interface OverlayBox {
+interface OverlayBox {
   readonly title: Title;
   readonly kind?: FrameKind;
   readonly lines?: readonly (readonly Piece[])[];

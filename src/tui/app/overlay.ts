@@ -173,7 +173,7 @@ function drawScrolled(screen: Screen, look: Look, area: Rectangle, heading: stri
 }
 
 /** Purpose of a line of text. */
-export interface TextOptions {
+interface TextOptions {
   /** The sign before it. */
   readonly sign: string;
   readonly text?: string;

@@ -43,7 +43,7 @@ const KEYS = 7;
 const GAP = 2;
 
 /** Purpose of a palette. */
-export interface PaletteOptions {
+interface PaletteOptions {
   readonly history: string[];
   readonly choices: (text: string) => readonly Choice[];
   /** How many there are in all. */

@@ -8,7 +8,7 @@ import type { TerminalPort } from "../terminal/terminal.ts";
 import type { LookWish } from "../look/theme.ts";
 
 /** Requirements of the screen. */
-export interface ConfigErrorOptions extends LookWish {
+interface ConfigErrorOptions extends LookWish {
   readonly file: string;
   readonly depth: ColorDepth;
   /** Text and errors of the file now. */

@@ -41,7 +41,7 @@ export interface TuiOptions extends Omit<AppOptions, "clock"> {
 }
 
 /** How a TUI was left. */
-export interface TuiEnd {
+interface TuiEnd {
   /** How the session ended, if it did. */
   readonly end: SessionEnd | undefined;
   /** The connection was gone when the user quit. */

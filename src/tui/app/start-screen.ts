@@ -11,7 +11,7 @@ import { beginRow } from "../look/row.ts";
 import type { Look } from "../look/theme.ts";
 
 /** The action of Enter on a row. */
-export type StartDeed =
+type StartDeed =
   | { readonly kind: "run"; readonly what: string }
   | { readonly kind: "load"; readonly snapshot: string }
   | { readonly kind: "attach"; readonly session: string }
@@ -45,7 +45,7 @@ export interface StartRow {
 }
 
 /** Rows of one kind. */
-export interface StartSection {
+interface StartSection {
   /** The key that goes there. */
   readonly key: string;
   readonly title: string;

@@ -17,7 +17,7 @@ import type { Move } from "../../protocol/protocol.ts";
 export type Fork = (save: (path: string) => Promise<string | undefined>) => Promise<string>;
 
 /** Services that the menu uses. */
-export interface TimeServices extends AppServices {
+interface TimeServices extends AppServices {
   /** The session's guest: a name for files. */
   readonly title: string;
   /** Undefined if forks are impossible. */

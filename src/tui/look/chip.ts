@@ -10,7 +10,7 @@ export function drawChip(screen: Screen, look: Look, x: number, y: number, text:
 }
 
 /** Appearance of a state. */
-export interface StateMark {
+interface StateMark {
   readonly shape: Shape;
   readonly word: string;
   readonly ink: Role;

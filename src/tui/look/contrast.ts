@@ -10,7 +10,7 @@ export const LEAST_CONTRAST = 4.5;
 const READ: readonly Role[] = ["strong", "text", "dim", "accent", "ok", "warn", "bad", "past", "link", ...VM_INKS];
 
 /** Which inks are drawn on which backgrounds. `faint` and `border` are decoration. */
-export const DRAWN_ON: ReadonlyMap<Role, readonly Role[]> = new Map<Role, readonly Role[]>([
+const DRAWN_ON: ReadonlyMap<Role, readonly Role[]> = new Map<Role, readonly Role[]>([
   ...GROUNDS.map((ground): [Role, readonly Role[]] => [ground, READ]),
   ["badbg", ["strong", "text", "dim", "bad", "link", "accent"]],
   ["warnbg", ["strong", "text", "dim", "warn"]],
@@ -57,7 +57,7 @@ export function contrast(a: number, b: number): number {
 }
 
 /** A pair of roles that is hard to read. */
-export interface WeakPair {
+interface WeakPair {
   readonly ink: Role;
   readonly ground: Role;
   readonly depth: "direct" | "256";

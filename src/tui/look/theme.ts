@@ -13,7 +13,7 @@ import { type VmMark, VmMarks } from "./vm-marks.ts";
 export { THEME_NAMES, type ThemeName };
 export type { Role };
 
-export interface LookOptions {
+interface LookOptions {
   readonly theme: Theme;
   readonly depth: ColorDepth;
   readonly glyphs: SetName;

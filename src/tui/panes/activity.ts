@@ -5,14 +5,14 @@ import { Histories, KEPT } from "../look/history.ts";
 import type { MachineSample, VcpuSample } from "../../protocol/protocol.ts";
 
 /** A VM's part of a physical CPU. */
-export interface CpuPart {
+interface CpuPart {
   readonly vm: string;
   /** 0 to 1. */
   readonly share: number;
 }
 
 /** Activity of one physical CPU. */
-export interface CpuUse {
+interface CpuUse {
   readonly parts: readonly CpuPart[];
   /** 0 to 1. */
   readonly share: number;

@@ -144,7 +144,7 @@ export function busyShare(spans: readonly CpuSpan[], from: number, to: number): 
 }
 
 /** How long a vCPU that could run waited for a physical CPU: half of the times less, and 99 %. */
-export interface WaitTimes {
+interface WaitTimes {
   readonly vcpu: string;
   readonly middle: number;
   readonly p99: number;

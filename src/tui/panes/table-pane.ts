@@ -16,7 +16,7 @@ import { type Json, type Row, type Table, usualColumns } from "../../queries/tab
 import { type TableName, TABLES } from "../../queries/tables.ts";
 
 /** Options of a list. */
-export interface TablePaneOptions {
+interface TablePaneOptions {
   readonly name: string;
   readonly table: TableName;
   readonly title: string;

@@ -8,7 +8,7 @@ import { drawPieces, piecesWidth } from "../look/pieces.ts";
 import type { Look } from "../look/theme.ts";
 import type { Answer, Query } from "../../queries/query.ts";
 
-export interface TextPaneOptions {
+interface TextPaneOptions {
   readonly name: string;
   readonly title: () => Title;
   readonly lines: (width: number, look: Look) => readonly Line[];

@@ -30,7 +30,7 @@ const VMS_SHARE = 0.65;
 /** From this height on the VMs leave room for another pane. */
 const LEAST_RULES = 7;
 
-export interface OverviewParts {
+interface OverviewParts {
   readonly tree: TreePane;
   readonly console: ConsolePane;
   readonly activity: Activity;

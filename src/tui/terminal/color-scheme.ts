@@ -3,7 +3,7 @@
 
 import type { Role } from "./roles.ts";
 /** A role's direct color, and its entry of 256. */
-export type Shade = readonly [direct: number, indexed: number];
+type Shade = readonly [direct: number, indexed: number];
 
 export type ThemeColors = Readonly<Record<Role, Shade>>;
 

@@ -20,7 +20,7 @@ export interface IBufferCell {
 }
 
 /** One row. */
-export interface IBufferLine {
+interface IBufferLine {
   /** It continues the row before. */
   readonly isWrapped: boolean;
   getCell(column: number, cell?: IBufferCell): IBufferCell | undefined;
@@ -28,7 +28,7 @@ export interface IBufferLine {
 }
 
 /** Screen and scrollback. */
-export interface IBuffer {
+interface IBuffer {
   readonly baseY: number;
   readonly cursorX: number;
   readonly cursorY: number;

@@ -28,7 +28,7 @@ interface Port {
 }
 
 /** The device's calls to its user. */
-export interface ConsoleDeviceOptions {
+interface ConsoleDeviceOptions {
   /** Names of the ports; the first is the console. */
   readonly ports: readonly string[];
   /** Output of a port. */

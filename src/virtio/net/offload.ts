@@ -49,7 +49,7 @@ interface Segments {
 export const WHOLE: Offload = {};
 
 /** Offloads that a receiver accepts. */
-export interface OffloadTaker {
+interface OffloadTaker {
   readonly checksum: boolean;
   readonly tcp4: boolean;
   readonly tcp6: boolean;

@@ -11,7 +11,7 @@ const FIDS_MAX = 8192;
 const OPEN_MAX = 256;
 
 /** How a file was opened. */
-export interface FidAccess {
+interface FidAccess {
   readonly read: boolean;
   readonly write: boolean;
   readonly append: boolean;
@@ -53,10 +53,6 @@ export class FidTable {
 
   get size(): number {
     return this.#fids.size;
-  }
-
-  get openFiles(): number {
-    return this.#open;
   }
 
   get(fid: number): Fid {

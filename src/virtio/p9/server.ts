@@ -61,7 +61,7 @@ const SIZE = v.custom<number>((value) => isSize(value) && Number(value) <= P9_ME
 const STATE: Form<P9ServerState> = v.strictObject({ messageSize: SIZE, fids: FIDS });
 
 /** Counters of a server. */
-export interface P9Counters {
+interface P9Counters {
   requests: number;
   errors: number;
   read_bytes: number;

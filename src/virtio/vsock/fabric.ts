@@ -5,7 +5,7 @@ import { Cid, resetOf, VsockOp, type VsockPacket } from "./packet.ts";
 import type { VsockDevice, VsockFabric } from "./vsock.ts";
 
 /** The computer's end, for one guest. */
-export interface VsockOutside {
+interface VsockOutside {
   send(packet: VsockPacket): void;
 }
 

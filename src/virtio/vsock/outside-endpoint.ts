@@ -16,7 +16,7 @@ const GREETING_MAX = 32;
 const NOTHING = new Uint8Array(0);
 
 /** Requirements of the computer's end. */
-export interface OutsideEndpointOptions {
+interface OutsideEndpointOptions {
   readonly cid: number;
   /** The Unix socket's path. */
   readonly path: string;

@@ -15,7 +15,7 @@ import type { TraceFields } from "../../trace.ts";
 import { PacketType, type RpcMessage } from "../packet.ts";
 
 /** A declared message of either kind. */
-export type AnyMessage = RpcRequest<Fields, Fields> | RpcNotification<Fields>;
+type AnyMessage = RpcRequest<Fields, Fields> | RpcNotification<Fields>;
 
 const exported: unknown[] = [lifecycle, configuration, queries, resources, memory, interrupts, console, platform].flatMap((group) =>
   Object.values<unknown>(group)
@@ -68,7 +68,7 @@ function plain(value: unknown): unknown {
 }
 
 /** The content of a message, as traces have it. */
-export interface MessageContent {
+interface MessageContent {
   /** Of a reply: 0 is OK. */
   readonly error: number | undefined;
   readonly fields: TraceFields;

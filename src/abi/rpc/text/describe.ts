@@ -8,7 +8,7 @@ import { decodeHeader, PacketType, RPC_HEADER_SIZE, RPC_PACKET_SIZE } from "../p
 import { joined } from "../../../support/bytes.ts";
 
 /** A field that was found in a payload. */
-export interface DescribedField {
+interface DescribedField {
   /** Offset in the payload, bytes. */
   readonly offset: number;
   /** `u32`, `bytes[16]`, `count u16`, … */
@@ -142,7 +142,7 @@ export function describePayload(type: PacketType, id: number, payload: Uint8Arra
 }
 
 /** A packet of a message. */
-export interface DescribedPacket {
+interface DescribedPacket {
   readonly type: "continuation" | "request" | "reply" | "notification";
   /** Name of the message, and its id. */
   readonly msg: string;
@@ -154,7 +154,7 @@ export interface DescribedPacket {
 }
 
 /** A message, up to the end of its bytes. */
-export interface DescribedMessage {
+interface DescribedMessage {
   readonly packets: readonly DescribedPacket[];
   /** Of its whole payload; none if a packet is malformed. */
   readonly fields: readonly DescribedField[];

@@ -42,7 +42,7 @@ export const QEMU_DEVICETREE_SIZE = 0x20_0000;
 /** The most that lies between the start of RAM and the initial ramdisk. */
 const INITRD_OFFSET = 0x800_0000;
 /** Room for the stub before the devicetree. */
-export const QEMU_STUB_SIZE = 0x1000;
+const QEMU_STUB_SIZE = 0x1000;
 
 /** Lines that QEMU's port has and nothing of ours drives: SPI 0, and 15. */
 const UNUSED = [0, 15] as const;

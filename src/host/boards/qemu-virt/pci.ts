@@ -40,7 +40,7 @@ export function qemuPciBus(transports: readonly PciTransport[], others: readonly
 }
 
 /** The controller that takes messages of functions. */
-export interface MessageController {
+interface MessageController {
   readonly phandle: number;
   readonly isIts: boolean;
 }

@@ -23,7 +23,7 @@ export interface Translation {
 }
 
 /** A collection: the redistributor that it is. */
-export interface CollectionEntry {
+interface CollectionEntry {
   readonly valid: boolean;
   readonly processor: number;
 }

@@ -36,7 +36,7 @@ export interface LpiSet {
 }
 
 /** The redistributors that an ITS sends LPIs to. */
-export interface LpiTargets {
+interface LpiTargets {
   /** INTID bits of the GIC. */
   readonly bits: number;
   /** LPIs of the redistributor with this processor number; undefined if there is none. */

@@ -15,7 +15,7 @@ export interface TableMemory {
 }
 
 /** An address space whose memory is accessed. */
-export interface TableSpace {
+interface TableSpace {
   readonly state: string;
   readonly stage2: Pick<Stage2Table, "lookup">;
 }

@@ -105,7 +105,7 @@ interface Flow {
 }
 
 /** Options of a NAT. */
-export interface NatOptions {
+interface NatOptions {
   readonly device: NetDevice;
   readonly network: OutsideNetwork;
   readonly forward: readonly PortForward[];
@@ -114,7 +114,7 @@ export interface NatOptions {
 }
 
 /** State of a NAT without connections. */
-export interface NatState {
+interface NatState {
   readonly guestMac: Uint8Array;
   /** Connections that were forwarded, and the last initial sequence number. */
   readonly forwarded: number;

@@ -43,7 +43,7 @@ export interface Network6 {
 }
 
 /** A message for the guest. */
-export interface Icmp6Answer {
+interface Icmp6Answer {
   readonly source: Ip6;
   readonly destination: Ip6;
   readonly message: Uint8Array;

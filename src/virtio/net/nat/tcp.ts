@@ -14,7 +14,7 @@ const RETRANSMIT_MS = 1000;
 const RETRANSMITS_MAX = 8;
 
 /** A connection's requirements on the NAT. */
-export interface TcpPort {
+interface TcpPort {
   /** Bytes of data that a segment carries. */
   readonly mss: number;
   /** Sends a segment to the guest; false when the guest has no space; `drained` follows. */
