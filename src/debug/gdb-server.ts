@@ -1,7 +1,9 @@
-// The gdb server of one VM: gives each connection, one at a time, a session. The VM stops for a
-// connection and continues when it ends.
+// The gdb server of one VM: gives each connection, one at a time, a session. The VM stops when a
+// connection sends its first bytes, and continues when it ends. A connection that does not begin as
+// gdb's do ends at once.
 
 import type { GdbConnection, GdbConnections } from "./gdb-connections.ts";
+import { beginsLikeGdb } from "./packets.ts";
 import { GdbSession, type GdbStop, type GdbTarget } from "./gdb-session.ts";
 
 export class GdbServer {
@@ -69,6 +71,12 @@ export class GdbServer {
   }
 
   async #converse(connection: GdbConnection): Promise<void> {
+    const received = connection.readable[Symbol.asyncIterator]();
+    const first = await nextOf(received);
+    if (first.done || !beginsLikeGdb(first.value[0])) {
+      await received.return?.();
+      return connection.writable.close().catch(() => {});
+    }
     if (!this.#stop) {
       this.#target.stop();
       await this.#stopping.promise;
@@ -87,17 +95,25 @@ export class GdbServer {
     if (!this.#stop) return close();
     const session = this.#session = new GdbSession(this.#target, this.#stop, send, close);
     try {
-      for await (const bytes of connection.readable) {
-        await session.receive(bytes);
-        if (!open) break;
+      for (let next: IteratorResult<Uint8Array> = first; !next.done && open; next = await nextOf(received)) {
+        await session.receive(next.value);
       }
-    } catch (error) {
-      if (!isDisconnection(error)) throw error;
+      if (!open) await received.return?.();
     } finally {
       this.#session = undefined;
       session.lost();
     }
     await farewell;
+  }
+}
+
+/** The next bytes; none after a disconnection. */
+async function nextOf(received: AsyncIterator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {
+  try {
+    return await received.next();
+  } catch (error) {
+    if (!isDisconnection(error)) throw error;
+    return { done: true, value: undefined };
   }
 }
 

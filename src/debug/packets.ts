@@ -9,6 +9,12 @@ const ACK = "+".charCodeAt(0), NAK = "-".charCodeAt(0), INTERRUPT = 3;
 /** An escaped byte is sent xor this. */
 const ESCAPE_XOR = 0x20;
 
+/**
+ * Whether a connection that begins with this byte is gdb's. A page in a browser can send packets to
+ * a port of this computer in the body of a request, but not before the request's first line.
+ */
+export const beginsLikeGdb = (byte: number): boolean => [START, ACK, NAK, INTERRUPT].includes(byte);
+
 /** A received unit. */
 export type Received =
   /** A packet's data, unescaped. Its characters are bytes (Latin-1). */
