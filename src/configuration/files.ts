@@ -80,6 +80,30 @@ export function logOf(devices: readonly FileDevice[] | undefined, files: Files, 
 }
 
 /**
+ * Refuses files that el2 writes in a folder that a guest may change: the guest could put a link
+ * there, which the next run would follow.
+ */
+export function refuseInShared(files: readonly string[], devices: readonly DevicePlan[], refuse: Refuse): void {
+  const shared = devices.flatMap((device) => device.kind === "9p" && device.mode === "rw" ? [device.folder] : []);
+  for (const file of files) {
+    const folder = shared.find((each) => isWithin(file, each));
+    if (folder === undefined) continue;
+    refuse("devices", `${file} is in ${folder}, which a guest may change; name a file elsewhere, or share the folder with mode "ro"`);
+  }
+}
+
+function isWithin(file: string, folder: string): boolean {
+  try {
+    const place = Deno.realPathSync(dirname(file)), whole = Deno.realPathSync(folder);
+    return place === whole || place.startsWith(whole === "/" ? whole : `${whole}/`);
+  } catch (error) {
+    // Neither file nor folder can be used then, which is an error elsewhere.
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    throw error;
+  }
+}
+
+/**
  * Why a file in a folder of this name could not be written, and the way out, found without making
  * the file.
  */

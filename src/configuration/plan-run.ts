@@ -34,7 +34,7 @@ import {
   type Spoilt,
   type Table,
 } from "./config.ts";
-import { checkedDevicetree, type Files, inFolder, load, logOf, planDevice, type Refuse } from "./files.ts";
+import { checkedDevicetree, type Files, inFolder, load, logOf, planDevice, type Refuse, refuseInShared } from "./files.ts";
 import { planHostImage } from "./host-image.ts";
 import { keptVariables } from "./variables-file.ts";
 import { DEFAULT_HOST_MEMORY, type File, type FileLink, type FileRm, type FileUi, type FileVm } from "./schema.ts";
@@ -42,7 +42,7 @@ import { didYouMean } from "../support/did-you-mean.ts";
 import { DEMO, EMBEDDED_FILES, TOUR } from "./embedded.ts";
 import { cannotRead, readToEnd } from "../support/named-file.ts";
 import { formatSize } from "../support/units.ts";
-import { type BootPlan, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "../plans/plan.ts";
+import { type BootPlan, type DevicePlan, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "../plans/plan.ts";
 import { type CpuPlan, planCpu } from "../isa/cpus.ts";
 import { RootImageError } from "../assembly/root-images.ts";
 import { bareMetalImage, biosImage, firmwareImage, flashImage, linuxImage, treeRoom } from "../images/images.ts";
@@ -217,6 +217,8 @@ async function planConfig(
     if (planned === undefined) return undefined;
     if (planned.symbols) symbols[PRIMARY_CONSOLE] = planned.symbols;
     if (planned.log !== undefined) logs[PRIMARY_CONSOLE] = planned.log;
+    const { devices = [] } = planned.boot;
+    refuseInShared(filesOf(devices, planned.log), devices, refuseIn("host"));
     return { ...common, ...named(), memory: planned.memory, what: planned.boot };
   }
   if (geniezone) {
@@ -266,7 +268,15 @@ async function planVms(
     }
     vms.push(plan);
   }
+  const devices = vms.flatMap((vm) => vm.devices ?? []);
+  for (const vm of vms) refuseInShared(filesOf(vm.devices, logs[vm.name]), devices, refuseIn(vm.name));
   return vms;
+}
+
+/** Files that el2 writes for a VM: its log, and captures of its cards. */
+function filesOf(devices: readonly DevicePlan[] = [], log?: string): string[] {
+  const captures = devices.flatMap((device) => device.kind === "net" && device.capture !== undefined ? [device.capture] : []);
+  return log === undefined ? captures : [log, ...captures];
 }
 
 function nativeHostOf({ host, machine, link }: File, vms: readonly VmPlan[]): NativeHostPlan {

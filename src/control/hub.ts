@@ -388,7 +388,7 @@ export class SessionHub {
         const file = `${console.replaceAll(/[^A-Za-z0-9_.-]/g, "-")}.log`;
         this.#logs.set(
           console,
-          new ConsoleLog(`${this.session.logs}/${file}`, undefined, undefined, (path) => openOwn(path, { truncate: true })),
+          new ConsoleLog(`${this.session.logs}/${file}`, { begin: (path) => openOwn(path, { truncate: true }) }),
         );
       }
     }

@@ -121,7 +121,7 @@ export class ServedComputer {
       },
       log: (path: string) => {
         allow(grants.mayLog(path), path);
-        const log = new ConsoleLog(path);
+        const log = new ConsoleLog(path, { allowed: () => grants.mayLog(path) });
         const object = this.#object((forget) => ({
           write: (bytes: Uint8Array) => {
             log.write(bytes);

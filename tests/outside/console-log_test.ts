@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ConsoleLog } from "../../src/outside/console-log.ts";
+import { lstatIfThere } from "../../src/support/own-files.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 import { ConsoleRing } from "../../src/control/console-ring.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -9,7 +11,7 @@ const text = new TextDecoder();
 Deno.test("a log that is full becomes .1, that .2, and no more are kept", async () => {
   const folder = await Deno.makeTempDir();
   try {
-    const log = new ConsoleLog(`${folder}/vm.log`, 10, 3);
+    const log = new ConsoleLog(`${folder}/vm.log`, { largest: 10 });
     for (let line = 0; line < 5; line++) log.write(bytes(`line ${line}\n`));
     log.close();
     const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
@@ -22,7 +24,7 @@ Deno.test("a log that is full becomes .1, that .2, and no more are kept", async 
 
 Deno.test("a log that cannot be written any more says why, and stops", () => {
   const folder = Deno.makeTempDirSync();
-  const log = new ConsoleLog(`${folder}/vm.log`, 10, 3);
+  const log = new ConsoleLog(`${folder}/vm.log`, { largest: 10 });
   log.write(bytes("12345678"));
   Deno.removeSync(folder, { recursive: true });
   log.write(bytes("12345678")); // the next file has no folder
@@ -62,3 +64,26 @@ Deno.test("a ring keeps the same as a plain buffer, in whatever pieces output co
     assert.deepEqual([...ring.read(lost + (all.length >> 1), 7)], all.slice(all.length >> 1).slice(0, 7));
   }));
 });
+
+Deno.test("a full log follows no link that a guest has put in its place, and asks whether it may go on", () =>
+  inFolder((folder) => {
+    const [shared, target] = [`${folder}/shared`, `${folder}/x.desktop`], path = `${shared}/vm.log`;
+    Deno.mkdirSync(shared);
+    let asked = 0, allowed = true;
+    const log = new ConsoleLog(path, { largest: 10, allowed: () => ++asked > 0 && allowed });
+    log.write(bytes("12345678"));
+    Deno.removeSync(path);
+    Deno.symlinkSync(target, path);
+    log.write(bytes("guest's"));
+    assert.equal(lstatIfThere(target), undefined, "the file behind the link is not made");
+    assert.equal(Deno.readTextFileSync(path), "guest's");
+    assert.ok(Deno.lstatSync(`${path}.1`).isSymlink);
+    Deno.writeTextFileSync(target, "mine");
+    log.write(bytes("12345678"));
+    assert.deepEqual([asked, log.failed, Deno.readTextFileSync(target)], [2, undefined, "mine"]);
+    allowed = false;
+    log.write(bytes("12345678"));
+    assert.match(log.failed ?? "", /no longer the file that the session was given/);
+    assert.equal(Deno.readTextFileSync(path), "12345678");
+    log.close();
+  }));

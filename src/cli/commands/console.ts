@@ -10,8 +10,12 @@ import { rawOption } from "../options/look.ts";
 import { shownOnStdout } from "../start/console-output.ts";
 import type { Asker } from "../../control/asker.ts";
 import { PAST } from "../../engine/loop.ts";
+import { LinearRegex } from "../../support/linear-regex.ts";
+import { KiB } from "../../support/sizes.ts";
 
 const DEFAULT_TIMEOUT = 5e9;
+/** Characters of the output, the latest, in which `--expect` looks for a match. */
+const EXPECT_MAX = 64 * KiB;
 
 export function registerConsole(program: Command, context: CommandContext): void {
   addConsole(program, context);
@@ -67,12 +71,13 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
     const text = decoder.decode(bytes, { stream: true });
     if (!live) shown.push(bytes);
     else if (options.follow) put(bytes);
-    fresh += live ? text : "";
-    const match = pattern?.exec(fresh.replaceAll("\r", ""));
     // More may come before the program has ended: the match is printed once.
-    if (live && match && !isMatched) {
+    if (!live || !pattern || isMatched) return;
+    fresh = (fresh + text.replaceAll("\r", "")).slice(-EXPECT_MAX);
+    const match = pattern.find(fresh);
+    if (match) {
       isMatched = true;
-      output(`${match[0]}\n`);
+      output(`${fresh.slice(match.index, match.end)}\n`);
       matched.resolve(ExitCode.Done);
     }
   });
@@ -127,9 +132,9 @@ async function checkPresent(asker: Asker): Promise<void> {
   if (rows.length) throw new Failure(PAST, ExitCode.Failed);
 }
 
-function regex(text: string): RegExp {
+function regex(text: string): LinearRegex {
   try {
-    return new RegExp(text, "m");
+    return new LinearRegex(text, "m");
   } catch (error) {
     throw new Failure(`--expect ${text}: ${error instanceof Error ? error.message : error}`);
   }

@@ -1,5 +1,6 @@
 // Consoles' output on stdout.
 
+import { NamedLines } from "./named-lines.ts";
 import { report } from "../common/print.ts";
 import { TerminalBytes } from "../../support/terminal-text.ts";
 
@@ -23,7 +24,7 @@ export function shownOnStdout(raw: boolean): (console: string, bytes: Uint8Array
 export class ConsoleOutput {
   /** Taken at the first byte: a stream has one writer. */
   #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBufferLike>> | undefined;
-  readonly #partial = new Map<string, number[]>();
+  readonly #lines = new NamedLines((console, line) => this.#put(this.#named(console, line)));
   readonly #shown: (console: string, bytes: Uint8Array) => Uint8Array;
   #last: Promise<void> = Promise.resolve();
   /** A write has failed, and that was reported. */
@@ -45,29 +46,19 @@ export class ConsoleOutput {
   }
 
   write(console: string, bytes: Uint8Array): void {
-    if (this.names) this.#lines(console, bytes);
+    if (this.names) this.#lines.write(console, bytes);
     else this.#put(this.#shown(console, bytes));
     this.#last = this.#last.then(() => this.taken(bytes.length));
   }
 
-  #lines(console: string, bytes: Uint8Array): void {
-    const line = this.#partial.get(console) ?? [];
-    this.#partial.set(console, line);
-    for (const byte of bytes) {
-      if (byte === 13) continue;
-      line.push(byte);
-      if (byte === 10) this.#put(this.#named(console, line.splice(0)));
-    }
-  }
-
   /** Writes unfinished lines and waits until everything is out. */
   async drain(): Promise<void> {
-    for (const [console, line] of this.#partial) if (line.length) this.#put(this.#named(console, [...line.splice(0), 10]));
+    this.#lines.finish();
     await this.#last;
   }
 
-  #named(console: string, line: readonly number[]): Uint8Array {
-    const text = this.#shown(console, Uint8Array.from(line));
+  #named(console: string, line: Uint8Array): Uint8Array {
+    const text = this.#shown(console, line);
     const name = new TextEncoder().encode(`${console}| `);
     const bytes = new Uint8Array(name.length + text.length);
     bytes.set(name);
