@@ -2,10 +2,13 @@
 // unstable flags.
 
 import type { Socket } from "node:net";
+import { dirname } from "node:path";
 import type { OutsideNetwork, OutsideStream, StreamListener, UnixSockets } from "../virtio/outside-network.ts";
 import { type Address, addressText, ip, parseIp, parseIp6 } from "../formats/ip-addresses.ts";
 import { embedded } from "../virtio/net/nat/policy.ts";
 import { node } from "../support/node-modules.ts";
+import { checkTrustedSocket, lstatIfThere, NotOurs } from "../support/own-files.ts";
+import { checkSteadyFolder } from "../support/own-folders.ts";
 
 /** Where queries go when the computer names no resolver. */
 const LOCAL_RESOLVER = ip("127.0.0.53");
@@ -28,7 +31,10 @@ export function computerSockets(): OutsideNetwork {
     datagrams(address, port, own, receive) {
       const host = addressText(address);
       const socket = node.dgram.createSocket(socketType(address));
-      socket.on("message", (bytes: Uint8Array) => receive(plainBytes(bytes)));
+      // Others who know or guess the port may send, too: answers are the peer's alone.
+      socket.on("message", (bytes: Uint8Array, from) => {
+        if (from.port === port && addressOf(from.address) === address) receive(plainBytes(bytes));
+      });
       // A peer that is not there answers by ICMP; a datagram is then lost, as on any network.
       socket.on("error", () => {});
       socket.unref();
@@ -70,7 +76,8 @@ const known = new Map<Address, { readonly until: number; readonly own: Promise<b
 
 /**
  * Whether an address is one of this computer's: a socket can be bound to it. Asking for the
- * interfaces takes a permission that el2 does not have.
+ * interfaces takes a permission that el2 does not have. Where the answer is not known, such as
+ * without a free descriptor, it is yes.
  */
 function isOwn(address: Address): Promise<boolean> {
   const now = performance.now(), before = known.get(address);
@@ -82,7 +89,10 @@ function isOwn(address: Address): Promise<boolean> {
       socket.close();
       resolve(own);
     };
-    socket.on("error", () => tell(false));
+    socket.on("error", ({ code }: Error & { code?: string }) => {
+      if (code !== "EADDRNOTAVAIL") known.delete(address);
+      tell(code !== "EADDRNOTAVAIL");
+    });
     socket.bind(0, addressText(address), () => tell(true));
   });
   known.set(address, { until: now + OWN_TIME, own });
@@ -107,18 +117,45 @@ async function allowedBy(own: boolean, address: Address): Promise<boolean> {
 export function unixSockets(): UnixSockets {
   return {
     connect(path, listener) {
-      const socket = node.net.connect({ path, allowHalfOpen: true });
+      const socket = new node.net.Socket({ allowHalfOpen: true });
       socket.on("connect", () => listener.connected());
       listenTo(socket, listener);
+      const problem = untrusted(() => checkTrustedSocket(path));
+      if (problem === undefined) socket.connect({ path });
+      else queueMicrotask(() => socket.destroy(new Error(problem)));
       return streamOf(socket, listener);
     },
     listen(path, accept, problem) {
       const server = node.net.createServer({ allowHalfOpen: true }, (socket: Socket) => accepted(socket, accept));
-      server.on("error", (error: Error) => problem(`socket ${path}: ${error.message}`));
-      server.listen(path);
+      const report = (text: string) => problem(`socket ${path}: ${text}`);
+      server.on("error", (error: Error) => report(error.message));
+      const free = lstatIfThere(path) === undefined;
+      const refused = untrusted(() => checkSteadyFolder(dirname(path)));
+      if (refused !== undefined) queueMicrotask(() => report(refused));
+      else {
+        server.listen(path);
+        // The socket has the mode of the umask, and is bound when `listen` returns.
+        if (free && lstatIfThere(path)?.isSocket) Deno.chmodSync(path, 0o600);
+      }
       return { close: () => server.close() };
     },
   };
+}
+
+/** The reason of a check that refuses. */
+function untrusted(check: () => void): string | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof NotOurs) && !(error instanceof Deno.errors.NotFound)) throw error;
+    return error.message;
+  }
+}
+
+/** The address that a socket names. */
+function addressOf(text: string): Address | undefined {
+  return parseIp(text) ?? parseIp6(text.replace(/%.*/, ""));
 }
 
 function listenTo(socket: Socket, listener: StreamListener): void {

@@ -83,6 +83,17 @@ export function checkOwnSocket(path: string): void {
 }
 
 /**
+ * Checks that a socket, if it exists, is ours or root's.
+ * @throws NotOurs
+ */
+export function checkTrustedSocket(path: string): void {
+  const info = lstatIfThere(path);
+  if (!info) return;
+  if (!info.isSocket) throw new NotOurs(`${path} is not a socket`);
+  if (info.uid !== ROOT) checkOwner(path, info);
+}
+
+/**
  * Checks that a file or folder is ours.
  * @throws NotOurs
  */

@@ -40,6 +40,21 @@ export function checkOwnFolder(path: string): void {
 }
 
 /**
+ * Checks that nobody but us and root can replace our files in a folder, which others may read, and
+ * may write if it is sticky.
+ * @throws NotOurs
+ */
+export function checkSteadyFolder(path: string): void {
+  const info = Deno.statSync(path), mode = info.mode ?? 0;
+  if (info.uid !== null && info.uid !== ROOT && info.uid !== ownUid()) {
+    throw new NotOurs(`${path} belongs to user ${info.uid}, not to you (${ownUid()})`);
+  }
+  if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0) {
+    throw new NotOurs(`${path} has mode ${octal(info)}: others can replace files in it; chmod go-w ${path}`);
+  }
+}
+
+/**
  * Checks that only we and root can rename what is on the way to a folder.
  * @throws NotOurs
  */

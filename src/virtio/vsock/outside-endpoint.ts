@@ -56,7 +56,7 @@ class Connection extends CarriedConnection {
     let rest = bytes;
     if (this.#greeting) {
       const end = bytes.indexOf(0x0a);
-      this.#greeting.push(...bytes.subarray(0, end < 0 ? GREETING_MAX + 1 : end));
+      this.#greeting.push(...bytes.subarray(0, end < 0 ? GREETING_MAX + 1 : Math.min(end, GREETING_MAX + 1)));
       if (end < 0 && this.#greeting.length <= GREETING_MAX) return;
       const port = /^CONNECT (\d{1,10})$/.exec(String.fromCharCode(...this.#greeting))?.[1];
       this.#greeting = undefined;
