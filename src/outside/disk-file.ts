@@ -27,22 +27,26 @@ interface FileDisk extends BlockBacking {
 
 /** Where the files of disks come from. */
 export interface DiskFiles {
-  /** @throws Error if it cannot be opened, or another session writes it */
+  /** @throws Error if it cannot be opened, or another session uses it and either writes */
   open(path: string, readOnly: boolean): Deno.FsFile;
   /** A disk no longer uses the file. */
   close(file: Deno.FsFile): void;
 }
 
-/** Files that this thread may open. */
+/** Files that this thread may open. One that is written has one user: readers keep its tables. */
 export const COMPUTER_FILES: DiskFiles = {
   open(path, readOnly) {
     // Opening a pipe would wait for its writer.
     const { isFile, isBlockDevice } = Deno.statSync(path);
     if (!isFile && !isBlockDevice) throw new DiskError(`disk ${path} is not a file or a block device`);
     const file = Deno.openSync(path, { read: true, write: !readOnly });
-    if (readOnly || file.tryLockSync(true)) return file;
-    file.close();
-    throw new DiskInUse(path);
+    try {
+      if (lock(file, readOnly)) return file;
+      throw new DiskInUse(path);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
   },
   close: (file) => file.close(),
 };
@@ -50,16 +54,29 @@ export const COMPUTER_FILES: DiskFiles = {
 /** A disk that cannot be used, for its user. */
 export class DiskError extends Error {}
 
-/** The reason why a disk cannot be opened for writing. */
+/** Codes of file systems without locks. */
+const NO_LOCKS = ["ENOLCK", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"];
+
+/** Takes the lock for one's use; a reader does without where the file system has none. */
+function lock(file: Deno.FsFile, readOnly: boolean): boolean {
+  try {
+    return file.tryLockSync(!readOnly);
+  } catch (error) {
+    if (readOnly && error instanceof Error && NO_LOCKS.includes((error as { code?: string }).code ?? "")) return true;
+    throw error;
+  }
+}
+
+/** The reason why a disk of another session cannot be opened. */
 export class DiskInUse extends DiskError {
   constructor(path: string) {
-    super(`another session uses disk ${path}; open it there with mode "ro" or "overlay"`);
+    super(`another session uses disk ${path}; sessions share it only if all use mode "ro" or "overlay"`);
   }
 }
 
 /**
- * Opens a disk, and holds a writable one against other writers.
- * @throws DiskError if it cannot be opened, is damaged, or is a writable disk of another session
+ * Opens a disk, and holds it against writers, a writable one against all others.
+ * @throws DiskError if it cannot be opened, is damaged, or another session uses it and either writes
  */
 export function openDisk(path: string, readOnly: boolean, files = COMPUTER_FILES): FileDisk {
   try {
@@ -132,7 +149,7 @@ export class DiskFile implements FileDisk {
   readonly #file: Deno.FsFile;
 
   /**
-   * Opens the file, and holds it against other writers.
+   * Opens the file, and holds it against writers, a writable one against all others.
    * @throws Error if it cannot be opened, is empty, or is a writable disk of another session.
    */
   constructor(readonly path: string, readonly readOnly: boolean, readonly files = COMPUTER_FILES) {

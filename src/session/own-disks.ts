@@ -6,7 +6,7 @@ import { COMPUTER_FILES, type DiskFiles, DiskInUse } from "../outside/disk-file.
 import { plannedDevices, plannedVariables, type SessionPlan } from "../plans/plan.ts";
 
 /**
- * Milliseconds to wait for a disk that another session writes. A session that was ended has its
+ * Milliseconds to wait for a disk that another session uses. A session that was ended has its
  * files until its last thread is gone, which takes a second.
  */
 const PATIENCE = 3000, PAUSE = 20;
@@ -22,11 +22,13 @@ export class OwnDisks implements DiskFiles {
   openAll(plan: SessionPlan): void {
     // A replay has the variables that were recorded.
     for (const path of plan.replay ? [] : plannedVariables(plan)) {
-      this.#open(path, false);
-      // A machine that reboots reads what was written.
-      this.#open(path, true);
+      this.#open(path, false, COMPUTER_FILES.open);
+      // A machine that reboots reads what was written; the writer holds the lock.
+      this.#open(path, true, () => Deno.openSync(path, { read: true }));
     }
-    for (const device of plannedDevices(plan)) if (device.kind === "block") this.#open(device.image, device.mode !== "rw");
+    for (const device of plannedDevices(plan)) {
+      if (device.kind === "block") this.#open(device.image, device.mode !== "rw", COMPUTER_FILES.open);
+    }
   }
 
   open(path: string, readOnly: boolean): Deno.FsFile {
@@ -43,11 +45,11 @@ export class OwnDisks implements DiskFiles {
     this.#written.delete(file);
   }
 
-  #open(path: string, readOnly: boolean): void {
+  #open(path: string, readOnly: boolean, open: DiskFiles["open"]): void {
     const name = key(path, readOnly), pause = new Int32Array(new SharedArrayBuffer(4));
     for (let waited = 0; !this.#files.has(name); waited += PAUSE) {
       try {
-        this.#files.set(name, COMPUTER_FILES.open(path, readOnly));
+        this.#files.set(name, open(path, readOnly));
       } catch (error) {
         if (!(error instanceof Error)) throw error;
         if (error instanceof DiskInUse && waited < PATIENCE) Atomics.wait(pause, 0, 0, PAUSE);

@@ -40,7 +40,7 @@ Deno.test("a disk is opened in its mode, and again when the machine before has g
     for (const [path, readOnly] of [[base, false], [image, true], [other, true]] as const) {
       assert.throws(() => disk(path, readOnly), Deno.errors.NotCapable);
     }
-    assert.throws(() => disk(image, false), /another session uses disk .*disk; open it there with mode/);
+    assert.throws(() => disk(image, false), /another session uses disk .*disk; sessions share it only if all use mode "ro" or "overlay"/);
     first.close();
     // The machine that follows has it, and other sessions still do not.
     const second = disk(image, false);
@@ -135,3 +135,22 @@ Deno.test("the worker opens the disks of its plan, and has no right left when it
     }
   });
 });
+
+Deno.test("readers share a disk, and a writer has it alone, whoever comes first", () =>
+  inFolder((folder) => {
+    for (const name of ["disk.img", "disk.qcow2"]) {
+      const path = `${folder}/${name}`;
+      Deno.writeFileSync(path, new Uint8Array(4096));
+      if (name.endsWith(".qcow2")) {
+        using file = Deno.openSync(path, { read: true, write: true });
+        createQcow2(imageBytes(file), 1 << 20);
+      }
+      const readers = [openDisk(path, true), openDisk(path, true)];
+      assert.throws(() => openDisk(path, false), DiskInUse);
+      readers.forEach((reader) => reader.close());
+      const writer = openDisk(path, false);
+      assert.throws(() => openDisk(path, true), DiskInUse);
+      writer.close();
+      openDisk(path, true).close();
+    }
+  }));
