@@ -2,18 +2,20 @@
 // by its pins, or by messages to the GICv2m frame or the ITS.
 
 import * as v from "valibot";
+import { GICV2M_SIZE } from "../devices/gicv2m.ts";
 import type { PciBus, PciFunction, PciFunctionState } from "../devices/pci.ts";
 import { FIRST_SPI } from "../devicetree/gic.ts";
 import { QEMU_ECAM, QEMU_INTX, QEMU_PCI_MEMORY, QEMU_PCI_PORTS, qemuDeviceId, qemuPciSpi } from "../host/interface.ts";
 import { qemuPciBus } from "../host/boot.ts";
 import { Gits, type Hypervisor } from "../hypervisor/boot.ts";
 import type { Machine } from "../machine/machine.ts";
-import { GITS_BASE } from "../machine/memory-map.ts";
+import { GITS_BASE, V2M_BASE } from "../machine/memory-map.ts";
 import type { SavedPart } from "../state/parts.ts";
 import { count, demand, inForm, list, ofBits } from "../support/forms.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import { PciTransport } from "../virtio/pci-transport.ts";
 import { VIRTIO_BAR_SIZE } from "../devices/virtio-pci-registers.ts";
+import { VmMemory } from "./vm-memory.ts";
 import { type DeviceReports, surroundings, type VirtioPlace } from "./primary-devices.ts";
 
 /** Register of the ITS that takes messages. */
@@ -128,9 +130,17 @@ function attachSpaces(machine: Machine, bus: PciBus, settle: () => void): void {
   });
 }
 
-/** A function's store of a message; whether something takes it. */
+/**
+ * A function's store of a message; whether something takes it. It goes where the VM's stage 2 leads:
+ * to the frame for messages, or to RAM. Other devices take none, so that no device's work begins in
+ * the middle of another's.
+ */
 function sendMessage(machine: Machine, hypervisor: Hypervisor, vmid: number, device: number, address: number, data: number): boolean {
-  if (address !== TRANSLATER) return machine.bus.write(address, 4, BigInt(data));
+  if (address !== TRANSLATER) {
+    const memory = new VmMemory(hypervisor, vmid), pa = memory.deviceAddress(address);
+    if (pa !== undefined && pa >= V2M_BASE && pa < V2M_BASE + GICV2M_SIZE) return machine.bus.write(pa, 4, BigInt(data));
+    return memory.write(address, new Uint8Array(Uint32Array.of(data).buffer));
+  }
   for (const { addressSpace, gic } of hypervisor.scheduler.vcpus) {
     const its = addressSpace?.vmid === vmid ? gic.gic.its : undefined;
     if (its === undefined) continue;

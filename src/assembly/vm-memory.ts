@@ -24,6 +24,14 @@ export class VmMemory implements GuestMemory {
       this.#pages(address, from.length, Stage2Flags.Write, (pa, at, size) => ram.write(pa, from.subarray(at, at + size)));
   }
 
+  /** Where a store to an address goes that is not RAM; undefined if the VM may not store there. */
+  deviceAddress(address: number): number | undefined {
+    const page = address >= 0 && address < IPA_END ? this.hypervisor.addressSpaces.get(this.vmid)?.stage2.lookup(address) : undefined;
+    if (!page || !(page.flags & Stage2Flags.Write)) return undefined;
+    const pa = page.pa + address % PAGE_SIZE;
+    return this.hypervisor.machine.ram.contains(pa, 1) ? undefined : pa;
+  }
+
   /**
    * Calls `one` for each piece of a page; false at the first that does not allow the access or is
    * not RAM.

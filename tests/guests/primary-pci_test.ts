@@ -81,6 +81,25 @@ for (const kind of ["none", "gicv2m", "its"] as const) {
   });
 }
 
+Deno.test("a function's messages go to RAM and to the frame for messages, and to no other device", () => {
+  const target = QUEUE + 0x5_0000, word = 0x58;
+  for (const [address, taken] of [[target, true], [PL011_BASE, false], [QEMU_PCI_MEMORY.base + SLOT * MiB + 0x3000, false]] as const) {
+    const at = place(SLOT);
+    const list: Step[] = [
+      ...deviceSteps(at, { address, data: word }),
+      ...requestSteps(at, 1),
+      { do: "spin", ns: MS },
+      { do: "load", at: target, size: 4 },
+      { do: "load", at: at.queue + 0x2002, size: 2 },
+    ];
+    const system = assemble(planOf("gicv2m", list)), text = finish(system);
+    assert.deepEqual(valuesOf(text), [taken ? word : 0, 1]);
+    assert.ok(!text.includes("X"), "nothing is printed");
+    const problems = system.events.take().events.filter(({ text }) => /a message at 0x[0-9a-f]+, where nothing takes it/.test(text));
+    assert.equal(problems.length > 0, !taken, `${address.toString(16)}`);
+  }
+});
+
 Deno.test("without messages the primary's functions have no MSI-X, and the last capability of others is MSI-X", () => {
   const config = (slot: number, register: number) => QEMU_ECAM.base + (slot << 15) + register;
   const list: Step[] = [[0, 0], [1, 0], [2, 0], [3, 0], [1, 0x84], [1, 0x98]].map(([slot, at]) => ({
