@@ -131,9 +131,9 @@ function attachSpaces(machine: Machine, bus: PciBus, settle: () => void): void {
 }
 
 /**
- * A function's store of a message; whether something takes it. It goes where the VM's stage 2 leads:
- * to the frame for messages, or to RAM. Other devices take none, so that no device's work begins in
- * the middle of another's.
+ * A function's store of a message; whether something takes it. It goes where the VM's stage 2
+ * leads: to the frame for messages, or to RAM. Other devices take none, so that no device's work
+ * begins in the middle of another's.
  */
 function sendMessage(machine: Machine, hypervisor: Hypervisor, vmid: number, device: number, address: number, data: number): boolean {
   if (address !== TRANSLATER) {

@@ -2,13 +2,11 @@
 // unstable flags.
 
 import type { Socket } from "node:net";
-import { dirname } from "node:path";
 import type { OutsideNetwork, OutsideStream, StreamListener, UnixSockets } from "../virtio/outside-network.ts";
 import { type Address, addressText, ip, parseIp, parseIp6 } from "../formats/ip-addresses.ts";
 import { embedded } from "../virtio/net/nat/policy.ts";
 import { node } from "../support/node-modules.ts";
-import { checkTrustedSocket, lstatIfThere, NotOurs } from "../support/own-files.ts";
-import { checkSteadyFolder } from "../support/own-folders.ts";
+import { checkSteadyFolder, checkTrustedSocket, lstatIfThere, NotOurs } from "../support/own-files.ts";
 
 /** Where queries go when the computer names no resolver. */
 const LOCAL_RESOLVER = ip("127.0.0.53");
@@ -130,7 +128,7 @@ export function unixSockets(): UnixSockets {
       const report = (text: string) => problem(`socket ${path}: ${text}`);
       server.on("error", (error: Error) => report(error.message));
       const free = lstatIfThere(path) === undefined;
-      const refused = untrusted(() => checkSteadyFolder(dirname(path)));
+      const refused = untrusted(() => checkSteadyFolder(node.path.dirname(path)));
       if (refused !== undefined) queueMicrotask(() => report(refused));
       else {
         server.listen(path);

@@ -10,6 +10,8 @@ export class NotOurs extends Error {}
 export const OTHERS = 0o077;
 export const OTHERS_WRITE = 0o022;
 export const ROOT = 0;
+/** In a folder with this bit, users replace only their own files. */
+export const STICKY = 0o1000;
 
 let known: number | null | undefined;
 
@@ -80,6 +82,21 @@ export function checkOwnSocket(path: string): void {
   if (!info) return;
   if (!info.isSocket) throw new NotOurs(`${path} is not a socket`);
   checkOwner(path, info);
+}
+
+/**
+ * Checks that nobody but us and root can replace our files in a folder, which others may read, and
+ * may write if it is sticky.
+ * @throws NotOurs
+ */
+export function checkSteadyFolder(path: string): void {
+  const info = Deno.statSync(path), mode = info.mode ?? 0;
+  if (info.uid !== null && info.uid !== ROOT && info.uid !== ownUid()) {
+    throw new NotOurs(`${path} belongs to user ${info.uid}, not to you (${ownUid()})`);
+  }
+  if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0) {
+    throw new NotOurs(`${path} has mode ${octal(info)}: others can replace files in it; chmod go-w ${path}`);
+  }
 }
 
 /**

@@ -1,9 +1,7 @@
 // Folders that are ours alone: nobody else can replace them or what is in them.
 
 import { dirname } from "node:path";
-import { checkOwner, NotOurs, octal, OTHERS, OTHERS_WRITE, ownUid, ROOT } from "./own-files.ts";
-
-const STICKY = 0o1000;
+import { checkOwner, NotOurs, octal, OTHERS, OTHERS_WRITE, ownUid, ROOT, STICKY } from "./own-files.ts";
 
 /**
  * Makes a folder, mode 0700, if it does not exist, and checks that it is ours alone.
@@ -37,21 +35,6 @@ export function checkOwnFolder(path: string): void {
   checkWay(path, parent);
   const real = Deno.realPathSync(parent);
   if (real !== parent) checkWay(path, real);
-}
-
-/**
- * Checks that nobody but us and root can replace our files in a folder, which others may read, and
- * may write if it is sticky.
- * @throws NotOurs
- */
-export function checkSteadyFolder(path: string): void {
-  const info = Deno.statSync(path), mode = info.mode ?? 0;
-  if (info.uid !== null && info.uid !== ROOT && info.uid !== ownUid()) {
-    throw new NotOurs(`${path} belongs to user ${info.uid}, not to you (${ownUid()})`);
-  }
-  if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0) {
-    throw new NotOurs(`${path} has mode ${octal(info)}: others can replace files in it; chmod go-w ${path}`);
-  }
 }
 
 /**

@@ -65,7 +65,7 @@ Deno.test("a ring keeps the same as a plain buffer, in whatever pieces output co
   }));
 });
 
-Deno.test("a full log follows no link that a guest has put in its place, and asks whether it may go on", () =>
+Deno.test("a full log follows no link that a guest has put in its place, and asks whether it may be made", () =>
   inFolder((folder) => {
     const [shared, target] = [`${folder}/shared`, `${folder}/x.desktop`], path = `${shared}/vm.log`;
     Deno.mkdirSync(shared);

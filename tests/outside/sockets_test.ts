@@ -10,7 +10,7 @@ const LOOPBACK = "127.0.0.1";
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const bytes = (words: string) => new TextEncoder().encode(words);
 
-/** What a connection says, until it ends. */
+/** The events of a connection, until it ends. */
 function listener(): { listener: StreamListener; closed: Promise<string | undefined>; connected: () => boolean } {
   const closed = Promise.withResolvers<string | undefined>();
   let connected = false;
