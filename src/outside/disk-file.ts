@@ -76,7 +76,7 @@ export class DiskInUse extends DiskError {
 
 /**
  * Opens a disk, and holds it against writers, a writable one against all others.
- * @throws DiskError if it cannot be opened, is damaged, or another session uses it and either writes
+ * @throws DiskError if it cannot be opened, is damaged, or is in use and either user writes
  */
 export function openDisk(path: string, readOnly: boolean, files = COMPUTER_FILES): FileDisk {
   try {
