@@ -4,7 +4,6 @@
 const COUNT = 8;
 const HALF = 2 ** 32;
 
-/** The registers of one call. */
 export class CallRegisters {
   // Computers that run this are little-endian.
   readonly #x = new BigUint64Array(COUNT);

@@ -63,7 +63,6 @@ const DEPTH_MAX = 16;
 /** Characters of a key: positions keep the path of each key as a text. */
 const KEY_MAX = 128;
 
-/** Names of VMs. */
 export const VM_NAME = /^[a-z][a-z0-9-]*$/;
 /** Bytes of one. */
 export const VM_NAME_MAX = 79;

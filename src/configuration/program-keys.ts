@@ -61,5 +61,4 @@ function once<T extends { readonly name: string }>() {
 export const commands = v.optional(v.pipe(v.array(command, mustBe("a list of tables [[ui.command]]")), once()), []);
 /** One `[[ui.command]]`; `timeout` in ms of wall time. */
 export type FileCommand = v.InferOutput<typeof command>;
-/** Their keys. */
 export const COMMAND_KEYS: readonly string[] = Object.keys(command.entries);

@@ -1,6 +1,5 @@
 // A VMM's state between two events: plain data.
 
-/** A vCPU as its VMM has it. */
 export interface VmmVcpu {
   readonly fd: number;
   /** User address of the structure that RUN fills. */

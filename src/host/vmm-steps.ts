@@ -13,7 +13,6 @@ const ONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
 /** Bytes of RUN's structure in which every driver says why RUN left. */
 const EXIT_SIZE = 64;
 
-/** A step that was refused. */
 export class Refused extends Error {}
 
 /** The calls of one process. All that may be refused throw `Refused`. */

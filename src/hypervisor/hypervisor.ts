@@ -41,7 +41,6 @@ import { handleExit } from "./traps/traps.ts";
 import type { VirtioMmio } from "./virtio/virtio-mmio.ts";
 import { MiB } from "../support/sizes.ts";
 
-/** Options of the hypervisor. */
 export interface HypervisorOptions {
   readonly stage2: Stage2Source;
   /** Seed of everything random, 32 bits. */

@@ -31,7 +31,6 @@ export const DEFAULT_LIMITS: MemoryLimits = {
   code: 32 * MiB * CODE_FACTOR,
 };
 
-/** Shares of a budget. */
 const SHARES: { readonly [part in keyof MemoryLimits]: number } = { traces: 0.3, history: 0.3, inputs: 0.1, consoles: 0.05, code: 0.25 };
 
 /** The least budget with which a session is of use, and the most. */

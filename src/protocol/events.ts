@@ -18,7 +18,6 @@ const VCPU_WORDS = [
 ] as const;
 export type VcpuWord = typeof VCPU_WORDS[number];
 
-/** One vCPU in a sample. */
 const vcpuSample = v.object({
   index: count(),
   state: v.picklist(VCPU_WORDS),

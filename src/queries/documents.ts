@@ -386,7 +386,6 @@ export const BENCH = define({
   },
 });
 
-/** All of them. */
 export const DOCUMENTS: readonly Document[] = [
   SNAPSHOT,
   SNAPSHOT_SAVED,

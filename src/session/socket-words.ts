@@ -15,7 +15,6 @@ export type SocketCommand =
   /** The guest's side has taken this many bytes of a stream, or datagrams: as many may follow. */
   | { readonly kind: "took"; readonly id: number; readonly count: number };
 
-/** The sockets' words. */
 export type SocketEvent =
   | { readonly kind: "connected" | "ended" | "full" | "drained"; readonly id: number }
   | { readonly kind: "data"; readonly id: number; readonly bytes: Uint8Array }

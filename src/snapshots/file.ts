@@ -21,7 +21,6 @@ import { KiB, MiB, PAGE_SIZE } from "../support/sizes.ts";
 import { node } from "../support/node-modules.ts";
 
 const SCHEMA = "el2.snapshot/1";
-/** Start of every snapshot. */
 export const SNAPSHOT_START = "EL2SNAP\n";
 const MAGIC = new TextEncoder().encode(SNAPSHOT_START);
 /**

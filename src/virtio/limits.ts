@@ -12,7 +12,6 @@ export interface QueueLimits {
   readonly turn: number;
 }
 
-/** A message of 9P. */
 export const P9_MESSAGE_MAX = 512 * KiB;
 /** Any chain whose device needs far less. */
 const CHAIN_MAX = 4 * MiB;

@@ -88,7 +88,6 @@ export interface NetPolicy {
   readonly deny: readonly NetRule[];
 }
 
-/** The default policy. */
 export const DEFAULT_NET_POLICY: NetPolicy = { host: false, lan: false, internet: true, allow: [], deny: [] };
 
 /**

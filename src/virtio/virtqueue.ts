@@ -250,7 +250,6 @@ const QUEUE: Form<VirtqueueState> = v.strictObject({
 type QueueRegisters = Omit<VirtqueueState, "current">;
 const RESET: QueueRegisters = { size: 0, ready: false, descriptors: 0, driver: 0, device: 0, nextAvail: 0, nextUsed: 0, signalled: 0 };
 
-/** One queue. */
 export class Virtqueue {
   /** Whether VIRTIO_F_EVENT_IDX was negotiated. */
   eventIndex = false;

@@ -22,7 +22,6 @@ export interface Resource {
   readonly mimeType: string;
 }
 
-/** Every resource. */
 export async function listResources(): Promise<readonly Resource[]> {
   const documents = [...DOCUMENTS].map(([path, text]) => ({
     uri: `el2://docs/${path}`,

@@ -95,7 +95,6 @@ export const currentSpace = (c: Code): Value => c.load("i32.load", CPU.TLB_UNPRI
 /** Offset in a set's Read or Write table of the entry of `va` (i64). */
 export const dataEntryOffset = (va: Value): Value => va.wrap().shrU(DataEntry.IndexShift).and(DataEntry.IndexMask);
 
-/** Offset of its flags. */
 export const dataFlagsOffset = (va: Value): Value => va.wrap().shrU(PAGE_SHIFT).and(TlbSet.Entries - 1);
 
 /** Offset in a set's Fetch table of the entry of `va` (i64). */

@@ -18,7 +18,6 @@ const LINES_MAX = 500;
 const registerNumber = (name: string) => DEBUG_REGISTERS.findIndex((one) => one.name === name);
 const SP = registerNumber("SP"), VBAR = registerNumber("VBAR_EL1"), ELR = registerNumber("ELR_EL1");
 
-/** Kinds of steps. */
 export type StepKind = "over" | "in" | "out" | "instruction";
 
 /** The machine's runs as promises. */

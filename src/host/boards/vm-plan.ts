@@ -85,7 +85,6 @@ export interface StaleImage {
   readonly built: string;
 }
 
-/** One VM. */
 export interface VmPlan {
   readonly name: string;
   /** The hypervisor whose device its VMM uses; Gunyah by default. */

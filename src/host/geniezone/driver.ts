@@ -54,7 +54,6 @@ const MAX_PAGES = 2n ** 31n - 1n;
 /** `type` of IRQ_LINE's interrupt. */
 const IrqType = { Spi: 1 } as const;
 
-/** The driver. */
 export class GzvmDriver implements VmDriver {
   readonly #kernel: HostKernel;
   readonly #manager: VmManager;

@@ -14,7 +14,6 @@ export interface Slot {
   readonly pinned: Pinned;
 }
 
-/** An irqfd. */
 export interface GzvmIrqfd {
   readonly file: number;
   readonly eventfd: number;
@@ -22,7 +21,6 @@ export interface GzvmIrqfd {
   readonly resample: { readonly file: number; readonly eventfd: number } | undefined;
 }
 
-/** A VM. */
 export interface GzvmVm {
   readonly id: number;
   /** Id that EL2 gave it: 16 bits. */

@@ -57,7 +57,6 @@ interface GunyahQuirks {
   readonly wakesAtTimers?: boolean;
 }
 
-/** The driver. */
 export class GunyahDriver implements VmDriver {
   readonly #kernel: HostKernel;
   readonly #manager: VmManager;

@@ -83,7 +83,6 @@ export interface Resource {
   readonly runner: number;
 }
 
-/** An irqfd. */
 export interface Irqfd {
   /** Open file and id of the eventfd. */
   readonly file: number;
@@ -96,7 +95,6 @@ export interface Irqfd {
   cap: CapId | undefined;
 }
 
-/** An ioeventfd. */
 export interface Ioeventfd {
   readonly file: number;
   readonly eventfd: number;
@@ -121,7 +119,6 @@ type VcpuPhase =
   /** Until the resource manager says that the VM has exited. */
   | "ending";
 
-/** A vCPU function. */
 export interface VcpuFunction {
   readonly id: number;
   /** Its VM's, which it may outlive. */

@@ -61,7 +61,6 @@ export interface VmDriver {
   freed(vm: Vm): void;
 }
 
-/** The VM manager. */
 export class VmManager {
   readonly #kernel: HostKernel;
   readonly #sequences: Sequences;

@@ -62,7 +62,6 @@ const SPREAD = 0x9e37_79b1;
 /** Linux's allocator has blocks of up to 2 to the power of this pages. */
 const MAX_ORDER = 10;
 
-/** Options of a kernel. */
 interface KernelOptions {
   /** RAM for processes: IPA and bytes. */
   readonly memory: { readonly base: number; readonly size: number };

@@ -24,7 +24,6 @@ export function newPageAllocatorState(base: Ipa, size: number): PageAllocatorSta
   return { free: size > 0 ? [{ ipa: base, count: size / PAGE_SIZE }] : [], clean: base };
 }
 
-/** The allocator. */
 export class PageAllocator {
   /** @param zero fills a range with zeros. */
   constructor(readonly state: PageAllocatorState, readonly zero: (range: PageRange) => void) {}

@@ -185,7 +185,6 @@ export class Scheduler implements VcpuScheduler {
     return current !== undefined && current.isRunnable || queue.best !== undefined;
   }
 
-  /** The wait of each vCPU. */
   waits(): WaitingVcpu[] {
     return [...this.vcpus].map(({ name, waits }) => ({ vcpu: name, waits }));
   }

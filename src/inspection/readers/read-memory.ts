@@ -182,7 +182,6 @@ const ROW = 16;
 /** Most bytes of one answer. */
 const MOST = 64 * KiB;
 
-/** Memory as bytes. */
 export function readBytes(view: View, place: string, size: number): RowOf<typeof BYTES>[] {
   if (!(size > 0 && size <= MOST)) throw new QueryError(`cannot read ${size} bytes`, `use 1..${MOST}`);
   const { ram } = view.hypervisor.machine;

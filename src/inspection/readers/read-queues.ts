@@ -89,7 +89,6 @@ function isRpc(view: View, queue: HypervisorObject): boolean {
   return end(view, queue, MsgqueueRight.Send) === manager || end(view, queue, MsgqueueRight.Receive) === manager;
 }
 
-/** The messages in a queue. */
 export function readMessages(view: View, id: string): RowOf<typeof MESSAGES>[] {
   const wanted = withKind("mq", id);
   const queue = view.objects("msgqueue").find((one) => view.object(one) === wanted);

@@ -20,7 +20,6 @@ const UNHEALTHY_VERDICTS = [
   "broken",
 ] as const;
 
-/** All of them. */
 export const VERDICTS = [...HEALTHY_VERDICTS, ...UNHEALTHY_VERDICTS] as const;
 export type VerdictWord = typeof VERDICTS[number];
 

@@ -25,7 +25,6 @@ export class TimeMarks {
 
   constructor(readonly asker: Asker, readonly changed: () => void) {}
 
-  /** Asks for the marks. */
   ask(): void {
     this.asker.ask({ table: "time.ls", args: {} }).then(({ rows }) => {
       this.#now = Number(rows.find(({ kind }) => kind === "now")?.t ?? 0);

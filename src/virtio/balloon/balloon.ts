@@ -57,7 +57,6 @@ const STATE = v.strictObject({
   metrics: countersLike({ inflated_pages: 0, deflated_pages: 0, reported_bytes: 0, unreachable_pages: 0 }),
 });
 
-/** A balloon. */
 export class BalloonDevice implements VirtioDevice {
   readonly id = VirtioId.Balloon;
   readonly name = "balloon";

@@ -17,7 +17,6 @@ interface FidAccess {
   readonly append: boolean;
 }
 
-/** One fid. */
 export interface Fid {
   path: SharePath;
   open?: FidAccess & {

@@ -81,7 +81,6 @@ export interface FileChange {
   readonly modified?: bigint | "now";
 }
 
-/** An open file. */
 export interface OpenFile {
   status(): FileStatus;
   /** How many bytes there were from `offset` on. */

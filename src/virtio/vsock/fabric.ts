@@ -9,7 +9,6 @@ interface VsockOutside {
   send(packet: VsockPacket): void;
 }
 
-/** The fabric of a session. */
 export class SessionFabric {
   readonly #devices = new Map<number, VsockDevice>();
 

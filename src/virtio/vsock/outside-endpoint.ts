@@ -26,7 +26,6 @@ interface OutsideEndpointOptions {
   readonly onProblem: (message: string) => void;
 }
 
-/** One connection. */
 class Connection extends CarriedConnection {
   #sent = 0;
   #guestBuffer = 0;

@@ -104,7 +104,6 @@ interface Flow {
   readonly forget: () => void;
 }
 
-/** Options of a NAT. */
 interface NatOptions {
   readonly device: NetDevice;
   readonly network: OutsideNetwork;
