@@ -118,9 +118,10 @@ function special<V extends Variant & { readonly encoding: Encoding; readonly fix
 function match(encoding: Encoding, fixed: Fixed): { mask: number; value: number } {
   let mask = 0, value = 0;
   for (const [name, number] of Object.entries(fixed)) {
-    const { position, width } = encoding.instruction.fields.get(name)!;
-    mask |= (2 ** width - 1) << position;
-    value |= number! << position;
+    const field = encoding.instruction.fields.get(name);
+    if (!field || number === undefined) throw new Error(`${encoding.instruction.name} has no field ${name}`);
+    mask |= (2 ** field.width - 1) << field.position;
+    value |= number << field.position;
   }
   return { mask, value };
 }

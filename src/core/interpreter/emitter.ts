@@ -5,6 +5,7 @@ import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, Sta
 import type { OperandKind } from "../decoded/operands.ts";
 import { CPU, Slot, vAddress, xAddress } from "../state/cpu-state.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
+import { type KnownFlags, pushCondition } from "./conditions.ts";
 import { callSeam, type MemoryAccess, pushDescriptor, TlbComparison } from "./memory-access.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -56,30 +57,6 @@ function registerOffset($: Builder, bank: Bank, index: Node, write: boolean): No
   const slot = special === Slot.Zero ? index : $.select($.eq(index, 31), $.i32(special), index);
   return $.range($.lsl(slot, 3), 0, 8 * Slot.Dump);
 }
-
-/**
- * The flags as an instruction, or the one before it, has left them in locals, valid until something
- * else sets them.
- */
-export interface KnownFlags {
-  /** Puts the word of a flag on the stack, from a local. */
-  readonly words: Readonly<Record<Flag, () => void>>;
-  /** Puts the operands of the subtraction that the flags are of on the stack, and their type. */
-  readonly compared?: { readonly type: Type; readonly operands: () => void; readonly a: () => void; readonly b: () => void };
-  /** Puts the doubleword whose sign and zeroness N and Z are on the stack; C and V are clear. */
-  readonly logical?: () => void;
-  /** The locals that all of these read. */
-  readonly locals?: readonly number[];
-}
-
-/**
- * Comparisons of `a` with `b` that hold when a condition does after `a - b`; the others use the
- * flags.
- */
-const COMPARISONS: readonly (string | undefined)[] = [
-  ...["eq", "ne", "ge_u", "lt_u", undefined, undefined, undefined, undefined],
-  ...["gt_u", "le_u", "ge_s", "lt_s", "gt_s", "le_s"],
-];
 
 export class Emitter {
   /** Wasm locals of the builder's local values. */
@@ -340,64 +317,7 @@ export class Emitter {
 
   /** ConditionHolds: puts 0 or 1 on the stack. */
   protected condition(cond: number): void {
-    const f = this.f, compared = this.knownFlags?.compared, comparison = COMPARISONS[cond];
-    if (compared && comparison) {
-      compared.operands();
-      f.op(`${compared.type}.${comparison}`);
-      return;
-    }
-    const zero = (op: "i64.eqz" | "i64.ne") => {
-      this.flag("Z");
-      if (op === "i64.ne") f.i64(0);
-      f.op(op);
-    };
-    const signs = (op: "i64.ge_s" | "i64.lt_s") => {
-      this.flag("N");
-      this.flag("V");
-      f.op("i64.xor").i64(0).op(op);
-    };
-    const sign = (flag: Flag, op: "i64.ge_s" | "i64.lt_s") => {
-      this.flag(flag);
-      f.i64(0).op(op);
-    };
-    switch (cond) {
-      case 0:
-        return zero("i64.eqz");
-      case 1:
-        return zero("i64.ne");
-      case 2:
-        return this.flag("C");
-      case 4:
-        return sign("N", "i64.lt_s");
-      case 5:
-        return sign("N", "i64.ge_s");
-      case 6:
-        return sign("V", "i64.lt_s");
-      case 7:
-        return sign("V", "i64.ge_s");
-      case 8:
-        this.flag("C");
-        zero("i64.ne");
-        f.op("i32.and");
-        return;
-      case 10:
-        return signs("i64.ge_s");
-      case 11:
-        return signs("i64.lt_s");
-      case 12:
-        zero("i64.ne");
-        signs("i64.ge_s");
-        f.op("i32.and");
-        return;
-      case 3:
-      case 9:
-      case 13:
-        this.condition(cond - 1);
-        f.op("i32.eqz");
-        return;
-      default:
-        f.i32(1);
-    }
+    pushCondition(this.f, cond, this.knownFlags?.compared, (flag) => this.flag(flag));
   }
 
   /** Evaluates the address, compares it with its TLB entry, and emits either way. */

@@ -161,8 +161,8 @@ function matches({ encoding, fixed }: Part, pick: Pick): boolean {
     const value = encoding.shape[name];
     if (typeof wanted === "number" ? value !== wanted : !wanted.includes(value)) return false;
   }
-  const names = Object.keys(pick.fixed ?? {});
-  return names.length === Object.keys(fixed).length && names.every((name) => fixed[name] === pick.fixed![name]);
+  const wanted = Object.entries(pick.fixed ?? {});
+  return wanted.length === Object.keys(fixed).length && wanted.every(([name, value]) => fixed[name] === value);
 }
 
 /** Adds the handlers of all pairs to the set. */

@@ -89,8 +89,10 @@ function reversePostorder(successors: readonly (readonly number[])[]): number[] 
   while (stack.length) {
     const top = stack[stack.length - 1];
     const to = successors[top.node][top.next++];
-    if (to === undefined) order.push(stack.pop()!.node);
-    else if (!seen.has(to)) {
+    if (to === undefined) {
+      order.push(top.node);
+      stack.pop();
+    } else if (!seen.has(to)) {
       seen.add(to);
       stack.push({ node: to, next: 0 });
     }

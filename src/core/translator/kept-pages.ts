@@ -39,7 +39,7 @@ export function accessesThatKeepPages(
   for (const body of innermostLoops(flow)) {
     const loaded = registersFromMemory(blocks, flow, body);
     for (const node of body) {
-      let from = loaded.get(node)!;
+      let from = loaded.get(node) ?? 0;
       blocks[node].instructions.forEach((instruction, i) => {
         const { bases } = instruction.addresses;
         if (bases && bases !== STACK && !(bases & from) && count < KEPT_PAGES && (groups[node].get(i)?.first ?? true)) {
@@ -69,7 +69,7 @@ function registersFromMemory(blocks: readonly Block[], flow: ControlFlow, body: 
     changed = false;
     for (const node of body) {
       const { instructions, ending } = blocks[node];
-      let from = before.get(node)!;
+      let from = before.get(node) ?? 0;
       for (const instruction of instructions) from = behind(instruction, from);
       if (ending.kind === "call") from |= CORRUPTIBLE;
       for (const to of flow.successors[node]) {

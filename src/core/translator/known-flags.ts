@@ -1,7 +1,7 @@
 // The flags that an instruction of a region has left in locals, until something reads them.
 
 import type { Type } from "../../isa/builder.ts";
-import type { KnownFlags } from "../interpreter/emitter.ts";
+import type { KnownFlags } from "../interpreter/conditions.ts";
 import { CPU } from "../state/cpu-state.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import { FlagsKind } from "./lazy-flags.ts";

@@ -5,7 +5,7 @@
 import type { Bank, Compared, Flag, Node, Statement } from "../../isa/builder.ts";
 import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
 import { OperandLayout } from "../decoded/operands.ts";
-import type { KnownFlags } from "../interpreter/emitter.ts";
+import type { KnownFlags } from "../interpreter/conditions.ts";
 import type { Surroundings } from "../interpreter/surroundings.ts";
 import type { MemoryAccess } from "../interpreter/memory-access.ts";
 import { CPU, Slot } from "../state/cpu-state.ts";

@@ -11,7 +11,7 @@
 import { Bytes } from "../../support/bytes.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import { FAST_MASK, FAST_MODES } from "../fp/arithmetic.ts";
-import type { KnownFlags } from "../interpreter/emitter.ts";
+import type { KnownFlags } from "../interpreter/conditions.ts";
 import type { Surroundings } from "../interpreter/surroundings.ts";
 import { REGION_PARAMETERS, REGION_RESULTS, STACK_BYTES } from "../interpreter/interpreter.ts";
 import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
@@ -19,34 +19,21 @@ import { CPU, FetchEntry, KeptPage, Slot, TlbSet } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
 import type { Callees } from "../wasm/library.ts";
 import { LocalPool } from "../wasm/local-pool.ts";
-import { frameBound, FunctionBuilder, type Label } from "../wasm/module.ts";
+import { frameBound } from "../wasm/frame-bound.ts";
+import { FunctionBuilder, type Label } from "../wasm/module.ts";
 import { keepsStackAlignment } from "./access-groups.ts";
 import { emitFindAgain } from "./enter-function.ts";
-import type { Operations } from "./inline-calls.ts";
 import { settleFlags } from "./known-flags.ts";
 import { type RegionContext, RegionEmitter, surroundings } from "./region-emitter.ts";
 import { StateLocals } from "./state-locals.ts";
 import { WaysOut } from "./ways-out.ts";
 import type { Block } from "./region.ts";
+import { type Callee, ENTER, type NeighborPage, type RegionOptions } from "./region-options.ts";
 import { RegionPlan } from "./region-plan.ts";
 import { add, generalBit, keepOnly, type RegisterSet, without } from "./register-use.ts";
 
 /** The parameters as locals. */
 const ADDRESS = 0, LEFT = 1, STACK = 2;
-
-/** Name of the function that a region calls to continue at an address (enter-function.ts). */
-export const ENTER = "enter";
-
-/**
- * A page of the region other than the head's: it must follow in virtual memory when the region
- * runs.
- */
-export interface NeighborPage {
-  /** Pages from the head's. */
-  readonly offset: number;
-  /** Tag of the address of its decoded page (`FunctionBuilder.i32Later`). */
-  readonly decoded: number;
-}
 
 /** Makes the function of a region. */
 export function emitRegion(
@@ -55,33 +42,6 @@ export function emitRegion(
   options: RegionOptions,
 ): FunctionBuilder {
   return new RegionFunction(library, blocks, options).emit();
-}
-
-/** Another region of the same module. */
-export interface Callee {
-  /** Its name for a late call. */
-  readonly name: string;
-  /**
-   * Tags of the address of its head's decoded instruction, and of the handler that this has as long
-   * as the region is in use.
-   */
-  readonly decoded: number;
-  readonly handler: number;
-}
-
-/**
- * The parameters of a region. Differences between regions with the same code are constants that are
- * put in later, so that the code serves for all of them.
- */
-interface RegionOptions {
-  /** Tag of the number of its handler. */
-  readonly handler: number;
-  readonly neighbors: readonly NeighborPage[];
-  /** Regions of the module in pages of this one, by the number of their heads here. */
-  readonly callees: ReadonlyMap<number, Callee>;
-  /** Appends a call of a region at a place in the table. */
-  readonly callIndirect: (f: FunctionBuilder) => void;
-  readonly operations: Operations;
 }
 
 /** Appends code that computes `RegionContext.fast`. */

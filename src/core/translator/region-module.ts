@@ -14,7 +14,8 @@ import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "./ente
 import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
 import { emitHead } from "./head-function.ts";
 import type { CodeSignature } from "./region-store.ts";
-import { type Callee, emitRegion, ENTER, type NeighborPage } from "./region-function.ts";
+import { emitRegion } from "./region-function.ts";
+import { type Callee, ENTER, type NeighborPage } from "./region-options.ts";
 import type { Block } from "./region.ts";
 
 /** A region that is about to be compiled. */

@@ -86,8 +86,8 @@ export function discover(code: Code, head: number, extent: Extent = "usual"): Bl
   const instructions = new Map<number, { readonly instruction: Instruction; readonly ending: Ending | undefined }>();
   const leaders = new Set([head]);
   const pending = [head];
-  while (pending.length && instructions.size < most) {
-    for (let at = pending.pop()!; !instructions.has(at) && instructions.size < most; at++) {
+  for (let leader = pending.pop(); leader !== undefined && instructions.size < most; leader = pending.pop()) {
+    for (let at = leader; !instructions.has(at) && instructions.size < most; at++) {
       const instruction = reaches(at) && code.isKnown(at) ? code.instructions.translatable(code.word(at)) : undefined;
       if (!instruction || extent === "gap" && at !== head && code.isHead(at)) break;
       const ending = endingOf(instruction, at, tables);
@@ -105,11 +105,10 @@ export function discover(code: Code, head: number, extent: Extent = "usual"): Bl
   const blocks = [...leaders].filter((leader) => instructions.has(leader)).map((first) => {
     const block: Instruction[] = [];
     let at = first, ending: Ending | undefined;
-    do {
-      const found = instructions.get(at++)!;
+    for (let found = instructions.get(at); found && !ending && (at === first || !leaders.has(at)); found = instructions.get(++at)) {
       block.push(found.instruction);
       ending = found.ending;
-    } while (!ending && instructions.has(at) && !leaders.has(at));
+    }
     return { first, instructions: block, ending: ending ?? { kind: "jump", to: at } };
   });
   if (instructions.size <= REGION_SIZE) return blocks;
@@ -123,7 +122,7 @@ function loopAround(head: number, blocks: readonly Block[]): ReadonlySet<number>
   for (const { first, ending } of blocks) for (const to of successorsOf(ending)) sources.get(to)?.push(first);
   const loop = new Set(sources.get(head));
   // The set grows while it is walked.
-  for (const first of loop) for (const source of sources.get(first)!) loop.add(source);
+  for (const first of loop) for (const source of sources.get(first) ?? []) loop.add(source);
   return loop;
 }
 

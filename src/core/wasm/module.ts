@@ -3,7 +3,7 @@
 // format (`opcodes.ts`).
 
 import { Bytes } from "../../support/bytes.ts";
-import { LANE_OPCODES, MEMORY_OPCODES, PLAIN_OPCODES, SCALAR_BYTES, signedLeb, unsignedLeb, VECTOR_BYTES } from "./opcodes.ts";
+import { LANE_OPCODES, MEMORY_OPCODES, PLAIN_OPCODES, signedLeb, unsignedLeb, VECTOR_BYTES } from "./opcodes.ts";
 
 export type ValueType = "i32" | "i64" | "f32" | "f64" | "v128";
 
@@ -68,7 +68,7 @@ export class FunctionBuilder {
   readonly gaps: Gap[] = [];
   /**
    * Bytes of the values that its instructions compute without reading memory, each counted by
-   * itself, but not those of unlikely parts (`ifLikely`): see `frameBound`.
+   * itself, but not those of unlikely parts (`ifLikely`): see frame-bound.ts.
    */
   valueBytes = 0;
   readonly #outerBranches: OuterBranch[] = [];
@@ -611,23 +611,6 @@ function sameTypes(a: readonly ValueType[], b: readonly ValueType[]): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
-}
-
-/** Bytes of a frame besides its values: return address, saved registers, arguments of calls. */
-const FRAME = 256;
-/** Bytes of the operands that are on the stack at a time, and of what an unlikely part computes. */
-const OPERANDS = 512;
-
-/**
- * Bytes that a frame of the function takes at most. V8's baseline compiler gives each local and
- * each operand its own place; on some computers it aligns vectors. Its optimizing compiler
- * gives one to each value that is in use at a time: those of locals and operands, and values that
- * it computes once for several instructions with the same operands, at most all that are computed.
- */
-export function frameBound({ parameters, locals, valueBytes }: FunctionBuilder): number {
-  let bytes = FRAME + OPERANDS + valueBytes;
-  for (const types of [parameters, locals]) for (const type of types) bytes += type === "v128" ? VECTOR_BYTES + SCALAR_BYTES : SCALAR_BYTES;
-  return bytes;
 }
 
 /** The locals of a function as its body encodes them: runs of one type. */

@@ -13,7 +13,8 @@ import { fillIn, generateModule, regionName } from "../../../src/core/translator
 import { emitRegion } from "../../../src/core/translator/region-function.ts";
 import { type Block, discover } from "../../../src/core/translator/region.ts";
 import type { CodeView } from "../../../src/core/translator/code-view.ts";
-import { frameBound, WasmModule } from "../../../src/core/wasm/module.ts";
+import { WasmModule } from "../../../src/core/wasm/module.ts";
+import { frameBound } from "../../../src/core/wasm/frame-bound.ts";
 import { RAM_BASE } from "../program.ts";
 import { executedWords } from "./executed-code.ts";
 import { HOSTILE, type Hostile, randomHostile } from "./hostile-regions.ts";
