@@ -38,7 +38,6 @@ export class GuestWords {
   readonly #bytes = new Uint8Array(16);
   readonly #view = new DataView(this.#bytes.buffer);
   readonly #two = this.#bytes.subarray(0, 2);
-  readonly #four = this.#bytes.subarray(0, 4);
   readonly #eight = this.#bytes.subarray(0, 8);
 
   constructor(readonly memory: GuestMemory) {}
