@@ -5,7 +5,7 @@
 // ELF leaves it free, as QEMU has it for all but Linux, otherwise after ramdisk and image.
 
 import { isElf, readElf } from "../formats/elf.ts";
-import { checkPageSize, imageHeader, unwrapImage } from "../images/kernel-image.ts";
+import { checkPageSize, unwrapImage } from "../images/kernel-image.ts";
 import type { BootPlan } from "../plans/plan.ts";
 import { MiB } from "../support/sizes.ts";
 
@@ -84,8 +84,7 @@ function placeRaw(image: Uint8Array, ramBase: number): Placed {
 }
 
 function placeImage(file: Uint8Array, ramBase: number, ramSize: number): Placed {
-  const { image } = unwrapImage(file, ramSize);
-  const header = imageHeader(image)!;
+  const { image, header } = unwrapImage(file, ramSize);
   checkPageSize(header);
   const address = ramBase + (header.textOffset || 2 * MiB);
   return { entry: address, placements: [{ address, bytes: image, size: Math.max(header.imageSize, image.length) }] };

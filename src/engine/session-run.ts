@@ -6,7 +6,7 @@ import type { Rerun } from "../recordings/rerun.ts";
 import type { RunUpTo } from "../recordings/back-to.ts";
 import type { Input, Place, RecordedInput } from "../plans/recorded-run.ts";
 import type { RunPlace } from "../inspection/readers/run-place.ts";
-import { History, isFirst, type Milestone } from "../recordings/history.ts";
+import { History, isLater, type Milestone } from "../recordings/history.ts";
 import type { MemoryUse } from "../queries/memory-use.ts";
 import { type MemoryLimits, memoryLimits } from "../plans/memory-budget.ts";
 import { UnsavableError } from "../state/parts.ts";
@@ -174,11 +174,11 @@ export class SessionRun implements Rerun {
       system = this.again(milestone?.state);
     } catch (error) {
       // The way from an earlier state is longer and leads to the same place.
-      if (milestone === undefined || isFirst(milestone)) throw error;
+      if (!isLater(milestone)) throw error;
       this.#report(error);
       return this.pastAt(this.#history.forget(milestone));
     }
-    const memory = isFirst(milestone) ? this.#origin : milestone?.memory;
+    const memory = isLater(milestone) ? milestone.memory : this.#origin;
     if (memory) system.recall(memory);
     for (const { vm, file } of this.#symbols) system.symbols.give(vm, file, "symbols");
     const past = new Past(system, [...this.#inputs], Infinity, milestone?.inputs);

@@ -14,8 +14,7 @@ import { MiB, PAGE_SIZE } from "../support/sizes.ts";
  * @throws Error that says what the bytes are instead, or that the CPU does not have its pages.
  */
 export function linuxImage(file: Uint8Array, memory?: number): VmImage {
-  const { image } = unwrapImage(file, memory);
-  const header = imageHeader(image)!;
+  const { image, header } = unwrapImage(file, memory);
   checkPageSize(header);
   return { bytes: image, offset: header.textOffset, size: Math.max(header.imageSize, image.length), entry: header.textOffset };
 }

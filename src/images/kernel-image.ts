@@ -53,6 +53,13 @@ export function checkPageSize(header: ImageHeader): void {
 /** How an Image was wrapped. */
 type Container = "raw" | "gzip" | `zboot/${string}`;
 
+/** An Image with its header. */
+export interface Unwrapped {
+  readonly image: Uint8Array;
+  readonly header: ImageHeader;
+  readonly container: Container;
+}
+
 /** Limit on an Image when the memory for it is not known. */
 const IMAGE_MAX = GiB;
 
@@ -70,9 +77,10 @@ const isZboot = (bytes: Uint8Array) => latin1(bytes, Zboot.magic, Zboot.magic + 
  * @param most bytes of memory for it
  * @throws Error that names the format when the bytes contain no Image.
  */
-export function unwrapImage(bytes: Uint8Array, most = IMAGE_MAX): { image: Uint8Array; container: Container } {
-  if (imageHeader(bytes)) return { image: bytes, container: "raw" };
-  if (isGzip(bytes)) return { image: checked(inflate(bytes, "gzip", most), "gzip"), container: "gzip" };
+export function unwrapImage(bytes: Uint8Array, most = IMAGE_MAX): Unwrapped {
+  const raw = imageHeader(bytes);
+  if (raw) return { image: bytes, header: raw, container: "raw" };
+  if (isGzip(bytes)) return unwrapped(inflate(bytes, "gzip", most), "gzip");
   if (isZboot(bytes)) {
     if (bytes.length < Zboot.compressionEnd) throw new Error("EFI zboot image is truncated in its header");
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -83,7 +91,7 @@ export function unwrapImage(bytes: Uint8Array, most = IMAGE_MAX): { image: Uint8
     }
     const compression = latin1(bytes, Zboot.compression, Zboot.compressionEnd).replace(/\0.*$/s, "");
     const container: Container = `zboot/${compression}`;
-    return { image: checked(inflate(bytes.subarray(offset, offset + size), compression, most), container), container };
+    return unwrapped(inflate(bytes.subarray(offset, offset + size), compression, most), container);
   }
   const isNot = "not an arm64 Linux Image (no ARM64 magic at offset 56), nor a gzip or EFI zboot container of one";
   throw new Error(`${isNot}; name code without a header as image of [host] or [vm]`);
@@ -122,9 +130,10 @@ function withoutSize(payload: Uint8Array): Uint8Array {
   return size(SIZE_BYTES) === size(2 * SIZE_BYTES) ? payload.subarray(0, -SIZE_BYTES) : payload;
 }
 
-function checked(image: Uint8Array, container: Container): Uint8Array {
-  if (!imageHeader(image)) throw new Error(`the ${container} container holds no arm64 Image`);
-  return image;
+function unwrapped(image: Uint8Array, container: Container): Unwrapped {
+  const header = imageHeader(image);
+  if (!header) throw new Error(`the ${container} container holds no arm64 Image`);
+  return { image, header, container };
 }
 
 function latin1(bytes: Uint8Array, start: number, end: number): string {

@@ -3,7 +3,7 @@
 // search continues from the state before that one.
 
 import type { DebugControl } from "../hypervisor/interface.ts";
-import { isFirst, type Milestone } from "./history.ts";
+import { isLater, type Milestone } from "./history.ts";
 import type { BreakPlace } from "../queries/stop-rule.ts";
 import { isMidTurn, type Moment, type Past } from "./past.ts";
 import type { Rerun } from "./rerun.ts";
@@ -83,9 +83,9 @@ export class BackTo {
     if (!there) return undefined;
     if (this.#wanted !== undefined) throw new Error("an event of the run did not occur in its replay");
     if (this.#count > 0) this.#wanted = this.#count;
-    else if (isFirst(this.#from)) return "none";
+    else if (!isLater(this.#from)) return "none";
     else {
-      this.#end = this.#from!;
+      this.#end = this.#from;
       this.#from = this.run.rerun.milestone(this.#end.moment);
     }
     this.#past = this.#begin();

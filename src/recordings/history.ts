@@ -25,11 +25,11 @@ export interface Milestone {
 }
 
 /**
- * Whether a milestone is the first: the plan's start (undefined), or the state that the session
- * began with.
+ * Whether a milestone is after the first: the plan's start (undefined), or the state that the
+ * session began with.
  */
-export function isFirst(milestone: Milestone | undefined): boolean {
-  return milestone === undefined || milestone.instructions < 0;
+export function isLater(milestone: Milestone | undefined): milestone is Milestone {
+  return milestone !== undefined && milestone.instructions >= 0;
 }
 
 /**

@@ -26,14 +26,12 @@ export async function recordingHeader(plan: SessionPlan): Promise<string> {
  */
 export class RecordingWriter implements Disposable {
   /** Its file: one that grows, or one that has its name when it is whole. */
-  readonly #growing: GrowingFile | undefined;
-  readonly #whole: PendingFile | undefined;
+  readonly #file: GrowingFile | PendingFile;
   readonly #sum = node.crypto.createHash("sha256");
 
   /** @throws Error if the file cannot be written. */
   constructor(readonly path: string, header: string, whole = false) {
-    this.#whole = whole ? files().whole(path) : undefined;
-    this.#growing = whole ? undefined : files().emptied(path);
+    this.#file = whole ? files().whole(path) : files().emptied(path);
     this.#write(header);
   }
 
@@ -50,13 +48,13 @@ export class RecordingWriter implements Disposable {
     this.#line({ at, end });
     const sum = `${encodePlain({ sha256: this.#sum.copy().digest("hex") })}\n`;
     this.#write(sum);
-    this.#whole?.commit();
-    this.#growing?.close();
+    if ("commit" in this.#file) this.#file.commit();
+    else this.#file.close();
   }
 
   /** One that is written as a whole and was not sealed leaves nothing. */
   [Symbol.dispose](): void {
-    this.#whole?.[Symbol.dispose]();
+    if ("commit" in this.#file) this.#file[Symbol.dispose]();
   }
 
   #line(value: unknown): void {
@@ -66,6 +64,6 @@ export class RecordingWriter implements Disposable {
   #write(text: string): void {
     const bytes = new TextEncoder().encode(text);
     this.#sum.update(bytes);
-    writeAll((this.#whole ?? this.#growing)!, bytes, `--record ${this.path}`);
+    writeAll(this.#file, bytes, `--record ${this.path}`);
   }
 }

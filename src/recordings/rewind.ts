@@ -4,7 +4,7 @@
 import type { DebugControl, DebugStop } from "../hypervisor/interface.ts";
 import type { Vcpu } from "../hypervisor/inspect.ts";
 import type { DebugStopped } from "../protocol/protocol.ts";
-import { isFirst, type Milestone } from "./history.ts";
+import { isLater, type Milestone } from "./history.ts";
 import type { Past } from "./past.ts";
 import type { Rerun } from "./rerun.ts";
 
@@ -114,8 +114,8 @@ class StepBack implements WayBack {
       const left = this.own - (vcpu?.usage.instructions ?? 0);
       if (left < 0) {
         // The milestone is after the place, or the first.
-        if (isFirst(this.#from)) this.#start = new ToStart(this.run);
-        else ({ past: this.#past, control: this.#control } = this.#beginBefore(this.#from!.instructions));
+        if (!isLater(this.#from)) this.#start = new ToStart(this.run);
+        else ({ past: this.#past, control: this.#control } = this.#beginBefore(this.#from.instructions));
         return undefined;
       }
       if (vcpu && left === 0) {
@@ -216,9 +216,9 @@ class ContinueBack implements WayBack {
   #turnBack(): void {
     const last = this.#last;
     if (!last) {
-      if (isFirst(this.#from)) this.#start = new ToStart(this.run);
+      if (!isLater(this.#from)) this.#start = new ToStart(this.run);
       else {
-        this.#end = this.#from!.instructions;
+        this.#end = this.#from.instructions;
         ({ past: this.#past, control: this.#control } = this.#search());
       }
       return;
