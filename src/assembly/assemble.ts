@@ -90,21 +90,31 @@ function assembleWith(
   const machine = new Machine(memory, map, core, plan.cpus);
   const manager = new ResourceManager({ ...plan.behaviour });
   const system: GuestSystem = new GuestSystem(machine, core, manager, new Outside(plan.replay !== undefined), limits);
-  within(machine, () => furnish(plan, map, system, core, own));
+  // Its own generator, so that what the session draws does not move what guests get from the
+  // hypervisor.
+  const random = new RandomGenerator(plan.seed ^ 0x5e55_1010);
+  within(machine, () => furnish({ plan, map, system, core, random, own }));
   system.outside.begin();
   return system;
 }
 
+/** The parts of a machine that is being built. */
+interface Building {
+  readonly plan: SessionPlan;
+  readonly map: MemoryMap;
+  readonly system: GuestSystem;
+  readonly core: WasmCore;
+  /** The draws of the session. */
+  readonly random: RandomGenerator;
+  /** The host's program instead of what the plan asks for. */
+  readonly own: NativeGuestFactory | undefined;
+}
+
 /** Puts software and devices of the plan into a machine. */
-function furnish(plan: SessionPlan, map: MemoryMap, system: GuestSystem, core: WasmCore, own: NativeGuestFactory | undefined): void {
-  const { machine, manager } = system;
+function furnish(building: Building): void {
+  const { plan, system, core } = building, { machine, manager } = system;
   if (plan.what.kind === "run") system.driver = PERSONAS[plan.what.host.driver.device];
-  // Its own generator, so that what the session draws does not move what guests get from the
-  // hypervisor.
-  const random = new RandomGenerator(plan.seed ^ 0x5e55_1010);
-  const primary: Primary = plan.what.kind === "boot"
-    ? loadPrimary(system, map, plan, plan.what, random)
-    : { images: DEFAULT_PRIMARY_IMAGES, flash: [] };
+  const primary: Primary = plan.what.kind === "boot" ? loadPrimary(building, plan.what) : { images: DEFAULT_PRIMARY_IMAGES, flash: [] };
   const resourceManager = plan.root ? readRootImages(plan.root) : () => manager;
   const { behaviour, seed } = plan;
   const { hypervisor } = createHypervisor(machine, { stage2: core.stage2Pool, seed, behaviour, resourceManager, ...primary });
@@ -116,8 +126,8 @@ function furnish(plan: SessionPlan, map: MemoryMap, system: GuestSystem, core: W
   if (plan.what.kind === "boot" && plan.what.uart === "16550a") attachSerial(machine, system);
   else attachUart(machine, system, plan.what.kind === "boot");
   if (hypervisor.behaviour.msi === "gicv2m") attachMessages(machine);
-  if (plan.what.kind === "boot") attachDevices(plan, plan.what, machine, system);
-  if (plan.what.kind === "run") startHost(plan.what, plan, map, system, random, own);
+  if (plan.what.kind === "boot") attachDevices(building, plan.what);
+  if (plan.what.kind === "run") startHost(building, plan.what);
 }
 
 /** Names of addresses: those of ELF images, and those of the plan. */
@@ -144,7 +154,8 @@ function deviceMaker(
 const PVPANIC_ID = `dev:${PRIMARY_CONSOLE}/pvpanic`;
 
 /** The primary's devices other than its UART. */
-function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, system: GuestSystem): void {
+function attachDevices({ plan, system }: Building, boot: BootPlan): void {
+  const { machine } = system;
   if (boot.clock !== undefined) attachClock(machine, system, boot.clock);
   const extras = boot.platformDevices ?? [];
   attachPlatformDevices(extras, machine, system, boot.clock ?? 0);
@@ -157,7 +168,7 @@ function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, syst
     onBug: (id: string, error: unknown) => system.bug(id, error),
   };
   const others = extras.includes("pvpanic") ? [pvpanicFunction(0, () => reports.onProblem(PVPANIC_ID, PANIC_REPORT))] : [];
-  const pci = boot.bus === "pci" ? attachPci(machine, system.hypervisor, Vmid.Primary, devices, reports, others) : undefined;
+  const pci = boot.bus === "pci" ? attachPci(system, { vmid: Vmid.Primary, devices, reports, others }) : undefined;
   const slots = attachVirtio(machine, system.hypervisor, Vmid.Primary, pci ? [] : devices, reports);
   for (const place of pci?.places ?? slots) {
     const { id, transport, turn, size, intid } = place;
@@ -196,13 +207,8 @@ interface Primary {
 }
 
 /** Puts image, ramdisk and devicetree of the primary VM into RAM, or firmware into its flash. */
-function loadPrimary(
-  { machine, outside }: Pick<GuestSystem, "machine" | "outside">,
-  map: MemoryMap,
-  plan: SessionPlan,
-  boot: BootPlan,
-  random: RandomGenerator,
-): Primary {
+function loadPrimary(building: Building, boot: BootPlan): Primary {
+  const { plan, map, system: { machine, outside } } = building;
   const { append, clock, devices, bus, uart, platformDevices } = boot;
   const geniezone = plan.behaviour?.geniezone;
   const virtioSlots = bus === "pci" ? 0 : devices?.length;
@@ -211,7 +217,7 @@ function loadPrimary(
     const layout = layoutFirmware(boot.firmware, map.primarySize);
     const flash = makeFlash(machine, boot.firmware, layout, outside);
     const images = firmwareImages(layout);
-    const tree = boot.dtb ?? generatedTree(plan, layout.memory, random, { ...platform, flash: layout.banks.map(({ size }) => size) });
+    const tree = boot.dtb ?? generatedTree(building, layout.memory, { ...platform, flash: layout.banks.map(({ size }) => size) });
     writeTree(machine, images, tree);
     return { images, flash };
   }
@@ -219,7 +225,7 @@ function loadPrimary(
   const layout = layoutPrimary({ ...boot, image: boot.image }, RAM_BASE, map.primarySize);
   for (const { address, bytes } of layout.placements) machine.ram.write(address, bytes);
   const images = { entry: layout.entry, devicetree: layout.devicetree, ramdisk: layout.initrd?.start ?? layout.devicetree };
-  writeTree(machine, images, boot.dtb ?? generatedTree(plan, map.primarySize, random, { ...platform, initrd: layout.initrd }));
+  writeTree(machine, images, boot.dtb ?? generatedTree(building, map.primarySize, { ...platform, initrd: layout.initrd }));
   return { images, flash: [] };
 }
 
@@ -231,9 +237,8 @@ function writeTree(machine: Machine, { devicetree }: PrimaryImages, tree: Uint8A
 }
 
 function generatedTree(
-  plan: SessionPlan,
+  { plan, random }: Building,
   memory: number,
-  random: RandomGenerator,
   platform: Omit<PrimaryDevicetreeOptions, "cpus" | "memory" | "rngSeed"> = {},
 ): Uint8Array {
   const rngSeed = new Uint8Array(32);
@@ -253,60 +258,36 @@ const SAVED_INPUT = v.array(v.union([
 ]));
 
 /** Puts the native host where the resource manager starts the primary VM. */
-function startHost(
-  run: RunPlan,
-  plan: SessionPlan,
-  map: MemoryMap,
-  system: GuestSystem,
-  random: RandomGenerator,
-  own: NativeGuestFactory | undefined,
-): void {
-  const { machine } = system;
-  const tree = generatedTree(plan, map.primarySize, random);
-  machine.ram.write(DEFAULT_PRIMARY_IMAGES.devicetree, tree);
+function startHost(building: Building, { host }: RunPlan): void {
+  const { plan, map, system, own } = building, { machine } = system;
+  machine.ram.write(DEFAULT_PRIMARY_IMAGES.devicetree, generatedTree(building, map.primarySize));
   const input = new ConsoleInput(() => {
     machine.interrupt(CONSOLE_INPUT_INTID, true);
     machine.interrupt(CONSOLE_INPUT_INTID, false);
   });
-  for (const vm of run.host.vms) {
-    const { name, console, schedule, hypervisor = "gunyah", memory: ram, windows = [], start = "auto", biosTree: room, stale } = vm;
-    const memory = windows.reduce((sum, { size }) => sum + size, ram);
-    system.vms.plans.set(name, {
-      schedule: schedule === "proxy" ? "proxy" : "own",
-      hypervisor,
-      memory,
-      stale,
-      ...room && { bios: { tree: devicetreeOf(vm).length, room } },
-    });
-    if (!console) continue;
-    const door = { type: (bytes: Uint8Array) => input.push(name, bytes), sendBreak: () => input.pushBreak(name) };
-    system.consoles.add(name, {
-      ...door,
-      closed: () => closedConsole(system.vms.lifeOf(name) ?? (start === "auto" ? "creating" : undefined), name),
-    });
-  }
+  for (const vm of host.vms) introduce(vm, system, input);
   system.control.host = input;
   system.parts.push({
     name: "console input",
     save: () => v.parse(SAVED_INPUT, input.save()),
     restore: (state) => input.restore(v.parse(SAVED_INPUT, state)),
   });
-  system.control.configured = run.host.vms.map(({ name }) => name);
+  system.control.configured = host.vms.map(({ name }) => name);
   // Input from outside reaches the devices through the host's program, which has their memory and
   // interrupts.
   const outside = system.outside.through((taker, data) => input.forDevice(taker, data));
   const maker = deviceMaker(plan, system, outside);
   // They are there before the host is, which may be loaded in the middle of its life.
-  const devices = new Map(run.host.vms.map((vm) => [vm.name, own ? [] : vmDevices(vm, maker, system)]));
+  const devices = new Map(host.vms.map((vm) => [vm.name, own ? [] : vmDevices(vm, maker, system)]));
   system.parts.push(...maker.parts);
   const variables = new Map(
-    own ? [] : run.host.vms.flatMap(({ name, flash }) => {
+    own ? [] : host.vms.flatMap(({ name, flash }) => {
       return flash?.vars === undefined ? [] : [[name, new KeptVariables(name, flash.vars, outside)] as const];
     }),
   );
   for (const { part } of variables.values()) system.parts.push(part);
   const program = own ?? nativeHost({
-    plan: run.host,
+    plan: host,
     events: (event: HostEvent) => system.hostEvent(event),
     input,
     device: (_plan, vm, slot) => devices.get(vm)![slot],
@@ -314,6 +295,25 @@ function startHost(
     takeInput: (taker, data) => outside.take(taker, data),
   });
   system.hypervisor.registerNative(DEFAULT_PRIMARY_IMAGES.entry, program);
+}
+
+/** Tells the system of a VM of the native host, and of its console. */
+function introduce(vm: VmPlan, system: GuestSystem, input: ConsoleInput): void {
+  const { name, console, schedule, hypervisor = "gunyah", memory: ram, windows = [], start = "auto", biosTree: room, stale } = vm;
+  const memory = windows.reduce((sum, { size }) => sum + size, ram);
+  system.vms.plans.set(name, {
+    schedule: schedule === "proxy" ? "proxy" : "own",
+    hypervisor,
+    memory,
+    stale,
+    ...room && { bios: { tree: devicetreeOf(vm).length, room } },
+  });
+  if (!console) return;
+  system.consoles.add(name, {
+    type: (bytes: Uint8Array) => input.push(name, bytes),
+    sendBreak: () => input.pushBreak(name),
+    closed: () => closedConsole(system.vms.lifeOf(name) ?? (start === "auto" ? "creating" : undefined), name),
+  });
 }
 
 /** Why a VM in this state takes no input; undefined if it does. */

@@ -36,23 +36,29 @@ interface PciPlaces {
   readonly part: SavedPart;
 }
 
-/**
- * Puts devices on a PCI bus: device 0 is its bridge.
- * @param others functions after those of the devices
- */
-export function attachPci(
-  machine: Machine,
-  hypervisor: Hypervisor,
-  vmid: number,
-  devices: readonly VirtioDevice[],
-  reports: DeviceReports,
-  others: readonly PciFunction[],
-): PciPlaces {
+/** The contents of a PCI bus of a VM. */
+export interface PciContents {
+  readonly vmid: number;
+  readonly devices: readonly VirtioDevice[];
+  readonly reports: DeviceReports;
+  /** Functions after those of the devices. */
+  readonly others: readonly PciFunction[];
+}
+
+/** The machine that a bus is in. */
+export interface PciMachine {
+  readonly machine: Machine;
+  readonly hypervisor: Hypervisor;
+}
+
+/** Puts devices on a PCI bus: device 0 is its bridge. */
+export function attachPci(place: PciMachine, { vmid, devices, reports, others }: PciContents): PciPlaces {
+  const { machine, hypervisor } = place;
   const hasMessages = hypervisor.behaviour.msi !== "none";
   const made = devices.map((device, slot) => {
     const { id, turn, options } = surroundings(machine, hypervisor, vmid, { device, slot, reports });
     const message = (address: number, data: number) => {
-      if (!sendMessage(machine, hypervisor, vmid, qemuDeviceId(slot), address, data)) {
+      if (!sendMessage(place, vmid, { device: qemuDeviceId(slot), address, data })) {
         reports.onProblem(id, `a message at 0x${address.toString(16)}, where nothing takes it`);
       }
     };
@@ -80,25 +86,25 @@ export function attachPci(
       return bus.functions[slot + 1].address ?? 0;
     },
   }));
-  const part: SavedPart = {
+  return { places, part: savedHost(bus, pins) };
+}
+
+/** The state of the host: levels of its pins, and its functions. */
+function savedHost(bus: PciBus, pins: boolean[]): SavedPart {
+  return {
     name: "PCI host",
     save: () => ({ pins: [...pins], functions: bus.functions.map((each) => each.save()) }),
     restore(state) {
       const saved = inForm(SAVED_HOST, state);
       demand(saved.functions.length === bus.functions.length, "functions", "each function of the bus has a state");
       bus.functions.forEach((each, index) => {
-        const words = each.windows.reduce((sum, window) => sum + window.words, 0);
-        demand(
-          saved.functions[index].window.length === words,
-          `functions.${index}.window`,
-          "the state has a word for each of the function's windows",
-        );
+        const { window } = saved.functions[index], words = each.windows.reduce((sum, { words }) => sum + words, 0);
+        demand(window.length === words, `functions.${index}.window`, "the state has a word for each of the function's windows");
         each.restore(saved.functions[index] as PciFunctionState);
       });
       pins.splice(0, pins.length, ...saved.pins);
     },
   };
-  return { places, part };
 }
 
 /**
@@ -130,12 +136,19 @@ function attachSpaces(machine: Machine, bus: PciBus, settle: () => void): void {
   });
 }
 
+/** A function's store of a message. */
+interface Message {
+  readonly device: number;
+  readonly address: number;
+  readonly data: number;
+}
+
 /**
- * A function's store of a message; whether something takes it. It goes where the VM's stage 2
- * leads: to the frame for messages, or to RAM. Other devices take none, so that no device's work
- * begins in the middle of another's.
+ * Sends a message; whether something takes it. It goes where the VM's stage 2 leads: to the frame
+ * for messages, or to RAM. Other devices take none, so that no device's work begins in the middle
+ * of another's.
  */
-function sendMessage(machine: Machine, hypervisor: Hypervisor, vmid: number, device: number, address: number, data: number): boolean {
+function sendMessage({ machine, hypervisor }: PciMachine, vmid: number, { device, address, data }: Message): boolean {
   if (address !== TRANSLATER) {
     const memory = new VmMemory(hypervisor, vmid), pa = memory.deviceAddress(address);
     if (pa !== undefined && pa >= V2M_BASE && pa < V2M_BASE + GICV2M_SIZE) return machine.bus.write(pa, 4, BigInt(data));

@@ -65,7 +65,7 @@ const DERIVED: Record<string, readonly string[]> = {
       "HostKernel.#devices",
       "HostKernel.#absent",
       "HostKernel.#operations*",
-      "Sequences.#events.*",
+      "Sequences.#link.*",
       "VcpuRunner.#hooks.*",
       "VmManager.#drivers",
     ],

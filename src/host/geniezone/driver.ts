@@ -5,7 +5,7 @@ import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { ExitType } from "../../abi/rpc/messages/vm.ts";
 import type { BrokenRule } from "../../abi/trace.ts";
 import type { VmDriver, VmManager } from "../gunyah/vm-manager.ts";
-import { maskBell } from "../gunyah/sequence.ts";
+import { maskBell } from "../gunyah/functions.ts";
 import type { Sequence, VcpuFunction, Vm } from "../gunyah/state.ts";
 import { decodeRequest } from "../../abi/ioctl/decode.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";

@@ -1,13 +1,13 @@
 // irqfds and ioeventfds of VMs: their arguments, their effects, and which of them REMOVE_FUNCTION
 // removes (docs/spec/vm-manager.md §10; docs/spec/observed-ioctl.md §6, §7.2 and §11).
 
+import type { CapId } from "../../abi/numbers.ts";
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { FN_IOEVENTFD_ARG, FN_IRQFD_ARG, IOEVENTFD_LENGTHS, IoeventfdFlags, IrqfdFlags } from "../../abi/ioctl/gunyah.ts";
 import { functionRules, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { OpenFile } from "../kernel/files.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
-import { maskBell, ringBell } from "./sequence.ts";
 import type { Ioeventfd, Irqfd, Vm } from "./state.ts";
 import { sameBytes } from "../../support/bytes.ts";
 
@@ -143,4 +143,14 @@ function split<T>(list: readonly T[], matches: (each: T) => boolean): [T[], T[]]
 /** The refusal of an argument that is not its structure. */
 export function wrongSize(kernel: HostKernel, what: string, size: number, expected: number): number {
   return kernel.refuse(Errno.EINVAL, SECTION, `the argument of a ${what} is its structure`, { arg_size: size, sizeof: expected });
+}
+
+/** Rings a doorbell with bit 0. */
+export function ringBell(kernel: HostKernel, cap: CapId): void {
+  kernel.calls.doorbell_send({ doorbell: cap, new_flags: 1n });
+}
+
+/** Makes each delivery of a doorbell clear bit 0, as LEVEL demands. */
+export function maskBell(kernel: HostKernel, cap: CapId): void {
+  kernel.calls.doorbell_mask({ doorbell: cap, enable_mask: 1n, ack_mask: 1n });
 }
