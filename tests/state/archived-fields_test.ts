@@ -75,7 +75,7 @@ const DERIVED: Record<string, readonly string[]> = {
       "Vmm.#events.*",
       "VmmProgram.#entries[].plan",
       "VmmProgram.#groups",
-      "VmmProgram.#host*",
+      "VmmProgram.#begun*",
     ],
     ...[
       "Vmm.#driver.*",
