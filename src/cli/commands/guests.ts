@@ -16,6 +16,13 @@ import { formatSize } from "../../support/units.ts";
 /** Adds `guests fetch` and `guests ls` to the program. */
 export function registerGuests(program: Command): void {
   const guests = program.command("guests").description("fetch, add and list guests");
+  registerFetch(guests);
+  registerAdd(guests);
+  registerExport(guests);
+  registerList(guests);
+}
+
+function registerFetch(guests: Command): void {
   guests.command("fetch")
     .description("fetch an unmodified guest, kernel and busybox ramdisk; needs neither root nor apt")
     .argument("<guest>", "guest to fetch: debian")
@@ -45,6 +52,9 @@ export function registerGuests(program: Command): void {
         .catch((error) => refused("fetch", error));
       output(`${options.json ? guestText(manifest) : describe(manifest).join("\n")}\n`);
     });
+}
+
+function registerAdd(guests: Command): void {
   guests.command("add")
     .description("add your own guest to the cache, under a name that el2 run accepts")
     .argument("<name>", "name of the guest and of its VM")
@@ -80,6 +90,9 @@ Examples:
       await files.removeFetched();
       output(options.json ? `${guestText(manifest)}\n` : `${describe(manifest).join("\n")}\n`);
     });
+}
+
+function registerExport(guests: Command): void {
   guests.command("export")
     .description("copy the disk of a guest into an image that a VM can write to")
     .argument("<name>", "a guest with a disk")
@@ -94,6 +107,9 @@ Examples:
       });
       output(`${file}: the disk of ${name}, ${formatSize(size)}\n`);
     });
+}
+
+function registerList(guests: Command): void {
   withListOptions(guests.command("ls").description("list the guests in the cache with sizes and hashes"))
     .option("--check", "compare every file with its hash; exits with 1 if one differs")
     .option("--json", "print manifests as JSON, one per line")
