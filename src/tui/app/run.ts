@@ -70,123 +70,145 @@ interface TuiEnd {
  * `onGone` if it can reconnect.
  */
 export async function runTui(client: Client, port: TerminalPort, options: TuiOptions): Promise<TuiEnd> {
-  const { columns, rows } = port.size();
-  const screen = options.opened ?? new Screen(columns, rows, options.depth);
-  if (screen.width !== columns || screen.height !== rows) screen.resize(columns, rows);
-  screen.links = options.links ?? false;
-  const reader = options.plain ? new Reader() : undefined;
-  const mode = new TerminalMode(port, options.mouse, options.plain);
-  const starts = new Starts();
-  /** Resolves with the session to show next, if any; later results are ignored. */
-  const left = Promise.withResolvers<string | undefined>();
-  let elsewhere = false;
-  const leave = (next?: string) => {
-    starts.leave();
-    left.resolve(next);
-  };
-  const timers = new Set<ReturnType<typeof setTimeout>>();
-  let over: string | undefined;
-  /** Sequences for the terminal other than cells, sent before the next frame. */
-  let aside = "";
+  return await new TerminalSession(client, port, options).run();
+}
 
-  const pump: FramePump = new FramePump(
-    port,
-    () => {
-      const beside = aside;
-      aside = "";
-      if (reader) return beside + reader.take(app.linear(), performance.now()).map((line) => `${line}\r\n`).join("");
-      app.draw(screen);
-      return beside + screen.frame();
-    },
-    options.slowLink,
-    (bytes, took) => app.wrote(bytes, took),
-  );
-  const connection: Connection = new Connection(client, options.reconnect, {
-    event: (event) => app.apply(event),
-    lost: () => app.lost(`session ${options.title}: its socket is gone`),
-    found: () => app.found(),
-    ticked: () => pump.request(true),
-  });
-  const { start, fork } = options;
-  const started: Start | undefined = start && ((what, allowHost) => starts.follow(what, start(what, allowHost)));
-  const forked: Fork | undefined = fork &&
-    ((save) => starts.follow("a fork", fork((path) => Promise.race([save(path), connection.gone]))));
-  const app = new App({ ...options, start: started, fork: forked }, {
-    send: (request) => connection.send(request),
-    changed: (urgent) => pump.request(urgent),
-    later: (ms) => {
-      const timer = setTimeout(() => {
-        timers.delete(timer);
-        pump.request(true);
-      }, ms);
-      timers.add(timer);
-    },
-    leave: () => leave(),
-    redraw: () => screen.invalidate(),
-    copy(text) {
-      aside += copySequence(text, options.tmux ?? false);
-      pump.request(true);
-    },
-    save: saveFile,
-    suspend: () => suspend(mode, pump, screen),
-    mouse(on) {
-      aside += mode.setMouse(on);
-      pump.request(true);
-    },
-    reconnect: () => void connection.tryAgain(),
-    visit: leave,
-    choose() {
-      elsewhere = true;
-      leave();
-    },
-  });
-  connection.open();
-  const take = (key: Key) => {
-    if (key.name !== "Report") return app.key(key);
+class TerminalSession {
+  readonly #screen: Screen;
+  readonly #reader: Reader | undefined;
+  readonly #mode: TerminalMode;
+  readonly #starts = new Starts();
+  /** Resolves with the session to show next, if any; later results are ignored. */
+  readonly #left = Promise.withResolvers<string | undefined>();
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+  readonly #pump: FramePump;
+  readonly #connection: Connection;
+  readonly #app: App;
+  #elsewhere = false;
+  #over: string | undefined;
+  /** Sequences for the terminal other than cells, sent before the next frame. */
+  #aside = "";
+
+  constructor(client: Client, readonly port: TerminalPort, readonly options: TuiOptions) {
+    const { columns, rows } = port.size();
+    this.#screen = options.opened ?? new Screen(columns, rows, options.depth);
+    if (this.#screen.width !== columns || this.#screen.height !== rows) this.#screen.resize(columns, rows);
+    this.#screen.links = options.links ?? false;
+    this.#reader = options.plain ? new Reader() : undefined;
+    this.#mode = new TerminalMode(port, options.mouse, options.plain);
+    this.#pump = new FramePump(port, () => this.#frame(), options.slowLink, (bytes, took) => this.#app.wrote(bytes, took));
+    this.#connection = new Connection(client, options.reconnect, {
+      event: (event) => this.#app.apply(event),
+      lost: () => this.#app.lost(`session ${options.title}: its socket is gone`),
+      found: () => this.#app.found(),
+      ticked: () => this.#pump.request(true),
+    });
+    this.#app = this.#makeApp();
+    this.#connection.open();
+  }
+
+  #makeApp(): App {
+    const { start, fork } = this.options, starts = this.#starts;
+    const started: Start | undefined = start && ((what, allowHost) => starts.follow(what, start(what, allowHost)));
+    const forked: Fork | undefined = fork &&
+      ((save) => starts.follow("a fork", fork((path) => Promise.race([save(path), this.#connection.gone]))));
+    return new App({ ...this.options, start: started, fork: forked }, {
+      send: (request) => this.#connection.send(request),
+      changed: (urgent) => this.#pump.request(urgent),
+      later: (ms) => this.#drawLater(ms),
+      leave: () => this.#leave(),
+      redraw: () => this.#screen.invalidate(),
+      copy: (text) => this.#say(copySequence(text, this.options.tmux ?? false)),
+      save: saveFile,
+      suspend: () => suspend(this.#mode, this.#pump, this.#screen),
+      mouse: (on) => this.#say(this.#mode.setMouse(on)),
+      reconnect: () => void this.#connection.tryAgain(),
+      visit: (session) => this.#leave(session),
+      choose: () => {
+        this.#elsewhere = true;
+        this.#leave();
+      },
+    });
+  }
+
+  /** Shows the session until the user leaves it. */
+  async run(): Promise<TuiEnd> {
+    const { port, options } = this;
+    const endResize = port.onResize(() => {
+      const size = port.size();
+      this.#screen.resize(size.columns, size.rows);
+      this.#pump.request(true);
+    });
+    const onCrash = () => this.#mode.leaveNow();
+    const endSignals = onSignals(["SIGTERM", "SIGHUP", "SIGINT"], (signal) => this.#end(`ended by ${signal}`));
+    globalThis.addEventListener("error", onCrash);
+    globalThis.addEventListener("unhandledrejection", onCrash);
+    let next: string | undefined;
+    try {
+      await this.#mode.enter(options.opened !== undefined);
+      if (options.ask && !this.#reader) this.#aside += ASK_SYNCHRONIZED + ASK_BACKGROUND;
+      this.#pump.open();
+      const closed = readKeys(port.input, (key) => this.#take(key)).then(() => this.#end("the terminal is gone"));
+      next = await Promise.race([this.#left.promise, closed.then(() => undefined)]);
+    } finally {
+      this.#connection.close();
+      for (const timer of this.#timers) clearTimeout(timer);
+      this.#pump.close();
+      endResize();
+      endSignals();
+      await this.#mode.leave();
+      globalThis.removeEventListener("error", onCrash);
+      globalThis.removeEventListener("unhandledrejection", onCrash);
+    }
+    return {
+      end: this.#app.end,
+      lost: this.#connection.lost,
+      next,
+      elsewhere: this.#elsewhere && this.#over === undefined,
+      over: this.#over,
+      unseen: this.#starts.unseen,
+      state: this.#app.state,
+    };
+  }
+
+  #frame(): string {
+    const beside = this.#aside;
+    this.#aside = "";
+    if (this.#reader) return beside + this.#reader.take(this.#app.linear(), performance.now()).map((line) => `${line}\r\n`).join("");
+    this.#app.draw(this.#screen);
+    return beside + this.#screen.frame();
+  }
+
+  #say(sequence: string): void {
+    this.#aside += sequence;
+    this.#pump.request(true);
+  }
+
+  #drawLater(ms: number): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#pump.request(true);
+    }, ms);
+    this.#timers.add(timer);
+  }
+
+  #take(key: Key): void {
+    if (key.name !== "Report") return this.#app.key(key);
     // The terminal has said something of itself.
     const report = parseReport(keyText(key));
-    if (report?.kind === "synchronized") screen.synchronized = true;
-    else if (report) app.setBackground(report.bright);
-  };
-
-  const endResize = port.onResize(() => {
-    const size = port.size();
-    screen.resize(size.columns, size.rows);
-    pump.request(true);
-  });
-  const end = (by: string) => {
-    over = by;
-    leave();
-  };
-  const onCrash = () => mode.leaveNow();
-  const endSignals = onSignals(["SIGTERM", "SIGHUP", "SIGINT"], (signal) => end(`ended by ${signal}`));
-  globalThis.addEventListener("error", onCrash);
-  globalThis.addEventListener("unhandledrejection", onCrash);
-  let next: string | undefined;
-  try {
-    await mode.enter(options.opened !== undefined);
-    if (options.ask && !reader) aside += ASK_SYNCHRONIZED + ASK_BACKGROUND;
-    pump.open();
-    next = await Promise.race([left.promise, readKeys(port.input, take).then(() => end("the terminal is gone")).then(() => undefined)]);
-  } finally {
-    connection.close();
-    for (const timer of timers) clearTimeout(timer);
-    pump.close();
-    endResize();
-    endSignals();
-    await mode.leave();
-    globalThis.removeEventListener("error", onCrash);
-    globalThis.removeEventListener("unhandledrejection", onCrash);
+    if (report?.kind === "synchronized") this.#screen.synchronized = true;
+    else if (report) this.#app.setBackground(report.bright);
   }
-  return {
-    end: app.end,
-    lost: connection.lost,
-    next,
-    elsewhere: elsewhere && over === undefined,
-    over,
-    unseen: starts.unseen,
-    state: app.state,
-  };
+
+  #leave(next?: string): void {
+    this.#starts.leave();
+    this.#left.resolve(next);
+  }
+
+  #end(by: string): void {
+    this.#over = by;
+    this.#leave();
+  }
 }
 
 /** Gives the terminal to the shell and stops, until SIGCONT. */
