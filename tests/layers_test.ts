@@ -21,7 +21,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "resource-manager": ["abi", "devicetree", "support"],
   virtio: ["devices", "formats", "support"],
   host: ["abi", "devices", "devicetree", "virtio", "support"],
-  images: ["host", "formats", "support"],
+  images: ["host", "formats", "isa", "support"],
   symbols: ["hypervisor", "machine", "core", "formats", "support"],
   queries: ["virtio", "abi", "support"],
   plans: ["queries", "host", "hypervisor", "virtio", "core", "isa", "abi", "support"],

@@ -222,7 +222,7 @@ function loadPrimary(building: Building, boot: BootPlan): Primary {
     return { images, flash };
   }
   if (!boot.image) return { images: DEFAULT_PRIMARY_IMAGES, flash: [] };
-  const layout = layoutPrimary({ ...boot, image: boot.image }, RAM_BASE, map.primarySize);
+  const layout = layoutPrimary({ ...boot, image: boot.image }, RAM_BASE, map.primarySize, plan.cpu);
   for (const { address, bytes } of layout.placements) machine.ram.write(address, bytes);
   const images = { entry: layout.entry, devicetree: layout.devicetree, ramdisk: layout.initrd?.start ?? layout.devicetree };
   writeTree(machine, images, boot.dtb ?? generatedTree(building, map.primarySize, { ...platform, initrd: layout.initrd }));

@@ -23,7 +23,7 @@ export function checkBootPlan(plan: SessionPlan, boot: BootPlan, imageName: stri
   }
   try {
     if (boot.firmware) layoutFirmware(boot.firmware, plan.memory);
-    else if (boot.image) layoutPrimary({ ...boot, image: boot.image }, RAM_BASE, plan.memory);
+    else if (boot.image) layoutPrimary({ ...boot, image: boot.image }, RAM_BASE, plan.memory, plan.cpu);
   } catch (error) {
     throw new PlanError(`${boot.firmware ? "firmware" : "image"} ${imageName}: ${messageOf(error)}`);
   }

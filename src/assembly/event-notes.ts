@@ -46,9 +46,11 @@ export class EventNotes {
   }
 
   /** An instruction took an UNDEFINED exception for the first time. */
-  undefinedInstruction({ word, text, pc, pa }: UndefinedInstruction): void {
+  undefinedInstruction({ word, text, lack, pc, pa }: UndefinedInstruction): void {
     const place = `PC 0x${pc.toString(16).padStart(16, "0")}, pa:0x${pa.toString(16)}`;
-    const what = `instruction 0x${word.toString(16).padStart(8, "0")} (${text.replace("\t", " ")}) is UNDEFINED at ${place}`;
+    const what = `instruction 0x${word.toString(16).padStart(8, "0")} (${text.replace("\t", " ")}) is UNDEFINED at ${place}${
+      lack && `: it needs ${lack}`
+    }`;
     this.#note(this.machine.time, "trap", this.hypervisor().trace.actor?.name() ?? "core", what, true);
   }
 

@@ -6,6 +6,7 @@
 
 import { isElf, readElf } from "../formats/elf.ts";
 import { checkPageSize, unwrapImage } from "../images/kernel-image.ts";
+import type { CpuPlan } from "../isa/cpus.ts";
 import type { BootPlan } from "../plans/plan.ts";
 import { MiB } from "../support/sizes.ts";
 
@@ -40,9 +41,10 @@ export function layoutPrimary(
   { image, raw, initrd }: Pick<BootPlan, "raw" | "initrd"> & { readonly image: Uint8Array },
   ramBase: number,
   ramSize: number,
+  cpu?: CpuPlan,
 ): PrimaryLayout {
   const end = ramBase + ramSize, middle = ramBase + Math.min(ramSize / 2, 128 * MiB);
-  const { placements, entry } = raw ? placeRaw(image, ramBase) : isElf(image) ? placeElf(image) : placeImage(image, ramBase, ramSize);
+  const { placements, entry } = raw ? placeRaw(image, ramBase) : isElf(image) ? placeElf(image) : placeImage(image, ramBase, ramSize, cpu);
   for (const { address, size } of placements) {
     if (address < ramBase || address + size > end) {
       const needs = `image needs memory 0x${address.toString(16)}..0x${(address + size).toString(16)}`;
@@ -83,9 +85,9 @@ function placeRaw(image: Uint8Array, ramBase: number): Placed {
   return { entry: ramBase, placements: [{ address: ramBase, bytes: image, size: image.length }] };
 }
 
-function placeImage(file: Uint8Array, ramBase: number, ramSize: number): Placed {
+function placeImage(file: Uint8Array, ramBase: number, ramSize: number, cpu: CpuPlan | undefined): Placed {
   const { image, header } = unwrapImage(file, ramSize);
-  checkPageSize(header);
+  checkPageSize(header, cpu);
   const address = ramBase + (header.textOffset || 2 * MiB);
   return { entry: address, placements: [{ address, bytes: image, size: Math.max(header.imageSize, image.length) }] };
 }

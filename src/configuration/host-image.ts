@@ -1,6 +1,7 @@
 // `[host] kind = "image"`: the primary VM is an image of the user's, as `el2 boot` runs it, with
 // the keys of a VM.
 
+import type { CpuPlan } from "../isa/cpus.ts";
 import { checkBootPlan } from "../assembly/boot-plan.ts";
 import { checkedDevicetree, type Files, load, logOf, planDevice, type Refuse } from "./files.ts";
 import type { FileHost } from "./schema.ts";
@@ -14,6 +15,7 @@ import { symbolsAlone } from "../symbols/elf-symbols.ts";
 interface HostPlace {
   /** Physical CPUs. */
   readonly cpus: number;
+  readonly cpu: CpuPlan | undefined;
   /** Bytes of all guests' memory. */
   readonly memory: number;
   readonly files: Files;
@@ -64,10 +66,10 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
   if (host.platform_devices?.includes("pvpanic") && host.bus !== "pci") {
     refuse("platform_devices", 'pvpanic is a function of the PCI host; add bus = "pci"');
   }
-  const { cpus, memory: all } = place;
+  const { cpus, cpu, memory: all } = place;
   const memory = host.memory ?? all;
   if (memory > all) refuse("memory", "memory exceeds that of [machine], which is shared by all guests");
-  const plan = { cpus, memory, turbo: false, seed: 0, what: boot };
+  const plan = { cpus, ...cpu && { cpu }, memory, turbo: false, seed: 0, what: boot };
   try {
     checkBootPlan(plan, boot, host.firmware ?? host[named]!);
   } catch (error) {

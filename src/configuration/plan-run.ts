@@ -213,7 +213,7 @@ async function planConfig(
   if (file.host.kind === "image") {
     // Most of what is said about it rests on the machine.
     if (spoilt.has(["machine"], ["host"])) return undefined;
-    const planned = await planHostImage(file.host, { cpus, memory, files, hasRoot: file.rm.kind === "image" }, refuseIn("host"));
+    const planned = await planHostImage(file.host, { cpus, cpu, memory, files, hasRoot: file.rm.kind === "image" }, refuseIn("host"));
     if (planned === undefined) return undefined;
     if (planned.symbols) symbols[PRIMARY_CONSOLE] = planned.symbols;
     if (planned.log !== undefined) logs[PRIMARY_CONSOLE] = planned.log;
@@ -255,6 +255,7 @@ async function planVms(
       links: linksOf(name, Object.values(file.link)),
       roomKnown,
       hasIts: file.rm.kind === "native",
+      cpu: spoilt.has(["machine", "cpu"]) ? undefined : planCpu(file.machine.cpu),
     };
     const plan = await planVm(name, vm, place, refuse);
     if (plan === undefined) continue;
@@ -340,15 +341,17 @@ interface VmPlace {
   readonly cid: number;
   /** The resource manager can give VMs an ITS. */
   readonly hasIts: boolean;
+  /** The machine's CPU. */
+  readonly cpu: CpuPlan | undefined;
 }
 
 /** The image of a VM that starts in flash. */
 const NO_IMAGE: VmImage = { bytes: new Uint8Array(0), offset: 0, size: 0, entry: 0 };
 
 async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse): Promise<VmPlan | undefined> {
-  const { files, links, cid, roomKnown, hasIts } = place;
-  const asKernel = (file: Uint8Array) => linuxImage(file, roomKnown ? vm.memory : undefined);
-  const asImage = (file: Uint8Array) => roomKnown ? bareMetalImage(file, vm.base, vm.memory) : undefined;
+  const { files, links, cid, roomKnown, hasIts, cpu } = place;
+  const asKernel = (file: Uint8Array) => linuxImage(file, roomKnown ? vm.memory : undefined, cpu);
+  const asImage = (file: Uint8Array) => roomKnown ? bareMetalImage(file, vm.base, vm.memory, cpu) : undefined;
   const kernel = await load("kernel", vm.kernel, files, refuse, asKernel);
   const bareMetal = await load("image", vm.image, files, refuse, asImage);
   const rules = rulesOf(vm), inFlash = rules.bios === "flash";

@@ -225,8 +225,8 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, cpu: Cpu = B
   const library = new Library(module);
   defineDecoded(library, { allocateDecoded, releaseDecoded, regionsWritten, pageEntered });
   defineExceptions(library, undefinedInstruction, cpu.features);
-  defineTlb(library, TLB_POOL);
-  defineMmu(library, ram);
+  defineTlb(library, TLB_POOL, cpu.features);
+  defineMmu(library, ram, cpu.features);
   defineMemoryAccess(library, TLB_POOL, watched);
   defineSystemRegisters(library, cpu.features);
   defineSystemInstructions(library, cpu.features);

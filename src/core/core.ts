@@ -2,7 +2,8 @@
 // the CPU state, runs them in slices, and shapes what comes out as exceptions to EL2.
 // docs/design/decisions.md §9.
 
-import { type Cpu, DEFAULT_CPU, parseCpu } from "../isa/cpus.ts";
+import { type Cpu, DEFAULT_CPU, lackOf, parseCpu } from "../isa/cpus.ts";
+import { featureOfWord } from "../isa/decode.ts";
 import { disassemble } from "../isa/disassemble.ts";
 import { type Identification, identificationOf } from "../isa/identification.ts";
 import { Mdscr, Pstate } from "./architecture/exceptions.ts";
@@ -67,6 +68,8 @@ export interface UndefinedInstruction {
   readonly word: number;
   /** Assembly text: mnemonic, a tab, operands. */
   readonly text: string;
+  /** The feature that it needs and the CPU lacks, and CPUs that have it; empty if there is none. */
+  readonly lack: string;
   /** Virtual and physical address. */
   readonly pc: bigint;
   readonly pa: number;
@@ -132,6 +135,7 @@ export class WasmCore implements DebugCore {
   readonly #stops: Stops;
   readonly #undefinedWords = new Set<number>();
   readonly #onUndefined: CoreOptions["onUndefined"];
+  readonly #model: Cpu;
   /** The handler of exits of the run in progress. */
   #el2: ExitHandler | undefined;
   readonly #budget: RunBudget;
@@ -145,6 +149,7 @@ export class WasmCore implements DebugCore {
     this.ram = ram;
     if (ram.wasmAddress < CORE_SIZE) throw new RangeError("guest RAM overlaps the core's own memory");
     const cpu = options.cpu ?? parseCpu(DEFAULT_CPU), core = coreFor(ram, memory.buffer.byteLength, cpu);
+    this.#model = cpu;
     this.identification = identificationOf(cpu.features);
     this.dispatch = core.dispatch;
     this.#onUndefined = options.onUndefined;
@@ -484,6 +489,8 @@ export class WasmCore implements DebugCore {
     this.#reportProgress();
     const { base, wasmAddress } = this.ram;
     const pa = this.#decoded.wasmAddressOf(this.#cpu.IP) - wasmAddress + base;
-    this.#onUndefined?.({ word, text: disassemble(word, pc), pc, pa });
+    const feature = featureOfWord(word), model = this.#model;
+    const lack = feature === undefined || model.features.has(feature) ? "" : lackOf(feature, model);
+    this.#onUndefined?.({ word, text: disassemble(word, pc), lack, pc, pa });
   }
 }

@@ -1,6 +1,7 @@
 // Guest images as they are in a VM's memory: an arm64 Linux Image (also inside gzip or EFI zboot),
 // an ELF executable, or raw bytes.
 
+import type { CpuPlan } from "../isa/cpus.ts";
 import { bankSize, contentSize } from "../host/boards/flash-size.ts";
 import { QEMU_FLASH_MAX, type VmFirmware, type VmFlash, type VmImage } from "../host/interface.ts";
 import { formatSize } from "../support/units.ts";
@@ -11,11 +12,12 @@ import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 /**
  * A Linux kernel for a VM: an arm64 Image at text_offset from the start of RAM.
  * @param memory bytes that the VM has, if that is known
+ * @param cpu the machine's
  * @throws Error that says what the bytes are instead, or that the CPU does not have its pages.
  */
-export function linuxImage(file: Uint8Array, memory?: number): VmImage {
+export function linuxImage(file: Uint8Array, memory?: number, cpu?: CpuPlan): VmImage {
   const { image, header } = unwrapImage(file, memory);
-  checkPageSize(header);
+  checkPageSize(header, cpu);
   return { bytes: image, offset: header.textOffset, size: Math.max(header.imageSize, image.length), entry: header.textOffset };
 }
 
@@ -85,9 +87,9 @@ export function firmwareImage(file: Uint8Array): VmFirmware {
  * entry.
  * @throws Error for an ELF file that is malformed or linked to addresses outside the VM's memory.
  */
-export function bareMetalImage(file: Uint8Array, base: number, memory: number): VmImage {
+export function bareMetalImage(file: Uint8Array, base: number, memory: number, cpu?: CpuPlan): VmImage {
   if (isElf(file)) return elfImage(file, base, memory);
-  if (imageHeader(file)) return linuxImage(file, memory);
+  if (imageHeader(file)) return linuxImage(file, memory, cpu);
   if (file.length === 0) throw new Error("the image is empty");
   return { bytes: file, offset: 0, size: file.length, entry: 0 };
 }

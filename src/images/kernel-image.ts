@@ -1,7 +1,8 @@
 // arm64 kernel images: the header of the Linux `Image` (Documentation/arch/arm64/booting.rst,
 // section 4) and the containers that distributions wrap it in (gzip, EFI zboot).
 
-import { GiB, KiB, PAGE_SIZE } from "../support/sizes.ts";
+import { cpuOfPlan, type CpuPlan, cpusWithPages, pageSizesOf } from "../isa/cpus.ts";
+import { GiB, KiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
 import { node } from "../support/node-modules.ts";
 
@@ -43,11 +44,12 @@ function pageSizeOf({ flags }: ImageHeader): number | undefined {
 }
 
 /** @throws Error if the CPU does not have the pages that a kernel is built for */
-export function checkPageSize(header: ImageHeader): void {
-  const pages = pageSizeOf(header);
-  if (pages === undefined || pages === PAGE_SIZE) return;
-  const has = `the CPU has only ${formatSize(PAGE_SIZE)} (ID_AA64MMFR0_EL1)`;
-  throw new Error(`this kernel has pages of ${formatSize(pages)}, ${has}; use another build of it`);
+export function checkPageSize(header: ImageHeader, plan: CpuPlan | undefined): void {
+  const pages = pageSizeOf(header), cpu = cpuOfPlan(plan), sizes = pageSizesOf(cpu);
+  if (pages === undefined || sizes.includes(pages)) return;
+  const has = `the CPU "${cpu.name}" has only ${sizes.map(formatSize).join(", ")} (ID_AA64MMFR0_EL1)`;
+  const way = `use another build of it, or a CPU that has them, with --cpu or [machine] cpu: ${cpusWithPages(pages).join(", ")}`;
+  throw new Error(`this kernel has pages of ${formatSize(pages)}, ${has}; ${way}`);
 }
 
 /** How an Image was wrapped. */

@@ -29,11 +29,14 @@ interface NamedCpu {
 const PHONE_BASE = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdrdm jscvt fcma lrcpc dcpop sha3 sm3 sm4 asimddp sha512 " +
   "asimdfhm dit uscat ilrcpc flagm sb dcpodp flagm2 frint i8mm bti";
 
+/** Features of every core and phone below for which Linux has no name. */
+const UNLISTED: readonly FeatureName[] = ["FEAT_TGran16K", "FEAT_TGran64K"];
+
 /** The features that Linux's names stand for, and what these require. */
 function ofHwcaps(line: string): FeatureName[] {
   const names = new Set(line.split(" "));
   const listed = FEATURE_NAMES.filter((feature) => FEATURES[feature].hwcaps?.every((name) => names.has(name)));
-  return closure([...FEATURE_NAMES.filter(isBase), ...listed]);
+  return closure([...FEATURE_NAMES.filter(isBase), ...listed, ...UNLISTED]);
 }
 
 /** Features with what they require. */
@@ -178,6 +181,31 @@ export function cpuOfPlan(plan: CpuPlan | undefined): Cpu {
     );
   }
   return cpu;
+}
+
+const KIB = 1024;
+/** The features of page sizes beside 4 KiB, with the bytes of a page. */
+const PAGE_SIZES: readonly (readonly [feature: FeatureName, bytes: number])[] = [
+  ["FEAT_TGran16K", 16 * KIB],
+  ["FEAT_TGran64K", 64 * KIB],
+];
+
+/** Bytes of the pages that a CPU has at stage 1. */
+export const pageSizesOf = ({ features }: Cpu): number[] => [
+  4 * KIB,
+  ...PAGE_SIZES.flatMap(([feature, bytes]) => features.has(feature) ? [bytes] : []),
+];
+
+/** The names of CPUs that have pages of this size. */
+export function cpusWithPages(size: number): string[] {
+  return CPU_NAMES.filter((name) => pageSizesOf(parseCpu(name)).includes(size));
+}
+
+/** Why a CPU does not have a feature, and which CPUs do. */
+export function lackOf(feature: FeatureName, { name }: Cpu): string {
+  const lacks = `${feature}, which the CPU "${name}" does not have`;
+  if (!isBuilt(feature)) return `${lacks}: el2 has not built it`;
+  return `${lacks}; these have it: ${CPU_NAMES.filter((other) => parseCpu(other).features.has(feature)).join(", ")}`;
 }
 
 /** The line `Features` of /proc/cpuinfo under Linux. */

@@ -46,6 +46,8 @@ export const FEATURES = table({
   FEAT_CSV2: { since: 8, rung: 8, fields: [["PFR0", 56, 1]] },
   FEAT_CSV3: { since: 8, rung: 8, fields: [["PFR0", 60, 1]] },
 
+  FEAT_TGran16K: { since: 8, rung: 8.2, fields: [["MMFR0", 20, 1]] },
+  FEAT_TGran64K: { since: 8, rung: 8.2, fields: [["MMFR0", 24, 0]] },
   FEAT_FP16: {
     since: 8.2,
     rung: 8.2,

@@ -42,8 +42,8 @@ const layout = (image: Uint8Array, raw = false, initrd?: Uint8Array) => layoutPr
 
 Deno.test("a kernel whose pages the CPU does not have is refused with their size", () => {
   for (const flags of [0n, 0xan]) assert.ok(layout(image(flags)));
-  assert.throws(() => layout(image(0xcn)), /pages of 16 *KiB, the CPU has only 4 *KiB/);
-  assert.throws(() => layout(image(0xen)), /pages of 64 *KiB, the CPU has only 4 *KiB/);
+  assert.throws(() => layout(image(0xcn)), /pages of 16 *KiB, the CPU "v8" has only 4 *KiB .*v8\.2, v8\.4/);
+  assert.throws(() => layout(image(0xen)), /pages of 64 *KiB, the CPU "v8" has only 4 *KiB/);
 });
 
 Deno.test("an image below RAM is to be linked elsewhere, one that does not fit needs more memory", () => {

@@ -157,7 +157,11 @@ Deno.test("a CPU without a feature has none of its instructions: its words are w
     machine.run(1, CODE);
     const isHint = (word & 0xffff_f01f) >>> 0 === 0xd503_201f;
     if (isHint) assert.equal(vcpu.pc, BigInt(CODE + 4));
-    else assert.equal(vcpu.getRegister("ESR_EL1"), 0x200_0000n, disassemble(word, 0n));
+    else {
+      assert.equal(vcpu.getRegister("ESR_EL1"), 0x200_0000n, disassemble(word, 0n));
+      const { feature } = encoding.instruction;
+      assert.ok(machine.undefinedWords[0].lack.startsWith(`${feature}, which the CPU "v8" does not have; these have it: `));
+    }
     vcpu.setRegister("ESR_EL1", 0n);
     assert.equal(featureOfWord(word), encoding.instruction.feature);
   }

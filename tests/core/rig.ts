@@ -93,8 +93,8 @@ function compile(features: Cpu["features"]): WebAssembly.Module {
   const pc = new Code(define(library, "currentPc"));
   pc.result(constant("i64", CODE).add(pc.load("i32.load", CPU.IP).shrU(2).wide()));
   defineExceptions(library, undefinedInstruction, features);
-  defineTlb(library, TLB_POOL);
-  defineMmu(library, { base: RAM_BASE, size: RAM_SIZE, wasmAddress: RAM_HOST });
+  defineTlb(library, TLB_POOL, features);
+  defineMmu(library, { base: RAM_BASE, size: RAM_SIZE, wasmAddress: RAM_HOST }, features);
   defineMemoryAccess(library, TLB_POOL, watched);
   defineSystemRegisters(library, features);
   defineSystemInstructions(library, features);

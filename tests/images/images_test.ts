@@ -58,8 +58,8 @@ Deno.test("a kernel whose pages the CPU does not have is refused in every VM", (
   };
   for (const read of [(file: Uint8Array) => linuxImage(file), (file: Uint8Array) => bareMetalImage(file, BASE, MIB)]) {
     assert.equal(read(image(0xan)).size, 4096);
-    assert.throws(() => read(image(0xcn)), /pages of 16 *KiB, the CPU has only 4 *KiB/);
-    assert.throws(() => read(image(0xen)), /pages of 64 *KiB, the CPU has only 4 *KiB/);
+    assert.throws(() => read(image(0xcn)), /pages of 16 *KiB, the CPU "v8" has only 4 *KiB .*v8\.2, v8\.4/);
+    assert.throws(() => read(image(0xen)), /pages of 64 *KiB, the CPU "v8" has only 4 *KiB/);
   }
 });
 

@@ -1,10 +1,11 @@
 // Address translation: the stage-1 walk of the EL1&0 regime combined with stage 2, inside Wasm. Arm
-// ARM D5.2 (VMSAv8-64 translation, 4 KiB granule, 48-bit addresses), D5.4 (access control), D5.10.3
+// ARM D5.2 (VMSAv8-64 translation, 48-bit addresses), D5.4 (access control), D5.10.3
 // (priority of faults); stage 2 as in `stage2.ts`.
 //
 // `translate` finds the Wasm address of a byte, or leaves the reason in `CPU.FAULT` and
 // `CPU.FAULT_STATUS`; its callers act on the fault (`memory-access.ts`, AT, the debugger).
 
+import type { FeatureName } from "../../isa/features.ts";
 import { FaultStatus, Pstate, Sctlr } from "../architecture/exceptions.ts";
 import { PHYSICAL_ADDRESS_BITS } from "../architecture/features.ts";
 import { CPU } from "../state/cpu-state.ts";
@@ -14,6 +15,7 @@ import { setPageBit } from "../state/page-bits.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
+import { type Granule, granuleShift, granulesOf } from "./granules.ts";
 import { Stage2Flags } from "./stage2-table.ts";
 import { IPA_BITS, Stage2Entry, WIDE_IPA_BITS, WIDE_ROOT } from "./stage2.ts";
 import { PAGE_SHIFT } from "../../support/sizes.ts";
@@ -53,7 +55,7 @@ export const Rights = {
   User: 64,
   Device: 128,
   NonGlobal: 256,
-  /** Leaf at level 2, at level 1. */
+  /** The leaf maps 2 MiB, or more. */
   Block: 512,
   Giant: 1024,
   /**
@@ -151,7 +153,7 @@ const OUTER_SHAREABLE = 2;
 const WRITE_BACK = 0xff;
 
 /** Gives every function of `MMU_FUNCTIONS`, and `branchTarget` of the seam, its body. */
-export function defineMmu(library: Library, ram: RamLayout): void {
+export function defineMmu(library: Library, ram: RamLayout, features: ReadonlySet<FeatureName>): void {
   const define = (name: MmuFunction) => {
     const [parameters, results] = MMU_FUNCTIONS[name];
     return new Code(library.define(name, parameters, results, true));
@@ -160,7 +162,7 @@ export function defineMmu(library: Library, ram: RamLayout): void {
   const walk = library.define("walkStage1", ["i64"], ["i32"]);
   defineStage2Entry(new Code(stage2));
   defineBranchTarget(new Code(defineFunction(library, "branchTarget")));
-  defineWalk(new Code(walk), stage2, ram);
+  defineWalk(new Code(walk), stage2, ram, granulesOf(features));
   defineTranslateStage1(define("translateStage1"), walk);
   defineTranslate(define("translate"), library, stage2, ram);
   defineTranslateMaintenance(define("translateMaintenance"), library, stage2);
@@ -306,7 +308,7 @@ function outputBits(c: Code, tcr: Value): Local {
 }
 
 /** (va) -> 1 with `CPU.WALK_IPA` and `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`. */
-function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout): void {
+function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, granules: readonly Granule[]): void {
   const va = c.parameter(0);
   const tcr = c.let(c.load("i64.load", CPU.TCR_EL1));
   const translationFault = (level: Value | number) => fail(c, Fault.Stage1, status(FaultStatus.Translation, level));
@@ -328,8 +330,9 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout): void {
     c.if(output.shrU(bitsOfOutput).nonZero(), () => fail(c, Fault.Stage1, status(FaultStatus.AddressSize, level)));
   };
 
-  const level = c.let(bits.gtU(39).select(constant("i32", 0), bits.gtU(30).select(constant("i32", 1), 2)));
-  const shift = c.let(constant("i32", PAGE_SHIFT + 3 * INDEX_BITS).sub(level.mul(INDEX_BITS)));
+  const { level, shift, indexBits, addressMask, blocksFrom } = granules.length
+    ? granuleOf(c, tcr, high, bits, granules)
+    : smallGranule(c, bits);
   const index = c.let(address.and(constant("i64", 1).shl(bits.wide()).sub(1)).shrU(shift.wide()));
   const table = c.let(ttbr.and(0x0000_ffff_ffff_fffen));
   checkOutput(table, 0);
@@ -363,15 +366,15 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout): void {
         c.f.br(leafFound);
       });
       c.if(descriptor.and(Descriptor.Table).not(), () => {
-        c.if(level.not(), () => translationFault(0));
+        c.if(level.ltU(blocksFrom), () => translationFault(level));
         c.f.br(leafFound);
       });
-      c.set(table, descriptor.and(Descriptor.Address));
+      c.set(table, descriptor.and(addressMask));
       checkOutput(table, level);
       c.set(controls, controls.or(descriptor.shrU(Descriptor.TableControlsShift).wrap().and(TableControl.Mask)));
       c.set(level, level.add(1));
-      c.set(shift, shift.sub(INDEX_BITS));
-      c.set(index, va.shrU(shift.wide()).and((1 << INDEX_BITS) - 1));
+      c.set(shift, shift.sub(indexBits));
+      c.set(index, va.shrU(shift.wide()).and(constant("i64", 1).shl(indexBits.wide()).sub(1)));
       c.f.br(nextLevel);
     });
   });
@@ -381,14 +384,60 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout): void {
   checkOutput(output, level);
   c.if(descriptor.and(Descriptor.AccessFlag).not(), () => fail(c, Fault.Stage1, status(FaultStatus.AccessFlag, level)));
   c.store("i64.store", CPU.WALK_IPA, output);
-  c.store("i32.store", CPU.WALK_RIGHTS, leafRights(c, descriptor, controls, level));
+  // A TLBI of one page must find the entries of a leaf: blocks of 2 MiB, and all that is larger.
+  const giant = granules.length ? shift.gtU(SMALL_BLOCK_SHIFT) : level.eq(1);
+  const block = granules.length ? shift.eq(SMALL_BLOCK_SHIFT) : level.eq(2);
+  c.store("i32.store", CPU.WALK_RIGHTS, leafRights(c, descriptor, controls, { level, block, giant }));
   c.result(constant("i32", 1));
+}
+
+/** How a walk goes down: levels as i32, the mask of table addresses as i64. */
+interface WalkShape {
+  /** The first level. */
+  readonly level: Local;
+  /** The lowest bit of its index. */
+  readonly shift: Local;
+  readonly indexBits: Value;
+  readonly addressMask: Value;
+  /** The first level that may have blocks. */
+  readonly blocksFrom: Value;
+}
+
+/** log2 of the bytes of a block at level 2 with pages of 4 KiB. */
+const SMALL_BLOCK_SHIFT = PAGE_SHIFT + INDEX_BITS;
+
+/** Pages of 4 KiB. */
+function smallGranule(c: Code, bits: Value): WalkShape {
+  const level = c.let(bits.gtU(39).select(constant("i32", 0), bits.gtU(30).select(constant("i32", 1), 2)));
+  const shift = c.let(constant("i32", PAGE_SHIFT + 3 * INDEX_BITS).sub(level.mul(INDEX_BITS)));
+  return {
+    level,
+    shift,
+    indexBits: constant("i32", INDEX_BITS),
+    addressMask: constant("i64", Descriptor.Address),
+    blocksFrom: constant("i32", 1),
+  };
+}
+
+/** Pages of the size that TCR_EL1 asks for. */
+function granuleOf(c: Code, tcr: Value, high: Value, bits: Value, granules: readonly Granule[]): WalkShape {
+  const page = granuleShift(c, tcr, high, granules), indexBits = c.let(page.sub(3));
+  // As many levels as the index has parts, of which the first may be shorter.
+  const level = c.let(constant("i32", 4).sub(bits.sub(page).add(indexBits).sub(1).divU(indexBits)));
+  const shift = c.let(page.add(constant("i32", 3).sub(level).mul(indexBits)));
+  const addressMask = c.let(constant("i64", Descriptor.Address).and(constant("i64", -1).shl(page.wide())));
+  return { level, shift, indexBits, addressMask, blocksFrom: c.let(page.eq(PAGE_SHIFT).select(constant("i32", 1), 2)) };
 }
 
 /**
  * `Rights` of a leaf, hierarchical controls and SCTLR_EL1.WXN included. Arm ARM D5.4.5 to D5.4.8.
  */
-function leafRights(c: Code, descriptor: Local, controls: Local, level: Local): Value {
+function leafRights(
+  c: Code,
+  descriptor: Local,
+  controls: Local,
+  { level, block, giant }: { readonly level: Value; readonly block: Value; readonly giant: Value },
+): Value {
   const flag = (mask: bigint) => descriptor.and(mask).nonZero();
   const control = (mask: number) => controls.and(mask).not();
   const user = c.let(flag(Descriptor.ApUser).and(control(TableControl.NoUser)));
@@ -410,8 +459,8 @@ function leafRights(c: Code, descriptor: Local, controls: Local, level: Local): 
     .or(bit(el1Execute, Rights.El1Execute))
     .or(bit(attributes.and(0xf0).not(), Rights.Device))
     .or(bit(flag(Descriptor.NonGlobal), Rights.NonGlobal))
-    .or(bit(level.eq(2), Rights.Block))
-    .or(bit(level.eq(1), Rights.Giant))
+    .or(bit(block, Rights.Block))
+    .or(bit(giant, Rights.Giant))
     .or(level.shl(Rights.LevelShift))
     .or(descriptor.shrU(Descriptor.ShareabilityShift).wrap().and(3).shl(Rights.ShareabilityShift))
     .or(attributes.shl(Rights.AttributesShift));

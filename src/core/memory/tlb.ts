@@ -1,6 +1,7 @@
 // How the soft TLBs are filled and what invalidates them: functions of the core's Wasm module. Arm
 // ARM D5.9 (TLB maintenance).
 
+import type { FeatureName } from "../../isa/features.ts";
 import { CPU, DataEntry, FetchEntry, TlbSet } from "../state/cpu-state.ts";
 import { callee, define as defineFunction } from "../state/functions.ts";
 import { pageBit, setPageBit } from "../state/page-bits.ts";
@@ -21,6 +22,7 @@ import {
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
+import { type Granule, granuleShift, granulesOf } from "./granules.ts";
 import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Pages of a 2 MiB block. */
@@ -96,13 +98,13 @@ export function markWriteMapped(c: Code, wasmAddress: Value, pool: TlbPoolLayout
 }
 
 /** Gives every function of `TLB_FUNCTIONS`, and `protectCodePage` of the seam, its body. */
-export function defineTlb(library: Library, pool: TlbPoolLayout): void {
+export function defineTlb(library: Library, pool: TlbPoolLayout, features: ReadonlySet<FeatureName>): void {
   defineFills(library);
   defineFlushes(library, pool);
   definePageFlush(library);
   defineTargetFlushes(library, pool);
   defineCodePages(library, pool);
-  defineMaintenance(library, pool);
+  defineMaintenance(library, pool, granulesOf(features));
 }
 
 function define(library: Library, name: TlbFunction, body: (c: Code) => void): void {
@@ -295,7 +297,7 @@ function defineCodePages(library: Library, pool: TlbPoolLayout): void {
 }
 
 /** TLBI. */
-function defineMaintenance(library: Library, pool: TlbPoolLayout): void {
+function defineMaintenance(library: Library, pool: TlbPoolLayout, granules: readonly Granule[]): void {
   define(library, "tlbi", (c) => {
     const kind = c.parameter(0), operand = c.parameter(1), broadcast = c.parameter(2);
     const asid = operand.shrU(48).wrap();
@@ -306,7 +308,7 @@ function defineMaintenance(library: Library, pool: TlbPoolLayout): void {
         c.if(current.eq(asid).or(current.eq(UNKNOWN_ASID)), () => c.run(tlbFunction(library, "tlbFlushNonGlobal"), space));
       });
       // Entries have no separate ASID: dropping a page of another ASID only costs time.
-      c.if(kind.eq(Tlbi.Page), () => c.run(tlbFunction(library, "tlbFlushPage"), space, operand.shl(12)));
+      c.if(kind.eq(Tlbi.Page), () => flushGranule(c, library, granules, space, operand.shl(12)));
     };
     c.if(broadcast, () => {
       forEachSpace(c, pool, (space) => {
@@ -314,6 +316,20 @@ function defineMaintenance(library: Library, pool: TlbPoolLayout): void {
       });
     }, () => apply(c.let(currentSpace(c))));
   });
+}
+
+/** Drops a page of the guest's size: an entry has 4 KiB of it. */
+function flushGranule(c: Code, library: Library, granules: readonly Granule[], space: Value, va: Value): void {
+  const flush = (page: Value) => c.run(tlbFunction(library, "tlbFlushPage"), space, page);
+  if (!granules.length) return flush(va);
+  const high = c.let(va.shrU(55).and(1).wrap());
+  const shift = granuleShift(c, c.load("i64.load", CPU.TCR_EL1), high, granules);
+  const page = c.let(va.and(constant("i64", -1).shl(shift.wide())));
+  const end = c.let(page.add(constant("i64", 1).shl(shift.wide())));
+  c.doWhile(() => {
+    flush(page);
+    c.set(page, page.add(PAGE_SIZE));
+  }, () => page.ne(end));
 }
 
 /** Spaces that are in use. */

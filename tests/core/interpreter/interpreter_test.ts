@@ -188,7 +188,7 @@ for (const tier of ["interp", "jit"] as const) {
     machine.core.memoryWritten(CODE, 8);
     machine.run(2, CODE);
     assert.equal(machine.vcpu.pc, BigInt(FAR + 0x400));
-    const named = (word: number) => ({ word, text: disassemble(word, BigInt(CODE + 4)), pc: BigInt(CODE + 4), pa: CODE + 4 });
+    const named = (word: number) => ({ word, text: disassemble(word, BigInt(CODE + 4)), lack: "", pc: BigInt(CODE + 4), pa: CODE + 4 });
     assert.deepEqual(machine.undefinedWords, [...words, ERET].map(named));
   });
 }

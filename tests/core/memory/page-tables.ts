@@ -1,4 +1,4 @@
-// Stage-1 translation tables built in the RAM of a rig, 4 KiB granule.
+// Stage-1 translation tables built in the RAM of a rig.
 
 import { RAM_BASE, type Rig } from "../rig.ts";
 
@@ -28,20 +28,21 @@ export class PageTables {
   static #next = new WeakMap<Rig, number>();
   readonly root: number;
 
-  constructor(readonly rig: Rig, readonly tsz = 16) {
+  /** @param pageShift log2 of the bytes of a page */
+  constructor(readonly rig: Rig, readonly tsz = 16, readonly pageShift = 12) {
     this.root = this.#table();
   }
 
   get startLevel(): number {
-    return this.tsz < 25 ? 0 : this.tsz < 34 ? 1 : 2;
+    return 4 - Math.ceil((64 - this.tsz - this.pageShift) / (this.pageShift - 3));
   }
 
   /** Physical address of the descriptor for `va` at `level`, tables above it made as needed. */
   descriptor(va: bigint, level: number, tableBits = 0n): number {
     let table = this.root;
     for (let at = this.startLevel;; at++) {
-      const shift = BigInt(39 - 9 * at);
-      const bits = at === this.startLevel ? BigInt(64 - this.tsz) - shift : 9n;
+      const indexBits = this.pageShift - 3, shift = BigInt(this.pageShift + (3 - at) * indexBits);
+      const bits = at === this.startLevel ? BigInt(64 - this.tsz) - shift : BigInt(indexBits);
       const address = table + Number(va >> shift & ((1n << bits) - 1n)) * 8;
       if (at === level) return address;
       if (!(this.rig.peek(address) & 1n)) this.rig.poke(address, BigInt(this.#table()) | 3n | tableBits);
@@ -55,9 +56,10 @@ export class PageTables {
   }
 
   #table(): number {
-    const at = PageTables.#next.get(this.rig) ?? RAM_BASE + 0x20_0000;
-    PageTables.#next.set(this.rig, at + 4096);
-    for (let i = 0; i < 4096; i += 8) this.rig.poke(at + i, 0n);
+    const size = 2 ** this.pageShift, next = PageTables.#next.get(this.rig) ?? RAM_BASE + 0x20_0000;
+    const at = Math.ceil(next / size) * size;
+    PageTables.#next.set(this.rig, at + size);
+    for (let i = 0; i < size; i += 8) this.rig.poke(at + i, 0n);
     return at;
   }
 }
