@@ -86,8 +86,17 @@ elif [ -n "\${HOME:-}" ]; then base=$HOME/.cache/el2/runtime
 else fail "no folder to unpack into: HOME is not set; name one with EL2_RUNTIME"
 fi
 home="$base/el2-${VERSION}-${hash}"
+# What others can change is not executed. A folder that all write to, such as /tmp, has to be sticky.
+trusted() {
+  [ -O "$1" ] || [ "$(ls -ldnL "$1" | awk '{ print $3 }')" = 0 ] || fail "$1 belongs to another user; name a folder of yours with EL2_RUNTIME"
+  case "$(ls -ldL "$1")" in
+    ?????????[tT]*) [ "$1" = "$base" ] || fail "others can change $1; name a folder of yours with EL2_RUNTIME" ;;
+    ?????w* | ????????w*) fail "others can change $1; chmod go-w $1, or name a folder of yours with EL2_RUNTIME" ;;
+  esac
+}
 if [ ! -x "$home/deno" ]; then
-  mkdir -p "$base" 2>/dev/null || fail "cannot write to $base; name a writable folder with EL2_RUNTIME"
+  (umask 077 && mkdir -p "$base" 2>/dev/null) || fail "cannot write to $base; name a writable folder with EL2_RUNTIME"
+  trusted "$base"
   part=$(mktemp -d "$base/.part-XXXXXX" 2>/dev/null) || fail "cannot write to $base; name a writable folder with EL2_RUNTIME"
   trap 'rm -rf "$part"' EXIT INT TERM HUP
   lines=$(awk '/^exit 0 # payload$/ { print NR + 1; exit }' "$0")
@@ -95,6 +104,8 @@ if [ ! -x "$home/deno" ]; then
   mv "$part" "$home" 2>/dev/null || [ -x "$home/deno" ] || fail "cannot make $home"
   trap - EXIT INT TERM HUP
   rm -rf "$part"
+  # Unpacking that was killed leaves its part.
+  find "$base" -maxdepth 1 -name '.part-??????' -user "$(id -u)" -mtime +0 -exec rm -rf {} + 2>/dev/null || true
   # Sessions of other versions may go on: what they run from stays, and is found by the next version.
   used=$(ls -l /proc/[0-9]*/exe 2>/dev/null || true)
   for old in "$base"/el2-*-????????????????; do
@@ -103,6 +114,8 @@ if [ ! -x "$home/deno" ]; then
     case "$used" in *" -> $(cd "$old" && pwd -P)/"*) ;; *) rm -rf "$old" ;; esac
   done
 fi
+trusted "$base"
+trusted "$home"
 [ -x "$home/deno" ] || fail "$home/deno cannot be executed; is $base mounted noexec? name another folder with EL2_RUNTIME"
 DENO_DIR="$home/deno-dir" DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1
 export DENO_DIR DENO_NO_UPDATE_CHECK DENO_NO_PACKAGE_JSON ${ENVIRONMENT}

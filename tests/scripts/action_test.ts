@@ -2,7 +2,7 @@
 // arguments.
 
 import assert from "node:assert/strict";
-import { runAction } from "../dist/action.ts";
+import { type ActionOutcome, runAction } from "../dist/action.ts";
 
 const NPM = `#!/bin/sh
 mkdir -p "$RUNNER_TEMP/el2/bin" && cp "$RUNNER_TEMP/el2.sh" "$RUNNER_TEMP/el2/bin/el2"
@@ -12,22 +12,47 @@ echo "el2 $*"
 if [ "$1 $2" = "guests ls" ]; then echo "debian-bookworm  Debian bookworm"; exit "$LS_CODE"; fi
 `;
 
-/** The `guests fetch` commands of the action on a runner whose cache has debian-bookworm. */
-async function fetched(env: Record<string, string>): Promise<string[]> {
+/** Runs the action with those programs, on a runner whose cache has debian-bookworm. */
+async function run(el2: string, env: Record<string, string>, guests = ""): Promise<ActionOutcome> {
   const temp = await Deno.makeTempDir({ prefix: "el2-action-" });
   try {
     await Deno.mkdir(`${temp}/bin`);
-    for (const [path, text] of [["bin/npm", NPM], ["el2.sh", EL2]]) await Deno.writeTextFile(`${temp}/${path}`, text, { mode: 0o755 });
+    for (const [path, text] of [["bin/npm", NPM], ["el2.sh", el2]]) await Deno.writeTextFile(`${temp}/${path}`, text, { mode: 0o755 });
     await Deno.writeTextFile(`${temp}/a.test.toml`, "");
     const path = `${temp}/bin:${Deno.env.get("PATH")}`;
-    const inputs = { scenarios: "a.test.toml", guests: "debian\n\ndebian --release trixie\n" };
-    const outcome = await runAction(temp, temp, { PATH: path, HOME: temp, LS_CODE: "0", ...env }, inputs);
-    assert.equal(outcome.code, 0, outcome.stderr);
-    return Array.from(outcome.stdout.matchAll(/^el2 guests fetch (.*)$/gm), ([, args]) => args);
+    return await runAction(temp, temp, { PATH: path, HOME: temp, LS_CODE: "0", ...env }, { scenarios: "a.test.toml", guests });
   } finally {
     await Deno.remove(temp, { recursive: true });
   }
 }
+
+/** The `guests fetch` commands of the action. */
+async function fetched(env: Record<string, string>): Promise<string[]> {
+  const outcome = await run(EL2, env, "debian\n\ndebian --release trixie\n");
+  assert.equal(outcome.code, 0, outcome.stderr);
+  return Array.from(outcome.stdout.matchAll(/^el2 guests fetch (.*)$/gm), ([, args]) => args);
+}
+
+Deno.test("the runner takes no commands from what guests print, on stdout or stderr", async () => {
+  const el2 = `#!/bin/sh
+[ "$1" = test ] || exit 0
+echo "# hello| ::set-output name=x::y ##[add-mask]e"
+echo "##[stop-commands]x" >&2
+printf '::error::no line break'
+exit 1
+`;
+  const words: string[] = [];
+  for (const _ of [1, 2]) {
+    const { code, stdout, stderr } = await run(el2, {});
+    assert.deepEqual([code, stderr], [1, ""]);
+    const [, word, between] = /^::stop-commands::([0-9a-f]{32})\n([^]*)\n::\1::\n/m.exec(stdout) ?? [];
+    assert.ok(word, stdout);
+    for (const text of ["##[add-mask]", "##[stop-commands]x", "::error::no"]) assert.ok(between.includes(text), text);
+    assert.ok(!stdout.replace(between, "").includes("##["));
+    words.push(word);
+  }
+  assert.notEqual(words[0], words[1]);
+});
 
 Deno.test("the action fetches all guests unless their own cache was restored whole", async () => {
   const all = ["debian", "debian --release trixie"];

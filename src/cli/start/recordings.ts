@@ -24,7 +24,7 @@ export async function recorded(plan: SessionPlan, path: string | undefined): Pro
   const header = await recordingHeader(plan);
   try {
     // The worker opens it again; errors in the path are reported here.
-    Deno.openSync(path, { write: true, create: true }).close();
+    Deno.openSync(path, { write: true, create: true, mode: 0o600 }).close();
   } catch (error) {
     throw new Failure(`--record ${path}: ${cannotWrite(error)}`);
   }
