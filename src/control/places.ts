@@ -1,7 +1,7 @@
 // The place of sessions: a folder of the user's, with a socket and logs for each session by its
 // name.
 
-import { NotOurs } from "../support/own-files.ts";
+import { checkOwner, lstatIfThere, NotOurs, ROOT } from "../support/own-files.ts";
 import { ownFolder } from "../support/own-folders.ts";
 
 /** No session folder that belongs to the user exists, and none can be made. */
@@ -15,6 +15,8 @@ export function sessionFolder(environment: (name: string) => string | undefined 
   const runtime = environment("XDG_RUNTIME_DIR");
   const folder = runtime ? `${runtime}/el2` : `${environment("TMPDIR") ?? "/tmp"}/el2-${environment("USER") ?? "user"}`;
   try {
+    // Another user's el2, such as root's with that user's environment, would leave its own folder.
+    if (runtime) checkRuntimeFolder(runtime);
     return ownFolder(folder);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
@@ -23,6 +25,15 @@ export function sessionFolder(environment: (name: string) => string | undefined 
     const message = error instanceof NotOurs ? error.message : `sessions need ${folder}: ${why}`;
     throw new NoPlace(`${message}${message.includes("; ") ? ", or" : ";"} set XDG_RUNTIME_DIR to your own folder`);
   }
+}
+
+/**
+ * Checks that a runtime folder that exists is ours or root's.
+ * @throws NotOurs
+ */
+function checkRuntimeFolder(path: string): void {
+  const info = lstatIfThere(path);
+  if (info && info.uid !== ROOT) checkOwner(path, info);
 }
 
 /** Bytes of `sun_path` without the zero at its end, which a socket's path may have. */

@@ -231,3 +231,19 @@ Deno.test("a cache folder that another user can change is refused, and nothing t
   }
   Deno.removeSync(tmp, { recursive: true });
 });
+
+Deno.test("root with another user's runtime folder makes nothing in it", async () => {
+  assert.equal(Deno.uid(), 0, "this test needs root, to be another user");
+  const runtime = Deno.makeTempDirSync({ prefix: "el2-test-" });
+  try {
+    Deno.chownSync(runtime, OTHER, OTHER);
+    for (const command of ["ls", "up"]) {
+      const { code, stderr } = await el2({ XDG_RUNTIME_DIR: runtime }, command, ...command === "up" ? ["demo"] : []);
+      assert.notEqual(code, 0);
+      assert.match(stderr, /belongs to user 65534, not to you \(0\)(, or|;) set XDG_RUNTIME_DIR to your own folder/);
+    }
+    assert.deepEqual([...Deno.readDirSync(runtime)], []);
+  } finally {
+    Deno.removeSync(runtime, { recursive: true });
+  }
+});

@@ -101,6 +101,12 @@ Deno.test("a guest is connected to sockets of the user and of root alone", () =>
     const file = listener();
     unixSockets().connect(`${folder}/vsock_1`, file.listener);
     assert.match(await file.closed ?? "", /vsock_1 is not a socket/);
+    assert.equal(Deno.uid(), 0, "this test needs root, to be another user");
+    using _theirs = Deno.listen({ transport: "unix", path: `${folder}/vsock_3` });
+    Deno.chownSync(`${folder}/vsock_3`, 65534, 65534);
+    const theirs = listener();
+    unixSockets().connect(`${folder}/vsock_3`, theirs.listener);
+    assert.match(await theirs.closed ?? "", /vsock_3 belongs to user 65534/);
     const none = listener();
     unixSockets().connect(`${folder}/vsock_2`, none.listener);
     assert.match(await none.closed ?? "", /ENOENT|No such file/);

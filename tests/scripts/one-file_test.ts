@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { pack } from "../../scripts/dist/one-file.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 
+const OTHER = 65534;
 const RUNTIME = new TextEncoder().encode('#!/bin/sh\necho "$(basename "$0") of $(basename "$(dirname "$0")")"\n');
 
 /** Packs a program; what runs it. */
@@ -39,6 +40,14 @@ Deno.test("the one file executes nothing from a folder that others can change", 
       assert.deepEqual([code, stdout], [1, ""]);
       assert.ok(stderr.startsWith(`el2: others can change ${path}; `), stderr);
       Deno.chmodSync(path, before);
+    }
+    assert.equal(Deno.uid(), 0, "this test needs root, to be another user");
+    for (const path of [base, home]) {
+      Deno.chownSync(path, OTHER, OTHER);
+      const { code, stdout, stderr } = await run({ EL2_RUNTIME: base });
+      assert.deepEqual([code, stdout], [1, ""]);
+      assert.match(stderr, /^el2: \S+ belongs to another user; name a folder of yours with EL2_RUNTIME/);
+      Deno.chownSync(path, 0, 0);
     }
     // As /tmp is: others write there, and cannot replace what is ours.
     Deno.chmodSync(base, 0o1777);
