@@ -31,7 +31,7 @@ const many = (count: number, word: (i: number) => number | number[]): number[] =
 type Function = Pick<Hostile, "code" | "entry">;
 
 /** A function that does `body`, calls itself, and does `after`. */
-function recursive(body: readonly number[], after: readonly number[] = []): Function {
+export function recursive(body: readonly number[], after: readonly number[] = []): Function {
   const before = [PUSH, ...body, LOAD, DECREMENT, branchIfEqual(2)];
   return { code: [...before, call(-before.length), ...after, POP, RET], entry: 0 };
 }

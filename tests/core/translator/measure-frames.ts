@@ -6,7 +6,7 @@
 import { type CoreImports, generateCore, instantiateCore } from "../../../src/core/core-module.ts";
 import { REGION_PARAMETERS, REGION_RESULTS, STACK_BYTES, TABLE_NAME, TABLE_SIZE } from "../../../src/core/interpreter/interpreter.ts";
 import { ImportedFunctions } from "../../../src/core/interpreter/outlined.ts";
-import { CPU, Slot, xAddress } from "../../../src/core/state/cpu-state.ts";
+import { CPU, DataEntry, NO_STACK_PAGE, Slot, TlbSet, xAddress } from "../../../src/core/state/cpu-state.ts";
 import { CORE_SIZE, FIRST_REGION_HANDLER, TLB_POOL } from "../../../src/core/state/layout.ts";
 import { TlbSpace } from "../../../src/core/state/tlb-layout.ts";
 import { fillIn, generateModule, regionName } from "../../../src/core/translator/region-module.ts";
@@ -15,15 +15,20 @@ import { type Block, discover } from "../../../src/core/translator/region.ts";
 import type { CodeView } from "../../../src/core/translator/code-view.ts";
 import { WasmModule } from "../../../src/core/wasm/module.ts";
 import { frameBound } from "../../../src/core/wasm/frame-bound.ts";
+import { encodings } from "../../../src/isa/table.ts";
+import { randomWord } from "../../differential/random-words.ts";
+import { Random } from "../../support/random.ts";
 import { RAM_BASE } from "../program.ts";
-import { executedWords } from "./executed-code.ts";
-import { HOSTILE, type Hostile, randomHostile } from "./hostile-regions.ts";
+import { executedWords, INSTRUCTIONS } from "./executed-code.ts";
+import { HOSTILE, type Hostile, randomHostile, recursive } from "./hostile-regions.ts";
 
 const RAM_SIZE = 0x10_0000;
 /** Where the head's decoded instruction is taken to be, its handler, and where accesses go. */
 const HEAD = 0x700_0000, NUMBER = 5, BYTES = CORE_SIZE;
 /** Levels, and runs before those that count: V8 takes time to optimize what is around. */
 const LEVELS = 12, DEEP = 5000, WARM = 40;
+/** Random instructions of a function. */
+const TOGETHER = 30;
 
 /** Offset of the stack pointer in what getcontext writes (ucontext_t of Linux). */
 const STACK_POINTER = { x86_64: 160, aarch64: 432 }[Deno.build.arch];
@@ -44,6 +49,13 @@ const unused = () => {
 const names = ["fillDecoded", "awaited", "allocateDecoded", "releaseDecoded", "regionsWritten", "undefinedInstruction", "watched"] as const;
 const seams = Object.fromEntries([...names, "pageEntered", "exited"].map((name) => [name, unused]));
 const { link } = instantiateCore(generated, memory, seams as unknown as CoreImports);
+
+// Entries that match no address, as they have its bit 24 the other way round: each access asks.
+const TLB = TLB_POOL.base + TlbSpace.Sets;
+for (let i = 0; i < TlbSet.Entries; i++) {
+  const entry = BigInt((1 - (i >> 12)) << 24);
+  for (const table of [TlbSet.Read, TlbSet.Write]) view.setBigInt64(TLB + table + DataEntry.Size * i, entry, true);
+}
 
 /** The stack at the first access, and at the deepest; and the largest step between two. */
 let first = 0, deepest = 0, frame = 0;
@@ -79,7 +91,8 @@ function measure({ name, code, entry }: Hostile) {
   const region = exports[regionName(0)] as (address: bigint, left: number, stack: number) => unknown;
   const run = (levels: number, stack: number) => {
     first = deepest = frame = 0;
-    view.setInt32(CPU.TLB, TLB_POOL.base + TlbSpace.Sets, true);
+    for (const field of [CPU.TLB, CPU.TLB_UNPRIVILEGED]) view.setInt32(field, TLB, true);
+    view.setBigInt64(CPU.STACK_PAGE, BigInt(NO_STACK_PAGE), true);
     for (let slot = 0; slot < 31; slot++) view.setBigInt64(xAddress(slot), (1n << 40n) + BigInt(0x1000 * slot), true);
     for (const [slot, value] of [[0, levels], [11, 0], [28, 0], [29, 1]]) view.setBigInt64(xAddress(slot), BigInt(value), true);
     view.setBigInt64(xAddress(Slot.SP), 1n << 41n, true);
@@ -94,5 +107,20 @@ function measure({ name, code, entry }: Hostile) {
   return { name, instructions, frame, bound: boundOf(blocks, callees), total };
 }
 
+/** Functions of random instructions, with all encodings that regions have. */
+function anything(seed: number): Hostile[] {
+  const random = new Random(seed), words: number[] = [];
+  for (const encoding of encodings()) {
+    const word = randomWord(encoding, random), instruction = word === undefined ? undefined : INSTRUCTIONS.translatable(word);
+    // These lead the function: X0, X9, X10, X28 to X30 and SP, and branches.
+    if (word !== undefined && instruction && !instruction.branch && !(instruction.use.written.general & 0xf000_0601)) words.push(word);
+  }
+  const shuffled = words.map((word) => ({ word, key: random.word() })).toSorted((a, b) => a.key - b.key).map(({ word }) => word);
+  return Array.from({ length: Math.ceil(shuffled.length / TOGETHER) }, (_, i) => ({
+    ...{ name: `instructions ${i} of seed ${seed}`, depth: LEVELS },
+    ...recursive(shuffled.slice(TOGETHER * i, TOGETHER * (i + 1))),
+  }));
+}
+
 const [seed, count] = Deno.args.map(Number);
-console.log(JSON.stringify([...HOSTILE, ...randomHostile(seed, count)].map(measure)));
+console.log(JSON.stringify([...HOSTILE, ...randomHostile(seed, count), ...anything(seed)].map(measure)));
