@@ -14,13 +14,12 @@ import { Calls } from "./calls.ts";
 import { Bell, BELL_WORDS } from "./bell.ts";
 import type { Connection, SocketMessage } from "./client.ts";
 import type { Surroundings } from "./confined-worker.ts";
-import { giveUpServices } from "./given-up.ts";
 import { MachineServer } from "./machine-server.ts";
 import { Outbox } from "./outbox.ts";
 import { OwnDisks } from "./own-disks.ts";
 import { remoteComputer, remoteFiles } from "./remote-computer.ts";
 import { RemoteSockets } from "./remote-sockets.ts";
-import { giveUpRights, isConfined } from "./worker-rights.ts";
+import { giveUpRights, giveUpServices, isConfined } from "./worker-rights.ts";
 
 /** Listens to requests. Call it once, in the worker. */
 export function serveMachine(): void {
