@@ -50,7 +50,54 @@ import { didYouMean } from "../../support/did-you-mean.ts";
 const DEMO_TIME = 5e9;
 
 export function registerRun(program: Command, { entry, exit }: CommandContext): void {
-  program.command("run")
+  runCommand(program)
+    .action(async (what, options) => {
+      const headless = options.headless || options.stdio || options.console !== undefined;
+      const changes = [...options.set ?? [], ...changesOf(options)], more = moreDevices(options);
+      const { plan: run, ui, record } = more
+        ? await withDevices(what, more, changes)
+        : headless
+        ? await plannedOf(what, changes)
+        : await mended(what, changes);
+      if (options.console !== undefined) checkConsole(run, options.console);
+      const debug = options.gdb && debuggedVm(run, options.gdb.vm);
+      const plan: SessionPlan = {
+        ...run,
+        tier: options.tier,
+        memoryBudget: options.memoryBudget,
+        inject: options.inject,
+        duration: options.for,
+        until: options.until,
+        debug,
+        symbols: { ...run.symbols, ...options.symbols },
+      };
+      exit(
+        await showSession(entry, await recorded(plan, options.record ?? record), {
+          instant: options.instant,
+          title: what.split("/").at(-1) ?? what,
+          stdio: options.stdio ?? false,
+          raw: options.raw,
+          log: options.log,
+          logLevel: options.logLevel,
+          look: options,
+          readOnly: options.readOnly,
+          recordings: options.recordings,
+          timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
+          gdb: options.gdb?.place,
+          names: options.console === undefined,
+          headless: options.headless ?? options.console !== undefined,
+          only: options.console,
+          console: options.console ?? firstConsole(plan),
+          ui: await checkedUi(what, ui),
+          configuration: configurationOf(what),
+        }),
+      );
+    });
+}
+
+/** The command with its options. */
+function runCommand(program: Command) {
+  return program.command("run")
     .description("run the VMs of a configuration, an image, or a guest of the catalog under the native host")
     .argument(
       "<what>",
@@ -111,49 +158,7 @@ Examples:
   el2 run debian --stdio --share .
   el2 run debian --stdio --net user,lan=yes --forward 2222:22
   el2 run guest.bin --for 10s --turbo`,
-    )
-    .action(async (what, options) => {
-      const headless = options.headless || options.stdio || options.console !== undefined;
-      const changes = [...options.set ?? [], ...changesOf(options)], more = moreDevices(options);
-      const { plan: run, ui, record } = more
-        ? await withDevices(what, more, changes)
-        : headless
-        ? await plannedOf(what, changes)
-        : await mended(what, changes);
-      if (options.console !== undefined) checkConsole(run, options.console);
-      const debug = options.gdb && debuggedVm(run, options.gdb.vm);
-      const plan: SessionPlan = {
-        ...run,
-        tier: options.tier,
-        memoryBudget: options.memoryBudget,
-        inject: options.inject,
-        duration: options.for,
-        until: options.until,
-        debug,
-        symbols: { ...run.symbols, ...options.symbols },
-      };
-      exit(
-        await showSession(entry, await recorded(plan, options.record ?? record), {
-          instant: options.instant,
-          title: what.split("/").at(-1) ?? what,
-          stdio: options.stdio ?? false,
-          raw: options.raw,
-          log: options.log,
-          logLevel: options.logLevel,
-          look: options,
-          readOnly: options.readOnly,
-          recordings: options.recordings,
-          timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
-          gdb: options.gdb?.place,
-          names: options.console === undefined,
-          headless: options.headless ?? options.console !== undefined,
-          only: options.console,
-          console: options.console ?? firstConsole(plan),
-          ui: await checkedUi(what, ui),
-          configuration: configurationOf(what),
-        }),
-      );
-    });
+    );
 }
 
 /** `--gdb`: a port or the path of a socket, optionally after a VM's name. */
