@@ -307,6 +307,22 @@ function outputBits(c: Code, tcr: Value): Local {
   return bits;
 }
 
+/** Reads the descriptor at an IPA, or fails as the walk's level does. */
+function readDescriptor(c: Code, stage2: FunctionBuilder, ram: RamLayout, descriptor: Local, level: Local, address: Value): void {
+  const at = c.let(address);
+  const entry = c.let(c.call(stage2, at));
+  const onWalk = (code: Value) => {
+    c.store("i64.store", CPU.WALK_IPA, at);
+    c.store("i32.store", CPU.WALK_LEVEL, level);
+    fail(c, Fault.Stage2OnWalk, code);
+  };
+  c.if(entry.and(Stage2Entry.Valid).not(), () => onWalk(status(FaultStatus.Translation, entry)));
+  c.if(entry.and(Stage2Flags.Read).not(), () => onWalk(status(FaultStatus.Permission, 3)));
+  const offset = c.let(entry.and(Stage2Entry.AddressMask).or(at.wrap().and((1 << PAGE_SHIFT) - 1)).sub(ram.base));
+  c.if(offset.geU(ram.size), () => fail(c, Fault.Stage1, status(FaultStatus.ExternalOnWalk, level)));
+  c.set(descriptor, c.load("i64.load", offset, ram.wasmAddress));
+}
+
 /** (va) -> 1 with `CPU.WALK_IPA` and `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`. */
 function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, granules: readonly Granule[]): void {
   const va = c.parameter(0);
@@ -342,24 +358,9 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, granules: 
   c.set(controls, 0);
   const descriptor = c.local("i64");
 
-  const readDescriptor = () => {
-    const at = c.let(table.or(index.shl(3)));
-    const entry = c.let(c.call(stage2, at));
-    const onWalk = (code: Value) => {
-      c.store("i64.store", CPU.WALK_IPA, at);
-      c.store("i32.store", CPU.WALK_LEVEL, level);
-      fail(c, Fault.Stage2OnWalk, code);
-    };
-    c.if(entry.and(Stage2Entry.Valid).not(), () => onWalk(status(FaultStatus.Translation, entry)));
-    c.if(entry.and(Stage2Flags.Read).not(), () => onWalk(status(FaultStatus.Permission, 3)));
-    const offset = c.let(entry.and(Stage2Entry.AddressMask).or(at.wrap().and((1 << PAGE_SHIFT) - 1)).sub(ram.base));
-    c.if(offset.geU(ram.size), () => fail(c, Fault.Stage1, status(FaultStatus.ExternalOnWalk, level)));
-    c.set(descriptor, c.load("i64.load", offset, ram.wasmAddress));
-  };
-
   c.f.block((leafFound) => {
     c.f.loop((nextLevel) => {
-      readDescriptor();
+      readDescriptor(c, stage2, ram, descriptor, level, table.or(index.shl(3)));
       c.if(descriptor.and(Descriptor.Valid).not(), () => translationFault(level));
       c.if(level.eq(3), () => {
         c.if(descriptor.and(Descriptor.Table).not(), () => translationFault(3));
