@@ -98,13 +98,25 @@ export function el2(...words: string[]): string[] {
   const { tree } = preferred;
   const rights = ["--allow-read", "--allow-write", "--allow-env", "--allow-ffi", ...WORKER_OPTIONS];
   const { environment, options } = memorySettings(tree);
-  const run = [Deno.execPath(), "run", "--config", `${tree}/deno.json`, ...rights, ...options, `${tree}/main.ts`, ...words];
+  const lock = `${tree}/deno.lock`;
+  const run = [Deno.execPath(), "run", "--config", `${tree}/deno.json`, "--lock", lock, ...rights, ...options, `${tree}/main.ts`, ...words];
   return environment.length ? ["env", ...environment, ...run] : run;
 }
 
 /** Options and environment for memory in a build's task: those of builds differ. */
 function memorySettings(tree: string): { environment: string[]; options: string[] } {
   const { el2 } = tasksOf(tree), words = (typeof el2 === "string" ? el2 : el2.command).split(" ");
+  if (words.includes("scripts/start.ts")) {
+    const { stdout } = new Deno.Command(Deno.execPath(), { args: ["run", "-q", "--allow-read", `${tree}/scripts/start.ts`, "--settings"] })
+      .outputSync();
+    const { environment, options }: { environment: Record<string, string>; options: string[] } = JSON.parse(
+      new TextDecoder().decode(stdout),
+    );
+    return {
+      environment: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+      options: options.filter((word) => word.startsWith("--v8-flags=")),
+    };
+  }
   return {
     environment: words.slice(0, words.indexOf("deno")),
     options: words.filter((word) => word.startsWith("--v8-flags=")),

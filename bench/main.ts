@@ -1,5 +1,5 @@
 // `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory
-// |all|scale [--rounds N] [--guest NAME,..] [--cpus N,..] [--set base|cc|jit|wide [--only
+// |all|scale|first-run [--rounds N] [--guest NAME,..] [--cpus N,..] [--set base|cc|jit|wide [--only
 // PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto] [--json]`: how fast el2 is
 // beside QEMU (TCG, one thread, cortex-a57), measured in the same session, in turn. Only ratios of
 // one session are worth comparing: machines and their load differ. `--ab REV` compares el2 of this
@@ -15,6 +15,7 @@ import { prefer, setUp } from "./machines.ts";
 import { benchDisk, diskContest } from "./disk.ts";
 import { benchDist, distContest } from "./dist.ts";
 import { collectDocuments, nameBench, printCollected } from "./documents.ts";
+import { benchFirstRun, firstRunContest } from "./first-run.ts";
 import { benchInstant, instantContest } from "./instant.ts";
 import { benchMark, markContest } from "./mark.ts";
 import { benchMemory, memoryContest } from "./memory.ts";
@@ -27,7 +28,7 @@ import { TIERS } from "../src/core/tiers.ts";
 import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./userland.ts";
 
 const USAGE =
-  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale [--rounds N] [--guest NAME,..] [--cpus N,..] " +
+  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale|first-run [--rounds N] [--guest NAME,..] [--cpus N,..] " +
   "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto] [--ab REV] [--json]";
 
 function refuse(): never {
@@ -90,10 +91,11 @@ const benches: Record<string, { run: () => Promise<void>; contest: Contest }> = 
   tui: { run: () => benchTui(rounds, values.json), contest: tuiContest },
   userland: { run: () => benchUserland(sets, rounds, values.json, userland), contest: userlandContest(sets, userland) },
 };
-/** With the one that `all` lacks: docs/performance.md, made of `all`, is about QEMU. */
+/** With those that `all` lacks: docs/performance.md, made of `all`, is about QEMU. */
 const known: typeof benches = {
   ...benches,
   scale: { run: () => benchScale(rounds, values.json), contest: scaleContest },
+  "first-run": { run: () => benchFirstRun(rounds, values.json), contest: firstRunContest },
 };
 const chosen = what === "all" ? Object.keys(benches) : [what ?? ""];
 const refused = values.tier !== undefined && !tier ||

@@ -12,7 +12,9 @@ const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
  * @param checkout the folder that it runs, with a slash at the end
  */
 export function launcher(deno: string, version: string, checkout: string): string {
-  const run = `run -q --config ${quote(`${checkout}deno.json`)} ${PERMISSIONS.join(" ")} ${quote(`${checkout}main.ts`)} "$@"`;
+  const run = `run -q --config ${quote(`${checkout}deno.json`)} --lock ${quote(`${checkout}deno.lock`)} ${PERMISSIONS.join(" ")} ${
+    quote(`${checkout}main.ts`)
+  } "$@"`;
   const again = deno.includes("/_npx/") ? `[ -x ${quote(deno)} ] || exec npx -y deno@${version} ${run}\n` : "";
   return `#!/bin/sh\nexport ${ENVIRONMENT}\n${again}exec ${quote(deno)} ${run}\n`;
 }

@@ -19,7 +19,7 @@ import { escaped, makeModules, withDigest } from "./dist/split.ts";
 
 const WORKER = "src/session/worker-main.ts";
 /** These choose the packages. */
-const SETTINGS = ["deno.json", "deno.lock"];
+const SETTINGS = ["deno.json", "import-map.json", "deno.lock"];
 /** Only its owner may change what is executed; everybody may run the checkout. */
 const FOLDER_MODE = 0o755, FILE_MODE = 0o644;
 
@@ -50,7 +50,7 @@ async function prepare(): Promise<void> {
 /** The files in the checkout that the worker is made from, as they are now. */
 async function sourcesOfWorker(): Promise<FileState[]> {
   const { modules }: { modules: readonly { local?: string }[] } = JSON.parse(
-    await outputOf("deno info", Deno.execPath(), ["info", "--json", WORKER], ROOT),
+    await outputOf("deno info", Deno.execPath(), ["info", "--json", "--lock=deno.lock", WORKER], ROOT),
   );
   const paths = modules.flatMap(({ local }) => local?.startsWith(ROOT) ? [local.slice(ROOT.length)] : []);
   return [...new Set([...paths, ...SETTINGS])].map((path) => stateOf(ROOT, path));

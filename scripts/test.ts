@@ -11,6 +11,7 @@ import { PassedBatches, treeOf } from "./passed-batches.ts";
 const ROOT = new URL("..", import.meta.url).pathname;
 /** Those of el2, and what tests read of the computer. */
 export const RIGHTS = [...PERMISSIONS, "--allow-sys=uid"];
+const LOCK = `--lock=${ROOT}deno.lock`;
 /** Tests are about the sources, also where the worker is prepared. */
 const ENVIRONMENT = { [FROM_SOURCES]: "1" };
 /** Files of one process: few enough that the last process does not run alone for long. */
@@ -103,7 +104,7 @@ const plain = (text: string) => text.replaceAll(/\x1b\[[0-9;]*m/g, "");
  */
 export async function run(files: readonly string[], stuckAfter: number): Promise<Outcome> {
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["test", ...RIGHTS, "--no-check", ...files],
+    args: ["test", ...RIGHTS, "--no-check", LOCK, ...files],
     cwd: ROOT,
     env: ENVIRONMENT,
     stdin: "null",
@@ -214,6 +215,6 @@ async function runAll(): Promise<boolean> {
 
 if (import.meta.main) {
   if (Deno.args.length === 0) Deno.exit(await runAll() ? 0 : 1);
-  const args = ["test", ...RIGHTS, "--no-check", ...Deno.args];
+  const args = ["test", ...RIGHTS, "--no-check", LOCK, ...Deno.args];
   Deno.exit((await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, env: ENVIRONMENT }).spawn().status).code);
 }

@@ -184,8 +184,8 @@ const SOURCE = new URL("../src/", import.meta.url);
 /** Folders whose files are embedded: data, of no layer. */
 const EMBEDDED = ["assets", "docs"].map((folder) => new URL(`../${folder}/`, import.meta.url));
 
-/** Packages that the import map of deno.json names. */
-const PACKAGES = Object.keys(JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url))).imports);
+/** Packages that the import map names. */
+const PACKAGES = Object.keys(JSON.parse(await Deno.readTextFile(new URL("../import-map.json", import.meta.url))).imports);
 
 async function* sourceFiles(folder: URL): AsyncGenerator<URL> {
   for await (const entry of Deno.readDir(folder)) {
@@ -411,7 +411,7 @@ Deno.test("faces for programs without a machine load none", async () => {
   assert.ok((await loadedBy("src/hypervisor/boot.ts")).needed.size > 2 * needed.size);
 });
 
-Deno.test("src/ imports packages only by the names in deno.json, and Node built-ins", async () => {
+Deno.test("src/ imports packages only by the names of the import map, and Node built-ins", async () => {
   const wrong: string[] = [];
   for await (const file of sourceFiles(SOURCE)) {
     for (const specifier of importsOf(await Deno.readTextFile(file))) {

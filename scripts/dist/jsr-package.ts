@@ -12,7 +12,8 @@ export async function jsrPackage({ folder }: Build): Promise<void> {
     if (!path.startsWith(ROOT)) throw new DistError(`mod.ts imports ${path}, which is not part of the checkout`);
     return path.slice(ROOT.length);
   });
-  const { name, version, license, exports, compilerOptions, imports } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
+  const { name, version, license, exports, compilerOptions } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
+  const { imports } = JSON.parse(await Deno.readTextFile(`${ROOT}import-map.json`));
   const packages = new Set(modules.flatMap(({ npmPackage }) => npmPackage ?? []));
   const used = Object.fromEntries(
     Object.entries(imports as Record<string, string>).filter(([, to]) => packages.has(to.replace("npm:", ""))),

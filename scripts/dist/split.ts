@@ -71,7 +71,15 @@ export async function filesBelow(folder: string): Promise<string[]> {
  */
 export async function makeModules(...args: string[]): Promise<void> {
   const source = `${ROOT}${args.at(-1)}`;
-  await outputOf("deno bundle", Deno.execPath(), ["bundle", "-q", "--platform", "deno", ...args.slice(0, -1), source]);
+  await outputOf("deno bundle", Deno.execPath(), [
+    "bundle",
+    "-q",
+    "--platform",
+    "deno",
+    `--lock=${ROOT}deno.lock`,
+    ...args.slice(0, -1),
+    source,
+  ]);
 }
 
 /**

@@ -10,7 +10,7 @@ Deno.test("each symbol that mod.ts exports has an example, and all of them run",
   const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
   try {
     await writeExamples(symbols, folder);
-    const { imports } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+    const { imports } = JSON.parse(await Deno.readTextFile(new URL("import-map.json", ROOT)));
     await Deno.writeTextFile(`${folder}/map.json`, JSON.stringify({ imports: { ...imports, "@el2/el2": new URL("mod.ts", ROOT).href } }));
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-q", "--no-config", "--no-check", "--import-map", `${folder}/map.json`, "--allow-read=assets", `${folder}/main.ts`],

@@ -8,7 +8,7 @@ import { inFolder } from "../support/temporary-folder.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 /** Files of the program and its preparation. */
-const PARTS = ["main.ts", "deno.json", "deno.lock", "src", "scripts", "assets"];
+const PARTS = ["main.ts", "deno.json", "import-map.json", "deno.lock", "src", "scripts", "assets"];
 
 Deno.test("a prepared worker runs a guest without its sources, shares what they generate, and has no rights", async () => {
   await inFolder(async (folder) => {

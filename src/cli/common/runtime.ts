@@ -5,8 +5,8 @@ import { MALLOC_SETTINGS } from "../../support/garbage.ts";
 import { V8_OPTIONS } from "../../support/v8-options.ts";
 
 /**
- * Permissions and other options with which el2 starts itself: those of the launcher and of the
- * tasks of deno.json.
+ * Permissions and other options with which el2 starts itself: those of the launcher and of
+ * scripts/start.ts.
  */
 export const PERMISSIONS: readonly string[] = [
   ...["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run", "--allow-ffi", "--no-prompt"],
@@ -17,7 +17,16 @@ export const PERMISSIONS: readonly string[] = [
 /** `MALLOC_SETTINGS` as words for a shell. */
 export const ENVIRONMENT = Object.entries(MALLOC_SETTINGS).map(([name, value]) => `${name}=${value}`).join(" ");
 
+/**
+ * The option that names the lock file of a checkout. deno.json names none: `deno task` would fetch
+ * all that is in it, also what only tests need.
+ */
+export function lockOf(entry: URL): readonly string[] {
+  const [, root] = /^file:\/\/(.*\/)(?:main|bench\/main|scripts\/[a-z]+)\.ts$/.exec(entry.href) ?? [];
+  return root === undefined ? [] : [`--lock=${decodeURIComponent(root)}deno.lock`];
+}
+
 /** Arguments after Deno's path that start this program, whose module is `entry`. */
 export function runtimeArguments(entry: URL): readonly string[] {
-  return Deno.build.standalone ? [] : ["run", "-q", ...PERMISSIONS, entry.href];
+  return Deno.build.standalone ? [] : ["run", "-q", ...PERMISSIONS, ...lockOf(entry), entry.href];
 }

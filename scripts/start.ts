@@ -1,0 +1,36 @@
+// `scripts/start.ts ENTRY ARGS`: runs a program of this checkout with the permissions and settings
+// of el2, which are too long for the line that Deno prints of a task. With --settings it prints
+// those instead, for benches that run other checkouts.
+
+import { MALLOC_SETTINGS } from "../src/support/garbage.ts";
+import { lockOf, PERMISSIONS } from "../src/cli/common/runtime.ts";
+
+const [entry, ...args] = Deno.args;
+const root = new URL("..", import.meta.url);
+
+/** Whether Deno has this checkout's packages. */
+function hasPackages(): boolean {
+  const home = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`}/deno`;
+  try {
+    return [...Deno.readDirSync(`${home}/npm`)].some(({ isDirectory }) => isDirectory);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+if (entry === "--settings") {
+  console.log(JSON.stringify({ environment: MALLOC_SETTINGS, options: PERMISSIONS }));
+} else {
+  if (!hasPackages()) console.error("el2: fetching its libraries, 4 MB, once");
+  // Signals of the terminal reach the program too, which decides what follows.
+  for (const signal of ["SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
+  const program = new URL(entry, root);
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-q", ...PERMISSIONS, ...lockOf(program), program.href, ...args],
+    env: MALLOC_SETTINGS,
+  }).spawn();
+  Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
+  const { code, signal } = await child.status;
+  Deno.exit(signal === null ? code : 128 + code);
+}
