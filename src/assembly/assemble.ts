@@ -43,7 +43,7 @@ import { deviceName } from "../virtio/plan.ts";
 import { DeviceMaker } from "./virtio-devices.ts";
 import { preferHugePages } from "../support/huge-pages.ts";
 import { PAGE_SIZE, WASM_PAGE_SIZE } from "../support/sizes.ts";
-import { devId } from "../queries/ids.ts";
+import { devId, vmId } from "../queries/ids.ts";
 
 /**
  * Makes the system of a plan, ready to run. The plan has been checked (`boot-plan.ts`,
@@ -151,7 +151,7 @@ function deviceMaker(
   });
 }
 
-const PVPANIC_ID = `dev:${PRIMARY_CONSOLE}/pvpanic`;
+const PVPANIC_ID = devId(PRIMARY_CONSOLE, "pvpanic");
 
 /** The primary's devices other than its UART. */
 function attachDevices({ plan, system }: Building, boot: BootPlan): void {
@@ -325,7 +325,7 @@ function closedConsole(life: VmState | undefined, vm: string): string | undefine
     case "stopped":
       return `the VM has stopped; start it again with el2 vm start ${vm}`;
     case "failed":
-      return `the VM has failed; see el2 why --about vm:${vm}, or start it again with el2 vm start ${vm}`;
+      return `the VM has failed; see el2 why --about ${vmId(vm)}, or start it again with el2 vm start ${vm}`;
     case "creating":
     case "ready":
     case "running":

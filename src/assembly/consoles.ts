@@ -5,6 +5,7 @@
 import { ArchiveError } from "../machine/archive.ts";
 import { Bytes, joined } from "../support/bytes.ts";
 import { KiB } from "../support/sizes.ts";
+import { withKind } from "../queries/ids.ts";
 
 /** Bytes of each console's output that a snapshot keeps. */
 export const TAIL = 16 * KiB;
@@ -51,7 +52,7 @@ export class Consoles {
     const door = this.#doors.get(name);
     if (!door) return `no console ${name}; there are ${this.names.join(", ") || "none"}`;
     const reason = door.closed?.();
-    return reason === undefined ? undefined : `con:${name}: ${reason}`;
+    return reason === undefined ? undefined : `${withKind("con", name)}: ${reason}`;
   }
 
   /** Enters typed bytes. False if the console does not exist. */

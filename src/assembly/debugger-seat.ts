@@ -4,9 +4,10 @@
 import type { DebugCore } from "../core/interface.ts";
 import { DebugControl, type Hypervisor, type Vcpu } from "../hypervisor/boot.ts";
 import type { Debuggee } from "../hypervisor/interface.ts";
-import { EVERY_VM, namesOfEach } from "../inspection/readers/guest-names.ts";
+import { debuggedText, type DebuggedVms, oneVm } from "../queries/debugged-vms.ts";
 import { QueryError } from "../inspection/readers/inspected.ts";
 import type { DebuggerAccess } from "./system.ts";
+import { vmId } from "../queries/ids.ts";
 
 /** Requirements on the system. */
 interface DebuggerSeatSystem {
@@ -21,8 +22,8 @@ interface DebuggerSeatSystem {
 /** The one debugger of a machine. */
 export class DebuggerSeat implements DebuggerAccess {
   /** The VM that the plan gives to a debugger. */
-  #planned: string | undefined;
-  #vm: string | undefined;
+  #planned: DebuggedVms | undefined;
+  #vms: DebuggedVms | undefined;
 
   constructor(readonly system: DebuggerSeatSystem) {}
 
@@ -30,28 +31,27 @@ export class DebuggerSeat implements DebuggerAccess {
     return this.system.hypervisor.debug;
   }
 
-  get vm(): string | undefined {
-    return this.#vm;
+  get vms(): DebuggedVms | undefined {
+    return this.#vms;
   }
 
-  give(vm: string, fromStart: boolean): DebugControl {
-    return this.system.hypervisor.debug = this.#make(vm, fromStart);
+  give(vms: DebuggedVms, fromStart: boolean): DebugControl {
+    return this.system.hypervisor.debug = this.#make(vms, fromStart);
   }
 
-  attach(vm: string): string | undefined {
+  attach(vms: DebuggedVms): string | undefined {
     const { hypervisor } = this.system, broken = this.system.brokenVm();
-    if (this.#planned !== undefined) return `vm:${this.#planned} was given to a debugger with --gdb; one VM at a time`;
-    if (broken !== undefined) return `vm:${broken} has breakpoints of el2 break; remove them with el2 break --remove all`;
-    const control = this.#make(vm, false);
-    if (control.vcpus().length || vm === EVERY_VM) {
+    if (this.#planned !== undefined) return `${debuggedText(this.#planned)} was given to a debugger with --gdb; one VM at a time`;
+    if (broken !== undefined) return `${vmId(broken)} has breakpoints of el2 break; remove them with el2 break --remove all`;
+    const control = this.#make(vms, false);
+    if (control.vcpus().length || vms.kind === "all") {
       hypervisor.debug?.clear();
       hypervisor.debug = control;
       return undefined;
     }
     const guests = [...hypervisor.scheduler.vcpus].filter(({ native, life }) => !native && life !== "exited");
-    const names = new Set(guests.flatMap(({ addressSpace }) => addressSpace ? [`vm:${this.system.nameOf(addressSpace.vmid)}`] : []));
-    const wanted = (namesOfEach(vm) ?? [vm]).map((name) => `vm:${name}`).join(", ");
-    return `no ${wanted} that executes instructions; there are ${[...names].join(", ") || "none"}`;
+    const names = new Set(guests.flatMap(({ addressSpace }) => addressSpace ? [vmId(this.system.nameOf(addressSpace.vmid))] : []));
+    return `no ${debuggedText(vms)} that executes instructions; there are ${[...names].join(", ") || "none"}`;
   }
 
   release(): void {
@@ -64,8 +64,8 @@ export class DebuggerSeat implements DebuggerAccess {
    * @throws QueryError if a debugger has a VM
    */
   forRules(vm: string): DebugControl {
-    if (this.control) throw new QueryError(`a debugger has vm:${this.#vm}`, "set breakpoints there");
-    return this.give(vm, false);
+    if (this.control && this.#vms) throw new QueryError(`a debugger has ${debuggedText(this.#vms)}`, "set breakpoints there");
+    return this.give(oneVm(vm), false);
   }
 
   /** The stop rules need no VM any more. */
@@ -73,18 +73,24 @@ export class DebuggerSeat implements DebuggerAccess {
     this.system.hypervisor.debug = undefined;
   }
 
-  #make(vm: string, fromStart: boolean): DebugControl {
-    this.#vm = vm;
-    if (fromStart) this.#planned = vm;
-    return new DebugControl(this.system.hypervisor, this.system.core, this.#debuggee(vm), fromStart);
+  #make(vms: DebuggedVms, fromStart: boolean): DebugControl {
+    this.#vms = vms;
+    if (fromStart) this.#planned = vms;
+    return new DebugControl(this.system.hypervisor, this.system.core, this.#debuggee(vms), fromStart);
   }
 
-  #debuggee(vm: string): Debuggee {
+  #debuggee(debugged: DebuggedVms): Debuggee {
     const vmOf = ({ addressSpace }: Vcpu) => addressSpace ? this.system.nameOf(addressSpace.vmid) : "";
-    const names = namesOfEach(vm);
-    if (names) return { has: (vcpu) => names.includes(vmOf(vcpu)), numberOf: numberOfAll, vmOf, only: undefined };
-    if (vm === EVERY_VM) return { has: ({ addressSpace }) => addressSpace !== undefined, numberOf: numberOfAll, vmOf, only: undefined };
-    return { has: (vcpu) => vmOf(vcpu) === vm, numberOf: ({ index }) => index, vmOf: () => vm, only: vm };
+    switch (debugged.kind) {
+      case "all":
+        return { has: ({ addressSpace }) => addressSpace !== undefined, numberOf: numberOfAll, vmOf, only: undefined };
+      case "vms":
+        return { has: (vcpu) => debugged.vms.includes(vmOf(vcpu)), numberOf: numberOfAll, vmOf, only: undefined };
+      case "vm": {
+        const { vm } = debugged;
+        return { has: (vcpu) => vmOf(vcpu) === vm, numberOf: ({ index }) => index, vmOf: () => vm, only: vm };
+      }
+    }
   }
 }
 

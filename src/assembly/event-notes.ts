@@ -8,6 +8,7 @@ import { fieldsText } from "../inspection/readers/read-trace.ts";
 import type { Machine } from "../machine/machine.ts";
 import { type MachineEvent, SESSION } from "../protocol/protocol.ts";
 import type { TakenEvents } from "./system.ts";
+import { HOST, isOf, paId, vmId, withKind } from "../queries/ids.ts";
 
 /** Events kept between two slices. */
 const EVENT_RING = 1000;
@@ -28,8 +29,8 @@ export class EventNotes {
       ["rule"],
       ({ time, vcpu, name, fields }) => this.#tell(time, "rule", vcpu, `${name} ${fieldsText(fields)}`, true),
     );
-    hypervisor.onUnmappedDevice = (vcpu, pa) => this.#unmapped(vcpu, `pa:0x${pa.toString(16)}`);
-    hypervisor.onUnmappedMemory = (vcpu, ipa) => this.#unmapped(vcpu, `ipa:0x${ipa.toString(16)}`);
+    hypervisor.onUnmappedDevice = (vcpu, pa) => this.#unmapped(vcpu, paId(pa));
+    hypervisor.onUnmappedMemory = (vcpu, ipa) => this.#unmapped(vcpu, withKind("ipa", `0x${ipa.toString(16)}`));
   }
 
   /** Skips the reasons so far: another machine of this run has reported them. */
@@ -47,7 +48,7 @@ export class EventNotes {
 
   /** An instruction took an UNDEFINED exception for the first time. */
   undefinedInstruction({ word, text, lack, pc, pa }: UndefinedInstruction): void {
-    const place = `PC 0x${pc.toString(16).padStart(16, "0")}, pa:0x${pa.toString(16)}`;
+    const place = `PC 0x${pc.toString(16).padStart(16, "0")}, ${paId(pa)}`;
     const what = `instruction 0x${word.toString(16).padStart(8, "0")} (${text.replace("\t", " ")}) is UNDEFINED at ${place}${
       lack && `: it needs ${lack}`
     }`;
@@ -61,7 +62,7 @@ export class EventNotes {
 
   /** An exception in el2 itself has ended a part of the machine. */
   contained(where: string, what: string): void {
-    const kind = where.startsWith("dev:") ? "dev" : "state";
+    const kind = isOf("dev", where) ? "dev" : "state";
     this.#note(
       this.machine.time,
       kind,
@@ -78,12 +79,12 @@ export class EventNotes {
   /** A VM of the host has another state. */
   vmState({ at, vm, state, exit }: Extract<HostEvent, { kind: "state" }>): void {
     const refused = state === "failed" || exit !== undefined && !endedByOwnWill(exit);
-    this.#note(at, "state", `vm:${vm}`, `${state}${exit ? ` (${exit})` : ""}`, refused);
+    this.#note(at, "state", vmId(vm), `${state}${exit ? ` (${exit})` : ""}`, refused);
   }
 
   /** The host has reported an error. */
   hostError({ at, vm, message }: Extract<HostEvent, { kind: "error" }>): void {
-    this.#note(at, "log", `vm:${vm ?? "host"}`, message, true);
+    this.#note(at, "log", vmId(vm ?? HOST), message, true);
   }
 
   /** A guest's access to an unmapped address, which it takes as a synchronous external abort. */
@@ -100,7 +101,7 @@ export class EventNotes {
     for (const { time, askedBy, rule, chain, ended, settled } of fresh) {
       const last = chain.at(-1);
       if (!last) {
-        this.#tell(time, "state", `vm:${ended}`, `ended: ${rule}`, !settled);
+        this.#tell(time, "state", vmId(ended ?? "?"), `ended: ${rule}`, !settled);
         continue;
       }
       const { name, result } = last;

@@ -10,6 +10,7 @@ import { EventLog } from "../inspection/trace/event-log.ts";
 import { type Inspected, Looks, QueryError, View, type VirtioSlot } from "../inspection/readers/inspected.ts";
 import { Inspector } from "../inspection/inspector.ts";
 import { codePlace } from "../inspection/readers/read-symbols.ts";
+import { formatId, nameOf, vcpuId } from "../queries/ids.ts";
 import type { MemoryUse } from "../queries/memory-use.ts";
 import { DEFAULT_LIMITS, type MemoryLimits } from "../plans/memory-budget.ts";
 import { machineMemory, traceCapacities } from "./machine-memory.ts";
@@ -106,7 +107,8 @@ export class GuestSystem implements System, Inspected {
       controlOf: (vm) => this.debugger.forRules(vm),
       releaseControl: () => this.debugger.rulesEnded(),
     });
-    const hashes = () => [{ id: "hash:registers", hash: this.hashes.registers() }, { id: "hash:memory", hash: this.hashes.memory() }];
+    const hashes = () =>
+      (["registers", "memory"] as const).map((name) => ({ id: formatId({ kind: "hash", name }), hash: this.hashes[name]() }));
     this.inspector = new Inspector(this, () => this.instructions(), hashes);
   }
 
@@ -125,7 +127,7 @@ export class GuestSystem implements System, Inspected {
     this.#hypervisor = hypervisor;
     const events = traceCapacities(this.limits.traces);
     hypervisor.trace.limit(events.readers);
-    hypervisor.onBug = (vcpu, error) => this.bug(`vcpu:${hypervisor.names.vcpu(vcpu)}`, error);
+    hypervisor.onBug = (vcpu, error) => this.bug(vcpuId(hypervisor.names.vcpu(vcpu)), error);
     this.traceBuffer.capacity = events.recorded;
     this.#log = new EventLog(hypervisor.trace, this.machine.cpus.length, events.log);
     this.events.install();
@@ -172,7 +174,7 @@ export class GuestSystem implements System, Inspected {
   /** Texts of the verdicts that match a filter. */
   #verdicts(filter: string): string[] {
     const { rows } = this.inspector.answer({ table: "diagnose", args: { filter } });
-    return rows.map(({ id, text }) => `${id.slice("vm:".length)}: ${text}`);
+    return rows.map(({ id, text }) => `${nameOf(id)}: ${text}`);
   }
 
   save(before?: SystemState): SystemState {
@@ -235,7 +237,7 @@ export class GuestSystem implements System, Inspected {
   #placeOf(at: string): BreakPlace {
     const view = new View(this, new Looks());
     const { vcpu, address } = codePlace(view, at);
-    return { vm: view.vmOf(vcpu.addressSpace).slice("vm:".length), address };
+    return { vm: view.vmNameOf(vcpu.addressSpace), address };
   }
 
   #steppable(id: string): { vm: string; vcpu: Vcpu } {

@@ -14,7 +14,7 @@ import { deviceName } from "../virtio/plan.ts";
 import type { TransportOptions, VirtioTransport } from "../virtio/transport.ts";
 import { deviceFaults } from "./device-faults.ts";
 import { VmMemory } from "./vm-memory.ts";
-import { devId } from "../queries/ids.ts";
+import { devId, nameOf } from "../queries/ids.ts";
 
 /** Devicetree nodes of the first `count` slots. */
 export function virtioNodes(count: number): DevicetreeNode[] {
@@ -66,7 +66,7 @@ export function surroundings(
   const options = {
     memory: new VmMemory(hypervisor, vmid),
     later: (act: () => void) => turn.schedule(machine.time + TURN_INTERVAL, act),
-    faults: deviceFaults(hypervisor.faults, id.slice("dev:".length), device),
+    faults: deviceFaults(hypervisor.faults, nameOf(id), device),
     onFault: (fault: VirtioFault) => reports.onProblem(id, `${fault.message}: ${JSON.stringify(fault.values)}`),
     onBug: (error: unknown) => reports.onBug(id, error),
   };

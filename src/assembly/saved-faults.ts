@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { FAULT_KINDS } from "../abi/faults.ts";
 import type { FaultsState } from "../hypervisor/boot.ts";
+import { formatId, parseId } from "../queries/ids.ts";
 
 const COUNT = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const PLACE = v.pipe(COUNT, v.minValue(1));
@@ -15,12 +16,17 @@ const EFFECT = v.variant("kind", [
   v.strictObject({ kind: v.literal("die") }),
 ]);
 
+function isRuleId(text: string): boolean {
+  const id = parseId(text);
+  return id?.kind === "inject" && id.number > 0 && formatId(id) === text;
+}
+
 /** The result of `Faults.save`. */
 export const SAVED_FAULTS: v.GenericSchema<unknown, FaultsState> = v.strictObject({
   next: PLACE,
   injected: COUNT,
   entries: v.array(v.strictObject({
-    id: v.pipe(v.string(), v.regex(/^inject:[1-9]\d*$/)),
+    id: v.pipe(v.string(), v.check(isRuleId)),
     rule: v.strictObject({
       text: v.string(),
       kind: v.picklist(FAULT_KINDS),

@@ -19,6 +19,7 @@ import type { VmSymbols } from "../symbols/vm-symbols.ts";
 import type { Query } from "../queries/query.ts";
 import type { SystemState } from "../state/system-state.ts";
 import type { MachineEvent, SessionEnd, VmSample } from "../protocol/protocol.ts";
+import type { DebuggedVms } from "../queries/debugged-vms.ts";
 
 /** An exception in el2 itself that has ended a part of the machine, or the answer to a question. */
 export interface ContainedBug {
@@ -80,17 +81,17 @@ interface EventAccess {
 export interface DebuggerAccess {
   /** The stops of the VM that a debugger has. */
   readonly control: DebugControl | undefined;
-  /** The VM that a debugger has. */
-  readonly vm: string | undefined;
-  /** Gives a VM to a debugger while the machine runs. Says why not. */
-  attach(vm: string): string | undefined;
+  /** The VMs that a debugger has. */
+  readonly vms: DebuggedVms | undefined;
+  /** Gives VMs to a debugger while the machine runs. Says why not. */
+  attach(vms: DebuggedVms): string | undefined;
   /** The debugger is gone: its breakpoints no longer stop the VM. */
   release(): void;
   /**
-   * Gives a VM to a debugger, before the machine runs; with `fromStart` it stops before its first
+   * Gives VMs to a debugger, before the machine runs; with `fromStart` it stops before their first
    * instruction.
    */
-  give(vm: string, fromStart: boolean): DebugControl;
+  give(vms: DebuggedVms, fromStart: boolean): DebugControl;
 }
 
 /** Samples of VMs. */

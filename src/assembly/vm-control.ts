@@ -6,6 +6,7 @@ import type { ConsoleInput, LockedMemory, StartWanted } from "../host/interface.
 import { QueryError, type VmControl } from "../inspection/readers/inspected.ts";
 import type { Consoles } from "./consoles.ts";
 import type { SessionVms } from "./session-vms.ts";
+import { vmId } from "../queries/ids.ts";
 
 /** The control of one session's VMs. */
 export class SessionControl implements VmControl {
@@ -18,9 +19,9 @@ export class SessionControl implements VmControl {
 
   stop(vm: string, force: boolean): void {
     const host = this.#hostFor(vm), names = [...this.vms.names.values()];
-    if (!names.includes(vm)) throw new QueryError(`no vm:${vm}`, `there are ${names.join(", ")}`);
+    if (!names.includes(vm)) throw new QueryError(`no ${vmId(vm)}`, `there are ${names.join(", ")}`);
     if (!this.vms.reported || vm === "host" || vm === "rm") {
-      throw new QueryError(`vm:${vm} cannot be stopped: the others need it`, "end the session with el2 down");
+      throw new QueryError(`${vmId(vm)} cannot be stopped: the others need it`, "end the session with el2 down");
     }
     host.stop(vm, force);
   }
@@ -35,7 +36,7 @@ export class SessionControl implements VmControl {
 
   start(vm: string, how: StartWanted["start"]): void {
     const host = this.#hostFor(vm);
-    if (!this.configured.includes(vm)) throw new QueryError(`no vm:${vm} in the configuration`, `there are ${this.configured.join(", ")}`);
+    if (!this.configured.includes(vm)) throw new QueryError(`no ${vmId(vm)} in the configuration`, `there are ${this.configured.join(", ")}`);
     host.start(vm, how);
   }
 

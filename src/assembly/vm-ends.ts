@@ -8,6 +8,7 @@ import { missingFeature } from "../inspection/trace/absent-registers.ts";
 import { isAbort, syndromeText } from "../inspection/trace/syndromes.ts";
 import type { VmSymbols } from "../symbols/vm-symbols.ts";
 import type { SessionVms } from "./session-vms.ts";
+import { paId, vmId } from "../queries/ids.ts";
 
 /** An instruction of a guest, by name where that is known. */
 interface Place {
@@ -146,7 +147,7 @@ export class VmEnds {
     const far = vcpu.registers.getRegister("FAR_EL1");
     const translation = this.symbols.core.inspect(vcpu.registers, far);
     const symbol = this.symbols.nameOf(vm, far);
-    const what = translation.ok ? `pa:${hex(BigInt(translation.pa))}` : "not mapped";
+    const what = translation.ok ? paId(translation.pa) : "not mapped";
     return `${hex(far)}${symbol === undefined ? "" : ` <${symbol}>`}, ${what}`;
   }
 
@@ -175,7 +176,7 @@ export class VmEnds {
       result: isFault ? "fault" : exit ?? (stopped ? work.how : "failed"),
       section: isFault ? "hypervisor 5.4" : EXIT_SECTION,
       rule,
-      object: `vm:${vm}`,
+      object: vmId(vm),
       values: {
         ...exception && { exception: syndromeText(exception.esr), esr: hex(BigInt(exception.esr), 8) },
         ...exception && (isFault ? { instruction: exception.at.text } : { exception_at: exception.at.text }),

@@ -7,6 +7,8 @@ import type { Past } from "../recordings/past.ts";
 import { stopOf, stoppedAt, wayBack } from "../recordings/rewind.ts";
 import { stopAtEvents } from "../inspection/rules/stop-rules.ts";
 import { inPieces, type Loop, MOVE_SLICE, PAST } from "./loop.ts";
+import { vcpuId } from "../queries/ids.ts";
+import type { DebuggedVms } from "../queries/debugged-vms.ts";
 
 /** The debugger's side of one session. */
 export class Debugging {
@@ -32,7 +34,7 @@ export class Debugging {
   take(request: DebugRequest): void {
     const { loop, loop: { shown, port } } = this;
     if (request.kind === "debug-attach") {
-      const error = loop.done() ? "the machine has ended" : shown.system.debugger.attach(request.vm);
+      const error = loop.done() ? "the machine has ended" : shown.system.debugger.attach(request.vms);
       return port.post({ kind: "debug-attached", error });
     }
     if (loop.done()) return;
@@ -90,17 +92,17 @@ export class Debugging {
   /** Goes back to where the debugger wants, in another machine. */
   #back(control: DebugControl, step: number | undefined): void {
     const { shown, shown: { system }, run } = this.loop;
-    const { vm } = system.debugger;
+    const { vms } = system.debugger;
     const stay = (note: string) => this.#hold({ ...stopOf(control, "asked"), note });
-    if (!this.#held || vm === undefined) return;
+    if (!this.#held || vms === undefined) return;
     if (this.loop.replays) return stay("a replay only goes forward");
     if (run.lost !== undefined) return stay(`cannot go back: ${run.lost}`);
     if (this.#changed) return stay("cannot go back: the debugger wrote memory or registers since");
     if (control.debuggee.only === undefined && step === undefined && control.empty) {
       const filter = this.#events;
-      return filter === undefined ? stay("no event to go back to; set one with monitor events FILTER") : this.#backTo(control, vm, filter);
+      return filter === undefined ? stay("no event to go back to; set one with monitor events FILTER") : this.#backTo(control, vms, filter);
     }
-    const way = wayBack({ rerun: run, instructions: system.instructions(), vm, control }, step);
+    const way = wayBack({ rerun: run, instructions: system.instructions(), vms, control }, step);
     this.#goPiecewise(() => {
       const stop = way.advance(MOVE_SLICE);
       if (stop) shown.past = way.past;
@@ -109,7 +111,7 @@ export class Debugging {
   }
 
   /** Goes back to the last event that a debugger of several VMs wants. */
-  #backTo(control: DebugControl, vm: string, filter: string): void {
+  #backTo(control: DebugControl, vms: DebuggedVms, filter: string): void {
     const { shown, run } = this.loop;
     const way = new BackTo(run.upTo(shown.system), { kind: "event", filter }, shown.reached);
     this.#goPiecewise(() => {
@@ -119,9 +121,9 @@ export class Debugging {
         return { ...stopOf(control, "history-start"), note: `no such event or instruction between ${run.start} and here` };
       }
       shown.show(reached);
-      const there = reached.past.system.debugger.give(vm, false);
+      const there = reached.past.system.debugger.give(vms, false);
       there.adopt(control);
-      const vcpu = there.vcpus().find((one) => reached.text.includes(` vcpu:${there.services.names.vcpu(one)} `));
+      const vcpu = there.vcpus().find((one) => reached.text.includes(` ${vcpuId(there.services.names.vcpu(one))} `));
       return { ...stopOf(there, "event", vcpu), note: reached.text };
     });
   }

@@ -4,6 +4,7 @@
 
 import { waitingText } from "../queries/facts/wait.ts";
 import type { TraceKind } from "../abi/trace.ts";
+import { withKind } from "../queries/ids.ts";
 import type { Action } from "../queries/action.ts";
 import { FilterError } from "../queries/filter.ts";
 import { QueryError } from "../inspection/readers/inspected.ts";
@@ -147,7 +148,7 @@ export class Engine {
         time: this.present.machine.time,
         pcpu: undefined,
         kind: "log",
-        vcpu: `con:${console}`,
+        vcpu: withKind("con", console),
         text: closed,
         refused: true,
       } as const;

@@ -8,6 +8,7 @@ import type { SessionEvent } from "../protocol/protocol.ts";
 import type { Shown } from "./shown.ts";
 import { ConsoleHash } from "./console-hash.ts";
 import { MiB } from "../support/sizes.ts";
+import { vmId } from "../queries/ids.ts";
 
 /**
  * Bytes of console output that may be under way to the client; a guest that floods its console
@@ -73,7 +74,7 @@ export class Output {
     for (const [console, { failed }] of this.#logs) {
       if (failed === undefined) continue;
       this.#logs.delete(console);
-      this.shown.present.events.sessionProblem(`log of console vm:${console}: ${failed}; the console continues without it`);
+      this.shown.present.events.sessionProblem(`log of console ${vmId(console)}: ${failed}; the console continues without it`);
     }
   }
 }

@@ -4,6 +4,7 @@
 import { describePackets } from "../abi/rpc/text/describe.ts";
 import { interfaceBlock, LinkType, packetBlock, sectionHeader } from "../formats/pcapng.ts";
 import { VERSION } from "../support/version.ts";
+import { nameOf, RESOURCE_MANAGER, vmId } from "../queries/ids.ts";
 import type { EventRow } from "../queries/event-row.ts";
 
 /** The header in front of a message: little-endian; offset and bytes of each field. */
@@ -64,9 +65,9 @@ export function messagePacket(
   const queue = String(ring ? fields.doorbell : fields.queue);
   const message = ring ? flagBytes(BigInt(String(fields.new_flags))) : Uint8Array.fromHex(String(fields.bytes));
   const { from = null, to = null } = queues.get(queue) ?? {};
-  const rpc = !ring && (from === RESOURCE_MANAGER || to === RESOURCE_MANAGER);
+  const rpc = !ring && (from === MANAGER || to === MANAGER);
   const type = ring ? MessageType.Doorbell : rpc ? MessageType.Rpc : MessageType.Queue;
-  const vmid = (vm: string | null) => vm === null ? NOBODY : vmids.get(vm.slice("vm:".length)) ?? NOBODY;
+  const vmid = (vm: string | null) => vm === null ? NOBODY : vmids.get(nameOf(vm)) ?? NOBODY;
   const bytes = new Uint8Array(MESSAGE_HEADER_SIZE + message.length), view = new DataView(bytes.buffer);
   const put = (field: keyof typeof MESSAGE_HEADER, value: number) => {
     const { offset, size } = MESSAGE_HEADER[field];
@@ -77,7 +78,7 @@ export function messagePacket(
   put("length", MESSAGE_HEADER_SIZE);
   put("from", vmid(from));
   put("to", vmid(to));
-  put("queue", Number(queue.replace(/^(mq|db):/, "")));
+  put("queue", Number(nameOf(queue)));
   put("flags", fields.push === true ? 1 : 0);
   bytes.set(message, MESSAGE_HEADER_SIZE);
   const way = `${queue} ${from ?? "?"} -> ${to ?? "?"}`;
@@ -96,4 +97,4 @@ function flagBytes(flags: bigint): Uint8Array {
   return bytes;
 }
 
-const RESOURCE_MANAGER = "vm:rm";
+const MANAGER = vmId(RESOURCE_MANAGER);

@@ -2,6 +2,7 @@
 // time, calls and other activity, and the VM's interrupts. Slices of one track nest: overlapping
 // calls get another track.
 
+import { afterVm, vmIn, vmOfName, withoutKind } from "../queries/ids.ts";
 import type { EventRow } from "../queries/event-row.ts";
 import { SWITCHES } from "../inspection/trace/event-log.ts";
 
@@ -52,7 +53,7 @@ export class Timeline {
 
   #add(row: EventRow, start: number, end: number): void {
     if (row.kind === "sched" && row.pcpu !== null && SWITCHES.has(row.name)) return this.#switch(row, row.pcpu, start);
-    const vcpu = row.vcpu?.replace(/^vcpu:/, "") ?? "";
+    const vcpu = withoutKind("vcpu", row.vcpu ?? "");
     const fields: (readonly [string, string])[] = [["event", row.id], ["text", row.text]];
     if (row.why !== null) fields.push(["reason", row.why]);
     const item = { name: row.name, category: row.kind, start, end, fields };
@@ -68,7 +69,7 @@ export class Timeline {
   /** Another vCPU runs on a physical CPU. */
   #switch(row: EventRow, pcpu: string, time: number): void {
     this.#leave(pcpu, time);
-    const to = typeof row.fields.to === "string" ? row.fields.to.replace(/^vcpu:/, "") : undefined;
+    const to = typeof row.fields.to === "string" ? withoutKind("vcpu", row.fields.to) : undefined;
     if (to !== undefined) this.#running.set(pcpu, { vcpu: to, since: time });
   }
 
@@ -98,13 +99,13 @@ export class Timeline {
 
   #irqTrack(row: EventRow, vcpu: string): number {
     const irq = typeof row.fields.irq === "string" ? row.fields.irq : "";
-    const vm = /^irq:([^/]+)\//.exec(irq)?.[1] ?? vcpu.split("/")[0];
+    const vm = vmIn(irq) ?? vmOfName(vcpu);
     return this.#track("irq", "interrupts", this.#vmTrack(vm), vm);
   }
 
   #vcpuTrack(vcpu: string, what: string): number {
     if (vcpu === "") return this.#track("", "machine");
-    const [vm, index = "?"] = vcpu.split("/");
+    const vm = vmOfName(vcpu), index = afterVm(vcpu).slice(1) || "?";
     return this.#track("vcpu", `vCPU ${index}${what && ` ${what}`}`, this.#vmTrack(vm), vm);
   }
 

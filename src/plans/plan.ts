@@ -9,6 +9,7 @@ import type { RecordedRun } from "./recorded-run.ts";
 import type { NativeHostPlan, VariablesPlan } from "../host/interface.ts";
 import type { Behaviour } from "../hypervisor/options.ts";
 import { MiB } from "../support/sizes.ts";
+import type { DebuggedVms } from "../queries/debugged-vms.ts";
 
 export {
   DEFAULT_NET_POLICY,
@@ -147,8 +148,8 @@ export interface SessionPlan {
   readonly until?: string;
   /** Instruction counts at which a state hash is wanted, ascending. */
   readonly hashAt?: readonly number[];
-  /** Name of the VM that a debugger has: the machine stops before its first instruction. */
-  readonly debug?: string;
+  /** The VMs that a debugger has: the machine stops before their first instruction. */
+  readonly debug?: DebuggedVms;
   /** The program of the root VM, if not our resource manager. */
   readonly root?: RootPlan;
   /** ELF files with symbols of VMs, by VM. Guests cannot see them. */

@@ -8,6 +8,7 @@ import { action } from "../queries/action.ts";
 import { bytes, count, listOf, name, text, unsigned, whole } from "../queries/fields.ts";
 import { query, repeat } from "../queries/query.ts";
 import { stopChange } from "../queries/stop-rule.ts";
+import { debuggedVms } from "../queries/debugged-vms.ts";
 
 /** Bytes of a frame, where a kind does not say otherwise: a filter and some names. */
 const SMALL_FRAME = 64 * 1024;
@@ -144,10 +145,9 @@ export const REQUESTS = {
   /** Does something to the machine; one `acted` with the same number follows. */
   act: request("act", "changes", { id, action }, 4 * MiB),
   /**
-   * Gives a VM, or with `EVERY_VM` or `eachVm` several, to the debugger that asks; one
-   * `debug-attached` follows. Nothing stops yet.
+   * Gives VMs to the debugger that asks; one `debug-attached` follows. Nothing stops yet.
    */
-  "debug-attach": request("debug-attach", "changes", { vm: name }),
+  "debug-attach": request("debug-attach", "changes", { vms: debuggedVms }),
   /** A debugger's question about its VM, which is stopped; one `debug-answer` follows each. */
   debug: request("debug", "changes", { access: sessionDebugAccess }, 2 * ACCESS_MAX),
   /** The machine stops for the debugger; `debug-stopped` follows, unless it did already. */

@@ -128,13 +128,17 @@ function partsOf(form: string): Part[] {
   });
 }
 
-function patternOf(form: string): RegExp {
-  const parts = partsOf(form).map(({ name, before, after, optional }) => {
-    const value = TEXTS[name] ?? (HEXADECIMAL.has(name) ? "0x[0-9a-f]+|\\d+" : "\\d+");
-    const part = `${before}(?<${name}>${value})${after}`;
+function sourceOf(form: string, group: (name: string, value: string) => string): string {
+  return partsOf(form).map(({ name, before, after, optional }) => {
+    const value = TEXTS[name] ?? (HEXADECIMAL.has(name) ? "(?:0x[0-9a-f]+|\\d+)" : "\\d+");
+    const part = `${before}${group(name, value)}${after}`;
     return optional ? `(?:${part})?` : part;
-  });
-  return new RegExp(`^${parts.join("")}$`, "is");
+  }).join("");
+}
+
+/** The regular expression of ids of a kind, for schemas. */
+export function idPattern(kind: IdKind): string {
+  return `${kind}:${sourceOf(FORMS[kind], (_, value) => value)}`;
 }
 
 const PARTS = new Map(Object.entries(FORMS).map(([kind, form]) => [kind, partsOf(form)]));
@@ -173,7 +177,7 @@ export function parseId(text: string): Id | undefined {
   const kind = kindOf(text);
   if (kind === undefined) return undefined;
   let pattern = patterns.get(kind);
-  if (!pattern) patterns.set(kind, pattern = patternOf(FORMS[kind]));
+  if (!pattern) patterns.set(kind, pattern = new RegExp(`^${sourceOf(FORMS[kind], (name, value) => `(?<${name}>${value})`)}$`, "is"));
   const found = pattern.exec(nameOf(text))?.groups;
   if (!found) return undefined;
   const parts = Object.entries(found).filter(([, value]) => value !== undefined).map(([name, value]) => [name, valueOf(name, value)]);
@@ -226,6 +230,11 @@ export function vmIn(id: string): string | undefined {
 export function vmOfName(name: string): string {
   const end = name.indexOf("/");
   return end < 0 ? name : name.slice(0, end);
+}
+
+/** The rest of an object's name after its VM: `/0` of `rt/0`. */
+export function afterVm(name: string): string {
+  return name.slice(vmOfName(name).length);
 }
 
 /** Names of the VMs that every session has. */

@@ -4,9 +4,11 @@
 
 import type { DebugControl } from "../hypervisor/interface.ts";
 import { isLater, type Milestone } from "./history.ts";
+import { vmId } from "../queries/ids.ts";
 import type { BreakPlace } from "../queries/stop-rule.ts";
 import { isMidTurn, type Moment, type Past } from "./past.ts";
 import type { Rerun } from "./rerun.ts";
+import { oneVm } from "../queries/debugged-vms.ts";
 
 /** The target of the search. */
 export type Sought = { readonly kind: "event"; readonly filter: string } | { readonly kind: "place"; readonly place: BreakPlace };
@@ -117,10 +119,10 @@ export class BackTo {
   }
 
   #breakAt(past: Past, { vm, address }: BreakPlace): void {
-    const control = past.system.debugger.give(vm, false);
+    const control = past.system.debugger.give(oneVm(vm), false);
     control.insertAhead(address);
     past.onStop = ({ cause, vcpu }) => {
-      const text = `vm:${vm} at 0x${address.toString(16).padStart(16, "0")}`;
+      const text = `${vmId(vm)} at 0x${address.toString(16).padStart(16, "0")}`;
       if (cause === "step") control.goOn(undefined);
       else if (this.#happened(past, text, () => release(past, control))) return true;
       else control.goOn(vcpu);

@@ -7,6 +7,7 @@ import { beginSystem } from "../snapshots/begin.ts";
 import { Past } from "./past.ts";
 import { PlanError } from "../plans/plan.ts";
 import type { Recording } from "./recording.ts";
+import { vcpuId, vcpuName } from "../queries/ids.ts";
 
 /**
  * Instructions between comparisons, coarse to fine: each level looks closer at where the one before
@@ -83,6 +84,6 @@ function describe([first, second]: readonly [Compared, Compared]): RunDifference
 
 function vcpusOf(vms: readonly VmSample[]): [id: string, text: string][] {
   return vms.flatMap(({ name, vcpus }) =>
-    vcpus.map(({ index, state, pc }): [string, string] => [`vcpu:${name}/${index}`, `${state} ${pc}`.trim()])
+    vcpus.map(({ index, state, pc }): [string, string] => [vcpuId(vcpuName(name, index)), `${state} ${pc}`.trim()])
   );
 }

@@ -7,6 +7,7 @@ import type { DebugStopped } from "../protocol/protocol.ts";
 import { isLater, type Milestone } from "./history.ts";
 import type { Past } from "./past.ts";
 import type { Rerun } from "./rerun.ts";
+import type { DebuggedVms } from "../queries/debugged-vms.ts";
 
 /**
  * Within this many instructions of the end, a sleeping vCPU is awaited by its own next instruction.
@@ -19,7 +20,7 @@ interface RunSoFar {
   /** Instructions that all vCPUs had retired at the place to go back from. */
   readonly instructions: number;
   /** The VM that the debugger has, and its stops. */
-  readonly vm: string;
+  readonly vms: DebuggedVms;
   readonly control: DebugControl;
 }
 
@@ -45,9 +46,9 @@ export function stopOf(control: DebugControl, cause: DebugStopped["cause"], vcpu
 }
 
 /** A machine at a milestone whose VM is the debugger's. */
-function begin({ rerun, vm }: RunSoFar, milestone: Milestone | undefined, fromStart = false): { past: Past; control: DebugControl } {
+function begin({ rerun, vms }: RunSoFar, milestone: Milestone | undefined, fromStart = false): { past: Past; control: DebugControl } {
   const past = rerun.pastAt(milestone);
-  return { past, control: past.system.debugger.give(vm, fromStart) };
+  return { past, control: past.system.debugger.give(vms, fromStart) };
 }
 
 /** To before the VM's first instruction, or to the state that the session began with. */

@@ -9,6 +9,7 @@ import { letIn } from "../recordings/input.ts";
 import type { EndState, Input, RecordedInput } from "../plans/recorded-run.ts";
 import { recordingHeader, RecordingWriter } from "../recordings/recording-writer.ts";
 import type { SessionPlan } from "../plans/plan.ts";
+import { nameOf, withKind, withoutKind } from "../queries/ids.ts";
 import { diagnosisLines, timedOutLines } from "../queries/diagnosis-text.ts";
 import { isExactly } from "../queries/filter.ts";
 import { rowsOf } from "../queries/query.ts";
@@ -168,7 +169,7 @@ export class ScenarioRun {
     const { steps } = this.scenario;
     if (steps.some(({ kind }) => kind === "expect_why" || kind === "expect_end")) return undefined;
     const expected = new Set(
-      steps.flatMap((step) => step.kind === "expect_vm_end" || step.kind === "expect_diagnosis" ? [step.of.replace(/^vm:/, "")] : []),
+      steps.flatMap((step) => step.kind === "expect_vm_end" || step.kind === "expect_diagnosis" ? [withoutKind("vm", step.of)] : []),
     );
     const [first] = this.system.broken().filter((text) => !expected.has(text.split(": ")[0]));
     return first === undefined ? undefined : new StepFailure("every step passed, but none expects that this VM fails", [first]);
@@ -237,7 +238,7 @@ export class ScenarioRun {
 
   async #expectDiagnosis(step: Extract<Step, { kind: "expect_diagnosis" }>): Promise<void> {
     const row = () => {
-      return this.system.inspector.answer({ table: "diagnose", args: { filter: isExactly("id", `vm:${step.of.replace(/^vm:/, "")}`) } })
+      return this.system.inspector.answer({ table: "diagnose", args: { filter: isExactly("id", withKind("vm", step.of)) } })
         .rows[0];
     };
     let looked = -Infinity;
@@ -253,7 +254,7 @@ export class ScenarioRun {
   }
 
   async #expectVmEnd(step: Extract<Step, { kind: "expect_vm_end" }>): Promise<void> {
-    const vm = step.of.replace(/^vm:/, "");
+    const vm = withoutKind("vm", step.of);
     const pattern = new LinearRegex(step.expect_vm_end, "m");
     const end = () => this.system.hypervisor.trace.reasons.endOf(vm);
     const text = () => {
@@ -349,7 +350,7 @@ export class ScenarioRun {
     const { rows } = this.system.inspector.answer({ table: "why", args: { filter, after: String(this.#reason) } });
     const first = rows.at(-1);
     if (!first) return false;
-    this.#reason = Number(String(first.id).slice("why:".length));
+    this.#reason = Number(nameOf(String(first.id)));
     return true;
   }
 

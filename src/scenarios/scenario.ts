@@ -10,6 +10,7 @@ import { LinearRegex } from "../support/linear-regex.ts";
 import { DURATION_PATTERN, parseDuration, parseSize, SIZE_PATTERN } from "../support/units.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 import { FaultRuleError, parseFaultRule } from "../inspection/rules/fault-rules.ts";
+import { idPattern } from "../queries/ids.ts";
 import { FilterError, parseFilter } from "../queries/filter.ts";
 import { TABLE_NAMES, type TableName, TABLES } from "../queries/tables.ts";
 import { VERDICTS } from "../queries/facts/verdict-words.ts";
@@ -147,9 +148,11 @@ export const STEPS = {
     within: WITHIN,
   })),
   inject: v.strictObject(described({ inject: rule }, { inject: "adds a fault rule" })),
-  remove: v.strictObject(described({ remove: v.pipe(text, v.regex(/^(all|inject:\d+)$/, 'is neither "all" nor inject:NUMBER')) }, {
-    remove: "removes a fault rule, or all of them",
-  })),
+  remove: v.strictObject(
+    described({ remove: v.pipe(text, v.regex(new RegExp(`^(all|${idPattern("inject")})$`), 'is neither "all" nor inject:NUMBER')) }, {
+      remove: "removes a fault rule, or all of them",
+    }),
+  ),
 } as const;
 
 export type StepKind = keyof typeof STEPS;

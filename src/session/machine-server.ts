@@ -8,6 +8,7 @@ import { Engine } from "../engine/engine.ts";
 import { Standing } from "../engine/standing.ts";
 import type { SessionPlan } from "../plans/plan.ts";
 import { type Request, SESSION, type SessionEvent } from "../protocol/protocol.ts";
+import { HOST, vmId } from "../queries/ids.ts";
 import { noAnswer } from "../queries/query.ts";
 import type { ContainedBug } from "../assembly/system.ts";
 import { beginSystem, loaded } from "../snapshots/begin.ts";
@@ -158,7 +159,7 @@ export class MachineServer {
 
   /** The old machine has been released when this returns. */
   #reboot(ended: SessionPlan, why: string): void {
-    const note = { time: 0, pcpu: undefined, kind: "state", vcpu: "vm:host", text: `${why}: it starts again`, refused: false } as const;
+    const note = { time: 0, pcpu: undefined, kind: "state", vcpu: vmId(HOST), text: `${why}: it starts again`, refused: false } as const;
     this.outbox.tell({ kind: "events", events: [note], dropped: 0 });
     setTimeout(() => this.#guarded(() => this.#begin(rebooted(ended))), 0);
   }

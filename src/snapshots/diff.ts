@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import type { Stage2Table } from "../core/interface.ts";
 import { ArchiveError } from "../machine/archive.ts";
 import type { GuestSystem } from "../assembly/guest-system.ts";
+import { ipaId, paId, vmId } from "../queries/ids.ts";
 import { hex, type Json, type Row, type Table } from "../queries/table.ts";
 import { type TableName, TABLES } from "../queries/tables.ts";
 import { assembleFrom } from "./begin.ts";
@@ -243,7 +244,7 @@ function comparePages(first: Parts, second: Parts, limit: number): SnapshotDiff[
     // A page that only one of them has mapped is of who has it there.
     const owners = ownersOf(first.mapped, number * PAGE_SIZE);
     const found = owners.length ? owners : ownersOf(second.mapped, number * PAGE_SIZE);
-    const vms = found.map(({ vm }) => `vm:${vm}`);
+    const vms = found.map(({ vm }) => vmId(vm));
     const known = places.get(vms.join());
     if (known) known.pages++;
     else {
@@ -251,8 +252,8 @@ function comparePages(first: Parts, second: Parts, limit: number): SnapshotDiff[
       places.set(vms.join(), {
         vms,
         pages: 1,
-        ipas: found.map(({ vm, ipa }) => `ipa:${vm}/${hex(ipa + at)}`),
-        pa: `pa:${hex(number * PAGE_SIZE + at)}`,
+        ipas: found.map(({ vm, ipa }) => ipaId(vm, ipa + at)),
+        pa: paId(number * PAGE_SIZE + at),
         first: a[at],
         second: b[at],
       });

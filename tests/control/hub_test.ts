@@ -185,7 +185,7 @@ Deno.test("a machine that has failed answers nothing: who asks hears so at once,
   assert.deepEqual(heard.map(textOf), ["before", "failed"]);
   client.send({ kind: "query", id: 1, query: { table: "vm.ls", args: {} } });
   client.send({ kind: "move", id: 2, to: { kind: "now" } });
-  client.send({ kind: "debug-attach", vm: "a" });
+  client.send({ kind: "debug-attach", vms: { kind: "vm", vm: "a" } });
   client.send({ kind: "forget", id: 1 });
   assert.deepEqual(heard.slice(2).map((message) => message.kind === "answer" ? [message.id, message.answer.error] : message), [
     [1, says],

@@ -2,6 +2,7 @@
 
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { DebugStop } from "../../src/hypervisor/debug/debug-control.ts";
+import { oneVm } from "../../src/queries/debugged-vms.ts";
 
 /** Virtual time (ns) in which the machine stops. */
 const STOPS_WITHIN = 1e9;
@@ -13,7 +14,7 @@ export function debuggedMachine(image: Uint8Array<ArrayBuffer>) {
     memory: 64 * 0x10_0000,
     turbo: true,
     seed: 1,
-    debug: "host",
+    debug: oneVm("host"),
     what: { kind: "boot", image, initrd: undefined, dtb: undefined, append: undefined },
   });
   const { machine, debugger: { control } } = system;

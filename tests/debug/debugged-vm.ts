@@ -8,6 +8,7 @@ import { encodePacket, PacketReader } from "../../src/debug/packets.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { System } from "../../src/assembly/system.ts";
 import { imageOf } from "../cli/program.ts";
+import { oneVm } from "../../src/queries/debugged-vms.ts";
 
 const MIB = 0x10_0000;
 /** Virtual time (ns) in which the VM starts, and in which it stops. */
@@ -28,7 +29,7 @@ export function machineWith(words: readonly number[], cpus = 1, debugged = true)
     memory: 64 * MIB,
     turbo: true,
     seed: 1,
-    debug: debugged ? "host" : undefined,
+    debug: debugged ? oneVm("host") : undefined,
     what: { kind: "boot", image: imageOf(words), initrd: undefined, dtb: undefined, append: undefined },
   });
 }

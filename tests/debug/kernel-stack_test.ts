@@ -16,6 +16,7 @@ import type { GuestSymbol } from "../../src/symbols/symbol-table.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { Random } from "../support/random.ts";
 import { withTempFolder } from "./programs.ts";
+import { oneVm } from "../../src/queries/debugged-vms.ts";
 
 const LONG = Deno.env.get("EL2_LONG");
 const PLACES = LONG ? 200 : 12;
@@ -36,7 +37,7 @@ async function serve(name: string) {
     memory: 512 * 0x10_0000,
     turbo: true,
     seed: 1,
-    debug: "host",
+    debug: oneVm("host"),
     what: { kind: "boot", image, initrd, dtb: undefined, append: "console=ttyAMA0" },
   });
   const { machine, debugger: { control } } = system;

@@ -27,10 +27,14 @@ function idsIn(source: string): string[] {
 }
 
 /** Rooms that follow. */
-const LATER = /^src\/(?:assembly|cli|debug|engine|export|recordings|scenarios|session|snapshots|tui)\/|slice-reason/;
+const LATER = /^src\/(?:tui)\/|slice-reason/;
 
 /** Words with a colon that are of another language than ids. */
-const OTHERS: Readonly<Record<string, readonly string[]>> = {};
+const OTHERS: Readonly<Record<string, readonly string[]>> = {
+  // Names of function breakpoints, and spaces of addresses in references of memory.
+  "src/debug/dap/breakpoints.ts": ["rpc:"],
+  "src/debug/dap/threads.ts": ["^(?:([^:]+):)??(?:(va|ipa|pa):)?([^:]+)$"],
+};
 
 Deno.test("ids are built and cut by src/queries/ids.ts alone", () => {
   const found = [...repositoryFiles("src/", ".ts")].filter((path) => !PLACES.has(path) && !LATER.test(path)).flatMap((path) =>

@@ -1,7 +1,7 @@
 // Stop rules on the demo: where the machine stops, and that a run that was stopped is the same run.
 
 import assert from "node:assert/strict";
-import { EVERY_VM } from "../../src/inspection/readers/guest-names.ts";
+import { EVERY_VM, oneVm } from "../../src/queries/debugged-vms.ts";
 import type { GuestSystem } from "../../src/assembly/guest-system.ts";
 import { FilterError } from "../../src/queries/filter.ts";
 import { QueryError } from "../../src/inspection/readers/inspected.ts";
@@ -60,11 +60,11 @@ Deno.test("the machine stops before an instruction, and continues from there", a
     assert.equal(rows(system, "vcpu.ls", { filter: "id=vcpu:ping/0" })[0].pc, pc);
   }
   assert.throws(() => system.stops.change({ kind: "place", at: "pong:0x80000000" }), /vm:ping has breakpoints; one VM at a time/);
-  assert.match(system.debugger.attach("pong") ?? "", /vm:ping has breakpoints of el2 break/);
+  assert.match(system.debugger.attach(oneVm("pong")) ?? "", /vm:ping has breakpoints of el2 break/);
   system.stops.change({ kind: "remove", rule: "all" });
   assert.deepEqual(rows(system, "stop.ls"), []);
   assert.equal(system.debugger.control, undefined, "the VM is nobody's again");
-  assert.equal(system.debugger.attach("pong"), undefined);
+  assert.equal(system.debugger.attach(oneVm("pong")), undefined);
   assert.throws(() => system.stops.change({ kind: "place", at: "ping:0x80000000" }), /a debugger has vm:pong/);
   system.debugger.release();
   system.stops.change({ kind: "place", at: "pong:0x80000000" });

@@ -28,6 +28,7 @@ import { recorded } from "../start/recordings.ts";
 import { showSession } from "../start/show.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
 import { DEFAULT_TIER, PRIMARY_CONSOLE, type SessionPlan, type Tier, TIERS } from "../../plans/plan.ts";
+import { oneVm } from "../../queries/debugged-vms.ts";
 import { connectEmbedded } from "../../session/client.ts";
 
 /** The options by what they are about, as help shows them. */
@@ -104,7 +105,7 @@ interface RunOptions {
 async function planned(image: string | undefined, options: BootOptions & RunOptions): Promise<SessionPlan> {
   const { bootPlan, bootTable } = await import("../options/boot-table.ts");
   const { tier, memoryBudget, inject, hashAt, gdb, reboot, record } = options;
-  const debug = gdb === undefined ? undefined : PRIMARY_CONSOLE;
+  const debug = gdb === undefined ? undefined : oneVm(PRIMARY_CONSOLE);
   const plan = { ...await bootPlan(await bootTable(image, options)), tier, memoryBudget, inject, hashAt, debug, ...reboot && { reboot } };
   return await recorded(plan, record);
 }

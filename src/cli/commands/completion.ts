@@ -9,6 +9,7 @@ import { openSession } from "../common/session.ts";
 import { TRACE_KINDS } from "../../abi/trace.ts";
 import { requestNames } from "../../abi/rpc/text/compose.ts";
 import { sessionNames } from "../../control/places.ts";
+import { nameOf } from "../../queries/ids.ts";
 
 /** A line of `el2 complete` for names of files, which the shell knows. */
 const FILES = ":files";
@@ -206,7 +207,7 @@ async function idsOf(name: string | undefined, session: string | undefined): Pro
     const { rows } = await open.asker.ask({ table, args: { limit: 500 } });
     return rows.map((row) => {
       const help = row[described];
-      return { word: name === "vm" ? row.id.slice("vm:".length) : row.id, ...typeof help === "string" && { help } };
+      return { word: name === "vm" ? nameOf(row.id) : row.id, ...typeof help === "string" && { help } };
     });
   } catch (error) {
     // Without a session, nothing can be offered.

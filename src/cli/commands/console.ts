@@ -4,7 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { output, outputBytes, report } from "../common/print.ts";
-import { openSession } from "../common/session.ts";
+import { consoleName, openSession } from "../common/session.ts";
 import { parseDuration } from "../common/values.ts";
 import { rawOption } from "../options/look.ts";
 import { shownOnStdout } from "../start/console-output.ts";
@@ -12,6 +12,7 @@ import type { Asker } from "../../control/asker.ts";
 import { PAST } from "../../engine/loop.ts";
 import { LinearRegex } from "../../support/linear-regex.ts";
 import { KiB } from "../../support/sizes.ts";
+import { nameOf, vmId } from "../../queries/ids.ts";
 
 const DEFAULT_TIMEOUT = 5e9;
 /** Characters of the output, the latest, in which `--expect` looks for a match. */
@@ -58,7 +59,7 @@ interface ConsoleOptions {
 }
 
 async function console_(vm: string, options: ConsoleOptions): Promise<number> {
-  const name = vm.replace(/^(vm|con):/, "").replace(/\/0$/, "");
+  const name = consoleName(vm);
   const pattern = options.expect === undefined ? undefined : regex(options.expect);
   const decoder = new TextDecoder();
   // On a terminal, guests' output is shown as text, unless raw output was requested.
@@ -85,14 +86,14 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   session.onLost = (_, bytes) => report(`el2: ${bytes} bytes of output were lost`);
   await session.caughtUp;
   const answer = await asker.ask({ table: "vm.ls", args: {} });
-  const found = answer.rows.find(({ id }) => id === `vm:${name}`);
+  const found = answer.rows.find(({ id }) => id === vmId(name));
   if (!found) {
     throw new Failure(
-      `no VM called "${name}"; there are ${answer.rows.map(({ id }) => id.slice("vm:".length)).join(", ")}`,
+      `no VM called "${name}"; there are ${answer.rows.map(({ id }) => nameOf(id)).join(", ")}`,
       ExitCode.Failed,
     );
   }
-  if (found.console === null && !shown.length) throw new Failure(`vm:${name} has no console`, ExitCode.Failed);
+  if (found.console === null && !shown.length) throw new Failure(`${vmId(name)} has no console`, ExitCode.Failed);
   live = true;
   if (options.break) {
     const error = await asker.act({ kind: "console.break", console: name });

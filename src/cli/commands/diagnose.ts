@@ -6,7 +6,8 @@ import { diagnoses } from "../common/diagnoses.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { asList, checkColumns, type ListOptions, watching, withListOptions } from "../common/list-options.ts";
 import { output, printAnswer } from "../common/print.ts";
-import { checkVm, type OpenSession, openSession, vmName, withSessionOptions } from "../common/session.ts";
+import { checkVm, type OpenSession, openSession, withSessionOptions } from "../common/session.ts";
+import { withKind } from "../../queries/ids.ts";
 import { diagnosisLines } from "../../queries/diagnosis-text.ts";
 import { isExactly } from "../../queries/filter.ts";
 import { rowsOf } from "../../queries/query.ts";
@@ -52,7 +53,7 @@ async function diagnose(vm: string | undefined, options: DiagnoseOptions): Promi
 }
 
 async function diagnoseOnce(open: OpenSession, vm: string | undefined, options: DiagnoseOptions): Promise<number> {
-  const filter = vm === undefined ? undefined : isExactly("id", `vm:${vmName(vm)}`);
+  const filter = vm === undefined ? undefined : isExactly("id", withKind("vm", vm));
   let answer = await diagnoses(open.asker, filter);
   if (answer.error !== undefined) throw new Failure(answer.error, ExitCode.Failed);
   if (!answer.rows.length && vm !== undefined) await checkVm(open, vm);

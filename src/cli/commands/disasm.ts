@@ -12,6 +12,7 @@ import { parseAddress, parseWhole } from "../common/values.ts";
 import { isElf, readElf } from "../../formats/elf.ts";
 import { imageHeader, unwrapImage } from "../../images/kernel-image.ts";
 import type { disassemble } from "../../isa/disassemble.ts";
+import { parsePlace } from "../../queries/ids.ts";
 
 /** Instructions at an address. */
 interface Code {
@@ -52,7 +53,8 @@ Examples:
   el2 disasm rt:main.c:42 --lines`,
     )
     .action(async (what, options) => {
-      if (/^(vm:|vcpu:)?[^/:,]+(\/\d+)?:./.test(what) && !isFile(what)) {
+      const place = parsePlace(what);
+      if (place && !place.vm.includes(",") && !isFile(what)) {
         using open = await openSession(options);
         await answer(
           open,

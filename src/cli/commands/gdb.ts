@@ -7,8 +7,9 @@ import { connectNamed } from "../common/session.ts";
 import { checkedEventFilter, parsePort } from "../common/values.ts";
 import { DebugLink } from "../start/gdb-link.ts";
 import { besideSocket } from "../../control/places.ts";
-import { EVERY_VM } from "../../inspection/readers/guest-names.ts";
+import { type DebuggedVms, EVERY_VM, oneVm } from "../../queries/debugged-vms.ts";
 import { onSignals } from "../../support/signals.ts";
+import { withoutKind } from "../../queries/ids.ts";
 
 /** The events of the hypervisor: calls, requests, power, life cycles, and all refusals. */
 const HYPERVISOR_EVENTS = "kind=hvc | kind=rpc | kind=psci | kind=state | refused=yes";
@@ -45,7 +46,7 @@ Examples:
       if (vm !== "el2" && options.events !== undefined) {
         throw new Failure("gdb: --events needs el2 gdb el2; to stop a session at events use el2 break");
       }
-      exit(await serveGdb(vm === "el2" ? EVERY_VM : vm.replace(/^vm:/, ""), options));
+      exit(await serveGdb(vm === "el2" ? EVERY_VM : oneVm(withoutKind("vm", vm)), options));
     });
 }
 
@@ -59,10 +60,10 @@ interface ServeOptions {
   readonly socket?: string;
 }
 
-async function serveGdb(vm: string, { port, stdio, events, socket }: ServeOptions): Promise<number> {
+async function serveGdb(vms: DebuggedVms, { port, stdio, events, socket }: ServeOptions): Promise<number> {
   const session = await connectNamed({ socket });
   const attached = Promise.withResolvers<void>(), ended = Promise.withResolvers<number>();
-  const link = new DebugLink(session, vm);
+  const link = new DebugLink(session, vms);
   session.onEvent = (event) => {
     if (event.kind !== "debug-attached") link.take(event);
     else if (event.error === undefined) attached.resolve();
@@ -78,10 +79,10 @@ async function serveGdb(vm: string, { port, stdio, events, socket }: ServeOption
     link.end(0);
     Deno.exit(SIGNALED[signal]);
   });
-  session.send({ kind: "debug-attach", vm });
+  session.send({ kind: "debug-attach", vms });
   try {
     await attached.promise;
-    if (vm === EVERY_VM) await link.stopAtEvents(events ?? HYPERVISOR_EVENTS);
+    if (vms.kind === "all") await link.stopAtEvents(events ?? HYPERVISOR_EVENTS);
     // Windows has no such sockets.
     const place = port ?? (Deno.build.os === "windows" ? 0 : besideSocket(session.path).gdb);
     link.serve(stdio ? "stdio" : place, false);

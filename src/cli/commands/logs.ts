@@ -5,9 +5,10 @@ import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { LogLines } from "../common/log-lines.ts";
 import { outputBytes, report } from "../common/print.ts";
-import { checkVm, openSession } from "../common/session.ts";
+import { checkVm, consoleName, openSession } from "../common/session.ts";
 import { parseWhole } from "../common/values.ts";
 import { noColorOption } from "../options/look.ts";
+import { nameOf } from "../../queries/ids.ts";
 
 /** Wall time (ms) after which an unfinished line, such as a prompt, is printed. */
 const UNFINISHED = 300;
@@ -37,7 +38,7 @@ interface LogsOptions {
 }
 
 async function logs(vms: readonly string[], { follow, tail, socket, color }: LogsOptions): Promise<number> {
-  const wanted = new Set(vms.map((vm) => vm.replace(/^(vm|con):/, "").replace(/\/0$/, "")));
+  const wanted = new Set(vms.map((vm) => consoleName(vm)));
   const terminal = Deno.stdout.isTerminal();
   const lines = new LogLines(terminal && color && !Deno.env.get("NO_COLOR"));
   const put = (text: string) => outputBytes(new TextEncoder().encode(text));
@@ -55,7 +56,7 @@ async function logs(vms: readonly string[], { follow, tail, socket, color }: Log
   const answer = await open.asker.ask({ table: "vm.ls", args: {} });
   if (answer.error !== undefined && !shown.size) throw new Failure(answer.error, ExitCode.Failed);
   for (const vm of wanted) if (!shown.has(vm)) await checkVm(open, vm);
-  const names = answer.rows.map(({ id }) => id.slice("vm:".length)).filter((name) => !wanted.size || wanted.has(name));
+  const names = answer.rows.map(({ id }) => nameOf(id)).filter((name) => !wanted.size || wanted.has(name));
   lines.align([...names, ...shown.keys()]);
   for (const [console_, chunks] of shown) {
     const text = chunks.map((bytes) => lines.add(console_, bytes, undefined)).join("") + lines.rest(console_);

@@ -10,6 +10,7 @@ import { openSession, withSessionOptions } from "../common/session.ts";
 import { sessionNames, socketPath } from "../../control/places.ts";
 import type { SessionInfo } from "../../control/conversation.ts";
 import { NoSession, sessionInfo } from "../../control/remote.ts";
+import { formatId } from "../../queries/ids.ts";
 import { documentText, SESSION_LIST, SESSIONS } from "../../queries/documents.ts";
 import type { Json, ListRow } from "../../queries/table.ts";
 
@@ -50,10 +51,10 @@ async function sessions(): Promise<Listed[]> {
   const rows: Listed[] = [];
   for (const name of sessionNames()) {
     try {
-      rows.push({ id: `session:${name}`, ...await sessionInfo(socketPath(name)) });
+      rows.push({ id: formatId({ kind: "session", name }), ...await sessionInfo(socketPath(name)) });
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
-      if (error.otherVersion) rows.push({ id: `session:${name}`, name, what: "?", ended: error.message });
+      if (error.otherVersion) rows.push({ id: formatId({ kind: "session", name }), name, what: "?", ended: error.message });
     }
   }
   return rows;

@@ -7,6 +7,7 @@ import { output } from "../common/print.ts";
 import { GH, GH_ANDROID, GH_LEGACY, GH_V6 } from "../../abi/ioctl/gunyah.ts";
 import { type Persona, PERSONA_NAMES, PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { Request } from "../../abi/ioctl/request.ts";
+import { formatId } from "../../queries/ids.ts";
 import { documentText, type FieldsOf, listingOf, PERSONA } from "../../queries/documents.ts";
 import type { Json } from "../../queries/table.ts";
 
@@ -29,7 +30,7 @@ export function registerPersonas(program: Command): void {
 /** A generation as plain data. */
 export function personaAsJson({ memory, devicetree, functions, requests, ...persona }: Persona): FieldsOf<typeof PERSONA> {
   return {
-    id: `persona:${persona.name}`,
+    id: formatId({ kind: "persona", name: persona.name }),
     name: persona.name,
     title: persona.title,
     device: persona.device,

@@ -14,6 +14,7 @@ import {
   phoneTitle,
   phoneValue,
 } from "../../configuration/phones.ts";
+import { formatId } from "../../queries/ids.ts";
 import { documentText, type FieldsOf, listingOf, PHONE } from "../../queries/documents.ts";
 
 export function registerPhone(program: Command): void {
@@ -50,7 +51,7 @@ export function phoneAsJson(name: PhoneName): FieldsOf<typeof PHONE> {
     const { value, source, mark } = phoneValue(name, key);
     return { key, value, source, mark, sets: phoneSetting(key)?.join(".") ?? null, modeled: phoneModel(name, key) };
   });
-  return { id: `phone:${name}`, name, title: phoneTitle(name), values };
+  return { id: formatId({ kind: "phone", name }), name, title: phoneTitle(name), values };
 }
 
 /** The same as a table. */

@@ -45,6 +45,7 @@ import { OWN_CONFIGURATION } from "../../configuration/ui.ts";
 import { DEFAULT_TIER, PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
 import { exists } from "../../support/cache.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
+import { type DebuggedVms, oneVm } from "../../queries/debugged-vms.ts";
 
 /** Virtual time (ns) that bare `el2` runs without a terminal. */
 const DEMO_TIME = 5e9;
@@ -182,11 +183,11 @@ function checkConsole(plan: SessionPlan, name: string): void {
 }
 
 /** The VM that `--gdb` names, or the first. */
-function debuggedVm(plan: SessionPlan, name: string | undefined): string {
+function debuggedVm(plan: SessionPlan, name: string | undefined): DebuggedVms {
   const names = plan.what.kind === "run" ? vmNames(plan) : [PRIMARY_CONSOLE];
-  if (name === undefined) return names[0];
+  if (name === undefined) return oneVm(names[0]);
   if (!names.includes(name)) throw new Failure(`--gdb: no VM called "${name}"${didYouMean(name, names, `there are ${names.join(", ")}`)}`);
-  return name;
+  return oneVm(name);
 }
 
 /** Options of `el2` alone. */

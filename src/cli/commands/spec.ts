@@ -5,6 +5,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { type Section, sectionsOf, titleOf } from "../common/book-sections.ts";
 import { Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
+import { formatId } from "../../queries/ids.ts";
 import { documentText, SPEC_SECTION } from "../../queries/documents.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 
@@ -51,6 +52,8 @@ export function registerSpec(program: Command): void {
 
 function printJson(book: string, sections: readonly Section[]): void {
   for (const { number, title, text } of sections) {
-    output(`${documentText(SPEC_SECTION, { id: `spec:${book}/${number}`, book, section: number, title, text })}\n`);
+    output(
+      `${documentText(SPEC_SECTION, { id: formatId({ kind: "spec", name: `${book}/${number}` }), book, section: number, title, text })}\n`,
+    );
   }
 }

@@ -6,9 +6,10 @@ import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { type ListOptions, withColumns } from "../common/list-options.ts";
 import { report } from "../common/print.ts";
-import { openSession, vmName, withSessionOptions } from "../common/session.ts";
+import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseWhole } from "../common/values.ts";
 import { readSymbolFile, writeSymbols } from "../start/symbol-files.ts";
+import { withoutKind } from "../../queries/ids.ts";
 
 /** Values of `-o` that name a form of the list, and no file. */
 const FORMS = ["wide", "tsv"] as const;
@@ -39,7 +40,7 @@ Examples:
     )
     .action(async (vm, filter, options) => {
       using open = await openSession(options);
-      const name = vmName(vm);
+      const name = withoutKind("vm", vm);
       if (options.add !== undefined) {
         const error = await open.asker.symbols(name, readSymbolFile(options.add));
         if (error !== undefined) throw new Failure(error, ExitCode.Failed);

@@ -7,6 +7,7 @@ import { PATIENCE, runHere, useCoreCache } from "../common/machines-here.ts";
 import { output } from "../common/print.ts";
 import { eventName, type TraceEvent } from "../../abi/trace.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
+import { evId, vmOfName } from "../../queries/ids.ts";
 
 /** Calls that carry messages: as frequent as messages, and of little interest. */
 const TRANSPORT: readonly string[] = ["msgqueue_send", "msgqueue_receive"];
@@ -36,7 +37,7 @@ export async function traceCalls(plan: SessionPlan, options: TraceCallsOptions):
     output(`${line(event)}\n`);
   };
   system.hypervisor.trace.listen(["hvc", "rpc"], (event) => {
-    if (event.vcpu.split("/")[0] !== options.vm) return;
+    if (vmOfName(event.vcpu) !== options.vm) return;
     if (event.kind === "hvc" && !TRANSPORT.includes(event.name)) {
       if (event.parent === undefined) print(event, section === "" || section === "at its start" ? "at its start" : "between requests");
       else pending.set(event.parent.id, [...pending.get(event.parent.id) ?? [], event]);
@@ -54,7 +55,7 @@ export async function traceCalls(plan: SessionPlan, options: TraceCallsOptions):
 function row(event: TraceEvent, request: string): unknown {
   const { time, vcpu, name, fields, result } = event;
   return {
-    id: `ev:${eventName(event)}`,
+    id: evId(eventName(event)),
     t: String(time),
     vcpu,
     call: name,

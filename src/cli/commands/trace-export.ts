@@ -14,6 +14,7 @@ import { TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
 import { Asker } from "../../control/asker.ts";
 import { isMessage } from "../../export/message-capture.ts";
 import { EXPORT_FORMATS, type ExportFormat, exportTrace, type Recorded } from "../../export/mod.ts";
+import { nameOf } from "../../queries/ids.ts";
 import { type EventRow, eventRowsOf } from "../../queries/event-row.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { QUEUES, VMS } from "../../queries/tables.ts";
@@ -179,7 +180,7 @@ class Pages {
   /** These, with what names mean. */
   async recorded(): Promise<Recorded> {
     const vms = rowsOf(VMS, await this.asker.ask({ table: "vm.ls", args: {} }));
-    const vmids = new Map(vms.map(({ id, vmid }) => [id.slice("vm:".length), Number(vmid)]));
+    const vmids = new Map(vms.map(({ id, vmid }) => [nameOf(id), Number(vmid)]));
     const ends = rowsOf(QUEUES, await this.asker.ask({ table: "queue.ls", args: {} }));
     const queues = new Map(ends.map(({ id, from, to }) => [id, { from, to }]));
     return { events: this.events, vmids, queues };

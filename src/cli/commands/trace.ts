@@ -5,10 +5,11 @@ import { traceCalls } from "./trace-calls.ts";
 import { addRecorded } from "./trace-export.ts";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { output, printAnswer } from "../common/print.ts";
-import { checkVm, type OpenSession, openSession, vmName, withSessionOptions } from "../common/session.ts";
+import { checkVm, type OpenSession, openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";
 import { plannedOf } from "../start/planned.ts";
 import { dissectorLua } from "../../export/dissector.ts";
+import { withoutKind } from "../../queries/ids.ts";
 import { allOf, isExactly } from "../../queries/filter.ts";
 import type { Answer } from "../../queries/query.ts";
 import type { Row } from "../../queries/table.ts";
@@ -65,7 +66,7 @@ export function registerTrace(program: Command, context: CommandContext): void {
         return traceCalls((await plannedOf(what)).plan, { vm: options.vm ?? "rm", json: options.json ?? false, duration: options.for });
       }
       using open = await openSession(options);
-      const filter = allOf(["kind=hvc", options.vm && isExactly("vm", vmName(options.vm))]);
+      const filter = allOf(["kind=hvc", options.vm && isExactly("vm", withoutKind("vm", options.vm))]);
       const answer = await calls(open.asker, filter, options.count ?? CALLS);
       if (!answer.rows.length && options.vm) await checkVm(open, options.vm);
       printAnswer(open.session.info.name, answer, options.json ?? false);

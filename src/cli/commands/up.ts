@@ -39,6 +39,7 @@ import { sessionInfo } from "../../control/remote.ts";
 import { SessionServer, SocketInUse } from "../../control/server.ts";
 import { memoryLimits } from "../../plans/memory-budget.ts";
 import { type SessionPlan, TIERS } from "../../plans/plan.ts";
+import { vmId } from "../../queries/ids.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { reasonLines } from "../../queries/reason-text.ts";
 import { REASONS } from "../../queries/tables.ts";
@@ -102,7 +103,7 @@ const LOOK = 50;
  */
 async function vmsRun(session: string, { what }: SessionPlan): Promise<void> {
   if (what.kind !== "run") return;
-  const awaited = new Set(what.host.vms.filter(({ start = "auto" }) => start !== "manual").map(({ name }) => `vm:${name}`));
+  const awaited = new Set(what.host.vms.filter(({ start = "auto" }) => start !== "manual").map(({ name }) => vmId(name)));
   const path = socketPath(session);
   using open = await openSession({ socket: path, readOnly: true });
   for (;;) {

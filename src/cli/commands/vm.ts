@@ -5,8 +5,8 @@ import { addConsole } from "./console.ts";
 import { addLint } from "./vm-lint.ts";
 import type { CommandContext } from "../common/command.ts";
 import { BY_ID, type Group, registerGroup, VM_ARGUMENT } from "../common/group.ts";
-import { vmName } from "../common/session.ts";
 import { parseSize } from "../common/values.ts";
+import { withKind, withoutKind } from "../../queries/ids.ts";
 import { isExactly } from "../../queries/filter.ts";
 
 export const VM: Group = {
@@ -20,7 +20,7 @@ export const VM: Group = {
       help: "show everything about a VM",
       table: "vm.ls",
       argument: VM_ARGUMENT,
-      query: (vm) => ({ filter: isExactly("id", `vm:${vmName(vm!)}`) }),
+      query: (vm) => ({ filter: isExactly("id", withKind("vm", vm!)) }),
       examples: ["vm show hello"],
     },
     {
@@ -36,7 +36,7 @@ export const VM: Group = {
       help: "show the requests about a VM and its states, step by step",
       table: "rpc.ls",
       argument: VM_ARGUMENT,
-      query: (vm) => ({ filter: isExactly("about", vmName(vm!)) }),
+      query: (vm) => ({ filter: isExactly("about", withoutKind("vm", vm!)) }),
       ofVm: true,
       examples: ["vm timeline ping"],
     },

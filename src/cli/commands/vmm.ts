@@ -12,6 +12,7 @@ import { plannedOf } from "../start/planned.ts";
 import { PERSONA_NAMES, PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { TraceEvent, TraceFields } from "../../abi/trace.ts";
 import { eventRow } from "../../inspection/readers/read-trace.ts";
+import { vmId } from "../../queries/ids.ts";
 import { documentText, type FieldsOf, IOCTL } from "../../queries/documents.ts";
 
 /**
@@ -76,5 +77,5 @@ function shown(value: unknown): string {
 
 function ioctlAsJson(event: TraceEvent, vm: string | undefined): FieldsOf<typeof IOCTL> {
   const { id, t, end, name, fields, res, refused, why } = eventRow(event);
-  return { id, t, end, vm: vm === undefined ? null : `vm:${vm}`, name, fields, returned: event.result!.code, res: res!, refused, why };
+  return { id, t, end, vm: vm === undefined ? null : vmId(vm), name, fields, returned: event.result!.code, res: res!, refused, why };
 }

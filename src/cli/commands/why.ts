@@ -5,8 +5,9 @@ import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { checkColumns, type ListOptions, watching, withListOptions } from "../common/list-options.ts";
 import { nothingPasses, output, outputLink, printAnswer } from "../common/print.ts";
-import { checkVm, openSession, vmName, withSessionOptions } from "../common/session.ts";
+import { checkVm, openSession, withSessionOptions } from "../common/session.ts";
 import { checkedFilter } from "../common/values.ts";
+import { parseAs, whyId, withoutKind } from "../../queries/ids.ts";
 import { allOf, isExactly, mentions } from "../../queries/filter.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { isCited, REASON_MARGIN, reasonLines } from "../../queries/reason-text.ts";
@@ -62,11 +63,16 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
   // Columns and forms are those of lists.
   const list = options.list || options.columns || options.output;
   checkColumns(REASONS, options);
-  const number = reason === "last" ? undefined : /^(?:why:)?(\d+)$/.exec(reason)?.[1];
+  const number = reason === "last" ? undefined : parseAs("why", reason)?.number;
   if (reason !== "last" && number === undefined) throw new Failure(`"${reason}" is not a reason; use last or why:NUMBER`);
   if (filter !== undefined) checkedFilter("--filter", filter, REASONS);
   using open = await openSession({ socket });
-  const terms = allOf([filter, vm && isExactly("vm", vmName(vm)), about && mentions(about), number && `id=why:${number}`]);
+  const terms = allOf([
+    filter,
+    vm && isExactly("vm", withoutKind("vm", vm)),
+    about && mentions(about),
+    number !== undefined ? `id=${whyId(number)}` : undefined,
+  ]);
   const ask = (filter: string) => open.asker.ask({ table: "why", args: { filter, limit: list ? undefined : 1 } });
   const print = async () => {
     // A refusal that its caller handled is shown only among all reasons, or by its id.
@@ -82,7 +88,7 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
       }
     }
     if (answer.rows.length || list) return ExitCode.Done;
-    if (number) throw new Failure(`why:${number} is not recorded; list the reasons with el2 why --list`, ExitCode.Failed);
+    if (number !== undefined) throw new Failure(`${whyId(number)} is not recorded; list the reasons with el2 why --list`, ExitCode.Failed);
     const others = (await open.asker.ask({ table: "why", args: { filter: allOf([terms, "kind=refused"]) } })).rows.length;
     const told = `nothing${terms ? " like that" : ""} has failed${
       others ? `; ${dealtWith(others)}: ${listCommand({ vm, about, filter })}` : ""

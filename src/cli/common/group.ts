@@ -8,8 +8,9 @@ import { type CommandContext, examplesText } from "./command.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { type ListOptions, withListOptions } from "./list-options.ts";
 import { report } from "./print.ts";
-import { openSession, vmName, withSessionOptions } from "./session.ts";
+import { openSession, withSessionOptions } from "./session.ts";
 import { checkedFilter, parseWhole } from "./values.ts";
+import { withoutKind } from "../../queries/ids.ts";
 import type { Action } from "../../queries/action.ts";
 import { allOf, isExactly } from "../../queries/filter.ts";
 import type { Query, QueryArguments } from "../../queries/query.ts";
@@ -66,7 +67,7 @@ export interface Group {
   readonly more?: (group: Command, context: CommandContext) => void;
 }
 
-const ofVm = (name: string | undefined): QueryArguments => name === undefined ? {} : { filter: isExactly("vm", vmName(name)) };
+const ofVm = (name: string | undefined): QueryArguments => name === undefined ? {} : { filter: isExactly("vm", withoutKind("vm", name)) };
 
 /** A list of all rows, or of those of one VM. */
 export const VM_FILTER = { argument: { name: "vm", help: "only rows of this VM", optional: true }, query: ofVm, ofVm: true } as const;

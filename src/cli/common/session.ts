@@ -9,6 +9,7 @@ import { sessionNames, socketPath } from "../../control/places.ts";
 import { connectSession, NoSession, type RemoteSession } from "../../control/remote.ts";
 import type { SessionEvent } from "../../protocol/protocol.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
+import { nameOf, parseAs, withoutKind } from "../../queries/ids.ts";
 
 /** A session, and questions to it. */
 export interface OpenSession extends Disposable {
@@ -73,9 +74,10 @@ export async function openSession(options: SessionOptions, onConsole?: (console:
   return { session, asker, next, [Symbol.dispose]: () => session.close() };
 }
 
-/** The name of a VM that is named vm:NAME or NAME. */
-export function vmName(named: string): string {
-  return named.replace(/^vm:/, "");
+/** The VM whose console is named NAME, vm:NAME, con:NAME or con:NAME/0. */
+export function consoleName(named: string): string {
+  const name = withoutKind("vm", named), id = parseAs("con", name);
+  return id?.index === 0 ? id.vm : withoutKind("con", name);
 }
 
 /**
@@ -84,7 +86,7 @@ export function vmName(named: string): string {
  */
 export async function checkVm({ asker }: OpenSession, named: string): Promise<void> {
   const { rows } = await asker.ask({ table: "vm.ls", args: {} });
-  const vm = vmName(named), there = rows.map(({ id }) => id.slice("vm:".length));
+  const vm = withoutKind("vm", named), there = rows.map(({ id }) => nameOf(id));
   if (there.includes(vm)) return;
   throw new Failure(`no VM called "${vm}"${didYouMean(vm, there, `there are ${there.join(", ")}`)}`, ExitCode.Failed);
 }

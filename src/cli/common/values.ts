@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { InvalidArgumentError } from "commander";
 import { Failure } from "./failure.ts";
 import { isTraceKind, TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
+import { parseId } from "../../queries/ids.ts";
 import { bytesOf } from "../../queries/bytes.ts";
 import { FilterError, parseFilter } from "../../queries/filter.ts";
 import type { Table } from "../../queries/table.ts";
@@ -50,7 +51,8 @@ export const checkedEventFilter = (flag: string, text: string): string => checke
  * @throws Failure
  */
 export function checkedPlace(command: string, text: string): string {
-  if (/^(pa:|ipa:[^/]+\/)(0x[0-9a-f]+|\d+)$/i.test(text)) return text;
+  const kind = parseId(text)?.kind;
+  if (kind === "pa" || kind === "ipa") return text;
   throw new Failure(`${command}: "${text}" is not an address; use pa:0x58400000 or ipa:VM/0x80003000`);
 }
 

@@ -10,9 +10,10 @@ import { Asker } from "../../control/asker.ts";
 import { encodeMessage, MessageReader } from "../../debug/dap/messages.ts";
 import { DapSession } from "../../debug/dap/session.ts";
 import type { AttachWanted, DapEvents, DapMachines, DapTarget, LaunchWanted } from "../../debug/dap/target.ts";
-import { eachVm, EVERY_VM } from "../../inspection/readers/guest-names.ts";
+import { type DebuggedVms, EVERY_VM } from "../../queries/debugged-vms.ts";
 import { PRIMARY_CONSOLE, type SessionPlan } from "../../plans/plan.ts";
 import type { DebugAnswer, MachineSample, SessionDebugAccess, SessionEvent } from "../../protocol/protocol.ts";
+import { nameOf } from "../../queries/ids.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { VMS } from "../../queries/tables.ts";
 import { connectEmbedded, type SessionClient } from "../../session/client.ts";
@@ -89,7 +90,7 @@ async function launch(entry: URL, wanted: LaunchWanted, events: DapEvents): Prom
   client.send({ kind: "start", plan: { ...plan, history: true } });
   // The VMs of a snapshot are past their first instructions.
   if (plan.debug === undefined) {
-    client.send({ kind: "debug-attach", vm: debugged(vms) });
+    client.send({ kind: "debug-attach", vms: debugged(vms) });
     await link.attached;
     link.stop();
   }
@@ -97,8 +98,8 @@ async function launch(entry: URL, wanted: LaunchWanted, events: DapEvents): Prom
 }
 
 /** The debugger's VMs as requests name them. */
-function debugged(vms: readonly string[] | undefined): string {
-  return vms ? eachVm(vms) : EVERY_VM;
+function debugged(vms: readonly string[] | undefined): DebuggedVms {
+  return vms ? { kind: "vms", vms } : EVERY_VM;
 }
 
 async function planOfLaunch(wanted: LaunchWanted): Promise<SessionPlan> {
@@ -141,9 +142,9 @@ async function attach({ session, vms }: AttachWanted, events: DapEvents): Promis
   };
   client.onGone = (reason) => link.end(1, reason ?? "the session has ended");
   try {
-    client.send({ kind: "debug-attach", vm: debugged(vms) });
+    client.send({ kind: "debug-attach", vms: debugged(vms) });
     await link.attached;
-    checkVms(vms, rowsOf(VMS, await asker.ask({ table: "vm.ls", args: {} })).map(({ id }) => id.slice("vm:".length)));
+    checkVms(vms, rowsOf(VMS, await asker.ask({ table: "vm.ls", args: {} })).map(({ id }) => nameOf(id)));
   } catch (error) {
     client.close();
     throw error;

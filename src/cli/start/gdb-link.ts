@@ -9,9 +9,9 @@ import { Asker } from "../../control/asker.ts";
 import { type GdbConnections, LoopbackPort, OwnSocket, StandardStreams } from "../../debug/gdb-connections.ts";
 import { GdbServer } from "../../debug/gdb-server.ts";
 import type { GdbTarget } from "../../debug/gdb-session.ts";
-import { EVERY_VM } from "../../inspection/readers/guest-names.ts";
 import type { DebugAnswer, SessionDebugAccess, SessionEvent } from "../../protocol/protocol.ts";
 import type { SessionClient } from "../../session/client.ts";
+import type { DebuggedVms } from "../../queries/debugged-vms.ts";
 
 /** Others may ask through the same client, with their own numbers. */
 const FIRST_QUESTION = 1e9;
@@ -25,9 +25,9 @@ export type GdbPlace = number | string;
  * The client with a gdb server between it and the machine; as it is without a place for one. Says
  * on stderr where gdb finds it.
  */
-export function withGdb(client: SessionClient, place: GdbPlace | undefined, vm: string): SessionClient {
+export function withGdb(client: SessionClient, place: GdbPlace | undefined, vms: DebuggedVms): SessionClient {
   if (place === undefined) return client;
-  const link = new DebugLink(client, vm);
+  const link = new DebugLink(client, vms);
   link.serve(place, true);
   const joined: SessionClient = {
     send: (request) => client.send(request),
@@ -60,8 +60,8 @@ export class DebugLink {
   /** Resolves when the server has ended. */
   served: Promise<void> = Promise.resolve();
 
-  /** @param vm the VM that gdb has */
-  constructor(readonly session: SessionClient, readonly vm: string) {
+  /** @param vms the VMs that gdb has */
+  constructor(readonly session: SessionClient, readonly vms: DebuggedVms) {
     this.#asker = new Asker(session, FIRST_QUESTION);
   }
 
@@ -122,7 +122,7 @@ export class DebugLink {
 
   /** `monitor events`. */
   async #monitorEvents(words: readonly string[]): Promise<string> {
-    if (this.vm !== EVERY_VM) return "monitor events: this gdb has one VM; to stop at events use el2 gdb el2\n";
+    if (this.vms.kind !== "all") return "monitor events: this gdb has one VM; to stop at events use el2 gdb el2\n";
     const filter = words.join(" ");
     const error = filter === "" ? undefined : await this.stopAtEvents(filter === "off" ? undefined : filter);
     if (error !== undefined) return `monitor events: ${error}\n`;
@@ -142,8 +142,9 @@ export class DebugLink {
         } ${why}; through a port, which other users can connect to, only new .elf files in el2's working folder are written\n`;
       }
     }
+    if (this.vms.kind !== "vm") return "monitor symbols: this gdb has several VMs; use el2 symbols VM -o FILE\n";
     try {
-      return `${await writeSymbols(this.#asker, this.vm, args[0])}; now: symbol-file ${args[0]}\n`;
+      return `${await writeSymbols(this.#asker, this.vms.vm, args[0])}; now: symbol-file ${args[0]}\n`;
     } catch (error) {
       if (error instanceof Failure) return `monitor symbols: ${error.message}\n`;
       throw error;

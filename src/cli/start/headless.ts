@@ -19,6 +19,7 @@ import {
 } from "../../protocol/protocol.ts";
 import { failureRecording } from "./kept-recordings.ts";
 import { Asker } from "../../control/asker.ts";
+import { vmId, withoutKind } from "../../queries/ids.ts";
 import { diagnosisLines, timedOutLines } from "../../queries/diagnosis-text.ts";
 import { countText, timeText } from "../../queries/format.ts";
 import { rowsOf } from "../../queries/query.ts";
@@ -176,7 +177,7 @@ class HeadlessRun {
     for (const { vcpu, kind, text, refused } of events) {
       if (vcpu === SESSION) warn(text);
       else if (kind === "log" && refused) {
-        this.#untold.push(`${vcpu.replace(/^vm:/, "")}: ${text}`);
+        this.#untold.push(`${withoutKind("vm", vcpu)}: ${text}`);
         this.#telling ??= setTimeout(() => this.#tell(), TELL_AFTER);
       }
     }
@@ -275,7 +276,7 @@ const placeText = (time: number, instructions: number) => `${timeText(time)} s o
 function sampleLines({ vms }: MachineSample): string[] {
   const vcpuText = (vm: string, { index, state, waits }: VcpuSample) =>
     `${vm}/${index} ${state}${waits.length ? ` (${blocksText(waits)})` : ""}`;
-  return vms.map(({ name, state, vcpus }) => `vm:${name} ${state}: ${vcpus.map((vcpu) => vcpuText(name, vcpu)).join(", ")}`);
+  return vms.map(({ name, state, vcpus }) => `${vmId(name)} ${state}: ${vcpus.map((vcpu) => vcpuText(name, vcpu)).join(", ")}`);
 }
 
 /**

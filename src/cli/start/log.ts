@@ -5,6 +5,7 @@ import type { TraceKind } from "../../abi/trace.ts";
 import { Asker } from "../../control/asker.ts";
 import { BUSY_KINDS, QUIET_KINDS } from "../../inspection/trace/event-log.ts";
 import { type MachineEvent, type Request, SESSION, type SessionEvent } from "../../protocol/protocol.ts";
+import { withoutKind } from "../../queries/ids.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { EVENTS } from "../../queries/tables.ts";
 import type { SessionClient } from "../../session/client.ts";
@@ -172,7 +173,7 @@ class AskedEvents {
     this.#after = answer.cursor ?? this.#after;
     const rows = rowsOf(EVENTS, answer), { dropped } = answer;
     const ended = rows.map(({ t, end, kind, vcpu, vm, text, refused }) => {
-      const line: Line = { time: Number(t), kind, vcpu: vcpu?.slice("vcpu:".length) ?? vm ?? "machine", text, refused };
+      const line: Line = { time: Number(t), kind, vcpu: (vcpu && withoutKind("vcpu", vcpu)) ?? vm ?? "machine", text, refused };
       return { end: Number(end), line };
     });
     const told = this.#told.splice(0).map((line) => ({ end: line.time, line }));

@@ -129,7 +129,8 @@ async function instantPlan(machine: SessionClient, planned: SessionPlan): Promis
   }
 }
 
-async function withGdb(client: SessionClient, place: GdbPlace, { debug = "" }: SessionPlan): Promise<SessionClient> {
+async function withGdb(client: SessionClient, place: GdbPlace, { debug }: SessionPlan): Promise<SessionClient> {
+  if (!debug) throw new Error("a plan for gdb names the VMs that gdb has");
   const link = await import("./gdb-link.ts");
   return link.withGdb(client, place, debug);
 }

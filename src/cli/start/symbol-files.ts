@@ -5,6 +5,7 @@ import { readNamedFile } from "../common/named-file.ts";
 import type { Asker } from "../../control/asker.ts";
 import { debugFrame } from "../../formats/dwarf/frame-writer.ts";
 import type { ElfSection } from "../../formats/elf-sections.ts";
+import { vmId } from "../../queries/ids.ts";
 import { type Answer, rowsOf } from "../../queries/query.ts";
 import { FRAMES, SYMBOLS } from "../../queries/tables.ts";
 import { symbolsAlone, writeElfSymbols } from "../../symbols/elf-symbols.ts";
@@ -20,7 +21,10 @@ export async function writeSymbols(asker: Pick<Asker, "ask">, vm: string, path: 
   if (got.error !== undefined) throw new Failure(got.error, ExitCode.Failed);
   const rows = rowsOf(SYMBOLS, got);
   if (!rows.length) {
-    throw new Failure(`vm:${vm} has no symbols: it runs no Linux kernel with kallsyms; add an ELF file with --add FILE`, ExitCode.Failed);
+    throw new Failure(
+      `${vmId(vm)} has no symbols: it runs no Linux kernel with kallsyms; add an ELF file with --add FILE`,
+      ExitCode.Failed,
+    );
   }
   const frames = await asker.ask({ table: "symbols.frames", args: { vm } });
   if (frames.error !== undefined) throw new Failure(frames.error, ExitCode.Failed);

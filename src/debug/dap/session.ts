@@ -15,6 +15,7 @@ import { SourceMap } from "./source-map.ts";
 import { type StepKind, Stepping } from "./stepping.ts";
 import type { DapEvents, DapMachines, DapStop, DapTarget } from "./target.ts";
 import { type ThreadChange, Threads } from "./threads.ts";
+import { vcpuId, vmId, withoutKind } from "../../queries/ids.ts";
 
 /** Limit on the wait for a VM that other VMs create, when a machine is launched, ms. */
 const START_TIME = 5000;
@@ -309,7 +310,7 @@ export class DapSession {
     await target.ask({ kind: "stop-at-starts" });
     await this.#learnThreads();
     this.#event("process", {
-      name: `${target.name}: ${target.vms?.map((vm) => `vm:${vm}`).join(", ") ?? "all VMs"}`,
+      name: `${target.name}: ${target.vms?.map((vm) => vmId(vm)).join(", ") ?? "all VMs"}`,
       isLocalProcess: true,
       startMethod: this.#again ? "launch" : "attach",
     });
@@ -500,7 +501,7 @@ export class DapSession {
     const text = stop.note ??
       (stop.cause === "history-start" ? "the beginning of the recorded run" : stop.cause === "history-end" ? "the present" : undefined);
     const why = reason ?? reasons[stop.cause];
-    const description = this.#threads.all.length > 1 ? `vcpu:${this.#threads.nameOf(stop.vcpu)}: ${text ?? why}` : text;
+    const description = this.#threads.all.length > 1 ? `${vcpuId(this.#threads.nameOf(stop.vcpu))}: ${text ?? why}` : text;
     this.#event("stopped", {
       reason: why,
       threadId: this.#threads.idOf(stop.vcpu),
@@ -568,10 +569,10 @@ export class DapSession {
     await this.#learnThreads();
     const threads = this.#threads.all.map(({ id, name, waits }) => ({
       id,
-      name: `vcpu:${name}${waits.length ? ` (waits for ${blocksText(waits)})` : ""}`,
+      name: `${vcpuId(name)}${waits.length ? ` (waits for ${blocksText(waits)})` : ""}`,
     }));
     const [vm, ...more] = this.#machine().vms ?? [];
-    const none = vm !== undefined && !more.length ? `vm:${vm} (not started)` : "no VM executes instructions yet";
+    const none = vm !== undefined && !more.length ? `${vmId(vm)} (not started)` : "no VM executes instructions yet";
     // The protocol requires one, even before a VM exists.
     return { threads: threads.length ? threads : [{ id: this.#threads.idOf(0), name: none }] };
   }
@@ -589,6 +590,6 @@ const PC = DEBUG_REGISTERS.findIndex(({ name }) => name === "PC");
 function vmsOf(args: Arguments): readonly string[] | undefined {
   const vm = args.optionalText("vm"), vms = args.texts("vms");
   if (vm !== undefined && vms.length) throw new RequestError('"vm" is one VM, "vms" a list of them; use one of both');
-  const wanted = (vm === undefined ? vms : [vm]).map((name) => name.replace(/^vm:/, ""));
+  const wanted = (vm === undefined ? vms : [vm]).map((name) => withoutKind("vm", name));
   return wanted.length ? [...new Set(wanted)] : undefined;
 }

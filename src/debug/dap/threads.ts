@@ -4,6 +4,7 @@
 import type { DebuggedVcpu, DebugSpace } from "../../hypervisor/interface.ts";
 import type { BlockCode } from "../../queries/facts/wait.ts";
 import { addressOf, RequestError } from "./arguments.ts";
+import { vmOfName } from "../../queries/ids.ts";
 
 /** An address, and the vCPU whose translation it means. */
 export interface Place {
@@ -116,8 +117,4 @@ export class Threads {
     if (!found) throw new RequestError(`no VM or vCPU ${JSON.stringify(owner)} executes instructions`);
     return found.index;
   }
-}
-
-function vmOfName(name: string): string {
-  return name.split("/")[0];
 }

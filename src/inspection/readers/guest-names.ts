@@ -21,18 +21,3 @@ export function vcpuWord(vcpu: Vcpu): VcpuWord {
   if (is(Block.Run)) return "PROXY";
   return "RUN";
 }
-
-/** In the place of a VM's name, for debuggers: all of them. No VM can have this name. */
-export const EVERY_VM = "*";
-
-const EACH = "each:", BETWEEN = ",";
-
-/** In the place of a VM's name, for debuggers: these VMs. No VM can have this name. */
-export function eachVm(names: readonly string[]): string {
-  return EACH + names.join(BETWEEN);
-}
-
-/** The names in an `eachVm`; undefined: it is the name of one VM, or `EVERY_VM`. */
-export function namesOfEach(text: string): readonly string[] | undefined {
-  return text.startsWith(EACH) ? text.slice(EACH.length).split(BETWEEN) : undefined;
-}
