@@ -36,7 +36,9 @@ export class SessionControl implements VmControl {
 
   start(vm: string, how: StartWanted["start"]): void {
     const host = this.#hostFor(vm);
-    if (!this.configured.includes(vm)) throw new QueryError(`no ${vmId(vm)} in the configuration`, `there are ${this.configured.join(", ")}`);
+    if (!this.configured.includes(vm)) {
+      throw new QueryError(`no ${vmId(vm)} in the configuration`, `there are ${this.configured.join(", ")}`);
+    }
     host.start(vm, how);
   }
 

@@ -26,9 +26,6 @@ function idsIn(source: string): string[] {
   return [...texts, ...patterns, ...cuts].map(({ text, line }) => `${line}: ${text}`);
 }
 
-/** Rooms that follow. */
-const LATER = /^src\/(?:tui)\/|slice-reason/;
-
 /** Words with a colon that are of another language than ids. */
 const OTHERS: Readonly<Record<string, readonly string[]>> = {
   // Names of function breakpoints, and spaces of addresses in references of memory.
@@ -37,7 +34,7 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 Deno.test("ids are built and cut by src/queries/ids.ts alone", () => {
-  const found = [...repositoryFiles("src/", ".ts")].filter((path) => !PLACES.has(path) && !LATER.test(path)).flatMap((path) =>
+  const found = [...repositoryFiles("src/", ".ts")].filter((path) => !PLACES.has(path)).flatMap((path) =>
     idsIn(Deno.readTextFileSync(new URL(path, ROOT)))
       .filter((line) => !OTHERS[path]?.some((other) => line.endsWith(`: ${other}`)))
       .map((line) => `${path}:${line}`)

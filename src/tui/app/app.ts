@@ -46,6 +46,7 @@ import { Windows } from "./windows.ts";
 import { Activity } from "../panes/activity.ts";
 import type { UiState } from "./ui-state.ts";
 import { Asker } from "../../control/asker.ts";
+import { withoutKind } from "../../queries/ids.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { REASONS } from "../../queries/tables.ts";
 import type { FileCommand } from "../../configuration/program-keys.ts";
@@ -330,7 +331,7 @@ export class App {
       const row = rowsOf(REASONS, answer).toSorted((a, b) => Number(b.t) - Number(a.t))[0];
       if (!row) return;
       const { vm, call, object, err, rule } = row;
-      const asked = `${vm.replace(/^vm:/, "")} asked ${call}${object ? ` ${object}` : ""} → ${err}: ${rule}`;
+      const asked = `${withoutKind("vm", vm)} asked ${call}${object ? ` ${object}` : ""} → ${err}: ${rule}`;
       this.#messages.say(asked, "refused", [{ key: this.#keymap.keyOf("screen.why"), word: "why" }], "refusal");
       this.port.changed(false);
     });

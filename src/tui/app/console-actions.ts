@@ -1,8 +1,8 @@
 // Users' actions on consoles: typing, scrolling, searching.
 
 import type { AppServices } from "./app-services.ts";
-import { vmOf } from "../look/links.ts";
 import { TextOverlay } from "./overlay.ts";
+import { vmId, vmIn, withKind } from "../../queries/ids.ts";
 
 /** The consoles' actions of an application. */
 export class ConsoleActions {
@@ -24,7 +24,7 @@ export class ConsoleActions {
     // consoles yet.
     const unchosen = focus === console || focus === tree && !tree.chosen;
     const selected = unchosen ? undefined : focus.selection;
-    const vm = selected && (vmOf(selected.row.id) ?? vmOf(String(selected.row.vm ?? "")));
+    const vm = selected && (vmIn(selected.row.id) ?? vmIn(String(selected.row.vm ?? "")));
     this.typeInto(vm ?? console.shown);
   }
 
@@ -43,7 +43,7 @@ export class ConsoleActions {
     if (ended()) return say("the session has ended; q quits");
     if (readOnly) return say("read-only: cannot type");
     if (vm === "") return say("no VM is selected");
-    if (!console.has(vm)) return say(`vm:${vm} has no console`);
+    if (!console.has(vm)) return say(`${vmId(vm)} has no console`);
     windows.show("1");
     console.show(vm);
     windows.focusOn(console);
@@ -55,7 +55,7 @@ export class ConsoleActions {
   async sendBreak(): Promise<void> {
     const { asker, console: { shown }, say, changed } = this.app;
     const error = await asker.act({ kind: "console.break", console: shown });
-    if (error === undefined) say(`a break was sent to con:${shown}`);
+    if (error === undefined) say(`a break was sent to ${withKind("con", shown)}`);
     else say(error, "refused");
     changed();
   }

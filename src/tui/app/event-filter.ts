@@ -1,9 +1,9 @@
 // Filters of events that users type to stop the machine or to go back: the selection offers one.
 
-import { kindOf } from "../look/links.ts";
 import { TextOverlay } from "./overlay.ts";
 import type { Line, Pane } from "../panes/pane.ts";
 import { TablePane } from "../panes/table-pane.ts";
+import { kindOf } from "../../queries/ids.ts";
 import { FilterError, parseFilter } from "../../queries/filter.ts";
 import { EVENTS } from "../../queries/tables.ts";
 

@@ -1,6 +1,8 @@
 // The chapters of `el2 tour`: texts about the screens, keys to press, and the states of the screens
 // that end the steps. They are about the machine of `planTour` (`configuration/plan-run.ts`).
 
+import { isOf, vcpuId, vmId } from "../../queries/ids.ts";
+
 /** Kinds of boxes over a screen. */
 export type OverlayKind = "verdict" | "palette" | "help" | "question" | "menu" | "other";
 
@@ -30,8 +32,9 @@ export interface Seen {
 export interface Goal {
   readonly screen?: string;
   readonly pane?: string;
-  readonly selected?: RegExp;
-  readonly filter?: RegExp;
+  /** Whether it is the id that is to be selected. */
+  readonly selected?: (id: string) => boolean;
+  readonly filter?: (text: string) => boolean;
   readonly overlay?: OverlayKind | "none";
   readonly typing?: boolean;
   readonly typed?: "more";
@@ -63,6 +66,8 @@ export interface GuideChapter {
   readonly steps: readonly GuideStep[];
 }
 
+const is = (wanted: string) => (id: string) => id === wanted;
+
 /** The tour. */
 export const CHAPTERS: readonly GuideChapter[] = [
   {
@@ -73,7 +78,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
       {
         text: "Six VMs share two physical CPUs. The list says what each does or waits for. One has a defect: sleeper.",
         task: "Press {list.down} until sleeper is selected.",
-        goal: { screen: "1", selected: /^vm:sleeper$/ },
+        goal: { screen: "1", selected: is(vmId("sleeper")) },
         on: "1",
       },
       {
@@ -97,7 +102,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
       {
         text: "The console below the list belongs to the selected VM. The guest hello responds to what you type.",
         task: "On screen 1, press {list.up} until hello is selected.",
-        goal: { screen: "1", selected: /^vm:hello$/ },
+        goal: { screen: "1", selected: is(vmId("hello")) },
         on: "1",
       },
       {
@@ -131,7 +136,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
       {
         text: "Each vCPU has its state, for how long it has had it, and what it waits for. The panes below follow the selection.",
         task: "Press {list.down} until sleeper/0 is selected.",
-        goal: { screen: "2", selected: /^vcpu:sleeper\/0$/ },
+        goal: { screen: "2", selected: is(vcpuId("sleeper/0")) },
         on: "2",
       },
       {
@@ -160,13 +165,13 @@ export const CHAPTERS: readonly GuideChapter[] = [
         text:
           "The findings name the defect: interrupt 27 of sleeper is pending and disabled. A filter shows only the interrupts of this VM.",
         task: "Press {filter.edit}, type vm=sleeper, then press Enter.",
-        goal: { screen: "3", filter: /sleeper/, overlay: "none" },
+        goal: { screen: "3", filter: (text) => text.includes("sleeper"), overlay: "none" },
         on: "3",
       },
       {
         text: "Every list takes such a filter, and so does every command: el2 irq ls --filter vm=sleeper.",
         task: "Press Esc to clear it.",
-        goal: { filter: /^$/, overlay: "none" },
+        goal: { filter: (text) => text === "", overlay: "none" },
         on: "3",
       },
     ],
@@ -185,7 +190,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
         text:
           "The map has a letter for each VM, and shows shared pages in two halves. Memory that is lent or shared is a parcel, and parcels have a list.",
         task: "Press {pane.next} until Memory parcels is focused.",
-        goal: { screen: "4", pane: "parcels", selected: /^parcel:/ },
+        goal: { screen: "4", pane: "parcels", selected: (id) => isOf("parcel", id) },
         on: "4",
       },
       {
@@ -216,12 +221,12 @@ export const CHAPTERS: readonly GuideChapter[] = [
       {
         text: "Two of the guests exchange messages through queues of the hypervisor.",
         task: "Press {screen.queue} for the queues.",
-        goal: { screen: "6", selected: /^mq:/ },
+        goal: { screen: "6", selected: (id) => isOf("mq", id) },
       },
       {
         text: "The list has sender, receiver, waiting messages, and messages per second. Which events concern the selected queue?",
         task: "Press {object.references}.",
-        goal: { screen: "9", filter: /mq:/ },
+        goal: { screen: "9", filter: (text) => text.split(/[\s"]+/).some((word) => isOf("mq", word)) },
         on: "6",
       },
       {

@@ -94,7 +94,7 @@ export class Guide {
 function isReached(goal: Goal, seen: Seen, before: Seen): boolean {
   const { selected, filter, typed, refused, ...equal } = goal;
   if (typed && seen.typed <= before.typed || refused && seen.refused <= before.refused) return false;
-  if (selected && !selected.test(seen.selected) || filter && !filter.test(seen.filter)) return false;
+  if (selected && !selected(seen.selected) || filter && !filter(seen.filter)) return false;
   return Object.entries(equal).every(([name, value]) => seen[name as keyof typeof equal] === value);
 }
 

@@ -17,6 +17,7 @@ import type { OwnCommands } from "./own-commands.ts";
 import type { OwnProgram } from "./own-program.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { FaultRuleError, parseFaultRule } from "../../inspection/rules/fault-rules.ts";
+import { withKind } from "../../queries/ids.ts";
 import type { Action as MachineAction } from "../../queries/action.ts";
 import { isExactly } from "../../queries/filter.ts";
 import { cellText } from "../../queries/format.ts";
@@ -154,7 +155,7 @@ export class Menus {
     const { view } = app.console;
     if (!view) return app.say("there is no console yet");
     app.show(
-      new MenuOverlay(`copy con:${view.name}`, [
+      new MenuOverlay(`copy ${withKind("con", view.name)}`, [
         { key: "y", label: "the visible part", run: () => app.copy(view.text(true)) },
         { key: "a", label: "everything, with the scrollback", run: () => app.copy(view.text(false)) },
       ]),

@@ -2,11 +2,12 @@
 // the way back.
 
 import { type AppServices, selectedRow } from "./app-services.ts";
-import { linksOf, type Place, placeOf, vmOf } from "../look/links.ts";
+import { linksOf, type Place, placeOf } from "../look/links.ts";
 import { MemoryPane } from "../panes/memory-pane.ts";
 import { MenuOverlay } from "./overlay.ts";
 import { isFiltered } from "../panes/pane.ts";
 import { fieldsOverlay, VerdictOverlay } from "./lines-overlay.ts";
+import { isOf, nameOf, vcpuId, vcpuName, vmIn } from "../../queries/ids.ts";
 import { isExactly } from "../../queries/filter.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { TablePane } from "../panes/table-pane.ts";
@@ -102,7 +103,7 @@ export class Navigation {
     if (!selected) return;
     const place = placeOf(selected.row.id);
     if (place && place.screen !== windows.screen.key) return this.jump(selected.row.id);
-    if (!selected.row.id.startsWith("vm:")) return this.app.show(fieldsOverlay(selected.table, selected.row));
+    if (!isOf("vm", selected.row.id)) return this.app.show(fieldsOverlay(selected.table, selected.row));
     // The tree knows less of a VM than the list of VMs.
     asker.ask({ table: VMS.name, args: { filter: isExactly("id", selected.row.id) } }).then((answer) => {
       const [row = selected.row] = rowsOf(VMS, answer);
@@ -121,7 +122,7 @@ export class Navigation {
     if (!selected) return;
     const { row } = selected;
     if (typeof row.why === "string") return this.jump(row.why);
-    if (!row.id.startsWith("vm:")) return this.#refusalOf(row);
+    if (!isOf("vm", row.id)) return this.#refusalOf(row);
     asker.ask({ table: "diagnose", args: { filter: isExactly("id", row.id) } }).then((answer) => {
       const [diagnosis] = rowsOf(DIAGNOSES, answer);
       if (!diagnosis || diagnosis.healthy) return this.#refusalOf(row);
@@ -133,7 +134,7 @@ export class Navigation {
   #showVerdict(diagnosis: RowOf<typeof DIAGNOSES>): void {
     const id = diagnosis.next?.split(" ").find((word) => placeOf(word));
     // A failed VM has its chain of operations there.
-    if (id?.startsWith("why:") && diagnosis.verdict === "failed") return this.jump(id);
+    if (id !== undefined && isOf("why", id) && diagnosis.verdict === "failed") return this.jump(id);
     this.app.show(new VerdictOverlay(diagnosis, id === undefined ? undefined : { id, go: () => this.jump(id) }));
   }
 
@@ -153,8 +154,8 @@ export class Navigation {
     if (windows.focus !== tree) return linksOf(table, row);
     // From the tree: a vCPU to its screen, a VM to its first vCPU; a device is shown with its
     // counters.
-    if (row.id.startsWith("dev:")) return [];
-    return [row.id.startsWith("vm:") ? `vcpu:${row.id.slice(3)}/0` : row.id];
+    if (isOf("dev", row.id)) return [];
+    return [isOf("vm", row.id) ? vcpuId(vcpuName(nameOf(row.id), 0)) : row.id];
   }
 
   #here(): Visit {
@@ -180,7 +181,7 @@ export class Navigation {
     if (!target) return;
     windows.focusOn(target);
     if (id === undefined) return;
-    if (target === console) console.show(vmOf(id) ?? "");
+    if (target === console) console.show(vmIn(id) ?? "");
     else if (target instanceof TablePane || target instanceof TreePane || target instanceof MemoryPane) {
       if (isFiltered(target) && target.filterText && !target.shows(id)) target.setFilter("");
       target.select(id);

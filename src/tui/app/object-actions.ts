@@ -1,9 +1,9 @@
 // Actions on an object: one table for the menus `a` and `!`. Unavailable ones give the reason.
 
 import type { Danger } from "./danger.ts";
-import { kindOf, vmOf } from "../look/links.ts";
 import { encodeRequest } from "../../abi/rpc/message.ts";
 import { MEM_RECLAIM } from "../../abi/rpc/messages/memory.ts";
+import { type IdKind, isOf, kindOf, nameOf, vmIn } from "../../queries/ids.ts";
 import { bytesOf } from "../../queries/bytes.ts";
 import type { Action } from "../../queries/action.ts";
 import type { Query } from "../../queries/query.ts";
@@ -25,7 +25,7 @@ interface ObjectActionRow {
   /** Its stable name. */
   readonly name: string;
   /** Kinds of ids that it is for. */
-  readonly on: readonly string[];
+  readonly on: readonly IdKind[];
   /** Its letter in the menus. */
   readonly key: string;
   readonly label: string;
@@ -62,9 +62,9 @@ interface Dangerous {
 export type ObjectAction = ObjectActionRow & (({ readonly danger: false } & Harmless) | ({ readonly danger: true } & Dangerous));
 
 const PLATFORM: ReadonlySet<string> = new Set(["host", "rm"]);
-const neededVm = (id: string) => PLATFORM.has(vmOf(id) ?? "") ? `other VMs need ${id}` : undefined;
+const neededVm = (id: string) => PLATFORM.has(vmIn(id) ?? "") ? `other VMs need ${id}` : undefined;
 
-const handleOf = (id: string) => Number(id.slice("parcel:".length));
+const handleOf = (id: string) => Number(nameOf(id));
 
 /** Parts that no action removes. */
 const BACK = { stays: "consoles and events; t goes back to before it" } as const;
@@ -72,7 +72,7 @@ const BACK = { stays: "consoles and events; t goes back to before it" } as const
 /** Bytes of a page that are read. */
 const READ = 256;
 /** The object of a capability's row, or an object itself. */
-const objectOf = (id: string, row: Row) => id.startsWith("cap:") ? String(row.obj) : id;
+const objectOf = (id: string, row: Row) => isOf("cap", id) ? String(row.obj) : id;
 /**
  * The event of a row, by what is the same whenever the run is gone through again: numbers of events
  * are not.
@@ -87,9 +87,9 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     key: "c",
     label: "type into its console",
     danger: false,
-    console: (id) => vmOf(id) ?? "",
-    command: (id) => `el2 console ${vmOf(id)}`,
-    disabled: (id, { hasConsole }) => hasConsole(vmOf(id) ?? "") ? undefined : `${id} has no console`,
+    console: (id) => vmIn(id) ?? "",
+    command: (id) => `el2 console ${vmIn(id)}`,
+    disabled: (id, { hasConsole }) => hasConsole(vmIn(id) ?? "") ? undefined : `${id} has no console`,
   },
   {
     name: "gdb.attach",
@@ -97,9 +97,9 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     key: "g",
     label: "gdb: how to debug it",
     danger: false,
-    say: (id) => `in another terminal: el2 gdb ${vmOf(id)} prints the command for gdb`,
-    command: (id) => `el2 gdb ${vmOf(id)}`,
-    disabled: (id) => PLATFORM.has(vmOf(id) ?? "") ? `${id} executes no instructions: el2's own code runs there` : undefined,
+    say: (id) => `in another terminal: el2 gdb ${vmIn(id)} prints the command for gdb`,
+    command: (id) => `el2 gdb ${vmIn(id)}`,
+    disabled: (id) => PLATFORM.has(vmIn(id) ?? "") ? `${id} executes no instructions: el2's own code runs there` : undefined,
   },
   {
     name: "mem.owner",
@@ -135,7 +135,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     label: "graph: its object and who holds it",
     danger: false,
     query: (id, row) => ({ table: "obj.ls", args: { filter: `id=${objectOf(id, row)} | name=${objectOf(id, row)}` } }),
-    command: (id) => `el2 caps graph ${id.startsWith("cap:") ? "OBJECT" : id}`,
+    command: (id) => `el2 caps graph ${isOf("cap", id) ? "OBJECT" : id}`,
   },
   {
     name: "caps.holders",
@@ -144,7 +144,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     label: "holders: all capabilities to its object",
     danger: false,
     query: (id, row) => ({ table: "caps.ls", args: { filter: `obj=${objectOf(id, row)}` } }),
-    command: (id) => `el2 caps ls --filter obj=${id.startsWith("cap:") ? "OBJECT" : id}`,
+    command: (id) => `el2 caps ls --filter obj=${isOf("cap", id) ? "OBJECT" : id}`,
   },
   {
     name: "caps.refused",
@@ -163,9 +163,9 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     danger: false,
     place: (row) => ({
       kind: "event",
-      filter: row.id.startsWith("why:")
+      filter: isOf("why", row.id)
         ? `refused=yes t=${row.t}ns`
-        : row.id.startsWith("rpc:")
+        : isOf("rpc", row.id)
         ? eventFilter({ ...row, kind: "rpc", name: row.msg })
         : eventFilter(row),
     }),
@@ -327,13 +327,14 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     }),
     act: (id) => ({ kind: "rpc.send", id: MEM_RECLAIM.id, payload: encodeRequest(MEM_RECLAIM, { handle: handleOf(id), flags: 0 }) }),
     taken: (id) => `asked the resource manager to reclaim ${id}`,
-    command: (id) => `el2 rpc send MEM_RECLAIM handle=${id.slice("parcel:".length)} flags=0`,
+    command: (id) => `el2 rpc send MEM_RECLAIM handle=${nameOf(id)} flags=0`,
   },
 ];
 
 /** The actions for an object, each with the reason why it cannot be done now. */
 export function actionsFor(id: string, circumstances: Circumstances): { action: ObjectAction; reason: string | undefined }[] {
-  return OBJECT_ACTIONS.filter(({ on }) => on.includes(kindOf(id))).map((action) => ({
+  const kind = kindOf(id);
+  return OBJECT_ACTIONS.filter(({ on }) => kind && on.includes(kind)).map((action) => ({
     action,
     reason: reasonOff(action, id, circumstances),
   }));

@@ -3,10 +3,10 @@
 
 import type { AppServices } from "./app-services.ts";
 import { DangerOverlay } from "./danger.ts";
-import { kindOf, vmOf } from "../look/links.ts";
 import { LinesOverlay, type MenuItem } from "./overlay.ts";
 import type { Choice } from "./palette.ts";
 import type { FileCommand } from "../../configuration/program-keys.ts";
+import { kindOf, nameOf, vmId, vmIn } from "../../queries/ids.ts";
 import type { Json, Row } from "../../queries/table.ts";
 
 /** Output and end of a command's program. */
@@ -70,7 +70,7 @@ export class OwnCommands {
   /** A command without kinds is for every screen. */
   #suits(where: readonly string[] | undefined): boolean {
     const row = this.#row;
-    return where === undefined || row !== undefined && where.includes(kindOf(row.id));
+    return where === undefined || row !== undefined && where.some((kind) => kind === kindOf(row.id));
   }
 
   #reason({ read_only }: FileCommand): string | undefined {
@@ -117,8 +117,8 @@ export class OwnCommands {
 
 /** The fields of a row; each has the VM and the name that are in its id. */
 export function fieldsOf(row: Row): RowFields {
-  const vm = vmOf(row.id);
-  return { name: row.id.slice(row.id.indexOf(":") + 1), ...vm !== undefined && { vm: `vm:${vm}` }, ...row };
+  const vm = vmIn(row.id);
+  return { name: nameOf(row.id), ...vm !== undefined && { vm: vmId(vm) }, ...row };
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Frame } from "../terminal/glyphs.ts";
 import { fit, textWidth } from "../terminal/graphemes.ts";
 import { drawPieces, type Piece, piecesWidth } from "./pieces.ts";
 import type { Look, Role } from "./theme.ts";
+import { afterVm, isOf, nameOf, vmOfName } from "../../queries/ids.ts";
 
 /** Title of a pane. */
 export interface Title {
@@ -20,6 +21,13 @@ export interface Title {
   readonly right?: readonly (readonly Piece[])[];
   /** Position, or hints: at the bottom right of a box, at the right of a rule. */
   readonly bottom?: readonly Piece[];
+}
+
+/** The VM and the rest of a vCPU's id, for a title; undefined for another id. */
+export function vcpuTitle(id: unknown): { readonly vm: string; readonly vmDetail: string } | undefined {
+  if (typeof id !== "string" || !isOf("vcpu", id)) return undefined;
+  const name = nameOf(id);
+  return { vm: vmOfName(name), vmDetail: afterVm(name) };
 }
 
 /** Meaning of a frame. */

@@ -1,5 +1,6 @@
 // From a row to the objects that it names, and from an id to the screen that shows it.
 
+import { type IdKind, kindOf, nameOf } from "../../queries/ids.ts";
 import { isExactly } from "../../queries/filter.ts";
 import type { Query } from "../../queries/query.ts";
 import type { Json, Row, Table } from "../../queries/table.ts";
@@ -13,7 +14,7 @@ export interface Place {
 }
 
 /** Where ids of a kind are shown, and the table with the row of an object. */
-const PLACES: Readonly<Record<string, readonly [screen: string, pane: string, table?: TableName]>> = {
+const PLACES: Readonly<Partial<Record<IdKind, readonly [screen: string, pane: string, table?: TableName]>>> = {
   vm: ["1", "tree", "vm.ls"],
   vcpu: ["2", "vcpus", "vcpu.ls"],
   irq: ["3", "irqs", "irq.ls"],
@@ -32,34 +33,17 @@ const PLACES: Readonly<Record<string, readonly [screen: string, pane: string, ta
   con: ["1", "console"],
 };
 
-/** The kind of an id: the text before its colon. */
-export function kindOf(id: string): string {
-  return id.slice(0, id.indexOf(":"));
-}
-
 /** Where an id is shown; undefined for what no screen shows. */
 export function placeOf(id: string): Place | undefined {
-  const place = PLACES[kindOf(id)];
+  const kind = kindOf(id), place = kind && PLACES[kind];
   return place && { screen: place[0], pane: place[1], id: id.split(" ")[0] };
 }
 
 /** The question for the row of an object; undefined for what no table has. */
 export function queryOf(id: string): Query | undefined {
-  const table = PLACES[kindOf(id)]?.[2];
+  const kind = kindOf(id), table = kind && PLACES[kind]?.[2];
   if (table === undefined) return undefined;
   return { table, args: table === "mem.owner" ? { at: id } : { filter: isExactly("id", id) } };
-}
-
-/** The VM that an id belongs to, by its name. */
-export function vmOf(id: string): string | undefined {
-  const match = /^(?:vm|vcpu|cap|irq|con|dev|ipa):([^/ ]+)/.exec(id);
-  return match?.[1];
-}
-
-/** The VM of a vCPU's id, and the rest of the id: `debian` and `/0`. */
-export function vcpuOf(id: unknown): { readonly vm: string; readonly vmDetail: string } | undefined {
-  const match = /^vcpu:([^/]+)(\/\d+)$/.exec(String(id));
-  return match ? { vm: match[1], vmDetail: match[2] } : undefined;
 }
 
 /** Ids that a row names other than its own, each once, in the order of its columns. */
@@ -67,16 +51,11 @@ export function linksOf(table: Table, row: Row): string[] {
   const found = new Set<string>();
   const look = (value: Json) => {
     if (typeof value === "string") {
-      for (const word of value.split(" ")) if (/^[a-z]+:[^ ]+$/.test(word) && placeOf(word)) found.add(word);
+      for (const word of value.split(" ")) if (placeOf(word) && nameOf(word)) found.add(word);
     } else if (Array.isArray(value)) value.forEach(look);
     else if (value !== null && typeof value === "object") Object.values(value).forEach(look);
   };
   for (const name of Object.keys(table.columns)) if (name !== "id") look(row[name]);
   found.delete(row.id);
   return [...found];
-}
-
-/** Whether a VM is a guest of interest: not the host, and not the Resource Manager. */
-export function isGuest(vm: unknown): boolean {
-  return typeof vm === "string" && !/^(vm:)?(host|rm)$/.test(vm);
 }

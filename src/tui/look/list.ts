@@ -3,10 +3,10 @@
 
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import { pad } from "../terminal/graphemes.ts";
-import { kindOf, vmOf } from "./links.ts";
 import { isQuiet, shareMark, shareText, valueText } from "./numbers.ts";
 import { drawPieces, type Piece, piecesWidth, statePiece, vmPieces } from "./pieces.ts";
 import type { Look, Role } from "./theme.ts";
+import { kindOf, nameOf, vmIn } from "../../queries/ids.ts";
 import { alignsRight } from "../../queries/format.ts";
 import { type Column, isAlarm, type Row, type Table } from "../../queries/table.ts";
 
@@ -93,9 +93,9 @@ function cellPieces(name: string, column: Column, row: Row, context: CellContext
 
 /** An id: that of a VM in its ink, after its letter if the column's heading names the kind. */
 export function idPieces(id: string, { look, bad, first }: CellContext): Piece[] {
-  const vm = vmOf(id), kind = kindOf(id);
-  if (vm === undefined) return [{ text: id, role: bad ? "text" : "link" }];
-  const mark = look.vm(vm), shown = first && NAMED.has(kind) || kind === "vm" || kind === "vcpu" ? id.slice(kind.length + 1) : id;
+  const vm = vmIn(id), kind = kindOf(id);
+  if (vm === undefined || kind === undefined) return [{ text: id, role: bad ? "text" : "link" }];
+  const mark = look.vm(vm), shown = first && NAMED.has(kind) || kind === "vm" || kind === "vcpu" ? nameOf(id) : id;
   if (first || kind === "vm") return vmPieces(bad ? { ...mark, ink: "text" } : mark, shown);
   return [{ text: shown, role: bad ? "text" : mark.ink }];
 }

@@ -9,6 +9,7 @@ import { type Role, ROLES } from "../terminal/roles.ts";
 import type { Theme } from "../terminal/color-scheme.ts";
 import { findTheme, THEME_NAMES, type ThemeName, themeOf } from "./themes.ts";
 import { type VmMark, VmMarks } from "./vm-marks.ts";
+import { withoutKind } from "../../queries/ids.ts";
 
 export { THEME_NAMES, type ThemeName };
 export type { Role };
@@ -111,7 +112,7 @@ export class Look {
 
   /** The mark of a VM, by its name or `vm:NAME`. */
   vm(name: string): VmMark {
-    return this.vms.of(name.startsWith("vm:") ? name.slice("vm:".length) : name);
+    return this.vms.of(withoutKind("vm", name));
   }
 }
 

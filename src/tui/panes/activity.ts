@@ -3,6 +3,7 @@
 
 import { Histories, KEPT } from "../look/history.ts";
 import type { MachineSample, VcpuSample } from "../../protocol/protocol.ts";
+import { pcpuId, vcpuId, vcpuName, vmId } from "../../queries/ids.ts";
 
 /** A VM's part of a physical CPU. */
 interface CpuPart {
@@ -78,10 +79,10 @@ export class Activity {
     }
     const amounts: [string, number][] = [[MIPS, sample.mips]];
     for (const { name, vcpus } of sample.vms) {
-      amounts.push([`vm:${name}`, Math.min(vcpus.reduce((sum, { load }) => sum + load, 0), 1)]);
-      for (const { index, load } of vcpus) amounts.push([`vcpu:${name}/${index}`, load]);
+      amounts.push([vmId(name), Math.min(vcpus.reduce((sum, { load }) => sum + load, 0), 1)]);
+      for (const { index, load } of vcpus) amounts.push([vcpuId(vcpuName(name, index)), load]);
     }
-    cpus.forEach(({ share }, cpu) => amounts.push([`pcpu:${cpu}`, share]));
+    cpus.forEach(({ share }, cpu) => amounts.push([pcpuId(cpu), share]));
     for (const [name, rate] of this.#rates) amounts.push([name, rate]);
     this.histories.take(now, amounts);
   }

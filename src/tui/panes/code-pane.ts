@@ -1,10 +1,11 @@
 // The instructions around a vCPU's program counter: branches and their targets stand out, and the
 // line of the PC.
 
-import { vcpuOf } from "../look/links.ts";
+import { vcpuTitle } from "../look/box.ts";
 import type { ListColumn } from "../look/list.ts";
 import { digitPieces, type Piece } from "../look/pieces.ts";
 import { TablePane } from "./table-pane.ts";
+import { nameOf } from "../../queries/ids.ts";
 import type { Row } from "../../queries/table.ts";
 
 /** Instructions before the PC, and in all. */
@@ -23,13 +24,13 @@ export function codePane(vcpu: () => string | undefined): TablePane {
     name: "code",
     table: "code",
     title: "Code",
-    about: () => vcpuOf(vcpu()) ?? {},
+    about: () => vcpuTitle(vcpu()) ?? {},
     columns: () => COLUMNS,
     tint: ({ pc }) => pc === true ? "accbg" : undefined,
     current: (rows) => rows.find(({ pc }) => pc === true),
     args: () => {
       const id = vcpu();
-      return id === undefined ? undefined : { at: `${id.slice("vcpu:".length)}:pc-${BEFORE}`, size: SHOWN };
+      return id === undefined ? undefined : { at: `${nameOf(id)}:pc-${BEFORE}`, size: SHOWN };
     },
   });
 }

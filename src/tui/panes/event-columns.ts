@@ -3,6 +3,7 @@
 import type { ListColumn } from "../look/list.ts";
 import { chipPiece, type Piece, vmPieces } from "../look/pieces.ts";
 import type { Role } from "../look/theme.ts";
+import { isOf, vmIn, withoutKind } from "../../queries/ids.ts";
 import { timeText } from "../../queries/format.ts";
 import type { Row } from "../../queries/table.ts";
 
@@ -49,10 +50,10 @@ export function eventColumns(width: number, brief: boolean): ListColumn[] {
 
 /** The VM of an event; that of a switch is the one that ran before. */
 function vmNameOf({ vm, vcpu, fields }: Row): string | undefined {
-  if (typeof vm === "string") return vm.replace(/^vm:/, "");
+  if (typeof vm === "string") return withoutKind("vm", vm);
   const from = typeof fields === "object" && fields !== null && "from" in fields ? fields.from : undefined;
   const who = vcpu ?? from;
-  return typeof who === "string" ? /^vcpu:([^/]+)/.exec(who)?.[1] : undefined;
+  return typeof who === "string" && isOf("vcpu", who) ? vmIn(who) : undefined;
 }
 
 /** The event, followed by an arrow and its result. */

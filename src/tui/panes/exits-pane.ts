@@ -2,7 +2,7 @@
 // while the screen shows them.
 
 import { fit } from "../terminal/graphemes.ts";
-import { vcpuOf } from "../look/links.ts";
+import { vcpuTitle } from "../look/box.ts";
 import { countText, grouped, shareText } from "../look/numbers.ts";
 import type { Line } from "./pane.ts";
 import type { Piece } from "../look/pieces.ts";
@@ -40,7 +40,7 @@ export function exitsPane(vcpu: () => Row | undefined): TextPane {
     name: "exits",
     title: () => {
       const right: Piece[][] = counted ? [[{ text: `of the last ${grouped(String(counted))}`, role: "dim" }]] : [];
-      return { text: "Exits", ...vcpuOf(vcpu()?.id), right };
+      return { text: "Exits", ...vcpuTitle(vcpu()?.id), right };
     },
     selection: () => undefined,
     wants() {

@@ -7,6 +7,7 @@ import { wrap } from "./row-lines.ts";
 import type { TablePane } from "./table-pane.ts";
 import { TextPane } from "./text-pane.ts";
 import type { Look } from "../look/theme.ts";
+import { afterVm, nameOf, vmIn, vmOfName, withoutKind } from "../../queries/ids.ts";
 import type { Answer } from "../../queries/query.ts";
 import { type Row, textsOf } from "../../queries/table.ts";
 
@@ -21,9 +22,8 @@ const WITH_OTHERS = 64;
 
 /** `cap:host/0x3`: the VM's letter, its name and the slot. */
 export function capPieces(id: string, look: Look, bad: boolean): Piece[] {
-  const [, vm, slot] = /^cap:([^/]+)(\/.*)$/.exec(id) ?? ["", "?", id];
-  const mark = look.vm(vm);
-  return [chipPiece(mark), { text: ` ${vm}`, role: bad ? "text" : mark.ink }, { text: slot, role: "strong", bold: true }];
+  const name = nameOf(id), vm = vmOfName(name), mark = look.vm(vm);
+  return [chipPiece(mark), { text: ` ${vm}`, role: bad ? "text" : mark.ink }, { text: afterVm(name), role: "strong", bold: true }];
 }
 
 /** An object and the capabilities to it: one row each, and more for rights that do not fit. */
@@ -101,11 +101,10 @@ export function holdersPane(caps: TablePane): TextPane {
 
 /** Other objects to which the VM of a capability and others have capabilities. */
 function otherLines({ vm, obj }: Row, objects: readonly Row[], look: Look): Line[] {
-  const name = String(vm).replace(/^vm:/, ""), { frame: { line }, folded } = look.glyphs;
-  const own = `cap:${name}/`;
+  const name = withoutKind("vm", String(vm)), { frame: { line }, folded } = look.glyphs;
   const shared = objects.flatMap(({ name: id, type, holders }) => {
-    const caps = textsOf(holders), mine = caps.filter((cap) => cap.startsWith(own));
-    const others = caps.filter((cap) => !cap.startsWith(own));
+    const caps = textsOf(holders), mine = caps.filter((cap) => vmIn(cap) === name);
+    const others = caps.filter((cap) => vmIn(cap) !== name);
     return mine.length && others.length && id !== obj ? [{ id: String(id ?? "?"), type: String(type), mine: mine[0], others }] : [];
   });
   if (!shared.length) return [];

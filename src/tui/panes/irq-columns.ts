@@ -5,6 +5,7 @@ import { type Histories, scaled } from "../look/history.ts";
 import { type ListColumn } from "../look/list.ts";
 import { countText, grouped } from "../look/numbers.ts";
 import { chipPiece, type Piece } from "../look/pieces.ts";
+import { afterVm, nameOf, vmOfName, withoutKind } from "../../queries/ids.ts";
 import { isAlarm, type Row } from "../../queries/table.ts";
 import { IRQS } from "../../queries/tables.ts";
 
@@ -23,9 +24,8 @@ export function irqColumns(histories: Histories, width: number): ListColumn[] {
       title: "Interrupt",
       width: 15,
       pieces({ id }, { look, bad }) {
-        const [, vm, rest] = /^irq:([^/]+)(\/.*)$/.exec(id)!;
-        const mark = look.vm(vm);
-        return [chipPiece(mark), { text: ` ${vm}`, role: bad ? "text" : mark.ink }, { text: rest, role: "strong", bold: true }];
+        const name = nameOf(id), vm = vmOfName(name), mark = look.vm(vm);
+        return [chipPiece(mark), { text: ` ${vm}`, role: bad ? "text" : mark.ink }, { text: afterVm(name), role: "strong", bold: true }];
       },
     },
     { name: "kind", title: "Kind", width: 4, from: 100, pieces: ({ kind }) => [{ text: String(kind).toUpperCase(), role: "dim" }] },
@@ -65,7 +65,7 @@ export function irqColumns(histories: Histories, width: number): ListColumn[] {
       from: 130,
       pieces: ({ vcpu }, { look, bad }) => {
         if (typeof vcpu !== "string") return [{ text: "-", role: "dim" }];
-        return [{ text: vcpu.slice("vcpu:".length), role: bad ? "text" : look.vm(vcpu.slice("vcpu:".length).split("/")[0]).ink }];
+        return [{ text: nameOf(vcpu), role: bad ? "text" : look.vm(vmOfName(nameOf(vcpu))).ink }];
       },
     },
     { name: "count", title: "Count", width: 9, right: true, pieces: ({ count }) => amount(Number(count), "text") },
@@ -85,7 +85,7 @@ export function irqColumns(histories: Histories, width: number): ListColumn[] {
       width: HISTORY,
       from: 110,
       pieces(row, { look }) {
-        const vm = /^irq:([^/]+)/.exec(row.id)![1];
+        const vm = vmOfName(nameOf(row.id));
         return [{
           text: history(look.glyphs, scaled(halved(histories.of(row.id))), HISTORY),
           role: isStorm(row) ? "bad" : look.vm(vm).fill,
@@ -96,7 +96,7 @@ export function irqColumns(histories: Histories, width: number): ListColumn[] {
 }
 
 function sourcePieces({ source }: Row): Piece[] {
-  return [{ text: String(source).replace(/^vcpu:/, "") || "-", role: source ? "text" : "dim" }];
+  return [{ text: withoutKind("vcpu", String(source)) || "-", role: source ? "text" : "dim" }];
 }
 
 /** Whether an interrupt comes too often. */

@@ -9,6 +9,7 @@ import type { Look } from "../look/theme.ts";
 import { IRQ_FINDINGS, type IrqStep, STOPPED_STEP } from "../../queries/facts/irq-finding.ts";
 import type { RowOf } from "../../queries/table.ts";
 import type { IRQS } from "../../queries/tables.ts";
+import { afterVm, nameOf, vmOfName } from "../../queries/ids.ts";
 
 type IrqRow = RowOf<typeof IRQS>;
 
@@ -17,9 +18,8 @@ function countOf({ rate: value }: IrqRow): string {
 }
 
 function namePieces(id: string, look: Look): Piece[] {
-  const [, vm, rest] = /^irq:([^/]+)(\/.*)$/.exec(id)!;
-  const mark = look.vm(vm);
-  return [chipPiece(mark), { text: ` ${vm}`, role: "text" }, { text: rest, role: "strong", bold: true }];
+  const name = nameOf(id), vm = vmOfName(name);
+  return [chipPiece(look.vm(vm)), { text: ` ${vm}`, role: "text" }, { text: afterVm(name), role: "strong", bold: true }];
 }
 
 /** A card for each interrupt with which something is wrong. */
@@ -59,7 +59,7 @@ export function pathLines(row: IrqRow, look: Look): Line[] {
     ["enabled", row.en ? "yes" : "no", row.en],
     ["priority", row.priority, true],
     ...stops === "group" ? [["group", "disabled in GICD_CTLR", true] as const] : [],
-    ["route", (row.route ?? "its own vCPU") + (row.vcpu ? `: ${row.vcpu.slice("vcpu:".length)}` : ""), row.vcpu !== null],
+    ["route", (row.route ?? "its own vCPU") + (row.vcpu ? `: ${nameOf(row.vcpu)}` : ""), row.vcpu !== null],
     ["pending", `${state}, ${row.trigger}`, row.pend || row.act],
     ["taken", `${countOf(row)}/s, ${grouped(String(row.count))} in all`, row.rate > 0],
   ];

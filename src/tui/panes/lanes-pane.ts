@@ -6,18 +6,7 @@ import type { Title } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import type { LaneState } from "../terminal/glyphs.ts";
 import { fit } from "../terminal/graphemes.ts";
-import {
-  busyShare,
-  columnsOf,
-  type CpuSpan,
-  type Lanes,
-  lanesOf,
-  recordedColumns,
-  type Slice,
-  ticksOf,
-  type VcpuSpan,
-  withoutKind,
-} from "./lanes.ts";
+import { busyShare, columnsOf, type CpuSpan, type Lanes, lanesOf, recordedColumns, type Slice, ticksOf, type VcpuSpan } from "./lanes.ts";
 import { durationText, secondsText, shareMark, shareText } from "../look/numbers.ts";
 import type { Pane, PaneState } from "./pane.ts";
 import { chipPiece, drawPieces, type Piece } from "../look/pieces.ts";
@@ -25,6 +14,7 @@ import type { Look, Role } from "../look/theme.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
 import { SLICE_REASONS } from "../../queries/facts/slice-reason.ts";
 import type { Table } from "../../queries/table.ts";
+import { nameOf, vmOfName } from "../../queries/ids.ts";
 import { SLICES } from "../../queries/tables.ts";
 
 /** Slices that are asked for. */
@@ -109,7 +99,7 @@ export class LanesPane implements Pane {
 
   take(answer: Answer): void {
     if (answer.table === "vcpu.ls") {
-      this.#vcpus = answer.rows.map(({ id }) => id.slice("vcpu:".length));
+      this.#vcpus = answer.rows.map(({ id }) => nameOf(id));
       return;
     }
     this.#loaded = true;
@@ -267,7 +257,7 @@ export class LanesPane implements Pane {
       ...count ? [{ text: `${count} `, role: "dim" } as const] : [],
     ], area.width - 4);
     shown.forEach((vcpu, index) => {
-      const y = top + 1 + index, mark = look.vm(vcpu.split("/")[0]);
+      const y = top + 1 + index, mark = look.vm(vmOfName(vcpu));
       drawPieces(screen, look, area.x + 1, y, [chipPiece(mark), { text: ` ${fit(vcpu, LABEL - 4)}`, role: mark.ink }], LABEL - 2);
       drawVcpu(screen, look, y, window, this.#lanes.vcpus.get(vcpu) ?? [], mark.fill, mark.letter);
     });
@@ -290,11 +280,11 @@ export class LanesPane implements Pane {
   #sentence(look: Look): [Piece[], Piece[]] {
     const { row } = this.selection ?? {};
     if (!row) return [[], []];
-    const at = Number(row.t), { fact } = row, to = row.vcpu === null ? undefined : withoutKind(row.vcpu);
+    const at = Number(row.t), { fact } = row, to = row.vcpu === null ? undefined : nameOf(row.vcpu);
     const when: Piece[] = [{ text: fractionText(at), role: "strong", bold: true }, { text: ` p${row.pcpu}  `, role: "dim" }];
     if (fact?.code === "unseen") return [[...when, { text: SLICE_REASONS.text(fact), role: "dim" }], []];
-    const vcpu = (name: string): Piece => ({ text: name, role: look.vm(name.split("/")[0]).ink });
-    const from = fact ? withoutKind(fact.vcpu) : undefined;
+    const vcpu = (name: string): Piece => ({ text: name, role: look.vm(vmOfName(name)).ink });
+    const from = fact ? nameOf(fact.vcpu) : undefined;
     const why: Piece[] = !fact
       ? []
       : [{ text: ": it " }, { text: fact.code === "yields" ? "can run, but its turn is over" : SLICE_REASONS.text(fact) }];
@@ -337,7 +327,7 @@ function sharePieces(share: number | undefined): Piece[] {
 function drawCpu(screen: Screen, look: Look, y: number, { x, start, step, width }: Window, spans: readonly CpuSpan[]): void {
   // A vCPU that ran at all in a column shows before idleness.
   const columns = columnsOf(spans, start, step, width, ({ vcpu }) => vcpu === undefined ? 1e-6 : 1);
-  const vmOf = (span: CpuSpan | undefined) => span && !span.unseen ? span.vcpu?.split("/")[0] ?? "" : undefined;
+  const vmOf = (span: CpuSpan | undefined) => span && !span.unseen ? vmOfName(span.vcpu ?? "") : undefined;
   for (let at = 0; at < width;) {
     const vm = vmOf(columns[at]);
     let end = at + 1;

@@ -10,6 +10,7 @@ import type { Pane, PaneState } from "./pane.ts";
 import { chipPiece, drawPieces } from "../look/pieces.ts";
 import { fit } from "../terminal/graphemes.ts";
 import type { Look } from "../look/theme.ts";
+import { vmOfName } from "../../queries/ids.ts";
 
 /** Columns of a name and of both times. */
 const NAME = 13, TIME = 10;
@@ -47,7 +48,7 @@ export class LaneWaitsPane implements Pane {
     const bar = Math.max(width - NAME - 2 * TIME, 0), longest = times[0].middle || 1;
     screen.text(x + NAME + bar, inside.y, "median".padStart(TIME) + "p99".padStart(TIME), look.style("dim"));
     times.slice(0, inside.height - 1).forEach(({ vcpu, middle, p99 }, row) => {
-      const y = inside.y + 1 + row, mark = look.vm(vcpu.split("/")[0]);
+      const y = inside.y + 1 + row, mark = look.vm(vmOfName(vcpu));
       drawPieces(screen, look, x, y, [chipPiece(mark), { text: ` ${fit(vcpu, NAME - 3)}`, role: mark.ink }], NAME - 1);
       const cells = Math.max(Math.round(bar * middle / longest), 1);
       screen.text(x + NAME, y, look.glyphs.histogram.repeat(Math.min(cells, bar)), look.style(mark.fill));

@@ -4,6 +4,7 @@ import type { LaneState } from "../terminal/glyphs.ts";
 import type { BlockCode } from "../../abi/trace.ts";
 import type { RowOf } from "../../queries/table.ts";
 import type { SLICES } from "../../queries/tables.ts";
+import { nameOf } from "../../queries/ids.ts";
 
 /** A switch of a physical CPU. */
 export type Slice = RowOf<typeof SLICES>;
@@ -32,8 +33,6 @@ export interface Lanes {
   readonly vcpus: ReadonlyMap<string, readonly VcpuSpan[]>;
 }
 
-export const withoutKind = (id: string) => id.replace(/^vcpu:/, "");
-
 /** The state of a vCPU that has stopped running. */
 function stateAfter(waits: readonly BlockCode[]): LaneState {
   if (waits.includes("mmio")) return "vmm";
@@ -61,8 +60,8 @@ export function lanesOf(rows: readonly Slice[], now: number): Lanes {
       const ran = last.get(before.vcpu);
       if (ran) push(vcpus, before.vcpu, { from: ran.at, to: at, state: ran.state });
       last.delete(before.vcpu);
-    } else if (fact && fact.code !== "unseen") enter(withoutKind(fact.vcpu), at, fact.code === "waits" ? stateAfter(fact.waits) : "ready");
-    const vcpu = row.vcpu === null ? undefined : withoutKind(row.vcpu);
+    } else if (fact && fact.code !== "unseen") enter(nameOf(fact.vcpu), at, fact.code === "waits" ? stateAfter(fact.waits) : "ready");
+    const vcpu = row.vcpu === null ? undefined : nameOf(row.vcpu);
     if (vcpu !== undefined) enter(vcpu, at, "runs");
     running.set(cpu, { at, vcpu, unseen });
   }

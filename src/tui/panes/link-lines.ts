@@ -7,6 +7,7 @@ import { gauge, type Glyphs } from "../terminal/glyphs.ts";
 import type { Line } from "./pane.ts";
 import { linkArrow } from "./queue-columns.ts";
 import type { Look } from "../look/theme.ts";
+import { nameOf } from "../../queries/ids.ts";
 import { countText, sizeText } from "../../queries/format.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
 import type { RowOf } from "../../queries/table.ts";
@@ -73,7 +74,7 @@ function packed(pieces: readonly Line[], width: number, most: number, screen: st
 }
 
 function queueText({ id, from, to, count, depth, full, rate, flags, enable }: RowOf<typeof QUEUES>, glyphs: Glyphs): Line {
-  const name = (vm: unknown) => typeof vm === "string" ? vm.slice("vm:".length) : "?";
+  const name = (vm: unknown) => typeof vm === "string" ? nameOf(vm) : "?";
   if (flags !== null) {
     const pending = (BigInt(String(flags)) & BigInt(String(enable))) !== 0n;
     return {
@@ -89,7 +90,7 @@ function queueText({ id, from, to, count, depth, full, rate, flags, enable }: Ro
 }
 
 function parcelText({ id, kind, size, owner, held_by }: RowOf<typeof PARCELS>): Line {
-  const names = (vms: readonly unknown[]) => vms.map((vm) => String(vm).slice("vm:".length)).join(" ");
+  const names = (vms: readonly unknown[]) => vms.map((vm) => nameOf(String(vm))).join(" ");
   const text = `!${id} ${kind} ${sizeText(Number(size))} of ${names([owner])}  held by ${names(held_by)}  reclaim refused`;
   return { text, role: "bad" };
 }

@@ -13,6 +13,7 @@ import type { Pane, PaneState } from "./pane.ts";
 import { drawPieces, type Piece, piecesWidth, vmPieces } from "../look/pieces.ts";
 import type { Look, Role } from "../look/theme.ts";
 import { HYPERVISOR_MARK, type VmMark } from "../look/vm-marks.ts";
+import { HOST, pcpuId, vmId, vmOfName, withoutKind } from "../../queries/ids.ts";
 import { sizeText } from "../../queries/format.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
 import { MEMORY } from "../../queries/tables.ts";
@@ -87,10 +88,10 @@ export class MachinePane implements Pane {
       this.#total += bytes;
       if (row.access === "free") continue;
       const vms = row.vm.map(String);
-      const owner = row.access === "hypervisor" ? "#" : vms.find((vm) => vm !== "vm:host") ?? vms[0] ?? row.owner_vm ?? "";
+      const owner = row.access === "hypervisor" ? "#" : vms.find((vm) => vm !== vmId(HOST)) ?? vms[0] ?? row.owner_vm ?? "";
       if (owner) owners.set(owner, (owners.get(owner) ?? 0) + bytes);
     }
-    this.#owners = [...owners].map(([name, bytes]) => ({ name: name.replace(/^vm:/, ""), bytes }));
+    this.#owners = [...owners].map(([name, bytes]) => ({ name: withoutKind("vm", name), bytes }));
     this.activity.memory = new Map(this.#owners.map(({ name, bytes }) => [name, bytes]));
   }
 
@@ -164,7 +165,7 @@ export class MachinePane implements Pane {
       drawStacked(screen, look, x + label.length, y, bar, parts.map((part) => ({ mark: look.vm(part.vm), share: part.share })));
       drawPieces(screen, look, x + label.length + bar + 1, y, sharePieces(share), 6);
       if (named && runs) {
-        const mark = look.vm(runs.split("/")[0]);
+        const mark = look.vm(vmOfName(runs));
         drawPieces(
           screen,
           look,
@@ -174,7 +175,7 @@ export class MachinePane implements Pane {
           area.x + area.width - x - label.length - bar - 8,
         );
       }
-      const values = this.activity.histories.of(`pcpu:${cpu}`);
+      const values = this.activity.histories.of(pcpuId(cpu));
       for (let row = 1; row < Math.min(rows, 3); row++) {
         if (rows === 2) screen.text(x + label.length, y + 1, history(look.glyphs, values, bar), look.style("g1"));
         else if (row === 1) {

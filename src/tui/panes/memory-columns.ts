@@ -5,6 +5,7 @@ import type { ListColumn } from "../look/list.ts";
 import { countText, shareMark, shareText } from "../look/numbers.ts";
 import { chipPiece, type Piece } from "../look/pieces.ts";
 import type { Look, Role } from "../look/theme.ts";
+import { nameOf } from "../../queries/ids.ts";
 import { sizeText } from "../../queries/format.ts";
 import { type Row, textsOf } from "../../queries/table.ts";
 
@@ -36,7 +37,7 @@ export function limitColumns(width: number): ListColumn[] {
         if (row.vm === null) return [{ text: String(row.what) }];
         const vm = String(row.vm), mark = look.vm(vm);
         const what: Piece = { text: `${wide ? "" : " "}${row.what}` };
-        return wide ? [what, { text: ` ${vm.slice(3)}`, role: mark.ink }] : [chipPiece(mark), what];
+        return wide ? [what, { text: ` ${nameOf(vm)}`, role: mark.ink }] : [chipPiece(mark), what];
       },
     },
     {
@@ -128,5 +129,5 @@ export function parcelColumns(width: number): ListColumn[] {
 
 function vmPieces(vm: string, look: Look, bad: boolean): Piece[] {
   const mark = look.vm(vm);
-  return [chipPiece(mark), { text: ` ${vm.slice(3)}`, role: bad ? "text" : mark.ink }];
+  return [chipPiece(mark), { text: ` ${nameOf(vm)}`, role: bad ? "text" : mark.ink }];
 }

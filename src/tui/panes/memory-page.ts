@@ -7,6 +7,7 @@ import type { MemoryPane } from "./memory-pane.ts";
 import type { Pane, PaneState } from "./pane.ts";
 import { chipPiece, drawPieces, type Piece, wrapPieces } from "../look/pieces.ts";
 import type { Look } from "../look/theme.ts";
+import { afterVm, nameOf, vmId, vmOfName } from "../../queries/ids.ts";
 import { sizeText } from "../../queries/format.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
 import type { RowOf } from "../../queries/table.ts";
@@ -90,7 +91,7 @@ export class PagePane implements Pane {
       return tree ? [[], [{ text: "asking", role: "dim" }]] : [[label("Chain"), { text: "asking", role: "dim" }]];
     }
     const steps: Piece[][] = this.#owner.chain.map((text, index) => [{ text, role: index ? "link" : "text" }]);
-    const vms = row.vm.flatMap((vm, index): Piece[] => [...index ? [{ text: ", " }] : [], { text: vm.slice(3), role: look.vm(vm).ink }]);
+    const vms = row.vm.flatMap((vm, index): Piece[] => [...index ? [{ text: ", " }] : [], { text: nameOf(vm), role: look.vm(vm).ink }]);
     if (vms.length) steps.push([{ text: "mapped by ", role: "dim" }, ...vms]);
     if (tree) {
       const { branch: [, last] } = look.glyphs;
@@ -112,7 +113,7 @@ function label(text: string): Piece {
 
 function vmPiece(vm: string, look: Look): Piece[] {
   const mark = look.vm(vm);
-  return [chipPiece(mark), { text: ` ${vm.slice(3)}`, role: mark.ink }];
+  return [chipPiece(mark), { text: ` ${nameOf(vm)}`, role: mark.ink }];
 }
 
 function ownerPieces({ owner_vm, owner, parcel }: Run, look: Look): Piece[] {
@@ -123,8 +124,8 @@ function ownerPieces({ owner_vm, owner, parcel }: Run, look: Look): Piece[] {
 /** `ipa:ping/0x803f0000 rwx`: the VM, the address and the rights. */
 function mappedPieces({ mapped }: Run, look: Look, tree: boolean): Piece[][] {
   const each = mapped.map((text): Piece[] => {
-    const [, vm, address, rights] = /^ipa:([^/]+)\/(\S+) (.+)$/.exec(text) ?? ["", "", text, ""];
-    return [...vm ? vmPiece(`vm:${vm}`, look) : [], { text: ` ${address} ` }, { text: rights, role: "ok" }];
+    const end = text.lastIndexOf(" "), name = nameOf(text.slice(0, end));
+    return [...vmPiece(vmId(vmOfName(name)), look), { text: ` ${afterVm(name).slice(1)} ` }, { text: text.slice(end + 1), role: "ok" }];
   });
   if (!each.length) return [[label("Mapped"), { text: "nowhere", role: "dim" }]];
   if (tree) return each.map((pieces, index) => [label(index ? "" : "Mapped"), ...pieces]);
@@ -137,10 +138,10 @@ function accessPieces({ vm, access, owner_vm, parcel }: Run, look: Look): Piece[
   if (!vm.length) return [{ text: "nobody", role: "dim" }];
   const names = vm.flatMap((one, index): Piece[] => [
     ...index ? [{ text: index === vm.length - 1 ? " and " : ", " }] : vm.length === 1 ? [{ text: "only " }] : [],
-    { text: one.slice(3), role: look.vm(one).ink },
+    { text: nameOf(one), role: look.vm(one).ink },
   ]);
   if (!parcel || owner_vm === null || vm.includes(owner_vm)) return names;
-  return [...names, { text: `, not ${owner_vm.slice(3)}`, role: "dim" }];
+  return [...names, { text: `, not ${nameOf(owner_vm)}`, role: "dim" }];
 }
 
 /** The state, and what follows in another line where lines are short. */

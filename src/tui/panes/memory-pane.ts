@@ -17,10 +17,10 @@ import {
   spread,
 } from "./memory-map.ts";
 import { MEMORY_VIEWS, type MemoryView, type Patch } from "./memory-views.ts";
-import { isGuest } from "../look/links.ts";
 import type { Pane, PaneState } from "./pane.ts";
 import { drawPieces, type Piece, piecesWidth } from "../look/pieces.ts";
 import type { Look } from "../look/theme.ts";
+import { type Id, isGuest, paId, parseId } from "../../queries/ids.ts";
 import { sizeText } from "../../queries/format.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
 import type { RowOf, Table } from "../../queries/table.ts";
@@ -128,13 +128,8 @@ export class MemoryPane implements Pane {
 
   /** Selects the run that contains a `pa:` or `ipa:` address, now or with the next answer. */
   select(id: string): void {
-    const [, space, digits] = /^(pa:|ipa:[^/]+\/)(.+)$/.exec(id) ?? [], at = Number(digits);
-    const found = this.#rows.find(({ pa, size, mapped }) => {
-      const starts = space === "pa:"
-        ? [pa]
-        : mapped.flatMap((one) => one.startsWith(String(space)) ? one.slice(space.length).split(" ")[0] : []);
-      return starts.some((start) => at >= Number(start) && at < Number(start) + Number(size));
-    });
+    const wanted = parseId(id);
+    const found = wanted && this.#rows.find((row) => isIn(wanted, row));
     if (found) this.#selected = found.id;
     // Before the first answer there is nothing to look in.
     this.#sought = this.#loaded ? undefined : id;
@@ -151,7 +146,7 @@ export class MemoryPane implements Pane {
     if (!line || line.kind === "hole") return false;
     const begins = this.#rows.find(({ pa }) => Number(pa) >= line.base && Number(pa) < line.to);
     if (begins) this.#selected = begins.id;
-    else this.select(`pa:${line.base}`);
+    else this.select(paId(line.base));
     return true;
   }
 
@@ -305,6 +300,16 @@ export class MemoryPane implements Pane {
 }
 
 /** Memory that a guest can reach. */
+/** Whether an address, physical or of a VM, is in a run. */
+function isIn(id: Id, { pa, size, mapped }: Run): boolean {
+  const within = (start: bigint) => "address" in id && id.address >= start && id.address < start + BigInt(size);
+  if (id.kind === "pa") return within(BigInt(pa));
+  return id.kind === "ipa" && mapped.some((one) => {
+    const from = parseId(one.slice(0, one.lastIndexOf(" ")));
+    return from?.kind === "ipa" && from.vm === id.vm && within(from.address);
+  });
+}
+
 function isGuests({ vm }: Run): boolean {
   return vm.some(isGuest);
 }

@@ -2,6 +2,7 @@
 
 import type { Look, Role } from "../look/theme.ts";
 import { HYPERVISOR_MARK } from "../look/vm-marks.ts";
+import { HOST, nameOf, vmId, withoutKind } from "../../queries/ids.ts";
 import type { RowOf } from "../../queries/table.ts";
 import type { MEMORY } from "../../queries/tables.ts";
 
@@ -58,8 +59,6 @@ function common(row: Row): Patch | undefined {
   return row.access === "free" ? FREE : undefined;
 }
 
-const nameOf = (vm: string) => vm.slice("vm:".length);
-
 /** A VM alone is a capital, that VM and the host a small letter. */
 const ACCESS: MemoryView = {
   name: "access",
@@ -67,7 +66,7 @@ const ACCESS: MemoryView = {
     const found = common(row);
     if (found) return found;
     if (row.state === "offered" || row.state === "open") return OFFERED;
-    const guests = row.vm.filter((vm) => vm !== "vm:host");
+    const guests = row.vm.filter((vm) => vm !== vmId(HOST));
     const first = guests[0] ?? row.vm[0];
     if (first === undefined) return { ...FREE, key: "unmapped", name: "unmapped", letter: "-" };
     const { letter, fill } = look.vm(first), rank = rankOf(row);
@@ -107,7 +106,7 @@ const OWNER: MemoryView = {
       rank: rankOf(row),
     };
   },
-  text: (row) => String(row.owner_vm ?? row.owner).replace(/^vm:/, ""),
+  text: (row) => withoutKind("vm", String(row.owner_vm ?? row.owner)),
 };
 
 /** Letters and fills of states that are neither blocked, free nor the hypervisor's. */

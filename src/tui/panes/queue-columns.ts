@@ -6,6 +6,7 @@ import type { ListColumn } from "../look/list.ts";
 import { countText, grouped } from "../look/numbers.ts";
 import { type Piece, vmPieces } from "../look/pieces.ts";
 import type { Look } from "../look/theme.ts";
+import { nameOf } from "../../queries/ids.ts";
 import { sizeText } from "../../queries/format.ts";
 import type { Json, Row } from "../../queries/table.ts";
 
@@ -68,7 +69,7 @@ export function linkArrow(kind: string, { name, frame, folded }: Glyphs): string
 }
 
 function endPieces(vm: Json, look: Look): Piece[] {
-  return typeof vm === "string" ? vmPieces(look.vm(vm), vm.slice("vm:".length)) : [{ text: "-", role: "dim" }];
+  return typeof vm === "string" ? vmPieces(look.vm(vm), nameOf(vm)) : [{ text: "-", role: "dim" }];
 }
 
 /** How full a queue is; which flags of a doorbell are set. */

@@ -12,6 +12,7 @@ import { wrap } from "./row-lines.ts";
 import type { TablePane } from "./table-pane.ts";
 import type { Look } from "../look/theme.ts";
 import { waitText } from "./waits.ts";
+import { nameOf, vmOfName } from "../../queries/ids.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
 import { type Json, type Row, type RowOf } from "../../queries/table.ts";
 import { CAPS, VCPUS } from "../../queries/tables.ts";
@@ -22,7 +23,7 @@ const ROOMY = 110;
 /** Longest line of an arrow. */
 const ARROW = 3;
 
-const nameOf = (vm: Json) => typeof vm === "string" ? vm.slice("vm:".length) : undefined;
+const nameIn = (vm: Json) => typeof vm === "string" ? nameOf(vm) : undefined;
 
 export class FlowPane implements Pane {
   readonly name = "flow";
@@ -62,8 +63,8 @@ export class FlowPane implements Pane {
     const top = inside.y + Math.max(Math.floor((inside.height - BLOCK_ROWS - 1) / 2), 0);
     const block = inside.width < ROOMY ? NARROW_BLOCK : BLOCK;
     const left = inside.x + 2, right = inside.x + inside.width - 2 - block;
-    drawBlock(screen, look, left, top, block, nameOf(row.from));
-    drawBlock(screen, look, right, top, block, nameOf(row.to));
+    drawBlock(screen, look, left, top, block, nameIn(row.from));
+    drawBlock(screen, look, right, top, block, nameIn(row.to));
     const queue = row.kind === "msgqueue", from = left + block + 2, end = right - 2, middle = depthPieces(row, look);
     // Lines above and below the depth may come closer to the middle than the arrows.
     const half = Math.max(Math.floor((end - from - piecesWidth(middle)) / 2) - 2, 0),
@@ -133,7 +134,7 @@ export class QueueWaitsPane implements Pane {
   constructor(readonly queues: TablePane) {}
 
   title(): Title {
-    const vm = nameOf(this.queues.selection?.row.to ?? null);
+    const vm = nameIn(this.queues.selection?.row.to ?? null);
     return vm === undefined ? { text: "Receiver" } : { text: "Receiver", vm };
   }
 
@@ -166,7 +167,7 @@ export class QueueWaitsPane implements Pane {
   #lines(row: Row, look: Look, width: number): (readonly Piece[])[] {
     const lines: (readonly Piece[])[] = [];
     for (const vcpu of this.#vcpus.filter(({ vm }) => vm === row.to)) {
-      const name = vcpu.id.slice("vcpu:".length), mark = look.vm(name.split("/")[0]);
+      const name = nameOf(vcpu.id), mark = look.vm(vmOfName(name));
       const wakes = waitText(vcpu.waits);
       const who: Piece[] = [chipPiece(mark), { text: ` ${name}  `, role: mark.ink }, statePiece(look, String(vcpu.state))];
       const wait: Piece = { text: `  ${wakes}`, role: "dim" };
@@ -186,10 +187,10 @@ export class QueueWaitsPane implements Pane {
       lines.push(...wrapPieces(pieces, 2, width));
     }
     lines.push([]);
-    const vm = nameOf(row.to) ?? "nobody";
+    const vm = nameIn(row.to) ?? "nobody";
     if (waiting && irq && !irq.en) {
       lines.push([{ text: "! ", role: "bad", bold: true }, { text: `${vm} gets no interrupt for its ${what}` }]);
-    } else if (row.full === true) lines.push([{ text: `full: ${nameOf(row.from) ?? "the sender"} waits for room`, role: "warn" }]);
+    } else if (row.full === true) lines.push([{ text: `full: ${nameIn(row.from) ?? "the sender"} waits for room`, role: "warn" }]);
     else if (waiting) lines.push([{ text: `${what} wait for ${vm} to take them`, role: "text" }]);
     else lines.push([{ text: row.kind === "doorbell" ? "no flag is set" : "the queue is empty", role: "dim" }]);
     return lines;

@@ -1,12 +1,13 @@
 // A refusal as its screen shows it: the sentence, the chain with the step that failed, the rule,
 // its values and the remedy (docs/design/look.md §5).
 
-import { vcpuOf } from "../look/links.ts";
+import { vcpuTitle } from "../look/box.ts";
 import type { Line } from "./pane.ts";
 import { secondsText } from "../look/numbers.ts";
 import { type Piece, vmPieces } from "../look/pieces.ts";
 import { wrap } from "./row-lines.ts";
 import type { Look } from "../look/theme.ts";
+import { isOf, nameOf, withoutKind } from "../../queries/ids.ts";
 import { lastPart, plainText, sizeText } from "../../queries/format.ts";
 import { chainOf } from "../../queries/reason-text.ts";
 import { type Json, membersOf, type RowOf } from "../../queries/table.ts";
@@ -61,14 +62,14 @@ export function reasonLines(row: Reason, look: Look, width: number, height: numb
 
 /** The refused operation, its object, and the reason, in a sentence. */
 function sentenceOf(row: Reason): string {
-  if (row.ended !== null) return `${row.ended.replace(/^vm:/, "")} ended: ${row.err}: ${row.rule}.`;
+  if (row.ended !== null) return `${withoutKind("vm", row.ended)} ended: ${row.err}: ${row.rule}.`;
   const asked = chainOf(row).at(-1)?.name ?? row.call;
   return `${asked}${row.object ? ` of ${row.object}` : ""} was refused: ${row.rule}.`;
 }
 
 function askedPieces({ asked_by, t, symbol, source, pc }: Reason, look: Look): Piece[] {
-  const vcpu = vcpuOf(asked_by);
-  const vm = /^vm:(.+)$/.exec(String(asked_by))?.[1];
+  const vcpu = vcpuTitle(asked_by);
+  const vm = isOf("vm", asked_by) ? nameOf(asked_by) : undefined;
   const who: Piece[] = vcpu
     ? vmPieces(look.vm(vcpu.vm), vcpu.vm + vcpu.vmDetail)
     : vm !== undefined

@@ -8,6 +8,7 @@ import type { Pane, PaneState } from "./pane.ts";
 import { drawPieces, type Piece } from "../look/pieces.ts";
 import { beginRow, ROW_MARGIN } from "../look/row.ts";
 import type { Look } from "../look/theme.ts";
+import { withoutKind } from "../../queries/ids.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
 import type { Row, RowOf, Table } from "../../queries/table.ts";
 import { REASONS } from "../../queries/tables.ts";
@@ -82,7 +83,7 @@ export class RefusalsPane implements Pane {
       [
         { text: first.id, role: "link" },
         { text: ` ${secondsText(Number(first.t)).replaceAll(" ", "")}  `, role: "dim" },
-        { text: asker.replace(/^vm:/, ""), role: mark.ink },
+        { text: withoutKind("vm", asker), role: mark.ink },
         { text: " asked", role: "dim" },
       ],
       callPieces(first, true),

@@ -5,6 +5,7 @@ import { idPieces } from "../look/list.ts";
 import { durationText } from "../look/numbers.ts";
 import { chipPiece, type Piece } from "../look/pieces.ts";
 import type { Look } from "../look/theme.ts";
+import { withoutKind } from "../../queries/ids.ts";
 import { timeText } from "../../queries/format.ts";
 import type { Row } from "../../queries/table.ts";
 
@@ -79,7 +80,7 @@ function resultPieces({ res, refused }: Row): Piece[] {
 function lanePieces(row: Row, look: Look, width: number): Piece[] {
   const { glyphs: { frame: { line, side }, folded, shapes } } = look;
   const [asks, called] = arrowsOf(width);
-  const vm = String(row.vm).replace(/^vm:/, ""), mark = look.vm(vm);
+  const vm = withoutKind("vm", String(row.vm)), mark = look.vm(vm);
   const lane: Piece = { text: side, role: "border" };
   const left: Piece[] = [chipPiece(mark), { text: ` ${vm}`.padEnd(LANES.name - 1).slice(0, LANES.name - 1), role: mark.ink }, lane];
   const empty: Piece[] = [lane, { text: " ".repeat(called) }, lane];

@@ -1,6 +1,6 @@
 // The timers of a vCPU: when they are due, their control bits and compare values.
 
-import { vcpuOf } from "../look/links.ts";
+import { vcpuTitle } from "../look/box.ts";
 import { type ListColumn, quietPieces } from "../look/list.ts";
 import { durationText } from "../look/numbers.ts";
 import { digitPieces, type Piece } from "../look/pieces.ts";
@@ -22,7 +22,7 @@ export function timersPane(vcpu: () => string | undefined): TablePane {
     table: "vcpu.timers",
     title: "Timers",
     staysGood: STAYS_GOOD,
-    about: () => vcpuOf(vcpu()) ?? {},
+    about: () => vcpuTitle(vcpu()) ?? {},
     columns: () => COLUMNS,
     args: () => {
       const id = vcpu();

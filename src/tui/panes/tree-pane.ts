@@ -19,6 +19,7 @@ import { beginRow } from "../look/row.ts";
 import type { Look } from "../look/theme.ts";
 import { waitText } from "./waits.ts";
 import type { Activity } from "./activity.ts";
+import { afterVm, conId, isOf, vcpuId, vcpuName, vmId } from "../../queries/ids.ts";
 import type { FilterError } from "../../queries/filter.ts";
 import { sizeText } from "../../queries/format.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
@@ -176,9 +177,9 @@ export class TreePane implements FilteredPane {
     const row = this.#rows.find(({ id }) => id === this.#selected);
     if (!row) return undefined;
     const { id, vm, vcpu, device } = row;
-    if (device) return { table: DEVICES, row: { id, vm: `vm:${vm.name}`, kind: device.kind, metrics: { ...device.metrics } } };
-    if (!id.startsWith("vcpu:") || !vcpu) {
-      const row = { id, state: vm.state.toLowerCase(), console: vm.console ? `con:${vm.name}/0` : null };
+    if (device) return { table: DEVICES, row: { id, vm: vmId(vm.name), kind: device.kind, metrics: { ...device.metrics } } };
+    if (!isOf("vcpu", id) || !vcpu) {
+      const row = { id, state: vm.state.toLowerCase(), console: vm.console ? conId(vm.name) : null };
       return { table: VMS, row: vcpu ? { ...row, waits: blocksText(vcpu.waits) } : row };
     }
     return { table: VCPUS, row: { id, state: vcpu.state.toLowerCase(), waits: blocksText(vcpu.waits), vcpu: id } };
@@ -232,7 +233,7 @@ export class TreePane implements FilteredPane {
     if (!vm) return;
     if (folded) this.#folded.add(vm.name);
     else this.#folded.delete(vm.name);
-    this.select(folded ? `vm:${vm.name}` : this.#selected);
+    this.select(folded ? vmId(vm.name) : this.#selected);
     this.#arrange();
   }
 
@@ -316,7 +317,7 @@ export class TreePane implements FilteredPane {
     if (below) {
       const [more, last] = glyphs.branch;
       const branch = below === "last" ? last : more;
-      const name = device ? device.id.slice(device.id.indexOf("/") + 1) : `vCPU ${vcpu?.index}`;
+      const name = device ? afterVm(device.id).slice(1) : `vCPU ${vcpu?.index}`;
       return [{ text: `${wide ? " " : ""}${wide ? branch : branch[0]} `, role: "faint" }, { text: name, role: device ? "dim" : "text" }];
     }
     const mark = look.vm(vm.name);
@@ -333,7 +334,7 @@ export class TreePane implements FilteredPane {
   }
 
   #memory(vm: VmSample): Piece[] {
-    const bytes = this.#details.vms.get(`vm:${vm.name}`)?.memory ?? this.activity.memory.get(vm.name) ?? null;
+    const bytes = this.#details.vms.get(vmId(vm.name))?.memory ?? this.activity.memory.get(vm.name) ?? null;
     if (bytes === null) return [{ text: "-", role: "dim" }];
     const text = sizeText(Number(bytes));
     // The column has no room for tenths of hundreds.
@@ -341,7 +342,7 @@ export class TreePane implements FilteredPane {
   }
 
   #exits(row: TreeRow): string {
-    const rows = vcpusOf(row).map(({ index }) => this.#details.vcpus.get(`vcpu:${row.vm.name}/${index}`));
+    const rows = vcpusOf(row).map(({ index }) => this.#details.vcpus.get(vcpuId(vcpuName(row.vm.name, index))));
     const known = rows.filter((row) => row !== undefined);
     return known.length ? countText(Math.round(known.reduce((sum, { exits_rate }) => sum + Number(exits_rate), 0))) : "-";
   }
@@ -356,7 +357,7 @@ export class TreePane implements FilteredPane {
     }
     if (!vcpu) return [];
     const { ink } = stateMark(vcpu.state);
-    const known = this.#details.vcpus.get(`vcpu:${vm.name}/${vcpu.index}`);
+    const known = this.#details.vcpus.get(vcpuId(vcpuName(vm.name, vcpu.index)));
     if (ink === "ok") return [{ text: String(known?.symbol ?? "") || vcpu.pc || "el2's own code" }];
     const waits = known?.waits.length ? known.waits : vcpu.waits.map((code): Wait => ({ code }));
     return [{ text: waitText(waits, width), role: ink === "warn" || ink === "bad" ? ink : "dim" }];
@@ -365,11 +366,11 @@ export class TreePane implements FilteredPane {
   #arrange(): void {
     const all = (this.#sample?.vms ?? []).map((vm): [TreeRow, ...TreeRow[]] => {
       const single = vm.vcpus.length === 1 ? vm.vcpus[0] : undefined;
-      const vcpus = single ? [] : vm.vcpus.map((vcpu) => ({ id: `vcpu:${vm.name}/${vcpu.index}`, vm, vcpu, device: undefined }));
+      const vcpus = single ? [] : vm.vcpus.map((vcpu) => ({ id: vcpuId(vcpuName(vm.name, vcpu.index)), vm, vcpu, device: undefined }));
       const devices = this.#devices ? vm.devices.map((device) => ({ id: device.id, vm, vcpu: undefined, device })) : [];
       const below = [...vcpus, ...devices];
       const placed = below.map((row, index): TreeRow => ({ ...row, below: index === below.length - 1 ? "last" : "more" }));
-      return [{ id: `vm:${vm.name}`, vm, vcpu: single, device: undefined }, ...placed];
+      return [{ id: vmId(vm.name), vm, vcpu: single, device: undefined }, ...placed];
     });
     const passing = new Set(all.flat().filter((row) => filteredRows(row).some((one) => this.#filter.passes(one))));
     this.#all = all.flat().length;
@@ -380,7 +381,7 @@ export class TreePane implements FilteredPane {
       return [vm, ...this.#folded.has(vm.vm.name) ? [] : found];
     });
     const chosen = all.flat().find(({ id }) => id === this.#chosen) ??
-      all.map(([vm]) => vm).find(({ vm, vcpu }) => vcpu && `vcpu:${vm.name}/${vcpu.index}` === this.#chosen);
+      all.map(([vm]) => vm).find(({ vm, vcpu }) => vcpu && vcpuId(vcpuName(vm.name, vcpu.index)) === this.#chosen);
     this.#chosen = chosen?.id;
     // A hidden row is selected again when it comes back; until then its VM replaces it.
     const shown = chosen && (this.#rows.find(({ id }) => id === chosen.id) ?? this.#rows.find(({ vm }) => vm === chosen.vm));
@@ -405,8 +406,8 @@ function instructionsOf(row: TreeRow): number {
 /** A row as filters see it. One that stands for a VM and its only vCPU is both. */
 function filteredRows(row: TreeRow): Row[] {
   const { id, vm, vcpu } = row;
-  if (!vcpu || id.startsWith("vcpu:")) return [filteredRow(row)];
-  return [filteredRow({ ...row, vcpu: undefined }), filteredRow({ ...row, id: `vcpu:${vm.name}/${vcpu.index}` })];
+  if (!vcpu || isOf("vcpu", id)) return [filteredRow(row)];
+  return [filteredRow({ ...row, vcpu: undefined }), filteredRow({ ...row, id: vcpuId(vcpuName(vm.name, vcpu.index)) })];
 }
 
 function filteredRow({ id, vm, vcpu, device }: TreeRow): Row {
@@ -415,8 +416,8 @@ function filteredRow({ id, vm, vcpu, device }: TreeRow): Row {
   const instructions = sum((one) => one.instructions);
   return {
     id,
-    vm: `vm:${vm.name}`,
-    kind: device?.kind ?? (id.startsWith("vcpu:") ? "vcpu" : "vm"),
+    vm: vmId(vm.name),
+    kind: device?.kind ?? (isOf("vcpu", id) ? "vcpu" : "vm"),
     vmid: hex(vm.vmid),
     state: device ? null : (vcpu ?? vm).state.toLowerCase(),
     schedule: vm.schedule,

@@ -5,7 +5,6 @@ import { graph, samplesOf } from "../terminal/glyphs.ts";
 import { scaled } from "../look/history.ts";
 import { irqColumns, isStorm } from "../panes/irq-columns.ts";
 import { findingLines, pathLines } from "../panes/irq-findings.ts";
-import { isGuest } from "../look/links.ts";
 import { inspector } from "../panes/inspector.ts";
 import { countText } from "../look/numbers.ts";
 import type { Line, Pane } from "../panes/pane.ts";
@@ -16,6 +15,7 @@ import type { Look } from "../look/theme.ts";
 import type { Row } from "../../queries/table.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { IRQS } from "../../queries/tables.ts";
+import { isGuest, nameOf } from "../../queries/ids.ts";
 
 /** Rows of the list, of all; columns of the findings, of all. */
 const LIST_SHARE = 0.55;
@@ -57,7 +57,7 @@ export function irqScreen(activity: Activity, clock: () => number): ScreenModel 
   });
   const path = new TextPane({
     name: "path",
-    title: () => ({ text: "Path", detail: irqs.selectedId?.slice("irq:".length), right: [[{ text: "where it stops", role: "dim" }]] }),
+    title: () => ({ text: "Path", detail: irqs.selectedId && nameOf(irqs.selectedId), right: [[{ text: "where it stops", role: "dim" }]] }),
     lines(width, look) {
       const [row] = typed(irqs.selection ? [irqs.selection.row] : []);
       if (!row) return [{ text: "No interrupt is selected.", role: "dim" }];

@@ -1,7 +1,6 @@
 // Screen 6: message queues and doorbells, the flow of one, its content, and its receiver.
 
 import type { Activity } from "../panes/activity.ts";
-import { isGuest } from "../look/links.ts";
 import { inspector } from "../panes/inspector.ts";
 import type { Pane } from "../panes/pane.ts";
 import { queueColumns } from "../panes/queue-columns.ts";
@@ -10,6 +9,7 @@ import { packetLines } from "../panes/row-lines.ts";
 import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { TextPane } from "../panes/text-pane.ts";
+import { isGuest, isOf } from "../../queries/ids.ts";
 
 /** Rows of the list and of the flow, and columns of the messages, of all. */
 const LIST_SHARE = 0.38, LOW_LIST_SHARE = 0.5;
@@ -39,7 +39,7 @@ export function queueScreen(activity: Activity, clock: () => number): ScreenMode
     title: "Messages",
     unasked: "select a message queue: a doorbell has flags, no messages",
     right: () => [{ text: "oldest first", role: "dim" }],
-    args: () => queues.selectedId?.startsWith("mq:") ? { queue: queues.selectedId } : undefined,
+    args: () => queues.selectedId && isOf("mq", queues.selectedId) ? { queue: queues.selectedId } : undefined,
   });
   const rpc = rpcFields(messages), fields = inspector("fields", queues);
   const flow = new FlowPane(queues), waits = new QueueWaitsPane(queues);

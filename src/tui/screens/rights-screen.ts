@@ -2,13 +2,13 @@
 
 import { textPieces } from "../panes/event-columns.ts";
 import { type CellContext, idPieces, type ListColumn } from "../look/list.ts";
-import { isGuest } from "../look/links.ts";
 import { capPieces, holdersPane } from "../panes/holders-pane.ts";
 import { inspector } from "../panes/inspector.ts";
 import type { Pane } from "../panes/pane.ts";
 import type { Piece } from "../look/pieces.ts";
 import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
+import { isGuest } from "../../queries/ids.ts";
 import { timeText } from "../../queries/format.ts";
 import { type Row, textsOf } from "../../queries/table.ts";
 

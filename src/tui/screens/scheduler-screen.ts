@@ -2,12 +2,13 @@
 
 import { SLICE_REASONS } from "../../queries/facts/slice-reason.ts";
 import { LanesPane, NO_SWITCH } from "../panes/lanes-pane.ts";
-import { type Slice, withoutKind } from "../panes/lanes.ts";
+import { type Slice } from "../panes/lanes.ts";
 import { LaneWaitsPane } from "../panes/lanes-waits.ts";
 import type { ListColumn } from "../look/list.ts";
 import { vmPieces } from "../look/pieces.ts";
 import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
+import { nameOf, vmOfName } from "../../queries/ids.ts";
 import { timeText } from "../../queries/format.ts";
 
 /** Rows that the lists below the lanes keep, and that the lanes do. */
@@ -28,8 +29,8 @@ function switchColumns(): ListColumn<Slice>[] {
       width: 13,
       pieces({ vcpu, seen }, { look }) {
         if (typeof vcpu !== "string") return [{ text: seen === false ? "?" : "idle", role: "dim" }];
-        const name = vcpu.slice("vcpu:".length);
-        return vmPieces(look.vm(name.split("/")[0]), name);
+        const name = nameOf(vcpu);
+        return vmPieces(look.vm(vmOfName(name)), name);
       },
     },
     {
@@ -39,8 +40,8 @@ function switchColumns(): ListColumn<Slice>[] {
       pieces(row, { look }) {
         const { fact } = row;
         if (!fact || fact.code === "unseen") return [{ text: row.reason || "-", role: "dim" }];
-        const vcpu = withoutKind(fact.vcpu);
-        return [{ text: vcpu, role: look.vm(vcpu.split("/")[0]).ink }, { text: ` ${SLICE_REASONS.text(fact)}` }];
+        const vcpu = nameOf(fact.vcpu);
+        return [{ text: vcpu, role: look.vm(vmOfName(vcpu)).ink }, { text: ` ${SLICE_REASONS.text(fact)}` }];
       },
     },
   ];

@@ -6,7 +6,7 @@ import { codePane } from "../panes/code-pane.ts";
 import { eventColumns } from "../panes/event-columns.ts";
 import { exitsPane } from "../panes/exits-pane.ts";
 import { history } from "../terminal/glyphs.ts";
-import { vcpuOf } from "../look/links.ts";
+import { vcpuTitle } from "../look/box.ts";
 import { columnsOf, idPieces, type ListColumn, loadPieces, quietPieces } from "../look/list.ts";
 import { inspector } from "../panes/inspector.ts";
 import { countText, durationText } from "../look/numbers.ts";
@@ -20,6 +20,7 @@ import { timersPane } from "../panes/timers-pane.ts";
 import { waitText } from "../panes/waits.ts";
 import type { Row, RowOf } from "../../queries/table.ts";
 import { REGISTERS, STACK, VCPUS } from "../../queries/tables.ts";
+import { nameOf } from "../../queries/ids.ts";
 
 /** PSCI calls of a vCPU that are shown. */
 const HISTORY = 200;
@@ -69,7 +70,7 @@ function vcpuColumns(activity: Activity): (width: number) => ListColumn[] {
       title: "pCPU",
       width: 4,
       from: WITH_PCPU,
-      pieces: ({ pcpu }) => quietPieces(pcpu ? String(pcpu).replace("pcpu:", "p") : "-"),
+      pieces: ({ pcpu }) => quietPieces(pcpu ? `p${nameOf(String(pcpu))}` : "-"),
     },
     {
       name: "cpu",
@@ -150,7 +151,7 @@ export function vcpuScreen(activity: Activity): ScreenModel {
     name: "registers",
     title: () => ({
       text: "Registers",
-      ...vcpuOf(vcpus.selectedId),
+      ...vcpuTitle(vcpus.selectedId),
       right: [[{ text: "*", role: "warn" }, { text: " changed since the last stop", role: "dim" }]],
       bottom: [{ text: "v", role: "accent", bold: true }, { text: " the next view", role: "dim" }],
     }),

@@ -11,6 +11,7 @@ import { beside, type Body, type Placed, type ScreenModel } from "./screen-model
 import { TablePane } from "../panes/table-pane.ts";
 import { TextPane } from "../panes/text-pane.ts";
 import type { Look } from "../look/theme.ts";
+import { withoutKind } from "../../queries/ids.ts";
 import { timeText } from "../../queries/format.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { isCited } from "../../queries/reason-text.ts";
@@ -28,7 +29,7 @@ const WIDE_LIST_SHARE = 60 / 200, WIDE_ANSWER_SHARE = 90 / 200;
 /** A refusal in the list: requester and time, error, rule. */
 function card(row: Row, look: Look): Piece[][] {
   return rowsOf(REASONS, { table: "why", rows: [row] }).flatMap((reason) => {
-    const vm = reason.vm.replace(/^vm:/, "");
+    const vm = withoutKind("vm", reason.vm);
     return [
       [
         { text: `${reason.id} `, role: "link" as const },
