@@ -241,8 +241,8 @@ export function afterVm(name: string): string {
 export const HOST = "host", RESOURCE_MANAGER = "rm";
 
 /** Whether a VM, by id or name, is neither the host nor the resource manager. */
-export function isGuest(vm: unknown): boolean {
-  if (typeof vm !== "string") return false;
+export function isGuest(vm: string | null): boolean {
+  if (vm === null) return false;
   const name = withoutKind("vm", vm);
   return name !== HOST && name !== RESOURCE_MANAGER;
 }

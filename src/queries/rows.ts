@@ -1,6 +1,6 @@
 // Whether rows are what their table says: each column with a value of its kind.
 
-import type { Column, ColumnKind, RowOf, Table } from "./table.ts";
+import type { Column, ColumnKind, RowOf, Selected, Table } from "./table.ts";
 
 /** JSON types of a kind's values; `detail` is anything. */
 const TYPES: Readonly<Record<Exclude<ColumnKind, "list" | "detail">, "string" | "number" | "boolean">> = {
@@ -39,6 +39,12 @@ export function rowIssue({ name, columns }: Table, row: unknown): string | undef
   if (typeof row !== "object" || row === null) return `a row of ${name} is not an object`;
   const wrong = Object.entries(columns).find(([column, declared]) => !fits(declared, Reflect.get(row, column)));
   return wrong && `a row of ${name} has no ${wrong[1].kind} ${wrong[0]}`;
+}
+
+/** The row of a table; undefined: it is another table's, or not a whole row of it. */
+export function rowIn<T extends Table>(table: T, selected: Selected | undefined): RowOf<T> | undefined {
+  const rows = selected?.table.name === table.name ? [selected.row] : [];
+  return areRowsOf(table, rows) ? rows[0] : undefined;
 }
 
 /** Whether rows are those of a table. */

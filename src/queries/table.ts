@@ -108,16 +108,24 @@ const isMembers = (value: Json | undefined): value is { readonly [name: string]:
 export type ListRow = Readonly<Record<string, Json>>;
 
 /** A column's values other than null. */
-type Held<C extends Column> = C extends { readonly words: readonly (infer W)[] } ? W
+type Held<C extends Column> = C extends { readonly words: readonly (infer W extends string)[] } ? W
   : C extends { readonly fact: Facts<infer F> } ? F
   : C extends { readonly facts: Facts<infer F> } ? readonly F[]
   : ColumnTypes[C["kind"]];
 
 /** A row of a table: plain data, in JSON's form already. */
-export type RowOf<T extends Table> = {
-  readonly [N in keyof T["columns"]]: T["columns"][N] extends { readonly optional: true } ? Held<T["columns"][N]> | null
-    : Held<T["columns"][N]>;
-};
+export type RowOf<T extends Table> =
+  & { readonly id: string }
+  & {
+    readonly [N in keyof T["columns"]]: T["columns"][N] extends { readonly optional: true } ? Held<T["columns"][N]> | null
+      : Held<T["columns"][N]>;
+  };
+
+/** A row with its table. */
+export interface Selected<T extends Table = Table> {
+  readonly table: T;
+  readonly row: RowOf<T>;
+}
 
 /** A row whose table is known at run time only. */
 export type Row = { readonly id: string } & Readonly<Record<string, Json>>;

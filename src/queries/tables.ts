@@ -760,6 +760,8 @@ export const TABLES = {
 } as const satisfies Readonly<Record<string, Table>>;
 
 export type TableName = keyof typeof TABLES;
+/** A table of a session. */
+export type SessionTable = Table & { readonly name: TableName };
 
 /** Whether a table has this name. */
 function isTableName(name: string): name is TableName {

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { eventColumns } from "../../src/tui/panes/event-columns.ts";
 import { plainLook } from "../../src/tui/look/theme.ts";
-import type { Row } from "../../src/queries/table.ts";
+import { phoneRows } from "./phone.ts";
 import { Rig } from "./rig.ts";
+import { rowsOf } from "../../src/queries/query.ts";
+import { EVENTS } from "../../src/queries/tables.ts";
+import type { RowOf } from "../../src/queries/table.ts";
 
 Deno.test("f stops following and follows again; a list of what there is does not follow", async () => {
   const rig = new Rig();
@@ -18,8 +21,9 @@ Deno.test("f stops following and follows again; a list of what there is does not
 
 Deno.test("a switch has the VM that ran before; an event of the machine has none", () => {
   const look = plainLook("dark", "direct", "full");
-  const [, vm] = eventColumns(100, false);
-  const nameOf = (row: Row) => vm.pieces(row, { look, width: 10, bad: false, first: false }).map(({ text }) => text).join("");
+  const [, vm] = eventColumns(100, false), [some] = rowsOf(EVENTS, { table: "events", rows: phoneRows("events") });
+  const nameOf = (row: Pick<RowOf<typeof EVENTS>, "vm" | "vcpu" | "fields">) =>
+    vm.pieces({ ...some, ...row }, { look, width: 10, bad: false, first: false }).map(({ text }) => text).join("");
   const event = { id: "ev:1", vm: null, vcpu: null };
   assert.equal(nameOf({ ...event, fields: { from: "vcpu:host/0", blocked: "an interrupt (WFI)" } }), `${look.vm("host").letter} host`);
   assert.equal(nameOf({ ...event, vm: "vm:ping", fields: { from: "vcpu:host/0" } }), `${look.vm("ping").letter} ping`);

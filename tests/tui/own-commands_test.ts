@@ -97,13 +97,13 @@ Deno.test("a read-only session runs only commands that change nothing", async ()
 });
 
 Deno.test("a row has the name and the VM of its id as fields, unless it has its own", () => {
-  assert.deepEqual(fieldsOf({ id: "vcpu:ping/0", state: "waits" } as Row), {
+  assert.deepEqual(fieldsOf({ row: { id: "vcpu:ping/0", state: "waits" } }), {
     id: "vcpu:ping/0",
     state: "waits",
     name: "ping/0",
     vm: "vm:ping",
   });
-  assert.deepEqual(fieldsOf({ id: "ev:3", name: "CPU_ON", vm: null } as Row), { id: "ev:3", name: "CPU_ON", vm: null });
+  assert.deepEqual(fieldsOf({ row: { id: "ev:3", name: "CPU_ON", vm: null } }), { id: "ev:3", name: "CPU_ON", vm: null });
 });
 
 Deno.test("a field stays in its word, makes no option, and is missed by name", () => {

@@ -14,6 +14,6 @@ Deno.test("an inspector shows counts whole, sizes also in bytes, and units after
     },
   };
   const row = { id: "vcpu:a/0", exits: 12_345_678, size: 65_536, since: 1_000_000_000, load: 0.5, none: null };
-  const lines = fieldLines(table as Table, row, 60).map(({ text }) => text);
+  const lines = fieldLines({ table: table as Table, row }, 60).map(({ text }) => text);
   assert.deepEqual(lines, ["id    vcpu:a/0", "exits 12 345 678", "size  64K (65536 bytes)", "since 1.0 s", "load  50 %", "none  -"]);
 });

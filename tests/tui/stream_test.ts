@@ -3,14 +3,15 @@
 import assert from "node:assert/strict";
 import { TablePane } from "../../src/tui/panes/table-pane.ts";
 import type { Answer } from "../../src/queries/query.ts";
+import { EVENTS, VCPUS } from "../../src/queries/tables.ts";
 import { phoneRows } from "./phone.ts";
 import { Rig } from "./rig.ts";
 
-const EVENTS = phoneRows("events");
+const ROWS = phoneRows("events");
 
 /** An answer with events of these numbers. */
 function answer(numbers: readonly number[], after?: string, dropped = 0): Answer {
-  const rows = numbers.map((number) => ({ ...EVENTS[number % EVENTS.length], id: `ev:${number}` }));
+  const rows = numbers.map((number) => ({ ...ROWS[number % ROWS.length], id: `ev:${number}` }));
   return { table: "events", at: { ns: "0", insn: "0" }, rows, dropped, cursor: "x", ...after !== undefined && { after } };
 }
 
@@ -25,7 +26,7 @@ function numbers(pane: TablePane): number[] {
 const range = (first: number, count: number) => Array.from({ length: count }, (_, index) => first + index);
 
 Deno.test("who follows events sees those that come behind the others, and as many as are asked for", () => {
-  const pane = new TablePane({ name: "events", table: "events", title: "events", stream: true });
+  const pane = new TablePane({ name: "events", table: EVENTS, title: "events", stream: true });
   const limit = pane.wants()?.args.limit;
   assert.ok(limit && pane.onward);
   pane.take(answer(range(0, 3)));
@@ -42,7 +43,7 @@ Deno.test("who follows events sees those that come behind the others, and as man
 });
 
 Deno.test("who looks around in events keeps more of them than who follows", () => {
-  const pane = new TablePane({ name: "events", table: "events", title: "events", stream: true });
+  const pane = new TablePane({ name: "events", table: EVENTS, title: "events", stream: true });
   pane.take(answer(range(0, 16)));
   pane.move(-1);
   assert.ok(pane.wants()!.args.limit! > 16);
@@ -52,7 +53,7 @@ Deno.test("who looks around in events keeps more of them than who follows", () =
 });
 
 Deno.test("lists of what is there now are asked for whole", () => {
-  const pane = new TablePane({ name: "vcpus", table: "vcpu.ls", title: "vCPUs" });
+  const pane = new TablePane({ name: "vcpus", table: VCPUS, title: "vCPUs" });
   assert.equal(pane.onward, false);
 });
 

@@ -2,10 +2,8 @@
 // way out for each code. Readers make facts; screens, commands, JSON and tools render them, and
 // nobody reads a text back.
 
-/** Plain data, as it travels in rows. */
-export interface Fact {
-  readonly code: string;
-}
+/** Plain data, as it travels in rows: a type, which is JSON, and not an interface. */
+export type Fact = { readonly code: string };
 
 export type OfCode<F extends Fact, C extends F["code"]> = Extract<F, { readonly code: C }>;
 

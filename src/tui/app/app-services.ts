@@ -7,7 +7,7 @@ import type { Questions } from "./questions.ts";
 import type { TreePane } from "../panes/tree-pane.ts";
 import type { Windows } from "./windows.ts";
 import type { Asker } from "../../control/asker.ts";
-import type { Row, Table } from "../../queries/table.ts";
+import type { Selected } from "../../queries/table.ts";
 
 /** Services that every group uses. */
 export interface AppServices {
@@ -28,7 +28,7 @@ export interface AppServices {
 }
 
 /** The selected row of the focused pane, and its table; shows a message without one. */
-export function selectedRow({ windows: { focus }, say }: AppServices): { readonly table: Table; readonly row: Row } | undefined {
+export function selectedRow({ windows: { focus }, say }: AppServices): Selected | undefined {
   if (!focus.selection) say("nothing is selected in this pane; Tab focuses the next");
   return focus.selection;
 }

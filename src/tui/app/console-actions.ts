@@ -24,7 +24,8 @@ export class ConsoleActions {
     // consoles yet.
     const unchosen = focus === console || focus === tree && !tree.chosen;
     const selected = unchosen ? undefined : focus.selection;
-    const vm = selected && (vmIn(selected.row.id) ?? vmIn(String(selected.row.vm ?? "")));
+    const { id, vm: owner } = selected?.row ?? { id: "", vm: null };
+    const vm = vmIn(id) ?? (typeof owner === "string" ? vmIn(owner) : undefined);
     this.typeInto(vm ?? console.shown);
   }
 

@@ -5,7 +5,8 @@ import type { Line, Pane } from "../panes/pane.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { kindOf } from "../../queries/ids.ts";
 import { FilterError, parseFilter } from "../../queries/filter.ts";
-import { EVENTS } from "../../queries/tables.ts";
+import { EVENTS, REASONS, RPCS } from "../../queries/tables.ts";
+import { rowIn } from "../../queries/rows.ts";
 
 /** Asks for a filter, or a place of code. */
 export function filterPrompt(
@@ -65,20 +66,19 @@ function filterError(text: string): FilterError | undefined {
 export function stopFilter(pane: Pane): string {
   const { selection } = pane;
   if (!selection) return pane instanceof TablePane && pane.table === EVENTS ? pane.filterText : "";
-  const { table, row } = selection;
-  if (table === EVENTS) return `kind=${row.kind} name=${row.name}${row.vcpu === null ? "" : ` vcpu=${row.vcpu}`}`;
-  switch (kindOf(row.id)) {
+  const event = rowIn(EVENTS, selection), request = rowIn(RPCS, selection), reason = rowIn(REASONS, selection);
+  if (event) return `kind=${event.kind} name=${event.name}${event.vcpu === null ? "" : ` vcpu=${event.vcpu}`}`;
+  if (request) return `kind=rpc name=${request.msg}`;
+  if (reason) return `refused=yes name=${reason.call}`;
+  const { id } = selection.row;
+  switch (kindOf(id)) {
     case "vm":
-      return `vm=${row.id}`;
+      return `vm=${id}`;
     case "vcpu":
-      return `vcpu=${row.id}`;
+      return `vcpu=${id}`;
     case "irq":
-      return `kind=virq "${row.id}"`;
-    case "rpc":
-      return `kind=rpc name=${row.msg}`;
-    case "why":
-      return `refused=yes name=${row.call}`;
+      return `kind=virq "${id}"`;
     default:
-      return `"${row.id}"`;
+      return `"${id}"`;
   }
 }

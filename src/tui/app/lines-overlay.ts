@@ -11,7 +11,7 @@ import { drawPieces, keyPieces, type Piece } from "../look/pieces.ts";
 import { fieldLines, wrap } from "../panes/row-lines.ts";
 import type { Look } from "../look/theme.ts";
 import { diagnosisLines } from "../../queries/diagnosis-text.ts";
-import type { Row, RowOf, Table } from "../../queries/table.ts";
+import type { RowOf, Selected } from "../../queries/table.ts";
 import type { DIAGNOSES } from "../../queries/tables.ts";
 
 /** Columns of text at most. */
@@ -30,10 +30,10 @@ interface Follow {
 }
 
 /** Every field of a row. */
-export function fieldsOverlay(table: Table, row: Row): LinesOverlay {
+export function fieldsOverlay(selected: Selected): LinesOverlay {
   const shown = (width: number) =>
-    fieldLines(table, row, width).map((line): Piece[] => line.pieces ? [...line.pieces] : [{ text: line.text, role: line.role }]);
-  return new LinesOverlay(row.id, shown);
+    fieldLines(selected, width).map((line): Piece[] => line.pieces ? [...line.pieces] : [{ text: line.text, role: line.role }]);
+  return new LinesOverlay(selected.row.id, shown);
 }
 
 /** The box. */

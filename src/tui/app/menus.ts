@@ -23,7 +23,7 @@ import { isExactly } from "../../queries/filter.ts";
 import { cellText } from "../../queries/format.ts";
 import { listText } from "../../queries/list-text.ts";
 import type { Query } from "../../queries/query.ts";
-import type { Row } from "../../queries/table.ts";
+import type { Selected } from "../../queries/table.ts";
 import { TABLES } from "../../queries/tables.ts";
 import type { Move } from "../../protocol/protocol.ts";
 import type { StopChange } from "../../queries/stop-rule.ts";
@@ -105,7 +105,7 @@ export class Menus {
     const { app } = this;
     const selected = selectedRow(app);
     if (!selected) return;
-    const { row } = selected, { id } = row;
+    const { id } = selected.row;
     const found = actionsFor(id, this.#circumstances()).filter(({ action }) => !danger || action.danger);
     const own = app.commands.items(danger);
     if (!found.length && !own.length) {
@@ -117,7 +117,7 @@ export class Menus {
       detail: action.command(id),
       reason,
       danger: action.danger,
-      run: () => this.#do(action, row),
+      run: () => this.#do(action, selected),
     }));
     app.show(new MenuOverlay(`${danger ? "! " : ""}${id}`, [...items, ...own]));
   }
@@ -212,13 +212,13 @@ export class Menus {
     return { readOnly, ended: ended(), past: past(), hasConsole: (vm) => console.has(vm) };
   }
 
-  #do(action: ObjectAction, row: Row): void {
+  #do(action: ObjectAction, selected: Selected): void {
     const { app } = this;
-    const { id } = row;
+    const { id } = selected.row;
     if ("console" in action) return app.typeInto(action.console(id));
     if ("say" in action) return app.say(action.say(id));
-    if ("query" in action) return void this.#answer(`${id}  ${action.label}`, action.query(id, row));
-    if ("place" in action) return [{ kind: "now" } as const, action.place(row)].forEach((to) => app.move(to));
+    if ("query" in action) return void this.#answer(`${id}  ${action.label}`, action.query(id, selected));
+    if ("place" in action) return [{ kind: "now" } as const, action.place(selected)].forEach((to) => app.move(to));
     const { act, asks, prompt, taken } = action;
     const ask = (text: string) => {
       const done = act(id, text);
@@ -295,14 +295,15 @@ export class Menus {
   /** Actions on the selected object, as lines of the palette. Unavailable ones give the reason. */
   #objectOffers(): Choice[] {
     const { app } = this;
-    const row = app.windows.focus.selection?.row;
-    if (!row) return [];
-    return actionsFor(row.id, this.#circumstances()).map(({ action, reason }) => ({
-      text: `${action.name} ${row.id}`,
+    const { selection } = app.windows.focus;
+    if (!selection) return [];
+    const { id } = selection.row;
+    return actionsFor(id, this.#circumstances()).map(({ action, reason }) => ({
+      text: `${action.name} ${id}`,
       detail: `${action.danger ? "! " : ""}${action.label}${action.danger ? "   asks" : ""}`,
       off: reason,
-      command: action.command(row.id).replace(/^el2 /, ""),
-      run: () => reason === undefined ? this.#do(action, row) : app.say(`${action.name} ${row.id}: ${reason}`),
+      command: action.command(id).replace(/^el2 /, ""),
+      run: () => reason === undefined ? this.#do(action, selection) : app.say(`${action.name} ${id}: ${reason}`),
     }));
   }
 

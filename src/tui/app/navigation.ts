@@ -12,7 +12,7 @@ import { isExactly } from "../../queries/filter.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { TreePane } from "../panes/tree-pane.ts";
-import type { Row, RowOf, Table } from "../../queries/table.ts";
+import type { RowOf, Selected } from "../../queries/table.ts";
 import { DIAGNOSES, VMS } from "../../queries/tables.ts";
 
 /** From this width on another screen is next to this one, else below it. */
@@ -103,11 +103,11 @@ export class Navigation {
     if (!selected) return;
     const place = placeOf(selected.row.id);
     if (place && place.screen !== windows.screen.key) return this.jump(selected.row.id);
-    if (!isOf("vm", selected.row.id)) return this.app.show(fieldsOverlay(selected.table, selected.row));
+    if (!isOf("vm", selected.row.id)) return this.app.show(fieldsOverlay(selected));
     // The tree knows less of a VM than the list of VMs.
     asker.ask({ table: VMS.name, args: { filter: isExactly("id", selected.row.id) } }).then((answer) => {
-      const [row = selected.row] = rowsOf(VMS, answer);
-      this.app.show(fieldsOverlay(row === selected.row ? selected.table : VMS, row));
+      const [row] = rowsOf(VMS, answer);
+      this.app.show(fieldsOverlay(row ? { table: VMS, row } : selected));
       changed();
     });
   }
@@ -122,10 +122,10 @@ export class Navigation {
     if (!selected) return;
     const { row } = selected;
     if (typeof row.why === "string") return this.jump(row.why);
-    if (!isOf("vm", row.id)) return this.#refusalOf(row);
+    if (!isOf("vm", row.id)) return this.#refusalOf(selected);
     asker.ask({ table: "diagnose", args: { filter: isExactly("id", row.id) } }).then((answer) => {
       const [diagnosis] = rowsOf(DIAGNOSES, answer);
-      if (!diagnosis || diagnosis.healthy) return this.#refusalOf(row);
+      if (!diagnosis || diagnosis.healthy) return this.#refusalOf(selected);
       this.#showVerdict(diagnosis);
       changed();
     });
@@ -138,7 +138,7 @@ export class Navigation {
     this.app.show(new VerdictOverlay(diagnosis, id === undefined ? undefined : { id, go: () => this.jump(id) }));
   }
 
-  #refusalOf(row: Row): void {
+  #refusalOf({ row }: Selected): void {
     const { asker, say, changed } = this.app;
     if (typeof row.finding === "string") return say(`${row.id} ${row.finding}`, "warn");
     if (typeof row.waits === "string" && row.waits) return say(`${row.id} waits for ${row.waits}`);
@@ -149,13 +149,14 @@ export class Navigation {
     });
   }
 
-  #links({ table, row }: { readonly table: Table; readonly row: Row }): string[] {
+  #links(selected: Selected): string[] {
     const { windows, tree } = this.app;
-    if (windows.focus !== tree) return linksOf(table, row);
+    if (windows.focus !== tree) return linksOf(selected);
     // From the tree: a vCPU to its screen, a VM to its first vCPU; a device is shown with its
     // counters.
-    if (isOf("dev", row.id)) return [];
-    return [isOf("vm", row.id) ? vcpuId(vcpuName(nameOf(row.id), 0)) : row.id];
+    const { id } = selected.row;
+    if (isOf("dev", id)) return [];
+    return [isOf("vm", id) ? vcpuId(vcpuName(nameOf(id), 0)) : id];
   }
 
   #here(): Visit {

@@ -7,7 +7,9 @@ import { type IdKind, isOf, kindOf, nameOf, vmIn } from "../../queries/ids.ts";
 import { bytesOf } from "../../queries/bytes.ts";
 import type { Action } from "../../queries/action.ts";
 import type { Query } from "../../queries/query.ts";
-import type { Row } from "../../queries/table.ts";
+import { rowIn } from "../../queries/rows.ts";
+import type { Selected } from "../../queries/table.ts";
+import { CAPS, EVENTS, REASONS, RPCS, SLICES } from "../../queries/tables.ts";
 import type { Move } from "../../protocol/protocol.ts";
 
 /** Conditions for an action to be available. */
@@ -38,11 +40,11 @@ interface ObjectActionRow {
 /** An action that changes nothing: its effect, in one of four ways. */
 type Harmless =
   /** Asks the machine, and shows the answer. */
-  | { readonly query: (id: string, row: Row) => Query }
+  | { readonly query: (id: string, selected: Selected) => Query }
   /** Says how it is done elsewhere. */
   | { readonly say: (id: string) => string }
   /** Goes to a place of the run. */
-  | { readonly place: (row: Row) => Move }
+  | { readonly place: (selected: Selected) => Move }
   /** Types into the console of a VM. */
   | { readonly console: (id: string) => string };
 
@@ -72,12 +74,22 @@ const BACK = { stays: "consoles and events; t goes back to before it" } as const
 /** Bytes of a page that are read. */
 const READ = 256;
 /** The object of a capability's row, or an object itself. */
-const objectOf = (id: string, row: Row) => isOf("cap", id) ? String(row.obj) : id;
+const objectOf = (id: string, selected: Selected) => rowIn(CAPS, selected)?.obj ?? id;
 /**
  * The event of a row, by what is the same whenever the run is gone through again: numbers of events
  * are not.
  */
-const eventFilter = ({ kind, name, t }: Row) => `kind=${kind} name=${name} t=${t}ns`;
+function eventFilter(selected: Selected): string {
+  const event = rowIn(EVENTS, selected),
+    request = rowIn(RPCS, selected),
+    reason = rowIn(REASONS, selected),
+    slice = rowIn(SLICES, selected);
+  if (event) return `kind=${event.kind} name=${event.name} t=${event.t}ns`;
+  if (request) return `kind=rpc name=${request.msg} t=${request.t}ns`;
+  if (reason) return `refused=yes t=${reason.t}ns`;
+  if (slice) return `kind=sched t=${slice.t}ns`;
+  throw new Error(`a row of ${selected.table.name} is not an event`);
+}
 
 /** The table. */
 export const OBJECT_ACTIONS: readonly ObjectAction[] = [
@@ -134,7 +146,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     key: "g",
     label: "graph: its object and who holds it",
     danger: false,
-    query: (id, row) => ({ table: "obj.ls", args: { filter: `id=${objectOf(id, row)} | name=${objectOf(id, row)}` } }),
+    query: (id, selected) => ({ table: "obj.ls", args: { filter: `id=${objectOf(id, selected)} | name=${objectOf(id, selected)}` } }),
     command: (id) => `el2 caps graph ${isOf("cap", id) ? "OBJECT" : id}`,
   },
   {
@@ -143,7 +155,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     key: "h",
     label: "holders: all capabilities to its object",
     danger: false,
-    query: (id, row) => ({ table: "caps.ls", args: { filter: `obj=${objectOf(id, row)}` } }),
+    query: (id, selected) => ({ table: "caps.ls", args: { filter: `obj=${objectOf(id, selected)}` } }),
     command: (id) => `el2 caps ls --filter obj=${isOf("cap", id) ? "OBJECT" : id}`,
   },
   {
@@ -161,14 +173,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     key: "t",
     label: "go back to that time",
     danger: false,
-    place: (row) => ({
-      kind: "event",
-      filter: isOf("why", row.id)
-        ? `refused=yes t=${row.t}ns`
-        : isOf("rpc", row.id)
-        ? eventFilter({ ...row, kind: "rpc", name: row.msg })
-        : eventFilter(row),
-    }),
+    place: (selected) => ({ kind: "event", filter: eventFilter(selected) }),
     command: () => "el2 back --event FILTER",
     disabled: (_id, { readOnly }) => readOnly ? "off: read-only" : undefined,
   },

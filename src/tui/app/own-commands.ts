@@ -7,7 +7,7 @@ import { LinesOverlay, type MenuItem } from "./overlay.ts";
 import type { Choice } from "./palette.ts";
 import type { FileCommand } from "../../configuration/program-keys.ts";
 import { kindOf, nameOf, vmId, vmIn } from "../../queries/ids.ts";
-import type { Json, Row } from "../../queries/table.ts";
+import type { Json, Selected } from "../../queries/table.ts";
 
 /** Output and end of a command's program. */
 export interface CommandOutput {
@@ -63,14 +63,14 @@ export class OwnCommands {
     }));
   }
 
-  get #row(): Row | undefined {
-    return this.app.windows.focus.selection?.row;
+  get #selection(): Selected | undefined {
+    return this.app.windows.focus.selection;
   }
 
   /** A command without kinds is for every screen. */
   #suits(where: readonly string[] | undefined): boolean {
-    const row = this.#row;
-    return where === undefined || row !== undefined && where.some((kind) => kind === kindOf(row.id));
+    const selected = this.#selection;
+    return where === undefined || selected !== undefined && where.some((kind) => kind === kindOf(selected.row.id));
   }
 
   #reason({ read_only }: FileCommand): string | undefined {
@@ -79,7 +79,7 @@ export class OwnCommands {
 
   #begin(command: FileCommand): void {
     const { app } = this, { name } = command;
-    const row = this.#row, fields = row && fieldsOf(row), reason = this.#reason(command);
+    const selected = this.#selection, fields = selected && fieldsOf(selected), reason = this.#reason(command);
     if (reason !== undefined || !this.start) return app.say(`${name}: ${reason ?? "programs cannot run here"}`, "bad");
     if (this.#running.has(name)) return app.say(`${name} is still running`, "warn");
     const filled = withFields(command.run, fields);
@@ -87,7 +87,7 @@ export class OwnCommands {
     if (!command.confirm) return void this.#run(command, filled.words, fields);
     app.show(
       new DangerOverlay({
-        question: row && command.where ? `Run ${name} on ${row.id}?` : `Run ${name}?`,
+        question: selected && command.where ? `Run ${name} on ${selected.row.id}?` : `Run ${name}?`,
         act: `run ${name}`,
         effect: "Starts this program of yours on this computer.",
         lost: "what the program changes",
@@ -116,7 +116,7 @@ export class OwnCommands {
 }
 
 /** The fields of a row; each has the VM and the name that are in its id. */
-export function fieldsOf(row: Row): RowFields {
+export function fieldsOf({ row }: Pick<Selected, "row">): RowFields {
   const vm = vmIn(row.id);
   return { name: nameOf(row.id), ...vm !== undefined && { vm: vmId(vm) }, ...row };
 }

@@ -4,6 +4,8 @@ import type { Books } from "../screens/books.ts";
 import { type AppServices, selectedRow } from "./app-services.ts";
 import { LinesOverlay } from "./overlay.ts";
 import { wrap } from "../panes/row-lines.ts";
+import { rowIn } from "../../queries/rows.ts";
+import { REASONS } from "../../queries/tables.ts";
 import { isCited } from "../../queries/reason-text.ts";
 
 /** Columns around the lines of an overlay. */
@@ -13,8 +15,8 @@ const MARGIN = 6;
 export async function readRule(app: AppServices, books: Books | undefined): Promise<void> {
   const selected = selectedRow(app);
   if (!selected) return;
-  const cited = String(selected.row.section);
-  if (!isCited(cited)) return app.say(`${selected.row.id} cites no section of a book`);
+  const cited = rowIn(REASONS, selected)?.section;
+  if (cited === undefined || !isCited(cited)) return app.say(`${selected.row.id} cites no section of a book`);
   const text = await books?.section(cited);
   if (text === undefined) app.say(`${cited} is not in the books; el2 spec lists them`, "bad");
   else {

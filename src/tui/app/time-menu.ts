@@ -9,6 +9,7 @@ import { TablePane } from "../panes/table-pane.ts";
 import { cellText } from "../../queries/format.ts";
 import { EVENTS, PLACES } from "../../queries/tables.ts";
 import type { Move } from "../../protocol/protocol.ts";
+import { rowsOf } from "../../queries/query.ts";
 
 /**
  * Starts a session that continues from a snapshot, and resolves to its name. `save` writes the
@@ -81,12 +82,12 @@ export class TimeMenu {
   /** The places of the run, to go to. */
   async #list(): Promise<void> {
     const { app } = this;
-    const { rows, error } = await app.asker.ask({ table: "time.ls", args: {} });
+    const answer = await app.asker.ask({ table: "time.ls", args: {} }), rows = rowsOf(PLACES, answer), { error } = answer;
     if (error !== undefined || rows.length === 0) return this.#tell(error ?? PLACES.empty, "bad");
     const items = rows.map((row): MenuItem => {
-      const [kind, t, file] = ["kind", "t", "file"].map((name) => cellText(PLACES.columns[name as keyof typeof PLACES.columns], row[name]));
+      const [kind, t, file] = (["kind", "t", "file"] as const).map((name) => cellText(PLACES.columns[name], row[name]));
       return {
-        label: `${kind.padEnd(8)} t=${t}s  ${String(row.insn).padStart(12)} instructions  ${file === "-" ? "" : file}`.trimEnd(),
+        label: `${kind.padEnd(8)} t=${t}s  ${row.insn.padStart(12)} instructions  ${file === "-" ? "" : file}`.trimEnd(),
         reason: row.kind === "shown" ? "here" : undefined,
         run: () => app.move(row.kind === "now" ? { kind: "now" } : { kind: "instructions", count: Number(row.insn) }),
       };

@@ -3,7 +3,7 @@
 import { type IdKind, kindOf, nameOf } from "../../queries/ids.ts";
 import { isExactly } from "../../queries/filter.ts";
 import type { Query } from "../../queries/query.ts";
-import type { Json, Row, Table } from "../../queries/table.ts";
+import type { Json, Selected } from "../../queries/table.ts";
 import type { TableName } from "../../queries/tables.ts";
 
 /** Where an object is shown: screen key and pane, and the id there. */
@@ -47,7 +47,7 @@ export function queryOf(id: string): Query | undefined {
 }
 
 /** Ids that a row names other than its own, each once, in the order of its columns. */
-export function linksOf(table: Table, row: Row): string[] {
+export function linksOf({ table, row }: Selected): string[] {
   const found = new Set<string>();
   const look = (value: Json) => {
     if (typeof value === "string") {

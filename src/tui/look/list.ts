@@ -8,7 +8,7 @@ import { drawPieces, type Piece, piecesWidth, statePiece, vmPieces } from "./pie
 import type { Look, Role } from "./theme.ts";
 import { kindOf, nameOf, vmIn } from "../../queries/ids.ts";
 import { alignsRight } from "../../queries/format.ts";
-import { type Column, isAlarm, type Row, type Table } from "../../queries/table.ts";
+import { type Column, isAlarm, type Json, type RowOf, type Table } from "../../queries/table.ts";
 
 /** Input for drawing a cell. */
 export interface CellContext {
@@ -20,7 +20,7 @@ export interface CellContext {
   readonly first: boolean;
 }
 
-export interface ListColumn<R = Row> {
+export interface ListColumn<R> {
   /** The table's column that it shows: sorting and marks of changes go by it. */
   readonly name: string;
   readonly title: string;
@@ -45,8 +45,8 @@ const NAMED: ReadonlySet<string> = new Set(["vm", "vcpu", "irq", "cap", "con"]);
 const VERDICTS: ReadonlySet<string> = new Set(["res", "err", "errno", "state", "finding"]);
 
 /** The columns that a table declares. */
-export function columnsOf(table: Table): ListColumn[] {
-  return Object.entries(table.columns).filter(([, { width }]) => width !== undefined).map(([name, column]): ListColumn => {
+export function columnsOf<T extends Table>(table: T): ListColumn<RowOf<T>>[] {
+  return Object.entries(table.columns).filter(([, { width }]) => width !== undefined).map(([name, column]): ListColumn<RowOf<Table>> => {
     // A cell for `!` after a value that can be too high.
     const mark = column.alarm === undefined ? 0 : 1;
     const title = headingOf(column.title ?? name) + " ".repeat(mark);
@@ -57,7 +57,7 @@ export function columnsOf(table: Table): ListColumn[] {
       width: Math.max((column.width ?? 0) + mark, title.length, isState ? STATE_WIDTH : 0),
       right: alignsRight(column),
       from: column.from,
-      pieces: (row, context) => isState ? [statePiece(context.look, String(row[name]))] : cellPieces(name, column, row, context),
+      pieces: (row, context) => isState ? [statePiece(context.look, String(row[name]))] : cellPieces(name, column, row[name], context),
     };
   });
 }
@@ -72,8 +72,8 @@ function headingOf(name: string): string {
 const HEADINGS: Readonly<Record<string, string>> = { pcpu: "pCPU", vcpu: "vCPU", id: "Id" };
 
 /** A list's text of a value. */
-function cellPieces(name: string, column: Column, row: Row, context: CellContext): Piece[] {
-  const value = row[name], text = valueText(column, value);
+function cellPieces(name: string, column: Column, value: Json, context: CellContext): Piece[] {
+  const text = valueText(column, value);
   if (text === "-") return [{ text, role: "dim" }];
   if (column.kind === "id") return idPieces(String(value), context);
   const { bad } = context;
@@ -101,7 +101,7 @@ export function idPieces(id: string, { look, bad, first }: CellContext): Piece[]
 }
 
 /** Columns with their places in a row. */
-export interface Placement<R = Row> {
+export interface Placement<R> {
   readonly columns: readonly { readonly column: ListColumn<R>; readonly x: number; readonly width: number }[];
   /** Some columns did not fit. */
   readonly cut: boolean;
@@ -126,7 +126,7 @@ export function fittingColumns<R>(columns: readonly ListColumn<R>[], width: numb
  * Places columns in a width: two blanks apart where all have room then, else one; the last takes
  * the rest.
  */
-export function placeColumns<R = Row>(columns: readonly ListColumn<R>[], width: number): Placement<R> {
+export function placeColumns<R>(columns: readonly ListColumn<R>[], width: number): Placement<R> {
   const sum = (gap: number) => columns.reduce((all, column) => all + column.width + gap, -gap);
   const gap = sum(GAP) <= width ? GAP : 1;
   let x = 0;

@@ -6,7 +6,10 @@ import type { ListColumn } from "../look/list.ts";
 import { digitPieces, type Piece } from "../look/pieces.ts";
 import { TablePane } from "./table-pane.ts";
 import { nameOf } from "../../queries/ids.ts";
-import type { Row } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
+import { CODE } from "../../queries/tables.ts";
+
+type CodeRow = RowOf<typeof CODE>;
 
 /** Instructions before the PC, and in all. */
 const BEFORE = 5, SHOWN = 48;
@@ -19,15 +22,15 @@ const BRANCH = /^(b(\.\w+)?|bl|blr\w*|br\w*|ret\w*|eret\w*|cbn?z|tbn?z|svc|hvc|s
  * The pane.
  * @param vcpu the id of the vCPU that is selected, such as `vcpu:debian/0`
  */
-export function codePane(vcpu: () => string | undefined): TablePane {
+export function codePane(vcpu: () => string | undefined): TablePane<typeof CODE> {
   return new TablePane({
     name: "code",
-    table: "code",
+    table: CODE,
     title: "Code",
     about: () => vcpuTitle(vcpu()) ?? {},
     columns: () => COLUMNS,
-    tint: ({ pc }) => pc === true ? "accbg" : undefined,
-    current: (rows) => rows.find(({ pc }) => pc === true),
+    tint: ({ pc }) => pc ? "accbg" : undefined,
+    current: (rows) => rows.find(({ pc }) => pc),
     args: () => {
       const id = vcpu();
       return id === undefined ? undefined : { at: `${nameOf(id)}:pc-${BEFORE}`, size: SHOWN };
@@ -35,22 +38,22 @@ export function codePane(vcpu: () => string | undefined): TablePane {
   });
 }
 
-const COLUMNS: readonly ListColumn[] = [
+const COLUMNS: readonly ListColumn<CodeRow>[] = [
   {
     name: "address",
     title: "Address",
     width: ADDRESS,
-    pieces: ({ address }) => digitPieces(String(address).replace(/^0x/, "").padStart(ADDRESS, "0"), "dim"),
+    pieces: ({ address }) => digitPieces(address.replace(/^0x/, "").padStart(ADDRESS, "0"), "dim"),
   },
-  { name: "word", title: "Word", width: WORD, from: 70, pieces: ({ word }) => [{ text: String(word).slice(2), role: "dim" }] },
+  { name: "word", title: "Word", width: WORD, from: 70, pieces: ({ word }) => [{ text: word.slice(2), role: "dim" }] },
   { name: "text", title: "Instruction", width: TEXT, pieces: (row) => instructionPieces(row) },
 ];
 
 /** An instruction; at the start of a symbol, followed by its name. */
-function instructionPieces({ text, symbol }: Row): Piece[] {
-  const [, mnemonic, rest] = /^(\S+)(.*)$/.exec(String(text)) ?? ["", String(text), ""];
+function instructionPieces({ text, symbol }: CodeRow): Piece[] {
+  const [, mnemonic, rest] = /^(\S+)(.*)$/.exec(text) ?? ["", text, ""];
   const [operands, target = ""] = rest.split(/(?=<)/);
-  const starts = typeof symbol === "string" && !symbol.includes("+");
+  const starts = symbol !== null && !symbol.includes("+");
   return [
     { text: mnemonic, role: BRANCH.test(mnemonic) ? "vm1" : "text" },
     { text: " ".repeat(Math.max(MNEMONIC - mnemonic.length, 0)) },

@@ -7,8 +7,11 @@ import { graph, history } from "../terminal/glyphs.ts";
 import { countText, durationText, secondsText } from "../look/numbers.ts";
 import type { Pane, PaneState } from "./pane.ts";
 import type { Look, Role } from "../look/theme.ts";
-import type { Answer, Query } from "../../queries/query.ts";
-import type { Row } from "../../queries/table.ts";
+import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
+import type { RowOf } from "../../queries/table.ts";
+import { EVENTS } from "../../queries/tables.ts";
+
+type EventRow = RowOf<typeof EVENTS>;
 
 /** Events of one answer, and those that are kept. */
 const ASKED = 1000, KEPT = 20_000;
@@ -58,7 +61,7 @@ export class DensityPane implements Pane {
 
   take(answer: Answer): void {
     const kept = answer.after === undefined ? [] : this.#events;
-    this.#events = [...kept, ...answer.rows.map(eventOf)].slice(-KEPT);
+    this.#events = [...kept, ...rowsOf(EVENTS, answer).map(eventOf)].slice(-KEPT);
   }
 
   move(): void {}
@@ -138,8 +141,8 @@ function doubled(look: Look, values: readonly number[]): readonly number[] {
   return look.glyphs.steps === undefined ? values.flatMap((value) => [value, value]) : values;
 }
 
-function eventOf({ t, kind, refused, err }: Row): Event {
-  return { t: Number(t), of: CLASSES.findIndex(({ kinds }) => kinds.has(String(kind))), refused: refused === true || err === true };
+function eventOf({ t, kind, refused }: EventRow): Event {
+  return { t: Number(t), of: CLASSES.findIndex(({ kinds }) => kinds.has(kind)), refused };
 }
 
 /** The least round time that is not under a span (ns). */

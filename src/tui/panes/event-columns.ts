@@ -5,7 +5,10 @@ import { chipPiece, type Piece, vmPieces } from "../look/pieces.ts";
 import type { Role } from "../look/theme.ts";
 import { isOf, vmIn, withoutKind } from "../../queries/ids.ts";
 import { timeText } from "../../queries/format.ts";
-import type { Row } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
+import type { EVENTS } from "../../queries/tables.ts";
+
+type EventRow = RowOf<typeof EVENTS>;
 
 /** Kinds that guests cause, and interrupts; the others are the machine's own. */
 const INKS: Readonly<Record<string, Role>> = { hvc: "link", rpc: "link", ioctl: "link", virq: "vm1" };
@@ -13,7 +16,7 @@ const INKS: Readonly<Record<string, Role>> = { hvc: "link", rpc: "link", ioctl: 
 const WELL = /^(OK|SUCCESS)\b/;
 
 /** @param brief the time without its seconds, and a VM by its letter alone */
-export function eventColumns(width: number, brief: boolean): ListColumn[] {
+export function eventColumns(width: number, brief: boolean): ListColumn<EventRow>[] {
   return [
     {
       name: "t",
@@ -37,7 +40,7 @@ export function eventColumns(width: number, brief: boolean): ListColumn[] {
       name: "kind",
       title: "Kind",
       width: 5,
-      pieces: ({ kind }, { bad }) => [{ text: String(kind), role: bad ? "text" : INKS[String(kind)] ?? "dim" }],
+      pieces: ({ kind }, { bad }) => [{ text: kind, role: bad ? "text" : INKS[kind] ?? "dim" }],
     },
     {
       name: "text",
@@ -49,18 +52,18 @@ export function eventColumns(width: number, brief: boolean): ListColumn[] {
 }
 
 /** The VM of an event; that of a switch is the one that ran before. */
-function vmNameOf({ vm, vcpu, fields }: Row): string | undefined {
-  if (typeof vm === "string") return withoutKind("vm", vm);
+function vmNameOf({ vm, vcpu, fields }: EventRow): string | undefined {
+  if (vm !== null) return withoutKind("vm", vm);
   const from = typeof fields === "object" && fields !== null && "from" in fields ? fields.from : undefined;
   const who = vcpu ?? from;
   return typeof who === "string" && isOf("vcpu", who) ? vmIn(who) : undefined;
 }
 
 /** The event, followed by an arrow and its result. */
-export function textPieces({ text, res }: Row, bad: boolean): Piece[] {
-  const whole = String(text), at = whole.lastIndexOf(" -> ");
-  if (at < 0) return [{ text: whole, role: bad ? "bad" : "text" }];
-  const result = whole.slice(at + " -> ".length);
-  const ink: Role = bad ? "bad" : WELL.test(String(res ?? result)) ? "ok" : "text";
-  return [{ text: whole.slice(0, at) }, { text: " → ", role: "dim" }, { text: result, role: ink }];
+export function textPieces({ text, res }: Pick<EventRow, "text" | "res">, bad: boolean): Piece[] {
+  const at = text.lastIndexOf(" -> ");
+  if (at < 0) return [{ text, role: bad ? "bad" : "text" }];
+  const result = text.slice(at + " -> ".length);
+  const ink: Role = bad ? "bad" : WELL.test(res ?? result) ? "ok" : "text";
+  return [{ text: text.slice(0, at) }, { text: " → ", role: "dim" }, { text: result, role: ink }];
 }

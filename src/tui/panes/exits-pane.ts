@@ -9,9 +9,9 @@ import type { Piece } from "../look/pieces.ts";
 import { wrap } from "./row-lines.ts";
 import { TextPane } from "./text-pane.ts";
 import type { Look } from "../look/theme.ts";
-import type { Row, RowOf } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
 import { rowsOf } from "../../queries/query.ts";
-import { EVENTS } from "../../queries/tables.ts";
+import { EVENTS, type VCPUS } from "../../queries/tables.ts";
 
 /** Events that are counted. */
 const COUNTED = 400;
@@ -34,7 +34,7 @@ interface Exits {
  * The pane.
  * @param vcpu the row of the vCPU that is selected
  */
-export function exitsPane(vcpu: () => Row | undefined): TextPane {
+export function exitsPane(vcpu: () => RowOf<typeof VCPUS> | undefined): TextPane {
   let exits: readonly Exits[] = [], counted = 0, of = "";
   return new TextPane({
     name: "exits",
@@ -49,10 +49,11 @@ export function exitsPane(vcpu: () => Row | undefined): TextPane {
       return id === undefined ? undefined : { table: "events", args: { kinds: KINDS, filter: `vcpu=${id}`, limit: COUNTED } };
     },
     take(answer) {
-      counted = answer.rows.length;
-      exits = byReason(rowsOf(EVENTS, answer));
+      const rows = rowsOf(EVENTS, answer);
+      counted = rows.length;
+      exits = byReason(rows);
     },
-    lines: (width, look) => exits.length ? exitLines(exits, counted, Number(vcpu()?.exits_rate ?? 0), width, look) : emptyLines(width),
+    lines: (width, look) => exits.length ? exitLines(exits, counted, vcpu()?.exits_rate ?? 0, width, look) : emptyLines(width),
   });
 }
 

@@ -8,8 +8,11 @@ import type { TablePane } from "./table-pane.ts";
 import { TextPane } from "./text-pane.ts";
 import type { Look } from "../look/theme.ts";
 import { afterVm, nameOf, vmIn, vmOfName, withoutKind } from "../../queries/ids.ts";
-import type { Answer } from "../../queries/query.ts";
-import { type Row, textsOf } from "../../queries/table.ts";
+import { type Answer, rowsOf } from "../../queries/query.ts";
+import { type RowOf } from "../../queries/table.ts";
+import { CAPS, OBJECTS } from "../../queries/tables.ts";
+
+type CapRow = RowOf<typeof CAPS>;
 
 /** Columns of a capability, and of an object's id and type. */
 const CAP = 16, OBJECT = 24;
@@ -20,6 +23,8 @@ const WITH_STATE = 54;
 /** Columns from which on the graph has the other objects of the VM. */
 const WITH_OTHERS = 64;
 
+type ObjectRow = RowOf<typeof OBJECTS>;
+
 /** `cap:host/0x3`: the VM's letter, its name and the slot. */
 export function capPieces(id: string, look: Look, bad: boolean): Piece[] {
   const name = nameOf(id), vm = vmOfName(name), mark = look.vm(vm);
@@ -27,12 +32,12 @@ export function capPieces(id: string, look: Look, bad: boolean): Piece[] {
 }
 
 /** An object and the capabilities to it: one row each, and more for rights that do not fit. */
-function edgeLines(object: readonly Piece[][], holders: readonly Row[], width: number, look: Look): Line[] {
+function edgeLines(object: readonly Piece[][], holders: readonly CapRow[], width: number, look: Look): Line[] {
   const { frame: { line, side, joints }, folded } = look.glyphs;
   const room = Math.max(width - CAP - OBJECT - 8, LEAST_RIGHTS);
   const rows = holders.flatMap(({ id, rights }): { readonly left: readonly Piece[]; readonly leads: boolean }[] => {
     const cap = capPieces(id, look, false);
-    const [first = "", ...more] = wrap(textsOf(rights).join(" ") || "no rights", 0, room + 1);
+    const [first = "", ...more] = wrap(rights.join(" ") || "no rights", 0, room + 1);
     const margin = " ".repeat(CAP + 4);
     return [
       {
@@ -58,8 +63,8 @@ function edgeLines(object: readonly Piece[][], holders: readonly Row[], width: n
   });
 }
 
-export function holdersPane(caps: TablePane): TextPane {
-  let rows: readonly Row[] = [], objects: readonly Row[] = [], error: string | undefined, asked: string | undefined, wide = false;
+export function holdersPane(caps: TablePane<typeof CAPS>): TextPane {
+  let rows: readonly CapRow[] = [], objects: readonly ObjectRow[] = [], error: string | undefined, asked: string | undefined, wide = false;
   const object = () => {
     const obj = caps.selection?.row.obj;
     return typeof obj === "string" ? obj : undefined;
@@ -71,7 +76,7 @@ export function holdersPane(caps: TablePane): TextPane {
     if (error !== undefined) return [{ text: `× ${error.split("\n")[0]}`, role: "bad" }];
     const holders = [row, ...rows.filter(({ id, obj }) => id !== row.id && obj === row.obj)];
     const shown: Piece[][] = [
-      [{ text: String(row.obj ?? "revoked"), role: "link", bold: true }],
+      [{ text: row.obj ?? "revoked", role: "link", bold: true }],
       [{ text: `${row.type}${row.state === null || width < WITH_STATE ? "" : `, ${row.state}`}`, role: "dim" }],
     ];
     const alone: Line[] = holders.length > 1 ? [] : [{ text: "" }, { text: "Nobody else holds this object.", role: "dim" }];
@@ -90,9 +95,9 @@ export function holdersPane(caps: TablePane): TextPane {
       return wide ? [holders, { table: "obj.ls", args: { filter: "type!=hwirq" } }] : holders;
     },
     take(answer: Answer) {
-      if (answer.table === "obj.ls") objects = answer.rows;
+      if (answer.table === "obj.ls") objects = rowsOf(OBJECTS, answer);
       else {
-        rows = answer.rows;
+        rows = rowsOf(CAPS, answer);
         error = answer.error;
       }
     },
@@ -100,12 +105,12 @@ export function holdersPane(caps: TablePane): TextPane {
 }
 
 /** Other objects to which the VM of a capability and others have capabilities. */
-function otherLines({ vm, obj }: Row, objects: readonly Row[], look: Look): Line[] {
-  const name = withoutKind("vm", String(vm)), { frame: { line }, folded } = look.glyphs;
-  const shared = objects.flatMap(({ name: id, type, holders }) => {
-    const caps = textsOf(holders), mine = caps.filter((cap) => vmIn(cap) === name);
+function otherLines({ vm, obj }: CapRow, objects: readonly ObjectRow[], look: Look): Line[] {
+  const name = withoutKind("vm", vm), { frame: { line }, folded } = look.glyphs;
+  const shared = objects.flatMap(({ name: id, type, holders: caps }) => {
+    const mine = caps.filter((cap) => vmIn(cap) === name);
     const others = caps.filter((cap) => vmIn(cap) !== name);
-    return mine.length && others.length && id !== obj ? [{ id: String(id ?? "?"), type: String(type), mine: mine[0], others }] : [];
+    return mine.length && others.length && id !== obj ? [{ id, type, mine: mine[0], others }] : [];
   });
   if (!shared.length) return [];
   return [

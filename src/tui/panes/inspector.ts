@@ -9,6 +9,6 @@ export function inspector(name: string, of: { readonly selection: Pane["selectio
   return new TextPane({
     name,
     title: () => ({ text: of.selection?.row.id ?? "Nothing selected", right: [[{ text: "every field", role: "dim" }]] }),
-    lines: (width) => of.selection ? fieldLines(of.selection.table, of.selection.row, width) : [],
+    lines: (width) => of.selection ? fieldLines(of.selection, width) : [],
   });
 }

@@ -6,8 +6,10 @@ import { type ListColumn } from "../look/list.ts";
 import { countText, grouped } from "../look/numbers.ts";
 import { chipPiece, type Piece } from "../look/pieces.ts";
 import { afterVm, nameOf, vmOfName, withoutKind } from "../../queries/ids.ts";
-import { isAlarm, type Row } from "../../queries/table.ts";
+import { isAlarm, type RowOf } from "../../queries/table.ts";
 import { IRQS } from "../../queries/tables.ts";
+
+type IrqRow = RowOf<typeof IRQS>;
 
 /** Columns of a history. */
 const HISTORY = 15;
@@ -17,7 +19,7 @@ const OTHERS = 94;
 const WORDS: readonly (readonly [field: "act" | "pend", word: string])[] = [["act", "active"], ["pend", "pending"]];
 
 /** The interrupt's owner, source, state and rate. */
-export function irqColumns(histories: Histories, width: number): ListColumn[] {
+export function irqColumns(histories: Histories, width: number): ListColumn<IrqRow>[] {
   return [
     {
       name: "id",
@@ -28,14 +30,14 @@ export function irqColumns(histories: Histories, width: number): ListColumn[] {
         return [chipPiece(mark), { text: ` ${vm}`, role: bad ? "text" : mark.ink }, { text: afterVm(name), role: "strong", bold: true }];
       },
     },
-    { name: "kind", title: "Kind", width: 4, from: 100, pieces: ({ kind }) => [{ text: String(kind).toUpperCase(), role: "dim" }] },
+    { name: "kind", title: "Kind", width: 4, from: 100, pieces: ({ kind }) => [{ text: kind.toUpperCase(), role: "dim" }] },
     {
       name: "source",
       title: "Source",
       width: Math.min(Math.max(width - OTHERS, LEAST_SOURCE), MOST_SOURCE),
       pieces: sourcePieces,
     },
-    { name: "priority", title: "Prio", width: 4, from: 100, pieces: ({ priority }) => [{ text: String(priority), role: "dim" }] },
+    { name: "priority", title: "Prio", width: 4, from: 100, pieces: ({ priority }) => [{ text: priority, role: "dim" }] },
     {
       name: "en",
       title: "On",
@@ -49,7 +51,7 @@ export function irqColumns(histories: Histories, width: number): ListColumn[] {
       title: "State",
       width: 9,
       pieces(row, { look: { glyphs } }) {
-        const word = WORDS.find(([field]) => row[field] === true)?.[1];
+        const word = WORDS.find(([field]) => row[field])?.[1];
         if (word === undefined) return [{ text: `${glyphs.shapes.off} idle`, role: "dim" }];
         return [{
           text: `${word === "active" ? glyphs.shapes.runs : glyphs.shapes.proxy} ${word}`,
@@ -57,18 +59,18 @@ export function irqColumns(histories: Histories, width: number): ListColumn[] {
         }];
       },
     },
-    { name: "trigger", title: "Trigger", width: 7, from: 90, pieces: ({ trigger }) => [{ text: String(trigger), role: "dim" }] },
+    { name: "trigger", title: "Trigger", width: 7, from: 90, pieces: ({ trigger }) => [{ text: trigger, role: "dim" }] },
     {
       name: "vcpu",
       title: "To",
       width: 12,
       from: 130,
       pieces: ({ vcpu }, { look, bad }) => {
-        if (typeof vcpu !== "string") return [{ text: "-", role: "dim" }];
+        if (vcpu === null) return [{ text: "-", role: "dim" }];
         return [{ text: nameOf(vcpu), role: bad ? "text" : look.vm(vmOfName(nameOf(vcpu))).ink }];
       },
     },
-    { name: "count", title: "Count", width: 9, right: true, pieces: ({ count }) => amount(Number(count), "text") },
+    { name: "count", title: "Count", width: 9, right: true, pieces: ({ count }) => amount(count, "text") },
     {
       name: "rate",
       title: "Rate/s ",
@@ -76,7 +78,7 @@ export function irqColumns(histories: Histories, width: number): ListColumn[] {
       right: true,
       pieces(row) {
         const storm = isStorm(row);
-        return [...amount(Number(row.rate), storm ? "bad" : "text"), { text: storm ? "!" : " ", role: "bad" }];
+        return [...amount(row.rate, storm ? "bad" : "text"), { text: storm ? "!" : " ", role: "bad" }];
       },
     },
     {
@@ -95,12 +97,12 @@ export function irqColumns(histories: Histories, width: number): ListColumn[] {
   ];
 }
 
-function sourcePieces({ source }: Row): Piece[] {
-  return [{ text: withoutKind("vcpu", String(source)) || "-", role: source ? "text" : "dim" }];
+function sourcePieces({ source }: IrqRow): Piece[] {
+  return [{ text: withoutKind("vcpu", source) || "-", role: source ? "text" : "dim" }];
 }
 
 /** Whether an interrupt comes too often. */
-export function isStorm({ rate }: Row): boolean {
+export function isStorm({ rate }: IrqRow): boolean {
   return isAlarm(IRQS.columns.rate, rate);
 }
 

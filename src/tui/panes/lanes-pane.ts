@@ -13,9 +13,9 @@ import { chipPiece, drawPieces, type Piece } from "../look/pieces.ts";
 import type { Look, Role } from "../look/theme.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
 import { SLICE_REASONS } from "../../queries/facts/slice-reason.ts";
-import type { Table } from "../../queries/table.ts";
+import type { Selected } from "../../queries/table.ts";
 import { nameOf, vmOfName } from "../../queries/ids.ts";
-import { SLICES } from "../../queries/tables.ts";
+import { SLICES, VCPUS } from "../../queries/tables.ts";
 
 /** Slices that are asked for. */
 const ROWS = 20_000;
@@ -99,7 +99,7 @@ export class LanesPane implements Pane {
 
   take(answer: Answer): void {
     if (answer.table === "vcpu.ls") {
-      this.#vcpus = answer.rows.map(({ id }) => nameOf(id));
+      this.#vcpus = rowsOf(VCPUS, answer).map(({ id }) => nameOf(id));
       return;
     }
     this.#loaded = true;
@@ -126,7 +126,7 @@ export class LanesPane implements Pane {
   }
 
   /** The switch at the cursor. */
-  get selection(): { table: Table; row: Slice } | undefined {
+  get selection(): Selected<typeof SLICES> | undefined {
     const at = this.#cursor;
     const row = this.#rows.findLast(({ t }) => Number(t) <= at) ?? this.#rows[0];
     return row && { table: SLICES, row };

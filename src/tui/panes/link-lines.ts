@@ -74,9 +74,9 @@ function packed(pieces: readonly Line[], width: number, most: number, screen: st
 }
 
 function queueText({ id, from, to, count, depth, full, rate, flags, enable }: RowOf<typeof QUEUES>, glyphs: Glyphs): Line {
-  const name = (vm: unknown) => typeof vm === "string" ? nameOf(vm) : "?";
+  const name = (vm: string | null) => vm === null ? "?" : nameOf(vm);
   if (flags !== null) {
-    const pending = (BigInt(String(flags)) & BigInt(String(enable))) !== 0n;
+    const pending = (BigInt(flags) & BigInt(enable ?? 0)) !== 0n;
     return {
       text: `${id} ${name(from)} ${linkArrow("doorbell", glyphs)} ${name(to)} ${flags}${pending ? " pending" : ""}`,
       role: pending ? "text" : "dim",
@@ -84,14 +84,14 @@ function queueText({ id, from, to, count, depth, full, rate, flags, enable }: Ro
   }
   const fill = gauge(glyphs.slot, Number(count) / Number(depth), BAR);
   const text = `${id} ${name(from)} ${linkArrow("msgqueue", glyphs)} ${name(to)} [${fill}] ${count}/${depth}${full ? "!" : ""}  ${
-    countText(Number(rate))
+    countText(rate)
   }/s`;
   return { text, role: full ? "warn" : count === 0 ? "dim" : "text" };
 }
 
 function parcelText({ id, kind, size, owner, held_by }: RowOf<typeof PARCELS>): Line {
-  const names = (vms: readonly unknown[]) => vms.map((vm) => nameOf(String(vm))).join(" ");
-  const text = `!${id} ${kind} ${sizeText(Number(size))} of ${names([owner])}  held by ${names(held_by)}  reclaim refused`;
+  const names = (vms: readonly string[]) => vms.map(nameOf).join(" ");
+  const text = `!${id} ${kind} ${sizeText(size)} of ${names([owner])}  held by ${names(held_by)}  reclaim refused`;
   return { text, role: "bad" };
 }
 

@@ -84,7 +84,7 @@ export class MachinePane implements Pane {
     this.#total = 0;
     for (const row of rowsOf(MEMORY, answer)) {
       if (Number(row.pa) < RAM_START) continue;
-      const bytes = Number(row.size);
+      const bytes = row.size;
       this.#total += bytes;
       if (row.access === "free") continue;
       const vms = row.vm.map(String);

@@ -7,7 +7,11 @@ import { chipPiece, type Piece } from "../look/pieces.ts";
 import type { Look, Role } from "../look/theme.ts";
 import { nameOf } from "../../queries/ids.ts";
 import { sizeText } from "../../queries/format.ts";
-import { type Row, textsOf } from "../../queries/table.ts";
+import { type RowOf } from "../../queries/table.ts";
+import type { LIMITS, PARCELS } from "../../queries/tables.ts";
+
+type LimitRow = RowOf<typeof LIMITS>;
+type ParcelRow = RowOf<typeof PARCELS>;
 
 /** Columns of a limit's gauge: in a narrow list, and of a wide one what its name leaves. */
 const GAUGE = 4, WIDE_GAUGE = 20;
@@ -19,10 +23,11 @@ const SHARE = 6;
 const AMOUNT = 5, WIDE_AMOUNT = 14;
 
 /** A limited resource, its use, and how near the limit is. */
-export function limitColumns(width: number): ListColumn[] {
+export function limitColumns(width: number): ListColumn<LimitRow>[] {
   const wide = width >= 50;
-  const amount = (row: Row, name: string) => row.unit === "bytes" ? sizeText(Number(row[name])) : countText(Number(row[name]));
-  const amounts = (row: Row) =>
+  const amount = (row: LimitRow, name: "used" | "limit") =>
+    row.unit === "bytes" ? sizeText(Number(row[name])) : countText(Number(row[name]));
+  const amounts = (row: LimitRow) =>
     row.limit === null ? amount(row, "used") : wide ? `${amount(row, "used")} of ${amount(row, "limit")}` : amount(row, "limit");
   const amountWidth = wide ? WIDE_AMOUNT : width < WITH_AMOUNT ? 0 : AMOUNT;
   const others = SHARE + amountWidth + (wide ? 6 : amountWidth ? 3 : 2);
@@ -34,8 +39,9 @@ export function limitColumns(width: number): ListColumn[] {
       title: "Limit",
       width: what,
       pieces: (row, { look }) => {
-        if (row.vm === null) return [{ text: String(row.what) }];
-        const vm = String(row.vm), mark = look.vm(vm);
+        const { vm } = row;
+        if (vm === null) return [{ text: row.what }];
+        const mark = look.vm(vm);
         const what: Piece = { text: `${wide ? "" : " "}${row.what}` };
         return wide ? [what, { text: ` ${nameOf(vm)}`, role: mark.ink }] : [chipPiece(mark), what];
       },
@@ -44,7 +50,7 @@ export function limitColumns(width: number): ListColumn[] {
       name: "used",
       title: "",
       width: cells,
-      pieces: ({ share }, { look }) => share === null ? [] : gaugePieces(look, Number(share), cells),
+      pieces: ({ share }, { look }) => share === null ? [] : gaugePieces(look, share, cells),
     },
     {
       name: "share",
@@ -53,14 +59,14 @@ export function limitColumns(width: number): ListColumn[] {
       right: true,
       pieces({ share }) {
         if (share === null) return [{ text: "- ", role: "dim" }];
-        const { role, alarm } = shareMark(Number(share));
-        return [{ text: shareText(Number(share)), role }, { text: alarm ? "!" : " ", role }];
+        const { role, alarm } = shareMark(share);
+        return [{ text: shareText(share), role }, { text: alarm ? "!" : " ", role }];
       },
     },
     ...amountWidth
       ? [{
         ...{ name: "limit", title: wide ? "Amount" : "Of", width: amountWidth, right: true },
-        pieces: (row: Row): Piece[] => [{ text: amounts(row), role: "dim" }],
+        pieces: (row: LimitRow): Piece[] => [{ text: amounts(row), role: "dim" }],
       }]
       : [],
   ];
@@ -73,8 +79,8 @@ function gaugePieces({ glyphs }: Look, share: number, cells: number): Piece[] {
 }
 
 /** The nearest limits first; resources without one last. */
-export function byNearness(a: Row, b: Row): number {
-  return Number(b.share ?? -1) - Number(a.share ?? -1);
+export function byNearness(a: LimitRow, b: LimitRow): number {
+  return (b.share ?? -1) - (a.share ?? -1);
 }
 
 /** How a parcel's state looks. */
@@ -91,18 +97,18 @@ const OTHERS = 80, FEWER_OTHERS = 51;
 const LEAST_BORROWERS = 16;
 
 /** A parcel: whose it is, for whom, and what they have done with it. */
-export function parcelColumns(width: number): ListColumn[] {
+export function parcelColumns(width: number): ListColumn<ParcelRow>[] {
   return [
     { name: "id", title: "Parcel", width: 12, pieces: ({ id }, { bad }) => [{ text: id, role: bad ? "text" : "link" }] },
-    { name: "kind", title: "Kind", width: 6, pieces: ({ kind }) => [{ text: String(kind) }] },
-    { name: "size", title: "Size", width: 6, right: true, pieces: ({ size }) => [{ text: sizeText(Number(size)) }] },
-    { name: "owner", title: "From", width: 10, pieces: ({ owner }, context) => vmPieces(String(owner), context.look, context.bad) },
+    { name: "kind", title: "Kind", width: 6, pieces: ({ kind }) => [{ text: kind }] },
+    { name: "size", title: "Size", width: 6, right: true, pieces: ({ size }) => [{ text: sizeText(size) }] },
+    { name: "owner", title: "From", width: 10, pieces: ({ owner }, context) => vmPieces(owner, context.look, context.bad) },
     {
       name: "borrowers",
       title: "To",
       width: Math.max(width - (width < 110 ? FEWER_OTHERS : OTHERS), LEAST_BORROWERS),
       pieces: ({ borrowers }, { look, bad }) =>
-        textsOf(borrowers).flatMap((text, index): Piece[] => {
+        borrowers.flatMap((text, index): Piece[] => {
           const [vm, ...rest] = text.split(" ");
           return [...index ? [{ text: "  " }] : [], ...vmPieces(vm, look, bad), { text: ` ${rest.join(" ")}`, role: bad ? "text" : "dim" }];
         }),
@@ -112,7 +118,7 @@ export function parcelColumns(width: number): ListColumn[] {
       title: "State",
       width: 11,
       pieces({ state }, { look, bad }) {
-        const [shape, ink] = STATES[String(state)] ?? ["new", "text"];
+        const [shape, ink] = STATES[state] ?? ["new", "text"];
         return [{ text: `${look.glyphs.shapes[shape]} ${state}`, role: bad ? "bad" : ink }];
       },
     },
@@ -122,7 +128,7 @@ export function parcelColumns(width: number): ListColumn[] {
       title: "Extent",
       width: 9,
       from: 110,
-      pieces: ({ extent }) => [{ text: String(extent ?? "-"), role: extent ? "link" : "dim" }],
+      pieces: ({ extent }) => [{ text: extent ?? "-", role: extent ? "link" : "dim" }],
     },
   ];
 }

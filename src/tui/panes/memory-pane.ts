@@ -23,7 +23,7 @@ import type { Look } from "../look/theme.ts";
 import { type Id, isGuest, paId, parseId } from "../../queries/ids.ts";
 import { sizeText } from "../../queries/format.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
-import type { RowOf, Table } from "../../queries/table.ts";
+import type { RowOf, Selected } from "../../queries/table.ts";
 import { MEMORY } from "../../queries/tables.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -117,7 +117,7 @@ export class MemoryPane implements Pane {
     this.#selected ??= (this.#rows.find(({ state }) => state === "blocked") ?? this.#rows.find(isGuests) ?? this.#rows[0])?.id;
   }
 
-  get selection(): { table: Table; row: Run } | undefined {
+  get selection(): Selected<typeof MEMORY> | undefined {
     const row = this.#rows.find(({ id }) => id === this.#selected);
     return row && { table: MEMORY, row };
   }

@@ -106,7 +106,7 @@ const OWNER: MemoryView = {
       rank: rankOf(row),
     };
   },
-  text: (row) => withoutKind("vm", String(row.owner_vm ?? row.owner)),
+  text: (row) => withoutKind("vm", row.owner_vm ?? row.owner),
 };
 
 /** Letters and fills of states that are neither blocked, free nor the hypervisor's. */
@@ -127,7 +127,7 @@ const STATE: MemoryView = {
     if (!state) throw new Error(`memory in state ${row.state} has no letter`);
     return { key: row.state, name: row.state, rank: rankOf(row), ...state };
   },
-  text: (row) => String(row.state),
+  text: (row) => row.state,
 };
 
 /** The views, in the order of `v`. */

@@ -4,15 +4,17 @@ import { queryOf } from "../look/links.ts";
 import type { Line } from "./pane.ts";
 import { fieldLines, wrap } from "./row-lines.ts";
 import { TextPane } from "./text-pane.ts";
-import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
-import type { Row, RowOf } from "../../queries/table.ts";
-import { REASONS, TABLES } from "../../queries/tables.ts";
+import type { Answer, Query } from "../../queries/query.ts";
+import type { RowOf } from "../../queries/table.ts";
+import { type REASONS, TABLES } from "../../queries/tables.ts";
 
 /** How long (ms) an answer is good enough: a refusal is over. */
 const STAYS_GOOD = 1000;
 
+type Reason = RowOf<typeof REASONS>;
+
 /** The subject of a refusal: the object of its rule or request, a VM that ended, its requester. */
-function subjectOf({ object, ended, asked_by }: RowOf<typeof REASONS>): { readonly title: string; readonly id: string } {
+function subjectOf({ object, ended, asked_by }: Reason): { readonly title: string; readonly id: string } {
   if (object) return { title: "Object", id: object };
   return ended === null ? { title: "Requester", id: asked_by } : { title: "Object", id: ended };
 }
@@ -21,12 +23,12 @@ function subjectOf({ object, ended, asked_by }: RowOf<typeof REASONS>): { readon
  * The pane.
  * @param reason the row of the refusal that is selected
  */
-export function objectPane(reason: () => Row | undefined): TextPane {
+export function objectPane(reason: () => Reason | undefined): TextPane {
   /** The last answer, and the question that it is to. */
   let answered: { readonly id: string; readonly answer: Answer } | undefined;
   let asked: string | undefined;
   const subject = () => {
-    const [row] = rowsOf(REASONS, { table: "why", rows: [reason() ?? []].flat() });
+    const row = reason();
     return row && subjectOf(row);
   };
   /** The object's row, once it has come. */
@@ -53,7 +55,7 @@ export function objectPane(reason: () => Row | undefined): TextPane {
     },
     lines(width) {
       const shown = found();
-      if (shown) return fieldLines(shown.table, shown.row, width);
+      if (shown) return fieldLines(shown, width);
       const id = subject()?.id;
       if (id === undefined) return [{ text: "No refusal is selected.", role: "dim" }];
       return blankLines(id, answered?.id === id ? answered.answer : undefined, width);

@@ -1,14 +1,14 @@
 // The filter of a pane, as the user types it: a bad one leaves the last good one in force.
 
 import { type Filter, FilterError, parseFilter } from "../../queries/filter.ts";
-import type { Row, Table } from "../../queries/table.ts";
+import type { RowOf, Table } from "../../queries/table.ts";
 
-export class PaneFilter {
+export class PaneFilter<T extends Table> {
   #filter: Filter | undefined;
   #text = "";
   #error: FilterError | undefined;
 
-  constructor(readonly table: Table) {}
+  constructor(readonly table: T) {}
 
   /** The filter in force; empty: all rows match. */
   get text(): string {
@@ -33,7 +33,7 @@ export class PaneFilter {
   }
 
   /** Whether it lets a row through. */
-  passes(row: Row): boolean {
+  passes(row: RowOf<T>): boolean {
     return this.#filter?.matches(row) ?? true;
   }
 }

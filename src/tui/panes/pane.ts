@@ -7,7 +7,7 @@ import type { Piece } from "../look/pieces.ts";
 import type { Look, Role } from "../look/theme.ts";
 import type { FilterError } from "../../queries/filter.ts";
 import type { Answer, Query } from "../../queries/query.ts";
-import type { Row, Table } from "../../queries/table.ts";
+import type { Selected } from "../../queries/table.ts";
 
 /** State of a pane on its screen. */
 export interface PaneState {
@@ -63,7 +63,7 @@ export interface Pane {
    */
   click(row: number, column: number): boolean;
   /** The selected row and its table, if it is a list of rows. */
-  readonly selection: { readonly table: Table; readonly row: Row } | undefined;
+  readonly selection: Selected | undefined;
   /** Rows of a page. */
   readonly page: number;
 }

@@ -8,18 +8,21 @@ import { type Piece, vmPieces } from "../look/pieces.ts";
 import type { Look } from "../look/theme.ts";
 import { nameOf } from "../../queries/ids.ts";
 import { sizeText } from "../../queries/format.ts";
-import type { Json, Row } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
+import type { QUEUES } from "../../queries/tables.ts";
+
+type QueueRow = RowOf<typeof QUEUES>;
 
 /** Squares of a queue's depth: deeper ones have a square for several messages. */
 const SQUARES = 8;
 const HISTORY = 15;
 
 /** From whom to whom, how much is in it, and how often something comes. */
-export function queueColumns(histories: Histories): ListColumn[] {
+export function queueColumns(histories: Histories): ListColumn<QueueRow>[] {
   return [
     { name: "id", title: "Id", width: 7, pieces: ({ id }) => [{ text: id, role: "link" }] },
     { name: "from", title: "From", width: 11, pieces: ({ from }, { look }) => endPieces(from, look) },
-    { name: "kind", title: "", width: 2, pieces: ({ kind }, { look }) => [{ text: linkArrow(String(kind), look.glyphs), role: "dim" }] },
+    { name: "kind", title: "", width: 2, pieces: ({ kind }, { look }) => [{ text: linkArrow(kind, look.glyphs), role: "dim" }] },
     { name: "to", title: "To", width: 11, pieces: ({ to }, { look }) => endPieces(to, look) },
     { name: "count", title: "Messages", width: 16, pieces: (row, { look }) => depthPieces(row, look) },
     {
@@ -28,14 +31,14 @@ export function queueColumns(histories: Histories): ListColumn[] {
       width: 5,
       right: true,
       from: 90,
-      pieces: ({ size }) => [size === null ? { text: "-", role: "dim" } : { text: sizeText(Number(size)) }],
+      pieces: ({ size }) => [size === null ? { text: "-", role: "dim" } : { text: sizeText(size) }],
     },
     {
       name: "rate",
       title: "Rate/s",
       width: 8,
       right: true,
-      pieces: ({ rate }) => [{ text: countText(Number(rate)), role: Number(rate) > 0 ? "text" : "dim" }],
+      pieces: ({ rate }) => [{ text: countText(rate), role: rate > 0 ? "text" : "dim" }],
     },
     {
       name: "rate",
@@ -68,12 +71,12 @@ export function linkArrow(kind: string, { name, frame, folded }: Glyphs): string
   return `${kind === "doorbell" ? name === "full" ? "╌" : "=" : frame.line}${folded}`;
 }
 
-function endPieces(vm: Json, look: Look): Piece[] {
-  return typeof vm === "string" ? vmPieces(look.vm(vm), nameOf(vm)) : [{ text: "-", role: "dim" }];
+function endPieces(vm: string | null, look: Look): Piece[] {
+  return vm !== null ? vmPieces(look.vm(vm), nameOf(vm)) : [{ text: "-", role: "dim" }];
 }
 
 /** How full a queue is; which flags of a doorbell are set. */
-export function depthPieces({ kind, count, depth, full, flags }: Row, { glyphs }: Look): Piece[] {
+export function depthPieces({ kind, count, depth, full, flags }: QueueRow, { glyphs }: Look): Piece[] {
   if (kind === "doorbell") {
     const set = Number(flags) !== 0;
     return [

@@ -14,8 +14,10 @@ import type { Look } from "../look/theme.ts";
 import { waitText } from "./waits.ts";
 import { nameOf, vmOfName } from "../../queries/ids.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
-import { type Json, type Row, type RowOf } from "../../queries/table.ts";
-import { CAPS, VCPUS } from "../../queries/tables.ts";
+import type { RowOf } from "../../queries/table.ts";
+import { CAPS, IRQS, type QUEUES, VCPUS } from "../../queries/tables.ts";
+
+type QueueRow = RowOf<typeof QUEUES>;
 
 /** Rows of a VM's block, and its columns: panes narrower than `ROOMY` have narrow ones. */
 const BLOCK_ROWS = 3, BLOCK = 14, NARROW_BLOCK = 10;
@@ -23,7 +25,7 @@ const ROOMY = 110;
 /** Longest line of an arrow. */
 const ARROW = 3;
 
-const nameIn = (vm: Json) => typeof vm === "string" ? nameOf(vm) : undefined;
+const nameIn = (vm: string | null) => vm === null ? undefined : nameOf(vm);
 
 export class FlowPane implements Pane {
   readonly name = "flow";
@@ -33,7 +35,7 @@ export class FlowPane implements Pane {
   #caps: readonly RowOf<typeof CAPS>[] = [];
 
   /** @param queues whose selected row it is about */
-  constructor(readonly queues: TablePane) {}
+  constructor(readonly queues: TablePane<typeof QUEUES>) {}
 
   title(): Title {
     const row = this.queues.selection?.row;
@@ -92,22 +94,22 @@ export class FlowPane implements Pane {
     });
     drawPieces(screen, look, from + half + 2, top + 1, middle, end - from - half - 2);
     if (top + BLOCK_ROWS >= inside.y + inside.height) return;
-    const sent = `${countText(Number(row.sent))} sent, ${countText(Number(row.rate))} per second`,
+    const sent = `${countText(Number(row.sent))} sent, ${countText(row.rate)} per second`,
       received = `${countText(Number(row.received))} received`;
     screen.text(left, top + BLOCK_ROWS, sent, look.style("dim"));
     screen.text(right + block - textWidth(received), top + BLOCK_ROWS, received, look.style("dim"));
   }
 
   /** The capability with which a VM may do it. */
-  #capability(vm: Json, right: string, object: Json): Piece[] {
+  #capability(vm: string | null, right: string, object: string): Piece[] {
     const found = this.#caps.find((row) => row.vm === vm && row.rights.some((one) => one === right));
-    if (!found) return [{ text: String(object ?? ""), role: "link" }];
+    if (!found) return [{ text: object, role: "link" }];
     return [{ text: found.id, role: "link" }, { text: ` ${right}`, role: "dim" }];
   }
 }
 
-function irqPieces(when: string, virq: Json, threshold: string): Piece[] {
-  return [{ text: `${when} `, role: "dim" }, { text: String(virq), role: "text" }, { text: ` ${threshold}`, role: "dim" }];
+function irqPieces(when: string, virq: string, threshold: string): Piece[] {
+  return [{ text: `${when} `, role: "dim" }, { text: virq, role: "text" }, { text: ` ${threshold}`, role: "dim" }];
 }
 
 /** A VM on its fill. */
@@ -128,10 +130,10 @@ export class QueueWaitsPane implements Pane {
   readonly selection = undefined;
   readonly page = 1;
   #vcpus: readonly RowOf<typeof VCPUS>[] = [];
-  #irqs: readonly Row[] = [];
+  #irqs: readonly RowOf<typeof IRQS>[] = [];
 
   /** @param queues whose selected row it is about */
-  constructor(readonly queues: TablePane) {}
+  constructor(readonly queues: TablePane<typeof QUEUES>) {}
 
   title(): Title {
     const vm = nameIn(this.queues.selection?.row.to ?? null);
@@ -147,7 +149,7 @@ export class QueueWaitsPane implements Pane {
 
   take(answer: Answer): void {
     if (answer.table === "vcpu.ls") this.#vcpus = rowsOf(VCPUS, answer);
-    else if (answer.table === "irq.ls") this.#irqs = answer.rows;
+    else if (answer.table === "irq.ls") this.#irqs = rowsOf(IRQS, answer);
   }
 
   move(): void {}
@@ -164,12 +166,12 @@ export class QueueWaitsPane implements Pane {
     });
   }
 
-  #lines(row: Row, look: Look, width: number): (readonly Piece[])[] {
+  #lines(row: QueueRow, look: Look, width: number): (readonly Piece[])[] {
     const lines: (readonly Piece[])[] = [];
     for (const vcpu of this.#vcpus.filter(({ vm }) => vm === row.to)) {
       const name = nameOf(vcpu.id), mark = look.vm(vmOfName(name));
       const wakes = waitText(vcpu.waits);
-      const who: Piece[] = [chipPiece(mark), { text: ` ${name}  `, role: mark.ink }, statePiece(look, String(vcpu.state))];
+      const who: Piece[] = [chipPiece(mark), { text: ` ${name}  `, role: mark.ink }, statePiece(look, vcpu.state)];
       const wait: Piece = { text: `  ${wakes}`, role: "dim" };
       if (piecesWidth([...who, wait]) <= width) lines.push([...who, wait]);
       else lines.push(who, ...wrap(wakes, 0, width - 2).map((text): Piece[] => [{ text: `  ${text}`, role: "dim" }]));
@@ -182,7 +184,7 @@ export class QueueWaitsPane implements Pane {
       const pieces: Piece[] = [
         { text: irq.id, role: "link" },
         irq.en ? { text: " enabled", role: "ok" } : { text: " disabled", role: waiting ? "bad" : "dim" },
-        { text: `, ${state}, ${countText(Number(irq.rate))}/s`, role: "dim" },
+        { text: `, ${state}, ${countText(irq.rate)}/s`, role: "dim" },
       ];
       lines.push(...wrapPieces(pieces, 2, width));
     }
@@ -190,7 +192,7 @@ export class QueueWaitsPane implements Pane {
     const vm = nameIn(row.to) ?? "nobody";
     if (waiting && irq && !irq.en) {
       lines.push([{ text: "! ", role: "bad", bold: true }, { text: `${vm} gets no interrupt for its ${what}` }]);
-    } else if (row.full === true) lines.push([{ text: `full: ${nameIn(row.from) ?? "the sender"} waits for room`, role: "warn" }]);
+    } else if (row.full) lines.push([{ text: `full: ${nameIn(row.from) ?? "the sender"} waits for room`, role: "warn" }]);
     else if (waiting) lines.push([{ text: `${what} wait for ${vm} to take them`, role: "text" }]);
     else lines.push([{ text: row.kind === "doorbell" ? "no flag is set" : "the queue is empty", role: "dim" }]);
     return lines;

@@ -74,7 +74,7 @@ function askedPieces({ asked_by, t, symbol, source, pc }: Reason, look: Look): P
     ? vmPieces(look.vm(vcpu.vm), vcpu.vm + vcpu.vmDetail)
     : vm !== undefined
     ? vmPieces(look.vm(vm), vm)
-    : [{ text: String(asked_by), role: "link" }];
+    : [{ text: asked_by, role: "link" }];
   const where = (symbol ?? pc) === null || !source ? symbol ?? pc : `${symbol ?? pc} at ${lastPart(source)}`;
   return [{ text: "asked by ", role: "dim" }, ...who, { text: "  at ", role: "dim" }, { text: secondsText(Number(t)) }, {
     text: " s",

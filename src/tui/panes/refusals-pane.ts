@@ -10,7 +10,7 @@ import { beginRow, ROW_MARGIN } from "../look/row.ts";
 import type { Look } from "../look/theme.ts";
 import { withoutKind } from "../../queries/ids.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
-import type { Row, RowOf, Table } from "../../queries/table.ts";
+import type { RowOf, Selected } from "../../queries/table.ts";
 import { REASONS } from "../../queries/tables.ts";
 
 /** Refusals that are asked for. */
@@ -55,7 +55,7 @@ export class RefusalsPane implements Pane {
     this.#at = Math.min(this.#at, Math.max(this.#rows.length - 1, 0));
   }
 
-  get selection(): { table: Table; row: Row } | undefined {
+  get selection(): Selected<typeof REASONS> | undefined {
     const row = this.#rows[this.#at];
     return row && { table: REASONS, row };
   }
@@ -78,7 +78,7 @@ export class RefusalsPane implements Pane {
     if (!this.#rows.length) return void screen.text(area.x + ROW_MARGIN, area.y, "No refusal yet.", look.style("dim"));
     const [first, ...others] = this.#rows.slice(this.#at);
     const width = area.width - ROW_MARGIN - 1, x = area.x + ROW_MARGIN;
-    const asker = String(first.vm), mark = look.vm(asker);
+    const asker = first.vm, mark = look.vm(asker);
     const lines: (readonly Piece[])[] = [
       [
         { text: first.id, role: "link" },
@@ -97,7 +97,7 @@ export class RefusalsPane implements Pane {
     });
     others.slice(0, Math.max(area.height - lines.length, 0)).forEach((row, index) => {
       const y = area.y + lines.length + index;
-      screen.text(area.x + 1, y, "!", look.bold(row.failed === false ? "dim" : "bad"));
+      screen.text(area.x + 1, y, "!", look.bold(!row.failed ? "dim" : "bad"));
       drawPieces(screen, look, x + 1, y, [{ text: `${row.id} `, role: "link" }, ...callPieces(row, false)], width - 1);
     });
   }
@@ -106,9 +106,9 @@ export class RefusalsPane implements Pane {
 /** The operation, its object, and the error. */
 function callPieces({ call, err, object }: Reason, strong: boolean): Piece[] {
   return [
-    { text: String(call), role: strong ? "strong" : "dim", bold: strong },
+    { text: call, role: strong ? "strong" : "dim", bold: strong },
     ...object ? [{ text: ` ${object}`, role: "link" } as const] : [],
     { text: " → ", role: "dim" },
-    { text: fit(String(err), 30), role: strong ? "bad" : "dim" },
+    { text: fit(err, 30), role: strong ? "bad" : "dim" },
   ];
 }

@@ -2,7 +2,10 @@
 
 import type { Line } from "./pane.ts";
 import { digitPieces, type Piece } from "../look/pieces.ts";
-import type { Row } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
+import type { REGISTERS } from "../../queries/tables.ts";
+
+type RegisterRow = RowOf<typeof REGISTERS>;
 
 /** Digits that are shown of a value. */
 const SHORT = 16;
@@ -15,11 +18,11 @@ const GAP = 2, NARROW_GAP = 1;
 export class RegisterLines {
   #vcpu = "";
   #before = new Map<string, string>();
-  #rows: readonly Row[] = [];
+  #rows: readonly RegisterRow[] = [];
 
   /** Takes the registers of a vCPU. */
-  take(vcpu: string, rows: readonly Row[]): void {
-    this.#before = vcpu === this.#vcpu ? new Map(this.#rows.map((row) => [row.id, String(row.value)])) : new Map();
+  take(vcpu: string, rows: readonly RegisterRow[]): void {
+    this.#before = vcpu === this.#vcpu ? new Map(this.#rows.map((row) => [row.id, row.value])) : new Map();
     this.#vcpu = vcpu;
     this.#rows = rows;
   }
@@ -32,35 +35,35 @@ export class RegisterLines {
     const lines: Line[] = [];
     for (const group of ["general", "system", "timer", "gic"]) {
       const rows = this.#rows.filter((row) => row.group === group);
-      const names = Math.max(...rows.map((row) => String(row.name).length), NAME);
+      const names = Math.max(...rows.map((row) => row.name.length), NAME);
       const columnsBy = (gap: number) => Math.max(1, Math.floor((width - 1 + gap) / (names + 1 + SHORT + gap)));
       const columns = columnsBy(NARROW_GAP), gap = columnsBy(GAP) < columns ? NARROW_GAP : GAP;
       for (let at = 0; at < rows.length; at += columns) {
         lines.push({ text: "", pieces: rows.slice(at, at + columns).flatMap((row) => this.#pieces(row, names, gap)) });
       }
       for (const row of rows) {
-        if (typeof row.words !== "string") continue;
-        lines.push(row.name === "pstate" ? { text: "", pieces: pstatePieces(row.words, names) } : wordsLine(row, names));
+        if (row.words === null) continue;
+        lines.push(row.name === "pstate" ? { text: "", pieces: pstatePieces(row.words, names) } : wordsLine(row.name, row.words, names));
       }
     }
     return lines;
   }
 
   /** Name and value; leading zeros are faint, changes are marked. */
-  #pieces(row: Row, names: number, gap: number): Piece[] {
-    const value = String(row.value), old = this.#before.get(row.id);
+  #pieces(row: RegisterRow, names: number, gap: number): Piece[] {
+    const value = row.value, old = this.#before.get(row.id);
     const digits = value.slice(2), shown = digits.length <= SHORT ? digits : digits.slice(-SHORT);
     const changed = old !== undefined && old !== value;
     const blank = " ".repeat(SHORT - shown.length + gap);
-    const name: Piece = { text: String(row.name).padEnd(names), role: "dim" };
+    const name: Piece = { text: row.name.padEnd(names), role: "dim" };
     if (changed) return [name, { text: `*${shown}`, role: "warn", fill: "warnbg" }, { text: blank }];
     return [name, { text: " " }, ...digitPieces(shown, "text"), { text: blank }];
   }
 }
 
 /** A value in words. */
-function wordsLine({ name, words }: Row, names: number): Line {
-  return { text: "", pieces: [{ text: `${String(name).padEnd(names)} `, role: "dim" }, { text: String(words), role: "text" }] };
+function wordsLine(name: string, words: string, names: number): Line {
+  return { text: "", pieces: [{ text: `${name.padEnd(names)} `, role: "dim" }, { text: words, role: "text" }] };
 }
 
 /** PSTATE in letters: flags that are set and exceptions that are masked are capitals. */

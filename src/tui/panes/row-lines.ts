@@ -3,7 +3,8 @@
 import type { Line } from "./pane.ts";
 import { grouped, valueText } from "../look/numbers.ts";
 import { plainText } from "../../queries/format.ts";
-import type { Json, Row, Table } from "../../queries/table.ts";
+import { type Json, membersOf, type RowOf, type Selected } from "../../queries/table.ts";
+import type { MESSAGES } from "../../queries/tables.ts";
 
 /** Columns of the names of fields that are compared. */
 const COMPARED_MARGIN = 14;
@@ -11,7 +12,7 @@ const COMPARED_MARGIN = 14;
 const PACKET_MARGIN = 4;
 
 /** Every field of a row, exact. */
-export function fieldLines(table: Table, row: Row, width: number): Line[] {
+export function fieldLines({ table, row }: Selected, width: number): Line[] {
   const names = Object.keys(table.columns).filter((name) => row[name] !== undefined);
   const margin = Math.max(...names.map((name) => name.length), 4) + 1;
   return names.flatMap((name) => {
@@ -28,10 +29,10 @@ export function fieldLines(table: Table, row: Row, width: number): Line[] {
  * Messages of a queue of the resource manager, each with its decoded fields; those of other queues
  * say nothing here.
  */
-export function packetLines(messages: readonly Row[], width: number): Line[] {
+export function packetLines(messages: readonly RowOf<typeof MESSAGES>[], width: number): Line[] {
   return messages.filter(({ rpc }) => rpc !== null).flatMap(({ id, rpc, fields }) => [
     ...wrap(`${id}  ${rpc}`, PACKET_MARGIN, width).map((text): Line => ({ text, role: "link" })),
-    ...Object.keys(fields as object).length ? detailLines(" ".repeat(PACKET_MARGIN), fields, width) : [],
+    ...Object.keys(membersOf(fields)).length ? detailLines(" ".repeat(PACKET_MARGIN), fields, width) : [],
   ]);
 }
 

@@ -5,7 +5,10 @@ import type { Line } from "./pane.ts";
 import { type Piece, piecesWidth } from "../look/pieces.ts";
 import type { Look, Role } from "../look/theme.ts";
 import { plainText } from "../../queries/format.ts";
-import { type Json, membersOf, type Row } from "../../queries/table.ts";
+import { type Json, membersOf, type RowOf } from "../../queries/table.ts";
+import type { RPCS } from "../../queries/tables.ts";
+
+type RpcRow = RowOf<typeof RPCS>;
 
 /** Bytes of a message that belong together, as `rpc.ls` has them. */
 interface Part {
@@ -23,13 +26,13 @@ const NAME = 12;
 const KINDS = ["request", "reply", "notification"] as const;
 
 /** The bytes of the messages, a blank line, and their fields with values. */
-export function byteLines(row: Row, width: number, { glyphs }: Look): Line[] {
+export function byteLines(row: RpcRow, width: number, { glyphs }: Look): Line[] {
   const messages = KINDS.flatMap((kind) => {
     const parts = partsOf(row.bytes, kind);
     return parts.length ? [{ kind, parts }] : [];
   });
   if (!messages.length) return [{ text: "Its bytes were not recorded.", role: "dim" }];
-  const inks = inksOf(messages.flatMap(({ parts }) => parts), row.refused === true);
+  const inks = inksOf(messages.flatMap(({ parts }) => parts), row.refused);
   const ink = ({ name, filler }: Part): Role => filler ? "faint" : inks.get(name) ?? "text";
   const hex = messages.flatMap(({ kind, parts }) => hexLines(kind === "notification" ? "" : kind, parts, ink, width));
   const seen = new Set<string>();
@@ -79,11 +82,11 @@ function hexLines(kind: string, parts: readonly Part[], ink: (part: Part) => Rol
 }
 
 /** The value of a field: that of the decoded message, else its digits. */
-function valueOf(row: Row, kind: typeof KINDS[number], { name, hex }: Part): string {
+function valueOf(row: RpcRow, kind: typeof KINDS[number], { name, hex }: Part): string {
   if (name === "header") return `version 1, ${kind}`;
   if (name === "seq") return littleEndian(hex);
   if (name === "message") return `${littleEndian(hex)} ${row.msg}`;
-  if (name === "error") return /^0+$/.test(hex) ? "0 OK" : String(row.res ?? littleEndian(hex));
+  if (name === "error") return /^0+$/.test(hex) ? "0 OK" : (row.res ?? littleEndian(hex));
   const value = membersOf(kind === "reply" ? row.reply : row.request)[name];
   if (value === undefined) return `${hex.length / 2} bytes`;
   return Array.isArray(value) ? value.map(plainText).join("; ") || "none" : plainText(value);

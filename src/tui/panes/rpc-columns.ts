@@ -7,7 +7,10 @@ import { chipPiece, type Piece } from "../look/pieces.ts";
 import type { Look } from "../look/theme.ts";
 import { withoutKind } from "../../queries/ids.ts";
 import { timeText } from "../../queries/format.ts";
-import type { Row } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
+import type { RPCS } from "../../queries/tables.ts";
+
+type RpcRow = RowOf<typeof RPCS>;
 
 /** Columns of id, time, message and result with the blanks after them. */
 const FIXED = 78;
@@ -17,12 +20,12 @@ const WITH_LANES = 110, WITH_DURATION = 140;
 const LANES = { width: 34, most: 70, name: 9 } as const;
 
 /** Whether a row is a notification of the resource manager: it has no sequence to answer to. */
-export function isNotification({ request, seq }: Row): boolean {
+export function isNotification({ request, seq }: RpcRow): boolean {
   return seq === null || typeof request === "object" && request !== null && "to" in request;
 }
 
 /** When, what about what, the result, and the arrow from its sender to its receiver. */
-export function rpcColumns(width: number): ListColumn[] {
+export function rpcColumns(width: number): ListColumn<RpcRow>[] {
   const fixed = FIXED + (width >= WITH_DURATION ? 10 : 0);
   const lanes = Math.max(Math.min(width - fixed - 3, LANES.most), LANES.width);
   return [
@@ -32,14 +35,13 @@ export function rpcColumns(width: number): ListColumn[] {
       name: "msg",
       title: "Message",
       width: 22,
-      pieces: ({ msg }, { bad }) => [{ text: String(msg), role: bad ? "strong" : "text", bold: bad }],
+      pieces: ({ msg }, { bad }) => [{ text: msg, role: bad ? "strong" : "text", bold: bad }],
     },
     {
       name: "about",
       title: "About",
       width: 11,
-      pieces: ({ about }, context) =>
-        typeof about === "string" ? idPieces(about, { ...context, first: false }) : [{ text: "-", role: "dim" }],
+      pieces: ({ about }, context) => about !== null ? idPieces(about, { ...context, first: false }) : [{ text: "-", role: "dim" }],
     },
     { name: "res", title: "Result", width: 14, pieces: resultPieces },
     {
@@ -71,24 +73,24 @@ function lanesTitle(width: number): string {
   return `${"From".padEnd(LANES.name + asks)}rm${"hypervisor".padStart(calls + 1)}`;
 }
 
-function resultPieces({ res, refused }: Row): Piece[] {
-  if (typeof res !== "string") return [{ text: "-", role: "dim" }];
-  return [{ text: res.replace(/^0x[0-9a-f]+ /, ""), role: refused === true ? "bad" : res === "ok" ? "ok" : "text" }];
+function resultPieces({ res, refused }: RpcRow): Piece[] {
+  if (res === null) return [{ text: "-", role: "dim" }];
+  return [{ text: res.replace(/^0x[0-9a-f]+ /, ""), role: refused ? "bad" : res === "ok" ? "ok" : "text" }];
 }
 
 /** Lanes of a VM, the resource manager and the hypervisor: arrows from one to the next. */
-function lanePieces(row: Row, look: Look, width: number): Piece[] {
+function lanePieces(row: RpcRow, look: Look, width: number): Piece[] {
   const { glyphs: { frame: { line, side }, folded, shapes } } = look;
   const [asks, called] = arrowsOf(width);
-  const vm = withoutKind("vm", String(row.vm)), mark = look.vm(vm);
+  const vm = withoutKind("vm", row.vm), mark = look.vm(vm);
   const lane: Piece = { text: side, role: "border" };
   const left: Piece[] = [chipPiece(mark), { text: ` ${vm}`.padEnd(LANES.name - 1).slice(0, LANES.name - 1), role: mark.ink }, lane];
   const empty: Piece[] = [lane, { text: " ".repeat(called) }, lane];
   if (isNotification(row)) {
-    const word = typeof row.res === "string" ? ` ${row.res} ` : "";
+    const word = row.res !== null ? ` ${row.res} ` : "";
     return [...left, { text: `←${line}${word}`.padEnd(asks, line).slice(0, asks), role: look.vm("rm").ink }, ...empty];
   }
-  const refused = row.refused === true, calls = Number(row.calls ?? 0), inCall = row.refused_by === "hypervisor";
+  const refused = row.refused, calls = row.calls ?? 0, inCall = row.refused_by === "hypervisor";
   const request: Piece = { text: line.repeat(asks - 1) + folded, role: refused ? "bad" : "accent" };
   if (refused && !inCall) {
     const words = [` refused, ${calls ? countOf(calls) : "no call"}`, " refused here", " refused"];

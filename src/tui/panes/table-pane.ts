@@ -11,14 +11,14 @@ import type { Piece } from "../look/pieces.ts";
 import { beginRow, ROW_MARGIN } from "../look/row.ts";
 import type { Look, Role } from "../look/theme.ts";
 import type { FilterError } from "../../queries/filter.ts";
-import type { Answer, Query, QueryArguments } from "../../queries/query.ts";
-import { type Json, type Row, type Table, usualColumns } from "../../queries/table.ts";
-import { type TableName, TABLES } from "../../queries/tables.ts";
+import { type Answer, type Query, type QueryArguments, rowsOf } from "../../queries/query.ts";
+import { type Json, type RowOf, type Selected, type Table, usualColumns } from "../../queries/table.ts";
+import type { SessionTable } from "../../queries/tables.ts";
 
 /** Options of a list. */
-interface TablePaneOptions {
+interface TablePaneOptions<T extends SessionTable> {
   readonly name: string;
-  readonly table: TableName;
+  readonly table: T;
   readonly title: string;
   /** Arguments of the query besides the filter; undefined: nothing to ask now. */
   readonly args?: () => QueryArguments | undefined;
@@ -33,25 +33,25 @@ interface TablePaneOptions {
   /** A filter from the start. */
   readonly filter?: string;
   /** Columns instead of the table's; `width` is that of the pane. */
-  readonly columns?: (width: number) => readonly ListColumn[];
+  columns?(width: number): readonly ListColumn<RowOf<T>>[];
   /** Usual values by column, beside those of the table. */
   readonly usual?: Readonly<Record<string, Json>>;
   /** Rows as cards of several lines, instead of columns. */
-  readonly card?: (row: Row, look: Look) => readonly (readonly Piece[])[];
+  card?(row: RowOf<T>, look: Look): readonly (readonly Piece[])[];
   /** The right end of its title. */
   readonly right?: () => readonly Piece[] | undefined;
   /** Default order of the rows; order of arrival if absent. */
-  readonly order?: (a: Row, b: Row) => number;
+  order?(a: RowOf<T>, b: RowOf<T>): number;
   /** Sees all rows that come, before any filter. */
-  readonly taken?: (rows: readonly Row[]) => void;
+  taken?(rows: readonly RowOf<T>[]): void;
   /** Its subject, in its title. */
   readonly about?: () => Pick<Title, "vm" | "vmDetail">;
   /** The background of a row that is not selected. */
-  readonly tint?: (row: Row) => Role | undefined;
+  tint?(row: RowOf<T>): Role | undefined;
   /** The row that it is about now: selected whenever it is another one. */
-  readonly current?: (rows: readonly Row[]) => Row | undefined;
+  current?(rows: readonly RowOf<T>[]): RowOf<T> | undefined;
   /** The row selected at first, if there are several. */
-  readonly first?: (rows: readonly Row[]) => Row | undefined;
+  first?(rows: readonly RowOf<T>[]): RowOf<T> | undefined;
 }
 
 /** Rows requested from a stream: when the selection is away from its end, and when it follows. */
@@ -65,11 +65,11 @@ const SOUGHT = 3;
 const CHANGED = 1000;
 
 /** A list. */
-export class TablePane implements FilteredPane {
+export class TablePane<T extends SessionTable = SessionTable> implements FilteredPane {
   readonly name: string;
-  readonly table: Table;
-  #rows: readonly Row[] = [];
-  #shown: readonly Row[] = [];
+  readonly table: T;
+  #rows: readonly RowOf<T>[] = [];
+  #shown: readonly RowOf<T>[] = [];
   #dropped = 0;
   #error: ReturnType<typeof blankOf>;
   #loaded = false;
@@ -77,14 +77,14 @@ export class TablePane implements FilteredPane {
   #asked: number | undefined;
   #selected: string | undefined;
   /** Which row is sought: it may come with the next answer. */
-  #sought: { readonly isMeant: (row: Row) => boolean; answers: number } | undefined;
+  #sought: { isMeant(row: RowOf<T>): boolean; answers: number } | undefined;
   /** The row that it was about last. */
   #current: string | undefined;
   /** Index of the selected row: if it disappears, the row there is selected instead. */
   #at = 0;
   #top = 0;
   #height = 1;
-  readonly #filter: PaneFilter;
+  readonly #filter: PaneFilter<T>;
   #sort: { column: string; reverse: boolean } | undefined;
   /** When a word of a row changed, by row and column (wall ms). */
   readonly #changes = new Map<string, number>();
@@ -98,13 +98,13 @@ export class TablePane implements FilteredPane {
   #left = 0;
   #cut = false;
   /** The columns as they were last drawn. */
-  #headings: Placement = { columns: [], cut: false };
+  #headings: Placement<RowOf<T>> = { columns: [], cut: false };
   /** Columns in which every row has the usual value. */
   #usual: ReadonlySet<string> = new Set();
 
-  constructor(readonly options: TablePaneOptions) {
+  constructor(readonly options: TablePaneOptions<T>) {
     this.name = options.name;
-    this.table = TABLES[options.table];
+    this.table = options.table;
     this.#filter = new PaneFilter(this.table);
     this.#following = options.stream ?? false;
     if (options.filter !== undefined) this.setFilter(options.filter);
@@ -149,7 +149,7 @@ export class TablePane implements FilteredPane {
     }
     const { stream, table } = this.options;
     // Events are filtered at their source, so that the newest rows are matching ones.
-    return { table, args: stream ? { limit: this.#limit, filter: this.#filter.text || undefined, ...args } : args };
+    return { table: table.name, args: stream ? { limit: this.#limit, filter: this.#filter.text || undefined, ...args } : args };
   }
 
   get marksUntil(): number {
@@ -166,7 +166,7 @@ export class TablePane implements FilteredPane {
 
   /** Past events do not change in the log. */
   get onward(): boolean {
-    return this.options.table === "events" && this.options.stream === true;
+    return this.options.table.name === "events" && this.options.stream === true;
   }
 
   /** Rows of a stream: a following view needs only the end, another one the surroundings. */
@@ -178,9 +178,11 @@ export class TablePane implements FilteredPane {
   take(answer: Answer): void {
     this.#loaded = true;
     this.#error = blankOf(answer);
-    const kept = answer.after === undefined ? { rows: [], dropped: 0 } : { rows: this.#rows, dropped: this.#dropped };
+    const kept: { readonly rows: readonly RowOf<T>[]; readonly dropped: number } = answer.after === undefined
+      ? { rows: [], dropped: 0 }
+      : { rows: this.#rows, dropped: this.#dropped };
     this.#dropped = this.options.stream ? kept.dropped + answer.dropped : 0;
-    const rows = [...kept.rows, ...answer.rows].slice(-this.#limit);
+    const rows = [...kept.rows, ...rowsOf(this.table, answer)].slice(-this.#limit);
     this.#noteChanges(rows);
     this.options.taken?.(rows);
     this.#rows = rows;
@@ -195,7 +197,7 @@ export class TablePane implements FilteredPane {
     this.#seek();
   }
 
-  get selection(): { table: Table; row: Row } | undefined {
+  get selection(): Selected<T> | undefined {
     // While a filter hides the selected row, the one that replaces it counts.
     const row = this.#shown[this.#index()];
     return row && { table: this.table, row };
@@ -219,7 +221,7 @@ export class TablePane implements FilteredPane {
   }
 
   /** All rows that the filter lets through. */
-  get rows(): readonly Row[] {
+  get rows(): readonly RowOf<T>[] {
     return this.#shown;
   }
 
@@ -246,7 +248,7 @@ export class TablePane implements FilteredPane {
    * Selects the first matching row, now and in the next answers: a following list has few rows, and
    * more come.
    */
-  seek(isMeant: (row: Row) => boolean): void {
+  seek(isMeant: (row: RowOf<T>) => boolean): void {
     this.#following = false;
     this.#sought = { isMeant, answers: SOUGHT };
     this.#seek();
@@ -295,7 +297,7 @@ export class TablePane implements FilteredPane {
     if (id !== undefined && !this.#marked.delete(id)) this.#marked.add(id);
   }
 
-  get marked(): readonly Row[] {
+  get marked(): readonly RowOf<T>[] {
     return this.#shown.filter(({ id }) => this.#marked.has(id));
   }
 
@@ -344,7 +346,7 @@ export class TablePane implements FilteredPane {
     }
   }
 
-  #drawCards(screen: Screen, area: Rectangle, look: Look, focused: boolean, card: NonNullable<TablePaneOptions["card"]>): void {
+  #drawCards(screen: Screen, area: Rectangle, look: Look, focused: boolean, card: NonNullable<TablePaneOptions<T>["card"]>): void {
     this.#height = Math.max(Math.floor((area.height + 1) / CARD_ROWS), 1);
     const at = this.#index();
     this.#top = Math.min(Math.max(this.#top, at - this.#height + 1), Math.max(at, 0), Math.max(this.#shown.length - this.#height, 0));
@@ -378,10 +380,10 @@ export class TablePane implements FilteredPane {
     }
     const isFiltered = this.#rows.length > 0 || this.filterText !== "";
     if (empty && !isFiltered) return { kind: "empty", what: empty[0], how: empty[1] };
-    return { kind: "empty", what: this.emptyText, how: isFiltered || !isAsked ? undefined : HOW_ROWS_COME[table] };
+    return { kind: "empty", what: this.emptyText, how: isFiltered || !isAsked ? undefined : HOW_ROWS_COME[table.name] };
   }
 
-  #place(width: number): Placement {
+  #place(width: number): Placement<RowOf<T>> {
     const all = (this.options.columns?.(width) ?? columnsOf(this.table)).filter(({ name }) => !this.#usual.has(name));
     // Scrolling right also shows columns that narrow terminals omit.
     const listed = this.#left === 0 ? fittingColumns(all.filter(({ from = 0 }) => from <= width + ROW_MARGIN), width) : all;
@@ -397,8 +399,8 @@ export class TablePane implements FilteredPane {
     screen: Screen,
     area: Rectangle,
     look: Look,
-    { columns }: Placement,
-    row: Row,
+    { columns }: Placement<RowOf<T>>,
+    row: RowOf<T>,
     state: { focused: boolean; selected: boolean },
   ): void {
     const bad = isBad(row);
@@ -441,7 +443,7 @@ export class TablePane implements FilteredPane {
     }
   }
 
-  #noteChanges(rows: readonly Row[]): void {
+  #noteChanges(rows: readonly RowOf<T>[]): void {
     const before = new Map(this.#rows.map((row) => [row.id, row]));
     const words = Object.entries(this.table.columns).filter(([, column]) => column.kind === "word" && column.width !== undefined);
     const now = performance.now();
@@ -455,14 +457,14 @@ export class TablePane implements FilteredPane {
 }
 
 /** A refused or failed row: `!` precedes it. */
-function isBad(row: Row): boolean {
+function isBad(row: RowOf<Table>): boolean {
   return row.refused === true || row.err === true || typeof row.finding === "string" ||
-    BAD_STATES.has(String(row.state));
+    typeof row.state === "string" && BAD_STATES.has(row.state);
 }
 
 const BAD_STATES: ReadonlySet<string> = new Set(["blocked", "fault", "failed", "init_failed", "killed"]);
 
-function sortRows(rows: Row[], table: Table, name: string, reverse: boolean): void {
+function sortRows<T extends Table>(rows: RowOf<T>[], table: T, name: string, reverse: boolean): void {
   const numeric = ["number", "rate", "size", "share", "count", "time", "duration", "address"].includes(table.columns[name].kind);
   const key = (value: Json) =>
     value === null ? undefined : numeric ? Number(value) : Array.isArray(value) ? value.join(" ") : String(value);

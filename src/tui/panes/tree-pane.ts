@@ -23,9 +23,11 @@ import { afterVm, conId, isOf, vcpuId, vcpuName, vmId } from "../../queries/ids.
 import type { FilterError } from "../../queries/filter.ts";
 import { sizeText } from "../../queries/format.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
-import { defineTable, hex, type Row, type RowOf, type Table } from "../../queries/table.ts";
-import { DEVICES, VCPUS, VMS } from "../../queries/tables.ts";
+import { defineTable, hex, type RowOf, type Selected } from "../../queries/table.ts";
+import { DEVICES, QUEUES, VCPUS, VMS } from "../../queries/tables.ts";
 import type { DeviceSample, MachineSample, VcpuSample, VmSample } from "../../protocol/protocol.ts";
+
+type VmRow = RowOf<typeof VMS>;
 
 /** Fields of the rows for filters of the tree. */
 const TREE = defineTable({
@@ -61,7 +63,7 @@ interface TreeRow {
 
 /** Details of VMs and vCPUs from lists, in addition to the samples. */
 interface Details {
-  readonly vms: ReadonlyMap<string, RowOf<typeof VMS>>;
+  readonly vms: ReadonlyMap<string, VmRow>;
   readonly vcpus: ReadonlyMap<string, RowOf<typeof VCPUS>>;
 }
 
@@ -124,15 +126,15 @@ export class TreePane implements FilteredPane {
   }
 
   take(answer: Answer): void {
-    const { table, rows } = answer;
+    const { table } = answer;
     if (table === "vm.ls") {
       this.#details = { ...this.#details, vms: new Map(rowsOf(VMS, answer).map((row) => [row.id, row])) };
     } else if (table === "vcpu.ls") {
-      this.#details = { ...this.#details, vcpus: new Map(rowsOf(VCPUS, answer).map((row) => [row.id, row])) };
+      const rows = rowsOf(VCPUS, answer);
+      this.#details = { ...this.#details, vcpus: new Map(rows.map((row) => [row.id, row])) };
+      this.activity.rate("exits", rows.reduce((all, { exits_rate }) => all + exits_rate, 0));
     } else this.#links.take(answer);
-    const sum = (column: string) => rows.reduce((all, row) => all + Number(row[column] ?? 0), 0);
-    if (table === "vcpu.ls") this.activity.rate("exits", sum("exits_rate"));
-    else if (table === "queue.ls") this.activity.rate("messages", sum("rate"));
+    if (table === "queue.ls") this.activity.rate("messages", rowsOf(QUEUES, answer).reduce((all, { rate }) => all + rate, 0));
   }
 
   /** Takes a new sample; the selected id stays selected while it exists. */
@@ -173,7 +175,7 @@ export class TreePane implements FilteredPane {
     return this.#rows.find((row) => row.id === this.#selected)?.vm;
   }
 
-  get selection(): { table: Table; row: Row } | undefined {
+  get selection(): Selected | undefined {
     const row = this.#rows.find(({ id }) => id === this.#selected);
     if (!row) return undefined;
     const { id, vm, vcpu, device } = row;
@@ -336,7 +338,7 @@ export class TreePane implements FilteredPane {
   #memory(vm: VmSample): Piece[] {
     const bytes = this.#details.vms.get(vmId(vm.name))?.memory ?? this.activity.memory.get(vm.name) ?? null;
     if (bytes === null) return [{ text: "-", role: "dim" }];
-    const text = sizeText(Number(bytes));
+    const text = sizeText(bytes);
     // The column has no room for tenths of hundreds.
     return [{ text: text.length > RAM ? text.replace(/\.\d+/, "") : text }];
   }
@@ -344,7 +346,7 @@ export class TreePane implements FilteredPane {
   #exits(row: TreeRow): string {
     const rows = vcpusOf(row).map(({ index }) => this.#details.vcpus.get(vcpuId(vcpuName(row.vm.name, index))));
     const known = rows.filter((row) => row !== undefined);
-    return known.length ? countText(Math.round(known.reduce((sum, { exits_rate }) => sum + Number(exits_rate), 0))) : "-";
+    return known.length ? countText(Math.round(known.reduce((sum, { exits_rate }) => sum + exits_rate, 0))) : "-";
   }
 
   /** Where it runs or what it waits for; on the row of a VM, its verdict or how it ended. */
@@ -352,13 +354,13 @@ export class TreePane implements FilteredPane {
     if (device) return [{ text: deviceText(device), role: "dim" }];
     const verdict = this.#details.vms.get(id);
     if (verdict && verdict.verdict !== null && (!verdict.healthy || !vcpu)) {
-      const text = `${verdict.verdict}: ${verdict.doing}`;
-      return [verdict.healthy ? { text: String(verdict.doing), role: "dim" } : { text, role: "bad" }];
+      const text = verdict.doing ?? "";
+      return [verdict.healthy ? { text, role: "dim" } : { text: `${verdict.verdict}: ${text}`, role: "bad" }];
     }
     if (!vcpu) return [];
     const { ink } = stateMark(vcpu.state);
     const known = this.#details.vcpus.get(vcpuId(vcpuName(vm.name, vcpu.index)));
-    if (ink === "ok") return [{ text: String(known?.symbol ?? "") || vcpu.pc || "el2's own code" }];
+    if (ink === "ok") return [{ text: (known?.symbol ?? "") || vcpu.pc || "el2's own code" }];
     const waits = known?.waits.length ? known.waits : vcpu.waits.map((code): Wait => ({ code }));
     return [{ text: waitText(waits, width), role: ink === "warn" || ink === "bad" ? ink : "dim" }];
   }
@@ -404,13 +406,13 @@ function instructionsOf(row: TreeRow): number {
 }
 
 /** A row as filters see it. One that stands for a VM and its only vCPU is both. */
-function filteredRows(row: TreeRow): Row[] {
+function filteredRows(row: TreeRow): RowOf<typeof TREE>[] {
   const { id, vm, vcpu } = row;
   if (!vcpu || isOf("vcpu", id)) return [filteredRow(row)];
   return [filteredRow({ ...row, vcpu: undefined }), filteredRow({ ...row, id: vcpuId(vcpuName(vm.name, vcpu.index)) })];
 }
 
-function filteredRow({ id, vm, vcpu, device }: TreeRow): Row {
+function filteredRow({ id, vm, vcpu, device }: TreeRow): RowOf<typeof TREE> {
   const vcpus: readonly VcpuSample[] = device ? [] : vcpu ? [vcpu] : vm.vcpus;
   const sum = (of: (one: VcpuSample) => number) => device ? null : vcpus.reduce((total, one) => total + of(one), 0);
   const instructions = sum((one) => one.instructions);

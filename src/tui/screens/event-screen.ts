@@ -5,6 +5,7 @@ import { eventColumns } from "../panes/event-columns.ts";
 import { inspector } from "../panes/inspector.ts";
 import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
+import { EVENTS } from "../../queries/tables.ts";
 
 /** Share of the list: of the width next to the fields, of the height above them. */
 const LIST_SHARE = 82 / 120;
@@ -17,7 +18,7 @@ const WITH_DENSITY = 26, TALL = 50;
 export function eventScreen(): ScreenModel {
   const events = new TablePane({
     name: "events",
-    table: "events",
+    table: EVENTS,
     title: "Events",
     stream: true,
     columns: (width) => eventColumns(width, false),

@@ -12,10 +12,11 @@ import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } f
 import { TablePane } from "../panes/table-pane.ts";
 import { TextPane } from "../panes/text-pane.ts";
 import type { Look } from "../look/theme.ts";
-import type { Row } from "../../queries/table.ts";
-import { rowsOf } from "../../queries/query.ts";
-import { IRQS } from "../../queries/tables.ts";
 import { isGuest, nameOf } from "../../queries/ids.ts";
+import type { RowOf } from "../../queries/table.ts";
+import { IRQS } from "../../queries/tables.ts";
+
+type IrqRow = RowOf<typeof IRQS>;
 
 /** Rows of the list, of all; columns of the findings, of all. */
 const LIST_SHARE = 0.55;
@@ -34,18 +35,17 @@ export function irqScreen(activity: Activity, clock: () => number): ScreenModel 
   const histories = activity.newHistories();
   const irqs = new TablePane({
     name: "irqs",
-    table: "irq.ls",
+    table: IRQS,
     title: "Interrupts",
     columns: (width) => irqColumns(histories, width),
     right: () => [{ text: "busiest first", role: "dim" }],
     first: (rows) => rows.find(({ vm }) => isGuest(vm)),
     taken(rows) {
-      histories.take(clock(), rows.map(({ id, rate }): [string, number] => [id, Number(rate)]));
+      histories.take(clock(), rows.map(({ id, rate }): [string, number] => [id, rate]));
       histories.keep(new Set(rows.map(({ id }) => id)));
     },
   });
-  const typed = (rows: readonly Row[]) => rowsOf(IRQS, { table: "irq.ls", rows });
-  const wrong = () => typed(irqs.rows).filter(({ fact }) => fact !== null);
+  const wrong = () => irqs.rows.filter(({ fact }) => fact !== null);
   const findings = new TextPane({
     name: "findings",
     title: () => ({
@@ -59,7 +59,7 @@ export function irqScreen(activity: Activity, clock: () => number): ScreenModel 
     name: "path",
     title: () => ({ text: "Path", detail: irqs.selectedId && nameOf(irqs.selectedId), right: [[{ text: "where it stops", role: "dim" }]] }),
     lines(width, look) {
-      const [row] = typed(irqs.selection ? [irqs.selection.row] : []);
+      const row = irqs.selection?.row;
       if (!row) return [{ text: "No interrupt is selected.", role: "dim" }];
       return [...pathLines(row, look), { text: "" }, ...rateLines(histories.of(row.id), isStorm(row), width, look)];
     },

@@ -9,6 +9,7 @@ import { ZoomPane } from "../panes/memory-zoom.ts";
 import type { Pane } from "../panes/pane.ts";
 import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
+import { EVENTS, LIMITS, MEMORY, PARCELS } from "../../queries/tables.ts";
 
 /** Columns of the map, of all; at the least those of its right neighbor stay. */
 const MAP_SHARE = 0.7;
@@ -28,10 +29,10 @@ const LOW_ROWS = { page: 5, limits: 4 } as const;
 export function memoryScreen(): ScreenModel {
   const map = new MemoryPane();
   const page = new PagePane(map), zoom = new ZoomPane(map);
-  const list = new TablePane({ name: "runs", table: "mem.map", title: "Physical memory" });
+  const list = new TablePane({ name: "runs", table: MEMORY, title: "Physical memory" });
   const limits = new TablePane({
     name: "limits",
-    table: "mem.limits",
+    table: LIMITS,
     title: "Limits",
     columns: limitColumns,
     order: byNearness,
@@ -39,14 +40,14 @@ export function memoryScreen(): ScreenModel {
   });
   const parcels = new TablePane({
     name: "parcels",
-    table: "mem.parcels",
+    table: PARCELS,
     title: "Memory parcels",
     columns: parcelColumns,
     right: () => [{ text: "blocked first", role: "dim" }],
   });
   const changes = new TablePane({
     name: "changes",
-    table: "events",
+    table: EVENTS,
     title: "Changes",
     empty: [
       "No change of memory was recorded yet",

@@ -9,6 +9,7 @@ import { RefusalsPane } from "../panes/refusals-pane.ts";
 import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import type { TreePane } from "../panes/tree-pane.ts";
+import { EVENTS } from "../../queries/tables.ts";
 
 /** From this width on events and refusals are side by side. */
 const THREE_BESIDE = 160;
@@ -45,7 +46,7 @@ export function overview({ tree, console, activity, unseen, refusedLately }: Ove
   const refusals = new RefusalsPane(unseen);
   const events = new TablePane({
     name: "events",
-    table: "events",
+    table: EVENTS,
     title: "Events",
     stream: true,
     filter: "kind!=sched",

@@ -10,6 +10,7 @@ import { below, beside, type Body, type Placed, type ScreenModel } from "./scree
 import { TablePane } from "../panes/table-pane.ts";
 import { TextPane } from "../panes/text-pane.ts";
 import { isGuest, isOf } from "../../queries/ids.ts";
+import { MESSAGES, QUEUES } from "../../queries/tables.ts";
 
 /** Rows of the list and of the flow, and columns of the messages, of all. */
 const LIST_SHARE = 0.38, LOW_LIST_SHARE = 0.5;
@@ -24,18 +25,18 @@ export function queueScreen(activity: Activity, clock: () => number): ScreenMode
   const histories = activity.newHistories();
   const queues = new TablePane({
     name: "queues",
-    table: "queue.ls",
+    table: QUEUES,
     title: "Message queues and doorbells",
     columns: () => queueColumns(histories),
     first: (rows) => rows.find(({ from, to }) => isGuest(from) && isGuest(to)) ?? rows.find(({ from, to }) => isGuest(from) || isGuest(to)),
     taken(rows) {
-      histories.take(clock(), rows.map(({ id, rate }): [string, number] => [id, Number(rate)]));
+      histories.take(clock(), rows.map(({ id, rate }): [string, number] => [id, rate]));
       histories.keep(new Set(rows.map(({ id }) => id)));
     },
   });
   const messages = new TablePane({
     name: "messages",
-    table: "queue.ring",
+    table: MESSAGES,
     title: "Messages",
     unasked: "select a message queue: a doorbell has flags, no messages",
     right: () => [{ text: "oldest first", role: "dim" }],
@@ -76,7 +77,7 @@ export function queueScreen(activity: Activity, clock: () => number): ScreenMode
 }
 
 /** Decoded messages between a VM and the resource manager. */
-function rpcFields(messages: TablePane): TextPane {
+function rpcFields(messages: TablePane<typeof MESSAGES>): TextPane {
   return new TextPane({
     name: "rpc",
     title: () => ({ text: "RM RPC", right: [[{ text: "decoded messages", role: "dim" }]] }),

@@ -10,7 +10,10 @@ import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } f
 import { TablePane } from "../panes/table-pane.ts";
 import { isGuest } from "../../queries/ids.ts";
 import { timeText } from "../../queries/format.ts";
-import { type Row, textsOf } from "../../queries/table.ts";
+import { type RowOf } from "../../queries/table.ts";
+import { CAPS, OBJECTS } from "../../queries/tables.ts";
+
+type CapRow = RowOf<typeof CAPS>;
 
 /** Rows of the list, of all; columns of who else holds an object, of all. */
 const LIST_SHARE = 0.55;
@@ -29,18 +32,18 @@ const ID = 16;
 const OTHERS = 74;
 
 /** A capability's owner, object and rights, and the result of its last use. */
-function capColumns(width: number): ListColumn[] {
+function capColumns(width: number): ListColumn<CapRow>[] {
   const answer = width >= WITH_MASTER ? 28 : 20;
   return [
     { name: "id", title: "Capability", width: ID, pieces: ({ id }, { look, bad }) => capPieces(id, look, bad) },
-    { name: "type", title: "Type", width: 11, pieces: ({ type }) => [{ text: String(type), role: "dim" }] },
+    { name: "type", title: "Type", width: 11, pieces: ({ type }) => [{ text: type, role: "dim" }] },
     { name: "obj", title: "Object", width: 16, pieces: ({ obj }, context) => objectPieces(obj, context) },
     {
       name: "rights",
       title: "Rights",
       width: Math.min(Math.max(width - OTHERS - answer - (width >= WITH_MASTER ? 8 : 0), 24), 60),
       pieces: ({ rights }) => {
-        const text = textsOf(rights).join(" ");
+        const text = rights.join(" ");
         return [text ? { text } : { text: "none", role: "dim" }];
       },
     },
@@ -49,7 +52,7 @@ function capColumns(width: number): ListColumn[] {
       title: "Master",
       width: 6,
       from: WITH_MASTER,
-      pieces: ({ master }) => [master === true ? { text: "yes" } : { text: "-", role: "dim" }],
+      pieces: ({ master }) => [master ? { text: "yes" } : { text: "-", role: "dim" }],
     },
     {
       name: "holders",
@@ -57,7 +60,7 @@ function capColumns(width: number): ListColumn[] {
       width: 7,
       right: true,
       from: 100,
-      pieces: ({ holders }) => [{ text: String(holders), role: Number(holders) > 1 ? "text" : "dim" }],
+      pieces: ({ holders }) => [{ text: String(holders), role: holders > 1 ? "text" : "dim" }],
     },
     {
       name: "used",
@@ -72,20 +75,20 @@ function capColumns(width: number): ListColumn[] {
       title: "Answer",
       width: answer,
       from: 110,
-      pieces: ({ res, err }) => typeof res === "string" ? textPieces({ id: "", text: res }, err === true) : [{ text: "-", role: "dim" }],
+      pieces: ({ res, err }) => res !== null ? textPieces({ text: res, res: null }, err) : [{ text: "-", role: "dim" }],
     },
   ];
 }
 
-function objectPieces(object: Row[string], context: CellContext): Piece[] {
-  return typeof object === "string" ? idPieces(object, { ...context, first: false }) : [{ text: "revoked", role: "dim" }];
+function objectPieces(object: string | null, context: CellContext): Piece[] {
+  return object !== null ? idPieces(object, { ...context, first: false }) : [{ text: "revoked", role: "dim" }];
 }
 
 /** Its panes, and their places. */
 export function rightsScreen(): ScreenModel {
   const caps = new TablePane({
     name: "caps",
-    table: "caps.ls",
+    table: CAPS,
     title: "Capabilities",
     filter: "type!=hwirq",
     columns: capColumns,
@@ -93,13 +96,13 @@ export function rightsScreen(): ScreenModel {
   });
   const refused = new TablePane({
     name: "refused",
-    table: "caps.ls",
+    table: CAPS,
     title: "Last use refused",
     empty: ["No capability's last use was refused", "A hypercall without the right it needs returns CSPACE_INSUFFICIENT_RIGHTS."],
     args: () => ({ filter: "err=yes" }),
     columns: capColumns,
   });
-  const objects = new TablePane({ name: "objects", table: "obj.ls", title: "Objects", filter: "type!=hwirq", usual: { state: "active" } });
+  const objects = new TablePane({ name: "objects", table: OBJECTS, title: "Objects", filter: "type!=hwirq", usual: { state: "active" } });
   const fields = inspector("fields", caps), holders = holdersPane(caps);
   const underList = below("under-list"), besideHolders = beside("beside-holders"), besideList = beside("beside-list");
   let lower: Pane = fields;

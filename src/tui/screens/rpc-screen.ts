@@ -11,7 +11,11 @@ import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } f
 import { TablePane } from "../panes/table-pane.ts";
 import { TextPane } from "../panes/text-pane.ts";
 import { plainText } from "../../queries/format.ts";
-import type { Json, Row } from "../../queries/table.ts";
+import type { Json, RowOf } from "../../queries/table.ts";
+import { RPCS } from "../../queries/tables.ts";
+import { Look } from "../look/theme.ts";
+
+type RpcRow = RowOf<typeof RPCS>;
 
 /** Rows of the list and columns of the request, of all. */
 const LIST_SHARE = 0.6;
@@ -28,33 +32,37 @@ const NAME = 12;
 export function rpcScreen(): ScreenModel {
   const rpcs = new TablePane({
     name: "rpcs",
-    table: "rpc.ls",
+    table: RPCS,
     title: "Requests to the resource manager",
     stream: true,
     columns: rpcColumns,
-    // Our resource manager answers without delay.
   });
   const row = () => rpcs.selection?.row;
   const narrow = { answer: false };
+  const about = (lines: (row: RpcRow, width: number, look: Look) => readonly Line[]) => (width: number, look: Look): readonly Line[] => {
+    const selected = row();
+    return selected ? lines(selected, width, look) : [{ text: "No request is selected.", role: "dim" }];
+  };
   const request = new TextPane({
     name: "request",
-    title: () => ({ text: row() && isNotification(row()!) ? "Notification" : "Request", detail: row()?.id, right: headOf(row()) }),
-    lines() {
+    title() {
       const selected = row();
-      if (!selected) return [{ text: "No request is selected.", role: "dim" }];
+      return { text: selected && isNotification(selected) ? "Notification" : "Request", detail: selected?.id, right: headOf(selected) };
+    },
+    lines: about((selected) => {
       const own = fieldLines(selected.request);
       return narrow.answer ? [...answerLines(selected), ...own] : own;
-    },
+    }),
   });
   const bytes = new TextPane({
     name: "bytes",
     title: () => ({ text: "Bytes", detail: row()?.id, right: headOf(row()) }),
-    lines: (width, look) => row() ? byteLines(row()!, width, look) : [{ text: "No request is selected.", role: "dim" }],
+    lines: about(byteLines),
   });
   const answer = new TextPane({
     name: "answer",
-    title: () => ({ text: "Answer", detail: typeof row()?.res === "string" ? String(row()!.res) : undefined }),
-    lines: () => row() ? answerLines(row()!) : [{ text: "No request is selected.", role: "dim" }],
+    title: () => ({ text: "Answer", detail: row()?.res ?? undefined }),
+    lines: about(answerLines),
   });
   const fields = inspector("fields", rpcs);
   const underList = below("under-list"), besideRequest = beside("beside-request");
@@ -99,10 +107,10 @@ export function rpcScreen(): ScreenModel {
 }
 
 /** The message's name, and its sequence number. */
-function headOf(row: Row | undefined): Piece[][] {
+function headOf(row: RpcRow | undefined): Piece[][] {
   if (!row) return [];
   return [[
-    { text: String(row.msg), role: "strong", bold: true },
+    { text: row.msg, role: "strong", bold: true },
     ...row.seq === null ? [] : [{ text: ` seq ${row.seq}`, role: "dim" } as const],
   ]];
 }
@@ -124,9 +132,9 @@ function fieldLine(name: string, text: string, role: Piece["role"]): Line {
 }
 
 /** The result: the driver's errno, the duration, the reason, and the fields of the reply. */
-function answerLines(row: Row): Line[] {
+function answerLines(row: RpcRow): Line[] {
   if (isNotification(row)) return [{ text: "A notification has no answer.", role: "dim" }];
-  const refused = row.refused === true, res = String(row.res ?? "");
+  const refused = row.refused, res = row.res ?? "";
   const lines: Line[] = [
     {
       text: "",
@@ -137,9 +145,9 @@ function answerLines(row: Row): Line[] {
       ],
     },
   ];
-  if (typeof row.errno === "string") lines.push(fieldLine("driver", `returns ${row.errno}`, "text"));
+  if (row.errno !== null) lines.push(fieldLine("driver", `returns ${row.errno}`, "text"));
   lines.push(fieldLine("took", durationText(Number(row.latency)), "text"));
-  if (typeof row.why === "string") {
+  if (row.why !== null) {
     lines.push({
       text: "",
       pieces: [

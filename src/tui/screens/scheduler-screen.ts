@@ -10,6 +10,7 @@ import { below, beside, type Body, type Placed, type ScreenModel } from "./scree
 import { TablePane } from "../panes/table-pane.ts";
 import { nameOf, vmOfName } from "../../queries/ids.ts";
 import { timeText } from "../../queries/format.ts";
+import { SLICES } from "../../queries/tables.ts";
 
 /** Rows that the lists below the lanes keep, and that the lanes do. */
 const LEAST_BELOW = 10, LEAST_LANES = 10;
@@ -28,7 +29,7 @@ function switchColumns(): ListColumn<Slice>[] {
       title: "Runs now",
       width: 13,
       pieces({ vcpu, seen }, { look }) {
-        if (typeof vcpu !== "string") return [{ text: seen === false ? "?" : "idle", role: "dim" }];
+        if (vcpu === null) return [{ text: !seen ? "?" : "idle", role: "dim" }];
         const name = nameOf(vcpu);
         return vmPieces(look.vm(vmOfName(name)), name);
       },
@@ -52,7 +53,7 @@ export function schedulerScreen(): ScreenModel {
   const lanes = new LanesPane(), waits = new LaneWaitsPane(lanes);
   const list = new TablePane({
     name: "slices",
-    table: "sched.ls",
+    table: SLICES,
     title: "Switches",
     empty: [NO_SWITCH.what, NO_SWITCH.how],
     stream: true,

@@ -18,9 +18,13 @@ import { TablePane } from "../panes/table-pane.ts";
 import { TextPane } from "../panes/text-pane.ts";
 import { timersPane } from "../panes/timers-pane.ts";
 import { waitText } from "../panes/waits.ts";
-import type { Row, RowOf } from "../../queries/table.ts";
-import { REGISTERS, STACK, VCPUS } from "../../queries/tables.ts";
+import type { RowOf } from "../../queries/table.ts";
+import { EVENTS, REGISTERS, STACK, VCPUS } from "../../queries/tables.ts";
 import { nameOf } from "../../queries/ids.ts";
+import { rowsOf } from "../../queries/query.ts";
+
+type VcpuRow = RowOf<typeof VCPUS>;
+type FrameRow = RowOf<typeof STACK>;
 
 /** PSCI calls of a vCPU that are shown. */
 const HISTORY = 200;
@@ -47,17 +51,17 @@ const WAIT = 30, WIDE_WAIT = 60, BESIDE_WAIT = 91;
 const SAMPLES = 10;
 
 /** The state of each vCPU, its duration, CPU, load, and what it waits for. */
-function vcpuColumns(activity: Activity): (width: number) => ListColumn[] {
+function vcpuColumns(activity: Activity): (width: number) => ListColumn<VcpuRow>[] {
   const waits: ListColumn<RowOf<typeof VCPUS>>["pieces"] = ({ waits, state, symbol }, { width }) => {
     if (state === "run") return [{ text: "runs" }];
     const stuck = state === "vmmio" || state === "proxy";
-    return [{ text: waitText(waits, width) || String(symbol ?? "-"), role: stuck ? "warn" : "dim" }];
+    return [{ text: waitText(waits, width) || (symbol ?? "-"), role: stuck ? "warn" : "dim" }];
   };
-  const pc = ({ symbol, pc, native }: Row): Piece[] =>
-    symbol ? [{ text: String(symbol), role: "link" }] : [{ text: native || !pc ? "native" : String(pc), role: "dim" }];
-  const beforeWait: readonly ListColumn[] = [
+  const pc = ({ symbol, pc, native }: VcpuRow): Piece[] =>
+    symbol ? [{ text: symbol, role: "link" }] : [{ text: native || !pc ? "native" : pc, role: "dim" }];
+  const beforeWait: readonly ListColumn<VcpuRow>[] = [
     { name: "id", title: "vCPU", width: 12, pieces: ({ id }, context) => idPieces(id, { ...context, first: true }) },
-    { name: "state", title: "State", width: 11, pieces: ({ state }, { look }) => [statePiece(look, String(state))] },
+    { name: "state", title: "State", width: 11, pieces: ({ state }, { look }) => [statePiece(look, state)] },
     {
       name: "since",
       title: "for",
@@ -70,14 +74,14 @@ function vcpuColumns(activity: Activity): (width: number) => ListColumn[] {
       title: "pCPU",
       width: 4,
       from: WITH_PCPU,
-      pieces: ({ pcpu }) => quietPieces(pcpu ? `p${nameOf(String(pcpu))}` : "-"),
+      pieces: ({ pcpu }) => quietPieces(pcpu ? `p${nameOf(pcpu)}` : "-"),
     },
     {
       name: "cpu",
       title: "CPU ",
       width: 6,
       right: true,
-      pieces: ({ cpu }) => loadPieces(Number(cpu)),
+      pieces: ({ cpu }) => loadPieces(cpu),
     },
     {
       name: "",
@@ -86,7 +90,7 @@ function vcpuColumns(activity: Activity): (width: number) => ListColumn[] {
       from: 110,
       pieces: ({ id, vm }, { look, width }) => [{
         text: history(look.glyphs, activity.histories.of(id), width),
-        role: look.vm(String(vm)).fill,
+        role: look.vm(vm).fill,
       }],
     },
     {
@@ -95,10 +99,10 @@ function vcpuColumns(activity: Activity): (width: number) => ListColumn[] {
       width: 7,
       right: true,
       from: 90,
-      pieces: (row) => quietPieces(countText(Math.round(Number(row.exits_rate)))),
+      pieces: (row) => quietPieces(countText(Math.round(row.exits_rate))),
     },
   ];
-  const afterWait: ListColumn = { name: "pc", title: "PC", width: 18, from: WITH_PC, pieces: pc };
+  const afterWait: ListColumn<VcpuRow> = { name: "pc", title: "PC", width: 18, from: WITH_PC, pieces: pc };
   return (width) => {
     const wait = Math.min(Math.max(width - BESIDE_WAIT, WAIT), WIDE_WAIT);
     return [...beforeWait, { name: "wakes", title: "Waits for", width: wait, pieces: waits }, afterWait];
@@ -106,27 +110,27 @@ function vcpuColumns(activity: Activity): (width: number) => ListColumn[] {
 }
 
 /** Call frames: the function bold, its offset and addresses dim. */
-function stackColumns(): ListColumn[] {
+function stackColumns(): ListColumn<FrameRow>[] {
   const own = new Map(columnsOf(STACK).map((column) => [column.name, column]));
-  const address = (name: "pc" | "frame", title: string, from?: number): ListColumn => ({
+  const address = (name: "pc" | "frame", title: string, from?: number): ListColumn<FrameRow> => ({
     name,
     title,
     width: DIGITS,
     from,
     pieces: (row) => {
       const value = row[name];
-      if (typeof value !== "string") return [{ text: "-", role: "dim" }];
+      if (value === null) return [{ text: "-", role: "dim" }];
       return digitPieces(value.slice(2).padStart(DIGITS, "0"), name === "pc" ? "text" : "dim");
     },
   });
-  const symbol = (row: Row): Piece[] => {
-    const [base, offset = ""] = String(row.symbol ?? "-").split(/(?=\+0x)/);
+  const symbol = (row: FrameRow): Piece[] => {
+    const [base, offset = ""] = (row.symbol ?? "-").split(/(?=\+0x)/);
     return [{ text: base, role: row.symbol ? "strong" : "dim", bold: row.symbol !== null }, { text: offset, role: "dim" }];
   };
   const note = own.get("note");
-  const place = (row: Row): Piece[] => {
-    const source = typeof row.source === "string" ? [{ text: row.source.slice(row.source.lastIndexOf("/") + 1) }] : [];
-    return [...source, ...typeof row.note === "string" ? [{ text: `${source.length ? "  " : ""}${row.note}` }] : []];
+  const place = (row: FrameRow): Piece[] => {
+    const source = row.source !== null ? [{ text: row.source.slice(row.source.lastIndexOf("/") + 1) }] : [];
+    return [...source, ...row.note !== null ? [{ text: `${source.length ? "  " : ""}${row.note}` }] : []];
   };
   return [
     address("pc", "PC"),
@@ -139,11 +143,11 @@ function stackColumns(): ListColumn[] {
 export function vcpuScreen(activity: Activity): ScreenModel {
   const vcpus = new TablePane({
     name: "vcpus",
-    table: "vcpu.ls",
+    table: VCPUS,
     title: "vCPUs",
     columns: vcpuColumns(activity),
     // Guests come first: native vCPUs have no instructions to show.
-    first: (rows) => rows.find(({ native }) => native !== true),
+    first: (rows) => rows.find(({ native }) => !native),
   });
   const registers = new RegisterLines();
   let asked = "";
@@ -161,12 +165,12 @@ export function vcpuScreen(activity: Activity): ScreenModel {
       asked = vcpus.selectedId ?? "";
       return asked ? { table: "vcpu.regs", args: { vcpu: asked } } : undefined;
     },
-    take: (answer) => registers.take(asked, answer.rows),
+    take: (answer) => registers.take(asked, rowsOf(REGISTERS, answer)),
   });
   const stackOf = stackColumns();
   const stack = new TablePane({
     name: "stack",
-    table: "vcpu.stack",
+    table: STACK,
     title: "Call stack",
     columns: () => stackOf,
     args: () => vcpus.selectedId ? { vcpu: vcpus.selectedId } : undefined,
@@ -175,7 +179,7 @@ export function vcpuScreen(activity: Activity): ScreenModel {
   const exits = exitsPane(() => vcpus.selection?.row);
   const psci = new TablePane({
     name: "psci",
-    table: "events",
+    table: EVENTS,
     title: "PSCI calls",
     columns: (width) => eventColumns(width, true),
     empty: ["No PSCI call was recorded yet", "Guests make them when they start CPUs, suspend or shut down."],

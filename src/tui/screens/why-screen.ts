@@ -13,9 +13,8 @@ import { TextPane } from "../panes/text-pane.ts";
 import type { Look } from "../look/theme.ts";
 import { withoutKind } from "../../queries/ids.ts";
 import { timeText } from "../../queries/format.ts";
-import { rowsOf } from "../../queries/query.ts";
 import { isCited } from "../../queries/reason-text.ts";
-import type { Row } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
 import { REASONS } from "../../queries/tables.ts";
 
 /** Share of the list in the width. */
@@ -27,34 +26,32 @@ const WIDE = 180;
 const WIDE_LIST_SHARE = 60 / 200, WIDE_ANSWER_SHARE = 90 / 200;
 
 /** A refusal in the list: requester and time, error, rule. */
-function card(row: Row, look: Look): Piece[][] {
-  return rowsOf(REASONS, { table: "why", rows: [row] }).flatMap((reason) => {
-    const vm = withoutKind("vm", reason.vm);
-    return [
-      [
-        { text: `${reason.id} `, role: "link" as const },
-        { text: `${timeText(Number(reason.t))}  `, role: "dim" as const },
-        ...vmPieces(look.vm(vm), vm),
-        ...reason.failed ? [] : [{ text: "  handled", role: "dim" as const }],
-      ],
-      [
-        { text: reason.call, role: "strong" as const, bold: true },
-        { text: " → ", role: "dim" as const },
-        { text: reason.err, role: reason.failed ? "bad" as const : "text" as const },
-      ],
-      [{ text: reason.rule, role: "dim" as const }],
-    ];
-  });
+function card(reason: RowOf<typeof REASONS>, look: Look): Piece[][] {
+  const vm = withoutKind("vm", reason.vm);
+  return [
+    [
+      { text: `${reason.id} `, role: "link" },
+      { text: `${timeText(Number(reason.t))}  `, role: "dim" },
+      ...vmPieces(look.vm(vm), vm),
+      ...reason.failed ? [] : [{ text: "  handled", role: "dim" } as const],
+    ],
+    [
+      { text: reason.call, role: "strong", bold: true },
+      { text: " → ", role: "dim" },
+      { text: reason.err, role: reason.failed ? "bad" : "text" },
+    ],
+    [{ text: reason.rule, role: "dim" }],
+  ];
 }
 
 export function whyScreen(books?: Books): ScreenModel {
   const reasons = new TablePane({
     name: "reasons",
-    table: "why",
+    table: REASONS,
     title: "Refusals",
     right: () => [{ text: "newest first", role: "dim" }],
     // Of a refusal that its caller has handled, users rarely ask why.
-    first: (rows) => rows.find(({ failed }) => failed === true),
+    first: (rows) => rows.find(({ failed }) => failed),
     card,
   });
   let height = 0, alone = false, opened = false;
@@ -64,10 +61,10 @@ export function whyScreen(books?: Books): ScreenModel {
     selection: () => reasons.selection,
     wants: () => alone ? reasons.wants() : undefined,
     take: (answer) => reasons.take(answer),
-    lines: (width, look) =>
-      rowsOf(REASONS, { table: "why", rows: reasons.selection ? [reasons.selection.row] : [] }).flatMap((row) =>
-        reasonLines(row, look, width, height, isCited(row.section) ? books?.target(row.section) : undefined)
-      ),
+    lines(width, look) {
+      const row = reasons.selection?.row;
+      return row ? reasonLines(row, look, width, height, isCited(row.section) ? books?.target(row.section) : undefined) : [];
+    },
   });
   const object = objectPane(() => reasons.selection?.row);
   const besideList = beside("beside-list"), besideAnswer = beside("beside-answer");
