@@ -5,6 +5,7 @@
 import { didYouMean } from "../support/did-you-mean.ts";
 import { LinearRegex } from "../support/linear-regex.ts";
 import { cellText } from "./format.ts";
+import { nameOf } from "./ids.ts";
 import type { Column, ColumnKind, Json, Row, Table } from "./table.ts";
 import { GiB, KiB, MiB } from "../support/sizes.ts";
 
@@ -207,7 +208,7 @@ function equality(text: string, at: number, column: Column, value: string): (one
     const shown = String(one).toLowerCase();
     // An id is named whole, without its kind, or by what it belongs to: vm:rt and rt, vcpu:rt/0 and
     // rt/0.
-    return shown === exact || NAMING.has(column.kind) && shown.slice(shown.indexOf(":") + 1) === exact;
+    return shown === exact || NAMING.has(column.kind) && nameOf(shown) === exact;
   };
 }
 
