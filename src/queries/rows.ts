@@ -34,11 +34,22 @@ function fits({ kind, optional, words }: Column, value: unknown): boolean {
   }
 }
 
+/** The columns of each table, as a list: answers have many rows. */
+const LISTED = new WeakMap<Table["columns"], readonly (readonly [name: string, column: Column])[]>();
+
+function listed(columns: Table["columns"]): readonly (readonly [name: string, column: Column])[] {
+  const known = LISTED.get(columns) ?? Object.entries(columns);
+  LISTED.set(columns, known);
+  return known;
+}
+
 /** The defect of a row of a table; undefined for a valid one. */
 export function rowIssue({ name, columns }: Table, row: unknown): string | undefined {
   if (typeof row !== "object" || row === null) return `a row of ${name} is not an object`;
-  const wrong = Object.entries(columns).find(([column, declared]) => !fits(declared, Reflect.get(row, column)));
-  return wrong && `a row of ${name} has no ${wrong[1].kind} ${wrong[0]}`;
+  for (const [column, declared] of listed(columns)) {
+    if (!fits(declared, (row as Readonly<Record<string, unknown>>)[column])) return `a row of ${name} has no ${declared.kind} ${column}`;
+  }
+  return undefined;
 }
 
 /** The row of a table; undefined: it is another table's, or not a whole row of it. */

@@ -170,8 +170,8 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
     },
   ],
   "vcpu.stack": [
-    { id: "frame:debian/0/0", pc: "0xffff80008001f2c4" },
-    { id: "frame:debian/0/1", pc: "0xffff80008001e110", frame: "0xffff800081b03d80", note: "the outermost" },
+    { id: "frame:debian/0/0", pc: "0xffff80008001f2c4", by: "pc" },
+    { id: "frame:debian/0/1", pc: "0xffff80008001e110", frame: "0xffff800081b03d80", by: "frame-pointer", note: "the outermost" },
   ],
   "irq.ls": [
     {
