@@ -2,17 +2,11 @@
 
 import assert from "node:assert/strict";
 import { roleOf } from "../../src/tui/terminal/color.ts";
-import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
+import { PHONE_SAMPLE, phoneAnswer, wholeRow } from "./phone.ts";
 import { Rig } from "./rig.ts";
 
-const event = (id: number, t: number, kind: string, refused = false) => ({
-  id: `ev:${id}`,
-  t: String(t),
-  kind,
-  name: kind,
-  text: `${kind} ${id}`,
-  refused,
-});
+const event = (id: number, t: number, kind: string, refused = false) =>
+  wholeRow("events", { id: `ev:${id}`, t: String(t), kind, name: kind, text: `${kind} ${id}`, refused });
 
 /** A rig with these events. */
 function rigOf(width: number, height: number, rows: ReturnType<typeof event>[]): Rig {

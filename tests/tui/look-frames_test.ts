@@ -129,12 +129,11 @@ function healthy(query: Query): Answer {
     (row): Row => {
       const good: Record<string, Json> = {
         res: "OK",
-        err: null,
+        err: typeof row.err === "boolean" ? false : null,
         failed: false,
         finding: null,
         fact: null,
-
-        used: "1",
+        used: typeof row.used === "number" ? 1 : "1",
         blocked: null,
       };
       return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, name in good ? good[name] : value])) as Row;
