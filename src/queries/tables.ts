@@ -760,7 +760,7 @@ export const TABLES = {
 } as const satisfies Readonly<Record<string, Table>>;
 
 export type TableName = keyof typeof TABLES;
-/** A table of a session. */
+/** One that queries name. */
 export type SessionTable = Table & { readonly name: TableName };
 
 /** Whether a table has this name. */
