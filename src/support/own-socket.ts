@@ -20,8 +20,8 @@ export class OwnListener {
     checkOwnFolder(dirname(path));
     const there = lstatIfThere(path);
     if (there && !there.isSocket) throw new NotOurs(`${path} exists, and is not a socket`);
-    const first = firstName(path);
-    this.#listener = Deno.listen({ transport: "unix", path: first });
+    const { first, listener } = listenBeside(path);
+    this.#listener = listener;
     try {
       Deno.chmodSync(first, 0o600);
       this.#inode = Deno.lstatSync(first).ino;
@@ -45,8 +45,20 @@ export class OwnListener {
   }
 }
 
-/** A free name in the folder of `path`; short, because the path of a socket is limited. */
-function firstName(path: string): string {
-  const digits = crypto.getRandomValues(new Uint8Array(2)).toHex();
-  return `${dirname(path)}/.${digits}`;
+/** Names that are tried: a process that was killed leaves one. */
+const TRIES = 16;
+
+/**
+ * Listens at a free name in the folder of `path`, which is short, because the path of a socket is
+ * limited.
+ */
+function listenBeside(path: string): { readonly first: string; readonly listener: Deno.UnixListener } {
+  for (let tries = 1;; tries++) {
+    const first = `${dirname(path)}/.${crypto.getRandomValues(new Uint8Array(2)).toHex()}`;
+    try {
+      return { first, listener: Deno.listen({ transport: "unix", path: first }) };
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse) || tries === TRIES) throw error;
+    }
+  }
 }

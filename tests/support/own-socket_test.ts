@@ -55,3 +55,21 @@ Deno.test("another file stays, and a folder that others can use is refused", asy
     assert.deepEqual(names(folder), ["a.sock"]);
   });
 });
+
+Deno.test("a name that a killed process has left does not keep others from listening", async () => {
+  await inFolder((folder) => {
+    const { getRandomValues } = crypto, left = [0, 0, 1];
+    Deno.writeTextFileSync(`${folder}/.0000`, "");
+    Object.defineProperty(crypto, "getRandomValues", {
+      value: <T extends Uint8Array>(into: T): T => into.fill(left.shift() ?? 2),
+      configurable: true,
+    });
+    try {
+      const listener = new OwnListener(`${folder}/a.sock`);
+      assert.deepEqual(names(folder).sort(), [".0000", "a.sock"]);
+      listener.close();
+    } finally {
+      Object.defineProperty(crypto, "getRandomValues", { value: getRandomValues, configurable: true });
+    }
+  });
+});
