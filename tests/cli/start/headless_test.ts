@@ -87,7 +87,9 @@ async function timedOut(rows: readonly Row[] | undefined, sample?: MachineSample
 
 Deno.test("--timeout says what every VM does or waits for, and how far the machine got", async () => {
   const verdict = (id: string, verdict: string, healthy: boolean, text: string, evidence: string[] = []): Row => {
-    return { id, verdict, healthy, text, evidence, next: healthy ? null : "el2 vcpu ls" };
+    const fact = { code: "runs", vcpu: `vcpu:${id.slice("vm:".length)}/0` },
+      because = evidence.map(() => ({ code: "masked", masked: true }));
+    return { id, verdict, healthy, text, evidence, next: healthy ? null : "el2 vcpu ls", fact, because };
   };
   const { code, lines } = await timedOut([
     verdict("vm:a", "waits", true, "a/0 waits for irq:a/27", ["not shown"]),
@@ -111,7 +113,7 @@ Deno.test("--timeout says that no VM executes instructions, or that the machine 
   const vms = [{ name: "a", vmid: 3, state: "RUNNING", schedule: "own", vcpus, devices: [] }] as const;
   const seen = await timedOut(undefined, { time: 2e9, instructions: 7, reasons: 0, mips: 0, physicalCpus: 1, vms });
   assert.deepEqual(seen.lines, [
-    "vm:a RUNNING: a/0 WFI (irq 27)",
+    "vm:a RUNNING: a/0 WFI (an interrupt (WFI))",
     "el2: timeout: 0.001 s of wall time passed; the machine has not answered for 4 s, " +
     "and was at 2.000000 s of virtual time, 7 instructions before",
   ]);
