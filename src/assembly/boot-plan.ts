@@ -11,19 +11,19 @@ import { readDevicetree } from "../devicetree/reader.ts";
 import { memoryMap, MINIMUM_PLATFORM_MEMORY, RAM_BASE, RESOURCE_MANAGER_SIZE } from "../machine/memory-map.ts";
 import { MiB } from "../support/sizes.ts";
 
-/** @throws PlanError that names the file or option and its defect. */
-export function checkBootPlan(plan: SessionPlan, boot: BootPlan, imageName: string): void {
+/** @throws PlanError that names the file or key and its defect. */
+export function checkBootPlan(boot: BootPlan, { memory, cpu }: Pick<SessionPlan, "memory" | "cpu">, imageName: string): void {
   try {
-    memoryMap(plan.memory);
+    memoryMap(memory);
   } catch (error) {
     throw new PlanError(`memory: ${messageOf(error)}`);
   }
-  if (!boot.image && !boot.firmware && plan.memory < MINIMUM_PLATFORM_MEMORY) {
+  if (!boot.image && !boot.firmware && memory < MINIMUM_PLATFORM_MEMORY) {
     throw new PlanError(`memory: a machine without an image has at least ${MINIMUM_PLATFORM_MEMORY / MiB} MiB`);
   }
   try {
-    if (boot.firmware) layoutFirmware(boot.firmware, plan.memory);
-    else if (boot.image) layoutPrimary({ ...boot, image: boot.image }, RAM_BASE, plan.memory, plan.cpu);
+    if (boot.firmware) layoutFirmware(boot.firmware, memory);
+    else if (boot.image) layoutPrimary({ ...boot, image: boot.image }, RAM_BASE, memory, cpu);
   } catch (error) {
     throw new PlanError(`${boot.firmware ? "firmware" : "image"} ${imageName}: ${messageOf(error)}`);
   }

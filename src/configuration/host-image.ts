@@ -13,8 +13,6 @@ import { symbolsAlone } from "../symbols/elf-symbols.ts";
 
 /** The settings of the file that a primary VM depends on. */
 interface HostPlace {
-  /** Physical CPUs. */
-  readonly cpus: number;
   readonly cpu: CpuPlan | undefined;
   /** Bytes of all guests' memory. */
   readonly memory: number;
@@ -66,12 +64,11 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
   if (host.platform_devices?.includes("pvpanic") && host.bus !== "pci") {
     refuse("platform_devices", 'pvpanic is a function of the PCI host; add bus = "pci"');
   }
-  const { cpus, cpu, memory: all } = place;
+  const { cpu, memory: all } = place;
   const memory = host.memory ?? all;
   if (memory > all) refuse("memory", "memory exceeds that of [machine], which is shared by all guests");
-  const plan = { cpus, ...cpu && { cpu }, memory, turbo: false, seed: 0, what: boot };
   try {
-    checkBootPlan(plan, boot, host.firmware ?? host[named]!);
+    checkBootPlan(boot, { memory, cpu }, host.firmware ?? host[named]!);
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;
     refuse(host.firmware === undefined ? named : "firmware", error.message);

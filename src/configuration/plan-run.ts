@@ -213,7 +213,7 @@ async function planConfig(
   if (file.host.kind === "image") {
     // Most of what is said about it rests on the machine.
     if (spoilt.has(["machine"], ["host"])) return undefined;
-    const planned = await planHostImage(file.host, { cpus, cpu, memory, files, hasRoot: file.rm.kind === "image" }, refuseIn("host"));
+    const planned = await planHostImage(file.host, { cpu, memory, files, hasRoot: file.rm.kind === "image" }, refuseIn("host"));
     if (planned === undefined) return undefined;
     if (planned.symbols) symbols[PRIMARY_CONSOLE] = planned.symbols;
     if (planned.log !== undefined) logs[PRIMARY_CONSOLE] = planned.log;

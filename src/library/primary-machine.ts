@@ -102,7 +102,7 @@ export class PrimaryMachine {
         devices: options.devices,
       },
     } as const satisfies SessionPlan;
-    checkBootPlan(plan, plan.what, "of the primary VM");
+    checkBootPlan(plan.what, plan, "of the primary VM");
     this.#system = assemble(plan);
   }
 
