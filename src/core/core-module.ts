@@ -20,6 +20,7 @@ import { defineMemoryAccess } from "./memory/memory-access.ts";
 import { defineMmu, type RamLayout } from "./memory/mmu.ts";
 import { defineTlb } from "./memory/tlb.ts";
 import { defineSystemInstructions } from "./registers/system-instructions.ts";
+import { defineTimedWaits } from "./registers/timed-waits.ts";
 import { defineSystemRegisters } from "./registers/system-registers.ts";
 import { defineFloatingPoint } from "./simd/functions.ts";
 import { TLB_POOL } from "./state/layout.ts";
@@ -230,6 +231,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, cpu: Cpu = B
   defineMemoryAccess(library, TLB_POOL, watched);
   defineSystemRegisters(library, cpu.features);
   defineSystemInstructions(library, cpu.features);
+  if (cpu.features.has("FEAT_WFxT")) defineTimedWaits(library);
   defineIntegerFunctions(library);
   defineLazyFlags(library);
   defineLandings(library);

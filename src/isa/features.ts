@@ -82,7 +82,7 @@ export const FEATURES = table({
   FEAT_ECV: { since: 8.6, rung: 8.6, fields: [["MMFR0", 60, 1]], hwcaps: ["ecv"] },
   FEAT_AFP: { since: 8.7, requires: ["FEAT_FP"], fields: [["MMFR1", 44, 1]], hwcaps: ["afp"], absent: true },
   FEAT_RPRES: { since: 8.7, requires: ["FEAT_AFP"], fields: [["ISAR2", 4, 1]], hwcaps: ["rpres"], absent: true },
-  FEAT_WFxT: { since: 8.7, fields: [["ISAR2", 0, 2]], hwcaps: ["wfxt"], absent: true },
+  FEAT_WFxT: { since: 8.7, fields: [["ISAR2", 0, 2]], hwcaps: ["wfxt"] },
   FEAT_XS: { since: 8.7, fields: [["ISAR1", 56, 1]] },
   FEAT_RPRFM: { since: 8, fields: [["ISAR2", 48, 1]], hwcaps: ["rprfm"] },
   FEAT_CSSC: { since: 8.7, fields: [["ISAR2", 52, 1]], hwcaps: ["cssc"] },

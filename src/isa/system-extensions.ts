@@ -1,8 +1,8 @@
-// System instructions of features: SB, DSB with nXS, and PSTATE fields that MSR (immediate) sets
-// (FEAT_DIT, FEAT_SSBS2). Arm ARM C4.1.93. Their registers are in
+// System instructions of features: SB, DSB with nXS, WFET and WFIT, and PSTATE fields that MSR
+// (immediate) sets (FEAT_DIT, FEAT_SSBS2). Arm ARM C4.1.93. Their registers are in
 // core/registers/system-registers.ts.
 
-import { hex } from "./assembly.ts";
+import { hex, x } from "./assembly.ts";
 import type { FeatureName } from "./features.ts";
 import { insn, type Instruction } from "./insn.ts";
 import { pattern } from "./simd-operands.ts";
@@ -30,6 +30,15 @@ export const systemExtensions = (): Instruction[] => [
     { feature: "FEAT_XS", cold: true },
     (f) => `dsb\t${BARRIERS[f.imm2]}nxs`,
     () => {},
+  ),
+  ...(["wfet", "wfit"] as const).map((name, isInterrupt) =>
+    insn(
+      name.toUpperCase(),
+      pattern<"Rd">(`11010101000000110001 0000 00${isInterrupt} Rd`),
+      { feature: "FEAT_WFxT", cold: true },
+      (f) => `${name}\t${x(f.Rd)}`,
+      ({ Rd }, $) => $.doFaulting("waitUntil", $.i32(1 - isInterrupt), $.X(Rd), Rd),
+    )
   ),
   pstateField("ssbs", "FEAT_SSBS2", "011", "001"),
   pstateField("dit", "FEAT_DIT", "011", "010"),

@@ -144,6 +144,36 @@ Deno.test("PSTATE.DIT and SSBS are written, saved by exceptions and restored by 
   assert.equal(vcpu.pstate & (DIT | SSBS), SSBS);
 });
 
+Deno.test("WFIT and WFET yield until the counter has the value, and are trapped from EL0 as SCTLR_EL1 says", () => {
+  const YIELD = 4, TRAPPED_WFX = 0x07e0_0000, machine = new Machine(MAX), { vcpu } = machine;
+  const wait = (word: number, timeout: bigint) => {
+    machine.view.setUint32(CODE - RAM_BASE, word, true);
+    machine.core.memoryWritten(CODE, 4);
+    vcpu.setX(7, timeout);
+    vcpu.setRegister("ESR_EL1", 0n);
+    return machine.run(1, CODE);
+  };
+  const WFET = 0xd5031007, WFIT = 0xd5031027;
+  for (const word of [WFET, WFIT]) {
+    const { reason } = wait(word, 1n << 40n);
+    assert.deepEqual([reason, vcpu.pc], [YIELD, BigInt(CODE + 4)]);
+    machine.now = 32 * 1000;
+    assert.notEqual(wait(word, 1000n).reason, YIELD, "the counter is there: 16 ns are a tick");
+    assert.equal(vcpu.pc, BigInt(CODE + 4));
+    assert.equal(wait(word, 1n << 63n).reason, YIELD, "the value is unsigned");
+  }
+  vcpu.event = true;
+  assert.notEqual(wait(WFET, 1n << 40n).reason, YIELD);
+  assert.equal(vcpu.event, false);
+  vcpu.pstate = 0x3c0;
+  vcpu.setRegister("SCTLR_EL1", 0n);
+  for (const [word, ti] of [[WFIT, 2], [WFET, 3]] as const) {
+    vcpu.pstate = 0x3c0;
+    wait(word, 1n << 40n);
+    assert.equal(Number(vcpu.getRegister("ESR_EL1")), TRAPPED_WFX + (7 << 5) + 4 + ti);
+  }
+});
+
 Deno.test("a CPU without a feature has none of its instructions: its words are what they were", () => {
   const machine = new Machine(), random = new Random(5), { vcpu } = machine;
   vcpu.setRegister("VBAR_EL1", BigInt(RAM_BASE + 0x4000));

@@ -45,6 +45,8 @@ export const NOT_COMPARED: ReadonlyMap<string, string> = new Map([
   ["YIELD", "unicorn stops there (as at every hint that ends a translation block); it has no result"],
   ["WFE", "unicorn stops there; it has no result"],
   ["WFI", "unicorn stops there; it has no result"],
+  ["WFET", "unicorn does not know it; it has no result"],
+  ["WFIT", "unicorn does not know it; it has no result"],
   ["MRS", "system registers are this CPU's own (Arm ARM D17)"],
   ["MSR (register)", "system registers are this CPU's own (Arm ARM D17)"],
   ...["MSR (immediate)", "MSR SSBS, #imm", "MSR DIT, #imm"].map((name) =>
