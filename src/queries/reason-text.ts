@@ -33,7 +33,7 @@ export function isCited(section: string): boolean {
 }
 
 /** A rule, after the section that has it. */
-function ruleLine({ section, rule }: Pick<RowOf<typeof REASONS>, "section" | "rule">): string {
+export function ruleLine({ section, rule }: Pick<RowOf<typeof REASONS>, "section" | "rule">): string {
   return `${section}: ${rule}`;
 }
 

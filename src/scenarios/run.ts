@@ -13,7 +13,7 @@ import { nameOf, withKind, withoutKind } from "../queries/ids.ts";
 import { diagnosisLines, timedOutLines } from "../queries/diagnosis-text.ts";
 import { isExactly } from "../queries/filter.ts";
 import { rowsOf } from "../queries/query.ts";
-import { reasonLines } from "../queries/reason-text.ts";
+import { reasonLines, ruleLine } from "../queries/reason-text.ts";
 import { DIAGNOSES, REASONS } from "../queries/tables.ts";
 import { consolesOf } from "./plan-scenario.ts";
 import { describeStep, type Scenario, type Step } from "./scenario.ts";
@@ -199,7 +199,7 @@ export class ScenarioRun {
         throw this.#missed(step.within, this.#newest("events").map((row) => `${row.id} ${row.text}`));
       case "expect_why":
         if (await this.#until(step, this.#now + step.within, () => this.#hasReason(step.expect_why))) return;
-        throw this.#missed(step.within, this.#newest("why").map((row) => `${row.id} ${row.rule}`));
+        throw this.#missed(step.within, this.#reasons());
       case "expect_rows":
         return await this.#expectRows(step);
       case "expect_no_console": {
@@ -210,7 +210,7 @@ export class ScenarioRun {
       }
       case "expect_no_why":
         if (!await this.#until(step, this.#now + step.within, () => this.#hasReason(step.expect_no_why), true)) return;
-        throw new StepFailure("there is such a reason", this.#newest("why").map((row) => `${row.id} ${row.rule}`));
+        throw new StepFailure("there is such a reason", this.#reasons());
       case "expect_diagnosis":
         return await this.#expectDiagnosis(step);
       case "expect_vm_end":
@@ -356,6 +356,11 @@ export class ScenarioRun {
 
   #newest(table: "events" | "why") {
     return this.system.inspector.answer({ table, args: { limit: TAIL } }).rows;
+  }
+
+  /** The newest reasons, each with its section and rule. */
+  #reasons(): string[] {
+    return rowsOf(REASONS, { table: "why", rows: this.#newest("why") }).map((row) => `${row.id} ${ruleLine(row)}`);
   }
 
   #missed(within: number, details: readonly string[]): StepFailure {

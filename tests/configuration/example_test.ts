@@ -153,8 +153,9 @@ Deno.test("[rm] auth: a platform that takes protected VMs alone refuses VM_INIT 
   const [init] = rows(system, "rpc.ls", { filter: "msg=VM_INIT" });
   assert.equal(init.res, "0x0a MEM_INVALID");
   const reason = rows(system, "why", { filter: `id=${init.why}` })[0];
-  assert.deepEqual([reason.rule, reason.values, reason.object], [
-    "resource-manager 3.8: the platform takes no VM of this type of authentication",
+  assert.deepEqual([reason.section, reason.rule, reason.values, reason.object], [
+    "resource-manager 3.8",
+    "the platform takes no VM of this type of authentication",
     { auth: "none", accepted: "android" },
     "vm:a",
   ]);
