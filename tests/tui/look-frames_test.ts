@@ -70,7 +70,7 @@ Deno.test("L8: between title and right part are two cells of line at least, and 
   for (let width = 24; width <= 120; width++) {
     for (const boxed of [true, false]) {
       const screen = new Screen(width, 6, "direct"), look = plainLook("dark", "direct", "full");
-      drawFrame(screen, look, { x: 0, y: 0, width, height: 6 }, boxed, title, "focused", true);
+      drawFrame(screen, look, { x: 0, y: 0, width, height: 6 }, title, { boxed, kind: "focused", focus: true });
       const line = textOf(screen.cells(0));
       assert.equal(line.length, width);
       const found = /^╭?─ (Virtual machines 123|Vir.*… 123) (─+)(?: (.*?) ─)?[─╮]?$/.exec(line) ?? assert.fail(line);
@@ -167,7 +167,7 @@ Deno.test("L19: the last digits of a column are in one column of the screen", ()
       const values = declared.kind === "share" ? [0.05, 0.66] : ["7", "1204", "1"];
       const ends = values.map((value, y) => {
         const row = { ...phoneRows(table.name as never)[0] ?? {}, id: "vm:rt", [column.name]: value };
-        drawCell(screen, look, x, y, own, column.pieces(row, { look, width: own, bad: false, first: false }), true);
+        drawCell(screen, look, { x, y, width: own }, column.pieces(row, { look, width: own, bad: false, first: false }), true);
         return textOf(screen.cells(y)).slice(0, x + own).trimEnd().length;
       });
       assert.equal(new Set(ends).size, 1, `${table.name} ${column.name}: ${ends}`);

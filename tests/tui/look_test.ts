@@ -165,7 +165,7 @@ Deno.test("L25: a stacked bar of half D and three tenths H is letters in ASCII",
   const screen = new Screen(10, 1, "16"), look = plainLook("dark", "16", "ascii");
   look.dress(screen);
   const mark = (letter: string, slot: 0 | 2) => ({ letter, ink: `vm${slot}`, fill: `fill${slot}` } as const);
-  drawStacked(screen, look, 0, 0, 10, [{ mark: mark("D", 2), share: 0.5 }, { mark: mark("H", 0), share: 0.3 }]);
+  drawStacked(screen, look, { x: 0, y: 0, width: 10 }, [{ mark: mark("D", 2), share: 0.5 }, { mark: mark("H", 0), share: 0.3 }]);
   assert.equal(screen.toLines()[0], "DDDDDHHH..");
 });
 

@@ -53,7 +53,7 @@ export class ConfigErrorScreen {
     const count = this.#errors.length;
     const heading = `${this.file} has ${count} error${count === 1 ? "" : "s"}; nothing was started`;
     look.dress(screen);
-    drawFrame(screen, look, { x: 0, y: 0, width: screen.width, height: 1 }, false, { text: heading }, "danger", false);
+    drawFrame(screen, look, { x: 0, y: 0, width: screen.width, height: 1 }, { text: heading }, { boxed: false, kind: "danger" });
     let y = 1;
     this.#errors.forEach((error, index) => {
       if (y + 2 > screen.height - 2) return;

@@ -109,7 +109,7 @@ function drawPane(screen: Screen, look: Look, { pane, area }: Placed, boxed: boo
   const kind: FrameKind = state.typing && pane.name === "console" ? "typing" : past ? "past" : focused ? "focused" : "plain";
   // The title says which part of the content is shown: that is known once it is drawn.
   pane.draw(screen, insideOf(area, boxed), look, { focused, boxed, past });
-  drawFrame(screen, look, area, boxed, pane.title(), kind, focused);
+  drawFrame(screen, look, area, pane.title(), { boxed, kind, focus: focused });
   if (pane.scroll) drawThumb(screen, look, area, boxed, pane.scroll, kind);
 }
 

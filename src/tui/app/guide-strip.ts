@@ -25,7 +25,7 @@ function textLines(text: string, width: number): string[] {
 export function drawGuide(screen: Screen, look: Look, area: Rectangle, { title, position, text, task }: GuideView): void {
   screen.tint(area, "raised");
   const heading = { text: `Tour ${position}`, detail: title, right: [[{ text: "Esc ends the tour", role: "dim" as const }]] };
-  drawFrame(screen, look, area, false, heading, "plain", false);
+  drawFrame(screen, look, area, heading, { boxed: false, kind: "plain" });
   textLines(text, area.width).forEach((line, row) => screen.text(area.x + 1, area.y + 1 + row, line, look.style("text")));
   drawPieces(screen, look, area.x + 1, area.y + area.height - 1, task, area.width - MARGIN);
 }

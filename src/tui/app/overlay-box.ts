@@ -31,7 +31,7 @@ export function drawOverlay(screen: Screen, look: Look, body: Rectangle, box: Ov
   const height = Math.min((box.rows ?? lines.length) + 2, Math.max(body.height - ABOVE_AND_BELOW, 5));
   const area = { x: body.x + ((body.width - width) >> 1), y: body.y + ((body.height - height) >> 1), width, height };
   screen.fill(area, "overlay");
-  const inside = drawFrame(screen, look, area, true, title, kind, kind === "focused");
+  const inside = drawFrame(screen, look, area, title, { boxed: true, kind, focus: kind === "focused" });
   lines.slice(0, inside.height).forEach((pieces, row) => drawPieces(screen, look, inside.x + 1, inside.y + row, pieces, inside.width - 2));
   return inside;
 }

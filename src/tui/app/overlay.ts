@@ -160,10 +160,8 @@ function drawScrolled(screen: Screen, look: Look, area: Rectangle, heading: stri
     screen,
     look,
     area,
-    true,
     { text: heading, bottom: lines.length > height ? [{ text: `${last} of ${lines.length}`, role: "dim" }] : undefined },
-    "focused",
-    true,
+    { boxed: true, kind: "focused", focus: true },
   );
   drawThumb(screen, look, area, true, { top: first, height, count: lines.length }, "focused");
   lines.slice(first, last).forEach(({ text, role = "text" }, row) => {

@@ -191,14 +191,12 @@ export class StartScreen {
       screen,
       look,
       area,
-      boxed,
       {
         text: title,
         count: rows.length || undefined,
         right: [[{ text: `el2 ${command}`, role: "dim" }], [{ text: key, role: "accent", bold: true }]],
       },
-      focused ? "focused" : "plain",
-      focused,
+      { boxed, kind: focused ? "focused" : "plain", focus: focused },
     );
     const inside = insideOf(area, boxed);
     if (!rows.length) {
@@ -222,7 +220,7 @@ export class StartScreen {
   }
 
   #learn(screen: Screen, look: Look, area: Rectangle): void {
-    drawFrame(screen, look, area, true, { text: "Learn", right: [[{ text: "docs/tutorials", role: "dim" }]] }, "plain", false);
+    drawFrame(screen, look, area, { text: "Learn", right: [[{ text: "docs/tutorials", role: "dim" }]] }, { boxed: true, kind: "plain" });
     const inside = insideOf(area, true);
     this.offers.learn.slice(0, inside.height).forEach(([title, about], line) => {
       const pieces: Piece[] = [{ text: title.padEnd(NAME), role: "text" }, { text: `  ${about}`, role: "dim" }];

@@ -1,6 +1,6 @@
 // Stacked bars: how a total is divided among VMs, the hypervisor and free space.
 
-import type { Screen } from "../terminal/cells.ts";
+import type { Place, Screen } from "../terminal/cells.ts";
 import { cellsOf } from "../terminal/glyphs.ts";
 import { textWidth } from "../terminal/graphemes.ts";
 import type { Look } from "./theme.ts";
@@ -35,9 +35,7 @@ function partText({ mark: { letter }, name, size }: BarPart, cells: number, lett
 export function drawStacked(
   screen: Screen,
   look: Look,
-  x: number,
-  y: number,
-  width: number,
+  { x, y, width }: Place,
   parts: readonly BarPart[],
   quiet = false,
 ): BarPart[] {

@@ -56,41 +56,43 @@ export function isBox(area: Rectangle, boxed: boolean): boolean {
   return boxed && area.height >= LEAST_BOX.rows && area.width >= LEAST_BOX.columns;
 }
 
-/**
- * Draws the box of a pane, or its rule. `focus`: it has the keys, whatever the ink of its frame is.
- */
-export function drawFrame(
-  screen: Screen,
-  look: Look,
-  area: Rectangle,
-  boxed: boolean,
-  title: Title,
-  kind: FrameKind,
-  focus: boolean,
-): Rectangle {
-  if (area.height < 1) return area;
-  const frame = focus && look.otherLines ? look.glyphs.focused : look.glyphs.frame;
-  if (isBox(area, boxed)) drawBox(screen, look, area, frame, title, kind, focus);
-  else drawRule(screen, look, area, frame, title, kind, focus);
-  return insideOf(area, boxed);
+/** How the frame of a pane looks. */
+export interface FrameOptions {
+  /** A box if there is room, else a rule. */
+  readonly boxed: boolean;
+  readonly kind: FrameKind;
+  /** It has the keys, whatever the ink of its frame is. */
+  readonly focus?: boolean;
 }
 
-function drawBox(screen: Screen, look: Look, area: Rectangle, frame: Frame, title: Title, kind: FrameKind, focus: boolean): void {
-  const { corners: [topLeft, topRight, bottomLeft, bottomRight], line, side } = frame;
-  const style = look.style(FRAME_INKS[kind]), inner = area.width - 2, bottom = area.y + area.height - 1;
+/** Draws the box of a pane, or its rule. */
+export function drawFrame(screen: Screen, look: Look, area: Rectangle, title: Title, options: FrameOptions): Rectangle {
+  if (area.height < 1) return area;
+  if (isBox(area, options.boxed)) drawBox(screen, look, area, title, options);
+  else drawRule(screen, look, area, title, options);
+  return insideOf(area, options.boxed);
+}
+
+function glyphsOf({ glyphs, otherLines }: Look, { focus }: FrameOptions): Frame {
+  return focus && otherLines ? glyphs.focused : glyphs.frame;
+}
+
+function drawBox(screen: Screen, look: Look, area: Rectangle, title: Title, options: FrameOptions): void {
+  const { corners: [topLeft, topRight, bottomLeft, bottomRight], line, side } = glyphsOf(look, options);
+  const style = look.style(FRAME_INKS[options.kind]), inner = area.width - 2, bottom = area.y + area.height - 1;
   screen.text(area.x, area.y, topLeft + line.repeat(inner) + topRight, style);
   for (let y = area.y + 1; y < bottom; y++) {
     screen.text(area.x, y, side, style);
     screen.text(area.x + area.width - 1, y, side, style);
   }
   screen.text(area.x, bottom, bottomLeft + line.repeat(inner) + bottomRight, style);
-  drawTitle(screen, look, { ...area, x: area.x + 1, width: inner, height: 1 }, title, kind, focus, title.right ?? []);
+  drawTitle(screen, look, { ...area, x: area.x + 1, width: inner, height: 1 }, title, options, title.right ?? []);
   if (title.bottom) drawRight(screen, look, { ...area, x: area.x + 1, y: bottom, width: inner, height: 1 }, [title.bottom]);
 }
 
-function drawRule(screen: Screen, look: Look, area: Rectangle, frame: Frame, title: Title, kind: FrameKind, focus: boolean): void {
-  screen.text(area.x, area.y, frame.line.repeat(area.width), look.style(FRAME_INKS[kind]));
-  drawTitle(screen, look, { ...area, height: 1 }, title, kind, focus, [...title.right ?? [], ...title.bottom ? [title.bottom] : []]);
+function drawRule(screen: Screen, look: Look, area: Rectangle, title: Title, options: FrameOptions): void {
+  screen.text(area.x, area.y, glyphsOf(look, options).line.repeat(area.width), look.style(FRAME_INKS[options.kind]));
+  drawTitle(screen, look, { ...area, height: 1 }, title, options, [...title.right ?? [], ...title.bottom ? [title.bottom] : []]);
 }
 
 /** Columns between the end of the title and the right part at least: blank, line, line, blank. */
@@ -101,8 +103,7 @@ function drawTitle(
   look: Look,
   area: Rectangle,
   title: Title,
-  kind: FrameKind,
-  focus: boolean,
+  { kind, focus }: FrameOptions,
   right: readonly (readonly Piece[])[],
 ): void {
   // One cell of line at each end, and a blank next to it.

@@ -1,7 +1,7 @@
 // Columns of lists: their content per row, as pieces. Tables have their own columns; a list may
 // declare others. Widths are fixed by kind, never by content.
 
-import type { Rectangle, Screen } from "../terminal/cells.ts";
+import type { Place, Rectangle, Screen } from "../terminal/cells.ts";
 import { pad } from "../terminal/graphemes.ts";
 import { isQuiet, shareMark, shareText, valueText } from "./numbers.ts";
 import { drawPieces, type Piece, piecesWidth, statePiece, vmPieces } from "./pieces.ts";
@@ -148,7 +148,7 @@ export function drawHeadings<R>(screen: Screen, look: Look, area: Rectangle, { c
 }
 
 /** Draws a cell in its place; numbers are right-aligned. */
-export function drawCell(screen: Screen, look: Look, x: number, y: number, width: number, pieces: readonly Piece[], right = false): void {
+export function drawCell(screen: Screen, look: Look, { x, y, width }: Place, pieces: readonly Piece[], right = false): void {
   const used = piecesWidth(pieces);
   drawPieces(screen, look, right ? x + Math.max(width - used, 0) : x, y, pieces, width);
 }

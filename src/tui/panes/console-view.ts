@@ -4,7 +4,7 @@
 import { type IBufferCell, Terminal } from "../terminal/xterm.ts";
 import { PAGE } from "../terminal/color-map.ts";
 import { Attribute, type Color, palette, rgb, type Style } from "../terminal/color.ts";
-import type { Rectangle, Screen } from "../terminal/cells.ts";
+import type { Place, Rectangle, Screen } from "../terminal/cells.ts";
 
 /** Rows kept above the screen. */
 const SCROLLBACK = 4096;
@@ -127,7 +127,7 @@ export class ConsoleView {
         for (let index = 0; index < characters.length; index++) columns.push(column);
         text += characters;
       }
-      if (this.#found) markHits(screen, area, row, text, columns, this.#found, top + row);
+      if (this.#found) markHits(screen, { ...area, y: area.y + row }, { text, columns }, this.#found, top + row === this.#found.row);
     }
     if (focused && this.#back === 0) {
       screen.cursor = { x: area.x + Math.min(buffer.cursorX, area.width - 1), y: area.y + Math.min(buffer.cursorY, area.height - 1) };
@@ -144,17 +144,15 @@ interface Found {
 /** Marks what was searched in a row; the match that is shown stands out from the others. */
 function markHits(
   screen: Screen,
-  area: Rectangle,
-  row: number,
-  text: string,
-  columns: readonly number[],
+  { x, y }: Place,
+  { text, columns }: { readonly text: string; readonly columns: readonly number[] },
   found: Found,
-  bufferRow: number,
+  current: boolean,
 ): void {
-  const lower = text.toLowerCase(), current = bufferRow === found.row;
+  const lower = text.toLowerCase();
   for (let at = lower.indexOf(found.text); at >= 0; at = lower.indexOf(found.text, at + found.text.length)) {
     const from = columns[at], to = columns[at + found.text.length - 1];
-    const place = { x: area.x + from, y: area.y + row, width: to - from + 1, height: 1 };
+    const place = { x: x + from, y, width: to - from + 1, height: 1 };
     screen.tint(place, current ? "warn" : "hitbg");
     screen.stain(place, current ? "ink" : "strong");
   }

@@ -82,7 +82,7 @@ export class DensityPane implements Pane {
       ...this.title(),
       bottom: this.#events.length ? [{ text: "a column is ", role: "dim" }, { text: durationText(step) }] : undefined,
     };
-    const inside = drawFrame(screen, look, area, boxed, title, kind, false);
+    const inside = drawFrame(screen, look, area, title, { boxed, kind });
     if (!this.#events.length) {
       const how = "Calls, interrupts and traps are recorded while this screen is open.";
       return drawBlank(screen, look, inside, { kind: "empty", what: "No event yet", how });

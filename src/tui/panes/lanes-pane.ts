@@ -16,6 +16,7 @@ import { SLICE_REASONS } from "../../queries/facts/slice-reason.ts";
 import type { Selected } from "../../queries/table.ts";
 import { nameOf, vmOfName } from "../../queries/ids.ts";
 import { SLICES, VCPUS } from "../../queries/tables.ts";
+import type { VmMark } from "../look/vm-marks.ts";
 
 /** Slices that are asked for. */
 const ROWS = 20_000;
@@ -259,7 +260,7 @@ export class LanesPane implements Pane {
     shown.forEach((vcpu, index) => {
       const y = top + 1 + index, mark = look.vm(vmOfName(vcpu));
       drawPieces(screen, look, area.x + 1, y, [chipPiece(mark), { text: ` ${fit(vcpu, LABEL - 4)}`, role: mark.ink }], LABEL - 2);
-      drawVcpu(screen, look, y, window, this.#lanes.vcpus.get(vcpu) ?? [], mark.fill, mark.letter);
+      drawVcpu(screen, look, y, window, this.#lanes.vcpus.get(vcpu) ?? [], mark);
     });
     return top + 1 + shown.length;
   }
@@ -351,8 +352,7 @@ function drawVcpu(
   y: number,
   { x, start, step, width, recorded }: Window,
   spans: readonly VcpuSpan[],
-  fill: Role,
-  letter: string,
+  { fill, letter }: VmMark,
 ): void {
   const columns = columnsOf(spans, start, step, width, ({ state }) => state === "runs" ? 1 : 1e-6);
   columns.forEach((span, column) => {

@@ -37,7 +37,7 @@ export class LaneWaitsPane implements Pane {
   }
 
   draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
-    const inside = drawFrame(screen, look, area, boxed, this.title(), past ? "past" : "plain", false);
+    const inside = drawFrame(screen, look, area, this.title(), { boxed, kind: past ? "past" : "plain" });
     // Without switches nobody knows who waited.
     if (!this.timeline.recorded) return;
     const times = waitTimes(this.timeline.lanes), x = inside.x + 1, width = inside.width - 2;

@@ -110,7 +110,7 @@ export class MachinePane implements Pane {
     const kind: FrameKind = past ? "past" : "plain";
     let x = area.x;
     const box = (width: number, title: Title) => {
-      const inside = drawFrame(screen, look, { ...area, x, width }, true, title, kind, false);
+      const inside = drawFrame(screen, look, { ...area, x, width }, title, { boxed: true, kind });
       x += width;
       return { ...inside, x: inside.x + 1, width: inside.width - 2 };
     };
@@ -162,7 +162,12 @@ export class MachinePane implements Pane {
       const named = columns === 1 && width >= 34;
       const bar = Math.max(width - label.length - 7 - (named ? 11 : 0), 6);
       screen.text(x, y, label, look.style("text"));
-      drawStacked(screen, look, x + label.length, y, bar, parts.map((part) => ({ mark: look.vm(part.vm), share: part.share })));
+      drawStacked(
+        screen,
+        look,
+        { x: x + label.length, y, width: bar },
+        parts.map((part) => ({ mark: look.vm(part.vm), share: part.share })),
+      );
       drawPieces(screen, look, x + label.length + bar + 1, y, sharePieces(share), 6);
       if (named && runs) {
         const mark = look.vm(vmOfName(runs));
@@ -220,9 +225,9 @@ export class MachinePane implements Pane {
   #drawMemory(screen: Screen, look: Look, area: Rectangle): void {
     if (!this.#total) return void screen.text(area.x, area.y, "asking", look.style("dim"));
     const parts = this.#parts(look);
-    const unnamed = drawStacked(screen, look, area.x, area.y, area.width, parts);
+    const unnamed = drawStacked(screen, look, area, parts);
     const bars = area.height >= 4 ? 2 : 1;
-    if (bars === 2) drawStacked(screen, look, area.x, area.y + 1, area.width, parts, true);
+    if (bars === 2) drawStacked(screen, look, { ...area, y: area.y + 1 }, parts, true);
     let x = area.x, y = area.y + bars;
     for (const { mark, name = "", size = "" } of unnamed) {
       const pieces: Piece[] = [...vmPieces({ ...mark, ink: "text" }, name), { text: ` ${size}`, role: "dim" }];
@@ -257,7 +262,7 @@ export class MachinePane implements Pane {
     let x = area.x + 1;
     for (const { label, parts, share } of bars) {
       x += screen.text(x, area.y, `${label} `, look.style("dim"));
-      drawStacked(screen, look, x, area.y, width, parts.map((part) => ({ mark: look.vm(part.vm), share: part.share })));
+      drawStacked(screen, look, { x, y: area.y, width }, parts.map((part) => ({ mark: look.vm(part.vm), share: part.share })));
       x += width + 1;
       drawPieces(screen, look, x, area.y, sharePieces(share), 6);
       x += 7;
@@ -265,7 +270,7 @@ export class MachinePane implements Pane {
     x += screen.text(x, area.y, "RAM ", look.style("dim"));
     const rest = area.x + area.width - 2 - piecesWidth(free) - x;
     if (this.#total) {
-      drawStacked(screen, look, x, area.y, rest, this.#parts(look).map((part) => ({ ...part, size: undefined })));
+      drawStacked(screen, look, { x, y: area.y, width: rest }, this.#parts(look).map((part) => ({ ...part, size: undefined })));
       drawPieces(screen, look, x + rest + 1, area.y, free, piecesWidth(free));
     } else screen.text(x, area.y, "asking", look.style("dim"));
   }

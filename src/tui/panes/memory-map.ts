@@ -129,12 +129,19 @@ export function drawHalves(screen: Screen, look: Look, x: number, y: number, upp
   else if (under) screen.text(x, y, glyphs.lower, look.style(under));
 }
 
-export function drawLetter(screen: Screen, look: Look, x: number, y: number, { letter, fill, ink }: Patch): void {
-  drawLabel(screen, look, x, y, letter, fill, ink);
+export function drawLetter(screen: Screen, look: Look, x: number, y: number, patch: Patch): void {
+  drawLabel(screen, look, x, y, patch.letter, patch);
 }
 
 /** Draws a text on a fill; without colors, as it is. */
-export function drawLabel(screen: Screen, look: Look, x: number, y: number, text: string, fill: Patch["fill"], ink: Patch["ink"]): void {
+export function drawLabel(
+  screen: Screen,
+  look: Look,
+  x: number,
+  y: number,
+  text: string,
+  { fill, ink }: Pick<Patch, "fill" | "ink">,
+): void {
   const plain = look.options.depth === "none";
   screen.text(x, y, text, !fill ? look.style(ink === "fink" ? "dim" : ink) : plain ? look.bold("text") : look.on(fill, ink, true));
 }

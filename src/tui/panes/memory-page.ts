@@ -53,7 +53,7 @@ export class PagePane implements Pane {
   }
 
   draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
-    const inside = drawFrame(screen, look, area, boxed, this.title(), past ? "past" : "plain", false);
+    const inside = drawFrame(screen, look, area, this.title(), { boxed, kind: past ? "past" : "plain" });
     const row = this.map.selection?.row;
     const lines = row ? this.#fitted(row, look, inside) : [[{ text: "no page is selected", role: "dim" } as const]];
     lines.slice(0, inside.height).forEach((pieces, index) => {

@@ -167,7 +167,7 @@ export class MemoryPane implements Pane {
       const place = { ...area, y: area.y + this.#head + row };
       this.#drawAddress(screen, look, place, line, row === selected, focused);
       if (line.kind === "hole") return;
-      this.#drawCells(screen, look, place, line, regions, cells, row === selected);
+      this.#drawCells(screen, look, place, { line, selected: row === selected }, regions, cells);
       this.#drawNames(screen, look, place, line, regions, cells);
       if (row === selected) this.#drawCursor(screen, look, place, line, regions, cells);
     });
@@ -226,10 +226,9 @@ export class MemoryPane implements Pane {
     screen: Screen,
     look: Look,
     area: Rectangle,
-    line: MapLine,
+    { line, selected }: { readonly line: MapLine; readonly selected: boolean },
     regions: readonly Region[],
     cells: number,
-    selected: boolean,
   ): void {
     const { base, whole } = line, x = area.x + MARGIN;
     const half = (from: number): Patch | undefined => whole?.patch ?? patchAt(regions, from, from + this.#cell);
@@ -239,7 +238,7 @@ export class MemoryPane implements Pane {
     }
     if (line.label && whole && !whole.patch.alert) {
       const text = ` ${whole.patch.name} ${sizeText(whole.to - whole.from)} `;
-      drawLabel(screen, look, x, area.y, fit(text, cells), whole.patch.fill, whole.patch.ink);
+      drawLabel(screen, look, x, area.y, fit(text, cells), whole.patch);
     }
     if (look.letters) return;
     // Small regions have their letter in their first cell; possible problems stay visible.
@@ -266,10 +265,10 @@ export class MemoryPane implements Pane {
     if (end - x < NAMES || line.kind !== "cells") return;
     for (const region of beginningIn(regions, line.base, line.to)) {
       if (this.#isLabeled(region)) continue;
-      const { patch: { name, letter, fill, ink } } = region;
+      const { patch } = region, { name, letter } = patch;
       const pieces: Piece[] = [{ text: ` ${name}`, role: "text" }, { text: ` ${sizeText(region.to - region.from)}`, role: "dim" }];
       if (x + 1 + piecesWidth(pieces) > end) return void screen.text(x, area.y, "…", look.style("dim"));
-      drawLabel(screen, look, x, area.y, letter, fill, ink);
+      drawLabel(screen, look, x, area.y, letter, patch);
       x += 1 + drawPieces(screen, look, x + 1, area.y, pieces, end - x) + 2;
     }
   }
@@ -289,11 +288,11 @@ export class MemoryPane implements Pane {
     let x = area.x + 1;
     const end = area.x + area.width;
     for (const patch of [...patches.values()].sort((a, b) => order(a) - order(b))) {
-      const { name, letter, fill, also, ink } = patch;
+      const { name, letter, fill, also } = patch;
       const text = ` ${also && !look.letters ? "shared" : name}`;
       if (x + 1 + text.length > end) return;
       if (also && fill && !look.letters) screen.text(x, area.y, look.glyphs.halves, look.on(also, fill));
-      else drawLabel(screen, look, x, area.y, fill ? letter : look.glyphs.free, fill, ink);
+      else drawLabel(screen, look, x, area.y, fill ? letter : look.glyphs.free, patch);
       x += 1 + screen.text(x + 1, area.y, text, look.style("text")) + 2;
     }
   }

@@ -42,7 +42,7 @@ export class ZoomPane implements Pane {
   draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
     const row = this.map.selection?.row, cell = this.#cell;
     const title = this.title();
-    const inside = drawFrame(screen, look, area, boxed, row ? { ...title, detail: row.id } : title, past ? "past" : "plain", false);
+    const inside = drawFrame(screen, look, area, row ? { ...title, detail: row.id } : title, { boxed, kind: past ? "past" : "plain" });
     if (!row) return;
     const width = inside.width - MARGIN - 1, span = width * cell;
     // The cursor is in the first row, a quarter of it from the left.
@@ -72,7 +72,7 @@ export class ZoomPane implements Pane {
         if (region && width >= text.length) named.add(region);
         const shown = patch.alert ? patch.letter.repeat(width) : width >= text.length ? text : look.letters ? "" : patch.letter;
         if (patch.fill) {
-          drawLabel(screen, look, area.x + at, area.y, shown.padEnd(width, look.letters ? patch.letter : " "), patch.fill, patch.ink);
+          drawLabel(screen, look, area.x + at, area.y, shown.padEnd(width, look.letters ? patch.letter : " "), patch);
         } else screen.text(area.x + at, area.y, fit(text, width).padEnd(width, look.glyphs.free), look.style("dim"));
       }
       at = end;

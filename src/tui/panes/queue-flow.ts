@@ -59,7 +59,7 @@ export class FlowPane implements Pane {
   }
 
   draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
-    const inside = drawFrame(screen, look, area, boxed, this.title(), past ? "past" : "plain", false);
+    const inside = drawFrame(screen, look, area, this.title(), { boxed, kind: past ? "past" : "plain" });
     const row = this.queues.selection?.row;
     if (!row) return void screen.text(inside.x + 1, inside.y, "Nothing is selected.", look.style("dim"));
     const top = inside.y + Math.max(Math.floor((inside.height - BLOCK_ROWS - 1) / 2), 0);
@@ -158,7 +158,7 @@ export class QueueWaitsPane implements Pane {
   }
 
   draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
-    const inside = drawFrame(screen, look, area, boxed, this.title(), past ? "past" : "plain", false);
+    const inside = drawFrame(screen, look, area, this.title(), { boxed, kind: past ? "past" : "plain" });
     const row = this.queues.selection?.row;
     const lines = row ? this.#lines(row, look, inside.width - 2) : [[{ text: "Nothing is selected.", role: "dim" } as const]];
     lines.slice(0, inside.height).forEach((pieces, index) => {

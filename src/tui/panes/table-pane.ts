@@ -357,7 +357,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
         if (y >= area.y + area.height) return;
         beginRow(screen, look, { ...area, y, height: 1 }, { selected, marked: this.#marked.has(row.id) && line === 0 }, true);
         if (line === 0 && row.failed === true) screen.text(area.x + 1, y, "!", look.bold("bad"));
-        drawCell(screen, look, area.x + ROW_MARGIN + 1, y, area.width - ROW_MARGIN - 2, pieces);
+        drawCell(screen, look, { x: area.x + ROW_MARGIN + 1, y, width: area.width - ROW_MARGIN - 2 }, pieces);
       });
     });
     if (!this.#shown.length) drawBlank(screen, look, area, this.#blank);
@@ -417,7 +417,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
       const since = kind?.kind === "word" ? this.#changes.get(`${row.id} ${name}`) : undefined;
       const changed = since !== undefined && now - since < CHANGED;
       if (changed) this.#oldest = Math.min(this.#oldest, since);
-      drawCell(screen, look, x, area.y, width, changed ? pieces.map((piece) => ({ ...piece, bold: true })) : pieces, column.right);
+      drawCell(screen, look, { x, y: area.y, width }, changed ? pieces.map((piece) => ({ ...piece, bold: true })) : pieces, column.right);
       if (changed && index > 0) screen.text(x - 1, area.y, "*", look.bold("warn"));
     });
   }

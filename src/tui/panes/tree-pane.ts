@@ -260,7 +260,13 @@ export class TreePane implements FilteredPane {
       beginRow(screen, look, { ...area, y, height: 1 }, { selected: chosen ? focused ? "here" : "elsewhere" : undefined, bad }, false);
       for (const { column, x, width } of place.columns) {
         const own = column.right ? Math.min(column.width, width) : width;
-        drawCell(screen, look, area.x + MARGIN + x, y, own, column.pieces(row, { look, width: own, bad, first: false }), column.right);
+        drawCell(
+          screen,
+          look,
+          { x: area.x + MARGIN + x, y, width: own },
+          column.pieces(row, { look, width: own, bad, first: false }),
+          column.right,
+        );
       }
     });
     whole.forEach((pieces, line) => drawPieces(screen, look, area.x + 1, area.y + 1 + below + line, pieces, area.width - 2));

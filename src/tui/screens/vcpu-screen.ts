@@ -140,18 +140,11 @@ function stackColumns(): ListColumn<FrameRow>[] {
   ];
 }
 
-export function vcpuScreen(activity: Activity): ScreenModel {
-  const vcpus = new TablePane({
-    name: "vcpus",
-    table: VCPUS,
-    title: "vCPUs",
-    columns: vcpuColumns(activity),
-    // Guests come first: native vCPUs have no instructions to show.
-    first: (rows) => rows.find(({ native }) => !native),
-  });
+/** The registers of the selected vCPU. */
+function registersPane(vcpus: TablePane<typeof VCPUS>): TextPane {
   const registers = new RegisterLines();
   let asked = "";
-  const pane = new TextPane({
+  return new TextPane({
     name: "registers",
     title: () => ({
       text: "Registers",
@@ -167,17 +160,21 @@ export function vcpuScreen(activity: Activity): ScreenModel {
     },
     take: (answer) => registers.take(asked, rowsOf(REGISTERS, answer)),
   });
-  const stackOf = stackColumns();
-  const stack = new TablePane({
+}
+
+function stackPane(vcpus: TablePane<typeof VCPUS>): Pane {
+  const columns = stackColumns();
+  return new TablePane({
     name: "stack",
     table: STACK,
     title: "Call stack",
-    columns: () => stackOf,
+    columns: () => columns,
     args: () => vcpus.selectedId ? { vcpu: vcpus.selectedId } : undefined,
   });
-  const code = codePane(() => vcpus.selectedId);
-  const exits = exitsPane(() => vcpus.selection?.row);
-  const psci = new TablePane({
+}
+
+function psciPane(vcpus: TablePane<typeof VCPUS>): Pane {
+  return new TablePane({
     name: "psci",
     table: EVENTS,
     title: "PSCI calls",
@@ -185,72 +182,118 @@ export function vcpuScreen(activity: Activity): ScreenModel {
     empty: ["No PSCI call was recorded yet", "Guests make them when they start CPUs, suspend or shut down."],
     args: () => vcpus.selectedId ? { kinds: "psci", filter: `vcpu=${vcpus.selectedId}`, limit: HISTORY } : undefined,
   });
-  const timers = timersPane(() => vcpus.selectedId);
-  const fields = inspector("fields", vcpus);
-  const lower: readonly Pane[] = [pane, code, stack, exits, psci, timers, fields];
-  const underList = below("under-list", 2), underRegisters = below("under-registers");
-  const besideRegisters = beside("beside-registers"), besideCode = beside("beside-code"), besideStack = beside("beside-stack");
-  const besideExits = beside("beside-exits"), besidePsci = beside("beside-psci");
-  let shown: Pane = pane, last: Pane = exits;
+}
+
+/** Screen 2: a list of vCPUs, and around it what is known of the selected one. */
+class VcpuScreen implements ScreenModel {
+  readonly key = "2";
+  readonly #vcpus: TablePane<typeof VCPUS>;
+  readonly #registers: Pane;
+  readonly #code: Pane;
+  readonly #stack: Pane;
+  readonly #exits: Pane;
+  readonly #psci: Pane;
+  readonly #timers: Pane;
+  readonly #fields: Pane;
+  readonly #lower: readonly Pane[];
+  readonly #underList = below("under-list", 2);
+  readonly #underRegisters = below("under-registers");
+  readonly #besideRegisters = beside("beside-registers");
+  readonly #besideCode = beside("beside-code");
+  readonly #besideStack = beside("beside-stack");
+  readonly #besideExits = beside("beside-exits");
+  readonly #besidePsci = beside("beside-psci");
+  readonly dividers = [
+    ...[this.#underList, this.#underRegisters, this.#besideRegisters, this.#besideCode, this.#besideStack],
+    ...[this.#besideExits, this.#besidePsci],
+  ];
+  /** The pane below the list where there are rules; and the last one that has its place in turn. */
+  #shown: Pane;
+  #last: Pane;
+  #views: readonly (readonly Pane[])[];
+
+  constructor(activity: Activity) {
+    const vcpus = this.#vcpus = new TablePane({
+      name: "vcpus",
+      table: VCPUS,
+      title: "vCPUs",
+      columns: vcpuColumns(activity),
+      // Guests come first: native vCPUs have no instructions to show.
+      first: (rows) => rows.find(({ native }) => !native),
+    });
+    this.#shown = this.#registers = registersPane(vcpus);
+    this.#code = codePane(() => vcpus.selectedId);
+    this.#stack = stackPane(vcpus);
+    this.#last = this.#exits = exitsPane(() => vcpus.selection?.row);
+    this.#psci = psciPane(vcpus);
+    this.#timers = timersPane(() => vcpus.selectedId);
+    this.#fields = inspector("fields", vcpus);
+    this.#lower = [this.#registers, this.#code, this.#stack, this.#exits, this.#psci, this.#timers, this.#fields];
+    this.#views = [this.#lower];
+  }
+
+  get panes(): readonly Pane[] {
+    return [this.#vcpus, ...this.#lower];
+  }
+
   /** Panes that replace each other: where most have a box, only the rest. */
-  let views: readonly (readonly Pane[])[] = [lower];
+  get views(): readonly (readonly Pane[])[] {
+    return this.#views;
+  }
 
-  function boxes(body: Body, focused: Pane): Placed[] {
-    if (focused === exits || focused === psci || focused === timers || focused === fields) last = focused;
-    if (body.width >= WIDE && body.height >= TALL) return wide(body);
-    views = [[exits, psci, timers, fields]];
-    const [list, rest] = underList.cut(
-      body,
-      Math.min(
-        Math.max(vcpus.rows.length + 3, LEAST_LIST_ROWS),
-        body.height >= TALL ? TALL_LIST_ROWS : LIST_ROWS,
-        body.height * LIST_SHARE,
-      ),
-    );
-    const [middle, bottom] = underRegisters.cut(rest, rest.height * MIDDLE_SHARE);
-    const [left, right] = besideRegisters.cut(middle, middle.width / 2), [first, second] = besideStack.cut(bottom, bottom.width / 2);
+  layout(body: Body, focused: Pane): Placed[] {
+    if (!body.boxed) return this.#rules(body, focused);
+    if ([this.#exits, this.#psci, this.#timers, this.#fields].includes(focused)) this.#last = focused;
+    return body.width >= WIDE && body.height >= TALL ? this.#wide(body) : this.#boxes(body);
+  }
+
+  #boxes(body: Body): Placed[] {
+    this.#views = [[this.#exits, this.#psci, this.#timers, this.#fields]];
+    const most = body.height >= TALL ? TALL_LIST_ROWS : LIST_ROWS;
+    const [list, rest] = this.#underList.cut(body, Math.min(this.#listRows, most, body.height * LIST_SHARE));
+    const [middle, bottom] = this.#underRegisters.cut(rest, rest.height * MIDDLE_SHARE);
+    const [left, right] = this.#besideRegisters.cut(middle, middle.width / 2);
+    const [first, second] = this.#besideStack.cut(bottom, bottom.width / 2);
     return [
-      { pane: vcpus, area: list },
-      { pane, area: left },
-      { pane: code, area: right },
-      { pane: stack, area: first },
-      { pane: last, area: second },
+      { pane: this.#vcpus, area: list },
+      { pane: this.#registers, area: left },
+      { pane: this.#code, area: right },
+      { pane: this.#stack, area: first },
+      { pane: this.#last, area: second },
     ];
   }
 
-  function wide(body: Body): Placed[] {
-    views = [[psci, fields]];
-    const [list, rest] = underList.cut(body, Math.min(Math.max(vcpus.rows.length + 3, LEAST_LIST_ROWS), TALL_LIST_ROWS));
-    const [middle, bottom] = underRegisters.cut(rest, rest.height * MIDDLE_SHARE);
-    const [left, beyond] = besideRegisters.cut(middle, middle.width / 3);
-    const [center, right] = besideCode.cut(beyond, beyond.width * WIDE_CODE_SHARE);
-    const [first, others] = besideExits.cut(bottom, bottom.width * WIDE_EXITS_SHARE);
-    const [second, third] = besidePsci.cut(others, others.width * WIDE_PSCI_SHARE);
+  #wide(body: Body): Placed[] {
+    this.#views = [[this.#psci, this.#fields]];
+    const [list, rest] = this.#underList.cut(body, Math.min(this.#listRows, TALL_LIST_ROWS));
+    const [middle, bottom] = this.#underRegisters.cut(rest, rest.height * MIDDLE_SHARE);
+    const [left, beyond] = this.#besideRegisters.cut(middle, middle.width / 3);
+    const [center, right] = this.#besideCode.cut(beyond, beyond.width * WIDE_CODE_SHARE);
+    const [first, others] = this.#besideExits.cut(bottom, bottom.width * WIDE_EXITS_SHARE);
+    const [second, third] = this.#besidePsci.cut(others, others.width * WIDE_PSCI_SHARE);
     return [
-      { pane: vcpus, area: list },
-      { pane, area: left },
-      { pane: code, area: center },
-      { pane: stack, area: right },
-      { pane: exits, area: first },
-      { pane: last === fields ? fields : psci, area: second },
-      { pane: timers, area: third },
+      { pane: this.#vcpus, area: list },
+      { pane: this.#registers, area: left },
+      { pane: this.#code, area: center },
+      { pane: this.#stack, area: right },
+      { pane: this.#exits, area: first },
+      { pane: this.#last === this.#fields ? this.#fields : this.#psci, area: second },
+      { pane: this.#timers, area: third },
     ];
   }
 
-  function rules(body: Body, focused: Pane): Placed[] {
-    views = [lower];
-    if (lower.includes(focused)) shown = focused;
-    const [list, rest] = underList.cut(body, body.height * LIST_SHARE);
-    return [{ pane: vcpus, area: list }, { pane: shown, area: rest }];
+  #rules(body: Body, focused: Pane): Placed[] {
+    this.#views = [this.#lower];
+    if (this.#lower.includes(focused)) this.#shown = focused;
+    const [list, rest] = this.#underList.cut(body, body.height * LIST_SHARE);
+    return [{ pane: this.#vcpus, area: list }, { pane: this.#shown, area: rest }];
   }
 
-  return {
-    key: "2",
-    panes: [vcpus, ...lower],
-    get views() {
-      return views;
-    },
-    dividers: [underList, underRegisters, besideRegisters, besideCode, besideStack, besideExits, besidePsci],
-    layout: (body, focused) => body.boxed ? boxes(body, focused) : rules(body, focused),
-  };
+  get #listRows(): number {
+    return Math.max(this.#vcpus.rows.length + 3, LEAST_LIST_ROWS);
+  }
+}
+
+export function vcpuScreen(activity: Activity): ScreenModel {
+  return new VcpuScreen(activity);
 }

@@ -19,6 +19,9 @@ export interface DrawnCell {
   readonly attributes: number;
 }
 
+/** Cells in one row. */
+export type Place = Pick<Rectangle, "x" | "y" | "width">;
+
 /** A rectangle of cells; x and y count from 0 at the top left. */
 export interface Rectangle {
   readonly x: number;
