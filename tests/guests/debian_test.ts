@@ -91,7 +91,7 @@ Deno.test("a break on its console is SysRq to Linux", async () => {
   };
   try {
     assert.equal((await el2("up", "debian-bookworm", "--name", "s")).code, 0);
-    const ready = await el2("console", "debian", "--expect", PROMPT.source, "--timeout", `${BOOT}s`);
+    const ready = await el2("console", "debian", "--expect", "(/root|~) # ", "--timeout", `${BOOT}s`);
     assert.equal(ready.code, 0, ready.stderr);
     const help = await el2("console", "debian", "--break", "--send", "h", "--expect", "sysrq: HELP", "--timeout", `${COMMAND}s`);
     assert.deepEqual(help, { code: 0, stdout: "sysrq: HELP\n", stderr: "" });
