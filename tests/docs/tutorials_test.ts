@@ -1,10 +1,11 @@
-// The commands of the tutorials and of README: each names a command and options that exist; with
-// EL2_LONG each is run, and prints what is shown.
+// The commands of the tutorials, of README and of "your first guest": each names a command and
+// options that exist. With EL2_LONG each is run, and prints what is shown; those of the first guest
+// always run, and their whole output is shown.
 
 import assert from "node:assert/strict";
 import { type CommandNode, commandTree, isRunnable } from "../../src/cli/common/command-tree.ts";
 import { makeProgram } from "../../src/cli/main.ts";
-import { gdbCommand } from "../../scripts/native-tools.ts";
+import { gdbCommand, nativeProgram } from "../../scripts/native-tools.ts";
 import { el2Command } from "../support/el2.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
@@ -19,6 +20,7 @@ interface Block {
 
 const FILES = [...Deno.readDirSync(FOLDER)].map(({ name }) => name).filter((name) => /^\d\d-.*\.md$/.test(name)).sort();
 const README = "../../README.md";
+const FIRST_GUEST = "../first-guest.md";
 /** Lines of README that install el2, which tests start from the sources. */
 const INSTALLS = /^(?:npx|export PATH).*\n/gm;
 
@@ -52,10 +54,10 @@ Deno.test("there is a tutorial for each of the ten jobs, and the list names them
   }
 });
 
-Deno.test("every command of the tutorials and of README exists, with its options", () => {
+Deno.test("every command of the tutorials, of README and of the first guest exists, with its options", () => {
   const tree = commandTree(makeProgram(new URL(import.meta.url), () => {}));
   let count = 0;
-  for (const file of [...FILES, README]) {
+  for (const file of [...FILES, README, FIRST_GUEST]) {
     for (const { script } of blocksOf(file)) {
       for (const words of commandsOf(script)) {
         count++;
@@ -93,12 +95,22 @@ function scriptOf({ script }: Block): string {
 /** Output with N instead of each number. */
 const plain = (text: string) => text.replaceAll(/0x[0-9a-f]+|\d+/g, "N");
 
+/** Checks that `shown` is `lines` and nothing else; … stands for any text within a line. */
+function checkWhole(shown: string, lines: readonly string[], where: string): void {
+  const forms = plain(lines.join("\n")).split("…").map((part) => RegExp.escape(part));
+  const text = plain(shown).split("\n").map((line) => line.trim()).filter(Boolean).join("\n");
+  assert.match(text, new RegExp(`^${forms.join(".*")}$`), `${where}\n${shown}`);
+}
+
 async function runTutorial(file: string, folder: string): Promise<void> {
   await Deno.mkdir(`${folder}/bin`);
   for (const part of ["examples", "assets"]) await Deno.symlink(new URL(part, ROOT), `${folder}/${part}`);
   await Deno.writeTextFile(`${folder}/bin/el2`, `#!/bin/sh\nexec ${el2Command().map((word) => `'${word}'`).join(" ")} "$@"\n`, {
     mode: 0o755,
   });
+  for (const name of ["aarch64-linux-gnu-as", "aarch64-linux-gnu-ld"] as const) {
+    await Deno.writeTextFile(`${folder}/bin/${name}`, `#!/bin/sh\nexec '${await nativeProgram(name)}' "$@"\n`, { mode: 0o755 });
+  }
   const gdb = (await gdbCommand()).map((word) => `'${word}'`).join(" ");
   await Deno.writeTextFile(`${folder}/bin/gdb-multiarch`, `#!/bin/sh\nexec ${gdb} "$@"\n`, { mode: 0o755 });
   const env = { PATH: `${folder}/bin:${Deno.env.get("PATH")}`, XDG_RUNTIME_DIR: folder, EL2_SOCKET: "", NO_COLOR: "1" };
@@ -114,28 +126,36 @@ async function runTutorial(file: string, folder: string): Promise<void> {
     const { code, stdout, stderr } = await shell.output();
     const shown = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
     assert.equal(code, 0, `${file}:\n${block.script}\n${shown}`);
+    if (file === FIRST_GUEST) {
+      checkWhole(shown, block.shows, `${file}:\n${block.script}`);
+      continue;
+    }
     for (const part of block.shows.flatMap((line) => line.split(" … "))) {
       assert.ok(plain(shown).includes(plain(part)), `${file}: ${JSON.stringify(part)} is not in\n${shown}`);
     }
   }
 }
 
+async function runInFolder(file: string): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "el2-tutorial-" });
+  try {
+    await runTutorial(file, folder);
+  } finally {
+    const env = { XDG_RUNTIME_DIR: folder };
+    const [program, ...args] = el2Command("ls", "--json");
+    const { stdout } = await new Deno.Command(program, { args, env, stdin: "null" }).output();
+    for (const { name } of JSON.parse(new TextDecoder().decode(stdout)).data) {
+      const [el2, ...down] = el2Command("down", name);
+      await new Deno.Command(el2, { args: down, env, stdin: "null" }).output();
+    }
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("docs/first-guest.md does what it says, and shows the whole output", () => runInFolder(FIRST_GUEST));
+
 if (LONG) {
   for (const file of [...FILES, README]) {
-    Deno.test(`${file === README ? "README.md" : `docs/tutorials/${file}`} does what it says`, async () => {
-      const folder = await Deno.makeTempDir({ prefix: "el2-tutorial-" });
-      try {
-        await runTutorial(file, folder);
-      } finally {
-        const env = { XDG_RUNTIME_DIR: folder };
-        const [program, ...args] = el2Command("ls", "--json");
-        const { stdout } = await new Deno.Command(program, { args, env, stdin: "null" }).output();
-        for (const { name } of JSON.parse(new TextDecoder().decode(stdout)).data) {
-          const [el2, ...down] = el2Command("down", name);
-          await new Deno.Command(el2, { args: down, env, stdin: "null" }).output();
-        }
-        await Deno.remove(folder, { recursive: true });
-      }
-    });
+    Deno.test(`${file === README ? "README.md" : `docs/tutorials/${file}`} does what it says`, () => runInFolder(file));
   }
 }
