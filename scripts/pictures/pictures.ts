@@ -1,5 +1,5 @@
-// The pictures of README and documents (docs/design/look.md §10): what each shows, and how a
-// machine and its screens come there. All figures are those of real runs.
+// The pictures of README and documents: what each shows, and how a machine and its screens come
+// there. All figures are those of real runs.
 
 import { encodeRequest } from "../../src/abi/rpc/message.ts";
 import { MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";

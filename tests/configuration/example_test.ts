@@ -1,5 +1,5 @@
-// The example of a configuration in the design (docs/design/workstation.md §3), as written there:
-// phone.toml.
+// The example of a configuration that the design names (docs/design/workstation.md
+// §3): phone.toml.
 
 import assert from "node:assert/strict";
 import { planText } from "../../src/configuration/plan-run.ts";

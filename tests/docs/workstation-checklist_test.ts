@@ -1,4 +1,4 @@
-// The workstation's checklist has 84 numbered statements (docs/design/workstation.md §8): each has
+// The workstation's checklist has 84 numbered statements (docs/design/checklist.md): each has
 // a test named after its number, or is listed here.
 
 import assert from "node:assert/strict";

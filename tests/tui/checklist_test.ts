@@ -1,5 +1,5 @@
-// The look has 55 numbered checks (docs/design/drawing.md): each has a test named after its number,
-// or is listed here until it has.
+// The look has 55 numbered checks (docs/design/checklist.md): each has a test named after its
+// number, or is listed here until it has.
 
 import assert from "node:assert/strict";
 

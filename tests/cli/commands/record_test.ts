@@ -1,4 +1,4 @@
-// Runs that are recorded by the command line (docs/design/workstation.md §8, number 56, and
+// Runs that are recorded by the command line (docs/design/checklist.md, W56, and
 // docs/design/decisions.md §3).
 
 import assert from "node:assert/strict";

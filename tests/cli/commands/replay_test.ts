@@ -1,4 +1,4 @@
-// Replays by the command line (docs/design/workstation.md §8, number 55).
+// Replays by the command line (docs/design/checklist.md, W55).
 
 import assert from "node:assert/strict";
 import { type BootPlan, TIERS } from "../../../src/plans/plan.ts";
