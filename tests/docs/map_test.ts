@@ -1,0 +1,59 @@
+// docs/README.md leads to every page, and what docs/troubleshooting.md quotes is what the program
+// prints.
+
+import assert from "node:assert/strict";
+import { dirname, join, normalize } from "node:path";
+import { repositoryFiles, ROOT } from "../support/files.ts";
+import { stringLiterals } from "../support/source-texts.ts";
+
+const textOf = (path: string) => Deno.readTextFileSync(new URL(path, ROOT));
+
+/** Pages of the repository that a page links. */
+function linked(page: string): string[] {
+  return [...textOf(page).matchAll(/\]\(([^)\s#]+\.md)(?:#[^)]*)?\)/g)].map(([, target]) => normalize(join(dirname(page), target)));
+}
+
+/** Lists of pages that the map links as one. */
+const LISTS = ["docs/tutorials/README.md", "docs/design/README.md"];
+
+Deno.test("the map of the documents, or a list that it links, links every page", () => {
+  const map = linked("docs/README.md");
+  const reached = new Set([...map, ...LISTS.filter((list) => map.includes(list)).flatMap(linked)]);
+  const pages = [...repositoryFiles("docs/", ".md")].filter((page) => page !== "docs/README.md");
+  assert.ok(pages.length > 40, `${pages.length} pages`);
+  assert.deepEqual(pages.filter((page) => !reached.has(page)), []);
+});
+
+Deno.test("README and the list of tutorials name the reported failures of phones, with their number", () => {
+  const folders = [...Deno.readDirSync(new URL("examples/mysteries", ROOT))].filter(({ isDirectory }) => isDirectory);
+  for (const page of ["README.md", "docs/README.md", "docs/tutorials/README.md"]) {
+    assert.ok(linked(page).includes("examples/mysteries/README.md"), page);
+    assert.match(textOf(page), new RegExp(`\\b${folders.length} published failures\\b`), page);
+  }
+});
+
+/** Words of Deno and the system inside of messages. */
+const OTHERS =
+  /^(?:invalid peer certificate|error sending request for url|tcp connect error|No space left on device|Read-only file system)/;
+
+Deno.test("the messages in the page on troubleshooting are those of the program", () => {
+  // A value is `…` in a literal, and on the page `…`, a word in capitals, a number or a path.
+  const texts = [...repositoryFiles("src/", ".ts")].flatMap((file) => stringLiterals(textOf(file)).map(({ text }) => text)).join("\n");
+  const messages = [...textOf("docs/troubleshooting.md").matchAll(/^```text\n([\s\S]*?)^```$/gm)].flatMap(([, block]) =>
+    block.trim().split("\n")
+  ).filter((line) => line.startsWith("el2"));
+  assert.ok(messages.length >= 15, `${messages.length} messages`);
+  const wrong: string[] = [];
+  let count = 0;
+  for (const message of messages) {
+    for (
+      const part of message.replace(/^el2: /, "").split(/…|\b[A-Z]+\b(?!-)|\b\d\w*\b|\S+\/\S+|, or |; |: |[()]/).map((text) => text.trim())
+    ) {
+      if (part.split(" ").length < 3 || OTHERS.test(part)) continue;
+      count++;
+      if (!texts.includes(part)) wrong.push(`${part} in ${message}`);
+    }
+  }
+  assert.ok(count >= 20, `${count} parts`);
+  assert.deepEqual(wrong, []);
+});
