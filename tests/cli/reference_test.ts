@@ -43,9 +43,9 @@ Deno.test("docs/reference/configuration.md has every key of a configuration and 
   }
 });
 
-Deno.test("docs/reference has a section for every hypercall, and a row for every ioctl (deno task reference writes them)", () => {
+Deno.test("docs/reference has a row for every hypercall and every ioctl (deno task reference writes them)", () => {
   const page = (file: string) => Deno.readTextFileSync(new URL(`../../docs/reference/${file}`, import.meta.url));
-  for (const name of Object.keys(HYPERCALLS)) assert.ok(page("hypercalls.md").includes(`\n## ${name}\n`), name);
+  for (const name of Object.keys(HYPERCALLS)) assert.ok(page("hypercalls.md").includes(` | ${name} | `), name);
   for (const name of requestNames()) assert.ok(page("ioctls.md").includes(`| ${name} |`), name);
 });
 
