@@ -32,6 +32,17 @@ Deno.test("README and the list of tutorials name the reported failures of phones
   }
 });
 
+Deno.test("the list of the reported failures has the title and the symptom of each", () => {
+  const list = textOf("examples/mysteries/README.md").replaceAll(/ +/g, " ");
+  const folders = [...Deno.readDirSync(new URL("examples/mysteries", ROOT))].filter(({ isDirectory }) => isDirectory);
+  for (const { name } of folders) {
+    const [, title, symptom] = /^# (.*)\n[\s\S]*?^- \*\*Symptom\*\*: ([\s\S]*?)(?=\n- |\n\n)/m.exec(
+      textOf(`examples/mysteries/${name}/README.md`),
+    )!;
+    assert.ok(list.includes(`| [${title}](${name}/README.md) | ${symptom.replaceAll(/\s+/g, " ")} |`), name);
+  }
+});
+
 /** Words of Deno and the system inside of messages. */
 const OTHERS =
   /^(?:invalid peer certificate|error sending request for url|tcp connect error|No space left on device|Read-only file system)/;
