@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { textBytes } from "../../src/tui/terminal/keys.ts";
+import { LONGEST_PASTE } from "../../src/tui/terminal/pasted-text.ts";
 import { noAnswer } from "../../src/queries/query.ts";
 import { Terminal } from "../../src/tui/terminal/xterm.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
@@ -350,4 +351,18 @@ Deno.test("when the machine ends, the panes show how it was then, whatever was n
   const text = await rig.text();
   assert.match(text, /!\.481102 H rpc +MEM_RECLAIM handle 18 > MEM_IN/);
   assert.match(text, /mq:7 debian -> rt \[###\.\.\.\.\.\] 3\/8/);
+});
+
+Deno.test("a paste that is too long is refused in words, on lists, in prompts and in consoles", async () => {
+  const paste = `\x1b[200~${"q".repeat(LONGEST_PASTE + 1)}\x1b[201~`;
+  for (const place of ["", "2/", "c"]) {
+    const rig = new Rig();
+    await rig.lines();
+    if (place) await rig.type(place);
+    const input = rig.requests.filter(({ kind }) => kind === "input").length;
+    await rig.type(paste);
+    assert.equal(rig.left, false);
+    assert.equal(rig.requests.filter(({ kind }) => kind === "input").length, input);
+    assert.match(await rig.text(), /pasted text of 1025 KiB was refused: the limit is 1024 KiB/);
+  }
 });

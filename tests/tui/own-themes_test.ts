@@ -82,3 +82,15 @@ Deno.test("without motion graphs advance only when a key is pressed", async () =
     assert.notEqual(await machine(), before);
   }
 });
+
+Deno.test("a theme of the command line, the environment or the configuration is not kept; a chosen one stays kept beside it", async () => {
+  const given = new Rig(120, 36, { theme: "light" }, "direct");
+  await given.lines();
+  assert.equal(given.app.state.theme, undefined);
+  await given.type(":theme nord\r");
+  assert.equal(given.app.state.theme, "nord");
+  const again = new Rig(120, 36, { theme: "light", state: given.app.state }, "direct");
+  await again.lines();
+  assert.equal(again.screen.map.theme.name, "light");
+  assert.equal(again.app.state.theme, "nord");
+});

@@ -4,7 +4,8 @@
 import { Rig } from "./rig.ts";
 import type { AppOptions } from "../../src/tui/app/app.ts";
 import type { ColorDepth } from "../../src/tui/terminal/color.ts";
-import { KeyParser, textBytes } from "../../src/tui/terminal/keys.ts";
+import { KeyParser } from "../../src/tui/terminal/key-parser.ts";
+import { textBytes } from "../../src/tui/terminal/keys.ts";
 import type { ThemeName } from "../../src/tui/look/themes.ts";
 import { Random } from "../support/random.ts";
 

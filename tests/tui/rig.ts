@@ -3,7 +3,8 @@
 import { App, type AppOptions } from "../../src/tui/app/app.ts";
 import { Screen } from "../../src/tui/terminal/cells.ts";
 import type { ColorDepth } from "../../src/tui/terminal/color.ts";
-import { KeyParser, textBytes } from "../../src/tui/terminal/keys.ts";
+import { KeyParser } from "../../src/tui/terminal/key-parser.ts";
+import { textBytes } from "../../src/tui/terminal/keys.ts";
 import type { Action } from "../../src/queries/action.ts";
 import type { Answer, Query } from "../../src/queries/query.ts";
 import { Standing } from "../../src/engine/standing.ts";

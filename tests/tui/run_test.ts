@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { runTui } from "../../src/tui/app/run.ts";
-import { FramePump, SharedInput, type TerminalPort } from "../../src/tui/terminal/terminal.ts";
+import { FramePump, SharedInput, type TerminalPort, terminalSize } from "../../src/tui/terminal/terminal.ts";
 import { ScriptedTerminal } from "./scripted-terminal.ts";
 import type { SessionClient } from "../../src/session/client.ts";
 import { copySequence } from "../../src/tui/terminal/clipboard.ts";
@@ -229,4 +229,63 @@ Deno.test("a key that comes while a frame is on its way has its own as soon as t
   await Promise.resolve();
   assert.deepEqual(written, ["frame 0", "frame 1"]);
   pump.close();
+});
+
+Deno.test("any number of resizes while a frame is on its way are one frame of the last size", async () => {
+  let resized = () => {}, taken = () => {}, sizes = 0, size = { columns: 80, rows: 24 };
+  const terminal = new ScriptedTerminal(async function* () {
+    while (!terminal.written.includes("Virtual machines")) await new Promise((resolve) => setTimeout(resolve, 5));
+    const write = terminal.write.bind(terminal);
+    terminal.write = () => new Promise<void>((resolve) => taken = resolve);
+    yield new TextEncoder().encode("2");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    terminal.write = write;
+    terminal.written = "";
+    sizes = 0;
+    size = { columns: 100, rows: 40 };
+    for (let i = 0; i < 100; i++) resized();
+    taken();
+    while (terminal.written === "") await new Promise((resolve) => setTimeout(resolve, 5));
+    yield new TextEncoder().encode("q");
+    await new Promise<void>(() => {});
+  });
+  terminal.size = () => {
+    sizes++;
+    return size;
+  };
+  terminal.onResize = (call: () => void) => {
+    resized = call;
+    return () => {};
+  };
+  await runTui(client(), terminal, OPTIONS);
+  assert.equal(sizes, 1);
+});
+
+for (const suspended of [true, false]) {
+  Deno.test(`W76: ctrl-z gives the terminal away and takes it back${suspended ? "" : ", and says so where no shell could continue el2"}`, async () => {
+    const states: boolean[] = [], refusal = "no shell can continue el2";
+    const terminal = new ScriptedTerminal(async function* () {
+      yield new TextEncoder().encode("\x1a");
+      while (!states.length || terminal.written.lastIndexOf("\x1b[?1049h") < terminal.written.lastIndexOf("\x1b[?1049l")) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      if (!suspended) { while (!terminal.written.includes(refusal)) await new Promise((resolve) => setTimeout(resolve, 5)); }
+      yield new TextEncoder().encode("q");
+      await new Promise<void>(() => {});
+    });
+    const stop = () => {
+      states.push(terminal.restored());
+      return Promise.resolve(suspended);
+    };
+    await runTui(client(), terminal, { ...OPTIONS, stop });
+    assert.deepEqual(states, [true]);
+    assert.equal(terminal.written.includes(refusal), !suspended);
+    assert.ok(terminal.restored());
+  });
+}
+
+Deno.test("the terminal's size has bounds, and a terminal without a size has the usual one", () => {
+  const size = (columns: number, rows: number) => terminalSize(() => ({ columns, rows }));
+  assert.deepEqual(size(9999, 9999), { columns: 1000, rows: 500 });
+  assert.deepEqual([size(0, 0), size(0, 50), size(1, 1)], [{ columns: 80, rows: 24 }, { columns: 80, rows: 50 }, { columns: 1, rows: 1 }]);
 });

@@ -25,7 +25,7 @@ export class ScriptedTerminal implements TerminalPort {
     this.raw = raw;
   }
 
-  onResize(): () => void {
+  onResize(_call: () => void): () => void {
     return () => {};
   }
 

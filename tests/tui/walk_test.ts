@@ -8,7 +8,8 @@ import { MachineServer } from "../../src/session/machine-server.ts";
 import { Outbox } from "../../src/session/outbox.ts";
 import { App } from "../../src/tui/app/app.ts";
 import { Screen } from "../../src/tui/terminal/cells.ts";
-import { KeyParser, textBytes } from "../../src/tui/terminal/keys.ts";
+import { KeyParser } from "../../src/tui/terminal/key-parser.ts";
+import { textBytes } from "../../src/tui/terminal/keys.ts";
 import { demoPlan } from "../snapshots/systems.ts";
 import { Random } from "../support/random.ts";
 

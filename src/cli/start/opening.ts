@@ -10,7 +10,7 @@ import { writeAll } from "../../support/write-all.ts";
 import type { Screen } from "../../tui/terminal/cells.ts";
 import type { StateWord } from "../../tui/app/frame.ts";
 import { openingFrame } from "../../tui/app/opening.ts";
-import { ENTER, LEAVE } from "../../tui/terminal/terminal.ts";
+import { ENTER, LEAVE, terminalSize } from "../../tui/terminal/terminal.ts";
 import { findTheme } from "../../tui/look/themes.ts";
 import type { LookWish } from "../../tui/look/theme.ts";
 import type { ColorDepth } from "../../tui/terminal/color.ts";
@@ -83,7 +83,7 @@ async function openingOf(options: OpeningOptions, session: OpeningSession): Prom
   const { title, configuration, fresh } = session;
   const state = fresh ? undefined : await loadUiState(defaultName(title), configuration);
   const theme = options.theme ?? (state?.theme !== undefined && findTheme(state.theme, options.themes) ? state.theme : undefined);
-  const { screen, frame } = openingFrame(Deno.consoleSize(), { ...options, theme }, {
+  const { screen, frame } = openingFrame(terminalSize(), { ...options, theme }, {
     ...session,
     screen: state?.screen,
     keys: options.keys,

@@ -5,6 +5,7 @@ import { didYouMean } from "../../support/did-you-mean.ts";
 import { showsHyperlinks } from "../../support/hyperlink.ts";
 import { characterLocale } from "../../support/locale.ts";
 import { type ColorDepth, colorDepth } from "../../tui/terminal/color.ts";
+import { escapeWait } from "../../tui/terminal/read-keys.ts";
 import { brightByEnvironment, canBeAsked } from "../../tui/terminal/terminal-reports.ts";
 import type { Theme } from "../../tui/terminal/color-scheme.ts";
 import { findTheme, THEME_NAMES } from "../../tui/look/themes.ts";
@@ -34,6 +35,7 @@ interface TerminalLook {
   readonly plain: boolean | undefined;
   readonly blocks: boolean;
   readonly slowLink: boolean;
+  readonly escapeWait: number;
   readonly tmux: boolean;
 }
 
@@ -55,6 +57,7 @@ export function terminalLook(look: Look, own: readonly Theme[] = [], wanted?: st
     plain: look.plain,
     blocks: environment("TERM") === "linux",
     slowLink: environment("SSH_CONNECTION") !== undefined,
+    escapeWait: escapeWait(environment),
     tmux: environment("TMUX") !== undefined,
   };
 }

@@ -120,8 +120,13 @@ export class App {
   #marksUntil = -Infinity;
   readonly #keymap: Keymap;
   #look: Look;
-  /** Name of the theme that the user has chosen. */
+  /**
+   * Name of the theme that was asked for: by the command line, the environment or the configuration
+   * for this run, or by the user on the screens.
+   */
   #theme: string | undefined;
+  /** The theme that the user has chosen on the screens, now or in an earlier run. */
+  #chosenTheme: string | undefined;
   readonly #activity: Activity;
   readonly #tree: TreePane;
   readonly #pace = new Pace();
@@ -220,7 +225,10 @@ export class App {
       guide: options.guide,
       move,
       themes: [...THEME_NAMES, ...(options.themes ?? []).map(({ name }) => name)],
-      theme: (name) => this.setTheme(name),
+      theme: (name) => {
+        this.#chosenTheme = name;
+        this.setTheme(name);
+      },
     }, this.#sessions);
     this.#time = new TimeMenu({ ...app, title: options.title, fork: options.fork, move });
     if (options.greeting) this.#say(options.greeting);
@@ -236,7 +244,7 @@ export class App {
       ...{ layout, layouts: this.#windowActions.layouts, screen: screen.key, sizes },
       filters: Object.fromEntries(filters),
       folded: this.#tree.folded,
-      theme: this.#theme,
+      theme: this.#chosenTheme,
       vms: this.#look.vms.kept,
     };
   }
@@ -249,6 +257,7 @@ export class App {
     this.#windows.sizes = sizes;
     this.#tree.foldAll(folded);
     for (const [name, pane] of this.#filteredPanes()) if (filters[name] !== undefined) pane.setFilter(filters[name]);
+    this.#chosenTheme = theme;
     // A theme from the environment takes precedence over a kept one.
     if (!this.options.theme && theme !== undefined) this.setTheme(theme);
   }
@@ -347,7 +356,8 @@ export class App {
     const shown = this.#messages.current;
     const isCommand = !this.#overlay && !this.#session.lost && this.#context() === "lists";
     if (!this.end) this.#messages.pressed(isCommand ? key.name : undefined);
-    if (this.#overlay) this.#overlayKey(this.#overlay, key);
+    if (key.refused !== undefined) this.#refuse(key.refused);
+    else if (this.#overlay) this.#overlayKey(this.#overlay, key);
     else if (this.#session.lost) this.#lostKey(key);
     else if (key.name === "Esc" && shown?.keys.length && !this.#console.typing) this.#messages.dismiss();
     else if (key.name === "Esc" && this.#leavesGuide()) this.#leaveGuide();
@@ -356,6 +366,12 @@ export class App {
     else this.#command(key);
     this.#see();
     this.port.changed(true);
+  }
+
+  /** Says why a key was not taken; a prompt would hide the words. */
+  #refuse(why: string): void {
+    this.#overlay = undefined;
+    this.#say(why, "bad");
   }
 
   /** Whether Esc has nothing else to leave than the tour. */
@@ -436,7 +452,7 @@ export class App {
   #typed(key: Key): void {
     const action = this.#keymap.actionOf("console", key.name);
     if (action) this.#run(action, key);
-    else this.#input(key.bytes);
+    else if (key.bytes.length) this.#input(key.bytes);
   }
 
   #input(bytes: Uint8Array): void {
@@ -568,6 +584,12 @@ export class App {
    */
   setBackground(bright: boolean): void {
     if (this.#theme === undefined) this.#wear(themeOf(bright ? "light" : "dark"));
+  }
+
+  /** ctrl-z had no effect: el2 still has the terminal. */
+  notSuspended(): void {
+    this.#say("no shell can continue el2 here, so it was not suspended", "warn");
+    this.port.changed(true);
   }
 
   #wear(theme: Theme): void {

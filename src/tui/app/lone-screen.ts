@@ -21,13 +21,18 @@ export class LoneScreen implements AsyncDisposable {
     const { columns, rows } = port.size(), look = lookFor(wish, wish.depth);
     const screen = this.#screen = new Screen(columns, rows, wish.depth);
     this.#mode = new TerminalMode(port, false);
+    let resized = false;
     this.#pump = new FramePump(port, () => {
+      if (resized) {
+        resized = false;
+        const size = port.size();
+        screen.resize(size.columns, size.rows);
+      }
       view.draw(screen, look);
       return screen.frame();
     }, false);
     this.#endResize = port.onResize(() => {
-      const size = port.size();
-      screen.resize(size.columns, size.rows);
+      resized = true;
       this.#pump.request(true);
     });
   }

@@ -3,7 +3,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { App, type AppOptions } from "./app.ts";
 import type { Screen } from "../terminal/cells.ts";
-import { KeyParser, textBytes } from "../terminal/keys.ts";
+import { KeyParser } from "../terminal/key-parser.ts";
+import { textBytes } from "../terminal/keys.ts";
 import type { Request, SessionEvent } from "../../protocol/protocol.ts";
 
 /** Wall time (ms) between two checks of the answers that have come. */

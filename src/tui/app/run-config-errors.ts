@@ -2,13 +2,14 @@
 
 import type { ColorDepth } from "../terminal/color.ts";
 import { ConfigErrorScreen, placedError } from "./config-errors.ts";
-import { KeyParser } from "../terminal/keys.ts";
+import type { Key } from "../terminal/keys.ts";
 import { LoneScreen } from "./lone-screen.ts";
+import { type ReadingOptions, readKeys } from "../terminal/read-keys.ts";
 import type { TerminalPort } from "../terminal/terminal.ts";
 import type { LookWish } from "../look/theme.ts";
 
 /** Requirements of the screen. */
-interface ConfigErrorOptions extends LookWish {
+interface ConfigErrorOptions extends LookWish, ReadingOptions {
   readonly file: string;
   readonly depth: ColorDepth;
   /** Text and errors of the file now. */
@@ -30,22 +31,20 @@ export async function runConfigErrors(port: TerminalPort, options: ConfigErrorOp
     view.update(text, errors.map((error) => placedError(file, error)));
     return errors.length === 0;
   };
-  const parser = new KeyParser();
-  await shown.show();
-  for await (const bytes of port.input) {
-    for (const { name } of parser.push(bytes)) {
-      if (name === "q" || name === "ctrl-c") return false;
-      else if (name === "j" || name === "Down") view.move(1);
-      else if (name === "k" || name === "Up") view.move(-1);
-      else if (name === "r" && await again()) return true;
-      else if (name === "Enter") {
-        await shown.hide();
-        await options.edit(view.selected?.line || 1);
-        if (await again()) return true;
-        await shown.show();
-      }
+  const decided = Promise.withResolvers<boolean>();
+  const take = async ({ name }: Key) => {
+    if (name === "q" || name === "ctrl-c") return decided.resolve(false);
+    else if (name === "j" || name === "Down") view.move(1);
+    else if (name === "k" || name === "Up") view.move(-1);
+    else if (name === "r" && await again()) return decided.resolve(true);
+    else if (name === "Enter") {
+      await shown.hide();
+      await options.edit(view.selected?.line || 1);
+      if (await again()) return decided.resolve(true);
+      await shown.show();
     }
     shown.request();
-  }
-  return false;
+  };
+  await shown.show();
+  return await Promise.race([decided.promise, readKeys(port.input, take, options).then(() => false)]);
 }

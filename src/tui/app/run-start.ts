@@ -1,7 +1,8 @@
 // Shows the start screen on a terminal until the user has chosen.
 
 import type { ColorDepth } from "../terminal/color.ts";
-import { type Key, readKeys } from "../terminal/keys.ts";
+import type { Key } from "../terminal/keys.ts";
+import { type ReadingOptions, readKeys } from "../terminal/read-keys.ts";
 import { LoneScreen } from "./lone-screen.ts";
 import { type StartChoice, type StartOffers, StartScreen } from "./start-screen.ts";
 import type { TerminalPort } from "../terminal/terminal.ts";
@@ -11,7 +12,7 @@ import type { LookWish } from "../look/theme.ts";
 export async function runStart(
   port: TerminalPort,
   offers: StartOffers,
-  wish: LookWish & { readonly depth: ColorDepth },
+  wish: LookWish & ReadingOptions & { readonly depth: ColorDepth },
 ): Promise<StartChoice> {
   const view = new StartScreen(offers);
   await using shown = new LoneScreen(port, view, wish);
@@ -23,5 +24,5 @@ export async function runStart(
     else shown.request();
   };
   await shown.show();
-  return await Promise.race([chosen.promise, readKeys(port.input, take).then((): StartChoice => ({ kind: "leave" }))]);
+  return await Promise.race([chosen.promise, readKeys(port.input, take, wish).then((): StartChoice => ({ kind: "leave" }))]);
 }

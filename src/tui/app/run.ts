@@ -6,12 +6,14 @@ import { Screen } from "../terminal/cells.ts";
 import type { ColorDepth } from "../terminal/color.ts";
 import { copySequence } from "../terminal/clipboard.ts";
 import { type Client, Connection } from "./connection.ts";
-import { type Key, keyText, readKeys } from "../terminal/keys.ts";
+import { type Key, keyText } from "../terminal/keys.ts";
+import { readKeys } from "../terminal/read-keys.ts";
 import { saveFile } from "./save-file.ts";
 import { Starts, type UnseenStart } from "./starts.ts";
 import { Reader } from "./linear.ts";
 import { FramePump, TerminalMode, type TerminalPort } from "../terminal/terminal.ts";
 import { ASK_BACKGROUND, ASK_SYNCHRONIZED, parseReport } from "../terminal/terminal-reports.ts";
+import { stopUntilContinued } from "./suspend.ts";
 import type { Start } from "./other-sessions.ts";
 import type { Fork } from "./time-menu.ts";
 import type { UiState } from "./ui-state.ts";
@@ -26,6 +28,8 @@ export interface TuiOptions extends Omit<AppOptions, "clock"> {
   readonly mouse: boolean;
   /** Over ssh: fewer frames. */
   readonly slowLink: boolean;
+  /** How long an Esc waits for the rest of a sequence, ms. */
+  readonly escapeWait?: number;
   /** Lines of text for screen readers, instead of screens. */
   readonly plain?: boolean;
   /** The terminal shows hyperlinks. */
@@ -34,6 +38,8 @@ export interface TuiOptions extends Omit<AppOptions, "clock"> {
   readonly ask?: boolean;
   /** The terminal shows this already, in the mode of the screens. */
   readonly opened?: Screen;
+  /** Stops the program until it is continued; false if nobody could (`stopUntilContinued`). */
+  readonly stop?: () => Promise<boolean>;
   /** Inside tmux: sequences for the terminal are passed through. */
   readonly tmux?: boolean;
   /** Reconnects to a session; it rejects where the session cannot be reached. */
@@ -86,6 +92,10 @@ class TerminalSession {
   readonly #app: App;
   #elsewhere = false;
   #over: string | undefined;
+  /** The terminal has another size since the last frame. */
+  #resized = false;
+  /** Ends when the terminal is taken back from the shell. */
+  #suspension: Promise<void> | undefined;
   /** Sequences for the terminal other than cells, sent before the next frame. */
   #aside = "";
 
@@ -120,7 +130,7 @@ class TerminalSession {
       redraw: () => this.#screen.invalidate(),
       copy: (text) => this.#say(copySequence(text, this.options.tmux ?? false)),
       save: saveFile,
-      suspend: () => suspend(this.#mode, this.#pump, this.#screen),
+      suspend: () => this.#suspension ??= this.#suspend().finally(() => this.#suspension = undefined),
       mouse: (on) => this.#say(this.#mode.setMouse(on)),
       reconnect: () => void this.#connection.tryAgain(),
       visit: (session) => this.#leave(session),
@@ -135,8 +145,7 @@ class TerminalSession {
   async run(): Promise<TuiEnd> {
     const { port, options } = this;
     const endResize = port.onResize(() => {
-      const size = port.size();
-      this.#screen.resize(size.columns, size.rows);
+      this.#resized = true;
       this.#pump.request(true);
     });
     const onCrash = () => this.#mode.leaveNow();
@@ -148,9 +157,10 @@ class TerminalSession {
       await this.#mode.enter(options.opened !== undefined);
       if (options.ask && !this.#reader) this.#aside += ASK_SYNCHRONIZED + ASK_BACKGROUND;
       this.#pump.open();
-      const closed = readKeys(port.input, (key) => this.#take(key)).then(() => this.#end("the terminal is gone"));
+      const closed = readKeys(port.input, (key) => this.#take(key), options).then(() => this.#end("the terminal is gone"));
       next = await Promise.race([this.#left.promise, closed.then(() => undefined)]);
     } finally {
+      await this.#suspension;
       this.#connection.close();
       for (const timer of this.#timers) clearTimeout(timer);
       this.#pump.close();
@@ -172,6 +182,12 @@ class TerminalSession {
   }
 
   #frame(): string {
+    if (this.#resized) {
+      // However many signals came while the last frame was on its way.
+      this.#resized = false;
+      const { columns, rows } = this.port.size();
+      this.#screen.resize(columns, rows);
+    }
     const beside = this.#aside;
     this.#aside = "";
     if (this.#reader) return beside + this.#reader.take(this.#app.linear(), performance.now()).map((line) => `${line}\r\n`).join("");
@@ -200,6 +216,17 @@ class TerminalSession {
     else if (report) this.#app.setBackground(report.bright);
   }
 
+  /** Gives the terminal to the shell and stops, until the user continues el2. */
+  async #suspend(): Promise<void> {
+    this.#pump.close();
+    await this.#mode.leave();
+    const suspended = await (this.options.stop ?? stopUntilContinued)();
+    await this.#mode.enter();
+    this.#screen.invalidate();
+    this.#pump.open();
+    if (!suspended) this.#app.notSuspended();
+  }
+
   #leave(next?: string): void {
     this.#starts.leave();
     this.#left.resolve(next);
@@ -209,22 +236,4 @@ class TerminalSession {
     this.#over = by;
     this.#leave();
   }
-}
-
-/** Gives the terminal to the shell and stops, until SIGCONT. */
-async function suspend(mode: TerminalMode, pump: FramePump, screen: Screen): Promise<void> {
-  // There is nothing to go to without jobs of a shell.
-  if (Deno.build.os === "windows") return;
-  pump.close();
-  await mode.leave();
-  const continued = Promise.withResolvers<void>();
-  const onContinue = () => continued.resolve();
-  Deno.addSignalListener("SIGCONT", onContinue);
-  // Its whole process group, as the terminal would.
-  Deno.kill(Deno.pid, "SIGSTOP");
-  await continued.promise;
-  Deno.removeSignalListener("SIGCONT", onContinue);
-  await mode.enter();
-  screen.invalidate();
-  pump.open();
 }

@@ -5,7 +5,7 @@ import { onSignals } from "../../support/signals.ts";
 
 /** Requirements of the program on a terminal; tests supply their own. */
 export interface TerminalPort {
-  size(): { columns: number; rows: number };
+  size(): TerminalSize;
   /** Bytes typed, until the terminal goes away. */
   readonly input: AsyncIterable<Uint8Array>;
   /** Writes all bytes; resolves when the terminal took them. */
@@ -52,13 +52,34 @@ export class SharedInput implements AsyncIterable<Uint8Array> {
   }
 }
 
+/** Columns and rows of a terminal. */
+interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** Size of a terminal that does not know its own, and the largest one that is drawn on. */
+const USUAL: TerminalSize = { columns: 80, rows: 24 }, LARGEST: TerminalSize = { columns: 1000, rows: 500 };
+
+/**
+ * The part of the process's terminal that is drawn on. Frames take memory by cells, and a
+ * pseudo-terminal has any size that somebody gave it.
+ */
+export function terminalSize(system: () => TerminalSize = Deno.consoleSize): TerminalSize {
+  const { columns, rows } = system();
+  return {
+    columns: Math.min(columns || USUAL.columns, LARGEST.columns),
+    rows: Math.min(rows || USUAL.rows, LARGEST.rows),
+  };
+}
+
 /** The process's own terminal on stdin and stdout. */
 export class ProcessTerminal implements TerminalPort {
   readonly input: AsyncIterable<Uint8Array> = new SharedInput(Deno.stdin.readable.values());
   readonly #writer = Deno.stdout.writable.getWriter();
 
-  size(): { columns: number; rows: number } {
-    return Deno.consoleSize();
+  size(): TerminalSize {
+    return terminalSize();
   }
 
   write(bytes: Uint8Array): Promise<void> {
