@@ -104,6 +104,7 @@ export const REGISTERS = defineTable({
     name: { kind: "word", doc: "name in assembler syntax", width: 16 },
     value: { kind: "address", doc: "value", width: 34 },
     words: { kind: "text", doc: "pstate, spsr_el1, esr_el1 and sctlr_el1 in words", optional: true, width: 44 },
+    parts: { kind: "list", doc: "the words of pstate: flags, level, masks; capitals are set, or masked", optional: true },
     group: { kind: "word", doc: "general, system, timer, gic", width: 8, from: 110 },
   },
 });
@@ -126,6 +127,10 @@ export const STACK = defineTable({
       width: 18,
     },
     source: { kind: "text", doc: "FILE:LINE, if an ELF file has debug information", optional: true, width: 40 },
+    function: { kind: "text", doc: "the function alone", optional: true },
+    offset: { kind: "number", doc: "bytes from its start to the program counter", optional: true },
+    file: { kind: "text", doc: "the source file alone", optional: true },
+    line: { kind: "number", doc: "the source line alone", optional: true },
     by: {
       kind: "word",
       doc:
@@ -249,6 +254,11 @@ export const CODE = defineTable({
     word: { kind: "address", doc: "the instruction's word", width: 10 },
     text: { kind: "text", doc: "the instruction in assembler syntax; branch targets by name", width: 48 },
     symbol: { kind: "text", doc: "the symbol at this address", optional: true, width: 32, from: 100 },
+    mnemonic: { kind: "text", doc: "the text's mnemonic" },
+    operands: { kind: "text", doc: "its operands; of a branch to a symbol, those before the address" },
+    target: { kind: "text", doc: "the symbol that a branch goes to", optional: true },
+    leaves: { kind: "flag", doc: "a branch, or an exception that it makes" },
+    label: { kind: "text", doc: "the symbol that begins here", optional: true },
     pc: { kind: "flag", doc: "the vCPU's program counter is here" },
   },
 });

@@ -97,7 +97,14 @@ Deno.test("PSTATE has its flags, exception level and masks in letters", async ()
     if (query.table !== "vcpu.regs") return answer;
     return {
       ...answer,
-      rows: [{ id: "reg:debian/0/pstate", name: "pstate", value: "0x600003c5", words: "nZCv EL1h DAIF", group: "general" }],
+      rows: [{
+        id: "reg:debian/0/pstate",
+        name: "pstate",
+        value: "0x600003c5",
+        words: "nZCv EL1h DAIF",
+        parts: ["nZCv", "EL1h", "DAIF"],
+        group: "general",
+      }],
     };
   };
   rig.time += 5000;

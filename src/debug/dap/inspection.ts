@@ -49,14 +49,13 @@ export class Inspection {
     const rows = rowsOf(STACK, await this.#ask("vcpu.stack", { vcpu: this.threads.nameOf(vcpu) }));
     const start = Math.max(0, args.number("startFrame", 0)), levels = args.number("levels", 0);
     const stackFrames = rows.map((row, index): DebugProtocol.StackFrame => {
-      const place = row.source === null ? null : /^(.*):(\d+)$/.exec(row.source);
       return {
         id: thread * FRAMES + index,
         name: row.symbol ?? row.pc,
-        line: place ? Number(place[2]) : 0,
-        column: place ? 1 : 0,
+        line: row.line ?? 0,
+        column: row.line === null ? 0 : 1,
         instructionPointerReference: this.threads.reference(vcpu, BigInt(row.pc)),
-        ...place && { source: this.sources.sourceOf(place[1]) },
+        ...row.file !== null && { source: this.sources.sourceOf(row.file) },
         ...row.by === "inline" && { presentationHint: "label" as const },
       };
     });

@@ -6,7 +6,6 @@ import type { View } from "./inspected.ts";
 import type { DebugInfo } from "../../symbols/debug-info.ts";
 import { CodeFrames } from "../../symbols/code-frames.ts";
 import { type GuestFrame, guestReader, unwind } from "../../symbols/unwind.ts";
-import { nameIn } from "../../symbols/vm-symbols.ts";
 import type { SymbolTable } from "../../symbols/symbol-table.ts";
 import { formatId } from "../../queries/ids.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
@@ -63,13 +62,17 @@ export function readStack(view: View, vcpu: Vcpu): RowOf<typeof STACK>[] {
   const vm = vmOfVcpu(view, vcpu);
   const tables = vcpu.native ? [] : view.system.symbols.all(vm);
   return framesOf(view, vcpu).map(({ frame, name: own, source, inlined, depth }, index) => {
-    const symbol = frame.by === "pc" ? nameIn(tables, frame.pc) : callerIn(tables, frame);
+    const place = placeIn(tables, frame), named = depth > 0 || inlined ? own : undefined;
     return {
       id: formatId({ kind: "frame", vm, index: vcpu.index, frame: index }),
       pc: hex(frame.pc, 16),
-      symbol: (depth > 0 || inlined ? own : symbol ?? own) ?? null,
+      symbol: named ?? (place ? symbolText(place) : own) ?? null,
+      function: named ?? place?.name ?? own ?? null,
+      offset: named === undefined && place ? place.offset : null,
       frame: frame.record === undefined ? null : hex(frame.record, 16),
       source: source ? `${source.file}:${source.line}` : null,
+      file: source?.file ?? null,
+      line: source?.line ?? null,
       by: inlined ? "inline" : frame.by,
       cfa: frame.cfa === undefined ? null : hex(frame.cfa, 16),
       note: frame.note ?? null,
@@ -77,13 +80,20 @@ export function readStack(view: View, vcpu: Vcpu): RowOf<typeof STACK>[] {
   });
 }
 
-/**
- * A return address may be after the last instruction of the caller: the name is that of the symbol
- * that contains the call.
- */
-function callerIn(tables: readonly SymbolTable[], { pc, at }: GuestFrame): string | undefined {
-  if (pc === 0n) return undefined;
-  const place = tables.map((table) => table.at(at)).find((one) => one !== undefined);
-  const offset = place && pc - place.symbol.address;
-  return place && (offset === 0n ? place.symbol.name : `${place.symbol.name}+0x${offset!.toString(16)}`);
+/** A function, and bytes from its start. */
+interface SymbolPlace {
+  readonly name: string;
+  readonly offset: number;
 }
+
+/**
+ * The symbol of a frame's PC. A return address may be after the last instruction of the caller: the
+ * symbol is the one that contains the call.
+ */
+function placeIn(tables: readonly SymbolTable[], { pc, at, by }: GuestFrame): SymbolPlace | undefined {
+  if (pc === 0n) return undefined;
+  const found = tables.map((table) => table.at(by === "pc" ? pc : at)).find((one) => one !== undefined);
+  return found && { name: found.symbol.name, offset: Number(pc - found.symbol.address) };
+}
+
+const symbolText = ({ name, offset }: SymbolPlace) => offset === 0 ? name : `${name}+${hex(offset)}`;

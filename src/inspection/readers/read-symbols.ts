@@ -130,14 +130,21 @@ export function readCode(view: View, place: string, count: number): RowOf<typeof
   for (let at = first; rows.length < count; at = BigInt.asUintN(64, at + WORD)) {
     const word = readWord(view, vcpu, at);
     if (word === undefined) break;
-    const target = /0x([0-9a-f]{4,16})$/.exec(disassemble(word, at));
-    const name = target && isBranch(word) ? nameIn(tables, BigInt(target[0])) : undefined;
+    const [mnemonic, operands = ""] = aliasText(disassemble(word, at)).split("\t");
+    const address = isBranch(word) ? ADDRESS.exec(operands)?.[0] : undefined;
+    const target = address === undefined ? undefined : nameIn(tables, BigInt(address));
+    const begins = tables.map((table) => table.at(at)?.symbol).find((symbol) => symbol?.address === at);
     rows.push({
       id: formatId({ kind: "va", vm, address: at }),
       address: hex(at, 16),
       symbol: nameIn(tables, at) ?? null,
       word: hex(word, 8),
-      text: textOf(word, at) + (name === undefined ? "" : ` <${name}>`),
+      text: textOf(word, at) + (target === undefined ? "" : ` <${target}>`),
+      mnemonic,
+      operands: target === undefined ? operands : operands.slice(0, -address!.length),
+      target: target ?? null,
+      leaves: mnemonic !== UNDEFINED && isBranch(word) && word >>> 22 !== SYSTEM,
+      label: begins?.name ?? null,
       pc: at === vcpu.registers.pc,
     });
   }
@@ -145,7 +152,13 @@ export function readCode(view: View, place: string, count: number): RowOf<typeof
   return rows;
 }
 
+/** The target of a branch, at the end of its operands. */
+const ADDRESS = /0x[0-9a-f]{4,16}$/;
+
 /** Branches, exception generation and system instructions: bits 28 to 26 are 101 (Arm ARM C4.1). */
+/** The mnemonic of an unallocated encoding. */
+const UNDEFINED = ".inst";
+const SYSTEM = 0b11_0101_0100;
 const isBranch = (word: number) => (word >>> 26 & 7) === 5;
 
 function readWord({ hypervisor, system }: View, vcpu: Vcpu, address: bigint): number | undefined {

@@ -6,7 +6,7 @@ import { REGISTER_NAMES, V_REGISTERS, X_REGISTERS } from "../../core/interface.t
 import { vcpuWord } from "./guest-names.ts";
 import { formatId, irqId, objId, pcpuId } from "../../queries/ids.ts";
 import type { View } from "./inspected.ts";
-import { registerWords } from "../trace/register-words.ts";
+import { pstateParts, registerWords } from "../trace/register-words.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
 import type { REGISTERS, VCPUS } from "../../queries/tables.ts";
 import { type Wait, WAITS } from "../../queries/facts/wait.ts";
@@ -102,6 +102,7 @@ export function readRegisters(view: View, vcpu: Vcpu): RowOf<typeof REGISTERS>[]
       name: register,
       value: hex(value, digits),
       words: registerWords(register, BigInt(value)) ?? null,
+      parts: register === "pstate" ? pstateParts(Number(value)) : null,
       group,
     });
   for (let index = 0; index < X_REGISTERS; index++) add(`x${index}`, registers.getX(index), "general");

@@ -6,12 +6,12 @@ import { syndromeText } from "./syndromes.ts";
 /** Flags of PSTATE from bit 31 down, and its masks from bit 9 down. */
 const FLAGS = "nzcv", MASKS = "daif";
 
-/** `nZCv EL1h dAIF`: flags that are set and exceptions that are masked are capitals. */
-function pstateText(pstate: number): string {
+/** `nZCv`, `EL1h`, `dAIF`: flags that are set and exceptions that are masked are capitals. */
+export function pstateParts(pstate: number): readonly [flags: string, level: string, masks: string] {
   const letters = (text: string, highest: number) =>
     [...text].map((letter, index) => pstate >>> highest - index & 1 ? letter.toUpperCase() : letter).join("");
   const level = pstate >>> 2 & 3;
-  return `${letters(FLAGS, 31)} EL${level}${level ? pstate & 1 ? "h" : "t" : ""} ${letters(MASKS, 9)}`;
+  return [letters(FLAGS, 31), `EL${level}${level ? pstate & 1 ? "h" : "t" : ""}`, letters(MASKS, 9)];
 }
 
 /** The switches of SCTLR_EL1 that decide how memory is accessed. */
@@ -39,7 +39,7 @@ export function registerWords(name: string, value: bigint): string | undefined {
   switch (name.toUpperCase()) {
     case "PSTATE":
     case "SPSR_EL1":
-      return pstateText(Number(value & 0xffff_ffffn));
+      return pstateParts(Number(value & 0xffff_ffffn)).join(" ");
     case "ESR_EL1":
       return value === 0n ? undefined : syndromeText(Number(value & 0xffff_ffffn));
     case "SCTLR_EL1":

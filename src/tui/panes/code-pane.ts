@@ -15,8 +15,6 @@ type CodeRow = RowOf<typeof CODE>;
 const BEFORE = 5, SHOWN = 48;
 /** Columns of an address, of a word, and of an instruction. */
 const ADDRESS = 16, WORD = 8, TEXT = 28;
-/** Mnemonics that go elsewhere. */
-const BRANCH = /^(b(\.\w+)?|bl|blr\w*|br\w*|ret\w*|eret\w*|cbn?z|tbn?z|svc|hvc|smc|brk)$/;
 
 /**
  * The pane.
@@ -50,16 +48,13 @@ const COLUMNS: readonly ListColumn<CodeRow>[] = [
 ];
 
 /** An instruction; at the start of a symbol, followed by its name. */
-function instructionPieces({ text, symbol }: CodeRow): Piece[] {
-  const [, mnemonic, rest] = /^(\S+)(.*)$/.exec(text) ?? ["", text, ""];
-  const [operands, target = ""] = rest.split(/(?=<)/);
-  const starts = symbol !== null && !symbol.includes("+");
+function instructionPieces({ mnemonic, operands, target, leaves, label }: CodeRow): Piece[] {
   return [
-    { text: mnemonic, role: BRANCH.test(mnemonic) ? "vm1" : "text" },
-    { text: " ".repeat(Math.max(MNEMONIC - mnemonic.length, 0)) },
-    { text: target ? operands.replace(/0x[0-9a-f]+ *$/, "") : operands, role: "text" },
-    { text: target, role: "link" },
-    ...starts ? [{ text: `  ${symbol}:`, role: "link" } as const] : [],
+    { text: mnemonic, role: leaves ? "vm1" : "text" },
+    { text: " ".repeat(Math.max(MNEMONIC - mnemonic.length, 0) + 1) },
+    { text: operands, role: "text" },
+    { text: target === null ? "" : `<${target}>`, role: "link" },
+    ...label === null ? [] : [{ text: `  ${label}:`, role: "link" } as const],
   ];
 }
 

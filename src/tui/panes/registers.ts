@@ -43,7 +43,7 @@ export class RegisterLines {
       }
       for (const row of rows) {
         if (row.words === null) continue;
-        lines.push(row.name === "pstate" ? { text: "", pieces: pstatePieces(row.words, names) } : wordsLine(row.name, row.words, names));
+        lines.push(row.parts ? { text: "", pieces: pstatePieces(row.parts, names) } : wordsLine(row.name, row.words, names));
       }
     }
     return lines;
@@ -67,8 +67,7 @@ function wordsLine(name: string, words: string, names: number): Line {
 }
 
 /** PSTATE in letters: flags that are set and exceptions that are masked are capitals. */
-function pstatePieces(words: string, names: number): Piece[] {
-  const [flags, level, masks] = words.split(" ");
+function pstatePieces([flags, level, masks]: readonly string[], names: number): Piece[] {
   const letters = (text: string): Piece[] =>
     [...text].map((letter) =>
       letter === letter.toUpperCase() ? { text: letter, role: "strong", bold: true } : { text: letter, role: "dim" }

@@ -18,7 +18,7 @@ import { TablePane } from "../panes/table-pane.ts";
 import { TextPane } from "../panes/text-pane.ts";
 import { timersPane } from "../panes/timers-pane.ts";
 import { waitText } from "../panes/waits.ts";
-import type { RowOf } from "../../queries/table.ts";
+import { hex, type RowOf } from "../../queries/table.ts";
 import { EVENTS, REGISTERS, STACK, VCPUS } from "../../queries/tables.ts";
 import { nameOf } from "../../queries/ids.ts";
 import { rowsOf } from "../../queries/query.ts";
@@ -124,8 +124,8 @@ function stackColumns(): ListColumn<FrameRow>[] {
     },
   });
   const symbol = (row: FrameRow): Piece[] => {
-    const [base, offset = ""] = (row.symbol ?? "-").split(/(?=\+0x)/);
-    return [{ text: base, role: row.symbol ? "strong" : "dim", bold: row.symbol !== null }, { text: offset, role: "dim" }];
+    const known = row.function !== null, offset = row.offset ? `+${hex(row.offset)}` : "";
+    return [{ text: row.function ?? "-", role: known ? "strong" : "dim", bold: known }, { text: offset, role: "dim" }];
   };
   const note = own.get("note");
   const place = (row: FrameRow): Piece[] => {
