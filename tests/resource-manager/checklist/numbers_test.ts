@@ -3,9 +3,14 @@
 
 import assert from "node:assert/strict";
 
-const LINES = 150;
 const TESTS = new URL("../", import.meta.url);
 const DIFFERENCES = new URL("../../../docs/differences.md", import.meta.url);
+/** How many lines the checklist has. */
+const LINES =
+  Deno.readTextFileSync(new URL("../../../docs/spec/resource-manager.md", import.meta.url)).split("\n## 14. ")[1].split("\n## ")[0].match(
+    /^\d+\. /gm,
+  )!
+    .length;
 
 /** Numbers of the tests in a folder of tests and below it. */
 function numbersIn(folder: URL): number[] {
