@@ -1,7 +1,8 @@
 // The table and the six lists of CONTRIBUTING.md: the files that they name exist, and so do their
-// examples.
+// examples. The walk through one of them, docs/first-change.md, fits the tree as it is.
 
 import assert from "node:assert/strict";
+import { HYPERCALLS } from "../../src/abi/hypercalls.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const TEXT = Deno.readTextFileSync(new URL("CONTRIBUTING.md", ROOT));
@@ -66,4 +67,17 @@ Deno.test("each list has an example commit, which the history has under that sub
     assert.ok(found?.startsWith(subject), `${name}: ${commit} is ${JSON.stringify(found)}`);
     assert.notEqual(await git("merge-base", "--is-ancestor", commit, "HEAD"), undefined, `${name}: ${commit} is not in this history`);
   }
+});
+
+Deno.test("the exercise of docs/first-change.md takes a free number and the next line of the checklist, in files that exist", () => {
+  const text = Deno.readTextFileSync(new URL("docs/first-change.md", ROOT));
+  const paths = pathsOf(text);
+  assert.ok(paths.length >= 8, `${paths.length} paths`);
+  assert.deepEqual(paths.filter((path) => !exists(path)), []);
+  const number = Number(/^doorbell_peek: call\((0x\w+),/m.exec(text)![1]);
+  assert.ok(Object.values(HYPERCALLS).every((call) => call.number !== number));
+  assert.ok(text.includes(`${Object.keys(HYPERCALLS).length + 1} instead of ${Object.keys(HYPERCALLS).length}`));
+  const book = Deno.readTextFileSync(new URL("docs/spec/hypervisor.md", ROOT));
+  const last = Number([...book.matchAll(/^(\d+)\. /gm)].at(-1)![1]);
+  assert.equal(Number(/^(\d+)\. doorbell_peek/m.exec(text)![1]), last + 1);
 });
