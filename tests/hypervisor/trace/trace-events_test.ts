@@ -110,7 +110,7 @@ Deno.test("who runs on a physical CPU is told when it changes", () => {
   });
   assert.deepEqual(outline(events), [
     ["", "sched", "run", { from: undefined, blocked: undefined, to: "vcpu:rt/0" }],
-    ["", "sched", "idle", { from: "vcpu:rt/0", blocked: "an interrupt (WFI)", to: undefined }],
+    ["", "sched", "idle", { from: "vcpu:rt/0", blocked: ["wfi"], to: undefined }],
   ]);
   assert.deepEqual(events.map((event) => event.pcpu), [0, 0]);
 });
