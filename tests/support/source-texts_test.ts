@@ -19,7 +19,7 @@ Deno.test("string literals are found in code, in values of templates and after r
     { text: "j", line: 4 },
     { text: "k", line: 5 },
   ]);
-  assert.deepEqual(regexLiterals(source), [{ text: "[\"'/]", line: 3 }, { text: '"', line: 5 }]);
+  assert.deepEqual(regexLiterals(source), [{ text: "[\"/']", line: 3 }, { text: '"', line: 5 }]);
 });
 
 Deno.test("comments are found outside of texts, lines that follow each other as one, paragraph by paragraph", () => {
