@@ -135,8 +135,7 @@ async function commandLine(machine: Machine, guest: Guest): Promise<string[]> {
     const options = [...initrd, ...append].map((word, index) => index % 2 === 0 ? `--${word}` : word);
     const tier = guest.tier ?? preferred.tier;
     const image = guest.kernel === undefined ? [] : [guest.kernel];
-    const { runtime, app } = guest.root ?? {};
-    const root = guest.root ? ["kind=image", `runtime=${runtime}`, `app=${app}`].flatMap((key) => ["--set", `rm.${key}`]) : [];
+    const root = guest.root ? rootOptions(guest.root) : [];
     const cpus = guest.cpus === undefined ? [] : ["--cpus", `${guest.cpus}`];
     const tail = [...tier ? ["--tier", tier] : [], ...guest.stats ? ["--stats"] : [], ...cpus, "--memory", `${guest.memory}MiB`, "--stdio"];
     const command = el2("boot", ...image, ...root, ...options, ...tail);
@@ -145,6 +144,13 @@ async function commandLine(machine: Machine, guest: Guest): Promise<string[]> {
   const options = [...initrd, ...append].map((word, index) => index % 2 === 0 ? `-${word}` : word);
   const kernel = guest.kernel === undefined ? [] : ["-kernel", guest.kernel];
   return [...await qemu(guest.memory, guest.cpus), ...kernel, ...options, "-nic", "none"];
+}
+
+/** Options of the root VM's images: an older el2 has its own, as the reference of its tree says. */
+function rootOptions({ runtime, app }: RootGuest): string[] {
+  const reference = Deno.readTextFileSync(`${preferred.tree}/docs/reference/commands.md`);
+  if (reference.includes("--root-runtime")) return ["--root-runtime", runtime, "--root-app", app];
+  return ["kind=image", `runtime=${runtime}`, `app=${app}`].flatMap((key) => ["--set", `rm.${key}`]);
 }
 
 /** A line of the console and when it was complete. */
