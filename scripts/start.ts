@@ -31,6 +31,6 @@ if (entry === "--settings") {
     env: MALLOC_SETTINGS,
   }).spawn();
   Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
-  const { code, signal } = await child.status;
-  Deno.exit(signal === null ? code : 128 + code);
+  // Of a program that a signal has ended, the code is 128 and the signal's number already.
+  Deno.exit((await child.status).code);
 }
