@@ -15,10 +15,15 @@ export interface GuestSymbol {
 }
 
 /** A place after a symbol. */
-interface SymbolPlace {
+export interface SymbolPlace {
   readonly symbol: GuestSymbol;
   /** Bytes after it. */
   readonly offset: bigint;
+}
+
+/** `cpu_do_idle+0x14`; at the start of a symbol its name. */
+export function placeText({ symbol: { name }, offset }: SymbolPlace): string {
+  return offset === 0n ? name : `${name}+0x${offset.toString(16)}`;
 }
 
 /** Whether a symbol's type is that of code. */
@@ -75,7 +80,7 @@ export class SymbolTable {
   /** `cpu_do_idle+0x14`; undefined if no symbol is near. */
   nameOf(address: bigint): string | undefined {
     const place = this.at(address);
-    return place && (place.offset === 0n ? place.symbol.name : `${place.symbol.name}+0x${place.offset.toString(16)}`);
+    return place && placeText(place);
   }
 
   /** The address that `NAME` or `NAME+0xOFFSET` means. */

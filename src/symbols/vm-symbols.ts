@@ -9,7 +9,7 @@ import { DebugInfo, rangesBudget } from "./debug-info.ts";
 import { readElfSymbols } from "./elf-symbols.ts";
 import { readKallsyms } from "./kallsyms.ts";
 import { readKernelMemory } from "./kernel-memory.ts";
-import { SymbolTable } from "./symbol-table.ts";
+import { placeText, type SymbolPlace, SymbolTable } from "./symbol-table.ts";
 
 /**
  * Instructions of a vCPU after which a kernel has mapped its tables; where none are found, they are
@@ -158,11 +158,17 @@ export class VmSymbols {
   }
 }
 
-/** The name of an address in the first table that has one. */
-export function nameIn(tables: readonly SymbolTable[], address: bigint): string | undefined {
+/** The place of an address in the first table that has one. */
+export function placeIn(tables: readonly SymbolTable[], address: bigint): SymbolPlace | undefined {
   for (const table of tables) {
-    const name = table.nameOf(address);
-    if (name !== undefined) return name;
+    const place = table.at(address);
+    if (place) return place;
   }
   return undefined;
+}
+
+/** The text of that place, such as `cpu_do_idle+0x14`. */
+export function nameIn(tables: readonly SymbolTable[], address: bigint): string | undefined {
+  const place = placeIn(tables, address);
+  return place && placeText(place);
 }

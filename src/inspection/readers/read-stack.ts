@@ -6,10 +6,11 @@ import type { View } from "./inspected.ts";
 import type { DebugInfo } from "../../symbols/debug-info.ts";
 import { CodeFrames } from "../../symbols/code-frames.ts";
 import { type GuestFrame, guestReader, unwind } from "../../symbols/unwind.ts";
-import type { SymbolTable } from "../../symbols/symbol-table.ts";
 import { formatId } from "../../queries/ids.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
 import type { STACK } from "../../queries/tables.ts";
+import { placeText, type SymbolPlace, type SymbolTable } from "../../symbols/symbol-table.ts";
+import { placeIn } from "../../symbols/vm-symbols.ts";
 
 /** A frame as debuggers number them: also those of functions that were inlined. */
 export interface ShownFrame {
@@ -62,13 +63,13 @@ export function readStack(view: View, vcpu: Vcpu): RowOf<typeof STACK>[] {
   const vm = vmOfVcpu(view, vcpu);
   const tables = vcpu.native ? [] : view.system.symbols.all(vm);
   return framesOf(view, vcpu).map(({ frame, name: own, source, inlined, depth }, index) => {
-    const place = placeIn(tables, frame), named = depth > 0 || inlined ? own : undefined;
+    const place = depth > 0 || inlined ? undefined : placeOf(tables, frame);
     return {
       id: formatId({ kind: "frame", vm, index: vcpu.index, frame: index }),
       pc: hex(frame.pc, 16),
-      symbol: named ?? (place ? symbolText(place) : own) ?? null,
-      function: named ?? place?.name ?? own ?? null,
-      offset: named === undefined && place ? place.offset : null,
+      symbol: (place ? placeText(place) : own) ?? null,
+      function: place?.symbol.name ?? own ?? null,
+      offset: place ? Number(place.offset) : null,
       frame: frame.record === undefined ? null : hex(frame.record, 16),
       source: source ? `${source.file}:${source.line}` : null,
       file: source?.file ?? null,
@@ -80,20 +81,12 @@ export function readStack(view: View, vcpu: Vcpu): RowOf<typeof STACK>[] {
   });
 }
 
-/** A function, and bytes from its start. */
-interface SymbolPlace {
-  readonly name: string;
-  readonly offset: number;
-}
-
 /**
  * The symbol of a frame's PC. A return address may be after the last instruction of the caller: the
  * symbol is the one that contains the call.
  */
-function placeIn(tables: readonly SymbolTable[], { pc, at, by }: GuestFrame): SymbolPlace | undefined {
-  if (pc === 0n) return undefined;
-  const found = tables.map((table) => table.at(by === "pc" ? pc : at)).find((one) => one !== undefined);
-  return found && { name: found.symbol.name, offset: Number(pc - found.symbol.address) };
+function placeOf(tables: readonly SymbolTable[], { pc, at, by }: GuestFrame): SymbolPlace | undefined {
+  if (by === "pc") return placeIn(tables, pc);
+  const place = pc === 0n ? undefined : placeIn(tables, at);
+  return place && { ...place, offset: pc - place.symbol.address };
 }
-
-const symbolText = ({ name, offset }: SymbolPlace) => offset === 0 ? name : `${name}+${hex(offset)}`;

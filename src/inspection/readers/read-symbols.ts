@@ -6,8 +6,8 @@ import { disassemble } from "../../isa/disassemble.ts";
 import type { Hypervisor, Vcpu } from "../../hypervisor/inspect.ts";
 import { CodeFrames } from "../../symbols/code-frames.ts";
 import { guestReader, ruleAt } from "../../symbols/unwind.ts";
-import { nameIn } from "../../symbols/vm-symbols.ts";
-import type { SymbolTable } from "../../symbols/symbol-table.ts";
+import { nameIn, placeIn } from "../../symbols/vm-symbols.ts";
+import { placeText, type SymbolTable } from "../../symbols/symbol-table.ts";
 import { QueryError, type View } from "./inspected.ts";
 import { formatId, parsePlace, vcpuId, vcpuName, vmId } from "../../queries/ids.ts";
 import { hex, type RowOf } from "../../queries/table.ts";
@@ -130,21 +130,21 @@ export function readCode(view: View, place: string, count: number): RowOf<typeof
   for (let at = first; rows.length < count; at = BigInt.asUintN(64, at + WORD)) {
     const word = readWord(view, vcpu, at);
     if (word === undefined) break;
-    const [mnemonic, operands = ""] = aliasText(disassemble(word, at)).split("\t");
+    const text = aliasText(disassemble(word, at)), [mnemonic, operands = ""] = text.split("\t");
     const address = isBranch(word) ? ADDRESS.exec(operands)?.[0] : undefined;
     const target = address === undefined ? undefined : nameIn(tables, BigInt(address));
-    const begins = tables.map((table) => table.at(at)?.symbol).find((symbol) => symbol?.address === at);
+    const place = placeIn(tables, at);
     rows.push({
       id: formatId({ kind: "va", vm, address: at }),
       address: hex(at, 16),
-      symbol: nameIn(tables, at) ?? null,
+      symbol: place ? placeText(place) : null,
       word: hex(word, 8),
-      text: textOf(word, at) + (target === undefined ? "" : ` <${target}>`),
+      text: spaced(text) + (target === undefined ? "" : ` <${target}>`),
       mnemonic,
       operands: target === undefined ? operands : operands.slice(0, -address!.length),
       target: target ?? null,
       leaves: mnemonic !== UNDEFINED && isBranch(word) && word >>> 22 !== SYSTEM,
-      label: begins?.name ?? null,
+      label: place?.offset === 0n ? place.symbol.name : null,
       pc: at === vcpu.registers.pc,
     });
   }
@@ -173,10 +173,10 @@ export function instructionAt(
   address: bigint,
 ): string | undefined {
   const word = wordAt(core, ram, vcpu, address);
-  return word === undefined ? undefined : textOf(word, address);
+  return word === undefined ? undefined : spaced(aliasText(disassemble(word, address)));
 }
 
-const textOf = (word: number, address: bigint): string => aliasText(disassemble(word, address)).replaceAll("\t", " ");
+const spaced = (text: string): string => text.replaceAll("\t", " ");
 
 function wordAt(
   core: Pick<DebugCore, "inspect">,
