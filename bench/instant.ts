@@ -74,8 +74,8 @@ async function promptAfter(cache: string): Promise<number> {
   // Guests come from the usual cache, but not the snapshot.
   const own = await Deno.realPath(Deno.env.get("EL2_CACHE") ?? `${Deno.env.get("HOME")}/.cache/el2`);
   await linkAll(own, cache);
-  const began = performance.now();
   const [program, ...args] = el2("run", "debian", "--instant", "--stdio");
+  const began = performance.now();
   const child = new Deno.Command(program, {
     args,
     env: { EL2_CACHE: cache },

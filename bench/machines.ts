@@ -103,8 +103,22 @@ export function el2(...words: string[]): string[] {
   return environment.length ? ["env", ...environment, ...run] : run;
 }
 
-/** Options and environment for memory in a build's task: those of builds differ. */
-function memorySettings(tree: string): { environment: string[]; options: string[] } {
+/** Options and environment for memory of a build. */
+interface MemorySettings {
+  readonly environment: readonly string[];
+  readonly options: readonly string[];
+}
+
+const settings = new Map<string, MemorySettings>();
+
+/** Those of a build's task: those of builds differ. Asking a build for them takes a process. */
+function memorySettings(tree: string): MemorySettings {
+  const known = settings.get(tree) ?? readSettings(tree);
+  settings.set(tree, known);
+  return known;
+}
+
+function readSettings(tree: string): MemorySettings {
   const { el2 } = tasksOf(tree), words = (typeof el2 === "string" ? el2 : el2.command).split(" ");
   if (words.includes("scripts/start.ts")) {
     const { stdout } = new Deno.Command(Deno.execPath(), { args: ["run", "-q", "--allow-read", `${tree}/scripts/start.ts`, "--settings"] })
