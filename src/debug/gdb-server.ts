@@ -1,6 +1,6 @@
-// The gdb server of one VM: gives each connection, one at a time, a session. The VM stops when a
-// connection sends its first bytes, and continues when it ends. A connection that does not begin as
-// gdb's do ends at once.
+// The gdb server of one VM: serves one connection at a time, each with a session. The VM stops when
+// the first bytes arrive, and continues when the connection ends. A connection that does not begin
+// like one of gdb's ends at once.
 
 import type { GdbConnection, GdbConnections } from "./gdb-connections.ts";
 import { beginsLikeGdb } from "./packets.ts";

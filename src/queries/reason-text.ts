@@ -27,7 +27,7 @@ const step = v.object({
 });
 const steps = v.array(step);
 
-/** Whether a section is one of a book, such as `hypervisor 4.4`; other rules are el2's own. */
+/** Whether a section is in a book, such as `hypervisor 4.4`; otherwise the rule is el2's own. */
 export function isCited(section: string): boolean {
   return /^[a-z-]+ \d[\d.]*$/.test(section);
 }

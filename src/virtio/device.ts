@@ -121,7 +121,7 @@ export class Turn {
  * Takes chains from a queue and serves each, until the turn's bytes are spent. The rest follows in
  * later turns, also of a chain for which `one` sets `turn.continues`: it gets that chain again. A
  * turn is at most a queueful: a ring that the device itself fills must not keep it for ever.
- * @param one serves a chain; what it reads and writes of it is spent, other work it subtracts
+ * @param one serves a chain: the bytes that it moves are spent; it subtracts other work itself
  */
 export function serve(port: VirtioPort, queue: Virtqueue, one: (chain: Chain, turn: Turn) => void): void {
   const turn = new Turn(queue.limits.turn);

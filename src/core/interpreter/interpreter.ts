@@ -220,7 +220,7 @@ class InterpreterLoop {
     this.#callInstruction(next, pending);
   }
 
-  /** A handler that is not one of an instruction. */
+  /** A handler that belongs to no instruction. */
   #special(handler: number, { next, taken, pending }: Targets): void {
     const f = this.#f, { ip, end, scratch } = this.#locals;
     switch (handler) {
