@@ -2,7 +2,7 @@
 // by them, and so does everything above the machine, which also reads them
 // (src/queries/ids.ts; docs/design/workstation.md §2).
 
-const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
+import { hex } from "../support/number-text.ts";
 
 /** INTIDs below this one are of one vCPU. */
 const PRIVATE_END = 32;

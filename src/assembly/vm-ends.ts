@@ -9,6 +9,7 @@ import { isAbort, syndromeText } from "../inspection/trace/syndromes.ts";
 import type { VmSymbols } from "../symbols/vm-symbols.ts";
 import type { SessionVms } from "./session-vms.ts";
 import { paId, vmId } from "../queries/ids.ts";
+import { hex } from "../support/number-text.ts";
 
 /** An instruction of a guest, by name where that is known. */
 interface Place {
@@ -207,7 +208,3 @@ export class VmEnds {
 
 const BUG_WAY_OUT = "file the report that the session names, with the recording beside it; the other VMs continue";
 const WAY_OUT = "set VBAR_EL1 to a vector table that is mapped before the first exception can come, and mend what raised this one";
-
-function hex(value: bigint, digits = 1): string {
-  return `0x${value.toString(16).padStart(digits, "0")}`;
-}

@@ -28,6 +28,7 @@ import { applyPhone } from "./phones.ts";
 import { formatSize } from "../support/units.ts";
 import { KiB } from "../support/sizes.ts";
 import { didYouMean, nearest } from "../support/did-you-mean.ts";
+import { hex } from "../support/number-text.ts";
 
 /** One thing wrong with a configuration. */
 export interface ConfigError extends Position {
@@ -373,7 +374,6 @@ function checkContextIds(vms: readonly [string, FileVm][], errors: ConfigErrors)
 /** A VM's RAM and windows are in its addresses, which end at `limit`, one after the other. */
 function checkBase(name: string, { base, memory, windows = [], size_max: sizeMax }: FileVm, limit: number, errors: ConfigErrors): void {
   const end = Math.min(limit, base + (sizeMax ?? Infinity));
-  const hex = (address: number) => `0x${address.toString(16)}`;
   if (base + memory > limit) {
     const message = `base ${hex(base)} leaves no room for ${formatSize(memory)}; use at most ${hex(limit - memory)}`;
     return errors.atValue(["vm", name, "base"], message);

@@ -2,6 +2,8 @@
 // machine 183 = EM_AARCH64). Segments are loaded by their physical addresses; the entry may be a
 // virtual address.
 
+import { hex } from "../support/number-text.ts";
+
 /** One PT_LOAD segment. */
 interface ElfSegment {
   /** Physical address (p_paddr). */
@@ -116,8 +118,6 @@ function physicalEntry(entry: bigint, segments: readonly VirtualSegment[]): numb
   const more = segments.length > shown.length ? `; and ${segments.length - shown.length} more` : "";
   throw new Error(`ELF entry ${hex(entry)} lies outside its segments (${shown.join("; ")}${more})`);
 }
-
-const hex = (value: bigint) => `0x${value.toString(16)}`;
 
 /** A 64-bit field that must be a sensible address or size. */
 export function readElfNumber(view: DataView, at: number): number {

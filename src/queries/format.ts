@@ -6,8 +6,6 @@ import { Access } from "../abi/words.ts";
 import { countText, durationText, sizeText, timeText } from "../support/number-text.ts";
 import type { Column, Json, ListRow } from "./table.ts";
 
-export { countText, durationText, sizeText, timeText };
-
 /** A value of a column as a list shows it. */
 export function cellText(column: Column, value: Json | undefined): string {
   if (value === null || value === undefined || value === "") return "-";

@@ -3,9 +3,10 @@
 // them.
 
 import * as v from "valibot";
-import { askedByText, plainText, timeText } from "./format.ts";
+import { askedByText, plainText } from "./format.ts";
 import type { Json, RowOf } from "./table.ts";
 import type { REASONS } from "./tables.ts";
+import { timeText } from "../support/number-text.ts";
 
 interface ReasonLine {
   /**

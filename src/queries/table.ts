@@ -3,8 +3,6 @@
 
 import type { Facts } from "./facts/fact.ts";
 
-export { hex } from "../support/number-text.ts";
-
 /** A value as JSON has it. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 

@@ -7,12 +7,13 @@ import type { Stage2Table } from "../core/interface.ts";
 import { ArchiveError } from "../machine/archive.ts";
 import type { GuestSystem } from "../assembly/guest-system.ts";
 import { ipaId, paId, vmId } from "../queries/ids.ts";
-import { hex, type Json, type Row, type Table } from "../queries/table.ts";
+import type { Json, Row, Table } from "../queries/table.ts";
 import { type TableName, TABLES } from "../queries/tables.ts";
 import { assembleFrom } from "./begin.ts";
 import type { Snapshot, SnapshotHeader } from "./file.ts";
 import type { Pages } from "../state/pages.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
+import { hex } from "../support/number-text.ts";
 
 /** A difference in one object: a field of it, or its existence. */
 export interface Difference {

@@ -9,7 +9,7 @@ import { type DrawnCell, Screen } from "../../src/tui/terminal/cells.ts";
 import { Attribute, roleOf } from "../../src/tui/terminal/color.ts";
 import { ConsolePane } from "../../src/tui/panes/console-pane.ts";
 import { textBytes } from "../../src/tui/terminal/keys.ts";
-import { alignsRight, sizeText } from "../../src/queries/format.ts";
+import { alignsRight } from "../../src/queries/format.ts";
 import { columnsOf, drawCell, placeColumns } from "../../src/tui/look/list.ts";
 import { countText } from "../../src/tui/look/numbers.ts";
 import { overview } from "../../src/tui/screens/overview-screen.ts";
@@ -26,6 +26,7 @@ import { REASONS, TABLES } from "../../src/queries/tables.ts";
 import { everyFrame } from "./every-frame.ts";
 import { PHONE_SAMPLE, phoneAnswer, phoneRows } from "./phone.ts";
 import { Rig, SCREENS } from "./rig.ts";
+import { sizeText } from "../../src/support/number-text.ts";
 
 const ground = ({ background }: DrawnCell) => roleOf(background);
 const ink = ({ foreground }: DrawnCell) => roleOf(foreground);

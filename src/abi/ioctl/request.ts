@@ -2,6 +2,7 @@
 // number in 7:0 (docs/spec/vm-manager.md §2).
 
 import type { Struct } from "./struct.ts";
+import { hex } from "../../support/number-text.ts";
 
 /** Bits 31:30, from the caller's view. */
 export const Direction = { None: 0, Write: 1, Read: 2, ReadWrite: 3 } as const;
@@ -61,6 +62,5 @@ const DIRECTIONS = ["none", "write", "read", "read and write"];
 export function describeCode(code: number): string {
   const { direction, size, magic, number } = requestParts(code);
   const letter = magic > 0x20 && magic < 0x7f ? ` '${String.fromCharCode(magic)}'` : "";
-  const hex = (value: number, width: number) => `0x${value.toString(16).padStart(width, "0")}`;
   return `${hex(code >>> 0, 8)}: ${DIRECTIONS[direction]}, ${size} bytes, magic ${hex(magic, 2)}${letter}, number ${hex(number, 2)}`;
 }

@@ -10,7 +10,7 @@ import { openSession, withSessionOptions } from "../common/session.ts";
 import { checkedEventFilter, parseDuration, parseWhole } from "../common/values.ts";
 import type { Move } from "../../protocol/protocol.ts";
 import { documentText, PLACE } from "../../queries/documents.ts";
-import { timeText } from "../../queries/format.ts";
+import { timeText } from "../../support/number-text.ts";
 
 const COUNT = parseWhole(1, Number.MAX_SAFE_INTEGER);
 

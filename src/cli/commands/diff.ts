@@ -13,7 +13,7 @@ import { diffTraces, TRACE_START, type TraceDiff, type TraceDifference, TraceErr
 import { ArchiveError } from "../../machine/archive.ts";
 import { DIFF, documentText, SNAPSHOT_DIFF, TRACE_DIFF } from "../../queries/documents.ts";
 import type { EventRow } from "../../queries/event-row.ts";
-import { timeText } from "../../queries/format.ts";
+import { timeText } from "../../support/number-text.ts";
 import type { Json } from "../../queries/table.ts";
 import { RECORDING_START } from "../../recordings/recording.ts";
 import type { SnapshotDiff } from "../../snapshots/diff.ts";

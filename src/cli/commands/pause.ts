@@ -6,7 +6,7 @@ import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
-import { timeText } from "../../queries/format.ts";
+import { timeText } from "../../support/number-text.ts";
 
 export function registerPause(program: Command, { exit }: CommandContext): void {
   withSessionOptions(program.command("pause").description("pause a session's machine and its virtual time; changes the machine"))

@@ -7,7 +7,7 @@ import { output } from "../common/print.ts";
 import { parseBytes } from "../common/values.ts";
 import { describeMessage, describePackets } from "../../abi/rpc/text/describe.ts";
 import { documentText, RPC_DECODED } from "../../queries/documents.ts";
-import { hex } from "../../queries/table.ts";
+import { hex } from "../../support/number-text.ts";
 
 /** Adds the command to the group `rpc`. */
 export function addDecode(rpc: Command, { exit }: CommandContext): void {

@@ -21,7 +21,7 @@ import { failureRecording } from "./kept-recordings.ts";
 import { Asker } from "../../control/asker.ts";
 import { vmId, withoutKind } from "../../queries/ids.ts";
 import { diagnosisLines, timedOutLines } from "../../queries/diagnosis-text.ts";
-import { countText, timeText } from "../../queries/format.ts";
+import { countText, timeText } from "../../support/number-text.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { reasonLines } from "../../queries/reason-text.ts";
 import type { RowOf } from "../../queries/table.ts";

@@ -5,7 +5,7 @@ import { catalogEntries } from "../../catalog/catalog.ts";
 import { NoPlace, sessionNames, socketPath } from "../../control/places.ts";
 import { NoSession, sessionInfo } from "../../control/remote.ts";
 import type { SessionInfo } from "../../control/conversation.ts";
-import { sizeText } from "../../queries/format.ts";
+import { sizeText } from "../../support/number-text.ts";
 import { NoCacheFolder } from "../../support/cache.ts";
 import { isOfSystem } from "../../support/system-error.ts";
 import { VERSION } from "../../support/version.ts";

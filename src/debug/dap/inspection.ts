@@ -10,6 +10,7 @@ import { DATA_SIZE } from "./breakpoints.ts";
 import type { SourceMap } from "./source-map.ts";
 import type { DapStop, DapTarget } from "./target.ts";
 import type { Threads } from "./threads.ts";
+import { hex } from "../../support/number-text.ts";
 
 /** Limit on the references at one stop. */
 const REFERENCES_MAX = 100_000;
@@ -205,8 +206,6 @@ export class Inspection {
     return answer;
   }
 }
-
-const hex = (value: bigint) => `0x${value.toString(16)}`;
 
 function addressOrNumber(text: string): bigint {
   const trimmed = text.trim();

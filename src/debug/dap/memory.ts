@@ -8,6 +8,7 @@ import { decodeBase64, encodeBase64 } from "../../support/base64.ts";
 import { type Arguments, RequestError } from "./arguments.ts";
 import type { DapTarget } from "./target.ts";
 import type { Place, Threads } from "./threads.ts";
+import { hex } from "../../support/number-text.ts";
 
 /** Bytes of one access to memory, of one request, and instructions of one request. */
 const ACCESS_MAX = 0x4000, MEMORY_MAX = 1024 * 1024, INSTRUCTIONS_MAX = 16_384;
@@ -86,8 +87,6 @@ export class Memory {
     return { ...place, address: BigInt.asUintN(64, place.address + BigInt(args.number("offset", 0))) };
   }
 }
-
-const hex = (value: bigint) => `0x${value.toString(16)}`;
 
 function unmapped(at: bigint): DebugProtocol.DisassembledInstruction {
   return { address: hex(at), instruction: "(not mapped)", presentationHint: "invalid" };

@@ -12,11 +12,10 @@ import { Partition } from "../memory/partition.ts";
 import { MAX_ADDRESS_SPACE_SIZE, stage2Flags } from "../memory/stage2.ts";
 import type { CheckedServices, Violation } from "./violation.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
+import { hex } from "../../support/number-text.ts";
 
 /** Ranges up to this size are looked up page by page, larger ones by going through the tables. */
 const LOOKED_UP = 0x100_0000;
-
-const hex = (value: number) => `0x${value.toString(16)}`;
 
 /** Every byte of memory has an owner, which is a partition or an active extent over that memory. */
 export function* checkConservation(hypervisor: CheckedServices): Generator<Violation> {

@@ -5,8 +5,9 @@ import { rightNames } from "../../abi/rights.ts";
 import type { Capability } from "../../hypervisor/inspect.ts";
 import type { View } from "./inspected.ts";
 import { capId, objId, vmId } from "../../queries/ids.ts";
-import { hex, type RowOf } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
 import type { CAPS, OBJECTS } from "../../queries/tables.ts";
+import { hex } from "../../support/number-text.ts";
 
 /** Errors that are part of normal work: polling a queue returns them. */
 const EXPECTED: ReadonlySet<ErrorCode> = new Set([ErrorCode.MSGQUEUE_EMPTY, ErrorCode.MSGQUEUE_FULL]);

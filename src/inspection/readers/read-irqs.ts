@@ -16,9 +16,10 @@ import {
 import { irqId, vcpuId, vcpuName, vmId } from "../../queries/ids.ts";
 import { type Barrier, IRQ_FINDINGS, type IrqFinding } from "../../queries/facts/irq-finding.ts";
 import type { View } from "./inspected.ts";
-import { hex, isAlarm, type RowOf } from "../../queries/table.ts";
+import { isAlarm, type RowOf } from "../../queries/table.ts";
 import { IRQS } from "../../queries/tables.ts";
 import { sourceNames } from "./virq-sources.ts";
+import { hex } from "../../support/number-text.ts";
 
 /** Interrupts of a priority at or below this value's are masked: what PMR holds when all pass. */
 const LINE = Irq.Source;

@@ -1,12 +1,13 @@
 // Rows of source lines and their code.
 
 import { formatId, vmId } from "../../queries/ids.ts";
-import { hex, type RowOf } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
 import type { LINES } from "../../queries/tables.ts";
 import type { LineRange } from "../../symbols/debug-info.ts";
 import { nameIn } from "../../symbols/vm-symbols.ts";
 import { QueryError, type View } from "./inspected.ts";
 import { codePlace } from "./read-symbols.ts";
+import { hex } from "../../support/number-text.ts";
 
 /** Rows of one answer. */
 const MOST = 10_000;

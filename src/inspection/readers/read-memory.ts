@@ -19,9 +19,10 @@ import { asciiText, bytesText } from "../../queries/bytes.ts";
 import { accessText } from "../../queries/format.ts";
 import { QueryError, type View } from "./inspected.ts";
 import { readParcels } from "./read-parcels.ts";
-import { hex, type RowOf } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
 import type { BYTES, MEMORY, MEMORY_OWNER, VIOLATIONS } from "../../queries/tables.ts";
 import { KiB, PAGE_SIZE } from "../../support/sizes.ts";
+import { hex } from "../../support/number-text.ts";
 
 /** A piece of memory with one owner and the same mappings. */
 interface Piece extends PageRun {

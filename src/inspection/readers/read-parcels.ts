@@ -5,8 +5,9 @@ import { formatId, nameOf, parcelId, vmId } from "../../queries/ids.ts";
 import { accessText } from "../../queries/format.ts";
 import type { View } from "./inspected.ts";
 import type { KnownParcel } from "../trace/parcels-of-requests.ts";
-import { hex, isAlarm, type RowOf } from "../../queries/table.ts";
+import { isAlarm, type RowOf } from "../../queries/table.ts";
 import { LIMITS, type PARCELS } from "../../queries/tables.ts";
+import { hex } from "../../support/number-text.ts";
 
 const KINDS: Readonly<Record<number, string>> = {
   [TransType.Donate]: "donate",

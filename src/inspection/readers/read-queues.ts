@@ -7,9 +7,10 @@ import { formatId, objId, vmId, withKind } from "../../queries/ids.ts";
 import { asciiText, bytesText } from "../../queries/bytes.ts";
 import { QueryError, type View } from "./inspected.ts";
 import { packetTexts } from "./rpc-packets.ts";
-import { hex, type RowOf } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
 import type { MESSAGES, QUEUES } from "../../queries/tables.ts";
 import { virqOf } from "./virq-sources.ts";
+import { hex } from "../../support/number-text.ts";
 
 /** Queues and doorbells that are active. */
 export function readQueues(view: View): RowOf<typeof QUEUES>[] {

@@ -7,10 +7,11 @@ import type { DebugInfo } from "../../symbols/debug-info.ts";
 import { CodeFrames } from "../../symbols/code-frames.ts";
 import { type GuestFrame, guestReader, unwind } from "../../symbols/unwind.ts";
 import { formatId } from "../../queries/ids.ts";
-import { hex, type RowOf } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
 import type { STACK } from "../../queries/tables.ts";
 import { placeText, type SymbolPlace, type SymbolTable } from "../../symbols/symbol-table.ts";
 import { placeIn } from "../../symbols/vm-symbols.ts";
+import { hex } from "../../support/number-text.ts";
 
 /** A frame as debuggers number them: also those of functions that were inlined. */
 export interface ShownFrame {

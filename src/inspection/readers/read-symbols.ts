@@ -10,8 +10,9 @@ import { nameIn, placeIn } from "../../symbols/vm-symbols.ts";
 import { placeText, type SymbolTable } from "../../symbols/symbol-table.ts";
 import { QueryError, type View } from "./inspected.ts";
 import { formatId, parsePlace, vcpuId, vcpuName, vmId } from "../../queries/ids.ts";
-import { hex, type RowOf } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
 import type { CODE, FRAMES, SYMBOLS } from "../../queries/tables.ts";
+import { hex } from "../../support/number-text.ts";
 
 /** The symbols of a VM by address. One that several files have is listed once, from the first. */
 export function readSymbols(view: View, id: string): RowOf<typeof SYMBOLS>[] {

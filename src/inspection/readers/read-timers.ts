@@ -3,8 +3,9 @@
 import { TimerControl, TimerPpi, type Vcpu } from "../../hypervisor/inspect.ts";
 import type { View } from "./inspected.ts";
 import { formatId, irqId } from "../../queries/ids.ts";
-import { hex, type RowOf } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
 import type { TIMERS } from "../../queries/tables.ts";
+import { hex } from "../../support/number-text.ts";
 
 /** Bits of CNTx_CTL_EL0 by their names. */
 const BITS: readonly (readonly [bit: bigint, name: string])[] = [

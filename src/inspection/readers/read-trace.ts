@@ -33,7 +33,7 @@ import {
 import { SLICE_REASONS, type SliceReason } from "../../queries/facts/slice-reason.ts";
 import { blocksText } from "../../queries/facts/wait.ts";
 import type { Json, RowOf } from "../../queries/table.ts";
-import { hex } from "../../queries/table.ts";
+import { hex } from "../../support/number-text.ts";
 import type { EVENTS, REASONS, RPCS, SLICES } from "../../queries/tables.ts";
 
 /** Fields that are addresses, however wide they were written. */

@@ -3,7 +3,7 @@
 import { DEBUG_REGISTERS } from "../../hypervisor/interface.ts";
 import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { formatId, vcpuId } from "../../queries/ids.ts";
-import { hex, type RowOf } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
 import type { VARIABLES } from "../../queries/tables.ts";
 import { evaluate, ExpressionError, type ExpressionScope } from "../../symbols/guest-expressions.ts";
 import { FrameValues, type GuestValue, type NamedValue } from "../../symbols/guest-values.ts";
@@ -11,6 +11,7 @@ import { guestReader, readNumber } from "../../symbols/unwind.ts";
 import { nameIn } from "../../symbols/vm-symbols.ts";
 import { QueryError, type View } from "./inspected.ts";
 import { framesOf, type ShownFrame, vmOfVcpu } from "./read-stack.ts";
+import { hex } from "../../support/number-text.ts";
 
 const STACK_POINTER = 31;
 /** Bytes of what an expression without a type reads. */

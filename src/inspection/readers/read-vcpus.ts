@@ -7,9 +7,10 @@ import { vcpuWord } from "./guest-names.ts";
 import { formatId, irqId, objId, pcpuId } from "../../queries/ids.ts";
 import type { View } from "./inspected.ts";
 import { pstateParts, registerWords } from "../trace/register-words.ts";
-import { hex, type RowOf } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
 import type { REGISTERS, VCPUS } from "../../queries/tables.ts";
 import { type Wait, WAITS } from "../../queries/facts/wait.ts";
+import { hex } from "../../support/number-text.ts";
 
 /** Names of the block reasons (docs/spec/hypervisor.md §5.2) in lower case. */
 const BLOCK_NAMES: readonly (readonly [bit: number, name: string])[] = [

@@ -8,8 +8,9 @@ import { Vmid } from "./guest-names.ts";
 import type { View } from "./inspected.ts";
 import { NetDevice } from "../../virtio/net/net.ts";
 import { conId, devId, irqId, nameOf, vmId, whyId } from "../../queries/ids.ts";
-import { hex, type RowOf } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
 import type { DEVICES, VMS } from "../../queries/tables.ts";
+import { hex } from "../../support/number-text.ts";
 
 const STATE_NAMES = new Map<number, string>(
   Object.entries(VmState).map(([name, state]) => [state, name.replace(/(?<=[a-z])(?=[A-Z])/g, "_").toLowerCase()]),

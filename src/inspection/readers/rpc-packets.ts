@@ -5,7 +5,8 @@ import { rmErrorName } from "../../abi/rpc/errors.ts";
 import { messageContent, rpcName } from "../../abi/rpc/messages/all.ts";
 import { decodeHeader, type PacketHeader, Reassembler, type RpcMessage } from "../../abi/rpc/packet.ts";
 import { plain } from "./read-trace.ts";
-import { hex, type Json } from "../../queries/table.ts";
+import type { Json } from "../../queries/table.ts";
+import { hex } from "../../support/number-text.ts";
 
 /** A decoded packet. */
 interface PacketText {

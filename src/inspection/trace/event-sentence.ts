@@ -6,7 +6,7 @@ import type { BlockCode, TraceEvent, TraceFields } from "../../abi/trace.ts";
 import { VcpuRunState } from "../../abi/words.ts";
 import { UNSEEN } from "./event-log.ts";
 import { withoutKind } from "../../queries/ids.ts";
-import { hex } from "../../queries/table.ts";
+import { hex } from "../../support/number-text.ts";
 import { registerWords } from "./register-words.ts";
 
 type Sentence = (event: TraceEvent) => string | undefined;

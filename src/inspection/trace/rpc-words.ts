@@ -3,8 +3,8 @@
 
 import type { TraceFields } from "../../abi/trace.ts";
 import { parcelId } from "../../queries/ids.ts";
-import { accessText, sizeText } from "../../queries/format.ts";
-import { hex } from "../../queries/table.ts";
+import { accessText } from "../../queries/format.ts";
+import { hex, sizeText } from "../../support/number-text.ts";
 
 /** Fields of the transport, which the lanes of a list show. */
 const TRANSPORT: ReadonlySet<string> = new Set(["from", "to", "sequence"]);

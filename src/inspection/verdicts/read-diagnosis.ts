@@ -4,7 +4,7 @@
 import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { Block } from "../../hypervisor/interface.ts";
 import { conId, nameOf } from "../../queries/ids.ts";
-import { hex, type RowOf } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
 import { isBarrier } from "../../queries/facts/irq-finding.ts";
 import type { DIAGNOSES, VMS } from "../../queries/tables.ts";
 import { isHealthy } from "../../queries/facts/verdict-words.ts";
@@ -18,6 +18,7 @@ import { deadlocked, type Others, type Sleep, sleepOf, stuckOf, unheard, waiting
 import { peerless, undelivered } from "./verdict-messages.ts";
 import { isAsleep, loops, starves, working } from "./verdict-work.ts";
 import { EVIDENCE, type Evidence, VERDICT_FACTS, wordOf } from "../../queries/facts/verdict.ts";
+import { hex } from "../../support/number-text.ts";
 
 /** Findings about interrupts that a verdict lists. */
 const FINDINGS_LISTED = 4;

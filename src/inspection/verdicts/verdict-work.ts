@@ -6,7 +6,7 @@ import { Block } from "../../hypervisor/interface.ts";
 import { ExceptionClass, exceptionClass, Pstate, X_REGISTERS } from "../../core/interface.ts";
 import { nameOf, paId, pcpuId, vmOfName } from "../../queries/ids.ts";
 import { lastPart } from "../../queries/format.ts";
-import { hex } from "../../queries/table.ts";
+import { hex } from "../../support/number-text.ts";
 import type { Stretch, View } from "../readers/inspected.ts";
 import { readOwner } from "../readers/read-memory.ts";
 import { instructionAt } from "../readers/read-symbols.ts";

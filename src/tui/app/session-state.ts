@@ -2,7 +2,7 @@
 // of the run is shown, and how it ended.
 
 import type { LostState, StateWord } from "./frame.ts";
-import { timeText } from "../../queries/format.ts";
+import { timeText } from "../../support/number-text.ts";
 import type { MessageKind } from "./messages.ts";
 import type { MachineSample, SessionEnd, SessionEvent } from "../../protocol/protocol.ts";
 

@@ -1,8 +1,9 @@
 // Numbers and values as screens show them: thousands separated by a
 // blank, and so are units. Commands print them without (`queries/format.ts`).
 
-import { cellText, sizeText } from "../../queries/format.ts";
+import { cellText } from "../../queries/format.ts";
 import type { Column, Json } from "../../queries/table.ts";
+import { sizeText } from "../../support/number-text.ts";
 
 const DIGITS = 6;
 

@@ -4,7 +4,7 @@ import type { ListColumn } from "../look/list.ts";
 import { chipPiece, type Piece, vmPieces } from "../look/pieces.ts";
 import type { Role } from "../look/theme.ts";
 import { isOf, vmIn, withoutKind } from "../../queries/ids.ts";
-import { timeText } from "../../queries/format.ts";
+import { timeText } from "../../support/number-text.ts";
 import type { RowOf } from "../../queries/table.ts";
 import type { EVENTS } from "../../queries/tables.ts";
 

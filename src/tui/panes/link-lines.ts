@@ -8,7 +8,7 @@ import type { Line } from "./pane.ts";
 import { linkArrow } from "./queue-columns.ts";
 import type { Look } from "../look/theme.ts";
 import { nameOf } from "../../queries/ids.ts";
-import { countText, sizeText } from "../../queries/format.ts";
+import { countText, sizeText } from "../../support/number-text.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
 import type { RowOf } from "../../queries/table.ts";
 import { PARCELS, QUEUES } from "../../queries/tables.ts";

@@ -14,7 +14,7 @@ import { drawPieces, type Piece, piecesWidth, vmPieces } from "../look/pieces.ts
 import type { Look, Role } from "../look/theme.ts";
 import { HYPERVISOR_MARK, type VmMark } from "../look/vm-marks.ts";
 import { HOST, pcpuId, vmId, vmOfName, withoutKind } from "../../queries/ids.ts";
-import { sizeText } from "../../queries/format.ts";
+import { sizeText } from "../../support/number-text.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
 import { MEMORY } from "../../queries/tables.ts";
 

@@ -6,7 +6,7 @@ import { countText, shareMark, shareText } from "../look/numbers.ts";
 import { chipPiece, type Piece } from "../look/pieces.ts";
 import type { Look, Role } from "../look/theme.ts";
 import { nameOf } from "../../queries/ids.ts";
-import { sizeText } from "../../queries/format.ts";
+import { sizeText } from "../../support/number-text.ts";
 import { type RowOf } from "../../queries/table.ts";
 import type { LIMITS, PARCELS } from "../../queries/tables.ts";
 

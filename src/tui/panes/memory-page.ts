@@ -8,7 +8,7 @@ import type { Pane, PaneState } from "./pane.ts";
 import { chipPiece, drawPieces, type Piece, wrapPieces } from "../look/pieces.ts";
 import type { Look } from "../look/theme.ts";
 import { afterVm, nameOf, vmId, vmOfName } from "../../queries/ids.ts";
-import { sizeText } from "../../queries/format.ts";
+import { sizeText } from "../../support/number-text.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
 import type { RowOf } from "../../queries/table.ts";
 import { type MEMORY, MEMORY_OWNER } from "../../queries/tables.ts";

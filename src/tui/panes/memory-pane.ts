@@ -21,7 +21,7 @@ import type { Pane, PaneState } from "./pane.ts";
 import { drawPieces, type Piece, piecesWidth } from "../look/pieces.ts";
 import type { Look } from "../look/theme.ts";
 import { type Id, isGuest, paId, parseId } from "../../queries/ids.ts";
-import { sizeText } from "../../queries/format.ts";
+import { sizeText } from "../../support/number-text.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
 import type { RowOf, Selected } from "../../queries/table.ts";
 import { MEMORY } from "../../queries/tables.ts";

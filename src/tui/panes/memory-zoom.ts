@@ -7,7 +7,7 @@ import { drawLabel, patchAt, type Region } from "./memory-map.ts";
 import { type MemoryPane, RAM_START } from "./memory-pane.ts";
 import type { Pane, PaneState } from "./pane.ts";
 import type { Look } from "../look/theme.ts";
-import { sizeText } from "../../queries/format.ts";
+import { sizeText } from "../../support/number-text.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** How much smaller its cells are than those of the map. */

@@ -7,7 +7,7 @@ import { countText, grouped } from "../look/numbers.ts";
 import { type Piece, vmPieces } from "../look/pieces.ts";
 import type { Look } from "../look/theme.ts";
 import { nameOf } from "../../queries/ids.ts";
-import { sizeText } from "../../queries/format.ts";
+import { sizeText } from "../../support/number-text.ts";
 import type { RowOf } from "../../queries/table.ts";
 import type { QUEUES } from "../../queries/tables.ts";
 

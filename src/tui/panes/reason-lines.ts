@@ -8,10 +8,11 @@ import { type Piece, vmPieces } from "../look/pieces.ts";
 import { wrap } from "./row-lines.ts";
 import type { Look } from "../look/theme.ts";
 import { isOf, nameOf, withoutKind } from "../../queries/ids.ts";
-import { lastPart, plainText, sizeText } from "../../queries/format.ts";
+import { lastPart, plainText } from "../../queries/format.ts";
 import { chainOf } from "../../queries/reason-text.ts";
 import { type Json, membersOf, type RowOf } from "../../queries/table.ts";
 import type { REASONS } from "../../queries/tables.ts";
+import { sizeText } from "../../support/number-text.ts";
 
 type Reason = RowOf<typeof REASONS>;
 

@@ -6,7 +6,7 @@ import { durationText } from "../look/numbers.ts";
 import { chipPiece, type Piece } from "../look/pieces.ts";
 import type { Look } from "../look/theme.ts";
 import { withoutKind } from "../../queries/ids.ts";
-import { timeText } from "../../queries/format.ts";
+import { timeText } from "../../support/number-text.ts";
 import type { RowOf } from "../../queries/table.ts";
 import type { RPCS } from "../../queries/tables.ts";
 

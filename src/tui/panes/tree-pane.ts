@@ -21,9 +21,9 @@ import { waitText } from "./waits.ts";
 import type { Activity } from "./activity.ts";
 import { afterVm, conId, isOf, vcpuId, vcpuName, vmId } from "../../queries/ids.ts";
 import type { FilterError } from "../../queries/filter.ts";
-import { sizeText } from "../../queries/format.ts";
+import { hex, sizeText } from "../../support/number-text.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
-import { defineTable, hex, type RowOf, type Selected } from "../../queries/table.ts";
+import { defineTable, type RowOf, type Selected } from "../../queries/table.ts";
 import { DEVICES, QUEUES, VCPUS, VMS } from "../../queries/tables.ts";
 import type { DeviceSample, MachineSample, VcpuSample, VmSample } from "../../protocol/protocol.ts";
 

@@ -9,7 +9,7 @@ import type { Piece } from "../look/pieces.ts";
 import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { isGuest } from "../../queries/ids.ts";
-import { timeText } from "../../queries/format.ts";
+import { timeText } from "../../support/number-text.ts";
 import { type RowOf } from "../../queries/table.ts";
 import { CAPS, OBJECTS } from "../../queries/tables.ts";
 

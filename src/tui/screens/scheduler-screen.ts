@@ -9,7 +9,7 @@ import { vmPieces } from "../look/pieces.ts";
 import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { nameOf, vmOfName } from "../../queries/ids.ts";
-import { timeText } from "../../queries/format.ts";
+import { timeText } from "../../support/number-text.ts";
 import { SLICES } from "../../queries/tables.ts";
 
 /** Rows that the lists below the lanes keep, and that the lanes do. */

@@ -18,10 +18,11 @@ import { TablePane } from "../panes/table-pane.ts";
 import { TextPane } from "../panes/text-pane.ts";
 import { timersPane } from "../panes/timers-pane.ts";
 import { waitText } from "../panes/waits.ts";
-import { hex, type RowOf } from "../../queries/table.ts";
+import type { RowOf } from "../../queries/table.ts";
 import { EVENTS, REGISTERS, STACK, VCPUS } from "../../queries/tables.ts";
 import { nameOf } from "../../queries/ids.ts";
 import { rowsOf } from "../../queries/query.ts";
+import { hex } from "../../support/number-text.ts";
 
 type VcpuRow = RowOf<typeof VCPUS>;
 type FrameRow = RowOf<typeof STACK>;

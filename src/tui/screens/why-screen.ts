@@ -12,7 +12,7 @@ import { TablePane } from "../panes/table-pane.ts";
 import { TextPane } from "../panes/text-pane.ts";
 import type { Look } from "../look/theme.ts";
 import { withoutKind } from "../../queries/ids.ts";
-import { timeText } from "../../queries/format.ts";
+import { timeText } from "../../support/number-text.ts";
 import { isCited } from "../../queries/reason-text.ts";
 import type { RowOf } from "../../queries/table.ts";
 import { REASONS } from "../../queries/tables.ts";
