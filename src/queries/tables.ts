@@ -519,7 +519,7 @@ export const EVENTS = defineTable({
     kind: { kind: "word", doc: TRACE_KINDS.join(" "), width: 5, words: TRACE_KINDS },
     name: { kind: "word", doc: "call, message, register or state as the specification names it" },
     text: { kind: "text", doc: "description of the event", width: 70 },
-    args: { kind: "text", doc: "its arguments as text; the sentence where it has one" },
+    args: { kind: "text", doc: "its arguments as text; null if `text` is a sentence", optional: true },
     res: { kind: "word", doc: "result: the specification's name of the code", optional: true, alias: ["err"] },
     refused: { kind: "flag", doc: "it was refused, or failed" },
     why: { kind: "id", doc: "the reason", optional: true, width: 8 },

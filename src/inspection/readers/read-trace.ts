@@ -121,7 +121,7 @@ export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENT
     kind,
     name,
     text: sentence ?? `${name}${words && ` ${words}`}${outcome}`,
-    args: sentence ?? words,
+    args: sentence === undefined ? words : null,
     res: result ? result.name : null,
     refused: result?.refused ?? refused === true,
     why: whyOf(why),

@@ -69,7 +69,8 @@ function emptyLines(width: number): Line[] {
 /** Exits by reason, the most frequent first. */
 function byReason(rows: readonly RowOf<typeof EVENTS>[]): Exits[] {
   const reasons = new Map<string, { kind: string; name: string; count: number; causes: Map<string, number> }>();
-  for (const { kind, name, args: cause } of rows) {
+  for (const { kind, name, text, args } of rows) {
+    const cause = args ?? text;
     const key = `${kind} ${name}`;
     const reason = reasons.get(key) ?? { kind, name, count: 0, causes: new Map<string, number>() };
     reasons.set(key, reason);
