@@ -25,7 +25,7 @@ import { recordOption } from "../options/record.ts";
 import type { GdbPlace } from "../start/gdb-link.ts";
 import { recordingsOption } from "../start/kept-recordings.ts";
 import { recorded } from "../start/recordings.ts";
-import { showSession } from "../start/show.ts";
+import { displayed, showSession } from "../start/show.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
 import { DEFAULT_TIER, PRIMARY_CONSOLE, type SessionPlan, type Tier, TIERS } from "../../plans/plan.ts";
 import { oneVm } from "../../queries/debugged-vms.ts";
@@ -153,16 +153,8 @@ Examples:
       exit(
         await showSession(entry, plan, {
           machine,
-          instant: options.instant,
+          ...displayed(options),
           title: name.split("/").at(-1) ?? name,
-          stdio: options.stdio ?? false,
-          raw: options.raw,
-          log: options.log,
-          logLevel: options.logLevel,
-          look: options,
-          readOnly: options.readOnly,
-          recordings: options.recordings,
-          timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
           gdb: options.gdb,
           names: false,
           stats: options.stats,

@@ -36,7 +36,7 @@ import type { GdbPlace } from "../start/gdb-link.ts";
 import type { LogLevel } from "../start/log.ts";
 import { checked, mended, type MoreDevices, plannedOf, withDevices } from "../start/planned.ts";
 import { recorded } from "../start/recordings.ts";
-import { showSession } from "../start/show.ts";
+import { displayed, showSession } from "../start/show.ts";
 import { runningSessions } from "../start/start-offers.ts";
 
 import { collectSymbols } from "../start/symbol-files.ts";
@@ -74,16 +74,8 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
       };
       exit(
         await showSession(entry, await recorded(plan, options.record ?? record), {
-          instant: options.instant,
+          ...displayed(options),
           title: what.split("/").at(-1) ?? what,
-          stdio: options.stdio ?? false,
-          raw: options.raw,
-          log: options.log,
-          logLevel: options.logLevel,
-          look: options,
-          readOnly: options.readOnly,
-          recordings: options.recordings,
-          timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
           gdb: options.gdb?.place,
           names: options.console === undefined,
           headless: options.headless ?? options.console !== undefined,

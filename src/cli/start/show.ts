@@ -59,6 +59,19 @@ export interface ShowOptions {
   readonly console: string | undefined;
 }
 
+/** Options that boot and run share: what is shown, logged and kept. `timeout`: wall time, ns. */
+type DisplayOptions = Look & Pick<ShowOptions, "raw" | "logLevel" | "readOnly" | "instant" | "recordings"> & {
+  readonly stdio?: true;
+  readonly log?: string;
+  readonly timeout?: number;
+};
+
+/** How a session is shown by those options. */
+export function displayed(options: DisplayOptions) {
+  const { stdio = false, raw, log, logLevel, readOnly, instant, recordings, timeout } = options;
+  return { stdio, raw, log, logLevel, readOnly, instant, recordings, look: options, timeout: timeout && timeout / 1e6 };
+}
+
 /** Runs the plan in a worker and returns the exit code. */
 export async function showSession(entry: URL, planned: SessionPlan, options: ShowOptions): Promise<number> {
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
