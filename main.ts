@@ -32,7 +32,7 @@ async function start(entry: URL): Promise<number> {
   // line is loaded, nor compete with the worker for processors.
   const isDemo = Deno.args.length === 2 && Deno.args[0] === "run" && Deno.args[1] === "demo";
   const opening = isDemo && Deno.stdin.isTerminal() && Deno.stdout.isTerminal()
-    ? await (await import("./src/cli/start/opening.ts")).openDemo()
+    ? await (await import("./src/cli/start/screens/opening.ts")).openDemo()
     : undefined;
   const spare = RUNNING.includes(Deno.args[0]) && !Deno.args.includes("--help") ? startWorker(entry) : undefined;
   switch (Deno.args[0]) {

@@ -2,7 +2,7 @@
 // (src/session/prepared-worker.ts). Without network and a bundler in Deno's cache that is
 // impossible, and the worker runs from its sources.
 
-import { GENERATING } from "../src/assembly/generating-program.ts";
+import { GENERATING } from "../src/assembly/code/generating-program.ts";
 import {
   type FileState,
   PREPARATION,

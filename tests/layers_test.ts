@@ -152,6 +152,14 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     rules: ["readers", "trace"],
     ".": ["rules", "verdicts", "readers", "trace"],
   },
+  assembly: {
+    code: [],
+    layout: [],
+    vms: [],
+    system: ["vms"],
+    devices: ["system", "layout"],
+    ".": ["devices", "system", "layout"],
+  },
   tui: {
     terminal: [],
     look: ["terminal"],
@@ -161,11 +169,18 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
   },
   cli: {
     common: [],
-    start: ["common"],
-    options: ["start", "common"],
+    "start/plans": ["common"],
+    "start/look": ["common"],
+    "start/headless": ["common"],
+    "start/debuggers": ["start/plans", "common"],
+    "start/screens": ["start/plans", "start/look", "common"],
+    start: ["start/screens", "start/debuggers", "start/headless", "start/look", "start/plans", "common"],
+    options: ["start", "start/debuggers", "start/plans", "common"],
     mcp: ["common"],
-    commands: ["mcp", "options", "start", "common"],
-    ".": ["commands", "options", "start", "common"],
+    commands: [
+      ...["mcp", "options", "start", "start/screens", "start/debuggers", "start/headless", "start/look", "start/plans", "common"],
+    ],
+    ".": ["commands", "options", "start/screens", "common"],
   },
 };
 
@@ -396,7 +411,7 @@ async function loadedBy(...paths: string[]): Promise<{ needed: ReadonlySet<strin
 }
 
 Deno.test("neither the demo's first frame nor a machine waits for a module of Node, which take longer to load than all others", async () => {
-  const frame = await loadedBy("main.ts", "src/cli/start/opening.ts"), worker = await loadedBy("src/session/worker-main.ts");
+  const frame = await loadedBy("main.ts", "src/cli/start/screens/opening.ts"), worker = await loadedBy("src/session/worker-main.ts");
   assert.deepEqual([...frame.ofNode, ...worker.ofNode], []);
   assert.ok(frame.needed.has(new URL("tui/app/frame.ts", SOURCE).href), "the imports of the frame are followed");
   assert.ok(worker.needed.has(new URL("core/core.ts", SOURCE).href), "the imports of the worker are followed");

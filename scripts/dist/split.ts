@@ -15,7 +15,7 @@ const ROOTS = [
   ["boot", "src/cli/boot.ts"],
   ["run", "src/cli/run.ts"],
   ["attach", "src/cli/attach.ts"],
-  ["opening", "src/cli/start/opening.ts"],
+  ["opening", "src/cli/start/screens/opening.ts"],
   ["cli", "src/cli/main.ts"],
 ] as const;
 

@@ -3,7 +3,7 @@
 
 import { encodeRequest } from "../../src/abi/rpc/message.ts";
 import { MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";
-import { type Size, Stage } from "../../src/cli/start/stage.ts";
+import { type Size, Stage } from "../../src/cli/start/screens/stage.ts";
 import { planText } from "../../src/configuration/plan-run.ts";
 import { picture } from "../../src/tui/look/picture.ts";
 import type { ThemeName } from "../../src/tui/look/themes.ts";

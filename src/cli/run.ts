@@ -1,7 +1,7 @@
 // The command line of `el2 run` alone: VMs need not wait for the modules of other commands.
 
 import { registerRun } from "./commands/run.ts";
-import type { Opening } from "./start/opening.ts";
+import type { Opening } from "./start/screens/opening.ts";
 import { keepSpare, type SessionClient } from "../session/client.ts";
 import { runProgram } from "./program.ts";
 
@@ -12,6 +12,6 @@ import { runProgram } from "./program.ts";
  */
 export async function main(args: readonly string[], entry: URL, spare?: SessionClient, opening?: Opening): Promise<number> {
   keepSpare(spare);
-  if (opening) (await import("./start/opening.ts")).keepOpening(opening);
+  if (opening) (await import("./start/screens/opening.ts")).keepOpening(opening);
   return await runProgram([["Run:", [registerRun]]], args, entry);
 }

@@ -2,13 +2,13 @@
 // the keys of a VM.
 
 import type { CpuPlan } from "../isa/cpus.ts";
-import { checkBootPlan } from "../assembly/boot-plan.ts";
+import { checkBootPlan } from "../assembly/layout/boot-plan.ts";
 import { checkedDevicetree, type Files, load, logOf, planDevice, type Refuse } from "./files.ts";
 import type { FileHost } from "./schema.ts";
 import { hasHeader } from "../images/images.ts";
 import { keptVariables } from "./variables-file.ts";
 import { type BootPlan, type FirmwarePlan, PlanError, PRIMARY_CID } from "../plans/plan.ts";
-import { DEVICETREE_WINDOW } from "../assembly/primary-image.ts";
+import { DEVICETREE_WINDOW } from "../assembly/layout/primary-image.ts";
 import { symbolsAlone } from "../symbols/elf-symbols.ts";
 
 /** The settings of the file that a primary VM depends on. */

@@ -14,7 +14,7 @@ import {
   type VmStart,
 } from "../host/interface.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/options.ts";
-import { checkRoot } from "../assembly/boot-plan.ts";
+import { checkRoot } from "../assembly/layout/boot-plan.ts";
 import { compactSymbols, symbolsAlone } from "../symbols/elf-symbols.ts";
 import { sameBytes } from "../support/bytes.ts";
 import { exists } from "../support/cache.ts";
@@ -44,7 +44,7 @@ import { cannotRead, readToEnd } from "../support/named-file.ts";
 import { formatSize } from "../support/units.ts";
 import { type BootPlan, type DevicePlan, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "../plans/plan.ts";
 import { type CpuPlan, planCpu } from "../isa/cpus.ts";
-import { RootImageError } from "../assembly/root-images.ts";
+import { RootImageError } from "../assembly/layout/root-images.ts";
 import { bareMetalImage, biosImage, firmwareImage, flashImage, linuxImage, treeRoom } from "../images/images.ts";
 import { MiB } from "../support/sizes.ts";
 

@@ -1,5 +1,5 @@
 // The keys of `[[ui.command]]`: the user's programs, which the screens start. Only the user's own
-// file has them (`src/cli/start/own-commands.ts`).
+// file has them (`src/cli/start/look/own-commands.ts`).
 
 import * as v from "valibot";
 import { COMMAND_TEXTS } from "./key-texts.ts";

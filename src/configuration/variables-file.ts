@@ -1,6 +1,6 @@
 // Files that keep the variables of firmware in flash.
 
-import { readVars } from "../assembly/firmware-layout.ts";
+import { readVars } from "../assembly/layout/firmware-layout.ts";
 import type { VariablesPlan } from "../host/interface.ts";
 import { cannotRead } from "../support/named-file.ts";
 import { type Files, inFolder, type Refuse } from "./files.ts";

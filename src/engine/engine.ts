@@ -17,7 +17,7 @@ import { describeDivergence, type Divergence, Replay } from "../recordings/repla
 import { InstantSnapshot } from "../snapshots/instant.ts";
 import type { SystemState } from "../state/system-state.ts";
 import type { StopChange, StopHit } from "../queries/stop-rule.ts";
-import type { System } from "../assembly/system.ts";
+import type { System } from "../assembly/system/system.ts";
 import { exceptionText } from "../support/exception-text.ts";
 import { Debugging } from "./debugging.ts";
 import { HashPoints } from "./hash-points.ts";

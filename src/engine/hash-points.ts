@@ -1,7 +1,7 @@
 // Hashes of a run's state at wanted instruction counts (`--hash-at`).
 
 import type { SessionEvent } from "../protocol/protocol.ts";
-import type { RunningSystem, System } from "../assembly/system.ts";
+import type { RunningSystem, System } from "../assembly/system/system.ts";
 import type { Output } from "./output.ts";
 
 /** The counts that are still to come. */

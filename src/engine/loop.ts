@@ -1,6 +1,6 @@
 // State that the parts of an engine share, and their requests to its loop.
 
-import type { ContainedBug, System } from "../assembly/system.ts";
+import type { ContainedBug, System } from "../assembly/system/system.ts";
 import type { SessionPlan } from "../plans/plan.ts";
 import type { SessionEvent } from "../protocol/protocol.ts";
 import type { SystemState } from "../state/system-state.ts";

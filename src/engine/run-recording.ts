@@ -5,7 +5,7 @@ import type { Check, EndState, Input } from "../plans/recorded-run.ts";
 import { RecordingWriter } from "../recordings/recording-writer.ts";
 import { saveRecording } from "../recordings/save.ts";
 import type { SessionPlan } from "../plans/plan.ts";
-import type { RunningSystem, System } from "../assembly/system.ts";
+import type { RunningSystem, System } from "../assembly/system/system.ts";
 import type { Output } from "./output.ts";
 import type { SessionRun } from "./session-run.ts";
 

@@ -1,7 +1,7 @@
 // Samples of a machine for the client: times, counts, activity of its VMs.
 
 import type { Query } from "../queries/query.ts";
-import type { System } from "../assembly/system.ts";
+import type { System } from "../assembly/system/system.ts";
 import type { EnginePort } from "./loop.ts";
 import type { Shown } from "./shown.ts";
 

@@ -14,7 +14,7 @@ import type { SystemState } from "../state/system-state.ts";
 import { exceptionText } from "../support/exception-text.ts";
 import { MiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
-import type { RememberingSystem, RunMemory, RunningSystem, SavableSystem, System, VisibleSystem } from "../assembly/system.ts";
+import type { RememberingSystem, RunMemory, RunningSystem, SavableSystem, System, VisibleSystem } from "../assembly/system/system.ts";
 
 /**
  * Wall time (ms) between two states that are kept, and how many times as long as keeping one takes.

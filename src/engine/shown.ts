@@ -2,7 +2,7 @@
 
 import type { Reached } from "../recordings/back-to.ts";
 import type { Past } from "../recordings/past.ts";
-import type { System } from "../assembly/system.ts";
+import type { System } from "../assembly/system/system.ts";
 
 /** The present, and a past in front of it. */
 export class Shown {

@@ -7,7 +7,7 @@ import type { Move } from "../protocol/protocol.ts";
 import { BackTo, type Sought } from "../recordings/back-to.ts";
 import { OnTo } from "../recordings/on-to.ts";
 import { type Moment, momentOf } from "../recordings/past.ts";
-import type { System } from "../assembly/system.ts";
+import type { System } from "../assembly/system/system.ts";
 import type { Debugging } from "./debugging.ts";
 import { inPieces, type Loop, MOVE_SLICE } from "./loop.ts";
 

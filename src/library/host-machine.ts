@@ -5,7 +5,7 @@
 import type { PersonaName } from "../abi/ioctl/personas.ts";
 import { hostGuest, type Visit } from "../host/boot.ts";
 import { assemble } from "../assembly/assemble.ts";
-import type { GuestSystem } from "../assembly/guest-system.ts";
+import type { GuestSystem } from "../assembly/system/guest-system.ts";
 import { VisitedHost } from "./visited-host.ts";
 import { KiB, MiB } from "../support/sizes.ts";
 

@@ -2,9 +2,9 @@
 // one VM's console as text.
 
 import { assemble } from "../assembly/assemble.ts";
-import { checkBootPlan } from "../assembly/boot-plan.ts";
+import { checkBootPlan } from "../assembly/layout/boot-plan.ts";
 import { type DevicePlan, PRIMARY_CONSOLE, type SessionPlan } from "../plans/plan.ts";
-import type { RunningSystem, System } from "../assembly/system.ts";
+import type { RunningSystem, System } from "../assembly/system/system.ts";
 import { GiB } from "../support/sizes.ts";
 
 /**

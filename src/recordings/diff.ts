@@ -2,7 +2,7 @@
 // the same.
 
 import type { VmSample } from "../protocol/protocol.ts";
-import type { RunningSystem, System } from "../assembly/system.ts";
+import type { RunningSystem, System } from "../assembly/system/system.ts";
 import { beginSystem } from "../snapshots/begin.ts";
 import { Past } from "./past.ts";
 import { PlanError } from "../plans/plan.ts";

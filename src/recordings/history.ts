@@ -2,7 +2,7 @@
 // the beginning.
 
 import { isMidTurn, type Moment } from "./past.ts";
-import type { RunMemory } from "../assembly/system.ts";
+import type { RunMemory } from "../assembly/system/system.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { DEFAULT_LIMITS } from "../plans/memory-budget.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";

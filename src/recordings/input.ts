@@ -1,7 +1,7 @@
 // The only way in: typed input, events of sockets and requests reach the machine here, in the
 // original run and in every replay.
 
-import type { System } from "../assembly/system.ts";
+import type { System } from "../assembly/system/system.ts";
 import type { Input } from "../plans/recorded-run.ts";
 
 /**

@@ -4,7 +4,7 @@
 
 import type { DebugStop } from "../hypervisor/interface.ts";
 import type { StopHit } from "../queries/stop-rule.ts";
-import type { RunningSystem, System } from "../assembly/system.ts";
+import type { RunningSystem, System } from "../assembly/system/system.ts";
 import { letIn } from "./input.ts";
 import type { Place, RecordedInput } from "../plans/recorded-run.ts";
 

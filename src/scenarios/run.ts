@@ -4,7 +4,7 @@
 import { waitingText } from "../queries/facts/wait.ts";
 import { createHash } from "node:crypto";
 import { assemble } from "../assembly/assemble.ts";
-import type { GuestSystem } from "../assembly/guest-system.ts";
+import type { GuestSystem } from "../assembly/system/guest-system.ts";
 import { letIn } from "../recordings/input.ts";
 import type { EndState, Input, RecordedInput } from "../plans/recorded-run.ts";
 import { recordingHeader, RecordingWriter } from "../recordings/recording-writer.ts";

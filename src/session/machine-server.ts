@@ -2,7 +2,7 @@
 // it reboots.
 
 import { assemble, prepare } from "../assembly/assemble.ts";
-import { readVars } from "../assembly/firmware-layout.ts";
+import { readVars } from "../assembly/layout/firmware-layout.ts";
 import { computer } from "../outside/computer.ts";
 import { Engine } from "../engine/engine.ts";
 import { Standing } from "../engine/standing.ts";
@@ -10,7 +10,7 @@ import type { SessionPlan } from "../plans/plan.ts";
 import { type Request, SESSION, type SessionEvent } from "../protocol/protocol.ts";
 import { HOST, vmId } from "../queries/ids.ts";
 import { noAnswer } from "../queries/query.ts";
-import type { ContainedBug } from "../assembly/system.ts";
+import type { ContainedBug } from "../assembly/system/system.ts";
 import { beginSystem, loaded } from "../snapshots/begin.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { exceptionText } from "../support/exception-text.ts";

@@ -1,7 +1,7 @@
 // The machine's side of the protocol, in a worker: it runs the machine in slices, and returns to
 // its event loop between them, so that input and requests are never far away.
 
-import { keepCores, saveRegions } from "../assembly/core-cache.ts";
+import { keepCores, saveRegions } from "../assembly/code/core-cache.ts";
 import { useComputer } from "../outside/computer.ts";
 import { useFiles } from "../support/files.ts";
 import { boundGarbage } from "../support/garbage.ts";

@@ -2,9 +2,9 @@
 
 import { ArchiveError } from "../machine/archive.ts";
 import { assemble, assembleEmpty } from "../assembly/assemble.ts";
-import type { GuestSystem } from "../assembly/guest-system.ts";
+import type { GuestSystem } from "../assembly/system/guest-system.ts";
 import { PlanError, type SessionPlan } from "../plans/plan.ts";
-import type { System } from "../assembly/system.ts";
+import type { System } from "../assembly/system/system.ts";
 import { readSnapshot, SnapshotError } from "./file.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { warn } from "../support/warn.ts";

@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { Stage2Table } from "../core/interface.ts";
 import { ArchiveError } from "../machine/archive.ts";
-import type { GuestSystem } from "../assembly/guest-system.ts";
+import type { GuestSystem } from "../assembly/system/guest-system.ts";
 import { ipaId, paId, vmId } from "../queries/ids.ts";
 import type { Json, Row, Table } from "../queries/table.ts";
 import { type TableName, TABLES } from "../queries/tables.ts";

@@ -7,7 +7,7 @@ import { cacheFolder } from "../support/cache.ts";
 import { instantIn } from "../support/cache-name.ts";
 import { bare, type SessionPlan } from "../plans/plan.ts";
 import { programDigest } from "../support/program-identity.ts";
-import type { RememberingSystem, RunningSystem, SavableSystem } from "../assembly/system.ts";
+import type { RememberingSystem, RunningSystem, SavableSystem } from "../assembly/system/system.ts";
 import { writeSnapshot } from "./file.ts";
 import { snapshotOf } from "./save.ts";
 import { node } from "../support/node-modules.ts";

@@ -1,7 +1,7 @@
 // A system as a snapshot, and a snapshot as a system.
 
 import { bare, type SessionPlan } from "../plans/plan.ts";
-import type { RememberingSystem, RunningSystem, SavableSystem } from "../assembly/system.ts";
+import type { RememberingSystem, RunningSystem, SavableSystem } from "../assembly/system/system.ts";
 import { type Snapshot, SnapshotError, snapshotHeader } from "./file.ts";
 import { UnsavableError } from "../state/parts.ts";
 import { NotOurs } from "../support/own-files.ts";

@@ -2,7 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import { ArchiveError } from "../machine/archive.ts";
-import type { SavableSystem } from "../assembly/system.ts";
+import type { SavableSystem } from "../assembly/system/system.ts";
 import { assembleFrom } from "./begin.ts";
 import type { Snapshot } from "./file.ts";
 import type { SystemState } from "../state/system-state.ts";

@@ -8,7 +8,7 @@ import { Stage2Flags } from "../../src/core/interface.ts";
 import { Checker } from "../../src/hypervisor/check/check.ts";
 import { describeViolation } from "../../src/hypervisor/check/violation.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
-import { checkRoot } from "../../src/assembly/boot-plan.ts";
+import { checkRoot } from "../../src/assembly/layout/boot-plan.ts";
 import { PlanError, type RootPlan, type SessionPlan } from "../../src/plans/plan.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "el2-root-" });

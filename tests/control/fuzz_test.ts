@@ -10,7 +10,7 @@ import { besideSocket } from "../../src/control/places.ts";
 import { connectSession } from "../../src/control/remote.ts";
 import { SessionServer } from "../../src/control/server.ts";
 import { BadFrame, encodeMessage } from "../../src/control/wire.ts";
-import { plannedOf } from "../../src/cli/start/planned.ts";
+import { plannedOf } from "../../src/cli/start/plans/planned.ts";
 import type { StateHash } from "../../src/protocol/protocol.ts";
 import { REQUESTS } from "../../src/protocol/requests.ts";
 import { connectEmbedded } from "../../src/session/client.ts";

@@ -6,7 +6,7 @@ import { answerDebugger } from "../../src/hypervisor/debug/debug-access.ts";
 import { GdbSession, type GdbTarget } from "../../src/debug/gdb-session.ts";
 import { encodePacket, PacketReader } from "../../src/debug/packets.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
-import type { System } from "../../src/assembly/system.ts";
+import type { System } from "../../src/assembly/system/system.ts";
 import { imageOf } from "../cli/program.ts";
 import { oneVm } from "../../src/queries/debugged-vms.ts";
 

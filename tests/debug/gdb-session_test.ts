@@ -4,7 +4,7 @@ import { A64, SYSTEM_OFF } from "../cli/program.ts";
 import type { WasmCore } from "../../src/core/core.ts";
 import { Stage2Flags } from "../../src/core/interface.ts";
 import { encodePacket, toHex } from "../../src/debug/packets.ts";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { CODE, DebuggedVm, ENTRY, machineWith } from "./debugged-vm.ts";
 
 const PC = 32, CPSR = 33;

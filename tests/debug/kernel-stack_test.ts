@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { gdbCommand } from "../../scripts/native-tools.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
-import { writeSymbols } from "../../src/cli/start/symbol-files.ts";
+import { writeSymbols } from "../../src/cli/start/plans/symbol-files.ts";
 import { LoopbackPort } from "../../src/debug/gdb-connections.ts";
 import { GdbServer } from "../../src/debug/gdb-server.ts";
 import type { GdbStop, GdbTarget } from "../../src/debug/gdb-session.ts";

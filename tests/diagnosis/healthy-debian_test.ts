@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { catalogEntry, DEBIAN_RELEASES } from "../../src/catalog/catalog.ts";
 import { PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
 import { demoSystem } from "../inspection/system.ts";

@@ -2,7 +2,7 @@
 // healthy.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { rowsOf } from "../../src/queries/query.ts";
 import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
 import { DIAGNOSES } from "../../src/queries/tables.ts";

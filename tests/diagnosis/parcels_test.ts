@@ -2,7 +2,7 @@
 // shares, and that one waits for the first.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { MEM_DONATE, MEM_NOTIFY, NotifyFlags } from "../../src/abi/rpc/messages/memory.ts";
 import { demoSystem, rows, runUntil } from "../inspection/system.ts";
 import { buildBroken, FAULT, writeLinked } from "./broken-guest.ts";

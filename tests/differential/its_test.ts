@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { assemble, assembleEmpty } from "../../src/assembly/assemble.ts";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { PRIMARY_CONSOLE, type SessionPlan } from "../../src/plans/plan.ts";
 import { MiB } from "../../src/support/sizes.ts";
 import { rows } from "../inspection/system.ts";

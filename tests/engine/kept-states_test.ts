@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
-import type { ContainedBug, System } from "../../src/assembly/system.ts";
+import type { ContainedBug, System } from "../../src/assembly/system/system.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { SessionRun } from "../../src/engine/session-run.ts";
 import { Standing } from "../../src/engine/standing.ts";

@@ -1,7 +1,7 @@
 // A machine that runs while people do things to it at random, for tests of random states.
 
 import { assemble } from "../../src/assembly/assemble.ts";
-import type { System } from "../../src/assembly/system.ts";
+import type { System } from "../../src/assembly/system/system.ts";
 import { SessionRun } from "../../src/engine/session-run.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import type { Input } from "../../src/plans/recorded-run.ts";

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
-import { EVENTS_KEPT, traceCapacities } from "../../src/assembly/machine-memory.ts";
+import { EVENTS_KEPT, traceCapacities } from "../../src/assembly/system/machine-memory.ts";
 import { SessionHub } from "../../src/control/hub.ts";
 import { CODE_BYTES } from "../../src/core/translator/region-set.ts";
 import { Engine } from "../../src/engine/engine.ts";

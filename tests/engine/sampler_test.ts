@@ -5,7 +5,7 @@ import { Standing } from "../../src/engine/standing.ts";
 import { Shown } from "../../src/engine/shown.ts";
 import type { MachineSample, SessionEvent } from "../../src/protocol/protocol.ts";
 import type { Answer, Query } from "../../src/queries/query.ts";
-import type { System } from "../../src/assembly/system.ts";
+import type { System } from "../../src/assembly/system/system.ts";
 
 /** A paused machine, and the times over which its loads are asked for. */
 function still(time: number, instructions: number): { readonly system: System; readonly elapsed: number[] } {

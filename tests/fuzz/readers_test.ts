@@ -4,7 +4,7 @@
 // refused by its reader, with steps and heap in proportion to its size (run.ts). EL2_LONG=1 has
 // 100,000 of each.
 
-import { layoutPrimary } from "../../src/assembly/primary-image.ts";
+import { layoutPrimary } from "../../src/assembly/layout/primary-image.ts";
 import { unpackedImage } from "../../src/catalog/added-files.ts";
 import { memberOf } from "../../src/catalog/deb.ts";
 import { assemble } from "../../src/assembly/assemble.ts";

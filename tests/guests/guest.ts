@@ -10,7 +10,7 @@ import type { DebianRelease } from "../../src/catalog/catalog.ts";
 import type { MirrorArchive } from "../../src/catalog/mirror-archive.ts";
 import { planText } from "../../src/configuration/plan-run.ts";
 import { type CpioEntry, withEntries } from "../../src/formats/cpio.ts";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { VIRTIO_MODULES } from "../../src/catalog/kernel-modules.ts";
 import { type Behaviour, type BootPlan, type DevicePlan, PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
 import { PROMPT } from "../support/console.ts";

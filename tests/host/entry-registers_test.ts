@@ -1,7 +1,7 @@
 // Registers at a kernel's first instruction, on each platform: those of Linux's booting.rst.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { imageOf } from "../cli/program.ts";
 import { demoSystem, runUntil } from "../inspection/system.ts";
 import { inFolder } from "../support/temporary-folder.ts";

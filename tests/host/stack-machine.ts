@@ -11,7 +11,7 @@ import { DEFAULT_PRIMARY_IMAGES } from "../../src/hypervisor/root-vm.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import { CORE_REGION_SIZE, memoryMap, RAM_BASE, RAM_OFFSET } from "../../src/machine/memory-map.ts";
 import { ResourceManager } from "../../src/resource-manager/resource-manager.ts";
-import { primaryDevicetree } from "../../src/assembly/primary-devicetree.ts";
+import { primaryDevicetree } from "../../src/assembly/devices/primary-devicetree.ts";
 import { MIB } from "./plans.ts";
 import { ScriptedCore, type Scripts } from "./scripted-core.ts";
 

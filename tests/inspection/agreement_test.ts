@@ -2,8 +2,8 @@
 // own answers and the host's own books, in random states of four VMs.
 
 import assert from "node:assert/strict";
-import type { System } from "../../src/assembly/system.ts";
-import { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { System } from "../../src/assembly/system/system.ts";
+import { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import type { Row } from "../../src/queries/table.ts";
 import type { TableName } from "../../src/queries/tables.ts";

@@ -1,7 +1,7 @@
 // Verdicts on VMs: right on guests that are broken in one way, and none on healthy ones.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
 import { SWITCHES } from "../../src/inspection/trace/event-log.ts";
 import { eventRow } from "../../src/inspection/readers/read-trace.ts";

@@ -6,7 +6,7 @@ import { encodeRequest } from "../../src/abi/rpc/message.ts";
 import { VM_CONFIG_IMAGE, VM_INIT } from "../../src/abi/rpc/messages/configuration.ts";
 import { VM_ALLOCATE, VM_RESET, VM_START } from "../../src/abi/rpc/messages/lifecycle.ts";
 import { MEM_LEND } from "../../src/abi/rpc/messages/memory.ts";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { MiB } from "../../src/support/sizes.ts";
 import { reasonLines } from "../../src/queries/reason-text.ts";
 import { isSection } from "../support/specification.ts";

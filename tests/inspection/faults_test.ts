@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { ValiError } from "valibot";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { FAULT_KINDS, INJECTED_SECTION } from "../../src/abi/faults.ts";
 import { Checker } from "../../src/hypervisor/check/check.ts";
 import type { FaultsState } from "../../src/hypervisor/services/faults.ts";

@@ -25,7 +25,7 @@ import { VirqSource } from "../../src/hypervisor/gic/vic-source.ts";
 import type { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
 import type { NativeHostPlan } from "../../src/host/plan.ts";
 import { DEVICETREE_SIZE } from "../../src/host/boards/el2/map.ts";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { buildProgram } from "../debug/programs.ts";
 import { writeElfSymbols } from "../../src/symbols/elf-symbols.ts";
 import { isSection } from "../support/specification.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { EVERY_VM, oneVm } from "../../src/queries/debugged-vms.ts";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { FilterError } from "../../src/queries/filter.ts";
 import { QueryError } from "../../src/inspection/readers/inspected.ts";
 import { stopAtEvents } from "../../src/inspection/rules/stop-rules.ts";

@@ -2,7 +2,7 @@
 
 import { assemble } from "../../src/assembly/assemble.ts";
 import { planDemo, planText } from "../../src/configuration/plan-run.ts";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import type { QueryArguments } from "../../src/queries/query.ts";
 import type { RowOf } from "../../src/queries/table.ts";
 import type { TableName, TABLES } from "../../src/queries/tables.ts";

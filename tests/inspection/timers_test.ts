@@ -1,7 +1,7 @@
 // The timers of a vCPU as their registers have them, and the one that wakes it.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { timeOfTicks } from "../../src/machine/clock.ts";
 import { A64 } from "../cli/program.ts";
 import { machineWith } from "../debug/debugged-vm.ts";

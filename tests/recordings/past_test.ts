@@ -2,7 +2,7 @@
 // whom since.
 
 import assert from "node:assert/strict";
-import type { System } from "../../src/assembly/system.ts";
+import type { System } from "../../src/assembly/system/system.ts";
 import { BUSY_KINDS } from "../../src/inspection/trace/event-log.ts";
 import type { Row } from "../../src/queries/table.ts";
 import { TABLE_NAMES, type TableName } from "../../src/queries/tables.ts";

@@ -7,7 +7,7 @@ import type { CfiFlashState } from "../../src/devices/cfi-flash.ts";
 import { ArchiveError } from "../../src/machine/archive.ts";
 import { assemble, assembleEmpty } from "../../src/assembly/assemble.ts";
 import { planText } from "../../src/configuration/plan-run.ts";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import { Guests } from "../guests/guest.ts";
 import { Random } from "../support/random.ts";

@@ -7,7 +7,7 @@ import { functionId, type GzvmCallName, packTuple } from "../../src/abi/geniezon
 import { GZVM_CONSTITUENT, GZVM_REGION } from "../../src/abi/geniezone/messages.ts";
 import { GZVM_CREATE_DEVICE, GzvmCap } from "../../src/abi/ioctl/geniezone.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { planText } from "../../src/configuration/plan-run.ts";
 import { smccc } from "../../src/hypervisor/firmware/smccc.ts";
 import { ItsFrame } from "../../src/hypervisor/gic/its-frame.ts";

@@ -2,15 +2,15 @@
 // a load, with the same ids, and continue.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
-import type { System } from "../../src/assembly/system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
+import type { System } from "../../src/assembly/system/system.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
 import { planText } from "../../src/configuration/plan-run.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import { SessionRun } from "../../src/engine/session-run.ts";
 import { beginSystem, loaded } from "../../src/snapshots/begin.ts";
 import { writeSnapshot } from "../../src/snapshots/file.ts";
-import { decodeMemory, encodeMemory } from "../../src/assembly/run-memory.ts";
+import { decodeMemory, encodeMemory } from "../../src/assembly/system/run-memory.ts";
 import { snapshotOf } from "../../src/snapshots/save.ts";
 import { runUntil } from "../inspection/system.ts";
 import { Random } from "../support/random.ts";

@@ -5,7 +5,7 @@ import { planDemo } from "../../src/configuration/plan-run.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import type { SystemState } from "../../src/state/system-state.ts";
 import { PAGE_SIZE } from "../../src/support/sizes.ts";
-import type { System } from "../../src/assembly/system.ts";
+import type { System } from "../../src/assembly/system/system.ts";
 
 const HELLO = new URL("../../assets/guests/hello.bin", import.meta.url);
 

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { ObjectArchive } from "../../src/hypervisor/archive/archive.ts";
 import { archiveHypervisor } from "../../src/hypervisor/hypervisor-archive.ts";
 import { Doorbell } from "../../src/hypervisor/ipc/doorbell.ts";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { demoSystem, runUntil } from "../inspection/system.ts";
 import { classesOf, FieldProbe } from "../support/field-probe.ts";
 

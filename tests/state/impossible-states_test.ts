@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { assembleEmpty } from "../../src/assembly/assemble.ts";
-import { Consoles } from "../../src/assembly/consoles.ts";
+import { Consoles } from "../../src/assembly/vms/consoles.ts";
 import { ArchiveError } from "../../src/machine/archive.ts";
 import { TIME_END } from "../../src/machine/clock.ts";
 import { SAVED_MACHINES } from "../snapshots/furnished.ts";

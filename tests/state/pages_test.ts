@@ -6,7 +6,7 @@ import { assemble } from "../../src/assembly/assemble.ts";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { type SessionPlan, TIERS } from "../../src/plans/plan.ts";
 import { filledPages, isZeroPage, ramRanges } from "../../src/state/pages.ts";
-import type { System } from "../../src/assembly/system.ts";
+import type { System } from "../../src/assembly/system/system.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
 import { bootPlan, demoPlan, runTo } from "../snapshots/systems.ts";
 import { PAGE_SIZE } from "../../src/support/sizes.ts";

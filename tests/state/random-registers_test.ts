@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { assemble, assembleEmpty } from "../../src/assembly/assemble.ts";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { AddressSpace } from "../../src/hypervisor/memory/addrspace.ts";
 import { QEMU_ECAM, QEMU_PCI_MEMORY } from "../../src/host/boards/qemu-virt/map.ts";
 import { BATTERY_BASE, PL031_BASE, RAM_BASE } from "../../src/machine/memory-map.ts";

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { readKallsyms } from "../../src/symbols/kallsyms.ts";
 import { BASE, exampleSymbols, kernelImage, LAYOUTS } from "./kernel-tables.ts";
 

@@ -1,7 +1,7 @@
 // The tour of the screens: it is gone through by nothing but what its strip says, on its machine.
 
 import assert from "node:assert/strict";
-import { checked } from "../../src/cli/start/planned.ts";
+import { checked } from "../../src/cli/start/plans/planned.ts";
 import { planTour } from "../../src/configuration/plan-run.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import { connectEmbedded, type SessionClient } from "../../src/session/client.ts";

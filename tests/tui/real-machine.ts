@@ -1,7 +1,7 @@
 // A real, paused machine, for screens: the demo after its first balls, whose host was
 // refused its memory back. Screens drawn from it show what a session would.
 
-import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { encodeRequest } from "../../src/abi/rpc/message.ts";
 import { MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";
 import type { Answer, Query } from "../../src/queries/query.ts";

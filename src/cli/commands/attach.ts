@@ -23,12 +23,12 @@ export function registerAttach(program: Command, { entry, exit }: CommandContext
     const { ascii, plain, color, theme } = options, look = { ascii, plain, color, theme };
     const remote = await connectNamed({ socket: session, readOnly: options.readOnly, follow: true, naming: "el2 attach NAME" });
     const { info: { name, configuration, paused, ended }, readOnly } = remote;
-    const { surroundings, uiOfFile } = await import("../start/surroundings.ts");
-    const { showOpening } = await import("../start/opening.ts");
+    const { surroundings, uiOfFile } = await import("../start/look/surroundings.ts");
+    const { showOpening } = await import("../start/screens/opening.ts");
     const looks = surroundings(look, await uiOfFile(configuration));
     const state = ended !== undefined ? "ENDED" : paused ? "PAUSED" : "LIVE";
     await showOpening(looks, { title: name, configuration, readOnly, state, awaited: "Asking the session" });
-    const { showRemote } = await import("../start/screens.ts");
+    const { showRemote } = await import("../start/screens/screens.ts");
     exit(await showRemote(remote, look, entry, looks));
   });
 }

@@ -21,10 +21,9 @@ import {
 } from "../options/look.ts";
 import { memoryBudgetOption } from "../options/memory-budget.ts";
 import { noCodeCacheOption } from "../options/no-code-cache.ts";
-import { recordOption } from "../options/record.ts";
-import type { GdbPlace } from "../start/gdb-link.ts";
-import { recordingsOption } from "../start/kept-recordings.ts";
-import { recorded } from "../start/recordings.ts";
+import { recordingsOption, recordOption } from "../options/record.ts";
+import type { GdbPlace } from "../start/debuggers/gdb-link.ts";
+import { recorded } from "../start/plans/recordings.ts";
 import { displayed, showSession } from "../start/show.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
 import { DEFAULT_TIER, PRIMARY_CONSOLE, type SessionPlan, type Tier, TIERS } from "../../plans/plan.ts";

@@ -7,7 +7,7 @@ import { output, outputBytes, report } from "../common/print.ts";
 import { consoleName, openSession } from "../common/session.ts";
 import { parseDuration } from "../common/values.ts";
 import { rawOption } from "../options/look.ts";
-import { shownOnStdout } from "../start/console-output.ts";
+import { shownOnStdout } from "../start/headless/console-output.ts";
 import type { Asker } from "../../control/asker.ts";
 import { PAST } from "../../engine/loop.ts";
 import { LinearRegex } from "../../support/linear-regex.ts";

@@ -26,11 +26,11 @@ Examples:
     .action(async ({ listen, tokenFile }) => {
       if (tokenFile !== undefined && listen === undefined) throw new Failure("dap: --token-file needs --listen PORT");
       if (listen !== undefined) {
-        const { listenDap } = await import("../start/dap-listen.ts");
+        const { listenDap } = await import("../start/debuggers/dap-listen.ts");
         await listenDap(entry, listen, tokenFile);
         return exit(ExitCode.Done);
       }
-      const { serveDap } = await import("../start/dap-link.ts");
+      const { serveDap } = await import("../start/debuggers/dap-link.ts");
       await serveDap(entry, { readable: Deno.stdin.readable, writable: Deno.stdout.writable });
       exit(ExitCode.Done);
     });

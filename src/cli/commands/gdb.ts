@@ -5,7 +5,7 @@ import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { connectNamed } from "../common/session.ts";
 import { checkedEventFilter, parsePort } from "../common/values.ts";
-import { DebugLink } from "../start/gdb-link.ts";
+import { DebugLink } from "../start/debuggers/gdb-link.ts";
 import { besideSocket } from "../../control/places.ts";
 import { type DebuggedVms, EVERY_VM, oneVm } from "../../queries/debugged-vms.ts";
 import { onSignals } from "../../support/signals.ts";

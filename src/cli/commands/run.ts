@@ -29,17 +29,17 @@ import {
   readOnlyOption,
   themeOption,
 } from "../options/look.ts";
-import { recordOption } from "../options/record.ts";
-import { checkedUi, configurationOf } from "../start/file-ui.ts";
-import { recordingsOption } from "../start/kept-recordings.ts";
-import type { GdbPlace } from "../start/gdb-link.ts";
+import { recordingsOption, recordOption } from "../options/record.ts";
+import { checkedUi, configurationOf } from "../start/look/file-ui.ts";
+import type { GdbPlace } from "../start/debuggers/gdb-link.ts";
 import type { LogLevel } from "../start/log.ts";
-import { checked, mended, type MoreDevices, plannedOf, withDevices } from "../start/planned.ts";
-import { recorded } from "../start/recordings.ts";
+import { checked, type MoreDevices, plannedOf, withDevices } from "../start/plans/planned.ts";
+import { mended } from "../start/screens/mended.ts";
+import { recorded } from "../start/plans/recordings.ts";
 import { displayed, showSession } from "../start/show.ts";
-import { runningSessions } from "../start/start-offers.ts";
+import { runningSessions } from "../start/screens/start-offers.ts";
 
-import { collectSymbols } from "../start/symbol-files.ts";
+import { collectSymbols } from "../start/plans/symbol-files.ts";
 import { planDemo } from "../../configuration/plan-run.ts";
 import { OWN_CONFIGURATION } from "../../configuration/ui.ts";
 import { DEFAULT_TIER, PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
@@ -207,7 +207,7 @@ export async function runDemo(
   const own = options.config ?? (await exists(OWN_CONFIGURATION) ? OWN_CONFIGURATION : undefined);
   const here = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   if (own === undefined && here && (await runningSessions()).length > 0) {
-    const { showStart } = await import("../start/screens.ts");
+    const { showStart } = await import("../start/screens/screens.ts");
     return await showStart(entry, options, run);
   }
   const { plan, ui, record } = own === undefined ? checked(await planDemo()) : await mended(own, []);

@@ -8,7 +8,7 @@ import { report } from "../common/print.ts";
 import { connectNamed } from "../common/session.ts";
 import { parseDuration } from "../common/values.ts";
 import { themeOption } from "../options/look.ts";
-import type { Size, Stage } from "../start/stage.ts";
+import type { Size, Stage } from "../start/screens/stage.ts";
 import type { Screen } from "../../tui/terminal/cells.ts";
 import { bytesOfKey } from "../../tui/terminal/keys.ts";
 import { cannotWrite } from "../../support/named-file.ts";
@@ -83,9 +83,9 @@ async function stageOf(entry: URL, { recording, run, socket, to, theme }: Screen
   const given = Object.entries({ "--recording": recording, "--run": run, "--socket": socket }).filter(([, value]) => value !== undefined);
   if (given.length > 1) throw new Failure(`${given.map(([flag]) => flag).join(" and ")} are mutually exclusive; give one`);
   if (to !== undefined && recording === undefined) throw new Failure("--to: only a recording has an end; name it with --recording");
-  const { Stage, withoutNetworkFor } = await import("../start/stage.ts");
+  const { Stage, withoutNetworkFor } = await import("../start/screens/stage.ts");
   if (recording !== undefined) {
-    const { readNamedRecording } = await import("../start/recordings.ts");
+    const { readNamedRecording } = await import("../start/plans/recordings.ts");
     const { plan, ...recorded } = await readNamedRecording(recording);
     withoutNetworkFor(plan);
     const stage = Stage.ofPlan(entry, { ...plan, replay: { recording: recorded, verify: false, to } }, {
@@ -97,15 +97,15 @@ async function stageOf(entry: URL, { recording, run, socket, to, theme }: Screen
     return stage;
   }
   if (run !== undefined) {
-    const { plannedOf } = await import("../start/planned.ts");
-    const { checkedUi } = await import("../start/file-ui.ts");
+    const { plannedOf } = await import("../start/plans/planned.ts");
+    const { checkedUi } = await import("../start/look/file-ui.ts");
     const { plan, ui } = await plannedOf(run);
     withoutNetworkFor(plan);
     const stage = Stage.ofPlan(entry, plan, { title: run.split("/").at(-1)!, theme, ui: await checkedUi(run, ui) });
     await stage.ready();
     return stage;
   }
-  const { uiOfFile } = await import("../start/surroundings.ts");
+  const { uiOfFile } = await import("../start/look/surroundings.ts");
   const session = await connectNamed({ socket, readOnly: true, follow: true });
   const stage = Stage.ofSession(session, { title: session.info.name, theme, ui: await uiOfFile(session.info.configuration) });
   await stage.ready();

@@ -8,7 +8,7 @@ import { type ListOptions, withColumns } from "../common/list-options.ts";
 import { report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseWhole } from "../common/values.ts";
-import { readSymbolFile, writeSymbols } from "../start/symbol-files.ts";
+import { readSymbolFile, writeSymbols } from "../start/plans/symbol-files.ts";
 import { withoutKind } from "../../queries/ids.ts";
 
 /** Values of `-o` that name a form of the list, and no file. */

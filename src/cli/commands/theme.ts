@@ -6,7 +6,7 @@ import { Failure } from "../common/failure.ts";
 import { readNamedFile } from "../common/named-file.ts";
 import { printListing, withListOptions } from "../common/list-options.ts";
 import { output } from "../common/print.ts";
-import { checkedUi } from "../start/file-ui.ts";
+import { checkedUi } from "../start/look/file-ui.ts";
 import type { FileUi } from "../../configuration/schema.ts";
 import { OWN_CONFIGURATION, readUi } from "../../configuration/ui.ts";
 import { documentText, type FieldsOf, listingOf, THEME } from "../../queries/documents.ts";

@@ -9,7 +9,7 @@ import { report } from "../common/print.ts";
 import { withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration, parseKinds } from "../common/values.ts";
-import { readNamedRecording } from "../start/recordings.ts";
+import { readNamedRecording } from "../start/plans/recordings.ts";
 import { TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
 import { Asker } from "../../control/asker.ts";
 import { isMessage } from "../../export/message-capture.ts";

@@ -7,7 +7,7 @@ import { type CommandContext, examplesText } from "../common/command.ts";
 import { output, printAnswer } from "../common/print.ts";
 import { checkVm, type OpenSession, openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";
-import { plannedOf } from "../start/planned.ts";
+import { plannedOf } from "../start/plans/planned.ts";
 import { dissectorLua } from "../../export/dissector.ts";
 import { withoutKind } from "../../queries/ids.ts";
 import { allOf, isExactly } from "../../queries/filter.ts";

@@ -26,11 +26,11 @@ import {
 import { hostOption } from "../options/host.ts";
 import { logLevelOption, logOption } from "../options/look.ts";
 import { withLog } from "../start/log.ts";
-import { type Planned, plannedOf } from "../start/planned.ts";
-import { recorded } from "../start/recordings.ts";
-import { planOfSnapshot } from "../start/snapshots.ts";
-import { checkedUi, configurationOf } from "../start/file-ui.ts";
-import { startSession } from "../start/start-session.ts";
+import { type Planned, plannedOf } from "../start/plans/planned.ts";
+import { recorded } from "../start/plans/recordings.ts";
+import { planOfSnapshot } from "../start/plans/snapshots.ts";
+import { checkedUi, configurationOf } from "../start/look/file-ui.ts";
+import { startSession } from "../start/screens/start-session.ts";
 import type { Asker } from "../../control/asker.ts";
 import { SessionHub } from "../../control/hub.ts";
 import { sessionFolder, socketPath } from "../../control/places.ts";

@@ -39,7 +39,7 @@ interface WhyOptions extends ListOptions {
 
 /** Prints the command for the section of a rule, with a hyperlink; nothing for a rule of el2. */
 async function printSpecLine(section: string): Promise<void> {
-  const { RULE_BOOKS } = await import("../start/rule-books.ts");
+  const { RULE_BOOKS } = await import("../start/look/rule-books.ts");
   if (!isCited(section) || await RULE_BOOKS.section(section) === undefined) return;
   outputLink("read".padEnd(REASON_MARGIN), `el2 spec ${section}`, RULE_BOOKS.target(section));
 }

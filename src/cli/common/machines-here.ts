@@ -1,12 +1,12 @@
 // For commands that make machines in their own thread, and not in the machine's worker.
 
-import type { System } from "../../assembly/system.ts";
+import type { System } from "../../assembly/system/system.ts";
 
 /**
  * Cores come from the cache, and are stored there. Only callers of this load a machine's modules.
  */
 export async function useCoreCache(): Promise<void> {
-  const { keepCores } = await import("../../assembly/core-cache.ts");
+  const { keepCores } = await import("../../assembly/code/core-cache.ts");
   keepCores();
 }
 

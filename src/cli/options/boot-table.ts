@@ -2,7 +2,7 @@
 // and run, or printed.
 
 import { stringify } from "smol-toml";
-import { joined, plannedTable } from "../start/planned.ts";
+import { joined, plannedTable } from "../start/plans/planned.ts";
 import { Failure } from "../common/failure.ts";
 import { type DeviceOptions, devicesOf } from "./devices.ts";
 import { diskGuestTable, hasDiskGuest } from "../../catalog/boot.ts";

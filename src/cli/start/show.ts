@@ -1,22 +1,21 @@
 // Shows a session: the TUI on a terminal, consoles as text elsewhere. Each loads its own modules on
 // demand, so that a machine without a screen starts sooner.
 
-import { namesKeysOrColors } from "./file-ui.ts";
-import { runHeadless } from "./headless.ts";
-import type { GdbPlace } from "./gdb-link.ts";
+import { namesKeysOrColors } from "./look/file-ui.ts";
+import { runHeadless } from "./headless/headless.ts";
+import type { GdbPlace } from "./debuggers/gdb-link.ts";
 import { type LogLevel, withLog } from "./log.ts";
-import type { Look } from "./terminal-look.ts";
+import type { ShownMachine } from "./screens/screens.ts";
+import type { Look } from "./look/terminal-look.ts";
 import { giveUp } from "../common/rights.ts";
 import type { FileCommand } from "../../configuration/program-keys.ts";
 import type { FileUi } from "../../configuration/schema.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
-import type { Guide } from "../../tui/app/guide.ts";
 import { connectEmbedded, type SessionClient } from "../../session/client.ts";
 import { boundGarbage } from "../../support/garbage.ts";
 
 /** How a session is shown. */
-export interface ShowOptions {
-  readonly title: string;
+export interface ShowOptions extends Omit<ShownMachine, "commands"> {
   /** A machine without a plan, which is loading already. */
   readonly machine?: SessionClient;
   /** Join the (first) console to stdin and stdout. */
@@ -25,12 +24,6 @@ export interface ShowOptions {
   readonly log: string | undefined;
   /** Level of the logged events. */
   readonly logLevel?: LogLevel;
-  /** The command line's settings of the screens. */
-  readonly look?: Look;
-  /** A tour of the screens: they begin with their defaults, and their state is not kept. */
-  readonly guide?: Guide;
-  /** The screens only look. */
-  readonly readOnly?: boolean;
   /** Begin at the first prompt, where the cache has that (`instant.ts`). */
   readonly instant?: boolean;
   /** Wall time in ms. */
@@ -51,10 +44,6 @@ export interface ShowOptions {
   readonly raw?: true;
   /** The configuration's settings of the screens. */
   readonly ui?: FileUi;
-  /** The user's commands; `showSession` finds them. */
-  readonly commands?: readonly FileCommand[];
-  /** Absolute path of the configuration. */
-  readonly configuration?: string;
   /** The console that `stdio` joins. */
   readonly console: string | undefined;
 }
@@ -79,7 +68,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   const looks = headless && !saysOfLooks(options) ? undefined : await looksOf(options);
   const commands = looks && !headless ? await commandsFor(looks.keys) : undefined;
   if (looks && !headless) {
-    const { showOpening, STARTING } = await import("./opening.ts");
+    const { showOpening, STARTING } = await import("./screens/opening.ts");
     const { title, configuration, readOnly, guide } = options;
     const state = planned.replay === undefined ? "LIVE" : "REPLAY";
     await showOpening(looks, { title, configuration, readOnly, state, fresh: guide !== undefined, awaited: STARTING });
@@ -92,7 +81,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   // Without a screen or gdb there is no travel back.
   const start = () => client.send({ kind: "start", plan: { ...plan, history: !headless || options.gdb !== undefined } });
   if (looks && !headless) {
-    const { showOnScreens } = await import("./screens.ts");
+    const { showOnScreens } = await import("./screens/screens.ts");
     return await showOnScreens(entry, client, plan, { ...options, commands }, looks, start);
   }
   giveUp("run");
@@ -115,7 +104,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
 }
 
 async function commandsFor(keys: Readonly<Record<string, string>> | undefined): Promise<readonly FileCommand[]> {
-  const { ownCommands } = await import("./own-commands.ts");
+  const { ownCommands } = await import("./look/own-commands.ts");
   return ownCommands(keys);
 }
 
@@ -128,13 +117,13 @@ function saysOfLooks({ look, ui }: ShowOptions): boolean {
 }
 
 async function looksOf({ look, ui }: ShowOptions) {
-  const { surroundings } = await import("./surroundings.ts");
+  const { surroundings } = await import("./look/surroundings.ts");
   return surroundings(look ?? {}, ui);
 }
 
 async function instantPlan(machine: SessionClient, planned: SessionPlan): Promise<SessionPlan> {
   try {
-    const { instantly } = await import("./instant.ts");
+    const { instantly } = await import("./plans/instant.ts");
     return await instantly(planned, true);
   } catch (error) {
     machine.close();
@@ -144,6 +133,6 @@ async function instantPlan(machine: SessionClient, planned: SessionPlan): Promis
 
 async function withGdb(client: SessionClient, place: GdbPlace, { debug }: SessionPlan): Promise<SessionClient> {
   if (!debug) throw new Error("a plan for gdb names the VMs that gdb has");
-  const link = await import("./gdb-link.ts");
+  const link = await import("./debuggers/gdb-link.ts");
   return link.withGdb(client, place, debug);
 }

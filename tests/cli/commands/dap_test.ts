@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import type { DebugProtocol } from "@vscode/debugprotocol";
-import { serveDap } from "../../../src/cli/start/dap-link.ts";
+import { serveDap } from "../../../src/cli/start/debuggers/dap-link.ts";
 import { encodeMessage } from "../../../src/debug/dap/messages.ts";
 import { DapClient, Refused } from "../../debug/dap/client.ts";
 import { el2Command } from "../../support/el2.ts";

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { assemble } from "../../../src/assembly/assemble.ts";
-import type { GuestSystem } from "../../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../../src/assembly/system/guest-system.ts";
 import type { SessionPlan } from "../../../src/plans/plan.ts";
 import { writeSnapshot } from "../../../src/snapshots/file.ts";
 import { snapshotOf } from "../../../src/snapshots/save.ts";

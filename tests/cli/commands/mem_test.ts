@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { SessionHub } from "../../../src/control/hub.ts";
 import { SessionServer } from "../../../src/control/server.ts";
 import type { SessionClient } from "../../../src/session/client.ts";
-import type { GuestSystem } from "../../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../../src/assembly/system/guest-system.ts";
 import { demoSystem, runUntil } from "../../inspection/system.ts";
 import { el2 } from "../program.ts";
 import { MiB } from "../../../src/support/sizes.ts";

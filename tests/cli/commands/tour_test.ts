@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { el2 } from "../program.ts";
-import { keepChapter, keptChapter } from "../../../src/cli/start/tour-progress.ts";
+import { keepChapter, keptChapter } from "../../../src/cli/start/screens/tour-progress.ts";
 import { CHAPTERS } from "../../../src/tui/app/guide-chapters.ts";
 
 Deno.test("tour --list prints the chapters", async () => {

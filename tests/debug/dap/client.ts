@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { encodeMessage } from "../../../src/debug/dap/messages.ts";
-import { serveDap } from "../../../src/cli/start/dap-link.ts";
+import { serveDap } from "../../../src/cli/start/debuggers/dap-link.ts";
 
 const ENTRY = new URL("../../../main.ts", import.meta.url);
 /** Wall time (ms) for one answer or event. */

@@ -7,7 +7,7 @@ import { functionId, type GzvmCallName, GzvmException, packTuple } from "../../.
 import { GZVM_REGION } from "../../../src/abi/geniezone/messages.ts";
 import { GZVM_RUN, GZVM_RUN_EXCEPTION, GZVM_RUN_SYSTEM_EVENT, GzvmCap, GzvmExit } from "../../../src/abi/ioctl/geniezone.ts";
 import { assemble } from "../../../src/assembly/assemble.ts";
-import type { GuestSystem } from "../../../src/assembly/guest-system.ts";
+import type { GuestSystem } from "../../../src/assembly/system/guest-system.ts";
 import { smccc } from "../../../src/hypervisor/firmware/smccc.ts";
 import { Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
 import { RAM_BASE } from "../../../src/machine/memory-map.ts";

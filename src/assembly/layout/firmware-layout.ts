@@ -1,0 +1,55 @@
+// Size of the firmware's flash, and where its arrays are in RAM.
+
+import { bankSize, contentSize } from "../../host/boards/flash-size.ts";
+import { FLASH_MAX, MINIMUM_PLATFORM_MEMORY, RAM_BASE } from "../../machine/memory-map.ts";
+import { formatSize } from "../../support/units.ts";
+import type { OpenDisk } from "../../outside/computer.ts";
+import { DiskFile } from "../../outside/disk-file.ts";
+import type { FirmwarePlan } from "../../plans/plan.ts";
+
+/** The firmware's flash, in bytes. */
+export interface FirmwareLayout {
+  /** RAM that is left for the VM. */
+  readonly memory: number;
+  /** Size and physical address of each bank's array. */
+  readonly banks: readonly { readonly size: number; readonly storage: number }[];
+}
+
+/**
+ * Lays out the flash after the VM's RAM.
+ * @param memory bytes of both together
+ * @throws Error that names the part that does not fit
+ */
+export function layoutFirmware({ code, vars }: FirmwarePlan, memory: number): FirmwareLayout {
+  const used = contentSize(code);
+  if (used === 0) throw new Error("the firmware is empty");
+  const sizes = [bankSize("the firmware", used, FLASH_MAX), bankSize("the variables", vars?.content.length ?? 0, FLASH_MAX)];
+  const left = memory - sizes.reduce((sum, size) => sum + size);
+  if (left < MINIMUM_PLATFORM_MEMORY) {
+    throw new Error(`the flash leaves only ${formatSize(Math.max(0, left))} of RAM; use a larger --memory`);
+  }
+  let storage = RAM_BASE + left;
+  return { memory: left, banks: sizes.map((size) => ({ size, storage: (storage += size) - size })) };
+}
+
+/**
+ * Content of the variables file, without erased bytes at its end.
+ * @param open opens it for reading
+ * @throws Error if the file cannot be used
+ */
+export function readVars(path: string, open: (path: string) => OpenDisk = (path) => new DiskFile(path, true)): FirmwarePlan["vars"] {
+  const file = open(path);
+  try {
+    const bytes = new Uint8Array(file.size);
+    file.read(0, bytes);
+    const size = bankSize("the variables", contentSize(bytes), FLASH_MAX);
+    if (file.size < size) {
+      throw new Error(
+        `${path} has ${formatSize(file.size)}, the flash of variables ${formatSize(size)}; make it with: truncate -s ${size} ${path}`,
+      );
+    }
+    return { path, content: bytes.subarray(0, size) };
+  } finally {
+    file.close();
+  }
+}

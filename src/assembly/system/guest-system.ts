@@ -1,0 +1,266 @@
+// An assembled machine: the parts that serve a session, and what of them is saved.
+
+import type { WaitingVcpu } from "../../abi/trace.ts";
+import * as v from "valibot";
+import { type Persona, PERSONAS } from "../../abi/ioctl/personas.ts";
+import type { DebugCore } from "../../core/interface.ts";
+import type { HostEvent } from "../../host/interface.ts";
+import { Cspace, type FaultsState, type Hypervisor, type HypervisorObject, Vcpu } from "../../hypervisor/boot.ts";
+import { EventLog } from "../../inspection/trace/event-log.ts";
+import { type Inspected, Looks, QueryError, View, type VirtioSlot } from "../../inspection/readers/inspected.ts";
+import { Inspector } from "../../inspection/inspector.ts";
+import { codePlace } from "../../inspection/readers/read-symbols.ts";
+import { formatId, nameOf, vcpuId } from "../../queries/ids.ts";
+import type { MemoryUse } from "../../queries/memory-use.ts";
+import { DEFAULT_LIMITS, type MemoryLimits } from "../../plans/memory-budget.ts";
+import { machineMemory, traceCapacities } from "./machine-memory.ts";
+import type { RunPlace } from "../../inspection/readers/run-place.ts";
+import { StopRules } from "../../inspection/rules/stop-rules.ts";
+import { TraceBuffer } from "../../inspection/trace/trace-buffer.ts";
+import type { FieldListener } from "../../machine/archive.ts";
+import type { Machine, StopReason } from "../../machine/machine.ts";
+import { Outside } from "../../outside/outside.ts";
+import type { SessionEnd } from "../../protocol/protocol.ts";
+import type { BreakPlace } from "../../queries/stop-rule.ts";
+import type { ResourceManager } from "../../resource-manager/resource-manager.ts";
+import { type SavedPart, UnsavableError } from "../../state/parts.ts";
+import { loadSystem, saveSystem, type SystemState } from "../../state/system-state.ts";
+import { VmSymbols } from "../../symbols/vm-symbols.ts";
+import { Consoles } from "../vms/consoles.ts";
+import { DebuggerSeat } from "./debugger-seat.ts";
+import { EventNotes } from "./event-notes.ts";
+import { SAVED_FAULTS } from "./saved-faults.ts";
+import { SessionVms } from "../vms/session-vms.ts";
+import { stateHashes } from "./state-hashes.ts";
+import type { ContainedBug, RememberingSystem, RunMemory, StateHashes, System } from "./system.ts";
+import { exceptionText } from "../../support/exception-text.ts";
+import { SessionControl } from "../vms/vm-control.ts";
+import { VmEnds } from "../vms/vm-ends.ts";
+import { VmSamples } from "./vm-samples.ts";
+
+const TAILS = v.array(v.strictObject({ console: v.string(), bytes: v.instance(Uint8Array) }));
+
+/** The system. The hypervisor is installed once, before it runs. */
+export class GuestSystem implements System, Inspected {
+  readonly consoles = new Consoles();
+  readonly vms: SessionVms = new SessionVms(() => this.hypervisor);
+  readonly control = new SessionControl(this.vms, this.consoles, (key) => this.hypervisor.trace.recallOperation(key));
+  readonly events: EventNotes;
+  readonly debugger: DebuggerSeat;
+  readonly ends: VmEnds;
+  readonly samples = new VmSamples(this);
+  readonly hashes: StateHashes = stateHashes(() => this.hypervisor);
+  readonly virtio: VirtioSlot[] = [];
+  readonly symbols: VmSymbols;
+  readonly traceBuffer: TraceBuffer = new TraceBuffer(() => this.hypervisor.trace);
+  readonly stops: StopRules;
+  readonly inspector: Inspector;
+  /** Its saved parts besides the hypervisor, in order. */
+  readonly parts: SavedPart[] = [
+    { name: "outside", save: () => this.outside.save(), restore: (state) => this.outside.restore(state) },
+    {
+      name: "consoles",
+      save: () => v.parse(TAILS, this.consoles.save()),
+      restore: (state) => this.consoles.restore(v.parse(TAILS, state)),
+    },
+    {
+      name: "faults",
+      save: () => this.#saveFaults(),
+      restore: (state) => this.hypervisor.faults.restore(v.parse(SAVED_FAULTS, state)),
+    },
+    { name: "session", save: () => this.vms.save(), restore: (state) => this.vms.restore(state) },
+  ];
+  /** Without a session that knows more. */
+  places = (): readonly RunPlace[] => [{ kind: "now", instructions: this.instructions(), time: this.machine.time }];
+  memory = (): readonly MemoryUse[] => machineMemory(this, this.limits);
+  /** The native host's driver. That of an image is the image's own; most are Linux's. */
+  driver: Persona = PERSONAS.v17;
+  #hypervisor: Hypervisor | undefined;
+  #log: EventLog | undefined;
+  /** Exceptions in el2 itself that have ended parts of the machine, each in a line. */
+  readonly #bugs: string[] = [];
+  #newBugs: ContainedBug[] = [];
+
+  constructor(
+    readonly machine: Machine,
+    readonly core: DebugCore,
+    readonly manager: ResourceManager,
+    readonly outside: Outside = new Outside(),
+    readonly limits: MemoryLimits = DEFAULT_LIMITS,
+  ) {
+    this.symbols = new VmSymbols(core, () => this.hypervisor);
+    const hypervisor = () => this.hypervisor;
+    this.ends = new VmEnds(() => this.hypervisor, this.vms, this.symbols);
+    this.events = new EventNotes(machine, hypervisor);
+    this.debugger = new DebuggerSeat({
+      core,
+      get hypervisor() {
+        return hypervisor();
+      },
+      nameOf: (vmid) => this.vms.nameOf(vmid),
+      brokenVm: () => this.stops.vm,
+    });
+    this.stops = new StopRules({
+      hypervisor,
+      placeOf: (at) => this.#placeOf(at),
+      vcpuOf: (id) => this.#steppable(id),
+      controlOf: (vm) => this.debugger.forRules(vm),
+      releaseControl: () => this.debugger.rulesEnded(),
+    });
+    const hashes = () =>
+      (["registers", "memory"] as const).map((name) => ({ id: formatId({ kind: "hash", name }), hash: this.hashes[name]() }));
+    this.inspector = new Inspector(this, () => this.instructions(), hashes);
+  }
+
+  get hypervisor(): Hypervisor {
+    if (!this.#hypervisor) throw new Error("the system has no hypervisor yet");
+    return this.#hypervisor;
+  }
+
+  get log(): EventLog {
+    if (!this.#log) throw new Error("the system has no hypervisor yet");
+    return this.#log;
+  }
+
+  /** Takes the hypervisor, and listens to its events. */
+  install(hypervisor: Hypervisor): void {
+    this.#hypervisor = hypervisor;
+    const events = traceCapacities(this.limits.traces);
+    hypervisor.trace.limit(events.readers);
+    hypervisor.onBug = (vcpu, error) => this.bug(vcpuId(hypervisor.names.vcpu(vcpu)), error);
+    this.traceBuffer.capacity = events.recorded;
+    this.#log = new EventLog(hypervisor.trace, this.machine.cpus.length, events.log);
+    this.events.install();
+    this.vms.install();
+    this.ends.install();
+  }
+
+  instructions(): number {
+    return this.hypervisor.scheduler.execution.retired;
+  }
+
+  stopAt(instructions: number): void {
+    this.hypervisor.scheduler.execution.suspendAt(instructions);
+  }
+
+  waits(): readonly WaitingVcpu[] {
+    return this.hypervisor.scheduler.waits();
+  }
+
+  ended(): SessionEnd | undefined {
+    const reason = this.machine.stopReason;
+    return reason && this.#describeEnd(reason);
+  }
+
+  broken(): string[] {
+    const failed = this.vms.broken().map((vm) => `${vm}: ${this.hypervisor.trace.reasons.endOf(vm)?.rule ?? "failed"}`);
+    return [...failed, ...this.#verdicts("healthy=no verdict!=failed"), ...this.#bugs];
+  }
+
+  takeBugs(): readonly ContainedBug[] {
+    const bugs = this.#newBugs;
+    if (bugs.length) this.#newBugs = [];
+    return bugs;
+  }
+
+  /** An exception in el2 itself has ended a part of the machine, and the rest continues. */
+  bug(where: string, error: unknown): void {
+    const what = exceptionText(error);
+    this.events.contained(where, what);
+    this.#bugs.push(`${where} is out of order: ${what}`);
+    this.#newBugs.push({ where, error });
+  }
+
+  /** Texts of the verdicts that match a filter. */
+  #verdicts(filter: string): string[] {
+    const { rows } = this.inspector.answer({ table: "diagnose", args: { filter } });
+    return rows.map(({ id, text }) => `${nameOf(id)}: ${text}`);
+  }
+
+  save(before?: SystemState): SystemState {
+    return saveSystem(this, before);
+  }
+
+  load(state: SystemState, trusted: boolean, loaded?: FieldListener): void {
+    loadSystem(this, state, trusted, loaded);
+  }
+
+  remember(): RunMemory {
+    const { trace, capabilityUses } = this.hypervisor;
+    return {
+      trace: trace.remember(this.#objects(Vcpu)),
+      events: this.log.remember(),
+      ends: this.ends.remember(),
+      steps: this.hypervisor.scheduler.execution.steps,
+      uses: capabilityUses.remember(this.#objects(Cspace)),
+    };
+  }
+
+  recall({ trace, events, ends, steps, uses }: RunMemory): void {
+    this.hypervisor.scheduler.execution.recallSteps(steps);
+    this.hypervisor.trace.recall(trace, this.#objects(Vcpu));
+    this.hypervisor.capabilityUses.recall(uses, this.#objects(Cspace));
+    this.log.recall(events);
+    this.ends.recall(ends);
+    this.events.recall();
+  }
+
+  follow(first: RememberingSystem, began: RunMemory | undefined): void {
+    this.log.follow(first.log, began?.events, this.hypervisor.point());
+  }
+
+  #objects<T>(type: new (...args: never[]) => T): T[] {
+    return [...this.hypervisor.objects].filter((object): object is HypervisorObject & T => object instanceof type);
+  }
+
+  /** Handles an event of the native host. */
+  hostEvent(event: HostEvent): void {
+    switch (event.kind) {
+      case "console":
+        return this.consoles.transmitAll(event.vm, event.bytes);
+      case "state":
+        this.vms.changed(event);
+        this.ends.take(event);
+        return this.events.vmState(event);
+      case "error":
+        this.vms.failed(event);
+        this.ends.take(event);
+        return this.events.hostError(event);
+      case "bug":
+        return this.bug(event.device, event.error);
+      case "finished":
+        this.vms.finished(event.crashed);
+    }
+  }
+
+  /** A place of code for a stop rule. */
+  #placeOf(at: string): BreakPlace {
+    const view = new View(this, new Looks());
+    const { vcpu, address } = codePlace(view, at);
+    return { vm: view.vmNameOf(vcpu.addressSpace), address };
+  }
+
+  #steppable(id: string): { vm: string; vcpu: Vcpu } {
+    const vcpu = new View(this, new Looks()).findVcpu(id);
+    if (vcpu.native || !vcpu.addressSpace) throw new QueryError(`${id} executes no instructions: el2's own code runs there`);
+    return { vm: this.vms.nameOf(vcpu.addressSpace.vmid), vcpu };
+  }
+
+  #saveFaults(): FaultsState {
+    const { faults } = this.hypervisor;
+    if (faults.delayed > 0) {
+      throw new UnsavableError("an injected delay is pending; save a little later");
+    }
+    return faults.save();
+  }
+
+  #describeEnd(reason: StopReason): SessionEnd {
+    if (reason.kind === "crash") return { code: 1, message: reason.message };
+    const ended = this.vms.ended();
+    if (this.#bugs.length) return { code: 1, message: [...ended ? [ended.message] : [], ...this.#bugs].join("; ") };
+    const leaked = ended?.code === 0 ? this.#verdicts("verdict=leaked") : [];
+    if (leaked.length) return { code: 1, message: leaked.join("; ") };
+    if (ended) return ended;
+    return reason.kind === "system-off" ? { code: 0, message: "SYSTEM_OFF" } : { code: 1, message: "SYSTEM_RESET", reset: true };
+  }
+}

@@ -1,0 +1,40 @@
+// Memory of a machine's parts besides its state, as a session shows it.
+
+import { RING_CAPACITY } from "../../hypervisor/boot.ts";
+import { LOG_CAPACITY } from "../../inspection/trace/event-log.ts";
+import type { MemoryUse } from "../../queries/memory-use.ts";
+import { BUFFER_CAPACITY } from "../../inspection/trace/trace-buffer.ts";
+import { CODE_FACTOR, EVENT_BYTES, type MemoryLimits } from "../../plans/memory-budget.ts";
+import type { GuestSystem } from "./guest-system.ts";
+
+/** Events that are kept without a budget. */
+export const EVENTS_KEPT = LOG_CAPACITY + RING_CAPACITY + BUFFER_CAPACITY;
+
+/** Events that the log, readers and `el2 trace` may keep within this many bytes. */
+export function traceCapacities(bytes: number): { readonly log: number; readonly readers: number; readonly recorded: number } {
+  const part = Math.min(1, bytes / EVENT_BYTES / EVENTS_KEPT);
+  return { log: Math.floor(LOG_CAPACITY * part), readers: Math.floor(RING_CAPACITY * part), recorded: Math.floor(BUFFER_CAPACITY * part) };
+}
+
+/** The parts of one machine. */
+export function machineMemory({ machine, core, log, traceBuffer, hypervisor }: GuestSystem, limits: MemoryLimits): MemoryUse[] {
+  const events = log.size + traceBuffer.size + hypervisor.trace.kept;
+  const code = core.codeUse();
+  return [
+    { part: "ram", used: machine.map.wasmSize, dropped: 0, what: "guests' RAM and the tables of the core, as configured" },
+    {
+      part: "code",
+      used: code.bytes * CODE_FACTOR,
+      limit: limits.code,
+      dropped: code.evicted,
+      what: "translated code; at the limit the oldest regions go",
+    },
+    {
+      part: "traces",
+      used: events * EVENT_BYTES,
+      limit: limits.traces,
+      dropped: log.dropped + traceBuffer.dropped,
+      what: "events; at the limit the oldest go",
+    },
+  ];
+}

@@ -1,0 +1,149 @@
+// Consoles of a system: the receivers of typed input, and the guests' output since it was last
+// taken. A guest that floods its console fills a bounded buffer that is emptied after each slice;
+// no output is lost, the guest just waits for its next slice.
+
+import { ArchiveError } from "../../machine/archive.ts";
+import { Bytes, joined } from "../../support/bytes.ts";
+import { KiB } from "../../support/sizes.ts";
+import { withKind } from "../../queries/ids.ts";
+
+/** Bytes of each console's output that a snapshot keeps. */
+export const TAIL = 16 * KiB;
+
+/** The end of what a console shows. */
+interface ConsoleTail {
+  readonly console: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Destination of the input at a console. */
+interface ConsoleDoor {
+  type(bytes: Uint8Array): void;
+  /** Sends a break on its line; absent if it is not a serial line. */
+  sendBreak?(): void;
+  /** Why it takes no input now; undefined if it does. */
+  closed?(): string | undefined;
+}
+
+/** Named consoles in both directions. */
+export class Consoles {
+  readonly #doors = new Map<string, ConsoleDoor>();
+  /** The end of what each has shown. */
+  readonly #shown = new Map<string, Uint8Array>();
+  #output: { readonly console: string; readonly bytes: Bytes }[] = [];
+  #waiting = 0;
+
+  add(name: string, door: ConsoleDoor): void {
+    if (this.#doors.has(name)) throw new Error(`there is a console ${name} already`);
+    this.#doors.set(name, door);
+  }
+
+  /** Names of all consoles. */
+  get names(): readonly string[] {
+    return [...this.#doors.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.#doors.has(name);
+  }
+
+  /** Why a console takes no input now; undefined if it does. */
+  closed(name: string): string | undefined {
+    const door = this.#doors.get(name);
+    if (!door) return `no console ${name}; there are ${this.names.join(", ") || "none"}`;
+    const reason = door.closed?.();
+    return reason === undefined ? undefined : `${withKind("con", name)}: ${reason}`;
+  }
+
+  /** Enters typed bytes. False if the console does not exist. */
+  type(name: string, bytes: Uint8Array): boolean {
+    const door = this.#doors.get(name);
+    door?.type(bytes);
+    return door !== undefined;
+  }
+
+  /**
+   * Sends a break on a console's line. False if it has no line; undefined if it does not
+   * exist.
+   */
+  sendBreak(name: string): boolean | undefined {
+    const door = this.#doors.get(name);
+    if (!door) return undefined;
+    door.sendBreak?.();
+    return door.sendBreak !== undefined;
+  }
+
+  /** Bytes of output that `take` would give. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** A byte that a guest wrote. */
+  transmit(name: string, byte: number): void {
+    this.#waiting++;
+    this.#outputOf(name).push(byte);
+  }
+
+  /** Bytes that a guest wrote. */
+  transmitAll(name: string, bytes: Uint8Array): void {
+    this.#waiting += bytes.length;
+    this.#outputOf(name).pushAll(bytes);
+  }
+
+  #outputOf(name: string): Bytes {
+    const last = this.#output.at(-1);
+    if (last?.console === name) return last.bytes;
+    const bytes = new Bytes();
+    this.#output.push({ console: name, bytes });
+    return bytes;
+  }
+
+  /** The guests' output since the last call, in order. */
+  take(): { console: string; bytes: Uint8Array }[] {
+    const taken = this.#output.map(({ console, bytes }) => ({ console, bytes: bytes.view.slice() }));
+    this.#output = [];
+    this.#waiting = 0;
+    for (const { console, bytes } of taken) this.#shown.set(console, this.#tail(console, bytes));
+    return taken;
+  }
+
+  /** The end of what a console has shown, as text. */
+  tail(console: string): string {
+    return new TextDecoder().decode(this.#end(console));
+  }
+
+  /** The end of what each console shows, for a snapshot. */
+  save(): readonly ConsoleTail[] {
+    const names = [...new Set([...this.#shown.keys(), ...this.#output.map(({ console }) => console)])].sort();
+    return names.map((name) => ({ console: name, bytes: this.#end(name) }));
+  }
+
+  /**
+   * Shows saved output again, before any other.
+   * @throws ArchiveError if `save` cannot have given it.
+   */
+  restore(tails: readonly ConsoleTail[]): void {
+    const saved = tails.every(({ console, bytes }, index) => bytes.length <= TAIL && (index === 0 || console > tails[index - 1].console));
+    if (!saved) throw new ArchiveError("the ends of consoles are in the order of their names, each once and as long as one can be");
+    this.#shown.clear();
+    this.#output = [];
+    this.#waiting = 0;
+    for (const { console, bytes } of tails) this.transmitAll(console, bytes);
+  }
+
+  /** The end of what a console has written, whether taken or not. */
+  #end(name: string): Uint8Array {
+    const waiting = this.#output.filter(({ console }) => console === name).map(({ bytes }) => bytes.view);
+    return this.#tail(name, joined(waiting));
+  }
+
+  #tail(console: string, bytes: Uint8Array): Uint8Array {
+    if (bytes.length >= TAIL) return bytes.slice(-TAIL);
+    const before = this.#shown.get(console) ?? new Uint8Array(0);
+    const tail = new Uint8Array(Math.min(TAIL, before.length + bytes.length));
+    const kept = before.subarray(before.length - (tail.length - bytes.length));
+    tail.set(kept);
+    tail.set(bytes, kept.length);
+    return tail;
+  }
+}

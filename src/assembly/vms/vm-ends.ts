@@ -1,0 +1,210 @@
+// How VMs end: the last work of a VM's vCPUs is recorded when one stops for good, and becomes a
+// reason when the VM's end is known (src/abi/trace.ts), since the registers are gone by then.
+
+import { endedByOwnWill, type HostEvent, type VmExitReason } from "../../host/interface.ts";
+import type { Hypervisor, Vcpu, VcpuEnd } from "../../hypervisor/boot.ts";
+import { instructionAt } from "../../inspection/readers/read-symbols.ts";
+import { missingFeature } from "../../inspection/trace/absent-registers.ts";
+import { isAbort, syndromeText } from "../../inspection/trace/syndromes.ts";
+import type { VmSymbols } from "../../symbols/vm-symbols.ts";
+import type { SessionVms } from "./session-vms.ts";
+import { paId, vmId } from "../../queries/ids.ts";
+import { hex } from "../../support/number-text.ts";
+
+/** An instruction of a guest, by name where that is known. */
+interface Place {
+  readonly pc: bigint;
+  readonly text: string;
+}
+
+/** The last work of a vCPU. */
+interface LastWork {
+  readonly vcpu: string;
+  readonly how: VcpuEnd;
+  /** The instruction that it executed last, or the next one where others ended it. */
+  readonly at: Place;
+  readonly instructions: number;
+  /** The exception that it took last at EL1, with the instruction that took it. */
+  readonly exception: { readonly esr: number; readonly at: Place; readonly far: string | undefined } | undefined;
+}
+
+/** The more a stop says about a VM's end, the further in front. */
+const TELLING: readonly VcpuEnd[] = ["bug", "fault", "watchdog", "system-reset", "system-off", "killed"];
+
+const EXIT_RULES: Readonly<Record<VmExitReason, string>> = {
+  "exit": "the guest asked for its end (VM_EXIT)",
+  "system-off": "the guest powered itself off (PSCI SYSTEM_OFF)",
+  "system-reset": "the guest asked for a reset (PSCI SYSTEM_RESET)",
+  "system-reset2": "the guest asked for a reset (PSCI SYSTEM_RESET2)",
+  "watchdog": "the guest did not serve its watchdog in time",
+  "fault": "a vCPU took a fault that it could not handle",
+  "hardware-error": "the platform reported a hardware error",
+  "forced": "its owner ended it by force",
+  "unknown": "the resource manager does not say why it ended",
+};
+const EXIT_SECTION = "resource-manager 4.3";
+
+/** Knowledge of VMs at a place of the run. */
+interface Known {
+  readonly work: Map<string, LastWork>;
+  /** The first problem that the host reported of a VM in this life of it. */
+  readonly problems: Map<string, string>;
+  /** How many reasons there were when a VM was made. */
+  readonly before: Map<string, number>;
+  /** VMs whose end has its reason. */
+  readonly told: Set<string>;
+}
+
+/** The same for another machine there. */
+export type EndsMemory = Known;
+
+function copy({ work, problems, before, told }: Known): Known {
+  return { work: new Map(work), problems: new Map(problems), before: new Map(before), told: new Set(told) };
+}
+
+/** The ends of one machine's VMs. */
+export class VmEnds {
+  #known: Known = { work: new Map(), problems: new Map(), before: new Map(), told: new Set() };
+
+  constructor(
+    readonly hypervisor: () => Hypervisor,
+    readonly vms: Pick<SessionVms, "hosted">,
+    readonly symbols: Pick<VmSymbols, "nameOf" | "core">,
+  ) {}
+
+  /** Listens to the hypervisor. */
+  install(): void {
+    this.hypervisor().onVcpuEnd = (vcpu, how) => this.#stopped(vcpu, how);
+  }
+
+  remember(): EndsMemory {
+    return copy(this.#known);
+  }
+
+  recall(memory: EndsMemory): void {
+    this.#known = copy(memory);
+  }
+
+  /** The host says something of a VM. */
+  take(event: HostEvent): void {
+    if (event.kind === "error" && event.vm !== undefined && !this.#known.problems.has(event.vm)) {
+      this.#known.problems.set(event.vm, event.message);
+    }
+    if (event.kind !== "state") return;
+    const { vm, state, exit } = event;
+    if (state === "creating") this.#begin(vm);
+    if (state === "exited" && exit !== undefined) this.#end(vm, exit);
+    if (state === "failed" && !this.#known.told.has(vm)) this.#end(vm, undefined);
+  }
+
+  #begin(vm: string): void {
+    this.#known.work.delete(vm);
+    this.#known.problems.delete(vm);
+    this.#known.told.delete(vm);
+    this.#known.before.set(vm, this.hypervisor().trace.reasons.count);
+  }
+
+  #stopped(vcpu: Vcpu, how: VcpuEnd): void {
+    const { addressSpace } = vcpu;
+    if (!addressSpace || vcpu.native) return;
+    const vm = this.hypervisor().names.vm(addressSpace.vmid);
+    const known = this.#known.work.get(vm);
+    // A VM of an image has many lives, whose beginnings are not reported.
+    const hosted = this.vms.hosted(vm);
+    if (hosted && known && TELLING.indexOf(known.how) <= TELLING.indexOf(how)) return;
+    this.#known.work.set(vm, this.#workOf(vm, vcpu, how));
+    if (!hosted && how !== "killed") this.#end(vm, undefined);
+  }
+
+  #workOf(vm: string, vcpu: Vcpu, how: VcpuEnd): LastWork {
+    const { registers } = vcpu;
+    const instructions = this.hypervisor().scheduler.execution.retired;
+    const elr = registers.getRegister("ELR_EL1");
+    const esr = Number(registers.getRegister("ESR_EL1") & 0xffff_ffffn);
+    // The vector is the next instruction, or the handler got no further than another fault: the
+    // exception before is the cause. A reset often follows an exception, too.
+    const tells = how === "fault" || how === "system-reset" && esr !== 0;
+    const exception = tells ? { esr, at: this.#place(vm, vcpu, elr), far: this.#farOf(vm, vcpu, esr) } : undefined;
+    return { vcpu: this.hypervisor().names.vcpu(vcpu), how, at: this.#last(vm, vcpu, how), instructions, exception };
+  }
+
+  /** The instruction that a vCPU executed last. After a call the PC is one instruction further. */
+  #last(vm: string, vcpu: Vcpu, how: VcpuEnd): Place {
+    const { pc } = vcpu.registers;
+    if (how !== "system-off" && how !== "system-reset") return this.#place(vm, vcpu, pc);
+    const call = this.#place(vm, vcpu, pc - 4n);
+    return /: (?:hvc|smc) /.test(call.text) ? call : this.#place(vm, vcpu, pc);
+  }
+
+  #place(vm: string, vcpu: Vcpu, pc: bigint): Place {
+    const { ram } = this.hypervisor().machine;
+    const instruction = instructionAt(this.symbols.core, ram, vcpu, pc);
+    const symbol = this.symbols.nameOf(vm, pc);
+    return { pc, text: `${hex(pc)}${symbol === undefined ? "" : ` <${symbol}>`}: ${instruction ?? "not mapped"}` };
+  }
+
+  #farOf(vm: string, vcpu: Vcpu, esr: number): string | undefined {
+    if (!isAbort(esr)) return undefined;
+    const far = vcpu.registers.getRegister("FAR_EL1");
+    const translation = this.symbols.core.inspect(vcpu.registers, far);
+    const symbol = this.symbols.nameOf(vm, far);
+    const what = translation.ok ? paId(translation.pa) : "not mapped";
+    return `${hex(far)}${symbol === undefined ? "" : ` <${symbol}>`}, ${what}`;
+  }
+
+  /** @param exit what the resource manager says; undefined if it was not asked */
+  #end(vm: string, exit: VmExitReason | undefined): void {
+    const { trace } = this.hypervisor();
+    const { reasons } = trace;
+    const work = this.#known.work.get(vm), problem = this.#known.problems.get(vm), before = this.#known.before.get(vm);
+    this.#known.work.delete(vm);
+    this.#known.problems.delete(vm);
+    this.#known.told.add(vm);
+    const stopped = work?.how !== "killed" && work !== undefined;
+    // A step that was refused says best why nothing came of the VM.
+    if (!stopped && problem !== undefined && before !== undefined && reasons.endsVm(vm, before)) return;
+    const rule = this.#ruleOf(work, exit, problem);
+    const failed = work?.how === "fault" || work?.how === "bug" || problem !== undefined || exit === undefined && !stopped ||
+      exit !== undefined && !endedByOwnWill(exit);
+    const { at, instructions, exception } = work ?? {};
+    const isFault = work?.how === "fault";
+    reasons.addEnd({
+      time: trace.now(),
+      vm,
+      askedBy: work?.vcpu ?? `${vm}/`,
+      at: isFault ? exception?.at.pc : at?.pc,
+      settled: !failed,
+      result: isFault ? "fault" : exit ?? (stopped ? work.how : "failed"),
+      section: isFault ? "hypervisor 5.4" : EXIT_SECTION,
+      rule,
+      object: vmId(vm),
+      values: {
+        ...exception && { exception: syndromeText(exception.esr), esr: hex(BigInt(exception.esr), 8) },
+        ...exception && (isFault ? { instruction: exception.at.text } : { exception_at: exception.at.text }),
+        ...exception?.far !== undefined && { far: exception.far },
+        ...at && (isFault ? { pc: hex(at.pc) } : { instruction: at.text }),
+      },
+      ...instructions !== undefined && instructions > 0 && { command: `el2 back --to ${instructions}` },
+      ...isFault && { wayOut: WAY_OUT },
+      ...work?.how === "bug" && { wayOut: BUG_WAY_OUT },
+    });
+  }
+
+  #ruleOf(work: LastWork | undefined, exit: VmExitReason | undefined, problem: string | undefined): string {
+    if (work?.how === "bug") return `${work.vcpu} stopped: an exception in el2 itself at ${work.at.text}`;
+    if (work?.how === "fault") {
+      const { esr, at } = work.exception!;
+      const handler = `its handler at ${hex(work.at.pc)} cannot be fetched`;
+      const missing = missingFeature(at.text);
+      const why = missing === "" ? "" : `; ${missing}`;
+      return `${work.vcpu} stopped: ${syndromeText(esr)} at ${at.text}${why}; ${handler}`;
+    }
+    if (problem !== undefined) return `its VMM gave up: ${problem}`;
+    if (exit !== undefined) return EXIT_RULES[exit];
+    if (work?.how === "system-off" || work?.how === "system-reset") return EXIT_RULES[work.how];
+    return "it could not be made";
+  }
+}
+
+const BUG_WAY_OUT = "file the report that the session names, with the recording beside it; the other VMs continue";
+const WAY_OUT = "set VBAR_EL1 to a vector table that is mapped before the first exception can come, and mend what raised this one";

@@ -1,0 +1,282 @@
+// Machines for a client of the Debug Adapter Protocol: those that it starts run in this process,
+// others are sessions.
+
+import { ExitCode, Failure } from "../../common/failure.ts";
+import { connectNamed } from "../../common/session.ts";
+import { plannedOf, plannedTable } from "../plans/planned.ts";
+import { planOfSnapshot } from "../plans/snapshots.ts";
+import { readSymbolFile } from "../plans/symbol-files.ts";
+import { Asker } from "../../../control/asker.ts";
+import { encodeMessage, MessageReader } from "../../../debug/dap/messages.ts";
+import { DapSession } from "../../../debug/dap/session.ts";
+import type { AttachWanted, DapEvents, DapMachines, DapTarget, LaunchWanted } from "../../../debug/dap/target.ts";
+import { type DebuggedVms, EVERY_VM } from "../../../queries/debugged-vms.ts";
+import { PRIMARY_CONSOLE, type SessionPlan } from "../../../plans/plan.ts";
+import type { DebugAnswer, MachineSample, SessionDebugAccess, SessionEvent } from "../../../protocol/protocol.ts";
+import { nameOf } from "../../../queries/ids.ts";
+import { rowsOf } from "../../../queries/query.ts";
+import { VMS } from "../../../queries/tables.ts";
+import { connectEmbedded, type SessionClient } from "../../../session/client.ts";
+import { isSnapshot } from "../../../snapshots/file.ts";
+import { didYouMean } from "../../../support/did-you-mean.ts";
+
+/** Others may ask through the same client, with their own numbers. */
+const FIRST_QUESTION = 2e9;
+const GONE = "the machine has ended";
+/** Time (ms) that a client has to bring its token: one without holds a place for no longer. */
+const PATIENCE = 30_000;
+
+/** One client's bytes in both directions. */
+interface DapConnection {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
+}
+
+/**
+ * Serves a client until it disconnects.
+ * @param token what the client must bring; undefined: only its user can connect
+ */
+export async function serveDap(
+  entry: URL,
+  { readable, writable }: DapConnection,
+  token?: string,
+  patience = PATIENCE,
+): Promise<void> {
+  const writer = writable.getWriter(), done = Promise.withResolvers<void>();
+  const machines: DapMachines = { launch: (wanted, events) => launch(entry, wanted, events), attach };
+  // A client that is gone shows in the other direction as well.
+  const session = new DapSession(
+    machines,
+    (message) => void writer.write(encodeMessage(message)).catch(() => done.resolve()),
+    () => done.resolve(),
+    token,
+  );
+  const late = setTimeout(() => !session.known && done.resolve(), patience);
+  const reader = new MessageReader(), input = readable.getReader();
+  let over = false;
+  const serve = async () => {
+    for (;;) {
+      const { value, done: ended } = await input.read();
+      if (ended) return;
+      for (const received of reader.push(value)) {
+        if (received.kind === "request") await session.receive(received.request);
+        else {
+          session.refuse(0, "", received.message);
+          if (received.fatal) return;
+        }
+        // A client that reads no answers gets no more of them.
+        await writer.ready.catch(() => done.resolve());
+        if (over) return;
+      }
+    }
+  };
+  try {
+    await Promise.race([serve(), done.promise]);
+  } finally {
+    over = true;
+    clearTimeout(late);
+    await session.lost();
+    // The client may be gone.
+    await writer.close().catch(() => {});
+    await input.cancel().catch(() => {});
+  }
+}
+
+/** Starts a machine that stops before the first instruction of a VM. */
+async function launch(entry: URL, wanted: LaunchWanted, events: DapEvents): Promise<DapTarget> {
+  const plan = await planOfLaunch(wanted), { vms } = wanted;
+  const client = connectEmbedded(entry), link = new MachineLink(client, "el2 dap", vms, events, () => client.close());
+  client.onEvent = (event) => link.take(event);
+  client.send({ kind: "start", plan: { ...plan, history: true } });
+  // The VMs of a snapshot are past their first instructions.
+  if (plan.debug === undefined) {
+    client.send({ kind: "debug-attach", vms: debugged(vms) });
+    await link.attached;
+    link.stop();
+  }
+  return link;
+}
+
+/** The debugger's VMs as requests name them. */
+function debugged(vms: readonly string[] | undefined): DebuggedVms {
+  return vms ? { kind: "vms", vms } : EVERY_VM;
+}
+
+async function planOfLaunch(wanted: LaunchWanted): Promise<SessionPlan> {
+  if (wanted.boot !== undefined) {
+    const { cpus, turbo, append: cmdline, boot: kernel, initrd, memory = "256MiB" } = wanted;
+    const host = { kind: "image", kernel, cmdline, ...initrd !== undefined && { initrd } };
+    const { plan } = await plannedTable({ machine: { cpus, memory, turbo }, host });
+    checkVms(wanted.vms, [PRIMARY_CONSOLE]);
+    return { ...plan, debug: debugged(wanted.vms) };
+  }
+  const what = wanted.what!;
+  if (isSnapshot(what)) {
+    const { plan } = await planOfSnapshot(what, undefined);
+    checkVms(wanted.vms, vmsOf(plan));
+    return { ...plan, turbo: wanted.turbo || plan.turbo };
+  }
+  const { plan } = await plannedOf(what);
+  checkVms(wanted.vms, vmsOf(plan));
+  return { ...plan, turbo: wanted.turbo || plan.turbo, debug: debugged(wanted.vms) };
+}
+
+function vmsOf({ what }: SessionPlan): string[] {
+  return what.kind === "run" ? [...what.host.vms.map(({ name }) => name), PRIMARY_CONSOLE] : [PRIMARY_CONSOLE];
+}
+
+function checkVms(wanted: readonly string[] | undefined, vms: readonly string[]): void {
+  for (const name of wanted ?? []) {
+    if (!vms.includes(name)) throw new Failure(`no VM called "${name}"${didYouMean(name, vms, `there are ${vms.join(", ")}`)}`);
+  }
+}
+
+async function attach({ session, vms }: AttachWanted, events: DapEvents): Promise<DapTarget> {
+  const client = await connectNamed({ socket: session, follow: true, naming: '"session" of the attach request' });
+  const asker = new Asker(client);
+  const link = new MachineLink(client, client.info.name, vms, events, () => client.close());
+  client.onEvent = (event) => {
+    // The session's machine waits until its output is taken.
+    if (event.kind === "console") client.send({ kind: "taken", bytes: event.bytes.length });
+    if (!asker.take(event)) link.take(event);
+  };
+  client.onGone = (reason) => link.end(1, reason ?? "the session has ended");
+  try {
+    client.send({ kind: "debug-attach", vms: debugged(vms) });
+    await link.attached;
+    checkVms(vms, rowsOf(VMS, await asker.ask({ table: "vm.ls", args: {} })).map(({ id }) => nameOf(id)));
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+  return link;
+}
+
+/** A machine and its debugger. */
+class MachineLink implements DapTarget {
+  readonly #asker: Asker;
+  readonly #answers: ((answer: DebugAnswer) => void)[] = [];
+  readonly #attached = Promise.withResolvers<void>();
+  #gone = false;
+  #ending: (() => void) | undefined;
+  /** The VMs and vCPUs of the last sample. */
+  #shape = "";
+
+  constructor(
+    readonly client: SessionClient,
+    readonly name: string,
+    readonly vms: readonly string[] | undefined,
+    readonly events: DapEvents,
+    readonly close: () => void,
+  ) {
+    this.#asker = new Asker(client, FIRST_QUESTION);
+    // Without a client that waits for it, a refusal is reported nowhere else.
+    this.#attached.promise.catch(() => {});
+  }
+
+  /** Resolves when the VM has this debugger. */
+  get attached(): Promise<void> {
+    return this.#attached.promise;
+  }
+
+  /** Handles an event of the session. */
+  take(event: SessionEvent): void {
+    if (this.#asker.take(event)) return;
+    switch (event.kind) {
+      case "debug-attached":
+        if (event.error === undefined) this.#attached.resolve();
+        else this.#attached.reject(new Failure(event.error, ExitCode.Failed));
+        break;
+      case "debug-answer":
+        this.#answers.shift()?.(event.answer);
+        break;
+      case "debug-stopped":
+        this.events.stopped(event.stop);
+        break;
+      case "console":
+        this.events.console(event.console, event.bytes);
+        break;
+      case "sample": {
+        const shape = shapeOf(event.sample);
+        if (shape !== this.#shape) this.events.changed();
+        this.#shape = shape;
+        break;
+      }
+      case "ended":
+        this.end(event.end.code, event.end.message);
+        break;
+      case "failed":
+        this.end(1, event.message);
+        break;
+    }
+  }
+
+  /** The machine is gone. */
+  end(code: number, message: string): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#attached.reject(new Failure(message, ExitCode.Failed));
+    for (const answer of this.#answers.splice(0)) answer({ kind: "refused", message: GONE });
+    this.events.ended(code, message);
+    this.#ending?.();
+    this.close();
+  }
+
+  ask(access: SessionDebugAccess): Promise<DebugAnswer> {
+    if (this.#gone) return Promise.resolve<DebugAnswer>({ kind: "refused", message: GONE });
+    const { promise, resolve } = Promise.withResolvers<DebugAnswer>();
+    this.#answers.push(resolve);
+    this.client.send({ kind: "debug", access });
+    return promise;
+  }
+
+  async query(query: Parameters<DapTarget["query"]>[0]): ReturnType<DapTarget["query"]> {
+    return await this.#asker.ask(query);
+  }
+
+  async stopAtEvents(filter: string | undefined): Promise<string | undefined> {
+    const answer = await this.ask({ kind: "stop-at-events", filter });
+    return answer.kind === "refused" ? answer.message : undefined;
+  }
+
+  async addSymbols(vm: string, path: string): Promise<string | undefined> {
+    try {
+      return await this.#asker.symbols(vm, readSymbolFile(path));
+    } catch (error) {
+      if (error instanceof Failure) return error.message;
+      throw error;
+    }
+  }
+
+  stop(): void {
+    this.client.send({ kind: "debug-stop" });
+  }
+
+  go(...[step, range]: Parameters<DapTarget["go"]>): void {
+    this.client.send({ kind: "debug-continue", step, range });
+  }
+
+  back(step: number | undefined): void {
+    this.client.send({ kind: "debug-back", step });
+  }
+
+  detach(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.client.send({ kind: "debug-release" });
+    this.close();
+  }
+
+  async kill(): Promise<void> {
+    if (this.#gone) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#ending = resolve;
+    this.client.send({ kind: "stop" });
+    await promise;
+  }
+}
+
+/** Which VMs there are, in which state, with how many vCPUs. */
+function shapeOf({ vms }: MachineSample): string {
+  return vms.map(({ name, state, vcpus }) => `${name} ${state} ${vcpus.length}`).join("\n");
+}

@@ -1,0 +1,70 @@
+// Files to whose content the user has consented, by their path and digest: another content at the
+// path, and the same content elsewhere, have no consent.
+
+import { createHash } from "node:crypto";
+import { Failure } from "../../common/failure.ts";
+import { isOfSystem } from "../../../support/system-error.ts";
+import { lstatIfThere, NotOurs, readOwnText, removeIfThere } from "../../../support/own-files.ts";
+import { checkOwnFolder, ownFolder } from "../../../support/own-folders.ts";
+import { stateFolder } from "../../../support/state-folder.ts";
+import { writeWhole } from "../../../support/whole-file.ts";
+
+const digest = (text: string) => createHash("sha256").update(text).digest("hex");
+
+/** Where the record of a file is. */
+interface ConsentRecord {
+  /** The path that the file has without links: asked for once, as links can change. */
+  readonly real: string;
+  readonly folder: string;
+  readonly path: string;
+}
+
+function recordOf(file: string): ConsentRecord | undefined {
+  const folder = stateFolder("consents");
+  if (folder === undefined) return undefined;
+  const real = Deno.realPathSync(file);
+  return { real, folder, path: `${folder}/${digest(real)}` };
+}
+
+/**
+ * Whether the user has consented to a file with this content: give the text that is used, as the
+ * file may change in between. Records that others can write count as none.
+ */
+export function hasConsent(file: string, text: string): boolean {
+  try {
+    const record = recordOf(file);
+    if (record === undefined || lstatIfThere(record.folder) === undefined) return false;
+    checkOwnFolder(record.folder);
+    return readOwnText(record.path)?.split("\n", 1)[0] === digest(text);
+  } catch (error) {
+    if (error instanceof NotOurs || error instanceof Error && isOfSystem(error)) return false;
+    throw error;
+  }
+}
+
+/**
+ * Keeps that the user consents to a file as long as it has this content.
+ * @throws Failure if that cannot be kept
+ */
+export function consent(file: string, text: string): void {
+  change(file, ({ real, folder, path }) => {
+    ownFolder(folder);
+    writeWhole(path, `${digest(text)}\n${real}\n`);
+  });
+}
+
+/** Forgets the consent to a file. */
+export function withdrawConsent(file: string): void {
+  change(file, ({ path }) => removeIfThere(path));
+}
+
+function change(file: string, how: (record: ConsentRecord) => void): void {
+  try {
+    const record = recordOf(file);
+    if (record === undefined) throw new Failure("consent needs a folder for its records; set HOME or XDG_STATE_HOME");
+    how(record);
+  } catch (error) {
+    if (error instanceof NotOurs || error instanceof Error && isOfSystem(error)) throw new Failure(`${file}: ${error.message}`);
+    throw error;
+  }
+}

@@ -1,0 +1,61 @@
+// Plans for arguments of users: a configuration, an image, a guest of the catalog.
+
+import { Failure } from "../../common/failure.ts";
+import { diskGuestTable, hasDiskGuest } from "../../../catalog/boot.ts";
+import { applyChange, type Table } from "../../../configuration/config.ts";
+import { planOf, planRun, type RunResult } from "../../../configuration/plan-run.ts";
+import type { FileUi } from "../../../configuration/schema.ts";
+import type { SessionPlan } from "../../../plans/plan.ts";
+
+/**
+ * The plan for an argument of `el2 up`, as for `run`. Nothing is written yet.
+ * @throws Failure with all errors
+ */
+export async function plannedOf(what: string, changes: readonly string[] = []): Promise<Planned> {
+  return checked(await planRun(what, changes));
+}
+
+/** The plan of a table with a configuration's keys. */
+export async function plannedTable(table: Table): Promise<Planned> {
+  return checked(await planOf(table));
+}
+
+/** Devices that options ask for, and the first of these options. */
+export interface MoreDevices {
+  readonly devices: readonly Readonly<Record<string, unknown>>[];
+  readonly option: string;
+}
+
+/**
+ * A Debian with a disk, which is the primary VM, with more devices.
+ * @throws Failure if the cache has none of this name
+ */
+export async function withDevices(what: string, { devices, option }: MoreDevices, changes: readonly string[]): Promise<Planned> {
+  const table = diskGuestTable(what);
+  if (table === undefined || !await hasDiskGuest(what)) {
+    throw new Failure(`${option}: ${what} is not a guest with a disk in the cache; make one with el2 guests fetch debian --disk`);
+  }
+  table.host.devices = joined(table.host.devices, devices);
+  for (const change of changes) applyChange(table, change);
+  return await plannedTable(table);
+}
+
+/** The devices of a guest, and then others; a network card among them replaces the guest's. */
+export function joined<D extends Readonly<Record<string, unknown>>>(own: readonly D[], more: readonly D[]): D[] {
+  const hasNet = more.some(({ kind }) => kind === "net");
+  return [...own.filter(({ kind }) => !hasNet || kind !== "net"), ...more];
+}
+
+/** A machine, and its configuration's settings of the screens and of a recording. */
+export interface Planned {
+  readonly plan: SessionPlan;
+  readonly ui: FileUi;
+  /** File that the run is to be recorded to, by `recorded` once the plan is complete. */
+  readonly record: string | undefined;
+}
+
+export function checked(result: RunResult): Planned {
+  if (!result.ok) throw new Failure(result.errors.join("\n     "));
+  const { ui, recordTo: record, ...plan } = result.run;
+  return { plan, ui, record };
+}

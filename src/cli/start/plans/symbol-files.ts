@@ -1,0 +1,72 @@
+// ELF files of symbols: those that `--symbols` names, and those written for debuggers.
+
+import { ExitCode, Failure } from "../../common/failure.ts";
+import { readNamedFile } from "../../common/named-file.ts";
+import type { Asker } from "../../../control/asker.ts";
+import { debugFrame } from "../../../formats/dwarf/frame-writer.ts";
+import type { ElfSection } from "../../../formats/elf-sections.ts";
+import { vmId } from "../../../queries/ids.ts";
+import { type Answer, rowsOf } from "../../../queries/query.ts";
+import { FRAMES, SYMBOLS } from "../../../queries/tables.ts";
+import { symbolsAlone, writeElfSymbols } from "../../../symbols/elf-symbols.ts";
+import { writeWhole } from "../../../support/whole-file.ts";
+
+/**
+ * Writes an ELF file with all symbols of a VM and the call frame information of its functions;
+ * returns a text with the number of symbols.
+ * @throws Failure without symbols, or if the file cannot be written
+ */
+export async function writeSymbols(asker: Pick<Asker, "ask">, vm: string, path: string): Promise<string> {
+  const got = await asker.ask({ table: "symbols", args: { vm } });
+  if (got.error !== undefined) throw new Failure(got.error, ExitCode.Failed);
+  const rows = rowsOf(SYMBOLS, got);
+  if (!rows.length) {
+    throw new Failure(
+      `${vmId(vm)} has no symbols: it runs no Linux kernel with kallsyms; add an ELF file with --add FILE`,
+      ExitCode.Failed,
+    );
+  }
+  const frames = await asker.ask({ table: "symbols.frames", args: { vm } });
+  if (frames.error !== undefined) throw new Failure(frames.error, ExitCode.Failed);
+  const file = writeElfSymbols(rows.map(({ name, address, type }) => ({ name, address: BigInt(address), type })), [frameSection(frames)]);
+  try {
+    writeWhole(path, file);
+  } catch (error) {
+    throw new Failure(`${path}: ${error instanceof Error ? error.message : error}`);
+  }
+  return `${rows.length} symbols in ${path}`;
+}
+
+/** The section that debuggers read frames from. */
+function frameSection(answer: Answer): ElfSection {
+  const bytes = debugFrame(
+    rowsOf(FRAMES, answer).map(({ start, size, exception, returns, rules }) => ({
+      start: BigInt(start),
+      size,
+      signal: exception,
+      returns,
+      instructions: Uint8Array.fromHex(rules),
+    })),
+  );
+  return { name: ".debug_frame", type: 1, flags: 0n, address: 0n, link: 0, bytes };
+}
+
+/**
+ * The symbols of a file that an option names, as an ELF file without other content.
+ * @throws Failure that names the file and the error in it.
+ */
+export function readSymbolFile(path: string): Uint8Array<ArrayBuffer> {
+  const file = readNamedFile(path, "symbols");
+  try {
+    return symbolsAlone(file);
+  } catch (error) {
+    throw new Failure(`symbols ${path}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** `--symbols VM=FILE`, repeatable. */
+export function collectSymbols(text: string, before: Record<string, Uint8Array> = {}): Record<string, Uint8Array> {
+  const at = text.indexOf("=");
+  if (at < 1 || at === text.length - 1) throw new Failure(`--symbols: "${text}" is not VM=FILE; use for example rt=rt.elf`);
+  return { ...before, [text.slice(0, at)]: readSymbolFile(text.slice(at + 1)) };
+}

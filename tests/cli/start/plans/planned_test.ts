@@ -1,0 +1,41 @@
+// The plan of `el2 run` for a guest with a disk.
+
+import assert from "node:assert/strict";
+import { addToCatalog, catalogFiles, type CatalogSource } from "../../../../src/catalog/catalog.ts";
+import { moreDevices } from "../../../../src/cli/commands/run.ts";
+import { netOption } from "../../../../src/cli/options/devices.ts";
+import { plannedOf, withDevices } from "../../../../src/cli/start/plans/planned.ts";
+import { imageOf } from "../../program.ts";
+import { plannedDevices } from "../../../../src/plans/plan.ts";
+import { DEFAULT_NET_POLICY, parseForward } from "../../../../src/virtio/plan.ts";
+
+type Net = NonNullable<Parameters<typeof moreDevices>[0]["net"]>;
+
+Deno.test("run debian --net and --forward replace the card that a guest with a disk has", async () => {
+  const cache = await Deno.makeTempDir({ prefix: "el2-test-" }), before = Deno.env.get("EL2_CACHE");
+  Deno.env.set("EL2_CACHE", cache);
+  try {
+    const net = netOption().parseArg!("user,lan=yes,deny=10.1.0.0/16", undefined) as unknown as Net;
+    await assert.rejects(
+      withDevices("debian", moreDevices({ net })!, []),
+      /^Error: --net: debian is not a guest with a disk in the cache; make one with/,
+    );
+    const files = new Map<string, CatalogSource>(["Image", "initrd", "root.img"].map((name) => [name, imageOf([])]));
+    const manifest = { schema: "el2.guest/1", name: "debian-bookworm-disk", about: "a", fetched: "" } as const;
+    await addToCatalog({ ...manifest, packages: [], files: await catalogFiles(files) }, files);
+    const cards = async (options: Parameters<typeof moreDevices>[0]) => {
+      const more = moreDevices(options), planned = more ? await withDevices("debian", more, []) : await plannedOf("debian");
+      return plannedDevices(planned.plan).filter(({ kind }) => kind === "net");
+    };
+    assert.deepEqual(await cards({}), [{ kind: "net", backend: "user", capture: undefined, forward: [] }]);
+    const policy = { ...DEFAULT_NET_POLICY, lan: true, deny: [{ network: 0x0a01_0000, bits: 16 }] };
+    const forward = [parseForward("2222:22")!];
+    const [card] = await cards({ net, forward: ["2222:22"] });
+    assert.deepEqual(card, { kind: "net", backend: "user", capture: undefined, policy, forward });
+    assert.throws(() => moreDevices({ forward: ["2222:22"] }), /run: --forward needs --net user/);
+  } finally {
+    if (before === undefined) Deno.env.delete("EL2_CACHE");
+    else Deno.env.set("EL2_CACHE", before);
+    await Deno.remove(cache, { recursive: true });
+  }
+});
