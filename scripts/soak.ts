@@ -47,7 +47,7 @@ export interface Soak {
 /** Runs a session and asks it; its resident memory (bytes), at equal distances of time. */
 export async function soak({ time, what, samples = SAMPLES, onSample = () => {} }: Soak): Promise<number[]> {
   const folder = await Deno.makeTempDir({ prefix: "el2-soak-" });
-  const env = { ...MALLOC_SETTINGS, XDG_RUNTIME_DIR: folder, XDG_STATE_HOME: folder, EL2_SOCKET: "", NO_COLOR: "1" };
+  const env = { ...MALLOC_SETTINGS, XDG_RUNTIME_DIR: folder, XDG_STATE_HOME: folder, EL2_SESSION: "", NO_COLOR: "1" };
   const el2 = (...args: readonly string[]) =>
     new Deno.Command(Deno.execPath(), { args: ["run", "-q", "--no-check", ...PERMISSIONS, MAIN, ...args], env, stdin: "null" });
   const text = new TextDecoder();
@@ -57,7 +57,7 @@ export async function soak({ time, what, samples = SAMPLES, onSample = () => {} 
     const [{ pid }] = JSON.parse(text.decode((await el2("ls", "--json").output()).stdout)).data;
     const begun = performance.now(), seen: number[] = [];
     for (let asked = 0; seen.length < samples; asked++) {
-      const { code, stderr } = await el2(...QUESTIONS[asked % QUESTIONS.length], "--socket", "soak").output();
+      const { code, stderr } = await el2(...QUESTIONS[asked % QUESTIONS.length], "--session", "soak").output();
       if (code > 1) throw new Error(`${QUESTIONS[asked % QUESTIONS.length].join(" ")}: ${text.decode(stderr)}`);
       const due = begun + time * (seen.length + 1) / samples;
       if (performance.now() < due && asked % QUESTIONS.length) continue;

@@ -203,7 +203,7 @@ export class CommandLines {
     const words = command.arguments.flatMap((argument) => this.#argument(path, argument));
     for (let more = random.below(4); more > 0 && command.options.length; more--) words.push(...this.#option(random.pick(command.options)));
     const has = (long: string) => command.options.some((option) => option.long === long);
-    if (has("--socket") && !words.includes("--socket") && random.below(20) > 0) words.push("--socket", random.pick(["a", "a", "b"]));
+    if (has("--session") && !words.includes("--session") && random.below(20) > 0) words.push("--session", random.pick(["a", "a", "b"]));
     if (has("--timeout") && !words.includes("--timeout")) words.push("--timeout", "20ms");
     if (path.join(" ") === "irq top") words.push("--for", "1ms");
     if (path.join(" ") === "up" && !words.includes("--name")) words.push("--name", random.pick(["a", "b", "c"]));

@@ -18,7 +18,7 @@ class Served implements AsyncDisposable {
     this.socket = `${place.folder}/el2/${name}.sock`;
     this.process = new Deno.Command("/bin/sh", {
       args: ["-c", `${limits} exec "$@"`, "sh", program, ...args],
-      env: { XDG_RUNTIME_DIR: place.folder, EL2_SOCKET: "", NO_COLOR: "1" },
+      env: { XDG_RUNTIME_DIR: place.folder, EL2_SESSION: "", NO_COLOR: "1" },
       stdin: "null",
       stdout: "null",
       stderr: "piped",
@@ -32,7 +32,7 @@ class Served implements AsyncDisposable {
 
   /** Waits until the session answers. */
   async ready(): Promise<this> {
-    for (let tries = 0; (await this.place.el2("vm", "ls", "--socket", this.name)).code !== 0; tries++) {
+    for (let tries = 0; (await this.place.el2("vm", "ls", "--session", this.name)).code !== 0; tries++) {
       assert.ok(tries < 1000, `the session does not answer: ${this.said}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -59,7 +59,7 @@ class Served implements AsyncDisposable {
 
 /** Virtual time of a session, s. */
 async function virtualTime(place: Place, name: string): Promise<number> {
-  return Number((await place.json("vm", "ls", "--socket", name)).at.ns) / 1e9;
+  return Number((await place.json("vm", "ls", "--session", name)).at.ns) / 1e9;
 }
 
 Deno.test("more connections than a process may open files delay other clients, and end nothing", async () => {
@@ -89,7 +89,7 @@ Deno.test("a session whose folder vanishes continues, and ends in order when it 
   await using place = new Place();
   await using served = await new Served(place, "s").ready();
   await Deno.remove(`${place.folder}/el2`, { recursive: true });
-  const { code, stderr } = await place.el2("vm", "ls", "--socket", "s");
+  const { code, stderr } = await place.el2("vm", "ls", "--session", "s");
   assert.equal(code, 3, stderr);
   const end = await served.end();
   assert.equal(end.code, 130);
@@ -125,7 +125,7 @@ Deno.test("a clock that jumps by days changes neither a start nor a wait", { ign
     await Deno.writeTextFile(file, script);
     try {
       const [deno, ...words] = el2Command();
-      const env = { XDG_RUNTIME_DIR: place.folder, EL2_SOCKET: "", NO_COLOR: "1" };
+      const env = { XDG_RUNTIME_DIR: place.folder, EL2_SESSION: "", NO_COLOR: "1" };
       const { code, stderr } = await new Deno.Command(deno, { args: [...words.slice(0, -1), file], env, stdin: "null" }).output();
       assert.equal(code, 0, new TextDecoder().decode(stderr));
     } finally {

@@ -28,7 +28,7 @@ const RUNS: readonly (readonly [what: string, args: readonly string[], code: num
   ["a guest that nobody has", ["guests", "fetch", "foo"], 2, /"foo" is not a guest that can be fetched; there is debian/],
   ["a session name that can be no file", ["up", "demo", "--name", "a/b"], 2, /--name: "a\/b" is not a session name; use letters, digits/],
   ["attach without a terminal", ["attach"], 2, /attach needs a terminal; without one: el2 console/],
-  ["a session that is not there", ["vm", "ls", "--socket", "none"], 3, /no session at .*none\.sock; list the sessions with el2 ls/],
+  ["a session that is not there", ["vm", "ls", "--session", "none"], 3, /no session at .*none\.sock; list the sessions with el2 ls/],
   ["a kind of events that is none", ["events", "--kinds", "bad"], 2, /"bad" is not a kind of event; use hvc, rpc/],
 ];
 
@@ -36,7 +36,7 @@ for (const [what, args, code, says] of RUNS) {
   Deno.test(`first run: ${what}`, async () => {
     const folder = await Deno.makeTempDir();
     try {
-      const env = { XDG_RUNTIME_DIR: folder, EL2_SOCKET: "", NO_COLOR: "1" };
+      const env = { XDG_RUNTIME_DIR: folder, EL2_SESSION: "", NO_COLOR: "1" };
       // A run that starts a machine ends with 1.
       const run = code === 1 ? el2Process : el2Refused;
       const { code: ended, stderr } = await run(args, env);

@@ -32,7 +32,7 @@ export async function runOnTerminal(place: Place, lines: readonly (readonly stri
   const child = new Deno.Command(deno, {
     args,
     cwd: place.folder,
-    env: { XDG_RUNTIME_DIR: place.folder, XDG_CACHE_HOME: `${place.folder}/cache`, DENO_DIR: denoFolder(), EL2_SOCKET: "" },
+    env: { XDG_RUNTIME_DIR: place.folder, XDG_CACHE_HOME: `${place.folder}/cache`, DENO_DIR: denoFolder(), EL2_SESSION: "" },
     stdin: "piped",
     stdout: "piped",
   }).spawn();

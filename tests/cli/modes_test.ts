@@ -60,10 +60,10 @@ devices = [{ kind = "pl011", log = "a.log" }, { kind = "net", backend = "none", 
     await done("record", "again.rec", "--", "boot", "image.bin", "--turbo");
     await done("up", "demo", "--name", "s");
     try {
-      await done("snapshot", "save", "s.snapshot", "--socket", "s");
-      await done("record", "s.rec", "--socket", "s");
+      await done("snapshot", "save", "s.snapshot", "--session", "s");
+      await done("record", "s.rec", "--session", "s");
       await done("trace", "export", "s.pcapng", "--recording", "s.rec");
-      await done("screenshot", "s.svg", "--socket", "s");
+      await done("screenshot", "s.svg", "--session", "s");
       // While it runs, its sockets, token and logs are there.
       check(folder, before);
     } finally {

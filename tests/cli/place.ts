@@ -13,7 +13,7 @@ export class Place implements AsyncDisposable {
   readonly #up: string[] = [];
 
   async el2(...args: string[]): Promise<Outcome> {
-    const env = { NO_COLOR: "1", XDG_RUNTIME_DIR: this.folder, EL2_SOCKET: "" };
+    const env = { NO_COLOR: "1", XDG_RUNTIME_DIR: this.folder, EL2_SESSION: "" };
     if (runsInProcess(args)) return await inProcess(args, env);
     const [program, ...rest] = el2Command(...args);
     const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env }).output();

@@ -118,7 +118,7 @@ Deno.test("documents of commands that need no session have the fields of their s
       ["test", ["test", scenario, "--json"]],
       ["guest", ["guests", "ls", "--json"]],
       ["version", ["version", "--json"]],
-      ["error", ["vm", "ls", "--json", "--socket", "none"]],
+      ["error", ["vm", "ls", "--json", "--session", "none"]],
       ["persona", ["personas", "--json"], PERSONA_NAMES.length],
       ["vmm", ["vmm", guest, "--for", "1ms", "--json"], 5],
     ];

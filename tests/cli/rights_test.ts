@@ -45,7 +45,7 @@ async function withScript<T>(script: string, env: Record<string, string>, use: (
 
 Deno.test("a session in the background has no right to run programs, to connect, or to load libraries", async () => {
   await using place = new Place();
-  const env = { XDG_RUNTIME_DIR: place.folder, EL2_SOCKET: "" };
+  const env = { XDG_RUNTIME_DIR: place.folder, EL2_SESSION: "" };
   const ready = `exists(${JSON.stringify(`${place.folder}/el2/s.sock`)})`;
   const without = "read write env", nat = `${place.folder}/nat.toml`;
   assert.equal(await rightsLeft({ ...env, WANTED: without }, ["serve", "demo", "--name", "s"], ready), without);
@@ -59,14 +59,14 @@ Deno.test("a session in the background has no right to run programs, to connect,
 Deno.test("commands that start no program, and runs without a screen, cannot start one", async () => {
   const wanted = "read write env net";
   for (const args of [["vm", "ls"], ["run", "demo", "--headless", "--for", "10s"]]) {
-    assert.equal(await rightsLeft({ WANTED: wanted, XDG_RUNTIME_DIR: "/nonexistent", EL2_SOCKET: "" }, args), wanted, args.join(" "));
+    assert.equal(await rightsLeft({ WANTED: wanted, XDG_RUNTIME_DIR: "/nonexistent", EL2_SESSION: "" }, args), wanted, args.join(" "));
   }
 });
 
 Deno.test("a recorded run on a screen may start programs, as the run itself may", async () => {
   const wanted = "read write env net run";
   const args = ["record", "/nonexistent/a.rec", "--", "run", "demo", "--for", "10s"];
-  assert.equal(await rightsLeft({ WANTED: wanted, XDG_RUNTIME_DIR: "/nonexistent", EL2_SOCKET: "" }, args), wanted);
+  assert.equal(await rightsLeft({ WANTED: wanted, XDG_RUNTIME_DIR: "/nonexistent", EL2_SESSION: "" }, args), wanted);
 });
 
 /**
@@ -91,7 +91,7 @@ async function steps(place: Place, args: readonly string[]): Promise<string[]> {
     await main(${JSON.stringify(args)}, new URL(${source("main.ts")}));
     say("end");
     Deno.exit();`;
-  return await withScript(script, { XDG_RUNTIME_DIR: place.folder, EL2_SOCKET: "" }, async (child) => {
+  return await withScript(script, { XDG_RUNTIME_DIR: place.folder, EL2_SESSION: "" }, async (child) => {
     let text = "";
     for await (const part of child.stderr.pipeThrough(new TextDecoderStream())) {
       text += part;

@@ -23,7 +23,7 @@ async function el2(env: Record<string, string>, ...args: string[]): Promise<Outc
   const { code, stdout, stderr } = await new Deno.Command(program, {
     args: rest,
     stdin: "null",
-    env: { NO_COLOR: "1", EL2_SOCKET: "", XDG_RUNTIME_DIR: "", USER: "alice", ...env },
+    env: { NO_COLOR: "1", EL2_SESSION: "", XDG_RUNTIME_DIR: "", USER: "alice", ...env },
   }).output();
   return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }
@@ -50,7 +50,7 @@ Deno.test("D1: a session folder that another user made first is refused, and not
   assert.equal(code, 2, stderr);
   assert.match(stderr, /el2-alice belongs to user 65534, not to you \(\d+\); set XDG_RUNTIME_DIR to your own folder/);
   assert.equal(Deno.readTextFileSync(precious), "keep me\n");
-  for (const command of [["ls"], ["vm", "ls", "--socket", "v"], ["down", "v"]]) {
+  for (const command of [["ls"], ["vm", "ls", "--session", "v"], ["down", "v"]]) {
     assert.match((await el2({ TMPDIR: tmp }, ...command)).stderr, /belongs to user 65534/, command.join(" "));
   }
   Deno.removeSync(tmp, { recursive: true });
@@ -128,7 +128,7 @@ Deno.test("a client does not speak with a socket that another user has put into 
   fake.accept().then((connection) => heard.push(connection), () => {});
   Deno.chownSync(`${tmp}/v.sock`, OTHER, OTHER);
   const refused = async (reason: RegExp) => {
-    const { code, stderr } = await el2({ XDG_RUNTIME_DIR: "/nowhere" }, "vm", "ls", "--socket", `${tmp}/v.sock`);
+    const { code, stderr } = await el2({ XDG_RUNTIME_DIR: "/nowhere" }, "vm", "ls", "--session", `${tmp}/v.sock`);
     assert.equal(code, 3, stderr);
     assert.match(stderr, reason);
   };
@@ -168,7 +168,7 @@ Deno.test("D6: a session that is suspended keeps its name, and one that was kill
     assert.equal(forced.code, 1);
     assert.match(forced.stderr, new RegExp(`process ${pid} still serves the session at \\S+; end it with kill ${pid}`));
     Deno.kill(pid, "SIGCONT");
-    assert.equal((await el2(env, "vm", "ls", "--socket", "k")).code, 0, "nobody has taken its socket");
+    assert.equal((await el2(env, "vm", "ls", "--session", "k")).code, 0, "nobody has taken its socket");
     Deno.kill(pid, "SIGKILL");
     await hasEnded(pid);
     assert.equal((await el2(env, "up", "demo", "--name", "k")).code, 0);

@@ -71,14 +71,14 @@ Deno.test("D3, D8: commands of a session on a terminal: consoles, symbols, disas
     ]),
   );
   await Deno.writeFile(elf, writeElfSymbols([{ name: `A${HOSTILE}B`, type: "T", address: 0x8000_0000n }]));
-  const env = { XDG_RUNTIME_DIR: folder, EL2_SOCKET: "" };
+  const env = { XDG_RUNTIME_DIR: folder, EL2_SESSION: "" };
   const run = async (...args: string[]) => {
     const [program, ...rest] = el2Command(...args);
     return await new Deno.Command(program, { args: rest, env, stdin: "null" }).output();
   };
   try {
     assert.equal((await run("up", image, "--name", "s")).code, 0);
-    assert.equal((await run("symbols", "guest", "--add", elf, "--socket", "s")).code, 0);
+    assert.equal((await run("symbols", "guest", "--add", elf, "--session", "s")).code, 0);
     for (let tries = 0;; tries++) {
       const { stdout } = await run("console", "guest");
       if (new TextDecoder().decode(stdout).includes(HOSTILE.trimEnd())) break;

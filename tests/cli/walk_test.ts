@@ -71,7 +71,7 @@ class Scene implements AsyncDisposable {
     for (const name of ["here", "here/out", "home", "tmp", "state", "cache"]) Deno.mkdirSync(`${this.place.folder}/${name}`);
     const at = (name: string) => `${this.place.folder}/${name}`;
     this.env = {
-      ...{ NO_COLOR: "1", EL2_SOCKET: "", XDG_RUNTIME_DIR: this.place.folder, TMPDIR: at("tmp"), HOME: at("home") },
+      ...{ NO_COLOR: "1", EL2_SESSION: "", XDG_RUNTIME_DIR: this.place.folder, TMPDIR: at("tmp"), HOME: at("home") },
       ...{ XDG_STATE_HOME: at("state"), XDG_CACHE_HOME: at("cache"), XDG_CONFIG_HOME: at("home"), DENO_DIR: denoFolder() },
     };
     const write = (name: string, bytes: Uint8Array) => Deno.writeFileSync(`${this.folder}/${name}`, bytes);
@@ -193,7 +193,7 @@ async function begun({ place }: Scene, run: Run): Promise<void> {
 async function tidied(run: Run): Promise<void> {
   for (const [name] of SESSIONS) {
     for (const words of [["back", "--now"], ["inject", "--remove", "all"], ["break", "--remove", "all"], ["resume"]]) {
-      await run([...words, "--socket", name]);
+      await run([...words, "--session", name]);
     }
   }
 }

@@ -12,7 +12,7 @@ const text = new TextDecoder();
 
 Deno.test("gdb comes to a VM of a running session, stops it, and lets it continue", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-attach-" });
-  const env = { XDG_RUNTIME_DIR: folder, EL2_SOCKET: "", NO_COLOR: "1" };
+  const env = { XDG_RUNTIME_DIR: folder, EL2_SESSION: "", NO_COLOR: "1" };
   const el2 = async (...args: string[]) => {
     const [program, ...rest] = el2Command(...args);
     const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env }).output();

@@ -113,7 +113,7 @@ async function runTutorial(file: string, folder: string): Promise<void> {
   }
   const gdb = (await gdbCommand()).map((word) => `'${word}'`).join(" ");
   await Deno.writeTextFile(`${folder}/bin/gdb-multiarch`, `#!/bin/sh\nexec ${gdb} "$@"\n`, { mode: 0o755 });
-  const env = { PATH: `${folder}/bin:${Deno.env.get("PATH")}`, XDG_RUNTIME_DIR: folder, EL2_SOCKET: "", NO_COLOR: "1" };
+  const env = { PATH: `${folder}/bin:${Deno.env.get("PATH")}`, XDG_RUNTIME_DIR: folder, EL2_SESSION: "", NO_COLOR: "1" };
   for (const block of blocksOf(file)) {
     const shell = new Deno.Command("bash", {
       args: ["-c", scriptOf(block)],

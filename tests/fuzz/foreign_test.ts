@@ -236,7 +236,7 @@ fuzzTest("calls of tools", async (random) => {
   const value = (): unknown => {
     switch (random.below(5)) {
       case 0:
-        return random.pick(["--help", "-v", "--", "--socket=/tmp/x", "../../etc/passwd", "\0", "", "a\nb", "demo"]);
+        return random.pick(["--help", "-v", "--", "--session=/tmp/x", "../../etc/passwd", "\0", "", "a\nb", "demo"]);
       case 1:
         return chance(random, 2);
       case 2:

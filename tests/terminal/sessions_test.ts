@@ -32,7 +32,7 @@ async function session(): Promise<{ folder: string } & AsyncDisposable> {
 /** A pattern of the last line that a guest of session `s` wrote: older ones leave the pane. */
 async function earlierOutput(folder: string): Promise<string> {
   for (;;) {
-    const { code, stdout } = await run(folder, "console", "hello", "--socket", "s");
+    const { code, stdout } = await run(folder, "console", "hello", "--session", "s");
     assert.equal(code, 0);
     const lines = stdout.split(/\r?\n/).slice(0, -1);
     if (lines.length) return `${RegExp.escape(lines.at(-1)!)}\\b`;
@@ -140,7 +140,7 @@ Deno.test("--stdio on a terminal says how to leave, and gives the terminal back"
 
 Deno.test("t f forks what is shown, also in the past: the fork continues from there by itself, and the first session stays as it is", async () => {
   await using s = await session();
-  const shown = async (name: string) => (await run(s.folder, "console", "hello", "--socket", name)).stdout;
+  const shown = async (name: string) => (await run(s.folder, "console", "hello", "--session", name)).stdout;
   await using terminal = await TmuxTerminal.start(`exec env ${shell(s.folder, "attach", "s")}`, 120, 36);
   await terminal.until(/tick 2/);
   await terminal.keys("c", "x");
@@ -150,7 +150,7 @@ Deno.test("t f forks what is shown, also in the past: the fork continues from th
   try {
     assert.match(await shown("s-fork1"), /typed 'x'/);
     assert.equal(
-      (await run(s.folder, "console", "hello", "--socket", "s-fork1", "--send", "y", "--expect", "typed .y.", "--timeout", "60s")).code,
+      (await run(s.folder, "console", "hello", "--session", "s-fork1", "--send", "y", "--expect", "typed .y.", "--timeout", "60s")).code,
       0,
     );
     assert.doesNotMatch(await shown("s"), /typed 'y'/);
@@ -161,7 +161,7 @@ Deno.test("t f forks what is shown, also in the past: the fork continues from th
     await terminal.until(/PAST[\s\S]*at t=\S+, instruction 5000/);
     await terminal.keys("t", "f");
     await terminal.until(/session s-fork2 continues from here/);
-    const { data } = JSON.parse((await run(s.folder, "back", "--list", "--json", "--socket", "s-fork2")).stdout);
+    const { data } = JSON.parse((await run(s.folder, "back", "--list", "--json", "--session", "s-fork2")).stdout);
     assert.deepEqual([data[0].kind, data[0].insn], ["start", "5000"]);
     assert.doesNotMatch(await shown("s-fork2"), /typed/);
     await terminal.keys("t", "n");
@@ -199,7 +199,7 @@ Deno.test(":run shows another session, also from an attached screen, and q comes
     await terminal.until(new RegExp(`el2 {2}s [^]*${earlier}[^]*session Image continues; show it with el2 attach Image`));
     await terminal.keys("c", "y");
     await terminal.until(/typed 'y'/);
-    assert.match((await run(s.folder, "console", "guest", "--socket", "Image")).stdout, /typed 'x'/);
+    assert.match((await run(s.folder, "console", "guest", "--session", "Image")).stdout, /typed 'x'/);
     await terminal.keys("C-]", "d", "q");
     assert.match(await terminal.until(/left with 0/), /session demo continues[\s\S]*session Image continues[\s\S]*session s continues/);
   } finally {
@@ -301,7 +301,7 @@ Deno.test("W83: a lost session continues from its last snapshot, whoever saved i
   await terminal.until(/tick 2/);
   await terminal.keys("c", "x");
   await terminal.until(/typed 'x'/);
-  assert.equal((await run(s.folder, "snapshot", "save", `${s.folder}/last.snap`, "--socket", "s")).code, 0);
+  assert.equal((await run(s.folder, "snapshot", "save", `${s.folder}/last.snap`, "--session", "s")).code, 0);
   await run(s.folder, "down", "s");
   await terminal.until(/LOST[\s\S]*s open last snapshot/);
   await terminal.keys("s");

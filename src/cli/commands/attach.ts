@@ -21,7 +21,7 @@ export function registerAttach(program: Command, { entry, exit }: CommandContext
       throw new Failure("attach needs a terminal; without one: el2 console VM --log, el2 events --follow, el2 vm ls");
     }
     const { ascii, plain, color, theme } = options, look = { ascii, plain, color, theme };
-    const remote = await connectNamed({ socket: session, readOnly: options.readOnly, follow: true, naming: "el2 attach NAME" });
+    const remote = await connectNamed({ session, readOnly: options.readOnly, follow: true, naming: "el2 attach NAME" });
     const { info: { name, configuration, paused, ended }, readOnly } = remote;
     const { surroundings, uiOfFile } = await import("../start/look/surroundings.ts");
     const { showOpening } = await import("../start/screens/opening.ts");

@@ -58,7 +58,7 @@ function wantedPlace(options: { by?: number; to?: number; event?: string; at?: s
   return place;
 }
 
-async function list(options: ListOptions & { socket?: string; json?: boolean }): Promise<number> {
+async function list(options: ListOptions & { session?: string; json?: boolean }): Promise<number> {
   using open = await openSession(options);
   return (await answer(open, { table: "time.ls", args: {} }, options.json ?? false, { list: options })) ? ExitCode.Done : ExitCode.Failed;
 }
@@ -67,7 +67,7 @@ async function list(options: ListOptions & { socket?: string; json?: boolean }):
 export const MOVE_TIMEOUT = "wall time; exits with 4 after it, and the session stays paused at the place that it has reached";
 
 /** Moves to another place in the run of a session, and prints where it is. */
-export async function move(options: { socket?: string; json?: boolean; timeout?: number }, to: Move): Promise<number> {
+export async function move(options: { session?: string; json?: boolean; timeout?: number }, to: Move): Promise<number> {
   using open = await openSession(options);
   // The first Ctrl-C stops on the way, and the session stays paused there.
   const cancel = () => void open.asker.move({ kind: "here" });

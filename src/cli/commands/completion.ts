@@ -5,7 +5,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { type CommandNode, commandTree } from "../common/command-tree.ts";
 import { Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
-import { openSession } from "../common/session.ts";
+import { OLD_WORD, openSession, sessionOption } from "../common/session.ts";
 import { TRACE_KINDS } from "../../abi/trace.ts";
 import { requestNames } from "../../abi/rpc/text/compose.ts";
 import { sessionNames } from "../../control/places.ts";
@@ -115,7 +115,8 @@ interface Completions {
 const offersOf = (words: readonly string[]): Offer[] => words.map((word) => ({ word }));
 
 /** The possible replacements of the last word. */
-export async function completions(tree: CommandNode, words: readonly string[]): Promise<Completions> {
+export async function completions(tree: CommandNode, typed: readonly string[]): Promise<Completions> {
+  const words = typed.map((word, at) => word === OLD_WORD && at < typed.length - 1 ? sessionOption.long! : word);
   const last = words.at(-1) ?? "";
   let command = tree;
   let given = 0, session: string | undefined;
@@ -130,7 +131,7 @@ export async function completions(tree: CommandNode, words: readonly string[]): 
     } else if (word.startsWith("-")) {
       if (!valued(word)) continue;
       at++;
-      if (word === "--socket" && at < words.length - 1) session = words[at];
+      if (word === "--session" && at < words.length - 1) session = words[at];
     } else given++;
   }
   const before = valued(words.at(-2));
@@ -203,7 +204,7 @@ async function idsOf(name: string | undefined, session: string | undefined): Pro
   if (!ids) return [];
   const [table, described] = ids;
   try {
-    using open = await openSession({ socket: session });
+    using open = await openSession({ session });
     const { rows } = await open.asker.ask({ table, args: { limit: 500 } });
     return rows.map((row) => {
       const help = row[described];

@@ -4,7 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { output, outputBytes, report } from "../common/print.ts";
-import { consoleName, openSession } from "../common/session.ts";
+import { consoleName, openSession, sessionOption } from "../common/session.ts";
 import { parseDuration } from "../common/values.ts";
 import { rawOption } from "../options/look.ts";
 import { shownOnStdout } from "../start/headless/console-output.ts";
@@ -34,7 +34,7 @@ export function addConsole(parent: Command, { exit }: CommandContext): void {
     .option("--follow", "print new output until interrupted")
     .addOption(rawOption)
     .option("--timeout <time>", "wall time for --expect; exits with 4 after it", parseDuration)
-    .option("--socket <session>", "the session: its name, or the path of its socket")
+    .addOption(sessionOption)
     .option("--read-only", "read-only; --send and --break exit with 5")
     .addHelpText(
       "after",
@@ -54,7 +54,7 @@ interface ConsoleOptions {
   readonly follow?: boolean;
   readonly raw?: true;
   readonly timeout?: number;
-  readonly socket?: string;
+  readonly session?: string;
   readonly readOnly?: boolean;
 }
 

@@ -41,7 +41,7 @@ export async function diagnoseMachine(
 }
 
 interface DiagnoseOptions extends ListOptions {
-  readonly socket?: string;
+  readonly session?: string;
   readonly json?: boolean;
 }
 

@@ -4,7 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
-import { openSession } from "../common/session.ts";
+import { chosenSession, openSession } from "../common/session.ts";
 import { socketPath } from "../../control/places.ts";
 import { removeAbandoned } from "../../control/ownership.ts";
 import { answers } from "../../control/remote.ts";
@@ -24,10 +24,10 @@ export function registerDown(program: Command, { exit }: CommandContext): void {
 async function down(named: string | undefined, force: boolean): Promise<number> {
   let path: string, pid: number;
   try {
-    using open = await openSession({ socket: named, naming: "el2 down NAME" });
+    using open = await openSession({ session: named, naming: "el2 down NAME" });
     const { session } = open;
     pid = session.info.pid;
-    path = socketPath((named ?? Deno.env.get("EL2_SOCKET")) || session.info.name);
+    path = socketPath(named ?? chosenSession() ?? session.info.name);
     const gone = Promise.withResolvers<void>();
     session.onGone = () => gone.resolve();
     session.down();

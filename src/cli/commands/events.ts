@@ -31,7 +31,7 @@ export function registerEvents(program: Command, { exit }: CommandContext): void
 
 interface EventOptions extends ListOptions {
   readonly json?: boolean;
-  readonly socket?: string;
+  readonly session?: string;
   readonly filter?: string;
   readonly kinds?: readonly TraceKind[];
   readonly follow?: boolean;
@@ -40,11 +40,11 @@ interface EventOptions extends ListOptions {
 }
 
 async function events(options: EventOptions): Promise<number> {
-  const { socket, filter, kinds, follow, watch } = options;
+  const { session, filter, kinds, follow, watch } = options;
   checkColumns(EVENTS, options);
   if (filter !== undefined) checkedFilter("--filter", filter, EVENTS);
   if (follow && watch) throw new Failure("events: --follow prints new events, --watch all of them every second; give one");
-  using open = await openSession({ socket });
+  using open = await openSession({ session });
   if (kinds) open.session.send({ kind: "watch", kinds });
   return await watching(options, options.json ?? false, () => printEvents(open, options));
 }

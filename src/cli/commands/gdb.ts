@@ -3,7 +3,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
-import { connectNamed } from "../common/session.ts";
+import { connectNamed, sessionOption } from "../common/session.ts";
 import { checkedEventFilter, parsePort } from "../common/values.ts";
 import { DebugLink } from "../start/debuggers/gdb-link.ts";
 import { besideSocket } from "../../control/places.ts";
@@ -29,7 +29,7 @@ export function registerGdb(program: Command, { exit }: CommandContext): void {
       `with el2: events at which continue stops (default: ${HYPERVISOR_EVENTS})`,
       (text) => checkedEventFilter("--events", text),
     )
-    .option("--socket <session>", "the session: its name, or the path of its socket")
+    .addOption(sessionOption)
     .addHelpText(
       "after",
       `
@@ -57,11 +57,11 @@ interface ServeOptions {
   readonly port?: number;
   readonly stdio?: boolean;
   readonly events?: string;
-  readonly socket?: string;
+  readonly session?: string;
 }
 
-async function serveGdb(vms: DebuggedVms, { port, stdio, events, socket }: ServeOptions): Promise<number> {
-  const session = await connectNamed({ socket });
+async function serveGdb(vms: DebuggedVms, { port, stdio, events, session: named }: ServeOptions): Promise<number> {
+  const session = await connectNamed({ session: named });
   const attached = Promise.withResolvers<void>(), ended = Promise.withResolvers<number>();
   const link = new DebugLink(session, vms);
   session.onEvent = (event) => {

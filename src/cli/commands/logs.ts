@@ -5,7 +5,7 @@ import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { LogLines } from "../common/log-lines.ts";
 import { outputBytes, report } from "../common/print.ts";
-import { checkVm, consoleName, openSession } from "../common/session.ts";
+import { checkVm, consoleName, openSession, sessionOption } from "../common/session.ts";
 import { parseWhole } from "../common/values.ts";
 import { noColorOption } from "../options/look.ts";
 import { nameOf } from "../../queries/ids.ts";
@@ -19,7 +19,7 @@ export function registerLogs(program: Command, { exit }: CommandContext): void {
     .argument("[vm...]", "only these VMs: NAME or vm:NAME")
     .option("-f, --follow", "continue with new lines until interrupted")
     .option("--tail <lines>", "of the output so far, print only this many lines per console", parseWhole(0, 1_000_000))
-    .option("--socket <session>", "the session: its name, or the path of its socket")
+    .addOption(sessionOption)
     .addOption(noColorOption)
     .addHelpText(
       "after",
@@ -33,11 +33,11 @@ ${examplesText(["logs", "logs -f", "logs -f debian ping --tail 20"])}`,
 interface LogsOptions {
   readonly follow?: true;
   readonly tail?: number;
-  readonly socket?: string;
+  readonly session?: string;
   readonly color: boolean;
 }
 
-async function logs(vms: readonly string[], { follow, tail, socket, color }: LogsOptions): Promise<number> {
+async function logs(vms: readonly string[], { follow, tail, session, color }: LogsOptions): Promise<number> {
   const wanted = new Set(vms.map((vm) => consoleName(vm)));
   const terminal = Deno.stdout.isTerminal();
   const lines = new LogLines(terminal && color && !Deno.env.get("NO_COLOR"));
@@ -45,7 +45,7 @@ async function logs(vms: readonly string[], { follow, tail, socket, color }: Log
   const shown = new Map<string, Uint8Array[]>();
   let live = false;
   const consoles = wanted.size ? [...wanted] : undefined;
-  using open = await openSession({ socket, readOnly: true, follow: true, consoles }, (console_, bytes) => {
+  using open = await openSession({ session, readOnly: true, follow: true, consoles }, (console_, bytes) => {
     if (live) return put(lines.add(console_, bytes, new Date()));
     const before = shown.get(console_);
     if (before) before.push(bytes);

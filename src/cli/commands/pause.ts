@@ -15,7 +15,7 @@ export function registerPause(program: Command, { exit }: CommandContext): void 
 }
 
 /** Pauses the machine of a session or resumes it, and says where it is. */
-export async function setPaused(options: { socket?: string; readOnly?: boolean; json?: boolean }, paused: boolean): Promise<number> {
+export async function setPaused(options: { session?: string; readOnly?: boolean; json?: boolean }, paused: boolean): Promise<number> {
   using open = await openSession(options);
   const { session } = open;
   if (session.info.ended !== undefined) throw new Failure(`the machine has ended: ${session.info.ended}`, ExitCode.Failed);

@@ -5,14 +5,14 @@ import { resolve } from "node:path";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
-import { openSession } from "../common/session.ts";
+import { openSession, sessionOption } from "../common/session.ts";
 
 export function registerRecord(program: Command, { exit, run }: CommandContext): void {
   program.command("record")
     .description("run WHAT and record its inputs (as run --record and boot --record do); without WHAT, save the run of a session so far")
     .argument("<file>", "recording to write")
     .argument("[what...]", "after --: the arguments of el2 run, or a whole command: boot IMAGE …, snapshot load FILE …")
-    .option("--socket <session>", "the session to save: its name, or the path of its socket")
+    .addOption(sessionOption)
     .addHelpText(
       "after",
       `
@@ -20,13 +20,13 @@ Examples:
   el2 record bug.rec -- phone.toml --for 10s
   el2 record bug.rec -- boot Image --initrd initrd --stdio
   el2 record bug.rec -- snapshot load before.snap --stdio
-  el2 record bug.rec --socket phone
+  el2 record bug.rec --session phone
   el2 replay bug.rec --verify`,
     )
-    .action(async (file, what, { socket }) => {
-      if (what.length === 0) return exit(await saveRun(file, socket));
-      if (socket !== undefined) {
-        throw new Failure("record: --socket and WHAT are mutually exclusive: --socket saves the run of a session; give one");
+    .action(async (file, what, { session }) => {
+      if (what.length === 0) return exit(await saveRun(file, session));
+      if (session !== undefined) {
+        throw new Failure("record: --session and WHAT are mutually exclusive: --session saves the run of a session; give one");
       }
       const command = ["run", "boot", "snapshot"].includes(what[0]) ? what : ["run", ...what];
       await run([...command, "--record", file]);
@@ -35,8 +35,8 @@ Examples:
 }
 
 /** Writes the run of a session until now to a file. */
-async function saveRun(file: string, socket: string | undefined): Promise<number> {
-  using open = await openSession({ socket });
+async function saveRun(file: string, session: string | undefined): Promise<number> {
+  using open = await openSession({ session });
   const error = await open.asker.saveRecording(resolve(file));
   if (error !== undefined) throw new Failure(`record ${file}: ${error}`, ExitCode.Failed);
   report(`el2: ${file}: the run so far; el2 replay ${file} repeats it`);

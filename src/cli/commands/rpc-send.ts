@@ -51,7 +51,7 @@ interface SendOptions {
   readonly payload?: Uint8Array;
   readonly timeout?: number;
   readonly json?: boolean;
-  readonly socket?: string;
+  readonly session?: string;
   readonly readOnly?: boolean;
 }
 

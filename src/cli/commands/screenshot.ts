@@ -5,7 +5,7 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
-import { connectNamed } from "../common/session.ts";
+import { connectNamed, sessionOption } from "../common/session.ts";
 import { parseDuration } from "../common/values.ts";
 import { themeOption } from "../options/look.ts";
 import type { Size, Stage } from "../start/screens/stage.ts";
@@ -29,7 +29,7 @@ export function registerScreenshot(program: Command, { entry, exit }: CommandCon
     .addOption(new Option("--size <size>", size).argParser(parseTerminalSize))
     .addOption(themeOption)
     .option("--keys <keys>", "keys to press first, separated by blanks: names such as Enter, and words to type")
-    .option("--socket <session>", "the session: its name, or the path of its socket")
+    .addOption(sessionOption)
     .option("--recording <file>", "show a recording instead of a session")
     .option("--to <time>", "with --recording: replay up to this virtual time (default: to the end)", parseDuration)
     .option("--run <what>", "show a new machine, paused at its start: a configuration, demo, debian")
@@ -53,7 +53,7 @@ interface ScreenshotOptions {
   readonly size?: Size;
   readonly theme?: string;
   readonly keys?: string;
-  readonly socket?: string;
+  readonly session?: string;
   readonly recording?: string;
   readonly to?: number;
   readonly run?: string;
@@ -79,8 +79,8 @@ async function screenshot(entry: URL, file: string, options: ScreenshotOptions):
  * read-only.
  * @throws Failure
  */
-async function stageOf(entry: URL, { recording, run, socket, to, theme }: ScreenshotOptions): Promise<Stage> {
-  const given = Object.entries({ "--recording": recording, "--run": run, "--socket": socket }).filter(([, value]) => value !== undefined);
+async function stageOf(entry: URL, { recording, run, session, to, theme }: ScreenshotOptions): Promise<Stage> {
+  const given = Object.entries({ "--recording": recording, "--run": run, "--session": session }).filter(([, value]) => value !== undefined);
   if (given.length > 1) throw new Failure(`${given.map(([flag]) => flag).join(" and ")} are mutually exclusive; give one`);
   if (to !== undefined && recording === undefined) throw new Failure("--to: only a recording has an end; name it with --recording");
   const { Stage, withoutNetworkFor } = await import("../start/screens/stage.ts");
@@ -106,8 +106,8 @@ async function stageOf(entry: URL, { recording, run, socket, to, theme }: Screen
     return stage;
   }
   const { uiOfFile } = await import("../start/look/surroundings.ts");
-  const session = await connectNamed({ socket, readOnly: true, follow: true });
-  const stage = Stage.ofSession(session, { title: session.info.name, theme, ui: await uiOfFile(session.info.configuration) });
+  const shown = await connectNamed({ session, readOnly: true, follow: true });
+  const stage = Stage.ofSession(shown, { title: shown.info.name, theme, ui: await uiOfFile(shown.info.configuration) });
   await stage.ready();
   return stage;
 }

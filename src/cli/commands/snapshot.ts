@@ -109,7 +109,7 @@ function describe({ title, ns, insn, cpus, memory, pages, version }: SnapshotHea
   return `${title} at t=${time}, ${insn} instructions; ${cpus} CPUs, ${memory / MiB} MiB, ${pages} pages in use; el2 ${version}`;
 }
 
-async function save(file: string, options: { socket?: string; json?: boolean }): Promise<number> {
+async function save(file: string, options: { session?: string; json?: boolean }): Promise<number> {
   using open = await openSession(options);
   const began = performance.now();
   let told = began;

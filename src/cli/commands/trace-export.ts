@@ -111,7 +111,7 @@ function write(path: string, recorded: Recorded, format: ExportFormat): void {
 }
 
 /** The recorded events of a session. */
-async function ofSession(options: { readonly socket?: string; readonly filter?: string }): Promise<Recorded> {
+async function ofSession(options: { readonly session?: string; readonly filter?: string }): Promise<Recorded> {
   using open = await openSession(options);
   const pages = new Pages(open.asker, options.filter);
   await pages.take();

@@ -78,7 +78,7 @@ Examples:
     const { ended } = await sessionInfo(socketPath(name));
     if (ended !== undefined) {
       throw new Failure(
-        `session ${name} has ended: ${ended}; el2 why --socket ${name} says why, el2 down ${name} removes it`,
+        `session ${name} has ended: ${ended}; el2 why --session ${name} says why, el2 down ${name} removes it`,
         ExitCode.Failed,
       );
     }
@@ -105,7 +105,7 @@ async function vmsRun(session: string, { what }: SessionPlan): Promise<void> {
   if (what.kind !== "run") return;
   const awaited = new Set(what.host.vms.filter(({ start = "auto" }) => start !== "manual").map(({ name }) => vmId(name)));
   const path = socketPath(session);
-  using open = await openSession({ socket: path, readOnly: true });
+  using open = await openSession({ session: path, readOnly: true });
   for (;;) {
     const { rows } = await open.asker.ask({ table: "vm.ls", args: {} });
     const failed = rows.find(({ state }) => state === "failed");

@@ -30,7 +30,7 @@ export function registerWhy(program: Command, { exit }: CommandContext): void {
 
 interface WhyOptions extends ListOptions {
   readonly json?: boolean;
-  readonly socket?: string;
+  readonly session?: string;
   readonly list?: true;
   readonly vm?: string;
   readonly about?: string;
@@ -59,14 +59,14 @@ function listCommand(options: Pick<WhyOptions, "vm" | "about" | "filter">): stri
 }
 
 async function why(reason: string, options: WhyOptions): Promise<number> {
-  const { json = false, socket, vm, about, filter } = options;
+  const { json = false, session, vm, about, filter } = options;
   // Columns and forms are those of lists.
   const list = options.list || options.columns || options.output;
   checkColumns(REASONS, options);
   const number = reason === "last" ? undefined : parseAs("why", reason)?.number;
   if (reason !== "last" && number === undefined) throw new Failure(`"${reason}" is not a reason; use last or why:NUMBER`);
   if (filter !== undefined) checkedFilter("--filter", filter, REASONS);
-  using open = await openSession({ socket });
+  using open = await openSession({ session });
   const terms = allOf([
     filter,
     vm && isExactly("vm", withoutKind("vm", vm)),

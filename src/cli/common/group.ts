@@ -129,7 +129,7 @@ function checkedAction(path: string, make: () => Action): Action {
 
 interface QueryOptions extends ListOptions {
   readonly json?: boolean;
-  readonly socket?: string;
+  readonly session?: string;
   readonly readOnly?: boolean;
   readonly filter?: string;
   readonly limit?: number;

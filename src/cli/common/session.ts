@@ -1,7 +1,7 @@
-// Which session a command talks to: `--socket PATH|NAME`, else EL2_SOCKET, else the only session
+// Which session a command talks to: `--session NAME|PATH`, else EL2_SESSION, else the only session
 // that exists.
 
-import type { Command } from "@commander-js/extra-typings";
+import { type Command, Option } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { report } from "./print.ts";
 import { Asker } from "../../control/asker.ts";
@@ -23,7 +23,8 @@ export interface OpenSession extends Disposable {
 
 /** How a command connects. */
 interface SessionOptions {
-  readonly socket?: string;
+  /** Its name, or the path of its socket. */
+  readonly session?: string;
   readonly readOnly?: boolean;
   /** It wants console output and samples too. */
   readonly follow?: boolean;
@@ -96,12 +97,12 @@ export async function checkVm({ asker }: OpenSession, named: string): Promise<vo
  * @throws Failure with exit code 3 without a session.
  */
 export async function connectNamed(options: SessionOptions): Promise<RemoteSession> {
-  return await connectTo((options.socket ?? Deno.env.get("EL2_SOCKET")) || undefined, options);
+  return await connectTo(options.session ?? chosenSession(), options);
 }
 
 async function connectTo(
   named: string | undefined,
-  { readOnly = false, follow = false, consoles, naming = "--socket NAME or EL2_SOCKET=NAME" }: SessionOptions,
+  { readOnly = false, follow = false, consoles, naming = "--session NAME or EL2_SESSION=NAME" }: SessionOptions,
 ): Promise<RemoteSession> {
   const role = { readOnly, follow, consoles };
   if (named !== undefined) {
@@ -127,10 +128,31 @@ async function connectTo(
   throw new Failure(`several sessions are running: ${names}; name one: ${naming}`, ExitCode.NoSession);
 }
 
+/** The session that the environment chooses for all commands of a shell. */
+export function chosenSession(): string | undefined {
+  return Deno.env.get("EL2_SESSION") || Deno.env.get("EL2_SOCKET") || undefined;
+}
+
+/** The word that `--session` had before: still accepted, not shown. */
+export const OLD_WORD = "--socket";
+
+class SessionOption extends Option<"--session <session>"> {
+  constructor() {
+    super("--session <session>", "the session: its name, or the path of its socket");
+  }
+
+  /** Commander asks this for each word of a command line. */
+  is(word: string): boolean {
+    return word === this.long || word === OLD_WORD;
+  }
+}
+
+export const sessionOption = new SessionOption();
+
 /** Adds the options of all commands that talk to a session. */
 export function withSessionOptions<Args extends unknown[], Opts extends Record<string, unknown>>(command: Command<Args, Opts>) {
   return command
     .option("--json", "print JSON (described by el2 schema NAME)")
-    .option("--socket <session>", "the session: its name, or the path of its socket")
+    .addOption(sessionOption)
     .option("--read-only", "read-only; commands that would change anything exit with 5");
 }

@@ -1,7 +1,7 @@
 // Tools of `el2 mcp` that change a machine, start one, or write files. They exist only with
 // --allow-change.
 
-import { flag, option, options, SESSION_ARGUMENT, socketOf, type Tool, tool } from "./tool.ts";
+import { flag, option, options, SESSION_ARGUMENT, sessionOf, type Tool, tool } from "./tool.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 
 /** A command that changes something in a session, for the tool `act`. */
@@ -59,7 +59,7 @@ const SESSION_TOOLS: readonly Tool[] = [
     changes: true,
     run: ({ vm, text, expect, timeout, session }, { el2 }) =>
       el2([
-        ...["console", ...option("send", text), ...option("expect", expect), ...option("timeout", timeout), ...socketOf(session)],
+        ...["console", ...option("send", text), ...option("expect", expect), ...option("timeout", timeout), ...sessionOf(session)],
         ...["--", vm],
       ]),
   }),
@@ -69,7 +69,7 @@ const SESSION_TOOLS: readonly Tool[] = [
     args: { rules: RULES, remove: { type: "text", doc: "inject:NUMBER, or all" }, ...SESSION_ARGUMENT },
     changes: true,
     run: ({ rules = [], remove, session }, { el2 }) =>
-      el2(["inject", "--json", ...option("remove", remove), ...socketOf(session), "--", ...rules]),
+      el2(["inject", "--json", ...option("remove", remove), ...sessionOf(session), "--", ...rules]),
   }),
   tool({
     name: "rpc_send",
@@ -81,14 +81,14 @@ const SESSION_TOOLS: readonly Tool[] = [
     },
     changes: true,
     run: ({ message, fields = [], session }, { el2 }) =>
-      el2(["rpc", "send", ...socketOf(session), "--", message, ...fields], { answers: [ExitCode.Failed] }),
+      el2(["rpc", "send", ...sessionOf(session), "--", message, ...fields], { answers: [ExitCode.Failed] }),
   }),
   tool({
     name: "snapshot",
     doc: "Saves the whole state of a session to a file, from which up starts another session.",
     args: { file: { type: "text", doc: "file to write", required: true }, ...SESSION_ARGUMENT },
     changes: true,
-    run: ({ file, session }, { el2 }) => el2(["snapshot", "save", ...socketOf(session), "--", file]),
+    run: ({ file, session }, { el2 }) => el2(["snapshot", "save", ...sessionOf(session), "--", file]),
   }),
 ];
 
@@ -98,14 +98,14 @@ const TIME_TOOLS: readonly Tool[] = [
     doc: "Stops a session's machine, and its virtual time, where it is.",
     args: SESSION_ARGUMENT,
     changes: true,
-    run: ({ session }, { el2 }) => el2(["pause", "--json", ...socketOf(session)]),
+    run: ({ session }, { el2 }) => el2(["pause", "--json", ...sessionOf(session)]),
   }),
   tool({
     name: "resume",
     doc: "Continues a stopped machine.",
     args: SESSION_ARGUMENT,
     changes: true,
-    run: ({ session }, { el2 }) => el2(["resume", "--json", ...socketOf(session)]),
+    run: ({ session }, { el2 }) => el2(["resume", "--json", ...sessionOf(session)]),
   }),
   tool({
     name: "go",
@@ -133,7 +133,7 @@ const TIME_TOOLS: readonly Tool[] = [
         ...flag("now", now).map((word) => ["back", word]),
       ];
       if (places.length !== 1) throw new Failure(`go takes one place, and ${places.length} were given; for example "now": true`);
-      return el2([...places[0], "--json", ...socketOf(session)]);
+      return el2([...places[0], "--json", ...sessionOf(session)]);
     },
   }),
   tool({
@@ -157,7 +157,7 @@ const TIME_TOOLS: readonly Tool[] = [
           ...wait ? [`--timeout=${WAIT}`] : [],
           ...option("remove", remove),
         ],
-        ...[...socketOf(session), "--", ...events],
+        ...[...sessionOf(session), "--", ...events],
       ]),
   }),
   tool({
@@ -170,7 +170,7 @@ const TIME_TOOLS: readonly Tool[] = [
     },
     changes: true,
     run: ({ vcpu, count, session }, { el2 }) =>
-      el2(["vcpu", "step", "--json", ...option("count", count), ...socketOf(session), "--", vcpu]),
+      el2(["vcpu", "step", "--json", ...option("count", count), ...sessionOf(session), "--", vcpu]),
   }),
 ];
 
@@ -217,7 +217,7 @@ const RUN_TOOLS: readonly Tool[] = [
     doc: "Writes a recording of a session's run until now.",
     args: { file: { type: "text", doc: "file to write", required: true }, ...SESSION_ARGUMENT },
     changes: true,
-    run: ({ file, session }, { el2 }) => el2(["record", ...socketOf(session), "--", file]),
+    run: ({ file, session }, { el2 }) => el2(["record", ...sessionOf(session), "--", file]),
   }),
   tool({
     name: "test",
@@ -272,6 +272,6 @@ function actTool(commands: readonly ActCommand[]): Tool {
       ...SESSION_ARGUMENT,
     },
     changes: true,
-    run: ({ command, arguments: args = [], session }, { el2 }) => el2([...command.split(" "), ...socketOf(session), "--", ...args]),
+    run: ({ command, arguments: args = [], session }, { el2 }) => el2([...command.split(" "), ...sessionOf(session), "--", ...args]),
   });
 }

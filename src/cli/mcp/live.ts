@@ -27,7 +27,7 @@ export async function withSession<T>(
   output?: { readonly console: string; readonly hear: (bytes: Uint8Array) => void },
 ): Promise<T> {
   const session = await connectNamed({
-    socket: named,
+    session: named,
     readOnly: true,
     ...output && { follow: true, consoles: [output.console] },
     naming: 'argument "session"',

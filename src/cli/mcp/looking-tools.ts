@@ -2,7 +2,7 @@
 
 import { boundedText, rowsText, type ToolAnswer } from "./answers.ts";
 import { withSession } from "./live.ts";
-import { flag, option, SESSION_ARGUMENT, socketOf, type Tool, tool } from "./tool.ts";
+import { flag, option, SESSION_ARGUMENT, sessionOf, type Tool, tool } from "./tool.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { checkedFilter, parseKinds } from "../common/values.ts";
 import { nameOf } from "../../queries/ids.ts";
@@ -110,7 +110,7 @@ export const LOOKING_TOOLS: readonly Tool[] = [
           ...option("vm", vm),
           ...option("about", about),
           ...option("filter", filter),
-          ...socketOf(session),
+          ...sessionOf(session),
         ],
         ...reason === undefined ? [] : ["--", reason],
       ], { hint: 'narrow with "vm", "about" or "filter"' }),
@@ -120,7 +120,7 @@ export const LOOKING_TOOLS: readonly Tool[] = [
     doc: "A verdict on each VM: what it does or waits for, and what is wrong with it, with evidence. Exit code 1 if something is wrong.",
     args: { vm: { type: "text", doc: "only this VM" }, ...SESSION_ARGUMENT },
     run: ({ vm, session }, { el2 }) =>
-      el2(["diagnose", ...socketOf(session), ...vm === undefined ? [] : ["--", vm]], {
+      el2(["diagnose", ...sessionOf(session), ...vm === undefined ? [] : ["--", vm]], {
         answers: [ExitCode.Failed],
         hint: 'name a VM with "vm"',
       }),

@@ -35,8 +35,8 @@ export const SESSION_ARGUMENT = {
   session: { type: "text", doc: "name of the session; may be left out if only one is running" },
 } as const;
 
-/** `--socket NAME`, if a session is named. */
-export const socketOf = (session: string | undefined): string[] => session === undefined ? [] : [`--socket=${session}`];
+/** `--session NAME`, if a session is named. */
+export const sessionOf = (session: string | undefined): string[] => session === undefined ? [] : [`--session=${session}`];
 
 /** An option with its value in one word, so that no value is taken for another option. */
 export const option = (name: string, value: string | number | undefined): string[] => value === undefined ? [] : [`--${name}=${value}`];

@@ -69,8 +69,11 @@ Deno.test("W65: the completion scripts load, and complete names of VMs", async (
   // Of several sessions the one that the words name answers.
   await place.up("two");
   assert.equal((await place.el2("complete", "--", "vm", "show", "p")).stdout, "");
-  const { stdout: named } = await place.el2("complete", "--", "vm", "show", "--socket", "one", "p");
+  const { stdout: named } = await place.el2("complete", "--", "vm", "show", "--session", "one", "p");
   assert.match(named, /^ping\t\w+\npong\t\w+\n$/);
+  assert.equal((await place.el2("complete", "--", "vm", "show", "--socket", "one", "p")).stdout, named, "the old word");
+  assert.match((await place.el2("complete", "--", "vm", "show", "--socket", "")).stdout, /^one\ntwo\n$/);
+  assert.match((await place.el2("complete", "--", "vm", "show", "--s")).stdout, /^--session\t.*\n$/);
   // On a busy computer a session may outlive the command that ends it, which then ends with 1.
   const patience = (await place.el2("down", "two")).code === 0 ? 1 : 50;
   let alone = "";

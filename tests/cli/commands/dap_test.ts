@@ -158,7 +158,7 @@ Deno.test("el2 dap attaches to a VM of a session, steps, goes back in time, and 
     const [program, ...args] = el2Command("dap");
     const child = new Deno.Command(program, {
       args,
-      env: { XDG_RUNTIME_DIR: place.folder, EL2_SOCKET: "" },
+      env: { XDG_RUNTIME_DIR: place.folder, EL2_SESSION: "" },
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",
@@ -181,7 +181,7 @@ Deno.test("el2 dap attaches to a VM of a session, steps, goes back in time, and 
     await client.ask("setExceptionBreakpoints", { filters: [] });
     const threads = await client.ask<{ threads: { id: number; name: string }[] }>("threads");
     assert.match(threads.threads[0].name, /^vcpu:ping\/0/);
-    const second = await place.el2("gdb", "ping", "--socket", "edited");
+    const second = await place.el2("gdb", "ping", "--session", "edited");
     assert.match(second.stderr, /another debugger is attached/);
     const step = { threadId: stopped.threadId ?? 1, granularity: "instruction" };
     const { scopes } = await client.ask<{ scopes: { name: string }[] }>("scopes", { frameId: await client.frame(0, step.threadId) });

@@ -15,7 +15,7 @@ Deno.test("diagnose gives a verdict on each VM, and ends with 1 where one is unh
   const file = `${place.folder}/spin.toml`;
   await Deno.writeTextFile(file, `el2 = 1\n[vm.x]\nimage = "spin.bin"\nmemory = "4MiB"\n`);
   await place.up("two", file);
-  const broken = await place.el2("diagnose", "x", "--socket", "two");
+  const broken = await place.el2("diagnose", "x", "--session", "two");
   assert.equal(broken.code, 1, broken.stdout + broken.stderr);
   assert.match(broken.stdout, /^vm:x spins: vcpu:x\/0 loops at [^]*\n {2}next: el2 disasm x\/0:pc\n$/);
 });

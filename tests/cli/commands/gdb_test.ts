@@ -15,7 +15,7 @@ Deno.test("gdb of a VM that there is not ends with 1, --events of one VM with 2,
 /** A server of gdb, which has said where it listens. */
 async function served(place: Place, ...args: string[]) {
   const [program, ...rest] = el2Command("gdb", ...args);
-  const env = { NO_COLOR: "1", XDG_RUNTIME_DIR: place.folder, EL2_SOCKET: "" };
+  const env = { NO_COLOR: "1", XDG_RUNTIME_DIR: place.folder, EL2_SESSION: "" };
   const child = new Deno.Command(program, { args: rest, stdin: "null", stdout: "null", stderr: "piped", env }).spawn();
   const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
   let said = "";

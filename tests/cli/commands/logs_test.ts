@@ -23,7 +23,7 @@ Deno.test("logs -f continues with new lines, each with the time at which it came
   await using place = new Place();
   await place.up("one");
   const [program, ...args] = el2Command("logs", "-f", "hello", "--tail", "0");
-  const env = { NO_COLOR: "1", XDG_RUNTIME_DIR: place.folder, EL2_SOCKET: "" };
+  const env = { NO_COLOR: "1", XDG_RUNTIME_DIR: place.folder, EL2_SESSION: "" };
   const child = new Deno.Command(program, { args, env, stdin: "null", stdout: "piped", stderr: "null" }).spawn();
   let text = "";
   const decoder = new TextDecoder();

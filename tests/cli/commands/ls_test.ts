@@ -33,8 +33,8 @@ Deno.test("ls with a session's name shows its memory by part, within the budget 
   }
   const { stdout } = await place.el2("ls", "small");
   assert.match(stdout, /^memory:traces +\S+ +9\.6M +\d+% +\d+ /m);
-  const both = await place.el2("ls", "small", "--socket", "small");
-  assert.deepEqual([both.code, both.stderr], [2, "el2: ls: a name and --socket both name the session; give one\n"]);
+  const both = await place.el2("ls", "small", "--session", "small");
+  assert.deepEqual([both.code, both.stderr], [2, "el2: ls: a name and --session both name the session; give one\n"]);
   const nobody = await place.el2("ls", "nobody");
   assert.equal(nobody.code, 3);
   const wrong = await place.el2("up", "demo", "--memory-budget", "1MiB");

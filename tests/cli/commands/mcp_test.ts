@@ -24,7 +24,7 @@ class Agent implements AsyncDisposable {
   static async start(...args: string[]): Promise<Agent> {
     const agent = new Agent(await Deno.makeTempDir({ prefix: "el2-mcp-" }));
     const [command, ...rest] = el2Command("mcp", ...args);
-    const env = { ...Deno.env.toObject(), XDG_RUNTIME_DIR: agent.folder, EL2_SOCKET: "" };
+    const env = { ...Deno.env.toObject(), XDG_RUNTIME_DIR: agent.folder, EL2_SESSION: "" };
     await agent.client.connect(new StdioClientTransport({ command, args: rest, env, cwd: agent.folder }));
     return agent;
   }

@@ -30,7 +30,7 @@ Deno.test("W50: mem check of a session is 0, and 1 with the rule once an invaria
   const session = { name: "test", what: "demo", started: new Date().toISOString(), logs: undefined };
   const server = await SessionServer.listen(new SessionHub(standing(system), session, MiB), `${folder}/s.sock`);
   try {
-    const check = () => el2("mem", "check", "--json", "--socket", `${folder}/s.sock`);
+    const check = () => el2("mem", "check", "--json", "--session", `${folder}/s.sock`);
     const whole = await check();
     assert.deepEqual([whole.code, JSON.parse(whole.stdout).data], [0, []], whole.stderr);
     // A page of one VM that another one has mapped too, which nobody has recorded.

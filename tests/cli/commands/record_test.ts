@@ -65,7 +65,7 @@ Deno.test("a session that began with a snapshot is recorded with it, even if the
     const up = await el2With(env, "up", snapshot, "--name", "s");
     assert.equal(up.code, 0, up.stderr);
     try {
-      const saved = await el2With(env, "snapshot", "save", snapshot, "--socket", "s");
+      const saved = await el2With(env, "snapshot", "save", snapshot, "--session", "s");
       assert.equal(saved.code, 0, saved.stderr);
       const recorded = await el2With(env, "record", file);
       assert.equal(recorded.code, 0, recorded.stderr);
@@ -320,8 +320,8 @@ Deno.test("record FILE writes the run of a session until now, which continues: t
         /you are viewing the past, which takes no input; return to the present first/,
       );
       assert.match(
-        (await el2With(env, "record", file, "--socket", "s", "--", "demo")).stderr,
-        /record: --socket and WHAT are mutually exclusive: --socket saves the run of a session; give one$/m,
+        (await el2With(env, "record", file, "--session", "s", "--", "demo")).stderr,
+        /record: --session and WHAT are mutually exclusive: --session saves the run of a session; give one$/m,
       );
     } finally {
       await el2With(env, "down", "s");

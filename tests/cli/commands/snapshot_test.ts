@@ -35,13 +35,13 @@ Deno.test("a session is saved, inspected, verified and loaded by another process
     const file = `${folder}/demo.snap`;
     assert.equal((await run("up", "demo", "--name", "s", "--turbo")).code, 0);
     try {
-      const refused = await run("snapshot", "save", `${folder}/none/x`, "--socket", "s");
+      const refused = await run("snapshot", "save", `${folder}/none/x`, "--session", "s");
       assert.equal(refused.code, 1);
       assert.match(refused.stderr, /snapshot .*none\/x: no such folder$/m);
-      const saved = await run("snapshot", "save", file, "--socket", "s", "--json");
+      const saved = await run("snapshot", "save", file, "--session", "s", "--json");
       assert.equal(saved.code, 0, saved.stderr);
       assert.equal(JSON.parse(saved.stdout).bytes, (await Deno.stat(file)).size);
-      assert.equal((await run("snapshot", "save", file, "--socket", "s", "--read-only")).code, 5);
+      assert.equal((await run("snapshot", "save", file, "--session", "s", "--read-only")).code, 5);
     } finally {
       await run("down", "s");
     }
@@ -60,7 +60,7 @@ Deno.test("a session in the background continues from a snapshot, and goes back 
   inFolder(async (folder, run) => {
     const file = `${folder}/demo.snap`;
     assert.equal((await run("up", "demo", "--name", "first", "--turbo")).code, 0);
-    assert.equal((await run("snapshot", "save", file, "--socket", "first")).code, 0);
+    assert.equal((await run("snapshot", "save", file, "--session", "first")).code, 0);
     await run("down", "first");
     const { insn } = JSON.parse((await run("snapshot", "info", file, "--json")).stdout);
     assert.match(
@@ -71,37 +71,37 @@ Deno.test("a session in the background continues from a snapshot, and goes back 
     assert.equal(up.code, 0, up.stderr);
     try {
       const { at, data } = JSON.parse(
-        (await run("vm", "ls", "--filter", "via=gunyah state=running", "--json", "--socket", "second")).stdout,
+        (await run("vm", "ls", "--filter", "via=gunyah state=running", "--json", "--session", "second")).stdout,
       );
       assert.ok(Number(at.insn) >= Number(insn));
       assert.deepEqual(data.map(({ id }: { id: string }) => id), ["vm:hello", "vm:ping", "vm:pong"]);
-      const back = await run("back", "--to", insn, "--json", "--socket", "second");
+      const back = await run("back", "--to", insn, "--json", "--session", "second");
       assert.equal(JSON.parse(back.stdout).insn, insn, back.stderr);
-      const before = await run("back", "--to", String(insn - 1), "--socket", "second");
+      const before = await run("back", "--to", String(insn - 1), "--session", "second");
       assert.equal(before.code, 1, before.stdout);
       assert.match(before.stderr, /that is before the snapshot with which the session began/);
-      await run("back", "--now", "--socket", "second");
-      const event = await run("back", "--event", "kind=hvc vm=ping", "--json", "--socket", "second");
+      await run("back", "--now", "--session", "second");
+      const event = await run("back", "--event", "kind=hvc vm=ping", "--json", "--session", "second");
       const { schema, insn: there, reached } = JSON.parse(event.stdout);
       assert.equal(schema, "el2.place/1");
       assert.ok(Number(there) >= Number(insn));
       assert.match(reached, /^ev:\S+ vcpu:ping\/0 hvc /);
-      const on = JSON.parse((await run("on", "--event", "kind=hvc vm=ping", "--json", "--socket", "second")).stdout);
+      const on = JSON.parse((await run("on", "--event", "kind=hvc vm=ping", "--json", "--session", "second")).stdout);
       assert.ok(Number(on.insn) >= Number(there));
       assert.match(on.reached, /^ev:\S+ vcpu:ping\/0 hvc |^now; no such event since/);
       assert.match(
-        (await run("on", "--event", "x", "--by", "2", "--socket", "second")).stderr,
+        (await run("on", "--event", "x", "--by", "2", "--session", "second")).stderr,
         /^el2: on: --by and --event are mutually exclusive; give one$/m,
       );
-      const places = JSON.parse((await run("back", "--list", "--json", "--socket", "second")).stdout);
+      const places = JSON.parse((await run("back", "--list", "--json", "--session", "second")).stdout);
       assert.equal(places.schema, "el2.time.ls/1");
       assert.deepEqual([places.data[0].kind, places.data[0].insn], ["start", String(insn)]);
       assert.match(
-        (await run("back", "--event", "kind=state name=creating", "--socket", "second")).stderr,
+        (await run("back", "--event", "kind=state name=creating", "--session", "second")).stderr,
         /no such event or instruction between the snapshot/,
       );
       assert.match(
-        (await run("back", "--event", "x", "--now", "--socket", "second")).stderr,
+        (await run("back", "--event", "x", "--now", "--session", "second")).stderr,
         /^el2: back: --by, --to, --event, --at and --now are mutually exclusive; give one$/m,
       );
     } finally {

@@ -52,7 +52,7 @@ Deno.test("a socket that nobody answers is taken over", async () => {
   Deno.mkdirSync(`${place.folder}/el2`, { mode: 0o700 });
   Deno.writeTextFileSync(`${place.folder}/el2/dead.sock`, "");
   await place.up("dead");
-  assert.equal((await place.el2("vm", "ls", "--socket", "dead")).code, 0);
+  assert.equal((await place.el2("vm", "ls", "--session", "dead")).code, 0);
 });
 
 Deno.test("up of a machine that ends at once, or up --wait of a VM that fails, says why and ends with 1", async () => {
@@ -64,15 +64,15 @@ Deno.test("up of a machine that ends at once, or up --wait of a VM that fails, s
   assert.equal(ended.code, 1);
   assert.match(
     ended.stderr,
-    /^el2: session ended has ended: crashed: udf .*; el2 why --socket ended says why, el2 down ended removes it\n$/,
+    /^el2: session ended has ended: crashed: udf .*; el2 why --session ended says why, el2 down ended removes it\n$/,
   );
-  assert.match((await place.el2("why", "--socket", "ended")).stdout, /vm:udf ended: fault\n.*undefined instruction at 0x80000000: udf #0/);
+  assert.match((await place.el2("why", "--session", "ended")).stdout, /vm:udf ended: fault\n.*undefined instruction at 0x80000000: udf #0/);
   const failed = await place.el2("up", "demo", "--name", "failed", "--wait", "--inject", "rpc msg=MEM_LEND nth=2 -> NOMEM");
   assert.equal(failed.code, 1);
   assert.match(failed.stderr, /vm:ping ended: ENOMEM[^]*rpc MEM_LEND[^]*\nel2: vm:ping of session failed has failed; /);
   const well = await place.el2("up", "demo", "--name", "well", "--wait");
   assert.equal(well.code, 0, well.stderr);
-  const running = (await place.json("vm", "ls", "--filter", "via=gunyah state=running", "--socket", "well")).data;
+  const running = (await place.json("vm", "ls", "--filter", "via=gunyah state=running", "--session", "well")).data;
   assert.equal(running.length, 3);
   for (const name of ["ended", "failed", "well"]) await place.el2("down", name);
 });

@@ -33,7 +33,7 @@ Deno.test("W32: why last has chain, rule, object, values, way_out", async () => 
   const section = String(reason.section);
   assert.match(shown.stdout, new RegExp(`\\nread {5}el2 spec ${section}\\n$`));
   assert.equal((await place.el2("spec", ...section.split(" "))).code, 0);
-  const env = { XDG_RUNTIME_DIR: place.folder, EL2_SOCKET: "" };
+  const env = { XDG_RUNTIME_DIR: place.folder, EL2_SESSION: "" };
   const linked = await onTerminal({ ...env, FORCE_HYPERLINK: "1" }, "why", reason.id as string);
   // The one file has no folder of books to lead to.
   if (Deno.env.get("EL2_PROGRAM")) return assert.ok(!linked.includes("\x1b]8"));

@@ -97,7 +97,7 @@ Deno.test("lists have the columns that are named, all columns, or tabs, and --wa
   assert.equal((await place.el2("vm", "ls", "-o", "tsv", "--json")).code, 2);
 
   const [program, ...args] = el2Command("vm", "ls", "--watch", "--columns", "id");
-  const env = { NO_COLOR: "1", XDG_RUNTIME_DIR: place.folder, EL2_SOCKET: "" };
+  const env = { NO_COLOR: "1", XDG_RUNTIME_DIR: place.folder, EL2_SESSION: "" };
   const child = new Deno.Command(program, { args, env, stdin: "null", stdout: "piped", stderr: "null" }).spawn();
   let text = "";
   const decoder = new TextDecoder();

@@ -132,7 +132,7 @@ function checkVms(wanted: readonly string[] | undefined, vms: readonly string[])
 }
 
 async function attach({ session, vms }: AttachWanted, events: DapEvents): Promise<DapTarget> {
-  const client = await connectNamed({ socket: session, follow: true, naming: '"session" of the attach request' });
+  const client = await connectNamed({ session, follow: true, naming: '"session" of the attach request' });
   const asker = new Asker(client);
   const link = new MachineLink(client, client.info.name, vms, events, () => client.close());
   client.onEvent = (event) => {

@@ -98,7 +98,7 @@ async function stayingOwner(path: string): Promise<Owner | undefined> {
  * host makes one.
  */
 async function firstVms(path: string): Promise<void> {
-  using open = await openSession({ socket: path, readOnly: true });
+  using open = await openSession({ session: path, readOnly: true });
   for (const limit = performance.now() + FIRST_VMS; performance.now() < limit;) {
     const { rows } = await open.asker.ask({ table: "vm.ls", args: { filter: "via!=native state=running" } });
     if (rows.length > 0 || (await sessionInfo(path)).ended !== undefined) return;
