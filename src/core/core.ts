@@ -3,9 +3,9 @@
 // docs/design/decisions.md §9.
 
 import { type Cpu, DEFAULT_CPU, lackOf, parseCpu } from "../isa/cpus.ts";
-import { featureOfWord } from "../isa/decode.ts";
 import { disassemble } from "../isa/disassemble.ts";
 import { type Identification, identificationOf } from "../isa/identification.ts";
+import { nameWord } from "../isa/word-names.ts";
 import { Mdscr, Pstate } from "./architecture/exceptions.ts";
 import { type CoreExports, coreFor, type CoreImports, instantiateCore } from "./core-module.ts";
 import type { WatchHit, WatchKind } from "./debug/watchpoints.ts";
@@ -68,7 +68,7 @@ export interface UndefinedInstruction {
   readonly word: number;
   /** Assembly text: mnemonic, a tab, operands. */
   readonly text: string;
-  /** The feature that it needs and the CPU lacks, and CPUs that have it; empty if there is none. */
+  /** The level or feature that it lacks, and CPUs that have the feature; empty without one. */
   readonly lack: string;
   /** Virtual and physical address. */
   readonly pc: bigint;
@@ -489,8 +489,9 @@ export class WasmCore implements DebugCore {
     this.#reportProgress();
     const { base, wasmAddress } = this.ram;
     const pa = this.#decoded.wasmAddressOf(this.#cpu.IP) - wasmAddress + base;
-    const feature = featureOfWord(word), model = this.#model;
-    const lack = feature === undefined || model.features.has(feature) ? "" : lackOf(feature, model);
+    const { name = "", feature, level = 0 } = nameWord(word) ?? {};
+    const isAbove = level > (this.#cpu.PSTATE & Pstate.ElMask ? 1 : 0);
+    const lack = isAbove ? `EL${level}${name && ` (${name})`}` : feature === undefined ? "" : lackOf(feature, this.#model);
     this.#onUndefined?.({ word, text: disassemble(word, pc), lack, pc, pa });
   }
 }

@@ -1,6 +1,8 @@
 // Instructions as assemblers and programmers write them: the preferred aliases of Arm ARM C6.1.2,
 // made from the text that names the instruction itself.
 
+import { operationName, operationNumber } from "./system-operation-names.ts";
+
 /** A form that has an alias: the instruction's text, and the alias, or nothing if none fits. */
 type Rule = readonly [pattern: RegExp, alias: (match: RegExpExecArray) => string | undefined];
 
@@ -44,6 +46,14 @@ function field([, kind, rd, rn, first, last]: RegExpExecArray): string | undefin
   return `${signed ? "sbfx" : "ubfx"}\t${to}, #${low}, #${high - low + 1}`;
 }
 
+/** SYS: maintenance of caches and TLBs, address translation. */
+function operation([, op1, CRn, CRm, op2, operand]: RegExpExecArray): string | undefined {
+  const name = operationName(operationNumber(Number(op1), Number(CRn), Number(CRm), Number(op2)));
+  if (name === undefined) return undefined;
+  if (/\t(?:vm)?all|\tiall/.test(name)) return operand === undefined ? name : undefined;
+  return `${name}, ${operand ?? "xzr"}`;
+}
+
 const R = "([wx](?:\\d+|zr))", Z = "[wx]zr";
 
 const RULES: readonly Rule[] = [
@@ -63,6 +73,7 @@ const RULES: readonly Rule[] = [
   [new RegExp(`^csinv\t${R}, ${Z}, ${Z}, (\\w+)$`), ([, rd, cond]) => INVERSE[cond] && `csetm\t${rd}, ${INVERSE[cond]}`],
   [new RegExp(`^([us])bfm\t${R}, ${R}, #(\\d+), #(\\d+)$`), field],
   [/^ret\tx30$/, () => "ret"],
+  [/^sys\t#(\d), C(\d+), C(\d+), #(\d)(?:, (x\d+))?$/, operation],
 ];
 
 /** @param text what `disassemble` gives: the mnemonic, a tab, operands */

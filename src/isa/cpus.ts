@@ -201,11 +201,17 @@ export function cpusWithPages(size: number): string[] {
   return CPU_NAMES.filter((name) => pageSizesOf(parseCpu(name)).includes(size));
 }
 
-/** Why a CPU does not have a feature, and which CPUs do. */
-export function lackOf(feature: FeatureName, { name }: Cpu): string {
-  const lacks = `${feature}, which the CPU "${name}" does not have`;
-  if (!isBuilt(feature)) return `${lacks}: el2 has not built it`;
-  return `${lacks}; these have it: ${CPU_NAMES.filter((other) => parseCpu(other).features.has(feature)).join(", ")}`;
+/** The CPUs of el2 that have a feature of this name, built or not; rungs first. */
+export function cpusWith(feature: string): string[] {
+  const has = (name: string) => (parseCpu(name).features as ReadonlySet<string>).has(feature);
+  return [...new Set([...RUNGS, ...CPU_NAMES])].filter(has);
+}
+
+/** Why a CPU does not have a feature, and which CPUs do; empty if it has it. */
+export function lackOf(feature: string, { name, features }: Cpu): string {
+  if ((features as ReadonlySet<string>).has(feature)) return "";
+  const others = cpusWith(feature);
+  return `${feature}; this CPU is "${name}"; ${others.length ? `CPUs that have it: ${others.join(", ")}` : "no CPU of el2 has it"}`;
 }
 
 /** The line `Features` of /proc/cpuinfo under Linux. */

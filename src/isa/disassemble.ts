@@ -2,10 +2,12 @@
 
 import { decode } from "./decode.ts";
 import { fieldValues } from "./insn.ts";
+import { nameWord } from "./word-names.ts";
 
 /**
  * The text of a word at an address: mnemonic, a tab, operands; branch targets are addresses.
- * Words that the table does not know print as `.inst` with their value.
+ * Words that the table does not know print as `.inst` with their value, and the name and feature
+ * that Arm gives them.
  *
  * ```ts
  * import { disassemble } from "@el2/el2";
@@ -15,6 +17,12 @@ import { fieldValues } from "./insn.ts";
  */
 export function disassemble(word: number, address: bigint): string {
   const encoding = decode(word);
-  if (!encoding) return `.inst\t0x${(word >>> 0).toString(16).padStart(8, "0")} ; undefined`;
+  if (!encoding) return `.inst\t0x${(word >>> 0).toString(16).padStart(8, "0")} ; ${nameText(word)}`;
   return encoding.instruction.assembly(fieldValues(encoding.instruction, word), address);
+}
+
+/** `cntw (FEAT_SVE)`. */
+function nameText(word: number): string {
+  const { name, feature } = nameWord(word) ?? {};
+  return feature === undefined ? "undefined" : `${name || "undefined"} (${feature})`;
 }

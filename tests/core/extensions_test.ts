@@ -3,9 +3,9 @@
 
 import assert from "node:assert/strict";
 import { parseCpu } from "../../src/isa/cpus.ts";
-import { featureOfWord } from "../../src/isa/decode.ts";
 import { disassemble } from "../../src/isa/disassemble.ts";
 import { extensionEncodings } from "../../src/isa/table.ts";
+import { nameWord } from "../../src/isa/word-names.ts";
 import { randomWord } from "../differential/random-words.ts";
 import { Random } from "../support/random.ts";
 import { Machine, RAM_BASE } from "./program.ts";
@@ -190,16 +190,27 @@ Deno.test("a CPU without a feature has none of its instructions: its words are w
     else {
       assert.equal(vcpu.getRegister("ESR_EL1"), 0x200_0000n, disassemble(word, 0n));
       const { feature } = encoding.instruction;
-      assert.ok(machine.undefinedWords[0].lack.startsWith(`${feature}, which the CPU "v8" does not have; these have it: `));
+      assert.ok(machine.undefinedWords[0].lack.startsWith(`${feature}; this CPU is "v8"; CPUs that have it: `));
     }
     vcpu.setRegister("ESR_EL1", 0n);
-    assert.equal(featureOfWord(word), encoding.instruction.feature);
+    assert.equal(nameWord(word)?.feature, encoding.instruction.feature);
   }
 });
 
-Deno.test("words of SVE and SME name their feature, others of every CPU none", () => {
-  assert.equal(featureOfWord(0x04200000), "FEAT_SVE");
-  assert.equal(featureOfWord(0xc0080000), "FEAT_SME");
-  assert.equal(featureOfWord(0x8b000000), undefined);
-  assert.equal(featureOfWord(0x00000000), undefined);
+Deno.test("an UNDEFINED word is reported with the level or the feature that it lacks", () => {
+  const machine = new Machine();
+  machine.vcpu.setRegister("VBAR_EL1", BigInt(RAM_BASE + 0x4000));
+  const lacks = (word: number, pstate = 0x3c5) => {
+    machine.view.setUint32(CODE - RAM_BASE, word, true);
+    machine.core.memoryWritten(CODE, 4);
+    machine.undefinedWords.length = 0;
+    machine.vcpu.pstate = pstate;
+    machine.run(1, CODE);
+    return machine.undefinedWords.map(({ lack }) => lack);
+  };
+  assert.deepEqual(lacks(0x04200000), ['FEAT_SVE; this CPU is "v8"; no CPU of el2 has it']);
+  assert.deepEqual(lacks(0xc0080000), ['FEAT_SME; this CPU is "v8"; no CPU of el2 has it']);
+  assert.deepEqual(lacks(0xd50c_871f), ["EL2 (tlbi alle2)"]);
+  assert.deepEqual(lacks(0xd69f_03e0, 0x3c0), ["EL1 (eret)"]);
+  assert.deepEqual(lacks(0x0000_0000), [""]);
 });

@@ -24,6 +24,10 @@ const KNOWN: readonly (readonly [word: number, text: string])[] = [
   [0x53001c00, "uxtb\tw0, w0"],
   [0x93407c00, "sxtw\tx0, w0"],
   [0x1a9f17e0, "cset\tw0, eq"],
+  [0xd508871f, "tlbi\tvmalle1"],
+  [0xd5088720, "tlbi\tvae1, x0"],
+  [0xd50b7e22, "dc\tcivac, x2"],
+  [0xd50c871f, "tlbi\talle2"],
   [0x9b017c00, "mul\tx0, x0, x1"],
 ];
 
