@@ -71,7 +71,8 @@ class ToStart implements WayBack {
 
   advance(milliseconds: number): DebugStopped | undefined {
     if (this.#found) return this.#found;
-    if (!this.past.advance(this.run.instructions, milliseconds)) return undefined;
+    // The VM may not have executed its first instruction at the place to go back from either.
+    if (!this.past.advance(this.run.instructions + 1, milliseconds)) return undefined;
     if (!this.#found) throw new Error("a VM that a debugger stopped has no past before its first instruction");
     return this.#found;
   }
