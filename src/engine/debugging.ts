@@ -137,15 +137,21 @@ export class Debugging {
       return true;
     };
     this.#goPiecewise(() => {
-      const there = past.advance(shown.present.instructions(), MOVE_SLICE);
-      if (stop || !there) return stop;
-      const { control } = shown.present.debugger;
-      shown.past = undefined;
-      if (!control) throw new Error("a debugger continued in the past of a machine that it is not attached to");
-      control.clear();
-      if (past.system.debugger.control) control.adopt(past.system.debugger.control);
-      return stopOf(control, "history-end");
+      const end = shown.present.instructions(), there = past.advance(end, MOVE_SLICE);
+      // A stop where the machine really is leaves the past, so that the next step moves on.
+      if (stop && past.system.instructions() >= end) this.#leave(past);
+      return stop ?? (there ? stopOf(this.#leave(past), "history-end") : undefined);
     });
+  }
+
+  /** Back to the present, with the debugger's breakpoints. */
+  #leave(past: Past): DebugControl {
+    const { shown } = this.loop, { control } = shown.present.debugger;
+    shown.past = undefined;
+    if (!control) throw new Error("a debugger continued in the past of a machine that it is not attached to");
+    control.clear();
+    if (past.system.debugger.control) control.adopt(past.system.debugger.control);
+    return control;
   }
 
   /** Does something piece by piece until it gives a stop, or the debugger asks for one. */
