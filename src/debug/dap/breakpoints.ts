@@ -99,6 +99,8 @@ export class Breakpoints {
   #next = 1;
   #code: Breakpoint[] = [];
   #data: DataBreakpoint[] = [];
+  /** Those whose condition holds where the machine has stopped. */
+  #here: (Breakpoint | DataBreakpoint)[] = [];
   /** Filters of the exception request, and of function breakpoints. */
   #events: { filters: readonly string[]; named: readonly string[] } = { filters: [], named: [] };
 
@@ -225,8 +227,14 @@ export class Breakpoints {
     return changed;
   }
 
-  /** The meaning of a stop at a breakpoint or watchpoint: evaluates conditions, and counts hits. */
-  async reached(stop: DapStop): Promise<Reached> {
+  /** The machine leaves a stop. The way back over one takes its hit back. */
+  leave(isBack: boolean): void {
+    if (isBack) { for (const one of this.#here) one.hits--; }
+    this.#here = [];
+  }
+
+  /** The meaning of a stop at a breakpoint or watchpoint: evaluates conditions, and counts hits on the way forward. */
+  async reached(stop: DapStop, isBack: boolean): Promise<Reached> {
     const vcpu = this.threads.nameOf(stop.vcpu), at = this.threads.vmOf(stop.vcpu);
     const here: readonly (Breakpoint | DataBreakpoint)[] = stop.cause === "watchpoint"
       ? this.#data.filter(({ vm, address, length }) =>
@@ -242,10 +250,11 @@ export class Breakpoints {
         if (typeof holds === "string") messages.push(`condition ${one.condition}: ${holds}`);
         else if (!holds) continue;
       }
-      one.hits++;
+      this.#here.push(one);
+      if (!isBack) one.hits++;
       if (one.hitCondition !== undefined && !isHit(one.hitCondition, one.hits)) continue;
       if (one.logMessage !== undefined) {
-        messages.push(await this.#message(one.logMessage, vcpu));
+        if (!isBack) messages.push(await this.#message(one.logMessage, vcpu));
         continue;
       }
       ids.push(one.id);
@@ -325,19 +334,22 @@ export class Breakpoints {
     return { addresses: rows.map(({ address }) => BigInt(address)), line: rows[0]?.line };
   }
 
-  /**
-   * The address after the prologue, if debug information names one: arguments are then in place.
-   */
   async #function(vm: string, name: string): Promise<Found> {
     const at = `${vm}:${name}`;
     const code = await this.target.query({ table: "code", args: { at, size: 1 } });
     if (code.error !== undefined) return { addresses: [], message: code.error };
     const entry = BigInt(rowsOf(CODE, code)[0].address);
-    const lines = await this.target.query({ table: "code.lines", args: { at, size: 2 } });
-    const [first, second] = rowsOf(LINES, lines);
-    const starts = second !== undefined && BigInt(first.address) === entry && second.statement;
-    return { addresses: [starts ? BigInt(second.address) : entry] };
+    return { addresses: [await bodyOf(this.target, at, entry) ?? entry] };
   }
+}
+
+/**
+ * The address after a function's prologue, if debug information names one: arguments are then in place.
+ * @param at a place in the function, as queries have it
+ */
+export async function bodyOf(target: DapTarget, at: string, entry: bigint): Promise<bigint | undefined> {
+  const [first, second] = rowsOf(LINES, await target.query({ table: "code.lines", args: { at, size: 2 } }));
+  return second?.statement && BigInt(first.address) === entry ? BigInt(second.address) : undefined;
 }
 
 function termsOf(one: Arguments): Terms {

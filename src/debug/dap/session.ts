@@ -7,7 +7,7 @@ import { timingSafeEqual } from "node:crypto";
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { DEBUG_REGISTERS } from "../../hypervisor/interface.ts";
 import { Arguments, RequestError } from "./arguments.ts";
-import { Breakpoints, EVENT_FILTERS } from "./breakpoints.ts";
+import { Breakpoints, EVENT_FILTERS, type Reached } from "./breakpoints.ts";
 import { Consoles } from "./consoles.ts";
 import { Inspection } from "./inspection.ts";
 import { Memory } from "./memory.ts";
@@ -65,6 +65,8 @@ export class DapSession {
   #waiting: ((stop: DapStop) => void) | undefined;
   /** A stop that came while nothing waited. */
   #early: DapStop | undefined;
+  /** What the last stop at a breakpoint or watchpoint meant. */
+  #reached: Reached | undefined;
   /** Resolves with the first such stop of a machine that was launched. */
   #arrived = Promise.withResolvers<void>();
   #interrupted = false;
@@ -304,6 +306,7 @@ export class DapSession {
     this.#breakpoints = new Breakpoints(target, this.#threads, current);
     this.#stepping = new Stepping(target, this.#breakpoints, this.#threads, {
       run: (go, vcpu) => this.#runOverStarts(go, vcpu),
+      counts: (stop, isBack) => this.#counts(stop, isBack),
       interrupted: () => this.#interrupted,
     });
     // Breakpoints are set in VMs that start later before they execute an instruction.
@@ -456,38 +459,30 @@ export class DapSession {
     this.#interrupted = false;
     this.#inspection!.forget();
     const follow = async () => {
-      const generation = this.#generation;
-      for (let stop = await way(stepping); generation === this.#generation; stop = await stepping.resume(stop)) {
-        if (!await this.#passes(stop)) return;
-      }
+      const generation = this.#generation, stop = await way(stepping);
+      if (generation !== this.#generation) return;
+      await this.#learnThreads();
+      if (stop.cause === "start" && !this.#interrupted) await this.#begin(stop);
+      else await this.#report(stop, undefined);
     };
     // The answer to the request comes first.
     queueMicrotask(() => void follow().catch((error) => this.#failed(error)));
     return undefined;
   }
 
-  /** A stop: whether the machine continues, as no condition of a breakpoint holds. */
-  async #passes(stop: DapStop): Promise<boolean> {
+  /** Whether a stop at a breakpoint or watchpoint counts: prints what it has to say. */
+  async #counts(stop: DapStop, isBack: boolean): Promise<boolean> {
     await this.#learnThreads();
-    if (stop.cause === "start" && !this.#interrupted) {
-      await this.#begin(stop);
-      return false;
-    }
-    if (stop.cause !== "breakpoint" && stop.cause !== "watchpoint" || this.#interrupted) {
-      await this.#report(stop, undefined);
-      return false;
-    }
-    const reached = await this.#set.reached(stop);
+    const reached = this.#reached = await this.#set.reached(stop, isBack);
     for (const message of reached.messages) this.#output(message);
-    if (!reached.stops) return true;
-    const group = reached.group?.startsWith("source") ? undefined : reached.group;
-    await this.#report(stop, group === undefined ? "breakpoint" : `${group} breakpoint`, reached.ids);
-    return false;
+    return reached.stops;
   }
 
-  async #report(stop: DapStop, reason: string | undefined, ids: readonly number[] = []): Promise<void> {
+  async #report(stop: DapStop, entry: "entry" | undefined): Promise<void> {
     await this.#learnThreads();
     this.#stop = stop;
+    const isReached = (stop.cause === "breakpoint" || stop.cause === "watchpoint") && !this.#interrupted;
+    const { group, ids = [] } = isReached && this.#reached || {};
     const reasons = {
       start: "entry",
       breakpoint: "breakpoint",
@@ -500,7 +495,7 @@ export class DapSession {
     } as const;
     const text = stop.note ??
       (stop.cause === "history-start" ? "the beginning of the recorded run" : stop.cause === "history-end" ? "the present" : undefined);
-    const why = reason ?? reasons[stop.cause];
+    const why = entry ?? (group && !group.startsWith("source") ? `${group} breakpoint` : reasons[stop.cause]);
     const description = this.#threads.all.length > 1 ? `${vcpuId(this.#threads.nameOf(stop.vcpu))}: ${text ?? why}` : text;
     this.#event("stopped", {
       reason: why,

@@ -4,9 +4,10 @@
 import { DEBUG_REGISTERS, type StepRange } from "../../hypervisor/interface.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { LINES, STACK } from "../../queries/tables.ts";
-import type { Breakpoints } from "./breakpoints.ts";
+import { bodyOf, type Breakpoints } from "./breakpoints.ts";
 import type { DapStop, DapTarget } from "./target.ts";
 import type { Threads } from "./threads.ts";
+import { hex } from "../../support/number-text.ts";
 
 const INSTRUCTION = 4n;
 /** Bytes of the exception vectors at VBAR_EL1. */
@@ -27,15 +28,24 @@ export interface Runner {
    * @param vcpu the one that steps
    */
   run(go: () => void, vcpu?: number): Promise<DapStop>;
+  /** Whether a stop at a breakpoint or watchpoint counts for the client: its terms hold. */
+  counts(stop: DapStop, isBack: boolean): Promise<boolean>;
   /** Whether the client wants a pause. */
   interrupted(): boolean;
 }
 
-/** A call frame. */
-interface Frame {
-  readonly pc: bigint;
+/** Where a vCPU is in its calls: the innermost frame of a function, not an inlined one. */
+interface Calls {
+  /** Inlined calls in that frame. */
+  readonly inlined: number;
   readonly cfa: bigint | undefined;
-  readonly by: string;
+  readonly caller: { readonly pc: bigint; readonly cfa: bigint | undefined } | undefined;
+}
+
+/** The code of a source line. */
+interface Line extends StepRange {
+  readonly line: number;
+  readonly file: string;
 }
 
 /** Steps of one machine. */
@@ -57,18 +67,37 @@ export class Stepping {
     return stop.cause === "step" && this.#isAtBreakpoint(stop) ? { ...stop, cause: "breakpoint" } : stop;
   }
 
-  /** Continues from a stop: first over the instruction that would stop again. */
+  /** A stop of a run forward. */
+  async #forward(go: () => void, vcpu?: number): Promise<DapStop> {
+    this.breakpoints.leave(false);
+    return await this.runner.run(go, vcpu);
+  }
+
+  /** Whether the client hears of a stop; one at a breakpoint whose terms do not hold is passed. */
+  async #counts(stop: DapStop, isBack = false): Promise<boolean> {
+    const hasTerms = stop.cause === "breakpoint" || stop.cause === "watchpoint";
+    return !hasTerms || this.runner.interrupted() || await this.runner.counts(stop, isBack);
+  }
+
+  /** Continues from a stop to the next one that counts. */
   async resume(from: DapStop): Promise<DapStop> {
+    for (let at = from;;) {
+      at = await this.#next(at);
+      if (await this.#counts(at)) return at;
+    }
+  }
+
+  /** Continues from a stop to the next one: first over the instruction that would stop again. */
+  async #next(from: DapStop): Promise<DapStop> {
     const stop = await this.#leave(from);
-    return stop ?? await this.runner.run(() => this.target.go(undefined));
+    return stop ?? await this.#forward(() => this.target.go(undefined));
   }
 
   /** Executes the instruction that would stop again. Returns a stop that another cause made. */
   async #leave(from: DapStop): Promise<DapStop | undefined> {
-    const { target, runner } = this;
     if (from.cause !== "watchpoint" && !this.#isAtBreakpoint(from)) return undefined;
-    const stop = await runner.run(() => target.go(from.vcpu), from.vcpu);
-    return stop.cause !== "step" || runner.interrupted() || this.#isAtBreakpoint(stop) ? this.#atBreakpoint(stop) : undefined;
+    const stop = await this.#forward(() => this.target.go(from.vcpu), from.vcpu);
+    return stop.cause !== "step" || this.runner.interrupted() || this.#isAtBreakpoint(stop) ? this.#atBreakpoint(stop) : undefined;
   }
 
   /**
@@ -77,60 +106,82 @@ export class Stepping {
    */
   async step(kind: StepKind, stop: DapStop, stopped?: DapStop): Promise<DapStop> {
     const other = stopped && await this.#leave(stopped);
-    if (other) return other;
-    if (kind === "instruction") return await this.#instruction(stop);
-    if (kind === "out") return await this.#out(stop, await this.#frames(stop.vcpu));
-    const range = await this.#line(stop);
-    if (!range) return await this.#instruction(stop);
-    const origin = await this.#frames(stop.vcpu);
-    let at = stop;
+    if (other && await this.#counts(other)) return other;
+    if (kind === "out") return await this.#out(stop, await this.#calls(stop.vcpu));
+    const first = kind === "instruction" ? undefined : await this.#line(stop);
+    return kind === "instruction" || !first ? await this.#piece(stop, undefined) : await this.#lineStep(kind, stop, first);
+  }
+
+  /** To another line, or with "in" to a function. */
+  async #lineStep(kind: "over" | "in", stop: DapStop, first: Line): Promise<DapStop> {
+    const origin = await this.#calls(stop.vcpu);
+    let at = stop, range = first;
     for (let piece = 0; piece < PIECES_MAX; piece++) {
-      at = await this.runner.run(() => this.target.go(at.vcpu, range), at.vcpu);
-      if (at.cause !== "step" || at.vcpu !== stop.vcpu || this.runner.interrupted()) return at;
-      if (this.#isAtBreakpoint(at)) return this.#atBreakpoint(at);
-      if (at.pc >= range.start && at.pc < range.end) continue;
+      at = await this.#piece(at, range);
+      if (at.cause !== "step" || this.runner.interrupted()) return at;
+      if (isIn(range, at)) continue;
       const after = await this.#leftLine(kind, at, origin);
-      if (after === "done") return at;
-      if (after.cause !== "step") return after;
-      at = after;
-      if (at.pc >= range.start && at.pc < range.end) continue;
-      const line = await this.#line(at);
-      if (!line || line.start === at.pc) return at;
+      if (after !== "done") at = after;
+      if (at.cause !== "step") return at;
+      if (isIn(range, at)) continue;
+      const line = await this.#line(at), { cfa, inlined } = await this.#calls(at.vcpu);
+      if (!line || cfa !== origin.cfa) return at;
+      const isInlinedCall = kind === "over" && inlined > origin.inlined;
+      const isSame = inlined === origin.inlined && line.line === first.line && line.file === first.file;
+      if (!isInlinedCall && !isSame && (after === "done" || line.start === at.pc)) return at;
+      range = line;
     }
     return at;
   }
 
+  /** A vCPU executes one instruction, or those of a range. At a breakpoint that does not count, it has stepped as well. */
+  async #piece({ vcpu }: DapStop, range: StepRange | undefined): Promise<DapStop> {
+    for (;;) {
+      const stop = this.#atBreakpoint(await this.#forward(() => this.target.go(vcpu, range), vcpu));
+      if (await this.#counts(stop)) return stop;
+      if (stop.vcpu === vcpu) return { ...stop, cause: "step" };
+      const other = await this.#leave(stop);
+      if (other && await this.#counts(other)) return other;
+    }
+  }
+
   /** A vCPU is out of its line: it is in a function, an exception, or another line. */
-  async #leftLine(kind: StepKind, at: DapStop, origin: readonly Frame[]): Promise<DapStop | "done"> {
+  async #leftLine(kind: StepKind, at: DapStop, origin: Calls): Promise<DapStop | "done"> {
     const registers = await this.#registers(at.vcpu);
     const vbar = registers[VBAR];
     if (at.pc >= vbar && at.pc < vbar + VECTORS) return await this.#runTo(at, registers[ELR], undefined);
-    const frames = await this.#frames(at.vcpu);
-    const isCall = origin[0]?.cfa !== undefined && frames[1]?.cfa === origin[0].cfa && frames[0].cfa !== origin[0].cfa;
+    const { cfa, caller } = await this.#calls(at.vcpu);
+    const isCall = origin.cfa !== undefined && caller?.cfa === origin.cfa && cfa !== origin.cfa;
     if (!isCall) return "done";
     // A function without lines is not stepped into.
-    if (kind === "in" && await this.#line(at)) return "done";
-    return await this.#runTo(at, frames[1].pc, registers[SP]);
+    if (kind === "in" && await this.#line(at)) return await this.#pastPrologue(at);
+    return await this.#runTo(at, caller.pc, registers[SP]);
   }
 
-  async #instruction(stop: DapStop): Promise<DapStop> {
-    return await this.runner.run(() => this.target.go(stop.vcpu), stop.vcpu);
+  /** From the start of a function to where its arguments are in place. */
+  async #pastPrologue(at: DapStop): Promise<DapStop> {
+    const body = await bodyOf(this.target, `${this.threads.nameOf(at.vcpu)}:${hex(at.pc)}`, at.pc);
+    return body === undefined ? at : await this.#runTo(at, body, undefined);
   }
 
-  /** Until the function returns to its caller. */
-  async #out(stop: DapStop, frames: readonly Frame[]): Promise<DapStop> {
-    const caller = frames.find(({ by }, index) =>
-      index > 0 && by !== "inline" && frames[index - 1].by !== "inline" || index > 0 && by !== "inline"
-    );
-    if (!caller || caller.pc === 0n) return await this.resume(stop);
-    return await this.#runTo(stop, caller.pc, frames[0]?.cfa === undefined ? undefined : frames[0].cfa - 1n);
+  /** Until the function, or the inlined one, returns to its caller. */
+  async #out(stop: DapStop, { inlined, cfa, caller }: Calls): Promise<DapStop> {
+    if (inlined === 0) return caller?.pc ? await this.#runTo(stop, caller.pc, cfa) : await this.resume(stop);
+    let at = stop;
+    for (let piece = 0; piece < PIECES_MAX; piece++) {
+      at = await this.step("over", at);
+      if (at.cause !== "step" || this.runner.interrupted()) return at;
+      const now = await this.#calls(at.vcpu);
+      if (now.cfa !== cfa || now.inlined < inlined) return at;
+    }
+    return at;
   }
 
   /**
    * Runs a vCPU to an address.
-   * @param above with SP above this: not in a deeper call of the same function
+   * @param floor SP of the call that returns there: with a smaller one, a deeper call of the same function has
    */
-  async #runTo(from: DapStop, address: bigint, above: bigint | undefined): Promise<DapStop> {
+  async #runTo(from: DapStop, address: bigint, floor: bigint | undefined): Promise<DapStop> {
     const { target, breakpoints, runner } = this, vm = this.threads.vmOf(from.vcpu), own = !breakpoints.has(vm, address);
     if (own) {
       const set = await target.ask({ kind: "insert-breakpoint", vm, address });
@@ -139,12 +190,10 @@ export class Stepping {
     try {
       let at = from;
       for (let piece = 0; piece < PIECES_MAX; piece++) {
-        at = await this.resume(at.pc === address ? { ...at, cause: "watchpoint" } : at);
-        const isThere = at.pc === address && this.threads.vmOf(at.vcpu) === vm;
-        if (at.cause !== "breakpoint" || !isThere || runner.interrupted()) return at;
-        const there = at.vcpu === from.vcpu && (above === undefined || (await this.#registers(at.vcpu))[SP] > above);
-        if (there) return { ...at, cause: "step" };
-        if (!own) return at;
+        at = await this.#next(at.pc === address ? { ...at, cause: "watchpoint" } : at);
+        if (runner.interrupted() || await this.#counts(at)) return at;
+        const isThere = at.cause === "breakpoint" && at.pc === address && at.vcpu === from.vcpu;
+        if (isThere && (floor === undefined || (await this.#registers(at.vcpu))[SP] >= floor)) return { ...at, cause: "step" };
       }
       return at;
     } finally {
@@ -152,32 +201,47 @@ export class Stepping {
     }
   }
 
-  /** Goes back to the stop before. */
-  async back(): Promise<DapStop> {
-    return await this.runner.run(() => this.target.back(undefined));
+  /** A stop of a run back: to the stop before, or with `step` by an instruction of that vCPU. */
+  async #backward(step?: number): Promise<DapStop> {
+    this.breakpoints.leave(true);
+    return await this.runner.run(() => this.target.back(step));
   }
 
-  /** Goes back by an instruction, or to the line before. */
+  /** Goes back to the stop before that counts. */
+  async back(): Promise<DapStop> {
+    for (;;) {
+      const stop = await this.#backward();
+      if (await this.#counts(stop, true)) return stop;
+    }
+  }
+
+  /** Goes back by an instruction, or to the line before in the function or its caller. */
   async stepBack(stop: DapStop, byInstruction: boolean): Promise<DapStop> {
-    const { target, runner, threads } = this, name = threads.nameOf(stop.vcpu), vm = threads.vmOf(stop.vcpu);
+    const { target, threads } = this, name = threads.nameOf(stop.vcpu), vm = threads.vmOf(stop.vcpu);
     const line = byInstruction ? undefined : await this.#line(stop);
-    if (!line) return await runner.run(() => target.back(stop.vcpu));
-    const answer = await target.query({ table: "code.lines", args: { at: `${name}:0x${stop.pc.toString(16)}`, size: LINES_MAX } });
-    const frames = await this.#frames(stop.vcpu);
-    const caller = frames.find(({ by }, index) => index > 0 && by !== "inline");
+    if (!line) {
+      const before = this.#atBreakpoint(await this.#backward(stop.vcpu));
+      return await this.#counts(before, true) ? before : { ...before, cause: "step" };
+    }
+    const answer = await target.query({ table: "code.lines", args: { at: `${name}:${hex(stop.pc)}`, size: LINES_MAX } });
+    const origin = await this.#calls(stop.vcpu), call = origin.caller?.pc ? origin.caller.pc - INSTRUCTION : undefined;
     // In the middle of a line, its start is nearer than the line before.
-    const places = new Set(rowsOf(LINES, answer).map(({ address }) => BigInt(address)));
-    if (caller && caller.pc !== 0n) places.add(caller.pc - INSTRUCTION);
-    places.delete(stop.pc);
-    const own = [...places].filter((address) => !this.breakpoints.has(vm, address));
+    const lines = rowsOf(LINES, answer).filter((one) => stop.pc !== line.start || one.line !== line.line || one.file !== line.file);
+    const places = new Set([...lines.map(({ address }) => BigInt(address)), ...call === undefined ? [] : [call]]);
     const set: bigint[] = [];
     try {
-      for (const address of own) {
+      for (const address of places) {
+        if (this.breakpoints.has(vm, address)) continue;
         if ((await target.ask({ kind: "insert-breakpoint", vm, address })).kind === "done") set.push(address);
       }
-      const reached = await this.back();
-      const isThere = places.has(reached.pc) && threads.vmOf(reached.vcpu) === vm;
-      return reached.cause === "breakpoint" && isThere ? { ...reached, cause: "step" } : reached;
+      for (;;) {
+        const reached = await this.#backward();
+        if (await this.#counts(reached, true)) return reached;
+        if (reached.vcpu !== stop.vcpu || !places.has(reached.pc)) continue;
+        const { cfa, inlined } = await this.#calls(reached.vcpu);
+        const isHere = cfa === origin.cfa && inlined <= origin.inlined;
+        if (isHere || reached.pc === call && cfa === origin.caller?.cfa) return { ...reached, cause: "step" };
+      }
     } finally {
       for (const address of set) await target.ask({ kind: "remove-breakpoint", vm, address });
     }
@@ -188,15 +252,21 @@ export class Stepping {
     return answer.kind === "registers" ? answer.values : DEBUG_REGISTERS.map(() => 0n);
   }
 
-  async #frames(vcpu: number): Promise<Frame[]> {
-    const answer = await this.target.query({ table: "vcpu.stack", args: { vcpu: this.threads.nameOf(vcpu) } });
-    return rowsOf(STACK, answer).map(({ pc, cfa, by }) => ({ pc: BigInt(pc), cfa: cfa === null ? undefined : BigInt(cfa), by }));
+  async #calls(vcpu: number): Promise<Calls> {
+    const rows = rowsOf(STACK, await this.target.query({ table: "vcpu.stack", args: { vcpu: this.threads.nameOf(vcpu) } }));
+    const frames = rows.map(({ pc, cfa }) => ({ pc: BigInt(pc), cfa: cfa === null ? undefined : BigInt(cfa) }));
+    const inlined = Math.max(0, rows.findIndex(({ by }) => by !== "inline"));
+    return { inlined, cfa: frames[inlined]?.cfa, caller: frames[inlined + 1] };
   }
 
   /** The code of the line that a vCPU is in. */
-  async #line({ vcpu, pc }: DapStop): Promise<StepRange | undefined> {
-    const answer = await this.target.query({ table: "code.lines", args: { at: `${this.threads.nameOf(vcpu)}:0x${pc.toString(16)}` } });
+  async #line({ vcpu, pc }: DapStop): Promise<Line | undefined> {
+    const answer = await this.target.query({ table: "code.lines", args: { at: `${this.threads.nameOf(vcpu)}:${hex(pc)}` } });
     const [row] = rowsOf(LINES, answer);
-    return row && { start: BigInt(row.address), end: BigInt(row.end) };
+    return row && { start: BigInt(row.address), end: BigInt(row.end), line: row.line, file: row.file };
   }
+}
+
+function isIn({ start, end }: StepRange, { pc }: DapStop): boolean {
+  return pc >= start && pc < end;
 }

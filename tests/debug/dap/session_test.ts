@@ -135,6 +135,109 @@ Deno.test("an editor debugs a program: breakpoints, steps, variables, memory, co
   });
 });
 
+/** The line of the innermost frame, and how many there are. */
+async function place(client: DapClient): Promise<[string, number]> {
+  const stack = await client.stack();
+  return [stack[0], stack.length];
+}
+
+Deno.test("steps go over calls, also recursive and inlined ones, into functions and out of them; a step from the present that the past has reached moves on", async () => {
+  await withTempFolder(async (folder) => {
+    await using client = await launched(folder);
+    const call = lineOf("recurse(depth - 1)");
+    await client.ask("setBreakpoints", { source: { path: SOURCE }, breakpoints: [{ line: call, condition: "depth == 3" }] });
+    const entry = client.event("stopped");
+    await client.ask("configurationDone");
+    await entry;
+    await client.stop("continue");
+    const [, depth] = await place(client);
+
+    // Over the recursion, whose breakpoints do not count: the same frame, on the next line; and back.
+    assert.equal((await client.stop("next")).reason, "step");
+    assert.deepEqual(await place(client), [`recurse calls.c:${call + 1}`, depth]);
+    assert.equal(await client.value("depth"), "3");
+    await client.ask("setBreakpoints", { source: { path: SOURCE }, breakpoints: [] });
+    assert.equal((await client.stop("stepBack")).reason, "step");
+    assert.deepEqual(await place(client), [`recurse calls.c:${call}`, depth]);
+
+    // Into it, where the argument is in place; and out: the recursion that it entered has ended.
+    await client.stop("stepIn");
+    assert.deepEqual(await place(client), [`recurse calls.c:${call - 1}`, depth + 1]);
+    assert.equal(await client.value("depth"), "2");
+    assert.equal((await client.stop("stepOut")).reason, "step");
+    assert.deepEqual(await place(client), [`recurse calls.c:${call}`, depth]);
+
+    // The rest of the line leads to where the past began.
+    for (const line of [call + 1, call + 2]) {
+      assert.equal((await client.stop("next")).reason, "step");
+      assert.deepEqual(await place(client), [`recurse calls.c:${line}`, depth]);
+    }
+
+    // Over an inlined call and back, into it and out of it.
+    const before = lineOf("int32_t product");
+    await client.ask("setBreakpoints", { source: { path: SOURCE }, breakpoints: [{ line: before }] });
+    await client.stop("continue");
+    await client.ask("setBreakpoints", { source: { path: SOURCE }, breakpoints: [] });
+    const [at, frames] = await place(client);
+    assert.equal(at, `area calls.c:${before}`);
+    for (const [command, line] of [["next", SUM], ["stepBack", before]] as const) {
+      await client.stop(command);
+      assert.deepEqual(await place(client), [`area calls.c:${line}`, frames]);
+    }
+    await client.stop("stepIn");
+    assert.deepEqual(await place(client), [`twice calls.c:${lineOf("ticks++")}`, frames + 1]);
+    await client.stop("stepOut");
+    assert.deepEqual(await place(client), [`area calls.c:${SUM}`, frames]);
+    await client.ask("disconnect", { terminateDebuggee: true });
+  });
+});
+
+Deno.test("breakpoints have their terms in both directions: conditions, hit counts and log messages", async () => {
+  await withTempFolder(async (folder) => {
+    await using client = await launched(folder);
+    const set = (...breakpoints: object[]) => client.ask("setBreakpoints", { source: { path: SOURCE }, breakpoints });
+    const sum = lineOf("int32_t product");
+    await set({ line: sum, condition: "corner == 1" });
+    const entry = client.event("stopped");
+    await client.ask("configurationDone");
+    await entry;
+
+    // The second round's hit, and back to the first round's.
+    await client.stop("continue");
+    await client.stop("continue");
+    const total = await client.value("total");
+    await client.stop("reverseContinue");
+    assert.deepEqual([await client.value("corner"), await client.value("total")], ["1", "0"]);
+    assert.notEqual(total, "0");
+
+    // Hits that were gone back over count again.
+    const place = async () => [await client.value("corner"), await client.value("total")];
+    await set({ line: sum, hitCondition: ">= 2" });
+    await client.stop("continue");
+    assert.deepEqual(await place(), ["0", total]);
+    assert.equal((await client.stop("reverseContinue")).text, "the beginning of the recorded run");
+    await client.stop("continue");
+    assert.deepEqual(await place(), ["0", total]);
+
+    // At the beginning there is nothing before.
+    await client.stop("reverseContinue");
+    for (const command of ["reverseContinue", "stepBack"]) {
+      assert.equal((await client.stop(command)).text, "the beginning of the recorded run");
+    }
+
+    // A message is printed on the way forward alone.
+    await set({ line: sum, logMessage: "corner {corner}" }, { line: LEAF });
+    await client.stop("continue");
+    const printed = () =>
+      client.events.filter(({ event, body }) => event === "output" && body.category === "console").map(({ body }) => body.output);
+    const messages = ["corner 0\n", "corner 1\n", "corner 2\n"];
+    assert.deepEqual(printed(), messages);
+    await client.stop("reverseContinue");
+    assert.deepEqual(printed(), messages);
+    await client.ask("disconnect", { terminateDebuggee: true });
+  });
+});
+
 Deno.test("breakpoints have conditions, hit counts and log messages; data and events stop as well; memory and registers can be written", async () => {
   await withTempFolder(async (folder) => {
     await using client = await launched(folder, { stopOnEntry: false });
