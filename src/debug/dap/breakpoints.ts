@@ -233,7 +233,10 @@ export class Breakpoints {
     this.#here = [];
   }
 
-  /** The meaning of a stop at a breakpoint or watchpoint: evaluates conditions, and counts hits on the way forward. */
+  /**
+   * The meaning of a stop at a breakpoint or watchpoint: evaluates conditions, and counts hits on
+   * the way forward.
+   */
   async reached(stop: DapStop, isBack: boolean): Promise<Reached> {
     const vcpu = this.threads.nameOf(stop.vcpu), at = this.threads.vmOf(stop.vcpu);
     const here: readonly (Breakpoint | DataBreakpoint)[] = stop.cause === "watchpoint"
@@ -344,7 +347,8 @@ export class Breakpoints {
 }
 
 /**
- * The address after a function's prologue, if debug information names one: arguments are then in place.
+ * The address after a function's prologue, if debug information names one: arguments are then in
+ * place.
  * @param at a place in the function, as queries have it
  */
 export async function bodyOf(target: DapTarget, at: string, entry: bigint): Promise<bigint | undefined> {

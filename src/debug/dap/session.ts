@@ -65,7 +65,7 @@ export class DapSession {
   #waiting: ((stop: DapStop) => void) | undefined;
   /** A stop that came while nothing waited. */
   #early: DapStop | undefined;
-  /** What the last stop at a breakpoint or watchpoint meant. */
+  /** The meaning of the last stop at a breakpoint or watchpoint. */
   #reached: Reached | undefined;
   /** Resolves with the first such stop of a machine that was launched. */
   #arrived = Promise.withResolvers<void>();

@@ -134,7 +134,10 @@ export class Stepping {
     return at;
   }
 
-  /** A vCPU executes one instruction, or those of a range. At a breakpoint that does not count, it has stepped as well. */
+  /**
+   * A vCPU executes one instruction, or those of a range. At a breakpoint that does not count, it
+   * has stepped as well.
+   */
   async #piece({ vcpu }: DapStop, range: StepRange | undefined): Promise<DapStop> {
     for (;;) {
       const stop = this.#atBreakpoint(await this.#forward(() => this.target.go(vcpu, range), vcpu));
@@ -179,7 +182,8 @@ export class Stepping {
 
   /**
    * Runs a vCPU to an address.
-   * @param floor SP of the call that returns there: with a smaller one, a deeper call of the same function has
+   * @param floor SP of the call that returns there; with a smaller one, a deeper call of the same
+   *   function has returned
    */
   async #runTo(from: DapStop, address: bigint, floor: bigint | undefined): Promise<DapStop> {
     const { target, breakpoints, runner } = this, vm = this.threads.vmOf(from.vcpu), own = !breakpoints.has(vm, address);

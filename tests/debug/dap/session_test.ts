@@ -152,7 +152,7 @@ Deno.test("steps go over calls, also recursive and inlined ones, into functions 
     await client.stop("continue");
     const [, depth] = await place(client);
 
-    // Over the recursion, whose breakpoints do not count: the same frame, on the next line; and back.
+    // Over the recursion, whose breakpoints do not count, to the next line of this frame; and back.
     assert.equal((await client.stop("next")).reason, "step");
     assert.deepEqual(await place(client), [`recurse calls.c:${call + 1}`, depth]);
     assert.equal(await client.value("depth"), "3");
