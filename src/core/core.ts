@@ -29,6 +29,7 @@ import { AccessKind, Fault, type RamLayout } from "./memory/mmu.ts";
 import { Stage2Pool } from "./memory/stage2.ts";
 import { completeRead, storeValue, type VcpuContext } from "./registers/vcpu-context.ts";
 import { contextOf, Residency } from "./residency.ts";
+import { type Outlook, outlookOf } from "./outlook/outlook.ts";
 import { RunBudget } from "./run-budget.ts";
 import { writeAesTables, writeSm4Table } from "./simd/crypto.ts";
 import { type CpuFields, cpuFields } from "./state/cpu-fields.ts";
@@ -407,9 +408,27 @@ export class WasmCore implements DebugCore {
     view.setBigUint64(CPU.EXCLUSIVE_VALUE + 8, monitor.high, true);
   }
 
-  inspect(vcpu: VcpuState, va: bigint): Translation {
+  outlook(vcpu: VcpuState, prospect: Parameters<DebugCore["outlook"]>[1]): Outlook {
+    const { base, size, wasmAddress } = this.ram, view = this.#view;
+    const memory = {
+      translate: (va: bigint, write: boolean) => {
+        const found = this.inspect(vcpu, va, write ? "write" : "read");
+        // An address that stage 2 does not map is a device's, or nobody's: a place outside of RAM.
+        return found.ok ? { pa: found.pa } : found.stage === 1 ? { fsc: found.fsc } : { pa: -1 };
+      },
+      read: (pa: number, bytes: number) => {
+        if (pa < base || pa + bytes > base + size) return undefined;
+        let value = 0n;
+        for (let index = bytes - 1; index >= 0; index--) value = value << 8n | BigInt(view.getUint8(pa - base + wasmAddress + index));
+        return value;
+      },
+    };
+    return outlookOf(vcpu, { ...prospect, instructions: this.dispatch.instructions, memory });
+  }
+
+  inspect(vcpu: VcpuState, va: bigint, access: "read" | "write" = "read"): Translation {
     const resident = this.#residency.vcpu, exclusive = this.#cpu.EXCLUSIVE;
-    const translation = this.translate(vcpu, va, "read", 1);
+    const translation = this.translate(vcpu, va, access, 1);
     if (resident && resident !== vcpu) {
       this.#residency.enter(resident);
       this.#cpu.EXCLUSIVE = exclusive;

@@ -6,6 +6,7 @@
 import type { Identification } from "../isa/identification.ts";
 import type { WatchHit, WatchKind } from "./debug/watchpoints.ts";
 import type { Exit, ExitHandler } from "./exceptions/exit.ts";
+import type { Outlook, Prospect } from "./outlook/outlook.ts";
 import type { VcpuState } from "./registers/vcpu-state.ts";
 import type { TranslatorCounters } from "./translator/counters.ts";
 
@@ -22,6 +23,8 @@ export {
 } from "./architecture/exceptions.ts";
 export type { WatchHit, WatchKind } from "./debug/watchpoints.ts";
 export { type Exit, type ExitHandler, ExitReason } from "./exceptions/exit.ts";
+export type { EndlessLoop, Outlook } from "./outlook/outlook.ts";
+export type { SeenWord } from "./outlook/copied-state.ts";
 export { Stage2Flags, type Stage2Table } from "./memory/stage2-table.ts";
 export { type IpaBits, rootTables } from "./memory/stage2.ts";
 export { REGISTER_NAMES, type RegisterName, V_REGISTERS, type VcpuState, X_REGISTERS } from "./registers/vcpu-state.ts";
@@ -146,5 +149,9 @@ export interface DebugCore extends Core {
    * `translate` to el 1 for reading, which leaves no trace: not even the exclusive monitor changes,
    * whichever vCPU runs next.
    */
-  inspect(vcpu: VcpuState, va: bigint): Translation;
+  inspect(vcpu: VcpuState, va: bigint, access?: "read" | "write"): Translation;
+  /**
+   * The vCPU's next work if nothing else changes; the question leaves no trace either.
+   */
+  outlook(vcpu: VcpuState, prospect: Pick<Prospect, "interrupt" | "answer" | "limit">): Outlook;
 }

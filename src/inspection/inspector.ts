@@ -27,7 +27,6 @@ import { readStack } from "./readers/read-stack.ts";
 import { readTimers } from "./readers/read-timers.ts";
 import { readVariables } from "./readers/read-variables.ts";
 import { readCode, readFrames, readSymbols } from "./readers/read-symbols.ts";
-import { watchWork } from "./verdicts/verdict-work.ts";
 import type { Row, RowOf } from "../queries/table.ts";
 import { type TableName, TABLES } from "../queries/tables.ts";
 import { type Problem, problemText } from "../queries/facts/problem.ts";
@@ -142,7 +141,6 @@ export class Inspector {
    */
   look(interval: number): void {
     const view = new View(this.system, this.#looks);
-    watchWork(view);
     if (view.now - this.#irqsSeen < interval) return;
     this.#irqsSeen = view.now;
     readIrqFindings(view);

@@ -39,7 +39,7 @@ function verdict(system: GuestSystem, vm: string, until = 6e8) {
 Deno.test("a loop that never leaves spins, with its PCs and the instructions that it took", async () => {
   const { verdict: word, healthy, text, next } = verdict(await guest(NOP, NOP, BACK), "x");
   assert.deepEqual([word, healthy, next], ["spins", false, "el2 disasm x/0:pc"]);
-  assert.match(text, /^vcpu:x\/0 loops at 0x8000000[048](\.\.0x8000000[48])? for \d+\.\dms without an exit$/);
+  assert.match(text, /^vcpu:x\/0 loops at 0x80000004\.\.0x80000008: nothing can end it$/);
 });
 
 Deno.test("where a VM's ELF file has source lines, a spin and a refusal name theirs", async () => {
@@ -62,7 +62,7 @@ Deno.test("where a VM's ELF file has source lines, a spin and a refusal name the
     const system = await demoSystem(`el2 = 1\n${text}`, undefined, folder);
     const found = verdict(system, "x");
     assert.equal(found.verdict, "spins", found.text);
-    assert.match(found.text, /^vcpu:x\/0 loops at 0x8\S+ <wait_for_bell(\+0x\w+)?> at ping\.c:6 for /);
+    assert.match(found.text, /^vcpu:x\/0 loops at 0x8\S+ <wait_for_bell(\+0x\w+)?> at ping\.c:6: nothing can change what it reads$/);
     const [why] = rows(system, "why", { filter: "asked_by=vcpu:x/0" });
     assert.match(why.source ?? "", /\/ping\.c:3$/);
     assert.match(askedByText(why), /^vcpu:x\/0 at 0x0*8\S+ refused\+0x\w+ at ping\.c:3$/);

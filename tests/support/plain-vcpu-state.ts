@@ -14,6 +14,7 @@ export class PlainVcpuState implements VcpuState {
   event = false;
   stage2 = 0;
   defaultCacheable = false;
+  chain = { length: 0, same: 0, interrupts: 0, esr: 0n, elr: 0n, far: 0n };
   readonly debug = new DebugComparators();
 
   /** @param pstate what it starts with */

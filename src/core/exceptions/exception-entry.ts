@@ -87,6 +87,7 @@ export function defineExceptions(library: Library, undefinedInstruction: number,
   const entry = library.define("enterEl1", ENTER_EL1, []), exit = library.define("leave", LEAVE, []);
   defineState(library);
   defineEntry(library, new Code(entry), features);
+  defineSynchronous(library);
   defineExit(new Code(exit));
   defineRaises(library, undefinedInstruction);
   defineTraps(library);
@@ -115,10 +116,45 @@ function defineSeam(library: Library, name: FunctionName, body: (c: Code) => voi
   body(new Code(defineFunction(library, name)));
 }
 
+/** (esr i64, elr i64): takes a synchronous exception to EL1. */
+const SYNCHRONOUS = ["i64", "i64"] as const;
+
 /** Takes a synchronous exception to EL1. */
 function synchronous(library: Library, c: Code, esr: Operand, elr: Value): void {
-  c.store("i64.store", CPU.ESR_EL1, (typeof esr === "object" ? esr : constant("i32", esr)).wide());
+  c.run(library.get("synchronous", SYNCHRONOUS, []), (typeof esr === "object" ? esr : constant("i32", esr)).wide(), elr);
+}
+
+/** Exceptions that a vCPU has not returned from are evidence: see `CPU.CHAIN_LENGTH`. */
+function defineSynchronous(library: Library): void {
+  const c = new Code(library.define("synchronous", SYNCHRONOUS, []));
+  const esr = c.parameter(0), elr = c.parameter(1);
+  c.if(atEl1(c), () => {
+    const length = c.let(c.load("i32.load", CPU.CHAIN_LENGTH));
+    const same = c.load("i64.load", CPU.ESR_EL1).eq(esr).and(c.load("i64.load", CPU.ELR_EL1).eq(elr));
+    c.if(length, () => {
+      c.store("i32.store", CPU.CHAIN_SAME, same.select(c.load("i32.load", CPU.CHAIN_SAME).add(1), constant("i32", 0)));
+    }, () => {
+      c.store("i64.store", CPU.CHAIN_ESR, esr);
+      c.store("i64.store", CPU.CHAIN_ELR, elr);
+      c.store("i64.store", CPU.CHAIN_FAR, c.load("i64.load", CPU.FAR_EL1));
+      c.store("i32.store", CPU.CHAIN_SAME, constant("i32", 0));
+      c.store("i32.store", CPU.CHAIN_INTERRUPTS, constant("i32", 0));
+    });
+    c.store("i32.store", CPU.CHAIN_LENGTH, length.add(1));
+  });
+  c.store("i64.store", CPU.ESR_EL1, esr);
   c.run(enterEl1(library), Vector.Synchronous, elr);
+}
+
+/** An exception return ends the chain, unless it is that of an interrupt meanwhile. */
+function endChain(c: Code, spsr: Value): void {
+  c.if(c.load("i32.load", CPU.CHAIN_LENGTH), () => {
+    const interrupts = c.let(c.load("i32.load", CPU.CHAIN_INTERRUPTS));
+    const inside = spsr.and(Pstate.ElMask).select(interrupts, constant("i32", 0));
+    c.if(inside, () => c.store("i32.store", CPU.CHAIN_INTERRUPTS, interrupts.sub(1)), () => {
+      c.store("i32.store", CPU.CHAIN_LENGTH, constant("i32", 0));
+    });
+  });
 }
 
 const pc = (library: Library, c: Code) => c.call(callee(library, "currentPc"));
@@ -265,15 +301,16 @@ function defineTraps(library: Library): void {
 function defineInterrupts(library: Library): void {
   define(library, "takeInterrupt", (c) => {
     const pstate = c.let(c.load("i32.load", CPU.PSTATE));
-    const unmasked = (mask: number) => pstate.and(mask).not();
-    c.if(c.load("i32.load", CPU.FIQ).and(unmasked(Pstate.F)), () => {
-      c.run(enterEl1(library), Vector.Fiq, c.parameter(0));
-      c.return(constant("i32", 1));
-    });
-    c.if(c.load("i32.load", CPU.IRQ).and(unmasked(Pstate.I)), () => {
-      c.run(enterEl1(library), Vector.Irq, c.parameter(0));
-      c.return(constant("i32", 1));
-    });
+    const take = (level: number, mask: number, vector: number) =>
+      c.if(c.load("i32.load", level).and(pstate.and(mask).not()), () => {
+        c.run(enterEl1(library), vector, c.parameter(0));
+        c.if(c.load("i32.load", CPU.CHAIN_LENGTH), () => {
+          c.store("i32.store", CPU.CHAIN_INTERRUPTS, c.load("i32.load", CPU.CHAIN_INTERRUPTS).add(1));
+        });
+        c.return(constant("i32", 1));
+      });
+    take(CPU.FIQ, Pstate.F, Vector.Fiq);
+    take(CPU.IRQ, Pstate.I, Vector.Irq);
     c.result(constant("i32", 0));
   });
 
@@ -317,6 +354,7 @@ function defineReturn(library: Library, features: ReadonlySet<FeatureName>): voi
       c.run(exceptionFunction(library, "setPstate"), spsr.and(kept).or(pstate.and(Pstate.Mode)).or(Pstate.IL));
     });
     c.run(exceptionFunction(library, "writeFlags"), spsr);
+    endChain(c, spsr);
     c.store("i64.store", CPU.PC, target);
     c.store("i32.store", CPU.EXCLUSIVE, constant("i32", 0));
     c.store("i32.store", CPU.EVENT, constant("i32", 1));

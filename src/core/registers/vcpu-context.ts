@@ -6,7 +6,7 @@ import { ExceptionClass, exceptionClass, Pstate, Sctlr } from "../architecture/e
 import { decodeLoadStore } from "../architecture/load-store-syndrome.ts";
 import { type ArmedDebug, DebugComparators, type Stepped } from "../debug/self-hosted-debug.ts";
 import { CONTEXT_SIZE, CPU, CPU_STATE, Slot, vAddress, xAddress } from "../state/cpu-state.ts";
-import type { RegisterName, VcpuState } from "./vcpu-state.ts";
+import type { ExceptionChain, RegisterName, VcpuState } from "./vcpu-state.ts";
 
 /** Registers that are 32 bits wide in the CPU state. */
 const WORD_REGISTERS: ReadonlySet<RegisterName> = new Set<RegisterName>(["FPCR", "FPSR"]);
@@ -162,6 +162,26 @@ export class VcpuContext implements VcpuState {
     else this.#set(this.#slot(name), value);
     if (TRANSLATION_REGISTERS.has(name)) this.translationsStale = true;
     if (name === "CPACR_EL1") this.derivedStale = true;
+  }
+
+  get chain(): ExceptionChain {
+    return {
+      length: this.#getWord(CPU.CHAIN_LENGTH),
+      same: this.#getWord(CPU.CHAIN_SAME),
+      interrupts: this.#getWord(CPU.CHAIN_INTERRUPTS),
+      esr: this.#get(CPU.CHAIN_ESR),
+      elr: this.#get(CPU.CHAIN_ELR),
+      far: this.#get(CPU.CHAIN_FAR),
+    };
+  }
+
+  set chain(chain: ExceptionChain) {
+    this.#setWord(CPU.CHAIN_LENGTH, chain.length);
+    this.#setWord(CPU.CHAIN_SAME, chain.same);
+    this.#setWord(CPU.CHAIN_INTERRUPTS, chain.interrupts);
+    this.#set(CPU.CHAIN_ESR, chain.esr);
+    this.#set(CPU.CHAIN_ELR, chain.elr);
+    this.#set(CPU.CHAIN_FAR, chain.far);
   }
 
   get irq(): boolean {

@@ -45,6 +45,22 @@ export const REGISTER_NAMES = [
 export type RegisterName = typeof REGISTER_NAMES[number];
 
 /**
+ * The exceptions that instructions at EL1 raised since the last exception return, without those of
+ * interrupts in between: evidence, which no instruction reads.
+ */
+export interface ExceptionChain {
+  readonly length: number;
+  /** The first of them: ESR_EL1, the address of its instruction, FAR_EL1. */
+  readonly esr: bigint;
+  readonly elr: bigint;
+  readonly far: bigint;
+  /** How many of the last ones repeated the one before: same ESR_EL1 and ELR_EL1. */
+  readonly same: number;
+  /** Interrupts that it took meanwhile and has not returned from. */
+  readonly interrupts: number;
+}
+
+/**
  * The architectural state of one vCPU. It lives in the machine's Wasm memory; the core loads it to
  * run it.
  */
@@ -78,6 +94,8 @@ export interface VcpuState {
   pstate: number;
   getRegister(name: RegisterName): bigint;
   setRegister(name: RegisterName, value: bigint): void;
+  /** Exceptions that it has not returned from. */
+  chain: ExceptionChain;
   /**
    * Level of the virtual IRQ input (from the VIC). Checked when `run` starts and whenever PSTATE.I
    * falls.

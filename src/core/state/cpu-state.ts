@@ -155,6 +155,17 @@ export const CPU = {
   CSSELR_EL1: doubleword(),
   MIDR_EL1: doubleword(),
   MPIDR_EL1: doubleword(),
+  /**
+   * Exceptions of instructions at EL1 that it took since the last return: how many, how many of the
+   * last of them were the same, and the interrupts that were taken meanwhile. i32.
+   */
+  CHAIN_LENGTH: word(),
+  CHAIN_SAME: word(),
+  CHAIN_INTERRUPTS: word(),
+  /** The first of them. i64. */
+  CHAIN_ESR: doubleword(),
+  CHAIN_ELR: doubleword(),
+  CHAIN_FAR: doubleword(),
   // ---- End of the context (see CONTEXT_END) ----
   /** First address that no longer belongs to the context. */
   DERIVED: field(16),

@@ -21,6 +21,7 @@ export function archiveRegisters(archive: Archive, core: Core, registers: VcpuSt
     }
     registers.event = archive.bool("event", registers.event);
     registers.defaultCacheable = archive.bool("defaultCacheable", registers.defaultCacheable);
+    archiveChain(archive, registers);
     archiveDebug(archive, registers);
     archiveProgress(archive, core, registers);
   });
@@ -35,6 +36,21 @@ function archiveGeneral(archive: Archive, registers: VcpuState): void {
     const [low, high] = registers.getV(index);
     registers.setV(index, archive.word(`v${index}.low`, low), archive.word(`v${index}.high`, high));
   }
+}
+
+/** No instruction reads it, but verdicts do, also after a jump to the past. */
+function archiveChain(archive: Archive, registers: VcpuState): void {
+  archive.within("chain", () => {
+    const { length, same, interrupts, esr, elr, far } = registers.chain;
+    registers.chain = {
+      length: archive.integer("length", length, 0, 0xffff_ffff),
+      same: archive.integer("same", same, 0, 0xffff_ffff),
+      interrupts: archive.integer("interrupts", interrupts, 0, 0xffff_ffff),
+      esr: archive.word("esr", esr),
+      elr: archive.word("elr", elr),
+      far: archive.word("far", far),
+    };
+  });
 }
 
 function archiveDebug(archive: Archive, { debug }: VcpuState): void {

@@ -70,11 +70,26 @@ const IMPLEMENTED = new Map<number, { readonly narrow: boolean; readonly wide: b
 export function psci(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[]): SmcccReply | undefined {
   const group = vcpu.vpmGroup;
   if (!isImplemented(fn, wide) || !group && fn !== Psci.Features) return undefined;
-  const args = wide ? x.slice(1, 4) : x.slice(1, 4).map((value) => value & 0xffff_ffffn);
+  const args = argumentsOf(wide, x);
   const status = vcpu.trace.wants("psci") ? performTraced(vcpu, group, fn, wide, args) : perform(vcpu, group, fn, wide, args);
-  if (status === DEFERRED) return DEFERRED;
+  return status === DEFERRED ? DEFERRED : replyOf(status, wide, args);
+}
+
+function replyOf(status: bigint, wide: boolean, args: readonly bigint[]): readonly bigint[] {
   // Calls of the 32-bit convention write back X1..X3 cut to 32 bits.
   return wide ? [BigInt.asUintN(64, status)] : [BigInt.asUintN(32, status), ...args];
+}
+
+/** As `psci`, for functions that only answer and without a trace; undefined for all others. */
+export function psciAnswer(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[]): readonly bigint[] | undefined {
+  const group = vcpu.vpmGroup;
+  if (fn !== Psci.Version && fn !== Psci.Features && fn !== Psci.AffinityInfo || !isImplemented(fn, wide) || !group) return undefined;
+  const args = argumentsOf(wide, x), status = perform(vcpu, group, fn, wide, args);
+  return status === DEFERRED ? undefined : replyOf(status, wide, args);
+}
+
+function argumentsOf(wide: boolean, x: readonly bigint[]): bigint[] {
+  return wide ? x.slice(1, 4) : x.slice(1, 4).map((value) => value & 0xffff_ffffn);
 }
 
 function isImplemented(fn: number, wide: boolean): boolean {

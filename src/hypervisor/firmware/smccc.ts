@@ -5,7 +5,7 @@ import { GZVM_OWNER } from "../../abi/geniezone/calls.ts";
 import { API_INFO } from "../../abi/words.ts";
 import { DEFERRED } from "../capabilities/hypercall-definition.ts";
 import type { SmcccReply } from "./smccc-reply.ts";
-import { psci } from "./psci.ts";
+import { psci, psciAnswer } from "./psci.ts";
 import { isTrng, trng } from "./trng.ts";
 import { watchdogCall } from "./watchdog-calls.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
@@ -87,6 +87,18 @@ function perform(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): SmcccReply
     default:
       return UNKNOWN;
   }
+}
+
+/**
+ * The answer to a call that changes nothing but registers; undefined for all others.
+ * @param x X0 to X7
+ */
+export function unchangingAnswer(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): readonly bigint[] | undefined {
+  const id = Number(x[0] & 0xffff_ffffn), owner = id >>> Fid.OwnerShift & Fid.OwnerMask;
+  if (owner === Owner.StandardSecure) return psciAnswer(vcpu, id & 0xffff, (id & Fid.Smc64) !== 0, x);
+  if (owner !== Owner.Arch && owner !== Owner.StandardHyp) return undefined;
+  const reply = perform(vcpu, x, conduit);
+  return reply === DEFERRED ? undefined : reply;
 }
 
 function archFeatures(id: number): bigint {

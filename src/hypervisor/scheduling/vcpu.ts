@@ -41,6 +41,8 @@ const MIDR_PINNED = 0x000f_0510n;
 /** MIDR_EL1 of all other vCPUs: a CPU of no implementer, part 0x48. */
 const MIDR_DEFAULT = 0x000f_0480n;
 
+const NO_CHAIN = { length: 0, same: 0, interrupts: 0, esr: 0n, elr: 0n, far: 0n };
+
 export class Vcpu extends HypervisorObject {
   /**
    * Its context. The root partition's heap has room for no more vCPUs than the core has contexts.
@@ -528,6 +530,7 @@ export class Vcpu extends HypervisorObject {
     this.registers.pstate = Pstate.EL1h | Pstate.Daif;
     this.registers.setRegister("SCTLR_EL1", BigInt(Sctlr.Reset));
     this.registers.setRegister("CPACR_EL1", 0n);
+    this.registers.chain = NO_CHAIN;
   }
 
   #quiesce(): void {

@@ -141,24 +141,6 @@ export class QueryError extends Error {
   }
 }
 
-/** Work of a vCPU in one stretch without an exit, up to the last look. */
-export interface Stretch {
-  readonly exits: number;
-  readonly since: number;
-  readonly instructions: number;
-  readonly looks: number;
-  readonly first: bigint;
-  readonly last: bigint;
-  /** The exception that it took last from EL1: address and syndrome. */
-  readonly fault: string | undefined;
-  /** States of registers that were seen, and whether one was seen again. */
-  readonly states: Set<string>;
-  readonly repeated: boolean;
-  /** Instructions and exits at the last look. */
-  readonly seen: number;
-  readonly seenExits: number;
-}
-
 /** State kept between inspections. */
 export class Looks {
   readonly rates = new Rates();
@@ -166,8 +148,6 @@ export class Looks {
   readonly parcelWaits = new ParcelWaits();
   /** Nothing can happen any more. */
   settled = false;
-  /** Work of vCPUs without an exit. */
-  readonly stretches = new WeakMap<Vcpu, Stretch>();
 }
 
 /** The interface of readers to the system. */
@@ -287,11 +267,6 @@ export class View {
   /** Rise of a counter per second of virtual time, since the last look. */
   rate(key: string, value: number): number {
     return this.#looks.rates.rate(key, value, this.now);
-  }
-
-  /** Work of vCPUs without an exit, up to the last look. */
-  get stretches(): WeakMap<Vcpu, Stretch> {
-    return this.#looks.stretches;
   }
 
   /** Whether the machine is deadlocked, though not ended. */

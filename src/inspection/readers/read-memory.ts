@@ -1,7 +1,7 @@
 // Rows about physical memory: owners, mappings and content of pages.
 
 import { asPa } from "../../abi/numbers.ts";
-import { MapAttributes } from "../../abi/words.ts";
+import { Access, MapAttributes } from "../../abi/words.ts";
 import {
   type AddressSpace,
   checkConservation,
@@ -145,6 +145,15 @@ export function readOwner(view: View, place: string): RowOf<typeof MEMORY_OWNER>
       chain: chain(view, owner),
       offset: owner instanceof Memextent ? hex(page - owner.base) : null,
     }];
+  }
+  return [];
+}
+
+/** The address spaces through which a VM can write a page of RAM. */
+export function writersOf(view: View, pa: number): readonly AddressSpace[] {
+  for (const piece of pieces(view)) {
+    if (pa < piece.pa || pa >= piece.pa + piece.size) continue;
+    return piece.mappings.filter(({ attributes }) => attributes >> MapAttributes.KernelShift & Access.W).map(({ space }) => space);
   }
   return [];
 }

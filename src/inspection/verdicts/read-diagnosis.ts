@@ -14,9 +14,10 @@ import { type FoundIrq, readIrqFindings } from "../readers/read-irqs.ts";
 import { readVmFacts, type VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
 import { ended, isEnding, starting } from "./verdict-end.ts";
-import { deadlocked, type Others, type Sleep, sleepOf, stuckOf, unheard, waiting } from "./verdict-sleep.ts";
+import { deadlocked, isAsleep, type Others, type Sleep, sleepOf, stuckOf, unheard, waiting } from "./verdict-sleep.ts";
 import { peerless, undelivered } from "./verdict-messages.ts";
-import { isAsleep, loops, starves, working } from "./verdict-work.ts";
+import { Prospects } from "./prospects.ts";
+import { crashed, spins, starves, unserved, working } from "./verdict-work.ts";
 import { EVIDENCE, type Evidence, VERDICT_FACTS, wordOf } from "../../queries/facts/verdict.ts";
 import { hex } from "../../support/number-text.ts";
 
@@ -39,8 +40,15 @@ interface Patient {
   readonly irqs: readonly FoundIrq[];
 }
 
+/** The verdict on one vCPU, if a rule has one. Rules see evidence and state, and nothing else. */
+type VcpuRule = (view: View, vcpu: Vcpu, prospects: Prospects) => Verdict | undefined;
+
+/** From what causes others to what follows: the first that speaks is the VM's verdict. */
+const VCPU_RULES: readonly VcpuRule[] = [crashed, unserved, spins, starves];
+
 /** Knowledge of all of them. */
 interface Patients extends Others {
+  readonly prospects: Prospects;
   /** Those that failed, or ended by a fault: nobody serves their queues. */
   readonly dead: ReadonlySet<string>;
 }
@@ -82,7 +90,7 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
       vm.id
     ),
   );
-  const others: Patients = { ...known, stuck: stuckOf(known), dead };
+  const others: Patients = { ...known, stuck: stuckOf(known), dead, prospects: new Prospects(view) };
   return patients.map((patient) => {
     const { fact, evidence = [], next } = verdictOf(view, patient, others);
     const verdict = wordOf(fact), healthy = isHealthy(verdict), text = VERDICT_FACTS.text(fact);
@@ -119,15 +127,31 @@ function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Pat
     return { fact: { code: "irq-storm", irq: id, finding: fact }, evidence: [{ code: "source", source }], next: `el2 irq show ${id}` };
   }
   if (online.length === 0) return starting(view, vm, "powered-off");
-  for (const vcpu of online) {
-    const found = loops(view, vcpu) ?? starves(view, vcpu);
-    if (found) return found;
-  }
-  const sleep = others.asleep.get(vm.id);
-  const found = sleep
-    ? unheard(view, sleep) ?? deadlocked(sleep, others) ?? masked(sleep, irqs) ?? waiting(view, sleep, others)
-    : working(view, online.find((vcpu) => !isAsleep(vcpu))!);
+  const found = worstOf(view, online, others.prospects) ?? resting(view, vm, online, irqs, others);
   return isHealthy(wordOf(found.fact)) ? undelivered(view, vm, (id) => others.dead.has(id)) ?? found : found;
+}
+
+/** The gravest verdict on a vCPU of a VM, with those on the others. */
+function worstOf(view: View, vcpus: readonly Vcpu[], prospects: Prospects): Verdict | undefined {
+  const judged = new Set<Vcpu>(), found: Verdict[] = [];
+  for (const rule of VCPU_RULES) {
+    for (const vcpu of vcpus) {
+      const verdict = judged.has(vcpu) ? undefined : rule(view, vcpu, prospects);
+      if (!verdict) continue;
+      judged.add(vcpu);
+      found.push(verdict);
+    }
+  }
+  const [worst, ...others] = found;
+  if (!worst) return undefined;
+  return { ...worst, evidence: [...worst.evidence ?? [], ...others.map(({ fact }): Evidence => ({ code: "beside", fact }))] };
+}
+
+/** The wait of a VM that sleeps, or the work of one that does not. */
+function resting(view: View, { id }: VmFacts, online: readonly Vcpu[], irqs: readonly FoundIrq[], others: Patients): Verdict {
+  const sleep = others.asleep.get(id);
+  if (!sleep) return working(view, online.find((vcpu) => !isAsleep(vcpu)) ?? online[0], others.prospects);
+  return unheard(view, sleep) ?? deadlocked(sleep, others) ?? masked(sleep, irqs) ?? waiting(view, sleep, others);
 }
 
 /** The mistake in the configuration of a VM that explains its state. */

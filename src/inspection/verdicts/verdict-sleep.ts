@@ -12,6 +12,7 @@ import {
   type Vcpu,
   VirqSource,
 } from "../../hypervisor/inspect.ts";
+import { Block } from "../../hypervisor/interface.ts";
 import { irqId, nameOf, parcelId, vmId } from "../../queries/ids.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { View } from "../readers/inspected.ts";
@@ -19,8 +20,12 @@ import type { ParcelWait } from "../trace/parcel-waits.ts";
 import { barrierOf } from "../readers/read-irqs.ts";
 import { sourceNames } from "../readers/virq-sources.ts";
 import type { Verdict } from "./verdict.ts";
-import { isAsleep } from "./verdict-work.ts";
 import type { Awaited, Evidence } from "../../queries/facts/verdict.ts";
+
+/** Whether a vCPU waits for an interrupt. */
+export function isAsleep(vcpu: Vcpu): boolean {
+  return vcpu.isBlockedBy(Block.Wfi | Block.Suspend) && !vcpu.isBlockedBy(Block.Vmmio);
+}
 
 /** Virtual time (ns) that a VM may sleep before an interrupt is missed. */
 const UNHEARD = 10e6;

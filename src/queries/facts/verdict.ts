@@ -1,7 +1,7 @@
 // Verdicts on VMs: the activity or the defect of each, and the evidence, as facts. The word of a
 // verdict follows from its code.
 
-import { countText, durationText, sizeText } from "../../support/number-text.ts";
+import { durationText, sizeText } from "../../support/number-text.ts";
 import { Facts, type OfCode } from "./fact.ts";
 import { type Barrier, BARRIERS, IRQ_FINDINGS, type IrqFinding } from "./irq-finding.ts";
 import type { VerdictWord } from "./verdict-words.ts";
@@ -39,10 +39,24 @@ export type VerdictFact =
   | { readonly code: "waits-for-vmm"; readonly access: Access; readonly since_ns: number }
   | { readonly code: "vmm-silent"; readonly access: Access; readonly since_ns: number }
   | { readonly code: "vmm-absent"; readonly vcpu: string; readonly since_ns: number }
-  | { readonly code: "spins"; readonly vcpu: string; readonly range: CodeRange; readonly for_ns: number }
-  | { readonly code: "fault-loop"; readonly vcpu: string; readonly for_ns: number; readonly exception: string }
-  | { readonly code: "exit-loop"; readonly vcpu: string; readonly range: CodeRange; readonly exits: number; readonly for_ns: number }
-  | { readonly code: "wfi-returns"; readonly vcpu: string; readonly at: string; readonly exits: number; readonly for_ns: number }
+  /**
+   * Each turn leaves the state as it was; `writers` are the vCPUs that could change memory that it
+   * reads.
+   */
+  | {
+    readonly code: "waits-in-loop";
+    readonly vcpu: string;
+    readonly range: CodeRange;
+    readonly interruptible: boolean;
+    readonly writers: readonly string[];
+  }
+  /** The same, and nothing can end it; `reads` is how many places of memory it reads. */
+  | { readonly code: "spins"; readonly vcpu: string; readonly range: CodeRange; readonly reads: number }
+  | { readonly code: "exit-loop"; readonly vcpu: string; readonly range: CodeRange }
+  | { readonly code: "wfi-returns"; readonly vcpu: string; readonly at: string }
+  /** `at` is the place of the first exception. */
+  | { readonly code: "crashed"; readonly vcpu: string; readonly exception: string; readonly at: CodeRange; readonly handler: CodeRange }
+  | { readonly code: "fault-loop"; readonly vcpu: string; readonly exception: string; readonly at: CodeRange }
   | { readonly code: "starved"; readonly vcpu: string; readonly for_ns: number }
   // Sleep.
   | { readonly code: "timer"; readonly in_ns: number }
@@ -97,7 +111,9 @@ const WORDS: { readonly [C in VerdictFact["code"]]: VerdictWord } = {
   "waits-for-vmm": "waits",
   "vmm-silent": "stuck",
   "vmm-absent": "stuck",
+  "waits-in-loop": "waits",
   "spins": "spins",
+  "crashed": "failed",
   "fault-loop": "storm",
   "exit-loop": "storm",
   "wfi-returns": "storm",
@@ -162,14 +178,19 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "vmm-silent": ({ access, since_ns }) =>
     `the VMM has not answered the ${accessText(access)} of ${access.vcpu} for ${durationText(since_ns)}`,
   "vmm-absent": ({ vcpu, since_ns }) => `${vcpu} can run, but its VMM has not called vcpu_run for ${durationText(since_ns)}`,
-  "spins": ({ vcpu, range, for_ns }) => `${vcpu} loops at ${rangeText(range)} for ${durationText(for_ns)} without an exit`,
-  "fault-loop": ({ vcpu, for_ns, exception }) =>
-    `${vcpu} takes the same exception in its handler again and again, for ${durationText(for_ns)}: ${exception}`,
-  "exit-loop": ({ vcpu, range, exits, for_ns }) =>
-    `${vcpu} exits at ${rangeText(range)} again and again, ${countText(exits)} times in ${durationText(for_ns)}`,
-  "wfi-returns": ({ vcpu, at, exits, for_ns }) =>
-    `${vcpu} is never blocked: its WFI at ${at} returns at once, ${countText(exits)} times in ${durationText(for_ns)}: ` +
-    "an interrupt is pending that it does not take",
+  "waits-in-loop": ({ vcpu, range, interruptible, writers }) =>
+    `${vcpu} waits in a loop at ${rangeText(range)} for ${
+      [...writers.length > 0 ? [writers.join(", ")] : [], ...interruptible ? ["an interrupt"] : []].join(" or ") || "a device"
+    }`,
+  "spins": ({ vcpu, range, reads }) =>
+    `${vcpu} loops at ${rangeText(range)}: ${reads > 0 ? "nothing can change what it reads" : "nothing can end it"}`,
+  "exit-loop": ({ vcpu, range }) => `${vcpu} loops at ${rangeText(range)}: its calls have the same answers again and again`,
+  "wfi-returns": ({ vcpu, at }) =>
+    `${vcpu} is never blocked: its WFI at ${at} returns at once, as an interrupt is signaled that it does not take`,
+  "crashed": ({ vcpu, exception, at, handler }) =>
+    `${vcpu} took ${exception} at ${rangeText(at)}, and its handler does not return: it is at ${rangeText(handler)}`,
+  "fault-loop": ({ vcpu, exception, at }) =>
+    `${vcpu} took ${exception} at ${rangeText(at)}, and its handler takes the same exception again and again`,
   "starved": ({ vcpu, for_ns }) => `${vcpu} can run and has not for ${durationText(for_ns)}`,
   "timer": ({ in_ns }) => `waits for its timer, due in ${durationText(in_ns)}`,
   "awaits": ({ what: [first, ...more], others }) =>
@@ -207,13 +228,13 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
 
 /** Facts that a verdict follows from. */
 export type Evidence =
-  | { readonly code: "instructions"; readonly count: number }
-  | { readonly code: "instructions-between"; readonly count: number }
   | { readonly code: "masked"; readonly masked: boolean }
-  | { readonly code: "registers-return" }
-  | { readonly code: "reads"; readonly range: CodeRange; readonly pa: string; readonly mapped: readonly string[] }
-  | { readonly code: "elr"; readonly range: CodeRange }
+  | { readonly code: "reads"; readonly range: CodeRange; readonly pa: string; readonly value: string; readonly mapped: readonly string[] }
   | { readonly code: "esr"; readonly esr: string }
+  | { readonly code: "far"; readonly range: CodeRange }
+  | { readonly code: "last-exception"; readonly exception: string; readonly at: CodeRange }
+  /** The verdict on another vCPU of the VM. */
+  | { readonly code: "beside"; readonly fact: VerdictFact }
   | { readonly code: "priority"; readonly priority: number }
   | { readonly code: "rivals"; readonly pcpu: string; readonly rivals: readonly { readonly vcpu: string; readonly priority: number }[] }
   | { readonly code: "wakeup"; readonly irq: string }
@@ -241,13 +262,12 @@ export type Evidence =
   | { readonly code: "no-kvm" };
 
 export const EVIDENCE = new Facts<Evidence>({
-  "instructions": ({ count }) => `${countText(count)} instructions`,
-  "instructions-between": ({ count }) => `${countText(count)} instructions between them`,
   "masked": ({ masked }) => `interrupts ${masked ? "masked" : "not masked"} (PSTATE.I)`,
-  "registers-return": () => "its registers return to earlier values",
-  "reads": ({ range, pa, mapped }) => `reads ${rangeText(range)}, ${pa}; mapped: ${mapped.join(", ")}`,
-  "elr": ({ range }) => `ELR_EL1 ${rangeText(range)}`,
+  "reads": ({ range, pa, value, mapped }) => `reads ${rangeText(range)}, ${pa}, which is ${value}; mapped: ${mapped.join(", ")}`,
   "esr": ({ esr }) => `ESR_EL1 ${esr}`,
+  "far": ({ range }) => `FAR_EL1 ${rangeText(range)}`,
+  "last-exception": ({ exception, at }) => `the last exception: ${exception} at ${rangeText(at)}`,
+  "beside": ({ fact }) => VERDICT_FACTS.text(fact),
   "priority": ({ priority }) => `priority ${priority}`,
   "rivals": ({ pcpu, rivals }) => `${pcpu} runs ${rivals.map(({ vcpu, priority }) => `${vcpu} of priority ${priority}`).join(", ")}`,
   "wakeup": ({ irq }) => irq,

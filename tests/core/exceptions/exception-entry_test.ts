@@ -91,6 +91,41 @@ Deno.test("an illegal return keeps EL and raises an illegal execution state at t
   }
 });
 
+Deno.test("exceptions of EL1 since the last return are a chain with its first one, and how often it repeats", () => {
+  const cpu = rig();
+  const chain = () => ["LENGTH", "SAME", "INTERRUPTS"].map((name) => cpu.getWord(`CHAIN_${name}` as "CHAIN_LENGTH"));
+  const returnTo = (mode: number) => {
+    cpu.set("SPSR_EL1", BigInt(mode));
+    cpu.call("exceptionReturn");
+  };
+  cpu.set("FAR_EL1", 0x77n);
+  cpu.call("raiseBreakpoint", 1);
+  cpu.call("raiseUndefined");
+  assert.deepEqual(chain(), [2, 0, 0]);
+  for (let i = 0; i < 5; i++) cpu.call("raiseUndefined");
+  assert.deepEqual(chain(), [7, 5, 0]);
+  assert.deepEqual([cpu.get("CHAIN_ESR"), cpu.get("CHAIN_ELR"), cpu.get("CHAIN_FAR")], [0xf200_0001n, PC, 0x77n]);
+  // The return of an interrupt in between leads back into the handler.
+  cpu.setWord("IRQ", 1);
+  cpu.setWord("PSTATE", Pstate.EL1h);
+  cpu.call("checkInterrupts");
+  cpu.setWord("IRQ", 0);
+  assert.deepEqual(chain(), [7, 5, 1]);
+  returnTo(Pstate.EL1h);
+  assert.deepEqual(chain(), [7, 5, 0]);
+  returnTo(Pstate.EL1h);
+  assert.equal(chain()[0], 0);
+  // At EL0 nothing of it is left, and its own exceptions are none of the kernel's.
+  cpu.call("raiseUndefined");
+  cpu.setWord("IRQ", 1);
+  cpu.setWord("PSTATE", Pstate.EL1h);
+  cpu.call("checkInterrupts");
+  cpu.setWord("IRQ", 0);
+  returnTo(Pstate.EL0t);
+  cpu.call("raiseUndefined");
+  assert.equal(chain()[0], 0);
+});
+
 Deno.test("ERET is undefined at EL0", () => {
   assert.equal(rig(Pstate.EL0t).call("exceptionReturn").esr, 0x0200_0000);
 });

@@ -1,0 +1,214 @@
+// A vCPU's registers and the memory that it writes, copied, so that code can be evaluated on them
+// without any effect on the machine.
+
+import type { Flag, StateName } from "../../isa/builder.ts";
+import { Pstate, Vector } from "../architecture/exceptions.ts";
+import type { RegisterName, VcpuState } from "../registers/vcpu-state.ts";
+import { Slot } from "../state/cpu-state.ts";
+
+/** Where the copied memory comes from. */
+export interface ReadMemory {
+  /** The physical address of a virtual one, or the status code of its fault. */
+  translate(va: bigint, write: boolean): { readonly pa: number } | { readonly fsc: number };
+  /** Little-endian RAM; undefined if the address is not RAM. */
+  read(pa: number, size: number): bigint | undefined;
+}
+
+/** A part of memory that was read, and what it held. */
+export interface SeenWord {
+  readonly va: bigint;
+  readonly pa: number;
+  /** Bytes. */
+  readonly size: number;
+  readonly value: bigint;
+}
+
+/** System registers that code may change meanwhile. */
+const CHANGED_REGISTERS = ["SP_EL0", "SP_EL1", "ELR_EL1", "SPSR_EL1", "ESR_EL1", "FAR_EL1", "TPIDR_EL0", "TPIDR_EL1"] as const;
+type ChangedRegister = typeof CHANGED_REGISTERS[number];
+
+export function isChangedRegister(name: string): name is ChangedRegister {
+  return (CHANGED_REGISTERS as readonly string[]).includes(name);
+}
+
+const STATES = ["EVENT", "EXCLUSIVE", "EXCLUSIVE_SIZE", "EXCLUSIVE_ADDRESS", "EXCLUSIVE_VALUE", "EXCLUSIVE_VALUE2"] as const;
+const X_SLOTS = Slot.Dump + 1;
+const FLAGS: readonly Flag[] = ["N", "Z", "C", "V"];
+
+/** Places in the list of values. */
+const PLACES = new Map<string, number>(
+  ["PC", "PSTATE", ...FLAGS, ...CHANGED_REGISTERS, ...STATES].map((name, index) => [name, X_SLOTS + index]),
+);
+
+/** The address of a place that code reads or writes cannot be had. */
+export class Unreachable extends Error {
+  /** @param fsc status code of a stage-1 fault; undefined if the address is not RAM */
+  constructor(readonly va: bigint, readonly write: boolean, readonly fsc: number | undefined) {
+    super(`0x${va.toString(16)}`);
+  }
+}
+
+export class CopiedState {
+  #values: bigint[] = new Array(X_SLOTS + PLACES.size).fill(0n);
+  /** Bytes by their physical addresses. */
+  #written = new Map<number, number>();
+  readonly #pages = new Map<string, number>();
+
+  constructor(readonly vcpu: VcpuState, readonly memory: ReadMemory) {
+    for (let index = 0; index < 31; index++) this.#values[index] = vcpu.getX(index);
+    for (const name of CHANGED_REGISTERS) this.set(name, vcpu.getRegister(name));
+    const { pstate } = vcpu;
+    this.set("PC", vcpu.pc);
+    this.set("PSTATE", BigInt((pstate & ~Pstate.Nzcv) >>> 0));
+    this.set("N", pstate & Pstate.N ? 1n << 63n : 0n);
+    this.set("Z", pstate & Pstate.Z ? 0n : 1n);
+    this.set("C", pstate & Pstate.C ? 1n : 0n);
+    this.set("V", pstate & Pstate.V ? 1n << 63n : 0n);
+    this.set("EVENT", vcpu.event ? 1n : 0n);
+    this.setX(Slot.SP, this.get(pstate & Pstate.SP ? "SP_EL1" : "SP_EL0"));
+  }
+
+  getX(slot: number): bigint {
+    return slot === Slot.Zero || slot === Slot.Dump ? 0n : this.#values[slot];
+  }
+
+  setX(slot: number, value: bigint): void {
+    if (slot !== Slot.Dump && slot !== Slot.Zero) this.#values[slot] = value;
+  }
+
+  get(name: string): bigint {
+    return this.#values[placeOf(name)];
+  }
+
+  set(name: string, value: bigint): void {
+    this.#values[placeOf(name)] = BigInt.asUintN(64, value);
+  }
+
+  has(name: StateName | "PC"): boolean {
+    return PLACES.has(name);
+  }
+
+  get pstate(): number {
+    return Number(this.get("PSTATE"));
+  }
+
+  /** PSTATE with its flags, as SPSR_EL1 holds it. */
+  get spsr(): number {
+    const sign = (name: Flag, mask: number) => this.get(name) >> 63n ? mask : 0;
+    return (this.pstate | sign("N", Pstate.N) | (this.get("Z") === 0n ? Pstate.Z : 0) | (this.get("C") ? Pstate.C : 0) |
+      sign("V", Pstate.V)) >>> 0;
+  }
+
+  /** Sets PSTATE but its flags, and the stack pointer that it chooses. */
+  setPstate(pstate: number): void {
+    const bank = (state: number) => state & Pstate.SP ? "SP_EL1" : "SP_EL0";
+    this.set(bank(this.pstate), this.getX(Slot.SP));
+    this.set("PSTATE", BigInt(pstate >>> 0));
+    this.setX(Slot.SP, this.get(bank(pstate)));
+  }
+
+  /** A register that is read by name; undefined if its value is not known here. */
+  register(name: string): bigint | undefined {
+    if (isChangedRegister(name)) return name === this.#spInUse ? this.getX(Slot.SP) : this.get(name);
+    return FIXED_REGISTERS.has(name) ? this.vcpu.getRegister(name as RegisterName) : undefined;
+  }
+
+  get #spInUse(): string {
+    return this.pstate & Pstate.SP ? "SP_EL1" : "SP_EL0";
+  }
+
+  /** Takes a synchronous exception to EL1. */
+  takeException(esr: number, elr: bigint, far?: bigint): void {
+    const { pstate } = this;
+    if (far !== undefined) this.set("FAR_EL1", far);
+    this.set("ESR_EL1", BigInt(esr));
+    this.set("SPSR_EL1", BigInt(this.spsr));
+    this.set("ELR_EL1", elr);
+    const source = pstate & Pstate.ElMask ? pstate & Pstate.SP ? Vector.CurrentSpx : Vector.CurrentSp0 : Vector.LowerAarch64;
+    this.set("PC", this.vcpu.getRegister("VBAR_EL1") + BigInt(source));
+    this.setPstate(Pstate.EL1h | Pstate.Daif | pstate & Pstate.PAN);
+    this.set("EXCLUSIVE", 0n);
+  }
+
+  /** ERET; false if it is illegal. */
+  returnFromException(): boolean {
+    const spsr = Number(this.get("SPSR_EL1") & 0xffff_ffffn), mode = spsr & Pstate.Mode;
+    if (mode !== Pstate.EL0t && mode !== Pstate.EL1t && mode !== Pstate.EL1h) return false;
+    this.setPstate(spsr & (Pstate.Daif | Pstate.PAN | Pstate.IL | Pstate.Mode));
+    this.set("N", spsr & Pstate.N ? 1n << 63n : 0n);
+    this.set("Z", spsr & Pstate.Z ? 0n : 1n);
+    this.set("C", spsr & Pstate.C ? 1n : 0n);
+    this.set("V", spsr & Pstate.V ? 1n << 63n : 0n);
+    this.set("PC", this.get("ELR_EL1"));
+    this.set("EXCLUSIVE", 0n);
+    this.set("EVENT", 1n);
+    return true;
+  }
+
+  /** @throws Unreachable */
+  placeOf(va: bigint, write: boolean): number {
+    const page = `${write ? "w" : "r"}${va >> 12n}`;
+    let pa = this.#pages.get(page);
+    if (pa === undefined) {
+      const found = this.memory.translate(va & ~0xfffn, write);
+      if ("fsc" in found) throw new Unreachable(va, write, found.fsc);
+      if (this.memory.read(found.pa, 1) === undefined) throw new Unreachable(va, write, undefined);
+      this.#pages.set(page, pa = found.pa);
+    }
+    return pa + Number(va & 0xfffn);
+  }
+
+  /** The value at a physical address. */
+  read(pa: number, size: number): bigint {
+    const held = this.memory.read(pa, size) ?? 0n;
+    if (this.#written.size === 0) return held;
+    let value = held;
+    for (let index = 0; index < size; index++) {
+      const byte = this.#written.get(pa + index), shift = BigInt(8 * index);
+      if (byte !== undefined) value = value & ~(0xffn << shift) | BigInt(byte) << shift;
+    }
+    return value;
+  }
+
+  write(pa: number, size: number, value: bigint): void {
+    for (let index = 0; index < size; index++) this.#written.set(pa + index, Number(value >> BigInt(8 * index) & 0xffn));
+  }
+
+  /** Whether it has written any of these bytes. */
+  hasWritten({ pa, size }: SeenWord): boolean {
+    for (let index = 0; index < size; index++) if (this.#written.has(pa + index)) return true;
+    return false;
+  }
+
+  /** The same state, to compare with later. */
+  mark(): Mark {
+    return { values: [...this.#values], written: new Map(this.#written) };
+  }
+
+  /** Whether registers and memory are those of a mark. */
+  isAt({ values, written }: Mark): boolean {
+    for (let index = 0; index < values.length; index++) if (values[index] !== this.#values[index]) return false;
+    for (const [pa, byte] of this.#written) {
+      if (byte !== (written.get(pa) ?? Number(this.memory.read(pa, 1)))) return false;
+    }
+    return true;
+  }
+}
+
+/** A state that was. */
+export interface Mark {
+  readonly values: readonly bigint[];
+  readonly written: ReadonlyMap<number, number>;
+}
+
+function placeOf(name: string): number {
+  const place = PLACES.get(name);
+  if (place === undefined) throw new Error(`${name} is not copied`);
+  return place;
+}
+
+/** Registers that code reads, and does not change without ending the evaluation. */
+const FIXED_REGISTERS: ReadonlySet<string> = new Set<RegisterName>([
+  ...["VBAR_EL1", "SCTLR_EL1", "TCR_EL1", "TTBR0_EL1", "TTBR1_EL1", "MAIR_EL1", "AMAIR_EL1", "CONTEXTIDR_EL1", "CPACR_EL1"] as const,
+  ...["TPIDRRO_EL0", "MDSCR_EL1", "MIDR_EL1", "MPIDR_EL1"] as const,
+]);

@@ -1,0 +1,129 @@
+// The outlook of each vCPU, and which of them nothing can free any more: neither an interrupt nor a
+// store to memory that they read. Both follow from the state of the machine alone.
+
+import { Intid, Irq, unchangingAnswer, type Vcpu } from "../../hypervisor/inspect.ts";
+import { Block } from "../../hypervisor/interface.ts";
+import { type EndlessLoop, type Outlook, Pstate } from "../../core/interface.ts";
+import { writersOf } from "../readers/read-memory.ts";
+import type { View } from "../readers/inspected.ts";
+import { isAsleep, type Sleep, sleepOf } from "./verdict-sleep.ts";
+
+/**
+ * Instructions within which a loop has to come back to its state: some turns of a lock with its
+ * calls.
+ */
+const LOOKED_AT = 4096;
+
+/** Whether a vCPU executes instructions when its turn comes. */
+function isAwake(vcpu: Vcpu): boolean {
+  return !vcpu.isDead && !vcpu.native && !vcpu.isBlockedBy(~Block.Run);
+}
+
+export class Prospects {
+  readonly #outlooks = new Map<Vcpu, Outlook>();
+  readonly #sleeps = new Map<Vcpu, Sleep>();
+  /** vCPUs that only one another could free. */
+  readonly #stuck = new Set<Vcpu>();
+  readonly #writers = new Map<number, ReturnType<typeof writersOf>>();
+
+  constructor(readonly view: View) {
+    const online = view.vcpus().filter((vcpu) => isLive(vcpu) && !vcpu.native);
+    for (const vcpu of online) if (this.loop(vcpu) || isAsleep(vcpu)) this.#stuck.add(vcpu);
+    for (let before = -1; before !== this.#stuck.size;) {
+      before = this.#stuck.size;
+      for (const vcpu of [...this.#stuck]) if (this.#canBeFreed(vcpu)) this.#stuck.delete(vcpu);
+    }
+  }
+
+  /** The loop that a vCPU is in, if each turn leaves everything as it was. */
+  loop(vcpu: Vcpu): EndlessLoop | undefined {
+    const outlook = this.outlook(vcpu);
+    return outlook?.kind === "loops" ? outlook : undefined;
+  }
+
+  /** Undefined for vCPUs that execute nothing. */
+  outlook(vcpu: Vcpu): Outlook | undefined {
+    if (!isAwake(vcpu)) return undefined;
+    let found = this.#outlooks.get(vcpu);
+    if (!found) {
+      const answer = (instruction: "hvc" | "smc", immediate: number, x: readonly bigint[]) =>
+        immediate === 0 ? unchangingAnswer(vcpu, x, instruction) : undefined;
+      found = this.view.system.symbols.core.outlook(vcpu.registers, { interrupt: vcpu.hasInterrupt, answer, limit: LOOKED_AT });
+      this.#outlooks.set(vcpu, found);
+    }
+    return found;
+  }
+
+  /** Whether nothing can free a vCPU that loops or sleeps. */
+  isStuck(vcpu: Vcpu): boolean {
+    return this.#stuck.has(vcpu);
+  }
+
+  /** The vCPUs that could write memory that a loop reads. */
+  writers(vcpu: Vcpu, loop: EndlessLoop): Vcpu[] {
+    const spaces = new Set(loop.inputs.flatMap(({ pa }) => this.#writersOf(pa)));
+    if (loop.calls > 0 && vcpu.addressSpace) spaces.add(vcpu.addressSpace);
+    return this.view.vcpus().filter((one) =>
+      one !== vcpu && !one.native && isLive(one) && one.addressSpace && spaces.has(one.addressSpace)
+    );
+  }
+
+  #writersOf(pa: number): ReturnType<typeof writersOf> {
+    const page = pa - pa % 0x1000;
+    let found = this.#writers.get(page);
+    if (!found) this.#writers.set(page, found = writersOf(this.view, page));
+    return found;
+  }
+
+  #canBeFreed(vcpu: Vcpu): boolean {
+    const loop = this.loop(vcpu);
+    if (loop) {
+      if (this.writers(vcpu, loop).some((one) => !this.#stuck.has(one))) return true;
+      // A device of the VM may be about to write what it was asked for.
+      if (loop.inputs.length > 0 && this.#hasDevices(vcpu)) return true;
+      if (!loop.open) return false;
+    }
+    return this.#canBeInterrupted(vcpu);
+  }
+
+  #hasDevices({ addressSpace }: Vcpu): boolean {
+    const vm = this.view.vmNameOf(addressSpace);
+    return this.view.system.virtio.some((slot) => slot.vm === vm);
+  }
+
+  #canBeInterrupted(vcpu: Vcpu): boolean {
+    const { due, wakers, vm } = this.#sleepOf(vcpu);
+    if (due !== Infinity) return true;
+    const isFree = (name: string) => this.view.vcpus().some((one) => this.view.vmOf(one.addressSpace) === name && this.#isFree(one));
+    if (wakers.some(({ raisers }) => !raisers || raisers.some(isFree))) return true;
+    return hasEnabledSgi(vcpu) && isFree(vm);
+  }
+
+  /** Whether a vCPU may still do anything. */
+  #isFree(vcpu: Vcpu): boolean {
+    return isLive(vcpu) && !this.#stuck.has(vcpu);
+  }
+
+  #sleepOf(vcpu: Vcpu): Sleep {
+    let sleep = this.#sleeps.get(vcpu);
+    if (!sleep) this.#sleeps.set(vcpu, sleep = sleepOf(this.view, this.view.vmOf(vcpu.addressSpace), [vcpu]));
+    return sleep;
+  }
+}
+
+/** Whether it is on, and has not come to its end. */
+function isLive(vcpu: Vcpu): boolean {
+  return !vcpu.isDead && !vcpu.isBlockedBy(Block.Lifecycle | Block.Off | Block.Fault);
+}
+
+/** Whether another vCPU of its VM can interrupt it. */
+function hasEnabledSgi({ gic: cpu }: Vcpu): boolean {
+  const { flags } = cpu.gic.bank(cpu, 0);
+  for (let intid = 0; intid < Intid.SgiEnd; intid++) if (flags[intid] & Irq.Enabled) return true;
+  return false;
+}
+
+/** Whether its PSTATE masks interrupts. */
+export function isMasked({ registers }: Vcpu): boolean {
+  return (registers.pstate & Pstate.I) !== 0;
+}
