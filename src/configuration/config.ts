@@ -173,8 +173,8 @@ export class Spoilt {
 }
 
 /**
- * Sets a value by its path: `vm.rt.memory=8MiB`. Numbers, booleans, lists and tables are those of
- * TOML, everything else is text.
+ * Sets a value by its path: `vm.rt.memory=8MiB`. Numbers, booleans, quoted texts, lists and tables
+ * are those of TOML, everything else is text.
  */
 export function applyChange(raw: Table, change: string): void {
   const [path, text] = [change.slice(0, change.indexOf("=")), change.slice(change.indexOf("=") + 1)];
@@ -190,7 +190,7 @@ export function applyChange(raw: Table, change: string): void {
 function changedValue(text: string): unknown {
   if (/^-?\d+$/.test(text)) return Number(text);
   if (text === "true" || text === "false") return text === "true";
-  if (!/^[[{]/.test(text)) return text;
+  if (!/^[[{"]/.test(text)) return text;
   const read = readToml(`value = ${text}`);
   return "raw" in read ? read.raw.value : text;
 }

@@ -118,7 +118,7 @@ export const UI_TEXTS = {
   background: "terminal: the page keeps the terminal's own background",
   braille: "false: graphs are drawn with blocks",
   motion: "off: graphs advance only when a key is pressed",
-  layout: "screens at the start, if no layout is stored",
+  layout: "the key of the screen at the start, if none is stored",
   console_prefix: "the key that returns the keys from a guest",
   keys: "a key for an action, by the action's name",
 } as const;

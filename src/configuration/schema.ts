@@ -525,13 +525,7 @@ const table = mustBe("a table");
  */
 const PREFIX_KEY = /^ctrl-[a-gk-ln-z\]\\^_]$/;
 
-/** One screen, or two: side by side `1|9`, one above the other `1/9`. The first has the keys. */
-const LAYOUT = /^\d([|/]\d)?$/;
-const layout = v.pipe(
-  text,
-  v.regex(LAYOUT, 'is not a layout; use a screen "1", or two "1|9", "1/9"'),
-  v.check((layout) => layout.length === 1 || layout[0] !== layout[2], "shows a screen twice"),
-);
+const SCREEN_KEY = /^\d$/;
 
 /** A color as `#rrggbb`. */
 const COLOR = /^#[0-9a-f]{6}$/i;
@@ -579,8 +573,8 @@ const ui = v.object(described({
   braille: v.optional(boolean, true),
   /** `off`: graphs advance only when a key is pressed. */
   motion: v.optional(oneOf(["on", "off"]), "on"),
-  /** The layout at the start, unless the session's last one was kept. */
-  layout: v.optional(layout),
+  /** The key of the screen at the start, unless the session's last one was kept. */
+  layout: v.optional(v.pipe(text, v.regex(SCREEN_KEY, 'is not a screen; use its key, "0" to "9"'))),
   /** The key that takes the keys back from a guest. */
   console_prefix: v.optional(
     v.pipe(

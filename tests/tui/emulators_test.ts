@@ -1,6 +1,6 @@
 // A terminal's content equals the drawing, text and colors, in every depth.
 
-import type { AppOptions } from "../../src/tui/app/app.ts";
+import type { AppOptions } from "../../src/tui/app/app-port.ts";
 import type { ColorDepth } from "../../src/tui/terminal/color.ts";
 import { Emulator } from "./emulator.ts";
 import { everyFrame } from "./every-frame.ts";

@@ -1,6 +1,6 @@
 // Every state of every screen, drawn: what checks of all frames run over.
 
-import type { AppOptions } from "../../src/tui/app/app.ts";
+import type { AppOptions } from "../../src/tui/app/app-port.ts";
 import type { ColorDepth } from "../../src/tui/terminal/color.ts";
 import { Rig, SCREENS } from "./rig.ts";
 import { STATES } from "./states.ts";

@@ -38,13 +38,3 @@ Deno.test("w goes to the reason, x to the events that name the object", async ()
   await rig.type("x");
   assert.equal(rig.shown, "9");
 });
-
-Deno.test("o shows the object that a row names beside its screen", async () => {
-  const rig = new Rig(160, 48);
-  await rig.type("7");
-  await rig.lines();
-  await rig.type("o");
-  const shown = await rig.text();
-  assert.match(shown, /= Requests to the resource manager/);
-  assert.match(shown, /- (Parcels|Virtual machines|Refusals)/);
-});

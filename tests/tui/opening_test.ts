@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { App, type AppOptions } from "../../src/tui/app/app.ts";
+import { App } from "../../src/tui/app/app.ts";
+import type { AppOptions } from "../../src/tui/app/app-port.ts";
 import { Screen } from "../../src/tui/terminal/cells.ts";
 import type { ColorDepth } from "../../src/tui/terminal/color.ts";
 import { openingFrame } from "../../src/tui/app/opening.ts";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { FileCommand } from "../../src/configuration/program-keys.ts";
 import type { CommandOutput } from "../../src/tui/app/own-commands.ts";
 import { fieldsOf, withFields } from "../../src/tui/app/own-commands.ts";
-import type { AppOptions } from "../../src/tui/app/app.ts";
+import type { AppOptions } from "../../src/tui/app/app-port.ts";
 import type { Row } from "../../src/queries/table.ts";
 import { Rig } from "./rig.ts";
 

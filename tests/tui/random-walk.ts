@@ -2,7 +2,7 @@
 // have to show them as they were drawn.
 
 import { Rig } from "./rig.ts";
-import type { AppOptions } from "../../src/tui/app/app.ts";
+import type { AppOptions } from "../../src/tui/app/app-port.ts";
 import type { ColorDepth } from "../../src/tui/terminal/color.ts";
 import { KeyParser } from "../../src/tui/terminal/key-parser.ts";
 import { textBytes } from "../../src/tui/terminal/keys.ts";

@@ -1,6 +1,7 @@
 // The application before the session of `phone.ts`: keys in, frames out.
 
-import { App, type AppOptions } from "../../src/tui/app/app.ts";
+import { App } from "../../src/tui/app/app.ts";
+import type { AppOptions } from "../../src/tui/app/app-port.ts";
 import { Screen } from "../../src/tui/terminal/cells.ts";
 import type { ColorDepth } from "../../src/tui/terminal/color.ts";
 import { KeyParser } from "../../src/tui/terminal/key-parser.ts";

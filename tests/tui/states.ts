@@ -21,7 +21,6 @@ export const STATES: readonly (readonly [name: string, begin: (rig: Rig) => Prom
   ["memory by owner", (rig) => rig.keys("4v")],
   ["memory by state", (rig) => rig.keys("4vv")],
   ["what a request in a queue says", (rig) => rig.keys("6jv")],
-  ["two screens", (rig) => rig.type("2\x17v")],
   ["zoomed", (rig) => rig.type("3z")],
   ["paused", (rig) => rig.apply({ kind: "paused", paused: true })],
   ["the past", (rig) => rig.apply({ kind: "paused", paused: true, past: true, consoles: PAST_CONSOLES })],

@@ -3,10 +3,25 @@
 import type { AppServices } from "./app-services.ts";
 import { TextOverlay } from "./overlay.ts";
 import { vmId, vmIn, withKind } from "../../queries/ids.ts";
+import type { GroupHandlers } from "./action-handlers.ts";
 
 /** The consoles' actions of an application. */
 export class ConsoleActions {
   #search: { readonly text: string; readonly by: number } | undefined;
+
+  readonly handlers = {
+    "console.enter": () => this.#enter(),
+    "console.all": () => this.#all(),
+    "console.next": () => this.#next(1),
+    "console.previous": () => this.#next(-1),
+    "console.show-next": () => this.app.console.cycle(1),
+    "console.show-previous": () => this.app.console.cycle(-1),
+    "console.zoom": () => this.app.windows.zoom(),
+    "console.leave": () => this.app.console.typing = false,
+    "console.search": () => this.search(),
+    "console.break": () => void this.#sendBreak(),
+    "console.scroll": () => this.#scroll(),
+  } satisfies GroupHandlers;
 
   constructor(readonly app: AppServices) {}
 
@@ -18,7 +33,7 @@ export class ConsoleActions {
   }
 
   /** Keys go to the console of what is selected. */
-  enter(): void {
+  #enter(): void {
     const { windows: { focus }, console, tree } = this.app;
     // Unless the user has chosen a VM, keys go to the visible console: early samples do not name
     // consoles yet.
@@ -30,7 +45,7 @@ export class ConsoleActions {
   }
 
   /** Shows all consoles in one; or one of them again. */
-  all(): void {
+  #all(): void {
     const { windows, console } = this.app;
     windows.show("1");
     console.showAll(!console.all);
@@ -53,7 +68,7 @@ export class ConsoleActions {
   }
 
   /** A break on the line of the console that is shown; keys still go there. */
-  async sendBreak(): Promise<void> {
+  async #sendBreak(): Promise<void> {
     const { asker, console: { shown }, say, changed } = this.app;
     const error = await asker.act({ kind: "console.break", console: shown });
     if (error === undefined) say(`a break was sent to ${withKind("con", shown)}`);
@@ -62,7 +77,7 @@ export class ConsoleActions {
   }
 
   /** Takes the keys back and scrolls. */
-  scroll(): void {
+  #scroll(): void {
     this.#leave();
     this.app.console.view?.scroll(1);
   }
@@ -82,7 +97,7 @@ export class ConsoleActions {
   }
 
   /** `n`, `N`: the next match of a search, else the next console. */
-  next(by: number): void {
+  #next(by: number): void {
     const { windows, console } = this.app;
     if (!this.#search || windows.focus !== console) return console.cycle(by);
     this.#search = { ...this.#search, by: this.#search.by + by };

@@ -11,6 +11,7 @@ import { isFiltered, type Pane } from "../panes/pane.ts";
 import { plainText } from "../../queries/format.ts";
 import { comparedLines } from "../panes/row-lines.ts";
 import { TablePane } from "../panes/table-pane.ts";
+import type { GroupHandlers } from "./action-handlers.ts";
 
 /** Services that these actions use. */
 interface ListServices extends AppServices {
@@ -23,6 +24,31 @@ interface ListServices extends AppServices {
 export class ListActions {
   readonly #filterHistory: string[] = [];
 
+  readonly handlers = {
+    "list.down": () => this.#move(1),
+    "list.up": () => this.#move(-1),
+    "list.first": () => this.#move(-Infinity),
+    "list.last": () => this.#move(Infinity),
+    "list.page-down": () => this.#move(this.#focus.page),
+    "list.page-up": () => this.#move(-this.#focus.page),
+    "tree.fold": () => this.#fold(true),
+    "tree.unfold": () => this.#fold(false),
+    "filter.edit": () => this.#editFilter(),
+    "pane.next": () => this.app.windows.cycle(1),
+    "pane.previous": () => this.app.windows.cycle(-1),
+    "pane.zoom": () => this.app.windows.zoom(),
+    "list.sort": () => this.#onTable((pane) => pane.sortNext()),
+    "list.sort-reverse": () => this.#onTable((pane) => pane.sortReverse()),
+    "list.follow": () => this.#follow(),
+    "list.mark": () => this.#onTable((pane) => pane.toggleMark()),
+    "list.export": () => this.#exportRows(),
+    "list.compare": () => this.#compare(),
+    "list.view": () => this.#nextView(),
+    "list.wider": () => this.#scale(1),
+    "list.closer": () => this.#scale(-1),
+    "step.out": () => this.#stepOut(),
+  } satisfies GroupHandlers;
+
   constructor(readonly app: ListServices) {}
 
   get #focus(): Pane {
@@ -30,7 +56,7 @@ export class ListActions {
   }
 
   /** Moves the selection; Infinity is the end. */
-  move(by: number): void {
+  #move(by: number): void {
     const { tree, consoles, questions } = this.app;
     const pane = this.#focus;
     pane.move(by);
@@ -38,13 +64,8 @@ export class ListActions {
     questions.others(pane);
   }
 
-  /** A page up or down. */
-  page(by: number): void {
-    this.move(by * this.#focus.page);
-  }
-
   /** Folds or unfolds the tree's row; other panes go left or right. */
-  fold(folded: boolean): void {
+  #fold(folded: boolean): void {
     const { tree, say } = this.app;
     const pane = this.#focus;
     if (pane === tree) tree.fold(folded);
@@ -55,17 +76,17 @@ export class ListActions {
   }
 
   /** Shows what comes in, or no longer. */
-  follow(): void {
+  #follow(): void {
     const { console, consoles, say } = this.app;
     if (this.#focus === console) return consoles.follow();
-    this.onTable((pane) => {
+    this.#onTable((pane) => {
       if (pane.options.stream) pane.follow(!pane.following);
       else say("this list shows the present state; there is nothing to follow");
     });
   }
 
   /** Out of a filter, of a zoomed pane, of a pane. */
-  stepOut(): void {
+  #stepOut(): void {
     const { windows, console, consoles } = this.app;
     const pane = this.#focus;
     if (isFiltered(pane) && pane.filterText) pane.setFilter("");
@@ -81,30 +102,30 @@ export class ListActions {
   }
 
   /** The next view. Panes with several views go through those first. */
-  nextView(): void {
+  #nextView(): void {
     const { windows, say } = this.app;
     if (this.#focus.nextView?.()) return;
     if (!windows.nextView()) say("this pane has one view");
   }
 
   /** Does something with the focused list; says if the pane is not a list. */
-  onTable(act: (pane: TablePane) => void): void {
+  #onTable(act: (pane: TablePane) => void): void {
     const pane = this.#focus;
     if (pane instanceof TablePane) act(pane);
     else this.app.say("nothing to select here");
   }
 
   /** More (1) or less (-1) of time or memory in the pane. */
-  scale(by: number): void {
+  #scale(by: number): void {
     const pane = this.#focus;
     if (pane instanceof LanesPane || pane instanceof MemoryPane) pane.zoom(by);
     else this.app.say("nothing to zoom here");
   }
 
   /** Shows in what two marked rows differ. */
-  compare(): void {
+  #compare(): void {
     const { windows: { width }, show, say } = this.app;
-    this.onTable((pane) => {
+    this.#onTable((pane) => {
       const [a, b] = pane.marked;
       if (pane.marked.length !== 2) return say("mark two rows with m, then =");
       const differ = Object.keys(pane.table.columns).filter((name) => name !== "id" && plainText(a[name]) !== plainText(b[name]));
@@ -115,7 +136,7 @@ export class ListActions {
   }
 
   /** `/`: filters the list; searches the console. */
-  editFilter(): void {
+  #editFilter(): void {
     const { console, consoles, questions, show, say } = this.app;
     const pane = this.#focus;
     if (pane === console) return consoles.search();
@@ -144,9 +165,9 @@ export class ListActions {
   }
 
   /** Asks for a file, and writes the rows of the list that are shown to it. */
-  exportRows(): void {
+  #exportRows(): void {
     const { say, show, toFile } = this.app;
-    this.onTable((pane) => {
+    this.#onTable((pane) => {
       const { rows } = pane;
       if (rows.length === 0) return say("the list is empty");
       const accept = (name: string) => toFile(name, rows.map((row) => `${JSON.stringify(row)}\n`).join(""), `${rows.length} rows`);

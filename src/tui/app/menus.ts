@@ -27,6 +27,7 @@ import type { Selected } from "../../queries/table.ts";
 import { TABLES } from "../../queries/tables.ts";
 import type { Move } from "../../protocol/protocol.ts";
 import type { StopChange } from "../../queries/stop-rule.ts";
+import type { GroupHandlers } from "./action-handlers.ts";
 
 /** Objects of a palette's list. */
 const OFFERED_ROWS = 200;
@@ -98,10 +99,18 @@ export class Menus {
   readonly #paletteHistory: string[] = [];
   readonly #stopHistory: string[] = [];
 
+  readonly handlers = {
+    "object.actions": () => this.#actions(false),
+    "danger.menu": () => this.#actions(true),
+    "copy.menu": () => this.app.windows.focus === this.app.console ? this.#copyConsole() : this.#copy(),
+    "machine.stop-rule": () => this.#stopRule(),
+    "palette.show": () => this.#palette(),
+  } satisfies GroupHandlers;
+
   constructor(readonly app: MenuServices, readonly sessions: OtherSessions) {}
 
   /** Actions on the selected object; with `danger` only those that change the machine. */
-  actions(danger: boolean): void {
+  #actions(danger: boolean): void {
     const { app } = this;
     const selected = selectedRow(app);
     if (!selected) return;
@@ -123,7 +132,7 @@ export class Menus {
   }
 
   /** The row as text, id, JSON or command, for the clipboard. */
-  copy(): void {
+  #copy(): void {
     const { app } = this;
     const selected = selectedRow(app);
     if (!selected) return;
@@ -150,7 +159,7 @@ export class Menus {
   }
 
   /** The console's text, for the clipboard; a long one goes to a file. */
-  copyConsole(): void {
+  #copyConsole(): void {
     const { app } = this;
     const { view } = app.console;
     if (!view) return app.say("there is no console yet");
@@ -163,7 +172,7 @@ export class Menus {
   }
 
   /** Finds any action, screen or object by its name. */
-  palette(): void {
+  #palette(): void {
     this.app.show(
       new PaletteOverlay({
         history: this.#paletteHistory,
@@ -175,7 +184,7 @@ export class Menus {
   }
 
   /** Adds a stop rule, from the selection. */
-  stopRule(): void {
+  #stopRule(): void {
     const { app } = this;
     if (app.readOnly) return app.say("read-only: cannot stop the machine");
     const prompt = filterPrompt(

@@ -14,9 +14,8 @@ import { TablePane } from "../panes/table-pane.ts";
 import { TreePane } from "../panes/tree-pane.ts";
 import type { RowOf, Selected } from "../../queries/table.ts";
 import { DIAGNOSES, VMS } from "../../queries/tables.ts";
+import type { GroupHandlers } from "./action-handlers.ts";
 
-/** From this width on another screen is next to this one, else below it. */
-const SIDE_BY_SIDE = 104;
 /** Links of a row that its menu offers. */
 const OFFERED_LINKS = 20;
 
@@ -32,6 +31,15 @@ export class Navigation {
   readonly #back: Visit[] = [];
   readonly #forward: Visit[] = [];
 
+  readonly handlers = {
+    "object.go": () => this.go(),
+    "object.back": () => this.#travel(this.#back, this.#forward),
+    "object.forward": () => this.#travel(this.#forward, this.#back),
+    "object.references": () => this.#references(),
+    "object.inspect": () => this.#inspect(),
+    "object.why": () => this.#why(),
+  } satisfies GroupHandlers;
+
   constructor(readonly app: AppServices) {}
 
   /** Goes to what the selected row names; where that is several objects, one is chosen. */
@@ -40,7 +48,7 @@ export class Navigation {
     if (!selected) return;
     const { row } = selected;
     const links = this.#links(selected);
-    if (links.length === 0) return this.inspect();
+    if (links.length === 0) return this.#inspect();
     if (links.length === 1) return this.jump(links[0]);
     const items = links.slice(0, OFFERED_LINKS).map((id) => ({ label: id, run: () => this.jump(id) }));
     this.app.show(new MenuOverlay(`from ${row.id} to`, items));
@@ -55,32 +63,8 @@ export class Navigation {
     this.#goTo(place);
   }
 
-  /** Returns to where the user came from. */
-  back(): void {
-    this.#travel(this.#back, this.#forward);
-  }
-
-  /** Goes to where the user came back from. */
-  forward(): void {
-    this.#travel(this.#forward, this.#back);
-  }
-
-  /** Shows the object that the row names next to this screen. */
-  openBeside(): void {
-    const { windows, say } = this.app;
-    const selected = selectedRow(this.app);
-    if (!selected) return;
-    const id = this.#links(selected).find((link) => placeOf(link)!.screen !== windows.screen.key);
-    if (id === undefined) return say(`${selected.row.id} has no details on another screen`);
-    const other = windows.screens.find(({ key }) => key === placeOf(id)!.screen)!;
-    windows.split(windows.width >= SIDE_BY_SIDE, other);
-    windows.swap();
-    this.#goTo(placeOf(id)!);
-    windows.swap();
-  }
-
   /** Shows the events that name the selected object. */
-  references(): void {
+  #references(): void {
     const { windows } = this.app;
     const selected = selectedRow(this.app);
     if (!selected) return;
@@ -95,7 +79,7 @@ export class Navigation {
   }
 
   /** Shows the fields of the selected row. */
-  inspect(): void {
+  #inspect(): void {
     const { windows, asker, changed } = this.app;
     const fields = windows.screen.panes.find(({ name }) => name === "fields");
     if (fields) return windows.focusOn(fields);
@@ -116,7 +100,7 @@ export class Navigation {
    * Shows the verdict on a VM that is not healthy; otherwise goes to why something of the selected
    * object was refused, or says for what it waits.
    */
-  why(): void {
+  #why(): void {
     const { asker, changed } = this.app;
     const selected = selectedRow(this.app);
     if (!selected) return;

@@ -1,7 +1,8 @@
 // The screens of a session without a terminal: for pictures.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { App, type AppOptions } from "./app.ts";
+import { App } from "./app.ts";
+import type { AppOptions } from "./app-port.ts";
 import type { Screen } from "../terminal/cells.ts";
 import { KeyParser } from "../terminal/key-parser.ts";
 import { textBytes } from "../terminal/keys.ts";

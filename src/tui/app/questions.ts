@@ -86,13 +86,13 @@ export class Questions {
     for (const { pane } of this.windows.visible) this.ask(pane);
   }
 
-  /** Notes which screens are shown. False without a session to ask. */
+  /** Notes which screen is shown. False without a session to ask. */
   #look(): boolean {
     if (!this.open()) return false;
     this.#watch();
     const visible = new Set(this.windows.visible.map(({ pane }) => pane));
     for (const pane of this.#asked.keys()) if (!visible.has(pane)) this.#end(pane);
-    if (this.windows.shown.some(({ key }) => key === "0")) this.#reasonsSeen = this.#reasons;
+    if (this.windows.screen.key === "0") this.#reasonsSeen = this.#reasons;
     return true;
   }
 
@@ -180,8 +180,7 @@ export class Questions {
   }
 
   #watch(): void {
-    const shown = this.windows.shown.map(({ key }) => key);
-    const key = Object.keys(WATCHED).findLast((one) => shown.includes(one)) ?? shown[0];
+    const { key } = this.windows.screen;
     if (key === this.#watching) return;
     this.#watching = key;
     this.send({ kind: "watch", ...WATCHED[key] ?? { kinds: [] } });

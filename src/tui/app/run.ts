@@ -1,7 +1,8 @@
 // Runs the TUI on a terminal until the user quits: wires keys, session events, frames and signals,
 // and always restores the terminal.
 
-import { App, type AppOptions } from "./app.ts";
+import { App } from "./app.ts";
+import type { AppOptions } from "./app-port.ts";
 import { Screen } from "../terminal/cells.ts";
 import type { ColorDepth } from "../terminal/color.ts";
 import { copySequence } from "../terminal/clipboard.ts";

@@ -10,6 +10,7 @@ import { cellText } from "../../queries/format.ts";
 import { EVENTS, PLACES } from "../../queries/tables.ts";
 import type { Move } from "../../protocol/protocol.ts";
 import { rowsOf } from "../../queries/query.ts";
+import type { GroupHandlers } from "./action-handlers.ts";
 
 /**
  * Starts a session that continues from a snapshot, and resolves to its name. `save` writes the
@@ -33,9 +34,15 @@ export class TimeMenu {
   /** The events that were gone to the last time. */
   #filter = "";
 
+  readonly handlers = {
+    "time.event-back": () => this.#event(false),
+    "time.event-on": () => this.#event(true),
+    "time.travel": () => this.#show(),
+  } satisfies GroupHandlers;
+
   constructor(readonly app: TimeServices) {}
 
-  show(): void {
+  #show(): void {
     const { app } = this;
     const readOnly = app.readOnly ? "off: read-only" : undefined;
     const ended = app.ended() ? "off: the machine has ended" : undefined;
@@ -57,7 +64,7 @@ export class TimeMenu {
    * `<` and `>`: the event before, or the next one, that passes the filter of a list of events,
    * else the filter of the last time.
    */
-  event(forward: boolean): void {
+  #event(forward: boolean): void {
     const { app } = this;
     if (app.readOnly) return app.say("read-only: cannot travel");
     const focus = app.windows.focus;

@@ -5,11 +5,7 @@ import type { KeptMark } from "../look/vm-marks.ts";
 
 /** It. Plain data. */
 export interface UiState {
-  /** The screen that has the keys, and all that are shown (`Windows.layout`). */
   readonly screen: string;
-  readonly layout: string;
-  /** Layouts that were saved, by their digit. */
-  readonly layouts: Readonly<Record<string, string>>;
   /** Where dividers were put (`Windows.sizes`). */
   readonly sizes: Readonly<Record<string, number>>;
   /** Filters by screen and pane: `2/vcpus`. */
@@ -36,17 +32,12 @@ export function parseUiState(text: string): UiState | undefined {
   const folded = value.folded.filter((name) => typeof name === "string");
   const isShare = (share: unknown) => typeof share === "number" && share > 0 && share < 1;
   const sizes = Object.entries(value.sizes ?? {}).filter(([, share]) => isShare(share));
-  // Files of before there were layouts have none.
-  const layout = typeof value.layout === "string" ? value.layout : value.screen;
-  const layouts = Object.entries(value.layouts ?? {}).filter(([digit, saved]) => /^[1-9]$/.test(digit) && typeof saved === "string");
   const isMark = (mark: unknown): mark is KeptMark => {
     return Array.isArray(mark) && typeof mark[0] === "string" && mark[0].length === 1 && Number.isInteger(mark[1]) && mark[1] >= 0;
   };
   const vms = Object.entries(value.vms ?? {}).filter(([, mark]) => isMark(mark));
   return {
     screen: value.screen,
-    layout,
-    layouts: Object.fromEntries(layouts),
     sizes: Object.fromEntries(sizes),
     filters: Object.fromEntries(filters),
     folded,

@@ -1,14 +1,12 @@
-// The shown screens, the focused pane, the zoomed pane, and the layout.
+// The shown screen, the focused pane, and the zoomed pane.
 
 import type { Divider } from "../screens/divider.ts";
 import type { Pane } from "../panes/pane.ts";
 import type { Body, Placed, ScreenModel } from "../screens/screen-model.ts";
-import { Split } from "./split.ts";
 
-/** The screens of a terminal: one, or two at a time. */
+/** The screens of a terminal, one at a time. */
 export class Windows {
   #screen: ScreenModel;
-  #split: Split | undefined;
   #zoomed = false;
   /** The rows that the visible panes needed when they were placed. */
   #placedFor = "";
@@ -21,14 +19,8 @@ export class Windows {
     this.#screen = screens[0];
   }
 
-  /** The screen that has the keys. */
   get screen(): ScreenModel {
     return this.#screen;
-  }
-
-  /** Screens that are shown, the one with the keys first. */
-  get shown(): readonly ScreenModel[] {
-    return this.#split ? [this.#screen, this.#split.other] : [this.#screen];
   }
 
   /** The pane that has the keys. */
@@ -55,27 +47,10 @@ export class Windows {
     return this.#body.width;
   }
 
-  /** Which screens are where: `1`, `1|9` side by side, `1/9` one above the other. */
-  get layout(): string {
-    const split = this.#split;
-    if (!split) return this.#screen.key;
-    const [first, second] = split.focusedFirst ? [this.#screen, split.other] : [split.other, this.#screen];
-    return `${first.key}${split.sideBySide ? "|" : "/"}${second.key}`;
-  }
-
-  /** Shows such a layout; the first screen has the keys. */
-  load([first, how, second]: string): void {
-    this.#split = undefined;
-    this.show(first);
-    const other = this.screens.find(({ key }) => key === second);
-    if (other && other !== this.#screen) this.split(how === "|", other);
-  }
-
-  /** Shows a screen by its key. Where it is the other half already, that gets the keys. */
+  /** Shows a screen by its key. */
   show(key: string): void {
     const screen = this.screens.find((one) => one.key === key);
     if (!screen || screen === this.#screen) return;
-    if (screen === this.#split?.other) return this.swap();
     this.#screen = screen;
     this.#zoomed = false;
     this.#arrange();
@@ -84,7 +59,6 @@ export class Windows {
 
   /** Gives the keys to a pane. */
   focusOn(pane: Pane): void {
-    if (this.#split?.other.panes.includes(pane)) this.swap();
     this.#focused.set(this.#screen, pane);
     this.#arrange();
     this.changed();
@@ -93,8 +67,7 @@ export class Windows {
   /** Focuses the next pane. In a low terminal some are hidden until then. */
   cycle(by: number): void {
     const visible = this.#visible.map(({ pane }) => pane).filter(({ bare }) => !bare);
-    const all = [...this.#screen.panes, ...this.#split?.other.panes ?? []];
-    const panes = all.filter((pane) => visible.includes(pane) || this.#screen.panes.includes(pane) && !this.#isOtherView(pane));
+    const panes = this.#screen.panes.filter((pane) => visible.includes(pane) || !this.#isOtherView(pane));
     const at = panes.indexOf(this.focus);
     this.focusOn(panes[(at + by + panes.length) % panes.length]);
   }
@@ -120,36 +93,7 @@ export class Windows {
     return true;
   }
 
-  /** Shows a second screen; without `other` the next one in the list. */
-  split(sideBySide: boolean, other?: ScreenModel): void {
-    const next = this.screens[(this.screens.indexOf(this.#screen) + 1) % this.screens.length];
-    this.#split = new Split(sideBySide, other ?? next, true);
-    this.#zoomed = false;
-    this.#arrange();
-    this.changed();
-  }
-
-  /** The other half has the keys from now on. */
-  swap(): void {
-    const split = this.#split;
-    if (!split) return;
-    [this.#screen, split.other] = [split.other, this.#screen];
-    split.focusedFirst = !split.focusedFirst;
-    this.#arrange();
-    this.changed();
-  }
-
-  /** Closes the focused half; false if there is only one. */
-  close(): boolean {
-    if (!this.#split) return false;
-    this.#screen = this.#split.other;
-    this.#split = undefined;
-    this.#arrange();
-    this.changed();
-    return true;
-  }
-
-  /** Dividers that have a place: that of the halves, then those of panes. */
+  /** Dividers that have a place. */
   get dividers(): readonly Divider[] {
     return this.#dividers().map(({ divider }) => divider).filter(({ placed }) => placed);
   }
@@ -165,10 +109,7 @@ export class Windows {
     this.#arrange();
   }
 
-  /**
-   * The user's positions of dividers: shares of the first part, by `SCREEN/NAME`; `split` is that
-   * of the halves.
-   */
+  /** The user's positions of dividers: shares of the first part, by `SCREEN/NAME`. */
   get sizes(): Readonly<Record<string, number>> {
     return Object.fromEntries(
       this.#dividers(this.screens).flatMap(({ name, divider: { share } }): [string, number][] =>
@@ -182,10 +123,9 @@ export class Windows {
     this.#arrange();
   }
 
-  /** Dividers of the halves and of screens, with a place or not. */
-  #dividers(screens = this.shown): { readonly name: string; readonly divider: Divider }[] {
-    const inside = screens.flatMap(({ key, dividers }) => dividers.map((divider) => ({ name: `${key}/${divider.name}`, divider })));
-    return this.#split ? [{ name: this.#split.divider.name, divider: this.#split.divider }, ...inside] : inside;
+  /** Dividers of screens, with a place or not. */
+  #dividers(screens: readonly ScreenModel[] = [this.#screen]): { readonly name: string; readonly divider: Divider }[] {
+    return screens.flatMap(({ key, dividers }) => dividers.map((divider) => ({ name: `${key}/${divider.name}`, divider })));
   }
 
   /**
@@ -227,15 +167,7 @@ export class Windows {
     if (!this.#body.width) return;
     const { focus } = this;
     for (const { divider } of this.#dividers(this.screens)) divider.remove();
-    this.#visible = this.#zoomed ? [{ pane: focus, area: this.#body }] : this.#placed(focus);
+    this.#visible = this.#zoomed ? [{ pane: focus, area: this.#body }] : this.#screen.layout(this.#body, focus);
     if (!this.#visible.some(({ pane }) => pane === focus) && this.#visible[0]) this.#focused.set(this.#screen, this.#visible[0].pane);
-  }
-
-  #placed(focus: Pane): Placed[] {
-    if (!this.#split) return this.#screen.layout(this.#body, focus);
-    const { other } = this.#split;
-    const places = this.#split.places(this.#body);
-    const otherFocus = this.#focused.get(other) ?? other.panes[0];
-    return [...this.#screen.layout(places.focused, focus), ...other.layout(places.other, otherFocus)];
   }
 }

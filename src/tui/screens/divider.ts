@@ -1,5 +1,4 @@
-// A divider between two panes, or two screens: it splits a rectangle, at its default position or at
-// the user's.
+// A divider between two panes: it splits a rectangle, at its default position or at the user's.
 
 import type { Rectangle } from "../terminal/cells.ts";
 

@@ -13,7 +13,7 @@ import { EVENTS } from "../../queries/tables.ts";
 
 /** From this width on events and refusals are side by side. */
 const THREE_BESIDE = 160;
-/** Width from which half of a split terminal has room for the machine's boxes. */
+/** Width from which there is room for the machine's boxes. */
 const LEAST_BOXED = 100;
 /** From this height of the body on the machine has more rows. */
 const TALL = 50;

@@ -67,8 +67,6 @@ Deno.test("the state of screens is kept by session and configuration, never take
     try {
       const state = (screen: string): UiState => ({
         screen,
-        layout: screen,
-        layouts: {},
         sizes: {},
         filters: {},
         folded: [],
