@@ -35,6 +35,9 @@ export interface ConfigError extends Position {
   readonly message: string;
 }
 
+/** An error of a configuration; line and column are 0 where it is nowhere in the text. */
+export const nowhere = (message: string): ConfigError => ({ line: 0, column: 0, message });
+
 /** A checked configuration. `positions` finds keys for later errors. */
 export interface Config {
   readonly file: File;

@@ -30,6 +30,7 @@ import {
   type ConfigError,
   type ConfigResult,
   formatConfigError,
+  nowhere,
   readConfig,
   type Spoilt,
   type Table,
@@ -72,8 +73,14 @@ export interface RunConfiguration {
   readonly ui: FileUi;
 }
 
-/** Result of planning: the configuration, or lines that say what is wrong. */
-export type RunResult = { readonly ok: true; readonly run: RunConfiguration } | { readonly ok: false; readonly errors: readonly string[] };
+/** Result of planning: the configuration, or lines that say what is wrong, and where that is. */
+export type RunResult = { readonly ok: true; readonly run: RunConfiguration } | {
+  readonly ok: false;
+  readonly errors: readonly string[];
+  readonly placed: readonly ConfigError[];
+};
+
+const refusedFor = (message: string): RunResult => ({ ok: false, errors: [message], placed: [nowhere(message)] });
 
 /** Context id of the first VM's vsock device: 3 is the primary's. */
 const FIRST_CID = 4;
@@ -106,7 +113,7 @@ export async function planRun(what: string, changes: readonly string[] = []): Pr
   if (DEBIAN_NAMES.includes(what)) return await planOf(changed(debianTable(what), changes));
   if (!what.includes("/") && !await exists(what)) {
     const meant = didYouMean(what, ["demo", ...DEBIAN_NAMES]);
-    return { ok: false, errors: [`image ${what}: no such file, and no guest of this name${meant || "; list them with el2 guests ls"}`] };
+    return refusedFor(`image ${what}: no such file, and no guest of this name${meant || "; list them with el2 guests ls"}`);
   }
   return await planOf(changed(imageTable(what), changes));
 }
@@ -149,7 +156,7 @@ async function planFile(path: string, changes: readonly string[] = []): Promise<
   try {
     text = new TextDecoder().decode(readToEnd(path));
   } catch (error) {
-    return { ok: false, errors: [`${path}: ${cannotRead(error)}`] };
+    return refusedFor(`${path}: ${cannotRead(error)}`);
   }
   return await planText(text, path, path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : ".", changes);
 }
@@ -177,7 +184,8 @@ async function planChecked(result: ConfigResult, files: Files, name: string | un
   const run = config && await planConfig(config, files, errors);
   if (run !== undefined && errors.length === 0) return { ok: true, run };
   errors.sort((a, b) => a.line - b.line || a.column - b.column);
-  return { ok: false, errors: errors.map((error) => name === undefined ? error.message : formatConfigError(name, error)) };
+  const texts = errors.map((error) => name === undefined ? error.message : formatConfigError(name, error));
+  return { ok: false, errors: texts, placed: name === undefined ? errors.map(({ message }) => nowhere(message)) : errors };
 }
 
 async function planConfig(

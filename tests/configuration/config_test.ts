@@ -70,7 +70,8 @@ Deno.test("readConfig() gives the defaults of the design", () => {
 });
 
 Deno.test("planRun() of an image that is not there is one error without a position", async () => {
-  assert.deepEqual(await planRun("/nowhere/x.bin"), { ok: false, errors: ["image /nowhere/x.bin: no such file"] });
+  const message = "image /nowhere/x.bin: no such file";
+  assert.deepEqual(await planRun("/nowhere/x.bin"), { ok: false, errors: [message], placed: [{ line: 0, column: 0, message }] });
   const unnamed = "no such file, and no guest of this name";
   assert.deepEqual(await planRun("debain"), { ok: false, errors: [`image debain: ${unnamed}; did you mean "debian"?`] });
   assert.deepEqual(await planRun("no-such"), { ok: false, errors: [`image no-such: ${unnamed}; list them with el2 guests ls`] });
@@ -218,9 +219,9 @@ Deno.test("planText() refuses memory that is too small for image and initrd, and
     await Deno.copyFile(`${INVALID}/hello.bin`, `${folder}/hello.bin`);
     await Deno.writeFile(`${folder}/initrd`, new Uint8Array(2 * 2 ** 20));
     const text = 'el2 = 1\n[vm.a]\nkernel = "hello.bin"\ninitrd = "initrd"\nmemory = "2MiB"\n';
+    const message = 'memory "2MiB" is too small for what vm "a" is loaded with; use 4MiB';
     assert.deepEqual(await planText(text, "a.toml", folder), {
-      ok: false,
-      errors: ['a.toml:5:10: memory "2MiB" is too small for what vm "a" is loaded with; use 4MiB'],
+      ...{ ok: false, errors: [`a.toml:5:10: ${message}`], placed: [{ line: 5, column: 10, message }] },
     });
   } finally {
     await Deno.remove(folder, { recursive: true });

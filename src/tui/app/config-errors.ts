@@ -7,40 +7,28 @@ import { drawHints } from "./foot.ts";
 import { fit } from "../terminal/graphemes.ts";
 import { beginRow } from "../look/row.ts";
 import type { Look } from "../look/theme.ts";
+import type { ConfigError } from "../../configuration/config.ts";
 
 const HINTS = [{ key: "Enter", word: "open $EDITOR here" }, { key: "r", word: "check again" }, { key: "q", word: "quit" }] as const;
-
-/** An error and where it is: line and column from 1; both 0 where it is nowhere in the text. */
-interface PlacedError {
-  readonly line: number;
-  readonly column: number;
-  readonly message: string;
-}
-
-/** `FILE:LINE:COLUMN: message` as its parts. */
-export function placedError(file: string, text: string): PlacedError {
-  const match = text.startsWith(`${file}:`) ? /^(\d+):(\d+): ([\s\S]*)$/.exec(text.slice(file.length + 1)) : null;
-  return match ? { line: Number(match[1]), column: Number(match[2]), message: match[3] } : { line: 0, column: 0, message: text };
-}
 
 export class ConfigErrorScreen {
   #at = 0;
   #lines: readonly string[];
-  #errors: readonly PlacedError[];
+  #errors: readonly ConfigError[];
 
-  constructor(readonly file: string, text: string, errors: readonly PlacedError[]) {
+  constructor(readonly file: string, text: string, errors: readonly ConfigError[]) {
     this.#lines = text.split("\n");
     this.#errors = errors;
   }
 
   /** The file was checked again. */
-  update(text: string, errors: readonly PlacedError[]): void {
+  update(text: string, errors: readonly ConfigError[]): void {
     this.#lines = text.split("\n");
     this.#errors = errors;
     this.#at = Math.min(this.#at, Math.max(errors.length - 1, 0));
   }
 
-  get selected(): PlacedError | undefined {
+  get selected(): ConfigError | undefined {
     return this.#errors[this.#at];
   }
 

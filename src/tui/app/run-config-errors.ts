@@ -1,19 +1,20 @@
 // Shows an invalid configuration on a terminal until it is valid or the user quits.
 
 import type { ColorDepth } from "../terminal/color.ts";
-import { ConfigErrorScreen, placedError } from "./config-errors.ts";
+import { ConfigErrorScreen } from "./config-errors.ts";
 import type { Key } from "../terminal/keys.ts";
 import { LoneScreen } from "./lone-screen.ts";
 import { type ReadingOptions, readKeys } from "../terminal/read-keys.ts";
 import type { TerminalPort } from "../terminal/terminal.ts";
 import type { LookWish } from "../look/theme.ts";
+import type { ConfigError } from "../../configuration/config.ts";
 
 /** Requirements of the screen. */
 interface ConfigErrorOptions extends LookWish, ReadingOptions {
   readonly file: string;
   readonly depth: ColorDepth;
   /** Text and errors of the file now. */
-  readonly check: () => Promise<{ readonly text: string; readonly errors: readonly string[] }>;
+  readonly check: () => Promise<{ readonly text: string; readonly errors: readonly ConfigError[] }>;
   /** Opens an editor at a line and comes back when it has ended. */
   readonly edit: (line: number) => Promise<void>;
 }
@@ -23,12 +24,12 @@ export async function runConfigErrors(port: TerminalPort, options: ConfigErrorOp
   const { file } = options;
   const first = await options.check();
   if (!first.errors.length) return true;
-  const view = new ConfigErrorScreen(file, first.text, first.errors.map((error) => placedError(file, error)));
+  const view = new ConfigErrorScreen(file, first.text, first.errors);
   await using shown = new LoneScreen(port, view, options);
   /** Checks again; true when all errors are mended. */
   const again = async () => {
     const { text, errors } = await options.check();
-    view.update(text, errors.map((error) => placedError(file, error)));
+    view.update(text, errors);
     return errors.length === 0;
   };
   const decided = Promise.withResolvers<boolean>();

@@ -14,7 +14,7 @@ export async function mended(what: string, changes: readonly string[]): Promise<
   const { showConfigErrors } = await import("../screens/screens.ts");
   const right = await showConfigErrors(what, async () => {
     const result = await planRun(what, changes);
-    return result.ok ? [] : result.errors;
+    return result.ok ? [] : result.placed;
   });
   if (!right) throw new Failure(first.errors.join("\n     "));
   return checked(await planRun(what, changes));

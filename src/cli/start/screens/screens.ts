@@ -29,6 +29,7 @@ import type { UnseenStart } from "../../../tui/app/starts.ts";
 import { ProcessTerminal, type TerminalPort } from "../../../tui/terminal/terminal.ts";
 import type { FileCommand } from "../../../configuration/program-keys.ts";
 import type { Guide } from "../../../tui/app/guide.ts";
+import type { ConfigError } from "../../../configuration/config.ts";
 
 /** A machine of this process as its screens see it. */
 export interface ShownMachine {
@@ -316,7 +317,7 @@ async function chooseNext(from: string, looks: ReturnType<typeof surroundings>, 
 }
 
 /** Shows the errors of a configuration until it is valid, or the user quits: false. */
-export async function showConfigErrors(file: string, check: () => Promise<readonly string[]>): Promise<boolean> {
+export async function showConfigErrors(file: string, check: () => Promise<readonly ConfigError[]>): Promise<boolean> {
   return await runConfigErrors(terminalOfProcess(), {
     // A theme of the configuration is not known before that is right.
     ...surroundings({}, DEFAULT_UI, "pass"),
