@@ -70,11 +70,12 @@ Deno.test("readConfig() gives the defaults of the design", () => {
 });
 
 Deno.test("planRun() of an image that is not there is one error without a position", async () => {
-  const message = "image /nowhere/x.bin: no such file";
-  assert.deepEqual(await planRun("/nowhere/x.bin"), { ok: false, errors: [message], placed: [{ line: 0, column: 0, message }] });
+  const refused = async (what: string, message: string) =>
+    assert.deepEqual(await planRun(what), { ok: false, errors: [message], placed: [{ line: 0, column: 0, message }] });
+  await refused("/nowhere/x.bin", "image /nowhere/x.bin: no such file");
   const unnamed = "no such file, and no guest of this name";
-  assert.deepEqual(await planRun("debain"), { ok: false, errors: [`image debain: ${unnamed}; did you mean "debian"?`] });
-  assert.deepEqual(await planRun("no-such"), { ok: false, errors: [`image no-such: ${unnamed}; list them with el2 guests ls`] });
+  await refused("debain", `image debain: ${unnamed}; did you mean "debian"?`);
+  await refused("no-such", `image no-such: ${unnamed}; list them with el2 guests ls`);
 });
 
 Deno.test("planRun() of an image plans one VM that ends the session", async () => {
