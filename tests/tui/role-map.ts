@@ -27,8 +27,7 @@ function runsOf(cells: readonly DrawnCell[]): string {
   return runs.map(({ ink, ground, count }) => `${count}${ink}${ground}`).join(" ");
 }
 
-/** The map of a screen, one line per row; a row like the one above is `=`. */
+/** The map of a screen, one line per row. */
 export function roleMap(screen: Screen): string[] {
-  const rows = Array.from({ length: screen.height }, (_, y) => runsOf(screen.cells(y)));
-  return rows.map((row, y) => row === rows[y - 1] ? "=" : row);
+  return Array.from({ length: screen.height }, (_, y) => runsOf(screen.cells(y)));
 }
