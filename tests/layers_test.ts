@@ -87,7 +87,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     debug: ["architecture"],
     exceptions: ["architecture", "state", "wasm"],
     memory: ["debug", "exceptions", "architecture", "state", "wasm"],
-    registers: ["memory", "debug", "exceptions", "fp", "architecture", "state", "wasm"],
+    registers: ["memory", "debug", "exceptions", "simd", "fp", "architecture", "state", "wasm"],
     decoded: ["state", "wasm"],
     interpreter: ["decoded", "exceptions", "architecture", "state", "wasm"],
     translator: ["interpreter", "decoded", "fp", "architecture", "state", "wasm"],

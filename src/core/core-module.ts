@@ -19,6 +19,7 @@ import { type Link, OutlinedFunctions, OutlinedTable } from "./interpreter/outli
 import { defineMemoryAccess } from "./memory/memory-access.ts";
 import { defineMmu, type RamLayout } from "./memory/mmu.ts";
 import { defineTlb } from "./memory/tlb.ts";
+import { definePointerAuthentication } from "./registers/pointer-authentication.ts";
 import { defineSystemInstructions } from "./registers/system-instructions.ts";
 import { defineTimedWaits } from "./registers/timed-waits.ts";
 import { defineSystemRegisters } from "./registers/system-registers.ts";
@@ -85,6 +86,8 @@ export interface CoreExports {
   moveContext(to: number, from: number): void;
   /** Updates the state that derives from the context (state/functions.ts). */
   updateRegime(): void;
+  /** The same of TCR_EL1 for pointer authentication, on CPUs that have it. */
+  updatePointers?(): void;
   /** Exceptions (exceptions/exception-entry.ts). */
   injectException(esr: number, far: bigint): void;
   /** Wasm address, or 0 with CPU.FAULT (memory/mmu.ts). */
@@ -231,6 +234,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, cpu: Cpu = B
   defineMemoryAccess(library, TLB_POOL, watched);
   defineSystemRegisters(library, cpu.features);
   defineSystemInstructions(library, cpu.features);
+  if (cpu.features.has("FEAT_PAuth")) definePointerAuthentication(library, cpu.features);
   if (cpu.features.has("FEAT_WFxT")) defineTimedWaits(library);
   defineIntegerFunctions(library);
   defineLazyFlags(library);

@@ -28,6 +28,7 @@ import { writeCrcTables } from "./interpreter/integer-functions.ts";
 import { AccessKind, Fault, type RamLayout } from "./memory/mmu.ts";
 import { Stage2Pool } from "./memory/stage2.ts";
 import { completeRead, storeValue, type VcpuContext } from "./registers/vcpu-context.ts";
+import { registerNames } from "./registers/vcpu-state.ts";
 import { contextOf, Residency } from "./residency.ts";
 import { type Outlook, outlookOf } from "./outlook/outlook.ts";
 import { RunBudget } from "./run-budget.ts";
@@ -183,7 +184,7 @@ export class WasmCore implements DebugCore {
     writeAesTables(memory);
     if (cpu.features.has("FEAT_SM4")) writeSm4Table(memory);
     this.stage2Pool = new Stage2Pool(memory, STAGE2_TABLES.base, STAGE2_TABLES.size);
-    this.#residency = new Residency(memory, this.#cpu, functions, this.stage2Pool);
+    this.#residency = new Residency(memory, this.#cpu, functions, this.stage2Pool, registerNames(cpu.features));
     const wordAt = (vcpu: VcpuContext) => this.#wordAt(vcpu);
     this.#stops = new Stops({ memory, cpu: this.#cpu, exports: functions, decoded: this.#decoded, wordAt });
   }

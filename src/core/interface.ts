@@ -21,13 +21,14 @@ export {
   syndrome,
   Vector,
 } from "./architecture/exceptions.ts";
+export { pointerMask } from "./architecture/pointer-masks.ts";
 export type { WatchHit, WatchKind } from "./debug/watchpoints.ts";
 export { type Exit, type ExitHandler, ExitReason } from "./exceptions/exit.ts";
 export type { EndlessLoop, Outlook } from "./outlook/outlook.ts";
 export type { SeenWord } from "./outlook/copied-state.ts";
 export { Stage2Flags, type Stage2Table } from "./memory/stage2-table.ts";
 export { type IpaBits, rootTables } from "./memory/stage2.ts";
-export { REGISTER_NAMES, type RegisterName, V_REGISTERS, type VcpuState, X_REGISTERS } from "./registers/vcpu-state.ts";
+export { type RegisterName, V_REGISTERS, type VcpuState, X_REGISTERS } from "./registers/vcpu-state.ts";
 
 /**
  * Result of an address translation on behalf of a vCPU. `fsc` is the fault status code as in

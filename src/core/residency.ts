@@ -5,6 +5,7 @@ import type { VcpuState } from "./interface.ts";
 import { TlbPool } from "./memory/tlb-pool.ts";
 import type { Stage2Pool } from "./memory/stage2.ts";
 import { VcpuContext } from "./registers/vcpu-context.ts";
+import type { RegisterName } from "./registers/vcpu-state.ts";
 import type { CpuFields } from "./state/cpu-fields.ts";
 import { CPU_STATE } from "./state/cpu-state.ts";
 import { CONTEXT_STRIDE, CONTEXTS, TLB_POOL } from "./state/layout.ts";
@@ -19,6 +20,7 @@ export class Residency {
     readonly cpu: CpuFields,
     readonly exports: CoreExports,
     readonly stage2Pool: Stage2Pool,
+    readonly names: readonly RegisterName[],
     readonly tlbs = new TlbPool(memory, TLB_POOL, (space) => exports.tlbFlushSpace(space)),
   ) {
     for (let i = CONTEXTS.count - 1; i >= 0; i--) this.#free.push(CONTEXTS.base + i * CONTEXT_STRIDE);
@@ -28,7 +30,7 @@ export class Residency {
   create(): VcpuContext {
     const address = this.#free.pop();
     if (address === undefined) throw new RangeError("no context is left for another vCPU");
-    return new VcpuContext(this.memory, address, (id) => this.stage2Pool.root(id));
+    return new VcpuContext(this.memory, address, this.names, (id) => this.stage2Pool.root(id));
   }
 
   /** Its context and its TLB space are free afterwards. */
@@ -56,10 +58,12 @@ export class Residency {
     if (vcpu.translationsStale) {
       this.tlbs.invalidate(vcpu);
       vcpu.translationsStale = false;
+      vcpu.derivedStale = true;
     }
     if (vcpu.derivedStale) {
       this.cpu.TLB_UNPRIVILEGED = this.tlbs.acquire(vcpu, vcpu.stage2) + TlbSpace.Sets;
       this.exports.updateRegime();
+      this.exports.updatePointers?.();
       vcpu.derivedStale = false;
     }
   }

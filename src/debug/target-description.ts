@@ -6,7 +6,7 @@ import { DEBUG_REGISTERS, type DebugRegister } from "../hypervisor/interface.ts"
 import { fromHex, toHex } from "./packets.ts";
 
 /** Registers of a `g` packet: gdb fetches the others one by one. */
-export const GENERAL_REGISTERS = DEBUG_REGISTERS.filter(({ group }) => group !== "system").length;
+export const GENERAL_REGISTERS = DEBUG_REGISTERS.filter(({ group }) => group === "core" || group === "fp").length;
 
 /** Fields of CPSR: name, lowest and highest bit. */
 const CPSR_FIELDS = [
@@ -29,6 +29,7 @@ const FEATURES: readonly (readonly [group: DebugRegister["group"], name: string,
   ["core", "org.gnu.gdb.aarch64.core", flagsType()],
   ["fp", "org.gnu.gdb.aarch64.fpu", vectorTypes()],
   ["system", "org.el2.aarch64.system", ""],
+  ["pauth", "org.gnu.gdb.aarch64.pauth_v2", ""],
 ];
 
 function flagsType(): string {
@@ -69,7 +70,7 @@ function typeOf({ name, bits, group }: DebugRegister): string {
 function describe(register: DebugRegister, number: number): string {
   const system = register.group === "system";
   const name = system ? register.name : register.name.toLowerCase();
-  const group = system ? ' group="system" save-restore="no"' : "";
+  const group = system || register.group === "pauth" ? ' group="system" save-restore="no"' : "";
   return `<reg name="${name}" bitsize="${register.bits}" type="${typeOf(register)}" regnum="${number}"${group}/>`;
 }
 

@@ -2,7 +2,7 @@
 // el2 has built; cores and phones have those that Arm's manuals and /proc/cpuinfo list
 // (docs/spec/phones.md §A1), less what is not built. `NAME,+FEATURE,-FEATURE` changes one.
 
-import { FEATURE_NAMES, type FeatureName, FEATURES, hwcapLine, isBase, isBuilt } from "./features.ts";
+import { FEATURE_NAMES, type FeatureName, FEATURES, hwcapLine, isBase, isBuilt, PAC_ALGORITHMS } from "./features.ts";
 
 /** A CPU as a machine has it. */
 export interface Cpu {
@@ -32,11 +32,18 @@ const PHONE_BASE = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asim
 /** Features of every core and phone below for which Linux has no name. */
 const UNLISTED: readonly FeatureName[] = ["FEAT_TGran16K", "FEAT_TGran64K"];
 
+/**
+ * The same for those that have pointer authentication: its algorithm is not known of phones, and
+ * known of Arm's cores.
+ */
+const UNLISTED_PAC: readonly FeatureName[] = ["FEAT_PACIMP", "FEAT_PAuth2"];
+const ARM_PAC: readonly FeatureName[] = ["FEAT_PACQARMA5", "FEAT_FPACCOMBINE"];
+
 /** The features that Linux's names stand for, and what these require. */
-function ofHwcaps(line: string): FeatureName[] {
+function ofHwcaps(line: string, authentication = UNLISTED_PAC): FeatureName[] {
   const names = new Set(line.split(" "));
   const listed = FEATURE_NAMES.filter((feature) => FEATURES[feature].hwcaps?.every((name) => names.has(name)));
-  return closure([...FEATURE_NAMES.filter(isBase), ...listed, ...UNLISTED]);
+  return closure([...FEATURE_NAMES.filter(isBase), ...listed, ...UNLISTED, ...listed.includes("FEAT_PAuth") ? authentication : []]);
 }
 
 /** Features with what they require. */
@@ -53,24 +60,33 @@ const rung = (version: number): NamedCpu => ({
   title: version === 8 ? "Armv8.0-A with LSE, RDM, PAN, LRCPC: the least" : `Armv${version.toFixed(1)}-A`,
   features: () => FEATURE_NAMES.filter((feature) => (FEATURES[feature].rung ?? Infinity) <= version),
 });
-const hwcaps = (title: string, more: string): NamedCpu => ({ title, features: () => ofHwcaps(`${PHONE_BASE} ${more}`) });
+const hwcaps = (title: string, more: string, authentication?: readonly FeatureName[]): NamedCpu => ({
+  title,
+  features: () => ofHwcaps(`${PHONE_BASE} ${more}`, authentication),
+});
 
 /** The line of the cores of Armv8.2: Cortex-A55, A75 to A78. */
 const V82_CORE = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdrdm lrcpc dcpop asimddp";
 const core = (title: string, line: string): NamedCpu => ({ title, features: () => ofHwcaps(line) });
+
+/** The algorithms of pointer authentication but one. */
+const otherAlgorithms = (one: FeatureName) => PAC_ALGORITHMS.filter((feature) => feature !== one);
 
 const NAMED: Readonly<Record<string, NamedCpu>> = {
   v8: rung(8),
   "v8.2": rung(8.2),
   "v8.4": rung(8.4),
   "v8.6": rung(8.6),
-  max: { title: "all that el2 has built", features: () => FEATURE_NAMES },
+  max: {
+    title: "all that el2 has built, with its own algorithm of pointer authentication",
+    features: () => FEATURE_NAMES.filter((feature) => !otherAlgorithms("FEAT_PACIMP").includes(feature)),
+  },
   a55: core("Cortex-A55", V82_CORE),
   a76: core("Cortex-A76", `${V82_CORE} ssbs`),
   a78: core("Cortex-A78", `${V82_CORE} ssbs uscat`),
-  a510: hwcaps("Cortex-A510, less SVE2 and MTE", "ssbs paca pacg bf16"),
-  a710: hwcaps("Cortex-A710, less SVE2 and MTE", "ssbs paca pacg bf16"),
-  x2: hwcaps("Cortex-X2, less SVE2 and MTE", "ssbs paca pacg bf16"),
+  a510: hwcaps("Cortex-A510, less SVE2 and MTE", "ssbs paca pacg bf16", ARM_PAC),
+  a710: hwcaps("Cortex-A710, less SVE2 and MTE", "ssbs paca pacg bf16", ARM_PAC),
+  x2: hwcaps("Cortex-X2, less SVE2 and MTE", "ssbs paca pacg bf16", ARM_PAC),
   sm8450: hwcaps("Snapdragon 8 Gen 1, less SVE", "ssbs paca pacg bf16"),
   sm8475: hwcaps("Snapdragon 8+ Gen 1", "ssbs paca pacg"),
   sm8550: hwcaps("Snapdragon 8 Gen 2", "ssbs paca pacg bf16"),
@@ -115,8 +131,12 @@ export function parseCpu(text: string): Cpu {
   const features = new Set(base.features().filter(isBuilt));
   for (const change of changes) {
     const feature = featureOf(change);
-    if (change[0] === "+") features.add(feature);
-    else features.delete(feature);
+    if (change[0] === "-") features.delete(feature);
+    else {
+      // An algorithm replaces another one.
+      if (PAC_ALGORITHMS.includes(feature)) { for (const other of PAC_ALGORITHMS) features.delete(other); }
+      features.add(feature);
+    }
   }
   check(features);
   const cpu = { name: canonicalName(name, features), features, key: inOrder(features).filter((feature) => !isBase(feature)).join() };
@@ -140,6 +160,9 @@ function featureOf(change: string): FeatureName {
 
 /** Refuses combinations that the architecture forbids. */
 function check(features: ReadonlySet<FeatureName>): void {
+  if (features.has("FEAT_PAuth") && !PAC_ALGORITHMS.some((feature) => features.has(feature))) {
+    throw new CpuError(`FEAT_PAuth requires one of ${PAC_ALGORITHMS.join(", ")}`);
+  }
   for (const feature of features) {
     const missing = requirements(feature).filter((required) => !features.has(required));
     if (missing.length) {

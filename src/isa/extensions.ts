@@ -5,6 +5,7 @@ import { fpHalfDataProcessing } from "./fp-data-processing.ts";
 import { fpRounding } from "./fp-rounding.ts";
 import type { Instruction } from "./insn.ts";
 import { loadsStoresUnscaledOrdered } from "./loads-stores-unscaled-ordered.ts";
+import { pointerAuthentication } from "./pointer-authentication.ts";
 import { shortSequences } from "./short-sequences.ts";
 import { simdComplex } from "./simd-complex.ts";
 import { simdDotProduct } from "./simd-dot-product.ts";
@@ -18,6 +19,7 @@ export const extensions = (): readonly Instruction[] => [
   ...loadsStoresUnscaledOrdered(),
   ...shortSequences(),
   ...systemExtensions(),
+  ...pointerAuthentication(),
   ...fpHalfDataProcessing(),
   ...fpRounding(),
   ...simdDotProduct(),

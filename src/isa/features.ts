@@ -21,6 +21,8 @@ export interface Feature {
   readonly fields?: readonly IdField[];
   /** Linux's names, as /proc/cpuinfo prints them. */
   readonly hwcaps?: readonly string[];
+  /** The level of address authentication, for whichever algorithm there is (identification.ts). */
+  readonly authentication?: number;
   /** The least rung (`v8.N`) that has it; no rung has it without. `v8` is 8. */
   readonly rung?: number;
   /** el2 names it, but has not built it. */
@@ -75,7 +77,14 @@ export const FEATURES = table({
   FEAT_DPB2: { since: 8.5, rung: 8.6, requires: ["FEAT_DPB"], fields: [["ISAR1", 0, 2]], hwcaps: ["dcpodp"] },
   FEAT_BTI: { since: 8.5, rung: 8.6, fields: [["PFR1", 0, 1]], hwcaps: ["bti"], absent: true },
   FEAT_RNG: { since: 8.5, fields: [["ISAR0", 60, 1]], hwcaps: ["rng"], absent: true },
-  FEAT_PAuth: { since: 8.3, rung: 8.4, hwcaps: ["paca", "pacg"], absent: true },
+  FEAT_PAuth: { since: 8.3, rung: 8.4, hwcaps: ["paca", "pacg"] },
+  FEAT_PACIMP: { since: 8.3, rung: 8.4, requires: ["FEAT_PAuth"], fields: [["ISAR1", 8, 1], ["ISAR1", 28, 1]] },
+  FEAT_PACQARMA5: { since: 8.3, requires: ["FEAT_PAuth"], fields: [["ISAR1", 4, 1], ["ISAR1", 24, 1]] },
+  FEAT_PACQARMA3: { since: 8.3, requires: ["FEAT_PAuth"], fields: [["ISAR2", 12, 1], ["ISAR2", 8, 1]] },
+  FEAT_EPAC: { since: 8.3, requires: ["FEAT_PAuth"], authentication: 2 },
+  FEAT_PAuth2: { since: 8.3, rung: 8.6, requires: ["FEAT_PAuth"], authentication: 3 },
+  FEAT_FPAC: { since: 8.3, requires: ["FEAT_PAuth2"], authentication: 4 },
+  FEAT_FPACCOMBINE: { since: 8.3, requires: ["FEAT_FPAC"], authentication: 5 },
   FEAT_I8MM: { since: 8.2, rung: 8.6, requires: ["FEAT_AdvSIMD"], fields: [["ISAR1", 52, 1]], hwcaps: ["i8mm"] },
   FEAT_BF16: { since: 8.2, rung: 8.6, requires: ["FEAT_AdvSIMD"], fields: [["ISAR1", 44, 1]], hwcaps: ["bf16"], absent: true },
   FEAT_DGH: { since: 8, rung: 8.6, fields: [["ISAR1", 48, 1]], hwcaps: ["dgh"] },
@@ -99,6 +108,12 @@ export const FEATURES = table({
 
 /** A name of `FEATURES`. */
 export type FeatureName = keyof typeof FEATURES;
+
+/**
+ * How the codes of pointers are computed: by el2's own hash, or as Arm specifies. A CPU with
+ * FEAT_PAuth has one of them.
+ */
+export const PAC_ALGORITHMS: readonly FeatureName[] = ["FEAT_PACIMP", "FEAT_PACQARMA5", "FEAT_PACQARMA3"];
 
 /** Their names, in the order of the table. */
 export const FEATURE_NAMES = Object.keys(FEATURES) as readonly FeatureName[];

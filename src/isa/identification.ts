@@ -50,5 +50,18 @@ export function identificationOf(features: ReadonlySet<FeatureName>): Identifica
       registers[register] = registers[register] & ~(FIELD_MASK << BigInt(bit)) | BigInt(value) << BigInt(bit);
     }
   }
+  setAuthentication(registers, features);
   return registers;
+}
+
+/** The fields of address authentication: ISAR1.APA and API, ISAR2.APA3. */
+const ADDRESS_AUTHENTICATION: readonly (readonly [register: IdRegister, bit: number])[] = [["ISAR1", 4], ["ISAR1", 8], ["ISAR2", 12]];
+
+/** Raises the field of the algorithm that there is to the level of what it can do. */
+function setAuthentication(registers: Record<IdRegister, bigint>, features: ReadonlySet<FeatureName>): void {
+  const level = Math.max(0, ...[...features].map((feature) => FEATURES[feature].authentication ?? 0));
+  for (const [register, bit] of level ? ADDRESS_AUTHENTICATION : []) {
+    const field = FIELD_MASK << BigInt(bit);
+    if (registers[register] & field) registers[register] = registers[register] & ~field | BigInt(level) << BigInt(bit);
+  }
 }

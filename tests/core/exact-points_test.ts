@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { buildMark } from "../../bench/suites/bare-metal.ts";
 import { WasmCore } from "../../src/core/core.ts";
 import { ExceptionClass, exceptionClass, Pstate } from "../../src/core/architecture/exceptions.ts";
-import { ExitReason, REGISTER_NAMES, Stage2Flags } from "../../src/core/interface.ts";
+import { ExitReason, Stage2Flags } from "../../src/core/interface.ts";
 import { CORE_SIZE } from "../../src/core/state/layout.ts";
 import type { Hotness } from "../../src/core/translator/heat.ts";
 import { type Tier, TIERS } from "../../src/core/tiers.ts";
@@ -95,7 +95,7 @@ class Subject {
   state(withMemory: boolean): string {
     const { vcpu } = this, parts = [this.now, vcpu.pc, vcpu.pstate, ...Array.from({ length: 31 }, (_, i) => vcpu.getX(i))];
     for (let i = 0; i < 32; i++) parts.push(...vcpu.getV(i));
-    for (const name of REGISTER_NAMES) parts.push(vcpu.getRegister(name));
+    for (const name of vcpu.names) parts.push(vcpu.getRegister(name));
     if (withMemory) {
       let hash = 0;
       for (const word of this.#memory) hash = Math.imul(hash ^ word, 0x9e3779b1) + (hash >>> 15) | 0;

@@ -12,6 +12,7 @@ import { Library } from "../../src/core/wasm/library.ts";
 import { defineMemoryAccess } from "../../src/core/memory/memory-access.ts";
 import { defineMmu } from "../../src/core/memory/mmu.ts";
 import { type Stage2, STAGE2_TABLE_SIZE, Stage2Pool } from "../../src/core/memory/stage2.ts";
+import { definePointerAuthentication } from "../../src/core/registers/pointer-authentication.ts";
 import { defineSystemInstructions } from "../../src/core/registers/system-instructions.ts";
 import { defineSystemRegisters } from "../../src/core/registers/system-registers.ts";
 import { defineTlb } from "../../src/core/memory/tlb.ts";
@@ -98,6 +99,7 @@ function compile(features: Cpu["features"]): WebAssembly.Module {
   defineMemoryAccess(library, TLB_POOL, watched);
   defineSystemRegisters(library, features);
   defineSystemInstructions(library, features);
+  if (features.has("FEAT_PAuth")) definePointerAuthentication(library, features);
   for (const name of CALLED) module.export(callee(library, name));
   module.export(library.named("readAddress"));
   library.check();

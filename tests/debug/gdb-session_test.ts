@@ -150,6 +150,7 @@ Deno.test("the description of the target comes in parts, and has every register"
   assert.match(document, /<feature name="org.gnu.gdb.aarch64.core">[^]*<reg name="x0" bitsize="64"[^]*<reg name="cpsr" bitsize="32"/);
   assert.match(document, /<reg name="v31" bitsize="128" type="aarch64v" regnum="65"\/>/);
   assert.match(document, /<reg name="TTBR1_EL1" .*group="system"/);
+  assert.match(document, /<feature name="org.gnu.gdb.aarch64.pauth_v2">\s*<reg name="pauth_dmask" bitsize="64"/);
 });
 
 Deno.test("the end of the machine is the end of the process, and of the connection", async () => {

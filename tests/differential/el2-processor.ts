@@ -1,5 +1,6 @@
 // Our core as a processor for differential tests: EL1, MMU on with flat tables, so that unaligned
-// accesses are to normal memory. Its CPU has all that el2 has built.
+// accesses are to normal memory. Its CPU has all that el2 has built, but authenticates pointers as
+// unicorn's does.
 
 import { parseCpu } from "../../src/isa/cpus.ts";
 import { type CoreOptions, WasmCore } from "../../src/core/core.ts";
@@ -7,7 +8,7 @@ import { CPU, Slot, vAddress, xAddress } from "../../src/core/state/cpu-state.ts
 import { type Exit, ExitReason, Stage2Flags } from "../../src/core/interface.ts";
 import { CORE_SIZE } from "../../src/core/state/layout.ts";
 import type { VcpuContext } from "../../src/core/registers/vcpu-context.ts";
-import { Layout } from "./instruction-cases.ts";
+import { Layout, PAC_KEYS, TCR } from "./instruction-cases.ts";
 import { Registers } from "./unicorn.ts";
 
 const WASM_PAGE = 0x1_0000;
@@ -16,6 +17,10 @@ const BLOCK_SIZE = 0x20_0000;
 const PSTATE_EL1H_MASKED = 0x3c5;
 /** Far more than any case executes before its HVC. */
 const MOST_INSTRUCTIONS = 1000;
+
+/** The first level of FEAT_PAuth: a code replaces bits, and addresses of wrong ones fault. */
+const FIRST_PAC = "-FEAT_EPAC,-FEAT_PAuth2,-FEAT_FPAC,-FEAT_FPACCOMBINE";
+export const QARMA_CPU = parseCpu(`max,+FEAT_PACQARMA5,${FIRST_PAC}`), HASH_CPU = parseCpu(`max,${FIRST_PAC}`);
 
 /** One processor with memory `Layout.size` at `Layout.base`. */
 export class El2Processor {
@@ -38,7 +43,7 @@ export class El2Processor {
     this.#state = new Uint32Array(memory.buffer);
     this.memory.set(contents);
     this.#core = new WasmCore(memory, { base: Layout.base, size: Layout.size, wasmAddress: CORE_SIZE }, {
-      cpu: parseCpu("max"),
+      cpu: QARMA_CPU,
       ...options,
     });
     this.#vcpu = this.#core.createVcpu();
@@ -161,9 +166,9 @@ export class El2Processor {
     const vcpu = this.#vcpu;
     vcpu.setRegister("MAIR_EL1", 0xff00n);
     vcpu.setRegister("TTBR0_EL1", BigInt(Layout.tables));
-    // 40-bit PA, EPD1, inner shareable, write-back walks, T0SZ 25
-    vcpu.setRegister("TCR_EL1", 0x2_0080_3519n);
+    vcpu.setRegister("TCR_EL1", TCR);
     vcpu.setRegister("CPACR_EL1", 3n << 20n);
-    vcpu.setRegister("SCTLR_EL1", 0x30d0_1805n); // I, C, M and the bits that are RES1
+    vcpu.setRegister("SCTLR_EL1", 0xf8d0_3805n); // keys on, I, C, M and the bits that are RES1
+    vcpu.names.filter((name) => /^AP[ID]?/.test(name)).forEach((name, index) => vcpu.setRegister(name, PAC_KEYS[index]));
   }
 }

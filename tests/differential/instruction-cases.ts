@@ -27,6 +27,15 @@ export const Layout = {
   codeEnd: 0x40d0_0000,
 } as const;
 
+/** The keys of pointer authentication of both processors: halves of IA, IB, DA, DB and GA. */
+export const PAC_KEYS: readonly bigint[] = Array.from(
+  { length: 10 },
+  (_, i) => 0x84be_85ce_9804_e94bn * BigInt(2 * i + 1) & (1n << 64n) - 1n,
+);
+
+/** TCR_EL1 of both: 40-bit PA, EPD1, inner shareable, write-back walks, T0SZ 25. */
+export const TCR = 0x2_0080_3519n;
+
 /** `b .+4`: does nothing, and ends a translation block. */
 export const FILLER = 0x1400_0001;
 
@@ -41,7 +50,7 @@ export interface Case {
 
 /** Entries that are not compared with unicorn, each with the reason. Their tests are elsewhere. */
 export const NOT_COMPARED: ReadonlyMap<string, string> = new Map([
-  ...["UDF", "SVC", "HVC", "SMC", "BRK", "HLT", "ERET"].map((name) => [name, "takes or leaves an exception"] as const),
+  ...["UDF", "SVC", "HVC", "SMC", "BRK", "HLT", "ERET", "ERETAA/ERETAB"].map((name) => [name, "takes or leaves an exception"] as const),
   ["YIELD", "unicorn stops there (as at every hint that ends a translation block); it has no result"],
   ["WFE", "unicorn stops there; it has no result"],
   ["WFI", "unicorn stops there; it has no result"],
@@ -63,20 +72,38 @@ const FPCR_FZ = 1n << 24n, SMALLEST_NORMAL = 1n << 52n;
 
 /**
  * Whether a state is not compared. FJCVTZS of a positive subnormal that is flushed to zero clears Z
- * (Arm ARM J1.2, FPToFixedJS); unicorn sets it.
+ * (Arm ARM J1.2, FPToFixedJS); unicorn sets it. The code of a pointer that is not an address has
+ * bit 62 inverted (AddPAC: top_bit - 1), and its half is that of bit 63; unicorn inverts bit 63,
+ * and takes the half of bit 55. tests/core/pointer-authentication_test.ts has these.
  */
 export function isDisputed({ encoding, words }: Case, registers: Registers): boolean {
+  const signed = signedRegister(words);
+  if (signed !== undefined) return !isAddress(registers.words[signed]);
   if (encoding.instruction.name !== "FJCVTZS") return false;
   const operand = registers.words[Registers.V + 2 * (words[words.length - 1] >>> 5 & 31)];
   return (registers.words[Registers.FPCR] & FPCR_FZ) !== 0n && operand > 0n && operand < SMALLEST_NORMAL;
 }
 
-/** Defects of unicorn's CPU; tests/core/extensions_test.ts tests these instructions. */
+/** The register whose pointer the first of these instructions signs, if it signs one. */
+function signedRegister([word, ...rest]: readonly number[]): number | undefined {
+  if ((word & 0xffff_fd9f) >>> 0 === 0xd503_211f && (word & 0x80) === 0) return word & 0x200 ? 30 : 17;
+  if ((word & 0xffff_d000) >>> 0 === 0xdac1_0000) return word & 31;
+  return word === MOVE_TO_LINK && rest.length > 0 ? CODE_POINTER : undefined;
+}
+
+/** Whether the bits above those of an address are all equal. */
+const isAddress = (pointer: bigint) => BigInt.asUintN(64, BigInt.asIntN(40, pointer)) === pointer;
+
+/**
+ * Defects of unicorn's CPU; tests/core/extensions_test.ts and pointer-authentication_test.ts test
+ * these instructions.
+ */
 const DEFECTS: ReadonlyMap<string, string> = new Map([
   [
     "FCVTZS (SIMD scalar, fixed-point, half precision)",
     "unicorn sign-extends the result to 32 bits (Arm ARM C7.2: zeros are above)",
   ],
+  ["LDRAA/LDRAB", "unicorn takes SP for the modifier, which is zero (Arm ARM C6.2)"],
   ["FCMLA (by element, 16)", "with 64 bits, unicorn sets the flags of the other 64 as well"],
 ]);
 
@@ -163,6 +190,20 @@ function matchingLoadExclusive(store: number): number {
   return ((store | LOAD_BIT | 31 << 16) & ~(31 << 10) & ~31 | (pair ? 26 : 31) << 10 | 25) >>> 0;
 }
 
+/** `mov x30, x25`; the words of PACIA, PACIZA, PACDZA, PACIASP without registers and key. */
+const MOVE_TO_LINK = 0xaa19_03fe, PACIA = 0xdac1_0000, PACIZA = 0xdac1_23e0, PACDZA = 0xdac1_2be0, PACIASP = 0xd503_233f;
+
+/** Instructions that sign the pointer which an instruction authenticates; undefined for others. */
+function signingWords({ instruction: { name }, shape: { M } }: Encoding, word: number, random: Random): number[] | undefined {
+  const rn = word >>> 5 & 31, rm = word & 31;
+  if (/^AUT.*(SP|1716|I[AB]Z)$/.test(name)) return random.below(2) ? [(word & ~(1 << 7)) >>> 0] : undefined;
+  if (/^AUT/.test(name)) return random.below(2) ? [(word & ~(1 << 12)) >>> 0] : undefined;
+  if (/^BRA.Z/.test(name)) return [PACIZA | M << 10 | rn].map((one) => one >>> 0);
+  if (/^BRA/.test(name)) return [PACIA | M << 10 | rm << 5 | rn].map((one) => one >>> 0);
+  if (/^RETA/.test(name)) return [MOVE_TO_LINK, PACIASP | M << 6];
+  return /^LDRA[AB]/.test(name) ? [PACDZA | M << 10 | rn].map((one) => one >>> 0) : undefined;
+}
+
 /** B and BL reach 128 MiB; this keeps them within 1 MiB. */
 const nearBranch = (word: number) => (word & ~0x3ff_ffff | (word << 8 >> 14) & 0x3ff_ffff) >>> 0;
 
@@ -175,14 +216,16 @@ function withRegister({ instruction }: Encoding, word: number, field: string, re
 /** A random case of `encoding`; undefined if no word was found. */
 export function randomCase(encoding: Encoding, random: Random): Case | undefined {
   const { memory, aligned, branchesToRegister } = traits(encoding);
-  const { fields } = encoding.instruction;
+  const { fields } = encoding.instruction, isAuthenticated = /^(LDRA[AB]|BRA)/.test(encoding.instruction.name);
   const word = randomWord(encoding, random, (word) => {
     if (fields.has("imm26")) return nearBranch(word);
+    // The modifier is not the pointer itself.
+    if (isAuthenticated && fields.has("Rm") && (word & 31) === CODE_POINTER) word ^= 1;
     if (encoding.instruction.name === "DC ZVA") return withRegister(encoding, word, "Rt", random.pick(POINTERS));
     if (!memory && !branchesToRegister) return word;
     if (fields.has("Rn")) {
       // SP is a base as well, and always aligned.
-      const base = random.below(8) === 0 ? 31 : random.pick(aligned ? ALIGNED_POINTERS : POINTERS);
+      const base = random.below(8) === 0 && !isAuthenticated ? 31 : random.pick(aligned ? ALIGNED_POINTERS : POINTERS);
       word = withRegister(encoding, word, "Rn", branchesToRegister ? CODE_POINTER : base);
     }
     // Offsets of accesses that must be aligned are multiples of 16.
@@ -191,6 +234,8 @@ export function randomCase(encoding: Encoding, random: Random): Case | undefined
     return word;
   });
   if (word === undefined) return undefined;
+  const signing = signingWords(encoding, word, random);
+  if (signing) return { encoding, words: [...signing, word], address: 0 };
   if (!/^STX[RP]/.test(encoding.instruction.name)) return { encoding, words: [word], address: 0 };
   return { encoding, words: [random.below(4) === 0 ? CLREX : matchingLoadExclusive(word), word], address: 0 };
 }
@@ -200,13 +245,13 @@ const RESULT_FIELDS = ["Rd", "Rt", "Rt2", "Rs"];
 
 /**
  * Instructions for blocks: no branches, no exclusives (their monitor is not compared), no base that
- * moves by a register.
+ * moves by a register or is authenticated, nothing that signs what may be no address.
  */
 const blockEncodings = allEncodings().filter((encoding) => {
   const { memory, branches } = traits(encoding);
   const { name, fields } = encoding.instruction;
   const movesByRegister = memory && fields.has("Rm") && !fields.has("option");
-  return exclusion(encoding) === undefined && !branches && !movesByRegister && !/^(LD|ST)X/.test(name);
+  return exclusion(encoding) === undefined && !branches && !movesByRegister && !/^(LD|ST)X|^LDRA[AB]|^PAC[ID]/.test(name);
 });
 
 /**

@@ -13,9 +13,11 @@ import {
   isDisputed,
   Layout,
   NOT_COMPARED,
+  PAC_KEYS,
   randomBlock,
   randomCase,
   randomState,
+  TCR,
 } from "./instruction-cases.ts";
 import { encodingName } from "./random-words.ts";
 import { Registers, Unicorn } from "./unicorn.ts";
@@ -68,6 +70,7 @@ class Bench implements Disposable {
     for (let index = data; index < data + Layout.dataSize / 4; index++) words[index] = random.word();
     const el2 = new El2Processor(memory);
     unicorn.map(Layout.base, memory);
+    turnKeysOn(unicorn, memory);
     return new Bench(unicorn, memory, el2, seed);
   }
 
@@ -81,6 +84,7 @@ class Bench implements Disposable {
     this.unicorn[Symbol.dispose]();
     this.unicorn = await Unicorn.open();
     this.unicorn.map(Layout.base, this.unicornMemory);
+    turnKeysOn(this.unicorn, this.unicornMemory);
     this.el2.forgetThreadRegisters();
   }
 
@@ -147,6 +151,28 @@ class Bench implements Disposable {
   [Symbol.dispose](): void {
     this.unicorn[Symbol.dispose]();
   }
+}
+
+/**
+ * HCR_EL2 and SCR_EL3 whose API and APK let pointer authentication be, with RW and, as HCR_EL2
+ * counts then alone, NS; SCTLR_EL1 with the keys on.
+ */
+const HCR = 3n << 40n | 1n << 31n, SCR = 3n << 16n | 1n << 10n | 1n, SCTLR_AND_KEYS = 0xf8d0_3804n, MSR_SCTLR_X0 = 0xd518_1000;
+
+/** Gives unicorn the keys of `El2Processor`. */
+function turnKeysOn(unicorn: Unicorn, memory: Uint8Array): void {
+  unicorn.setSystemRegister([3, 6, 1, 1, 0], SCR);
+  unicorn.setSystemRegister([3, 4, 1, 1, 0], HCR);
+  unicorn.setSystemRegister([3, 0, 2, 0, 2], TCR);
+  PAC_KEYS.forEach((half, index) => unicorn.setSystemRegister([3, 0, 2, 1 + (index >> 2), index & 3], half));
+  // Only the instruction changes what unicorn derives from the register.
+  const code = new Uint32Array(memory.buffer, Layout.nops - Layout.base, 1), before = code[0];
+  unicorn.registers.words.set([SCTLR_AND_KEYS]);
+  unicorn.registers.words[Registers.PC] = BigInt(Layout.nops);
+  code[0] = MSR_SCTLR_X0;
+  assert.equal(unicorn.run(1), undefined);
+  code[0] = before;
+  unicorn.codeWritten(Layout.nops, 4);
 }
 
 /** The data window of a memory. */

@@ -7,7 +7,7 @@ import { INSTRUCTIONS } from "../core/translator/executed-code.ts";
 import { disassemble } from "../../src/isa/disassemble.ts";
 import { allEncodings } from "../../src/isa/table.ts";
 import { Random } from "../support/random.ts";
-import { El2Processor } from "./el2-processor.ts";
+import { El2Processor, HASH_CPU } from "./el2-processor.ts";
 import { CODE_POINTER, FILLER, Layout, NOT_COMPARED, randomBlock, randomCase, randomState } from "./instruction-cases.ts";
 import { encodingName, randomWord } from "./random-words.ts";
 import { Registers } from "./unicorn.ts";
@@ -47,9 +47,9 @@ class Tiers {
     const words = new Uint32Array(memory.buffer);
     words.fill(FILLER, (Layout.nops - Layout.base) / 4);
     for (let index = 0; index < Layout.dataSize / 4; index++) words[(Layout.data - Layout.base) / 4 + index] = random.word();
-    this.interpreter = new El2Processor(memory);
+    this.interpreter = new El2Processor(memory, { cpu: HASH_CPU });
     // The end of a slice is translated at once.
-    this.translator = new El2Processor(memory, { tier: "jit", hotness: { samples: 1, landings: 2, slice: 100_000 } });
+    this.translator = new El2Processor(memory, { cpu: HASH_CPU, tier: "jit", hotness: { samples: 1, landings: 2, slice: 100_000 } });
   }
 
   /** Places programs, and has the translator make a region of each. */

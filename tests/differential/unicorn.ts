@@ -12,6 +12,7 @@ const SYMBOLS = {
   uc_ctl: { parameters: ["pointer", "u32", "u64", "u64"], result: "i32" },
   uc_mem_map_ptr: { parameters: ["pointer", "u64", "usize", "u32", "buffer"], result: "i32" },
   uc_reg_write_batch: { parameters: ["pointer", "buffer", "buffer", "i32"], result: "i32" },
+  uc_reg_write: { parameters: ["pointer", "i32", "buffer"], result: "i32" },
   uc_reg_read_batch: { parameters: ["pointer", "buffer", "buffer", "i32"], result: "i32" },
   uc_emu_start: { parameters: ["pointer", "u64", "u64", "u64", "usize"], result: "i32" },
 } as const;
@@ -53,6 +54,9 @@ const REGISTER_IDS = [
   292, // FPSR
   ...Array.from({ length: 32 }, (_, index) => 104 + index), // Q0..Q31
 ];
+
+/** UC_ARM64_REG_CP_REG: a system register by its encoding (uc_arm64_cp_reg). */
+const SYSTEM_REGISTER = 290;
 
 /** Registers of one processor as a block of 64-bit little-endian words. */
 export class Registers {
@@ -133,6 +137,14 @@ export class Unicorn implements Disposable {
   /** Forgets what was translated of `size` bytes at `address`, because they were written. */
   codeWritten(address: number, size: number): void {
     check("uc_ctl", this.#library.symbols.uc_ctl(this.#engine, UC_CTL_REMOVE_CACHE, BigInt(address), BigInt(address + size)));
+  }
+
+  /** Writes a system register, whichever level may. */
+  setSystemRegister([op0, op1, crn, crm, op2]: readonly [number, number, number, number, number], value: bigint): void {
+    const register = new Uint32Array(8);
+    register.set([crn, crm, op0, op1, op2]);
+    new BigUint64Array(register.buffer)[3] = value;
+    check("uc_reg_write", this.#library.symbols.uc_reg_write(this.#engine, SYSTEM_REGISTER, register));
   }
 
   /**

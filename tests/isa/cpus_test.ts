@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { absentFeatures, CPU_NAMES, cpuOfPlan, hwcapsOf, parseCpu, planCpu, RUNGS } from "../../src/isa/cpus.ts";
-import { FEATURE_NAMES, FEATURES, hwcapLine, isBuilt } from "../../src/isa/features.ts";
+import { FEATURE_NAMES, FEATURES, hwcapLine, isBuilt, PAC_ALGORITHMS } from "../../src/isa/features.ts";
 import { identificationOf } from "../../src/isa/identification.ts";
 import { instructions } from "../../src/isa/table.ts";
 import { ROOT } from "../support/files.ts";
@@ -52,7 +52,7 @@ Deno.test("a rung has all of the one below it, and only what is built", () => {
     if (i > 0) assert.ok(sets[i - 1].isSubsetOf(features), RUNGS[i]);
   }
   assert.equal(parseCpu("v8").key, "");
-  assert.equal(sets.at(-1)!.size, FEATURE_NAMES.filter(isBuilt).length);
+  assert.equal(sets.at(-1)!.size, FEATURE_NAMES.filter(isBuilt).length - (PAC_ALGORITHMS.length - 1));
 });
 
 Deno.test("an entry of the instruction table belongs to a feature that is built, and requirements are features", () => {
@@ -77,12 +77,25 @@ Deno.test("changes add and remove features, and say what they cannot be", () => 
   assert.deepEqual([cpu.name, cpu.key], ["v8,+FEAT_FlagM", "FEAT_FlagM"]);
   assert.equal(parseCpu("v8,+flagm,+FLAGM2,-flagm2").name, cpu.name, "in any case and order, without FEAT_");
   assert.equal(identificationOf(cpu.features).ISAR0 >> 52n & 15n, 1n);
+  assert.equal(parseCpu("v8.6,+pacqarma5").name, "v8.6,-FEAT_PACIMP,+FEAT_PACQARMA5", "one algorithm takes the place of another");
+  const level = (cpu: string) => {
+    const { ISAR1, ISAR2 } = identificationOf(parseCpu(cpu).features);
+    return [ISAR1 >> 4n & 15n, ISAR1 >> 8n & 15n, ISAR1 >> 24n & 15n, ISAR1 >> 28n & 15n, ISAR2 >> 8n & 15n, ISAR2 >> 12n & 15n].map(
+      Number,
+    );
+  };
+  assert.deepEqual(level("v8.4"), [0, 1, 0, 1, 0, 0]);
+  assert.deepEqual(level("v8.6,+pacqarma3"), [0, 0, 0, 0, 1, 3]);
+  assert.deepEqual(level("a710"), [5, 0, 1, 0, 0, 0]);
+  assert.deepEqual(level("v8"), [0, 0, 0, 0, 0, 0]);
   const refusals: readonly (readonly [string, RegExp])[] = [
     ["v9", /^"v9" is not a CPU; use v8, v8\.2/],
     ["", /^"" is not a CPU/],
     ["toString", /^"toString" is not a CPU/],
     ["v8,flagm", /^"flagm" does not change a CPU; write \+FEATURE or -FEATURE/],
     ["v8,+FEAT_X", /^"FEAT_X" is not a feature; use .*FEAT_FlagM/],
+    ["v8,+pauth", /^FEAT_PAuth requires one of FEAT_PACIMP, FEAT_PACQARMA5, FEAT_PACQARMA3$/],
+    ["v8,+pacimp", /^FEAT_PACIMP requires FEAT_PAuth/],
     ["v8,+sve", /^el2 has not built FEAT_SVE; use .*FEAT_FlagM/],
     ["v8,-lse", /^every CPU of el2 has FEAT_LSE/],
     ["v8,+flagm2", /^FEAT_FlagM2 requires FEAT_FlagM; add \+FEAT_FlagM, or take it away: -FEAT_FlagM2$/],

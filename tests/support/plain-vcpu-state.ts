@@ -1,6 +1,7 @@
 // The registers of a vCPU in plain fields, for tests whose core executes no instructions.
 
 import { DebugComparators } from "../../src/core/debug/self-hosted-debug.ts";
+import { registerNames } from "../../src/core/registers/vcpu-state.ts";
 import type { RegisterName, VcpuState } from "../../src/core/interface.ts";
 
 /** A vCPU's state. Vector registers are zero and stay so. */
@@ -16,6 +17,7 @@ export class PlainVcpuState implements VcpuState {
   defaultCacheable = false;
   chain = { length: 0, same: 0, interrupts: 0, esr: 0n, elr: 0n, far: 0n };
   readonly debug = new DebugComparators();
+  readonly names = registerNames(new Set());
 
   /** @param pstate what it starts with */
   constructor(public pstate: number) {}

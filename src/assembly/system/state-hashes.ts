@@ -1,6 +1,5 @@
 // Digests of a machine's state, for comparing runs.
 
-import { REGISTER_NAMES } from "../../core/interface.ts";
 import type { Hypervisor } from "../../hypervisor/boot.ts";
 import { filledPages } from "../../state/pages.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -17,7 +16,7 @@ export function stateHashes(hypervisor: () => Pick<Hypervisor, "scheduler" | "ma
         const words: unknown[] = [vcpu.name, registers.pc, registers.pstate, vcpu.usage.instructions];
         for (let i = 0; i < 31; i++) words.push(registers.getX(i));
         for (let i = 0; i < 32; i++) words.push(...registers.getV(i));
-        for (const name of REGISTER_NAMES) words.push(registers.getRegister(name));
+        for (const name of registers.names) words.push(registers.getRegister(name));
         hash.update(words.join());
       }
       return hash.digest("hex");

@@ -16,6 +16,8 @@ export const ExceptionClass = {
   Smc: 0x17,
   /** MSR, MRS or SYS. */
   SystemRegister: 0x18,
+  /** An authentication that failed (FEAT_FPAC). */
+  PointerAuthentication: 0x1c,
   InstructionAbortLower: 0x20,
   InstructionAbort: 0x21,
   PcAlignment: 0x22,
@@ -132,6 +134,11 @@ export const Sctlr = {
   SA: 1 << 3,
   SA0: 1 << 4,
   UMA: 1 << 9,
+  /** Keys that are on (FEAT_PAuth). */
+  EnDB: 1 << 13,
+  EnDA: 1 << 27,
+  EnIB: 1 << 30,
+  EnIA: 1 << 31,
   DZE: 1 << 14,
   UCT: 1 << 15,
   NTWI: 1 << 16,

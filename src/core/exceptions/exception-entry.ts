@@ -43,6 +43,8 @@ const EXCEPTION_FUNCTIONS = {
   raise: [["i32"], []],
   /** (esr i32, elr i64): the same from another address; FAR_EL1 is the caller's. */
   raiseFrom: [["i32", "i64"], []],
+  /** (pc i64): returns from an exception at EL1 to there, with the state of SPSR_EL1. */
+  returnTo: [["i64"], []],
   /** (esr i32): exception to EL2, PC at the instruction. */
   trap: [["i32"], []],
   /** (esr i32): exception to EL2, PC after the instruction (HVC). */
@@ -328,13 +330,13 @@ function defineInterrupts(library: Library): void {
 /** ERET. */
 function defineReturn(library: Library, features: ReadonlySet<FeatureName>): void {
   defineSeam(library, "exceptionReturn", (c) => {
+    const elr = c.load("i64.load", CPU.ELR_EL1);
+    c.if(atEl1(c), () => c.run(exceptionFunction(library, "returnTo"), elr), () => c.run(callee(library, "raiseUndefined")));
+  });
+  define(library, "returnTo", (c) => {
+    const target = c.parameter(0);
     const pstate = c.let(c.load("i32.load", CPU.PSTATE));
-    c.if(pstate.and(Pstate.ElMask).not(), () => {
-      c.run(callee(library, "raiseUndefined"));
-      c.return();
-    });
     const spsr = c.let(c.load("i32.load", CPU.SPSR_EL1));
-    const target = c.let(c.load("i64.load", CPU.ELR_EL1));
     const mode = c.let(spsr.and(Pstate.Mode));
     const legal = mode.eq(Pstate.EL0t).or(mode.eq(Pstate.EL1t)).or(mode.eq(Pstate.EL1h));
     const kept = Pstate.Daif | Pstate.PAN | extendedPstate(features);

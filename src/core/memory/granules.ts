@@ -34,5 +34,17 @@ export function granuleShift(c: Code, tcr: Value, high: Value, granules: readonl
   return shift;
 }
 
+/** The least and greatest TxSZ: others count as these. */
+const SMALLEST_TSZ = 16, LARGEST_TSZ = 39;
+const TSZ_MASK = 0x3f;
+
+/** Bits of addresses in one half of the address space, from the half of TCR_EL1 with its TxSZ. */
+export function inputBits(c: Code, half: Value): Local {
+  const tsz = c.let(half.and(TSZ_MASK));
+  c.if(tsz.ltU(SMALLEST_TSZ), () => c.set(tsz, SMALLEST_TSZ));
+  c.if(tsz.gtU(LARGEST_TSZ), () => c.set(tsz, LARGEST_TSZ));
+  return c.let(constant("i32", 64).sub(tsz));
+}
+
 /** The granules beside 4 KiB that a CPU has. */
 export const granulesOf = (features: ReadonlySet<FeatureName>): Granule[] => GRANULES.filter(({ feature }) => features.has(feature));

@@ -15,7 +15,7 @@ import { setPageBit } from "../state/page-bits.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
-import { type Granule, granuleShift, granulesOf } from "./granules.ts";
+import { type Granule, granuleShift, granulesOf, inputBits } from "./granules.ts";
 import { Stage2Flags } from "./stage2-table.ts";
 import { IPA_BITS, Stage2Entry, WIDE_IPA_BITS, WIDE_ROOT } from "./stage2.ts";
 import { PAGE_SHIFT } from "../../support/sizes.ts";
@@ -142,10 +142,8 @@ const Descriptor = {
 const TableControl = { Pxn: 1, Xn: 2, NoUser: 4, NoWrite: 8, Mask: 0xf } as const;
 
 /** TCR_EL1. The fields of TTBR1 are 16 bits above those of TTBR0, but for TBI. */
-const Tcr = { SizeMask: 0x3f, EpdShift: 7, HalfShift: 16, IpsShift: 32, Tbi0Shift: 37 } as const;
+const Tcr = { EpdShift: 7, HalfShift: 16, IpsShift: 32, Tbi0Shift: 37, Tbid0Shift: 51 } as const;
 
-const SMALLEST_TSZ = 16;
-const LARGEST_TSZ = 39;
 const INDEX_BITS = 9;
 const VA_BITS = 48;
 const OUTER_SHAREABLE = 2;
@@ -161,9 +159,9 @@ export function defineMmu(library: Library, ram: RamLayout, features: ReadonlySe
   const stage2 = library.define("stage2Entry", ["i64"], ["i32"]);
   const walk = library.define("walkStage1", ["i64"], ["i32"]);
   defineStage2Entry(new Code(stage2));
-  defineBranchTarget(new Code(defineFunction(library, "branchTarget")));
+  defineBranchTarget(new Code(defineFunction(library, "branchTarget")), features);
   defineWalk(new Code(walk), stage2, ram, granulesOf(features));
-  defineTranslateStage1(define("translateStage1"), walk);
+  defineTranslateStage1(define("translateStage1"), walk, features);
   defineTranslate(define("translate"), library, stage2, ram);
   defineTranslateMaintenance(define("translateMaintenance"), library, stage2);
 }
@@ -196,9 +194,9 @@ function defineStage2Entry(c: Code): void {
 }
 
 /** (va) -> where a branch there leads: without its top byte, if that is ignored. */
-function defineBranchTarget(c: Code): void {
+function defineBranchTarget(c: Code, features: ReadonlySet<FeatureName>): void {
   const va = c.parameter(0);
-  const ignored = ignoresTop(c.load("i64.load", CPU.TCR_EL1), va.shrU(55).and(1).wrap());
+  const ignored = ignoresTopOfCode(c.load("i64.load", CPU.TCR_EL1), va.shrU(55).and(1).wrap(), features);
   c.result(ignored.select(va.shl(8).shrS(8), va));
 }
 
@@ -206,7 +204,7 @@ function defineBranchTarget(c: Code): void {
  * (va, access) -> 1 with `CPU.WALK_IPA` and `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`: stage 1 with
  * its permissions.
  */
-function defineTranslateStage1(c: Code, walk: FunctionBuilder): void {
+function defineTranslateStage1(c: Code, walk: FunctionBuilder, features: ReadonlySet<FeatureName>): void {
   const va = c.parameter(0), access = c.parameter(1);
   const sctlr = c.let(c.load("i32.load", CPU.SCTLR_EL1));
   const pstate = c.let(c.load("i32.load", CPU.PSTATE));
@@ -222,6 +220,13 @@ function defineTranslateStage1(c: Code, walk: FunctionBuilder): void {
     c.store("i32.store", CPU.WALK_RIGHTS, access.and(AccessKind.Execute).select(constant("i32", 0), device));
     c.return(constant("i32", 1));
   });
+  if (features.has("FEAT_PAuth")) {
+    // With TBID, the top byte of an instruction's address counts although that of data does not.
+    const counts = ignoresTopOfCode(c.load("i64.load", CPU.TCR_EL1), va.shrU(55).and(1).wrap(), features).not();
+    c.if(access.and(AccessKind.Execute).nonZero().and(counts).and(va.ne(va.shl(8).shrS(8))), () => {
+      fail(c, Fault.Stage1, status(FaultStatus.Translation, 0));
+    });
+  }
   c.if(c.call(walk, va).not(), () => c.return(constant("i32", 0)));
 
   const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS));
@@ -298,6 +303,12 @@ function defineTranslateMaintenance(c: Code, library: Library, stage2: FunctionB
 /** TCR_EL1.TBI0 or TBI1 for the half of the address space. */
 const ignoresTop = (tcr: Value, high: Value) => tcr.shrU(Tcr.Tbi0Shift).wrap().shrU(high).and(1);
 
+/** The same for the addresses of instructions, which TBID0 and TBID1 of FEAT_PAuth exempt. */
+function ignoresTopOfCode(tcr: Value, high: Value, features: ReadonlySet<FeatureName>): Value {
+  const ignored = ignoresTop(tcr, high);
+  return features.has("FEAT_PAuth") ? ignored.and(tcr.shrU(Tcr.Tbid0Shift).wrap().shrU(high).and(1).not()) : ignored;
+}
+
 /** Bits of output addresses: 32 or 36 if TCR_EL1.IPS asks for it, else all that are implemented. */
 function outputBits(c: Code, tcr: Value): Local {
   const size = c.let(tcr.shrU(Tcr.IpsShift).and(7));
@@ -333,10 +344,7 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, granules: 
   const high = c.let(va.shrU(55).and(1).wrap());
   const half = c.let(tcr.shrU(high.select(constant("i64", Tcr.HalfShift), 0)).wrap());
   const ttbr = c.let(high.select(c.load("i64.load", CPU.TTBR1_EL1), c.load("i64.load", CPU.TTBR0_EL1)));
-  const tsz = c.let(half.and(Tcr.SizeMask));
-  c.if(tsz.ltU(SMALLEST_TSZ), () => c.set(tsz, SMALLEST_TSZ));
-  c.if(tsz.gtU(LARGEST_TSZ), () => c.set(tsz, LARGEST_TSZ));
-  const bits = c.let(constant("i32", 64).sub(tsz));
+  const bits = inputBits(c, half);
   const address = c.let(ignoresTop(tcr, high).select(va.shl(8).shrS(8), va));
   c.if(address.shrS(bits.wide()).ne(constant("i64", 0).sub(high.wide())), () => translationFault(0));
   c.if(half.shrU(Tcr.EpdShift).and(1), () => translationFault(0));

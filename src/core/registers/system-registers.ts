@@ -210,7 +210,10 @@ function timerRegisters(timer: Timer, prefix: string, crm: number, privilege: El
 const SCTLR_RES1 = 0x3050_0800n;
 const SCTLR_WRITABLE = 0x048d_d3bfn | BigInt(Sctlr.SPAN);
 /** Bits of SCTLR_EL1 that a feature adds. */
-const SCTLR_BITS: readonly (readonly [feature: FeatureName, bits: bigint])[] = [["FEAT_SSBS", 1n << BigInt(SCTLR_DSSBS_SHIFT)]];
+const SCTLR_BITS: readonly (readonly [feature: FeatureName, bits: bigint])[] = [
+  ["FEAT_SSBS", 1n << BigInt(SCTLR_DSSBS_SHIFT)],
+  ["FEAT_PAuth", BigInt((Sctlr.EnIA | Sctlr.EnIB | Sctlr.EnDA | Sctlr.EnDB) >>> 0)],
+];
 
 const sctlrWritable = (features: ReadonlySet<FeatureName>) =>
   SCTLR_BITS.reduce((bits, [feature, more]) => features.has(feature) ? bits | more : bits, SCTLR_WRITABLE);
@@ -238,10 +241,35 @@ function sctlrEl1(features: ReadonlySet<FeatureName>): SystemRegister {
   };
 }
 
+/** TCR_EL1 of a CPU. */
+function tcrEl1(features: ReadonlySet<FeatureName>): SystemRegister {
+  const register = translating("TCR_EL1", [3, 0, 2, 0, 2], CPU.TCR_EL1, ALL_BITS, same);
+  if (!features.has("FEAT_PAuth")) return register;
+  return {
+    ...register,
+    write: {
+      privilege: 1,
+      emit: (c, library, value) => {
+        register.write!.emit(c, library, value);
+        c.run(library.get("updatePointers", [], []));
+      },
+    },
+  };
+}
+
+/** The halves of the keys of pointer authentication, in the order of their encodings. */
+const PAC_KEYS = (["APIA", "APIB", "APDA", "APDB", "APGA"] as const).flatMap((key, index) =>
+  (["Lo", "Hi"] as const).map((half, high) => {
+    const name = `${key}Key${half}_EL1` as const, number = 2 * index + high;
+    return plain(name, [3, 0, 2, 1 + (number >> 2), number & 3], CPU[name]);
+  })
+);
+
 /** The registers that features add. */
 const EXTENSIONS: readonly (readonly [feature: FeatureName, register: SystemRegister])[] = [
   ["FEAT_SSBS2", pstateField("SSBS", [3, 3, 4, 2, 6], Pstate.SSBS, true, 0)],
   ["FEAT_DIT", pstateField("DIT", [3, 3, 4, 2, 5], Pstate.DIT, true, 0)],
+  ...PAC_KEYS.map((key) => ["FEAT_PAuth", key] as const),
   ["FEAT_ECV", selfSynchronized("CNTPCTSS_EL0", 5, Cntkctl.El0PhysicalCounter)],
   ["FEAT_ECV", selfSynchronized("CNTVCTSS_EL0", 6, Cntkctl.El0VirtualCounter)],
 ];
@@ -259,11 +287,12 @@ function selfSynchronized(name: string, op2: number, control: number): SystemReg
 export const systemRegisters = (features: ReadonlySet<FeatureName>): readonly SystemRegister[] => [
   ...SYSTEM_REGISTERS,
   sctlrEl1(features),
+  tcrEl1(features),
   fpRegister("FPCR", [3, 3, 4, 4, 0], CPU.FPCR, FPCR_MASK | (features.has("FEAT_FP16") ? Fpcr.FZ16 : 0)),
   ...EXTENSIONS.flatMap(([feature, register]) => features.has(feature) ? [register] : []),
 ];
 
-/** The registers that every core holds, but for SCTLR_EL1. */
+/** The registers that every core holds, but for SCTLR_EL1 and TCR_EL1. */
 const SYSTEM_REGISTERS: readonly SystemRegister[] = [
   readOnly("MIDR_EL1", [3, 0, 0, 0, 0], CPU.MIDR_EL1),
   readOnly("MPIDR_EL1", [3, 0, 0, 0, 5], CPU.MPIDR_EL1),
@@ -297,7 +326,6 @@ const SYSTEM_REGISTERS: readonly SystemRegister[] = [
   },
   translating("TTBR0_EL1", [3, 0, 2, 0, 0], CPU.TTBR0_EL1, 0n, same),
   translating("TTBR1_EL1", [3, 0, 2, 0, 1], CPU.TTBR1_EL1, 0n, same),
-  translating("TCR_EL1", [3, 0, 2, 0, 2], CPU.TCR_EL1, ALL_BITS, same),
   translating("MAIR_EL1", [3, 0, 10, 2, 0], CPU.MAIR_EL1, ALL_BITS, same),
   plain("AMAIR_EL1", [3, 0, 10, 3, 0], CPU.AMAIR_EL1),
   plain("CONTEXTIDR_EL1", [3, 0, 13, 0, 1], CPU.CONTEXTIDR_EL1),

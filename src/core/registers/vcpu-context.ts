@@ -52,7 +52,12 @@ export class VcpuContext implements VcpuState {
    * @param address of `CONTEXT_SIZE` bytes in the memory.
    * @param stage2Root address of the tables of an address space (`Stage2Pool.root`).
    */
-  constructor(memory: WebAssembly.Memory, readonly address: number, stage2Root: (id: number) => number) {
+  constructor(
+    memory: WebAssembly.Memory,
+    readonly address: number,
+    readonly names: readonly RegisterName[],
+    stage2Root: (id: number) => number,
+  ) {
     this.#doublewords = new BigUint64Array(memory.buffer);
     this.#words = new Uint32Array(memory.buffer);
     this.#doubles = new Float64Array(memory.buffer);

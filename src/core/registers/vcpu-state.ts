@@ -1,12 +1,13 @@
 // The state of a vCPU as the hypervisor, debuggers and tests read and write it.
 
+import type { FeatureName } from "../../isa/features.ts";
 import type { DebugComparators } from "../debug/self-hosted-debug.ts";
 
 /** General registers X0 to X30, and vector registers V0 to V31. */
 export const X_REGISTERS = 31, V_REGISTERS = 32;
 
-/** Registers by their Arm names that hypervisor, debugger and tests may read and write by name. */
-export const REGISTER_NAMES = [
+/** The registers of every CPU that hypervisor, debugger and tests may read and write by name. */
+const REGISTER_NAMES = [
   "SP_EL0",
   "SP_EL1",
   "ELR_EL1",
@@ -41,8 +42,25 @@ export const REGISTER_NAMES = [
   "MPIDR_EL1",
 ] as const;
 
-/** One of `REGISTER_NAMES`. */
-export type RegisterName = typeof REGISTER_NAMES[number];
+/** Registers that the CPUs with a feature have besides. */
+const FEATURE_REGISTERS = [
+  [
+    "FEAT_PAuth",
+    [
+      ...["APIAKeyLo_EL1", "APIAKeyHi_EL1", "APIBKeyLo_EL1", "APIBKeyHi_EL1", "APDAKeyLo_EL1", "APDAKeyHi_EL1"] as const,
+      ...["APDBKeyLo_EL1", "APDBKeyHi_EL1", "APGAKeyLo_EL1", "APGAKeyHi_EL1"] as const,
+    ],
+  ],
+] as const satisfies readonly (readonly [FeatureName, readonly string[]])[];
+
+/** A register by its name. */
+export type RegisterName = typeof REGISTER_NAMES[number] | typeof FEATURE_REGISTERS[number][1][number];
+
+/** The registers of a CPU. */
+export const registerNames = (features: ReadonlySet<FeatureName>): readonly RegisterName[] => [
+  ...REGISTER_NAMES,
+  ...FEATURE_REGISTERS.flatMap(([feature, names]) => features.has(feature) ? names : []),
+];
 
 /**
  * The exceptions that instructions at EL1 raised since the last exception return, without those of
@@ -92,6 +110,8 @@ export interface VcpuState {
   readonly debug: DebugComparators;
   /** NZCV, DAIF, PAN, UAO, IL, SS, EL and SP selection in SPSR_EL2 layout (AArch64). */
   pstate: number;
+  /** The registers that its CPU has. */
+  readonly names: readonly RegisterName[];
   getRegister(name: RegisterName): bigint;
   setRegister(name: RegisterName, value: bigint): void;
   /** Exceptions that it has not returned from. */

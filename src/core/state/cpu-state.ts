@@ -166,6 +166,17 @@ export const CPU = {
   CHAIN_ESR: doubleword(),
   CHAIN_ELR: doubleword(),
   CHAIN_FAR: doubleword(),
+  /** The keys of FEAT_PAuth, low half first. */
+  APIAKeyLo_EL1: doubleword(),
+  APIAKeyHi_EL1: doubleword(),
+  APIBKeyLo_EL1: doubleword(),
+  APIBKeyHi_EL1: doubleword(),
+  APDAKeyLo_EL1: doubleword(),
+  APDAKeyHi_EL1: doubleword(),
+  APDBKeyLo_EL1: doubleword(),
+  APDBKeyHi_EL1: doubleword(),
+  APGAKeyLo_EL1: doubleword(),
+  APGAKeyHi_EL1: doubleword(),
   // ---- End of the context (see CONTEXT_END) ----
   /** First address that no longer belongs to the context. */
   DERIVED: field(16),
@@ -317,6 +328,13 @@ export const CPU = {
   REPEAT_COUNT: word(),
   REPEAT_RETIRED: double(),
   REPEAT_BEGUN: double(),
+  /**
+   * FEAT_PAuth, from TCR_EL1: the bits of a code in pointers to instructions of the lower half of
+   * the address space, of the upper half, and in pointers to data. i64.
+   */
+  PAC_MASKS: field(8, 4),
+  /** The bit of a pointer to instructions, to data, that says which half it belongs to. i64. */
+  PAC_HALF_BITS: field(8, 2),
 } as const;
 
 /** How a field is read as a number: i64 ones by their low half. Undefined for other addresses. */

@@ -23,8 +23,8 @@ interface Meaning {
   /** It has floating-point arithmetic that is expanded inline. */
   readonly inlinesFloat: boolean;
   /**
-   * Its first statement, if that only decides whether it takes an exception: the region is left
-   * there, before the instruction.
+   * The statement that only decides whether it takes an exception, before it does anything else:
+   * the region is left there, before the instruction.
    */
   readonly guard: Guard | undefined;
   /** It may leave the region before it does anything. */
@@ -131,8 +131,8 @@ const meanings: (Meaning | undefined)[] = [];
 
 function meaningOf(encoding: Encoding): Meaning | undefined {
   const semantics = semanticsOf(encoding);
-  const guard = isGuard(semantics.statements[0]) ? semantics.statements[0] : undefined;
-  const statements = statementsOf(semantics.statements.slice(guard ? 1 : 0));
+  const guard = guardOf(semantics.statements);
+  const statements = statementsOf(semantics.statements.filter((s) => s !== guard));
   if (statements.some(mayFault)) return undefined;
   const last = semantics.statements.at(-1);
   const branch = last?.kind === "branch" || last?.kind === "branchTo" ? last : undefined;
@@ -160,6 +160,8 @@ type Guard = Statement & { kind: "if" };
 
 const mayFault = (s: Statement): boolean => s.kind === "call" && s.faults;
 
-function isGuard(s: Statement | undefined): s is Guard {
-  return s?.kind === "if" && s.then.every(mayFault) && !s.otherwise.length;
+/** The first statement that does more than compute a value, if that is a guard. */
+function guardOf(statements: readonly Statement[]): Guard | undefined {
+  const first = statements.find((s) => s.kind !== "let" && !(s.kind === "call" && !s.faults && s.id !== undefined));
+  return first?.kind === "if" && first.then.every(mayFault) && !first.otherwise.length ? first : undefined;
 }

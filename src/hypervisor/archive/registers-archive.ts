@@ -1,7 +1,7 @@
 // The architectural state of a vCPU in an archive: registers with flags resolved, and what the core
 // keeps between two instructions.
 
-import { type Core, REGISTER_NAMES, V_REGISTERS, type VcpuState, X_REGISTERS } from "../../core/interface.ts";
+import { type Core, V_REGISTERS, type VcpuState, X_REGISTERS } from "../../core/interface.ts";
 import type { Archive } from "../../machine/archive.ts";
 
 const STEPPED = ["none", "other", "exclusive"] as const;
@@ -13,7 +13,7 @@ const STEPPED = ["none", "other", "exclusive"] as const;
 export function archiveRegisters(archive: Archive, core: Core, registers: VcpuState): void {
   archive.within("registers", () => {
     archiveGeneral(archive, registers);
-    for (const name of REGISTER_NAMES) {
+    for (const name of registers.names) {
       const value = archive.word(name, registers.getRegister(name));
       if (!archive.loading) continue;
       registers.setRegister(name, value);

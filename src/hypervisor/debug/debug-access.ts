@@ -2,7 +2,7 @@
 // have no side effects, not even on a TLB's order or an exclusive monitor (Arm ARM H1 requires the
 // same of external debuggers).
 
-import { Pstate, type RegisterName, type WatchKind } from "../../core/interface.ts";
+import { pointerMask, Pstate, type RegisterName, type WatchKind } from "../../core/interface.ts";
 import type { BlockCode } from "../../abi/trace.ts";
 import type { DebugControl } from "./debug-control.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
@@ -46,7 +46,7 @@ const SYSTEM = [
 export interface DebugRegister {
   readonly name: string;
   readonly bits: 32 | 64 | 128;
-  readonly group: "core" | "fp" | "system";
+  readonly group: "core" | "fp" | "system" | "pauth";
   readonly read: (vcpu: Vcpu) => bigint;
   /** False if the register cannot have the value. Undefined: read-only. */
   readonly write: ((vcpu: Vcpu, value: bigint) => boolean) | undefined;
@@ -65,9 +65,18 @@ const named = (name: RegisterName, bits: 32 | 64, group: DebugRegister["group"])
 });
 const stackPointer = (vcpu: Vcpu): RegisterName => vcpu.registers.pstate & Pstate.SP ? "SP_EL1" : "SP_EL0";
 
+/** The bits of codes in pointers, by gdb's name; none on a CPU without pointer authentication. */
+const mask = (name: string, kind: "code" | "data", half: 0 | 1): DebugRegister => ({
+  name,
+  bits: 64,
+  group: "pauth",
+  read: ({ registers }) => registers.names.includes("APIAKeyLo_EL1") ? pointerMask(registers.getRegister("TCR_EL1"), half, kind) : 0n,
+  write: undefined,
+});
+
 /**
  * All registers: X0..X30, SP, PC, CPSR (which is PSTATE), V0..V31, FPSR, FPCR, then system
- * registers. A register's number is its index.
+ * registers, and the masks of pointers. A register's number is its index.
  */
 export const DEBUG_REGISTERS: readonly DebugRegister[] = [
   ...Array.from({ length: GENERAL }, (_, index): DebugRegister => ({
@@ -107,6 +116,10 @@ export const DEBUG_REGISTERS: readonly DebugRegister[] = [
   named("FPSR", 32, "fp"),
   named("FPCR", 32, "fp"),
   ...SYSTEM.map((name) => named(name, 64, "system")),
+  mask("PAUTH_DMASK", "data", 0),
+  mask("PAUTH_CMASK", "code", 0),
+  mask("PAUTH_DMASK_HIGH", "data", 1),
+  mask("PAUTH_CMASK_HIGH", "code", 1),
 ];
 
 function writePstate({ registers }: Vcpu, value: bigint): boolean {

@@ -2,7 +2,7 @@
 
 import { Icc, Intid, Irq, TimerPpi, type Vcpu } from "../../hypervisor/inspect.ts";
 import { Block } from "../../hypervisor/interface.ts";
-import { REGISTER_NAMES, V_REGISTERS, X_REGISTERS } from "../../core/interface.ts";
+import { V_REGISTERS, X_REGISTERS } from "../../core/interface.ts";
 import { vcpuWord } from "./guest-names.ts";
 import { formatId, irqId, objId, pcpuId } from "../../queries/ids.ts";
 import type { View } from "./inspected.ts";
@@ -109,7 +109,7 @@ export function readRegisters(view: View, vcpu: Vcpu): RowOf<typeof REGISTERS>[]
   for (let index = 0; index < X_REGISTERS; index++) add(`x${index}`, registers.getX(index), "general");
   add("pc", registers.pc, "general");
   add("pstate", registers.pstate, "general", 8);
-  for (const register of REGISTER_NAMES) add(register.toLowerCase(), registers.getRegister(register), group(register));
+  for (const register of registers.names) add(register.toLowerCase(), registers.getRegister(register), group(register));
   if (!vcpu.isBlockedBy(Block.Lifecycle)) add("icc_pmr_el1", vcpu.gic.readRegister(Icc.PMR) ?? 0, "gic", 2);
   for (let index = 0; index < V_REGISTERS; index++) {
     const [low, high] = registers.getV(index);

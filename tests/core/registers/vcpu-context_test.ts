@@ -7,6 +7,7 @@ import { CONTEXT_SIZE, CPU_STATE } from "../../../src/core/state/cpu-state.ts";
 import { Pstate } from "../../../src/core/architecture/exceptions.ts";
 import type { RegisterName } from "../../../src/core/interface.ts";
 import { loadStoreSyndrome } from "../../../src/core/architecture/load-store-syndrome.ts";
+import { registerNames } from "../../../src/core/registers/vcpu-state.ts";
 import { completeRead, storeValue, VcpuContext } from "../../../src/core/registers/vcpu-context.ts";
 
 const CONTEXT = 0x8000;
@@ -14,7 +15,7 @@ const ROOT = 0x4_0000;
 
 function vcpu(): { vcpu: VcpuContext; memory: WebAssembly.Memory } {
   const memory = new WebAssembly.Memory({ initial: 4 });
-  return { vcpu: new VcpuContext(memory, CONTEXT, (id) => ROOT + id), memory };
+  return { vcpu: new VcpuContext(memory, CONTEXT, registerNames(new Set()), (id) => ROOT + id), memory };
 }
 
 const REGISTERS: RegisterName[] = ["SP_EL0", "SP_EL1", "ELR_EL1", "TTBR1_EL1", "CNTV_CVAL_EL0", "TPIDR_EL0", "MPIDR_EL1", "MDSCR_EL1"];
