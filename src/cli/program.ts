@@ -7,6 +7,7 @@ import { ExitCode, Failure, splitFailure } from "./common/failure.ts";
 import { output, report } from "./common/print.ts";
 import { applyNoCodeCache } from "./options/no-code-cache.ts";
 import { giveUpFor } from "./common/rights.ts";
+import { hostOption } from "./options/host.ts";
 import { asciiOption, logLevelOption, logOption, noColorOption, plainOption, readOnlyOption, themeOption } from "./options/look.ts";
 import { NoPlace } from "../control/places.ts";
 import { PlanError } from "../plans/plan.ts";
@@ -48,6 +49,7 @@ Examples:
     .enablePositionalOptions()
     .hook("preAction", (_, command) => applyNoCodeCache(command))
     .option("--config <file>", "configuration to use instead of ./el2.toml")
+    .addOption(hostOption())
     .addOption(logOption)
     .addOption(logLevelOption)
     .addOption(readOnlyOption)

@@ -4,9 +4,10 @@
 import { dirname } from "node:path";
 import { readDevicetree } from "../devicetree/reader.ts";
 import { catalogPath } from "../catalog/catalog.ts";
-import type { FileDevice } from "./schema.ts";
+import { type FileDevice, NET_POLICY_KEYS } from "./schema.ts";
 import { cannotRead, readToEnd } from "../support/named-file.ts";
-import { DEFAULT_NET_POLICY, type DevicePlan, PlanError } from "../plans/plan.ts";
+import { leadsInto } from "../support/real-place.ts";
+import { DEFAULT_NET_POLICY, type DevicePlan, type NetPolicy, PlanError } from "../plans/plan.ts";
 
 /** Where the files are that keys name. */
 export interface Files {
@@ -86,20 +87,9 @@ export function logOf(devices: readonly FileDevice[] | undefined, files: Files, 
 export function refuseInShared(files: readonly string[], devices: readonly DevicePlan[], refuse: Refuse): void {
   const shared = devices.flatMap((device) => device.kind === "9p" && device.mode === "rw" ? [device.folder] : []);
   for (const file of files) {
-    const folder = shared.find((each) => isWithin(file, each));
+    const folder = shared.find((each) => leadsInto(dirname(file), each));
     if (folder === undefined) continue;
     refuse("devices", `${file} is in ${folder}, which a guest may change; name a file elsewhere, or share the folder with mode "ro"`);
-  }
-}
-
-function isWithin(file: string, folder: string): boolean {
-  try {
-    const place = Deno.realPathSync(dirname(file)), whole = Deno.realPathSync(folder);
-    return place === whole || place.startsWith(whole === "/" ? whole : `${whole}/`);
-  } catch (error) {
-    // Neither file nor folder can be used then, which is an error elsewhere.
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
-    throw error;
   }
 }
 
@@ -142,6 +132,16 @@ export function checkedDevicetree(file: Uint8Array, room: number): Uint8Array {
   return file;
 }
 
+type FileCard = Extract<FileDevice, { kind: "net" }>;
+
+const policyKeys = (card: FileCard) => NET_POLICY_KEYS.filter((key) => card[key] !== undefined);
+
+/** The policy of a card's NAT; undefined for the default. */
+export function policyOf(card: FileCard): NetPolicy | undefined {
+  const given = policyKeys(card);
+  return given.length ? { ...DEFAULT_NET_POLICY, ...Object.fromEntries(given.map((key) => [key, card[key]])) } : undefined;
+}
+
 /**
  * The virtio device that an entry of `devices` asks for; undefined for the PL011, and where
  * something is wrong.
@@ -169,10 +169,9 @@ export async function planDevice(
     case "vsock":
       return { kind: "vsock", cid: device.cid ?? cid, path: device.path === undefined ? undefined : inFolder(device.path, files) };
     case "net": {
-      const { host, lan, internet, allow, deny, ...card } = device;
-      const given = Object.entries({ host, lan, internet, allow, deny }).filter(([, value]) => value !== undefined);
-      if (given.length && device.backend !== "user") refuse(`${given[0][0]}: only backend "user" has a policy`);
-      const policy = given.length ? { ...DEFAULT_NET_POLICY, ...Object.fromEntries(given) } : undefined;
+      const { host: _host, lan: _lan, internet: _internet, allow: _allow, deny: _deny, ...card } = device;
+      const policy = policyOf(device), [given] = policyKeys(device);
+      if (given !== undefined && device.backend !== "user") refuse(`${given}: only backend "user" has a policy`);
       return { ...card, capture: device.capture === undefined ? undefined : inFolder(device.capture, files), ...policy && { policy } };
     }
     case "9p": {

@@ -36,6 +36,7 @@ import {
   type Table,
 } from "./config.ts";
 import { checkedDevicetree, type Files, inFolder, load, logOf, planDevice, type Refuse, refuseInShared } from "./files.ts";
+import { hostUse } from "./host-use.ts";
 import { planHostImage } from "./host-image.ts";
 import { keptVariables } from "./variables-file.ts";
 import { DEFAULT_HOST_MEMORY, type File, type FileLink, type FileRm, type FileUi, type FileVm } from "./schema.ts";
@@ -44,6 +45,7 @@ import { DEMO, EMBEDDED_FILES, TOUR } from "./embedded.ts";
 import { cannotRead, readToEnd } from "../support/named-file.ts";
 import { formatSize } from "../support/units.ts";
 import { type BootPlan, type DevicePlan, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "../plans/plan.ts";
+import { beyondFolder, type Consent, type HostResource, type PlanSource, sourceFile, withoutConnections } from "../plans/host-resources.ts";
 import { type CpuPlan, planCpu } from "../isa/cpus.ts";
 import { RootImageError } from "../assembly/layout/root-images.ts";
 import { bareMetalImage, biosImage, firmwareImage, flashImage, linuxImage, treeRoom } from "../images/images.ts";
@@ -90,12 +92,36 @@ const DEFAULT_TIMESLICE = 5000;
 /** This program's folder, for generated tables. */
 const HERE: Files = { folder: "." };
 
+/** What may be used of this computer. */
+interface Judged extends PlanReader {
+  readonly source: PlanSource;
+  /** Keys that the user has typed: their values need no consent. */
+  readonly typed: readonly string[];
+  /** What the source names beside the keys. */
+  readonly named: readonly HostResource[];
+}
+
+/** Who wants a plan. */
+export interface PlanReader {
+  readonly consent: Consent;
+  /** What names the plan and its changes; without it the user has typed them. */
+  readonly source?: PlanSource;
+  /** The machine will have no connections. */
+  readonly alone?: boolean;
+}
+
 /**
  * Plans the machine of a table with a configuration's keys: the one way to a plan. Errors have no
  * position.
+ * @param reader who has not typed the table; the user, or this program, by default
  */
-export async function planOf(table: Table, files: Files = HERE): Promise<RunResult> {
-  return await planChecked(checkedTable(structuredClone({ el2: 1, ...table })), files, undefined);
+export async function planOf(table: Table, reader?: PlanReader, files: Files = HERE): Promise<RunResult> {
+  return await planChecked(checkedTable(structuredClone({ el2: 1, ...table })), files, undefined, judgedBy(reader));
+}
+
+/** The user has typed everything, or the judge of what a source names. */
+function judgedBy(reader: PlanReader | undefined): Judged | undefined {
+  return reader?.source && { ...reader, source: reader.source, typed: [], named: [] };
 }
 
 /**
@@ -103,19 +129,20 @@ export async function planOf(table: Table, files: Files = HERE): Promise<RunResu
  * `debian-trixie`, or added), or a bare-metal or Linux image.
  * @param changes `KEY=VALUE` each, which override the configuration
  */
-export async function planRun(what: string, changes: readonly string[] = []): Promise<RunResult> {
-  if (what.endsWith(".toml")) return await planFile(what, changes);
-  if (what === "demo") return await planDemo(changes);
+export async function planRun(what: string, reader: PlanReader, changes: readonly string[] = []): Promise<RunResult> {
+  if (what.endsWith(".toml")) return await planFile(what, reader, changes);
+  const judged = judgedBy(reader);
+  if (what === "demo") return await planChecked(readConfig(DEMO, changes), EMBEDDED, "the demo", judged);
   const own = await addedConfiguration(what);
-  if (own !== undefined) return await planText(own, undefined, ".", changes);
+  if (own !== undefined) return await planChecked(readConfig(own, changes), HERE, undefined, judged);
   const guest = diskGuestTable(what);
-  if (guest !== undefined && await hasDiskGuest(what)) return await planOf(changed(guest, changes));
-  if (DEBIAN_NAMES.includes(what)) return await planOf(changed(debianTable(what), changes));
+  if (guest !== undefined && await hasDiskGuest(what)) return await planOf(changed(guest, changes), reader);
+  if (DEBIAN_NAMES.includes(what)) return await planOf(changed(debianTable(what), changes), reader);
   if (!what.includes("/") && !await exists(what)) {
     const meant = didYouMean(what, ["demo", ...DEBIAN_NAMES]);
     return refusedFor(`image ${what}: no such file, and no guest of this name${meant || "; list them with el2 guests ls"}`);
   }
-  return await planOf(changed(imageTable(what), changes));
+  return await planOf(changed(imageTable(what), changes), reader);
 }
 
 function changed(table: Table, changes: readonly string[]): Table {
@@ -127,13 +154,13 @@ function changed(table: Table, changes: readonly string[]): Table {
 const DEBIAN_NAMES: readonly string[] = ["debian", ...DEBIAN_RELEASES.map((release) => `debian-${release}`)];
 
 /** Plans the embedded three-VM demo. */
-export async function planDemo(changes: readonly string[] = []): Promise<RunResult> {
-  return await planChecked(readConfig(DEMO, changes), EMBEDDED, "the demo");
+export async function planDemo(): Promise<RunResult> {
+  return await planChecked(readConfig(DEMO), EMBEDDED, "the demo", undefined);
 }
 
 /** Plans the machine of the tour: the demo, and a VM with a defect. */
 export async function planTour(): Promise<RunResult> {
-  return await planChecked(readConfig(TOUR), EMBEDDED, "the tour");
+  return await planChecked(readConfig(TOUR), EMBEDDED, "the tour", undefined);
 }
 
 /** Files of the program itself: there may be no folder to read them from. */
@@ -151,18 +178,23 @@ function imageTable(image: string): Table {
   return { vm: { guest: { image, cmdline: "console=ttyAMA0", on_exit: "end-session" } } };
 }
 
-async function planFile(path: string, changes: readonly string[] = []): Promise<RunResult> {
+async function planFile(path: string, reader: PlanReader, changes: readonly string[]): Promise<RunResult> {
   let text: string;
   try {
     text = new TextDecoder().decode(readToEnd(path));
   } catch (error) {
     return refusedFor(`${path}: ${cannotRead(error)}`);
   }
-  return await planText(text, path, path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : ".", changes);
+  const own = sourceFile("configuration", path, text);
+  const { source: named } = reader, source = named ? { ...named, content: `${named.content}\0${text}` } : own;
+  // The changes come from who names the file.
+  const typed = named ? [] : changes.map((change) => change.slice(0, change.indexOf("=")));
+  const judged = { ...reader, source, typed, named: named ? [{ kind: "configuration", path, written: false }] : [] };
+  return await planChecked(readConfig(text, changes), { folder: own.folder }, path, judged);
 }
 
 /**
- * Plans the text of a configuration.
+ * Plans the text of a configuration, which is trusted with this computer.
  * @param name prefix of line and column in errors; undefined for generated text, whose errors have
  * no position
  * @param folder of relative paths in it
@@ -174,15 +206,33 @@ export async function planText(
   folder: string,
   changes: readonly string[] = [],
 ): Promise<RunResult> {
-  return await planChecked(readConfig(text, changes), { folder }, name);
+  return await planChecked(readConfig(text, changes), { folder }, name, undefined);
 }
 
-async function planChecked(result: ConfigResult, files: Files, name: string | undefined): Promise<RunResult> {
+/**
+ * @param judged what was neither typed by the user nor made by this program needs consent
+ * @throws the error of who asks for it
+ */
+async function planChecked(
+  result: ConfigResult,
+  files: Files,
+  name: string | undefined,
+  judged: Judged | undefined,
+): Promise<RunResult> {
   const errors: ConfigError[] = result.ok ? [] : [...result.errors];
   // Errors in files are reported together with those in the text.
   const config = result.ok ? result.config : result.rest;
+  const all = config && judged ? [...judged.named, ...hostUse(config.file, files, judged.typed)] : [];
+  const use = judged?.alone ? withoutConnections(all) : all;
+  const beyond = () => judged ? beyondFolder(judged.source.folder, use) : [];
+  const before = beyond();
   const run = config && await planConfig(config, files, errors);
-  if (run !== undefined && errors.length === 0) return { ok: true, run };
+  if (run !== undefined && errors.length === 0) {
+    // A link may have changed while the files were read.
+    const wanted = new Set([...before, ...beyond()]);
+    if (judged && wanted.size > 0) judged.consent(judged.source, [...wanted]);
+    return { ok: true, run };
+  }
   errors.sort((a, b) => a.line - b.line || a.column - b.column);
   const texts = errors.map((error) => name === undefined ? error.message : formatConfigError(name, error));
   return { ok: false, errors: texts, placed: name === undefined ? errors.map(({ message }) => nowhere(message)) : errors };

@@ -37,6 +37,7 @@ import {
 } from "../virtio/plan.ts";
 import { boolean, missingOrNot, mustBe, notKnown, oneOf, text, whole } from "./plain-values.ts";
 import { described, facts } from "../support/described.ts";
+import { hostPath } from "./host-paths.ts";
 import { DURATION_PATTERN, formatSize, parseDuration, parseSize, SIZE_PATTERN } from "../support/units.ts";
 import { KiB, MiB, PAGE_SIZE } from "../support/sizes.ts";
 import {
@@ -91,8 +92,12 @@ export function shown(key: string | number | undefined, value: unknown): string 
   return typeof value === "string" && text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…"` : text;
 }
 
-/** A file: a path, or `catalog:GUEST/FILE`. */
-const file = v.pipe(text, facts({ pattern: "^(?!catalog:)|^catalog:[^/]+/[^/]+$" }));
+/** `catalog:GUEST/FILE`, instead of a path. */
+const orCatalog = facts<string>({ pattern: "^(?!catalog:)|^catalog:[^/]+/[^/]+$" });
+/** A file that is read, and one that can be of the catalog. */
+const path = v.pipe(text, hostPath("file"));
+const file = v.pipe(text, hostPath("file"), orCatalog);
+const variables = v.pipe(text, hostPath("firmware variables", true));
 
 /** Bytes of a command line: it is in a devicetree of 64 KiB. Linux on arm64 takes 2 KiB of it. */
 const COMMAND_LINE_MAX = 32 * KiB;
@@ -177,7 +182,7 @@ const machine = v.object(described({
   memory: v.optional(size(MINIMUM_PRIMARY_MEMORY), "1GiB"),
   turbo: v.optional(boolean, false),
   /** "off", or the file that the run is recorded to. */
-  record: v.optional(text, "off"),
+  record: v.optional(v.pipe(text, hostPath("recording", true, "off")), "off"),
   seed: v.optional(whole(0, Number.MAX_SAFE_INTEGER, "is negative"), 1),
   cap_ids: v.optional(oneOf(CAP_IDS), DEFAULT_BEHAVIOUR.capIds),
   quirks: v.optional(oneOf(QUIRKS), DEFAULT_BEHAVIOUR.quirks),
@@ -240,8 +245,8 @@ const nameList = mustBe("a list of names");
 
 const rm = v.object(described({
   kind: v.optional(oneOf(["native", "image"]), "native"),
-  runtime: v.optional(text),
-  app: v.optional(text),
+  runtime: v.optional(path),
+  app: v.optional(path),
   auth: v.optional(v.pipe(v.array(oneOf(AUTH_NAMES), nameList), v.minLength(1, "names no type"))),
   parcels: v.optional(whole(1, 4096, "is outside 1..4096")),
   parcels_held: v.optional(whole(0, 4096, "is outside 0..4096")),
@@ -281,13 +286,17 @@ const NET_BACKEND = /^(none|user|pair:.+)$/;
 
 /** Devices by kind. All but the PL011 are virtio's, in slots of virtio-mmio. */
 const DEVICES = [
-  v.object(described({ kind: v.literal("pl011"), log: v.optional(text) }, DEVICE_TEXTS.pl011)),
+  v.object(described({ kind: v.literal("pl011"), log: v.optional(v.pipe(text, hostPath("log", true))) }, DEVICE_TEXTS.pl011)),
   v.object(described({
     kind: v.literal("console"),
     ports: v.optional(v.pipe(v.array(text, nameList), v.minLength(1, "names no port")), () => ["hvc0"]),
   }, DEVICE_TEXTS.console)),
   v.object(
-    described({ kind: v.literal("block"), image: file, mode: v.optional(oneOf(["ro", "rw", "overlay"]), "rw") }, DEVICE_TEXTS.block),
+    described({
+      kind: v.literal("block"),
+      image: v.pipe(text, hostPath("disk", "mode"), orCatalog),
+      mode: v.optional(oneOf(["ro", "rw", "overlay"]), "rw"),
+    }, DEVICE_TEXTS.block),
   ),
   v.object(described({
     kind: v.literal("net"),
@@ -300,7 +309,7 @@ const DEVICES = [
       "user",
     ),
     forward: v.optional(v.array(forward, mustBe("a list of ports")), () => []),
-    capture: v.optional(text),
+    capture: v.optional(v.pipe(text, hostPath("capture", true))),
     host: v.optional(boolean),
     lan: v.optional(boolean),
     internet: v.optional(boolean),
@@ -310,12 +319,12 @@ const DEVICES = [
   v.object(described({
     kind: v.literal("vsock"),
     cid: v.optional(whole(MIN_CID, 2 ** 32 - 2, `is outside ${MIN_CID}..4294967294`)),
-    path: v.optional(text),
+    path: v.optional(v.pipe(text, hostPath("socket", true))),
   }, DEVICE_TEXTS.vsock)),
   v.object(described({ kind: v.literal("rng") }, DEVICE_TEXTS.rng)),
   v.object(described({
     kind: v.literal("9p"),
-    folder: text,
+    folder: v.pipe(text, hostPath("folder", "mode")),
     mode: v.optional(oneOf(["ro", "rw"]), "rw"),
     tag: v.optional(
       v.pipe(
@@ -362,14 +371,14 @@ const vm = v.object(described({
   platform: v.optional(oneOf(VM_PLATFORMS), "el2"),
   msi: v.optional(oneOf(["its", "gicv2m"])),
   type: v.optional(oneOf(["unauthenticated", "protected"]), "unauthenticated"),
-  firmware: v.optional(text),
+  firmware: v.optional(path),
   kernel: v.optional(file),
   image: v.optional(file),
   bios: v.optional(file),
-  bios_vars: v.optional(text),
+  bios_vars: v.optional(variables),
   built: v.optional(file),
   initrd: v.optional(file),
-  symbols: v.optional(text),
+  symbols: v.optional(path),
   cmdline: v.optional(commandLine, ""),
   memory: v.optional(size(2 * MiB), "256MiB"),
   swiotlb: v.optional(size(2 * MiB)),
@@ -423,7 +432,7 @@ const vm = v.object(described({
   ),
   on_exit: v.optional(oneOf(["stop", "restart", "end-session"]), "stop"),
   /** Empty: generated, as without. */
-  dtb: v.optional(v.pipe(text, v.transform((file): string | undefined => file || undefined))),
+  dtb: v.optional(v.pipe(text, hostPath("file", false, ""), v.transform((file): string | undefined => file || undefined))),
   devices: v.optional(v.pipe(
     v.array(device, mustBe("a list of devices")),
     v.check((devices) => devices.filter(({ kind }) => kind === "pl011").length <= 1, "has more than one pl011"),
@@ -454,7 +463,7 @@ const imageHost = described({
   cmdline: v.optional(commandLine),
   dtb: vm.entries.dtb,
   firmware: vm.entries.firmware,
-  firmware_vars: v.optional(text),
+  firmware_vars: v.optional(variables),
   rtc: v.optional(clock),
   devices: vm.entries.devices,
   bus: v.optional(oneOf(VIRTIO_BUSES)),

@@ -1,6 +1,7 @@
 // The plan of a recording that anybody may have written.
 
 import { type SessionPlan, writtenDisk } from "../plans/plan.ts";
+import { outsideResources } from "../plans/host-resources.ts";
 import { RecordingError } from "./recording.ts";
 
 /**
@@ -11,6 +12,7 @@ export function foreignPlan(path: string, foreign: SessionPlan): SessionPlan {
   const { record: _record, from, instant: _instant, logs: _logs, reboot: _reboot, ...plan } = foreign;
   let written: string | undefined;
   try {
+    outsideResources(plan);
     written = writtenDisk(plan);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;

@@ -14,11 +14,12 @@ import { type Recording, RecordingError, SCHEMA } from "./recording.ts";
 
 /**
  * Reads a recording.
+ * @param bytes its content, if known
  * @throws RecordingError that names the line and the defect: not a recording, another version,
  * edited, or without its files; or the system's error on the file.
  */
-export async function readRecording(path: string): Promise<Recording> {
-  const text = new TextDecoder().decode(readToEnd(path));
+export async function readRecording(path: string, bytes: Uint8Array = readToEnd(path)): Promise<Recording> {
+  const text = new TextDecoder().decode(bytes);
   const lines = text.split("\n");
   // The program ended while it wrote the text after the last line break.
   lines.pop();

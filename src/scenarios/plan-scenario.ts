@@ -1,7 +1,8 @@
 // The machine of a scenario: what its first step boots, without outside connections, so that every
 // run is the same run.
 
-import { planOf, planRun, type RunResult } from "../configuration/plan-run.ts";
+import { planOf, type PlanReader, planRun, type RunResult } from "../configuration/plan-run.ts";
+import { type Consent, sourceFile } from "../plans/host-resources.ts";
 import { PRIMARY_CONSOLE, type SessionPlan } from "../plans/plan.ts";
 import { formatSize } from "../support/units.ts";
 import { type Scenario, ScenarioError, type Step } from "./scenario.ts";
@@ -12,24 +13,26 @@ type Primary = Exclude<Boot["boot"], string>;
 /**
  * Plans a scenario's machine.
  * @param seed instead of those of scenario and configuration
- * @throws ScenarioError that names the missing part
+ * @throws ScenarioError that names the missing part, or the error of who asks for consent
  */
-export async function planScenario(scenario: Scenario, seed: number | undefined): Promise<SessionPlan> {
-  const step = scenario.steps[0] as Boot;
-  const result = typeof step.boot === "string" ? await planVms(scenario, step, step.boot) : await planPrimary(scenario, step.boot);
+export async function planScenario(scenario: Scenario, seed: number | undefined, consent: Consent): Promise<SessionPlan> {
+  const step = scenario.steps[0] as Boot, { boot } = step;
+  const reader: PlanReader = { consent, source: sourceFile("scenario", scenario.file, scenario.source), alone: true };
+  const result = typeof boot === "string" ? await planVms(scenario, step, boot, reader) : await planPrimary(scenario, boot, reader);
   if (!result.ok) throw new ScenarioError(result.errors.map((error) => `${scenario.file}:${step.line}: boot: ${error}`).join("\n     "));
   const { ui: _, recordTo: _recordTo, ...plan } = result.run;
   return { ...plan, seed: seed ?? scenario.seed ?? plan.seed, inject: scenario.inject, turbo: true };
 }
 
-async function planVms(scenario: Scenario, step: Boot, what: string): Promise<RunResult> {
+async function planVms(scenario: Scenario, step: Boot, what: string, reader: PlanReader): Promise<RunResult> {
   const isFile = what !== "demo" && !/^debian(-[a-z]+)?$/.test(what);
-  return await planRun(isFile ? beside(scenario, what) : what, step.set);
+  return await planRun(isFile ? beside(scenario, what) : what, reader, step.set);
 }
 
-async function planPrimary(scenario: Scenario, { image, initrd, append: cmdline, memory, cpus }: Primary): Promise<RunResult> {
+async function planPrimary(scenario: Scenario, primary: Primary, reader: PlanReader): Promise<RunResult> {
+  const { image, initrd, append: cmdline, memory, cpus } = primary;
   const files = { kernel: beside(scenario, image), ...initrd !== undefined && { initrd: beside(scenario, initrd) } };
-  return await planOf({ machine: { cpus, memory: formatSize(memory) }, host: { kind: "image", ...files, cmdline } });
+  return await planOf({ machine: { cpus, memory: formatSize(memory) }, host: { kind: "image", ...files, cmdline } }, reader);
 }
 
 /** A path as the scenario means it: relative to its own folder. */

@@ -181,6 +181,8 @@ export const Head = v.object(described({
 /** A scenario, checked. */
 export interface Scenario {
   readonly file: string;
+  /** Its text. */
+  readonly source: string;
   readonly name: string;
   /** Seed of the machine, where the scenario says one. */
   readonly seed: number | undefined;
@@ -213,7 +215,7 @@ export function readScenario(file: string, source: string): Scenario {
   if (errors.found.length > 0 || !head.success) throw new ScenarioError(told(file, errors.sorted()));
   const { output } = head;
   const fallback = file.split("/").at(-1)!.replace(/(\.test)?\.toml$/, "");
-  return { file, name: output.name ?? fallback, seed: output.seed, inject: output.inject, steps: steps as Step[] };
+  return { file, source, name: output.name ?? fallback, seed: output.seed, inject: output.inject, steps: steps as Step[] };
 }
 
 function told(file: string, errors: readonly ConfigError[]): string {

@@ -6,7 +6,7 @@ import type { Request } from "../protocol/protocol.ts";
 import { type Address, ip, ip6, IP_BITS } from "../formats/ip-addresses.ts";
 import type { CodeFolders } from "../support/code-folders.ts";
 import { NatAddress, NatAddress6 } from "../virtio/net/nat/nat.ts";
-import { lstatIfThere } from "../support/own-files.ts";
+import { leadsTo, placeOf } from "../support/real-place.ts";
 import { judge, mayResolve } from "../virtio/net/nat/policy.ts";
 import { LatestRequests } from "./latest-requests.ts";
 import { node } from "../support/node-modules.ts";
@@ -175,24 +175,4 @@ export class Grants {
       for (const { protocol, host } of device.forward) this.#forwards.add(`${protocol}:${host}`);
     }
   }
-}
-
-/**
- * Where a path leads, through all links; a file that is not there is in its folder. Undefined if
- * the computer does not tell.
- */
-function leadsTo(path: string): string | undefined {
-  try {
-    return Deno.realPathSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) return undefined;
-    // A link to a file that is not there makes it.
-    return lstatIfThere(path)?.isSymlink ? `${path} -> ${Deno.readLinkSync(path)}` : placeOf(path);
-  }
-}
-
-/** The place of a file whose last name is not a link. */
-function placeOf(path: string): string | undefined {
-  const folder = leadsTo(node.path.dirname(path));
-  return folder === undefined ? undefined : `${folder}/${node.path.basename(path)}`;
 }

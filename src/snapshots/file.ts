@@ -10,9 +10,9 @@ import { decodePlain, encodePlain } from "../machine/plain.ts";
 import { files } from "../support/files.ts";
 import { readToEnd } from "../support/named-file.ts";
 import { fill } from "../support/open-file.ts";
+import { outsideResources, resourceText } from "../plans/host-resources.ts";
 import { bare, type SessionPlan } from "../plans/plan.ts";
 import { VERSION } from "../support/version.ts";
-import { outsideResources } from "./outside-resources.ts";
 import { decodeMemory, encodeMemory } from "../assembly/system/run-memory.ts";
 import { isZeroPage, type Pages } from "../state/pages.ts";
 import type { RunMemory } from "../assembly/system/system.ts";
@@ -196,7 +196,7 @@ function checkedPlan(value: unknown): SessionPlan {
   const { what } = plan;
   const parts = what.kind === "boot" ? what.devices ?? [] : what.host.vms;
   if (!Array.isArray(parts)) throw new TypeError("it has no machine");
-  outsideResources(plan);
+  outsideResources(plan).forEach(resourceText);
   return plan;
 }
 

@@ -11,6 +11,8 @@ export interface JsonSchema {
 
 /** Actions that run code. The `facts` next to them describe them for a schema. */
 const CODE = ["check", "raw_check"];
+/** Declares what a path names (`configuration/host-paths.ts`), of which a schema knows nothing. */
+export const HOST_PATH = "host_path";
 
 /**
  * The schema of a file before it is read: with texts where the program has numbers. Tables take no
@@ -23,7 +25,7 @@ export function jsonSchemaOf(
 ): JsonSchema & { readonly properties: Readonly<Record<string, JsonSchema>> } {
   const schema = toJsonSchema(declared, {
     typeMode: "input",
-    ignoreActions: CODE,
+    ignoreActions: [...CODE, HOST_PATH],
     overrideSchema: ({ valibotSchema, jsonSchema }) => {
       // `unknown` and `custom` are what their facts say.
       if (valibotSchema.type === "custom") return {};

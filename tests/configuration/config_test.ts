@@ -11,6 +11,7 @@ import { inFolder } from "../support/temporary-folder.ts";
 import { nativeHostOf } from "../host/plans.ts";
 import { didYouMean } from "../../src/support/did-you-mean.ts";
 import { cpuTime } from "../support/cpu-time.ts";
+import { TRUSTED } from "../support/trusted.ts";
 
 const INVALID = new URL("../invalid-configs", import.meta.url).pathname;
 
@@ -71,7 +72,7 @@ Deno.test("readConfig() gives the defaults of the design", () => {
 
 Deno.test("planRun() of an image that is not there is one error without a position", async () => {
   const refused = async (what: string, message: string) =>
-    assert.deepEqual(await planRun(what), { ok: false, errors: [message], placed: [{ line: 0, column: 0, message }] });
+    assert.deepEqual(await planRun(what, TRUSTED), { ok: false, errors: [message], placed: [{ line: 0, column: 0, message }] });
   await refused("/nowhere/x.bin", "image /nowhere/x.bin: no such file");
   const unnamed = "no such file, and no guest of this name";
   await refused("debain", `image debain: ${unnamed}; did you mean "debian"?`);
@@ -79,7 +80,7 @@ Deno.test("planRun() of an image that is not there is one error without a positi
 });
 
 Deno.test("planRun() of an image plans one VM that ends the session", async () => {
-  const result = await planRun(`${INVALID}/hello.bin`);
+  const result = await planRun(`${INVALID}/hello.bin`, TRUSTED);
   assert.ok(result.ok);
   assert.deepEqual(nativeHostOf(result.run).vms.map(({ name, onExit, console }) => ({ name, onExit, console })), [
     { name: "guest", onExit: "end-session", console: true },

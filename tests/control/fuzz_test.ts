@@ -17,6 +17,7 @@ import { connectEmbedded } from "../../src/session/client.ts";
 import { Random } from "../support/random.ts";
 import { damaged, valueOf } from "../support/schema-values.ts";
 import { MiB } from "../../src/support/sizes.ts";
+import { TRUSTED } from "../support/trusted.ts";
 
 const FRAMES = Deno.env.get("EL2_LONG") !== undefined ? 100_000 : 5_000;
 /** Instructions between two hashes, and how many there are at most. */
@@ -140,7 +141,7 @@ async function run(attack: ((path: string) => Promise<void>) | undefined, enough
   });
   const server = await SessionServer.listen(hub, path);
   try {
-    const { plan } = await plannedOf("demo");
+    const { plan } = await plannedOf("demo", TRUSTED);
     machine.send({
       kind: "start",
       plan: { ...plan, turbo: attack === undefined, hashAt: Array.from({ length: POINTS }, (_, i) => (i + 1) * STEP) },

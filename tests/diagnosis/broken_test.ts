@@ -17,6 +17,7 @@ import { el2Process } from "../cli/program.ts";
 import { Rig } from "../tui/rig.ts";
 import { buildBroken, writeBare, writePeerless } from "./broken-guest.ts";
 import { BROKEN, type BrokenCase, PEERLESS } from "./cases.ts";
+import { TRUSTED } from "../support/trusted.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Virtual time (ns) in which most break and are seen to. */
@@ -46,7 +47,7 @@ async function write({ text, inject = [], until = UNTIL, vm = "x" }: BrokenCase)
 /** Runs the machine of one case: the scenario, and how it failed. */
 async function run(broken: BrokenCase) {
   const scenario = readScenario(`${folder}/case.test.toml`, await write(broken));
-  const scenarioRun = new ScenarioRun(scenario, await planScenario(scenario, undefined));
+  const scenarioRun = new ScenarioRun(scenario, await planScenario(scenario, undefined, TRUSTED.consent));
   return { result: await scenarioRun.run(), system: scenarioRun.system };
 }
 
@@ -109,7 +110,7 @@ for (const broken of BROKEN.filter(({ verdict }) => verdict === undefined)) {
     const plan = await planText(broken.text, "case.toml", folder);
     assert.ok(!plan.ok);
     assert.match(plan.errors[0], broken.says);
-    await assert.rejects(planScenario(scenario, undefined), (error) => {
+    await assert.rejects(planScenario(scenario, undefined, TRUSTED.consent), (error) => {
       assert.ok(error instanceof ScenarioError);
       assert.match(error.message.split("\n")[0], broken.says);
       return true;

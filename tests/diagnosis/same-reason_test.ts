@@ -13,6 +13,7 @@ import { demoSystem, rows, runUntil } from "../inspection/system.ts";
 import { PHONE_SAMPLE } from "../tui/phone.ts";
 import { Rig } from "../tui/rig.ts";
 import { buildBroken, FAULT } from "./broken-guest.ts";
+import { TRUSTED } from "../support/trusted.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "el2-reason-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -39,7 +40,7 @@ for (const [name, fault, inject] of ENDS) {
     await Deno.writeTextFile(`${folder}/case.toml`, `el2 = 1\n${guest(fault)}`);
     const text = `el2_test = 1\ninject = ${JSON.stringify(inject)}\n[[step]]\nboot = "case.toml"\n[[step]]\nat = "200ms"\n`;
     const scenario = readScenario(`${folder}/case.test.toml`, text);
-    const run = new ScenarioRun(scenario, await planScenario(scenario, undefined));
+    const run = new ScenarioRun(scenario, await planScenario(scenario, undefined, TRUSTED.consent));
     const { steps } = await run.run();
     const { system } = run;
     const [why] = rows(system, "why", { filter: allOf(['"vm:x"', "failed=yes | kind=ended"]), limit: 1 });

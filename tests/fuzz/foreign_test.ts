@@ -252,6 +252,7 @@ fuzzTest("calls of tools", async (random) => {
   // Nothing is written: what a tool would do is a command line.
   if (tool.name === "test") delete given.text;
   await tool.call(given, {
+    host: ["all"],
     el2: (words) => {
       const end = words.indexOf("--"), options = end < 0 ? words : words.slice(0, end);
       const wrong = options.find((word) => word.startsWith("-") && !SWITCHES.includes(word) && !/^--[a-z-]+=/s.test(word));

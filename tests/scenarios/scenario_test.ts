@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readScenario, type Scenario, ScenarioError } from "../../src/scenarios/scenario.ts";
 import { planScenario } from "../../src/scenarios/plan-scenario.ts";
 import { ScenarioRun } from "../../src/scenarios/run.ts";
+import { TRUSTED } from "../support/trusted.ts";
 
 const HEAD = 'el2_test = 1\n[[step]]\nboot = "demo"\n';
 
@@ -17,7 +18,7 @@ function wrong(text: string): string[] {
 }
 
 async function run(scenario: Scenario) {
-  return await new ScenarioRun(scenario, await planScenario(scenario, undefined)).run();
+  return await new ScenarioRun(scenario, await planScenario(scenario, undefined, TRUSTED.consent)).run();
 }
 
 const outcomes = async (text: string) => (await run(readScenario("x.toml", text))).steps.map(({ result, message }) => message ?? result);

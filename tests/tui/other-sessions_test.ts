@@ -35,7 +35,7 @@ Deno.test(":run WHAT starts a session and shows it; names keep their case and bl
   assert.match(await rig.text(), /starting My Images\/Image/);
   assert.deepEqual(rig.visited, []);
   await started("Image");
-  await rig.type(":run before.snap --allow-host\r");
+  await rig.type(":run before.snap --allow-host all\r");
   await started("before.snap");
   assert.deepEqual(asked, [["My Images/Image", false], ["before.snap", true]]);
   assert.deepEqual(rig.visited, ["Image", "before.snap"]);

@@ -91,7 +91,7 @@ async function onEl2(entry: URL, tier: Tier): Promise<number> {
     else if (event.kind === "ended") ended.resolve();
   };
   const table = { machine: { cpus: 1, memory: formatSize(MEMORY), turbo: true }, host: { kind: "image", kernel: "loop" } };
-  const planned = await planOf(table, { folder: ".", given: { loop: guest() } });
+  const planned = await planOf(table, undefined, { folder: ".", given: { loop: guest() } });
   if (!planned.ok) throw new Error(planned.errors.join("\n"));
   const { ui: _, recordTo: _recordTo, ...plan } = planned.run;
   client.send({ kind: "start", plan: { ...plan, tier } });

@@ -8,7 +8,8 @@ import { inline, output, report } from "../common/print.ts";
 import { parseWhole } from "../common/values.ts";
 import { hostOption } from "../options/host.ts";
 import { readNamedRecording } from "../start/plans/recordings.ts";
-import { checkHost, readNamedSnapshot } from "../start/plans/snapshots.ts";
+import { hostConsent } from "../start/plans/consent.ts";
+import { readNamedSnapshot } from "../start/plans/snapshots.ts";
 import { diffTraces, TRACE_START, type TraceDiff, type TraceDifference, TraceError } from "../../export/diff.ts";
 import { ArchiveError } from "../../machine/archive.ts";
 import { DIFF, documentText, SNAPSHOT_DIFF, TRACE_DIFF } from "../../queries/documents.ts";
@@ -17,7 +18,7 @@ import { timeText } from "../../support/number-text.ts";
 import type { Json } from "../../queries/table.ts";
 import { RECORDING_START } from "../../recordings/recording.ts";
 import type { SnapshotDiff } from "../../snapshots/diff.ts";
-import { readSnapshot, SNAPSHOT_START } from "../../snapshots/file.ts";
+import { SNAPSHOT_START } from "../../snapshots/file.ts";
 import { cannotRead } from "../../support/named-file.ts";
 
 /** Wall time (ms) between two lines of progress. */
@@ -31,7 +32,7 @@ type Kind = typeof KINDS[number];
 interface DiffOptions {
   readonly json?: true | undefined;
   readonly rows: number;
-  readonly allowHost?: true | undefined;
+  readonly allowHost?: readonly string[] | undefined;
 }
 
 /** Adds `el2 diff`. */
@@ -107,8 +108,9 @@ function firstBytes(file: string): Uint8Array {
   }
 }
 
-async function diffRecorded(a: string, b: string, { json }: DiffOptions): Promise<boolean> {
-  const [first, second] = [await readNamedRecording(a), await readNamedRecording(b)];
+async function diffRecorded(a: string, b: string, { json, allowHost }: DiffOptions): Promise<boolean> {
+  const consent = hostConsent(allowHost);
+  const [first, second] = [await readNamedRecording(a, consent), await readNamedRecording(b, consent)];
   let told = performance.now();
   // Two machines in this thread: their modules are loaded on demand.
   const { diffRecordings } = await import("../../recordings/diff.ts");
@@ -133,11 +135,8 @@ async function diffRecorded(a: string, b: string, { json }: DiffOptions): Promis
 }
 
 async function diffSaved(a: string, b: string, { json, rows, allowHost }: DiffOptions): Promise<boolean> {
-  const read = async (path: string) => {
-    const snapshot = await readNamedSnapshot(path, readSnapshot);
-    checkHost(path, snapshot.plan, allowHost);
-    return { path, snapshot };
-  };
+  const consent = hostConsent(allowHost);
+  const read = async (path: string) => ({ path, snapshot: await readNamedSnapshot(path, consent) });
   const [first, second] = [await read(a), await read(b)];
   const { diffSnapshots } = await import("../../snapshots/diff.ts");
   await useCoreCache();

@@ -7,6 +7,8 @@ import { parseDuration } from "../common/values.ts";
 import { memoryBudgetOption } from "../options/memory-budget.ts";
 import { noCodeCacheOption } from "../options/no-code-cache.ts";
 import { asciiOption, logLevelOption, logOption, noColorOption, plainOption, themeOption } from "../options/look.ts";
+import { hostOption } from "../options/host.ts";
+import { hostConsent } from "../start/plans/consent.ts";
 import { readNamedRecording } from "../start/plans/recordings.ts";
 import { showSession } from "../start/show.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
@@ -21,6 +23,7 @@ export function registerReplay(program: Command, { entry, exit }: CommandContext
     )
     .option("--to <time>", "stop at this virtual time", parseDuration)
     .option("--tui", "show the screens (default: consoles as text)")
+    .addOption(hostOption())
     .addOption(memoryBudgetOption)
     .addOption(noCodeCacheOption)
     .option("--tier <tier>", `how instructions are executed: ${TIERS.join(", ")} (results are identical)`)
@@ -45,7 +48,7 @@ Examples:
       if (options.tier !== undefined && tier === undefined) {
         throw new Failure(`--tier: "${options.tier}" is not a tier; use ${TIERS.join(", ")}`);
       }
-      const { plan, ...recording } = await readNamedRecording(file);
+      const { plan, ...recording } = await readNamedRecording(file, hostConsent(options.allowHost));
       const replayed: SessionPlan = {
         ...plan,
         ...tier && { tier },

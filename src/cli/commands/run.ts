@@ -29,7 +29,9 @@ import {
   readOnlyOption,
   themeOption,
 } from "../options/look.ts";
+import { hostOption } from "../options/host.ts";
 import { recordingsOption, recordOption } from "../options/record.ts";
+import { typedBy } from "../start/plans/consent.ts";
 import { checkedUi, configurationOf } from "../start/look/file-ui.ts";
 import type { GdbPlace } from "../start/debuggers/gdb-link.ts";
 import type { LogLevel } from "../start/log.ts";
@@ -55,11 +57,12 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
     .action(async (what, options) => {
       const headless = options.headless || options.stdio || options.console !== undefined;
       const changes = [...options.set ?? [], ...changesOf(options)], more = moreDevices(options);
+      const reader = typedBy(options.allowHost);
       const { plan: run, ui, record } = more
         ? await withDevices(what, more, changes)
         : headless
-        ? await plannedOf(what, changes)
-        : await mended(what, changes);
+        ? await plannedOf(what, reader, changes)
+        : await mended(what, reader, changes);
       if (options.console !== undefined) checkConsole(run, options.console);
       const debug = options.gdb && debuggedVm(run, options.gdb.vm);
       const plan: SessionPlan = {
@@ -107,6 +110,7 @@ function runCommand(program: Command) {
     .option("--console <vm>", "show, or with --stdio connect, only this VM's console")
     .addOption(setOption())
     .option("--symbols <vm=file>", "ELF file with symbols of a VM, such as rt=rt.elf; repeatable", collectSymbols)
+    .addOption(hostOption())
     .addOption(shareOption())
     .addOption(netOption())
     .addOption(forwardOption())
@@ -192,6 +196,7 @@ interface BareOptions {
   readonly color?: boolean;
   readonly ascii?: boolean;
   readonly plain?: boolean;
+  readonly allowHost?: string[];
 }
 
 /**
@@ -210,7 +215,7 @@ export async function runDemo(
     const { showStart } = await import("../start/screens/screens.ts");
     return await showStart(entry, options, run);
   }
-  const { plan, ui, record } = own === undefined ? checked(await planDemo()) : await mended(own, []);
+  const { plan, ui, record } = own === undefined ? checked(await planDemo()) : await mended(own, typedBy(options.allowHost), []);
   return await showSession(entry, await recorded(here ? plan : { ...plan, turbo: true, duration: DEMO_TIME }, record), {
     title: own?.split("/").at(-1) ?? "demo",
     stdio: false,

@@ -7,6 +7,7 @@ import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
 import { connectNamed, sessionOption } from "../common/session.ts";
 import { parseDuration } from "../common/values.ts";
+import { hostOption } from "../options/host.ts";
 import { themeOption } from "../options/look.ts";
 import type { Size, Stage } from "../start/screens/stage.ts";
 import type { Screen } from "../../tui/terminal/cells.ts";
@@ -33,6 +34,7 @@ export function registerScreenshot(program: Command, { entry, exit }: CommandCon
     .option("--recording <file>", "show a recording instead of a session")
     .option("--to <time>", "with --recording: replay up to this virtual time (default: to the end)", parseDuration)
     .option("--run <what>", "show a new machine, paused at its start: a configuration, demo, debian")
+    .addOption(hostOption())
     .addHelpText(
       "after",
       `
@@ -57,6 +59,7 @@ interface ScreenshotOptions {
   readonly recording?: string;
   readonly to?: number;
   readonly run?: string;
+  readonly allowHost?: readonly string[];
 }
 
 async function screenshot(entry: URL, file: string, options: ScreenshotOptions): Promise<number> {
@@ -79,14 +82,15 @@ async function screenshot(entry: URL, file: string, options: ScreenshotOptions):
  * read-only.
  * @throws Failure
  */
-async function stageOf(entry: URL, { recording, run, session, to, theme }: ScreenshotOptions): Promise<Stage> {
+async function stageOf(entry: URL, { recording, run, session, to, theme, allowHost }: ScreenshotOptions): Promise<Stage> {
   const given = Object.entries({ "--recording": recording, "--run": run, "--session": session }).filter(([, value]) => value !== undefined);
   if (given.length > 1) throw new Failure(`${given.map(([flag]) => flag).join(" and ")} are mutually exclusive; give one`);
   if (to !== undefined && recording === undefined) throw new Failure("--to: only a recording has an end; name it with --recording");
+  const { hostConsent, typedBy } = await import("../start/plans/consent.ts");
   const { Stage, withoutNetworkFor } = await import("../start/screens/stage.ts");
   if (recording !== undefined) {
     const { readNamedRecording } = await import("../start/plans/recordings.ts");
-    const { plan, ...recorded } = await readNamedRecording(recording);
+    const { plan, ...recorded } = await readNamedRecording(recording, hostConsent(allowHost));
     withoutNetworkFor(plan);
     const stage = Stage.ofPlan(entry, { ...plan, replay: { recording: recorded, verify: false, to } }, {
       title: `replay ${recording.split("/").at(-1)}`,
@@ -99,7 +103,7 @@ async function stageOf(entry: URL, { recording, run, session, to, theme }: Scree
   if (run !== undefined) {
     const { plannedOf } = await import("../start/plans/planned.ts");
     const { checkedUi } = await import("../start/look/file-ui.ts");
-    const { plan, ui } = await plannedOf(run);
+    const { plan, ui } = await plannedOf(run, typedBy(allowHost));
     withoutNetworkFor(plan);
     const stage = Stage.ofPlan(entry, plan, { title: run.split("/").at(-1)!, theme, ui: await checkedUi(run, ui) });
     await stage.ready();

@@ -15,10 +15,11 @@ import { logLevelOption, logOption } from "../options/look.ts";
 import { recordOption } from "../options/record.ts";
 import { recorded } from "../start/plans/recordings.ts";
 import { showSession } from "../start/show.ts";
-import { checkHost, planOfSnapshot, readNamedSnapshot } from "../start/plans/snapshots.ts";
+import { hostConsent } from "../start/plans/consent.ts";
+import { namedSnapshot, planOfSnapshot, readNamedSnapshot } from "../start/plans/snapshots.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
 import { documentText, SNAPSHOT, SNAPSHOT_SAVED, SNAPSHOT_VERIFIED } from "../../queries/documents.ts";
-import { readSnapshot, readSnapshotHeader, type SnapshotHeader } from "../../snapshots/file.ts";
+import { readSnapshotHeader, type SnapshotHeader } from "../../snapshots/file.ts";
 import { MiB } from "../../support/sizes.ts";
 
 /** Wall time (ms) between two lines of progress. */
@@ -54,7 +55,7 @@ Examples:
   el2 snapshot load before.snap --stdio --tier interp`,
     )
     .action(async (file, { for: more, turbo, tier, memoryBudget, timeout, stdio, headless, allowHost, record, log, logLevel }) => {
-      const { header, plan } = await planOfSnapshot(file, allowHost);
+      const { header, plan } = await planOfSnapshot(file, hostConsent(allowHost));
       const loaded: SessionPlan = {
         ...plan,
         turbo: turbo ?? plan.turbo,
@@ -81,7 +82,7 @@ Examples:
     .option("--json", "print JSON")
     .addHelpText("after", examplesText(["snapshot info before.snap"]))
     .action(async (file, { json }) => {
-      const header = await readNamedSnapshot(file, readSnapshotHeader);
+      const header = await namedSnapshot(file, readSnapshotHeader);
       const { schema: _, ...fields } = header;
       output(`${json ? documentText(SNAPSHOT, fields) : describe(header)}\n`);
       exit(ExitCode.Done);
@@ -92,8 +93,7 @@ Examples:
     .option("--json", "print JSON")
     .addHelpText("after", examplesText(["snapshot verify before.snap"]))
     .action(async (file, { json, allowHost }) => {
-      const snapshot = await readNamedSnapshot(file, readSnapshot, ExitCode.Failed);
-      checkHost(file, snapshot.plan, allowHost);
+      const snapshot = await readNamedSnapshot(file, hostConsent(allowHost), ExitCode.Failed);
       // The check loads it into a separate machine.
       const { verifySnapshot } = await import("../../snapshots/verify.ts");
       await useCoreCache();

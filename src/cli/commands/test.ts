@@ -12,6 +12,8 @@ import { readNamedFile } from "../common/named-file.ts";
 import { useCoreCache } from "../common/machines-here.ts";
 import { output, report } from "../common/print.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";
+import { hostOption } from "../options/host.ts";
+import { hostConsent } from "../start/plans/consent.ts";
 import { documentText, TESTED } from "../../queries/documents.ts";
 import { planScenario } from "../../scenarios/plan-scenario.ts";
 import type { ScenarioResult, ScenarioRun } from "../../scenarios/run.ts";
@@ -27,6 +29,7 @@ export function registerTest(program: Command, { exit }: CommandContext): void {
     .option("--json", "print the results as JSON instead of TAP, one line per scenario")
     .option("--recordings <folder>", "folder for recordings of failed scenarios (default: the folder of --results, else .)")
     .option("--timeout <time>", "fail a scenario after this much wall time", parseDuration)
+    .addOption(hostOption())
     .option("--shard <i/n>", "run only part I of N, such as 2/3; the parts together run all files", parseShard)
     .option("--durations <file>", "balance the parts by the JUnit XML of an earlier run")
     .option("--results <folder>", "write the results and recordings of this part for el2 test merge")
@@ -66,6 +69,7 @@ interface RunOptions {
   readonly seed?: number;
   readonly timeout?: number;
   readonly recordings: string;
+  readonly allowHost?: readonly string[];
 }
 
 function read(file: string): Scenario {
@@ -85,13 +89,13 @@ function read(file: string): Scenario {
 }
 
 /** Runs a scenario; the path of its recording where it failed. */
-async function runOne(scenario: Scenario, { seed, timeout, recordings }: RunOptions) {
+async function runOne(scenario: Scenario, { seed, timeout, recordings, allowHost }: RunOptions) {
   // A machine in this thread: its modules are loaded on demand.
   const { ScenarioRun } = await import("../../scenarios/run.ts");
   await useCoreCache();
   let run: ScenarioRun;
   try {
-    run = new ScenarioRun(scenario, await planScenario(scenario, seed), {
+    run = new ScenarioRun(scenario, await planScenario(scenario, seed, hostConsent(allowHost)), {
       timeout: timeout === undefined ? undefined : timeout / 1e6,
       onProgress: ({ line }, at) => report(`el2: ${scenario.file}:${line}: t=${(at / 1e9).toFixed(3)}s`),
     });

@@ -9,6 +9,8 @@ import { report } from "../common/print.ts";
 import { withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration, parseKinds } from "../common/values.ts";
+import { hostOption } from "../options/host.ts";
+import { hostConsent } from "../start/plans/consent.ts";
 import { readNamedRecording } from "../start/plans/recordings.ts";
 import { TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
 import { Asker } from "../../control/asker.ts";
@@ -64,6 +66,7 @@ export function addRecorded(trace: Command, { entry, exit }: CommandContext): vo
     .option("--recording <file>", "replay this recording and export its events")
     .option("--kinds <kinds>", "with --recording: kinds to record (default: all)", parseKinds)
     .option("--to <time>", "with --recording: stop at this virtual time", parseDuration)
+    .addOption(hostOption())
     .option("--filter <filter>", "only matching events")
     .addHelpText(
       "after",
@@ -82,7 +85,7 @@ Examples:
       }
       const recorded = options.recording === undefined
         ? await ofSession(options)
-        : await ofRecording(entry, options.recording, options.kinds ?? [...TRACE_KINDS], options.to, options.filter);
+        : await ofRecording(entry, options.recording, { ...options, kinds: options.kinds ?? [...TRACE_KINDS] });
       write(file, recorded, format);
       exit(ExitCode.Done);
     });
@@ -119,15 +122,17 @@ async function ofSession(options: { readonly session?: string; readonly filter?:
   return await pages.recorded();
 }
 
+/** How a recording is run again, and which of its events are exported. */
+interface ReplayOptions {
+  readonly kinds: readonly TraceKind[];
+  readonly to?: number;
+  readonly filter?: string;
+  readonly allowHost?: readonly string[];
+}
+
 /** The events of a recording, which is run again. */
-async function ofRecording(
-  entry: URL,
-  path: string,
-  kinds: readonly TraceKind[],
-  to: number | undefined,
-  filter: string | undefined,
-): Promise<Recorded> {
-  const { plan, ...recording } = await readNamedRecording(path);
+async function ofRecording(entry: URL, path: string, { kinds, to, filter, allowHost }: ReplayOptions): Promise<Recorded> {
+  const { plan, ...recording } = await readNamedRecording(path, hostConsent(allowHost));
   const client = connectEmbedded(entry);
   const asker = new Asker(client), pages = new Pages(asker, filter);
   let over = false;

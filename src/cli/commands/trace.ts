@@ -7,6 +7,8 @@ import { type CommandContext, examplesText } from "../common/command.ts";
 import { output, printAnswer } from "../common/print.ts";
 import { checkVm, type OpenSession, openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";
+import { hostOption } from "../options/host.ts";
+import { typedBy } from "../start/plans/consent.ts";
 import { plannedOf } from "../start/plans/planned.ts";
 import { dissectorLua } from "../../export/dissector.ts";
 import { withoutKind } from "../../queries/ids.ts";
@@ -59,11 +61,13 @@ export function registerTrace(program: Command, context: CommandContext): void {
     .argument("[what]", "configuration or image to run to its end, as for el2 run; calls are listed below their requests")
     .option("--vm <vm>", "only calls of this VM (default with WHAT: rm)")
     .option("--for <time>", "with WHAT: end after this much virtual time", parseDuration)
+    .addOption(hostOption())
     .option("--count <calls>", "at most this many calls", parseWhole(1, 1e9))
     .addHelpText("after", "\nExample:\n  el2 trace calls --vm rm assets/guests/hello.bin --for 100ms")
     .action(async (what, options) => {
       if (what !== undefined) {
-        return traceCalls((await plannedOf(what)).plan, { vm: options.vm ?? "rm", json: options.json ?? false, duration: options.for });
+        const { plan } = await plannedOf(what, typedBy(options.allowHost));
+        return traceCalls(plan, { vm: options.vm ?? "rm", json: options.json ?? false, duration: options.for });
       }
       using open = await openSession(options);
       const filter = allOf(["kind=hvc", options.vm && isExactly("vm", withoutKind("vm", options.vm))]);

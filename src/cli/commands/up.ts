@@ -28,6 +28,7 @@ import { logLevelOption, logOption } from "../options/look.ts";
 import { withLog } from "../start/log.ts";
 import { type Planned, plannedOf } from "../start/plans/planned.ts";
 import { recorded } from "../start/plans/recordings.ts";
+import { hostConsent, typedBy } from "../start/plans/consent.ts";
 import { planOfSnapshot } from "../start/plans/snapshots.ts";
 import { checkedUi, configurationOf } from "../start/look/file-ui.ts";
 import { startSession } from "../start/screens/start-session.ts";
@@ -148,7 +149,7 @@ function withBeginOptions(command: Command) {
 /** Options for the start of a machine. */
 interface BeginOptions extends KeyOptions {
   readonly inject?: string[];
-  readonly allowHost?: true;
+  readonly allowHost?: string[];
 }
 
 /**
@@ -158,14 +159,14 @@ interface BeginOptions extends KeyOptions {
 async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Planned, "plan" | "record">> {
   const { inject, allowHost } = options;
   if (!isSnapshot(what)) {
-    const { plan, record, ui } = await plannedOf(what, changesOf(options));
+    const { plan, record, ui } = await plannedOf(what, typedBy(allowHost), changesOf(options));
     await checkedUi(what, ui);
     return { plan: { ...plan, inject }, record };
   }
   const fixed = [cpuOption(), phoneOption(), capIdsOption, quirksOption, hypervisorNodeOption, strictOption, checkOption, injectOption()];
   const [extra] = argumentsOf(fixed, { ...options });
   if (extra) throw new Failure(`${extra}: the snapshot ${what} sets this; remove the option`);
-  const { plan } = await planOfSnapshot(what, allowHost);
+  const { plan } = await planOfSnapshot(what, hostConsent(allowHost));
   return { plan: options.turbo ? { ...plan, turbo: true } : plan, record: undefined };
 }
 

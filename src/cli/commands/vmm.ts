@@ -8,6 +8,8 @@ import { PATIENCE, runHere, useCoreCache } from "../common/machines-here.ts";
 import { output, outputBytes, report } from "../common/print.ts";
 import { parseDuration } from "../common/values.ts";
 import { shownOnStdout } from "../start/headless/console-output.ts";
+import { hostOption } from "../options/host.ts";
+import { typedBy } from "../start/plans/consent.ts";
 import { plannedOf } from "../start/plans/planned.ts";
 import { PERSONA_NAMES, PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { TraceEvent, TraceFields } from "../../abi/trace.ts";
@@ -28,12 +30,13 @@ export function registerVmm(program: Command, { exit }: CommandContext): void {
     .argument("<what>", "FILE.toml, an image (arm64 Linux Image, ELF, raw), demo, or debian")
     .addOption(new Option("--device <generation>", "generation of /dev/gunyah").choices(devices))
     .option("--for <time>", `end after this much virtual time (default: ${PATIENCE / 1e9}s)`, parseDuration)
+    .addOption(hostOption())
     .option("--run", "also print each RUN")
     .option("--json", "print one line of JSON per ioctl, without consoles")
     .addHelpText("after", "\nExamples:\n  el2 vmm phone.toml --device v14\n  el2 vmm guest.bin --run --for 100ms")
     .action(async (what, options) => {
       const { run = false, json = false, for: end = PATIENCE } = options;
-      const { plan } = await plannedOf(what);
+      const { plan } = await plannedOf(what, typedBy(options.allowHost));
       if (plan.what.kind !== "run") throw new Failure(`vmm: ${what} has no VMs`);
       const { host } = plan.what;
       const device = options.device ?? host.driver.device;

@@ -4,9 +4,12 @@
 import { Failure } from "../common/failure.ts";
 import type { Json } from "../../queries/table.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
+import { leadsInto } from "../../support/real-place.ts";
 
 interface ToolArgument {
   readonly type: "text" | "whole" | "flag" | "texts";
+  /** The text is the path of a file, which the tool reads or writes. */
+  readonly path?: "read" | "written";
   readonly doc: string;
   readonly required?: true;
   /** All values that a text may have. */
@@ -57,10 +60,15 @@ function schemaOf({ type, doc, choices, least, most }: ToolArgument): { readonly
 }
 
 /**
- * Checks a client's arguments.
+ * Checks a client's arguments. Files are those of the working folder.
+ * @param allowed other files and folders, or `all`
  * @throws Failure that names the argument, its value and what is allowed
  */
-export function checkedArguments<T extends ToolArguments>(declared: T, given: Readonly<Record<string, unknown>>): ValuesOf<T> {
+export function checkedArguments<T extends ToolArguments>(
+  declared: T,
+  given: Readonly<Record<string, unknown>>,
+  allowed: readonly string[],
+): ValuesOf<T> {
   const names = Object.keys(declared);
   const unknown = Object.keys(given).find((name) => !names.includes(name));
   if (unknown !== undefined) {
@@ -74,6 +82,13 @@ export function checkedArguments<T extends ToolArguments>(declared: T, given: Re
     }
     const issue = issueOf(one, value);
     if (issue !== undefined) throw new Failure(`argument "${name}" is ${JSON.stringify(value)}; it must be ${issue}`);
+    if (one.path !== undefined && !allowed.includes("all") && ![".", ...allowed].some((place) => leadsInto(String(value), place))) {
+      throw new Failure(
+        `argument "${name}" is ${
+          JSON.stringify(value)
+        }, which is outside the working folder; start el2 mcp with --allow-host PATH to have it ${one.path}`,
+      );
+    }
   }
   return given as ValuesOf<T>;
 }

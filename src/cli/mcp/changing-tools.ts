@@ -1,7 +1,7 @@
 // Tools of `el2 mcp` that change a machine, start one, or write files. They exist only with
 // --allow-change.
 
-import { flag, option, options, SESSION_ARGUMENT, sessionOf, type Tool, tool } from "./tool.ts";
+import { flag, hostOf, option, options, SESSION_ARGUMENT, sessionOf, type Tool, tool } from "./tool.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 
 /** A command that changes something in a session, for the tool `act`. */
@@ -30,14 +30,14 @@ const SESSION_TOOLS: readonly Tool[] = [
     name: "up",
     doc: "Starts a session in the background.",
     args: {
-      what: { type: "text", doc: "a configuration (FILE.toml), an arm64 image, debian, demo, or a snapshot", required: true },
+      what: { type: "text", path: "read", doc: "a configuration (FILE.toml), an arm64 image, debian, demo, or a snapshot", required: true },
       name: { type: "text", doc: "name of the session (default: made from what)" },
       inject: RULES,
       turbo: { type: "flag", doc: "skip idle time instead of sleeping" },
     },
     changes: true,
-    run: ({ what, name, inject, turbo }, { el2 }) =>
-      el2(["up", ...option("name", name), ...options("inject", inject), ...flag("turbo", turbo), "--", what]),
+    run: ({ what, name, inject, turbo }, { el2, host }) =>
+      el2(["up", ...hostOf(host), ...option("name", name), ...options("inject", inject), ...flag("turbo", turbo), "--", what]),
   }),
   tool({
     name: "down",
@@ -86,7 +86,7 @@ const SESSION_TOOLS: readonly Tool[] = [
   tool({
     name: "snapshot",
     doc: "Saves the whole state of a session to a file, from which up starts another session.",
-    args: { file: { type: "text", doc: "file to write", required: true }, ...SESSION_ARGUMENT },
+    args: { file: { type: "text", path: "written", doc: "file to write", required: true }, ...SESSION_ARGUMENT },
     changes: true,
     run: ({ file, session }, { el2 }) => el2(["snapshot", "save", ...sessionOf(session), "--", file]),
   }),
@@ -180,30 +180,30 @@ const RUN_TOOLS: readonly Tool[] = [
     doc:
       "Runs a configuration to its end or for some virtual time, without a session; answers with the consoles and the exit code. All errors of a configuration are reported before anything starts.",
     args: {
-      what: { type: "text", doc: "a configuration (FILE.toml), an arm64 image, debian or demo", required: true },
+      what: { type: "text", path: "read", doc: "a configuration (FILE.toml), an arm64 image, debian or demo", required: true },
       for: { type: "text", doc: "virtual time, such as 100ms (default: 10s)" },
       until: { type: "text", doc: "filter of events: stop at the first match; exit code 4 if there is none" },
       inject: RULES,
-      record: { type: "text", doc: "file for a recording of the run" },
+      record: { type: "text", path: "written", doc: "file for a recording of the run" },
     },
     changes: true,
-    run: ({ what, for: time = "10s", until, inject, record }, { el2 }) =>
+    run: ({ what, for: time = "10s", until, inject, record }, { el2, host }) =>
       el2([
         ...["run", "--headless", "--turbo", `--for=${time}`, "--timeout=240s", ...option("until", until), ...options("inject", inject)],
-        ...[...option("record", record), "--", what],
+        ...[...hostOf(host), ...option("record", record), "--", what],
       ], { hint: RUN_HINT }),
   }),
   tool({
     name: "boot",
     doc: "Boots a kernel as the primary VM, types into its console, and answers with what the console showed.",
     args: {
-      image: { type: "text", doc: "arm64 Linux Image or ELF file, or debian", required: true },
-      initrd: { type: "text", doc: "initial ramdisk" },
+      image: { type: "text", path: "read", doc: "arm64 Linux Image or ELF file, or debian", required: true },
+      initrd: { type: "text", path: "read", doc: "initial ramdisk" },
       append: { type: "text", doc: "kernel command line" },
       memory: { type: "text", doc: "memory, such as 512MiB" },
       type: { type: "text", doc: "text to type into the console from the start; lines end with a newline" },
       timeout: { type: "text", doc: "wall time after which the run ends (default: 240s)" },
-      record: { type: "text", doc: "file for a recording of the run" },
+      record: { type: "text", path: "written", doc: "file for a recording of the run" },
     },
     changes: true,
     run: ({ image, initrd, append, memory, type = "", timeout = "240s", record }, { el2 }) =>
@@ -215,7 +215,7 @@ const RUN_TOOLS: readonly Tool[] = [
   tool({
     name: "record",
     doc: "Writes a recording of a session's run until now.",
-    args: { file: { type: "text", doc: "file to write", required: true }, ...SESSION_ARGUMENT },
+    args: { file: { type: "text", path: "written", doc: "file to write", required: true }, ...SESSION_ARGUMENT },
     changes: true,
     run: ({ file, session }, { el2 }) => el2(["record", ...sessionOf(session), "--", file]),
   }),
@@ -224,25 +224,25 @@ const RUN_TOOLS: readonly Tool[] = [
     doc:
       "Runs a scenario and answers in TAP. A scenario that fails leaves a recording in the working folder (tool replay). Its format: resource el2://docs/scenarios.md.",
     args: {
-      file: { type: "text", doc: "the scenario (FILE.test.toml)", required: true },
+      file: { type: "text", path: "written", doc: "the scenario (FILE.test.toml)", required: true },
       text: { type: "text", doc: "write this scenario to the file first" },
-      junit: { type: "text", doc: "write the results as JUnit XML to this file" },
+      junit: { type: "text", path: "written", doc: "write the results as JUnit XML to this file" },
     },
     changes: true,
-    run: async ({ file, text, junit }, { el2 }) => {
+    run: async ({ file, text, junit }, { el2, host }) => {
       if (text !== undefined) await written(file, text);
-      return await el2(["test", ...option("junit", junit), "--", file], { answers: [ExitCode.Failed] });
+      return await el2(["test", ...hostOf(host), ...option("junit", junit), "--", file], { answers: [ExitCode.Failed] });
     },
   }),
   tool({
     name: "trace",
     doc: "Writes the events of a recording to a file: .pftrace (Perfetto), .json (Chrome), .pcapng (messages, for Wireshark), .ndjson.",
     args: {
-      file: { type: "text", doc: "file to write; its ending selects the format", required: true },
-      recording: { type: "text", doc: "the recording", required: true },
+      file: { type: "text", path: "written", doc: "file to write; its ending selects the format", required: true },
+      recording: { type: "text", path: "read", doc: "the recording", required: true },
     },
     changes: true,
-    run: ({ file, recording }, { el2 }) => el2(["trace", "export", `--recording=${recording}`, "--", file]),
+    run: ({ file, recording }, { el2, host }) => el2(["trace", "export", ...hostOf(host), `--recording=${recording}`, "--", file]),
   }),
 ];
 

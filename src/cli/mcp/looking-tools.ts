@@ -2,7 +2,7 @@
 
 import { boundedText, rowsText, type ToolAnswer } from "./answers.ts";
 import { withSession } from "./live.ts";
-import { flag, option, SESSION_ARGUMENT, sessionOf, type Tool, tool } from "./tool.ts";
+import { flag, hostOf, option, SESSION_ARGUMENT, sessionOf, type Tool, tool } from "./tool.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { checkedFilter, parseKinds } from "../common/values.ts";
 import { nameOf } from "../../queries/ids.ts";
@@ -194,19 +194,19 @@ export const LOOKING_TOOLS: readonly Tool[] = [
     doc:
       "Where two runs or states differ first: two recordings, two snapshots, or two traces (NDJSON). With events, of two recordings also the first event that differs, with its neighbors.",
     args: {
-      a: { type: "text", doc: "file", required: true },
-      b: { type: "text", doc: "another file of the same kind", required: true },
+      a: { type: "text", path: "read", doc: "file", required: true },
+      b: { type: "text", path: "read", doc: "another file of the same kind", required: true },
       events: { type: "flag", doc: "of recordings: compare event by event, too" },
     },
-    run: async ({ a, b, events }, { el2 }) => {
-      const compared = await el2(["diff", "--", a, b], { answers: [ExitCode.Failed] });
+    run: async ({ a, b, events }, { el2, host }) => {
+      const compared = await el2(["diff", ...hostOf(host), "--", a, b], { answers: [ExitCode.Failed] });
       if (!events || compared.failed) return compared;
       const folder = await Deno.makeTempDir({ prefix: "el2-diff-" });
       try {
         const traces: string[] = [];
         for (const [index, recording] of [a, b].entries()) {
           const trace = `${folder}/${index}.ndjson`;
-          const written = await el2(["trace", "export", `--recording=${recording}`, "--", trace]);
+          const written = await el2(["trace", "export", ...hostOf(host), `--recording=${recording}`, "--", trace]);
           if (written.failed) return written;
           traces.push(trace);
         }
@@ -221,12 +221,14 @@ export const LOOKING_TOOLS: readonly Tool[] = [
     name: "replay",
     doc: "Runs a recording again, instruction for instruction, and answers with what the consoles showed.",
     args: {
-      file: { type: "text", doc: "the recording", required: true },
+      file: { type: "text", path: "read", doc: "the recording", required: true },
       verify: { type: "flag", doc: "compare with what was recorded; exit code 1 at the first difference" },
       to: { type: "text", doc: "stop at this virtual time, such as 20ms" },
     },
-    run: ({ file, verify, to }, { el2 }) =>
-      el2(["replay", ...flag("verify", verify), ...option("to", to), "--timeout=240s", "--", file], { hint: 'stop earlier with "to"' }),
+    run: ({ file, verify, to }, { el2, host }) =>
+      el2(["replay", ...hostOf(host), ...flag("verify", verify), ...option("to", to), "--timeout=240s", "--", file], {
+        hint: 'stop earlier with "to"',
+      }),
   }),
   tool({
     name: "spec",
@@ -254,7 +256,7 @@ export const LOOKING_TOOLS: readonly Tool[] = [
   tool({
     name: "lint",
     doc: "Checks the devicetree of a VM (a DTB file) without starting it: what the Resource Manager would refuse or ignore, and where.",
-    args: { file: { type: "text", doc: "the DTB", required: true } },
+    args: { file: { type: "text", path: "read", doc: "the DTB", required: true } },
     run: ({ file }, { el2 }) => el2(["vm", "lint", "--", file], { answers: [ExitCode.Failed] }),
   }),
 ];

@@ -31,12 +31,14 @@ import { VERSION } from "../../support/version.ts";
 interface McpOptions {
   /** Tools that change something, too. */
   readonly allowChange: boolean;
+  /** What tools may use of this computer outside of the working folder. */
+  readonly host: readonly string[];
   /** The commands of the tool `act`. */
   readonly commands: readonly ActCommand[];
 }
 
 /** Serves until stdin ends. */
-export async function serveMcp(entry: URL, { allowChange, commands }: McpOptions): Promise<void> {
+export async function serveMcp(entry: URL, { allowChange, host, commands }: McpOptions): Promise<void> {
   const changing = changingTools(commands);
   const tools = allowChange ? [...LOOKING_TOOLS, ...changing] : LOOKING_TOOLS;
   const el2 = programRunner(entry);
@@ -69,7 +71,7 @@ export async function serveMcp(entry: URL, { allowChange, commands }: McpOptions
       );
     }
     try {
-      const { text, failed } = await tool.call(given, { el2 });
+      const { text, failed } = await tool.call(given, { el2, host });
       return answer(text, failed);
     } catch (error) {
       if (!(error instanceof Failure || error instanceof NoPlace)) throw error;

@@ -8,6 +8,8 @@ import type { RunProgram } from "./program.ts";
 interface ToolContext {
   /** Runs another command of this program. */
   readonly el2: RunProgram;
+  /** What may be used of this computer outside of the working folder (`--allow-host`). */
+  readonly host: readonly string[];
 }
 
 export interface Tool {
@@ -27,7 +29,7 @@ export function tool<const T extends ToolArguments>(declared: {
   readonly run: (values: ValuesOf<T>, context: ToolContext) => Promise<ToolAnswer>;
 }): Tool {
   const { name, doc, args, changes = false, run } = declared;
-  return { name, doc, args, changes, call: (given, context) => run(checkedArguments(args, given), context) };
+  return { name, doc, args, changes, call: (given, context) => run(checkedArguments(args, given, context.host), context) };
 }
 
 /** The session that a tool is about. */
@@ -44,6 +46,9 @@ export const option = (name: string, value: string | number | undefined): string
 /** The same option for each value. */
 export const options = (name: string, values: readonly string[] | undefined): string[] =>
   (values ?? []).map((value) => `--${name}=${value}`);
+
+/** What a machine may use of this computer, for commands that make one. */
+export const hostOf = (host: readonly string[]): string[] => options("allow-host", host);
 
 /** A switch. */
 export const flag = (name: string, on: boolean | undefined): string[] => on ? [`--${name}`] : [];

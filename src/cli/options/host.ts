@@ -1,8 +1,11 @@
-// `--allow-host`, of commands that load a snapshot.
+// `--allow-host`, of commands that make a machine from a file.
 
 import { Option } from "@commander-js/extra-typings";
 
-/** `--allow-host`, of commands that load a snapshot. */
-export function hostOption() {
-  return new Option("--allow-host", "restore access to host resources: disks, folders, sockets, the network");
+/** `--allow-host PATH`, once for each. */
+export function hostOption(): Option<"--allow-host <path>", undefined, string[], undefined, false, string[] | undefined> {
+  return new Option(
+    "--allow-host <path>",
+    "let a configuration, scenario, recording or snapshot use this file, folder or socket outside its folder; net: the network; all: everything that it names; repeatable",
+  ).argParser((text: string, before: string[] | undefined) => [...before ?? [], text]);
 }

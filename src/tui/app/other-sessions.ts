@@ -31,7 +31,7 @@ interface SessionsServices {
 }
 
 /** `run WHAT`, with what a snapshot's machine may have. */
-const RUN = /^run\s+(\S.*?)(\s+--allow-host)?$/i;
+const RUN = /^run\s+(\S.*?)(\s+--allow-host all)?$/i;
 
 /** The sessions other than the one that is shown. */
 export class OtherSessions {

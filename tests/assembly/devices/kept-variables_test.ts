@@ -9,7 +9,7 @@ import { FlashCommand } from "../../../src/devices/cfi-flash.ts";
 import { BANK_MIN } from "../../../src/host/boards/flash-size.ts";
 import { planText } from "../../../src/configuration/plan-run.ts";
 import type { SessionPlan } from "../../../src/plans/plan.ts";
-import { outsideResources } from "../../../src/snapshots/outside-resources.ts";
+import { outsideResources, resourceText } from "../../../src/plans/host-resources.ts";
 import { A64, SYSTEM_OFF } from "../../cli/program.ts";
 import { Guests } from "../../guests/guest.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
@@ -90,7 +90,7 @@ Deno.test("variables are part of a snapshot, and the first write after a load re
     const file = `${folder}/vars.fd`, blank = new Uint8Array(BANK_MIN).fill(ERASED);
     await Deno.writeFile(file, blank);
     const plan = await planIn(folder, VARS + AGAIN);
-    assert.deepEqual(outsideResources(plan), [`firmware variables ${file} (rw)`]);
+    assert.deepEqual(outsideResources(plan).map(resourceText), [`firmware variables ${file} (rw)`]);
     const saved = (await run(plan, new RegExp(FOUND_LETTER))).save();
     await Deno.writeFile(file, blank);
     const loaded = () => {

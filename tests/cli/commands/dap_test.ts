@@ -90,7 +90,11 @@ Deno.test("a client of a port of el2 dap that brings no token in time loses its 
   );
   const to = new TransformStream<Uint8Array>(), writer = to.writable.getWriter();
   const answers = Array.fromAsync(none.readable);
-  const served = serveDap(new URL("file:///none"), { readable: to.readable, writable: none.writable }, token, 50);
+  const served = serveDap(new URL("file:///none"), { readable: to.readable, writable: none.writable }, {
+    allowHost: [],
+    token,
+    patience: 50,
+  });
   await writer.write(initialize);
   await served;
   assert.match(new TextDecoder().decode(Uint8Array.from((await answers).flatMap((bytes) => [...bytes]))), /"command":"initialize"/);
@@ -107,7 +111,9 @@ Deno.test("a client that reads no answers gets no more of them, with a token or 
   const request = encodeMessage({ seq: 1, type: "request", command: "threads" } as DebugProtocol.Request);
   const many = new Uint8Array(request.length * 1000);
   for (let at = 0; at < many.length; at += request.length) many.set(request, at);
-  const served = serveDap(new URL("file:///none"), { readable: ReadableStream.from([many]), writable: unread }, "0123456789abcdef", 50);
+  const served = serveDap(new URL("file:///none"), { readable: ReadableStream.from([many]), writable: unread }, {
+    ...{ allowHost: [], token: "0123456789abcdef", patience: 50 },
+  });
   // It loses its place all the same; what was written is waited for.
   await new Promise((resolve) => setTimeout(resolve, 100));
   assert.ok(queued > 0 && queued <= 4, `${queued} answers wait`);

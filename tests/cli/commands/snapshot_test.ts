@@ -146,23 +146,26 @@ Deno.test("what a snapshot wants of the computer is named, and needs a word", ()
       const refused = await run("snapshot", command, file);
       assert.equal(refused.code, 2);
       assert.ok(
-        refused.stderr.includes(`needs host resources: disk ${disk} (overlay), folder ${folder} (rw); allow them with --allow-host`),
+        refused.stderr.includes(`needs host resources: folder ${folder} (rw); allow them with --allow-host PATH`),
       );
     }
     // Names that somebody else has chosen do nothing to the terminal.
     const hostile = [{ kind: "9p", folder: "/\x1b]0;mine\x07\u009b2J", mode: "ro", tag: "t" } as const];
     const other = `${folder}/y.snap`;
     for (const _done of writeSnapshot(other, { ...snapshot, plan: { ...plan, what: { ...what, devices: hostile } } }));
-    assert.match((await run("snapshot", "load", other)).stderr, /folder \/\^\[\]0;mine\^G<U\+009B>2J \(ro\); allow them with --allow-host/);
+    assert.match(
+      (await run("snapshot", "load", other)).stderr,
+      /folder \/\^\[\]0;mine\^G<U\+009B>2J \(ro\); allow them with --allow-host PATH/,
+    );
     for (const devices of [[{ kind: "tape" }], [{ kind: "net" }], [null]]) {
       const unknown = { ...plan, what: { ...what, devices } } as unknown as SessionPlan;
       for (const _done of writeSnapshot(other, { ...snapshot, plan: unknown }));
-      const refused = await run("snapshot", "load", other, "--allow-host");
+      const refused = await run("snapshot", "load", other, "--allow-host", "all");
       assert.equal(refused.code, 2);
       assert.match(refused.stderr, /^el2: .*y\.snap: at byte \d+: its plan cannot be read: .*$/m);
     }
-    assert.equal((await run("snapshot", "verify", file, "--allow-host")).code, 0);
-    const loaded = await run("snapshot", "load", file, "--allow-host", "--headless", "--for", "1ms");
+    assert.equal((await run("snapshot", "verify", file, "--allow-host", folder)).code, 0);
+    const loaded = await run("snapshot", "load", file, "--allow-host", "all", "--headless", "--for", "1ms");
     assert.equal(loaded.stdout, "> ", loaded.stderr);
     assert.ok(!await exists(`${folder}/r`));
   }));

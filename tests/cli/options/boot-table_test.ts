@@ -6,6 +6,7 @@ import { bootPlan, bootTable, tomlOf } from "../../../src/cli/options/boot-table
 import { planRun } from "../../../src/configuration/plan-run.ts";
 import { addToCatalog, catalogFiles, type CatalogSource } from "../../../src/catalog/catalog.ts";
 import { el2, imageOf } from "../program.ts";
+import { TRUSTED } from "../../support/trusted.ts";
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
 
@@ -13,7 +14,7 @@ const ROOT = new URL("../../../", import.meta.url).pathname;
 async function planOfFile(text: string, folder: string) {
   const file = `${folder}/el2.toml`;
   await Deno.writeTextFile(file, text);
-  const planned = await planRun(file);
+  const planned = await planRun(file, TRUSTED);
   assert.ok(planned.ok, planned.ok ? "" : planned.errors.join("\n"));
   const { ui: _, recordTo: _recordTo, ...plan } = planned.run;
   return plan;

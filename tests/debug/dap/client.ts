@@ -31,9 +31,13 @@ export class DapClient implements AsyncDisposable {
   }
 
   /** A client of a server in this process. */
-  static inProcess(): DapClient {
+  static inProcess(allowHost: readonly string[] = ["all"]): DapClient {
     const there = new TransformStream<Uint8Array, Uint8Array>(), back = new TransformStream<Uint8Array, Uint8Array>();
-    return new DapClient(back.readable, there.writable, serveDap(ENTRY, { readable: there.readable, writable: back.writable }));
+    return new DapClient(
+      back.readable,
+      there.writable,
+      serveDap(ENTRY, { readable: there.readable, writable: back.writable }, { allowHost }),
+    );
   }
 
   /** Sends bytes. */

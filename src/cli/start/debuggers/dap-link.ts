@@ -3,6 +3,7 @@
 
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { connectNamed } from "../../common/session.ts";
+import { checkUse, hostConsent } from "../plans/consent.ts";
 import { plannedOf, plannedTable } from "../plans/planned.ts";
 import { planOfSnapshot } from "../plans/snapshots.ts";
 import { readSymbolFile } from "../plans/symbol-files.ts";
@@ -11,6 +12,8 @@ import { encodeMessage, MessageReader } from "../../../debug/dap/messages.ts";
 import { DapSession } from "../../../debug/dap/session.ts";
 import type { AttachWanted, DapEvents, DapMachines, DapTarget, LaunchWanted } from "../../../debug/dap/target.ts";
 import { type DebuggedVms, EVERY_VM } from "../../../queries/debugged-vms.ts";
+import type { PlanReader } from "../../../configuration/plan-run.ts";
+import type { Consent } from "../../../plans/host-resources.ts";
 import { PRIMARY_CONSOLE, type SessionPlan } from "../../../plans/plan.ts";
 import type { DebugAnswer, MachineSample, SessionDebugAccess, SessionEvent } from "../../../protocol/protocol.ts";
 import { nameOf } from "../../../queries/ids.ts";
@@ -32,18 +35,21 @@ interface DapConnection {
   readonly writable: WritableStream<Uint8Array>;
 }
 
-/**
- * Serves a client until it disconnects.
- * @param token what the client must bring; undefined: only its user can connect
- */
-export async function serveDap(
-  entry: URL,
-  { readable, writable }: DapConnection,
-  token?: string,
-  patience = PATIENCE,
-): Promise<void> {
+/** How clients are served. */
+export interface DapOptions {
+  /** What a client may use of this computer outside of the working folder. */
+  readonly allowHost: readonly string[];
+  /** What a client must bring; undefined: only its user can connect. */
+  readonly token?: string;
+  /** How long it may take for that, ms. */
+  readonly patience?: number;
+}
+
+/** Serves a client until it disconnects. */
+export async function serveDap(entry: URL, { readable, writable }: DapConnection, options: DapOptions): Promise<void> {
+  const { allowHost, token, patience = PATIENCE } = options;
   const writer = writable.getWriter(), done = Promise.withResolvers<void>();
-  const machines: DapMachines = { launch: (wanted, events) => launch(entry, wanted, events), attach };
+  const machines: DapMachines = { launch: (wanted, events) => launch(entry, wanted, events, hostConsent(allowHost, () => false)), attach };
   // A client that is gone shows in the other direction as well.
   const session = new DapSession(
     machines,
@@ -83,8 +89,8 @@ export async function serveDap(
 }
 
 /** Starts a machine that stops before the first instruction of a VM. */
-async function launch(entry: URL, wanted: LaunchWanted, events: DapEvents): Promise<DapTarget> {
-  const plan = await planOfLaunch(wanted), { vms } = wanted;
+async function launch(entry: URL, wanted: LaunchWanted, events: DapEvents, consent: Consent): Promise<DapTarget> {
+  const plan = await planOfLaunch(wanted, consent), { vms } = wanted;
   const client = connectEmbedded(entry), link = new MachineLink(client, "el2 dap", vms, events, () => client.close());
   client.onEvent = (event) => link.take(event);
   client.send({ kind: "start", plan: { ...plan, history: true } });
@@ -102,21 +108,25 @@ function debugged(vms: readonly string[] | undefined): DebuggedVms {
   return vms ? { kind: "vms", vms } : EVERY_VM;
 }
 
-async function planOfLaunch(wanted: LaunchWanted): Promise<SessionPlan> {
+/** The plan of a request, which a project's file may have made: its files are those of the working folder. */
+async function planOfLaunch(wanted: LaunchWanted, consent: Consent): Promise<SessionPlan> {
+  const source = { kind: "launch request", path: ".", folder: ".", content: JSON.stringify(wanted) };
+  const reader: PlanReader = { consent, source };
   if (wanted.boot !== undefined) {
     const { cpus, turbo, append: cmdline, boot: kernel, initrd, memory = "256MiB" } = wanted;
     const host = { kind: "image", kernel, cmdline, ...initrd !== undefined && { initrd } };
-    const { plan } = await plannedTable({ machine: { cpus, memory, turbo }, host });
+    const { plan } = await plannedTable({ machine: { cpus, memory, turbo }, host }, reader);
     checkVms(wanted.vms, [PRIMARY_CONSOLE]);
     return { ...plan, debug: debugged(wanted.vms) };
   }
   const what = wanted.what!;
   if (isSnapshot(what)) {
-    const { plan } = await planOfSnapshot(what, undefined);
+    checkUse(source, [{ kind: "snapshot", path: what, written: false }], consent);
+    const { plan } = await planOfSnapshot(what, consent);
     checkVms(wanted.vms, vmsOf(plan));
     return { ...plan, turbo: wanted.turbo || plan.turbo };
   }
-  const { plan } = await plannedOf(what);
+  const { plan } = await plannedOf(what, reader);
   checkVms(wanted.vms, vmsOf(plan));
   return { ...plan, turbo: wanted.turbo || plan.turbo, debug: debugged(wanted.vms) };
 }

@@ -23,13 +23,17 @@ const TOKEN = /^[\x21-\x7e]{16,256}$/;
  * @param where a port, or the path of a socket
  * @throws Failure if nothing can listen there
  */
-export async function listenDap(entry: URL, where: string, tokenFile: string | undefined): Promise<void> {
+export async function listenDap(
+  entry: URL,
+  where: string,
+  { tokenFile, allowHost }: { readonly tokenFile: string | undefined; readonly allowHost: readonly string[] },
+): Promise<void> {
   const { listener, name, token } = listen(where, tokenFile);
   const serving = new Set<Promise<void>>();
   report(`el2: editors connect to ${name}${token === undefined || tokenFile !== undefined ? "" : ` with "token": "${token}"`}`);
   for (;;) {
     const connection = await listener.accept();
-    const served: Promise<void> = serveDap(entry, connection, token).catch((error) => {
+    const served: Promise<void> = serveDap(entry, connection, { allowHost, token }).catch((error) => {
       // The machines of other clients continue.
       const gone = GONE.some((kind) => error instanceof kind);
       report(`el2: a client of ${name} ${gone ? "is gone" : `ended: ${error instanceof Error ? error.message : error}`}`);

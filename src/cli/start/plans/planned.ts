@@ -3,7 +3,7 @@
 import { Failure } from "../../common/failure.ts";
 import { diskGuestTable, hasDiskGuest } from "../../../catalog/boot.ts";
 import { applyChange, type Table } from "../../../configuration/config.ts";
-import { planOf, planRun, type RunResult } from "../../../configuration/plan-run.ts";
+import { planOf, type PlanReader, planRun, type RunResult } from "../../../configuration/plan-run.ts";
 import type { FileUi } from "../../../configuration/schema.ts";
 import type { SessionPlan } from "../../../plans/plan.ts";
 
@@ -11,13 +11,13 @@ import type { SessionPlan } from "../../../plans/plan.ts";
  * The plan for an argument of `el2 up`, as for `run`. Nothing is written yet.
  * @throws Failure with all errors
  */
-export async function plannedOf(what: string, changes: readonly string[] = []): Promise<Planned> {
-  return checked(await planRun(what, changes));
+export async function plannedOf(what: string, reader: PlanReader, changes: readonly string[] = []): Promise<Planned> {
+  return checked(await planRun(what, reader, changes));
 }
 
-/** The plan of a table with a configuration's keys. */
-export async function plannedTable(table: Table): Promise<Planned> {
-  return checked(await planOf(table));
+/** The plan of a table with a configuration's keys, which the user has typed unless a reader is given. */
+export async function plannedTable(table: Table, reader?: PlanReader): Promise<Planned> {
+  return checked(await planOf(table, reader));
 }
 
 /** Devices that options ask for, and the first of these options. */

@@ -1,11 +1,14 @@
 // Recordings of runs: the plan of a recorded run, and recordings named by users.
 
+import { createHash } from "node:crypto";
+import { checkUse } from "./consent.ts";
 import { Failure } from "../../common/failure.ts";
+import { type Consent, outsideResources, sourceFile, withoutConnections } from "../../../plans/host-resources.ts";
 import { type SessionPlan, writtenDisk } from "../../../plans/plan.ts";
-import { RecordingError } from "../../../recordings/recording.ts";
+import { type Recording, RecordingError } from "../../../recordings/recording.ts";
 import { recordingHeader } from "../../../recordings/recording-writer.ts";
 import { readRecording } from "../../../recordings/recording-reader.ts";
-import { cannotRead, cannotWrite } from "../../../support/named-file.ts";
+import { cannotRead, cannotWrite, readToEnd } from "../../../support/named-file.ts";
 
 /**
  * The plan, recorded to `path`.
@@ -32,14 +35,19 @@ export async function recorded(plan: SessionPlan, path: string | undefined): Pro
 }
 
 /**
- * A recording named by a user.
- * @throws Failure if it is not a recording
+ * A recording named by a user, whose machine may read the disks that it names.
+ * @throws Failure if it is not a recording, or without consent
  */
-export async function readNamedRecording(file: string) {
+export async function readNamedRecording(file: string, consent: Consent): Promise<Recording> {
+  let recording: Recording, digest: string;
   try {
-    return await readRecording(file);
+    const bytes = readToEnd(file);
+    digest = createHash("sha256").update(bytes).digest("hex");
+    recording = await readRecording(file, bytes);
   } catch (error) {
     if (error instanceof RecordingError) throw new Failure(error.message);
     throw new Failure(`recording ${file}: ${cannotRead(error)}`);
   }
+  checkUse(sourceFile("recording", file, digest), withoutConnections(outsideResources(recording.plan)), consent);
+  return recording;
 }

@@ -1,40 +1,45 @@
 // Snapshots named by users.
 
+import { createHash } from "node:crypto";
 import { resolve } from "node:path";
+import { checkUse } from "./consent.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
+import { type Consent, outsideResources, sourceFile } from "../../../plans/host-resources.ts";
 import type { SessionPlan } from "../../../plans/plan.ts";
 import { readSnapshot, SnapshotError, type SnapshotHeader } from "../../../snapshots/file.ts";
-import { outsideResources } from "../../../snapshots/outside-resources.ts";
 import { cannotRead, readToEnd } from "../../../support/named-file.ts";
+
+type NamedSnapshot = ReturnType<typeof readSnapshot> & { readonly bytes: Uint8Array };
 
 /**
  * The plan of a session that begins with a snapshot.
- * @throws Failure if it cannot be read, or wants something of this computer that is not allowed.
+ * @throws Failure if it cannot be read, or wants something of this computer without consent
  */
-export async function planOfSnapshot(file: string, allowHost: true | undefined): Promise<{ header: SnapshotHeader; plan: SessionPlan }> {
-  const { bytes, header, plan } = await readNamedSnapshot(file, (path) => {
-    const bytes = readToEnd(path);
-    return { bytes, ...readSnapshot(path, false, bytes) };
-  });
-  checkHost(file, plan, allowHost);
+export async function planOfSnapshot(file: string, consent: Consent): Promise<{ header: SnapshotHeader; plan: SessionPlan }> {
+  const { bytes, header, plan } = await readNamedSnapshot(file, consent);
   return { header, plan: { ...plan, from: { path: resolve(file), spare: false, bytes } } };
 }
 
 /**
- * A snapshot is untrusted, and its plan may name any file.
- * @throws Failure if that is not allowed
+ * A snapshot whose machine may use what it names. A snapshot is untrusted, and its plan may name
+ * any file.
+ * @throws Failure as `planOfSnapshot`
  */
-export function checkHost(file: string, plan: SessionPlan, allowed: true | undefined): void {
-  const wanted = outsideResources(plan);
-  if (allowed || wanted.length === 0) return;
-  throw new Failure(`snapshot ${file}: its machine needs host resources: ${wanted.join(", ")}; allow them with --allow-host`);
+export async function readNamedSnapshot(file: string, consent: Consent, code: number = ExitCode.Usage): Promise<NamedSnapshot> {
+  const snapshot = await namedSnapshot(file, (path) => {
+    const bytes = readToEnd(path);
+    return { bytes, ...readSnapshot(path, false, bytes) };
+  }, code);
+  const digest = createHash("sha256").update(snapshot.bytes).digest("hex");
+  checkUse(sourceFile("snapshot", file, digest), outsideResources(snapshot.plan), consent);
+  return snapshot;
 }
 
 /**
  * Result of a reader of a snapshot.
  * @throws Failure if it is not a snapshot
  */
-export async function readNamedSnapshot<T>(file: string, reader: (path: string) => T, code: number = ExitCode.Usage): Promise<T> {
+export async function namedSnapshot<T>(file: string, reader: (path: string) => T, code: number = ExitCode.Usage): Promise<T> {
   try {
     return await reader(file);
   } catch (error) {

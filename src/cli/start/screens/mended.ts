@@ -1,21 +1,22 @@
 // The plan of a configuration that the user mends while a screen shows its errors.
 
 import { Failure } from "../../common/failure.ts";
-import { planRun } from "../../../configuration/plan-run.ts";
+import { type PlanReader, planRun } from "../../../configuration/plan-run.ts";
 import { checked, type Planned } from "../plans/planned.ts";
 
 /**
  * The plan of a configuration; on a terminal its errors are shown on a screen while the user mends
  * them.
  */
-export async function mended(what: string, changes: readonly string[]): Promise<Planned> {
-  const first = await planRun(what, changes);
+export async function mended(what: string, reader: PlanReader, changes: readonly string[]): Promise<Planned> {
+  const first = await planRun(what, reader, changes);
   if (first.ok || !what.endsWith(".toml") || !Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) return checked(first);
   const { showConfigErrors } = await import("../screens/screens.ts");
   const right = await showConfigErrors(what, async () => {
-    const result = await planRun(what, changes);
+    // Nothing starts from this plan.
+    const result = await planRun(what, { consent: () => {} }, changes);
     return result.ok ? [] : result.placed;
   });
   if (!right) throw new Failure(first.errors.join("\n     "));
-  return checked(await planRun(what, changes));
+  return checked(await planRun(what, reader, changes));
 }

@@ -127,7 +127,7 @@ export async function freeName(wanted: string): Promise<string> {
 export function starter(entry: URL): Start {
   return async (what, allowHost) => {
     const name = await freeName(defaultName(what));
-    await startSession(entry, name, ["--name", name, ...allowHost ? ["--allow-host"] : [], "--", what]);
+    await startSession(entry, name, ["--name", name, ...allowHost ? ["--allow-host", "all"] : [], "--", what]);
     return name;
   };
 }
@@ -142,7 +142,7 @@ export function forkOf(entry: URL, of: string): Fork {
     try {
       const error = await save(file);
       if (error !== undefined) throw new Failure(error, ExitCode.Failed);
-      await startSession(entry, name, [file, "--name", name, "--allow-host"]);
+      await startSession(entry, name, [file, "--name", name, "--allow-host", "all"]);
     } finally {
       // The session has read it.
       await Deno.remove(file).catch((error) => {

@@ -6,6 +6,7 @@ import { moreDevices } from "../../../../src/cli/commands/run.ts";
 import { netOption } from "../../../../src/cli/options/devices.ts";
 import { plannedOf, withDevices } from "../../../../src/cli/start/plans/planned.ts";
 import { imageOf } from "../../program.ts";
+import { TRUSTED } from "../../../support/trusted.ts";
 import { plannedDevices } from "../../../../src/plans/plan.ts";
 import { DEFAULT_NET_POLICY, parseForward } from "../../../../src/virtio/plan.ts";
 
@@ -24,7 +25,7 @@ Deno.test("run debian --net and --forward replace the card that a guest with a d
     const manifest = { schema: "el2.guest/1", name: "debian-bookworm-disk", about: "a", fetched: "" } as const;
     await addToCatalog({ ...manifest, packages: [], files: await catalogFiles(files) }, files);
     const cards = async (options: Parameters<typeof moreDevices>[0]) => {
-      const more = moreDevices(options), planned = more ? await withDevices("debian", more, []) : await plannedOf("debian");
+      const more = moreDevices(options), planned = more ? await withDevices("debian", more, []) : await plannedOf("debian", TRUSTED);
       return plannedDevices(planned.plan).filter(({ kind }) => kind === "net");
     };
     assert.deepEqual(await cards({}), [{ kind: "net", backend: "user", capture: undefined, forward: [] }]);

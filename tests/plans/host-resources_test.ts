@@ -2,9 +2,10 @@
 // archive has is taken from no file.
 
 import assert from "node:assert/strict";
-import { outsideResources } from "../../src/snapshots/outside-resources.ts";
+import { outsideResources, resourceText } from "../../src/plans/host-resources.ts";
+import type { SessionPlan } from "../../src/plans/plan.ts";
 import type { DevicePlan } from "../../src/virtio/plan.ts";
-import { bootPlan, demoPlan } from "./systems.ts";
+import { bootPlan, demoPlan } from "../snapshots/systems.ts";
 
 const DEVICES: readonly DevicePlan[] = [
   { kind: "block", image: "/disk", mode: "rw" },
@@ -14,19 +15,20 @@ const DEVICES: readonly DevicePlan[] = [
   { kind: "rng" },
 ];
 const NAMED = [
-  ...["disk /disk (rw)", "folder /folder (ro)", "socket /socket"],
-  ...["the network (internet=yes lan=no host=no)", "tcp port 2222 of 127.0.0.1", "file /capture"],
+  ...["disk /disk (rw)", "folder /folder (ro)", "socket /socket (rw)"],
+  ...["the network (internet=yes lan=no host=no)", "tcp port 2222 of 127.0.0.1", "capture /capture (rw)"],
 ];
+const texts = (plan: SessionPlan) => outsideResources(plan).map(resourceText);
 
 Deno.test("what a machine wants of the computer is named: of the primary, its firmware, and of each VM", async () => {
   const boot = await bootPlan(), run = await demoPlan();
   assert.ok(boot.what.kind === "boot" && run.what.kind === "run");
-  assert.deepEqual(outsideResources(boot), []);
-  assert.deepEqual(outsideResources({ ...boot, what: { ...boot.what, devices: DEVICES } }), NAMED);
+  assert.deepEqual(texts(boot), []);
+  assert.deepEqual(texts({ ...boot, what: { ...boot.what, devices: DEVICES } }), NAMED);
   const firmware = { code: new Uint8Array(4), vars: { path: "/vars", content: new Uint8Array(4096) } };
-  assert.deepEqual(outsideResources({ ...boot, what: { ...boot.what, firmware } }), ["firmware variables /vars (rw)"]);
-  assert.deepEqual(outsideResources(run), []);
+  assert.deepEqual(texts({ ...boot, what: { ...boot.what, firmware } }), ["firmware variables /vars (rw)"]);
+  assert.deepEqual(texts(run), []);
   const { host } = run.what;
   const vms = host.vms.map((vm, index) => index === 1 ? { ...vm, devices: DEVICES } : vm);
-  assert.deepEqual(outsideResources({ ...run, what: { ...run.what, host: { ...host, vms } } }), NAMED);
+  assert.deepEqual(texts({ ...run, what: { ...run.what, host: { ...host, vms } } }), NAMED);
 });
