@@ -7,7 +7,7 @@ import { HOST_PATH } from "../support/json-schema.ts";
 
 /** How the object at a path is used. */
 interface HostPathUse {
-  /** What the path names, such as `log`. */
+  /** The noun of messages, such as `log`. */
   readonly kind: string;
   /** Whether it is written; `mode`: if the key `mode` of the same table is `rw`. */
   readonly written: boolean | "mode";
@@ -25,7 +25,9 @@ export function hostPath(
   return action as unknown as v.MetadataAction<string, Record<string, never>>;
 }
 
-/** The parts of a valibot schema, and of the action above, that lead to the schemas of its values. */
+/**
+ * The parts of a valibot schema, and of the action above, that lead to the schemas of its values.
+ */
 interface AnySchema {
   readonly type: string;
   readonly pipe?: readonly AnySchema[];

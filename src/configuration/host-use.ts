@@ -1,4 +1,4 @@
-// What a configuration uses of this computer, by its keys.
+// Uses of this computer by a configuration, from its keys.
 
 import { type Files, inFolder, policyOf } from "./files.ts";
 import { textsOf } from "./host-paths.ts";

@@ -92,19 +92,19 @@ const DEFAULT_TIMESLICE = 5000;
 /** This program's folder, for generated tables. */
 const HERE: Files = { folder: "." };
 
-/** What may be used of this computer. */
+/** The judge of a plan's uses of this computer. */
 interface Judged extends PlanReader {
   readonly source: PlanSource;
   /** Keys that the user has typed: their values need no consent. */
   readonly typed: readonly string[];
-  /** What the source names beside the keys. */
+  /** Resources that the source names beside the keys. */
   readonly named: readonly HostResource[];
 }
 
-/** Who wants a plan. */
+/** The reader of a plan. */
 export interface PlanReader {
   readonly consent: Consent;
-  /** What names the plan and its changes; without it the user has typed them. */
+  /** The file that names the plan and its changes; without it the user has typed them. */
   readonly source?: PlanSource;
   /** The machine will have no connections. */
   readonly alone?: boolean;
@@ -210,7 +210,7 @@ export async function planText(
 }
 
 /**
- * @param judged what was neither typed by the user nor made by this program needs consent
+ * @param judged resources that were neither typed by the user nor made by this program need consent
  * @throws the error of who asks for it
  */
 async function planChecked(

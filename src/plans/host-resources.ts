@@ -1,4 +1,4 @@
-// What a plan uses of this computer: files, folders, sockets, ports, the network. A plan that comes
+// Uses of this computer by a plan: files, folders, sockets, ports, the network. A plan that comes
 // from a file is as untrusted as the file: it may read what lies in the file's own folder, and use
 // the network as a card does by default. All else needs the user's consent.
 
@@ -79,9 +79,9 @@ export function resourceText(resource: HostResource): string {
 
 export const isPath = (resource: HostResource): resource is HostPath => "path" in resource;
 
-/** A file from which a plan comes, or what names a plan's parts without being typed. */
+/** A file from which a plan comes, or a request that names a plan's parts and was not typed. */
 export interface PlanSource {
-  /** What it is, for messages: `configuration`, `snapshot`. */
+  /** The noun of messages: `configuration`, `snapshot`. */
   readonly kind: string;
   readonly path: string;
   /** The folder of which its plan may read the files. */

@@ -109,7 +109,10 @@ Deno.test("first run: a console's log that cannot be written: the VM, the file a
       `[vm.${name}]\nimage = "hello.bin"\nmemory = "4MiB"\ndevices = [{ kind = "pl011", log = "${log}" }]\n`;
     await Deno.writeTextFile(`${folder}/c.toml`, `el2 = 1\n${vm("a", `${FULL}/a`)}${vm("b", "b.log")}${vm("c", "c.log")}`);
     const events = `${folder}/events`;
-    const run = await onFullDisk(["run", `${folder}/c.toml`, "--turbo", "--for", "3s", "--log", events], `${folder}/out`);
+    const run = await onFullDisk(
+      ["run", `${folder}/c.toml`, "--allow-host", "all", "--turbo", "--for", "3s", "--log", events],
+      `${folder}/out`,
+    );
     assert.equal(run.code, 0, run.stderr);
     const told = [
       /log of console vm:a: \/mnt\/a: No space left on device.*; free some space, or name another place; the console continues without it/,

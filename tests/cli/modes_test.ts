@@ -56,7 +56,7 @@ devices = [{ kind = "pl011", log = "a.log" }, { kind = "net", backend = "none", 
       assert.equal(code, 0, `${args.join(" ")}\n${stdout}${stderr}`);
     };
     await done("boot", "image.bin", "--turbo", "--record", "boot.rec");
-    await done("run", "vm.toml", "--headless", "--turbo", "--for", "1s");
+    await done("run", "vm.toml", "--allow-host", ".", "--headless", "--turbo", "--for", "1s");
     await done("record", "again.rec", "--", "boot", "image.bin", "--turbo");
     await done("up", "demo", "--name", "s");
     try {

@@ -53,7 +53,7 @@ Deno.test("a session in the background has no right to run programs, to connect,
   const image = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
   await Deno.writeTextFile(nat, `el2 = 1\n[vm.a]\nimage = "${image}"\ndevices = [{ kind = "net", backend = "user" }]\n`);
   const withNet = "read write env net";
-  assert.equal(await rightsLeft({ ...env, WANTED: withNet }, ["serve", nat, "--name", "s"], ready), withNet);
+  assert.equal(await rightsLeft({ ...env, WANTED: withNet }, ["serve", nat, "--name", "s", "--allow-host", "all"], ready), withNet);
 });
 
 Deno.test("commands that start no program, and runs without a screen, cannot start one", async () => {

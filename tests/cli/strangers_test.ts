@@ -1,5 +1,5 @@
 // Files of strangers and what their machines may use of this computer: by door and by kind of
-// resource. What lies in the file's own folder may be read; all else needs the user's consent.
+// resource. Files of the own folder may be read; all else needs the user's consent.
 // Around the stranger's folder are files of the user, which must stay as they are.
 
 import assert from "node:assert/strict";
@@ -101,7 +101,7 @@ const CONFIGURATIONS: Readonly<Record<string, Asked>> = {
 
 const NEVER = hostConsent([], () => false);
 
-/** What was asked for in a refusal. */
+/** The message of a refusal. */
 async function refusal(work: Promise<unknown>, name: string): Promise<string> {
   try {
     await work;

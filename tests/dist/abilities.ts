@@ -105,7 +105,8 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
   artefact(
     "an editor and an agent use the build over stdin and stdout",
     ability(async (user) => {
-      const vm = `image = "${HELLO}"\nmemory = "4MiB"\n`;
+      await Deno.copyFile(HELLO, `${user.here}/hello.bin`);
+      const vm = `image = "hello.bin"\nmemory = "4MiB"\n`;
       await user.write("el2.toml", `el2 = 1\n[vm.one]\n${vm}[vm.two]\n${vm}`);
       const child = user.start("dap");
       {
@@ -147,7 +148,8 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
     "a configuration starts no programs; a key starts one of the user with the fields of its row",
     ability(async (user) => {
       const commands = `[[ui.command]]\nname = "more"\nkey = "Z"\nwhere = ["vm"]\nrun = ["cp", "-v", "el2.toml", "of-{name}"]\n`;
-      const machine = `el2 = 1\n[vm.a]\nimage = "${HELLO}"\nmemory = "4MiB"\n`;
+      await Deno.copyFile(HELLO, `${user.here}/hello.bin`);
+      const machine = `el2 = 1\n[vm.a]\nimage = "hello.bin"\nmemory = "4MiB"\n`;
       await user.write("el2.toml", machine + commands);
       const refused = await user.run("run", "el2.toml", "--headless", "--for", "100ms", "--turbo");
       assert.equal(refused.code, 2);

@@ -212,7 +212,7 @@ Deno.test("from :start, other sessions are shown read-only where this one is, in
   const guest = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
   const ui = `[ui]\ntheme = "mine"\n[ui.themes.mine]\nbased_on = "dark"\naccent = "#50c0ff"\n`;
   await Deno.writeTextFile(`${s.folder}/own.toml`, `el2 = 1\n[vm.hello]\nimage = "${guest}"\nmemory = "4MiB"\n${ui}`);
-  assert.equal((await run(s.folder, "up", `${s.folder}/own.toml`, "--name", "own")).code, 0);
+  assert.equal((await run(s.folder, "up", `${s.folder}/own.toml`, "--name", "own", "--allow-host", "all")).code, 0);
   const attach = shell(s.folder, "attach", "own", "--read-only", "--theme", "mine");
   await using terminal = await TmuxTerminal.start(`${attach}; echo "left with $?"; exec sleep 1000`, 120, 36);
   try {
@@ -358,7 +358,7 @@ Deno.test("W71: a wrong configuration is a screen: Enter opens the editor at the
       mode: 0o755,
     });
     await using terminal = await TmuxTerminal.start(
-      `exec env EDITOR=${folder}/editor ${shell(folder, "run", `${folder}/bad.toml`)}`,
+      `exec env EDITOR=${folder}/editor ${shell(folder, "run", `${folder}/bad.toml`, "--allow-host", "all")}`,
       100,
       30,
     );

@@ -31,7 +31,7 @@ import { VERSION } from "../../support/version.ts";
 interface McpOptions {
   /** Tools that change something, too. */
   readonly allowChange: boolean;
-  /** What tools may use of this computer outside of the working folder. */
+  /** Files outside of the working folder that tools may use. */
   readonly host: readonly string[];
   /** The commands of the tool `act`. */
   readonly commands: readonly ActCommand[];

@@ -8,7 +8,7 @@ import type { RunProgram } from "./program.ts";
 interface ToolContext {
   /** Runs another command of this program. */
   readonly el2: RunProgram;
-  /** What may be used of this computer outside of the working folder (`--allow-host`). */
+  /** Files outside of the working folder that tools may use (`--allow-host`). */
   readonly host: readonly string[];
 }
 
@@ -47,7 +47,7 @@ export const option = (name: string, value: string | number | undefined): string
 export const options = (name: string, values: readonly string[] | undefined): string[] =>
   (values ?? []).map((value) => `--${name}=${value}`);
 
-/** What a machine may use of this computer, for commands that make one. */
+/** The same for a command that makes a machine. */
 export const hostOf = (host: readonly string[]): string[] => options("allow-host", host);
 
 /** A switch. */

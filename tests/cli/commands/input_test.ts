@@ -15,7 +15,7 @@ Deno.test("input is refused by name for keys that there are not, and for a VM wi
   await using place = new Place();
   const file = `${place.folder}/a.toml`;
   await Deno.writeTextFile(file, CONFIGURATION);
-  await place.up("one", file);
+  await place.up("one", file, "--allow-host", "all");
   const key = await place.el2("input", "key", "a", "nokey");
   assert.equal(key.code, 2);
   assert.match(key.stderr, /"nokey"/);

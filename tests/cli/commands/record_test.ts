@@ -81,12 +81,12 @@ Deno.test("a session of a configuration that says record is recorded with the pl
     const config = `${folder}/c.toml`, file = `${folder}/c.rec`;
     await Deno.copyFile(new URL("../../../assets/guests/hello.bin", import.meta.url), `${folder}/hello.bin`);
     await Deno.writeTextFile(config, 'el2 = 1\n[machine]\nrecord = "c.rec"\n[vm.a]\nimage = "hello.bin"\nmemory = "4MiB"\n');
-    assert.equal((await el2("vmm", config, "--for", "100ms")).code, 0);
-    assert.equal((await el2("trace", "calls", config, "--vm", "rm", "--for", "100ms")).code, 0);
+    assert.equal((await el2("vmm", config, "--allow-host", folder, "--for", "100ms")).code, 0);
+    assert.equal((await el2("trace", "calls", config, "--allow-host", folder, "--vm", "rm", "--for", "100ms")).code, 0);
     await assert.rejects(Deno.stat(file), Deno.errors.NotFound);
     // Which VM has which capability is guest-visible, so that the run is another one where the
     // recording lacks an option of `up`.
-    const options = ["--turbo", "--cap-ids", "random", "--tier", "interp"];
+    const options = ["--allow-host", folder, "--turbo", "--cap-ids", "random", "--tier", "interp"];
     const session = async (...args: string[]) => {
       const [program, ...rest] = el2Command(...args);
       const { code, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env: { XDG_RUNTIME_DIR: folder } }).output();
@@ -109,7 +109,7 @@ Deno.test("a recording keeps what a guest may reach by its network: the machine 
       config,
       `el2 = 1\n[vm.a]\nimage = "hello.bin"\nmemory = "4MiB"\ndevices = [{ kind = "net", backend = "user", ${policy} }, { kind = "net", backend = "user" }]\n`,
     );
-    const run = await el2("record", file, "--", config, "--headless", "--turbo", "--for", "100ms");
+    const run = await el2("record", file, "--", config, "--allow-host", "net", "--headless", "--turbo", "--for", "100ms");
     assert.equal(run.code, 0, run.stderr);
     const { plan, ...recording } = await readRecording(file);
     const reach = (system: ReturnType<typeof assemble>) => {
@@ -182,7 +182,7 @@ Deno.test("a session in the background is recorded completely, however it ends; 
       { prepare: ["vcpu", "step", "a/0"] },
     ];
     for (const { prepare, signal } of cases) {
-      const [program, ...args] = el2Command("serve", config, "--name", "r");
+      const [program, ...args] = el2Command("serve", config, "--name", "r", "--allow-host", folder);
       const server = new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null", env }).spawn();
       const limit = performance.now() + SECONDS * 1000;
       while ((await ask("vm", "show", "a")).code !== 0) assert.ok(performance.now() < limit, "the session has no VM");

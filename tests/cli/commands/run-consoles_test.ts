@@ -30,7 +30,9 @@ Deno.test("the second VM's console takes what is typed, each VM's log has its co
   try {
     await Deno.writeTextFile(`${folder}/el2.toml`, CONFIGURATION);
     const log = (name: string) => Deno.readTextFile(`${folder}/${name}.log`);
-    await using program = new ConsoleProgram(el2Command("run", `${folder}/el2.toml`, "--stdio", "--console", "b", "--turbo"));
+    await using program = new ConsoleProgram(
+      el2Command("run", `${folder}/el2.toml`, "--stdio", "--console", "b", "--turbo", "--allow-host", "all"),
+    );
     await program.expect(/^blackboard of 4 KiB, label 1$/m, SECONDS);
     await program.type("w written by b\nr");
     await program.expect(/^written\nwritten by b$/m, SECONDS);

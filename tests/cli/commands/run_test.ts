@@ -92,7 +92,7 @@ Deno.test("W17: keys that clash, or belong to no action, are errors of the confi
   const guest = new URL("../../../assets/guests/hello.bin", import.meta.url).pathname;
   const run = async (keys: string) => {
     await Deno.writeTextFile(file, `el2 = 1\n[ui]\nkeys = ${keys}\n[vm.hello]\nimage = "${guest}"\n`);
-    return await el2("run", file, "--turbo", "--for", "1ms");
+    return await el2("run", file, "--allow-host", "all", "--turbo", "--for", "1ms");
   };
   try {
     const clash = await run('{ "list.sort" = "S" }');

@@ -8,7 +8,7 @@ Deno.test("code and symbols of a VM: an ELF file names the addresses", async () 
   await using place = new Place();
   const file = `${place.folder}/el2.toml`;
   await Deno.writeTextFile(file, `el2 = 1\n[vm.hello]\nimage = "${HELLO}"\nmemory = "4MiB"\n`);
-  await place.up("one", file);
+  await place.up("one", file, "--allow-host", "all");
   const elf = `${place.folder}/hello.elf`;
   await Deno.writeFile(elf, writeElfSymbols([{ name: "entry", type: "T", address: 0x8000_0000n }]));
   const none = await place.el2("disasm", "hello:entry");

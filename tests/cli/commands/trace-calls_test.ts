@@ -7,7 +7,7 @@ Deno.test("trace calls --vm rm shows the Resource Manager's hypercalls from its 
     const image = new URL("../../../assets/guests/hello.bin", import.meta.url).pathname;
     const vm = `[vm.a]\nimage = "${image}"\ncmdline = "ticks=1 ms=1"\nmemory = "4MiB"\n`;
     await Deno.writeTextFile(`${folder}/el2.toml`, `el2 = 1\n[machine]\nmemory = "96MiB"\n[host]\nmemory = "64MiB"\n${vm}`);
-    const { code, stdout } = await el2("trace", "calls", "--vm", "rm", `${folder}/el2.toml`);
+    const { code, stdout } = await el2("trace", "calls", "--allow-host", "all", "--vm", "rm", `${folder}/el2.toml`);
     assert.equal(code, 0);
     const lines = stdout.split("\n");
     assert.deepEqual(lines.filter((line) => /^\S/.test(line)), [
@@ -24,7 +24,7 @@ Deno.test("trace calls --vm rm shows the Resource Manager's hypercalls from its 
     assert.match(stdout, /\nVM_START of VM 0x80\n {2}\S+ {2}addrspace_map addrspace obj:\d+, memextent obj:\d+, vbase 0x803f0000,/);
     assert.match(stdout, /\nbetween requests\n {2}\S+ {2}vcpu_run_check [^]*cspace_delete_cap_from/);
 
-    const json = await el2("trace", "calls", "--json", "--for", "1us", `${folder}/el2.toml`);
+    const json = await el2("trace", "calls", "--allow-host", "all", "--json", "--for", "1us", `${folder}/el2.toml`);
     const rows = json.stdout.trim().split("\n").map((line) => JSON.parse(line));
     assert.deepEqual([rows[2].call, rows[2].vcpu, rows[2].request], ["hypervisor_identify", "rm/0", "at its start"]);
   } finally {

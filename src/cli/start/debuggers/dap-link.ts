@@ -37,9 +37,9 @@ interface DapConnection {
 
 /** How clients are served. */
 export interface DapOptions {
-  /** What a client may use of this computer outside of the working folder. */
+  /** Files of this computer outside of the working folder that a client may use. */
   readonly allowHost: readonly string[];
-  /** What a client must bring; undefined: only its user can connect. */
+  /** A client must bring it; undefined: only its user can connect. */
   readonly token?: string;
   /** How long it may take for that, ms. */
   readonly patience?: number;
@@ -108,7 +108,10 @@ function debugged(vms: readonly string[] | undefined): DebuggedVms {
   return vms ? { kind: "vms", vms } : EVERY_VM;
 }
 
-/** The plan of a request, which a project's file may have made: its files are those of the working folder. */
+/**
+ * The plan of a request, which a project's file may have made: its files are those of the working
+ * folder.
+ */
 async function planOfLaunch(wanted: LaunchWanted, consent: Consent): Promise<SessionPlan> {
   const source = { kind: "launch request", path: ".", folder: ".", content: JSON.stringify(wanted) };
   const reader: PlanReader = { consent, source };

@@ -49,7 +49,7 @@ function isAllowed(resource: HostResource, allowed: readonly string[]): boolean 
   return allowed.some((path) => path === resource.path || leadsInto(resource.path, path));
 }
 
-/** What a consent is for: another content, another resource or another place of it has none. */
+/** The subject of a consent: another content, another resource or another place of it has none. */
 function consentText({ content }: PlanSource, wanted: readonly HostResource[]): string {
   const placed = wanted.map((resource) => isPath(resource) ? { ...resource, path: leadsTo(resource.path) ?? resource.path } : resource);
   return [content, ...placed.map(resourceText)].join("\0");

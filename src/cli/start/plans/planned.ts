@@ -15,7 +15,10 @@ export async function plannedOf(what: string, reader: PlanReader, changes: reado
   return checked(await planRun(what, reader, changes));
 }
 
-/** The plan of a table with a configuration's keys, which the user has typed unless a reader is given. */
+/**
+ * The plan of a table with a configuration's keys, which the user has typed unless a reader is
+ * given.
+ */
 export async function plannedTable(table: Table, reader?: PlanReader): Promise<Planned> {
   return checked(await planOf(table, reader));
 }
