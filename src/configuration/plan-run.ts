@@ -101,7 +101,7 @@ interface Judged extends PlanReader {
   readonly named: readonly HostResource[];
 }
 
-/** The reader of a plan. */
+/** How the user is asked for consent, and whether a file asks for it. */
 export interface PlanReader {
   readonly consent: Consent;
   /** The file that names the plan and its changes; without it the user has typed them. */

@@ -14,7 +14,8 @@ import { Place } from "../place.ts";
 const PATIENCE = 60;
 
 /** `el2 dap --listen`, whose messages are on one stream. */
-const listening = (...args: string[]) => new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command("dap", "--listen", ...args)]);
+const listening = (...args: string[]) =>
+  new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command("dap", "--allow-host", "all", "--listen", ...args)]);
 
 /** A client of a connection. */
 function clientOf(connection: Deno.TcpConn | Deno.UnixConn): DapClient {
