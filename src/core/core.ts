@@ -137,7 +137,7 @@ export class WasmCore implements DebugCore {
   readonly #stops: Stops;
   readonly #undefinedWords = new Set<number>();
   readonly #onUndefined: CoreOptions["onUndefined"];
-  readonly #model: Cpu;
+  readonly cpu: Cpu;
   /** The handler of exits of the run in progress. */
   #el2: ExitHandler | undefined;
   readonly #budget: RunBudget;
@@ -151,7 +151,7 @@ export class WasmCore implements DebugCore {
     this.ram = ram;
     if (ram.wasmAddress < CORE_SIZE) throw new RangeError("guest RAM overlaps the core's own memory");
     const cpu = options.cpu ?? parseCpu(DEFAULT_CPU), core = coreFor(ram, memory.buffer.byteLength, cpu);
-    this.#model = cpu;
+    this.cpu = cpu;
     this.identification = identificationOf(cpu.features);
     this.dispatch = core.dispatch;
     this.#onUndefined = options.onUndefined;
@@ -511,7 +511,7 @@ export class WasmCore implements DebugCore {
     const pa = this.#decoded.wasmAddressOf(this.#cpu.IP) - wasmAddress + base;
     const { name = "", feature, level = 0 } = nameWord(word) ?? {};
     const isAbove = level > (this.#cpu.PSTATE & Pstate.ElMask ? 1 : 0);
-    const lack = isAbove ? `EL${level}${name && ` (${name})`}` : feature === undefined ? "" : lackOf(feature, this.#model);
+    const lack = isAbove ? `EL${level}${name && ` (${name})`}` : feature === undefined ? "" : lackOf(feature, this.cpu);
     this.#onUndefined?.({ word, text: disassemble(word, pc), lack, pc, pa });
   }
 }

@@ -3,6 +3,7 @@
 // aborts) leaves it with the syndrome that ESR_EL2, FAR_EL2 and HPFAR_EL2 would hold (Arm ARM
 // D13.2.37), so that the hypervisor reads like one at EL2.
 
+import type { Cpu } from "../isa/cpus.ts";
 import type { Identification } from "../isa/identification.ts";
 import type { WatchHit, WatchKind } from "./debug/watchpoints.ts";
 import type { Exit, ExitHandler } from "./exceptions/exit.ts";
@@ -22,6 +23,7 @@ export {
   Vector,
 } from "./architecture/exceptions.ts";
 export { pointerMask } from "./architecture/pointer-masks.ts";
+export { loadStoreSyndrome } from "./architecture/load-store-syndrome.ts";
 export type { WatchHit, WatchKind } from "./debug/watchpoints.ts";
 export { type Exit, type ExitHandler, ExitReason } from "./exceptions/exit.ts";
 export type { EndlessLoop, Outlook } from "./outlook/outlook.ts";
@@ -119,6 +121,7 @@ export interface Core {
 
 /** The functions of a core for debuggers, in addition to registers. */
 export interface DebugCore extends Core {
+  readonly cpu: Cpu;
   /** Counters of the translator; undefined without a translator. */
   readonly translatorCounters?: Readonly<TranslatorCounters> | undefined;
   /** Bytes of Wasm in regions, and regions that made room for others. */

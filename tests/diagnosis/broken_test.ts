@@ -85,6 +85,7 @@ for (const broken of BROKEN.filter(({ verdict }) => verdict !== undefined)) {
     const [row] = rowsOf(DIAGNOSES, answer);
     assert.deepEqual([row.id, row.verdict, row.healthy], [`vm:${vm}`, verdict, false], row.text);
     assert.match(row.text, says);
+    assert.equal(row.because.flatMap((one) => one.code === "cause" ? [one.cause.code] : [])[0], broken.cause);
     const [first] = diagnosisLines(row);
     assert.equal(first, `vm:${vm} ${verdict}: ${row.text}`);
     const json = answerJson("s", answer) as { data: { verdict: string; text: string }[] };

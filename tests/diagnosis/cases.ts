@@ -1,6 +1,7 @@
 // Broken guests and configurations, each with the verdict that it has to get. Those that are
 // refused before the start have the error instead of it.
 
+import type { ExceptionCause } from "../../src/queries/facts/exception-cause.ts";
 import { FAULT } from "./broken-guest.ts";
 
 /** A broken case. */
@@ -19,6 +20,8 @@ export interface BrokenCase {
   readonly verdict?: string;
   /** Text of the first line after `vm:x VERDICT: `, or of the first error. */
   readonly says: RegExp;
+  /** The cause of the exception that ended it. */
+  readonly cause?: ExceptionCause["code"];
   /** Text of the reason or the evidence: the way out, or the next command. */
   readonly wayOut?: RegExp;
 }
@@ -32,36 +35,52 @@ function vm(fault: keyof typeof FAULT, { name = "x", more = "", bells = "" } = {
 
 const file = (text: string) => `el2 = 1\n${text}`;
 const NO_HANDLER = "its handler at 0x70000200 cannot be fetched$";
-const VECTORS = /set VBAR_EL1 to a vector table/;
 
-function crash(name: string, fault: keyof typeof FAULT, says: string): BrokenCase {
-  const how = new RegExp(`^x/0 stopped: ${says}; ${NO_HANDLER}`);
-  return { name, kind: "crash", text: file(vm(fault)), verdict: "failed", says: how, wayOut: VECTORS };
+function crash(name: string, fault: keyof typeof FAULT, says: string, cause: ExceptionCause["code"], wayOut: RegExp): BrokenCase {
+  const how = new RegExp(`^x/0 stopped: ${says}; .+; ${NO_HANDLER}`);
+  return { name, kind: "crash", text: file(vm(fault)), verdict: "failed", says: how, cause, wayOut };
 }
 
 const CRASHES: readonly BrokenCase[] = [
-  crash("an undefined instruction", "undefined", String.raw`undefined instruction at 0x8000\w+: udf #0`),
+  crash("an undefined instruction", "undefined", String.raw`undefined instruction at 0x8000\w+: udf #0`, "not-code", /find the branch/),
   crash(
     "a load from where nothing is",
     "loadNowhere",
-    String.raw`data abort: external abort, nothing answers at this address at 0x8000\w+: ldr w\d+, \[x\d+\]`,
+    String.raw`data abort: external abort at 0x8000\w+: ldr w\d+, \[x\d+\]`,
+    "not-given",
+    /mend the pointer/,
   ),
   crash(
     "a store to where nothing is",
     "storeNowhere",
-    String.raw`data abort(?:, write)?: external abort, nothing answers at this address at 0x8000\w+: str w\d+, \[x\d+\]`,
+    String.raw`data abort(?:, write)?: external abort at 0x8000\w+: str w\d+, \[x\d+\]`,
+    "not-given",
+    /mend the pointer/,
   ),
-  crash("a jump to address 0", "jumpNowhere", "instruction abort: external abort, nothing answers at this address at 0x0: not mapped"),
-  crash("an unaligned load without an MMU", "unaligned", String.raw`data abort, read: alignment fault at 0x8000\w+: ldr w\d+, \[x\d+\]`),
-  crash("a breakpoint instruction", "break", String.raw`BRK at 0x8000\w+: brk #0x7`),
-  crash("a return into a mode that does not exist", "illegalState", String.raw`illegal execution state at 0x8000\w+: [^;]+`),
-  crash("a misaligned stack", "misalignedStack", String.raw`misaligned SP at 0x8000\w+: ldr x9, \[sp\]`),
+  crash("a jump to address 0", "jumpNowhere", "instruction abort: external abort at 0x0: not mapped", "jump-to-devices", /null/),
+  crash(
+    "an unaligned load without an MMU",
+    "unaligned",
+    String.raw`data abort, read: alignment fault at 0x8000\w+: ldr w\d+, \[x\d+\]`,
+    "device-alignment",
+    /-mstrict-align/,
+  ),
+  crash("a breakpoint instruction", "break", String.raw`BRK at 0x8000\w+: brk #0x7`, "trap-instruction", /el2 back --to/),
+  crash(
+    "a return into a mode that does not exist",
+    "illegalState",
+    String.raw`illegal execution state at 0x8000\w+: [^;]+`,
+    "illegal-state",
+    /SPSR_EL1/,
+  ),
+  crash("a misaligned stack", "misalignedStack", String.raw`misaligned SP at 0x8000\w+: ldr x9, \[sp\]`, "sp-alignment", /multiples of 16/),
   {
     name: "a fault that the guest's handler ends by a reset",
     kind: "crash",
     text: file(vm("handled")),
     verdict: "failed",
     says: /^the guest asked for a reset \(PSCI SYSTEM_RESET\)$/,
+    cause: "not-given",
     wayOut: /el2 back --to \d+/,
   },
   {

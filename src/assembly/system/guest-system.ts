@@ -90,7 +90,7 @@ export class GuestSystem implements System, Inspected {
   ) {
     this.symbols = new VmSymbols(core, () => this.hypervisor);
     const hypervisor = () => this.hypervisor;
-    this.ends = new VmEnds(() => this.hypervisor, this.vms, this.symbols);
+    this.ends = new VmEnds(() => this.hypervisor, this.vms, this.symbols, () => new View(this, new Looks()));
     this.events = new EventNotes(machine, hypervisor);
     this.debugger = new DebuggerSeat({
       core,

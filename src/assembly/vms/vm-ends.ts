@@ -4,10 +4,13 @@
 import { endedByOwnWill, type HostEvent, type VmExitReason } from "../../host/interface.ts";
 import type { Hypervisor, Vcpu, VcpuEnd } from "../../hypervisor/boot.ts";
 import { instructionAt } from "../../inspection/readers/read-symbols.ts";
-import { missingFeature } from "../../inspection/trace/absent-registers.ts";
+import { causeOf, noVectors } from "../../inspection/causes/exception-cause.ts";
+import { lastTaken, type Taken } from "../../inspection/causes/taken.ts";
+import type { View } from "../../inspection/readers/inspected.ts";
 import { isAbort, syndromeText } from "../../inspection/trace/syndromes.ts";
 import type { VmSymbols } from "../../symbols/vm-symbols.ts";
 import type { SessionVms } from "./session-vms.ts";
+import { EXCEPTION_CAUSES, type ExceptionCause } from "../../queries/facts/exception-cause.ts";
 import { paId, vmId } from "../../queries/ids.ts";
 import { hex } from "../../support/number-text.ts";
 
@@ -25,7 +28,14 @@ interface LastWork {
   readonly at: Place;
   readonly instructions: number;
   /** The exception that it took last at EL1, with the instruction that took it. */
-  readonly exception: { readonly esr: number; readonly at: Place; readonly far: string | undefined } | undefined;
+  readonly exception: TakenException | undefined;
+}
+
+interface TakenException {
+  readonly esr: number;
+  readonly at: Place;
+  readonly far: string | undefined;
+  readonly cause: ExceptionCause | undefined;
 }
 
 /** The more a stop says about a VM's end, the further in front. */
@@ -53,24 +63,32 @@ interface Known {
   readonly before: Map<string, number>;
   /** VMs whose end has its reason. */
   readonly told: Set<string>;
+  /** Of the exceptions that ended VMs, by the number of the reason. */
+  readonly causes: Map<number, ExceptionCause>;
 }
 
 /** The same for another machine there. */
 export type EndsMemory = Known;
 
-function copy({ work, problems, before, told }: Known): Known {
-  return { work: new Map(work), problems: new Map(problems), before: new Map(before), told: new Set(told) };
+function copy({ work, problems, before, told, causes }: Known): Known {
+  return { work: new Map(work), problems: new Map(problems), before: new Map(before), told: new Set(told), causes: new Map(causes) };
 }
 
 /** The ends of one machine's VMs. */
 export class VmEnds {
-  #known: Known = { work: new Map(), problems: new Map(), before: new Map(), told: new Set() };
+  #known: Known = { work: new Map(), problems: new Map(), before: new Map(), told: new Set(), causes: new Map() };
 
   constructor(
     readonly hypervisor: () => Hypervisor,
     readonly vms: Pick<SessionVms, "hosted">,
     readonly symbols: Pick<VmSymbols, "nameOf" | "core">,
+    readonly view: () => View,
   ) {}
+
+  /** The cause of the exception that ended a VM, by the number of the reason. */
+  causeOf(reason: number): ExceptionCause | undefined {
+    return this.#known.causes.get(reason);
+  }
 
   /** Listens to the hypervisor. */
   install(): void {
@@ -119,13 +137,19 @@ export class VmEnds {
   #workOf(vm: string, vcpu: Vcpu, how: VcpuEnd): LastWork {
     const { registers } = vcpu;
     const instructions = this.hypervisor().scheduler.execution.retired;
-    const elr = registers.getRegister("ELR_EL1");
-    const esr = Number(registers.getRegister("ESR_EL1") & 0xffff_ffffn);
+    const taken = lastTaken(vcpu), { elr, esr } = taken;
     // The vector is the next instruction, or the handler got no further than another fault: the
     // exception before is the cause. A reset often follows an exception, too.
     const tells = how === "fault" || how === "system-reset" && esr !== 0;
-    const exception = tells ? { esr, at: this.#place(vm, vcpu, elr), far: this.#farOf(vm, vcpu, esr) } : undefined;
+    const cause = tells ? this.#causeOf(vcpu, taken, how) : undefined;
+    const exception = tells ? { esr, at: this.#place(vm, vcpu, elr), far: this.#farOf(vm, vcpu, esr), cause } : undefined;
     return { vcpu: this.hypervisor().names.vcpu(vcpu), how, at: this.#last(vm, vcpu, how), instructions, exception };
+  }
+
+  /** The cause of the last exception. Those of EL0 are their kernel's work. */
+  #causeOf(vcpu: Vcpu, taken: Taken, how: VcpuEnd): ExceptionCause | undefined {
+    if (taken.el === 0) return undefined;
+    return causeOf(this.view(), vcpu, taken) ?? (how === "fault" ? noVectors(vcpu) : undefined);
   }
 
   /** The instruction that a vCPU executed last. After a call the PC is one instruction further. */
@@ -168,7 +192,8 @@ export class VmEnds {
       exit !== undefined && !endedByOwnWill(exit);
     const { at, instructions, exception } = work ?? {};
     const isFault = work?.how === "fault";
-    reasons.addEnd({
+    const cause = isFault ? exception?.cause : undefined;
+    const why = reasons.addEnd({
       time: trace.now(),
       vm,
       askedBy: work?.vcpu ?? `${vm}/`,
@@ -185,19 +210,19 @@ export class VmEnds {
         ...at && (isFault ? { pc: hex(at.pc) } : { instruction: at.text }),
       },
       ...instructions !== undefined && instructions > 0 && { command: `el2 back --to ${instructions}` },
-      ...isFault && { wayOut: WAY_OUT },
+      ...cause && { wayOut: EXCEPTION_CAUSES.wayOut(cause) },
       ...work?.how === "bug" && { wayOut: BUG_WAY_OUT },
     });
+    if (exception?.cause) this.#known.causes.set(why, exception.cause);
   }
 
   #ruleOf(work: LastWork | undefined, exit: VmExitReason | undefined, problem: string | undefined): string {
     if (work?.how === "bug") return `${work.vcpu} stopped: an exception in el2 itself at ${work.at.text}`;
     if (work?.how === "fault") {
-      const { esr, at } = work.exception!;
-      const handler = `its handler at ${hex(work.at.pc)} cannot be fetched`;
-      const missing = missingFeature(at.text);
-      const why = missing === "" ? "" : `; ${missing}`;
-      return `${work.vcpu} stopped: ${syndromeText(esr)} at ${at.text}${why}; ${handler}`;
+      const { esr, at, cause } = work.exception!;
+      const handler = cause?.code === "no-vectors" ? "" : `; its handler at ${hex(work.at.pc)} cannot be fetched`;
+      const why = cause ? `; ${EXCEPTION_CAUSES.text(cause)}` : "";
+      return `${work.vcpu} stopped: ${syndromeText(esr)} at ${at.text}${why}${handler}`;
     }
     if (problem !== undefined) return `its VMM gave up: ${problem}`;
     if (exit !== undefined) return EXIT_RULES[exit];
@@ -207,4 +232,3 @@ export class VmEnds {
 }
 
 const BUG_WAY_OUT = "file the report that the session names, with the recording beside it; the other VMs continue";
-const WAY_OUT = "set VBAR_EL1 to a vector table that is mapped before the first exception can come, and mend what raised this one";

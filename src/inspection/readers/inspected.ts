@@ -18,6 +18,7 @@ import { type KnownParcel, parcelsOfRequests } from "../trace/parcels-of-request
 import { type ParcelWait, ParcelWaits } from "../trace/parcel-waits.ts";
 import { RefusedReclaims } from "../trace/refused-reclaims.ts";
 import type { TraceBuffer } from "../trace/trace-buffer.ts";
+import type { ExceptionCause } from "../../queries/facts/exception-cause.ts";
 import { problemText } from "../../queries/facts/problem.ts";
 
 /** A virtio device where a VM sees it. */
@@ -65,6 +66,10 @@ export interface Inspected {
   };
   readonly control: VmControl;
   readonly vms: KnownVms;
+  readonly ends: {
+    /** The cause of the exception that ended a VM, by the number of the reason. */
+    causeOf(reason: number): ExceptionCause | undefined;
+  };
 }
 
 /** Requests of users to VMs. */

@@ -67,7 +67,7 @@ function faultText(code: number): string {
     case 5:
       return `external abort on a table walk${level}`;
   }
-  if (code === FaultStatus.External) return "external abort, nothing answers at this address";
+  if (code === FaultStatus.External) return "external abort";
   if (code === FaultStatus.Alignment) return "alignment fault";
   if (code === 0x35) return "unsupported exclusive or atomic access";
   return `fault status 0x${code.toString(16)}`;

@@ -3,7 +3,7 @@
 import { MEM_RECLAIM, MEM_SHARE } from "../../abi/rpc/messages/memory.ts";
 import type { Reason } from "../../abi/trace.ts";
 import { nameOf, parcelId, whyId } from "../../queries/ids.ts";
-import { wordOf } from "../../queries/facts/verdict.ts";
+import { type Evidence, wordOf } from "../../queries/facts/verdict.ts";
 import type { View } from "../readers/inspected.ts";
 import type { VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
@@ -39,7 +39,9 @@ function ending(view: View, vm: VmFacts): Verdict {
   const next = reason && `el2 why ${whyId(reason.id)}`;
   const failed = vm.state === "failed" || vm.exit === "fault" || reason !== undefined && !reason.settled;
   const off = vm.exit === "system-off" || vm.exit === "exit";
-  return { fact: { code: failed ? "failed" : off ? "off" : "stopped", ...end }, next };
+  const cause = reason && view.system.ends.causeOf(reason.id);
+  const evidence: Evidence[] = cause ? [{ code: "cause", cause }] : [];
+  return { fact: { code: failed ? "failed" : off ? "off" : "stopped", ...end }, evidence, next };
 }
 
 /** The refusal of the buffer that a VM lacked at its start: that came first, and is the cause. */

@@ -2,6 +2,7 @@
 // verdict follows from its code.
 
 import { durationText, sizeText } from "../../support/number-text.ts";
+import { EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts, type OfCode } from "./fact.ts";
 import { type Barrier, BARRIERS, IRQ_FINDINGS, type IrqFinding } from "./irq-finding.ts";
 import type { VerdictWord } from "./verdict-words.ts";
@@ -259,7 +260,11 @@ export type Evidence =
   | { readonly code: "stale-image"; readonly used: string; readonly built: string }
   | { readonly code: "tree-overrun"; readonly room: number; readonly tree: number }
   | { readonly code: "broken"; readonly rule: string }
+  /** Of the exception that a vCPU took. */
+  | { readonly code: "cause"; readonly cause: ExceptionCause }
   | { readonly code: "no-kvm" };
+
+const wayOutText = (text: string | undefined) => text === undefined ? "" : `; way out: ${text}`;
 
 export const EVIDENCE = new Facts<Evidence>({
   "masked": ({ masked }) => `interrupts ${masked ? "masked" : "not masked"} (PSTATE.I)`,
@@ -297,5 +302,6 @@ export const EVIDENCE = new Facts<Evidence>({
     `its image (SHA-256 ${used}) is not the one that was built (SHA-256 ${built}): that build has not run yet`,
   "tree-overrun": ({ room, tree }) => `its BIOS has ${room} bytes for a copy of the devicetree, which has ${tree}: the copy overruns`,
   "broken": ({ rule }) => rule,
+  "cause": ({ cause }) => `${EXCEPTION_CAUSES.text(cause)}${wayOutText(EXCEPTION_CAUSES.wayOut(cause))}`,
   "no-kvm": () => "this kernel is Gunyah's primary VM, at EL1: it cannot have /dev/kvm, and makes VMs by /dev/gunyah",
 });

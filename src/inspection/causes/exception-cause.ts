@@ -1,0 +1,154 @@
+// Why a vCPU took a synchronous exception to EL1: from its syndrome, the instruction, the tables of
+// stage 1 and the mappings of stage 2, as they are now. Arm ARM D1.10, D5.4, D13.2.37.
+
+import { AbortSyndrome, ExceptionClass, exceptionClass, FaultStatus, Pstate, Sctlr, Stage2Flags, Vector } from "../../core/interface.ts";
+import type { Vcpu } from "../../hypervisor/inspect.ts";
+import { cpusWith, pageSizesOf } from "../../isa/cpus.ts";
+import { nameWord } from "../../isa/word-names.ts";
+import type { Access, DeviceBecause, ExceptionCause } from "../../queries/facts/exception-cause.ts";
+import { hex } from "../../support/number-text.ts";
+import type { View } from "../readers/inspected.ts";
+import { stage2Cause } from "./stage2-cause.ts";
+import { type Walk, walkStage1 } from "./stage1-walk.ts";
+import { accessOf, type Taken, wordAt } from "./taken.ts";
+
+/** The cause of an exception that a vCPU took; undefined where the syndrome says it all. */
+export function causeOf(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | undefined {
+  switch (exceptionClass(taken.esr)) {
+    case ExceptionClass.Unknown:
+    case ExceptionClass.SystemRegister:
+      return undefinedCause(view, vcpu, taken);
+    case ExceptionClass.FpAccess:
+      return { code: "fp-trapped", el: taken.el };
+    case ExceptionClass.Brk:
+      return { code: "trap-instruction", name: "brk", immediate: taken.esr & 0xffff };
+    case ExceptionClass.IllegalState:
+      return { code: "illegal-state" };
+    case ExceptionClass.SpAlignment:
+      return { code: "sp-alignment", sp: hex(vcpu.registers.getRegister(taken.el ? "SP_EL1" : "SP_EL0")) };
+    case ExceptionClass.PcAlignment:
+      return { code: "pc-alignment", address: hex(taken.far) };
+    case ExceptionClass.InstructionAbort:
+      if (inVectors(vcpu, taken.elr)) return noVectors(vcpu, taken.elr - vectorsOf(vcpu));
+      return abortCause(view, vcpu, taken);
+    case ExceptionClass.InstructionAbortLower:
+    case ExceptionClass.DataAbort:
+    case ExceptionClass.DataAbortLower:
+      return abortCause(view, vcpu, taken);
+  }
+  return undefined;
+}
+
+/** Bytes of a vector table. */
+const VECTORS = 0x800n;
+
+const vectorsOf = ({ registers }: Vcpu) => registers.getRegister("VBAR_EL1");
+
+/** Whether an address lies in the vectors of a vCPU. */
+export function inVectors(vcpu: Vcpu, address: bigint): boolean {
+  const vectors = vectorsOf(vcpu);
+  return address >= vectors && address < vectors + VECTORS;
+}
+
+/** A vector that cannot be fetched; by default that of an exception from EL1. */
+export function noVectors(vcpu: Vcpu, offset = BigInt(Vector.CurrentSpx)): ExceptionCause {
+  return { code: "no-vectors", vbar: hex(vectorsOf(vcpu)), offset: hex(offset, 3) };
+}
+
+const UDF_MASK = 0xffff_0000;
+
+function undefinedCause(view: View, vcpu: Vcpu, { elr, el }: Taken): ExceptionCause | undefined {
+  const word = wordAt(view, vcpu, elr);
+  if (word === undefined) return undefined;
+  const { cpu } = view.system.symbols.core;
+  const { name = "", feature, level = 0, atEl1 } = nameWord(word) ?? {};
+  if (level > el) return { code: "above-level", name, needs: level, at: el, instead: atEl1 ?? null };
+  if (feature !== undefined && !(cpu.features as ReadonlySet<string>).has(feature)) {
+    return { code: "lacks-feature", name, feature, cpu: cpu.name, cpus: cpusWith(feature) };
+  }
+  return (word & UDF_MASK) === 0 || name === "" ? { code: "not-code", word: hex(word, 8) } : undefined;
+}
+
+/** Faults by bits 5:2 of their status; those of stage 1 have a level in bits 1:0. */
+const LEVEL_BITS = 3;
+
+function abortCause(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | undefined {
+  const access = accessOf(wordAt(view, vcpu, taken.elr), taken), status = taken.esr & AbortSyndrome.FscMask;
+  if (status === FaultStatus.Alignment) return alignmentCause(view, vcpu, taken, access);
+  if (status === FaultStatus.External) return stage2Cause(view, vcpu, taken, access);
+  const walk = walkOf(view, vcpu, taken.far);
+  const at = walk && "at" in walk ? walk.at : undefined;
+  switch (status & ~LEVEL_BITS) {
+    case FaultStatus.Translation:
+      if (walk && !("at" in walk)) {
+        return { code: "outside-of-tables", access, ttbr: walk.ttbr, bits: walk.end === "disabled" ? null : walk.bits };
+      }
+      return walk?.end === "invalid" ? { code: "no-translation", access, walk: walk.at } : undefined;
+    case FaultStatus.AccessFlag:
+      return at && { code: "access-flag", access, walk: at };
+    case FaultStatus.Permission:
+      return walk && "at" in walk ? permissionCause(vcpu, taken, access, walk) : undefined;
+    case FaultStatus.AddressSize:
+      return { code: "address-size", access, bits: outputBits(vcpu) };
+    case FaultStatus.ExternalOnWalk:
+      return at && { code: "table-outside", access, walk: at };
+  }
+  return undefined;
+}
+
+const isStage1On = ({ registers }: Vcpu) => (Number(registers.getRegister("SCTLR_EL1")) & Sctlr.M) !== 0;
+
+/** The walk of stage 1 for an address; undefined while stage 1 is off. */
+function walkOf(view: View, vcpu: Vcpu, va: bigint): Walk | undefined {
+  if (!isStage1On(vcpu)) return undefined;
+  const { ram } = view.hypervisor.machine;
+  const read = (ipa: bigint) => {
+    const page = ipa < Number.MAX_SAFE_INTEGER ? vcpu.space.stage2.lookup(Number(ipa)) : undefined;
+    const pa = page && page.pa + Number(ipa & 0xfffn);
+    if (pa === undefined || !ram.contains(pa, 8)) return undefined;
+    const bytes = ram.bytes(pa, 8);
+    return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+  };
+  return walkStage1(vcpu.registers, va, read, pageSizesOf(view.system.symbols.core.cpu).map(Math.log2));
+}
+
+function permissionCause(
+  { registers }: Vcpu,
+  { el }: Taken,
+  access: Access,
+  { at, rights }: Extract<Walk, { at: unknown }>,
+): ExceptionCause {
+  const allowed = el ? rights.el1 : rights.el0;
+  const wanted = access.kind === "instruction fetch" ? "x" : access.kind === "load" ? "r" : "w";
+  // The handler runs with PAN as SPAN says: the tables alone would have allowed it.
+  const pan = el === 1 && rights.user && wanted !== "x" && allowed.includes(wanted) &&
+    (registers.pstate & Pstate.PAN || Number(registers.getRegister("SPSR_EL1")) & Pstate.PAN) !== 0;
+  return { code: "no-permission", access, walk: at, el, rights: allowed, pan };
+}
+
+const IPS_SHIFT = 32n, IPS_BITS = [32, 36, 40, 42, 44, 48, 52];
+const outputBits = (vcpu: Vcpu) =>
+  isStage1On(vcpu) ? IPS_BITS[Number(vcpu.registers.getRegister("TCR_EL1") >> IPS_SHIFT & 7n)] ?? IPS_BITS[0] : 48;
+
+const DEVICE_ATTRIBUTE = 0xf0n;
+
+function alignmentCause(view: View, vcpu: Vcpu, taken: Taken, access: Access): ExceptionCause {
+  const because = deviceBecause(view, vcpu, taken.far);
+  if (because !== undefined) return { code: "device-alignment", access, because };
+  const checked = (Number(vcpu.registers.getRegister("SCTLR_EL1")) & Sctlr.A) !== 0;
+  return { code: checked ? "alignment-checked" : "ordered-alignment", access };
+}
+
+/** Why data at an address is Device memory; undefined if it is Normal. */
+export function deviceBecause(view: View, vcpu: Vcpu, va: bigint): DeviceBecause | undefined {
+  const { registers } = vcpu;
+  const walk = walkOf(view, vcpu, va);
+  if (!walk && !registers.defaultCacheable) return "stage-1-off";
+  if (walk?.end === "leaf") {
+    const attribute = registers.getRegister("MAIR_EL1") >> BigInt(8 * walk.rights.attributes);
+    if ((attribute & DEVICE_ATTRIBUTE) === 0n) return "mair";
+  }
+  const translation = view.system.symbols.core.inspect(registers, va);
+  const page = vcpu.space.stage2.lookup(translation.ipa);
+  return page && page.flags & Stage2Flags.Device ? "stage-2" : undefined;
+}

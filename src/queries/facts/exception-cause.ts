@@ -1,0 +1,184 @@
+// The cause of a synchronous exception that a vCPU took to EL1: the rule of the architecture or of
+// its VM's memory that the instruction broke, and what to change.
+
+import { Facts } from "./fact.ts";
+
+/** The direction of an access to memory. */
+export type AccessKind = "load" | "store" | "atomic access" | "instruction fetch" | "cache maintenance";
+
+/** An access: its kind, its virtual address, and its bytes where the instruction tells. */
+export type Access = { readonly kind: AccessKind; readonly address: string; readonly size: number | null };
+
+/** The descriptor at which a stage-1 walk ended. */
+export type WalkEnd = {
+  readonly ttbr: "TTBR0_EL1" | "TTBR1_EL1";
+  readonly level: number;
+  /** Where the descriptor is: its intermediate physical address. */
+  readonly entry: string;
+  /** Null if it cannot be read. */
+  readonly descriptor: string | null;
+};
+
+/** Why an access counts as one to Device memory. */
+export type DeviceBecause = "stage-1-off" | "mair" | "stage-2";
+
+export type ExceptionCause =
+  // Undefined instructions: what Arm calls the word.
+  | {
+    readonly code: "lacks-feature";
+    readonly name: string;
+    readonly feature: string;
+    readonly cpu: string;
+    readonly cpus: readonly string[];
+  }
+  | { readonly code: "above-level"; readonly name: string; readonly needs: number; readonly at: number; readonly instead: string | null }
+  | { readonly code: "not-code"; readonly word: string }
+  | { readonly code: "trap-instruction"; readonly name: string; readonly immediate: number }
+  | { readonly code: "fp-trapped"; readonly el: number }
+  | { readonly code: "illegal-state" }
+  | { readonly code: "sp-alignment"; readonly sp: string }
+  | { readonly code: "pc-alignment"; readonly address: string }
+  /** Its vectors, or one of them, cannot be fetched: the offset from VBAR_EL1. */
+  | { readonly code: "no-vectors"; readonly vbar: string; readonly offset: string }
+  // Alignment.
+  | { readonly code: "device-alignment"; readonly access: Access; readonly because: DeviceBecause }
+  | { readonly code: "alignment-checked"; readonly access: Access }
+  | { readonly code: "ordered-alignment"; readonly access: Access }
+  // Stage 1.
+  | { readonly code: "no-translation"; readonly access: Access; readonly walk: WalkEnd }
+  | { readonly code: "outside-of-tables"; readonly access: Access; readonly ttbr: WalkEnd["ttbr"]; readonly bits: number | null }
+  | { readonly code: "access-flag"; readonly access: Access; readonly walk: WalkEnd }
+  | {
+    readonly code: "no-permission";
+    readonly access: Access;
+    readonly walk: WalkEnd;
+    readonly el: number;
+    readonly rights: string;
+    readonly pan: boolean;
+  }
+  | { readonly code: "address-size"; readonly access: Access; readonly bits: number }
+  | { readonly code: "table-outside"; readonly access: Access; readonly walk: WalkEnd }
+  // Stage 2, and devices.
+  | {
+    readonly code: "not-given";
+    readonly access: Access;
+    readonly ipa: string;
+    readonly stage1: boolean;
+    readonly memory: readonly string[];
+  }
+  | {
+    readonly code: "no-right";
+    readonly access: Access;
+    readonly ipa: string;
+    readonly rights: string;
+    readonly owner: string;
+    readonly parcel: string | null;
+  }
+  | { readonly code: "lent"; readonly access: Access; readonly ipa: string; readonly parcel: string; readonly to: readonly string[] }
+  /** A branch to where a device of the VM's, or of its VMM, may be. */
+  | { readonly code: "jump-to-devices"; readonly address: string; readonly ipa: string }
+  | {
+    readonly code: "nobody-serves";
+    readonly access: Access;
+    readonly ipa: string;
+    readonly vm: string;
+    readonly schedule: "proxy" | "own";
+  }
+  | { readonly code: "not-emulated"; readonly access: Access; readonly ipa: string; readonly by: string }
+  | { readonly code: "device-refuses"; readonly access: Access; readonly ipa: string; readonly device: string }
+  | { readonly code: "no-device"; readonly access: Access; readonly pa: string };
+
+const sized = ({ kind, size }: Access) => size === null ? kind : `${kind} of ${size} ${size === 1 ? "byte" : "bytes"}`;
+const walkText = ({ ttbr, level, entry, descriptor }: WalkEnd) =>
+  `the level ${level} entry at ipa ${entry} (from ${ttbr}) ${descriptor === null ? "cannot be read" : `is ${descriptor}`}`;
+
+/** Why memory is Device. */
+const DEVICE: Readonly<Record<DeviceBecause, string>> = {
+  "stage-1-off": "SCTLR_EL1.M is 0, so all memory is Device",
+  "mair": "its page is Device memory (MAIR_EL1)",
+  "stage-2": "it is mapped as Device memory at stage 2",
+};
+
+export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
+  "lacks-feature": ({ name, feature, cpu }) => `${name || "the instruction"} needs ${feature}, which the CPU "${cpu}" does not have`,
+  "above-level": ({ name, needs, at }) => `${name || "the operation"} belongs to EL${needs}, and was executed at EL${at}`,
+  "not-code": ({ word }) => `the word ${word} is not an instruction: the program ran into data, or past its end`,
+  "trap-instruction": ({ name, immediate }) => `${name} #${immediate} was executed on purpose: a failed assertion, or a compiler's trap`,
+  "fp-trapped": ({ el }) => `floating point is off at EL${el}: CPACR_EL1.FPEN traps it`,
+  "illegal-state": () => "an exception return used an SPSR_EL1 with a level or state that EL1 cannot return to",
+  "sp-alignment": ({ sp }) => `SP is ${sp}, not a multiple of 16`,
+  "pc-alignment": ({ address }) => `the program branched to ${address}, not a multiple of 4`,
+  "no-vectors": ({ vbar, offset }) => `its vector at VBAR_EL1 + ${offset} cannot be fetched (VBAR_EL1 is ${vbar})`,
+  "device-alignment": ({ access, because }) => `the ${sized(access)} at ${access.address} is not aligned, and ${DEVICE[because]}`,
+  "alignment-checked": ({ access }) => `the ${sized(access)} at ${access.address} is not aligned, and SCTLR_EL1.A checks alignment`,
+  "ordered-alignment": ({ access }) => `an exclusive, atomic or ordered ${sized(access)} at ${access.address} must be aligned to its size`,
+  "no-translation": ({ access, walk }) => `${access.address} is not mapped at stage 1: ${walkText(walk)}`,
+  "outside-of-tables": ({ access, ttbr, bits }) =>
+    bits === null
+      ? `${access.address} is in the half of ${ttbr}, which TCR_EL1 disables`
+      : `${access.address} is outside of the ${bits} bits that TCR_EL1 gives to ${ttbr}`,
+  "access-flag": ({ access, walk }) => `${access.address} is mapped, but its access flag is 0: ${walkText(walk)}`,
+  "no-permission": ({ access, walk, el, rights, pan }) =>
+    pan
+      ? `the ${access.kind} at ${access.address} is of EL${el} to memory of EL0, and PSTATE.PAN is set`
+      : `the ${access.kind} at ${access.address} is not permitted at EL${el}, which has ${rights || "no rights"}: ${walkText(walk)}`,
+  "address-size": ({ access, bits }) => `the translation of ${access.address} gives an address of more than ${bits} bits`,
+  "table-outside": ({ access, walk }) => `the walk for ${access.address} left the VM's memory: ${walkText(walk)}`,
+  "not-given": ({ ipa, stage1, memory }) =>
+    `ipa ${ipa} ${stage1 ? "" : "(stage 1 is off) "}was never given to the VM, and no device is there; its memory: ${
+      memory.join(", ") || "none"
+    }`,
+  "no-right": ({ access, ipa, rights, owner, parcel }) =>
+    `the ${access.kind} needs a right that the VM does not have: ipa ${ipa} is mapped ${rights}, owner ${owner}${
+      parcel === null ? "" : `, ${parcel}`
+    }`,
+  "lent": ({ ipa, parcel, to }) => `ipa ${ipa} is lent: ${parcel} to ${to.join(", ")}`,
+  "jump-to-devices": ({ address, ipa }) =>
+    `the program branched to ${address}${ipa === address ? "" : ` (ipa ${ipa})`}, where no memory is`,
+  "nobody-serves": ({ ipa, vm, schedule }) =>
+    `ipa ${ipa} is for the VMM of ${vm}, ${
+      schedule === "own" ? 'but schedule = "own": no VMM sees the access' : "which has no device there"
+    }`,
+  "not-emulated": ({ access, ipa, by }) =>
+    `the ${access.kind} at ipa ${ipa} is to a device that ${by} emulates, by an instruction that cannot be emulated`,
+  "device-refuses": ({ access, ipa, device }) => `${device} refuses the ${sized(access)} at ipa ${ipa}`,
+  "no-device": ({ pa }) => `nothing answers at ${pa}: it is neither RAM nor a device`,
+}, {
+  "lacks-feature": ({ feature, cpus }) =>
+    cpus.length
+      ? `use a CPU that has it (cpu = "${cpus[0]}"), or build without ${feature}`
+      : `build without ${feature}: no CPU of el2 has it`,
+  "above-level": ({ needs, instead }) => instead === null ? `read CurrentEL first, and skip it below EL${needs}` : `use ${instead} at EL1`,
+  "not-code": () => "find the branch that led there: its return address, or the function's end",
+  "illegal-state": () => "write SPSR_EL1 with EL1h, EL1t or EL0t in its mode before ERET",
+  "sp-alignment": () => "move SP by multiples of 16 only",
+  "pc-alignment": () => "mend the pointer that it branched to",
+  "no-vectors": () => "set VBAR_EL1 to a vector table that is mapped before the first exception can come",
+  "fp-trapped": () => "set CPACR_EL1.FPEN to 0b11 first, or build with -mgeneral-regs-only",
+  "device-alignment": ({ because }) =>
+    because === "stage-1-off" ? "build with -mstrict-align, or turn the MMU on first" : "access it aligned, or map it as Normal memory",
+  "alignment-checked": () => "clear SCTLR_EL1.A, or build with -mstrict-align",
+  "ordered-alignment": ({ access: { size } }) => `align the object${size === null ? "" : ` to ${size} bytes`}`,
+  "no-translation": ({ access }) => `map ${access.address} before it is used, or mend the pointer`,
+  "outside-of-tables": ({ ttbr, bits }) =>
+    bits === null ? `clear TCR_EL1.EPD of ${ttbr}, or mend the pointer` : `mend the pointer, or TCR_EL1.T${ttbr[4]}SZ`,
+  "access-flag": () => "set AF (bit 10) in the descriptor",
+  "no-permission": ({ pan }) =>
+    pan ? "use LDTR or STTR, or clear PSTATE.PAN around it" : "mend AP, PXN and UXN of the descriptor, or the pointer",
+  "address-size": () => "mend the descriptor, or TCR_EL1.IPS",
+  "table-outside": ({ walk: { ttbr, level } }) =>
+    level === 0 ? `put a table of the VM's own memory into ${ttbr}` : `mend the descriptor of level ${level - 1}, or ${ttbr}`,
+  "not-given": () => "mend the pointer; memory and devices of the VM are in its devicetree",
+  "no-right": ({ parcel }) =>
+    parcel === null ? "mend the pointer" : "give this VM the right: access in the configuration's [link], or the parcel's list",
+  "lent": ({ parcel, to }) => `wait until ${to.join(", ")} releases ${parcel}, and reclaim it`,
+  "jump-to-devices": ({ address }) =>
+    address === "0x0" ? "find the function pointer that is null; X30 may hold its caller" : "mend the pointer that it branched to",
+  "nobody-serves": ({ schedule }) =>
+    schedule === "own"
+      ? 'remove schedule = "own", or the access'
+      : "use a device of the VM's devicetree, or add the device to its configuration",
+  "not-emulated": () => "use a load or store of one general register without write-back (volatile, or readl and writel)",
+  "device-refuses": () => "use the offset and size of one of its registers",
+  "no-device": () => "mend the pointer; RAM and devices are in the devicetree",
+});

@@ -1,0 +1,273 @@
+// Each exception that ends a guest is told with its cause: the feature or level that an instruction
+// lacks, the rule of stage 1 or stage 2 that an access broke, and the way out of it. Guests that
+// handle the same exceptions are healthy.
+
+import assert from "node:assert/strict";
+import type { ExceptionCause } from "../../src/queries/facts/exception-cause.ts";
+import { EXCEPTION_CAUSES } from "../../src/queries/facts/exception-cause.ts";
+import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import { assembleGuest } from "./assembly-guest.ts";
+import { runHealthy } from "./healthy.ts";
+
+const folder = await Deno.makeTempDir({ prefix: "el2-causes-" });
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+
+interface CauseCase {
+  readonly name: string;
+  readonly source: string;
+  /** Keys of the VM, and sections after it. */
+  readonly more?: string;
+  readonly cause: { readonly code: ExceptionCause["code"]; readonly [name: string]: unknown };
+  readonly wayOut: RegExp;
+}
+
+const cause = (name: string, source: string, cause: CauseCase["cause"], wayOut: RegExp, more = ""): CauseCase => ({
+  name,
+  source: `no_vectors\n${source}\n1: b 1b`,
+  cause,
+  wayOut,
+  more,
+});
+
+const SHARED = `[vm.y]\nimage = "y.bin"\nmemory = "4MiB"\n[link]
+board = { kind = "shm", label = 1, size = "64KiB", access = { x = "r", y = "rw" } }\n`;
+
+const UNDEFINED: readonly CauseCase[] = [
+  cause(
+    "an instruction of SVE",
+    "cntw x0",
+    { code: "lacks-feature", name: "cntw", feature: "FEAT_SVE", cpu: "v8", cpus: [] },
+    /no CPU of el2/,
+  ),
+  cause("an instruction of a higher rung", "mov64 x0, 0x300000\nmsr cpacr_el1, x0\nisb\nudot v0.4s, v1.16b, v2.16b", {
+    code: "lacks-feature",
+    name: "udot",
+    feature: "FEAT_DotProd",
+  }, /cpu = "v8\.2"/),
+  cause("a register of MTE", "mrs x0, s3_0_c1_c0_6", { code: "lacks-feature", name: "gcr_el1", feature: "FEAT_MTE2" }, /no CPU/),
+  cause("a register of EL2", "mrs x0, hcr_el2", { code: "above-level", name: "hcr_el2", needs: 2, at: 1, instead: null }, /CurrentEL/),
+  cause("a register of EL2 that EL1 has, too", "msr vbar_el2, x0", { code: "above-level", instead: "vbar_el1", needs: 2 }, /use vbar_el1/),
+  cause("a register of EL3", "mrs x0, scr_el3", { code: "above-level", name: "scr_el3", needs: 3 }, /CurrentEL/),
+  cause("an invalidation of EL2's TLB", "tlbi alle2", { code: "above-level", name: "tlbi alle2", instead: "tlbi vmalle1" }, /tlbi vmalle1/),
+  cause("a run past the end of the code", "nop\n.zero 64\n", { code: "not-code", word: "0x00000000" }, /branch/),
+  cause("a failed assertion", "brk #7", { code: "trap-instruction", name: "brk", immediate: 7 }, /./),
+  cause("floating point that is off", "fadd d0, d0, d1", { code: "fp-trapped", el: 1 }, /FPEN/),
+  cause(
+    "a return into AArch32",
+    "mov x0, #0x1d3\nmsr spsr_el1, x0\nadr x0, 2f\nmsr elr_el1, x0\neret\n2: nop",
+    { code: "illegal-state" },
+    /SPSR_EL1/,
+  ),
+  cause(
+    "a stack that is not aligned",
+    "mrs x0, sctlr_el1\norr x0, x0, #8\nmsr sctlr_el1, x0\nmov64 x0, 0x80010008\nmov sp, x0\nldr x1, [sp]",
+    { code: "sp-alignment", sp: "0x80010008" },
+    /16/,
+  ),
+  cause("a branch to half an instruction", "adr x0, 2f\nadd x0, x0, #2\n2: br x0", { code: "pc-alignment" }, /pointer/),
+  cause("a null function pointer", "mov x0, #0\nblr x0", { code: "jump-to-devices", address: "0x0" }, /null/),
+  cause("a call of a supervisor without vectors", "svc #1", { code: "no-vectors", vbar: "0x70000000", offset: "0x200" }, /VBAR_EL1/),
+];
+
+const load = (address: string, load = "ldr w1, [x0]") => `mov64 x0, ${address}\n${load}`;
+const access = (kind: string, address: string, size: number | null = 4) => ({ kind, address, size });
+
+const ALIGNMENT: readonly CauseCase[] = [
+  cause("a vector's store before the MMU is on", load("0x80010008", "mov64 x2, 0x300000\nmsr cpacr_el1, x2\nisb\nstr q0, [x0]"), {
+    code: "device-alignment",
+    because: "stage-1-off",
+    access: access("store", "0x80010008", 16),
+  }, /-mstrict-align, or turn the MMU on/),
+  cause("an unaligned load from Device memory", `entry 3, 0, 0x80200707\nmmu_on\n${load("0x80200002")}`, {
+    code: "device-alignment",
+    because: "mair",
+    access: access("load", "0x80200002"),
+  }, /map it as Normal/),
+  cause(
+    "alignment that is checked",
+    `mmu_on\nmrs x0, sctlr_el1\norr x0, x0, #2\nmsr sctlr_el1, x0\nisb\n${load("0x80010006", "ldr x1, [x0]")}`,
+    {
+      code: "alignment-checked",
+      access: access("load", "0x80010006", 8),
+    },
+    /SCTLR_EL1\.A/,
+  ),
+  cause("an unaligned exclusive", `mmu_on\n${load("0x80010002", "ldaxr w1, [x0]")}`, {
+    code: "ordered-alignment",
+    access: access("load", "0x80010002"),
+  }, /to 4 bytes/),
+  cause("an unaligned atomic", `mmu_on\n${load("0x80010004", "ldadd x1, x2, [x0]")}`, {
+    code: "ordered-alignment",
+    access: access("atomic access", "0x80010004", 8),
+  }, /align/),
+];
+
+const walk = (level: number, entry: string, descriptor: string | null) => ({ ttbr: "TTBR0_EL1", level, entry, descriptor });
+
+const STAGE1: readonly CauseCase[] = [
+  cause("an address without a page", `mmu_on\n${load("0x80201000")}`, {
+    code: "no-translation",
+    access: access("load", "0x80201000"),
+    walk: walk(3, "0x80103008", "0x0000000000000000"),
+  }, /map 0x80201000/),
+  cause("an address without a table", `mmu_on\n${load("0x100000000", "str x1, [x0]")}`, {
+    code: "no-translation",
+    access: access("store", "0x100000000", 8),
+    walk: walk(1, "0x80100020", "0x0000000000000000"),
+  }, /map/),
+  cause("an address outside of the tables", `mmu_on\n${load("0x8000000000")}`, {
+    code: "outside-of-tables",
+    ttbr: "TTBR0_EL1",
+    bits: 39,
+  }, /T0SZ/),
+  cause("a half that is disabled", `mmu_on 0x180993519\n${load("0xffffffc080010000")}`, {
+    code: "outside-of-tables",
+    ttbr: "TTBR1_EL1",
+    bits: null,
+  }, /EPD/),
+  cause("an access flag that nobody sets", `entry 3, 2, 0x80202303\nmmu_on\n${load("0x80202010")}`, {
+    code: "access-flag",
+    walk: walk(3, "0x80103010", "0x0000000080202303"),
+  }, /AF/),
+  cause("a store to memory that is read-only", `entry 3, 3, 0x80203783\nmmu_on\n${load("0x80203000", "strb w1, [x0]")}`, {
+    code: "no-permission",
+    access: access("store", "0x80203000", 1),
+    el: 1,
+    rights: "rx",
+    pan: false,
+  }, /AP, PXN and UXN/),
+  cause("code in memory that is not executable", `entry 3, 4, 0x20000080204703\nmmu_on\n${load("0x80204000", "br x0")}`, {
+    code: "no-permission",
+    access: access("instruction fetch", "0x80204000"),
+    rights: "rw",
+  }, /PXN/),
+  cause("memory of EL0 with PAN", `entry 3, 5, 0x80205743\nmmu_on\nmsr pan, #1\n${load("0x80205000")}`, {
+    code: "no-permission",
+    pan: true,
+  }, /LDTR/),
+  cause("a page beyond the physical addresses", `entry 3, 6, 0x1080206703\nmmu_on 0x80193519\n${load("0x80206000")}`, {
+    code: "address-size",
+    bits: 32,
+  }, /IPS/),
+  cause("tables in memory that the VM does not have", `mmu_on 0x180193519, 0x10000000\n${load("0x80010000")}`, {
+    code: "table-outside",
+    walk: walk(1, "0x10000010", null),
+  }, /TTBR0_EL1/),
+  cause("a table of level 2 in memory that the VM does not have", `entry 0, 5, 0x100003\nmmu_on\n${load("0x140000000")}`, {
+    code: "table-outside",
+    walk: walk(2, "0x100000", null),
+  }, /level 1/),
+];
+
+/** The first page after the info page. */
+const BOARD = "0x40001000";
+
+const STAGE2: readonly CauseCase[] = [
+  cause("memory that the VM was never given", load("0x90000000"), {
+    code: "not-given",
+    ipa: "0x90000000",
+    stage1: false,
+    access: access("load", "0x90000000"),
+  }, /devicetree/),
+  cause(
+    "a device of a VMM that no VMM serves",
+    load("0x09000000", "ldr w1, [x0, #0x18]"),
+    { code: "nobody-serves", ipa: "0x9000018", schedule: "own" },
+    /schedule = "own"/,
+    'schedule = "own"\ndevices = []',
+  ),
+  cause("a pair of registers from a device", load("0x09000000", "ldp w1, w2, [x0]"), {
+    code: "not-emulated",
+    by: "its VMM",
+    access: access("load", "0x9000000", 8),
+  }, /one general register/),
+  cause("a register with write-back from the distributor", load("0x08000000", "ldr w1, [x0], #4"), {
+    code: "not-emulated",
+    by: "the hypervisor",
+  }, /write-back/),
+  cause("a byte of a register of the distributor", load("0x08000000", "ldrb w1, [x0]"), {
+    code: "device-refuses",
+    access: access("load", "0x8000000", 1),
+  }, /size/),
+  cause(
+    "a store to a board that is read-only",
+    load(BOARD, "str w1, [x0]"),
+    { code: "no-right", rights: "r", access: { kind: "store" } },
+    /\[link\]/,
+    SHARED,
+  ),
+  cause(
+    "code in a board without execution",
+    load(BOARD, "br x0"),
+    { code: "no-right", rights: "r", access: { kind: "instruction fetch" } },
+    /\[link\]/,
+    SHARED,
+  ),
+];
+
+const CASES = [...UNDEFINED, ...ALIGNMENT, ...STAGE1, ...STAGE2];
+
+for (const { name, source, more = "", cause, wayOut } of CASES) {
+  Deno.test(`the cause of an end: ${name}`, async () => {
+    await assembleGuest(folder, "x", source);
+    await assembleGuest(folder, "y", "sleep_healthily");
+    const system = await demoSystem(`el2 = 1\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\n${more}`, undefined, folder);
+    runUntil(system, 1e8);
+    const [row] = rows(system, "diagnose", { filter: "id=vm:x" });
+    const found = row.because.find((one) => one.code === "cause");
+    assert.ok(found, `${row.text} ${JSON.stringify(row.because)}`);
+    assert.ok(matches(found.cause, cause), JSON.stringify(found.cause));
+    assert.equal(row.verdict, "failed");
+    assert.match(EXCEPTION_CAUSES.wayOut(found.cause) ?? "-", wayOut);
+    const [reason] = rows(system, "why", { filter: "ended=vm:x" });
+    assert.equal(reason.way_out, EXCEPTION_CAUSES.wayOut(found.cause) ?? null);
+  });
+}
+
+/** A guest whose handler of synchronous exceptions does this, and that sleeps afterwards. */
+const handled = (handler: string, source: string) => `
+  adr x0, vectors
+  msr vbar_el1, x0
+  isb
+  ${source}
+  sleep_healthily
+.balign 2048
+vectors:
+.zero 0x200
+  ${handler}
+  eret
+.balign 2048`;
+const SKIP = "mrs x10, elr_el1\nadd x10, x10, #4\nmsr elr_el1, x10";
+
+const HEALTHY: Readonly<Record<string, string>> = {
+  "probes SVE": handled(SKIP, "cntw x0"),
+  "probes EL2": handled(SKIP, "mrs x0, hcr_el2\nmrs x0, scr_el3"),
+  "probes an address": handled(SKIP, load("0x90000000")),
+  "probes read-only memory": handled(SKIP, load("0x40000000", "str w1, [x0]")),
+  "emulates an unaligned load": handled(SKIP, load("0x80010002", "ldr x1, [x0]")),
+  "turns floating point on when it is used": handled("mov64 x10, 0x300000\nmsr cpacr_el1, x10\nisb", "fadd d0, d0, d1"),
+  "sets access flags when memory is used": handled(
+    "mov64 x10, 0x80103010\nldr x11, [x10]\norr x11, x11, #(1 << 10)\nstr x11, [x10]\ndsb sy\ntlbi vmalle1\ndsb sy\nisb",
+    `entry 3, 2, 0x80202303\nmmu_on\n${load("0x80202010")}\nmrs x0, sctlr_el1\nbic x0, x0, #1\nmsr sctlr_el1, x0\nisb`,
+  ),
+  "counts its breakpoints": handled(`add x12, x12, #1\n${SKIP}`, "brk #7\nbrk #8\nbrk #9"),
+};
+
+for (const [name, source] of Object.entries(HEALTHY)) {
+  Deno.test(`healthy: a guest that ${name}`, async () => {
+    await assembleGuest(folder, "x", source);
+    const system = await demoSystem('el2 = 1\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\n', undefined, folder);
+    assert.deepEqual(runHealthy(system, 3e8), ["waits"]);
+    assert.deepEqual(rows(system, "why", { filter: "ended=vm:x" }), []);
+  });
+}
+
+/** Whether a fact has these values. */
+function matches(fact: unknown, wanted: unknown): boolean {
+  if (typeof wanted !== "object" || wanted === null) return fact === wanted;
+  if (Array.isArray(wanted)) {
+    return Array.isArray(fact) && wanted.length === fact.length && wanted.every((one, index) => matches(fact[index], one));
+  }
+  return typeof fact === "object" && fact !== null &&
+    Object.entries(wanted).every(([name, value]) => matches((fact as Record<string, unknown>)[name], value));
+}
