@@ -149,9 +149,10 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
   inspection: {
     trace: [],
     readers: ["trace"],
-    verdicts: ["readers", "trace"],
+    causes: ["readers", "trace"],
+    verdicts: ["causes", "readers", "trace"],
     rules: ["readers", "trace"],
-    ".": ["rules", "verdicts", "readers", "trace"],
+    ".": ["rules", "verdicts", "causes", "readers", "trace"],
   },
   assembly: {
     code: [],

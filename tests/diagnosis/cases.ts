@@ -222,6 +222,7 @@ const HANGS: readonly BrokenCase[] = [
     "storm",
     /^vcpu:x\/0 took data abort.* at 0x8000\w+, and its handler takes the same exception again and again$/,
     {
+      cause: "not-given",
       wayOut: /el2 disasm x\/0:0x8000/,
     },
   ),

@@ -224,6 +224,61 @@ for (const { name, source, more = "", cause, wayOut } of CASES) {
   });
 }
 
+/** Vectors whose slots are endless loops. */
+const STANDING = ".balign 2048\nvectors:\n.rept 16\n9: b 9b\n.balign 128\n.endr";
+const standing = (source: string) => `adr x0, vectors\nmsr vbar_el1, x0\nisb\n${source}\n1: b 1b\n${STANDING}`;
+/** Starts CPU 1 at `second`, with PSCI. */
+const CPU_ON = "mov64 x0, 0xc4000003\nmov x1, #1\nadr x2, second\nmov x3, #0\nhvc #0";
+
+/** Guests that loop in their vectors, or whose handler faults: the first exception is told. */
+const CRASHES: readonly (CauseCase & { readonly how: "crashed" | "fault-loop"; readonly at: string })[] = [
+  {
+    ...cause("an unaligned store, and vectors that stand", "", { code: "device-alignment", because: "stage-1-off" }, /-mstrict-align/),
+    source: standing(load("0x80010002", "str w1, [x0]")),
+    ...{ how: "crashed", at: "vcpu:x/0" },
+  },
+  {
+    ...cause("an instruction of SVE, and vectors that stand", "", { code: "lacks-feature", name: "rdvl" }, /no CPU/),
+    source: standing("rdvl x0, #1"),
+    ...{ how: "crashed", at: "vcpu:x/0" },
+  },
+  {
+    ...cause("a handler that takes the same fault", "", { code: "not-given", ipa: "0x90000000" }, /pointer/),
+    source: standing("hvc #0\ncntw x0").replace("9: b 9b", load("0x90000000")).replace("hvc #0\ncntw x0", load("0x90000000")),
+    ...{ how: "fault-loop", at: "vcpu:x/0" },
+  },
+  {
+    ...cause("a handler that faults after another exception", "", { code: "lacks-feature", name: "cntw" }, /no CPU/),
+    source: standing("cntw x0").replace("9: b 9b", load("0x90000000")),
+    ...{ how: "fault-loop", at: "vcpu:x/0" },
+  },
+  {
+    ...cause("vectors that stage 1 does not map", "", { code: "trap-instruction" }, /./),
+    source: "set vbar_el1, 0x90000000\nmmu_on\nbrk #1",
+    ...{ how: "fault-loop", at: "vcpu:x/0" },
+  },
+  {
+    ...cause("a second CPU that falls on its first step", "", { code: "outside-of-tables" }, /mend the pointer/, "vcpus = 2"),
+    source: standing(`${CPU_ON}\nadr x1, flag\n3: ldr w0, [x1]\ncbz w0, 3b\nflag: .word 0\nsecond:\nadr x0, vectors\nmsr vbar_el1, x0
+      mmu_on\n${load("0x700000000000", "str w1, [x0]")}`),
+    ...{ how: "crashed", at: "vcpu:x/1" },
+  },
+];
+
+for (const { name, source, more, cause, wayOut, how, at } of CRASHES) {
+  Deno.test(`a crash that continues: ${name}`, async () => {
+    await assembleGuest(folder, "x", source);
+    const system = await demoSystem(`el2 = 1\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\n${more}`, undefined, folder);
+    runUntil(system, 1e8);
+    const [row] = rows(system, "diagnose", { filter: "id=vm:x" });
+    assert.deepEqual([row.fact.code, row.healthy], [how, false], row.text);
+    const found = row.because.find((one) => one.code === "cause");
+    assert.ok(found && matches(found.cause, cause), JSON.stringify(row.because));
+    assert.match(EXCEPTION_CAUSES.wayOut(found.cause) ?? "-", wayOut);
+    assert.ok("vcpu" in row.fact && row.fact.vcpu === at, JSON.stringify(row.fact));
+  });
+}
+
 /** A guest whose handler of synchronous exceptions does this, and that sleeps afterwards. */
 const handled = (handler: string, source: string) => `
   adr x0, vectors

@@ -4,8 +4,9 @@
 import { endedByOwnWill, type HostEvent, type VmExitReason } from "../../host/interface.ts";
 import type { Hypervisor, Vcpu, VcpuEnd } from "../../hypervisor/boot.ts";
 import { instructionAt } from "../../inspection/readers/read-symbols.ts";
+import { Vector } from "../../core/interface.ts";
 import { causeOf, noVectors } from "../../inspection/causes/exception-cause.ts";
-import { lastTaken, type Taken } from "../../inspection/causes/taken.ts";
+import { firstTaken, lastTaken, type Taken } from "../../inspection/causes/taken.ts";
 import type { View } from "../../inspection/readers/inspected.ts";
 import { isAbort, syndromeText } from "../../inspection/trace/syndromes.ts";
 import type { VmSymbols } from "../../symbols/vm-symbols.ts";
@@ -135,21 +136,16 @@ export class VmEnds {
   }
 
   #workOf(vm: string, vcpu: Vcpu, how: VcpuEnd): LastWork {
-    const { registers } = vcpu;
     const instructions = this.hypervisor().scheduler.execution.retired;
-    const taken = lastTaken(vcpu), { elr, esr } = taken;
+    const first = firstTaken(vcpu), taken = first ?? lastTaken(vcpu), { elr, esr } = taken;
     // The vector is the next instruction, or the handler got no further than another fault: the
     // exception before is the cause. A reset often follows an exception, too.
     const tells = how === "fault" || how === "system-reset" && esr !== 0;
-    const cause = tells ? this.#causeOf(vcpu, taken, how) : undefined;
-    const exception = tells ? { esr, at: this.#place(vm, vcpu, elr), far: this.#farOf(vm, vcpu, esr), cause } : undefined;
+    const cause = first && tells ? causeOf(this.view(), vcpu, first) : undefined;
+    const exception = tells
+      ? { esr, at: this.#place(vm, vcpu, elr), far: this.#farOf(vm, vcpu, taken), cause: cause ?? vectorsCause(vcpu, how, taken) }
+      : undefined;
     return { vcpu: this.hypervisor().names.vcpu(vcpu), how, at: this.#last(vm, vcpu, how), instructions, exception };
-  }
-
-  /** The cause of the last exception. Those of EL0 are their kernel's work. */
-  #causeOf(vcpu: Vcpu, taken: Taken, how: VcpuEnd): ExceptionCause | undefined {
-    if (taken.el === 0) return undefined;
-    return causeOf(this.view(), vcpu, taken) ?? (how === "fault" ? noVectors(vcpu) : undefined);
   }
 
   /** The instruction that a vCPU executed last. After a call the PC is one instruction further. */
@@ -167,9 +163,8 @@ export class VmEnds {
     return { pc, text: `${hex(pc)}${symbol === undefined ? "" : ` <${symbol}>`}: ${instruction ?? "not mapped"}` };
   }
 
-  #farOf(vm: string, vcpu: Vcpu, esr: number): string | undefined {
+  #farOf(vm: string, vcpu: Vcpu, { esr, far }: Taken): string | undefined {
     if (!isAbort(esr)) return undefined;
-    const far = vcpu.registers.getRegister("FAR_EL1");
     const translation = this.symbols.core.inspect(vcpu.registers, far);
     const symbol = this.symbols.nameOf(vm, far);
     const what = translation.ok ? paId(translation.pa) : "not mapped";
@@ -229,6 +224,11 @@ export class VmEnds {
     if (work?.how === "system-off" || work?.how === "system-reset") return EXIT_RULES[work.how];
     return "it could not be made";
   }
+}
+
+/** A vector that cannot be fetched is the cause where the exception is not. */
+function vectorsCause(vcpu: Vcpu, how: VcpuEnd, { el }: Taken): ExceptionCause | undefined {
+  return how === "fault" ? noVectors(vcpu, el === 0 ? Vector.LowerAarch64 : Vector.CurrentSpx) : undefined;
 }
 
 const BUG_WAY_OUT = "file the report that the session names, with the recording beside it; the other VMs continue";

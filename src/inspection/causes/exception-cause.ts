@@ -51,7 +51,7 @@ export function inVectors(vcpu: Vcpu, address: bigint): boolean {
 }
 
 /** A vector that cannot be fetched; by default that of an exception from EL1. */
-export function noVectors(vcpu: Vcpu, offset = BigInt(Vector.CurrentSpx)): ExceptionCause {
+export function noVectors(vcpu: Vcpu, offset: number | bigint = Vector.CurrentSpx): ExceptionCause {
   return { code: "no-vectors", vbar: hex(vectorsOf(vcpu)), offset: hex(offset, 3) };
 }
 

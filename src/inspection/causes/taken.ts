@@ -1,5 +1,5 @@
-// A synchronous exception that a vCPU took to EL1, with the instruction that raised it and the access
-// that the instruction made. Arm ARM D13.2.37.
+// A synchronous exception that a vCPU took to EL1, with the instruction that raised it and the
+// access that the instruction made. Arm ARM D13.2.37.
 
 import { AbortSyndrome, ExceptionClass, exceptionClass, Pstate } from "../../core/interface.ts";
 import type { Vcpu } from "../../hypervisor/inspect.ts";
@@ -15,6 +15,11 @@ export interface Taken {
   readonly far: bigint;
   /** The level that raised it. */
   readonly el: 0 | 1;
+}
+
+/** The first of the exceptions at EL1 that a vCPU has not returned from. */
+export function firstTaken({ registers: { chain } }: Vcpu): Taken | undefined {
+  return chain.length === 0 ? undefined : { esr: Number(chain.esr & 0xffff_ffffn), elr: chain.elr, far: chain.far, el: 1 };
 }
 
 /** The exception in the registers: the one that a vCPU took last. */

@@ -10,6 +10,7 @@ import { hex } from "../../support/number-text.ts";
 import type { View } from "../readers/inspected.ts";
 import { readOwner } from "../readers/read-memory.ts";
 import { instructionAt } from "../readers/read-symbols.ts";
+import { causeOf } from "../causes/exception-cause.ts";
 import { isAbort, syndromeText } from "../trace/syndromes.ts";
 import { isMasked, type Prospects } from "./prospects.ts";
 import type { Verdict } from "./verdict.ts";
@@ -47,7 +48,9 @@ export function crashed(view: View, vcpu: Vcpu, prospects: Prospects): Verdict |
   if (!first || !repeats && !isStuck) return undefined;
   const id = view.vcpu(vcpu), { pc } = vcpu.registers, { elr } = first;
   const at = rangeOf(view, vcpu, elr, elr, elr), exception = syndromeText(first.esr);
+  const cause = causeOf(view, vcpu, { ...first, far: first.far ?? 0n, el: chain.length > 0 ? 1 : 0 });
   const evidence: Evidence[] = [
+    ...cause ? [{ code: "cause" as const, cause }] : [],
     { code: "esr", esr: hex(first.esr, 8) },
     ...first.far === undefined ? [] : [{ code: "far" as const, range: rangeOf(view, vcpu, first.far, first.far, first.far) }],
     ...lastOf(view, vcpu, first),
