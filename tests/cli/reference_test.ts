@@ -10,7 +10,7 @@ import { requestNames } from "../../src/abi/ioctl/decode.ts";
 import { PERSONA_NAMES } from "../../src/abi/ioctl/personas.ts";
 import { DOCUMENTS } from "../../src/queries/documents.ts";
 import { checkDocument } from "../support/columns.ts";
-import { el2 } from "./program.ts";
+import { el2, el2Process } from "./program.ts";
 
 const TREE = commandTree(makeProgram(new URL(import.meta.url), () => {}));
 
@@ -108,6 +108,9 @@ Deno.test("documents of commands that need no session have the fields of their s
     await Deno.writeFile(dtb, new Uint8Array(64));
     const scenario = new URL("../../examples/refused-lend.test.toml", import.meta.url).pathname;
     const guest = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
+    // Guests of its own: a new user has none.
+    const cache = { EL2_CACHE: folder };
+    assert.equal((await el2Process(["guests", "add", "hello", guest], cache)).code, 0);
     const commands: readonly (readonly [name: string, args: readonly string[], least?: number])[] = [
       ["ls", ["ls", "--json"]],
       ["doctor", ["doctor", "--json"]],
@@ -124,7 +127,7 @@ Deno.test("documents of commands that need no session have the fields of their s
     ];
     for (const [name, args, least = 1] of commands) {
       const document = DOCUMENTS.find((one) => one.name === name)!;
-      const { stdout, stderr } = await el2(...args);
+      const { stdout, stderr } = name === "guest" ? await el2Process(args, cache) : await el2(...args);
       const lines = (name === "error" ? stderr : stdout).trimEnd().split("\n");
       assert.ok(lines.length >= least, args.join(" "));
       for (const line of lines) checkDocument(document, line);

@@ -75,9 +75,11 @@ Deno.test("the exercise of docs/first-change.md takes a free number and the next
   assert.ok(paths.length >= 8, `${paths.length} paths`);
   assert.deepEqual(paths.filter((path) => !exists(path)), []);
   const number = Number(/^doorbell_peek: call\((0x\w+),/m.exec(text)![1]);
-  assert.ok(Object.values(HYPERCALLS).every((call) => call.number !== number));
-  assert.ok(text.includes(`${Object.keys(HYPERCALLS).length + 1} instead of ${Object.keys(HYPERCALLS).length}`));
+  // A reader who is past a step has the call, or the line, already.
+  const others = Object.entries(HYPERCALLS).filter(([name]) => name !== "doorbell_peek");
+  assert.ok(others.every(([, call]) => call.number !== number));
+  assert.ok(text.includes(`${others.length + 1} instead of ${others.length}`));
   const book = Deno.readTextFileSync(new URL("docs/spec/hypervisor.md", ROOT));
-  const last = Number([...book.matchAll(/^(\d+)\. /gm)].at(-1)![1]);
-  assert.equal(Number(/^(\d+)\. doorbell_peek/m.exec(text)![1]), last + 1);
+  const last = [...book.matchAll(/^(\d+)\. (?!doorbell_peek)/gm)].at(-1)![1];
+  assert.equal(Number(/^(\d+)\. doorbell_peek/m.exec(text)![1]), Number(last) + 1);
 });
