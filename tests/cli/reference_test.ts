@@ -108,7 +108,7 @@ Deno.test("documents of commands that need no session have the fields of their s
     await Deno.writeFile(dtb, new Uint8Array(64));
     const scenario = new URL("../../examples/refused-lend.test.toml", import.meta.url).pathname;
     const guest = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
-    // Guests of its own: a new user has none.
+    // The catalog of a new user is empty.
     const cache = { EL2_CACHE: folder };
     assert.equal((await el2Process(["guests", "add", "hello", guest], cache)).code, 0);
     const commands: readonly (readonly [name: string, args: readonly string[], least?: number])[] = [
