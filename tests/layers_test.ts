@@ -24,12 +24,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   images: ["host", "formats", "isa", "support"],
   symbols: ["hypervisor", "machine", "core", "formats", "support"],
   queries: ["virtio", "abi", "support"],
+  linux: ["queries", "symbols", "support"],
   plans: ["queries", "host", "hypervisor", "virtio", "core", "isa", "abi", "support"],
   protocol: ["plans", "queries", "hypervisor", "abi"],
   state: ["hypervisor", "machine", "support"],
   outside: ["state", "virtio", "machine", "formats", "support"],
   inspection: [
-    ...["protocol", "queries", "symbols", "host", "resource-manager", "hypervisor", "virtio", "core", "isa", "abi", "support"],
+    ...["protocol", "linux", "queries", "symbols", "host", "resource-manager", "hypervisor", "virtio", "core", "isa", "abi", "support"],
   ],
   assembly: [
     ...["inspection", "outside", "state", "protocol", "plans", "queries", "symbols", "images", "host", "resource-manager", "hypervisor"],
@@ -149,10 +150,11 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
   inspection: {
     trace: [],
     readers: ["trace"],
+    linux: ["readers"],
     causes: ["readers", "trace"],
     verdicts: ["causes", "readers", "trace"],
     rules: ["readers", "trace"],
-    ".": ["rules", "verdicts", "causes", "readers", "trace"],
+    ".": ["rules", "verdicts", "causes", "linux", "readers", "trace"],
   },
   assembly: {
     code: [],

@@ -27,6 +27,7 @@ import { registerLogs } from "./commands/logs.ts";
 import { registerLs } from "./commands/ls.ts";
 import { registerMan } from "./commands/man.ts";
 import { registerMcp } from "./commands/mcp.ts";
+import { registerLinux } from "./commands/linux.ts";
 import { registerMem } from "./commands/mem.ts";
 import { registerOn } from "./commands/on.ts";
 import { registerPause } from "./commands/pause.ts";
@@ -75,6 +76,7 @@ const COMMANDS: readonly CommandGroup[] = [
     registerVm,
     registerVcpu,
     registerIrq,
+    registerLinux,
     registerMem,
     registerCaps,
     registerQueue,

@@ -27,6 +27,8 @@ import { readStack } from "./readers/read-stack.ts";
 import { readTimers } from "./readers/read-timers.ts";
 import { readVariables } from "./readers/read-variables.ts";
 import { readCode, readFrames, readSymbols } from "./readers/read-symbols.ts";
+import { KERNEL_READERS } from "./linux/read-linux.ts";
+import type { Gap } from "../queries/facts/gap.ts";
 import type { Row, RowOf } from "../queries/table.ts";
 import { type TableName, TABLES } from "../queries/tables.ts";
 import { type Problem, problemText } from "../queries/facts/problem.ts";
@@ -49,6 +51,8 @@ interface Found<R = Row> {
   readonly rows: readonly R[];
   readonly dropped?: number;
   readonly cursor?: string;
+  /** Parts of the rows that could not be read. */
+  readonly gaps?: readonly Gap[];
 }
 
 type Reader<N extends TableName> = (view: View, args: QueryArguments, filter: Filter) => Found<RowOf<typeof TABLES[N]>>;
@@ -73,9 +77,9 @@ export class Inspector {
       if (!table) throw new QueryError(`no table ${JSON.stringify(query.table)}`, `there are ${Object.keys(TABLES).join(", ")}`);
       const filter = this.#filter(query.table, query.args.filter ?? "");
       const view = new View(this.system, this.#looks);
-      const { rows, dropped = 0, cursor } = this.#read(query.table, view, query.args, filter);
+      const { rows, dropped = 0, cursor, gaps = [] } = this.#read(query.table, view, query.args, filter);
       const { after } = query.args;
-      const places = { ...cursor !== undefined && { cursor }, ...after !== undefined && { after } };
+      const places = { ...cursor !== undefined && { cursor }, ...after !== undefined && { after }, ...gaps.length > 0 && { gaps } };
       return { table: query.table, at, rows, dropped, ...places };
     } catch (error) {
       if (!(error instanceof QueryError || error instanceof FilterError)) throw error;
@@ -204,6 +208,7 @@ const READERS: { readonly [N in Exclude<TableName, "hash">]: Reader<N> } = {
     const nameOf = (vm: string, address: bigint) => view.system.symbols.nameOf(vm, address);
     return fromLog(view, args, filter, kindsOf(args.kinds), (event) => eventRow(event, nameOf));
   },
+  ...KERNEL_READERS,
   "session.memory": (view) => ({ rows: view.system.memory().map(memoryRow) }),
   "trace.stats": (view) => {
     const { traceBuffer } = view.system;

@@ -8,6 +8,7 @@ export * from "../abi/ids.ts";
 type Vm = { vm: string };
 type Vcpu = Vm & { index: number };
 type Frame = Vcpu & { frame: number };
+type Task = Vm & { pid: number };
 type Named = { name: string };
 type Numbered = { number: number };
 type Address = { address: bigint };
@@ -33,6 +34,15 @@ interface IdParts {
   timer: Vcpu & Named;
   frame: Frame;
   var: Frame & { path: string };
+  /** Of a Linux in a VM, by its own numbers. */
+  task: Task;
+  call: Task & Numbered;
+  fd: Task & Numbered;
+  vma: Task & Address;
+  log: Vm & Numbered;
+  mount: Vm & Numbered;
+  lirq: Vm & Numbered;
+  module: Vm & Named;
   /** Without a VM: of the whole machine. */
   limit: Partial<Vm> & Named;
   pa: Address;
@@ -80,6 +90,14 @@ const FORMS: Readonly<Record<IdKind, string>> = {
   timer: "{vm}/{index}/{name}",
   frame: "{vm}/{index}/{frame}",
   var: "{vm}/{index}/{frame}/{path}",
+  task: "{vm}/{pid}",
+  call: "{vm}/{pid}/{number}",
+  fd: "{vm}/{pid}/{number}",
+  vma: "{vm}/{pid}/{address}",
+  log: "{vm}/{number}",
+  mount: "{vm}/{number}",
+  lirq: "{vm}/{number}",
+  module: "{vm}/{name}",
   limit: "[{vm}/]{name}",
   pa: "{address}",
   parcel: "{handle}",

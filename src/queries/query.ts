@@ -6,6 +6,7 @@ import { amount, count, listOf, name, text } from "./fields.ts";
 import type { Row, RowOf, Table } from "./table.ts";
 import { TABLE_NAMES, TABLES } from "./tables.ts";
 import { areRowsOf, rowIssue } from "./rows.ts";
+import { gap } from "./facts/gap.ts";
 import { problem } from "./facts/problem.ts";
 
 const tableName = v.picklist(TABLE_NAMES);
@@ -37,6 +38,10 @@ const queryArguments = v.strictObject({
   at: v.optional(text()),
   /** Bytes, or instructions. */
   size: v.optional(count()),
+  /** A process or thread of Linux. */
+  pid: v.optional(count()),
+  /** Threads of Linux instead of processes. */
+  threads: v.optional(v.boolean()),
 });
 export type QueryArguments = Readonly<v.InferOutput<typeof queryArguments>>;
 
@@ -73,6 +78,8 @@ export const answer = v.pipe(
     cursor: v.optional(v.string()),
     /** The rows are only those after this cursor, as the query said. */
     after: v.optional(v.string()),
+    /** Gaps in the rows, where a guest's memory could not be read. */
+    gaps: v.optional(listOf(gap)),
     /** Why there is no answer: an object that does not exist, or an error in the query. */
     error: v.optional(v.string()),
     /** The same as data; absent where the session itself is why. */

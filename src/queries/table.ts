@@ -167,6 +167,7 @@ export function jsonSchema(table: Table): Json {
       },
       data: { type: "array", items: { type: "object", required: Object.keys(table.columns), properties } },
       dropped: { type: "integer", description: "rows that were lost before they could be read" },
+      gaps: { type: "array", description: "what the rows lack, as a guest's memory does not let it be read; absent: nothing" },
     },
   };
 }

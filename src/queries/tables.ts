@@ -6,6 +6,7 @@ import { defineTable, type Table } from "./table.ts";
 import { IRQ_FINDINGS } from "./facts/irq-finding.ts";
 import { SLICE_REASONS } from "./facts/slice-reason.ts";
 import { WAITS } from "./facts/wait.ts";
+import { LINUX_TABLES } from "./linux-tables.ts";
 import { VERDICTS } from "./facts/verdict-words.ts";
 import { EVIDENCE, VERDICT_FACTS } from "./facts/verdict.ts";
 
@@ -765,6 +766,7 @@ export const TABLES = {
   "inject.ls": INJECTIONS,
   "stop.ls": STOPS,
   "time.ls": PLACES,
+  ...LINUX_TABLES,
   "session.memory": SESSION_MEMORY,
   "hash": HASHES,
 } as const satisfies Readonly<Record<string, Table>>;

@@ -3,6 +3,7 @@
 import { CAPS } from "../../src/cli/commands/caps.ts";
 import { INPUT } from "../../src/cli/commands/input.ts";
 import { IRQ } from "../../src/cli/commands/irq.ts";
+import { LINUX } from "../../src/cli/commands/linux.ts";
 import { MEM } from "../../src/cli/commands/mem.ts";
 import { QUEUE } from "../../src/cli/commands/queue.ts";
 import { RPC } from "../../src/cli/commands/rpc.ts";
@@ -11,7 +12,7 @@ import { VCPU } from "../../src/cli/commands/vcpu.ts";
 import { VM } from "../../src/cli/commands/vm.ts";
 import type { ActionCommand, Group, QueryCommand } from "../../src/cli/common/group.ts";
 
-const GROUPS: readonly Group[] = [VM, VCPU, IRQ, MEM, CAPS, QUEUE, RPC, STATE, INPUT];
+const GROUPS: readonly Group[] = [VM, VCPU, IRQ, LINUX, MEM, CAPS, QUEUE, RPC, STATE, INPUT];
 
 /** Every command that prints the rows of a query, with its path: `mem owner`. */
 export const QUERY_COMMANDS: readonly (QueryCommand & { readonly path: string })[] = GROUPS.flatMap(({ name, queries }) =>

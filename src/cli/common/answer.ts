@@ -2,15 +2,18 @@
 
 import { ExitCode, Failure } from "./failure.ts";
 import { asList, checkColumns, type ListOptions, watching } from "./list-options.ts";
-import { fieldsText, nothingPasses, output, printAnswer } from "./print.ts";
+import { fieldsText, nothingPasses, output, printAnswer, reportGaps } from "./print.ts";
 import { checkVm, type OpenSession } from "./session.ts";
 import type { Query } from "../../queries/query.ts";
+import type { Row } from "../../queries/table.ts";
 import { TABLES } from "../../queries/tables.ts";
 
 /** How an answer is printed. */
 interface AnswerOptions {
   /** Each row in full, not as a list. */
   readonly full?: boolean;
+  /** The text of a row, instead of a list. */
+  readonly text?: (row: Row) => string;
   /** Text for an answer without rows. */
   readonly none?: string;
   /** The VM that the rows are of. */
@@ -29,11 +32,14 @@ export async function answer(open: OpenSession, query: Query, json: boolean, opt
 }
 
 async function answerOnce(open: OpenSession, query: Query, json: boolean, options: AnswerOptions): Promise<number> {
-  const { full = false, none = nothingPasses(query.args.filter), vm, list } = options;
+  const { full = false, text, none = nothingPasses(query.args.filter), vm, list } = options;
   const got = await open.asker.ask(query);
   if (got.error !== undefined) throw new Failure(got.error, got.problem?.code === "filter" ? ExitCode.Usage : ExitCode.Failed);
   if (!got.rows.length && vm !== undefined) await checkVm(open, vm);
-  if (full && !json && !asList(list ?? {})) output(got.rows.map((row) => fieldsText(TABLES[query.table], row)).join("\n"));
-  else printAnswer(open.session.info.name, got, json, none, list);
+  const write = text ?? (full ? (row: Row) => fieldsText(TABLES[query.table], row) : undefined);
+  if (write && got.rows.length && !json && !asList(list ?? {})) {
+    output(got.rows.map(write).join(full ? "\n" : ""));
+    reportGaps(got);
+  } else printAnswer(open.session.info.name, got, json, none, list);
   return got.rows.length;
 }

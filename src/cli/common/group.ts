@@ -14,6 +14,7 @@ import { withoutKind } from "../../queries/ids.ts";
 import type { Action } from "../../queries/action.ts";
 import { allOf, isExactly } from "../../queries/filter.ts";
 import type { Query, QueryArguments } from "../../queries/query.ts";
+import type { Row } from "../../queries/table.ts";
 import { type TableName, TABLES } from "../../queries/tables.ts";
 
 /** A command that prints the rows of a query. */
@@ -22,6 +23,10 @@ export interface QueryCommand {
   readonly name: string;
   readonly help: string;
   readonly table: TableName;
+  /** An option that adds to the query. */
+  readonly flag?: { readonly name: string; readonly help: string; readonly query: QueryArguments };
+  /** The text of a row, unless columns or a form are chosen. */
+  readonly text?: (row: Row) => string;
   /** Its argument; in brackets where it is optional. */
   readonly argument?: { readonly name: string; readonly help: string; readonly optional?: true };
   /** The query that the argument makes. */
@@ -93,6 +98,7 @@ function addQuery(parent: Command, { exit }: CommandContext, query: QueryCommand
     .option("--filter <filter>", "only matching rows, such as state=blocked or size>1M")
     .option("--limit <rows>", "at most this many rows", parseWhole(1, 1_000_000))
     .addHelpText("after", examplesText(query.examples));
+  if (query.flag) command.option(`--${query.flag.name}`, query.flag.help);
   withListOptions(command);
   if (query.argument) {
     command.argument(query.argument.optional ? `[${query.argument.name}]` : `<${query.argument.name}>`, query.argument.help);
@@ -136,14 +142,15 @@ interface QueryOptions extends ListOptions {
 }
 
 async function runQuery(group: string, command: QueryCommand, argument: string | undefined, options: QueryOptions): Promise<number> {
-  const args = command.query?.(argument) ?? {};
+  const flag = command.flag && Reflect.get(options, command.flag.name) === true ? command.flag.query : {};
+  const args = { ...command.query?.(argument), ...flag };
   if (options.filter !== undefined) checkedFilter("--filter", options.filter, TABLES[command.table]);
   const filter = allOf([args.filter, options.filter]);
   using open = await openSession(options);
   const query: Query = { table: command.table, args: { ...args, filter: filter || undefined, limit: options.limit } };
   const none = options.filter === undefined ? command.none : undefined;
   const vm = command.ofVm && argument;
-  const rows = await answer(open, query, options.json ?? false, { full: command.full, none, vm, list: options });
+  const rows = await answer(open, query, options.json ?? false, { full: command.full, text: command.text, none, vm, list: options });
   if (rows === 0 && command.failsOnNone) {
     throw new Failure(`no object called "${argument}"; list them with el2 ${group} ${command.list ?? "ls"}`, ExitCode.Failed);
   }

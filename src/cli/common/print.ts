@@ -1,6 +1,7 @@
 // Answers on stdout: aligned columns for display, one JSON document or one row per line for
 // programs (docs/design/workstation.md §2, "JSON").
 
+import { GAPS } from "../../queries/facts/gap.ts";
 import { cellText } from "../../queries/format.ts";
 import type { ListOptions } from "./list-options.ts";
 import { type Listed, listed, listText, namedColumns, rowText, tsvHeading, tsvRow } from "../../queries/list-text.ts";
@@ -70,7 +71,13 @@ export function printAnswer(session: string, answer: Answer, json: boolean, none
   const table: Table = TABLES[answer.table];
   if (json) return output(`${JSON.stringify(answerJson(session, answer))}\n`);
   printRows(table, answer.rows, none, list);
+  reportGaps(answer);
   if (answer.dropped) report(`el2: ${answer.dropped} rows were lost before they could be read`);
+}
+
+/** Prints the gaps of an answer to stderr. */
+export function reportGaps({ gaps = [] }: Answer): void {
+  for (const gap of gaps) report(`el2: incomplete: ${GAPS.text(gap)}`);
 }
 
 export function printRows(table: Listing, rows: readonly ListRow[], none: string | undefined, list: ListOptions): void {
@@ -101,8 +108,8 @@ function lineWidth({ columns, output: form }: ListOptions): number | undefined {
 export const nothingPasses = (filter: string | undefined): string | undefined => filter ? `no rows match ${filter}` : undefined;
 
 /** The document of `--json`. */
-export function answerJson(session: string, { table, at, rows, dropped }: Answer): Json {
-  return { schema: schemaName(TABLES[table]), session, at, data: rows, dropped };
+export function answerJson(session: string, { table, at, rows, dropped, gaps }: Answer): Json {
+  return { schema: schemaName(TABLES[table]), session, at, data: rows, dropped, ...gaps && { gaps } };
 }
 
 export function printStreamRow(session: string, answer: Answer, row: Row, json: boolean, list: ListOptions = {}): void {

@@ -6,6 +6,7 @@ import type { TraceId } from "../../abi/trace.ts";
 import type { LockedMemory, StartWanted } from "../../host/interface.ts";
 import type { AddressSpace, Cspace, Hypervisor, HypervisorObject, ObjectTypes, Vcpu } from "../../hypervisor/inspect.ts";
 import type { ResourceManager } from "../../resource-manager/resource-manager.ts";
+import type { LinuxKernel } from "../../linux/kernel.ts";
 import type { VirtioDevice } from "../../virtio/device.ts";
 import { Vmid } from "./guest-names.ts";
 import { objId, vcpuId, vmId, withKind } from "../../queries/ids.ts";
@@ -153,6 +154,8 @@ export class Looks {
   readonly parcelWaits = new ParcelWaits();
   /** Nothing can happen any more. */
   settled = false;
+  /** Kernels that were found in VMs' memory. */
+  readonly kernels = new WeakMap<AddressSpace, LinuxKernel>();
 }
 
 /** The interface of readers to the system. */
@@ -272,6 +275,11 @@ export class View {
   /** Rise of a counter per second of virtual time, since the last look. */
   rate(key: string, value: number): number {
     return this.#looks.rates.rate(key, value, this.now);
+  }
+
+  /** Kernels that were found in VMs' memory. */
+  get kernels(): WeakMap<AddressSpace, LinuxKernel> {
+    return this.#looks.kernels;
   }
 
   /** Whether the machine is deadlocked, though not ended. */

@@ -1,0 +1,98 @@
+// Rows about Linux in VMs: which kernels there are, and the memory that src/linux reads.
+
+import type { AddressSpace, Vcpu } from "../../hypervisor/inspect.ts";
+import { LinuxKernel } from "../../linux/kernel.ts";
+import type { PhysicalMemory } from "../../linux/memory.ts";
+import { Reading } from "../../linux/reading.ts";
+import { LINUX_READERS, TASK_READERS } from "../../linux/readers.ts";
+import type { Gap } from "../../queries/facts/gap.ts";
+import { LINUX_TABLES, type LinuxTables } from "../../queries/linux-tables.ts";
+import type { QueryArguments } from "../../queries/query.ts";
+import { vmId } from "../../queries/ids.ts";
+import type { Row, RowOf } from "../../queries/table.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
+import { QueryError, type View } from "../readers/inspected.ts";
+
+interface Found<R = Row> {
+  readonly rows: readonly R[];
+  readonly gaps: readonly Gap[];
+}
+
+type Readers = { readonly [N in keyof LinuxTables]: (view: View, args: QueryArguments) => Found<RowOf<LinuxTables[N]>> };
+
+/** The readers of the tables about guests' kernels. */
+export const KERNEL_READERS = Object.fromEntries(
+  Object.values(LINUX_TABLES).map(({ name }) => [name, (view: View, args: QueryArguments) => readLinux(view, name, args)]),
+) as Readers;
+
+/** The rows of one of the tables, of one VM or of all that run Linux. */
+function readLinux(view: View, table: keyof LinuxTables, args: QueryArguments): Found {
+  const { pid } = args, ofTask = TASK_READERS[table];
+  if (ofTask && pid === undefined) throw new QueryError("this query needs pid");
+  const readings = readingsOf(view, args.vm, ofTask !== undefined);
+  const rows = readings.flatMap((reading): readonly Row[] => {
+    if (!ofTask) return LINUX_READERS[table]?.(reading, args) ?? [];
+    const found = ofTask(reading, pid!);
+    if (found) return found;
+    throw new QueryError(`${vmId(reading.vm)} has no process or thread ${pid}`, "list them with el2 linux ps --threads");
+  });
+  return { rows, gaps: readings.flatMap(({ gaps }) => gaps) };
+}
+
+function readingsOf(view: View, vm: string | undefined, single: boolean): Reading[] {
+  if (vm !== undefined) {
+    const reading = readingOf(view, view.findSpace(vm));
+    if (!reading) {
+      throw new QueryError(
+        `no Linux kernel is mapped in ${vmId(view.vmNameOf(view.findSpace(vm)))}`,
+        "it runs something else, has not turned its MMU on yet, or has no symbols (kallsyms, --symbols)",
+      );
+    }
+    return [reading];
+  }
+  const all = [...view.hypervisor.addressSpaces.values()].flatMap((space) => readingOf(view, space) ?? []);
+  if (single && all.length > 1) {
+    throw new QueryError(
+      "several VMs run Linux",
+      `name one with --vm: ${all.map((one) => vmId(one.vm)).join(", ")}`,
+    );
+  }
+  if (single && !all.length) throw new QueryError("no VM's memory has a Linux kernel");
+  return all;
+}
+
+/** Undefined if no kernel is mapped there. */
+function readingOf(view: View, space: AddressSpace): Reading | undefined {
+  const vm = view.vmNameOf(space), physical = physicalMemory(view, space);
+  const known = view.kernels.get(space);
+  if (known) return new Reading(vm, known, physical);
+  const vcpus = view.objects("thread").filter((vcpu) => vcpu.addressSpace === space && vcpu.native === undefined);
+  const tables = vcpus.length ? view.system.symbols.all(vm) : [];
+  if (!tables.length) return undefined;
+  for (const { registers } of vcpus) {
+    const kernel = LinuxKernel.find({ physical, registers: translationOf(registers), tables });
+    if (!kernel) continue;
+    view.kernels.set(space, kernel);
+    return new Reading(vm, kernel, physical);
+  }
+  return undefined;
+}
+
+const translationOf = (registers: Vcpu["registers"]) => ({
+  ttbr1: registers.getRegister("TTBR1_EL1"),
+  tcr: registers.getRegister("TCR_EL1"),
+});
+
+/** The RAM that stage 2 maps. */
+function physicalMemory(view: View, { stage2 }: AddressSpace): PhysicalMemory {
+  const { ram } = view.hypervisor.machine;
+  return {
+    page: (ipa) => {
+      const found = stage2.lookup(ipa);
+      return found && ram.contains(found.pa, PAGE_SIZE) ? ram.bytes(found.pa, PAGE_SIZE) : undefined;
+    },
+    *ranges() {
+      for (const { ipa, pa, size } of stage2.entries()) if (ram.contains(pa, size)) yield { ipa, size };
+    },
+  };
+}

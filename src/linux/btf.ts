@@ -1,0 +1,239 @@
+// BTF, the layout of all structures that a kernel carries in its read-only data
+// (Documentation/bpf/btf.rst in its sources): a header, types of varying size that are numbered by
+// their order, and strings. The bytes are a guest's: numbers of types may lead anywhere or in
+// circles, so ways are bounded.
+
+const MAGIC = 0xeb9f, VERSION = 1;
+/** Bytes of the header: later ones may have more. */
+const HEADER_SIZE = 24, HEADER_MAX = 64;
+/** Bytes of types and of strings; a kernel has three million of each. */
+const SECTION_MAX = 64 << 20;
+const TYPES_MAX = 1 << 20;
+const TYPE_SIZE = 12;
+
+/** Kinds of types. */
+const Kind = {
+  Int: 1,
+  Pointer: 2,
+  Array: 3,
+  Struct: 4,
+  Union: 5,
+  Enum: 6,
+  Typedef: 8,
+  Volatile: 9,
+  Const: 10,
+  Restrict: 11,
+  FuncProto: 13,
+  Variable: 14,
+  Section: 15,
+  Float: 16,
+  DeclTag: 17,
+  TypeTag: 18,
+  Enum64: 19,
+} as const;
+
+/** Bytes that follow a type: fixed, and for each of its parts. */
+const FIXED: Readonly<Record<number, number>> = { [Kind.Int]: 4, [Kind.Array]: 12, [Kind.Variable]: 4, [Kind.DeclTag]: 4 };
+const PER_PART: Readonly<Record<number, number>> = {
+  [Kind.Struct]: 12,
+  [Kind.Union]: 12,
+  [Kind.Enum]: 8,
+  [Kind.FuncProto]: 8,
+  [Kind.Section]: 12,
+  [Kind.Enum64]: 12,
+};
+/** Last known kind. */
+const KIND_LAST = 19;
+/** Names in front of a type, each for another one, and structures without a name in each other. */
+const WAY_MAX = 16;
+const POINTER_SIZE = 8;
+const NAME_MAX = 256;
+
+/** Where a member is, from the start of its structure. */
+export interface Field {
+  /** Bytes. */
+  readonly offset: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Of a bit field: its lowest bit after `offset`, and how many. */
+  readonly bits?: { readonly shift: number; readonly width: number };
+  /** Its structure or union, by number. */
+  readonly type: number;
+}
+
+/** The types of a kernel. */
+export class Btf {
+  readonly #view: DataView;
+  /** Offset of each type by its number, from 1; those of structures and unions by name. */
+  readonly #types: Uint32Array;
+  readonly #named = new Map<string, number>();
+  readonly #fields = new Map<string, Field | undefined>();
+
+  private constructor(
+    readonly bytes: Uint8Array,
+    readonly count: number,
+    types: Uint32Array,
+    readonly strings: { start: number; end: number },
+  ) {
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#types = types;
+    for (let type = 1; type <= count; type++) {
+      const { kind, name } = this.#type(type);
+      if (kind !== Kind.Struct && kind !== Kind.Union || name === 0) continue;
+      const text = this.#string(name);
+      if (!this.#named.has(text)) this.#named.set(text, type);
+    }
+  }
+
+  /** Bytes of the whole, by its header; undefined where no header is. */
+  static size(header: Uint8Array): number | undefined {
+    if (header.length < HEADER_SIZE) return undefined;
+    const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
+    if (view.getUint16(0, true) !== MAGIC || view.getUint8(2) !== VERSION) return undefined;
+    const length = view.getUint32(4, true), typesAt = view.getUint32(8, true), types = view.getUint32(12, true);
+    const stringsAt = view.getUint32(16, true), strings = view.getUint32(20, true);
+    if (length < HEADER_SIZE || length > HEADER_MAX || typesAt !== 0 || types === 0 || types > SECTION_MAX || types % 4 !== 0) {
+      return undefined;
+    }
+    if (stringsAt < types || stringsAt > SECTION_MAX || strings === 0 || strings > SECTION_MAX) return undefined;
+    return length + stringsAt + strings;
+  }
+
+  /** Reads them; undefined if they do not hold together. */
+  static read(bytes: Uint8Array): Btf | undefined {
+    const size = Btf.size(bytes);
+    if (size === undefined || size > bytes.length) return undefined;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const start = view.getUint32(4, true), end = start + view.getUint32(12, true);
+    const offsets = new Uint32Array(Math.min(TYPES_MAX, (end - start) / TYPE_SIZE) + 2);
+    let at = start, count = 0;
+    while (at + TYPE_SIZE <= end && count < TYPES_MAX) {
+      const info = view.getUint32(at + 4, true), kind = info >>> 24 & 0x1f;
+      if (kind === 0 || kind > KIND_LAST) return undefined;
+      offsets[++count] = at;
+      at += TYPE_SIZE + (FIXED[kind] ?? (PER_PART[kind] ?? 0) * (info & 0xffff));
+    }
+    if (at !== end) return undefined;
+    const strings = start + view.getUint32(16, true);
+    return new Btf(bytes, count, offsets, { start: strings, end: strings + view.getUint32(20, true) });
+  }
+
+  #type(number: number): { at: number; kind: number; name: number; parts: number; flag: boolean; value: number } {
+    const at = this.#types[number], info = this.#view.getUint32(at + 4, true);
+    const name = this.#view.getUint32(at, true), value = this.#view.getUint32(at + 8, true);
+    return { at, kind: info >>> 24 & 0x1f, name, parts: info & 0xffff, flag: info >>> 31 === 1, value };
+  }
+
+  #string(offset: number): string {
+    const { start, end } = this.strings;
+    let text = "";
+    for (let at = start + offset; at < end && text.length < NAME_MAX && this.bytes[at] !== 0; at++) {
+      text += String.fromCharCode(this.bytes[at]);
+    }
+    return text;
+  }
+
+  /** The type that typedefs and qualifiers lead to; 0: none. */
+  #plain(number: number): number {
+    for (let way = 0, at = number; way < WAY_MAX; way++) {
+      if (at === 0 || at > this.count) return 0;
+      const { kind, value } = this.#type(at);
+      const named = kind >= Kind.Typedef && kind <= Kind.Restrict || kind === Kind.TypeTag;
+      if (!named) return at;
+      at = value;
+    }
+    return 0;
+  }
+
+  /** Bytes of a type; 0 if it has none. */
+  #size(number: number, way = 0): number {
+    const type = this.#plain(number);
+    if (type === 0 || way === WAY_MAX) return 0;
+    const { at, kind, value } = this.#type(type);
+    if (kind === Kind.Pointer) return POINTER_SIZE;
+    if (kind !== Kind.Array) return kind === Kind.FuncProto ? 0 : value;
+    return this.#view.getUint32(at + TYPE_SIZE + 8, true) * this.#size(this.#view.getUint32(at + TYPE_SIZE, true), way + 1);
+  }
+
+  /** Bytes of a structure; undefined without one of this name. */
+  sizeOf(struct: string): number | undefined {
+    const type = this.#named.get(struct);
+    return type === undefined ? undefined : this.#type(type).value;
+  }
+
+  /**
+   * A member by its path, such as `se.sum_exec_runtime`, `mem[0].base`; members of structures
+   * without a name are those of the structure that has them. Undefined without one.
+   */
+  field(struct: string, path: string): Field | undefined {
+    const key = `${struct} ${path}`;
+    if (this.#fields.has(key)) return this.#fields.get(key);
+    const start = this.#named.get(struct);
+    let found: Field | undefined = start === undefined ? undefined : { offset: 0, size: 0, type: start };
+    for (const step of path.matchAll(/([^.[\]]+)|\[(\d+)\]/g)) {
+      if (!found) break;
+      found = step[1] !== undefined ? this.#member(found, step[1], 0) : this.#element(found, Number(step[2]));
+    }
+    this.#fields.set(key, found);
+    return found;
+  }
+
+  #member(of: Field, name: string, depth: number): Field | undefined {
+    const type = this.#plain(of.type);
+    if (type === 0 || depth === WAY_MAX) return undefined;
+    const { at, kind, parts, flag } = this.#type(type);
+    if (kind !== Kind.Struct && kind !== Kind.Union) return undefined;
+    const hidden: Field[] = [];
+    for (let part = 0, member = at + TYPE_SIZE; part < parts; part++, member += 12) {
+      const nameAt = this.#view.getUint32(member, true), word = this.#view.getUint32(member + 8, true);
+      const target = this.#view.getUint32(member + 4, true);
+      const bit = flag ? word & 0xff_ffff : word, width = flag ? word >>> 24 : 0;
+      const offset = of.offset + (bit >>> 3);
+      if (nameAt === 0) hidden.push({ offset, size: 0, type: target });
+      else if (this.#isString(nameAt, name)) {
+        return { offset, size: this.#size(target), type: target, ...width > 0 && { bits: { shift: bit & 7, width } } };
+      }
+    }
+    for (const one of hidden) {
+      const found = this.#member(one, name, depth + 1);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  #isString(offset: number, text: string): boolean {
+    const at = this.strings.start + offset;
+    if (at + text.length >= this.strings.end) return false;
+    for (let index = 0; index < text.length; index++) if (this.bytes[at + index] !== text.charCodeAt(index)) return false;
+    return this.bytes[at + text.length] === 0;
+  }
+
+  #element(of: Field, index: number): Field | undefined {
+    const type = this.#plain(of.type);
+    if (type === 0) return undefined;
+    const { at, kind } = this.#type(type);
+    if (kind !== Kind.Array || index >= this.#view.getUint32(at + TYPE_SIZE + 8, true)) return undefined;
+    const element = this.#view.getUint32(at + TYPE_SIZE, true), size = this.#size(element);
+    return { offset: of.offset + index * size, size, type: element };
+  }
+
+  /** Elements of an array; 0 of anything else. */
+  lengthOf({ type: number }: Field): number {
+    const type = this.#plain(number);
+    if (type === 0) return 0;
+    const { at, kind } = this.#type(type);
+    return kind === Kind.Array ? this.#view.getUint32(at + TYPE_SIZE + 8, true) : 0;
+  }
+
+  /** Values of an enumeration's names; undefined if no enumeration has this name. */
+  constant(name: string): number | undefined {
+    for (let number = 1; number <= this.count; number++) {
+      const { at, kind, parts } = this.#type(number);
+      if (kind !== Kind.Enum) continue;
+      for (let part = 0, member = at + TYPE_SIZE; part < parts; part++, member += 8) {
+        if (this.#isString(this.#view.getUint32(member, true), name)) return this.#view.getInt32(member + 4, true);
+      }
+    }
+    return undefined;
+  }
+}

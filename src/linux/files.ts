@@ -1,0 +1,146 @@
+// Mappings and open files of a process, and mounts.
+
+import { formatId, vmId } from "../queries/ids.ts";
+import type { LinuxTables } from "../queries/linux-tables.ts";
+import type { RowOf } from "../queries/table.ts";
+import { hex } from "../support/number-text.ts";
+import { BadMemory } from "./memory.ts";
+import { deviceOf, fileName, mountOf, pathOf, type Root, typeOf } from "./paths.ts";
+import type { Reading } from "./reading.ts";
+import { findTask } from "./tasks.ts";
+import { mapleEntries, redBlackEntries } from "./trees.ts";
+import type { Struct } from "./types.ts";
+
+export type MapRow = RowOf<LinuxTables["linux.maps"]>;
+
+/** Flags of `vm_area_struct.vm_flags`. */
+const READ = 1n, WRITE = 2n, EXECUTE = 4n, MAY_SHARE = 0x80n;
+const MAPPINGS_MAX = 65_536, FILES_MAX = 65_536;
+/** `file.f_mode`. */
+const MODE_READ = 1, MODE_WRITE = 2;
+const NAME_MAX = 64;
+/** `mount.mnt.mnt_flags` and `super_block.s_flags` of what is read-only. */
+const MOUNT_READONLY = 0x40, BLOCK_READONLY = 1n;
+
+/** The areas of a process, by address. */
+export function* areasOf(reading: Reading, mm: Struct): Generator<Struct> {
+  let count = 0;
+  if (mm.has("mm_mt")) {
+    for (const address of mapleEntries(reading, mm.inner("mm_mt", "maple_tree"))) {
+      if (++count > MAPPINGS_MAX) throw new BadMemory("invalid", "a process with too many mappings", mm.address);
+      yield reading.struct("vm_area_struct", address);
+    }
+    return;
+  }
+  // Before 6.1 areas are a list.
+  for (let area = mm.at("mmap", "vm_area_struct"); area; area = area.at("vm_next", "vm_area_struct")) {
+    if (++count > MAPPINGS_MAX) throw new BadMemory("invalid", "a process with too many mappings", mm.address);
+    yield area;
+  }
+}
+
+export function readMaps(reading: Reading, pid: number): MapRow[] {
+  const of = `mappings of ${pid}`, rows: MapRow[] = [];
+  reading.tried(of, () => {
+    const mm = findTask(reading, pid)?.at("mm", "mm_struct");
+    if (!mm) return;
+    for (const area of areasOf(reading, mm)) {
+      const row = reading.tried(of, () => areaRow(reading, mm, area, pid));
+      if (row) rows.push(row);
+    }
+  });
+  return rows;
+}
+
+function areaRow(reading: Reading, mm: Struct, area: Struct, pid: number): MapRow {
+  const start = area.big("vm_start"), end = area.big("vm_end"), flags = area.big("vm_flags");
+  const file = area.at("vm_file", "file"), inode = file?.at("f_inode", "inode");
+  const letters = [[READ, "r"], [WRITE, "w"], [EXECUTE, "x"]] as const;
+  return {
+    id: formatId({ kind: "vma", vm: reading.vm, pid, address: start }),
+    vm: vmId(reading.vm),
+    start: hex(start, 16),
+    end: hex(end, 16),
+    size: Number(end - start),
+    access: letters.map(([bit, letter]) => flags & bit ? letter : "-").join("") + (flags & MAY_SHARE ? "s" : "p"),
+    offset: hex(file ? area.big("vm_pgoff") << BigInt(reading.kernel.tables.granule) : 0n),
+    device: inode ? deviceOf(inode) : "00:00",
+    inode: String(inode?.big("i_ino") ?? 0),
+    file: file ? fileName(reading, file) : purposeOf(reading, mm, area, start, end) ?? null,
+  };
+}
+
+/** The purpose of an area without a file. */
+function purposeOf(reading: Reading, mm: Struct, area: Struct, start: bigint, end: bigint): string | undefined {
+  if (area.big("vm_ops") !== 0n) {
+    const special = area.at("vm_private_data", "vm_special_mapping");
+    const name = special && reading.memory.has(special.address, 8) ? special.textAt("name", NAME_MAX) : undefined;
+    if (name?.startsWith("[")) return name;
+  }
+  if (start <= mm.big("brk") && end >= mm.big("start_brk")) return "[heap]";
+  const stack = mm.big("start_stack");
+  return start <= stack && end >= stack ? "[stack]" : undefined;
+}
+
+export function readFiles(reading: Reading, pid: number): RowOf<LinuxTables["linux.files"]>[] {
+  const of = `files of ${pid}`, rows: RowOf<LinuxTables["linux.files"]>[] = [];
+  reading.tried(of, () => {
+    const table = findTask(reading, pid)?.at("files", "files_struct")?.at("fdt", "fdtable");
+    if (!table) return;
+    const count = Math.min(table.number("max_fds"), FILES_MAX), files = table.pointer("fd");
+    for (let fd = 0; fd < count; fd++) {
+      const address = reading.memory.u64(files + BigInt(8 * fd));
+      if (address === 0n) continue;
+      reading.tried(of, () => {
+        const file = reading.struct("file", address), mode = file.number("f_mode");
+        rows.push({
+          id: formatId({ kind: "fd", vm: reading.vm, pid, number: fd }),
+          vm: vmId(reading.vm),
+          fd,
+          file: fileName(reading, file),
+          access: `${mode & MODE_READ ? "r" : ""}${mode & MODE_WRITE ? "w" : ""}`,
+          position: String(file.big("f_pos")),
+          flags: hex(file.number("f_flags")),
+        });
+      });
+    }
+  });
+  return rows;
+}
+
+/** The mounts that process 1 sees. */
+export function readMounts(reading: Reading): RowOf<LinuxTables["linux.mounts"]>[] {
+  const of = "mounts", rows: RowOf<LinuxTables["linux.mounts"]>[] = [];
+  reading.tried(of, () => {
+    const init = findTask(reading, 1),
+      space = init?.at("nsproxy", "nsproxy")?.at("mnt_ns", "mnt_namespace"),
+      fs = init?.at("fs", "fs_struct");
+    if (!space || !fs) return;
+    const root = { mount: mountOf(reading, fs.pointer("root.mnt")).address, dentry: fs.pointer("root.dentry") };
+    const mounts = space.has("mounts") && reading.struct("mount", 0n).has("mnt_node")
+      ? redBlackEntries(reading, space.inner("mounts", "rb_root"), "mount", "mnt_node")
+      : reading.list(of, space.addressOf("list"), "mount", "mnt_list");
+    for (const mount of mounts) {
+      const row = reading.tried(of, () => mountRow(reading, mount, root));
+      if (row) rows.push(row);
+    }
+  });
+  return rows;
+}
+
+/** Undefined for a mount that the process cannot see. */
+function mountRow(reading: Reading, mount: Struct, seen: Root): RowOf<LinuxTables["linux.mounts"]> | undefined {
+  const block = mount.at("mnt.mnt_sb", "super_block"), root = mount.at("mnt.mnt_root", "dentry");
+  if (!block || !root) throw new BadMemory("invalid", "a mount without a file system", mount.address);
+  const path = pathOf(reading, mount, root, seen);
+  if (path === undefined) return undefined;
+  const readonly = (mount.number("mnt.mnt_flags") & MOUNT_READONLY) !== 0 || (block.big("s_flags") & BLOCK_READONLY) !== 0n;
+  return {
+    id: formatId({ kind: "mount", vm: reading.vm, number: mount.number("mnt_id") }),
+    vm: vmId(reading.vm),
+    device: mount.textAt("mnt_devname") ?? "none",
+    path,
+    type: typeOf(block),
+    access: readonly ? "ro" : "rw",
+  };
+}

@@ -1,0 +1,177 @@
+// A Linux kernel that is found in a VM's memory: its symbols, types and release. They are
+// kept as long as the kernel runs; answers are read anew each time.
+
+import type { SymbolTable } from "../symbols/symbol-table.ts";
+import { Work } from "../support/work.ts";
+import { Btf } from "./btf.ts";
+import { addressesIn, exportedSymbols, type KernelImage, readImage } from "./kernel-image.ts";
+import {
+  BadMemory,
+  lowerTables,
+  type PhysicalMemory,
+  STEPS_MAX,
+  type Tables,
+  TooMuch,
+  type TranslationRegisters,
+  upperTables,
+  VirtualMemory,
+} from "./memory.ts";
+import { SOUGHT, type Sought } from "./sought.ts";
+import { NoType, Struct } from "./types.ts";
+import { VmCoreInfo } from "./vmcoreinfo.ts";
+
+/** A symbol that the kernel's memory does not tell. */
+export class NoSymbol extends Error {
+  constructor(readonly missing: string) {
+    super(`no symbol ${missing}`);
+  }
+}
+
+/** Where a kernel is sought. */
+export interface KernelPlace {
+  readonly physical: PhysicalMemory;
+  readonly registers: TranslationRegisters;
+  readonly tables: readonly SymbolTable[];
+}
+
+/** First code of a kernel's image that stays. */
+const CODE = ["_stext", "_text", "vectors"];
+const HEADER = 64;
+/** `.BTF` begins at a multiple of this. */
+const ALIGNMENT = 4;
+/** The magic, version and flags of BTF's header as a word. */
+const BTF_WORD = 0x0001_eb9f;
+/** With page-table isolation, the tables of user space lie two pages before those of the kernel. */
+const TRAMPOLINE_PAGES = 2;
+
+export class LinuxKernel {
+  #image: KernelImage | undefined;
+  #exported: Map<string, bigint> | undefined;
+  #info: VmCoreInfo | undefined;
+  readonly #symbols = new Map<string, bigint | undefined>();
+
+  private constructor(
+    readonly symbols: readonly SymbolTable[],
+    readonly tables: Tables,
+    readonly tcr: bigint,
+    /** Undefined if its memory has none. */
+    readonly btf: Btf | undefined,
+    image: KernelImage | undefined,
+  ) {
+    this.#image = image;
+  }
+
+  /** Undefined where no kernel's code is mapped. */
+  static find({ physical, registers, tables: symbols }: KernelPlace): LinuxKernel | undefined {
+    const code = CODE.map((name) => resolve(symbols, name)).find((address) => address !== undefined);
+    const tables = upperTables(registers);
+    if (code === undefined || !tables) return undefined;
+    for (const root of [tables.root, tables.root + (TRAMPOLINE_PAGES << tables.granule)]) {
+      const upper = { ...tables, root };
+      const memory = new VirtualMemory(physical, upper, new Work(STEPS_MAX, () => new TooMuch()));
+      if (!memory.has(code, ALIGNMENT)) continue;
+      const start = resolve(symbols, "__start_BTF");
+      const here = start === undefined ? undefined : btfAt(memory, start);
+      if (here) return new LinuxKernel(symbols, upper, registers.tcr, here, undefined);
+      const image = readImage(memory, code);
+      return new LinuxKernel(symbols, upper, registers.tcr, btfIn(image), image);
+    }
+    return undefined;
+  }
+
+  /** An answer's view of the memory. */
+  memory(physical: PhysicalMemory): VirtualMemory {
+    return new VirtualMemory(physical, this.tables, new Work(STEPS_MAX, () => new TooMuch()));
+  }
+
+  /** The memory of a process, by the IPA of its first table. */
+  userMemory(memory: VirtualMemory, root: number): VirtualMemory | undefined {
+    const tables = lowerTables(root, this.tcr);
+    return tables && new VirtualMemory(memory.physical, tables, memory.work);
+  }
+
+  /** VMCOREINFO; undefined before the kernel has written it. */
+  info(physical: PhysicalMemory): VmCoreInfo | undefined {
+    return this.#info ??= VmCoreInfo.find(physical);
+  }
+
+  /** The address of a symbol. @throws NoSymbol */
+  address(memory: VirtualMemory, name: string): bigint {
+    const found = this.find(memory, name);
+    if (found === undefined) throw new NoSymbol(name);
+    return found;
+  }
+
+  /** The same; undefined without it. */
+  find(memory: VirtualMemory, name: string): bigint | undefined {
+    const known = this.#symbols.get(name);
+    if (known !== undefined) return known;
+    const found = resolve(this.symbols, name) ?? this.info(memory.physical)?.symbols.get(name) ?? this.#export(memory, name) ??
+      this.#used(memory, name);
+    this.#symbols.set(name, found);
+    return found;
+  }
+
+  #imageOf(memory: VirtualMemory): KernelImage | undefined {
+    const code = CODE.map((name) => resolve(this.symbols, name)).find((address) => address !== undefined);
+    return this.#image ??= code === undefined ? undefined : readImage(memory, code);
+  }
+
+  #export(memory: VirtualMemory, name: string): bigint | undefined {
+    const image = this.#imageOf(memory);
+    return image && (this.#exported ??= exportedSymbols(image)).get(name);
+  }
+
+  /** One that functions use which the symbols name. */
+  #used(memory: VirtualMemory, name: string): bigint | undefined {
+    const sought = SOUGHT[name], image = this.#imageOf(memory);
+    if (!sought || !image) return undefined;
+    for (const code of sought.functions) {
+      for (const table of this.symbols) {
+        const start = table.find(code)?.address, end = start === undefined ? undefined : table.next(start);
+        if (start === undefined || end === undefined) continue;
+        const found = addressesIn(image, start, end).find((address) => this.#fits(memory, sought, address));
+        if (found !== undefined) return found;
+      }
+    }
+    return undefined;
+  }
+
+  #fits(memory: VirtualMemory, sought: Sought, address: bigint): boolean {
+    try {
+      return sought.fits((type, at) => this.struct(memory, type, at), address);
+    } catch (error) {
+      if (error instanceof BadMemory || error instanceof NoType) return false;
+      throw error;
+    }
+  }
+
+  /** A structure at an address. @throws NoType without types */
+  struct(memory: VirtualMemory, type: string, address: bigint): Struct {
+    if (!this.btf) throw new NoType(type);
+    return new Struct(memory, this.btf, type, address);
+  }
+}
+
+function resolve(tables: readonly SymbolTable[], name: string): bigint | undefined {
+  for (const table of tables) {
+    const found = table.find(name);
+    if (found) return found.address;
+  }
+  return undefined;
+}
+
+function btfAt(memory: VirtualMemory, address: bigint): Btf | undefined {
+  if (!memory.has(address, HEADER)) return undefined;
+  const size = Btf.size(memory.bytes(address, HEADER));
+  return size !== undefined && memory.has(address, size) ? Btf.read(memory.bytes(address, size)) : undefined;
+}
+
+function btfIn({ bytes }: KernelImage): Btf | undefined {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+  for (let at = words.indexOf(BTF_WORD); at >= 0; at = words.indexOf(BTF_WORD, at + 1)) {
+    const found = Btf.read(bytes.subarray(4 * at));
+    if (found) return found;
+  }
+  return undefined;
+}

@@ -1,0 +1,57 @@
+// The readers of all tables about Linux: other kernels can have the same.
+
+import { vmId } from "../queries/ids.ts";
+import type { LinuxTables } from "../queries/linux-tables.ts";
+import type { QueryArguments } from "../queries/query.ts";
+import type { Row, RowOf } from "../queries/table.ts";
+import { hex } from "../support/number-text.ts";
+import { readFiles, readMaps, readMounts } from "./files.ts";
+import { readLinuxIrqs } from "./irqs.ts";
+import { readLog } from "./log.ts";
+import { translate } from "./memory.ts";
+import { readModules } from "./modules.ts";
+import type { Reading } from "./reading.ts";
+import { readTaskStack } from "./stack.ts";
+import { readTasks } from "./tasks.ts";
+
+/** Of a whole kernel. */
+export const LINUX_READERS: { readonly [N in keyof LinuxTables]?: (reading: Reading, args: QueryArguments) => readonly Row[] } = {
+  "linux.ls": (reading) => [readKernel(reading)],
+  "linux.log": readLog,
+  "linux.ps": (reading, { threads }) => readTasks(reading, threads ?? false),
+  "linux.modules": readModules,
+  "linux.mounts": readMounts,
+  "linux.irqs": readLinuxIrqs,
+};
+
+/** Of one process or thread; undefined if the kernel does not have it. */
+export const TASK_READERS: { readonly [N in keyof LinuxTables]?: (reading: Reading, pid: number) => readonly Row[] | undefined } = {
+  "linux.stack": readTaskStack,
+  "linux.maps": readMaps,
+  "linux.files": readFiles,
+};
+
+/** Characters of a command line. */
+const LINE_MAX = 4096;
+
+function readKernel(reading: Reading): RowOf<LinuxTables["linux.ls"]> {
+  const { kernel, memory } = reading;
+  const name = (field: string) =>
+    reading.tried("names", () => reading.global("uts_namespace", "init_uts_ns").text(`name.${field}`)) ?? null;
+  const code = kernel.find(memory, "_stext") ?? 0n, physical = translate(memory.physical, kernel.tables, code, memory.work);
+  const info = kernel.info(memory.physical);
+  return {
+    id: vmId(reading.vm),
+    release: name("release") ?? info?.release ?? null,
+    version: name("version"),
+    host: name("nodename"),
+    page: 2 ** kernel.tables.granule,
+    address_bits: kernel.tables.bits,
+    text: hex(code, 16),
+    moved: physical === undefined ? null : hex(code - BigInt(physical), 16),
+    symbols: kernel.symbols.reduce((sum, { symbols }) => sum + symbols.length, 0),
+    types: kernel.btf?.count ?? 0,
+    vmcoreinfo: info !== undefined,
+    cmdline: reading.tried("command line", () => memory.text(memory.u64(reading.address("saved_command_line")), LINE_MAX)) ?? null,
+  };
+}

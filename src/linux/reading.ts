@@ -1,0 +1,125 @@
+// One answer about a kernel: its memory at one instant, and the gaps in it.
+
+import type { Gap } from "../queries/facts/gap.ts";
+import type { SymbolPlace } from "../symbols/symbol-table.ts";
+import { hex } from "../support/number-text.ts";
+import { type LinuxKernel, NoSymbol } from "./kernel.ts";
+import { BadMemory, type PhysicalMemory, TooMuch, type VirtualMemory } from "./memory.ts";
+import { fieldOf, NoType, type Struct } from "./types.ts";
+
+/** Members of a list; a kernel's longest have as many as it has processes. */
+const MEMBERS_MAX = 65_536;
+/** Gaps that are kept: those after them are like the ones before. */
+const GAPS_MAX = 100;
+const CPUS_MAX = 512;
+
+/** A kernel's memory while one answer is made. */
+export class Reading {
+  readonly memory: VirtualMemory;
+  readonly gaps: Gap[] = [];
+
+  /** @param vm the VM's name */
+  constructor(readonly vm: string, readonly kernel: LinuxKernel, physical: PhysicalMemory) {
+    this.memory = kernel.memory(physical);
+  }
+
+  /** The structure of this type at an address. */
+  struct(type: string, address: bigint): Struct {
+    return this.kernel.struct(this.memory, type, address);
+  }
+
+  /** The structure at a symbol. @throws NoSymbol */
+  global(type: string, symbol: string): Struct {
+    return this.struct(type, this.address(symbol));
+  }
+
+  /** @throws NoSymbol */
+  address(symbol: string): bigint {
+    return this.kernel.address(this.memory, symbol);
+  }
+
+  /** Of the first symbol that there is. @throws NoSymbol */
+  anyOf(...symbols: string[]): { symbol: string; address: bigint } {
+    for (const symbol of symbols) {
+      const address = this.kernel.find(this.memory, symbol);
+      if (address !== undefined) return { symbol, address };
+    }
+    throw new NoSymbol(symbols.join(" or "));
+  }
+
+  /**
+   * The value of `read`; undefined, with a gap, if the memory does not let it.
+   * @param of what is read, for the gap
+   */
+  tried<T>(of: string, read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      const gap = gapOf(of, error);
+      if (!gap) throw error;
+      this.gap(gap);
+      // All that follows would fail alike.
+      if (gap.code === "work") throw error;
+      return undefined;
+    }
+  }
+
+  /** Its CPUs that may exist. */
+  get cpus(): number {
+    return Math.min(this.memory.u32(this.address("nr_cpu_ids")), CPUS_MAX);
+  }
+
+  /** The address of a CPU's part of data that each CPU has. */
+  perCpu(data: bigint, cpu: number): bigint {
+    const offset = this.memory.u64(this.address("__per_cpu_offset") + BigInt(8 * cpu));
+    return BigInt.asUintN(64, data + offset);
+  }
+
+  /** The value of a `percpu_counter`: its sum, with what the CPUs have not added yet. */
+  sumPerCpu(counter: Struct): bigint {
+    let sum = BigInt.asIntN(64, counter.big("count"));
+    const parts = counter.big("counters");
+    for (let cpu = 0; cpu < this.cpus; cpu++) sum += BigInt.asIntN(32, BigInt(this.memory.u32(this.perCpu(parts, cpu))));
+    return sum;
+  }
+
+  /** The kernel's function that an address is in. */
+  placeOf(address: bigint): SymbolPlace | undefined {
+    for (const table of this.kernel.symbols) {
+      const place = table.at(address);
+      if (place) return place;
+    }
+    return undefined;
+  }
+
+  gap(gap: Gap): void {
+    if (this.gaps.length < GAPS_MAX) this.gaps.push(gap);
+  }
+
+  /**
+   * The structures in a list, in its order, up to one that was there before.
+   * @param head address of its head
+   * @param type structure of the members
+   * @param field where the list's links are in them
+   */
+  *list(of: string, head: bigint, type: string, field: string): Generator<Struct> {
+    const offset = this.kernel.btf ? BigInt(fieldOf(this.kernel.btf, type, field).offset) : 0n;
+    const seen = new Set<bigint>();
+    for (let at = this.struct("list_head", head).pointer("next"); at !== head; at = this.struct("list_head", at).pointer("next")) {
+      if (seen.has(at)) return this.gap({ code: "cycle", of, address: hex(at, 16) });
+      if (at === 0n) return this.gap({ code: "invalid", of, what: "the list has no end", address: hex(head, 16) });
+      if (seen.size === MEMBERS_MAX) return this.gap({ code: "many", of, limit: MEMBERS_MAX });
+      seen.add(at);
+      yield this.struct(type, at - offset);
+    }
+  }
+}
+
+/** The gap that an error of reading is; undefined for errors of el2. */
+export function gapOf(of: string, error: unknown): Gap | undefined {
+  if (error instanceof BadMemory) return { code: error.code, of, what: error.what, address: hex(error.address, 16) };
+  if (error instanceof NoType) return { code: "type", of, name: error.missing };
+  if (error instanceof NoSymbol) return { code: "symbol", of, name: error.missing };
+  if (error instanceof TooMuch) return { code: "work", of };
+  return undefined;
+}

@@ -1,0 +1,70 @@
+// Data of the kernel that is found by the functions that use it, where the symbols name functions
+// only, as those of kernels without CONFIG_KALLSYMS_ALL do.
+
+import type { Struct } from "./types.ts";
+
+export interface Sought {
+  /** Functions that use it. */
+  readonly functions: readonly string[];
+  /** Whether it may be at an address; errors of reading mean no. */
+  fits(struct: (type: string, address: bigint) => Struct, address: bigint): boolean;
+}
+
+const UPPER = 1n << 63n;
+/** Bits of the sizes of the log's rings: `CONFIG_LOG_BUF_SHIFT` is 12 to 25. */
+const BITS_LEAST = 5, BITS_MOST = 27;
+
+/** Whether a list's head leads to a member and back. */
+function isList(struct: (type: string, address: bigint) => Struct, address: bigint): bigint | undefined {
+  const head = struct("list_head", address), next = head.pointer("next");
+  return next !== 0n && head.memory.has(next, 16) && struct("list_head", next).big("prev") === address ? next : undefined;
+}
+
+export const SOUGHT: Readonly<Record<string, Sought>> = {
+  /** A pointer to a `printk_ringbuffer`. */
+  prb: {
+    functions: ["kmsg_dump_get_line", "vprintk_store", "devkmsg_read"],
+    fits: (struct, address) => {
+      const { memory } = struct("list_head", address);
+      if (!memory.has(address, 8)) return false;
+      const at = memory.u64(address);
+      if (at < UPPER || !memory.has(at, 8)) return false;
+      const ring = struct("printk_ringbuffer", at);
+      return [ring.number("desc_ring.count_bits"), ring.number("text_data_ring.size_bits")].every((bits) =>
+        bits >= BITS_LEAST && bits <= BITS_MOST
+      );
+    },
+  },
+  modules: {
+    functions: ["print_modules", "find_module_all", "__module_address"],
+    fits: (struct, address) => {
+      if (!struct("list_head", address).memory.has(address, 16)) return false;
+      const first = isList(struct, address);
+      return first !== undefined &&
+        (first === address || /^[\w-]+$/.test(struct("module", first - offset(struct, "module", "list")).text("name")));
+    },
+  },
+  /** The first node of a maple tree leads back to the tree, with a bit for the root. */
+  sparse_irqs: {
+    functions: ["irq_to_desc"],
+    fits: (struct, address) =>
+      struct("list_head", struct("maple_tree", address).pointer("ma_root") & ~0xffn).big("next") === (address | 1n),
+  },
+  /** So does that of an array. */
+  irq_desc_tree: {
+    functions: ["irq_to_desc"],
+    fits: (struct, address) => struct("xa_node", struct("xarray", address).pointer("xa_head") & ~3n).big("array") === address,
+  },
+  /** A pointer to text. */
+  saved_command_line: {
+    functions: ["cmdline_proc_show"],
+    fits: (struct, address) => {
+      const { memory } = struct("list_head", address);
+      return memory.has(address, 8) && memory.u64(address) >= UPPER && memory.has(memory.u64(address), 1);
+    },
+  },
+};
+
+function offset(struct: (type: string, address: bigint) => Struct, type: string, field: string): bigint {
+  return struct(type, 0n).addressOf(field);
+}

@@ -1,0 +1,79 @@
+// The call frames of a task: in the kernel, then in its program.
+
+import { formatId, vmId } from "../queries/ids.ts";
+import type { LinuxTables } from "../queries/linux-tables.ts";
+import type { RowOf } from "../queries/table.ts";
+import { placeText } from "../symbols/symbol-table.ts";
+import { hex } from "../support/number-text.ts";
+import { areasOf } from "./files.ts";
+import { kernelFrames, stackOf } from "./frames.ts";
+import { nameInModules } from "./modules.ts";
+import { fileName } from "./paths.ts";
+import type { Reading } from "./reading.ts";
+import { findTask, isKernelThread, userMemory } from "./tasks.ts";
+import type { Struct } from "./types.ts";
+
+type StackRow = RowOf<LinuxTables["linux.stack"]>;
+
+const USER_FRAMES_MAX = 64;
+const FRAME_REGISTER = 29, LINK_REGISTER = 30;
+const RECORD = 16;
+
+/** The rows of `linux stack`; undefined without such a task. */
+export function readTaskStack(reading: Reading, pid: number): StackRow[] | undefined {
+  const of = `stack of ${pid}`, task = findTask(reading, pid);
+  if (!task) return undefined;
+  const rows: StackRow[] = [];
+  const add = (mode: "kernel" | "user", pc: bigint, symbol: string | undefined, file: string | undefined) => {
+    const id = formatId({ kind: "call", vm: reading.vm, pid, number: rows.length });
+    rows.push({ id, vm: vmId(reading.vm), mode, pc: hex(pc, 16), symbol: symbol ?? null, file: file ?? null });
+  };
+  reading.tried(of, () => {
+    for (const { pc } of kernelFrames(reading, task)) add("kernel", pc, nameOf(reading, pc), undefined);
+  });
+  reading.tried(of, () => {
+    for (const pc of userFrames(reading, task)) add("user", pc, undefined, mappedAt(reading, task, pc));
+  });
+  return rows;
+}
+
+function nameOf(reading: Reading, pc: bigint): string | undefined {
+  const place = reading.placeOf(pc);
+  return place ? placeText(place) : nameInModules(reading, pc);
+}
+
+/** The program's PC and return addresses, from the registers at the top of the kernel's stack. */
+function* userFrames(reading: Reading, task: Struct): Generator<bigint> {
+  const mm = isKernelThread(task) ? undefined : task.at("mm", "mm_struct"), memory = mm && userMemory(reading, mm);
+  const size = reading.kernel.btf?.sizeOf("pt_regs");
+  if (!memory || size === undefined) return;
+  const registers = reading.struct("pt_regs", stackOf(reading, task).end - BigInt(size));
+  yield registers.big("pc");
+  let record = registers.big(`regs[${FRAME_REGISTER}]`);
+  const link = registers.big(`regs[${LINK_REGISTER}]`);
+  if (!memory.has(record, RECORD)) {
+    if (link !== 0n) yield link;
+    return;
+  }
+  for (let count = 0; count < USER_FRAMES_MAX && memory.has(record, RECORD); count++) {
+    const next = memory.u64(record), pc = memory.u64(record + 8n);
+    if (pc === 0n) return;
+    yield pc;
+    if (next <= record) return;
+    record = next;
+  }
+}
+
+/** `FILE+0xOFFSET` of a program's address. */
+function mappedAt(reading: Reading, task: Struct, pc: bigint): string | undefined {
+  const mm = task.at("mm", "mm_struct");
+  if (!mm) return undefined;
+  for (const area of areasOf(reading, mm)) {
+    const start = area.big("vm_start");
+    if (pc < start || pc >= area.big("vm_end")) continue;
+    const file = area.at("vm_file", "file");
+    const offset = pc - start + (area.big("vm_pgoff") << BigInt(reading.kernel.tables.granule));
+    return file && `${fileName(reading, file)}+0x${offset.toString(16)}`;
+  }
+  return undefined;
+}

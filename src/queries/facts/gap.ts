@@ -1,0 +1,30 @@
+// Gaps in an answer, where a guest's memory could not be read: the rest of the answer is right.
+
+import * as v from "valibot";
+import { Facts } from "./fact.ts";
+
+const of = v.string(), address = v.string(), what = v.string(), name = v.string();
+
+/** `of`: what was being read. */
+export const gap = v.variant("code", [
+  v.object({ code: v.literal("unmapped"), of, what, address }),
+  v.object({ code: v.literal("invalid"), of, what, address }),
+  /** A list comes back to a member that was there before. */
+  v.object({ code: v.literal("cycle"), of, address }),
+  v.object({ code: v.literal("many"), of, limit: v.number() }),
+  /** Reading was ended: it took too many steps. */
+  v.object({ code: v.literal("work"), of }),
+  v.object({ code: v.literal("type"), of, name }),
+  v.object({ code: v.literal("symbol"), of, name }),
+]);
+export type Gap = Readonly<v.InferOutput<typeof gap>>;
+
+export const GAPS = new Facts<Gap>({
+  "unmapped": ({ of, address }) => `${of}: nothing is mapped at ${address}`,
+  "invalid": ({ of, what, address }) => `${of}: ${what} (${address})`,
+  "cycle": ({ of, address }) => `${of}: the list comes back to ${address}`,
+  "many": ({ of, limit }) => `${of}: more than ${limit} members`,
+  "work": ({ of }) => `${of}: its structures are too large to be a kernel's; the rest was not read`,
+  "type": ({ of, name }) => `${of}: the kernel's types have no ${name}`,
+  "symbol": ({ of, name }) => `${of}: the kernel's symbols have no ${name}`,
+});

@@ -1,0 +1,207 @@
+// Rows about a Linux that runs in a VM, read from its memory.
+
+import { defineTable } from "./table.ts";
+
+const VM = { kind: "id", doc: "the VM", width: 10 } as const;
+const HIDDEN_VM = { ...VM, width: undefined } as const;
+const PID = { kind: "number", doc: "number of the process or thread", width: 6 } as const;
+
+/** States as `ps` and /proc name them. */
+export const TASK_STATES = ["R", "S", "D", "T", "t", "X", "Z", "P", "I"] as const;
+export const LOG_LEVELS = ["emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"] as const;
+
+const LINUX = defineTable({
+  name: "linux.ls",
+  version: 1,
+  command: "linux ls",
+  doc: "VMs whose memory has a Linux kernel, and what was found there",
+  empty: "no VM's memory has a Linux kernel",
+  columns: {
+    id: { kind: "id", doc: "vm:NAME", width: 14, alias: ["vm"] },
+    release: { kind: "text", doc: "release, as uname -r prints it", width: 32, optional: true },
+    version: { kind: "text", doc: "version, as uname -v prints it", width: 40, optional: true, from: 120 },
+    host: { kind: "text", doc: "its name in the network", width: 10, optional: true, from: 140 },
+    page: { kind: "size", doc: "bytes of a page", width: 5 },
+    address_bits: { kind: "number", doc: "bits of a virtual address", title: "bits", width: 4 },
+    text: { kind: "address", doc: "virtual address of the kernel's code", width: 18 },
+    moved: { kind: "address", doc: "virtual minus physical address of its image", width: 18, from: 140, optional: true },
+    symbols: { kind: "number", doc: "symbols that were found", width: 7 },
+    types: { kind: "number", doc: "types in its BTF; 0: it has none, and only symbols can be read", width: 7 },
+    vmcoreinfo: { kind: "flag", doc: "it has written VMCOREINFO", width: 10, from: 140 },
+    cmdline: { kind: "text", doc: "its command line", width: 40, optional: true, from: 100 },
+  },
+});
+
+const LINUX_LOG = defineTable({
+  name: "linux.log",
+  version: 1,
+  command: "linux log",
+  doc: "the log of Linux (dmesg), from the ring in its memory, oldest first: also without a console, and after a panic",
+  empty: "the log is empty",
+  columns: {
+    id: { kind: "id", doc: "log:VM/NUMBER", width: 16 },
+    vm: HIDDEN_VM,
+    sequence: { kind: "number", doc: "number of the record", width: 6, title: "seq" },
+    t: { kind: "time", doc: "the guest's time since its boot in ns", width: 11, alias: ["time"] },
+    level: { kind: "word", doc: LOG_LEVELS.join(" "), width: 6, words: LOG_LEVELS },
+    facility: { kind: "number", doc: "0: the kernel; 1: programs", width: 4, title: "fac", usual: 0, from: 100 },
+    caller: { kind: "text", doc: "T and the thread, or C and the CPU, where the kernel keeps it", width: 6, optional: true, from: 140 },
+    device: { kind: "text", doc: "subsystem and device", width: 20, optional: true, from: 160 },
+    text: { kind: "text", doc: "the message", width: 100 },
+  },
+});
+
+const LINUX_PS = defineTable({
+  name: "linux.ps",
+  version: 1,
+  command: "linux ps",
+  doc: "processes of Linux, or with --threads its threads, by number",
+  empty: "no process",
+  columns: {
+    id: { kind: "id", doc: "task:VM/PID", width: 18, alias: ["task"] },
+    vm: HIDDEN_VM,
+    pid: PID,
+    tgid: { kind: "number", doc: "the process of a thread", optional: true },
+    ppid: { kind: "number", doc: "the parent process", width: 6, optional: true },
+    state: {
+      kind: "word",
+      doc: "as in ps: R runs or can, S sleeps, D cannot be interrupted, I idle, T stopped, t traced, Z ended",
+      width: 5,
+      words: TASK_STATES,
+    },
+    name: { kind: "text", doc: "name, as in /proc/PID/comm", width: 16 },
+    kernel: { kind: "flag", doc: "a thread of the kernel" },
+    uid: { kind: "number", doc: "user", width: 5, from: 100, optional: true },
+    threads: { kind: "number", doc: "threads of the process", width: 7, from: 110, optional: true },
+    cpu: { kind: "number", doc: "the CPU that it runs on or ran on last", width: 3, optional: true },
+    time: { kind: "duration", doc: "time on a CPU of all its threads, ns", width: 9, optional: true },
+    started: { kind: "time", doc: "the guest's time of its start since boot, ns", width: 11, from: 120, optional: true },
+    virtual: { kind: "size", doc: "bytes of its mappings", width: 8, optional: true },
+    resident: { kind: "size", doc: "bytes of those that are in memory", width: 8, optional: true },
+    waits: { kind: "text", doc: "the kernel's function in which it sleeps", width: 24, optional: true },
+    command: { kind: "text", doc: "its arguments", width: 40, from: 120, optional: true },
+  },
+});
+
+const LINUX_STACK = defineTable({
+  name: "linux.stack",
+  version: 1,
+  command: "linux stack",
+  doc: "call frames of a task that does not run now: those in the kernel, then those of the program, by frame pointers",
+  empty: "no frames",
+  columns: {
+    id: { kind: "id", doc: "call:VM/PID/NUMBER", width: 20 },
+    vm: HIDDEN_VM,
+    mode: { kind: "word", doc: "kernel or user", width: 6, words: ["kernel", "user"] },
+    pc: { kind: "address", doc: "return address; of the program first its PC", width: 18 },
+    symbol: { kind: "text", doc: "the function in the kernel or its module, with the offset", width: 40, optional: true },
+    file: { kind: "text", doc: "of the program: the file that is mapped there, with the offset in it", width: 40, optional: true },
+  },
+});
+
+const LINUX_MODULES = defineTable({
+  name: "linux.modules",
+  version: 1,
+  command: "linux modules",
+  doc: "modules of Linux, as /proc/modules lists them",
+  empty: "no modules are loaded",
+  columns: {
+    id: { kind: "id", doc: "module:VM/NAME", width: 28 },
+    vm: HIDDEN_VM,
+    name: { kind: "text", doc: "its name" },
+    state: { kind: "word", doc: "live, coming, going or unformed", width: 8, words: ["live", "coming", "going", "unformed"] },
+    size: { kind: "size", doc: "bytes in memory", width: 8 },
+    used: { kind: "number", doc: "number of users", width: 5, optional: true },
+    by: { kind: "list", doc: "modules that use it", width: 30 },
+    address: { kind: "address", doc: "of its code", width: 18 },
+  },
+});
+
+const LINUX_MAPS = defineTable({
+  name: "linux.maps",
+  version: 1,
+  command: "linux maps",
+  doc: "mappings of a process, as /proc/PID/maps lists them",
+  empty: "it has no mappings: it is a thread of the kernel",
+  columns: {
+    id: { kind: "id", doc: "vma:VM/PID/ADDRESS", width: 32 },
+    vm: HIDDEN_VM,
+    start: { kind: "address", doc: "first address", width: 18 },
+    end: { kind: "address", doc: "the address after the last one", width: 18 },
+    size: { kind: "size", doc: "bytes", width: 8 },
+    access: { kind: "word", doc: "rwx, and s if it is shared, else p", width: 6 },
+    offset: { kind: "address", doc: "in the file", width: 10 },
+    device: { kind: "text", doc: "MAJOR:MINOR of the file system", width: 6 },
+    inode: { kind: "count", doc: "number of the file", width: 8 },
+    file: { kind: "text", doc: "the file, or what it is for", width: 50, optional: true },
+  },
+});
+
+const LINUX_FILES = defineTable({
+  name: "linux.files",
+  version: 1,
+  command: "linux files",
+  doc: "open files of a process, as /proc/PID/fd lists them",
+  empty: "it has no open files",
+  columns: {
+    id: { kind: "id", doc: "fd:VM/PID/NUMBER", width: 20 },
+    vm: HIDDEN_VM,
+    fd: { kind: "number", doc: "number of the file", width: 4 },
+    file: { kind: "text", doc: "path, or type and number", width: 50 },
+    access: { kind: "word", doc: "r, w or rw", width: 6 },
+    position: { kind: "count", doc: "in the file", width: 10 },
+    flags: { kind: "address", doc: "flags of open(2)", width: 10 },
+  },
+});
+
+const LINUX_MOUNTS = defineTable({
+  name: "linux.mounts",
+  version: 1,
+  command: "linux mounts",
+  doc: "mounted file systems, as /proc/mounts of process 1 lists them",
+  empty: "nothing is mounted",
+  columns: {
+    id: { kind: "id", doc: "mount:VM/NUMBER", width: 18 },
+    vm: HIDDEN_VM,
+    device: { kind: "text", doc: "what is mounted", width: 20 },
+    path: { kind: "text", doc: "where", width: 30 },
+    type: { kind: "word", doc: "file system", width: 10 },
+    access: { kind: "word", doc: "rw or ro", width: 6, words: ["rw", "ro"] },
+  },
+});
+
+const LINUX_IRQS = defineTable({
+  name: "linux.irqs",
+  version: 1,
+  command: "linux irqs",
+  doc: "interrupts that Linux has handlers for, as /proc/interrupts lists them",
+  empty: "no interrupt has a handler",
+  columns: {
+    id: { kind: "id", doc: "lirq:VM/NUMBER", width: 16 },
+    vm: HIDDEN_VM,
+    irq: { kind: "number", doc: "Linux's own number", width: 4 },
+    counts: { kind: "text", doc: "how often it was handled, by CPU", width: 24 },
+    total: { kind: "count", doc: "the sum of that", width: 8 },
+    chip: { kind: "text", doc: "interrupt controller", width: 16, optional: true },
+    hwirq: { kind: "count", doc: "number at the controller", width: 6 },
+    trigger: { kind: "word", doc: "level or edge", width: 7, words: ["level", "edge"] },
+    disabled: { kind: "flag", doc: "Linux has disabled it", width: 8 },
+    handlers: { kind: "list", doc: "names of the handlers", width: 30 },
+  },
+});
+
+/** By name, as in `TABLES`. */
+export const LINUX_TABLES = {
+  "linux.ls": LINUX,
+  "linux.log": LINUX_LOG,
+  "linux.ps": LINUX_PS,
+  "linux.stack": LINUX_STACK,
+  "linux.modules": LINUX_MODULES,
+  "linux.maps": LINUX_MAPS,
+  "linux.files": LINUX_FILES,
+  "linux.mounts": LINUX_MOUNTS,
+  "linux.irqs": LINUX_IRQS,
+} as const;
+
+/** A row of one of them. */
+export type LinuxTables = typeof LINUX_TABLES;

@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { Place } from "../place.ts";
+import { catalogEntry } from "../../../src/catalog/catalog.ts";
+
+Deno.test("el2 linux reads a Debian's processes, log and stacks, and names what is not there", async () => {
+  await catalogEntry("debian-bookworm");
+  await using place = new Place();
+  const none = await place.el2("linux", "stack", "one");
+  assert.deepEqual([none.code, none.stderr], [2, 'el2: linux stack: "one" is not a process; use for example 1 or debian/1\n']);
+
+  await place.up("one", "debian-bookworm");
+  const ready = await place.el2("console", "debian", "--expect", "(/root|~) # ", "--timeout", "120s");
+  assert.equal(ready.code, 0, ready.stderr);
+  const { data } = await place.json("linux", "ps", "--filter", "kernel=no");
+  assert.deepEqual(data.map(({ id, name, state }) => [id, name, state])[0], ["task:debian/1", "init", "S"]);
+  const log = await place.el2("linux", "log", "debian");
+  assert.match(log.stdout, /^\[ {4}0\.000000\] Booting Linux on physical CPU/);
+  assert.match(log.stdout, /^\[ {4}\d\.\d{6}\] Run \/init as init process$/m);
+  const line = await place.el2("linux", "cmdline");
+  assert.match(line.stdout, /^console=\S+.*\n$/);
+  const stack = await place.json("linux", "stack", "debian/1");
+  assert.ok(stack.data.some(({ symbol }) => String(symbol).startsWith("do_wait+0x")), JSON.stringify(stack.data));
+  const threads = await place.json("linux", "ps", "debian", "--threads", "--filter", "pid=2");
+  assert.deepEqual(threads.data.map(({ name, kernel }) => [name, kernel]), [["kthreadd", true]]);
+  const other = await place.el2("linux", "ps", "rm");
+  assert.equal(other.code, 1);
+  assert.match(other.stderr, /^el2: no Linux kernel is mapped in vm:rm; /);
+});

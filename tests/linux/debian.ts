@@ -1,0 +1,103 @@
+// A Debian guest in this process: its console, and its memory at the same instant.
+
+import { assemble, assembleEmpty } from "../../src/assembly/assemble.ts";
+import { catalogEntry } from "../../src/catalog/catalog.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
+import type { SessionPlan } from "../../src/plans/plan.ts";
+import type { Answer, QueryArguments } from "../../src/queries/query.ts";
+import { type Row, rowsIn } from "./rows.ts";
+import type { TableName } from "../../src/queries/tables.ts";
+
+const MIB = 1 << 20, SLICE = 1e8;
+/** Virtual time (ns) that a boot or a command may take. */
+const PATIENCE = 300e9;
+const READY = /EL2-READY[^]*# /;
+/** A shell that neither edits nor echoes lines. */
+const PLAIN_SHELL = `stty -echo; exec sh -c 'while read -r line; do eval "$line"; done'; true`;
+
+/** Releases that are compared: all of them with EL2_LONG. */
+export const RELEASES = Deno.env.get("EL2_LONG") ? ["bookworm", "trixie", "sid"] as const : ["bookworm"] as const;
+
+export class Debian {
+  #shown = "";
+
+  private constructor(readonly plan: SessionPlan, readonly system: GuestSystem) {}
+
+  static async start(release: string, options: { cpus?: number; initrd?: string; append?: string } = {}): Promise<Debian> {
+    const { cpus = 1, initrd = "initrd", append = "console=ttyAMA0" } = options;
+    const { folder } = await catalogEntry(`debian-${release}`);
+    const image = await Deno.readFile(`${folder}/Image`), ramdisk = await Deno.readFile(`${folder}/${initrd}`);
+    const what = { kind: "boot", image, initrd: ramdisk, dtb: undefined, append } as const;
+    const plan: SessionPlan = { cpus, memory: 256 * MIB, turbo: true, seed: 1, what };
+    return new Debian(plan, assemble(plan));
+  }
+
+  /** One that has a shell. */
+  static async booted(release: string, options: { cpus?: number; initrd?: string } = {}): Promise<Debian> {
+    const debian = await Debian.start(release, options);
+    debian.until(READY);
+    debian.type(`${PLAIN_SHELL}\n`);
+    debian.run(SLICE);
+    return debian;
+  }
+
+  /** The same machine, from its state. */
+  copy(): Debian {
+    const copy = new Debian(this.plan, assembleEmpty(this.plan));
+    copy.system.load(this.system.save(), false);
+    return copy;
+  }
+
+  /** All that its console has shown. */
+  get shown(): string {
+    for (const { bytes } of this.system.consoles.take()) this.#shown += new TextDecoder("latin1").decode(bytes);
+    return this.#shown;
+  }
+
+  /** Runs for this long, in virtual ns. False if the machine has stopped. */
+  run(ns: number): boolean {
+    const { machine } = this.system, end = machine.time + ns;
+    while (machine.time < end) {
+      const result = machine.run(end, 1000);
+      if (result.kind === "idle") machine.skipTo(Math.min(result.next, end));
+      else if (result.kind === "stopped") return false;
+    }
+    return true;
+  }
+
+  /** Runs until the console has shown something. */
+  until(pattern: RegExp, from = 0): void {
+    const { machine } = this.system, last = machine.time + PATIENCE;
+    while (!pattern.test(this.shown.slice(from))) {
+      if (!this.run(SLICE) || machine.time > last) throw new Error(`the console has not shown ${pattern}: ${this.shown.slice(-2000)}`);
+    }
+  }
+
+  /** The output of a command in the shell. The machine is paused when the shell waits again. */
+  command(text: string): string {
+    const from = this.shown.length;
+    this.type(`${text}; echo EL2-"DONE"\n`);
+    this.until(/^EL2-DONE\r?\n/m, from);
+    this.run(SLICE);
+    const shown = this.shown.slice(from).replaceAll("\r", "");
+    return shown.slice(0, shown.indexOf("EL2-DONE\n"));
+  }
+
+  /** Loads the modules of the ramdisk `initrd-virtio`. */
+  loadModules(): void {
+    this.command("while read module; do insmod /lib/modules/$module; done < /lib/modules/order");
+  }
+
+  type(text: string): void {
+    this.system.consoles.type("host", new TextEncoder().encode(text));
+  }
+
+  ask(table: TableName, args: QueryArguments = {}): Answer {
+    return this.system.inspector.answer({ table, args: { vm: "vm:host", ...args } });
+  }
+
+  /** The rows of a table, of which nothing may be missing. */
+  rows<N extends TableName>(table: N, args: QueryArguments = {}): readonly Row<N>[] {
+    return rowsIn(table, this.ask(table, args));
+  }
+}

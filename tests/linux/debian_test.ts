@@ -1,0 +1,174 @@
+// A Debian kernel's memory gives the same answers as the guest itself prints at that instant.
+
+import assert from "node:assert/strict";
+import { Debian, RELEASES } from "./debian.ts";
+
+const TICK = 10_000_000n;
+const lines = (text: string) => text.split("\n").filter((line) => line !== "");
+
+/** Lines as `dmesg` prints them. */
+function dmesg(debian: Debian): string[] {
+  return debian.rows("linux.log").flatMap(({ t, text }) => {
+    const us = BigInt(t) / 1000n;
+    const stamp = `[${String(us / 1_000_000n).padStart(5)}.${String(us % 1_000_000n).padStart(6, "0")}]`;
+    return text.split("\n").map((line) => `${stamp} ${line}`);
+  });
+}
+
+/** Of /proc/PID/stat: number, name, and the fields after it from the state on. */
+function statOf(line: string): { pid: number; name: string; rest: string[] } {
+  const [, pid, name, rest] = /^(\d+) \((.*)\) (.*)$/.exec(line) ?? assert.fail(line);
+  return { pid: Number(pid), name, rest: rest.split(" ") };
+}
+
+function comparePs(debian: Debian): void {
+  const printed = lines(debian.command("cat /proc/[0-9]*/stat")).map(statOf).filter(({ name }) => name !== "cat");
+  const read = new Map(debian.rows("linux.ps").map((row) => [row.pid, row]));
+  // Workers come and go.
+  const stays = (name: string) => !name.startsWith("kworker/");
+  assert.deepEqual(
+    [...read.values()].filter(({ name }) => stays(name)).map(({ pid, name }) => `${pid} ${name}`),
+    printed.filter(({ name }) => stays(name)).sort((a, b) => a.pid - b.pid).map(({ pid, name }) => `${pid} ${name}`),
+  );
+  for (const { pid, name, rest } of printed) {
+    const row = read.get(pid);
+    if (!row) continue;
+    const short = (text: string) => text.split(/[-+](?=[a-z])/)[0];
+    assert.equal(short(row.name), short(name), `name of ${pid}`);
+    assert.equal(row.ppid, Number(rest[1]), `parent of ${pid}`);
+    assert.equal(row.threads, Number(rest[17]), `threads of ${pid}`);
+    assert.equal(row.virtual ?? 0, Number(rest[20]), `virtual size of ${pid}`);
+    assert.equal(BigInt(row.started ?? 0) / TICK, BigInt(rest[19]), `start of ${pid}`);
+    if (name !== "sh" && stays(name)) assert.equal(row.state, rest[0], `state of ${pid} ${name}`);
+  }
+  const shell = debian.rows("linux.ps", { filter: "name=sh" });
+  assert.deepEqual(shell.map(({ state, kernel, uid, command }) => ({ state, kernel, uid, command })), [
+    { state: "S", kernel: false, uid: 0, command: 'sh -c while read -r line; do eval "$line"; done' },
+  ]);
+}
+
+function compareFiles(debian: Debian): void {
+  const maps = debian.rows("linux.maps", { pid: 1 }).map(({ start, end, access, offset, device, inode, file }) => {
+    const short = (address: string) => BigInt(address).toString(16).padStart(8, "0");
+    return [`${short(start)}-${short(end)}`, access, short(offset), device, inode, ...file === null ? [] : [file]].join(" ");
+  });
+  assert.deepEqual(maps, lines(debian.command("cat /proc/1/maps")).map((line) => line.trim().replaceAll(/ +/g, " ")));
+
+  const files = debian.rows("linux.files", { pid: 1 }).map(({ fd, file, position, flags }) => {
+    return `${fd} ${file} ${position} 0${Number(flags).toString(8)}`;
+  });
+  const info = (field: string) => `$(sed -n "s/^${field}:[[:space:]]*//p" /proc/1/fdinfo/$f)`;
+  const printed = debian.command(
+    `for f in $(ls /proc/1/fd | sort -n); do echo $f $(readlink /proc/1/fd/$f) ${info("pos")} ${info("flags")}; done`,
+  );
+  // /proc/PID/fdinfo adds O_CLOEXEC, which is the process's, not the file's.
+  const withoutClose = (line: string) => line.replace(/0(\d+)$/, (_, octal) => `0${(parseInt(octal, 8) & ~0o2000000).toString(8)}`);
+  assert.deepEqual(files.map(withoutClose), lines(printed).map(withoutClose));
+
+  const mounts = debian.rows("linux.mounts").map(({ device, path, type, access }) => `${device} ${path} ${type} ${access}`);
+  assert.deepEqual(mounts, lines(debian.command("cat /proc/mounts")).map((line) => /^(\S+ \S+ \S+ r[wo])/.exec(line)?.[1]));
+}
+
+function compareIrqs(debian: Debian, cpus: number): void {
+  const printed = lines(debian.command("cat /proc/interrupts")).flatMap((line) => {
+    const [irq, ...words] = line.trim().split(/\s+/);
+    return /^\d+:$/.test(irq) ? [{ irq: Number(irq.slice(0, -1)), counts: words.slice(0, cpus).map(Number), rest: words.slice(cpus) }] : [];
+  });
+  const rows = debian.rows("linux.irqs");
+  assert.deepEqual(rows.map(({ irq }) => irq), printed.map(({ irq }) => irq));
+  for (const [index, { irq, counts, rest }] of printed.entries()) {
+    const { chip, hwirq, trigger, handlers, counts: read } = rows[index];
+    assert.equal(`${chip} ${hwirq} ${trigger === "level" ? "Level" : "Edge"} ${handlers.join(", ")}`, rest.join(" "), `interrupt ${irq}`);
+    // The timer continues while the guest prints.
+    const later = read.split(" ").map(Number);
+    assert.ok(
+      later.every((count, cpu) => count >= counts[cpu] && count < counts[cpu] + 500),
+      `interrupt ${irq}: ${read}, printed ${counts}`,
+    );
+  }
+}
+
+function compareModules(debian: Debian): void {
+  debian.loadModules();
+  debian.command("echo 0 > /proc/sys/kernel/kptr_restrict");
+  const rows = debian.rows("linux.modules");
+  const read = rows.map(({ name, size, used, by, state, address }) => {
+    return `${name} ${size} ${used} ${by.length ? `${by.join(",")},` : "-"} ${state[0].toUpperCase()}${state.slice(1)} ${address}`;
+  });
+  assert.deepEqual(read, lines(debian.command("cat /proc/modules")).map((line) => line.split(" ").slice(0, 6).join(" ")));
+  assert.ok(rows.length > 0, "there are modules to compare");
+}
+
+for (const release of RELEASES) {
+  for (const cpus of [1, 4]) {
+    Deno.test(`log, processes, files, mounts, interrupts and modules of Debian ${release} with ${cpus} CPU(s) are what it prints`, async () => {
+      const debian = await Debian.booted(release, { cpus, initrd: "initrd-virtio" });
+      debian.command("dmesg -n 1");
+      assert.deepEqual(dmesg(debian), lines(debian.command("dmesg")));
+      comparePs(debian);
+      compareFiles(debian);
+      compareIrqs(debian, cpus);
+      compareModules(debian);
+
+      const [kernel] = debian.rows("linux.ls");
+      assert.equal(`${kernel.release} ${kernel.version}`, lines(debian.command("uname -rv"))[0]);
+      assert.equal(kernel.cmdline, lines(debian.command("cat /proc/cmdline"))[0]);
+      assert.ok(kernel.types > 50_000 && kernel.vmcoreinfo);
+    });
+  }
+
+  Deno.test(`stacks of Debian ${release}: the wait is that of /proc/PID/wchan, the program's frames are in its files`, async () => {
+    const debian = await Debian.booted(release);
+    const printed = lines(debian.command("for p in /proc/[0-9]*; do echo ${p#/proc/} $(cat $p/wchan 2>/dev/null); done"));
+    const read = new Map(debian.rows("linux.ps").map(({ pid, waits, name }) => [pid, { waits, name }]));
+    let compared = 0;
+    for (const [pid, wchan] of printed.map((line) => line.split(" "))) {
+      const found = read.get(Number(pid));
+      // Shells and workers have continued since.
+      if (!found || wchan === "0" || /^(sh|rcu|kworker)/.test(found.name)) continue;
+      assert.equal(found.waits, wchan, `${pid} ${found.name}`);
+      compared++;
+    }
+    assert.ok(compared > 10, `${compared} waits compared`);
+    const stack = debian.rows("linux.stack", { pid: 1 });
+    assert.match(stack[0].symbol ?? "", /^__switch_to\+0x/);
+    assert.ok(stack.some(({ symbol }) => symbol?.startsWith("do_wait+0x")), JSON.stringify(stack));
+    const user = stack.filter(({ mode }) => mode === "user");
+    assert.ok(user.length > 2 && user.every(({ file }) => file?.startsWith("/bin/busybox+0x")), JSON.stringify(user));
+  });
+}
+
+Deno.test("a kernel's log is read before it has a console, and after its panic", async () => {
+  const early = await Debian.start("bookworm", { append: "console=nothing" });
+  while (early.ask("linux.log").rows.length < 20) assert.ok(early.run(1e6), "it still runs");
+  assert.match(early.rows("linux.log")[1].text, /^Linux version 6\.1\./);
+  assert.equal(early.shown, "");
+
+  const dead = await Debian.start("bookworm", { append: "console=ttyAMA0 rdinit=/nothing root=/dev/nothing panic=-1" });
+  while (dead.run(1e8));
+  assert.ok(dead.rows("linux.log").some(({ text, level }) => text.startsWith("Kernel panic - not syncing: VFS:") && level === "emerg"));
+});
+
+Deno.test("a machine from a saved state gives the same answers", async () => {
+  const debian = await Debian.start("bookworm");
+  for (const ns of [2e8, 3e8, 1e9]) {
+    debian.run(ns);
+    const copy = debian.copy();
+    for (const table of ["linux.ls", "linux.log", "linux.ps", "linux.mounts", "linux.irqs", "linux.modules"] as const) {
+      assert.deepEqual(copy.ask(table), debian.ask(table), `${table} after ${ns}`);
+    }
+    assert.deepEqual(copy.ask("linux.stack", { pid: 1 }), debian.ask("linux.stack", { pid: 1 }));
+  }
+});
+
+Deno.test("looking at a Linux changes nothing, and names what is not there", async () => {
+  const debian = await Debian.booted("bookworm");
+  const before = debian.system.save().fields;
+  debian.rows("linux.ps", { threads: true });
+  assert.deepEqual(debian.system.save().fields, before);
+  assert.equal(
+    debian.ask("linux.stack", { pid: 4711 }).error,
+    "vm:host has no process or thread 4711; list them with el2 linux ps --threads",
+  );
+  assert.match(debian.ask("linux.ps", { vm: "vm:rm" }).error ?? "", /^no Linux kernel is mapped in vm:rm; /);
+});

@@ -1,0 +1,102 @@
+// Readers of a kernel whose memory is changed at random: each gives an answer within its limit of
+// steps, and a gap says what it lacks.
+
+import assert from "node:assert/strict";
+import { LinuxKernel } from "../../src/linux/kernel.ts";
+import { type PhysicalMemory, STEPS_MAX } from "../../src/linux/memory.ts";
+import { LINUX_READERS, TASK_READERS } from "../../src/linux/readers.ts";
+import { Reading } from "../../src/linux/reading.ts";
+import { RAM_BASE } from "../../src/machine/memory-map.ts";
+import { PAGE_SIZE } from "../../src/support/sizes.ts";
+import { Work } from "../../src/support/work.ts";
+import { Random } from "../support/random.ts";
+import { Debian } from "./debian.ts";
+
+const CASES = Deno.env.get("EL2_LONG") ? 100_000 : 300;
+/** Words of a page that are changed together. */
+const CHANGES_MAX = 128;
+
+/** A copy of a machine's memory, which notes the pages that are read. */
+class CopiedMemory implements PhysicalMemory {
+  readonly touched = new Set<number>();
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes.slice();
+  }
+
+  page(ipa: number): Uint8Array | undefined {
+    const at = ipa - RAM_BASE;
+    if (at < 0 || at + PAGE_SIZE > this.#bytes.length) return undefined;
+    this.touched.add(ipa);
+    return this.#bytes.subarray(at, at + PAGE_SIZE);
+  }
+
+  ranges(): { ipa: number; size: number }[] {
+    return [{ ipa: RAM_BASE, size: this.#bytes.length }];
+  }
+}
+
+type Read = (reading: Reading) => readonly unknown[];
+
+const READERS: readonly (readonly [string, Read])[] = [
+  ...Object.entries(LINUX_READERS).map(([name, read]) => [name, (reading: Reading) => read(reading, { threads: true })] as const),
+  ...Object.entries(TASK_READERS).map(([name, read]) => [name, (reading: Reading) => read(reading, 1) ?? []] as const),
+];
+
+/** Values that lead astray. */
+function value(random: Random, page: DataView, at: number): bigint {
+  const old = page.getBigUint64(at, true);
+  return [
+    () => 0n,
+    () => (1n << 64n) - 1n,
+    () => old + BigInt(8 * (random.below(64) - 32)),
+    () => old ^ 1n << BigInt(random.below(64)),
+    // Another word of the page: lists that end in a circle.
+    () => page.getBigUint64(8 * random.below(PAGE_SIZE / 8), true),
+    () => 0xffff_0000_0000_0000n + BigInt(random.below(0x1000_0000)) * 8n,
+  ][random.below(6)]();
+}
+
+Deno.test("readers of a kernel answer within their limits whatever its memory holds", async () => {
+  const debian = await Debian.booted("bookworm", { initrd: "initrd-virtio" });
+  debian.loadModules();
+  const { machine, symbols } = debian.system, [vcpu] = symbols.vcpus("host");
+  const memory = new CopiedMemory(machine.ram.bytes(RAM_BASE, 256 << 20));
+  const registers = { ttbr1: vcpu.registers.getRegister("TTBR1_EL1"), tcr: vcpu.registers.getRegister("TCR_EL1") };
+  const find = () => LinuxKernel.find({ physical: memory, registers, tables: symbols.all("host") });
+  const kernel = find();
+  assert.ok(kernel);
+
+  // The pages that each reader reads of a whole kernel.
+  const pages = READERS.map(([name, read]) => {
+    memory.touched.clear();
+    const reading = new Reading("host", kernel, memory);
+    assert.ok(read(reading).length > 0 && reading.gaps.length === 0, name);
+    memory.touched.clear();
+    read(new Reading("host", kernel, memory));
+    return [...memory.touched];
+  });
+
+  const random = new Random(54), incomplete = new Set<string>();
+  let most = 0;
+  for (let number = 0; number < CASES; number++) {
+    const index = number % READERS.length, [name, read] = READERS[index];
+    const page = memory.page(pages[index][random.below(pages[index].length)]) ?? assert.fail();
+    const before = page.slice(), view = new DataView(page.buffer, page.byteOffset, PAGE_SIZE);
+    for (let change = random.below(CHANGES_MAX); change >= 0; change--) {
+      const at = 8 * random.below(PAGE_SIZE / 8);
+      view.setBigUint64(at, BigInt.asUintN(64, value(random, view, at)), true);
+    }
+    const spent = Work.spent, reading = new Reading("host", kernel, memory);
+    // Reading must not fail; whatever it could not read is a gap.
+    read(reading);
+    if (reading.gaps.length) incomplete.add(name);
+    most = Math.max(most, Work.spent - spent);
+
+    page.set(before);
+  }
+  assert.ok(most <= STEPS_MAX + PAGE_SIZE, `${most} steps`);
+  // Without gaps nothing of what is read would have been hit.
+  assert.ok(incomplete.size > READERS.length / 2, [...incomplete].join(" "));
+});
