@@ -157,5 +157,5 @@ export interface DebugCore extends Core {
   /**
    * The vCPU's next work if nothing else changes; the question leaves no trace either.
    */
-  outlook(vcpu: VcpuState, prospect: Pick<Prospect, "interrupt" | "answer" | "limit">): Outlook;
+  outlook(vcpu: VcpuState, prospect: Omit<Prospect, "instructions" | "memory">): Outlook;
 }

@@ -35,11 +35,6 @@ import { Travel } from "./travel.ts";
 const SLICE = 5;
 /** Wall time (ms) between two checks of a client that lags. */
 const LAG = 1;
-/**
- * Virtual time (ns) before the end of `--for` in which the work of vCPUs is watched, between two
- * checks of it, and of interrupts: samples alone depend on how fast the computer is.
- */
-const WATCHED = 3e9, LOOK_INTERVAL = 20e6, IRQ_INTERVAL = 100e6;
 /** Turns of the physical CPUs between two checks of the clock. */
 const TURNS = 8;
 /** Virtual time (ns) for which all wait at a prompt. */
@@ -72,7 +67,6 @@ export class Engine {
   #paused = false;
   #done = false;
   /** Virtual time at which the work of vCPUs was watched last. */
-  #looked = -Infinity;
   #inputEnded = false;
   readonly #pace = new Pace();
   #sleep: { timer: ReturnType<typeof setTimeout>; since: number; until: number } | undefined;
@@ -357,10 +351,6 @@ export class Engine {
     else this.#pace.ran(spared, machine.time - time, performance.now());
     this.#hashes.take();
     this.#recording.check();
-    if (machine.time > end - WATCHED && machine.time >= this.#looked + LOOK_INTERVAL) {
-      this.#looked = machine.time;
-      this.system.inspector.look(IRQ_INTERVAL);
-    }
     // In a replay the bug has its report already.
     for (const bug of this.present.takeBugs()) if (!this.#replay) this.port.contained(bug);
     const hit = this.present.stops.take();

@@ -127,27 +127,21 @@ export class Inspector {
     this.system.log.watch(kinds.filter((kind) => BUSY_KINDS.includes(kind)), budget);
   }
 
-  /** A new picture of the machine was made: a budget of events begins anew. */
+  /**
+   * A new picture of the machine was made: a budget of events begins anew, and the rates of
+   * interrupts are measured now and then.
+   */
   renew(): void {
     this.system.log.renew();
-    this.look(IRQ_INTERVAL);
+    const view = new View(this.system, this.#looks);
+    if (view.now - this.#irqsSeen < IRQ_INTERVAL) return;
+    this.#irqsSeen = view.now;
+    readIrqFindings(view);
   }
 
   /** Nothing can happen any more: verdicts need not wait whether something does. */
   settle(): void {
     this.#looks.settled = true;
-  }
-
-  /**
-   * Observes the vCPUs, and rates: a loop that leads nowhere is one that was seen several
-   * times.
-   * @param interval virtual time (ns) between two checks of interrupts, which take longer
-   */
-  look(interval: number): void {
-    const view = new View(this.system, this.#looks);
-    if (view.now - this.#irqsSeen < interval) return;
-    this.#irqsSeen = view.now;
-    readIrqFindings(view);
   }
 
   /** @throws FilterError */

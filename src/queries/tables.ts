@@ -285,7 +285,7 @@ export const IRQS = defineTable({
     line: { kind: "word", doc: "level of the source's line", width: 4, optional: true },
     route: { kind: "text", doc: "its routing", width: 6, optional: true, from: 100 },
     count: { kind: "number", doc: "number of acknowledges", width: 8 },
-    rate: { kind: "rate", doc: "acknowledges per second of virtual time", width: 6, title: "rate/s", alarm: 10_000 },
+    rate: { kind: "rate", doc: "acknowledges per second of virtual time", width: 6, title: "rate/s" },
     finding: { kind: "text", doc: "a storm, or why it cannot be delivered", optional: true, width: 60, from: 150 },
     fact: { kind: "detail", fact: IRQ_FINDINGS, doc: "the finding as a `code` and its values", optional: true },
   },

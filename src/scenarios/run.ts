@@ -26,10 +26,6 @@ const TURNS = 8;
 const ROWS_INTERVAL = 1e6;
 /** The same at verdicts, which take longer. */
 const VERDICT_INTERVAL = 10e6;
-/** Virtual time (ns) between two checks of the vCPUs. */
-const WORK_INTERVAL = 20e6;
-/** The same for their interrupts. */
-const IRQ_INTERVAL = 100e6;
 /** Wall time (ms) between two chances for others on this thread. */
 const BREATH = 100;
 /** Reasons that a failure shows, the newest. */
@@ -83,8 +79,6 @@ export class ScenarioRun {
   readonly #started = performance.now();
   #breath = performance.now();
   #told = performance.now();
-  /** Virtual time (ns) of the last check of the vCPUs. */
-  #looked = -Infinity;
   /** The newest reason that an expectation has met. */
   #reason = 0;
 
@@ -287,7 +281,6 @@ export class ScenarioRun {
     const { machine } = this.system;
     for (;;) {
       this.#takeOutput();
-      this.#look();
       if (met()) return true;
       const end = this.system.ended();
       if (end && ends) return false;
@@ -297,12 +290,6 @@ export class ScenarioRun {
       const result = machine.run(time, TURNS);
       if (result.kind === "idle") machine.skipTo(Math.min(result.next, time));
     }
-  }
-
-  #look(): void {
-    if (this.#now - this.#looked < WORK_INTERVAL) return;
-    this.#looked = this.#now;
-    this.system.inspector.look(IRQ_INTERVAL);
   }
 
   /** Lets other work of this thread run, and checks the wall clock. */

@@ -15,6 +15,7 @@ export class PlainVcpuState implements VcpuState {
   event = false;
   stage2 = 0;
   defaultCacheable = false;
+  readonly elrLow = 0;
   chain = { length: 0, same: 0, interrupts: 0, esr: 0n, elr: 0n, far: 0n };
   readonly debug = new DebugComparators();
   readonly names = registerNames(new Set());

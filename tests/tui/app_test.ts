@@ -44,7 +44,7 @@ Deno.test("W5: at 59x15 one line asks for room, and growing restores it", async 
   assert.match((await rig.lines(80, 24)).join("\n"), /Virtual machines/);
 });
 
-Deno.test("W41, W42: a storm is flagged with source and rate, an interrupt that cannot fire says why", async () => {
+Deno.test("W41, W42: a storm is flagged with its source, an interrupt that cannot fire says why", async () => {
   const rig = new Rig();
   await rig.type("3");
   const shown = await rig.text();

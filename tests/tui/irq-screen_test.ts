@@ -26,7 +26,7 @@ Deno.test("a finding is a card: the sentence on badbg, and the way out", async (
   const rig = new Rig(80, 24, { ascii: false }, "direct");
   await rig.type("3");
   const lines = await rig.lines();
-  const at = lines.findIndex((line) => /^ ! D debian\/27 storm: 48.2K\/s, above 10.0K/.test(line));
+  const at = lines.findIndex((line) => /^ ! D debian\/27 storm: its line is high at each end/.test(line));
   assert.match(lines[at + 1], /^ │ way out the handler sets CNTV_CVAL_EL0, or masks the timer/);
   const grounds = rig.screen.cells(at).map(({ background }) => roleOf(background));
   assert.equal(grounds.filter((role) => role === "badbg").length, 79, "all but the letter of the VM");
@@ -46,7 +46,7 @@ Deno.test("each finding becomes a card with its words, and stops the path at its
       [{ code: "priority-masked", priority: 0xa0, pmr: 0x80 }, "priority"],
       [{ code: "no-vcpu", vcpu: 3 }, "route"],
       [{ code: "vcpu-off", vcpu: "vcpu:rt/0" }, "route"],
-      [{ code: "storm", rate: 48_211, limit: 10_000, source: "vtimer", high: true }, "taken"],
+      [{ code: "storm", source: "vtimer" }, "taken"],
     ] as const satisfies readonly (readonly [IrqFinding, IrqStep])[]
   ) {
     const found = { ...row, fact }, [card, remedy] = findingLines([found], LOOK, 100);

@@ -174,6 +174,12 @@ export class CopiedState {
     for (let index = 0; index < size; index++) this.#written.set(pa + index, Number(value >> BigInt(8 * index) & 0xffn));
   }
 
+  /** Whether memory is not what the machine's is. */
+  get hasChanges(): boolean {
+    for (const [pa, byte] of this.#written) if (byte !== Number(this.memory.read(pa, 1))) return true;
+    return false;
+  }
+
   /** Whether it has written any of these bytes. */
   hasWritten({ pa, size }: SeenWord): boolean {
     for (let index = 0; index < size; index++) if (this.#written.has(pa + index)) return true;
@@ -182,11 +188,12 @@ export class CopiedState {
 
   /** The same state, to compare with later. */
   mark(): Mark {
-    return { values: [...this.#values], written: new Map(this.#written) };
+    return { pc: this.get("PC"), values: [...this.#values], written: new Map(this.#written) };
   }
 
   /** Whether registers and memory are those of a mark. */
-  isAt({ values, written }: Mark): boolean {
+  isAt({ pc, values, written }: Mark): boolean {
+    if (pc !== this.get("PC")) return false;
     for (let index = 0; index < values.length; index++) if (values[index] !== this.#values[index]) return false;
     for (const [pa, byte] of this.#written) {
       if (byte !== (written.get(pa) ?? Number(this.memory.read(pa, 1)))) return false;
@@ -197,6 +204,7 @@ export class CopiedState {
 
 /** A state that was. */
 export interface Mark {
+  readonly pc: bigint;
   readonly values: readonly bigint[];
   readonly written: ReadonlyMap<number, number>;
 }

@@ -63,6 +63,8 @@ export interface Prospect {
    * @param x X0 to X7
    */
   readonly answer?: CallAnswer;
+  /** ESR_EL1 of the external abort that an access ends in; undefined if a device may answer. */
+  readonly refused?: (pc: bigint, va: bigint) => number | undefined;
   /** Instructions to evaluate at most. */
   readonly limit: number;
 }
@@ -101,15 +103,15 @@ class Evaluation {
 
   look(): Outlook {
     const { limit } = this.prospect;
-    let mark: Mark = this.state.mark(), next = 1, start = this.state.get("PC");
+    const begin = this.state.mark();
+    let mark = begin, next = 1;
     try {
       for (let count = 1; count <= limit; count++) {
         this.#step();
-        if (this.state.get("PC") === start && this.state.isAt(mark)) return this.#loop();
+        if (this.state.isAt(mark)) return mark === begin || this.#returnsTo(begin) ? this.#loop() : { kind: "works" };
         if (count < next) continue;
         next *= 2;
         mark = this.state.mark();
-        start = this.state.get("PC");
         this.stretch = new Stretch();
       }
     } catch (error) {
@@ -119,6 +121,20 @@ class Evaluation {
     return { kind: "works" };
   }
 
+  /**
+   * Whether a loop that was found contains a state; else that leads to it. The way there changes
+   * nothing if it writes nothing.
+   */
+  #returnsTo(begin: Mark): boolean {
+    if (!this.state.hasChanges) return true;
+    for (let left = this.stretch.length; left > 0; left--) {
+      this.#step();
+      this.stretch.length--;
+      if (this.state.isAt(begin)) return true;
+    }
+    return false;
+  }
+
   #loop(): EndlessLoop {
     const { length, first, last, yields, sleeps, calls, open, exceptions } = this.stretch;
     const esr = Number(this.state.get("ESR_EL1")), elr = this.state.get("ELR_EL1");
@@ -126,7 +142,9 @@ class Evaluation {
   }
 
   #inputs(): SeenWord[] {
-    return [...this.stretch.reads.values()].filter((word) => !this.state.hasWritten(word));
+    const reads = [...this.stretch.reads.values()].filter((word) => !this.state.hasWritten(word));
+    // In an order that does not depend on where the loop is entered.
+    return reads.sort((a, b) => a.va < b.va ? -1 : 1);
   }
 
   #step(): void {
@@ -159,7 +177,11 @@ class Evaluation {
 
   /** An address that stage 1 does not map: its exception goes to EL1. Others leave the vCPU. */
   #abort({ va, write, fsc }: Unreachable): void {
-    if (fsc === undefined) throw new Departs("device");
+    if (fsc === undefined) {
+      const esr = this.prospect.refused?.(this.#pc, va);
+      if (esr === undefined) throw new Departs("device");
+      return this.#raise(esr, this.#pc, va);
+    }
     const isFetch = va === this.#pc, lower = (this.state.pstate & Pstate.ElMask) === 0;
     const { InstructionAbort, InstructionAbortLower, DataAbort, DataAbortLower } = ExceptionClass;
     const ec = isFetch ? lower ? InstructionAbortLower : InstructionAbort : lower ? DataAbortLower : DataAbort;

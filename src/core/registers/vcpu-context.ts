@@ -169,6 +169,10 @@ export class VcpuContext implements VcpuState {
     if (name === "CPACR_EL1") this.derivedStale = true;
   }
 
+  get elrLow(): number {
+    return this.#getWord(CPU.ELR_EL1);
+  }
+
   get chain(): ExceptionChain {
     return {
       length: this.#getWord(CPU.CHAIN_LENGTH),

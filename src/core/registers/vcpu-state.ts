@@ -114,6 +114,8 @@ export interface VcpuState {
   readonly names: readonly RegisterName[];
   getRegister(name: RegisterName): bigint;
   setRegister(name: RegisterName, value: bigint): void;
+  /** The low half of ELR_EL1, unsigned: a number costs less than a bigint. */
+  readonly elrLow: number;
   /** Exceptions that it has not returned from. */
   chain: ExceptionChain;
   /**

@@ -39,9 +39,15 @@ export class IrqBank {
   readonly sources: (LevelSource | undefined)[];
   /** How often each was acknowledged, for display. */
   readonly taken: Uint32Array;
+  /**
+   * How often each came again before the interrupted code moved, with its line high since its end
+   * and nothing done for its source: a storm, if that continues.
+   */
+  readonly again: Uint32Array;
 
   constructor(end: number) {
     this.taken = new Uint32Array(end);
+    this.again = new Uint32Array(end);
     this.flags = new Uint8Array(end);
     this.priority = new Uint8Array(end);
     this.sources = new Array(end).fill(undefined);
@@ -52,6 +58,7 @@ export class IrqBank {
     archive.fill("flags", this.flags);
     archive.fill("priority", this.priority);
     archive.fill("taken", this.taken);
+    archive.fill("again", this.again);
     archive.check(this.priority.every((priority) => (priority & ~PRIORITY_MASK) === 0), "priorities have five bits");
   }
 

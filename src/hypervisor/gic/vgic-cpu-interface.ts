@@ -27,6 +27,10 @@ export class VgicCpu {
   readonly #ready = new Uint32Array(Intid.SpiEnd + 31 >> 5);
   #pmr = 0;
   #ctlr = 0;
+  /** The level that ended last with its line high, or -1, and where it interrupted the code. */
+  #held = -1;
+  #heldAt = 0;
+  #interruptedAt: (() => number) | undefined;
   /** Indexed by group, as the ones below. */
   readonly #bpr: [number, number] = [...BPR_MIN];
   readonly #groupEnable: [boolean, boolean] = [false, false];
@@ -62,9 +66,26 @@ export class VgicCpu {
     return this.#fiq;
   }
 
-  /** `onSignal` is called when `irq` or `fiq` has changed, until the reset. */
-  connect(onSignal: () => void): void {
+  /**
+   * `onSignal` is called when `irq` or `fiq` has changed, until the reset.
+   * @param interruptedAt where an interrupt has interrupted the code of its vCPU, in 32 bits
+   */
+  connect(onSignal: () => void, interruptedAt: () => number): void {
     this.#onSignal = onSignal;
+    this.#interruptedAt = interruptedAt;
+  }
+
+  /** A level has ended, and its line is high or low. */
+  noteEnd(intid: number, high: boolean): void {
+    this.#held = high ? intid : -1;
+  }
+
+  /** Whether an interrupt that is acknowledged comes back to where it was before, its line high. */
+  comesAgain(intid: number): boolean {
+    const at = this.#interruptedAt?.() ?? 0, again = this.#held === intid && this.#heldAt === at;
+    this.#held = -1;
+    this.#heldAt = at;
+    return again;
   }
 
   setSleep(sleep: boolean): void {
@@ -93,6 +114,10 @@ export class VgicCpu {
     this.#irq = false;
     this.#fiq = false;
     this.#onSignal = undefined;
+    this.#interruptedAt = undefined;
+    this.#held = -1;
+    this.#heldAt = 0;
+    this.bank.again.fill(0);
     this.#ready.fill(0);
     this.#pmr = 0;
     this.#ctlr = 0;
@@ -120,6 +145,8 @@ export class VgicCpu {
     this.#acknowledged = archive.integer("acknowledged", this.#acknowledged, -(2 ** 31), 2 ** 31 - 1);
     this.#sleep = archive.bool("sleep", this.#sleep);
     this.#pmr = archive.integer("pmr", this.#pmr, 0, PRIORITY_MASK);
+    this.#held = archive.integer("held", this.#held, -1, Intid.SpiEnd - 1);
+    this.#heldAt = archive.integer("heldAt", this.#heldAt, 0, 0xffff_ffff);
     this.#ctlr = archive.integer("ctlr", this.#ctlr, 0, 0xff);
     for (const group of [0, 1] as const) {
       this.#bpr[group] = archive.integer(`bpr${group}`, this.#bpr[group], BPR_MIN[group], 7);

@@ -206,7 +206,9 @@ export class Vgic {
   activate(cpu: VgicCpu, intid: number): void {
     if (intid >= Intid.PrivateEnd) this.#acknowledgedBy[intid] = cpu.index;
     else cpu.noteAcknowledged(intid);
-    this.bank(cpu, intid).taken[intid]++;
+    const bank = this.bank(cpu, intid);
+    bank.taken[intid]++;
+    bank.again[intid] = cpu.comesAgain(intid) ? bank.again[intid] + 1 : 0;
     this.update(cpu, intid, Irq.Active, Irq.Latched);
   }
 
@@ -222,6 +224,12 @@ export class Vgic {
     else cpu.noteDeactivated(intid);
     const drops = (bank.flags[intid] & (Irq.Source | Irq.Latched)) === Irq.Source && !bank.sources[intid]?.stillPending();
     this.update(cpu, intid, 0, drops ? Irq.Active | Irq.Source : Irq.Active);
+    cpu.noteEnd(intid, (bank.flags[intid] & (Irq.Edge | Irq.Source)) === Irq.Source);
+  }
+
+  /** The guest has done something for the source of an interrupt. */
+  served(cpu: VgicCpu, intid: number): void {
+    this.bank(cpu, intid).again[intid] = 0;
   }
 
   /**

@@ -112,6 +112,11 @@ export class VirqSource implements LevelSource {
     return hit.effect.kind !== "double";
   }
 
+  /** The guest has taken something from its source, or set it anew. */
+  served(): void {
+    if (this.#binding) this.#binding.vic.gic.served(this.#binding.cpu, this.#binding.intid);
+  }
+
   /** Lowers the line. */
   clear(): void {
     if (this.#binding) this.#binding.vic.gic.lower(this.#binding.cpu, this.#binding.intid);

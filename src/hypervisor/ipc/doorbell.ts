@@ -74,7 +74,10 @@ export class Doorbell extends HypervisorObject {
   receive(clear: bigint): bigint {
     const old = this.#flags;
     this.#flags &= ~clear;
-    if (old & clear) this.#received++;
+    if (old & clear) {
+      this.#received++;
+      this.virq.served();
+    }
     return old;
   }
 

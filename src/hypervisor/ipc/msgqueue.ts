@@ -91,6 +91,7 @@ export class Msgqueue extends HypervisorObject {
     this.#tell("send", message, push);
     this.#messages.push(message);
     this.#sent++;
+    this.sendVirq.served();
     if (push || this.#messages.length === this.#notEmptyThreshold) this.receiveVirq.assertLevel();
   }
 
@@ -105,6 +106,7 @@ export class Msgqueue extends HypervisorObject {
     if (message) {
       this.#tell("receive", message);
       this.#received++;
+      this.receiveVirq.served();
     }
     if (this.#messages.length === this.#notFullThreshold) this.sendVirq.assertLevel();
   }

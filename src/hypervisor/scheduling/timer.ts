@@ -44,9 +44,10 @@ class Timer {
 
   /** The registers may have changed. */
   reload(): void {
-    const control = this.registers.getRegister(this.control);
+    const control = this.registers.getRegister(this.control), before = this.#due;
     this.#masked = (control & TimerControl.Imask) !== 0n;
     this.#due = control & TimerControl.Enable ? timeOfTicks(this.registers.getRegister(this.comparator)) : Infinity;
+    if (this.#due !== before) this.source.served();
   }
 
   /** Sets the line for virtual time `now` (ns). */

@@ -41,6 +41,16 @@ const MIDR_PINNED = 0x000f_0510n;
 /** MIDR_EL1 of all other vCPUs: a CPU of no implementer, part 0x48. */
 const MIDR_DEFAULT = 0x000f_0480n;
 
+/** An access that nothing answers. */
+export interface ExternalAbort {
+  /** The instruction, and the virtual address. */
+  readonly pc: bigint;
+  readonly far: bigint;
+  readonly ipa: number;
+  /** ESR_EL1 of the exception. */
+  readonly esr: number;
+}
+
 const NO_CHAIN = { length: 0, same: 0, interrupts: 0, esr: 0n, elr: 0n, far: 0n };
 
 export class Vcpu extends HypervisorObject {
@@ -67,6 +77,7 @@ export class Vcpu extends HypervisorObject {
   #gic: VgicCpu | undefined;
   #native: VcpuProgram | undefined;
   #entrance: Entrance = "native";
+  #externalAbort: ExternalAbort | undefined;
   /** vIRQs for a VM that supervises it: it halted; it wants to run again. */
   readonly haltVirq = new VirqSource(this, "halted", () => false, true);
   readonly wakeupVirq = new VirqSource(this, "wants to run", () => false);
@@ -348,6 +359,16 @@ export class Vcpu extends HypervisorObject {
     return (this.blocks & (Block.Wfi | Block.Suspend)) !== 0;
   }
 
+  /** The external abort that it took last; evidence, which nothing of the machine reads. */
+  get externalAbort(): ExternalAbort | undefined {
+    return this.#externalAbort;
+  }
+
+  /** It takes an external abort. */
+  noteExternalAbort(abort: ExternalAbort): void {
+    this.#externalAbort = abort;
+  }
+
   /** Ends a suspend as an interrupt would. */
   endSuspend(): void {
     if (this.blocks & Block.Suspend) this.#wake();
@@ -397,6 +418,12 @@ export class Vcpu extends HypervisorObject {
     this.turn.archive(archive);
     this.#entrance = archive.choice("entrance", this.#entrance, ["native", "smccc", "geniezone"]);
     this.usage.archive(archive);
+    this.#externalAbort = archive.maybe("externalAbort", this.#externalAbort, (abort) => ({
+      pc: archive.word("pc", abort?.pc),
+      far: archive.word("far", abort?.far),
+      ipa: archive.float("ipa", abort?.ipa),
+      esr: archive.integer("esr", abort?.esr, 0, 0xffff_ffff),
+    }));
     if (archive.loading && this.state === "active") this.#takeUp(archive);
   }
 
@@ -486,7 +513,7 @@ export class Vcpu extends HypervisorObject {
     this.#gic.connect(() => {
       this.services.scheduler.disturb();
       if (this.hasInterrupt) this.#wake();
-    });
+    }, () => this.registers.elrLow);
   }
 
   #enterMachine(vic: Vic, addressSpace: AddressSpace): void {

@@ -16,13 +16,18 @@ import {
 import { irqId, vcpuId, vcpuName, vmId } from "../../queries/ids.ts";
 import { type Barrier, IRQ_FINDINGS, type IrqFinding } from "../../queries/facts/irq-finding.ts";
 import type { View } from "./inspected.ts";
-import { isAlarm, type RowOf } from "../../queries/table.ts";
-import { IRQS } from "../../queries/tables.ts";
+import type { RowOf } from "../../queries/table.ts";
+import type { IRQS } from "../../queries/tables.ts";
 import { sourceNames } from "./virq-sources.ts";
 import { hex } from "../../support/number-text.ts";
 
 /** Interrupts of a priority at or below this value's are masked: what PMR holds when all pass. */
 const LINE = Irq.Source;
+/**
+ * Times that an interrupt comes again before the interrupted code moves, to storm: more than a
+ * queue holds messages, which a handler may take one by one.
+ */
+const STORM = 1000;
 
 type IrqRow = RowOf<typeof IRQS>;
 /** An interrupt that cannot come, or comes too often. */
@@ -136,7 +141,7 @@ class VicReader {
   #facts({ cpu, bank, intid }: UsedIrq) {
     const index = intid < Intid.PrivateEnd ? cpu.index : this.#gic.routeOf(intid);
     const id = irqId(this.vm, intid, cpu.index), count = bank.taken[intid], rate = this.view.rate(id, count);
-    const source = this.#sourceText(bank, intid), fact = this.#finding({ cpu, bank, intid }, index, rate, source) ?? null;
+    const source = this.#sourceText(bank, intid), fact = this.#finding({ cpu, bank, intid }, index, source) ?? null;
     return { id, vm: vmId(this.vm), source, pend: bank.isPending(intid), count, rate, fact, index };
   }
 
@@ -175,12 +180,9 @@ class VicReader {
   }
 
   /** The defect: a storm, or why a pending interrupt does not come. */
-  #finding({ cpu, bank, intid }: UsedIrq, index: number | undefined, rate: number, by: string): IrqFinding | undefined {
+  #finding({ cpu, bank, intid }: UsedIrq, index: number | undefined, by: string): IrqFinding | undefined {
     const flags = bank.flags[intid], source = bank.sources[intid];
-    const { alarm } = IRQS.columns.rate;
-    if (isAlarm(IRQS.columns.rate, rate)) {
-      return { code: "storm", rate, limit: alarm, source: by, high: source !== undefined && (flags & LINE) !== 0 };
-    }
+    if (bank.again[intid] >= STORM && flags & Irq.Enabled && flags & LINE) return { code: "storm", source: by };
     if (!(flags & Irq.Enabled)) return bank.isPending(intid) ? { code: "disabled", intid } : undefined;
     if (source instanceof VirqSource && source.edgeOnly && !(flags & Irq.Edge)) return { code: "edge-source" };
     // The native host and Resource Manager leave interrupts enabled whose VM has ended.

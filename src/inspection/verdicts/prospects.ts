@@ -12,7 +12,7 @@ import { isAsleep, type Sleep, sleepOf } from "./verdict-sleep.ts";
  * Instructions within which a loop has to come back to its state: some turns of a lock with its
  * calls.
  */
-const LOOKED_AT = 4096;
+const LOOKED_AT = 1024;
 
 /** Whether a vCPU executes instructions when its turn comes. */
 function isAwake(vcpu: Vcpu): boolean {
@@ -48,7 +48,11 @@ export class Prospects {
     if (!found) {
       const answer = (instruction: "hvc" | "smc", immediate: number, x: readonly bigint[]) =>
         immediate === 0 ? unchangingAnswer(vcpu, x, instruction) : undefined;
-      found = this.view.system.symbols.core.outlook(vcpu.registers, { interrupt: vcpu.hasInterrupt, answer, limit: LOOKED_AT });
+      const { externalAbort } = vcpu;
+      // As it was the last time: the instruction that asked, at that address.
+      const refused = (pc: bigint, va: bigint) => externalAbort?.pc === pc && externalAbort.far === va ? externalAbort.esr : undefined;
+      const prospect = { interrupt: vcpu.hasInterrupt, answer, refused, limit: LOOKED_AT };
+      found = this.view.system.symbols.core.outlook(vcpu.registers, prospect);
       this.#outlooks.set(vcpu, found);
     }
     return found;

@@ -59,7 +59,7 @@ export function crashed(view: View, vcpu: Vcpu, prospects: Prospects): Verdict |
   if (repeats || loop && loop.exceptions > 0) {
     return { fact: { code: "fault-loop", vcpu: id, exception, at }, evidence, next };
   }
-  const handler = loop ? rangeOf(view, vcpu, loop.first, loop.last, pc) : rangeOf(view, vcpu, pc, pc, pc);
+  const handler = loop ? loopRange(view, vcpu, loop) : rangeOf(view, vcpu, pc, pc, pc);
   return { fact: { code: "crashed", vcpu: id, exception, at, handler }, evidence: [...evidence, masked(vcpu)], next };
 }
 
@@ -81,7 +81,7 @@ function masked(vcpu: Vcpu): Evidence {
 export function spins(view: View, vcpu: Vcpu, prospects: Prospects): Verdict | undefined {
   const loop = prospects.loop(vcpu);
   if (!loop || !prospects.isStuck(vcpu) || isParked(view, vcpu, prospects, loop)) return undefined;
-  const id = view.vcpu(vcpu), range = rangeOf(view, vcpu, loop.first, loop.last, vcpu.registers.pc), next = `el2 disasm ${nameOf(id)}:pc`;
+  const id = view.vcpu(vcpu), range = loopRange(view, vcpu, loop), next = `el2 disasm ${nameOf(id)}:pc`;
   if (loop.sleeps) {
     const at = hex(waitAt(view, vcpu, loop) ?? vcpu.registers.pc);
     return { fact: { code: "wfi-returns", vcpu: id, at }, evidence: [masked(vcpu)], next: `el2 irq ls ${vmOfName(nameOf(id))}` };
@@ -119,6 +119,11 @@ function rangeOf(view: View, vcpu: Vcpu, first: bigint, last: bigint, pc: bigint
     symbol: symbols.nameOf(vm, pc) ?? null,
     source: source === undefined ? null : lastPart(source),
   };
+}
+
+/** A loop's code is named by its first instruction, wherever in it the vCPU is. */
+function loopRange(view: View, vcpu: Vcpu, { first, last }: EndlessLoop): CodeRange {
+  return rangeOf(view, vcpu, first, last, first);
 }
 
 /** Memory that a loop reads, and the VMs that could change it. */
@@ -178,7 +183,7 @@ export function working(view: View, vcpu: Vcpu, prospects: Prospects): Verdict {
   }
   const loop = prospects.loop(vcpu);
   if (!loop) return { fact: { code: "runs", vcpu: id } };
-  const range = rangeOf(view, vcpu, loop.first, loop.last, vcpu.registers.pc);
+  const range = loopRange(view, vcpu, loop);
   return {
     fact: {
       code: "waits-in-loop",

@@ -1,7 +1,7 @@
 // Defects of an interrupt: it comes too often, or it cannot come (docs/spec/hypervisor.md
 // §6), with the step of its path that stops it.
 
-import { countText, hex } from "../../support/number-text.ts";
+import { hex } from "../../support/number-text.ts";
 import { Facts } from "./fact.ts";
 
 /** Why a pending interrupt is not delivered. Priorities are those of the GIC, 0 the highest. */
@@ -15,11 +15,11 @@ export type Barrier =
   | { readonly code: "priority-masked"; readonly priority: number; readonly pmr: number }
   | { readonly code: "no-vcpu"; readonly vcpu: number };
 
-/** A finding. Rates are per second of virtual time. */
+/** A barrier, a storm, or that nothing raises it. */
 export type IrqFinding =
   | Barrier
-  /** `high`: the line of its source is high now. */
-  | { readonly code: "storm"; readonly rate: number; readonly limit: number; readonly source: string; readonly high: boolean }
+  /** Its line was high at each end, and it came again before the interrupted code moved. */
+  | { readonly code: "storm"; readonly source: string }
   | { readonly code: "no-source" }
   | { readonly code: "vcpu-off"; readonly vcpu: string };
 
@@ -54,10 +54,15 @@ export function isBarrier(finding: IrqFinding): finding is Barrier {
   return finding.code in BARRIERS.texts;
 }
 
+const STORM_WAYS_OUT: Readonly<Record<string, string>> = {
+  vtimer: "the handler sets CNTV_CVAL_EL0, or masks the timer",
+  ptimer: "the handler sets CNTP_CVAL_EL0, or masks the timer",
+};
+
 const stopped = (barrier: Barrier) => `cannot fire: ${BARRIERS.text(barrier)}`;
 
 export const IRQ_FINDINGS = new Facts<IrqFinding>({
-  "storm": ({ rate, limit }) => `storm: ${countText(rate)}/s, above ${countText(limit)}`,
+  "storm": () => "storm: its line is high at each end, and it comes again",
   "disabled": stopped,
   "lpi-disabled": stopped,
   "edge-source": stopped,
@@ -68,12 +73,7 @@ export const IRQ_FINDINGS = new Facts<IrqFinding>({
   "no-vcpu": stopped,
   "vcpu-off": ({ vcpu }) => `waits: ${vcpu} is powered off`,
 }, {
-  "storm": ({ source, high }) =>
-    source === "vtimer"
-      ? "the handler sets CNTV_CVAL_EL0, or masks the timer"
-      : high
-      ? "the handler makes its source lower the line"
-      : `make ${source || "its source"} raise it less often`,
+  "storm": ({ source }) => STORM_WAYS_OUT[source] ?? `the handler makes ${source || "its source"} lower the line`,
   "disabled": () => "enable it, or make its source stop",
   "lpi-disabled": () => "enable it in the LPI configuration table, and invalidate the ITS's copy (INV)",
   "edge-source": () => "configure it as edge-triggered (ICFGR)",

@@ -6,8 +6,8 @@ import { type ListColumn } from "../look/list.ts";
 import { countText, grouped } from "../look/numbers.ts";
 import { chipPiece, type Piece } from "../look/pieces.ts";
 import { afterVm, nameOf, vmOfName, withoutKind } from "../../queries/ids.ts";
-import { isAlarm, type RowOf } from "../../queries/table.ts";
-import { IRQS } from "../../queries/tables.ts";
+import type { RowOf } from "../../queries/table.ts";
+import type { IRQS } from "../../queries/tables.ts";
 
 type IrqRow = RowOf<typeof IRQS>;
 
@@ -101,9 +101,9 @@ function sourcePieces({ source }: IrqRow): Piece[] {
   return [{ text: withoutKind("vcpu", source) || "-", role: source ? "text" : "dim" }];
 }
 
-/** Whether an interrupt comes too often. */
-export function isStorm({ rate }: IrqRow): boolean {
-  return isAlarm(IRQS.columns.rate, rate);
+/** Whether an interrupt comes again and again. */
+export function isStorm({ fact }: IrqRow): boolean {
+  return fact?.code === "storm";
 }
 
 /** Every other second of a history, the newest among them. */

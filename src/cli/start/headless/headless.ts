@@ -5,7 +5,6 @@ import { blocksText } from "../../../queries/facts/wait.ts";
 import { controlByte, DEFAULT_PREFIX, readInput } from "./console-input.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { coreStats } from "./core-stats.ts";
-import { diagnoses } from "../../common/diagnoses.ts";
 import { ExitCode } from "../../common/failure.ts";
 import { report } from "../../common/print.ts";
 import {
@@ -193,7 +192,7 @@ class HeadlessRun {
   async #timedOut(message: string): Promise<void> {
     let late: ReturnType<typeof setTimeout> | undefined;
     const silence = new Promise<undefined>((resolve) => late = setTimeout(() => resolve(undefined), ORDERLY_END));
-    const verdicts = await Promise.race([diagnoses(this.#asker), silence]);
+    const verdicts = await Promise.race([this.#asker.ask({ table: "diagnose", args: {} }), silence]);
     clearTimeout(late);
     // The run may have ended by itself meanwhile, which says more.
     if (this.#over || this.#finished || this.#cut) return;

@@ -1,0 +1,274 @@
+// Each class of verdicts: guests that are broken in its way get it, soon and whenever one asks,
+// with cause and place as facts; healthy look-alikes are asked every 10 ms of virtual time, and
+// nothing is found wrong with them.
+
+import assert from "node:assert/strict";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
+import type { Evidence } from "../../src/queries/facts/verdict.ts";
+import { runUntil } from "../inspection/system.ts";
+import { ClassGuests, type FactPart, fits, type Setting, verdictOn } from "./class-guests.ts";
+import { assertHealthy } from "./healthy.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+/** Virtual time (ns) between two questions. */
+const ASKED = 10e6;
+/** Virtual time (ns) in which guests start and go wrong, and within which that is said then. */
+const STARTED = 15e6, SAID = 100e6;
+/** Instants at which a verdict is compared with that of a millisecond later. */
+const INSTANTS = LONG ? 1000 : 15;
+/** Virtual time (ns) for which healthy ones are asked. */
+const HEALTHY = LONG ? 5e9 : 0.8e9;
+
+const guests = await ClassGuests.build();
+
+interface Broken extends Setting {
+  readonly name: string;
+  readonly guest: string;
+  /** Other sections of the configuration. */
+  readonly more?: string;
+  readonly fact: FactPart;
+  /** Lines of evidence that are among those given. */
+  readonly because?: readonly ({ readonly code: Evidence["code"] } & Readonly<Record<string, unknown>>)[];
+  readonly next: RegExp;
+}
+
+interface Healthy extends Setting {
+  readonly name: string;
+  readonly guest: string;
+  readonly more?: string;
+  /** Virtual time (ns) for which it is asked. */
+  readonly until?: number;
+}
+
+const BELL = '[link]\nbell = { kind = "doorbell", label = 2, from = "y", to = "x" }\n';
+const QUEUE = '[link]\nmessages = { kind = "msgqueue-pair", label = 1, between = ["x", "y"], depth = 8, size = 64 }\n';
+
+const DISASM = /^el2 disasm x\/0:/;
+
+const BROKEN: Readonly<Record<string, readonly Broken[]>> = {
+  "a loop that nothing ends": [
+    {
+      name: "polls a flag through functions that use the stack",
+      guest: "POLL_IN_FUNCTIONS",
+      fact: { code: "spins", vcpu: "vcpu:x/0", range: { symbol: /^(poll_in_functions|is_set|read_flag|guest_main)/ } },
+      because: [{ code: "reads", range: { symbol: /^flag$/ }, value: "0x00000000" }],
+      next: DISASM,
+    },
+    {
+      name: "takes a lock that it holds",
+      guest: "LOCK_TAKEN_TWICE",
+      fact: { code: "spins", vcpu: "vcpu:x/0", range: { symbol: /^lock\+/ } },
+      because: [{ code: "reads", range: { symbol: /^first_lock$/ }, value: "0x00000001" }],
+      next: DISASM,
+    },
+    {
+      name: "waits by WFE for a store that nobody makes",
+      guest: "WAIT_FOR_EVENT_OF_NOBODY",
+      fact: { code: "spins", vcpu: "vcpu:x/0", range: { symbol: /^guest_main|^wait_for_event/ } },
+      because: [{ code: "reads", range: { symbol: /^flag$/ } }],
+      next: DISASM,
+    },
+    {
+      name: "asks for ever whether it is off itself",
+      guest: "ASK_FOR_EVER",
+      fact: { code: "exit-loop", vcpu: "vcpu:x/0", range: { symbol: /./ } },
+      next: DISASM,
+    },
+    {
+      name: "sums the same memory, and writes the same sum",
+      guest: "CHECKSUM_FOR_EVER",
+      fact: { code: "spins", vcpu: "vcpu:x/0" },
+      next: DISASM,
+    },
+  ],
+  "CPUs that wait for one another in vain": [
+    {
+      name: "two locks, taken in opposite orders",
+      guest: "OPPOSITE_LOCKS",
+      vcpus: 2,
+      fact: { code: "spins", vcpu: "vcpu:x/0", range: { symbol: /^lock\+/ } },
+      because: [
+        { code: "reads", range: { symbol: /^second_lock$/ } },
+        { code: "beside", fact: { code: "spins", vcpu: "vcpu:x/1", range: { symbol: /^lock\+/ } } },
+      ],
+      next: DISASM,
+    },
+    {
+      name: "a lock whose holder has crashed",
+      guest: "HOLDER_CRASHED",
+      vcpus: 2,
+      fact: { code: "crashed", vcpu: "vcpu:x/1", at: { symbol: /^second_hangs_with_lock/ } },
+      because: [{ code: "beside", fact: { code: "spins", vcpu: "vcpu:x/0", range: { symbol: /^lock\+/ } } }],
+      next: /^el2 disasm x\/1:/,
+    },
+    {
+      name: "a barrier for one more CPU than there is",
+      guest: "BARRIER_WITHOUT_ONE",
+      vcpus: 2,
+      fact: { code: "spins", vcpu: "vcpu:x/0" },
+      because: [{ code: "reads", range: { symbol: /^ready$/ }, value: "0x00000002" }, { code: "beside", fact: { vcpu: "vcpu:x/1" } }],
+      next: DISASM,
+    },
+    {
+      name: "a CPU that was never started",
+      guest: "WAIT_FOR_CPU_THAT_IS_OFF",
+      vcpus: 2,
+      fact: { code: "spins", vcpu: "vcpu:x/0" },
+      because: [{ code: "reads", range: { symbol: /^phase$/ } }],
+      next: DISASM,
+    },
+  ],
+  "an interrupt that never ends": [
+    {
+      name: "a virtual timer that is not set anew",
+      guest: "TIMER_NOT_SET",
+      fact: { code: "irq-storm", irq: "irq:x/27", finding: { code: "storm", source: "vtimer" } },
+      next: /^el2 irq show irq:x\/27$/,
+    },
+    {
+      name: "a physical timer that is not set anew",
+      guest: "PHYSICAL_TIMER_NOT_SET",
+      fact: { code: "irq-storm", irq: "irq:x/30", finding: { code: "storm", source: "ptimer" } },
+      next: /^el2 irq show irq:x\/30$/,
+    },
+    {
+      name: "a doorbell whose flags are not cleared",
+      guest: "BELL_NOT_CLEARED",
+      cmdline: "in=2",
+      more: guests.vm("BELL_NOT_CLEARED", { cmdline: "out=2" }, "y") + BELL,
+      fact: { code: "irq-storm", irq: /^irq:x\/9/, finding: { code: "storm", source: /^db:/ } },
+      next: /^el2 irq show irq:x\//,
+    },
+    {
+      name: "a queue whose messages are not read",
+      guest: "QUEUE_NOT_READ",
+      more: guests.vm("MANY_MESSAGES", {}, "y") + QUEUE,
+      fact: { code: "irq-storm", irq: /^irq:x\/9/, finding: { code: "storm", source: /^mq:\d+ rx/ } },
+      next: /^el2 irq show irq:x\//,
+    },
+  ],
+  "a handler that faults, or never returns": [
+    {
+      name: "vectors that are undefined instructions themselves",
+      guest: "NO_VECTORS_BUT_ITSELF",
+      fact: { code: "fault-loop", vcpu: "vcpu:x/0", at: { symbol: /^guest_main/ }, exception: /^undefined instruction/ },
+      because: [{ code: "last-exception", at: { symbol: /^undefined_vectors/ } }],
+      next: DISASM,
+    },
+    {
+      name: "a handler that returns to the fault",
+      guest: "RETURN_TO_THE_FAULT",
+      fact: { code: "fault-loop", vcpu: "vcpu:x/0", at: { symbol: /^touch_nowhere/ }, exception: /^data abort/ },
+      next: DISASM,
+    },
+    {
+      name: "a handler that stands still",
+      guest: "HANDLER_STANDS_STILL",
+      fact: { code: "crashed", vcpu: "vcpu:x/0", at: { symbol: /^touch_nowhere/ }, handler: { symbol: /^still_vectors/ } },
+      because: [{ code: "far", range: { first: "0x70000000" } }],
+      next: DISASM,
+    },
+    {
+      name: "a stack that each exception moves further down",
+      guest: "STACK_RUNS_DOWN",
+      fact: { code: "fault-loop", vcpu: "vcpu:x/0", at: { symbol: /^guest_main/ } },
+      because: [{ code: "last-exception", at: { symbol: /^deep_vectors/ } }],
+      next: DISASM,
+    },
+    {
+      name: "a second CPU that falls on its first step",
+      guest: "SECOND_CPU_FALLS",
+      vcpus: 2,
+      fact: { code: "crashed", vcpu: "vcpu:x/1", at: { symbol: /^touch_nowhere/ } },
+      because: [{ code: "beside", fact: { code: "spins", vcpu: "vcpu:x/0" } }],
+      next: /^el2 disasm x\/1:/,
+    },
+    {
+      name: "a handler that sleeps for ever",
+      guest: "HANDLER_SLEEPS",
+      fact: { code: "crashed", vcpu: "vcpu:x/0", at: { symbol: /^touch_nowhere/ }, handler: { symbol: /^asleep_vectors/ } },
+      next: DISASM,
+    },
+  ],
+};
+
+const HEALTHY_ONES: Readonly<Record<string, readonly Healthy[]>> = {
+  "a loop that nothing ends": [
+    { name: "computes for seconds", guest: "COMPUTE" },
+    { name: "fills memory for seconds", guest: "FILL_MEMORY" },
+    { name: "polls a flag for a limited time", guest: "POLL_WITH_LIMIT" },
+    { name: "waits by reading the counter", guest: "WAIT_BY_COUNTER" },
+    { name: "does its work in handlers, and nothing besides", guest: "WORK_IN_HANDLERS" },
+  ],
+  "CPUs that wait for one another in vain": [
+    { name: "a token by WFE and SEV", guest: "TOKEN", vcpus: 2 },
+    { name: "all CPUs stopped and set going, 2", guest: "STOP_ALL_CPUS", vcpus: 2, cmdline: "cpus=2" },
+    { name: "all CPUs stopped and set going, 3", guest: "STOP_ALL_CPUS", vcpus: 3, cmdline: "cpus=3" },
+    {
+      name: "all CPUs stopped and set going, 4 scheduled by the hypervisor",
+      guest: "STOP_ALL_CPUS",
+      vcpus: 4,
+      cmdline: "cpus=4",
+      keys: 'schedule = "own"\ndevices = []',
+    },
+    { name: "a ticket lock that three want", guest: "TICKET_LOCK", vcpus: 3, cmdline: "cpus=3" },
+    { name: "a CPU that was told to wait", guest: "PARKED_CPU", vcpus: 2 },
+  ],
+  "an interrupt that never ends": [
+    { name: "ticks of 40 us", guest: "FAST_TICKS" },
+    { name: "half a second of ticks at once", guest: "CATCH_UP_TICKS" },
+    { name: "messages one by one, as fast as they come", guest: "MANY_MESSAGES", more: guests.vm("MANY_MESSAGES", {}, "y") + QUEUE },
+  ],
+  "a handler that faults, or never returns": [
+    { name: "probes memory, and steps over each fault", guest: "PROBE_MEMORY", until: 0.3e9 },
+    { name: "takes the same breakpoint again and again", guest: "COUNT_BREAKPOINTS", until: 0.2e9 },
+    { name: "calls itself by SVC", guest: "CALL_SUPERVISOR", until: 0.2e9 },
+  ],
+};
+
+/** The verdict at a time, without what changes with time alone. */
+function said(system: GuestSystem) {
+  const { verdict, fact } = verdictOn(system, "x");
+  return { verdict, fact };
+}
+
+for (const [kind, cases] of Object.entries(BROKEN)) {
+  for (const broken of cases) {
+    const { name, guest, more = "", fact, because = [], next } = broken;
+    Deno.test(`${kind}: ${name}`, async () => {
+      const system = await guests.system(guests.vm(guest, broken) + more);
+      let first = Infinity;
+      for (let time = ASKED; first === Infinity; time += ASKED) {
+        assert.ok(time <= STARTED + SAID + ASKED, `nothing is said by ${time / 1e6} ms: ${JSON.stringify(verdictOn(system, "x"))}`);
+        runUntil(system, time);
+        if (verdictOn(system, "x")?.healthy === false) first = time;
+      }
+      const row = verdictOn(system, "x");
+      assert.ok(fits(row.fact, fact), `${row.text}\n${JSON.stringify(row.fact, undefined, 1)}`);
+      for (const line of because) {
+        assert.ok(row.because.some((one) => fits(one, line)), JSON.stringify({ line, of: row.because }, undefined, 1));
+      }
+      assert.match(row.next ?? "", next);
+      for (let index = 0, time = system.machine.time; index < INSTANTS; index++, time += 1e6 + 1e3 * index) {
+        runUntil(system, time);
+        const before = said(system);
+        runUntil(system, time += 1e6);
+        assert.deepEqual(said(system), before, `at ${time / 1e6} ms`);
+      }
+    });
+  }
+}
+
+for (const [kind, cases] of Object.entries(HEALTHY_ONES)) {
+  for (const healthy of cases) {
+    Deno.test(`looks like ${kind}: ${healthy.name}`, async () => {
+      const system = await guests.system(guests.vm(healthy.guest, healthy) + (healthy.more ?? ""));
+      for (let time = ASKED; time <= (LONG ? HEALTHY : healthy.until ?? HEALTHY); time += ASKED) {
+        runUntil(system, time);
+        assertHealthy(system);
+      }
+      assert.equal(system.ended(), undefined);
+      assert.doesNotMatch(system.consoles.tail("x"), /no effect|CPU_ON/);
+    });
+  }
+}
