@@ -34,6 +34,7 @@ import { attachVirtio } from "./devices/primary-devices.ts";
 import { attachPci } from "./devices/primary-pci.ts";
 import { primaryDevicetree, type PrimaryDevicetreeOptions } from "./devices/primary-devicetree.ts";
 import { KeptVariables } from "./devices/kept-variables.ts";
+import { bootFindings } from "./layout/boot-findings.ts";
 import { layoutFirmware } from "./layout/firmware-layout.ts";
 import { attachFwCfg, firmwareImages, makeFlash, savedFlash } from "./devices/primary-firmware.ts";
 import { DEVICETREE_WINDOW, layoutPrimary } from "./layout/primary-image.ts";
@@ -51,7 +52,9 @@ import { devId, vmId } from "../queries/ids.ts";
  * @param own the host's program instead of what the plan of a `run` asks for
  */
 export function assemble(plan: SessionPlan, own?: NativeGuestFactory): GuestSystem {
-  return assembleWith(plan, own, (_machine, work) => work());
+  const system = assembleWith(plan, own, (_machine, work) => work());
+  for (const [vm, findings] of system.vms.findings) for (const finding of findings) system.events.bootFinding(vm, finding);
+  return system;
 }
 
 /** Generates what all machines with this memory size and CPU share, before one is assembled. */
@@ -225,7 +228,10 @@ function loadPrimary(building: Building, boot: BootPlan): Primary {
   const layout = layoutPrimary({ ...boot, image: boot.image }, RAM_BASE, map.primarySize, plan.cpu);
   for (const { address, bytes } of layout.placements) machine.ram.write(address, bytes);
   const images = { entry: layout.entry, devicetree: layout.devicetree, ramdisk: layout.initrd?.start ?? layout.devicetree };
-  writeTree(machine, images, boot.dtb ?? generatedTree(building, map.primarySize, { ...platform, initrd: layout.initrd }));
+  const tree = boot.dtb ?? generatedTree(building, map.primarySize, { ...platform, initrd: layout.initrd });
+  const ramdisk = layout.initrd && boot.initrd && { start: layout.initrd.start, bytes: boot.initrd };
+  building.system.vms.findings.set(PRIMARY_CONSOLE, bootFindings({ tree, devices: devices ?? [], slots: virtioSlots ?? 0, ramdisk }));
+  writeTree(machine, images, tree);
   return { images, flash: [] };
 }
 
@@ -308,6 +314,10 @@ function introduce(vm: VmPlan, system: GuestSystem, input: ConsoleInput): void {
     stale,
     ...room && { bios: { tree: devicetreeOf(vm).length, room } },
   });
+  const { initrd } = boardOf(vm).layout(vm), { devices = [] } = vm;
+  const ramdisk = vm.initrd && initrd !== undefined ? { start: vm.base + initrd, bytes: vm.initrd } : undefined;
+  const slots = schedule === "proxy" && (vm.platform ?? "el2") === "el2" ? devices.length : 0;
+  system.vms.findings.set(name, bootFindings({ tree: devicetreeOf(vm), devices, slots, ramdisk }));
   if (!console) return;
   system.consoles.add(name, {
     type: (bytes: Uint8Array) => input.push(name, bytes),

@@ -6,6 +6,7 @@ import { endedByOwnWill, type HostEvent } from "../../host/interface.ts";
 import type { Hypervisor, Vcpu } from "../../hypervisor/boot.ts";
 import { fieldsText } from "../../inspection/readers/read-trace.ts";
 import type { Machine } from "../../machine/machine.ts";
+import { BOOT_FINDINGS, type BootFinding } from "../../queries/facts/boot-finding.ts";
 import { type MachineEvent, SESSION } from "../../protocol/protocol.ts";
 import type { TakenEvents } from "./system.ts";
 import { HOST, isOf, paId, vmId, withKind } from "../../queries/ids.ts";
@@ -53,6 +54,12 @@ export class EventNotes {
       lack && `: it needs ${lack}`
     }`;
     this.#note(this.machine.time, "trap", this.hypervisor().trace.actor?.name() ?? "core", what, true);
+  }
+
+  /** Reports what the machine and its guest's image or devicetree do not agree about. */
+  bootFinding(vm: string, finding: BootFinding): void {
+    const wayOut = BOOT_FINDINGS.wayOut(finding);
+    this.#note(this.machine.time, "log", vmId(vm), `${BOOT_FINDINGS.text(finding)}${wayOut === undefined ? "" : `; ${wayOut}`}`, true);
   }
 
   /** Reports a problem of a device. */

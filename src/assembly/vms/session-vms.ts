@@ -6,6 +6,7 @@ import { endedByOwnWill, type HostEvent, VM_EXIT_REASONS, VM_STATES, type VmExit
 import type { Hypervisor } from "../../hypervisor/boot.ts";
 import { Vmid } from "../../inspection/readers/guest-names.ts";
 import type { KnownVms, PlannedVm } from "../../inspection/readers/inspected.ts";
+import type { BootFinding } from "../../queries/facts/boot-finding.ts";
 import type { SessionEnd } from "../../protocol/protocol.ts";
 
 const byVmid = v.array(v.tuple([v.number(), v.string()]));
@@ -26,6 +27,7 @@ export class SessionVms implements KnownVms {
   readonly #lives = new Map<string, VmState>();
   /** VMs of the configuration. */
   readonly plans = new Map<string, PlannedVm>();
+  readonly findings = new Map<string, readonly BootFinding[]>();
   #firstError: string | undefined;
   #crashed: readonly string[] | undefined;
 

@@ -19,6 +19,7 @@ import { type KnownParcel, parcelsOfRequests } from "../trace/parcels-of-request
 import { type ParcelWait, ParcelWaits } from "../trace/parcel-waits.ts";
 import { RefusedReclaims } from "../trace/refused-reclaims.ts";
 import type { TraceBuffer } from "../trace/trace-buffer.ts";
+import type { BootFinding } from "../../queries/facts/boot-finding.ts";
 import type { ExceptionCause } from "../../queries/facts/exception-cause.ts";
 import { problemText } from "../../queries/facts/problem.ts";
 
@@ -128,6 +129,8 @@ export interface KnownVms {
   hasFailed(vmid: number): boolean;
   /** The VMs' settings in the configuration, by name. */
   readonly plans: ReadonlyMap<string, PlannedVm>;
+  /** Where the machine and what a VM's kernel reads differ, by name. */
+  readonly findings: ReadonlyMap<string, readonly BootFinding[]>;
   /** The settings of the VM of this name. */
   planned(vm: string): PlannedVm | undefined;
   /** Why the VM of this name ended, if it did. */

@@ -95,13 +95,25 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
     const { fact, evidence = [], next } = verdictOf(view, patient, others);
     const verdict = wordOf(fact), healthy = isHealthy(verdict), text = VERDICT_FACTS.text(fact);
     const cause = healthy ? undefined : plannedCause(view, patient.vm);
-    const because = [...evidence, ...peerless(view, patient.vm), ...barred(patient.irqs)];
+    const because = [
+      ...misread(view, patient.vm, healthy),
+      ...evidence,
+      ...peerless(view, patient.vm),
+      ...barred(patient.irqs),
+    ];
     const lines = [...cause ? [text] : [], ...because.map((one) => EVIDENCE.text(one))];
     return {
       ...{ id: patient.vm.id, verdict, healthy, text: cause ? EVIDENCE.text(cause) : text, evidence: [...new Set(lines)] },
       ...{ next: next ?? null, fact, because: cause ? [cause, ...because] : because },
     };
   });
+}
+
+/** Differences between the machine and what the guest reads: of a silent VM, or a sick one. */
+function misread(view: View, { id }: VmFacts, healthy: boolean): Evidence[] {
+  const name = nameOf(id), findings = view.system.vms.findings.get(name) ?? [];
+  const isSilent = findings.length > 0 && view.system.consoles.tail(name) === "";
+  return isSilent || !healthy ? findings.map((finding) => ({ code: "boot", finding })) : [];
 }
 
 /** Pending interrupts that cannot be delivered. */

@@ -2,6 +2,7 @@
 // verdict follows from its code.
 
 import { durationText, sizeText } from "../../support/number-text.ts";
+import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts, type OfCode } from "./fact.ts";
 import { type Barrier, BARRIERS, IRQ_FINDINGS, type IrqFinding } from "./irq-finding.ts";
@@ -262,6 +263,7 @@ export type Evidence =
   | { readonly code: "broken"; readonly rule: string }
   /** Of the exception that a vCPU took. */
   | { readonly code: "cause"; readonly cause: ExceptionCause }
+  | { readonly code: "boot"; readonly finding: BootFinding }
   | { readonly code: "no-kvm" };
 
 const wayOutText = (text: string | undefined) => text === undefined ? "" : `; way out: ${text}`;
@@ -303,5 +305,6 @@ export const EVIDENCE = new Facts<Evidence>({
   "tree-overrun": ({ room, tree }) => `its BIOS has ${room} bytes for a copy of the devicetree, which has ${tree}: the copy overruns`,
   "broken": ({ rule }) => rule,
   "cause": ({ cause }) => `${EXCEPTION_CAUSES.text(cause)}${wayOutText(EXCEPTION_CAUSES.wayOut(cause))}`,
+  "boot": ({ finding }) => `${BOOT_FINDINGS.text(finding)}${wayOutText(BOOT_FINDINGS.wayOut(finding))}`,
   "no-kvm": () => "this kernel is Gunyah's primary VM, at EL1: it cannot have /dev/kvm, and makes VMs by /dev/gunyah",
 });

@@ -1,0 +1,38 @@
+// Differences between the machine of a VM and what its kernel reads of it: its command line, its
+// devicetree and its ramdisk. They are known before the first instruction.
+
+import { Facts } from "./fact.ts";
+
+export type BootFinding =
+  /** No console that the command line names exists; those that do, by Linux's names. */
+  | { readonly code: "console-absent"; readonly named: readonly string[]; readonly has: readonly string[] }
+  | { readonly code: "earlycon-absent"; readonly argument: string; readonly has: readonly string[] }
+  /** A plain `earlycon`, and a devicetree without stdout-path. */
+  | { readonly code: "earlycon-without-path" }
+  | { readonly code: "ramdisk-not-named"; readonly start: string; readonly end: string }
+  /** /chosen names another place than that of the ramdisk. */
+  | { readonly code: "ramdisk-elsewhere"; readonly start: string; readonly end: string; readonly named: string }
+  /** A cpio archive without its last entry. */
+  | { readonly code: "ramdisk-cut"; readonly size: number }
+  /** Virtio devices that the devicetree does not describe. */
+  | { readonly code: "devices-not-described"; readonly devices: number; readonly nodes: number };
+
+const list = (names: readonly string[]) => names.join(", ") || "none";
+
+export const BOOT_FINDINGS = new Facts<BootFinding>({
+  "console-absent": ({ named, has }) => `the command line names console ${list(named)}, and this VM has ${list(has)}: no output is shown`,
+  "earlycon-absent": ({ argument, has }) => `the command line has ${argument}, and the serial ports are at ${list(has)}`,
+  "earlycon-without-path": () => "the command line has earlycon, and /chosen has no stdout-path",
+  "ramdisk-not-named": ({ start, end }) => `a ramdisk is at ${start}..${end}, and /chosen does not name it`,
+  "ramdisk-elsewhere": ({ start, end, named }) => `the ramdisk is at ${start}..${end}, and /chosen names ${named}`,
+  "ramdisk-cut": ({ size }) => `the ramdisk of ${size} bytes is a cpio archive without its end`,
+  "devices-not-described": ({ devices, nodes }) => `the VM has ${devices} virtio devices, and its devicetree describes ${nodes}`,
+}, {
+  "console-absent": ({ has }) => has.length ? `use console=${has[0]}` : 'give the VM a console, such as { kind = "console" } in devices',
+  "earlycon-absent": ({ has }) => has.length ? "use earlycon without an address" : "leave earlycon out",
+  "earlycon-without-path": () => "name the port: earlycon=pl011,ADDRESS",
+  "ramdisk-not-named": () => "add linux,initrd-start and linux,initrd-end to /chosen",
+  "ramdisk-elsewhere": () => "mend linux,initrd-start and linux,initrd-end in /chosen",
+  "ramdisk-cut": () => "make the archive again: it ends with an entry TRAILER!!!",
+  "devices-not-described": () => "add a node for each device, or use the generated devicetree",
+});

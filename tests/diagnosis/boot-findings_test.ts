@@ -1,0 +1,104 @@
+// The machine of a VM and what its kernel reads: differences are told before the first instruction,
+// and are the first evidence where nothing was printed.
+
+import assert from "node:assert/strict";
+import { type Bootable, bootFindings } from "../../src/assembly/layout/boot-findings.ts";
+import { cells64, devicetree, node } from "../../src/devicetree/tree.ts";
+import { writeDevicetree } from "../../src/devicetree/writer.ts";
+import { writeCpio } from "../../src/formats/cpio.ts";
+import type { BootFinding } from "../../src/queries/facts/boot-finding.ts";
+import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import { assembleGuest } from "./assembly-guest.ts";
+
+const folder = await Deno.makeTempDir({ prefix: "el2-boot-" });
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+
+const ARCHIVE = writeCpio([{ path: "init", kind: "file", permissions: 0o755, data: new Uint8Array(3000) }]);
+const START = 0x8800_0000;
+
+interface Machine {
+  readonly bootargs?: string;
+  readonly ports?: readonly ["arm,pl011" | "ns16550a", number][];
+  readonly chosen?: Record<string, Uint8Array | string>;
+  readonly slots?: number;
+}
+
+const PL011: readonly ["arm,pl011", number] = ["arm,pl011", 0x900_0000];
+
+function machine({ bootargs = "", ports = [[...PL011]], chosen = {}, slots = 0 }: Machine): Uint8Array {
+  return writeDevicetree(devicetree(node("", {}, [
+    node("chosen", { ...bootargs && { bootargs }, ...chosen }),
+    ...ports.map(([compatible, base]) => node(`serial@${base.toString(16)}`, { compatible, reg: cells64(base, 0x1000) })),
+    ...Array.from({ length: slots }, (_, index) => node(`virtio_mmio@${index}`, { compatible: "virtio,mmio" })),
+  ])));
+}
+
+const ramdiskAt = (start: number, size = ARCHIVE.length) => ({
+  "linux,initrd-start": cells64(start),
+  "linux,initrd-end": cells64(start + size),
+});
+const CONSOLE = { kind: "console", ports: ["hvc0"] } as const;
+const RAMDISK = { start: START, bytes: ARCHIVE };
+
+type Case = readonly [name: string, machine: Machine, more: Partial<Bootable>, codes: readonly BootFinding["code"][]];
+
+const BROKEN: readonly Case[] = [
+  ["console=hvc0 without a virtio console", { bootargs: "console=hvc0" }, {}, ["console-absent"]],
+  ["console=ttyS0 on a PL011", { bootargs: "quiet console=ttyS0,115200n8" }, {}, ["console-absent"]],
+  ["console=ttyAMA1 with one port", { bootargs: "console=ttyAMA1" }, {}, ["console-absent"]],
+  ["console=ttyAMA0 without ports", { bootargs: "console=ttyAMA0", ports: [] }, {}, ["console-absent"]],
+  ["console=hvc1 with one console", { bootargs: "console=hvc1" }, { devices: [CONSOLE], slots: 0 }, ["console-absent"]],
+  ["earlycon at another address", { bootargs: "earlycon=pl011,0x3f8000" }, {}, ["earlycon-absent"]],
+  ["earlycon without a path", { bootargs: "console=ttyAMA0 earlycon" }, {}, ["earlycon-without-path"]],
+  ["a ramdisk that /chosen does not name", {}, { ramdisk: RAMDISK }, ["ramdisk-not-named"]],
+  ["a ramdisk elsewhere", { chosen: ramdiskAt(START + 0x1000) }, { ramdisk: RAMDISK }, ["ramdisk-elsewhere"]],
+  ["half of a ramdisk in /chosen", { chosen: ramdiskAt(START, 512) }, { ramdisk: RAMDISK }, ["ramdisk-elsewhere"]],
+  ["a ramdisk without its end", { chosen: ramdiskAt(START) }, { ramdisk: { start: START, bytes: ARCHIVE.subarray(0, 2000) } }, [
+    "ramdisk-cut",
+  ]],
+  ["a disk that the devicetree does not describe", { slots: 1 }, { slots: 2 }, ["devices-not-described"]],
+];
+
+const HEALTHY: readonly Case[] = [
+  ["console=ttyAMA0", { bootargs: "console=ttyAMA0" }, {}, []],
+  ["console=hvc0 with a virtio console", { bootargs: "console=hvc0" }, { devices: [CONSOLE] }, []],
+  ["two consoles, of which one exists", { bootargs: "console=hvc0 console=ttyAMA0" }, {}, []],
+  ["console=ttyS1 with two ports", { bootargs: "console=ttyS1", ports: [["ns16550a", 0x3f8], ["ns16550a", 0x2f8]] }, {}, []],
+  ["a virtual terminal", { bootargs: "console=tty0" }, {}, []],
+  ["no console on purpose", { bootargs: "console=null" }, {}, []],
+  ["earlycon with the port's address", { bootargs: "earlycon=pl011,mmio32,0x9000000" }, {}, []],
+  ["earlycon with a path", { bootargs: "earlycon", chosen: { "stdout-path": "/serial@9000000" } }, {}, []],
+  ["a whole ramdisk", { chosen: ramdiskAt(START) }, { ramdisk: RAMDISK }, []],
+  ["a compressed ramdisk", { chosen: ramdiskAt(START, 4) }, { ramdisk: { start: START, bytes: Uint8Array.of(0x1f, 0x8b, 8, 0) } }, []],
+  ["two archives in a row", { chosen: ramdiskAt(START, 2 * ARCHIVE.length) }, {
+    ramdisk: { start: START, bytes: Uint8Array.from([...ARCHIVE, ...ARCHIVE]) },
+  }, []],
+  ["more slots than devices", { slots: 32 }, { slots: 2 }, []],
+];
+
+for (const [name, given, more, codes] of [...BROKEN, ...HEALTHY]) {
+  Deno.test(`${codes.length ? "told" : "nothing to tell"}: ${name}`, () => {
+    const found = bootFindings({ tree: machine(given), devices: [], slots: 0, ramdisk: undefined, ...more });
+    assert.deepEqual(found.map(({ code }) => code), codes);
+  });
+}
+
+Deno.test("bytes that are not a devicetree, or a command line of a hostile tree, are not read", () => {
+  assert.deepEqual(bootFindings({ tree: new Uint8Array(40), devices: [], slots: 3, ramdisk: undefined }), []);
+});
+
+Deno.test("a silent VM has the console that is not there as its first evidence, and as a warning at the start", async () => {
+  await assembleGuest(folder, "x", "sleep_healthily");
+  const text = 'el2 = 1\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\ncmdline = "console=hvc0 panic=-1"\n';
+  const system = await demoSystem(text, undefined, folder);
+  const { events } = system.events.take();
+  assert.deepEqual(events.map(({ kind, vcpu, refused, time }) => [kind, vcpu, refused, time]), [["log", "vm:x", true, 0]]);
+  runUntil(system, 1e8);
+  const [row] = rows(system, "diagnose", { filter: "id=vm:x" });
+  assert.deepEqual([row.healthy, row.because[0]], [true, {
+    code: "boot",
+    finding: { code: "console-absent", named: ["hvc0"], has: ["ttyAMA0"] },
+  }]);
+  const right = await demoSystem(text.replace("hvc0", "ttyAMA0"), undefined, folder);
+  assert.deepEqual([right.events.take().events, right.vms.findings.get("x")], [[], []]);
+});
