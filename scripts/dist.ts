@@ -6,6 +6,7 @@
 //   npm/, el2-VERSION.tgz         the npm package
 //   el2_VERSION_ARCHITECTURE.deb  the Debian package
 //   jsr/                          the JSR package: deno publish
+//   el2-vscode-VERSION.vsix       the extension for VS Code
 //   el2-VERSION.spdx.json         what is in the bundle
 //   SHA256SUMS
 //
@@ -23,8 +24,9 @@ import { compile, compileRuntime, pack, programName } from "./dist/one-file.ts";
 import { sbom } from "./dist/sbom.ts";
 import { bundle, split } from "./dist/split.ts";
 import { denoOf, TARGETS } from "./dist/targets.ts";
+import { vscodeExtension } from "./dist/vscode-extension.ts";
 
-const PARTS = ["file", "others", "npm", "deb", "jsr", "sbom"] as const;
+const PARTS = ["file", "others", "npm", "deb", "jsr", "vscode", "sbom"] as const;
 
 const { positionals, values } = parseArgs({ args: Deno.args, allowPositionals: true, options: { only: { type: "string" } } });
 const dist = resolve(positionals[0] ?? `${ROOT}dist`);
@@ -73,6 +75,7 @@ async function makeParts(build: Build, runtime: string | undefined): Promise<{ f
     folders.push("jsr");
     said.push(`${dist}/jsr: JSR`);
   }
+  if (parts.has("vscode")) made(await vscodeExtension(build), "VS Code");
   if (parts.has("sbom")) {
     await Deno.writeTextFile(
       `${folder}/el2-${VERSION}.spdx.json`,

@@ -1,7 +1,7 @@
 // Writers of archives whose bytes depend on their content alone: tar (POSIX.1-1988 ustar), ar
-// (deb(5)), gzip.
+// (deb(5)), gzip, zip (PKWARE APPNOTE 6.3.10).
 
-import { gzipSync } from "node:zlib";
+import { crc32, gzipSync } from "node:zlib";
 import { joined } from "../../src/support/bytes.ts";
 import { MiB } from "../../src/support/sizes.ts";
 
@@ -75,6 +75,42 @@ export function ar(members: readonly { readonly name: string; readonly data: Uin
     return [new TextEncoder().encode(head), data, new Uint8Array(data.length & 1).fill(10)];
   });
   return joined([new TextEncoder().encode("!<arch>\n"), ...parts]);
+}
+
+/** Fields of a zip archive's records: width in bytes, value. */
+type Fields = readonly (readonly [width: 2 | 4, value: number])[];
+
+function record(signature: number, fields: Fields): Uint8Array {
+  const all: Fields = [[4, signature], ...fields], bytes = new Uint8Array(all.reduce((sum, [width]) => sum + width, 0));
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  for (const [width, value] of all) {
+    if (width === 2) view.setUint16(at, value, true);
+    else view.setUint32(at, value, true);
+    at += width;
+  }
+  return bytes;
+}
+
+/** A zip archive, not compressed. @param modified of all files, seconds since 1970 */
+export function zip(files: readonly { readonly path: string; readonly data: Uint8Array }[], modified: number): Uint8Array<ArrayBuffer> {
+  const time = new Date(modified * 1000);
+  const clock = time.getUTCHours() << 11 | time.getUTCMinutes() << 5 | time.getUTCSeconds() >> 1;
+  const day = time.getUTCFullYear() - 1980 << 9 | time.getUTCMonth() + 1 << 5 | time.getUTCDate();
+  const parts: Uint8Array[] = [], directory: Uint8Array[] = [];
+  let at = 0;
+  for (const { path, data } of files) {
+    const name = new TextEncoder().encode(path);
+    // Version needed, flags (names are UTF-8), method, time, day, CRC-32; then sizes and lengths.
+    const shared: Fields = [[2, 10], [2, 0x800], [2, 0], [2, clock], [2, day], [4, crc32(data)]];
+    const sizes: Fields = [[4, data.length], [4, data.length], [2, name.length], [2, 0]];
+    directory.push(record(0x02014b50, [[2, 10], ...shared, ...sizes, [2, 0], [2, 0], [2, 0], [4, 0], [4, at]]), name);
+    const entry = [record(0x04034b50, [...shared, ...sizes]), name, data];
+    parts.push(...entry);
+    at += joined(entry).length;
+  }
+  const size = joined(directory).length, count = files.length;
+  return joined([...parts, ...directory, record(0x06054b50, [[2, 0], [2, 0], [2, count], [2, count], [4, size], [4, at], [2, 0]])]);
 }
 
 /** gzip without name and time. Level 9 takes twice the time of 6 and saves 3 %. */

@@ -28,7 +28,7 @@ const DIST = `${FOLDER}/dist`;
 const APART = ["SHA256SUMS", "SHA256SUMS.asc", "el2-release-key.asc", "RELEASE-NOTES.md"];
 /** A runner's folder, and the prefix in it, into which npm installs el2. */
 const RUNNER = `${FOLDER}/runner`, PREFIX = `${RUNNER}/el2`;
-const PARTS = "file,npm,deb,jsr,sbom";
+const PARTS = "file,npm,deb,jsr,vscode,sbom";
 
 const dist = (folder: string, only: string) => runIn(ROOT, "deno", ["task", "-q", "dist", folder, "--only", only], Deno.env.toObject());
 let built: Promise<[Outcome, string]> | undefined;
@@ -379,7 +379,7 @@ if (LONG) {
 Deno.test("a part that does not exist is refused by name", async () => {
   const { code, stderr } = await dist(`${FOLDER}/none`, "npm,rpm");
   assert.equal(code, 1);
-  assert.equal(stderr, 'dist: --only: no part "rpm"; there are file, others, npm, deb, jsr, sbom\n');
+  assert.equal(stderr, 'dist: --only: no part "rpm"; there are file, others, npm, deb, jsr, vscode, sbom\n');
 });
 
 let installing: Promise<Outcome> | undefined;

@@ -88,8 +88,8 @@ export class Inspection {
     }));
     return {
       scopes: [
-        variables("Arguments", ["argument"], { presentationHint: "arguments" }),
-        variables("Locals", ["local"], { presentationHint: "locals" }),
+        // One scope: editors open only the first.
+        variables("Locals", ["argument", "local"], { presentationHint: "locals" }),
         variables("Statics", ["static"], { expensive: true }),
         // Registers of a caller are not those of the vCPU.
         ...frame === 0 ? registers : [],
