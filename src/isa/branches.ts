@@ -2,6 +2,7 @@
 // group are in system.ts).
 
 import { CONDITIONS, decimal, r, signed, target, x } from "./assembly.ts";
+import type { Builder, Node } from "./builder.ts";
 import { insn, type Instruction } from "./insn.ts";
 
 export const branches = (): Instruction[] => [
@@ -54,7 +55,13 @@ export const branches = (): Instruction[] => [
     ({ opc, Rn }, $) => {
       const address = $.X(Rn);
       if (opc === 1) $.setR(30, $.add($.pc(), 4));
-      $.branchTo(address);
+      $.branchTo(address, branchType($, opc, Rn));
     },
   ),
 ];
+
+/** PSTATE.BTYPE after BR, BLR and RET. Veneers branch by X16 and X17, and are told from others. */
+export function branchType($: Builder, opc: number, Rn: Node): Node | undefined {
+  if (opc === 0) return $.select($.eq($.lsr(Rn, 1), 8), $.i32(1), $.i32(3));
+  return opc === 1 ? $.i32(2) : undefined;
+}

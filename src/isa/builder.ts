@@ -120,7 +120,7 @@ export type Statement =
   }
   | { readonly kind: "if"; readonly condition: Node; readonly then: readonly Statement[]; readonly otherwise: readonly Statement[] }
   | { readonly kind: "branch"; readonly offset: Node; readonly condition: Node | undefined }
-  | { readonly kind: "branchTo"; readonly address: Node };
+  | { readonly kind: "branchTo"; readonly address: Node; readonly type?: Node };
 
 /** An operand of a builder method: constants become nodes of the type of the other operand. */
 export type Operand = Node | number | bigint;
@@ -519,9 +519,13 @@ export class Builder {
   branch(offset: Node, condition?: Node): void {
     this.#list.push({ kind: "branch", offset, condition });
   }
-  /** Branches to an i64 address. Ends the instruction. */
-  branchTo(address: Node): void {
-    this.#list.push({ kind: "branchTo", address });
+  /**
+   * Branches to an i64 address. Ends the instruction.
+   * @param type what the branch leaves in PSTATE.BTYPE (FEAT_BTI), a static i32; 3 stands for 1
+   * where the page is not guarded. Without it, zero.
+   */
+  branchTo(address: Node, type?: Node): void {
+    this.#list.push({ kind: "branchTo", address, type });
   }
 
   #call(type: Type, name: string, operands: Node[], faults: boolean): Node {

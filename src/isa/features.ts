@@ -75,7 +75,7 @@ export const FEATURES = table({
   FEAT_SSBS: { since: 8.5, rung: 8.6, fields: [["PFR1", 4, 1]] },
   FEAT_SSBS2: { since: 8.5, rung: 8.6, requires: ["FEAT_SSBS"], fields: [["PFR1", 4, 2]], hwcaps: ["ssbs"] },
   FEAT_DPB2: { since: 8.5, rung: 8.6, requires: ["FEAT_DPB"], fields: [["ISAR1", 0, 2]], hwcaps: ["dcpodp"] },
-  FEAT_BTI: { since: 8.5, rung: 8.6, fields: [["PFR1", 0, 1]], hwcaps: ["bti"], absent: true },
+  FEAT_BTI: { since: 8.5, rung: 8.6, fields: [["PFR1", 0, 1]], hwcaps: ["bti"] },
   FEAT_RNG: { since: 8.5, fields: [["ISAR0", 60, 1]], hwcaps: ["rng"], absent: true },
   FEAT_PAuth: { since: 8.3, rung: 8.4, hwcaps: ["paca", "pacg"] },
   FEAT_PACIMP: { since: 8.3, rung: 8.4, requires: ["FEAT_PAuth"], fields: [["ISAR1", 8, 1], ["ISAR1", 28, 1]] },

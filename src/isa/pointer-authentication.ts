@@ -4,6 +4,7 @@
 
 import { decimal, hex, signed, x, xsp } from "./assembly.ts";
 import type { Builder, Node } from "./builder.ts";
+import { branchType } from "./branches.ts";
 import { insn, type Instruction } from "./insn.ts";
 import { bits, pattern } from "./simd-operands.ts";
 
@@ -111,7 +112,7 @@ export const pointerAuthentication = (): Instruction[] => [
     ({ opc, M, Rn }, $) => {
       const address = authenticated($, $.X(Rn), $.i64(0), M, true);
       if (opc) $.setR(30, $.add($.pc(), 4));
-      $.branchTo(address);
+      $.branchTo(address, branchType($, opc, Rn));
     },
   ),
   insn(
@@ -122,7 +123,7 @@ export const pointerAuthentication = (): Instruction[] => [
     ({ opc, M, Rn, Rm }, $) => {
       const address = authenticated($, $.X(Rn), $.XSP(Rm), M, true);
       if (opc) $.setR(30, $.add($.pc(), 4));
-      $.branchTo(address);
+      $.branchTo(address, branchType($, opc, Rn));
     },
   ),
   insn(

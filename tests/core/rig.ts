@@ -96,7 +96,7 @@ function compile(features: Cpu["features"]): WebAssembly.Module {
   defineExceptions(library, undefinedInstruction, features);
   defineTlb(library, TLB_POOL, features);
   defineMmu(library, { base: RAM_BASE, size: RAM_SIZE, wasmAddress: RAM_HOST }, features);
-  defineMemoryAccess(library, TLB_POOL, watched);
+  defineMemoryAccess(library, TLB_POOL, watched, features);
   defineSystemRegisters(library, features);
   defineSystemInstructions(library, features);
   if (features.has("FEAT_PAuth")) definePointerAuthentication(library, features);

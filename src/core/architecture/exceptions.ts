@@ -10,6 +10,8 @@ export const ExceptionClass = {
   Wfx: 0x01,
   /** FP or AdvSIMD that CPACR_EL1.FPEN traps. */
   FpAccess: 0x07,
+  /** An indirect branch to an instruction that does not permit it (FEAT_BTI). */
+  BranchTarget: 0x0d,
   IllegalState: 0x0e,
   Svc: 0x15,
   Hvc: 0x16,
@@ -91,6 +93,8 @@ export const Pstate = {
   SS: 1 << 21,
   PAN: 1 << 22,
   SSBS: 1 << 12,
+  /** The type of the branch that leads to the next instruction, 2 bits. */
+  BTYPE: 3 << 10,
   DIT: 1 << 24,
   IL: 1 << 20,
   D: 1 << 9,
@@ -112,7 +116,8 @@ export const Pstate = {
 
 /** Fields of PSTATE that features add: exceptions save them, and returns restore them. */
 export function extendedPstate(features: ReadonlySet<FeatureName>): number {
-  return (features.has("FEAT_DIT") ? Pstate.DIT : 0) | (features.has("FEAT_SSBS") ? Pstate.SSBS : 0);
+  const fields = [["FEAT_DIT", Pstate.DIT], ["FEAT_SSBS", Pstate.SSBS], ["FEAT_BTI", Pstate.BTYPE]] as const;
+  return fields.reduce((bits, [feature, field]) => features.has(feature) ? bits | field : bits, 0);
 }
 
 /** Offsets from VBAR_EL1. */
@@ -152,6 +157,11 @@ export const Sctlr = {
 
 /** The bit of SCTLR_EL1 that PSTATE.SSBS becomes at an exception (DSSBS). */
 export const SCTLR_DSSBS_SHIFT = 44;
+
+/**
+ * The bits of SCTLR_EL1 with which PACIASP refuses branches by BR, at EL0 and at EL1 (BT0, BT1).
+ */
+export const SCTLR_BT_SHIFTS = [35, 36] as const;
 
 /** Bytes that SP is aligned to where it is the base of an access. */
 export const SP_ALIGNMENT = 16;

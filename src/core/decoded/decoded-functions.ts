@@ -2,6 +2,7 @@
 // of a budget, and what callees ask about the instruction in progress. The TypeScript half is
 // decoded-pages.ts. docs/design/decisions.md §9 (self-modifying code, exact counting).
 
+import type { FeatureName } from "../../isa/features.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import { CPU, FetchEntry, Pending, TlbSet } from "../state/cpu-state.ts";
 import { callee, define } from "../state/functions.ts";
@@ -52,8 +53,8 @@ export const STRAIGHT_LINE = DECODED_PAGE_SIZE;
  * Defines the functions of decoded instructions: those of the seam, `lookup`, `armStop` and
  * `disarmStop`.
  */
-export function defineDecoded(library: Library, imports: DecodedImports): void {
-  defineLookups(library, imports);
+export function defineDecoded(library: Library, imports: DecodedImports, features: ReadonlySet<FeatureName>): void {
+  defineLookups(library, imports, features.has("FEAT_BTI"));
   defineStop(library);
   defineChanges(library, imports);
   definePlace(library);
@@ -69,8 +70,15 @@ const decodedAt = (page: Value, va: Value) => page.add(va.wrap().and(0xffc).shl(
 /** The handler for the first instruction of what `handler` executes. */
 const firstHandler = (c: Code, handler: Value) => c.load("i32.load16_u", handler.shl(1), FIRST_HANDLERS).xor(handler);
 
-/** From a virtual address to its decoded instruction. */
-function defineLookups(library: Library, imports: DecodedImports): void {
+/**
+ * From a virtual address to its decoded instruction.
+ * @param guards whether the flags of its page are kept (FEAT_BTI)
+ */
+function defineLookups(library: Library, imports: DecodedImports, guards: boolean): void {
+  /** The fetch entry at `at` is that of the page in execution. */
+  const keepFlags = (c: Code, at: Value) => {
+    if (guards) c.store("i32.store", CPU.PAGE_FLAGS, c.load("i32.load", at, TlbSet.Fetch + FetchEntry.Flags));
+  };
   {
     const c = new Code(define(library, "isCodePage"));
     c.result(c.load("i32.load", codePageEntry(c.parameter(0)), CODE_PAGES));
@@ -103,6 +111,7 @@ function defineLookups(library: Library, imports: DecodedImports): void {
       c.f.call(imports.pageEntered);
     });
     c.run(callee(library, "fillFetch"), va, page);
+    keepFlags(c, c.load("i32.load", CPU.TLB).add(fetchEntryOffset(va)));
     c.run(library.named("enterDecodedPage"), va.and(-PAGE_SIZE), page);
     c.result(decodedAt(page, va));
   }
@@ -115,6 +124,7 @@ function defineLookups(library: Library, imports: DecodedImports): void {
       c.return(c.call(library.named("slowLookup"), va));
     });
     const page = c.let(c.load("i32.load", fetch, TlbSet.Fetch + FetchEntry.Decoded));
+    keepFlags(c, fetch);
     c.store("i64.store", CPU.PC_DELTA, va.and(-PAGE_SIZE).sub(page.shrU(2).wide()));
     c.result(decodedAt(page, va));
   }

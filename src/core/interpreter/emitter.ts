@@ -150,10 +150,14 @@ export class Emitter {
         f.if(() => this.at.branch(s.offset));
         break;
       case "branchTo":
-        this.at.branchTo(() => this.value(s.address));
+        this.at.branchTo(() => this.value(s.address), this.#later(s.type));
         return true;
     }
     return false;
+  }
+
+  #later(node: Node | undefined): (() => void) | undefined {
+    return node && (() => this.value(node));
   }
 
   /** Puts the value of an expression on the stack. */

@@ -10,6 +10,7 @@ import { CPU } from "../state/cpu-state.ts";
 import type { Callees } from "../wasm/library.ts";
 import { LocalPool } from "../wasm/local-pool.ts";
 import { FunctionBuilder } from "../wasm/module.ts";
+import { emitBranchTarget } from "./branch-targets.ts";
 import { emitChecks } from "./checks.ts";
 import { Emitter } from "./emitter.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -90,7 +91,7 @@ export class HandlerEmitter {
       f.get(end).get(scratch).op("i32.add").get(ip).op("i32.sub").i32(decodedOffset + DECODED_SIZE).op("i32.sub").set(end);
       f.get(scratch).set(ip).brOuter(Target.Taken);
     };
-    return {
+    const at: Surroundings = {
       f,
       library: this.library,
       layout,
@@ -128,10 +129,11 @@ export class HandlerEmitter {
           jumpToStack();
         }
       },
-      branchTo: (address) => {
-        address();
+      branchTo: (address, type) => {
+        emitBranchTarget(at, address, type);
         jumpToStack();
       },
     };
+    return at;
   }
 }

@@ -18,12 +18,14 @@ import type { OperandFills } from "../decoded/operand-fills.ts";
 import { DECODED_SIZE, FIRST_OPERAND } from "../decoded/operands.ts";
 import { STRAIGHT_LINE } from "../decoded/decoded-functions.ts";
 import type { Dispatch } from "../decoded/variants.ts";
+import { Pstate } from "../architecture/exceptions.ts";
 import { ExitReason } from "../exceptions/exit.ts";
 import { CPU, KNOWN_CALLS, NO_STACK_PAGE, Pending } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
 import { FIRST_REGION_HANDLER, MAXIMUM_HANDLERS, REGION_CAPACITY } from "../state/layout.ts";
 import type { Callees, Library } from "../wasm/library.ts";
 import type { FunctionBuilder, Label, ValueType } from "../wasm/module.ts";
+import { checksBranches } from "./branch-targets.ts";
 import { CoreDecodings } from "./decodings.ts";
 import { fusePairs } from "./fusion.ts";
 import { HandlerEmitter, type LoopLocals, Target } from "./handler-emitter.ts";
@@ -153,6 +155,14 @@ class InterpreterLoop {
       // budget.
       f.get(REMAINING).i32(DECODED_SIZE).op("i32.sub").set(REMAINING).br(enter);
     });
+    if (checksBranches(this.library)) {
+      // A branch that the target refuses counts as well.
+      f.i32(0).memory("i32.load", CPU.PSTATE).i32(Pstate.BTYPE).op("i32.and");
+      f.ifLikely(false, () => {
+        f.get(ip).call(this.library.named("enterByBranch"));
+        f.if(() => void f.get(REMAINING).i32(DECODED_SIZE).op("i32.sub").set(REMAINING).br(enter));
+      });
+    }
     // The start of a slice is not a place of the program.
     f.get(scratch).if(() => void f.get(ip).call(this.library.named("landed")));
     f.get(ip).get(REMAINING).op("i32.add").set(end);

@@ -13,6 +13,7 @@ import type { Filling, Fixed } from "../decoded/variants.ts";
 import { CPU, Pending } from "../state/cpu-state.ts";
 import type { Callees } from "../wasm/library.ts";
 import { FunctionBuilder, type ImportedMemory, type ValueType, WasmModule } from "../wasm/module.ts";
+import { emitBranchTarget } from "./branch-targets.ts";
 import { emitChecks } from "./checks.ts";
 import { Emitter } from "./emitter.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -39,6 +40,10 @@ export class ImportedFunctions implements Callees {
       this.#imported.set(name, f);
     }
     return f;
+  }
+
+  has(name: string): boolean {
+    return this.library.has(name);
   }
 
   get(name: string, parameters: readonly ValueType[], results: readonly ValueType[]): FunctionBuilder {
@@ -87,9 +92,9 @@ export class OutlinedFunctions {
       branch: () => {
         throw new Error(`${name}: a direct branch cannot be cold`);
       },
-      branchTo: (address) => {
+      branchTo: (address, type) => {
         f.i32(0);
-        address();
+        emitBranchTarget(at, address, type);
         f.memory("i64.store", CPU.PC).i32(0).i32(Pending.Redirect).memory("i32.store", CPU.PENDING).op("return");
       },
     };

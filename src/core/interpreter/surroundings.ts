@@ -29,5 +29,5 @@ export interface Surroundings {
   /** Ends the instruction at PC + `offset`, a static i32. */
   branch(offset: Node): void;
   /** Ends the instruction at an address that `address` puts on the stack as i64. */
-  branchTo(address: () => void): void;
+  branchTo(address: () => void, type: (() => void) | undefined): void;
 }

@@ -2,6 +2,7 @@
 // page-crossing, missing, to a device, or to a page with decoded instructions; and instruction
 // fetch. Faults are raised in `aborts.ts`.
 
+import type { FeatureName } from "../../isa/features.ts";
 import { ExceptionClass, Pstate, Sctlr, SP_ALIGNMENT, syndrome } from "../architecture/exceptions.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { CPU, Slot, SplitGroup, TlbSet, xAddress } from "../state/cpu-state.ts";
@@ -12,7 +13,7 @@ import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import { defineAborts, raiseAbort } from "./aborts.ts";
 import { copy, crosses, DataAccess, entryFlags, inPage, sizeOf, writeOnly } from "./data-access.ts";
-import { AccessKind, Fault, misalignmentOf, mmuFunction } from "./mmu.ts";
+import { AccessKind, Fault, misalignmentOf, mmuFunction, Rights } from "./mmu.ts";
 import { markWriteMapped, tlbFunction } from "./tlb.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -24,7 +25,7 @@ const zero = constant("i32", 0);
  * Gives the memory functions of the seam their bodies: slow loads and stores, `slowAddress`,
  * instruction fetch.
  */
-export function defineMemoryAccess(library: Library, pool: TlbPoolLayout, watched: number): void {
+export function defineMemoryAccess(library: Library, pool: TlbPoolLayout, watched: number, features: ReadonlySet<FeatureName>): void {
   defineAborts(library);
   const data = new DataAccess(library, watched);
   const readAddress = defineReadAddress(library, data);
@@ -37,7 +38,7 @@ export function defineMemoryAccess(library: Library, pool: TlbPoolLayout, watche
   defineLoads(library, readAddress);
   defineStores(library, writeAddress, crossingStore);
   defineSlowAddress(library, writeAddress);
-  defineFetch(library);
+  defineFetch(library, features);
   defineSpAlignment(library);
 }
 
@@ -271,7 +272,7 @@ function defineSlowAddress(library: Library, writeAddress: FunctionBuilder): voi
 }
 
 /** Instruction fetch. */
-function defineFetch(library: Library): void {
+function defineFetch(library: Library, features: ReadonlySet<FeatureName>): void {
   {
     const c = new Code(defineFunction(library, "fetchAddress"));
     const va = c.parameter(0);
@@ -289,7 +290,11 @@ function defineFetch(library: Library): void {
     const c = new Code(defineFunction(library, "fillFetch"));
     const va = c.parameter(0);
     const entry = c.load("i32.load", CPU.TLB).add(fetchEntryOffset(va)).add(TlbSet.Fetch);
-    c.run(tlbFunction(library, "tlbFillFetch"), entry, va, c.parameter(1), entryFlags(c));
+    const flags = c.let(entryFlags(c));
+    if (features.has("FEAT_BTI")) {
+      c.set(flags, flags.or(c.load("i32.load", CPU.WALK_RIGHTS).and(Rights.Guarded).nonZero().mul(TlbFlags.Guarded)));
+    }
+    c.run(tlbFunction(library, "tlbFillFetch"), entry, va, c.parameter(1), flags);
   }
   {
     const c = new Code(defineFunction(library, "fetchableAt"));

@@ -68,6 +68,8 @@ export const Rights = {
   /** Shareability, 2 bits from here; attributes from MAIR_EL1, 8 bits from here. */
   ShareabilityShift: 14,
   AttributesShift: 16,
+  /** Indirect branches to the page must be permitted (FEAT_BTI). */
+  Guarded: 1 << 24,
 } as const;
 
 /** Kinds of access in addition to those of `Access`, for `translate`. */
@@ -129,6 +131,7 @@ const Descriptor = {
   ApReadOnly: 1n << 7n,
   ShareabilityShift: 8,
   AccessFlag: 1n << 10n,
+  Guarded: 1n << 50n,
   NonGlobal: 1n << 11n,
   Pxn: 1n << 53n,
   Uxn: 1n << 54n,
@@ -160,7 +163,7 @@ export function defineMmu(library: Library, ram: RamLayout, features: ReadonlySe
   const walk = library.define("walkStage1", ["i64"], ["i32"]);
   defineStage2Entry(new Code(stage2));
   defineBranchTarget(new Code(defineFunction(library, "branchTarget")), features);
-  defineWalk(new Code(walk), stage2, ram, granulesOf(features));
+  defineWalk(new Code(walk), stage2, ram, features);
   defineTranslateStage1(define("translateStage1"), walk, features);
   defineTranslate(define("translate"), library, stage2, ram);
   defineTranslateMaintenance(define("translateMaintenance"), library, stage2);
@@ -335,7 +338,8 @@ function readDescriptor(c: Code, stage2: FunctionBuilder, ram: RamLayout, descri
 }
 
 /** (va) -> 1 with `CPU.WALK_IPA` and `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`. */
-function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, granules: readonly Granule[]): void {
+function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, features: ReadonlySet<FeatureName>): void {
+  const granules = granulesOf(features);
   const va = c.parameter(0);
   const tcr = c.let(c.load("i64.load", CPU.TCR_EL1));
   const translationFault = (level: Value | number) => fail(c, Fault.Stage1, status(FaultStatus.Translation, level));
@@ -396,7 +400,7 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, granules: 
   // A TLBI of one page must find the entries of a leaf: blocks of 2 MiB, and all that is larger.
   const giant = granules.length ? shift.gtU(SMALL_BLOCK_SHIFT) : level.eq(1);
   const block = granules.length ? shift.eq(SMALL_BLOCK_SHIFT) : level.eq(2);
-  c.store("i32.store", CPU.WALK_RIGHTS, leafRights(c, descriptor, controls, { level, block, giant }));
+  c.store("i32.store", CPU.WALK_RIGHTS, leafRights(c, descriptor, controls, { level, block, giant, guards: features.has("FEAT_BTI") }));
   c.result(constant("i32", 1));
 }
 
@@ -445,7 +449,12 @@ function leafRights(
   c: Code,
   descriptor: Local,
   controls: Local,
-  { level, block, giant }: { readonly level: Value; readonly block: Value; readonly giant: Value },
+  { level, block, giant, guards }: {
+    readonly level: Value;
+    readonly block: Value;
+    readonly giant: Value;
+    readonly guards: boolean;
+  },
 ): Value {
   const flag = (mask: bigint) => descriptor.and(mask).nonZero();
   const control = (mask: number) => controls.and(mask).not();
@@ -460,7 +469,7 @@ function leafRights(
     c.load("i64.load", CPU.MAIR_EL1).shrU(descriptor.shrU(Descriptor.AttributeIndexShift).and(7).shl(3)).wrap().and(0xff),
   );
   const bit = (value: Value, mask: number) => value.mul(mask);
-  return bit(user, Rights.El0Read | Rights.User)
+  const rights = bit(user, Rights.El0Read | Rights.User)
     .or(bit(userWritable, Rights.El0Write))
     .or(bit(el0Execute, Rights.El0Execute))
     .or(Rights.El1Read)
@@ -473,4 +482,5 @@ function leafRights(
     .or(level.shl(Rights.LevelShift))
     .or(descriptor.shrU(Descriptor.ShareabilityShift).wrap().and(3).shl(Rights.ShareabilityShift))
     .or(attributes.shl(Rights.AttributesShift));
+  return guards ? rights.or(bit(flag(Descriptor.Guarded), Rights.Guarded)) : rights;
 }

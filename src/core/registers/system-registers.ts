@@ -6,7 +6,7 @@
 // traps to EL2 at EL1.
 
 import type { FeatureName } from "../../isa/features.ts";
-import { ExceptionClass, Pstate, Sctlr, SCTLR_DSSBS_SHIFT, syndrome } from "../architecture/exceptions.ts";
+import { ExceptionClass, Pstate, Sctlr, SCTLR_BT_SHIFTS, SCTLR_DSSBS_SHIFT, syndrome } from "../architecture/exceptions.ts";
 import { CCSIDR_EL1, CLIDR_EL1, CNTFRQ_EL0, CTR_EL0, DCZID_EL0 } from "../architecture/features.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { ExitReason } from "../exceptions/exit.ts";
@@ -212,6 +212,7 @@ const SCTLR_WRITABLE = 0x048d_d3bfn | BigInt(Sctlr.SPAN);
 /** Bits of SCTLR_EL1 that a feature adds. */
 const SCTLR_BITS: readonly (readonly [feature: FeatureName, bits: bigint])[] = [
   ["FEAT_SSBS", 1n << BigInt(SCTLR_DSSBS_SHIFT)],
+  ["FEAT_BTI", SCTLR_BT_SHIFTS.reduce((bits, shift) => bits | 1n << BigInt(shift), 0n)],
   ["FEAT_PAuth", BigInt((Sctlr.EnIA | Sctlr.EnIB | Sctlr.EnDA | Sctlr.EnDB) >>> 0)],
 ];
 

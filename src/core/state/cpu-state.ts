@@ -333,6 +333,8 @@ export const CPU = {
    * the address space, of the upper half, and in pointers to data. i64.
    */
   PAC_MASKS: field(8, 4),
+  /** FEAT_BTI: `TlbFlags` of the page in execution. i32. */
+  PAGE_FLAGS: word(),
   /** The bit of a pointer to instructions, to data, that says which half it belongs to. i64. */
   PAC_HALF_BITS: field(8, 2),
 } as const;

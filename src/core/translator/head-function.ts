@@ -3,6 +3,7 @@
 // instruction is (interpreter/outlined.ts).
 
 import { OperandLayout } from "../decoded/operands.ts";
+import { emitBranchTarget } from "../interpreter/branch-targets.ts";
 import { emitChecks } from "../interpreter/checks.ts";
 import type { Surroundings } from "../interpreter/surroundings.ts";
 import { CPU, Pending } from "../state/cpu-state.ts";
@@ -32,9 +33,9 @@ export function emitHead(f: FunctionBuilder, library: Callees, { encoding, seman
       f.i64(numberOf(offset, word)).op("i64.add");
       redirect();
     },
-    branchTo: (address) => {
+    branchTo: (address, type) => {
       f.i32(0);
-      address();
+      emitBranchTarget(at, address, type);
       redirect();
     },
   };

@@ -145,7 +145,7 @@ function meaningOf(encoding: Encoding): Meaning | undefined {
     usesVectors: encoding.instruction.fp || usesFloatingPoint(semantics),
     inlinesFloat: statements.some((s) => s.kind === "call" && s.name.startsWith("FP") && inlineCall(s.name, ALL_OPERATIONS) !== undefined),
     guard,
-    mayLeave: guard !== undefined ||
+    mayLeave: guard !== undefined || branch?.kind === "branchTo" && branch.type !== undefined ||
       statements.some(({ kind }) => kind.startsWith("load") || kind.startsWith("store") || kind === "ramAddress"),
     loads: statements.some(({ kind }) => kind.startsWith("load") || kind === "ramAddress"),
     hasAddresses: hasAddresses(semantics),

@@ -5,6 +5,7 @@
 import type { Bank, Compared, Flag, Node, Statement } from "../../isa/builder.ts";
 import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
 import { OperandLayout } from "../decoded/operands.ts";
+import { checksBranches } from "../interpreter/branch-targets.ts";
 import type { KnownFlags } from "../interpreter/conditions.ts";
 import type { Surroundings } from "../interpreter/surroundings.ts";
 import type { MemoryAccess } from "../interpreter/memory-access.ts";
@@ -74,6 +75,7 @@ export interface Site extends AccessSite {
 /** Emits one instruction of a region. */
 export class RegionEmitter extends ConstantEmitter {
   readonly state: StateLocals;
+  #branchChecked = false;
   /** The place for the flags inside of an `if`. */
   #choiceFlags: Readonly<Record<Flag, number>> | undefined;
 
@@ -116,6 +118,7 @@ export class RegionEmitter extends ConstantEmitter {
   protected override statements(statements: readonly Statement[]): boolean {
     for (let i = 0; i < statements.length; i++) {
       const s = statements[i];
+      if (!this.#branchChecked && (s.kind === "setRegister" || s.kind === "branchTo")) this.#checkBranch();
       if (s.kind === "branch" || s.kind === "branchTo") continue;
       if (s.kind === "setVector" && startsWhole(statements, i)) {
         this.#setLow(s);
@@ -123,6 +126,17 @@ export class RegionEmitter extends ConstantEmitter {
       } else this.statement(s);
     }
     return false;
+  }
+
+  /** An indirect branch that needs more than itself leaves the region before it does anything. */
+  #checkBranch(): void {
+    const { f, site, instruction: { branch } } = this;
+    this.#branchChecked = true;
+    if (branch?.kind !== "branchTo" || !branch.type || !checksBranches(this.at.library)) return;
+    this.value(branch.address);
+    this.value(branch.type);
+    this.pc();
+    f.call(this.at.library.named("permitsBranch")).op("i32.eqz").ifLikely(false, () => site.leave(this.knownFlags));
   }
 
   /** Writes the low half of a vector register and clears the other. */

@@ -11,6 +11,7 @@
 import { Bytes } from "../../support/bytes.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import { FAST_MASK, FAST_MODES } from "../fp/arithmetic.ts";
+import { checksBranches } from "../interpreter/branch-targets.ts";
 import type { KnownFlags } from "../interpreter/conditions.ts";
 import type { Surroundings } from "../interpreter/surroundings.ts";
 import { REGION_PARAMETERS, REGION_RESULTS, STACK_BYTES } from "../interpreter/interpreter.ts";
@@ -105,7 +106,7 @@ class RegionFunction {
   readonly #slot = this.#body.local("i32");
 
   constructor(readonly library: Callees, blocks: readonly Block[], readonly options: RegionOptions) {
-    this.#plan = new RegionPlan(blocks);
+    this.#plan = new RegionPlan(blocks, checksBranches(library));
     this.#context = {
       f: this.#body,
       library,

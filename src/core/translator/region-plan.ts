@@ -44,7 +44,11 @@ export class RegionPlan {
   /** By the table. */
   readonly #dispatchers = new Map<number, number>();
 
-  constructor(regionBlocks: readonly Block[]) {
+  /**
+   * @param checksBranches whether something of the budget must be left after an indirect branch, as
+   * the interpreter keeps its type where it is the last instruction
+   */
+  constructor(regionBlocks: readonly Block[], readonly checksBranches: boolean) {
     this.#nodes = new Map(regionBlocks.map(({ first }, node) => [first, node]));
     const dispatchers = dispatchersOf(regionBlocks);
     [...dispatchers.keys()].forEach((table, i) => this.#dispatchers.set(table, regionBlocks.length + i));
@@ -112,6 +116,8 @@ export class RegionPlan {
   /** `longest` of a node, if that is known of those after it. */
   #longestFrom(node: number): number {
     const { instructions, ending } = this.blocks[node], { successors, isLoop } = this.flow;
+    const isTyped = ending.kind === "indirect" || ending.kind === "call" && ending.to === undefined;
+    if (isTyped && this.checksBranches) return instructions.length + 1;
     if (ending.kind === "call" || ending.kind === "indirect") return instructions.length;
     return instructions.length + Math.max(0, ...successors[node].map((to) => isLoop[to] ? 0 : this.longest[to]));
   }

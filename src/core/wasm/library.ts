@@ -11,6 +11,8 @@ export interface Callees {
   get(name: string, parameters: readonly ValueType[], results: readonly ValueType[]): FunctionBuilder;
   /** The function of this name, known to be declared already. */
   named(name: string): FunctionBuilder;
+  /** Whether there is a function of this name, or will be. */
+  has(name: string): boolean;
 }
 
 /** The signature of a function, for its callers. Plain data. */
@@ -38,6 +40,10 @@ export class KnownFunctions implements Callees {
     const f = this.#functions.get(name);
     if (!f) throw new Error(`the module has no function ${name}`);
     return f;
+  }
+
+  has(name: string): boolean {
+    return this.#functions.has(name);
   }
 }
 
@@ -72,6 +78,10 @@ export class Library implements Callees {
     const entry = this.#functions.get(name);
     if (!entry) throw new Error(`function ${name} is not declared`);
     return entry.builder;
+  }
+
+  has(name: string): boolean {
+    return this.#functions.has(name);
   }
 
   /** Makes all functions visible to other modules, under their names. */

@@ -1,0 +1,134 @@
+// Branch target identification (FEAT_BTI): an indirect branch leaves PSTATE.BTYPE, and the
+// instruction that it leads to, in a page that is guarded, must be one that permits it. Arm ARM
+// D8.4.5, J1.1.4 (BranchTargetCheck), C6.2 (BTI).
+//
+// An indirect branch looks at its target before it goes there: where that permits it, which nearly
+// all do, nothing sees BTYPE, and it is not stored. All else stores BTYPE, and the interpreter
+// looks where it next enters code: a target that faults, that is to be stopped at, or that is only
+// reached after an interrupt, as the budget is used up.
+
+import type { FeatureName } from "../../isa/features.ts";
+import { ExceptionClass, Pstate, SCTLR_BT_SHIFTS, syndrome } from "../architecture/exceptions.ts";
+import { Handler } from "../decoded/handlers.ts";
+import { exceptionFunction } from "../exceptions/exception-entry.ts";
+import { CPU, FetchEntry, Pending, TlbSet } from "../state/cpu-state.ts";
+import { callee } from "../state/functions.ts";
+import { DECODED_OWNERS, DECODED_PAGE_SIZE, DECODED_PAGES } from "../state/layout.ts";
+import { fetchEntryOffset, TlbFlags } from "../state/tlb-layout.ts";
+import { Code, constant, type Value } from "../wasm/expression.ts";
+import type { Callees, Library } from "../wasm/library.ts";
+import type { Surroundings } from "./surroundings.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
+
+/** The type of a branch by BR that is 3 in a guarded page, and 1 elsewhere. */
+const BY_PAGE = 3;
+/** log2 of the lowest bit of PSTATE.BTYPE. */
+const BTYPE_SHIFT = 10;
+
+const TYPED_BRANCH = "typedBranch";
+
+/** Whether a core has FEAT_BTI. */
+export const checksBranches = (library: Callees): boolean => library.has(TYPED_BRANCH);
+
+/** Defines the functions of FEAT_BTI. */
+export function defineBranchTargets(library: Library, features: ReadonlySet<FeatureName>): void {
+  definePermits(library, features);
+  defineTypedBranch(library);
+  defineEntry(library, features);
+}
+
+/** The fetch entry of an address, and whether it is that of its page; a misaligned one has none. */
+function fetchEntry(c: Code, va: Value) {
+  const at = c.let(c.load("i32.load", CPU.TLB).add(fetchEntryOffset(va)));
+  const found = c.load("i64.load", at, TlbSet.Fetch + FetchEntry.Tag).eq(va.and(-PAGE_SIZE | 3));
+  const guarded = c.load("i32.load", at, TlbSet.Fetch + FetchEntry.Flags).and(TlbFlags.Guarded);
+  return { found, guarded, decoded: c.load("i32.load", at, TlbSet.Fetch + FetchEntry.Decoded) };
+}
+
+/**
+ * `permitsBranch`: (target, type, address of the branch) -> whether it needs no more than itself.
+ */
+function definePermits(library: Library, features: ReadonlySet<FeatureName>): void {
+  const c = new Code(library.define("permitsBranch", ["i64", "i32", "i64"], ["i32"]));
+  const va = c.parameter(0), type = c.parameter(1), refuse = () => c.return(constant("i32", 0));
+  const target = fetchEntry(c, va), source = fetchEntry(c, c.parameter(2));
+  c.if(target.found.and(source.found).not(), refuse);
+  const page = c.let(target.decoded), offset = c.let(va.wrap().and(0xffc));
+  c.if(c.load("i32.load16_u", page.add(offset.shl(2))).eq(Handler.Breakpoint), refuse);
+  const owner = c.load("i32.load", page.sub(DECODED_PAGES.base).divU(DECODED_PAGE_SIZE).shl(2), DECODED_OWNERS);
+  const word = c.let(c.load("i32.load", owner.add(offset)));
+  c.if(isBreak(word), refuse);
+  c.if(target.guarded, () => {
+    c.if(type.eq(BY_PAGE).and(source.guarded.not()), () => c.set(type, 1));
+    c.return(permits(c, word, type, features));
+  });
+  c.result(constant("i32", 1));
+}
+
+/**
+ * `typedBranch`: (target, type): nothing, or a branch that the interpreter looks at where it leads.
+ */
+function defineTypedBranch(library: Library): void {
+  const c = new Code(library.define(TYPED_BRANCH, ["i64", "i32"], []));
+  const target = c.parameter(0), type = c.parameter(1);
+  const isLast = c.load("i32.load", CPU.END).sub(c.load("i32.load", CPU.IP)).leS(16);
+  const permitted = c.call(library.named("permitsBranch"), target, type, c.call(callee(library, "currentPc")));
+  c.if(isLast.not(), () => c.if(permitted, () => c.return()));
+  c.if(type.eq(BY_PAGE).and(c.load("i32.load", CPU.PAGE_FLAGS).and(TlbFlags.Guarded).not()), () => c.set(type, 1));
+  c.store("i32.store", CPU.PSTATE, c.load("i32.load", CPU.PSTATE).or(type.shl(BTYPE_SHIFT)));
+  c.store("i64.store", CPU.PC, c.call(callee(library, "branchTarget"), target));
+  c.store("i32.store", CPU.PENDING, constant("i32", Pending.Redirect));
+}
+
+/**
+ * `enterByBranch`: (decoded instruction) -> 1 when it refuses the branch that led there. Only while
+ * PSTATE.BTYPE is set.
+ */
+function defineEntry(library: Library, features: ReadonlySet<FeatureName>): void {
+  const c = new Code(library.define("enterByBranch", ["i32"], ["i32"]));
+  const ip = c.parameter(0), pstate = c.let(c.load("i32.load", CPU.PSTATE));
+  c.store("i32.store", CPU.IP, ip);
+  // A breakpoint comes before the check.
+  c.if(c.load("i32.load16_u", ip).eq(Handler.Breakpoint), () => c.return(constant("i32", 0)));
+  const word = c.let(c.call(callee(library, "currentWord")));
+  const type = c.let(pstate.and(Pstate.BTYPE).shrU(BTYPE_SHIFT));
+  c.if(c.load("i32.load", CPU.PAGE_FLAGS).and(TlbFlags.Guarded), () => {
+    c.if(permits(c, word, type, features).not(), () => {
+      c.run(exceptionFunction(library, "raise"), type.or(syndrome(ExceptionClass.BranchTarget, 0)));
+      c.return(constant("i32", 1));
+    });
+  });
+  // The exception of BRK has BTYPE in SPSR_EL1; others may have zero there.
+  c.if(isBreak(word).not(), () => c.store("i32.store", CPU.PSTATE, pstate.and(~Pstate.BTYPE)));
+  c.result(constant("i32", 0));
+}
+
+const isBreak = (word: Value) => word.and(0xffe0_001f).eq(0xd420_0000 | 0);
+const isHalt = (word: Value) => word.and(0xffe0_001f).eq(0xd440_0000 | 0);
+
+/** Whether an instruction of a guarded page may be reached by a branch of this type, 1 to 3. */
+function permits(c: Code, word: Value, type: Value, features: ReadonlySet<FeatureName>): Value {
+  // BTI c refuses type 3, BTI j refuses type 2, BTI jc none, BTI all.
+  const operand = c.let(word.shrU(6).and(3));
+  const byBti = operand.nonZero().and(operand.eq(3).or(type.add(operand).ne(4))).and(word.and(0xffff_ff3f | 0).eq(0xd503_241f | 0));
+  const others = byBti.or(isBreak(word)).or(isHalt(word));
+  if (!features.has("FEAT_PAuth")) return others;
+  // PACIASP and PACIBSP are BTI c; SCTLR_EL1.BT0 and BT1 say whether they refuse type 3.
+  const shift = c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).select(constant("i64", SCTLR_BT_SHIFTS[1]), SCTLR_BT_SHIFTS[0]);
+  const refuses = c.load("i64.load", CPU.SCTLR_EL1).shrU(shift).wrap().and(type.eq(3));
+  return others.or(word.and(0xffff_ffbf | 0).eq(0xd503_233f | 0).and(refuses.and(1).not()));
+}
+
+/** Puts the target of an indirect branch on the stack, once nothing more is to be looked at. */
+export function emitBranchTarget(at: Surroundings, address: () => void, type: (() => void) | undefined): void {
+  if (!type || !checksBranches(at.library)) return address();
+  const { f } = at, target = at.local("i64");
+  address();
+  f.set(target);
+  at.beforeCall(true);
+  f.get(target);
+  type();
+  f.call(at.library.named(TYPED_BRANCH));
+  f.i32(0).memory("i32.load", CPU.PENDING).if(() => at.fault());
+  f.get(target);
+}
