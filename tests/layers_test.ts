@@ -30,7 +30,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   state: ["hypervisor", "machine", "support"],
   outside: ["state", "virtio", "machine", "formats", "support"],
   inspection: [
-    ...["protocol", "linux", "queries", "symbols", "host", "resource-manager", "hypervisor", "virtio", "core", "isa", "abi", "support"],
+    ...["protocol", "linux", "queries", "symbols", "host", "resource-manager", "devicetree", "hypervisor", "virtio", "core", "isa", "abi"],
+    "support",
   ],
   assembly: [
     ...["inspection", "outside", "state", "protocol", "plans", "queries", "symbols", "images", "host", "resource-manager", "hypervisor"],
@@ -56,7 +57,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   tui: ["control", "session", "configuration", "inspection", "protocol", "queries", "abi", "formats", "support"],
   cli: [
     ...["tui", "debug", "control", "session", "engine", "export", "scenarios", "recordings", "snapshots", "configuration", "catalog"],
-    ...["assembly", "inspection", "protocol", "plans", "queries", "symbols", "images", "machine", "isa", "abi", "formats", "support"],
+    ...["assembly", "inspection", "protocol", "plans", "queries", "symbols", "images", "devicetree", "machine", "isa", "abi"],
+    ...["formats", "support"],
   ],
 };
 

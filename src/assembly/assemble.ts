@@ -44,7 +44,7 @@ import { deviceName } from "../virtio/plan.ts";
 import { DeviceMaker } from "./devices/virtio-devices.ts";
 import { preferHugePages } from "../support/huge-pages.ts";
 import { PAGE_SIZE, WASM_PAGE_SIZE } from "../support/sizes.ts";
-import { devId, vmId } from "../queries/ids.ts";
+import { devId, HOST, vmId } from "../queries/ids.ts";
 
 /**
  * Makes the system of a plan, ready to run. The plan has been checked (`boot-plan.ts`,
@@ -211,7 +211,7 @@ interface Primary {
 
 /** Puts image, ramdisk and devicetree of the primary VM into RAM, or firmware into its flash. */
 function loadPrimary(building: Building, boot: BootPlan): Primary {
-  const { plan, map, system: { machine, outside } } = building;
+  const { plan, map, system, system: { machine, outside } } = building;
   const { append, clock, devices, bus, uart, platformDevices } = boot;
   const geniezone = plan.behaviour?.geniezone;
   const virtioSlots = bus === "pci" ? 0 : devices?.length;
@@ -221,7 +221,7 @@ function loadPrimary(building: Building, boot: BootPlan): Primary {
     const flash = makeFlash(machine, boot.firmware, layout, outside);
     const images = firmwareImages(layout);
     const tree = boot.dtb ?? generatedTree(building, layout.memory, { ...platform, flash: layout.banks.map(({ size }) => size) });
-    writeTree(machine, images, tree);
+    writeTree(system, images, tree);
     return { images, flash };
   }
   if (!boot.image) return { images: DEFAULT_PRIMARY_IMAGES, flash: [] };
@@ -231,15 +231,16 @@ function loadPrimary(building: Building, boot: BootPlan): Primary {
   const tree = boot.dtb ?? generatedTree(building, map.primarySize, { ...platform, initrd: layout.initrd });
   const ramdisk = layout.initrd && boot.initrd && { start: layout.initrd.start, bytes: boot.initrd };
   building.system.vms.findings.set(PRIMARY_CONSOLE, bootFindings({ tree, devices: devices ?? [], slots: virtioSlots ?? 0, ramdisk }));
-  writeTree(machine, images, tree);
+  writeTree(system, images, tree);
   return { images, flash: [] };
 }
 
-function writeTree(machine: Machine, { devicetree }: PrimaryImages, tree: Uint8Array): void {
+function writeTree({ machine, devicetrees }: GuestSystem, { devicetree }: PrimaryImages, tree: Uint8Array): void {
   if (tree.length > DEVICETREE_WINDOW) {
     throw new Error(`the devicetree has ${tree.length} bytes, but there is room for ${DEVICETREE_WINDOW}`);
   }
   machine.ram.write(devicetree, tree);
+  devicetrees.set(HOST, devicetree);
 }
 
 function generatedTree(
@@ -266,7 +267,7 @@ const SAVED_INPUT = v.array(v.union([
 /** Puts the native host where the resource manager starts the primary VM. */
 function startHost(building: Building, { host }: RunPlan): void {
   const { plan, map, system, own } = building, { machine } = system;
-  machine.ram.write(DEFAULT_PRIMARY_IMAGES.devicetree, generatedTree(building, map.primarySize));
+  writeTree(system, DEFAULT_PRIMARY_IMAGES, generatedTree(building, map.primarySize));
   const input = new ConsoleInput(() => {
     machine.interrupt(CONSOLE_INPUT_INTID, true);
     machine.interrupt(CONSOLE_INPUT_INTID, false);
@@ -307,7 +308,9 @@ function startHost(building: Building, { host }: RunPlan): void {
 function introduce(vm: VmPlan, system: GuestSystem, input: ConsoleInput): void {
   const { name, console, schedule, hypervisor = "gunyah", memory: ram, windows = [], start = "auto", biosTree: room, stale } = vm;
   const memory = windows.reduce((sum, { size }) => sum + size, ram);
+  system.devicetrees.set(name, vm.base + boardOf(vm).layout(vm).devicetree);
   system.vms.plans.set(name, {
+    restarts: vm.onExit === "restart",
     schedule: schedule === "proxy" ? "proxy" : "own",
     hypervisor,
     memory,

@@ -95,7 +95,6 @@ export class Debugging {
     const { vms } = system.debugger;
     const stay = (note: string) => this.#hold({ ...stopOf(control, "asked"), note });
     if (!this.#held || vms === undefined) return;
-    if (this.loop.replays) return stay("a replay only goes forward");
     if (run.lost !== undefined) return stay(`cannot go back: ${run.lost}`);
     if (this.#changed) return stay("cannot go back: the debugger wrote memory or registers since");
     if (control.debuggee.only === undefined && step === undefined && control.empty) {

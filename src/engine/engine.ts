@@ -20,6 +20,7 @@ import type { StopChange, StopHit } from "../queries/stop-rule.ts";
 import type { System } from "../assembly/system/system.ts";
 import { exceptionText } from "../support/exception-text.ts";
 import { Debugging } from "./debugging.ts";
+import { EndedVms, type PresentRun } from "./ended-vms.ts";
 import { HashPoints } from "./hash-points.ts";
 import { type EnginePort, type Loop, PAST } from "./loop.ts";
 import { Output } from "./output.ts";
@@ -35,6 +36,8 @@ import { Travel } from "./travel.ts";
 const SLICE = 5;
 /** Wall time (ms) between two checks of a client that lags. */
 const LAG = 1;
+/** Wall time (ms) between two looks for panics, which go through consoles. */
+const PANIC_LOOK = 200;
 /** Turns of the physical CPUs between two checks of the clock. */
 const TURNS = 8;
 /** Virtual time (ns) for which all wait at a prompt. */
@@ -62,12 +65,14 @@ export class Engine {
   readonly #debugging: Debugging;
   readonly #travel: Travel;
   readonly #saving: Saving;
+  readonly #endedVms: EndedVms;
   /** Keeps console input while a snapshot of the first prompt is awaited. */
   readonly #instant: InstantSnapshot | undefined;
   #paused = false;
   #done = false;
-  /** Virtual time at which the work of vCPUs was watched last. */
   #inputEnded = false;
+  /** Wall time (ms) of the next look for panics. */
+  #nextPanicLook = 0;
   readonly #pace = new Pace();
   #sleep: { timer: ReturnType<typeof setTimeout>; since: number; until: number } | undefined;
   #scheduled = false;
@@ -78,6 +83,7 @@ export class Engine {
   constructor(readonly present: System, readonly plan: SessionPlan, readonly port: EnginePort, origin?: SystemState) {
     this.#shown = new Shown(present);
     this.#sessionRun = new SessionRun(present, port.again, origin, plan.memoryBudget);
+    this.#endedVms = new EndedVms(this.#shown, this.#sessionRun, plan.history ?? false);
     this.#instant = plan.instant === undefined ? undefined : new InstantSnapshot(present, plan, plan.instant);
     this.#output = new Output(this.#shown, plan, port.post, this.#instant);
     this.#sampler = new Sampler(this.#shown, port, (id, query) => this.query(id, query));
@@ -88,6 +94,7 @@ export class Engine {
       ...{ plan, port, shown: this.#shown, run: this.#sessionRun },
       replays: this.#replay !== undefined,
       done: () => this.#done,
+      runPresent: (turns) => this.#runPresent(turns),
       pause: (paused) => this.pause(paused),
       wake: () => this.#wake(),
       schedule: () => this.#schedule(),
@@ -97,7 +104,7 @@ export class Engine {
     this.#debugging = new Debugging(loop);
     this.#travel = new Travel(loop, this.#debugging);
     this.#saving = new Saving(loop, this.#recording, () => this.#debugging.changed);
-    present.places = () => this.#done ? [] : this.#sessionRun.places(this.#shown.past);
+    present.places = () => this.#sessionRun.places(this.#shown.past);
     const machineMemory = present.memory;
     present.memory = () => [...machineMemory(), ...this.#sessionRun.memory()];
     this.#sessionRun.onProblem = (error) => port.contained({ where: "the states for going back", error });
@@ -200,6 +207,7 @@ export class Engine {
     let answer: Answer | undefined;
     try {
       answer = this.port.standing.answer(id, query, inspector);
+      if (answer?.error !== undefined) answer = this.#endedVms.answer(query) ?? answer;
     } catch (error) {
       answer = this.#unanswered(id, query, error);
     }
@@ -332,7 +340,8 @@ export class Engine {
       this.#output.flush();
       this.#sampler.sampleWhenDue();
     });
-    if (this.plan.history && !this.#replay && !this.#done) this.#sessionRun.keepPresent();
+    if (this.plan.endsOnFailure && !this.#replay && !this.#done) this.#endOnFailure();
+    if (this.plan.history && !this.#done) this.#sessionRun.keepPresent();
     this.#schedule();
   }
 
@@ -345,7 +354,7 @@ export class Engine {
     const end = this.plan.duration ?? Infinity;
     const limit = Math.min(end, this.#replay?.next ?? Infinity);
     const { time } = machine;
-    const result = machine.run(Math.min(limit, this.#hashes.next), TURNS);
+    const result = this.#endedVms.runPresent(Math.min(limit, this.#hashes.next), TURNS);
     const spared = this.system.core.sparedInstructions;
     if (this.#hurries) this.#pace.hurried(spared);
     else this.#pace.ran(spared, machine.time - time, performance.now());
@@ -370,6 +379,8 @@ export class Engine {
       return true;
     }
     switch (result.kind) {
+      case "vm-ended":
+        return true;
       case "turns":
         this.#sleepOwed(machine.time);
         return true;
@@ -387,6 +398,22 @@ export class Engine {
       case "idle":
         return this.#idle(Math.min(result.next, limit));
     }
+  }
+
+  /** Ends the run where a VM has crashed or panicked, and others would run on. */
+  #endOnFailure(): void {
+    const now = performance.now(), panics = now >= this.#nextPanicLook;
+    if (panics) this.#nextPanicLook = now + PANIC_LOOK;
+    const failed = this.present.crashed(panics);
+    if (failed.length) this.#end(1, failed.join("; "));
+  }
+
+  /** Runs the paused present on, for travel; recorded input enters a replay. */
+  #runPresent(turns: number): PresentRun {
+    if (this.#replay && this.#replayed(this.#replay)) return { kind: "turns" };
+    const limit = this.#replay?.next ?? Infinity;
+    const result = this.#endedVms.runPresent(limit, turns);
+    return result.kind === "idle" ? { kind: "idle", next: Math.min(result.next, limit) } : result;
   }
 
   /** `--for` has passed: a success, unless an event was awaited. */
@@ -473,6 +500,7 @@ export class Engine {
     const now = machine.boundary;
     for (let input = replay.takeInput(now); input; input = replay.takeInput(now)) {
       if (input.settled) machine.settle();
+      this.#sessionRun.enter({ at: now, settled: machine.settled }, input.input);
       letIn(this.system, input.input);
     }
     const divergence = replay.compare(now, () => this.#recording.state());

@@ -4,6 +4,7 @@ import type { ContainedBug, System } from "../assembly/system/system.ts";
 import type { SessionPlan } from "../plans/plan.ts";
 import type { SessionEvent } from "../protocol/protocol.ts";
 import type { SystemState } from "../state/system-state.ts";
+import type { PresentRun } from "./ended-vms.ts";
 import type { SessionRun } from "./session-run.ts";
 import type { Shown } from "./shown.ts";
 import type { Standing } from "./standing.ts";
@@ -37,6 +38,8 @@ export interface Loop {
   readonly replays: boolean;
   /** The machine has ended. */
   readonly done: () => boolean;
+  /** Runs the present for a number of turns, as `Machine.run` does. */
+  readonly runPresent: (turns: number) => PresentRun;
   /** Pauses or continues the machine, and shows the present. */
   readonly pause: (paused: boolean) => void;
   /** Ends a sleep: as much virtual time has passed as wall time. */

@@ -36,7 +36,7 @@ export class Saving {
     let total = 0;
     const tell: Progress = (done, whole, error) => post({ kind: "snapshotted", id, done, total, whole, error });
     // A request may come between a machine's stop and the session's end.
-    if (this.loop.done() || system.ended()) return tell(0, false, "the machine has ended");
+    if (system.ended()) return tell(0, false, "the machine has ended");
     if (this.#writing.size >= AT_A_TIME) {
       return tell(0, false, `${AT_A_TIME} snapshots are being written already; try again when one is done`);
     }

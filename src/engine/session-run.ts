@@ -43,6 +43,8 @@ export class SessionRun implements Rerun {
   readonly #limits: MemoryLimits;
   /** Called once, when the run is forgotten. */
   onForgotten: (why: string) => void = () => {};
+  /** Called with the machine of each past. */
+  onPast: (system: System) => void = () => {};
   /** Called when a bug of el2 keeps a state from being kept or restored, once per message. */
   onProblem: (error: unknown) => void = () => {};
   readonly #problems = new Set<string>();
@@ -117,10 +119,10 @@ export class SessionRun implements Rerun {
     return [
       {
         part: "history",
-        used: this.#history.bytes,
+        used: this.#history.bytes + this.#history.reserved,
         limit: history,
         dropped: this.#history.dropped,
-        what: "states for going back; at the limit every second one is dropped",
+        what: "states for going back, and of VMs that have ended; at the limit every second one is dropped",
       },
       {
         part: "inputs",
@@ -162,28 +164,48 @@ export class SessionRun implements Rerun {
     ];
   }
 
+  /** Reserves a part of the history's bytes for states of ended VMs; false: it is too much. */
+  reserve(bytes: number): boolean {
+    const fits = bytes <= this.#limits.history / 2;
+    if (fits) this.#history.reserved = bytes;
+    return fits;
+  }
+
   /** The last place before a moment whose state was kept; undefined: the start. */
   milestone(moment: Moment): Milestone | undefined {
     return this.#history.before(moment);
   }
 
-  /** Another machine at that place, with the same symbols. */
+  /** A past that begins at that place. */
   pastAt(milestone: Milestone | undefined): Past {
     let system: System;
     try {
-      system = this.again(milestone?.state);
+      system = this.machineAt(milestone);
     } catch (error) {
       // The way from an earlier state is longer and leads to the same place.
       if (!isLater(milestone)) throw error;
       this.#report(error);
       return this.pastAt(this.#history.forget(milestone));
     }
-    const memory = isLater(milestone) ? milestone.memory : this.#origin;
+    this.onPast(system);
+    const past = new Past(system, [...this.#inputs], Infinity, milestone?.inputs);
+    this.#began.set(past, this.#memoryAt(milestone));
+    return past;
+  }
+
+  /**
+   * Another machine at that place, with the same symbols.
+   * @throws Error if the state cannot be restored
+   */
+  machineAt(milestone: Milestone | undefined): System {
+    const system = this.again(milestone?.state), memory = this.#memoryAt(milestone);
     if (memory) system.recall(memory);
     for (const { vm, file } of this.#symbols) system.symbols.give(vm, file, "symbols");
-    const past = new Past(system, [...this.#inputs], Infinity, milestone?.inputs);
-    this.#began.set(past, memory);
-    return past;
+    return system;
+  }
+
+  #memoryAt(milestone: Milestone | undefined): RunMemory | undefined {
+    return isLater(milestone) ? milestone.memory : this.#origin;
   }
 
   /** A past has come to a place: it gets the events that the machine had at that place. */
@@ -212,13 +234,19 @@ export class SessionRun implements Rerun {
    */
   keep(system: RunningSystem & SavableSystem & RememberingSystem, inputs: number): void {
     if (this.lost !== undefined) return;
+    const milestone = this.milestoneOf(system, inputs);
+    if (milestone) this.#history.add(milestone);
+  }
+
+  /** The place where a machine is, with its state; undefined if that cannot be saved now. */
+  milestoneOf(system: RunningSystem & SavableSystem & RememberingSystem, inputs: number): Milestone | undefined {
     const instructions = system.instructions();
     try {
       const state = system.save(this.#history.stateBefore(instructions));
-      const memory = system.remember();
-      this.#history.add({ at: system.machine.boundary, instructions, moment: momentOf(system), inputs, state, memory });
+      return { at: system.machine.boundary, instructions, moment: momentOf(system), inputs, state, memory: system.remember() };
     } catch (error) {
       if (!(error instanceof UnsavableError)) this.#report(error);
+      return undefined;
     }
   }
 

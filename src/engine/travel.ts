@@ -7,7 +7,6 @@ import type { Move } from "../protocol/protocol.ts";
 import { BackTo, type Sought } from "../recordings/back-to.ts";
 import { OnTo } from "../recordings/on-to.ts";
 import { type Moment, momentOf } from "../recordings/past.ts";
-import type { System } from "../assembly/system/system.ts";
 import type { Debugging } from "./debugging.ts";
 import { inPieces, type Loop, MOVE_SLICE } from "./loop.ts";
 
@@ -46,16 +45,16 @@ export class Travel {
       port.post({ kind: "moved", id, error, instructions: system.instructions(), time: system.machine.time, text });
     };
     this.#id = id;
-    if (loop.done()) return moved("the machine has ended");
+    // Of a machine that has ended, the past and the end can be shown.
+    const isOn = !shown.past && (to.kind === "next-event" || to.kind === "step" && to.by > 0);
+    if (loop.done() && isOn) return moved("the machine has ended: there is nothing after this");
     const { lost } = loop.run;
     if (lost !== undefined && to.kind !== "now" && to.kind !== "here") {
       const on = to.kind === "next-event" || to.kind === "step" && to.by > 0 ||
         to.kind === "instructions" && to.count >= shown.present.instructions();
       if (!on) return moved(lost);
     }
-    if (loop.replays || this.debugging.held) {
-      return moved(`${loop.replays ? "a replay" : "a machine that a debugger has stopped"} cannot go back`);
-    }
+    if (this.debugging.held) return moved("a machine that a debugger has stopped cannot go back");
     loop.pause(true);
     this.#way++;
     this.#leaveWayOn(ELSEWHERE);
@@ -113,7 +112,7 @@ export class Travel {
     else this.#trail = [];
     if (target < now) return this.#toPast(target, moment, moved);
     shown.past = undefined;
-    if (target > now) this.#stepOn(target, moved);
+    if (target > now && !this.loop.done()) this.#stepOn(target, moved);
     else this.#arrive(moved);
   }
 
@@ -224,7 +223,7 @@ export class Travel {
         const { instructions, end } = far();
         this.loop.port.post({ kind: "moving", id, instructions, end });
       }
-      if (this.#way !== way || this.loop.done()) {
+      if (this.#way !== way) {
         moved(ELSEWHERE);
         return true;
       }
@@ -256,7 +255,7 @@ export class Travel {
       let goes = true;
       present.stopAt(target);
       present.stops.muted(() => {
-        do goes = present.instructions() < target && this.#stepped(present); while (goes && performance.now() < end);
+        do goes = present.instructions() < target && !this.loop.done() && this.#stepped(); while (goes && performance.now() < end);
       });
       present.stopAt(Infinity);
       this.loop.flush();
@@ -265,8 +264,9 @@ export class Travel {
   }
 
   /** Runs the paused machine for a slice; false if it cannot. */
-  #stepped({ machine, debugger: { control } }: Pick<System, "machine" | "debugger">): boolean {
-    const result = machine.run(Infinity, TURNS);
+  #stepped(): boolean {
+    const { machine, debugger: { control } } = this.loop.shown.present;
+    const result = this.loop.runPresent(TURNS);
     if (result.kind === "idle" && result.next !== Infinity) machine.skipTo(result.next);
     const stop = result.kind === "suspended" ? control?.takeStop() : undefined;
     if (control && stop) this.debugging.stopped(stop, control);

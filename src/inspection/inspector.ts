@@ -10,6 +10,7 @@ import { type Filter, FilterError, parseFilter } from "../queries/filter.ts";
 import { type Inspected, Looks, QueryError, View } from "./readers/inspected.ts";
 import type { Answer, Query, QueryArguments } from "../queries/query.ts";
 import { readDiagnoses, readVms } from "./verdicts/read-diagnosis.ts";
+import { readDevicetreeOf } from "./readers/read-devicetree.ts";
 import { readInjections } from "./readers/read-injections.ts";
 import { readCaps, readObjects } from "./readers/read-caps.ts";
 import { readIrqFindings, readIrqs } from "./readers/read-irqs.ts";
@@ -171,6 +172,7 @@ const READERS: { readonly [N in Exclude<TableName, "hash">]: Reader<N> } = {
   "vm.ls": (view) => ({ rows: readVms(view) }),
   "diagnose": (view) => ({ rows: readDiagnoses(view) }),
   "vm.devices": (view, args) => ({ rows: readDevices(view, view.findSpace(required(args, "vm"))) }),
+  "vm.dtb": (view, args) => ({ rows: readDevicetreeOf(view, required(args, "vm")) }),
   "vcpu.ls": (view) => ({ rows: readVcpus(view) }),
   "vcpu.regs": (view, args) => ({ rows: readRegisters(view, view.findVcpu(required(args, "vcpu"))) }),
   "vcpu.stack": (view, args) => ({ rows: readStack(view, view.findVcpu(required(args, "vcpu"))) }),

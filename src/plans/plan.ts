@@ -168,6 +168,8 @@ export interface SessionPlan {
   readonly reboot?: boolean;
   /** Keep states of the run, so that going back is quick. */
   readonly history?: boolean;
+  /** The run ends when a VM has crashed or panicked. */
+  readonly endsOnFailure?: boolean;
   /** Bytes that the session may remember beside its machine (`memory-budget.ts`). */
   readonly memoryBudget?: number;
   readonly what: BootPlan | RunPlan;

@@ -606,6 +606,20 @@ export const SLICES = defineTable({
   },
 });
 
+export const DEVICETREES = defineTable({
+  name: "vm.dtb",
+  version: 1,
+  command: "vm dtb",
+  doc: "the devicetree that a VM got, as its memory has it now",
+  empty: "no devicetree is known",
+  columns: {
+    id: { kind: "id", doc: "vm:NAME", width: 14 },
+    address: { kind: "address", doc: "its guest physical address", width: 18 },
+    size: { kind: "size", doc: "bytes", width: 6 },
+    blob: { kind: "text", doc: "the flattened tree, hexadecimal" },
+  },
+});
+
 export const DEVICES = defineTable({
   name: "vm.devices",
   version: 1,
@@ -752,6 +766,7 @@ export const TABLES = {
   "mem.parcels": PARCELS,
   "mem.limits": LIMITS,
   "mem.read": BYTES,
+  "vm.dtb": DEVICETREES,
   "mem.check": VIOLATIONS,
   "caps.ls": CAPS,
   "obj.ls": OBJECTS,

@@ -36,7 +36,7 @@ export function isLater(milestone: Milestone | undefined): milestone is Mileston
  * A state whose fields are compressed, the quickest way: an eighth remains of 160 KiB. Others share
  * its pages.
  */
-class KeptState implements SystemState {
+export class KeptState implements SystemState {
   readonly #packed: Uint8Array<ArrayBuffer>;
   readonly pages: SystemState["pages"];
 
@@ -92,6 +92,8 @@ export class History {
 
   /** Milestones that made room for others. */
   dropped = 0;
+  /** Bytes of the limit that other states take: those of ended VMs. */
+  reserved = 0;
 
   /** Forgets all milestones but the origin. */
   clear(): void {
@@ -114,7 +116,7 @@ export class History {
     this.#bytes += state.size;
     const before = this.stateBefore(milestone.instructions - 1)?.pages;
     for (const [page, bytes] of state.pages) if (before?.get(page) !== bytes) this.#bytes += PAGE_SIZE;
-    const least = this.limit === undefined ? LEAST : this.#first + 1, limit = this.limit ?? DEFAULT_LIMITS.history;
+    const least = this.limit === undefined ? LEAST : this.#first + 1, limit = (this.limit ?? DEFAULT_LIMITS.history) - this.reserved;
     while (this.#milestones.length > least && (this.#milestones.length > COUNT_LIMIT || this.#bytes > limit)) this.#thin();
     if (this.limit !== undefined && this.#bytes > limit) this.clear();
   }

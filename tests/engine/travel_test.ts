@@ -5,113 +5,19 @@ import { encodeRequest } from "../../src/abi/rpc/message.ts";
 import { MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
 import { TAIL } from "../../src/assembly/vms/consoles.ts";
-import { type Moment, momentOf, Past } from "../../src/recordings/past.ts";
-import type { System } from "../../src/assembly/system/system.ts";
+import { momentOf, Past } from "../../src/recordings/past.ts";
 import { Random } from "../support/random.ts";
 import { planDemo } from "../../src/configuration/plan-run.ts";
 import type { TableName } from "../../src/queries/tables.ts";
-import { Engine } from "../../src/engine/engine.ts";
 import { SessionRun } from "../../src/engine/session-run.ts";
-import { Standing } from "../../src/engine/standing.ts";
 import { writeElfSymbols } from "../../src/symbols/elf-symbols.ts";
 import { demoPlan } from "../snapshots/systems.ts";
+import { LENGTH, Session } from "./session-in-thread.ts";
 import { inFolder } from "../support/temporary-folder.ts";
-import type { Row } from "../../src/queries/table.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
-import { loaded } from "../../src/snapshots/begin.ts";
-import type { SystemState } from "../../src/state/system-state.ts";
-import type { Move, SessionEvent } from "../../src/protocol/protocol.ts";
+import type { Move } from "../../src/protocol/protocol.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
-/** Instructions that a session has executed at least when it is paused. */
-const LENGTH = LONG ? 3_000_000 : 600_000;
-
-function hashesOf(system: System): string {
-  return `${system.instructions()} ${system.hashes.registers()} ${system.hashes.memory()}`;
-}
-
-/** A session in this thread. */
-class Session {
-  readonly engine: Engine;
-  readonly again: () => System;
-  readonly #events: SessionEvent[] = [];
-  #wake: () => void = () => {};
-
-  constructor(plan: SessionPlan) {
-    const alone: SessionPlan = { ...plan, replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined } };
-    const again = (state?: SystemState) => state ? loaded(alone, state) : assemble(alone);
-    this.again = again;
-    this.engine = new Engine(assemble(plan), plan, {
-      post: (event) => {
-        if (event.kind === "console") this.engine.taken(event.bytes.length);
-        this.#events.push(event);
-        this.#wake();
-      },
-      together: (work) => work(),
-      standing: new Standing(),
-      guarded: (work) => work(),
-      contained: ({ error }) => {
-        throw error;
-      },
-      requested: () => false,
-      lags: () => false,
-      again,
-    });
-    this.engine.start();
-  }
-
-  get hashes(): string {
-    return hashesOf(this.engine.system);
-  }
-
-  /** Waits for an event that passes. */
-  async event<K extends SessionEvent["kind"]>(kind: K): Promise<Extract<SessionEvent, { kind: K }>> {
-    for (;;) {
-      const at = this.#events.findIndex((event) => event.kind === kind);
-      if (at >= 0) return this.#events.splice(0, at + 1)[at] as Extract<SessionEvent, { kind: K }>;
-      await new Promise<void>((resolve) => this.#wake = resolve);
-    }
-  }
-
-  /** Whether such an event is there that nobody has waited for. */
-  heard(kind: SessionEvent["kind"]): boolean {
-    return this.#events.some((event) => event.kind === kind);
-  }
-
-  /** The hashes of another machine that runs to a moment from the start, with the same inputs. */
-  fromStart(moment: Moment, inputs = this.engine.inputs): string {
-    const past = new Past(this.again(), inputs);
-    while (!past.advance(moment, Infinity));
-    return hashesOf(past.system);
-  }
-
-  rows(table: "stop.ls" | "time.ls"): readonly Row[] {
-    return this.engine.present.inspector.answer({ table, args: {} }).rows;
-  }
-
-  async move(to: Move): Promise<string | undefined> {
-    this.engine.move(1, to);
-    return (await this.event("moved")).error;
-  }
-
-  /** Lets it run, types on the way, and pauses it. */
-  async runAWhile(length = LENGTH): Promise<void> {
-    await this.#runTo(length / 2);
-    this.engine.input("hello", new TextEncoder().encode("t"));
-    await this.#runTo(length);
-    this.engine.pause(true);
-    await this.event("paused");
-  }
-
-  /** Runs it for this many instructions more. */
-  runOn(instructions: number): Promise<void> {
-    return this.#runTo(this.engine.system.instructions() + instructions);
-  }
-
-  async #runTo(instructions: number): Promise<void> {
-    while (this.engine.system.instructions() < instructions) await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-}
 
 async function demo(options: Partial<SessionPlan> = {}): Promise<Session> {
   const result = await planDemo();

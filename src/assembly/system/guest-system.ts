@@ -6,8 +6,9 @@ import { type Persona, PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { DebugCore } from "../../core/interface.ts";
 import type { HostEvent } from "../../host/interface.ts";
 import { Cspace, type FaultsState, type Hypervisor, type HypervisorObject, Vcpu } from "../../hypervisor/boot.ts";
+import { Block } from "../../hypervisor/interface.ts";
 import { EventLog } from "../../inspection/trace/event-log.ts";
-import { type Inspected, Looks, QueryError, View, type VirtioSlot } from "../../inspection/readers/inspected.ts";
+import { type Inspected, Looks, NO_ENDED_ROWS, QueryError, View, type VirtioSlot } from "../../inspection/readers/inspected.ts";
 import { Inspector } from "../../inspection/inspector.ts";
 import { codePlace } from "../../inspection/readers/read-symbols.ts";
 import { formatId, nameOf, vcpuId } from "../../queries/ids.ts";
@@ -51,6 +52,7 @@ export class GuestSystem implements System, Inspected {
   readonly samples = new VmSamples(this);
   readonly hashes: StateHashes = stateHashes(() => this.hypervisor);
   readonly virtio: VirtioSlot[] = [];
+  readonly devicetrees = new Map<string, number>();
   readonly symbols: VmSymbols;
   readonly traceBuffer: TraceBuffer = new TraceBuffer(() => this.hypervisor.trace);
   readonly stops: StopRules;
@@ -73,6 +75,7 @@ export class GuestSystem implements System, Inspected {
   /** Without a session that knows more. */
   places = (): readonly RunPlace[] => [{ kind: "now", instructions: this.instructions(), time: this.machine.time }];
   memory = (): readonly MemoryUse[] => machineMemory(this, this.limits);
+  endedRows: System["endedRows"] = () => NO_ENDED_ROWS;
   /** The native host's driver. That of an image is the image's own; most are Linux's. */
   driver: Persona = PERSONAS.v17;
   #hypervisor: Hypervisor | undefined;
@@ -153,8 +156,26 @@ export class GuestSystem implements System, Inspected {
   }
 
   broken(): string[] {
-    const failed = this.vms.broken().map((vm) => `${vm}: ${this.hypervisor.trace.reasons.endOf(vm)?.rule ?? "failed"}`);
-    return [...failed, ...this.#verdicts("healthy=no verdict!=failed"), ...this.#bugs];
+    return [...this.#ends(this.vms.broken()), ...this.#verdicts("healthy=no verdict!=failed"), ...this.#bugs];
+  }
+
+  crashed(panics: boolean): string[] {
+    const crashed = this.vms.broken().filter((vm) => this.vms.exitOf(vm) !== undefined && !this.vms.planned(vm)?.restarts);
+    return [...this.#ends(crashed), ...panics ? this.#verdicts("verdict=panicked") : []];
+  }
+
+  /** Why each of these VMs ended. */
+  #ends(vms: readonly string[]): string[] {
+    return vms.map((vm) => `${vm}: ${this.hypervisor.trace.reasons.endOf(vm)?.rule ?? "failed"}`);
+  }
+
+  isAlive(vm: string): boolean {
+    const { scheduler, names } = this.hypervisor;
+    const gone = Block.Lifecycle | Block.Off | Block.Fault;
+    return [...scheduler.vcpus].some((vcpu) => {
+      const { addressSpace } = vcpu;
+      return addressSpace !== undefined && names.vm(addressSpace.vmid) === vm && !vcpu.isDead && !vcpu.isBlockedBy(gone);
+    });
   }
 
   takeBugs(): readonly ContainedBug[] {

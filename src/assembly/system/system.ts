@@ -11,6 +11,7 @@ import type { EndsMemory } from "../vms/vm-ends.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { Inspector } from "../../inspection/inspector.ts";
 import type { MemoryUse } from "../../queries/memory-use.ts";
+import type { EndedRows } from "../../inspection/readers/inspected.ts";
 import type { RunPlace } from "../../inspection/readers/run-place.ts";
 import type { TraceBuffer } from "../../inspection/trace/trace-buffer.ts";
 import type { Outside } from "../../outside/outside.ts";
@@ -44,6 +45,8 @@ export interface RunningSystem {
   ended(): SessionEnd | undefined;
   /** A line for each VM that has failed and does not run again, and for each bug of el2. */
   broken(): string[];
+  /** A line for each VM that has crashed and does not run again; with `panics`, also for panics. */
+  crashed(panics: boolean): string[];
   /** The contained bugs since the last call. */
   takeBugs(): readonly ContainedBug[];
   /** The wait of each vCPU. */
@@ -92,6 +95,15 @@ export interface DebuggerAccess {
    * instruction.
    */
   give(vms: DebuggedVms, fromStart: boolean): DebugControl;
+}
+
+/** The ends of VMs, for whoever keeps what their owners take away. */
+export interface MortalVms {
+  /**
+   * Called when a VM begins another life, and when the first of its vCPUs stops for good, whose
+   * registers and memory are there until the machine runs on. One that restarts ends unseen.
+   */
+  onChange: (vm: string, now: "begins" | "ends") => void;
 }
 
 /** Samples of VMs. */
@@ -167,6 +179,10 @@ export interface VisibleSystem {
   memory: () => readonly MemoryUse[];
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;
+  /** Whether a vCPU of this VM can still run. */
+  isAlive(vm: string): boolean;
+  /** Rows of what the machine no longer has, as its VMs ended: the session keeps them. */
+  endedRows: () => EndedRows;
 }
 
 /** A machine with everything on it, ready to run. */
@@ -178,6 +194,7 @@ export interface System extends RunningSystem, SavableSystem, RememberingSystem,
   readonly consoles: ConsoleAccess;
   readonly events: EventAccess;
   readonly debugger: DebuggerAccess;
+  readonly ends: MortalVms;
   readonly samples: VmSampler;
   readonly hashes: StateHashes;
 }

@@ -78,10 +78,12 @@ function copy({ work, problems, before, told, causes }: Known): Known {
 /** The ends of one machine's VMs. */
 export class VmEnds {
   #known: Known = { work: new Map(), problems: new Map(), before: new Map(), told: new Set(), causes: new Map() };
+  /** Called when a VM begins another life, and when the first of its vCPUs stops for good. */
+  onChange: (vm: string, now: "begins" | "ends") => void = () => {};
 
   constructor(
     readonly hypervisor: () => Hypervisor,
-    readonly vms: Pick<SessionVms, "hosted">,
+    readonly vms: Pick<SessionVms, "hosted" | "planned">,
     readonly symbols: Pick<VmSymbols, "nameOf" | "core">,
     readonly view: () => View,
   ) {}
@@ -117,6 +119,7 @@ export class VmEnds {
   }
 
   #begin(vm: string): void {
+    this.onChange(vm, "begins");
     this.#known.work.delete(vm);
     this.#known.problems.delete(vm);
     this.#known.told.delete(vm);
@@ -130,6 +133,8 @@ export class VmEnds {
     const known = this.#known.work.get(vm);
     // A VM of an image has many lives, whose beginnings are not reported.
     const hosted = this.vms.hosted(vm);
+    const first = !known || !hosted && how !== "killed";
+    if (first && !this.vms.planned(vm)?.restarts) this.onChange(vm, "ends");
     if (hosted && known && TELLING.indexOf(known.how) <= TELLING.indexOf(how)) return;
     this.#known.work.set(vm, this.#workOf(vm, vcpu, how));
     if (!hosted && how !== "killed") this.#end(vm, undefined);

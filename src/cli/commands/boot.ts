@@ -11,6 +11,7 @@ import { cpuOption, injectOption, setOption } from "../options/behavior.ts";
 import { diskOption, forwardOption, netOption, shareOption } from "../options/devices.ts";
 import {
   asciiOption,
+  keepGoingOption,
   logLevelOption,
   logOption,
   noColorOption,
@@ -73,6 +74,7 @@ function withOptions(command: Command<[string | undefined]>) {
     .option("--hash-at <n,...>", "print a hash of the machine's state at these instruction counts (JSON on stderr)", parseCounts)
     .addOption(new Option("--stats", "print statistics of the core at the end (JSON on stderr)"))
     .optionsGroup("Display:")
+    .addOption(keepGoingOption)
     .addOption(logOption)
     .addOption(logLevelOption)
     .addOption(rawOption)

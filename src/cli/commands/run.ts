@@ -21,6 +21,7 @@ import {
 import { type DeviceOptions, devicesOf, forwardOption, netOption, shareOption } from "../options/devices.ts";
 import {
   asciiOption,
+  keepGoingOption,
   logLevelOption,
   logOption,
   noColorOption,
@@ -134,6 +135,7 @@ function runCommand(program: Command) {
     .addOption(strictOption)
     .addOption(checkOption)
     .addOption(injectOption())
+    .addOption(keepGoingOption)
     .addOption(logOption)
     .addOption(logLevelOption)
     .addOption(rawOption)

@@ -11,10 +11,10 @@ import { parseDuration } from "../common/values.ts";
 import { memoryBudgetOption } from "../options/memory-budget.ts";
 import { noCodeCacheOption } from "../options/no-code-cache.ts";
 import { hostOption } from "../options/host.ts";
-import { logLevelOption, logOption } from "../options/look.ts";
+import { keepGoingOption, logLevelOption, logOption } from "../options/look.ts";
 import { recordOption } from "../options/record.ts";
 import { recorded } from "../start/plans/recordings.ts";
-import { showSession } from "../start/show.ts";
+import { type ShowOptions, showSession } from "../start/show.ts";
 import { hostConsent } from "../start/plans/consent.ts";
 import { namedSnapshot, planOfSnapshot, readNamedSnapshot } from "../start/plans/snapshots.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
@@ -42,6 +42,7 @@ export function registerSnapshot(program: Command, { entry, exit }: CommandConte
     .addOption(recordOption)
     .addOption(memoryBudgetOption)
     .addOption(noCodeCacheOption)
+    .addOption(keepGoingOption)
     .addOption(logOption)
     .addOption(logLevelOption)
     .option("--timeout <time>", "end the run with exit code 4 after this much wall time", parseDuration)
@@ -54,29 +55,7 @@ Examples:
   el2 snapshot load before.snap
   el2 snapshot load before.snap --stdio --tier interp`,
     )
-    .action(async (file, { for: more, turbo, tier, memoryBudget, timeout, stdio, headless, allowHost, record, log, logLevel }) => {
-      const { header, plan } = await planOfSnapshot(file, hostConsent(allowHost));
-      const loaded: SessionPlan = {
-        ...plan,
-        turbo: turbo ?? plan.turbo,
-        ...tier && { tier },
-        ...memoryBudget && { memoryBudget },
-        duration: more === undefined ? undefined : Number(header.ns) + more,
-      };
-      const single = plan.what.kind === "boot";
-      exit(
-        await showSession(entry, await recorded(loaded, record), {
-          title: header.title,
-          stdio: stdio ?? false,
-          log,
-          logLevel,
-          timeout: timeout === undefined ? undefined : timeout / 1e6,
-          names: !single,
-          headless,
-          console: plan.what.kind === "boot" ? PRIMARY_CONSOLE : plan.what.host.vms.find((vm) => vm.console)?.name,
-        }),
-      );
-    });
+    .action(async (file, options) => exit(await load(entry, file, options)));
   group.command("info").description("print the header of a snapshot")
     .argument("<file>", "snapshot")
     .option("--json", "print JSON")
@@ -107,6 +86,39 @@ Examples:
 function describe({ title, ns, insn, cpus, memory, pages, version }: SnapshotHeader): string {
   const time = (Number(ns) / 1e9).toFixed(6);
   return `${title} at t=${time}, ${insn} instructions; ${cpus} CPUs, ${memory / MiB} MiB, ${pages} pages in use; el2 ${version}`;
+}
+
+interface LoadOptions
+  extends Pick<ShowOptions, "headless" | "keepGoing" | "logLevel">, Partial<Pick<SessionPlan, "turbo" | "tier" | "memoryBudget">> {
+  readonly for?: number;
+  readonly stdio?: true;
+  readonly allowHost?: Parameters<typeof hostConsent>[0];
+  readonly record?: string;
+  readonly log?: string;
+  readonly timeout?: number;
+}
+
+async function load(entry: URL, file: string, options: LoadOptions): Promise<number> {
+  const { for: more, turbo, tier, memoryBudget, timeout, stdio, headless, keepGoing, allowHost, record, log, logLevel } = options;
+  const { header, plan } = await planOfSnapshot(file, hostConsent(allowHost));
+  const loaded: SessionPlan = {
+    ...plan,
+    turbo: turbo ?? plan.turbo,
+    ...tier && { tier },
+    ...memoryBudget && { memoryBudget },
+    duration: more === undefined ? undefined : Number(header.ns) + more,
+  };
+  return await showSession(entry, await recorded(loaded, record), {
+    title: header.title,
+    stdio: stdio ?? false,
+    log,
+    logLevel,
+    timeout: timeout === undefined ? undefined : timeout / 1e6,
+    names: plan.what.kind !== "boot",
+    headless,
+    keepGoing,
+    console: plan.what.kind === "boot" ? PRIMARY_CONSOLE : plan.what.host.vms.find((vm) => vm.console)?.name,
+  });
 }
 
 async function save(file: string, options: { session?: string; json?: boolean }): Promise<number> {

@@ -2,6 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { addConsole } from "./console.ts";
+import { addDtb } from "./vm-dtb.ts";
 import { addLint } from "./vm-lint.ts";
 import type { CommandContext } from "../common/command.ts";
 import { BY_ID, type Group, registerGroup, VM_ARGUMENT } from "../common/group.ts";
@@ -92,6 +93,7 @@ export const VM: Group = {
     },
   ],
   more(group, context) {
+    addDtb(group, context);
     addLint(group, context);
     addConsole(group, context);
   },

@@ -18,6 +18,7 @@ export const rawOption = new Option(
   "without a screen: pass guests' escape sequences to this terminal instead of showing them as text",
 );
 export const readOnlyOption = new Option("--read-only", "refuse input to guests, and every change");
+export const keepGoingOption = new Option("--keep-going", "without screens: run on when a VM has crashed or panicked");
 export const logOption = new Option(
   "--log <file>",
   "write one line per event: refusals, accesses to unmapped addresses, undefined instructions",

@@ -32,6 +32,8 @@ export interface ShowOptions extends Omit<ShownMachine, "commands"> {
   readonly recordings?: string;
   /** Without a screen: print what the core did at the end. */
   readonly stats?: boolean;
+  /** Without screens: run on when a VM has crashed or panicked. */
+  readonly keepGoing?: boolean;
   /** Where gdb connects to the VM that the plan gives to a debugger. */
   readonly gdb?: GdbPlace;
   /** Whether consoles on stdout have their names before each line. */
@@ -49,7 +51,7 @@ export interface ShowOptions extends Omit<ShownMachine, "commands"> {
 }
 
 /** Options that boot and run share: what is shown, logged and kept. `timeout`: wall time, ns. */
-type DisplayOptions = Look & Pick<ShowOptions, "raw" | "logLevel" | "readOnly" | "instant" | "recordings"> & {
+type DisplayOptions = Look & Pick<ShowOptions, "raw" | "logLevel" | "readOnly" | "instant" | "recordings" | "keepGoing"> & {
   readonly stdio?: true;
   readonly log?: string;
   readonly timeout?: number;
@@ -57,8 +59,8 @@ type DisplayOptions = Look & Pick<ShowOptions, "raw" | "logLevel" | "readOnly" |
 
 /** How a session is shown by those options. */
 export function displayed(options: DisplayOptions) {
-  const { stdio = false, raw, log, logLevel, readOnly, instant, recordings, timeout } = options;
-  return { stdio, raw, log, logLevel, readOnly, instant, recordings, look: options, timeout: timeout && timeout / 1e6 };
+  const { stdio = false, raw, log, logLevel, readOnly, instant, recordings, timeout, keepGoing } = options;
+  return { stdio, raw, log, logLevel, readOnly, instant, recordings, keepGoing, look: options, timeout: timeout && timeout / 1e6 };
 }
 
 /** Runs the plan in a worker and returns the exit code. */
@@ -79,7 +81,8 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   const logged = withLog(machine, options.log, options.logLevel);
   const client = options.gdb === undefined ? logged : await withGdb(logged, options.gdb, plan);
   // Without a screen or gdb there is no travel back.
-  const start = () => client.send({ kind: "start", plan: { ...plan, history: !headless || options.gdb !== undefined } });
+  const history = !headless || options.gdb !== undefined;
+  const start = () => client.send({ kind: "start", plan: { ...plan, history, endsOnFailure: !history && !options.keepGoing } });
   if (looks && !headless) {
     const { showOnScreens } = await import("./screens/screens.ts");
     return await showOnScreens(entry, client, plan, { ...options, commands }, looks, start);

@@ -13,6 +13,7 @@ export function vcpuWord(vcpu: Vcpu): VcpuWord {
   if (vcpu.life !== "ready") return vcpu.life === "exited" ? "EXITED" : "KILLED";
   const is = (reason: number) => vcpu.isBlockedBy(reason);
   if (is(Block.Lifecycle)) return "NEW";
+  if (is(Block.Fault)) return "FAULT";
   if (is(Block.Off)) return "OFF";
   if (is(Block.Vmmio)) return "VMMIO";
   if (is(Block.Suspend)) return "SUSPEND";

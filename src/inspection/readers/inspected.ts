@@ -10,6 +10,8 @@ import type { LinuxKernel } from "../../linux/kernel.ts";
 import type { VirtioDevice } from "../../virtio/device.ts";
 import { Vmid } from "./guest-names.ts";
 import { objId, vcpuId, vmId, withKind } from "../../queries/ids.ts";
+import type { RowOf } from "../../queries/table.ts";
+import type { IRQS, VCPUS } from "../../queries/tables.ts";
 import type { StopRule } from "../../queries/stop-rule.ts";
 import type { VmSymbols } from "../../symbols/vm-symbols.ts";
 import type { EventLog } from "../trace/event-log.ts";
@@ -39,6 +41,14 @@ export interface VirtioSlot {
   readonly intid: number;
 }
 
+/** Rows of VMs that have ended, as they were then. */
+export interface EndedRows {
+  readonly vcpus: readonly RowOf<typeof VCPUS>[];
+  readonly irqs: readonly RowOf<typeof IRQS>[];
+}
+
+export const NO_ENDED_ROWS: EndedRows = { vcpus: [], irqs: [] };
+
 /** A system that is inspected. */
 export interface Inspected {
   readonly hypervisor: Hypervisor;
@@ -56,6 +66,10 @@ export interface Inspected {
   readonly places: () => readonly RunPlace[];
   /** Memory of its parts; the session's parts are added there. */
   readonly memory: () => readonly MemoryUse[];
+  /** Guest physical addresses of the devicetrees that el2 itself gives, by VM. */
+  readonly devicetrees: ReadonlyMap<string, number>;
+  /** Rows of what the machine no longer has, as its VMs ended. */
+  readonly endedRows: () => EndedRows;
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;
   /** The consoles of its VMs, by their names. */
@@ -113,6 +127,8 @@ export interface PlannedVm {
   readonly hypervisor: "gunyah" | "geniezone";
   /** Bytes. */
   readonly memory: number;
+  /** It is made again when it has ended. */
+  readonly restarts: boolean;
   /** Bytes of the devicetree that a BIOS copies, and those that it has for the copy. */
   readonly bios?: { readonly tree: number; readonly room: number };
   /** SHA-256 of its image, and of another one that was built since. */

@@ -45,7 +45,8 @@ interface UsedIrq {
  * raises; the busiest first. Of a primary's hundreds of hardware interrupts most are never used.
  */
 export function readIrqs(view: View): IrqRow[] {
-  return vicReaders(view).flatMap((reader) => reader.rows()).sort(byUrgency);
+  const active = vicReaders(view).flatMap((reader) => reader.rows()), there = new Set(active.map(({ id }) => id));
+  return [...active.sort(byUrgency), ...view.system.endedRows().irqs.filter(({ id }) => !there.has(id))];
 }
 
 /** Those that have a finding, without what only a list shows. */

@@ -207,6 +207,19 @@ export function readBytes(view: View, place: string, size: number): RowOf<typeof
   return rows;
 }
 
+/** Bytes of a VM's memory; undefined if any page is not mapped, or is not RAM. */
+export function readSpace(view: View, space: AddressSpace, ipa: number, size: number): Uint8Array | undefined {
+  const { ram } = view.hypervisor.machine, bytes = new Uint8Array(size);
+  for (let at = 0; at < size;) {
+    const address = ipa + at, offset = address % PAGE_SIZE, length = Math.min(size - at, PAGE_SIZE - offset);
+    const page = space.stage2.lookup(address);
+    if (!page || !ram.contains(page.pa + offset, length)) return undefined;
+    bytes.set(ram.bytes(page.pa + offset, length), at);
+    at += length;
+  }
+  return bytes;
+}
+
 /**
  * Broken invariants: of owners and heaps, of page tables against recorded mappings, of objects and
  * their holders.

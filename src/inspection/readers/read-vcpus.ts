@@ -27,9 +27,14 @@ function blockNames(vcpu: Vcpu): string[] {
   return BLOCK_NAMES.filter(([bit]) => vcpu.blocks & bit).map(([, name]) => name);
 }
 
-/** Every active vCPU. */
+/** Every active vCPU, and those of VMs that have ended. */
 export function readVcpus(view: View): RowOf<typeof VCPUS>[] {
-  return view.vcpus().map((vcpu) => {
+  const active = readActive(view, view.vcpus()), there = new Set(active.map(({ id }) => id));
+  return [...active, ...view.system.endedRows().vcpus.filter(({ id }) => !there.has(id))];
+}
+
+function readActive(view: View, vcpus: readonly Vcpu[]): RowOf<typeof VCPUS>[] {
+  return vcpus.map((vcpu) => {
     const id = view.vcpu(vcpu), waits = waitsOf(view, vcpu);
     return {
       id,

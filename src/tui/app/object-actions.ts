@@ -347,7 +347,7 @@ export function actionsFor(id: string, circumstances: Circumstances): { action: 
 
 function reasonOff(action: ObjectAction, id: string, circumstances: Circumstances): string | undefined {
   if (action.danger && circumstances.readOnly) return "off: read-only";
-  if (circumstances.ended) return "the machine has ended";
+  if (action.danger && circumstances.ended) return "off: the machine has ended";
   if (action.danger && circumstances.past) return "off: the past is read-only; t n returns to now";
   return action.disabled?.(id, circumstances);
 }

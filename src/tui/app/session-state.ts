@@ -96,8 +96,8 @@ export class SessionState {
   /** The state in a word; `replay`: a recording is run again. */
   word(replay: boolean): StateWord {
     if (this.#lost) return "LOST";
-    if (this.#end) return "ENDED";
     if (this.#past) return "PAST";
+    if (this.#end) return "ENDED";
     if (this.#paused) return "PAUSED";
     return replay ? "REPLAY" : "LIVE";
   }

@@ -45,8 +45,8 @@ export class TimeMenu {
   #show(): void {
     const { app } = this;
     const readOnly = app.readOnly ? "off: read-only" : undefined;
-    const ended = app.ended() ? "off: the machine has ended" : undefined;
-    const item = (key: string, label: string, run: () => void, reason = readOnly ?? ended): MenuItem => ({ key, label, reason, run });
+    const ended = app.ended() && !app.past() ? "off: the machine has ended; go back first" : undefined;
+    const item = (key: string, label: string, run: () => void, reason = readOnly): MenuItem => ({ key, label, reason, run });
     const nobody = app.fork ? undefined : "off: sessions cannot be started here";
     app.show(
       new MenuOverlay("time", [
@@ -54,7 +54,7 @@ export class TimeMenu {
         item("b", "back to an event or an instruction", () => this.#back()),
         item("n", "now: return to the present", () => app.move({ kind: "now" })),
         item("l", "list: the start, snapshots, the place shown, now", () => void this.#list(), readOnly),
-        item("s", "snapshot of this place, to a file", () => this.#snapshot()),
+        item("s", "snapshot of this place, to a file", () => this.#snapshot(), readOnly ?? ended),
         item("f", "fork: another session continues from here", () => this.#fork(), readOnly ?? ended ?? nobody),
       ]),
     );

@@ -51,7 +51,7 @@ Deno.test("a VM that cannot be started is told while others run; where all have 
     const all = await el2("run", "assets/guests/hello.bin", ...fault.map((word) => word.replace("nth=2", "nth=1")), "--recordings", folder);
     assert.equal(all.code, 1);
     assert.match(all.stderr, /\nel2: crashed: guest; first error: guest: START: ENOMEM\n$/);
-    const [, recording] = /^el2: recorded; el2 replay (\S+\.rec) shows it$/m.exec(all.stderr) ?? assert.fail(all.stderr);
+    const [, recording] = /^el2: recorded; el2 replay (\S+\.rec) --tui shows it/m.exec(all.stderr) ?? assert.fail(all.stderr);
     const again = await el2("replay", recording);
     assert.deepEqual([again.code, again.stderr.includes("crashed: guest")], [1, true], again.stderr);
   } finally {

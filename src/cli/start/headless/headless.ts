@@ -233,7 +233,7 @@ class HeadlessRun {
     const { unchangedImages } = await import("../../../recordings/unchanged-images.ts");
     const { since, runs } = unchangedImages(path) ?? {};
     if (since !== undefined) report(`el2: the images are unchanged since ${since}, ${runs} failed ${runs === 1 ? "run" : "runs"} ago`);
-    report(`el2: recorded; el2 replay ${path} shows it`);
+    report(`el2: recorded; el2 replay ${path} --tui shows it, and goes back in it`);
   }
 
   /**
