@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { roleOf } from "../../src/tui/terminal/color.ts";
 import { Screen } from "../../src/tui/terminal/cells.ts";
-import { drawHalves, linesOf, patchAt, regionsOf, spread } from "../../src/tui/panes/memory-map.ts";
+import { drawCell, linesOf, regionAt, regionsOf } from "../../src/tui/panes/memory-map.ts";
 import { MEMORY_VIEWS, type Patch } from "../../src/tui/panes/memory-views.ts";
 import { plainLook } from "../../src/tui/look/theme.ts";
 import type { Query } from "../../src/queries/query.ts";
@@ -32,31 +32,32 @@ Deno.test("v on the map of memory: who can reach it, whose it is, in what state,
   const rig = new Rig(120, 36);
   await rig.type("4");
   const access = await rig.lines();
-  assert.match(access.join("\n"), /= Physical memory =+ access {2}owner {2}state {2}cell 64K =/);
+  assert.match(access.join("\n"), /= Physical memory =+ access {2}owner {2}state {2}cell 64K {2}row 4M =/);
   assert.equal(shownView(rig), "access");
-  // debian's memory is the host's too; nobody has accepted rt's; the last page of the line is free.
-  const line = (lines: readonly string[], at = "0x58000000") => cells(lines).get(at)!;
-  assert.equal(line(access).slice(0, 4), "!???");
+  // debian's memory is the host's too; nobody has accepted rt's.
+  const line = (lines: readonly string[], at: string) => cells(lines).get(at)!;
+  const ends = (lines: readonly string[]) => ["0x58000000", "0x58400000"].map((at) => line(lines, at).slice(0, 4));
+  assert.deepEqual(ends(access), ["????", "!..."]);
   assert.match(line(access, "0x48000000"), /^d+$/);
   await rig.type("v");
   const owner = await rig.lines();
   assert.equal(shownView(rig), "owner");
-  assert.match(owner.join("\n"), /H host {2}h host, in parcels {2}! blocked {2}\. free/);
-  assert.equal(line(owner).slice(0, 4), "!hhh");
-  assert.match(line(owner, "0x47800000"), /^H+$/);
+  assert.match(owner.join("\n"), /! blocked {2}H host {2}h host, in parcels {2}\. free/);
+  assert.deepEqual(ends(owner), ["hhhh", "!..."]);
+  assert.match(line(owner, "0x47c00000"), /^H+$/);
   await rig.type("v");
   const state = await rig.lines();
   assert.equal(shownView(rig), "state");
-  assert.match(state.join("\n"), /P private {2}a accepted {2}\? offered {2}! blocked {2}\. free/);
-  assert.equal(line(state).slice(0, 4), "!???");
-  assert.match(line(state, "0x47800000"), /^P+$/);
+  assert.match(state.join("\n"), /! blocked {2}\? offered {2}P private {2}a accepted {2}\. free/);
+  assert.deepEqual(ends(state), ["????", "!..."]);
+  assert.match(line(state, "0x47c00000"), /^P+$/);
   await rig.type("v");
   assert.match(await rig.text(), /= Physical memory \d/);
   await rig.type("v");
   assert.deepEqual(await rig.lines(), access);
 });
 
-Deno.test("- on the map of memory comes down to single pages around the selected run, + back to all that fits", async () => {
+Deno.test("+ on the map of memory comes down to single pages around the selected run, - back to all that fits", async () => {
   const rig = new Rig(120, 36);
   await rig.type("4");
   // The cursor begins on what is blocked.
@@ -64,18 +65,18 @@ Deno.test("- on the map of memory comes down to single pages around the selected
   assert.match(whole.join("\n"), /Page pa:0x58400000/);
   const cell = async () => /state {2}cell (\S+)/.exec(await rig.text())?.[1];
   assert.equal(await cell(), "64K");
-  await rig.type("+");
+  await rig.type("-");
   assert.equal(await cell(), "64K");
   for (const size of ["32K", "16K", "8K", "4K", "4K"]) {
-    await rig.type("-");
+    await rig.type("+");
     assert.equal(await cell(), size);
   }
   const shown = cells(await rig.lines());
   assert.match(shown.get("0x58400000")!, /^!{16}\.+$/);
-  for (let i = 0; i < 9; i++) await rig.type("+"), await rig.lines();
+  for (let i = 0; i < 9; i++) await rig.type("-"), await rig.lines();
   assert.equal(await cell(), "64K");
   assert.deepEqual(await rig.lines(), whole);
-  await rig.type("5+");
+  await rig.type("5-");
   assert.match(await rig.text(), /nothing to zoom here/);
 });
 
@@ -126,22 +127,17 @@ Deno.test("limits are listed nearest first, those without a limit last; at 80x24
   assert.doesNotMatch(await rig.text(), /Limits/);
 });
 
-Deno.test("L26: in a cell of two runs the upper fill is the ink of a half block, the lower one its background", async () => {
+Deno.test("L26: a cell is its run's fill; what two share has both fills, and no other cell has two", async () => {
   const look = plainLook("dark", "direct", "full"), screen = new Screen(4, 1, "direct");
-  const [host, guest] = [patch("host"), patch("guest", { fill: "fill3" })];
-  const free = patch("free", { fill: undefined, rank: 0 });
-  const cell = (upper: Patch | undefined, lower: Patch | undefined) => {
+  const cell = (shown: Patch) => {
     screen.clear();
-    drawHalves(screen, look, 0, 0, upper, lower);
+    drawCell(screen, look, 0, 0, shown);
     const { text, foreground, background } = screen.cells(0)[0];
     return [text, roleOf(foreground), roleOf(background)];
   };
-  assert.deepEqual(cell(host, guest), ["▀", "fill0", "fill3"]);
-  assert.deepEqual(cell(guest, host), ["▀", "fill3", "fill0"]);
-  assert.deepEqual(cell(guest, guest), [" ", "fink", "fill3"]);
-  assert.deepEqual(cell(host, free), ["▀", "fill0", "bg"]);
-  assert.deepEqual(cell(free, host), ["▄", "fill0", "bg"]);
-  assert.deepEqual(cell(free, free), ["·", "faint", "bg"]);
+  assert.deepEqual(cell(patch("guest", { fill: "fill3" })), [" ", "fink", "fill3"]);
+  assert.deepEqual(cell(patch("both", { fill: "fill0", also: "fill2" })), ["▀", "fill0", "fill2"]);
+  assert.deepEqual(cell(patch("free", { fill: undefined, rank: 0 })), ["·", "faint", "bg"]);
   // On the screen: what debian and the host share, in all its cells but those of the label.
   const rig = new Rig(120, 36, { ascii: false }, "direct");
   await rig.type("4");
@@ -167,9 +163,9 @@ Deno.test("L27: a blocked parcel of 64 KiB is visible at every zoom, in every vi
           rig.app.draw(rig.screen);
           const found = rig.screen.toLines().findIndex((line) => /0x[0-9a-f]{8}.*!/.test(line));
           assert.ok(found > 0, `${width}x${height} view ${view} zoom ${zoom}\n${rig.screen.toLines().join("\n")}`);
-          await press(rig, "-");
+          await press(rig, "+");
         }
-        for (let zoom = 0; zoom < 8; zoom++) await press(rig, "+"), rig.app.draw(rig.screen);
+        for (let zoom = 0; zoom < 8; zoom++) await press(rig, "-"), rig.app.draw(rig.screen);
         await press(rig, "v");
       }
     }
@@ -184,14 +180,11 @@ Deno.test("L28: labels are in regions of three lines and more, and hide no !", a
     { pa: 11 * MiB, size: 40 * MiB, patch: patch("debian") },
   ]);
   const lines = linesOf(regions, MiB);
-  for (const { label, whole } of lines) if (label) assert.ok(whole && whole.to - whole.from >= 3 * MiB);
-  assert.deepEqual(lines.filter(({ label }) => label).map(({ whole }) => whole?.patch.key), ["host", "debian"]);
+  assert.deepEqual(lines.filter(({ kind }) => kind === "folded").map(({ whole }) => whole?.patch.key), ["host", "debian"]);
+  lines.slice(1).forEach(({ base }, index) => assert.equal(base, lines[index].to));
   assert.equal(lines.at(-1)?.to, 51 * MiB);
-  // More room is for the folded lines, the larger the more; they still cover the same memory.
-  const wide = spread(lines, 40);
-  assert.ok(wide.length > lines.length && wide.length <= 40);
-  wide.slice(1).forEach(({ base }, index) => assert.equal(base, wide[index].to));
-  assert.equal(patchAt(regions, 9 * MiB, 11 * MiB)?.key, "blocked");
+  const at = (from: number, to: number) => regionAt(regions, from, to)?.patch.key;
+  assert.deepEqual([at(9 * MiB, 11 * MiB), at(7 * MiB, 9 * MiB)], ["blocked", "rt"], "the highest, then the smallest");
 
   const rig = new Rig(120, 36);
   const block = (query: Query) => {

@@ -63,8 +63,8 @@ Deno.test("L29: the cells of a physical CPU's lane are as many as its width; the
     const rig = new Rig(120, 36, { ascii }, "direct");
     await rig.type("8");
     // From the first slice on something is known of all.
-    for (let i = 0; i < 5; i++) await rig.type("+"), await rig.lines();
     for (let i = 0; i < 5; i++) await rig.type("-"), await rig.lines();
+    for (let i = 0; i < 5; i++) await rig.type("+"), await rig.lines();
     const lines = await rig.lines();
     for (const name of [/^p0 /, /^p1 /]) {
       const y = lines.findIndex((line) => name.test(line.slice(2)));

@@ -106,14 +106,14 @@ const ROWS = [
   {
     name: "list.wider",
     context: "lists",
-    keys: ["+"],
+    keys: ["-"],
     help: "zoom out: the timeline, the memory map",
     hint: "zoom out",
   },
   {
     name: "list.closer",
     context: "lists",
-    keys: ["-"],
+    keys: ["+"],
     help: "zoom in: the timeline, the memory map",
     hint: "zoom in",
   },

@@ -188,7 +188,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
       },
       {
         text:
-          "The map has a letter for each VM, and shows shared pages in two halves. Memory that is lent or shared is a parcel, and parcels have a list.",
+          "The map has a color and a letter for each VM; pages that two share have both colors. Memory that is lent or shared is a parcel, and parcels have a list.",
         task: "Press {pane.next} until Memory parcels is focused.",
         goal: { screen: "4", pane: "parcels", selected: (id) => isOf("parcel", id) },
         on: "4",

@@ -1,6 +1,5 @@
-// The map of memory as lines of cells. A cell is two runs of addresses, one above the other; a line
-// is the cells of the upper run and below them those of the lower one. Lines that are all of one
-// region are folded.
+// The map of memory as lines of cells of one size, in the order of addresses. Lines that are all of
+// one region are folded into one, which says how large the region is.
 
 import type { Screen } from "../terminal/cells.ts";
 import type { Patch } from "./memory-views.ts";
@@ -20,12 +19,10 @@ export interface MapLine {
   readonly to: number;
   /** The region that fills the whole line, if one does. */
   readonly whole?: Region;
-  /** The region's label begins here. */
-  readonly label?: true;
 }
 
-/** Lines of one region from which on it has a label; longer runs are folded. */
-const LABELED = 3;
+/** Lines of one region from which on those between the first and the last are folded. */
+const FOLDED = 3;
 
 /** Adjacent runs of one look become one region. */
 export function regionsOf(runs: readonly { readonly pa: number; readonly size: number; readonly patch: Patch }[]): Region[] {
@@ -53,14 +50,14 @@ export function linesOf(regions: readonly Region[], span: number): MapLine[] {
       continue;
     }
     const full = region.from <= base ? Math.floor((region.to - base) / span) : 0;
-    const line = (index: number, count = 1): MapLine => ({
-      kind: count > 1 ? "folded" : "cells",
+    const line = (index: number, count = 1, between = false): MapLine => ({
+      kind: between ? "folded" : "cells",
       base: base + index * span,
       to: base + (index + count) * span,
       whole: region,
     });
-    if (full >= LABELED) {
-      lines.push(line(0), { ...line(1, full - 2), label: true }, line(full - 1));
+    if (full >= FOLDED) {
+      lines.push(line(0), line(1, full - 2, true), line(full - 1));
       base += full * span;
       continue;
     }
@@ -70,29 +67,15 @@ export function linesOf(regions: readonly Region[], span: number): MapLine[] {
   return lines;
 }
 
-/** Gives the largest folds the lines that are left, by their sizes. */
-export function spread(lines: readonly MapLine[], height: number): MapLine[] {
-  const folded = lines.filter(({ kind }) => kind === "folded");
-  const total = folded.reduce((sum, { base, to }) => sum + to - base, 0), left = height - lines.length;
-  if (left <= 0 || total === 0) return [...lines];
-  return lines.flatMap((line) => {
-    if (line.kind !== "folded") return [line];
-    const more = Math.floor(left * (line.to - line.base) / total), step = (line.to - line.base) / (more + 1);
-    return Array.from({ length: more + 1 }, (_, index): MapLine => ({
-      ...line,
-      base: line.base + index * step,
-      to: line.base + (index + 1) * step,
-      label: index === Math.floor(more / 2) ? true : undefined,
-    }));
-  });
-}
-
-/** The patch from one address to before another: of several regions the highest. */
-export function patchAt(regions: readonly Region[], from: number, to: number): Patch | undefined {
-  let found: Patch | undefined;
+/**
+ * The region shown from one address to before another: of several the one of the highest rank, and
+ * of these the smallest, which has the fewest other cells.
+ */
+export function regionAt(regions: readonly Region[], from: number, to: number): Region | undefined {
+  let found: Region | undefined;
   for (let at = firstAfter(regions, from); at < regions.length && regions[at].from < to; at++) {
-    const { patch } = regions[at];
-    if (!found || patch.rank > found.rank) found = patch;
+    const one = regions[at], higher = found ? one.patch.rank - found.patch.rank : 1;
+    if (!found || higher > 0 || higher === 0 && one.to - one.from < found.to - found.from) found = one;
   }
   return found;
 }
@@ -113,20 +96,13 @@ export function beginningIn(regions: readonly Region[], from: number, to: number
   return regions.filter((region) => region.from >= from && region.from < to);
 }
 
-/** Draws one cell: two patches, or one where both are the same. */
-export function drawHalves(screen: Screen, look: Look, x: number, y: number, upper: Patch | undefined, lower: Patch | undefined): void {
-  const highest = !lower || upper && upper.rank >= lower.rank ? upper : lower;
-  if (!highest) return;
-  if (look.letters || highest.alert) return drawLetter(screen, look, x, y, highest);
-  const { glyphs } = look, above = upper?.fill, under = lower?.fill;
-  if (upper?.key === lower?.key && highest.also && above) {
-    screen.text(x, y, glyphs.halves, look.on(highest.also, above));
-  } else if (above === under) {
-    if (above) screen.text(x, y, " ", look.on(above, highest.ink));
-    else screen.text(x, y, glyphs.free, look.style("faint"));
-  } else if (above && under) screen.text(x, y, glyphs.halves, look.on(under, above));
-  else if (above) screen.text(x, y, glyphs.halves, look.style(above));
-  else if (under) screen.text(x, y, glyphs.lower, look.style(under));
+/** Draws one cell: the fill of its patch, both fills of what two share, or its letter. */
+export function drawCell(screen: Screen, look: Look, x: number, y: number, patch: Patch): void {
+  const { fill, also, ink, alert } = patch, { glyphs } = look;
+  if (look.letters || alert) drawLetter(screen, look, x, y, patch);
+  else if (!fill) screen.text(x, y, glyphs.free, look.style("faint"));
+  else if (also) screen.text(x, y, glyphs.halves, look.on(also, fill));
+  else screen.text(x, y, " ", look.on(fill, ink));
 }
 
 export function drawLetter(screen: Screen, look: Look, x: number, y: number, patch: Patch): void {

@@ -4,18 +4,7 @@
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import type { Title } from "../look/box.ts";
 import { fit } from "../terminal/graphemes.ts";
-import {
-  beginningIn,
-  drawHalves,
-  drawLabel,
-  drawLetter,
-  linesOf,
-  type MapLine,
-  patchAt,
-  type Region,
-  regionsOf,
-  spread,
-} from "./memory-map.ts";
+import { beginningIn, drawCell, drawLabel, drawLetter, linesOf, type MapLine, type Region, regionAt, regionsOf } from "./memory-map.ts";
 import { MEMORY_VIEWS, type MemoryView, type Patch } from "./memory-views.ts";
 import type { Pane, PaneState } from "./pane.ts";
 import { drawPieces, type Piece, piecesWidth } from "../look/pieces.ts";
@@ -29,9 +18,8 @@ import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Columns of the selection's mark and the address. */
 const MARGIN = 13;
-/** Cells of a line, on usual maps and on wide ones; on narrow ones a multiple of the least. */
-const CELLS = 64, WIDE_CELLS = 80, LEAST_CELLS = 16;
-const WIDE = 120;
+/** Cells of a line; on narrow maps a smaller multiple of the least. */
+const CELLS = 64, LEAST_CELLS = 16;
 /** Cells from one offset above the map to the next. */
 const OFFSETS = 16;
 /** Rows from which on offsets are above the map. */
@@ -46,7 +34,7 @@ const LARGEST_CELL = 2 ** 40;
  * How much smaller cells get where lines are folded: with more of it small runs would look as large
  * as large ones.
  */
-const FOLD_GAIN = 8;
+const FOLD_GAIN = 16;
 
 type Run = RowOf<typeof MEMORY>;
 
@@ -58,6 +46,8 @@ export class MemoryPane implements Pane {
   #error: string | undefined;
   #selected: string | undefined;
   #cell = SMALLEST_CELL;
+  /** Cells of a line. */
+  #cells = CELLS;
   #view: MemoryView = MEMORY_VIEWS[0];
   /** How often cells are halved from the size at which all memory fits. */
   #closer = 0;
@@ -74,7 +64,7 @@ export class MemoryPane implements Pane {
     }));
     return {
       text: "Physical memory",
-      right: [views, [{ text: "cell ", role: "dim" }, { text: sizeText(this.#cell), role: "text" }]],
+      right: [views, [...named("cell", this.#cell), ...named("  row", this.#cell * this.#cells)]],
     };
   }
 
@@ -82,7 +72,7 @@ export class MemoryPane implements Pane {
     return this.#view;
   }
 
-  /** Bytes of half a cell. */
+  /** Bytes of a cell. */
   get cell(): number {
     return this.#cell;
   }
@@ -156,8 +146,7 @@ export class MemoryPane implements Pane {
       return void screen.text(area.x + 1, area.y, fit(text, area.width - 1), look.style(this.#error ? "bad" : "dim"));
     }
     const regions = this.regions(look), room = area.width - MARGIN;
-    const wanted = area.width >= WIDE ? WIDE_CELLS : CELLS;
-    const cells = room >= wanted ? wanted : Math.max(Math.floor(room / LEAST_CELLS) * LEAST_CELLS, LEAST_CELLS);
+    const cells = this.#cells = Math.min(Math.max(Math.floor(room / LEAST_CELLS) * LEAST_CELLS, LEAST_CELLS), CELLS);
     this.#head = area.height >= WITH_OFFSETS ? 1 : 0;
     const height = Math.max(area.height - 1 - this.#head, 1);
     this.#lines = this.#fit(regions, cells, height);
@@ -169,7 +158,7 @@ export class MemoryPane implements Pane {
       if (line.kind === "hole") return;
       this.#drawCells(screen, look, place, { line, selected: row === selected }, regions, cells);
       this.#drawNames(screen, look, place, line, regions, cells);
-      if (row === selected) this.#drawCursor(screen, look, place, line, regions, cells);
+      if (row === selected) this.#drawCursor(screen, look, place, line, regions);
     });
     this.#drawLegend(screen, look, { ...area, y: area.y + area.height - 1 }, regions);
   }
@@ -182,17 +171,17 @@ export class MemoryPane implements Pane {
   /** Lines with the smallest cells that all fit; closer, those around the selected run. */
   #fit(regions: readonly Region[], cells: number, height: number): MapLine[] {
     const first = regions[0].from, last = regions.at(-1)!.to;
-    const all = (last - first) / (2 * cells * height);
+    const all = (last - first) / (cells * height);
     this.#cell = SMALLEST_CELL;
     while (this.#cell * FOLD_GAIN < all) this.#cell *= 2;
-    let lines = linesOf(regions, 2 * cells * this.#cell);
+    let lines = linesOf(regions, cells * this.#cell);
     while (lines.length > height && this.#cell < LARGEST_CELL) {
       this.#cell *= 2;
-      lines = linesOf(regions, 2 * cells * this.#cell);
+      lines = linesOf(regions, cells * this.#cell);
     }
     if (this.#closer > 0) {
       this.#cell = Math.max(SMALLEST_CELL, this.#cell / 2 ** this.#closer);
-      lines = linesOf(regions, 2 * cells * this.#cell);
+      lines = linesOf(regions, cells * this.#cell);
       if (lines.length > height) {
         const pa = Number(this.selection?.row.pa ?? 0);
         const at = lines.findLastIndex(({ base }) => base <= pa);
@@ -200,7 +189,7 @@ export class MemoryPane implements Pane {
         return lines.slice(top, top + height);
       }
     }
-    return spread(lines.slice(0, height), height);
+    return lines.slice(0, height);
   }
 
   /** The line in which the selected run begins. */
@@ -231,12 +220,12 @@ export class MemoryPane implements Pane {
     cells: number,
   ): void {
     const { base, whole } = line, x = area.x + MARGIN;
-    const half = (from: number): Patch | undefined => whole?.patch ?? patchAt(regions, from, from + this.#cell);
+    const at = (from: number): Region | undefined => whole ?? regionAt(regions, from, from + this.#cell);
     for (let cell = 0; cell < cells; cell++) {
-      const upper = base + cell * this.#cell;
-      drawHalves(screen, look, x + cell, area.y, half(upper), half(upper + cells * this.#cell));
+      const region = at(base + cell * this.#cell);
+      if (region) drawCell(screen, look, x + cell, area.y, region.patch);
     }
-    if (line.label && whole && !whole.patch.alert) {
+    if (line.kind === "folded" && whole && !whole.patch.alert) {
       const text = ` ${whole.patch.name} ${sizeText(whole.to - whole.from)} `;
       drawLabel(screen, look, x, area.y, fit(text, cells), whole.patch);
     }
@@ -244,18 +233,18 @@ export class MemoryPane implements Pane {
     // Small regions have their letter in their first cell; possible problems stay visible.
     for (const region of beginningIn(regions, base, line.to)) {
       if (this.#isLabeled(region) || !region.patch.fill) continue;
-      const cell = Math.floor((region.from - base) / this.#cell) % cells;
-      const [upper, lower] = [base + cell * this.#cell, base + (cell + cells) * this.#cell].map(half);
+      const cell = Math.floor((region.from - base) / this.#cell);
+      if (at(base + cell * this.#cell) !== region) continue;
       // The cursor is in the first cell of its run.
       const shift = selected && region.from === Number(this.selection?.row.pa) && cell + 1 < cells && region.to - region.from > this.#cell
         ? 1
         : 0;
-      if (!upper?.alert && !lower?.alert) drawLetter(screen, look, x + cell + shift, area.y, region.patch);
+      if (!region.patch.alert) drawLetter(screen, look, x + cell + shift, area.y, region.patch);
     }
   }
 
   #isLabeled(region: Region): boolean {
-    return this.#lines.some(({ label, whole }) => label && whole === region);
+    return this.#lines.some(({ kind, whole }) => kind === "folded" && whole === region);
   }
 
   /** Next to a wide map: regions that begin in a line and have no label in it. */
@@ -273,12 +262,11 @@ export class MemoryPane implements Pane {
     }
   }
 
-  #drawCursor(screen: Screen, look: Look, area: Rectangle, line: MapLine, regions: readonly Region[], cells: number): void {
+  #drawCursor(screen: Screen, look: Look, area: Rectangle, line: MapLine, regions: readonly Region[]): void {
     const pa = Number(this.selection!.row.pa);
-    const cell = line.kind === "folded" ? 0 : Math.floor((pa - line.base) / this.#cell) % cells;
-    const halves = [cell, cell + cells].map((half) => line.base + half * this.#cell);
+    const cell = line.kind === "folded" ? 0 : Math.floor((pa - line.base) / this.#cell), from = line.base + cell * this.#cell;
     // The cursor hides no alarm, of its own run or of another one in its cell.
-    const alert = halves.some((from) => patchAt(regions, from, from + this.#cell)?.alert);
+    const alert = regionAt(regions, from, from + this.#cell)?.patch.alert;
     const text = alert || this.selection!.row.state === "blocked" ? "!" : look.glyphs.cursor;
     screen.text(area.x + MARGIN + cell, area.y, text, look.on("accent", "ink", true));
   }
@@ -290,7 +278,7 @@ export class MemoryPane implements Pane {
     for (const patch of [...patches.values()].sort((a, b) => order(a) - order(b))) {
       const { name, letter, fill, also } = patch;
       const text = ` ${also && !look.letters ? "shared" : name}`;
-      if (x + 1 + text.length > end) return;
+      if (x + 1 + text.length > end) return void screen.text(Math.min(x, end - 1), area.y, "…", look.style("dim"));
       if (also && fill && !look.letters) screen.text(x, area.y, look.glyphs.halves, look.on(also, fill));
       else drawLabel(screen, look, x, area.y, fill ? letter : look.glyphs.free, patch);
       x += 1 + screen.text(x + 1, area.y, text, look.style("text")) + 2;
@@ -298,7 +286,6 @@ export class MemoryPane implements Pane {
   }
 }
 
-/** Memory that a guest can reach. */
 /** Whether an address, physical or of a VM, is in a run. */
 function isIn(id: Id, { pa, size, mapped }: Run): boolean {
   const within = (start: bigint) => "address" in id && id.address >= start && id.address < start + BigInt(size);
@@ -313,7 +300,11 @@ function isGuests({ vm }: Run): boolean {
   return vm.some(isGuest);
 }
 
-/** VMs first, then shared or lent memory, possible problems, and free memory. */
+/** Possible problems first, the worst of them before others, then VMs, shared and free memory. */
 function order({ rank, alert, fill, also }: Patch): number {
-  return fill === undefined ? 9 : alert ? 4 + rank : also ? 2 : 0;
+  return fill === undefined ? 9 : alert ? -rank : also ? 2 : 0;
+}
+
+function named(name: string, bytes: number): Piece[] {
+  return [{ text: `${name} `, role: "dim" }, { text: sizeText(bytes), role: "text" }];
 }

@@ -3,7 +3,7 @@
 import { drawFrame, type Title } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import { fit } from "../terminal/graphemes.ts";
-import { drawLabel, patchAt, type Region } from "./memory-map.ts";
+import { drawLabel, type Region, regionAt } from "./memory-map.ts";
 import { type MemoryPane, RAM_START } from "./memory-pane.ts";
 import type { Pane, PaneState } from "./pane.ts";
 import type { Look } from "../look/theme.ts";
@@ -60,7 +60,7 @@ export class ZoomPane implements Pane {
 
   #drawLine(screen: Screen, look: Look, area: Rectangle, base: number, regions: readonly Region[], named: Set<Region>): void {
     const cell = this.#cell;
-    const patches = Array.from({ length: area.width }, (_, at) => patchAt(regions, base + at * cell, base + (at + 1) * cell));
+    const patches = Array.from({ length: area.width }, (_, at) => regionAt(regions, base + at * cell, base + (at + 1) * cell)?.patch);
     for (let at = 0; at < area.width;) {
       const patch = patches[at];
       let end = at + 1;

@@ -39,10 +39,8 @@ export interface Glyphs {
   readonly slot: readonly [full: string, empty: string];
   readonly lanes: Readonly<Record<LaneState, string>>;
   readonly free: string;
-  /** Two in one cell, one above the other. */
+  /** Memory that two share, in the colors of both. */
   readonly halves: string;
-  /** The lower of them alone. */
-  readonly lower: string;
   readonly cursor: string;
   readonly thumb: string;
   /** States of the session, and marks of the scrubber. */
@@ -73,7 +71,6 @@ const FULL: Glyphs = {
   lanes: { runs: "▆", ready: "░", vmm: "▒", waits: "─", suspended: "╌" },
   free: "·",
   halves: "▀",
-  lower: "▄",
   cursor: "◆",
   thumb: "┃",
   marks: { live: "●", paused: "■", past: "◆", replay: "▸", lost: "×", snapshot: "▴" },
@@ -115,7 +112,6 @@ const ASCII: Glyphs = {
   lanes: { runs: "#", ready: "r", vmm: "v", waits: "_", suspended: "." },
   free: ".",
   halves: "*",
-  lower: "*",
   cursor: "@",
   thumb: "#",
   marks: { live: "o", paused: "#", past: "*", replay: ">", lost: "x", snapshot: "^" },
