@@ -144,7 +144,7 @@ const HANGS: readonly BrokenCase[] = [
     "a timer that is disabled in the GIC",
     file(vm("disabledTimer")),
     "lost",
-    /^irq:x\/27 is pending and cannot fire: disabled \(ISENABLER0 bit 27\)$/,
+    /^irq:x\/27 is pending and cannot fire: disabled \(GICR_ISENABLER0 bit 27\)$/,
     {
       wayOut: /el2 irq show irq:x\/27/,
     },

@@ -11,6 +11,13 @@ import { Its } from "./its/its.ts";
 import { Lpis } from "./lpis.ts";
 import { VgicCpu } from "./vgic-cpu-interface.ts";
 
+/** A guest's store to a reserved register: offset in the distributor, PC, index of the vCPU. */
+export interface ReservedStore {
+  readonly offset: number;
+  readonly pc: bigint;
+  readonly vcpu: number;
+}
+
 /** The interrupts of one VIC and the CPU interfaces of its vCPUs. */
 export class Vgic {
   readonly cpus: readonly VgicCpu[];
@@ -26,6 +33,8 @@ export class Vgic {
   readonly #acknowledgedBy = new Int16Array(Intid.SpiEnd).fill(-1);
   /** Undefined without LPIs. */
   readonly its: Its | undefined;
+  /** The first store to a register of the distributor that affinity routing reserves. */
+  #reserved: ReservedStore | undefined;
   /** GICD_TYPER. */
   readonly typer: number;
 
@@ -70,6 +79,15 @@ export class Vgic {
     const { its } = this;
     if (its) archive.within("its", () => its.archive(archive));
     if (archive.loading) { for (const cpu of this.cpus) cpu.derive(); }
+  }
+
+  get reserved(): ReservedStore | undefined {
+    return this.#reserved;
+  }
+
+  /** Evidence, which changes nothing for the guest. */
+  noteReserved(store: ReservedStore): void {
+    this.#reserved ??= store;
   }
 
   /** GICD_CTLR.EnableGrp1 and EnableGrp0 (bits 1, 0). */

@@ -184,10 +184,21 @@ function distributorDevice(vic: FramedVic, frame: Distributor, detach: () => voi
     read: (thread, offset, size) => thread.vic === vic ? frame.read(gic.cpus[thread.index], offset, size) : undefined,
     readWord: (thread, offset) => thread.vic === vic ? frame.readWord(gic.cpus[thread.index], offset) : undefined,
     isSteady: isSteadyWord,
-    write: (thread, offset, size, value) => thread.vic === vic && frame.write(gic.cpus[thread.index], offset, size, value),
+    write: (thread, offset, size, value) => {
+      if (thread.vic !== vic) return false;
+      if (value !== 0n && isForGicv2(offset)) gic.noteReserved({ offset, pc: thread.registers.pc, vcpu: thread.index });
+      return frame.write(gic.cpus[thread.index], offset, size, value);
+    },
     detach,
   };
 }
+
+/**
+ * Registers that a driver of GICv2 writes, and that affinity routing reserves: the enables of SGIs
+ * and PPIs, targets of interrupts, and SGIs.
+ */
+const isForGicv2 = (offset: number) =>
+  offset === Gicd.ISENABLER || offset === Gicd.SGIR || offset >= Gicd.ITARGETSR && offset < Gicd.ITARGETSR + 0x400;
 
 function redistributorDevice(vic: FramedVic, frame: Redistributor, index: number, detach: () => void): VirtualDevice {
   const reader = (thread: ObjectOf<"thread">) => thread.vic === vic ? vic.gic.cpus[thread.index] : undefined;

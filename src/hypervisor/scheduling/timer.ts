@@ -42,6 +42,11 @@ class Timer {
     return this.#level || this.#masked ? Infinity : this.#due;
   }
 
+  /** It is on, and does not raise its line: CNTx_CTL_EL0.IMASK. */
+  get isMasked(): boolean {
+    return this.#masked && this.#due !== Infinity;
+  }
+
   /** The registers may have changed. */
   reload(): void {
     const control = this.registers.getRegister(this.control), before = this.#due;

@@ -64,17 +64,26 @@ function vicReaders(view: View): VicReader[] {
 }
 
 /**
- * Why an interrupt does not come to a vCPU once it is pending: it is disabled, or group or priority
- * are masked.
+ * Why an interrupt does not come to a vCPU that is there, once it is pending: the first barrier of
+ * its path.
  */
 export function barrierOf(gic: Vgic, target: VgicCpu, bank: IrqBank, intid: number): Barrier | undefined {
   const flags = bank.flags[intid];
-  return flags & Irq.Enabled ? maskOf(gic, target, bank.priority[intid], flags) : { code: "disabled", intid };
+  if (!(flags & Irq.Enabled)) return { code: "disabled", intid };
+  return groupBarrier(gic, flags, intid) ?? interfaceBarrier(target, bank.priority[intid], flags);
 }
 
-function maskOf(gic: Vgic, target: VgicCpu, priority: number, flags: number): Barrier | undefined {
-  const group = flags & Irq.Group1 ? 1 : 0;
-  if (!(gic.groups & 1 << group)) return { code: "group-disabled", group };
+const groupOf = (flags: number) => flags & Irq.Group1 ? 1 : 0;
+
+function groupBarrier(gic: Vgic, flags: number, intid: number): Barrier | undefined {
+  const group = groupOf(flags);
+  return gic.groups & 1 << group ? undefined : { code: "group-disabled", group, intid, other: (gic.groups & 2 >> group) !== 0 };
+}
+
+/** At the CPU interface of a vCPU. */
+function interfaceBarrier(target: VgicCpu, priority: number, flags: number): Barrier | undefined {
+  const group = groupOf(flags);
+  if (!target.readRegister(group ? Icc.IGRPEN1 : Icc.IGRPEN0)) return { code: "interface-disabled", group };
   const pmr = target.readRegister(Icc.PMR) ?? 0;
   return priority >= pmr ? { code: "priority-masked", priority, pmr } : undefined;
 }
@@ -131,7 +140,7 @@ class VicReader {
   #readLpi(cpu: VgicCpu, intid: number, count: number): IrqRow {
     const { priority, enabled: en } = cpu.lpis!.configured(intid), pend = cpu.lpis!.pending.has(intid);
     const id = irqId(this.vm, intid, cpu.index), rate = this.view.rate(id, count);
-    const fact = !pend ? null : en ? this.#masked(cpu, priority, Irq.Group1) ?? null : { code: "lpi-disabled" } as const;
+    const fact = !pend ? null : en ? this.#stopped(cpu.index, priority, Irq.Group1, intid) ?? null : { code: "lpi-disabled" } as const;
     return {
       ...{ id, vm: vmId(this.vm), vcpu: this.#vcpuId(cpu.index), intid, kind: "lpi", source: "ITS", priority: hex(priority, 2) },
       ...{ en, pend, act: false, trigger: "edge", line: null, route: `aff ${cpu.index}`, count, rate },
@@ -181,7 +190,7 @@ class VicReader {
   }
 
   /** The defect: a storm, or why a pending interrupt does not come. */
-  #finding({ cpu, bank, intid }: UsedIrq, index: number | undefined, by: string): IrqFinding | undefined {
+  #finding({ bank, intid }: UsedIrq, index: number | undefined, by: string): IrqFinding | undefined {
     const flags = bank.flags[intid], source = bank.sources[intid];
     if (bank.again[intid] >= STORM && flags & Irq.Enabled && flags & LINE) return { code: "storm", source: by };
     if (!(flags & Irq.Enabled)) return bank.isPending(intid) ? { code: "disabled", intid } : undefined;
@@ -189,17 +198,18 @@ class VicReader {
     // The native host and Resource Manager leave interrupts enabled whose VM has ended.
     const isNative = this.vcpus.some(({ native }) => native);
     if (!source && intid >= Intid.PrivateEnd && !bank.isPending(intid) && !isNative) return { code: "no-source" };
-    if (index === undefined) return { code: "no-target" };
-    if (!bank.isPending(intid) || flags & Irq.Active) return undefined;
-    const target = intid < Intid.PrivateEnd ? cpu : this.#gic.cpus[index];
-    return this.#masked(target, bank.priority[intid], flags);
+    const isComing = bank.isPending(intid) && !(flags & Irq.Active);
+    return (isComing ? groupBarrier(this.#gic, flags, intid) : undefined) ??
+      (index === undefined ? { code: "no-target" } : isComing ? this.#stopped(index, bank.priority[intid], flags, intid) : undefined);
   }
 
-  #masked(target: VgicCpu, priority: number, flags: number): IrqFinding | undefined {
-    const mask = maskOf(this.#gic, target, priority, flags);
-    if (mask) return mask;
-    const vcpu = this.vcpus.find((one) => one.index === target.index);
-    if (!vcpu) return { code: "no-vcpu", vcpu: target.index };
-    return vcpu.isPoweredOff ? { code: "vcpu-off", vcpu: this.#vcpuId(target.index) } : undefined;
+  /** Where an interrupt stops that is pending and enabled, and goes to a vCPU. */
+  #stopped(index: number, priority: number, flags: number, intid: number): IrqFinding | undefined {
+    const group = groupBarrier(this.#gic, flags, intid);
+    if (group) return group;
+    const vcpu = this.vcpus.find((one) => one.index === index);
+    if (!vcpu) return { code: "no-vcpu", vcpu: index };
+    if (vcpu.isPoweredOff) return { code: "vcpu-off", vcpu: this.#vcpuId(index) };
+    return interfaceBarrier(this.#gic.cpus[index], priority, flags);
   }
 }

@@ -15,6 +15,7 @@ import { readVmFacts, type VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
 import { ended, isEnding, starting } from "./verdict-end.ts";
 import { deadlocked, isAsleep, type Others, type Sleep, sleepOf, stuckOf, unheard, waiting } from "./verdict-sleep.ts";
+import { otherGic } from "./verdict-gic.ts";
 import { peerless, undelivered } from "./verdict-messages.ts";
 import { Prospects } from "./prospects.ts";
 import { crashed, spins, starves, unserved, working } from "./verdict-work.ts";
@@ -97,6 +98,7 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
     const cause = healthy ? undefined : plannedCause(view, patient.vm);
     const because = [
       ...misread(view, patient.vm, healthy),
+      ...healthy ? [] : otherGic(view, patient.vcpus),
       ...evidence,
       ...peerless(view, patient.vm),
       ...barred(patient.irqs),

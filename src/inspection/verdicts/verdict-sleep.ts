@@ -20,6 +20,7 @@ import type { ParcelWait } from "../trace/parcel-waits.ts";
 import { barrierOf } from "../readers/read-irqs.ts";
 import { sourceNames } from "../readers/virq-sources.ts";
 import type { Verdict } from "./verdict.ts";
+import type { Barrier } from "../../queries/facts/irq-finding.ts";
 import type { Awaited, Evidence } from "../../queries/facts/verdict.ts";
 
 /** Whether a vCPU waits for an interrupt. */
@@ -63,6 +64,9 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
     const { gic } = vcpu.gic;
     const barrier = (intid: number) => barrierOf(gic, vcpu.gic, gic.bank(vcpu.gic, intid), intid);
     for (const [intid, timer] of [[TimerPpi.Virtual, vcpu.timers.virtual], [TimerPpi.Physical, vcpu.timers.physical]] as const) {
+      if (timer.isMasked) {
+        barred.push({ code: "barred", irq: irqId(name, intid, vcpu.index), in_ns: null, barrier: maskedTimer(timer.control) });
+      }
       if (timer.deadline === Infinity) continue;
       const why = barrier(intid);
       if (why === undefined) due = Math.min(due, timer.deadline);
@@ -84,6 +88,8 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
   }
   return { vm, vcpus, due, wakers, barred };
 }
+
+const maskedTimer = (control: string): Barrier => ({ code: "timer-masked", control });
 
 /** The VMs that can raise a source of a vCPU. */
 function raisersOf(view: View, source: LevelSource, vcpu: Vcpu): Omit<Waker, "irq"> {

@@ -110,7 +110,7 @@ function waitAt(view: View, vcpu: Vcpu, { first, last }: EndlessLoop): bigint | 
 }
 
 /** Code with the symbol and the source line of an address in it, if a known image has them. */
-function rangeOf(view: View, vcpu: Vcpu, first: bigint, last: bigint, pc: bigint): CodeRange {
+export function rangeOf(view: View, vcpu: Vcpu, first: bigint, last: bigint, pc: bigint): CodeRange {
   const vm = view.vmNameOf(vcpu.addressSpace), { symbols } = view.system;
   const source = symbols.sourceOf(vm, pc);
   return {

@@ -11,7 +11,11 @@ export type Barrier =
   | { readonly code: "lpi-disabled" }
   | { readonly code: "edge-source" }
   | { readonly code: "no-target" }
-  | { readonly code: "group-disabled"; readonly group: number }
+  /** `other`: GICD_CTLR enables the other group. */
+  | { readonly code: "group-disabled"; readonly group: number; readonly intid: number; readonly other: boolean }
+  | { readonly code: "interface-disabled"; readonly group: number }
+  /** A timer that is on, and whose IMASK is set. */
+  | { readonly code: "timer-masked"; readonly control: string }
   | { readonly code: "priority-masked"; readonly priority: number; readonly pmr: number }
   | { readonly code: "no-vcpu"; readonly vcpu: number };
 
@@ -34,17 +38,27 @@ export const STOPPED_STEP: { readonly [C in IrqFinding["code"]]: IrqStep } = {
   "no-source": "source",
   "no-target": "route",
   "group-disabled": "group",
+  "interface-disabled": "group",
+  "timer-masked": "source",
   "priority-masked": "priority",
   "no-vcpu": "route",
   "vcpu-off": "route",
 };
 
+/** `GICR_ISENABLER0 bit 27`, `ISENABLER9 bit 12`: SGIs and PPIs have theirs at their vCPU. */
+const bitOf = (register: string, intid: number) => `${intid < 32 ? "GICR_" : ""}${register}${intid >> 5} bit ${intid & 31}`;
+
 export const BARRIERS = new Facts<Barrier>({
-  "disabled": ({ intid }) => `disabled (ISENABLER${intid >> 5} bit ${intid & 31})`,
+  "disabled": ({ intid }) => `disabled (${bitOf("ISENABLER", intid)})`,
   "lpi-disabled": () => "disabled in its configuration table",
   "edge-source": () => "level-triggered, but its source sends edges",
   "no-target": () => "IROUTER names no vCPU",
-  "group-disabled": ({ group }) => `group ${group} is disabled in GICD_CTLR`,
+  "group-disabled": ({ group, intid, other }) =>
+    other
+      ? `it is in group ${group} (${bitOf("IGROUPR", intid)} is ${group}), and GICD_CTLR enables group ${1 - group} only`
+      : `group ${group} is disabled in GICD_CTLR`,
+  "interface-disabled": ({ group }) => `group ${group} is disabled at its vCPU (ICC_IGRPEN${group}_EL1)`,
+  "timer-masked": ({ control }) => `the timer is on and masked (${control}.IMASK)`,
   "priority-masked": ({ priority, pmr }) => `priority ${hex(priority, 2)} is masked by PMR ${hex(pmr, 2)}`,
   "no-vcpu": ({ vcpu }) => `vCPU ${vcpu} does not exist`,
 });
@@ -69,6 +83,8 @@ export const IRQ_FINDINGS = new Facts<IrqFinding>({
   "no-source": () => "nothing raises it: no source is bound",
   "no-target": stopped,
   "group-disabled": stopped,
+  "interface-disabled": stopped,
+  "timer-masked": stopped,
   "priority-masked": stopped,
   "no-vcpu": stopped,
   "vcpu-off": ({ vcpu }) => `waits: ${vcpu} is powered off`,
@@ -78,7 +94,10 @@ export const IRQ_FINDINGS = new Facts<IrqFinding>({
   "lpi-disabled": () => "enable it in the LPI configuration table, and invalidate the ITS's copy (INV)",
   "edge-source": () => "configure it as edge-triggered (ICFGR)",
   "no-target": () => "write the affinity of a vCPU into its IROUTER",
-  "group-disabled": ({ group }) => `set EnableGrp${group} in GICD_CTLR`,
+  "group-disabled": ({ group, intid, other }) =>
+    other ? `write ${1 - group} to ${bitOf("IGROUPR", intid)}` : `set EnableGrp${group} in GICD_CTLR`,
+  "interface-disabled": ({ group }) => `write 1 to ICC_IGRPEN${group}_EL1`,
+  "timer-masked": ({ control }) => `clear IMASK in ${control}`,
   "priority-masked": ({ priority }) => `write more than ${hex(priority, 2)} to ICC_PMR_EL1`,
   "no-vcpu": () => "write the affinity of a vCPU into its IROUTER",
   "vcpu-off": () => "start it with PSCI CPU_ON",

@@ -264,6 +264,8 @@ export type Evidence =
   /** Of the exception that a vCPU took. */
   | { readonly code: "cause"; readonly cause: ExceptionCause }
   | { readonly code: "boot"; readonly finding: BootFinding }
+  /** A driver of another version of the GIC: the register that it wrote, and those of this one. */
+  | { readonly code: "gicv2-driver"; readonly register: string; readonly at: CodeRange; readonly use: string }
   | { readonly code: "no-kvm" };
 
 const wayOutText = (text: string | undefined) => text === undefined ? "" : `; way out: ${text}`;
@@ -305,6 +307,8 @@ export const EVIDENCE = new Facts<Evidence>({
   "tree-overrun": ({ room, tree }) => `its BIOS has ${room} bytes for a copy of the devicetree, which has ${tree}: the copy overruns`,
   "broken": ({ rule }) => rule,
   "cause": ({ cause }) => `${EXCEPTION_CAUSES.text(cause)}${wayOutText(EXCEPTION_CAUSES.wayOut(cause))}`,
+  "gicv2-driver": ({ register, at, use }) =>
+    `the guest drives a GICv2: it wrote ${register} at ${rangeText(at)}, which a GICv3 with affinity routing reserves; way out: use ${use}`,
   "boot": ({ finding }) => `${BOOT_FINDINGS.text(finding)}${wayOutText(BOOT_FINDINGS.wayOut(finding))}`,
   "no-kvm": () => "this kernel is Gunyah's primary VM, at EL1: it cannot have /dev/kvm, and makes VMs by /dev/gunyah",
 });

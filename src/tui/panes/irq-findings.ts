@@ -58,7 +58,7 @@ export function pathLines(row: IrqRow, look: Look): Line[] {
     ["source", (row.source || "none") + (row.line ? `, line ${row.line}` : ""), row.source !== ""],
     ["enabled", row.en ? "yes" : "no", row.en],
     ["priority", row.priority, true],
-    ...stops === "group" ? [["group", "disabled in GICD_CTLR", true] as const] : [],
+    ...stops === "group" && row.fact ? [["group", IRQ_FINDINGS.text(row.fact), true] as const] : [],
     ["route", (row.route ?? "its own vCPU") + (row.vcpu ? `: ${nameOf(row.vcpu)}` : ""), row.vcpu !== null],
     ["pending", `${state}, ${row.trigger}`, row.pend || row.act],
     ["taken", `${countOf(row)}/s, ${grouped(String(row.count))} in all`, row.rate > 0],
