@@ -216,12 +216,21 @@ export class Breakpoints {
     return this.#code.some(({ places }) => places.some((place) => place.vm === vm && place.address === pc));
   }
 
-  /** Sets them in a new VM; returns those that had no place until now. */
+  /** Whether some have no place. */
+  get waiting(): boolean {
+    return this.#code.some(({ places }) => !places.length);
+  }
+
+  /**
+   * Sets them in a VM that is new, or knows more symbols than before; returns those that had no
+   * place until now.
+   */
   async placeIn(vm: string): Promise<DebugProtocol.Breakpoint[]> {
     const changed: DebugProtocol.Breakpoint[] = [];
     for (const one of this.#code) {
       if (one.places.some((place) => place.vm === vm)) continue;
       const isNew = one.places.length === 0, answer = await this.#place(one, [vm]);
+      if (!this.#code.includes(one)) await this.#remove(one.places);
       if (isNew && answer.verified) changed.push(answer);
     }
     return changed;
@@ -293,9 +302,7 @@ export class Breakpoints {
   ): Promise<DebugProtocol.Breakpoint[]> {
     const old = this.#code.filter((one) => one.group === group);
     this.#code = this.#code.filter((one) => one.group !== group);
-    for (const { vm, address } of old.flatMap(({ places }) => places)) {
-      if (!this.has(vm, address)) await this.target.ask({ kind: "remove-breakpoint", vm, address });
-    }
+    await this.#remove(old.flatMap(({ places }) => places));
     const answers: DebugProtocol.Breakpoint[] = [];
     for (const [index, { terms, find, only }] of wanted.entries()) {
       const one: Breakpoint = { ...terms, id: this.#next++, group, find, only, places: [], hits: 0 };
@@ -303,6 +310,13 @@ export class Breakpoints {
       answers.push({ ...more[index], ...await this.#place(one, this.threads.vms) });
     }
     return answers;
+  }
+
+  /** Removes what no breakpoint shares. */
+  async #remove(places: readonly CodePlace[]): Promise<void> {
+    for (const { vm, address } of places) {
+      if (!this.has(vm, address)) await this.target.ask({ kind: "remove-breakpoint", vm, address });
+    }
   }
 
   /** Sets a breakpoint in those of some VMs that have it. */

@@ -71,6 +71,7 @@ export class DapSession {
   #arrived = Promise.withResolvers<void>();
   #interrupted = false;
   #configured = false;
+  #placing = false;
   #stopOnEntry = false;
   /** Starts the machine again; undefined: it was attached to. */
   #again: (() => Promise<void>) | undefined;
@@ -331,8 +332,8 @@ export class DapSession {
         const text = this.#consoles.text(console, bytes);
         if (text) this.#output(text, "stdout");
       },
-      changed: () => {
-        if (mine() && this.#target) void this.#learnThreads();
+      sampled: (changed) => {
+        if (mine() && this.#target) void this.#sampled(changed);
       },
       ended: (code, message) => {
         if (!mine()) return;
@@ -365,6 +366,15 @@ export class DapSession {
     this.#stop = stop;
     if (this.#stopOnEntry) await this.#report(stop, "entry");
     else this.#run((stepping) => stepping.resume(stop));
+  }
+
+  /** A kernel that has booted has symbols, and with them places for breakpoints that had none. */
+  async #sampled(changed: boolean): Promise<void> {
+    if (changed) await this.#learnThreads();
+    if (!this.#configured || this.#placing || this.#stop || !this.#target || !this.#breakpoints?.waiting) return;
+    this.#placing = true;
+    for (const vm of this.#threads.vms) if (this.#target) await this.#placeBreakpoints(vm);
+    this.#placing = false;
   }
 
   async #placeBreakpoints(vm: string): Promise<void> {

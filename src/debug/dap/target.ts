@@ -43,8 +43,8 @@ export interface DapEvents {
   stopped(stop: DapStop): void;
   /** Output of a VM's console. */
   console(console: string, bytes: Uint8Array): void;
-  /** VMs or vCPUs may have started or ended. */
-  changed(): void;
+  /** A sample of the machine; `changed`: VMs or vCPUs have started or ended. */
+  sampled(changed: boolean): void;
   /** The machine has ended; `code` is what its process would exit with. */
   ended(code: number, message: string): void;
 }

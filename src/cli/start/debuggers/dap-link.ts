@@ -211,7 +211,7 @@ class MachineLink implements DapTarget {
         break;
       case "sample": {
         const shape = shapeOf(event.sample);
-        if (shape !== this.#shape) this.events.changed();
+        this.events.sampled(shape !== this.#shape);
         this.#shape = shape;
         break;
       }
