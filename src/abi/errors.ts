@@ -36,7 +36,6 @@ export const ErrorCode = {
   MEMEXTENT_TYPE: 121,
 } as const;
 
-/** One of `ErrorCode`. */
 export type ErrorCode = typeof ErrorCode[keyof typeof ErrorCode];
 
 const NAMES = new Map<number, string>(Object.entries(ErrorCode).map(([name, code]) => [code, name]));

@@ -7,5 +7,4 @@
  * before, whose names have version numbers.
  */
 export const HYPERVISOR_NODES = ["platform", "binding", "binding-v6"] as const;
-/** One of `HYPERVISOR_NODES`. */
 export type HypervisorNode = typeof HYPERVISOR_NODES[number];

@@ -35,7 +35,6 @@ export const MapAttributes = {
   AccessDefined: 0x77,
 } as const;
 
-/** Builds `map_attrs`. */
 export function mapAttributes(user: number, kernel: number, memoryType: number): number {
   return memoryType << MapAttributes.MemoryTypeShift | kernel << MapAttributes.KernelShift | user;
 }

@@ -7,7 +7,6 @@ import { addToCatalog, catalogFiles, type CatalogSource, findEntry, type Manifes
 const ADDED_IMAGE = "image";
 /** File of its disk, raw. */
 const ADDED_DISK = "disk";
-/** File of its ramdisk. */
 const ADDED_INITRD = "initrd";
 /** Command line by default, and with a disk. */
 const DEFAULT_CMDLINE = "console=ttyAMA0", DISK_CMDLINE = `${DEFAULT_CMDLINE} root=/dev/vda`;

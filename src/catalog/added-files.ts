@@ -25,7 +25,6 @@ const MAGICS = {
 } as const;
 type Packing = keyof typeof MAGICS;
 
-/** Whether a name is a URL. */
 export const isUrl = (named: string): boolean => /^https?:\/\//i.test(named);
 
 /**

@@ -5,7 +5,6 @@
 import { cacheFolder, exists, fileSha256, replaceLink } from "../support/cache.ts";
 import { sha256 } from "../support/sha256.ts";
 
-/** A file of a guest. */
 interface CatalogFile {
   /** Name in the guest's folder, such as `Image` or `initrd`. */
   name: string;
@@ -37,10 +36,8 @@ export interface Manifest {
   added?: { cmdline: string };
 }
 
-/** A guest in the cache. */
 interface CatalogEntry {
   manifest: Manifest;
-  /** Folder that holds its files. */
   folder: string;
 }
 
@@ -50,7 +47,6 @@ export const DEFAULT_DEBIAN_RELEASE = "bookworm";
 /** Debian releases whose kernels can be fetched. */
 export const DEBIAN_RELEASES = ["bookworm", "trixie", "sid"] as const;
 
-/** One of `DEBIAN_RELEASES`. */
 export type DebianRelease = typeof DEBIAN_RELEASES[number];
 
 /** The full name of a catalog guest: `debian` is Debian's default release. */

@@ -211,7 +211,6 @@ class Tree {
   /** @param root without links */
   constructor(readonly root: string) {}
 
-  /** Makes one entry. */
   async place(entry: TarEntry, path: string): Promise<void> {
     const slash = path.lastIndexOf("/");
     const target = `${await this.#folder(path.slice(0, slash), path)}/${path.slice(slash + 1)}`;

@@ -10,7 +10,6 @@ import { archiveFile, archiveFolder, busyboxArchive } from "./busybox-archive.ts
 import { type KernelModule, kernelModules, VIRTIO_MODULES } from "./kernel-modules.ts";
 import { unwrapImage } from "../images/kernel-image.ts";
 
-/** Debian's own mirror. */
 const DEBIAN_MIRROR = "https://deb.debian.org/debian";
 /** Debian's name of the guests' architecture. */
 export const ARCHITECTURE = "arm64";

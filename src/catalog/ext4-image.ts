@@ -18,7 +18,6 @@ interface DeviceNode {
   readonly permissions: number;
 }
 
-/** The content of a file system. */
 interface Ext4Contents {
   /** Folder whose content becomes the root's. */
   readonly tree: string;

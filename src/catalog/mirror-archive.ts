@@ -11,7 +11,6 @@ import { fetchSmall, transfer, type WantedFile } from "./transfer.ts";
 /** Reports 0..100, the name of the download, and its received part. */
 export type FetchProgress = (percent: number, what: string, detail?: string) => void;
 
-/** Options of a `MirrorArchive`. */
 interface MirrorOptions {
   /** URL of the archive, such as https://deb.debian.org/debian, or a folder with the same files. */
   readonly mirror: string;
@@ -201,7 +200,6 @@ async function move(from: string, to: string): Promise<void> {
 /** Wall time (ms) after which a rate says something. */
 const RATE_AFTER = 500;
 
-/** How fast a transfer is. */
 class Rate {
   readonly #start = performance.now();
   #first: number | undefined;

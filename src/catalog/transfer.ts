@@ -4,7 +4,6 @@
 import { RefusedRedirect, requested } from "./redirects.ts";
 import { fileSha256 } from "../support/cache.ts";
 
-/** A file to get. */
 export interface WantedFile {
   readonly size: number;
   /** Hex digits. */

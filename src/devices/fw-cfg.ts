@@ -1,7 +1,6 @@
 // QEMU's firmware configuration device, MMIO form (QEMU docs/specs/fw_cfg.rst): items of bytes by
 // key, a directory of named ones, and DMA.
 
-/** Register offsets. */
 export const FwCfgRegister = {
   /** Bytes of the selected item, in their order, at any width. */
   Data: 0x00,
@@ -63,7 +62,6 @@ interface FwCfgItems {
   readonly kernel: Uint8Array | undefined;
   readonly initrd: Uint8Array | undefined;
   readonly commandLine: string | undefined;
-  /** Named files. */
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 

@@ -9,7 +9,6 @@ const INTID_MASK = 0x3ff, BASE_SHIFT = 16;
 /** Product: what QEMU's frame shows. */
 const IIDR = 0x51 << 20;
 
-/** One frame. */
 export class Gicv2m {
   /**
    * @param base the first INTID of those that messages raise

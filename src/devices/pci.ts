@@ -48,11 +48,8 @@ export interface PciIdentity {
   readonly capabilities?: readonly Uint8Array[];
 }
 
-/** A function's device. */
 export interface PciDevice {
-  /** A load from the BAR. */
   read(offset: number, size: number): bigint;
-  /** A store to it. */
   write(offset: number, size: number, value: bigint): void;
   /** Whether INTA is asserted. */
   readonly interrupt?: boolean;
@@ -77,7 +74,6 @@ export interface PciWindow {
   readonly words: number;
   read(offset: number, size: number): number;
   write(offset: number, size: number, value: number): void;
-  /** The state, as words. */
   save(): number[];
   restore(words: readonly number[]): void;
 }
@@ -131,7 +127,6 @@ export class PciFunction {
     return size === 4 ? word : word & 2 ** (8 * size) - 1;
   }
 
-  /** A store of the same kind. */
   write(offset: number, size: number, value: number): void {
     const window = this.#windowAt(offset);
     if (window !== undefined) return window.write(offset - window.offset, size, value);
@@ -217,7 +212,6 @@ export class PciBus {
     return register >= CONFIG_SIZE ? 0n : BigInt(found.read(register, size) >>> 0);
   }
 
-  /** A store to it. */
   writeConfig(offset: number, size: number, value: bigint): void {
     const register = offset & (1 << this.shift) - 1;
     if (register >= CONFIG_SIZE || size > 4 || (register & 3) + size > 4) return;

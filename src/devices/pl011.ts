@@ -1,7 +1,6 @@
 // PL011 UART (Arm DDI 0183): registers in, registers out, an interrupt line. Characters leave at
 // once; no baud rate is modelled.
 
-/** Register offsets. */
 export const Pl011Register = {
   DR: 0x000,
   RSR: 0x004,
@@ -21,7 +20,6 @@ export const Pl011Register = {
   ID: 0xfe0,
 } as const;
 
-/** Flag register. */
 export const Pl011Flag = { RXFE: 0x10, TXFF: 0x20, RXFF: 0x40, TXFE: 0x80 } as const;
 
 /**
@@ -66,9 +64,7 @@ interface Pl011State {
  * and its room for input.
  */
 export class Pl011 {
-  /** A character was sent. */
   onTransmit: (byte: number) => void = () => {};
-  /** The interrupt line changed. */
   onInterrupt: (level: boolean) => void = () => {};
   /** `receivable` may have grown from zero. */
   onReceivable: () => void = () => {};

@@ -9,7 +9,6 @@ export const PL030_ID = 0x0004_1030;
 const PL030_ID_HIGH = 0x000f_ffff;
 const SETTABLE: readonly number[] = [Pl030Register.MR, Pl030Register.STAT, Pl030Register.LR, Pl030Register.CR];
 
-/** One clock. */
 export class Pl030 {
   /** @param seconds since 1970 */
   constructor(readonly seconds: () => number) {}

@@ -40,9 +40,7 @@ interface Pl031Time {
   at(seconds: number, action: () => void): void;
 }
 
-/** One clock. */
 export class Pl031 {
-  /** The interrupt line changed. */
   onInterrupt: (level: boolean) => void = () => {};
   #offset: number;
   #match = 0;

@@ -88,7 +88,6 @@ export class StallDetector {
     return at === Infinity ? undefined : at;
   }
 
-  /** Some time has passed. */
   timer(): void {
     this.#timers.forEach((timer, vcpu) => {
       if (timer.lookAt === undefined || this.time.now() < timer.lookAt) return;

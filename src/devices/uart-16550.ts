@@ -39,9 +39,7 @@ interface Uart16550State {
   readonly polls: number;
 }
 
-/** One serial port. */
 export class Uart16550 {
-  /** A character was sent. */
   onTransmit: (byte: number) => void = () => {};
 
   #received: number[] = [];

@@ -65,7 +65,6 @@ function isTextList(value: readonly string[] | readonly number[]): value is read
   return typeof value[0] === "string";
 }
 
-/** A tree around a root node. */
 export function devicetree(root: DevicetreeNode): Devicetree {
   return { root, reservations: [], bootCpu: 0 };
 }
@@ -221,7 +220,6 @@ export function phandleOf(source: DevicetreeNode): number | undefined {
   return readCell(source, "phandle") ?? readCell(source, "linux,phandle");
 }
 
-/** The node with this phandle. */
 export function findPhandle(root: DevicetreeNode, phandle: number): DevicetreeNode | undefined {
   for (const { node: candidate } of walk(root)) if (phandleOf(candidate) === phandle) return candidate;
   return undefined;

@@ -4,7 +4,6 @@
 export type Ip = number;
 /** Address of IPv6 as 32 lower-case hexadecimal digits. */
 export type Ip6 = string;
-/** An address of either. */
 export type Address = Ip | Ip6;
 
 /** Bits of an address of IPv4, of IPv6. */
@@ -19,7 +18,6 @@ export function ip(text: string): Ip {
   return text.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
 }
 
-/** The number as text. */
 export function ipText(address: Ip): string {
   return [24, 16, 8, 0].map((shift) => address >>> shift & 0xff).join(".");
 }

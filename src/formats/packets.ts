@@ -29,7 +29,6 @@ export function checksum(bytes: Uint8Array, sum = 0): number {
   return ~sum & 0xffff;
 }
 
-/** A frame taken apart. */
 interface EthernetFrame {
   readonly source: Uint8Array;
   readonly type: number;

@@ -20,7 +20,6 @@ export function message(...fields: readonly (readonly [number, Field])[]): Messa
   return new Map(fields);
 }
 
-/** The bytes of a message. */
 export function encodeMessage(fields: Message): Uint8Array<ArrayBuffer> {
   const bytes = new Bytes();
   for (const [number, value] of fields) putField(bytes, number, value);

@@ -50,7 +50,6 @@ export function createQcow2(file: ImageBytes, size: number): void {
   file.write(0, head);
 }
 
-/** A disk in an image. */
 export class Qcow2Disk {
   readonly #header: Qcow2Header;
   readonly #cluster: number;
@@ -119,7 +118,6 @@ export class Qcow2Disk {
     return BigUint64Array.from({ length: count }, (_, index) => view.getBigUint64(index * 8));
   }
 
-  /** Reads bytes within the disk. */
   read(offset: number, into: Uint8Array): void {
     this.#pieces(offset, into.length, (number, within, at, size) => {
       this.#readCluster(this.#entry(number), number, within, into.subarray(at, at + size));
@@ -146,7 +144,6 @@ export class Qcow2Disk {
     into.fill(0, bytes.length);
   }
 
-  /** Writes bytes within the disk. */
   write(offset: number, from: Uint8Array): void {
     this.#pieces(offset, from.length, (number, within, at, size) => {
       const entry = this.#entry(number), piece = from.subarray(at, at + size);

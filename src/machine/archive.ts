@@ -54,7 +54,6 @@ export class Archive {
   /** Whether fields come out; otherwise they go in. */
   readonly loading: boolean;
 
-  /** The saved bytes. */
   get saved(): Uint8Array {
     return this.#bytes.slice(0, this.#at);
   }
@@ -166,7 +165,6 @@ export class Archive {
     });
   }
 
-  /** One of a few values. */
   choice<T extends string | number>(name: string, value: T | undefined, values: readonly T[]): T {
     return values[this.integer(name, value === undefined ? undefined : values.indexOf(value), 0, values.length - 1)];
   }
@@ -178,7 +176,6 @@ export class Archive {
     return text;
   }
 
-  /** An optional value. */
   maybe<T, R = T>(name: string, value: T | undefined, one: (value: T | undefined) => R): R | undefined {
     if (!this.bool(name, value !== undefined)) return undefined;
     return this.within(name, () => one(value));

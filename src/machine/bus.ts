@@ -9,7 +9,6 @@ interface BusDevice {
   write(offset: number, size: number, value: bigint): void;
 }
 
-/** A device at its place. */
 interface BusEntry {
   readonly name: string;
   readonly base: number;

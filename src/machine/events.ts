@@ -68,7 +68,6 @@ export class EventQueue {
     return event;
   }
 
-  /** Removes all events. */
   clear(): void {
     this.#heap = [];
     this.#cancelled = 0;

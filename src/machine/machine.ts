@@ -26,7 +26,6 @@ export type RunResult =
   /** `stop` was called. */
   | { readonly kind: "stopped"; readonly reason: StopReason };
 
-/** The reason why the run ended. */
 export type StopReason =
   /** A vCPU of the primary VM switched the system off, or asked for its reset. */
   | { readonly kind: "system-off" | "system-reset"; readonly vcpu: string }

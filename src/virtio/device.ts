@@ -60,7 +60,6 @@ export type ChainFate =
 /** Says what happens to a chain; undefined: it is served. */
 export type ChainInterceptor = (queue: Virtqueue, chain: Chain) => ChainFate | undefined;
 
-/** A device model. */
 export interface VirtioDevice {
   readonly id: number;
   /** For display: `block`. */

@@ -42,13 +42,11 @@ export class EmptySlots {
  * bytes.
  */
 export class MmioTransport extends VirtioTransport {
-  /** A load of `size` bytes. */
   read(offset: number, size: number): bigint {
     if (offset >= R.Config) return this.readConfiguration(offset - R.Config, size);
     return size === 4 ? BigInt(this.#readRegister(offset) >>> 0) : 0n;
   }
 
-  /** A store of `size` bytes. */
   write(offset: number, size: number, value: bigint): void {
     if (offset >= R.Config) this.writeConfiguration(offset - R.Config, size, value);
     else if (size === 4) this.perform(() => this.#writeRegister(offset, Number(BigInt.asUintN(32, value))));

@@ -56,13 +56,11 @@ export class Msix implements PciWindow {
     this.send(this.#table[at] + this.#table[at + 1] * 2 ** 32, this.#table[at + DATA]);
   }
 
-  /** A load from the table. */
   readTable(offset: number, size: number): bigint {
     if (size === 2 * WORD) return this.readTable(offset, WORD) | this.readTable(offset + WORD, WORD) << 32n;
     return size === WORD ? BigInt(this.#table[offset / WORD] ?? 0) : 0n;
   }
 
-  /** A store to it. */
   writeTable(offset: number, size: number, value: bigint): void {
     if (size === 2 * WORD) {
       this.writeTable(offset, WORD, BigInt.asUintN(32, value));

@@ -47,12 +47,10 @@ interface OutsideDatagramPort {
   close(): void;
 }
 
-/** A listening port. */
 export interface OutsideListener {
   close(): void;
 }
 
-/** The computer's network. */
 export interface OutsideNetwork {
   /**
    * @param own whether the address may be the computer's own; otherwise such a connection is

@@ -40,7 +40,6 @@ const TRANSPORT = v.object({
 /** A transport's requirements on its surroundings. */
 export interface TransportOptions {
   readonly memory: GuestMemory;
-  /** The interrupt line changed. */
   readonly onInterrupt: (level: boolean) => void;
   /** The guest broke a rule; the device waits for its reset. */
   readonly onFault: (fault: VirtioFault) => void;
@@ -62,7 +61,6 @@ export interface TransportOptions {
   readonly faults?: DeviceFaults;
 }
 
-/** Injected faults of a device. */
 export interface DeviceFaults {
   /** Whether there are any: what each chain pays. */
   readonly armed: boolean;
@@ -119,7 +117,6 @@ export abstract class VirtioTransport implements VirtioPort {
     return (this.#status & (VirtioStatus.DRIVER_OK | VirtioStatus.NEEDS_RESET)) === VirtioStatus.DRIVER_OK;
   }
 
-  /** The interrupt line. */
   get interrupt(): boolean {
     return this.#interrupts !== 0;
   }

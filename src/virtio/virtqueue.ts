@@ -100,7 +100,6 @@ export class Chain {
     }
   }
 
-  /** Appends a segment. */
   add(address: number, length: number, write: boolean): void {
     if (write) {
       this.#writable.push({ address, length });
@@ -134,7 +133,6 @@ export class Chain {
     return done;
   }
 
-  /** All that is left to read. */
   readAll(): Uint8Array {
     const bytes = new Uint8Array(this.#readLeft);
     this.read(bytes);

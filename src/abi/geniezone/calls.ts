@@ -64,7 +64,6 @@ export function packTuple(vm: number, vcpu: number): number {
   return (vm << 16 | vcpu) >>> 0;
 }
 
-/** And apart again. */
 export function unpackTuple(tuple: number): { vm: number; vcpu: number } {
   return { vm: tuple >>> 16, vcpu: tuple & 0xffff };
 }
@@ -73,7 +72,6 @@ export function unpackTuple(tuple: number): { vm: number; vcpu: number } {
 export const GzvmError = { None: 0, NoMemory: -5, InvalidArguments: -8, NotSupported: -24, NotImplemented: -27, Fault: -40 } as const;
 export type GzvmError = typeof GzvmError[keyof typeof GzvmError];
 
-/** Names of errors, for display. */
 export const GZVM_ERROR_NAMES = new Map<number, string>(
   Object.entries(GzvmError).map(([name, error]) => [error, name.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase()]),
 );

@@ -6,7 +6,6 @@ import { GH_EL2, LEGACY_MAGIC, MAGIC } from "./gunyah.ts";
 import { ALL_REQUESTS, type PersonaName, PERSONAS, personasWith } from "./personas.ts";
 import { type DescriptorKind, type Request, requestParts } from "./request.ts";
 
-/** A decoded request code. */
 export interface Decoded {
   /** The request with exactly this code. */
   readonly request: Request | undefined;

@@ -26,7 +26,6 @@ export const Errno = {
   EOPNOTSUPP: 95,
 } as const;
 
-/** Name of an error number. */
 export type ErrnoName = keyof typeof Errno;
 
 const NAMES = new Map<number, string>(Object.entries(Errno).map(([name, number]) => [number, name]));

@@ -71,7 +71,6 @@ export const GZVM_RUN_SYSTEM_EVENT = struct("gzvm_vcpu_run (system_event)", {
   data: array("u64", 16),
 });
 
-/** GenieZone's requests. */
 export const GZVM = {
   CREATE_VM: plain("GZVM_CREATE_VM", "device", GZVM_MAGIC, 0x01),
   CHECK_EXTENSION: plain("GZVM_CHECK_EXTENSION", "device", GZVM_MAGIC, 0x03),

@@ -379,7 +379,6 @@ const geniezone: Persona = {
   parcelsBecomePages: false,
 };
 
-/** All generations by name. */
 export const PERSONAS: Readonly<Record<PersonaName, Persona>> = {
   ...{ legacy, v6, v9, v14, "ack-6.1": ack61, v17, "ack-6.6": ack66, "ack-6.12": ack612, union, "kvm-rfc": kvmRfc },
 };

@@ -11,7 +11,6 @@ export type Direction = typeof Direction[keyof typeof Direction];
 /** The kind of descriptor that an ioctl is called on. */
 export type DescriptorKind = "device" | "vm" | "vcpu";
 
-/** The fields of a request code. */
 interface RequestParts {
   readonly direction: Direction;
   /** Bytes. */

@@ -37,7 +37,6 @@ const countOf = (type: FieldType): number => typeof type === "string" ? 1 : type
 
 /** A C structure. */
 export class Struct<F extends StructFields = StructFields> {
-  /** Fields with their offsets. */
   readonly fields: readonly PlacedField[];
   /** The same by name. */
   readonly at: { readonly [K in keyof F]: PlacedField<F[K]> };

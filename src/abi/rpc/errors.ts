@@ -27,9 +27,7 @@ export const RmError = {
   VM_STATE: 0x14,
 } as const;
 
-/** One of `RmError`. */
 export type RmError = typeof RmError[keyof typeof RmError];
-/** Name of a code. */
 export type RmErrorName = keyof typeof RmError;
 
 const NAMES = new Map<number, string>(Object.entries(RmError).map(([name, code]) => [code, name]));

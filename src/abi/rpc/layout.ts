@@ -144,7 +144,6 @@ export const u8: Field<number> = unsigned(1);
 export const u16: Field<number> = unsigned(2);
 export const u32: Field<number> = unsigned(4);
 
-/** Unsigned integer of 64 bits. */
 export const u64: Field<bigint> = {
   shape: { kind: "unsigned", size: 8 },
   decode: (input) => input.unsigned64(),
@@ -174,7 +173,6 @@ export function mustBeZero(size: number, error: RmError = RmError.MSG_INVALID): 
   };
 }
 
-/** A fixed number of bytes. */
 export function bytes(size: number): Field<Uint8Array> {
   return {
     shape: { kind: "bytes", size },
@@ -397,7 +395,6 @@ export interface Span {
   readonly filler: boolean;
 }
 
-/** The layout of one payload. */
 export class Layout<F extends Fields = Fields> {
   readonly #content: Group<F>;
 

@@ -63,7 +63,6 @@ export function notification<const N extends Fields>(name: string, id: number, s
   return { kind: "notification", name, id, section, layout: layout(fields) };
 }
 
-/** Payload of a request. */
 export function encodeRequest<Q extends Fields, R extends Fields>(message: RpcRequest<Q, R>, value: Values<Q>): Uint8Array {
   return message.request.encode(value);
 }
@@ -76,7 +75,6 @@ export function encodeReply<Q extends Fields, R extends Fields>(message: RpcRequ
   return output.bytes();
 }
 
-/** Payload of a refusal. */
 export function encodeError(error: RmError, detail?: number): Uint8Array {
   const output = new Output();
   output.unsigned(4, error);

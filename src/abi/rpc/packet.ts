@@ -18,10 +18,8 @@ const VERSION_BYTE = 0x21;
 
 /** Type of a packet: byte 1, bits 1:0. */
 export const PacketType = { Continuation: 0, Request: 1, Reply: 2, Notification: 3 } as const;
-/** One of `PacketType`. */
 export type PacketType = typeof PacketType[keyof typeof PacketType];
 
-/** A whole message. */
 export interface RpcMessage {
   readonly type: PacketType;
   /**

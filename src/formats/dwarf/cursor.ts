@@ -143,7 +143,6 @@ export class Cursor {
     return at;
   }
 
-  /** Bytes of a field. */
   block(size: number): Uint8Array {
     const at = this.skip(size);
     return this.bytes.subarray(at, at + size);

@@ -249,7 +249,6 @@ class LineProgram {
     this.statement = header.statement;
   }
 
-  /** Executes all instructions. */
   run(): Sequence[] {
     const { cursor, header: { opcodeBase, lineBase, lineRange, lengths } } = this;
     while (cursor.more) {

@@ -14,7 +14,6 @@ import {
 } from "../../devicetree/tree.ts";
 import { demand } from "../calls/refusals.ts";
 
-/** Kinds of vdevices. */
 export type VdeviceType =
   | "rm-rpc"
   | "doorbell"
@@ -107,7 +106,6 @@ export interface VdeviceConfig {
   readonly iomemRanges: readonly { readonly address: bigint; readonly size: bigint }[] | undefined;
 }
 
-/** Whether the node is a vdevice. */
 export function isVdevice(node: DevicetreeNode): boolean {
   return VDEVICE_TYPES.includes(readString(node, "vdevice-type") ?? "");
 }

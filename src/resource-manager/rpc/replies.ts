@@ -68,7 +68,6 @@ export function answer(context: Context, link: Link, operation: Operation, { pay
   trace.end(operation.trace, { code: RmError.OK, name: "OK", refused: false, fields: shown });
 }
 
-/** Answers with an error. */
 export function refuse(
   context: Context,
   link: Link,

@@ -11,13 +11,11 @@ const HEADER_SIZE = 8;
 export class Log {
   constructor(readonly ipa: Ipa, readonly size: number) {}
 
-  /** Empties the ring. */
   clear(vcpu: NativeVcpu): void {
     this.#write(vcpu, 0, new Uint8Array(this.size));
     this.#write(vcpu, 4, u32(this.size - HEADER_SIZE));
   }
 
-  /** Appends a line. */
   line(vcpu: NativeVcpu, text: string): void {
     const micros = Math.floor(vcpu.now / 1000);
     const stamp = `${Math.floor(micros / 1_000_000)}.${String(micros % 1_000_000).padStart(6, "0")}`;

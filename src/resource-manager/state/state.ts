@@ -327,7 +327,6 @@ export interface Borrower {
   accepted: boolean;
   /** It has released what it had accepted, or was removed. */
   gone: boolean;
-  /** The regions are mapped. */
   mapped: boolean;
   /** IPAs of the regions that have one, in the order of the regions. */
   ipas: Ipa[];

@@ -9,7 +9,6 @@ import { count, demand, inForm, list } from "../../support/forms.ts";
  */
 export interface BlockBacking {
   readonly size: number;
-  /** Whether writes are refused. */
   readonly readOnly: boolean;
   /** Whether its content is part of the machine's state, so that the machine can be saved. */
   readonly savable: boolean;

@@ -60,7 +60,6 @@ const STATE = v.strictObject({
   backing: v.unknown(),
 });
 
-/** A disk. */
 export class BlockDevice implements VirtioDevice {
   readonly id = VirtioId.Block;
   readonly name = "block";

@@ -35,7 +35,6 @@ interface ConsoleDeviceOptions {
   readonly onOutput: (port: number, bytes: Uint8Array) => void;
 }
 
-/** A console with its ports. */
 export class ConsoleDevice implements VirtioDevice {
   readonly id = VirtioId.Console;
   readonly name = "console";

@@ -26,7 +26,6 @@ const ROWS: readonly (readonly [first: number, names: string])[] = [
   [125, "leftmeta rightmeta compose"],
 ];
 
-/** Codes of keys by name. */
 export const KEYS: ReadonlyMap<string, number> = new Map(
   ROWS.flatMap(([first, names]) => names.split(" ").map((name, index) => [name, first + index] as const)).filter(([name]) => name !== "-"),
 );

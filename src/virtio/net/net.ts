@@ -43,7 +43,6 @@ export interface NetBackend {
   readonly reach?: string;
 }
 
-/** A network card. */
 export class NetDevice implements VirtioDevice {
   readonly id = VirtioId.Net;
   readonly name = "net";

@@ -13,7 +13,6 @@ export class NetSwitch {
   /** Devices by MAC, as a number of 48 bits. */
   readonly #addresses = new Map<number, NetDevice>();
 
-  /** Connects a device. */
   plug(device: NetDevice): void {
     this.#ports.push(device);
     device.backend = { send: (frame, offload) => this.#forward(device, frame, offload), drained: () => {} };

@@ -38,7 +38,6 @@ export interface FidState {
 const isName = (value: unknown) => typeof value === "string" && !["", ".", ".."].includes(value) && !/[/\0]/.test(value);
 /** A path within the folder, from wherever the state comes. */
 const PATH = list(v.custom<string>(isName, "it is not a file name"));
-/** States of fids. */
 export const FIDS: Form<FidState[]> = list(v.strictObject({
   fid: ofBits(32),
   path: PATH,

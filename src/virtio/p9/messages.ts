@@ -257,7 +257,6 @@ function join(parts: readonly Part[]): Part {
   };
 }
 
-/** Fields as bytes. */
 export function writeFields<F extends Fields>(fields: F, values: FieldValues<F>): Uint8Array {
   const part = join(Object.entries(fields).map(([name, kind]) => (WRITERS[kind] as (value: unknown) => Part)(values[name])));
   const bytes = new Uint8Array(part.size);
@@ -265,7 +264,6 @@ export function writeFields<F extends Fields>(fields: F, values: FieldValues<F>)
   return bytes;
 }
 
-/** A whole message. */
 export function writeMessage(type: number, tag: number, body: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(P9_HEADER_SIZE + body.length);
   const view = new DataView(bytes.buffer);

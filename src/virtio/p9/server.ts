@@ -51,7 +51,6 @@ const ENTRY_TYPES = { file: 8, folder: 4, symlink: 10, other: 0 } as const;
 const MILLISECOND = 1_000_000n;
 const SECOND = 1000n * MILLISECOND;
 
-/** State of a server: plain data. */
 export interface P9ServerState {
   readonly messageSize: number;
   readonly fids: readonly FidState[];
@@ -60,7 +59,6 @@ export interface P9ServerState {
 const SIZE = v.custom<number>((value) => isSize(value) && Number(value) <= P9_MESSAGE_MAX, `it is not a size up to ${P9_MESSAGE_MAX}`);
 const STATE: Form<P9ServerState> = v.strictObject({ messageSize: SIZE, fids: FIDS });
 
-/** Counters of a server. */
 interface P9Counters {
   requests: number;
   errors: number;

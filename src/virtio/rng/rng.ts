@@ -16,7 +16,6 @@ export interface RandomBytes {
   restore(state: unknown): void;
 }
 
-/** A source of randomness. */
 export class RngDevice implements VirtioDevice {
   readonly id = VirtioId.Entropy;
   readonly name = "rng";

@@ -52,7 +52,6 @@ export function readVsock(bytes: Uint8Array): VsockPacket | undefined {
   };
 }
 
-/** The packet as bytes. */
 export function writeVsock(packet: VsockPacket): Uint8Array {
   const bytes = new Uint8Array(VSOCK_HEADER_SIZE + packet.payload.length);
   const view = new DataView(bytes.buffer);

@@ -24,7 +24,6 @@ export interface VsockFabric {
   send(packet: VsockPacket): void;
 }
 
-/** A guest's socket device. */
 export class VsockDevice implements VirtioDevice {
   readonly id = VirtioId.Vsock;
   readonly name = "vsock";

@@ -17,7 +17,6 @@ export const VmState = {
   Resetting: 10,
   Reset: 11,
 } as const;
-/** One of `VmState`. */
 export type VmState = typeof VmState[keyof typeof VmState];
 
 /** exit_type of VM_EXITED. */
@@ -31,7 +30,6 @@ export const ExitType = {
   AsyncHwError: 6,
   VmStopForced: 7,
 } as const;
-/** One of `ExitType`. */
 export type ExitType = typeof ExitType[keyof typeof ExitType];
 
 /** exit_code: bits 31:16 of the first reason word; exit_flags are bits 15:0. */
@@ -42,11 +40,9 @@ export const ExitFlags = { Restart: 1, Reset2Is64Bit: 0x8000 } as const;
 /** auth_type of VM_CONFIG_IMAGE. */
 export const AuthType = { None: 0, Platform: 1, Android: 2 } as const;
 
-/** Their names, by number. */
 export const AUTH_NAMES = ["none", "platform", "android"] as const;
 export type AuthName = typeof AUTH_NAMES[number];
 
 /** VMIDs with a special meaning. */
 export const Vmid = { Hypervisor: asVmid(0), Hlos: asVmid(3), ResourceManager: asVmid(0xff), PeerDefault: asVmid(0xffff) } as const;
-/** The id of a VM. */
 export type Vmid = AnyVmid;

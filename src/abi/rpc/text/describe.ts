@@ -141,7 +141,6 @@ export function describePayload(type: PacketType, id: number, payload: Uint8Arra
   return walker.fields;
 }
 
-/** A packet of a message. */
 interface DescribedPacket {
   readonly type: "continuation" | "request" | "reply" | "notification";
   /** Name of the message, and its id. */

@@ -78,7 +78,6 @@ export class TcpConnection extends CarriedConnection {
 
   // Handles a segment of the guest.
 
-  /** A segment of this connection. */
   receive(segment: TcpSegment): void {
     if (segment.flags & RST) return this.#finish();
     if (segment.flags & SYN) return this.#receiveSyn(segment);
