@@ -1,9 +1,9 @@
 // `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory
-// |all|scale|first-run [--rounds N] [--guest NAME,..] [--cpus N,..] [--set base|cc|jit|wide [--only
-// PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto] [--json]`: how fast el2 is
-// beside QEMU (TCG, one thread, cortex-a57), measured in the same session, in turn. Only ratios of
-// one session are worth comparing: machines and their load differ. `--ab REV` compares el2 of this
-// tree with el2 of a revision instead; at least four rounds, or chance decides.
+// |all|scale|linux|first-run [--rounds N] [--guest NAME,..] [--cpus N,..] [--set base|cc|jit|wide
+// [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto] [--json]`: how fast
+// el2 is beside QEMU (TCG, one thread, cortex-a57), measured in the same session, in turn. Only
+// ratios of one session are worth comparing: machines and their load differ. `--ab REV` compares
+// el2 of this tree with el2 of a revision instead; at least four rounds, or chance decides.
 
 import { parseArgs } from "node:util";
 import { compareTrees, type Contest } from "./ab.ts";
@@ -17,6 +17,7 @@ import { benchDist, distContest } from "./dist.ts";
 import { collectDocuments, nameBench, printCollected } from "./documents.ts";
 import { benchFirstRun, firstRunContest } from "./first-run.ts";
 import { benchInstant, instantContest } from "./instant.ts";
+import { benchLinux, linuxContest } from "./linux.ts";
 import { benchMark, markContest } from "./mark.ts";
 import { benchMemory, memoryContest } from "./memory.ts";
 import { benchNet, netContest } from "./net.ts";
@@ -28,7 +29,7 @@ import { TIERS } from "../src/core/tiers.ts";
 import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./userland.ts";
 
 const USAGE =
-  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale|first-run [--rounds N] [--guest NAME,..] [--cpus N,..] " +
+  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale|linux|first-run [--rounds N] [--guest NAME,..] [--cpus N,..] " +
   "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto] [--ab REV] [--json]";
 
 function refuse(): never {
@@ -95,6 +96,7 @@ const benches: Record<string, { run: () => Promise<void>; contest: Contest }> = 
 const known: typeof benches = {
   ...benches,
   scale: { run: () => benchScale(rounds, values.json), contest: scaleContest },
+  linux: { run: () => benchLinux(rounds, values.json), contest: linuxContest },
   "first-run": { run: () => benchFirstRun(rounds, values.json), contest: firstRunContest },
 };
 const chosen = what === "all" ? Object.keys(benches) : [what ?? ""];

@@ -47,7 +47,6 @@ const KIND_LAST = 19;
 /** Names in front of a type, each for another one, and structures without a name in each other. */
 const WAY_MAX = 16;
 const POINTER_SIZE = 8;
-const NAME_MAX = 256;
 
 /** Where a member is, from the start of its structure. */
 export interface Field {
@@ -66,23 +65,21 @@ export class Btf {
   readonly #view: DataView;
   /** Offset of each type by its number, from 1; those of structures and unions by name. */
   readonly #types: Uint32Array;
-  readonly #named = new Map<string, number>();
+  /** Structures and unions that have names, by their order. */
+  readonly #structs: Uint32Array;
+  readonly #named = new Map<string, number | undefined>();
   readonly #fields = new Map<string, Field | undefined>();
 
   private constructor(
     readonly bytes: Uint8Array,
     readonly count: number,
     types: Uint32Array,
+    structs: Uint32Array,
     readonly strings: { start: number; end: number },
   ) {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#types = types;
-    for (let type = 1; type <= count; type++) {
-      const { kind, name } = this.#type(type);
-      if (kind !== Kind.Struct && kind !== Kind.Union || name === 0) continue;
-      const text = this.#string(name);
-      if (!this.#named.has(text)) this.#named.set(text, type);
-    }
+    this.#structs = structs;
   }
 
   /** Bytes of the whole, by its header; undefined where no header is. */
@@ -106,16 +103,18 @@ export class Btf {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const start = view.getUint32(4, true), end = start + view.getUint32(12, true);
     const offsets = new Uint32Array(Math.min(TYPES_MAX, (end - start) / TYPE_SIZE) + 2);
-    let at = start, count = 0;
+    const structs = new Uint32Array(offsets.length);
+    let at = start, count = 0, structCount = 0;
     while (at + TYPE_SIZE <= end && count < TYPES_MAX) {
       const info = view.getUint32(at + 4, true), kind = info >>> 24 & 0x1f;
       if (kind === 0 || kind > KIND_LAST) return undefined;
       offsets[++count] = at;
+      if ((kind === Kind.Struct || kind === Kind.Union) && view.getUint32(at, true) !== 0) structs[structCount++] = count;
       at += TYPE_SIZE + (FIXED[kind] ?? (PER_PART[kind] ?? 0) * (info & 0xffff));
     }
     if (at !== end) return undefined;
     const strings = start + view.getUint32(16, true);
-    return new Btf(bytes, count, offsets, { start: strings, end: strings + view.getUint32(20, true) });
+    return new Btf(bytes, count, offsets, structs.subarray(0, structCount), { start: strings, end: strings + view.getUint32(20, true) });
   }
 
   #type(number: number): { at: number; kind: number; name: number; parts: number; flag: boolean; value: number } {
@@ -124,13 +123,12 @@ export class Btf {
     return { at, kind: info >>> 24 & 0x1f, name, parts: info & 0xffff, flag: info >>> 31 === 1, value };
   }
 
-  #string(offset: number): string {
-    const { start, end } = this.strings;
-    let text = "";
-    for (let at = start + offset; at < end && text.length < NAME_MAX && this.bytes[at] !== 0; at++) {
-      text += String.fromCharCode(this.bytes[at]);
-    }
-    return text;
+  /** The structure or union of a name; of several the first. */
+  #find(name: string): number | undefined {
+    if (this.#named.has(name)) return this.#named.get(name);
+    const found = this.#structs.find((type) => this.#isString(this.#view.getUint32(this.#types[type], true), name));
+    this.#named.set(name, found);
+    return found;
   }
 
   /** The type that typedefs and qualifiers lead to; 0: none. */
@@ -157,7 +155,7 @@ export class Btf {
 
   /** Bytes of a structure; undefined without one of this name. */
   sizeOf(struct: string): number | undefined {
-    const type = this.#named.get(struct);
+    const type = this.#find(struct);
     return type === undefined ? undefined : this.#type(type).value;
   }
 
@@ -168,7 +166,7 @@ export class Btf {
   field(struct: string, path: string): Field | undefined {
     const key = `${struct} ${path}`;
     if (this.#fields.has(key)) return this.#fields.get(key);
-    const start = this.#named.get(struct);
+    const start = this.#find(struct);
     let found: Field | undefined = start === undefined ? undefined : { offset: 0, size: 0, type: start };
     for (const step of path.matchAll(/([^.[\]]+)|\[(\d+)\]/g)) {
       if (!found) break;

@@ -11,7 +11,11 @@ import type { VirtualMemory } from "./memory.ts";
 const PAGE = BigInt(PAGE_SIZE);
 /** Pages of code and read-only data. */
 const PAGES_MAX = 16_384;
-const ENTRY_SIZE = 12, NAME_MAX = 128;
+/** The table is before its names, and not far. */
+const STRINGS_REACH = 0x40_0000;
+const ENTRY_WORDS = 3;
+/** Places that may have the anchor's name. */
+const PLACES_MAX = 16;
 /** A symbol that every kernel exports. */
 const ANCHOR = "init_task";
 /** Bytes of a function that are searched for addresses. */
@@ -31,43 +35,49 @@ export function readImage(memory: VirtualMemory, start: bigint): KernelImage {
   return { base, bytes: memory.bytes(base, pages * PAGE_SIZE) };
 }
 
-/** The exported symbols; empty where no table is found. */
-export function exportedSymbols({ base, bytes }: KernelImage): Map<string, bigint> {
-  const found = new Map<string, bigint>();
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
-  for (const name of placesOf(bytes, `${ANCHOR}\0`)) {
-    for (let word = 1; word < words.length; word++) {
-      if (4 * word + words[word] !== name) continue;
-      for (const step of [-ENTRY_SIZE, ENTRY_SIZE]) {
-        for (let at = 4 * (word - 1); at >= 0 && at + ENTRY_SIZE <= bytes.length; at += step) {
-          const text = nameAt(bytes, at + 4 + words[(at >> 2) + 1]);
-          if (text === undefined) break;
-          found.set(text, base + BigInt(at + words[at >> 2]));
-        }
+/** The table of exported symbols of an image. */
+export class ExportedSymbols {
+  readonly #words: Int32Array;
+  /** Words of its first entry, and after its last one. */
+  #first = 0;
+  #end = 0;
+
+  constructor(readonly image: KernelImage) {
+    const { bytes } = image;
+    const words = this.#words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+    // As text, of which each character is a byte, it is searched by the engine itself.
+    const all = new TextDecoder("latin1").decode(bytes), anchor = `${ANCHOR}\0`;
+    let places = 0;
+    for (let name = all.indexOf(anchor); name >= 0 && places < PLACES_MAX; name = all.indexOf(anchor, name + 1), places++) {
+      for (let word = Math.max(1, (name - STRINGS_REACH) >> 2); 4 * word < name; word++) {
+        if (4 * word + words[word] !== name) continue;
+        let first = word - 1, end = first;
+        while (this.#isEntry(first - ENTRY_WORDS)) first -= ENTRY_WORDS;
+        while (this.#isEntry(end)) end += ENTRY_WORDS;
+        if (end - first > this.#end - this.#first) [this.#first, this.#end] = [first, end];
       }
-      if (found.size > 1) return found;
     }
   }
-  return found;
-}
 
-function nameAt(bytes: Uint8Array, at: number): string | undefined {
-  if (at < 0 || at >= bytes.length) return undefined;
-  let text = "";
-  for (let index = at; index < bytes.length && text.length < NAME_MAX; index++) {
-    const byte = bytes[index];
-    if (byte === 0) return text === "" ? undefined : text;
-    if (byte <= 0x20 || byte > 0x7e) return undefined;
-    text += String.fromCharCode(byte);
+  /** Whether a word begins an entry: its name begins with a letter. */
+  #isEntry(word: number): boolean {
+    if (word < 0 || word + ENTRY_WORDS > this.#words.length) return false;
+    const first = this.image.bytes[4 * (word + 1) + this.#words[word + 1]];
+    return first === UNDERLINE || (first & ~0x20) >= CAPITAL_A && (first & ~0x20) <= CAPITAL_Z;
   }
-  return undefined;
+
+  /** The address of a symbol; undefined if it is not exported. */
+  find(name: string): bigint | undefined {
+    const { base, bytes } = this.image, wanted = new TextEncoder().encode(`${name}\0`);
+    for (let word = this.#first; word < this.#end; word += ENTRY_WORDS) {
+      const at = 4 * (word + 1) + this.#words[word + 1];
+      if (wanted.every((byte, index) => bytes[at + index] === byte)) return base + BigInt(4 * word + this.#words[word]);
+    }
+    return undefined;
+  }
 }
 
-/** Where a text of ASCII is. */
-export function* placesOf(bytes: Uint8Array, text: string): Generator<number> {
-  const all = new TextDecoder("latin1").decode(bytes);
-  for (let at = all.indexOf(text); at >= 0; at = all.indexOf(text, at + 1)) yield at;
-}
+const CAPITAL_A = 0x41, CAPITAL_Z = 0x5a, UNDERLINE = 0x5f;
 
 /**
  * Addresses that the instructions from `start` up to `end` make, in their order: of ADRP, and of

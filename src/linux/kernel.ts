@@ -4,7 +4,7 @@
 import type { SymbolTable } from "../symbols/symbol-table.ts";
 import { Work } from "../support/work.ts";
 import { Btf } from "./btf.ts";
-import { addressesIn, exportedSymbols, type KernelImage, readImage } from "./kernel-image.ts";
+import { addressesIn, ExportedSymbols, type KernelImage, readImage } from "./kernel-image.ts";
 import {
   BadMemory,
   lowerTables,
@@ -46,7 +46,7 @@ const TRAMPOLINE_PAGES = 2;
 
 export class LinuxKernel {
   #image: KernelImage | undefined;
-  #exported: Map<string, bigint> | undefined;
+  #exported: ExportedSymbols | undefined;
   #info: VmCoreInfo | undefined;
   readonly #symbols = new Map<string, bigint | undefined>();
 
@@ -119,7 +119,7 @@ export class LinuxKernel {
 
   #export(memory: VirtualMemory, name: string): bigint | undefined {
     const image = this.#imageOf(memory);
-    return image && (this.#exported ??= exportedSymbols(image)).get(name);
+    return image && (this.#exported ??= new ExportedSymbols(image)).find(name);
   }
 
   /** One that functions use which the symbols name. */

@@ -27,7 +27,7 @@ export class VmCoreInfo {
     for (const { ipa, size } of physical.ranges()) {
       for (let at = ipa; at < ipa + size; at += PAGE_SIZE) {
         const page = physical.page(at);
-        if (!page || !BEGINNING.every((byte, index) => page[index] === byte)) continue;
+        if (page?.[0] !== BEGINNING[0] || !BEGINNING.every((byte, index) => page[index] === byte)) continue;
         const text = textOf(page);
         if (text.includes("\nPAGESIZE=") && text.includes("\nSYMBOL(")) return new VmCoreInfo(text, at);
       }

@@ -32,6 +32,7 @@ export const isCode = (type: string): boolean => "TtWw".includes(type);
 /** How far after a symbol an address may be to be named after it, unless another symbol ends it. */
 const REACH = BigInt(MiB);
 /** Symbols for compilers and debuggers, which mean nothing to readers. */
+const DOLLAR = "$".charCodeAt(0);
 const MAPPING = /^\$[xd](\.|$)/;
 
 /** Symbols by address and by name. */
@@ -42,8 +43,10 @@ export class SymbolTable {
 
   /** @param source where they are from, for display: `vmlinux`, `kallsyms of Linux` */
   constructor(symbols: Iterable<GuestSymbol>, readonly source: string) {
-    const named = [...symbols].filter(({ name }) => name !== "" && !MAPPING.test(name));
-    this.symbols = named.sort((a, b) => a.address < b.address ? -1 : a.address > b.address ? 1 : 0);
+    const named = [...symbols].filter(({ name }) => name !== "" && !(name.charCodeAt(0) === DOLLAR && MAPPING.test(name)));
+    // A kernel's are in order, and many.
+    const inOrder = named.every(({ address }, index) => index === 0 || address >= named[index - 1].address);
+    this.symbols = inOrder ? named : named.sort((a, b) => a.address < b.address ? -1 : a.address > b.address ? 1 : 0);
     for (const symbol of this.symbols) if (!this.#byName.has(symbol.name)) this.#byName.set(symbol.name, symbol);
   }
 

@@ -1,7 +1,8 @@
-// `el2 snapshot save|load|info|verify`: the whole state of a machine as a file.
+// `el2 snapshot save|load|info|verify|vmcore`: the whole state of a machine as a file.
 
 import { type Command, Option } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
+import { addVmcore } from "./snapshot-vmcore.ts";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { useCoreCache } from "../common/machines-here.ts";
@@ -25,7 +26,8 @@ import { MiB } from "../../support/sizes.ts";
 /** Wall time (ms) between two lines of progress. */
 const PROGRESS = 1000;
 
-export function registerSnapshot(program: Command, { entry, exit }: CommandContext): void {
+export function registerSnapshot(program: Command, context: CommandContext): void {
+  const { entry, exit } = context;
   const group = program.command("snapshot").description("save and load the whole state of a machine");
   withSessionOptions(group.command("save").description("save the machine of a session, while it runs"))
     .argument("<file>", "snapshot to write")
@@ -81,6 +83,7 @@ Examples:
       else output(`${wrong === undefined ? `${file} is whole: ${describe(snapshot.header)}` : `${file}: ${wrong}`}\n`);
       exit(wrong === undefined ? ExitCode.Done : ExitCode.Failed);
     });
+  addVmcore(group as unknown as Command, context);
 }
 
 function describe({ title, ns, insn, cpus, memory, pages, version }: SnapshotHeader): string {

@@ -41,7 +41,7 @@ function readLinux(view: View, table: keyof LinuxTables, args: QueryArguments): 
 
 function readingsOf(view: View, vm: string | undefined, single: boolean): Reading[] {
   if (vm !== undefined) {
-    const reading = readingOf(view, view.findSpace(vm));
+    const reading = findReading(view, view.findSpace(vm));
     if (!reading) {
       throw new QueryError(
         `no Linux kernel is mapped in ${vmId(view.vmNameOf(view.findSpace(vm)))}`,
@@ -50,7 +50,7 @@ function readingsOf(view: View, vm: string | undefined, single: boolean): Readin
     }
     return [reading];
   }
-  const all = [...view.hypervisor.addressSpaces.values()].flatMap((space) => readingOf(view, space) ?? []);
+  const all = [...view.hypervisor.addressSpaces.values()].flatMap((space) => findReading(view, space) ?? []);
   if (single && all.length > 1) {
     throw new QueryError(
       "several VMs run Linux",
@@ -62,7 +62,7 @@ function readingsOf(view: View, vm: string | undefined, single: boolean): Readin
 }
 
 /** Undefined if no kernel is mapped there. */
-function readingOf(view: View, space: AddressSpace): Reading | undefined {
+export function findReading(view: View, space: AddressSpace): Reading | undefined {
   const vm = view.vmNameOf(space), physical = physicalMemory(view, space);
   const known = view.kernels.get(space);
   if (known) return new Reading(vm, known, physical);

@@ -25,4 +25,14 @@ Deno.test("el2 linux reads a Debian's processes, log and stacks, and names what 
   const other = await place.el2("linux", "ps", "rm");
   assert.equal(other.code, 1);
   assert.match(other.stderr, /^el2: no Linux kernel is mapped in vm:rm; /);
+
+  const snapshot = `${place.folder}/a.snap`, core = `${place.folder}/vmcore`;
+  assert.equal((await place.el2("snapshot", "save", snapshot)).code, 0);
+  const written = await place.el2("snapshot", "vmcore", snapshot, core);
+  assert.equal(written.code, 0, written.stderr);
+  const info = await Deno.stat(core);
+  assert.equal(written.stdout, `${core}: ${info.size} bytes\n`);
+  assert.ok(512 * (info.blocks ?? 0) < info.size / 2, "pages of zeros are holes");
+  const unknown = await place.el2("snapshot", "vmcore", snapshot, core, "--vm", "nobody");
+  assert.deepEqual([unknown.code, unknown.stderr.split(";")[0]], [1, "el2: snapshot vmcore: no vm:nobody"]);
 });
