@@ -48,6 +48,16 @@ const IFLS_RESET = 0x12;
 /** The distance of a character's errors from the data in DR: RSR has them from bit 0 on. */
 const ERRORS_SHIFT = 8;
 
+/** Input that a guest has not received yet, and whether its receive interrupts say so. */
+export interface UartInput {
+  /** Characters in the FIFO. */
+  readonly characters: number;
+  /** RX or RT is set in RIS. */
+  readonly raised: boolean;
+  /** RX and RT in IMSC. */
+  readonly enabled: boolean;
+}
+
 /** State of a `Pl011`: plain data. */
 interface Pl011State {
   readonly fifo: readonly number[];
@@ -106,6 +116,11 @@ export class Pl011 {
   get receivable(): number {
     const listens = this.#settled || this.#flagReads >= POLLS_FOR_INPUT;
     return listens ? this.#depth() - this.#fifo.length : 0;
+  }
+
+  get input(): UartInput {
+    const raised = (this.#ris & (Pl011Interrupt.RX | Pl011Interrupt.RT)) !== 0;
+    return { characters: this.#fifo.length, raised, enabled: this.#receiveInterrupts };
   }
 
   /**

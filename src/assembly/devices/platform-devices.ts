@@ -134,7 +134,12 @@ export function attachUart(machine: Machine, system: Pick<GuestSystem, "parts" |
     waiting.push(characters);
     feed();
   };
-  system.consoles.add(PRIMARY_CONSOLE, { type, sendBreak: () => type([Pl011Data.BE]), closed: () => waiting.closed });
+  system.consoles.add(PRIMARY_CONSOLE, {
+    type,
+    sendBreak: () => type([Pl011Data.BE]),
+    closed: () => waiting.closed,
+    input: () => uart.input,
+  });
 }
 
 /** Saved state of a 16550A, with the input typed ahead. */

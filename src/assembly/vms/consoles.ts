@@ -3,6 +3,7 @@
 // no output is lost, the guest just waits for its next slice.
 
 import { ArchiveError } from "../../machine/archive.ts";
+import type { UartInput } from "../../devices/pl011.ts";
 import { Bytes, joined } from "../../support/bytes.ts";
 import { KiB } from "../../support/sizes.ts";
 import { withKind } from "../../queries/ids.ts";
@@ -23,6 +24,8 @@ interface ConsoleDoor {
   sendBreak?(): void;
   /** Why it takes no input now; undefined if it does. */
   closed?(): string | undefined;
+  /** The input that its serial port holds. */
+  input?(): UartInput;
 }
 
 /** Named consoles in both directions. */
@@ -53,6 +56,11 @@ export class Consoles {
     if (!door) return `no console ${name}; there are ${this.names.join(", ") || "none"}`;
     const reason = door.closed?.();
     return reason === undefined ? undefined : `${withKind("con", name)}: ${reason}`;
+  }
+
+  /** The input that the serial port of a console holds; undefined if it is not known. */
+  input(name: string): UartInput | undefined {
+    return this.#doors.get(name)?.input?.();
   }
 
   /** Enters typed bytes. False if the console does not exist. */

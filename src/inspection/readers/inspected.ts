@@ -79,6 +79,8 @@ export interface Inspected {
     tail(vm: string): string;
     /** Why a console takes no input now; undefined if it does. */
     closed(vm: string): string | undefined;
+    /** Characters that a serial port holds for its guest, and whether its interrupts say so. */
+    input(vm: string): { readonly characters: number; readonly raised: boolean; readonly enabled: boolean } | undefined;
   };
   readonly control: VmControl;
   readonly vms: KnownVms;

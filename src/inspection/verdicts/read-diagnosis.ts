@@ -14,7 +14,7 @@ import { type FoundIrq, readIrqFindings } from "../readers/read-irqs.ts";
 import { readVmFacts, type VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
 import { ended, isEnding, starting } from "./verdict-end.ts";
-import { deadlocked, isAsleep, type Others, type Sleep, sleepOf, stuckOf, unheard, waiting } from "./verdict-sleep.ts";
+import { deadlocked, isAsleep, type Others, type Sleep, sleepOf, stuckOf, unheard, unread, waiting } from "./verdict-sleep.ts";
 import { otherGic } from "./verdict-gic.ts";
 import { peerless, undelivered } from "./verdict-messages.ts";
 import { Prospects } from "./prospects.ts";
@@ -165,7 +165,7 @@ function worstOf(view: View, vcpus: readonly Vcpu[], prospects: Prospects): Verd
 function resting(view: View, { id }: VmFacts, online: readonly Vcpu[], irqs: readonly FoundIrq[], others: Patients): Verdict {
   const sleep = others.asleep.get(id);
   if (!sleep) return working(view, online.find((vcpu) => !isAsleep(vcpu)) ?? online[0], others.prospects);
-  return unheard(view, sleep) ?? deadlocked(sleep, others) ?? masked(sleep, irqs) ?? waiting(view, sleep, others);
+  return unheard(view, sleep) ?? unread(view, sleep) ?? deadlocked(sleep, others) ?? masked(sleep, irqs) ?? waiting(view, sleep, others);
 }
 
 /** The mistake in the configuration of a VM that explains its state. */

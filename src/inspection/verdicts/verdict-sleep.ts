@@ -13,7 +13,7 @@ import {
   VirqSource,
 } from "../../hypervisor/inspect.ts";
 import { Block } from "../../hypervisor/interface.ts";
-import { irqId, nameOf, parcelId, vmId } from "../../queries/ids.ts";
+import { conId, irqId, nameOf, parcelId, vmId } from "../../queries/ids.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { View } from "../readers/inspected.ts";
 import type { ParcelWait } from "../trace/parcel-waits.ts";
@@ -172,12 +172,31 @@ export function waiting(view: View, sleep: Sleep, others: Others): Verdict {
   return { fact: { code: "no-wakeup" }, evidence: noWakeup(view, sleep), next: `el2 irq ls ${nameOf(vm)}` };
 }
 
+/** Input in the serial port of a VM that sleeps without a timer, and whose interrupt it cleared. */
+export function unread(view: View, { vm, vcpus, due }: Sleep): Verdict | undefined {
+  const name = nameOf(vm), input = view.system.consoles.input(name);
+  if (due !== Infinity || !input || input.characters === 0 || input.raised || !input.enabled) return undefined;
+  const asleep = view.now - Math.max(...vcpus.map(({ usage }) => usage.ranUntil));
+  if (asleep < UNHEARD && !view.isSettled) return undefined;
+  return {
+    fact: { code: "unread-input", console: conId(name), characters: input.characters },
+    evidence: [{ code: "asleep", for_ns: asleep }],
+    next: `el2 irq ls ${name}`,
+  };
+}
+
+/** Input of which the guest does not want to hear. */
+function maskedInput(view: View, vm: string): Evidence[] {
+  const name = nameOf(vm), { characters = 0, enabled = true } = view.system.consoles.input(name) ?? {};
+  return characters > 0 && !enabled ? [{ code: "masked-input", console: conId(name), characters }] : [];
+}
+
 /** Why nothing can wake a VM. */
 function noWakeup(view: View, { vm, vcpus, wakers, barred }: Sleep): Evidence[] {
   const nobody = wakers.map(({ irq, raisers, through }): Evidence =>
     raisers?.length === 0 ? { code: "nobody", irq, through } : { code: "only-itself", irq, vm }
   );
-  const found = [...barred, ...nobody];
+  const found = [...barred, ...nobody, ...maskedInput(view, vm)];
   return found.length ? found : vcpus.map((vcpu) => ({ code: "nothing-set", vcpu: view.vcpu(vcpu) }));
 }
 

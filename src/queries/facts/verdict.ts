@@ -69,6 +69,8 @@ export type VerdictFact =
   | { readonly code: "deadlock"; readonly steps: readonly { readonly vm: string; readonly what: Awaited }[] }
   | { readonly code: "lost"; readonly irq: string; readonly finding: IrqFinding }
   | { readonly code: "unheard"; readonly irq: string; readonly source: string }
+  /** Characters in a serial port, of which no interrupt tells the guest: it has cleared it. */
+  | { readonly code: "unread-input"; readonly console: string; readonly characters: number }
   | { readonly code: "undelivered"; readonly queue: string; readonly messages: number; readonly label: string; readonly peer: Absence }
   // Interrupts, panics, the configuration.
   | { readonly code: "irq-storm"; readonly irq: string; readonly finding: IrqFinding }
@@ -128,6 +130,7 @@ const WORDS: { readonly [C in VerdictFact["code"]]: VerdictWord } = {
   "deadlock": "deadlocked",
   "lost": "lost",
   "unheard": "lost",
+  "unread-input": "lost",
   "undelivered": "lost",
   "irq-storm": "storm",
   "panicked": "panicked",
@@ -174,6 +177,9 @@ function leakText({ vmid, parcels, virqs, since_ns }: OfCode<VerdictFact, "leake
   return `${what.join(", ")}: not given back ${since_ns === null ? "at the end" : `for ${durationText(since_ns)} since its end`}`;
 }
 
+const portText = (console: string, characters: number) =>
+  `${characters} ${characters === 1 ? "character waits" : "characters wait"} in the serial port of ${console}`;
+
 export const VERDICT_FACTS = new Facts<VerdictFact>({
   "runs": ({ vcpu }) => `${vcpu} runs`,
   "waits-for-vmm": ({ access, since_ns }) => `${access.vcpu} waits for its VMM: ${accessText(access)}, for ${durationText(since_ns)}`,
@@ -207,6 +213,8 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
     `waits for ${awaitedText(first.what)}, and ${others.map(({ vm, what: { by } }) => `${vm} for ${by}`).join(", ")}`,
   "lost": ({ irq, finding }) => `${irq} is pending and ${IRQ_FINDINGS.text(finding)}`,
   "unheard": ({ irq, source }) => `${irq} (${source}) is not pending though its condition holds: the interrupt was lost`,
+  "unread-input": ({ console, characters }) =>
+    `${portText(console, characters)}, and the guest cleared the interrupt before it had read all`,
   "undelivered": ({ queue, messages, label, peer }) =>
     `${messages === 1 ? "1 message" : `${messages} messages`} in ${queue} (${label}) ${messages === 1 ? "is" : "are"} for ${
       absenceText(peer)
@@ -225,6 +233,7 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "leaked": leakText,
 }, {
   "lost": ({ finding }) => IRQ_FINDINGS.wayOut(finding),
+  "unread-input": () => "write UARTICR first, and then read until FR.RXFE is set",
   "irq-storm": ({ finding }) => IRQ_FINDINGS.wayOut(finding),
 });
 
@@ -249,6 +258,8 @@ export type Evidence =
   | { readonly code: "step"; readonly vm: string; readonly what: Awaited }
   | { readonly code: "source"; readonly source: string }
   | { readonly code: "condition"; readonly condition: string }
+  /** Characters in a serial port whose receive interrupts the guest has masked. */
+  | { readonly code: "masked-input"; readonly console: string; readonly characters: number }
   | { readonly code: "asleep"; readonly for_ns: number }
   | { readonly code: "named-peer"; readonly node: string; readonly peer: string }
   | { readonly code: "absent-peer"; readonly node: string; readonly label: number; readonly peer: Absence }
@@ -292,6 +303,7 @@ export const EVIDENCE = new Facts<Evidence>({
       ? `${vm} waits for ${what.irq}, which ${what.by} raises by ${what.through}`
       : `${vm} waits for ${awaitedText(what)}`,
   "source": ({ source }) => source,
+  "masked-input": ({ console, characters }) => `${portText(console, characters)}, and its receive interrupts are masked (UARTIMSC)`,
   "condition": ({ condition }) => `condition: ${condition}`,
   "asleep": ({ for_ns }) => `the VM has slept for ${durationText(for_ns)}`,
   "named-peer": ({ node, peer }) => `devicetree node ${node} names its peer "${peer}"`,
