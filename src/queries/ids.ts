@@ -173,6 +173,15 @@ export function pcpuId(number: number): string {
   return `pcpu:${number}`;
 }
 
+/**
+ * The part of an event's id that tells it from events of its kind in the same microsecond: the last
+ * digits of its number, or the nanoseconds and what follows.
+ */
+export function eventDigits(id: string): string {
+  const name = nameOf(id), last = name.slice(name.lastIndexOf(".") + 1);
+  return name.includes("@") ? last.slice(6) : last.slice(-3);
+}
+
 /** An id as text. */
 export function formatId(id: Id): string {
   let text = `${id.kind}:`;

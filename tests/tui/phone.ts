@@ -472,6 +472,7 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
     {
       id: "ev:90208",
       t: "12480902000",
+      end: "12480902000",
       pcpu: "pcpu:0",
       vcpu: "vcpu:debian/0",
       vm: "vm:debian",
@@ -482,6 +483,7 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
     {
       id: "ev:90209",
       t: "12481002000",
+      end: "12481002000",
       pcpu: "pcpu:1",
       vcpu: "vcpu:rt/0",
       vm: "vm:rt",
@@ -493,6 +495,7 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
     {
       id: "ev:90211",
       t: "12481102000",
+      end: "12481102000",
       pcpu: "pcpu:0",
       vcpu: "vcpu:host/0",
       vm: "vm:host",

@@ -1,12 +1,14 @@
-// Columns of lists of events: when, whose, of what kind, and what happened.
+// Columns of lists of events: when, whose, of what kind, and what happened. Where a row is too
+// short for its event, the arguments are cut, not the result, and its digits tell it from its like.
 
 import type { ListColumn } from "../look/list.ts";
-import { chipPiece, type Piece, vmPieces } from "../look/pieces.ts";
+import { chipPiece, type Piece, piecesWidth, vmPieces } from "../look/pieces.ts";
 import type { Role } from "../look/theme.ts";
-import { isOf, vmIn, withoutKind } from "../../queries/ids.ts";
+import { eventDigits, isOf, vmIn, withoutKind } from "../../queries/ids.ts";
 import { timeText } from "../../support/number-text.ts";
 import type { RowOf } from "../../queries/table.ts";
 import type { EVENTS } from "../../queries/tables.ts";
+import { fit, textWidth } from "../terminal/graphemes.ts";
 
 type EventRow = RowOf<typeof EVENTS>;
 
@@ -15,15 +17,20 @@ const INKS: Readonly<Record<string, Role>> = { hvc: "link", rpc: "link", ioctl: 
 /** Results that say that it went well. */
 const WELL = /^(OK|SUCCESS)\b/;
 
-/** @param brief the time without its seconds, and a VM by its letter alone */
+/** Columns of the time, brief and not. */
+const TIME = [12, 10] as const;
+
+/** @param brief a VM by its letter alone */
 export function eventColumns(width: number, brief: boolean): ListColumn<EventRow>[] {
+  const room = Math.max(width - (brief ? 19 : 33), 13);
   return [
     {
       name: "t",
       title: "Time",
-      width: brief ? 7 : 12,
+      width: TIME[brief ? 1 : 0],
       right: true,
-      pieces: ({ t }) => [{ text: timeText(Number(t)).replace(brief ? /^\d+/ : "", ""), role: "dim" }],
+      // Rows come in the order in which events end.
+      pieces: ({ end }) => [{ text: timeText(Number(end)), role: "dim" }],
     },
     {
       name: "vm",
@@ -45,8 +52,8 @@ export function eventColumns(width: number, brief: boolean): ListColumn<EventRow
     {
       name: "text",
       title: "Event",
-      width: Math.max(width - (brief ? 16 : 33), 13),
-      pieces: (row, { bad }) => textPieces(row, bad),
+      width: room,
+      pieces: (row, { bad }) => eventPieces(row, bad, room),
     },
   ];
 }
@@ -57,6 +64,27 @@ function vmNameOf({ vm, vcpu, fields }: EventRow): string | undefined {
   const from = typeof fields === "object" && fields !== null && "from" in fields ? fields.from : undefined;
   const who = vcpu ?? from;
   return typeof who === "string" && isOf("vcpu", who) ? vmIn(who) : undefined;
+}
+
+/** The event in this many columns. */
+function eventPieces(row: EventRow, bad: boolean, width: number): readonly Piece[] {
+  const whole = textPieces(row, bad);
+  if (piecesWidth(whole) <= width) return whole;
+  const number: Piece = { text: ` #${eventDigits(row.id)}`, role: "dim" }, room = width - textWidth(number.text);
+  const [event, ...outcome] = whole;
+  // A name whose result has no room beside it comes first.
+  const kept = outcome.length === 0 ? room : room - piecesWidth(outcome), least = row.name.length;
+  const text = kept > least + 1 ? fit(event.text, kept) : fit(event.text.slice(0, least), room);
+  return [{ ...event, text }, ...cutPieces(outcome, room - textWidth(text)), number];
+}
+
+function cutPieces(pieces: readonly Piece[], width: number): Piece[] {
+  let left = width;
+  return pieces.map((piece) => {
+    const text = fit(piece.text, left);
+    left -= textWidth(text);
+    return { ...piece, text };
+  });
 }
 
 /** The event, followed by an arrow and its result. */

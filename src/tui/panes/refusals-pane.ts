@@ -1,4 +1,5 @@
-// Recent refusals, in a few lines each: the requester, the operation, and the rule in words.
+// Recent refusals that made an operation fail, in a few lines each: the requester, the operation,
+// and the rule in words. Those that their callers handled are on screen 0.
 
 import type { Scroll, Title } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
@@ -22,7 +23,7 @@ const ROWS = 3;
 
 type Reason = RowOf<typeof REASONS>;
 
-/** The newest refusals. */
+/** The newest failures. */
 export class RefusalsPane implements Pane {
   readonly name = "refusals";
   readonly staysGood = STAYS_GOOD;
@@ -47,7 +48,7 @@ export class RefusalsPane implements Pane {
   }
 
   wants(): Query {
-    return { table: "why", args: { limit: ASKED } };
+    return { table: "why", args: { limit: ASKED, filter: "failed=yes" } };
   }
 
   take(answer: Answer): void {
@@ -75,8 +76,8 @@ export class RefusalsPane implements Pane {
 
   draw(screen: Screen, area: Rectangle, look: Look, { focused }: PaneState): void {
     this.#height = area.height;
-    if (!this.#rows.length) return void screen.text(area.x + ROW_MARGIN, area.y, "No refusal yet.", look.style("dim"));
     const [first, ...others] = this.#rows.slice(this.#at);
+    if (!first) return void screen.text(area.x + ROW_MARGIN, area.y, "No failure yet.", look.style("dim"));
     const width = area.width - ROW_MARGIN - 1, x = area.x + ROW_MARGIN;
     const asker = first.vm, mark = look.vm(asker);
     const lines: (readonly Piece[])[] = [
@@ -97,7 +98,7 @@ export class RefusalsPane implements Pane {
     });
     others.slice(0, Math.max(area.height - lines.length, 0)).forEach((row, index) => {
       const y = area.y + lines.length + index;
-      screen.text(area.x + 1, y, "!", look.bold(!row.failed ? "dim" : "bad"));
+      screen.text(area.x + 1, y, "!", look.bold("bad"));
       drawPieces(screen, look, x + 1, y, [{ text: `${row.id} `, role: "link" }, ...callPieces(row, false)], width - 1);
     });
   }

@@ -7,6 +7,8 @@ import type { REGISTERS } from "../../queries/tables.ts";
 
 type RegisterRow = RowOf<typeof REGISTERS>;
 
+/** Registers that say where a vCPU is, and why: before all others. */
+const FIRST: readonly string[] = ["pc", "pstate", "sp_el0", "sp_el1", "esr_el1", "elr_el1", "far_el1"];
 /** Digits that are shown of a value. */
 const SHORT = 16;
 /** Columns of a name at the least. */
@@ -28,13 +30,14 @@ export class RegisterLines {
   }
 
   /**
-   * General registers first, then the others by group. Vector registers are left to
+   * The first ones, then general registers, then the others by group. Vector registers are left to
    * `el2 vcpu regs`.
    */
   lines(width: number): Line[] {
-    const lines: Line[] = [];
-    for (const group of ["general", "system", "timer", "gic"]) {
-      const rows = this.#rows.filter((row) => row.group === group);
+    const lines: Line[] = [], isFirst = ({ name }: RegisterRow) => FIRST.includes(name);
+    const first = this.#rows.filter(isFirst).sort((a, b) => FIRST.indexOf(a.name) - FIRST.indexOf(b.name));
+    const groups = ["general", "system", "timer", "gic"].map((group) => this.#rows.filter((row) => row.group === group && !isFirst(row)));
+    for (const rows of [first, ...groups]) {
       const names = Math.max(...rows.map((row) => row.name.length), NAME);
       const columnsBy = (gap: number) => Math.max(1, Math.floor((width - 1 + gap) / (names + 1 + SHORT + gap)));
       const columns = columnsBy(NARROW_GAP), gap = columnsBy(GAP) < columns ? NARROW_GAP : GAP;
