@@ -154,7 +154,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     readers: ["trace"],
     linux: ["readers"],
     causes: ["readers", "trace"],
-    verdicts: ["causes", "readers", "trace"],
+    verdicts: ["causes", "linux", "readers", "trace"],
     rules: ["readers", "trace"],
     ".": ["rules", "verdicts", "causes", "linux", "readers", "trace"],
   },

@@ -32,7 +32,6 @@ export const FAULT = {
   timerStorm: 27,
   faultInVectors: 28,
   fillQueue: 29,
-  panic: 30,
   exitStorm: 31,
   shout: 32,
   share: 33,

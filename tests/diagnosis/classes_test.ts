@@ -224,6 +224,11 @@ const HEALTHY_ONES: Readonly<Record<string, readonly Healthy[]>> = {
     { name: "takes the same breakpoint again and again", guest: "COUNT_BREAKPOINTS", until: 0.2e9 },
     { name: "calls itself by SVC", guest: "CALL_SUPERVISOR", until: 0.2e9 },
   ],
+  "an end that something led to": [
+    { name: "prints the words of a panic", guest: "QUOTE_PANIC" },
+    { name: "handles a fault, and is started again by its wish", guest: "RESET_AFTER_HANDLED_FAULT", keys: 'on_exit = "restart"' },
+    { name: "is started again often by its wish", guest: "REBOOT_OFTEN", keys: 'on_exit = "restart"' },
+  ],
 };
 
 /** The verdict at a time, without what changes with time alone. */

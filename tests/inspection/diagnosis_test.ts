@@ -93,17 +93,12 @@ Deno.test("a guest whose timer's interrupt was lost is reported with the interru
   assert.match(found.text, /^irq:ping\/27 \(vtimer\) is not pending though its condition holds/);
 });
 
-Deno.test("a panic of Linux is reported with its last console lines, until it boots again", async () => {
+Deno.test("a console that shows the words of a panic is not a panic", async () => {
   const system = await demoSystem();
   runUntil(system, 5e8);
-  const say = (text: string) => {
-    for (const byte of new TextEncoder().encode(text)) system.consoles.transmit("hello", byte);
-    return rows(system, "diagnose", { filter: "id=vm:hello" })[0];
-  };
-  assert.equal(say("[    1.0] Kernel panic - not syncing: this is in a log\n").verdict, "waits");
-  const panic = say("[    2.0] ---[ end Kernel panic - not syncing: sysrq triggered crash ]---\n");
-  assert.deepEqual([panic.verdict, panic.text], ["panicked", "Kernel panic - not syncing: sysrq triggered crash"]);
-  assert.equal(say("[    0.0] Booting Linux on physical CPU 0x0\n").verdict, "waits");
+  const said = "[    2.0] Kernel panic - not syncing: no\n[    2.0] ---[ end Kernel panic - not syncing: no ]---\n";
+  for (const byte of new TextEncoder().encode(said)) system.consoles.transmit("hello", byte);
+  assert.equal(rows(system, "diagnose", { filter: "id=vm:hello" })[0].verdict, "waits");
 });
 
 Deno.test("the list of VMs has the same verdicts, and none on el2's own code", async () => {

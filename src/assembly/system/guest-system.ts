@@ -282,6 +282,7 @@ export class GuestSystem implements System, Inspected {
     const leaked = ended?.code === 0 ? this.#verdicts("verdict=leaked") : [];
     if (leaked.length) return { code: 1, message: leaked.join("; ") };
     if (ended) return ended;
-    return reason.kind === "system-off" ? { code: 0, message: "SYSTEM_OFF" } : { code: 1, message: "SYSTEM_RESET", reset: true };
+    const panic = this.ends.ofPrimary(), reset = reason.kind !== "system-off", how = reset ? "SYSTEM_RESET" : "SYSTEM_OFF";
+    return { code: reset || panic ? 1 : 0, message: panic ?? how, ...reset && { reset } };
   }
 }

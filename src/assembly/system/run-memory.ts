@@ -108,6 +108,8 @@ const WORK = v.object({
   at: CODE,
   instructions: count,
   exception: v.optional(v.object({ esr: count, at: CODE, far: v.optional(v.string()) })),
+  inHandler: v.boolean(),
+  panic: v.optional(v.object({ message: v.nullable(v.string()) })),
 });
 const END = v.object({
   ...RULE,
@@ -145,6 +147,8 @@ const MEMORY = v.object({
     problems: v.map(v.string(), v.string()),
     before: v.map(v.string(), count),
     told: v.set(v.string()),
+    panics: v.map(count, v.object({ message: v.nullable(v.string()), then: v.picklist(["reset", "power-off"]) })),
+    lives: v.map(v.string(), v.object({ since: time, bad: count })),
   }),
   steps: count,
   uses: v.object({ current: count, uses: v.map(v.string(), USE) }),

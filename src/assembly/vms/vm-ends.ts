@@ -7,11 +7,13 @@ import { instructionAt } from "../../inspection/readers/read-symbols.ts";
 import { Vector } from "../../core/interface.ts";
 import { causeOf, noVectors } from "../../inspection/causes/exception-cause.ts";
 import { firstTaken, lastTaken, type Taken } from "../../inspection/causes/taken.ts";
-import type { View } from "../../inspection/readers/inspected.ts";
+import type { EndedPanic, View } from "../../inspection/readers/inspected.ts";
+import { isPanicking, panicMessage } from "../../inspection/verdicts/panic.ts";
 import { isAbort, syndromeText } from "../../inspection/trace/syndromes.ts";
 import type { VmSymbols } from "../../symbols/vm-symbols.ts";
 import type { SessionVms } from "./session-vms.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "../../queries/facts/exception-cause.ts";
+import { PRIMARY_CONSOLE } from "../../plans/plan.ts";
 import { paId, vmId } from "../../queries/ids.ts";
 import { hex } from "../../support/number-text.ts";
 
@@ -30,6 +32,10 @@ interface LastWork {
   readonly instructions: number;
   /** The exception that it took last at EL1, with the instruction that took it. */
   readonly exception: TakenException | undefined;
+  /** It has not returned from that. */
+  readonly inHandler: boolean;
+  /** Its kernel has panicked, with this message. */
+  readonly panic: { readonly message: string | null } | undefined;
 }
 
 interface TakenException {
@@ -53,6 +59,8 @@ const EXIT_RULES: Readonly<Record<VmExitReason, string>> = {
   "forced": "its owner ended it by force",
   "unknown": "the resource manager does not say why it ended",
 };
+/** Virtual time (ns) of a life that is too short to have done its work. */
+const SHORT_LIFE = 10e9;
 const EXIT_SECTION = "resource-manager 4.3";
 
 /** Knowledge of VMs at a place of the run. */
@@ -66,18 +74,30 @@ interface Known {
   readonly told: Set<string>;
   /** Of the exceptions that ended VMs, by the number of the reason. */
   readonly causes: Map<number, ExceptionCause>;
+  /** Panics before ends, by the number of the reason. */
+  readonly panics: Map<number, EndedPanic>;
+  /** When VMs were made that are made again and again, and their bad ends in a row. */
+  readonly lives: Map<string, { readonly since: number; readonly bad: number }>;
 }
 
 /** The same for another machine there. */
 export type EndsMemory = Known;
 
-function copy({ work, problems, before, told, causes }: Known): Known {
-  return { work: new Map(work), problems: new Map(problems), before: new Map(before), told: new Set(told), causes: new Map(causes) };
+function copy({ work, problems, before, told, causes, panics, lives }: Known): Known {
+  return {
+    ...{ work: new Map(work), problems: new Map(problems), before: new Map(before), told: new Set(told) },
+    ...{ causes: new Map(causes), panics: new Map(panics), lives: new Map(lives) },
+  };
 }
+
+const NOTHING_KNOWN: Known = {
+  ...{ work: new Map(), problems: new Map(), before: new Map(), told: new Set() },
+  ...{ causes: new Map(), panics: new Map(), lives: new Map() },
+};
 
 /** The ends of one machine's VMs. */
 export class VmEnds {
-  #known: Known = { work: new Map(), problems: new Map(), before: new Map(), told: new Set(), causes: new Map() };
+  #known: Known = copy(NOTHING_KNOWN);
   /** Called when a VM begins another life, and when the first of its vCPUs stops for good. */
   onChange: (vm: string, now: "begins" | "ends") => void = () => {};
 
@@ -91,6 +111,21 @@ export class VmEnds {
   /** The cause of the exception that ended a VM, by the number of the reason. */
   causeOf(reason: number): ExceptionCause | undefined {
     return this.#known.causes.get(reason);
+  }
+
+  panicOf(reason: number): EndedPanic | undefined {
+    return this.#known.panics.get(reason);
+  }
+
+  /** The reason of the primary VM's end, if a panic or an exception led to it. */
+  ofPrimary(): string | undefined {
+    const reason = this.hypervisor().trace.reasons.endOf(PRIMARY_CONSOLE);
+    return reason && (this.#known.panics.has(reason.id) || this.#known.causes.has(reason.id)) ? reason.rule : undefined;
+  }
+
+  badLives(vm: string): number {
+    const { since, bad } = this.#known.lives.get(vm) ?? { since: 0, bad: 0 };
+    return this.hypervisor().now - since < SHORT_LIFE ? bad : 0;
   }
 
   /** Listens to the hypervisor. */
@@ -124,6 +159,7 @@ export class VmEnds {
     this.#known.problems.delete(vm);
     this.#known.told.delete(vm);
     this.#known.before.set(vm, this.hypervisor().trace.reasons.count);
+    this.#known.lives.set(vm, { since: this.hypervisor().now, bad: this.#known.lives.get(vm)?.bad ?? 0 });
   }
 
   #stopped(vcpu: Vcpu, how: VcpuEnd): void {
@@ -134,9 +170,13 @@ export class VmEnds {
     // A VM of an image has many lives, whose beginnings are not reported.
     const hosted = this.vms.hosted(vm);
     const first = !known || !hosted && how !== "killed";
-    if (first && !this.vms.planned(vm)?.restarts) this.onChange(vm, "ends");
+    // The primary VM's own end is the machine's, which stays as it is.
+    const endsMachine = vcpu.isPrimary && (how === "system-off" || how === "system-reset");
+    if (first && !endsMachine && !this.vms.planned(vm)?.restarts) this.onChange(vm, "ends");
     if (hosted && known && TELLING.indexOf(known.how) <= TELLING.indexOf(how)) return;
-    this.#known.work.set(vm, this.#workOf(vm, vcpu, how));
+    const work = this.#workOf(vm, vcpu, how);
+    if (endsMachine && !work.panic && !work.inHandler) return;
+    this.#known.work.set(vm, work);
     if (!hosted && how !== "killed") this.#end(vm, undefined);
   }
 
@@ -150,7 +190,10 @@ export class VmEnds {
     const exception = tells
       ? { esr, at: this.#place(vm, vcpu, elr), far: this.#farOf(vm, vcpu, taken), cause: cause ?? vectorsCause(vcpu, how, taken) }
       : undefined;
-    return { vcpu: this.hypervisor().names.vcpu(vcpu), how, at: this.#last(vm, vcpu, how), instructions, exception };
+    const asked = how === "system-reset" || how === "system-off";
+    const panic = asked && isPanicking(this.view(), vcpu) ? { message: panicMessage(this.view(), vcpu) } : undefined;
+    const inHandler = asked && first !== undefined;
+    return { vcpu: this.hypervisor().names.vcpu(vcpu), how, at: this.#last(vm, vcpu, how), instructions, exception, inHandler, panic };
   }
 
   /** The instruction that a vCPU executed last. After a call the PC is one instruction further. */
@@ -189,7 +232,10 @@ export class VmEnds {
     if (!stopped && problem !== undefined && before !== undefined && reasons.endsVm(vm, before)) return;
     const rule = this.#ruleOf(work, exit, problem);
     const failed = work?.how === "fault" || work?.how === "bug" || problem !== undefined || exit === undefined && !stopped ||
-      exit !== undefined && !endedByOwnWill(exit);
+      exit !== undefined && !endedByOwnWill(exit) || work?.panic !== undefined;
+    // A reset that nothing led to is a wish.
+    const isWish = work?.how === "system-reset" && !work.inHandler && !work.panic;
+    this.#endLife(vm, failed && !isWish);
     const { at, instructions, exception } = work ?? {};
     const isFault = work?.how === "fault";
     const cause = isFault ? exception?.cause : undefined;
@@ -214,6 +260,14 @@ export class VmEnds {
       ...work?.how === "bug" && { wayOut: BUG_WAY_OUT },
     });
     if (exception?.cause) this.#known.causes.set(why, exception.cause);
+    if (work?.panic) this.#known.panics.set(why, { ...work.panic, then: work.how === "system-off" ? "power-off" : "reset" });
+  }
+
+  /** A life that ends badly soon after its start is one more in a row. */
+  #endLife(vm: string, failed: boolean): void {
+    const { since = 0, bad = 0 } = this.#known.lives.get(vm) ?? {};
+    const isShort = this.hypervisor().now - since < SHORT_LIFE;
+    this.#known.lives.set(vm, { since, bad: failed && isShort ? bad + 1 : 0 });
   }
 
   #ruleOf(work: LastWork | undefined, exit: VmExitReason | undefined, problem: string | undefined): string {
@@ -225,6 +279,12 @@ export class VmEnds {
       return `${work.vcpu} stopped: ${syndromeText(esr)} at ${at.text}${why}${handler}`;
     }
     if (problem !== undefined) return `its VMM gave up: ${problem}`;
+    const asked = work?.how === "system-off" || work?.how === "system-reset" ? EXIT_RULES[exit ?? work.how] : undefined;
+    if (work?.panic && asked) return `Kernel panic - not syncing: ${work.panic.message ?? "(no message)"}; then ${asked}`;
+    if (work?.inHandler && work.exception && asked) {
+      const { esr, at, cause } = work.exception, why = cause ? `; ${EXCEPTION_CAUSES.text(cause)}` : "";
+      return `${work.vcpu} took ${syndromeText(esr)} at ${at.text}${why}; in its handler ${asked}`;
+    }
     if (exit !== undefined) return EXIT_RULES[exit];
     if (work?.how === "system-off" || work?.how === "system-reset") return EXIT_RULES[work.how];
     return "it could not be made";

@@ -188,18 +188,24 @@ function find(group: VpmGroup, mpidr: bigint): Vcpu | undefined | "invalid" {
 }
 
 function systemOff(vcpu: Vcpu, group: VpmGroup): typeof DEFERRED {
-  if (vcpu.isCritical) vcpu.services.end({ kind: "system-off", vcpu: vcpu.name });
+  if (vcpu.isCritical) endMachine(vcpu, "system-off");
   else endSystem(vcpu, group);
   return DEFERRED;
 }
 
 function systemReset(vcpu: Vcpu, group: VpmGroup, reset: SystemReset): typeof DEFERRED {
-  if (vcpu.isCritical) vcpu.services.end({ kind: "system-reset", vcpu: vcpu.name });
+  if (vcpu.isCritical) endMachine(vcpu, "system-reset");
   else {
     vcpu.askForReset(reset);
     endSystem(vcpu, group);
   }
   return DEFERRED;
+}
+
+/** The machine ends with its primary VM. */
+function endMachine(vcpu: Vcpu, kind: "system-off" | "system-reset"): void {
+  vcpu.services.onVcpuEnd?.(vcpu, kind);
+  vcpu.services.end({ kind, vcpu: vcpu.name });
 }
 
 /** The others are killed; the caller is powered off by force, which its halt vIRQ reports. */

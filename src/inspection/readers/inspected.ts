@@ -87,7 +87,17 @@ export interface Inspected {
   readonly ends: {
     /** The cause of the exception that ended a VM, by the number of the reason. */
     causeOf(reason: number): ExceptionCause | undefined;
+    /** The panic after which a VM ended, by the number of the reason. */
+    panicOf(reason: number): EndedPanic | undefined;
+    /** Its last ends in a row that nobody wanted, each soon after its start. */
+    badLives(vm: string): number;
   };
+}
+
+/** A panic of a kernel, and how it ended then. */
+export interface EndedPanic {
+  readonly message: string | null;
+  readonly then: "reset" | "power-off";
 }
 
 /** Requests of users to VMs. */

@@ -13,7 +13,8 @@ import type { View } from "../readers/inspected.ts";
 import { type FoundIrq, readIrqFindings } from "../readers/read-irqs.ts";
 import { readVmFacts, type VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
-import { ended, isEnding, starting } from "./verdict-end.ts";
+import { isPanicking, panicMessage } from "./panic.ts";
+import { ended, hasEndedMachine, isEnding, restarting, starting } from "./verdict-end.ts";
 import { deadlocked, isAsleep, type Others, type Sleep, sleepOf, stuckOf, unheard, unread, waiting } from "./verdict-sleep.ts";
 import { otherGic } from "./verdict-gic.ts";
 import { peerless, undelivered } from "./verdict-messages.ts";
@@ -125,16 +126,15 @@ function barred(irqs: readonly FoundIrq[]): Evidence[] {
 }
 
 function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Patients): Verdict {
-  if (vm.ended !== null || isEnding(vm)) return ended(view, vm);
+  const again = restarting(view, vm);
+  if (again) return again;
+  if (vm.ended !== null || isEnding(vm) || hasEndedMachine(view, vm)) return ended(view, vm);
   if (vcpus.length === 0) return starting(view, vm, "no-vcpu");
   const name = nameOf(vm.id);
-  const panic = panicText(view.system.consoles.tail(name));
-  if (panic !== undefined) {
-    return {
-      fact: { code: "panicked", message: panic },
-      evidence: [{ code: "console", console: conId(name) }],
-      next: `el2 console ${name}`,
-    };
+  const panicking = online.find((vcpu) => isPanicking(view, vcpu));
+  if (panicking) {
+    const message = panicMessage(view, panicking), evidence = [{ code: "console", console: conId(name) } as const];
+    return { fact: { code: "panicked", message, then: null }, evidence, next: `el2 vcpu stack ${view.vcpu(panicking)}` };
   }
   for (const { id, source, fact } of irqs) {
     if (fact?.code !== "storm") continue;
@@ -192,10 +192,4 @@ function masked(sleep: Sleep, irqs: readonly FoundIrq[]): Verdict | undefined {
     return { fact: { code: "lost", irq: id, finding: fact }, evidence: [{ code: "source", source }], next: `el2 irq show ${id}` };
   }
   return undefined;
-}
-
-/** Linux's last message when it has panicked, in this life. */
-function panicText(console: string): string | undefined {
-  const life = console.slice(Math.max(0, console.lastIndexOf("Booting Linux on physical CPU")));
-  return /---\[ end (Kernel panic - not syncing: .*?) \]---/.exec(life)?.[1];
 }

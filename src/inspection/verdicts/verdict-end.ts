@@ -4,7 +4,10 @@ import { MEM_RECLAIM, MEM_SHARE } from "../../abi/rpc/messages/memory.ts";
 import type { Reason } from "../../abi/trace.ts";
 import { nameOf, parcelId, whyId } from "../../queries/ids.ts";
 import { type Evidence, wordOf } from "../../queries/facts/verdict.ts";
+import { hex } from "../../support/number-text.ts";
+import { isHealthy } from "../../queries/facts/verdict-words.ts";
 import type { View } from "../readers/inspected.ts";
+import { Vmid } from "../readers/guest-names.ts";
 import type { VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -14,6 +17,8 @@ const LACKS_BUFFER = "the buffer of a shm vdevice was not lent";
 const TAKEN_DOWN = 100e6;
 /** Virtual time (ns) in which a START returns. */
 const STARTED = 1e9;
+/** Ends in a row that are a loop of restarts. */
+const BAD_LIVES = 3;
 /** States of the Resource Manager's in which a VM has ended and still exists. */
 const ENDING: ReadonlySet<string> = new Set(["exited", "resetting", "reset"]);
 
@@ -22,10 +27,16 @@ export function isEnding({ state }: VmFacts): boolean {
   return ENDING.has(state);
 }
 
+/** Whether it is the primary VM, and the machine has ended with it. */
+export function hasEndedMachine(view: View, { id, vmid }: VmFacts): boolean {
+  const { stopReason } = view.hypervisor.machine;
+  return stopReason !== undefined && vmid === hex(Vmid.Primary) && view.hypervisor.trace.reasons.endOf(nameOf(id)) !== undefined;
+}
+
 /** How a VM ended, and what it leaves. */
 export function ended(view: View, vm: VmFacts): Verdict {
   const end = ending(view, vm);
-  return wordOf(end.fact) === "failed" ? end : leaks(view, vm) ?? end;
+  return !isHealthy(wordOf(end.fact)) || hasEndedMachine(view, vm) ? end : leaks(view, vm) ?? end;
 }
 
 function ending(view: View, vm: VmFacts): Verdict {
@@ -38,10 +49,19 @@ function ending(view: View, vm: VmFacts): Verdict {
   const end = { call: asked?.name ?? null, result: asked?.result.name ?? null, how: vm.ended ?? reason?.rule ?? null };
   const next = reason && `el2 why ${whyId(reason.id)}`;
   const failed = vm.state === "failed" || vm.exit === "fault" || reason !== undefined && !reason.settled;
-  const off = vm.exit === "system-off" || vm.exit === "exit";
+  const exit = vm.exit ?? reason?.result, off = exit === "system-off" || exit === "exit";
+  const panic = reason && view.system.ends.panicOf(reason.id);
+  if (panic) return { fact: { code: "panicked", ...panic }, next };
   const cause = reason && view.system.ends.causeOf(reason.id);
   const evidence: Evidence[] = cause ? [{ code: "cause", cause }] : [];
   return { fact: { code: failed ? "failed" : off ? "off" : "stopped", ...end }, evidence, next };
+}
+
+/** A VM that its owner starts again and again, and that never runs for long. */
+export function restarting(view: View, { id }: VmFacts): Verdict | undefined {
+  const name = nameOf(id), lives = view.system.ends.badLives(name), reason = view.hypervisor.trace.reasons.endOf(name);
+  if (lives < BAD_LIVES || !reason) return undefined;
+  return { fact: { code: "restarts", lives, how: reason.rule }, next: `el2 why ${whyId(reason.id)}` };
 }
 
 /** The refusal of the buffer that a VM lacked at its start: that came first, and is the cause. */

@@ -74,7 +74,8 @@ export type VerdictFact =
   | { readonly code: "undelivered"; readonly queue: string; readonly messages: number; readonly label: string; readonly peer: Absence }
   // Interrupts, panics, the configuration.
   | { readonly code: "irq-storm"; readonly irq: string; readonly finding: IrqFinding }
-  | { readonly code: "panicked"; readonly message: string }
+  /** `then`: how the guest ended after it; null while it is there. */
+  | { readonly code: "panicked"; readonly message: string | null; readonly then: "reset" | "power-off" | null }
   /** Of the machine: an invariant of its memory or objects does not hold. */
   | { readonly code: "broken"; readonly rule: string }
   // Starts and ends.
@@ -83,6 +84,8 @@ export type VerdictFact =
   | { readonly code: "powered-off" }
   | { readonly code: "not-started"; readonly call: string; readonly since_ns: number }
   | { readonly code: "buffer-refused"; readonly call: string; readonly rule: string }
+  /** `lives`: ends in a row that nobody wanted, each soon after a start; `how`: the last one. */
+  | { readonly code: "restarts"; readonly lives: number; readonly how: string }
   | {
     readonly code: "failed" | "off" | "stopped";
     readonly call: string | null;
@@ -140,6 +143,7 @@ const WORDS: { readonly [C in VerdictFact["code"]]: VerdictWord } = {
   "powered-off": "starts",
   "not-started": "stuck",
   "buffer-refused": "failed",
+  "restarts": "failed",
   "failed": "failed",
   "off": "off",
   "stopped": "stopped",
@@ -220,13 +224,17 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
       absenceText(peer)
     }`,
   "irq-storm": ({ irq, finding }) => `${irq} ${IRQ_FINDINGS.text(finding)}`,
-  "panicked": ({ message }) => message,
+  "panicked": ({ message, then }) =>
+    `${message === null ? "a kernel panic, whose message is nowhere" : `Kernel panic - not syncing: ${message}`}${
+      then === null ? "" : `; then it asked for a ${then}`
+    }`,
   "broken": ({ rule }) => rule,
   "gated": () => "it is made, and waits to be started",
   "no-vcpu": () => "it has no vCPU yet",
   "powered-off": () => "no vCPU is powered on",
   "not-started": ({ call, since_ns }) => `it is not started: ${call} of its VMM has not returned for ${durationText(since_ns)}`,
   "buffer-refused": ({ call, rule }) => `${call} refused: ${rule}`,
+  "restarts": ({ lives, how }) => `it restarts again and again: ${lives} ends in a row, the last one: ${how}`,
   "failed": endText,
   "off": endText,
   "stopped": endText,

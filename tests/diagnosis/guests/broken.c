@@ -26,8 +26,7 @@ enum fault {
   TIMER_STORM,
   FAULT_IN_VECTORS,
   FILL_QUEUE,
-  PANIC,
-  EXIT_STORM,
+  EXIT_STORM = 31,
   SHOUT,
   SHARE,
 };
@@ -229,9 +228,6 @@ void guest_main(void) {
     sleep_on();
   case FAULT_IN_VECTORS: fault_in_vectors(); break;
   case FILL_QUEUE: fill_queue(); break;
-  case PANIC:
-    print("---[ end Kernel panic - not syncing: no init found ]---\n");
-    for (;;) asm volatile("");
   case EXIT_STORM:
     irq_disable();
     for (;;) HVC(0, 0x84000000, 0, 0, 0, 0);

@@ -46,6 +46,10 @@ enum guest {
   PROBE_MEMORY,
   COUNT_BREAKPOINTS,
   CALL_SUPERVISOR,
+  // Ends, and what looks like one.
+  RESET_AFTER_HANDLED_FAULT,
+  QUOTE_PANIC,
+  REBOOT_OFTEN,
 };
 
 enum { NOWHERE = 0x70000000, VIRTUAL_TIMER = 27, PHYSICAL_TIMER = 30, CPUS = 4, STACK = 4096 };
@@ -449,6 +453,21 @@ void guest_main(void) {
       asm volatile("brk #1");
       sink++;
     }
+  case RESET_AFTER_HANDLED_FAULT:
+    use_vectors(ADDRESS_OF(skip_vectors));
+    touch_nowhere();
+    wait_by_counter(200);
+    psci_system_reset();
+    break;
+  case QUOTE_PANIC:
+    timer_every(ticks_per_second() / 20);
+    irq_enable();
+    print("[    1.000000] Kernel panic - not syncing: no init found\n[    1.000001] ---[ end Kernel panic - not syncing: no init found ]---\n");
+    sleep_on();
+  case REBOOT_OFTEN:
+    wait_by_counter(20);
+    psci_system_reset();
+    break;
   case CALL_SUPERVISOR:
     use_vectors(ADDRESS_OF(call_vectors));
     for (;;) {

@@ -1,0 +1,63 @@
+// A kernel that panics is told as soon as it does, with a console and without, and also if it asks
+// for a reset then: a reset is how it ends, and the panic why.
+
+import assert from "node:assert/strict";
+import { assemble } from "../../src/assembly/assemble.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
+import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { VERDICT_FACTS } from "../../src/queries/facts/verdict.ts";
+import { PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
+import { rows, runUntil } from "../inspection/system.ts";
+import { fits, verdictOn } from "./class-guests.ts";
+
+/** Virtual time (ns) between two questions, and in which the kernel panics. */
+const ASKED = 10e6, PATIENCE = 5e9;
+const MESSAGE = /^VFS: Unable to mount root fs on unknown-block\(0,0\)$/;
+
+interface Panic {
+  readonly name: string;
+  readonly append: string;
+  readonly cpus?: number;
+  /** How it ends; null if it stays. */
+  readonly then: "reset" | null;
+  /** The console shows it. */
+  readonly shown: boolean;
+}
+
+const PANICS: readonly Panic[] = [
+  { name: "that stays", append: "console=ttyAMA0", then: null, shown: true },
+  { name: "that stays, on one of three CPUs", append: "console=ttyAMA0", cpus: 3, then: null, shown: true },
+  { name: "without a console that is there", append: "console=ttyS7", then: null, shown: false },
+  { name: "of which the console shows nothing", append: "console=ttyAMA0 loglevel=0", then: null, shown: false },
+  { name: "that resets at once", append: "console=ttyAMA0 panic=-1", then: "reset", shown: true },
+  { name: "that resets at once, without a console that is there", append: "console=ttyS7 panic=-1", then: "reset", shown: false },
+];
+
+async function boot({ append, cpus = 1 }: Panic): Promise<GuestSystem> {
+  const { folder } = await catalogEntry("debian-bookworm");
+  const image = await Deno.readFile(`${folder}/Image`), initrd = await Deno.readFile(`${folder}/initrd`);
+  const what = { kind: "boot", image, initrd, dtb: undefined, append: `${append} rdinit=/nowhere`, devices: [] } as const;
+  return assemble({ cpus, memory: 512 << 20, turbo: true, seed: 1, what }) as GuestSystem;
+}
+
+for (const panic of PANICS) {
+  Deno.test(`a kernel panic ${panic.name}`, async () => {
+    const system = await boot(panic);
+    const verdict = () => verdictOn(system, PRIMARY_CONSOLE);
+    for (let time = ASKED; verdict()?.healthy ?? true; time += ASKED) {
+      assert.ok(time < PATIENCE, `${verdict()?.text}\n${system.consoles.tail(PRIMARY_CONSOLE).slice(-500)}`);
+      runUntil(system, time);
+    }
+    // It may be seen before it has asked for its reset.
+    if (panic.then !== null) runUntil(system, system.machine.time + PATIENCE);
+    const { fact } = verdict();
+    assert.ok(fits(fact, { code: "panicked", message: MESSAGE, then: panic.then }), VERDICT_FACTS.text(fact));
+    assert.equal(/Kernel panic/.test(system.consoles.tail(PRIMARY_CONSOLE)), panic.shown);
+    assert.equal(system.ended() !== undefined, panic.then !== null);
+    assert.ok(system.ended()?.code !== 0);
+    if (panic.then === null) return;
+    const [why] = rows(system, "why", { filter: `ended=vm:${PRIMARY_CONSOLE}` });
+    assert.match(why.rule, /^Kernel panic - not syncing: VFS: .*; then the guest asked for a reset \(PSCI SYSTEM_RESET\)$/);
+    assert.match(system.ended()!.message, /Kernel panic/);
+  });
+}
