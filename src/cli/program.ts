@@ -80,12 +80,15 @@ Examples:
 export async function runProgram(groups: readonly CommandGroup[], args: readonly string[], entry: URL): Promise<number> {
   let code: number = ExitCode.Done;
   const program = programOf(groups, entry, (value) => code = value);
+  args = helpArguments(args);
   giveUpFor(args);
   try {
     const names = commandTree(program).commands.map(({ name }) => name);
     const hidden = program.commands.map((command) => command.name());
     if (/^[^-]/.test(args[0] ?? "") && ![...hidden, "help"].includes(args[0])) {
-      throw new Failure(`unknown command ${JSON.stringify(args[0])}${didYouMean(args[0], names, "list the commands with el2 --help")}`);
+      const meant = TYPED[args[0]];
+      const wayOut = meant === undefined ? didYouMean(args[0], names, "list the commands with el2 --help") : `; ${meant}`;
+      throw new Failure(`unknown command ${JSON.stringify(args[0])}${wayOut}`);
     }
     await program.parseAsync(args, { from: "user" });
     return code || (Deno.exitCode ?? 0);
@@ -108,6 +111,34 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
     throw error;
   }
 }
+
+/** `el2 help COMMAND …` as `el2 COMMAND … --help`. */
+function helpArguments(args: readonly string[]): readonly string[] {
+  return args[0] === "help" ? [...args.slice(1), "--help"] : args;
+}
+
+/** Words of other programs, and what el2 has for them. */
+const TYPED: Readonly<Record<string, string>> = {
+  stop: "el2 vm stop VM shuts a VM down, el2 down SESSION ends a session, el2 pause stops the time",
+  kill: "el2 vm kill VM ends a VM, el2 down SESSION ends a session",
+  list: "el2 ls lists sessions, el2 vm ls lists VMs",
+  ps: "el2 ls lists sessions, el2 vm ls lists VMs",
+  exec: "el2 console VM --send 'TEXT\\n' types into a guest",
+  start: "el2 up WHAT starts a session, el2 vm start VM starts a VM of a session",
+  restart: "el2 vm reset VM restarts a VM",
+  status: "el2 ls lists sessions, el2 diagnose says what each VM does",
+  exit: "el2 down SESSION ends a session",
+  quit: "el2 down SESSION ends a session",
+  shell: "el2 console VM joins a guest's console",
+  ssh: "el2 console VM joins a guest's console; --forward 2222:22 forwards a port to it",
+  connect: "el2 attach SESSION shows a session's screens",
+  regs: "el2 vcpu regs VM/INDEX prints registers",
+  step: "el2 on continues by instructions or to the next event, el2 back returns to earlier ones",
+  continue: "el2 resume continues a session",
+  save: "el2 snapshot save FILE saves a machine",
+  load: "el2 snapshot load FILE continues a saved machine",
+  log: "el2 logs prints consoles, el2 events lists events",
+};
 
 /** Every command, however deep, reports its errors to `main`. */
 function strict(commands: Command["commands"]): void {

@@ -51,7 +51,15 @@ export async function removeAbandoned(path: string): Promise<Owner | undefined> 
   if (!lock) return ownerOf(path) ?? { pid: "?" };
   try {
     removeIfThere(path);
+    removeLeftovers(path);
   } finally {
     lock.close();
   }
+}
+
+/** Removes what a session that has ended has left beside its socket. Nobody owns its name. */
+export function removeLeftovers(path: string): void {
+  const { lock, token, gdb, log, consoles } = besideSocket(path);
+  for (const file of [token, gdb, log, lock]) removeIfThere(file);
+  if (lstatIfThere(consoles)?.isDirectory) Deno.removeSync(consoles, { recursive: true });
 }

@@ -1,7 +1,7 @@
 // The place of sessions: a folder of the user's, with a socket and logs for each session by its
 // name.
 
-import { checkOwner, lstatIfThere, NotOurs, ROOT } from "../support/own-files.ts";
+import { checkOwner, lstatIfThere, NotOurs, ownUid, ROOT } from "../support/own-files.ts";
 import { ownFolder } from "../support/own-folders.ts";
 
 /** No session folder that belongs to the user exists, and none can be made. */
@@ -13,8 +13,10 @@ export class NoPlace extends Error {}
  */
 export function sessionFolder(environment: (name: string) => string | undefined = (name) => Deno.env.get(name)): string {
   const runtime = environment("XDG_RUNTIME_DIR");
-  const folder = runtime ? `${runtime}/el2` : `${environment("TMPDIR") ?? "/tmp"}/el2-${environment("USER") ?? "user"}`;
+  let folder = `${runtime}/el2`;
   try {
+    // A service or cron job has no USER, and the same user's terminal has: the number is the same.
+    if (!runtime) folder = `${environment("TMPDIR") ?? "/tmp"}/el2-${ownUid() ?? "user"}`;
     // Another user's el2, such as root's with that user's environment, would leave its own folder.
     if (runtime) checkRuntimeFolder(runtime);
     return ownFolder(folder);
@@ -63,12 +65,16 @@ export interface BesideSocket {
   readonly token: string;
   /** Socket of a gdb server: a session has one debugger at a time. */
   readonly gdb: string;
+  /** The last words of the session's process. */
+  readonly log: string;
+  /** Folder of the logs of consoles. */
+  readonly consoles: string;
 }
 
 /** The files beside a socket. */
 export function besideSocket(socket: string): BesideSocket {
   const stem = socket.replace(/\.sock$/, "");
-  return { lock: `${stem}.lock`, token: `${stem}.token`, gdb: `${stem}.gdb` };
+  return { lock: `${stem}.lock`, token: `${stem}.token`, gdb: `${stem}.gdb`, log: `${stem}.log`, consoles: `${stem}.consoles` };
 }
 
 /** Names of the sessions that have a socket, whether or not a process listens on it. */

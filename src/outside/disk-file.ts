@@ -37,7 +37,7 @@ export interface DiskFiles {
 export const COMPUTER_FILES: DiskFiles = {
   open(path, readOnly) {
     // Opening a pipe would wait for its writer.
-    const { isFile, isBlockDevice } = Deno.statSync(path);
+    const { isFile, isBlockDevice } = statOf(path);
     if (!isFile && !isBlockDevice) throw new DiskError(`disk ${path} is not a file or a block device`);
     const file = Deno.openSync(path, { read: true, write: !readOnly });
     try {
@@ -53,6 +53,15 @@ export const COMPUTER_FILES: DiskFiles = {
 
 /** A disk that cannot be used, for its user. */
 export class DiskError extends Error {}
+
+/** @throws DiskError for a device that Deno opens only with all permissions */
+function statOf(path: string): Deno.FileInfo {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    throw error instanceof Deno.errors.NotCapable ? new DiskError(`disk ${path} is a device that el2 does not open; use a file`) : error;
+  }
+}
 
 /** Codes of file systems without locks. */
 const NO_LOCKS = ["ENOLCK", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"];

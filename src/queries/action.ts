@@ -38,6 +38,12 @@ export const action = v.variant("kind", [
   v.strictObject({ kind: v.literal("doorbell.ring"), doorbell: name, flags: unsigned(64) }),
   /** Gives an interrupt a pulse (GICD_ISPENDR). */
   v.strictObject({ kind: v.literal("irq.raise"), irq: name }),
+  /** Makes an interrupt no longer pending (GICD_ICPENDR); a line that is high keeps it pending. */
+  v.strictObject({ kind: v.literal("irq.clear"), irq: name }),
+  /** Writes RAM, as a debugger does: at `pa:ADDRESS` or `ipa:VM/ADDRESS`. */
+  v.strictObject({ kind: v.literal("mem.write"), at: name, bytes: bytes(MESSAGE_MAX) }),
+  /** Writes a register of a vCPU, as a debugger does. */
+  v.strictObject({ kind: v.literal("vcpu.set"), vcpu: name, register: name, value: unsigned(128) }),
   /** Wants a VM's balloon to have this many bytes. */
   v.strictObject({ kind: v.literal("balloon.set"), vm: name, bytes: count() }),
   /** Events of a VM's keyboard or tablet: those in one list happen at once. */

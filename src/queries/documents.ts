@@ -162,7 +162,7 @@ export const SESSION_LIST: Listing = {
   columns: {
     name: { kind: "text", doc: "its name", width: 12 },
     what: { kind: "text", doc: "what runs", width: 12 },
-    state: { kind: "text", doc: "runs, paused, or how it ended", width: 8 },
+    state: { kind: "text", doc: "runs or paused, with the VMs that failed or hang; or how it ended", width: 24 },
     pid: { kind: "number", doc: "its process", width: 7, optional: true },
     clients: { kind: "number", doc: "connections to it", width: 7, optional: true },
     started: { kind: "text", doc: "when it began, ISO 8601", width: 24, optional: true },

@@ -68,6 +68,17 @@ export async function readRecording(path: string, bytes: Uint8Array = readToEnd(
   };
 }
 
+/** Bytes of the last line of a sealed recording, at most. */
+const SEAL_SIZE = 128;
+
+/** Whether a recording was written to its end. What it says is not checked. */
+export function isSealed(path: string): boolean {
+  using file = Deno.openSync(path);
+  file.seekSync(-Math.min(SEAL_SIZE, file.statSync().size), Deno.SeekMode.End);
+  const bytes = new Uint8Array(SEAL_SIZE), length = file.readSync(bytes) ?? 0;
+  return /\n\{"sha256":"[0-9a-f]{64}"\}\n$/.test(new TextDecoder().decode(bytes.subarray(0, length)));
+}
+
 /**
  * A value of a line, of a given shape.
  * @throws RecordingError that names the invalid field

@@ -9,6 +9,12 @@ const NOT_AN_IMAGE = new URL("../../LICENSE", import.meta.url).pathname;
 /** Command line, and what the one line on stderr must say. All end with 2 and start nothing. */
 const MISTAKES: readonly [args: string, says: RegExp][] = [
   ["boot", /boot: no image; name one/],
+  ["stop", /^el2: unknown command "stop"; el2 vm stop VM shuts a VM down/],
+  ["kill", /el2 vm kill VM ends a VM/],
+  ["list", /el2 ls lists sessions/],
+  ["exec", /el2 console VM --send/],
+  ["start", /el2 up WHAT starts a session/],
+  ["help no-such-command", /unknown command "no-such-command"/],
   ["boot no-such-file", /kernel no-such-file: no such file/],
   [`boot ${NOT_AN_IMAGE}`, /not an arm64 Linux Image/],
   ["boot .", /kernel \.: is a folder/],
@@ -125,4 +131,12 @@ Deno.test("an empty word, or one with a quote, is the name of nothing", async ()
     assert.equal(parseFilter(isExactly("id", name), table).matches(row), false, name);
   }
   assert.ok(parseFilter(isExactly("id", "rpc:1"), table).matches(row));
+});
+
+Deno.test("el2 help is --help, and el2 help COMMAND … that of the command", async () => {
+  for (const path of [[], ["vm"], ["vm", "stop"]]) {
+    const asked = await el2("help", ...path), flag = await el2(...path, "--help");
+    assert.deepEqual([asked.code, asked.stdout], [0, flag.stdout]);
+    assert.match(asked.stdout, /^Usage: el2/);
+  }
 });

@@ -6,7 +6,7 @@ import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
 import { chosenSession, openSession } from "../common/session.ts";
 import { socketPath } from "../../control/places.ts";
-import { removeAbandoned } from "../../control/ownership.ts";
+import { ownerOf, removeAbandoned, removeLeftovers } from "../../control/ownership.ts";
 import { answers } from "../../control/remote.ts";
 
 /** How long `down` waits for the session to end, ms. */
@@ -47,5 +47,6 @@ async function down(named: string | undefined, force: boolean): Promise<number> 
   if (await answers(path)) {
     throw new Failure(`the session at ${path} has not ended after ${END_TIME / 1000} s; end its process with kill ${pid}`, ExitCode.Failed);
   }
+  if (!ownerOf(path)) removeLeftovers(path);
   return ExitCode.Done;
 }

@@ -8,7 +8,7 @@ import { withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";
 
-const IRQ_ARGUMENT = { name: "irq", help: "irq:VM/INTID" } as const;
+const IRQ_ARGUMENT = { name: "irq", help: "irq:VM/INTID, or an INTID that one VM uses" } as const;
 
 export const IRQ: Group = {
   name: "irq",
@@ -44,8 +44,16 @@ export const IRQ: Group = {
       help: "make an interrupt pending",
       arguments: [IRQ_ARGUMENT],
       action: (irq) => ({ kind: "irq.raise", irq }),
-      done: (irq) => `${irq} is pending`,
-      examples: ["irq raise irq:ping/961"],
+      done: (irq) => `${irq} is pending; a level stays pending until the guest or el2 irq clear ${irq} clears it`,
+      examples: ["irq raise irq:ping/961", "irq raise 961"],
+    },
+    {
+      name: "clear",
+      help: "make an interrupt no longer pending",
+      arguments: [IRQ_ARGUMENT],
+      action: (irq) => ({ kind: "irq.clear", irq }),
+      done: (irq) => `cleared ${irq}`,
+      examples: ["irq clear irq:ping/961"],
     },
   ],
   more: addTop,

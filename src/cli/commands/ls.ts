@@ -5,7 +5,8 @@ import { type CommandContext, examplesText } from "../common/command.ts";
 import { answer } from "../common/answer.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { type ListOptions, printListing, withListOptions } from "../common/list-options.ts";
-import { output, report } from "../common/print.ts";
+import { failingVms } from "../common/failing.ts";
+import { output, printRows, report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { sessionNames, socketPath } from "../../control/places.ts";
 import type { SessionInfo } from "../../control/conversation.ts";
@@ -37,21 +38,24 @@ async function list(options: ListOptions & { readonly json?: boolean }): Promise
     if (options.json) output(`${documentText(SESSIONS, { data: rows.map(({ state: _, ...row }) => row) })}\n`);
     else if (!rows.length) report("el2: no session is running; start one with el2 up demo");
     else {
-      for (const { name, what, state, clients, started, logs } of rows) {
-        output(`${name}  ${what}  ${state}  clients ${clients}  since ${started}${logs === undefined ? "" : `  consoles in ${logs}`}\n`);
+      printRows(SESSION_LIST, rows, undefined, options);
+      if (rows.some(({ state }) => /^(?:runs|paused), /.test(String(state)))) {
+        report("el2: el2 diagnose --session NAME says what a VM lacks");
       }
     }
   });
 }
 
 /** A session; of one of another version only its name. */
-type Listed = { readonly id: string } & Partial<SessionInfo>;
+type Listed = { readonly id: string; readonly failing?: readonly string[] } & Partial<SessionInfo>;
 
 async function sessions(): Promise<Listed[]> {
   const rows: Listed[] = [];
   for (const name of sessionNames()) {
     try {
-      rows.push({ id: formatId({ kind: "session", name }), ...await sessionInfo(socketPath(name)) });
+      const path = socketPath(name), info = await sessionInfo(path);
+      const failing = info.ended === undefined ? await failingVms(path) : [];
+      rows.push({ id: formatId({ kind: "session", name }), ...info, failing });
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
       if (error.otherVersion) rows.push({ id: formatId({ kind: "session", name }), name, what: "?", ended: error.message });
@@ -62,8 +66,9 @@ async function sessions(): Promise<Listed[]> {
 
 /** The fields of a session, and its state in words. */
 function fields(row: Listed): ListRow {
-  const { ended, paused } = row;
-  const known: Record<string, Json> = { state: ended ? `ended: ${ended}` : paused ? "paused" : "runs" };
-  for (const [name, value] of Object.entries(row)) if (value !== undefined) known[name] = value;
+  const { ended, paused, failing = [], ...rest } = row;
+  const how = paused ? "paused" : "runs";
+  const known: Record<string, Json> = { state: ended ? `ended: ${ended}` : [how, ...failing].join(", ") };
+  for (const [name, value] of Object.entries({ ...rest, ended, paused })) if (value !== undefined) known[name] = value;
   return known;
 }

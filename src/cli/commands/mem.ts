@@ -5,9 +5,9 @@ import { answer } from "../common/answer.ts";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { BY_ID, type Group, registerGroup, VM_FILTER } from "../common/group.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
-import { checkedPlace, parseSizeIn } from "../common/values.ts";
+import { checkedPlace, parseBytes, parseSizeIn } from "../common/values.ts";
 
-const ADDRESS_ARGUMENT = { name: "address", help: "pa:ADDRESS or ipa:VM/ADDRESS" } as const;
+const ADDRESS_ARGUMENT = { name: "address", help: "pa:ADDRESS, ipa:VM/ADDRESS, or a physical 0xADDRESS" } as const;
 
 export const MEM: Group = {
   name: "mem",
@@ -63,7 +63,16 @@ export const MEM: Group = {
       examples: ["mem check"],
     },
   ],
-  actions: [],
+  actions: [
+    {
+      name: "write",
+      help: "write bytes to memory, as a debugger does",
+      arguments: [ADDRESS_ARGUMENT, { name: "bytes", help: "hexadecimal digits, or text: and text" }],
+      action: (at, bytes) => ({ kind: "mem.write", at: checkedPlace("mem write", at), bytes: parseBytes(bytes) }),
+      done: (at, bytes) => `wrote ${parseBytes(bytes).length} bytes at ${at}`,
+      examples: ["mem write ipa:ping/0x80200000 00112233", "mem write pa:0x50000000 text:hello"],
+    },
+  ],
   more: addRead,
 };
 

@@ -3,7 +3,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { BY_ID, type Group, registerGroup, VM_FILTER } from "../common/group.ts";
-import { parseBytes, parseMask } from "../common/values.ts";
+import { parseMask, parseMessage } from "../common/values.ts";
 
 const QUEUE_ARGUMENT = { name: "queue", help: "mq:NUMBER" } as const;
 
@@ -39,10 +39,10 @@ export const QUEUE: Group = {
     {
       name: "send",
       help: "send a message on behalf of the queue's sender",
-      arguments: [QUEUE_ARGUMENT, { name: "bytes", help: "hexadecimal digits, or text: and text" }],
-      action: (queue, bytes) => ({ kind: "queue.send", queue, bytes: parseBytes(bytes) }),
-      done: (queue, bytes) => `${parseBytes(bytes).length} bytes are in ${queue}`,
-      examples: ["queue send mq:289 00112233", "queue send mq:289 text:hello"],
+      arguments: [QUEUE_ARGUMENT, { name: "message", help: "hexadecimal digits, or text; text:TEXT where both are possible" }],
+      action: (queue, message) => ({ kind: "queue.send", queue, bytes: parseMessage(message) }),
+      done: (queue, message) => `sent ${parseMessage(message).length} bytes to ${queue}`,
+      examples: ["queue send mq:289 00112233", "queue send mq:289 hello", "queue send mq:289 text:cafe"],
     },
     {
       name: "flush",

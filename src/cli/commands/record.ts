@@ -2,6 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
+import { isSealed } from "../../recordings/recording-reader.ts";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
@@ -30,6 +31,7 @@ Examples:
       }
       const command = ["run", "boot", "snapshot"].includes(what[0]) ? what : ["run", ...what];
       await run([...command, "--record", file]);
+      if (!isSealed(file)) throw new Failure(`record: ${file} is not complete, and cannot be replayed`, ExitCode.Failed);
       report(`el2: recorded ${file}; el2 replay ${file} repeats the run`);
     });
 }

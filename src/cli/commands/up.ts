@@ -5,6 +5,7 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
+import { failingVms } from "../common/failing.ts";
 import { report } from "../common/print.ts";
 import { giveUp, needsNetwork } from "../common/rights.ts";
 import { openSession } from "../common/session.ts";
@@ -34,7 +35,7 @@ import { checkedUi, configurationOf } from "../start/look/file-ui.ts";
 import { startSession } from "../start/screens/start-session.ts";
 import type { Asker } from "../../control/asker.ts";
 import { SessionHub } from "../../control/hub.ts";
-import { sessionFolder, socketPath } from "../../control/places.ts";
+import { besideSocket, socketPath } from "../../control/places.ts";
 import { defaultName, isSessionName } from "../../control/session-names.ts";
 import { sessionInfo } from "../../control/remote.ts";
 import { SessionServer, SocketInUse } from "../../control/server.ts";
@@ -76,12 +77,16 @@ Examples:
     const passed = up.options.filter((option) => option.long !== "--wait");
     await startSession(entry, name, [what, ...argumentsOf(passed, { ...begin, name, log })]);
     if (wait) await vmsRun(name, plan);
-    const { ended } = await sessionInfo(socketPath(name));
+    const failing = await failingVms(socketPath(name));
+    const ended = await howEnded(socketPath(name), failing.length ? ENDING : 0);
     if (ended !== undefined) {
       throw new Failure(
         `session ${name} has ended: ${ended}; el2 why --session ${name} says why, el2 down ${name} removes it`,
         ExitCode.Failed,
       );
+    }
+    if (failing.length) {
+      report(`el2: ${failing.join(", ")}; el2 why --session ${name} and el2 diagnose --session ${name} say why`);
     }
     report(`el2: session ${name} is running; show it with el2 attach ${name}, end it with el2 down ${name}`);
   });
@@ -97,6 +102,17 @@ Examples:
 
 /** How often `--wait` looks, ms. */
 const LOOK = 50;
+/** Time that a session has for its end where a VM has failed: it may have been the only one, ms. */
+const ENDING = 500;
+
+/** How a session's machine has ended, if it does within so many milliseconds. */
+async function howEnded(path: string, patience: number): Promise<string | undefined> {
+  for (const limit = performance.now() + patience;;) {
+    const { ended } = await sessionInfo(path);
+    if (ended !== undefined || performance.now() >= limit) return ended;
+    await new Promise((resolve) => setTimeout(resolve, LOOK));
+  }
+}
 
 /**
  * Waits until every VM with `start = "auto"` runs.
@@ -172,7 +188,7 @@ async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Pl
 
 /** The process of a session, until it is asked to end. */
 async function serveSession(machine: SessionClient, name: string, what: string, plan: SessionPlan): Promise<number> {
-  const logs = `${sessionFolder()}/${name}.consoles`;
+  const logs = besideSocket(socketPath(name)).consoles;
   ownFolder(logs);
   const hub = new SessionHub(
     machine,

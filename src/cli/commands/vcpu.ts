@@ -8,7 +8,7 @@ import { BY_ID, type Group, registerGroup, VM_FILTER } from "../common/group.ts"
 import { withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { changeStops, firstStop, within } from "../common/stops.ts";
-import { parseDuration, parseWhole } from "../common/values.ts";
+import { parseDuration, parseMask, parseWhole } from "../common/values.ts";
 
 /** Wall time (ns) that a vCPU has for its instructions. */
 const STEP_TIMEOUT = 30e9;
@@ -61,6 +61,17 @@ export const VCPU: Group = {
     { ...VM_FILTER, name: "exits", help: "count exits to the hypervisor by vCPU", table: "vcpu.ls", examples: ["vcpu exits"] },
   ],
   actions: [
+    {
+      name: "set",
+      help: "write a register of a vCPU, as a debugger does",
+      arguments: [VCPU_ARGUMENT, { name: "register", help: "x0 to x30, sp, pc, cpsr, v0 to v31, fpsr, fpcr" }, {
+        name: "value",
+        help: "a number, such as 0x80000000",
+      }],
+      action: (vcpu, register, value) => ({ kind: "vcpu.set", vcpu, register, value: parseMask(value) }),
+      done: (vcpu, register, value) => `${register} of ${vcpu} is ${value}`,
+      examples: ["vcpu set ping/0 x0 0x1"],
+    },
     {
       name: "kill",
       help: "kill a vCPU (vcpu_kill)",

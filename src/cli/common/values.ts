@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { InvalidArgumentError } from "commander";
 import { Failure } from "./failure.ts";
 import { isTraceKind, TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
-import { parseId } from "../../queries/ids.ts";
+import { paId, parseId } from "../../queries/ids.ts";
 import { bytesOf } from "../../queries/bytes.ts";
 import { FilterError, parseFilter } from "../../queries/filter.ts";
 import type { Table } from "../../queries/table.ts";
@@ -53,6 +53,7 @@ export const checkedEventFilter = (flag: string, text: string): string => checke
 export function checkedPlace(command: string, text: string): string {
   const kind = parseId(text)?.kind;
   if (kind === "pa" || kind === "ipa") return text;
+  if (/^0x[0-9a-f]+$/i.test(text)) return paId(BigInt(text));
   throw new Failure(`${command}: "${text}" is not an address; use pa:0x58400000 or ipa:VM/0x80003000`);
 }
 
@@ -115,6 +116,11 @@ export function parseBytes(text: string): Uint8Array {
   const bytes = bytesOf(text);
   if (!bytes) throw new InvalidArgumentError(`"${text}" is not a list of bytes; use for example 21010f00 or text:hello.`);
   return bytes;
+}
+
+/** Bytes as `parseBytes` reads them, or a text that cannot be meant as hexadecimal digits. */
+export function parseMessage(text: string): Uint8Array {
+  return /[^0-9a-fx\s_]/i.test(text) && !text.startsWith("text:") ? new TextEncoder().encode(text) : parseBytes(text);
 }
 
 /** Kinds of events, separated by commas; `all`. */

@@ -207,6 +207,24 @@ export function readBytes(view: View, place: string, size: number): RowOf<typeof
   return rows;
 }
 
+/**
+ * Writes RAM: all of it or nothing.
+ * @throws QueryError
+ */
+export function writeBytes(view: View, place: string, bytes: Uint8Array): void {
+  const { ram } = view.hypervisor.machine;
+  const first = addressOf(place);
+  const pieces: { readonly pa: number; readonly bytes: Uint8Array }[] = [];
+  for (let done = 0; done < bytes.length;) {
+    const id = { ...first, address: first.address + BigInt(done) }, at = formatId(id), pa = translated(view, id, at);
+    const length = Math.min(bytes.length - done, PAGE_SIZE - pa % PAGE_SIZE);
+    if (!ram.contains(pa, length)) throw new QueryError(`${at} is not RAM`, "el2 writes no devices");
+    pieces.push({ pa, bytes: bytes.subarray(done, done + length) });
+    done += length;
+  }
+  for (const piece of pieces) ram.write(piece.pa, piece.bytes);
+}
+
 /** Bytes of a VM's memory; undefined if any page is not mapped, or is not RAM. */
 export function readSpace(view: View, space: AddressSpace, ipa: number, size: number): Uint8Array | undefined {
   const { ram } = view.hypervisor.machine, bytes = new Uint8Array(size);

@@ -1,13 +1,16 @@
 // Performs users' actions: each is something that a VM could have done through a hypercall, and
 // input to the run like typing.
 
-import { Intid, LPI_FIRST, type Vgic } from "../../hypervisor/inspect.ts";
+import { DEBUG_REGISTERS, Intid, LPI_FIRST, type Vcpu, type Vgic } from "../../hypervisor/inspect.ts";
 import { BalloonDevice } from "../../virtio/balloon/balloon.ts";
 import { InputDevice, type InputEvent } from "../../virtio/input/input.ts";
 import { FaultRuleError, parseFaultRule } from "./fault-rules.ts";
 import { parseAs, vcpuId, vcpuName, vmId, withKind, withoutKind } from "../../queries/ids.ts";
 import type { Action } from "../../queries/action.ts";
 import { QueryError, type View } from "../readers/inspected.ts";
+import { readIrqs } from "../readers/read-irqs.ts";
+import { writeBytes } from "../readers/read-memory.ts";
+import { hex } from "../../support/number-text.ts";
 
 /**
  * Performs it.
@@ -50,6 +53,15 @@ export function act(view: View, action: Action): void {
       return removeFault(view, action.rule);
     case "irq.raise":
       return raise(view, action.irq);
+    case "irq.clear": {
+      const { vcpu, intid } = findIrq(view, action.irq);
+      if (intid >= Intid.SpiEnd) throw new QueryError(`${action.irq}: an LPI is cleared by its device or the guest's ITS commands`);
+      return vcpu.gic.gic.clearPending(vcpu.gic, intid);
+    }
+    case "mem.write":
+      return writeBytes(view, action.at, action.bytes);
+    case "vcpu.set":
+      return setRegister(view, action.vcpu, action.register, action.value);
     case "balloon.set":
       return setBalloon(view, action.vm, action.bytes);
     case "input.send":
@@ -113,11 +125,35 @@ function sendInput(view: View, vm: string, events: readonly (readonly InputEvent
   }
 }
 
+function setRegister(view: View, id: string, name: string, value: bigint): void {
+  const vcpu = view.findVcpu(id);
+  if (vcpu.native) throw new QueryError(`${id} executes no instructions: el2's own code runs there`);
+  const register = DEBUG_REGISTERS.find((one) => one.name.toLowerCase() === name.toLowerCase());
+  if (!register?.write) {
+    const names = DEBUG_REGISTERS.filter(({ write }) => write).map((one) => one.name.toLowerCase());
+    throw new QueryError(
+      `${name} is not a register that can be set`,
+      `use ${names[0]} to ${names[30]}, ${names.slice(31, 34).join(", ")}, v0 to v31`,
+    );
+  }
+  if (value >> BigInt(register.bits) || !register.write(vcpu, value)) throw new QueryError(`${hex(value)} is not a value of ${name}`);
+}
+
+/**
+ * The interrupt that an id or, where one VM has it in use, an INTID names.
+ * @throws QueryError
+ */
+function findIrq(view: View, text: string): { readonly vcpu: Vcpu; readonly intid: number } {
+  const found = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? readIrqs(view).filter(({ intid }) => intid === Number(text)) : [];
+  const ids = found.map(({ id }) => id);
+  if (ids.length > 1) throw new QueryError(`${text} is ambiguous`, `name one of ${ids.join(", ")}`);
+  const irq = parseAs("irq", ids[0] ?? text);
+  if (!irq) throw new QueryError(`${JSON.stringify(text)} is not an interrupt in use`, "use for example irq:debian/960");
+  return { vcpu: view.findVcpu(vcpuId(vcpuName(irq.vm, irq.vcpu ?? 0))), intid: irq.intid };
+}
+
 function raise(view: View, id: string): void {
-  const irq = parseAs("irq", id);
-  if (!irq) throw new QueryError(`${JSON.stringify(id)} is not an interrupt`, "use for example irq:debian/960");
-  const { vm, intid, vcpu: index = 0 } = irq;
-  const vcpu = view.findVcpu(vcpuId(vcpuName(vm, index)));
+  const { vcpu, intid } = findIrq(view, id);
   const gic: Vgic = vcpu.gic.gic;
   if (intid >= LPI_FIRST && vcpu.gic.lpis?.enabled) {
     vcpu.gic.lpis.set(intid);

@@ -6,6 +6,7 @@ import { SessionServer } from "../../../src/control/server.ts";
 import type { SessionClient } from "../../../src/session/client.ts";
 import type { GuestSystem } from "../../../src/assembly/system/guest-system.ts";
 import { demoSystem, runUntil } from "../../inspection/system.ts";
+import { Place } from "../place.ts";
 import { el2 } from "../program.ts";
 import { MiB } from "../../../src/support/sizes.ts";
 
@@ -45,4 +46,20 @@ Deno.test("W50: mem check of a session is 0, and 1 with the rule once an invaria
     server.close();
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("mem write writes RAM, also over the end of a page, and what is not RAM is refused whole", async () => {
+  await using place = new Place();
+  await place.up("one");
+  await place.json("pause");
+  const wrote = await place.el2("mem", "write", "ipa:ping/0x803effe", "text:hello");
+  assert.equal(wrote.code, 1, "there is a GIC");
+  assert.equal((await place.el2("mem", "write", "ipa:ping/0x80300ffe", "text:hello")).code, 0);
+  const [{ ascii }] = (await place.json("mem", "read", "ipa:ping/0x80300ffe", "5")).data;
+  assert.equal(ascii, "hello");
+  // A bare address is a physical one.
+  assert.equal((await place.el2("mem", "write", "0x40000000", "0011")).code, 0);
+  assert.match(String((await place.json("mem", "read", "pa:0x40000000", "2")).data[0].bytes), /^00 11/);
+  const none = await place.el2("mem", "write", "0x9000000", "00");
+  assert.deepEqual([none.code, /not RAM/.test(none.stderr)], [1, true], none.stderr);
 });

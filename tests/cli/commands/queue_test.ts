@@ -7,15 +7,15 @@ Deno.test("queue send puts a message into a queue, queue ring shows it, queue fl
   await place.json("pause");
   const queues = (await place.json("queue", "ls")).data;
   const queue = queues.find(({ kind, count }) => kind === "msgqueue" && count === 0)!.id as string;
-  const sent = await place.el2("queue", "send", queue, "text:hello");
-  assert.deepEqual([sent.code, sent.stderr.includes(`5 bytes are in ${queue}`)], [0, true], sent.stderr);
+  const sent = await place.el2("queue", "send", queue, "hello");
+  assert.deepEqual([sent.code, sent.stderr.includes(`sent 5 bytes to ${queue}`)], [0, true], sent.stderr);
   const [message] = (await place.json("queue", "ring", queue)).data;
   assert.ok(message.ascii === "hello", JSON.stringify(message));
   assert.equal((await place.json("queue", "show", queue)).data[0].count, 1);
   assert.equal((await place.el2("queue", "flush", queue)).code, 0);
   assert.deepEqual((await place.json("queue", "ring", queue)).data, []);
   for (
-    const [words, says] of [[["send", queue, "xyz"], /^el2: queue send: "xyz"/], [
+    const [words, says] of [[["send", queue, "abc"], /^el2: queue send: "abc"/], [
       ["ring-bell", "db:1", "x"],
       /^el2: queue ring-bell: "x"/,
     ]] as const

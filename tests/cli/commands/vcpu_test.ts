@@ -16,3 +16,14 @@ Deno.test("vcpu ls, show, regs and stack answer about one vCPU; step executes as
   const none = await place.el2("vcpu", "show", "ping/7");
   assert.deepEqual([none.code, none.stdout], [1, ""]);
 });
+
+Deno.test("vcpu set writes a register of a paused machine, and names those that it can", async () => {
+  await using place = new Place();
+  await place.up("one");
+  await place.json("pause");
+  assert.equal((await place.el2("vcpu", "set", "ping/0", "x7", "0x1234567890")).code, 0);
+  const rows = (await place.json("vcpu", "regs", "ping/0", "--filter", "name=x7")).data;
+  assert.deepEqual(rows.map(({ value }) => value), ["0x0000001234567890"]);
+  const wrong = await place.el2("vcpu", "set", "ping/0", "vbar", "0");
+  assert.deepEqual([wrong.code, /vbar is not a register that can be set; use x0 to x30/.test(wrong.stderr)], [1, true], wrong.stderr);
+});

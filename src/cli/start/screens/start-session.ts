@@ -4,7 +4,7 @@ import { ExitCode, Failure } from "../../common/failure.ts";
 import { requireUnix } from "../../common/platform.ts";
 import { runtimeArguments } from "../../common/runtime.ts";
 import { openSession } from "../../common/session.ts";
-import { NoPlace, sessionFolder, sessionNames, socketPath } from "../../../control/places.ts";
+import { besideSocket, NoPlace, sessionFolder, sessionNames, socketPath } from "../../../control/places.ts";
 import { defaultName } from "../../../control/session-names.ts";
 import { type Owner, ownerOf } from "../../../control/ownership.ts";
 import { answers, NoSession, sessionInfo } from "../../../control/remote.ts";
@@ -42,7 +42,7 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
       ExitCode.Failed,
     );
   }
-  const log = `${sessionFolder()}/${name}.log`;
+  const { log } = besideSocket(path);
   openOwn(log, { truncate: true }).close();
   const child = new Deno.Command(shellPath(), {
     // The shell gives the process a log for what it says last, which Deno's own pipes would not
@@ -60,7 +60,8 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
   while (!await answers(path)) {
     if (ended !== undefined) {
       throw new Failure(
-        (await Deno.readTextFile(log)).replace(/^el2: /, "").trim() || `the session ended at once (${ended})`,
+        (await Deno.readTextFile(log)).replace(/^el2: /, "").trim() ||
+          `the session could not start (exit code ${ended}) and its log ${log} is empty; is there room on its disk?`,
         ended || ExitCode.Failed,
       );
     }

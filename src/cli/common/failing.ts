@@ -1,0 +1,26 @@
+// The VMs of a session that have failed or hang, for whoever lists or starts sessions.
+
+import { Asker } from "../../control/asker.ts";
+import { connectSession } from "../../control/remote.ts";
+import { nameOf } from "../../queries/ids.ts";
+import { rowsOf } from "../../queries/query.ts";
+import { DIAGNOSES } from "../../queries/tables.ts";
+
+/** How long a busy session has for its answer, wall ms. */
+const PATIENCE = 1000;
+
+/** `VM VERDICT` for each of them; nothing where the session does not answer in time. */
+export async function failingVms(path: string): Promise<string[]> {
+  const session = await connectSession(path, { readOnly: true, follow: false });
+  const asker = new Asker(session), late = Promise.withResolvers<undefined>();
+  session.onEvent = (event) => void asker.take(event);
+  session.onGone = () => late.resolve(undefined);
+  const timer = setTimeout(() => late.resolve(undefined), PATIENCE);
+  try {
+    const answer = await Promise.race([asker.ask({ table: "diagnose", args: { filter: "healthy=no" } }), late.promise]);
+    return answer ? rowsOf(DIAGNOSES, answer).map(({ id, verdict }) => `${nameOf(id)} ${verdict}`) : [];
+  } finally {
+    clearTimeout(timer);
+    session.close();
+  }
+}
