@@ -1,8 +1,8 @@
-// The entry. The same file plays two roles, so that one bundle is enough: the command line, and the
-// worker that the machine runs in. No top-level await here: messages posted to a worker that is
-// still loading would be lost.
+// The entry. The same file plays three roles, so that one bundle is enough: the command line, the
+// worker that the machine runs in, and the worker of other work with machines. No top-level await
+// here: messages posted to a worker that is still loading would be lost.
 
-import { startWorker, WORKER_NAME } from "./src/session/client.ts";
+import { JOB_NAME, startWorker, WORKER_NAME } from "./src/session/client.ts";
 import { VERSION } from "./src/support/version.ts";
 
 /** Commands that run a machine: its worker loads in parallel with the command line. */
@@ -10,6 +10,8 @@ const RUNNING = [undefined, "run", "boot", "record", "replay", "serve"];
 
 if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined") {
   import("./src/session/worker.ts").then((worker) => worker.serveMachine());
+} else if (globalThis.name === JOB_NAME && typeof WorkerGlobalScope !== "undefined") {
+  import("./src/cli/jobs/job-worker.ts").then((worker) => worker.serveJobs());
 } else if (Deno.args.length === 1 && Deno.args[0] === "--version") {
   // `--version` alone need not load the commands.
   console.log(VERSION);

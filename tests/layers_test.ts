@@ -183,8 +183,9 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     start: ["start/screens", "start/debuggers", "start/headless", "start/look", "start/plans", "common"],
     options: ["start", "start/debuggers", "start/plans", "common"],
     mcp: ["common"],
+    jobs: ["common"],
     commands: [
-      ...["mcp", "options", "start", "start/screens", "start/debuggers", "start/headless", "start/look", "start/plans", "common"],
+      ...["jobs", "mcp", "options", "start", "start/screens", "start/debuggers", "start/headless", "start/look", "start/plans", "common"],
     ],
     ".": ["commands", "options", "start/screens", "common"],
   },

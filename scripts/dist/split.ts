@@ -12,6 +12,7 @@ import { DistError, outputOf, ROOT } from "./common.ts";
  */
 const ROOTS = [
   ["worker", "src/session/worker.ts"],
+  ["jobs", "src/cli/jobs/job-worker.ts"],
   ["boot", "src/cli/boot.ts"],
   ["run", "src/cli/run.ts"],
   ["attach", "src/cli/attach.ts"],

@@ -6,7 +6,8 @@ import { busyboxArchive } from "./busybox-archive.ts";
 import { exists } from "../support/cache.ts";
 import { addToCatalog, catalogFiles, type CatalogSource, diskGuestName, type Manifest } from "./catalog.ts";
 import { fetchBusybox, fetchKernel, type FetchOptions, type Kernel, ORDINARY_KERNEL, withDebianArchive } from "./debian.ts";
-import { CONFIGURE_SCRIPT, configureDisk, configureScript, DISK_INIT } from "./debian-first-boot.ts";
+import { CONFIGURE_SCRIPT, configureScript, DISK_INIT } from "./debian-first-boot.ts";
+import type { FirstBoot } from "./debian-first-run.ts";
 import { type RootTree, unpackRoot } from "./debian-root.ts";
 import { type Ext4Tools, makeExt4 } from "./ext4-image.ts";
 import { DISK_MODULES } from "./kernel-modules.ts";
@@ -44,8 +45,12 @@ const CARDS = [
 /**
  * Makes the guest `debian-RELEASE-disk`: files `Image`, `initrd` and `root.img`. Takes minutes and
  * reports its progress. An interrupted run does not change the catalog.
+ * @param boot runs the first boot
  */
-export async function fetchDebianDisk(options: FetchOptions): Promise<Manifest> {
+export async function fetchDebianDisk(
+  options: FetchOptions,
+  boot: (first: FirstBoot) => void | Promise<void>,
+): Promise<Manifest> {
   const { release, progress } = options;
   const tools = ext4Tools((name) => findProgram(name, SYSTEM_FOLDERS));
   return await withDebianArchive(options, async (archive, work) => {
@@ -72,7 +77,7 @@ export async function fetchDebianDisk(options: FetchOptions): Promise<Manifest> 
     progress?.(100, "the file system");
     await Deno.remove(tree.folder, { recursive: true });
     const initrd = busyboxArchive(busybox.binary, DISK_INIT, kernel.modules);
-    configureDisk({ image: kernel.image, initrd, disk: image, packages: tree.packages.length, progress });
+    await boot({ image: kernel.image, initrd, disk: image, packages: tree.packages.length, progress });
 
     const files = new Map<string, CatalogSource>([["Image", kernel.image], ["initrd", initrd], ["root.img", { path: image }]]);
     const manifest: Manifest = {

@@ -1,19 +1,17 @@
-// The first boot of a Debian disk: unpacked packages are configured by their own scripts, in the
-// guest, under el2.
+// The scripts of a Debian disk's first boot: unpacked packages are configured by their own scripts,
+// in the guest, under el2 (`debian-first-run.ts`).
 
 import { ARCHITECTURE } from "./debian.ts";
-import { PrimaryMachine } from "../library/primary-machine.ts";
-import { MiB } from "../support/sizes.ts";
 
 /** Where the disk holds the script until it has run. */
 export const CONFIGURE_SCRIPT = "/var/lib/el2/configure";
 
 /** Words on the command line that ask PID 1 for the first boot. */
-const CONFIGURE = "el2=configure";
+export const CONFIGURE = "el2=configure";
 /** The last line of the script's output. */
-const DONE = "EL2-CONFIGURED";
+export const DONE = "EL2-CONFIGURED";
 const FAILED = "EL2-FAILED";
-const STEP = "EL2-STEP";
+export const STEP = "EL2-STEP";
 
 /**
  * PID 1 of the disk's initramfs: modules, the disk, then the system on it, or the script of its
@@ -99,46 +97,4 @@ rm -f /tmp/dpkg.log /etc/machine-id
 : > /etc/machine-id
 echo "${STEP} done"
 `;
-}
-
-/** The files of a first boot. */
-interface FirstBoot {
-  readonly image: Uint8Array;
-  readonly initrd: Uint8Array;
-  /** Path of the disk. */
-  readonly disk: string;
-  /** How many packages there are to be configured. */
-  readonly packages: number;
-  readonly progress: ((percent: number, what: string) => void) | undefined;
-}
-
-/** Virtual time (ns) between two checks of the console. */
-const LOOK = 200_000_000;
-/** Virtual time (ns) after which a first boot that continues is stuck. */
-const LIMIT = 3600e9;
-const SHOWN = 2000;
-
-/**
- * Runs the first boot.
- * @throws Error with the end of the console if it fails
- */
-export function configureDisk({ image, initrd, disk, packages, progress }: FirstBoot): void {
-  const what = "packages configured in the guest";
-  const machine = new PrimaryMachine({
-    image,
-    initrd,
-    append: `console=ttyAMA0 quiet ${CONFIGURE}`,
-    memory: 512 * MiB,
-    devices: [{ kind: "block", image: disk, mode: "rw" }],
-  });
-  let console = "";
-  for (let state = "running"; state === "running" && machine.time < LIMIT;) {
-    state = machine.run(machine.time + LOOK);
-    console += machine.takeOutput();
-    progress?.(Math.min(99, Math.floor(100 * console.split(STEP).length / (packages + 2))), what);
-  }
-  if (!new RegExp(`^${DONE}\\r?$`, "m").test(console)) {
-    throw new Error(`the guest did not configure its packages. ${machine.message}\nIts console ends with:\n${console.slice(-SHOWN)}`);
-  }
-  progress?.(100, what);
 }

@@ -183,6 +183,15 @@ export function bare({ cpus, cpu, memory, turbo, seed, behaviour, root, what }: 
   return { cpus, ...cpu && { cpu }, memory, turbo, seed, behaviour, root, what };
 }
 
+/**
+ * A plan for a machine without connections: it opens the disks alone, and nothing enters but what
+ * its owner lets in.
+ */
+export function alone(plan: SessionPlan): SessionPlan {
+  const recording = { inputs: [], checks: [], end: undefined };
+  return { ...plan, record: undefined, logs: undefined, replay: { recording, verify: false, to: undefined } };
+}
+
 /** The virtio devices of a machine's VMs. */
 export function plannedDevices({ what }: SessionPlan): readonly DevicePlan[] {
   return what.kind === "boot" ? what.devices ?? [] : what.host.vms.flatMap(({ devices = [] }) => devices);

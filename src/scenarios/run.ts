@@ -7,8 +7,8 @@ import { assemble } from "../assembly/assemble.ts";
 import type { GuestSystem } from "../assembly/system/guest-system.ts";
 import { letIn } from "../recordings/input.ts";
 import type { EndState, Input, RecordedInput } from "../plans/recorded-run.ts";
-import { recordingHeader, RecordingWriter } from "../recordings/recording-writer.ts";
-import type { SessionPlan } from "../plans/plan.ts";
+import type { PastRun } from "../recordings/past-run.ts";
+import { alone, type SessionPlan } from "../plans/plan.ts";
 import { nameOf, withKind, withoutKind } from "../queries/ids.ts";
 import { diagnosisLines, timedOutLines } from "../queries/diagnosis-text.ts";
 import { isExactly } from "../queries/filter.ts";
@@ -85,7 +85,7 @@ export class ScenarioRun {
   /** @param plan from `planScenario` */
   constructor(readonly scenario: Scenario, readonly plan: SessionPlan, readonly options: ScenarioOptions = {}) {
     // A machine without sockets, as that of a replay: nothing enters but what the scenario says.
-    this.system = assemble({ ...plan, replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined } });
+    this.system = assemble(alone(plan));
     this.#events = new WatchedEvents(scenario.steps, this.system.hypervisor.trace);
   }
 
@@ -117,10 +117,8 @@ export class ScenarioRun {
     return { scenario: this.scenario, seed: this.plan.seed, steps, ok: !failed, elapsed: performance.now() - this.#started };
   }
 
-  /** Writes the run so far as a recording, which ends as the scenario did. */
-  async record(path: string, message: string): Promise<void> {
-    using writer = new RecordingWriter(path, await recordingHeader(this.plan), true);
-    for (const { at, settled, input } of this.#inputs) writer.input({ at, settled }, input);
+  /** The run so far, for a recording that ends as the scenario did. */
+  past(message: string): PastRun {
     this.#takeOutput();
     const system = this.system;
     const own = system.ended();
@@ -133,7 +131,7 @@ export class ScenarioRun {
       message: own?.message ?? message,
       own: own !== undefined,
     };
-    writer.end(system.machine.boundary, end);
+    return { inputs: this.#inputs, at: system.machine.boundary, end };
   }
 
   get #now(): number {

@@ -22,6 +22,8 @@ export interface SessionClient {
  * Name under which the worker finds that it is the machine, so that one bundle can play both roles.
  */
 export const WORKER_NAME = "el2-machine";
+/** The same for other work with machines (`cli/jobs`). */
+export const JOB_NAME = "el2-job";
 
 /** The first message to the worker. */
 export interface Connection {
@@ -68,9 +70,12 @@ function newWorker(entry: URL): Worker {
   return workerOf(entry, codeOf(entry));
 }
 
-/** @param code what the worker reads of the program when it needs it */
-function workerOf(module: URL, code: readonly URL[]): Worker {
-  const options: WorkerOptions = { type: "module", name: WORKER_NAME };
+/**
+ * A worker with other rights than its process.
+ * @param code the parts of the program that it reads when it needs them
+ */
+export function workerOf(module: URL, code: readonly URL[], name = WORKER_NAME): Worker {
+  const options: WorkerOptions = { type: "module", name };
   return new Worker(module, canConfine() ? { ...options, deno: { permissions: workerPermissions(code) } } : options);
 }
 

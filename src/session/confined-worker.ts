@@ -20,8 +20,8 @@ export interface Surroundings {
 /** This thread's services to one worker. */
 export class Services {
   readonly #channel = new MessageChannel();
-  /** The plan, requests that name files, and messages, until the services are loaded. */
-  #start: Request | undefined;
+  /** Plans, requests that name files, and messages, until the services are loaded. */
+  readonly #starts: Request[] = [];
   readonly #requests = new LatestRequests<Request>();
   readonly #messages: (Call | SocketCommand)[] = [];
   /** Loaded while the worker starts. */
@@ -54,7 +54,7 @@ export class Services {
   request(request: Request): void {
     if (request.kind !== "start" && request.kind !== "snapshot" && request.kind !== "save-recording") return;
     if (this.#served) this.#served.grants.request(request);
-    else if (request.kind === "start") this.#start = request;
+    else if (request.kind === "start") this.#starts.push(request);
     else this.#requests.add(request.id, request);
   }
 
@@ -92,7 +92,7 @@ export class Services {
     const [{ ServedComputer }, { Grants }] = await Promise.all([import("./served-computer.ts"), import("./grants.ts")]);
     if (this.#closed) return;
     const grants = new Grants(folders);
-    if (this.#start) grants.request(this.#start);
+    for (const start of this.#starts) grants.request(start);
     for (const request of this.#requests.values()) grants.request(request);
     this.#served = new ServedComputer(grants, mailbox, this.tell);
     this.#serve(this.#served);

@@ -6,7 +6,7 @@ import { readVars } from "../assembly/layout/firmware-layout.ts";
 import { computer } from "../outside/computer.ts";
 import { Engine } from "../engine/engine.ts";
 import { Standing } from "../engine/standing.ts";
-import type { SessionPlan } from "../plans/plan.ts";
+import { alone, type SessionPlan } from "../plans/plan.ts";
 import { type Request, SESSION, type SessionEvent } from "../protocol/protocol.ts";
 import { HOST, vmId } from "../queries/ids.ts";
 import { noAnswer } from "../queries/query.ts";
@@ -21,7 +21,6 @@ import { serveRequest } from "./requests.ts";
 
 /** Exit code for a snapshot that cannot be loaded. */
 const UNUSABLE = 2;
-const NOTHING_RECORDED = { inputs: [], checks: [], end: undefined };
 
 /** Serves the requests of one client. */
 export class MachineServer {
@@ -134,7 +133,7 @@ export class MachineServer {
   #begin(plan: SessionPlan): void {
     this.#plan = plan;
     // A second machine gets the recorded outside input, instead of real sockets.
-    const alone = { ...plan, record: undefined, replay: { recording: NOTHING_RECORDED, verify: false, to: undefined } };
+    const second = alone(plan);
     const begun = beginSystem(plan);
     if ("refused" in begun) return this.#post({ kind: "ended", end: { code: UNUSABLE, message: begun.refused } });
     const port = {
@@ -145,7 +144,7 @@ export class MachineServer {
       contained: (bug: ContainedBug) => this.#contained(bug),
       requested: this.requested,
       lags: () => this.outbox.lags,
-      again: (state?: SystemState) => state ? loaded(alone, state) : assemble(alone),
+      again: (state?: SystemState) => state ? loaded(second, state) : assemble(second),
     };
     this.#engine = new Engine(begun.system, begun.plan, port, begun.state);
     if (this.#inputEnded) this.#engine.endInput();

@@ -4,6 +4,7 @@
 // only with an unstable flag.
 
 import { codeIn, coresIn, namedCacheFolder } from "../support/cache-name.ts";
+import { node } from "../support/node-modules.ts";
 
 /**
  * A host that Deno may not import from. It is denied together with the flag, so that the program
@@ -11,8 +12,8 @@ import { codeIn, coresIn, namedCacheFolder } from "../support/cache-name.ts";
  */
 const MARK = "worker-options.el2.invalid";
 
-/** Folder of the worker's code where the program is in several files (scripts/dist/split.ts). */
-const WORKER_FOLDER = "worker/";
+/** Folders of workers' code where the program is in several files (scripts/dist/split.ts). */
+const WORKER_FOLDERS = ["worker/", "jobs/"];
 
 /** Options of Deno with which the worker can have its own rights. */
 export const WORKER_OPTIONS: readonly string[] = ["--unstable-worker-options", `--deny-import=${MARK}`];
@@ -28,7 +29,7 @@ const ALL_FILES = "/";
 
 /** Files and folders of a program that its worker reads when it needs them. */
 export function codeOf(entry: URL): readonly URL[] {
-  return entry.protocol === "file:" ? [entry, new URL("src/", entry), new URL(WORKER_FOLDER, entry)] : [];
+  return entry.protocol === "file:" ? ["", "src/", ...WORKER_FOLDERS].map((part) => new URL(part, entry)) : [];
 }
 
 /**
@@ -59,6 +60,7 @@ export function giveUpRights(): void {
       throw new Error(`the worker of guests keeps its right to ${right.name}`);
     }
   }
+  blockNodeWorkers();
 }
 
 /**
@@ -70,4 +72,22 @@ const GIVEN_UP = ["caches", "Worker"] as const;
 /** From now on this thread's code finds them no more. */
 export function giveUpServices(): void {
   for (const name of GIVEN_UP) Reflect.deleteProperty(globalThis, name);
+  // Loading Node's modules takes a while: this thread waits for its plan meanwhile.
+  setTimeout(blockNodeWorkers, 0);
+}
+
+/** The parent class of Node's workers: a constructor calls that of its parent first. */
+class NoWorker {
+  constructor() {
+    throw new Deno.errors.NotCapable("the worker of guests starts no other");
+  }
+}
+
+/**
+ * Node's modules need no right, and have workers too. From now on none can be made: the class
+ * remains, for whoever imports it later, but its parent refuses, and cannot be changed any more.
+ */
+function blockNodeWorkers(): void {
+  const { Worker } = node.worker_threads;
+  if (Object.isExtensible(Worker)) Object.preventExtensions(Object.setPrototypeOf(Worker, NoWorker));
 }

@@ -2,23 +2,18 @@
 // its event loop between them, so that input and requests are never far away.
 
 import { keepCores, saveRegions } from "../assembly/code/core-cache.ts";
-import { useComputer } from "../outside/computer.ts";
-import { useFiles } from "../support/files.ts";
 import { boundGarbage } from "../support/garbage.ts";
 import { allowHugePages } from "../support/huge-pages.ts";
-import type { Address } from "../formats/ip-addresses.ts";
 import { startsSystem } from "../plans/plan.ts";
 import type { Request, SessionEvent } from "../protocol/protocol.ts";
 import { writeBugReport } from "../engine/bug-report.ts";
-import { Calls } from "./calls.ts";
 import { Bell, BELL_WORDS } from "./bell.ts";
 import type { Connection, SocketMessage } from "./client.ts";
-import type { Surroundings } from "./confined-worker.ts";
 import { MachineServer } from "./machine-server.ts";
 import { Outbox } from "./outbox.ts";
 import { OwnDisks } from "./own-disks.ts";
-import { remoteComputer, remoteFiles } from "./remote-computer.ts";
-import { RemoteSockets } from "./remote-sockets.ts";
+import type { RemoteSockets } from "./remote-sockets.ts";
+import { useSurroundings } from "./worker-surroundings.ts";
 import { giveUpRights, giveUpServices, isConfined } from "./worker-rights.ts";
 
 /** Listens to requests. Call it once, in the worker. */
@@ -57,16 +52,4 @@ export function serveMachine(): void {
   };
   outbox.tell({ kind: "ready" });
   boundGarbage(() => server.busy);
-}
-
-/** From now on another thread acts for this one, which has no rights once its machine begins. */
-function useSurroundings({ port, mailbox }: Surroundings, disks: OwnDisks): RemoteSockets {
-  const calls = new Calls(port, mailbox);
-  const sockets = new RemoteSockets(
-    (command, moved) => port.postMessage(command, moved),
-    () => calls.call(0, "nameServer") as Address,
-  );
-  useFiles(remoteFiles(calls));
-  useComputer(remoteComputer(calls, sockets, disks));
-  return sockets;
 }

@@ -1,7 +1,7 @@
 // Modules of Node, each loaded at its first use. Loading the first one takes 20 ms; with all that a
 // machine's worker may need, it takes 50 ms, before the worker can do anything else.
 
-const NAMES = ["buffer", "crypto", "dgram", "fs", "net", "path", "timers", "v8", "zlib"] as const;
+const NAMES = ["buffer", "crypto", "dgram", "fs", "net", "path", "timers", "v8", "worker_threads", "zlib"] as const;
 
 /** The modules by their names without `node:`. */
 type NodeModules = { readonly [Name in typeof NAMES[number]]: ReturnType<typeof process.getBuiltinModule<`node:${Name}`>> };

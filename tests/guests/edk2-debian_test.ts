@@ -7,6 +7,7 @@ import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { Deb } from "../../src/catalog/deb.ts";
 import { withDebianArchive } from "../../src/catalog/debian.ts";
 import { fetchDebianDisk } from "../../src/catalog/debian-disk.ts";
+import { configureDisk } from "../../src/catalog/debian-first-run.ts";
 import { cacheFolder, exists } from "../../src/support/cache.ts";
 import { DISK_PROMPT } from "../support/console.ts";
 import { fatDisk } from "../support/fat.ts";
@@ -39,7 +40,7 @@ async function firmware(folder: string): Promise<{ edk2: Uint8Array; grub: Uint8
 if (LONG) {
   Deno.test("Debian trixie boots from its disk by EDK2 and GRUB in a VM on QEMU's platform, with network, and powers off", () =>
     inFolder(async (folder) => {
-      if (!await exists(`${cacheFolder()}/guests/${GUEST}`)) await fetchDebianDisk({ release: RELEASE });
+      if (!await exists(`${cacheFolder()}/guests/${GUEST}`)) await fetchDebianDisk({ release: RELEASE }, configureDisk);
       const { folder: guest } = await catalogEntry(GUEST);
       const { edk2, grub } = await firmware(`${folder}/packages`);
       await Deno.writeFile(`${folder}/QEMU_EFI.fd`, edk2);

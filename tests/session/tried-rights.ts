@@ -19,7 +19,10 @@ const TRIES: readonly (readonly [right: string, act: () => void])[] = [
   ["sys", () => void Deno.osRelease()],
   ["caches", () => needs("caches")],
   ["Worker", () => needs("Worker")],
+  ["node:Worker", () => void new (builtin("node:worker_threads").Worker)("1", { eval: true }).terminate()],
 ];
+
+const builtin = (name: "node:worker_threads") => globalThis.process.getBuiltinModule(name);
 
 /** @throws NotCapable if this thread gave up a service of Deno */
 function needs(name: string): void {

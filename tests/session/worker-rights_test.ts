@@ -18,5 +18,5 @@ Deno.test("the worker of guests has no right once its machine begins, and finds 
 
 Deno.test("without Deno's flag for workers, it has the rights of its process", async () => {
   const flags = PERMISSIONS.filter((flag) => flag.startsWith("--allow-"));
-  assert.equal(await tried(["--unstable-raw-imports", ...flags]), "rights: read write env net run ffi caches Worker");
+  assert.equal(await tried(["--unstable-raw-imports", ...flags]), "rights: read write env net run ffi caches Worker node:Worker");
 });

@@ -3,15 +3,15 @@
 import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
-import { useCoreCache } from "../common/machines-here.ts";
 import { inline, output, report } from "../common/print.ts";
 import { parseWhole } from "../common/values.ts";
+import { runJob } from "../jobs/run-job.ts";
 import { hostOption } from "../options/host.ts";
 import { readNamedRecording } from "../start/plans/recordings.ts";
 import { hostConsent } from "../start/plans/consent.ts";
 import { readNamedSnapshot } from "../start/plans/snapshots.ts";
 import { diffTraces, TRACE_START, type TraceDiff, type TraceDifference, TraceError } from "../../export/diff.ts";
-import { ArchiveError } from "../../machine/archive.ts";
+import { alone } from "../../plans/plan.ts";
 import { DIFF, documentText, SNAPSHOT_DIFF, TRACE_DIFF } from "../../queries/documents.ts";
 import type { EventRow } from "../../queries/event-row.ts";
 import { timeText } from "../../support/number-text.ts";
@@ -36,7 +36,7 @@ interface DiffOptions {
 }
 
 /** Adds `el2 diff`. */
-export function registerDiff(program: Command, { exit }: CommandContext): void {
+export function registerDiff(program: Command, { entry, exit }: CommandContext): void {
   program.command("diff")
     .description("compare two recordings, snapshots or traces, and show the first difference")
     .argument("<a>", `${KINDS.join(", ")} (el2 trace export FILE.ndjson)`)
@@ -59,7 +59,7 @@ Examples:
     )
     .action(async (a, b, options) => {
       const kind = sameKind(a, b);
-      const equal = await ({ recording: diffRecorded, snapshot: diffSaved, trace: diffTraced })[kind](a, b, options);
+      const equal = await ({ recording: diffRecorded, snapshot: diffSaved, trace: diffTraced })[kind](a, b, options, entry);
       exit(equal ? ExitCode.Done : ExitCode.Failed);
     });
 }
@@ -108,17 +108,19 @@ function firstBytes(file: string): Uint8Array {
   }
 }
 
-async function diffRecorded(a: string, b: string, { json, allowHost }: DiffOptions): Promise<boolean> {
+async function diffRecorded(a: string, b: string, { json, allowHost }: DiffOptions, entry: URL): Promise<boolean> {
   const consent = hostConsent(allowHost);
   const [first, second] = [await readNamedRecording(a, consent), await readNamedRecording(b, consent)];
   let told = performance.now();
-  // Two machines in this thread: their modules are loaded on demand.
-  const { diffRecordings } = await import("../../recordings/diff.ts");
-  await useCoreCache();
-  const { compared, cut, difference } = diffRecordings(first, second, (instructions) => {
-    if (performance.now() - told < PROGRESS) return;
-    told = performance.now();
-    report(`el2: compared ${instructions} instructions`);
+  const { compared, cut, difference } = await runJob(entry, {
+    name: "recordings",
+    input: [first, second],
+    plans: [alone(first.plan), alone(second.plan)],
+    hear(instructions) {
+      if (performance.now() - told < PROGRESS) return;
+      told = performance.now();
+      report(`el2: compared ${instructions} instructions`);
+    },
   });
   if (cut) report("el2: a recording is truncated, as el2 was killed; the runs are compared up to its last entry");
   if (json) {
@@ -134,19 +136,11 @@ async function diffRecorded(a: string, b: string, { json, allowHost }: DiffOptio
   return difference === undefined;
 }
 
-async function diffSaved(a: string, b: string, { json, rows, allowHost }: DiffOptions): Promise<boolean> {
+async function diffSaved(a: string, b: string, { json, rows, allowHost }: DiffOptions, entry: URL): Promise<boolean> {
   const consent = hostConsent(allowHost);
-  const read = async (path: string) => ({ path, snapshot: await readNamedSnapshot(path, consent) });
-  const [first, second] = [await read(a), await read(b)];
-  const { diffSnapshots } = await import("../../snapshots/diff.ts");
-  await useCoreCache();
-  let diff: SnapshotDiff;
-  try {
-    diff = diffSnapshots(first, second, rows);
-  } catch (error) {
-    if (error instanceof ArchiveError) throw new Failure(`diff: ${error.message}`);
-    throw error;
-  }
+  const [first, second] = [await readNamedSnapshot(a, consent), await readNamedSnapshot(b, consent)];
+  const files = [{ path: a, bytes: first.bytes }, { path: b, bytes: second.bytes }] as const;
+  const diff = await runJob(entry, { name: "snapshots", input: { files, rows }, plans: [first.plan, second.plan] });
   const { equal, headers, groups, memory } = diff;
   if (json) {
     const [ns, insn] = [headers.map((header) => header.ns), headers.map((header) => header.insn)];

@@ -1,28 +1,40 @@
 // `el2 guests`: fetches guests into the catalog and lists them (docs/design/workstation.md §2).
 
 import { type Command, Option } from "@commander-js/extra-typings";
-import { examplesText } from "../common/command.ts";
+import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { readNamedFile } from "../common/named-file.ts";
 import { printListing, withListOptions } from "../common/list-options.ts";
 import { output, progress, report } from "../common/print.ts";
+import { runJob } from "../jobs/run-job.ts";
 import { addGuest, wrongGuestName } from "../../catalog/add.ts";
 import { catalogEntries, damagedFiles, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, type Manifest } from "../../catalog/catalog.ts";
+import type { FirstBoot } from "../../catalog/debian-first-run.ts";
+import type { SessionPlan } from "../../plans/plan.ts";
 import { documentText, type FieldsOf, GUEST, listingOf } from "../../queries/documents.ts";
 import { cacheFolder } from "../../support/cache.ts";
 import { cannotRead } from "../../support/named-file.ts";
+import { GiB } from "../../support/sizes.ts";
 import { formatSize } from "../../support/units.ts";
 
 /** Adds `guests fetch` and `guests ls` to the program. */
-export function registerGuests(program: Command): void {
+export function registerGuests(program: Command, { entry }: CommandContext): void {
   const guests = program.command("guests").description("fetch, add and list guests");
-  registerFetch(guests);
+  registerFetch(guests, entry);
   registerAdd(guests);
   registerExport(guests);
   registerList(guests);
 }
 
-function registerFetch(guests: Command): void {
+/** Runs the first boot of a disk in a worker without rights. */
+async function firstBoot(entry: URL, { progress, ...first }: FirstBoot): Promise<void> {
+  const devices = [{ kind: "block", image: first.disk, mode: "rw" }] as const;
+  const what = { kind: "boot", image: first.image, initrd: first.initrd, dtb: undefined, append: undefined, devices } as const;
+  const plan: SessionPlan = { cpus: 1, memory: GiB, turbo: true, seed: 1, what };
+  await runJob(entry, { name: "first-boot", input: first, plans: [plan], hear: ([percent, text]) => progress?.(percent, text) });
+}
+
+function registerFetch(guests: Command, entry: URL): void {
   guests.command("fetch")
     .description("fetch an unmodified guest, kernel and busybox ramdisk; needs neither root nor apt")
     .argument("<guest>", "guest to fetch: debian")
@@ -45,11 +57,11 @@ function registerFetch(guests: Command): void {
     .action(async (guest, options) => {
       if (guest !== "debian") throw new Failure(`guests fetch: "${guest}" is not a guest that can be fetched; there is debian`);
       // Readers of packages, and the machine that boots a guest with a disk, are loaded on demand.
-      const fetch = options.disk
-        ? (await import("../../catalog/debian-disk.ts")).fetchDebianDisk
-        : (await import("../../catalog/debian.ts")).fetchDebian;
-      const manifest = await fetch({ release: options.release, mirror: options.mirror, keep: options.keep, progress: progressLine() })
-        .catch((error) => refused("fetch", error));
+      const wanted = { release: options.release, mirror: options.mirror, keep: options.keep, progress: progressLine() };
+      const fetched = options.disk
+        ? (await import("../../catalog/debian-disk.ts")).fetchDebianDisk(wanted, (first) => firstBoot(entry, first))
+        : (await import("../../catalog/debian.ts")).fetchDebian(wanted);
+      const manifest = await fetched.catch((error) => refused("fetch", error));
       output(`${options.json ? guestText(manifest) : describe(manifest).join("\n")}\n`);
     });
 }

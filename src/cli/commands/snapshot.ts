@@ -5,12 +5,12 @@ import { resolve } from "node:path";
 import { addVmcore } from "./snapshot-vmcore.ts";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
-import { useCoreCache } from "../common/machines-here.ts";
 import { output, report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration } from "../common/values.ts";
 import { memoryBudgetOption } from "../options/memory-budget.ts";
 import { noCodeCacheOption } from "../options/no-code-cache.ts";
+import { runJob } from "../jobs/run-job.ts";
 import { hostOption } from "../options/host.ts";
 import { keepGoingOption, logLevelOption, logOption } from "../options/look.ts";
 import { recordOption } from "../options/record.ts";
@@ -76,9 +76,8 @@ Examples:
     .action(async (file, { json, allowHost }) => {
       const snapshot = await readNamedSnapshot(file, hostConsent(allowHost), ExitCode.Failed);
       // The check loads it into a separate machine.
-      const { verifySnapshot } = await import("../../snapshots/verify.ts");
-      await useCoreCache();
-      const wrong = verifySnapshot(snapshot);
+      const { plan, bytes } = snapshot;
+      const wrong = await runJob(entry, { name: "verify", input: { path: file, bytes }, plans: [plan] });
       if (json) output(`${documentText(SNAPSHOT_VERIFIED, { good: wrong === undefined, rule: wrong ?? null })}\n`);
       else output(`${wrong === undefined ? `${file} is whole: ${describe(snapshot.header)}` : `${file}: ${wrong}`}\n`);
       exit(wrong === undefined ? ExitCode.Done : ExitCode.Failed);

@@ -9,18 +9,20 @@ import { Tap } from "./test-tap.ts";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { readNamedFile } from "../common/named-file.ts";
-import { useCoreCache } from "../common/machines-here.ts";
+import { Jobs } from "../jobs/run-job.ts";
 import { output, report } from "../common/print.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";
 import { hostOption } from "../options/host.ts";
 import { hostConsent } from "../start/plans/consent.ts";
 import { documentText, TESTED } from "../../queries/documents.ts";
 import { planScenario } from "../../scenarios/plan-scenario.ts";
-import type { ScenarioResult, ScenarioRun } from "../../scenarios/run.ts";
+import { alone, type SessionPlan } from "../../plans/plan.ts";
+import { recordPast } from "../../recordings/past-run.ts";
+import type { ScenarioResult } from "../../scenarios/run.ts";
 import { readScenario, type Scenario, ScenarioError } from "../../scenarios/scenario.ts";
 import { cannotRead, readToEnd } from "../../support/named-file.ts";
 
-export function registerTest(program: Command, { exit }: CommandContext): void {
+export function registerTest(program: Command, { entry, exit }: CommandContext): void {
   const test = program.command("test")
     .description("run scenarios: scripted runs with assertions on consoles, events, reasons and state; prints TAP")
     .argument("<file...>", "scenarios (TOML, docs/scenarios.md)")
@@ -52,8 +54,9 @@ Examples:
       const recordings = options.recordings ?? options.results ?? ".";
       const results: ReportedScenario[] = [];
       const report = options.json ? undefined : new Tap(scenarios);
+      using jobs = new Jobs(entry);
       for (const scenario of scenarios) {
-        const { result, recording } = await runOne(scenario, { ...options, recordings });
+        const { result, recording } = await runOne(jobs, scenario, { ...options, recordings });
         results.push(reported(result, recording));
         if (report) report.scenario(results.at(-1)!, recording);
         else output(`${documentText(TESTED, jsonOf(result, recording))}\n`);
@@ -89,27 +92,25 @@ function read(file: string): Scenario {
 }
 
 /** Runs a scenario; the path of its recording where it failed. */
-async function runOne(scenario: Scenario, { seed, timeout, recordings, allowHost }: RunOptions) {
-  // A machine in this thread: its modules are loaded on demand.
-  const { ScenarioRun } = await import("../../scenarios/run.ts");
-  await useCoreCache();
-  let run: ScenarioRun;
+async function runOne(jobs: Jobs, scenario: Scenario, { seed, timeout, recordings, allowHost }: RunOptions) {
+  let plan: SessionPlan;
   try {
-    run = new ScenarioRun(scenario, await planScenario(scenario, seed, hostConsent(allowHost)), {
-      timeout: timeout === undefined ? undefined : timeout / 1e6,
-      onProgress: ({ line }, at) => report(`el2: ${scenario.file}:${line}: t=${(at / 1e9).toFixed(3)}s`),
-    });
+    plan = await planScenario(scenario, seed, hostConsent(allowHost));
   } catch (error) {
     if (!(error instanceof ScenarioError)) throw error;
     throw new Failure(error.message);
   }
-  const result = await run.run();
-  const failed = result.steps.find((step) => step.result === "failed");
-  if (!failed) return { result, recording: undefined };
+  const { result, past } = await jobs.run({
+    name: "scenario",
+    input: { scenario, plan, timeout: timeout === undefined ? undefined : timeout / 1e6 },
+    plans: [alone(plan)],
+    hear: ({ step, at }) => report(`el2: ${scenario.file}:${step.line}: t=${(at / 1e9).toFixed(3)}s`),
+  });
+  if (past === undefined) return { result, recording: undefined };
   const recording = `${recordings}/${scenario.name.replaceAll(/[^A-Za-z0-9._-]+/g, "-")}.rec`;
   try {
     await Deno.mkdir(recordings, { recursive: true });
-    await run.record(recording, `${failed.text}: ${failed.message}`);
+    await recordPast(recording, plan, past);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     report(`el2: --recordings ${recordings}: ${error.message}; name another folder`);

@@ -1,16 +1,17 @@
 // `el2 trace`: recorded events of a session, and the hypercalls of a VM.
 
 import type { Command } from "@commander-js/extra-typings";
-import { traceCalls } from "./trace-calls.ts";
 import { addRecorded } from "./trace-export.ts";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { output, printAnswer } from "../common/print.ts";
 import { checkVm, type OpenSession, openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";
+import { runJob } from "../jobs/run-job.ts";
 import { hostOption } from "../options/host.ts";
-import { typedBy } from "../start/plans/consent.ts";
+import { aloneBy } from "../start/plans/consent.ts";
 import { plannedOf } from "../start/plans/planned.ts";
 import { dissectorLua } from "../../export/dissector.ts";
+import { alone } from "../../plans/plan.ts";
 import { withoutKind } from "../../queries/ids.ts";
 import { allOf, isExactly } from "../../queries/filter.ts";
 import type { Answer } from "../../queries/query.ts";
@@ -66,8 +67,9 @@ export function registerTrace(program: Command, context: CommandContext): void {
     .addHelpText("after", "\nExample:\n  el2 trace calls --vm rm assets/guests/hello.bin --for 100ms")
     .action(async (what, options) => {
       if (what !== undefined) {
-        const { plan } = await plannedOf(what, typedBy(options.allowHost));
-        return traceCalls(plan, { vm: options.vm ?? "rm", json: options.json ?? false, duration: options.for });
+        const { plan } = await plannedOf(what, aloneBy(options.allowHost));
+        const input = { plan, vm: options.vm ?? "rm", json: options.json ?? false, duration: options.for };
+        return await runJob(context.entry, { name: "calls", input, plans: [alone(plan)], hear: output });
       }
       using open = await openSession(options);
       const filter = allOf(["kind=hvc", options.vm && isExactly("vm", withoutKind("vm", options.vm))]);

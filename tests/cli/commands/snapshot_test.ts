@@ -145,9 +145,7 @@ Deno.test("what a snapshot wants of the computer is named, and needs a word", ()
     for (const command of ["load", "verify"]) {
       const refused = await run("snapshot", command, file);
       assert.equal(refused.code, 2);
-      assert.ok(
-        refused.stderr.includes(`needs host resources: folder ${folder} (rw); allow them with --allow-host PATH`),
-      );
+      assert.ok(refused.stderr.includes(`needs host resources: folder ${folder} (rw); allow them with --allow-host PATH`));
     }
     // Names that somebody else has chosen do nothing to the terminal.
     const hostile = [{ kind: "9p", folder: "/\x1b]0;mine\x07\u009b2J", mode: "ro", tag: "t" } as const];
@@ -164,7 +162,8 @@ Deno.test("what a snapshot wants of the computer is named, and needs a word", ()
       assert.equal(refused.code, 2);
       assert.match(refused.stderr, /^el2: .*y\.snap: at byte \d+: its plan cannot be read: .*$/m);
     }
-    assert.equal((await run("snapshot", "verify", file, "--allow-host", folder)).code, 0);
+    const verified = await run("snapshot", "verify", file, "--allow-host", folder);
+    assert.equal(verified.code, 0, verified.stdout + verified.stderr);
     const loaded = await run("snapshot", "load", file, "--allow-host", "all", "--headless", "--for", "1ms");
     assert.equal(loaded.stdout, "> ", loaded.stderr);
     assert.ok(!await exists(`${folder}/r`));

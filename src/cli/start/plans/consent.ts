@@ -34,6 +34,11 @@ export function typedBy(allowed: readonly string[] | undefined): PlanReader {
   return { consent: hostConsent(allowed) };
 }
 
+/** The same for a machine without connections. */
+export function aloneBy(allowed: readonly string[] | undefined): PlanReader {
+  return { ...typedBy(allowed), alone: true };
+}
+
 /**
  * Checks what the machine of a file's plan uses.
  * @throws Failure without consent

@@ -1,19 +1,22 @@
-// `el2 trace calls --vm VM WHAT`: runs a configuration from its first instruction to its end, here
-// and without a session, and prints the hypercalls that one VM made, under the requests that it
-// made them for. With `--vm rm` this is the Resource Manager's boot and how it creates, starts,
-// stops and resets VMs (docs/spec/observed.md §7, §8).
+// Job: `el2 trace calls --vm VM WHAT` runs a configuration from its first instruction to its end,
+// without a session, and prints the hypercalls that one VM made, under the requests that it made
+// them for. With `--vm rm` this is the Resource Manager's boot and how it creates, starts, stops
+// and resets VMs (docs/spec/observed.md §7, §8).
 
-import { PATIENCE, runHere, useCoreCache } from "../common/machines-here.ts";
-import { output } from "../common/print.ts";
+import { type JobPort, made } from "./job.ts";
+import { PATIENCE } from "./patience.ts";
+import { runToEnd } from "./run-to-end.ts";
+import { assemble } from "../../assembly/assemble.ts";
 import { eventName, type TraceEvent } from "../../abi/trace.ts";
-import type { SessionPlan } from "../../plans/plan.ts";
+import { alone, type SessionPlan } from "../../plans/plan.ts";
 import { evId, vmOfName } from "../../queries/ids.ts";
 
 /** Calls that carry messages: as frequent as messages, and of little interest. */
 const TRANSPORT: readonly string[] = ["msgqueue_send", "msgqueue_receive"];
 
 /** How the calls are printed. */
-interface TraceCallsOptions {
+interface TracedRun {
+  readonly plan: SessionPlan;
   /** The VM that makes the calls. */
   readonly vm: string;
   readonly json: boolean;
@@ -21,20 +24,16 @@ interface TraceCallsOptions {
   readonly duration: number | undefined;
 }
 
-/** Runs the plan and prints the calls. */
-export async function traceCalls(plan: SessionPlan, options: TraceCallsOptions): Promise<void> {
-  // A machine in this thread: its modules are loaded on demand.
-  const { assemble } = await import("../../assembly/assemble.ts");
-  await useCoreCache();
-  const system = assemble(plan);
+/** Runs the plan and says the calls, as text to print. */
+export function job(options: TracedRun, port: JobPort<string>): void {
+  const system = made(() => assemble(alone(options.plan)));
   /** Calls of requests in progress, by the request's event. */
   const pending = new Map<number, TraceEvent[]>();
   let section = "";
   const print = (event: TraceEvent, heading: string) => {
-    if (options.json) return output(`${JSON.stringify(row(event, heading))}\n`);
-    if (heading !== section) output(`${heading}\n`);
+    if (options.json) return port.say(`${JSON.stringify(row(event, heading))}\n`);
+    port.say(`${heading === section ? "" : `${heading}\n`}${line(event)}\n`);
     section = heading;
-    output(`${line(event)}\n`);
   };
   system.hypervisor.trace.listen(["hvc", "rpc"], (event) => {
     if (vmOfName(event.vcpu) !== options.vm) return;
@@ -49,7 +48,7 @@ export async function traceCalls(plan: SessionPlan, options: TraceCallsOptions):
       for (const call of calls) print(call, heading);
     }
   });
-  runHere(system, options.duration ?? PATIENCE);
+  runToEnd(system, options.duration ?? PATIENCE);
 }
 
 function row(event: TraceEvent, request: string): unknown {

@@ -1,0 +1,27 @@
+// Jobs: work of a command with machines of guests outside of sessions. It runs in a worker without
+// rights (`job-worker.ts`), as a session's machine does, for the command in the thread with rights
+// (`run-job.ts`).
+
+import { PlanError } from "../../plans/plan.ts";
+
+/** A job's way to its command. */
+export interface JobPort<Said> {
+  /** Sends something to the command; waits while that has too much to do. */
+  say(said: Said): void;
+}
+
+/** A job: plain data goes in and comes out. */
+export type Job<Input, Said, Result> = (input: Input, port: JobPort<Said>) => Result | Promise<Result>;
+
+/** A job cannot be done for a reason that the user can mend. */
+export class JobRefused extends Error {}
+
+/** Makes a machine. @throws JobRefused if a file of its plan cannot be used */
+export function made<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof PlanError) throw new JobRefused(error.message);
+    throw error;
+  }
+}

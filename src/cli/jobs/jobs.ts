@@ -1,0 +1,42 @@
+// All jobs, and the messages between a job's worker and the thread of its command.
+
+import type { JobPort } from "./job.ts";
+import type { SessionPlan } from "../../plans/plan.ts";
+import type { Surroundings } from "../../session/confined-worker.ts";
+
+/** The modules of the jobs, each with its job as `job`. */
+export const JOBS = {
+  "scenario": () => import("./scenario.ts"),
+  "recordings": () => import("./recordings.ts"),
+  "snapshots": () => import("./snapshots.ts"),
+  "verify": () => import("./verify.ts"),
+  "calls": () => import("./calls.ts"),
+  "first-boot": () => import("./first-boot.ts"),
+  "vmm": () => import("./vmm.ts"),
+} as const;
+
+export type JobName = keyof typeof JOBS;
+type JobOf<N extends JobName> = Awaited<ReturnType<typeof JOBS[N]>>["job"];
+export type JobInput<N extends JobName> = Parameters<JobOf<N>>[0];
+export type JobSaid<N extends JobName> = Parameters<JobOf<N>> extends readonly [unknown, JobPort<infer Said>] ? Said : never;
+export type JobResult<N extends JobName> = Awaited<ReturnType<JobOf<N>>>;
+
+/** The message that starts a job. */
+export interface JobOrder {
+  readonly name: JobName;
+  readonly input: unknown;
+  /** The plans of its machines, whose disks it may open. */
+  readonly plans: readonly SessionPlan[];
+  /** The thread that acts for the worker, unless that has the rights of its process. */
+  readonly surroundings: Surroundings | undefined;
+  /** How many of its messages the command has taken. */
+  readonly taken: SharedArrayBuffer;
+}
+
+/** A worker's word to the thread of the command. */
+export type JobMessage =
+  | { readonly kind: "ready" }
+  | { readonly kind: "said"; readonly said: unknown }
+  | { readonly kind: "done"; readonly result: unknown }
+  | { readonly kind: "refused"; readonly message: string }
+  | { readonly kind: "failed"; readonly stack: string };
