@@ -2,19 +2,17 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
-import { useCoreCache } from "../common/machines-here.ts";
+import { ExitCode } from "../common/failure.ts";
 import { output, report } from "../common/print.ts";
+import { runJob } from "../jobs/run-job.ts";
 import { hostOption } from "../options/host.ts";
 import { hostConsent } from "../start/plans/consent.ts";
 import { readNamedSnapshot } from "../start/plans/snapshots.ts";
-import { type Vmcore, vmcoreOf } from "../../inspection/linux/vmcore.ts";
-import { Looks, QueryError, View } from "../../inspection/readers/inspected.ts";
 import { openOwn } from "../../support/own-files.ts";
 import { writeAll } from "../../support/write-all.ts";
 
 /** Adds `snapshot vmcore`. */
-export function addVmcore(group: Command, { exit }: CommandContext): void {
+export function addVmcore(group: Command, { entry, exit }: CommandContext): void {
   group.command("vmcore").description("write a VM's memory and registers as an ELF core file for crash, drgn and gdb")
     .argument("<snapshot>", "snapshot to read")
     .argument("<file>", "core file to write")
@@ -22,32 +20,38 @@ export function addVmcore(group: Command, { exit }: CommandContext): void {
     .addOption(hostOption())
     .addHelpText("after", examplesText(["snapshot vmcore before.snap vmcore", "snapshot vmcore before.snap vmcore --vm debian"]))
     .action(async (snapshot, file, { vm, allowHost }) => {
-      const { plan, state } = await readNamedSnapshot(snapshot, hostConsent(allowHost), ExitCode.Failed);
-      // It is loaded into a machine that does not run.
-      const { assembleFrom } = await import("../../snapshots/begin.ts");
-      await useCoreCache();
-      const system = assembleFrom(plan);
-      system.load(state, false);
-      try {
-        const core = vmcoreOf(new View(system, new Looks()), vm);
-        write(core, file);
-        if (core.lacks !== undefined) report(`el2: snapshot vmcore: ${core.lacks}: crash and drgn cannot use the file; gdb can`);
-        output(`${file}: ${core.size} bytes\n`);
-      } catch (error) {
-        if (error instanceof QueryError) throw new Failure(`snapshot vmcore: ${error.message}`, ExitCode.Failed);
-        throw error;
-      }
+      const { plan, bytes } = await readNamedSnapshot(snapshot, hostConsent(allowHost), ExitCode.Failed);
+      using written = new SparseFile(file);
+      const { size, lacks } = await runJob(entry, {
+        name: "vmcore",
+        input: { path: snapshot, bytes, vm },
+        plans: [plan],
+        hear: (parts) => parts.forEach(({ offset, bytes }) => written.write(offset, bytes)),
+      });
+      written.end(size);
+      if (lacks !== undefined) report(`el2: snapshot vmcore: ${lacks}: crash and drgn cannot use the file; gdb can`);
+      output(`${file}: ${size} bytes\n`);
       exit(ExitCode.Done);
     });
 }
 
-/** Pages of zeros become holes. */
-function write(core: Vmcore, path: string): void {
-  using file = openOwn(path, { truncate: true });
-  writeAll(file, core.beginning, path);
-  for (const { offset, bytes } of core.pages()) {
-    file.seekSync(offset, Deno.SeekMode.Start);
-    writeAll(file, bytes, path);
+/** A file with holes, which is made when its first part comes. */
+class SparseFile implements Disposable {
+  #file: Deno.FsFile | undefined;
+
+  constructor(readonly path: string) {}
+
+  write(offset: number, bytes: Uint8Array): void {
+    this.#file ??= openOwn(this.path, { truncate: true });
+    this.#file.seekSync(offset, Deno.SeekMode.Start);
+    writeAll(this.#file, bytes, this.path);
   }
-  file.truncateSync(core.size);
+
+  end(size: number): void {
+    this.#file?.truncateSync(size);
+  }
+
+  [Symbol.dispose](): void {
+    this.#file?.close();
+  }
 }

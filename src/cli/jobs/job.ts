@@ -2,6 +2,7 @@
 // rights (`job-worker.ts`), as a session's machine does, for the command in the thread with rights
 // (`run-job.ts`).
 
+import { ExitCode } from "../common/failure.ts";
 import { PlanError } from "../../plans/plan.ts";
 
 /** A job's way to its command. */
@@ -14,7 +15,11 @@ export interface JobPort<Said> {
 export type Job<Input, Said, Result> = (input: Input, port: JobPort<Said>) => Result | Promise<Result>;
 
 /** A job cannot be done for a reason that the user can mend. */
-export class JobRefused extends Error {}
+export class JobRefused extends Error {
+  constructor(message: string, readonly code: number = ExitCode.Usage) {
+    super(message);
+  }
+}
 
 /** Makes a machine. @throws JobRefused if a file of its plan cannot be used */
 export function made<T>(make: () => T): T {

@@ -12,6 +12,7 @@ export const JOBS = {
   "verify": () => import("./verify.ts"),
   "calls": () => import("./calls.ts"),
   "first-boot": () => import("./first-boot.ts"),
+  "vmcore": () => import("./vmcore.ts"),
   "vmm": () => import("./vmm.ts"),
 } as const;
 
@@ -38,5 +39,5 @@ export type JobMessage =
   | { readonly kind: "ready" }
   | { readonly kind: "said"; readonly said: unknown }
   | { readonly kind: "done"; readonly result: unknown }
-  | { readonly kind: "refused"; readonly message: string }
+  | { readonly kind: "refused"; readonly message: string; readonly code: number }
   | { readonly kind: "failed"; readonly stack: string };

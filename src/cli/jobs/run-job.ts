@@ -1,7 +1,7 @@
 // Starts jobs for commands, in the thread with rights.
 
 import type { JobInput, JobMessage, JobName, JobOrder, JobResult, JobSaid } from "./jobs.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { Failure } from "../common/failure.ts";
 import { plannedDevices, type SessionPlan } from "../../plans/plan.ts";
 import { JOB_NAME, workerOf } from "../../session/client.ts";
 import { Services } from "../../session/confined-worker.ts";
@@ -83,7 +83,7 @@ class JobWorker implements Disposable {
         case "done":
           return resolve(message.result as JobResult<N>);
         case "refused":
-          return reject(new Failure(message.message, ExitCode.Usage));
+          return reject(new Failure(message.message, message.code));
         case "failed": {
           const bug = new Error(message.stack.split("\n")[0]);
           bug.stack = message.stack;
