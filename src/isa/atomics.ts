@@ -80,6 +80,9 @@ function atomicResult($: Builder, operation: number, type: Type, old: Node, oper
   throw new Error(`no atomic operation ${operation}`);
 }
 
+/** Acquire and release. */
+export const ORDERED = { aligned: true, ordered: true } as const;
+
 export const atomics = (): Instruction[] => [
   insn(
     "LDXR/LDAXR",
@@ -153,8 +156,8 @@ export const atomics = (): Instruction[] => [
     { shape: "size L", cold: (f) => f.size < 2, unpredictable: (f) => f.Rs !== 31 || f.Rt2 !== 31 },
     (f) => `${f.L ? "ldar" : "stlr"}${NARROW[f.size]}\t${r(f.size === 3 ? 1 : 0, f.Rt)}, [${xsp(f.Rn)}]`,
     ({ size, L, Rn, Rt }, $) => {
-      if (L) $.setR(Rt, $.load("i64", 1 << size, $.XSP(Rn), { aligned: true }));
-      else $.store(1 << size, $.XSP(Rn), $.X(Rt), { aligned: true });
+      if (L) $.setR(Rt, $.load("i64", 1 << size, $.XSP(Rn), ORDERED));
+      else $.store(1 << size, $.XSP(Rn), $.X(Rt), ORDERED);
     },
   ),
 
@@ -232,7 +235,7 @@ export const atomics = (): Instruction[] => [
     "size 111 0 00 1 0 1 Rs 1 100 00 Rn Rt",
     { shape: "size", cold: true, unpredictable: (f) => f.Rs !== 31 },
     (f) => `ldapr${NARROW[f.size]}\t${r(f.size === 3 ? 1 : 0, f.Rt)}, [${xsp(f.Rn)}]`,
-    ({ size, Rn, Rt }, $) => $.setR(Rt, $.load("i64", 1 << size, $.XSP(Rn), { aligned: true })),
+    ({ size, Rn, Rt }, $) => $.setR(Rt, $.load("i64", 1 << size, $.XSP(Rn), ORDERED)),
   ),
 
   insn(

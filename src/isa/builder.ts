@@ -76,8 +76,10 @@ export type StateName = keyof typeof STATE_TYPES;
 export interface AccessOptions {
   /** The loaded value is sign-extended. */
   signed?: boolean;
-  /** Faults when the address is not a multiple of the size. */
+  /** Faults when the address is not a multiple of the size; FEAT_LSE2 permits more. */
   aligned?: boolean;
+  /** An acquire or release that is neither exclusive nor atomic: SCTLR_EL1.nAA is about these. */
+  ordered?: boolean;
   /** Checked as an EL0 access. */
   unprivileged?: boolean;
   /** One element of several: a stage-2 abort has no syndrome. */

@@ -2,6 +2,7 @@
 // C4.1.94, "LDAPR/STLR (unscaled immediate)". Every ordering holds here (atomics.ts).
 
 import { r, xsp } from "./assembly.ts";
+import { ORDERED } from "./atomics.ts";
 import { insn, type Instruction } from "./insn.ts";
 
 const NARROW = ["b", "h", "", ""] as const;
@@ -18,8 +19,8 @@ export const loadsStoresUnscaledOrdered = (): Instruction[] => [
     (f) => `${f.load ? "ldapur" : "stlur"}${NARROW[f.size]}\t${r(f.size === 3 ? 1 : 0, f.Rt)}, [${xsp(f.Rn)}${offset(f)}]`,
     ({ size, load, imm9, Rn, Rt }, $) => {
       const address = $.let($.add($.XSP(Rn), $.signExtend64($.asr($.lsl(imm9, 23), 23))));
-      if (load) $.setR(Rt, $.load("i64", 1 << size, address, { aligned: true }));
-      else $.store(1 << size, address, $.X(Rt), { aligned: true });
+      if (load) $.setR(Rt, $.load("i64", 1 << size, address, ORDERED));
+      else $.store(1 << size, address, $.X(Rt), ORDERED);
     },
   ),
   insn(
@@ -29,7 +30,7 @@ export const loadsStoresUnscaledOrdered = (): Instruction[] => [
     (f) => `ldapurs${["b", "h", "w"][f.size]}\t${r(f.half ? 0 : 1, f.Rt)}, [${xsp(f.Rn)}${offset(f)}]`,
     ({ size, half, imm9, Rn, Rt }, $) => {
       const address = $.let($.add($.XSP(Rn), $.signExtend64($.asr($.lsl(imm9, 23), 23))));
-      $.setR(Rt, $.load(half ? "i32" : "i64", 1 << size, address, { aligned: true, signed: true }));
+      $.setR(Rt, $.load(half ? "i32" : "i64", 1 << size, address, { ...ORDERED, signed: true }));
     },
   ),
 ];

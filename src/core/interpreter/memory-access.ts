@@ -79,9 +79,9 @@ export class TlbComparison {
  * expression there.
  */
 export function pushDescriptor(f: FunctionBuilder, bytes: number, behavior: Behavior, evaluate: (node: Node) => void): void {
-  const { aligned, unprivileged, part, zero, elements } = behavior;
+  const { aligned, ordered, unprivileged, part, zero, elements } = behavior;
   const flags = (aligned ? Access.Aligned : 0) | (unprivileged ? Access.Unprivileged : 0) | (part ? Access.Part : 0);
-  f.i32(bytes | flags | (zero ? Access.Zero : 0));
+  f.i32(bytes | flags | (zero ? Access.Zero : 0) | (ordered ? Access.Ordered : 0));
   if (!elements) return;
   evaluate(elements);
   f.i32(Access.ElementsShift).op("i32.shl").op("i32.or");

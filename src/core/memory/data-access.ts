@@ -1,6 +1,7 @@
 // Parts of a memory access that the inline TLB compare does not serve: alignment, watchpoints, the
 // entry in the soft TLB, crossing a page. Arm ARM B2.5 (alignment).
 
+import type { FeatureName } from "../../isa/features.ts";
 import { Sctlr } from "../architecture/exceptions.ts";
 import { Watch } from "../debug/watchpoints.ts";
 import { leave } from "../exceptions/exception-entry.ts";
@@ -83,7 +84,7 @@ export class DataAccess {
   readonly #abort;
 
   /** @param watched the import that returns the watchpoints' verdict on an access, `Watch` */
-  constructor(readonly library: Library, readonly watched: number) {
+  constructor(readonly library: Library, readonly watched: number, readonly features: ReadonlySet<FeatureName>) {
     this.translate = mmuFunction(library, "translate");
     this.#abort = raiseAbort(library);
   }
@@ -95,12 +96,21 @@ export class DataAccess {
   misalignment(c: Code, va: Local, access: Value): Local {
     const misaligned = c.let(misalignmentOf(va, access));
     c.if(misaligned, () => {
-      c.if(access.and(Access.Aligned).or(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.A)), () => {
+      c.if(this.#isRequired(c, va, access).or(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.A)), () => {
         c.run(raiseAlignmentFault(this.library), va, access);
         c.return(zero);
       });
     });
     return misaligned;
+  }
+
+  /** Whether an access that is misaligned must not be. Arm ARM B2.5.2. */
+  #isRequired(c: Code, va: Local, access: Value): Value {
+    const aligned = access.and(Access.Aligned);
+    if (!this.features.has("FEAT_LSE2")) return aligned;
+    const twoBlocks = va.wrap().and(15).add(access.and(Access.SizeMask)).gtU(16);
+    const permitted = access.and(Access.Ordered).nonZero().and(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.nAA).nonZero());
+    return aligned.nonZero().and(twoBlocks).and(permitted.not());
   }
 
   /** The verdict of the watchpoints on an access inside one page, `Watch`. */

@@ -27,7 +27,7 @@ const zero = constant("i32", 0);
  */
 export function defineMemoryAccess(library: Library, pool: TlbPoolLayout, watched: number, features: ReadonlySet<FeatureName>): void {
   defineAborts(library);
-  const data = new DataAccess(library, watched);
+  const data = new DataAccess(library, watched, features);
   const readAddress = defineReadAddress(library, data);
   const writeAddress = defineWriteAddress(library, data, pool);
   const crossingStore = defineCrossingStore(library, data);

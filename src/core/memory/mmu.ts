@@ -6,7 +6,7 @@
 // `CPU.FAULT_STATUS`; its callers act on the fault (`memory-access.ts`, AT, the debugger).
 
 import type { FeatureName } from "../../isa/features.ts";
-import { FaultStatus, Pstate, Sctlr } from "../architecture/exceptions.ts";
+import { FaultStatus, Pstate, Sctlr, SCTLR_EPAN_SHIFT } from "../architecture/exceptions.ts";
 import { PHYSICAL_ADDRESS_BITS } from "../architecture/features.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { Access, define as defineFunction } from "../state/functions.ts";
@@ -145,7 +145,7 @@ const Descriptor = {
 const TableControl = { Pxn: 1, Xn: 2, NoUser: 4, NoWrite: 8, Mask: 0xf } as const;
 
 /** TCR_EL1. The fields of TTBR1 are 16 bits above those of TTBR0, but for TBI. */
-const Tcr = { EpdShift: 7, HalfShift: 16, IpsShift: 32, Tbi0Shift: 37, Tbid0Shift: 51 } as const;
+const Tcr = { EpdShift: 7, HalfShift: 16, IpsShift: 32, Tbi0Shift: 37, Hpd0Shift: 41, Tbid0Shift: 51, E0pd0Shift: 55 } as const;
 
 const INDEX_BITS = 9;
 const VA_BITS = 48;
@@ -230,10 +230,14 @@ function defineTranslateStage1(c: Code, walk: FunctionBuilder, features: Readonl
       fail(c, Fault.Stage1, status(FaultStatus.Translation, 0));
     });
   }
+  const el0 = pstate.and(Pstate.ElMask).not().or(access.and(Access.Unprivileged).nonZero());
+  if (features.has("FEAT_E0PD")) {
+    const denied = c.load("i64.load", CPU.TCR_EL1).shrU(va.shrU(55).and(1).add(Tcr.E0pd0Shift)).wrap().and(1);
+    c.if(el0.and(denied), () => fail(c, Fault.Stage1, status(FaultStatus.Translation, 0)));
+  }
   c.if(c.call(walk, va).not(), () => c.return(constant("i32", 0)));
 
   const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS));
-  const el0 = pstate.and(Pstate.ElMask).not().or(access.and(Access.Unprivileged).nonZero());
   // The right that is needed: read, write or execute at EL0, the same three bits up at EL1.
   const kind = access.and(AccessKind.Execute).select(
     constant("i32", Rights.El0Execute),
@@ -241,7 +245,12 @@ function defineTranslateStage1(c: Code, walk: FunctionBuilder, features: Readonl
   );
   const needed = c.let(kind.shl(el0.select(constant("i32", 0), 3)));
   const data = needed.and(Rights.El1Read | Rights.El1Write).nonZero();
-  const panDenies = pstate.and(Pstate.PAN).nonZero().and(data).and(rights.and(Rights.User).nonZero())
+  let user = rights.and(Rights.User).nonZero();
+  if (features.has("FEAT_PAN3")) {
+    const epan = c.load("i64.load", CPU.SCTLR_EL1).shrU(SCTLR_EPAN_SHIFT).wrap().and(1);
+    user = user.or(epan.and(rights.and(Rights.El0Execute).nonZero()));
+  }
+  const panDenies = pstate.and(Pstate.PAN).nonZero().and(data).and(user)
     .and(access.and(AccessKind.IgnorePan).not());
   c.if(rights.and(needed).not().or(panDenies), () => {
     fail(c, Fault.Stage1, status(FaultStatus.Permission, rights.shrU(Rights.LevelShift).and(3)));
@@ -392,6 +401,7 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, features: 
     });
   });
 
+  if (features.has("FEAT_HPDS")) c.if(tcr.shrU(Tcr.Hpd0Shift).wrap().shrU(high).and(1), () => c.set(controls, 0));
   const inBlock = c.let(constant("i64", 1).shl(shift.wide()).sub(1));
   const output = c.let(descriptor.and(Descriptor.Address).and(inBlock.xor(-1)).or(va.and(inBlock)));
   checkOutput(output, level);

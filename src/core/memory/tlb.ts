@@ -74,6 +74,8 @@ export const Tlbi = {
   Asid: 1,
   /** VAE1, VAAE1, VALE1, VAALE1 and their IS forms. */
   Page: 2,
+  /** RVAE1 and its forms (FEAT_TLBIRANGE). */
+  Range: 3,
 } as const;
 
 const EXPORTED: readonly TlbFunction[] = [
@@ -104,7 +106,7 @@ export function defineTlb(library: Library, pool: TlbPoolLayout, features: Reado
   definePageFlush(library);
   defineTargetFlushes(library, pool);
   defineCodePages(library, pool);
-  defineMaintenance(library, pool, granulesOf(features));
+  defineMaintenance(library, pool, features);
 }
 
 function define(library: Library, name: TlbFunction, body: (c: Code) => void): void {
@@ -297,7 +299,8 @@ function defineCodePages(library: Library, pool: TlbPoolLayout): void {
 }
 
 /** TLBI. */
-function defineMaintenance(library: Library, pool: TlbPoolLayout, granules: readonly Granule[]): void {
+function defineMaintenance(library: Library, pool: TlbPoolLayout, features: ReadonlySet<FeatureName>): void {
+  const granules = granulesOf(features);
   define(library, "tlbi", (c) => {
     const kind = c.parameter(0), operand = c.parameter(1), broadcast = c.parameter(2);
     const asid = operand.shrU(48).wrap();
@@ -309,12 +312,37 @@ function defineMaintenance(library: Library, pool: TlbPoolLayout, granules: read
       });
       // Entries have no separate ASID: dropping a page of another ASID only costs time.
       c.if(kind.eq(Tlbi.Page), () => flushGranule(c, library, granules, space, operand.shl(12)));
+      if (features.has("FEAT_TLBIRANGE")) c.if(kind.eq(Tlbi.Range), () => flushRange(c, library, space, operand));
     };
     c.if(broadcast, () => {
       forEachSpace(c, pool, (space) => {
         c.if(c.load("i32.load", space, TlbSpace.Stage2Id).eq(c.load("i32.load", CPU.STAGE2_ID)), () => apply(space));
       });
     }, () => apply(c.let(currentSpace(c))));
+  });
+}
+
+/** Entries that a range may have before everything goes instead. */
+const RANGE_PAGES = 2048n;
+
+/**
+ * Drops what a range has. Arm ARM C5.5 (TLBI RVAE1): TG 47:46, SCALE 45:44, NUM 43:39, BaseADDR
+ * 36:0 in pages of that size; the TTL is not needed.
+ */
+function flushRange(c: Code, library: Library, space: Value, operand: Value): void {
+  const field = (lowest: number, mask: number) => operand.shrU(lowest).and(mask);
+  const granule = c.let(field(46, 3));
+  // 4 KiB is 1, 16 KiB is 2, 64 KiB is 3; a TG of 0 is reserved.
+  const shift = c.let(granule.sub(1).shl(1).add(PAGE_SHIFT));
+  const va = c.let(operand.shl(64 - 37).shrS(64 - 37).shl(shift));
+  const pages = c.let(field(39, 31).add(1).shl(field(44, 3).mul(5).add(1)).shl(shift.sub(PAGE_SHIFT)));
+  c.if(granule.not(), () => c.return());
+  c.if(pages.gtU(RANGE_PAGES), () => c.run(tlbFunction(library, "tlbFlushSpace"), space), () => {
+    c.doWhile(() => {
+      c.run(tlbFunction(library, "tlbFlushPage"), space, va);
+      c.set(va, va.add(PAGE_SIZE));
+      c.set(pages, pages.sub(1));
+    }, () => pages.nonZero());
   });
 }
 

@@ -25,8 +25,18 @@ export function encodeSystemInstruction(op1: number, crn: number, crm: number, o
 const TLBI_CRN = 8;
 /** The forms that need not wait for accesses with the XS attribute (FEAT_XS): none has it here. */
 const TLBI_NXS_CRN = 9;
-const TLBI_LOCAL = 7;
-const TLBI_INNER_SHAREABLE = 3;
+/** TLBI by CRm: whether other CPUs do the same, and the features that have it. */
+const TLBI_SCOPES: readonly (readonly [crm: number, broadcast: 0 | 1, feature?: FeatureName])[] = [
+  [7, 0],
+  [3, 1],
+  [1, 1, "FEAT_TLBIOS"],
+];
+/** The same of ranges, by op2 as for a page. */
+const TLBI_RANGE_SCOPES: readonly (readonly [crm: number, broadcast: 0 | 1, feature: FeatureName])[] = [
+  [6, 0, "FEAT_TLBIRANGE"],
+  [2, 1, "FEAT_TLBIRANGE"],
+  [5, 1, "FEAT_TLBIRANGE"],
+];
 
 /** TLBI by op2. Last-level forms and all-ASID forms are as good as the plain one here. */
 const TLBI_OPERATIONS: readonly [op2: number, kind: number][] = [
@@ -55,6 +65,11 @@ const DC_CVADP = [3, 7, 13, 1] as const;
 const IC_IVAU = [3, 7, 5, 1] as const;
 /** AT S1E1R, S1E1W, S1E0R, S1E0W: op1 0, CRn 7, CRm 8; op2 bit 0 is write, bit 1 EL0. */
 const AT = [0, 7, 8] as const;
+
+/** AT S1E1RP, S1E1WP, which PSTATE.PAN counts for. */
+const AT_PAN = [0, 7, 9] as const;
+/** CFP RCTX, DVP RCTX, CPP RCTX: nothing is predicted here. */
+const RESTRICTIONS = [[3, 7, 3, 4], [3, 7, 3, 5], [3, 7, 3, 7]] as const;
 
 /** PAR_EL1. */
 const Par = { F: 1, FstShift: 1, Ptw: 1 << 8, Stage2: 1 << 9, Res1: 1 << 11, ShareabilityShift: 7, AttributesShift: 56 } as const;
@@ -92,12 +107,14 @@ export function defineSystemInstructions(library: Library, features: ReadonlySet
     };
     for (const crn of features.has("FEAT_XS") ? [TLBI_CRN, TLBI_NXS_CRN] : [TLBI_CRN]) {
       c.if(encoding.shrU(7).eq(crn), () => {
-        for (const crm of [TLBI_LOCAL, TLBI_INNER_SHAREABLE]) {
-          for (const [op2, kind] of TLBI_OPERATIONS) {
-            on([0, crn, crm, op2], () => {
-              el1Only(c, () => c.run(tlbFunction(library, "tlbi"), kind, operand, crm === TLBI_INNER_SHAREABLE ? 1 : 0));
-            });
-          }
+        const has = ([, , feature]: readonly [number, 0 | 1, FeatureName?]) => feature === undefined || features.has(feature);
+        const tlbi = (crm: number, op2: number, kind: number, broadcast: 0 | 1) =>
+          on([0, crn, crm, op2], () => el1Only(c, () => c.run(tlbFunction(library, "tlbi"), kind, operand, broadcast)));
+        for (const [crm, broadcast] of TLBI_SCOPES.filter(has)) {
+          for (const [op2, kind] of TLBI_OPERATIONS) tlbi(crm, op2, kind, broadcast);
+        }
+        for (const [crm, broadcast] of TLBI_RANGE_SCOPES.filter(has)) {
+          for (const [op2, kind] of TLBI_OPERATIONS) if (kind === Tlbi.Page) tlbi(crm, op2, Tlbi.Range, broadcast);
         }
       });
     }
@@ -111,6 +128,13 @@ export function defineSystemInstructions(library: Library, features: ReadonlySet
         (op2 & 2 ? Access.Unprivileged : 0) | 1;
       on([...AT, op2], () => el1Only(c, () => addressTranslate(c, operand, access)));
     }
+    if (features.has("FEAT_PAN2")) {
+      for (const op2 of [0, 1]) {
+        const access = AccessKind.Maintenance | (op2 ? AccessKind.Write : 0) | 1;
+        on([...AT_PAN, op2], () => el1Only(c, () => addressTranslate(c, operand, access)));
+      }
+    }
+    if (features.has("FEAT_SPECRES")) { for (const fields of RESTRICTIONS) on(fields, () => trapUnless(c, Sctlr.EnRCTX, () => {})); }
     c.run(undefinedInstruction);
   }
 

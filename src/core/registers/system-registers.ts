@@ -6,7 +6,15 @@
 // traps to EL2 at EL1.
 
 import type { FeatureName } from "../../isa/features.ts";
-import { ExceptionClass, Pstate, Sctlr, SCTLR_BT_SHIFTS, SCTLR_DSSBS_SHIFT, syndrome } from "../architecture/exceptions.ts";
+import {
+  ExceptionClass,
+  Pstate,
+  Sctlr,
+  SCTLR_BT_SHIFTS,
+  SCTLR_DSSBS_SHIFT,
+  SCTLR_EPAN_SHIFT,
+  syndrome,
+} from "../architecture/exceptions.ts";
 import { CCSIDR_EL1, CLIDR_EL1, CNTFRQ_EL0, CTR_EL0, DCZID_EL0 } from "../architecture/features.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { ExitReason } from "../exceptions/exit.ts";
@@ -212,13 +220,17 @@ const SCTLR_WRITABLE = 0x048d_d3bfn | BigInt(Sctlr.SPAN);
 /** Bits of SCTLR_EL1 that a feature adds. */
 const SCTLR_BITS: readonly (readonly [feature: FeatureName, bits: bigint])[] = [
   ["FEAT_SSBS", 1n << BigInt(SCTLR_DSSBS_SHIFT)],
+  ["FEAT_LSE2", BigInt(Sctlr.nAA)],
+  ["FEAT_IESB", 1n << 21n],
+  ["FEAT_SPECRES", BigInt(Sctlr.EnRCTX)],
+  ["FEAT_PAN3", 1n << BigInt(SCTLR_EPAN_SHIFT)],
   ["FEAT_BTI", SCTLR_BT_SHIFTS.reduce((bits, shift) => bits | 1n << BigInt(shift), 0n)],
   ["FEAT_PAuth", BigInt((Sctlr.EnIA | Sctlr.EnIB | Sctlr.EnDA | Sctlr.EnDB) >>> 0)],
 ];
 
 const sctlrWritable = (features: ReadonlySet<FeatureName>) =>
   SCTLR_BITS.reduce((bits, [feature, more]) => features.has(feature) ? bits | more : bits, SCTLR_WRITABLE);
-const SCTLR_FLUSH = BigInt(Sctlr.M | Sctlr.A | Sctlr.WXN);
+const SCTLR_FLUSH = BigInt(Sctlr.M | Sctlr.A | Sctlr.WXN) | 1n << BigInt(SCTLR_EPAN_SHIFT);
 const CPACR_FPEN = 0x30_0000n;
 const ALL_BITS = (1n << 64n) - 1n;
 const LOW_32 = 0xffff_ffffn;
@@ -270,6 +282,9 @@ const PAC_KEYS = (["APIA", "APIB", "APDA", "APDB", "APGA"] as const).flatMap((ke
 const EXTENSIONS: readonly (readonly [feature: FeatureName, register: SystemRegister])[] = [
   ["FEAT_SSBS2", pstateField("SSBS", [3, 3, 4, 2, 6], Pstate.SSBS, true, 0)],
   ["FEAT_DIT", pstateField("DIT", [3, 3, 4, 2, 5], Pstate.DIT, true, 0)],
+  ["FEAT_RAS", plain("DISR_EL1", [3, 0, 12, 1, 1], CPU.DISR_EL1)],
+  // No error record.
+  ["FEAT_RAS", constantRegister("ERRIDR_EL1", [3, 0, 5, 3, 0], 0n)],
   ...PAC_KEYS.map((key) => ["FEAT_PAuth", key] as const),
   ["FEAT_ECV", selfSynchronized("CNTPCTSS_EL0", 5, Cntkctl.El0PhysicalCounter)],
   ["FEAT_ECV", selfSynchronized("CNTVCTSS_EL0", 6, Cntkctl.El0VirtualCounter)],

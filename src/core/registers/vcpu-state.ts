@@ -51,6 +51,7 @@ const FEATURE_REGISTERS = [
       ...["APDBKeyLo_EL1", "APDBKeyHi_EL1", "APGAKeyLo_EL1", "APGAKeyHi_EL1"] as const,
     ],
   ],
+  ["FEAT_RAS", ["DISR_EL1"]],
 ] as const satisfies readonly (readonly [FeatureName, readonly string[]])[];
 
 /** A register by its name. */

@@ -177,6 +177,8 @@ export const CPU = {
   APDBKeyHi_EL1: doubleword(),
   APGAKeyLo_EL1: doubleword(),
   APGAKeyHi_EL1: doubleword(),
+  /** FEAT_RAS. */
+  DISR_EL1: doubleword(),
   // ---- End of the context (see CONTEXT_END) ----
   /** First address that no longer belongs to the context. */
   DERIVED: field(16),

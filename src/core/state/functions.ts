@@ -13,7 +13,7 @@ export const Access = {
   SizeMask: 0xff,
   /**
    * Faults when the address is not a multiple of the size, whatever SCTLR_EL1.A says (exclusives,
-   * atomics, acquire and release).
+   * atomics, acquire and release); with FEAT_LSE2, when its bytes are of two blocks of 16.
    */
   Aligned: 0x100,
   /** Checked as an EL0 access (LDTR, STTR). */
@@ -26,6 +26,8 @@ export const Access = {
    * DC ZVA of the 64 bytes around the address, which Device memory refuses with an alignment fault.
    */
   Zero: 0x800,
+  /** An acquire or release that is neither exclusive nor atomic. */
+  Ordered: 0x2_0000,
   /**
    * log2 of the number of elements, 3 bits from here: alignment is that of an element. Arm ARM
    * C6.2 and C7.2: LD1 to LD4 and ST1 to ST4 access memory element by element.
