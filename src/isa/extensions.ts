@@ -7,6 +7,7 @@ import type { Instruction } from "./insn.ts";
 import { loadsStoresUnscaledOrdered } from "./loads-stores-unscaled-ordered.ts";
 import { pointerAuthentication } from "./pointer-authentication.ts";
 import { shortSequences } from "./short-sequences.ts";
+import { simdBrainFloat } from "./simd-brain-float.ts";
 import { simdComplex } from "./simd-complex.ts";
 import { simdDotProduct } from "./simd-dot-product.ts";
 import { simdHalf } from "./simd-half.ts";
@@ -23,6 +24,7 @@ export const extensions = (): readonly Instruction[] => [
   ...fpHalfDataProcessing(),
   ...fpRounding(),
   ...simdDotProduct(),
+  ...simdBrainFloat(),
   ...simdComplex(),
   ...simdHalf(),
   ...simdHashes(),

@@ -100,7 +100,7 @@ export const FEATURES = table({
   FEAT_FPAC: { since: 8.3, requires: ["FEAT_PAuth2"], authentication: 4 },
   FEAT_FPACCOMBINE: { since: 8.3, requires: ["FEAT_FPAC"], authentication: 5 },
   FEAT_I8MM: { since: 8.2, rung: 8.6, requires: ["FEAT_AdvSIMD"], fields: [["ISAR1", 52, 1]], hwcaps: ["i8mm"] },
-  FEAT_BF16: { since: 8.2, rung: 8.6, requires: ["FEAT_AdvSIMD"], fields: [["ISAR1", 44, 1]], hwcaps: ["bf16"], absent: true },
+  FEAT_BF16: { since: 8.2, rung: 8.6, requires: ["FEAT_AdvSIMD"], fields: [["ISAR1", 44, 1]], hwcaps: ["bf16"] },
   FEAT_DGH: { since: 8, rung: 8.6, fields: [["ISAR1", 48, 1]], hwcaps: ["dgh"] },
   FEAT_ECV: { since: 8.6, rung: 8.6, fields: [["MMFR0", 60, 1]], hwcaps: ["ecv"] },
   FEAT_AFP: { since: 8.7, requires: ["FEAT_FP"], fields: [["MMFR1", 44, 1]], hwcaps: ["afp"], absent: true },

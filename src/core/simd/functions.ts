@@ -3,6 +3,7 @@
 import { defineArithmetic } from "../fp/arithmetic.ts";
 import { defineRoundIntN, defineToFixedJS } from "../fp/bounded-rounding.ts";
 import { defineHalfMulAdd, defineHalfPrecision } from "../fp/half.ts";
+import { defineBrainFloat } from "../fp/brain-float.ts";
 import { defineConversions } from "../fp/conversions.ts";
 import { defineEstimates } from "../fp/estimates.ts";
 import { SoftFloat } from "../fp/soft-float.ts";
@@ -31,5 +32,6 @@ export function defineFloatingPoint(library: Library, features: ReadonlySet<Feat
   }
   if (features.has("FEAT_FP16")) defineHalfPrecision(soft);
   if (features.has("FEAT_FHM")) defineHalfMulAdd(soft);
+  if (features.has("FEAT_BF16")) defineBrainFloat(soft);
   if (features.has("FEAT_SM4")) defineSm4(library);
 }
