@@ -74,6 +74,37 @@ const RESTRICTIONS = [[3, 7, 3, 4], [3, 7, 3, 5], [3, 7, 3, 7]] as const;
 /** PAR_EL1. */
 const Par = { F: 1, FstShift: 1, Ptw: 1 << 8, Stage2: 1 << 9, Res1: 1 << 11, ShareabilityShift: 7, AttributesShift: 56 } as const;
 
+/** An operation of TLBI as its fields encode it. */
+interface TlbiForm {
+  readonly crm: number;
+  readonly op2: number;
+  readonly kind: number;
+  readonly broadcast: 0 | 1;
+}
+
+/** The forms of a CPU: of all, of an ASID, of a page, and of a range of pages. */
+function tlbiForms(features: ReadonlySet<FeatureName>): TlbiForm[] {
+  const plain = TLBI_SCOPES.filter(([, , feature]) => feature === undefined || features.has(feature));
+  const ranges = TLBI_RANGE_SCOPES.filter(([, , feature]) => features.has(feature));
+  return [
+    ...plain.flatMap(([crm, broadcast]) => TLBI_OPERATIONS.map(([op2, kind]) => ({ crm, op2, kind, broadcast }))),
+    ...ranges.flatMap(([crm, broadcast]) =>
+      TLBI_OPERATIONS.flatMap(([op2, kind]) => kind === Tlbi.Page ? [{ crm, op2, kind: Tlbi.Range, broadcast }] : [])
+    ),
+  ];
+}
+
+/** The forms of AT of a CPU, and their accesses. */
+function translations(
+  features: ReadonlySet<FeatureName>,
+): (readonly [fields: readonly [number, number, number, number], access: number])[] {
+  const writes = (op2: number) => AccessKind.Maintenance | (op2 & 1 ? AccessKind.Write : 0) | 1;
+  const plain = [0, 1, 2, 3].map((op2) =>
+    [[...AT, op2], writes(op2) | AccessKind.IgnorePan | (op2 & 2 ? Access.Unprivileged : 0)] as const
+  );
+  return features.has("FEAT_PAN2") ? [...plain, ...[0, 1].map((op2) => [[...AT_PAN, op2], writes(op2)] as const)] : plain;
+}
+
 /** Defines `systemInstruction` and `checkZeroAllowed` of the seam. */
 export function defineSystemInstructions(library: Library, features: ReadonlySet<FeatureName>): void {
   const undefinedInstruction = callee(library, "raiseUndefined");
@@ -107,14 +138,8 @@ export function defineSystemInstructions(library: Library, features: ReadonlySet
     };
     for (const crn of features.has("FEAT_XS") ? [TLBI_CRN, TLBI_NXS_CRN] : [TLBI_CRN]) {
       c.if(encoding.shrU(7).eq(crn), () => {
-        const has = ([, , feature]: readonly [number, 0 | 1, FeatureName?]) => feature === undefined || features.has(feature);
-        const tlbi = (crm: number, op2: number, kind: number, broadcast: 0 | 1) =>
+        for (const { crm, op2, kind, broadcast } of tlbiForms(features)) {
           on([0, crn, crm, op2], () => el1Only(c, () => c.run(tlbFunction(library, "tlbi"), kind, operand, broadcast)));
-        for (const [crm, broadcast] of TLBI_SCOPES.filter(has)) {
-          for (const [op2, kind] of TLBI_OPERATIONS) tlbi(crm, op2, kind, broadcast);
-        }
-        for (const [crm, broadcast] of TLBI_RANGE_SCOPES.filter(has)) {
-          for (const [op2, kind] of TLBI_OPERATIONS) if (kind === Tlbi.Page) tlbi(crm, op2, Tlbi.Range, broadcast);
         }
       });
     }
@@ -123,18 +148,9 @@ export function defineSystemInstructions(library: Library, features: ReadonlySet
     on(IC_IVAU, () => trapUnless(c, Sctlr.UCI, () => {}));
     on(DC_IVAC, () => el1Only(c, translated));
     for (const fields of WHOLE_CACHE) on(fields, () => el1Only(c, () => {}));
-    for (const op2 of [0, 1, 2, 3]) {
-      const access = AccessKind.Maintenance | AccessKind.IgnorePan | (op2 & 1 ? AccessKind.Write : 0) |
-        (op2 & 2 ? Access.Unprivileged : 0) | 1;
-      on([...AT, op2], () => el1Only(c, () => addressTranslate(c, operand, access)));
-    }
-    if (features.has("FEAT_PAN2")) {
-      for (const op2 of [0, 1]) {
-        const access = AccessKind.Maintenance | (op2 ? AccessKind.Write : 0) | 1;
-        on([...AT_PAN, op2], () => el1Only(c, () => addressTranslate(c, operand, access)));
-      }
-    }
-    if (features.has("FEAT_SPECRES")) { for (const fields of RESTRICTIONS) on(fields, () => trapUnless(c, Sctlr.EnRCTX, () => {})); }
+    for (const [fields, access] of translations(features)) on(fields, () => el1Only(c, () => addressTranslate(c, operand, access)));
+    const restrictions = features.has("FEAT_SPECRES") ? RESTRICTIONS : [];
+    for (const fields of restrictions) on(fields, () => trapUnless(c, Sctlr.EnRCTX, () => {}));
     c.run(undefinedInstruction);
   }
 
