@@ -9,6 +9,7 @@ import { CODE, LINES, VARIABLES } from "../../queries/tables.ts";
 import { type Arguments, RequestError } from "./arguments.ts";
 import type { DapStop, DapTarget } from "./target.ts";
 import type { Place, Threads } from "./threads.ts";
+import { hex } from "../../support/number-text.ts";
 
 /** Kinds of breakpoints: a request sets all of a kind, of source lines all of a file. */
 type BreakpointGroup = "function" | "instruction" | `source ${string}`;
@@ -356,18 +357,25 @@ export class Breakpoints {
     const code = await this.target.query({ table: "code", args: { at, size: 1 } });
     if (code.error !== undefined) return { addresses: [], message: code.error };
     const entry = BigInt(rowsOf(CODE, code)[0].address);
-    return { addresses: [await bodyOf(this.target, at, entry) ?? entry] };
+    return { addresses: [await bodyOf(this.target, vm, entry) ?? entry] };
   }
 }
 
+/** Instructions that make room on the stack. */
+const PROLOGUE = /^(sub\s+sp, sp, |st[pr]\s.*\[sp, #-\d+\]!)/;
+
 /**
- * The address after a function's prologue, if debug information names one: arguments are then in
- * place.
- * @param at a place in the function, as queries have it
+ * The address after a function's prologue, which is a line of code that makes room on the stack:
+ * arguments are then in place.
+ * @param owner the VM or vCPU
  */
-export async function bodyOf(target: DapTarget, at: string, entry: bigint): Promise<bigint | undefined> {
+export async function bodyOf(target: DapTarget, owner: string, entry: bigint): Promise<bigint | undefined> {
+  const at = `${owner}:${hex(entry)}`;
   const [first, second] = rowsOf(LINES, await target.query({ table: "code.lines", args: { at, size: 2 } }));
-  return second?.statement && BigInt(first.address) === entry ? BigInt(second.address) : undefined;
+  if (!second?.statement || BigInt(first.address) !== entry) return undefined;
+  const body = BigInt(second.address), size = Number(body - entry) / 4;
+  const code = rowsOf(CODE, await target.query({ table: "code", args: { at, size } }));
+  return code.some(({ text }) => PROLOGUE.test(text)) ? body : undefined;
 }
 
 function termsOf(one: Arguments): Terms {

@@ -122,10 +122,11 @@ export class Stepping {
       if (isIn(range, at)) continue;
       const after = await this.#leftLine(kind, at, origin);
       if (after !== "done") at = after;
-      if (at.cause !== "step") return at;
+      const { cfa, inlined } = await this.#calls(at.vcpu);
+      if (at.cause !== "step" || cfa !== origin.cfa) return at;
       if (isIn(range, at)) continue;
-      const line = await this.#line(at), { cfa, inlined } = await this.#calls(at.vcpu);
-      if (!line || cfa !== origin.cfa) return at;
+      const line = await this.#line(at);
+      if (!line) return at;
       const isInlinedCall = kind === "over" && inlined > origin.inlined;
       const isSame = inlined === origin.inlined && line.line === first.line && line.file === first.file;
       if (!isInlinedCall && !isSame && (after === "done" || line.start === at.pc)) return at;
@@ -163,7 +164,7 @@ export class Stepping {
 
   /** From the start of a function to where its arguments are in place. */
   async #pastPrologue(at: DapStop): Promise<DapStop> {
-    const body = await bodyOf(this.target, `${this.threads.nameOf(at.vcpu)}:${hex(at.pc)}`, at.pc);
+    const body = await bodyOf(this.target, this.threads.nameOf(at.vcpu), at.pc);
     return body === undefined ? at : await this.#runTo(at, body, undefined);
   }
 
@@ -231,6 +232,8 @@ export class Stepping {
     const origin = await this.#calls(stop.vcpu), call = origin.caller?.pc ? origin.caller.pc - INSTRUCTION : undefined;
     // In the middle of a line, its start is nearer than the line before.
     const lines = rowsOf(LINES, answer).filter((one) => stop.pc !== line.start || one.line !== line.line || one.file !== line.file);
+    // Steps forward do not stop in a prologue.
+    if (lines.length && await bodyOf(target, name, BigInt(lines[0].address)) !== undefined) lines.shift();
     const places = new Set([...lines.map(({ address }) => BigInt(address)), ...call === undefined ? [] : [call]]);
     const set: bigint[] = [];
     try {
@@ -243,8 +246,11 @@ export class Stepping {
         if (await this.#counts(reached, true)) return reached;
         if (reached.vcpu !== stop.vcpu || !places.has(reached.pc)) continue;
         const { cfa, inlined } = await this.#calls(reached.vcpu);
-        const isHere = cfa === origin.cfa && inlined <= origin.inlined;
-        if (isHere || reached.pc === call && cfa === origin.caller?.cfa) return { ...reached, cause: "step" };
+        const before: DapStop = { ...reached, cause: "step" };
+        if (cfa === origin.cfa && inlined <= origin.inlined) return before;
+        if (reached.pc !== call || cfa !== origin.caller?.cfa) continue;
+        const calling = await this.#line(reached);
+        return !calling || calling.start === call ? before : await this.stepBack(before, false);
       }
     } finally {
       for (const address of set) await target.ask({ kind: "remove-breakpoint", vm, address });

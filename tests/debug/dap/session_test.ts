@@ -14,9 +14,9 @@ const LEAF = lineOf("total += (uint64_t)value"), AREA = lineOf("int32_t sum = 0"
 type Breakpoints = { readonly breakpoints: DebugProtocol.Breakpoint[] };
 
 /** A client of a machine with the program, before its first instruction. */
-async function launched(folder: string, more: object = {}): Promise<DapClient> {
+async function launched(folder: string, more: object = {}, optimize: "-O0" | "-O2" = "-O0"): Promise<DapClient> {
   const image = `${folder}/calls.elf`;
-  await buildProgram("calls", image, { optimize: "-O0" });
+  await buildProgram("calls", image, { optimize });
   const client = DapClient.inProcess();
   const capabilities = await client.ask("initialize", { adapterID: "el2" });
   assert.equal(capabilities.supportsStepBack, true);
@@ -188,6 +188,47 @@ Deno.test("steps go over calls, also recursive and inlined ones, into functions 
     assert.deepEqual(await place(client), [`twice calls.c:${lineOf("ticks++")}`, frames + 1]);
     await client.stop("stepOut");
     assert.deepEqual(await place(client), [`area calls.c:${SUM}`, frames]);
+    await client.ask("disconnect", { terminateDebuggee: true });
+  });
+});
+
+/** The places to which steps into functions lead from the start of main. */
+async function stepped(client: DapClient, count: number): Promise<string[]> {
+  await client.ask("setFunctionBreakpoints", { breakpoints: [{ name: "main" }] });
+  const entry = client.event("stopped");
+  await client.ask("configurationDone");
+  await entry;
+  await client.stop("continue");
+  await client.ask("setFunctionBreakpoints", { breakpoints: [] });
+  const places = [(await place(client)).join(" ")];
+  while (places.length < count) {
+    assert.equal((await client.stop("stepIn")).reason, "step");
+    places.push((await place(client)).join(" "));
+  }
+  return places;
+}
+
+Deno.test("steps back lead through the lines and functions that steps forward came by, past inlined calls", async () => {
+  await withTempFolder(async (folder) => {
+    await using client = await launched(folder);
+    const places = await stepped(client, 15), way = places.filter((one) => !one.startsWith("twice"));
+    assert.ok(way.length < places.length && places.some((one) => one.startsWith("area")), places.join("\n"));
+    const back = [(await place(client)).join(" ")];
+    while (back.length < way.length) {
+      assert.equal((await client.stop("stepBack")).reason, "step");
+      back.push((await place(client)).join(" "));
+    }
+    assert.deepEqual(back, way.reverse());
+    await client.ask("disconnect", { terminateDebuggee: true });
+  });
+});
+
+Deno.test("a function of an optimized program that begins without a stack frame is entered at its first line, each call of a recursion", async () => {
+  await withTempFolder(async (folder) => {
+    await using client = await launched(folder, {}, "-O2");
+    const first = `recurse calls.c:${lineOf("if (depth == 0)")} `;
+    const entered = (await stepped(client, 11)).filter((one) => one.startsWith(first));
+    assert.deepEqual(entered, [3, 4, 5, 6].map((frames) => `${first}${frames}`));
     await client.ask("disconnect", { terminateDebuggee: true });
   });
 });
