@@ -192,6 +192,30 @@ const BROKEN: Readonly<Record<string, readonly Broken[]>> = {
   ],
 };
 
+const CASES_OF_TRAILS: readonly Broken[] = [
+  {
+    name: "an SGI that reached nobody",
+    guest: "SGI_TO_NOBODY",
+    fact: { code: "spins", vcpu: "vcpu:x/0" },
+    because: [{ code: "lost-sgi", from: "vcpu:x/0", affinity: "0x9" }],
+    next: DISASM,
+  },
+  {
+    name: "a console that is somewhere else",
+    guest: "CONSOLE_ELSEWHERE",
+    fact: { code: "spins", vcpu: "vcpu:x/0" },
+    because: [{ code: "unanswered", vcpu: "vcpu:x/0", at: { symbol: /^touch_nowhere/ }, ipa: "0x70000000" }],
+    next: DISASM,
+  },
+  {
+    name: "a call that was refused",
+    guest: "SEND_WITH_WRONG_CAPABILITY",
+    fact: { code: "spins", vcpu: "vcpu:x/0" },
+    because: [{ code: "refused", call: "doorbell_send", why: /^why:/ }],
+    next: DISASM,
+  },
+];
+
 const HEALTHY_ONES: Readonly<Record<string, readonly Healthy[]>> = {
   "a loop that nothing ends": [
     { name: "computes for seconds", guest: "COMPUTE" },
@@ -224,6 +248,9 @@ const HEALTHY_ONES: Readonly<Record<string, readonly Healthy[]>> = {
     { name: "takes the same breakpoint again and again", guest: "COUNT_BREAKPOINTS", until: 0.2e9 },
     { name: "calls itself by SVC", guest: "CALL_SUPERVISOR", until: 0.2e9 },
   ],
+  "a mishap before": ["SGI_TO_NOBODY", "CONSOLE_ELSEWHERE", "SEND_WITH_WRONG_CAPABILITY"].map((guest) => ({
+    ...{ name: `${guest}, which it can do without`, guest, cmdline: "well=1", until: 0.3e9 },
+  })),
   "an end that something led to": [
     { name: "prints the words of a panic", guest: "QUOTE_PANIC" },
     { name: "handles a fault, and is started again by its wish", guest: "RESET_AFTER_HANDLED_FAULT", keys: 'on_exit = "restart"' },
@@ -237,7 +264,7 @@ function said(system: GuestSystem) {
   return { verdict, fact };
 }
 
-for (const [kind, cases] of Object.entries(BROKEN)) {
+for (const [kind, cases] of Object.entries({ ...BROKEN, "a mishap before": CASES_OF_TRAILS })) {
   for (const broken of cases) {
     const { name, guest, more = "", fact, because = [], next } = broken;
     Deno.test(`${kind}: ${name}`, async () => {

@@ -11,6 +11,13 @@ import { Its } from "./its/its.ts";
 import { Lpis } from "./lpis.ts";
 import { VgicCpu } from "./vgic-cpu-interface.ts";
 
+/** An SGI that reached no vCPU: who sent it, and to which affinity. */
+export interface LostSgi {
+  readonly intid: number;
+  readonly from: number;
+  readonly affinity: Affinity;
+}
+
 /** A guest's store to a reserved register: offset in the distributor, PC, index of the vCPU. */
 export interface ReservedStore {
   readonly offset: number;
@@ -35,6 +42,7 @@ export class Vgic {
   readonly its: Its | undefined;
   /** The first store to a register of the distributor that affinity routing reserves. */
   #reserved: ReservedStore | undefined;
+  #lostSgi: LostSgi | undefined;
   /** GICD_TYPER. */
   readonly typer: number;
 
@@ -78,7 +86,22 @@ export class Vgic {
     archive.within("cpus", () => this.cpus.forEach((cpu, index) => archive.within(String(index), () => cpu.archive(archive))));
     const { its } = this;
     if (its) archive.within("its", () => its.archive(archive));
+    this.#reserved = archive.maybe("reserved", this.#reserved, (store) => ({
+      offset: archive.integer("offset", store?.offset),
+      pc: archive.word("pc", store?.pc),
+      vcpu: archive.integer("vcpu", store?.vcpu),
+    }));
+    this.#lostSgi = archive.maybe("lostSgi", this.#lostSgi, (sgi) => ({
+      intid: archive.integer("intid", sgi?.intid, 0, Intid.SgiEnd - 1),
+      from: archive.integer("from", sgi?.from, 0, end - 1),
+      affinity: archive.integer("affinity", sgi?.affinity, 0, 0xffff_ffff),
+    }));
     if (archive.loading) { for (const cpu of this.cpus) cpu.derive(); }
+  }
+
+  /** The last SGI that reached no vCPU; evidence. */
+  get lostSgi(): LostSgi | undefined {
+    return this.#lostSgi;
   }
 
   get reserved(): ReservedStore | undefined {
@@ -311,8 +334,9 @@ export class Vgic {
     const cluster = (Number(value >> 48n & 0xffn) << 24 | Number(value >> 32n & 0xffn) << 16 | Number(value >> 16n & 0xffn) << 8) >>> 0;
     const firstAff0 = Number(value >> 44n & 0xfn) * 16;
     for (let targets = Number(value & 0xffffn); targets !== 0; targets &= targets - 1) {
-      const index = this.indexOf((cluster | firstAff0 + 31 - Math.clz32(targets & -targets)) >>> 0);
-      if (index !== undefined && index < this.cpus.length) this.#raiseSgi(this.cpus[index], group, intid);
+      const affinity = (cluster | firstAff0 + 31 - Math.clz32(targets & -targets)) >>> 0, index = this.indexOf(affinity);
+      if (index !== undefined && index < this.cpus.length && this.isAttached(index)) this.#raiseSgi(this.cpus[index], group, intid);
+      else this.#lostSgi = { intid, from: from.index, affinity };
     }
   }
 

@@ -16,6 +16,7 @@ import type { Verdict } from "./verdict.ts";
 import { isPanicking, panicMessage } from "./panic.ts";
 import { ended, hasEndedMachine, isEnding, restarting, starting } from "./verdict-end.ts";
 import { deadlocked, isAsleep, type Others, type Sleep, sleepOf, stuckOf, unheard, unread, waiting } from "./verdict-sleep.ts";
+import { trailOf } from "./verdict-trail.ts";
 import { otherGic } from "./verdict-gic.ts";
 import { peerless, undelivered } from "./verdict-messages.ts";
 import { Prospects } from "./prospects.ts";
@@ -101,6 +102,7 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
       ...misread(view, patient.vm, healthy),
       ...healthy ? [] : otherGic(view, patient.vcpus),
       ...evidence,
+      ...healthy ? [] : trailOf(view, patient.vm, patient.vcpus, fact),
       ...peerless(view, patient.vm),
       ...barred(patient.irqs),
     ];

@@ -276,6 +276,8 @@ export type Evidence =
   | { readonly code: "in-progress"; readonly call: string; readonly of: string }
   | { readonly code: "state"; readonly state: string; readonly because: VerdictFact | null }
   | { readonly code: "state-since"; readonly vm: string; readonly state: string; readonly for_ns: number }
+  | { readonly code: "unanswered"; readonly vcpu: string; readonly at: CodeRange; readonly ipa: string }
+  | { readonly code: "lost-sgi"; readonly irq: string; readonly from: string; readonly affinity: string }
   | { readonly code: "refused"; readonly why: string; readonly call: string; readonly rule: string }
   | { readonly code: "stale-image"; readonly used: string; readonly built: string }
   | { readonly code: "tree-overrun"; readonly room: number; readonly tree: number }
@@ -321,6 +323,8 @@ export const EVIDENCE = new Facts<Evidence>({
   "in-progress": ({ call, of }) => `ioctl ${call} of ${of} is in progress`,
   "state": ({ state, because }) => `state ${state}${because === null ? "" : `: ${VERDICT_FACTS.text(because)}`}`,
   "state-since": ({ vm, state, for_ns }) => `${vm} is ${state} for ${durationText(for_ns)}`,
+  "unanswered": ({ vcpu, at, ipa }) => `${vcpu} got no answer to its access to ${ipa} at ${rangeText(at)}: an external abort`,
+  "lost-sgi": ({ irq, from, affinity }) => `${irq} from ${from} reached nobody: no vCPU has affinity ${affinity}`,
   "refused": ({ why, call, rule }) => `${why} ${call}: ${rule}`,
   "stale-image": ({ used, built }) =>
     `its image (SHA-256 ${used}) is not the one that was built (SHA-256 ${built}): that build has not run yet`,

@@ -46,6 +46,10 @@ enum guest {
   PROBE_MEMORY,
   COUNT_BREAKPOINTS,
   CALL_SUPERVISOR,
+  // What went wrong before.
+  SGI_TO_NOBODY,
+  CONSOLE_ELSEWHERE,
+  SEND_WITH_WRONG_CAPABILITY,
   // Ends, and what looks like one.
   RESET_AFTER_HANDLED_FAULT,
   QUOTE_PANIC,
@@ -378,6 +382,12 @@ static void second_falls(uint64_t index) {
   flag = 1;
 }
 
+// The mishap before is why the flag never comes, or nothing follows from it.
+static void rest_or_wait(void) {
+  while (!boot_argument("well", 0) && !flag) continue;
+  for (;;) wait_by_counter(100);
+}
+
 void guest_main(void) {
   uint64_t which = boot_argument("case", 0);
   print("case %u\n", which);
@@ -453,6 +463,20 @@ void guest_main(void) {
       asm volatile("brk #1");
       sink++;
     }
+  case SGI_TO_NOBODY:
+    asm volatile("msr S3_0_C12_C11_5, %0" ::"r"(3ull << 24 | 1 << 9));
+    rest_or_wait();
+    break;
+  case CONSOLE_ELSEWHERE:
+    use_vectors(ADDRESS_OF(skip_vectors));
+    touch_nowhere();
+    use_vectors(ADDRESS_OF(still_vectors));
+    rest_or_wait();
+    break;
+  case SEND_WITH_WRONG_CAPABILITY:
+    doorbell_send(0x1234, 1);
+    rest_or_wait();
+    break;
   case RESET_AFTER_HANDLED_FAULT:
     use_vectors(ADDRESS_OF(skip_vectors));
     touch_nowhere();

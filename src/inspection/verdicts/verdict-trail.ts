@@ -1,0 +1,40 @@
+// The trail of a VM that leads to its verdict, as evidence: its last refused call, its last access
+// that nothing answered, and its last SGI that reached no vCPU.
+
+import type { Vcpu } from "../../hypervisor/inspect.ts";
+import type { Evidence, VerdictFact } from "../../queries/facts/verdict.ts";
+import { irqId, nameOf, vcpuId, vcpuName, vmOfName, whyId } from "../../queries/ids.ts";
+import { hex } from "../../support/number-text.ts";
+import type { View } from "../readers/inspected.ts";
+import type { VmFacts } from "../readers/read-vms.ts";
+import { rangeOf } from "./verdict-work.ts";
+
+/** Trails of a VM that lives; an end has its own. */
+export function trailOf(view: View, vm: VmFacts, vcpus: readonly Vcpu[], fact: VerdictFact): Evidence[] {
+  if (vm.ended !== null) return [];
+  return [...refusedCall(view, nameOf(vm.id)), ...unanswered(view, vcpus, fact), ...lostSgi(nameOf(vm.id), vcpus)];
+}
+
+/** Refusals name vCPUs as `VM/INDEX`. */
+function refusedCall(view: View, vm: string): Evidence[] {
+  const own = view.hypervisor.trace.reasons.list().findLast(({ askedBy, ended, chain }) =>
+    ended === undefined && chain.length > 0 && vmOfName(askedBy) === vm
+  );
+  return own ? [{ code: "refused", why: whyId(own.id), call: own.chain.at(-1)!.name, rule: own.rule }] : [];
+}
+
+function unanswered(view: View, vcpus: readonly Vcpu[], fact: VerdictFact): Evidence[] {
+  // The exception that a verdict tells is this one.
+  if (fact.code === "crashed" || fact.code === "fault-loop") return [];
+  return vcpus.flatMap((vcpu): Evidence[] => {
+    const { externalAbort: abort } = vcpu;
+    if (!abort) return [];
+    return [{ code: "unanswered", vcpu: view.vcpu(vcpu), at: rangeOf(view, vcpu, abort.pc, abort.pc, abort.pc), ipa: hex(abort.ipa) }];
+  });
+}
+
+function lostSgi(vm: string, [vcpu]: readonly Vcpu[]): Evidence[] {
+  const sgi = vcpu?.gic.gic.lostSgi;
+  if (!sgi) return [];
+  return [{ code: "lost-sgi", irq: irqId(vm, sgi.intid, sgi.from), from: vcpuId(vcpuName(vm, sgi.from)), affinity: hex(sgi.affinity) }];
+}
