@@ -17,7 +17,7 @@ import {
   VirtualMemory,
 } from "./memory.ts";
 import { SOUGHT, type Sought } from "./sought.ts";
-import { NoType, Struct } from "./types.ts";
+import { NoType, Struct, type Types } from "./types.ts";
 import { VmCoreInfo } from "./vmcoreinfo.ts";
 
 /** A symbol that the kernel's memory does not tell. */
@@ -48,6 +48,7 @@ export class LinuxKernel {
   #image: KernelImage | undefined;
   #exported: ExportedSymbols | undefined;
   #info: VmCoreInfo | undefined;
+  readonly #constants = new Map<string, number | undefined>();
   readonly #symbols = new Map<string, bigint | undefined>();
 
   private constructor(
@@ -93,6 +94,17 @@ export class LinuxKernel {
   /** VMCOREINFO; undefined before the kernel has written it. */
   info(physical: PhysicalMemory): VmCoreInfo | undefined {
     return this.#info ??= VmCoreInfo.find(physical);
+  }
+
+  /** The value of an enumeration's name; undefined without it. */
+  constant(name: string): number | undefined {
+    if (!this.#constants.has(name)) this.#constants.set(name, this.btf?.constant(name));
+    return this.#constants.get(name);
+  }
+
+  /** BTF, or else what VMCOREINFO has: the log's structures. */
+  types(physical: PhysicalMemory): Types | undefined {
+    return this.btf ?? this.info(physical);
   }
 
   /** The address of a symbol. @throws NoSymbol */
@@ -148,8 +160,9 @@ export class LinuxKernel {
 
   /** A structure at an address. @throws NoType without types */
   struct(memory: VirtualMemory, type: string, address: bigint): Struct {
-    if (!this.btf) throw new NoType(type);
-    return new Struct(memory, this.btf, type, address);
+    const types = this.types(memory.physical);
+    if (!types) throw new NoType(type);
+    return new Struct(memory, types, type, address);
   }
 }
 

@@ -59,7 +59,7 @@ export function readLog(reading: Reading): LogRow[] {
 }
 
 function recordOf(reading: Reading, ring: Ring, number: bigint): LogRow | undefined {
-  const index = number % ring.count, size = (type: string) => BigInt(reading.kernel.btf?.sizeOf(type) ?? 0);
+  const index = number % ring.count, size = (type: string) => BigInt(reading.sizeOf(type));
   const descriptor = reading.struct("prb_desc", ring.descriptors + index * size("prb_desc"));
   const state = descriptor.big("state_var.counter");
   if ((state & NUMBER) !== number || state >> STATE_SHIFT !== COMMITTED && state >> STATE_SHIFT !== FINALIZED) return undefined;

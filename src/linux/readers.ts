@@ -9,6 +9,8 @@ import { readFiles, readMaps, readMounts } from "./files.ts";
 import { readLinuxIrqs } from "./irqs.ts";
 import { readLog } from "./log.ts";
 import { translate } from "./memory.ts";
+import { readMemoryUse } from "./memory-use.ts";
+import { readInterfaces } from "./net.ts";
 import { readModules } from "./modules.ts";
 import type { Reading } from "./reading.ts";
 import { readTaskStack } from "./stack.ts";
@@ -22,6 +24,8 @@ export const LINUX_READERS: { readonly [N in keyof LinuxTables]?: (reading: Read
   "linux.modules": readModules,
   "linux.mounts": readMounts,
   "linux.irqs": readLinuxIrqs,
+  "linux.net": readInterfaces,
+  "linux.memory": readMemoryUse,
 };
 
 /** Of one process or thread; undefined if the kernel does not have it. */

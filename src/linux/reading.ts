@@ -5,7 +5,7 @@ import type { SymbolPlace } from "../symbols/symbol-table.ts";
 import { hex } from "../support/number-text.ts";
 import { type LinuxKernel, NoSymbol } from "./kernel.ts";
 import { BadMemory, type PhysicalMemory, TooMuch, type VirtualMemory } from "./memory.ts";
-import { fieldOf, NoType, type Struct } from "./types.ts";
+import { NoType, type Struct } from "./types.ts";
 
 /** Members of a list; a kernel's longest have as many as it has processes. */
 const MEMBERS_MAX = 65_536;
@@ -64,6 +64,13 @@ export class Reading {
     }
   }
 
+  /** Bytes of a structure. @throws NoType */
+  sizeOf(type: string): number {
+    const size = this.kernel.types(this.memory.physical)?.sizeOf(type);
+    if (size === undefined) throw new NoType(type);
+    return size;
+  }
+
   /** Its CPUs that may exist. */
   get cpus(): number {
     return Math.min(this.memory.u32(this.address("nr_cpu_ids")), CPUS_MAX);
@@ -103,7 +110,7 @@ export class Reading {
    * @param field where the list's links are in them
    */
   *list(of: string, head: bigint, type: string, field: string): Generator<Struct> {
-    const offset = this.kernel.btf ? BigInt(fieldOf(this.kernel.btf, type, field).offset) : 0n;
+    const offset = this.struct(type, 0n).addressOf(field);
     const seen = new Set<bigint>();
     for (let at = this.struct("list_head", head).pointer("next"); at !== head; at = this.struct("list_head", at).pointer("next")) {
       if (seen.has(at)) return this.gap({ code: "cycle", of, address: hex(at, 16) });

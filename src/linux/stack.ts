@@ -45,9 +45,8 @@ function nameOf(reading: Reading, pc: bigint): string | undefined {
 /** The program's PC and return addresses, from the registers at the top of the kernel's stack. */
 function* userFrames(reading: Reading, task: Struct): Generator<bigint> {
   const mm = isKernelThread(task) ? undefined : task.at("mm", "mm_struct"), memory = mm && userMemory(reading, mm);
-  const size = reading.kernel.btf?.sizeOf("pt_regs");
-  if (!memory || size === undefined) return;
-  const registers = reading.struct("pt_regs", stackOf(reading, task).end - BigInt(size));
+  if (!memory) return;
+  const registers = reading.struct("pt_regs", stackOf(reading, task).end - BigInt(reading.sizeOf("pt_regs")));
   yield registers.big("pc");
   let record = registers.big(`regs[${FRAME_REGISTER}]`);
   const link = registers.big(`regs[${LINK_REGISTER}]`);

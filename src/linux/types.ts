@@ -1,8 +1,18 @@
 // Structures of a kernel by BTF, with the names of fields of its generation.
 
 import { BadMemory, textOf, type VirtualMemory } from "./memory.ts";
-import type { Btf, Field } from "./btf.ts";
+import type { Field } from "./btf.ts";
 import { FIELDS } from "./fields.ts";
+
+/** The layout of structures. */
+export interface Types {
+  /** Bytes of a structure. */
+  sizeOf(struct: string): number | undefined;
+  /** A member by its path. */
+  field(struct: string, path: string): Field | undefined;
+  /** Elements of an array; 0 of anything else. */
+  lengthOf(field: Field): number;
+}
 
 /** A structure or field that the kernel's types do not have. */
 export class NoType extends Error {
@@ -15,9 +25,9 @@ export class NoType extends Error {
 const UPPER = 1n << 63n;
 
 /** The field, by the name of one generation. @throws NoType */
-export function fieldOf(btf: Btf, struct: string, name: string): Field {
+export function fieldOf(types: Types, struct: string, name: string): Field {
   for (const path of FIELDS[`${struct}.${name}`] ?? [name]) {
-    const field = btf.field(struct, path);
+    const field = types.field(struct, path);
     if (field) return field;
   }
   throw new NoType(`${struct}.${name}`);
@@ -25,25 +35,25 @@ export function fieldOf(btf: Btf, struct: string, name: string): Field {
 
 /** A structure in memory. */
 export class Struct {
-  constructor(readonly memory: VirtualMemory, readonly btf: Btf, readonly type: string, readonly address: bigint) {}
+  constructor(readonly memory: VirtualMemory, readonly types: Types, readonly type: string, readonly address: bigint) {}
 
   /** Whether its type has a field. */
   has(name: string): boolean {
-    return (FIELDS[`${this.type}.${name}`] ?? [name]).some((path) => this.btf.field(this.type, path));
+    return (FIELDS[`${this.type}.${name}`] ?? [name]).some((path) => this.types.field(this.type, path));
   }
 
   /** Elements of an array; 0 of anything else. */
   lengthOf(name: string): number {
-    return this.btf.lengthOf(fieldOf(this.btf, this.type, name));
+    return this.types.lengthOf(fieldOf(this.types, this.type, name));
   }
 
   addressOf(name: string): bigint {
-    return this.address + BigInt(fieldOf(this.btf, this.type, name).offset);
+    return this.address + BigInt(fieldOf(this.types, this.type, name).offset);
   }
 
   /** An unsigned value of up to 64 bits. */
   big(name: string): bigint {
-    const { offset, size, bits } = fieldOf(this.btf, this.type, name), at = this.address + BigInt(offset);
+    const { offset, size, bits } = fieldOf(this.types, this.type, name), at = this.address + BigInt(offset);
     if (bits) {
       let value = 0n;
       for (let byte = 0; 8 * byte < bits.shift + bits.width; byte++) value |= BigInt(this.memory.u8(at + BigInt(byte))) << BigInt(8 * byte);
@@ -69,7 +79,7 @@ export class Struct {
 
   /** A signed number. */
   signed(name: string): number {
-    const { size, bits } = fieldOf(this.btf, this.type, name);
+    const { size, bits } = fieldOf(this.types, this.type, name);
     return Number(BigInt.asIntN(bits?.width ?? 8 * size, this.big(name)));
   }
 
@@ -85,17 +95,17 @@ export class Struct {
   /** The structure that a pointer leads to; undefined: none. */
   at(name: string, type: string): Struct | undefined {
     const address = this.pointer(name);
-    return address === 0n ? undefined : new Struct(this.memory, this.btf, type, address);
+    return address === 0n ? undefined : new Struct(this.memory, this.types, type, address);
   }
 
   /** A structure that is inside of this one. */
   inner(name: string, type: string): Struct {
-    return new Struct(this.memory, this.btf, type, this.addressOf(name));
+    return new Struct(this.memory, this.types, type, this.addressOf(name));
   }
 
   /** An array of characters up to a zero. */
   text(name: string): string {
-    const { size } = fieldOf(this.btf, this.type, name);
+    const { size } = fieldOf(this.types, this.type, name);
     return textOf(this.memory.bytes(this.addressOf(name), Math.min(size, 4096)));
   }
 

@@ -2,24 +2,80 @@
 // Documentation/admin-guide/kdump/vmcoreinfo.rst), in a page that begins with its release.
 
 import { PAGE_SIZE } from "../support/sizes.ts";
+import type { Field } from "./btf.ts";
+import type { Types } from "./types.ts";
 import { type PhysicalMemory, textOf } from "./memory.ts";
 
 const BEGINNING = new TextEncoder().encode("OSRELEASE=");
 /** A line of it; `SYMBOL(prb)=ffff800009838358`, `PAGESIZE=4096`. */
 const LINE = /^([A-Z_-]+)(?:\(([\w.]+)\))?=(.*)$/;
 
-/** Its text and lines. */
-export class VmCoreInfo {
+/** Structures that members are, of those that it describes: the log's. */
+const MEMBERS: Readonly<Record<string, string>> = {
+  "printk_ringbuffer.desc_ring": "prb_desc_ring",
+  "printk_ringbuffer.text_data_ring": "prb_data_ring",
+  "prb_desc_ring.head_id": "atomic_long_t",
+  "prb_desc_ring.tail_id": "atomic_long_t",
+  "prb_desc.state_var": "atomic_long_t",
+  "prb_desc.text_blk_lpos": "prb_data_blk_lpos",
+  "printk_info.dev_info": "dev_printk_info",
+};
+/** Bytes of members that are not 8. */
+const SIZES: Readonly<Record<string, number>> = {
+  "prb_desc_ring.count_bits": 4,
+  "prb_data_ring.size_bits": 4,
+  "printk_info.text_len": 2,
+  "printk_info.facility": 1,
+  "printk_info.level": 1,
+  "printk_info.caller_id": 4,
+  "dev_printk_info.subsystem": 16,
+  "dev_printk_info.device": 48,
+};
+const POINTER_SIZE = 8;
+/** Members that it leaves out, by their distance from one that it has. */
+const BESIDE: Readonly<Record<string, { readonly from: string; readonly by: number; readonly bits?: Field["bits"] }>> = {
+  "printk_info.facility": { from: "printk_info.text_len", by: 2 },
+  "printk_info.level": { from: "printk_info.text_len", by: 3, bits: { shift: 5, width: 3 } },
+};
+
+/** Its text and lines. It also has types, which are enough for the log. */
+export class VmCoreInfo implements Types {
   readonly symbols = new Map<string, bigint>();
+  readonly #offsets = new Map<string, number>();
+  readonly #sizes = new Map<string, number>();
   readonly release: string;
 
   private constructor(readonly text: string, readonly ipa: number) {
     const lines = text.split("\n").flatMap((line) => LINE.exec(line) ?? []);
     for (let at = 0; at < lines.length; at += 4) {
       const [kind, name, value] = lines.slice(at + 1, at + 4);
+      if (kind === "OFFSET") this.#offsets.set(name, Number(value));
+      if (kind === "SIZE") this.#sizes.set(name, Number(value));
       if (kind === "SYMBOL" && /^[0-9a-f]{1,16}$/.test(value)) this.symbols.set(name, BigInt(`0x${value}`));
     }
     this.release = /^OSRELEASE=(.*)$/m.exec(text)?.[1] ?? "";
+  }
+
+  sizeOf(struct: string): number | undefined {
+    return this.#sizes.get(struct);
+  }
+
+  field(struct: string, path: string): Field | undefined {
+    let type: string | undefined = struct, offset = 0, key = "";
+    for (const step of path.split(".")) {
+      if (type === undefined) return undefined;
+      key = `${type}.${step}`;
+      const at = this.#offsets.get(BESIDE[key]?.from ?? key);
+      if (at === undefined) return undefined;
+      offset += at + (BESIDE[key]?.by ?? 0);
+      type = MEMBERS[key];
+    }
+    const size = SIZES[key] ?? (type === undefined ? POINTER_SIZE : this.#sizes.get(type) ?? 0);
+    return { offset, size, type: 0, ...BESIDE[key]?.bits && { bits: BESIDE[key].bits } };
+  }
+
+  lengthOf(): number {
+    return 0;
   }
 
   /** Finds it in a VM's memory; undefined before the kernel has written it. */

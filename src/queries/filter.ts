@@ -181,6 +181,8 @@ function regex(text: string, at: number, pattern: string): LinearRegex {
 function equality(text: string, at: number, column: Column, value: string): (one: Json) => boolean {
   if (value === "-") return (one) => one === null || one === "" || one === false;
   const range = /^(.+)\.\.(.+)$/.exec(value);
+  // Words may differ in their letters' case alone: of Linux, T is stopped and t is traced.
+  if (column.words?.includes(value)) return (one) => one === value;
   if (column.words && !range && !column.words.includes(value.toLowerCase())) {
     throw new FilterError(
       text,

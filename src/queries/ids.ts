@@ -43,6 +43,8 @@ interface IdParts {
   mount: Vm & Numbered;
   lirq: Vm & Numbered;
   module: Vm & Named;
+  netdev: Vm & Named;
+  meminfo: Vm & Named;
   /** Without a VM: of the whole machine. */
   limit: Partial<Vm> & Named;
   pa: Address;
@@ -98,6 +100,8 @@ const FORMS: Readonly<Record<IdKind, string>> = {
   mount: "{vm}/{number}",
   lirq: "{vm}/{number}",
   module: "{vm}/{name}",
+  netdev: "{vm}/{name}",
+  meminfo: "{vm}/{name}",
   limit: "[{vm}/]{name}",
   pa: "{address}",
   parcel: "{handle}",

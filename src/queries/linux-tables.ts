@@ -37,7 +37,7 @@ const LINUX_LOG = defineTable({
   version: 1,
   command: "linux log",
   doc: "the log of Linux (dmesg), from the ring in its memory, oldest first: also without a console, and after a panic",
-  empty: "the log is empty",
+  empty: "no log: no VM's memory has a Linux kernel",
   columns: {
     id: { kind: "id", doc: "log:VM/NUMBER", width: 16 },
     vm: HIDDEN_VM,
@@ -56,7 +56,7 @@ const LINUX_PS = defineTable({
   version: 1,
   command: "linux ps",
   doc: "processes of Linux, or with --threads its threads, by number",
-  empty: "no process",
+  empty: "no processes: no VM's memory has a Linux kernel",
   columns: {
     id: { kind: "id", doc: "task:VM/PID", width: 18, alias: ["task"] },
     vm: HIDDEN_VM,
@@ -104,7 +104,7 @@ const LINUX_MODULES = defineTable({
   version: 1,
   command: "linux modules",
   doc: "modules of Linux, as /proc/modules lists them",
-  empty: "no modules are loaded",
+  empty: "no modules are loaded, or no VM's memory has a Linux kernel",
   columns: {
     id: { kind: "id", doc: "module:VM/NAME", width: 28 },
     vm: HIDDEN_VM,
@@ -159,7 +159,7 @@ const LINUX_MOUNTS = defineTable({
   version: 1,
   command: "linux mounts",
   doc: "mounted file systems, as /proc/mounts of process 1 lists them",
-  empty: "nothing is mounted",
+  empty: "nothing is mounted, or no VM's memory has a Linux kernel",
   columns: {
     id: { kind: "id", doc: "mount:VM/NUMBER", width: 18 },
     vm: HIDDEN_VM,
@@ -175,7 +175,7 @@ const LINUX_IRQS = defineTable({
   version: 1,
   command: "linux irqs",
   doc: "interrupts that Linux has handlers for, as /proc/interrupts lists them",
-  empty: "no interrupt has a handler",
+  empty: "no interrupt has a handler, or no VM's memory has a Linux kernel",
   columns: {
     id: { kind: "id", doc: "lirq:VM/NUMBER", width: 16 },
     vm: HIDDEN_VM,
@@ -190,6 +190,38 @@ const LINUX_IRQS = defineTable({
   },
 });
 
+const LINUX_NET = defineTable({
+  name: "linux.net",
+  version: 1,
+  command: "linux net",
+  doc: "network interfaces of Linux",
+  empty: "no interfaces: no VM's memory has a Linux kernel",
+  columns: {
+    id: { kind: "id", doc: "netdev:VM/NAME", width: 18 },
+    vm: HIDDEN_VM,
+    name: { kind: "text", doc: "its name" },
+    up: { kind: "flag", doc: "it has been set up", width: 4 },
+    state: { kind: "word", doc: "state of the link, as in /sys/class/net/NAME/operstate", width: 8 },
+    mtu: { kind: "number", doc: "bytes of the largest packet", width: 6 },
+    hardware: { kind: "text", doc: "hardware address", width: 18, optional: true },
+    addresses: { kind: "list", doc: "IPv4 addresses", width: 30 },
+  },
+});
+
+const LINUX_MEMORY = defineTable({
+  name: "linux.memory",
+  version: 1,
+  command: "linux memory",
+  doc: "memory of Linux by use, as /proc/meminfo names it",
+  empty: "no figures: no VM's memory has a Linux kernel",
+  columns: {
+    id: { kind: "id", doc: "meminfo:VM/NAME", width: 28 },
+    vm: HIDDEN_VM,
+    name: { kind: "text", doc: "name in /proc/meminfo" },
+    bytes: { kind: "size", doc: "bytes", width: 8 },
+  },
+});
+
 /** By name, as in `TABLES`. */
 export const LINUX_TABLES = {
   "linux.ls": LINUX,
@@ -201,6 +233,8 @@ export const LINUX_TABLES = {
   "linux.files": LINUX_FILES,
   "linux.mounts": LINUX_MOUNTS,
   "linux.irqs": LINUX_IRQS,
+  "linux.net": LINUX_NET,
+  "linux.memory": LINUX_MEMORY,
 } as const;
 
 /** A row of one of them. */

@@ -3,39 +3,19 @@
 
 import assert from "node:assert/strict";
 import { LinuxKernel } from "../../src/linux/kernel.ts";
-import { type PhysicalMemory, STEPS_MAX } from "../../src/linux/memory.ts";
+import { STEPS_MAX } from "../../src/linux/memory.ts";
 import { LINUX_READERS, TASK_READERS } from "../../src/linux/readers.ts";
 import { Reading } from "../../src/linux/reading.ts";
 import { RAM_BASE } from "../../src/machine/memory-map.ts";
 import { PAGE_SIZE } from "../../src/support/sizes.ts";
 import { Work } from "../../src/support/work.ts";
 import { Random } from "../support/random.ts";
+import { CopiedMemory } from "./copied-memory.ts";
 import { Debian } from "./debian.ts";
 
 const CASES = Deno.env.get("EL2_LONG") ? 100_000 : 300;
 /** Words of a page that are changed together. */
 const CHANGES_MAX = 128;
-
-/** A copy of a machine's memory, which notes the pages that are read. */
-class CopiedMemory implements PhysicalMemory {
-  readonly touched = new Set<number>();
-  readonly #bytes: Uint8Array;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes.slice();
-  }
-
-  page(ipa: number): Uint8Array | undefined {
-    const at = ipa - RAM_BASE;
-    if (at < 0 || at + PAGE_SIZE > this.#bytes.length) return undefined;
-    this.touched.add(ipa);
-    return this.#bytes.subarray(at, at + PAGE_SIZE);
-  }
-
-  ranges(): { ipa: number; size: number }[] {
-    return [{ ipa: RAM_BASE, size: this.#bytes.length }];
-  }
-}
 
 type Read = (reading: Reading) => readonly unknown[];
 

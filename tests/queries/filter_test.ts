@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { allOf, FilterError, mentions, parseFilter } from "../../src/queries/filter.ts";
+import { LINUX_TABLES } from "../../src/queries/linux-tables.ts";
 import type { Row } from "../../src/queries/table.ts";
 import { EVENTS, IRQS, PARCELS, VCPUS } from "../../src/queries/tables.ts";
 import { cpuTime } from "../support/cpu-time.ts";
@@ -107,4 +108,13 @@ Deno.test("any text can be looked for, also one with a quote, which nothing has"
   const row = { id: "ev:1", kind: "hvc", t: "12000", text: "a | b" } as unknown as Row;
   const matches = (text: string) => parseFilter(allOf(["kind=hvc", mentions(text)]), EVENTS).matches(row);
   assert.deepEqual(["a | b", "ev:1", '"', 'a "b', "nothing"].map(matches), [true, true, false, false, false]);
+});
+
+Deno.test("words that differ in the case of their letters are different words", () => {
+  const table = LINUX_TABLES["linux.ps"], row = (state: string) => ({ id: "task:a/1", state });
+  const states = (filter: string) => ["S", "T", "t"].filter((state) => parseFilter(filter, table).matches(row(state)));
+  assert.deepEqual(states("state=T"), ["T"]);
+  assert.deepEqual(states("state=t"), ["t"]);
+  assert.deepEqual(states("state!=S"), ["T", "t"]);
+  assert.throws(() => parseFilter("state=q", table), FilterError);
 });

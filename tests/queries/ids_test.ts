@@ -51,6 +51,8 @@ const IDS: { readonly [K in IdKind]: fc.Arbitrary<Id> } = {
   mount: fc.record({ kind: only("mount"), vm, number }),
   lirq: fc.record({ kind: only("lirq"), vm, number }),
   module: fc.record({ kind: only("module"), vm, name: text }),
+  netdev: fc.record({ kind: only("netdev"), vm, name: text }),
+  meminfo: fc.record({ kind: only("meminfo"), vm, name: text }),
   limit: fc.record({ kind: only("limit"), vm: fc.option(vm, { nil: undefined }), name: vm }),
   pa: fc.record({ kind: only("pa"), address: wide }),
   parcel: fc.record({ kind: only("parcel"), handle: number }),

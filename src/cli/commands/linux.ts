@@ -79,6 +79,8 @@ export const LINUX: Group = {
     { ...IN_VM, name: "modules", help: "list the loaded modules", table: "linux.modules", examples: ["linux modules"] },
     { ...IN_VM, name: "mounts", help: "list the mounted file systems", table: "linux.mounts", examples: ["linux mounts"] },
     { ...IN_VM, name: "irqs", help: "list the interrupts that have handlers", table: "linux.irqs", examples: ["linux irqs"] },
+    { ...IN_VM, name: "net", help: "list the network interfaces", table: "linux.net", examples: ["linux net"] },
+    { ...IN_VM, name: "memory", help: "list the use of memory", table: "linux.memory", examples: ["linux memory"] },
     { ...IN_VM, name: "cmdline", help: "print the command line", table: "linux.ls", text: commandLine, examples: ["linux cmdline"] },
   ],
   actions: [],

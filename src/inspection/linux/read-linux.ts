@@ -45,7 +45,7 @@ function readingsOf(view: View, vm: string | undefined, single: boolean): Readin
     if (!reading) {
       throw new QueryError(
         `no Linux kernel is mapped in ${vmId(view.vmNameOf(view.findSpace(vm)))}`,
-        "it runs something else, has not turned its MMU on yet, or has no symbols (kallsyms, --symbols)",
+        "it runs something else, has not turned its MMU on yet, has no symbols (kallsyms, --symbols), or has ended (el2 back)",
       );
     }
     return [reading];
