@@ -137,12 +137,26 @@ export async function planRun(what: string, reader: PlanReader, changes: readonl
   if (own !== undefined) return await planChecked(readConfig(own, changes), HERE, undefined, judged);
   const guest = diskGuestTable(what);
   if (guest !== undefined && await hasDiskGuest(what)) return await planOf(changed(guest, changes), reader);
-  if (DEBIAN_NAMES.includes(what)) return await planOf(changed(debianTable(what), changes), reader);
+  const table = await vmTable(what);
+  return typeof table === "string" ? refusedFor(table) : await planOf(changed(table, changes), reader);
+}
+
+/**
+ * A table with one VM of an image, or of a Debian of the catalog without a disk; what is wrong if
+ * there is neither.
+ * @param more devices of the VM, for which a Debian's ramdisk has the drivers
+ */
+export async function vmTable(
+  what: string,
+  more: readonly Table[] = [],
+): Promise<{ readonly vm: Readonly<Record<string, Table>> } | string> {
+  const devices = more.length > 0 && { devices: [{ kind: "pl011" }, ...more] };
+  if (DEBIAN_NAMES.includes(what)) return debianTable(what, devices);
   if (!what.includes("/") && !await exists(what)) {
     const meant = didYouMean(what, ["demo", ...DEBIAN_NAMES]);
-    return refusedFor(`image ${what}: no such file, and no guest of this name${meant || "; list them with el2 guests ls"}`);
+    return `image ${what}: no such file, and no guest of this name${meant || "; list them with el2 guests ls"}`;
   }
-  return await planOf(changed(imageTable(what), changes), reader);
+  return imageTable(what, devices);
 }
 
 function changed(table: Table, changes: readonly string[]): Table {
@@ -166,16 +180,19 @@ export async function planTour(): Promise<RunResult> {
 /** Files of the program itself: there may be no folder to read them from. */
 const EMBEDDED: Files = { folder: "embedded:", given: EMBEDDED_FILES };
 
+/** The key of a VM's devices, if it has any. */
+type VmDevices = { readonly devices: readonly Table[] } | false;
+
 /** One VM with a kernel and a ramdisk of the catalog. */
-function debianTable(guest: string): Table {
-  const [kernel, initrd] = ["Image", "initrd"].map((file) => `catalog:${guest}/${file}`);
-  const vm = { kernel, initrd, cmdline: "console=ttyAMA0", memory: "512MiB", on_exit: "end-session" };
+function debianTable(guest: string, devices: VmDevices) {
+  const [kernel, initrd] = ["Image", devices ? "initrd-virtio" : "initrd"].map((file) => `catalog:${guest}/${file}`);
+  const vm = { kernel, initrd, cmdline: "console=ttyAMA0", memory: "512MiB", on_exit: "end-session", ...devices };
   return { machine: { memory: "768MiB" }, vm: { debian: vm } };
 }
 
 /** One VM with an image of the user's. */
-function imageTable(image: string): Table {
-  return { vm: { guest: { image, cmdline: "console=ttyAMA0", on_exit: "end-session" } } };
+function imageTable(image: string, devices: VmDevices) {
+  return { vm: { guest: { image, cmdline: "console=ttyAMA0", on_exit: "end-session", ...devices } } };
 }
 
 async function planFile(path: string, reader: PlanReader, changes: readonly string[]): Promise<RunResult> {

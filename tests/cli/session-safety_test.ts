@@ -2,8 +2,12 @@
 // uid 65534, which takes root.
 
 import assert from "node:assert/strict";
+import { ownUid } from "../../src/support/own-files.ts";
 import { checkOwnFolder } from "../../src/support/own-folders.ts";
 import { el2Command } from "../support/el2.ts";
+
+/** The folder of our sessions below TMPDIR. */
+const OWN = `el2-${ownUid()}`;
 
 const OTHER = 65534;
 const text = new TextDecoder();
@@ -45,10 +49,10 @@ function shared(): string {
 Deno.test("D1: a session folder that another user made first is refused, and nothing is written through its links", async () => {
   const tmp = shared(), precious = `${tmp}/precious`;
   Deno.writeTextFileSync(precious, "keep me\n", { mode: 0o600 });
-  assert.ok(await asOther(`mkdir -m 777 ${tmp}/el2-alice && ln -s ${precious} ${tmp}/el2-alice/v.log`));
+  assert.ok(await asOther(`mkdir -m 777 ${tmp}/${OWN} && ln -s ${precious} ${tmp}/${OWN}/v.log`));
   const { code, stderr } = await el2({ TMPDIR: tmp }, "up", "demo", "--name", "v");
   assert.equal(code, 2, stderr);
-  assert.match(stderr, /el2-alice belongs to user 65534, not to you \(\d+\); set XDG_RUNTIME_DIR to your own folder/);
+  assert.match(stderr, /el2-\d+ belongs to user 65534, not to you \(\d+\); set XDG_RUNTIME_DIR to your own folder/);
   assert.equal(Deno.readTextFileSync(precious), "keep me\n");
   for (const command of [["ls"], ["vm", "ls", "--session", "v"], ["down", "v"]]) {
     assert.match((await el2({ TMPDIR: tmp }, ...command)).stderr, /belongs to user 65534/, command.join(" "));
@@ -59,13 +63,13 @@ Deno.test("D1: a session folder that another user made first is refused, and not
 Deno.test("D1: a link instead of the folder, a folder that others may enter, and one in a folder that others may change are refused", async () => {
   const tmp = shared(), mine = `${tmp}/mine`;
   Deno.mkdirSync(mine, { mode: 0o700 });
-  Deno.symlinkSync(mine, `${tmp}/el2-alice`);
+  Deno.symlinkSync(mine, `${tmp}/${OWN}`);
   assert.match((await el2({ TMPDIR: tmp }, "ls")).stderr, /is a symbolic link; remove it/);
-  Deno.removeSync(`${tmp}/el2-alice`);
-  Deno.mkdirSync(`${tmp}/el2-alice`);
-  Deno.chmodSync(`${tmp}/el2-alice`, 0o750);
+  Deno.removeSync(`${tmp}/${OWN}`);
+  Deno.mkdirSync(`${tmp}/${OWN}`);
+  Deno.chmodSync(`${tmp}/${OWN}`, 0o750);
   assert.match((await el2({ TMPDIR: tmp }, "ls")).stderr, /has mode 0750, others have rights there; chmod 700/);
-  Deno.chmodSync(`${tmp}/el2-alice`, 0o700);
+  Deno.chmodSync(`${tmp}/${OWN}`, 0o700);
   assert.equal((await el2({ TMPDIR: tmp }, "ls")).code, 0);
   Deno.chmodSync(tmp, 0o777);
   assert.match((await el2({ TMPDIR: tmp }, "ls")).stderr, /others can replace/);
@@ -89,7 +93,7 @@ Deno.test("a folder that others can replace from further up, itself or by a link
 });
 
 Deno.test("another user can neither read, write, connect to, replace nor stop a session", async () => {
-  const tmp = shared(), folder = `${tmp}/el2-alice`;
+  const tmp = shared(), folder = `${tmp}/${OWN}`;
   try {
     const up = await el2({ TMPDIR: tmp }, "up", "demo", "--name", "v");
     assert.equal(up.code, 0, up.stderr);
@@ -159,7 +163,7 @@ Deno.test("D6: a session that is suspended keeps its name, and one that was kill
   const tmp = shared(), env = { TMPDIR: tmp };
   try {
     assert.equal((await el2(env, "up", "demo", "--name", "k")).code, 0);
-    const pid = Number(Deno.readTextFileSync(`${tmp}/el2-alice/k.lock`));
+    const pid = Number(Deno.readTextFileSync(`${tmp}/${OWN}/k.lock`));
     Deno.kill(pid, "SIGSTOP");
     // Each waits for an answer as long as a client does.
     const [second, forced] = await Promise.all([el2(env, "up", "demo", "--name", "k"), el2(env, "down", "k", "--force")]);
@@ -172,7 +176,7 @@ Deno.test("D6: a session that is suspended keeps its name, and one that was kill
     Deno.kill(pid, "SIGKILL");
     await hasEnded(pid);
     assert.equal((await el2(env, "up", "demo", "--name", "k")).code, 0);
-    assert.notEqual(Number(Deno.readTextFileSync(`${tmp}/el2-alice/k.lock`)), pid);
+    assert.notEqual(Number(Deno.readTextFileSync(`${tmp}/${OWN}/k.lock`)), pid);
   } finally {
     await el2(env, "down", "k");
     Deno.removeSync(tmp, { recursive: true });
@@ -183,13 +187,13 @@ Deno.test("a process that ends removes its own socket only", async () => {
   const tmp = shared(), env = { TMPDIR: tmp };
   try {
     assert.equal((await el2(env, "up", "demo", "--name", "k")).code, 0);
-    const socket = `${tmp}/el2-alice/k.sock`, pid = Number(Deno.readTextFileSync(`${tmp}/el2-alice/k.lock`));
+    const socket = `${tmp}/${OWN}/k.sock`, pid = Number(Deno.readTextFileSync(`${tmp}/${OWN}/k.lock`));
     Deno.removeSync(socket);
     using successor = Deno.listen({ transport: "unix", path: socket });
     assert.equal(successor.addr.path, socket);
     const { ino } = Deno.lstatSync(socket);
     Deno.kill(pid, "SIGTERM");
-    const there = () => [...Deno.readDirSync(`${tmp}/el2-alice`)].some(({ name }) => name === "k.token");
+    const there = () => [...Deno.readDirSync(`${tmp}/${OWN}`)].some(({ name }) => name === "k.token");
     for (const limit = Date.now() + 20_000; there();) {
       assert.ok(Date.now() < limit, "the session has not ended");
       await new Promise((resolve) => setTimeout(resolve, 50));

@@ -95,6 +95,7 @@ Deno.test("sessions in the background", async (t) => {
       ["vcpu", "vars", "hello/0"],
       ["diagnose"],
       ["rpc", "send", "VM_GET_STATE", "vmid=3"],
+      ["vm", "dtb", "ping"],
     ];
     for (const args of commands) {
       const { code, stdout, stderr } = await place.el2(...args, "--json");
@@ -160,6 +161,7 @@ Deno.test("sessions in the background", async (t) => {
     const named: Record<string, string> = {
       ...{ vm: "ping", vcpu: "ping/0", irq: "irq:ping/27", queue, doorbell: bell ?? "db:1", bytes: "00", flags: "0x1", size: "0" },
       ...{ keys: "a", text: "a", position: "1,1", button: "left", steps: "1" },
+      ...{ message: "hi", address: "pa:0x40000000", register: "x0", value: "0" },
     };
     const commands = [
       ...ACTION_COMMANDS.map(({ path, arguments: args }) => [...path.split(" "), ...args.map(({ name }) => named[name])]),

@@ -18,7 +18,7 @@ import {
   setOption,
   strictOption,
 } from "../options/behavior.ts";
-import { type DeviceOptions, devicesOf, forwardOption, netOption, shareOption } from "../options/devices.ts";
+import { type DeviceOptions, devicesOf, diskOption, forwardOption, netOption, shareOption } from "../options/devices.ts";
 import {
   asciiOption,
   keepGoingOption,
@@ -36,7 +36,7 @@ import { typedBy } from "../start/plans/consent.ts";
 import { checkedUi, configurationOf } from "../start/look/file-ui.ts";
 import type { GdbPlace } from "../start/debuggers/gdb-link.ts";
 import type { LogLevel } from "../start/log.ts";
-import { checked, type MoreDevices, plannedOf, withDevices } from "../start/plans/planned.ts";
+import { checked, type MoreDevices, plannedOf, withDevices, withImages } from "../start/plans/planned.ts";
 import { mended } from "../start/screens/mended.ts";
 import { recorded } from "../start/plans/recordings.ts";
 import { displayed, showSession } from "../start/show.ts";
@@ -55,11 +55,14 @@ const DEMO_TIME = 5e9;
 
 export function registerRun(program: Command, { entry, exit }: CommandContext): void {
   runCommand(program)
-    .action(async (what, options) => {
-      const headless = options.headless || options.stdio || options.console !== undefined;
+    .action(async (whats, options) => {
+      const what = whats.join(" "), headless = options.headless || options.stdio || options.console !== undefined;
       const changes = [...options.set ?? [], ...changesOf(options)], more = moreDevices(options);
       const reader = typedBy(options.allowHost);
-      const { plan: run, ui, record } = more
+      if (more && whats.length > 1) throw new Failure(`${more.option}: several images have no devices in common; write a configuration`);
+      const { plan: run, ui, record } = whats.length > 1
+        ? await withImages(whats, changes)
+        : more
         ? await withDevices(what, more, changes)
         : headless
         ? await plannedOf(what, reader, changes)
@@ -97,7 +100,7 @@ function runCommand(program: Command) {
   return program.command("run")
     .description("run the VMs of a configuration, an image, or a guest of the catalog under the native host")
     .argument(
-      "<what>",
+      "<what...>",
       "FILE.toml, an image (arm64 Linux Image, ELF, raw), demo, or debian (with its disk if guests fetch --disk made one)",
     )
     .option("--stdio", "connect the first VM's console to this terminal, raw")
@@ -112,6 +115,7 @@ function runCommand(program: Command) {
     .addOption(setOption())
     .option("--symbols <vm=file>", "ELF file with symbols of a VM, such as rt=rt.elf; repeatable", collectSymbols)
     .addOption(hostOption())
+    .addOption(diskOption())
     .addOption(shareOption())
     .addOption(netOption())
     .addOption(forwardOption())
@@ -155,6 +159,8 @@ Exit codes: 0 --for or --until was reached or every VM shut itself down; 1 a VM 
 Examples:
   el2 run phone.toml
   el2 run debian --stdio --share .
+  el2 run debian --stdio --disk data.img
+  el2 run server.elf client.elf
   el2 run debian --stdio --net user,lan=yes --forward 2222:22
   el2 run guest.bin --for 10s --turbo`,
     );
@@ -238,8 +244,9 @@ function firstConsole(plan: SessionPlan): string | undefined {
   return plan.what.kind === "run" ? plan.what.host.vms.find((vm) => vm.console)?.name : PRIMARY_CONSOLE;
 }
 
-/** The devices that options ask for, which are those of a guest with a disk. */
-export function moreDevices({ share, net, forward }: Pick<DeviceOptions, "share" | "net" | "forward">): MoreDevices | undefined {
-  if (!share && !net && !forward) return undefined;
-  return { devices: devicesOf("run", { share, net, forward }), option: share ? "--share" : net ? "--net" : "--forward" };
+/** The devices that options ask for. */
+export function moreDevices({ disk, share, net, forward }: DeviceOptions): MoreDevices | undefined {
+  if (!disk && !share && !net && !forward) return undefined;
+  const option = disk ? "--disk" : share ? "--share" : net ? "--net" : "--forward";
+  return { devices: devicesOf("run", { disk, share, net, forward }), option };
 }

@@ -1,9 +1,10 @@
 // Plans for arguments of users: a configuration, an image, a guest of the catalog.
 
+import { basename } from "node:path";
 import { Failure } from "../../common/failure.ts";
 import { diskGuestTable, hasDiskGuest } from "../../../catalog/boot.ts";
 import { applyChange, type Table } from "../../../configuration/config.ts";
-import { planOf, type PlanReader, planRun, type RunResult } from "../../../configuration/plan-run.ts";
+import { planOf, type PlanReader, planRun, type RunResult, vmTable } from "../../../configuration/plan-run.ts";
 import type { FileUi } from "../../../configuration/schema.ts";
 import type { SessionPlan } from "../../../plans/plan.ts";
 
@@ -30,15 +31,41 @@ export interface MoreDevices {
 }
 
 /**
- * A Debian with a disk, which is the primary VM, with more devices.
- * @throws Failure if the cache has none of this name
+ * A guest with more devices: a Debian with a disk, which is the primary VM, else the VM of a Debian
+ * or of an image.
+ * @throws Failure for a configuration, which lists its devices itself
  */
 export async function withDevices(what: string, { devices, option }: MoreDevices, changes: readonly string[]): Promise<Planned> {
   const table = diskGuestTable(what);
+  if (what.endsWith(".toml") || what === "demo") {
+    throw new Failure(`${option}: ${what} lists the devices of its VMs; add yours to devices of its [vm.NAME]`);
+  }
   if (table === undefined || !await hasDiskGuest(what)) {
-    throw new Failure(`${option}: ${what} is not a guest with a disk in the cache; make one with el2 guests fetch debian --disk`);
+    const one = await vmTable(what, devices);
+    if (typeof one === "string") throw new Failure(one);
+    for (const change of changes) applyChange(one, change);
+    return await plannedTable(one);
   }
   table.host.devices = joined(table.host.devices, devices);
+  for (const change of changes) applyChange(table, change);
+  return await plannedTable(table);
+}
+
+/**
+ * A VM for each image, named after its file.
+ * @throws Failure for anything but images
+ */
+export async function withImages(images: readonly string[], changes: readonly string[]): Promise<Planned> {
+  const table: { vm: Record<string, Table> } = { vm: {} };
+  for (const image of images) {
+    const stem = basename(image).replace(/\.[^.]*$/, "").replaceAll(/[^A-Za-z0-9-]/g, "-") || "vm";
+    const other = image.endsWith(".toml") || image === "demo" ? `${image} is a configuration` : await vmTable(image);
+    if (typeof other === "string") throw new Failure(`${other}; several arguments are images, one VM each`);
+    let name = stem;
+    for (let number = 2; Object.hasOwn(table.vm, name); number++) name = `${stem}-${number}`;
+    const [vm] = Object.values(other.vm);
+    table.vm[name] = { ...vm, on_exit: "stop" };
+  }
   for (const change of changes) applyChange(table, change);
   return await plannedTable(table);
 }

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { addToCatalog, catalogFiles, type CatalogSource } from "../../../../src/catalog/catalog.ts";
 import { moreDevices } from "../../../../src/cli/commands/run.ts";
-import { netOption } from "../../../../src/cli/options/devices.ts";
-import { plannedOf, withDevices } from "../../../../src/cli/start/plans/planned.ts";
+import { diskOption, netOption } from "../../../../src/cli/options/devices.ts";
+import { plannedOf, withDevices, withImages } from "../../../../src/cli/start/plans/planned.ts";
 import { imageOf } from "../../program.ts";
 import { TRUSTED } from "../../../support/trusted.ts";
 import { plannedDevices } from "../../../../src/plans/plan.ts";
@@ -17,10 +17,8 @@ Deno.test("run debian --net and --forward replace the card that a guest with a d
   Deno.env.set("EL2_CACHE", cache);
   try {
     const net = netOption().parseArg!("user,lan=yes,deny=10.1.0.0/16", undefined) as unknown as Net;
-    await assert.rejects(
-      withDevices("debian", moreDevices({ net })!, []),
-      /^Error: --net: debian is not a guest with a disk in the cache; make one with/,
-    );
+    await assert.rejects(withDevices("phone.toml", moreDevices({ net })!, []), /--net: phone.toml lists the devices of its VMs; add yours/);
+    await assert.rejects(withDevices("debian", moreDevices({ net })!, []), /debian\/Image.*el2 guests fetch debian/);
     const files = new Map<string, CatalogSource>(["Image", "initrd", "root.img"].map((name) => [name, imageOf([])]));
     const manifest = { schema: "el2.guest/1", name: "debian-bookworm-disk", about: "a", fetched: "" } as const;
     await addToCatalog({ ...manifest, packages: [], files: await catalogFiles(files) }, files);
@@ -38,5 +36,25 @@ Deno.test("run debian --net and --forward replace the card that a guest with a d
     if (before === undefined) Deno.env.delete("EL2_CACHE");
     else Deno.env.set("EL2_CACHE", before);
     await Deno.remove(cache, { recursive: true });
+  }
+});
+
+Deno.test("run IMAGE --disk gives its VM the disk, and run of several images makes a VM of each, with its file's name", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
+  try {
+    const image = new URL("../../../../assets/guests/hello.bin", import.meta.url).pathname, other = `${folder}/hello.elf.bin`;
+    await Deno.copyFile(image, other);
+    await Deno.writeFile(`${folder}/d.img`, new Uint8Array(4096));
+    const disk = diskOption().parseArg!(`${folder}/d.img,ro`, undefined) as unknown as NonNullable<
+      Parameters<typeof moreDevices>[0]["disk"]
+    >;
+    const { plan } = await withDevices(image, moreDevices({ disk })!, []);
+    assert.deepEqual(plannedDevices(plan).map(({ kind }) => kind), ["block"]);
+    const { plan: several } = await withImages([image, other, image], []);
+    assert.deepEqual(several.what.kind === "run" && several.what.host.vms.map(({ name }) => name), ["hello", "hello-elf", "hello-2"]);
+    await assert.rejects(withImages([image, "phone.toml"], []), /phone.toml is a configuration; several arguments are images/);
+    await assert.rejects(withImages([image, "nothing"], []), /image nothing: no such file/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });
