@@ -70,7 +70,6 @@ const KEY_MAX = 128;
 export const VM_NAME = /^[a-z][a-z0-9-]*$/;
 /** Bytes of one. */
 export const VM_NAME_MAX = 79;
-/** Names of themes of a file. */
 export const THEME_NAME = /^[a-z][a-z0-9-]*$/;
 
 /** The tables of a TOML file, or the place where it is not TOML. */

@@ -11,7 +11,6 @@ export type Conditions =
     readonly [given in "bios" | "kernel" | "firmware"]?: true;
   };
 
-/** A need of a key. */
 export interface Need {
   readonly key: string;
   /** Only if it has this value; the error is then at the value. */

@@ -16,13 +16,11 @@ import {
   walk,
 } from "../devicetree/tree.ts";
 
-/** Names of the rules. */
 export const PHONE_RULES = [
   ...["tree-size", "memory-ranges", "newer-property", "pool-alignment", "pool-vdevice", "pool-buffer", "default-pool", "pool-unused"],
   ...["no-fence", "ram-below", "gic-order", "initrd-alignment", "serial-level", "clock-missing", "ppi-bell", "message-parent"],
   ...["bell-label", "size-max"],
 ] as const;
-/** One of `PHONE_RULES`. */
 export type PhoneRule = typeof PHONE_RULES[number];
 
 /** A finding of one of them. */

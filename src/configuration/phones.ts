@@ -7,7 +7,6 @@ import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/options.ts";
 
 /** Profiles by the name of the chip. */
 export const PHONE_NAMES = ["generic", "sm8550", "sm8650", "sm8750", "sm8850", "mt6989", "mt6991"] as const;
-/** One of `PHONE_NAMES`. */
 export type PhoneName = typeof PHONE_NAMES[number];
 
 /**
@@ -16,7 +15,6 @@ export type PhoneName = typeof PHONE_NAMES[number];
  */
 type Mark = "R" | "I" | "U" | "generic";
 
-/** A value of a profile. */
 interface PhoneValue {
   readonly value: string | number | boolean;
   /** Where it is from: a short name of docs/spec/phones.md, or el2. */
@@ -73,7 +71,6 @@ export const PHONE_KEYS = {
   "reset.waits-forever": { doc: "the driver waits without a limit for the end of VM_RESET", generic: false },
 } as const satisfies Readonly<Record<string, PhoneKey>>;
 
-/** A key of a profile. */
 type PhoneKeyName = keyof typeof PHONE_KEYS;
 export const PHONE_KEY_NAMES = Object.keys(PHONE_KEYS) as PhoneKeyName[];
 
@@ -167,7 +164,6 @@ const PHONES: Readonly<Record<PhoneName, Phone>> = {
   },
 };
 
-/** Title of a profile. */
 export function phoneTitle(name: PhoneName): string {
   return PHONES[name].title;
 }

@@ -46,7 +46,6 @@ import { PAGE_SIZE } from "../support/sizes.ts";
  */
 type LintKind = "refused" | "changed" | "ignored";
 
-/** One thing that is wrong. */
 interface LintFinding {
   readonly kind: LintKind;
   /** Path of the node. */

@@ -71,7 +71,6 @@ export interface BesideSocket {
   readonly consoles: string;
 }
 
-/** The files beside a socket. */
 export function besideSocket(socket: string): BesideSocket {
   const stem = socket.replace(/\.sock$/, "");
   return { lock: `${stem}.lock`, token: `${stem}.token`, gdb: `${stem}.gdb`, log: `${stem}.log`, consoles: `${stem}.consoles` };

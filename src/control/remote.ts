@@ -24,7 +24,6 @@ export class NoSession extends Error {
   }
 }
 
-/** A connection to a session. */
 export interface RemoteSession extends SessionClient {
   /** As it was when the connection began. */
   readonly info: SessionInfo;

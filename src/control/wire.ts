@@ -21,7 +21,6 @@ const KIND_BYTES = 48;
 /** Limit on the characters of a reason that are not el2's. */
 const SHOWN = 200;
 
-/** The bytes of a message. */
 export function encodeMessage(message: unknown): Uint8Array<ArrayBuffer> {
   const body = new TextEncoder().encode(encodePlain(message));
   const bytes = new Uint8Array(HEADER + body.length);

@@ -49,7 +49,6 @@ export class GdbServer {
     }
   }
 
-  /** The VM stopped. */
   stopped(stop: GdbStop): void {
     this.#stop = stop;
     this.#stopping.resolve();

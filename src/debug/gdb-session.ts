@@ -150,7 +150,6 @@ export class GdbSession {
     }
   }
 
-  /** The VM stopped. */
   stopped(stop: GdbStop): void {
     if (!this.#running) return;
     this.#running = false;

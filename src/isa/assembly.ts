@@ -15,7 +15,6 @@ export const xsp = (index: number): string => rsp(1, index);
 
 /** Names of additions and subtractions, by op:S. */
 export const ADD_SUB = ["add", "adds", "sub", "subs"] as const;
-/** Names of the conditions. */
 export const CONDITIONS = ["eq", "ne", "cs", "cc", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le", "al", "nv"] as const;
 
 const SHIFTS = ["lsl", "lsr", "asr", "ror"] as const;

@@ -69,7 +69,6 @@ const STATE_TYPES = {
   SCRATCH1: "i64",
 } as const satisfies Record<string, Type>;
 
-/** A name in `STATE_TYPES`. */
 export type StateName = keyof typeof STATE_TYPES;
 
 /** Properties of an access to guest memory other than its size. */

@@ -103,7 +103,6 @@ const NAMED: Readonly<Record<string, NamedCpu>> = {
   exynos2600: hwcaps("Exynos 2600, less SVE2 and SME", "ssbs paca pacg bf16 dgh ecv afp wfxt rprfm hbc lrcpc3"),
 };
 
-/** The CPUs that have a name. */
 export const CPU_NAMES: readonly string[] = Object.keys(NAMED);
 /** The rungs, lowest first. */
 export const RUNGS = ["v8", "v8.2", "v8.4", "v8.6", "max"] as const;

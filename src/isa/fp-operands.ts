@@ -90,7 +90,6 @@ export function readBits($: Builder, format: ScalarFormat, index: Node): Node {
   return format.width === 64 ? $.Dbits(index) : $.Sbits(index);
 }
 
-/** A zero of the format. */
 export function floatZero($: Builder, { type }: ScalarFormat): Node {
   return type === "i32" ? $.i32(0) : type === "f64" ? $.f64(0) : $.f32(0);
 }

@@ -9,7 +9,6 @@ import { once } from "./once.ts";
 import { operationName, operationNumber } from "./system-operation-names.ts";
 import { systemRegisterName, systemRegisterNumber } from "./system-register-names.ts";
 
-/** A word by name. */
 export interface NamedWord {
   /** As assemblers write it: `cntw`, `hcr_el2`, `tlbi alle2`; empty if it is not known. */
   readonly name: string;

@@ -171,7 +171,6 @@ export const REQUESTS = {
   "debug-release": request("debug-release", "changes", {}),
 } as const;
 
-/** A request by its kind. */
 type RequestOf<K extends keyof typeof REQUESTS> = v.InferOutput<typeof REQUESTS[K]["schema"]>;
 
 /** A request of a socket's client to the machine. */

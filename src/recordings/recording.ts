@@ -18,7 +18,6 @@ export const SCHEMA = "el2.recording/1";
 /** Start of every recording, of any version. */
 export const RECORDING_START = '{"schema":"el2.recording/';
 
-/** A recording, read. */
 export interface Recording extends RecordedRun {
   readonly plan: SessionPlan;
 }

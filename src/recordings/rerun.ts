@@ -4,7 +4,6 @@
 import type { Milestone } from "./history.ts";
 import type { Moment, Past } from "./past.ts";
 
-/** A run to be run again. */
 export interface Rerun {
   /** The last place before a moment whose state was kept; undefined: the start. */
   milestone(moment: Moment): Milestone | undefined;

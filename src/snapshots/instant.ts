@@ -130,7 +130,6 @@ export class InstantSnapshot {
     return this.#kept.length > 0;
   }
 
-  /** Gives up the snapshot. */
   giveUp(): void {
     this.#made = true;
   }

@@ -53,7 +53,6 @@ export function readIfThere(path: string): Uint8Array<ArrayBuffer> | undefined {
 /** Age (ms) at which a partial file is no longer being written: its process was killed. */
 const ABANDONED = 3_600_000;
 
-/** A file in a folder. */
 export interface ListedFile {
   readonly name: string;
   readonly path: string;

@@ -30,7 +30,6 @@ interface StateSet {
   readonly ways: (StateSet | "match" | undefined)[];
 }
 
-/** A compiled pattern. */
 export class LinearRegex {
   /** Each before those that lead to it, so that the whole pattern is entered at `#first`. */
   readonly #states: State[] = [MATCH];

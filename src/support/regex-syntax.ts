@@ -8,7 +8,6 @@ export type RegexFlags = "" | "i" | "m" | "im";
 /** A condition between two characters. */
 export type Assertion = "start" | "end" | "line-start" | "line-end" | "word-edge" | "no-word-edge";
 
-/** A part of a pattern. */
 export type RegexNode =
   | { readonly kind: "one"; readonly source: string; readonly flags: string }
   | { readonly kind: "assertion"; readonly assertion: Assertion }

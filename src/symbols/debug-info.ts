@@ -116,7 +116,6 @@ export class DebugInfo {
     return best && { file: best.file, line: best.line, addresses: this.#entrances([...best.starts]) };
   }
 
-  /** Every source file. */
   files(): string[] {
     const files = new Set<string>();
     for (const table of this.#allLines()) for (const file of table.files) if (file !== "") files.add(file);

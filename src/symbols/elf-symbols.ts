@@ -153,7 +153,6 @@ export function writeElfSymbols(symbols: readonly GuestSymbol[], debug: readonly
 
 const isLocal = (type: string) => type !== type.toUpperCase();
 
-/** A string table. */
 class Strings {
   readonly #parts: Uint8Array[] = [Uint8Array.of(0)];
   #length = 1;

@@ -16,7 +16,6 @@ export interface ExpressionScope {
   readonly values: FrameValues | undefined;
   /** A register of the frame by its name without `$`. */
   register(name: string): bigint | undefined;
-  /** The address of a symbol. */
   symbol(name: string): bigint | undefined;
   /** A number of 8 bytes in guest memory. */
   memory(address: bigint): bigint | undefined;

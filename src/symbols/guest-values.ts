@@ -45,7 +45,6 @@ export interface NamedValue extends GuestValue {
   readonly path: string;
 }
 
-/** The variables of a frame. */
 export class FrameValues {
   /**
    * @param depth how many of the functions inlined at the address are inner frames
@@ -85,7 +84,6 @@ export class FrameValues {
     return found;
   }
 
-  /** A variable by its name. */
   find(name: string): NamedValue | undefined {
     return this.variables().find((one) => one.name === name);
   }
@@ -181,7 +179,6 @@ export class FrameValues {
     return this.parts(value, "").find((one) => one.name === name);
   }
 
-  /** The target of a pointer. */
   dereference(value: GuestValue): GuestValue | undefined {
     const plain = value.type.plain, address = plain.isPointer ? this.number(value) : undefined;
     return address === undefined ? undefined : { type: plain.target, where: { kind: "memory", address } };

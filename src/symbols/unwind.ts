@@ -32,7 +32,6 @@ type FrameRegisters = readonly (bigint | undefined)[];
  */
 type FrameOrigin = "pc" | "cfi" | "code" | "frame-pointer" | "x30";
 
-/** A call frame. */
 export interface GuestFrame {
   readonly pc: bigint;
   readonly by: FrameOrigin;

@@ -146,7 +146,6 @@ export class Breakpoints {
     return wanted.map((one) => answers.get(one)!);
   }
 
-  /** Breakpoints of addresses. */
   async setInstructions(wanted: readonly Arguments[]): Promise<DebugProtocol.Breakpoint[]> {
     return await this.#replace(
       "instruction",

@@ -1,6 +1,5 @@
 // The consoles of VMs as one text for a client. If several print, each line names its console.
 
-/** Joins consoles. */
 export class Consoles {
   readonly #decoders = new Map<string, TextDecoder>();
   #last: string | undefined;

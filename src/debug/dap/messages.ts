@@ -15,7 +15,6 @@ interface BrokenMessage {
   readonly fatal: boolean;
 }
 
-/** A message of a client. */
 type ReceivedMessage = { readonly kind: "request"; readonly request: DebugProtocol.Request } | BrokenMessage;
 
 /** Splits a stream into messages. */
@@ -61,7 +60,6 @@ export class MessageReader {
   }
 }
 
-/** A message as bytes. */
 export function encodeMessage(message: DebugProtocol.ProtocolMessage): Uint8Array<ArrayBuffer> {
   const encoder = new TextEncoder(), body = encoder.encode(JSON.stringify(message));
   const header = encoder.encode(`Content-Length: ${body.length}\r\n\r\n`);

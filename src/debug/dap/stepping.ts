@@ -48,7 +48,6 @@ interface Line extends StepRange {
   readonly file: string;
 }
 
-/** Steps of one machine. */
 export class Stepping {
   constructor(
     readonly target: DapTarget,

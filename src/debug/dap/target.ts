@@ -34,14 +34,11 @@ export interface DapTarget {
   back(step: number | undefined): void;
   /** Lets the machine run without a debugger, and closes the connection. */
   detach(): void;
-  /** Ends the machine. */
   kill(): Promise<void>;
 }
 
-/** Reports of a target. */
 export interface DapEvents {
   stopped(stop: DapStop): void;
-  /** Output of a VM's console. */
   console(console: string, bytes: Uint8Array): void;
   /** A sample of the machine; `changed`: VMs or vCPUs have started or ended. */
   sampled(changed: boolean): void;
@@ -49,7 +46,6 @@ export interface DapEvents {
   ended(code: number, message: string): void;
 }
 
-/** A machine to start. */
 export interface LaunchWanted {
   /** The VMs to debug; undefined: all. */
   readonly vms: readonly string[] | undefined;

@@ -59,7 +59,6 @@ export class Threads {
     return [...new Set(this.#vcpus.map(({ name }) => vmOfName(name)))];
   }
 
-  /** The threads of a VM. */
   ofVm(vm: string): number[] {
     return this.#vcpus.filter(({ name }) => vmOfName(name) === vm).map(({ name }) => this.#id(name));
   }
@@ -85,7 +84,6 @@ export class Threads {
     return this.#vcpus.find(({ index }) => index === vcpu)?.name ?? String(vcpu);
   }
 
-  /** Name of a vCPU's VM. */
   vmOf(vcpu: number): string {
     return vmOfName(this.nameOf(vcpu));
   }
