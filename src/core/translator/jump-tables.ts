@@ -39,6 +39,8 @@ const ELSEWHERE: JumpTargets = { targets: [], table: undefined };
 export class JumpTables {
   /** Of threaded code, by table. */
   readonly #threaded = new Map<number, JumpTargets>();
+  /** Tables by the indirect branches that go by them; undefined for a branch without one. */
+  readonly #tables = new Map<number, number | undefined>();
 
   constructor(readonly code: Code) {}
 
@@ -92,12 +94,18 @@ export class JumpTables {
   #branchesBy(table: number, around: number): number[] {
     const branches: number[] = [];
     for (let i = around - REACH; i <= around + REACH; i++) {
-      const instruction = this.#at(i);
-      if (!instruction || !isIndirectJump(instruction)) continue;
-      const load = this.#loadBefore(i);
-      if (load !== undefined && this.#tableOf(load) === table) branches.push(i);
+      if (this.#tableAt(i) === table) branches.push(i);
     }
     return branches;
+  }
+
+  /** The table of an indirect branch. A region asks for each once for every branch around it. */
+  #tableAt(index: number): number | undefined {
+    if (this.#tables.has(index)) return this.#tables.get(index);
+    const instruction = this.#at(index), load = instruction && isIndirectJump(instruction) ? this.#loadBefore(index) : undefined;
+    const table = load === undefined ? undefined : this.#tableOf(load);
+    this.#tables.set(index, table);
+    return table;
   }
 
   /** The start of the straight code that leads to an instruction. */
