@@ -3,6 +3,7 @@
 // that.
 
 import type { RecallOperation, TraceId } from "../abi/trace.ts";
+import { MiB } from "../support/sizes.ts";
 
 /**
  * INTID of the physical interrupt that signals input: an edge. It is that of the first virtio-mmio
@@ -65,6 +66,9 @@ export interface LockedMemory {
   readonly limit: number;
 }
 
+/** Typed bytes that may wait for the host before more are refused; the last ones may exceed it. */
+const TYPED_MAX = 4 * MiB;
+
 /** Input for the host that it has not taken, and the host's state as others see it. */
 export class ConsoleInput {
   /** Memory that the VMMs have locked. The host replaces this once it runs. */
@@ -77,13 +81,21 @@ export class ConsoleInput {
    */
   requests: (vm: string, recall: RecallOperation) => readonly TraceId[] | undefined = () => undefined;
   #waiting: HostInput[] = [];
+  /** Bytes among them that were typed. */
+  #typed = 0;
 
   /** @param interrupt raises `CONSOLE_INPUT_INTID`. */
   constructor(readonly interrupt: () => void) {}
 
+  /** Why no typed bytes are taken; undefined if they are. */
+  get closed(): string | undefined {
+    return this.#typed < TYPED_MAX ? undefined : "4 MiB of input are waiting for the host, which does not run";
+  }
+
   /** Input from outside, now. */
   push(vm: string, bytes: Uint8Array): void {
     this.#waiting.push({ vm, bytes: bytes.slice() });
+    this.#typed += bytes.length;
     this.interrupt();
   }
 
@@ -107,6 +119,7 @@ export class ConsoleInput {
   /** Puts it back; the interrupt was raised before. */
   restore(waiting: readonly HostInput[]): void {
     this.#waiting = [...waiting];
+    this.#typed = waiting.reduce((sum, one) => sum + ("bytes" in one ? one.bytes.length : 0), 0);
   }
 
   /** A VM is to start, to be made, or to start anew. */
@@ -131,6 +144,7 @@ export class ConsoleInput {
   take(): HostInput[] {
     const taken = this.#waiting;
     this.#waiting = [];
+    this.#typed = 0;
     return taken;
   }
 }

@@ -389,7 +389,9 @@ class VmmProgram implements HostProgram {
     const entry = this.#entries.find(({ plan }) => plan.name === input.vm);
     const name = JSON.stringify(input.vm);
     if ("bytes" in input || "break" in input) {
-      if (entry?.vmm?.type("bytes" in input ? input.bytes : [Pl011Data.BE]) === true) return;
+      const refused = entry?.vmm ? entry.vmm.type("bytes" in input ? input.bytes : [Pl011Data.BE]) : "gone";
+      if (refused === undefined) return;
+      if (entry && refused !== "gone") return this.#complain(entry, `the console takes no input: ${refused.text}`);
       if (entry?.plan.console === true) this.#complain(entry, `the console takes no input: the VM is ${entry.state ?? "not started"}`);
       else this.problem(`no console ${name}`);
     } else if (entry === undefined) this.problem(`there is no VM ${name} to ${"stop" in input ? "stop" : "start"}`);

@@ -43,10 +43,10 @@ export interface VmmProcess {
   /** An eventfd was signaled. */
   signalled(eventfd: number): void;
   /**
-   * Bytes typed at the console, or breaks (`Pl011Data.BE`); false without a console, or once the
-   * process has ended.
+   * Bytes typed at the console, or breaks (`Pl011Data.BE`). Returns why they are refused: text, or
+   * `gone` without a console and once the process has ended.
    */
-  type(characters: ArrayLike<number>): boolean;
+  type(characters: ArrayLike<number>): { readonly text: string } | "gone" | undefined;
   /** Some time has passed. */
   timer(): void;
   /** Plain data. */
@@ -233,11 +233,11 @@ export class Vmm<D extends VmmData = VmmData> implements VmmProcess {
     this.#attempt(() => this.#act(() => this.#virtio?.notify(slot, queue)));
   }
 
-  type(characters: ArrayLike<number>): boolean {
+  type(characters: ArrayLike<number>): { readonly text: string } | "gone" | undefined {
     // The console's line is an eventfd of a process that is gone.
-    if (this.data.ended) return false;
-    this.#console?.type(this.kernel.cpu.now, characters);
-    return this.#console !== undefined;
+    if (this.data.ended || this.#console === undefined) return "gone";
+    const text = this.#console.type(this.kernel.cpu.now, characters);
+    return text === undefined ? undefined : { text };
   }
 
   timer(): void {

@@ -2,6 +2,7 @@
 // is an irqfd: writing the eventfd rings the VM's doorbell, which the VM's delivery takes back.
 
 import { Pl011 } from "../../devices/pl011.ts";
+import { TypedAhead } from "../../devices/typed-ahead.ts";
 import { Uart16550, UartRegister } from "../../devices/uart-16550.ts";
 
 /** Time (ns) after which the UART looks again whether the guest listens. */
@@ -41,8 +42,8 @@ const UART_16550: UartKind = {
 /** State of a `VmConsole`: plain data. */
 export interface VmConsoleState {
   readonly uart: unknown;
-  /** Characters that the UART has not taken yet. */
-  readonly typed: readonly number[];
+  /** Characters that the UART has not taken yet, as `TypedAhead` saves them. */
+  readonly typed: Uint8Array;
   /** The level that the line shows. */
   readonly level: boolean;
   /** Virtual time (ns) that the UART waits for. */
@@ -55,11 +56,7 @@ export class VmConsole {
   /** The UART's pending action, and its time (ns). */
   #later: (() => void) | undefined;
   #wakeAt: number | undefined;
-  /**
-   * Typed characters as the UART receives them, oldest first, and how many of them it has taken.
-   */
-  #typed = new Uint16Array(0);
-  #taken = 0;
+  readonly #typed = new TypedAhead();
   /** Writes the eventfd. */
   #signal: (() => void) | undefined;
   /** The level that the line shows. */
@@ -98,26 +95,24 @@ export class VmConsole {
 
   /**
    * Bytes typed at the console, or breaks (`Pl011Data.BE`). They wait until the guest takes them.
+   * Returns why they are refused, if they are.
    */
-  type(now: number, characters: ArrayLike<number>): void {
-    const waiting = this.#typed.subarray(this.#taken);
-    this.#typed = new Uint16Array(waiting.length + characters.length);
-    this.#typed.set(waiting);
-    this.#typed.set(characters, waiting.length);
-    this.#taken = 0;
+  type(now: number, characters: ArrayLike<number>): string | undefined {
+    const { closed } = this.#typed;
+    if (closed !== undefined) return closed;
+    this.#typed.push(characters);
     this.#settle(now);
   }
 
   /** The state, as plain data. */
   save(): VmConsoleState {
-    return { uart: this.#uart.save(), typed: [...this.#typed.subarray(this.#taken)], level: this.#level, wakeAt: this.#wakeAt };
+    return { uart: this.#uart.save(), typed: this.#typed.save(), level: this.#level, wakeAt: this.#wakeAt };
   }
 
   /** Puts a saved state back. */
   restore({ uart, typed, level, wakeAt }: VmConsoleState): void {
     this.#uart.restore(uart);
-    this.#typed = Uint16Array.from(typed);
-    this.#taken = 0;
+    this.#typed.restore(typed);
     this.#level = level;
     this.#wakeAt = wakeAt;
   }
@@ -140,7 +135,7 @@ export class VmConsole {
   /** Gives the UART what it has room for, and the guest the UART's interrupt line. */
   #settle(now: number): void {
     if (this.#later !== undefined) this.#wakeAt ??= now + SETTLING;
-    if (this.#taken < this.#typed.length) this.#taken += this.#uart.receive(this.#typed.subarray(this.#taken));
+    this.#typed.feed((characters) => this.#uart.receive(characters));
     if (this.#signal === undefined || this.#uart.interrupt === this.#level) return;
     this.#level = this.#uart.interrupt;
     if (this.#level) this.#signal();
