@@ -90,7 +90,7 @@ export const FEATURES = table({
   FEAT_SSBS2: { since: 8.5, rung: 8.6, requires: ["FEAT_SSBS"], fields: [["PFR1", 4, 2]], hwcaps: ["ssbs"] },
   FEAT_DPB2: { since: 8.5, rung: 8.6, requires: ["FEAT_DPB"], fields: [["ISAR1", 0, 2]], hwcaps: ["dcpodp"] },
   FEAT_BTI: { since: 8.5, rung: 8.6, fields: [["PFR1", 0, 1]], hwcaps: ["bti"] },
-  FEAT_RNG: { since: 8.5, fields: [["ISAR0", 60, 1]], hwcaps: ["rng"], absent: true },
+  FEAT_RNG: { since: 8.5, fields: [["ISAR0", 60, 1]], hwcaps: ["rng"] },
   FEAT_PAuth: { since: 8.3, rung: 8.4, hwcaps: ["paca", "pacg"] },
   FEAT_PACIMP: { since: 8.3, rung: 8.4, requires: ["FEAT_PAuth"], fields: [["ISAR1", 8, 1], ["ISAR1", 28, 1]] },
   FEAT_PACQARMA5: { since: 8.3, requires: ["FEAT_PAuth"], fields: [["ISAR1", 4, 1], ["ISAR1", 24, 1]] },

@@ -174,6 +174,18 @@ Deno.test("WFIT and WFET yield until the counter has the value, and are trapped 
   }
 });
 
+Deno.test("RNDR and RNDRRS are numbers of SplitMix64, at EL0 too, and clear the flags", () => {
+  const machine = new Machine(MAX), { vcpu } = machine;
+  // The first numbers of the generator from zero.
+  const numbers = [0xe220a8397b1dcdafn, 0x6e789e6aa1b965f4n, 0x06c45d188009454fn, 0xf88bb8a8724c81ecn];
+  for (const [i, number] of numbers.entries()) {
+    vcpu.pstate = (i & 1 ? 0x3c0 : 0x3c5) | 0xf000_0000;
+    execute(machine, i < 2 ? 0xd53b2400 : 0xd53b2420, () => {}); // mrs x0, rndr; mrs x0, rndrrs
+    assert.equal(vcpu.getX(0), number);
+    assert.equal(vcpu.pstate >>> 28, 0);
+  }
+});
+
 Deno.test("a CPU without a feature has none of its instructions: its words are what they were", () => {
   const machine = new Machine(), random = new Random(5), { vcpu } = machine;
   vcpu.setRegister("VBAR_EL1", BigInt(RAM_BASE + 0x4000));

@@ -278,6 +278,27 @@ const PAC_KEYS = (["APIA", "APIB", "APDA", "APDB", "APGA"] as const).flatMap((ke
   })
 );
 
+/**
+ * A random number (FEAT_RNG), and the flags of one that was given: SplitMix64, whose state EL2 has
+ * set, so that runs repeat. A new seed for each is not needed.
+ */
+function randomNumber(name: string, op2: number): SystemRegister {
+  const emit = (c: Code) => {
+    const state = c.let(c.load("i64.load", CPU.RNDR).add(BigInt.asIntN(64, 0x9e37_79b9_7f4a_7c15n)));
+    c.store("i64.store", CPU.RNDR, state);
+    const mixed = (value: Value, shift: number, factor: bigint) => {
+      const local = c.let(value);
+      return local.xor(local.shrU(shift)).mul(BigInt.asIntN(64, factor));
+    };
+    const last = c.let(mixed(mixed(state, 30, 0xbf58_476d_1ce4_e5b9n), 27, 0x94d0_49bb_1331_11ebn));
+    for (const flag of [CPU.N, CPU.V]) c.store("i64.store", flag, constant("i64", 0));
+    c.store("i64.store", CPU.Z, constant("i64", 1));
+    c.store("i32.store", CPU.C, constant("i32", 0));
+    return last.xor(last.shrU(31));
+  };
+  return { name, encoding: encodeSystemRegister(3, 3, 2, 4, op2), read: { privilege: 0, emit } };
+}
+
 /** The registers that features add. */
 const EXTENSIONS: readonly (readonly [feature: FeatureName, register: SystemRegister])[] = [
   ["FEAT_SSBS2", pstateField("SSBS", [3, 3, 4, 2, 6], Pstate.SSBS, true, 0)],
@@ -285,6 +306,8 @@ const EXTENSIONS: readonly (readonly [feature: FeatureName, register: SystemRegi
   ["FEAT_RAS", plain("DISR_EL1", [3, 0, 12, 1, 1], CPU.DISR_EL1)],
   // No error record.
   ["FEAT_RAS", constantRegister("ERRIDR_EL1", [3, 0, 5, 3, 0], 0n)],
+  ["FEAT_RNG", randomNumber("RNDR", 0)],
+  ["FEAT_RNG", randomNumber("RNDRRS", 1)],
   ...PAC_KEYS.map((key) => ["FEAT_PAuth", key] as const),
   ["FEAT_ECV", selfSynchronized("CNTPCTSS_EL0", 5, Cntkctl.El0PhysicalCounter)],
   ["FEAT_ECV", selfSynchronized("CNTVCTSS_EL0", 6, Cntkctl.El0VirtualCounter)],

@@ -52,6 +52,8 @@ const FEATURE_REGISTERS = [
     ],
   ],
   ["FEAT_RAS", ["DISR_EL1"]],
+  // Not the number that MRS reads, but what the next one is made of.
+  ["FEAT_RNG", ["RNDR"]],
 ] as const satisfies readonly (readonly [FeatureName, readonly string[]])[];
 
 /** A register by its name. */

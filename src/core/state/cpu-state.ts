@@ -179,6 +179,8 @@ export const CPU = {
   APGAKeyHi_EL1: doubleword(),
   /** FEAT_RAS. */
   DISR_EL1: doubleword(),
+  /** FEAT_RNG: what the next random number is made of. */
+  RNDR: doubleword(),
   // ---- End of the context (see CONTEXT_END) ----
   /** First address that no longer belongs to the context. */
   DERIVED: field(16),

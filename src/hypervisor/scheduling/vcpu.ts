@@ -528,6 +528,10 @@ export class Vcpu extends HypervisorObject {
     this.registers.stage2 = addressSpace.stage2.id;
     this.registers.setRegister("MIDR_EL1", this.isPinned ? MIDR_PINNED : MIDR_DEFAULT);
     this.registers.setRegister("MPIDR_EL1", vic.mpidr(this.index));
+    if (this.registers.names.includes("RNDR")) {
+      const { random } = this.services;
+      this.registers.setRegister("RNDR", BigInt(random.next()) << 32n | BigInt(random.next()));
+    }
     this.#life.unblock(Block.Lifecycle);
     if (this.settings.options & VcpuOption.VcpuRunScheduled) this.#life.block(Block.Run);
     // It holds itself until it exits: capabilities may go, a running vCPU stays.
