@@ -38,7 +38,16 @@ Deno.test("the opening frame has header, tabs and hints of the screens, before t
 function screenOfApp(width: number, height: number, depth: ColorDepth, options: Partial<AppOptions>, key = "1"): Screen {
   const nothing = () => {}, screen = new Screen(width, height, depth);
   const app = new App({ title: "phone", clock: () => 0, ...options }, {
-    ...{ send: nothing, changed: nothing, later: nothing, leave: nothing, redraw: nothing, copy: nothing, suspend: nothing },
+    ...{
+      send: nothing,
+      changed: nothing,
+      later: nothing,
+      leave: nothing,
+      redraw: nothing,
+      copy: nothing,
+      notify: nothing,
+      suspend: nothing,
+    },
     ...{ mouse: nothing, reconnect: nothing, visit: nothing, choose: nothing },
     save: () => Promise.resolve({ error: "" }),
   });

@@ -34,6 +34,7 @@ export class Rig {
   readonly acted: Action[] = [];
   readonly stops: StopChange[] = [];
   readonly copied: string[] = [];
+  readonly notices: string[] = [];
   readonly saved: [name: string, text: string][] = [];
   readonly mouse: boolean[] = [];
   readonly app: App;
@@ -69,6 +70,7 @@ export class Rig {
         this.screen.invalidate();
       },
       copy: (text) => this.copied.push(text),
+      notify: (text) => this.notices.push(text),
       save: (name, text) => {
         this.saved.push([name, text]);
         return Promise.resolve({ path: name });

@@ -5,6 +5,8 @@ import { KeyParser } from "../../src/tui/terminal/key-parser.ts";
 import { textBytes } from "../../src/tui/terminal/keys.ts";
 import { brightByEnvironment, canBeAsked, parseReport } from "../../src/tui/terminal/terminal-reports.ts";
 import { Rig } from "./rig.ts";
+import { noticeSequence } from "../../src/tui/terminal/clipboard.ts";
+import { PHONE_SAMPLE } from "./phone.ts";
 
 Deno.test("the background of a terminal is bright or dark, by its answer and by COLORFGBG", () => {
   assert.deepEqual(parseReport("\x1b]11;rgb:fafa/fafa/f7f7\x1b\\"), { kind: "background", bright: true });
@@ -47,4 +49,46 @@ Deno.test("without a chosen theme the screens follow the background, once it is 
   chosen.app.setBackground(true);
   assert.equal(await page(chosen), "nord");
   assert.equal(await page(new Rig(80, 24, { bright: true }, "direct")), "light");
+});
+
+Deno.test("the terminal's colors are followed when they change, its focus is known, and neither is a key", () => {
+  const reports = { "\x1b[?997;1n": "dark", "\x1b[?997;2n": "bright", "\x1b[I": "in", "\x1b[O": "out" };
+  const said = Object.keys(reports).map((text) => {
+    const [key, ...more] = new KeyParser().push(textBytes(text));
+    assert.deepEqual([key.name, more.length], ["Report", 0]);
+    const report = parseReport(text)!;
+    return report.kind === "background" ? report.bright ? "bright" : "dark" : report.kind === "focus" ? report.has ? "in" : "out" : "?";
+  });
+  assert.deepEqual(said, Object.values(reports));
+});
+
+Deno.test("while another window has the focus no pane looks as if it had the keys, histories rest, and what stops the machine is a notice", async () => {
+  const rig = new Rig(120, 36);
+  const focused = () => rig.lines().then((lines) => lines.some((line) => line.includes("+= Virtual machines")));
+  const stop = () => rig.apply({ kind: "stopped", rule: "stop:1", text: "hvc of ping\x1b]0;x\x07" } as never);
+  assert.ok(await focused());
+  stop();
+  assert.deepEqual(rig.notices, [], "the user looks");
+  rig.app.setFocus(false);
+  assert.ok(!await focused());
+  const before = (await rig.lines()).slice(2, 8);
+  for (let i = 0; i < 5; i++) {
+    rig.time += 1000;
+    rig.apply({ kind: "sample", sample: { ...PHONE_SAMPLE, mips: 100 * i } });
+  }
+  const histories = (lines: string[]) => lines.slice(2, 8).map((line) => line.slice(0, 33)).slice(1, 5);
+  assert.deepEqual(histories(await rig.lines()), before.map((line) => line.slice(0, 33)).slice(1, 5));
+  stop();
+  rig.apply({ kind: "ended", end: { code: 1, message: "crashed: rt" } });
+  assert.deepEqual(rig.notices, ["phone: stop:1 stopped the machine: hvc of ping\x1b]0;x\x07", "phone: ended: crashed: rt"]);
+  rig.app.setFocus(true);
+  assert.ok(await focused());
+  assert.notDeepEqual(histories(await rig.lines()), before.map((line) => line.slice(0, 33)).slice(1, 5));
+});
+
+Deno.test("a notice ends where it says, whatever a guest has put into it, and passes through tmux", () => {
+  assert.equal(noticeSequence("a\x1b]0;x\x07\nb", false), "\x1b]9;a ]0;x b\x07");
+  assert.equal(noticeSequence("a;b", false, "foot"), "\x1b]777;notify;el2;a,b\x07");
+  assert.equal(noticeSequence("a", true), "\x1bPtmux;\x1b\x1b]9;a\x07\x1b\\");
+  assert.ok(noticeSequence("x".repeat(1000), false).length < 250);
 });

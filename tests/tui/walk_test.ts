@@ -97,6 +97,7 @@ class Sitting {
       leave: () => this.left = true,
       redraw: () => this.screen.invalidate(),
       copy() {},
+      notify() {},
       save: (name) => {
         this.#asked(`the file ${name}`);
         return Promise.resolve({ path: name });

@@ -68,7 +68,7 @@ export class AppDrawing {
       ...{ lost, dropped, sample: sample && { ...sample, mips: activity.mips }, speed: state.speed },
       newReasons: state.questions.newReasons,
       past: timeline && sample ? Math.max(timeline.now - sample.time, 0) : undefined,
-      ...{ timeline, focus: windows.focus, typing: console.typing, hints: this.#hints(), overlay },
+      ...{ timeline, focus: windows.focus, away: state.away, typing: console.typing, hints: this.#hints(), overlay },
       message: state.messages.current,
       guide: options.guide?.view(state.keymap),
     };

@@ -24,6 +24,8 @@ export interface AppPort {
   redraw(): void;
   /** Puts a text on the user's clipboard. */
   copy(text: string): void;
+  /** Tells the user, who looks elsewhere. */
+  notify(text: string): void;
   /** Writes a text to a file in the folder where el2 runs; says where, or why not. */
   save(name: string, text: string): Promise<{ readonly path: string } | { readonly error: string }>;
   /** Goes to the shell until the user returns. */

@@ -44,6 +44,8 @@ export class AppState {
   speed: number | undefined;
   /** The display is frozen, and has missed this many events. */
   frozen: { missed: number } | undefined;
+  /** The terminal does not have the focus. */
+  away = false;
   /** The key that was pressed before gives the next one another meaning. */
   prefix: "prefix" | "window" | undefined;
   /** Refusals so far; undefined before the first sample. */

@@ -135,6 +135,13 @@ export class App {
     this.#state.looks.setBackground(bright);
   }
 
+  /** Without the focus histories rest, and no pane looks as if it had the keys. */
+  setFocus(has: boolean): void {
+    this.#state.away = !has;
+    this.#state.activity.rest(!has);
+    this.#state.port.changed(true);
+  }
+
   /** ctrl-z had no effect: el2 still has the terminal. */
   notSuspended(): void {
     this.#state.say("no shell can continue el2 here, so it was not suspended", "warn");

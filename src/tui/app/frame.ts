@@ -56,6 +56,8 @@ export interface FrameState {
   readonly past: number | undefined;
   readonly timeline: Timeline | undefined;
   readonly focus: Pane;
+  /** The terminal does not have the focus. */
+  readonly away: boolean;
   /** Keys go to a guest. */
   readonly typing: boolean;
   readonly hints: readonly Hint[];
@@ -101,12 +103,12 @@ function drawTooSmall(screen: Screen): void {
 
 function drawPane(screen: Screen, look: Look, { pane, area }: Placed, boxed: boolean, state: FrameState): void {
   if (area.height < 1) return;
-  const focused = pane === state.focus, past = state.state === "PAST";
+  const focused = pane === state.focus && !state.away, past = state.state === "PAST";
   if (!boxed && area.x > 0) {
     for (let y = area.y; y < area.y + area.height; y++) screen.text(area.x - 1, y, look.glyphs.frame.side, look.style("border"));
   }
   if (pane.bare) return pane.draw(screen, area, look, { focused, boxed, past });
-  const kind: FrameKind = state.typing && pane.name === "console" ? "typing" : past ? "past" : focused ? "focused" : "plain";
+  const kind: FrameKind = state.typing && !state.away && pane.name === "console" ? "typing" : past ? "past" : focused ? "focused" : "plain";
   // The title says which part of the content is shown: that is known once it is drawn.
   pane.draw(screen, insideOf(area, boxed), look, { focused, boxed, past });
   drawFrame(screen, look, area, pane.title(), { boxed, kind, focus: focused });

@@ -41,7 +41,7 @@ export function openingFrame(
   };
   const nothing = { frozen: undefined, lost: undefined, sample: undefined, speed: undefined, past: undefined, timeline: undefined };
   drawScreen(screen, lookFor(wish, wish.depth), {
-    ...{ ...nothing, title, screen: key, readOnly, dropped: 0, newReasons: 0, focus: body, typing: false },
+    ...{ ...nothing, title, screen: key, readOnly, dropped: 0, newReasons: 0, focus: body, away: false, typing: false },
     state,
     hints: hintsOf(new Keymap(keys), "lists", key, { readOnly }),
     overlay: undefined,

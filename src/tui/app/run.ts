@@ -5,7 +5,7 @@ import { App } from "./app.ts";
 import type { AppOptions } from "./app-port.ts";
 import { Screen } from "../terminal/cells.ts";
 import type { ColorDepth } from "../terminal/color.ts";
-import { copySequence } from "../terminal/clipboard.ts";
+import { copySequence, noticeSequence } from "../terminal/clipboard.ts";
 import { type Client, Connection } from "./connection.ts";
 import { type Key, keyText } from "../terminal/keys.ts";
 import { readKeys } from "../terminal/read-keys.ts";
@@ -43,6 +43,8 @@ export interface TuiOptions extends Omit<AppOptions, "clock"> {
   readonly stop?: () => Promise<boolean>;
   /** Inside tmux: sequences for the terminal are passed through. */
   readonly tmux?: boolean;
+  /** Its name, `TERM`. */
+  readonly term?: string;
   /** Reconnects to a session; it rejects where the session cannot be reached. */
   readonly reconnect?: () => Promise<Client>;
 }
@@ -106,7 +108,7 @@ class TerminalSession {
     if (this.#screen.width !== columns || this.#screen.height !== rows) this.#screen.resize(columns, rows);
     this.#screen.links = options.links ?? false;
     this.#reader = options.plain ? new Reader() : undefined;
-    this.#mode = new TerminalMode(port, options.mouse, options.plain);
+    this.#mode = new TerminalMode(port, options.mouse, options.plain, options.ask && !options.plain);
     this.#pump = new FramePump(port, () => this.#frame(), options.slowLink, (bytes, took) => this.#app.wrote(bytes, took));
     this.#connection = new Connection(client, options.reconnect, {
       event: (event) => this.#app.apply(event),
@@ -130,6 +132,7 @@ class TerminalSession {
       leave: () => this.#leave(),
       redraw: () => this.#screen.invalidate(),
       copy: (text) => this.#say(copySequence(text, this.options.tmux ?? false)),
+      notify: (text) => this.#say(noticeSequence(text, this.options.tmux ?? false, this.options.term)),
       save: saveFile,
       suspend: () => this.#suspension ??= this.#suspend().finally(() => this.#suspension = undefined),
       mouse: (on) => this.#say(this.#mode.setMouse(on)),
@@ -214,6 +217,7 @@ class TerminalSession {
     // The terminal has said something of itself.
     const report = parseReport(keyText(key));
     if (report?.kind === "synchronized") this.#screen.synchronized = true;
+    else if (report?.kind === "focus") this.#app.setFocus(report.has);
     else if (report) this.#app.setBackground(report.bright);
   }
 

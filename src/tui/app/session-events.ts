@@ -39,6 +39,9 @@ export class SessionEvents {
       return;
     }
     if (!session.apply(event)) return;
+    if (event.kind === "stopped") this.#notify(`${event.rule} stopped the machine: ${event.text}`);
+    if (event.kind === "failed") this.#notify("the machine failed");
+    if (event.kind === "ended" && event.end.code !== 0) this.#notify(`ended: ${event.end.message}`);
     if (event.kind === "sample") this.#takeSample(event.sample);
     // No more samples will come: shows the last state at once, and repeats questions that were open
     // when the machine ended.
@@ -49,6 +52,12 @@ export class SessionEvents {
     if (event.kind === "paused" && event.past && session.answers) marks.ask();
     this.state.see();
     port.changed(false);
+  }
+
+  /** A user who looks elsewhere gets a notice. */
+  #notify(text: string): void {
+    const { away, options, port } = this.state;
+    if (away) port.notify(`${options.title}: ${text}`);
   }
 
   #takeSample(sample: MachineSample): void {
@@ -79,6 +88,7 @@ export class SessionEvents {
       if (!row) return;
       const { vm, call, object, err, rule } = row;
       const asked = `${withoutKind("vm", vm)} asked ${call}${object ? ` ${object}` : ""} → ${err}: ${rule}`;
+      this.#notify(asked);
       messages.say(asked, "refused", [{ key: keymap.keyOf("screen.why"), word: "why" }], "refusal");
       port.changed(false);
     });

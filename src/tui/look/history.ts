@@ -17,12 +17,22 @@ export class Histories {
   /** Samples that come at once: less often where a link is slow. */
   stride = 1;
 
+  #moves: boolean;
+
   /** @param motion they advance by themselves; otherwise `refresh` shows new values */
-  constructor(readonly motion = true) {}
+  constructor(readonly motion = true) {
+    this.#moves = motion;
+  }
+
+  /** Nobody looks, or somebody does again. */
+  rest(resting: boolean): void {
+    this.#moves = this.motion && !resting;
+    this.refresh();
+  }
 
   /** Shows what has come, where histories do not advance by themselves. */
   refresh(): void {
-    if (!this.motion) this.#still = new Map([...this.#rings].map(([id, ring]) => [id, [...ring]]));
+    if (!this.#moves) this.#still = new Map([...this.#rings].map(([id, ring]) => [id, [...ring]]));
   }
 
   /** Takes amounts at a wall time (ms). Within one second they are averaged. */
@@ -47,7 +57,7 @@ export class Histories {
 
   /** Samples of an id, the newest last. */
   of(id: string): readonly number[] {
-    const ring = (this.motion ? this.#rings : this.#still).get(id) ?? [], held = this.motion ? this.#steps % this.stride : 0;
+    const ring = (this.#moves ? this.#rings : this.#still).get(id) ?? [], held = this.#moves ? this.#steps % this.stride : 0;
     return held && ring.length > held ? ring.slice(0, -held) : ring;
   }
 

@@ -54,6 +54,11 @@ export class Activity {
     return histories;
   }
 
+  /** Histories advance while somebody looks. */
+  rest(resting: boolean): void {
+    for (const histories of this.#all) histories.rest(resting);
+  }
+
   /** Shows what has come, where histories do not advance by themselves. */
   refresh(): void {
     for (const histories of this.#all) histories.refresh();

@@ -54,7 +54,9 @@ export function nameOfCharacter(bytes: readonly number[]): string {
 export function keyOfSequence(raw: readonly number[]): Key {
   const sequence = String.fromCharCode(...raw), body = sequence.slice(2, -1), final = sequence.slice(-1);
   if (sequence[1] === "O") return key(CSI_FINAL[final] ?? UNKNOWN, raw);
-  if (body.startsWith("?") && final === "y") return key("Report", raw);
+  if (body.startsWith("?") && (final === "y" || final === "n") || body === "" && (final === "I" || final === "O")) {
+    return key("Report", raw);
+  }
   if (body.startsWith("<") && (final === "M" || final === "m")) return mouse(body.slice(1), final, raw);
   if (!/^[\d;]*$/.test(body)) return key(UNKNOWN, raw);
   const [number, modifier] = body.split(";");

@@ -2,6 +2,7 @@
 // `close` gives it back as it was.
 
 import { onSignals } from "../../support/signals.ts";
+import { UNWATCH, WATCH } from "./terminal-reports.ts";
 
 /** Requirements of the program on a terminal; tests supply their own. */
 export interface TerminalPort {
@@ -101,8 +102,11 @@ export class TerminalMode {
   /** The terminal reports the mouse while it is in this state. */
   #mouse: boolean;
 
-  /** @param plain lines of text on the terminal as it is: no alternate screen, no mouse */
-  constructor(readonly port: TerminalPort, mouse: boolean, readonly plain = false) {
+  /**
+   * @param plain lines of text on the terminal as it is: no alternate screen, no mouse
+   * @param watched the terminal reports its focus and its colors
+   */
+  constructor(readonly port: TerminalPort, mouse: boolean, readonly plain = false, readonly watched = false) {
     this.#mouse = mouse && !plain;
   }
 
@@ -115,19 +119,19 @@ export class TerminalMode {
     return on ? MOUSE_ON : MOUSE_OFF;
   }
 
-  get #toEnter(): string {
-    return (this.plain ? "" : ENTER) + (this.#mouse ? MOUSE_ON : "");
+  get #reports(): string {
+    return (this.#mouse ? MOUSE_ON : "") + (this.watched ? WATCH : "");
   }
 
   get #toLeave(): string {
-    return !this.plain ? LEAVE : this.#mouse ? MOUSE_OFF : "";
+    return (this.watched ? UNWATCH : "") + (!this.plain ? LEAVE : this.#mouse ? MOUSE_OFF : "");
   }
 
-  /** @param opened the terminal is in this state already, except for the mouse */
+  /** @param opened the terminal is in this state already, except for its reports */
   async enter(opened = false): Promise<void> {
     this.port.setRaw(true);
     this.#entered = true;
-    const bytes = opened ? this.#mouse ? MOUSE_ON : "" : this.#toEnter;
+    const bytes = (opened || this.plain ? "" : ENTER) + this.#reports;
     if (bytes) await this.port.write(encoder.encode(bytes));
   }
 

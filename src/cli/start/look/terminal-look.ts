@@ -37,6 +37,8 @@ interface TerminalLook {
   readonly slowLink: boolean;
   readonly escapeWait: number;
   readonly tmux: boolean;
+  /** Name of the terminal. */
+  readonly term: string | undefined;
 }
 
 /**
@@ -59,6 +61,7 @@ export function terminalLook(look: Look, own: readonly Theme[] = [], wanted?: st
     slowLink: environment("SSH_CONNECTION") !== undefined,
     escapeWait: escapeWait(environment),
     tmux: environment("TMUX") !== undefined,
+    term: environment("TERM"),
   };
 }
 
