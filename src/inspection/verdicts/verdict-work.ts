@@ -11,6 +11,7 @@ import type { View } from "../readers/inspected.ts";
 import { readOwner } from "../readers/read-memory.ts";
 import { instructionAt } from "../readers/read-symbols.ts";
 import { causeOf } from "../causes/exception-cause.ts";
+import { wordAt } from "../causes/taken.ts";
 import { isAbort, syndromeText } from "../trace/syndromes.ts";
 import { isMasked, type Prospects } from "./prospects.ts";
 import type { Verdict } from "./verdict.ts";
@@ -55,7 +56,8 @@ export function crashed(view: View, vcpu: Vcpu, prospects: Prospects): Verdict |
     ...first.far === undefined ? [] : [{ code: "far" as const, range: rangeOf(view, vcpu, first.far, first.far, first.far) }],
     ...lastOf(view, vcpu, first),
   ];
-  const next = `el2 disasm ${nameOf(id)}:${hex(elr)}`;
+  // After a branch to nowhere there is no code to show: its caller is on the stack.
+  const next = wordAt(view, vcpu, elr) === undefined ? `el2 vcpu stack ${id}` : `el2 disasm ${nameOf(id)}:${hex(elr)}`;
   if (repeats || loop && loop.exceptions > 0) {
     return { fact: { code: "fault-loop", vcpu: id, exception, at }, evidence, next };
   }

@@ -1,0 +1,143 @@
+// Every command that a diagnosis or its reasons print, as the next step, the way there or a way
+// out, is run where it is printed: in the session of the broken machine. None is a usage error, and
+// none names what does not exist.
+
+import assert from "node:assert/strict";
+import { planText } from "../../src/configuration/plan-run.ts";
+import { assemble } from "../../src/assembly/assemble.ts";
+import { SessionHub } from "../../src/control/hub.ts";
+import { SessionServer } from "../../src/control/server.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import { Standing } from "../../src/engine/standing.ts";
+import type { SessionPlan } from "../../src/plans/plan.ts";
+import type { ClientRequest } from "../../src/protocol/requests.ts";
+import type { SessionEvent } from "../../src/protocol/protocol.ts";
+import { rowsOf } from "../../src/queries/query.ts";
+import { DIAGNOSES, REASONS } from "../../src/queries/tables.ts";
+import type { SessionClient } from "../../src/session/client.ts";
+import { serveRequest } from "../../src/session/requests.ts";
+import { loaded } from "../../src/snapshots/begin.ts";
+import type { SystemState } from "../../src/state/system-state.ts";
+import { MiB } from "../../src/support/sizes.ts";
+import { el2Command } from "../support/el2.ts";
+import { inProcess, runsInProcess } from "../cli/in-process.ts";
+import { assembleGuest } from "./assembly-guest.ts";
+import { buildBroken, writeBare, writePeerless } from "./broken-guest.ts";
+import { BROKEN, PEERLESS } from "./cases.ts";
+
+const folder = await Deno.makeTempDir({ prefix: "el2-ways-" });
+await Deno.chmod(folder, 0o700);
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+await buildBroken(folder);
+await writeBare(folder);
+await writePeerless(folder, PEERLESS, "x");
+for (const name of ["hello.bin", "firmware.bin"]) await Deno.copyFile(`assets/guests/${name}`, `${folder}/${name}`);
+await Deno.writeTextFile(`${folder}/not-an-image.bin`, "neither an image nor a devicetree");
+
+/** A machine in this thread, as a hub sees it. */
+class MachineHere implements SessionClient {
+  onEvent: (event: SessionEvent) => void = () => {};
+  readonly engine: Engine;
+  over = false;
+
+  constructor(plan: SessionPlan) {
+    const alone: SessionPlan = { ...plan, replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined } };
+    this.engine = new Engine(assemble(plan), plan, {
+      post: (event) => {
+        if (event.kind === "console") this.engine.taken(event.bytes.length);
+        if (event.kind === "ended") this.over = true;
+        this.onEvent(event);
+      },
+      together: (work) => work(),
+      standing: new Standing(),
+      guarded: (work) => work(),
+      contained: ({ error }) => {
+        throw error;
+      },
+      requested: () => false,
+      lags: () => false,
+      again: (state?: SystemState) => state ? loaded(alone, state) : assemble(alone),
+    });
+    this.engine.start();
+  }
+
+  send(request: ClientRequest): void {
+    if (request.kind !== "forget") serveRequest(this.engine, request);
+  }
+
+  close(): void {
+    this.engine.stop();
+  }
+
+  /** Waits for the end of its time, or an earlier one. */
+  async toItsEnd(): Promise<void> {
+    while (!this.over) await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** `el2 COMMAND` in a text: all of it, or in backticks; without those that have a placeholder. */
+function commandsIn(text: string | null): string[] {
+  const found = text === null ? [] : text.startsWith("el2 ") ? [text] : [...text.matchAll(/`(el2 [^`]+)`/g)].map(([, command]) => command);
+  return found.filter((command) => !/\b[A-Z]{3,}\b/.test(command));
+}
+
+/** The words of a command, as a shell splits them. */
+const wordsOf = (command: string) => [...command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, one, two, three]) => one ?? two ?? three);
+
+async function run(words: readonly string[], socket: string): Promise<{ code: number; told: string }> {
+  const env = { NO_COLOR: "1", XDG_RUNTIME_DIR: folder, EL2_SESSION: socket };
+  if (runsInProcess(words)) {
+    const { code, stdout, stderr } = await inProcess(words, env);
+    return { code, told: stdout + stderr };
+  }
+  const [program, ...rest] = el2Command(...words);
+  const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env }).output();
+  return { code, told: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
+}
+
+/** A usage error, and a session that is not there (`ExitCode`). */
+const USAGE = 2, NO_SESSION = 3;
+
+/** Guests whose program counter or handler is nowhere, beside those of `BROKEN`. */
+const NOWHERE: Readonly<Record<string, string>> = {
+  "null": "adr x0, vectors\nmsr vbar_el1, x0\nisb\nmov x0, #0\nblr x0\n.balign 2048\nvectors:\n.rept 16\n9: b 9b\n.balign 128\n.endr",
+  "unmapped": "set vbar_el1, 0x90000000\nmmu_on\nbrk #1",
+  "sve": "no_vectors\ncntw x0",
+  "masked": "mov x0, #3\nmsr cntv_ctl_el0, x0\n1: wfi\nb 1b",
+};
+for (const [name, source] of Object.entries(NOWHERE)) await assembleGuest(folder, name, source);
+const MORE = Object.keys(NOWHERE).map((name) => ({
+  ...{ name: `the guest "${name}"`, text: `el2 = 1\n[vm.x]\nimage = "${name}.bin"\nmemory = "4MiB"\n` },
+  ...{ inject: undefined, until: 100e6, verdict: "" },
+}));
+
+for (const [index, { name, text, inject, until = 240e6, verdict }] of [...BROKEN, ...MORE].entries()) {
+  if (verdict === undefined) continue;
+  Deno.test(`what is printed works: ${name}`, async () => {
+    const planned = await planText(text, "case.toml", folder);
+    assert.ok(planned.ok);
+    const machine = new MachineHere({ ...planned.run, turbo: true, history: true, duration: until, inject: inject && [...inject] });
+    await machine.toItsEnd();
+    const socket = `${folder}/${index}.sock`;
+    const hub = new SessionHub(machine, { name: "broken", what: "test", started: "", logs: undefined }, MiB);
+    const server = await SessionServer.listen(hub, socket);
+    try {
+      const { inspector } = machine.engine.system;
+      const diagnoses = rowsOf(DIAGNOSES, inspector.answer({ table: "diagnose", args: {} })).filter(({ healthy }) => !healthy);
+      const reasons = rowsOf(REASONS, inspector.answer({ table: "why", args: { filter: "failed=yes" } }));
+      const printed = [
+        ...diagnoses.flatMap((row) => [row.next, ...row.evidence]),
+        ...reasons.flatMap((row) => [row.way_out, row.command]),
+      ].flatMap(commandsIn);
+      assert.ok(printed.length > 0, `nothing is printed: ${diagnoses.map((row) => row.text)}`);
+      for (const command of new Set(printed)) {
+        const { code, told } = await run(wordsOf(command).slice(1), socket);
+        assert.ok(code !== USAGE && code !== NO_SESSION, `${command} -> ${code}: ${told}`);
+        assert.doesNotMatch(told, /^el2: .*not mapped|^el2: no (?:vm|vcpu|irq|mq|db|why|parcel):/m, command);
+      }
+    } finally {
+      server.close();
+      machine.close();
+    }
+  });
+}
