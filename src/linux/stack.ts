@@ -1,6 +1,6 @@
 // The call frames of a task: in the kernel, then in its program.
 
-import { formatId, vmId } from "../queries/ids.ts";
+import { formatId, vcpuId, vcpuName, vmId } from "../queries/ids.ts";
 import type { LinuxTables } from "../queries/linux-tables.ts";
 import type { RowOf } from "../queries/table.ts";
 import { placeText } from "../symbols/symbol-table.ts";
@@ -10,7 +10,7 @@ import { kernelFrames, stackOf } from "./frames.ts";
 import { nameInModules } from "./modules.ts";
 import { fileName } from "./paths.ts";
 import type { Reading } from "./reading.ts";
-import { findTask, isKernelThread, userMemory } from "./tasks.ts";
+import { findTask, isKernelThread, isRunning, userMemory } from "./tasks.ts";
 import type { Struct } from "./types.ts";
 
 type StackRow = RowOf<LinuxTables["linux.stack"]>;
@@ -24,6 +24,10 @@ export function readTaskStack(reading: Reading, pid: number): StackRow[] | undef
   const of = `stack of ${pid}`, task = findTask(reading, pid);
   if (!task) return undefined;
   const rows: StackRow[] = [];
+  if (reading.tried(of, () => isRunning(task))) {
+    reading.gap({ code: "running", of, vcpu: vcpuId(vcpuName(reading.vm, task.number("cpu"))) });
+    return rows;
+  }
   const add = (mode: "kernel" | "user", pc: bigint, symbol: string | undefined, file: string | undefined) => {
     const id = formatId({ kind: "call", vm: reading.vm, pid, number: rows.length });
     rows.push({ id, vm: vmId(reading.vm), mode, pc: hex(pc, 16), symbol: symbol ?? null, file: file ?? null });

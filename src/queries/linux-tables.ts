@@ -37,7 +37,7 @@ const LINUX_LOG = defineTable({
   version: 1,
   command: "linux log",
   doc: "the log of Linux (dmesg), from the ring in its memory, oldest first: also without a console, and after a panic",
-  empty: "no log: no VM's memory has a Linux kernel",
+  empty: "no log: no VM runs Linux; name one that has ended",
   columns: {
     id: { kind: "id", doc: "log:VM/NUMBER", width: 16 },
     vm: HIDDEN_VM,
@@ -56,7 +56,7 @@ const LINUX_PS = defineTable({
   version: 1,
   command: "linux ps",
   doc: "processes of Linux, or with --threads its threads, by number",
-  empty: "no processes: no VM's memory has a Linux kernel",
+  empty: "no processes: no VM runs Linux; name one that has ended",
   columns: {
     id: { kind: "id", doc: "task:VM/PID", width: 18, alias: ["task"] },
     vm: HIDDEN_VM,

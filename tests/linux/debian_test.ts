@@ -201,6 +201,15 @@ for (const release of RELEASES) {
   });
 }
 
+Deno.test("a task that runs has its registers in a vCPU: its frames are those of el2 vcpu stack", async () => {
+  const debian = await Debian.booted("bookworm");
+  debian.type("while true; do true; done\n");
+  debian.run(3e8);
+  const { pid } = debian.rows("linux.ps", { filter: "name=sh" })[0];
+  const { rows, gaps } = debian.ask("linux.stack", { pid });
+  assert.deepEqual({ rows, gaps }, { rows: [], gaps: [{ code: "running", of: `stack of ${pid}`, vcpu: "vcpu:host/0" }] });
+});
+
 Deno.test("a kernel's log is read before it has a console, and after its panic", async () => {
   const early = await Debian.start("bookworm", { append: "console=nothing" });
   while (early.ask("linux.log").rows.length < 20) assert.ok(early.run(1e6), "it still runs");

@@ -77,7 +77,10 @@ export function printAnswer(session: string, answer: Answer, json: boolean, none
 
 /** Prints the gaps of an answer to stderr. */
 export function reportGaps({ gaps = [] }: Answer): void {
-  for (const gap of gaps) report(`el2: incomplete: ${GAPS.text(gap)}`);
+  for (const gap of gaps) {
+    const wayOut = GAPS.wayOut(gap);
+    report(`el2: incomplete: ${GAPS.text(gap)}${wayOut === undefined ? "" : `; ${wayOut}`}`);
+  }
 }
 
 export function printRows(table: Listing, rows: readonly ListRow[], none: string | undefined, list: ListOptions): void {

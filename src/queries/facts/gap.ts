@@ -14,6 +14,8 @@ export const gap = v.variant("code", [
   v.object({ code: v.literal("many"), of, limit: v.number() }),
   /** Reading was ended: it took too many steps. */
   v.object({ code: v.literal("work"), of }),
+  /** The registers of a task are in the vCPU that runs it, not in memory. */
+  v.object({ code: v.literal("running"), of, vcpu: v.string() }),
   v.object({ code: v.literal("type"), of, name }),
   v.object({ code: v.literal("symbol"), of, name }),
 ]);
@@ -25,6 +27,9 @@ export const GAPS = new Facts<Gap>({
   "cycle": ({ of, address }) => `${of}: the list comes back to ${address}`,
   "many": ({ of, limit }) => `${of}: more than ${limit} members`,
   "work": ({ of }) => `${of}: its structures are too large to be a kernel's; the rest was not read`,
+  "running": ({ of, vcpu }) => `${of}: it runs now, in ${vcpu}`,
   "type": ({ of, name }) => `${of}: the kernel's types have no ${name}`,
   "symbol": ({ of, name }) => `${of}: the kernel's symbols have no ${name}`,
+}, {
+  "running": ({ vcpu }) => `see el2 vcpu stack ${vcpu}`,
 });

@@ -35,4 +35,12 @@ Deno.test("el2 linux reads a Debian's processes, log and stacks, and names what 
   assert.ok(512 * (info.blocks ?? 0) < info.size / 2, "pages of zeros are holes");
   const unknown = await place.el2("snapshot", "vmcore", snapshot, core, "--vm", "nobody");
   assert.deepEqual([unknown.code, unknown.stderr.split(";")[0]], [1, "el2: snapshot vmcore: no vm:nobody"]);
+
+  // The session answers for a VM that has ended.
+  const off = await place.el2("console", "debian", "--send", "poweroff -f\n", "--expect", "Power down", "--timeout", "60s");
+  assert.equal(off.code, 0, off.stderr);
+  const last = await place.el2("linux", "log", "debian");
+  assert.match(last.stdout, /reboot: Power down\n$/);
+  const unnamed = await place.el2("linux", "log");
+  assert.deepEqual([unnamed.code, unnamed.stdout], [0, "no log: no VM runs Linux; name one that has ended\n"]);
 });
