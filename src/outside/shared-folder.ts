@@ -38,7 +38,7 @@ export class ComputerFolder implements SharedFolder {
   constructor(folder: string) {
     this.#root = Deno.realPathSync(folder);
     const status = node.fs.lstatSync(this.#root, { bigint: true });
-    if (!status.isDirectory()) throw new Error(`${folder} is not a folder`);
+    if (!status.isDirectory()) throw new Deno.errors.NotADirectory(`${folder} is not a folder`);
     this.#device = status.dev;
     this.#uid = status.uid;
     this.#gid = status.gid;

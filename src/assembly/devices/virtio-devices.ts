@@ -19,6 +19,7 @@ import { type RandomBytes, RngDevice } from "../../virtio/rng/rng.ts";
 import { captureFile, captureFrames } from "../../outside/capture.ts";
 import { computer, machineDisk } from "../../outside/computer.ts";
 import { DiskError } from "../../outside/disk-file.ts";
+import type { SharedFolder } from "../../virtio/p9/folder.ts";
 import { PlanError } from "../../plans/plan.ts";
 import { SessionFabric } from "../../virtio/vsock/fabric.ts";
 import { OutsideEndpoint } from "../../virtio/vsock/outside-endpoint.ts";
@@ -126,7 +127,7 @@ export class DeviceMaker {
         return device;
       }
       case "9p": {
-        const server = this.outside.replayed ? undefined : new P9Server(computer().folder(plan.folder), plan.mode === "ro");
+        const server = this.outside.replayed ? undefined : new P9Server(sharedFolder(plan.folder), plan.mode === "ro");
         const share = new OutsideShare(this.outside, server);
         const device = new P9Device(plan.tag, share);
         share.answer = (ticket, bytes) => device.answer(ticket, bytes);
@@ -171,4 +172,16 @@ function bytesOf(generator: RandomGenerator): RandomBytes {
     save: () => generator.dump(),
     restore: (state) => generator.restore(v.parse(GENERATOR, state)),
   };
+}
+
+/** @throws PlanError if the folder cannot be used */
+function sharedFolder(path: string): SharedFolder {
+  const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
+  try {
+    return computer().folder(path);
+  } catch (error) {
+    if (error instanceof NotFound || error instanceof NotADirectory) throw new PlanError(`folder ${path}: no such folder`);
+    if (error instanceof PermissionDenied) throw new PlanError(`folder ${path}: permission denied (read)`);
+    throw error;
+  }
 }
