@@ -3,7 +3,10 @@
 // hosts that it must be told. The program prints them.
 
 import { planText } from "../../src/configuration/plan-run.ts";
-import { startWorker, WORKER_NAME } from "../../src/session/client.ts";
+import { serveJobs } from "../../src/cli/jobs/job-worker.ts";
+import type { JobMessage } from "../../src/cli/jobs/jobs.ts";
+import { runJob } from "../../src/cli/jobs/run-job.ts";
+import { JOB_NAME, startWorker, WORKER_NAME } from "../../src/session/client.ts";
 import { serveMachine } from "../../src/session/worker.ts";
 
 const IMAGE = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
@@ -51,10 +54,21 @@ if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined")
     const starts = Array.isArray(event.data) && event.data.some(({ kind }) => kind === "start");
     if (starts) globalThis.postMessage([{ kind: "failed", message: `rights: ${triedRights().join(" ")}` }]);
   };
+} else if (globalThis.name === JOB_NAME && typeof WorkerGlobalScope !== "undefined") {
+  serveJobs();
+  const post = globalThis.postMessage.bind(globalThis);
+  // The job's guest has run by then.
+  globalThis.postMessage = (message: JobMessage) => post(message.kind === "done" ? { kind: "done", result: triedRights() } : message);
 } else {
   const planned = await planText(`el2 = 1\n[vm.a]\nimage = "${IMAGE}"\nmemory = "4MiB"\n`, undefined, "/");
   if (!planned.ok) throw new Error(planned.errors.join("\n"));
   const { ui: _, recordTo: __, ...plan } = planned.run;
+  if (Deno.args[0] === "job") {
+    const input = { plan, vm: "rm", json: false, duration: 1e6 };
+    const rights = await runJob(new URL(import.meta.url), { name: "calls", input, plans: [plan] }) as unknown as string[];
+    console.log(`rights: ${rights.join(" ")}`);
+    Deno.exit();
+  }
   const client = startWorker(new URL(import.meta.url));
   client.onEvent = (event) => {
     if (event.kind !== "failed") return;
