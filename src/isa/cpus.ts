@@ -72,6 +72,15 @@ const core = (title: string, line: string): NamedCpu => ({ title, features: () =
 /** The algorithms of pointer authentication but one. */
 const otherAlgorithms = (one: FeatureName) => PAC_ALGORITHMS.filter((feature) => feature !== one);
 
+/** The line of the CPU of the recordings, from its ID registers (docs/spec/observed.md §3.4). */
+const RECORDED = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdrdm jscvt fcma lrcpc dcpop sha3 sm3 sm4 asimddp sha512 " +
+  "asimdfhm dit ilrcpc flagm ssbs sb dcpodp flagm2 frint i8mm dgh rng bti sve";
+/** Its features for which Linux has no name. */
+const RECORDED_UNLISTED: readonly FeatureName[] = [
+  ...["FEAT_PAN2", "FEAT_HPDS", "FEAT_XNX", "FEAT_TTCNP", "FEAT_RAS", "FEAT_IESB", "FEAT_TLBIRANGE"] as const,
+  ...["FEAT_TTL", "FEAT_BBM", "FEAT_E0PD", "FEAT_SPECRES"] as const,
+];
+
 const NAMED: Readonly<Record<string, NamedCpu>> = {
   v8: rung(8),
   "v8.2": rung(8.2),
@@ -80,6 +89,10 @@ const NAMED: Readonly<Record<string, NamedCpu>> = {
   max: {
     title: "all that el2 has built, with its own algorithm of pointer authentication",
     features: () => FEATURE_NAMES.filter((feature) => !otherAlgorithms("FEAT_PACIMP").includes(feature)),
+  },
+  recorded: {
+    title: "the CPU of the recordings, less SVE and the PMU",
+    features: () => closure([...ofHwcaps(RECORDED), ...RECORDED_UNLISTED]),
   },
   a55: core("Cortex-A55", V82_CORE),
   a76: core("Cortex-A76", `${V82_CORE} ssbs`),
