@@ -55,8 +55,6 @@ const INSTRUCTIONS: Readonly<Record<string, string>> = {
     {setp,setm,sete}@14/19c00400/ffe00c00 {setgp,setgm,setge}@14/1dc00400/ffe00c00`,
   FEAT_LSE128: "ldclrp/19201000/ff20fc00 ldsetp/19203000/ff20fc00 swpp/19208000/ff20fc00",
   FEAT_LS64: "ld64b/f83fd000/fffffc00 st64b/f83f9000/fffffc00 st64bv/f820b000/ffe0fc00 st64bv0/f820a000/ffe0fc00",
-  FEAT_BF16: `bfdot/2e40fc00/bfe0fc00 bfdot/0f40f000/bfc0f400 bfmmla/6e40ec00/ffe0fc00 bfmlalb/2ec0fc00/ffe0fc00
-    bfmlalt/6ec0fc00/ffe0fc00 bfmlalb/0fc0f000/ffc0f400 bfmlalt/4fc0f000/ffc0f400 bfcvt/1e634000/fffffc00 {bfcvtn,bfcvtn2}@30/0ea16800/bffffc00`,
   FEAT_TME: "tstart/d5233060/ffffffe0 ttest/d5233160/ffffffe0 tcommit/d503307f/ffffffff tcancel/d4600000/ffe0001f",
   FEAT_UAO: "uao/d500407f/fffff0ff",
   FEAT_NMI: "allint/d501401f/fffffeff",
