@@ -198,6 +198,18 @@ Deno.test("the palette finds actions, themes and objects, and goes to any id", a
   assert.match(await rig.text(), /no action or object called/);
 });
 
+Deno.test("the palette finds objects of every list by a few letters of their names, whatever screen is shown", async () => {
+  for (
+    const [typed, found] of [["rt", "vm:rt"], ["debian", "vm:debian"], ["debian/0", "vcpu:debian/0"], ["parcel", "parcel:0x12"]] as const
+  ) {
+    const rig = new Rig(120, 36), { answer } = rig;
+    const vms = ["vm:debian", "vm:rt"].map((id) => ({ id }));
+    rig.answer = (query) => query.table === "vm.ls" ? { ...answer(query), rows: vms, error: undefined } as never : answer(query);
+    await rig.type(`3:${typed}`);
+    assert.match(await rig.text(), new RegExp(`> ${found} +go to it`), typed);
+  }
+});
+
 Deno.test("the palette injects faults once their rule is right, and not with --read-only", async () => {
   const rig = new Rig();
   await rig.lines();

@@ -17,7 +17,7 @@ import type { OwnCommands } from "./own-commands.ts";
 import type { OwnProgram } from "./own-program.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { FaultRuleError, parseFaultRule } from "../../inspection/rules/fault-rules.ts";
-import { withKind } from "../../queries/ids.ts";
+import { nameOf, withKind } from "../../queries/ids.ts";
 import type { Action as MachineAction } from "../../queries/action.ts";
 import { isExactly } from "../../queries/filter.ts";
 import { cellText } from "../../queries/format.ts";
@@ -31,6 +31,8 @@ import type { GroupHandlers } from "./action-handlers.ts";
 
 /** Objects of a palette's list. */
 const OFFERED_ROWS = 200;
+/** Lists whose objects the palette finds, on whatever screen it is. */
+const FOUND = ["vm.ls", "vcpu.ls", "queue.ls", "mem.parcels", "irq.ls", "rpc.ls"] as const;
 
 /** Services that the menus use. `program` is undefined if there is none. */
 interface MenuServices extends AppServices {
@@ -98,6 +100,8 @@ const NO_KEY: Key = { name: "", bytes: new Uint8Array() };
 export class Menus {
   readonly #paletteHistory: string[] = [];
   readonly #stopHistory: string[] = [];
+  /** Ids of the session's objects, by list, as they were when the palette was last opened. */
+  readonly #objects = new Map<string, readonly string[]>();
 
   readonly handlers = {
     "object.actions": () => this.#actions(false),
@@ -173,6 +177,13 @@ export class Menus {
 
   /** Finds any action, screen or object by its name. */
   #palette(): void {
+    const { asker, changed } = this.app;
+    for (const table of FOUND) {
+      asker.ask({ table, args: { limit: OFFERED_ROWS } }).then(({ rows }) => {
+        this.#objects.set(table, rows.map(({ id }) => id));
+        changed();
+      });
+    }
     this.app.show(
       new PaletteOverlay({
         history: this.#paletteHistory,
@@ -386,9 +397,9 @@ export class Menus {
     for (const theme of app.themes) {
       offers.push({ text: `theme ${theme}`, detail: "colors", command: `attach --theme ${theme}`, run: () => app.theme(theme) });
     }
-    for (const { pane } of app.windows.visible) {
-      if (!(pane instanceof TablePane)) continue;
-      for (const { id } of pane.rows.slice(0, OFFERED_ROWS)) offers.push({ text: id, detail: "go to it", run: () => app.jump(id) });
+    const shown = app.windows.visible.flatMap(({ pane }) => pane instanceof TablePane ? pane.rows.slice(0, OFFERED_ROWS) : []);
+    for (const id of new Set([...[...this.#objects.values()].flat(), ...shown.map((row) => row.id)])) {
+      offers.push({ text: id, detail: "go to it", aliases: [nameOf(id)], run: () => app.jump(id) });
     }
     return offers;
   }
