@@ -6,13 +6,19 @@ import { assemble } from "../../src/assembly/assemble.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { catalogEntry, DEBIAN_RELEASES } from "../../src/catalog/catalog.ts";
 import { PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
-import { demoSystem } from "../inspection/system.ts";
+import { demoSystem, runUntil } from "../inspection/system.ts";
 import { PROMPT } from "../support/console.ts";
-import { runHealthy } from "./healthy.ts";
+import { assertHealthy, runHealthy } from "./healthy.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Virtual time (ns) between two checks of a console, and that all may take. */
 const TURN = 200e6, LIMIT = 120e9;
+
+/** Virtual time (ns) of load: pipes, copies, hashes, a walk over all files, a shell that counts. */
+const LOADED = 5e9;
+const LOAD =
+  "for i in 1 2 3 4 5 6 7 8; do (while :; do dd if=/dev/zero bs=64k count=20 2>/dev/null | cat | sha256sum; done) >/dev/null & done; " +
+  "for i in 1 2 3 4; do (while :; do ls -R /; sync; done) >/dev/null 2>&1 & done; (i=0; while :; do i=$((i+1)); done) & true\n";
 
 /** Runs until a console has shown something, healthy all the while. */
 function expect(system: GuestSystem, console: string, pattern: RegExp): void {
@@ -41,6 +47,21 @@ const secondary = (release: string, keys: string, initrd = "initrd") =>
   `initrd = "catalog:debian-${release}/${initrd}"\ncmdline = "console=ttyAMA0"\nmemory = "512MiB"\n${keys}\n`;
 
 for (const release of LONG ? DEBIAN_RELEASES : []) {
+  for (const cpus of [1, 2, 4, 8]) {
+    Deno.test(`healthy: Debian ${release} with ${cpus} CPUs under load`, async () => {
+      const { folder } = await catalogEntry(`debian-${release}`);
+      const [image, initrd] = await Promise.all([Deno.readFile(`${folder}/Image`), Deno.readFile(`${folder}/initrd`)]);
+      const what = { kind: "boot", image, initrd, dtb: undefined, append: "console=ttyAMA0", devices: [] } as const;
+      const system = assemble({ cpus, memory: 512 << 20, turbo: true, seed: 1, what }) as GuestSystem;
+      expect(system, PRIMARY_CONSOLE, /EL2-READY/);
+      expect(system, PRIMARY_CONSOLE, PROMPT);
+      assert.ok(system.consoles.type(PRIMARY_CONSOLE, new TextEncoder().encode(LOAD)));
+      for (let time = system.machine.time, end = time + LOADED; time < end; time += 10e6) {
+        runUntil(system, time);
+        assertHealthy(system);
+      }
+    });
+  }
   for (const cpus of [1, 4]) {
     Deno.test(`healthy: Debian ${release} as the primary VM with ${cpus} CPUs`, async () => {
       const { folder } = await catalogEntry(`debian-${release}`);

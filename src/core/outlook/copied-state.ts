@@ -40,6 +40,8 @@ const PLACES = new Map<string, number>(
   ["PC", "PSTATE", ...FLAGS, ...CHANGED_REGISTERS, ...STATES].map((name, index) => [name, X_SLOTS + index]),
 );
 
+const PC = placeOf("PC"), PSTATE = placeOf("PSTATE");
+
 /** The address of a place that code reads or writes cannot be had. */
 export class Unreachable extends Error {
   /** @param fsc status code of a stage-1 fault; undefined if the address is not RAM */
@@ -52,7 +54,9 @@ export class CopiedState {
   #values: bigint[] = new Array(X_SLOTS + PLACES.size).fill(0n);
   /** Bytes by their physical addresses. */
   #written = new Map<number, number>();
-  readonly #pages = new Map<string, number>();
+  /** Physical addresses of pages that are read, and that are written. */
+  readonly #readPages = new Map<bigint, number>();
+  readonly #writtenPages = new Map<bigint, number>();
 
   constructor(readonly vcpu: VcpuState, readonly memory: ReadMemory) {
     for (let index = 0; index < 31; index++) this.#values[index] = vcpu.getX(index);
@@ -88,8 +92,16 @@ export class CopiedState {
     return PLACES.has(name);
   }
 
+  get pc(): bigint {
+    return this.#values[PC];
+  }
+
+  set pc(value: bigint) {
+    this.#values[PC] = BigInt.asUintN(64, value);
+  }
+
   get pstate(): number {
-    return Number(this.get("PSTATE"));
+    return Number(this.#values[PSTATE]);
   }
 
   /** PSTATE with its flags, as SPSR_EL1 holds it. */
@@ -147,13 +159,13 @@ export class CopiedState {
 
   /** @throws Unreachable */
   placeOf(va: bigint, write: boolean): number {
-    const page = `${write ? "w" : "r"}${va >> 12n}`;
-    let pa = this.#pages.get(page);
+    const pages = write ? this.#writtenPages : this.#readPages, page = va >> 12n;
+    let pa = pages.get(page);
     if (pa === undefined) {
       const found = this.memory.translate(va & ~0xfffn, write);
       if ("fsc" in found) throw new Unreachable(va, write, found.fsc);
       if (this.memory.read(found.pa, 1) === undefined) throw new Unreachable(va, write, undefined);
-      this.#pages.set(page, pa = found.pa);
+      pages.set(page, pa = found.pa);
     }
     return pa + Number(va & 0xfffn);
   }
@@ -188,12 +200,12 @@ export class CopiedState {
 
   /** The same state, to compare with later. */
   mark(): Mark {
-    return { pc: this.get("PC"), values: [...this.#values], written: new Map(this.#written) };
+    return { pc: this.pc, values: [...this.#values], written: new Map(this.#written) };
   }
 
   /** Whether registers and memory are those of a mark. */
   isAt({ pc, values, written }: Mark): boolean {
-    if (pc !== this.get("PC")) return false;
+    if (pc !== this.#values[PC]) return false;
     for (let index = 0; index < values.length; index++) if (values[index] !== this.#values[index]) return false;
     for (const [pa, byte] of this.#written) {
       if (byte !== (written.get(pa) ?? Number(this.memory.read(pa, 1)))) return false;

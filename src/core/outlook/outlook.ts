@@ -89,11 +89,18 @@ class Stretch {
   calls = 0;
 }
 
+/** Undefined statements: an UNDEFINED one. */
+interface Instruction {
+  readonly word: number;
+  readonly statements: readonly Statement[] | undefined;
+}
+
 class Evaluation {
   readonly state: CopiedState;
   stretch = new Stretch();
   readonly #locals = new Map<number, bigint>();
   readonly #places = new Map<number, { readonly pa: number; readonly va: bigint }>();
+  readonly #code = new Map<bigint, Instruction>();
   #word = 0;
   #pc = 0n;
 
@@ -148,7 +155,7 @@ class Evaluation {
   }
 
   #step(): void {
-    const { state, stretch } = this, pc = state.get("PC");
+    const { state, stretch } = this, { pc } = state;
     this.#pc = pc;
     stretch.length++;
     if (pc < stretch.first) stretch.first = pc;
@@ -158,21 +165,27 @@ class Evaluation {
       stretch.open = true;
     }
     try {
-      const word = this.#fetch(pc), encoding = this.prospect.instructions.decode(word);
-      if (!encoding) return this.#raise(syndrome(ExceptionClass.Unknown, 0), pc);
+      const { word, statements } = this.#codeAt(pc);
+      if (!statements) return this.#raise(syndrome(ExceptionClass.Unknown, 0), pc);
       this.#word = word;
       this.#locals.clear();
-      if (this.#run(semanticsOf(encoding).statements)) return;
-      state.set("PC", pc + 4n);
+      if (this.#run(statements)) return;
+      state.pc = pc + 4n;
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
       this.#abort(error);
     }
   }
 
-  #fetch(pc: bigint): number {
-    if (pc & 3n) throw new Departs("other");
-    return Number(this.state.read(this.state.placeOf(pc, false), 4));
+  /** The instruction at an address, which stays as it is meanwhile. */
+  #codeAt(pc: bigint): Instruction {
+    let found = this.#code.get(pc);
+    if (!found) {
+      if (pc & 3n) throw new Departs("other");
+      const word = Number(this.state.read(this.state.placeOf(pc, false), 4)), encoding = this.prospect.instructions.decode(word);
+      this.#code.set(pc, found = { word, statements: encoding && semanticsOf(encoding).statements });
+    }
+    return found;
   }
 
   /** An address that stage 1 does not map: its exception goes to EL1. Others leave the vCPU. */
@@ -249,10 +262,10 @@ class Evaluation {
         return this.#run(this.#value(s.condition) === 0n ? s.otherwise : s.then);
       case "branch":
         if (s.condition && this.#value(s.condition) === 0n) return false;
-        state.set("PC", this.#pc + BigInt(numberOf(s.offset, this.#word)));
+        state.pc = this.#pc + BigInt(numberOf(s.offset, this.#word));
         return true;
       case "branchTo":
-        state.set("PC", this.#value(s.address));
+        state.pc = this.#value(s.address);
         return true;
       default:
         throw new Departs("other");

@@ -1,7 +1,7 @@
 // The outlook of each vCPU, and which of them nothing can free any more: neither an interrupt nor a
 // store to memory that they read. Both follow from the state of the machine alone.
 
-import { Intid, Irq, unchangingAnswer, type Vcpu } from "../../hypervisor/inspect.ts";
+import { type AddressSpace, Intid, Irq, unchangingAnswer, type Vcpu } from "../../hypervisor/inspect.ts";
 import { Block } from "../../hypervisor/interface.ts";
 import { type EndlessLoop, type Outlook, Pstate } from "../../core/interface.ts";
 import { writersOf } from "../readers/read-memory.ts";
@@ -13,6 +13,8 @@ import { isAsleep, type Sleep, sleepOf } from "./verdict-sleep.ts";
  * calls.
  */
 const LOOKED_AT = 1024;
+/** The same where another vCPU of the VM works, which could end a loop that reads memory. */
+const LOOKED_AT_BESIDE = 48;
 
 /** Whether a vCPU executes instructions when its turn comes. */
 function isAwake(vcpu: Vcpu): boolean {
@@ -22,6 +24,8 @@ function isAwake(vcpu: Vcpu): boolean {
 export class Prospects {
   readonly #outlooks = new Map<Vcpu, Outlook>();
   readonly #sleeps = new Map<Vcpu, Sleep>();
+  /** Address spaces in which a vCPU gets on. */
+  readonly #working = new Set<AddressSpace | undefined>();
   /** vCPUs that only one another could free. */
   readonly #stuck = new Set<Vcpu>();
   readonly #writers = new Map<number, ReturnType<typeof writersOf>>();
@@ -51,9 +55,12 @@ export class Prospects {
       const { externalAbort } = vcpu;
       // As it was the last time: the instruction that asked, at that address.
       const refused = (pc: bigint, va: bigint) => externalAbort?.pc === pc && externalAbort.far === va ? externalAbort.esr : undefined;
-      const prospect = { interrupt: vcpu.hasInterrupt, answer, refused, limit: LOOKED_AT };
+      // Of a VM of which a CPU works only loops matter that read nothing, and handlers.
+      const isBeside = this.#working.has(vcpu.addressSpace) && vcpu.registers.chain.length === 0;
+      const prospect = { interrupt: vcpu.hasInterrupt, answer, refused, limit: isBeside ? LOOKED_AT_BESIDE : LOOKED_AT };
       found = this.view.system.symbols.core.outlook(vcpu.registers, prospect);
       this.#outlooks.set(vcpu, found);
+      if (found.kind !== "loops") this.#working.add(vcpu.addressSpace);
     }
     return found;
   }
