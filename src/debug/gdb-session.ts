@@ -84,6 +84,8 @@ export class GdbSession {
   readonly #breakpoints = new Map<bigint, "swbreak" | "hwbreak">();
   #knows = { swbreak: false, hwbreak: false };
   #closed = false;
+  /** The packet whose answer gdb has not acknowledged. */
+  #unheard: string | undefined;
   /** The address space of gdb's addresses. */
   #space: DebugSpace = "va";
   readonly #handlers: readonly (readonly [prefix: string, Handler])[];
@@ -175,6 +177,7 @@ export class GdbSession {
   async #handle(received: Received): Promise<void> {
     switch (received.kind) {
       case "ack":
+        this.#unheard = undefined;
         return;
       case "nak":
         if (this.#last) this.#send(this.#last);
@@ -186,9 +189,16 @@ export class GdbSession {
         if (this.#acknowledges) this.#send(acknowledgement(false));
         return;
       case "packet": {
-        if (this.#acknowledges) this.#send(acknowledgement(true));
+        // gdb asks again after two seconds: the answer to the first time is on its way.
+        if (received.data === this.#unheard) return;
+        this.#unheard = undefined;
+        const awaitsAck = this.#acknowledges;
+        if (awaitsAck) this.#send(acknowledgement(true));
         const answer = await this.#dispatch(received.data);
-        if (answer !== undefined) this.#answer(answer);
+        if (answer !== undefined) {
+          this.#answer(answer);
+          if (awaitsAck) this.#unheard = received.data;
+        }
         if (this.#closed) this.close();
       }
     }

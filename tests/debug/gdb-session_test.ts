@@ -8,6 +8,7 @@ import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { CODE, DebuggedVm, ENTRY, machineWith } from "./debugged-vm.ts";
 
 const PC = 32, CPSR = 33;
+const ACK = "+".charCodeAt(0);
 /** Counts X0 up for ever. */
 const COUNT = [0x91000400, A64.branch(-1)];
 const off = [...A64.loadW0(SYSTEM_OFF), A64.hvc];
@@ -38,6 +39,19 @@ Deno.test("a breakpoint stops where it is, is named if gdb knows the name, and i
   assert.equal(await vm.ask(`Z1,${hex(CODE + 4)},4`, "c"), "T05thread:1;hwbreak:;");
   assert.equal(await vm.register(0), x0 + 2n);
   assert.equal(await vm.ask(`z1,${hex(CODE + 4)},4`, "c"), undefined, "it runs on");
+});
+
+Deno.test("a question that gdb repeats because the answer was late is answered once; asked again later, again", async () => {
+  const vm = new DebuggedVm(COUNT), answers: string[] = [];
+  const packet = encodePacket("qAttached"), late = Uint8Array.of(...packet, ...packet, ...packet);
+  const before = vm.sent;
+  await vm.raw(late);
+  assert.equal(vm.sent - before, 2, "an acknowledgment and an answer");
+  await vm.raw(Uint8Array.of(ACK, ...packet));
+  assert.equal(vm.sent - before, 4);
+  await vm.ask("QStartNoAckMode");
+  for (let time = 0; time < 2; time++) answers.push(await vm.ask("s") ?? "");
+  assert.deepEqual(answers, ["T05thread:1;", "T05thread:1;"]);
 });
 
 /** Counts in memory at X1. */

@@ -39,7 +39,7 @@ The socket is SESSION.gdb beside the session's own; target remote takes its path
 Examples:
   el2 gdb debian                                   prints the command for gdb
   el2 gdb debian --port 1234
-  gdb-multiarch -ex 'target remote | el2 gdb debian --stdio'
+  gdb-multiarch -ex 'set remotetimeout 30' -ex 'target remote | el2 gdb debian --stdio'
   el2 gdb el2 --events 'refused=yes'               then in gdb: continue, monitor events kind=rpc`,
     )
     .action(async (vm, options) => {

@@ -77,7 +77,7 @@ Examples:
     const passed = up.options.filter((option) => option.long !== "--wait");
     await startSession(entry, name, [what, ...argumentsOf(passed, { ...begin, name, log })]);
     if (wait) await vmsRun(name, plan);
-    const failing = await failingVms(socketPath(name));
+    const failing = await failingVms(socketPath(name), "verdict=failed | verdict=panicked");
     const ended = await howEnded(socketPath(name), failing.length ? ENDING : 0);
     if (ended !== undefined) {
       throw new Failure(

@@ -9,15 +9,18 @@ import { DIAGNOSES } from "../../queries/tables.ts";
 /** How long a busy session has for its answer, wall ms. */
 const PATIENCE = 1000;
 
-/** `VM VERDICT` for each of them; nothing where the session does not answer in time. */
-export async function failingVms(path: string): Promise<string[]> {
+/**
+ * `VM VERDICT` for each of them; nothing where the session does not answer in time.
+ * @param filter which verdicts count
+ */
+export async function failingVms(path: string, filter = "healthy=no"): Promise<string[]> {
   const session = await connectSession(path, { readOnly: true, follow: false });
   const asker = new Asker(session), late = Promise.withResolvers<undefined>();
   session.onEvent = (event) => void asker.take(event);
   session.onGone = () => late.resolve(undefined);
   const timer = setTimeout(() => late.resolve(undefined), PATIENCE);
   try {
-    const answer = await Promise.race([asker.ask({ table: "diagnose", args: { filter: "healthy=no" } }), late.promise]);
+    const answer = await Promise.race([asker.ask({ table: "diagnose", args: { filter } }), late.promise]);
     return answer ? rowsOf(DIAGNOSES, answer).map(({ id, verdict }) => `${nameOf(id)} ${verdict}`) : [];
   } finally {
     clearTimeout(timer);

@@ -153,7 +153,7 @@ export class DebugLink {
 
   #announce(): void {
     if (this.#announces) {
-      report(`el2: gdb-multiarch -ex 'target remote ${this.#server?.connections.name}'`);
+      report(`el2: gdb-multiarch -ex 'set remotetimeout 30' -ex 'target remote ${this.#server?.connections.name}'`);
       if (this.#shared && Deno.build.os !== "windows") {
         report("el2: every local user can connect to this port and control the VM; a socket needs no port (el2 gdb VM, --gdb PATH)");
       }
