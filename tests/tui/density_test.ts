@@ -6,7 +6,7 @@ import { PHONE_SAMPLE, phoneAnswer, wholeRow } from "./phone.ts";
 import { Rig } from "./rig.ts";
 
 const event = (id: number, t: number, kind: string, refused = false) =>
-  wholeRow("events", { id: `ev:${id}`, t: String(t), kind, name: kind, text: `${kind} ${id}`, refused });
+  wholeRow("events", { id: `ev:${id}`, t: String(t), end: String(t), kind, name: kind, text: `${kind} ${id}`, refused });
 
 /** A rig with these events. */
 function rigOf(width: number, height: number, rows: ReturnType<typeof event>[]): Rig {
