@@ -5,7 +5,6 @@ import { commandTree } from "./common/command-tree.ts";
 import type { CommandContext, Register } from "./common/command.ts";
 import { ExitCode, Failure, splitFailure } from "./common/failure.ts";
 import { output, report } from "./common/print.ts";
-import { applyNoCodeCache } from "./options/no-code-cache.ts";
 import { giveUpFor } from "./common/rights.ts";
 import { hostOption } from "./options/host.ts";
 import { asciiOption, logLevelOption, logOption, noColorOption, plainOption, readOnlyOption, themeOption } from "./options/look.ts";
@@ -47,7 +46,6 @@ Examples:
   el2 boot Image --initrd initrd --stdio       boot a kernel as the primary VM, with its console on this terminal`,
     )
     .enablePositionalOptions()
-    .hook("preAction", (_, command) => applyNoCodeCache(command))
     .option("--config <file>", "configuration to use instead of ./el2.toml")
     .addOption(hostOption())
     .addOption(logOption)

@@ -85,7 +85,8 @@ function isAsItWas(checkout: string, [path, size, modified]: FileState): boolean
  * content of a folder.
  */
 function isOfOwner(folder: string, program: string): boolean {
-  const { isDirectory, uid, mode } = Deno.lstatSync(folder);
+  // With a slash at its end, a path leads through the link that it may be.
+  const { isDirectory, uid, mode } = Deno.lstatSync(folder.replace(/\/$/, ""));
   return isDirectory && (uid === ROOT_USER || uid === Deno.statSync(program).uid) && ((mode ?? 0) & OTHERS_WRITE) === 0;
 }
 

@@ -21,7 +21,6 @@ import {
   themeOption,
 } from "../options/look.ts";
 import { memoryBudgetOption } from "../options/memory-budget.ts";
-import { noCodeCacheOption } from "../options/no-code-cache.ts";
 import { recordingsOption, recordOption } from "../options/record.ts";
 import type { GdbPlace } from "../start/debuggers/gdb-link.ts";
 import { recorded } from "../start/plans/recordings.ts";
@@ -70,7 +69,6 @@ function withOptions(command: Command<[string | undefined]>) {
       new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS).default(DEFAULT_TIER),
     )
     .addOption(memoryBudgetOption)
-    .addOption(noCodeCacheOption)
     .option("--hash-at <n,...>", "print a hash of the machine's state at these instruction counts (JSON on stderr)", parseCounts)
     .addOption(new Option("--stats", "print statistics of the core at the end (JSON on stderr)"))
     .optionsGroup("Display:")

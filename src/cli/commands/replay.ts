@@ -5,7 +5,6 @@ import type { CommandContext } from "../common/command.ts";
 import { Failure } from "../common/failure.ts";
 import { parseDuration } from "../common/values.ts";
 import { memoryBudgetOption } from "../options/memory-budget.ts";
-import { noCodeCacheOption } from "../options/no-code-cache.ts";
 import { asciiOption, logLevelOption, logOption, noColorOption, plainOption, themeOption } from "../options/look.ts";
 import { hostOption } from "../options/host.ts";
 import { hostConsent } from "../start/plans/consent.ts";
@@ -25,7 +24,6 @@ export function registerReplay(program: Command, { entry, exit }: CommandContext
     .option("--tui", "show the screens (default: consoles as text)")
     .addOption(hostOption())
     .addOption(memoryBudgetOption)
-    .addOption(noCodeCacheOption)
     .option("--tier <tier>", `how instructions are executed: ${TIERS.join(", ")} (results are identical)`)
     .addOption(logOption)
     .addOption(logLevelOption)

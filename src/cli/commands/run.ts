@@ -5,7 +5,6 @@ import type { CommandContext } from "../common/command.ts";
 import { Failure } from "../common/failure.ts";
 import { checkedEventFilter, parseDuration, parseGdbPlace } from "../common/values.ts";
 import { memoryBudgetOption } from "../options/memory-budget.ts";
-import { noCodeCacheOption } from "../options/no-code-cache.ts";
 import {
   capIdsOption,
   changesOf,
@@ -122,7 +121,6 @@ function runCommand(program: Command) {
     .option("--turbo", "skip idle time instead of sleeping")
     .option("--instant", "start at the first prompt, from a snapshot in the cache that the first run saves")
     .addOption(memoryBudgetOption)
-    .addOption(noCodeCacheOption)
     .addOption(
       new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS).default(DEFAULT_TIER),
     )

@@ -13,7 +13,7 @@ import { writeAll } from "../../support/write-all.ts";
 
 /** Adds `snapshot vmcore`. */
 export function addVmcore(group: Command, { entry, exit }: CommandContext): void {
-  group.command("vmcore").description("write a VM's memory and registers as an ELF core file for crash, drgn and gdb")
+  group.command("vmcore").description("write a VM's memory and registers as an ELF core file, as kdump does")
     .argument("<snapshot>", "snapshot to read")
     .argument("<file>", "core file to write")
     .option("--vm <vm>", "the VM (default: the one that runs Linux)")
@@ -29,7 +29,7 @@ export function addVmcore(group: Command, { entry, exit }: CommandContext): void
         hear: (parts) => parts.forEach(({ offset, bytes }) => written.write(offset, bytes)),
       });
       written.end(size);
-      if (lacks !== undefined) report(`el2: snapshot vmcore: ${lacks}: crash and drgn cannot use the file; gdb can`);
+      if (lacks !== undefined) report(`el2: snapshot vmcore: ${lacks}: tools that read kernels cannot use the file; gdb can`);
       output(`${file}: ${size} bytes\n`);
       exit(ExitCode.Done);
     });

@@ -9,7 +9,6 @@ import { output, report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration } from "../common/values.ts";
 import { memoryBudgetOption } from "../options/memory-budget.ts";
-import { noCodeCacheOption } from "../options/no-code-cache.ts";
 import { runJob } from "../jobs/run-job.ts";
 import { hostOption } from "../options/host.ts";
 import { keepGoingOption, logLevelOption, logOption } from "../options/look.ts";
@@ -43,7 +42,6 @@ export function registerSnapshot(program: Command, context: CommandContext): voi
     .addOption(new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS))
     .addOption(recordOption)
     .addOption(memoryBudgetOption)
-    .addOption(noCodeCacheOption)
     .addOption(keepGoingOption)
     .addOption(logOption)
     .addOption(logLevelOption)

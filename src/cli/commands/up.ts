@@ -10,7 +10,6 @@ import { report } from "../common/print.ts";
 import { giveUp, needsNetwork } from "../common/rights.ts";
 import { openSession } from "../common/session.ts";
 import { memoryBudgetOption } from "../options/memory-budget.ts";
-import { noCodeCacheOption } from "../options/no-code-cache.ts";
 import {
   argumentsOf,
   capIdsOption,
@@ -156,7 +155,6 @@ function withBeginOptions(command: Command) {
     .addOption(injectOption())
     .addOption(hypervisorNodeOption)
     .addOption(memoryBudgetOption)
-    .addOption(noCodeCacheOption)
     .addOption(hostOption())
     .addOption(logOption)
     .addOption(logLevelOption);

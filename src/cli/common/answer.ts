@@ -37,7 +37,7 @@ async function answerOnce(open: OpenSession, query: Query, json: boolean, option
   if (got.error !== undefined) throw new Failure(got.error, got.problem?.code === "filter" ? ExitCode.Usage : ExitCode.Failed);
   if (!got.rows.length && vm !== undefined) await checkVm(open, vm);
   const write = text ?? (full ? (row: Row) => fieldsText(TABLES[query.table], row) : undefined);
-  if (write && got.rows.length && !json && !asList(list ?? {})) {
+  if (write && (full || got.rows.length) && !json && !asList(list ?? {})) {
     output(got.rows.map(write).join(full ? "\n" : ""));
     reportGaps(got);
   } else printAnswer(open.session.info.name, got, json, none, list);

@@ -1,5 +1,5 @@
 // A VM's memory and registers as an ELF core file (System V ABI; Linux: fs/proc/vmcore.c), as kdump
-// writes it for crash, drgn, gdb and makedumpfile: notes of the vCPUs and of VMCOREINFO, and a
+// writes it: notes of the vCPUs and of VMCOREINFO, and a
 // segment for each run of RAM. A Linux's segments have its virtual addresses, and there is one more
 // for the image of its kernel. Pages of zeros are left out of the file, which has holes there.
 

@@ -322,14 +322,14 @@ Deno.test("a folder that others can change is neither read nor written, and ther
 /** Counts for a while, then ends: movz w5, #0xf000, lsl #16; sub w5, w5, #1; cbnz w5, .-4. */
 const GUEST = imageOf([0x52a00c05, 0x510004a5, 0x35ffffe5, ...A64.loadW0(SYSTEM_OFF), A64.hvc]);
 
-Deno.test("a guest runs the same with the code of an earlier run and without; --no-code-cache leaves the folder alone", async () => {
+Deno.test("a guest runs the same with the code of an earlier run and without; EL2_NO_CODE_CACHE leaves the folder alone", async () => {
   await inFolder(async (folder) => {
     const image = `${folder}/guest.bin`;
     await Deno.writeFile(image, GUEST);
-    const boot = async (cache: string, ...options: string[]) => {
-      const words = ["boot", image, "--stdio", "--memory", "24MiB", "--hash-at", "1000,500000", "--stats", ...options];
+    const boot = async (cache: string, more: Record<string, string> = {}) => {
+      const words = ["boot", image, "--stdio", "--memory", "24MiB", "--hash-at", "1000,500000", "--stats"];
       const [program, ...args] = el2Command(...words);
-      const env = { EL2_CACHE: `${folder}/${cache}`, NO_COLOR: "1" };
+      const env = { EL2_CACHE: `${folder}/${cache}`, NO_COLOR: "1", ...more };
       const { code, stderr } = await new Deno.Command(program, { args, env, stdin: "null" }).output();
       const text = new TextDecoder().decode(stderr);
       assert.equal(code, 0, text);
@@ -337,7 +337,7 @@ Deno.test("a guest runs the same with the code of an earlier run and without; --
       const [core] = lines.splice(stats, 1);
       return { hashes: lines, ...JSON.parse(core).translator as { modules: number; cached: number } };
     };
-    const first = await boot("cache"), second = await boot("cache"), without = await boot("none", "--no-code-cache");
+    const first = await boot("cache"), second = await boot("cache"), without = await boot("none", { EL2_NO_CODE_CACHE: "1" });
     assert.ok(first.modules > 0);
     assert.deepEqual([first.cached, second.cached, without.cached], [0, second.modules, 0]);
     assert.equal(first.hashes.length, 2);

@@ -59,6 +59,8 @@ Deno.test("every list prints the columns that are named, exact values with tabs,
     ...{ queue: String(queue.id), cap: String(cap.id), rpc: String(rpc.id) },
   };
   for (const [path, { arguments: taken }] of lists(tree())) {
+    // No VM of the demo has a Linux, so that it has no tasks to list something of.
+    if (taken.some(({ name }) => name === "task")) continue;
     const given = taken.filter(({ required }) => required).map(({ name }) => named[name]);
     const words = [...path.split(" "), ...given, ...MORE[path] ?? []];
     const run = async (...options: string[]) => {

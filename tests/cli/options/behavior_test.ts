@@ -4,7 +4,6 @@
 import assert from "node:assert/strict";
 import { Command, Option } from "@commander-js/extra-typings";
 import { argumentsOf } from "../../../src/cli/options/behavior.ts";
-import { noCodeCacheOption } from "../../../src/cli/options/no-code-cache.ts";
 import { BatteryRegister } from "../../../src/devices/goldfish-battery.ts";
 import { Gicv2mRegister } from "../../../src/devices/gicv2m.ts";
 import { UartRegister } from "../../../src/devices/uart-16550.ts";
@@ -109,14 +108,14 @@ Deno.test("[machine] has the same choices", async () => {
 });
 
 Deno.test("options go to another command line as they were given, negated ones too", () => {
-  const options = [new Option("--turbo"), new Option("--name <name>"), new Option("--inject <rule...>"), noCodeCacheOption];
+  const options = [new Option("--turbo"), new Option("--name <name>"), new Option("--inject <rule...>"), new Option("--no-color")];
   const given = (line: readonly string[]) => {
     const command = new Command();
     for (const option of options) command.addOption(option);
     command.parse(line, { from: "user" });
     return argumentsOf(options, command.opts());
   };
-  for (const line of [[], ["--turbo"], ["--name", "x"], ["--inject", "a", "--inject", "b"], ["--no-code-cache"]]) {
+  for (const line of [[], ["--turbo"], ["--name", "x"], ["--inject", "a", "--inject", "b"], ["--no-color"]]) {
     assert.deepEqual(given(line), line);
   }
 });

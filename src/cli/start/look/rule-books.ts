@@ -5,7 +5,7 @@ import { sectionsOf } from "../../common/book-sections.ts";
 import type { Books } from "../../../tui/screens/books.ts";
 
 /** The specifications' folder in a clone; the one file has no such folder. */
-const FOLDER = new URL("../../../../docs/spec", import.meta.url);
+const FOLDER = new URL("../../../../docs/spec/", import.meta.url);
 
 /** Book and section of `hypervisor 4.4`. */
 function partsOf(cited: string): readonly [book: string, number: string] {

@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { Failure } from "../../common/failure.ts";
 import { isOfSystem } from "../../../support/system-error.ts";
-import { lstatIfThere, NotOurs, readOwnText, removeIfThere } from "../../../support/own-files.ts";
+import { lstatIfThere, NotOurs, readOwnText } from "../../../support/own-files.ts";
 import { checkOwnFolder, ownFolder } from "../../../support/own-folders.ts";
 import { stateFolder } from "../../../support/state-folder.ts";
 import { writeWhole } from "../../../support/whole-file.ts";
@@ -47,22 +47,11 @@ export function hasConsent(file: string, text: string): boolean {
  * @throws Failure if that cannot be kept
  */
 export function consent(file: string, text: string): void {
-  change(file, ({ real, folder, path }) => {
-    ownFolder(folder);
-    writeWhole(path, `${digest(text)}\n${real}\n`);
-  });
-}
-
-/** Forgets the consent to a file. */
-export function withdrawConsent(file: string): void {
-  change(file, ({ path }) => removeIfThere(path));
-}
-
-function change(file: string, how: (record: ConsentRecord) => void): void {
   try {
     const record = recordOf(file);
     if (record === undefined) throw new Failure("consent needs a folder for its records; set HOME or XDG_STATE_HOME");
-    how(record);
+    ownFolder(record.folder);
+    writeWhole(record.path, `${digest(text)}\n${record.real}\n`);
   } catch (error) {
     if (error instanceof NotOurs || error instanceof Error && isOfSystem(error)) throw new Failure(`${file}: ${error.message}`);
     throw error;

@@ -7,7 +7,6 @@ import { beyondFolder, type Consent, type HostResource, isPath, type PlanSource,
 import type { PlanReader } from "../../../configuration/plan-run.ts";
 import { leadsInto, leadsTo } from "../../../support/real-place.ts";
 import { sayOnStderr } from "../../../support/warn.ts";
-import { writeAll } from "../../../support/write-all.ts";
 
 /** Words of `--allow-host` that are not paths. */
 const ALL = "all", NET = "net";
@@ -63,8 +62,8 @@ function consentText({ content }: PlanSource, wanted: readonly HostResource[]): 
 /** Asks on the terminal; without one the answer is no. */
 function asked(text: string): boolean {
   if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) return false;
-  for (const line of `el2: ${text}`.split("\n")) sayOnStderr(line);
-  writeAll(Deno.stderr, new TextEncoder().encode("Allow this as long as the file does not change? [y/N] "), "stderr");
+  const question = `el2: ${text}\nAllow this as long as the file does not change? [y/N]`;
+  for (const line of question.split("\n")) sayOnStderr(line);
   const bytes = new Uint8Array(ANSWER), count = Deno.stdin.readSync(bytes) ?? 0;
   return /^y(es)?\s*$/i.test(new TextDecoder().decode(bytes.subarray(0, count)));
 }

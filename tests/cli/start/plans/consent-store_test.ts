@@ -1,10 +1,10 @@
 // Consent of the user: to a path with a content, in records that nobody else can write.
 
 import assert from "node:assert/strict";
-import { consent, hasConsent, withdrawConsent } from "../../../../src/cli/start/plans/consent-store.ts";
+import { consent, hasConsent } from "../../../../src/cli/start/plans/consent-store.ts";
 import { inFolder } from "../../../support/temporary-folder.ts";
 
-Deno.test("consent ends with the content, with withdrawal, and where others could have written it", () =>
+Deno.test("consent ends with the content, and where others could have written it", () =>
   inFolder(async (folder) => {
     const before = Deno.env.get("XDG_STATE_HOME"), file = `${folder}/a.toml`;
     Deno.mkdirSync(`${folder}/state`, { mode: 0o700 });
@@ -22,9 +22,6 @@ Deno.test("consent ends with the content, with withdrawal, and where others coul
       assert.equal(hasConsent(`${folder}/link.toml`, "one"), true);
       Deno.chmodSync(`${folder}/state/el2/consents`, 0o777);
       assert.equal(hasConsent(file, "one"), false, "others could have written the record");
-      Deno.chmodSync(`${folder}/state/el2/consents`, 0o700);
-      withdrawConsent(file);
-      assert.equal(hasConsent(file, "one"), false, "withdrawn");
     } finally {
       if (before === undefined) Deno.env.delete("XDG_STATE_HOME");
       else Deno.env.set("XDG_STATE_HOME", before);
