@@ -95,7 +95,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     interpreter: ["decoded", "exceptions", "architecture", "state", "wasm"],
     translator: ["interpreter", "decoded", "fp", "architecture", "state", "wasm"],
     waits: ["translator", "interpreter", "decoded", "registers", "architecture", "state"],
-    outlook: ["translator", "interpreter", "registers", "architecture", "state"],
+    outlook: ["translator", "interpreter", "registers", "memory", "architecture", "state"],
     ".": [
       ...["outlook", "waits", "translator", "interpreter", "decoded", "registers", "memory", "exceptions", "debug", "simd"],
       ...["architecture", "state", "wasm"],

@@ -25,12 +25,12 @@ import {
 import { LatestExit } from "./exceptions/latest-exit.ts";
 import { RepeatedExits } from "./exceptions/repeated-exits.ts";
 import { writeCrcTables } from "./interpreter/integer-functions.ts";
-import { AccessKind, Fault, type RamLayout } from "./memory/mmu.ts";
+import { AccessKind, Fault, type RamLayout, Rights } from "./memory/mmu.ts";
 import { Stage2Pool } from "./memory/stage2.ts";
 import { completeRead, storeValue, type VcpuContext } from "./registers/vcpu-context.ts";
 import { registerNames } from "./registers/vcpu-state.ts";
 import { contextOf, Residency } from "./residency.ts";
-import { type Outlook, outlookOf } from "./outlook/outlook.ts";
+import { Evaluation, type Outlook, type Prospect } from "./outlook/outlook.ts";
 import { RunBudget } from "./run-budget.ts";
 import { writeAesTables, writeSm4Table } from "./simd/crypto.ts";
 import { type CpuFields, cpuFields } from "./state/cpu-fields.ts";
@@ -409,14 +409,22 @@ export class WasmCore implements DebugCore {
     view.setBigUint64(CPU.EXCLUSIVE_VALUE + 8, monitor.high, true);
   }
 
-  outlook(vcpu: VcpuState, prospect: Parameters<DebugCore["outlook"]>[1]): Outlook {
+  outlook(vcpu: VcpuState, prospect: Prospect): Outlook {
+    return this.evaluation(vcpu, prospect).look();
+  }
+
+  /** The evaluation of a vCPU's next code on a copy of its state. */
+  evaluation(vcpu: VcpuState, prospect: Prospect): Evaluation {
     const { base, size, wasmAddress } = this.ram, view = this.#view;
     const memory = {
-      translate: (va: bigint, write: boolean) => {
-        const found = this.inspect(vcpu, va, write ? "write" : "read");
-        // An address that stage 2 does not map is a device's, or nobody's: a place outside of RAM.
-        return found.ok ? { pa: found.pa } : found.stage === 1 ? { fsc: found.fsc } : { pa: -1 };
-      },
+      translate: (va: bigint, kind: number, pstate: number) =>
+        this.#leavingNoTrace(vcpu, () => {
+          const found = this.#walk(vcpu, va, kind, pstate), rights = this.#cpu.WALK_RIGHTS;
+          const place = { isDevice: (rights & Rights.Device) !== 0, isGuarded: (rights & Rights.Guarded) !== 0 };
+          if (found.ok) return { pa: found.pa, ...place };
+          // An address that stage 2 does not map is a device's, or nobody's: outside of RAM.
+          return found.stage === 1 ? { fsc: found.fsc } : { pa: -1, ...place };
+        }),
       read: (pa: number, bytes: number) => {
         if (pa < base || pa + bytes > base + size) return undefined;
         let value = 0n;
@@ -424,28 +432,37 @@ export class WasmCore implements DebugCore {
         return value;
       },
     };
-    return outlookOf(vcpu, { ...prospect, instructions: this.dispatch.instructions, memory });
+    const { instructions } = this.dispatch, { features } = this.cpu, { monitor } = this.progress(vcpu);
+    return new Evaluation(vcpu, prospect, { instructions, features, memory, monitor });
   }
 
   inspect(vcpu: VcpuState, va: bigint, access: "read" | "write" = "read"): Translation {
+    return this.#leavingNoTrace(vcpu, () => this.translate(vcpu, va, access, 1));
+  }
+
+  #leavingNoTrace<T>(vcpu: VcpuState, question: () => T): T {
     const resident = this.#residency.vcpu, exclusive = this.#cpu.EXCLUSIVE;
-    const translation = this.translate(vcpu, va, access, 1);
+    const answer = question();
     if (resident && resident !== vcpu) {
       this.#residency.enter(resident);
       this.#cpu.EXCLUSIVE = exclusive;
     }
-    return translation;
+    return answer;
   }
 
   translate(vcpu: VcpuState, va: bigint, access: "read" | "write", el: 0 | 1): Translation {
+    const kind = AccessKind.IgnorePan | (access === "write" ? AccessKind.Write : 0) | (el === 0 ? Access.Unprivileged : 0);
+    return this.#walk(vcpu, va, kind, el === 1 ? vcpu.pstate & ~Pstate.ElMask | Pstate.EL1t : vcpu.pstate);
+  }
+
+  /** @param pstate whose EL and PAN the access is made with */
+  #walk(vcpu: VcpuState, va: bigint, kind: number, pstate: number): Translation {
     const cpu = this.#cpu;
     this.#residency.enter(contextOf(vcpu));
-    const kind = AccessKind.IgnorePan | (access === "write" ? AccessKind.Write : 0) | (el === 0 ? Access.Unprivileged : 0) | 1;
-    // The walk uses the current EL.
-    const pstate = cpu.PSTATE;
-    if (el === 1) cpu.PSTATE = pstate & ~Pstate.ElMask | Pstate.EL1t;
-    const wasmAddress = this.#exports.translate(BigInt.asIntN(64, va), kind) >>> 0;
+    const before = cpu.PSTATE;
     cpu.PSTATE = pstate;
+    const wasmAddress = this.#exports.translate(BigInt.asIntN(64, va), kind | 1) >>> 0;
+    cpu.PSTATE = before;
     const ipa = Number(this.#view.getBigUint64(CPU.WALK_IPA, true));
     if (wasmAddress) return { ok: true, pa: wasmAddress - this.ram.wasmAddress + this.ram.base, ipa };
     const fault = cpu.FAULT;

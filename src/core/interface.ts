@@ -8,7 +8,7 @@ import type { Identification } from "../isa/identification.ts";
 import type { WatchHit, WatchKind } from "./debug/watchpoints.ts";
 import type { Exit, ExitHandler } from "./exceptions/exit.ts";
 import type { Outlook, Prospect } from "./outlook/outlook.ts";
-import type { VcpuState } from "./registers/vcpu-state.ts";
+import type { ExclusiveMonitor, VcpuState } from "./registers/vcpu-state.ts";
 import type { TranslatorCounters } from "./translator/counters.ts";
 
 export {
@@ -42,11 +42,8 @@ export type Translation =
 
 /** The state, besides registers, that a core keeps of a vCPU between two calls of `run`. */
 export interface VcpuProgress {
-  /**
-   * The local exclusive monitor while it is set: address and size in bytes of what is marked, and
-   * what that held.
-   */
-  readonly monitor: { readonly size: number; readonly address: bigint; readonly low: bigint; readonly high: bigint } | undefined;
+  /** While it is set. */
+  readonly monitor: ExclusiveMonitor | undefined;
   /** The instruction that a software step exception is due after. */
   readonly stepped: "none" | "other" | "exclusive";
 }
@@ -157,5 +154,5 @@ export interface DebugCore extends Core {
   /**
    * The vCPU's next work if nothing else changes; the question leaves no trace either.
    */
-  outlook(vcpu: VcpuState, prospect: Omit<Prospect, "instructions" | "memory">): Outlook;
+  outlook(vcpu: VcpuState, prospect: Prospect): Outlook;
 }

@@ -21,9 +21,9 @@ import type { Surroundings } from "./surroundings.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** The type of a branch by BR that is 3 in a guarded page, and 1 elsewhere. */
-const BY_PAGE = 3;
+export const BY_PAGE = 3;
 /** log2 of the lowest bit of PSTATE.BTYPE. */
-const BTYPE_SHIFT = 10;
+export const BTYPE_SHIFT = 10;
 
 const TYPED_BRANCH = "typedBranch";
 

@@ -82,9 +82,10 @@ export function defineAborts(library: Library): void {
 
 /**
  * An LSE atomic or a compare and swap (C4.1.66 "Atomic memory operations", "Compare and swap",
- * "Compare and swap pair").
+ * "Compare and swap pair"): bits of the word, and what they are.
  */
+export const READ_MODIFY_WRITE = [[0x3b200c00, 0x38200000], [0x3fa07c00, 0x08a07c00], [0xbfa07c00 | 0, 0x08207c00]] as const;
+
 function isReadModifyWrite(word: Value): Value {
-  const matches = (mask: number, value: number) => word.and(mask).eq(value);
-  return matches(0x3b200c00, 0x38200000).or(matches(0x3fa07c00, 0x08a07c00)).or(matches(0xbfa07c00 | 0, 0x08207c00));
+  return READ_MODIFY_WRITE.map(([mask, value]) => word.and(mask).eq(value)).reduce((any, one) => any.or(one));
 }

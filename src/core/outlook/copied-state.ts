@@ -2,16 +2,40 @@
 // without any effect on the machine.
 
 import type { Flag, StateName } from "../../isa/builder.ts";
-import { Pstate, Vector } from "../architecture/exceptions.ts";
-import type { RegisterName, VcpuState } from "../registers/vcpu-state.ts";
+import type { InstructionSet } from "../../isa/instruction-set.ts";
+import type { FeatureName } from "../../isa/features.ts";
+import { extendedPstate, Pstate, Sctlr, SCTLR_DSSBS_SHIFT, Vector } from "../architecture/exceptions.ts";
+import type { ExclusiveMonitor, RegisterName, VcpuState } from "../registers/vcpu-state.ts";
 import { Slot } from "../state/cpu-state.ts";
 
 /** Where the copied memory comes from. */
 export interface ReadMemory {
-  /** The physical address of a virtual one, or the status code of its fault. */
-  translate(va: bigint, write: boolean): { readonly pa: number } | { readonly fsc: number };
+  /**
+   * The physical address of a virtual one, or the status code of its fault at stage 1.
+   * @param kind of `Access` and `AccessKind`
+   * @param pstate with whose EL and PAN it is accessed
+   */
+  translate(va: bigint, kind: number, pstate: number): Place | { readonly fsc: number };
   /** Little-endian RAM; undefined if the address is not RAM. */
   read(pa: number, size: number): bigint | undefined;
+}
+
+/** A place in physical memory. */
+export interface Place {
+  readonly pa: number;
+  /** Accesses have to be aligned. */
+  readonly isDevice: boolean;
+  /** Branches to its code are checked (FEAT_BTI). */
+  readonly isGuarded: boolean;
+}
+
+/** The processor that would execute the code. */
+export interface Processor {
+  readonly instructions: InstructionSet;
+  readonly features: ReadonlySet<FeatureName>;
+  readonly memory: ReadMemory;
+  /** The exclusive monitor while it is set. */
+  readonly monitor: ExclusiveMonitor | undefined;
 }
 
 /** A part of memory that was read, and what it held. */
@@ -44,8 +68,11 @@ const PC = placeOf("PC"), PSTATE = placeOf("PSTATE");
 
 /** The address of a place that code reads or writes cannot be had. */
 export class Unreachable extends Error {
-  /** @param fsc status code of a stage-1 fault; undefined if the address is not RAM */
-  constructor(readonly va: bigint, readonly write: boolean, readonly fsc: number | undefined) {
+  /**
+   * @param kind of `Access` and `AccessKind`
+   * @param fsc status code of a stage-1 fault; undefined if the address is not RAM
+   */
+  constructor(readonly va: bigint, readonly kind: number, readonly fsc: number | undefined) {
     super(`0x${va.toString(16)}`);
   }
 }
@@ -54,11 +81,10 @@ export class CopiedState {
   #values: bigint[] = new Array(X_SLOTS + PLACES.size).fill(0n);
   /** Bytes by their physical addresses. */
   #written = new Map<number, number>();
-  /** Physical addresses of pages that are read, and that are written. */
-  readonly #readPages = new Map<bigint, number>();
-  readonly #writtenPages = new Map<bigint, number>();
+  /** Pages by the kind of access with the bits of PSTATE that count for it, and their numbers. */
+  readonly #pages = new Map<number, Map<bigint, Place>>();
 
-  constructor(readonly vcpu: VcpuState, readonly memory: ReadMemory) {
+  constructor(readonly vcpu: VcpuState, readonly processor: Processor) {
     for (let index = 0; index < 31; index++) this.#values[index] = vcpu.getX(index);
     for (const name of CHANGED_REGISTERS) this.set(name, vcpu.getRegister(name));
     const { pstate } = vcpu;
@@ -70,6 +96,13 @@ export class CopiedState {
     this.set("V", pstate & Pstate.V ? 1n << 63n : 0n);
     this.set("EVENT", vcpu.event ? 1n : 0n);
     this.setX(Slot.SP, this.get(pstate & Pstate.SP ? "SP_EL1" : "SP_EL0"));
+    const { monitor } = processor;
+    if (!monitor) return;
+    this.set("EXCLUSIVE", 1n);
+    this.set("EXCLUSIVE_SIZE", BigInt(monitor.size));
+    this.set("EXCLUSIVE_ADDRESS", monitor.address);
+    this.set("EXCLUSIVE_VALUE", monitor.low);
+    this.set("EXCLUSIVE_VALUE2", monitor.high);
   }
 
   getX(slot: number): bigint {
@@ -138,15 +171,18 @@ export class CopiedState {
     this.set("ELR_EL1", elr);
     const source = pstate & Pstate.ElMask ? pstate & Pstate.SP ? Vector.CurrentSpx : Vector.CurrentSp0 : Vector.LowerAarch64;
     this.set("PC", this.vcpu.getRegister("VBAR_EL1") + BigInt(source));
-    this.setPstate(Pstate.EL1h | Pstate.Daif | pstate & Pstate.PAN);
+    const sctlr = this.vcpu.getRegister("SCTLR_EL1"),
+      speculates = this.processor.features.has("FEAT_SSBS") && sctlr >> BigInt(SCTLR_DSSBS_SHIFT) & 1n;
+    const pan = sctlr & BigInt(Sctlr.SPAN) ? pstate & Pstate.PAN : Pstate.PAN;
+    this.setPstate(Pstate.EL1h | Pstate.Daif | pan | pstate & Pstate.DIT | (speculates ? Pstate.SSBS : 0));
     this.set("EXCLUSIVE", 0n);
   }
 
-  /** ERET; false if it is illegal. */
+  /** ERET; false if it ends in an exception of an illegal state. */
   returnFromException(): boolean {
     const spsr = Number(this.get("SPSR_EL1") & 0xffff_ffffn), mode = spsr & Pstate.Mode;
-    if (mode !== Pstate.EL0t && mode !== Pstate.EL1t && mode !== Pstate.EL1h) return false;
-    this.setPstate(spsr & (Pstate.Daif | Pstate.PAN | Pstate.IL | Pstate.Mode));
+    if (mode !== Pstate.EL0t && mode !== Pstate.EL1t && mode !== Pstate.EL1h || spsr & Pstate.IL) return false;
+    this.setPstate(spsr & (Pstate.Daif | Pstate.PAN | extendedPstate(this.processor.features) | Pstate.Mode));
     this.set("N", spsr & Pstate.N ? 1n << 63n : 0n);
     this.set("Z", spsr & Pstate.Z ? 0n : 1n);
     this.set("C", spsr & Pstate.C ? 1n : 0n);
@@ -157,22 +193,33 @@ export class CopiedState {
     return true;
   }
 
-  /** @throws Unreachable */
-  placeOf(va: bigint, write: boolean): number {
-    const pages = write ? this.#writtenPages : this.#readPages, page = va >> 12n;
-    let pa = pages.get(page);
-    if (pa === undefined) {
-      const found = this.memory.translate(va & ~0xfffn, write);
-      if ("fsc" in found) throw new Unreachable(va, write, found.fsc);
-      if (this.memory.read(found.pa, 1) === undefined) throw new Unreachable(va, write, undefined);
-      pages.set(page, pa = found.pa);
+  /**
+   * The page of an address.
+   * @param kind of `Access` and `AccessKind`
+   * @throws Unreachable
+   */
+  pageOf(va: bigint, kind: number): Place {
+    const counting = kind | this.pstate & (Pstate.ElMask | Pstate.PAN), number = va >> 12n;
+    let pages = this.#pages.get(counting);
+    if (!pages) this.#pages.set(counting, pages = new Map());
+    let page = pages.get(number);
+    if (!page) {
+      const found = this.processor.memory.translate(va & ~0xfffn, kind, this.pstate);
+      if ("fsc" in found) throw new Unreachable(va, kind, found.fsc);
+      if (this.processor.memory.read(found.pa, 1) === undefined) throw new Unreachable(va, kind, undefined);
+      pages.set(number, page = found);
     }
-    return pa + Number(va & 0xfffn);
+    return page;
+  }
+
+  /** Whether stage 1 lets such an access be. */
+  isMapped(va: bigint, kind: number): boolean {
+    return !("fsc" in this.processor.memory.translate(va, kind, this.pstate));
   }
 
   /** The value at a physical address. */
   read(pa: number, size: number): bigint {
-    const held = this.memory.read(pa, size) ?? 0n;
+    const held = this.processor.memory.read(pa, size) ?? 0n;
     if (this.#written.size === 0) return held;
     let value = held;
     for (let index = 0; index < size; index++) {
@@ -188,7 +235,7 @@ export class CopiedState {
 
   /** Whether memory is not what the machine's is. */
   get hasChanges(): boolean {
-    for (const [pa, byte] of this.#written) if (byte !== Number(this.memory.read(pa, 1))) return true;
+    for (const [pa, byte] of this.#written) if (byte !== Number(this.processor.memory.read(pa, 1))) return true;
     return false;
   }
 
@@ -208,7 +255,7 @@ export class CopiedState {
     if (pc !== this.#values[PC]) return false;
     for (let index = 0; index < values.length; index++) if (values[index] !== this.#values[index]) return false;
     for (const [pa, byte] of this.#written) {
-      if (byte !== (written.get(pa) ?? Number(this.memory.read(pa, 1)))) return false;
+      if (byte !== (written.get(pa) ?? Number(this.processor.memory.read(pa, 1)))) return false;
     }
     return true;
   }

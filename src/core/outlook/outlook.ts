@@ -2,16 +2,31 @@
 // State that comes back exactly is a loop that leads nowhere; the memory that it reads says who
 // could end it. Instructions with effects beyond registers and RAM end the evaluation.
 
-import type { Flag, Node, Statement } from "../../isa/builder.ts";
-import type { InstructionSet } from "../../isa/instruction-set.ts";
+import type { AccessOptions, Builder, Flag, Node, Statement } from "../../isa/builder.ts";
 import { systemRegisterText } from "../../isa/system-register-names.ts";
 import { semanticsOf } from "../../isa/table.ts";
-import { AbortSyndrome, ExceptionClass, Pstate, syndrome } from "../architecture/exceptions.ts";
+import {
+  AbortSyndrome,
+  ExceptionClass,
+  FaultStatus,
+  ISS_COND_ALWAYS,
+  Pstate,
+  Sctlr,
+  SP_ALIGNMENT,
+  syndrome,
+} from "../architecture/exceptions.ts";
 import { constantSlot } from "../interpreter/emitter.ts";
+import { BTYPE_SHIFT, BY_PAGE } from "../interpreter/branch-targets.ts";
+import { baseRegister, STACK_POINTER, usesFloatingPoint } from "../interpreter/meaning.ts";
+import { READ_MODIFY_WRITE } from "../memory/aborts.ts";
+import { AccessKind } from "../memory/mmu.ts";
 import type { VcpuState } from "../registers/vcpu-state.ts";
+import { Slot } from "../state/cpu-state.ts";
+import { Access } from "../state/functions.ts";
 import { bigOf, numberOf } from "../translator/static-values.ts";
-import { CopiedState, isChangedRegister, type Mark, type ReadMemory, type SeenWord, Unreachable } from "./copied-state.ts";
+import { CopiedState, isChangedRegister, type Mark, type Processor, type SeenWord, Unreachable } from "./copied-state.ts";
 import { evaluateInteger } from "./integers.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Why the evaluation ended at an instruction: what it does is not decided by registers and RAM. */
 export type Departure = "call" | "device" | "register" | "time" | "sleep" | "interrupt" | "other";
@@ -54,8 +69,6 @@ export type CallAnswer = (instruction: "hvc" | "smc", immediate: number, x: read
 
 /** Conditions of the evaluation. */
 export interface Prospect {
-  readonly instructions: InstructionSet;
-  readonly memory: ReadMemory;
   /** An interrupt is signaled to the vCPU. */
   readonly interrupt: boolean;
   /**
@@ -70,7 +83,7 @@ export interface Prospect {
 }
 
 /** The evaluation of an instruction ends here. */
-class Departs extends Error {
+export class Departs extends Error {
   constructor(readonly how: Departure) {
     super(how);
   }
@@ -89,23 +102,33 @@ class Stretch {
   calls = 0;
 }
 
-/** Undefined statements: an UNDEFINED one. */
+/** Undefined semantics: an UNDEFINED one. */
 interface Instruction {
   readonly word: number;
-  readonly statements: readonly Statement[] | undefined;
+  readonly semantics: Builder | undefined;
+  /** It traps, or not, as CPACR_EL1 says. */
+  readonly isFloatingPoint: boolean;
+  /** It accesses memory by SP. */
+  readonly isOnStack: boolean;
+  /** Its page is guarded (FEAT_BTI). */
+  readonly isGuarded: boolean;
 }
 
-class Evaluation {
+export class Evaluation {
   readonly state: CopiedState;
   stretch = new Stretch();
   readonly #locals = new Map<number, bigint>();
   readonly #places = new Map<number, { readonly pa: number; readonly va: bigint }>();
+  /** By their addresses; those of EL0 with bit 0 set, as rights may differ. */
   readonly #code = new Map<bigint, Instruction>();
+  /** Physical addresses of their pages. */
+  readonly #codePages = new Set<number>();
   #word = 0;
+  #isGuarded = false;
   #pc = 0n;
 
-  constructor(vcpu: VcpuState, readonly prospect: Prospect) {
-    this.state = new CopiedState(vcpu, prospect.memory);
+  constructor(vcpu: VcpuState, readonly prospect: Prospect, readonly processor: Processor) {
+    this.state = new CopiedState(vcpu, processor);
   }
 
   look(): Outlook {
@@ -114,7 +137,7 @@ class Evaluation {
     let mark = begin, next = 1;
     try {
       for (let count = 1; count <= limit; count++) {
-        this.#step();
+        this.step();
         if (this.state.isAt(mark)) return mark === begin || this.#returnsTo(begin) ? this.#loop() : { kind: "works" };
         if (count < next) continue;
         next *= 2;
@@ -135,7 +158,7 @@ class Evaluation {
   #returnsTo(begin: Mark): boolean {
     if (!this.state.hasChanges) return true;
     for (let left = this.stretch.length; left > 0; left--) {
-      this.#step();
+      this.step();
       this.stretch.length--;
       if (this.state.isAt(begin)) return true;
     }
@@ -154,7 +177,11 @@ class Evaluation {
     return reads.sort((a, b) => a.va < b.va ? -1 : 1);
   }
 
-  #step(): void {
+  /**
+   * The next instruction, or the abort of its fetch; whether one was executed.
+   * @throws Departs if registers and RAM do not decide what it does; the state may be in between.
+   */
+  step(): boolean {
     const { state, stretch } = this, { pc } = state;
     this.#pc = pc;
     stretch.length++;
@@ -165,45 +192,89 @@ class Evaluation {
       stretch.open = true;
     }
     try {
-      const { word, statements } = this.#codeAt(pc);
-      if (!statements) return this.#raise(syndrome(ExceptionClass.Unknown, 0), pc);
-      this.#word = word;
-      this.#locals.clear();
-      if (this.#run(statements)) return;
-      state.pc = pc + 4n;
+      if (!this.#instruction(pc)) state.pc = pc + 4n;
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
       this.#abort(error);
+      return !(error.kind & AccessKind.Execute);
     }
+    return true;
   }
 
-  /** The instruction at an address, which stays as it is meanwhile. */
+  /** Executes the instruction at an address; whether it has set the PC. */
+  #instruction(pc: bigint): boolean {
+    const { word, semantics, isFloatingPoint, isOnStack, isGuarded } = this.#codeAt(pc);
+    this.#arrive(word, isGuarded);
+    if (!semantics) return this.#raise(syndrome(ExceptionClass.Unknown, 0), pc);
+    if (isFloatingPoint) throw new Departs("other");
+    this.#word = word;
+    this.#isGuarded = isGuarded;
+    this.#locals.clear();
+    if (isOnStack && this.#isStackRefused) return this.#raise(syndrome(ExceptionClass.SpAlignment, 0), pc);
+    return this.#run(semantics.statements);
+  }
+
   #codeAt(pc: bigint): Instruction {
-    let found = this.#code.get(pc);
+    const key = this.state.pstate & Pstate.ElMask ? pc : pc | 1n;
+    let found = this.#code.get(key);
     if (!found) {
       if (pc & 3n) throw new Departs("other");
-      const word = Number(this.state.read(this.state.placeOf(pc, false), 4)), encoding = this.prospect.instructions.decode(word);
-      this.#code.set(pc, found = { word, statements: encoding && semanticsOf(encoding).statements });
+      const { pa, isGuarded } = this.state.pageOf(pc, AccessKind.Execute);
+      const word = Number(this.state.read(pa + Number(pc & 0xfffn), 4)), encoding = this.processor.instructions.decode(word);
+      const semantics = encoding && semanticsOf(encoding);
+      const isFloatingPoint = encoding !== undefined && (encoding.instruction.fp === true || usesFloatingPoint(semantics!));
+      const base = semantics && baseRegister(semantics), isOnStack = base !== undefined && numberOf(base, word) === STACK_POINTER;
+      this.#code.set(key, found = { word, semantics, isFloatingPoint, isOnStack, isGuarded });
+      this.#codePages.add(pa);
     }
     return found;
   }
 
+  /** Ends an indirect branch, which a guarded page does not let reach every instruction. */
+  #arrive(word: number, isGuarded: boolean): void {
+    const { state } = this, type = (state.pstate & Pstate.BTYPE) >> BTYPE_SHIFT;
+    if (type === 0) return;
+    if (isGuarded && !permitsBranch(word, type)) throw new Departs("other");
+    if (!isBreak(word)) state.set("PSTATE", BigInt(state.pstate & ~Pstate.BTYPE));
+  }
+
+  /** Whether SP is not a multiple of 16, and SCTLR_EL1 refuses that. */
+  get #isStackRefused(): boolean {
+    const { state } = this, misaligned = (state.getX(Slot.SP) & BigInt(SP_ALIGNMENT - 1)) !== 0n;
+    return misaligned && this.#controls(state.pstate & Pstate.ElMask ? Sctlr.SA : Sctlr.SA0);
+  }
+
+  /** Whether a bit of SCTLR_EL1 is set. */
+  #controls(bit: number): boolean {
+    return (this.state.vcpu.getRegister("SCTLR_EL1") & BigInt(bit)) !== 0n;
+  }
+
   /** An address that stage 1 does not map: its exception goes to EL1. Others leave the vCPU. */
-  #abort({ va, write, fsc }: Unreachable): void {
+  #abort({ va, kind, fsc }: Unreachable): void {
     if (fsc === undefined) {
       const esr = this.prospect.refused?.(this.#pc, va);
       if (esr === undefined) throw new Departs("device");
-      return this.#raise(esr, this.#pc, va);
+      this.#raise(esr, this.#pc, va);
+      return;
     }
-    const isFetch = va === this.#pc, lower = (this.state.pstate & Pstate.ElMask) === 0;
+    const isFetch = (kind & AccessKind.Execute) !== 0, lower = (this.state.pstate & Pstate.ElMask) === 0;
     const { InstructionAbort, InstructionAbortLower, DataAbort, DataAbortLower } = ExceptionClass;
     const ec = isFetch ? lower ? InstructionAbortLower : InstructionAbort : lower ? DataAbortLower : DataAbort;
-    this.#raise(syndrome(ec, fsc | (write ? AbortSyndrome.WnR : 0)), this.#pc, va);
+    this.#raise(syndrome(ec, fsc | (this.#blamesWrite(va, kind, fsc) ? AbortSyndrome.WnR : 0)), this.#pc, va);
   }
 
-  #raise(esr: number, elr: bigint, far?: bigint): void {
+  /** An atomic reads first: it is a write to blame only where a read would have been allowed. */
+  #blamesWrite(va: bigint, kind: number, fsc: number): boolean {
+    if (!(kind & AccessKind.Write)) return false;
+    if (!READ_MODIFY_WRITE.some(([mask, value]) => (this.#word & mask) === value)) return true;
+    return fsc !== FaultStatus.Alignment && this.state.isMapped(va, kind & ~AccessKind.Write);
+  }
+
+  /** Whether the PC is set: it is. */
+  #raise(esr: number, elr: bigint, far?: bigint): true {
     this.stretch.exceptions++;
     this.state.takeException(esr, elr, far);
+    return true;
   }
 
   /** Executes statements; whether they have set the PC. */
@@ -231,29 +302,31 @@ class Evaluation {
         state.set(s.name, this.#value(s.value));
         return false;
       case "load":
-        this.#locals.set(s.id, this.#load(this.#value(s.address), s.size, s.options.signed ?? false));
+        this.#locals.set(s.id, this.#load(this.#value(s.address), s.size, s.options));
         return false;
       case "loadPair": {
         const address = this.#value(s.address);
-        s.ids.forEach((id, index) => this.#locals.set(id, this.#load(address + BigInt(index * s.size), s.size, s.options.signed ?? false)));
+        s.ids.forEach((id, index) => this.#locals.set(id, this.#load(address + BigInt(index * s.size), s.size, s.options)));
         return false;
       }
       case "store":
-        this.#store(this.#value(s.address), s.size, this.#value(s.value));
+        this.#write(this.#reach(this.#value(s.address), s.size, AccessKind.Write, s.options), s.size, this.#value(s.value));
         return false;
       case "storePair": {
         const address = this.#value(s.address), values = s.values.map((node) => this.#value(node));
-        values.forEach((value, index) => this.#store(address + BigInt(index * s.size), s.size, value));
+        const places = values.map((_, index) => this.#reach(address + BigInt(index * s.size), s.size, AccessKind.Write, {}));
+        places.forEach((pa, index) => this.#write(pa, s.size, values[index]));
         return false;
       }
       case "ramAddress": {
-        const va = this.#value(s.address) & ~BigInt(s.zero ? s.size - 1 : 0);
-        this.#places.set(s.id, { va, pa: state.placeOf(va, true) });
+        if (s.zero) throw new Departs("other");
+        const va = this.#value(s.address);
+        this.#places.set(s.id, { va, pa: this.#reach(va, s.size, AccessKind.Write | AccessKind.ReadModifyWrite, { aligned: true }) });
         return false;
       }
       case "ramStore": {
         const place = this.#placeOf(s.place), size = widthOf(s.instruction);
-        state.write(place.pa + s.offset, size, this.#value(s.value));
+        this.#write(place.pa + s.offset, size, this.#value(s.value));
         return false;
       }
       case "call":
@@ -266,6 +339,10 @@ class Evaluation {
         return true;
       case "branchTo":
         state.pc = this.#value(s.address);
+        if (s.type && this.processor.features.has("FEAT_BTI")) {
+          const type = numberOf(s.type, this.#word);
+          state.set("PSTATE", BigInt(state.pstate | (type === BY_PAGE && !this.#isGuarded ? 1 : type) << BTYPE_SHIFT));
+        }
         return true;
       default:
         throw new Departs("other");
@@ -278,10 +355,10 @@ class Evaluation {
     return place;
   }
 
-  #load(va: bigint, size: number, signed: boolean): bigint {
-    const pa = this.#reach(va, size, false);
+  #load(va: bigint, size: number, options: AccessOptions): bigint {
+    const pa = this.#reach(va, size, 0, options);
     const value = this.#see(va, pa, size);
-    return signed ? BigInt.asUintN(64, BigInt.asIntN(8 * size, value)) : value;
+    return options.signed ? BigInt.asUintN(64, BigInt.asIntN(8 * size, value)) : value;
   }
 
   #see(va: bigint, pa: number, size: number): bigint {
@@ -290,38 +367,46 @@ class Evaluation {
     return value;
   }
 
-  #store(va: bigint, size: number, value: bigint): void {
-    this.state.write(this.#reach(va, size, true), size, value);
+  #write(pa: number, size: number, value: bigint): void {
+    this.state.write(pa, size, value);
+    if (this.#codePages.has(pa - pa % PAGE_SIZE)) this.#code.clear();
   }
 
-  /** An access in one page, of a size that a bigint holds. */
-  #reach(va: bigint, size: number, write: boolean): number {
-    const address = BigInt.asUintN(64, va);
-    if (size > 8 || Number(address & 0xfffn) + size > 0x1000) throw new Departs("other");
-    return this.state.placeOf(address, write);
+  /**
+   * Where an access in one page is made.
+   * @throws Unreachable
+   */
+  #reach(va: bigint, size: number, kind: number, { aligned, ordered, unprivileged, elements }: AccessOptions): number {
+    const address = BigInt.asUintN(64, va), { features } = this.processor, offset = Number(address & 0xfffn);
+    if (elements || offset + size > PAGE_SIZE) throw new Departs("other");
+    const all = kind | (unprivileged ? Access.Unprivileged : 0), misaligned = (offset & size - 1) !== 0;
+    if (misaligned) {
+      const isInBlock = features.has("FEAT_LSE2") && ((offset & 15) + size <= 16 || ordered && this.#controls(Sctlr.nAA));
+      if (aligned && !isInBlock || this.#controls(Sctlr.A)) throw new Unreachable(address, all, FaultStatus.Alignment);
+    }
+    const { pa, isDevice } = this.state.pageOf(address, all);
+    if (misaligned && isDevice) throw new Unreachable(address, all, FaultStatus.Alignment);
+    return pa + offset;
   }
 
   #call({ name, id, operands }: Extract<Statement, { kind: "call" }>): boolean {
     const { state } = this, value = (index: number) => this.#value(operands[index]);
     switch (name) {
       case "raiseUndefined":
-        this.#raise(syndrome(ExceptionClass.Unknown, 0), this.#pc);
-        return true;
+        return this.#raise(syndrome(ExceptionClass.Unknown, 0), this.#pc);
       case "raiseSupervisorCall":
-        this.#raise(syndrome(ExceptionClass.Svc, Number(value(0))), this.#pc + 4n);
-        return true;
+        return this.#raise(syndrome(ExceptionClass.Svc, Number(value(0))), this.#pc + 4n);
       case "raiseBreakpoint":
-        this.#raise(syndrome(ExceptionClass.Brk, Number(value(0))), this.#pc);
-        return true;
+        return this.#raise(syndrome(ExceptionClass.Brk, Number(value(0))), this.#pc);
       case "exceptionReturn":
-        if (!state.returnFromException()) throw new Departs("other");
+        if (!(state.pstate & Pstate.ElMask)) this.#raise(syndrome(ExceptionClass.Unknown, 0), this.#pc);
+        else if (!state.returnFromException()) throw new Departs("other");
         return true;
       case "leaveAfter":
         this.stretch.yields = true;
         return false;
       case "waitFor":
-        this.#wait(value(0) !== 0n);
-        return false;
+        return this.#wait(value(0) !== 0n);
       case "readSystemRegister":
         if (id !== undefined) this.#locals.set(id, this.#readRegister(Number(value(0))));
         return false;
@@ -350,15 +435,30 @@ class Evaluation {
     this.stretch.calls++;
   }
 
-  /** WFE, which anything may end, or WFI, which returns only while an interrupt is signaled. */
-  #wait(forEvent: boolean): void {
+  /**
+   * WFE, which anything may end, or WFI, which returns only while an interrupt is signaled; whether
+   * EL1 traps it.
+   */
+  #wait(forEvent: boolean): boolean {
+    const { state } = this, isEl0 = !(state.pstate & Pstate.ElMask);
+    if (isEl0 && !(forEvent && state.get("EVENT")) && !this.#controls(forEvent ? Sctlr.NTWE : Sctlr.NTWI)) {
+      return this.#raise(syndrome(ExceptionClass.Wfx, ISS_COND_ALWAYS | (forEvent ? 1 : 0)), this.#pc);
+    }
     if (!forEvent && !this.prospect.interrupt) throw new Departs("sleep");
     this.stretch[forEvent ? "yields" : "sleeps"] = true;
-    if (forEvent) this.state.set("EVENT", 0n);
+    if (forEvent) state.set("EVENT", 0n);
+    return false;
+  }
+
+  /** The name of a register that the vCPU may read or write where it is. */
+  #nameOf(number: number): string {
+    const name = systemRegisterText(number).toUpperCase();
+    if (!(this.state.pstate & Pstate.ElMask) && !/^TPIDR(RO)?_EL0$/.test(name)) throw new Departs("register");
+    return name;
   }
 
   #readRegister(number: number): bigint {
-    const name = systemRegisterText(number).toUpperCase();
+    const name = this.#nameOf(number);
     if (name === "DAIF") return BigInt(this.state.pstate & Pstate.Daif);
     if (name === "CURRENTEL") return BigInt(this.state.pstate & Pstate.ElMask);
     if (/^CNT[PV]CT/.test(name)) throw new Departs("time");
@@ -368,7 +468,7 @@ class Evaluation {
   }
 
   #writeRegister(number: number, value: bigint): void {
-    const name = systemRegisterText(number).toUpperCase(), { state } = this;
+    const name = this.#nameOf(number), { state } = this;
     if (name === "DAIF") state.setPstate(state.pstate & ~Pstate.Daif | Number(value) & Pstate.Daif);
     else if (isChangedRegister(name) && !name.startsWith("SP_")) state.set(name, value);
     else throw new Departs("register");
@@ -377,6 +477,7 @@ class Evaluation {
   /** MSR (immediate): DAIFSet, DAIFClr and SPSel. */
   #writeField(field: number, immediate: number): void {
     const { state } = this, mask = immediate << 6;
+    if (!(state.pstate & Pstate.ElMask)) throw new Departs("register");
     if (field === PstateField.DaifSet) state.setPstate(state.pstate | mask);
     else if (field === PstateField.DaifClr) state.setPstate(state.pstate & ~mask);
     else if (field === PstateField.SpSel) state.setPstate(state.pstate & ~Pstate.SP | immediate & Pstate.SP);
@@ -440,14 +541,18 @@ class Evaluation {
 /** op1:op2 of MSR (immediate). */
 const PstateField = { SpSel: 5, DaifSet: 0b11_110, DaifClr: 0b11_111 } as const;
 
+const isBreak = (word: number) => (word & 0xffe0_001f) >>> 0 === 0xd420_0000;
+
+/** BTI c refuses type 3, BTI j type 2, and PACIASP and PACIBSP may refuse 3. */
+function permitsBranch(word: number, type: number): boolean {
+  const operand = word >>> 6 & 3;
+  if ((word & 0xffff_ff3f) >>> 0 === 0xd503_241f) return operand === 3 || operand !== 0 && type + operand !== 4;
+  return (word & 0xffff_ffbf) >>> 0 === 0xd503_233f && type !== 3;
+}
+
 /** Bytes of a Wasm load or store of integers, by its name. */
 function widthOf(instruction: string): number {
   const [, type, narrow] = /^(i32|i64)\.(?:load|store)(8|16|32)?(?:_[us])?$/.exec(instruction) ?? [];
   if (type === undefined || instruction.endsWith("_s")) throw new Departs("other");
   return narrow === undefined ? (type === "i32" ? 4 : 8) : Number(narrow) / 8;
-}
-
-/** The next work of a vCPU if nothing else changes. */
-export function outlookOf(vcpu: VcpuState, prospect: Prospect): Outlook {
-  return new Evaluation(vcpu, prospect).look();
 }

@@ -6,6 +6,14 @@ import type { DebugComparators } from "../debug/self-hosted-debug.ts";
 /** General registers X0 to X30, and vector registers V0 to V31. */
 export const X_REGISTERS = 31, V_REGISTERS = 32;
 
+/** The local exclusive monitor: address and size in bytes of what is marked, and what that held. */
+export interface ExclusiveMonitor {
+  readonly size: number;
+  readonly address: bigint;
+  readonly low: bigint;
+  readonly high: bigint;
+}
+
 /** The registers of every CPU that hypervisor, debugger and tests may read and write by name. */
 const REGISTER_NAMES = [
   "SP_EL0",
