@@ -2,6 +2,7 @@
 // a load, with the same ids, and continue.
 
 import assert from "node:assert/strict";
+import * as v from "valibot";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import type { System } from "../../src/assembly/system/system.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
@@ -67,6 +68,47 @@ Deno.test("events, reasons and ends of VMs are there after a load, and continue 
     assert.notDeepEqual(observed(second), then);
     assert.deepEqual(observed(second), observed(first));
     assert.deepEqual(observed(run.pastAt(run.milestone({ at: 30e6, settled: false })).system), then);
+  });
+});
+
+/** A VM of `nop; udf #0` without an exception table, next to one that runs. */
+async function crashingPlan(): Promise<SessionPlan> {
+  const folder = await Deno.makeTempDir({ prefix: "el2-observed-" });
+  try {
+    await Deno.writeFile(`${folder}/udf.bin`, Uint8Array.of(0x1f, 0x20, 0x03, 0xd5, 0, 0, 0, 0));
+    await Deno.copyFile("assets/guests/hello.bin", `${folder}/hello.bin`);
+    const vm = (name: string, image: string) => `[vm.${name}]\nimage = "${image}"\nmemory = "4MiB"\ncmdline = "ticks=100 ms=10"\n`;
+    const planned = await planText(`el2 = 1\n${vm("udf", "udf.bin")}${vm("y", "hello.bin")}`, undefined, folder);
+    assert.ok(planned.ok);
+    return { ...planned.run, turbo: true };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("the cause of a crash is the same fact after a load, and has a form", async () => {
+  const plan = await crashingPlan();
+  await inFile((path) => {
+    const first = saved(plan, path);
+    runUntil(first, 300e6);
+    const memory = first.remember(), [[why, cause]] = memory.ends.causes;
+    for (const _done of writeSnapshot(path, snapshotOf(first, plan, "x")));
+    const begun = beginSystem({ ...plan, from: { path, spare: false, bytes: Deno.readFileSync(path) } });
+    assert.ok("system" in begun);
+    const second = begun.system as GuestSystem;
+    assert.equal(cause.code, "not-code");
+    assert.deepEqual(second.ends.causeOf(why), cause);
+    for (const table of ["vm.ls", "diagnose"] as const) {
+      const [before, after] = [first, second].map((system) => system.inspector.answer({ table, args: {} }).rows);
+      assert.deepEqual(after, before);
+      assert.match(JSON.stringify(after), table === "diagnose" ? /"not-code"/ : /vm:udf/);
+    }
+    const changed = (causes: unknown) => encodeMemory({ ...memory, ends: { ...memory.ends, causes: causes as typeof memory.ends.causes } });
+    for (
+      const causes of [undefined, "causes", new Map([[why, { ...cause, code: "constructor" }]]), new Map([[why, { code: "not-code" }]])]
+    ) {
+      assert.throws(() => decodeMemory(changed(causes)), v.ValiError);
+    }
   });
 });
 

@@ -3,6 +3,7 @@
 
 import * as v from "valibot";
 import { TRACE_KINDS } from "../../abi/trace.ts";
+import { SAVED_CAUSE } from "./saved-causes.ts";
 import type { RunMemory } from "./system.ts";
 import type { Operation } from "../../hypervisor/boot.ts";
 import { type KeptEvents, keptEvents, ringOf } from "../../inspection/trace/event-log.ts";
@@ -107,7 +108,7 @@ const WORK = v.object({
   how: v.picklist(["bug", "fault", "watchdog", "system-reset", "system-off", "killed"]),
   at: CODE,
   instructions: count,
-  exception: v.optional(v.object({ esr: count, at: CODE, far: v.optional(v.string()) })),
+  exception: v.optional(v.object({ esr: count, at: CODE, far: v.optional(v.string()), cause: v.optional(SAVED_CAUSE) })),
   inHandler: v.boolean(),
   panic: v.optional(v.object({ message: v.nullable(v.string()) })),
 });
@@ -147,6 +148,7 @@ const MEMORY = v.object({
     problems: v.map(v.string(), v.string()),
     before: v.map(v.string(), count),
     told: v.set(v.string()),
+    causes: v.map(count, SAVED_CAUSE),
     panics: v.map(count, v.object({ message: v.nullable(v.string()), then: v.picklist(["reset", "power-off"]) })),
     lives: v.map(v.string(), v.object({ since: time, bad: count })),
   }),
