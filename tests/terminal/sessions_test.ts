@@ -115,7 +115,7 @@ Deno.test("a screen whose session's name another one has is a session of the nex
     assert.deepEqual(listed.data.map(({ id, name }) => [id, name]), ["demo", "demo-2", "s"].map((name) => [`session:${name}`, name]));
     await terminal.keys("q");
     await terminal.until(/left with 0/);
-    assert.match((await run(s.folder, "ls")).stdout, /^demo .*\ns .*\n$/);
+    assert.match((await run(s.folder, "ls")).stdout, /^name .*\ndemo .*\ns .*\n$/);
   } finally {
     await run(s.folder, "down", "demo");
   }
