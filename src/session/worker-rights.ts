@@ -4,7 +4,6 @@
 // only with an unstable flag.
 
 import { codeIn, coresIn, namedCacheFolder } from "../support/cache-name.ts";
-import { node } from "../support/node-modules.ts";
 
 /**
  * A host that Deno may not import from. It is denied together with the flag, so that the program
@@ -25,7 +24,7 @@ export function canConfine(): boolean {
 }
 
 /** A path that is the start of all others. */
-const ALL_FILES = "/";
+export const ALL_FILES = "/";
 
 /** Files and folders of a program that its worker reads when it needs them. */
 export function codeOf(entry: URL): readonly URL[] {
@@ -41,53 +40,4 @@ export function workerPermissions(code: readonly URL[]): Deno.PermissionOptionsO
   const cache = namedCacheFolder();
   const read = [ALL_FILES, ...code, ...cache === undefined ? [] : [coresIn(cache), codeIn(cache)]];
   return { read, write: true, net: false, run: false, env: false, sys: false, ffi: "inherit", import: false };
-}
-
-/** Whether this thread is a worker that has its own rights. Every process may read variables. */
-export function isConfined(): boolean {
-  return Deno.permissions.querySync({ name: "env" }).state !== "granted";
-}
-
-/**
- * This thread, a confined worker, opens no files from now on but el2's own code and cache, and
- * loads no libraries.
- * @throws Error if it still has more rights
- */
-export function giveUpRights(): void {
-  const rights = [{ name: "write" }, { name: "read", path: ALL_FILES }, { name: "ffi" }] as const;
-  for (const right of rights) {
-    if (Deno.permissions.revokeSync(right).state === "granted") {
-      throw new Error(`the worker of guests keeps its right to ${right.name}`);
-    }
-  }
-  blockNodeWorkers();
-}
-
-/**
- * Services of Deno that need no permission: the cache API writes to the disk, and another worker
- * would have it again.
- */
-const GIVEN_UP = ["caches", "Worker"] as const;
-
-/** From now on this thread's code finds them no more. */
-export function giveUpServices(): void {
-  for (const name of GIVEN_UP) Reflect.deleteProperty(globalThis, name);
-  // Loading Node's modules takes a while: this thread waits for its plan meanwhile.
-  setTimeout(blockNodeWorkers, 0);
-}
-
-/** The parent class of Node's workers: a constructor calls that of its parent first. */
-class NoWorker {
-  constructor() {
-    throw new Deno.errors.NotCapable("the worker of guests starts no other");
-  }
-}
-
-/**
- * Node's modules need no right, and have workers too. From now on none can be made: the class
- * remains, for whoever imports it later, but its parent refuses, and cannot be changed any more.
- */
-function blockNodeWorkers(): void {
-  const { Worker } = node.worker_threads;
-  if (Object.isExtensible(Worker)) Object.preventExtensions(Object.setPrototypeOf(Worker, NoWorker));
 }

@@ -14,7 +14,7 @@ import { Outbox } from "./outbox.ts";
 import { OwnDisks } from "./own-disks.ts";
 import type { RemoteSockets } from "./remote-sockets.ts";
 import { useSurroundings } from "./worker-surroundings.ts";
-import { giveUpRights, giveUpServices, isConfined } from "./worker-rights.ts";
+import { giveUpRights, giveUpServices, isConfined } from "./given-up.ts";
 
 /** Listens to requests. Call it once, in the worker. */
 export function serveMachine(): void {

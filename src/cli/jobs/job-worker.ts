@@ -6,7 +6,7 @@ import { type JobMessage, type JobOrder, JOBS } from "./jobs.ts";
 import { keepCores, saveRegions } from "../../assembly/code/core-cache.ts";
 import { OwnDisks } from "../../session/own-disks.ts";
 import { useSurroundings } from "../../session/worker-surroundings.ts";
-import { giveUpRights, giveUpServices, isConfined } from "../../session/worker-rights.ts";
+import { giveUpRights, giveUpServices, isConfined } from "../../session/given-up.ts";
 
 /** Messages that wait for the command, at most. */
 const WAITING_MAX = 64;

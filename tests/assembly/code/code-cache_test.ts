@@ -201,13 +201,21 @@ Deno.test("two writers at once leave a whole file, with what both have", async (
   });
 });
 
+/** A time after all writes, in s since 1970. */
+const LATER = 4e9;
+
 Deno.test("entries are found where another process has put them since the folder was searched", async () => {
   await inFolder(async (folder) => {
     const steps = [1, 2, 3];
     filled(folder, ...steps);
     const path = fileOf(folder), bytes = await Deno.readFile(path), reversed = encodeFile(decodeFile(bytes).toReversed());
     assert.equal(reversed.length, bytes.length);
-    const changes = [() => Deno.writeFileSync(path, reversed), () => Deno.renameSync(path, path.replace("this-", "this-0"))];
+    const rewrite = () => {
+      Deno.writeFileSync(path, reversed);
+      // The clock of a file system may not advance between two writes.
+      Deno.utimeSync(path, LATER, LATER);
+    };
+    const changes = [rewrite, () => Deno.renameSync(path, path.replace("this-", "this-0"))];
     for (const change of changes) {
       const cache = new CodeCache(folder, program());
       assert.equal(cache.load(Int32Array.of(1)), undefined);
