@@ -122,10 +122,14 @@ const GICV2: Readonly<Record<string, readonly [source: string, register: string]
 for (const [name, [source, register]] of Object.entries(GICV2)) {
   Deno.test(`a driver of a GICv2 that ${name}`, async () => {
     await assembleGuest(folder, "x", source);
-    const system = await demoSystem('el2 = 1\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\n', undefined, folder);
+    const configuration = 'el2 = 1\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\n';
+    const system = await demoSystem(configuration, undefined, folder), after = await demoSystem(configuration, undefined, folder);
     runUntil(system, 1e8);
     const [row] = rows(system, "diagnose", { filter: "id=vm:x" });
     assert.equal(row.healthy, false);
+    after.load(system.save(), true);
+    after.recall(system.remember());
+    assert.deepEqual(rows(after, "diagnose", { filter: "id=vm:x" }), [row], "after a load");
     const found = row.because.find((one) => one.code === "gicv2-driver");
     assert.ok(found && found.register === register && /^0x8000/.test(found.at.first), row.evidence.join("\n"));
     assert.match(EVIDENCE.text(found), /way out: use (?:GICR_ISENABLER0|GICD_IROUTER|ICC_SGI1R_EL1)/);

@@ -109,6 +109,8 @@ Deno.test("the cause of a crash is the same fact after a load, and has a form", 
     ) {
       assert.throws(() => decodeMemory(changed(causes)), v.ValiError);
     }
+    const unknown = { ...memory, ends: { ...memory.ends, unknown: 1 } };
+    assert.throws(() => decodeMemory(encodeMemory(unknown)), v.ValiError, "what has no form is refused");
   });
 });
 

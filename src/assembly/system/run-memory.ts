@@ -76,7 +76,9 @@ const RESULT = v.object({
   fields: v.optional(fields),
 });
 const RULE = { section: v.string(), rule: v.string(), object: v.string(), values: fields, wayOut: v.optional(v.string()) };
-const OPERATION = v.object({
+const MESSAGE = v.object({ type: v.picklist([0, 1, 2, 3]), sequence: count, id: count, payload: v.instance(Uint8Array) });
+// Strict where one place makes the objects: a field of theirs without a form is found by any save.
+const OPERATION = v.strictObject({
   ...place,
   id: count,
   vcpu: v.string(),
@@ -87,9 +89,13 @@ const OPERATION = v.object({
   result: v.optional(RESULT),
   rule: v.optional(v.object(RULE)),
   reason: v.optional(count),
+  parent: v.optional(v.looseObject({})),
+  messages: v.optional(v.array(MESSAGE)),
+  calls: v.optional(count),
+  callsBefore: count,
 });
 const POINT = v.object({ boundary: v.number(), stage: v.picklist(["before", "events", "turn"]), retired: count, steps: count });
-const EVENT = v.object({
+const EVENT = v.strictObject({
   ...place,
   id: count,
   end: time,
@@ -100,19 +106,21 @@ const EVENT = v.object({
   result: v.optional(RESULT),
   parent: v.optional(v.looseObject({})),
   why: v.optional(count),
+  messages: v.optional(v.array(MESSAGE)),
+  calls: v.optional(count),
 });
-const EVENTS = v.object({ events: v.array(EVENT), added: count });
-const CODE = v.object({ pc: v.bigint(), text: v.string() });
-const WORK = v.object({
+const EVENTS = v.strictObject({ events: v.array(EVENT), added: count });
+const CODE = v.strictObject({ pc: v.bigint(), text: v.string() });
+const WORK = v.strictObject({
   vcpu: v.string(),
   how: v.picklist(["bug", "fault", "watchdog", "system-reset", "system-off", "killed"]),
   at: CODE,
   instructions: count,
-  exception: v.optional(v.object({ esr: count, at: CODE, far: v.optional(v.string()), cause: v.optional(SAVED_CAUSE) })),
+  exception: v.optional(v.strictObject({ esr: count, at: CODE, far: v.optional(v.string()), cause: v.optional(SAVED_CAUSE) })),
   inHandler: v.boolean(),
-  panic: v.optional(v.object({ message: v.nullable(v.string()) })),
+  panic: v.optional(v.strictObject({ message: v.nullable(v.string()) })),
 });
-const END = v.object({
+const END = v.strictObject({
   ...RULE,
   time,
   vm: v.string(),
@@ -122,7 +130,7 @@ const END = v.object({
   result: v.string(),
   command: v.optional(v.string()),
 });
-const REFUSAL = v.object({
+const REFUSAL = v.strictObject({
   id: count,
   operation: v.looseObject({}),
   rule: v.object(RULE),
@@ -132,28 +140,28 @@ const REFUSAL = v.object({
 const OPERATIONS = v.array(v.looseObject({}));
 const USE = v.tuple([count, v.pipe(count, v.maxValue(255)), time, v.pipe(v.number(), v.safeInteger())]);
 
-const MEMORY = v.object({
-  trace: v.object({
+const MEMORY = v.strictObject({
+  trace: v.strictObject({
     nextId: count,
-    counts: v.object({ machine: count, dev: count, log: count, runs: count, calls: count }),
-    last: v.array(v.tuple([v.string(), v.object({ time, number: count })])),
+    counts: v.strictObject({ machine: count, dev: count, log: count, runs: count, calls: count }),
+    last: v.array(v.tuple([v.string(), v.strictObject({ time, number: count })])),
     open: OPERATIONS,
     published: v.array(v.tuple([v.string(), v.looseObject({})])),
-    reasons: v.object({ ring: v.array(v.union([v.object({ id: count, end: END }), REFUSAL])), count, alarms: count }),
-    ports: v.array(v.object({ serial: count, frames: OPERATIONS, call: v.optional(count), callNumber: count })),
+    reasons: v.strictObject({ ring: v.array(v.union([v.strictObject({ id: count, end: END }), REFUSAL])), count, alarms: count }),
+    ports: v.array(v.strictObject({ serial: count, frames: OPERATIONS, call: v.optional(count), callNumber: count })),
   }),
-  events: v.object({ quiet: EVENTS, busy: EVENTS }),
-  ends: v.object({
+  events: v.strictObject({ quiet: EVENTS, busy: EVENTS }),
+  ends: v.strictObject({
     work: v.map(v.string(), WORK),
     problems: v.map(v.string(), v.string()),
     before: v.map(v.string(), count),
     told: v.set(v.string()),
     causes: v.map(count, SAVED_CAUSE),
-    panics: v.map(count, v.object({ message: v.nullable(v.string()), then: v.picklist(["reset", "power-off"]) })),
-    lives: v.map(v.string(), v.object({ since: time, bad: count })),
+    panics: v.map(count, v.strictObject({ message: v.nullable(v.string()), then: v.picklist(["reset", "power-off"]) })),
+    lives: v.map(v.string(), v.strictObject({ since: time, bad: count })),
   }),
   steps: count,
-  uses: v.object({ current: count, uses: v.map(v.string(), USE) }),
+  uses: v.strictObject({ current: count, uses: v.map(v.string(), USE) }),
 });
 
 /** Number of values in data, added to `before`; Infinity where it nests too deep: a cycle. */
