@@ -10,7 +10,7 @@ import { median, withSpread } from "./statistics.ts";
 /** Scenarios, from the root of the tree. */
 const SCENARIOS: readonly string[] = ["examples/refused-lend.test.toml", "examples/demo.test.toml"];
 /** One whose guest `examples/ci/build.sh` builds. */
-const OF_BUILD = { scenario: "examples/ci/tests/shout.test.toml", image: "examples/ci/build/Image" };
+const OF_BUILD = { scenario: "examples/ci/shout.test.toml", image: "examples/ci/build/Image" };
 /** Measures the process from outside: its number first, its times of user and system last. */
 const TIMED = '"$@" > /dev/null & echo $!; wait $! && times';
 /** Milliseconds between two checks of memory, the last of which is all but the peak. */

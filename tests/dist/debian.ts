@@ -58,7 +58,7 @@ export function debianTests(artefact: Artefact, asUser: AsUser): void {
         const env = { PATH, LD_LIBRARY_PATH: `${TOOLS}/lib/${MULTIARCH}`, EL2_MIRROR: url };
         await user.with(env).tool("sh", "-c", "cd example && ./build.sh");
       });
-      assert.match(await user.output("test", "example/tests/shout.test.toml"), /^ok 6 - shout: /m);
+      assert.match(await user.output("test", "example/shout.test.toml"), /^ok 6 - shout: /m);
     }),
   );
 
@@ -125,7 +125,7 @@ export function debianTests(artefact: Artefact, asUser: AsUser): void {
   artefact(
     "an editor debugs a Debian that boots, by the build's adapter",
     asUser(async (user) => {
-      const folder = await folderOf(user), child = user.start("dap");
+      const folder = await folderOf(user), child = user.start("dap", "--allow-host", folder);
       await using editor = new DapClient(child.stdout, child.stdin, child.status);
       await debugDebian(editor, folder);
     }),
