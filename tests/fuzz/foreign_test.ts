@@ -221,8 +221,8 @@ fuzzTest("packets of gdb", async (random) => {
     vm = undefined;
     throw new Error("the session is over");
   }
-  // A packet that was not whole ends, and another one is answered.
-  await vm.raw(new TextEncoder().encode("#00"));
+  // A packet that was not whole ends, the last answer is acknowledged, and another one is answered.
+  await vm.raw(new TextEncoder().encode("#00+"));
   vm.session.stopped({ cause: "asked", vcpu: 0, pc: 0n });
   assert.equal(await vm.ask("qAttached"), "1");
 }, isRefusal);
