@@ -5,7 +5,7 @@ import { type CommandContext, examplesText } from "../common/command.ts";
 import { answer } from "../common/answer.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { type ListOptions, printListing, withListOptions } from "../common/list-options.ts";
-import { failingVms } from "../common/failing.ts";
+import { failingText, failingVms } from "../common/failing.ts";
 import { output, printRows, report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { sessionNames, socketPath } from "../../control/places.ts";
@@ -54,7 +54,7 @@ async function sessions(): Promise<Listed[]> {
   for (const name of sessionNames()) {
     try {
       const path = socketPath(name), info = await sessionInfo(path);
-      const failing = info.ended === undefined ? await failingVms(path) : [];
+      const failing = info.ended === undefined ? (await failingVms(path)).map(failingText) : [];
       rows.push({ id: formatId({ kind: "session", name }), ...info, failing });
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;

@@ -5,7 +5,7 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
-import { failingVms } from "../common/failing.ts";
+import { failingText, failingVms } from "../common/failing.ts";
 import { report } from "../common/print.ts";
 import { giveUp, needsNetwork } from "../common/rights.ts";
 import { openSession } from "../common/session.ts";
@@ -77,7 +77,8 @@ Examples:
     await startSession(entry, name, [what, ...argumentsOf(passed, { ...begin, name, log })]);
     if (wait) await vmsRun(name, plan);
     const failing = await failingVms(socketPath(name), "verdict=failed | verdict=panicked");
-    const ended = await howEnded(socketPath(name), failing.length ? ENDING : 0);
+    const all = plan.what.kind === "run" ? plan.what.host.vms.length : 1;
+    const ended = await howEnded(socketPath(name), failing.filter(({ verdict }) => verdict === "failed").length === all ? ENDING : 0);
     if (ended !== undefined) {
       throw new Failure(
         `session ${name} has ended: ${ended}; el2 why --session ${name} says why, el2 down ${name} removes it`,
@@ -85,7 +86,7 @@ Examples:
       );
     }
     if (failing.length) {
-      report(`el2: ${failing.join(", ")}; el2 why --session ${name} and el2 diagnose --session ${name} say why`);
+      report(`el2: ${failing.map(failingText).join(", ")}; el2 why --session ${name} and el2 diagnose --session ${name} say why`);
     }
     report(`el2: session ${name} is running; show it with el2 attach ${name}, end it with el2 down ${name}`);
   });
@@ -101,8 +102,8 @@ Examples:
 
 /** How often `--wait` looks, ms. */
 const LOOK = 50;
-/** Time that a session has for its end where a VM has failed: it may have been the only one, ms. */
-const ENDING = 500;
+/** Time that a busy computer has for a machine's end where all of its VMs have failed, ms. */
+const ENDING = 10_000;
 
 /** How a session's machine has ended, if it does within so many milliseconds. */
 async function howEnded(path: string, patience: number): Promise<string | undefined> {
