@@ -379,10 +379,10 @@ Deno.test("W19, W61: what a screen lists is what the command lists that y c copi
 });
 
 /** Screen 9's text of an event at the start of its row. */
-function eventWords({ t, vm, kind, text, fields }: RowOf<typeof TABLES.events>): string {
+function eventWords({ end, vm, kind, text, fields }: RowOf<typeof TABLES.events>): string {
   // A switch has the VM that ran before.
   const [, before = ""] = /^vcpu:([^/]+)/.exec(String((fields as { from?: string }).from)) ?? [];
-  return [(Number(t) / 1e9).toFixed(6), vm?.replace("vm:", "") ?? before, kind, text.split(" ")[0]].join(" ");
+  return [(Number(end) / 1e9).toFixed(6), vm?.replace("vm:", "") ?? before, kind, text.split(" ")[0]].join(" ");
 }
 
 Deno.test("W21: a filter gives the rows that it says, in any table with that field", async () => {
