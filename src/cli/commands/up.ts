@@ -76,7 +76,7 @@ Examples:
     const passed = up.options.filter((option) => option.long !== "--wait");
     await startSession(entry, name, [what, ...argumentsOf(passed, { ...begin, name, log })]);
     if (wait) await vmsRun(name, plan);
-    const failing = await failingVms(socketPath(name), "verdict=failed | verdict=panicked");
+    const failing = await failingVms(socketPath(name), { filter: "verdict=failed | verdict=panicked", until: BEGINNING, patience: ENDING });
     const all = plan.what.kind === "run" ? plan.what.host.vms.length : 1;
     const ended = await howEnded(socketPath(name), failing.filter(({ verdict }) => verdict === "failed").length === all ? ENDING : 0);
     if (ended !== undefined) {
@@ -102,7 +102,9 @@ Examples:
 
 /** How often `--wait` looks, ms. */
 const LOOK = 50;
-/** Time that a busy computer has for a machine's end where all of its VMs have failed, ms. */
+/** Virtual time of a machine in which its VMs may fail at once, ns. */
+const BEGINNING = 20_000_000n;
+/** Time that a busy computer has for it, and for a machine's end where all VMs have failed, ms. */
 const ENDING = 10_000;
 
 /** How a session's machine has ended, if it does within so many milliseconds. */
