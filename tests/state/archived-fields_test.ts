@@ -102,10 +102,10 @@ const DERIVED: Record<string, readonly string[]> = {
       "PageTables.#leftForVms",
       "VmConsole.#taken",
     ],
-    ...["Partition.#heapSize", "VcpuRunner.#keepsTime", "VcpuSettings.#wakesAtTimers"],
+    ...["ConsoleInput.#typed", "Partition.#heapSize", "VcpuRunner.#keepsTime", "VcpuSettings.#wakesAtTimers"],
   ],
   "follows from the registers, the interrupts or the timers": [
-    ...["Vcpu.#gic", "VgicCpu.#onSignal", "VgicCpu.#irq", "VgicCpu.#fiq", "VgicCpu.#ready"],
+    ...["Vcpu.#gic", "VgicCpu.#onSignal", "VgicCpu.#interruptedAt", "VgicCpu.#irq", "VgicCpu.#fiq", "VgicCpu.#ready"],
     ...["VgicCpu.#best", "VgicCpu.#bestGroup", "VgicCpu.#bestPriority", "Vgic.#mapping*"],
     ...["VcpuTimers.#deadline", "Scheduler.#cpus[].deadline"],
   ],
