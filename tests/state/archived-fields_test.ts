@@ -100,7 +100,6 @@ const DERIVED: Record<string, readonly string[]> = {
       "RunQueue.#size",
       "PageTables.#left",
       "PageTables.#leftForVms",
-      "VmConsole.#taken",
     ],
     ...["ConsoleInput.#typed", "Partition.#heapSize", "VcpuRunner.#keepsTime", "VcpuSettings.#wakesAtTimers"],
   ],
