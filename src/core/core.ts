@@ -30,7 +30,8 @@ import { Stage2Pool } from "./memory/stage2.ts";
 import { completeRead, storeValue, type VcpuContext } from "./registers/vcpu-context.ts";
 import { registerNames } from "./registers/vcpu-state.ts";
 import { contextOf, Residency } from "./residency.ts";
-import { Evaluation, type Outlook, type Prospect } from "./outlook/outlook.ts";
+import { Evaluation, type Prospect } from "./outlook/evaluation.ts";
+import { type Outlook, outlookOf } from "./outlook/outlook.ts";
 import { RunBudget } from "./run-budget.ts";
 import { writeAesTables, writeSm4Table } from "./simd/crypto.ts";
 import { type CpuFields, cpuFields } from "./state/cpu-fields.ts";
@@ -410,7 +411,7 @@ export class WasmCore implements DebugCore {
   }
 
   outlook(vcpu: VcpuState, prospect: Prospect): Outlook {
-    return this.evaluation(vcpu, prospect).look();
+    return outlookOf(this.evaluation(vcpu, prospect));
   }
 
   /** The evaluation of a vCPU's next code on a copy of its state. */

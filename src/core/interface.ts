@@ -7,7 +7,8 @@ import type { Cpu } from "../isa/cpus.ts";
 import type { Identification } from "../isa/identification.ts";
 import type { WatchHit, WatchKind } from "./debug/watchpoints.ts";
 import type { Exit, ExitHandler } from "./exceptions/exit.ts";
-import type { Outlook, Prospect } from "./outlook/outlook.ts";
+import type { Prospect } from "./outlook/evaluation.ts";
+import type { Outlook } from "./outlook/outlook.ts";
 import type { ExclusiveMonitor, VcpuState } from "./registers/vcpu-state.ts";
 import type { TranslatorCounters } from "./translator/counters.ts";
 

@@ -66,7 +66,10 @@ const PLACES = new Map<string, number>(
 
 const PC = placeOf("PC"), PSTATE = placeOf("PSTATE");
 
-/** The address of a place that code reads or writes cannot be had. */
+/** The name of the stack pointer in use. */
+const stackOf = (pstate: number) => pstate & Pstate.SP ? "SP_EL1" : "SP_EL0";
+
+/** An access that stage 1 refuses, or that is not to RAM. */
 export class Unreachable extends Error {
   /**
    * @param kind of `Access` and `AccessKind`
@@ -90,12 +93,9 @@ export class CopiedState {
     const { pstate } = vcpu;
     this.set("PC", vcpu.pc);
     this.set("PSTATE", BigInt((pstate & ~Pstate.Nzcv) >>> 0));
-    this.set("N", pstate & Pstate.N ? 1n << 63n : 0n);
-    this.set("Z", pstate & Pstate.Z ? 0n : 1n);
-    this.set("C", pstate & Pstate.C ? 1n : 0n);
-    this.set("V", pstate & Pstate.V ? 1n << 63n : 0n);
+    this.#setFlags(pstate);
     this.set("EVENT", vcpu.event ? 1n : 0n);
-    this.setX(Slot.SP, this.get(pstate & Pstate.SP ? "SP_EL1" : "SP_EL0"));
+    this.setX(Slot.SP, this.get(stackOf(pstate)));
     const { monitor } = processor;
     if (!monitor) return;
     this.set("EXCLUSIVE", 1n);
@@ -146,20 +146,23 @@ export class CopiedState {
 
   /** Sets PSTATE but its flags, and the stack pointer that it chooses. */
   setPstate(pstate: number): void {
-    const bank = (state: number) => state & Pstate.SP ? "SP_EL1" : "SP_EL0";
-    this.set(bank(this.pstate), this.getX(Slot.SP));
+    this.set(stackOf(this.pstate), this.getX(Slot.SP));
     this.set("PSTATE", BigInt(pstate >>> 0));
-    this.setX(Slot.SP, this.get(bank(pstate)));
+    this.setX(Slot.SP, this.get(stackOf(pstate)));
+  }
+
+  /** @param spsr with the flags where SPSR_EL1 has them */
+  #setFlags(spsr: number): void {
+    this.set("N", spsr & Pstate.N ? 1n << 63n : 0n);
+    this.set("Z", spsr & Pstate.Z ? 0n : 1n);
+    this.set("C", spsr & Pstate.C ? 1n : 0n);
+    this.set("V", spsr & Pstate.V ? 1n << 63n : 0n);
   }
 
   /** A register that is read by name; undefined if its value is not known here. */
   register(name: string): bigint | undefined {
-    if (isChangedRegister(name)) return name === this.#spInUse ? this.getX(Slot.SP) : this.get(name);
+    if (isChangedRegister(name)) return name === stackOf(this.pstate) ? this.getX(Slot.SP) : this.get(name);
     return FIXED_REGISTERS.has(name) ? this.vcpu.getRegister(name as RegisterName) : undefined;
-  }
-
-  get #spInUse(): string {
-    return this.pstate & Pstate.SP ? "SP_EL1" : "SP_EL0";
   }
 
   /** Takes a synchronous exception to EL1. */
@@ -183,10 +186,7 @@ export class CopiedState {
     const spsr = Number(this.get("SPSR_EL1") & 0xffff_ffffn), mode = spsr & Pstate.Mode;
     if (mode !== Pstate.EL0t && mode !== Pstate.EL1t && mode !== Pstate.EL1h || spsr & Pstate.IL) return false;
     this.setPstate(spsr & (Pstate.Daif | Pstate.PAN | extendedPstate(this.processor.features) | Pstate.Mode));
-    this.set("N", spsr & Pstate.N ? 1n << 63n : 0n);
-    this.set("Z", spsr & Pstate.Z ? 0n : 1n);
-    this.set("C", spsr & Pstate.C ? 1n : 0n);
-    this.set("V", spsr & Pstate.V ? 1n << 63n : 0n);
+    this.#setFlags(spsr);
     this.set("PC", this.get("ELR_EL1"));
     this.set("EXCLUSIVE", 0n);
     this.set("EVENT", 1n);
@@ -212,7 +212,7 @@ export class CopiedState {
     return page;
   }
 
-  /** Whether stage 1 lets such an access be. */
+  /** Whether stage 1 permits such an access. */
   isMapped(va: bigint, kind: number): boolean {
     return !("fsc" in this.processor.memory.translate(va, kind, this.pstate));
   }
@@ -233,7 +233,7 @@ export class CopiedState {
     for (let index = 0; index < size; index++) this.#written.set(pa + index, Number(value >> BigInt(8 * index) & 0xffn));
   }
 
-  /** Whether memory is not what the machine's is. */
+  /** Whether memory differs from the machine's. */
   get hasChanges(): boolean {
     for (const [pa, byte] of this.#written) if (byte !== Number(this.processor.memory.read(pa, 1))) return true;
     return false;
@@ -261,7 +261,7 @@ export class CopiedState {
   }
 }
 
-/** A state that was. */
+/** An earlier state. */
 export interface Mark {
   readonly pc: bigint;
   readonly values: readonly bigint[];
@@ -274,7 +274,7 @@ function placeOf(name: string): number {
   return place;
 }
 
-/** Registers that code reads, and does not change without ending the evaluation. */
+/** Registers that code may read; a write of one ends the evaluation. */
 const FIXED_REGISTERS: ReadonlySet<string> = new Set<RegisterName>([
   ...["VBAR_EL1", "SCTLR_EL1", "TCR_EL1", "TTBR0_EL1", "TTBR1_EL1", "MAIR_EL1", "AMAIR_EL1", "CONTEXTIDR_EL1", "CPACR_EL1"] as const,
   ...["TPIDRRO_EL0", "MDSCR_EL1", "MIDR_EL1", "MPIDR_EL1"] as const,

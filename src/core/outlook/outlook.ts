@@ -1,35 +1,9 @@
 // The outlook of a vCPU if nothing else changes: its code is evaluated on a copy of its state.
 // State that comes back exactly is a loop that leads nowhere; the memory that it reads says who
-// could end it. Instructions with effects beyond registers and RAM end the evaluation.
+// could end it.
 
-import type { AccessOptions, Builder, Flag, Node, Statement } from "../../isa/builder.ts";
-import { systemRegisterText } from "../../isa/system-register-names.ts";
-import { semanticsOf } from "../../isa/table.ts";
-import {
-  AbortSyndrome,
-  ExceptionClass,
-  FaultStatus,
-  ISS_COND_ALWAYS,
-  Pstate,
-  Sctlr,
-  SP_ALIGNMENT,
-  syndrome,
-} from "../architecture/exceptions.ts";
-import { constantSlot } from "../interpreter/emitter.ts";
-import { BTYPE_SHIFT, BY_PAGE } from "../interpreter/branch-targets.ts";
-import { baseRegister, STACK_POINTER, usesFloatingPoint } from "../interpreter/meaning.ts";
-import { READ_MODIFY_WRITE } from "../memory/aborts.ts";
-import { AccessKind } from "../memory/mmu.ts";
-import type { VcpuState } from "../registers/vcpu-state.ts";
-import { Slot } from "../state/cpu-state.ts";
-import { Access } from "../state/functions.ts";
-import { bigOf, numberOf } from "../translator/static-values.ts";
-import { CopiedState, isChangedRegister, type Mark, type Processor, type SeenWord, Unreachable } from "./copied-state.ts";
-import { evaluateInteger } from "./integers.ts";
-import { PAGE_SIZE } from "../../support/sizes.ts";
-
-/** Why the evaluation ended at an instruction: what it does is not decided by registers and RAM. */
-export type Departure = "call" | "device" | "register" | "time" | "sleep" | "interrupt" | "other";
+import type { Mark, SeenWord } from "./copied-state.ts";
+import { Departs, type Departure, type Evaluation, Stretch } from "./evaluation.ts";
 
 /** A loop whose every turn leaves the state as it was. */
 export interface EndlessLoop {
@@ -55,7 +29,7 @@ export interface EndlessLoop {
 
 export type Outlook =
   | EndlessLoop
-  /** Its state moves on for as long as was looked. */
+  /** Its state still changes after the last instruction that was evaluated. */
   | { readonly kind: "works" }
   | {
     readonly kind: "leaves";
@@ -65,494 +39,49 @@ export type Outlook =
     readonly inputs: readonly SeenWord[];
   };
 
-export type CallAnswer = (instruction: "hvc" | "smc", immediate: number, x: readonly bigint[]) => readonly bigint[] | undefined;
-
-/** Conditions of the evaluation. */
-export interface Prospect {
-  /** An interrupt is signaled to the vCPU. */
-  readonly interrupt: boolean;
-  /**
-   * X0 and what follows after an HVC or SMC, if it changes nothing else; undefined for other calls.
-   * @param x X0 to X7
-   */
-  readonly answer?: CallAnswer;
-  /** ESR_EL1 of the external abort that an access ends in; undefined if a device may answer. */
-  readonly refused?: (pc: bigint, va: bigint) => number | undefined;
-  /** Instructions to evaluate at most. */
-  readonly limit: number;
+/** Follows the code from the state of an evaluation, for as many instructions as it may take. */
+export function outlookOf(evaluation: Evaluation): Outlook {
+  const { state, prospect: { limit } } = evaluation, begin = state.mark();
+  let mark = begin, next = 1;
+  try {
+    for (let count = 1; count <= limit; count++) {
+      evaluation.step();
+      if (state.isAt(mark)) return mark === begin || returnsTo(evaluation, begin) ? loopOf(evaluation) : { kind: "works" };
+      if (count < next) continue;
+      next *= 2;
+      mark = state.mark();
+      evaluation.stretch = new Stretch();
+    }
+  } catch (error) {
+    if (!(error instanceof Departs)) throw error;
+    return { kind: "leaves", how: error.how, pc: evaluation.pc, inputs: inputsOf(evaluation) };
+  }
+  return { kind: "works" };
 }
 
-/** The evaluation of an instruction ends here. */
-export class Departs extends Error {
-  constructor(readonly how: Departure) {
-    super(how);
+/**
+ * Whether the loop that was found contains `begin`, or the way from there to the loop has changed
+ * no memory.
+ */
+function returnsTo(evaluation: Evaluation, begin: Mark): boolean {
+  const { state, stretch } = evaluation;
+  if (!state.hasChanges) return true;
+  for (let left = stretch.length; left > 0; left--) {
+    evaluation.step();
+    stretch.length--;
+    if (state.isAt(begin)) return true;
   }
+  return false;
 }
 
-/** Work between two marks: what a loop would consist of. */
-class Stretch {
-  length = 0;
-  first = (1n << 64n) - 1n;
-  last = 0n;
-  readonly reads = new Map<bigint, SeenWord>();
-  yields = false;
-  sleeps = false;
-  open = false;
-  exceptions = 0;
-  calls = 0;
+function loopOf(evaluation: Evaluation): EndlessLoop {
+  const { state, stretch: { length, first, last, yields, sleeps, calls, open, exceptions } } = evaluation;
+  const esr = Number(state.get("ESR_EL1")), elr = state.get("ELR_EL1");
+  return { kind: "loops", length, first, last, inputs: inputsOf(evaluation), yields, sleeps, calls, open, exceptions, esr, elr };
 }
 
-/** Undefined semantics: an UNDEFINED one. */
-interface Instruction {
-  readonly word: number;
-  readonly semantics: Builder | undefined;
-  /** It traps, or not, as CPACR_EL1 says. */
-  readonly isFloatingPoint: boolean;
-  /** It accesses memory by SP. */
-  readonly isOnStack: boolean;
-  /** Its page is guarded (FEAT_BTI). */
-  readonly isGuarded: boolean;
-}
-
-export class Evaluation {
-  readonly state: CopiedState;
-  stretch = new Stretch();
-  readonly #locals = new Map<number, bigint>();
-  readonly #places = new Map<number, { readonly pa: number; readonly va: bigint }>();
-  /** By their addresses; those of EL0 with bit 0 set, as rights may differ. */
-  readonly #code = new Map<bigint, Instruction>();
-  /** Physical addresses of their pages. */
-  readonly #codePages = new Set<number>();
-  #word = 0;
-  #isGuarded = false;
-  #pc = 0n;
-
-  constructor(vcpu: VcpuState, readonly prospect: Prospect, readonly processor: Processor) {
-    this.state = new CopiedState(vcpu, processor);
-  }
-
-  look(): Outlook {
-    const { limit } = this.prospect;
-    const begin = this.state.mark();
-    let mark = begin, next = 1;
-    try {
-      for (let count = 1; count <= limit; count++) {
-        this.step();
-        if (this.state.isAt(mark)) return mark === begin || this.#returnsTo(begin) ? this.#loop() : { kind: "works" };
-        if (count < next) continue;
-        next *= 2;
-        mark = this.state.mark();
-        this.stretch = new Stretch();
-      }
-    } catch (error) {
-      if (!(error instanceof Departs)) throw error;
-      return { kind: "leaves", how: error.how, pc: this.#pc, inputs: this.#inputs() };
-    }
-    return { kind: "works" };
-  }
-
-  /**
-   * Whether a loop that was found contains a state; else that leads to it. The way there changes
-   * nothing if it writes nothing.
-   */
-  #returnsTo(begin: Mark): boolean {
-    if (!this.state.hasChanges) return true;
-    for (let left = this.stretch.length; left > 0; left--) {
-      this.step();
-      this.stretch.length--;
-      if (this.state.isAt(begin)) return true;
-    }
-    return false;
-  }
-
-  #loop(): EndlessLoop {
-    const { length, first, last, yields, sleeps, calls, open, exceptions } = this.stretch;
-    const esr = Number(this.state.get("ESR_EL1")), elr = this.state.get("ELR_EL1");
-    return { kind: "loops", length, first, last, inputs: this.#inputs(), yields, sleeps, calls, open, exceptions, esr, elr };
-  }
-
-  #inputs(): SeenWord[] {
-    const reads = [...this.stretch.reads.values()].filter((word) => !this.state.hasWritten(word));
-    // In an order that does not depend on where the loop is entered.
-    return reads.sort((a, b) => a.va < b.va ? -1 : 1);
-  }
-
-  /**
-   * The next instruction, or the abort of its fetch; whether one was executed.
-   * @throws Departs if registers and RAM do not decide what it does; the state may be in between.
-   */
-  step(): boolean {
-    const { state, stretch } = this, { pc } = state;
-    this.#pc = pc;
-    stretch.length++;
-    if (pc < stretch.first) stretch.first = pc;
-    if (pc > stretch.last) stretch.last = pc;
-    if (!(state.pstate & Pstate.I)) {
-      if (this.prospect.interrupt) throw new Departs("interrupt");
-      stretch.open = true;
-    }
-    try {
-      if (!this.#instruction(pc)) state.pc = pc + 4n;
-    } catch (error) {
-      if (!(error instanceof Unreachable)) throw error;
-      this.#abort(error);
-      return !(error.kind & AccessKind.Execute);
-    }
-    return true;
-  }
-
-  /** Executes the instruction at an address; whether it has set the PC. */
-  #instruction(pc: bigint): boolean {
-    const { word, semantics, isFloatingPoint, isOnStack, isGuarded } = this.#codeAt(pc);
-    this.#arrive(word, isGuarded);
-    if (!semantics) return this.#raise(syndrome(ExceptionClass.Unknown, 0), pc);
-    if (isFloatingPoint) throw new Departs("other");
-    this.#word = word;
-    this.#isGuarded = isGuarded;
-    this.#locals.clear();
-    if (isOnStack && this.#isStackRefused) return this.#raise(syndrome(ExceptionClass.SpAlignment, 0), pc);
-    return this.#run(semantics.statements);
-  }
-
-  #codeAt(pc: bigint): Instruction {
-    const key = this.state.pstate & Pstate.ElMask ? pc : pc | 1n;
-    let found = this.#code.get(key);
-    if (!found) {
-      if (pc & 3n) throw new Departs("other");
-      const { pa, isGuarded } = this.state.pageOf(pc, AccessKind.Execute);
-      const word = Number(this.state.read(pa + Number(pc & 0xfffn), 4)), encoding = this.processor.instructions.decode(word);
-      const semantics = encoding && semanticsOf(encoding);
-      const isFloatingPoint = encoding !== undefined && (encoding.instruction.fp === true || usesFloatingPoint(semantics!));
-      const base = semantics && baseRegister(semantics), isOnStack = base !== undefined && numberOf(base, word) === STACK_POINTER;
-      this.#code.set(key, found = { word, semantics, isFloatingPoint, isOnStack, isGuarded });
-      this.#codePages.add(pa);
-    }
-    return found;
-  }
-
-  /** Ends an indirect branch, which a guarded page does not let reach every instruction. */
-  #arrive(word: number, isGuarded: boolean): void {
-    const { state } = this, type = (state.pstate & Pstate.BTYPE) >> BTYPE_SHIFT;
-    if (type === 0) return;
-    if (isGuarded && !permitsBranch(word, type)) throw new Departs("other");
-    if (!isBreak(word)) state.set("PSTATE", BigInt(state.pstate & ~Pstate.BTYPE));
-  }
-
-  /** Whether SP is not a multiple of 16, and SCTLR_EL1 refuses that. */
-  get #isStackRefused(): boolean {
-    const { state } = this, misaligned = (state.getX(Slot.SP) & BigInt(SP_ALIGNMENT - 1)) !== 0n;
-    return misaligned && this.#controls(state.pstate & Pstate.ElMask ? Sctlr.SA : Sctlr.SA0);
-  }
-
-  /** Whether a bit of SCTLR_EL1 is set. */
-  #controls(bit: number): boolean {
-    return (this.state.vcpu.getRegister("SCTLR_EL1") & BigInt(bit)) !== 0n;
-  }
-
-  /** An address that stage 1 does not map: its exception goes to EL1. Others leave the vCPU. */
-  #abort({ va, kind, fsc }: Unreachable): void {
-    if (fsc === undefined) {
-      const esr = this.prospect.refused?.(this.#pc, va);
-      if (esr === undefined) throw new Departs("device");
-      this.#raise(esr, this.#pc, va);
-      return;
-    }
-    const isFetch = (kind & AccessKind.Execute) !== 0, lower = (this.state.pstate & Pstate.ElMask) === 0;
-    const { InstructionAbort, InstructionAbortLower, DataAbort, DataAbortLower } = ExceptionClass;
-    const ec = isFetch ? lower ? InstructionAbortLower : InstructionAbort : lower ? DataAbortLower : DataAbort;
-    this.#raise(syndrome(ec, fsc | (this.#blamesWrite(va, kind, fsc) ? AbortSyndrome.WnR : 0)), this.#pc, va);
-  }
-
-  /** An atomic reads first: it is a write to blame only where a read would have been allowed. */
-  #blamesWrite(va: bigint, kind: number, fsc: number): boolean {
-    if (!(kind & AccessKind.Write)) return false;
-    if (!READ_MODIFY_WRITE.some(([mask, value]) => (this.#word & mask) === value)) return true;
-    return fsc !== FaultStatus.Alignment && this.state.isMapped(va, kind & ~AccessKind.Write);
-  }
-
-  /** Whether the PC is set: it is. */
-  #raise(esr: number, elr: bigint, far?: bigint): true {
-    this.stretch.exceptions++;
-    this.state.takeException(esr, elr, far);
-    return true;
-  }
-
-  /** Executes statements; whether they have set the PC. */
-  #run(statements: readonly Statement[]): boolean {
-    for (const s of statements) if (this.#execute(s)) return true;
-    return false;
-  }
-
-  #execute(s: Statement): boolean {
-    const { state } = this;
-    switch (s.kind) {
-      case "let":
-        this.#locals.set(s.id, this.#value(s.value));
-        return false;
-      case "setRegister":
-        state.setX(constantSlot(s.bank, numberOf(s.index, this.#word), true), this.#value(s.value));
-        return false;
-      case "setFlags": {
-        const values = [s.n, s.z, s.c, s.v].map((node) => this.#value(node));
-        (["N", "Z", "C", "V"] as const).forEach((flag, index) => state.set(flag, values[index]));
-        return false;
-      }
-      case "setState":
-        if (!state.has(s.name)) throw new Departs("other");
-        state.set(s.name, this.#value(s.value));
-        return false;
-      case "load":
-        this.#locals.set(s.id, this.#load(this.#value(s.address), s.size, s.options));
-        return false;
-      case "loadPair": {
-        const address = this.#value(s.address);
-        s.ids.forEach((id, index) => this.#locals.set(id, this.#load(address + BigInt(index * s.size), s.size, s.options)));
-        return false;
-      }
-      case "store":
-        this.#write(this.#reach(this.#value(s.address), s.size, AccessKind.Write, s.options), s.size, this.#value(s.value));
-        return false;
-      case "storePair": {
-        const address = this.#value(s.address), values = s.values.map((node) => this.#value(node));
-        const places = values.map((_, index) => this.#reach(address + BigInt(index * s.size), s.size, AccessKind.Write, {}));
-        places.forEach((pa, index) => this.#write(pa, s.size, values[index]));
-        return false;
-      }
-      case "ramAddress": {
-        if (s.zero) throw new Departs("other");
-        const va = this.#value(s.address);
-        this.#places.set(s.id, { va, pa: this.#reach(va, s.size, AccessKind.Write | AccessKind.ReadModifyWrite, { aligned: true }) });
-        return false;
-      }
-      case "ramStore": {
-        const place = this.#placeOf(s.place), size = widthOf(s.instruction);
-        this.#write(place.pa + s.offset, size, this.#value(s.value));
-        return false;
-      }
-      case "call":
-        return this.#call(s);
-      case "if":
-        return this.#run(this.#value(s.condition) === 0n ? s.otherwise : s.then);
-      case "branch":
-        if (s.condition && this.#value(s.condition) === 0n) return false;
-        state.pc = this.#pc + BigInt(numberOf(s.offset, this.#word));
-        return true;
-      case "branchTo":
-        state.pc = this.#value(s.address);
-        if (s.type && this.processor.features.has("FEAT_BTI")) {
-          const type = numberOf(s.type, this.#word);
-          state.set("PSTATE", BigInt(state.pstate | (type === BY_PAGE && !this.#isGuarded ? 1 : type) << BTYPE_SHIFT));
-        }
-        return true;
-      default:
-        throw new Departs("other");
-    }
-  }
-
-  #placeOf(node: Node): { readonly pa: number; readonly va: bigint } {
-    const place = node.kind === "local" ? this.#places.get(node.id) : undefined;
-    if (!place) throw new Departs("other");
-    return place;
-  }
-
-  #load(va: bigint, size: number, options: AccessOptions): bigint {
-    const pa = this.#reach(va, size, 0, options);
-    const value = this.#see(va, pa, size);
-    return options.signed ? BigInt.asUintN(64, BigInt.asIntN(8 * size, value)) : value;
-  }
-
-  #see(va: bigint, pa: number, size: number): bigint {
-    const value = this.state.read(pa, size);
-    this.stretch.reads.set(va, { va, pa, size, value });
-    return value;
-  }
-
-  #write(pa: number, size: number, value: bigint): void {
-    this.state.write(pa, size, value);
-    if (this.#codePages.has(pa - pa % PAGE_SIZE)) this.#code.clear();
-  }
-
-  /**
-   * Where an access in one page is made.
-   * @throws Unreachable
-   */
-  #reach(va: bigint, size: number, kind: number, { aligned, ordered, unprivileged, elements }: AccessOptions): number {
-    const address = BigInt.asUintN(64, va), { features } = this.processor, offset = Number(address & 0xfffn);
-    if (elements || offset + size > PAGE_SIZE) throw new Departs("other");
-    const all = kind | (unprivileged ? Access.Unprivileged : 0), misaligned = (offset & size - 1) !== 0;
-    if (misaligned) {
-      const isInBlock = features.has("FEAT_LSE2") && ((offset & 15) + size <= 16 || ordered && this.#controls(Sctlr.nAA));
-      if (aligned && !isInBlock || this.#controls(Sctlr.A)) throw new Unreachable(address, all, FaultStatus.Alignment);
-    }
-    const { pa, isDevice } = this.state.pageOf(address, all);
-    if (misaligned && isDevice) throw new Unreachable(address, all, FaultStatus.Alignment);
-    return pa + offset;
-  }
-
-  #call({ name, id, operands }: Extract<Statement, { kind: "call" }>): boolean {
-    const { state } = this, value = (index: number) => this.#value(operands[index]);
-    switch (name) {
-      case "raiseUndefined":
-        return this.#raise(syndrome(ExceptionClass.Unknown, 0), this.#pc);
-      case "raiseSupervisorCall":
-        return this.#raise(syndrome(ExceptionClass.Svc, Number(value(0))), this.#pc + 4n);
-      case "raiseBreakpoint":
-        return this.#raise(syndrome(ExceptionClass.Brk, Number(value(0))), this.#pc);
-      case "exceptionReturn":
-        if (!(state.pstate & Pstate.ElMask)) this.#raise(syndrome(ExceptionClass.Unknown, 0), this.#pc);
-        else if (!state.returnFromException()) throw new Departs("other");
-        return true;
-      case "leaveAfter":
-        this.stretch.yields = true;
-        return false;
-      case "waitFor":
-        return this.#wait(value(0) !== 0n);
-      case "readSystemRegister":
-        if (id !== undefined) this.#locals.set(id, this.#readRegister(Number(value(0))));
-        return false;
-      case "writeSystemRegister":
-        this.#writeRegister(Number(value(0)), value(1));
-        return false;
-      case "writePstateField":
-        this.#writeField(Number(value(0)), Number(value(1)));
-        return false;
-      case "hypervisorCall":
-        this.#ask("hvc", Number(value(0)));
-        return false;
-      case "secureMonitorCall":
-        this.#ask("smc", Number(value(0)));
-        return false;
-      default:
-        throw new Departs("other");
-    }
-  }
-
-  #ask(instruction: "hvc" | "smc", immediate: number): void {
-    const { state } = this, x = Array.from({ length: 8 }, (_, index) => state.getX(index));
-    const answer = state.pstate & Pstate.ElMask ? this.prospect.answer?.(instruction, immediate, x) : undefined;
-    if (!answer) throw new Departs("call");
-    answer.forEach((value, index) => state.setX(index, BigInt.asUintN(64, value)));
-    this.stretch.calls++;
-  }
-
-  /**
-   * WFE, which anything may end, or WFI, which returns only while an interrupt is signaled; whether
-   * EL1 traps it.
-   */
-  #wait(forEvent: boolean): boolean {
-    const { state } = this, isEl0 = !(state.pstate & Pstate.ElMask);
-    if (isEl0 && !(forEvent && state.get("EVENT")) && !this.#controls(forEvent ? Sctlr.NTWE : Sctlr.NTWI)) {
-      return this.#raise(syndrome(ExceptionClass.Wfx, ISS_COND_ALWAYS | (forEvent ? 1 : 0)), this.#pc);
-    }
-    if (!forEvent && !this.prospect.interrupt) throw new Departs("sleep");
-    this.stretch[forEvent ? "yields" : "sleeps"] = true;
-    if (forEvent) state.set("EVENT", 0n);
-    return false;
-  }
-
-  /** The name of a register that the vCPU may read or write where it is. */
-  #nameOf(number: number): string {
-    const name = systemRegisterText(number).toUpperCase();
-    if (!(this.state.pstate & Pstate.ElMask) && !/^TPIDR(RO)?_EL0$/.test(name)) throw new Departs("register");
-    return name;
-  }
-
-  #readRegister(number: number): bigint {
-    const name = this.#nameOf(number);
-    if (name === "DAIF") return BigInt(this.state.pstate & Pstate.Daif);
-    if (name === "CURRENTEL") return BigInt(this.state.pstate & Pstate.ElMask);
-    if (/^CNT[PV]CT/.test(name)) throw new Departs("time");
-    const value = this.state.register(name);
-    if (value === undefined) throw new Departs("register");
-    return value;
-  }
-
-  #writeRegister(number: number, value: bigint): void {
-    const name = this.#nameOf(number), { state } = this;
-    if (name === "DAIF") state.setPstate(state.pstate & ~Pstate.Daif | Number(value) & Pstate.Daif);
-    else if (isChangedRegister(name) && !name.startsWith("SP_")) state.set(name, value);
-    else throw new Departs("register");
-  }
-
-  /** MSR (immediate): DAIFSet, DAIFClr and SPSel. */
-  #writeField(field: number, immediate: number): void {
-    const { state } = this, mask = immediate << 6;
-    if (!(state.pstate & Pstate.ElMask)) throw new Departs("register");
-    if (field === PstateField.DaifSet) state.setPstate(state.pstate | mask);
-    else if (field === PstateField.DaifClr) state.setPstate(state.pstate & ~mask);
-    else if (field === PstateField.SpSel) state.setPstate(state.pstate & ~Pstate.SP | immediate & Pstate.SP);
-    else throw new Departs("register");
-  }
-
-  #value(node: Node): bigint {
-    if (node.type !== "i32" && node.type !== "i64") throw new Departs("other");
-    const bits = node.type === "i32" ? 32 : 64;
-    return BigInt.asUintN(bits, this.#evaluate(node, bits));
-  }
-
-  #evaluate(node: Node, bits: 32 | 64): bigint {
-    if (node.kind === "constant") return BigInt(node.value);
-    if (node.isStatic) return bits === 32 ? BigInt(numberOf(node, this.#word)) : bigOf(node, this.#word);
-    switch (node.kind) {
-      case "op":
-        return this.#operation(node.name, node.operands);
-      case "register":
-        return this.state.getX(constantSlot(node.bank, numberOf(node.index, this.#word), false));
-      case "local": {
-        const value = this.#locals.get(node.id);
-        if (value === undefined) throw new Departs("other");
-        return value;
-      }
-      case "pc":
-        return this.#pc;
-      case "flag":
-        return this.state.get(node.flag);
-      case "condition":
-        return this.#holds(node.cond) ? 1n : 0n;
-      case "state":
-        if (!this.state.has(node.name)) throw new Departs("other");
-        return this.state.get(node.name);
-      case "ramLoad": {
-        const { pa, va } = this.#placeOf(node.place), size = widthOf(node.instruction);
-        return this.#see(va + BigInt(node.offset), pa + node.offset, size);
-      }
-      default:
-        throw new Departs("other");
-    }
-  }
-
-  #operation(name: string, operands: readonly Node[]): bigint {
-    const [first, second, condition] = operands;
-    if (name === "select") return this.#value(condition) ? this.#value(first) : this.#value(second);
-    const a = this.#value(first), b = second ? this.#value(second) : 0n;
-    const result = evaluateInteger(name, a, b, first.type === "i32" ? 32 : 64);
-    if (result === undefined) throw new Departs("other");
-    return result;
-  }
-
-  /** ConditionHolds. */
-  #holds(cond: number): boolean {
-    const sign = (flag: Flag) => this.state.get(flag) >> 63n === 1n, z = this.state.get("Z") === 0n, c = this.state.get("C") === 1n;
-    const base = [z, c, sign("N"), sign("V"), c && !z, sign("N") === sign("V"), !z && sign("N") === sign("V"), true][cond >> 1];
-    return cond < 14 && cond & 1 ? !base : base;
-  }
-}
-
-/** op1:op2 of MSR (immediate). */
-const PstateField = { SpSel: 5, DaifSet: 0b11_110, DaifClr: 0b11_111 } as const;
-
-const isBreak = (word: number) => (word & 0xffe0_001f) >>> 0 === 0xd420_0000;
-
-/** BTI c refuses type 3, BTI j type 2, and PACIASP and PACIBSP may refuse 3. */
-function permitsBranch(word: number, type: number): boolean {
-  const operand = word >>> 6 & 3;
-  if ((word & 0xffff_ff3f) >>> 0 === 0xd503_241f) return operand === 3 || operand !== 0 && type + operand !== 4;
-  return (word & 0xffff_ffbf) >>> 0 === 0xd503_233f && type !== 3;
-}
-
-/** Bytes of a Wasm load or store of integers, by its name. */
-function widthOf(instruction: string): number {
-  const [, type, narrow] = /^(i32|i64)\.(?:load|store)(8|16|32)?(?:_[us])?$/.exec(instruction) ?? [];
-  if (type === undefined || instruction.endsWith("_s")) throw new Departs("other");
-  return narrow === undefined ? (type === "i32" ? 4 : 8) : Number(narrow) / 8;
+function inputsOf({ state, stretch }: Evaluation): SeenWord[] {
+  const reads = [...stretch.reads.values()].filter((word) => !state.hasWritten(word));
+  // In an order that does not depend on where the loop is entered.
+  return reads.sort((a, b) => a.va < b.va ? -1 : 1);
 }
