@@ -197,3 +197,23 @@ for (const cpu of ["v8", "max"]) {
     assert.deepEqual([...departures].toSorted(), ["call", "device", "end", "other", "register", "sleep"]);
   });
 }
+
+Deno.test("without FEAT_PAuth, the outlook of an indirect branch to PACIASP in a guarded page is not what follows it", () => {
+  const machine = new Machine({ cpu: parseCpu("recorded") }), { core, vcpu, view } = machine;
+  // br x16; bti c or paciasp
+  for (const [word, permitted] of [[0xd503_245f, true], [0xd503_233f, false]] as const) {
+    prepare(machine, new Random(1));
+    view.setBigUint64(L3 + (CODE - RAM_BASE) / PAGE * 8 - RAM_BASE, BigInt(CODE) | AF | GUARDED | TABLE, true);
+    [0xd61f_0200, word].forEach((value, i) => view.setUint32(CODE + 16 * i - RAM_BASE, value, true));
+    core.flush();
+    vcpu.setRegister("SCTLR_EL1", 0x3000_0801n);
+    vcpu.pstate = Pstate.EL1h | Pstate.Daif;
+    vcpu.setX(16, BigInt(CODE + 16));
+    const evaluation = core.evaluation(vcpu, { interrupt: false, limit: STEPS });
+    evaluation.step();
+    if (permitted) evaluation.step();
+    else assert.throws(() => evaluation.step(), Departs);
+    core.run(vcpu, 0, 2, 0);
+    assert.equal(Number(vcpu.getRegister("ESR_EL1") >> 26n), permitted ? 0 : ExceptionClass.BranchTarget);
+  }
+});

@@ -25,6 +25,16 @@ export const BY_PAGE = 3;
 /** log2 of the lowest bit of PSTATE.BTYPE. */
 export const BTYPE_SHIFT = 10;
 
+/** Instructions that count for a branch to them: bits of the word, and their values. */
+export const TargetWord = {
+  /** BTI with any operand. */
+  Bti: [0xffff_ff3f | 0, 0xd503_241f | 0],
+  /** PACIASP and PACIBSP. */
+  Pacixsp: [0xffff_ffbf | 0, 0xd503_233f | 0],
+  Brk: [0xffe0_001f | 0, 0xd420_0000 | 0],
+  Hlt: [0xffe0_001f | 0, 0xd440_0000 | 0],
+} as const;
+
 const TYPED_BRANCH = "typedBranch";
 
 /** Whether a core has FEAT_BTI. */
@@ -37,7 +47,7 @@ export function defineBranchTargets(library: Library, features: ReadonlySet<Feat
   defineEntry(library, features);
 }
 
-/** The fetch entry of an address, and whether it is that of its page; a misaligned one has none. */
+/** The fetch entry for an address: whether it is of its page, which a misaligned one never is. */
 function fetchEntry(c: Code, va: Value) {
   const at = c.let(c.load("i32.load", CPU.TLB).add(fetchEntryOffset(va)));
   const found = c.load("i64.load", at, TlbSet.Fetch + FetchEntry.Tag).eq(va.and(-PAGE_SIZE | 3));
@@ -46,7 +56,8 @@ function fetchEntry(c: Code, va: Value) {
 }
 
 /**
- * `permitsBranch`: (target, type, address of the branch) -> whether it needs no more than itself.
+ * `permitsBranch`: (target, type, address of the branch) -> whether the branch can go there at
+ * once, without a type in PSTATE.
  */
 function definePermits(library: Library, features: ReadonlySet<FeatureName>): void {
   const c = new Code(library.define("permitsBranch", ["i64", "i32", "i64"], ["i32"]));
@@ -57,7 +68,7 @@ function definePermits(library: Library, features: ReadonlySet<FeatureName>): vo
   c.if(c.load("i32.load16_u", page.add(offset.shl(2))).eq(Handler.Breakpoint), refuse);
   const owner = c.load("i32.load", page.sub(DECODED_PAGES.base).divU(DECODED_PAGE_SIZE).shl(2), DECODED_OWNERS);
   const word = c.let(c.load("i32.load", owner.add(offset)));
-  c.if(isBreak(word), refuse);
+  c.if(matches(word, TargetWord.Brk), refuse);
   c.if(target.guarded, () => {
     c.if(type.eq(BY_PAGE).and(source.guarded.not()), () => c.set(type, 1));
     c.return(permits(c, word, type, features));
@@ -99,27 +110,26 @@ function defineEntry(library: Library, features: ReadonlySet<FeatureName>): void
     });
   });
   // The exception of BRK has BTYPE in SPSR_EL1; others may have zero there.
-  c.if(isBreak(word).not(), () => c.store("i32.store", CPU.PSTATE, pstate.and(~Pstate.BTYPE)));
+  c.if(matches(word, TargetWord.Brk).not(), () => c.store("i32.store", CPU.PSTATE, pstate.and(~Pstate.BTYPE)));
   c.result(constant("i32", 0));
 }
 
-const isBreak = (word: Value) => word.and(0xffe0_001f).eq(0xd420_0000 | 0);
-const isHalt = (word: Value) => word.and(0xffe0_001f).eq(0xd440_0000 | 0);
+const matches = (word: Value, [mask, value]: typeof TargetWord[keyof typeof TargetWord]) => word.and(mask).eq(value);
 
 /** Whether an instruction of a guarded page may be reached by a branch of this type, 1 to 3. */
 function permits(c: Code, word: Value, type: Value, features: ReadonlySet<FeatureName>): Value {
-  // BTI c refuses type 3, BTI j refuses type 2, BTI jc none, BTI all.
+  // BTI c refuses type 3, BTI j type 2, BTI jc no type, BTI without an operand each type.
   const operand = c.let(word.shrU(6).and(3));
-  const byBti = operand.nonZero().and(operand.eq(3).or(type.add(operand).ne(4))).and(word.and(0xffff_ff3f | 0).eq(0xd503_241f | 0));
-  const others = byBti.or(isBreak(word)).or(isHalt(word));
+  const byBti = operand.nonZero().and(operand.eq(3).or(type.add(operand).ne(4))).and(matches(word, TargetWord.Bti));
+  const others = byBti.or(matches(word, TargetWord.Brk)).or(matches(word, TargetWord.Hlt));
   if (!features.has("FEAT_PAuth")) return others;
   // PACIASP and PACIBSP are BTI c; SCTLR_EL1.BT0 and BT1 say whether they refuse type 3.
   const shift = c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).select(constant("i64", SCTLR_BT_SHIFTS[1]), SCTLR_BT_SHIFTS[0]);
   const refuses = c.load("i64.load", CPU.SCTLR_EL1).shrU(shift).wrap().and(type.eq(3));
-  return others.or(word.and(0xffff_ffbf | 0).eq(0xd503_233f | 0).and(refuses.and(1).not()));
+  return others.or(matches(word, TargetWord.Pacixsp).and(refuses.and(1).not()));
 }
 
-/** Puts the target of an indirect branch on the stack, once nothing more is to be looked at. */
+/** Puts the target of an indirect branch on the stack, if the branch can go there at once. */
 export function emitBranchTarget(at: Surroundings, address: () => void, type: (() => void) | undefined): void {
   if (!type || !checksBranches(at.library)) return address();
   const { f } = at, target = at.local("i64");

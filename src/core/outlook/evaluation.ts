@@ -15,7 +15,7 @@ import {
   syndrome,
 } from "../architecture/exceptions.ts";
 import { constantSlot } from "../interpreter/emitter.ts";
-import { BTYPE_SHIFT, BY_PAGE } from "../interpreter/branch-targets.ts";
+import { BTYPE_SHIFT, BY_PAGE, TargetWord } from "../interpreter/branch-targets.ts";
 import { baseRegister, STACK_POINTER, usesFloatingPoint } from "../interpreter/meaning.ts";
 import { READ_MODIFY_WRITE } from "../memory/aborts.ts";
 import { AccessKind } from "../memory/mmu.ts";
@@ -155,7 +155,7 @@ export class Evaluation {
     const { state } = this, type = (state.pstate & Pstate.BTYPE) >> BTYPE_SHIFT;
     if (type === 0) return;
     if (isGuarded && !permitsBranch(word, type)) throw new Departs("other");
-    if (!isBreak(word)) state.set("PSTATE", BigInt(state.pstate & ~Pstate.BTYPE));
+    if (!matches(word, TargetWord.Brk)) state.set("PSTATE", BigInt(state.pstate & ~Pstate.BTYPE));
   }
 
   /** Whether SP is not a multiple of 16, and SCTLR_EL1 refuses that. */
@@ -186,7 +186,7 @@ export class Evaluation {
   /** An atomic reads first: it is a write to blame only where a read would have been allowed. */
   #blamesWrite(va: bigint, kind: number, fsc: number): boolean {
     if (!(kind & AccessKind.Write)) return false;
-    if (!READ_MODIFY_WRITE.some(([mask, value]) => (this.#word & mask) === value)) return true;
+    if (!READ_MODIFY_WRITE.some((bits) => matches(this.#word, bits))) return true;
     return fsc !== FaultStatus.Alignment && this.state.isMapped(va, kind & ~AccessKind.Write);
   }
 
@@ -461,13 +461,16 @@ export class Evaluation {
 /** op1:op2 of MSR (immediate). */
 const PstateField = { SpSel: 5, DaifSet: 0b11_110, DaifClr: 0b11_111 } as const;
 
-const isBreak = (word: number) => (word & 0xffe0_001f) >>> 0 === 0xd420_0000;
+/** Whether these bits of a word have this value. */
+const matches = (word: number, [mask, value]: readonly [number, number]) => (word & mask) === value;
 
-/** BTI c refuses type 3, BTI j type 2, and PACIASP and PACIBSP may refuse 3. */
+/**
+ * BTI c refuses type 3, BTI j type 2. The other instructions that permit a branch are not evaluated
+ * where they do.
+ */
 function permitsBranch(word: number, type: number): boolean {
   const operand = word >>> 6 & 3;
-  if ((word & 0xffff_ff3f) >>> 0 === 0xd503_241f) return operand === 3 || operand !== 0 && type + operand !== 4;
-  return (word & 0xffff_ffbf) >>> 0 === 0xd503_233f && type !== 3;
+  return matches(word, TargetWord.Bti) && (operand === 3 || operand !== 0 && type + operand !== 4);
 }
 
 /** Bytes of a Wasm load or store of integers, by its name. */
