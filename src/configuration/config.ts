@@ -99,8 +99,7 @@ export function readConfig(text: string, changes: readonly string[] = []): Confi
   if (text.length > TEXT_MAX) return refused(`the file has ${text.length} characters; a configuration has at most ${TEXT_MAX}`);
   const read = readToml(text);
   if ("error" in read) return { ok: false, errors: [read.error], rest: undefined };
-  for (const change of changes) applyChange(read.raw, change);
-  return checkedTable(read.raw, new TomlPositions(text));
+  return checkedTable(changed(read.raw, changes), new TomlPositions(text));
 }
 
 /**
@@ -175,10 +174,15 @@ export class Spoilt {
 }
 
 /**
- * Sets a value by its path: `vm.rt.memory=8MiB`. Numbers, booleans, quoted texts, lists and tables
- * are those of TOML, everything else is text.
+ * A table with values set by their paths: `vm.rt.memory=8MiB` each. Numbers, booleans, quoted
+ * texts, lists and tables are those of TOML, everything else is text.
  */
-export function applyChange(raw: Table, change: string): void {
+export function changed(table: Table, changes: readonly string[]): Table {
+  for (const change of changes) applyChange(table, change);
+  return table;
+}
+
+function applyChange(raw: Table, change: string): void {
   const [path, text] = [change.slice(0, change.indexOf("=")), change.slice(change.indexOf("=") + 1)];
   const keys = path.split(".");
   let table = raw;

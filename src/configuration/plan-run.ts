@@ -24,7 +24,7 @@ import { diskGuestTable, hasDiskGuest } from "../catalog/boot.ts";
 import { DEBIAN_RELEASES } from "../catalog/catalog.ts";
 import {
   afterOf,
-  applyChange,
+  changed,
   checkedTable,
   type Config,
   type ConfigError,
@@ -157,11 +157,6 @@ export async function vmTable(
     return `image ${what}: no such file, and no guest of this name${meant || "; list them with el2 guests ls"}`;
   }
   return imageTable(what, devices);
-}
-
-function changed(table: Table, changes: readonly string[]): Table {
-  for (const change of changes) applyChange(table, change);
-  return table;
 }
 
 /** Guests of the catalog. */

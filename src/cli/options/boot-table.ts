@@ -6,7 +6,7 @@ import { joined, plannedTable } from "../start/plans/planned.ts";
 import { Failure } from "../common/failure.ts";
 import { type DeviceOptions, devicesOf } from "./devices.ts";
 import { diskGuestTable, hasDiskGuest } from "../../catalog/boot.ts";
-import { applyChange, type Table } from "../../configuration/config.ts";
+import { changed, type Table } from "../../configuration/config.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
 import { exists } from "../../support/cache.ts";
 
@@ -34,8 +34,7 @@ const IMAGES = ["initrd", "firmware"] as const;
  */
 export async function bootTable(image: string | undefined, options: BootOptions): Promise<Table> {
   const { cpus, cpu, memory, turbo, initrd, append, firmware, firmwareVars, symbols } = options;
-  const own: Table = {};
-  for (const change of options.set ?? []) applyChange(own, change);
+  const own = changed({}, options.set ?? []);
   if (image === undefined && firmware === undefined && tableOf(own.rm).kind !== "image") {
     throw new Failure("boot: no image; name one, or use --firmware, or --set rm.kind=image with rm.runtime and rm.app");
   }

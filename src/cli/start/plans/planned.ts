@@ -3,7 +3,7 @@
 import { basename } from "node:path";
 import { Failure } from "../../common/failure.ts";
 import { diskGuestTable, hasDiskGuest } from "../../../catalog/boot.ts";
-import { applyChange, type Table } from "../../../configuration/config.ts";
+import { changed, type Table } from "../../../configuration/config.ts";
 import { planOf, type PlanReader, planRun, type RunResult, vmTable } from "../../../configuration/plan-run.ts";
 import type { FileUi } from "../../../configuration/schema.ts";
 import type { SessionPlan } from "../../../plans/plan.ts";
@@ -36,19 +36,20 @@ export interface MoreDevices {
  * @throws Failure for a configuration, which lists its devices itself
  */
 export async function withDevices(what: string, { devices, option }: MoreDevices, changes: readonly string[]): Promise<Planned> {
-  const table = diskGuestTable(what);
   if (what.endsWith(".toml") || what === "demo") {
     throw new Failure(`${option}: ${what} lists the devices of its VMs; add yours to devices of its [vm.NAME]`);
   }
-  if (table === undefined || !await hasDiskGuest(what)) {
-    const one = await vmTable(what, devices);
-    if (typeof one === "string") throw new Failure(one);
-    for (const change of changes) applyChange(one, change);
-    return await plannedTable(one);
+  return await plannedTable(changed(await tableWithDevices(what, devices), changes));
+}
+
+async function tableWithDevices(what: string, devices: MoreDevices["devices"]): Promise<Table> {
+  const guest = diskGuestTable(what);
+  if (guest !== undefined && await hasDiskGuest(what)) {
+    return { ...guest, host: { ...guest.host, devices: joined(guest.host.devices, devices) } };
   }
-  table.host.devices = joined(table.host.devices, devices);
-  for (const change of changes) applyChange(table, change);
-  return await plannedTable(table);
+  const one = await vmTable(what, devices);
+  if (typeof one === "string") throw new Failure(one);
+  return one;
 }
 
 /**
@@ -66,8 +67,7 @@ export async function withImages(images: readonly string[], changes: readonly st
     const [vm] = Object.values(other.vm);
     table.vm[name] = { ...vm, on_exit: "stop" };
   }
-  for (const change of changes) applyChange(table, change);
-  return await plannedTable(table);
+  return await plannedTable(changed(table, changes));
 }
 
 /** The devices of a guest, and then others; a network card among them replaces the guest's. */
