@@ -59,15 +59,21 @@ async function tableWithDevices(what: string, devices: MoreDevices["devices"]): 
 export async function withImages(images: readonly string[], changes: readonly string[]): Promise<Planned> {
   const table: { vm: Record<string, Table> } = { vm: {} };
   for (const image of images) {
-    const stem = basename(image).replace(/\.[^.]*$/, "").replaceAll(/[^A-Za-z0-9-]/g, "-") || "vm";
-    const other = image.endsWith(".toml") || image === "demo" ? `${image} is a configuration` : await vmTable(image);
-    if (typeof other === "string") throw new Failure(`${other}; several arguments are images, one VM each`);
+    const one = image.endsWith(".toml") || image === "demo" ? `${image} is a configuration` : await vmTable(image);
+    if (typeof one === "string") throw new Failure(`${one}; several arguments are images, one VM each`);
+    const stem = vmNameOf(image);
     let name = stem;
     for (let number = 2; Object.hasOwn(table.vm, name); number++) name = `${stem}-${number}`;
-    const [vm] = Object.values(other.vm);
+    const [vm] = Object.values(one.vm);
     table.vm[name] = { ...vm, on_exit: "stop" };
   }
   return await plannedTable(changed(table, changes));
+}
+
+/** The name of a file as one that a VM can have. */
+function vmNameOf(file: string): string {
+  const stem = basename(file).replace(/\.[^.]*$/, "").toLowerCase();
+  return stem.replaceAll(/[^a-z0-9-]/g, "-").replace(/^[^a-z]+/, "") || "vm";
 }
 
 /** The devices of a guest, and then others; a network card among them replaces the guest's. */

@@ -51,7 +51,12 @@ Deno.test("run IMAGE --disk gives its VM the disk, and run of several images mak
     const { plan } = await withDevices(image, moreDevices({ disk })!, []);
     assert.deepEqual(plannedDevices(plan).map(({ kind }) => kind), ["block"]);
     const { plan: several } = await withImages([image, other, image], []);
-    assert.deepEqual(several.what.kind === "run" && several.what.host.vms.map(({ name }) => name), ["hello", "hello-elf", "hello-2"]);
+    const namesOf = ({ what }: typeof several) => what.kind === "run" && what.host.vms.map(({ name }) => name);
+    assert.deepEqual(namesOf(several), ["hello", "hello-elf", "hello-2"]);
+    // A kernel's usual name, and one that begins with a digit: names of VMs are lower-case.
+    const kernels = [`${folder}/Image`, `${folder}/6.Image.gz`];
+    for (const kernel of kernels) await Deno.copyFile(image, kernel);
+    assert.deepEqual(namesOf((await withImages(kernels, [])).plan), ["image", "image-2"]);
     await assert.rejects(withImages([image, "phone.toml"], []), /phone.toml is a configuration; several arguments are images/);
     await assert.rejects(withImages([image, "nothing"], []), /image nothing: no such file/);
   } finally {
