@@ -84,7 +84,7 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
     const names = commandTree(program).commands.map(({ name }) => name);
     const hidden = program.commands.map((command) => command.name());
     if (/^[^-]/.test(args[0] ?? "") && ![...hidden, "help"].includes(args[0])) {
-      const meant = TYPED[args[0]];
+      const meant = TYPED.get(args[0]);
       const wayOut = meant === undefined ? didYouMean(args[0], names, "list the commands with el2 --help") : `; ${meant}`;
       throw new Failure(`unknown command ${JSON.stringify(args[0])}${wayOut}`);
     }
@@ -116,7 +116,7 @@ function helpArguments(args: readonly string[]): readonly string[] {
 }
 
 /** Words of other programs, and what el2 has for them. */
-const TYPED: Readonly<Record<string, string>> = {
+const TYPED: ReadonlyMap<string, string> = new Map(Object.entries({
   stop: "el2 vm stop VM shuts a VM down, el2 down SESSION ends a session, el2 pause stops the time",
   kill: "el2 vm kill VM ends a VM, el2 down SESSION ends a session",
   list: "el2 ls lists sessions, el2 vm ls lists VMs",
@@ -136,7 +136,7 @@ const TYPED: Readonly<Record<string, string>> = {
   save: "el2 snapshot save FILE saves a machine",
   load: "el2 snapshot load FILE continues a saved machine",
   log: "el2 logs prints consoles, el2 events lists events",
-};
+}));
 
 /** Every command, however deep, reports its errors to `main`. */
 function strict(commands: Command["commands"]): void {

@@ -14,6 +14,7 @@ const MISTAKES: readonly [args: string, says: RegExp][] = [
   ["list", /el2 ls lists sessions/],
   ["exec", /el2 console VM --send/],
   ["start", /el2 up WHAT starts a session/],
+  ["constructor", /unknown command "constructor"; list the commands with el2 --help/],
   ["help no-such-command", /unknown command "no-such-command"/],
   ["boot no-such-file", /kernel no-such-file: no such file/],
   [`boot ${NOT_AN_IMAGE}`, /not an arm64 Linux Image/],
