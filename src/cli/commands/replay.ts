@@ -9,7 +9,7 @@ import { asciiOption, logLevelOption, logOption, noColorOption, plainOption, the
 import { hostOption } from "../options/host.ts";
 import { hostConsent } from "../start/plans/consent.ts";
 import { readNamedRecording } from "../start/plans/recordings.ts";
-import { showSession } from "../start/show.ts";
+import { displayed, showSession } from "../start/show.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
 
 export function registerReplay(program: Command, { entry, exit }: CommandContext): void {
@@ -55,14 +55,10 @@ Examples:
       };
       exit(
         await showSession(entry, replayed, {
+          ...displayed(options),
           title: `replay ${file.split("/").at(-1)}`,
-          stdio: false,
-          log: options.log,
-          logLevel: options.logLevel,
-          timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
           names: plan.what.kind === "run",
           headless: !options.tui,
-          look: options,
           console: plan.what.kind === "boot" ? PRIMARY_CONSOLE : undefined,
         }),
       );

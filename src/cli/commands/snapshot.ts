@@ -14,7 +14,7 @@ import { hostOption } from "../options/host.ts";
 import { keepGoingOption, logLevelOption, logOption } from "../options/look.ts";
 import { recordOption } from "../options/record.ts";
 import { recorded } from "../start/plans/recordings.ts";
-import { type ShowOptions, showSession } from "../start/show.ts";
+import { displayed, type DisplayOptions, showSession } from "../start/show.ts";
 import { hostConsent } from "../start/plans/consent.ts";
 import { namedSnapshot, planOfSnapshot, readNamedSnapshot } from "../start/plans/snapshots.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
@@ -88,18 +88,15 @@ function describe({ title, ns, insn, cpus, memory, pages, version }: SnapshotHea
   return `${title} at t=${time}, ${insn} instructions; ${cpus} CPUs, ${memory / MiB} MiB, ${pages} pages in use; el2 ${version}`;
 }
 
-interface LoadOptions
-  extends Pick<ShowOptions, "headless" | "keepGoing" | "logLevel">, Partial<Pick<SessionPlan, "turbo" | "tier" | "memoryBudget">> {
+interface LoadOptions extends DisplayOptions, Partial<Pick<SessionPlan, "turbo" | "tier" | "memoryBudget">> {
   readonly for?: number;
-  readonly stdio?: true;
-  readonly allowHost?: Parameters<typeof hostConsent>[0];
+  readonly headless?: boolean;
+  readonly allowHost?: readonly string[];
   readonly record?: string;
-  readonly log?: string;
-  readonly timeout?: number;
 }
 
 async function load(entry: URL, file: string, options: LoadOptions): Promise<number> {
-  const { for: more, turbo, tier, memoryBudget, timeout, stdio, headless, keepGoing, allowHost, record, log, logLevel } = options;
+  const { for: more, turbo, tier, memoryBudget, headless, allowHost, record } = options;
   const { header, plan } = await planOfSnapshot(file, hostConsent(allowHost));
   const loaded: SessionPlan = {
     ...plan,
@@ -109,14 +106,10 @@ async function load(entry: URL, file: string, options: LoadOptions): Promise<num
     duration: more === undefined ? undefined : Number(header.ns) + more,
   };
   return await showSession(entry, await recorded(loaded, record), {
+    ...displayed(options),
     title: header.title,
-    stdio: stdio ?? false,
-    log,
-    logLevel,
-    timeout: timeout === undefined ? undefined : timeout / 1e6,
     names: plan.what.kind !== "boot",
     headless,
-    keepGoing,
     console: plan.what.kind === "boot" ? PRIMARY_CONSOLE : plan.what.host.vms.find((vm) => vm.console)?.name,
   });
 }

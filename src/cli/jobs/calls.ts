@@ -4,8 +4,7 @@
 // and resets VMs (docs/spec/observed.md §7, §8).
 
 import { type JobPort, made } from "./job.ts";
-import { PATIENCE } from "./patience.ts";
-import { runToEnd } from "./run-to-end.ts";
+import { PATIENCE, runToEnd } from "./run-to-end.ts";
 import { assemble } from "../../assembly/assemble.ts";
 import { eventName, type TraceEvent } from "../../abi/trace.ts";
 import { alone, type SessionPlan } from "../../plans/plan.ts";

@@ -2,6 +2,8 @@
 
 import type { System } from "../../assembly/system/system.ts";
 
+/** Virtual time (ns) after which a run that does not end by itself is cut off. */
+export const PATIENCE = 10e9;
 /** Turns between two checks of the machine's progress. */
 const TURNS = 10_000;
 

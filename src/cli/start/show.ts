@@ -50,8 +50,8 @@ export interface ShowOptions extends Omit<ShownMachine, "commands"> {
   readonly console: string | undefined;
 }
 
-/** Options that boot and run share: what is shown, logged and kept. `timeout`: wall time, ns. */
-type DisplayOptions = Look & Pick<ShowOptions, "raw" | "logLevel" | "readOnly" | "instant" | "recordings" | "keepGoing"> & {
+/** Options of commands that run machines: what they show, log and keep. `timeout`: ns. */
+export type DisplayOptions = Look & Pick<ShowOptions, "raw" | "logLevel" | "readOnly" | "instant" | "recordings" | "keepGoing"> & {
   readonly stdio?: true;
   readonly log?: string;
   readonly timeout?: number;
