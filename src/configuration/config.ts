@@ -283,10 +283,10 @@ function checkHostKeys(host: Record<string, unknown>, errors: ConfigErrors): voi
 }
 
 /** Tables that would start programs, which no configuration may. */
-const PROGRAM_KEYS: Readonly<Record<string, string>> = {
-  "ui.command": "; commands belong in your own ~/.config/el2/ui.toml",
-  hook: "; to start programs on events, use el2 events --follow --json",
-};
+const PROGRAM_KEYS: ReadonlyMap<string, string> = new Map([
+  ["ui.command", "; commands belong in your own ~/.config/el2/ui.toml"],
+  ["hook", "; to start programs on events, use el2 events --follow --json"],
+]);
 
 function checkTable(table: Record<string, unknown>, path: KeyPath, known: readonly string[], errors: ConfigErrors): void {
   const where = path.length > 0 ? ` in [${tableName(path)}]` : "";
@@ -298,7 +298,7 @@ function checkTable(table: Record<string, unknown>, path: KeyPath, known: readon
     if (known.includes(key)) continue;
     const meant = nearest(key, known);
     if (meant !== undefined) errors.meant.push([...path, meant]);
-    const way = PROGRAM_KEYS[tableName([...path, key])] ?? didYouMean(key, known);
+    const way = PROGRAM_KEYS.get(tableName([...path, key])) ?? didYouMean(key, known);
     errors.atKey([...path, key], `unknown key ${JSON.stringify(key)}${where}${way}`);
   }
 }
