@@ -31,6 +31,6 @@ if (entry === "--settings") {
     env: MALLOC_SETTINGS,
   }).spawn();
   Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
-  // Of a program that a signal has ended, the code is 128 and the signal's number already.
+  // If a signal has ended the program, the code is already 128 plus the signal's number.
   Deno.exit((await child.status).code);
 }

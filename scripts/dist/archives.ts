@@ -105,12 +105,13 @@ export function zip(files: readonly { readonly path: string; readonly data: Uint
     const shared: Fields = [[2, 10], [2, 0x800], [2, 0], [2, clock], [2, day], [4, crc32(data)]];
     const sizes: Fields = [[4, data.length], [4, data.length], [2, name.length], [2, 0]];
     directory.push(record(0x02014b50, [[2, 10], ...shared, ...sizes, [2, 0], [2, 0], [2, 0], [4, 0], [4, at]]), name);
-    const entry = [record(0x04034b50, [...shared, ...sizes]), name, data];
-    parts.push(...entry);
-    at += joined(entry).length;
+    const entry = joined([record(0x04034b50, [...shared, ...sizes]), name, data]);
+    parts.push(entry);
+    at += entry.length;
   }
-  const size = joined(directory).length, count = files.length;
-  return joined([...parts, ...directory, record(0x06054b50, [[2, 0], [2, 0], [2, count], [2, count], [4, size], [4, at], [2, 0]])]);
+  const central = joined(directory), count = files.length;
+  const end = record(0x06054b50, [[2, 0], [2, 0], [2, count], [2, count], [4, central.length], [4, at], [2, 0]]);
+  return joined([...parts, central, end]);
 }
 
 /** gzip without name and time. Level 9 takes twice the time of 6 and saves 3 %. */
