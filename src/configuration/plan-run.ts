@@ -197,8 +197,8 @@ async function planFile(path: string, reader: PlanReader, changes: readonly stri
   } catch (error) {
     return refusedFor(`${path}: ${cannotRead(error)}`);
   }
-  const own = sourceFile("configuration", path, text);
-  const { source: named } = reader, source = named ? { ...named, content: `${named.content}\0${text}` } : own;
+  const own = sourceFile("configuration", path, () => text);
+  const { source: named } = reader, source = named ? { ...named, content: () => `${named.content()}\0${text}` } : own;
   // The changes come from who names the file.
   const typed = named ? [] : changes.map((change) => change.slice(0, change.indexOf("=")));
   const judged = { ...reader, source, typed, named: named ? [{ kind: "configuration", path, written: false }] : [] };

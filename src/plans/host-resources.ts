@@ -86,8 +86,8 @@ export interface PlanSource {
   readonly path: string;
   /** The folder of which its plan may read the files. */
   readonly folder: string;
-  /** Its content or the digest of that: consent ends when it changes. */
-  readonly content: string;
+  /** Its content, or the digest of that if it is large: consent ends when it changes. */
+  readonly content: () => string;
 }
 
 /**
@@ -97,7 +97,7 @@ export interface PlanSource {
 export type Consent = (source: PlanSource, resources: readonly HostResource[]) => void;
 
 /** The source of a plan that comes from a file. */
-export function sourceFile(kind: string, path: string, content: string): PlanSource {
+export function sourceFile(kind: string, path: string, content: PlanSource["content"]): PlanSource {
   return { kind, path, folder: node.path.dirname(path), content };
 }
 

@@ -17,7 +17,7 @@ type Primary = Exclude<Boot["boot"], string>;
  */
 export async function planScenario(scenario: Scenario, seed: number | undefined, consent: Consent): Promise<SessionPlan> {
   const step = scenario.steps[0] as Boot, { boot } = step;
-  const reader: PlanReader = { consent, source: sourceFile("scenario", scenario.file, scenario.source), alone: true };
+  const reader: PlanReader = { consent, source: sourceFile("scenario", scenario.file, () => scenario.source), alone: true };
   const result = typeof boot === "string" ? await planVms(scenario, step, boot, reader) : await planPrimary(scenario, boot, reader);
   if (!result.ok) throw new ScenarioError(result.errors.map((error) => `${scenario.file}:${step.line}: boot: ${error}`).join("\n     "));
   const { ui: _, recordTo: _recordTo, ...plan } = result.run;

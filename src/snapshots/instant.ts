@@ -35,22 +35,8 @@ const KEPT = 8;
  * (tests/layers_test.ts): commands and screens are a third of all, and every start waits for this.
  */
 export const MACHINE: readonly string[] = [
-  ...[
-    "abi",
-    "assembly",
-    "core",
-    "devices",
-    "devicetree",
-    "engine",
-    "formats",
-    "host",
-    "hypervisor",
-    "images",
-    "inspection",
-    "isa",
-    "linux",
-  ],
-  ...["machine", "outside", "plans", "protocol", "queries", "recordings", "resource-manager", "session", "snapshots", "state"],
+  ...["abi", "assembly", "core", "devices", "devicetree", "engine", "formats", "host", "hypervisor", "images", "inspection", "isa"],
+  ...["linux", "machine", "outside", "plans", "protocol", "queries", "recordings", "resource-manager", "session", "snapshots", "state"],
   ...["support", "symbols", "virtio"],
 ];
 

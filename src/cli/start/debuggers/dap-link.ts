@@ -113,7 +113,7 @@ function debugged(vms: readonly string[] | undefined): DebuggedVms {
  * folder.
  */
 async function planOfLaunch(wanted: LaunchWanted, consent: Consent): Promise<SessionPlan> {
-  const source = { kind: "launch request", path: ".", folder: ".", content: JSON.stringify(wanted) };
+  const source = { kind: "launch request", path: ".", folder: ".", content: () => JSON.stringify(wanted) };
   const reader: PlanReader = { consent, source };
   if (wanted.boot !== undefined) {
     const { cpus, turbo, append: cmdline, boot: kernel, initrd, memory = "256MiB" } = wanted;

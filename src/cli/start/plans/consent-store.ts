@@ -9,7 +9,8 @@ import { checkOwnFolder, ownFolder } from "../../../support/own-folders.ts";
 import { stateFolder } from "../../../support/state-folder.ts";
 import { writeWhole } from "../../../support/whole-file.ts";
 
-const digest = (text: string) => createHash("sha256").update(text).digest("hex");
+/** SHA-256 in hexadecimal. */
+export const digest = (content: string | Uint8Array) => createHash("sha256").update(content).digest("hex");
 
 /** Where the record of a file is. */
 interface ConsentRecord {

@@ -56,7 +56,7 @@ function isAllowed(resource: HostResource, allowed: readonly string[]): boolean 
 /** The subject of a consent: another content, another resource or another place of it has none. */
 function consentText({ content }: PlanSource, wanted: readonly HostResource[]): string {
   const placed = wanted.map((resource) => isPath(resource) ? { ...resource, path: leadsTo(resource.path) ?? resource.path } : resource);
-  return [content, ...placed.map(resourceText)].join("\0");
+  return [content(), ...placed.map(resourceText)].join("\0");
 }
 
 /** Asks on the terminal; without one the answer is no. */

@@ -1,7 +1,7 @@
 // Recordings of runs: the plan of a recorded run, and recordings named by users.
 
-import { createHash } from "node:crypto";
 import { checkUse } from "./consent.ts";
+import { digest } from "./consent-store.ts";
 import { Failure } from "../../common/failure.ts";
 import { type Consent, outsideResources, sourceFile, withoutConnections } from "../../../plans/host-resources.ts";
 import { type SessionPlan, writtenDisk } from "../../../plans/plan.ts";
@@ -39,15 +39,14 @@ export async function recorded(plan: SessionPlan, path: string | undefined): Pro
  * @throws Failure if it is not a recording, or without consent
  */
 export async function readNamedRecording(file: string, consent: Consent): Promise<Recording> {
-  let recording: Recording, digest: string;
+  let recording: Recording, bytes: Uint8Array;
   try {
-    const bytes = readToEnd(file);
-    digest = createHash("sha256").update(bytes).digest("hex");
+    bytes = readToEnd(file);
     recording = await readRecording(file, bytes);
   } catch (error) {
     if (error instanceof RecordingError) throw new Failure(error.message);
     throw new Failure(`recording ${file}: ${cannotRead(error)}`);
   }
-  checkUse(sourceFile("recording", file, digest), withoutConnections(outsideResources(recording.plan)), consent);
+  checkUse(sourceFile("recording", file, () => digest(bytes)), withoutConnections(outsideResources(recording.plan)), consent);
   return recording;
 }

@@ -1,8 +1,8 @@
 // Snapshots named by users.
 
-import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { checkUse } from "./consent.ts";
+import { digest } from "./consent-store.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { type Consent, outsideResources, sourceFile } from "../../../plans/host-resources.ts";
 import type { SessionPlan } from "../../../plans/plan.ts";
@@ -30,8 +30,7 @@ export async function readNamedSnapshot(file: string, consent: Consent, code: nu
     const bytes = readToEnd(path);
     return { bytes, ...readSnapshot(path, false, bytes) };
   }, code);
-  const digest = createHash("sha256").update(snapshot.bytes).digest("hex");
-  checkUse(sourceFile("snapshot", file, digest), outsideResources(snapshot.plan), consent);
+  checkUse(sourceFile("snapshot", file, () => digest(snapshot.bytes)), outsideResources(snapshot.plan), consent);
   return snapshot;
 }
 

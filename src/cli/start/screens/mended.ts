@@ -11,7 +11,7 @@ import { checked, type Planned } from "../plans/planned.ts";
 export async function mended(what: string, reader: PlanReader, changes: readonly string[]): Promise<Planned> {
   const first = await planRun(what, reader, changes);
   if (first.ok || !what.endsWith(".toml") || !Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) return checked(first);
-  const { showConfigErrors } = await import("../screens/screens.ts");
+  const { showConfigErrors } = await import("./screens.ts");
   const right = await showConfigErrors(what, async () => {
     // Nothing starts from this plan.
     const result = await planRun(what, { consent: () => {} }, changes);
