@@ -11,7 +11,9 @@ import { findTask } from "./tasks.ts";
 import { mapleEntries, redBlackEntries } from "./trees.ts";
 import type { Struct } from "./types.ts";
 
-export type MapRow = RowOf<LinuxTables["linux.maps"]>;
+type MapRow = RowOf<LinuxTables["linux.maps"]>;
+type FileRow = RowOf<LinuxTables["linux.files"]>;
+type MountRow = RowOf<LinuxTables["linux.mounts"]>;
 
 /** Flags of `vm_area_struct.vm_flags`. */
 const READ = 1n, WRITE = 2n, EXECUTE = 4n, MAY_SHARE = 0x80n;
@@ -25,31 +27,24 @@ const MOUNT_READONLY = 0x40, BLOCK_READONLY = 1n;
 /** The areas of a process, by address. */
 export function* areasOf(reading: Reading, mm: Struct): Generator<Struct> {
   let count = 0;
-  if (mm.has("mm_mt")) {
-    for (const address of mapleEntries(reading, mm.inner("mm_mt", "maple_tree"))) {
-      if (++count > MAPPINGS_MAX) throw new BadMemory("invalid", "a process with too many mappings", mm.address);
-      yield reading.struct("vm_area_struct", address);
-    }
-    return;
-  }
-  // Before 6.1 areas are a list.
-  for (let area = mm.at("mmap", "vm_area_struct"); area; area = area.at("vm_next", "vm_area_struct")) {
+  for (const area of mm.has("mm_mt") ? areasInTree(reading, mm) : areasInList(mm)) {
     if (++count > MAPPINGS_MAX) throw new BadMemory("invalid", "a process with too many mappings", mm.address);
     yield area;
   }
 }
 
+function* areasInTree(reading: Reading, mm: Struct): Generator<Struct> {
+  for (const address of mapleEntries(reading, mm.inner("mm_mt", "maple_tree"))) yield reading.struct("vm_area_struct", address);
+}
+
+/** Those of kernels before 6.1. */
+function* areasInList(mm: Struct): Generator<Struct> {
+  for (let area = mm.at("mmap", "vm_area_struct"); area; area = area.at("vm_next", "vm_area_struct")) yield area;
+}
+
 export function readMaps(reading: Reading, pid: number): MapRow[] {
-  const of = `mappings of ${pid}`, rows: MapRow[] = [];
-  reading.tried(of, () => {
-    const mm = findTask(reading, pid)?.at("mm", "mm_struct");
-    if (!mm) return;
-    for (const area of areasOf(reading, mm)) {
-      const row = reading.tried(of, () => areaRow(reading, mm, area, pid));
-      if (row) rows.push(row);
-    }
-  });
-  return rows;
+  const of = `mappings of ${pid}`, mm = reading.tried(of, () => findTask(reading, pid)?.at("mm", "mm_struct"));
+  return mm ? reading.rows(of, () => areasOf(reading, mm), (area) => areaRow(reading, mm, area, pid)) : [];
 }
 
 function areaRow(reading: Reading, mm: Struct, area: Struct, pid: number): MapRow {
@@ -82,54 +77,50 @@ function purposeOf(reading: Reading, mm: Struct, area: Struct, start: bigint, en
   return start <= stack && end >= stack ? "[stack]" : undefined;
 }
 
-export function readFiles(reading: Reading, pid: number): RowOf<LinuxTables["linux.files"]>[] {
-  const of = `files of ${pid}`, rows: RowOf<LinuxTables["linux.files"]>[] = [];
-  reading.tried(of, () => {
-    const table = findTask(reading, pid)?.at("files", "files_struct")?.at("fdt", "fdtable");
-    if (!table) return;
-    const count = Math.min(table.number("max_fds"), FILES_MAX), files = table.pointer("fd");
-    for (let fd = 0; fd < count; fd++) {
-      const address = reading.memory.u64(files + BigInt(8 * fd));
-      if (address === 0n) continue;
-      reading.tried(of, () => {
-        const file = reading.struct("file", address), mode = file.number("f_mode");
-        rows.push({
-          id: formatId({ kind: "fd", vm: reading.vm, pid, number: fd }),
-          vm: vmId(reading.vm),
-          fd,
-          file: fileName(reading, file),
-          access: `${mode & MODE_READ ? "r" : ""}${mode & MODE_WRITE ? "w" : ""}`,
-          position: String(file.big("f_pos")),
-          flags: hex(file.number("f_flags")),
-        });
-      });
-    }
+export function readFiles(reading: Reading, pid: number): FileRow[] {
+  return reading.rows(`files of ${pid}`, () => openFiles(reading, pid), ({ fd, file }): FileRow => {
+    const mode = file.number("f_mode");
+    return {
+      id: formatId({ kind: "fd", vm: reading.vm, pid, number: fd }),
+      vm: vmId(reading.vm),
+      fd,
+      file: fileName(reading, file),
+      access: `${mode & MODE_READ ? "r" : ""}${mode & MODE_WRITE ? "w" : ""}`,
+      position: String(file.big("f_pos")),
+      flags: hex(file.number("f_flags")),
+    };
   });
-  return rows;
+}
+
+function* openFiles(reading: Reading, pid: number): Generator<{ fd: number; file: Struct }> {
+  const table = findTask(reading, pid)?.at("files", "files_struct")?.at("fdt", "fdtable");
+  if (!table) return;
+  const count = Math.min(table.number("max_fds"), FILES_MAX), files = table.pointer("fd");
+  for (let fd = 0; fd < count; fd++) {
+    const address = reading.memory.u64(files + BigInt(8 * fd));
+    if (address !== 0n) yield { fd, file: reading.struct("file", address) };
+  }
 }
 
 /** The mounts that process 1 sees. */
-export function readMounts(reading: Reading): RowOf<LinuxTables["linux.mounts"]>[] {
-  const of = "mounts", rows: RowOf<LinuxTables["linux.mounts"]>[] = [];
-  reading.tried(of, () => {
-    const init = findTask(reading, 1),
-      space = init?.at("nsproxy", "nsproxy")?.at("mnt_ns", "mnt_namespace"),
-      fs = init?.at("fs", "fs_struct");
-    if (!space || !fs) return;
-    const root = { mount: mountOf(reading, fs.pointer("root.mnt")).address, dentry: fs.pointer("root.dentry") };
-    const mounts = space.has("mounts") && reading.struct("mount", 0n).has("mnt_node")
-      ? redBlackEntries(reading, space.inner("mounts", "rb_root"), "mount", "mnt_node")
-      : reading.list(of, space.addressOf("list"), "mount", "mnt_list");
-    for (const mount of mounts) {
-      const row = reading.tried(of, () => mountRow(reading, mount, root));
-      if (row) rows.push(row);
-    }
-  });
-  return rows;
+export function readMounts(reading: Reading): MountRow[] {
+  const of = "mounts";
+  return reading.rows(of, () => mountsOf(reading, of), ({ mount, root }) => mountRow(reading, mount, root));
+}
+
+function* mountsOf(reading: Reading, of: string): Generator<{ mount: Struct; root: Root }> {
+  const init = findTask(reading, 1), fs = init?.at("fs", "fs_struct");
+  const space = init?.at("nsproxy", "nsproxy")?.at("mnt_ns", "mnt_namespace");
+  if (!space || !fs) return;
+  const root = { mount: mountOf(reading, fs.pointer("root.mnt")).address, dentry: fs.pointer("root.dentry") };
+  const mounts = space.has("mounts") && reading.struct("mount", 0n).has("mnt_node")
+    ? redBlackEntries(reading, space.inner("mounts", "rb_root"), "mount", "mnt_node")
+    : reading.list(of, space.addressOf("list"), "mount", "mnt_list");
+  for (const mount of mounts) yield { mount, root };
 }
 
 /** Undefined for a mount that the process cannot see. */
-function mountRow(reading: Reading, mount: Struct, seen: Root): RowOf<LinuxTables["linux.mounts"]> | undefined {
+function mountRow(reading: Reading, mount: Struct, seen: Root): MountRow | undefined {
   const block = mount.at("mnt.mnt_sb", "super_block"), root = mount.at("mnt.mnt_root", "dentry");
   if (!block || !root) throw new BadMemory("invalid", "a mount without a file system", mount.address);
   const path = pathOf(reading, mount, root, seen);

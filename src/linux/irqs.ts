@@ -18,23 +18,19 @@ const HIDDEN = 1 << 20;
 const IRQS_MAX = 16_384, HANDLERS_MAX = 64, NAME_MAX = 128;
 
 export function readLinuxIrqs(reading: Reading): IrqRow[] {
-  const rows: IrqRow[] = [];
-  reading.tried(OF, () => {
-    let count = 0;
-    for (const address of descriptors(reading)) {
-      if (++count > IRQS_MAX) throw new BadMemory("invalid", "too many interrupts", address);
-      const row = reading.tried(OF, () => irqRow(reading, reading.struct("irq_desc", address)));
-      if (row) rows.push(row);
-    }
-  });
-  return rows;
+  return reading.rows(OF, () => descriptors(reading), (desc) => irqRow(reading, desc));
 }
 
-function descriptors(reading: Reading): Generator<bigint> {
+function* descriptors(reading: Reading): Generator<Struct> {
   const { symbol, address } = reading.anyOf("sparse_irqs", "irq_desc_tree");
-  return symbol === "sparse_irqs"
+  const entries = symbol === "sparse_irqs"
     ? mapleEntries(reading, reading.struct("maple_tree", address))
     : arrayEntries(reading, reading.struct("xarray", address));
+  let count = 0;
+  for (const entry of entries) {
+    if (++count > IRQS_MAX) throw new BadMemory("invalid", "too many interrupts", entry);
+    yield reading.struct("irq_desc", entry);
+  }
 }
 
 function irqRow(reading: Reading, desc: Struct): IrqRow | undefined {

@@ -22,7 +22,6 @@ const NONE = 1n;
 /** Before each text is the number of its descriptor. */
 const NUMBER_SIZE = 8n;
 const CPU_CALLER = 0x8000_0000;
-const FACILITY_SHIFT = 3;
 
 interface Ring {
   readonly count: bigint;
@@ -30,32 +29,40 @@ interface Ring {
   readonly infos: bigint;
   readonly texts: bigint;
   readonly textBits: bigint;
+  /** Numbers of the oldest record and of the latest. */
+  readonly first: bigint;
+  readonly last: bigint;
 }
 
 /** The records, the oldest first. */
 export function readLog(reading: Reading): LogRow[] {
-  return reading.tried(OF, () => {
-    const ring = reading.struct("printk_ringbuffer", reading.memory.u64(reading.address("prb")));
-    const countBits = ring.number("desc_ring.count_bits"), textBits = ring.number("text_data_ring.size_bits");
-    if (countBits > COUNT_BITS_MAX || textBits > TEXT_BITS_MAX) {
-      throw new BadMemory("invalid", "sizes of the log's rings are too large", ring.address);
-    }
-    const found: Ring = {
-      count: 1n << BigInt(countBits),
-      descriptors: ring.pointer("desc_ring.descs"),
-      infos: ring.pointer("desc_ring.infos"),
-      texts: ring.pointer("text_data_ring.data"),
-      textBits: BigInt(textBits),
-    };
-    const first = ring.big("desc_ring.tail_id.counter") & NUMBER, last = ring.big("desc_ring.head_id.counter") & NUMBER;
-    const rows: LogRow[] = [];
-    for (let number = first, left = found.count; left > 0n; number = number + 1n & NUMBER, left--) {
-      const row = reading.tried(OF, () => recordOf(reading, found, number));
-      if (row) rows.push(row);
-      if (number === last) break;
-    }
-    return rows;
-  }) ?? [];
+  const ring = reading.tried(OF, () => ringOf(reading));
+  return ring ? reading.rows(OF, () => numbersIn(ring), (number) => recordOf(reading, ring, number)) : [];
+}
+
+function ringOf(reading: Reading): Ring {
+  const ring = reading.struct("printk_ringbuffer", reading.memory.u64(reading.address("prb")));
+  const countBits = ring.number("desc_ring.count_bits"), textBits = ring.number("text_data_ring.size_bits");
+  if (countBits > COUNT_BITS_MAX || textBits > TEXT_BITS_MAX) {
+    throw new BadMemory("invalid", "sizes of the log's rings are too large", ring.address);
+  }
+  return {
+    count: 1n << BigInt(countBits),
+    descriptors: ring.pointer("desc_ring.descs"),
+    infos: ring.pointer("desc_ring.infos"),
+    texts: ring.pointer("text_data_ring.data"),
+    textBits: BigInt(textBits),
+    first: ring.big("desc_ring.tail_id.counter") & NUMBER,
+    last: ring.big("desc_ring.head_id.counter") & NUMBER,
+  };
+}
+
+/** The records' numbers, the oldest first. */
+function* numbersIn({ count, first, last }: Ring): Generator<bigint> {
+  for (let number = first, left = count; left > 0n; number = number + 1n & NUMBER, left--) {
+    yield number;
+    if (number === last) return;
+  }
 }
 
 function recordOf(reading: Reading, ring: Ring, number: bigint): LogRow | undefined {
@@ -94,7 +101,3 @@ function textIn(reading: Reading, { texts, textBits }: Ring, begin: bigint, next
   const bytes = reading.memory.bytes(texts + start + NUMBER_SIZE, Math.min(length, Number(room)));
   return textOf(bytes);
 }
-
-/** Lines as `dmesg --raw` and /dev/kmsg number their facilities: priority of a record. */
-export const priorityOf = ({ level, facility }: Pick<LogRow, "level" | "facility">): number =>
-  facility << FACILITY_SHIFT | LOG_LEVELS.indexOf(level);

@@ -7,6 +7,8 @@ import { hex } from "../support/number-text.ts";
 import type { Reading } from "./reading.ts";
 import type { Struct } from "./types.ts";
 
+type ModuleRow = RowOf<LinuxTables["linux.modules"]>;
+
 const OF = "modules";
 /** `module.state`. */
 const STATES = ["live", "coming", "going", "unformed"] as const;
@@ -18,45 +20,42 @@ const SYMBOLS_MAX = 65_536, NAME_MAX = 256;
 /** ELF's symbol (System V ABI): name, section, value; functions have type 2. */
 const SYMBOL_SIZE = 24n;
 
-export interface ModulePart {
+interface ModulePart {
   readonly start: bigint;
   readonly size: number;
 }
 
 /** The modules, the latest first. */
-export function* modulesOf(reading: Reading): Generator<Struct> {
-  yield* reading.list(OF, reading.address("modules"), "module", "list");
+function modulesOf(reading: Reading): Generator<Struct> {
+  return reading.list(OF, reading.address("modules"), "module", "list");
 }
 
 /** Memory of a module, its code first. */
-export function partsOf(module: Struct): ModulePart[] {
+function partsOf(module: Struct): ModulePart[] {
   const parts = module.has("mem")
     ? Array.from({ length: module.lengthOf("mem") }, (_, index) => `mem[${index}]`)
     : ["core_layout", "init_layout"];
   return parts.map((part) => ({ start: module.big(`${part}.base`), size: module.number(`${part}.size`) }));
 }
 
-export function readModules(reading: Reading): RowOf<LinuxTables["linux.modules"]>[] {
-  const rows: RowOf<LinuxTables["linux.modules"]>[] = [];
-  reading.tried(OF, () => {
-    for (const module of modulesOf(reading)) {
-      reading.tried(OF, () => {
-        const state = module.number("state"), name = module.text("name"), parts = partsOf(module);
-        if (state >= UNFORMED) return;
-        rows.push({
-          id: formatId({ kind: "module", vm: reading.vm, name }),
-          vm: vmId(reading.vm),
-          name,
-          state: STATES[state],
-          size: parts.reduce((sum, { size }) => sum + size, 0),
-          used: module.has("refcnt") ? module.signed("refcnt.counter") - USERS_BASE : null,
-          by: usersOf(reading, module),
-          address: hex(parts[0].start, 16),
-        });
-      });
-    }
-  });
-  return rows;
+export function readModules(reading: Reading): ModuleRow[] {
+  return reading.rows(OF, () => modulesOf(reading), (module) => moduleRow(reading, module));
+}
+
+/** Undefined for a module that is not formed yet. */
+function moduleRow(reading: Reading, module: Struct): ModuleRow | undefined {
+  const state = module.number("state"), name = module.text("name"), parts = partsOf(module);
+  if (state >= UNFORMED) return undefined;
+  return {
+    id: formatId({ kind: "module", vm: reading.vm, name }),
+    vm: vmId(reading.vm),
+    name,
+    state: STATES[state],
+    size: parts.reduce((sum, { size }) => sum + size, 0),
+    used: module.has("refcnt") ? module.signed("refcnt.counter") - USERS_BASE : null,
+    by: usersOf(reading, module),
+    address: hex(parts[0].start, 16),
+  };
 }
 
 /** Names of the modules that use one, as far as they can be read. */

@@ -17,14 +17,8 @@ const STATES = ["unknown", "notpresent", "down", "lowerlayerdown", "testing", "d
 const ADDRESS_MAX = 32, ADDRESSES_MAX = 256, BYTES_OF_IPV4 = 4;
 
 export function readInterfaces(reading: Reading): NetRow[] {
-  const rows: NetRow[] = [];
-  reading.tried(OF, () => {
-    for (const device of reading.list(OF, reading.global("net", "init_net").addressOf("dev_base_head"), "net_device", "dev_list")) {
-      const row = reading.tried(OF, () => deviceRow(reading, device));
-      if (row) rows.push(row);
-    }
-  });
-  return rows;
+  const devices = () => reading.list(OF, reading.global("net", "init_net").addressOf("dev_base_head"), "net_device", "dev_list");
+  return reading.rows(OF, devices, (device) => deviceRow(reading, device));
 }
 
 function deviceRow(reading: Reading, device: Struct): NetRow {

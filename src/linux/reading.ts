@@ -64,6 +64,21 @@ export class Reading {
     }
   }
 
+  /**
+   * The rows of the members that can be read; each other one is a gap.
+   * @param rowOf undefined: the member is not shown
+   */
+  rows<M, R>(of: string, members: () => Iterable<M>, rowOf: (member: M) => R | undefined): R[] {
+    const rows: R[] = [];
+    this.tried(of, () => {
+      for (const member of members()) {
+        const row = this.tried(of, () => rowOf(member));
+        if (row !== undefined) rows.push(row);
+      }
+    });
+    return rows;
+  }
+
   /** Bytes of a structure. @throws NoType */
   sizeOf(type: string): number {
     const size = this.kernel.types(this.memory.physical)?.sizeOf(type);
