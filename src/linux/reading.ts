@@ -17,6 +17,8 @@ const CPUS_MAX = 512;
 export class Reading {
   readonly memory: VirtualMemory;
   readonly gaps: Gap[] = [];
+  /** Attempts that are in progress, each within the one before. */
+  #attempts = 0;
 
   /** @param vm the VM's name */
   constructor(readonly vm: string, readonly kernel: LinuxKernel, physical: PhysicalMemory) {
@@ -52,15 +54,17 @@ export class Reading {
    * @param of what is read, for the gap
    */
   tried<T>(of: string, read: () => T): T | undefined {
+    this.#attempts++;
     try {
       return read();
     } catch (error) {
       const gap = gapOf(of, error);
-      if (!gap) throw error;
+      // Without steps all that follows would fail alike: the outermost keeps what was read.
+      if (!gap || gap.code === "work" && this.#attempts > 1) throw error;
       this.gap(gap);
-      // All that follows would fail alike.
-      if (gap.code === "work") throw error;
       return undefined;
+    } finally {
+      this.#attempts--;
     }
   }
 

@@ -38,15 +38,32 @@ function value(random: Random, page: DataView, at: number): bigint {
   ][random.below(6)]();
 }
 
-Deno.test("readers of a kernel answer within their limits whatever its memory holds", async () => {
+/** A kernel with modules, and a copy of its VM's memory. */
+async function kernelInCopy(): Promise<{ memory: CopiedMemory; kernel: LinuxKernel }> {
   const debian = await Debian.booted("bookworm", { initrd: "initrd-virtio" });
   debian.loadModules();
   const { machine, symbols } = debian.system, [vcpu] = symbols.vcpus("host");
   const memory = new CopiedMemory(machine.ram.bytes(RAM_BASE, 256 << 20));
   const registers = { ttbr1: vcpu.registers.getRegister("TTBR1_EL1"), tcr: vcpu.registers.getRegister("TCR_EL1") };
-  const find = () => LinuxKernel.find({ physical: memory, registers, tables: symbols.all("host") });
-  const kernel = find();
-  assert.ok(kernel);
+  const kernel = LinuxKernel.find({ physical: memory, registers, tables: symbols.all("host") });
+  return { memory, kernel: kernel ?? assert.fail() };
+}
+
+Deno.test("an answer that comes to its limit of steps has what was read until then, and a gap", async () => {
+  const { memory, kernel } = await kernelInCopy();
+  for (const [name, read] of READERS) {
+    read(new Reading("host", kernel, memory));
+    const before = Work.spent, all = read(new Reading("host", kernel, memory)), steps = Work.spent - before;
+    const reading = new Reading("host", kernel, memory);
+    reading.memory.work.spend(STEPS_MAX - (steps >> 1));
+    const rows = read(reading);
+    assert.ok(reading.gaps.some(({ code }) => code === "work"), name);
+    if (name === "linux.ps" || name === "linux.log") assert.ok(rows.length > 0 && rows.length < all.length, `${rows.length} of ${name}`);
+  }
+});
+
+Deno.test("readers of a kernel answer within their limits whatever its memory holds", async () => {
+  const { memory, kernel } = await kernelInCopy();
 
   // The pages that each reader reads of a whole kernel.
   const pages = READERS.map(([name, read]) => {
