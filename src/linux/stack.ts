@@ -6,7 +6,7 @@ import type { RowOf } from "../queries/table.ts";
 import { placeText } from "../symbols/symbol-table.ts";
 import { hex } from "../support/number-text.ts";
 import { areasOf } from "./files.ts";
-import { kernelFrames, stackOf } from "./frames.ts";
+import { kernelFrames, RECORD, returnAddresses, stackOf } from "./frames.ts";
 import { nameInModules } from "./modules.ts";
 import { fileName } from "./paths.ts";
 import type { Reading } from "./reading.ts";
@@ -17,7 +17,6 @@ type StackRow = RowOf<LinuxTables["linux.stack"]>;
 
 const USER_FRAMES_MAX = 64;
 const FRAME_REGISTER = 29, LINK_REGISTER = 30;
-const RECORD = 16;
 
 /** The rows of `linux stack`; undefined without such a task. */
 export function readTaskStack(reading: Reading, pid: number): StackRow[] | undefined {
@@ -33,7 +32,7 @@ export function readTaskStack(reading: Reading, pid: number): StackRow[] | undef
     rows.push({ id, vm: vmId(reading.vm), mode, pc: hex(pc, 16), symbol: symbol ?? null, file: file ?? null });
   };
   reading.tried(of, () => {
-    for (const { pc } of kernelFrames(reading, task)) add("kernel", pc, nameOf(reading, pc), undefined);
+    for (const pc of kernelFrames(reading, task)) add("kernel", pc, nameOf(reading, pc), undefined);
   });
   reading.tried(of, () => {
     for (const pc of userFrames(reading, task)) add("user", pc, undefined, mappedAt(reading, task, pc));
@@ -52,19 +51,10 @@ function* userFrames(reading: Reading, task: Struct): Generator<bigint> {
   if (!memory) return;
   const registers = reading.struct("pt_regs", stackOf(reading, task).end - BigInt(reading.sizeOf("pt_regs")));
   yield registers.big("pc");
-  let record = registers.big(`regs[${FRAME_REGISTER}]`);
-  const link = registers.big(`regs[${LINK_REGISTER}]`);
-  if (!memory.has(record, RECORD)) {
-    if (link !== 0n) yield link;
-    return;
-  }
-  for (let count = 0; count < USER_FRAMES_MAX && memory.has(record, RECORD); count++) {
-    const next = memory.u64(record), pc = memory.u64(record + 8n);
-    if (pc === 0n) return;
-    yield pc;
-    if (next <= record) return;
-    record = next;
-  }
+  const record = registers.big(`regs[${FRAME_REGISTER}]`), link = registers.big(`regs[${LINK_REGISTER}]`);
+  const isRecord = (address: bigint) => memory.has(address, RECORD);
+  if (isRecord(record)) yield* returnAddresses(memory, record, USER_FRAMES_MAX, isRecord);
+  else if (link !== 0n) yield link;
 }
 
 /** `FILE+0xOFFSET` of a program's address. */

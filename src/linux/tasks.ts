@@ -27,17 +27,17 @@ const COMMAND_MAX = 4096;
 const RESIDENT = [0, 1, 3];
 
 /** The first task, which is that of no process. */
-export function initTask(reading: Reading): Struct {
+function initTask(reading: Reading): Struct {
   return reading.global("task_struct", "init_task");
 }
 
 /** The processes, without that of the idle CPUs, in the order of their creation. */
-export function* processes(reading: Reading): Generator<Struct> {
-  yield* reading.list(OF, initTask(reading).addressOf("tasks"), "task_struct", "tasks");
+function processes(reading: Reading): Generator<Struct> {
+  return reading.list(OF, initTask(reading).addressOf("tasks"), "task_struct", "tasks");
 }
 
 /** The threads of a process, itself first. */
-export function* threadsOf(reading: Reading, process: Struct): Generator<Struct> {
+function* threadsOf(reading: Reading, process: Struct): Generator<Struct> {
   const signal = process.at("signal", "signal_struct");
   if (signal) yield* reading.list(`threads of ${process.number("pid")}`, signal.addressOf("thread_head"), "task_struct", "thread_node");
 }
@@ -134,7 +134,7 @@ function waitOf(reading: Reading, task: Struct): string | undefined {
   const starts = ["__sched_text_start", "__lock_text_start"].map((name) => reading.kernel.find(reading.memory, name));
   const ends = ["__sched_text_end", "__lock_text_end"].map((name) => reading.kernel.find(reading.memory, name));
   const scheduler = (pc: bigint) => starts.some((start, index) => start !== undefined && pc >= start && pc < (ends[index] ?? start));
-  for (const { pc } of kernelFrames(reading, task)) if (!scheduler(pc)) return reading.placeOf(pc)?.symbol.name;
+  for (const pc of kernelFrames(reading, task)) if (!scheduler(pc)) return reading.placeOf(pc)?.symbol.name;
   return undefined;
 }
 

@@ -16,11 +16,8 @@ const INSTRUCTION = 4n;
 const RECORD_SIZE = 16n;
 /** X0 to X18 are lost in a caller; X19 to X28 are as a function found them (AAPCS64 6.1.1). */
 const FIRST_SAVED = 19;
-/**
- * Bits of a virtual address; those above repeat bit 55 where an address is not signed (pointer
- * authentication).
- */
-const ADDRESS_BITS = 48n;
+/** Bits of a virtual address. */
+const ADDRESS_BITS = 48;
 const SELECTS_HALF = 1n << 55n;
 
 /** A frame's registers by DWARF's numbers. */
@@ -200,7 +197,7 @@ function callerBy(row: FrameRow, cfa: bigint, frame: Caller, read: ReadGuest, by
   if (rule?.kind === "undefined") return undefined;
   const returns = rule ? valueOf(rule, row.returns) : frame.registers[row.returns];
   if (returns === undefined) return "the return address cannot be read";
-  const pc = unsigned(returns);
+  const pc = plainAddress(returns);
   // A function without a frame whose caller is itself would never end.
   if (pc === frame.pc && cfa === frame.registers[FrameRegister.SP]) return "frames no longer ascend";
   const record = by === "code" ? recordOf(row, cfa) : undefined;
@@ -227,18 +224,24 @@ function callerByPointer(frame: Caller, innermost: boolean, read: ReadGuest): Ca
     const link = frame.registers[FrameRegister.X30];
     if (!innermost) return pointer === undefined ? undefined : OUTERMOST;
     if (link === undefined) return undefined;
-    return { pc: unsigned(link), at: unsigned(link) - INSTRUCTION, registers: lost, by: "x30", note: "x30; there is no frame pointer" };
+    return {
+      pc: plainAddress(link),
+      at: plainAddress(link) - INSTRUCTION,
+      registers: lost,
+      by: "x30",
+      note: "x30; there is no frame pointer",
+    };
   }
   const bytes = pointer % 8n === 0n ? read(pointer, Number(RECORD_SIZE)) : undefined;
   if (!bytes) return { pc: 0n, at: 0n, registers: lost, by: "frame-pointer", record: pointer, note: "this frame record cannot be read" };
-  const next = numberOf(bytes.subarray(0, 8)), pc = unsigned(numberOf(bytes.subarray(8)));
+  const next = numberOf(bytes.subarray(0, 8)), pc = plainAddress(numberOf(bytes.subarray(8)));
   const registers = lost.map((_, register) => register === FrameRegister.X29 ? next : undefined);
   const note = pc === 0n ? undefined : next === 0n ? OUTERMOST : next <= pointer ? "frames no longer ascend" : undefined;
   return { pc, at: pc - INSTRUCTION, registers, by: "frame-pointer", record: pointer, ...note !== undefined && { note } };
 }
 
-/** Without the signature that pointer authentication puts into the upper bits. */
-function unsigned(address: bigint): bigint {
-  const low = address & (1n << ADDRESS_BITS) - 1n;
-  return address & SELECTS_HALF ? low | ((1n << 64n) - 1n ^ (1n << ADDRESS_BITS) - 1n) : low;
+/** An address without the signature of pointer authentication: its upper bits repeat bit 55. */
+export function plainAddress(address: bigint, bits = ADDRESS_BITS): bigint {
+  const mask = (1n << BigInt(bits)) - 1n;
+  return address & SELECTS_HALF ? BigInt.asUintN(64, address | ~mask) : address & mask;
 }
