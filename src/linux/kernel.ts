@@ -49,12 +49,15 @@ export class LinuxKernel {
   #exported: ExportedSymbols | undefined;
   #info: VmCoreInfo | undefined;
   readonly #constants = new Map<string, number | undefined>();
-  readonly #symbols = new Map<string, bigint | undefined>();
+  /** Those that were found: others may be known later. */
+  readonly #symbols = new Map<string, bigint>();
 
   private constructor(
     readonly symbols: readonly SymbolTable[],
     readonly tables: Tables,
     readonly tcr: bigint,
+    /** Where its code begins. */
+    readonly code: bigint,
     /** Undefined if its memory has none. */
     readonly btf: Btf | undefined,
     image: KernelImage | undefined,
@@ -73,9 +76,8 @@ export class LinuxKernel {
       if (!memory.has(code, ALIGNMENT)) continue;
       const start = resolve(symbols, "__start_BTF");
       const here = start === undefined ? undefined : btfAt(memory, start);
-      if (here) return new LinuxKernel(symbols, upper, registers.tcr, here, undefined);
-      const image = readImage(memory, code);
-      return new LinuxKernel(symbols, upper, registers.tcr, btfIn(image), image);
+      const image = here ? undefined : readImage(memory, code);
+      return new LinuxKernel(symbols, upper, registers.tcr, code, here ?? (image && btfIn(image)), image);
     }
     return undefined;
   }
@@ -120,24 +122,23 @@ export class LinuxKernel {
     if (known !== undefined) return known;
     const found = resolve(this.symbols, name) ?? this.info(memory.physical)?.symbols.get(name) ?? this.#export(memory, name) ??
       this.#used(memory, name);
-    this.#symbols.set(name, found);
+    if (found !== undefined) this.#symbols.set(name, found);
     return found;
   }
 
-  #imageOf(memory: VirtualMemory): KernelImage | undefined {
-    const code = CODE.map((name) => resolve(this.symbols, name)).find((address) => address !== undefined);
-    return this.#image ??= code === undefined ? undefined : readImage(memory, code);
+  #imageOf(memory: VirtualMemory): KernelImage {
+    return this.#image ??= readImage(memory, this.code);
   }
 
   #export(memory: VirtualMemory, name: string): bigint | undefined {
-    const image = this.#imageOf(memory);
-    return image && (this.#exported ??= new ExportedSymbols(image)).find(name);
+    return (this.#exported ??= new ExportedSymbols(this.#imageOf(memory))).find(name);
   }
 
   /** One that functions use which the symbols name. */
   #used(memory: VirtualMemory, name: string): bigint | undefined {
-    const sought = SOUGHT[name], image = this.#imageOf(memory);
-    if (!sought || !image) return undefined;
+    const sought = SOUGHT[name];
+    if (!sought) return undefined;
+    const image = this.#imageOf(memory);
     for (const code of sought.functions) {
       for (const table of this.symbols) {
         const start = table.find(code)?.address, end = start === undefined ? undefined : table.next(start);

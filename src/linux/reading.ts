@@ -2,6 +2,7 @@
 
 import type { Gap } from "../queries/facts/gap.ts";
 import type { SymbolPlace } from "../symbols/symbol-table.ts";
+import { placeIn } from "../symbols/vm-symbols.ts";
 import { hex } from "../support/number-text.ts";
 import { type LinuxKernel, NoSymbol } from "./kernel.ts";
 import { BadMemory, type PhysicalMemory, TooMuch, type VirtualMemory } from "./memory.ts";
@@ -111,11 +112,7 @@ export class Reading {
 
   /** The kernel's function that an address is in. */
   placeOf(address: bigint): SymbolPlace | undefined {
-    for (const table of this.kernel.symbols) {
-      const place = table.at(address);
-      if (place) return place;
-    }
-    return undefined;
+    return placeIn(this.kernel.symbols, address);
   }
 
   gap(gap: Gap): void {
