@@ -152,7 +152,7 @@ export class LinuxKernel {
 
   #fits(memory: VirtualMemory, sought: Sought, address: bigint): boolean {
     try {
-      return sought.fits((type, at) => this.struct(memory, type, at), address);
+      return sought.fits((type, at) => this.struct(memory, type, at), address, memory);
     } catch (error) {
       if (error instanceof BadMemory || error instanceof NoType) return false;
       throw error;

@@ -47,6 +47,8 @@ const TTBR_ADDRESS = (1n << 48n) - 2n;
 /** TCR_EL1.TG1 and TG0 have different encodings (D19.2.139). */
 const TG1: Readonly<Record<number, number>> = { 1: 14, 2: 12, 3: 16 }, TG0: Readonly<Record<number, number>> = { 0: 12, 1: 16, 2: 14 };
 const VALID = 1n, TABLE = 2n;
+/** Where kernels are mapped begins here. */
+export const UPPER_HALF = 1n << 63n;
 const ENTRY_SIZE = 8;
 const PAGE = BigInt(PAGE_SIZE), PAGE_OFFSET = PAGE - 1n;
 

@@ -1,21 +1,24 @@
 // Data of the kernel that is found by the functions that use it, where the symbols name functions
 // only, as those of kernels without CONFIG_KALLSYMS_ALL do.
 
+import { UPPER_HALF, type VirtualMemory } from "./memory.ts";
 import type { Struct } from "./types.ts";
+
+/** The structure of a type at an address. */
+type StructAt = (type: string, address: bigint) => Struct;
 
 export interface Sought {
   /** Functions that use it. */
   readonly functions: readonly string[];
   /** Whether it may be at an address; errors of reading mean no. */
-  fits(struct: (type: string, address: bigint) => Struct, address: bigint): boolean;
+  fits(struct: StructAt, address: bigint, memory: VirtualMemory): boolean;
 }
 
-const UPPER = 1n << 63n;
 /** Bits of the sizes of the log's rings: `CONFIG_LOG_BUF_SHIFT` is 12 to 25. */
 const BITS_LEAST = 5, BITS_MOST = 27;
 
-/** Whether a list's head leads to a member and back. */
-function isList(struct: (type: string, address: bigint) => Struct, address: bigint): bigint | undefined {
+/** Where the links of a list's first member are; undefined unless they lead back to its head. */
+function firstOf(struct: StructAt, address: bigint): bigint | undefined {
   const head = struct("list_head", address), next = head.pointer("next");
   return next !== 0n && head.memory.has(next, 16) && struct("list_head", next).big("prev") === address ? next : undefined;
 }
@@ -24,11 +27,10 @@ export const SOUGHT: Readonly<Record<string, Sought>> = {
   /** A pointer to a `printk_ringbuffer`. */
   prb: {
     functions: ["kmsg_dump_get_line", "vprintk_store", "devkmsg_read"],
-    fits: (struct, address) => {
-      const { memory } = struct("list_head", address);
+    fits: (struct, address, memory) => {
       if (!memory.has(address, 8)) return false;
       const at = memory.u64(address);
-      if (at < UPPER || !memory.has(at, 8)) return false;
+      if (at < UPPER_HALF || !memory.has(at, 8)) return false;
       const ring = struct("printk_ringbuffer", at);
       return [ring.number("desc_ring.count_bits"), ring.number("text_data_ring.size_bits")].every((bits) =>
         bits >= BITS_LEAST && bits <= BITS_MOST
@@ -37,11 +39,11 @@ export const SOUGHT: Readonly<Record<string, Sought>> = {
   },
   modules: {
     functions: ["print_modules", "find_module_all", "__module_address"],
-    fits: (struct, address) => {
-      if (!struct("list_head", address).memory.has(address, 16)) return false;
-      const first = isList(struct, address);
+    fits: (struct, address, memory) => {
+      if (!memory.has(address, 16)) return false;
+      const first = firstOf(struct, address);
       return first !== undefined &&
-        (first === address || /^[\w-]+$/.test(struct("module", first - offset(struct, "module", "list")).text("name")));
+        (first === address || /^[\w-]+$/.test(struct("module", first - struct("module", 0n).addressOf("list")).text("name")));
     },
   },
   /** The first node of a maple tree leads back to the tree, with a bit for the root. */
@@ -58,13 +60,6 @@ export const SOUGHT: Readonly<Record<string, Sought>> = {
   /** A pointer to text. */
   saved_command_line: {
     functions: ["cmdline_proc_show"],
-    fits: (struct, address) => {
-      const { memory } = struct("list_head", address);
-      return memory.has(address, 8) && memory.u64(address) >= UPPER && memory.has(memory.u64(address), 1);
-    },
+    fits: (_, address, memory) => memory.has(address, 8) && memory.u64(address) >= UPPER_HALF && memory.has(memory.u64(address), 1),
   },
 };
-
-function offset(struct: (type: string, address: bigint) => Struct, type: string, field: string): bigint {
-  return struct(type, 0n).addressOf(field);
-}

@@ -2,7 +2,7 @@
 // red-black trees. A pointer to a node has its kind in its lowest bits. Trees of a kernel are few
 // levels high; what is higher is not a tree.
 
-import { BadMemory } from "./memory.ts";
+import { BadMemory, UPPER_HALF } from "./memory.ts";
 import type { Reading } from "./reading.ts";
 import type { Struct } from "./types.ts";
 
@@ -11,12 +11,11 @@ const LEVELS_MAX = 24, RED_BLACK_LEVELS_MAX = 64;
 const NODE_BITS = 3n, NODE = 2n;
 /** Smaller ones are not addresses. */
 const SMALLEST_NODE = 4096n;
-const UPPER = 1n << 63n;
 const WORD = 8n;
 
 const isNode = (entry: bigint) => (entry & NODE_BITS) === NODE && entry > SMALLEST_NODE;
 /** An entry that is a pointer, not a mark. */
-const isPointer = (entry: bigint) => entry >= UPPER && (entry & NODE_BITS) === 0n;
+const isPointer = (entry: bigint) => entry >= UPPER_HALF && (entry & NODE_BITS) === 0n;
 
 /** Kinds of maple nodes that are in trees of ranges, by their number. */
 const MAPLE_KINDS: Readonly<Record<number, { readonly field: string; readonly leaf: boolean }>> = {

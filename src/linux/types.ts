@@ -1,6 +1,6 @@
 // Structures of a kernel by BTF, with the names of fields of its generation.
 
-import { BadMemory, textOf, type VirtualMemory } from "./memory.ts";
+import { BadMemory, textOf, UPPER_HALF, type VirtualMemory } from "./memory.ts";
 import type { Field } from "./btf.ts";
 import { FIELDS } from "./fields.ts";
 
@@ -20,9 +20,6 @@ export class NoType extends Error {
     super(`the kernel's types have no ${missing}`);
   }
 }
-
-/** Kernel pointers are in the upper half. */
-const UPPER = 1n << 63n;
 
 /** The field, by the name of one generation. @throws NoType */
 export function fieldOf(types: Types, struct: string, name: string): Field {
@@ -86,7 +83,7 @@ export class Struct {
   /** A kernel's pointer; 0 is none. @throws BadMemory if it leads elsewhere */
   pointer(name: string): bigint {
     const value = this.big(name);
-    if (value !== 0n && value < UPPER) {
+    if (value !== 0n && value < UPPER_HALF) {
       throw new BadMemory("invalid", `${this.type}.${name} is not a kernel's pointer`, this.addressOf(name));
     }
     return value;
