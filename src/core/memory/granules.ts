@@ -2,6 +2,7 @@
 // ARM D5.2.3; D13.2.131 (TCR_EL1). A value that names a size which the CPU has not is 4 KiB.
 
 import type { FeatureName } from "../../isa/features.ts";
+import { LARGEST_TSZ, SMALLEST_TSZ, Tcr } from "../architecture/translation-control.ts";
 import { type Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import { PAGE_SHIFT } from "../../support/sizes.ts";
 
@@ -34,13 +35,9 @@ export function granuleShift(c: Code, tcr: Value, high: Value, granules: readonl
   return shift;
 }
 
-/** The least and greatest TxSZ: others count as these. */
-const SMALLEST_TSZ = 16, LARGEST_TSZ = 39;
-const TSZ_MASK = 0x3f;
-
 /** Bits of addresses in one half of the address space, from the half of TCR_EL1 with its TxSZ. */
 export function inputBits(c: Code, half: Value): Local {
-  const tsz = c.let(half.and(TSZ_MASK));
+  const tsz = c.let(half.and(Tcr.SizeMask));
   c.if(tsz.ltU(SMALLEST_TSZ), () => c.set(tsz, SMALLEST_TSZ));
   c.if(tsz.gtU(LARGEST_TSZ), () => c.set(tsz, LARGEST_TSZ));
   return c.let(constant("i32", 64).sub(tsz));

@@ -8,6 +8,7 @@
 import type { FeatureName } from "../../isa/features.ts";
 import { FaultStatus, Pstate, Sctlr, SCTLR_EPAN_SHIFT } from "../architecture/exceptions.ts";
 import { PHYSICAL_ADDRESS_BITS } from "../architecture/features.ts";
+import { Tcr } from "../architecture/translation-control.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { Access, define as defineFunction } from "../state/functions.ts";
 import { WRITTEN_PAGES } from "../state/layout.ts";
@@ -143,9 +144,6 @@ const Descriptor = {
   Address: 0x0000_ffff_ffff_f000n,
 } as const;
 const TableControl = { Pxn: 1, Xn: 2, NoUser: 4, NoWrite: 8, Mask: 0xf } as const;
-
-/** TCR_EL1. The fields of TTBR1 are 16 bits above those of TTBR0, but for TBI. */
-const Tcr = { EpdShift: 7, HalfShift: 16, IpsShift: 32, Tbi0Shift: 37, Hpd0Shift: 41, Tbid0Shift: 51, E0pd0Shift: 55 } as const;
 
 const INDEX_BITS = 9;
 const VA_BITS = 48;
@@ -313,10 +311,10 @@ function defineTranslateMaintenance(c: Code, library: Library, stage2: FunctionB
 }
 
 /** TCR_EL1.TBI0 or TBI1 for the half of the address space. */
-const ignoresTop = (tcr: Value, high: Value) => tcr.shrU(Tcr.Tbi0Shift).wrap().shrU(high).and(1);
+export const ignoresTop = (tcr: Value, high: Value) => tcr.shrU(Tcr.Tbi0Shift).wrap().shrU(high).and(1);
 
 /** The same for the addresses of instructions, which TBID0 and TBID1 of FEAT_PAuth exempt. */
-function ignoresTopOfCode(tcr: Value, high: Value, features: ReadonlySet<FeatureName>): Value {
+export function ignoresTopOfCode(tcr: Value, high: Value, features: ReadonlySet<FeatureName>): Value {
   const ignored = ignoresTop(tcr, high);
   return features.has("FEAT_PAuth") ? ignored.and(tcr.shrU(Tcr.Tbid0Shift).wrap().shrU(high).and(1).not()) : ignored;
 }

@@ -8,8 +8,10 @@
 
 import type { FeatureName } from "../../isa/features.ts";
 import { ExceptionClass, Pstate, Sctlr, syndrome } from "../architecture/exceptions.ts";
+import { Tcr } from "../architecture/translation-control.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { inputBits } from "../memory/granules.ts";
+import { ignoresTop, ignoresTopOfCode } from "../memory/mmu.ts";
 import { defineQarma, QARMA3, QARMA5 } from "../simd/qarma.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
@@ -18,8 +20,6 @@ import type { Library } from "../wasm/library.ts";
 
 /** SCTLR_EL1's bits that turn the keys IA, IB, DA and DB on. */
 const ENABLES = [Sctlr.EnIA, Sctlr.EnIB, Sctlr.EnDA, Sctlr.EnDB];
-/** TCR_EL1.TBI0 and TBID0; those of the upper half follow. */
-const TBI0_SHIFT = 37, TBID0_SHIFT = 51;
 /** Bit 55 tells the halves of the address space apart, and is never part of a code. */
 const HALF_BIT = 55n;
 
@@ -28,7 +28,7 @@ const KEY_SIZE = 16;
 
 /** Defines the functions that the entries of isa/pointer-authentication.ts call. */
 export function definePointerAuthentication(library: Library, features: ReadonlySet<FeatureName>): void {
-  defineUpdate(library);
+  defineUpdate(library, features);
   defineCode(library, features);
   defineSign(library, features);
   defineAuthenticate(library, features);
@@ -42,14 +42,14 @@ export function definePointerAuthentication(library: Library, features: Readonly
 }
 
 /** `updatePointers`: `CPU.PAC_MASKS` and `CPU.PAC_HALF_BITS` from TCR_EL1. */
-function defineUpdate(library: Library): void {
+function defineUpdate(library: Library, features: ReadonlySet<FeatureName>): void {
   const c = new Code(library.define("updatePointers", [], [], true));
   const tcr = c.let(c.load("i64.load", CPU.TCR_EL1));
-  const bit = (shift: number) => tcr.shrU(shift).and(1).wrap();
-  for (const data of [0, 1]) {
-    const ignored = [0, 1].map((high) => c.let(data ? bit(TBI0_SHIFT + high) : bit(TBI0_SHIFT + high).and(bit(TBID0_SHIFT + high).not())));
+  const kinds = [(high: Value) => ignoresTopOfCode(tcr, high, features), (high: Value) => ignoresTop(tcr, high)];
+  for (const [data, ignores] of kinds.entries()) {
+    const ignored = [0, 1].map((high) => c.let(ignores(constant("i32", high))));
     for (const high of [0, 1]) {
-      const bits = inputBits(c, tcr.shrU(16 * high).wrap()).wide();
+      const bits = inputBits(c, tcr.shrU(Tcr.HalfShift * high).wrap()).wide();
       // From the lowest bit that no address has, up to the tag.
       const mask = constant("i64", -1).shl(bits).and(~(1n << HALF_BIT));
       c.store("i64.store", CPU.PAC_MASKS + 16 * data + 8 * high, mask.and(ignored[high].select(constant("i64", (1n << 56n) - 1n), -1)));
@@ -121,7 +121,7 @@ function defineSign(library: Library, features: ReadonlySet<FeatureName>): void 
     c.result(code.xor(pointer).and(mask).or(half).or(address));
     return;
   }
-  // A pointer that is none gets a code that is wrong.
+  // A pointer that is not canonical gets a wrong code.
   const bits = c.let(pointer.and(extension));
   c.if(bits.nonZero().and(bits.ne(extension)), () => {
     if (features.has("FEAT_EPAC")) c.set(code, 0);
