@@ -52,16 +52,14 @@ export const branches = (): Instruction[] => [
     "1101011 0 0 opc 11111 000000 Rn 00000",
     { shape: "opc", when: (f) => f.opc !== 3 },
     (f) => f.opc === 2 && f.Rn === 30 ? "ret" : `${["br", "blr", "ret"][f.opc]}\t${x(f.Rn)}`,
-    ({ opc, Rn }, $) => {
-      const address = $.X(Rn);
-      if (opc === 1) $.setR(30, $.add($.pc(), 4));
-      $.branchTo(address, branchType($, opc, Rn));
-    },
+    ({ opc, Rn }, $) => branchTo($, opc, Rn, $.X(Rn)),
   ),
 ];
 
-/** PSTATE.BTYPE after BR, BLR and RET. Veneers branch by X16 and X17, and are told from others. */
-export function branchType($: Builder, opc: number, Rn: Node): Node | undefined {
-  if (opc === 0) return $.select($.eq($.lsr(Rn, 1), 8), $.i32(1), $.i32(3));
-  return opc === 1 ? $.i32(2) : undefined;
+/** BR, BLR and RET to an address that is made of X[Rn], and what they leave in PSTATE.BTYPE. */
+export function branchTo($: Builder, opc: number, Rn: Node, address: Node): void {
+  if (opc === 1) $.setR(30, $.add($.pc(), 4));
+  // Jumps by X16 and X17 are those of veneers, which count as calls.
+  const ofJump = $.select($.eq($.lsr(Rn, 1), 8), $.i32(1), $.i32(3));
+  $.branchTo(address, [ofJump, $.i32(2)][opc]);
 }

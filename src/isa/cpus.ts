@@ -33,8 +33,8 @@ const PHONE_BASE = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asim
 const UNLISTED: readonly FeatureName[] = ["FEAT_TGran16K", "FEAT_TGran64K"];
 
 /**
- * The same for those that have pointer authentication: its algorithm is not known of phones, and
- * known of Arm's cores.
+ * The same for those that have pointer authentication: phones, whose algorithm is not known, and
+ * Arm's cores, whose algorithm is.
  */
 const UNLISTED_PAC: readonly FeatureName[] = ["FEAT_PACIMP", "FEAT_PAuth2"];
 const ARM_PAC: readonly FeatureName[] = ["FEAT_PACQARMA5", "FEAT_FPACCOMBINE"];
@@ -69,9 +69,6 @@ const hwcaps = (title: string, more: string, authentication?: readonly FeatureNa
 const V82_CORE = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdrdm lrcpc dcpop asimddp";
 const core = (title: string, line: string): NamedCpu => ({ title, features: () => ofHwcaps(line) });
 
-/** The algorithms of pointer authentication but one. */
-const otherAlgorithms = (one: FeatureName) => PAC_ALGORITHMS.filter((feature) => feature !== one);
-
 /** The line of the CPU of the recordings, from its ID registers (docs/spec/observed.md §3.4). */
 const RECORDED = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdrdm jscvt fcma lrcpc dcpop sha3 sm3 sm4 asimddp sha512 " +
   "asimdfhm dit ilrcpc flagm ssbs sb dcpodp flagm2 frint i8mm dgh rng bti sve";
@@ -88,7 +85,7 @@ const NAMED: Readonly<Record<string, NamedCpu>> = {
   "v8.6": rung(8.6),
   max: {
     title: "all that el2 has built, with its own algorithm of pointer authentication",
-    features: () => FEATURE_NAMES.filter((feature) => !otherAlgorithms("FEAT_PACIMP").includes(feature)),
+    features: () => FEATURE_NAMES.filter((feature) => feature === "FEAT_PACIMP" || !PAC_ALGORITHMS.includes(feature)),
   },
   recorded: {
     title: "the CPU of the recordings, less SVE and the PMU",
@@ -238,8 +235,7 @@ export function cpusWithPages(size: number): string[] {
 
 /** The CPUs of el2 that have a feature of this name, built or not; rungs first. */
 export function cpusWith(feature: string): string[] {
-  const has = (name: string) => (parseCpu(name).features as ReadonlySet<string>).has(feature);
-  return [...new Set([...RUNGS, ...CPU_NAMES])].filter(has);
+  return CPU_NAMES.filter((name) => (parseCpu(name).features as ReadonlySet<string>).has(feature));
 }
 
 /** Why a CPU does not have a feature, and which CPUs do; empty if it has it. */

@@ -4,7 +4,7 @@
 
 import { decimal, hex, signed, x, xsp } from "./assembly.ts";
 import type { Builder, Node } from "./builder.ts";
-import { branchType } from "./branches.ts";
+import { branchTo } from "./branches.ts";
 import { insn, type Instruction } from "./insn.ts";
 import { bits, pattern } from "./simd-operands.ts";
 
@@ -24,8 +24,9 @@ function authenticated($: Builder, pointer: Node, modifier: Node, key: number, c
   return address;
 }
 
-const signedPointer = ($: Builder, pointer: Node, modifier: Node, key: number) =>
-  $.call("i64", "signPointer", pointer, modifier, $.i32(key));
+/** What PAC and AUT leave in the register of the pointer. */
+const result = ($: Builder, authenticates: number, pointer: Node, modifier: Node, key: number) =>
+  authenticates ? authenticated($, pointer, modifier, key, false) : $.call("i64", "signPointer", pointer, modifier, $.i32(key));
 
 /** PACIASP and its like: in the space of hints, for the link register or X17. */
 function hint(authenticates: number, key: number, kind: "1716" | "z" | "sp", crm: number, op2: number): Instruction {
@@ -38,7 +39,7 @@ function hint(authenticates: number, key: number, kind: "1716" | "z" | "sp", crm
     (_, $) => {
       const register = kind === "1716" ? 17 : 30;
       const pointer = $.X(register), modifier = kind === "1716" ? $.X(16) : kind === "sp" ? $.XSP(31) : $.i64(0);
-      $.setR(register, authenticates ? authenticated($, pointer, modifier, key, false) : signedPointer($, pointer, modifier, key));
+      $.setR(register, result($, authenticates, pointer, modifier, key));
     },
   );
 }
@@ -47,24 +48,20 @@ function hint(authenticates: number, key: number, kind: "1716" | "z" | "sp", crm
 function oneSource(authenticates: number, key: number): Instruction[] {
   const name = `${authenticates ? "AUT" : "PAC"}${KEYS[key].toUpperCase()}`, zero = `${name.slice(0, -1)}Z${name.slice(-1)}`;
   const opcode = authenticates << 2 | key;
-  const meaning = ($: Builder, Rd: Node, modifier: Node) => {
-    const pointer = $.X(Rd);
-    $.setR(Rd, authenticates ? authenticated($, pointer, modifier, key, false) : signedPointer($, pointer, modifier, key));
-  };
   return [
     insn(
       name,
       pattern<"Rn Rd">(`1 1 0 11010110 00001 ${bits(opcode, 6)} Rn Rd`),
       COLD,
       (f) => `${name.toLowerCase()}\t${x(f.Rd)}, ${xsp(f.Rn)}`,
-      ({ Rn, Rd }, $) => meaning($, Rd, $.XSP(Rn)),
+      ({ Rn, Rd }, $) => $.setR(Rd, result($, authenticates, $.X(Rd), $.XSP(Rn), key)),
     ),
     insn(
       zero,
       pattern<"Rd">(`1 1 0 11010110 00001 ${bits(8 | opcode, 6)} 11111 Rd`),
       COLD,
       (f) => `${zero.toLowerCase()}\t${x(f.Rd)}`,
-      ({ Rd }, $) => meaning($, Rd, $.i64(0)),
+      ({ Rd }, $) => $.setR(Rd, result($, authenticates, $.X(Rd), $.i64(0), key)),
     ),
   ];
 }
@@ -109,22 +106,14 @@ export const pointerAuthentication = (): Instruction[] => [
     "1101011 0 0 opc 11111 00001 M Rn 11111",
     { ...FEATURE, shape: "opc M", when: (f) => f.opc < 2 },
     (f) => `${f.opc ? "blra" : "bra"}${"ab"[f.M]}z\t${x(f.Rn)}`,
-    ({ opc, M, Rn }, $) => {
-      const address = authenticated($, $.X(Rn), $.i64(0), M, true);
-      if (opc) $.setR(30, $.add($.pc(), 4));
-      $.branchTo(address, branchType($, opc, Rn));
-    },
+    ({ opc, M, Rn }, $) => branchTo($, opc, Rn, authenticated($, $.X(Rn), $.i64(0), M, true)),
   ),
   insn(
     "BRAA/BRAB/BLRAA/BLRAB",
     "1101011 1 0 opc 11111 00001 M Rn Rm",
     { ...FEATURE, shape: "opc M", when: (f) => f.opc < 2 },
     (f) => `${f.opc ? "blra" : "bra"}${"ab"[f.M]}\t${x(f.Rn)}, ${xsp(f.Rm)}`,
-    ({ opc, M, Rn, Rm }, $) => {
-      const address = authenticated($, $.X(Rn), $.XSP(Rm), M, true);
-      if (opc) $.setR(30, $.add($.pc(), 4));
-      $.branchTo(address, branchType($, opc, Rn));
-    },
+    ({ opc, M, Rn, Rm }, $) => branchTo($, opc, Rn, authenticated($, $.X(Rn), $.XSP(Rm), M, true)),
   ),
   insn(
     "RETAA/RETAB",
