@@ -87,7 +87,7 @@ export interface CoreExports {
   moveContext(to: number, from: number): void;
   /** Updates the state that derives from the context (state/functions.ts). */
   updateRegime(): void;
-  /** The same of TCR_EL1 for pointer authentication, on CPUs that have it. */
+  /** Updates what pointer authentication derives from TCR_EL1, on CPUs that have it. */
   updatePointers?(): void;
   /** Exceptions (exceptions/exception-entry.ts). */
   injectException(esr: number, far: bigint): void;

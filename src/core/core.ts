@@ -71,7 +71,7 @@ export interface UndefinedInstruction {
   readonly word: number;
   /** Assembly text: mnemonic, a tab, operands. */
   readonly text: string;
-  /** The level or feature that it lacks, and CPUs that have the feature; empty without one. */
+  /** The level it needs, or the feature and the CPUs that have it; empty if it is of no feature. */
   readonly lack: string;
   /** Virtual and physical address. */
   readonly pc: bigint;

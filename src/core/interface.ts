@@ -152,8 +152,6 @@ export interface DebugCore extends Core {
    * whichever vCPU runs next.
    */
   inspect(vcpu: VcpuState, va: bigint, access?: "read" | "write"): Translation;
-  /**
-   * The vCPU's next work if nothing else changes; the question leaves no trace either.
-   */
+  /** The vCPU's future if nothing else changes; the question leaves no trace. */
   outlook(vcpu: VcpuState, prospect: Prospect): Outlook;
 }

@@ -56,10 +56,10 @@ export const branches = (): Instruction[] => [
   ),
 ];
 
-/** BR, BLR and RET to an address that is made of X[Rn], and what they leave in PSTATE.BTYPE. */
+/** BR, BLR and RET to an address made from X[Rn], with what they leave in PSTATE.BTYPE. */
 export function branchTo($: Builder, opc: number, Rn: Node, address: Node): void {
   if (opc === 1) $.setR(30, $.add($.pc(), 4));
-  // Jumps by X16 and X17 are those of veneers, which count as calls.
+  // Jumps by X16 and X17 are those of veneers, which BTI c permits too.
   const ofJump = $.select($.eq($.lsr(Rn, 1), 8), $.i32(1), $.i32(3));
   $.branchTo(address, [ofJump, $.i32(2)][opc]);
 }

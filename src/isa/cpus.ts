@@ -32,10 +32,7 @@ const PHONE_BASE = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asim
 /** Features of every core and phone below for which Linux has no name. */
 const UNLISTED: readonly FeatureName[] = ["FEAT_TGran16K", "FEAT_TGran64K"];
 
-/**
- * The same for those that have pointer authentication: phones, whose algorithm is not known, and
- * Arm's cores, whose algorithm is.
- */
+/** Features of pointer authentication: of phones, whose algorithm is unknown; of Arm's cores. */
 const UNLISTED_PAC: readonly FeatureName[] = ["FEAT_PACIMP", "FEAT_PAuth2"];
 const ARM_PAC: readonly FeatureName[] = ["FEAT_PACQARMA5", "FEAT_FPACCOMBINE"];
 

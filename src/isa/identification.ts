@@ -57,7 +57,7 @@ export function identificationOf(features: ReadonlySet<FeatureName>): Identifica
 /** The fields of address authentication: ISAR1.APA and API, ISAR2.APA3. */
 const ADDRESS_AUTHENTICATION: readonly (readonly [register: IdRegister, bit: number])[] = [["ISAR1", 4], ["ISAR1", 8], ["ISAR2", 12]];
 
-/** Raises the field of the algorithm that there is to the level of what it can do. */
+/** Sets the field of the CPU's algorithm to the level that its features add up to. */
 function setAuthentication(registers: Record<IdRegister, bigint>, features: ReadonlySet<FeatureName>): void {
   const level = Math.max(0, ...[...features].map((feature) => FEATURES[feature].authentication ?? 0));
   for (const [register, bit] of level ? ADDRESS_AUTHENTICATION : []) {

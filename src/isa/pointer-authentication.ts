@@ -24,7 +24,7 @@ function authenticated($: Builder, pointer: Node, modifier: Node, key: number, c
   return address;
 }
 
-/** What PAC and AUT leave in the register of the pointer. */
+/** The result of PAC or AUT. */
 const result = ($: Builder, authenticates: number, pointer: Node, modifier: Node, key: number) =>
   authenticates ? authenticated($, pointer, modifier, key, false) : $.call("i64", "signPointer", pointer, modifier, $.i32(key));
 

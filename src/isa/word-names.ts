@@ -13,7 +13,7 @@ export interface NamedWord {
   /** As assemblers write it: `cntw`, `hcr_el2`, `tlbi alle2`; empty if it is not known. */
   readonly name: string;
   readonly kind: "instruction" | "register" | "operation";
-  /** `FEAT_SVE`; undefined if each CPU has it. el2 knows more of them than it has built. */
+  /** `FEAT_SVE`, built in el2 or not; undefined if each CPU has it. */
   readonly feature?: string;
   /** The least exception level. */
   readonly level: 0 | 1 | 2 | 3;
@@ -93,7 +93,7 @@ const FEATURES_OF: readonly (readonly [RegExp, string])[] = [
 /** Instructions of the table that are UNDEFINED at EL0. */
 const ABOVE_EL0: ReadonlySet<string> = new Set(["eret", "hvc", "smc"]);
 
-/** The operations at EL1 for those of EL2 and EL3 whose names do not show it. */
+/** Operations of EL2 and EL3, without their level, whose counterpart at EL1 has another name. */
 const AT_EL1: Readonly<Record<string, string>> = { alle: "vmalle1", vmalls12e: "vmalle1" };
 
 interface Pattern {

@@ -138,12 +138,12 @@ export const Sctlr = {
   A: 1 << 1,
   SA: 1 << 3,
   SA0: 1 << 4,
-  /** Acquires and releases may be of two blocks of 16 bytes (FEAT_LSE2). */
+  /** Acquires and releases may cross a boundary of 16 bytes (FEAT_LSE2). */
   nAA: 1 << 6,
   UMA: 1 << 9,
   /** EL0 may use CFP, DVP and CPP (FEAT_SPECRES). */
   EnRCTX: 1 << 10,
-  /** Keys that are on (FEAT_PAuth). */
+  /** The keys in use (FEAT_PAuth). */
   EnDB: 1 << 13,
   EnDA: 1 << 27,
   EnIB: 1 << 30,
@@ -167,7 +167,7 @@ export const SCTLR_DSSBS_SHIFT = 44;
  */
 export const SCTLR_BT_SHIFTS = [35, 36] as const;
 
-/** SCTLR_EL1.EPAN: PSTATE.PAN denies what EL0 may only execute as well (FEAT_PAN3). */
+/** SCTLR_EL1.EPAN: PSTATE.PAN also denies pages that EL0 may only execute (FEAT_PAN3). */
 export const SCTLR_EPAN_SHIFT = 57;
 
 /** Bytes that SP is aligned to where it is the base of an access. */

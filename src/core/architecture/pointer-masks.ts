@@ -1,5 +1,5 @@
-// The bits of a pointer that hold its code (FEAT_PAuth), for debuggers. The core has the same in
-// registers/pointer-authentication.ts.
+// The bits of a pointer that hold its code, the PAC of FEAT_PAuth, for debuggers. The core has the
+// same in registers/pointer-authentication.ts.
 
 import { LARGEST_TSZ, SMALLEST_TSZ, Tcr } from "./translation-control.ts";
 

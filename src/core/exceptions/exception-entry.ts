@@ -148,7 +148,7 @@ function defineSynchronous(library: Library): void {
   c.run(enterEl1(library), Vector.Synchronous, elr);
 }
 
-/** An exception return ends the chain, unless it is that of an interrupt meanwhile. */
+/** An exception return ends the chain, unless it returns from an interrupt that came meanwhile. */
 function endChain(c: Code, spsr: Value): void {
   c.if(c.load("i32.load", CPU.CHAIN_LENGTH), () => {
     const interrupts = c.let(c.load("i32.load", CPU.CHAIN_INTERRUPTS));

@@ -1,8 +1,8 @@
 // BFloat16 (FEAT_BF16) as functions of the core's library: sums of products that round to odd and
-// know no flags, and the conversion from single precision, which obeys FPCR. Arm ARM J1.2,
+// set no flags, and the conversion from single precision, which obeys FPCR. Arm ARM J1.2,
 // shared/functions/float (BFDotAdd, BFMulH, BFAdd, BFRound, FPConvertBF).
 //
-// Sums are computed in double precision with the error of the computer's rounding, which is exact.
+// Sums are computed in double precision, and so is the error of their rounding, which is exact.
 
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";

@@ -2,10 +2,10 @@
 // instruction that it leads to, in a page that is guarded, must be one that permits it. Arm ARM
 // D8.4.5, J1.1.4 (BranchTargetCheck), C6.2 (BTI).
 //
-// An indirect branch looks at its target before it goes there: where that permits it, which nearly
-// all do, nothing sees BTYPE, and it is not stored. All else stores BTYPE, and the interpreter
-// looks where it next enters code: a target that faults, that is to be stopped at, or that is only
-// reached after an interrupt, as the budget is used up.
+// An indirect branch looks at its target before it goes there. Nearly all targets permit it: then
+// nothing sees BTYPE, and it is not stored. Otherwise BTYPE is stored, and the interpreter checks
+// it where it next enters code: the target may fault, have a breakpoint, or be reached only after
+// an interrupt because the budget is used up.
 
 import type { FeatureName } from "../../isa/features.ts";
 import { ExceptionClass, Pstate, SCTLR_BT_SHIFTS, syndrome } from "../architecture/exceptions.ts";
@@ -25,7 +25,7 @@ export const BY_PAGE = 3;
 /** log2 of the lowest bit of PSTATE.BTYPE. */
 export const BTYPE_SHIFT = 10;
 
-/** Instructions that count for a branch to them: bits of the word, and their values. */
+/** Instructions that the check knows: a mask of their fixed bits, and the values of these. */
 export const TargetWord = {
   /** BTI with any operand. */
   Bti: [0xffff_ff3f | 0, 0xd503_241f | 0],
@@ -77,7 +77,8 @@ function definePermits(library: Library, features: ReadonlySet<FeatureName>): vo
 }
 
 /**
- * `typedBranch`: (target, type): nothing, or a branch that the interpreter looks at where it leads.
+ * `typedBranch`: (target, type): does nothing if the branch can go there at once; else stores its
+ * type, and has the interpreter enter the target.
  */
 function defineTypedBranch(library: Library): void {
   const c = new Code(library.define(TYPED_BRANCH, ["i64", "i32"], []));

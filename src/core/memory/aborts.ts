@@ -82,7 +82,7 @@ export function defineAborts(library: Library): void {
 
 /**
  * An LSE atomic or a compare and swap (C4.1.66 "Atomic memory operations", "Compare and swap",
- * "Compare and swap pair"): bits of the word, and what they are.
+ * "Compare and swap pair"): masks of fixed bits, and the values of these.
  */
 export const READ_MODIFY_WRITE = [[0x3b200c00, 0x38200000], [0x3fa07c00, 0x08a07c00], [0xbfa07c00 | 0, 0x08207c00]] as const;
 

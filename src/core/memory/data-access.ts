@@ -104,7 +104,7 @@ export class DataAccess {
     return misaligned;
   }
 
-  /** Whether an access that is misaligned must not be. Arm ARM B2.5.2. */
+  /** Whether a misaligned access faults even without SCTLR_EL1.A. Arm ARM B2.5.2. */
   #isRequired(c: Code, va: Local, access: Value): Value {
     const aligned = access.and(Access.Aligned);
     if (!this.features.has("FEAT_LSE2")) return aligned;

@@ -1,5 +1,5 @@
 // The sizes of pages that stage 1 can have beside 4 KiB, and which of them TCR_EL1 asks for. Arm
-// ARM D5.2.3; D13.2.131 (TCR_EL1). A value that names a size which the CPU has not is 4 KiB.
+// ARM D5.2.3; D13.2.131 (TCR_EL1). A value for a size that the CPU does not have counts as 4 KiB.
 
 import type { FeatureName } from "../../isa/features.ts";
 import { LARGEST_TSZ, SMALLEST_TSZ, Tcr } from "../architecture/translation-control.ts";

@@ -69,7 +69,7 @@ export const Rights = {
   /** Shareability, 2 bits from here; attributes from MAIR_EL1, 8 bits from here. */
   ShareabilityShift: 14,
   AttributesShift: 16,
-  /** Indirect branches to the page must be permitted (FEAT_BTI). */
+  /** Instructions of the page must permit indirect branches to them (FEAT_BTI). */
   Guarded: 1 << 24,
 } as const;
 

@@ -322,11 +322,11 @@ function defineMaintenance(library: Library, pool: TlbPoolLayout, features: Read
   });
 }
 
-/** Entries that a range may have before everything goes instead. */
+/** Pages of the largest range that is dropped page by page. */
 const RANGE_PAGES = 2048n;
 
 /**
- * Drops what a range has. Arm ARM C5.5 (TLBI RVAE1): TG 47:46, SCALE 45:44, NUM 43:39, BaseADDR
+ * Drops the pages of a range. Arm ARM C5.5 (TLBI RVAE1): TG 47:46, SCALE 45:44, NUM 43:39, BaseADDR
  * 36:0 in pages of that size; the TTL is not needed.
  */
 function flushRange(c: Code, library: Library, space: Value, operand: Value): void {

@@ -8,7 +8,7 @@ import { extendedPstate, Pstate, Sctlr, SCTLR_DSSBS_SHIFT, Vector } from "../arc
 import type { ExclusiveMonitor, RegisterName, VcpuState } from "../registers/vcpu-state.ts";
 import { Slot } from "../state/cpu-state.ts";
 
-/** Where the copied memory comes from. */
+/** The machine's memory. */
 export interface ReadMemory {
   /**
    * The physical address of a virtual one, or the status code of its fault at stage 1.
@@ -144,7 +144,7 @@ export class CopiedState {
       sign("V", Pstate.V)) >>> 0;
   }
 
-  /** Sets PSTATE but its flags, and the stack pointer that it chooses. */
+  /** Sets PSTATE without its flags, and SP to the stack pointer that it selects. */
   setPstate(pstate: number): void {
     this.set(stackOf(this.pstate), this.getX(Slot.SP));
     this.set("PSTATE", BigInt(pstate >>> 0));
@@ -181,7 +181,7 @@ export class CopiedState {
     this.set("EXCLUSIVE", 0n);
   }
 
-  /** ERET; false if it ends in an exception of an illegal state. */
+  /** ERET; false if the return is illegal. */
   returnFromException(): boolean {
     const spsr = Number(this.get("SPSR_EL1") & 0xffff_ffffn), mode = spsr & Pstate.Mode;
     if (mode !== Pstate.EL0t && mode !== Pstate.EL1t && mode !== Pstate.EL1h || spsr & Pstate.IL) return false;
@@ -245,7 +245,7 @@ export class CopiedState {
     return false;
   }
 
-  /** The same state, to compare with later. */
+  /** A copy of the state, to compare with later. */
   mark(): Mark {
     return { pc: this.pc, values: [...this.#values], written: new Map(this.#written) };
   }

@@ -71,7 +71,7 @@ interface Instruction {
   readonly word: number;
   /** Undefined if the word is UNDEFINED. */
   readonly semantics: Builder | undefined;
-  /** It traps, or not, as CPACR_EL1 says. */
+  /** CPACR_EL1 may trap it. */
   readonly isFloatingPoint: boolean;
   /** It accesses memory by SP. */
   readonly isOnStack: boolean;
@@ -150,7 +150,7 @@ export class Evaluation {
     return found;
   }
 
-  /** Ends an indirect branch, which a guarded page does not let reach every instruction. */
+  /** Ends an indirect branch; in a guarded page, not every instruction permits that. */
   #arrive(word: number, isGuarded: boolean): void {
     const { state } = this, type = (state.pstate & Pstate.BTYPE) >> BTYPE_SHIFT;
     if (type === 0) return;
@@ -169,7 +169,7 @@ export class Evaluation {
     return (this.state.vcpu.getRegister("SCTLR_EL1") & BigInt(bit)) !== 0n;
   }
 
-  /** An address that stage 1 does not map: its exception goes to EL1. Others leave the vCPU. */
+  /** A fault of stage 1 is an exception to EL1; for other addresses, `refused` decides. */
   #abort({ va, kind, fsc }: Unreachable): void {
     if (fsc === undefined) {
       const esr = this.prospect.refused?.(this.pc, va);
@@ -183,7 +183,7 @@ export class Evaluation {
     this.#raise(syndrome(ec, fsc | (this.#blamesWrite(va, kind, fsc) ? AbortSyndrome.WnR : 0)), this.pc, va);
   }
 
-  /** An atomic reads first: it is a write to blame only where a read would have been allowed. */
+  /** WnR. An atomic reads first: its fault is that of a write only where a read is permitted. */
   #blamesWrite(va: bigint, kind: number, fsc: number): boolean {
     if (!(kind & AccessKind.Write)) return false;
     if (!READ_MODIFY_WRITE.some((bits) => matches(this.#word, bits))) return true;

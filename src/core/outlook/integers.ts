@@ -1,4 +1,5 @@
-// WebAssembly's integer instructions on unsigned bigints, for code that is evaluated and not run.
+// WebAssembly's integer instructions on unsigned bigints. Values that are known when an instruction
+// is decoded have evaluators of their own (decoded/operands.ts), made once for each expression.
 
 type Operation = (a: bigint, b: bigint, bits: number) => bigint;
 

@@ -1,5 +1,5 @@
 // The outlook of a vCPU if nothing else changes: its code is evaluated on a copy of its state.
-// State that comes back exactly is a loop that leads nowhere; the memory that it reads says who
+// A state that comes back exactly is a loop without progress; the memory that it reads says who
 // could end it.
 
 import type { Mark, SeenWord } from "./copied-state.ts";

@@ -25,13 +25,13 @@ export function encodeSystemInstruction(op1: number, crn: number, crm: number, o
 const TLBI_CRN = 8;
 /** The forms that need not wait for accesses with the XS attribute (FEAT_XS): none has it here. */
 const TLBI_NXS_CRN = 9;
-/** TLBI by CRm: whether other CPUs do the same, and the features that have it. */
+/** Forms of TLBI by CRm: whether other CPUs do the same, and the feature that has the form. */
 const TLBI_SCOPES: readonly (readonly [crm: number, broadcast: 0 | 1, feature?: FeatureName])[] = [
   [7, 0],
   [3, 1],
   [1, 1, "FEAT_TLBIOS"],
 ];
-/** The same of ranges, by op2 as for a page. */
+/** The same for ranges, whose op2 is that of a page. */
 const TLBI_RANGE_SCOPES: readonly (readonly [crm: number, broadcast: 0 | 1, feature: FeatureName])[] = [
   [6, 0, "FEAT_TLBIRANGE"],
   [2, 1, "FEAT_TLBIRANGE"],
@@ -66,7 +66,7 @@ const IC_IVAU = [3, 7, 5, 1] as const;
 /** AT S1E1R, S1E1W, S1E0R, S1E0W: op1 0, CRn 7, CRm 8; op2 bit 0 is write, bit 1 EL0. */
 const AT = [0, 7, 8] as const;
 
-/** AT S1E1RP, S1E1WP, which PSTATE.PAN counts for. */
+/** AT S1E1RP and S1E1WP, which obey PSTATE.PAN. */
 const AT_PAN = [0, 7, 9] as const;
 /** CFP RCTX, DVP RCTX, CPP RCTX: nothing is predicted here. */
 const RESTRICTIONS = [[3, 7, 3, 4], [3, 7, 3, 5], [3, 7, 3, 7]] as const;

@@ -279,8 +279,8 @@ const PAC_KEYS = (["APIA", "APIB", "APDA", "APDB", "APGA"] as const).flatMap((ke
 );
 
 /**
- * A random number (FEAT_RNG), and the flags of one that was given: SplitMix64, whose state EL2 has
- * set, so that runs repeat. A new seed for each is not needed.
+ * A random number (FEAT_RNG), and NZCV of success: SplitMix64, whose state EL2 has set, so that
+ * runs repeat. RNDRRS takes no new seed.
  */
 function randomNumber(name: string, op2: number): SystemRegister {
   const emit = (c: Code) => {

@@ -60,7 +60,7 @@ const FEATURE_REGISTERS = [
     ],
   ],
   ["FEAT_RAS", ["DISR_EL1"]],
-  // Not the number that MRS reads, but what the next one is made of.
+  // The state of the generator, not a number that MRS reads.
   ["FEAT_RNG", ["RNDR"]],
 ] as const satisfies readonly (readonly [FeatureName, readonly string[]])[];
 
@@ -83,7 +83,7 @@ export interface ExceptionChain {
   readonly esr: bigint;
   readonly elr: bigint;
   readonly far: bigint;
-  /** How many of the last ones repeated the one before: same ESR_EL1 and ELR_EL1. */
+  /** How many of the latest repeated the one before them: same ESR_EL1 and ELR_EL1. */
   readonly same: number;
   /** Interrupts that it took meanwhile and has not returned from. */
   readonly interrupts: number;

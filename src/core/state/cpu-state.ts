@@ -179,7 +179,7 @@ export const CPU = {
   APGAKeyHi_EL1: doubleword(),
   /** FEAT_RAS. */
   DISR_EL1: doubleword(),
-  /** FEAT_RNG: what the next random number is made of. */
+  /** FEAT_RNG: the state of the generator. */
   RNDR: doubleword(),
   // ---- End of the context (see CONTEXT_END) ----
   /** First address that no longer belongs to the context. */

@@ -13,7 +13,7 @@ export const Access = {
   SizeMask: 0xff,
   /**
    * Faults when the address is not a multiple of the size, whatever SCTLR_EL1.A says (exclusives,
-   * atomics, acquire and release); with FEAT_LSE2, when its bytes are of two blocks of 16.
+   * atomics, acquire and release); with FEAT_LSE2, when it crosses a boundary of 16 bytes.
    */
   Aligned: 0x100,
   /** Checked as an EL0 access (LDTR, STTR). */

@@ -64,7 +64,7 @@ export const TlbFlags = {
    * Only the slow path may use the entry, which inline compares never match. It is good otherwise.
    */
   Slow: 32,
-  /** Branches there must be permitted (FEAT_BTI). */
+  /** Instructions of the page must permit indirect branches to them (FEAT_BTI). */
   Guarded: 64,
 } as const;
 

@@ -39,7 +39,7 @@ const ELSEWHERE: JumpTargets = { targets: [], table: undefined };
 export class JumpTables {
   /** Of threaded code, by table. */
   readonly #threaded = new Map<number, JumpTargets>();
-  /** Tables by the indirect branches that go by them; undefined for a branch without one. */
+  /** Tables of indirect branches, by their indexes; undefined for a branch without one. */
   readonly #tables = new Map<number, number | undefined>();
 
   constructor(readonly code: Code) {}
@@ -99,7 +99,7 @@ export class JumpTables {
     return branches;
   }
 
-  /** The table of an indirect branch. A region asks for each once for every branch around it. */
+  /** The table of an indirect branch. Each branch around it asks for it. */
   #tableAt(index: number): number | undefined {
     if (this.#tables.has(index)) return this.#tables.get(index);
     const instruction = this.#at(index), load = instruction && isIndirectJump(instruction) ? this.#loadBefore(index) : undefined;

@@ -128,7 +128,7 @@ export class RegionEmitter extends ConstantEmitter {
     return false;
   }
 
-  /** An indirect branch that needs more than itself leaves the region before it does anything. */
+  /** An indirect branch that must store its type leaves the region before it does anything. */
   #checkBranch(): void {
     const { f, site, instruction: { branch } } = this;
     this.#branchChecked = true;

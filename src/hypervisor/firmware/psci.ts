@@ -80,7 +80,7 @@ function replyOf(status: bigint, wide: boolean, args: readonly bigint[]): readon
   return wide ? [BigInt.asUintN(64, status)] : [BigInt.asUintN(32, status), ...args];
 }
 
-/** As `psci`, for functions that only answer and without a trace; undefined for all others. */
+/** As `psci`, without a trace, for functions that change nothing; undefined for all others. */
 export function psciAnswer(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[]): readonly bigint[] | undefined {
   const group = vcpu.vpmGroup;
   if (fn !== Psci.Version && fn !== Psci.Features && fn !== Psci.AffinityInfo || !isImplemented(fn, wide) || !group) return undefined;

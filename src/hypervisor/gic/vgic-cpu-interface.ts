@@ -68,7 +68,7 @@ export class VgicCpu {
 
   /**
    * `onSignal` is called when `irq` or `fiq` has changed, until the reset.
-   * @param interruptedAt where an interrupt has interrupted the code of its vCPU, in 32 bits
+   * @param interruptedAt the low half of the address that an interrupt of the vCPU returns to
    */
   connect(onSignal: () => void, interruptedAt: () => number): void {
     this.#onSignal = onSignal;

@@ -42,7 +42,7 @@ class Timer {
     return this.#level || this.#masked ? Infinity : this.#due;
   }
 
-  /** It is on, and does not raise its line: CNTx_CTL_EL0.IMASK. */
+  /** It is on, but CNTx_CTL_EL0.IMASK keeps its line low. */
   get isMasked(): boolean {
     return this.#masked && this.#due !== Infinity;
   }
