@@ -25,6 +25,12 @@ export function facts<T>(of: Readonly<Record<string, unknown>>): v.MetadataActio
   return v.metadata<T, Readonly<Record<string, unknown>>>(of);
 }
 
+/**
+ * The type of the actions that declare what a path names (`configuration/host-paths.ts`), of which
+ * a JSON Schema knows nothing.
+ */
+export const HOST_PATH = "host_path";
+
 /** The additional field of a schema with actions. */
 interface Pipe {
   readonly pipe: readonly [v.GenericSchema, ...{ readonly type: string }[]];

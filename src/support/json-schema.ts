@@ -2,6 +2,7 @@
 
 import { toJsonSchema } from "@valibot/to-json-schema";
 import type * as v from "valibot";
+import { HOST_PATH } from "./described.ts";
 
 /** A schema, as it is written. */
 export interface JsonSchema {
@@ -11,8 +12,6 @@ export interface JsonSchema {
 
 /** Actions that run code. The `facts` next to them describe them for a schema. */
 const CODE = ["check", "raw_check"];
-/** Declares what a path names (`configuration/host-paths.ts`), of which a schema knows nothing. */
-export const HOST_PATH = "host_path";
 
 /**
  * The schema of a file before it is read: with texts where the program has numbers. Tables take no

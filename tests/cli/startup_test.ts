@@ -55,14 +55,14 @@ Deno.test("el2 boot loads neither a machine, nor screens, nor gdb's server, nor 
   assert.deepEqual(chainsTo("cli/boot.ts", (module) => isHeavy(module) || others.test(module)), []);
 });
 
-Deno.test("el2 run loads neither a machine, nor screens, nor gdb's server, nor other commands", () => {
-  const others = /^(tui\/(app|run)\.|debug|control\/(hub|server)|cli\/commands\/(?!run))/;
+Deno.test("el2 run loads neither a machine, nor screens, nor gdb's server, nor other commands, nor JSON Schemas", () => {
+  const others = /^(tui\/app\/(app|run)\.|debug|control\/(hub|server)|cli\/commands\/(?!run)|support\/json-schema)/;
   assert.deepEqual(chainsTo("cli/run.ts", (module) => isHeavy(module) || others.test(module)), []);
 });
 
 Deno.test("commands load neither a machine nor screens before they need one: --help and completion answer at once", () => {
   const isUnwanted = (module: string) =>
-    isHeavy(module) || ["tui/app.ts", "tui/run.ts", "catalog/debian.ts", "catalog/xz.ts"].includes(module);
+    isHeavy(module) || ["tui/app/app.ts", "tui/app/run.ts", "catalog/debian.ts", "catalog/xz.ts"].includes(module);
   assert.deepEqual(chainsTo("cli/main.ts", isUnwanted), [], "reached from the command line");
 });
 

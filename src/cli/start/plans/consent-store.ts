@@ -1,16 +1,16 @@
 // Files to whose content the user has consented, by their path and digest: another content at the
 // path, and the same content elsewhere, have no consent.
 
-import { createHash } from "node:crypto";
 import { Failure } from "../../common/failure.ts";
 import { isOfSystem } from "../../../support/system-error.ts";
+import { node } from "../../../support/node-modules.ts";
 import { lstatIfThere, NotOurs, readOwnText } from "../../../support/own-files.ts";
 import { checkOwnFolder, ownFolder } from "../../../support/own-folders.ts";
 import { stateFolder } from "../../../support/state-folder.ts";
 import { writeWhole } from "../../../support/whole-file.ts";
 
 /** SHA-256 in hexadecimal. */
-export const digest = (content: string | Uint8Array) => createHash("sha256").update(content).digest("hex");
+export const digest = (content: string | Uint8Array) => node.crypto.createHash("sha256").update(content).digest("hex");
 
 /** Where the record of a file is. */
 interface ConsentRecord {
