@@ -3,7 +3,7 @@
 // flattened form.
 
 const textEncoder = new TextEncoder();
-const textDecoder = new TextDecoder("utf-8", { fatal: false });
+const textDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * A node. Property order and child order are kept, as consumers (and byte-exact tests) see both.

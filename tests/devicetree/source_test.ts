@@ -12,6 +12,7 @@ Deno.test("a tree as text has its texts, cells, bytes, empty properties and chil
       none: true,
       empty: "",
       odd: Uint8Array.of(1, 2, 0xff),
+      marked: Uint8Array.of(0xef, 0xbb, 0xbf, 0x41, 0),
       quoted: 'a"b',
     }, [
       node("memory@40000000", { device_type: "memory", reg: cells(0, 0x4000_0000, 0, 0x100_0000) }),
@@ -29,6 +30,7 @@ Deno.test("a tree as text has its texts, cells, bytes, empty properties and chil
 \tnone;
 \tempty = "";
 \todd = [01 02 ff];
+\tmarked = [ef bb bf 41 00];
 \tquoted = "a\\"b";
 
 \tmemory@40000000 {
@@ -38,4 +40,9 @@ Deno.test("a tree as text has its texts, cells, bytes, empty properties and chil
 };
 `,
   );
+});
+
+Deno.test("a property has the size that a guest gives it", () => {
+  const long = "a".repeat(1_000_000);
+  assert.equal(devicetreeSource(devicetree(node("", { long }))), `/dts-v1/;\n\n/ {\n\tlong = "${long}";\n};\n`);
 });

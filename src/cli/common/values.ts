@@ -6,7 +6,7 @@ import { InvalidArgumentError } from "commander";
 import { Failure } from "./failure.ts";
 import { isTraceKind, TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
 import { paId, parseId } from "../../queries/ids.ts";
-import { bytesOf } from "../../queries/bytes.ts";
+import { bytesOf } from "../../support/byte-text.ts";
 import { FilterError, parseFilter } from "../../queries/filter.ts";
 import type { Table } from "../../queries/table.ts";
 import { EVENTS } from "../../queries/tables.ts";

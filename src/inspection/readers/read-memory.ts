@@ -15,7 +15,7 @@ import {
 } from "../../hypervisor/inspect.ts";
 import { Vmid } from "./guest-names.ts";
 import { formatId, type Id, ipaId, objId, paId, parcelId, parseId } from "../../queries/ids.ts";
-import { asciiText, bytesText } from "../../queries/bytes.ts";
+import { asciiText, bytesText } from "../../support/byte-text.ts";
 import { accessText } from "../../queries/format.ts";
 import { QueryError, type View } from "./inspected.ts";
 import { readParcels } from "./read-parcels.ts";

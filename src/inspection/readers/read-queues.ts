@@ -4,7 +4,7 @@ import { DoorbellRight, MsgqueueRight } from "../../abi/rights.ts";
 import { Doorbell, type HypervisorObject, type Msgqueue } from "../../hypervisor/inspect.ts";
 import { Vmid } from "./guest-names.ts";
 import { formatId, objId, vmId, withKind } from "../../queries/ids.ts";
-import { asciiText, bytesText } from "../../queries/bytes.ts";
+import { asciiText, bytesText } from "../../support/byte-text.ts";
 import { QueryError, type View } from "./inspected.ts";
 import { packetTexts } from "./rpc-packets.ts";
 import type { RowOf } from "../../queries/table.ts";

@@ -4,7 +4,7 @@ import type { Danger } from "./danger.ts";
 import { encodeRequest } from "../../abi/rpc/message.ts";
 import { MEM_RECLAIM } from "../../abi/rpc/messages/memory.ts";
 import { type IdKind, isOf, kindOf, nameOf, vmIn } from "../../queries/ids.ts";
-import { bytesOf } from "../../queries/bytes.ts";
+import { bytesOf } from "../../support/byte-text.ts";
 import type { Action } from "../../queries/action.ts";
 import type { Query } from "../../queries/query.ts";
 import { rowIn } from "../../queries/rows.ts";
