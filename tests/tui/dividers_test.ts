@@ -1,5 +1,4 @@
-// Dividers between panes: the mouse drags them, keys move them, and they stay
-// where they were put.
+// Dividers between panes: the mouse drags them, keys move them, and they stay where they were put.
 
 import assert from "node:assert/strict";
 import { parseUiState } from "../../src/tui/app/ui-state.ts";

@@ -9,7 +9,7 @@ import { LINEAR, type Linear, linearOf } from "./linear.ts";
 import type { Screen } from "../terminal/cells.ts";
 
 export class AppDrawing {
-  /** The time (`performance.now()`) for which a frame without a mark was asked. */
+  /** The time (`performance.now()`) for which a frame without a mark was requested. */
   #marksUntil = -Infinity;
   /** The last frame was drawn before its panes were known to need other rows. */
   #crowded = false;
@@ -23,7 +23,7 @@ export class AppDrawing {
     looks.look = looks.look.with({ depth: screen.depth });
     drawScreen(screen, looks.look, this.#frameState(), (body) => windows.place(body));
     this.#endMarks();
-    // Once more, and not for ever: a pane may need other rows in the rows that it has then.
+    // Only once more: with other rows, a pane may need other rows again.
     this.#crowded = windows.crowded && !this.#crowded;
     if (this.#crowded) queueMicrotask(() => port.changed(false));
   }

@@ -24,13 +24,13 @@ export interface AppPort {
   redraw(): void;
   /** Puts a text on the user's clipboard. */
   copy(text: string): void;
-  /** Tells the user, who looks elsewhere. */
+  /** Shows a notice of the desktop to a user whose terminal does not have the focus. */
   notify(text: string): void;
   /** Writes a text to a file in the folder where el2 runs; says where, or why not. */
   save(name: string, text: string): Promise<{ readonly path: string } | { readonly error: string }>;
   /** Goes to the shell until the user returns. */
   suspend(): void;
-  /** Reports of the mouse, or not. */
+  /** Turns reports of the mouse on or off. */
   mouse(on: boolean): void;
   /** Tries to reach a lost session again, now. */
   reconnect(): void;

@@ -1,4 +1,4 @@
-// Keys: to what lies over the screen, to the guest, or to the action that they mean.
+// Keys go to the overlay, to the guest, or to the action that they mean.
 
 import type { AppAction } from "./actions.ts";
 import type { Handlers } from "./action-handlers.ts";
@@ -65,7 +65,7 @@ export class KeyInput {
     this.state.say(why, "bad");
   }
 
-  /** Whether Esc has nothing else to leave than the tour. */
+  /** Whether the tour is all that Esc can leave. */
   #leavesGuide(): boolean {
     const { options, context } = this.state;
     return (options.guide?.shown ?? false) && context === "lists" && !this.takers().lists.canStepOut;

@@ -16,7 +16,7 @@ export class MachineActions {
 
   constructor(readonly state: AppState) {}
 
-  /** Another place of the run is shown. */
+  /** Shows another place of the run. */
   move(to: Move): void {
     const { options, session, port } = this.state;
     if (options.readOnly) return this.state.say("read-only: cannot travel");

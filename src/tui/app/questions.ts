@@ -17,7 +17,7 @@ const BUSY: readonly TraceKind[] = ["hvc", "trap", "virq", "mmio", "mem"];
 const GLANCE = 8;
 /** Events between two samples from which exits are counted. */
 const EXITS = 40;
-/** In the order of what they want; of two screens the last one here decides. */
+/** Events that screens watch; others watch none. */
 const WATCHED: Readonly<Record<string, { readonly kinds: readonly TraceKind[]; readonly budget?: number }>> = {
   "1": { kinds: BUSY, budget: GLANCE },
   "2": { kinds: ["hvc", "trap", "mmio"], budget: EXITS },

@@ -4,7 +4,7 @@ import type { Divider } from "../screens/divider.ts";
 import type { Pane } from "../panes/pane.ts";
 import type { Body, Placed, ScreenModel } from "../screens/screen-model.ts";
 
-/** The screens of a terminal, one at a time. */
+/** The screens, one of which is shown. */
 export class Windows {
   #screen: ScreenModel;
   #zoomed = false;
@@ -66,8 +66,7 @@ export class Windows {
 
   /** Focuses the next pane. In a low terminal some are hidden until then. */
   cycle(by: number): void {
-    const visible = this.#visible.map(({ pane }) => pane).filter(({ bare }) => !bare);
-    const panes = this.#screen.panes.filter((pane) => visible.includes(pane) || !this.#isOtherView(pane));
+    const panes = this.#screen.panes.filter((pane) => !this.#isOtherView(pane));
     const at = panes.indexOf(this.focus);
     this.focusOn(panes[(at + by + panes.length) % panes.length]);
   }

@@ -17,6 +17,7 @@ export class Histories {
   /** Samples that come at once: less often where a link is slow. */
   stride = 1;
 
+  /** They advance now. */
   #moves: boolean;
 
   /** @param motion they advance by themselves; otherwise `refresh` shows new values */
@@ -24,7 +25,7 @@ export class Histories {
     this.#moves = motion;
   }
 
-  /** Nobody looks, or somebody does again. */
+  /** Histories that rest do not advance by themselves. */
   rest(resting: boolean): void {
     this.#moves = this.motion && !resting;
     this.refresh();

@@ -54,7 +54,7 @@ export class Activity {
     return histories;
   }
 
-  /** Histories advance while somebody looks. */
+  /** Histories rest while nobody looks. */
   rest(resting: boolean): void {
     for (const histories of this.#all) histories.rest(resting);
   }

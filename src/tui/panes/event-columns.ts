@@ -1,5 +1,5 @@
-// Columns of lists of events: when, whose, of what kind, and what happened. Where a row is too
-// short for its event, the arguments are cut, not the result, and its digits tell it from its like.
+// Columns of lists of events: when, whose, of what kind, and what happened. In a row that is too
+// short, the arguments are cut, not the result, and digits of the event's number distinguish rows.
 
 import type { ListColumn } from "../look/list.ts";
 import { chipPiece, type Piece, piecesWidth, vmPieces } from "../look/pieces.ts";
@@ -17,9 +17,6 @@ const INKS: Readonly<Record<string, Role>> = { hvc: "link", rpc: "link", ioctl: 
 /** Results that say that it went well. */
 const WELL = /^(OK|SUCCESS)\b/;
 
-/** Columns of the time, brief and not. */
-const TIME = [12, 10] as const;
-
 /** @param brief a VM by its letter alone */
 export function eventColumns(width: number, brief: boolean): ListColumn<EventRow>[] {
   const room = Math.max(width - (brief ? 19 : 33), 13);
@@ -27,7 +24,7 @@ export function eventColumns(width: number, brief: boolean): ListColumn<EventRow
     {
       name: "t",
       title: "Time",
-      width: TIME[brief ? 1 : 0],
+      width: brief ? 10 : 12,
       right: true,
       // Rows come in the order in which events end.
       pieces: ({ end }) => [{ text: timeText(Number(end)), role: "dim" }],
@@ -72,8 +69,8 @@ function eventPieces(row: EventRow, bad: boolean, width: number): readonly Piece
   if (piecesWidth(whole) <= width) return whole;
   const number: Piece = { text: ` #${eventDigits(row.id)}`, role: "dim" }, room = width - textWidth(number.text);
   const [event, ...outcome] = whole;
-  // A name whose result has no room beside it comes first.
-  const kept = outcome.length === 0 ? room : room - piecesWidth(outcome), least = row.name.length;
+  // Without room for both, the name takes precedence over the result.
+  const kept = room - piecesWidth(outcome), least = row.name.length;
   const text = kept > least + 1 ? fit(event.text, kept) : fit(event.text.slice(0, least), room);
   return [{ ...event, text }, ...cutPieces(outcome, room - textWidth(text)), number];
 }

@@ -21,7 +21,7 @@ export interface MapLine {
   readonly whole?: Region;
 }
 
-/** Lines of one region from which on those between the first and the last are folded. */
+/** From this many lines of one region on, those between the first and the last are folded. */
 const FOLDED = 3;
 
 /** Adjacent runs of one look become one region. */
@@ -68,8 +68,8 @@ export function linesOf(regions: readonly Region[], span: number): MapLine[] {
 }
 
 /**
- * The region shown from one address to before another: of several the one of the highest rank, and
- * of these the smallest, which has the fewest other cells.
+ * The region that a cell from one address to before another shows: of several the one of the
+ * highest rank, and of those the smallest, which has the fewest other cells.
  */
 export function regionAt(regions: readonly Region[], from: number, to: number): Region | undefined {
   let found: Region | undefined;
@@ -101,7 +101,7 @@ export function drawCell(screen: Screen, look: Look, x: number, y: number, patch
   const { fill, also, ink, alert } = patch, { glyphs } = look;
   if (look.letters || alert) drawLetter(screen, look, x, y, patch);
   else if (!fill) screen.text(x, y, glyphs.free, look.style("faint"));
-  else if (also) screen.text(x, y, glyphs.halves, look.on(also, fill));
+  else if (also) screen.text(x, y, glyphs.shared, look.on(also, fill));
   else screen.text(x, y, " ", look.on(fill, ink));
 }
 

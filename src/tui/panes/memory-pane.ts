@@ -279,7 +279,7 @@ export class MemoryPane implements Pane {
       const { name, letter, fill, also } = patch;
       const text = ` ${also && !look.letters ? "shared" : name}`;
       if (x + 1 + text.length > end) return void screen.text(Math.min(x, end - 1), area.y, "…", look.style("dim"));
-      if (also && fill && !look.letters) screen.text(x, area.y, look.glyphs.halves, look.on(also, fill));
+      if (also && fill && !look.letters) screen.text(x, area.y, look.glyphs.shared, look.on(also, fill));
       else drawLabel(screen, look, x, area.y, fill ? letter : look.glyphs.free, patch);
       x += 1 + screen.text(x + 1, area.y, text, look.style("text")) + 2;
     }
@@ -300,7 +300,7 @@ function isGuests({ vm }: Run): boolean {
   return vm.some(isGuest);
 }
 
-/** Possible problems first, the worst of them before others, then VMs, shared and free memory. */
+/** Possible problems first, the worst at the front, then VMs, shared and free memory. */
 function order({ rank, alert, fill, also }: Patch): number {
   return fill === undefined ? 9 : alert ? -rank : also ? 2 : 0;
 }

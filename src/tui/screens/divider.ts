@@ -2,13 +2,11 @@
 
 import type { Rectangle } from "../terminal/cells.ts";
 
-/** Columns that a part keeps at the least. */
-export const LEAST_COLUMNS = 24;
 /** Share of a rectangle by which a key moves a divider. */
 const STEP = 0.1;
 
 /** A place: boxes in it abut; otherwise a column separates panes side by side. */
-export interface Place extends Rectangle {
+interface Place extends Rectangle {
   readonly boxed?: boolean;
 }
 

@@ -1,7 +1,7 @@
 // The model of a screen: panes, their places, and the dividers between them.
 
 import type { Rectangle } from "../terminal/cells.ts";
-import { Divider, LEAST_COLUMNS } from "./divider.ts";
+import { Divider } from "./divider.ts";
 import type { Pane } from "../panes/pane.ts";
 
 /**
@@ -44,6 +44,8 @@ export function sharedRows(body: Body, share: number, upper: Pane, lower: readon
 
 /** A title and two rows. */
 const LEAST_ROWS = 3;
+/** Columns in which a list can be read. */
+const LEAST_COLUMNS = 24;
 
 /** Between one pane and the `panes` below it. */
 export function below(name: string, panes = 1): Divider {

@@ -1,5 +1,5 @@
-// Texts for the user beside the screen, through the terminal, inside tmux through that: on the
-// clipboard (OSC 52), and as a notice of the desktop (OSC 9, or 777 where a terminal knows that).
+// Sequences that put a text on the clipboard (OSC 52) or show it as a notice of the desktop (OSC 9,
+// or 777 for terminals without 9). Inside tmux they are wrapped, so that they reach the terminal.
 
 import { encodeBase64 } from "../../support/base64.ts";
 import { KiB } from "../../support/sizes.ts";

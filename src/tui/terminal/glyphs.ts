@@ -40,7 +40,7 @@ export interface Glyphs {
   readonly lanes: Readonly<Record<LaneState, string>>;
   readonly free: string;
   /** Memory that two share, in the colors of both. */
-  readonly halves: string;
+  readonly shared: string;
   readonly cursor: string;
   readonly thumb: string;
   /** States of the session, and marks of the scrubber. */
@@ -70,7 +70,7 @@ const FULL: Glyphs = {
   slot: ["■", "□"],
   lanes: { runs: "▆", ready: "░", vmm: "▒", waits: "─", suspended: "╌" },
   free: "·",
-  halves: "▀",
+  shared: "▀",
   cursor: "◆",
   thumb: "┃",
   marks: { live: "●", paused: "■", past: "◆", replay: "▸", lost: "×", snapshot: "▴" },
@@ -111,7 +111,7 @@ const ASCII: Glyphs = {
   slot: ["#", "."],
   lanes: { runs: "#", ready: "r", vmm: "v", waits: "_", suspended: "." },
   free: ".",
-  halves: "*",
+  shared: "*",
   cursor: "@",
   thumb: "#",
   marks: { live: "o", paused: "#", past: "*", replay: ">", lost: "x", snapshot: "^" },
