@@ -96,7 +96,7 @@ export function memoryScreen(): ScreenModel {
     layout(body, focused) {
       if (focused === map || focused === list) upper = focused;
       if (focused === parcels || focused === fields) lower = focused;
-      return body.boxed && body.width >= 100 ? boxes(body) : rules(body, focused);
+      return body.boxed ? boxes(body) : rules(body, focused);
     },
   };
 }

@@ -13,8 +13,6 @@ import { EVENTS } from "../../queries/tables.ts";
 
 /** From this width on events and refusals are side by side. */
 const THREE_BESIDE = 160;
-/** Width from which there is room for the machine's boxes. */
-const LEAST_BOXED = 100;
 /** From this height of the body on the machine has more rows. */
 const TALL = 50;
 const MACHINE_ROWS = 6;
@@ -89,6 +87,6 @@ export function overview({ tree, console, activity, unseen, refusedLately }: Ove
     panes,
     views: [],
     dividers: [underTree, underTreeOfThree, besideConsole, besideEvents, overEvents],
-    layout: (body, focused) => body.boxed && body.width >= LEAST_BOXED ? boxes(body) : rules(body, focused),
+    layout: (body, focused) => body.boxed ? boxes(body) : rules(body, focused),
   };
 }

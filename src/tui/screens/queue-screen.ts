@@ -69,7 +69,7 @@ export function queueScreen(activity: Activity, clock: () => number): ScreenMode
     dividers: [underList, besideList, besideMessages],
     layout(body, focused) {
       if (focused === messages || focused === rpc || focused === fields) shown = focused;
-      if (body.boxed && body.width >= 100) return boxes(body);
+      if (body.boxed) return boxes(body);
       const [above, under] = underList.cut(body, body.height * LOW_LIST_SHARE);
       return [{ pane: queues, area: above }, { pane: shown, area: under }];
     },
