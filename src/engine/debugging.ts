@@ -137,7 +137,7 @@ export class Debugging {
     };
     this.#goPiecewise(() => {
       const end = shown.present.instructions(), there = past.advance(end, MOVE_SLICE);
-      // A stop where the machine really is leaves the past, so that the next step moves on.
+      // A stop at the present leaves the past, so that the next step moves on.
       if (stop && past.system.instructions() >= end) this.#leave(past);
       return stop ?? (there ? stopOf(this.#leave(past), "history-end") : undefined);
     });

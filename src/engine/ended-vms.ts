@@ -1,6 +1,6 @@
 // Answers for VMs that have ended: their owners take vCPUs and memory away at once. The state of
 // the machine is kept as it was when the first vCPU of a VM stopped for good, and another machine
-// in that state answers questions about the VM. The run itself is the same run.
+// in that state answers questions about the VM. The run itself does not change.
 
 import type { Answer, Query } from "../queries/query.ts";
 import { HOST, parseAs, parsePlace, vmId, withoutKind } from "../queries/ids.ts";
@@ -17,7 +17,7 @@ import type { Shown } from "./shown.ts";
 /** VMs whose ends are kept: the latest. */
 const MOST = 16;
 
-/** How the present came back; `vm-ended`: in the middle of a turn, which the next run continues. */
+/** Why a run of the present returned; `vm-ended`: within a turn, which the next run continues. */
 export type PresentRun = ReturnType<System["machine"]["run"]> | { readonly kind: "vm-ended" };
 
 /** The end of one VM. */
@@ -33,7 +33,7 @@ interface Kept {
 /** The ended VMs of one session, by name. */
 export class EndedVms {
   readonly #kept = new Map<string, Kept>();
-  /** VMs that have ended in the run in progress, and whether that looks for any. */
+  /** VMs that have ended in the run in progress, and whether it watches for ends. */
   readonly #ending: string[] = [];
   #watches = false;
 
@@ -59,10 +59,12 @@ export class EndedVms {
     return ended.length && result.kind === "suspended" ? { kind: "vm-ended" } : result;
   }
 
-  /** The answer of a VM that has ended to a question that what is shown cannot answer. */
+  /** The answer about a VM that has ended, to a question that the shown machine cannot answer. */
   answer(query: Query): Answer | undefined {
-    const vm = vmOf(query), kept = vm === undefined ? undefined : this.#kept.get(vm);
-    return kept && this.#isPast(kept, vm!) ? this.#machine(kept).inspector.answer(query) : undefined;
+    const vm = vmOf(query);
+    if (vm === undefined) return undefined;
+    const kept = this.#kept.get(vm);
+    return kept && this.#isPast(kept, vm) ? this.#machine(kept).inspector.answer(query) : undefined;
   }
 
   #rows(): EndedRows {
@@ -98,7 +100,7 @@ export class EndedVms {
     this.run.reserve(0);
   }
 
-  /** Whether the place that is shown is after a VM's end, in that life of it. */
+  /** Whether the shown place is after this end of a VM, and before the VM starts again. */
   #isPast({ milestone }: Kept, vm: string): boolean {
     const { system } = this.shown;
     const isAfter = system.machine.boundary >= milestone.at && system.instructions() >= milestone.instructions;

@@ -36,7 +36,7 @@ import { Travel } from "./travel.ts";
 const SLICE = 5;
 /** Wall time (ms) between two checks of a client that lags. */
 const LAG = 1;
-/** Wall time (ms) between two looks for panics, which go through consoles. */
+/** Wall time (ms) between two looks for panics, which walk the stacks of all VMs. */
 const PANIC_LOOK = 200;
 /** Turns of the physical CPUs between two checks of the clock. */
 const TURNS = 8;
@@ -400,7 +400,7 @@ export class Engine {
     }
   }
 
-  /** Ends the run where a VM has crashed or panicked, and others would run on. */
+  /** Ends the run once a VM has crashed or panicked, while others could continue. */
   #endOnFailure(): void {
     const now = performance.now(), panics = now >= this.#nextPanicLook;
     if (panics) this.#nextPanicLook = now + PANIC_LOOK;

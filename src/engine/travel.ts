@@ -45,14 +45,12 @@ export class Travel {
       port.post({ kind: "moved", id, error, instructions: system.instructions(), time: system.machine.time, text });
     };
     this.#id = id;
-    // Of a machine that has ended, the past and the end can be shown.
-    const isOn = !shown.past && (to.kind === "next-event" || to.kind === "step" && to.by > 0);
-    if (loop.done() && isOn) return moved("the machine has ended: there is nothing after this");
+    const isForward = to.kind === "next-event" || to.kind === "step" && to.by > 0;
+    // A machine that has ended can show its past and its end.
+    if (loop.done() && !shown.past && isForward) return moved("the machine has ended: there is nothing after this");
     const { lost } = loop.run;
     if (lost !== undefined && to.kind !== "now" && to.kind !== "here") {
-      const on = to.kind === "next-event" || to.kind === "step" && to.by > 0 ||
-        to.kind === "instructions" && to.count >= shown.present.instructions();
-      if (!on) return moved(lost);
+      if (!isForward && !(to.kind === "instructions" && to.count >= shown.present.instructions())) return moved(lost);
     }
     if (this.debugging.held) return moved("a machine that a debugger has stopped cannot go back");
     loop.pause(true);
