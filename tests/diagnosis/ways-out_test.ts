@@ -4,11 +4,9 @@
 
 import assert from "node:assert/strict";
 import { planText } from "../../src/configuration/plan-run.ts";
-import { assemble } from "../../src/assembly/assemble.ts";
 import { SessionHub } from "../../src/control/hub.ts";
 import { SessionServer } from "../../src/control/server.ts";
-import { Engine } from "../../src/engine/engine.ts";
-import { Standing } from "../../src/engine/standing.ts";
+import type { Engine } from "../../src/engine/engine.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import type { ClientRequest } from "../../src/protocol/requests.ts";
 import type { SessionEvent } from "../../src/protocol/protocol.ts";
@@ -16,10 +14,9 @@ import { rowsOf } from "../../src/queries/query.ts";
 import { DIAGNOSES, REASONS } from "../../src/queries/tables.ts";
 import type { SessionClient } from "../../src/session/client.ts";
 import { serveRequest } from "../../src/session/requests.ts";
-import { loaded } from "../../src/snapshots/begin.ts";
-import type { SystemState } from "../../src/state/system-state.ts";
 import { MiB } from "../../src/support/sizes.ts";
 import { el2Command } from "../support/el2.ts";
+import { machinesOf, startEngine } from "../engine/session-in-thread.ts";
 import { inProcess, runsInProcess } from "../cli/in-process.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { buildBroken, writeBare, writePeerless } from "./broken-guest.ts";
@@ -41,24 +38,10 @@ class MachineHere implements SessionClient {
   over = false;
 
   constructor(plan: SessionPlan) {
-    const alone: SessionPlan = { ...plan, replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined } };
-    this.engine = new Engine(assemble(plan), plan, {
-      post: (event) => {
-        if (event.kind === "console") this.engine.taken(event.bytes.length);
-        if (event.kind === "ended") this.over = true;
-        this.onEvent(event);
-      },
-      together: (work) => work(),
-      standing: new Standing(),
-      guarded: (work) => work(),
-      contained: ({ error }) => {
-        throw error;
-      },
-      requested: () => false,
-      lags: () => false,
-      again: (state?: SystemState) => state ? loaded(alone, state) : assemble(alone),
+    this.engine = startEngine(plan, machinesOf(plan), (event) => {
+      if (event.kind === "ended") this.over = true;
+      this.onEvent(event);
     });
-    this.engine.start();
   }
 
   send(request: ClientRequest): void {

@@ -6,9 +6,8 @@ import { assemble } from "../../src/assembly/assemble.ts";
 import { EVENTS_KEPT, traceCapacities } from "../../src/assembly/system/machine-memory.ts";
 import { SessionHub } from "../../src/control/hub.ts";
 import { CODE_BYTES } from "../../src/core/translator/region-set.ts";
-import { Engine } from "../../src/engine/engine.ts";
+import type { Engine } from "../../src/engine/engine.ts";
 import { SessionRun } from "../../src/engine/session-run.ts";
-import { Standing } from "../../src/engine/standing.ts";
 import { TRACE_KINDS } from "../../src/abi/trace.ts";
 import { BUDGET_MIN, CODE_FACTOR, DEFAULT_LIMITS, EVENT_BYTES, memoryLimits } from "../../src/plans/memory-budget.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
@@ -19,6 +18,7 @@ import { History } from "../../src/recordings/history.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
 import { Machine, RAM_BASE } from "../core/program.ts";
 import { demoPlan, ofPages } from "../snapshots/systems.ts";
+import { startEngine } from "./session-in-thread.ts";
 
 const MIB = 1 << 20;
 
@@ -122,23 +122,10 @@ async function session() {
   const plan: SessionPlan = { ...await demoPlan(), turbo: true, memoryBudget: BUDGET_MIN };
   const events: SessionEvent[] = [];
   let wake = () => {};
-  const engine: Engine = new Engine(assemble(plan), plan, {
-    post: (event) => {
-      if (event.kind === "console") engine.taken(event.bytes.length);
-      events.push(event);
-      wake();
-    },
-    together: (work) => work(),
-    standing: new Standing(),
-    guarded: (work) => work(),
-    contained: ({ error }) => {
-      throw error;
-    },
-    requested: () => false,
-    lags: () => false,
-    again: (state) => state ? loaded(plan, state) : assemble(plan),
+  const engine = startEngine(plan, (state) => state ? loaded(plan, state) : assemble(plan), (event) => {
+    events.push(event);
+    wake();
   });
-  engine.start();
   const event = async <K extends SessionEvent["kind"]>(kind: K) => {
     for (;;) {
       const at = events.findIndex((one) => one.kind === kind);

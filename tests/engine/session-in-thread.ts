@@ -3,6 +3,7 @@
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { System } from "../../src/assembly/system/system.ts";
 import { Engine } from "../../src/engine/engine.ts";
+import type { EnginePort } from "../../src/engine/loop.ts";
 import { Standing } from "../../src/engine/standing.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import type { Move, SessionEvent } from "../../src/protocol/protocol.ts";
@@ -20,6 +21,33 @@ export function hashesOf(system: System): string {
   return `${system.instructions()} ${system.hashes.registers()} ${system.hashes.memory()}`;
 }
 
+/** Machines of a plan without what enters its session. */
+export function machinesOf(plan: SessionPlan): (state?: SystemState) => System {
+  const alone: SessionPlan = { ...plan, replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined } };
+  return (state) => state ? loaded(alone, state) : assemble(alone);
+}
+
+/** Starts an engine in this thread, which posts to a client that takes all output at once. */
+export function startEngine(plan: SessionPlan, again: EnginePort["again"], post: EnginePort["post"]): Engine {
+  const engine: Engine = new Engine(assemble(plan), plan, {
+    post: (event) => {
+      if (event.kind === "console") engine.taken(event.bytes.length);
+      post(event);
+    },
+    together: (work) => work(),
+    standing: new Standing(),
+    guarded: (work) => work(),
+    contained: ({ error }) => {
+      throw error;
+    },
+    requested: () => false,
+    lags: () => false,
+    again,
+  });
+  engine.start();
+  return engine;
+}
+
 /** A session in this thread. */
 export class Session {
   readonly engine: Engine;
@@ -28,26 +56,11 @@ export class Session {
   #wake: () => void = () => {};
 
   constructor(plan: SessionPlan) {
-    const alone: SessionPlan = { ...plan, replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined } };
-    const again = (state?: SystemState) => state ? loaded(alone, state) : assemble(alone);
-    this.again = again;
-    this.engine = new Engine(assemble(plan), plan, {
-      post: (event) => {
-        if (event.kind === "console") this.engine.taken(event.bytes.length);
-        this.#events.push(event);
-        this.#wake();
-      },
-      together: (work) => work(),
-      standing: new Standing(),
-      guarded: (work) => work(),
-      contained: ({ error }) => {
-        throw error;
-      },
-      requested: () => false,
-      lags: () => false,
-      again,
+    this.again = machinesOf(plan);
+    this.engine = startEngine(plan, this.again, (event) => {
+      this.#events.push(event);
+      this.#wake();
     });
-    this.engine.start();
   }
 
   get hashes(): string {
