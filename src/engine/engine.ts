@@ -36,8 +36,13 @@ import { Travel } from "./travel.ts";
 const SLICE = 5;
 /** Wall time (ms) between two checks of a client that lags. */
 const LAG = 1;
-/** Wall time (ms) between two looks for panics, which walk the stacks of all VMs. */
+/** Wall time (ms) between two looks for the words of a panic on consoles. */
 const PANIC_LOOK = 200;
+/**
+ * The same for panics themselves, which no console may show: such a look learns the symbols of
+ * kernels, which takes as long as a tenth of a boot.
+ */
+const SILENT_PANIC_LOOK = 5000;
 /** Turns of the physical CPUs between two checks of the clock. */
 const TURNS = 8;
 /** Virtual time (ns) for which all wait at a prompt. */
@@ -71,8 +76,9 @@ export class Engine {
   #paused = false;
   #done = false;
   #inputEnded = false;
-  /** Wall time (ms) of the next look for panics. */
+  /** Wall times (ms) of the next looks for panics. */
   #nextPanicLook = 0;
+  #nextSilentPanicLook = 0;
   readonly #pace = new Pace();
   #sleep: { timer: ReturnType<typeof setTimeout>; since: number; until: number } | undefined;
   #scheduled = false;
@@ -402,8 +408,13 @@ export class Engine {
 
   /** Ends the run once a VM has crashed or panicked, while others could continue. */
   #endOnFailure(): void {
-    const now = performance.now(), panics = now >= this.#nextPanicLook;
-    if (panics) this.#nextPanicLook = now + PANIC_LOOK;
+    const now = performance.now();
+    let panics = now >= this.#nextSilentPanicLook;
+    if (now >= this.#nextPanicLook) {
+      this.#nextPanicLook = now + PANIC_LOOK;
+      panics ||= this.present.showsPanic();
+    }
+    if (panics) this.#nextSilentPanicLook = now + SILENT_PANIC_LOOK;
     const failed = this.present.crashed(panics);
     if (failed.length) this.#end(1, failed.join("; "));
   }

@@ -8,6 +8,7 @@ import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { VERDICT_FACTS } from "../../src/queries/facts/verdict.ts";
 import { PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
 import { rows, runUntil } from "../inspection/system.ts";
+import { el2 } from "../cli/program.ts";
 import { fits, verdictOn } from "./class-guests.ts";
 
 /** Virtual time (ns) between two questions, and in which the kernel panics. */
@@ -59,5 +60,14 @@ for (const panic of PANICS) {
     const [why] = rows(system, "why", { filter: `ended=vm:${PRIMARY_CONSOLE}` });
     assert.match(why.rule, /^Kernel panic - not syncing: VFS: .*; then the guest asked for a reset \(PSCI SYSTEM_RESET\)$/);
     assert.match(system.ended()!.message, /Kernel panic/);
+  });
+}
+
+for (const { name, append } of PANICS.filter(({ then }) => then === null)) {
+  Deno.test(`without screens, a run ends with 1 at a kernel panic ${name}`, async () => {
+    const { folder } = await catalogEntry("debian-bookworm");
+    const { code, stderr } = await el2("boot", `${folder}/Image`, "--append", `${append} rdinit=/nowhere`, "--stdio", "--turbo");
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /^el2: host: Kernel panic - not syncing: VFS: Unable to mount root fs/m);
   });
 }

@@ -10,6 +10,7 @@ import { Block } from "../../hypervisor/interface.ts";
 import { EventLog } from "../../inspection/trace/event-log.ts";
 import { type Inspected, Looks, NO_ENDED_ROWS, QueryError, View, type VirtioSlot } from "../../inspection/readers/inspected.ts";
 import { Inspector } from "../../inspection/inspector.ts";
+import { showsPanic } from "../../inspection/verdicts/panic.ts";
 import { codePlace } from "../../inspection/readers/read-symbols.ts";
 import { formatId, nameOf, vcpuId } from "../../queries/ids.ts";
 import type { MemoryUse } from "../../queries/memory-use.ts";
@@ -157,6 +158,10 @@ export class GuestSystem implements System, Inspected {
 
   broken(): string[] {
     return [...this.#ends(this.vms.broken()), ...this.#verdicts("healthy=no verdict!=failed"), ...this.#bugs];
+  }
+
+  showsPanic(): boolean {
+    return this.consoles.names.some((name) => showsPanic(this.consoles.tail(name)));
   }
 
   crashed(panics: boolean): string[] {

@@ -45,6 +45,8 @@ export interface RunningSystem {
   ended(): SessionEnd | undefined;
   /** A line for each VM that has failed and does not run again, and for each bug of el2. */
   broken(): string[];
+  /** Whether a console shows the words of a panic, which any program can print. */
+  showsPanic(): boolean;
   /** A line for each VM that has crashed and does not run again; with `panics`, also for panics. */
   crashed(panics: boolean): string[];
   /** The contained bugs since the last call. */

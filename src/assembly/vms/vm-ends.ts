@@ -8,7 +8,7 @@ import { Vector } from "../../core/interface.ts";
 import { causeOf, noVectors } from "../../inspection/causes/exception-cause.ts";
 import { firstTaken, lastTaken, type Taken } from "../../inspection/causes/taken.ts";
 import type { EndedPanic, View } from "../../inspection/readers/inspected.ts";
-import { isPanicking, panicMessage } from "../../inspection/verdicts/panic.ts";
+import { isPanicking, panicMessage, showsPanic } from "../../inspection/verdicts/panic.ts";
 import { isAbort, syndromeText } from "../../inspection/trace/syndromes.ts";
 import type { VmSymbols } from "../../symbols/vm-symbols.ts";
 import type { SessionVms } from "./session-vms.ts";
@@ -174,6 +174,9 @@ export class VmEnds {
     const endsMachine = vcpu.isPrimary && (how === "system-off" || how === "system-reset");
     if (first && !endsMachine && !this.vms.planned(vm)?.restarts) this.onChange(vm, "ends");
     if (hosted && known && TELLING.indexOf(known.how) <= TELLING.indexOf(how)) return;
+    // A wish that nothing led to needs no symbols, which take long to learn.
+    const isWish = how === "system-off" && firstTaken(vcpu) === undefined && !showsPanic(this.view().system.consoles.tail(vm));
+    if (endsMachine && isWish) return;
     const work = this.#workOf(vm, vcpu, how);
     if (endsMachine && !work.panic && !work.inHandler) return;
     this.#known.work.set(vm, work);

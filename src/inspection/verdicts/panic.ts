@@ -17,6 +17,9 @@ const FRAMES = 32;
 const X29 = 29, RECORD = 16n, RETURN = 8n;
 const MESSAGE = /Kernel panic - not syncing: (.*)/;
 
+/** Whether a console's text has the words of a panic, which any program can print. */
+export const showsPanic = (text: string) => MESSAGE.test(text);
+
 /** Whether a vCPU executes `panic`, or a function that it has called. */
 export function isPanicking(view: View, vcpu: Vcpu): boolean {
   const { registers } = vcpu, { symbols, hypervisor: { machine: { ram } } } = view.system;
