@@ -150,17 +150,15 @@ class InterpreterLoop {
   #fetch(enter: Label): void {
     const f = this.#f, { ip, end, tlb, scratch } = this.#locals;
     f.i32(0).memory("i64.load", CPU.PC).call(this.library.named("lookup")).tee(ip).op("i32.eqz");
-    f.if(() => {
-      // The fetch faulted. That counts, so that a guest whose vectors cannot be fetched uses up its
-      // budget.
-      f.get(REMAINING).i32(DECODED_SIZE).op("i32.sub").set(REMAINING).br(enter);
-    });
+    // A fetch that faults or is refused counts, so that a guest whose vectors cannot be fetched
+    // uses up its budget.
+    const enterVector = () => void f.get(REMAINING).i32(DECODED_SIZE).op("i32.sub").set(REMAINING).br(enter);
+    f.if(enterVector);
     if (checksBranches(this.library)) {
-      // A branch that the target refuses counts as well.
       f.i32(0).memory("i32.load", CPU.PSTATE).i32(Pstate.BTYPE).op("i32.and");
       f.ifLikely(false, () => {
         f.get(ip).call(this.library.named("enterByBranch"));
-        f.if(() => void f.get(REMAINING).i32(DECODED_SIZE).op("i32.sub").set(REMAINING).br(enter));
+        f.if(enterVector);
       });
     }
     // The start of a slice is not a place of the program.

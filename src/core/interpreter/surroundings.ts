@@ -28,6 +28,9 @@ export interface Surroundings {
   fault(): void;
   /** Ends the instruction at PC + `offset`, a static i32. */
   branch(offset: Node): void;
-  /** Ends the instruction at an address that `address` puts on the stack as i64. */
+  /**
+   * Ends the instruction at an address that `address` puts on the stack as i64; `type` puts what it
+   * leaves in PSTATE.BTYPE there, as i32.
+   */
   branchTo(address: () => void, type: (() => void) | undefined): void;
 }
