@@ -3,7 +3,7 @@
 
 import { readIfThere } from "../src/support/cache.ts";
 import { writeWhole } from "../src/support/whole-file.ts";
-import type { Summary } from "./test.ts";
+import type { Summary } from "./test-summary.ts";
 
 /** Batches of one tree. */
 export class PassedBatches {

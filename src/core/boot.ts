@@ -3,5 +3,5 @@
 export { type BlueprintStore, type CoreBlueprint, coreFor, keepBlueprints, keepRegions } from "./core-module.ts";
 export { type UndefinedInstruction, WasmCore } from "./core.ts";
 export { DECODED_PAGES } from "./state/layout.ts";
-export type { RegionModule } from "./translator/region-module.ts";
-export { type CodeBacking, type CodeSignature, equal } from "./translator/region-store.ts";
+export type { CodeSignature, RegionModule } from "./translator/region-module.ts";
+export { type CodeBacking, equal } from "./translator/region-store.ts";

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { PassedBatches, treeOf } from "../../scripts/passed-batches.ts";
-import { batches, fullBatches, readSummary, run, summaryLine, testFiles } from "../../scripts/test.ts";
+import { batches, fullBatches, run, testFiles } from "../../scripts/test.ts";
+import { readSummary, summaryLine } from "../../scripts/test-summary.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 
 Deno.test("batches: every file once, no batch of two folders, the longest folders first", () => {

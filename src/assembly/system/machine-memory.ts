@@ -5,7 +5,9 @@ import { LOG_CAPACITY } from "../../inspection/trace/event-log.ts";
 import type { MemoryUse } from "../../queries/memory-use.ts";
 import { BUFFER_CAPACITY } from "../../inspection/trace/trace-buffer.ts";
 import { CODE_FACTOR, EVENT_BYTES, type MemoryLimits } from "../../plans/memory-budget.ts";
-import type { GuestSystem } from "./guest-system.ts";
+import type { Inspected } from "../../inspection/readers/inspected.ts";
+import type { DebugCore } from "../../core/interface.ts";
+import type { Machine } from "../../machine/machine.ts";
 
 /** Events that are kept without a budget. */
 export const EVENTS_KEPT = LOG_CAPACITY + RING_CAPACITY + BUFFER_CAPACITY;
@@ -16,8 +18,10 @@ export function traceCapacities(bytes: number): { readonly log: number; readonly
   return { log: Math.floor(LOG_CAPACITY * part), readers: Math.floor(RING_CAPACITY * part), recorded: Math.floor(BUFFER_CAPACITY * part) };
 }
 
+type Parts = Pick<Inspected, "log" | "traceBuffer" | "hypervisor"> & { readonly machine: Machine; readonly core: DebugCore };
+
 /** The parts of one machine. */
-export function machineMemory({ machine, core, log, traceBuffer, hypervisor }: GuestSystem, limits: MemoryLimits): MemoryUse[] {
+export function machineMemory({ machine, core, log, traceBuffer, hypervisor }: Parts, limits: MemoryLimits): MemoryUse[] {
   const events = log.size + traceBuffer.size + hypervisor.trace.kept;
   const code = core.codeUse();
   return [

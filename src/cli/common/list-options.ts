@@ -2,7 +2,7 @@
 
 import { type Command, Option } from "@commander-js/extra-typings";
 import { Failure } from "./failure.ts";
-import { output, outputBytes, printRows } from "./print.ts";
+import { type ListForm, output, outputBytes, printRows } from "./print.ts";
 import type { Listing, ListRow } from "../../queries/table.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 
@@ -12,9 +12,7 @@ const PERIOD = 1000;
 const CLEAR = new TextEncoder().encode("\x1b[H\x1b[J");
 
 /** How a list is printed. */
-export interface ListOptions {
-  readonly columns?: readonly string[];
-  readonly output?: "wide" | "tsv";
+export interface ListOptions extends ListForm {
   readonly watch?: true;
 }
 

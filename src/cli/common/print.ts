@@ -3,7 +3,6 @@
 
 import { GAPS } from "../../queries/facts/gap.ts";
 import { cellText } from "../../queries/format.ts";
-import type { ListOptions } from "./list-options.ts";
 import { type Listed, listed, listText, namedColumns, rowText, tsvHeading, tsvRow } from "../../queries/list-text.ts";
 import type { Answer } from "../../queries/query.ts";
 import { type Json, type Listing, type ListRow, type Row, schemaName, type Table, usualColumns } from "../../queries/table.ts";
@@ -13,6 +12,12 @@ import { beginLink, LINK_END, showsHyperlinks } from "../../support/hyperlink.ts
 import { terminalText, terminalWord } from "../../support/terminal-text.ts";
 import { sayOnStderr } from "../../support/warn.ts";
 import { writeAll } from "../../support/write-all.ts";
+
+/** The columns of a list and its format. */
+export interface ListForm {
+  readonly columns?: readonly string[];
+  readonly output?: "wide" | "tsv";
+}
 
 /**
  * Writes to stdout; without a reader the program ends quietly. On a terminal control characters are
@@ -67,7 +72,7 @@ export function progress(line: string, last = false): void {
  * @param none text without rows; by default the table's
  * @param list columns and format
  */
-export function printAnswer(session: string, answer: Answer, json: boolean, none?: string, list: ListOptions = {}): void {
+export function printAnswer(session: string, answer: Answer, json: boolean, none?: string, list: ListForm = {}): void {
   const table: Table = TABLES[answer.table];
   if (json) return output(`${JSON.stringify(answerJson(session, answer))}\n`);
   printRows(table, answer.rows, none, list);
@@ -83,7 +88,7 @@ export function reportGaps({ gaps = [] }: Answer): void {
   }
 }
 
-export function printRows(table: Listing, rows: readonly ListRow[], none: string | undefined, list: ListOptions): void {
+export function printRows(table: Listing, rows: readonly ListRow[], none: string | undefined, list: ListForm): void {
   const shown = shownColumns(table, list, rows);
   if (list.output === "tsv") output(tsvHeading(shown) + rows.map((row) => tsvRow(row, shown)).join(""));
   else if (!rows.length && none !== undefined) output(`${none}\n`);
@@ -91,7 +96,7 @@ export function printRows(table: Listing, rows: readonly ListRow[], none: string
 }
 
 /** The columns that the options choose, or on a terminal those that fit and say something. */
-function shownColumns(table: Listing, { columns, output: form }: ListOptions, rows: readonly ListRow[] = []): Listed {
+function shownColumns(table: Listing, { columns, output: form }: ListForm, rows: readonly ListRow[] = []): Listed {
   if (columns) return namedColumns(table, columns);
   const width = form === undefined ? terminalWidth() : undefined;
   if (width === undefined) return listed(table, undefined);
@@ -103,7 +108,7 @@ function shownColumns(table: Listing, { columns, output: form }: ListOptions, ro
  * Width of lines; with chosen columns, or all of them, they may be longer than the terminal is
  * wide.
  */
-function lineWidth({ columns, output: form }: ListOptions): number | undefined {
+function lineWidth({ columns, output: form }: ListForm): number | undefined {
   return columns || form ? undefined : terminalWidth();
 }
 
@@ -115,7 +120,7 @@ export function answerJson(session: string, { table, at, rows, dropped, gaps }: 
   return { schema: schemaName(TABLES[table]), session, at, data: rows, dropped, ...gaps && { gaps } };
 }
 
-export function printStreamRow(session: string, answer: Answer, row: Row, json: boolean, list: ListOptions = {}): void {
+export function printStreamRow(session: string, answer: Answer, row: Row, json: boolean, list: ListForm = {}): void {
   const table: Table = TABLES[answer.table];
   if (json) return output(`${JSON.stringify(answerJson(session, { ...answer, rows: [row] }))}\n`);
   const shown = shownColumns(table, list);
@@ -123,7 +128,7 @@ export function printStreamRow(session: string, answer: Answer, row: Row, json: 
 }
 
 /** The heading of a stream with tabs between its values; other streams have none. */
-export function printStreamHeading(table: Table, list: ListOptions): void {
+export function printStreamHeading(table: Table, list: ListForm): void {
   if (list.output === "tsv") output(tsvHeading(shownColumns(table, list)));
 }
 

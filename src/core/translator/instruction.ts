@@ -5,7 +5,7 @@ import type { InstructionSet } from "../../isa/instruction-set.ts";
 import { type Encoding, semanticsOf } from "../../isa/table.ts";
 import { evaluateNumber } from "../decoded/operands.ts";
 import { baseRegister, STACK_POINTER, statementsOf, usesFloatingPoint } from "../interpreter/meaning.ts";
-import { type AddressEffects, addressEffects, hasAddresses, NO_ADDRESSES } from "./access-groups.ts";
+import { type AddressEffects, addressEffects, hasAddresses, NO_ADDRESSES } from "./address-effects.ts";
 import { inlineCall } from "./inline-calls.ts";
 import { RegisterAccesses, type RegisterUse } from "./register-use.ts";
 import { numberOf } from "./static-values.ts";
@@ -31,7 +31,7 @@ interface Meaning {
   readonly mayLeave: boolean;
   /** It reads memory. */
   readonly loads: boolean;
-  /** It has an access, or a sum as its result (access-groups.ts). */
+  /** It has an access, or a sum as its result (address-effects.ts). */
   readonly hasAddresses: boolean;
   readonly branch: Statement & { kind: "branch" | "branchTo" } | undefined;
   /** It writes the link register. */

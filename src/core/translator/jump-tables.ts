@@ -7,7 +7,7 @@
 // same table, which also leads to pieces before it.
 
 import type { Instruction } from "./instruction.ts";
-import type { Code } from "./region.ts";
+import type { Code } from "./code.ts";
 import { generalBit } from "./register-use.ts";
 
 /** The known targets of an indirect branch inside of its region. */

@@ -13,7 +13,6 @@ import { type CodeView, decodedPageAddress } from "./code-view.ts";
 import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "./enter-function.ts";
 import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
 import { emitHead } from "./head-function.ts";
-import type { CodeSignature } from "./region-store.ts";
 import { emitRegion } from "./region-function.ts";
 import { type Callee, ENTER, type NeighborPage } from "./region-options.ts";
 import type { Block } from "./region.ts";
@@ -142,6 +141,8 @@ const ENDINGS = { jump: 0, condition: 1, call: 2, return: 3, indirect: 4 } as co
 const NONE = 0x7fff_ffff;
 
 /** All that the bytes of a module follow from, besides the program itself. */
+export type CodeSignature = Int32Array<ArrayBuffer>;
+
 export function signatureOf({ minimum }: ImportedMemory, parts: readonly Part[]): CodeSignature {
   const operations = (hasFusedMultiplyAdd() ? 1 : 0) | (hasWideMultiplication() ? 2 : 0);
   const out = [minimum, operations, parts.length];

@@ -5,10 +5,7 @@
 // A guest sees no difference: the translator decides what is compiled before it looks here.
 
 import { hashOfWords } from "../../support/word-hash.ts";
-import type { RegionModule } from "./region-module.ts";
-
-/** All that the bytes of a module follow from (region-module.ts). */
-export type CodeSignature = Int32Array<ArrayBuffer>;
+import type { CodeSignature, RegionModule } from "./region-module.ts";
 
 /** A store of modules that outlives the process. */
 export interface CodeBacking {

@@ -8,7 +8,8 @@
 // anything, or that change the translation regime, and at code that was never executed.
 
 import { INSTRUCTIONS_PER_PAGE } from "../state/layout.ts";
-import type { Instruction, Instructions } from "./instruction.ts";
+import type { Code } from "./code.ts";
+import type { Instruction } from "./instruction.ts";
 import { isIndirectJump, JumpTables } from "./jump-tables.ts";
 import { numberOf } from "./static-values.ts";
 
@@ -56,23 +57,6 @@ export interface Block {
   readonly first: number;
   readonly instructions: readonly Instruction[];
   readonly ending: Ending;
-}
-
-/** Code as the translator sees it: pages that follow each other in virtual memory. */
-export interface Code {
-  /** The meaning of words. */
-  readonly instructions: Instructions;
-  /**
-   * Whether the page of this instruction is known. Regions may extend into the pages next to the
-   * head's.
-   */
-  has(index: number): boolean;
-  /** The word of an instruction of a known page. */
-  word(index: number): number;
-  /** Whether the instruction was executed, or at least decoded, and has no breakpoint. */
-  isKnown(index: number): boolean;
-  /** Whether a region begins there. */
-  isHead(index: number): boolean;
 }
 
 /**

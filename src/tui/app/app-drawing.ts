@@ -2,7 +2,8 @@
 
 import { SCREEN_LIST } from "./actions.ts";
 import type { AppState } from "./app-state.ts";
-import { drawScreen, type FrameState } from "./frame.ts";
+import { drawScreen } from "./frame.ts";
+import type { FrameState } from "./frame-state.ts";
 import type { Here } from "./help.ts";
 import { type Hint, hintsOf, LOST_HINTS, typingHints, usedOn } from "./hints.ts";
 import { LINEAR, type Linear, linearOf } from "./linear.ts";

@@ -5,18 +5,14 @@ import type { Screen } from "../terminal/cells.ts";
 import { drawHints, drawMessage } from "./foot.ts";
 import { fit } from "../terminal/graphemes.ts";
 import { drawOverlay } from "./overlay-box.ts";
-import { type GuideView } from "./guide.ts";
 import { drawGuide, guideRows } from "./guide-strip.ts";
+import type { FrameState, LostState } from "./frame-state.ts";
 import { drawHeader, drawTabs } from "./header.ts";
-import { type Hint, LOST_HINTS } from "./hints.ts";
-import type { Overlay } from "./overlay.ts";
-import type { Message } from "./messages.ts";
-import type { Pane } from "../panes/pane.ts";
+import { LOST_HINTS } from "./hints.ts";
 import { keyPieces, type Piece } from "../look/pieces.ts";
 import type { Body, Placed } from "../screens/screen-model.ts";
-import { drawScrubber, type Timeline } from "./scrubber.ts";
+import { drawScrubber } from "./scrubber.ts";
 import type { Look } from "../look/theme.ts";
-import type { MachineSample } from "../../protocol/protocol.ts";
 
 /** Smallest terminal that shows the screen. */
 export const MINIMUM = { columns: 60, rows: 16 } as const;
@@ -25,47 +21,6 @@ export const MINIMUM = { columns: 60, rows: 16 } as const;
 const TOP = 2;
 /** Rows at the bottom: hints, and the message. */
 const BOTTOM = 2;
-
-/** A session whose connection is gone. */
-export interface LostState {
-  readonly message: string;
-  readonly seconds: number;
-  /** The next try to reach it: its number, and seconds until then. */
-  readonly next: { readonly number: number; readonly seconds: number };
-}
-
-/** The machine's state, in a word. */
-export type StateWord = "LIVE" | "REPLAY" | "PAUSED" | "PAST" | "ENDED" | "LOST";
-
-/** The content of the frame. */
-export interface FrameState {
-  readonly title: string;
-  /** Key of the screen that is shown. */
-  readonly screen: string;
-  readonly state: StateWord;
-  readonly readOnly: boolean;
-  /** How much came since the display was frozen. */
-  readonly frozen: number | undefined;
-  readonly lost: LostState | undefined;
-  readonly sample: MachineSample | undefined;
-  /** Virtual time over wall time. */
-  readonly speed: number | undefined;
-  readonly dropped: number;
-  readonly newReasons: number;
-  /** Virtual time (ns) from the place that is shown to the present, in the past. */
-  readonly past: number | undefined;
-  readonly timeline: Timeline | undefined;
-  readonly focus: Pane;
-  /** The terminal does not have the focus. */
-  readonly away: boolean;
-  /** Keys go to a guest. */
-  readonly typing: boolean;
-  readonly hints: readonly Hint[];
-  readonly overlay: Overlay | undefined;
-  readonly message: Message | undefined;
-  /** The step of a tour. */
-  readonly guide: GuideView | undefined;
-}
 
 /**
  * Draws all; `place` returns the panes and their places in the body. A terminal that is too small

@@ -2,7 +2,7 @@
 
 import { SCREEN_LIST } from "./actions.ts";
 import type { Screen } from "../terminal/cells.ts";
-import type { FrameState, StateWord } from "./frame.ts";
+import type { FrameState, StateWord } from "./frame-state.ts";
 import type { Glyphs } from "../terminal/glyphs.ts";
 import { fit } from "../terminal/graphemes.ts";
 import { grouped, mipsText, secondsText } from "../look/numbers.ts";

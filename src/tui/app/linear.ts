@@ -3,7 +3,7 @@
 
 import { SCREEN_LIST } from "./actions.ts";
 import { Screen } from "../terminal/cells.ts";
-import type { FrameState } from "./frame.ts";
+import type { FrameState } from "./frame-state.ts";
 import { drawHeader } from "./header.ts";
 import type { Placed } from "../screens/screen-model.ts";
 import type { Look } from "../look/theme.ts";

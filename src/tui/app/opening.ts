@@ -4,7 +4,8 @@
 import { drawBlank } from "../panes/blank.ts";
 import { Screen } from "../terminal/cells.ts";
 import type { ColorDepth } from "../terminal/color.ts";
-import { drawScreen, type StateWord } from "./frame.ts";
+import { drawScreen } from "./frame.ts";
+import type { StateWord } from "./frame-state.ts";
 import { hintsOf } from "./hints.ts";
 import { Keymap } from "./keymap.ts";
 import type { Pane } from "../panes/pane.ts";

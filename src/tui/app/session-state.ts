@@ -1,7 +1,7 @@
 // The state of the session: its last sample and speed, whether its machine continues, which place
 // of the run is shown, and how it ended.
 
-import type { LostState, StateWord } from "./frame.ts";
+import type { LostState, StateWord } from "./frame-state.ts";
 import { timeText } from "../../support/number-text.ts";
 import type { MessageKind } from "./messages.ts";
 import type { MachineSample, SessionEnd, SessionEvent } from "../../protocol/protocol.ts";

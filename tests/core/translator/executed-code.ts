@@ -3,7 +3,7 @@
 
 import { ALL_INSTRUCTIONS } from "../../../src/isa/instruction-set.ts";
 import { instructionsOf } from "../../../src/core/translator/instruction.ts";
-import type { Code } from "../../../src/core/translator/region.ts";
+import type { Code } from "../../../src/core/translator/code.ts";
 import { assemble, type Line } from "../program.ts";
 
 /** The instructions of a CPU that has all. */

@@ -8,7 +8,7 @@ import { onSignals } from "../../../support/signals.ts";
 import { beforeNextLine } from "../../../support/warn.ts";
 import { writeAll } from "../../../support/write-all.ts";
 import type { Screen } from "../../../tui/terminal/cells.ts";
-import type { StateWord } from "../../../tui/app/frame.ts";
+import type { StateWord } from "../../../tui/app/frame-state.ts";
 import { openingFrame } from "../../../tui/app/opening.ts";
 import { ENTER, LEAVE, terminalSize } from "../../../tui/terminal/terminal.ts";
 import { findTheme } from "../../../tui/look/themes.ts";
