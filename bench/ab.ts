@@ -1,6 +1,7 @@
 // `--ab REV` of every bench: el2 of this tree and of a revision in turn, and how likely a
 // difference is chance. Only el2 is measured, without QEMU.
 
+import { fileURLToPath } from "node:url";
 import { printDocument } from "./documents.ts";
 import { prefer, prepareTree } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
@@ -16,7 +17,7 @@ export type Contest = (folder: string) => Promise<() => Promise<Figures>>;
 const SLOWER = 1.02;
 const CHANCE = 0.05;
 
-const TREE = new URL("..", import.meta.url).pathname;
+const TREE = fileURLToPath(new URL("..", import.meta.url));
 
 async function git(...args: string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command("git", { args: ["-C", TREE, ...args] }).output();

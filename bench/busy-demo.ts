@@ -1,6 +1,7 @@
 // The busy machine of `bench tui`: four VMs that exchange messages and rings, its session, and a
 // terminal that only counts.
 
+import { fileURLToPath } from "node:url";
 import { threadTimes } from "./thread-times.ts";
 import { runTui, type TuiOptions } from "../src/tui/app/run.ts";
 import type { TerminalPort } from "../src/tui/terminal/terminal.ts";
@@ -70,7 +71,7 @@ export function showOn(terminal: CountingTerminal, client: SessionClient, option
  * @param computing an image that computes, as one more VM: the machine is never idle then
  */
 export async function busyPlan(computing?: string): Promise<SessionPlan> {
-  const planned = await planText(configuration(computing), undefined, new URL("../assets/guests", import.meta.url).pathname);
+  const planned = await planText(configuration(computing), undefined, fileURLToPath(new URL("../assets/guests", import.meta.url)));
   if (!planned.ok) throw new Error(planned.errors.join("\n"));
   const { ui: _, ...plan } = planned.run;
   return plan;

@@ -3,6 +3,7 @@
 // before and after 1,000,000 of each and of an empty loop; the host takes the time. Fewer would be
 // over within a few of el2's slices, at whose ends it prints.
 
+import { fileURLToPath } from "node:url";
 import { type Figure, printDocument } from "./documents.ts";
 import { nativeProgram } from "../scripts/native-tools.ts";
 import type { Contest } from "./ab.ts";
@@ -28,7 +29,7 @@ const OPERATIONS = [
 
 /** The guest of the control: bench/guest/control.c, for QEMU. */
 async function buildControl(folder: string): Promise<string> {
-  const sources = new URL("guest", import.meta.url).pathname;
+  const sources = fileURLToPath(new URL("guest", import.meta.url));
   const elf = `${folder}/control.elf`;
   const options = ["-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fno-pic", "-fno-pie", "-mgeneral-regs-only"];
   const link = ["-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none,--no-warn-rwx-segments", "-T", "link.ld"];

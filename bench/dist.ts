@@ -2,6 +2,7 @@
 // To say its version; to the first output of a guest that prints at once; and to run a machine
 // whose guest ends at once, with the generated core in the cache and without, in turn.
 
+import { fileURLToPath } from "node:url";
 import { type Figure, printDocument } from "./documents.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../tests/cli/program.ts";
 import { VERSION } from "../src/support/version.ts";
@@ -9,7 +10,7 @@ import { type Contest, figuresPrinted } from "./ab.ts";
 import { preferredTree } from "./machines.ts";
 import { median } from "./statistics.ts";
 
-const PROGRAM = new URL(`../dist/el2-${VERSION}-${Deno.build.target}`, import.meta.url).pathname;
+const PROGRAM = fileURLToPath(new URL(`../dist/el2-${VERSION}-${Deno.build.target}`, import.meta.url));
 /** The PL011 of a primary VM. */
 const UART = 0x900_0000;
 /** Starts of each kind in a round. */

@@ -1,13 +1,14 @@
 // Bare-metal kernels on el2 and on QEMU in turn. Start-up is outside of what is measured: the guest
 // says when a kernel begins and ends, and the host takes the time.
 
+import { fileURLToPath } from "node:url";
 import { nativeProgram } from "../scripts/native-tools.ts";
 import { printCore } from "./core-stats.ts";
 import { type CoreStats, type Machine, stopwatch } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";
 import { median, withSpread } from "./statistics.ts";
 
-const SOURCES = new URL("guest", import.meta.url).pathname;
+const SOURCES = fileURLToPath(new URL("guest", import.meta.url));
 /** Seconds that one run of all kernels may take. */
 const TIMEOUT = 300;
 /** MiB. */

@@ -1,5 +1,6 @@
 // The two machines that benches compare, as command lines, and a stopwatch for what they print.
 
+import { fileURLToPath } from "node:url";
 import { nativeProgram } from "../scripts/native-tools.ts";
 import type { RootGuest } from "./root-guests.ts";
 import { WORKER_OPTIONS } from "../src/session/worker-rights.ts";
@@ -45,7 +46,7 @@ export interface CoreStats {
   translator?: Record<string, number>;
 }
 
-const TREE = new URL("..", import.meta.url).pathname;
+const TREE = fileURLToPath(new URL("..", import.meta.url));
 
 /** Which el2 runs where a guest does not say: another build, another tier. */
 const preferred: { tree: string; tier: Tier | undefined } = { tree: TREE, tier: undefined };

@@ -1,6 +1,7 @@
 // `deno task bench record`: what recording costs a run, in CPU time of the whole process. The same
 // run with and without `--record`, in turn.
 
+import { fileURLToPath } from "node:url";
 import { type Figure, printDocument } from "./documents.ts";
 import { catalogEntry } from "../src/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
@@ -8,7 +9,7 @@ import { el2 } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";
 import { median, withSpread } from "./statistics.ts";
 
-const DEMO = new URL("../assets/demo.toml", import.meta.url).pathname;
+const DEMO = fileURLToPath(new URL("../assets/demo.toml", import.meta.url));
 /** Virtual time that the demo runs: VMs that call, wait and talk all the time. */
 const DEMO_TIME = "300s";
 /** The shell's own `time`: seconds of user and of system time, on stderr. */

@@ -1,9 +1,10 @@
 // Builds programs for the root VM (`guest/root`): a runtime that all share, and one application
 // each, as position-independent ELF files.
 
+import { fileURLToPath } from "node:url";
 import { nativeProgram } from "../scripts/native-tools.ts";
 
-const SOURCES = new URL("guest/root", import.meta.url).pathname;
+const SOURCES = fileURLToPath(new URL("guest/root", import.meta.url));
 
 const COMPILE = [
   ["-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fpie", "-fno-stack-protector", "-fno-jump-tables"],

@@ -1,6 +1,7 @@
 // Latencies that users notice: from a key to its frame, after much output and over a slow link, and
 // from a start to a guest's first answer.
 
+import { fileURLToPath } from "node:url";
 import { PERMISSIONS } from "../src/cli/common/runtime.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runTui, type TuiOptions } from "../src/tui/app/run.ts";
@@ -179,8 +180,8 @@ export async function measureLink(client: SessionClient, start: () => void, byte
  * frame.
  */
 export async function measureFirstFrame(): Promise<number> {
-  const program = new URL("../main.ts", import.meta.url).pathname;
-  const demo = new URL("../assets/demo.toml", import.meta.url).pathname;
+  const program = fileURLToPath(new URL("../main.ts", import.meta.url));
+  const demo = fileURLToPath(new URL("../assets/demo.toml", import.meta.url));
   const command = `stty rows 24 cols 80; exec '${Deno.execPath()}' run -q --no-check ${PERMISSIONS.join(" ")} '${program}' run '${demo}'`;
   const start = performance.now();
   const env = { TERM: "xterm-256color", COLORTERM: "truecolor" };
@@ -204,8 +205,8 @@ export async function measureFirstFrame(): Promise<number> {
 
 /** Seconds from the start of the program until a guest of the demo answers what is typed. */
 export async function measureStart(): Promise<number> {
-  const program = new URL("../main.ts", import.meta.url).pathname;
-  const demo = new URL("../assets/demo.toml", import.meta.url).pathname;
+  const program = fileURLToPath(new URL("../main.ts", import.meta.url));
+  const demo = fileURLToPath(new URL("../assets/demo.toml", import.meta.url));
   const start = performance.now();
   const args = ["run", "-q", "--no-check", ...PERMISSIONS, program, "run", demo, "--stdio", "--console", "hello"];
   const child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped", stderr: "null" }).spawn();

@@ -6,6 +6,7 @@
 // Bits depend on the compiler: assets/guests/compiler.txt keeps its version, and --check refuses
 // another one by name.
 
+import { fileURLToPath } from "node:url";
 import { nativeProgram } from "./native-tools.ts";
 
 const GUESTS = ["blackboard", "bounce", "faulty", "firmware", "hello", "ping", "pong", "teletype"] as const;
@@ -14,7 +15,7 @@ const WITH_SYMBOLS: readonly string[] = ["faulty", "hello", "ping", "pong"];
 /** Where the native host loads a guest: images are linked at 0 and run anywhere. */
 const LOADED_AT = "0x80000000";
 const FILES = GUESTS.flatMap((guest) => WITH_SYMBOLS.includes(guest) ? [`${guest}.bin`, `${guest}.elf`] : [`${guest}.bin`]);
-const FOLDER = new URL("../assets/guests", import.meta.url).pathname;
+const FOLDER = fileURLToPath(new URL("../assets/guests", import.meta.url));
 const COMPILER_FILE = `${FOLDER}/compiler.txt`;
 
 /**

@@ -1,5 +1,6 @@
 // `deno task install [FOLDER]`: writes a launcher named el2 that runs this checkout with this Deno.
 
+import { fileURLToPath } from "node:url";
 import { ENVIRONMENT, PERMISSIONS } from "../src/cli/common/runtime.ts";
 import { writeWhole } from "../src/support/whole-file.ts";
 
@@ -23,7 +24,7 @@ if (import.meta.main) {
   const home = Deno.env.get("HOME");
   const folder = Deno.args[0] ?? (home && `${home}/.local/bin`);
   if (!folder) throw new Error("HOME is not set; name a folder on your PATH: deno task install FOLDER");
-  const checkout = new URL("..", import.meta.url).pathname;
+  const checkout = fileURLToPath(new URL("..", import.meta.url));
   await Deno.mkdir(folder, { recursive: true });
   writeWhole(`${folder}/el2`, launcher(Deno.execPath(), Deno.version.deno, checkout), { mode: 0o755 });
   console.log(`${folder}/el2 runs ${checkout}`);

@@ -2,6 +2,7 @@
 // kernel sources, against its headers, by the cross compiler. All by apt into .state, without root,
 // when first asked for.
 
+import { fileURLToPath } from "node:url";
 import type { Apt } from "./apt.ts";
 import type { DebianRelease } from "../src/catalog/catalog.ts";
 import { Deb } from "../src/catalog/deb.ts";
@@ -34,7 +35,7 @@ export interface BuiltDrivers {
   readonly modules: readonly KernelModule[];
 }
 
-const STATE = new URL("../.state/drivers", import.meta.url).pathname;
+const STATE = fileURLToPath(new URL("../.state/drivers", import.meta.url));
 /** Debian's name of this machine's architecture, whose programs the headers need. */
 const MACHINE = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
 /** Programs of the kernel's build that run on this machine, by the file that is started. */

@@ -2,6 +2,7 @@
 // not: oracles and a cross compiler. Each is the machine's own where it has one, else unpacked from
 // the distribution's packages into .state/tools, without root.
 
+import { fileURLToPath } from "node:url";
 import { exists } from "../src/support/cache.ts";
 import { MULTIARCH, UnpackedPrograms } from "./unpacked-programs.ts";
 
@@ -50,7 +51,7 @@ export type NativeFirmware = keyof typeof FIRMWARE;
 /** A library that `nativeLibrary` knows. */
 export type NativeLibrary = keyof typeof LIBRARIES;
 
-const STATE = new URL("../.state", import.meta.url).pathname;
+const STATE = fileURLToPath(new URL("../.state", import.meta.url));
 const UNPACKED = new UnpackedPrograms(`${STATE}/tools`, `${STATE}/apt-tools`);
 
 /**

@@ -4,17 +4,18 @@
 //   check      the version has its section in CHANGELOG.md, nothing is uncommitted, static checks
 //   test       the tests
 //   build      deno task dist
-//   reproduce  builds it again and compares every byte
+//   reproduce  builds it again in another folder, from an empty cache, with another umask, and
+//              compares every byte
 //   try        the end-to-end tests on the one file that was built
 //   sign       SHA256SUMS.asc, with the OpenPGP key in EL2_RELEASE_KEY; el2-release-key.asc
 //   notes      RELEASE-NOTES.md, from CHANGELOG.md
 //
 // docs/releasing.md says what comes before and after.
 
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { VERSION } from "../src/support/version.ts";
-import { DistError, outputOf, ROOT, run } from "./dist/common.ts";
+import { buildTime, DistError, outputOf, ROOT, run } from "./dist/common.ts";
 import { differences } from "./release/differences.ts";
 import { releaseNotes } from "./release/notes.ts";
 import { sign } from "./release/signature.ts";
@@ -36,14 +37,17 @@ const STEPS: Readonly<Record<string, () => Promise<string>>> = {
     return folder;
   },
   reproduce: async () => {
-    const again = await Deno.makeTempDir({ prefix: "el2-release-" });
+    const place = await Deno.makeTempDir({ prefix: "el2-release-" }), checkout = `${place}/another place`, again = `${place}/dist`;
     try {
-      await dist(again);
+      await copyCheckout(checkout);
+      const surroundings = { DENO_DIR: `${place}/cache`, SOURCE_DATE_EPOCH: String(await buildTime()) };
+      const task = [Deno.execPath(), "task", "-q", "dist", again, ...chosenParts()];
+      await run("the second deno task dist", "sh", ["-c", 'umask 077 && exec "$@"', "sh", ...task], checkout, surroundings);
       const { count, different } = await differences(folder, again);
       if (different.length) throw new DistError(`two builds differ in ${different.join(", ")}`);
       return `${count} files have equal bytes in two builds`;
     } finally {
-      await Deno.remove(again, { recursive: true });
+      await Deno.remove(place, { recursive: true });
     }
   },
   try: async () => {
@@ -92,7 +96,20 @@ function task(name: string, ...args: string[]): Promise<void> {
 }
 
 function dist(to: string): Promise<void> {
-  return task("dist", to, ...values.parts === undefined ? [] : ["--only", values.parts]);
+  return task("dist", to, ...chosenParts());
+}
+
+function chosenParts(): string[] {
+  return values.parts === undefined ? [] : ["--only", values.parts];
+}
+
+/** The files of the checkout, as they are, without those that git ignores. */
+async function copyCheckout(to: string): Promise<void> {
+  const paths = await outputOf("git ls-files", "git", ["-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+  for (const path of paths.split("\0").filter(Boolean)) {
+    await Deno.mkdir(dirname(`${to}/${path}`), { recursive: true });
+    await Deno.copyFile(`${ROOT}${path}`, `${to}/${path}`);
+  }
 }
 
 function changes(): Promise<string> {

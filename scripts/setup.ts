@@ -5,19 +5,12 @@
 
 import { DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, findEntry } from "../src/catalog/catalog.ts";
 import { fetchDebian, isCurrentRamdisk } from "../src/catalog/debian.ts";
+import { fetchPackages } from "./dist/common.ts";
 import { installedPackages } from "./unpacked-programs.ts";
 import { fetchNativePackages, missingFirmware, missingPackages } from "./native-tools.ts";
 
 // Tests run in several processes, which would each fetch a package that they need first.
-await attempt("packages", async () => {
-  const { imports } = JSON.parse(await Deno.readTextFile(new URL("../import-map.json", import.meta.url))) as {
-    imports: Record<string, string>;
-  };
-  const lock = new URL("../deno.lock", import.meta.url).pathname;
-  const args = ["cache", "-q", `--lock=${lock}`, ...Object.values(imports)];
-  const { success } = await new Deno.Command(Deno.execPath(), { args, stdout: "inherit", stderr: "inherit" }).output();
-  if (!success) throw new Error("deno cache failed");
-});
+await attempt("packages", fetchPackages);
 
 for (const [what, missing] of [["native tools", missingPackages], ["firmware", missingFirmware]] as const) {
   await attempt(what, async () => {

@@ -1,11 +1,12 @@
 // `deno task test:soak [--for TIME] [WHAT]`: runs a session while clients ask it, and fails where
 // its memory grows. Without more it runs the demo for two hours.
 
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { PERMISSIONS } from "../src/cli/common/runtime.ts";
 import { MALLOC_SETTINGS } from "../src/support/garbage.ts";
 
-const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 const DEFAULT_TIME = "2h";
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
 /** Resident memory may grow by this share in the last half. */

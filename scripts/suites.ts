@@ -2,6 +2,7 @@
 // stress-ng, and programs of Debian's source package qemu (its tests/tcg, and its copy of Berkeley
 // TestFloat) built here. All by apt into .state, without root, when first asked for.
 
+import { fileURLToPath } from "node:url";
 import type { Apt } from "./apt.ts";
 import { Deb } from "../src/catalog/deb.ts";
 import { exists, withLock } from "../src/support/cache.ts";
@@ -34,8 +35,8 @@ const PACKAGES = {
 export type Suite = keyof typeof PACKAGES;
 
 const RELEASE = "bookworm";
-const STATE = new URL("../.state/suites", import.meta.url).pathname;
-const SCRIPTS = new URL("../bench/suites/guest", import.meta.url).pathname;
+const STATE = fileURLToPath(new URL("../.state/suites", import.meta.url));
+const SCRIPTS = fileURLToPath(new URL("../bench/suites/guest", import.meta.url));
 
 /** Dependencies that no program of ours runs: what installs and starts a whole system. */
 const NOT_UNPACKED = /^(dpkg|apt|debconf|adduser|passwd|systemd|udev|e2fsprogs|util-linux)/;

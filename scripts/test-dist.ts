@@ -3,11 +3,12 @@
 // system allows that without root, without a network.
 
 import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { pathWithoutDeno } from "./path-without-deno.ts";
 import { RIGHTS, testFiles } from "./test.ts";
 import { VERSION } from "../src/support/version.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const PROGRAM = `${resolve(Deno.args[0] ?? `${ROOT}dist`)}/el2-${VERSION}-${Deno.build.target}`;
 /** Tests of the program as people start it. */
 const FILES = [...["tests/cli", "tests/terminal", "tests/debug"].flatMap(testFiles), "tests/dist/spec_test.ts"];

@@ -4,12 +4,13 @@
 // Tests stub process globals (stdout, the environment), so `deno test --parallel`, whose threads
 // share one process, is not for them.
 
+import { fileURLToPath } from "node:url";
 import { PERMISSIONS } from "../src/cli/common/runtime.ts";
 import { FROM_SOURCES } from "../src/session/prepared-worker.ts";
 import { PassedBatches, treeOf } from "./passed-batches.ts";
 import { readSummary, type Summary, summaryLine } from "./test-summary.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Those of el2, and what tests read of the computer. */
 export const RIGHTS = [...PERMISSIONS, "--allow-sys=uid"];
 const LOCK = `--lock=${ROOT}deno.lock`;

@@ -1,10 +1,11 @@
 // Builds the suites' bare-metal programs with the cross compiler: `mark` and the random-instruction
 // programs, over mark's start code.
 
+import { fileURLToPath } from "node:url";
 import { nativeProgram } from "../../scripts/native-tools.ts";
 import { randomProgram } from "./random-program.ts";
 
-const FOLDER = new URL(".", import.meta.url).pathname;
+const FOLDER = fileURLToPath(new URL(".", import.meta.url));
 
 const COMPILE = [
   ["-w", "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-fno-pic", "-fno-pie", "-static", "-nostdlib"],

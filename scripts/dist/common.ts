@@ -1,10 +1,12 @@
 // The common part of `deno task dist`.
 
+import { fileURLToPath } from "node:url";
+
 /** The surroundings prevent a build; the message says what to change. */
 export class DistError extends Error {}
 
 /** The checkout, with a slash at its end. */
-export const ROOT = new URL("../..", import.meta.url).pathname;
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** A build in progress. */
 export interface Build {
@@ -24,10 +26,22 @@ export async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
 }
 
 /** Runs a program. @throws DistError if it fails */
-export async function run(what: string, program: string, args: readonly string[], cwd?: string): Promise<void> {
-  const { success } = await new Deno.Command(program, { args: [...args], cwd, stdin: "null", stdout: "inherit", stderr: "inherit" })
+export async function run(
+  what: string,
+  program: string,
+  args: readonly string[],
+  cwd?: string,
+  env?: Record<string, string>,
+): Promise<void> {
+  const { success } = await new Deno.Command(program, { args: [...args], cwd, env, stdin: "null", stdout: "inherit", stderr: "inherit" })
     .output();
   if (!success) throw new DistError(`${what} failed`);
+}
+
+/** Fetches the packages of the import map that Deno's cache lacks; `deno bundle` does not. */
+export async function fetchPackages(): Promise<void> {
+  const { imports } = JSON.parse(await Deno.readTextFile(`${ROOT}import-map.json`)) as { imports: Record<string, string> };
+  await run("deno cache", Deno.execPath(), ["cache", "-q", `--lock=${ROOT}deno.lock`, ...Object.values(imports)], ROOT);
 }
 
 /**

@@ -1,6 +1,7 @@
 // The JSR package: the modules that mod.ts needs, and nothing else, in a folder that `deno publish`
 // takes as it is.
 
+import { fileURLToPath } from "node:url";
 import { type Build, DistError, ROOT } from "./common.ts";
 import { moduleGraph } from "./bundled-packages.ts";
 
@@ -8,7 +9,7 @@ import { moduleGraph } from "./bundled-packages.ts";
 export async function jsrPackage({ folder }: Build): Promise<void> {
   const { modules } = await moduleGraph("mod.ts");
   const own = modules.filter(({ specifier }) => specifier.startsWith("file:")).map(({ specifier }) => {
-    const path = new URL(specifier).pathname;
+    const path = fileURLToPath(specifier);
     if (!path.startsWith(ROOT)) throw new DistError(`mod.ts imports ${path}, which is not part of the checkout`);
     return path.slice(ROOT.length);
   });

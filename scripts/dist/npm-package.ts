@@ -24,9 +24,10 @@ export async function npmPackage({ folder, bundle }: Build, packages: readonly B
   await Deno.writeTextFile(`${here}/package.json`, `${JSON.stringify(manifest, null, 2)}\n`);
   await Deno.copyFile(bundle, `${here}/el2.js`);
   await Deno.copyFile(`${ROOT}scripts/dist/npm-launcher.cjs`, `${here}/el2.cjs`);
-  await Deno.chmod(`${here}/el2.cjs`, 0o755);
   for (const name of ["LICENSE", "README.md"]) await Deno.copyFile(`${ROOT}${name}`, `${here}/${name}`);
   await Deno.writeTextFile(`${here}/THIRD-PARTY-NOTICES.txt`, noticesText(packages));
+  // The archive has the modes of the files, which depend on umask.
+  for await (const { name } of Deno.readDir(here)) await Deno.chmod(`${here}/${name}`, name === "el2.cjs" ? 0o755 : 0o644);
   await outputOf("npm pack", "npm", ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder], here);
   return `el2-${VERSION}.tgz`;
 }

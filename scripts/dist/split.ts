@@ -4,7 +4,8 @@
 // nothing.
 
 import { createHash } from "node:crypto";
-import { DistError, outputOf, ROOT } from "./common.ts";
+import { dirname, relative } from "node:path";
+import { DistError, fetchPackages, outputOf, ROOT } from "./common.ts";
 
 /**
  * Roots of the program in several files: folder and source. Each folder is complete: only values
@@ -29,7 +30,7 @@ const PUT_IN = '"digest of the program"';
 /** Makes the bundle. */
 export async function bundle(file: string): Promise<void> {
   await makeModules("-o", file, "main.ts");
-  const text = escaped(await Deno.readTextFile(file));
+  const text = escaped(withoutCache(await Deno.readTextFile(file), await packageCache()));
   await Deno.writeTextFile(file, withDigest(text, digestOf([text])));
 }
 
@@ -41,14 +42,17 @@ export async function split(folder: string): Promise<void> {
     ...ROOTS.map(([name, source]) => makeModules("--code-splitting", "--outdir", `${folder}/${name}`, source)),
   ]);
   await Deno.rename(`${folder}/main.js`, `${folder}/${ENTRY}`);
-  const paths = await filesBelow(folder), texts = new Map<string, string>();
-  for (const path of paths) texts.set(path, escaped(await Deno.readTextFile(`${folder}/${path}`)));
+  const built = new Map<string, string>(), cache = await packageCache();
+  for (const path of await filesBelow(folder)) built.set(path, withoutCache(await Deno.readTextFile(`${folder}/${path}`), cache));
+  await Deno.remove(folder, { recursive: true });
+  const texts = new Map([...namedByContent(built)].map(([path, text]) => [path, escaped(text)]));
   texts.set(ENTRY, ROOTS.reduce(loadLate, texts.get(ENTRY)!));
   const digest = digestOf([...texts].flat());
   let identities = 0;
   for (const [path, text] of texts) {
     const whole = text.includes(PUT_IN) ? withDigest(text, digest) : text;
     if (whole !== text) identities++;
+    await Deno.mkdir(dirname(`${folder}/${path}`), { recursive: true });
     await Deno.writeTextFile(`${folder}/${path}`, whole);
   }
   // One in the worker, and one in the command line, which names snapshots.
@@ -71,16 +75,72 @@ export async function filesBelow(folder: string): Promise<string[]> {
  * stacks.
  */
 export async function makeModules(...args: string[]): Promise<void> {
-  const source = `${ROOT}${args.at(-1)}`;
-  await outputOf("deno bundle", Deno.execPath(), [
-    "bundle",
-    "-q",
-    "--platform",
-    "deno",
-    `--lock=${ROOT}deno.lock`,
-    ...args.slice(0, -1),
-    source,
-  ]);
+  await (ready ??= fetchBundler());
+  await denoBundle(...args);
+}
+
+let ready: Promise<void> | undefined;
+
+/**
+ * Packages, and the bundler, which Deno installs for its first bundle: several first bundles at
+ * once would each install it in the same place.
+ */
+async function fetchBundler(): Promise<void> {
+  await fetchPackages();
+  const folder = await Deno.makeTempDir({ prefix: "el2-" });
+  try {
+    await Deno.writeTextFile(`${folder}/empty.ts`, "");
+    await denoBundle("-o", `${folder}/empty.js`, `${folder}/empty.ts`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** In the checkout: the bundler names modules by their paths from the current folder. */
+async function denoBundle(...args: string[]): Promise<void> {
+  await outputOf("deno bundle", Deno.execPath(), ["bundle", "-q", "--platform", "deno", `--lock=${ROOT}deno.lock`, ...args], ROOT);
+}
+
+/** Path from the checkout of the folder in which Deno keeps packages. */
+async function packageCache(): Promise<string> {
+  const { npmCache } = JSON.parse(await outputOf("deno info", Deno.execPath(), ["info", "--json"], ROOT)) as { npmCache: string };
+  return relative(ROOT, npmCache);
+}
+
+/**
+ * Names modules of packages without the place of Deno's cache and the registry, which differ
+ * between computers.
+ */
+export function withoutCache(text: string, cache: string): string {
+  return text.split(`${cache}/`).map((part, index) => index === 0 ? part : part.replace(/^[^/\n]+/, "npm")).join("");
+}
+
+/** The part of a file's name that the bundler makes from contents and paths. */
+const HASH = /(?<=-)[0-9A-Z]{8}(?=\.js\b)/g;
+
+/**
+ * The same files, sorted, with names that follow from contents alone. Other files contain a name,
+ * and theirs follow from it: each round counts the contents of one more import.
+ * @throws DistError if two files would have one name
+ */
+export function namedByContent(files: ReadonlyMap<string, string>): Map<string, string> {
+  let names = new Map<string, string>(), distinct = 0;
+  const rename = (text: string) => text.replaceAll(HASH, (hash) => names.get(hash) ?? "");
+  for (;;) {
+    const next = new Map<string, string>();
+    for (const [path, text] of files) {
+      for (const [hash] of path.matchAll(HASH)) next.set(hash, digestOf([rename(text)]).slice(0, 8).toUpperCase());
+    }
+    names = next;
+    const count = new Set(next.values()).size;
+    if (count === distinct) break;
+    distinct = count;
+  }
+  const renamed = new Map(
+    [...files].map(([path, text]): [string, string] => [rename(path), rename(text)]).sort(([a], [b]) => a < b ? -1 : 1),
+  );
+  if (renamed.size !== files.size) throw new DistError("two files of the program have one name");
+  return renamed;
 }
 
 /**

@@ -1,6 +1,7 @@
 // The pictures of README and documents: what each shows, and how a machine and its screens come
 // there. All figures are those of real runs.
 
+import { fileURLToPath } from "node:url";
 import { encodeRequest } from "../../src/abi/rpc/message.ts";
 import { MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";
 import { type Size, Stage } from "../../src/cli/start/screens/stage.ts";
@@ -42,7 +43,7 @@ const ENTRY = new URL("../../main.ts", import.meta.url);
 
 /** The machine of a configuration, paused at its beginning, with screens in front of it. */
 async function open(title: string, configuration: string): Promise<Stage> {
-  const planned = await planText(configuration, undefined, new URL("../../assets", import.meta.url).pathname);
+  const planned = await planText(configuration, undefined, fileURLToPath(new URL("../../assets", import.meta.url)));
   if (!planned.ok) throw new Error(planned.errors.join("\n"));
   const { ui, recordTo: _, ...plan } = planned.run;
   const stage = Stage.ofPlan(ENTRY, plan, { title, ui });

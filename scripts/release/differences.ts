@@ -1,6 +1,7 @@
 // Two builds, byte by byte.
 
 import { sameBytes } from "../../src/support/bytes.ts";
+import { filesBelow } from "../dist/split.ts";
 
 /** Follows from the others, and names only the parts that were built. */
 const SUMS = "SHA256SUMS";
@@ -11,16 +12,6 @@ export async function differences(first: string, second: string): Promise<{ read
   const different: string[] = [];
   for (const path of files) if (!await equal(`${first}/${path}`, `${second}/${path}`)) different.push(path);
   return { count: files.length, different };
-}
-
-/** Paths of all files below a folder. */
-export async function filesBelow(folder: string, prefix = ""): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { name, isDirectory } of Deno.readDir(`${folder}/${prefix}`)) {
-    if (isDirectory) found.push(...await filesBelow(folder, `${prefix}${name}/`));
-    else found.push(`${prefix}${name}`);
-  }
-  return found;
 }
 
 async function equal(first: string, second: string): Promise<boolean> {

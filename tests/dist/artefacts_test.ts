@@ -14,7 +14,7 @@ import { type Outcome, runIn } from "./programs.ts";
 import { sharedUser } from "./user.ts";
 import { documentedSymbols, writeExamples } from "../library/examples.ts";
 import { pathWithoutDeno } from "../../scripts/path-without-deno.ts";
-import { filesBelow } from "../../scripts/release/differences.ts";
+import { filesBelow } from "../../scripts/dist/split.ts";
 import { VERSION } from "../../src/support/version.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
 
@@ -250,7 +250,7 @@ artefact("checksums cover every file, and the SBOM names each package of the bun
   // The modules of the bundle: esbuild leaves the path of each in a comment.
   const bundle = await Deno.readTextFile(`${DIST}/el2.js`);
   const inside = new Set(
-    Array.from(bundle.matchAll(/^\/\/ .*\/npm\/[^/]+\/((?:@[^/]+\/)?[^/]+)\/([\d.]+)\//gm), ([, name, version]) => `${name}@${version}`),
+    Array.from(bundle.matchAll(/^\/\/ npm\/((?:@[^/]+\/)?[^/]+)\/([\d.]+)\//gm), ([, name, version]) => `${name}@${version}`),
   );
   assert.ok(inside.size >= 4, "packages in the bundle");
   assert.deepEqual([...inside].filter((name) => !names.includes(name)), []);
@@ -259,7 +259,7 @@ artefact("checksums cover every file, and the SBOM names each package of the bun
   for (const { spdxElementId, relatedSpdxElement } of sbom.relationships) assert.ok(ids.has(spdxElementId) && ids.has(relatedSpdxElement));
 });
 
-artefact("a release has equal bytes in two builds, and checksums signed by its key", async (here) => {
+artefact("a release has equal bytes in two folders, caches and umasks, and checksums signed by its key", async (here) => {
   const user = { name: "el2 test", email: "test@el2.invalid" }, passphrase = "throw away";
   const { privateKey, publicKey } = await generateKey({ userIDs: [user], passphrase, format: "armored" });
   const parts = LONG ? PARTS : "npm,jsr,sbom";
