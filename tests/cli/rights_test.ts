@@ -56,19 +56,6 @@ Deno.test("a session in the background has no right to run programs, to connect,
   assert.equal(await rightsLeft({ ...env, WANTED: withNet }, ["serve", nat, "--name", "s", "--allow-host", "all"], ready), withNet);
 });
 
-Deno.test("commands that start no program, and runs without a screen, cannot start one", async () => {
-  const wanted = "read write env net";
-  for (const args of [["vm", "ls"], ["run", "demo", "--headless", "--for", "10s"]]) {
-    assert.equal(await rightsLeft({ WANTED: wanted, XDG_RUNTIME_DIR: "/nonexistent", EL2_SESSION: "" }, args), wanted, args.join(" "));
-  }
-});
-
-Deno.test("a recorded run on a screen may start programs, as the run itself may", async () => {
-  const wanted = "read write env net run";
-  const args = ["record", "/nonexistent/a.rec", "--", "run", "demo", "--for", "10s"];
-  assert.equal(await rightsLeft({ WANTED: wanted, XDG_RUNTIME_DIR: "/nonexistent", EL2_SESSION: "" }, args), wanted);
-});
-
 /**
  * Steps of a process in order: giving up rights, reading files that the user names, starting its
  * machine.

@@ -1,6 +1,5 @@
 // A program whose worker serves the machine as el2's does, and tries which rights it has left once
-// its machine has begun, or when it is asked: Deno's answer to the question is about paths and
-// hosts that it must be told. The program prints them.
+// its machine has begun, or when it is asked. The program prints them.
 
 import { planText } from "../../src/configuration/plan-run.ts";
 import { serveJobs } from "../../src/cli/jobs/job-worker.ts";
@@ -8,42 +7,9 @@ import type { JobMessage } from "../../src/cli/jobs/jobs.ts";
 import { runJob } from "../../src/cli/jobs/run-job.ts";
 import { JOB_NAME, startWorker, WORKER_NAME } from "../../src/session/client.ts";
 import { serveMachine } from "../../src/session/worker.ts";
+import { triedRights } from "../support/tried-rights.ts";
 
 const IMAGE = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
-
-/** Rights, each with something that only it allows. */
-const TRIES: readonly (readonly [right: string, act: () => void])[] = [
-  ["read", () => void Deno.statSync("/")],
-  ["write", () => Deno.removeSync(Deno.makeTempFileSync({ prefix: "el2-" }))],
-  ["env", () => void Deno.env.get("PATH")],
-  ["net", () => Deno.listen({ hostname: "127.0.0.1", port: 0 }).close()],
-  ["run", () => void new Deno.Command("true", { stdout: "null", stderr: "null" }).outputSync()],
-  ["ffi", () => Deno.dlopen("/", {}).close()],
-  ["sys", () => void Deno.osRelease()],
-  ["caches", () => needs("caches")],
-  ["Worker", () => needs("Worker")],
-  ["node:Worker", () => void new (builtin("node:worker_threads").Worker)("1", { eval: true }).terminate()],
-];
-
-const builtin = (name: "node:worker_threads") => globalThis.process.getBuiltinModule(name);
-
-/** @throws NotCapable if this thread gave up a service of Deno */
-function needs(name: string): void {
-  if (!(name in globalThis)) throw new Deno.errors.NotCapable(name);
-}
-
-/** The rights that this thread has. */
-function triedRights(): string[] {
-  return TRIES.filter(([, act]) => {
-    try {
-      act();
-    } catch (error) {
-      // Another failure, such as a full disk, comes after Deno has allowed it.
-      return !(error instanceof Deno.errors.NotCapable);
-    }
-    return true;
-  }).map(([right]) => right);
-}
 
 if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined") {
   serveMachine();
