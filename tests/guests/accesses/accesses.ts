@@ -15,16 +15,16 @@ export interface GuestPlatform {
 
 /**
  * Something that the guest does. Times are ns; `irq` acknowledges an interrupt and ends it, `flush`
- * prints what is known so far.
+ * prints what is known so far, `skip` has it continue after accesses that fault.
  */
 export type Step =
   | { readonly do: "load"; readonly at: number; readonly size: number }
   | { readonly do: "store"; readonly at: number; readonly size: number; readonly value: number | bigint }
   | { readonly do: "smc" | "hvc"; readonly x: readonly number[] }
   | { readonly do: "wait" | "spin"; readonly ns: number }
-  | { readonly do: "irq" | "flush" };
+  | { readonly do: "irq" | "flush" | "skip" };
 
-const KINDS = ["load", "store", "smc", "hvc", "wait", "spin", "irq", "flush"] as const;
+const KINDS = ["load", "store", "smc", "hvc", "wait", "spin", "irq", "flush", "skip"] as const;
 const SPURIOUS = 1023;
 const FOLDER = new URL("./", import.meta.url).pathname;
 
@@ -73,6 +73,7 @@ function wordsOf(step: Step): (number | bigint)[] {
       return [kind, step.ns, 0, 0];
     case "irq":
     case "flush":
+    case "skip":
       return [kind, 0, 0, 0];
   }
 }

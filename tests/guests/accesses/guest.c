@@ -14,7 +14,8 @@ struct platform {
 struct step {
   u64 kind, a, b, c;
 };
-enum { LOAD, STORE, SMC, HVC, WAIT, SPIN, IRQ, FLUSH };
+enum { LOAD, STORE, SMC, HVC, WAIT, SPIN, IRQ, FLUSH, SKIP };
+extern char skip_faults[];
 enum { SPURIOUS = 1023 };
 enum { RESULTS = 4 };
 
@@ -128,6 +129,7 @@ void main(u64 *memory, const struct platform *platform) {
     case WAIT: wait(step->a); break;
     case SPIN: spin(step->a); break;
     case IRQ: results[0] = interrupt(); break;
+    case SKIP: MSR(VBAR_EL1, skip_faults); break;
     case FLUSH: print(platform->uart, steps, memory, printed, i), printed = i; break;
     }
   }
