@@ -19,7 +19,7 @@ export function diskGuestTable(name: string, uart = "pl011") {
     { kind: "block", image: file("root.img"), mode: "overlay" },
     { kind: "net", backend: "user" },
   ];
-  const host = { kind: "image", kernel: file("Image"), initrd: file("initrd"), cmdline: CMDLINES[uart], rtc: "now", devices };
+  const host = { kind: "image", kernel: file("Image"), initrd: file("initrd"), cmdline: CMDLINES[uart], devices };
   return { machine: { cpus: 1, memory: "512MiB" }, host };
 }
 

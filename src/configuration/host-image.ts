@@ -54,7 +54,7 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
   if (host[named] !== undefined && image === undefined || host.firmware !== undefined && firmware === undefined) return undefined;
   const boot: BootPlan = {
     ...{ kind: "boot", image, initrd, dtb, append: host.cmdline, firmware },
-    clock: host.rtc ?? (firmware && Math.floor(Date.now() / 1000)),
+    ...clockOf(host.rtc),
     devices: devices.filter((device) => device !== undefined),
     ...isRaw(host, image) && { raw: true },
     ...host.bus && { bus: host.bus },
@@ -74,6 +74,11 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
     refuse(host.firmware === undefined ? named : "firmware", error.message);
   }
   return { boot, memory, symbols, log: logOf(host.devices, files, refuse) };
+}
+
+/** The start of the clock: now unless the file names a time. */
+function clockOf(rtc: FileHost["rtc"]): Pick<BootPlan, "clock" | "startsNow"> {
+  return typeof rtc === "number" ? { clock: rtc } : { clock: Math.floor(Date.now() / 1000), startsNow: true };
 }
 
 /** Whether `image` names code without a header. With firmware it is the kernel offered to it. */

@@ -51,7 +51,7 @@ export const IMAGE_HOST_TEXTS = {
   dtb: "file that replaces the platform's devicetree",
   firmware: "firmware in flash",
   firmware_vars: "file that keeps the firmware's variables",
-  rtc: 'a real-time clock that starts at this time: "now", or a date; with firmware, now',
+  rtc: 'the time at which the real-time clock starts: "now" (the default), or a date',
   devices: "the primary VM's devices",
   bus: "bus of the virtio devices: slots of virtio-mmio, or a PCI host",
   uart: "serial port of the console",

@@ -443,11 +443,12 @@ const vm = v.object(described({
   )),
 }, withNeeds(VM_TEXTS)));
 
-/** The start of a real-time clock, seconds since 1970: `now`, or a date. */
+/** The start of a real-time clock: `now`, or a date in seconds since 1970. */
 const clock = v.pipe(
   text,
-  v.rawTransform<string, number>(({ dataset, addIssue, NEVER }) => {
-    const seconds = Math.floor((dataset.value === "now" ? Date.now() : Date.parse(dataset.value)) / 1000);
+  v.rawTransform<string, number | "now">(({ dataset, addIssue, NEVER }) => {
+    if (dataset.value === "now") return "now";
+    const seconds = Math.floor(Date.parse(dataset.value) / 1000);
     if (seconds >= 0 && seconds < 2 ** 32) return seconds;
     addIssue({ message: 'is not a time; use "now" or for example "2026-01-31T12:00:00Z"' });
     return NEVER;

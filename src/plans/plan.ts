@@ -63,6 +63,8 @@ export interface BootPlan {
    * such clock.
    */
   readonly clock?: number;
+  /** This was the computer's time, rather than one that the user chose. */
+  readonly startsNow?: boolean;
   /** Its virtio devices, in the order of their slots. */
   readonly devices?: readonly DevicePlan[];
   /** The bus of these devices; `mmio` by default. */

@@ -6,6 +6,7 @@ import type { GuestSystem } from "../assembly/system/guest-system.ts";
 import { PlanError, type SessionPlan } from "../plans/plan.ts";
 import type { System } from "../assembly/system/system.ts";
 import { readSnapshot, SnapshotError } from "./file.ts";
+import { staleClock } from "./stale-clock.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { warn } from "../support/warn.ts";
 
@@ -53,10 +54,12 @@ export function beginSystem(plan: SessionPlan): Begun | { readonly refused: stri
   const { from } = plan;
   if (!from) return assembled(plan);
   try {
-    const { state, memory } = readSnapshot(from.path, from.spare, from.bytes);
+    const { state, memory, plan: saved } = readSnapshot(from.path, from.spare, from.bytes);
     const system = assembleFrom(plan);
     system.load(state, from.spare);
     system.recall(memory);
+    const behind = plan.replay ? undefined : staleClock(saved, system.machine.time, Date.now());
+    if (behind !== undefined) warn(behind);
     return { system, plan, state };
   } catch (error) {
     if (!(error instanceof ArchiveError || error instanceof SnapshotError)) throw error;

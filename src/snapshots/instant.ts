@@ -19,9 +19,6 @@ const ESCAPES = /\x1b\[[0-9;?]*[A-Za-z]/g;
 /** Bytes at the end of output that are searched. */
 const TAIL = 64;
 
-/** Seconds by which a clock may differ from this computer's and still show the time. */
-const NOW = 60;
-
 /**
  * Bytes that are hashed at a time, which takes some milliseconds: the machine's worker starts
  * meanwhile, and wants answers.
@@ -71,13 +68,14 @@ async function digestInPieces(bytes: Uint8Array): Promise<string> {
  */
 function withoutNow(plan: SessionPlan): SessionPlan {
   const { what } = plan;
-  if (what.kind !== "boot" || what.clock === undefined || Math.abs(what.clock - Date.now() / 1000) > NOW) return plan;
-  return { ...plan, what: { ...what, clock: NaN } };
+  return what.kind === "boot" && what.startsNow ? { ...plan, what: { ...what, clock: undefined } } : plan;
 }
 
 /** The plan without images, for a file that is only loaded together with its plan. */
 function withoutImages(plan: SessionPlan): SessionPlan {
-  return { ...plan, root: undefined, what: { kind: "boot", image: undefined, initrd: undefined, dtb: undefined, append: undefined } };
+  const { what } = plan, { clock, startsNow } = what.kind === "boot" ? what : {};
+  const bare = { kind: "boot", image: undefined, initrd: undefined, dtb: undefined, append: undefined } as const;
+  return { ...plan, root: undefined, what: { ...bare, clock, startsNow } };
 }
 
 /** The making of one. */

@@ -194,13 +194,13 @@ memory = "16MiB"
 
 Deno.test("an image as the host is what el2 boot would run: its files, memory, command line, devices, log and firmware", async () => {
   const run = await planned(
-    `${IMAGE}memory = "256MiB"\ncmdline = "ticks=1"\ndevices = [{ kind = "pl011", log = "host.log" }, { kind = "rng" }]\n`,
+    `${IMAGE}memory = "256MiB"\ncmdline = "ticks=1"\nrtc = "2026-01-31T12:00:00Z"\ndevices = [{ kind = "pl011", log = "host.log" }, { kind = "rng" }]\n`,
     [],
   );
   const hello = await Deno.readFile(`${GUESTS}/hello.bin`);
   assert.deepEqual(boot(run), {
     ...{ kind: "boot", image: hello, initrd: undefined, dtb: undefined, append: "ticks=1" },
-    ...{ firmware: undefined, clock: undefined, devices: [{ kind: "rng" }] },
+    ...{ firmware: undefined, clock: 1_769_860_800, devices: [{ kind: "rng" }] },
   });
   assert.equal(run.memory, 256 * MIB);
   assert.deepEqual(run.logs, { host: `${GUESTS}/host.log` });
@@ -214,5 +214,7 @@ Deno.test("an image as the host is what el2 boot would run: its files, memory, c
   const withFirmware = boot(await planned(IMAGE, ["host.firmware=hello.bin", "host.initrd=ping.bin"]));
   assert.deepEqual(withFirmware.firmware, { code: hello, vars: undefined });
   assert.deepEqual(withFirmware.initrd, await Deno.readFile(`${GUESTS}/ping.bin`));
-  assert.ok(withFirmware.clock! > 1_700_000_000, "firmware has a clock");
+  for (const { clock, startsNow } of [withFirmware, otherPlatform]) {
+    assert.ok(clock! > 1_700_000_000 && startsNow, "each machine has a clock, which starts now by default");
+  }
 });

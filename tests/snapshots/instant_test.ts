@@ -7,17 +7,18 @@ import { instantPath, InstantSnapshot } from "../../src/snapshots/instant.ts";
 import { bootPlan } from "./systems.ts";
 
 /** Where the prompt of a machine belongs whose clock shows `clock`. */
-async function pathAt(plan: SessionPlan, clock: number | undefined): Promise<string> {
+async function pathAt(plan: SessionPlan, clock: number | undefined, startsNow?: boolean): Promise<string> {
   assert.equal(plan.what.kind, "boot");
-  return await instantPath({ ...plan, what: { ...plan.what, clock } as SessionPlan["what"] });
+  return await instantPath({ ...plan, what: { ...plan.what, clock, startsNow } as SessionPlan["what"] });
 }
 
 Deno.test("a clock that shows the time makes no other machine from one run to the next; any other clock does", async () => {
   const plan = await bootPlan();
   const now = Math.floor(Date.now() / 1000);
-  const first = await pathAt(plan, now - 10);
-  assert.equal(await pathAt(plan, now), first);
-  assert.notEqual(await pathAt(plan, 0), first);
+  const first = await pathAt(plan, now - 86_400, true);
+  assert.equal(await pathAt(plan, now, true), first);
+  assert.notEqual(await pathAt(plan, now), first);
+  assert.notEqual(await pathAt(plan, now), await pathAt(plan, 0));
   assert.notEqual(await pathAt(plan, undefined), first);
 });
 
