@@ -152,11 +152,12 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
   inspection: {
     trace: [],
     readers: ["trace"],
-    linux: ["readers"],
     causes: ["readers", "trace"],
-    verdicts: ["causes", "linux", "readers", "trace"],
+    linux: ["causes", "readers", "trace"],
+    kernels: ["linux", "readers"],
+    verdicts: ["kernels", "causes", "readers", "trace"],
     rules: ["readers", "trace"],
-    ".": ["rules", "verdicts", "causes", "linux", "readers", "trace"],
+    ".": ["rules", "verdicts", "kernels", "linux", "causes", "readers", "trace"],
   },
   assembly: {
     code: [],

@@ -28,7 +28,7 @@ import { readStack } from "./readers/read-stack.ts";
 import { readTimers } from "./readers/read-timers.ts";
 import { readVariables } from "./readers/read-variables.ts";
 import { readCode, readFrames, readSymbols } from "./readers/read-symbols.ts";
-import { KERNEL_READERS } from "./linux/read-linux.ts";
+import { KERNEL_READERS } from "./kernels/kernels.ts";
 import type { Gap } from "../queries/facts/gap.ts";
 import type { Row, RowOf } from "../queries/table.ts";
 import { type TableName, TABLES } from "../queries/tables.ts";

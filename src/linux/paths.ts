@@ -9,7 +9,7 @@ const STEPS_MAX = 256, NAME_MAX = 255;
 const NUMBERED: Readonly<Record<string, string>> = { sockfs: "socket", pipefs: "pipe" };
 
 /** The name of a dentry. */
-function nameOf(dentry: Struct): string {
+export function nameOf(dentry: Struct): string {
   return textOf(dentry.memory.bytes(dentry.pointer("d_name.name"), Math.min(dentry.number("d_name.len"), NAME_MAX)));
 }
 

@@ -35,9 +35,6 @@ export const TASK_READERS: { readonly [N in keyof LinuxTables]?: (reading: Readi
   "linux.files": readFiles,
 };
 
-/** Characters of a command line. */
-const LINE_MAX = 4096;
-
 function readKernel(reading: Reading): RowOf<LinuxTables["linux.ls"]> {
   const { kernel, memory } = reading;
   const name = (field: string) =>
@@ -56,6 +53,6 @@ function readKernel(reading: Reading): RowOf<LinuxTables["linux.ls"]> {
     symbols: kernel.symbols.reduce((sum, { symbols }) => sum + symbols.length, 0),
     types: kernel.btf?.count ?? 0,
     vmcoreinfo: info !== undefined,
-    cmdline: reading.tried("command line", () => memory.text(memory.u64(reading.address("saved_command_line")), LINE_MAX)) ?? null,
+    cmdline: reading.commandLine() ?? null,
   };
 }

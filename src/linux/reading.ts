@@ -13,6 +13,8 @@ const MEMBERS_MAX = 65_536;
 /** Gaps that are kept: those after them are like the ones before. */
 const GAPS_MAX = 100;
 const CPUS_MAX = 512;
+/** Characters of a command line. */
+const LINE_MAX = 4096;
 
 /** A kernel's memory while one answer is made. */
 export class Reading {
@@ -113,6 +115,11 @@ export class Reading {
   /** The kernel's function that an address is in. */
   placeOf(address: bigint): SymbolPlace | undefined {
     return placeIn(this.kernel.symbols, address);
+  }
+
+  /** The command line, as /proc/cmdline has it. */
+  commandLine(): string | undefined {
+    return this.tried("command line", () => this.memory.text(this.memory.u64(this.address("saved_command_line")), LINE_MAX));
   }
 
   gap(gap: Gap): void {

@@ -57,6 +57,15 @@ export const SOUGHT: Readonly<Record<string, Sought>> = {
     functions: ["irq_to_desc"],
     fits: (struct, address) => struct("xa_node", struct("xarray", address).pointer("xa_head") & ~3n).big("array") === address,
   },
+  /** A pointer to the first of a chain. */
+  file_systems: {
+    functions: ["get_filesystem_list", "filesystems_proc_show", "__get_fs_type"],
+    fits: (struct, address, memory) => {
+      if (!memory.has(address, 8)) return false;
+      const first = memory.u64(address);
+      return first >= UPPER_HALF && /^[a-z0-9_]{2,16}$/.test(struct("file_system_type", first).textAt("name", 17) ?? "");
+    },
+  },
   /** A pointer to text. */
   saved_command_line: {
     functions: ["cmdline_proc_show"],

@@ -58,7 +58,7 @@ function* userFrames(reading: Reading, task: Struct): Generator<bigint> {
 }
 
 /** `FILE+0xOFFSET` of a program's address. */
-function mappedAt(reading: Reading, task: Struct, pc: bigint): string | undefined {
+export function mappedAt(reading: Reading, task: Struct, pc: bigint): string | undefined {
   const mm = task.at("mm", "mm_struct");
   if (!mm) return undefined;
   for (const area of areasOf(reading, mm)) {

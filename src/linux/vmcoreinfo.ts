@@ -43,6 +43,7 @@ export class VmCoreInfo implements Types {
   readonly symbols = new Map<string, bigint>();
   readonly #offsets = new Map<string, number>();
   readonly #sizes = new Map<string, number>();
+  readonly #numbers = new Map<string, bigint>();
   readonly release: string;
 
   private constructor(readonly text: string, readonly ipa: number) {
@@ -51,9 +52,15 @@ export class VmCoreInfo implements Types {
       const [kind, name, value] = lines.slice(at + 1, at + 4);
       if (kind === "OFFSET") this.#offsets.set(name, Number(value));
       if (kind === "SIZE") this.#sizes.set(name, Number(value));
+      if (kind === "NUMBER" && /^(?:0x[0-9a-f]{1,16}|\d{1,19})$/.test(value)) this.#numbers.set(name, BigInt(value));
       if (kind === "SYMBOL" && /^[0-9a-f]{1,16}$/.test(value)) this.symbols.set(name, BigInt(`0x${value}`));
     }
     this.release = /^OSRELEASE=(.*)$/m.exec(text)?.[1] ?? "";
+  }
+
+  /** The value of a `NUMBER` line. */
+  number(name: string): bigint | undefined {
+    return this.#numbers.get(name);
   }
 
   sizeOf(struct: string): number | undefined {

@@ -58,7 +58,11 @@ for (const panic of PANICS) {
     assert.ok(system.ended()?.code !== 0);
     if (panic.then === null) return;
     const [why] = rows(system, "why", { filter: `ended=vm:${PRIMARY_CONSOLE}` });
-    assert.match(why.rule, /^Kernel panic - not syncing: VFS: .*; then the guest asked for a reset \(PSCI SYSTEM_RESET\)$/);
+    assert.match(
+      why.rule,
+      /^the ramdisk has \d+ files and no \/nowhere, .*: Kernel panic - not syncing: VFS: .*; then the guest asked for a reset \(PSCI SYSTEM_RESET\)$/,
+    );
+    assert.match(why.way_out ?? "", /^put \/nowhere into the ramdisk/);
     assert.match(system.ended()!.message, /Kernel panic/);
   });
 }
@@ -68,6 +72,7 @@ for (const { name, append } of PANICS.filter(({ then }) => then === null)) {
     const { folder } = await catalogEntry("debian-bookworm");
     const { code, stderr } = await el2("boot", `${folder}/Image`, "--append", `${append} rdinit=/nowhere`, "--stdio", "--turbo");
     assert.equal(code, 1, stderr);
-    assert.match(stderr, /^el2: host: Kernel panic - not syncing: VFS: Unable to mount root fs/m);
+    assert.match(stderr, /^el2: host: there is no ramdisk, and the command line names no root; way out: give a ramdisk/m);
+    assert.match(stderr, /^ {2}Kernel panic - not syncing: VFS: Unable to mount root fs/m);
   });
 }

@@ -18,16 +18,25 @@ const PLAIN_SHELL = `stty -echo; exec sh -c 'while read -r line; do eval "$line"
 /** Releases that are compared: all of them with EL2_LONG. */
 export const RELEASES = Deno.env.get("EL2_LONG") ? ["bookworm", "trixie", "sid"] as const : ["bookworm"] as const;
 
+interface Options {
+  readonly cpus?: number;
+  /** A file of the catalog, or its bytes; null for none. */
+  readonly initrd?: string | Uint8Array | null;
+  readonly append?: string;
+  readonly dtb?: Uint8Array;
+}
+
 export class Debian {
   #shown = "";
 
   private constructor(readonly plan: SessionPlan, readonly system: GuestSystem) {}
 
-  static async start(release: string, options: { cpus?: number; initrd?: string; append?: string } = {}): Promise<Debian> {
-    const { cpus = 1, initrd = "initrd", append = "console=ttyAMA0" } = options;
+  static async start(release: string, options: Options = {}): Promise<Debian> {
+    const { cpus = 1, initrd = "initrd", append = "console=ttyAMA0", dtb } = options;
     const { folder } = await catalogEntry(`debian-${release}`);
-    const image = await Deno.readFile(`${folder}/Image`), ramdisk = await Deno.readFile(`${folder}/${initrd}`);
-    const what = { kind: "boot", image, initrd: ramdisk, dtb: undefined, append } as const;
+    const image = await Deno.readFile(`${folder}/Image`);
+    const ramdisk = typeof initrd === "string" ? await Deno.readFile(`${folder}/${initrd}`) : initrd ?? undefined;
+    const what = { kind: "boot", image, initrd: ramdisk, dtb, append } as const;
     const plan: SessionPlan = { cpus, memory: 256 * MIB, turbo: true, seed: 1, what };
     return new Debian(plan, assemble(plan));
   }

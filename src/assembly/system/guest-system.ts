@@ -10,7 +10,7 @@ import { Block } from "../../hypervisor/interface.ts";
 import { EventLog } from "../../inspection/trace/event-log.ts";
 import { type Inspected, Looks, NO_ENDED_ROWS, QueryError, View, type VirtioSlot } from "../../inspection/readers/inspected.ts";
 import { Inspector } from "../../inspection/inspector.ts";
-import { showsPanic } from "../../inspection/verdicts/panic.ts";
+import { showsPanic } from "../../inspection/kernels/kernels.ts";
 import { codePlace } from "../../inspection/readers/read-symbols.ts";
 import { formatId, nameOf, vcpuId } from "../../queries/ids.ts";
 import type { MemoryUse } from "../../queries/memory-use.ts";

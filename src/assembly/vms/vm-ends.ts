@@ -7,12 +7,14 @@ import { instructionAt } from "../../inspection/readers/read-symbols.ts";
 import { Vector } from "../../core/interface.ts";
 import { causeOf, noVectors } from "../../inspection/causes/exception-cause.ts";
 import { firstTaken, lastTaken, type Taken } from "../../inspection/causes/taken.ts";
+import type { GuestPanic } from "../../inspection/readers/guest-kernel.ts";
 import type { EndedPanic, View } from "../../inspection/readers/inspected.ts";
-import { isPanicking, panicMessage, showsPanic } from "../../inspection/verdicts/panic.ts";
+import { panicOf, showsPanic } from "../../inspection/kernels/kernels.ts";
 import { isAbort, syndromeText } from "../../inspection/trace/syndromes.ts";
 import type { VmSymbols } from "../../symbols/vm-symbols.ts";
 import type { SessionVms } from "./session-vms.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "../../queries/facts/exception-cause.ts";
+import { LINUX_FINDINGS } from "../../queries/facts/linux-finding.ts";
 import { PRIMARY_CONSOLE } from "../../plans/plan.ts";
 import { paId, vmId } from "../../queries/ids.ts";
 import { hex } from "../../support/number-text.ts";
@@ -35,7 +37,7 @@ interface LastWork {
   /** It has not returned from that. */
   readonly inHandler: boolean;
   /** Its kernel has panicked, with this message. */
-  readonly panic: { readonly message: string | null } | undefined;
+  readonly panic: GuestPanic | undefined;
 }
 
 interface TakenException {
@@ -194,7 +196,7 @@ export class VmEnds {
       ? { esr, at: this.#place(vm, vcpu, elr), far: this.#farOf(vm, vcpu, taken), cause: cause ?? vectorsCause(vcpu, how, taken) }
       : undefined;
     const asked = how === "system-reset" || how === "system-off";
-    const panic = asked && isPanicking(this.view(), vcpu) ? { message: panicMessage(this.view(), vcpu) } : undefined;
+    const panic = asked ? panicOf(this.view(), vcpu) : undefined;
     const inHandler = asked && first !== undefined;
     return { vcpu: this.hypervisor().names.vcpu(vcpu), how, at: this.#last(vm, vcpu, how), instructions, exception, inHandler, panic };
   }
@@ -260,6 +262,7 @@ export class VmEnds {
       },
       ...instructions !== undefined && instructions > 0 && { command: `el2 back --to ${instructions}` },
       ...cause && { wayOut: EXCEPTION_CAUSES.wayOut(cause) },
+      ...work?.panic?.cause && { wayOut: LINUX_FINDINGS.wayOut(work.panic.cause) },
       ...work?.how === "bug" && { wayOut: BUG_WAY_OUT },
     });
     if (exception?.cause) this.#known.causes.set(why, exception.cause);
@@ -283,7 +286,10 @@ export class VmEnds {
     }
     if (problem !== undefined) return `its VMM gave up: ${problem}`;
     const asked = work?.how === "system-off" || work?.how === "system-reset" ? EXIT_RULES[exit ?? work.how] : undefined;
-    if (work?.panic && asked) return `Kernel panic - not syncing: ${work.panic.message ?? "(no message)"}; then ${asked}`;
+    if (work?.panic && asked) {
+      const { message, cause } = work.panic, why = cause ? `${LINUX_FINDINGS.text(cause)}: ` : "";
+      return `${why}Kernel panic - not syncing: ${message ?? "(no message)"}; then ${asked}`;
+    }
     if (work?.inHandler && work.exception && asked) {
       const { esr, at, cause } = work.exception, why = cause ? `; ${EXCEPTION_CAUSES.text(cause)}` : "";
       return `${work.vcpu} took ${syndromeText(esr)} at ${at.text}${why}; in its handler ${asked}`;

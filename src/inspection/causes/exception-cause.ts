@@ -25,7 +25,7 @@ export function causeOf(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | 
     case ExceptionClass.IllegalState:
       return { code: "illegal-state" };
     case ExceptionClass.SpAlignment:
-      return { code: "sp-alignment", sp: hex(vcpu.registers.getRegister(taken.el ? "SP_EL1" : "SP_EL0")) };
+      return { code: "sp-alignment", sp: hex(taken.sp ?? vcpu.registers.getRegister(taken.el ? "SP_EL1" : "SP_EL0")) };
     case ExceptionClass.PcAlignment:
       return { code: "pc-alignment", address: hex(taken.far) };
     case ExceptionClass.InstructionAbort:

@@ -15,6 +15,8 @@ export interface Taken {
   readonly far: bigint;
   /** The level that raised it. */
   readonly el: 0 | 1;
+  /** Its SP then; where it is not given, that of now. */
+  readonly sp?: bigint;
 }
 
 /** The first of the exceptions at EL1 that a vCPU has not returned from. */

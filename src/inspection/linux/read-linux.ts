@@ -20,6 +20,9 @@ interface Found<R = Row> {
 
 type Readers = { readonly [N in keyof LinuxTables]: (view: View, args: QueryArguments) => Found<RowOf<LinuxTables[N]>> };
 
+/** Kernels that were found, as long as their VMs are there. */
+const KERNELS = new WeakMap<AddressSpace, LinuxKernel>();
+
 /** The readers of the tables about guests' kernels. */
 export const KERNEL_READERS = Object.fromEntries(
   Object.values(LINUX_TABLES).map(({ name }) => [name, (view: View, args: QueryArguments) => readLinux(view, name, args)]),
@@ -64,7 +67,7 @@ function readingsOf(view: View, vm: string | undefined, single: boolean): Readin
 /** Undefined if no kernel is mapped there. */
 export function findReading(view: View, space: AddressSpace): Reading | undefined {
   const vm = view.vmNameOf(space), physical = physicalMemory(view, space);
-  const known = view.kernels.get(space);
+  const known = KERNELS.get(space);
   if (known) return new Reading(vm, known, physical);
   const vcpus = view.objects("thread").filter((vcpu) => vcpu.addressSpace === space && vcpu.native === undefined);
   const tables = vcpus.length ? view.system.symbols.all(vm) : [];
@@ -72,7 +75,7 @@ export function findReading(view: View, space: AddressSpace): Reading | undefine
   for (const { registers } of vcpus) {
     const kernel = LinuxKernel.find({ physical, registers: translationOf(registers), tables });
     if (!kernel) continue;
-    view.kernels.set(space, kernel);
+    KERNELS.set(space, kernel);
     return new Reading(vm, kernel, physical);
   }
   return undefined;

@@ -6,7 +6,6 @@ import type { TraceId } from "../../abi/trace.ts";
 import type { LockedMemory, StartWanted } from "../../host/interface.ts";
 import type { AddressSpace, Cspace, Hypervisor, HypervisorObject, ObjectTypes, Vcpu } from "../../hypervisor/inspect.ts";
 import type { ResourceManager } from "../../resource-manager/resource-manager.ts";
-import type { LinuxKernel } from "../../linux/kernel.ts";
 import type { VirtioDevice } from "../../virtio/device.ts";
 import { Vmid } from "./guest-names.ts";
 import { objId, vcpuId, vmId, withKind } from "../../queries/ids.ts";
@@ -22,6 +21,7 @@ import { type ParcelWait, ParcelWaits } from "../trace/parcel-waits.ts";
 import { RefusedReclaims } from "../trace/refused-reclaims.ts";
 import type { TraceBuffer } from "../trace/trace-buffer.ts";
 import type { BootFinding } from "../../queries/facts/boot-finding.ts";
+import type { GuestPanic } from "./guest-kernel.ts";
 import type { ExceptionCause } from "../../queries/facts/exception-cause.ts";
 import { problemText } from "../../queries/facts/problem.ts";
 
@@ -95,8 +95,7 @@ export interface Inspected {
 }
 
 /** A panic of a kernel, and how it ended then. */
-export interface EndedPanic {
-  readonly message: string | null;
+export interface EndedPanic extends GuestPanic {
   readonly then: "reset" | "power-off";
 }
 
@@ -185,8 +184,6 @@ export class Looks {
   readonly parcelWaits = new ParcelWaits();
   /** Nothing can happen any more. */
   settled = false;
-  /** Kernels that were found in VMs' memory. */
-  readonly kernels = new WeakMap<AddressSpace, LinuxKernel>();
 }
 
 /** The interface of readers to the system. */
@@ -306,11 +303,6 @@ export class View {
   /** Rise of a counter per second of virtual time, since the last look. */
   rate(key: string, value: number): number {
     return this.#looks.rates.rate(key, value, this.now);
-  }
-
-  /** Kernels that were found in VMs' memory. */
-  get kernels(): WeakMap<AddressSpace, LinuxKernel> {
-    return this.#looks.kernels;
   }
 
   /** Whether the machine is deadlocked, though not ended. */

@@ -8,12 +8,12 @@ import type { RowOf } from "../../queries/table.ts";
 import { isBarrier } from "../../queries/facts/irq-finding.ts";
 import type { DIAGNOSES, VMS } from "../../queries/tables.ts";
 import { isHealthy } from "../../queries/facts/verdict-words.ts";
+import { notesOf, panicOf } from "../kernels/kernels.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { View } from "../readers/inspected.ts";
 import { type FoundIrq, readIrqFindings } from "../readers/read-irqs.ts";
 import { readVmFacts, type VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
-import { isPanicking, panicMessage } from "./panic.ts";
 import { ended, hasEndedMachine, isEnding, restarting, starting } from "./verdict-end.ts";
 import { deadlocked, isAsleep, type Others, type Sleep, sleepOf, stuckOf, unheard, unread, waiting } from "./verdict-sleep.ts";
 import { trailOf } from "./verdict-trail.ts";
@@ -21,7 +21,7 @@ import { otherGic } from "./verdict-gic.ts";
 import { peerless, undelivered } from "./verdict-messages.ts";
 import { Prospects } from "./prospects.ts";
 import { crashed, spins, starves, unserved, working } from "./verdict-work.ts";
-import { EVIDENCE, type Evidence, VERDICT_FACTS, wordOf } from "../../queries/facts/verdict.ts";
+import { EVIDENCE, type Evidence, VERDICT_FACTS, type VerdictFact, wordOf } from "../../queries/facts/verdict.ts";
 import { hex } from "../../support/number-text.ts";
 
 /** Findings about interrupts that a verdict lists. */
@@ -60,7 +60,8 @@ interface Patients extends Others {
 export function readDiagnoses(view: View): Diagnosis[] {
   const vms = readVmFacts(view);
   const primary = vms.find(({ vmid }) => vmid === hex(Vmid.Primary))?.id;
-  return diagnose(view, vms).map((row) => row.id === primary && row.healthy && hasNoKvm(view) ? withNote(row, { code: "no-kvm" }) : row);
+  const notes = notesOf(view.system.consoles.tail(PRIMARY));
+  return diagnose(view, vms).map((row) => row.id === primary && row.healthy ? notes.reduce(withNote, row) : row);
 }
 
 /** The VMs, each with its verdict, if any. */
@@ -97,7 +98,7 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
   return patients.map((patient) => {
     const { fact, evidence = [], next } = verdictOf(view, patient, others);
     const verdict = wordOf(fact), healthy = isHealthy(verdict), text = VERDICT_FACTS.text(fact);
-    const cause = healthy ? undefined : plannedCause(view, patient.vm);
+    const cause = healthy ? undefined : plannedCause(view, patient.vm) ?? kernelCause(fact);
     const because = [
       ...misread(view, patient.vm, healthy),
       ...healthy ? [] : otherGic(view, patient.vcpus),
@@ -132,11 +133,11 @@ function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Pat
   if (again) return again;
   if (vm.ended !== null || isEnding(vm) || hasEndedMachine(view, vm)) return ended(view, vm);
   if (vcpus.length === 0) return starting(view, vm, "no-vcpu");
-  const name = nameOf(vm.id);
-  const panicking = online.find((vcpu) => isPanicking(view, vcpu));
-  if (panicking) {
-    const message = panicMessage(view, panicking), evidence = [{ code: "console", console: conId(name) } as const];
-    return { fact: { code: "panicked", message, then: null }, evidence, next: `el2 vcpu stack ${view.vcpu(panicking)}` };
+  for (const vcpu of online) {
+    const panic = panicOf(view, vcpu);
+    if (!panic) continue;
+    const evidence = [{ code: "console", console: conId(nameOf(vm.id)) } as const];
+    return { fact: { code: "panicked", ...panic, then: null }, evidence, next: `el2 vcpu stack ${view.vcpu(vcpu)}` };
   }
   for (const { id, source, fact } of irqs) {
     if (fact?.code !== "storm") continue;
@@ -170,16 +171,16 @@ function resting(view: View, { id }: VmFacts, online: readonly Vcpu[], irqs: rea
   return unheard(view, sleep) ?? unread(view, sleep) ?? deadlocked(sleep, others) ?? masked(sleep, irqs) ?? waiting(view, sleep, others);
 }
 
+/** The cause of a panic. */
+function kernelCause(fact: VerdictFact): Evidence | undefined {
+  return fact.code === "panicked" && fact.cause ? { code: "kernel", finding: fact.cause } : undefined;
+}
+
 /** The mistake in the configuration of a VM that explains its state. */
 function plannedCause(view: View, { id }: VmFacts): Evidence | undefined {
   const { stale, bios } = view.system.vms.planned(nameOf(id)) ?? {};
   if (stale) return { code: "stale-image", used: stale.used.slice(0, DIGITS), built: stale.built.slice(0, DIGITS) };
   return bios && bios.tree > bios.room ? { code: "tree-overrun", room: bios.room, tree: bios.tree } : undefined;
-}
-
-/** Whether the primary VM's Linux has looked for KVM in vain. */
-function hasNoKvm(view: View): boolean {
-  return /kvm \[\d+\]: HYP mode not available/.test(view.system.consoles.tail(PRIMARY));
 }
 
 function withNote(row: Diagnosis, note: Evidence): Diagnosis {

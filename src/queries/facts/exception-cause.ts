@@ -150,6 +150,7 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
       : `build without ${feature}: no CPU of el2 has it`,
   "above-level": ({ needs, instead }) => instead === null ? `read CurrentEL first, and skip it below EL${needs}` : `use ${instead} at EL1`,
   "not-code": () => "find the branch that led there: its return address, or the function's end",
+  "trap-instruction": () => "find the assertion at that address: el2 disasm, or the source line with --symbols",
   "illegal-state": () => "write SPSR_EL1 with EL1h, EL1t or EL0t in its mode before ERET",
   "sp-alignment": () => "move SP by multiples of 16 only",
   "pc-alignment": () => "mend the pointer that it branched to",

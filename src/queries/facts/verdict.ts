@@ -6,6 +6,7 @@ import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts, type OfCode } from "./fact.ts";
 import { type Barrier, BARRIERS, IRQ_FINDINGS, type IrqFinding } from "./irq-finding.ts";
+import { LINUX_FINDINGS, type LinuxFinding } from "./linux-finding.ts";
 import type { VerdictWord } from "./verdict-words.ts";
 
 /** A range of code, one address if both are equal, with the symbol and source line of its PC. */
@@ -75,7 +76,12 @@ export type VerdictFact =
   // Interrupts, panics, the configuration.
   | { readonly code: "irq-storm"; readonly irq: string; readonly finding: IrqFinding }
   /** `then`: how the guest ended after it; null while it is there. */
-  | { readonly code: "panicked"; readonly message: string | null; readonly then: "reset" | "power-off" | null }
+  | {
+    readonly code: "panicked";
+    readonly message: string | null;
+    readonly cause: LinuxFinding | null;
+    readonly then: "reset" | "power-off" | null;
+  }
   /** Of the machine: an invariant of its memory or objects does not hold. */
   | { readonly code: "broken"; readonly rule: string }
   // Starts and ends.
@@ -285,6 +291,8 @@ export type Evidence =
   /** Of the exception that a vCPU took. */
   | { readonly code: "cause"; readonly cause: ExceptionCause }
   | { readonly code: "boot"; readonly finding: BootFinding }
+  /** Of a guest's kernel. */
+  | { readonly code: "kernel"; readonly finding: LinuxFinding }
   /** A driver of another version of the GIC: the register that it wrote, and those of this one. */
   | { readonly code: "gicv2-driver"; readonly register: string; readonly at: CodeRange; readonly use: string }
   | { readonly code: "no-kvm" };
@@ -333,6 +341,7 @@ export const EVIDENCE = new Facts<Evidence>({
   "cause": ({ cause }) => `${EXCEPTION_CAUSES.text(cause)}${wayOutText(EXCEPTION_CAUSES.wayOut(cause))}`,
   "gicv2-driver": ({ register, at, use }) =>
     `the guest drives a GICv2: it wrote ${register} at ${rangeText(at)}, which a GICv3 with affinity routing reserves; way out: use ${use}`,
+  "kernel": ({ finding }) => `${LINUX_FINDINGS.text(finding)}${wayOutText(LINUX_FINDINGS.wayOut(finding))}`,
   "boot": ({ finding }) => `${BOOT_FINDINGS.text(finding)}${wayOutText(BOOT_FINDINGS.wayOut(finding))}`,
   "no-kvm": () => "this kernel is Gunyah's primary VM, at EL1: it cannot have /dev/kvm, and makes VMs by /dev/gunyah",
 });

@@ -1,0 +1,92 @@
+// A Linux kernel that has panicked: the function `panic` is on the stack of one of its CPUs, which
+// needs no console and cannot be quoted. Its message is on the console, or in the kernel's log; the
+// cause follows from its callers (src/linux/panic-cause.ts).
+
+import { Pstate } from "../../core/interface.ts";
+import type { Vcpu } from "../../hypervisor/inspect.ts";
+import { UPPER_HALF } from "../../linux/memory.ts";
+import { nameInModules } from "../../linux/modules.ts";
+import { panicCause } from "../../linux/panic-cause.ts";
+import type { Reading } from "../../linux/reading.ts";
+import { readLog } from "../../linux/log.ts";
+import { placeText } from "../../symbols/symbol-table.ts";
+import { guestReader, readNumber } from "../../symbols/unwind.ts";
+import { placeIn } from "../../symbols/vm-symbols.ts";
+import { hex } from "../../support/number-text.ts";
+import { causeOf } from "../causes/exception-cause.ts";
+import { firstTaken } from "../causes/taken.ts";
+import type { GuestPanic } from "../readers/guest-kernel.ts";
+import type { View } from "../readers/inspected.ts";
+import { syndromeText } from "../trace/syndromes.ts";
+import { findReading } from "./read-linux.ts";
+
+/** Frames that are looked at, and changes of stacks: to that of interrupts, and back. */
+const FRAMES = 64, STACKS = 4;
+/** The frame pointer, and a frame record's size: the caller's frame pointer and its address. */
+const X29 = 29, RECORD = 16n, RETURN = 8n;
+const MESSAGE = /Kernel panic - not syncing: (.*)/;
+const PANIC = "panic";
+
+/** Whether a console's text has the words of a panic, which any program can print. */
+export const showsPanic = (text: string) => MESSAGE.test(text);
+
+/** The functions on the stack of a vCPU in the kernel, from the one that it executes outward. */
+function* functionsOf(view: View, vcpu: Vcpu): Generator<string | undefined> {
+  const { registers } = vcpu, { symbols, hypervisor: { machine: { ram } } } = view.system;
+  const tables = symbols.known(view.vmNameOf(vcpu.addressSpace)), read = guestReader(symbols.core, ram, vcpu);
+  let address = registers.pc, stacks = 0;
+  for (let count = 0, frame = registers.getX(X29); count < FRAMES; count++) {
+    yield placeIn(tables, address)?.symbol.name;
+    const caller = readNumber(read, frame, Number(RETURN)), called = readNumber(read, frame + RETURN, Number(RECORD - RETURN));
+    if (caller === undefined || called === undefined || caller <= frame && ++stacks > STACKS) return;
+    // The call is before the address to which it returns.
+    address = called - 4n;
+    frame = caller;
+  }
+}
+
+/** Whether a vCPU executes `panic`, or a function that it has called. */
+export function isPanicking(view: View, vcpu: Vcpu): boolean {
+  const { registers } = vcpu;
+  if (registers.pc < UPPER_HALF || (registers.pstate & Pstate.ElMask) === 0) return false;
+  // The kernel's symbols are learned by a question.
+  if (view.system.symbols.nameOf(view.vmNameOf(vcpu.addressSpace), registers.pc) === undefined) return false;
+  for (const name of functionsOf(view, vcpu)) if (name === PANIC) return true;
+  return false;
+}
+
+/** The panic of a vCPU's kernel. */
+export function panicOf(view: View, vcpu: Vcpu): GuestPanic {
+  const reading = vcpu.addressSpace && findReading(view, vcpu.addressSpace);
+  return { message: panicMessage(view, vcpu, reading), cause: reading ? causeIn(view, vcpu, reading) : null };
+}
+
+function causeIn(view: View, vcpu: Vcpu, reading: Reading): GuestPanic["cause"] {
+  const all = [...functionsOf(view, vcpu)], callers = all.slice(all.lastIndexOf(PANIC) + 1).map((name) => name ?? "?");
+  const taken = firstTaken(vcpu),
+    name = (address: bigint) => {
+      const place = reading.placeOf(address);
+      return place ? placeText(place) : nameInModules(reading, address) ?? hex(address);
+    };
+  return panicCause({
+    reading,
+    callers,
+    // Kernels keep the current task there.
+    task: reading.struct("task_struct", vcpu.registers.getRegister("SP_EL0")),
+    exception: taken && { text: syndromeText(taken.esr), at: name(taken.elr), cause: causeOf(view, vcpu, taken) ?? null },
+    explain: (exception) => causeOf(view, vcpu, exception) ?? null,
+  }) ?? null;
+}
+
+/** The message of the last panic of a VM's kernel; null if it is nowhere. */
+function panicMessage(view: View, vcpu: Vcpu, reading: Reading | undefined): string | null {
+  const shown = view.system.consoles.tail(view.vmNameOf(vcpu.addressSpace));
+  const life = shown.slice(Math.max(0, shown.lastIndexOf("Booting Linux on physical CPU"))).replaceAll("\r", "");
+  const found = [...life.matchAll(new RegExp(MESSAGE, "g"))][0]?.[1];
+  if (found !== undefined) return found;
+  for (const { text } of reading ? readLog(reading) : []) {
+    const [, logged] = MESSAGE.exec(text) ?? [];
+    if (logged !== undefined) return logged;
+  }
+  return null;
+}

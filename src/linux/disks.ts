@@ -1,0 +1,47 @@
+// Disks and partitions: the inodes of the file system of block devices, each of which lies in a
+// structure with its device (block/bdev.c in the kernel's sources).
+
+import type { Reading } from "./reading.ts";
+import type { Struct } from "./types.ts";
+
+const OF = "disks";
+const NAME_MAX = 32;
+/** `file_system_type.fs_flags`. */
+const REQUIRES_DEVICE = 1, SYSTEMS_MAX = 256;
+/** Bits of `block_device.__bd_flags` that number a partition. */
+const PARTITION = 0xff;
+
+export interface Disk {
+  readonly name: string;
+  readonly device: Struct;
+  readonly partition: number;
+}
+
+/** The block devices that have a disk. */
+export function* disksOf(reading: Reading): Generator<Disk> {
+  const block = reading.struct("super_block", reading.memory.u64(reading.address("blockdev_superblock")));
+  const offset = reading.struct("bdev_inode", 0n).addressOf("vfs_inode");
+  for (const inode of reading.list(OF, block.addressOf("s_inodes"), "inode", "i_sb_list")) {
+    const device = reading.struct("bdev_inode", inode.address - offset).inner("bdev", "block_device"),
+      disk = device.at("bd_disk", "gendisk");
+    if (!disk) continue;
+    const partition = device.has("bd_partno") ? device.number("bd_partno") : device.number("__bd_flags") & PARTITION;
+    yield { name: nameOf(disk.text("disk_name"), partition), device, partition };
+  }
+}
+
+/** A partition has its number at the end, after a letter where the disk's name ends in a digit. */
+function nameOf(disk: string, partition: number): string {
+  const name = disk.slice(0, NAME_MAX);
+  return partition === 0 ? name : `${name}${/\d$/.test(name) ? "p" : ""}${partition}`;
+}
+
+/** Names of the file systems that the kernel knows and that need a disk. */
+export function* diskSystems(reading: Reading): Generator<string> {
+  let at = reading.memory.u64(reading.address("file_systems"));
+  for (let count = 0; at !== 0n && count < SYSTEMS_MAX; count++) {
+    const system = reading.struct("file_system_type", at);
+    if (system.number("fs_flags") & REQUIRES_DEVICE) yield system.textAt("name", NAME_MAX) ?? "";
+    at = system.pointer("next");
+  }
+}

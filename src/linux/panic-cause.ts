@@ -1,0 +1,74 @@
+// The cause of a panic: by the functions on its stack, which say who called for it, and the state
+// that this caller judged.
+
+import type { ExceptionCause } from "../queries/facts/exception-cause.ts";
+import type { LinuxFinding, NamedTask } from "../queries/facts/linux-finding.ts";
+import { initEnd, initNotRun, type TakenException } from "./init.ts";
+import type { Reading } from "./reading.ts";
+import { rootNotFound } from "./root.ts";
+import type { Struct } from "./types.ts";
+
+export interface Panic {
+  readonly reading: Reading;
+  /** Functions on the stack, from the caller of `panic` on. */
+  readonly callers: readonly string[];
+  /** The task that its CPU executes. */
+  readonly task: Struct;
+  /** The exception in the kernel that led to it, in words, and the function. */
+  readonly exception: { readonly text: string; readonly at: string; readonly cause: ExceptionCause | null } | undefined;
+  /** Why a program's instruction raised an exception. */
+  readonly explain: (exception: TakenException) => ExceptionCause | null;
+}
+
+type Judge = (panic: Panic) => LinuxFinding | undefined;
+
+export const named = (task: Struct): NamedTask => ({ name: task.text("comm"), pid: task.number("pid") });
+
+/** The function that an interrupt interrupted, or else the caller of the panic. */
+function interrupted({ callers }: Panic): string {
+  const entry = callers.findLastIndex((name) => /^el1h?_.*(?:irq|interrupt)/.test(name));
+  return callers[entry + 1] ?? callers[0] ?? "?";
+}
+
+/** Callers of `panic`, or of what calls it. The first that is on the stack judges. */
+const JUDGES: readonly (readonly [RegExp, Judge])[] = [
+  [/^sysrq_handle_crash$/, ({ task }) => ({ code: "sysrq-crash", task: named(task) })],
+  [/^watchdog_timer_fn$|^watchdog_.*lockup/, (panic) => ({ code: "lockup", task: named(panic.task), at: interrupted(panic) })],
+  [/^(?:panic_on_rcu_stall|print_(?:other_)?cpu_stall|rcu_sched_clock_irq)$/, (panic) => ({
+    ...{ code: "rcu-stall", task: named(panic.task), at: interrupted(panic) },
+  })],
+  [/^(?:out_of_memory|check_panic_on_oom)$/, ({ reading, task }) => ({
+    ...{ code: "out-of-memory", task: named(task), total: totalMemory(reading) },
+  })],
+  [/^(?:die|die_kernel_fault|make_task_dead|oops_end|arm64_notify_die|panic_bad_stack|handle_bad_stack)$/, oops],
+  [/^do_exit$/, ({ reading, task, explain }) => initEnd(reading, task, explain)],
+  [/^(?:mount_root|mount_root_generic|mount_block_root|prepare_namespace)$/, ({ reading }) => rootNotFound(reading)],
+  [/^kernel_init$/, ({ reading, task }) => initNotRun(reading, task)],
+  [/^time_init$/, () => ({ code: "devicetree-lacks", node: "timer", line: TIMER })],
+  [/^init_IRQ$/, () => ({ code: "devicetree-lacks", node: "interrupt controller", line: CONTROLLER })],
+];
+
+const TIMER = 'timer { compatible = "arm,armv8-timer"; interrupts = <1 13 8>, <1 14 8>, <1 11 8>, <1 10 8>; always-on; };';
+const CONTROLLER =
+  'intc { compatible = "arm,gic-v3"; interrupt-controller; #interrupt-cells = <3>; reg = …; }; and interrupt-parent in the root';
+
+/** The cause of a panic; undefined if its state cannot be read. */
+export function panicCause(panic: Panic): LinuxFinding | undefined {
+  const { reading, callers, task } = panic;
+  return reading.tried("panic", () => {
+    for (const [pattern, judge] of JUDGES) {
+      const found = callers.some((name) => pattern.test(name)) && judge(panic);
+      if (found) return found;
+    }
+    return { code: "panic-called", by: callers[0] ?? "?", task: named(task) };
+  });
+}
+
+function oops({ exception, task }: Panic): LinuxFinding | undefined {
+  return exception && { code: "oops", exception: exception.text, at: exception.at, task: named(task), cause: exception.cause };
+}
+
+function totalMemory(reading: Reading): number | null {
+  const pages = reading.tried("memory", () => reading.memory.u64(reading.address("_totalram_pages")));
+  return pages === undefined ? null : Number(pages) * 2 ** reading.kernel.tables.granule;
+}

@@ -1,0 +1,41 @@
+// The root file system that the kernel did not find (init/do_mounts.c in its sources): what was
+// given, and what it has.
+
+import type { LinuxFinding } from "../queries/facts/linux-finding.ts";
+import { disksOf, diskSystems } from "./disks.ts";
+import { argument, RAMDISK_PROGRAM } from "./init.ts";
+import { readLog } from "./log.ts";
+import { countFiles, rootOf } from "./lookup.ts";
+import { readModules } from "./modules.ts";
+import type { Reading } from "./reading.ts";
+
+/** Drivers of disks, by the first letters of these: the module, and a function of it. */
+const DRIVERS: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
+  vd: [["virtio_mmio", "virtio_mmio_probe"], ["virtio_blk", "virtblk_probe"]],
+  sd: [["sd_mod", "sd_probe"]],
+  nv: [["nvme", "nvme_probe"]],
+  mm: [["mmc_block", "mmc_blk_probe"]],
+};
+/** How the kernel begins to say that it could not unpack the ramdisk. */
+const NOT_UNPACKED = /^(?:Initramfs unpacking failed: |rootfs image is not initramfs \()([^;)]*)/;
+
+export function rootNotFound(reading: Reading): LinuxFinding | undefined {
+  const top = rootOf(reading);
+  const files = top ? countFiles(reading, top) : 0;
+  const reason = readLog(reading).map(({ text }) => NOT_UNPACKED.exec(text)?.[1]).find((one) => one !== undefined);
+  if (reason !== undefined) return { code: "ramdisk-bad", reason, files };
+  const root = argument(reading, "root");
+  if (root === undefined) return { code: "no-root", program: argument(reading, "rdinit") ?? RAMDISK_PROGRAM, files };
+  const disks = [...disksOf(reading)].map(({ name }) => name), [, name] = /^\/dev\/(.*)$/.exec(root) ?? [];
+  if (name !== undefined && disks.includes(name)) {
+    return { code: "root-unreadable", root, systems: reading.tried("file systems", () => [...diskSystems(reading)]) ?? [] };
+  }
+  return { code: "root-absent", root, disks, drivers: name === undefined ? [] : lacking(reading, name) };
+}
+
+/** Drivers for a disk of this name that are neither in the kernel nor loaded. */
+function lacking(reading: Reading, disk: string): string[] {
+  const loaded = new Set(readModules(reading).map((module) => module.name));
+  return (DRIVERS[disk.slice(0, 2)] ?? [])
+    .filter(([module, probe]) => !loaded.has(module) && reading.kernel.find(reading.memory, probe) === undefined).map(([module]) => module);
+}
