@@ -251,7 +251,8 @@ function generatedTree(
   const rngSeed = new Uint8Array(32);
   const words = new DataView(rngSeed.buffer);
   for (let i = 0; i < rngSeed.length; i += 4) words.setUint32(i, random.next());
-  return writeDevicetree(primaryDevicetree({ cpus: plan.cpus, memory, rngSeed, msi: plan.behaviour?.msi, ...platform }));
+  const hasPmu = cpuOfPlan(plan.cpu).features.has("FEAT_PMUv3");
+  return writeDevicetree(primaryDevicetree({ cpus: plan.cpus, memory, rngSeed, msi: plan.behaviour?.msi, hasPmu, ...platform }));
 }
 
 /** Input typed into VMs of the native host, and the VMs to stop. */

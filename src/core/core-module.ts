@@ -12,6 +12,7 @@ import { defineDecoder } from "./decoded/decoder.ts";
 import { OperandFills } from "./decoded/operand-fills.ts";
 import type { Dispatch } from "./decoded/variants.ts";
 import { defineExceptions } from "./exceptions/exception-entry.ts";
+import { declarePerformance } from "./exceptions/performance-events.ts";
 import { defineContextMove, defineRun } from "./exceptions/run-function.ts";
 import { defineBranchTargets } from "./interpreter/branch-targets.ts";
 import { defineIntegerFunctions } from "./interpreter/integer-functions.ts";
@@ -20,6 +21,7 @@ import { type Link, OutlinedFunctions, OutlinedTable } from "./interpreter/outli
 import { defineMemoryAccess } from "./memory/memory-access.ts";
 import { defineMmu, type RamLayout } from "./memory/mmu.ts";
 import { defineTlb } from "./memory/tlb.ts";
+import { defineCountedExecution, definePerformanceMonitors } from "./registers/performance-monitors.ts";
 import { definePointerAuthentication } from "./registers/pointer-authentication.ts";
 import { defineSystemInstructions } from "./registers/system-instructions.ts";
 import { defineTimedWaits } from "./registers/timed-waits.ts";
@@ -68,6 +70,8 @@ export interface CoreImports {
    * set. Returns the budget of the code that follows; 0 ends the run.
    */
   exited(left: number): number;
+  /** The kinds (`Retired`) of the instruction `word`. */
+  retired(word: number): number;
 }
 
 /**
@@ -89,6 +93,10 @@ export interface CoreExports {
   updateRegime(): void;
   /** Updates what pointer authentication derives from TCR_EL1, on CPUs that have it. */
   updatePointers?(): void;
+  /** Updates the state that derives from the registers of the performance monitors, if any. */
+  updateCounters?(): void;
+  /** Instructions up to an overflow that matters (registers/performance-monitors.ts). */
+  overflowDistance?(): number;
   /** Exceptions (exceptions/exception-entry.ts). */
   injectException(esr: number, far: bigint): void;
   /** Wasm address, or 0 with CPU.FAULT (memory/mmu.ts). */
@@ -227,12 +235,15 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, cpu: Cpu = B
   const undefinedInstruction = module.importFunction("env", "undefinedInstruction", ["i64", "i32"], []);
   const watched = module.importFunction("env", "watched", ["i64", "i32"], ["i32"]);
   const exited = module.importFunction("env", "exited", ["i32"], ["i32"]);
+  const retired = cpu.features.has("FEAT_PMUv3") ? module.importFunction("env", "retired", ["i32"], ["i32"]) : undefined;
   const library = new Library(module);
+  if (retired !== undefined) declarePerformance(library);
   defineDecoded(library, { allocateDecoded, releaseDecoded, regionsWritten, pageEntered }, cpu.features);
   defineExceptions(library, undefinedInstruction, cpu.features);
   defineTlb(library, TLB_POOL, cpu.features);
   defineMmu(library, ram, cpu.features);
   defineMemoryAccess(library, TLB_POOL, watched, cpu.features);
+  if (retired !== undefined) definePerformanceMonitors(library, cpu.features);
   defineSystemRegisters(library, cpu.features);
   defineSystemInstructions(library, cpu.features);
   if (cpu.features.has("FEAT_PAuth")) definePointerAuthentication(library, cpu.features);
@@ -244,6 +255,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, cpu: Cpu = B
   if (cpu.features.has("FEAT_BTI")) defineBranchTargets(library, cpu.features);
   const instructions = instructionSetOf(cpu), fills = new OperandFills(), handlers = defineInterpreter(library, fills, instructions);
   defineDecoder(library, fills, decoder);
+  if (retired !== undefined) defineCountedExecution(library, retired);
   defineRun(library, exited);
   defineContextMove(library);
   library.exportAll();

@@ -23,7 +23,9 @@ import {
   type VcpuState,
 } from "./interface.ts";
 import { LatestExit } from "./exceptions/latest-exit.ts";
+import { PmuMode } from "./exceptions/performance-events.ts";
 import { RepeatedExits } from "./exceptions/repeated-exits.ts";
+import { retiredKinds } from "./interpreter/retired.ts";
 import { writeCrcTables } from "./interpreter/integer-functions.ts";
 import { AccessKind, Fault, type RamLayout, Rights } from "./memory/mmu.ts";
 import { Stage2Pool } from "./memory/stage2.ts";
@@ -47,6 +49,7 @@ import type { RegionStore } from "./translator/region-store.ts";
 import { instructionsOf } from "./translator/instruction.ts";
 import type { Hotness } from "./translator/heat.ts";
 import { Translator } from "./translator/translator.ts";
+import { WordTable } from "./translator/word-table.ts";
 
 /**
  * Instructions in one call of the Wasm function. V8 replaces running code by optimized code only
@@ -83,6 +86,9 @@ export interface UndefinedInstruction {
  * there.
  */
 const EXACT_INVALIDATION = 0x100_0000;
+
+/** log2 of the pairs of words whose `Retired` is kept. */
+const RETIRED_SHIFT = 12;
 
 export interface CoreOptions {
   /** The CPU; `DEFAULT_CPU` by default. */
@@ -137,6 +143,7 @@ export class WasmCore implements DebugCore {
   readonly #residency: Residency;
   readonly #stops: Stops;
   readonly #undefinedWords = new Set<number>();
+  readonly #retired: WordTable<number>;
   readonly #onUndefined: CoreOptions["onUndefined"];
   readonly cpu: Cpu;
   /** The handler of exits of the run in progress. */
@@ -156,6 +163,7 @@ export class WasmCore implements DebugCore {
     this.identification = identificationOf(cpu.features);
     this.dispatch = core.dispatch;
     this.#onUndefined = options.onUndefined;
+    this.#retired = new WordTable((word) => retiredKinds(core.dispatch.instructions, word), RETIRED_SHIFT);
     this.#bytes = new Uint8Array(memory.buffer);
     this.#view = new DataView(memory.buffer);
     this.#cpu = cpuFields(memory);
@@ -201,6 +209,7 @@ export class WasmCore implements DebugCore {
       watched: (va, access) => this.#stops.watched(this.#residency.vcpu, va, access),
       pageEntered: (va, wasmAddress) => this.#stops.pageEntered(BigInt.asUintN(64, va), wasmAddress >>> 0),
       exited: (left) => this.#exited(left),
+      retired: (word) => this.#retired.of(word),
     };
   }
 
@@ -277,24 +286,34 @@ export class WasmCore implements DebugCore {
     this.#repeats.stop();
     this.#budget.begin(now, budget);
     let left = budget;
-    do left = this.#runSlice(context, mdscr, floor, left); while (left > 0 && exit.reason === ExitReason.Budget);
+    // A change of the line that EL2 has not heard of comes first.
+    exit.nothing();
+    while (left > 0 && exit.reason === ExitReason.Budget && !(cpu.PMU_MODE & PmuMode.LineChanged)) {
+      left = this.#runSlice(context, mdscr, floor, left);
+    }
     // Unlike what an abort stops, the instruction will be executed again, and counted then.
     if (exit.reason === ExitReason.Watchpoint) left++;
     exit.retired = this.#budget.retired(left);
     if (this.#budget.hasEnded) exit.reason = ExitReason.Budget;
     else if (exit.reason === ExitReason.Trap || exit.reason === ExitReason.Bus) exit.readSyndrome();
+    if (cpu.PMU_MODE & PmuMode.LineChanged && exit.reason === ExitReason.Budget) {
+      exit.reason = ExitReason.Pmu;
+      cpu.PMU_LINE ^= 1;
+      cpu.PMU_MODE &= ~PmuMode.LineChanged;
+    }
     return exit;
   }
 
   /** One call of the Wasm function, with `left` of the budget; what is left then. */
   #runSlice(context: VcpuContext, mdscr: number, floor: number, left: number): number {
-    const budget = this.#budget, steps = (mdscr & Mdscr.SS) !== 0, waits = mdscr & DEBUGGED ? undefined : this.#waits;
+    const budget = this.#budget, steps = (mdscr & Mdscr.SS) !== 0, counts = this.#cpu.PMU_MODE !== 0;
+    const waits = mdscr & DEBUGGED || counts ? undefined : this.#waits;
     if (waits?.hasLoops) left -= waits.spare(budget.timeAt(left), floor, left);
     const before = left, stepping = steps && this.#stops.guest.beginStep(context, mdscr);
     // A slice that only leads to the start of a skippable turn says nothing about hot code.
     const leads = waits !== undefined && waits.leads;
     const most = leads ? waits.takeSlice() : this.#slice * (this.#translator?.slices.stretch ?? 1);
-    const slice = steps ? 1 : Math.min(left, most);
+    const slice = steps ? 1 : Math.min(left, most, counts ? this.#exports.overflowDistance?.() ?? Infinity : Infinity);
     budget.slice(left, slice);
     const rest = this.#exports.run(slice);
     this.#takeRepeats();
@@ -351,7 +370,7 @@ export class WasmCore implements DebugCore {
     if (budget > 0) {
       // A handler may have translated an address for another vCPU.
       this.#residency.enter(context);
-      if (!(cpu.MDSCR_EL1 & DEBUGGED)) {
+      if (!(cpu.MDSCR_EL1 & DEBUGGED || cpu.PMU_MODE & PmuMode.LineChanged)) {
         cpu.PENDING = Pending.None;
         this.#budget.begin(el2.now, budget);
         // The slice continues: code that exits is sampled as often as other code.

@@ -64,6 +64,7 @@ export class Residency {
       this.cpu.TLB_UNPRIVILEGED = this.tlbs.acquire(vcpu, vcpu.stage2) + TlbSpace.Sets;
       this.exports.updateRegime();
       this.exports.updatePointers?.();
+      this.exports.updateCounters?.();
       vcpu.derivedStale = false;
     }
   }

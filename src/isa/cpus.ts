@@ -30,7 +30,7 @@ const PHONE_BASE = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asim
   "asimdfhm dit uscat ilrcpc flagm sb dcpodp flagm2 frint i8mm bti";
 
 /** Features of every core and phone below for which Linux has no name. */
-const UNLISTED: readonly FeatureName[] = ["FEAT_TGran16K", "FEAT_TGran64K"];
+const UNLISTED: readonly FeatureName[] = ["FEAT_TGran16K", "FEAT_TGran64K", "FEAT_PMUv3p1"];
 
 /** Features of pointer authentication: of phones, whose algorithm is unknown; of Arm's cores. */
 const UNLISTED_PAC: readonly FeatureName[] = ["FEAT_PACIMP", "FEAT_PAuth2"];
@@ -72,7 +72,7 @@ const RECORDED = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdr
 /** Its features for which Linux has no name. */
 const RECORDED_UNLISTED: readonly FeatureName[] = [
   ...["FEAT_PAN2", "FEAT_HPDS", "FEAT_XNX", "FEAT_TTCNP", "FEAT_RAS", "FEAT_IESB", "FEAT_TLBIRANGE"] as const,
-  ...["FEAT_TTL", "FEAT_BBM", "FEAT_E0PD", "FEAT_SPECRES"] as const,
+  ...["FEAT_TTL", "FEAT_BBM", "FEAT_E0PD", "FEAT_SPECRES", "FEAT_PMUv3p5"] as const,
 ];
 
 const NAMED: Readonly<Record<string, NamedCpu>> = {
@@ -85,7 +85,7 @@ const NAMED: Readonly<Record<string, NamedCpu>> = {
     features: () => FEATURE_NAMES.filter((feature) => feature === "FEAT_PACIMP" || !PAC_ALGORITHMS.includes(feature)),
   },
   recorded: {
-    title: "the CPU of the recordings, less SVE and the PMU",
+    title: "the CPU of the recordings, less SVE",
     features: () => closure([...ofHwcaps(RECORDED), ...RECORDED_UNLISTED]),
   },
   a55: core("Cortex-A55", V82_CORE),

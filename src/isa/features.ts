@@ -62,6 +62,12 @@ export const FEATURES = table({
   FEAT_E0PD: { since: 8.4, rung: 8.6, fields: [["MMFR2", 60, 1]] },
   FEAT_SPECRES: { since: 8, rung: 8.6, fields: [["ISAR1", 40, 1]] },
 
+  FEAT_PMUv3: { since: 8, rung: 8.2, fields: [["DFR0", 8, 1]] },
+  FEAT_PMUv3p1: { since: 8.1, rung: 8.2, requires: ["FEAT_PMUv3"], fields: [["DFR0", 8, 4]] },
+  FEAT_PMUv3p4: { since: 8.4, rung: 8.4, requires: ["FEAT_PMUv3p1"], fields: [["DFR0", 8, 5]] },
+  FEAT_PMUv3p5: { since: 8.5, rung: 8.6, requires: ["FEAT_PMUv3p4"], fields: [["DFR0", 8, 6]] },
+  FEAT_PMUv3p7: { since: 8.7, requires: ["FEAT_PMUv3p5"], fields: [["DFR0", 8, 7]] },
+
   FEAT_TGran16K: { since: 8, rung: 8.2, fields: [["MMFR0", 20, 1]] },
   FEAT_TGran64K: { since: 8, rung: 8.2, fields: [["MMFR0", 24, 0]] },
   FEAT_FP16: {

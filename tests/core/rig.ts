@@ -12,6 +12,8 @@ import { Library } from "../../src/core/wasm/library.ts";
 import { defineMemoryAccess } from "../../src/core/memory/memory-access.ts";
 import { defineMmu } from "../../src/core/memory/mmu.ts";
 import { type Stage2, STAGE2_TABLE_SIZE, Stage2Pool } from "../../src/core/memory/stage2.ts";
+import { declarePerformance } from "../../src/core/exceptions/performance-events.ts";
+import { definePerformanceMonitors } from "../../src/core/registers/performance-monitors.ts";
 import { definePointerAuthentication } from "../../src/core/registers/pointer-authentication.ts";
 import { defineSystemInstructions } from "../../src/core/registers/system-instructions.ts";
 import { defineSystemRegisters } from "../../src/core/registers/system-registers.ts";
@@ -86,6 +88,10 @@ function compile(features: Cpu["features"]): WebAssembly.Module {
   const undefinedInstruction = module.importFunction("env", "undefinedInstruction", ["i64", "i32"], []);
   const watched = module.importFunction("env", "watched", ["i64", "i32"], ["i32"]);
   const library = new Library(module);
+  if (features.has("FEAT_PMUv3")) {
+    declarePerformance(library);
+    definePerformanceMonitors(library, features);
+  }
   for (const [name, index] of Object.entries(imports)) {
     const f = define(library, name as FunctionName);
     f.parameters.forEach((_, i) => f.get(i));

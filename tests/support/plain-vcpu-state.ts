@@ -13,6 +13,7 @@ export class PlainVcpuState implements VcpuState {
   irq = false;
   fiq = false;
   event = false;
+  pmuLine = false;
   stage2 = 0;
   defaultCacheable = false;
   readonly elrLow = 0;

@@ -1,6 +1,6 @@
 // The devicetree of the platform as the primary VM finds it before the resource manager adds
-// /hypervisor: QEMU's `virt` layout. Bindings: arm,gic-v3, arm,armv8-timer, arm,psci-1.0,
-// arm,pl011.
+// /hypervisor: QEMU's `virt` layout. Bindings: arm,gic-v3, arm,armv8-timer, arm,pmu,
+// arm,psci-1.0, arm,pl011.
 
 import { UART_16550_SIZE } from "../../devices/uart-16550.ts";
 import { pciHostNode } from "../../host/boot.ts";
@@ -8,6 +8,7 @@ import type { PlatformDevice, PrimaryUart, VirtioBus } from "../../plans/plan.ts
 import { FW_CFG_SIZE } from "../../devices/fw-cfg.ts";
 import { GICV2M_SIZE } from "../../devices/gicv2m.ts";
 import { FIRST_SPI, LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../../devicetree/gic.ts";
+import { pmuNode } from "../../devicetree/pmu.ts";
 import { cells, cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../../devicetree/tree.ts";
 import {
   FLASH_BASES,
@@ -64,6 +65,8 @@ export interface PrimaryDevicetreeOptions {
   readonly flash?: readonly number[];
   /** Whether EL2 has GenieZone's calls. */
   readonly geniezone?: boolean;
+  /** Whether the CPUs have performance monitors. */
+  readonly hasPmu?: boolean;
 }
 
 const PHANDLE_GIC = 1;
@@ -93,6 +96,7 @@ export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree
       "always-on": true,
       interrupts: TIMER_PPIS.flatMap((ppi) => [PPI, ppi, LEVEL_HIGH]),
     }),
+    ...options.hasPmu ? [pmuNode()] : [],
     node(`intc@${GICD_BASE.toString(16)}`, {
       compatible: "arm,gic-v3",
       "#interrupt-cells": 3,

@@ -24,6 +24,7 @@ import { Code, constant, type Operand, type Value } from "../wasm/expression.ts"
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import { ExitReason } from "./exit.ts";
+import { countEvent, countsEvents, PerformanceEvent } from "./performance-events.ts";
 
 /**
  * Functions for the MMU and the system registers, in addition to those of `state/functions.ts` that
@@ -130,6 +131,7 @@ function synchronous(library: Library, c: Code, esr: Operand, elr: Value): void 
 function defineSynchronous(library: Library): void {
   const c = new Code(library.define("synchronous", SYNCHRONOUS, []));
   const esr = c.parameter(0), elr = c.parameter(1);
+  if (countsEvents(library)) c.store("i32.store", CPU.PMU_RAISED, constant("i32", 1));
   c.if(atEl1(c), () => {
     const length = c.let(c.load("i32.load", CPU.CHAIN_LENGTH));
     const same = c.load("i64.load", CPU.ESR_EL1).eq(esr).and(c.load("i64.load", CPU.ELR_EL1).eq(elr));
@@ -220,6 +222,7 @@ function defineState(library: Library): void {
 /** Entry to EL1. */
 function defineEntry(library: Library, c: Code, features: ReadonlySet<FeatureName>): void {
   const kind = c.parameter(0), elr = c.parameter(1);
+  countEvent(c, library, PerformanceEvent.EXC_TAKEN);
   const pstate = c.let(c.load("i32.load", CPU.PSTATE));
   c.store("i64.store", CPU.SPSR_EL1, c.call(exceptionFunction(library, "readFlags")).or(pstate).wide());
   c.store("i64.store", CPU.ELR_EL1, elr);
@@ -335,6 +338,7 @@ function defineReturn(library: Library, features: ReadonlySet<FeatureName>): voi
   });
   define(library, "returnTo", (c) => {
     const target = c.parameter(0);
+    countEvent(c, library, PerformanceEvent.EXC_RETURN);
     const pstate = c.let(c.load("i32.load", CPU.PSTATE));
     const spsr = c.let(c.load("i32.load", CPU.SPSR_EL1));
     const mode = c.let(spsr.and(Pstate.Mode));

@@ -29,6 +29,8 @@ export const ExitReason = {
    * executed.
    */
   Watchpoint: 6,
+  /** The interrupt line of the performance monitors has changed (the instruction is complete). */
+  Pmu: 7,
 } as const;
 
 /** One of `ExitReason`. */

@@ -39,6 +39,11 @@ export class LatestExit implements Exit {
     return this.#view.getBigUint64(CPU.EXIT_FAR, true);
   }
 
+  /** The core was not left yet. */
+  nothing(): void {
+    this.reason = ExitReason.Budget;
+  }
+
   /** Why the core was left. */
   readReason(): void {
     this.reason = this.#cpu.EXIT_REASON as ExitReason;

@@ -4,9 +4,10 @@
 // "Exits").
 
 import { CONTEXT_SIZE, CPU } from "../state/cpu-state.ts";
-import { Code } from "../wasm/expression.ts";
+import { Code, type Local } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { ExitReason } from "./exit.ts";
+import { countsEvents, performanceFunction, PmuMode } from "./performance-events.ts";
 import { defineRepeat } from "./repeated-exits.ts";
 
 /**
@@ -21,7 +22,7 @@ export function defineRun(library: Library, exited: number): void {
   const left = c.parameter(0);
   const budget = c.local("i32");
   c.f.loop((again) => {
-    c.set(left, c.call(library.named("execute"), left));
+    execute(c, library, left);
     const reason = c.load("i32.load", CPU.EXIT_REASON);
     c.if(c.load("i32.load", CPU.EL2_CALLED).and(reason.eq(ExitReason.Trap).or(reason.eq(ExitReason.Bus))), () => {
       c.if(c.load("i32.load", CPU.REPEAT), () => {
@@ -36,6 +37,14 @@ export function defineRun(library: Library, exited: number): void {
     });
   });
   c.result(left);
+}
+
+/** Executes instructions, one by one if the performance monitors count what each is. */
+function execute(c: Code, library: Library, left: Local): void {
+  const all = () => c.set(left, c.call(library.named("execute"), left));
+  if (!countsEvents(library)) return all();
+  const each = () => c.set(left, c.call(performanceFunction(library, "executeEach"), left));
+  c.if(c.load("i32.load", CPU.PMU_MODE).and(PmuMode.Each), each, all);
 }
 
 /**

@@ -20,6 +20,7 @@ import { STRAIGHT_LINE } from "../decoded/decoded-functions.ts";
 import type { Dispatch } from "../decoded/variants.ts";
 import { Pstate } from "../architecture/exceptions.ts";
 import { ExitReason } from "../exceptions/exit.ts";
+import { countsEvents, performanceFunction, PmuMode } from "../exceptions/performance-events.ts";
 import { CPU, KNOWN_CALLS, NO_STACK_PAGE, Pending } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
 import { FIRST_REGION_HANDLER, MAXIMUM_HANDLERS, REGION_CAPACITY } from "../state/layout.ts";
@@ -118,8 +119,10 @@ class InterpreterLoop {
   emit(): void {
     const f = this.#f, { ip, end } = this.#locals;
     f.get(REMAINING).i32(4).op("i32.shl").set(REMAINING);
+    this.#counted(() => void f.get(REMAINING).i32(4).op("i32.shr_s").call(performanceFunction(this.library, "beginCounted")));
     f.call(callee(this.library, "checkInterrupts"));
     f.loop((enter) => {
+      this.#count();
       this.#leaveIfDone();
       this.#fetch(enter);
       f.loop((taken) => {
@@ -130,6 +133,30 @@ class InterpreterLoop {
       });
     });
     f.op("unreachable");
+  }
+
+  /** Code for while the performance monitors count; none in a core without them. */
+  #counted(body: () => void, modes = -1): void {
+    if (!countsEvents(this.library)) return;
+    this.#f.i32(0).memory("i32.load", CPU.PMU_MODE).i32(modes).op("i32.and").ifLikely(false, body);
+  }
+
+  /** Counts what was executed; returns if the slice must end here. */
+  #count(): void {
+    const f = this.#f;
+    this.#counted(() => {
+      f.get(REMAINING).i32(4).op("i32.shr_s").call(performanceFunction(this.library, "enterCounted"));
+      f.if(() => {
+        f.i32(0).i32(Pending.None).memory("i32.store", CPU.PENDING);
+        this.#setReason(ExitReason.Budget);
+        this.#return();
+      });
+    });
+  }
+
+  /** Counts what was executed where the slice ends. */
+  #countLast(): void {
+    this.#counted(() => void this.#f.get(REMAINING).i32(4).op("i32.shr_s").call(performanceFunction(this.library, "settleCounters")));
   }
 
   /** Returns if the core is left, or nothing of the budget. */
@@ -161,6 +188,7 @@ class InterpreterLoop {
         f.if(enterVector);
       });
     }
+    this.#counted(() => void f.get(ip).call(performanceFunction(this.library, "fetchedCounted")), PmuMode.Each);
     // The start of a slice is not a place of the program.
     f.get(scratch).if(() => void f.get(ip).call(this.library.named("landed")));
     f.get(ip).get(REMAINING).op("i32.add").set(end);
@@ -177,6 +205,7 @@ class InterpreterLoop {
         this.#storePc();
         this.#setReason(ExitReason.Budget);
         f.i32(0).set(REMAINING);
+        this.#countLast();
         this.#return();
       });
     });
@@ -250,6 +279,7 @@ class InterpreterLoop {
         this.#storePosition();
         this.#setReason(ExitReason.Breakpoint);
         f.get(end).get(ip).op("i32.sub").set(REMAINING);
+        this.#countLast();
         this.#return();
         break;
       case Handler.Undefined:

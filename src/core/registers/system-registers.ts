@@ -26,63 +26,23 @@ import { currentSpace, TlbSpace } from "../state/tlb-layout.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { Cntkctl, counter, type Timer, TimerControl, timerControl, TIMERS } from "./generic-timer.ts";
-
-/** op0:op1:CRn:CRm:op2 in 16 bits, as the instruction has them. */
-export function encodeSystemRegister(op0: number, op1: number, crn: number, crm: number, op2: number): number {
-  return op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2;
-}
-
-/**
- * An access that EL0 may make only where `allowed` holds; it is trapped to EL1 (EC 0x18) otherwise.
- */
-interface El0Control {
-  readonly allowed: (c: Code) => Value;
-}
-
-/** EL1 only; EL0 as well; EL0 under a control of EL1's. */
-type Privilege = 1 | 0 | El0Control;
-
-interface Access<T> {
-  readonly privilege: Privilege;
-  readonly emit: T;
-}
-
-/** One system register. An access that is missing is UNDEFINED. */
-export interface SystemRegister {
-  /** As the Arm manual writes it. */
-  readonly name: string;
-  /** See `encodeSystemRegister`. */
-  readonly encoding: number;
-  /** MRS. */
-  readonly read?: Access<(c: Code, library: Library) => Value>;
-  /** MSR (register). */
-  readonly write?: Access<(c: Code, library: Library, value: Local) => void>;
-}
+import { performanceRegisters, withEvent } from "./performance-registers.ts";
+import {
+  type Access,
+  constantRegister,
+  type El0Control,
+  encodeSystemRegister,
+  type Encoding,
+  masked,
+  plain,
+  type Privilege,
+  readOnly,
+  type SystemRegister,
+} from "./system-register.ts";
 
 const pstate = (c: Code) => c.load("i32.load", CPU.PSTATE);
 const sctlrAllows = (mask: number): El0Control => ({ allowed: (c) => c.load("i32.load", CPU.SCTLR_EL1).and(mask) });
 const cntkctlAllows = (mask: number): El0Control => ({ allowed: (c) => c.load("i32.load", CPU.CNTKCTL_EL1).and(mask) });
-
-type Encoding = readonly [op0: number, op1: number, crn: number, crm: number, op2: number];
-
-/** A register that is 64 bits of state which only the core writes. */
-const readOnly = (name: string, encoding: Encoding, address: number, privilege: Privilege = 1): SystemRegister => ({
-  name,
-  encoding: encodeSystemRegister(...encoding),
-  read: { privilege, emit: (c) => c.load("i64.load", address) },
-});
-
-/** A register that is only 64 bits of state. */
-const plain = (name: string, encoding: Encoding, address: number, read: Privilege = 1, write: Privilege = read): SystemRegister => ({
-  ...readOnly(name, encoding, address, read),
-  write: { privilege: write, emit: (c, _, value) => c.store("i64.store", address, value) },
-});
-
-/** State whose writes change only the bits of `mask`. */
-const masked = (name: string, encoding: Encoding, address: number, mask: bigint): SystemRegister => ({
-  ...readOnly(name, encoding, address),
-  write: { privilege: 1, emit: (c, _, value) => c.store("i64.store", address, value.and(mask)) },
-});
 
 /** State whose change makes cached translations wrong: `flushOn` are the bits that do. */
 const translating = (
@@ -102,12 +62,6 @@ const translating = (
       updateAsid(c, library);
     },
   },
-});
-
-const constantRegister = (name: string, encoding: Encoding, value: bigint, privilege: Privilege = 1): SystemRegister => ({
-  name,
-  encoding: encodeSystemRegister(...encoding),
-  read: { privilege, emit: () => constant("i64", value) },
 });
 
 const ASID_SHIFT = 48;
@@ -324,7 +278,7 @@ function selfSynchronized(name: string, op2: number, control: number): SystemReg
 
 /** The registers that the core of a CPU holds. */
 export const systemRegisters = (features: ReadonlySet<FeatureName>): readonly SystemRegister[] => [
-  ...SYSTEM_REGISTERS,
+  ...features.has("FEAT_PMUv3") ? [...SYSTEM_REGISTERS.map(withEvent), ...performanceRegisters(features)] : SYSTEM_REGISTERS,
   sctlrEl1(features),
   tcrEl1(features),
   fpRegister("FPCR", [3, 3, 4, 4, 0], CPU.FPCR, FPCR_MASK | (features.has("FEAT_FP16") ? Fpcr.FZ16 : 0)),

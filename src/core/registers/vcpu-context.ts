@@ -20,6 +20,12 @@ const TRANSLATION_REGISTERS: ReadonlySet<RegisterName> = new Set<RegisterName>([
   "MAIR_EL1",
 ]);
 
+/** Registers that decide what the performance monitors count. */
+const COUNTER_REGISTERS: ReadonlySet<RegisterName> = new Set<RegisterName>([
+  ...["PMCR_EL0", "PMCNTENSET_EL0", "PMINTENSET_EL1", "PMOVSSET_EL0", "PMCCFILTR_EL0"] as const,
+  ...["PMEVTYPER0_EL0", "PMEVTYPER1_EL0", "PMEVTYPER2_EL0", "PMEVTYPER3_EL0", "PMEVTYPER4_EL0", "PMEVTYPER5_EL0"] as const,
+]);
+
 const SIGN_64 = 1n << 63n;
 const INSTRUCTION_SIZE = 4;
 
@@ -166,7 +172,7 @@ export class VcpuContext implements VcpuState {
     if (WORD_REGISTERS.has(name)) this.#setWord(CPU[name], Number(BigInt.asUintN(32, value)));
     else this.#set(this.#slot(name), value);
     if (TRANSLATION_REGISTERS.has(name)) this.translationsStale = true;
-    if (name === "CPACR_EL1") this.derivedStale = true;
+    if (name === "CPACR_EL1" || COUNTER_REGISTERS.has(name)) this.derivedStale = true;
   }
 
   get elrLow(): number {
@@ -215,6 +221,15 @@ export class VcpuContext implements VcpuState {
 
   set event(set: boolean) {
     this.#setWord(CPU.EVENT, set ? 1 : 0);
+  }
+
+  get pmuLine(): boolean {
+    return this.#getWord(CPU.PMU_LINE) !== 0;
+  }
+
+  set pmuLine(level: boolean) {
+    this.#setWord(CPU.PMU_LINE, level ? 1 : 0);
+    this.derivedStale = true;
   }
 
   get stage2(): number {

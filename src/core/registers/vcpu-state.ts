@@ -62,6 +62,15 @@ const FEATURE_REGISTERS = [
   ["FEAT_RAS", ["DISR_EL1"]],
   // The state of the generator, not a number that MRS reads.
   ["FEAT_RNG", ["RNDR"]],
+  [
+    "FEAT_PMUv3",
+    [
+      ...["PMCR_EL0", "PMCNTENSET_EL0", "PMINTENSET_EL1", "PMOVSSET_EL0", "PMSELR_EL0", "PMUSERENR_EL0", "PMCCNTR_EL0"] as const,
+      ...["PMCCFILTR_EL0", "PMEVCNTR0_EL0", "PMEVCNTR1_EL0", "PMEVCNTR2_EL0", "PMEVCNTR3_EL0", "PMEVCNTR4_EL0"] as const,
+      ...["PMEVCNTR5_EL0", "PMEVTYPER0_EL0", "PMEVTYPER1_EL0", "PMEVTYPER2_EL0", "PMEVTYPER3_EL0"] as const,
+      ...["PMEVTYPER4_EL0", "PMEVTYPER5_EL0"] as const,
+    ],
+  ],
 ] as const satisfies readonly (readonly [FeatureName, readonly string[]])[];
 
 /** A register by its name. */
@@ -138,6 +147,8 @@ export interface VcpuState {
   fiq: boolean;
   /** The event register of WFE and SEV. */
   event: boolean;
+  /** Level of the interrupt of the performance monitors; `ExitReason.Pmu` reports its changes. */
+  pmuLine: boolean;
   /** Stage-2 tables that translate this vCPU's addresses (`Stage2Table.id`). */
   stage2: number;
   /**

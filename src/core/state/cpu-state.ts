@@ -181,6 +181,29 @@ export const CPU = {
   DISR_EL1: doubleword(),
   /** FEAT_RNG: the state of the generator. */
   RNDR: doubleword(),
+  /** FEAT_PMUv3. The event counters follow each other, and so do their types. */
+  PMCR_EL0: doubleword(),
+  PMCNTENSET_EL0: doubleword(),
+  PMINTENSET_EL1: doubleword(),
+  PMOVSSET_EL0: doubleword(),
+  PMSELR_EL0: doubleword(),
+  PMUSERENR_EL0: doubleword(),
+  PMCCNTR_EL0: doubleword(),
+  PMCCFILTR_EL0: doubleword(),
+  PMEVCNTR0_EL0: doubleword(),
+  PMEVCNTR1_EL0: doubleword(),
+  PMEVCNTR2_EL0: doubleword(),
+  PMEVCNTR3_EL0: doubleword(),
+  PMEVCNTR4_EL0: doubleword(),
+  PMEVCNTR5_EL0: doubleword(),
+  PMEVTYPER0_EL0: doubleword(),
+  PMEVTYPER1_EL0: doubleword(),
+  PMEVTYPER2_EL0: doubleword(),
+  PMEVTYPER3_EL0: doubleword(),
+  PMEVTYPER4_EL0: doubleword(),
+  PMEVTYPER5_EL0: doubleword(),
+  /** The level of their interrupt that EL2 knows. i32. */
+  PMU_LINE: word(),
   // ---- End of the context (see CONTEXT_END) ----
   /** First address that no longer belongs to the context. */
   DERIVED: field(16),
@@ -341,6 +364,26 @@ export const CPU = {
   PAGE_FLAGS: word(),
   /** The bit of a pointer to instructions, to data, that says which half it belongs to. i64. */
   PAC_HALF_BITS: field(8, 2),
+  /** FEAT_PMUv3: what the counters need, `PmuMode`; the enabled ones, as in PMCNTENSET. i32. */
+  PMU_MODE: word(),
+  PMU_ENABLED: word(),
+  /** The overflows that these two follow from, as in PMOVSSET. i32. */
+  PMU_OVERFLOWS: word(),
+  /**
+   * The rest of the slice whose instructions are not counted yet; their exception level (0 or 1).
+   * i32.
+   */
+  PMU_LEFT: word(),
+  PMU_LEVEL: word(),
+  /**
+   * The instruction that was fetched last while each is counted, 0 if none was; the exception level
+   * it is executed at, and whether it has taken an exception. i32.
+   */
+  PMU_WORD: word(),
+  PMU_WORD_LEVEL: word(),
+  PMU_RAISED: word(),
+  /** Its address. i64. */
+  PMU_WORD_PC: doubleword(),
 } as const;
 
 /** How a field is read as a number: i64 ones by their low half. Undefined for other addresses. */

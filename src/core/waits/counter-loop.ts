@@ -9,7 +9,7 @@ import { Pstate } from "../architecture/exceptions.ts";
 import { TICK_NS } from "../architecture/features.ts";
 import { Handler } from "../decoded/handlers.ts";
 import { constantSlot } from "../interpreter/emitter.ts";
-import { encodeSystemRegister } from "../registers/system-registers.ts";
+import { encodeSystemRegister } from "../registers/system-register.ts";
 import { CPU, Slot, xAddress } from "../state/cpu-state.ts";
 import { type CodeMemory, CodeView } from "../translator/code-view.ts";
 import { bigOf, numberOf } from "../translator/static-values.ts";

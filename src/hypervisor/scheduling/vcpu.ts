@@ -19,6 +19,7 @@ import type { AddressSpace } from "../memory/addrspace.ts";
 import { EntropyBudget } from "../random/entropy-budget.ts";
 import type { VcpuTrace } from "../trace/trace-hub.ts";
 import { DEEPEST_POWER_STATE, type SystemReset } from "./power-state.ts";
+import { PerformanceInterrupt, PMU_PPI } from "./performance-interrupt.ts";
 import { TimerPpi, VcpuTimers } from "./timer.ts";
 import { VcpuAttachments } from "./vcpu-attachments.ts";
 import { Block, type Life, type ResumePoint, VcpuLife, type VmmioAccess } from "./vcpu-life.ts";
@@ -65,6 +66,8 @@ export class Vcpu extends HypervisorObject {
   /** The architectural state. */
   readonly registers: VcpuState;
   readonly timers: VcpuTimers;
+  /** Undefined if its CPU has no performance monitors. */
+  readonly performance: PerformanceInterrupt | undefined;
   /** Trace of its work, and of its native program's. */
   readonly trace: VcpuTrace;
 
@@ -89,6 +92,7 @@ export class Vcpu extends HypervisorObject {
     this.registers = services.core.createVcpu();
     const deadlineChanged = () => services.scheduler.deadlineChanged(this);
     this.timers = new VcpuTimers(this, this.registers, services.machine, deadlineChanged, () => this.#holdsTimers);
+    this.performance = this.registers.names.includes("PMCR_EL0") ? new PerformanceInterrupt(this, this.registers) : undefined;
     this.trace = services.trace.port(() => services.names.vcpu(this));
   }
 
@@ -400,7 +404,17 @@ export class Vcpu extends HypervisorObject {
   }
 
   virqSources(): VirqSource[] {
-    return [this.haltVirq, this.wakeupVirq, this.timers.virtual.source, this.timers.physical.source];
+    return [this.haltVirq, this.wakeupVirq, ...this.#privateSources().map(([source]) => source)];
+  }
+
+  /** The sources of its PPIs. */
+  #privateSources(): [source: VirqSource, ppi: number][] {
+    const { timers: { virtual, physical }, performance } = this;
+    return [
+      [virtual.source, TimerPpi.Virtual],
+      [physical.source, TimerPpi.Physical],
+      ...performance ? [[performance.source, PMU_PPI] satisfies [VirqSource, number]] : [],
+    ];
   }
 
   protected archiveFields(archive: ObjectArchive): void {
@@ -411,6 +425,8 @@ export class Vcpu extends HypervisorObject {
     this.#attachments.archive(archive);
     archiveRegisters(archive, this.services.core, this.registers);
     archive.within("timers", () => this.timers.archive(archive));
+    const { performance } = this;
+    if (performance) archive.within("performance", () => performance.archive(archive));
     archive.within("entropy", () => this.entropy.archive(archive));
     this.#life.archive(archive);
     this.haltVirq.archive("haltVirq", archive);
@@ -455,6 +471,7 @@ export class Vcpu extends HypervisorObject {
   override discard(): void {
     super.discard();
     this.timers.release();
+    this.performance?.source.unbind();
     this.services.core.releaseVcpu(this.registers);
   }
 
@@ -487,6 +504,7 @@ export class Vcpu extends HypervisorObject {
       this.services.scheduler.remove(this);
     }
     this.timers.release();
+    this.performance?.source.unbind();
     this.haltVirq.unbind();
     this.wakeupVirq.unbind();
     this.#attachments.release();
@@ -519,10 +537,8 @@ export class Vcpu extends HypervisorObject {
   #enterMachine(vic: Vic, addressSpace: AddressSpace): void {
     this.#connect(vic);
     vic.attachDefaultFrames(addressSpace, this.index);
-    for (
-      const [source, ppi] of [[this.timers.virtual.source, TimerPpi.Virtual], [this.timers.physical.source, TimerPpi.Physical]] as const
-    ) {
-      if (vic.bindPrivate(source, this.index, ppi) !== ErrorCode.OK) throw new Error(`${this.name}: its timer's PPI ${ppi} is taken`);
+    for (const [source, ppi] of this.#privateSources()) {
+      if (vic.bindPrivate(source, this.index, ppi) !== ErrorCode.OK) throw new Error(`${this.name}: its PPI ${ppi} is taken`);
     }
     vic.forwardPpis(this, this.index);
     this.registers.stage2 = addressSpace.stage2.id;
@@ -561,6 +577,7 @@ export class Vcpu extends HypervisorObject {
     this.registers.pstate = Pstate.EL1h | Pstate.Daif;
     this.registers.setRegister("SCTLR_EL1", BigInt(Sctlr.Reset));
     this.registers.setRegister("CPACR_EL1", 0n);
+    this.performance?.disable();
     this.registers.chain = NO_CHAIN;
   }
 

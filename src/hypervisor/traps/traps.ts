@@ -24,6 +24,9 @@ export function handleExit(vcpu: Vcpu, exit: Exit): void {
     case ExitReason.Timer:
       vcpu.timers.reload(vcpu.services.now);
       break;
+    case ExitReason.Pmu:
+      vcpu.performance?.update();
+      break;
     case ExitReason.Yield:
       vcpu.services.scheduler.endTurn();
       break;

@@ -9,7 +9,7 @@ import { createHypervisor } from "../../../src/hypervisor/create-hypervisor.ts";
 import { VirtioMmioRegister as R, VirtioStatus } from "../../../src/devices/virtio-mmio-registers.ts";
 import type { AddressSpace } from "../../../src/hypervisor/memory/addrspace.ts";
 import type { Memextent } from "../../../src/hypervisor/memory/memextent.ts";
-import { encodeSystemRegister } from "../../../src/core/registers/system-registers.ts";
+import { encodeSystemRegister } from "../../../src/core/registers/system-register.ts";
 import { Rig as CoreRig } from "../../core/rig.ts";
 import { page } from "../errors/recipes.ts";
 import { createTestHypervisor } from "../fixture.ts";

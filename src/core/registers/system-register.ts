@@ -1,0 +1,64 @@
+// One system register of the core's: its encoding, its access rights and what an access does; and
+// the usual kinds of them. The lists are in system-registers.ts and performance-registers.ts.
+
+import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
+
+/** op0:op1:CRn:CRm:op2 in 16 bits, as the instruction has them. */
+export function encodeSystemRegister(op0: number, op1: number, crn: number, crm: number, op2: number): number {
+  return op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2;
+}
+
+/**
+ * An access that EL0 may make only where `allowed` holds; it is trapped to EL1 (EC 0x18) otherwise.
+ */
+export interface El0Control {
+  readonly allowed: (c: Code) => Value;
+}
+
+/** EL1 only; EL0 as well; EL0 under a control of EL1's. */
+export type Privilege = 1 | 0 | El0Control;
+
+export interface Access<T> {
+  readonly privilege: Privilege;
+  readonly emit: T;
+}
+
+/** One system register. An access that is missing is UNDEFINED. */
+export interface SystemRegister {
+  /** As the Arm manual writes it. */
+  readonly name: string;
+  /** See `encodeSystemRegister`. */
+  readonly encoding: number;
+  /** MRS. */
+  readonly read?: Access<(c: Code, library: Library) => Value>;
+  /** MSR (register). */
+  readonly write?: Access<(c: Code, library: Library, value: Local) => void>;
+}
+
+export type Encoding = readonly [op0: number, op1: number, crn: number, crm: number, op2: number];
+
+/** A register that is 64 bits of state which only the core writes. */
+export const readOnly = (name: string, encoding: Encoding, address: number, privilege: Privilege = 1): SystemRegister => ({
+  name,
+  encoding: encodeSystemRegister(...encoding),
+  read: { privilege, emit: (c) => c.load("i64.load", address) },
+});
+
+/** A register that is only 64 bits of state. */
+export const plain = (name: string, encoding: Encoding, address: number, read: Privilege = 1, write: Privilege = read): SystemRegister => ({
+  ...readOnly(name, encoding, address, read),
+  write: { privilege: write, emit: (c, _, value) => c.store("i64.store", address, value) },
+});
+
+/** State whose writes change only the bits of `mask`. */
+export const masked = (name: string, encoding: Encoding, address: number, mask: bigint): SystemRegister => ({
+  ...readOnly(name, encoding, address),
+  write: { privilege: 1, emit: (c, _, value) => c.store("i64.store", address, value.and(mask)) },
+});
+
+export const constantRegister = (name: string, encoding: Encoding, value: bigint, privilege: Privilege = 1): SystemRegister => ({
+  name,
+  encoding: encodeSystemRegister(...encoding),
+  read: { privilege, emit: () => constant("i64", value) },
+});
