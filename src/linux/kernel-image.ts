@@ -16,6 +16,8 @@ const STRINGS_REACH = 0x40_0000;
 const ENTRY_WORDS = 3;
 /** Places that may have the anchor's name. */
 const PLACES_MAX = 16;
+/** Entries of a table: a kernel exports some thousands, others some tens. */
+const ENTRIES_MIN = 512;
 /** A symbol that every kernel exports. */
 const ANCHOR = "init_task";
 /** Bytes of a function that are searched for addresses. */
@@ -45,16 +47,17 @@ export class ExportedSymbols {
   constructor(readonly image: KernelImage) {
     const { bytes } = image;
     const words = this.#words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
-    // As text, of which each character is a byte, it is searched by the engine itself.
-    const all = new TextDecoder("latin1").decode(bytes), anchor = `${ANCHOR}\0`;
     let places = 0;
-    for (let name = all.indexOf(anchor); name >= 0 && places < PLACES_MAX; name = all.indexOf(anchor, name + 1), places++) {
-      for (let word = Math.max(1, (name - STRINGS_REACH) >> 2); 4 * word < name; word++) {
+    for (const name of placesOf(bytes, new TextEncoder().encode(`${ANCHOR}\0`))) {
+      if (++places > PLACES_MAX) return;
+      // From the name backward: the table is just before the names.
+      for (let word = (name >> 2) - 1, last = Math.max(1, (name - STRINGS_REACH) >> 2); word >= last; word--) {
         if (4 * word + words[word] !== name) continue;
         let first = word - 1, end = first;
         while (this.#isEntry(first - ENTRY_WORDS)) first -= ENTRY_WORDS;
         while (this.#isEntry(end)) end += ENTRY_WORDS;
         if (end - first > this.#end - this.#first) [this.#first, this.#end] = [first, end];
+        if (end - first >= ENTRIES_MIN * ENTRY_WORDS) return;
       }
     }
   }
@@ -74,6 +77,17 @@ export class ExportedSymbols {
       if (wanted.every((byte, index) => bytes[at + index] === byte)) return base + BigInt(4 * word + this.#words[word]);
     }
     return undefined;
+  }
+}
+
+/** Where bytes are in others: compared at the last one, which says how far the next place is. */
+function* placesOf(bytes: Uint8Array, wanted: Uint8Array): Generator<number> {
+  const last = wanted.length - 1, skips = new Uint8Array(256).fill(wanted.length);
+  for (let index = 0; index < last; index++) skips[wanted[index]] = last - index;
+  for (let at = last; at < bytes.length; at += skips[bytes[at]]) {
+    let same = 0;
+    while (same <= last && bytes[at - same] === wanted[last - same]) same++;
+    if (same > last) yield at - last;
   }
 }
 

@@ -67,48 +67,68 @@ export function lowerTables(root: number, tcr: bigint): Tables | undefined {
 }
 
 /** The intermediate physical address of a virtual one; undefined if it is not mapped. */
-export function translate(
-  physical: PhysicalMemory,
-  { root, granule, bits, upper }: Tables,
-  address: bigint,
-  work: Work,
-): number | undefined {
+export function translate(physical: PhysicalMemory, tables: Tables, address: bigint, work: Work): number | undefined {
+  return inLeaf(physical, tables, leafOf(physical, tables, address, work), address, work);
+}
+
+/** The last table for the addresses around one, or the block that maps them. */
+type Leaf = { readonly table: number } | { readonly block: number; readonly shift: bigint } | undefined;
+
+function entryAt(physical: PhysicalMemory, at: number, work: Work): bigint | undefined {
+  work.spend();
+  const page = physical.page(at - at % PAGE_SIZE);
+  return page && new DataView(page.buffer, page.byteOffset + at % PAGE_SIZE).getBigUint64(0, true);
+}
+
+function leafOf(physical: PhysicalMemory, { root, granule, bits, upper }: Tables, address: bigint, work: Work): Leaf {
   if (address >> BigInt(bits) !== (upper ? (1n << BigInt(64 - bits)) - 1n : 0n)) return undefined;
   const width = granule - 3;
   let table = root;
-  for (let level = Math.ceil((bits - granule) / width) - 1; level >= 0; level--) {
-    work.spend();
+  for (let level = Math.ceil((bits - granule) / width) - 1; level > 0; level--) {
     const shift = BigInt(granule + level * width);
     const index = Number((address & (1n << BigInt(bits)) - 1n) >> shift & (1n << BigInt(width)) - 1n);
-    const at = table + ENTRY_SIZE * index, page = physical.page(at - at % PAGE_SIZE);
-    if (!page) return undefined;
-    const entry = new DataView(page.buffer, page.byteOffset + at % PAGE_SIZE).getBigUint64(0, true);
-    if (!(entry & VALID)) return undefined;
+    const entry = entryAt(physical, table + ENTRY_SIZE * index, work);
+    if (entry === undefined || !(entry & VALID)) return undefined;
     const next = entry & (1n << 48n) - (1n << BigInt(granule));
-    if (level > 0 && entry & TABLE) {
-      table = Number(next);
-      continue;
-    }
-    if (level === 0 && !(entry & TABLE)) return undefined;
-    const inside = (1n << shift) - 1n;
-    return Number(next & ~inside | address & inside);
+    if (!(entry & TABLE)) return { block: Number(next & -(1n << shift)), shift };
+    table = Number(next);
   }
-  return undefined;
+  return { table };
+}
+
+function inLeaf(physical: PhysicalMemory, { granule }: Tables, leaf: Leaf, address: bigint, work: Work): number | undefined {
+  if (!leaf) return undefined;
+  if ("block" in leaf) return leaf.block + Number(address & (1n << leaf.shift) - 1n);
+  const index = Number(address >> BigInt(granule) & (1n << BigInt(granule - 3)) - 1n);
+  const entry = entryAt(physical, leaf.table + ENTRY_SIZE * index, work);
+  if (entry === undefined || !(entry & VALID) || !(entry & TABLE)) return undefined;
+  return Number(entry & (1n << 48n) - (1n << BigInt(granule))) + Number(address & (1n << BigInt(granule)) - 1n);
 }
 
 /** Memory by virtual address. Pages are looked up once: the memory may not change meanwhile. */
 export class VirtualMemory {
   readonly #pages = new Map<bigint, DataView | undefined>();
+  /** The last table or block that was used, and the bits above the addresses that it maps. */
+  #leaf: Leaf;
+  #around: bigint | undefined;
+  readonly #leafBits: bigint;
 
-  constructor(readonly physical: PhysicalMemory, readonly tables: Tables, readonly work: Work) {}
+  constructor(readonly physical: PhysicalMemory, readonly tables: Tables, readonly work: Work) {
+    this.#leafBits = BigInt(2 * tables.granule - 3);
+  }
+
+  #translate(address: bigint): number | undefined {
+    const around = address >> this.#leafBits;
+    if (around !== this.#around) [this.#leaf, this.#around] = [leafOf(this.physical, this.tables, address, this.work), around];
+    return inLeaf(this.physical, this.tables, this.#leaf, address, this.work);
+  }
 
   /** The page with an address; undefined if it is not mapped to RAM. */
   page(address: bigint): DataView | undefined {
     const key = address & ~PAGE_OFFSET;
     const known = this.#pages.get(key);
     if (known || this.#pages.has(key)) return known;
-    const ipa = translate(this.physical, this.tables, key, this.work);
-    const bytes = ipa === undefined ? undefined : this.physical.page(ipa);
+    const ipa = this.#translate(key), bytes = ipa === undefined ? undefined : this.physical.page(ipa);
     const view = bytes && new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#pages.set(key, view);
     return view;

@@ -11,7 +11,7 @@
 // The memory is a guest's, which may have made it to cost time: places where a table may begin,
 // names, their characters, and steps of the search are bounded.
 
-import type { GuestSymbol } from "./symbol-table.ts";
+import type { GuestSymbol, SymbolList } from "./symbol-table.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 import { Work } from "../support/work.ts";
 
@@ -49,8 +49,8 @@ const ALIGNMENT = 8;
 /** Memory that a search would take too long in. */
 class TooMuch extends Error {}
 
-/** The symbols of the kernel in this memory; undefined without any. */
-export function readKallsyms(memory: KernelMemory): GuestSymbol[] | undefined {
+/** The symbols of the kernel in this memory, which is not kept; undefined without any. */
+export function readKallsyms(memory: KernelMemory): Kallsyms | undefined {
   const work = new Work(Math.ceil(memory.bytes.length / STRIDE) + STEPS_MAX, () => new TooMuch());
   try {
     let places = 0;
@@ -85,15 +85,14 @@ function* findDigits(bytes: Uint8Array, work: Work): Generator<number> {
   }
 }
 
-function readAt(memory: KernelMemory, digits: number, work: Work): GuestSymbol[] | undefined {
+function readAt(memory: KernelMemory, digits: number, work: Work): Kallsyms | undefined {
   const { bytes } = memory, view = viewOf(bytes);
   const tokens = findTokens(bytes, digits, work), names = tokens && findNames(view, tokens, work);
   if (!tokens || !names) return undefined;
   const code = indexOfName(START_OF_CODE, view, names, tokens, work);
   const layout = code === undefined ? undefined : findLayout(memory, names, tokens, code, work);
   if (!layout) return undefined;
-  const texts = expand(view, names, tokens, work);
-  return texts?.map((text, index) => ({ name: text.slice(1), type: text[0], address: layout.base + BigInt(layout.offset(index)) }));
+  return Kallsyms.read(view, names, tokens, layout, work);
 }
 
 /** The tokens and their surroundings. */
@@ -241,21 +240,113 @@ function indexOfName(wanted: string, view: DataView, names: Names, { texts }: To
   return undefined;
 }
 
-/** Type letter and name of each symbol; undefined if they are longer than a kernel's are. */
-function expand(view: DataView, names: Names, { texts }: Tokens, work: Work): string[] | undefined {
-  const found: string[] = [];
-  let at = names.start, left = NAMES_MAX;
-  for (let number = 0; number < names.count; number++) {
-    const { length, body } = nameAt(view, at);
-    let text = "";
-    for (let index = body; index < body + length && text.length <= NAME_MAX; index++) text += texts[view.getUint8(index)];
-    work.spend(1 + length);
-    left -= text.length;
-    if (text.length > NAME_MAX || left < 0) return undefined;
-    found.push(text);
-    at = body + length;
+/** Types that a symbol can have (nm(1)), the common ones first. */
+const TYPES = "tTrdDbBRaAwWvVuUcCiInNpsSgG-?";
+/** Names with the same hash that are compared: a kernel has few. */
+const SAME_HASH_MAX = 64;
+/** Base of the hash of a text: the sum of its characters, each times a power of it, in 32 bits. */
+const HASH_BASE = 0x0100_0193;
+
+/** The hash of one text after another of this hash. */
+function hashOf(text: string, hash = 0): number {
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash, HASH_BASE) + text.charCodeAt(index) | 0;
+  return hash;
+}
+
+/**
+ * A kernel's symbols as they are in its memory. A name is made from its tokens when it is asked
+ * for; a symbol is found by the hash of its type and name, which follows from those of the tokens.
+ */
+export class Kallsyms implements SymbolList {
+  /** By number: the first symbol of each hash's lowest bits, and the next one with the same. */
+  readonly #first: Int32Array;
+  readonly #next: Int32Array;
+
+  private constructor(
+    readonly names: DataView,
+    readonly starts: Uint32Array,
+    readonly tokens: readonly string[],
+    readonly base: bigint,
+    readonly offsets: Float64Array,
+    readonly hashes: Int32Array,
+  ) {
+    const { length } = hashes, mask = (1 << 32 - Math.clz32(length)) - 1;
+    this.#first = new Int32Array(mask + 1).fill(-1);
+    this.#next = new Int32Array(length);
+    // The lowest one is the first of a chain.
+    for (let index = length - 1; index >= 0; index--) {
+      const place = hashes[index] & mask;
+      this.#next[index] = this.#first[place];
+      this.#first[place] = index;
+    }
   }
-  return found;
+
+  /** Undefined if names are longer than those of a kernel. */
+  static read(view: DataView, { start, count }: Names, { texts, start: end }: Tokens, layout: Layout, work: Work): Kallsyms | undefined {
+    const names = viewOf(new Uint8Array(view.buffer, view.byteOffset + start, end - start).slice());
+    const starts = new Uint32Array(count), hashes = new Int32Array(count), offsets = new Float64Array(count);
+    const hashed = Int32Array.from(texts, (text) => hashOf(text)), lengths = Int32Array.from(texts, (text) => text.length);
+    const powers = Int32Array.from(texts, (text) => [...text].reduce((power) => Math.imul(power, HASH_BASE), 1));
+    let at = 0, left = NAMES_MAX;
+    for (let number = 0; number < count; number++) {
+      const { length, body } = nameAt(names, at);
+      let hash = 0, size = 0;
+      for (let index = body; index < body + length; index++) {
+        const token = names.getUint8(index);
+        hash = Math.imul(hash, powers[token]) + hashed[token] | 0;
+        size += lengths[token];
+      }
+      work.spend(1 + length);
+      left -= size;
+      if (size > NAME_MAX || left < 0) return undefined;
+      starts[number] = at;
+      hashes[number] = hash;
+      offsets[number] = layout.offset(number);
+      at = body + length;
+    }
+    return new Kallsyms(names, starts, texts, layout.base, offsets, hashes);
+  }
+
+  get length(): number {
+    return this.starts.length;
+  }
+
+  address(index: number): bigint {
+    return this.base + BigInt(this.offsets[index]);
+  }
+
+  symbol(index: number): GuestSymbol {
+    const text = this.#text(index);
+    return { name: text.slice(1), type: text.slice(0, 1), address: this.address(index) };
+  }
+
+  find(name: string): GuestSymbol | undefined {
+    let lowest = -1;
+    for (const type of TYPES) {
+      const index = this.#indexOf(type + name);
+      if (index >= 0 && (lowest < 0 || index < lowest)) lowest = index;
+    }
+    return lowest < 0 ? undefined : this.symbol(lowest);
+  }
+
+  /** The number of the first symbol with this type and name; -1: none. */
+  #indexOf(text: string): number {
+    const hash = hashOf(text);
+    let compared = 0;
+    for (let index = this.#first[hash & this.#first.length - 1]; index >= 0; index = this.#next[index]) {
+      if (this.hashes[index] !== hash) continue;
+      if (this.#text(index) === text) return index;
+      if (++compared === SAME_HASH_MAX) return -1;
+    }
+    return -1;
+  }
+
+  #text(index: number): string {
+    const { length, body } = nameAt(this.names, this.starts[index]);
+    let text = "";
+    for (let at = body; at < body + length; at++) text += this.tokens[this.names.getUint8(at)];
+    return text;
+  }
 }
 
 /** Addresses of symbols by number. */

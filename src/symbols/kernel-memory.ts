@@ -18,23 +18,26 @@ const MOST_PAGES = 32_768;
 const UPPER_HALF = 0xffff_0000_0000_0000n;
 
 /**
- * Copies it; undefined if the vCPU has no vectors in the upper half, or they are unmapped now.
+ * The image, in the guest's memory itself where its pages follow each other there, or else a copy;
+ * undefined if the vCPU has no vectors in the upper half, or they are unmapped now.
  */
 export function readKernelMemory(core: DebugCore, ram: Ram, { registers }: Vcpu): KernelMemory | undefined {
   const vectors = registers.getRegister("VBAR_EL1");
   if (vectors < UPPER_HALF) return undefined;
-  const page = (address: bigint): Uint8Array | undefined => {
+  const page = (address: bigint): number | undefined => {
     const translation = core.inspect(registers, address);
-    return translation.ok && ram.contains(translation.pa, Number(PAGE)) ? ram.bytes(translation.pa, Number(PAGE)) : undefined;
+    return translation.ok && ram.contains(translation.pa, PAGE_SIZE) ? translation.pa : undefined;
   };
   const most = Math.min(MOST_PAGES, (ram.map.ramEnd - RAM_BASE) / PAGE_SIZE);
   const middle = vectors & ~(PAGE - 1n);
-  const below: Uint8Array[] = [], above: Uint8Array[] = [];
-  for (let at = middle - PAGE, one = page(at); one && below.length < most; at -= PAGE, one = page(at)) below.push(one);
-  for (let at = middle, one = page(at); one && above.length < most; at += PAGE, one = page(at)) above.push(one);
+  const below: number[] = [], above: number[] = [];
+  for (let at = middle - PAGE, one = page(at); one !== undefined && below.length < most; at -= PAGE, one = page(at)) below.push(one);
+  for (let at = middle, one = page(at); one !== undefined && above.length < most; at += PAGE, one = page(at)) above.push(one);
   if (!above.length) return undefined;
-  const pages = [...below.reverse(), ...above];
-  const bytes = new Uint8Array(pages.length * Number(PAGE));
-  pages.forEach((one, index) => bytes.set(one, index * Number(PAGE)));
-  return { base: middle - BigInt(below.length) * PAGE, bytes };
+  const pages = [...below.reverse(), ...above], [first] = pages, size = pages.length * PAGE_SIZE;
+  const base = middle - BigInt(below.length) * PAGE;
+  if (pages.every((pa, index) => pa === first + index * PAGE_SIZE)) return { base, bytes: ram.bytes(first, size) };
+  const bytes = new Uint8Array(size);
+  pages.forEach((pa, index) => bytes.set(ram.bytes(pa, PAGE_SIZE), index * PAGE_SIZE));
+  return { base, bytes };
 }

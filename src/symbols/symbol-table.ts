@@ -35,46 +35,87 @@ const REACH = BigInt(MiB);
 const DOLLAR = "$".charCodeAt(0);
 const MAPPING = /^\$[xd](\.|$)/;
 
-/** Symbols by address and by name. */
-export class SymbolTable {
-  /** In the order of addresses; of equal ones in the order they came in. */
-  readonly symbols: readonly GuestSymbol[];
+/** Symbols in the order of addresses; of equal ones in the order they came in. */
+export interface SymbolList {
+  readonly length: number;
+  address(index: number): bigint;
+  symbol(index: number): GuestSymbol;
+  /** The symbol of this name; of several the lowest. */
+  find(name: string): GuestSymbol | undefined;
+}
+
+/** Symbols that were made before. */
+class MadeSymbols implements SymbolList {
+  readonly #symbols: readonly GuestSymbol[];
   readonly #byName = new Map<string, GuestSymbol>();
 
-  /** @param source where they are from, for display: `vmlinux`, `kallsyms of Linux` */
-  constructor(symbols: Iterable<GuestSymbol>, readonly source: string) {
+  constructor(symbols: Iterable<GuestSymbol>) {
     const named = [...symbols].filter(({ name }) => name !== "" && !(name.charCodeAt(0) === DOLLAR && MAPPING.test(name)));
-    // A kernel's are in order, and many.
-    const inOrder = named.every(({ address }, index) => index === 0 || address >= named[index - 1].address);
-    this.symbols = inOrder ? named : named.sort((a, b) => a.address < b.address ? -1 : a.address > b.address ? 1 : 0);
-    for (const symbol of this.symbols) if (!this.#byName.has(symbol.name)) this.#byName.set(symbol.name, symbol);
+    this.#symbols = named.sort((a, b) => a.address < b.address ? -1 : a.address > b.address ? 1 : 0);
+    for (const symbol of this.#symbols) if (!this.#byName.has(symbol.name)) this.#byName.set(symbol.name, symbol);
   }
 
-  /** The symbol of this name; of several the lowest. */
+  get length(): number {
+    return this.#symbols.length;
+  }
+
+  address(index: number): bigint {
+    return this.#symbols[index].address;
+  }
+
+  symbol(index: number): GuestSymbol {
+    return this.#symbols[index];
+  }
+
   find(name: string): GuestSymbol | undefined {
     return this.#byName.get(name);
+  }
+}
+
+/** Symbols by address and by name. */
+export class SymbolTable {
+  readonly #list: SymbolList;
+  #all: readonly GuestSymbol[] | undefined;
+
+  /** @param source where they are from, for display: `vmlinux`, `kallsyms of Linux` */
+  constructor(symbols: Iterable<GuestSymbol> | SymbolList, readonly source: string) {
+    this.#list = Symbol.iterator in symbols ? new MadeSymbols(symbols) : symbols;
+  }
+
+  get size(): number {
+    return this.#list.length;
+  }
+
+  /** All, in the order of the list: a kernel's are many, and made when they are first asked for. */
+  get symbols(): readonly GuestSymbol[] {
+    return this.#all ??= Array.from({ length: this.size }, (_, index) => this.#list.symbol(index));
+  }
+
+  find(name: string): GuestSymbol | undefined {
+    return this.#list.find(name);
   }
 
   /** The symbol that an address belongs to: the first of those at the highest address below it. */
   at(address: bigint): SymbolPlace | undefined {
     const index = this.#after(address) - 1;
     if (index < 0) return undefined;
-    const { address: start } = this.symbols[index];
+    const start = this.#list.address(index);
     if (address - start >= REACH) return undefined;
-    return { symbol: this.symbols[this.#after(start - 1n)], offset: address - start };
+    return { symbol: this.#list.symbol(this.#after(start - 1n)), offset: address - start };
   }
 
   /** Address of the first symbol after an address. */
   next(address: bigint): bigint | undefined {
-    return this.symbols[this.#after(address)]?.address;
+    const index = this.#after(address);
+    return index < this.size ? this.#list.address(index) : undefined;
   }
 
   /** Index of the first symbol after an address. */
   #after(address: bigint): number {
-    let low = 0, high = this.symbols.length;
+    let low = 0, high = this.size;
     while (low < high) {
       const middle = low + high >> 1;
-      if (this.symbols[middle].address <= address) low = middle + 1;
+      if (this.#list.address(middle) <= address) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -13,7 +13,11 @@ const LONG = Deno.env.get("EL2_LONG");
 for (const layout of LAYOUTS) {
   Deno.test(`a kernel's symbols are read in layout "${layout}"`, () => {
     const symbols = exampleSymbols();
-    assert.deepEqual(readKallsyms({ base: BASE, bytes: kernelImage(symbols, layout) }), symbols);
+    const found = readKallsyms({ base: BASE, bytes: kernelImage(symbols, layout) }) ?? assert.fail();
+    assert.deepEqual(Array.from({ length: found.length }, (_, index) => found.symbol(index)), symbols);
+    const first = new Map(symbols.toReversed().map((symbol) => [symbol.name, symbol]));
+    for (const [name, symbol] of first) assert.deepEqual(found.find(name), symbol);
+    for (const name of ["", "stext", "_stextt", "no_such_symbol"]) assert.equal(found.find(name), undefined);
   });
 }
 
