@@ -10,6 +10,7 @@ import {
   deviceKeys,
   type File,
   type FileLink,
+  type FileUi,
   type FileVm,
   HOST_KEYS,
   KNOWN_KEYS,
@@ -150,7 +151,8 @@ export class Spoilt {
   readonly #paths: readonly KeyPath[];
 
   constructor(wrong: readonly KeyPath[]) {
-    const whole = wrong.map((path) => path.slice(0, path[0] === "vm" && path[2] === "devices" ? 4 : path[0] === "vm" ? 3 : 2));
+    const depth = (path: KeyPath) => path[0] === "vm" && path[2] === "devices" ? 4 : path[0] === "vm" || path[0] === "ui" ? 3 : 2;
+    const whole = wrong.map((path) => path.slice(0, depth(path)));
     this.#paths = [...new Map(whole.map((path) => [JSON.stringify(path), path])).values()];
   }
 
@@ -307,7 +309,7 @@ function checkTable(table: Record<string, unknown>, path: KeyPath, known: readon
 function checkTogether({ file, spoilt }: Config, errors: ConfigErrors): void {
   // Without a known number of CPUs, none is out of range.
   const cpus = spoilt.has(["machine", "cpus"]) ? Infinity : file.machine.cpus;
-  if (!spoilt.has(["ui", "theme"], ["ui", "themes"])) checkThemes(file, errors);
+  if (!spoilt.has(["ui", "theme"], ["ui", "themes"])) checkThemes(file.ui, errors);
   const vms = Object.entries(file.vm);
   if (file.host.kind === "image") return checkHostImage(file, errors);
   if (vms.length === 0 && !spoilt.has(["vm"])) errors.atKey(["vm"], NO_VM);
@@ -339,7 +341,7 @@ function checkTogether({ file, spoilt }: Config, errors: ConfigErrors): void {
 }
 
 /** The theme is one of ours or one of the file's, which have names that ours do not have. */
-function checkThemes({ ui: { theme, themes } }: File, errors: ConfigErrors): void {
+export function checkThemes({ theme, themes }: FileUi, errors: ConfigErrors): void {
   const known = ["auto", ...THEMES], own = Object.keys(themes);
   for (const name of own) {
     if (known.includes(name)) errors.atKey(["ui", "themes", name], `theme ${JSON.stringify(name)} exists already; use another name`);

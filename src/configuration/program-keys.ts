@@ -52,13 +52,8 @@ const command = v.object(described({
   read_only: v.optional(boolean, false),
 }, COMMAND_TEXTS));
 
-/** Each name once; JSON Schema cannot compare them. */
-function once<T extends { readonly name: string }>() {
-  return v.check<T[], string>((named) => new Set(named.map(({ name }) => name)).size === named.length, "has a name twice");
-}
-
 /** `[[ui.command]]`. */
-export const commands = v.optional(v.pipe(v.array(command, mustBe("a list of tables [[ui.command]]")), once()), []);
+export const commands = v.optional(v.array(command, mustBe("a list of tables [[ui.command]]")), []);
 /** One `[[ui.command]]`; `timeout` in ms of wall time. */
 export type FileCommand = v.InferOutput<typeof command>;
 export const COMMAND_KEYS: readonly string[] = Object.keys(command.entries);

@@ -570,7 +570,8 @@ const ownTheme = v.objectWithRest(
   mustBe("a table of colors"),
 );
 
-const ui = v.object(described({
+/** `[ui]`: configurations and the user's own file have it. */
+export const ui = v.object(described({
   /** `auto`: by the background of the terminal. The names of `THEMES`, and those of `themes`. */
   theme: v.optional(text),
   /** Colors by role that replace those of another theme. */

@@ -1,46 +1,77 @@
-// The user's own file, `~/.config/el2/ui.toml`: `[[ui.command]]`, commands for every session.
+// The user's own file, `~/.config/el2/ui.toml`: `[ui]` as configurations have it, the columns of
+// lists, and `[[ui.command]]`. What is wrong in it is left out and reported: a misspelled key stops
+// no machine.
 
 import * as v from "valibot";
-import { ConfigErrors, formatConfigError, readToml } from "./config.ts";
+import { checkThemes, ConfigErrors, readToml, Spoilt } from "./config.ts";
+import { mustBe, text } from "./plain-values.ts";
 import { TomlPositions } from "./positions.ts";
 import { COMMAND_KEYS, commands, type FileCommand } from "./program-keys.ts";
+import { DEFAULT_UI, type FileUi, ui } from "./schema.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
-import { KiB } from "../support/sizes.ts";
 
-/** Characters of the file. */
-const TEXT_MAX = 256 * KiB;
-const FILE = v.strictObject({ ui: v.optional(v.strictObject({ command: commands }), {}) });
+const columns = v.optional(
+  v.record(
+    v.string(),
+    v.pipe(v.array(text, mustBe("a list of columns")), v.minLength(1, "has no column")),
+    mustBe('a table, such as { "vm.ls" = ["id", "state"] }'),
+  ),
+  {},
+);
+const UI = v.object({ ...ui.entries, columns, command: commands }, mustBe("a table"));
+const FILE = v.object({ ui: v.optional(UI, {}) });
 
 /** Keys of its tables, by their path without indices. */
-const KNOWN: Readonly<Record<string, readonly string[]>> = {
-  "": ["ui"],
-  ui: ["command"],
-  "ui.command": COMMAND_KEYS,
-};
+const KNOWN: Readonly<Record<string, readonly string[]>> = { "": ["ui"], ui: Object.keys(UI.entries), "ui.command": COMMAND_KEYS };
 
-/** The commands of the user's file, or all its errors, each as `FILE:LINE:COLUMN: what`. */
-export function readUserFile(
-  file: string,
-  text: string,
-): { readonly commands: readonly FileCommand[] } | { readonly errors: readonly string[] } {
-  if (text.length > TEXT_MAX) {
-    const message = `the file has ${text.length} characters; it may have ${TEXT_MAX}`;
-    return { errors: [formatConfigError(file, { line: 1, column: 1, message })] };
+/** What the user's file says; defaults where it says nothing. */
+export interface UserFile {
+  readonly ui: FileUi;
+  /** Columns of the lists, in their order, by the name of their table. */
+  readonly columns: Readonly<Record<string, readonly string[]>>;
+  readonly commands: readonly FileCommand[];
+}
+
+/** A file that says nothing. */
+const NO_USER_FILE: UserFile = { ui: DEFAULT_UI, columns: {}, commands: [] };
+
+/** The part of the user's file that can be used, and the errors of the rest. */
+export function readUserFile(content: string): { readonly file: UserFile; readonly errors: ConfigErrors } {
+  const read = readToml(content), errors = new ConfigErrors(new TomlPositions("error" in read ? "" : content));
+  if ("error" in read) {
+    errors.found.push(read.error);
+    return { file: NO_USER_FILE, errors };
   }
-  const read = readToml(text);
-  if ("error" in read) return { errors: [formatConfigError(file, read.error)] };
-  const { raw } = read;
-  const errors = new ConfigErrors(new TomlPositions(text));
-  unknownKeys(raw, [], errors);
-  const result = v.safeParse(FILE, raw, { abortPipeEarly: true });
-  for (const issue of result.issues ?? []) {
-    const path = (issue.path ?? []).map((item) => item.key as string | number);
-    if (issue.type === "strict_object" && issue.expected === "never") continue;
+  unknownKeys(read.raw, [], errors);
+  const { issues = [] } = v.safeParse(FILE, read.raw, { abortPipeEarly: true });
+  const wrong = issues.map((issue) => (issue.path ?? []).map((item) => item.key as string | number));
+  for (const [index, issue] of issues.entries()) {
+    const path = wrong[index];
     if (issue.received === "undefined") errors.atKey(path, `${path.findLast((part) => typeof part === "string")} is missing`);
     else errors.atIssue(path, issue);
   }
-  if (result.success && errors.found.length === 0) return { commands: result.output.ui.command };
-  return { errors: errors.sorted().map((error) => formatConfigError(file, error)) };
+  const rest = v.safeParse(FILE, new Spoilt(wrong).takenOut(read.raw));
+  // `ui` itself may not be a table.
+  if (!rest.success) return { file: NO_USER_FILE, errors };
+  const { columns, command, ...look } = rest.output.ui;
+  return { file: { ui: withThemes(look, errors), columns, commands: named(command, errors) }, errors };
+}
+
+/** Settings without themes that have a wrong name. */
+function withThemes(ui: FileUi, errors: ConfigErrors): FileUi {
+  const own = new ConfigErrors(errors.positions);
+  checkThemes(ui, own);
+  errors.found.push(...own.found);
+  return own.found.length === 0 ? ui : { ...ui, theme: undefined, themes: {} };
+}
+
+/** Commands without those whose name another one has. */
+function named(commands: readonly FileCommand[], errors: ConfigErrors): FileCommand[] {
+  return commands.filter(({ name }, index) => {
+    const isFirst = commands.findIndex((other) => other.name === name) === index;
+    if (!isFirst) errors.atKey(["ui", "command"], `there are two commands ${JSON.stringify(name)}; change one`);
+    return isFirst;
+  });
 }
 
 function unknownKeys(value: unknown, path: readonly (string | number)[], errors: ConfigErrors): void {
@@ -49,9 +80,9 @@ function unknownKeys(value: unknown, path: readonly (string | number)[], errors:
   if (typeof value !== "object" || value === null || !known) return;
   for (const [key, inner] of Object.entries(value)) {
     if (known.includes(key)) unknownKeys(inner, [...path, key], errors);
-    else {
-      const way = didYouMean(key, known, "this file has [[ui.command]] only");
-      errors.atKey([...path, key], `unknown key ${JSON.stringify(key)}${way}`);
-    }
+    else {errors.atKey(
+        [...path, key],
+        `unknown key ${JSON.stringify(key)}${didYouMean(key, known, "this file has [ui] and [[ui.command]]")}`,
+      );}
   }
 }

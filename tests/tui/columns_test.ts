@@ -40,3 +40,27 @@ Deno.test("columns are two blanks apart in every list at 120x36", async () => {
   await rig.keys("2");
   assert.match(await headingsOf(rig, "vCPUs"), /for {2,}CPU {2,}last 10 s {2,}exits\/s {2}Waits for {2,}PC/);
 });
+
+Deno.test("lists have the columns that the user chose, in that order, also those that are usual or need width", async () => {
+  const rig = new Rig(80, 30, { columns: { "obj.ls": ["state", "id", "name"] } }, "16", shown);
+  await rig.keys("5v");
+  assert.match(await headingsOf(rig, "Objects"), /^.{2,3}State +Id +Name *\|?$/);
+});
+
+Deno.test("s goes through the columns that are shown, and an arrow marks the one that sorts", async () => {
+  const rig = new Rig(100, 30, {}, "16", shown);
+  await rig.keys("3");
+  const headings = async () => await headingsOf(rig, "Interrupts|Virtual interrupts|vIRQs");
+  const seen = new Set<string>(), all = (await headings()).split(/ {2,}/).length;
+  for (let round = 0; round < all + 2; round++) {
+    await rig.keys("s");
+    const line = (await rig.lines()).find((text) => / by \S+/.test(text));
+    if (line === undefined) break;
+    const column = / by (\S+)/.exec(line)![1];
+    assert.match(await headings(), /\S\^/, column);
+    seen.add(column);
+  }
+  assert.ok(seen.size > 2);
+  await rig.keys("sS");
+  assert.match(await headings(), /\Sv/);
+});

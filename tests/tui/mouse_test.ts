@@ -136,3 +136,25 @@ Deno.test("a click on the title of a list gives it the keys, and selects nothing
   await rig.type(click(20, 2));
   assert.equal(await selected(), before);
 });
+
+Deno.test("a click on a hint does what its key does, and what its two keys do", async () => {
+  const rig = new Rig();
+  const at = async (text: string) => {
+    const lines = await rig.lines(), y = lines.length - 2, x = lines[y].indexOf(text);
+    assert.ok(x >= 0, lines[y]);
+    return click(x, y);
+  };
+  await rig.type(await at("p pause"));
+  assert.equal(rig.requests.filter(({ kind }) => kind === "pause").length, 1);
+  await rig.type(await at("? help"));
+  assert.match(await rig.text(), /here: Overview/);
+  await rig.press("esc");
+  await rig.type(await at("c console"));
+  assert.match((await rig.lines()).at(-2)!, /ctrl-\] d stop typing/);
+  await rig.type(await at("stop typing"));
+  assert.match((await rig.lines()).at(-2)!, /p pause/);
+  // Between hints, and right of the last, nothing happens.
+  const before = rig.requests.filter(({ kind }) => kind !== "query").length;
+  await rig.type(click(119, 34) + click(0, 34));
+  assert.equal(rig.requests.filter(({ kind }) => kind !== "query").length, before);
+});

@@ -8,6 +8,7 @@ import { platformState } from "../common/platform.ts";
 import { colorsOf, localeOf, programsOf } from "../common/requirements.ts";
 import { ALL_RIGHTS, PROCESS_RIGHTS, type ProcessRights } from "../common/rights.ts";
 import { catalogEntries } from "../../catalog/catalog.ts";
+import { DEFAULT_UI } from "../../configuration/schema.ts";
 import { NoPlace, sessionFolder } from "../../control/places.ts";
 import { documentText, FINDINGS } from "../../queries/documents.ts";
 import { canConfine, WORKER_OPTIONS } from "../../session/worker-rights.ts";
@@ -46,6 +47,7 @@ export function registerDoctor(program: Command, { exit }: CommandContext): void
         { id: "colors", ok: true, ...colorsOf(environment) },
         { id: "locale", ok: true, ...localeOf(environment) },
         await guests(),
+        await settings(),
         { id: "programs", ok: true, ...programsOf((name) => findProgram(name, SYSTEM_FOLDERS) !== undefined) },
       ];
       if (json) output(`${documentText(FINDINGS, { data: found.map((one) => ({ ...one })) })}\n`);
@@ -131,6 +133,16 @@ function sockets(): Finding {
 function failed({ message: text }: Error): Pick<Finding, "ok" | "says" | "remedy"> {
   const { message, wayOut } = splitFailure(text);
   return { ok: false, says: message, remedy: wayOut ?? "" };
+}
+
+/** The user's settings of the screens. */
+async function settings(): Promise<Finding> {
+  const { userFile, withUserFile } = await import("../start/look/user-look.ts");
+  const { problems } = withUserFile(DEFAULT_UI), file = userFile();
+  if (problems.length === 0) {
+    return { id: "settings", ok: true, says: file ? `your own are in ${file}` : "none: HOME is not set", remedy: "" };
+  }
+  return { id: "settings", ok: false, says: "parts of your own are left out", remedy: problems.join("\n") };
 }
 
 async function guests(): Promise<Finding> {

@@ -7,7 +7,8 @@ import { readNamedFile } from "../common/named-file.ts";
 import { printListing, withListOptions } from "../common/list-options.ts";
 import { output } from "../common/print.ts";
 import { checkedUi } from "../start/look/file-ui.ts";
-import type { FileUi } from "../../configuration/schema.ts";
+import { userFile, withUserFile } from "../start/look/user-look.ts";
+import { DEFAULT_UI, type FileTheme, type FileUi } from "../../configuration/schema.ts";
 import { OWN_CONFIGURATION, readUi } from "../../configuration/ui.ts";
 import { documentText, type FieldsOf, listingOf, THEME } from "../../queries/documents.ts";
 import { exists } from "../../support/cache.ts";
@@ -29,7 +30,7 @@ const ABOUT: Readonly<Record<(typeof THEME_NAMES)[number], string>> = {
 
 export function registerTheme(program: Command): void {
   const theme = program.command("theme").description("themes of the screens");
-  withListOptions(theme.command("ls").description("list the themes, including those of a configuration"))
+  withListOptions(theme.command("ls").description("list the themes, including those of a configuration and your own"))
     .addOption(configOption())
     .option("--json", "print one line of JSON per theme")
     .addHelpText("after", examplesText(["theme ls", "theme ls --config phone.toml"]))
@@ -45,7 +46,7 @@ export function registerTheme(program: Command): void {
     .addOption(configOption())
     .addHelpText("after", examplesText(["theme show dark"]))
     .action(async (name, { config }) => {
-      const own = ownThemes((await configured(config)).themes);
+      const own = ownThemes(Object.fromEntries((await configured(config)).map(({ name, theme }) => [name, theme])));
       const known = findTheme(name, own);
       const names = [...THEME_NAMES, ...own.map((one) => one.name)];
       if (!known) throw new Failure(`no theme called "${name}"${didYouMean(name, names, `there are ${names.join(", ")}`)}`);
@@ -58,25 +59,42 @@ export function registerTheme(program: Command): void {
     });
 }
 
-/** The themes of el2, and those of a configuration. */
+/** The themes of el2, and one's own. */
 async function themesOf(config: string | undefined): Promise<FieldsOf<typeof THEME>[]> {
-  const { file, themes } = await configured(config);
   return [
     ...THEME_NAMES.map((name) => ({ name, about: ABOUT[name], file: null, based_on: null })),
-    ...Object.entries(themes).map(([name, { based_on: base }]) => ({ name, about: `of ${file}, based on ${base}`, file, based_on: base })),
+    ...(await configured(config)).map(({ name, file, theme: { based_on: base } }) => ({
+      ...{ name, file, based_on: base },
+      about: `of ${file}, based on ${base}`,
+    })),
   ];
 }
 
 const configOption = () => new Option("--config <file>", "a configuration with themes (default: ./el2.toml, if there is one)");
 
+/** A theme of a file. */
+interface OwnTheme {
+  readonly name: string;
+  readonly file: string;
+  readonly theme: FileTheme;
+}
+
 /**
- * The themes of the named configuration, or of `./el2.toml`.
+ * The themes of the named configuration, or of `./el2.toml`, then those of the user's file.
  * @throws Failure
  */
-async function configured(named: string | undefined): Promise<{ readonly file: string; readonly themes: FileUi["themes"] }> {
+async function configured(named: string | undefined): Promise<OwnTheme[]> {
+  const ui = await uiOf(named), own = withUserFile(DEFAULT_UI).ui.themes;
+  const of = (file: string, themes: FileUi["themes"]) => Object.entries(themes).map(([name, theme]): OwnTheme => ({ name, file, theme }));
+  const users = of(userFile() ?? "", own).filter(({ name }) => !Object.hasOwn(ui.themes, name));
+  return [...of(named ?? OWN_CONFIGURATION, ui.themes), ...users];
+}
+
+/** @throws Failure */
+async function uiOf(named: string | undefined): Promise<FileUi> {
   const file = named ?? OWN_CONFIGURATION;
-  if (named === undefined && !await exists(file)) return { file, themes: {} };
+  if (named === undefined && !await exists(file)) return DEFAULT_UI;
   const ui = readUi(new TextDecoder().decode(readNamedFile(file, "theme")));
   if (!ui) throw new Failure(`${file} is not a configuration; el2 run ${file} names its errors`);
-  return { file, themes: (await checkedUi(file, ui)).themes };
+  return await checkedUi(file, ui);
 }

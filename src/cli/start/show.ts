@@ -8,14 +8,13 @@ import { type LogLevel, withLog } from "./log.ts";
 import type { ShownMachine } from "./screens/screens.ts";
 import type { Look } from "./look/terminal-look.ts";
 import { giveUp } from "../common/rights.ts";
-import type { FileCommand } from "../../configuration/program-keys.ts";
 import type { FileUi } from "../../configuration/schema.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
 import { connectEmbedded, type SessionClient } from "../../session/client.ts";
 import { boundGarbage } from "../../support/garbage.ts";
 
 /** How a session is shown. */
-export interface ShowOptions extends Omit<ShownMachine, "commands"> {
+export interface ShowOptions extends ShownMachine {
   /** A machine without a plan, which is loading already. */
   readonly machine?: SessionClient;
   /** Join the (first) console to stdin and stdout. */
@@ -68,7 +67,6 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   const headless = options.stdio || options.headless || !terminal;
   const looks = headless && !saysOfLooks(options) ? undefined : await looksOf(options);
-  const commands = looks && !headless ? await commandsFor(looks.keys) : undefined;
   if (looks && !headless) {
     const { showOpening, STARTING } = await import("./screens/opening.ts");
     const { title, configuration, readOnly, guide } = options;
@@ -85,7 +83,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   const start = () => client.send({ kind: "start", plan: { ...plan, history, endsOnFailure: !history && !options.keepGoing } });
   if (looks && !headless) {
     const { showOnScreens } = await import("./screens/screens.ts");
-    return await showOnScreens(entry, client, plan, { ...options, commands }, looks, start);
+    return await showOnScreens(entry, client, plan, options, looks, start);
   }
   giveUp("run");
   const ended = runHeadless(client, {
@@ -104,11 +102,6 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   start();
   boundGarbage();
   return await ended;
-}
-
-async function commandsFor(keys: Readonly<Record<string, string>> | undefined): Promise<readonly FileCommand[]> {
-  const { ownCommands } = await import("./look/own-commands.ts");
-  return ownCommands(keys);
 }
 
 /**

@@ -69,13 +69,14 @@ export class AppDrawing {
       ...{ lost, dropped, sample: sample && { ...sample, mips: activity.mips }, speed: state.speed },
       newReasons: state.questions.newReasons,
       past: timeline && sample ? Math.max(timeline.now - sample.time, 0) : undefined,
-      ...{ timeline, focus: windows.focus, away: state.away, typing: console.typing, hints: this.#hints(), overlay },
+      ...{ timeline, focus: windows.focus, away: state.away, typing: console.typing, hints: this.hints, overlay },
       message: state.messages.current,
       guide: options.guide?.view(state.keymap),
     };
   }
 
-  #hints(): readonly Hint[] {
+  /** The row of hints. */
+  get hints(): readonly Hint[] {
     const { session, overlay, console, prefix, keymap, options, context, windows } = this.state;
     if (session.lost && !overlay) return LOST_HINTS;
     if (console.typing && prefix !== "prefix") return typingHints(keymap);

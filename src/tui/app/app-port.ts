@@ -46,6 +46,8 @@ export interface AppOptions extends LookWish {
   readonly readOnly?: boolean;
   /** Keys by action name, instead of the table's. */
   readonly keys?: Readonly<Record<string, string>>;
+  /** Columns of lists, in their order, by the name of their table; the table's own by default. */
+  readonly columns?: Readonly<Record<string, readonly string[]>>;
   /** Folder of the console logs. */
   readonly logs?: string;
   /** File for the last messages of the session's process. */

@@ -19,6 +19,7 @@ import { Windows } from "./windows.ts";
 import { Activity } from "../panes/activity.ts";
 import { ConsolePane } from "../panes/console-pane.ts";
 import { type FilteredPane, isFiltered } from "../panes/pane.ts";
+import { TablePane } from "../panes/table-pane.ts";
 import { TreePane } from "../panes/tree-pane.ts";
 import { overview } from "../screens/overview-screen.ts";
 import { makeScreens } from "../screens/screens.ts";
@@ -75,6 +76,10 @@ export class AppState {
       refusedLately: () => this.activity.refusedLately(clock()),
     });
     this.windows = new Windows(makeScreens(first, this.activity, clock, options.books), () => this.questions.all());
+    for (const pane of this.windows.screens.flatMap(({ panes }) => panes)) {
+      const columns = pane instanceof TablePane ? options.columns?.[pane.table.name] : undefined;
+      if (pane instanceof TablePane && columns) pane.choose(columns);
+    }
     this.questions = new Questions(
       this.asker,
       this.windows,

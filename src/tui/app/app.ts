@@ -7,6 +7,8 @@ import type { AppOptions, AppPort } from "./app-port.ts";
 import type { AppServices } from "./app-services.ts";
 import { AppState } from "./app-state.ts";
 import { ConsoleActions } from "./console-actions.ts";
+import { hintAt } from "./foot.ts";
+import { HINTS_FROM_BELOW } from "./frame.ts";
 import { tabAt, TABS_ROW } from "./header.ts";
 import { HelpOverlay } from "./help.ts";
 import { KeyInput } from "./key-input.ts";
@@ -59,7 +61,10 @@ export class App {
       visit: (name) => port.visit(name),
     });
     const commands = new OwnCommands(app, options.commands ?? [], options.runCommand);
-    const keys = this.#keys = new KeyInput(state, () => ({ handlers, lists, mouse, sessions, commands }));
+    const keys = this.#keys = new KeyInput(
+      state,
+      () => ({ handlers, lists, mouse, sessions, commands, hintAt: hintFinder(state, drawing) }),
+    );
     const menus = new Menus({
       ...app,
       keymap: state.keymap,
@@ -162,6 +167,14 @@ export class App {
   linear(): Linear {
     return this.#drawing.linear();
   }
+}
+
+/** Finds the hint at a cell. */
+function hintFinder(state: AppState, drawing: AppDrawing) {
+  return (x: number, y: number) => {
+    const { width, height } = state.size;
+    return y === height - HINTS_FROM_BELOW ? hintAt(width, drawing.hints, x) : undefined;
+  };
 }
 
 /** The mouse outside of panes. */

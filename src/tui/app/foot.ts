@@ -6,22 +6,39 @@ import type { Hint } from "./hints.ts";
 import type { Message, MessageKind } from "./messages.ts";
 import type { Look, Role } from "../look/theme.ts";
 
-/** Draws hints in one row: those that do not fit are omitted from the right, except the last. */
-export function drawHints(screen: Screen, look: Look, y: number, hints: readonly Hint[]): void {
-  const width = ({ key, word }: Hint) => textWidth(key) + (word ? 1 + textWidth(word) : 0) + 2;
+/** A hint in its row. */
+interface PlacedHint extends Hint {
+  readonly x: number;
+  /** Columns of key and word. */
+  readonly width: number;
+}
+
+/** The hints that fit in a row: others are omitted from the right, except the last. */
+function placeHints(columns: number, hints: readonly Hint[]): PlacedHint[] {
+  const width = ({ key, word }: Hint) => textWidth(key) + (word ? 1 + textWidth(word) : 0);
   const last = hints.at(-1);
-  let room = screen.width - 1 - (last ? width(last) - 2 : 0);
-  const shown = hints.slice(0, -1).filter((hint) => {
-    const fits = width(hint) <= room;
-    room = fits ? room - width(hint) : 0;
-    return fits;
+  let room = columns - 1 - (last ? width(last) : 0), x = 1;
+  return hints.flatMap((hint) => {
+    const own = width(hint), needed = own + 2, fits = hint === last || needed <= room;
+    room = fits ? room - needed : 0;
+    if (!fits) return [];
+    const placed = { ...hint, x, width: own };
+    x += needed;
+    return [placed];
   });
-  let x = 1;
-  for (const { key, word } of last ? [...shown, last] : shown) {
-    x += screen.text(x, y, key, look.key);
-    if (word) x += screen.text(x, y, ` ${word}`, look.style("dim"));
-    x += 2;
+}
+
+/** Draws hints in one row. */
+export function drawHints(screen: Screen, look: Look, y: number, hints: readonly Hint[]): void {
+  for (const { key, word, x } of placeHints(screen.width, hints)) {
+    const after = x + screen.text(x, y, key, look.key);
+    if (word) screen.text(after, y, ` ${word}`, look.style("dim"));
   }
+}
+
+/** The hint at a column of its row. */
+export function hintAt(columns: number, hints: readonly Hint[], at: number): Hint | undefined {
+  return placeHints(columns, hints).find(({ x, width }) => at >= x && at < x + width);
 }
 
 /** Columns of a toast's text that its keys leave. */

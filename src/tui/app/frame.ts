@@ -19,6 +19,8 @@ export const MINIMUM = { columns: 60, rows: 16 } as const;
 
 /** Rows at the top: the header, and the tabs. */
 const TOP = 2;
+/** The row of hints, from the end of the screen. */
+export const HINTS_FROM_BELOW = 2;
 /** Rows at the bottom: hints, and the message. */
 const BOTTOM = 2;
 
@@ -83,7 +85,7 @@ function drawLost(screen: Screen, look: Look, body: Body, { message, seconds: si
 }
 
 function drawFoot(screen: Screen, look: Look, state: FrameState): void {
-  const hintRow = screen.height - 2, messageRow = screen.height - 1;
+  const hintRow = screen.height - HINTS_FROM_BELOW, messageRow = screen.height - 1;
   const { prompt, cursor } = state.overlay ?? {};
   drawHints(screen, look, hintRow, state.hints);
   if (prompt) screen.text(1, messageRow, fit(prompt.text, screen.width - 1), look.style(prompt.role ?? "text"));

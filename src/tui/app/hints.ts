@@ -9,6 +9,9 @@ export interface Hint {
   readonly word: string;
 }
 
+/** The word of a key that was pressed already, and gives the next ones their meaning. */
+export const THEN = "then";
+
 /** While the connection to the session is gone. */
 export const LOST_HINTS: readonly Hint[] = [
   { key: "r", word: "retry now" },
@@ -70,7 +73,7 @@ export function hintsOf(keymap: Keymap, context: Context, screen: string, { read
   if (context === "window" || context === "prefix") {
     const prefix = keymap.keyOf(context === "window" ? "window.prefix" : "console.prefix");
     const own = hinted.map(({ hint: text = "" }): Hint => ({ key: text.split(" ", 1)[0], word: text.slice(text.indexOf(" ") + 1) }));
-    return [{ key: prefix, word: "then" }, ...own];
+    return [{ key: prefix, word: THEN }, ...own];
   }
   if (context !== "lists") return hinted.map(hint);
   const used = past ? [...new Set([...TRAVEL, ...usedOn(screen)])].filter((name) => !PRESENT_ONLY.has(name)) : usedOn(screen);

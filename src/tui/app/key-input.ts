@@ -3,6 +3,7 @@
 import type { AppAction } from "./actions.ts";
 import type { Handlers } from "./action-handlers.ts";
 import type { AppState } from "./app-state.ts";
+import { type Hint, THEN } from "./hints.ts";
 import type { ListActions } from "./list-actions.ts";
 import type { Mouse } from "./mouse.ts";
 import type { OtherSessions } from "./other-sessions.ts";
@@ -17,12 +18,21 @@ interface KeyTakers {
   readonly mouse: Mouse;
   readonly sessions: OtherSessions;
   readonly commands: OwnCommands;
+  /** The hint at a cell. */
+  readonly hintAt: (x: number, y: number) => Hint | undefined;
 }
 
 export class KeyInput {
   constructor(readonly state: AppState, readonly takers: () => KeyTakers) {}
 
+  /** Takes a key; a click on a hint is its keys. */
   take(key: Key): void {
+    const hint = key.name === "Click" && key.x !== undefined && key.y !== undefined ? this.takers().hintAt(key.x, key.y) : undefined;
+    if (!hint) return this.#take(key);
+    if (hint.word !== THEN) { for (const name of hint.key.split(" ")) this.#take({ name, bytes: new Uint8Array() }); }
+  }
+
+  #take(key: Key): void {
     const { state } = this, { messages, session, console } = state;
     state.activity.refresh();
     // A box that an answer has opened may be gone with this key.

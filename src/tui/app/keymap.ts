@@ -1,6 +1,7 @@
 // Maps keys to actions: the table of `actions.ts`, with the user's changes.
 
 import { type Action, type ActionName, ACTIONS, type ActionsOf, type Context, CONTEXT_TITLES } from "./actions.ts";
+import { didYouMean } from "../../support/did-you-mean.ts";
 
 /** The keys in `CONTEXT_TITLES`, by their actions. */
 const CONTEXT_ENTRIES = [["window.prefix", "ctrl-w"], ["console.prefix", "ctrl-]"]] as const;
@@ -20,8 +21,13 @@ function rebound<A extends Action>(action: A, key: string): A {
   return { ...action, keys: [key], hint };
 }
 
-/** Two actions have one key in one context. */
-export class KeyClash extends Error {}
+/** Two actions have one key in one context, or a name is no action's. */
+export class KeyClash extends Error {
+  /** @param names the actions */
+  constructor(message: string, readonly names: readonly string[]) {
+    super(message);
+  }
+}
 
 /** The map of keys to actions: the table, with the user's changes. */
 export class Keymap {
@@ -44,7 +50,10 @@ export class Keymap {
    */
   constructor(changes: Readonly<Record<string, string>> = {}) {
     const unknown = Object.keys(changes).find((name) => !ACTIONS.some((action) => action.name === name));
-    if (unknown !== undefined) throw new KeyClash(`there is no action ${JSON.stringify(unknown)}`);
+    if (unknown !== undefined) {
+      const known = ACTIONS.map(({ name }) => name);
+      throw new KeyClash(`there is no action ${JSON.stringify(unknown)}${didYouMean(unknown, known)}`, [unknown]);
+    }
     this.actions = ACTIONS.map((action) => changes[action.name] === undefined ? action : rebound(action, changes[action.name]));
     for (const action of this.actions) {
       for (const key of action.keys) this.#bind(action.context, key, action);
@@ -53,7 +62,7 @@ export class Keymap {
 
   #bind<C extends Context>(context: C, key: string, action: ActionsOf[C]): void {
     const keys = this.#keys[context], other = keys.get(key);
-    if (other) throw new KeyClash(`key ${key} is ${other.name}'s and ${action.name}'s; change one`);
+    if (other) throw new KeyClash(`key ${key} is ${other.name}'s and ${action.name}'s; change one`, [other.name, action.name]);
     keys.set(key, action);
   }
 

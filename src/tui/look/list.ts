@@ -31,6 +31,12 @@ export interface ListColumn<R> {
   pieces(row: R, context: CellContext): readonly Piece[];
 }
 
+/** The order of rows: by a column, reversed or not. */
+export interface Sort {
+  readonly column: string;
+  readonly reverse: boolean;
+}
+
 /** Blanks between columns: two where they fit. */
 const GAP = 2;
 /** Text that is cut to less says nothing. */
@@ -141,9 +147,12 @@ export function placeColumns<R>(columns: readonly ListColumn<R>[], width: number
   return { columns: placed, cut: placed.length < columns.length || sum(gap) > width };
 }
 
-export function drawHeadings<R>(screen: Screen, look: Look, area: Rectangle, { columns }: Placement<R>): void {
-  for (const { column: { title, right, width: own }, x, width } of columns) {
-    screen.text(area.x + x, area.y, pad(title, right ? Math.min(own, width) : width, right).trimEnd(), look.style("dim"));
+/** Draws headings; an arrow follows the one that the rows are sorted by. */
+export function drawHeadings<R>(screen: Screen, look: Look, area: Rectangle, { columns }: Placement<R>, sort?: Sort): void {
+  for (const { column: { name, title, right, width: own }, x, width } of columns) {
+    const text = pad(title, right ? Math.min(own, width) : width, right).trimEnd();
+    const after = area.x + x + screen.text(area.x + x, area.y, text, look.style("dim"));
+    if (sort?.column === name) screen.text(after, area.y, sort.reverse ? "↓" : "↑", look.bold("accent"));
   }
 }
 

@@ -4,7 +4,16 @@
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import { type Blank, blankOf, drawBlank, HOW_ROWS_COME } from "./blank.ts";
 import type { Scroll, Title } from "../look/box.ts";
-import { columnsOf, drawCell, drawHeadings, fittingColumns, type ListColumn, placeColumns, type Placement } from "../look/list.ts";
+import {
+  columnsOf,
+  drawCell,
+  drawHeadings,
+  fittingColumns,
+  type ListColumn,
+  placeColumns,
+  type Placement,
+  type Sort,
+} from "../look/list.ts";
 import { type FilteredPane, nothingPasses, type PaneState } from "./pane.ts";
 import { PaneFilter } from "./pane-filter.ts";
 import type { Piece } from "../look/pieces.ts";
@@ -85,7 +94,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
   #top = 0;
   #height = 1;
   readonly #filter: PaneFilter<T>;
-  #sort: { column: string; reverse: boolean } | undefined;
+  #sort: Sort | undefined;
   /** When a word of a row changed, by row and column (wall ms). */
   readonly #changes = new Map<string, number>();
   /** When the oldest of the changes that were last drawn came. */
@@ -99,6 +108,8 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
   #cut = false;
   /** The columns as they were last drawn. */
   #headings: Placement<RowOf<T>> = { columns: [], cut: false };
+  /** Names of the columns that the user wants, instead of the pane's. */
+  #chosen: readonly string[] | undefined;
   /** Columns in which every row has the usual value. */
   #usual: ReadonlySet<string> = new Set();
 
@@ -260,9 +271,14 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     if (at > 0) this.#sought = undefined;
   }
 
-  /** Sorts by the next column, after the last by none. */
+  /** Shows these columns of its table, in this order. */
+  choose(columns: readonly string[]): void {
+    this.#chosen = columns;
+  }
+
+  /** Sorts by the next column that is shown, after the last by none. */
   sortNext(): void {
-    const names = Object.keys(this.table.columns).filter((name) => this.table.columns[name].width !== undefined);
+    const names = this.#headings.columns.map(({ column }) => column.name).filter((name) => this.table.columns[name] !== undefined);
     const next = names[this.#sort ? names.indexOf(this.#sort.column) + 1 : 0];
     this.#sort = next === undefined ? undefined : { column: next, reverse: false };
     this.#arrange();
@@ -334,7 +350,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
     if (this.options.card) return this.#drawCards(screen, area, look, focused, this.options.card);
     this.#height = Math.max(area.height - 1, 1);
     const place = this.#headings = this.#place(area.width - ROW_MARGIN);
-    drawHeadings(screen, look, { ...area, x: area.x + ROW_MARGIN }, place);
+    drawHeadings(screen, look, { ...area, x: area.x + ROW_MARGIN }, place, this.#sort);
     const at = this.#index();
     this.#top = Math.min(Math.max(this.#top, at - this.#height + 1), Math.max(at, 0), Math.max(this.#shown.length - this.#height, 0));
     this.#shown.slice(this.#top, this.#top + this.#height).forEach((row, index) => {
@@ -384,9 +400,10 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
   }
 
   #place(width: number): Placement<RowOf<T>> {
-    const all = (this.options.columns?.(width) ?? columnsOf(this.table)).filter(({ name }) => !this.#usual.has(name));
+    const own = this.options.columns?.(width) ?? columnsOf(this.table), chosen = this.#chosen;
+    const all = chosen ? columnsCalled(chosen, [...own, ...columnsOf(this.table)]) : own.filter(({ name }) => !this.#usual.has(name));
     // Scrolling right also shows columns that narrow terminals omit.
-    const listed = this.#left === 0 ? fittingColumns(all.filter(({ from = 0 }) => from <= width + ROW_MARGIN), width) : all;
+    const listed = this.#left === 0 && !chosen ? fittingColumns(all.filter(({ from = 0 }) => from <= width + ROW_MARGIN), width) : all;
     const [first, ...rest] = listed;
     this.#left = Math.min(this.#left, Math.max(rest.length - 1, 0));
     const shown = first ? [first, ...rest.slice(this.#left)] : rest;
@@ -454,6 +471,10 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
       if (old) { for (const [name] of words) if (old[name] !== row[name]) this.#changes.set(`${row.id} ${name}`, now); }
     }
   }
+}
+
+function columnsCalled<R>(names: readonly string[], columns: readonly ListColumn<R>[]): ListColumn<R>[] {
+  return names.flatMap((name) => columns.find((column) => column.name === name) ?? []);
 }
 
 /** A refused or failed row: `!` precedes it. */

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { platformState, requireUnix } from "../../../src/cli/common/platform.ts";
-import { userFile } from "../../../src/cli/start/look/own-commands.ts";
+import { userFile } from "../../../src/cli/start/look/user-look.ts";
 import { socketPath } from "../../../src/control/places.ts";
 import { namedCacheFolder } from "../../../src/support/cache-name.ts";
 import { stateFolder } from "../../../src/support/state-folder.ts";

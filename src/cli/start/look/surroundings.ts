@@ -1,23 +1,33 @@
-// How screens look and behave: by the command line, the environment, and `[ui]` of a configuration.
+// How screens look and behave: by the command line, the environment, `[ui]` of a configuration, and
+// the user's own file.
 
 import { checkedUi } from "./file-ui.ts";
 import { RULE_BOOKS } from "./rule-books.ts";
 import { type Look, terminalLook, type Unknown } from "./terminal-look.ts";
+import { withUserFile } from "./user-look.ts";
 import { Failure } from "../../common/failure.ts";
 import { DEFAULT_UI, type FileUi } from "../../../configuration/schema.ts";
 import { readUi } from "../../../configuration/ui.ts";
 import { isOfSystem } from "../../../support/system-error.ts";
-import { withPrefix } from "../../../tui/app/keymap.ts";
 import { ownThemes } from "../../../tui/look/themes.ts";
 import type { TuiOptions } from "../../../tui/app/run.ts";
 
+/** Look and behavior of the screens. */
+export interface Surroundings extends Omit<TuiOptions, "title"> {
+  readonly keys: Readonly<Record<string, string>>;
+  /** What was left out of the user's file. */
+  readonly note: string | undefined;
+}
+
 /**
- * Look and behavior of the screens, by the command line, the configuration and the environment.
+ * Look and behavior of the screens, by the command line, the environment, the configuration and the
+ * user's own file: of two that say something, the first counts.
  * @param unknown what becomes of a theme that only another session's configuration has: refused, or
  *   passed over, where a Failure would end what is running already
  * @throws Failure
  */
-export function surroundings(look: Look, ui: FileUi = DEFAULT_UI, unknown: Unknown = "refuse"): Omit<TuiOptions, "title"> {
+export function surroundings(look: Look, configured: FileUi = DEFAULT_UI, unknown: Unknown = "refuse"): Surroundings {
+  const { ui, keys, columns, commands, note } = withUserFile(configured);
   const themes = ownThemes(ui.themes), terminal = terminalLook(look, themes, ui.theme, unknown);
   return {
     ...terminal,
@@ -27,7 +37,7 @@ export function surroundings(look: Look, ui: FileUi = DEFAULT_UI, unknown: Unkno
     braille: ui.braille,
     painted: ui.background !== "terminal",
     motion: ui.motion !== "off",
-    keys: withPrefix(ui.keys, ui.console_prefix),
+    ...{ keys, columns, commands, note },
     layout: ui.layout,
     mouse: ui.mouse,
   };

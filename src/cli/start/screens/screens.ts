@@ -1,12 +1,12 @@
 // Sessions on a terminal: the TUI, for a machine of this process and for sessions that run
 // elsewhere.
 
-import { commandOptions, ownCommands } from "../look/own-commands.ts";
+import { commandOptions } from "../look/own-commands.ts";
 import { ownProgram } from "./own-program.ts";
 import { startOffers } from "./start-offers.ts";
 import { forkOf, freeName, starter } from "./start-session.ts";
 import { takeOpening } from "./opening.ts";
-import { surroundings, uiOfFile } from "../look/surroundings.ts";
+import { type Surroundings, surroundings, uiOfFile } from "../look/surroundings.ts";
 import type { Look } from "../look/terminal-look.ts";
 import { loadUiState, saveUiState } from "./ui-state-file.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
@@ -27,7 +27,6 @@ import { runConfigErrors } from "../../../tui/app/run-config-errors.ts";
 import { runTui, type TuiOptions } from "../../../tui/app/run.ts";
 import type { UnseenStart } from "../../../tui/app/starts.ts";
 import { ProcessTerminal, type TerminalPort } from "../../../tui/terminal/terminal.ts";
-import type { FileCommand } from "../../../configuration/program-keys.ts";
 import type { Guide } from "../../../tui/app/guide.ts";
 import type { ConfigError } from "../../../configuration/config.ts";
 
@@ -40,8 +39,6 @@ export interface ShownMachine {
   readonly guide?: Guide;
   /** The screens only look. */
   readonly readOnly?: boolean;
-  /** The user's commands. */
-  readonly commands?: readonly FileCommand[];
   /** Absolute path of the configuration. */
   readonly configuration?: string;
 }
@@ -59,12 +56,12 @@ export async function showOnScreens(
   client: SessionClient,
   plan: SessionPlan,
   options: ShownMachine,
-  looks: ReturnType<typeof surroundings>,
+  looks: Surroundings,
   start: () => void,
 ): Promise<number> {
   const called = defaultName(options.title);
   const name = await freeName(called);
-  const commands = commandOptions(options.commands ?? [], name);
+  const commands = commandOptions(looks.commands ?? [], name);
   const hub = new SessionHub(client, {
     name,
     what: options.title,
@@ -75,7 +72,7 @@ export async function showOnScreens(
   const server = await listen(hub, name);
   const guise = { ...options.look, readOnly: options.readOnly };
   try {
-    for (let greeting: string | undefined, first = true;; first = false) {
+    for (let greeting = looks.note, first = true;; first = false) {
       const here = hub.connect(options.readOnly);
       const shown = runTui(here, terminalOfProcess(), {
         // Of several of one name each says which it is.
@@ -86,8 +83,8 @@ export async function showOnScreens(
         replay: plan.replay !== undefined,
         guide: options.guide,
         state: options.guide ? undefined : await loadUiState(called, options.configuration),
-        ...commands,
         ...looks,
+        ...commands,
         opened: takeOpening(),
       });
       if (first) start();
@@ -136,7 +133,7 @@ export async function showRemote(
   session: RemoteSession,
   look: Look,
   entry: URL,
-  known?: ReturnType<typeof surroundings>,
+  known?: Surroundings,
 ): Promise<number> {
   const looks = known ?? surroundings(look, await uiOfFile(session.info.configuration));
   return (await showAttached(session, { ...look, readOnly: session.readOnly }, entry, undefined, looks)).code;
@@ -168,7 +165,7 @@ async function showAttached(
   guise: Guise,
   entry: URL,
   arrival?: Arrival,
-  known?: ReturnType<typeof surroundings>,
+  known?: Surroundings,
 ): Promise<Visit> {
   const { info, readOnly } = session;
   const connect = () => connectSession(socketPath(info.name), { readOnly, follow: true });
@@ -177,18 +174,18 @@ async function showAttached(
   for (let looks = known;; looks = undefined) {
     // The file may have changed since the session was last shown.
     looks ??= surroundings(guise, await uiOfFile(info.configuration), "pass");
-    const commands = commandsOf(info.name, looks.keys, known === undefined);
+    const commands = commandOptions(looks.commands ?? [], info.name);
     const { lost, state, next: wanted, elsewhere, over: by, unseen } = await runTui(current, terminalOfProcess(), {
       title: info.name,
-      greeting: greeting ?? commands.note,
+      greeting: greeting ?? looks.note,
       readOnly,
       ...beside(entry, info.name),
       logs: info.logs,
       log: `${sessionFolder()}/${info.name}.log`,
       state: await loadUiState(info.name, info.configuration),
       reconnect: async () => current = await connect(),
-      ...commands,
       ...looks,
+      ...commands,
       opened: takeOpening(),
     }).catch((error) => {
       report(`el2: the screens have failed; ${goesOn(info.name)}`);
@@ -220,20 +217,6 @@ async function showAttached(
       return { code: ExitCode.NoSession, over: false };
     }
     greeting = next === undefined ? other.greeting : visited?.missed ?? goesOn(next);
-  }
-}
-
-/**
- * The user's commands for a session of another process.
- * @param lenient a file that is wrong has no commands: a Failure would end what is running already
- * @throws Failure
- */
-function commandsOf(session: string, keys: TuiOptions["keys"], lenient: boolean) {
-  try {
-    return { ...commandOptions(ownCommands(keys), session), note: undefined };
-  } catch (error) {
-    if (!lenient || !(error instanceof Failure)) throw error;
-    return { ...commandOptions([], session), note: error.message.split("\n", 1)[0] };
   }
 }
 
@@ -301,7 +284,7 @@ interface Next {
 }
 
 /** The start screen from a session that is shown. */
-async function chooseNext(from: string, looks: ReturnType<typeof surroundings>, entry: URL): Promise<Next> {
+async function chooseNext(from: string, looks: Surroundings, entry: URL): Promise<Next> {
   const choice = await runStart(terminalOfProcess(), await startOffers(from), looks);
   const same = (greeting?: string): Next => ({ next: undefined, greeting });
   if (choice.kind === "leave") return same();

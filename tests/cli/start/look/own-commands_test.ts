@@ -2,26 +2,12 @@
 
 import assert from "node:assert/strict";
 import { el2Refused } from "../../program.ts";
-import { commandOptions, ownCommands } from "../../../../src/cli/start/look/own-commands.ts";
+import { commandOptions } from "../../../../src/cli/start/look/own-commands.ts";
 import { environmentValue, Programs } from "../../../../src/cli/start/look/run-program.ts";
 import type { FileCommand } from "../../../../src/configuration/program-keys.ts";
 import { inFolder } from "../../../support/temporary-folder.ts";
 
 const IMAGE = new URL("../../../../assets/guests/hello.bin", import.meta.url).pathname;
-
-/** Uses a `ui.toml` of this content as the user's own. */
-function withUserFile<T>(folder: string, text: string, use: () => T): T {
-  const before = Deno.env.get("XDG_CONFIG_HOME");
-  Deno.mkdirSync(`${folder}/el2`, { recursive: true });
-  Deno.writeTextFileSync(`${folder}/el2/ui.toml`, text, { mode: 0o600 });
-  Deno.env.set("XDG_CONFIG_HOME", folder);
-  try {
-    return use();
-  } finally {
-    if (before === undefined) Deno.env.delete("XDG_CONFIG_HOME");
-    else Deno.env.set("XDG_CONFIG_HOME", before);
-  }
-}
 
 Deno.test("a configuration that names programs is refused with the way out, and none runs", () =>
   inFolder(async (folder) => {
@@ -42,22 +28,6 @@ Deno.test("a configuration that names programs is refused with the way out, and 
       }
     }
     assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["el2.toml"]);
-  }));
-
-Deno.test("the user's file is refused where others can change it, and where a key of a command has another use", () =>
-  inFolder((folder) => {
-    const command = (name: string, key: string) => `[[ui.command]]\nname = "${name}"\nkey = "${key}"\nrun = ["true"]\n`;
-    withUserFile(folder, command("a", "Z"), () => {
-      assert.deepEqual(ownCommands(undefined).map(({ name }) => name), ["a"]);
-      Deno.chmodSync(`${folder}/el2/ui.toml`, 0o666);
-      assert.throws(() => ownCommands(undefined), /ui\.toml has mode 0666, others can change it; chmod go-w/);
-    });
-    Deno.removeSync(`${folder}/el2/ui.toml`);
-    withUserFile(folder, command("a", "q"), () => assert.throws(() => ownCommands(undefined), /command a: key q is .*'s; use another one/));
-    withUserFile(folder, command("a", "Z") + command("b", "Z"), () => {
-      assert.throws(() => ownCommands(undefined), /command b: key Z is command a's, too; change one/);
-    });
-    return Promise.resolve();
   }));
 
 Deno.test("text of guests reaches a command's program as data: control characters are marked, and none of it becomes an argument", () =>
