@@ -1,9 +1,10 @@
 // `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory
-// |all|scale|linux|first-run [--rounds N] [--guest NAME,..] [--cpus N,..] [--set base|cc|jit|wide
-// [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto] [--json]`: how fast
-// el2 is beside QEMU (TCG, one thread, cortex-a57), measured in the same session, in turn. Only
-// ratios of one session are worth comparing: machines and their load differ. `--ab REV` compares
-// el2 of this tree with el2 of a revision instead; at least four rounds, or chance decides.
+// |all|scale|linux|export|first-run [--rounds N] [--guest NAME,..] [--cpus N,..] [--set
+// base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto]
+// [--json]`: how fast el2 is beside QEMU (TCG, one thread, cortex-a57), measured in the same
+// session, in turn. Only ratios of one session are worth comparing: machines and their load differ.
+// `--ab REV` compares el2 of this tree with el2 of a revision instead; at least four rounds, or
+// chance decides.
 
 import { parseArgs } from "node:util";
 import { compareTrees, type Contest } from "./ab.ts";
@@ -15,6 +16,7 @@ import { prefer, setUp } from "./machines.ts";
 import { benchDisk, diskContest } from "./disk.ts";
 import { benchDist, distContest } from "./dist.ts";
 import { collectDocuments, nameBench, printCollected } from "./documents.ts";
+import { benchExport, exportContest } from "./export.ts";
 import { benchFirstRun, firstRunContest } from "./first-run.ts";
 import { benchInstant, instantContest } from "./instant.ts";
 import { benchLinux, linuxContest } from "./linux.ts";
@@ -29,7 +31,7 @@ import { TIERS } from "../src/core/tiers.ts";
 import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./userland.ts";
 
 const USAGE =
-  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale|linux|first-run [--rounds N] [--guest NAME,..] [--cpus N,..] " +
+  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale|linux|export|first-run [--rounds N] [--guest NAME,..] [--cpus N,..] " +
   "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto] [--ab REV] [--json]";
 
 function refuse(): never {
@@ -97,6 +99,7 @@ const known: typeof benches = {
   ...benches,
   scale: { run: () => benchScale(rounds, values.json), contest: scaleContest },
   linux: { run: () => benchLinux(rounds, values.json), contest: linuxContest },
+  export: { run: () => benchExport(rounds, values.json), contest: exportContest },
   "first-run": { run: () => benchFirstRun(rounds, values.json), contest: firstRunContest },
 };
 const chosen = what === "all" ? Object.keys(benches) : [what ?? ""];

@@ -14,9 +14,14 @@ const PIECE = MiB;
  * Writes the disk of a guest to a new file: a qcow2 image if its name ends in .qcow2, else a raw
  * image with holes. A file that could not be written as a whole is removed.
  * @returns bytes of the disk
+ * @param progress may end it with an error
  * @throws Error if the guest has no disk, or the file exists or cannot be written
  */
-export async function exportDisk(guest: string, path: string, progress: (percent: number) => void = () => {}): Promise<number> {
+export async function exportDisk(
+  guest: string,
+  path: string,
+  progress: (done: number, size: number) => Promise<void> = () => Promise.resolve(),
+): Promise<number> {
   const { manifest, folder } = await catalogEntry(guest);
   const disk = manifest.files.find(({ name }) => DISKS.includes(name));
   if (!disk) throw new Error(`guest ${guest} has no disk; it has ${manifest.files.map(({ name }) => name).join(", ")}`);
@@ -33,7 +38,7 @@ export async function exportDisk(guest: string, path: string, progress: (percent
     for (let at = 0; at < size; at += PIECE) {
       const bytes = from.read(at, Math.min(PIECE, size - at));
       if (bytes.some((byte) => byte !== 0)) put(at, bytes);
-      progress(Math.floor((at + bytes.length) / size * 100));
+      await progress(at + bytes.length, size);
     }
     to.flush();
     return size;

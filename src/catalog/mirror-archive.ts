@@ -3,6 +3,7 @@
 
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { Rate } from "../support/rate.ts";
 import { GiB, MiB } from "../support/sizes.ts";
 import { decompressed, type PackageFields, parseFields } from "./deb.ts";
 import { DEBIAN_KEYS, readRelease } from "./release-file.ts";
@@ -89,7 +90,7 @@ export class MirrorArchive {
     const wanted = await Promise.all(names.map((name) => this.show(name)));
     const all = wanted.reduce((sum, fields) => sum + Number(fields.get("Size")), 0);
     const what = names.length === 1 ? names[0] : `${names.length} packages`;
-    const paths: string[] = [], rate = new Rate();
+    const paths: string[] = [], rate = new Rate("bytes");
     let before = 0;
     for (const fields of wanted) {
       const file = { size: Number(fields.get("Size")), sha256: fields.get("SHA256") ?? "" };
@@ -149,7 +150,7 @@ export class MirrorArchive {
     file: WantedFile,
     folder: string,
     what: string,
-    { before, all, rate }: Whole = { before: 0, all: file.size, rate: new Rate() },
+    { before, all, rate }: Whole = { before: 0, all: file.size, rate: new Rate("bytes") },
   ): Promise<string> {
     const { progress, unfinished = folder, keep } = this.#options;
     if (!(file.size >= 0 && file.size <= MOST_OF_FILE)) throw new Error(`${path}: ${file.size} bytes are more than a package has`);
@@ -162,7 +163,7 @@ export class MirrorArchive {
     const here = `${folder}/${path.replace(/^.*\//, "")}`;
     const whole = `${unfinished}/${file.sha256}`;
     await transfer(`${this.#url}${path}`, whole, file, (done) => {
-      progress?.(Math.floor(100 * (before + done) / all), what, rate.text(before + done, all));
+      progress?.(Math.floor(100 * (before + done) / all), what, rate.of(before + done, all));
     });
     await move(whole, here);
     if (keep !== undefined) {
@@ -194,22 +195,6 @@ async function move(from: string, to: string): Promise<void> {
     if (!(error instanceof Error && "code" in error && error.code === "EXDEV")) throw error;
     await Deno.copyFile(from, to);
     await Deno.remove(from);
-  }
-}
-
-/** Wall time (ms) after which a rate says something. */
-const RATE_AFTER = 500;
-
-class Rate {
-  readonly #start = performance.now();
-  #first: number | undefined;
-
-  /** `30 of 68 MB, 4.2 MB/s, 9 s left`. */
-  text(done: number, all: number): string {
-    this.#first ??= done;
-    const time = performance.now() - this.#start, rate = (done - this.#first) / time * 1000;
-    const sizes = `${(done / 1e6).toFixed(1)} of ${(all / 1e6).toFixed(1)} MB`;
-    return time < RATE_AFTER || rate === 0 ? sizes : `${sizes}, ${(rate / 1e6).toFixed(1)} MB/s, ${Math.ceil((all - done) / rate)} s left`;
   }
 }
 

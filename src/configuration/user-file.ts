@@ -1,6 +1,5 @@
 // The user's own file, `~/.config/el2/ui.toml`: `[ui]` as configurations have it, the columns of
-// lists, and `[[ui.command]]`. What is wrong in it is left out and reported: a misspelled key stops
-// no machine.
+// lists, and `[[ui.command]]`. Wrong keys are left out and reported: they stop no machine.
 
 import * as v from "valibot";
 import { checkThemes, ConfigErrors, readToml, Spoilt } from "./config.ts";
@@ -24,7 +23,7 @@ const FILE = v.object({ ui: v.optional(UI, {}) });
 /** Keys of its tables, by their path without indices. */
 const KNOWN: Readonly<Record<string, readonly string[]>> = { "": ["ui"], ui: Object.keys(UI.entries), "ui.command": COMMAND_KEYS };
 
-/** What the user's file says; defaults where it says nothing. */
+/** The content of the user's file; defaults where it says nothing. */
 export interface UserFile {
   readonly ui: FileUi;
   /** Columns of the lists, in their order, by the name of their table. */

@@ -73,14 +73,14 @@ export class Asker {
 
   /**
    * Goes to another place of the run: instructions retired there and virtual time, or an error.
-   * `progress` is called with the part that is done.
+   * `progress` is called with the instructions that have been run again, and with all of them.
    */
-  move(to: Move, progress: (part: number) => void = () => {}): Promise<MovedTo | { readonly error: string }> {
+  move(to: Move, progress: (done: number, all: number) => void = () => {}): Promise<MovedTo | { readonly error: string }> {
     const id = ++this.#next;
     return new Promise((resolve) => {
       this.#waiting.set(id, (event) => {
         if (event.kind === "moving") {
-          progress(event.end > 0 ? Math.min(1, event.instructions / event.end) : 0);
+          progress(event.instructions, event.end);
           return true;
         }
         if (event.kind === "answer") resolve({ error: event.answer.error ?? "the machine does not answer" });

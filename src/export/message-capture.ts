@@ -48,12 +48,16 @@ export function captureStart(): Uint8Array[] {
   ];
 }
 
+/** Kinds of the events that are messages, and the filter that has them alone. */
+export const MESSAGE_KINDS = ["msg", "hvc"] as const;
+export const MESSAGE_FILTER = "kind=msg name=send | kind=hvc name=doorbell_send res=OK";
+
 /** Whether an event is a message on its way into a queue, or a ring of a doorbell. */
-export const isMessage = (event: EventRow): boolean => event.kind === "msg" && event.name === "send" || isRing(event);
+const isMessage = (event: EventRow): boolean => event.kind === "msg" && event.name === "send" || isRing(event);
 
 const isRing = ({ kind, name, res }: EventRow): boolean => kind === "hvc" && name === "doorbell_send" && res === "OK";
 
-/** The packet of an event; undefined unless `isMessage`. */
+/** The packet of an event; undefined for an event that is not a message. */
 export function messagePacket(
   event: EventRow,
   queues: ReadonlyMap<string, QueueEnds>,

@@ -1,9 +1,11 @@
 // Recorded events in formats of others.
 
-import { perfettoEvent, perfettoStart, perfettoTrack } from "../formats/perfetto.ts";
+import { putPerfettoEvent, putPerfettoStart, putPerfettoTrack } from "../formats/perfetto.ts";
 import type { EventRow } from "../queries/event-row.ts";
 import { captureStart, messagePacket, type QueueEnds } from "./message-capture.ts";
 import { type Item, Timeline } from "./timeline.ts";
+import { Bytes } from "../support/bytes.ts";
+import { KiB } from "../support/sizes.ts";
 
 /** Formats of exported traces. */
 export const EXPORT_FORMATS = ["perfetto", "chrome", "ndjson", "pcapng"] as const;
@@ -18,60 +20,79 @@ export interface Recorded {
   readonly queues: ReadonlyMap<string, QueueEnds>;
 }
 
+/** Bytes of a piece: some more than this. */
+const PIECE = 256 * KiB;
+
 /** The pieces of a file, in order. */
 export function* exportTrace(recorded: Recorded, format: ExportFormat): Generator<Uint8Array> {
+  const bytes = new Bytes(2 * PIECE);
+  for (const _ of written(bytes, recorded, format)) {
+    if (bytes.length < PIECE) continue;
+    yield bytes.view.slice();
+    bytes.clear();
+  }
+  yield bytes.view.slice();
+}
+
+/** Writes a file, and stops after each part of it. */
+function* written(bytes: Bytes, recorded: Recorded, format: ExportFormat): Generator<void> {
   switch (format) {
     case "perfetto":
-      return yield* perfetto(new Timeline(recorded.vmids, recorded.events));
+      return yield* perfetto(bytes, new Timeline(recorded.vmids, recorded.events));
     case "chrome":
-      return yield* chrome(new Timeline(recorded.vmids, recorded.events));
+      for (const line of chrome(new Timeline(recorded.vmids, recorded.events))) yield putString(bytes, line);
+      return;
     case "ndjson":
-      for (const event of recorded.events) yield text(`${JSON.stringify(event)}\n`);
+      for (const event of recorded.events) yield putString(bytes, `${JSON.stringify(event)}\n`);
       return;
     case "pcapng":
-      yield* captureStart();
+      for (const block of captureStart()) yield bytes.pushAll(block);
       for (const event of recorded.events) {
         const packet = messagePacket(event, recorded.queues, recorded.vmids);
-        if (packet) yield packet;
+        if (packet) yield bytes.pushAll(packet);
       }
   }
 }
 
-const text = (value: string) => new TextEncoder().encode(value);
+const encoder = new TextEncoder();
 
-function* perfetto({ tracks, items }: Timeline): Generator<Uint8Array> {
-  yield perfettoStart();
-  for (const track of tracks) yield perfettoTrack(track);
+function putString(bytes: Bytes, text: string): void {
+  bytes.pushAll(encoder.encode(text));
+}
+
+function* perfetto(bytes: Bytes, { tracks, items }: Timeline): Generator<void> {
+  putPerfettoStart(bytes);
+  for (const track of tracks) putPerfettoTrack(bytes, track);
   const byTrack = Map.groupBy(items, ({ track }) => track);
-  for (const one of byTrack.values()) yield* nested(one);
+  for (const one of byTrack.values()) yield* nested(bytes, one);
 }
 
 /** The slices of one track: an end comes before the next beginning that is not inside. */
-function* nested(items: readonly Item[]): Generator<Uint8Array> {
+function* nested(bytes: Bytes, items: readonly Item[]): Generator<void> {
   const open: Item[] = [];
-  const close = function* (until: number): Generator<Uint8Array> {
+  const close = (until: number) => {
     for (let last = open.at(-1); last && last.end <= until; last = open.at(-1)) {
       open.pop();
-      yield perfettoEvent({ type: "end", time: last.end, track: last.track });
+      putPerfettoEvent(bytes, { type: "end", time: last.end, track: last.track });
     }
   };
   for (const item of items.toSorted((a, b) => a.start - b.start || b.end - a.end)) {
-    yield* close(item.start);
+    close(item.start);
     const { track, name, category, fields: annotations, start: time, instant } = item;
-    yield perfettoEvent({ type: instant ? "instant" : "begin", time, track, name, category, annotations });
+    yield putPerfettoEvent(bytes, { type: instant ? "instant" : "begin", time, track, name, category, annotations });
     if (!instant) open.push(item);
   }
-  yield* close(Infinity);
+  close(Infinity);
 }
 
 /** Chrome's JSON: processes are VMs, threads are tracks, times are microseconds. */
-function* chrome({ tracks, items }: Timeline): Generator<Uint8Array> {
+function* chrome({ tracks, items }: Timeline): Generator<string> {
   const pidOf = new Map<number, number>();
   for (const { uuid, parent, pid } of tracks) pidOf.set(uuid, pid ?? (parent === undefined ? 0 : pidOf.get(parent) ?? 0));
-  yield text('{"displayTimeUnit":"ns","traceEvents":[\n');
+  yield '{"displayTimeUnit":"ns","traceEvents":[\n';
   let between = "";
   const row = (value: object) => {
-    const line = text(`${between}${JSON.stringify(value)}`);
+    const line = `${between}${JSON.stringify(value)}`;
     between = ",\n";
     return line;
   };
@@ -83,5 +104,5 @@ function* chrome({ tracks, items }: Timeline): Generator<Uint8Array> {
     const shape = instant ? { ph: "i", s: "t" } : { ph: "X", dur: (end - start) / 1000 };
     yield row({ ...shape, pid: pidOf.get(track), tid: track, ts: start / 1000, name, cat: category, args: Object.fromEntries(fields) });
   }
-  yield text("\n]}\n");
+  yield "\n]}\n";
 }

@@ -1,7 +1,8 @@
 // Writes traces for Perfetto (ui.perfetto.dev): packets of protos/perfetto/trace. Field numbers are
 // those of its .proto files.
 
-import { encodeMessage, type Field, message } from "./protobuf.ts";
+import { beginMessage, endMessage, putNumber, putText } from "./protobuf.ts";
+import type { Bytes } from "../support/bytes.ts";
 
 const Trace = { packet: 1 } as const;
 const TracePacket = { timestamp: 8, sequence: 10, trackEvent: 11, sequenceFlags: 13, trackDescriptor: 60 } as const;
@@ -33,41 +34,49 @@ interface PerfettoEvent {
   readonly annotations?: readonly (readonly [name: string, text: string])[];
 }
 
-/** The first bytes of a trace. */
-export function perfettoStart(): Uint8Array<ArrayBuffer> {
-  return packet([TracePacket.sequenceFlags, INCREMENTAL_STATE_CLEARED]);
+/** Appends the first packet of a trace. */
+export function putPerfettoStart(bytes: Bytes): void {
+  const packet = beginMessage(bytes, Trace.packet);
+  putNumber(bytes, TracePacket.sequenceFlags, INCREMENTAL_STATE_CLEARED);
+  endPacket(bytes, packet);
 }
 
 /** Declares a track; before its events, and after its parent. */
-export function perfettoTrack({ uuid, name, parent, pid }: PerfettoTrack): Uint8Array<ArrayBuffer> {
-  const process = pid === undefined ? undefined : message([ProcessDescriptor.pid, pid], [ProcessDescriptor.name, name]);
-  return packet([
-    TracePacket.trackDescriptor,
-    message([TrackDescriptor.uuid, uuid], [TrackDescriptor.name, name], [TrackDescriptor.process, process], [
-      TrackDescriptor.parent,
-      parent,
-    ]),
-  ]);
+export function putPerfettoTrack(bytes: Bytes, { uuid, name, parent, pid }: PerfettoTrack): void {
+  const packet = beginMessage(bytes, Trace.packet), descriptor = beginMessage(bytes, TracePacket.trackDescriptor);
+  putNumber(bytes, TrackDescriptor.uuid, uuid);
+  putText(bytes, TrackDescriptor.name, name);
+  if (pid !== undefined) {
+    const process = beginMessage(bytes, TrackDescriptor.process);
+    putNumber(bytes, ProcessDescriptor.pid, pid);
+    putText(bytes, ProcessDescriptor.name, name);
+    endMessage(bytes, process);
+  }
+  putNumber(bytes, TrackDescriptor.parent, parent);
+  endMessage(bytes, descriptor);
+  endPacket(bytes, packet);
 }
 
-/** One event; those of a track in the order of time. */
-export function perfettoEvent({ type, time, track, name, category, annotations = [] }: PerfettoEvent): Uint8Array<ArrayBuffer> {
-  const notes = annotations.map(([note, text]) => message([DebugAnnotation.name, note], [DebugAnnotation.text, text]));
-  return packet(
-    [TracePacket.timestamp, Math.floor(time)],
-    [
-      TracePacket.trackEvent,
-      message(
-        [TrackEvent.type, EventType[type]],
-        [TrackEvent.track, track],
-        [TrackEvent.categories, category],
-        [TrackEvent.name, name],
-        [TrackEvent.annotations, notes],
-      ),
-    ],
-  );
+/** Appends one event; those of a track in the order of time. */
+export function putPerfettoEvent(bytes: Bytes, { type, time, track, name, category, annotations = [] }: PerfettoEvent): void {
+  const packet = beginMessage(bytes, Trace.packet);
+  putNumber(bytes, TracePacket.timestamp, Math.floor(time));
+  const event = beginMessage(bytes, TracePacket.trackEvent);
+  putNumber(bytes, TrackEvent.type, EventType[type]);
+  putNumber(bytes, TrackEvent.track, track);
+  putText(bytes, TrackEvent.categories, category);
+  putText(bytes, TrackEvent.name, name);
+  for (const [note, text] of annotations) {
+    const annotation = beginMessage(bytes, TrackEvent.annotations);
+    putText(bytes, DebugAnnotation.name, note);
+    putText(bytes, DebugAnnotation.text, text);
+    endMessage(bytes, annotation);
+  }
+  endMessage(bytes, event);
+  endPacket(bytes, packet);
 }
 
-function packet(...fields: readonly (readonly [number, Field])[]): Uint8Array<ArrayBuffer> {
-  return encodeMessage(message([Trace.packet, message(...fields, [TracePacket.sequence, SEQUENCE])]));
+function endPacket(bytes: Bytes, packet: number): void {
+  putNumber(bytes, TracePacket.sequence, SEQUENCE);
+  endMessage(bytes, packet);
 }

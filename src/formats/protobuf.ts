@@ -1,51 +1,37 @@
 // Protocol Buffers' wire format, the part that writes messages
 // (protobuf.dev/programming-guides/encoding).
 
-import { Bytes } from "../support/bytes.ts";
+import type { Bytes } from "../support/bytes.ts";
 
 const WireType = { Varint: 0, Bytes: 2 } as const;
-const SEVEN_BITS = 0x7fn;
+/** Bytes of a message's size, which is known after the message: a varint may have leading zeros. */
+const SIZE_BYTES = 4;
 
-/**
- * A field's value: whole numbers as varints, text, messages, and repeated ones. Undefined is not
- * written.
- */
-export type Field = number | bigint | boolean | string | Message | readonly Field[] | undefined;
-
-/** A message: fields by number, in the order of writing. */
-export type Message = ReadonlyMap<number, Field>;
-
-/** A message of [number, value] pairs. */
-export function message(...fields: readonly (readonly [number, Field])[]): Message {
-  return new Map(fields);
-}
-
-export function encodeMessage(fields: Message): Uint8Array<ArrayBuffer> {
-  const bytes = new Bytes();
-  for (const [number, value] of fields) putField(bytes, number, value);
-  return bytes.view.slice();
-}
-
-function putField(bytes: Bytes, number: number, value: Field): void {
+/** Appends a number below 2^53, or nothing for undefined. */
+export function putNumber(bytes: Bytes, field: number, value: number | undefined): void {
   if (value === undefined) return;
-  if (typeof value === "string") return putBytes(bytes, number, new TextEncoder().encode(value));
-  if (value instanceof Map) return putBytes(bytes, number, encodeMessage(value));
-  if (Array.isArray(value)) {
-    for (const one of value) putField(bytes, number, one);
-    return;
+  bytes.unsigned(field << 3 | WireType.Varint);
+  bytes.unsigned(value);
+}
+
+/** Appends a text, or nothing for undefined. */
+export function putText(bytes: Bytes, field: number, value: string | undefined): void {
+  if (value === undefined) return;
+  bytes.unsigned(field << 3 | WireType.Bytes);
+  bytes.text(value);
+}
+
+/** Begins a message, whose fields follow until `endMessage`; returns its place. */
+export function beginMessage(bytes: Bytes, field: number): number {
+  bytes.unsigned(field << 3 | WireType.Bytes);
+  return bytes.room(SIZE_BYTES);
+}
+
+/** @throws for a message of 2^28 bytes or more */
+export function endMessage(bytes: Bytes, place: number): void {
+  const size = bytes.length - place - SIZE_BYTES, { buffer } = bytes;
+  if (size >= 1 << 7 * SIZE_BYTES) throw new Error(`a message of ${size} bytes`);
+  for (let index = 0; index < SIZE_BYTES; index++) {
+    buffer[place + index] = size >> 7 * index & 0x7f | (index < SIZE_BYTES - 1 ? 0x80 : 0);
   }
-  putVarint(bytes, BigInt(number << 3 | WireType.Varint));
-  putVarint(bytes, BigInt.asUintN(64, BigInt(value as number | bigint | boolean)));
-}
-
-function putBytes(bytes: Bytes, number: number, value: Uint8Array): void {
-  putVarint(bytes, BigInt(number << 3 | WireType.Bytes));
-  putVarint(bytes, BigInt(value.length));
-  bytes.pushAll(value);
-}
-
-function putVarint(bytes: Bytes, value: bigint): void {
-  let rest = value;
-  for (; rest > SEVEN_BITS; rest >>= 7n) bytes.push(Number(rest & SEVEN_BITS) | 0x80);
-  bytes.push(Number(rest));
 }

@@ -5,7 +5,7 @@ import { formatConfigError } from "../../src/configuration/config.ts";
 import { DEFAULT_UI } from "../../src/configuration/schema.ts";
 import { readUserFile } from "../../src/configuration/user-file.ts";
 
-/** What a file says, and its errors. */
+/** The content of a file, and its errors. */
 function read(text: string) {
   const { file, errors } = readUserFile(text);
   return { ...file, errors: errors.sorted().map((error) => formatConfigError("ui.toml", error)) };

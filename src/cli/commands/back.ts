@@ -4,7 +4,8 @@ import type { Command } from "@commander-js/extra-typings";
 import { answer } from "../common/answer.ts";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
-import { output, progress } from "../common/print.ts";
+import { output } from "../common/print.ts";
+import { Progress } from "../common/progress.ts";
 import { type ListOptions, withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { checkedEventFilter, parseDuration, parseWhole } from "../common/values.ts";
@@ -71,16 +72,13 @@ export async function move(options: { session?: string; json?: boolean; timeout?
   using open = await openSession(options);
   // The first Ctrl-C stops on the way, and the session stays paused there.
   const cancel = () => void open.asker.move({ kind: "here" });
-  Deno.addSignalListener("SIGINT", cancel);
+  using progress = new Progress("replaying", "instructions", cancel);
   let late = false;
   const timer = options.timeout === undefined ? undefined : setTimeout(() => {
     late = true;
     cancel();
   }, options.timeout / 1e6);
-  const moved = await open.asker.move(to, showProgress).finally(() => {
-    Deno.removeSignalListener("SIGINT", cancel);
-    clearTimeout(timer);
-  });
+  const moved = await open.asker.move(to, (done, all) => progress.at(done, all)).finally(() => clearTimeout(timer));
   if ("error" in moved) throw new Failure(moved.error, late ? ExitCode.TimedOut : ExitCode.Failed);
   const { instructions, time, text } = moved;
   const place = documentText(PLACE, {
@@ -91,9 +89,4 @@ export async function move(options: { session?: string; json?: boolean; timeout?
   const at = time === undefined ? "" : `t=${timeText(time)}s, `;
   output(`${options.json ? place : `now at ${at}instruction ${instructions}${text === undefined ? "" : `: ${text}`}`}\n`);
   return ExitCode.Done;
-}
-
-/** Shows the part of the move that is done. */
-function showProgress(part: number): void {
-  progress(`replaying: ${Math.floor(part * 100)} % (Ctrl-C stops)`);
 }

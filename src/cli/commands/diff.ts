@@ -4,6 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { inline, output, report } from "../common/print.ts";
+import { Progress } from "../common/progress.ts";
 import { parseWhole } from "../common/values.ts";
 import { runJob } from "../jobs/run-job.ts";
 import { hostOption } from "../options/host.ts";
@@ -21,8 +22,6 @@ import type { SnapshotDiff } from "../../snapshots/diff.ts";
 import { SNAPSHOT_START } from "../../snapshots/file.ts";
 import { cannotRead } from "../../support/named-file.ts";
 
-/** Wall time (ms) between two lines of progress. */
-const PROGRESS = 1000;
 /** Default limit on the differences of each kind. */
 const ROWS = 20;
 
@@ -111,17 +110,14 @@ function firstBytes(file: string): Uint8Array {
 async function diffRecorded(a: string, b: string, { json, allowHost }: DiffOptions, entry: URL): Promise<boolean> {
   const consent = hostConsent(allowHost);
   const [first, second] = [await readNamedRecording(a, consent), await readNamedRecording(b, consent)];
-  let told = performance.now();
-  const { compared, cut, difference } = await runJob(entry, {
+  using progress = new Progress("comparing", "instructions");
+  const last = first.end && second.end && Math.min(first.end.at, second.end.at);
+  const { compared, cut, difference } = await progress.during(runJob(entry, {
     name: "recordings",
     input: [first, second],
     plans: [alone(first.plan), alone(second.plan)],
-    hear(instructions) {
-      if (performance.now() - told < PROGRESS) return;
-      told = performance.now();
-      report(`el2: compared ${instructions} instructions`);
-    },
-  });
+    hear: (instructions) => progress.at(instructions, last),
+  }));
   if (cut) report("el2: a recording is truncated, as el2 was killed; the runs are compared up to its last entry");
   if (json) {
     const places = difference && { insn: String(difference.instructions), ns: difference.times.map(String), vcpus: difference.vcpus };

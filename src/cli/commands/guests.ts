@@ -6,6 +6,7 @@ import { ExitCode, Failure } from "../common/failure.ts";
 import { readNamedFile } from "../common/named-file.ts";
 import { printListing, withListOptions } from "../common/list-options.ts";
 import { output, progress, report } from "../common/print.ts";
+import { Progress } from "../common/progress.ts";
 import { runJob } from "../jobs/run-job.ts";
 import { addGuest, wrongGuestName } from "../../catalog/add.ts";
 import { catalogEntries, damagedFiles, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, type Manifest } from "../../catalog/catalog.ts";
@@ -14,6 +15,7 @@ import type { SessionPlan } from "../../plans/plan.ts";
 import { documentText, type FieldsOf, GUEST, listingOf } from "../../queries/documents.ts";
 import { cacheFolder } from "../../support/cache.ts";
 import { cannotRead } from "../../support/named-file.ts";
+import { Rate } from "../../support/rate.ts";
 import { GiB } from "../../support/sizes.ts";
 import { formatSize } from "../../support/units.ts";
 
@@ -112,8 +114,12 @@ function registerExport(guests: Command): void {
     .addHelpText("after", examplesText(["guests export debian-bookworm-disk debian.qcow2", "guests export cloud cloud.img"]))
     .action(async (name, file) => {
       const { exportDisk } = await import("../../catalog/export-disk.ts");
-      const show = progressLine("writing");
-      const size = await exportDisk(name, file, (percent) => show(percent, file)).catch((error) => {
+      using progress = new Progress(`writing ${file}`, "bytes");
+      const size = await exportDisk(name, file, async (done, all) => {
+        progress.at(done, all);
+        await progress.turn();
+      }).catch((error) => {
+        if (error instanceof Failure) throw error;
         if (error instanceof Deno.errors.AlreadyExists) throw new Failure(`${file} exists; name another file, or remove it`);
         throw new Failure(`guests export: ${error instanceof Error ? error.message : error}`, ExitCode.Failed);
       });
@@ -173,7 +179,8 @@ class AddedFiles {
     const { fetchUrl, isUrl } = await import("../../catalog/added-files.ts");
     if (!isUrl(named)) return named;
     const name = named.replace(/#.*/, "").split("/").at(-1)!;
-    const progress = (done: number, all: number) => this.#progress(Math.floor(done / Math.max(all, 1) * 100), name);
+    const rate = new Rate("bytes");
+    const progress = (done: number, all: number) => this.#progress(Math.floor(done / Math.max(all, 1) * 100), name, rate.of(done, all));
     const path = await fetchUrl(named, progress).catch((error) => refused("add", error));
     if (!this.#fetched.includes(path)) this.#fetched.push(path);
     return path;

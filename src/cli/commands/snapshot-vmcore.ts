@@ -4,11 +4,12 @@ import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode } from "../common/failure.ts";
 import { output, report } from "../common/print.ts";
+import { Progress } from "../common/progress.ts";
 import { runJob } from "../jobs/run-job.ts";
 import { hostOption } from "../options/host.ts";
 import { hostConsent } from "../start/plans/consent.ts";
 import { readNamedSnapshot } from "../start/plans/snapshots.ts";
-import { openOwn } from "../../support/own-files.ts";
+import { openOwn, removeIfThere } from "../../support/own-files.ts";
 import { writeAll } from "../../support/write-all.ts";
 
 /** Adds `snapshot vmcore`. */
@@ -22,12 +23,16 @@ export function addVmcore(group: Command, { entry, exit }: CommandContext): void
     .action(async (snapshot, file, { vm, allowHost }) => {
       const { plan, bytes } = await readNamedSnapshot(snapshot, hostConsent(allowHost), ExitCode.Failed);
       using written = new SparseFile(file);
-      const { size, lacks } = await runJob(entry, {
+      using progress = new Progress(`writing ${file}`, "bytes");
+      const { size, lacks } = await progress.during(runJob(entry, {
         name: "vmcore",
         input: { path: snapshot, bytes, vm },
         plans: [plan],
-        hear: (parts) => parts.forEach(({ offset, bytes }) => written.write(offset, bytes)),
-      });
+        hear(parts) {
+          for (const { offset, bytes } of parts) written.write(offset, bytes);
+          progress.at(written.bytes);
+        },
+      }));
       written.end(size);
       if (lacks !== undefined) report(`el2: snapshot vmcore: ${lacks}: tools that read kernels cannot use the file; gdb can`);
       output(`${file}: ${size} bytes\n`);
@@ -38,6 +43,9 @@ export function addVmcore(group: Command, { entry, exit }: CommandContext): void
 /** A file with holes, which is made when its first part comes. */
 class SparseFile implements Disposable {
   #file: Deno.FsFile | undefined;
+  #whole = false;
+  /** Bytes that were written, without holes. */
+  bytes = 0;
 
   constructor(readonly path: string) {}
 
@@ -45,13 +53,17 @@ class SparseFile implements Disposable {
     this.#file ??= openOwn(this.path, { truncate: true });
     this.#file.seekSync(offset, Deno.SeekMode.Start);
     writeAll(this.#file, bytes, this.path);
+    this.bytes += bytes.length;
   }
 
   end(size: number): void {
     this.#file?.truncateSync(size);
+    this.#whole = true;
   }
 
+  /** Without `end` no file is left. */
   [Symbol.dispose](): void {
     this.#file?.close();
+    if (this.#file && !this.#whole) removeIfThere(this.path);
   }
 }

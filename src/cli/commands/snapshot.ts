@@ -9,6 +9,7 @@ import { output, report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration } from "../common/values.ts";
 import { memoryBudgetOption } from "../options/memory-budget.ts";
+import { Progress } from "../common/progress.ts";
 import { runJob } from "../jobs/run-job.ts";
 import { hostOption } from "../options/host.ts";
 import { keepGoingOption, logLevelOption, logOption } from "../options/look.ts";
@@ -21,9 +22,6 @@ import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
 import { documentText, SNAPSHOT, SNAPSHOT_SAVED, SNAPSHOT_VERIFIED } from "../../queries/documents.ts";
 import { readSnapshotHeader, type SnapshotHeader } from "../../snapshots/file.ts";
 import { MiB } from "../../support/sizes.ts";
-
-/** Wall time (ms) between two lines of progress. */
-const PROGRESS = 1000;
 
 export function registerSnapshot(program: Command, context: CommandContext): void {
   const { entry, exit } = context;
@@ -116,13 +114,11 @@ async function load(entry: URL, file: string, options: LoadOptions): Promise<num
 
 async function save(file: string, options: { session?: string; json?: boolean }): Promise<number> {
   using open = await openSession(options);
-  const began = performance.now();
-  let told = began;
-  const error = await open.asker.snapshot(resolve(file), open.session.info.what, (done, total) => {
-    if (performance.now() - told < PROGRESS) return;
-    told = performance.now();
-    report(`el2: ${done} of ${total} pages`);
+  using progress = new Progress(`saving ${file}`, "pages", () => {
+    report(`el2: the session still writes ${file}`);
+    Deno.exit(ExitCode.Interrupted);
   });
+  const error = await open.asker.snapshot(resolve(file), open.session.info.what, (done, all) => progress.at(done, all));
   if (error !== undefined) throw new Failure(`snapshot ${file}: ${error}`, ExitCode.Failed);
   const { size } = await Deno.stat(file);
   output(`${options.json ? documentText(SNAPSHOT_SAVED, { file, bytes: size }) : `${file}: ${size} bytes`}\n`);

@@ -6,6 +6,7 @@ import { answer } from "../common/answer.ts";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
+import { Progress } from "../common/progress.ts";
 import { withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration, parseKinds } from "../common/values.ts";
@@ -14,10 +15,11 @@ import { hostConsent } from "../start/plans/consent.ts";
 import { readNamedRecording } from "../start/plans/recordings.ts";
 import { TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
 import { Asker } from "../../control/asker.ts";
-import { isMessage } from "../../export/message-capture.ts";
+import { MESSAGE_FILTER, MESSAGE_KINDS } from "../../export/message-capture.ts";
 import { EXPORT_FORMATS, type ExportFormat, exportTrace, type Recorded } from "../../export/mod.ts";
 import { nameOf } from "../../queries/ids.ts";
 import { type EventRow, eventRowsOf } from "../../queries/event-row.ts";
+import { allOf } from "../../queries/filter.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { QUEUES, VMS } from "../../queries/tables.ts";
 import { connectEmbedded } from "../../session/client.ts";
@@ -83,10 +85,12 @@ Examples:
       if (options.recording === undefined && (options.kinds || options.to !== undefined)) {
         throw new Failure("trace export: --kinds and --to need --recording; select what a session records with el2 trace start --kinds");
       }
+      const filter = format === "pcapng" ? allOf([options.filter, MESSAGE_FILTER]) : options.filter;
+      const kinds = options.kinds ?? [...format === "pcapng" ? MESSAGE_KINDS : TRACE_KINDS];
       const recorded = options.recording === undefined
-        ? await ofSession(options)
-        : await ofRecording(entry, options.recording, { ...options, kinds: options.kinds ?? [...TRACE_KINDS] });
-      write(file, recorded, format);
+        ? await ofSession({ session: options.session, filter })
+        : await ofRecording(entry, options.recording, { ...options, filter, kinds });
+      await write(file, recorded, format);
       exit(ExitCode.Done);
     });
 }
@@ -97,27 +101,31 @@ function parseFormat(text: string): ExportFormat {
   return format;
 }
 
-function write(path: string, recorded: Recorded, format: ExportFormat): void {
+async function write(path: string, recorded: Recorded, format: ExportFormat): Promise<void> {
+  using progress = new Progress(`writing ${path}`, "bytes");
   let bytes = 0;
   try {
     using file = new WholeFile(path);
     for (const piece of exportTrace(recorded, format)) {
       file.write(piece);
       bytes += piece.length;
+      progress.at(bytes);
+      await progress.turn();
     }
     file.commit();
   } catch (error) {
+    if (error instanceof Failure) throw error;
     throw new Failure(`trace export ${path}: ${cannotWrite(error)}`, ExitCode.Failed);
   }
-  const written = format === "pcapng" ? `${recorded.events.filter(isMessage).length} messages` : `${recorded.events.length} events`;
-  report(`el2: ${written}, ${bytes} bytes in ${path}`);
+  report(`el2: ${recorded.events.length} ${format === "pcapng" ? "messages" : "events"}, ${bytes} bytes in ${path}`);
 }
 
 /** The recorded events of a session. */
 async function ofSession(options: { readonly session?: string; readonly filter?: string }): Promise<Recorded> {
   using open = await openSession(options);
+  using progress = new Progress("reading", "events");
   const pages = new Pages(open.asker, options.filter);
-  await pages.take();
+  await progress.during(pages.take((events) => progress.at(events)));
   if (!pages.events.length) throw new Failure("no events are recorded; start recording with el2 trace start", ExitCode.Failed);
   return await pages.recorded();
 }
@@ -134,7 +142,8 @@ interface ReplayOptions {
 async function ofRecording(entry: URL, path: string, { kinds, to, filter, allowHost }: ReplayOptions): Promise<Recorded> {
   const { plan, ...recording } = await readNamedRecording(path, hostConsent(allowHost));
   const client = connectEmbedded(entry);
-  const asker = new Asker(client), pages = new Pages(asker, filter);
+  using progress = new Progress(`replaying ${path}`, "instructions");
+  const asker = new Asker(client), pages = new Pages(asker, filter), last = to === undefined ? recording.end?.at : undefined;
   let over = false;
   const failed = Promise.withResolvers<never>();
   // It may reject when nothing awaits it.
@@ -142,6 +151,7 @@ async function ofRecording(entry: URL, path: string, { kinds, to, filter, allowH
   client.onEvent = (event) => {
     if (asker.take(event)) return;
     if (event.kind === "console") client.send({ kind: "taken", bytes: event.bytes.length });
+    if (event.kind === "sample") progress.at(event.sample.instructions, last);
     if (event.kind === "ended") over = true;
     if (event.kind === "ended" && event.end.code === ExitCode.Usage) failed.reject(new Failure(event.end.message));
     if (event.kind === "failed") failed.reject(new Failure(`trace export: ${path}: bug: ${event.message}`, ExitCode.Failed));
@@ -157,7 +167,7 @@ async function ofRecording(entry: URL, path: string, { kinds, to, filter, allowH
       await pages.take();
       return await pages.recorded();
     };
-    return await Promise.race([all(), failed.promise]);
+    return await progress.during(Promise.race([all(), failed.promise]));
   } finally {
     client.close();
   }
@@ -171,12 +181,13 @@ class Pages {
   constructor(readonly asker: Asker, readonly filter: string | undefined) {}
 
   /** Takes all events up to now. */
-  async take(): Promise<void> {
+  async take(taken: (events: number) => void = () => {}): Promise<void> {
     for (;;) {
       const got = await this.asker.ask({ table: "trace.events", args: { after: this.#after, limit: PAGE, filter: this.filter } });
       if (got.error !== undefined) throw new Failure(got.error);
       if (got.dropped) report(`el2: ${got.dropped} events were lost: the buffer was full`);
       this.events.push(...eventRowsOf(got));
+      taken(this.events.length);
       if (got.cursor === undefined || got.cursor === this.#after) return;
       this.#after = got.cursor;
     }

@@ -21,7 +21,7 @@ function rebound<A extends Action>(action: A, key: string): A {
   return { ...action, keys: [key], hint };
 }
 
-/** Two actions have one key in one context, or a name is no action's. */
+/** Two actions have one key in one context, or a name is that of no action. */
 export class KeyClash extends Error {
   /** @param names the actions */
   constructor(message: string, readonly names: readonly string[]) {

@@ -15,7 +15,7 @@ import type { TuiOptions } from "../../../tui/app/run.ts";
 /** Look and behavior of the screens. */
 export interface Surroundings extends Omit<TuiOptions, "title"> {
   readonly keys: Readonly<Record<string, string>>;
-  /** What was left out of the user's file. */
+  /** The wrong keys of the user's file, which were left out. */
   readonly note: string | undefined;
 }
 

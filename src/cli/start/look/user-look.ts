@@ -1,6 +1,6 @@
 // The user's own file, `~/.config/el2/ui.toml`, below the configuration of a session. What only the
-// screens know of it is checked here: keys, columns, colors. No part of it can stop a start: what
-// is wrong is left out, and a note says so. No other file can have el2 run a program.
+// screens know of it is checked here: keys, columns, colors. No part of it can stop a start: wrong
+// ones are left out, and a note says so. No other file can have el2 run a program.
 
 import { type ConfigErrors, formatConfigError } from "../../../configuration/config.ts";
 import type { FileCommand } from "../../../configuration/program-keys.ts";
@@ -14,7 +14,7 @@ import { isOfSystem } from "../../../support/system-error.ts";
 import { KeyClash, Keymap, withPrefix } from "../../../tui/app/keymap.ts";
 import { ownThemes, ThemeError } from "../../../tui/look/themes.ts";
 
-/** Path of the user's file, which need not exist; undefined if the environment names no folder for it. */
+/** The user's file, which need not exist; undefined if the environment names no folder for it. */
 export function userFile(): string | undefined {
   // Windows has another name for it.
   const home = Deno.env.get("HOME") || Deno.env.get("USERPROFILE");
@@ -26,7 +26,7 @@ export function userFile(): string | undefined {
 interface UserLook extends UserFile {
   /** Keys by the names of actions, those of the consoles' prefix as well. */
   readonly keys: Readonly<Record<string, string>>;
-  /** What was left out of the user's file, each with its place. */
+  /** The wrong keys of the user's file, each with its place. */
   readonly problems: readonly string[];
   /** The same as one message. */
   readonly note: string | undefined;
@@ -121,7 +121,7 @@ function knownColumns(columns: UserFile["columns"], errors: ConfigErrors): UserF
   return known;
 }
 
-/** The user's commands; of a key that has another use on the same rows, only the command is left. */
+/** The user's commands, without keys that have another use on the same rows. */
 function usableCommands(
   commands: readonly FileCommand[],
   keys: Readonly<Record<string, string>>,

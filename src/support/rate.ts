@@ -1,0 +1,24 @@
+// How much of a long work is done, how fast it is, and how long the rest takes.
+
+import { countText } from "./number-text.ts";
+
+/** Wall time (ms) after which a rate says something. */
+const RATE_AFTER = 500;
+
+export class Rate {
+  readonly #start = performance.now();
+  #first: number | undefined;
+
+  /** @param unit what is counted */
+  constructor(readonly unit: string, readonly text: (value: number) => string = countText) {}
+
+  /** `3.0M of 12.0M bytes, 1.5M/s, 6 s left`; without `all` the end is not known. */
+  of(done: number, all?: number): string {
+    this.#first ??= done;
+    const time = performance.now() - this.#start, rate = (done - this.#first) / time * 1000;
+    const amount = `${this.text(done)}${all === undefined ? "" : ` of ${this.text(all)}`} ${this.unit}`;
+    if (time < RATE_AFTER || rate === 0) return amount;
+    const left = all === undefined ? "" : `, ${Math.ceil(Math.max(all - done, 0) / rate)} s left`;
+    return `${amount}, ${this.text(rate)}/s${left}`;
+  }
+}
