@@ -16,7 +16,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   devicetree: ["support"],
   abi: ["support"],
   core: ["isa", "support"],
-  machine: ["core", "support"],
+  machine: ["abi", "core", "support"],
   hypervisor: ["abi", "machine", "core", "devices", "isa", "support"],
   "resource-manager": ["abi", "devicetree", "support"],
   virtio: ["devices", "formats", "support"],
@@ -44,7 +44,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     ...["devicetree", "isa", "abi", "support"],
   ],
   snapshots: ["assembly", "state", "plans", "queries", "virtio", "machine", "core", "support"],
-  recordings: ["snapshots", "assembly", "state", "protocol", "plans", "queries", "hypervisor", "support"],
+  recordings: ["snapshots", "assembly", "state", "protocol", "plans", "queries", "hypervisor", "core", "abi", "support"],
   scenarios: ["recordings", "configuration", "assembly", "inspection", "plans", "queries", "hypervisor", "abi", "support"],
   export: ["inspection", "queries", "abi", "formats", "support"],
   engine: [

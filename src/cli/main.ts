@@ -54,6 +54,7 @@ import { registerVcpu } from "./commands/vcpu.ts";
 import { registerVersion } from "./commands/version.ts";
 import { registerVm } from "./commands/vm.ts";
 import { registerVmm } from "./commands/vmm.ts";
+import { registerWho } from "./commands/who.ts";
 import { registerWhy } from "./commands/why.ts";
 import { keepSpare, type SessionClient } from "../session/client.ts";
 import { type CommandGroup, programOf, runProgram } from "./program.ts";
@@ -85,6 +86,7 @@ const COMMANDS: readonly CommandGroup[] = [
     registerLogs,
     registerEvents,
     registerWhy,
+    registerWho,
     registerDiagnose,
     registerTrace,
     registerSymbols,

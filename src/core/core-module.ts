@@ -57,9 +57,9 @@ export interface CoreImports {
   undefinedInstruction(pc: bigint, word: number): void;
   /**
    * The verdict of the watchpoints on a data access (`Watch`): address, descriptor (`Access`,
-   * `AccessKind`). Only while CPU.WATCHING_DATA is set.
+   * `AccessKind`), and where it leads. Only while CPU.WATCHING_DATA is set.
    */
-  watched(va: bigint, access: number): number;
+  watched(va: bigint, access: number, wasmAddress: number): number;
   /**
    * Execution enters the page at `wasmAddress` by virtual address `va`; only while CPU.WATCHING is
    * set.
@@ -233,7 +233,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, cpu: Cpu = B
   const regionsWritten = module.importFunction("env", "regionsWritten", ["i32", "i32", "i32"], []);
   const pageEntered = module.importFunction("env", "pageEntered", ["i64", "i32"], []);
   const undefinedInstruction = module.importFunction("env", "undefinedInstruction", ["i64", "i32"], []);
-  const watched = module.importFunction("env", "watched", ["i64", "i32"], ["i32"]);
+  const watched = module.importFunction("env", "watched", ["i64", "i32", "i32"], ["i32"]);
   const exited = module.importFunction("env", "exited", ["i32"], ["i32"]);
   const retired = cpu.features.has("FEAT_PMUv3") ? module.importFunction("env", "retired", ["i32"], ["i32"]) : undefined;
   const library = new Library(module);

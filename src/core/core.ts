@@ -8,7 +8,7 @@ import { type Identification, identificationOf } from "../isa/identification.ts"
 import { nameWord } from "../isa/word-names.ts";
 import { Mdscr, Pstate } from "./architecture/exceptions.ts";
 import { type CoreExports, coreFor, type CoreImports, instantiateCore } from "./core-module.ts";
-import type { WatchHit, WatchKind } from "./debug/watchpoints.ts";
+import type { MemoryWatch, WatchHit, WatchKind } from "./debug/watchpoints.ts";
 import { decodedPageIndex, DecodedPages } from "./decoded/decoded-pages.ts";
 import { DECODED_SIZE } from "./decoded/operands.ts";
 import type { Dispatch } from "./decoded/variants.ts";
@@ -206,7 +206,7 @@ export class WasmCore implements DebugCore {
       releaseDecoded: (page) => this.#decoded.release(page),
       regionsWritten: (page, first, end) => this.#translator?.written(decodedPageIndex(page), first, end),
       undefinedInstruction: (pc, word) => this.#undefinedInstruction(BigInt.asUintN(64, pc), word >>> 0),
-      watched: (va, access) => this.#stops.watched(this.#residency.vcpu, va, access),
+      watched: (va, access, wasmAddress) => this.#stops.watched(this.#residency.vcpu, va, access, wasmAddress >>> 0),
       pageEntered: (va, wasmAddress) => this.#stops.pageEntered(BigInt.asUintN(64, va), wasmAddress >>> 0),
       exited: (left) => this.#exited(left),
       retired: (word) => this.#retired.of(word),
@@ -265,6 +265,10 @@ export class WasmCore implements DebugCore {
 
   removeWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void {
     this.#stops.removeWatchpoint(stage2, address, length, kind);
+  }
+
+  watchMemory(watch: MemoryWatch | undefined): void {
+    this.#stops.watchMemory(watch, watch ? this.#placeOf(watch.pa, watch.length) : 0);
   }
 
   get watchHit(): WatchHit | undefined {
@@ -507,12 +511,18 @@ export class WasmCore implements DebugCore {
   }
 
   memoryWritten(pa: number, size: number): void {
+    const wasmAddress = this.#placeOf(pa, size);
+    this.#decoded.written(wasmAddress, size);
+    setPageBits(this.#bytes, WRITTEN_PAGES, wasmAddress, size);
+  }
+
+  /** Where RAM is in the Wasm memory. Throws a RangeError outside RAM. */
+  #placeOf(pa: number, size: number): number {
     const wasmAddress = pa - this.ram.base + this.ram.wasmAddress;
     if (wasmAddress < this.ram.wasmAddress || wasmAddress + size > this.ram.wasmAddress + this.ram.size) {
       throw new RangeError(`0x${pa.toString(16)} is not in RAM`);
     }
-    this.#decoded.written(wasmAddress, size);
-    setPageBits(this.#bytes, WRITTEN_PAGES, wasmAddress, size);
+    return wasmAddress;
   }
 
   mayBeWritten(pa: number): boolean {

@@ -5,7 +5,7 @@
 
 import type { Cpu } from "../isa/cpus.ts";
 import type { Identification } from "../isa/identification.ts";
-import type { WatchHit, WatchKind } from "./debug/watchpoints.ts";
+import type { MemoryWatch, WatchHit, WatchKind } from "./debug/watchpoints.ts";
 import type { Exit, ExitHandler } from "./exceptions/exit.ts";
 import type { Prospect } from "./outlook/evaluation.ts";
 import type { Outlook } from "./outlook/outlook.ts";
@@ -25,7 +25,7 @@ export {
 } from "./architecture/exceptions.ts";
 export { pointerMask } from "./architecture/pointer-masks.ts";
 export { loadStoreSyndrome } from "./architecture/load-store-syndrome.ts";
-export type { WatchHit, WatchKind } from "./debug/watchpoints.ts";
+export type { MemoryWatch, WatchHit, WatchKind } from "./debug/watchpoints.ts";
 export { type Exit, type ExitHandler, ExitReason } from "./exceptions/exit.ts";
 export type { EndlessLoop, Outlook } from "./outlook/outlook.ts";
 export type { SeenWord } from "./outlook/copied-state.ts";
@@ -143,6 +143,11 @@ export interface DebugCore extends Core {
   insertWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void;
   /** Removes a watchpoint; does nothing when it does not exist. */
   removeWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void;
+  /**
+   * `run` stops before an instruction that accesses this memory, in all vCPUs and by any address.
+   * One range at a time; undefined: none.
+   */
+  watchMemory(watch: MemoryWatch | undefined): void;
   /** The hit that caused the latest exit with `ExitReason.Watchpoint`. */
   readonly watchHit: WatchHit | undefined;
   /** `run` with a budget of 1 that no breakpoint or watchpoint stops. */

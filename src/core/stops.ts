@@ -3,7 +3,7 @@
 
 import type { CoreExports } from "./core-module.ts";
 import { Breakpoints } from "./debug/breakpoints.ts";
-import { Watch, type WatchKind, Watchpoints } from "./debug/watchpoints.ts";
+import { type MemoryWatch, Watch, type WatchKind, Watchpoints } from "./debug/watchpoints.ts";
 import type { DecodedPages } from "./decoded/decoded-pages.ts";
 import { GuestDebug } from "./guest-debug.ts";
 import { AccessKind } from "./memory/mmu.ts";
@@ -65,9 +65,21 @@ export class Stops {
     this.#watchData();
   }
 
+  /** Watches this memory and no other; none when undefined. */
+  watchMemory(watch: MemoryWatch | undefined, wasmAddress: number): void {
+    this.watchpoints.memory = undefined;
+    this.#breakpoints.inMemory = undefined;
+    if (watch?.kind === "execute") this.#breakpoints.inMemory = wasmAddress;
+    else if (watch) this.watchpoints.memory = { start: wasmAddress, end: wasmAddress + watch.length, kind: watch.kind };
+    this.#watchData();
+    this.#watchAgain();
+  }
+
   /** Whether a debugger's breakpoint stops the run before the instruction at PC. */
   stopsAt({ stage2, pc }: VcpuContext): boolean {
-    return this.enabled && this.#breakpoints.has(stage2, pc);
+    if (!this.enabled) return false;
+    const { inMemory } = this.#breakpoints;
+    return this.#breakpoints.has(stage2, pc) || inMemory !== undefined && this.core.decoded.wasmAddressOf(this.core.cpu.IP) === inMemory;
   }
 
   /** Executes the instruction under a mark where nothing stops; 1 when it retired. */
@@ -87,13 +99,17 @@ export class Stops {
   /** Execution enters a page by a virtual address. */
   pageEntered(va: bigint, wasmAddress: number): void {
     const { cpu, decoded } = this.core;
-    for (const offset of this.#breakpoints.offsets(cpu.STAGE2_ID, va)) decoded.mark(wasmAddress + offset);
+    for (const offset of this.#breakpoints.offsets(cpu.STAGE2_ID, va, wasmAddress)) decoded.mark(wasmAddress + offset);
   }
 
-  /** The verdict (`Watch`) on an access of the resident vCPU: `Access` and `AccessKind`. */
-  watched(vcpu: VcpuContext | undefined, va: bigint, access: number): number {
+  /**
+   * The verdict (`Watch`) on an access of the resident vCPU: `Access` and `AccessKind`, and its
+   * place in the Wasm memory.
+   */
+  watched(vcpu: VcpuContext | undefined, va: bigint, access: number, wasmAddress: number): number {
     const writes = (access & AccessKind.Write) !== 0, reads = !writes || (access & AccessKind.ReadModifyWrite) !== 0;
-    const found = this.watchpoints.look(this.core.cpu.STAGE2_ID, va, access & Access.SizeMask, reads, writes);
+    const size = access & Access.SizeMask;
+    const found = this.watchpoints.look({ stage2: this.core.cpu.STAGE2_ID, va, wasmAddress, size, reads, writes });
     this.guest.forgetHit();
     if (found === Watch.Hit && this.enabled) return found;
     return Math.max(Math.min(found, Watch.Page), this.guest.look(vcpu, va, access, reads, writes));

@@ -67,6 +67,12 @@ export class EndedVms {
     return kept && this.#isPast(kept, vm) ? this.#machine(kept).inspector.answer(query) : undefined;
   }
 
+  /** Instructions that had been retired when a VM ended, if it is gone now. */
+  endOf(vm: string): number | undefined {
+    const kept = this.#kept.get(vm);
+    return kept && this.#isPast(kept, vm) ? kept.milestone.instructions : undefined;
+  }
+
   #rows(): EndedRows {
     if (this.#kept.size === 0) return NO_ENDED_ROWS;
     const rows = [...this.#kept].filter(([vm, kept]) => this.#isPast(kept, vm)).map(([, kept]) => kept.rows);

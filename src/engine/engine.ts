@@ -31,6 +31,7 @@ import { Saving } from "./saving.ts";
 import { SessionRun } from "./session-run.ts";
 import { Shown } from "./shown.ts";
 import { Travel } from "./travel.ts";
+import { Who } from "./who.ts";
 
 /** Wall time (ms) after which a slice ends. */
 const SLICE = 5;
@@ -70,6 +71,7 @@ export class Engine {
   readonly #debugging: Debugging;
   readonly #travel: Travel;
   readonly #saving: Saving;
+  readonly #who: Who;
   readonly #endedVms: EndedVms;
   /** Keeps console input while a snapshot of the first prompt is awaited. */
   readonly #instant: InstantSnapshot | undefined;
@@ -110,6 +112,12 @@ export class Engine {
     this.#debugging = new Debugging(loop);
     this.#travel = new Travel(loop, this.#debugging);
     this.#saving = new Saving(loop, this.#recording, () => this.#debugging.changed);
+    this.#who = new Who(
+      loop,
+      () => this.#debugging.changed,
+      (vm) => this.#endedVms.endOf(vm),
+      (id, query, error) => this.#unanswered(id, query, error),
+    );
     present.places = () => this.#sessionRun.places(this.#shown.past);
     const machineMemory = present.memory;
     present.memory = () => [...machineMemory(), ...this.#sessionRun.memory()];
@@ -209,6 +217,7 @@ export class Engine {
 
   /** A question. It changes nothing. */
   query(id: number, query: Query): void {
+    if (query.table === "who") return this.#who.ask(id, query);
     const { inspector } = OF_THE_PRESENT.test(query.table) ? this.present : this.system;
     let answer: Answer | undefined;
     try {

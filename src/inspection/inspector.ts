@@ -3,6 +3,7 @@
 
 import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../abi/trace.ts";
 import { BUSY_KINDS, SWITCHES } from "./trace/event-log.ts";
+import type { Vcpu } from "../hypervisor/inspect.ts";
 import { act } from "./rules/act.ts";
 import { formatId } from "../queries/ids.ts";
 import type { Action } from "../queries/action.ts";
@@ -19,7 +20,7 @@ import { readLimits, readParcels } from "./readers/read-parcels.ts";
 import { readMessages, readQueues } from "./readers/read-queues.ts";
 import { eventRow, kindsOf, reasonRow, rpcRow, sliceRow } from "./readers/read-trace.ts";
 import { readDevices } from "./readers/read-vms.ts";
-import { readRegisters, readVcpus } from "./readers/read-vcpus.ts";
+import { readRegisters, readVcpus, registerReader } from "./readers/read-vcpus.ts";
 import { memoryRow } from "../queries/memory-use.ts";
 import { readPlaces } from "./readers/read-places.ts";
 import { readStops } from "./readers/read-stops.ts";
@@ -27,7 +28,7 @@ import { readLines } from "./readers/read-lines.ts";
 import { readStack } from "./readers/read-stack.ts";
 import { readTimers } from "./readers/read-timers.ts";
 import { readVariables } from "./readers/read-variables.ts";
-import { readCode, readFrames, readSymbols } from "./readers/read-symbols.ts";
+import { ramAt, readCode, readFrames, readSymbols } from "./readers/read-symbols.ts";
 import { KERNEL_READERS } from "./kernels/kernels.ts";
 import type { Gap } from "../queries/facts/gap.ts";
 import type { Row, RowOf } from "../queries/table.ts";
@@ -89,6 +90,22 @@ export class Inspector {
         : { code: "query", what: error.what, way_out: error.wayOut };
       return { table: query.table, at, rows: [], dropped: 0, error: problemText(problem), problem };
     }
+  }
+
+  /**
+   * The RAM that `size` bytes at an address of any kind are in now.
+   * @throws QueryError
+   */
+  ramAt(place: string, size: number): number {
+    return ramAt(new View(this.system, this.#looks), place, size);
+  }
+
+  /**
+   * How a register of a vCPU is read.
+   * @throws QueryError
+   */
+  registerOf(vcpu: string, name: string): (vcpu: Vcpu) => bigint {
+    return registerReader(new View(this.system, this.#looks).findVcpu(vcpu), name);
   }
 
   /** Performs an action on the machine. Returns an error text, or undefined. */
@@ -158,6 +175,7 @@ export class Inspector {
 
   #read(name: TableName, view: View, args: QueryArguments, filter: Filter): Found {
     if (name === "hash") return { rows: this.hashes() };
+    if (name === "who") throw new QueryError("this query needs a session, which can repeat its run");
     const result: Found = READERS[name](view, args, filter);
     if (STREAMS.has(name)) return result;
     const rows = result.rows.filter((row) => filter.matches(row));
@@ -168,7 +186,7 @@ export class Inspector {
 /** Tables whose readers filter by themselves, because they read no more than they need. */
 const STREAMS: ReadonlySet<TableName> = new Set(["events", "trace.events", "rpc.ls", "why", "sched.ls"]);
 
-const READERS: { readonly [N in Exclude<TableName, "hash">]: Reader<N> } = {
+const READERS: { readonly [N in Exclude<TableName, "hash" | "who">]: Reader<N> } = {
   "vm.ls": (view) => ({ rows: readVms(view) }),
   "diagnose": (view) => ({ rows: readDiagnoses(view) }),
   "vm.devices": (view, args) => ({ rows: readDevices(view, view.findSpace(required(args, "vm"))) }),

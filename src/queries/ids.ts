@@ -59,6 +59,11 @@ interface IdParts {
   inject: Numbered;
   stop: Numbered;
   place: Numbered;
+  /**
+   * A place of the run, by the instructions that had been retired there; `order`: of something that
+   * is not the first there.
+   */
+  insn: Numbered & { order?: number };
   check: Numbered;
   ev: Event;
   rpc: Event;
@@ -114,6 +119,7 @@ const FORMS: Readonly<Record<IdKind, string>> = {
   inject: "{number}",
   stop: "{number}",
   place: "{number}",
+  insn: "{number}[/{order}]",
   check: "{number}",
   ev: "{event}",
   rpc: "{event}",

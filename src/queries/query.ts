@@ -36,6 +36,13 @@ const queryArguments = v.strictObject({
    * `VM/INDEX:pc`; of variables an expression.
    */
   at: v.optional(text()),
+  /** Of a question about accesses: which ones. */
+  access: v.optional(v.picklist(["write", "read", "exec"])),
+  /** Only what was before this place of the run: instructions retired, or virtual time (ns). */
+  before: v.optional(v.variant("kind", [
+    v.strictObject({ kind: v.literal("instructions"), count: count() }),
+    v.strictObject({ kind: v.literal("time"), at: v.pipe(amount, v.minValue(0)) }),
+  ])),
   /** Bytes, or instructions. */
   size: v.optional(count()),
   /** A process or thread of Linux. */

@@ -6,6 +6,7 @@ import { defineTable, type Table } from "./table.ts";
 import { IRQ_FINDINGS } from "./facts/irq-finding.ts";
 import { SLICE_REASONS } from "./facts/slice-reason.ts";
 import { WAITS } from "./facts/wait.ts";
+import { WHO_FACTS } from "./facts/who.ts";
 import { LINUX_TABLES } from "./linux-tables.ts";
 import { VERDICTS } from "./facts/verdict-words.ts";
 import { EVIDENCE, VERDICT_FACTS } from "./facts/verdict.ts";
@@ -717,6 +718,35 @@ export const PLACES = defineTable({
   },
 });
 
+export const WHO = defineTable({
+  name: "who",
+  version: 1,
+  command: "who",
+  doc: "who accessed memory or changed a register, oldest first: from a search through the run of a session",
+  empty: "no such access",
+  columns: {
+    id: {
+      kind: "id",
+      doc:
+        "insn:NUMBER, the place in the run just before it, to which el2 back --to NUMBER goes; insn:NUMBER/2 is another access from there",
+      width: 14,
+    },
+    t: { kind: "time", doc: "virtual time", width: 12 },
+    kind: { kind: "word", doc: "what happened", width: 7, words: ["write", "read", "exec", "change", "never"] },
+    text: { kind: "text", doc: "who did it", width: 48 },
+    who: { kind: "detail", fact: WHO_FACTS, doc: "the same as a `code` and its values" },
+    by: { kind: "id", doc: "the vCPU or device", optional: true },
+    vm: { kind: "id", doc: "its VM", optional: true },
+    pc: { kind: "address", doc: "address of the instruction", width: 18, optional: true, from: 140 },
+    symbol: { kind: "text", doc: "the same as a symbol, if symbols are known", optional: true },
+    source: { kind: "text", doc: "FILE:LINE, if an ELF file has debug information", optional: true, width: 24, from: 120 },
+    instruction: { kind: "text", doc: "the instruction in assembler syntax", optional: true, width: 24, from: 100 },
+    before: { kind: "text", doc: "the bytes, or the register's value, before", width: 20 },
+    after: { kind: "text", doc: "the same after", width: 20 },
+    stack: { kind: "list", doc: "call frames of the instruction, the innermost first; of the latest access only", optional: true },
+  },
+});
+
 export const SESSION_MEMORY = defineTable({
   name: "session.memory",
   version: 1,
@@ -781,6 +811,7 @@ export const TABLES = {
   "inject.ls": INJECTIONS,
   "stop.ls": STOPS,
   "time.ls": PLACES,
+  "who": WHO,
   ...LINUX_TABLES,
   "session.memory": SESSION_MEMORY,
   "hash": HASHES,

@@ -13,7 +13,7 @@ const ENTRY = new URL("../../main.ts", import.meta.url);
  */
 const ASKING: ReadonlySet<string> = new Set(
   ("back break caps cpu diagnose disasm events inject input ioctl irq ls man mem on pause personas phone queue resume rpc schema spec state symbols " +
-    "theme vcpu version vm why").split(" "),
+    "theme vcpu version vm who why").split(" "),
 );
 /** With these they wait, or end the process themselves. */
 const WAITING = /^--(?:watch|follow|expect|read-only|timeout|wait)/;

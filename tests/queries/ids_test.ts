@@ -65,6 +65,7 @@ const IDS: { readonly [K in IdKind]: fc.Arbitrary<Id> } = {
   inject: numbered("inject"),
   stop: numbered("stop"),
   place: numbered("place"),
+  insn: fc.record({ kind: only("insn"), number, order: maybe }),
   check: numbered("check"),
   ev: fc.record({ kind: only("ev"), event: text }),
   rpc: fc.record({ kind: only("rpc"), event: text }),

@@ -64,7 +64,7 @@ export function surroundings(
   const id = devId(hypervisor.names.vm(vmid), deviceName(device.name, slot));
   const turn = new SavedEvent(machine.events);
   const options = {
-    memory: new VmMemory(hypervisor, vmid),
+    memory: new VmMemory(hypervisor, vmid, id),
     later: (act: () => void) => turn.schedule(machine.time + TURN_INTERVAL, act),
     faults: deviceFaults(hypervisor.faults, nameOf(id), device),
     onFault: (fault: VirtioFault) => reports.onProblem(id, `${fault.message}: ${JSON.stringify(fault.values)}`),

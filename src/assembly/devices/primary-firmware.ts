@@ -18,6 +18,7 @@ import type { BootPlan, FirmwarePlan } from "../../plans/plan.ts";
 import type { SavedPart } from "../../state/parts.ts";
 import { SavedEvent } from "../../state/saved-event.ts";
 import { count } from "../../support/forms.ts";
+import { devId, HOST } from "../../queries/ids.ts";
 import { VmMemory } from "./vm-memory.ts";
 
 const whole = (max: number = Number.MAX_SAFE_INTEGER) => v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(max));
@@ -57,7 +58,7 @@ export function attachFwCfg(machine: Machine, system: Pick<GuestSystem, "parts" 
   const items = { cpus: machine.cpus.length, kernel: boot.image, initrd: boot.initrd, commandLine: boot.append, files: new Map() };
   const turn = new SavedEvent(machine.events);
   const later = (act: () => void) => turn.schedule(machine.time + FW_CFG_TURN_INTERVAL, act);
-  const device = new FwCfg(items, new VmMemory(system.hypervisor, Vmid.Primary), later);
+  const device = new FwCfg(items, new VmMemory(system.hypervisor, Vmid.Primary, devId(HOST, "fw_cfg")), later);
   machine.bus.attach({ name: "fw_cfg", base: FW_CFG_BASE, size: FW_CFG_SIZE, device });
   system.parts.push({
     name: "fw_cfg",

@@ -15,6 +15,7 @@ import { count, demand, inForm, list, ofBits } from "../../support/forms.ts";
 import type { VirtioDevice } from "../../virtio/device.ts";
 import { PciTransport } from "../../virtio/pci-transport.ts";
 import { VIRTIO_BAR_SIZE } from "../../devices/virtio-pci-registers.ts";
+import { devId } from "../../queries/ids.ts";
 import { VmMemory } from "./vm-memory.ts";
 import { type DeviceReports, surroundings, type VirtioPlace } from "./primary-devices.ts";
 
@@ -150,7 +151,7 @@ interface Message {
  */
 function sendMessage({ machine, hypervisor }: PciMachine, vmid: number, { device, address, data }: Message): boolean {
   if (address !== TRANSLATER) {
-    const memory = new VmMemory(hypervisor, vmid), pa = memory.deviceAddress(address);
+    const memory = new VmMemory(hypervisor, vmid, devId(hypervisor.names.vm(vmid), "pci")), pa = memory.deviceAddress(address);
     if (pa !== undefined && pa >= V2M_BASE && pa < V2M_BASE + GICV2M_SIZE) return machine.bus.write(pa, 4, BigInt(data));
     return memory.write(address, new Uint8Array(Uint32Array.of(data).buffer));
   }

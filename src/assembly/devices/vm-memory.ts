@@ -1,6 +1,7 @@
 // The memory of a VM as the platform's devices see it: through the VM's stage 2, as behind an SMMU
 // that shares its tables. Memory that the VM has lent is not there.
 
+import type { RamWriter } from "../../abi/ram-writer.ts";
 import { Stage2Flags } from "../../core/interface.ts";
 import type { Hypervisor } from "../../hypervisor/boot.ts";
 import type { GuestMemory } from "../../virtio/memory.ts";
@@ -11,7 +12,12 @@ const IPA_END = 2 ** 40;
 
 /** The memory of the VM with this VMID, as long as it has an address space. */
 export class VmMemory implements GuestMemory {
-  constructor(readonly hypervisor: Hypervisor, readonly vmid: number) {}
+  readonly #writer: RamWriter;
+
+  /** @param device the id of the one that accesses it */
+  constructor(readonly hypervisor: Hypervisor, readonly vmid: number, device: string) {
+    this.#writer = { code: "device", device };
+  }
 
   read(address: number, into: Uint8Array): boolean {
     const { ram } = this.hypervisor.machine;
@@ -21,7 +27,7 @@ export class VmMemory implements GuestMemory {
   write(address: number, from: Uint8Array): boolean {
     const { ram } = this.hypervisor.machine;
     return this.#pages(address, from.length, Stage2Flags.Write, () => {}) &&
-      this.#pages(address, from.length, Stage2Flags.Write, (pa, at, size) => ram.write(pa, from.subarray(at, at + size)));
+      this.#pages(address, from.length, Stage2Flags.Write, (pa, at, size) => ram.write(pa, from.subarray(at, at + size), this.#writer));
   }
 
   /** Where a store to an address goes that is not RAM; undefined if the VM may not store there. */

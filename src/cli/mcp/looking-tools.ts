@@ -9,6 +9,7 @@ import { nameOf } from "../../queries/ids.ts";
 import type { QueryArguments } from "../../queries/query.ts";
 import type { Table } from "../../queries/table.ts";
 import { EVENTS, TABLE_NAMES, TABLES } from "../../queries/tables.ts";
+import { placeOf } from "../../queries/who-text.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 import { consoleName } from "../common/session.ts";
 
@@ -168,6 +169,27 @@ export const LOOKING_TOOLS: readonly Tool[] = [
         const read = await live.ask({ table: "mem.read", args: { at, size } });
         const owner = await live.ask({ table: "mem.owner", args: { at } });
         return done(JSON.stringify({ session: live.session.info.name, at: read.at, bytes: read.rows, owner: owner.rows }));
+      }),
+  }),
+  tool({
+    name: "who",
+    doc:
+      "Who wrote bytes of memory or changed a register last: instruction, function, source line, call frames, VM, value before and after. A search through the past of a session, which runs on meanwhile. Newest first; older has the at for the rows before.",
+    args: {
+      target: { type: "text", doc: "pa:ADDRESS, ipa:VM/ADDRESS, va:VM/ADDRESS, VM:SYMBOL or reg:VM/INDEX/NAME", required: true },
+      access: { type: "text", doc: "the accesses to memory that count (default: write)", choices: ["write", "read", "exec"] },
+      size: { type: "whole", doc: "bytes from there on (default: 1)", least: 1, most: MEMORY_MAX },
+      at: { type: "whole", doc: "ask from the place where this many instructions had been retired" },
+      limit: { type: "whole", doc: "how many accesses (default: 1)", least: 1, most: 30 },
+      ...SESSION_ARGUMENT,
+    },
+    run: async ({ target, access, size, at: count, limit = 1, session }) =>
+      await withSession(session, async (live) => {
+        const before = count === undefined ? undefined : { kind: "instructions", count } as const;
+        const args = { at: target, access: access as QueryArguments["access"], size, before, limit };
+        const { at, rows } = await live.ask({ table: "who", args }), [oldest] = rows;
+        const older = oldest && oldest.kind !== "never" ? { at: placeOf(oldest.id) } : null;
+        return done(JSON.stringify({ session: live.session.info.name, at, rows: rows.toReversed(), older }));
       }),
   }),
   tool({

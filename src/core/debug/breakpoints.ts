@@ -2,7 +2,8 @@
 // Guest memory stays as it is, and code without a breakpoint runs as if there were none: a decoded
 // instruction is marked when its page is entered at the virtual page of a breakpoint. A mark
 // belongs to physical memory, where other addresses may lead as well, so a marked
-// one asks here whether this address stops. Arm ARM D2.9 has the semantics of the
+// one asks here whether this address stops. One instruction in memory can also stop by whatever
+// address it is reached. Arm ARM D2.9 has the semantics of the
 // hardware's breakpoints: a virtual address, before the instruction.
 
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -19,9 +20,12 @@ export class Breakpoints {
    */
   readonly #watched = new Map<string, Set<bigint>>();
 
+  /** The instruction in the Wasm memory that stops by any address. */
+  inMemory: number | undefined;
+
   /** Whether entering a page matters to anybody. */
   get watching(): boolean {
-    return this.#watched.size > 0;
+    return this.#watched.size > 0 || this.inMemory !== undefined;
   }
 
   /** Addresses at which the guest's own comparators stop it, with the number of comparators. */
@@ -82,8 +86,13 @@ export class Breakpoints {
     return true;
   }
 
-  /** Offsets in the page of a virtual address whose decoded instructions have to be marked. */
-  *offsets(stage2: number, va: bigint): Iterable<number> {
+  /**
+   * Offsets in a page whose decoded instructions have to be marked, by its virtual address and its
+   * place in the Wasm memory.
+   */
+  *offsets(stage2: number, va: bigint, wasmAddress: number): Iterable<number> {
+    const inPage = (this.inMemory ?? -1) - wasmAddress;
+    if (inPage >= 0 && inPage < PAGE_SIZE) yield inPage;
     for (const address of this.#watched.get(key(stage2, va & ~PAGE_OFFSET)) ?? []) yield Number(address & PAGE_OFFSET);
   }
 }

@@ -1,7 +1,8 @@
 // Watchpoints of a debugger: ranges of virtual addresses, at whose accesses a VM stops, before they
-// happen. A page with one never gets into a TLB's tables for data, so that every access to it takes
-// the slow path, which asks here; all other pages cost nothing. Arm ARM D2.10 has the semantics of
-// the hardware's watchpoints; here any range is possible.
+// happen; and one range of memory, at whose accesses every VM stops, by whatever address. A page
+// with one never gets into a TLB's tables for data, so that every access to it takes the slow path,
+// which asks here; all other pages cost nothing. Arm ARM D2.10 has the semantics of the hardware's
+// watchpoints; here any range is possible.
 
 import { PAGE_SHIFT } from "../../support/sizes.ts";
 
@@ -20,6 +21,14 @@ export interface WatchHit {
   readonly address: bigint;
 }
 
+/** Bytes at whose accesses by vCPUs the machine stops, by physical address. */
+export interface MemoryWatch {
+  readonly pa: number;
+  readonly length: number;
+  /** `execute`: before an instruction there. */
+  readonly kind: WatchKind | "execute";
+}
+
 /** Results of `look` for an access. */
 export const Watch = {
   /** Nothing in this page is watched. */
@@ -36,15 +45,28 @@ interface Watchpoint {
   readonly kind: WatchKind;
 }
 
+/** A data access inside one page. A read and write is both. */
+export interface LookedAt {
+  readonly stage2: number;
+  readonly va: bigint;
+  /** Where its first byte is in the Wasm memory. */
+  readonly wasmAddress: number;
+  readonly size: number;
+  readonly reads: boolean;
+  readonly writes: boolean;
+}
+
 /** The watchpoints of all VMs. */
 export class Watchpoints {
   #list: Watchpoint[] = [];
+  /** The watched memory, by its place in the Wasm memory. */
+  memory: { readonly start: number; readonly end: number; readonly kind: WatchKind } | undefined;
   /** The latest hit. */
   hit: WatchHit | undefined;
 
   /** Whether any access matters to anybody. */
   get watching(): boolean {
-    return this.#list.length > 0;
+    return this.#list.length > 0 || this.memory !== undefined;
   }
 
   /** Watches `length` bytes; the same again changes nothing. */
@@ -59,22 +81,36 @@ export class Watchpoints {
     this.#list = this.#list.filter((w) => w.stage2 !== stage2 || w.address !== start || w.length !== length || w.kind !== kind);
   }
 
-  /** The result for an access inside one page. A read and write is both. */
-  look(stage2: number, va: bigint, size: number, reads: boolean, writes: boolean): typeof Watch[keyof typeof Watch] {
+  look(access: LookedAt): typeof Watch[keyof typeof Watch] {
+    const { stage2, va, size } = access;
     const start = significant(va), page = start >> PAGE_BITS;
-    let inPage = false;
+    let found = this.#lookInMemory(access);
     for (const { stage2: tables, address, length, kind } of this.#list) {
-      if (tables !== stage2) continue;
+      if (tables !== stage2 || found === Watch.Hit) continue;
       const last = address + BigInt(length) - 1n;
       if (page < address >> PAGE_BITS || page > last >> PAGE_BITS) continue;
-      inPage = true;
-      const wanted = kind === "access" || (kind === "read" ? reads : writes);
-      if (!wanted || start > last || start + BigInt(size) <= address) continue;
+      found = Watch.Page;
+      if (!concerns(kind, access) || start > last || start + BigInt(size) <= address) continue;
       this.hit = { kind, address: BigInt.asUintN(64, start > address ? start : address) };
       return Watch.Hit;
     }
-    return inPage ? Watch.Page : Watch.None;
+    return found;
+  }
+
+  #lookInMemory(access: LookedAt): typeof Watch[keyof typeof Watch] {
+    const { memory } = this, { wasmAddress, size, va } = access;
+    if (
+      !memory || wasmAddress >>> PAGE_SHIFT < memory.start >>> PAGE_SHIFT || wasmAddress >>> PAGE_SHIFT > (memory.end - 1) >>> PAGE_SHIFT
+    ) {
+      return Watch.None;
+    }
+    const { start, end, kind } = memory;
+    if (!concerns(kind, access) || wasmAddress >= end || wasmAddress + size <= start) return Watch.Page;
+    this.hit = { kind, address: BigInt.asUintN(64, va + BigInt(Math.max(0, start - wasmAddress))) };
+    return Watch.Hit;
   }
 }
+
+const concerns = (kind: WatchKind, { reads, writes }: LookedAt) => kind === "access" || (kind === "read" ? reads : writes);
 
 const significant = (address: bigint) => BigInt.asIntN(ADDRESS_BITS, address);

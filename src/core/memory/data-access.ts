@@ -114,12 +114,13 @@ export class DataAccess {
   }
 
   /** The verdict of the watchpoints on an access inside one page, `Watch`. */
-  look(c: Code, va: Value, access: Value): Local {
+  look(c: Code, va: Value, access: Value, wasmAddress: Value): Local {
     const found = c.local("i32");
     c.set(found, Watch.None);
     c.if(c.load("i32.load", CPU.WATCHING_DATA), () => {
       va.emit(c.f);
       access.emit(c.f);
+      wasmAddress.emit(c.f);
       c.f.call(this.watched).set(found.index);
     });
     return found;
@@ -129,8 +130,8 @@ export class DataAccess {
    * The verdict of the watchpoints on an access after its translation; ends the function where one
    * stops the access. An access with a verdict other than zero must not enter a TLB.
    */
-  watch(c: Code, va: Value, access: Value): Local {
-    const found = this.look(c, va, access);
+  watch(c: Code, va: Value, access: Value, wasmAddress: Value): Local {
+    const found = this.look(c, va, access, wasmAddress);
     c.if(found.eq(Watch.Hit), () => {
       c.run(leave(this.library), ExitReason.Watchpoint, 0, c.call(callee(this.library, "currentPc")));
       c.return(zero);
@@ -177,8 +178,8 @@ export class DataAccess {
     c.set(second, second.sub(misaligned));
     const secondSize = c.let(sizeOf(access).sub(firstSize));
     const kind = c.let(access.and(~Access.SizeMask));
-    this.watch(c, va, kind.or(firstSize));
-    this.watch(c, secondVa, kind.or(secondSize));
+    this.watch(c, va, kind.or(firstSize), first);
+    this.watch(c, secondVa, kind.or(secondSize), second);
     return { first, second, firstSize, secondSize };
   }
 }

@@ -62,7 +62,7 @@ function defineReadAddress(library: Library, data: DataAccess): FunctionBuilder 
   const wasmAddress = c.let(c.call(data.translate, va, access));
   c.if(
     wasmAddress,
-    () => c.if(data.watch(c, va, access).not(), () => entry.fill(wasmAddress, entryFlags(c))),
+    () => c.if(data.watch(c, va, access, wasmAddress).not(), () => entry.fill(wasmAddress, entryFlags(c))),
     () => c.run(raiseAbort(library), va, access),
   );
   c.result(wasmAddress);
@@ -90,7 +90,7 @@ function defineWriteAddress(library: Library, data: DataAccess, pool: TlbPoolLay
       c.run(raiseAbort(library), va, access);
       c.return(zero);
     });
-    c.if(data.watch(c, va, access).or(writeOnly(c)), () => {
+    c.if(data.watch(c, va, access, wasmAddress).or(writeOnly(c)), () => {
       c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => c.run(callee(library, "dropDecoded"), wasmAddress, sizeOf(access)));
       c.return(wasmAddress);
     });
@@ -146,7 +146,7 @@ function defineReadableAt(library: Library, data: DataAccess): void {
   c.if(entry.serves(misaligned), () => c.return(entry.wasmAddress));
   const wasmAddress = c.let(c.call(data.translate, va, access));
   c.if(wasmAddress, () => {
-    c.if(data.look(c, va, access), () => c.return(zero));
+    c.if(data.look(c, va, access, wasmAddress), () => c.return(zero));
     entry.fill(wasmAddress, entryFlags(c));
   });
   c.result(wasmAddress);
@@ -168,7 +168,7 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
   c.set(wasmAddress, c.call(data.translate, va, access));
   c.if(wasmAddress.not(), () => c.return(zero));
   c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => c.return(zero));
-  c.if(data.look(c, va, access).or(writeOnly(c)), () => c.return(zero));
+  c.if(data.look(c, va, access, wasmAddress).or(writeOnly(c)), () => c.return(zero));
   entry.fill(wasmAddress, entryFlags(c));
   markWriteMapped(c, wasmAddress, pool);
   c.result(wasmAddress);

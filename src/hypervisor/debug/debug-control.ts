@@ -47,6 +47,16 @@ export interface Debuggee {
 /** Matches an event: its text if the debugger stops at it. */
 type EventMatcher = (event: TraceEvent) => string | undefined;
 
+/** One vCPU whose instructions are executed one at a time, to be looked at in between. */
+export interface Follower {
+  /** Whether it is this one. */
+  is(vcpu: Vcpu): boolean;
+  /** Before an instruction. */
+  before(vcpu: Vcpu): void;
+  /** After it, and after the exit that it made. */
+  after(vcpu: Vcpu): void;
+}
+
 /** Requirements of a debugger on the hypervisor. */
 interface DebugServices {
   readonly trace: TraceHub;
@@ -63,6 +73,7 @@ export class DebugControl implements VcpuDebugger {
   /** Whether the step in progress is past its first instruction. */
   #inRange = false;
   #awaitsStart: boolean;
+  #follower: Follower | undefined;
   #stop: DebugStop | undefined;
   /** Matching events since the last stop. */
   #events: string[] = [];
@@ -185,8 +196,15 @@ export class DebugControl implements VcpuDebugger {
     for (const [vm, stops] of other.#vms) this.#stopsOf(vm).adopt(stops);
   }
 
+  /** Follows a vCPU from now on; undefined: none. */
+  follow(follower: Follower | undefined): void {
+    this.#follower = follower;
+    this.goOn(undefined);
+  }
+
   /** Nothing stops the VM any more. */
   clear(): void {
+    this.#follower = undefined;
     for (const stops of this.#vms.values()) stops.clear();
     this.stopAtEvents(undefined);
     this.goOn(undefined);
@@ -200,6 +218,11 @@ export class DebugControl implements VcpuDebugger {
   holds(vcpu: Vcpu): boolean {
     if (!this.debuggee.has(vcpu)) return false;
     const stops = this.#follow(vcpu);
+    if (this.#follower?.is(vcpu)) {
+      this.goOn(vcpu);
+      this.#follower.before(vcpu);
+      return false;
+    }
     if (!this.#awaitsStart && !this.#stopsAtStarts || vcpu.usage.instructions > 0) return false;
     if (!this.#awaitsStart && (stops.startedBy === vcpu || this.#runsAlready(vcpu))) return false;
     this.#awaitsStart = false;
@@ -241,6 +264,7 @@ export class DebugControl implements VcpuDebugger {
   ran(vcpu: Vcpu, reason: ExitReason): void {
     if (reason === ExitReason.Breakpoint || reason === ExitReason.Watchpoint) return this.#reached(vcpu, reason);
     if (this.#stepping !== vcpu) return;
+    if (this.#follower?.is(vcpu)) return this.#follower.after(vcpu);
     const { pc } = vcpu.registers, range = this.#range;
     this.#inRange = range !== undefined && pc >= range.start && pc < range.end;
     if (!this.#inRange) this.#suspend({ vcpu, cause: "step" });

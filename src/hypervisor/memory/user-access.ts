@@ -2,6 +2,7 @@
 // (docs/spec/hypervisor.md §1.3).
 
 import { ErrorCode } from "../../abi/errors.ts";
+import type { RamWriter } from "../../abi/ram-writer.ts";
 import type { Translation } from "../../core/interface.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { Services } from "../services/services.ts";
@@ -59,7 +60,7 @@ export function readUser(vcpu: UserMemory, va: bigint, size: number): Uint8Array
 }
 
 /** Writes `bytes` to a guest's buffer. */
-export function writeUser(vcpu: UserMemory, va: bigint, bytes: Uint8Array): ErrorCode {
+export function writeUser(vcpu: UserMemory, va: bigint, bytes: Uint8Array, by?: RamWriter): ErrorCode {
   const { ram } = vcpu.services.machine;
-  return forEachPage(vcpu, va, bytes.length, "write", (pa, done, length) => ram.write(pa, bytes.subarray(done, done + length)));
+  return forEachPage(vcpu, va, bytes.length, "write", (pa, done, length) => ram.write(pa, bytes.subarray(done, done + length), by));
 }

@@ -7,6 +7,7 @@ import { CallRegisters } from "../../abi/call-registers.ts";
 import type { FaultPort } from "../../abi/faults.ts";
 import { CALL_SHAPES } from "../../abi/hypercall-caller.ts";
 import { Hypercall, type HypercallArguments } from "../../abi/hypercalls.ts";
+import type { RamWriter } from "../../abi/ram-writer.ts";
 import type { TracePort } from "../../abi/trace.ts";
 import { Stage2Flags } from "../../core/interface.ts";
 import { NS_PER_TICK } from "../../machine/clock.ts";
@@ -62,6 +63,16 @@ interface Start {
   readonly x0: bigint;
 }
 
+/** Its name is looked up only when somebody asks. */
+function writerOf(names: NativeServices["names"], vcpu: Vcpu): RamWriter {
+  return {
+    code: "program",
+    get vcpu() {
+      return vcpuId(names.vcpu(vcpu));
+    },
+  };
+}
+
 /**
  * A native program on one vCPU, from one power-on to the next power-off. The scheduler runs it
  * instead of the core.
@@ -72,12 +83,14 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
   #runReturned = false;
   #insideRun = false;
   #accesses = 0;
+  readonly #writer: RamWriter;
   readonly trace: TracePort;
   readonly faults: FaultPort;
   readonly runRegisters = new CallRegisters();
 
   constructor(readonly vcpu: Vcpu, readonly guest: NativeGuest, readonly services: NativeServices, start: Start | undefined) {
     this.trace = vcpu.trace;
+    this.#writer = writerOf(services.names, vcpu);
     this.faults = services.faults;
     this.#start = start;
   }
@@ -221,7 +234,7 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
     let done = 0;
     for (const pa of places) {
       const size = pieceAt(ipa + done, length - done);
-      ram.write(pa, size === length ? bytes : bytes.subarray(done, done + size));
+      ram.write(pa, size === length ? bytes : bytes.subarray(done, done + size), this.#writer);
       done += size;
     }
     return true;

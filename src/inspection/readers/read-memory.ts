@@ -1,6 +1,7 @@
 // Rows about physical memory: owners, mappings and content of pages.
 
 import { asPa } from "../../abi/numbers.ts";
+import { USER_WRITES } from "../../abi/ram-writer.ts";
 import { Access, MapAttributes } from "../../abi/words.ts";
 import {
   type AddressSpace,
@@ -222,7 +223,7 @@ export function writeBytes(view: View, place: string, bytes: Uint8Array): void {
     pieces.push({ pa, bytes: bytes.subarray(done, done + length) });
     done += length;
   }
-  for (const piece of pieces) ram.write(piece.pa, piece.bytes);
+  for (const piece of pieces) ram.write(piece.pa, piece.bytes, USER_WRITES);
 }
 
 /** Bytes of a VM's memory; undefined if any page is not mapped, or is not RAM. */

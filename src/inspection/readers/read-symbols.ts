@@ -9,10 +9,12 @@ import { guestReader, ruleAt } from "../../symbols/unwind.ts";
 import { nameIn, placeIn } from "../../symbols/vm-symbols.ts";
 import { placeText, type SymbolTable } from "../../symbols/symbol-table.ts";
 import { QueryError, type View } from "./inspected.ts";
-import { formatId, parsePlace, vcpuId, vcpuName, vmId } from "../../queries/ids.ts";
+import { physical } from "./read-memory.ts";
+import { formatId, parseId, parsePlace, vcpuId, vcpuName, vmId } from "../../queries/ids.ts";
 import type { RowOf } from "../../queries/table.ts";
 import type { CODE, FRAMES, SYMBOLS } from "../../queries/tables.ts";
 import { hex } from "../../support/number-text.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** The symbols of a VM by address. One that several files have is listed once, from the first. */
 export function readSymbols(view: View, id: string): RowOf<typeof SYMBOLS>[] {
@@ -112,6 +114,37 @@ export function codePlace(view: View, place: string): CodePlace {
     throw new QueryError(`${vmId(vm)} has no symbol ${JSON.stringify(where)}`, `${why}`);
   }
   return { vcpu, address: BigInt.asUintN(64, address), tables };
+}
+
+/**
+ * The physical address of `size` bytes at `pa:ADDRESS`, `ipa:VM/ADDRESS`, or a virtual address or
+ * symbol of a VM, `VM:PLACE`.
+ * @throws QueryError
+ */
+export function ramAt(view: View, place: string, size: number): number {
+  const id = parseId(place);
+  let pa: number;
+  if (id?.kind === "pa" || id?.kind === "ipa") pa = physical(view, place);
+  else {
+    if (id?.kind !== "va" && !parsePlace(place)) {
+      throw new QueryError(
+        `${JSON.stringify(place)} is not memory`,
+        "use pa:0x58400000, ipa:VM/0x80003000, va:VM/0xffff800080010800 or VM:SYMBOL",
+      );
+    }
+    const { vcpu, address } = codePlace(view, id?.kind === "va" ? `${id.vm}:${hex(id.address)}` : place);
+    const found = view.system.symbols.core.inspect(vcpu.registers, address);
+    if (!found.ok) throw new QueryError(`${place}: ${hex(address)} is not mapped for ${view.vcpu(vcpu)} now`);
+    ({ pa } = found);
+  }
+  if (pa % PAGE_SIZE + size > PAGE_SIZE) throw new QueryError(`${size} bytes at ${place} are in two pages`, "ask for each page");
+  if (!view.hypervisor.machine.ram.contains(pa, size)) throw new QueryError(`${place} is not RAM`, "devices have registers, not memory");
+  return pa;
+}
+
+/** The instruction `word` at `address` in assembler syntax. */
+export function instructionText(word: number, address: bigint): string {
+  return aliasText(disassemble(word, address)).replace("\t", " ");
 }
 
 /**

@@ -5,7 +5,7 @@ import { Block } from "../../hypervisor/interface.ts";
 import { V_REGISTERS, X_REGISTERS } from "../../core/interface.ts";
 import { vcpuWord } from "./guest-names.ts";
 import { formatId, irqId, objId, pcpuId } from "../../queries/ids.ts";
-import type { View } from "./inspected.ts";
+import { QueryError, type View } from "./inspected.ts";
 import { pstateParts, registerWords } from "../trace/register-words.ts";
 import type { RowOf } from "../../queries/table.ts";
 import type { REGISTERS, VCPUS } from "../../queries/tables.ts";
@@ -121,6 +121,27 @@ export function readRegisters(view: View, vcpu: Vcpu): RowOf<typeof REGISTERS>[]
     add(`v${index}`, high << 64n | low, "vector", 32);
   }
   return rows;
+}
+
+/**
+ * How a register is read, by its name in `vcpu.regs`.
+ * @throws QueryError
+ */
+export function registerReader({ native, registers: { names } }: Vcpu, name: string): (vcpu: Vcpu) => bigint {
+  if (native) throw new QueryError("el2's own code runs on this vCPU: it has no registers");
+  const [, file, number] = /^([xv])(\d{1,2})$/.exec(name) ?? [], index = Number(number);
+  if (file === "x" && index < X_REGISTERS) return ({ registers }) => registers.getX(index);
+  if (file === "v" && index < V_REGISTERS) {
+    return ({ registers }) => {
+      const [low, high] = registers.getV(index);
+      return high << 64n | low;
+    };
+  }
+  if (name === "pstate") return ({ registers }) => BigInt(registers.pstate);
+  if (name === "pc") throw new QueryError("the PC changes with every instruction", "el2 back goes back by one");
+  const system = names.find((one) => one.toLowerCase() === name);
+  if (system === undefined) throw new QueryError(`no register ${JSON.stringify(name)}`, "el2 vcpu regs lists them");
+  return ({ registers }) => registers.getRegister(system);
 }
 
 function group(register: string): string {

@@ -48,6 +48,31 @@ for (const [tier, options] of [["interp", {}], ["jit", EAGER]] as const) {
     }
   });
 
+  Deno.test(`watched memory stops accesses by any address, and execution, in tier ${tier}`, () => {
+    const watched = DATA + 0x2010;
+    for (
+      const [kind, pa, at, index] of [["write", watched, CODE + 8, 2], ["read", watched, CODE, 0], [
+        "execute",
+        CODE + 4,
+        CODE + 4,
+        1,
+      ]] as const
+    ) {
+      const machine = machineWith(WALK), { core, vcpu } = machine;
+      const before = machine.run(400, CODE).retired;
+      core.watchMemory({ pa: kind === "execute" ? pa : pa + 4, length: 4, kind });
+      const { reason, retired } = machine.run(10_000);
+      assert.equal(reason, kind === "execute" ? ExitReason.Breakpoint : ExitReason.Watchpoint);
+      assert.equal(retired + before, kind === "execute" ? 400 + index : 4 * 0x2010 / 8 + index);
+      assert.equal(vcpu.pc, BigInt(at));
+      if (kind !== "execute") assert.deepEqual(core.watchHit, { kind, address: BigInt(watched + 4) });
+      assert.equal(machine.run(100).retired, 0);
+      assert.equal(core.step(vcpu, machine.now, machine.now).retired, 1);
+      core.watchMemory(undefined);
+      assert.equal(machine.run(1000).reason, ExitReason.Budget);
+    }
+  });
+
   Deno.test(`pairs, vectors, atomics, accesses over a page's end and DC ZVA are watched, in tier ${tier}`, () => {
     const base = DATA + 0x3000;
     const cases: readonly [Line, base: number, watched: number, kind: WatchKind][] = [

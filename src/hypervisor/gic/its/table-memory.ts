@@ -2,6 +2,7 @@
 // (Arm IHI 0069 sections 5.2 and 6.3). Addresses are the guest's choice, so that an access may fail
 // anywhere.
 
+import { GIC_WRITES } from "../../../abi/ram-writer.ts";
 import { Stage2Flags, type Stage2Table } from "../../../core/interface.ts";
 import type { Ram } from "../../../machine/ram.ts";
 import { PAGE_SIZE } from "../../../support/sizes.ts";
@@ -34,7 +35,7 @@ export class SpaceMemory implements TableMemory {
   }
 
   write(ipa: number, bytes: Uint8Array): boolean {
-    return this.#pieces(ipa, bytes, Stage2Flags.Write, (pa, piece) => this.ram.write(pa, piece));
+    return this.#pieces(ipa, bytes, Stage2Flags.Write, (pa, piece) => this.ram.write(pa, piece, GIC_WRITES));
   }
 
   /** Acts on the part of the bytes in each page, until a page fails. */

@@ -1,0 +1,78 @@
+// `el2 who`: who wrote this, and when.
+
+import { Argument, type Command } from "@commander-js/extra-typings";
+import { answer } from "../common/answer.ts";
+import { type CommandContext, examplesText } from "../common/command.ts";
+import { ExitCode } from "../common/failure.ts";
+import { type ListOptions, withListOptions } from "../common/list-options.ts";
+import { openSession, withSessionOptions } from "../common/session.ts";
+import { parseDuration, parseSizeIn, parseWhole } from "../common/values.ts";
+import { paId } from "../../queries/ids.ts";
+import { type QueryArguments, rowsOf } from "../../queries/query.ts";
+import { WHO } from "../../queries/tables.ts";
+import { whoLines } from "../../queries/who-text.ts";
+
+/** Accesses that `--all` prints by default. */
+const HISTORY = 100;
+
+export function registerWho(program: Command, { exit }: CommandContext): void {
+  withListOptions(withSessionOptions(
+    program.command("who").description(
+      "who wrote this last: the instruction, device or program that wrote bytes of memory or changed a register before now",
+    ),
+  ))
+    .argument("<target>", "pa:ADDRESS, ipa:VM/ADDRESS, va:VM/ADDRESS, VM:SYMBOL, or a register: reg:VM/INDEX/NAME")
+    .addArgument(
+      new Argument("[access]", "the accesses to memory that count").choices(["write", "read", "exec"] as const).default("write" as const),
+    )
+    .option("--size <bytes>", "bytes of memory from there on (default: 1)", parseSizeIn(1, 4096))
+    .option("--at <place>", "ask from an earlier place of the run: instructions retired, or a virtual time such as 12ms", parsePlaceOfRun)
+    .option("--all", "list the history, oldest first, instead of the last one")
+    .option("--limit <rows>", `with --all, at most the last of so many (default: ${HISTORY})`, parseWhole(1, 10_000))
+    .addHelpText(
+      "after",
+      `
+A machine that repeats the run from the nearest state that was kept searches for it; the session runs on meanwhile. A write
+counts even if the bytes stay the same; of a register only changes count. Reads by devices are not recorded.
+${
+        examplesText([
+          "who ipa:ping/0x80001000 --size 8",
+          "who pa:0x41801000 --all --limit 20",
+          "who debian:jiffies --size 8",
+          "who ipa:ping/0x80000000 exec",
+          "who reg:ping/0/x0 --at 120000",
+        ])
+      }`,
+    )
+    .action(async (target, access, options) => exit(await who(target, access, options)));
+}
+
+interface WhoOptions extends ListOptions {
+  readonly size?: number;
+  readonly at?: QueryArguments["before"];
+  readonly all?: true;
+  readonly limit?: number;
+  readonly session?: string;
+  readonly json?: boolean;
+}
+
+async function who(
+  target: string,
+  access: QueryArguments["access"],
+  { size, at: before, all, limit, json = false, ...options }: WhoOptions,
+): Promise<number> {
+  using open = await openSession(options);
+  const at = /^0x[0-9a-f]+$/i.test(target) ? paId(BigInt(target)) : target;
+  const args = { at, access, size, before, limit: all ? limit ?? HISTORY : 1 };
+  const text = (row: Parameters<typeof rowsOf>[1]["rows"][number]) =>
+    rowsOf(WHO, { table: WHO.name, rows: [row] }).flatMap(whoLines).map((line) => `${line}\n`).join("");
+  await answer(open, { table: WHO.name, args }, json, { ...all ? {} : { text }, list: options });
+  return ExitCode.Done;
+}
+
+/** A place of a run: digits alone are instructions. */
+function parsePlaceOfRun(text: string): Exclude<QueryArguments["before"], undefined> {
+  return /^\d+$/.test(text)
+    ? { kind: "instructions", count: parseWhole(0, Number.MAX_SAFE_INTEGER)(text) }
+    : { kind: "time", at: parseDuration(text) };
+}

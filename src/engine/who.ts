@@ -1,0 +1,188 @@
+// `el2 who`: the latest accesses to memory, or changes of a register, before a place of the run.
+// Other machines repeat the run meanwhile; the session's own runs on.
+
+import { QueryError } from "../inspection/readers/inspected.ts";
+import { instructionText } from "../inspection/readers/read-symbols.ts";
+import { formatId, nameOf, parseAs, vcpuId, vcpuName, vmId, vmOfName } from "../queries/ids.ts";
+import { type Answer, type Query, type QueryArguments, rowsOf } from "../queries/query.ts";
+import type { RowOf } from "../queries/table.ts";
+import { STACK, type WHO } from "../queries/tables.ts";
+import { WHO_FACTS, type WhoFact } from "../queries/facts/who.ts";
+import { problemText } from "../queries/facts/problem.ts";
+import { type Access, AccessSearch, type Value, type Watched } from "../recordings/accesses.ts";
+import type { Moment } from "../recordings/past.ts";
+import type { System } from "../assembly/system/system.ts";
+import { bytesText } from "../support/byte-text.ts";
+import { hex } from "../support/number-text.ts";
+import { inPieces, type Loop, MOVE_SLICE } from "./loop.ts";
+
+/** Accesses of one answer. */
+const MOST = 10_000;
+/** Bytes that one question is about. */
+const BYTES = 4096;
+
+type Row = RowOf<typeof WHO>;
+/** A long answer in pieces: it yields in between. */
+type Pieces<T> = Generator<undefined, T>;
+
+const DID = { write: "written", read: "read", exec: "executed", change: "changed" } as const;
+
+/** The questions of one session's clients, answered one after the other. */
+export class Who {
+  readonly #waiting: { readonly id: number; readonly query: Query }[] = [];
+
+  /**
+   * @param changed whether a debugger has changed the machine
+   * @param endOf instructions that had been retired when a VM ended that is gone now
+   * @param failed the answer after an exception in el2 itself
+   */
+  constructor(
+    readonly loop: Loop,
+    readonly changed: () => boolean,
+    readonly endOf: (vm: string) => number | undefined,
+    readonly failed: (id: number, query: Query, error: unknown) => Answer,
+  ) {}
+
+  ask(id: number, query: Query): void {
+    this.#waiting.push({ id, query });
+    if (this.#waiting.length === 1) this.#next();
+  }
+
+  #next(): void {
+    const [asked] = this.#waiting;
+    if (!asked) return;
+    const { id, query } = asked, { port } = this.loop, pieces = this.#answer(query);
+    inPieces(port, () => {
+      let answer: Answer | undefined;
+      try {
+        answer = pieces.next().value;
+      } catch (error) {
+        answer = this.failed(id, query, error);
+      }
+      if (!answer) return false;
+      port.post({ kind: "answer", id, answer });
+      this.#waiting.shift();
+      this.#next();
+      return true;
+    });
+  }
+
+  *#answer(query: Query): Pieces<Answer> {
+    const { system } = this.loop.shown;
+    const at = { ns: String(Math.round(system.machine.time)), insn: String(system.instructions()) };
+    try {
+      return { table: query.table, at, rows: yield* this.#rows(query.args), dropped: 0 };
+    } catch (error) {
+      if (!(error instanceof QueryError)) throw error;
+      const problem = { code: "query", what: error.what, way_out: error.wayOut } as const;
+      return { table: query.table, at, rows: [], dropped: 0, error: problemText(problem), problem };
+    }
+  }
+
+  *#rows({ at: target, access = "write", before, size = 1, limit = 1 }: QueryArguments): Pieces<Row[]> {
+    const { run, shown } = this.loop;
+    if (run.lost !== undefined) throw new QueryError(`the past cannot be searched: ${run.lost}`);
+    if (this.changed()) throw new QueryError("the past cannot be searched: a debugger wrote memory or registers since");
+    if (target === undefined) throw new QueryError("this query needs at");
+    if (size < 1 || size > BYTES) throw new QueryError(`cannot search for ${size} bytes`, `use 1..${BYTES}`);
+    if (before === undefined) this.#refuseEnded(target);
+    const system = before === undefined ? shown.system : yield* this.#systemAt(before);
+    const watched = this.#watched(system, target, access, size);
+    const search = new AccessSearch(run.upTo(system), watched, Math.min(limit, MOST));
+    let found = search.advance(MOVE_SLICE);
+    for (; !found; found = search.advance(MOVE_SLICE)) yield;
+    const { accesses, start } = found, kind = watched.kind === "register" ? "change" : access;
+    const rows = start === undefined ? [] : [this.#first(DID[kind], start)];
+    let order = 0, last = start === undefined ? undefined : run.first;
+    for (const one of accesses) {
+      order = one.at === last ? order + 1 : 0;
+      last = one.at;
+      rows.push(this.#row(kind, one, order));
+    }
+    const latest = accesses.at(-1);
+    if (latest?.instruction && !latest.by) rows.push({ ...rows.pop()!, stack: yield* this.#stackAt(latest.at, latest.instruction.vcpu) });
+    return rows;
+  }
+
+  #watched({ inspector }: System, target: string, access: "write" | "read" | "exec", size: number): Watched {
+    const register = parseAs("reg", target);
+    if (register) {
+      const vcpu = vcpuId(vcpuName(register.vm, register.index));
+      return { kind: "register", vcpu, read: inspector.registerOf(vcpu, register.name) };
+    }
+    return { kind: "memory", watch: { pa: inspector.ramAt(target, size), length: size, kind: access === "exec" ? "execute" : access } };
+  }
+
+  /** @throws QueryError if it is about a VM that has ended, whose memory and vCPUs are gone */
+  #refuseEnded(target: string): void {
+    const vm = parseAs("ipa", target)?.vm ?? parseAs("reg", target)?.vm, end = vm === undefined ? undefined : this.endOf(vm);
+    if (end !== undefined) throw new QueryError(`${vmId(vm ?? "")} has ended`, `ask from before that: --at ${end}`);
+  }
+
+  /** The machine at a place of the run. */
+  *#systemAt(place: Exclude<QueryArguments["before"], undefined>): Pieces<System> {
+    const { run, shown: { present } } = this.loop;
+    const isLater = place.kind === "time" ? place.at > present.machine.time : place.count > present.instructions();
+    if (isLater) throw new QueryError("that is after the present");
+    if (place.kind === "instructions" && place.count < run.first) throw new QueryError(`that is before ${run.start}`);
+    return yield* this.#go(place.kind === "time" ? { at: place.at, settled: true } : place.count);
+  }
+
+  *#go(moment: Moment): Pieces<System> {
+    const { run } = this.loop, past = run.pastAt(run.milestone(moment));
+    while (!past.advance(moment, MOVE_SLICE)) yield;
+    return past.system;
+  }
+
+  /** The call frames of a vCPU at an instruction count. */
+  *#stackAt(instructions: number, vcpu: string): Pieces<string[]> {
+    const { inspector } = yield* this.#go(instructions);
+    const answer = inspector.answer({ table: STACK.name, args: { vcpu } });
+    return rowsOf(STACK, answer).map(({ pc, symbol, source }) => [symbol ?? pc, source].filter((word) => word !== null).join("  "));
+  }
+
+  /** @param earlier accesses at the same place of the run */
+  #row(kind: Row["kind"], { at, time, instruction, by, before, after }: Access, earlier: number): Row {
+    const vm = instruction && vmOfName(nameOf(instruction.vcpu)), { symbols } = this.loop.shown.present;
+    const symbol = instruction && vm !== undefined && symbols.nameOf(vm, instruction.pc) || null;
+    const line = instruction && vm !== undefined ? symbols.lineAt(vm, instruction.pc) : undefined;
+    const place = instruction && (symbol ?? hex(instruction.pc, 16));
+    const who: WhoFact = !instruction
+      ? by ?? { code: "hypervisor" }
+      : by
+      ? { code: "exit", vcpu: instruction.vcpu, place: place ?? null }
+      : { code: "instruction", vcpu: instruction.vcpu, place: place! };
+    const doer = "vcpu" in who ? who.vcpu : "device" in who ? who.device : null;
+    return {
+      id: formatId({ kind: "insn", number: at, ...earlier > 0 && { order: earlier + 1 } }),
+      t: String(Math.round(time)),
+      kind,
+      text: WHO_FACTS.text(who),
+      who,
+      by: doer,
+      vm: doer === null ? null : vmId(vmOfName(nameOf(doer))),
+      pc: instruction ? hex(instruction.pc, 16) : null,
+      symbol,
+      source: line ? `${line.file}:${line.line}` : null,
+      instruction: instruction?.word ? instructionText(instruction.word, instruction.pc) : null,
+      before: valueText(before),
+      after: valueText(after),
+      stack: null,
+    };
+  }
+
+  /** Nothing is before this. */
+  #first(did: string, value: Value): Row {
+    const { run } = this.loop;
+    const who: WhoFact = { code: "never", did, since: run.start };
+    return {
+      ...{ id: formatId({ kind: "insn", number: run.first }), t: String(Math.round(run.firstTime)), kind: "never" },
+      ...{ text: WHO_FACTS.text(who), who, by: null, vm: null, pc: null, symbol: null, source: null, instruction: null, stack: null },
+      ...{ before: valueText(value), after: valueText(value) },
+    };
+  }
+}
+
+function valueText(value: Value): string {
+  return typeof value === "bigint" ? hex(value, 16) : bytesText(value);
+}

@@ -1,0 +1,28 @@
+// The author of an access to memory or of a register's change (`el2 who`).
+
+import type { RamWriter } from "../../abi/ram-writer.ts";
+import { Facts } from "./fact.ts";
+
+export type WhoFact =
+  | RamWriter
+  /** An instruction of a vCPU; `place`: its address, by name if it has one. */
+  | { readonly code: "instruction"; readonly vcpu: string; readonly place: string }
+  /** A register changed between two instructions of its vCPU; `place`: the one before. */
+  | { readonly code: "exit"; readonly vcpu: string; readonly place: string | null }
+  /** Nobody since the run began; `since`: with what, in words. */
+  | { readonly code: "never"; readonly did: string; readonly since: string };
+
+export const WHO_FACTS = new Facts<WhoFact>({
+  "instruction": ({ vcpu, place }) => `${vcpu} at ${place}`,
+  "exit": ({ vcpu, place }) =>
+    `the hypervisor, while ${vcpu} was not running${place === null ? "" : `; its last instruction was at ${place}`}`,
+  "hypervisor": () => "the hypervisor",
+  "gic": () => "the interrupt controller, in its tables",
+  "device": ({ device }) => `${device}, by DMA`,
+  "call": ({ vcpu }) => `the hypervisor, with the result of a hypercall of ${vcpu}`,
+  "program": ({ vcpu }) => `the program of ${vcpu}, which is el2's own code`,
+  "user": () => "a user (el2 mem write)",
+  "never": ({ did, since }) => `never ${did} since ${since}`,
+}, {
+  "never": ({ did }) => did === "written" || did === "changed" ? "what is there was there when the run began" : undefined,
+});

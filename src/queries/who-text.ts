@@ -1,0 +1,35 @@
+// An access or a change as text: `el2 who` prints these lines, and screens show them.
+
+import { timeText } from "../support/number-text.ts";
+import type { RowOf } from "./table.ts";
+import type { WHO } from "./tables.ts";
+import { parseAs } from "./ids.ts";
+
+/** The author, the access and its time, and the command that goes there. */
+export function whoLines({ id, t, kind, text, source, instruction, before, after, stack }: RowOf<typeof WHO>): [string, ...string[]] {
+  if (kind === "never") return [text, `  it held ${before} then`];
+  const value = kind === "write" || kind === "change" ? `  ${before} -> ${after}` : `  it held ${before}`;
+  return [
+    `${kind}: ${text}${source === null ? "" : ` (${source})`}`,
+    ...instruction === null ? [] : [`  ${instruction}`],
+    ...value.length > LONGEST ? [`  ${before}`, `  -> ${after}`] : [value],
+    `  at instruction ${placeOf(id)}, t=${timeText(Number(t))}s`,
+    ...(stack ?? []).map((frame, index) => `  ${`#${index}`.padEnd(3)} ${frame}`),
+    `  next: ${backTo(id)}`,
+  ];
+}
+
+/** Columns of a line with both values. */
+const LONGEST = 100;
+
+/** Instructions that had been retired before it. */
+export function placeOf(id: string): number {
+  const place = parseAs("insn", id);
+  if (!place) throw new Error(`${id} is not a place of a run`);
+  return place.number;
+}
+
+/** The command that goes to just before it. */
+export function backTo(id: string): string {
+  return `el2 back --to ${placeOf(id)}`;
+}

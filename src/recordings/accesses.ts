@@ -1,0 +1,206 @@
+// The latest accesses to memory, or changes of a register, before a place of the run: the run is
+// repeated from the last state that was kept, in another machine that stops at each of them. If
+// there are too few, the search continues before that state.
+
+import { HYPERVISOR_WRITES, type RamWriter } from "../abi/ram-writer.ts";
+import type { System } from "../assembly/system/system.ts";
+import type { MemoryWatch } from "../core/interface.ts";
+import type { Vcpu } from "../hypervisor/inspect.ts";
+import { EVERY_VM } from "../queries/debugged-vms.ts";
+import { vcpuId } from "../queries/ids.ts";
+import type { RunUpTo } from "./back-to.ts";
+import { isLater, type Milestone } from "./history.ts";
+import type { Moment, Past } from "./past.ts";
+
+/** The object of a search: bytes of RAM, or a register of `vcpu:VM/INDEX`. */
+export type Watched =
+  | { readonly kind: "memory"; readonly watch: MemoryWatch }
+  | { readonly kind: "register"; readonly vcpu: string; readonly read: (vcpu: Vcpu) => bigint };
+
+/** The bytes, or the value of the register. */
+export type Value = Uint8Array | bigint;
+
+/** The instruction of a vCPU. */
+interface Instruction {
+  /** `vcpu:VM/INDEX`. */
+  readonly vcpu: string;
+  readonly pc: bigint;
+  /** 0 if it cannot be read. */
+  readonly word: number;
+}
+
+/** One access or change. */
+export interface Access {
+  /**
+   * Instructions that all vCPUs had retired before it; one fewer for one without an instruction, as
+   * the exit of the last one may have led to it.
+   */
+  readonly at: number;
+  /** Virtual time (ns). */
+  readonly time: number;
+  /** The instruction that did it, or the vCPU's last one before. */
+  readonly instruction?: Instruction | undefined;
+  /** The writer, unless that was an instruction. */
+  readonly by?: RamWriter | undefined;
+  readonly before: Value;
+  readonly after: Value;
+}
+
+/** Accesses, the latest last. */
+export interface Accesses {
+  readonly accesses: readonly Access[];
+  /** The value at the start of the run, if there are no more accesses before these. */
+  readonly start?: Value;
+}
+
+/** Instructions of the first stretch in which a vCPU is single-stepped, and growth of the next. */
+const STRETCH = 4096, GROWTH = 8;
+
+/** A part of the run that is searched. */
+interface Stretch {
+  /** The state from which a machine goes there. */
+  readonly from: Milestone | undefined;
+  readonly past: Past;
+  /** Whether nothing between that state and its beginning remains. */
+  readonly whole: boolean;
+  /** Instructions at which it begins. */
+  readonly begin: number;
+  readonly end: { readonly moment: Moment; readonly instructions: number };
+}
+
+/** A search, made in slices. */
+export class AccessSearch {
+  #stretch: Stretch;
+  #length = STRETCH;
+  #looking: Looking | undefined;
+  #found: readonly Access[] = [];
+
+  /** @param wanted accesses that are enough */
+  constructor(readonly run: RunUpTo, readonly watched: Watched, readonly wanted: number) {
+    this.#stretch = this.#before(run);
+  }
+
+  #before(end: Stretch["end"]): Stretch {
+    const from = this.run.rerun.milestone(end.moment), past = this.run.rerun.pastAt(from);
+    const first = past.system.instructions();
+    // Single steps take long: the change is probably near.
+    const begin = this.watched.kind === "register" ? Math.max(first, end.instructions - this.#length) : first;
+    return { from, past, whole: begin === first, begin, end };
+  }
+
+  /** Continues for at most `milliseconds` of wall time; undefined: call again. */
+  advance(milliseconds: number): Accesses | undefined {
+    const { watched } = this, { from, past, whole, begin, end } = this.#stretch;
+    if (!this.#looking) {
+      if (!whole && !past.advance(begin, milliseconds)) return undefined;
+      this.#looking = watched.kind === "memory" ? lookAtMemory(past, watched.watch) : lookAtRegister(past, watched);
+    }
+    if (!past.advance(end.moment, milliseconds)) return undefined;
+    const { accesses, first } = this.#looking.end();
+    this.#looking = undefined;
+    this.#found = [...accesses, ...this.#found].slice(-this.wanted);
+    if (this.#found.length >= this.wanted) return { accesses: this.#found };
+    if (whole && !isLater(from)) return { accesses: this.#found, start: first };
+    this.#length *= GROWTH;
+    this.#stretch = this.#before(whole && isLater(from) ? from : { moment: begin, instructions: begin });
+    return undefined;
+  }
+}
+
+/** A machine whose accesses are noted. */
+interface Looking {
+  /** The accesses, and what was there before them. */
+  end(): { readonly accesses: readonly Access[]; readonly first: Value };
+}
+
+function lookAtMemory(past: Past, watch: MemoryWatch): Looking {
+  const { system } = past, { machine, core } = system;
+  const { pa, length, kind } = watch;
+  const bytes = () => machine.ram.bytes(pa, length).slice();
+  const here = () => ({ at: system.instructions(), time: machine.time });
+  const first = bytes(), accesses: Access[] = [];
+  const control = system.debugger.give(EVERY_VM, false);
+  core.watchMemory(watch);
+  let begun: (Pick<Access, "at" | "time"> & { readonly instruction: Instruction; readonly before: Uint8Array }) | undefined;
+  past.onStop = ({ cause, vcpu }) => {
+    if (cause === "watchpoint" || cause === "breakpoint") {
+      const instruction = instructionOf(system, vcpu, vcpuId(control.services.names.vcpu(vcpu)));
+      begun = { ...here(), instruction, before: bytes() };
+      control.goOn(vcpu);
+      return false;
+    }
+    control.goOn(undefined);
+    if (cause === "step" && begun) {
+      const after = bytes();
+      if (kind !== "write" || !isSame(begun.before, after) || !mayNotWrite(begun.instruction.word)) {
+        accesses.push({ ...begun, after });
+      }
+      begun = undefined;
+    }
+    return false;
+  };
+  if (kind === "write" || kind === "access") {
+    machine.ram.watch(pa, length, (by, at, written) => {
+      const before = bytes(), after = before.slice();
+      for (let index = Math.max(pa, at); index < pa + length && (written === "zero" || index < at + written.length); index++) {
+        after[index - pa] = written === "zero" ? 0 : written[index - at];
+      }
+      accesses.push({ ...here(), at: Math.max(0, system.instructions() - 1), by: { ...by }, before, after });
+    });
+  }
+  return { end: () => ({ accesses, first }) };
+}
+
+/** The instruction at an address that a vCPU has or has had in its PC. */
+function instructionOf({ core, machine: { ram } }: System, { registers }: Vcpu, vcpu: string, pc = registers.pc): Instruction {
+  const found = core.inspect(registers, pc);
+  if (!found.ok || !ram.contains(found.pa, WORD)) return { vcpu, pc, word: 0 };
+  const bytes = ram.bytes(found.pa, WORD);
+  return { vcpu, pc, word: new DataView(bytes.buffer, bytes.byteOffset, WORD).getUint32(0, true) };
+}
+
+const WORD = 4;
+/** Exclusive stores and compare-and-swap, which may leave memory as it is. Arm ARM C4.1.94. */
+const EXCLUSIVE_GROUP = { mask: 0x3f00_0000, value: 0x0800_0000 };
+/** Those of the group that always store: STLR and STLLR. */
+const RELEASING_STORE = { mask: 0x00e0_0000, value: 0x0080_0000 };
+
+function mayNotWrite(word: number): boolean {
+  return (word & EXCLUSIVE_GROUP.mask) === EXCLUSIVE_GROUP.value && (word & RELEASING_STORE.mask) !== RELEASING_STORE.value;
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.every((byte, index) => byte === b[index]);
+}
+
+function lookAtRegister({ system }: Past, { vcpu: id, read }: Extract<Watched, { kind: "register" }>): Looking {
+  const control = system.debugger.give(EVERY_VM, false), { names } = control.services;
+  const is = (vcpu: Vcpu) => vcpuId(names.vcpu(vcpu)) === id;
+  const there = () => control.vcpus().find(is);
+  const known = there(), first = known ? read(known) : 0n;
+  const accesses: Access[] = [];
+  let value = first, begun = 0, pc: bigint | undefined;
+  const compare = (vcpu: Vcpu, at: number, by?: RamWriter) => {
+    const after = read(vcpu);
+    if (after === value) return;
+    const instruction = pc === undefined ? undefined : instructionOf(system, vcpu, id, pc);
+    accesses.push({ at, time: system.machine.time, instruction, by, before: value, after });
+    value = after;
+  };
+  control.follow({
+    is,
+    before(vcpu) {
+      begun = system.instructions();
+      compare(vcpu, begun, HYPERVISOR_WRITES);
+      ({ pc } = vcpu.registers);
+    },
+    after: (vcpu) => compare(vcpu, begun),
+  });
+  return {
+    end() {
+      const vcpu = there();
+      if (vcpu) compare(vcpu, system.instructions(), HYPERVISOR_WRITES);
+      return { accesses, first };
+    },
+  };
+}
