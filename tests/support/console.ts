@@ -26,6 +26,8 @@ export class ConsoleProgram {
   /** Where the next `expect` starts to look. */
   #seen = 0;
   #ended = false;
+  /** Time (ms) of `waitedForCpu` by which limits were extended. */
+  #waited = 0;
   #wake: () => void = () => {};
 
   constructor(command: readonly string[]) {
@@ -43,17 +45,19 @@ export class ConsoleProgram {
 
   /**
    * Waits until what follows the previous match matches `pattern`, and returns the match.
-   * @param seconds wall time to wait.
+   * @param seconds wall time to wait, besides that for which its threads wait for a CPU of a busy
+   *   computer
    * @throws Error with the end of the console when it does not come.
    */
   async expect(pattern: RegExp, seconds: number): Promise<RegExpExecArray> {
-    const limit = Date.now() + seconds * 1000;
+    let limit = Date.now() + seconds * 1000;
     for (;;) {
       const match = pattern.exec(this.#text.slice(this.#seen));
       if (match) {
         this.#seen += match.index + match[0].length;
         return match;
       }
+      if (!this.#ended && limit <= Date.now()) limit += await this.#newWaits();
       const left = limit - Date.now();
       if (this.#ended || left <= 0) {
         const why = this.#ended ? "the program ended" : `nothing of that in ${seconds} s`;
@@ -72,6 +76,12 @@ export class ConsoleProgram {
    */
   async type(line: string, enter = "\n"): Promise<void> {
     await this.#writer.write(new TextEncoder().encode(line + enter));
+  }
+
+  /** Those of `waitedForCpu` that no limit was extended by yet. */
+  async #newWaits(): Promise<number> {
+    const before = this.#waited;
+    return (this.#waited = await this.waitedForCpu()) - before;
   }
 
   /** Milliseconds that its threads, and those of this process, have waited for a CPU (Linux). */
