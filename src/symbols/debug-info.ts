@@ -73,9 +73,9 @@ export class DebugInfo {
     this.#readUnits();
   }
 
-  /** That of an ELF file; undefined if it has none. */
-  static of(file: Uint8Array): DebugInfo | undefined {
-    const sections = debugSections(readElfSections(file));
+  /** That of an ELF file whose program is `moved` from where it was linked; undefined: none. */
+  static of(file: Uint8Array, moved = 0n): DebugInfo | undefined {
+    const sections = debugSections(readElfSections(file), moved);
     const has = ([".debug_info", ".debug_frame", ".eh_frame"] as const).some((name) => sections.bytes(name).length > 0);
     return has ? new DebugInfo(sections) : undefined;
   }

@@ -112,6 +112,7 @@ export class FrameValues {
       cfa: frame.cfa,
       frameBase: base,
       addressAt: (index) => owner.unit.addressAt(index),
+      moved: owner.unit.sections.moved,
     };
   }
 

@@ -142,6 +142,7 @@ function stateOf({ registers }: Pick<Caller, "registers">, read: ReadGuest, cfa?
     cfa,
     frameBase: undefined,
     addressAt: () => 0n,
+    moved: 0n,
   };
 }
 

@@ -5,8 +5,8 @@ import type { DebugCore } from "../core/interface.ts";
 import type { Hypervisor, Vcpu } from "../hypervisor/inspect.ts";
 import type { LineRange } from "../formats/dwarf/line-table.ts";
 import { type AddressRange, rangesOf } from "../formats/dwarf/lists.ts";
-import { DebugInfo, rangesBudget } from "./debug-info.ts";
-import { readElfSymbols } from "./elf-symbols.ts";
+import { type DebugInfo, rangesBudget } from "./debug-info.ts";
+import { GivenFile } from "./given-file.ts";
 import { readKallsyms } from "./kallsyms.ts";
 import { readKernelMemory } from "./kernel-memory.ts";
 import { placeText, type SymbolPlace, SymbolTable } from "./symbol-table.ts";
@@ -21,8 +21,9 @@ const KERNEL = 1n << 63n;
 
 /** Names of one machine's guests. */
 export class VmSymbols {
-  readonly #given = new Map<string, SymbolTable[]>();
-  readonly #infos = new Map<string, DebugInfo[]>();
+  readonly #given = new Map<string, GivenFile[]>();
+  /** How far kernels have moved themselves, by tables of stage 2. */
+  readonly #moved = new Map<number, bigint>();
   /**
    * A kernel's symbols, by the tables of stage 2 that its VM has: another life of the VM has
    * others.
@@ -40,14 +41,38 @@ export class VmSymbols {
    * @throws Error that names the defect of the file
    */
   give(vm: string, file: Uint8Array, source: string): void {
-    this.#given.set(vm, [new SymbolTable(readElfSymbols(file), source), ...this.#given.get(vm) ?? []]);
-    const info = DebugInfo.of(file);
-    if (info) this.#infos.set(vm, [info, ...this.#infos.get(vm) ?? []]);
+    this.#given.set(vm, [new GivenFile(file, source), ...this.#given.get(vm) ?? []]);
+    // It may be a kernel's, and others were not.
+    this.#moved.clear();
+  }
+
+  /**
+   * How far a VM's kernel has moved itself from where its ELF file was linked; undefined: not known
+   * yet.
+   */
+  moved(vm: string): bigint | undefined {
+    const given = this.#given.get(vm);
+    if (!given) return undefined;
+    for (const { registers } of this.vcpus(vm)) {
+      const known = this.#moved.get(registers.stage2);
+      if (known !== undefined) return known;
+      const vectors = registers.getRegister("VBAR_EL1");
+      const moved = given.map((file) => file.movedBy(vectors)).find((by) => by !== undefined);
+      if (moved === undefined) continue;
+      this.#moved.set(registers.stage2, moved);
+      return moved;
+    }
+    return undefined;
+  }
+
+  #placed(vm: string) {
+    const moved = this.moved(vm) ?? 0n;
+    return (this.#given.get(vm) ?? []).map((file) => file.at(moved));
   }
 
   /** The debug information of a VM's ELF files. */
   infos(vm: string): readonly DebugInfo[] {
-    return this.#infos.get(vm) ?? [];
+    return this.#placed(vm).flatMap(({ info }) => info ?? []);
   }
 
   /** The source line of an address, where a file has it. */
@@ -89,13 +114,13 @@ export class VmSymbols {
    */
   all(vm: string): SymbolTable[] {
     const kernel = this.#kernel(vm, true);
-    return [...this.#given.get(vm) ?? [], ...kernel ? [kernel] : []];
+    return [...this.#placed(vm).map(({ table }) => table), ...kernel ? [kernel] : []];
   }
 
   /** The symbols known so far. */
   known(vm: string): SymbolTable[] {
     const kernel = this.#kernel(vm, false);
-    return [...this.#given.get(vm) ?? [], ...kernel ? [kernel] : []];
+    return [...this.#placed(vm).map(({ table }) => table), ...kernel ? [kernel] : []];
   }
 
   /**

@@ -74,6 +74,7 @@ for (const build of BUILDS) {
       const table = new FrameTable({
         bytes: (name) => name === ".debug_frame" ? section : new Uint8Array(),
         address: () => 0n,
+        moved: 0n,
       });
       let rows = 0;
       for (const { address, type } of code.tables[0].symbols) {
@@ -148,7 +149,7 @@ Deno.test("any words are analyzed in bounded time, and their rules can be writte
     const symbols = new SymbolTable([{ name: "f", type: "T", address: 0x1000n }, { name: "end", type: "D", address: 0x1640n }], "test");
     const code = new CodeFrames([symbols], (_, size) => new Uint8Array(words.buffer).slice(0, size));
     const section = debugFrame([...code.all(() => false)]);
-    const table = new FrameTable({ bytes: (name) => name === ".debug_frame" ? section : new Uint8Array(), address: () => 0n });
+    const table = new FrameTable({ bytes: (name) => name === ".debug_frame" ? section : new Uint8Array(), address: () => 0n, moved: 0n });
     for (let at = 0x1000n; at < 0x1640n; at += 52n) {
       const row = code.at(at);
       if (row) assert.equal(textOf(table.at(at)), textOf(row), `round ${round}, 0x${at.toString(16)}`);

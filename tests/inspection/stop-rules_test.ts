@@ -6,7 +6,8 @@ import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { FilterError } from "../../src/queries/filter.ts";
 import { QueryError } from "../../src/inspection/readers/inspected.ts";
 import { stopAtEvents } from "../../src/inspection/rules/stop-rules.ts";
-import type { StopHit } from "../../src/queries/stop-rule.ts";
+import type { BreakPlace, StopHit } from "../../src/queries/stop-rule.ts";
+import { writeElfSymbols } from "../../src/symbols/elf-symbols.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
 
 /** Virtual time (ns) at which the demo's VMs run. */
@@ -147,4 +148,36 @@ Deno.test("a debugger of all VMs stops behind each exit with an event that it wa
   assert.ok(seen.some((text) => / hvc msgqueue_send /.test(text)) && seen.some((text) => / virq /.test(text)));
   assert.equal(new Set(seen).size, seen.length);
   assert.deepEqual(hashes(system), hashes(plain));
+});
+
+Deno.test("the place of a kernel's symbol follows the kernel that moves itself; an address stays", async () => {
+  const system = await demoSystem();
+  runUntil(system, STARTED);
+  const vectors = 0xffff_8000_0801_0800n, vfsOpen = 0xffff_8000_0830_0000n, moved = 0x2b1a_0000n;
+  const file = writeElfSymbols([
+    { name: "vectors", address: vectors, type: "T" },
+    { name: "vfs_open", address: vfsOpen, type: "T" },
+  ]);
+  system.symbols.give("ping", file, "symbols");
+  for (const at of ["ping:vfs_open+0x8", "ping:0xffff800008300000", "ping:pc"]) system.stops.change({ kind: "place", at });
+  const addresses = () => system.stops.rules.map((rule) => (rule as unknown as { place: BreakPlace }).place.address);
+  const [before, ...others] = addresses(), [vcpu] = system.symbols.vcpus("ping");
+  assert.equal(before, vfsOpen + 8n);
+  const inserted: bigint[] = [], removed: bigint[] = [], control = system.debugger.control!;
+  const { insert, remove } = control;
+  control.insert = (address) => (inserted.push(address), insert.call(control, address));
+  control.remove = (address) => (removed.push(address), remove.call(control, address));
+  // Vectors of another place than a moved kernel's say nothing.
+  for (const value of [0x8000_0800n, vectors + 0x800n]) {
+    vcpu.registers.setRegister("VBAR_EL1", value);
+    system.stops.take();
+    assert.deepEqual(addresses(), [before, ...others]);
+  }
+  vcpu.registers.setRegister("VBAR_EL1", vectors + moved);
+  system.stops.take();
+  assert.deepEqual(addresses(), [before + moved, ...others]);
+  assert.deepEqual([inserted, removed], [[before + moved], [before]]);
+  // It is known from then on, also while the kernel uses other vectors.
+  vcpu.registers.setRegister("VBAR_EL1", 0x8000_0800n);
+  assert.equal(system.symbols.nameOf("ping", vfsOpen + moved + 4n), "vfs_open+0x4");
 });

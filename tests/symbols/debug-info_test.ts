@@ -79,9 +79,34 @@ for (const build of BUILDS) {
         assert.equal(info.lineAt(0x1000n), undefined);
         assert.ok(info.frames!.size >= 5);
         assert.deepEqual(info.defects, []);
+        samePlaces(info, DebugInfo.of(one, MOVED)!, code.addresses[0]);
       }
     });
   });
+}
+
+const MOVED = 0xffff_8000_1234_0000n;
+
+/** A program that has moved has the same lines, functions, frames and variables elsewhere. */
+function samePlaces(linked: DebugInfo, moved: DebugInfo, around: bigint): void {
+  let functions = 0;
+  for (let address = around - 0x400n; address < around + 0x400n; address += 4n) {
+    const line = linked.lineAt(address);
+    assert.deepEqual(
+      moved.lineAt(address + MOVED),
+      line && { ...line, start: line.start + MOVED, end: line.end + MOVED },
+    );
+    const before = linked.scopeAt(address), after = moved.scopeAt(address + MOVED);
+    assert.deepEqual(after && moved.nameOf(after.function), before && linked.nameOf(before.function));
+    assert.deepEqual([after?.inlined.length, after?.blocks.length], [before?.inlined.length, before?.blocks.length]);
+    if (before) functions++;
+    assert.deepEqual(moved.frames!.at(address + MOVED)?.cfa, linked.frames!.at(address)?.cfa);
+  }
+  assert.ok(functions > 20);
+  assert.equal(moved.lineAt(around), undefined);
+  const line = linked.lineAt(around)!;
+  assert.deepEqual(moved.codeOf(line.file, line.line)!.addresses, linked.codeOf(line.file, line.line)!.addresses.map((at) => at + MOVED));
+  assert.deepEqual(moved.defects, []);
 }
 
 Deno.test("paths are the same file where one ends with the other", () => {

@@ -50,5 +50,5 @@ export function dwarf(
     ".debug_abbrev": Uint8Array.from([...abbreviations, 0]),
     ...others,
   };
-  return { bytes: (name) => all[name] ?? new Uint8Array(), address: () => 0n };
+  return { bytes: (name) => all[name] ?? new Uint8Array(), address: () => 0n, moved: 0n };
 }

@@ -107,6 +107,7 @@ export class GuestSystem implements System, Inspected {
     this.stops = new StopRules({
       hypervisor,
       placeOf: (at) => this.#placeOf(at),
+      movedBy: (vm) => this.symbols.moved(vm),
       vcpuOf: (id) => this.#steppable(id),
       controlOf: (vm) => this.debugger.forRules(vm),
       releaseControl: () => this.debugger.rulesEnded(),

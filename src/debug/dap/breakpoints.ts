@@ -29,6 +29,11 @@ interface Breakpoint extends Terms {
   /** The one VM that it is for. */
   readonly only: string | undefined;
   places: readonly CodePlace[];
+  /**
+   * VMs in which there was no code at its places yet: a kernel that moves itself before it maps
+   * itself has other places then.
+   */
+  readonly unmapped: Set<string>;
   hits: number;
 }
 
@@ -216,9 +221,9 @@ export class Breakpoints {
     return this.#code.some(({ places }) => places.some((place) => place.vm === vm && place.address === pc));
   }
 
-  /** Whether some have no place. */
+  /** Whether some have no place, or one without code. */
   get waiting(): boolean {
-    return this.#code.some(({ places }) => !places.length);
+    return this.#code.some(({ places, unmapped }) => !places.length || unmapped.size > 0);
   }
 
   /**
@@ -228,8 +233,12 @@ export class Breakpoints {
   async placeIn(vm: string): Promise<DebugProtocol.Breakpoint[]> {
     const changed: DebugProtocol.Breakpoint[] = [];
     for (const one of this.#code) {
-      if (one.places.some((place) => place.vm === vm)) continue;
-      const isNew = one.places.length === 0, answer = await this.#place(one, [vm]);
+      const before = one.places.filter((place) => place.vm === vm);
+      if (before.length && !one.unmapped.has(vm)) continue;
+      const isNew = one.places.length === 0;
+      one.places = one.places.filter((place) => place.vm !== vm);
+      const answer = await this.#place(one, [vm]);
+      await this.#remove(before);
       if (!this.#code.includes(one)) await this.#remove(one.places);
       if (isNew && answer.verified) changed.push(answer);
     }
@@ -305,7 +314,7 @@ export class Breakpoints {
     await this.#remove(old.flatMap(({ places }) => places));
     const answers: DebugProtocol.Breakpoint[] = [];
     for (const [index, { terms, find, only }] of wanted.entries()) {
-      const one: Breakpoint = { ...terms, id: this.#next++, group, find, only, places: [], hits: 0 };
+      const one: Breakpoint = { ...terms, id: this.#next++, group, find, only, places: [], unmapped: new Set(), hits: 0 };
       this.#code.push(one);
       answers.push({ ...more[index], ...await this.#place(one, this.threads.vms) });
     }
@@ -326,6 +335,8 @@ export class Breakpoints {
     for (const vm of vms) {
       if (one.only !== undefined && one.only !== vm) continue;
       const found = await one.find(vm);
+      one.unmapped.delete(vm);
+      if (found.addresses.length && !await this.#isMapped(vm, found.addresses[0])) one.unmapped.add(vm);
       if (found.message !== undefined) messages.push(found.message);
       for (const address of found.addresses) {
         const answer = await this.target.ask({ kind: "insert-breakpoint", vm, address });
@@ -342,6 +353,10 @@ export class Breakpoints {
     }
     const message = messages.slice(0, MESSAGES).join("; ") || `no VM ${one.only ?? ""} executes instructions yet`.replace("  ", " ");
     return { id: one.id, verified: false, message };
+  }
+
+  async #isMapped(vm: string, address: bigint): Promise<boolean> {
+    return (await this.target.query({ table: "code", args: { at: `${vm}:${hex(address)}`, size: 1 } })).error === undefined;
   }
 
   async #line(vm: string, path: string, line: number): Promise<Found> {

@@ -150,14 +150,14 @@ export class Unit {
 
   /** A value of a table by its number. */
   address(value: Value | undefined): bigint | undefined {
-    if (value?.kind === "address") return value.address;
+    if (value?.kind === "address") return value.address + this.sections.moved;
     if (value?.kind !== "index" || value.table !== "address") return undefined;
     return this.addressAt(value.index);
   }
 
   /** An address of .debug_addr. */
   addressAt(index: number): bigint {
-    return new Cursor(this.sections.bytes(".debug_addr"), ".debug_addr", this.#bases.address + 8 * index).u64();
+    return new Cursor(this.sections.bytes(".debug_addr"), ".debug_addr", this.#bases.address + 8 * index).u64() + this.sections.moved;
   }
 
   /**

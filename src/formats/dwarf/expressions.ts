@@ -18,6 +18,8 @@ export interface FrameState {
   readonly frameBase: Uint8Array | undefined;
   /** An address of .debug_addr. */
   addressAt(index: number): bigint;
+  /** How far the program is from where it was linked. */
+  readonly moved: bigint;
 }
 
 /** Where a variable is. */
@@ -117,7 +119,6 @@ class ExpressionStack {
 
 /** Operations that push a number of the expression. */
 const CONSTANTS: Readonly<Record<number, (cursor: Cursor) => bigint>> = {
-  [Op.Address]: (cursor) => cursor.u64(),
   [Op.Const1u]: (cursor) => BigInt(cursor.u8()),
   [Op.Const1s]: (cursor) => BigInt(cursor.i8()),
   [Op.Const2u]: (cursor) => BigInt(cursor.u16()),
@@ -256,6 +257,9 @@ class Evaluation {
         return true;
       case Op.StackValue:
         this.#isValue = true;
+        return true;
+      case Op.Address:
+        this.#stack.push(cursor.u64() + frame.moved);
         return true;
       case Op.AddressIndex:
       case Op.ConstantIndex:

@@ -126,8 +126,8 @@ export class FrameTable {
    * @throws DwarfError
    */
   at(address: bigint): FrameRow | undefined {
-    const found = rangeAt(this.#descriptions, address);
-    return found && this.#rowOf(found, address);
+    const linked = address - this.sections.moved, found = rangeAt(this.#descriptions, linked);
+    return found && this.#rowOf(found, linked);
   }
 
   #read(name: FrameSection): void {

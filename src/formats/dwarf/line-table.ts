@@ -85,7 +85,7 @@ export class LineTable {
     const most = PATHS_LEAST + PATHS_FACTOR * size;
     const paths = new Work(most, () => new DwarfError(`.debug_line: paths of more than ${most} characters`));
     this.files = version >= 5 ? filesOf5(sections, unit, wide, folder, paths) : filesOf2(unit, folder, paths);
-    this.sequences = sortByStart(new LineProgram(program, header).run());
+    this.sequences = sortByStart(new LineProgram(program, header, sections.moved).run());
   }
 
   at(address: bigint): LineRange | undefined {
@@ -245,7 +245,8 @@ class LineProgram {
   column = 0;
   statement: boolean;
 
-  constructor(readonly cursor: Cursor, readonly header: Header) {
+  /** @param moved how far the program is from where it was linked */
+  constructor(readonly cursor: Cursor, readonly header: Header, readonly moved: bigint) {
     this.statement = header.statement;
   }
 
@@ -284,15 +285,17 @@ class LineProgram {
     this.#offset = Math.min(OFFSET_MAX, this.#offset + by);
   }
 
-  setAddress(address: bigint): void {
+  /** @param linked as the file has it */
+  setAddress(linked: bigint): void {
+    const address = linked + this.moved;
     if (!this.#rows.length) {
       this.#start = address;
       this.#offset = 0;
       return;
     }
-    const moved = address - this.#start;
-    if (moved < 0n || moved > OFFSET_MAX) this.#ordered = false;
-    else this.#offset = Number(moved);
+    const offset = address - this.#start;
+    if (offset < 0n || offset > OFFSET_MAX) this.#ordered = false;
+    else this.#offset = Number(offset);
   }
 
   endSequence(): void {

@@ -92,13 +92,20 @@ interface List {
   readonly cursor: Cursor;
   /** The address that offsets count from. */
   base: bigint;
+  /** Where an address of the file is. */
+  readonly moved: (address: bigint) => bigint;
 }
 
 function* listAt(unit: Unit, at: number, locations: boolean, work: Work): Generator<RangedExpression> {
   const five = unit.version >= 5;
   const name = five ? locations ? ".debug_loclists" : ".debug_rnglists" : locations ? ".debug_loc" : ".debug_ranges";
   const cursor = new Cursor(unit.sections.bytes(name), name, at);
-  const list: List = { unit, cursor, base: unit.address(unit.root.values.get(Attribute.LowPc)) ?? 0n };
+  const list: List = {
+    unit,
+    cursor,
+    base: unit.address(unit.root.values.get(Attribute.LowPc)) ?? unit.sections.moved,
+    moved: (address) => address + unit.sections.moved,
+  };
   const size = () => !locations ? 0 : five ? cursor.count() : cursor.u16();
   for (;;) {
     work.spend();
@@ -115,7 +122,7 @@ function part4(list: List): Part {
   const { cursor, base } = list, start = cursor.u64(), end = cursor.u64();
   if (start === 0n && end === 0n) return "end";
   if (start !== ALL_ONES) return { start: base + start, end: base + end };
-  list.base = end;
+  list.base = list.moved(end);
   return "base";
 }
 
@@ -145,15 +152,15 @@ const PARTS: Readonly<Record<number, (list: List) => Part>> = {
   },
   [ListEntry.DefaultOrBase]: () => EVERYWHERE,
   [ListEntry.BaseOrStartEnd]: (list) => {
-    list.base = list.cursor.u64();
+    list.base = list.moved(list.cursor.u64());
     return "base";
   },
-  [ListEntry.StartEndOrLength]: ({ cursor }) => {
-    const start = cursor.u64();
-    return { start, end: cursor.u64() };
+  [ListEntry.StartEndOrLength]: ({ cursor, moved }) => {
+    const start = moved(cursor.u64());
+    return { start, end: moved(cursor.u64()) };
   },
-  [ListEntry.StartLength]: ({ cursor }) => {
-    const start = cursor.u64();
+  [ListEntry.StartLength]: ({ cursor, moved }) => {
+    const start = moved(cursor.u64());
     return { start, end: start + cursor.uleb() };
   },
 };

@@ -23,6 +23,8 @@ export interface DwarfSections {
   bytes(name: DebugSection): Uint8Array;
   /** sh_addr of a section. */
   address(name: DebugSection): bigint;
+  /** How far the program is from where it was linked, which its addresses count from. */
+  readonly moved: bigint;
 }
 
 const NONE = new Uint8Array();
@@ -33,10 +35,11 @@ export function isDebugSection({ name, flags, bytes }: ElfSection): boolean {
 }
 
 /** The debug information of a file. */
-export function debugSections(sections: readonly ElfSection[]): DwarfSections {
+export function debugSections(sections: readonly ElfSection[], moved = 0n): DwarfSections {
   const found = new Map(sections.filter(isDebugSection).map((section) => [section.name, section]));
   return {
     bytes: (name) => found.get(name)?.bytes ?? NONE,
     address: (name) => found.get(name)?.address ?? 0n,
+    moved,
   };
 }

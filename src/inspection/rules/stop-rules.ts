@@ -4,7 +4,7 @@
 import { TRACE_KINDS, type TraceEvent } from "../../abi/trace.ts";
 import type { DebugAnswer, DebugControl } from "../../hypervisor/interface.ts";
 import type { Hypervisor, Vcpu } from "../../hypervisor/inspect.ts";
-import { formatId, vcpuId, vmId, withKind } from "../../queries/ids.ts";
+import { formatId, parsePlace, vcpuId, vmId, withKind } from "../../queries/ids.ts";
 import { type Filter, FilterError, parseFilter } from "../../queries/filter.ts";
 import { QueryError } from "../readers/inspected.ts";
 import { eventRow } from "../readers/read-trace.ts";
@@ -19,6 +19,8 @@ interface StopSystem {
    * @throws QueryError
    */
   placeOf(at: string): BreakPlace;
+  /** How far a VM's kernel has moved itself; undefined: not known. */
+  movedBy(vm: string): bigint | undefined;
   /**
    * A vCPU that executes instructions, and its VM.
    * @throws QueryError
@@ -33,7 +35,14 @@ interface StopSystem {
   releaseControl(): void;
 }
 
-type Armed = StopRule & ({ readonly kind: "event"; readonly filter: Filter } | { readonly kind: "place"; readonly place: BreakPlace });
+type Armed = StopRule & ({ readonly kind: "event"; readonly filter: Filter } | ArmedPlace);
+
+interface ArmedPlace {
+  readonly kind: "place";
+  place: BreakPlace;
+  /** How far the VM's kernel had moved itself when the place was found. */
+  moved: bigint;
+}
 
 /** The rules of one machine. */
 export class StopRules {
@@ -83,6 +92,7 @@ export class StopRules {
    * from a breakpoint; undefined: neither.
    */
   take(): StopHit | "passed" | undefined {
+    this.#follow();
     const stop = this.#control?.control.takeStop();
     if (stop?.cause === "breakpoint") {
       this.#at = stop.vcpu;
@@ -175,7 +185,22 @@ export class StopRules {
       this.#release();
       throw new QueryError(`${at}: no instruction can be there, or there are too many breakpoints`);
     }
-    this.#rules.push({ ...this.#make("place", at), kind: "place", place });
+    this.#rules.push({ ...this.#make("place", at), kind: "place", place, moved: this.system.movedBy(place.vm) ?? 0n });
+  }
+
+  /** Places of a kernel that has moved itself since they were found are where it is now. */
+  #follow(): void {
+    if (!this.#control) return;
+    const { vm, control } = this.#control, moved = this.system.movedBy(vm);
+    if (moved === undefined) return;
+    for (const rule of this.#rules) {
+      if (rule.kind !== "place" || rule.moved === moved || !isName(rule.text)) continue;
+      const { address } = rule.place;
+      rule.place = this.system.placeOf(rule.text);
+      rule.moved = moved;
+      if (!this.#places().some((place) => place.address === address)) control.remove(address);
+      control.insert(rule.place.address);
+    }
   }
 
   #remove(id: string): void {
@@ -225,6 +250,9 @@ export class StopRules {
     this.#pending = { rule: rule.id, text };
   }
 }
+
+/** Whether a place has a name, rather than an address or a distance from the PC. */
+const isName = (place: string) => !/^(0x|\d|pc(-|$))/i.test(parsePlace(place)?.where ?? "");
 
 function eventText({ id, vcpu, kind, text }: ReturnType<typeof eventRow>): string {
   return [id, vcpu, kind, text].filter((word) => word !== null).join(" ");

@@ -7,6 +7,7 @@ const FRAME: FrameState = {
   cfa: 0x8000n,
   frameBase: Uint8Array.of(0x50 + 29),
   addressAt: (index) => 0x1000n + BigInt(index),
+  moved: 0n,
 };
 /** DW_OP_stack_value. */
 const VALUE = 0x9f;
