@@ -35,6 +35,7 @@ import { attachPci } from "./devices/primary-pci.ts";
 import { primaryDevicetree, type PrimaryDevicetreeOptions } from "./devices/primary-devicetree.ts";
 import { KeptVariables } from "./devices/kept-variables.ts";
 import { bootFindings } from "./layout/boot-findings.ts";
+import { imageHeader } from "../images/kernel-image.ts";
 import { layoutFirmware } from "./layout/firmware-layout.ts";
 import { attachFwCfg, firmwareImages, makeFlash, savedFlash } from "./devices/primary-firmware.ts";
 import { DEVICETREE_WINDOW, layoutPrimary } from "./layout/primary-image.ts";
@@ -230,7 +231,10 @@ function loadPrimary(building: Building, boot: BootPlan): Primary {
   const images = { entry: layout.entry, devicetree: layout.devicetree, ramdisk: layout.initrd?.start ?? layout.devicetree };
   const tree = boot.dtb ?? generatedTree(building, map.primarySize, { ...platform, initrd: layout.initrd });
   const ramdisk = layout.initrd && boot.initrd && { start: layout.initrd.start, bytes: boot.initrd };
-  building.system.vms.findings.set(PRIMARY_CONSOLE, bootFindings({ tree, devices: devices ?? [], slots: virtioSlots ?? 0, ramdisk }));
+  building.system.vms.findings.set(
+    PRIMARY_CONSOLE,
+    bootFindings({ tree, devices: devices ?? [], slots: virtioSlots ?? 0, ramdisk, linux: imageHeader(boot.image) !== undefined }),
+  );
   writeTree(system, images, tree);
   return { images, flash: [] };
 }
@@ -321,7 +325,10 @@ function introduce(vm: VmPlan, system: GuestSystem, input: ConsoleInput): void {
   const { initrd } = boardOf(vm).layout(vm), { devices = [] } = vm;
   const ramdisk = vm.initrd && initrd !== undefined ? { start: vm.base + initrd, bytes: vm.initrd } : undefined;
   const slots = schedule === "proxy" && (vm.platform ?? "el2") === "el2" ? devices.length : 0;
-  system.vms.findings.set(name, bootFindings({ tree: devicetreeOf(vm), devices, slots, ramdisk }));
+  system.vms.findings.set(
+    name,
+    bootFindings({ tree: devicetreeOf(vm), devices, slots, ramdisk, linux: imageHeader(vm.image.bytes) !== undefined }),
+  );
   if (!console) return;
   system.consoles.add(name, {
     type: (bytes: Uint8Array) => input.push(name, bytes),

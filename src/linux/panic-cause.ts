@@ -44,13 +44,10 @@ const JUDGES: readonly (readonly [RegExp, Judge])[] = [
   [/^do_exit$/, ({ reading, task, explain }) => initEnd(reading, task, explain)],
   [/^(?:mount_root|mount_root_generic|mount_block_root|prepare_namespace)$/, ({ reading }) => rootNotFound(reading)],
   [/^kernel_init$/, ({ reading, task }) => initNotRun(reading, task)],
-  [/^time_init$/, () => ({ code: "devicetree-lacks", node: "timer", line: TIMER })],
-  [/^init_IRQ$/, () => ({ code: "devicetree-lacks", node: "interrupt controller", line: CONTROLLER })],
+  [/^time_init$/, () => ({ code: "devicetree-lacks", node: "timer" })],
+  [/^init_IRQ$/, () => ({ code: "devicetree-lacks", node: "interrupt controller" })],
+  [/^(?:paging_init|bootmem_init|arm64_memblock_init)$/, () => ({ code: "devicetree-lacks", node: "memory" })],
 ];
-
-const TIMER = 'timer { compatible = "arm,armv8-timer"; interrupts = <1 13 8>, <1 14 8>, <1 11 8>, <1 10 8>; always-on; };';
-const CONTROLLER =
-  'intc { compatible = "arm,gic-v3"; interrupt-controller; #interrupt-cells = <3>; reg = …; }; and interrupt-parent in the root';
 
 /** The cause of a panic; undefined if its state cannot be read. */
 export function panicCause(panic: Panic): LinuxFinding | undefined {

@@ -17,6 +17,9 @@ export interface Sought {
 /** Bits of the sizes of the log's rings: `CONFIG_LOG_BUF_SHIFT` is 12 to 25. */
 const BITS_LEAST = 5, BITS_MOST = 27;
 
+/** Kinds of taints. */
+const TAINTS = 20n;
+
 /** Where the links of a list's first member are; undefined unless they lead back to its head. */
 function firstOf(struct: StructAt, address: bigint): bigint | undefined {
   const head = struct("list_head", address), next = head.pointer("next");
@@ -65,6 +68,11 @@ export const SOUGHT: Readonly<Record<string, Sought>> = {
       const first = memory.u64(address);
       return first >= UPPER_HALF && /^[a-z0-9_]{2,16}$/.test(struct("file_system_type", first).textAt("name", 17) ?? "");
     },
+  },
+  /** Bits. */
+  tainted_mask: {
+    functions: ["get_taint"],
+    fits: (_, address, memory) => address % 8n === 0n && memory.has(address, 8) && memory.u64(address) < 1n << TAINTS,
   },
   /** A pointer to text. */
   saved_command_line: {

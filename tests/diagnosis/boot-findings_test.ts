@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { type Bootable, bootFindings } from "../../src/assembly/layout/boot-findings.ts";
-import { cells64, devicetree, node } from "../../src/devicetree/tree.ts";
+import { cells64, devicetree, type DevicetreeNode, node } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { writeCpio } from "../../src/formats/cpio.ts";
 import type { BootFinding } from "../../src/queries/facts/boot-finding.ts";
@@ -21,14 +21,27 @@ interface Machine {
   readonly ports?: readonly ["arm,pl011" | "ns16550a", number][];
   readonly chosen?: Record<string, Uint8Array | string>;
   readonly slots?: number;
+  /** Nodes that a Linux needs, and how its second CPU is started; null: not at all. */
+  readonly nodes?: readonly string[];
+  readonly method?: string | null;
 }
+
+const NODES: Readonly<Record<string, () => DevicetreeNode>> = {
+  memory: () => node("memory@80000000", { device_type: "memory" }),
+  timer: () => node("timer", { compatible: "arm,armv8-timer" }),
+  gic: () => node("intc", { compatible: "arm,gic-v3" }),
+  psci: () => node("psci", { compatible: ["arm,psci-1.0", "arm,psci-0.2"] }),
+};
+const ALL_NODES = Object.keys(NODES), without = (name: string) => ALL_NODES.filter((one) => one !== name);
 
 const PL011: readonly ["arm,pl011", number] = ["arm,pl011", 0x900_0000];
 
-function machine({ bootargs = "", ports = [[...PL011]], chosen = {}, slots = 0 }: Machine): Uint8Array {
+function machine({ bootargs = "", ports = [[...PL011]], chosen = {}, slots = 0, nodes = [], method }: Machine): Uint8Array {
   return writeDevicetree(devicetree(node("", {}, [
     node("chosen", { ...bootargs && { bootargs }, ...chosen }),
     ...ports.map(([compatible, base]) => node(`serial@${base.toString(16)}`, { compatible, reg: cells64(base, 0x1000) })),
+    ...nodes.map((name) => NODES[name]()),
+    ...[0, 1].map((cpu) => node(`cpu@${cpu}`, { device_type: "cpu", ...method && { "enable-method": method } })),
     ...Array.from({ length: slots }, (_, index) => node(`virtio_mmio@${index}`, { compatible: "virtio,mmio" })),
   ])));
 }
@@ -56,6 +69,9 @@ const BROKEN: readonly Case[] = [
   ["a ramdisk without its end", { chosen: ramdiskAt(START) }, { ramdisk: { start: START, bytes: ARCHIVE.subarray(0, 2000) } }, [
     "ramdisk-cut",
   ]],
+  ...ALL_NODES.map((name): Case => [`a Linux without ${name}`, { nodes: without(name), method: "psci" }, { linux: true }, ["node-absent"]]),
+  ["a Linux whose CPUs have no enable-method", { nodes: ALL_NODES }, { linux: true }, ["cpus-not-started"]],
+  ["a Linux with a spin-table", { nodes: ALL_NODES, method: "spin-table" }, { linux: true }, ["cpus-not-started"]],
   ["a disk that the devicetree does not describe", { slots: 1 }, { slots: 2 }, ["devices-not-described"]],
 ];
 
@@ -73,18 +89,20 @@ const HEALTHY: readonly Case[] = [
   ["two archives in a row", { chosen: ramdiskAt(START, 2 * ARCHIVE.length) }, {
     ramdisk: { start: START, bytes: Uint8Array.from([...ARCHIVE, ...ARCHIVE]) },
   }, []],
+  ["a Linux with all nodes", { nodes: ALL_NODES, method: "psci" }, { linux: true }, []],
+  ["another program without any of them", {}, {}, []],
   ["more slots than devices", { slots: 32 }, { slots: 2 }, []],
 ];
 
 for (const [name, given, more, codes] of [...BROKEN, ...HEALTHY]) {
   Deno.test(`${codes.length ? "told" : "nothing to tell"}: ${name}`, () => {
-    const found = bootFindings({ tree: machine(given), devices: [], slots: 0, ramdisk: undefined, ...more });
+    const found = bootFindings({ tree: machine(given), devices: [], slots: 0, ramdisk: undefined, linux: false, ...more });
     assert.deepEqual(found.map(({ code }) => code), codes);
   });
 }
 
 Deno.test("bytes that are not a devicetree, or a command line of a hostile tree, are not read", () => {
-  assert.deepEqual(bootFindings({ tree: new Uint8Array(40), devices: [], slots: 3, ramdisk: undefined }), []);
+  assert.deepEqual(bootFindings({ tree: new Uint8Array(40), devices: [], slots: 3, ramdisk: undefined, linux: true }), []);
 });
 
 Deno.test("a silent VM has the console that is not there as its first evidence, and as a warning at the start", async () => {

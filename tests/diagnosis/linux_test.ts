@@ -3,12 +3,14 @@
 
 import assert from "node:assert/strict";
 import { type CpioEntry, writeCpio } from "../../src/formats/cpio.ts";
+import { readDevicetree } from "../../src/devicetree/reader.ts";
+import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
-import type { LinuxFinding } from "../../src/queries/facts/linux-finding.ts";
+import type { LinuxFinding, NotRun } from "../../src/queries/facts/linux-finding.ts";
 import { once } from "../../src/isa/once.ts";
 import { guestProgram } from "../guests/programs.ts";
 import { Debian } from "../linux/debian.ts";
-import { fits } from "./class-guests.ts";
+import { type FactPart, fits } from "./class-guests.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Virtual time (ns) between two questions, to break in, and of a healthy life. */
@@ -33,24 +35,30 @@ async function ramdisk(files: Readonly<Record<string, Uint8Array | string | unde
 
 /** A Linux whose process 1 waits to hear how it has to end. */
 const waiting = once(async () => {
-  const debian = await Debian.start("bookworm", { initrd: await ramdisk({ init: undefined }), append: "console=ttyAMA0 -- x" });
+  const debian = await Debian.start("bookworm", {
+    initrd: await ramdisk({ init: undefined }),
+    append: "console=ttyAMA0 softlockup_panic=1 watchdog_thresh=1",
+  });
   debian.until(/how\?/);
   return debian;
 });
 
 const verdictOn = (debian: Debian) => debian.rows("diagnose", { filter: "id=vm:host" })[0];
 
-/** Runs until it is not healthy any more, and expects this cause of its panic. */
-function assertBreaks(debian: Debian, cause: Partial<LinuxFinding>, lines: RegExp): void {
-  for (let time = 0; verdictOn(debian).healthy; time += ASKED) {
-    assert.ok(time < PATIENCE && debian.run(ASKED), `${verdictOn(debian).text}\n${debian.shown.slice(-500)}`);
+/** Runs until it is not healthy any more, and expects a fact. */
+function assertSick(debian: Debian, fact: FactPart, lines: RegExp): void {
+  for (let time = 0; verdictOn(debian)?.healthy ?? true; time += ASKED) {
+    assert.ok(time < PATIENCE && debian.run(ASKED), `${verdictOn(debian)?.text}\n${debian.shown.slice(-500)}`);
   }
   const row = verdictOn(debian);
   const first = diagnosisLines(row).slice(0, FIRST_LINES).join("\n");
-  assert.ok(fits(row.fact, { code: "panicked", cause }), `${JSON.stringify(row.fact)}\n${first}`);
+  assert.ok(fits(row.fact, fact), `${JSON.stringify(row.fact)}\n${first}`);
   assert.match(first, lines);
   assert.match(first, /; way out: /);
 }
+
+const assertBreaks = (debian: Debian, cause: Partial<LinuxFinding>, lines: RegExp) =>
+  assertSick(debian, { code: "panicked", cause }, lines);
 
 type Case = readonly [how: string, cause: Partial<LinuxFinding>, lines: RegExp];
 
@@ -92,5 +100,194 @@ for (const how of ["stay", "child-killed", "child-dies", "vfork", "sysinfo"].fil
       const row = verdictOn(debian);
       assert.ok(row.healthy, diagnosisLines(row).join("\n"));
     }
+  });
+}
+
+Deno.test("a Linux that was told to halt has stopped, and is healthy", async () => {
+  const debian = (await waiting()).copy();
+  debian.type("halt\n");
+  debian.until(/System halted/);
+  debian.run(ASKED);
+  const { fact, verdict, healthy } = verdictOn(debian);
+  assert.deepEqual([fact, verdict, healthy], [{ code: "halted", by: { name: "init", pid: 1 } }, "stopped", true]);
+});
+
+/** Instructions: an undefined one, a load from address 0, and an endless loop. */
+const UNDEFINED = [0], LOAD_NULL = [0xd280_0001, 0xf940_0021], FOREVER = [0x1400_0000];
+
+/** Writes instructions over a function of the kernel: a kernel with that defect. */
+function patch(debian: Debian, name: string, words: readonly number[]): void {
+  const { symbols, inspector } = debian.system, [vcpu] = symbols.vcpus("host");
+  const address = symbols.all("host")[0].find(name)?.address ?? assert.fail(name);
+  const translation = symbols.core.inspect(vcpu.registers, address);
+  assert.ok(translation.ok);
+  assert.equal(
+    inspector.act({ kind: "mem.write", at: `pa:0x${translation.pa.toString(16)}`, bytes: new Uint8Array(Uint32Array.from(words).buffer) }),
+    undefined,
+  );
+}
+
+const OF_INIT = { name: "init", pid: 1 };
+const DEFECTS: readonly (readonly [name: string, symbol: string, words: readonly number[], how: string, fact: FactPart, lines: RegExp])[] =
+  [
+    [
+      ...["an undefined instruction, for init", "__arm64_sys_sysinfo", UNDEFINED, "sysinfo"] as const,
+      { code: "panicked", cause: { code: "oops", at: "__arm64_sys_sysinfo", task: OF_INIT } },
+      /undefined instruction in the kernel at __arm64_sys_sysinfo, in task init \(1\)/,
+    ],
+    [
+      ...["a null pointer, for init", "__arm64_sys_sysinfo", LOAD_NULL, "sysinfo"] as const,
+      { code: "panicked", cause: { code: "oops", at: "__arm64_sys_sysinfo+0x4", task: OF_INIT } },
+      /data abort, read: translation fault, level \d in the kernel at __arm64_sys_sysinfo\+0x4, .* 0x0 is not mapped/,
+    ],
+    [
+      ...["an undefined instruction in an interrupt", "hrtimer_interrupt", UNDEFINED, "stay"] as const,
+      { code: "panicked", cause: { code: "oops", at: "hrtimer_interrupt" } },
+      /Fatal exception in interrupt/,
+    ],
+    [
+      ...["an undefined instruction, for a child", "__arm64_sys_sysinfo", UNDEFINED, "child-sysinfo"] as const,
+      { code: "kernel-broken", finding: { code: "oops-survived", at: /^__arm64_sys_sysinfo\+0x0/, task: { name: "init" }, count: 1 } },
+      /Oops - Undefined instruction: \w+ at __arm64_sys_sysinfo\+0x0.*, which killed task init \(\d+\)/,
+    ],
+    [
+      ...["a null pointer, for a child", "__arm64_sys_sysinfo", LOAD_NULL, "child-sysinfo"] as const,
+      { code: "kernel-broken", finding: { code: "oops-survived", at: /^__arm64_sys_sysinfo\+0x4/ } },
+      /unable to handle kernel NULL pointer dereference at virtual address 0000000000000000 at __arm64_sys_sysinfo\+0x4/,
+    ],
+  ];
+
+for (const [name, symbol, words, how, fact, lines] of DEFECTS) {
+  Deno.test(`a kernel with a defect: ${name}`, async () => {
+    const debian = (await waiting()).copy();
+    patch(debian, symbol, words);
+    debian.type(`${how}\n`);
+    assertSick(debian, fact, lines);
+  });
+}
+
+if (LONG) {
+  Deno.test("a kernel with a defect: a loop that its watchdog finds", async () => {
+    const debian = (await waiting()).copy();
+    patch(debian, "__arm64_sys_sysinfo", FOREVER);
+    debian.type("sysinfo\n");
+    // The loop itself is a verdict before.
+    debian.until(/end Kernel panic/);
+    assertBreaks(debian, { code: "lockup", at: "__arm64_sys_sysinfo", task: OF_INIT }, /has not left the kernel for too long/);
+  });
+}
+
+/** An ELF file's header and one program header. */
+function elf(machine: number, kind: number, content: string, size = 0): Uint8Array {
+  const bytes = new Uint8Array(128 + content.length), view = new DataView(bytes.buffer);
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  [2, machine].forEach((half, index) => view.setUint16(16 + 2 * index, half, true));
+  view.setUint32(20, 1, true);
+  view.setBigUint64(32, 64n, true);
+  [64, 56, 1].forEach((half, index) => view.setUint16(52 + 2 * index, half, true));
+  view.setUint32(64, kind, true);
+  view.setBigUint64(72, 128n, true);
+  [size || content.length, size || content.length].forEach((word, index) => view.setBigUint64(96 + 8 * index, BigInt(word), true));
+  bytes.set(new TextEncoder().encode(content), 128);
+  return bytes;
+}
+
+const AARCH64 = 183, X86_64 = 62, LOAD = 1, INTERPRETER = 3;
+const LINKER = "/lib/ld-linux-aarch64.so.1";
+
+interface Boot {
+  readonly files?: Readonly<Record<string, Uint8Array | string | undefined>>;
+  readonly mode?: number;
+  /** The ramdisk that the kernel gets. */
+  readonly given?: (archive: Uint8Array) => Uint8Array | null;
+  readonly append?: string;
+  /** The node that the devicetree lacks. */
+  readonly without?: RegExp;
+}
+
+const notRun = (why: Partial<NotRun>): FactPart => ({ code: "panicked", cause: { code: "init-not-run", why } });
+/** The first ones in each run, the others with EL2_LONG. */
+const ALWAYS = 3;
+const BOOTS: readonly (readonly [name: string, boot: Boot, fact: FactPart, lines: RegExp])[] = [
+  [
+    "an init for another computer",
+    { files: { init: elf(X86_64, LOAD, "x") } },
+    notRun({ code: "architecture" }),
+    /a program for x86-64; way out: build it/,
+  ],
+  ["a root without its driver", { given: () => null, append: "root=/dev/vda" }, {
+    ...{ code: "panicked", cause: { code: "root-absent", root: "/dev/vda", disks: [], drivers: ["virtio_mmio", "virtio_blk"] } },
+  }, /root=\/dev\/vda is not there: .* no driver for virtio_mmio, virtio_blk/],
+  [
+    "a devicetree without timer",
+    { without: /timer/ },
+    { code: "panicked", cause: { code: "devicetree-lacks", node: "timer" } },
+    /add .*timer \{/,
+  ],
+  ["an init that may not be executed", { mode: 0o644 }, notRun({ code: "mode", mode: "0644" }), /its mode 0644 does not permit/],
+  [
+    "an init without its linker",
+    { files: { init: elf(AARCH64, INTERPRETER, `${LINKER}\0`) } },
+    notRun({ code: "no-interpreter", interpreter: LINKER }),
+    /its interpreter \/lib\/ld-linux-aarch64.so.1 does not exist; .*-static/,
+  ],
+  [
+    "a script without its shell",
+    { files: { init: "#!/bin/bash\n" } },
+    notRun({ code: "no-interpreter", interpreter: "/bin/bash" }),
+    /put \/bin\/bash there/,
+  ],
+  ["an empty init", { files: { init: "" } }, notRun({ code: "empty" }), /it is empty/],
+  ["half of an init", { files: { init: elf(AARCH64, LOAD, "x", 10_000) } }, notRun({ code: "cut" }), /an ELF file that is cut/],
+  ["a script without its first line", { files: { init: "echo hello\n" } }, notRun({ code: "format" }), /begins with 65 63 68 6f/],
+  [
+    "a ramdisk of another kind",
+    { given: () => new Uint8Array(8192).fill(0x5a) },
+    { code: "panicked", cause: { code: "ramdisk-bad" } },
+    /the ramdisk was not unpacked/,
+  ],
+  ["half of a ramdisk", { given: (archive) => archive.slice(0, 2000) }, { code: "panicked" }, /ramdisk/],
+  [
+    "a ramdisk without init",
+    { files: { other: undefined } },
+    { code: "panicked", cause: { code: "no-root", program: "/init", files: 1 } },
+    /has 1 file and no \/init/,
+  ],
+  ["no ramdisk and no root", { given: () => null }, { code: "panicked", cause: { code: "no-root", files: 0 } }, /there is no ramdisk/],
+  ["a root that is waited for", { given: () => null, append: "root=/dev/vda rootwait" }, {
+    code: "kernel-waits",
+    finding: { code: "root-absent" },
+  }, /no driver for/],
+  ["a devicetree without GIC", { without: /^intc|interrupt-controller/ }, { code: "no-wakeup" }, /add .*gic-v3/],
+  [
+    "a devicetree without memory",
+    { without: /^memory/ },
+    { code: "panicked", cause: { code: "devicetree-lacks", node: "memory" } },
+    /add .*memory@/,
+  ],
+];
+
+/** The devicetree that el2 makes, without a node. */
+async function treeWithout(pattern: RegExp): Promise<Uint8Array> {
+  const { system } = await waiting(), at = system.devicetrees.get("host") ?? assert.fail();
+  const read = readDevicetree(system.machine.ram.bytes(at, 0x1_0000));
+  assert.ok(read.ok);
+  const { children } = read.tree.root, kept = children.filter(({ name }) => !pattern.test(name));
+  assert.ok(kept.length < children.length);
+  children.splice(0, children.length, ...kept);
+  return writeDevicetree(read.tree);
+}
+
+for (
+  const [name, { files = { init: undefined }, mode, given, append = "", without }, fact, lines] of LONG ? BOOTS : BOOTS.slice(0, ALWAYS)
+) {
+  Deno.test(`a Linux does not come up: ${name}`, async () => {
+    const archive = await ramdisk(files, mode), initrd = given ? given(archive) : archive;
+    const debian = await Debian.start("bookworm", {
+      initrd,
+      append: `console=ttyAMA0 ${append}`,
+      dtb: without && await treeWithout(without),
+    });
+    assertSick(debian, fact, lines);
   });
 }

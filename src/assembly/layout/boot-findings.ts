@@ -4,7 +4,7 @@
 
 import { readDevicetree } from "../../devicetree/reader.ts";
 import type { DevicetreeNode } from "../../devicetree/tree.ts";
-import type { BootFinding } from "../../queries/facts/boot-finding.ts";
+import type { BootFinding, NeededNode } from "../../queries/facts/boot-finding.ts";
 import { hex } from "../../support/number-text.ts";
 import type { DevicePlan } from "../../virtio/plan.ts";
 
@@ -17,6 +17,8 @@ export interface Bootable {
   readonly slots: number;
   /** The ramdisk, and the address of its first byte. */
   readonly ramdisk: { readonly start: number; readonly bytes: Uint8Array } | undefined;
+  /** Its first program has the header of a Linux kernel. */
+  readonly linux: boolean;
 }
 
 /** Prefixes of Linux's names for consoles, by a serial port's compatible. */
@@ -29,7 +31,7 @@ interface Port {
   readonly address: number;
 }
 
-export function bootFindings({ tree: blob, devices, slots, ramdisk }: Bootable): BootFinding[] {
+export function bootFindings({ tree: blob, devices, slots, ramdisk, linux }: Bootable): BootFinding[] {
   const read = readDevicetree(blob);
   // Another tree than a flattened one is the guest's own affair.
   if (!read.ok) return [];
@@ -41,6 +43,7 @@ export function bootFindings({ tree: blob, devices, slots, ramdisk }: Bootable):
     ...earlyConsole(words, ports, textOf(chosen, "stdout-path") || textOf(chosen, "linux,stdout-path")),
     ...ramdisk ? ramdiskFindings(chosen, ramdisk) : [],
     ...undescribed(nodes, slots),
+    ...linux ? [...absentNodes(nodes), ...cpusNotStarted(nodes)] : [],
   ];
 }
 
@@ -121,6 +124,29 @@ function isCut(bytes: Uint8Array): boolean {
 }
 
 const aligned = (at: number) => Math.ceil(at / 4) * 4;
+
+/** Compatibles of nodes, or of memory the start of its name, of which a kernel needs one. */
+const NEEDED: readonly (readonly [NeededNode, RegExp])[] = [
+  ["memory", /^memory(?:@|$)/],
+  ["interrupt controller", /^arm,(?:gic-v[345]|cortex-a15-gic|gic-400)$/],
+  ["timer", /^arm,armv[78]-timer/],
+  ["psci", /^arm,psci/],
+];
+
+function absentNodes(nodes: readonly DevicetreeNode[]): BootFinding[] {
+  return NEEDED.flatMap(([node, pattern]): BootFinding[] => {
+    const has = nodes.some((one) => pattern.test(one.name) || strings(one, "compatible").some((text) => pattern.test(text)));
+    return has ? [] : [{ code: "node-absent", node }];
+  });
+}
+
+/** CPUs after the first that PSCI does not start. */
+function cpusNotStarted(nodes: readonly DevicetreeNode[]): BootFinding[] {
+  const cpus = nodes.filter((node) => textOf(node, "device_type") === "cpu" && isEnabled(node)).slice(1);
+  const methods = Map.groupBy(cpus, (node) => textOf(node, "enable-method"));
+  methods.delete("psci");
+  return [...methods].map(([method, found]) => ({ code: "cpus-not-started", cpus: found.map(({ name }) => name), method: method || null }));
+}
 
 /** Slots of virtio-mmio that the tree does not have. */
 function undescribed(nodes: readonly DevicetreeNode[], slots: number): BootFinding[] {

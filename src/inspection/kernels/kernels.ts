@@ -1,7 +1,7 @@
 // The kinds of kernels that el2 knows.
 
-import type { Vcpu } from "../../hypervisor/inspect.ts";
-import type { Evidence } from "../../queries/facts/verdict.ts";
+import type { AddressSpace, Vcpu } from "../../hypervisor/inspect.ts";
+import type { Evidence, VerdictFact } from "../../queries/facts/verdict.ts";
 import { LINUX } from "../linux/linux.ts";
 import type { GuestKernel, GuestPanic } from "../readers/guest-kernel.ts";
 import type { View } from "../readers/inspected.ts";
@@ -13,10 +13,30 @@ const KERNELS: readonly GuestKernel[] = [LINUX];
 /** Whether a console's text has the words of a panic, which any program can print. */
 export const showsPanic = (text: string): boolean => KERNELS.some((kernel) => kernel.showsPanic(text));
 
-/** The panic that a vCPU executes; undefined without one. */
-export function panicOf(view: View, vcpu: Vcpu): GuestPanic | undefined {
-  return KERNELS.find((kernel) => kernel.isPanicking(view, vcpu))?.panicOf(view, vcpu);
+/** The first answer that one of the kernels has. */
+function first<T>(ask: (kernel: GuestKernel) => T | undefined): T | undefined {
+  for (const kernel of KERNELS) {
+    const answer = ask(kernel);
+    if (answer !== undefined) return answer;
+  }
+  return undefined;
 }
+
+/** The panic that a vCPU executes; undefined without one. */
+export const panicOf = (view: View, vcpu: Vcpu): GuestPanic | undefined => first((kernel) => kernel.panicOf(view, vcpu));
+
+/** The end of a kernel by its own will, or the trouble with which it continues. */
+export function kernelVerdict(view: View, vcpus: readonly Vcpu[]): VerdictFact | undefined {
+  for (const vcpu of vcpus) {
+    const by = first((kernel) => kernel.haltedBy(view, vcpu));
+    if (by) return { code: "halted", by };
+  }
+  const [space] = vcpus.flatMap(({ addressSpace }) => addressSpace ?? []);
+  return space && first((kernel) => kernel.troubleOf(view, space));
+}
+
+/** The stage of a boot that is not over. */
+export const stageOf = (view: View, space: AddressSpace): Evidence | undefined => first((kernel) => kernel.stageOf(view, space));
 
 /** Remarks on a healthy VM, from what its console has shown. */
 export const notesOf = (shown: string): Evidence[] => KERNELS.flatMap((kernel) => kernel.notes(shown));

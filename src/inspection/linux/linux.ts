@@ -1,12 +1,32 @@
 // Linux, as one of the kernels in VMs.
 
+import type { AddressSpace } from "../../hypervisor/inspect.ts";
+import type { Reading } from "../../linux/reading.ts";
+import { awaitedRoot, bootStage, survivedOops } from "../../linux/trouble.ts";
+import type { LinuxFinding } from "../../queries/facts/linux-finding.ts";
 import type { GuestKernel } from "../readers/guest-kernel.ts";
-import { isPanicking, panicOf, showsPanic } from "./panic.ts";
+import type { View } from "../readers/inspected.ts";
+import { haltedBy, panicOf, showsPanic } from "./panic.ts";
+import { findReading } from "./read-linux.ts";
+
+/** The finding of one reader in a VM's kernel; undefined where its memory does not let it. */
+function found(view: View, space: AddressSpace, read: (reading: Reading) => LinuxFinding | undefined): LinuxFinding | undefined {
+  const reading = findReading(view, space);
+  return reading?.tried("verdict", () => read(reading));
+}
 
 export const LINUX: GuestKernel = {
   showsPanic,
-  isPanicking,
   panicOf,
+  haltedBy,
+  troubleOf(view, space) {
+    const oops = found(view, space, survivedOops), root = oops ? undefined : found(view, space, awaitedRoot);
+    return oops ? { code: "kernel-broken", finding: oops } : root && { code: "kernel-waits", finding: root };
+  },
+  stageOf(view, space) {
+    const finding = found(view, space, bootStage);
+    return finding && { code: "kernel", finding };
+  },
   // It has looked for KVM in vain.
   notes: (shown) => /kvm \[\d+\]: HYP mode not available/.test(shown) ? [{ code: "no-kvm" }] : [],
 };

@@ -6,9 +6,10 @@ import { Pstate } from "../../core/interface.ts";
 import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { UPPER_HALF } from "../../linux/memory.ts";
 import { nameInModules } from "../../linux/modules.ts";
-import { panicCause } from "../../linux/panic-cause.ts";
+import { named, panicCause } from "../../linux/panic-cause.ts";
 import type { Reading } from "../../linux/reading.ts";
 import { readLog } from "../../linux/log.ts";
+import type { NamedTask } from "../../queries/facts/linux-finding.ts";
 import { placeText } from "../../symbols/symbol-table.ts";
 import { guestReader, readNumber } from "../../symbols/unwind.ts";
 import { placeIn } from "../../symbols/vm-symbols.ts";
@@ -25,7 +26,9 @@ const FRAMES = 64, STACKS = 4;
 /** The frame pointer, and a frame record's size: the caller's frame pointer and its address. */
 const X29 = 29, RECORD = 16n, RETURN = 8n;
 const MESSAGE = /Kernel panic - not syncing: (.*)/;
-const PANIC = "panic";
+/** Functions in which exceptions from EL1 begin. */
+const ENTRY = /^el1h?_(?:64_)?(?:sync|irq|fiq|error)$/;
+const PANIC = "panic", HALT = "machine_halt";
 
 /** Whether a console's text has the words of a panic, which any program can print. */
 export const showsPanic = (text: string) => MESSAGE.test(text);
@@ -36,27 +39,38 @@ function* functionsOf(view: View, vcpu: Vcpu): Generator<string | undefined> {
   const tables = symbols.known(view.vmNameOf(vcpu.addressSpace)), read = guestReader(symbols.core, ram, vcpu);
   let address = registers.pc, stacks = 0;
   for (let count = 0, frame = registers.getX(X29); count < FRAMES; count++) {
-    yield placeIn(tables, address)?.symbol.name;
+    const name = placeIn(tables, address)?.symbol.name;
+    yield name;
     const caller = readNumber(read, frame, Number(RETURN)), called = readNumber(read, frame + RETURN, Number(RECORD - RETURN));
     if (caller === undefined || called === undefined || caller <= frame && ++stacks > STACKS) return;
-    // The call is before the address to which it returns.
-    address = called - 4n;
+    // A call is before the address to which it returns; an exception has the address itself.
+    address = ENTRY.test(name ?? "") ? called : called - 4n;
     frame = caller;
   }
 }
 
-/** Whether a vCPU executes `panic`, or a function that it has called. */
-export function isPanicking(view: View, vcpu: Vcpu): boolean {
+/** Whether a vCPU executes a function of its kernel, or one that this has called. */
+function isIn(view: View, vcpu: Vcpu, wanted: string): boolean {
   const { registers } = vcpu;
   if (registers.pc < UPPER_HALF || (registers.pstate & Pstate.ElMask) === 0) return false;
   // The kernel's symbols are learned by a question.
   if (view.system.symbols.nameOf(view.vmNameOf(vcpu.addressSpace), registers.pc) === undefined) return false;
-  for (const name of functionsOf(view, vcpu)) if (name === PANIC) return true;
+  for (const name of functionsOf(view, vcpu)) if (name === wanted) return true;
   return false;
 }
 
+/** The task that a vCPU in the kernel executes: arm64 kernels keep it there. */
+const currentOf = (reading: Reading, { registers }: Vcpu) => reading.struct("task_struct", registers.getRegister("SP_EL0"));
+
+/** The task that has halted a vCPU. */
+export function haltedBy(view: View, vcpu: Vcpu): NamedTask | undefined {
+  const reading = isIn(view, vcpu, HALT) && vcpu.addressSpace ? findReading(view, vcpu.addressSpace) : undefined;
+  return reading?.tried("current task", () => named(currentOf(reading, vcpu)));
+}
+
 /** The panic of a vCPU's kernel. */
-export function panicOf(view: View, vcpu: Vcpu): GuestPanic {
+export function panicOf(view: View, vcpu: Vcpu): GuestPanic | undefined {
+  if (!isIn(view, vcpu, PANIC)) return undefined;
   const reading = vcpu.addressSpace && findReading(view, vcpu.addressSpace);
   return { message: panicMessage(view, vcpu, reading), cause: reading ? causeIn(view, vcpu, reading) : null };
 }
@@ -71,8 +85,7 @@ function causeIn(view: View, vcpu: Vcpu, reading: Reading): GuestPanic["cause"] 
   return panicCause({
     reading,
     callers,
-    // Kernels keep the current task there.
-    task: reading.struct("task_struct", vcpu.registers.getRegister("SP_EL0")),
+    task: currentOf(reading, vcpu),
     exception: taken && { text: syndromeText(taken.esr), at: name(taken.elr), cause: causeOf(view, vcpu, taken) ?? null },
     explain: (exception) => causeOf(view, vcpu, exception) ?? null,
   }) ?? null;

@@ -1,8 +1,8 @@
 // Questions to a kernel in a VM, of whichever kind: each kind answers from its own structures.
 
-import type { Vcpu } from "../../hypervisor/inspect.ts";
-import type { LinuxFinding } from "../../queries/facts/linux-finding.ts";
-import type { Evidence } from "../../queries/facts/verdict.ts";
+import type { AddressSpace, Vcpu } from "../../hypervisor/inspect.ts";
+import type { LinuxFinding, NamedTask } from "../../queries/facts/linux-finding.ts";
+import type { Evidence, VerdictFact } from "../../queries/facts/verdict.ts";
 import type { View } from "./inspected.ts";
 
 /** The end that a kernel has come to by its own judgment. */
@@ -15,10 +15,14 @@ export interface GuestPanic {
 export interface GuestKernel {
   /** Whether a console's text has the words of a panic, which any program can print. */
   showsPanic(text: string): boolean;
-  /** Whether a vCPU executes the panic of a kernel of this kind. */
-  isPanicking(view: View, vcpu: Vcpu): boolean;
-  /** Of a vCPU that is panicking. */
-  panicOf(view: View, vcpu: Vcpu): GuestPanic;
+  /** The panic that a vCPU executes; undefined without one. */
+  panicOf(view: View, vcpu: Vcpu): GuestPanic | undefined;
+  /** The task that has halted a vCPU for good; undefined if none has. */
+  haltedBy(view: View, vcpu: Vcpu): NamedTask | undefined;
+  /** The trouble of a kernel that continues all the same. */
+  troubleOf(view: View, space: AddressSpace): VerdictFact | undefined;
+  /** The stage of a boot that is not over. */
+  stageOf(view: View, space: AddressSpace): Evidence | undefined;
   /** Remarks on a healthy VM, from what its console has shown. */
   notes(shown: string): readonly Evidence[];
 }

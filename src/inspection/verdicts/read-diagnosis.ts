@@ -8,7 +8,7 @@ import type { RowOf } from "../../queries/table.ts";
 import { isBarrier } from "../../queries/facts/irq-finding.ts";
 import type { DIAGNOSES, VMS } from "../../queries/tables.ts";
 import { isHealthy } from "../../queries/facts/verdict-words.ts";
-import { notesOf, panicOf } from "../kernels/kernels.ts";
+import { kernelVerdict, notesOf, panicOf, stageOf } from "../kernels/kernels.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { View } from "../readers/inspected.ts";
 import { type FoundIrq, readIrqFindings } from "../readers/read-irqs.ts";
@@ -103,7 +103,7 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
       ...misread(view, patient.vm, healthy),
       ...healthy ? [] : otherGic(view, patient.vcpus),
       ...evidence,
-      ...healthy ? [] : trailOf(view, patient.vm, patient.vcpus, fact),
+      ...healthy ? [] : [...stage(view, patient.online), ...trailOf(view, patient.vm, patient.vcpus, fact)],
       ...peerless(view, patient.vm),
       ...barred(patient.irqs),
     ];
@@ -120,6 +120,12 @@ function misread(view: View, { id }: VmFacts, healthy: boolean): Evidence[] {
   const name = nameOf(id), findings = view.system.vms.findings.get(name) ?? [];
   const isSilent = findings.length > 0 && view.system.consoles.tail(name) === "";
   return isSilent || !healthy ? findings.map((finding) => ({ code: "boot", finding })) : [];
+}
+
+/** The stage of the boot of a kernel that has not come to its end. */
+function stage(view: View, [vcpu]: readonly Vcpu[]): Evidence[] {
+  const found = vcpu?.addressSpace && stageOf(view, vcpu.addressSpace);
+  return found ? [found] : [];
 }
 
 /** Pending interrupts that cannot be delivered. */
@@ -139,6 +145,8 @@ function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Pat
     const evidence = [{ code: "console", console: conId(nameOf(vm.id)) } as const];
     return { fact: { code: "panicked", ...panic, then: null }, evidence, next: `el2 vcpu stack ${view.vcpu(vcpu)}` };
   }
+  const own = kernelVerdict(view, online);
+  if (own) return { fact: own, next: own.code === "halted" ? undefined : `el2 linux log ${nameOf(vm.id)}` };
   for (const { id, source, fact } of irqs) {
     if (fact?.code !== "storm") continue;
     return { fact: { code: "irq-storm", irq: id, finding: fact }, evidence: [{ code: "source", source }], next: `el2 irq show ${id}` };

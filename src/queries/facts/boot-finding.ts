@@ -3,6 +3,16 @@
 
 import { Facts } from "./fact.ts";
 
+/** Nodes without which a Linux does not come up, with one that serves. */
+export const NODE_LINES = {
+  "timer": 'timer { compatible = "arm,armv8-timer"; interrupts = <1 13 8>, <1 14 8>, <1 11 8>, <1 10 8>; };',
+  "interrupt controller":
+    'intc@ADDRESS { compatible = "arm,gic-v3"; interrupt-controller; #interrupt-cells = <3>; reg = <DISTRIBUTOR>, <REDISTRIBUTORS>; };',
+  "memory": 'memory@ADDRESS { device_type = "memory"; reg = <ADDRESS SIZE>; };',
+  "psci": 'psci { compatible = "arm,psci-1.0", "arm,psci-0.2"; method = "hvc"; };',
+} as const;
+export type NeededNode = keyof typeof NODE_LINES;
+
 export type BootFinding =
   /** No console that the command line names exists; those that do, by Linux's names. */
   | { readonly code: "console-absent"; readonly named: readonly string[]; readonly has: readonly string[] }
@@ -14,6 +24,10 @@ export type BootFinding =
   | { readonly code: "ramdisk-elsewhere"; readonly start: string; readonly end: string; readonly named: string }
   /** A cpio archive without its last entry. */
   | { readonly code: "ramdisk-cut"; readonly size: number }
+  /** A node that this kernel needs. */
+  | { readonly code: "node-absent"; readonly node: NeededNode }
+  /** CPUs that the kernel cannot start: their enable-method, null without one. */
+  | { readonly code: "cpus-not-started"; readonly cpus: readonly string[]; readonly method: string | null }
   /** Virtio devices that the devicetree does not describe. */
   | { readonly code: "devices-not-described"; readonly devices: number; readonly nodes: number };
 
@@ -26,6 +40,9 @@ export const BOOT_FINDINGS = new Facts<BootFinding>({
   "ramdisk-not-named": ({ start, end }) => `a ramdisk is at ${start}..${end}, and /chosen does not name it`,
   "ramdisk-elsewhere": ({ start, end, named }) => `the ramdisk is at ${start}..${end}, and /chosen names ${named}`,
   "ramdisk-cut": ({ size }) => `the ramdisk of ${size} bytes is a cpio archive without its end`,
+  "node-absent": ({ node }) => `the devicetree has no ${node}`,
+  "cpus-not-started": ({ cpus, method }) =>
+    `${list(cpus)} will not start: ${method === null ? "without enable-method" : `enable-method = "${method}" does not serve here`}`,
   "devices-not-described": ({ devices, nodes }) => `the VM has ${devices} virtio devices, and its devicetree describes ${nodes}`,
 }, {
   "console-absent": ({ has }) => has.length ? `use console=${has[0]}` : 'give the VM a console, such as { kind = "console" } in devices',
@@ -34,5 +51,7 @@ export const BOOT_FINDINGS = new Facts<BootFinding>({
   "ramdisk-not-named": () => "add linux,initrd-start and linux,initrd-end to /chosen",
   "ramdisk-elsewhere": () => "mend linux,initrd-start and linux,initrd-end in /chosen",
   "ramdisk-cut": () => "make the archive again: it ends with an entry TRAILER!!!",
+  "node-absent": ({ node }) => `add ${NODE_LINES[node]}`,
+  "cpus-not-started": () => 'add enable-method = "psci"; to each of them',
   "devices-not-described": () => "add a node for each device, or use the generated devicetree",
 });

@@ -1,6 +1,7 @@
 // The cause for which a Linux kernel ended or does not come up, with its place and what to change:
 // from the kernel's own state. Names of functions, tasks and files are the guest's.
 
+import { type NeededNode, NODE_LINES } from "./boot-finding.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts } from "./fact.ts";
 
@@ -51,8 +52,11 @@ export type LinuxFinding =
   | { readonly code: "hung-task"; readonly task: NamedTask; readonly waits: string | null }
   | { readonly code: "rcu-stall"; readonly task: NamedTask; readonly at: string }
   | { readonly code: "sysrq-crash"; readonly task: NamedTask }
-  /** The kernel found nothing in its devicetree that it needs; `line` is the node to add. */
-  | { readonly code: "devicetree-lacks"; readonly node: string; readonly line: string }
+  | { readonly code: "devicetree-lacks"; readonly node: NeededNode }
+  /** An exception in the kernel, of which only the task died: in the kernel's own words. */
+  | { readonly code: "oops-survived"; readonly what: string; readonly at: string; readonly task: NamedTask; readonly count: number }
+  /** Process 1 is in the kernel still: its initcall, and where it sleeps; null: it runs. */
+  | { readonly code: "booting"; readonly initcall: string | null; readonly waits: string | null }
   /** Any other panic: the function that called for it. */
   | { readonly code: "panic-called"; readonly by: string; readonly task: NamedTask };
 
@@ -116,6 +120,10 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "rcu-stall": ({ task, at }) => `a CPU has kept RCU waiting for too long: task ${taskText(task)} at ${at}`,
   "sysrq-crash": ({ task }) => `task ${taskText(task)} asked for the crash (/proc/sysrq-trigger)`,
   "devicetree-lacks": ({ node }) => `the devicetree has no ${node}, which this kernel needs`,
+  "oops-survived": ({ what, at, task, count }) =>
+    `${what} at ${at}, which killed task ${taskText(task)}${count > 1 ? `: oops ${count}` : ""}`,
+  "booting": ({ initcall, waits }) =>
+    `the kernel boots still: process 1 is in ${initcall ?? "its own code"}${waits === null ? "" : `, and waits in ${waits}`}`,
   "panic-called": ({ by, task }) => `${by} called for the panic, in task ${taskText(task)}`,
 }, {
   "init-exited": () => "end it with exec of a program that stays, or with poweroff -f",
@@ -138,5 +146,7 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "hung-task": () => "find who has to wake it: el2 linux stack of the task",
   "rcu-stall": () => "find the loop in that function; cond_resched() in long loops",
   "sysrq-crash": () => "nothing is broken: it was asked for",
-  "devicetree-lacks": ({ line }) => `add to the devicetree: ${line}`,
+  "devicetree-lacks": ({ node }) => `add to the devicetree: ${NODE_LINES[node]}`,
+  "oops-survived": ({ at }) => `mend ${at}: its registers and stack are in el2 linux log`,
+  "panic-called": ({ by }) => `see what ${by} checks: its stack is in el2 linux log`,
 });

@@ -6,7 +6,7 @@ import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts, type OfCode } from "./fact.ts";
 import { type Barrier, BARRIERS, IRQ_FINDINGS, type IrqFinding } from "./irq-finding.ts";
-import { LINUX_FINDINGS, type LinuxFinding } from "./linux-finding.ts";
+import { LINUX_FINDINGS, type LinuxFinding, type NamedTask } from "./linux-finding.ts";
 import type { VerdictWord } from "./verdict-words.ts";
 
 /** A range of code, one address if both are equal, with the symbol and source line of its PC. */
@@ -82,6 +82,10 @@ export type VerdictFact =
     readonly cause: LinuxFinding | null;
     readonly then: "reset" | "power-off" | null;
   }
+  /** Its kernel is not what it was any more, or waits for what cannot come. */
+  | { readonly code: "kernel-broken" | "kernel-waits"; readonly finding: LinuxFinding }
+  /** The kernel has stopped all CPUs, as a task asked for. */
+  | { readonly code: "halted"; readonly by: NamedTask }
   /** Of the machine: an invariant of its memory or objects does not hold. */
   | { readonly code: "broken"; readonly rule: string }
   // Starts and ends.
@@ -143,6 +147,9 @@ const WORDS: { readonly [C in VerdictFact["code"]]: VerdictWord } = {
   "undelivered": "lost",
   "irq-storm": "storm",
   "panicked": "panicked",
+  "kernel-broken": "failed",
+  "kernel-waits": "stuck",
+  "halted": "stopped",
   "broken": "broken",
   "gated": "starts",
   "no-vcpu": "starts",
@@ -186,6 +193,8 @@ function leakText({ vmid, parcels, virqs, since_ns }: OfCode<VerdictFact, "leake
   ];
   return `${what.join(", ")}: not given back ${since_ns === null ? "at the end" : `for ${durationText(since_ns)} since its end`}`;
 }
+
+const kernelText = (finding: LinuxFinding) => `${LINUX_FINDINGS.text(finding)}${wayOutText(LINUX_FINDINGS.wayOut(finding))}`;
 
 const portText = (console: string, characters: number) =>
   `${characters} ${characters === 1 ? "character waits" : "characters wait"} in the serial port of ${console}`;
@@ -234,6 +243,9 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
     `${message === null ? "a kernel panic, whose message is nowhere" : `Kernel panic - not syncing: ${message}`}${
       then === null ? "" : `; then it asked for a ${then}`
     }`,
+  "kernel-broken": ({ finding }) => kernelText(finding),
+  "kernel-waits": ({ finding }) => kernelText(finding),
+  "halted": ({ by: { name, pid } }) => `the kernel has halted: task ${name} (${pid}) asked for it by reboot(2)`,
   "broken": ({ rule }) => rule,
   "gated": () => "it is made, and waits to be started",
   "no-vcpu": () => "it has no vCPU yet",
@@ -341,7 +353,7 @@ export const EVIDENCE = new Facts<Evidence>({
   "cause": ({ cause }) => `${EXCEPTION_CAUSES.text(cause)}${wayOutText(EXCEPTION_CAUSES.wayOut(cause))}`,
   "gicv2-driver": ({ register, at, use }) =>
     `the guest drives a GICv2: it wrote ${register} at ${rangeText(at)}, which a GICv3 with affinity routing reserves; way out: use ${use}`,
-  "kernel": ({ finding }) => `${LINUX_FINDINGS.text(finding)}${wayOutText(LINUX_FINDINGS.wayOut(finding))}`,
+  "kernel": ({ finding }) => kernelText(finding),
   "boot": ({ finding }) => `${BOOT_FINDINGS.text(finding)}${wayOutText(BOOT_FINDINGS.wayOut(finding))}`,
   "no-kvm": () => "this kernel is Gunyah's primary VM, at EL1: it cannot have /dev/kvm, and makes VMs by /dev/gunyah",
 });
