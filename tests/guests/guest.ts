@@ -11,6 +11,7 @@ import type { MirrorArchive } from "../../src/catalog/mirror-archive.ts";
 import { planText } from "../../src/configuration/plan-run.ts";
 import { type CpioEntry, withEntries } from "../../src/formats/cpio.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
+import { DEFAULT_CPU, planCpu } from "../../src/isa/cpus.ts";
 import { VIRTIO_MODULES } from "../../src/catalog/kernel-modules.ts";
 import { type Behaviour, type BootPlan, type DevicePlan, PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
 import { PROMPT } from "../support/console.ts";
@@ -139,14 +140,15 @@ export class Guest extends GuestConsole {
     initrd: Uint8Array,
     devices: readonly DevicePlan[],
     memory = 256 << 20,
-    { msi, append: more = "", ...platform }:
+    { msi, cpu = DEFAULT_CPU, append: more = "", ...platform }:
       & Partial<Pick<BootPlan, "bus" | "uart" | "platformDevices" | "append">>
-      & Partial<Pick<Behaviour, "msi">> = {},
+      & Partial<Pick<Behaviour, "msi">>
+      & { readonly cpu?: string } = {},
   ) {
     const append = `console=${platform.uart === "16550a" ? "ttyS0" : "ttyAMA0"} quiet ${more}`.trim();
     const what = { kind: "boot", image, initrd, dtb: undefined, append, devices, ...platform } as const;
     const behaviour = msi && { msi, check: true };
-    const system = assemble({ cpus: 1, memory, turbo: true, seed: 1, behaviour, what });
+    const system = assemble({ cpus: 1, memory, turbo: true, seed: 1, cpu: planCpu(cpu), behaviour, what });
     super(new Guests(system), PRIMARY_CONSOLE);
     this.system = system;
   }

@@ -1,0 +1,53 @@
+// The performance monitors under Debian's kernel: perf_event_open counts what a program executes
+// at EL0 exactly, and takes the same samples in two runs.
+
+import assert from "node:assert/strict";
+import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { PROMPT } from "../support/console.ts";
+import { Guest } from "./guest.ts";
+import { withPrograms } from "./programs.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+/** Virtual seconds of a boot, and of a command. */
+const BOOT = 30, COMMAND = 20;
+
+/** Types of perf_event_attr, and its events of the first. */
+const HARDWARE = 0, RAW = 4, CYCLES = 0, INSTRUCTIONS = 1;
+const ROUNDS = 100_000;
+
+Deno.test({
+  name: "Linux counts the instructions, loads, stores and branches of a program exactly, and samples repeat",
+  ignore: !LONG,
+  fn: async () => {
+    const { folder } = await catalogEntry("debian-bookworm");
+    const image = await Deno.readFile(`${folder}/Image`);
+    const initrd = await withPrograms(await Deno.readFile(`${folder}/initrd`), "perf-events");
+    const run = async () => {
+      const guest = new Guest(image, initrd, [], 256 << 20, { cpu: "v8.6" });
+      await guest.expect(PROMPT, BOOT);
+      await guest.command("dmesg | grep perfevents", /armv8_pmuv3 PMU driver, 7 (.* )?counters available/, COMMAND);
+      const expected: [type: number, config: number, count: number][] = [
+        [HARDWARE, INSTRUCTIONS, 4 * ROUNDS + 3],
+        [HARDWARE, CYCLES, 4 * ROUNDS + 3],
+        [RAW, 0x06, ROUNDS],
+        [RAW, 0x07, ROUNDS],
+        [RAW, 0x0d, ROUNDS],
+        // Taken: all but the last.
+        [RAW, 0x0c, ROUNDS - 1],
+      ];
+      for (const [type, config, count] of expected) {
+        const [, seen] = await guest.command(`perf-events ${type} ${config} ${ROUNDS}`, /^COUNT (\d+)$/m, COMMAND);
+        assert.equal(Number(seen), count, `type ${type}, config ${config}`);
+      }
+      const sampled = await guest.command(`perf-events 0 1 ${ROUNDS} 1001`, /^COUNT (\d+) samples (\d+) hash (\d+)$/m, COMMAND);
+      return sampled.slice(1).map(BigInt);
+    };
+    const [count, samples, hash] = await run();
+    assert.deepEqual([count, samples], [BigInt(4 * ROUNDS + 3), BigInt(Math.floor((4 * ROUNDS + 3) / 1001))]);
+    // The place after every 1001st instruction: the loop's begins with the first.
+    let expected = 0n;
+    for (let n = 1001; n <= 4 * ROUNDS + 3; n += 1001) expected = BigInt.asUintN(64, expected * 31n + BigInt(n % 4));
+    assert.equal(hash, expected);
+    assert.deepEqual(await run(), [count, samples, hash]);
+  },
+});
