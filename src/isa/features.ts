@@ -62,6 +62,9 @@ export const FEATURES = table({
   FEAT_E0PD: { since: 8.4, rung: 8.6, fields: [["MMFR2", 60, 1]] },
   FEAT_SPECRES: { since: 8, rung: 8.6, fields: [["ISAR1", 40, 1]] },
 
+  // In a guest, whose debug is EL1's own, these are values of the field alone.
+  FEAT_Debugv8p2: { since: 8.1, rung: 8.2, fields: [["DFR0", 0, 8]] },
+  FEAT_Debugv8p4: { since: 8.3, rung: 8.4, requires: ["FEAT_Debugv8p2"], fields: [["DFR0", 0, 9]] },
   FEAT_PMUv3: { since: 8, rung: 8.2, fields: [["DFR0", 8, 1]] },
   FEAT_PMUv3p1: { since: 8.1, rung: 8.2, requires: ["FEAT_PMUv3"], fields: [["DFR0", 8, 4]] },
   FEAT_PMUv3p4: { since: 8.4, rung: 8.4, requires: ["FEAT_PMUv3p1"], fields: [["DFR0", 8, 5]] },

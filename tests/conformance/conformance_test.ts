@@ -2,6 +2,7 @@
 // groups run always, all groups with EL2_LONG=1.
 
 import assert from "node:assert/strict";
+import { DEFAULT_CPU } from "../../src/isa/cpus.ts";
 import { runNative } from "../support/oracles.ts";
 import { DIFFERENCES } from "./differences.ts";
 
@@ -49,13 +50,13 @@ async function buildProbe(folder: string): Promise<string> {
  * recorded hypervisor, and steps inside guests take time, as there: what a timer does by the next
  * step depends on both.
  */
-async function replay(group: string, asRecorded = false): Promise<CaseReport[]> {
+async function replay(group: string, asRecorded = false, cpu = DEFAULT_CPU): Promise<CaseReport[]> {
   const folder = await Deno.makeTempDir({ prefix: "el2-conformance-" });
   try {
     const probe = await buildProbe(folder);
     const el2 = [Deno.execPath(), "run", "--allow-read", "--allow-write", "--allow-env", PROGRAM];
     const [quirks, pace] = asRecorded ? [["--set", "machine.quirks=as-observed"], ["--step-ms", "20"]] : [[], []];
-    const machine = [...el2, "boot", probe, "--cpus", "8", "--memory", "1GiB", "--stdio", "--turbo", ...quirks];
+    const machine = [...el2, "boot", probe, "--cpus", "8", "--memory", "1GiB", "--stdio", "--turbo", "--cpu", cpu, ...quirks];
     const files = ["--cases", `${FOLDER}cases/${group}.json`, "--json", `${folder}/report.json`];
     const runner = [`${FOLDER}run.ts`, ...pace, ...files, "--", ...machine];
     const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -104,6 +105,13 @@ for (const group of Deno.env.get("EL2_LONG") ? await allGroups() : PUBLIC) {
 }
 
 if (Deno.env.get("EL2_LONG")) {
+  for (const group of new Set(DIFFERENCES.filter(({ kind }) => kind === "cpu").map(({ group }) => group))) {
+    Deno.test(`on the CPU of the recordings ${group} differs in what that CPU lacks alone`, async () => {
+      const reports = await replay(group, false, "recorded");
+      const expected = DIFFERENCES.filter((one) => one.group === group && !one.onRecorded).flatMap(({ cases }) => cases);
+      assert.deepEqual(reports.filter(({ ok }) => !ok).map(({ name }) => name).sort(), expected.sort());
+    });
+  }
   for (const group of new Set(DIFFERENCES.filter(({ quirk }) => quirk).map(({ group }) => group))) {
     Deno.test(`with --quirks as-observed ${group} differs in features of the CPU alone`, async () => {
       const reports = await replay(group, true);

@@ -140,15 +140,15 @@ export class Guest extends GuestConsole {
     initrd: Uint8Array,
     devices: readonly DevicePlan[],
     memory = 256 << 20,
-    { msi, cpu = DEFAULT_CPU, append: more = "", ...platform }:
+    { msi, cpus = 1, cpu = DEFAULT_CPU, append: more = "", ...platform }:
       & Partial<Pick<BootPlan, "bus" | "uart" | "platformDevices" | "append">>
       & Partial<Pick<Behaviour, "msi">>
-      & { readonly cpu?: string } = {},
+      & { readonly cpus?: number; readonly cpu?: string } = {},
   ) {
     const append = `console=${platform.uart === "16550a" ? "ttyS0" : "ttyAMA0"} quiet ${more}`.trim();
     const what = { kind: "boot", image, initrd, dtb: undefined, append, devices, ...platform } as const;
     const behaviour = msi && { msi, check: true };
-    const system = assemble({ cpus: 1, memory, turbo: true, seed: 1, cpu: planCpu(cpu), behaviour, what });
+    const system = assemble({ cpus, memory, turbo: true, seed: 1, cpu: planCpu(cpu), behaviour, what });
     super(new Guests(system), PRIMARY_CONSOLE);
     this.system = system;
   }
@@ -166,10 +166,15 @@ export interface OrdinaryGuest {
  * A release's ordinary kernel, which has drivers that the cloud one lacks, and the ramdisk of the
  * catalog with its modules. Everything is fetched.
  * @param packages Debian packages of programs in the ramdisk, which get what they depend on
+ * @param kernel the package of another kernel
  */
-export async function ordinaryGuest(release: DebianRelease = "bookworm", packages: readonly string[] = []): Promise<OrdinaryGuest> {
+export async function ordinaryGuest(
+  release: DebianRelease = "bookworm",
+  packages: readonly string[] = [],
+  kernel = ORDINARY_KERNEL,
+): Promise<OrdinaryGuest> {
   return await withDebianArchive({ release }, async (apt, work) => {
-    const { image, modules, version } = await fetchKernel(apt, ORDINARY_KERNEL, VIRTIO_MODULES, work);
+    const { image, modules, version } = await fetchKernel(apt, kernel, VIRTIO_MODULES, work);
     const { binary } = await fetchBusybox(apt, work);
     const initrd = initramfs(binary, modules);
     return { image, version, initrd: packages.length === 0 ? initrd : withEntries(initrd, await programs(apt, packages, work)) };

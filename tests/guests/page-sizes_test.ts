@@ -1,0 +1,45 @@
+// Debian's kernel with pages of 16 KiB, as Android devices have them: as the primary VM with one
+// and four CPUs, and as a secondary VM; and its refusal on a CPU that does not have such pages.
+
+import assert from "node:assert/strict";
+import { PROMPT } from "../support/console.ts";
+import { inFolder } from "../support/temporary-folder.ts";
+import { Guest, type GuestConsole, Guests, ordinaryGuest } from "./guest.ts";
+
+/** Virtual seconds of a boot, and of a command. */
+const BOOT = 60, COMMAND = 20;
+const KERNEL = "linux-image-arm64-16k", PAGE = 16384;
+
+/** Hashes in user space, and faults in pages of many processes. */
+async function work(guest: GuestConsole, cpus: number): Promise<void> {
+  await guest.expect(new RegExp(`^EL2-READY \\S+ cpus=${cpus}$`, "m"), BOOT);
+  await guest.expect(PROMPT, COMMAND);
+  const [, kilobytes] = await guest.command("grep KernelPageSize /proc/self/smaps | head -n 1", /^KernelPageSize: +(\d+) kB$/m, COMMAND);
+  assert.equal(Number(kilobytes) << 10, PAGE);
+  const zeros = new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(8 << 20))).toHex();
+  await guest.command("dd if=/dev/zero bs=1M count=8 2>/dev/null | sha256sum", new RegExp(`^${zeros} `, "m"), COMMAND);
+  await guest.command("i=0; while [ $i -lt 100 ]; do /bin/true; i=$((i+1)); done; echo forked $i", /^forked 100$/m, COMMAND);
+}
+
+Deno.test({
+  name: "Debian with pages of 16 KiB boots as the primary VM, with 1 and 4 CPUs, and as a secondary VM",
+  ignore: Deno.env.get("EL2_LONG") === undefined,
+  fn: async () => {
+    const { image, initrd } = await ordinaryGuest("trixie", [], KERNEL);
+    assert.throws(() => new Guest(image, initrd, []), /this kernel has pages of 16KiB, the CPU "v8" has only 4KiB .*: v8\.2, /);
+    for (const [cpu, cpus] of [["v8.2", 1], ["max", 4]] as const) {
+      const guest = new Guest(image, initrd, [], 512 << 20, { cpu, cpus });
+      await work(guest, cpus);
+      guest.type("poweroff -f");
+      assert.match(await guest.guests.end(COMMAND) ?? "", /SYSTEM_OFF/);
+    }
+    await inFolder(async (folder) => {
+      await Deno.writeFile(`${folder}/Image`, image);
+      await Deno.writeFile(`${folder}/initrd`, initrd);
+      const vm = '[vm.pages]\nkernel = "Image"\ninitrd = "initrd"\ncmdline = "console=ttyAMA0 quiet"\nmemory = "512MiB"\n';
+      const machine = (cpu: string) => `el2 = 1\n[machine]\nmemory = "768MiB"\ncpu = "${cpu}"\n[host]\nmemory = "64MiB"\n`;
+      await work((await Guests.configured(machine("v8.6") + vm, folder)).console("pages"), 1);
+      await assert.rejects(Guests.configured(machine("v8") + vm, folder), /this kernel has pages of 16KiB, the CPU "v8" has only 4KiB/);
+    });
+  },
+});
