@@ -5,6 +5,7 @@ import { fpHalfDataProcessing } from "./fp-data-processing.ts";
 import { fpRounding } from "./fp-rounding.ts";
 import type { Instruction } from "./insn.ts";
 import { loadsStoresUnscaledOrdered } from "./loads-stores-unscaled-ordered.ts";
+import { orderedPairs } from "./ordered-pairs.ts";
 import { pointerAuthentication } from "./pointer-authentication.ts";
 import { shortSequences } from "./short-sequences.ts";
 import { simdBrainFloat } from "./simd-brain-float.ts";
@@ -18,6 +19,7 @@ import { systemExtensions } from "./system-extensions.ts";
 export const extensions = (): readonly Instruction[] => [
   ...flags(),
   ...loadsStoresUnscaledOrdered(),
+  ...orderedPairs(),
   ...shortSequences(),
   ...systemExtensions(),
   ...pointerAuthentication(),

@@ -3,7 +3,7 @@
 // general registers.
 
 import { offsetAddress, signed, target } from "./assembly.ts";
-import type { Builder, Node } from "./builder.ts";
+import type { AccessOptions, Builder, Node } from "./builder.ts";
 import { scalar } from "./fp-operands.ts";
 import { insn, type Instruction } from "./insn.ts";
 import { indexedAddress, registerOffset } from "./loads-stores.ts";
@@ -13,11 +13,14 @@ type Form = { readonly size: number; readonly opc: number };
 
 /** log2 of the bytes: opc<1> makes 128 bits of size 0. */
 const log2Bytes = ({ size, opc }: Form) => (opc & 2) << 1 | size;
-const exists = ({ size, opc }: Form) => opc < 2 || size === 0;
+export const transferExists = ({ size, opc }: Form): boolean => opc < 2 || size === 0;
 const isLoad = ({ opc }: Form) => (opc & 1) === 1;
 /** S, D and Q are what compilers use in loops. */
 const isRare = (form: Form) => log2Bytes(form) < 2;
-const text = (name: string, form: Form, Rt: number) => `${isLoad(form) ? "ld" : "st"}${name}\t${scalar(log2Bytes(form), Rt)}`;
+/** Mnemonic, of a store and of a load, and register. */
+export const transferText = (names: readonly [store: string, load: string], form: Form, Rt: number): string =>
+  `${names[isLoad(form) ? 1 : 0]}\t${scalar(log2Bytes(form), Rt)}`;
+const text = (name: string, form: Form, Rt: number) => transferText([`st${name}`, `ld${name}`], form, Rt);
 
 /** The values that the offsets of LDR and LDUR can have, so that both share one handler. */
 const OFFSETS = [-256, 65520] as const;
@@ -32,14 +35,17 @@ function write($: Builder, log2: number, Rt: Node, value: Node): void {
   else $.setS(Rt, value);
 }
 
-function load($: Builder, log2: number, address: Node): Node {
-  return $.load(log2 === 4 ? "v128" : log2 === 3 ? "i64" : "i32", 1 << log2, address, { part: true });
+const PART: AccessOptions = { part: true };
+
+function load($: Builder, log2: number, address: Node, options = PART): Node {
+  return $.load(log2 === 4 ? "v128" : log2 === 3 ? "i64" : "i32", 1 << log2, address, options);
 }
 
-function transfer($: Builder, form: Form, Rt: Node, address: Node): void {
+/** Loads or stores a B, H, S, D or Q register. */
+export function transfer($: Builder, form: Form, Rt: Node, address: Node, options = PART): void {
   const log2 = log2Bytes(form);
-  if (isLoad(form)) write($, log2, Rt, load($, log2, address));
-  else $.store(1 << log2, address, read($, log2, Rt), { part: true });
+  if (isLoad(form)) write($, log2, Rt, load($, log2, address, options));
+  else $.store(1 << log2, address, read($, log2, Rt), options);
 }
 
 /** Loads and stores of B, H, S, D and Q registers. */
@@ -58,7 +64,7 @@ export const fpLoadsAndStores = (): Instruction[] => [
   insn(
     "LDR/STR (unsigned immediate, SIMD&FP)",
     "size 111 1 01 opc imm12 Rn Rt",
-    { shape: "size opc", when: exists, cold: isRare },
+    { shape: "size opc", when: transferExists, cold: isRare },
     (f) => `${text("r", f, f.Rt)}, ${offsetAddress(f.Rn, f.imm12 << log2Bytes(f))}`,
     ({ size, opc, imm12, Rn, Rt }, $) => {
       const offset = $.range($.lsl(imm12, log2Bytes({ size, opc })), ...OFFSETS);
@@ -69,7 +75,7 @@ export const fpLoadsAndStores = (): Instruction[] => [
   insn(
     "LDUR/STUR (SIMD&FP)",
     "size 111 1 00 opc 0 imm9 00 Rn Rt",
-    { shape: "size opc", when: exists, cold: isRare },
+    { shape: "size opc", when: transferExists, cold: isRare },
     (f) => `${text("ur", f, f.Rt)}, ${offsetAddress(f.Rn, signed(f.imm9, 9))}`,
     ({ size, opc, imm9, Rn, Rt }, $) => {
       const offset = $.range($.signExtend(imm9, 9), ...OFFSETS);
@@ -80,7 +86,7 @@ export const fpLoadsAndStores = (): Instruction[] => [
   insn(
     "LDR/STR (pre-index, post-index, SIMD&FP)",
     "size 111 1 00 opc 0 imm9 pre:1 1 Rn Rt",
-    { shape: "size opc pre", when: exists, cold: (f) => isRare(f) || f.pre === 1 },
+    { shape: "size opc pre", when: transferExists, cold: (f) => isRare(f) || f.pre === 1 },
     (f) => `${text("r", f, f.Rt)}, ${indexedAddress(f.Rn, signed(f.imm9, 9), f.pre ? 3 : 1)}`,
     ({ size, opc, imm9, pre, Rn, Rt }, $) => {
       const base = $.XSP(Rn), updated = $.let($.add(base, $.signExtend64($.signExtend(imm9, 9))));
@@ -92,7 +98,7 @@ export const fpLoadsAndStores = (): Instruction[] => [
   insn(
     "LDR/STR (register, SIMD&FP)",
     "size 111 1 00 opc 1 Rm option S 10 Rn Rt",
-    { shape: "size opc option", when: (f) => exists(f) && (f.option & 2) !== 0, cold: (f) => isRare(f) || f.option !== 3 },
+    { shape: "size opc option", when: (f) => transferExists(f) && (f.option & 2) !== 0, cold: (f) => isRare(f) || f.option !== 3 },
     (f) => `${text("r", f, f.Rt)}, ${registerOffset(f.Rn, f.Rm, f.option, f.S, log2Bytes(f))}`,
     ({ size, opc, Rm, option, S, Rn, Rt }, $) => {
       const amount = $.range($.mul(S, log2Bytes({ size, opc })), 0, 4);

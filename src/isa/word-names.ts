@@ -53,7 +53,6 @@ const INSTRUCTIONS: Readonly<Record<string, string>> = {
     subg/d1800000/ffc0c000`,
   FEAT_MOPS: `{cpyfp,cpyfm,cpyfe}@22/19000400/ff200c00 {cpyp,cpym,cpye}@22/1d000400/ff200c00
     {setp,setm,sete}@14/19c00400/ffe00c00 {setgp,setgm,setge}@14/1dc00400/ffe00c00`,
-  FEAT_LSE128: "ldclrp/19201000/ff20fc00 ldsetp/19203000/ff20fc00 swpp/19208000/ff20fc00",
   FEAT_LS64: "ld64b/f83fd000/fffffc00 st64b/f83f9000/fffffc00 st64bv/f820b000/ffe0fc00 st64bv0/f820a000/ffe0fc00",
   FEAT_TME: "tstart/d5233060/ffffffe0 ttest/d5233160/ffffffe0 tcommit/d503307f/ffffffff tcancel/d4600000/ffe0001f",
   FEAT_UAO: "uao/d500407f/fffff0ff",
@@ -72,6 +71,7 @@ const FEATURES_OF: readonly (readonly [RegExp, string])[] = [
   [/^(?:pms(?!w|el)|pmb)/, "FEAT_SPE"],
   [/^trb/, "FEAT_TRBE"],
   [/^trfcr/, "FEAT_TRF"],
+  [/^pmmir/, "FEAT_PMUv3p4"],
   [/^pm/, "FEAT_PMUv3"],
   [/^lor/, "FEAT_LOR"],
   [/^mpam/, "FEAT_MPAM"],

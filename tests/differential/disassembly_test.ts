@@ -16,6 +16,9 @@ import { inFolder } from "../support/temporary-folder.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 
+/** Features that objdump 2.40 does not have; tests/core/ordered-pairs_test.ts has their texts. */
+const UNKNOWN_TO_OBJDUMP: ReadonlySet<string | undefined> = new Set(["FEAT_LRCPC3", "FEAT_LSE128"]);
+
 /** Share of the distinct words whose text must be equal. */
 const REQUIRED = 0.995;
 
@@ -126,6 +129,7 @@ Deno.test("disassembly equals objdump's on random words of every encoding of the
     const random = new Random(1);
     const words: number[] = [];
     for (const encoding of allEncodings()) {
+      if (UNKNOWN_TO_OBJDUMP.has(encoding.instruction.feature)) continue;
       for (let i = 0; i < WORDS_PER_ENCODING; i++) {
         const word = randomWord(encoding, random);
         if (word !== undefined) words.push(word);

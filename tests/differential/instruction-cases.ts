@@ -66,7 +66,15 @@ export const NOT_COMPARED: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Features that unicorn's CPU, which is that of QEMU 5.0, does not have. */
-export const UNKNOWN_TO_UNICORN: readonly FeatureName[] = ["FEAT_I8MM", "FEAT_BF16", "FEAT_CSSC", "FEAT_HBC", "FEAT_XS"];
+export const UNKNOWN_TO_UNICORN: readonly FeatureName[] = [
+  "FEAT_I8MM",
+  "FEAT_BF16",
+  "FEAT_CSSC",
+  "FEAT_HBC",
+  "FEAT_XS",
+  "FEAT_LRCPC3",
+  "FEAT_LSE128",
+];
 
 const FPCR_FZ = 1n << 24n, SMALLEST_NORMAL = 1n << 52n;
 
