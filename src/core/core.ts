@@ -485,7 +485,7 @@ export class WasmCore implements DebugCore {
     this.#residency.enter(contextOf(vcpu));
     const before = cpu.PSTATE;
     cpu.PSTATE = pstate;
-    const wasmAddress = this.#exports.translate(BigInt.asIntN(64, va), kind | 1) >>> 0;
+    const wasmAddress = this.#exports.translate(BigInt.asIntN(64, va), kind | AccessKind.Observe | 1) >>> 0;
     cpu.PSTATE = before;
     const ipa = Number(this.#view.getBigUint64(CPU.WALK_IPA, true));
     if (wasmAddress) return { ok: true, pa: wasmAddress - this.ram.wasmAddress + this.ram.base, ipa };

@@ -30,7 +30,7 @@ const PHONE_BASE = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asim
   "asimdfhm dit uscat ilrcpc flagm sb dcpodp flagm2 frint i8mm bti";
 
 /** Features of every core and phone below for which Linux has no name. */
-const UNLISTED: readonly FeatureName[] = ["FEAT_TGran16K", "FEAT_TGran64K", "FEAT_PMUv3p1", "FEAT_Debugv8p2"];
+const UNLISTED: readonly FeatureName[] = ["FEAT_HAFDBS", "FEAT_TGran16K", "FEAT_TGran64K", "FEAT_PMUv3p1", "FEAT_Debugv8p2"];
 
 /** Features of pointer authentication: of phones, whose algorithm is unknown; of Arm's cores. */
 const UNLISTED_PAC: readonly FeatureName[] = ["FEAT_PACIMP", "FEAT_PAuth2"];
@@ -71,7 +71,7 @@ const RECORDED = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdr
   "asimdfhm dit ilrcpc flagm ssbs sb dcpodp flagm2 frint i8mm dgh rng bti sve";
 /** Its features for which Linux has no name. */
 const RECORDED_UNLISTED: readonly FeatureName[] = [
-  ...["FEAT_PAN2", "FEAT_HPDS", "FEAT_XNX", "FEAT_TTCNP", "FEAT_RAS", "FEAT_IESB", "FEAT_TLBIRANGE"] as const,
+  ...["FEAT_HAFDBS", "FEAT_PAN2", "FEAT_HPDS", "FEAT_XNX", "FEAT_TTCNP", "FEAT_RAS", "FEAT_IESB", "FEAT_TLBIRANGE"] as const,
   ...["FEAT_TTL", "FEAT_BBM", "FEAT_E0PD", "FEAT_SPECRES", "FEAT_PMUv3p5", "FEAT_Debugv8p4"] as const,
 ];
 

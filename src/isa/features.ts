@@ -50,6 +50,7 @@ export const FEATURES = table({
 
   FEAT_PAN2: { since: 8.1, rung: 8.2, requires: ["FEAT_PAN"], fields: [["MMFR1", 20, 2]] },
   FEAT_PAN3: { since: 8.1, requires: ["FEAT_PAN2"], fields: [["MMFR1", 20, 3]] },
+  FEAT_HAFDBS: { since: 8, rung: 8.2, fields: [["MMFR1", 0, 2]] },
   FEAT_HPDS: { since: 8, rung: 8.2, fields: [["MMFR1", 12, 1]] },
   FEAT_XNX: { since: 8.1, rung: 8.2, fields: [["MMFR1", 28, 1]] },
   FEAT_TTCNP: { since: 8.1, rung: 8.2, fields: [["MMFR2", 0, 1]] },

@@ -43,6 +43,8 @@ const CALLED: readonly FunctionName[] = [
   "slowLoad",
   "slowStore",
   "slowAddress",
+  "readableAt",
+  "writableAt",
   "fetchAddress",
   "raiseUndefined",
   "raiseSupervisorCall",

@@ -7,6 +7,9 @@ export const Tcr = {
   HalfShift: 16,
   IpsShift: 32,
   Tbi0Shift: 37,
+  /** The hardware manages access flags, and dirty state (FEAT_HAFDBS). */
+  HA: 1n << 39n,
+  HD: 1n << 40n,
   Hpd0Shift: 41,
   Tbid0Shift: 51,
   E0pd0Shift: 55,

@@ -12,7 +12,7 @@ import { dataEntryOffset, dataFlagsOffset, DISABLING_BIT, TlbFlags } from "../st
 import { type Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { raiseAbort, raiseAlignmentFault } from "./aborts.ts";
-import { misalignmentOf, mmuFunction, Rights } from "./mmu.ts";
+import { misalignmentOf, mmuFunction, Rights, speculative } from "./mmu.ts";
 import { tlbFunction } from "./tlb.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -87,6 +87,12 @@ export class DataAccess {
   constructor(readonly library: Library, readonly watched: number, readonly features: ReadonlySet<FeatureName>) {
     this.translate = mmuFunction(library, "translate");
     this.#abort = raiseAbort(library);
+  }
+
+  /** `translate` of an access that may not come. */
+  tryTranslate(c: Code, va: Value, access: Value): Value {
+    const kind = speculative(this.features);
+    return c.call(this.translate, va, kind ? access.or(kind) : access);
   }
 
   /**

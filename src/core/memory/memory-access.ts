@@ -13,7 +13,7 @@ import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import { defineAborts, raiseAbort } from "./aborts.ts";
 import { copy, crosses, DataAccess, entryFlags, inPage, sizeOf, writeOnly } from "./data-access.ts";
-import { AccessKind, Fault, misalignmentOf, mmuFunction, Rights } from "./mmu.ts";
+import { AccessKind, Fault, misalignmentOf, mmuFunction, Rights, speculative } from "./mmu.ts";
 import { markWriteMapped, tlbFunction } from "./tlb.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -144,7 +144,7 @@ function defineReadableAt(library: Library, data: DataAccess): void {
   const misaligned = plainMisalignment(c, va, access);
   const entry = data.entryOf(c, va, access, "Read");
   c.if(entry.serves(misaligned), () => c.return(entry.wasmAddress));
-  const wasmAddress = c.let(c.call(data.translate, va, access));
+  const wasmAddress = c.let(data.tryTranslate(c, va, access));
   c.if(wasmAddress, () => {
     c.if(data.look(c, va, access, wasmAddress), () => c.return(zero));
     entry.fill(wasmAddress, entryFlags(c));
@@ -165,7 +165,7 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
     c.set(wasmAddress, entry.wasmAddress);
     c.return(c.call(callee(library, "holdsDecoded"), wasmAddress, sizeOf(access)).select(zero, wasmAddress));
   });
-  c.set(wasmAddress, c.call(data.translate, va, access));
+  c.set(wasmAddress, data.tryTranslate(c, va, access));
   c.if(wasmAddress.not(), () => c.return(zero));
   c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => c.return(zero));
   c.if(data.look(c, va, access, wasmAddress).or(writeOnly(c)), () => c.return(zero));
@@ -300,7 +300,8 @@ function defineFetch(library: Library, features: ReadonlySet<FeatureName>): void
     const c = new Code(defineFunction(library, "fetchableAt"));
     const va = c.parameter(0);
     c.if(c.load("i32.load", CPU.WATCHING), () => c.return(zero));
-    const wasmAddress = c.let(c.call(mmuFunction(library, "translate"), va, AccessKind.Execute | INSTRUCTION_SIZE));
+    const access = AccessKind.Execute | INSTRUCTION_SIZE | speculative(features);
+    const wasmAddress = c.let(c.call(mmuFunction(library, "translate"), va, access));
     c.if(wasmAddress.not(), () => c.return(zero));
     const page = c.let(c.call(callee(library, "isCodePage"), wasmAddress));
     c.if(page, () => c.run(callee(library, "fillFetch"), va, page));

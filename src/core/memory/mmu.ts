@@ -10,7 +10,7 @@ import { FaultStatus, Pstate, Sctlr, SCTLR_EPAN_SHIFT } from "../architecture/ex
 import { PHYSICAL_ADDRESS_BITS } from "../architecture/features.ts";
 import { Tcr } from "../architecture/translation-control.ts";
 import { CPU } from "../state/cpu-state.ts";
-import { Access, define as defineFunction } from "../state/functions.ts";
+import { Access, callee, define as defineFunction } from "../state/functions.ts";
 import { WRITTEN_PAGES } from "../state/layout.ts";
 import { setPageBit } from "../state/page-bits.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
@@ -83,6 +83,10 @@ export const AccessKind = {
   IgnorePan: 0x8000,
   /** The write is of an atomic, which reads as well: for stage 2 and watchpoints. */
   ReadModifyWrite: 0x1_0000,
+  /** A question that is not the guest's: no descriptor changes (FEAT_HAFDBS). */
+  Observe: 0x4_0000,
+  /** The access may not come: it fails where a descriptor has to change first. */
+  Speculative: 0x8_0000,
 } as const;
 
 /** The bits of `va` that an aligned access has clear: by its size, or by that of its elements. */
@@ -113,6 +117,9 @@ const MMU_FUNCTIONS = {
 /** A function of `MMU_FUNCTIONS`. */
 type MmuFunction = keyof typeof MMU_FUNCTIONS;
 
+/** The kind of an access that a region asks about before it makes it, or does not. */
+export const speculative = (features: ReadonlySet<FeatureName>): number => features.has("FEAT_HAFDBS") ? AccessKind.Speculative : 0;
+
 /** Declares, or finds, one of `MMU_FUNCTIONS`. */
 export function mmuFunction(library: Library, name: MmuFunction): FunctionBuilder {
   const [parameters, results] = MMU_FUNCTIONS[name];
@@ -133,6 +140,8 @@ const Descriptor = {
   ShareabilityShift: 8,
   AccessFlag: 1n << 10n,
   Guarded: 1n << 50n,
+  /** With TCR_EL1.HD, a write clears ApReadOnly. */
+  DirtyBitModifier: 1n << 51n,
   NonGlobal: 1n << 11n,
   Pxn: 1n << 53n,
   Uxn: 1n << 54n,
@@ -144,6 +153,10 @@ const Descriptor = {
   Address: 0x0000_ffff_ffff_f000n,
 } as const;
 const TableControl = { Pxn: 1, Xn: 2, NoUser: 4, NoWrite: 8, Mask: 0xf } as const;
+
+const DESCRIPTOR_SIZE = 8;
+/** In `CPU.WALK_DESCRIPTOR`: stage 2 forbids writing it. */
+const NOT_WRITABLE = 1;
 
 const INDEX_BITS = 9;
 const VA_BITS = 48;
@@ -162,7 +175,7 @@ export function defineMmu(library: Library, ram: RamLayout, features: ReadonlySe
   defineStage2Entry(new Code(stage2));
   defineBranchTarget(new Code(defineFunction(library, "branchTarget")), features);
   defineWalk(new Code(walk), stage2, ram, features);
-  defineTranslateStage1(define("translateStage1"), walk, features);
+  defineTranslateStage1(define("translateStage1"), library, walk, features);
   defineTranslate(define("translate"), library, stage2, ram);
   defineTranslateMaintenance(define("translateMaintenance"), library, stage2);
 }
@@ -205,7 +218,7 @@ function defineBranchTarget(c: Code, features: ReadonlySet<FeatureName>): void {
  * (va, access) -> 1 with `CPU.WALK_IPA` and `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`: stage 1 with
  * its permissions.
  */
-function defineTranslateStage1(c: Code, walk: FunctionBuilder, features: ReadonlySet<FeatureName>): void {
+function defineTranslateStage1(c: Code, library: Library, walk: FunctionBuilder, features: ReadonlySet<FeatureName>): void {
   const va = c.parameter(0), access = c.parameter(1);
   const sctlr = c.let(c.load("i32.load", CPU.SCTLR_EL1));
   const pstate = c.let(c.load("i32.load", CPU.PSTATE));
@@ -253,7 +266,34 @@ function defineTranslateStage1(c: Code, walk: FunctionBuilder, features: Readonl
   c.if(rights.and(needed).not().or(panDenies), () => {
     fail(c, Fault.Stage1, status(FaultStatus.Permission, rights.shrU(Rights.LevelShift).and(3)));
   });
+  if (features.has("FEAT_HAFDBS")) {
+    c.if(access.and(AccessKind.Observe | AccessKind.Maintenance).not(), () => updateDescriptor(c, library, access, rights));
+  }
   c.result(constant("i32", 1));
+}
+
+/** Whether TCR_EL1 has the hardware manage dirty state, and with that access flags. */
+const managesDirty = (tcr: Value) => tcr.and(Tcr.HA | Tcr.HD).eq(Tcr.HA | Tcr.HD);
+
+/** The leaf of a permitted access gets its access flag, and is dirty after a write. Arm ARM D8.5. */
+function updateDescriptor(c: Code, library: Library, access: Value, rights: Value): void {
+  const place = c.let(c.load("i32.load", CPU.WALK_DESCRIPTOR)), at = c.let(place.and(~NOT_WRITABLE));
+  const before = c.let(c.load("i64.load", at));
+  const after = c.let(before.or(Descriptor.AccessFlag));
+  const isClean = before.and(Descriptor.DirtyBitModifier | Descriptor.ApReadOnly).eq(Descriptor.DirtyBitModifier | Descriptor.ApReadOnly);
+  const becomesDirty = access.and(AccessKind.Write).nonZero().and(isClean).and(managesDirty(c.load("i64.load", CPU.TCR_EL1)));
+  c.if(becomesDirty, () => c.set(after, after.and(~Descriptor.ApReadOnly)));
+  c.if(after.ne(before), () => {
+    c.if(access.and(AccessKind.Speculative), () => c.return(constant("i32", 0)));
+    c.if(place.and(NOT_WRITABLE), () => {
+      c.store("i64.store", CPU.WALK_IPA, c.load("i64.load", CPU.WALK_DESCRIPTOR_IPA));
+      c.store("i32.store", CPU.WALK_LEVEL, rights.shrU(Rights.LevelShift).and(3));
+      fail(c, Fault.Stage2OnWalk, status(FaultStatus.Permission, 3));
+    });
+    c.run(callee(library, "dropDecoded"), at, DESCRIPTOR_SIZE);
+    setPageBit(c, at, WRITTEN_PAGES);
+    c.store("i64.store", at, after);
+  });
 }
 
 /** (va, access) -> Wasm address, or 0 with `CPU.FAULT`: both stages. */
@@ -328,8 +368,16 @@ function outputBits(c: Code, tcr: Value): Local {
   return bits;
 }
 
+/** The walk of a core. */
+interface Walk {
+  readonly stage2: FunctionBuilder;
+  readonly ram: RamLayout;
+  /** Whether the place of the leaf's descriptor is kept, which may change (FEAT_HAFDBS). */
+  readonly updates: boolean;
+}
+
 /** Reads the descriptor at an IPA, or fails as the walk's level does. */
-function readDescriptor(c: Code, stage2: FunctionBuilder, ram: RamLayout, descriptor: Local, level: Local, address: Value): void {
+function readDescriptor(c: Code, { stage2, ram, updates }: Walk, descriptor: Local, level: Local, address: Value): void {
   const at = c.let(address);
   const entry = c.let(c.call(stage2, at));
   const onWalk = (code: Value) => {
@@ -342,11 +390,15 @@ function readDescriptor(c: Code, stage2: FunctionBuilder, ram: RamLayout, descri
   const offset = c.let(entry.and(Stage2Entry.AddressMask).or(at.wrap().and((1 << PAGE_SHIFT) - 1)).sub(ram.base));
   c.if(offset.geU(ram.size), () => fail(c, Fault.Stage1, status(FaultStatus.ExternalOnWalk, level)));
   c.set(descriptor, c.load("i64.load", offset, ram.wasmAddress));
+  if (!updates) return;
+  const refused = entry.and(Stage2Flags.Write).not().mul(NOT_WRITABLE);
+  c.store("i32.store", CPU.WALK_DESCRIPTOR, offset.add(ram.wasmAddress).or(refused));
+  c.store("i64.store", CPU.WALK_DESCRIPTOR_IPA, at);
 }
 
 /** (va) -> 1 with `CPU.WALK_IPA` and `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`. */
 function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, features: ReadonlySet<FeatureName>): void {
-  const granules = granulesOf(features);
+  const granules = granulesOf(features), updates = features.has("FEAT_HAFDBS");
   const va = c.parameter(0);
   const tcr = c.let(c.load("i64.load", CPU.TCR_EL1));
   const translationFault = (level: Value | number) => fail(c, Fault.Stage1, status(FaultStatus.Translation, level));
@@ -379,7 +431,7 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, features: 
 
   c.f.block((leafFound) => {
     c.f.loop((nextLevel) => {
-      readDescriptor(c, stage2, ram, descriptor, level, table.or(index.shl(3)));
+      readDescriptor(c, { stage2, ram, updates }, descriptor, level, table.or(index.shl(3)));
       c.if(descriptor.and(Descriptor.Valid).not(), () => translationFault(level));
       c.if(level.eq(3), () => {
         c.if(descriptor.and(Descriptor.Table).not(), () => translationFault(3));
@@ -403,7 +455,14 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, features: 
   const inBlock = c.let(constant("i64", 1).shl(shift.wide()).sub(1));
   const output = c.let(descriptor.and(Descriptor.Address).and(inBlock.xor(-1)).or(va.and(inBlock)));
   checkOutput(output, level);
-  c.if(descriptor.and(Descriptor.AccessFlag).not(), () => fail(c, Fault.Stage1, status(FaultStatus.AccessFlag, level)));
+  const unused = descriptor.and(Descriptor.AccessFlag).not();
+  const faults = updates ? unused.and(tcr.and(Tcr.HA).not()) : unused;
+  c.if(faults, () => fail(c, Fault.Stage1, status(FaultStatus.AccessFlag, level)));
+  if (updates) {
+    // Permissions are those of a dirty page.
+    const mayBeDirty = descriptor.and(Descriptor.DirtyBitModifier).nonZero().and(managesDirty(tcr));
+    c.if(mayBeDirty, () => c.set(descriptor, descriptor.and(~Descriptor.ApReadOnly)));
+  }
   c.store("i64.store", CPU.WALK_IPA, output);
   // A TLBI of one page must find the entries of a leaf: blocks of 2 MiB, and all that is larger.
   const giant = granules.length ? shift.gtU(SMALL_BLOCK_SHIFT) : level.eq(1);

@@ -253,6 +253,12 @@ export const CPU = {
   WALK_IPA: doubleword(),
   WALK_PA: doubleword(),
   WALK_RIGHTS: word(),
+  /**
+   * FEAT_HAFDBS: the leaf's descriptor: its Wasm address, with bit 0 if stage 2 forbids writing it,
+   * i32, and its IPA, i64.
+   */
+  WALK_DESCRIPTOR: word(),
+  WALK_DESCRIPTOR_IPA: doubleword(),
   /** `Fault` and fault status code of the latest translation that failed. i32. */
   FAULT: word(),
   FAULT_STATUS: word(),

@@ -6,6 +6,7 @@ import { parseCpu } from "../../../src/isa/cpus.ts";
 import { Pstate, Sctlr, SCTLR_EPAN_SHIFT } from "../../../src/core/architecture/exceptions.ts";
 import { encodeSystemInstruction } from "../../../src/core/registers/system-instructions.ts";
 import { Machine, RAM_BASE } from "../program.ts";
+import { ExitReason, Stage2Flags } from "../../../src/core/interface.ts";
 import { type Outcome, Rig } from "../rig.ts";
 import { enable, Leaf, PageTables } from "./page-tables.ts";
 
@@ -176,4 +177,63 @@ Deno.test("CFP, DVP and CPP are EL1's unless SCTLR_EL1.EnRCTX gives them to EL0"
     rig.set("SCTLR_EL1", BigInt(Sctlr.EnRCTX));
     assert.equal(sys(rig, 3, 3, op2, 0n, 7).esr, undefined);
   }
+});
+
+const DIRTY_BIT_MODIFIER = 1n << 51n, HA = 1n << 39n, HD = 1n << 40n;
+
+Deno.test("with FEAT_HAFDBS the walk sets access flags, and pages that are written become dirty", () => {
+  const leaf = (tables: PageTables, rig: Rig) => rig.peek(tables.descriptor(LOW, 3));
+  const cases: [attributes: bigint, control: bigint, access: typeof load, fault: number | undefined, changed: bigint][] = [
+    [0n, 0n, load, 0x0b, 0n],
+    [0n, HD, load, 0x0b, 0n],
+    [0n, HA, load, undefined, Leaf.Accessed],
+    [0n, HA, store, undefined, Leaf.Accessed],
+    // A page that is read-only stays so without DBM, without HD, and for reads.
+    [Leaf.ReadOnly, HA | HD, store, 0x0f, 0n],
+    [Leaf.ReadOnly | DIRTY_BIT_MODIFIER | Leaf.Accessed, HA, store, 0x0f, 0n],
+    [Leaf.ReadOnly | DIRTY_BIT_MODIFIER, HA | HD, load, undefined, Leaf.Accessed],
+    [Leaf.ReadOnly | DIRTY_BIT_MODIFIER, HA | HD, store, undefined, Leaf.Accessed | Leaf.ReadOnly],
+    [Leaf.ReadOnly | DIRTY_BIT_MODIFIER | Leaf.Accessed, HA | HD, store, undefined, Leaf.ReadOnly],
+  ];
+  for (const cpu of ["v8.2", "v8"]) {
+    for (const [attributes, control, access, fault, changed] of cases) {
+      const { rig, tables } = mapped(cpu, attributes), before = leaf(tables, rig);
+      rig.set("TCR_EL1", rig.get("TCR_EL1") | control);
+      rig.functions.tlbFlushAll?.();
+      const has = cpu !== "v8", faults = attributes & Leaf.Accessed ? 0x0f : 0x0b;
+      assert.equal(status(access(rig, LOW)), has ? fault : faults, `${cpu} ${attributes.toString(16)} ${control.toString(16)}`);
+      assert.equal(leaf(tables, rig), has ? before ^ changed : before);
+      // Nothing is left to change.
+      if (has && fault === undefined) assert.equal(status(access(rig, LOW)), undefined);
+    }
+  }
+});
+
+Deno.test("a read of a clean page leaves its first write to the walk, and hierarchical controls keep it read-only", () => {
+  const { rig, tables } = mapped("v8.2", Leaf.ReadOnly | DIRTY_BIT_MODIFIER), leaf = () => rig.peek(tables.descriptor(LOW, 3));
+  rig.set("TCR_EL1", rig.get("TCR_EL1") | HA | HD);
+  rig.functions.tlbFlushAll?.();
+  assert.deepEqual([status(load(rig, LOW)), leaf() & Leaf.ReadOnly], [undefined, Leaf.ReadOnly]);
+  // A region asks before it accesses: it must leave the change to the access.
+  for (const name of ["readableAt", "writableAt"] as const) assert.equal(rig.call(name, signed(LOW), 8).value === 0, name === "writableAt");
+  assert.equal(leaf() & Leaf.ReadOnly, Leaf.ReadOnly);
+  assert.deepEqual([status(store(rig, LOW)), leaf() & Leaf.ReadOnly], [undefined, 0n]);
+  assert.notEqual(rig.call("writableAt", signed(LOW), 8).value, 0);
+
+  const protectedTables = mapped("v8.2", Leaf.ReadOnly | DIRTY_BIT_MODIFIER, Leaf.TableNoWrite);
+  protectedTables.rig.set("TCR_EL1", protectedTables.rig.get("TCR_EL1") | HA | HD);
+  protectedTables.rig.functions.tlbFlushAll?.();
+  assert.equal(status(store(protectedTables.rig, LOW)), 0x0f);
+});
+
+Deno.test("a walk that has to change a descriptor which stage 2 protects is EL2's fault; looks change nothing", () => {
+  const { rig, tables } = mapped("v8.2", 0n), at = tables.descriptor(LOW, 3), page = at & ~0xfff;
+  rig.set("TCR_EL1", rig.get("TCR_EL1") | HA);
+  rig.functions.tlbFlushAll?.();
+  rig.stage2.map(page, page, 0x1000, Stage2Flags.Read);
+  const { exit, ipa } = load(rig, LOW);
+  assert.deepEqual([exit, ipa], [ExitReason.Trap, at]);
+  rig.stage2.map(page, page, 0x1000, Stage2Flags.Read | Stage2Flags.Write);
+  assert.equal(status(load(rig, LOW)), undefined);
+  assert.equal(rig.peek(at) & Leaf.Accessed, Leaf.Accessed);
 });
