@@ -46,7 +46,7 @@ import { cannotRead, readToEnd } from "../support/named-file.ts";
 import { formatSize } from "../support/units.ts";
 import { type BootPlan, type DevicePlan, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "../plans/plan.ts";
 import { beyondFolder, type Consent, type HostResource, type PlanSource, sourceFile, withoutConnections } from "../plans/host-resources.ts";
-import { type CpuPlan, planCpu } from "../isa/cpus.ts";
+import { cpuOfPlan, type CpuPlan, planCpu } from "../isa/cpus.ts";
 import { RootImageError } from "../assembly/layout/root-images.ts";
 import { bareMetalImage, biosImage, firmwareImage, flashImage, linuxImage, treeRoom } from "../images/images.ts";
 import { MiB } from "../support/sizes.ts";
@@ -459,6 +459,7 @@ async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse):
     ...vm.without_access_platform === undefined ? {} : { withoutAccessPlatform: vm.without_access_platform },
     ...vm.cpu_frequencies === undefined ? {} : { cpuFrequencies: vm.cpu_frequencies },
     ...vm.windows === undefined ? {} : { windows: vm.windows },
+    ...cpuOfPlan(cpu).features.has("FEAT_PMUv3") && { hasPmu: true },
     ...vm.size_max === undefined ? {} : { sizeMax: vm.size_max },
     ...bios === undefined ? {} : { devicetreeFirst: true, biosTree: vm.bios_tree ?? treeRoom(bios.bytes) },
     ...built === undefined ? {} : { stale: await staleness(flash?.code ?? image.bytes, built.bytes) },

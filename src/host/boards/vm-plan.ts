@@ -123,6 +123,8 @@ export interface VmPlan {
   readonly cpuFrequencies?: readonly number[];
   /** More RAM above it, each range a multiple of 2 MiB and apart from the others, by address. */
   readonly windows?: readonly MemoryWindow[];
+  /** Whether its devicetree has the CPU's performance monitors; crosvm's has not. */
+  readonly hasPmu?: boolean;
   /** `size-max` of the configuration: none by default, crosvm's on its platform. Bytes. */
   readonly sizeMax?: number;
   /** How functions of QEMU's platform send interrupts; by default to a GICv2m frame. */

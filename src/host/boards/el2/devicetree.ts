@@ -4,6 +4,7 @@
 // arm,gic-v3, arm,armv8-timer, arm,psci-1.0, arm,pl011.
 
 import { LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../../../devicetree/gic.ts";
+import { pmuNode } from "../../../devicetree/pmu.ts";
 import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../../../devicetree/tree.ts";
 import { VirtioId } from "../../../virtio/device.ts";
 import type { DevicePlan } from "../../../virtio/plan.ts";
@@ -58,6 +59,7 @@ export function guestDevicetree(
       "always-on": true,
       interrupts: TIMER_PPIS.flatMap((ppi) => [PPI, ppi, LEVEL_HIGH]),
     }),
+    ...plan.hasPmu ? [pmuNode()] : [],
     node(GIC_NAME, {
       compatible: "arm,gic-v3",
       "#interrupt-cells": 3,

@@ -3,6 +3,7 @@
 // §C5).
 
 import { LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../../../devicetree/gic.ts";
+import { pmuNode } from "../../../devicetree/pmu.ts";
 import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../../../devicetree/tree.ts";
 import type { VmLayout } from "../layout.ts";
 import { boardBell, type DriverTraits, linkNode } from "../nodes.ts";
@@ -83,6 +84,7 @@ export function qemuDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverTra
       "always-on": true,
       compatible: ["arm,armv8-timer", "arm,armv7-timer"],
     }),
+    ...plan.hasPmu ? [pmuNode()] : [],
     node("apb-pclk", {
       phandle: PHANDLE_CLOCK,
       "clock-output-names": "clk24mhz",
