@@ -275,7 +275,7 @@ function defineTranslateStage1(c: Code, library: Library, walk: FunctionBuilder,
 /** Whether TCR_EL1 has the hardware manage dirty state, and with that access flags. */
 const managesDirty = (tcr: Value) => tcr.and(Tcr.HA | Tcr.HD).eq(Tcr.HA | Tcr.HD);
 
-/** The leaf of a permitted access gets its access flag, and is dirty after a write. Arm ARM D8.5. */
+/** The leaf of a permitted access gets its access flag; a write makes it dirty. Arm ARM D8.5. */
 function updateDescriptor(c: Code, library: Library, access: Value, rights: Value): void {
   const place = c.let(c.load("i32.load", CPU.WALK_DESCRIPTOR)), at = c.let(place.and(~NOT_WRITABLE));
   const before = c.let(c.load("i64.load", at));

@@ -1,4 +1,4 @@
-// The primary VM's devicetree: nodes that depend on the machine's choices; and those of VMs that do.
+// The primary VM's devicetree: nodes that depend on the machine's choices; and those of other VMs.
 
 import assert from "node:assert/strict";
 import { primaryDevicetree } from "../../../src/assembly/devices/primary-devicetree.ts";
