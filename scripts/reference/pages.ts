@@ -3,6 +3,7 @@
 
 import { commandPages, ENVIRONMENT, EXIT_CODES, leaves, type ManualPage, usage } from "../../src/cli/commands/man.ts";
 import { schemaText } from "../../src/cli/commands/schema.ts";
+import { partsOfHelp } from "../../src/cli/common/command.ts";
 import { type CommandNode, commandTree } from "../../src/cli/common/command-tree.ts";
 import { configurationReference } from "./configuration.ts";
 import { makeProgram } from "../../src/cli/main.ts";
@@ -133,6 +134,8 @@ function commandReference(tree: CommandNode): string {
     for (const { name, help } of command.arguments) lines.push(`- \`${name}\`: ${help}`);
     for (const { flags, help } of command.options) lines.push(`- \`${flags}\`: ${help}`);
     if (command.arguments.length || command.options.length) lines.push("");
+    const { examples } = partsOfHelp(command.after);
+    if (examples.length) lines.push("```sh", ...examples.map(({ line, remark }) => remark ? `${line}   # ${remark}` : line), "```", "");
   }
   lines.push("## Exit codes", "", "| Code | Means |", "|---|---|", ...EXIT_CODES.map(([code, help]) => `| ${code} | ${help} |`), "");
   lines.push("## Environment", "", "| Name | Means |", "|---|---|", ...ENVIRONMENT.map(([name, help]) => `| \`${name}\` | ${help} |`), "");

@@ -79,7 +79,7 @@ export async function catalogEntry(name: string): Promise<CatalogEntry> {
   const full = catalogName(name);
   const entry = await findEntry(full);
   if (entry) return entry;
-  throw new Error(`guest ${name} is not in the cache; run: ${fetchCommand(full)}`);
+  throw new Error(`guest ${name} is not in the cache; ${wayTo(full)}`);
 }
 
 /** The guest of exactly this name; undefined if the cache has none. */
@@ -98,7 +98,7 @@ export async function catalogPath(reference: string): Promise<string> {
   const [, guest, file] = match;
   const full = catalogName(guest);
   if (!await exists(`${guestsFolder()}/${full}/manifest.json`)) {
-    throw new Error(`${reference} is not in the cache; run: ${fetchCommand(full)}`);
+    throw new Error(`${reference} is not in the cache; ${wayTo(full)}`);
   }
   const entry = await readEntry(full);
   if (!entry.manifest.files.some(({ name }) => name === file)) {
@@ -165,9 +165,10 @@ async function removeOldVersions(versions: string, name: string, current: string
   }
 }
 
-function fetchCommand(name: string): string {
-  const release = name.replace(/^debian-/, "");
-  return release === DEFAULT_DEBIAN_RELEASE || release === name
-    ? "el2 guests fetch debian"
-    : `el2 guests fetch debian --release ${release}`;
+/** Ways to have a guest: those of Debian are fetched, others are added. */
+function wayTo(name: string): string {
+  const release = DEBIAN_RELEASES.find((one) => name === `debian-${one}` || name === `debian-${one}-disk`);
+  if (release === undefined) return "el2 guests ls lists those that are there; add one with el2 guests add NAME IMAGE";
+  const which = release === DEFAULT_DEBIAN_RELEASE ? "" : ` --release ${release}`;
+  return `run: el2 guests fetch debian${which}${name.endsWith("-disk") ? " --disk" : ""}`;
 }

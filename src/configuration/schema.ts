@@ -594,7 +594,7 @@ export const ui = v.object(described({
     ),
   ),
   /** Keys by action name; which actions and keys there are is the screens' to say. */
-  keys: v.optional(v.record(v.string(), text, table), {}),
+  keys: v.optional(v.record(v.string(), v.string(mustBe('a key; names have dots: keys = { "machine.pause" = "P" }')), table), {}),
 }, UI_TEXTS));
 
 /** A whole file. Unknown keys are looked for apart (`KNOWN_KEYS`), so that all are reported. */

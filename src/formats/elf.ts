@@ -93,6 +93,7 @@ export function readElf(bytes: Uint8Array, kind: "fixed" | "position-independent
     });
   }
   if (!segments.length) throw new Error("ELF file has nothing to load");
+  if (used === 0) throw new Error("the ELF file has no code, only symbols; run the image, with this file as --symbols VM=FILE");
   return { entry: physicalEntry(view.getBigUint64(24, true), segments), segments: segments.map(({ virtual: _, ...segment }) => segment) };
 }
 

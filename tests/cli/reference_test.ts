@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { partsOfHelp } from "../../src/cli/common/command.ts";
 import { type CommandNode, commandTree, isRunnable } from "../../src/cli/common/command-tree.ts";
 import { makeProgram } from "../../src/cli/main.ts";
 import { REFERENCE_PAGES } from "../../scripts/reference/pages.ts";
@@ -34,6 +35,10 @@ Deno.test("docs/reference/commands.md has a section for every command (deno task
       assert.ok(page.includes(`\n## ${path}\n`), path);
     }
   }
+  const examples = (
+    node: CommandNode,
+  ): string[] => [...partsOfHelp(node.after).examples.map(({ line }) => line), ...node.commands.flatMap(examples)];
+  for (const line of TREE.commands.flatMap(examples)) assert.ok(page.includes(`\n${line}`), line);
 });
 
 Deno.test("docs/reference/configuration.md has every key of a configuration and every step of a scenario (deno task reference writes it)", () => {

@@ -92,7 +92,7 @@ Deno.test("sessions in the background", async (t) => {
         "symbols",
         "hello",
       ]],
-      ["trace", "calls", "--count", "3"],
+      ["trace", "calls", "--limit", "3"],
       ["vcpu", "vars", "hello/0", "$sp + 8"],
       ["vcpu", "vars", "hello/0"],
       ["diagnose"],
@@ -191,7 +191,7 @@ Deno.test("sessions in the background", async (t) => {
     }
   });
   await t.step("W64: no colour codes without a terminal", async () => {
-    for (const args of [["vcpu", "ls"], ["why"], ["events", "--count", "5"], ["--help"], ["vm", "show", "nobody"]]) {
+    for (const args of [["vcpu", "ls"], ["why"], ["events", "--limit", "5"], ["--help"], ["vm", "show", "nobody"]]) {
       for (const NO_COLOR of ["1", ""]) {
         const [program, ...rest] = el2Command(...args);
         const env = { NO_COLOR, XDG_RUNTIME_DIR: place.folder, TERM: "xterm-256color" };

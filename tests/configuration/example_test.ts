@@ -74,7 +74,12 @@ Deno.test("W68: each message of the design appears, with the line and column tha
   for (const one of SPOILT) {
     const errors = await errorsOf(one);
     assert.deepEqual(errors.filter((error) => !isAbsent(error)), one[3], `line ${one[0]}`);
-    assert.ok(errors.includes("21:10: catalog:nobody/Image is not in the cache; run: el2 guests fetch debian"), String(errors));
+    assert.ok(
+      errors.includes(
+        "21:10: catalog:nobody/Image is not in the cache; el2 guests ls lists those that are there; add one with el2 guests add NAME IMAGE",
+      ),
+      String(errors),
+    );
   }
 });
 

@@ -53,7 +53,7 @@ run = ["y"]
     'ui.toml:2:2: unknown key "vm"; this file has [ui] and [[ui.command]]',
     'ui.toml:5:1: unknown key "them"; did you mean "theme"? This file has [ui] and [[ui.command]]',
     'ui.toml:6:9: mouse "no" is not true or false',
-    "ui.toml:8:39: leave 3 is not a string",
+    'ui.toml:8:39: leave 3 is not a key; names have dots: keys = { "machine.pause" = "P" }',
     "ui.toml:9:23: vm.ls has no column",
     'ui.toml:10:6: there are two commands "good"; change one',
     'ui.toml:11:8: name "A" is not of the form [a-z][a-z0-9-]*',

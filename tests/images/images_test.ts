@@ -102,3 +102,11 @@ Deno.test("treeRoom() is the pages of zeros between the header and the code of a
   ]);
   assert.equal(treeRoom(new Uint8Array(0x9000)), undefined, "zeros alone");
 });
+
+Deno.test("an ELF file with symbols and no code is refused by name", () => {
+  const file = Deno.readFileSync(new URL("../../assets/guests/hello.elf", import.meta.url));
+  assert.throws(
+    () => bareMetalImage(file, 0x8000_0000, 4 << 20),
+    /the ELF file has no code, only symbols; run the image, with this file as --symbols/,
+  );
+});

@@ -8,7 +8,7 @@ import { drawStacked } from "../../src/tui/look/bars.ts";
 import { Screen } from "../../src/tui/terminal/cells.ts";
 import { glyphsOf, history } from "../../src/tui/terminal/glyphs.ts";
 import { Histories } from "../../src/tui/look/history.ts";
-import { shareMark } from "../../src/tui/look/numbers.ts";
+import { shareMark, speedPieces } from "../../src/tui/look/numbers.ts";
 import type { Role } from "../../src/tui/terminal/roles.ts";
 import { plainLook } from "../../src/tui/look/theme.ts";
 import { VmMarks } from "../../src/tui/look/vm-marks.ts";
@@ -197,4 +197,9 @@ Deno.test("at every size each screen draws, and nothing throws", async () => {
       }
     }
   }
+});
+
+Deno.test("a machine that only waits is idle, not a speed of 0.02", () => {
+  assert.deepEqual(speedPieces(0.02), [{ text: "idle", role: "dim" }]);
+  assert.deepEqual(speedPieces(0.06).map(({ text }) => text), ["0.06", " MIPS"]);
 });

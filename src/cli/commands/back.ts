@@ -35,7 +35,7 @@ Examples:
   el2 back                  one instruction back
   el2 back --to 120000
   el2 back --event 'kind=rpc refused=yes'
-  el2 back --event 'kind=state vm=debian'
+  el2 back --event 'kind=state vm=ping'
   el2 back --at debian:vfs_open && el2 vcpu stack debian/0
   el2 back --now`,
     )

@@ -49,7 +49,7 @@ Examples:
   el2 disasm d503201f,d65f03c0
   el2 disasm guest.elf --start 0x40100000 --count 32
   el2 disasm debian:__do_softirq+0x40 --count 8
-  el2 disasm debian/1:pc
+  el2 disasm ping/0:pc
   el2 disasm rt:main.c:42 --lines`,
     )
     .action(async (what, options) => {

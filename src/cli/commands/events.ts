@@ -21,10 +21,10 @@ export function registerEvents(program: Command, { exit }: CommandContext): void
     .option("--kinds <kinds>", `kinds to record: ${TRACE_KINDS.join(",")}, or all`, parseKinds)
     .option("--follow", "also print new events as they happen")
     .option("--since <time>", "only events from this virtual time on", parseDuration)
-    .option("--count <events>", "stop after this many events", parseWhole(1, 1e9))
+    .option("--limit <events>", "stop after this many events", parseWhole(1, 1e9))
     .addHelpText(
       "after",
-      "\nExamples:\n  el2 events --filter 'kind=rpc res!=ok'\n  el2 events --follow --kinds hvc,virq --filter vm=debian --count 100",
+      "\nExamples:\n  el2 events --filter 'kind=rpc res!=ok'\n  el2 events --follow --kinds hvc,virq --filter vm=ping --limit 100",
     )
     .action(async (options) => exit(await events(options)));
 }
@@ -36,7 +36,7 @@ interface EventOptions extends ListOptions {
   readonly kinds?: readonly TraceKind[];
   readonly follow?: boolean;
   readonly since?: number;
-  readonly count?: number;
+  readonly limit?: number;
 }
 
 async function events(options: EventOptions): Promise<number> {
@@ -50,9 +50,9 @@ async function events(options: EventOptions): Promise<number> {
 }
 
 async function printEvents({ session, asker }: OpenSession, options: EventOptions): Promise<number> {
-  const { json = false, filter, kinds, follow = false, since, count = Infinity } = options;
+  const { json = false, filter, kinds, follow = false, since, limit = Infinity } = options;
   if (!json) printStreamHeading(EVENTS, options);
-  let left = count, after: string | undefined;
+  let left = limit, after: string | undefined;
   if (follow && since === undefined) after = (await asker.ask({ table: "events", args: { limit: 1 } })).cursor;
   for (;;) {
     const answer = await asker.ask({ table: "events", args: { filter, since, after, kinds: kinds?.join(","), limit: BATCH } });

@@ -45,7 +45,7 @@ export const IRQ: Group = {
       arguments: [IRQ_ARGUMENT],
       action: (irq) => ({ kind: "irq.raise", irq }),
       done: (irq) => `${irq} is pending; a level stays pending until the guest or el2 irq clear ${irq} clears it`,
-      examples: ["irq raise irq:ping/961", "irq raise 961"],
+      examples: ["irq raise irq:ping/961", "irq raise 963"],
     },
     {
       name: "clear",

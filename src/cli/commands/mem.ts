@@ -70,7 +70,7 @@ export const MEM: Group = {
       arguments: [ADDRESS_ARGUMENT, { name: "bytes", help: "hexadecimal digits, or text: and text" }],
       action: (at, bytes) => ({ kind: "mem.write", at: checkedPlace("mem write", at), bytes: parseBytes(bytes) }),
       done: (at, bytes) => `wrote ${parseBytes(bytes).length} bytes at ${at}`,
-      examples: ["mem write ipa:ping/0x80200000 00112233", "mem write pa:0x50000000 text:hello"],
+      examples: ["mem write ipa:ping/0x80200000 00112233", "mem write pa:0x41a00000 text:hello"],
     },
   ],
   more: addRead,

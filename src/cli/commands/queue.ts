@@ -42,7 +42,7 @@ export const QUEUE: Group = {
       arguments: [QUEUE_ARGUMENT, { name: "message", help: "hexadecimal digits, or text; text:TEXT where both are possible" }],
       action: (queue, message) => ({ kind: "queue.send", queue, bytes: parseMessage(message) }),
       done: (queue, message) => `sent ${parseMessage(message).length} bytes to ${queue}`,
-      examples: ["queue send mq:289 00112233", "queue send mq:289 hello", "queue send mq:289 text:cafe"],
+      examples: ["queue send mq:289 00112233", "queue send mq:289 hello   the demo's pong resets at it", "queue send mq:289 text:cafe"],
     },
     {
       name: "flush",

@@ -40,9 +40,9 @@ Exits with 1 if the request is refused; el2 why shows the reason. The host's dri
 
 Examples:
   el2 rpc send VM_GET_STATE vmid=0x80
-  el2 rpc send VM_SET_NAME                         list its fields
+  el2 rpc send MEM_LEND                            list its fields
   el2 rpc send MEM_RECLAIM handle=0x3 flags=0
-  el2 rpc send 0x56000001 --payload 80000000`,
+  el2 rpc send 0x56000001 --payload 00000000`,
     );
   command.action(async (name, fields) => exit(await sendRpc(name, fields, command.opts())));
 }

@@ -23,7 +23,7 @@ export const RPC: Group = {
       help: "show a request or notification with all fields",
       table: "rpc.ls",
       argument: { name: "rpc", help: "rpc:NUMBER" },
-      examples: ["rpc show rpc:214"],
+      examples: ["rpc show rpc:46"],
     },
   ],
   actions: [],

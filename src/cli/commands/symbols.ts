@@ -36,7 +36,7 @@ el2 finds a kernel's own table (kallsyms) in memory, without the guest's help, w
 Examples:
   el2 symbols debian vfs_open
   el2 symbols debian -o kernel.elf                 then in gdb: symbol-file kernel.elf
-  el2 symbols rt --add rt.elf`,
+  el2 symbols ping --add assets/guests/ping.elf`,
     )
     .action(async (vm, filter, options) => {
       using open = await openSession(options);

@@ -63,7 +63,7 @@ export function registerTrace(program: Command, context: CommandContext): void {
     .option("--vm <vm>", "only calls of this VM (default with WHAT: rm)")
     .option("--for <time>", "with WHAT: end after this much virtual time", parseDuration)
     .addOption(hostOption())
-    .option("--count <calls>", "at most this many calls", parseWhole(1, 1e9))
+    .option("--limit <calls>", "at most this many calls", parseWhole(1, 1e9))
     .addHelpText("after", "\nExample:\n  el2 trace calls --vm rm assets/guests/hello.bin --for 100ms")
     .action(async (what, options) => {
       if (what !== undefined) {
@@ -73,7 +73,7 @@ export function registerTrace(program: Command, context: CommandContext): void {
       }
       using open = await openSession(options);
       const filter = allOf(["kind=hvc", options.vm && isExactly("vm", withoutKind("vm", options.vm))]);
-      const answer = await calls(open.asker, filter, options.count ?? CALLS);
+      const answer = await calls(open.asker, filter, options.limit ?? CALLS);
       if (!answer.rows.length && options.vm) await checkVm(open, options.vm);
       printAnswer(open.session.info.name, answer, options.json ?? false);
     });

@@ -131,7 +131,7 @@ function addStep(group: Command, { exit }: CommandContext): void {
       `wall time, as the vCPU may be waiting; exits with 4 after it (default: ${STEP_TIMEOUT / 1e9}s)`,
       parseDuration,
     )
-    .addHelpText("after", "\nExamples:\n  el2 vcpu step debian/0\n  el2 vcpu step debian/0 --count 100 && el2 vcpu regs debian/0")
+    .addHelpText("after", "\nExamples:\n  el2 vcpu step ping/0\n  el2 vcpu step ping/0 --count 100 && el2 vcpu regs ping/0")
     .action(async (id, options) => {
       using open = await openSession(options);
       const stopped = firstStop(open);

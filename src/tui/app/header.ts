@@ -5,7 +5,7 @@ import type { Screen } from "../terminal/cells.ts";
 import type { FrameState, StateWord } from "./frame-state.ts";
 import type { Glyphs } from "../terminal/glyphs.ts";
 import { fit } from "../terminal/graphemes.ts";
-import { grouped, mipsText, secondsText } from "../look/numbers.ts";
+import { grouped, secondsText, speedPieces } from "../look/numbers.ts";
 import { drawPieces, type Piece, piecesWidth } from "../look/pieces.ts";
 import type { Look, Role } from "../look/theme.ts";
 
@@ -82,7 +82,7 @@ function leftParts(look: Look, state: FrameState): Part[] {
   if (!sample) return [[name], [[unit("starting")]], [[]], [[]]];
   const time: Piece[] = [{ text: secondsText(sample.time), role: "strong", bold: true }, unit(" s")];
   const factor = speed === undefined ? "" : `×${speed < 10 ? speed.toFixed(2) : grouped(String(Math.round(speed)))}`;
-  const mips = [value(mipsText(sample.mips)), unit(" MIPS")];
+  const mips = speedPieces(sample.mips);
   return [[name], [time], factor ? [[unit("speed "), value(factor)], [value(factor)], []] : [[]], [mips, []]];
 }
 

@@ -1,6 +1,7 @@
 // Numbers and values as screens show them: thousands separated by a
 // blank, and so are units. Commands print them without (`queries/format.ts`).
 
+import type { Piece } from "./pieces.ts";
 import { cellText } from "../../queries/format.ts";
 import type { Column, Json } from "../../queries/table.ts";
 import { sizeText } from "../../support/number-text.ts";
@@ -47,6 +48,15 @@ export function mipsText(mips: number): string {
   if (mips <= 0) return "0";
   if (mips < 9.95) return mips.toFixed(mips < 0.995 ? 2 : 1);
   return grouped(String(Math.round(mips)));
+}
+
+/** Least speed (MIPS) of a machine that is not idle: below it, only timers and waits are served. */
+const IDLE_BELOW = 0.05;
+
+/** A speed with its unit, or that the machine is idle. */
+export function speedPieces(mips: number, bold = false): Piece[] {
+  if (mips < IDLE_BELOW) return [{ text: "idle", role: "dim" }];
+  return [{ text: mipsText(mips), role: bold ? "strong" : "text", bold }, { text: " MIPS", role: "dim" }];
 }
 
 /** A share from 0 to 1: `66 %`. Any share above zero is shown as more than zero. */

@@ -8,7 +8,7 @@ import { drawFrame, type FrameKind, type Title } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import { graph, history, samplesOf } from "../terminal/glyphs.ts";
 import { KEPT, scaled } from "../look/history.ts";
-import { countText, mipsText, shareMark, shareText } from "../look/numbers.ts";
+import { countText, mipsText, shareMark, shareText, speedPieces } from "../look/numbers.ts";
 import type { Pane, PaneState } from "./pane.ts";
 import { drawPieces, type Piece, piecesWidth, vmPieces } from "../look/pieces.ts";
 import type { Look, Role } from "../look/theme.ts";
@@ -126,7 +126,7 @@ export class MachinePane implements Pane {
     const values = this.activity.histories.of(MIPS);
     return {
       text: "Speed",
-      right: [[{ text: mipsText(this.activity.mips), role: "strong", bold: true }, { text: " MIPS", role: "dim" }]],
+      right: [speedPieces(this.activity.mips, true)],
       bottom: [{ text: "60 s, peak ", role: "dim" }, { text: mipsText(Math.max(...values, 0)), role: "text" }],
     };
   }

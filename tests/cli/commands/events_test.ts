@@ -11,7 +11,7 @@ Deno.test("events prints as many as it is told, of the kinds and the filter that
     "hvc",
     "--filter",
     "kind=hvc vm=ping",
-    "--count",
+    "--limit",
     "3",
     "--json",
   );

@@ -32,7 +32,7 @@ Deno.test("trace calls lists the hypercalls that were recorded", async () => {
   await using place = new Place();
   await place.up("one");
   await place.json("trace", "start", "--kinds", "hvc");
-  const calls = async () => (await place.json("trace", "calls", "--vm", "ping", "--count", "3")).data;
+  const calls = async () => (await place.json("trace", "calls", "--vm", "ping", "--limit", "3")).data;
   for (const limit = Date.now() + 60_000; (await calls()).length < 3;) assert.ok(Date.now() < limit, "nothing is recorded");
   for (const row of await calls()) assert.deepEqual([row.kind, row.vm], ["hvc", "vm:ping"]);
   const none = await place.el2("trace", "calls", "--vm", "nobody|vm=ping");

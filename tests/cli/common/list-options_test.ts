@@ -23,7 +23,7 @@ const LISTS = [
 const NO_LISTS = ["trace calls"];
 
 /** Options with which a command prints its list, and ends. */
-const MORE: Readonly<Record<string, readonly string[]>> = { events: ["--count", "3"], back: ["--list"] };
+const MORE: Readonly<Record<string, readonly string[]>> = { events: ["--limit", "3"], back: ["--list"] };
 
 /** Every command that prints a list, with its path. */
 function* lists(node: CommandNode, path: readonly string[] = []): Generator<readonly [path: string, command: CommandNode]> {

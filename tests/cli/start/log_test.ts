@@ -80,7 +80,7 @@ Deno.test("up --log writes the events of a session in the background, whoever el
     const up = await session("up", DEMO, "--name", "s", "--log", "events", "--log-level", "debug");
     assert.equal(up.code, 0, up.stderr);
     // A client that asks for other kinds does not take the log's away.
-    assert.equal((await session("events", "--follow", "--kinds", "sched", "--filter", "kind=sched", "--count", "50")).code, 0);
+    assert.equal((await session("events", "--follow", "--kinds", "sched", "--filter", "kind=sched", "--limit", "50")).code, 0);
     assert.equal((await session("console", "hello", "--expect", "tick 1", "--timeout", "60s")).code, 0);
     assert.equal((await session("down", "s")).code, 0);
     const { lines, kinds } = await readLog(`${folder}/events`);

@@ -1,0 +1,146 @@
+// Every example of every help is run: those that ask a session, change something there or need none
+// on the demo and in this process, those of Linux on Debian with EL2_LONG. The others start
+// machines, wait, fetch or serve: they are named here with the test that runs the same command.
+
+import assert from "node:assert/strict";
+import { partsOfHelp } from "../../src/cli/common/command.ts";
+import { type CommandNode, commandTree } from "../../src/cli/common/command-tree.ts";
+import { makeProgram } from "../../src/cli/main.ts";
+import { runsInProcess } from "./in-process.ts";
+import { Place } from "./place.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+
+/** Examples of a command and of those below it, each once. */
+function examplesOf(node: CommandNode): string[] {
+  return [...new Set([...partsOfHelp(node.after).examples.map(({ line }) => line), ...node.commands.flatMap(examplesOf)])];
+}
+
+const EXAMPLES = examplesOf(commandTree(makeProgram(new URL(import.meta.url), () => {})));
+
+/** Beginnings of examples of a guest that runs Linux. */
+const LINUX = [
+  ...["el2 who debian:", "el2 linux ", "el2 console debian --", "el2 symbols debian ", "el2 disasm debian:", "el2 vcpu vars debian/0"],
+  ...["el2 break --at debian:", "el2 back --at debian:"],
+];
+
+/** Beginnings of examples that are not run here, and the test that runs such a command. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  "el2 tour": "tests/cli/commands/tour_test.ts",
+  "el2 guests fetch": "tests/catalog/mirror-archive_test.ts",
+  "el2 guests add": "tests/cli/commands/guests_test.ts",
+  "el2 guests export": "tests/cli/commands/guests_test.ts",
+  "el2 guests ls": "tests/cli/commands/guests_test.ts",
+  "el2 boot ": "tests/cli/commands/boot_test.ts",
+  "el2 run ": "tests/cli/commands/run_test.ts",
+  "el2 up ": "tests/cli/commands/up_test.ts",
+  "el2 attach": "tests/cli/commands/attach_test.ts",
+  "el2 down": "tests/cli/commands/down_test.ts",
+  "el2 vmm ": "tests/cli/commands/vmm_test.ts",
+  "el2 mcp": "tests/cli/commands/mcp_test.ts",
+  "el2 vm lint": "tests/cli/commands/vm-lint_test.ts",
+  "el2 vm balloon": "tests/cli/commands/vm_test.ts",
+  "el2 vcpu vars rt/0": "tests/cli/commands/vcpu_test.ts",
+  "el2 disasm guest.elf": "tests/cli/commands/disasm_test.ts",
+  "el2 disasm rt:main.c": "tests/cli/commands/disasm_test.ts",
+  "el2 input ": "tests/cli/commands/input_test.ts",
+  "el2 gdb ": "tests/cli/commands/gdb_test.ts",
+  "gdb-multiarch ": "tests/docs/tutorials_test.ts",
+  "el2 dap": "tests/cli/commands/dap_test.ts",
+  "el2 record ": "tests/cli/commands/record_test.ts",
+  "el2 replay ": "tests/cli/commands/replay_test.ts",
+  "el2 diff ": "tests/cli/commands/diff_test.ts",
+  "el2 snapshot ": "tests/cli/commands/snapshot_test.ts",
+  "el2 screenshot ": "tests/cli/commands/screenshot_test.ts",
+  "el2 test merge": "tests/cli/commands/test-merge_test.ts",
+  "el2 test ": "tests/cli/commands/test_test.ts",
+  "el2 bench": "tests/cli/commands/bench_test.ts",
+  "el2 doctor": "tests/cli/commands/doctor_test.ts",
+  "el2 trace export": "tests/cli/commands/trace-export_test.ts",
+  "el2 trace start; ": "tests/cli/commands/trace-export_test.ts",
+  "el2 trace calls": "tests/cli/commands/trace-calls_test.ts",
+  "el2 trace dissector > el2.lua &&": "tests/dist/abilities.ts",
+  "el2 logs -f": "tests/cli/commands/logs_test.ts",
+  "el2 console debian": "tests/cli/commands/console_test.ts",
+  "el2 break 'kind=rpc refused=yes' --wait": "tests/cli/commands/break_test.ts",
+  "el2 on --event": "tests/cli/commands/on_test.ts",
+  "el2 irq top": "tests/cli/commands/irq_test.ts",
+};
+
+/** Examples that do not end with 0, and why. */
+const CODES: Readonly<Record<string, number>> = {
+  // The fields of a request are listed where some are missing.
+  "el2 rpc send MEM_LEND": 2,
+  // The demo's hello still holds its memory.
+  "el2 rpc send MEM_RECLAIM handle=0x3 flags=0": 1,
+  // The example before it goes back to instruction 120000, before which nothing is refused.
+  "el2 back --event 'kind=rpc refused=yes'": 1,
+};
+
+/** Commands after which the demo is another one: they come last. */
+const LATE = [
+  /^el2 (vcpu (set|kill)|irq (raise|clear)|mem write|queue (send|flush|ring)|rpc send)/,
+  /^el2 (vm (start|create|reset|stop|kill)|inject|break)/,
+  /^el2 (vcpu step|pause|resume)/,
+  /^el2 (back|on)\b/,
+];
+/** They write text for a file, in another place of the home. */
+const TO_FILE = / *(?<!-)> *[^'"\s]+$/;
+/** Programs that read what is printed. */
+const PIPED = / *\| (jq|notify-send) .*$/;
+
+const starts = (beginnings: readonly string[]) => (line: string) => beginnings.some((beginning) => line.startsWith(beginning));
+const isLinux = starts(LINUX), isElsewhere = starts(Object.keys(ELSEWHERE));
+
+/** Words of a command line; quotes as the shell has them. */
+function wordsOf(line: string): string[] {
+  return [...line.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g)].map(([word]) => word.replaceAll(/'([^']*)'|"([^"]*)"/g, "$1$2"));
+}
+
+/** Runs examples in a place with a session; returns those that do not end as they should. */
+async function failing(place: Place, examples: readonly string[]): Promise<string[]> {
+  const failed: string[] = [];
+  for (const example of examples) {
+    for (const part of example.replace(PIPED, "").split(" && ")) {
+      const line = part.trim().replace(TO_FILE, "");
+      const { code, stderr } = await place.el2(...wordsOf(line).slice(1));
+      if (code !== (CODES[line] ?? 0)) failed.push(`${line}: ${code} ${stderr.trim()}`);
+    }
+  }
+  return failed;
+}
+
+Deno.test("each example that no test here runs has its own test, and each beginning is that of an example", () => {
+  for (const [beginning, file] of Object.entries(ELSEWHERE)) {
+    assert.ok(EXAMPLES.some((line) => line.startsWith(beginning)), beginning);
+    const text = Deno.readTextFileSync(new URL(file, ROOT)), words = wordsOf(beginning).slice(0, 3);
+    assert.ok(words.some((word) => word !== "el2" && text.includes(word)), `${file} has no ${beginning}`);
+  }
+  for (const beginning of LINUX) assert.ok(EXAMPLES.some((line) => line.startsWith(beginning)), beginning);
+  for (const line of Object.keys(CODES)) assert.ok(EXAMPLES.includes(line), line);
+});
+
+Deno.test("examples that ask a session, change it or read no session do what they say on the demo", async () => {
+  await using place = new Place();
+  const own = EXAMPLES.filter((line) => !isLinux(line) && !isElsewhere(line) && !line.includes("--config phone.toml"));
+  const stage = (line: string) => LATE.findIndex((pattern) => pattern.test(line));
+  const ordered = own.toSorted((a, b) => stage(a) - stage(b));
+  // A process each is too much for every run of the tests.
+  const run = ordered.filter((line) => LONG || runsInProcess(wordsOf(line.replace(TO_FILE, "").replace(PIPED, "")).slice(1)));
+  assert.ok(run.length > 100);
+  await place.up("phone");
+  assert.deepEqual(await failing(place, run), []);
+});
+
+Deno.test({
+  name: "examples of a guest that runs Linux do what they say on Debian",
+  // It boots.
+  ignore: !LONG,
+  async fn() {
+    await using place = new Place();
+    await place.up("phone", "debian");
+    assert.equal((await place.el2("console", "debian", "--expect", "# $", "--timeout", "120s")).code, 0);
+    assert.deepEqual(await failing(place, EXAMPLES.filter(isLinux)), []);
+  },
+});
