@@ -17,5 +17,14 @@
 export { disassemble } from "./src/isa/disassemble.ts";
 export { PrimaryMachine, type PrimaryMachineOptions, type PrimaryMachineState } from "./src/library/primary-machine.ts";
 export type { DevicePlan, INPUT_TYPES, InputType, NetBackend, NetPolicy, NetRule, PortForward } from "./src/virtio/plan.ts";
+export {
+  type Devicetree,
+  devicetree,
+  type DevicetreeNode,
+  type MemoryReservation,
+  node,
+  type PropertyValue,
+} from "./src/devicetree/tree.ts";
+export { writeDevicetree } from "./src/devicetree/writer.ts";
 export { HostMachine, type HostMachineOptions } from "./src/library/host-machine.ts";
 export { PERSONA_NAMES, type PersonaName } from "./src/abi/ioctl/personas.ts";

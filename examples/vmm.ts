@@ -7,9 +7,7 @@
 // assets/guests/hello.bin; its devicetree says how it is made (gunyah-vm-config) and where its
 // console is.
 
-import { HostMachine } from "../mod.ts";
-import { devicetree, node } from "../src/devicetree/tree.ts";
-import { writeDevicetree } from "../src/devicetree/writer.ts";
+import { devicetree, HostMachine, node, writeDevicetree } from "../mod.ts";
 
 const CREATE_VM = 0x4700, START = 0x4703, RUN = 0x4705;
 const SET_USER_MEM_REGION = 0x40204701, SET_DTB_CONFIG = 0x40104702, ADD_FUNCTION = 0x40104704;

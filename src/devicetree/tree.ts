@@ -7,23 +7,54 @@ const textDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * A node. Property order and child order are kept, as consumers (and byte-exact tests) see both.
+ *
+ * ```ts
+ * import { type DevicetreeNode, node } from "@el2/el2";
+ *
+ * const chosen: DevicetreeNode = node("chosen", { bootargs: "ticks=1" });
+ * console.log(chosen.properties.size, chosen.children.length);
+ * ```
  */
 export interface DevicetreeNode {
   /** Name with unit address, as "memory@40000000"; empty for the root. */
   readonly name: string;
+  /** Values by name. */
   readonly properties: Map<string, Uint8Array>;
+  /** Nodes below it. */
   readonly children: DevicetreeNode[];
 }
 
-/** One entry of the memory reservation block; both in bytes. */
+/**
+ * One entry of the memory reservation block; both in bytes.
+ *
+ * ```ts
+ * import { devicetree, type MemoryReservation, node } from "@el2/el2";
+ *
+ * const firmware: MemoryReservation = { address: 0x8000_0000n, size: 0x1000n };
+ * devicetree(node("")).reservations.push(firmware);
+ * ```
+ */
 export interface MemoryReservation {
+  /** Its first byte. */
   readonly address: bigint;
+  /** Bytes of it. */
   readonly size: bigint;
 }
 
-/** A whole tree, with the other contents of the flattened form. */
+/**
+ * A whole tree, with the other contents of the flattened form.
+ *
+ * ```ts
+ * import { type Devicetree, devicetree, node } from "@el2/el2";
+ *
+ * const tree: Devicetree = devicetree(node(""));
+ * tree.bootCpu = 1;
+ * ```
+ */
 export interface Devicetree {
+  /** The node without a name. */
   readonly root: DevicetreeNode;
+  /** Memory that no kernel may use. */
   readonly reservations: MemoryReservation[];
   /** boot_cpuid_phys of the header. */
   bootCpu: number;
@@ -32,12 +63,28 @@ export interface Devicetree {
 /**
  * Input of `node` for a property: raw bytes or one of the encodings below. `undefined` leaves the
  * property out.
+ *
+ * ```ts
+ * import { node, type PropertyValue } from "@el2/el2";
+ *
+ * const reg: PropertyValue = [0, 0x8000_0000, 0, 0x20_0000];
+ * node("memory@80000000", { device_type: "memory", reg });
+ * ```
  */
 export type PropertyValue = Uint8Array | string | readonly string[] | number | readonly number[] | true | undefined;
 
 /**
  * Makes a node. Strings become NUL-terminated texts, numbers 32-bit big-endian cells, `true` an
  * empty property.
+ *
+ * ```ts
+ * import { node } from "@el2/el2";
+ *
+ * const chosen = node("chosen", { bootargs: "ticks=1" });
+ * const root = node("", { "#address-cells": 2, "dma-coherent": true }, [chosen]);
+ * console.log(root.children.map(({ name }) => name));
+ * ```
+ *
  * @throws RangeError for a number that is not a 32-bit cell.
  */
 export function node(name: string, properties: Record<string, PropertyValue> = {}, children: DevicetreeNode[] = []): DevicetreeNode {
@@ -65,6 +112,16 @@ function isTextList(value: readonly string[] | readonly number[]): value is read
   return typeof value[0] === "string";
 }
 
+/**
+ * A tree without reservations, whose boot CPU is 0.
+ *
+ * ```ts
+ * import { devicetree, node, writeDevicetree } from "@el2/el2";
+ *
+ * const bytes = writeDevicetree(devicetree(node("", { compatible: "linux,dummy-virt" })));
+ * console.log(bytes.length);
+ * ```
+ */
 export function devicetree(root: DevicetreeNode): Devicetree {
   return { root, reservations: [], bootCpu: 0 };
 }

@@ -17,6 +17,13 @@ import type { Devicetree, DevicetreeNode } from "./tree.ts";
 /**
  * Flattens a tree. The result is packed; `minimumSize` bytes reserves free space after it
  * (totalsize grows), for boot loaders and overlays.
+ *
+ * ```ts
+ * import { devicetree, node, writeDevicetree } from "@el2/el2";
+ *
+ * const bytes = writeDevicetree(devicetree(node("", {}, [node("chosen")])), 4096);
+ * console.log(bytes.length);
+ * ```
  */
 export function writeDevicetree(tree: Devicetree, minimumSize = 0): Uint8Array {
   const strings = new StringsBlock();

@@ -4,12 +4,24 @@
 import assert from "node:assert/strict";
 import { runGuest } from "../../examples/vmm.ts";
 import { HostMachine } from "../../mod.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 
 Deno.test("the example runs a guest on /dev/gunyah to its SYSTEM_OFF", async () => {
   const printed = runGuest(await Deno.readFile(new URL("../../assets/guests/hello.bin", import.meta.url)));
   assert.match(printed, /^hello from EL1\r?\n/);
   assert.match(printed, /tick 1\r?\n$/);
 });
+
+Deno.test("the example runs in an empty folder, with nothing but the library", () =>
+  inFolder(async (folder) => {
+    const example = await Deno.readTextFile(new URL("../../examples/vmm.ts", import.meta.url));
+    await Deno.writeTextFile(
+      `${folder}/vmm.ts`,
+      example.replace('"../mod.ts"', JSON.stringify(new URL("../../mod.ts", import.meta.url).href)),
+    );
+    const { runGuest } = await import(`file://${folder}/vmm.ts`);
+    assert.match(runGuest(await Deno.readFile(new URL("../../assets/guests/hello.bin", import.meta.url))), /^hello from EL1/);
+  }));
 
 Deno.test("a refused call says why, a descriptor that is closed is EBADF", () => {
   const host = new HostMachine({ device: "v14", memory: 64 << 20 });

@@ -7,6 +7,7 @@ import { report } from "../common/print.ts";
 import { chosenSession, openSession } from "../common/session.ts";
 import { socketPath } from "../../control/places.ts";
 import { ownerOf, removeAbandoned, removeLeftovers } from "../../control/ownership.ts";
+import { lstatIfThere } from "../../support/own-files.ts";
 import { answers } from "../../control/remote.ts";
 
 /** How long `down` waits for the session to end, ms. */
@@ -35,13 +36,16 @@ async function down(named: string | undefined, force: boolean): Promise<number> 
     await gone.promise;
     clearTimeout(late);
   } catch (error) {
-    if (!(error instanceof Failure) || !force || named === undefined) throw error;
+    if (!(error instanceof Failure) || named === undefined) throw error;
     path = socketPath(named);
+    // A process that lives, even one that does not answer, is ended by name alone.
+    const isKilled = lstatIfThere(path) !== undefined && !ownerOf(path);
+    if (!force && !isKilled) throw error;
     const owner = await removeAbandoned(path);
     if (owner) {
       throw new Failure(`process ${owner.pid} still serves the session at ${path}; end it with kill ${owner.pid}`, ExitCode.Failed);
     }
-    report(`el2: removed ${path}`);
+    report(isKilled ? `el2: the session's process was killed before; removed what it left at ${path}` : `el2: removed ${path}`);
     return ExitCode.Done;
   }
   if (await answers(path)) {

@@ -9,6 +9,7 @@ import { failingText, failingVms } from "../common/failing.ts";
 import { output, printRows, report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { sessionNames, socketPath } from "../../control/places.ts";
+import { ownerOf, removeAbandoned } from "../../control/ownership.ts";
 import type { SessionInfo } from "../../control/conversation.ts";
 import { NoSession, sessionInfo } from "../../control/remote.ts";
 import { formatId } from "../../queries/ids.ts";
@@ -59,6 +60,9 @@ async function sessions(): Promise<Listed[]> {
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
       if (error.otherVersion) rows.push({ id: formatId({ kind: "session", name }), name, what: "?", ended: error.message });
+      else if (!ownerOf(socketPath(name)) && await removeAbandoned(socketPath(name)) === undefined) {
+        report(`el2: the process of session ${name} was killed; its sockets and logs are removed`);
+      }
     }
   }
   return rows;
