@@ -22,7 +22,18 @@ if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined")
     console.error("el2: a bug of el2: the command waits for what cannot come");
     Deno.exitCode = 1;
   });
-  start(entry).then((code) => Deno.exit(code));
+  start(entry).catch(unlessLibraries).then((code) => Deno.exit(code));
+}
+
+/**
+ * The exit code where Deno could not fetch or load el2's libraries, and said why.
+ * @throws any other error
+ */
+function unlessLibraries(error: unknown): number {
+  if (!(error instanceof TypeError && "code" in error && error.code === "ERR_MODULE_NOT_FOUND")) throw error;
+  const [what, ...more] = error.message.split("\n"), reason = more.find((line) => /^ *0: /.test(line))?.replace(/^ *0: /, "") ?? what;
+  console.error(`el2: its libraries cannot be loaded: ${reason}; Deno fetches them once, into DENO_DIR: name a folder with room there`);
+  return 1;
 }
 
 /**

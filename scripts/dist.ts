@@ -101,7 +101,7 @@ async function makeParts(build: Build, runtime: string | undefined): Promise<{ f
       continue;
     }
     if (wanted && !compiled) made(program, await pack(build, target.target, deno));
-    if (target.debian && parts.has("deb")) made(await debianPackage(build, target.debian, deno, packages), "Debian");
+    if (target.debian && parts.has("deb")) made(await debianPackage(build, target, deno, packages), "Debian");
   }
   return { files, folders, said };
 }

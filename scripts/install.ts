@@ -3,6 +3,8 @@
 import { fileURLToPath } from "node:url";
 import { ENVIRONMENT, PERMISSIONS } from "../src/cli/common/runtime.ts";
 import { writeWhole } from "../src/support/whole-file.ts";
+import { probeName } from "./launch/code-probe.ts";
+import { codeCheck, launcherHead } from "./launch/shell-checks.ts";
 
 const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
@@ -17,7 +19,9 @@ export function launcher(deno: string, version: string, checkout: string): strin
     quote(`${checkout}main.ts`)
   } "$@"`;
   const again = deno.includes("/_npx/") ? `[ -x ${quote(deno)} ] || exec npx -y deno@${version} ${run}\n` : "";
-  return `#!/bin/sh\nexport ${ENVIRONMENT}\n${again}exec ${quote(deno)} ${run}\n`;
+  const { target, arch } = Deno.build;
+  const head = launcherHead(target) + codeCheck(target, quote(`${checkout}assets/launch/${probeName(arch)}`));
+  return `#!/bin/sh\n${head}export ${ENVIRONMENT}\n${again}exec ${quote(deno)} ${run}\n`;
 }
 
 if (import.meta.main) {

@@ -3,6 +3,7 @@
 // those instead, for benches that run other checkouts.
 
 import { MALLOC_SETTINGS } from "../src/support/garbage.ts";
+import { killedText, LIMITS_VARIABLE, limitsText, readLimits, readSystemText } from "../src/support/limits.ts";
 import { lockOf, PERMISSIONS } from "../src/cli/common/runtime.ts";
 
 const [entry, ...args] = Deno.args;
@@ -25,12 +26,14 @@ if (entry === "--settings") {
   if (!hasPackages()) console.error("el2: fetching its libraries, 4 MB, once");
   // Signals of the terminal reach the program too, which decides what follows.
   for (const signal of ["SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
-  const program = new URL(entry, root);
+  const program = new URL(entry, root), limits = readLimits(readSystemText);
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-q", ...PERMISSIONS, ...lockOf(program), program.href, ...args],
-    env: MALLOC_SETTINGS,
+    env: { ...MALLOC_SETTINGS, [LIMITS_VARIABLE]: limitsText(limits) },
   }).spawn();
   Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
   // If a signal has ended the program, the code is already 128 plus the signal's number.
-  Deno.exit((await child.status).code);
+  const { code, signal } = await child.status;
+  if (signal === "SIGKILL") console.error(`el2: ${killedText(limits)}`);
+  Deno.exit(code);
 }

@@ -9,6 +9,9 @@ import { ar, type Entry, gzip, tarGzip, withFolders } from "./archives.ts";
 import type { BundledPackage } from "./bundled-packages.ts";
 import { type Build, outputOf } from "./common.ts";
 import { RUN_FLAGS } from "./one-file.ts";
+import { probeEntries } from "../launch/code-probe.ts";
+import { codeCheck, launcherHead } from "../launch/shell-checks.ts";
+import type { Target } from "./targets.ts";
 
 const SUMMARY = "Gunyah workstation in a terminal";
 const DESCRIPTION = `Description: ${SUMMARY}
@@ -19,9 +22,11 @@ const DESCRIPTION = `Description: ${SUMMARY}
  hypercall was refused. Runs are deterministic: they can be recorded,
  replayed and taken back in time.`;
 
-const START = `#!/bin/sh
+/** The launcher, for an architecture of Debian's. */
+const start = (target: string) =>
+  `#!/bin/sh
 set -eu
-if [ -n "\${EL2_CACHE:-}" ]; then export DENO_DIR="$EL2_CACHE/deno"
+${launcherHead(target)}${codeCheck(target, "/usr/lib/el2/code-probe")}if [ -n "\${EL2_CACHE:-}" ]; then export DENO_DIR="$EL2_CACHE/deno"
 elif [ -n "\${XDG_CACHE_HOME:-}" ]; then export DENO_DIR="$XDG_CACHE_HOME/el2/deno"
 elif [ -n "\${HOME:-}" ]; then export DENO_DIR="$HOME/.cache/el2/deno"
 fi
@@ -38,7 +43,7 @@ el2: hardening-no-relro [usr/lib/el2/deno]
 /** Writes the package of an architecture. Returns its name. */
 export async function debianPackage(
   { folder, bundle, time }: Build,
-  architecture: string,
+  { target, debian: architecture }: Target,
   deno: Uint8Array,
   packages: readonly BundledPackage[],
 ): Promise<string> {
@@ -50,8 +55,9 @@ export async function debianPackage(
   const changes = `el2 (${VERSION}) unstable; urgency=medium\n\n  * New release.\n\n -- ${maintainer()}  ${written}\n`;
   const [bash, zsh, fish] = await Promise.all(["bash", "zsh", "fish"].map((shell) => el2("completion", shell)));
   const files: Entry[] = [
-    { path: "./usr/bin/el2", data: text(START), executable: true },
+    { path: "./usr/bin/el2", data: text(start(target)), executable: true },
     { path: "./usr/lib/el2/deno", data: deno, executable: true },
+    ...probeEntries(target, "./usr/lib/el2/code-probe"),
     { path: "./usr/lib/el2/el2.js", data: await Deno.readFile(bundle) },
     ...manualPages().map(({ name, text }) => ({ path: `./usr/share/man/man1/${name}.1.gz`, data: packed(text) })),
     { path: "./usr/share/bash-completion/completions/el2", data: text(bash) },

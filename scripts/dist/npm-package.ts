@@ -1,12 +1,25 @@
 // The npm package: the bundle, with npm's `deno` as its runtime.
 
 import { VERSION } from "../../src/support/version.ts";
+import { codeProbe, PROBE_MACHINES, probeName } from "../launch/code-probe.ts";
 import { type BundledPackage, noticesText } from "./bundled-packages.ts";
 import { type Build, outputOf, ROOT } from "./common.ts";
+import { makeModules } from "./split.ts";
+
+/**
+ * Writes the launcher. Without the compilers of V8, Node starts where memory cannot become
+ * executable, and the launcher can say so.
+ */
+export async function npmLauncher(file: string): Promise<void> {
+  await makeModules("--format", "cjs", "-o", file, "scripts/dist/npm-launcher.ts");
+  const head = '#!/usr/bin/env -S node --no-expose-wasm --jitless\n"use strict";\n';
+  await Deno.writeTextFile(file, head + await Deno.readTextFile(file));
+  await Deno.chmod(file, 0o755);
+}
 
 /** Writes the folder `npm` and packs it. Returns the archive's name. */
 export async function npmPackage({ folder, bundle }: Build, packages: readonly BundledPackage[]): Promise<string> {
-  const here = `${folder}/npm`;
+  const here = `${folder}/npm`, programs = ["el2.cjs", ...PROBE_MACHINES.map(probeName)];
   await Deno.mkdir(here);
   const manifest = {
     name: "el2",
@@ -14,8 +27,8 @@ export async function npmPackage({ folder, bundle }: Build, packages: readonly B
     description: "A Gunyah workstation in a terminal: runs arm64 software as VMs under a Gunyah-compatible hypervisor",
     keywords: ["gunyah", "hypervisor", "arm64", "emulator", "virtual-machine", "debugger"],
     license: "Apache-2.0",
-    bin: { el2: "el2.cjs" },
-    files: ["el2.cjs", "el2.js", "THIRD-PARTY-NOTICES.txt"],
+    bin: { el2: programs[0] },
+    files: [...programs, "el2.js", "THIRD-PARTY-NOTICES.txt"],
     os: ["linux", "darwin", "win32"],
     cpu: ["x64", "arm64"],
     engines: { node: ">=18" },
@@ -23,11 +36,12 @@ export async function npmPackage({ folder, bundle }: Build, packages: readonly B
   };
   await Deno.writeTextFile(`${here}/package.json`, `${JSON.stringify(manifest, null, 2)}\n`);
   await Deno.copyFile(bundle, `${here}/el2.js`);
-  await Deno.copyFile(`${ROOT}scripts/dist/npm-launcher.cjs`, `${here}/el2.cjs`);
+  await npmLauncher(`${here}/${programs[0]}`);
+  for (const machine of PROBE_MACHINES) await Deno.writeFile(`${here}/${probeName(machine)}`, codeProbe(machine));
   for (const name of ["LICENSE", "README.md"]) await Deno.copyFile(`${ROOT}${name}`, `${here}/${name}`);
   await Deno.writeTextFile(`${here}/THIRD-PARTY-NOTICES.txt`, noticesText(packages));
   // The archive has the modes of the files, which depend on umask.
-  for await (const { name } of Deno.readDir(here)) await Deno.chmod(`${here}/${name}`, name === "el2.cjs" ? 0o755 : 0o644);
+  for await (const { name } of Deno.readDir(here)) await Deno.chmod(`${here}/${name}`, programs.includes(name) ? 0o755 : 0o644);
   await outputOf("npm pack", "npm", ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder], here);
   return `el2-${VERSION}.tgz`;
 }

@@ -5,6 +5,9 @@
 import { ENVIRONMENT, PERMISSIONS } from "../../src/cli/common/runtime.ts";
 import { VERSION } from "../../src/support/version.ts";
 import { type Entry, tarGzip, withFolders } from "./archives.ts";
+import { probeEntries } from "../launch/code-probe.ts";
+import { codeCheck, launcherHead } from "../launch/shell-checks.ts";
+import { CONDITIONS } from "../../src/support/needs.ts";
 import { type Build, digest, DistError, run } from "./common.ts";
 import { filesBelow } from "./split.ts";
 import { joined } from "../../src/support/bytes.ts";
@@ -61,8 +64,15 @@ export async function pack({ folder, split }: Build, target: string, deno: Uint8
   const files = await Promise.all(
     (await filesBelow(split)).map(async (path): Promise<Entry> => ({ path, data: await Deno.readFile(`${split}/${path}`) })),
   );
-  const payload = tarGzip(withFolders([{ path: "deno", data: deno, executable: true }, ...files]), 0);
-  const header = new TextEncoder().encode(launcher((await digest(payload)).slice(0, 16), target));
+  const programs = [{ path: "deno", data: deno, executable: true }, ...probeEntries(target, "code-probe")];
+  const payload = tarGzip(withFolders([...programs, ...files]), 0);
+  const header = new TextEncoder().encode(
+    launcher(
+      (await digest(payload)).slice(0, 16),
+      target,
+      Math.ceil((deno.length + files.reduce((sum, { data }) => sum + data!.length, 0)) / 1e6),
+    ),
+  );
   const file = joined([header, payload]);
   const program = `${folder}/${programName(target)}`;
   await Deno.writeFile(program, file, { mode: 0o755 });
@@ -70,17 +80,20 @@ export async function pack({ folder, split }: Build, target: string, deno: Uint8
   return `self-extracting, ${(file.length / 1e6).toFixed(1)} MB`;
 }
 
+/** The message where the file system of the runtime folder is mounted noexec. */
+const NOEXEC = "programs in $base cannot be executed: it is mounted noexec; name another folder with EL2_RUNTIME";
+
 /**
  * The script in front of the payload. It unpacks beside its final place and renames, so that
  * several first starts at once end with one good copy. It removes older versions that are not
  * running.
+ * @param size of what it unpacks, MB
  */
-function launcher(hash: string, target: string): string {
+function launcher(hash: string, target: string, size: number): string {
   return `#!/bin/sh
 # el2 ${VERSION} for ${target}. What follows this script is a gzip archive.
 set -eu
-fail() { echo "el2: $1" >&2; exit 1; }
-if [ -n "\${EL2_RUNTIME:-}" ]; then base=$EL2_RUNTIME
+${launcherHead(target, true)}if [ -n "\${EL2_RUNTIME:-}" ]; then base=$EL2_RUNTIME
 elif [ -n "\${XDG_CACHE_HOME:-}" ]; then base=$XDG_CACHE_HOME/el2/runtime
 elif [ -n "\${HOME:-}" ]; then base=$HOME/.cache/el2/runtime
 else fail "no folder to unpack into: HOME is not set; name one with EL2_RUNTIME"
@@ -100,7 +113,11 @@ if [ ! -x "$home/deno" ]; then
   part=$(mktemp -d "$base/.part-XXXXXX" 2>/dev/null) || fail "cannot write to $base; name a writable folder with EL2_RUNTIME"
   trap 'rm -rf "$part"' EXIT INT TERM HUP
   lines=$(awk '/^exit 0 # payload$/ { print NR + 1; exit }' "$0")
-  tail -n +"$lines" "$0" | tar -xzf - -C "$part" || fail "cannot unpack into $base: is there room? name another folder with EL2_RUNTIME"
+  tail -n +"$lines" "$0" | tar -xzf - -C "$part" 2>/dev/null ||
+    fail "cannot unpack ${size} MB into $base: there is no room, or this file is damaged; name another folder with EL2_RUNTIME"
+  [ -x "$part/deno" ] || fail "${NOEXEC}"
+  # The system has a line for each symbol that its glibc lacks.
+  said=$("$part/deno" --version 2>&1) || fail "the engine does not start here: $(echo "$said" | head -n 1); ${CONDITIONS.loader.wayOut}"
   mv "$part" "$home" 2>/dev/null || [ -x "$home/deno" ] || fail "cannot make $home"
   trap - EXIT INT TERM HUP
   rm -rf "$part"
@@ -116,8 +133,8 @@ if [ ! -x "$home/deno" ]; then
 fi
 trusted "$base"
 trusted "$home"
-[ -x "$home/deno" ] || fail "$home/deno cannot be executed; is $base mounted noexec? name another folder with EL2_RUNTIME"
-DENO_DIR="$home/deno-dir" DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1
+[ -x "$home/deno" ] || fail "${NOEXEC}"
+${codeCheck(target, '"$home/code-probe"')}DENO_DIR="$home/deno-dir" DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1
 export DENO_DIR DENO_NO_UPDATE_CHECK DENO_NO_PACKAGE_JSON ${ENVIRONMENT}
 exec "$home/deno" run -q ${RUN_FLAGS} "$home/el2.js" "$@"
 exit 0 # payload

@@ -9,7 +9,9 @@ import { configurationReference } from "./configuration.ts";
 import { makeProgram } from "../../src/cli/main.ts";
 import { hypercallReference } from "./hypercalls.ts";
 import { ioctlReference } from "./ioctls.ts";
+import { requirementReference } from "./requirements.ts";
 import { rpcReference } from "./rpc.ts";
+import { preflight } from "../launch/shell-checks.ts";
 import { configurationSchema } from "../../src/configuration/config-schema.ts";
 import { scenarioSchema } from "../../src/scenarios/scenario-schema.ts";
 import { TRACE_KIND_DOCS } from "../../src/abi/trace.ts";
@@ -32,6 +34,8 @@ export const REFERENCE_PAGES: readonly { readonly file: string; readonly text: (
   { file: "configuration.md", text: configurationReference },
   { file: "events.md", text: eventReference },
   { file: "faults.md", text: faultReference },
+  { file: "requirements.md", text: requirementReference },
+  { file: "../../scripts/preflight.sh", text: preflight },
   { file: "config.schema.json", text: () => schemaText(configurationSchema()) },
   { file: "scenario.schema.json", text: () => schemaText(scenarioSchema()) },
 ];

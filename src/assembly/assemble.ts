@@ -27,7 +27,7 @@ import { Vmid } from "../inspection/readers/guest-names.ts";
 import { QueueRpcs } from "../inspection/readers/queue-rpcs.ts";
 import { attachPlatformDevices } from "./devices/crosvm-devices.ts";
 import { GuestSystem } from "./system/guest-system.ts";
-import { type BootPlan, DEFAULT_TIER, PRIMARY_CONSOLE, type RunPlan, type SessionPlan } from "../plans/plan.ts";
+import { type BootPlan, DEFAULT_TIER, PlanError, PRIMARY_CONSOLE, type RunPlan, type SessionPlan } from "../plans/plan.ts";
 import { Outside, type OutsideDoor } from "../outside/outside.ts";
 import { attachClock, attachMessages, attachSerial, attachUart } from "./devices/platform-devices.ts";
 import { attachVirtio } from "./devices/primary-devices.ts";
@@ -45,6 +45,7 @@ import { deviceName } from "../virtio/plan.ts";
 import { DeviceMaker } from "./devices/virtio-devices.ts";
 import { preferHugePages } from "../support/huge-pages.ts";
 import { PAGE_SIZE, WASM_PAGE_SIZE } from "../support/sizes.ts";
+import { formatSize } from "../support/units.ts";
 import { devId, HOST, vmId } from "../queries/ids.ts";
 
 /**
@@ -83,7 +84,7 @@ function assembleWith(
   const map = memoryMap(plan.memory);
   const pages = map.wasmSize / WASM_PAGE_SIZE;
   const limits = memoryLimits(plan.memoryBudget);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const memory = wasmMemory(pages);
   preferHugePages(memory, DENSE_FROM);
   const core = new WasmCore(memory, ramLayout(map), {
     cpu: cpuOfPlan(plan.cpu),
@@ -100,6 +101,17 @@ function assembleWith(
   within(machine, () => furnish({ plan, map, system, core, random, own }));
   system.outside.begin();
   return system;
+}
+
+/** @throws PlanError if the system does not give this process so much */
+function wasmMemory(pages: number): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const size = formatSize(pages * WASM_PAGE_SIZE);
+    throw new PlanError(`the system does not give el2 the ${size} of the machine's memory; use less memory, or raise ulimit -v and -d`);
+  }
 }
 
 /** The parts of a machine that is being built. */

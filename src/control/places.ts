@@ -12,11 +12,11 @@ export class NoPlace extends Error {}
  * @throws NoPlace, also if other users made it or have rights to it
  */
 export function sessionFolder(environment: (name: string) => string | undefined = (name) => Deno.env.get(name)): string {
-  const runtime = environment("XDG_RUNTIME_DIR");
-  let folder = `${runtime}/el2`;
+  const runtime = environment("XDG_RUNTIME_DIR"), temporary = environment("TMPDIR") ?? "/tmp";
+  let folder = runtime ? `${runtime}/el2` : `${temporary}/el2-USER`;
   try {
     // A service or cron job has no USER, and the same user's terminal has: the number is the same.
-    if (!runtime) folder = `${environment("TMPDIR") ?? "/tmp"}/el2-${ownUid() ?? "user"}`;
+    if (!runtime) folder = `${temporary}/el2-${ownUid() ?? "user"}`;
     // Another user's el2, such as root's with that user's environment, would leave its own folder.
     if (runtime) checkRuntimeFolder(runtime);
     return ownFolder(folder);

@@ -3,6 +3,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, splitFailure } from "../common/failure.ts";
+import { type Finding, folders, limits, memory } from "../common/computer.ts";
 import { output } from "../common/print.ts";
 import { platformState } from "../common/platform.ts";
 import { colorsOf, localeOf, programsOf } from "../common/requirements.ts";
@@ -15,22 +16,9 @@ import { canConfine, WORKER_OPTIONS } from "../../session/worker-rights.ts";
 import { NoCacheFolder } from "../../support/cache.ts";
 import { isOfSystem } from "../../support/system-error.ts";
 import { findProgram, SYSTEM_FOLDERS } from "../../support/installed-programs.ts";
-import { GiB, WASM_PAGE_SIZE } from "../../support/sizes.ts";
 import { MINIMUM } from "../../tui/app/frame.ts";
 
-/** The result of one check. */
-interface Finding {
-  readonly id: string;
-  readonly ok: boolean;
-  readonly says: string;
-  /** The remedy, of one or more lines; empty if none is needed. */
-  readonly remedy: string;
-}
-
 const environment = (name: string) => Deno.env.get(name);
-
-/** Wasm memory of a machine with 1 GiB for its guests, bytes. */
-const MACHINE_SIZE = 1.25 * GiB;
 
 export function registerDoctor(program: Command, { exit }: CommandContext): void {
   program.command("doctor")
@@ -41,7 +29,9 @@ export function registerDoctor(program: Command, { exit }: CommandContext): void
     .action(async ({ json, rights }) => {
       const found = rights ? [...PROCESS_RIGHTS.map(rightsOf), ownRights(), workerRights()] : [
         { id: "platform", ...platformState() },
+        limits(),
         memory(),
+        folders(),
         sockets(),
         terminal(),
         { id: "colors", ok: true, ...colorsOf(environment) },
@@ -102,22 +92,6 @@ function terminal(): Finding {
     says: `${columns}x${rows}`,
     remedy: ok ? "" : `the screens need ${MINIMUM.columns}x${MINIMUM.rows}; enlarge the terminal`,
   };
-}
-
-function memory(): Finding {
-  try {
-    const pages = MACHINE_SIZE / WASM_PAGE_SIZE;
-    new WebAssembly.Memory({ initial: pages, maximum: pages });
-    return { id: "memory", ok: true, says: "enough for a machine with 1 GiB of RAM", remedy: "" };
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    return {
-      id: "memory",
-      ok: false,
-      says: "not enough for a machine with 1 GiB of RAM",
-      remedy: "use --memory 512MiB, or raise the limit of virtual memory: ulimit -v unlimited",
-    };
-  }
 }
 
 function sockets(): Finding {

@@ -4,6 +4,7 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
 import type { CommandContext } from "../common/command.ts";
+import { groupWarning } from "../common/computer.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { failingText, failingVms } from "../common/failing.ts";
 import { report } from "../common/print.ts";
@@ -71,6 +72,8 @@ Examples:
     if (!isSessionName(name)) throw new Failure(`--name: "${name}" is not a session name; use letters, digits, "-", "_" and "."`);
     // All that can be wrong with the configuration is said here, before anything starts.
     const { plan } = await sessionPlan(what, options);
+    const warning = groupWarning(plan.memory);
+    if (warning !== undefined) warn(warning);
     const log = options.log === undefined ? undefined : resolve(options.log);
     const { wait, ...begin } = options;
     const passed = up.options.filter((option) => option.long !== "--wait");

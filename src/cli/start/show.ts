@@ -7,11 +7,13 @@ import type { GdbPlace } from "./debuggers/gdb-link.ts";
 import { type LogLevel, withLog } from "./log.ts";
 import type { ShownMachine } from "./screens/screens.ts";
 import type { Look } from "./look/terminal-look.ts";
+import { groupWarning } from "../common/computer.ts";
 import { giveUp } from "../common/rights.ts";
 import type { FileUi } from "../../configuration/schema.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
 import { connectEmbedded, type SessionClient } from "../../session/client.ts";
 import { boundGarbage } from "../../support/garbage.ts";
+import { warn } from "../../support/warn.ts";
 
 /** How a session is shown. */
 export interface ShowOptions extends ShownMachine {
@@ -66,6 +68,8 @@ export function displayed(options: DisplayOptions) {
 export async function showSession(entry: URL, planned: SessionPlan, options: ShowOptions): Promise<number> {
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   const headless = options.stdio || options.headless || !terminal;
+  const warning = groupWarning(planned.memory);
+  if (warning !== undefined) warn(warning);
   const looks = headless && !saysOfLooks(options) ? undefined : await looksOf(options);
   if (looks && !headless) {
     const { showOpening, STARTING } = await import("./screens/opening.ts");

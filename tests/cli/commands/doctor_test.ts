@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { colorsOf, localeOf, programsOf } from "../../../src/cli/common/requirements.ts";
 import { el2, el2Process } from "../program.ts";
 
-const IDS = ["platform", "memory", "sockets", "terminal", "colors", "locale", "guests", "settings", "programs"];
+const IDS = ["platform", "limits", "memory", "folders", "sockets", "terminal", "colors", "locale", "guests", "settings", "programs"];
 
 Deno.test("doctor says for each check whether it passed", async () => {
   const { stdout } = await el2("doctor", "--json");

@@ -1,0 +1,64 @@
+// Computers that lack something, planted around a launcher: its process gets limits, mounts or
+// rules of the system, and nothing else of this computer changes.
+
+import assert from "node:assert/strict";
+import { writeWhole } from "../../src/support/whole-file.ts";
+
+/** How a launcher ended. */
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program. */
+export async function run(words: readonly string[], env: Readonly<Record<string, string>> = {}, cwd?: string): Promise<Outcome> {
+  const [program, ...args] = words;
+  const { code, stdout, stderr } = await new Deno.Command(program, { args, env, cwd, stdin: "null" }).output();
+  const text = new TextDecoder();
+  return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+}
+
+/** A command line after lines of bash, such as `ulimit -n 20`. */
+export function after(lines: string, words: readonly string[]): string[] {
+  return ["bash", "-c", `${lines} && exec "$@"`, "bash", ...words];
+}
+
+/** The same in a new mount namespace. */
+export function mounted(lines: string, words: readonly string[]): string[] {
+  return ["unshare", "--mount", ...Deno.uid() === 0 ? [] : ["--map-root-user"], ...after(lines, words)];
+}
+
+/** Whether a step can be planted here; otherwise says which cannot, and why. */
+async function can(what: string, words: readonly string[]): Promise<boolean> {
+  const { code, stderr } = await run(words).catch((error) => ({ code: 1, stderr: String(error) }));
+  if (code !== 0) console.log(`not planted here: ${what}: ${stderr.trim() || `exit code ${code}`}`);
+  return code === 0;
+}
+
+/** Whether mounts can be planted. */
+export const CAN_MOUNT = Deno.build.os === "linux" && await can("mounts", mounted("mount -t tmpfs none /mnt", ["true"]));
+
+/** Compiles the program that takes executable memory away; the rules that it knows here. */
+export async function hardened(folder: string): Promise<{ readonly program: string; readonly rules: readonly string[] }> {
+  const program = `${folder}/hardened`, source = new URL("hardened.c", import.meta.url).pathname;
+  if (!await can("rules for executable memory", ["cc", "-o", program, source])) return { program, rules: [] };
+  const rules = [];
+  for (const rule of ["mdwe", "seccomp"]) if (await can(rule, [program, rule, "true"])) rules.push(rule);
+  return { program, rules };
+}
+
+/** A program that says that it was started, with the limits that its launcher has found. */
+export const STARTED = '#!/bin/sh\necho "started:$EL2_LIMITS"\n';
+
+/** Writes an executable file. */
+export function writeProgram(path: string, text: string | Uint8Array): void {
+  writeWhole(path, text, { mode: 0o755 });
+}
+
+/** Checks that a launcher has refused to start the engine, in one line. */
+export function assertRefused({ code, stdout, stderr }: Outcome, says: string, wayOut: string): void {
+  // bash and dash say by themselves that their folder is gone.
+  const lines = stderr.split("\n").filter((line) => !/^(?:sh|bash|shell-init): .*(?:getcwd|current directory)/.test(line));
+  assert.deepEqual([code, stdout, lines], [1, "", [`el2: ${says}; ${wayOut}`, ""]]);
+}
