@@ -1,6 +1,6 @@
 #!/bin/sh
 # Generated from src/support/needs.ts by deno task reference.
-[ "$(uname -s)" = Linux ] || exit 0
+if [ "$(uname -s)" = Linux ]; then
 fail() { echo "el2: $1" >&2; exit 1; }
 # Without any of this the engine ends with a dump, before el2 can say why.
 least() { # CODE BEFORE AFTER UNIT LEAST LIMIT..
@@ -57,3 +57,4 @@ probe="${0%/*}/../assets/launch/code-probe-$(uname -m)"
 code=0
 { "$probe"; } 2>/dev/null || code=$?
 case $code in 0 | 126 | 127) ;; *) fail "memory cannot become executable here, and the engine generates code; remove what denies it: MemoryDenyWriteExecute= of the systemd service, PR_SET_MDWE, a seccomp filter, or a rule of SELinux" ;; esac
+fi

@@ -3,7 +3,7 @@
 // those instead, for benches that run other checkouts.
 
 import { MALLOC_SETTINGS } from "../src/support/garbage.ts";
-import { killedText, LIMITS_VARIABLE, limitsText, readLimits, readSystemText } from "../src/support/limits.ts";
+import { killedText } from "../src/support/limits.ts";
 import { lockOf, PERMISSIONS } from "../src/cli/common/runtime.ts";
 
 const [entry, ...args] = Deno.args;
@@ -26,14 +26,14 @@ if (entry === "--settings") {
   if (!hasPackages()) console.error("el2: fetching its libraries, 4 MB, once");
   // Signals of the terminal reach the program too, which decides what follows.
   for (const signal of ["SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
-  const program = new URL(entry, root), limits = readLimits(readSystemText);
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-q", ...PERMISSIONS, ...lockOf(program), program.href, ...args],
-    env: { ...MALLOC_SETTINGS, [LIMITS_VARIABLE]: limitsText(limits) },
-  }).spawn();
+  const program = new URL(entry, root), { pathname: preflight } = new URL("preflight.sh", import.meta.url);
+  const run = [Deno.execPath(), "run", "-q", ...PERMISSIONS, ...lockOf(program), program.href, ...args];
+  // Deno may not read the limits of this process: the shell gives them to the program.
+  const words = Deno.build.os === "windows" ? run : ["sh", "-c", '. "$0" && exec "$@"', preflight, ...run];
+  const child = new Deno.Command(words[0], { args: words.slice(1), env: MALLOC_SETTINGS }).spawn();
   Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
   // If a signal has ended the program, the code is already 128 plus the signal's number.
   const { code, signal } = await child.status;
-  if (signal === "SIGKILL") console.error(`el2: ${killedText(limits)}`);
+  if (signal === "SIGKILL") console.error(`el2: ${killedText()}`);
   Deno.exit(code);
 }

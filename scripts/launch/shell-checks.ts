@@ -104,7 +104,8 @@ export ${LIMITS_VARIABLE}
 export function preflight(): string {
   return `#!/bin/sh
 # Generated from src/support/needs.ts by deno task reference.
-[ "$(uname -s)" = Linux ] || exit 0
+if [ "$(uname -s)" = Linux ]; then
 ${launcherHead("linux")}probe="\${0%/*}/../assets/launch/${probeName("$(uname -m)")}"
-${codeCheck("linux", '"$probe"')}`;
+${codeCheck("linux", '"$probe"')}fi
+`;
 }

@@ -2,7 +2,6 @@
 // launchers can read them: Deno lets no program with less than all rights look into /proc. el2 has
 // them in an environment variable.
 
-import { isOfSystem } from "./system-error.ts";
 import { amount, type Bound, BOUNDS, type GroupBound, NO_LIMIT, type ProcessBound, type Unmet } from "./needs.ts";
 
 /** Holds `CODE=AMOUNT` for each bound; a number, in the unit of the bound, is a limit. */
@@ -10,16 +9,6 @@ export const LIMITS_VARIABLE = "EL2_LIMITS";
 
 /** Reads a small text file of the system; undefined if it cannot be read. */
 export type ReadText = (path: string) => string | undefined;
-
-/** Reads with the rights of this process, in Deno. */
-export const readSystemText: ReadText = (path) => {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (isOfSystem(error)) return undefined;
-    throw error;
-  }
-};
 
 /** Limits by the code of their bound; Infinity without one. */
 export type Limits = ReadonlyMap<string, number>;
@@ -80,7 +69,7 @@ export function groupMemory(limits: Limits | undefined): number {
 }
 
 /** Why a process may have ended by SIGKILL, which leaves it no word. */
-export function killedText(limits: Limits): string {
+export function killedText(limits?: Limits): string {
   const limit = groupMemory(limits);
   const group = limit === Infinity ? "" : ` (the control group allows ${amount(limit, "bytes")})`;
   return `killed, by somebody or by the system for lack of memory${group}; if it was memory, use less --memory, or allow more`;

@@ -1,16 +1,20 @@
 // scripts/start.ts: the program that it runs decides how the task ends.
 
 import assert from "node:assert/strict";
+import { inFolder } from "../support/temporary-folder.ts";
+import { writeProgram } from "./surroundings.ts";
 
 const START = new URL("../../scripts/start.ts", import.meta.url).pathname;
 
+const LINUX = { ignore: Deno.build.os !== "linux" };
+
 /** How a program ends that start.ts runs. */
-async function endOf(program: string): Promise<{ readonly code: number; readonly stderr: string }> {
+async function endOf(program: string, env: Record<string, string> = {}): Promise<{ readonly code: number; readonly stderr: string }> {
   const file = await Deno.makeTempFile({ prefix: "el2-test-", suffix: ".ts" });
   try {
     await Deno.writeTextFile(file, program);
-    const args = ["run", "-qA", START, `file://${file}`];
-    const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
+    const args = ["run", "-qRE", "--allow-run", START, `file://${file}`];
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null", env }).output();
     return { code, stderr: new TextDecoder().decode(stderr) };
   } finally {
     await Deno.remove(file);
@@ -26,3 +30,16 @@ Deno.test("a task ends with the exit code of its program, and of one that a sign
     /^el2: killed, by somebody or by the system for lack of memory.*; if it was memory, use less --memory, or allow more\n$/,
   );
 });
+
+Deno.test(
+  "a program of a task has the limits that the shell has found, and other systems have none",
+  LINUX,
+  () =>
+    inFolder(async (folder) => {
+      const { stderr } = await endOf("console.error(Deno.env.get('EL2_LIMITS'));");
+      assert.match(stderr, / address-space=\S+ .*group-memory=\S+ group-processes=\S+$/m);
+      writeProgram(`${folder}/uname`, "#!/bin/sh\necho Darwin\n");
+      const other = await endOf("console.error('started');", { PATH: `${folder}:${Deno.env.get("PATH")}` });
+      assert.deepEqual(other, { code: 0, stderr: "started\n" });
+    }),
+);
