@@ -78,7 +78,15 @@ export function besideSocket(socket: string): BesideSocket {
 
 /** Names of the sessions that have a socket, whether or not a process listens on it. */
 export function sessionNames(): string[] {
-  const names: string[] = [];
-  for (const entry of Deno.readDirSync(sessionFolder())) if (entry.name.endsWith(".sock")) names.push(entry.name.slice(0, -".sock".length));
-  return names.sort();
+  return namesWith(".sock");
+}
+
+/** Names of the sessions that have a lock, whether or not a process holds it. */
+export function lockedNames(): string[] {
+  return namesWith(".lock");
+}
+
+function namesWith(suffix: string): string[] {
+  const names = Array.from(Deno.readDirSync(sessionFolder()), ({ name }) => name);
+  return names.filter((name) => name.endsWith(suffix)).map((name) => name.slice(0, -suffix.length)).sort();
 }

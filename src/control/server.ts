@@ -19,8 +19,9 @@ import { type BesideSocket, besideSocket } from "./places.ts";
 import { BadFrame, encodeMessage, MessageReader } from "./wire.ts";
 import { KiB, MiB } from "../support/sizes.ts";
 import { warn } from "../support/warn.ts";
-import { removeIfThere, writeOwnText } from "../support/own-files.ts";
-import { checkOwnFolder } from "../support/own-folders.ts";
+import { lstatIfThere, NotOurs, removeIfThere, takeLock, writeOwnText } from "../support/own-files.ts";
+import { checkOwnFolder, ownFolder } from "../support/own-folders.ts";
+import { isOfSystem } from "../support/system-error.ts";
 import { OwnListener } from "../support/own-socket.ts";
 
 /**
@@ -46,8 +47,17 @@ const ACCEPT_AGAIN = 500;
 const HELLO_TIME = 10_000;
 const PARTING_TIME = 1000;
 
+/** How often a session looks whether its folder is still there, ms. */
+const LOOK = 2000;
+
 /** Another process owns this session's name. */
 export class SocketInUse extends Error {}
+
+/** Writes this process into the lock of a session's name. */
+function writeOwner(lock: Deno.FsFile): void {
+  lock.truncateSync();
+  lock.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
+}
 
 /** A listening socket. */
 export class SessionServer {
@@ -61,7 +71,11 @@ export class SessionServer {
   readonly #beside: BesideSocket;
   readonly #token: Uint8Array;
 
-  private constructor(readonly hub: SessionHub, readonly path: string, readonly lock: Deno.FsFile, most: number) {
+  readonly #looking: ReturnType<typeof setInterval>;
+  #lock: Deno.FsFile;
+
+  private constructor(readonly hub: SessionHub, readonly path: string, lock: Deno.FsFile, most: number) {
+    this.#lock = lock;
     this.#kept = new Kept(most);
     this.#beside = besideSocket(path);
     const token = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)).toHex();
@@ -69,6 +83,8 @@ export class SessionServer {
     writeOwnText(this.#beside.token, token);
     this.#listener = new OwnListener(path);
     this.#accept();
+    this.#looking = setInterval(() => this.#keepName(), LOOK);
+    Deno.unrefTimer(this.#looking);
   }
 
   /**
@@ -82,8 +98,7 @@ export class SessionServer {
     const lock = await takeOwnership(path);
     if (!lock) throw new SocketInUse(`another process owns ${path}`);
     try {
-      lock.truncateSync();
-      lock.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
+      writeOwner(lock);
       removeIfThere(path);
       return new SessionServer(hub, path, lock, most);
     } catch (error) {
@@ -92,13 +107,34 @@ export class SessionServer {
     }
   }
 
+  /**
+   * Owns the name anew where the folder was removed, as a logout does with $XDG_RUNTIME_DIR: `el2 ls`
+   * finds the process by the lock. It has no right any more to listen there.
+   */
+  #keepName(): void {
+    const { lock: file } = this.#beside, folder = dirname(file);
+    try {
+      if (lstatIfThere(file) || !lstatIfThere(dirname(folder))) return;
+      ownFolder(folder);
+      const lock = takeLock(file);
+      if (lock === undefined) return;
+      writeOwner(lock);
+      this.#lock.close();
+      this.#lock = lock;
+    } catch (error) {
+      // The place is not ours now: perhaps later.
+      if (!(error instanceof NotOurs) && !isOfSystem(error)) throw error;
+    }
+  }
+
   /** Ends all connections, and takes the socket away. */
   close(): void {
+    clearInterval(this.#looking);
     this.#listener.close();
     for (const connection of this.#connections) connection.end();
     this.#connections.clear();
     removeIfThere(this.#beside.token);
-    this.lock.close();
+    this.#lock.close();
   }
 
   async #accept(): Promise<void> {

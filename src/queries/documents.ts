@@ -149,8 +149,8 @@ export const SESSIONS = define({
     data: {
       kind: "detail",
       doc:
-        "each session: `id`, `name`, `what` runs, `pid`, `started`, `clients`, `paused`, `logs` (folder of its consoles), `configuration` (its absolute path), and how it `ended`, once it " +
-        "has; of a session of another version of el2 only its name and that fact",
+        "each session: `id`, `name`, `what` runs, `pid`, `started`, `clients`, `paused`, `logs` (folder of its consoles), `configuration` (its absolute path), and how it `ended`, or why it cannot be " +
+        "reached; of a session of another version of el2 only its name and that fact",
     },
   },
 });

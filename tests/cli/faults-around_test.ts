@@ -91,6 +91,13 @@ Deno.test("a session whose folder vanishes continues, and ends in order when it 
   await Deno.remove(`${place.folder}/el2`, { recursive: true });
   const { code, stderr } = await place.el2("vm", "ls", "--session", "s");
   assert.equal(code, 3, stderr);
+  // It cannot listen any more, and is found by its name.
+  let listed = "";
+  for (let tries = 0; !listed.includes("not reachable") && tries < 100; tries++) {
+    listed = (await place.el2("ls", "--columns", "name,state,pid")).stdout;
+  }
+  const { pid } = served.process;
+  assert.match(listed, new RegExp(`s +not reachable: its folder was removed; kill ${pid} ends it in order +${pid}$`, "m"));
   const end = await served.end();
   assert.equal(end.code, 130);
   assert.doesNotMatch(end.stderr, /Uncaught|\n {4}at /);

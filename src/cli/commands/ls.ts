@@ -8,8 +8,8 @@ import { type ListOptions, printListing, withListOptions } from "../common/list-
 import { failingText, failingVms } from "../common/failing.ts";
 import { output, printRows, report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
-import { sessionNames, socketPath } from "../../control/places.ts";
 import { ownerOf, removeAbandoned } from "../../control/ownership.ts";
+import { lockedNames, sessionNames, socketPath } from "../../control/places.ts";
 import type { SessionInfo } from "../../control/conversation.ts";
 import { NoSession, sessionInfo } from "../../control/remote.ts";
 import { formatId } from "../../queries/ids.ts";
@@ -48,7 +48,7 @@ async function list(options: ListOptions & { readonly json?: boolean }): Promise
 }
 
 /** A session; of one of another version only its name. */
-type Listed = { readonly id: string; readonly failing?: readonly string[] } & Partial<SessionInfo>;
+type Listed = { readonly id: string; readonly failing?: readonly string[]; readonly state?: string } & Partial<SessionInfo>;
 
 async function sessions(): Promise<Listed[]> {
   const rows: Listed[] = [];
@@ -59,20 +59,32 @@ async function sessions(): Promise<Listed[]> {
       rows.push({ id: formatId({ kind: "session", name }), ...info, failing });
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
-      if (error.otherVersion) rows.push({ id: formatId({ kind: "session", name }), name, what: "?", ended: error.message });
+      if (error.otherVersion) rows.push(unknown(name, error.message));
       else if (!ownerOf(socketPath(name)) && await removeAbandoned(socketPath(name)) === undefined) {
         report(`el2: the process of session ${name} was killed; its sockets and logs are removed`);
       }
     }
   }
+  const reached = new Set(sessionNames());
+  for (const name of lockedNames()) {
+    const owner = reached.has(name) ? undefined : ownerOf(socketPath(name));
+    if (owner === undefined) continue;
+    const state = `not reachable: its folder was removed; kill ${owner.pid} ends it in order`;
+    rows.push({ ...unknown(name, state), state, pid: Number(owner.pid) });
+  }
   return rows;
+}
+
+/** A session of which only the name is known. */
+function unknown(name: string, ended: string): Listed {
+  return { id: formatId({ kind: "session", name }), name, what: "?", ended };
 }
 
 /** The fields of a session, and its state in words. */
 function fields(row: Listed): ListRow {
-  const { ended, paused, failing = [], ...rest } = row;
+  const { ended, paused, failing = [], state, ...rest } = row;
   const how = paused ? "paused" : "runs";
-  const known: Record<string, Json> = { state: ended ? `ended: ${ended}` : [how, ...failing].join(", ") };
+  const known: Record<string, Json> = { state: state ?? (ended ? `ended: ${ended}` : [how, ...failing].join(", ")) };
   for (const [name, value] of Object.entries({ ...rest, ended, paused })) if (value !== undefined) known[name] = value;
   return known;
 }
