@@ -43,6 +43,9 @@ mkdir -p "$results"
 junit=$results/junit.xml
 rm -f "$junit"
 options=(--junit "$junit" --results "$results")
+while IFS= read -r path; do
+  [[ -z $path ]] || options+=(--allow-host "$path")
+done <<< "$EL2_ACTION_ALLOW_HOST"
 [[ -z $EL2_ACTION_SHARD ]] || options+=(--shard "$EL2_ACTION_SHARD")
 [[ -z $EL2_ACTION_DURATIONS ]] || options+=(--durations "$EL2_ACTION_DURATIONS")
 status=0

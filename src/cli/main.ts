@@ -8,6 +8,7 @@ import { registerBoot } from "./commands/boot.ts";
 import { registerBreak } from "./commands/break.ts";
 import { registerCaps } from "./commands/caps.ts";
 import { registerCompletion } from "./commands/completion.ts";
+import { registerConsent } from "./commands/consent.ts";
 import { registerConsole } from "./commands/console.ts";
 import { registerCpu } from "./commands/cpu.ts";
 import { registerDap } from "./commands/dap.ts";
@@ -69,6 +70,7 @@ const COMMANDS: readonly CommandGroup[] = [
     registerDown,
     registerLs,
     registerGuests,
+    registerConsent,
     registerVmm,
     registerMcp,
     registerTour,

@@ -108,8 +108,8 @@ export class SessionServer {
   }
 
   /**
-   * Owns the name anew where the folder was removed, as a logout does with $XDG_RUNTIME_DIR: `el2 ls`
-   * finds the process by the lock. It has no right any more to listen there.
+   * Owns the name anew where the folder was removed, as a logout does with $XDG_RUNTIME_DIR:
+   * `el2 ls` finds the process by the lock. It has no right any more to listen there.
    */
   #keepName(): void {
     const { lock: file } = this.#beside, folder = dirname(file);

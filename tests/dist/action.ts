@@ -22,8 +22,10 @@ export async function startAction(
   const files = { GITHUB_OUTPUT: `${temp}/output`, GITHUB_PATH: `${temp}/path`, GITHUB_STEP_SUMMARY: `${temp}/summary` };
   await Deno.mkdir(temp, { recursive: true });
   for (const file of Object.values(files)) await Deno.writeTextFile(file, "");
-  const defaults = { package: "el2", guests: "", shard: "", durations: "", results: "el2-results", ...inputs };
-  const given = Object.fromEntries(Object.entries(defaults).map(([name, value]) => [`EL2_ACTION_${name.toUpperCase()}`, value]));
+  const defaults = { package: "el2", guests: "", "allow-host": "", shard: "", durations: "", results: "el2-results", ...inputs };
+  const given = Object.fromEntries(
+    Object.entries(defaults).map(([name, value]) => [`EL2_ACTION_${name.toUpperCase().replaceAll("-", "_")}`, value]),
+  );
   const child = new Deno.Command("setsid", {
     args: [SCRIPT],
     cwd: workspace,

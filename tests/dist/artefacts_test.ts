@@ -151,8 +151,8 @@ artefact("the GitHub action installs el2, runs scenarios, annotates failures and
   const names = Object.keys(action.runs.steps.find(({ id }: { id?: string }) => id === "test").env)
     .filter((name) => name.startsWith("EL2_ACTION_"));
   const script = await Deno.readTextFile(`${ROOT}scripts/action/test.sh`);
-  assert.deepEqual(names.sort(), [...new Set(script.match(/EL2_ACTION_[A-Z]+/g))].sort());
-  for (const name of names) assert.ok(name.slice("EL2_ACTION_".length).toLowerCase() in action.inputs, name);
+  assert.deepEqual(names.sort(), [...new Set(script.match(/EL2_ACTION_[A-Z_]+/g))].sort());
+  for (const name of names) assert.ok(name.slice("EL2_ACTION_".length).toLowerCase().replaceAll("_", "-") in action.inputs, name);
 });
 
 artefact("without the package of the platform, npm's el2 says what is missing", async (here, env) => {

@@ -13,14 +13,14 @@ if [ "$1 $2" = "guests ls" ]; then echo "debian-bookworm  Debian bookworm"; exit
 `;
 
 /** Runs the action with those programs, on a runner whose cache has debian-bookworm. */
-async function run(el2: string, env: Record<string, string>, guests = ""): Promise<ActionOutcome> {
+async function run(el2: string, env: Record<string, string>, inputs: Record<string, string> = {}): Promise<ActionOutcome> {
   const temp = await Deno.makeTempDir({ prefix: "el2-action-" });
   try {
     await Deno.mkdir(`${temp}/bin`);
     for (const [path, text] of [["bin/npm", NPM], ["el2.sh", el2]]) await Deno.writeTextFile(`${temp}/${path}`, text, { mode: 0o755 });
     await Deno.writeTextFile(`${temp}/a.test.toml`, "");
     const path = `${temp}/bin:${Deno.env.get("PATH")}`;
-    return await runAction(temp, temp, { PATH: path, HOME: temp, LS_CODE: "0", ...env }, { scenarios: "a.test.toml", guests });
+    return await runAction(temp, temp, { PATH: path, HOME: temp, LS_CODE: "0", ...env }, { scenarios: "a.test.toml", ...inputs });
   } finally {
     await Deno.remove(temp, { recursive: true });
   }
@@ -28,7 +28,7 @@ async function run(el2: string, env: Record<string, string>, guests = ""): Promi
 
 /** The `guests fetch` commands of the action. */
 async function fetched(env: Record<string, string>): Promise<string[]> {
-  const outcome = await run(EL2, env, "debian\n\ndebian --release trixie\n");
+  const outcome = await run(EL2, env, { guests: "debian\n\ndebian --release trixie\n" });
   assert.equal(outcome.code, 0, outcome.stderr);
   return Array.from(outcome.stdout.matchAll(/^el2 guests fetch (.*)$/gm), ([, args]) => args);
 }
@@ -60,4 +60,17 @@ Deno.test("the action fetches all guests unless their own cache was restored who
   assert.deepEqual(await fetched({ EL2_GUESTS_CACHED: "" }), all);
   assert.deepEqual(await fetched({ EL2_GUESTS_CACHED: "true" }), []);
   assert.deepEqual(await fetched({ EL2_GUESTS_CACHED: "true", LS_CODE: "1" }), all, "a file in the cache is damaged");
+});
+
+Deno.test("scenarios may use what the input allow-host names, one a line, and nothing without it", async () => {
+  const options = async (inputs: Record<string, string>) => {
+    const { code, stdout, stderr } = await run(`#!/bin/sh\n[ "$1" != test ] || printf '<%s>' "$@"\n`, {}, inputs);
+    assert.equal(code, 0, stderr);
+    return /(<--results>.*)/.exec(stdout)?.[1];
+  };
+  assert.equal(await options({}), "<--results><el2-results>");
+  assert.equal(
+    await options({ "allow-host": "build/my images\n\nnet\n" }),
+    "<--results><el2-results><--allow-host><build/my images><--allow-host><net>",
+  );
 });

@@ -4,7 +4,7 @@
 import { Failure } from "../../common/failure.ts";
 import { isOfSystem } from "../../../support/system-error.ts";
 import { node } from "../../../support/node-modules.ts";
-import { lstatIfThere, NotOurs, readOwnText } from "../../../support/own-files.ts";
+import { lstatIfThere, NotOurs, readOwnText, removeIfThere } from "../../../support/own-files.ts";
 import { checkOwnFolder, ownFolder } from "../../../support/own-folders.ts";
 import { stateFolder } from "../../../support/state-folder.ts";
 import { writeWhole } from "../../../support/whole-file.ts";
@@ -48,13 +48,44 @@ export function hasConsent(file: string, text: string): boolean {
  * @throws Failure if that cannot be kept
  */
 export function consent(file: string, text: string): void {
-  try {
+  orFail(file, () => {
     const record = recordOf(file);
     if (record === undefined) throw new Failure("consent needs a folder for its records; set HOME or XDG_STATE_HOME");
     ownFolder(record.folder);
     writeWhole(record.path, `${digest(text)}\n${record.real}\n`);
+  });
+}
+
+/** Does what the system, or another user, may prevent. @throws Failure then */
+function orFail<T>(what: string, work: () => T): T {
+  try {
+    return work();
   } catch (error) {
-    if (error instanceof NotOurs || error instanceof Error && isOfSystem(error)) throw new Failure(`${file}: ${error.message}`);
+    if (error instanceof NotOurs || error instanceof Error && isOfSystem(error)) throw new Failure(`${what}: ${error.message}`);
     throw error;
   }
+}
+
+/**
+ * Real paths of the files with a consent, sorted.
+ * @throws Failure if the records cannot be read, or others can write them
+ */
+export function consentedFiles(): string[] {
+  const folder = stateFolder("consents");
+  if (folder === undefined || lstatIfThere(folder) === undefined) return [];
+  return orFail("consent", () => {
+    checkOwnFolder(folder);
+    const names = Array.from(Deno.readDirSync(folder), ({ name }) => name);
+    const files = names.map((name) => [name, readOwnText(`${folder}/${name}`)?.split("\n")[1]] as const);
+    return files.flatMap(([name, real]) => real !== undefined && name === digest(real) ? [real] : []).sort();
+  });
+}
+
+/**
+ * Ends the consent to a file.
+ * @param real its real path, as `consentedFiles` has it
+ * @throws Failure if the record stays
+ */
+export function withdraw(real: string): void {
+  orFail("consent", () => removeIfThere(`${stateFolder("consents")}/${digest(real)}`));
 }
