@@ -551,7 +551,7 @@ export class Engine {
     const verify = this.plan.replay?.verify;
     const divergence = verify ? this.#replay?.compareEnd(boundary, this.#recording.endState(code, message, own)) : undefined;
     if (divergence) this.#diverged(divergence);
-    else this.#finish(code, verify ? `${message}; identical to the recording (places compared: ${this.#replay?.compared})` : message);
+    else this.#finish(code, verify ? `${message}; identical to the recording (state hashes compared: ${this.#replay?.compared})` : message);
   }
 
   #finish(code: number, message: string): void {

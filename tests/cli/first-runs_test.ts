@@ -76,6 +76,10 @@ async function onFullDisk(args: readonly string[], to = "/dev/null") {
 const DEMO = [`${ROOT}assets/demo.toml`, "--turbo", "--for", "20ms"];
 
 Deno.test("first run: the disk is full", async (t) => {
+  const recording = await Deno.makeTempFile({ prefix: "el2-test-" });
+  await using made = new AsyncDisposableStack();
+  made.defer(() => Deno.remove(recording));
+  assert.equal((await el2Process(["record", recording, "--", ...DEMO, "--headless"])).code, 0);
   const runs: readonly (readonly [args: readonly string[], to: string | undefined, code: number, says: RegExp])[] = [
     [
       ["run", ...DEMO, "--record", `${FULL}/r`],
@@ -88,6 +92,20 @@ Deno.test("first run: the disk is full", async (t) => {
     [["schema"], "/dev/full", 1, /^el2: stdout: No space left.*; free some space, or name another place$/m],
     [["--help"], "/dev/full", 1, /^el2: stdout: No space left.*; free some space, or name another place$/m],
     [["test", `${ROOT}examples/refused-lend.test.toml`, "--junit", `${FULL}/j`], undefined, 1, /^el2: --junit \/mnt\/j: No space left/m],
+    // Nothing says that it was done.
+    [
+      ["record", `${FULL}/r2`, "--", ...DEMO, "--headless"],
+      undefined,
+      1,
+      /^el2: record: \/mnt\/r2 is not complete, and cannot be replayed$/m,
+    ],
+    [["screenshot", `${FULL}/s.svg`, "--run", "demo"], undefined, 2, /^el2: \/mnt\/s\.svg: No space left on device \(os error 28\)$/m],
+    [
+      ["trace", "export", `${FULL}/t.json`, "--recording", recording],
+      undefined,
+      1,
+      /^el2: trace export \/mnt\/t\.json: No space left[^\n]*$/m,
+    ],
   ];
   for (const [args, to, code, says] of runs) {
     await t.step(`${args.join(" ")}${to ? ` >${to}` : ""}`, async () => {

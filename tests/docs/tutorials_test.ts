@@ -136,10 +136,17 @@ async function runTutorial(file: string, folder: string): Promise<void> {
   }
 }
 
+/** Files of the test: the others are what a tutorial has left. */
+const OURS = ["bin", "examples", "assets", "el2"];
+
 async function runInFolder(file: string): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "el2-tutorial-" });
   try {
     await runTutorial(file, folder);
+    // Your first guest is what its reader has made.
+    if (file !== FIRST_GUEST) {
+      assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => !OURS.includes(name)), []);
+    }
   } finally {
     const env = { XDG_RUNTIME_DIR: folder };
     const [program, ...args] = el2Command("ls", "--json");

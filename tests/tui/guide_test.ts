@@ -8,7 +8,7 @@ import { connectEmbedded, type SessionClient } from "../../src/session/client.ts
 import { ACTIONS } from "../../src/tui/app/actions.ts";
 import { Screen } from "../../src/tui/terminal/cells.ts";
 import { Guide } from "../../src/tui/app/guide.ts";
-import { CHAPTERS, EPILOGUE } from "../../src/tui/app/guide-chapters.ts";
+import { CHAPTERS, EPILOGUE, type Seen } from "../../src/tui/app/guide-chapters.ts";
 import { guideRows } from "../../src/tui/app/guide-strip.ts";
 import { bytesOfKey } from "../../src/tui/terminal/keys.ts";
 import { Keymap } from "../../src/tui/app/keymap.ts";
@@ -28,6 +28,15 @@ function keysOf(guide: Guide): string[] {
     return typed === undefined ? [] : typed === "a" ? ["x"] : [...typed];
   });
 }
+
+/** The text of a task. */
+const taskOf = (guide: Guide) => guide.view(KEYMAP)!.task.map(({ text }) => text).join("");
+
+/** The screens at the start. */
+const SEEN: Seen = {
+  ...{ screen: "1", pane: "tree", selected: "vm:host", filter: "", overlay: "none", typing: false, typed: 0 },
+  ...{ paused: false, past: false, refused: 0 },
+};
 
 /** The screens of the tour's machine. */
 class Reader implements Disposable {
@@ -135,6 +144,20 @@ Deno.test("wrong keys lead nowhere: the strip stays, and says the way back", asy
   await rig.keys("6");
   assert.match(await rig.text(), /Press x\./);
   assert.equal(guide.chapter, "queues");
+});
+
+Deno.test("a sign is named beside its key, and a step about an object says which one to select", () => {
+  const guide = new Guide();
+  guide.see({ ...SEEN, selected: "vm:sleeper" });
+  assert.equal(taskOf(guide), "Press w.");
+  guide.see({ ...SEEN, selected: "vm:rm" });
+  assert.match(taskOf(guide), /^This step is about sleeper: select it with j and k first\.$/);
+  guide.see({ ...SEEN, selected: "vm:rm", overlay: "verdict" });
+  guide.see({ ...SEEN, selected: "vm:sleeper", overlay: "verdict" });
+  assert.equal(taskOf(guide), "Press Esc to close it.");
+  const past = new Guide("vcpus");
+  past.see({ ...SEEN, screen: "2", selected: "vcpu:sleeper/0" });
+  assert.equal(taskOf(past), "Press . (full stop).");
 });
 
 Deno.test("Esc first leaves what lies over the screen, then the filter, then the tour; :tour continues it", async () => {

@@ -54,6 +54,8 @@ export interface GuideStep {
   readonly on?: string;
   /** It is done in the past. */
   readonly past?: true;
+  /** It is done with this object selected. */
+  readonly object?: string;
 }
 
 /** Steps about one thing, which can be begun with any machine. */
@@ -84,8 +86,9 @@ export const CHAPTERS: readonly GuideChapter[] = [
       {
         text: "One key explains the state of any object.",
         task: "Press {object.why}.",
-        goal: { overlay: "verdict" },
+        goal: { overlay: "verdict", selected: is(vmId("sleeper")) },
         on: "1",
+        object: vmId("sleeper"),
       },
       {
         text: "The verdict: cause, evidence, and the command that shows more. Enter goes to the object that it names.",

@@ -4,6 +4,7 @@ import type { ActionName } from "./actions.ts";
 import { CHAPTERS, EPILOGUE, type Goal, type GuideChapter, type GuideStep, type Seen } from "./guide-chapters.ts";
 import type { Keymap } from "./keymap.ts";
 import type { Piece } from "../look/pieces.ts";
+import { nameOf } from "../../queries/ids.ts";
 
 /** A step for its strip. */
 export interface GuideView {
@@ -99,7 +100,7 @@ function isReached(goal: Goal, seen: Seen, before: Seen): boolean {
 }
 
 /** The way back to a step, for a reader who is elsewhere. */
-function wayBack({ goal, on, past }: GuideStep, seen: Seen): string | undefined {
+function wayBack({ goal, on, past, object }: GuideStep, seen: Seen): string | undefined {
   if (seen.overlay !== "none") return undefined;
   if (seen.typing && goal.typing === undefined && !goal.typed) {
     return "Your keys go to a guest: press {console.prefix}, then {console.leave}.";
@@ -108,11 +109,19 @@ function wayBack({ goal, on, past }: GuideStep, seen: Seen): string | undefined 
   if (past && !seen.past) return "This is the present: press {time.back} to go back.";
   if (seen.past && !past && goal.past === undefined) return "This is the past: press {time.travel}, then n to return to the present.";
   if (on !== undefined && seen.screen !== on) return `This step is on screen ${on}: press ${on}.`;
+  if (object !== undefined && seen.selected !== object) {
+    return `This step is about ${nameOf(object)}: select it with {list.down} and {list.up} first.`;
+  }
   return undefined;
 }
 
 /** Keys in a task: actions' in braces, and names that el2 shows. */
 const KEYS = /\{([a-z.-]+)\}|\b(?:Esc|Enter)\b|(?<=[Pp]ress )\S(?=[.,])|(?<=then )[a-z](?=[., ])/g;
+
+/** Names of keys that look like the punctuation of a sentence. */
+const SIGNS: Readonly<Record<string, string>> = {
+  ...{ ".": "full stop", ",": "comma", ":": "colon", ";": "semicolon", "?": "question mark", "!": "exclamation mark", "/": "slash" },
+};
 
 /** The text of a task: keys and words. */
 function taskPieces(task: string, keymap: Keymap, back: boolean): Piece[] {
@@ -120,7 +129,9 @@ function taskPieces(task: string, keymap: Keymap, back: boolean): Piece[] {
   let end = 0;
   for (const found of task.matchAll(KEYS)) {
     pieces.push({ text: task.slice(end, found.index), role: back ? "warn" : "strong" });
-    pieces.push({ text: found[1] === undefined ? found[0] : keymap.keyOf(found[1] as ActionName), role: "accent", bold: true });
+    const key = found[1] === undefined ? found[0] : keymap.keyOf(found[1] as ActionName), sign = SIGNS[key];
+    pieces.push({ text: key, role: "accent", bold: true });
+    if (sign) pieces.push({ text: ` (${sign})`, role: back ? "warn" : "strong" });
     end = found.index + found[0].length;
   }
   return [...pieces, { text: task.slice(end), role: back ? "warn" as const : "strong" as const }].filter(({ text }) => text !== "");

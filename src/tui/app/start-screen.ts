@@ -220,8 +220,9 @@ export class StartScreen {
   }
 
   #learn(screen: Screen, look: Look, area: Rectangle): void {
-    drawFrame(screen, look, area, { text: "Learn", right: [[{ text: "docs/tutorials", role: "dim" }]] }, { boxed: true, kind: "plain" });
-    const inside = insideOf(area, true);
+    const inside = insideOf(area, true), all = this.offers.learn.length, shown = Math.min(all, inside.height);
+    const where = shown < all ? `${shown} of ${all} in docs/tutorials` : "docs/tutorials";
+    drawFrame(screen, look, area, { text: "Learn", right: [[{ text: where, role: "dim" }]] }, { boxed: true, kind: "plain" });
     this.offers.learn.slice(0, inside.height).forEach(([title, about], line) => {
       const pieces: Piece[] = [{ text: title.padEnd(NAME), role: "text" }, { text: `  ${about}`, role: "dim" }];
       drawPieces(screen, look, inside.x + 2, inside.y + line, pieces, inside.width - 3);

@@ -81,7 +81,7 @@ Deno.test("three parts, one of which is killed and run again, merge into one rep
     assert.ok(whole.stdout.includes(`replay: "el2 replay ${folder}/failed/bug.rec --verify"`), whole.stdout);
     assert.match(
       (await el2("replay", `${folder}/failed/bug.rec`, "--verify")).stderr,
-      /identical to the recording \(places compared: \d+\)/,
+      /identical to the recording \(state hashes compared: \d+\)/,
     );
     const junit = await Deno.readTextFile(`${folder}/all.xml`);
     assert.equal(junit.match(/<testsuite /g)?.length, 3);

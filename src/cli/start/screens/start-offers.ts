@@ -14,13 +14,19 @@ import type { StartOffers, StartRow } from "../../../tui/app/start-screen.ts";
 /** Folders that are searched for configurations, recordings and snapshots. */
 const FOLDERS = [".", "examples"] as const;
 
-/** Tutorials for beginners. */
+/** The tutorials, those for beginners first: a low terminal shows some. */
 const LEARN = [
   ["01-why.md", "START returns EINVAL: from an ioctl down to the rule"],
   ["02-who-holds-a-page.md", "reclaim is busy: who holds the page"],
   ["04-a-guest-hangs.md", "a guest hangs: where each vCPU waits"],
   ["05-interrupts.md", "which interrupt storms: rates, sources, findings"],
   ["07-boot.md", "boot a kernel and use its console"],
+  ["03-limits.md", "map returns NOMEM with gigabytes free"],
+  ["06-rpc.md", "what the resource manager and a VM said"],
+  ["08-compare.md", "compare two runs"],
+  ["09-gdb.md", "attach gdb, also backward"],
+  ["10-ci.md", "reproduce in CI"],
+  ["11-inside-linux.md", "look inside Linux without an agent"],
 ] as const;
 
 /** Sessions that answer. */
