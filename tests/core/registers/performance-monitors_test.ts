@@ -222,3 +222,24 @@ Deno.test("EL0 has the registers that PMUSERENR permits", () => {
   }
   assert.equal(values(machine, 1)[0], 2, "PMSWINC counted where it was permitted");
 });
+
+Deno.test("counts continue in a vCPU that gets the registers of another, as of a snapshot", () => {
+  const events = [Event.Instructions | NOT_EL1, Event.Stores, Event.Exceptions, Event.Cycles | NOT_EL0];
+  const machine = counting(CPU_NAMES, events, { interrupts: 1n }), { vcpu } = machine;
+  loadUser(machine);
+  vcpu.setRegister(counter(0), BigInt.asUintN(64, -100n));
+  assert.equal(machine.run(10_000, USER).reason, ExitReason.Pmu);
+  const other = machine.createVcpu();
+  for (const name of vcpu.names) other.setRegister(name, vcpu.getRegister(name));
+  for (let index = 0; index < 31; index++) other.setX(index, vcpu.getX(index));
+  other.pc = vcpu.pc;
+  other.pstate = vcpu.pstate;
+  other.pmuLine = vcpu.pmuLine;
+  const counts = [vcpu, other].map((one) => {
+    // Between them, the other vCPU has the core.
+    const exits = [300, 7, 200].map((budget) => machine.run(budget, undefined, one).reason);
+    return [...exits, ...events.map((_, n) => one.getRegister(counter(n))), one.getRegister("PMCCNTR_EL0"), one.pc];
+  });
+  assert.deepEqual(counts[0], counts[1]);
+  assert.equal(counts[0][0], ExitReason.Budget, "the line is known to be high");
+});
