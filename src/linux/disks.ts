@@ -1,6 +1,9 @@
 // Disks and partitions: the inodes of the file system of block devices, each of which lies in a
 // structure with its device (block/bdev.c in the kernel's sources).
 
+import { formatId, vmId } from "../queries/ids.ts";
+import type { LinuxTables } from "../queries/linux-tables.ts";
+import type { RowOf } from "../queries/table.ts";
 import type { Reading } from "./reading.ts";
 import type { Struct } from "./types.ts";
 
@@ -8,10 +11,12 @@ const OF = "disks";
 const NAME_MAX = 32;
 /** `file_system_type.fs_flags`. */
 const REQUIRES_DEVICE = 1, SYSTEMS_MAX = 256;
-/** Bits of `block_device.__bd_flags` that number a partition. */
-const PARTITION = 0xff;
+/** Bits of `block_device.__bd_flags`: the partition's number, and read-only. */
+const PARTITION = 0xff, READ_ONLY = 1 << 8;
+/** Bytes of a sector. */
+const SECTOR = 512;
 
-export interface Disk {
+interface Disk {
   readonly name: string;
   readonly device: Struct;
   readonly partition: number;
@@ -44,4 +49,23 @@ export function* diskSystems(reading: Reading): Generator<string> {
     if (system.number("fs_flags") & REQUIRES_DEVICE) yield system.textAt("name", NAME_MAX) ?? "";
     at = system.pointer("next");
   }
+}
+
+/** The rows of `linux disks`: devices with a size, as /proc/partitions has them. */
+export function readDisks(reading: Reading): RowOf<LinuxTables["linux.disks"]>[] {
+  const rows = reading.rows(OF, () => disksOf(reading), ({ name, device, partition }) => {
+    const size = device.number("bd_nr_sectors") * SECTOR;
+    if (size === 0) return undefined;
+    const readOnly = device.has("bd_read_only") ? device.number("bd_read_only") !== 0 : (device.number("__bd_flags") & READ_ONLY) !== 0;
+    return {
+      id: formatId({ kind: "disk", vm: reading.vm, name }),
+      vm: vmId(reading.vm),
+      name,
+      size,
+      partition,
+      access: readOnly ? "ro" : "rw",
+      openers: device.has("bd_openers.counter") ? device.signed("bd_openers.counter") : null,
+    } as const;
+  });
+  return rows.sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
 }

@@ -78,7 +78,11 @@ function purposeOf(reading: Reading, mm: Struct, area: Struct, start: bigint, en
 }
 
 export function readFiles(reading: Reading, pid: number): FileRow[] {
-  return reading.rows(`files of ${pid}`, () => openFiles(reading, pid), ({ fd, file }): FileRow => {
+  const files = () => {
+    const task = findTask(reading, pid);
+    return task ? openFiles(reading, task) : [];
+  };
+  return reading.rows(`files of ${pid}`, files, ({ fd, file }): FileRow => {
     const mode = file.number("f_mode");
     return {
       id: formatId({ kind: "fd", vm: reading.vm, pid, number: fd }),
@@ -92,8 +96,9 @@ export function readFiles(reading: Reading, pid: number): FileRow[] {
   });
 }
 
-function* openFiles(reading: Reading, pid: number): Generator<{ fd: number; file: Struct }> {
-  const table = findTask(reading, pid)?.at("files", "files_struct")?.at("fdt", "fdtable");
+/** The open files of a task, by number. */
+export function* openFiles(reading: Reading, task: Struct): Generator<{ fd: number; file: Struct }> {
+  const table = task.at("files", "files_struct")?.at("fdt", "fdtable");
   if (!table) return;
   const count = Math.min(table.number("max_fds"), FILES_MAX), files = table.pointer("fd");
   for (let fd = 0; fd < count; fd++) {

@@ -5,6 +5,10 @@ import type { LinuxTables } from "../queries/linux-tables.ts";
 import type { QueryArguments } from "../queries/query.ts";
 import type { Row, RowOf } from "../queries/table.ts";
 import { hex } from "../support/number-text.ts";
+import { readDisks } from "./disks.ts";
+import { readNodes } from "./devicetree.ts";
+import { readSlabs } from "./slabs.ts";
+import { readSockets } from "./sockets.ts";
 import { readFiles, readMaps, readMounts } from "./files.ts";
 import { readLinuxIrqs } from "./irqs.ts";
 import { readLog } from "./log.ts";
@@ -26,6 +30,10 @@ export const LINUX_READERS: { readonly [N in keyof LinuxTables]?: (reading: Read
   "linux.irqs": readLinuxIrqs,
   "linux.net": readInterfaces,
   "linux.memory": readMemoryUse,
+  "linux.disks": readDisks,
+  "linux.slabs": readSlabs,
+  "linux.sockets": readSockets,
+  "linux.dt": readNodes,
 };
 
 /** Of one process or thread; undefined if the kernel does not have it. */

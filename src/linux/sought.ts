@@ -60,6 +60,14 @@ export const SOUGHT: Readonly<Record<string, Sought>> = {
     functions: ["irq_to_desc"],
     fits: (struct, address) => struct("xa_node", struct("xarray", address).pointer("xa_head") & ~3n).big("array") === address,
   },
+  slab_caches: {
+    functions: ["slab_start", "slab_next", "s_start"],
+    fits: (struct, address) => {
+      const first = firstOf(struct, address);
+      if (first === undefined || first === address) return false;
+      return /^[\w-]{2,}/.test(struct("kmem_cache", first - struct("kmem_cache", 0n).addressOf("list")).textAt("name", 64) ?? "");
+    },
+  },
   /** A pointer to the first of a chain. */
   file_systems: {
     functions: ["get_filesystem_list", "filesystems_proc_show", "__get_fs_type"],

@@ -32,7 +32,7 @@ function initTask(reading: Reading): Struct {
 }
 
 /** The processes, without that of the idle CPUs, in the order of their creation. */
-function processes(reading: Reading): Generator<Struct> {
+export function processes(reading: Reading): Generator<Struct> {
   return reading.list(OF, initTask(reading).addressOf("tasks"), "task_struct", "tasks");
 }
 

@@ -45,6 +45,10 @@ interface IdParts {
   module: Vm & Named;
   netdev: Vm & Named;
   meminfo: Vm & Named;
+  disk: Vm & Named;
+  slab: Vm & Named;
+  socket: Vm & Numbered;
+  dtnode: Vm & { path: string };
   /** Without a VM: of the whole machine. */
   limit: Partial<Vm> & Named;
   pa: Address;
@@ -107,6 +111,10 @@ const FORMS: Readonly<Record<IdKind, string>> = {
   module: "{vm}/{name}",
   netdev: "{vm}/{name}",
   meminfo: "{vm}/{name}",
+  disk: "{vm}/{name}",
+  slab: "{vm}/{name}",
+  socket: "{vm}/{number}",
+  dtnode: "{vm}/{path}",
   limit: "[{vm}/]{name}",
   pa: "{address}",
   parcel: "{handle}",

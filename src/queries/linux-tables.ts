@@ -222,6 +222,75 @@ const LINUX_MEMORY = defineTable({
   },
 });
 
+const LINUX_DISKS = defineTable({
+  name: "linux.disks",
+  version: 1,
+  command: "linux disks",
+  doc: "disks and partitions of Linux, as /proc/partitions lists them",
+  empty: "it has no disks, or no VM's memory has a Linux kernel",
+  columns: {
+    id: { kind: "id", doc: "disk:VM/NAME", width: 20 },
+    vm: HIDDEN_VM,
+    name: { kind: "text", doc: "its name in /dev", width: 12 },
+    size: { kind: "size", doc: "bytes", width: 8 },
+    partition: { kind: "number", doc: "number of the partition; 0: the whole disk", width: 9 },
+    access: { kind: "word", doc: "rw or ro", width: 6, words: ["rw", "ro"] },
+    openers: { kind: "number", doc: "how often it is open now", width: 7, optional: true },
+  },
+});
+
+const LINUX_SLABS = defineTable({
+  name: "linux.slabs",
+  version: 1,
+  command: "linux slabs",
+  doc: "caches of the kernel's own structures, as /proc/slabinfo lists them",
+  empty: "no caches: no VM's memory has a Linux kernel",
+  columns: {
+    id: { kind: "id", doc: "slab:VM/NAME", width: 32 },
+    vm: HIDDEN_VM,
+    name: { kind: "text", doc: "name in /proc/slabinfo" },
+    object: { kind: "size", doc: "bytes of an object", width: 8 },
+    objects: { kind: "count", doc: "objects in its slabs, used or free", width: 8, optional: true },
+    bytes: { kind: "size", doc: "bytes of its slabs", width: 8 },
+  },
+});
+
+const LINUX_SOCKETS = defineTable({
+  name: "linux.sockets",
+  version: 1,
+  command: "linux sockets",
+  doc: "sockets that processes have open",
+  empty: "no process has a socket, or no VM's memory has a Linux kernel",
+  columns: {
+    id: { kind: "id", doc: "socket:VM/INODE", width: 20 },
+    vm: HIDDEN_VM,
+    family: { kind: "word", doc: "inet, inet6, unix, netlink, packet, vsock, or the number", width: 8 },
+    type: { kind: "word", doc: "stream, dgram, raw, seqpacket", width: 9 },
+    state: { kind: "word", doc: "of TCP, as in netstat", width: 12, optional: true },
+    local: { kind: "text", doc: "own address and port, or the path", width: 24, optional: true },
+    peer: { kind: "text", doc: "the other one's address and port", width: 24, optional: true },
+    pid: PID,
+    name: { kind: "text", doc: "name of that process", width: 16 },
+    fd: { kind: "number", doc: "its number there", width: 4 },
+  },
+});
+
+const LINUX_DT = defineTable({
+  name: "linux.dt",
+  version: 1,
+  command: "linux dt",
+  doc: "nodes of the devicetree, as Linux has unpacked and changed it",
+  empty: "no devicetree: Linux was started by ACPI, or no VM's memory has a Linux kernel",
+  columns: {
+    id: { kind: "id", doc: "dtnode:VM/PATH", width: 40 },
+    vm: HIDDEN_VM,
+    path: { kind: "text", doc: "path, as in /proc/device-tree", width: 40 },
+    compatible: { kind: "list", doc: "the texts of compatible", width: 30 },
+    status: { kind: "text", doc: "status; none is okay", width: 8, optional: true },
+    properties: { kind: "list", doc: "names of its properties", width: 40, from: 120 },
+  },
+});
+
 /** By name, as in `TABLES`. */
 export const LINUX_TABLES = {
   "linux.ls": LINUX,
@@ -235,6 +304,10 @@ export const LINUX_TABLES = {
   "linux.irqs": LINUX_IRQS,
   "linux.net": LINUX_NET,
   "linux.memory": LINUX_MEMORY,
+  "linux.disks": LINUX_DISKS,
+  "linux.slabs": LINUX_SLABS,
+  "linux.sockets": LINUX_SOCKETS,
+  "linux.dt": LINUX_DT,
 } as const;
 
 /** A row of one of them. */

@@ -5,6 +5,7 @@ import { catalogEntry } from "../../src/catalog/catalog.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import type { Answer, QueryArguments } from "../../src/queries/query.ts";
+import type { DevicePlan } from "../../src/virtio/plan.ts";
 import { type Row, rowsIn } from "./rows.ts";
 import type { TableName } from "../../src/queries/tables.ts";
 
@@ -24,6 +25,7 @@ interface Options {
   readonly initrd?: string | Uint8Array | null;
   readonly append?: string;
   readonly dtb?: Uint8Array;
+  readonly devices?: readonly DevicePlan[];
 }
 
 export class Debian {
@@ -32,17 +34,17 @@ export class Debian {
   private constructor(readonly plan: SessionPlan, readonly system: GuestSystem) {}
 
   static async start(release: string, options: Options = {}): Promise<Debian> {
-    const { cpus = 1, initrd = "initrd", append = "console=ttyAMA0", dtb } = options;
+    const { cpus = 1, initrd = "initrd", append = "console=ttyAMA0", dtb, devices } = options;
     const { folder } = await catalogEntry(`debian-${release}`);
     const image = await Deno.readFile(`${folder}/Image`);
     const ramdisk = typeof initrd === "string" ? await Deno.readFile(`${folder}/${initrd}`) : initrd ?? undefined;
-    const what = { kind: "boot", image, initrd: ramdisk, dtb, append } as const;
+    const what = { kind: "boot", image, initrd: ramdisk, dtb, append, devices } as const;
     const plan: SessionPlan = { cpus, memory: 256 * MIB, turbo: true, seed: 1, what };
     return new Debian(plan, assemble(plan));
   }
 
   /** One that has a shell. */
-  static async booted(release: string, options: { cpus?: number; initrd?: string } = {}): Promise<Debian> {
+  static async booted(release: string, options: Options = {}): Promise<Debian> {
     const debian = await Debian.start(release, options);
     debian.until(READY);
     debian.type(`${PLAIN_SHELL}\n`);

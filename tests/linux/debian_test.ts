@@ -9,6 +9,7 @@ import { readTasks } from "../../src/linux/tasks.ts";
 import { RAM_BASE } from "../../src/machine/memory-map.ts";
 import { PAGE_SIZE } from "../../src/support/sizes.ts";
 import { el2Command } from "../support/el2.ts";
+import { partitionedDisk, PartitionType } from "../support/partitions.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { CopiedMemory } from "./copied-memory.ts";
 import { Debian, RELEASES } from "./debian.ts";
@@ -133,6 +134,52 @@ function compareNet(debian: Debian): void {
   assert.ok(read.some((line) => line.includes(" 10.1.2.3/20")), read.join());
 }
 
+function compareDisks(debian: Debian): void {
+  const printed = lines(debian.command("tail -n +3 /proc/partitions")).map((line) => line.trim().split(/ +/));
+  assert.deepEqual(
+    debian.rows("linux.disks").map(({ name, size }) => `${name} ${size / 1024}`),
+    printed.map(([, , blocks, name]) => `${name} ${blocks}`),
+  );
+  assert.ok(printed.length > 0, "there is a disk to compare");
+}
+
+function compareSlabs(debian: Debian): void {
+  const printed = new Map(
+    lines(debian.command("tail -n +3 /proc/slabinfo")).map((line) => {
+      const [name, , objects, size] = line.split(/ +/);
+      return [name, { objects: Number(objects), size: Number(size) }];
+    }),
+  );
+  const rows = debian.rows("linux.slabs");
+  assert.deepEqual(rows.map(({ name }) => name).sort(), [...printed.keys()].sort());
+  for (const { name, objects } of rows) {
+    // The command that prints them has made some itself.
+    const told = printed.get(name)?.objects ?? assert.fail(name);
+    assert.ok(objects === null || Math.abs(Number(objects) - told) <= 200 + told / 10, `${name}: ${objects}, printed ${told}`);
+  }
+}
+
+function compareDevicetree(debian: Debian): void {
+  const printed = lines(debian.command("cd /proc/device-tree/; find . -type d; cd /")).map((line) => line.slice(1) || "/");
+  const rows = debian.rows("linux.dt");
+  assert.deepEqual(rows.map(({ path }) => path).sort(), printed.sort());
+  const [{ properties, compatible }] = rows;
+  const files = lines(debian.command("cd /proc/device-tree/; find . -maxdepth 1 -type f; tr '\\0' ' ' < compatible; echo; cd /"));
+  assert.deepEqual([...properties].sort(), files.filter((line) => line.startsWith("./")).map((line) => line.slice(2)).sort());
+  assert.equal(files.at(-1)?.trim(), compatible.join(" "));
+}
+
+function compareSockets(debian: Debian): void {
+  debian.command("ip link set lo up; nc -l -p 4711 > /dev/null & sleep 1");
+  const rows = debian.rows("linux.sockets"), [line] = lines(debian.command("tail -n +2 -q /proc/net/tcp /proc/net/tcp6 | tr -s ' '"));
+  const [, , local, peer, state, , , , , , inode] = line.split(" "), port = (text: string) => parseInt(text.split(":")[1], 16);
+  assert.equal(state, "0A");
+  const found = rows.filter(({ name }) => name === "nc");
+  assert.deepEqual(found.map(({ id, state, fd }) => [id, state, fd]), [[`socket:host/${inode}`, "listen", 3]]);
+  assert.deepEqual([found[0].local, found[0].peer].map((text) => Number(text?.split(":").at(-1))), [local, peer].map(port));
+  debian.command("kill %1");
+}
+
 function compareMemory(debian: Debian): void {
   const printed = new Map(
     lines(debian.command("cat /proc/meminfo")).map((line) => {
@@ -160,10 +207,15 @@ function compareModules(debian: Debian): void {
   assert.ok(rows.length > 0, "there are modules to compare");
 }
 
+const folder = await Deno.makeTempDir({ prefix: "el2-linux-" });
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+
 for (const release of RELEASES) {
   for (const cpus of [1, 4]) {
     Deno.test(`log, processes, files, mounts, interrupts, interfaces, memory and modules of Debian ${release} with ${cpus} CPU(s) are what it prints`, async () => {
-      const debian = await Debian.booted(release, { cpus, initrd: "initrd-virtio" });
+      const image = `${folder}/disk.img`;
+      partitionedDisk(image, [1, 2].map((size) => ({ type: PartitionType.Linux, content: new Uint8Array(size << 20) })));
+      const debian = await Debian.booted(release, { cpus, initrd: "initrd-virtio", devices: [{ kind: "block", image, mode: "ro" }] });
       debian.command("dmesg -n 1");
       assert.deepEqual(dmesg(debian), lines(debian.command("dmesg")));
       comparePs(debian);
@@ -171,7 +223,11 @@ for (const release of RELEASES) {
       compareIrqs(debian, cpus);
       compareNet(debian);
       compareMemory(debian);
+      compareDevicetree(debian);
+      compareSockets(debian);
+      compareSlabs(debian);
       compareModules(debian);
+      compareDisks(debian);
 
       const [kernel] = debian.rows("linux.ls");
       assert.equal(`${kernel.release} ${kernel.version}`, lines(debian.command("uname -rv"))[0]);

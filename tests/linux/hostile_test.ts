@@ -2,10 +2,15 @@
 // steps, and a gap says what it lacks.
 
 import assert from "node:assert/strict";
+import { initEnd } from "../../src/linux/init.ts";
 import { LinuxKernel } from "../../src/linux/kernel.ts";
 import { STEPS_MAX } from "../../src/linux/memory.ts";
 import { LINUX_READERS, TASK_READERS } from "../../src/linux/readers.ts";
+import { whyNotRun } from "../../src/linux/programs.ts";
 import { Reading } from "../../src/linux/reading.ts";
+import { rootOf } from "../../src/linux/lookup.ts";
+import { rootNotFound } from "../../src/linux/root.ts";
+import { findTask } from "../../src/linux/tasks.ts";
 import { RAM_BASE } from "../../src/machine/memory-map.ts";
 import { PAGE_SIZE } from "../../src/support/sizes.ts";
 import { Work } from "../../src/support/work.ts";
@@ -13,7 +18,7 @@ import { Random } from "../support/random.ts";
 import { CopiedMemory } from "./copied-memory.ts";
 import { Debian } from "./debian.ts";
 
-const CASES = Deno.env.get("EL2_LONG") ? 100_000 : 300;
+const CASES = Deno.env.get("EL2_LONG") ? 100_000 : 1000;
 /** Words of a page that are changed together. */
 const CHANGES_MAX = 128;
 
@@ -21,8 +26,28 @@ type Read = (reading: Reading) => readonly unknown[];
 
 const READERS: readonly (readonly [string, Read])[] = [
   ...Object.entries(LINUX_READERS).map(([name, read]) => [name, (reading: Reading) => read(reading, { threads: true })] as const),
+  // Readers of verdicts.
+  ["root", (reading) => tried(reading, () => rootNotFound(reading))],
+  ["init", (reading) => tried(reading, () => endOf(reading))],
+  ["program", (reading) => tried(reading, () => programOf(reading))],
   ...Object.entries(TASK_READERS).map(([name, read]) => [name, (reading: Reading) => read(reading, 1) ?? []] as const),
 ];
+
+function tried<T>(reading: Reading, read: () => T): T[] {
+  const found = reading.tried("verdict", read);
+  return found === undefined ? [] : [found];
+}
+
+function endOf(reading: Reading): unknown {
+  const task = findTask(reading, 1);
+  return task && initEnd(reading, task, () => null);
+}
+
+/** The program of process 1, which can be executed. */
+function programOf(reading: Reading): string | undefined {
+  const root = rootOf(reading);
+  return root && `${whyNotRun(reading, root, "/bin/busybox")?.code}`;
+}
 
 /** Values that lead astray. */
 function value(random: Random, page: DataView, at: number): bigint {
@@ -40,8 +65,12 @@ function value(random: Random, page: DataView, at: number): bigint {
 
 /** A kernel with modules, and a copy of its VM's memory. */
 async function kernelInCopy(): Promise<{ memory: CopiedMemory; kernel: LinuxKernel }> {
-  const debian = await Debian.booted("bookworm", { initrd: "initrd-virtio" });
+  const folder = await Deno.makeTempDir({ prefix: "el2-hostile-" }), image = `${folder}/disk.img`;
+  globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+  await Deno.writeFile(image, new Uint8Array(1 << 20));
+  const debian = await Debian.booted("bookworm", { initrd: "initrd-virtio", devices: [{ kind: "block", image, mode: "ro" }] });
   debian.loadModules();
+  debian.command("ip link set lo up; nc -l -p 4711 > /dev/null & sleep 1");
   const { machine, symbols } = debian.system, [vcpu] = symbols.vcpus("host");
   const memory = new CopiedMemory(machine.ram.bytes(RAM_BASE, 256 << 20));
   const registers = { ttbr1: vcpu.registers.getRegister("TTBR1_EL1"), tcr: vcpu.registers.getRegister("TCR_EL1") };
