@@ -82,6 +82,12 @@ export class LinuxKernel {
     return undefined;
   }
 
+  /** Whether a CPU uses its tables: a kernel that boots has others first. */
+  isUsedBy(registers: TranslationRegisters): boolean {
+    const { root, granule } = this.tables, used = upperTables(registers)?.root;
+    return used === root || used === root - (TRAMPOLINE_PAGES << granule);
+  }
+
   /** An answer's view of the memory. */
   memory(physical: PhysicalMemory): VirtualMemory {
     return new VirtualMemory(physical, this.tables, new Work(STEPS_MAX, () => new TooMuch()));

@@ -67,9 +67,9 @@ function readingsOf(view: View, vm: string | undefined, single: boolean): Readin
 /** Undefined if no kernel is mapped there. */
 export function findReading(view: View, space: AddressSpace): Reading | undefined {
   const vm = view.vmNameOf(space), physical = physicalMemory(view, space);
-  const known = KERNELS.get(space);
-  if (known) return new Reading(vm, known, physical);
   const vcpus = view.objects("thread").filter((vcpu) => vcpu.addressSpace === space && vcpu.native === undefined);
+  const known = KERNELS.get(space);
+  if (known && vcpus.some(({ registers }) => known.isUsedBy(translationOf(registers)))) return new Reading(vm, known, physical);
   const tables = vcpus.length ? view.system.symbols.all(vm) : [];
   if (!tables.length) return undefined;
   for (const { registers } of vcpus) {
@@ -78,7 +78,8 @@ export function findReading(view: View, space: AddressSpace): Reading | undefine
     KERNELS.set(space, kernel);
     return new Reading(vm, kernel, physical);
   }
-  return undefined;
+  // CPUs that are off have no tables.
+  return known && new Reading(vm, known, physical);
 }
 
 const translationOf = (registers: Vcpu["registers"]) => ({
