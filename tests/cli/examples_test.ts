@@ -32,6 +32,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "el2 guests add": "tests/cli/commands/guests_test.ts",
   "el2 guests export": "tests/cli/commands/guests_test.ts",
   "el2 guests ls": "tests/cli/commands/guests_test.ts",
+  "el2 consent": "tests/cli/commands/consent_test.ts",
   "el2 boot ": "tests/cli/commands/boot_test.ts",
   "el2 run ": "tests/cli/commands/run_test.ts",
   "el2 up ": "tests/cli/commands/up_test.ts",

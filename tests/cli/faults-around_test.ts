@@ -93,7 +93,8 @@ Deno.test("a session whose folder vanishes continues, and ends in order when it 
   assert.equal(code, 3, stderr);
   // It cannot listen any more, and is found by its name.
   let listed = "";
-  for (let tries = 0; !listed.includes("not reachable") && tries < 100; tries++) {
+  for (let tries = 0; !listed.includes("not reachable") && tries < 1000; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
     listed = (await place.el2("ls", "--columns", "name,state,pid")).stdout;
   }
   const { pid } = served.process;
