@@ -88,7 +88,7 @@ function compile(features: Cpu["features"]): WebAssembly.Module {
     holdsDecoded: module.importFunction("env", "holdsDecoded", ["i32", "i32"], ["i32"]),
   };
   const undefinedInstruction = module.importFunction("env", "undefinedInstruction", ["i64", "i32"], []);
-  const watched = module.importFunction("env", "watched", ["i64", "i32"], ["i32"]);
+  const watched = module.importFunction("env", "watched", ["i64", "i32", "i32"], ["i32"]);
   const library = new Library(module);
   if (features.has("FEAT_PMUv3")) {
     declarePerformance(library);
