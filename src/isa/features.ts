@@ -46,6 +46,7 @@ export const FEATURES = table({
   FEAT_DPB: { since: 8.2, rung: 8, fields: [["ISAR1", 0, 1]], hwcaps: ["dcpop"] },
   FEAT_LRCPC: { since: 8.3, rung: 8, fields: [["ISAR1", 20, 1]], hwcaps: ["lrcpc"] },
   FEAT_CSV2: { since: 8, rung: 8, fields: [["PFR0", 56, 1]] },
+  FEAT_CSV2_2: { since: 8, requires: ["FEAT_CSV2"], fields: [["PFR0", 56, 2]] },
   FEAT_CSV3: { since: 8, rung: 8, fields: [["PFR0", 60, 1]] },
 
   FEAT_PAN2: { since: 8.1, rung: 8.2, requires: ["FEAT_PAN"], fields: [["MMFR1", 20, 2]] },
@@ -56,6 +57,7 @@ export const FEATURES = table({
   FEAT_TTCNP: { since: 8.1, rung: 8.2, fields: [["MMFR2", 0, 1]] },
   FEAT_RAS: { since: 8, rung: 8.2, fields: [["PFR0", 28, 1]] },
   FEAT_IESB: { since: 8.1, rung: 8.2, requires: ["FEAT_RAS"], fields: [["MMFR2", 12, 1]] },
+  FEAT_CCIDX: { since: 8.2, fields: [["MMFR2", 20, 1]] },
   FEAT_TLBIOS: { since: 8.3, rung: 8.4, fields: [["ISAR0", 56, 1]] },
   FEAT_TLBIRANGE: { since: 8.3, rung: 8.4, requires: ["FEAT_TLBIOS"], fields: [["ISAR0", 56, 2]] },
   FEAT_TTL: { since: 8.3, rung: 8.4, fields: [["MMFR2", 48, 1]] },

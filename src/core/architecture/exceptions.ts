@@ -153,6 +153,8 @@ export const Sctlr = {
   NTWI: 1 << 16,
   NTWE: 1 << 18,
   WXN: 1 << 19,
+  /** EL0 has no SCXTNUM_EL0 (FEAT_CSV2_2); RES1 without the feature. */
+  TSCXT: 1 << 20,
   SPAN: 1 << 23,
   UCI: 1 << 26,
   /** Value at reset: the RES1 bits, LSMAOE, nTLSMD and SPAN. */

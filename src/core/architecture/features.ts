@@ -27,14 +27,23 @@ export const DCZID_EL0 = 4n;
  */
 export const CLIDR_EL1 = fields([0, 3], [3, 4], [24, 2]);
 
-/** CCSIDR_EL1 of a cache: sets - 1 at 27:13, ways - 1 at 12:3, log2(line / 16) at 2:0. */
-const cache = (sets: number, ways: number) => fields([0, 2], [3, ways - 1], [13, sets - 1]);
+/** A cache with lines of 64 bytes. */
+interface Cache {
+  readonly sets: number;
+  readonly ways: number;
+}
 
 /**
- * CCSIDR_EL1 by the value of CSSELR_EL1 (level - 1 at 3:1, instruction cache at 0); others read as
- * zero.
+ * Caches by the value of CSSELR_EL1 (level - 1 at 3:1, instruction cache at 0); CCSIDR_EL1 reads as
+ * zero for others.
  */
-export const CCSIDR_EL1: readonly bigint[] = [cache(128, 4), cache(128, 4), cache(1024, 16)];
+export const CACHES: readonly Cache[] = [{ sets: 128, ways: 4 }, { sets: 128, ways: 4 }, { sets: 1024, ways: 16 }];
+
+/** CCSIDR_EL1 of a cache: sets - 1 at 27:13, ways - 1 at 12:3, log2(line / 16) at 2:0. */
+export const ccsidr = ({ sets, ways }: Cache): bigint => fields([0, 2], [3, ways - 1], [13, sets - 1]);
+
+/** The same with FEAT_CCIDX: sets - 1 at 55:32, ways - 1 at 23:3. */
+export const wideCcsidr = ({ sets, ways }: Cache): bigint => fields([0, 2], [3, ways - 1], [32, sets - 1]);
 
 /** CNTFRQ_EL0 in Hz. */
 export const CNTFRQ_EL0 = 62_500_000n;

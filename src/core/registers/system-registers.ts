@@ -15,7 +15,7 @@ import {
   SCTLR_EPAN_SHIFT,
   syndrome,
 } from "../architecture/exceptions.ts";
-import { CCSIDR_EL1, CLIDR_EL1, CNTFRQ_EL0, CTR_EL0, DCZID_EL0 } from "../architecture/features.ts";
+import { CACHES, ccsidr, CLIDR_EL1, CNTFRQ_EL0, CTR_EL0, DCZID_EL0, wideCcsidr } from "../architecture/features.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { ExitReason } from "../exceptions/exit.ts";
 import { Fpcr, FPCR_MASK, FPSR_MASK } from "../fp/formats.ts";
@@ -42,6 +42,7 @@ import {
 
 const pstate = (c: Code) => c.load("i32.load", CPU.PSTATE);
 const sctlrAllows = (mask: number): El0Control => ({ allowed: (c) => c.load("i32.load", CPU.SCTLR_EL1).and(mask) });
+const unlessSctlr = (mask: number): El0Control => ({ allowed: (c) => c.load("i32.load", CPU.SCTLR_EL1).and(mask).not() });
 const cntkctlAllows = (mask: number): El0Control => ({ allowed: (c) => c.load("i32.load", CPU.CNTKCTL_EL1).and(mask) });
 
 /** State whose change makes cached translations wrong: `flushOn` are the bits that do. */
@@ -176,6 +177,7 @@ const SCTLR_BITS: readonly (readonly [feature: FeatureName, bits: bigint])[] = [
   ["FEAT_SSBS", 1n << BigInt(SCTLR_DSSBS_SHIFT)],
   ["FEAT_LSE2", BigInt(Sctlr.nAA)],
   ["FEAT_IESB", 1n << 21n],
+  ["FEAT_CSV2_2", BigInt(Sctlr.TSCXT)],
   ["FEAT_SPECRES", BigInt(Sctlr.EnRCTX)],
   ["FEAT_PAN3", 1n << BigInt(SCTLR_EPAN_SHIFT)],
   ["FEAT_BTI", SCTLR_BT_SHIFTS.reduce((bits, shift) => bits | 1n << BigInt(shift), 0n)],
@@ -192,8 +194,8 @@ const same = (value: Value) => value;
 
 /** SCTLR_EL1 of a CPU. */
 function sctlrEl1(features: ReadonlySet<FeatureName>): SystemRegister {
-  const writable = sctlrWritable(features);
-  const register = translating("SCTLR_EL1", [3, 0, 1, 0, 0], CPU.SCTLR_EL1, SCTLR_FLUSH, (value) => value.and(writable).or(SCTLR_RES1));
+  const writable = sctlrWritable(features), ones = SCTLR_RES1 & ~writable;
+  const register = translating("SCTLR_EL1", [3, 0, 1, 0, 0], CPU.SCTLR_EL1, SCTLR_FLUSH, (value) => value.and(writable).or(ones));
   return {
     ...register,
     write: {
@@ -260,6 +262,8 @@ const EXTENSIONS: readonly (readonly [feature: FeatureName, register: SystemRegi
   ["FEAT_RAS", plain("DISR_EL1", [3, 0, 12, 1, 1], CPU.DISR_EL1)],
   // No error record.
   ["FEAT_RAS", constantRegister("ERRIDR_EL1", [3, 0, 5, 3, 0], 0n)],
+  ["FEAT_CSV2_2", plain("SCXTNUM_EL1", [3, 0, 13, 0, 7], CPU.SCXTNUM_EL1)],
+  ["FEAT_CSV2_2", plain("SCXTNUM_EL0", [3, 3, 13, 0, 7], CPU.SCXTNUM_EL0, unlessSctlr(Sctlr.TSCXT))],
   ["FEAT_RNG", randomNumber("RNDR", 0)],
   ["FEAT_RNG", randomNumber("RNDRRS", 1)],
   ...PAC_KEYS.map((key) => ["FEAT_PAuth", key] as const),
@@ -276,33 +280,33 @@ function selfSynchronized(name: string, op2: number, control: number): SystemReg
   };
 }
 
+/** The geometry of the cache that CSSELR_EL1 selects, in the format of the CPU. */
+function cacheSize(features: ReadonlySet<FeatureName>): SystemRegister {
+  const caches = CACHES.map(features.has("FEAT_CCIDX") ? wideCcsidr : ccsidr);
+  const emit = (c: Code) => {
+    const selected = c.load("i64.load", CPU.CSSELR_EL1);
+    return caches.reduce((value, cache, index) => selected.eq(index).select(constant("i64", cache), value), constant("i64", 0));
+  };
+  return { name: "CCSIDR_EL1", encoding: encodeSystemRegister(3, 1, 0, 0, 0), read: { privilege: 1, emit } };
+}
+
 /** The registers that the core of a CPU holds. */
 export const systemRegisters = (features: ReadonlySet<FeatureName>): readonly SystemRegister[] => [
   ...features.has("FEAT_PMUv3") ? [...SYSTEM_REGISTERS.map(withEvent), ...performanceRegisters(features)] : SYSTEM_REGISTERS,
+  cacheSize(features),
   sctlrEl1(features),
   tcrEl1(features),
   fpRegister("FPCR", [3, 3, 4, 4, 0], CPU.FPCR, FPCR_MASK | (features.has("FEAT_FP16") ? Fpcr.FZ16 : 0)),
   ...EXTENSIONS.flatMap(([feature, register]) => features.has(feature) ? [register] : []),
 ];
 
-/** The registers that every core holds, but for SCTLR_EL1 and TCR_EL1. */
+/** The registers that every core holds in one form. */
 const SYSTEM_REGISTERS: readonly SystemRegister[] = [
   readOnly("MIDR_EL1", [3, 0, 0, 0, 0], CPU.MIDR_EL1),
   readOnly("MPIDR_EL1", [3, 0, 0, 0, 5], CPU.MPIDR_EL1),
   constantRegister("REVIDR_EL1", [3, 0, 0, 0, 6], 0n),
   constantRegister("CLIDR_EL1", [3, 1, 0, 0, 1], CLIDR_EL1),
   constantRegister("AIDR_EL1", [3, 1, 0, 0, 7], 0n),
-  {
-    name: "CCSIDR_EL1",
-    encoding: encodeSystemRegister(3, 1, 0, 0, 0),
-    read: {
-      privilege: 1,
-      emit: (c) => {
-        const selected = c.load("i64.load", CPU.CSSELR_EL1);
-        return CCSIDR_EL1.reduce((value, cache, index) => selected.eq(index).select(constant("i64", cache), value), constant("i64", 0));
-      },
-    },
-  },
   masked("CSSELR_EL1", [3, 2, 0, 0, 0], CPU.CSSELR_EL1, 0xfn),
   constantRegister("CTR_EL0", [3, 3, 0, 0, 1], CTR_EL0, sctlrAllows(Sctlr.UCT)),
   constantRegister("DCZID_EL0", [3, 3, 0, 0, 7], DCZID_EL0, 0),

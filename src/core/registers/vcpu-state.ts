@@ -60,6 +60,7 @@ const FEATURE_REGISTERS = [
     ],
   ],
   ["FEAT_RAS", ["DISR_EL1"]],
+  ["FEAT_CSV2_2", ["SCXTNUM_EL0", "SCXTNUM_EL1"]],
   // The state of the generator, not a number that MRS reads.
   ["FEAT_RNG", ["RNDR"]],
   [

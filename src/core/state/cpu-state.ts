@@ -181,6 +181,9 @@ export const CPU = {
   DISR_EL1: doubleword(),
   /** FEAT_RNG: the state of the generator. */
   RNDR: doubleword(),
+  /** FEAT_CSV2_2. */
+  SCXTNUM_EL0: doubleword(),
+  SCXTNUM_EL1: doubleword(),
   /** FEAT_PMUv3. The event counters follow each other, and so do their types. */
   PMCR_EL0: doubleword(),
   PMCNTENSET_EL0: doubleword(),

@@ -84,7 +84,7 @@ Deno.test("registers keep the bits that exist", () => {
   }
   const cpu = rig();
   msr(cpu, "SCTLR_EL1", 0n);
-  assert.equal(mrs(cpu, "SCTLR_EL1").value, 0x3050_0800n, "RES1 bits");
+  assert.equal(mrs(cpu, "SCTLR_EL1").value, 0x3040_0800n, "RES1 bits, without TSCXT");
 });
 
 Deno.test("identification is what the core is", () => {
@@ -103,14 +103,37 @@ Deno.test("identification is what the core is", () => {
   for (const name of Object.keys(expected)) assert.equal(msr(cpu, name, 1n).esr, UNDEFINED, `${name} cannot be written`);
 });
 
-Deno.test("CCSIDR_EL1 describes the cache that CSSELR_EL1 selects", () => {
-  const cpu = rig();
-  const describe = (selection: bigint) => {
-    msr(cpu, "CSSELR_EL1", selection);
-    const value = mrs(cpu, "CCSIDR_EL1").value as bigint;
-    return Number(((value >> 13n & 0x7fffn) + 1n) * ((value >> 3n & 0x3ffn) + 1n) * (16n << (value & 7n)));
-  };
-  assert.deepEqual([0n, 1n, 2n].map(describe), [32 * 1024, 32 * 1024, 1024 * 1024]);
+Deno.test("CCSIDR_EL1 describes the cache that CSSELR_EL1 selects, in the format of the CPU", () => {
+  for (const [name, sets, setsMask, waysMask] of [["v8", 13n, 0x7fffn, 0x3ffn], ["max", 32n, 0xff_ffffn, 0x1f_ffffn]] as const) {
+    const cpu = new Rig(name);
+    const describe = (selection: bigint) => {
+      msr(cpu, "CSSELR_EL1", selection);
+      const value = mrs(cpu, "CCSIDR_EL1").value as bigint;
+      return Number(((value >> sets & setsMask) + 1n) * ((value >> 3n & waysMask) + 1n) * (16n << (value & 7n)));
+    };
+    assert.deepEqual([0n, 1n, 2n].map(describe), [32 * 1024, 32 * 1024, 1024 * 1024], name);
+  }
+});
+
+Deno.test("SCXTNUM_EL0 is EL0's unless SCTLR_EL1.TSCXT is set, which is RES1 without FEAT_CSV2_2", () => {
+  const cpu = rig(), TSCXT = 1n << 20n;
+  msr(cpu, "SCXTNUM_EL1", 5n);
+  for (const [control, permitted] of [[0n, true], [TSCXT, false]] as const) {
+    cpu.pstate(Pstate.EL1h);
+    msr(cpu, "SCTLR_EL1", control);
+    assert.equal((mrs(cpu, "SCTLR_EL1").value as bigint) & TSCXT, control);
+    const atEl0 = (access: () => Outcome) => {
+      cpu.pstate(Pstate.EL0t);
+      return access();
+    };
+    const write = atEl0(() => msr(cpu, "SCXTNUM_EL0", 7n)), read = atEl0(() => mrs(cpu, "SCXTNUM_EL0"));
+    const classes = [write, read].map(({ esr }) => esr === undefined ? undefined : esr >>> 26);
+    assert.deepEqual([...classes, read.value], permitted ? [undefined, undefined, 7n] : [0x18, 0x18, undefined]);
+    assert.equal(atEl0(() => mrs(cpu, "SCXTNUM_EL1")).esr, UNDEFINED);
+  }
+  const without = new Rig("v8.6");
+  msr(without, "SCTLR_EL1", 0n);
+  assert.equal((mrs(without, "SCTLR_EL1").value as bigint) & TSCXT, TSCXT);
 });
 
 Deno.test("at EL0 the registers of EL1 are undefined", () => {
