@@ -134,6 +134,8 @@ export class SessionServer {
     for (const connection of this.#connections) connection.end();
     this.#connections.clear();
     removeIfThere(this.#beside.token);
+    // Windows removes no open file.
+    if (Deno.build.os !== "windows") removeIfThere(this.#beside.lock);
     this.#lock.close();
   }
 

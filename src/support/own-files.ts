@@ -201,8 +201,11 @@ export function removeIfThere(path: string): void {
  * @throws NotOurs
  */
 export function takeLock(path: string, exclusive = true): Deno.FsFile | undefined {
-  const file = openOwn(path);
-  if (file.tryLockSync(exclusive)) return file;
-  file.close();
-  return undefined;
+  for (;;) {
+    const file = openOwn(path), isLocked = file.tryLockSync(exclusive);
+    // Its owner may have removed it meanwhile: the lock of a file without a name excludes nobody.
+    if (isLocked && file.statSync().ino === lstatIfThere(path)?.ino) return file;
+    file.close();
+    if (!isLocked) return undefined;
+  }
 }

@@ -38,6 +38,22 @@ Deno.test("a second process does not wait for the name's owner to end and then t
   await assert.rejects(second, SocketInUse);
 });
 
+Deno.test("a session that ends leaves no file, and a lock whose file is gone is taken anew", async () => {
+  using place = new Place();
+  const files = () => [...Deno.readDirSync(place.folder)].map(({ name }) => name);
+  (await SessionServer.listen(place.hub(), place.socket)).close();
+  assert.deepEqual(files(), []);
+  const { lock } = besideSocket(place.socket);
+  const before = takeLock(lock)!;
+  Deno.removeSync(lock);
+  const after = takeLock(lock);
+  assert.ok(after, "the name is free");
+  assert.equal(takeLock(lock), undefined);
+  assert.notEqual(before.statSync().ino, after.statSync().ino);
+  before.close();
+  after.close();
+});
+
 Deno.test("who only looks whether a session lives does not keep one from starting", async () => {
   using place = new Place();
   const looking = takeLock(besideSocket(place.socket).lock, false);
