@@ -83,10 +83,8 @@ Examples:
     const all = plan.what.kind === "run" ? plan.what.host.vms.length : 1;
     const ended = await howEnded(socketPath(name), failing.filter(({ verdict }) => verdict === "failed").length === all ? ENDING : 0);
     if (ended !== undefined) {
-      throw new Failure(
-        `session ${name} has ended: ${ended}; el2 why --session ${name} says why, el2 down ${name} removes it`,
-        ExitCode.Failed,
-      );
+      const why = await hasReason(socketPath(name)) ? `el2 why --session ${name} says why, ` : "";
+      throw new Failure(`session ${name} has ended: ${ended}; ${why}el2 down ${name} removes it`, ExitCode.Failed);
     }
     if (failing.length) {
       report(`el2: ${failing.map(failingText).join(", ")}; el2 why --session ${name} and el2 diagnose --session ${name} say why`);
@@ -117,6 +115,12 @@ async function howEnded(path: string, patience: number): Promise<string | undefi
     if (ended !== undefined || performance.now() >= limit) return ended;
     await new Promise((resolve) => setTimeout(resolve, LOOK));
   }
+}
+
+/** Whether `el2 why` has something to say: a resource manager that cannot boot refuses nothing. */
+async function hasReason(session: string): Promise<boolean> {
+  using open = await openSession({ session, readOnly: true });
+  return (await open.asker.ask({ table: "why", args: { limit: 1 } })).rows.length > 0;
 }
 
 /**

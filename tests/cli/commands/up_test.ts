@@ -76,3 +76,14 @@ Deno.test("up of a machine that ends at once, or up --wait of a VM that fails, s
   assert.equal(running.length, 3);
   for (const name of ["ended", "failed", "well"]) await place.el2("down", name);
 });
+
+Deno.test("up of a machine that cannot boot names the reason, and no command that has nothing to say", async () => {
+  await using place = new Place();
+  const { code, stderr } = await place.el2("up", "demo", "--name", "full", "--inject", "alloc what=page -> NOMEM");
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /^el2: session full has ended: .*the resource manager's heap is full \(faults injected: 1\); el2 down full removes it\n$/,
+  );
+  assert.equal((await place.el2("down", "full")).code, 0);
+});
