@@ -13,7 +13,7 @@ import { type CpioEntry, withEntries } from "../../src/formats/cpio.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { DEFAULT_CPU, planCpu } from "../../src/isa/cpus.ts";
 import { VIRTIO_MODULES } from "../../src/catalog/kernel-modules.ts";
-import { type Behaviour, type BootPlan, type DevicePlan, PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
+import { type Behaviour, type BootPlan, type DevicePlan, PRIMARY_CONSOLE, type Tier } from "../../src/plans/plan.ts";
 import { PROMPT } from "../support/console.ts";
 
 /** Turns of the CPUs between two checks of the consoles. */
@@ -140,15 +140,15 @@ export class Guest extends GuestConsole {
     initrd: Uint8Array,
     devices: readonly DevicePlan[],
     memory = 256 << 20,
-    { msi, cpus = 1, cpu = DEFAULT_CPU, append: more = "", ...platform }:
+    { msi, cpus = 1, cpu = DEFAULT_CPU, tier, append: more = "", ...platform }:
       & Partial<Pick<BootPlan, "bus" | "uart" | "platformDevices" | "append">>
       & Partial<Pick<Behaviour, "msi">>
-      & { readonly cpus?: number; readonly cpu?: string } = {},
+      & { readonly cpus?: number; readonly cpu?: string; readonly tier?: Tier } = {},
   ) {
     const append = `console=${platform.uart === "16550a" ? "ttyS0" : "ttyAMA0"} quiet ${more}`.trim();
     const what = { kind: "boot", image, initrd, dtb: undefined, append, devices, ...platform } as const;
     const behaviour = msi && { msi, check: true };
-    const system = assemble({ cpus, memory, turbo: true, seed: 1, cpu: planCpu(cpu), behaviour, what });
+    const system = assemble({ cpus, memory, turbo: true, seed: 1, cpu: planCpu(cpu), tier, behaviour, what });
     super(new Guests(system), PRIMARY_CONSOLE);
     this.system = system;
   }

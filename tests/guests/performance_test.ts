@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { PROMPT } from "../support/console.ts";
-import { Guest } from "./guest.ts";
+import type { Tier } from "../../src/plans/plan.ts";
+import { Guest, ordinaryGuest } from "./guest.ts";
 import { withPrograms } from "./programs.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
@@ -49,5 +50,38 @@ Deno.test({
     for (let n = 1001; n <= 4 * ROUNDS + 3; n += 1001) expected = BigInt.asUintN(64, expected * 31n + BigInt(n % 4));
     assert.equal(hash, expected);
     assert.deepEqual(await run(), [count, samples, hash]);
+  },
+});
+
+Deno.test({
+  name: "Debian's perf counts and samples the same in two runs, in different tiers",
+  ignore: !LONG,
+  fn: async () => {
+    const { image, initrd } = await ordinaryGuest("bookworm", ["linux-perf"]);
+    const run = async (tier: Tier) => {
+      const guest = new Guest(image, initrd, [], 1 << 30, { cpu: "v8.6", tier });
+      await guest.expect(PROMPT, BOOT);
+      const found: string[] = [];
+      for (const program of ["true", "echo hello", "cat /proc/version", "ls /bin", "sha256sum /bin/busybox"]) {
+        const events = "instructions:u,cycles:u,instructions:k";
+        const [, user, cycles, kernel] = await guest.command(
+          `perf stat -e ${events} -x, ${program} 2> /tmp/counts > /dev/null; cat /tmp/counts`,
+          /^(\d+),,instructions:u[^]*^(\d+),,cycles:u[^]*^(\d+),,instructions:k/m,
+          COMMAND,
+        );
+        assert.equal(cycles, user, "a cycle is an instruction");
+        found.push(user, kernel);
+      }
+      const recorded = await guest.command(
+        "perf record -e instructions:u -c 10007 -o /tmp/samples sha256sum /bin/busybox 2>&1 | tail -n 1",
+        /\((\d+) samples\)/,
+        COMMAND,
+      );
+      return [...found, recorded[1]];
+    };
+    const counts = await run("auto");
+    assert.deepEqual(await run("interp"), counts);
+    const hashing = Number(counts.at(-3));
+    assert.ok(Math.abs(Number(counts.at(-1)) - hashing / 10007) < 10, `${counts.at(-1)} samples of ${hashing} instructions`);
   },
 });
