@@ -295,10 +295,11 @@ export class SessionHub {
   }
 
   /** Drops a request whose answers are no longer awaited. */
-  #forget(id: number, { client, more }: Asked): void {
+  #forget(id: number, { client, more, answered }: Asked): void {
     client.asked--;
     this.#asked.delete(id);
-    if (more > 0 && !this.#end) this.machine.send({ kind: "forget", id });
+    // The answer to a single question may take long, too.
+    if ((more > 0 || !answered) && !this.#end) this.machine.send({ kind: "forget", id });
   }
 
   /** Has the machine record every event that a client watches. */

@@ -237,6 +237,11 @@ export class Engine {
     return noAnswer(`${query.table} cannot be answered: ${exceptionText(error)}, an exception in el2 itself; the machine continues`);
   }
 
+  /** The answer to a question is not awaited any more. */
+  forget(id: number): void {
+    this.#who.forget(id);
+  }
+
   /** Which events are recorded to be taken away. */
   trace(kinds: readonly TraceKind[]): void {
     const { traceBuffer } = this.present;

@@ -57,7 +57,7 @@ export class SessionRun implements Rerun {
   /** Instructions that had been retired where the session began. */
   readonly first: number;
   /** Virtual time (ns) there. */
-  readonly firstTime: number;
+  readonly #firstTime: number;
 
   /**
    * @param again another machine of the same plan, at its start or in a state
@@ -73,7 +73,7 @@ export class SessionRun implements Rerun {
     this.#history = new History(origin, budget === undefined ? undefined : this.#limits.history);
     this.#origin = origin && present.remember();
     this.first = origin ? present.instructions() : 0;
-    this.firstTime = present.machine.time;
+    this.#firstTime = present.machine.time;
   }
 
   /** Everything that has entered until now, in order. */
@@ -157,7 +157,7 @@ export class SessionRun implements Rerun {
   /** Places with names, in the order of their kinds. */
   places(past: Past | undefined): RunPlace[] {
     return [
-      { kind: "start", instructions: this.first, time: this.firstTime },
+      { kind: "start", instructions: this.first, time: this.#firstTime },
       ...this.#snapshots,
       ...past ? [placeOf("shown", past.system)] : [],
       placeOf("now", this.present),

@@ -4,12 +4,12 @@
 import { QueryError } from "../inspection/readers/inspected.ts";
 import { instructionText } from "../inspection/readers/read-symbols.ts";
 import { formatId, nameOf, parseAs, vcpuId, vcpuName, vmId, vmOfName } from "../queries/ids.ts";
-import { type Answer, type Query, type QueryArguments, rowsOf } from "../queries/query.ts";
+import { type Answer, noAnswer, type Query, type QueryArguments, rowsOf } from "../queries/query.ts";
 import type { RowOf } from "../queries/table.ts";
 import { STACK, type WHO } from "../queries/tables.ts";
 import { WHO_FACTS, type WhoFact } from "../queries/facts/who.ts";
 import { problemText } from "../queries/facts/problem.ts";
-import { type Access, AccessSearch, type Value, type Watched } from "../recordings/accesses.ts";
+import { type Access, type Accesses, AccessSearch, type Value, type Watched } from "../recordings/accesses.ts";
 import type { Moment } from "../recordings/past.ts";
 import type { System } from "../assembly/system/system.ts";
 import { bytesText } from "../support/byte-text.ts";
@@ -25,11 +25,13 @@ type Row = RowOf<typeof WHO>;
 /** A long answer in pieces: it yields in between. */
 type Pieces<T> = Generator<undefined, T>;
 
+const FORGOTTEN = noAnswer("forgotten");
+
 const DID = { write: "written", read: "read", exec: "executed", change: "changed" } as const;
 
 /** The questions of one session's clients, answered one after the other. */
 export class Who {
-  readonly #waiting: { readonly id: number; readonly query: Query }[] = [];
+  readonly #waiting: { readonly id: number; readonly query: Query; forgotten?: boolean }[] = [];
 
   /**
    * @param changed whether a debugger has changed the machine
@@ -48,6 +50,11 @@ export class Who {
     if (this.#waiting.length === 1) this.#next();
   }
 
+  /** The answer to a question is not awaited any more. */
+  forget(id: number): void {
+    for (const asked of this.#waiting) if (asked.id === id) asked.forgotten = true;
+  }
+
   #next(): void {
     const [asked] = this.#waiting;
     if (!asked) return;
@@ -55,12 +62,12 @@ export class Who {
     inPieces(port, () => {
       let answer: Answer | undefined;
       try {
-        answer = pieces.next().value;
+        answer = asked.forgotten ? FORGOTTEN : pieces.next().value;
       } catch (error) {
         answer = this.failed(id, query, error);
       }
       if (!answer) return false;
-      port.post({ kind: "answer", id, answer });
+      if (answer !== FORGOTTEN) port.post({ kind: "answer", id, answer });
       this.#waiting.shift();
       this.#next();
       return true;
@@ -93,7 +100,7 @@ export class Who {
     for (; !found; found = search.advance(MOVE_SLICE)) yield;
     const { accesses, start } = found, kind = watched.kind === "register" ? "change" : access;
     const rows = start === undefined ? [] : [this.#first(DID[kind], start)];
-    let order = 0, last = start === undefined ? undefined : run.first;
+    let order = 0, last = start?.at;
     for (const one of accesses) {
       order = one.at === last ? order + 1 : 0;
       last = one.at;
@@ -171,12 +178,12 @@ export class Who {
     };
   }
 
-  /** Nothing is before this. */
-  #first(did: string, value: Value): Row {
-    const { run } = this.loop;
-    const who: WhoFact = { code: "never", did, since: run.start };
+  /** Nothing since the search ended, at the start of the run or earlier. */
+  #first(did: string, { value, at, time }: NonNullable<Accesses["start"]>): Row {
+    const { run } = this.loop, isStart = at <= run.first;
+    const who: WhoFact = isStart ? { code: "never", did, since: run.start } : { code: "never", did, since: `instruction ${at}`, at };
     return {
-      ...{ id: formatId({ kind: "insn", number: run.first }), t: String(Math.round(run.firstTime)), kind: "never" },
+      ...{ id: formatId({ kind: "insn", number: at }), t: String(Math.round(time)), kind: "never" },
       ...{ text: WHO_FACTS.text(who), who, by: null, vm: null, pc: null, symbol: null, source: null, instruction: null, stack: null },
       ...{ before: valueText(value), after: valueText(value) },
     };

@@ -3,11 +3,13 @@
 import { timeText } from "../support/number-text.ts";
 import type { RowOf } from "./table.ts";
 import type { WHO } from "./tables.ts";
+import { WHO_FACTS } from "./facts/who.ts";
 import { parseAs } from "./ids.ts";
 
 /** The author, the access and its time, and the command that goes there. */
-export function whoLines({ id, t, kind, text, source, instruction, before, after, stack }: RowOf<typeof WHO>): [string, ...string[]] {
-  if (kind === "never") return [text, `  it held ${before} then`];
+export function whoLines({ id, t, kind, text, who, source, instruction, before, after, stack }: RowOf<typeof WHO>): [string, ...string[]] {
+  const wayOut = WHO_FACTS.wayOut(who);
+  if (kind === "never") return [text, `  it held ${before} then`, ...wayOut === undefined ? [] : [`  next: ${wayOut}`]];
   const value = kind === "write" || kind === "change" ? `  ${before} -> ${after}` : `  it held ${before}`;
   return [
     `${kind}: ${text}${source === null ? "" : ` (${source})`}`,

@@ -49,12 +49,14 @@ export interface Access {
 /** Accesses, the latest last. */
 export interface Accesses {
   readonly accesses: readonly Access[];
-  /** The value at the start of the run, if there are no more accesses before these. */
-  readonly start?: Value;
+  /** The value where the search ended, because there are no more accesses since there. */
+  readonly start?: { readonly value: Value; /** Instructions, and virtual time (ns). */ readonly at: number; readonly time: number };
 }
 
 /** Instructions of the first stretch in which a vCPU is single-stepped, and growth of the next. */
 const STRETCH = 4096, GROWTH = 8;
+/** Some seconds of single steps. */
+const REGISTER_REACH = 1_000_000;
 
 /** A part of the run that is searched. */
 interface Stretch {
@@ -73,10 +75,15 @@ export class AccessSearch {
   #stretch: Stretch;
   #length = STRETCH;
   #looking: Looking | undefined;
+  /** Virtual time (ns) at which the stretch began. */
+  #began = 0;
   #found: readonly Access[] = [];
 
-  /** @param wanted accesses that are enough */
-  constructor(readonly run: RunUpTo, readonly watched: Watched, readonly wanted: number) {
+  /**
+   * @param wanted accesses that are enough
+   * @param reach instructions before the end in which changes of a register are searched
+   */
+  constructor(readonly run: RunUpTo, readonly watched: Watched, readonly wanted: number, readonly reach = REGISTER_REACH) {
     this.#stretch = this.#before(run);
   }
 
@@ -84,7 +91,9 @@ export class AccessSearch {
     const from = this.run.rerun.milestone(end.moment), past = this.run.rerun.pastAt(from);
     const first = past.system.instructions();
     // Single steps take long: the change is probably near.
-    const begin = this.watched.kind === "register" ? Math.max(first, end.instructions - this.#length) : first;
+    const begin = this.watched.kind === "register"
+      ? Math.max(first, end.instructions - this.#length, this.run.instructions - this.reach)
+      : first;
     return { from, past, whole: begin === first, begin, end };
   }
 
@@ -93,6 +102,7 @@ export class AccessSearch {
     const { watched } = this, { from, past, whole, begin, end } = this.#stretch;
     if (!this.#looking) {
       if (!whole && !past.advance(begin, milliseconds)) return undefined;
+      this.#began = past.system.machine.time;
       this.#looking = watched.kind === "memory" ? lookAtMemory(past, watched.watch) : lookAtRegister(past, watched);
     }
     if (!past.advance(end.moment, milliseconds)) return undefined;
@@ -100,7 +110,8 @@ export class AccessSearch {
     this.#looking = undefined;
     this.#found = [...accesses, ...this.#found].slice(-this.wanted);
     if (this.#found.length >= this.wanted) return { accesses: this.#found };
-    if (whole && !isLater(from)) return { accesses: this.#found, start: first };
+    const isFar = watched.kind === "register" && begin <= this.run.instructions - this.reach;
+    if (isFar || whole && !isLater(from)) return { accesses: this.#found, start: { value: first, at: begin, time: this.#began } };
     this.#length *= GROWTH;
     this.#stretch = this.#before(whole && isLater(from) ? from : { moment: begin, instructions: begin });
     return undefined;

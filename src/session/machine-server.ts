@@ -117,6 +117,7 @@ export class MachineServer {
         if (this.#engine) throw new Error("the machine was already started");
         return this.#begin(request.plan);
       case "forget":
+        this.#engine?.forget(request.id);
         return this.#standing.forget(request.id);
       case "input-ended":
         this.#inputEnded = true;

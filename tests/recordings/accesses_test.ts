@@ -50,8 +50,8 @@ function runWith(plan: SessionPlan, counts: readonly number[]): RunUpTo {
   return { rerun, moment: HERE, instructions: HERE, at: 0 };
 }
 
-function searched(run: RunUpTo, watched: Watched, wanted = 100_000): Accesses {
-  const search = new AccessSearch(run, watched, wanted);
+function searched(run: RunUpTo, watched: Watched, wanted: number, reach?: number): Accesses {
+  const search = new AccessSearch(run, watched, wanted, reach);
   for (;;) {
     const found = search.advance(Infinity);
     if (found) return found;
@@ -124,4 +124,12 @@ Deno.test("changes of registers are those that single steps from the start see",
     }
   }
   assert.ok(changed > 8, `${changed}`);
+});
+
+Deno.test("the search for a register that has not changed ends within its reach, and says where", async () => {
+  const plan = await demoPlan(), run = runWith(plan, [60_000, 117_000]);
+  const read = () => 7n;
+  const { accesses, start } = searched(run, { kind: "register", vcpu: "vcpu:ping/0", read }, 1, 10_000);
+  assert.deepEqual(accesses, []);
+  assert.deepEqual([start?.at, start?.value], [HERE - 10_000, 7n]);
 });

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import type { Query } from "../../src/queries/query.ts";
 import type { Move } from "../../src/protocol/protocol.ts";
 import { textBytes } from "../../src/tui/terminal/keys.ts";
+import { phoneAnswer } from "./phone.ts";
 import { Rig } from "./rig.ts";
 
 const moves = (rig: Rig): Move[] => rig.requests.flatMap((request) => request.kind === "move" ? [request.to] : []);
@@ -24,6 +25,34 @@ Deno.test("a on memory reads bytes, names the owner and checks the invariants, i
   assert.deepEqual(wanted, [{ table: "mem.read", args: { at: "pa:0x40000000", size: 256 } }, { table: "mem.check", args: {} }]);
   await rig.press("esc");
   assert.match(await rig.text(), /Physical memory =+ access {2}owner {2}state/);
+});
+
+Deno.test("W on memory searches its last writer, and shows the instruction and the way there", async () => {
+  const write = {
+    ...{ id: "insn:118234", t: "12000000", kind: "write", text: "vcpu:ping/0 at send+0x10", vm: "vm:ping", by: "vcpu:ping/0" },
+    ...{
+      who: { code: "instruction", vcpu: "vcpu:ping/0", place: "send+0x10" },
+      pc: "0x80000abc",
+      symbol: "send+0x10",
+      source: "ping.c:42",
+    },
+    ...{ instruction: "strb w1, [x20]", before: "00", after: "2a", stack: ["send+0x10  ping.c:42", "main+0x30"] },
+  };
+  const rig = new Rig();
+  rig.answer = (query) => query.table === "who" ? { ...phoneAnswer(query), rows: [write] } : phoneAnswer(query);
+  await rig.type("4");
+  await rig.lines();
+  await rig.type("gW");
+  const text = await rig.text();
+  assert.match(text, /write: vcpu:ping\/0 at send\+0x10 \(ping\.c:42\)/);
+  assert.match(text, /00 -> 2a/);
+  assert.match(text, /next: el2 back --to 118234/);
+  assert.deepEqual(asked(rig).filter(({ table }) => table === "who").map(({ args }) => args), [{ at: "pa:0x40000000" }]);
+  await rig.press("esc");
+  await rig.type("1");
+  await rig.lines();
+  await rig.type("gW");
+  assert.match(await rig.text(), /is neither memory nor a register/);
 });
 
 Deno.test("a on a capability shows its object, who holds it, and what was refused", async () => {

@@ -86,7 +86,7 @@ export class Watchpoints {
     const start = significant(va), page = start >> PAGE_BITS;
     let found = this.#lookInMemory(access);
     for (const { stage2: tables, address, length, kind } of this.#list) {
-      if (tables !== stage2 || found === Watch.Hit) continue;
+      if (tables !== stage2 || found === Watch.Hit || isHarmless(kind, access)) continue;
       const last = address + BigInt(length) - 1n;
       if (page < address >> PAGE_BITS || page > last >> PAGE_BITS) continue;
       found = Watch.Page;
@@ -100,7 +100,8 @@ export class Watchpoints {
   #lookInMemory(access: LookedAt): typeof Watch[keyof typeof Watch] {
     const { memory } = this, { wasmAddress, size, va } = access;
     if (
-      !memory || wasmAddress >>> PAGE_SHIFT < memory.start >>> PAGE_SHIFT || wasmAddress >>> PAGE_SHIFT > (memory.end - 1) >>> PAGE_SHIFT
+      !memory || isHarmless(memory.kind, access) || wasmAddress >>> PAGE_SHIFT < memory.start >>> PAGE_SHIFT ||
+      wasmAddress >>> PAGE_SHIFT > (memory.end - 1) >>> PAGE_SHIFT
     ) {
       return Watch.None;
     }
@@ -110,6 +111,12 @@ export class Watchpoints {
     return Watch.Hit;
   }
 }
+
+/**
+ * Whether an access, and those that its entry in a TLB would serve, cannot be one of a kind: entries
+ * for reads serve no writes.
+ */
+const isHarmless = (kind: WatchKind, { writes }: LookedAt) => kind === "write" && !writes;
 
 const concerns = (kind: WatchKind, { reads, writes }: LookedAt) => kind === "access" || (kind === "read" ? reads : writes);
 

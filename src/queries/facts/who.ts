@@ -9,8 +9,11 @@ export type WhoFact =
   | { readonly code: "instruction"; readonly vcpu: string; readonly place: string }
   /** A register changed between two instructions of its vCPU; `place`: the one before. */
   | { readonly code: "exit"; readonly vcpu: string; readonly place: string | null }
-  /** Nobody since the run began; `since`: with what, in words. */
-  | { readonly code: "never"; readonly did: string; readonly since: string };
+  /**
+   * Nobody since a place, in words. `at`: its instructions, if it is not the start of the run and
+   * the search went no further.
+   */
+  | { readonly code: "never"; readonly did: string; readonly since: string; readonly at?: number };
 
 export const WHO_FACTS = new Facts<WhoFact>({
   "instruction": ({ vcpu, place }) => `${vcpu} at ${place}`,
@@ -24,5 +27,5 @@ export const WHO_FACTS = new Facts<WhoFact>({
   "user": () => "a user (el2 mem write)",
   "never": ({ did, since }) => `never ${did} since ${since}`,
 }, {
-  "never": ({ did }) => did === "written" || did === "changed" ? "what is there was there when the run began" : undefined,
+  "never": ({ at }) => at === undefined ? undefined : `--at ${at} searches what is before that`,
 });

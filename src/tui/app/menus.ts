@@ -9,7 +9,7 @@ import { DangerOverlay } from "./danger.ts";
 import { filterPrompt, stopFilter, targetOf } from "./event-filter.ts";
 import type { Guide } from "./guide.ts";
 import { placeOf } from "../look/links.ts";
-import { actionsFor, type Circumstances, type ObjectAction } from "./object-actions.ts";
+import { actionsFor, type Circumstances, type ObjectAction, WHO_WROTE } from "./object-actions.ts";
 import { LinesOverlay, type MenuItem, MenuOverlay, TextOverlay } from "./overlay.ts";
 import type { OtherSessions } from "./other-sessions.ts";
 import { type Choice, PaletteOverlay, suiting } from "./palette.ts";
@@ -22,9 +22,10 @@ import type { Action as MachineAction } from "../../queries/action.ts";
 import { isExactly } from "../../queries/filter.ts";
 import { cellText } from "../../queries/format.ts";
 import { listText } from "../../queries/list-text.ts";
-import type { Query } from "../../queries/query.ts";
+import { type Query, rowsOf } from "../../queries/query.ts";
 import type { Selected } from "../../queries/table.ts";
-import { TABLES } from "../../queries/tables.ts";
+import { TABLES, WHO } from "../../queries/tables.ts";
+import { whoLines } from "../../queries/who-text.ts";
 import type { Move } from "../../protocol/protocol.ts";
 import type { StopChange } from "../../queries/stop-rule.ts";
 import type { GroupHandlers } from "./action-handlers.ts";
@@ -106,6 +107,7 @@ export class Menus {
   readonly handlers = {
     "object.actions": () => this.#actions(false),
     "danger.menu": () => this.#actions(true),
+    "object.who": () => this.#who(),
     "copy.menu": () => this.app.windows.focus === this.app.console ? this.#copyConsole() : this.#copy(),
     "machine.stop-rule": () => this.#stopRule(),
     "palette.show": () => this.#palette(),
@@ -133,6 +135,16 @@ export class Menus {
       run: () => this.#do(action, selected),
     }));
     app.show(new MenuOverlay(`${danger ? "! " : ""}${id}`, [...items, ...own]));
+  }
+
+  /** The last writer of the selected memory or register. */
+  #who(): void {
+    const selected = selectedRow(this.app);
+    if (!selected) return;
+    const found = actionsFor(selected.row.id, this.#circumstances()).find(({ action }) => action.name === WHO_WROTE);
+    if (!found) return this.app.say(`${selected.row.id} is neither memory nor a register`);
+    this.app.say("searching back in time");
+    this.#do(found.action, selected);
   }
 
   /** The row as text, id, JSON or command, for the clipboard. */
@@ -254,7 +266,10 @@ export class Menus {
   async #answer(heading: string, query: Query): Promise<void> {
     const { app } = this;
     const { rows, error } = await app.asker.ask(query);
-    const text = error ?? listText(TABLES[query.table], rows, app.windows.width - 1);
+    const text = error ??
+      (query.table === "who"
+        ? rowsOf(WHO, { table: query.table, rows }).flatMap(whoLines).join("\n")
+        : listText(TABLES[query.table], rows, app.windows.width - 1));
     if (error !== undefined) app.say(text.split("\n", 1)[0], "bad");
     else app.show(new LinesOverlay(heading, text.trimEnd().split("\n").map((text) => ({ text }))));
     app.changed();

@@ -91,6 +91,9 @@ function eventFilter(selected: Selected): string {
   throw new Error(`a row of ${selected.table.name} is not an event`);
 }
 
+/** The action that has a key of its own. */
+export const WHO_WROTE = "who.wrote";
+
 /** The table. */
 export const OBJECT_ACTIONS: readonly ObjectAction[] = [
   {
@@ -130,6 +133,15 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     danger: false,
     query: (id) => ({ table: "mem.read", args: { at: id, size: READ } }),
     command: (id) => `el2 mem read ${id} ${READ}`,
+  },
+  {
+    name: WHO_WROTE,
+    on: ["pa", "ipa", "va", "reg"],
+    key: "W",
+    label: "who wrote it last",
+    danger: false,
+    query: (id) => ({ table: "who", args: { at: id } }),
+    command: (id) => `el2 who ${id}`,
   },
   {
     name: "mem.check",
