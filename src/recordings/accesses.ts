@@ -49,8 +49,11 @@ export interface Access {
 /** Accesses, the latest last. */
 export interface Accesses {
   readonly accesses: readonly Access[];
-  /** The value where the search ended, because there are no more accesses since there. */
-  readonly start?: { readonly value: Value; /** Instructions, and virtual time (ns). */ readonly at: number; readonly time: number };
+  /**
+   * The place where the search ended, as there are no more accesses since: the value there,
+   * instructions, and virtual time (ns).
+   */
+  readonly start?: { readonly value: Value; readonly at: number; readonly time: number };
 }
 
 /** Instructions of the first stretch in which a vCPU is single-stepped, and growth of the next. */

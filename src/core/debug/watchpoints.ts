@@ -113,8 +113,8 @@ export class Watchpoints {
 }
 
 /**
- * Whether an access, and those that its entry in a TLB would serve, cannot be one of a kind: entries
- * for reads serve no writes.
+ * Whether an access, and those that its entry in a TLB would serve, cannot be one of a kind:
+ * entries for reads serve no writes.
  */
 const isHarmless = (kind: WatchKind, { writes }: LookedAt) => kind === "write" && !writes;
 

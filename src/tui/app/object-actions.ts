@@ -91,7 +91,7 @@ function eventFilter(selected: Selected): string {
   throw new Error(`a row of ${selected.table.name} is not an event`);
 }
 
-/** The action that has a key of its own. */
+/** The action that a key does without the menu. */
 export const WHO_WROTE = "who.wrote";
 
 /** The table. */
