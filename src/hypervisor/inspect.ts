@@ -27,3 +27,4 @@ export { TimerControl, TimerPpi } from "./scheduling/timer.ts";
 export type { Vcpu } from "./scheduling/vcpu.ts";
 export type { Operation } from "./trace/operation.ts";
 export type { TraceHub } from "./trace/trace-hub.ts";
+export { VirtioMmio } from "./virtio/virtio-mmio.ts";

@@ -2,9 +2,11 @@
 // features, queues, configuration bytes, and the handler of queue notifications. A device's folder
 // has the device, its metrics and its state.
 
-import { VirtioFault } from "./memory.ts";
+import { type GuestMemory, VirtioFault } from "./memory.ts";
 import type { QueueLimits } from "./limits.ts";
-import type { Chain, Virtqueue } from "./virtqueue.ts";
+import type { Chain, QueueCondition, Virtqueue } from "./virtqueue.ts";
+
+export { VirtioStatus } from "../devices/virtio-mmio-registers.ts";
 
 /** Device ids (virtio 1.2 section 5). */
 export const VirtioId = { Net: 1, Block: 2, Console: 3, Entropy: 4, Balloon: 5, P9: 9, Input: 18, Vsock: 19 } as const;
@@ -14,8 +16,19 @@ export const Feature = { INDIRECT_DESC: 28, EVENT_IDX: 29, VERSION_1: 32 } as co
 /** Of devices whose memory accesses go through the platform: drivers then use its DMA pools. */
 export const ACCESS_PLATFORM = 33;
 
+/** The progress of a device and its driver. */
+export interface VirtioCondition {
+  /** The Status register (virtio 1.2 section 2.1). */
+  readonly status: number;
+  /** The rule that the driver broke last; undefined since a reset. */
+  readonly fault: string | undefined;
+  readonly queues: readonly QueueCondition[];
+}
+
 /** The transport's services to its device. */
 export interface VirtioPort {
+  /** @param memory where the rings are read, without an effect on the machine */
+  condition(memory: GuestMemory): VirtioCondition;
   /** The queues, as many as the device asked for. */
   readonly queues: readonly Virtqueue[];
   /** Whether the driver has accepted a feature bit. */
@@ -75,6 +88,10 @@ export interface VirtioDevice {
   configure?(offset: number, bytes: Uint8Array): void;
   /** It has a transport; once, before anything else. */
   attach(port: VirtioPort): void;
+  /** The newest transport; undefined before there is one. */
+  readonly transport: VirtioPort | undefined;
+  /** Whether the chains of a queue are room for what comes from outside, and not requests. */
+  takesInput(queue: number): boolean;
   /** The driver has made chains available in a queue. */
   notify(queue: number): void;
   /** The driver is ready (DRIVER_OK). */
@@ -95,13 +112,27 @@ export interface VirtioDevice {
   restore(state: unknown): void;
 }
 
-/**
- * The transport of a device, which has one before it works.
- * @throws Error if it has none
- */
-export function attached(port: VirtioPort | undefined): VirtioPort {
-  if (port === undefined) throw new Error("a virtio device works before it has a transport");
-  return port;
+/** A device that knows its transport. */
+export abstract class AttachedDevice {
+  #transport: VirtioPort | undefined;
+
+  attach(port: VirtioPort): void {
+    this.#transport = port;
+  }
+
+  get transport(): VirtioPort | undefined {
+    return this.#transport;
+  }
+
+  takesInput(_queue: number): boolean {
+    return false;
+  }
+
+  /** @throws Error if it has none */
+  protected get port(): VirtioPort {
+    if (this.#transport === undefined) throw new Error("a virtio device works before it has a transport");
+    return this.#transport;
+  }
 }
 
 /** Bytes that a chain costs a turn at least: its descriptors are walked. */
@@ -150,7 +181,7 @@ function meet(port: VirtioPort, queue: Virtqueue, chain: Chain, fate: ChainFate,
   const whole = () => one(chain, new Turn(Infinity));
   switch (fate.kind) {
     case "lose":
-      return;
+      return queue.lose();
     case "error":
       port.fail(queue, chain);
       return queue.push(chain);

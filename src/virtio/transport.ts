@@ -5,7 +5,15 @@
 import * as v from "valibot";
 import { count, demand, inForm, list, ofBits } from "../support/forms.ts";
 import { VirtioStatus } from "../devices/virtio-mmio-registers.ts";
-import { ACCESS_PLATFORM, type ChainFate, type ChainInterceptor, Feature, type VirtioDevice, type VirtioPort } from "./device.ts";
+import {
+  ACCESS_PLATFORM,
+  type ChainFate,
+  type ChainInterceptor,
+  Feature,
+  type VirtioCondition,
+  type VirtioDevice,
+  type VirtioPort,
+} from "./device.ts";
 import { type GuestMemory, VirtioFault } from "./memory.ts";
 import { type Chain, Virtqueue, type VirtqueueState } from "./virtqueue.ts";
 
@@ -23,6 +31,8 @@ export interface TransportState {
   readonly device: unknown;
   /** Queues whose work continues in the device's next turn, in this order. */
   readonly turns: readonly number[];
+  /** The rule that the driver broke, if it did. */
+  readonly fault?: string;
   /** Vectors of configuration and queues, where there is MSI-X. */
   readonly vectors?: readonly number[];
 }
@@ -35,6 +45,7 @@ const TRANSPORT = v.object({
   driverFeatures: v.strictTuple([ofBits(32), ofBits(32)]),
   queues: v.array(v.unknown()),
   turns: list(count),
+  fault: v.exactOptional(v.string()),
 });
 
 /** A transport's requirements on its surroundings. */
@@ -87,6 +98,7 @@ export abstract class VirtioTransport implements VirtioPort {
   #resets = 0;
   /** Queues whose work continues in the next turn. */
   readonly #turns = new Set<number>();
+  #fault: string | undefined;
   readonly #driverFeatures: [number, number] = [0, 0];
   readonly #deviceFeatures: readonly [number, number];
 
@@ -111,6 +123,11 @@ export abstract class VirtioTransport implements VirtioPort {
 
   fail(queue: Virtqueue, chain: Chain): void {
     this.device.fail?.(this.queues.indexOf(queue), chain);
+  }
+
+  condition(memory: GuestMemory): VirtioCondition {
+    const queues = this.queues.map((queue, index) => queue.condition(memory, this.#turns.has(index)));
+    return { status: this.#status, fault: this.#fault, queues };
   }
 
   get running(): boolean {
@@ -159,8 +176,10 @@ export abstract class VirtioTransport implements VirtioPort {
       const { onBug, onFault } = this.options;
       if (!(error instanceof VirtioFault) && !onBug) throw error;
       this.#status |= VirtioStatus.NEEDS_RESET;
-      if (error instanceof VirtioFault) onFault(error);
-      else onBug?.(error);
+      if (error instanceof VirtioFault) {
+        this.#fault = error.message;
+        onFault(error);
+      } else onBug?.(error);
       if (this.#status & VirtioStatus.DRIVER_OK) this.raise(Interrupt.CONFIG);
     }
   }
@@ -172,6 +191,7 @@ export abstract class VirtioTransport implements VirtioPort {
     this.#interrupts = 0;
     this.deviceFeaturesSel = this.driverFeaturesSel = this.queueSel = 0;
     this.#turns.clear();
+    this.#fault = undefined;
     this.#driverFeatures.fill(0);
     for (const queue of this.queues) {
       queue.reset();
@@ -198,16 +218,18 @@ export abstract class VirtioTransport implements VirtioPort {
       queues: this.queues.map((queue) => queue.save()),
       device: this.device.save(),
       turns: [...this.#turns],
+      ...this.#fault !== undefined && { fault: this.#fault },
     };
   }
 
   /** @throws Error if the state is not one of this device's */
   restore(state: TransportState): void {
-    const { queues, turns } = inForm(TRANSPORT, state);
+    const { queues, turns, fault } = inForm(TRANSPORT, state);
     demand(turns.every((turn, index) => turn < queues.length && turns.indexOf(turn) === index), "turns", "each is a queue, once");
     demand(queues.length === this.queues.length, "queues", `this device has ${this.queues.length}`);
     this.#status = state.status;
     this.#interrupts = state.interrupts;
+    this.#fault = fault;
     this.#generation = state.generation;
     [this.deviceFeaturesSel, this.driverFeaturesSel, this.queueSel] = state.selectors;
     [this.#driverFeatures[0], this.#driverFeatures[1]] = state.driverFeatures;

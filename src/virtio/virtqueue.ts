@@ -223,6 +223,28 @@ export interface VirtqueueState {
   readonly signalled: number;
   /** The chain that the device is in the middle of. */
   readonly current?: ChainState;
+  /** Chains that an injected fault lost, if there are any. */
+  readonly lost?: number;
+}
+
+/** The progress of device and driver in a queue, as numbers of chains. */
+export interface QueueCondition {
+  readonly ready: boolean;
+  /**
+   * Made available by the driver, and not taken by the device; undefined if the ring cannot be
+   * read.
+   */
+  readonly available: number | undefined;
+  /** Taken by the device, and not given back. */
+  readonly taken: number;
+  /** Those of `taken` that an injected fault lost. */
+  readonly lost: number;
+  /** Given back since the last reset, modulo 2^16. */
+  readonly used: number;
+  /** Whether the next chain that is given back interrupts the driver. */
+  readonly interrupts: boolean;
+  /** The device continues with it in a later turn. */
+  readonly continues: boolean;
 }
 
 const SEGMENT = v.strictTuple([count, ofBits(32)]);
@@ -242,10 +264,11 @@ const QUEUE: Form<VirtqueueState> = v.strictObject({
   nextUsed: ofBits(16),
   signalled: ofBits(16),
   current: v.exactOptional(CHAIN),
+  lost: v.exactOptional(ofBits(16)),
 });
 
 /** The part of the state that drivers set and rings count. */
-type QueueRegisters = Omit<VirtqueueState, "current">;
+type QueueRegisters = Omit<VirtqueueState, "current" | "lost">;
 const RESET: QueueRegisters = { size: 0, ready: false, descriptors: 0, driver: 0, device: 0, nextAvail: 0, nextUsed: 0, signalled: 0 };
 
 export class Virtqueue {
@@ -253,6 +276,7 @@ export class Virtqueue {
   eventIndex = false;
   /** The chain that the device is in the middle of, and serves on in its next turn. */
   current: Chain | undefined;
+  #lost = 0;
   #words: GuestWords;
   #state: { -readonly [K in keyof QueueRegisters]: QueueRegisters[K] } = { ...RESET };
 
@@ -272,19 +296,21 @@ export class Virtqueue {
   reset(): void {
     this.#state = { ...RESET };
     this.current = undefined;
+    this.#lost = 0;
   }
 
   save(): VirtqueueState {
-    return this.current ? { ...this.#state, current: this.current.save() } : { ...this.#state };
+    return { ...this.#state, ...this.current && { current: this.current.save() }, ...this.#lost > 0 && { lost: this.#lost } };
   }
 
   /** @throws Error if the state is that of no queue */
   restore(state: VirtqueueState): void {
-    const { current, ...registers } = inForm(QUEUE, state), { size, ready } = registers;
+    const { current, lost = 0, ...registers } = inForm(QUEUE, state), { size, ready } = registers;
     if (size !== 0) this.resize(size);
     demand(!ready || size !== 0, "ready", "a queue is ready when it has a size");
     this.#state = registers;
     this.current = current && this.kept(current);
+    this.#lost = lost;
   }
 
   /** Entries, as the driver wants them: a power of two up to `QUEUE_SIZE_MAX`. */
@@ -325,14 +351,45 @@ export class Virtqueue {
 
   /** How many chains the driver has made available. */
   get available(): number {
+    return this.#availableIn(this.#words);
+  }
+
+  #availableIn(words: GuestWords): number {
     if (!this.#state.ready) return 0;
     const { driver, size, nextAvail } = this.#state;
-    const index = this.#words.readU16(driver + Ring.INDEX, "the driver area of a queue");
+    const index = words.readU16(driver + Ring.INDEX, "the driver area of a queue");
     const count = index - nextAvail & 0xffff;
     if (count > size) {
       throw new VirtioFault("2.7.6", "the available index runs ahead of the queue's size", { index, next: nextAvail, size });
     }
     return count;
+  }
+
+  /** A chain that was taken does not come back. */
+  lose(): void {
+    this.#lost = this.#lost + 1 & 0xffff;
+  }
+
+  /**
+   * @param memory where the rings are read, without an effect on the machine
+   * @param continues the device continues with it in a later turn
+   */
+  condition(memory: GuestMemory, continues: boolean): QueueCondition {
+    const { ready, nextAvail, nextUsed } = this.#state, words = new GuestWords(memory);
+    const common = { ready, taken: nextAvail - nextUsed & 0xffff, lost: this.#lost, used: nextUsed, continues };
+    try {
+      return { ...common, available: this.#availableIn(words), interrupts: ready && this.#wantsNext(words) };
+    } catch (error) {
+      if (!(error instanceof VirtioFault)) throw error;
+      return { ...common, available: undefined, interrupts: false };
+    }
+  }
+
+  /** Whether the driver wants an interrupt for what is pushed next, or within a queueful. */
+  #wantsNext(words: GuestWords): boolean {
+    const { driver, size, nextUsed } = this.#state;
+    if (!this.eventIndex) return (words.readU16(driver + Ring.FLAGS, "the driver area of a queue") & AVAIL_NO_INTERRUPT) === 0;
+    return (words.readU16(driver + Ring.ENTRIES + 2 * size, "the driver area of a queue") - nextUsed & 0xffff) < size;
   }
 
   /** The chain that the device is in the middle of, which it has from now on. */

@@ -1,4 +1,4 @@
-// The guests of classes of verdicts (guests/classes.c), built once for a file of tests, and systems
+// The guests of classes of verdicts, built once for a file of tests, and systems
 // of one of them.
 
 import assert from "node:assert/strict";
@@ -7,8 +7,6 @@ import { buildGuest } from "../../scripts/guests.ts";
 import { nativeProgram } from "../../scripts/native-tools.ts";
 import type { VerdictFact } from "../../src/queries/facts/verdict.ts";
 import { demoSystem, rows } from "../inspection/system.ts";
-
-const SOURCE = new URL("guests/classes.c", import.meta.url).pathname;
 
 /** How a VM of a guest is configured. */
 export interface Setting {
@@ -20,13 +18,14 @@ export interface Setting {
 export class ClassGuests {
   private constructor(readonly folder: string, readonly names: readonly string[]) {}
 
-  /** Builds the guests; the folder goes when the tests end. */
-  static async build(): Promise<ClassGuests> {
+  /** Builds the guests of `guests/NAME.c`; the folder goes when the tests end. */
+  static async build(source: "classes" | "sources"): Promise<ClassGuests> {
+    const path = new URL(`guests/${source}.c`, import.meta.url).pathname;
     const folder = await Deno.makeTempDir({ prefix: "el2-classes-" });
     globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
-    const [, list] = /enum guest \{([^}]*)\}/.exec(await Deno.readTextFile(SOURCE)) ?? assert.fail("no enum guest");
+    const [, list] = /enum guest \{([^}]*)\}/.exec(await Deno.readTextFile(path)) ?? assert.fail("no enum guest");
     const names = list.replaceAll(/\/\/.*/g, "").split(",").map((name) => name.trim()).filter((name) => name !== "");
-    await buildGuest(SOURCE, `${folder}/linked.elf`, `${folder}/guest.bin`);
+    await buildGuest(path, `${folder}/linked.elf`, `${folder}/guest.bin`);
     // The image lies at the VM's base; its file is linked at 0.
     const args = ["--change-addresses=0x80000000", `${folder}/linked.elf`, `${folder}/guest.elf`];
     assert.ok((await new Deno.Command(await nativeProgram("aarch64-linux-gnu-objcopy"), { args }).output()).success);

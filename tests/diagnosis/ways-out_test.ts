@@ -64,6 +64,14 @@ function commandsIn(text: string | null): string[] {
   return found.filter((command) => !/\b[A-Z]{3,}\b/.test(command));
 }
 
+/**
+ * The first and the last of those that differ in numbers alone: a VM may have hundreds of lives.
+ */
+function ofEachShape(commands: readonly string[]): Set<string> {
+  const shapes = Map.groupBy(commands, (command) => command.replaceAll(/\d+/g, "N"));
+  return new Set([...shapes.values()].flatMap((alike) => [alike[0], alike[alike.length - 1]]));
+}
+
 /** The words of a command, as a shell splits them. */
 const wordsOf = (command: string) => [...command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, one, two, three]) => one ?? two ?? three);
 
@@ -113,7 +121,7 @@ for (const [index, { name, text, inject, until = 240e6, verdict }] of [...BROKEN
         ...reasons.flatMap((row) => [row.way_out, row.command]),
       ].flatMap(commandsIn);
       assert.ok(printed.length > 0, `nothing is printed: ${diagnoses.map((row) => row.text)}`);
-      for (const command of new Set(printed)) {
+      for (const command of ofEachShape(printed)) {
         const { code, told } = await run(wordsOf(command).slice(1), socket);
         assert.ok(code !== USAGE && code !== NO_SESSION, `${command} -> ${code}: ${told}`);
         assert.doesNotMatch(told, /^el2: .*not mapped|^el2: no (?:vm|vcpu|irq|mq|db|why|parcel):/m, command);

@@ -175,7 +175,7 @@ Deno.test("W39, W40: a blocked vCPU shows a reason of the specification's list, 
   for (const { id, state, wait } of vcpus) assert.equal(wait.length > 0, !["run", "ready"].includes(state), `${id}: ${state} ${wait}`);
   const hello = vcpus.find(({ id }) => id === "vcpu:hello/0")!;
   assert.equal(hello.state, "wfi");
-  assert.ok(hello.wakes.some((what) => /^irq:hello\/27 \+[\d.]+[mun]?s$/.test(what)), hello.wakes.join());
+  assert.ok(hello.wakes.some((what) => /^timer irq:hello\/27 in [\d.]+[mun]?s$/.test(what)), hello.wakes.join());
 });
 
 Deno.test("W39: vCPUs that wait for other things than an interrupt say for what", async () => {

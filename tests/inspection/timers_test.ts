@@ -60,5 +60,5 @@ Deno.test("W40: a vCPU that its physical timer wakes names the interrupt of that
     ...[A64.loadX1High(LATER), SET.physicalCompare, A64.loadW2(Control.Enable), SET.physicalControl, A64.wfi, A64.branch(-1)],
   ]);
   const [vcpu] = rows(machine, "vcpu.ls", { filter: "id=host/0" });
-  assert.match(vcpu.wakes[0], /^irq:host\/30 \+4\.\ds$/);
+  assert.match(vcpu.wakes[0], /^timer irq:host\/30 in 4\.\ds$/);
 });

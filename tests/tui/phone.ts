@@ -111,7 +111,7 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       state: "wfi",
       wait: ["vcpu_wfi"],
       since: "400000",
-      wakes: ["irq:rt/27 +0.6ms"],
+      wakes: ["timer irq:rt/27 in 0.6ms"],
       waits: [{ code: "timer", irq: "irq:rt/27", intid: 27, in_ns: 0.6e6 }],
       pc: "0x0000000080000184",
       cpu: 0.05,

@@ -5,7 +5,7 @@ import type { Wait } from "../../src/queries/facts/wait.ts";
 import { waitText } from "../../src/tui/panes/waits.ts";
 
 const timer = (intid: number, in_ns: number): Wait => ({ code: "timer", irq: `irq:a/${intid}`, intid, in_ns });
-const irqs = (...intids: number[]) => intids.map((intid): Wait => ({ code: "irq", irq: `irq:a/${intid}`, intid }));
+const irqs = (...intids: number[]) => intids.map((intid): Wait => ({ code: "irq", irq: `irq:a/${intid}`, intid, source: null }));
 
 Deno.test("timers say when they fire, interrupts are listed or counted", () => {
   assert.equal(waitText([timer(27, 0.6e6), ...irqs(33)]), "timer irq 27 in 0.6 ms, irq 33");

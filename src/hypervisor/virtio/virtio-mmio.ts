@@ -88,6 +88,16 @@ export class VirtioMmio extends HypervisorObject {
     return this.#input;
   }
 
+  /** The Status register. */
+  get status(): number {
+    return this.#load(VirtioMmioRegister.Status);
+  }
+
+  /** Whether the frontend has done something that the backend has not taken. */
+  get isNotified(): boolean {
+    return this.#reason !== 0n;
+  }
+
   /** Sets page, number of queues and device type, while in state INIT. */
   configure(extent: Memextent, queues: number, flags: bigint, deviceType: number): ErrorCode {
     const values = { extent: extent.name, queues, flags, deviceType };

@@ -10,6 +10,7 @@ import { pstateParts, registerWords } from "../trace/register-words.ts";
 import type { RowOf } from "../../queries/table.ts";
 import type { REGISTERS, VCPUS } from "../../queries/tables.ts";
 import { type Wait, WAITS } from "../../queries/facts/wait.ts";
+import { sourceNames } from "./virq-sources.ts";
 import { hex } from "../../support/number-text.ts";
 
 /** Names of the block reasons (docs/spec/hypervisor.md §5.2) in lower case. */
@@ -67,7 +68,8 @@ function waitsOf(view: View, vcpu: Vcpu): Wait[] {
   if (vcpu.isDead) return [];
   if (has(Block.Lifecycle)) return [{ code: "activation" }];
   if (has(Block.Off)) return [{ code: "power-on" }];
-  if (has(Block.Vmmio)) return [{ code: "mmio" }];
+  const { vmmio } = vcpu;
+  if (has(Block.Vmmio)) return [vmmio ? { code: "vmm", access: { write: vmmio.write, ipa: hex(vmmio.ipa) } } : { code: "mmio" }];
   const asleep = has(Block.Wfi) || has(Block.Suspend) || vcpu.native !== undefined && !vcpu.native.hasWork();
   if (!asleep) return has(Block.Run) ? [{ code: "vcpu_run" }] : [];
   const vm = view.vmNameOf(vcpu.addressSpace);
@@ -77,10 +79,11 @@ function waitsOf(view: View, vcpu: Vcpu): Wait[] {
     const intid = virtual.deadline === deadline ? TimerPpi.Virtual : TimerPpi.Physical;
     found.push({ code: "timer", irq: irqId(vm, intid, vcpu.index), intid, in_ns: Math.max(0, deadline - view.now) });
   }
-  const { gic } = vcpu.gic;
+  const { gic } = vcpu.gic, names = sourceNames(view);
   for (let intid = Intid.PrivateEnd; intid < Intid.SpiEnd; intid++) {
     if (!(gic.shared.flags[intid] & Irq.Enabled) || gic.routeOf(intid) !== vcpu.index) continue;
-    found.push({ code: "irq", irq: irqId(vm, intid, vcpu.index), intid });
+    const source = gic.shared.sources[intid];
+    found.push({ code: "irq", irq: irqId(vm, intid, vcpu.index), intid, source: source ? names.get(source) ?? "hardware" : null });
   }
   return found.length ? found : [{ code: "no-irq" }];
 }

@@ -6,7 +6,9 @@ import { Block } from "../../hypervisor/interface.ts";
 import { type EndlessLoop, type Outlook, Pstate } from "../../core/interface.ts";
 import { writersOf } from "../readers/read-memory.ts";
 import type { View } from "../readers/inspected.ts";
-import { isAsleep, type Sleep, sleepOf } from "./verdict-sleep.ts";
+import { isIdle } from "../../queries/facts/source-state.ts";
+import { deviceState, slotsOf } from "./source-states.ts";
+import { isAble, isAsleep, type Sleep, sleepOf } from "./verdict-sleep.ts";
 
 /**
  * Instructions within which a loop has to come back to its state: some turns of a lock with its
@@ -91,22 +93,26 @@ export class Prospects {
     if (loop) {
       if (this.writers(vcpu, loop).some((one) => !this.#stuck.has(one))) return true;
       // A device of the VM may be about to write what it was asked for.
-      if (loop.inputs.length > 0 && this.#hasDevices(vcpu)) return true;
+      if (loop.inputs.length > 0 && this.#mayWrite(vcpu)) return true;
       if (!loop.open) return false;
     }
     return this.#canBeInterrupted(vcpu);
   }
 
-  #hasDevices({ addressSpace }: Vcpu): boolean {
-    const vm = this.view.vmNameOf(addressSpace);
-    return this.view.system.virtio.some((slot) => slot.vm === vm);
+  /** Whether a device of its VM serves a request, or has room for what comes from outside. */
+  #mayWrite({ addressSpace }: Vcpu): boolean {
+    return slotsOf(this.view, this.view.vmNameOf(addressSpace)).some((slot) => {
+      const state = deviceState(this.view, slot);
+      // A device that raises nothing may write all the same.
+      return !state || !isIdle(state) || state.code === "virtio-silent" && state.taken + state.available > 0;
+    });
   }
 
   #canBeInterrupted(vcpu: Vcpu): boolean {
     const { due, wakers, vm } = this.#sleepOf(vcpu);
     if (due !== Infinity) return true;
     const isFree = (name: string) => this.view.vcpus().some((one) => this.view.vmOf(one.addressSpace) === name && this.#isFree(one));
-    if (wakers.some(({ raisers }) => !raisers || raisers.some(isFree))) return true;
+    if (wakers.some((waker) => isAble(waker) && (!waker.raisers || waker.raisers.some(isFree)))) return true;
     return hasEnabledSgi(vcpu) && isFree(vm);
   }
 

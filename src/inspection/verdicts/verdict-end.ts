@@ -6,17 +6,20 @@ import { nameOf, parcelId, whyId } from "../../queries/ids.ts";
 import { type Evidence, wordOf } from "../../queries/facts/verdict.ts";
 import { hex } from "../../support/number-text.ts";
 import { isHealthy } from "../../queries/facts/verdict-words.ts";
+import type { Operation } from "../../hypervisor/inspect.ts";
 import type { View } from "../readers/inspected.ts";
+import { isQuiet } from "./quiet.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** The rule that VM_START breaks if a shared buffer is missing. */
 const LACKS_BUFFER = "the buffer of a shm vdevice was not lent";
-/** Virtual time (ns) in which the owner of a VM takes it down. */
-const TAKEN_DOWN = 100e6;
-/** Virtual time (ns) in which a START returns. */
-const STARTED = 1e9;
+/**
+ * Virtual time (ns) after which a leak and a START are told where the host executes instructions:
+ * nobody sees then whether it is still about to act. It decides when to speak, and not what.
+ */
+const TAKEN_DOWN = 100e6, STARTED = 1e9;
 /** Ends in a row that are a loop of restarts. */
 const BAD_LIVES = 3;
 /** States of the Resource Manager's in which a VM has ended and still exists. */
@@ -77,7 +80,7 @@ function leaks(view: View, vm: VmFacts): Verdict | undefined {
   const since = endOf(view, name, vmid);
   const { isOver } = view;
   if (since === undefined) return undefined;
-  const isLate = view.now - since >= TAKEN_DOWN;
+  const isLate = isQuiet(view) || view.now - since >= TAKEN_DOWN;
   if (!isOver && !isLate) return undefined;
   const refused = view.hypervisor.trace.reasons.list().filter((one) => one.time >= since && !one.settled && one.ended === undefined);
   const isRefused = refused.some(({ chain }) => chain.some(({ name }) => name === MEM_RECLAIM.name));
@@ -117,11 +120,9 @@ function endOf(view: View, name: string, vmid: number): number | undefined {
 export function starting(view: View, vm: VmFacts, lacks: "no-vcpu" | "powered-off"): Verdict {
   const name = nameOf(vm.id), next = `el2 vm timeline ${name}`;
   if (view.system.control.gated().includes(name)) return { fact: { code: "gated" }, next };
-  const own = view.system.control.requests(name);
-  for (const { id, kind, name: call, time, vcpu } of view.hypervisor.trace.inProgress) {
-    if (own && !own.includes(id)) continue;
+  for (const { name: call, time, vcpu } of callsOf(view, name)) {
     // A vCPU's run lasts as long as its guest has something to do.
-    if (kind !== "ioctl" || call.includes("_RUN") || !view.isSettled && view.now - time < STARTED) continue;
+    if (call.includes("_RUN") || !isQuiet(view) && view.now - time < STARTED) continue;
     return {
       fact: { code: "not-started", call, since_ns: view.now - time },
       evidence: [{ code: "in-progress", call, of: vcpu }, { code: "state", state: vm.state, because: { code: lacks } }],
@@ -129,4 +130,10 @@ export function starting(view: View, vm: VmFacts, lacks: "no-vcpu" | "powered-of
     };
   }
   return { fact: { code: lacks }, next };
+}
+
+/** The ioctls in progress of a VM's VMM; of all VMMs where they are not told apart. */
+export function callsOf(view: View, vm: string): readonly Operation[] {
+  const own = view.system.control.requests(vm);
+  return [...view.hypervisor.trace.inProgress].filter(({ id, kind }) => kind === "ioctl" && (!own || own.includes(id)));
 }

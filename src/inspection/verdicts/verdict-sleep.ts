@@ -21,20 +21,22 @@ import { barrierOf } from "../readers/read-irqs.ts";
 import { sourceNames } from "../readers/virq-sources.ts";
 import type { Verdict } from "./verdict.ts";
 import type { Barrier } from "../../queries/facts/irq-finding.ts";
+import type { OfCode } from "../../queries/facts/fact.ts";
+import { isIdle, type SourceState } from "../../queries/facts/source-state.ts";
 import type { Awaited, Evidence } from "../../queries/facts/verdict.ts";
+import { type Wait, WAITS } from "../../queries/facts/wait.ts";
+import { sourceStateOf } from "./source-states.ts";
 
 /** Whether a vCPU waits for an interrupt. */
 export function isAsleep(vcpu: Vcpu): boolean {
   return vcpu.isBlockedBy(Block.Wfi | Block.Suspend) && !vcpu.isBlockedBy(Block.Vmmio);
 }
 
-/** Virtual time (ns) that a VM may sleep before an interrupt is missed. */
-const UNHEARD = 10e6;
-
 /** An interrupt that can wake a VM. */
 interface Waker {
-  /** `irq:ping/961 (mq:290 rx)`. */
-  readonly irq: string;
+  readonly wait: OfCode<Wait, "irq">;
+  /** Of its source; undefined if it is not known. */
+  readonly state: SourceState | undefined;
   /** The VMs that can raise it; undefined if it is something else. */
   readonly raisers: readonly string[] | undefined;
   /** The queue or doorbell that the raisers have to use, or the parcel that they answer for. */
@@ -43,12 +45,16 @@ interface Waker {
   readonly until?: ParcelWait["until"];
 }
 
+type Raisers = Omit<Waker, "wait" | "state">;
+
 /** A VM whose vCPUs all sleep. */
 export interface Sleep {
   readonly vm: string;
   readonly vcpus: readonly Vcpu[];
   /** Virtual time (ns) at which a timer wakes it; Infinity: none does. */
   readonly due: number;
+  /** That timer. */
+  readonly timer: OfCode<Wait, "timer"> | undefined;
   readonly wakers: readonly Waker[];
   /** Wakeups that cannot reach a vCPU. */
   readonly barred: readonly Evidence[];
@@ -59,7 +65,7 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
   const name = nameOf(vm);
   const names = sourceNames(view);
   const wakers: Waker[] = [], barred: Evidence[] = [];
-  let due = Infinity;
+  let due = Infinity, first: OfCode<Wait, "timer"> | undefined;
   for (const vcpu of vcpus) {
     const { gic } = vcpu.gic;
     const barrier = (intid: number) => barrierOf(gic, vcpu.gic, gic.bank(vcpu.gic, intid), intid);
@@ -68,31 +74,28 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
         barred.push({ code: "barred", irq: irqId(name, intid, vcpu.index), in_ns: null, barrier: maskedTimer(timer.control) });
       }
       if (timer.deadline === Infinity) continue;
-      const why = barrier(intid);
-      if (why === undefined) due = Math.min(due, timer.deadline);
-      else {
-        const in_ns = Math.max(0, timer.deadline - view.now);
-        barred.push({ code: "barred", irq: irqId(name, intid, vcpu.index), in_ns, barrier: why });
-      }
+      const why = barrier(intid), irq = irqId(name, intid, vcpu.index), in_ns = Math.max(0, timer.deadline - view.now);
+      if (why !== undefined) barred.push({ code: "barred", irq, in_ns, barrier: why });
+      else if (timer.deadline < due) [due, first] = [timer.deadline, { code: "timer", irq, intid, in_ns }];
     }
     for (let intid: number = Intid.SgiEnd; intid < Intid.SpiEnd; intid++) {
       const bank = gic.bank(vcpu.gic, intid), source = bank.sources[intid];
       if (!source || !(bank.flags[intid] & Irq.Enabled) && !bank.isPending(intid)) continue;
       if (intid === TimerPpi.Virtual || intid === TimerPpi.Physical) continue;
       if (intid >= Intid.PrivateEnd && gic.routeOf(intid) !== vcpu.index) continue;
-      const irq = `${irqId(name, intid, vcpu.index)} (${names.get(source) ?? "hardware"})`;
+      const wait = { code: "irq" as const, irq: irqId(name, intid, vcpu.index), intid, source: names.get(source) ?? "hardware" };
       const why = barrier(intid);
-      if (why !== undefined) barred.push({ code: "barred", irq, in_ns: null, barrier: why });
-      else wakers.push({ irq, ...raisersOf(view, source, vcpu) });
+      if (why !== undefined) barred.push({ code: "barred", irq: WAITS.text(wait), in_ns: null, barrier: why });
+      else wakers.push({ wait, state: sourceStateOf(view, name, intid, source), ...raisersOf(view, source, vcpu) });
     }
   }
-  return { vm, vcpus, due, wakers, barred };
+  return { vm, vcpus, due, timer: first, wakers, barred };
 }
 
 const maskedTimer = (control: string): Barrier => ({ code: "timer-masked", control });
 
 /** The VMs that can raise a source of a vCPU. */
-function raisersOf(view: View, source: LevelSource, vcpu: Vcpu): Omit<Waker, "irq"> {
+function raisersOf(view: View, source: LevelSource, vcpu: Vcpu): Raisers {
   const object = source instanceof VirqSource ? source.object : undefined;
   const right = object instanceof Doorbell
     ? DoorbellRight.Send
@@ -110,7 +113,7 @@ function raisersOf(view: View, source: LevelSource, vcpu: Vcpu): Omit<Waker, "ir
  * The VMs whose answer a VM awaits from the Resource Manager: they have to accept its memory
  * parcel, or give it back. Undefined if it may wait for something else.
  */
-function answerersOf(view: View, { addressSpace }: Vcpu): Omit<Waker, "irq"> | undefined {
+function answerersOf(view: View, { addressSpace }: Vcpu): Raisers | undefined {
   const manager = view.hypervisor.addressSpaces.get(Vmid.ResourceManager);
   const isBusy = view.vcpus().some((vcpu) => vcpu.addressSpace === manager && !isAsleep(vcpu));
   const wait = addressSpace && view.parcelWait(addressSpace.vmid);
@@ -122,8 +125,10 @@ function answerersOf(view: View, { addressSpace }: Vcpu): Omit<Waker, "irq"> | u
   return { raisers: late.map(({ vmid }) => view.vm(vmid)), through: parcelId(wait.handle), until: wait.until };
 }
 
-function awaited({ irq, through, until }: Waker, by: string): Awaited {
-  return { irq, by, through, until: until ?? null };
+const wakeup = ({ wait, state }: Pick<Waker, "wait" | "state">): Evidence => ({ code: "wakeup", wait, state: state ?? null });
+
+function awaited({ wait, through, until }: Waker, by: string): Awaited {
+  return { irq: WAITS.text(wait), by, through, until: until ?? null };
 }
 
 /**
@@ -148,18 +153,19 @@ export interface Others {
 
 /** The wakeups of a sleeping VM, or that it has none. */
 export function waiting(view: View, sleep: Sleep, others: Others): Verdict {
-  const { due, wakers, vm } = sleep;
-  const evidence = wakers.map(({ irq }): Evidence => ({ code: "wakeup", irq }));
-  if (due !== Infinity) return { fact: { code: "timer", in_ns: Math.max(0, due - view.now) }, evidence };
+  const { timer, wakers, vm } = sleep;
+  const evidence = [...wakers.map(wakeup), { code: "asleep" as const, for_ns: sleptFor(view, sleep) }];
+  if (timer) return { fact: { code: "waits", what: timer, others: wakers.length }, evidence };
   const { stuck } = others;
   const able = wakers.find((waker) => !stuck.has(vm) && canCome(waker, sleep, others));
   if (able) {
     const more = wakers.length - 1, { raisers } = able;
-    if (!able.until || !raisers) return { fact: { code: "awaits-irq", irq: able.irq, others: more }, evidence };
+    if (!able.until || !raisers) return { fact: { code: "waits", what: able.wait, others: more }, evidence };
     return { fact: { code: "awaits", what: raisers.map((by) => awaited(able, by)), others: more }, evidence };
   }
   for (const waker of wakers) {
     const { raisers = [], through } = waker;
+    if (!isAble(waker)) continue;
     const peer = raisers.find((one) => one !== vm && (others.failed.has(one) || stuck.has(one)));
     if (peer === undefined) continue;
     const failed = others.failed.has(peer);
@@ -169,18 +175,30 @@ export function waiting(view: View, sleep: Sleep, others: Others): Verdict {
       next: failed ? `el2 why --about ${peer}` : `el2 diagnose ${nameOf(peer)}`,
     };
   }
-  return { fact: { code: "no-wakeup" }, evidence: noWakeup(view, sleep), next: `el2 irq ls ${nameOf(vm)}` };
+  const next = `el2 irq ls ${nameOf(vm)}`, idle = wakers.find(({ state }) => state && isIdle(state) && !AT_REST.has(state.code));
+  if (idle?.state) return { fact: { code: "source-idle", irq: WAITS.text(idle.wait), state: idle.state }, evidence, next };
+  return { fact: { code: "no-wakeup" }, evidence: noWakeup(view, sleep), next };
+}
+
+/** Virtual time (ns) since the last of its vCPUs ran. */
+const sleptFor = (view: View, { vcpus }: Sleep) => Math.max(0, view.now - Math.max(...vcpus.map(({ usage }) => usage.ranUntil)));
+
+/** A source that was never used, or has done all that it was asked for. */
+const AT_REST: ReadonlySet<SourceState["code"]> = new Set<SourceState["code"]>(["virtio-idle"]);
+
+/** Whether something else than the VM may make the source raise it. */
+export function isAble({ state }: Waker): boolean {
+  return !state || !isIdle(state);
 }
 
 /** Input in the serial port of a VM that sleeps without a timer, and whose interrupt it cleared. */
-export function unread(view: View, { vm, vcpus, due }: Sleep): Verdict | undefined {
+export function unread(view: View, sleep: Sleep): Verdict | undefined {
+  const { vm, due } = sleep;
   const name = nameOf(vm), input = view.system.consoles.input(name);
   if (due !== Infinity || !input || input.characters === 0 || input.raised || !input.enabled) return undefined;
-  const asleep = view.now - Math.max(...vcpus.map(({ usage }) => usage.ranUntil));
-  if (asleep < UNHEARD && !view.isSettled) return undefined;
   return {
     fact: { code: "unread-input", console: conId(name), characters: input.characters },
-    evidence: [{ code: "asleep", for_ns: asleep }],
+    evidence: [{ code: "asleep", for_ns: sleptFor(view, sleep) }],
     next: `el2 irq ls ${name}`,
   };
 }
@@ -193,16 +211,19 @@ function maskedInput(view: View, vm: string): Evidence[] {
 
 /** Why nothing can wake a VM. */
 function noWakeup(view: View, { vm, vcpus, wakers, barred }: Sleep): Evidence[] {
-  const nobody = wakers.map(({ irq, raisers, through }): Evidence =>
-    raisers?.length === 0 ? { code: "nobody", irq, through } : { code: "only-itself", irq, vm }
-  );
+  const nobody = wakers.map(({ wait, state, raisers, through }): Evidence => {
+    if (state && isIdle(state)) return wakeup({ wait, state });
+    const irq = WAITS.text(wait);
+    return raisers?.length === 0 ? { code: "nobody", irq, through } : { code: "only-itself", irq, vm };
+  });
   const found = [...barred, ...nobody, ...maskedInput(view, vm)];
   return found.length ? found : vcpus.map((vcpu) => ({ code: "nothing-set", vcpu: view.vcpu(vcpu) }));
 }
 
 /** Whether another VM may still raise it. A VM that was ended may be started again. */
-function canCome({ raisers }: Waker, { vm }: Sleep, { failed }: Others): boolean {
-  return raisers === undefined || raisers.some((one) => one !== vm && !failed.has(one));
+function canCome(waker: Waker, { vm }: Sleep, { failed }: Others): boolean {
+  const { raisers } = waker;
+  return isAble(waker) && (raisers === undefined || raisers.some((one) => one !== vm && !failed.has(one)));
 }
 
 /** VMs that all wait for each other: none can wake before another of them runs. */
@@ -211,7 +232,8 @@ export function stuckOf({ asleep, failed }: Pick<Others, "asleep" | "failed">): 
   for (let before = -1; before !== stuck.size;) {
     before = stuck.size;
     for (const [vm, { wakers }] of stuck) {
-      const free = wakers.some(({ raisers }) => !raisers || raisers.some((one) => !stuck.has(one) && !failed.has(one)));
+      const isFree = (one: string) => !stuck.has(one) && !failed.has(one);
+      const free = wakers.some((waker) => isAble(waker) && (!waker.raisers || waker.raisers.some(isFree)));
       if (free) stuck.delete(vm);
     }
   }
@@ -222,7 +244,7 @@ export function stuckOf({ asleep, failed }: Pick<Others, "asleep" | "failed">): 
 export function deadlocked({ vm }: Sleep, { stuck }: Others): Verdict | undefined {
   const steps: { vm: string; waker: Waker; by: string }[] = [];
   for (let at = vm; steps.every((step) => step.vm !== at);) {
-    const waker = stuck.get(at)?.wakers.find(({ raisers }) => raisers?.some((one) => one !== at && stuck.has(one)));
+    const waker = stuck.get(at)?.wakers.find((waker) => isAble(waker) && waker.raisers?.some((one) => one !== at && stuck.has(one)));
     if (!waker) return undefined;
     const by = waker.raisers!.find((one) => one !== at && stuck.has(one))!;
     steps.push({ vm: at, waker, by });
@@ -232,7 +254,7 @@ export function deadlocked({ vm }: Sleep, { stuck }: Others): Verdict | undefine
   const [{ waker }] = steps;
   return {
     fact: { code: "deadlock", steps: told },
-    evidence: told.map((step) => ({ code: "step", ...step })),
+    evidence: told.flatMap((step, index): Evidence[] => [{ code: "step", ...step }, wakeup(steps[index].waker)]),
     next: waker.until ? `el2 mem parcel ${waker.through}` : `el2 queue ls --filter vm=${nameOf(vm)}`,
   };
 }
@@ -241,9 +263,10 @@ export function deadlocked({ vm }: Sleep, { stuck }: Others): Verdict | undefine
  * A level-triggered interrupt that is enabled and whose condition holds, and which is not pending:
  * the sleeping guest never gets it. An edge is pending once, however long its condition holds.
  */
-export function unheard(view: View, { vm, vcpus }: Sleep): Verdict | undefined {
-  const asleep = view.now - Math.max(...vcpus.map(({ usage }) => usage.ranUntil));
-  if (asleep < UNHEARD && !view.isSettled) return undefined;
+export function unheard(view: View, sleep: Sleep): Verdict | undefined {
+  const { vm, vcpus } = sleep;
+  // An injected delay is not a loss.
+  if (view.hypervisor.faults.delayed > 0) return undefined;
   for (const vcpu of vcpus) {
     const { gic } = vcpu.gic;
     for (let intid: number = Intid.SgiEnd; intid < Intid.SpiEnd; intid++) {
@@ -254,7 +277,7 @@ export function unheard(view: View, { vm, vcpus }: Sleep): Verdict | undefined {
       const irq = irqId(nameOf(vm), intid, vcpu.index);
       return {
         fact: { code: "unheard", irq, source: sourceNames(view).get(source) ?? "hardware" },
-        evidence: [{ code: "condition", condition: source.what }, { code: "asleep", for_ns: asleep }],
+        evidence: [{ code: "condition", condition: source.what }, { code: "asleep", for_ns: sleptFor(view, sleep) }],
         next: `el2 irq show ${irq}`,
       };
     }

@@ -14,15 +14,19 @@ import { causeOf } from "../causes/exception-cause.ts";
 import { wordAt } from "../causes/taken.ts";
 import { isAbort, syndromeText } from "../trace/syndromes.ts";
 import { isMasked, type Prospects } from "./prospects.ts";
+import { isQuiet } from "./quiet.ts";
+import { callsOf } from "./verdict-end.ts";
 import type { Verdict } from "./verdict.ts";
 import type { CodeRange, Evidence } from "../../queries/facts/verdict.ts";
 
 /** Exceptions in a row with the same address and syndrome, without a return, that are a loop. */
 const FAULTS = 500;
-/** Virtual time (ns) for which a vCPU that can run does not, to be starved. */
-const STARVED = 1e9;
-/** Virtual time (ns) within which a VMM serves its vCPU. */
-const SERVED = 2e9;
+/**
+ * Virtual time (ns) after which a vCPU that can run and does not is told, where its rivals may
+ * still make way, and a VMM that does not serve its vCPU, where it executes instructions: nobody
+ * sees then what comes. They decide when to speak, and not what.
+ */
+const STARVED = 1e9, SERVED = 2e9;
 /** Places that a verdict lists of those that a loop reads. */
 const READS_LISTED = 4;
 
@@ -141,15 +145,17 @@ function reads(view: View, vcpu: Vcpu, { va, pa, size, value }: SeenWord): Evide
 }
 
 /** A vCPU that can run and does not get a CPU, as others of its CPU run. */
-export function starves(view: View, vcpu: Vcpu): Verdict | undefined {
+export function starves(view: View, vcpu: Vcpu, prospects: Prospects): Verdict | undefined {
   const time = view.now - vcpu.usage.ranUntil;
   // A vCPU that yielded its turn to another has been scheduled.
-  if (!vcpu.isRunnable || vcpu.turn.yieldTo || time < STARVED) return undefined;
+  if (!vcpu.isRunnable || vcpu.turn.yieldTo) return undefined;
   const { affinity, priority } = vcpu.settings;
   const rivals = view.vcpus().filter((one) =>
     one !== vcpu && one.settings.affinity === affinity && one.usage.ranUntil > vcpu.usage.ranUntil
   );
-  if (rivals.length === 0) return undefined;
+  // One of a higher priority that nothing ends leaves it no turn.
+  const isHopeless = rivals.some((one) => one.settings.priority > priority && prospects.loop(one) && prospects.isStuck(one));
+  if (rivals.length === 0 || time < STARVED && !isHopeless) return undefined;
   return {
     fact: { code: "starved", vcpu: view.vcpu(vcpu), for_ns: time },
     evidence: [
@@ -164,24 +170,32 @@ export function starves(view: View, vcpu: Vcpu): Verdict | undefined {
   };
 }
 
-/** Whether a VMM has kept its vCPU waiting for too long. */
-const isLate = (view: View, { usage }: Vcpu) => view.isSettled || view.now - usage.ranUntil >= SERVED;
+/** Whether a VMM is not about to serve its vCPU, or has kept it waiting for too long. */
+const isLate = (view: View, { usage }: Vcpu) => isQuiet(view) || view.now - usage.ranUntil >= SERVED;
+
+/** The call that the VMM of a vCPU's VM is in. */
+function vmmCall(view: View, { addressSpace }: Vcpu): Evidence[] {
+  const [call] = callsOf(view, view.vmNameOf(addressSpace));
+  return call ? [{ code: "in-progress", call: call.name, of: call.vcpu }] : [];
+}
 
 /** A vCPU that could run if its VMM did its part. */
 export function unserved(view: View, vcpu: Vcpu): Verdict | undefined {
   const { vmmio } = vcpu, id = view.vcpu(vcpu), since_ns = Math.max(0, view.now - vcpu.usage.ranUntil);
   if (!isLate(view, vcpu) || vcpu.isBlockedBy(Block.Wfi | Block.Suspend) && !vmmio) return undefined;
-  const next = `el2 vcpu show ${id}`;
-  if (vmmio) return { fact: { code: "vmm-silent", access: { vcpu: id, write: vmmio.write, ipa: hex(vmmio.ipa) }, since_ns }, next };
-  return vcpu.isBlockedBy(Block.Run) ? { fact: { code: "vmm-absent", vcpu: id, since_ns }, next } : undefined;
+  const next = `el2 vcpu show ${id}`, evidence = vmmCall(view, vcpu);
+  if (vmmio) {
+    return { fact: { code: "vmm-silent", vcpu: id, access: { write: vmmio.write, ipa: hex(vmmio.ipa) }, since_ns }, evidence, next };
+  }
+  return vcpu.isBlockedBy(Block.Run) ? { fact: { code: "vmm-absent", vcpu: id, since_ns }, evidence, next } : undefined;
 }
 
 /** The work of an awake vCPU. */
 export function working(view: View, vcpu: Vcpu, prospects: Prospects): Verdict {
   const { vmmio } = vcpu, id = view.vcpu(vcpu);
   if (vmmio) {
-    const access = { vcpu: id, write: vmmio.write, ipa: hex(vmmio.ipa) }, since_ns = Math.max(0, view.now - vcpu.usage.ranUntil);
-    return { fact: { code: "waits-for-vmm", access, since_ns } };
+    const access = { write: vmmio.write, ipa: hex(vmmio.ipa) }, since_ns = Math.max(0, view.now - vcpu.usage.ranUntil);
+    return { fact: { code: "waits-for-vmm", vcpu: id, access, since_ns } };
   }
   const loop = prospects.loop(vcpu);
   if (!loop) return { fact: { code: "runs", vcpu: id } };

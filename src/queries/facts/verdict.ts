@@ -7,7 +7,9 @@ import { EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts, type OfCode } from "./fact.ts";
 import { type Barrier, BARRIERS, IRQ_FINDINGS, type IrqFinding } from "./irq-finding.ts";
 import { LINUX_FINDINGS, type LinuxFinding, type NamedTask } from "./linux-finding.ts";
+import { isIdle, SOURCE_STATES, type SourceState } from "./source-state.ts";
 import type { VerdictWord } from "./verdict-words.ts";
+import { type Access, accessText, type Wait, WAITS } from "./wait.ts";
 
 /** A range of code, one address if both are equal, with the symbol and source line of its PC. */
 export type CodeRange = {
@@ -27,20 +29,11 @@ export type Awaited = {
   readonly until: "accept" | "release" | null;
 };
 
-/** An access of a vCPU to a device that its VMM emulates. */
-type Access = {
-  readonly vcpu: string;
-  readonly write: boolean;
-  /** Address in the VM. */
-  readonly ipa: string;
-};
-
 /** The activity, wait or defect of a VM. Times are virtual, in ns. */
 export type VerdictFact =
   // Work.
   | { readonly code: "runs"; readonly vcpu: string }
-  | { readonly code: "waits-for-vmm"; readonly access: Access; readonly since_ns: number }
-  | { readonly code: "vmm-silent"; readonly access: Access; readonly since_ns: number }
+  | { readonly code: "waits-for-vmm" | "vmm-silent"; readonly vcpu: string; readonly access: Access; readonly since_ns: number }
   | { readonly code: "vmm-absent"; readonly vcpu: string; readonly since_ns: number }
   /**
    * Each turn leaves the state as it was; `writers` are the vCPUs that could change memory that it
@@ -62,10 +55,11 @@ export type VerdictFact =
   | { readonly code: "fault-loop"; readonly vcpu: string; readonly exception: string; readonly at: CodeRange }
   | { readonly code: "starved"; readonly vcpu: string; readonly for_ns: number }
   // Sleep.
-  | { readonly code: "timer"; readonly in_ns: number }
+  | { readonly code: "waits"; readonly what: Wait; readonly others: number }
   | { readonly code: "awaits"; readonly what: readonly Awaited[]; readonly others: number }
-  | { readonly code: "awaits-irq"; readonly irq: string; readonly others: number }
   | { readonly code: "awaits-dead"; readonly what: Awaited; readonly failed: boolean }
+  /** Nothing is under way in the source, and only the VM itself could start it. */
+  | { readonly code: "source-idle"; readonly irq: string; readonly state: SourceState }
   | { readonly code: "no-wakeup" }
   | { readonly code: "deadlock"; readonly steps: readonly { readonly vm: string; readonly what: Awaited }[] }
   | { readonly code: "lost"; readonly irq: string; readonly finding: IrqFinding }
@@ -135,10 +129,10 @@ const WORDS: { readonly [C in VerdictFact["code"]]: VerdictWord } = {
   "exit-loop": "storm",
   "wfi-returns": "storm",
   "starved": "starved",
-  "timer": "waits",
+  "waits": "waits",
   "awaits": "waits",
-  "awaits-irq": "waits",
   "awaits-dead": "stuck",
+  "source-idle": "stuck",
   "no-wakeup": "stuck",
   "deadlock": "deadlocked",
   "lost": "lost",
@@ -177,7 +171,6 @@ function rangeText({ first, last, symbol, source }: CodeRange): string {
 const awaitedText = ({ irq, by, through, until }: Awaited) => until === null ? `${irq} of ${by}` : `${by} to ${until} ${through}`;
 
 const orMore = (others: number) => others > 0 ? ` or ${others} more` : "";
-const accessText = ({ write, ipa }: Access) => `MMIO ${write ? "write to" : "read of"} ${ipa}`;
 const absenceText = ({ peer, failed }: Absence) => failed ? `${peer}, which has failed` : `${peer}, which does not exist`;
 
 /** How a VM ended: the operation that ended it, and the words of that. */
@@ -201,9 +194,10 @@ const portText = (console: string, characters: number) =>
 
 export const VERDICT_FACTS = new Facts<VerdictFact>({
   "runs": ({ vcpu }) => `${vcpu} runs`,
-  "waits-for-vmm": ({ access, since_ns }) => `${access.vcpu} waits for its VMM: ${accessText(access)}, for ${durationText(since_ns)}`,
-  "vmm-silent": ({ access, since_ns }) =>
-    `the VMM has not answered the ${accessText(access)} of ${access.vcpu} for ${durationText(since_ns)}`,
+  "waits-for-vmm": ({ vcpu, access, since_ns }) =>
+    `${vcpu} waits for ${WAITS.text({ code: "vmm", access })}, for ${durationText(since_ns)}`,
+  "vmm-silent": ({ vcpu, access, since_ns }) =>
+    `the VMM has not answered the ${accessText(access)} of ${vcpu} for ${durationText(since_ns)}`,
   "vmm-absent": ({ vcpu, since_ns }) => `${vcpu} can run, but its VMM has not called vcpu_run for ${durationText(since_ns)}`,
   "waits-in-loop": ({ vcpu, range, interruptible, writers }) =>
     `${vcpu} waits in a loop at ${rangeText(range)} for ${
@@ -219,14 +213,12 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "fault-loop": ({ vcpu, exception, at }) =>
     `${vcpu} took ${exception} at ${rangeText(at)}, and its handler takes the same exception again and again`,
   "starved": ({ vcpu, for_ns }) => `${vcpu} can run and has not for ${durationText(for_ns)}`,
-  "timer": ({ in_ns }) => `waits for its timer, due in ${durationText(in_ns)}`,
+  "waits": ({ what, others }) => `${WAITS.text(what)}${orMore(others)}`,
   "awaits": ({ what: [first, ...more], others }) =>
-    `waits for ${awaitedText(more.length === 0 ? first : { ...first, by: [first, ...more].map(({ by }) => by).join(", ") })}${
-      orMore(others)
-    }`,
-  "awaits-irq": ({ irq, others }) => `waits for ${irq}${orMore(others)}`,
+    `${awaitedText(more.length === 0 ? first : { ...first, by: [first, ...more].map(({ by }) => by).join(", ") })}${orMore(others)}`,
   "awaits-dead": ({ what, failed }) =>
     `waits for ${awaitedText(what)}${what.until === null ? ", which" : "; it"} ${failed ? "has failed" : "waits for ever itself"}`,
+  "source-idle": ({ irq, state }) => `waits for ${irq}, which nothing will raise: ${SOURCE_STATES.text(state)}`,
   "no-wakeup": () => "every vCPU waits for an interrupt, and none can come",
   "deadlock": ({ steps: [first, ...others] }) =>
     `waits for ${awaitedText(first.what)}, and ${others.map(({ vm, what: { by } }) => `${vm} for ${by}`).join(", ")}`,
@@ -259,6 +251,7 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "leaked": leakText,
 }, {
   "lost": ({ finding }) => IRQ_FINDINGS.wayOut(finding),
+  "source-idle": ({ state }) => SOURCE_STATES.wayOut(state),
   "unread-input": () => "write UARTICR first, and then read until FR.RXFE is set",
   "irq-storm": ({ finding }) => IRQ_FINDINGS.wayOut(finding),
 });
@@ -274,7 +267,7 @@ export type Evidence =
   | { readonly code: "beside"; readonly fact: VerdictFact }
   | { readonly code: "priority"; readonly priority: number }
   | { readonly code: "rivals"; readonly pcpu: string; readonly rivals: readonly { readonly vcpu: string; readonly priority: number }[] }
-  | { readonly code: "wakeup"; readonly irq: string }
+  | { readonly code: "wakeup"; readonly wait: Wait; readonly state: SourceState | null }
   | { readonly code: "barred"; readonly irq: string; readonly in_ns: number | null; readonly barrier: Barrier }
   | { readonly code: "nobody"; readonly irq: string; readonly through: string }
   | { readonly code: "only-itself"; readonly irq: string; readonly vm: string }
@@ -309,6 +302,8 @@ export type Evidence =
   | { readonly code: "gicv2-driver"; readonly register: string; readonly at: CodeRange; readonly use: string }
   | { readonly code: "no-kvm" };
 
+const stateText = (state: SourceState | null) =>
+  state === null ? "" : `: ${SOURCE_STATES.text(state)}${isIdle(state) ? wayOutText(SOURCE_STATES.wayOut(state)) : ""}`;
 const wayOutText = (text: string | undefined) => text === undefined ? "" : `; way out: ${text}`;
 
 export const EVIDENCE = new Facts<Evidence>({
@@ -320,7 +315,7 @@ export const EVIDENCE = new Facts<Evidence>({
   "beside": ({ fact }) => VERDICT_FACTS.text(fact),
   "priority": ({ priority }) => `priority ${priority}`,
   "rivals": ({ pcpu, rivals }) => `${pcpu} runs ${rivals.map(({ vcpu, priority }) => `${vcpu} of priority ${priority}`).join(", ")}`,
-  "wakeup": ({ irq }) => irq,
+  "wakeup": ({ wait, state }) => `${WAITS.text(wait)}${stateText(state)}`,
   "barred": ({ irq, in_ns, barrier }) =>
     in_ns === null ? `${irq}: ${BARRIERS.text(barrier)}` : `${irq} (timer) is due in ${durationText(in_ns)}, but ${BARRIERS.text(barrier)}`,
   "nobody": ({ irq, through }) => `${irq}: no VM is at the other end of ${through}`,

@@ -7,14 +7,25 @@ import { Facts } from "./fact.ts";
 
 export type { BlockCode };
 
+/** An access of a vCPU to a device that its VMM emulates. */
+export type Access = {
+  readonly write: boolean;
+  /** Address in the VM. */
+  readonly ipa: string;
+};
+
 /** A wait, or one of the events that end it. */
 export type Wait =
   | { readonly code: BlockCode }
+  /** The answer to an access. */
+  | { readonly code: "vmm"; readonly access: Access }
   /** A timer that is set, and the virtual time until it fires (ns; 0: due). */
   | { readonly code: "timer"; readonly irq: string; readonly intid: number; readonly in_ns: number }
-  /** An interrupt that is enabled. */
-  | { readonly code: "irq"; readonly irq: string; readonly intid: number }
+  /** An interrupt that is enabled. `source`: `mq:290 rx`, `hardware`; null if nothing is bound. */
+  | { readonly code: "irq"; readonly irq: string; readonly intid: number; readonly source: string | null }
   | { readonly code: "no-irq" };
+
+export const accessText = ({ write, ipa }: Access) => `MMIO ${write ? "write to" : "read of"} ${ipa}`;
 
 export const WAITS = new Facts<Wait>({
   "activation": () => "its activation",
@@ -23,10 +34,11 @@ export const WAITS = new Facts<Wait>({
   "wfi": () => "an interrupt (WFI)",
   "vcpu_run": () => "vcpu_run",
   "mmio": () => "its VMM (MMIO)",
+  "vmm": ({ access }) => `its VMM: ${accessText(access)}`,
   "fault": () => "its end (unrecoverable fault)",
   "exited": () => "nothing (exited)",
-  "timer": ({ irq, in_ns }) => `${irq} +${durationText(in_ns)}`,
-  "irq": ({ irq }) => irq,
+  "timer": ({ irq, in_ns }) => `timer ${irq} ${in_ns > 0 ? `in ${durationText(in_ns)}` : "is due"}`,
+  "irq": ({ irq, source }) => source === null ? irq : `${irq} (${source})`,
   "no-irq": () => "an interrupt, but none is enabled",
 });
 

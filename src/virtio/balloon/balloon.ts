@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { count, countersLike, inForm, list, ofBits } from "../../support/forms.ts";
 import { LIMITS } from "../limits.ts";
-import { attached, serve, type Turn, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import { AttachedDevice, serve, type Turn, type VirtioDevice, VirtioId } from "../device.ts";
 import { VirtioFault } from "../memory.ts";
 import type { Chain, ChainState } from "../virtqueue.ts";
 
@@ -57,12 +57,11 @@ const STATE = v.strictObject({
   metrics: countersLike({ inflated_pages: 0, deflated_pages: 0, reported_bytes: 0, unreachable_pages: 0 }),
 });
 
-export class BalloonDevice implements VirtioDevice {
+export class BalloonDevice extends AttachedDevice implements VirtioDevice {
   readonly id = VirtioId.Balloon;
   readonly name = "balloon";
   readonly queueCount = QUEUES;
   readonly features = [BalloonFeature.STATS_VQ, BalloonFeature.DEFLATE_ON_OOM, BalloonFeature.PAGE_REPORTING];
-  #attached: VirtioPort | undefined;
   /** Pages that the guest is asked to give, and that it reports as given. */
   #target = 0;
   #actual = 0;
@@ -70,15 +69,11 @@ export class BalloonDevice implements VirtioDevice {
   #statsChain: Chain | undefined;
   #metrics = { inflated_pages: 0, deflated_pages: 0, reported_bytes: 0, unreachable_pages: 0 };
 
-  attach(port: VirtioPort): void {
-    this.#attached = port;
-  }
-
-  get #port(): VirtioPort {
-    return attached(this.#attached);
-  }
-
   /** Which queue has reports depends on what the driver accepts. */
+  override takesInput(queue: number): boolean {
+    return queue === STATS;
+  }
+
   limits(queue: number) {
     return queue < STATS ? LIMITS.balloon : LIMITS.balloonReports;
   }
@@ -99,7 +94,7 @@ export class BalloonDevice implements VirtioDevice {
   }
 
   notify(number: number): void {
-    const port = this.#port;
+    const port = this.port;
     const queue = port.queues[number];
     const reports = port.accepted(BalloonFeature.STATS_VQ) ? STATS + 1 : STATS;
     if (number === INFLATE) return serve(port, queue, (chain, turn) => this.#inflate(chain, turn));
@@ -113,12 +108,12 @@ export class BalloonDevice implements VirtioDevice {
   /** Asks the guest for this many bytes, in whole pages. */
   setTarget(bytes: number): void {
     this.#target = Math.floor(bytes / BALLOON_PAGE);
-    this.#port.configurationChanged();
+    this.port.configurationChanged();
   }
 
   /** Asks the guest for fresh statistics, which come when the guest gets to it. */
   askForStats(): void {
-    this.#port.perform(() => this.#askForStats());
+    this.port.perform(() => this.#askForStats());
   }
 
   reset(): void {
@@ -151,12 +146,12 @@ export class BalloonDevice implements VirtioDevice {
     this.#target = target;
     this.#actual = actual;
     this.#stats = new Map(stats);
-    this.#statsChain = statsChain === undefined ? undefined : this.#port.queues[STATS].kept(statsChain as ChainState);
+    this.#statsChain = statsChain === undefined ? undefined : this.port.queues[STATS].kept(statsChain as ChainState);
     Object.assign(this.#metrics, metrics);
   }
 
   #inflate(chain: Chain, turn: Turn): void {
-    const { memory } = this.#port.queues[INFLATE];
+    const { memory } = this.port.queues[INFLATE];
     for (const page of pagesOf(chain)) {
       turn.left -= BALLOON_PAGE;
       if (memory.write(page * BALLOON_PAGE, ZEROES)) this.#metrics.inflated_pages++;
@@ -179,7 +174,7 @@ export class BalloonDevice implements VirtioDevice {
    * 5.5.6.3).
    */
   #takeStats(): void {
-    const queue = this.#port.queues[STATS];
+    const queue = this.port.queues[STATS];
     for (let count = 0; count < queue.size; count++) {
       const chain = queue.pop();
       if (!chain) return;
@@ -197,11 +192,11 @@ export class BalloonDevice implements VirtioDevice {
 
   #askForStats(): void {
     const chain = this.#statsChain;
-    if (!chain || !this.#port.running) return;
+    if (!chain || !this.port.running) return;
     this.#statsChain = undefined;
-    const queue = this.#port.queues[STATS];
+    const queue = this.port.queues[STATS];
     queue.push(chain);
-    this.#port.signal(queue);
+    this.port.signal(queue);
   }
 }
 

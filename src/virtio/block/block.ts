@@ -3,7 +3,7 @@
 
 import * as v from "valibot";
 import { countersLike, inForm } from "../../support/forms.ts";
-import { attached, serve, type Turn, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import { AttachedDevice, serve, type Turn, type VirtioDevice, VirtioId } from "../device.ts";
 import { LIMITS } from "../limits.ts";
 import { VirtioFault } from "../memory.ts";
 import type { Chain } from "../virtqueue.ts";
@@ -60,12 +60,11 @@ const STATE = v.strictObject({
   backing: v.unknown(),
 });
 
-export class BlockDevice implements VirtioDevice {
+export class BlockDevice extends AttachedDevice implements VirtioDevice {
   readonly id = VirtioId.Block;
   readonly name = "block";
   readonly queueCount = 1;
   readonly features: readonly number[];
-  #attached: VirtioPort | undefined;
   readonly #header = new Uint8Array(HEADER_SIZE);
   readonly #range = new Uint8Array(RANGE_SIZE);
   readonly #piece = new Uint8Array(PIECE);
@@ -81,16 +80,9 @@ export class BlockDevice implements VirtioDevice {
    * @param onError is called with the computer's error when it cannot serve a request
    */
   constructor(readonly backing: BlockBacking, readonly serial: string, readonly onError: (message: string) => void) {
+    super();
     const { SIZE_MAX, SEG_MAX, BLK_SIZE, FLUSH, RO, DISCARD, WRITE_ZEROES } = BlockFeature;
     this.features = [SIZE_MAX, SEG_MAX, BLK_SIZE, FLUSH, ...backing.readOnly ? [RO] : [DISCARD, WRITE_ZEROES]];
-  }
-
-  attach(port: VirtioPort): void {
-    this.#attached = port;
-  }
-
-  get #port(): VirtioPort {
-    return attached(this.#attached);
   }
 
   start(): void {
@@ -99,7 +91,7 @@ export class BlockDevice implements VirtioDevice {
 
   /** The limits bind a driver that has accepted both (section 5.2.3). */
   #limit(): void {
-    const port = this.#port;
+    const port = this.port;
     const limited = [BlockFeature.SIZE_MAX, BlockFeature.SEG_MAX].every((feature) => port.accepted(feature));
     for (const queue of port.queues) queue.limits = { ...LIMITS.block, ...limited && { chain: REQUEST_MAX } };
   }
@@ -126,7 +118,7 @@ export class BlockDevice implements VirtioDevice {
   }
 
   notify(): void {
-    serve(this.#port, this.#port.queues[0], (chain, turn) => this.#serve(chain, turn));
+    serve(this.port, this.port.queues[0], (chain, turn) => this.#serve(chain, turn));
   }
 
   operation(_queue: number, chain: Chain): string {

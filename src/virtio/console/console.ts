@@ -4,7 +4,7 @@
 import * as v from "valibot";
 import { bytes, count, countersLike, inForm, list } from "../../support/forms.ts";
 import { LIMITS } from "../limits.ts";
-import { attached, serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import { AttachedDevice, serve, type VirtioDevice, VirtioId } from "../device.ts";
 import type { Chain } from "../virtqueue.ts";
 
 const ConsoleFeature = { SIZE: 0, MULTIPORT: 1 } as const;
@@ -35,12 +35,11 @@ interface ConsoleDeviceOptions {
   readonly onOutput: (port: number, bytes: Uint8Array) => void;
 }
 
-export class ConsoleDevice implements VirtioDevice {
+export class ConsoleDevice extends AttachedDevice implements VirtioDevice {
   readonly id = VirtioId.Console;
   readonly name = "console";
   readonly queueCount: number;
   readonly features = [ConsoleFeature.SIZE, ConsoleFeature.MULTIPORT];
-  #attached: VirtioPort | undefined;
   readonly #ports: Port[];
   #control: Uint8Array[] = [];
   #columns = 80;
@@ -48,16 +47,14 @@ export class ConsoleDevice implements VirtioDevice {
   #metrics = { in_bytes: 0, out_bytes: 0, control_dropped: 0 };
 
   constructor(readonly options: ConsoleDeviceOptions) {
+    super();
     this.queueCount = options.ports.length === 1 ? 4 : 2 + 2 * options.ports.length;
     this.#ports = options.ports.map((name) => ({ name, input: [], waiting: 0, open: false }));
   }
 
-  attach(port: VirtioPort): void {
-    this.#attached = port;
-  }
-
-  get #port(): VirtioPort {
-    return attached(this.#attached);
+  /** Queue 0, that of control messages, and the first of each further port. */
+  override takesInput(queue: number): boolean {
+    return queue % 2 === 0;
   }
 
   limits() {
@@ -76,7 +73,7 @@ export class ConsoleDevice implements VirtioDevice {
   /** Queues: 0 and 1 are port 0's, 2 and 3 control, then two for each further port. */
   notify(queue: number): void {
     if (queue === CONTROL_RX) return this.#sendControl();
-    const port = this.#port;
+    const port = this.port;
     if (queue === CONTROL_TX) return serve(port, port.queues[queue], (chain) => this.#receiveControl(chain));
     const index = queue < CONTROL_RX ? 0 : queue - 2 >> 1;
     if (queue % 2 === 0) return this.#deliver(index);
@@ -96,7 +93,7 @@ export class ConsoleDevice implements VirtioDevice {
     if (taken.length) {
       port.input.push(taken);
       port.waiting += taken.length;
-      if (this.#port.running) this.#port.perform(() => this.#deliver(index));
+      if (this.port.running) this.port.perform(() => this.#deliver(index));
     }
     return taken.length;
   }
@@ -105,12 +102,12 @@ export class ConsoleDevice implements VirtioDevice {
   resize(columns: number, rows: number): void {
     this.#columns = columns;
     this.#rows = rows;
-    if (!this.#multiport) return this.#port.configurationChanged();
+    if (!this.#multiport) return this.port.configurationChanged();
     const size = new Uint8Array(4);
     new DataView(size.buffer).setUint16(0, rows, true);
     new DataView(size.buffer).setUint16(2, columns, true);
     this.#queueControl(0, Control.RESIZE, 0, size);
-    if (this.#port.running) this.#port.perform(() => this.#sendControl());
+    if (this.port.running) this.port.perform(() => this.#sendControl());
   }
 
   reset(): void {
@@ -153,12 +150,12 @@ export class ConsoleDevice implements VirtioDevice {
   }
 
   get #multiport(): boolean {
-    return this.#port.accepted(ConsoleFeature.MULTIPORT);
+    return this.port.accepted(ConsoleFeature.MULTIPORT);
   }
 
   #deliver(index: number): void {
     const port = this.#ports[index];
-    const queue = this.#port.queues[index === 0 ? 0 : 2 + 2 * index];
+    const queue = this.port.queues[index === 0 ? 0 : 2 + 2 * index];
     // With several ports, typed input waits until the guest has opened the port: its driver
     // discards earlier input.
     if (this.#multiport && !port.open) return;
@@ -175,7 +172,7 @@ export class ConsoleDevice implements VirtioDevice {
       queue.push(chain);
       if (chain.written === 0) break;
     }
-    this.#port.signal(queue);
+    this.port.signal(queue);
   }
 
   #receiveControl(chain: Chain): void {
@@ -216,7 +213,7 @@ export class ConsoleDevice implements VirtioDevice {
   }
 
   #sendControl(): void {
-    const queue = this.#port.queues[CONTROL_RX];
+    const queue = this.port.queues[CONTROL_RX];
     for (let message = this.#control[0]; message; message = this.#control[0]) {
       const chain = queue.pop();
       if (!chain) break;
@@ -224,6 +221,6 @@ export class ConsoleDevice implements VirtioDevice {
       chain.write(message);
       queue.push(chain);
     }
-    this.#port.signal(queue);
+    this.port.signal(queue);
   }
 }

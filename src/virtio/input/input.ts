@@ -4,7 +4,7 @@
 import * as v from "valibot";
 import { countersLike, type Form, inForm, list, ofBits } from "../../support/forms.ts";
 import { LIMITS } from "../limits.ts";
-import { attached, serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import { AttachedDevice, serve, type VirtioDevice, VirtioId } from "../device.ts";
 import type { InputType } from "../plan.ts";
 import { Abs, BUTTONS, EventType, KEYS, Led, Rel, SYN_REPORT } from "./event-codes.ts";
 
@@ -56,25 +56,22 @@ const STATE = v.strictObject({
 });
 
 /** A keyboard or tablet. */
-export class InputDevice implements VirtioDevice {
+export class InputDevice extends AttachedDevice implements VirtioDevice {
   readonly id = VirtioId.Input;
   readonly name = "input";
   readonly queueCount = 2;
   readonly features = [];
-  #attached: VirtioPort | undefined;
   #select = 0;
   #subselect = 0;
   #waiting: InputEvent[] = [];
   #metrics = { events: 0, refused: 0, leds: 0 };
 
-  constructor(readonly type: InputType) {}
-
-  attach(port: VirtioPort): void {
-    this.#attached = port;
+  constructor(readonly type: InputType) {
+    super();
   }
 
-  get #port(): VirtioPort {
-    return attached(this.#attached);
+  override takesInput(queue: number): boolean {
+    return queue === EVENTS;
   }
 
   limits() {
@@ -101,7 +98,7 @@ export class InputDevice implements VirtioDevice {
   notify(queue: number): void {
     if (queue === EVENTS) return this.#deliver();
     if (queue !== STATUS) return;
-    serve(this.#port, this.#port.queues[STATUS], (chain) => {
+    serve(this.port, this.port.queues[STATUS], (chain) => {
       const bytes = new Uint8Array(EVENT_SIZE);
       if (chain.read(bytes) < EVENT_SIZE) return;
       const { type, code, value } = readEvent(bytes);
@@ -115,12 +112,12 @@ export class InputDevice implements VirtioDevice {
    * @returns false, without effect, if the guest has not taken the earlier events, or has no driver
    */
   send(events: readonly InputEvent[]): boolean {
-    if (!this.#port.running || this.#waiting.length + events.length + 1 > WAITING_MAX) {
+    if (!this.port.running || this.#waiting.length + events.length + 1 > WAITING_MAX) {
       this.#metrics.refused += events.length;
       return false;
     }
     this.#waiting.push(...events, { type: EventType.SYN, code: SYN_REPORT, value: 0 });
-    this.#port.perform(() => this.#deliver());
+    this.port.perform(() => this.#deliver());
     return true;
   }
 
@@ -153,7 +150,7 @@ export class InputDevice implements VirtioDevice {
   }
 
   #deliver(): void {
-    const queue = this.#port.queues[EVENTS];
+    const queue = this.port.queues[EVENTS];
     for (let event = this.#waiting[0]; event; event = this.#waiting[0]) {
       const chain = queue.pop();
       if (!chain) break;
@@ -162,7 +159,7 @@ export class InputDevice implements VirtioDevice {
       queue.push(chain);
       this.#metrics.events++;
     }
-    this.#port.signal(queue);
+    this.port.signal(queue);
   }
 
   /** The answer to the driver's selection: empty for an unknown one. */

@@ -4,7 +4,7 @@
 import * as v from "valibot";
 import { countersLike, type Form, inForm, list, object, ofBits } from "../../support/forms.ts";
 import { LIMITS } from "../limits.ts";
-import { attached, serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import { AttachedDevice, serve, type VirtioDevice, VirtioId } from "../device.ts";
 import type { Chain, Virtqueue } from "../virtqueue.ts";
 import { finish, NET_HEADER_SIZE, type Offload, readOffload, WHOLE, writeOffload } from "./offload.ts";
 
@@ -43,7 +43,7 @@ export interface NetBackend {
   readonly reach?: string;
 }
 
-export class NetDevice implements VirtioDevice {
+export class NetDevice extends AttachedDevice implements VirtioDevice {
   readonly id = VirtioId.Net;
   readonly name = "net";
   readonly queueCount = 2;
@@ -52,20 +52,17 @@ export class NetDevice implements VirtioDevice {
   backend: NetBackend | undefined;
   /** Sees every frame in both directions, for captures. */
   onFrame: ((direction: "to-guest" | "from-guest", frame: Uint8Array) => void) | undefined;
-  #attached: VirtioPort | undefined;
   /** Frames for the guest, oldest first. */
   #waiting: WaitingFrame[] = [];
   #metrics = { rx_frames: 0, rx_bytes: 0, tx_frames: 0, tx_bytes: 0, rx_dropped: 0, tx_dropped: 0 };
 
   /** @param mac its address, 6 bytes */
-  constructor(readonly mac: Uint8Array) {}
-
-  attach(port: VirtioPort): void {
-    this.#attached = port;
+  constructor(readonly mac: Uint8Array) {
+    super();
   }
 
-  get #port(): VirtioPort {
-    return attached(this.#attached);
+  override takesInput(queue: number): boolean {
+    return queue === RX;
   }
 
   limits(queue: number) {
@@ -88,7 +85,7 @@ export class NetDevice implements VirtioDevice {
       if (this.#waiting.length === 0) this.backend?.drained();
       return;
     }
-    serve(this.#port, this.#port.queues[TX], (chain) => {
+    serve(this.port, this.port.queues[TX], (chain) => {
       const bytes = chain.readAll();
       const frame = bytes.subarray(NET_HEADER_SIZE);
       const offload = frame.length < FRAME_MIN ? undefined : readOffload(bytes, frame);
@@ -113,7 +110,7 @@ export class NetDevice implements VirtioDevice {
    * if the guest does not accept them.
    */
   receive(frame: Uint8Array, offload = WHOLE): void {
-    const port = this.#port;
+    const port = this.port;
     if (!port.running || !this.room) {
       this.#metrics.rx_dropped++;
       return;
@@ -147,7 +144,7 @@ export class NetDevice implements VirtioDevice {
   }
 
   #deliver(): void {
-    const port = this.#port;
+    const port = this.port;
     const queue = port.queues[RX];
     while (this.#waiting.length) {
       const { frame, offload } = this.#waiting[0];
@@ -175,7 +172,7 @@ export class NetDevice implements VirtioDevice {
    * @returns undefined if they are not available yet
    */
   #room(queue: Virtqueue, bytes: number): Chain[] | undefined {
-    const most = this.#port.accepted(NetFeature.MRG_RXBUF) ? queue.size : 1;
+    const most = this.port.accepted(NetFeature.MRG_RXBUF) ? queue.size : 1;
     const chains: Chain[] = [];
     for (let room = 0; room < bytes && chains.length < most;) {
       const chain = queue.pop();

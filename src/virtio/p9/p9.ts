@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { count, demand, inForm, list } from "../../support/forms.ts";
 import { LIMITS, P9_MESSAGE_MAX } from "../limits.ts";
-import { attached, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import { AttachedDevice, type VirtioDevice, VirtioId } from "../device.ts";
 import type { Chain, ChainState } from "../virtqueue.ts";
 
 const P9Feature = { MOUNT_TAG: 0 } as const;
@@ -36,12 +36,11 @@ interface P9State {
 const STATE = v.strictObject({ next: count, pending: list(v.strictObject({ ticket: count, chain: v.unknown() })), backend: v.unknown() });
 
 /** A share of a folder. */
-export class P9Device implements VirtioDevice {
+export class P9Device extends AttachedDevice implements VirtioDevice {
   readonly id = VirtioId.P9;
   readonly name = "9p";
   readonly queueCount = 1;
   readonly features = [P9Feature.MOUNT_TAG];
-  #attached: VirtioPort | undefined;
   readonly #tag: Uint8Array;
   readonly #pending = new Map<number, Chain>();
   /** Bytes of the requests under way and of the room for their answers. */
@@ -50,16 +49,9 @@ export class P9Device implements VirtioDevice {
 
   /** @param tag what the guest mounts, 1 to 255 bytes */
   constructor(tag: string, readonly backend: P9Backend) {
+    super();
     this.#tag = new TextEncoder().encode(tag);
     if (this.#tag.length < 1 || this.#tag.length > TAG_MAX) throw new RangeError(`a tag has 1 to ${TAG_MAX} bytes: ${JSON.stringify(tag)}`);
-  }
-
-  attach(port: VirtioPort): void {
-    this.#attached = port;
-  }
-
-  get #port(): VirtioPort {
-    return attached(this.#attached);
   }
 
   limits() {
@@ -71,7 +63,7 @@ export class P9Device implements VirtioDevice {
   }
 
   notify(): void {
-    const queue = this.#port.queues[0];
+    const queue = this.port.queues[0];
     // A hostile guest can make more requests than the ring has entries. They wait until answers
     // have gone out.
     while (this.#pending.size < queue.size && this.#underWay < queue.limits.turn) {
@@ -91,7 +83,7 @@ export class P9Device implements VirtioDevice {
    * without bytes.
    */
   answer(ticket: number, bytes: Uint8Array | undefined): void {
-    const port = this.#port;
+    const port = this.port;
     const chain = this.#pending.get(ticket);
     if (!chain) return; // asked for before a reset
     this.#pending.delete(ticket);
@@ -131,7 +123,7 @@ export class P9Device implements VirtioDevice {
     this.#next = next;
     this.#pending.clear();
     this.#underWay = 0;
-    const [queue] = this.#port.queues;
+    const [queue] = this.port.queues;
     for (const { ticket, chain } of pending) {
       demand(ticket < next && !this.#pending.has(ticket), "pending", `${ticket} is taken, or was never given`);
       this.#keep(ticket, queue.kept(chain as ChainState));

@@ -4,7 +4,7 @@
 import * as v from "valibot";
 import { count, inForm } from "../../support/forms.ts";
 import { LIMITS } from "../limits.ts";
-import { attached, serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import { AttachedDevice, serve, type VirtioDevice, VirtioId } from "../device.ts";
 
 /** Bytes that one buffer gets at most: a driver asks again. */
 const BUFFER_MAX = 4096;
@@ -16,22 +16,15 @@ export interface RandomBytes {
   restore(state: unknown): void;
 }
 
-export class RngDevice implements VirtioDevice {
+export class RngDevice extends AttachedDevice implements VirtioDevice {
   readonly id = VirtioId.Entropy;
   readonly name = "rng";
   readonly queueCount = 1;
   readonly features = [];
-  #attached: VirtioPort | undefined;
   #bytes = 0;
 
-  constructor(readonly random: RandomBytes) {}
-
-  attach(port: VirtioPort): void {
-    this.#attached = port;
-  }
-
-  get #port(): VirtioPort {
-    return attached(this.#attached);
+  constructor(readonly random: RandomBytes) {
+    super();
   }
 
   limits() {
@@ -43,7 +36,7 @@ export class RngDevice implements VirtioDevice {
   }
 
   notify(): void {
-    serve(this.#port, this.#port.queues[0], (chain) => {
+    serve(this.port, this.port.queues[0], (chain) => {
       const bytes = new Uint8Array(Math.min(BUFFER_MAX, chain.writable));
       this.random.fill(bytes);
       this.#bytes += chain.write(bytes);

@@ -4,7 +4,7 @@
 import * as v from "valibot";
 import { bytes, countersLike, demand, inForm, list } from "../../support/forms.ts";
 import { LIMITS } from "../limits.ts";
-import { attached, serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import { AttachedDevice, serve, type VirtioDevice, VirtioId } from "../device.ts";
 import { MiB } from "../../support/sizes.ts";
 import { readVsock, resetOf, VSOCK_HEADER_SIZE, VSOCK_STREAM, VsockOp, type VsockPacket, writeVsock } from "./packet.ts";
 
@@ -24,26 +24,23 @@ export interface VsockFabric {
   send(packet: VsockPacket): void;
 }
 
-export class VsockDevice implements VirtioDevice {
+export class VsockDevice extends AttachedDevice implements VirtioDevice {
   readonly id = VirtioId.Vsock;
   readonly name = "vsock";
   readonly queueCount = 3;
   readonly features = [];
   fabric: VsockFabric | undefined;
-  #attached: VirtioPort | undefined;
   #waiting: VsockPacket[] = [];
   #waitingBytes = 0;
   #metrics = { rx_packets: 0, rx_bytes: 0, tx_packets: 0, tx_bytes: 0, malformed: 0, dropped: 0 };
 
   /** @param cid the guest's context id */
-  constructor(readonly cid: number) {}
-
-  attach(port: VirtioPort): void {
-    this.#attached = port;
+  constructor(readonly cid: number) {
+    super();
   }
 
-  get #port(): VirtioPort {
-    return attached(this.#attached);
+  override takesInput(queue: number): boolean {
+    return queue !== TX;
   }
 
   limits(queue: number) {
@@ -60,7 +57,7 @@ export class VsockDevice implements VirtioDevice {
     if (queue === RX) return this.#deliver();
     if (queue !== TX) return;
     const packets: VsockPacket[] = [];
-    serve(this.#port, this.#port.queues[TX], (chain) => {
+    serve(this.port, this.port.queues[TX], (chain) => {
       const bytes = chain.readAll(), packet = readVsock(bytes);
       // The rest of the buffer does not wait with the payload.
       const short = packet && packet.payload.length + VSOCK_HEADER_SIZE < bytes.length;
@@ -78,13 +75,13 @@ export class VsockDevice implements VirtioDevice {
   /** A packet for the guest. */
   receive(packet: VsockPacket): void {
     const full = this.#waiting.length >= WAITING_MAX || this.#waitingBytes + packet.payload.length > WAITING_BYTES_MAX;
-    if (!this.#port.running || full) {
+    if (!this.port.running || full) {
       this.#metrics.dropped++;
       return;
     }
     this.#waiting.push(packet);
     this.#waitingBytes += packet.payload.length;
-    this.#port.perform(() => this.#deliver());
+    this.port.perform(() => this.#deliver());
   }
 
   reset(): void {
@@ -114,7 +111,7 @@ export class VsockDevice implements VirtioDevice {
 
   /** Fills the guest's buffers; data that is longer than one goes into several packets. */
   #deliver(): void {
-    const queue = this.#port.queues[RX];
+    const queue = this.port.queues[RX];
     // A ring that the device itself fills with small buffers must not keep it for ever.
     for (let count = 0; this.#waiting.length && count < queue.size; count++) {
       const chain = queue.pop();
@@ -134,7 +131,7 @@ export class VsockDevice implements VirtioDevice {
       if (part.length < packet.payload.length) this.#waiting[0] = { ...packet, payload: packet.payload.subarray(part.length) };
       else this.#waiting.shift();
     }
-    this.#port.signal(queue);
-    if (this.#waiting.length && queue.available > 0) this.#port.continueLater(queue);
+    this.port.signal(queue);
+    if (this.#waiting.length && queue.available > 0) this.port.continueLater(queue);
   }
 }

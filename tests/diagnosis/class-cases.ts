@@ -1,0 +1,92 @@
+// Cases of a class of verdicts, and their tests: guests that are broken in its way get the verdict
+// soon and whenever one asks, with cause and place as facts; healthy look-alikes are asked every
+// 10 ms of virtual time, and nothing is found wrong with them.
+
+import assert from "node:assert/strict";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
+import type { Evidence } from "../../src/queries/facts/verdict.ts";
+import { runUntil } from "../inspection/system.ts";
+import { type ClassGuests, type FactPart, fits, type Setting, verdictOn } from "./class-guests.ts";
+import { assertHealthy } from "./healthy.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+/** Virtual time (ns) between two questions. */
+const ASKED = 10e6;
+/** Virtual time (ns) in which guests start and go wrong, and within which that is said then. */
+const STARTED = 15e6, SAID = 100e6;
+/** Instants at which a verdict is compared with that of a millisecond later. */
+const INSTANTS = LONG ? 1000 : 15;
+/** Virtual time (ns) for which healthy ones are asked. */
+const HEALTHY = LONG ? 5e9 : 0.8e9;
+
+export interface Broken extends Setting {
+  readonly name: string;
+  readonly guest: string;
+  /** Other sections of the configuration. */
+  readonly more?: string;
+  readonly fact: FactPart;
+  /** Lines of evidence that are among those given. */
+  readonly because?: readonly ({ readonly code: Evidence["code"] } & Readonly<Record<string, unknown>>)[];
+  readonly next: RegExp;
+}
+
+export interface Healthy extends Setting {
+  readonly name: string;
+  readonly guest: string;
+  readonly more?: string;
+  /** Virtual time (ns) for which it is asked. */
+  readonly until?: number;
+}
+
+/** The verdict at a time, without what changes with time alone. */
+function said(system: GuestSystem) {
+  const { verdict, fact } = verdictOn(system, "x");
+  return { verdict, fact };
+}
+
+/** Each broken guest gets its verdict soon, and keeps it. */
+export function testBroken(guests: ClassGuests, kinds: Readonly<Record<string, readonly Broken[]>>): void {
+  for (const [kind, cases] of Object.entries(kinds)) {
+    for (const broken of cases) {
+      const { name, guest, more = "", fact, because = [], next } = broken;
+      Deno.test(`${kind}: ${name}`, async () => {
+        const system = await guests.system(guests.vm(guest, broken) + more);
+        let first = Infinity;
+        for (let time = ASKED; first === Infinity; time += ASKED) {
+          assert.ok(time <= STARTED + SAID + ASKED, `nothing is said by ${time / 1e6} ms: ${JSON.stringify(verdictOn(system, "x"))}`);
+          runUntil(system, time);
+          if (verdictOn(system, "x")?.healthy === false) first = time;
+        }
+        const row = verdictOn(system, "x");
+        assert.ok(fits(row.fact, fact), `${row.text}\n${JSON.stringify(row.fact, undefined, 1)}`);
+        for (const line of because) {
+          assert.ok(row.because.some((one) => fits(one, line)), JSON.stringify({ line, of: row.because }, undefined, 1));
+        }
+        assert.match(row.next ?? "", next);
+        for (let index = 0, time = system.machine.time; index < INSTANTS; index++, time += 1e6 + 1e3 * index) {
+          runUntil(system, time);
+          const before = said(system);
+          runUntil(system, time += 1e6);
+          assert.deepEqual(said(system), before, `at ${time / 1e6} ms`);
+        }
+      });
+    }
+  }
+}
+
+/** None of them is ever sick. */
+export function testHealthy(guests: ClassGuests, kinds: Readonly<Record<string, readonly Healthy[]>>): void {
+  for (const [kind, cases] of Object.entries(kinds)) {
+    for (const healthy of cases) {
+      Deno.test(`looks like ${kind}: ${healthy.name}`, async () => {
+        const system = await guests.system(guests.vm(healthy.guest, healthy) + (healthy.more ?? ""));
+        for (let time = ASKED; time <= (LONG ? HEALTHY : healthy.until ?? HEALTHY); time += ASKED) {
+          runUntil(system, time);
+          assertHealthy(system);
+        }
+        assert.equal(system.ended(), undefined);
+        assert.doesNotMatch(system.consoles.tail("x"), /no effect|CPU_ON/);
+      });
+    }
+  }
+}

@@ -1,0 +1,285 @@
+// Guests that wait for a source that nothing will start, and healthy ones that look like them: the
+// boot argument case=N says which (enum guest). Devices are virtio-mmio, the first of their kind.
+#include "common/channel.h"
+
+enum guest {
+  // The driver leaves a step out.
+  NOT_READY,
+  NOT_NOTIFIED,
+  QUEUE_OFF,
+  BROKEN_CHAIN,
+  NO_INTERRUPT,
+  NO_ROOM,
+  POLL_NOT_NOTIFIED,
+  ALL_DONE,
+  BELL_MASKED,
+  HIGH_THRESHOLD,
+  // It does all of them.
+  REQUESTS,
+  REQUESTS_POLLED,
+  REQUESTS_BY_TIMER,
+  LISTENS,
+  BELL_RUNG,
+  MESSAGES_RECEIVED,
+  // The other side.
+  RING,
+  SEND_TWO,
+  SEND_MANY,
+};
+
+// Registers (virtio 1.2 section 4.2.2).
+enum {
+  DEVICE_ID = 0x008, DRIVER_FEATURES = 0x020, DRIVER_FEATURES_SEL = 0x024, QUEUE_SEL = 0x030, QUEUE_NUM = 0x038, QUEUE_READY = 0x044,
+  QUEUE_NOTIFY = 0x050, INTERRUPT_STATUS = 0x060, INTERRUPT_ACK = 0x064, STATUS = 0x070, QUEUE_DESC = 0x080, QUEUE_DRIVER = 0x090,
+  QUEUE_DEVICE = 0x0a0,
+};
+enum { READY = 15, SET_UP = 11, DRIVER_OK = 4, CONSOLE = 3, ENTROPY = 4, ENTRIES = 4, WRITABLE = 2, VERSION_1 = 1, NO_INTERRUPT_FLAG = 1 };
+
+struct descriptor {
+  uint64_t address;
+  uint32_t length;
+  uint16_t flags, next;
+};
+static volatile struct {
+  struct descriptor descriptors[ENTRIES] __attribute__((aligned(16)));
+  struct {
+    uint16_t flags, index, ring[ENTRIES];
+  } driver;
+  struct {
+    uint16_t flags, index;
+    uint32_t ring[2 * ENTRIES];
+  } device __attribute__((aligned(4)));
+  char buffer[64];
+} queue;
+static uint64_t device;
+static volatile uint64_t sink;
+
+static uint32_t reg(uint32_t offset) { return mmio_read32(device + offset); }
+static void set(uint32_t offset, uint32_t value) { mmio_write32(device + offset, value); }
+static void barrier(void) { asm volatile("dmb sy" ::: "memory"); }
+static void ignore(uint32_t intid) { (void)intid; }
+
+static _Noreturn void sleep_on(void) {
+  for (;;) wait_for_interrupt();
+}
+
+static void acknowledge(uint32_t intid) {
+  (void)intid;
+  set(INTERRUPT_ACK, reg(INTERRUPT_STATUS));
+}
+
+static void find(uint32_t id) {
+  struct fdt_interrupt interrupt;
+  fdt_node node = NULL;
+  while ((node = fdt_next_compatible(node, "virtio,mmio"))) {
+    device = fdt_cells2(node, "reg", 0);
+    if (reg(DEVICE_ID) != id) continue;
+    if (!fdt_interrupt(node, 0, &interrupt)) fail("no interrupt");
+    irq_attach(interrupt.intid, interrupt.edge, acknowledge);
+    return;
+  }
+  fail("no device");
+}
+
+static void place(uint32_t registers, volatile void *address) {
+  set(registers, (uint32_t)(uintptr_t)address);
+  set(registers + 4, (uint32_t)((uintptr_t)address >> 32));
+}
+
+// Sets up queue 0 of a device up to a value of Status.
+static void set_up(uint32_t id, bool queue_ready, uint32_t status) {
+  find(id);
+  set(STATUS, 1);
+  set(STATUS, 3);
+  set(DRIVER_FEATURES_SEL, 1);
+  set(DRIVER_FEATURES, VERSION_1 | (boot_argument("platform", 0) ? 2 : 0));
+  set(STATUS, SET_UP);
+  set(QUEUE_SEL, 0);
+  set(QUEUE_NUM, ENTRIES);
+  place(QUEUE_DESC, queue.descriptors);
+  place(QUEUE_DRIVER, &queue.driver);
+  place(QUEUE_DEVICE, &queue.device);
+  if (queue_ready) set(QUEUE_READY, 1);
+  if (status != SET_UP) set(STATUS, status);
+}
+
+static void offer(uint64_t address) {
+  queue.descriptors[0] = (struct descriptor){.address = address, .length = sizeof queue.buffer, .flags = WRITABLE};
+  queue.driver.ring[queue.driver.index % ENTRIES] = 0;
+  barrier();
+  queue.driver.index++;
+  barrier();
+}
+
+static void request(void) {
+  offer((uintptr_t)queue.buffer);
+  set(QUEUE_NOTIFY, 0);
+}
+
+// Sleeps until the device has given back as many chains.
+static void wait_for(uint16_t index) {
+  while (queue.device.index != index) {
+    irq_disable();
+    if (queue.device.index != index) wait_for_interrupt();
+    irq_enable();
+    isb();
+  }
+}
+
+static void doorbell_mask(uint64_t cap, uint64_t enabled) { HVC(0x6015, cap, enabled, 0, 0, 0); }
+static void msgqueue_wake_receiver_at(uint64_t cap, uint64_t count) { HVC(0x6020, cap, count, -1, -1, 0); }
+
+static fdt_node bell(const char *compatible) { return doorbell_find(compatible); }
+
+static void listen_to_bell(uint64_t mask) {
+  struct fdt_interrupt rung;
+  fdt_node node = bell("qcom,gunyah-doorbell");
+  uint64_t cap = fdt_cells2(node, "reg", 0);
+  if (!fdt_interrupt(node, 0, &rung)) fail("no bell");
+  irq_attach(rung.intid, false, ignore);
+  doorbell_mask(cap, mask);
+  irq_disable();
+  for (;;) {
+    wait_for_interrupt();
+    doorbell_receive(cap, ~0ull);
+    irq_enable();
+    isb();
+    irq_disable();
+  }
+}
+
+static void receive_messages(uint64_t threshold) {
+  struct message_queue_pair messages = messages_find();
+  irq_attach(messages.not_empty.intid, messages.not_empty.edge, ignore);
+  msgqueue_wake_receiver_at(messages.rx, threshold);
+  struct ball ball;
+  irq_disable();
+  for (;;) {
+    wait_for_interrupt();
+    while (ball_receive(&messages, &ball)) sink++;
+    irq_enable();
+    isb();
+    irq_disable();
+  }
+}
+
+// Sends without a push: the receiver is woken at its threshold alone.
+static void send(struct message_queue_pair messages) {
+  struct ball ball = {0};
+  msgqueue_send(messages.tx, &ball, sizeof ball, 0);
+}
+
+static _Noreturn void send_two(void) {
+  struct message_queue_pair messages = messages_find();
+  send(messages);
+  send(messages);
+  irq_attach(messages.not_empty.intid, messages.not_empty.edge, ignore);
+  sleep_on();
+}
+
+static _Noreturn void send_many(void) {
+  struct message_queue_pair messages = messages_find();
+  timer_every(ticks_per_second() / 50);
+  for (;;) {
+    send(messages);
+    wait_for_interrupt();
+  }
+}
+
+void guest_main(void) {
+  uint64_t which = boot_argument("case", ~0ull);
+  uint16_t index = 0;
+  irq_enable();
+  switch (which) {
+  case NOT_READY:
+    set_up(ENTROPY, true, SET_UP);
+    request();
+    sleep_on();
+  case NOT_NOTIFIED:
+    set_up(ENTROPY, true, READY);
+    offer((uintptr_t)queue.buffer);
+    wait_for(1);
+    break;
+  case QUEUE_OFF:
+    set_up(ENTROPY, false, READY);
+    request();
+    wait_for(1);
+    break;
+  case BROKEN_CHAIN:
+    set_up(ENTROPY, true, READY);
+    offer(0x70000000);
+    set(QUEUE_NOTIFY, 0);
+    wait_for(1);
+    break;
+  case NO_INTERRUPT:
+    set_up(ENTROPY, true, READY);
+    queue.driver.flags = NO_INTERRUPT_FLAG;
+    request();
+    sleep_on();
+  case NO_ROOM:
+    set_up(CONSOLE, true, READY);
+    sleep_on();
+  case POLL_NOT_NOTIFIED:
+    set_up(ENTROPY, true, READY);
+    offer((uintptr_t)queue.buffer);
+    irq_disable();
+    while (queue.device.index != 1) continue;
+    break;
+  case ALL_DONE:
+    set_up(ENTROPY, true, READY);
+    request();
+    wait_for(1);
+    sleep_on();
+  case BELL_MASKED: listen_to_bell(0); break;
+  case BELL_RUNG: listen_to_bell(1); break;
+  case HIGH_THRESHOLD: receive_messages(8); break;
+  case MESSAGES_RECEIVED: receive_messages(2); break;
+  case REQUESTS:
+    set_up(ENTROPY, true, READY);
+    for (;;) {
+      request();
+      wait_for(++index);
+      sink += queue.buffer[0];
+    }
+  case REQUESTS_POLLED:
+    set_up(ENTROPY, true, READY);
+    queue.driver.flags = NO_INTERRUPT_FLAG;
+    for (;;) {
+      request();
+      index++;
+      while (queue.device.index != index) continue;
+    }
+  case REQUESTS_BY_TIMER:
+    set_up(ENTROPY, true, READY);
+    queue.driver.flags = NO_INTERRUPT_FLAG;
+    timer_every(ticks_per_second() / 100);
+    for (;;) {
+      request();
+      wait_for(++index);
+    }
+  case LISTENS:
+    set_up(CONSOLE, true, READY);
+    request();
+    sleep_on();
+  case RING:
+    timer_every(ticks_per_second() / 50);
+    do {
+      doorbell_send(fdt_cells2(bell("qcom,gunyah-doorbell-source"), "reg", 0), 1);
+      wait_for_interrupt();
+    } while (!boot_argument("once", 0));
+    sleep_on();
+  case SEND_TWO: send_two();
+  case SEND_MANY: send_many();
+  }
+  print("case %u has no effect\n", which);
+  sleep_on();
+}
+
+// As the common one, but without interrupts of the console.
+void guest_start(const void *devicetree) {
+  fdt_use(devicetree);
+  interrupts_init();
+  console_begin();
+  guest_main();
+  power_off();
+}

@@ -1,0 +1,73 @@
+// A guest that waits for a source that only it could start is stuck, with the state of the source;
+// one whose source may act is not.
+
+import assert from "node:assert/strict";
+import { rows, runUntil } from "../inspection/system.ts";
+import { type Broken, type Healthy, testBroken, testHealthy } from "./class-cases.ts";
+import { ClassGuests, verdictOn } from "./class-guests.ts";
+
+const guests = await ClassGuests.build("sources");
+
+const BELL = '[link]\nbell = { kind = "doorbell", label = 2, from = "y", to = "x" }\n';
+const QUEUE = '[link]\nmessages = { kind = "msgqueue-pair", label = 1, between = ["x", "y"], depth = 8, size = 64 }\n';
+const ENTROPY = 'devices = [{ kind = "pl011" }, { kind = "rng" }]';
+const CONSOLE = 'devices = [{ kind = "pl011" }, { kind = "console" }]';
+const OWN = { keys: 'schedule = "own"\ndevices = [{ kind = "rng" }]', cmdline: "platform=1" };
+
+/** Stuck for a device in this state. */
+const stuck = (name: string, guest: string, state: Readonly<Record<string, unknown>>, more: Partial<Broken> = {}): Broken => ({
+  ...{ name, guest, keys: ENTROPY, fact: { code: "source-idle", irq: /^irq:x\//, state }, next: /^el2 irq ls x$/ },
+  ...more,
+});
+
+const DEVICE = /^dev:x\/rng/;
+
+const BROKEN: readonly Broken[] = [
+  stuck("a driver that never says DRIVER_OK", "NOT_READY", { code: "virtio-not-ready", device: DEVICE, status: 0xb }),
+  stuck("the same of a VM that the hypervisor schedules", "NOT_READY", { code: "virtio-not-ready", device: DEVICE, status: 0xb }, OWN),
+  stuck("a request without a notification", "NOT_NOTIFIED", { code: "virtio-not-notified", device: DEVICE, queue: 0, available: 1 }),
+  stuck("a queue that is not ready", "QUEUE_OFF", { code: "virtio-queue-off", device: DEVICE, queue: 0 }),
+  stuck("a chain that names no memory", "BROKEN_CHAIN", { code: "virtio-needs-reset", fault: /a buffer/ }),
+  stuck("a driver that asked for no interrupt", "NO_INTERRUPT", { code: "virtio-silent", used: 1 }),
+  stuck("the same of a VM that the hypervisor schedules", "NO_INTERRUPT", { code: "virtio-silent", used: 1 }, OWN),
+  stuck("a console that gave no buffer for input", "NO_ROOM", { code: "virtio-no-room", queue: 0 }, { keys: CONSOLE }),
+  {
+    ...{ name: "a driver that polls for a request without a notification", guest: "POLL_NOT_NOTIFIED", keys: ENTROPY },
+    ...{ fact: { code: "spins", vcpu: "vcpu:x/0" }, next: /^el2 disasm x\/0:/ },
+    because: [{ code: "reads", range: { symbol: /^queue/ } }],
+  },
+  {
+    ...{ name: "a driver that has no request left", guest: "ALL_DONE", keys: ENTROPY, fact: { code: "no-wakeup" }, next: /^el2 irq ls x$/ },
+    because: [{ code: "wakeup", state: { code: "virtio-idle", device: DEVICE } }],
+  },
+  stuck("a doorbell whose flags are masked", "BELL_MASKED", { code: "doorbell-masked", flags: "0x1", sends: 1 }, {
+    keys: 'devices = [{ kind = "pl011" }]',
+    more: guests.vm("RING", { cmdline: "once=1" }, "y") + BELL,
+  }),
+  {
+    ...{ name: "two messages below the receiver's threshold", guest: "HIGH_THRESHOLD", more: guests.vm("SEND_TWO", {}, "y") + QUEUE },
+    ...{ fact: { code: "deadlock" }, next: /^el2 queue ls --filter vm=x$/ },
+    because: [{ code: "wakeup", state: { code: "messages", end: "receiver", count: 2, depth: 8, wakes_at: 8, sends: 2 } }],
+  },
+];
+
+const HEALTHY: readonly Healthy[] = [
+  { name: "makes requests, and sleeps until each is answered", guest: "REQUESTS", keys: ENTROPY, until: 0.2e9 },
+  { name: "makes them as a VM that the hypervisor schedules", guest: "REQUESTS", ...OWN, until: 0.2e9 },
+  { name: "makes requests, and polls", guest: "REQUESTS_POLLED", keys: ENTROPY, until: 0.2e9 },
+  { name: "asks for no interrupt, and looks when its timer fires", guest: "REQUESTS_BY_TIMER", keys: ENTROPY },
+  { name: "has room for input, of which there is none", guest: "LISTENS", keys: CONSOLE },
+  { name: "waits for a doorbell of which it enabled a flag", guest: "BELL_RUNG", more: guests.vm("RING", {}, "y") + BELL },
+  { name: "is woken by every second message", guest: "MESSAGES_RECEIVED", more: guests.vm("SEND_MANY", {}, "y") + QUEUE },
+];
+
+testBroken(guests, { "a source that only the guest could start": BROKEN });
+testHealthy(guests, { "a source that only the guest could start": HEALTHY });
+
+Deno.test("a wait has the same words in el2 vcpu ls and in el2 diagnose", async () => {
+  const system = await guests.system(guests.vm("LISTENS", { keys: CONSOLE }));
+  runUntil(system, 1e8);
+  const { text, fact } = verdictOn(system, "x"), [vcpu] = rows(system, "vcpu.ls", { filter: "vm=vm:x" });
+  assert.equal(fact.code, "waits");
+  assert.ok(vcpu.wakes.includes(text), JSON.stringify({ text, vcpu }));
+});
