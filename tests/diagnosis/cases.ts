@@ -208,7 +208,7 @@ const HANGS: readonly BrokenCase[] = [
     "a loop of hypercalls",
     file(vm("exitStorm")),
     "storm",
-    /^vcpu:x\/0 loops at 0x8000\w+\.\.0x8000\w+: its calls have the same answers again and again$/,
+    /^vcpu:x\/0 loops at 0x8000\w+\.\.0x8000\w+: its calls and accesses to devices have the same answers again and again$/,
     {
       wayOut: /el2 disasm x\/0:pc/,
     },

@@ -4,8 +4,10 @@
 import assert from "node:assert/strict";
 import { rows, runUntil } from "../inspection/system.ts";
 import { type Broken, type Healthy, testBroken, testHealthy } from "./class-cases.ts";
-import { ClassGuests, verdictOn } from "./class-guests.ts";
+import { assertHealthy } from "./healthy.ts";
+import { ClassGuests, type Setting, verdictOn } from "./class-guests.ts";
 
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const guests = await ClassGuests.build("sources");
 
 const BELL = '[link]\nbell = { kind = "doorbell", label = 2, from = "y", to = "x" }\n';
@@ -51,6 +53,24 @@ const BROKEN: readonly Broken[] = [
   },
 ];
 
+/** A loop of calls, or of accesses to a device, of which none can have another answer. */
+const spins = (name: string, guest: string, more: Partial<Broken> = {}): Broken => ({
+  ...{ name, guest, keys: ENTROPY, fact: { code: "exit-loop", vcpu: "vcpu:x/0", range: { symbol: /./ } } },
+  ...{ next: /^el2 disasm x\/0:/ },
+  ...more,
+});
+
+const REFUSED = (call: string) => [{ code: "refused", call }] as const;
+const LOOPS: readonly Broken[] = [
+  spins("waits for a bit of Status that only it sets", "POLL_STATUS"),
+  spins("waits for an interrupt of a device that it has not notified", "POLL_INTERRUPT_STATUS"),
+  spins("sends with a capability that does not exist", "CALL_REFUSED", { because: REFUSED("doorbell_send") }),
+  spins("receives to where no memory is", "RECEIVE_REFUSED", {
+    ...{ because: REFUSED("msgqueue_receive"), keys: "" },
+    more: guests.vm("SEND_MANY", {}, "y") + QUEUE,
+  }),
+];
+
 const HEALTHY: readonly Healthy[] = [
   { name: "makes requests, and sleeps until each is answered", guest: "REQUESTS", keys: ENTROPY, until: 0.2e9 },
   { name: "makes them as a VM that the hypervisor schedules", guest: "REQUESTS", ...OWN, until: 0.2e9 },
@@ -61,8 +81,14 @@ const HEALTHY: readonly Healthy[] = [
   { name: "is woken by every second message", guest: "MESSAGES_RECEIVED", more: guests.vm("SEND_MANY", {}, "y") + QUEUE },
 ];
 
-testBroken(guests, { "a source that only the guest could start": BROKEN });
-testHealthy(guests, { "a source that only the guest could start": HEALTHY });
+const BUSY: readonly Healthy[] = [
+  { name: "is refused often, and gives up", guest: "CALL_REFUSED_OFTEN", until: 0.3e9 },
+  { name: "polls a queue to which another VM sends", guest: "POLL_QUEUE", more: guests.vm("SEND_MANY", {}, "y") + QUEUE, until: 0.2e9 },
+  { name: "polls the interrupt status of a device that it has notified", guest: "POLL_DEVICE", keys: ENTROPY, until: 0.1e9 },
+];
+
+testBroken(guests, { "a source that only the guest could start": BROKEN, "calls and registers that stay as they are": LOOPS });
+testHealthy(guests, { "a source that only the guest could start": HEALTHY, "calls and registers that stay as they are": BUSY });
 
 Deno.test("a wait has the same words in el2 vcpu ls and in el2 diagnose", async () => {
   const system = await guests.system(guests.vm("LISTENS", { keys: CONSOLE }));
@@ -71,3 +97,24 @@ Deno.test("a wait has the same words in el2 vcpu ls and in el2 diagnose", async 
   assert.equal(fact.code, "waits");
   assert.ok(vcpu.wakes.includes(text), JSON.stringify({ text, vcpu }));
 });
+
+/** Instants at which a busy driver is looked at, and virtual time (ns) between two. */
+const INSTANTS = LONG ? 3000 : 150, APART = 1.3e3;
+
+const AWAITED: Readonly<Record<string, readonly [guest: string, setting: Setting]>> = {
+  "asleep": ["REQUESTS", { keys: ENTROPY }],
+  "asleep, in a VM that the hypervisor schedules": ["REQUESTS", OWN],
+  "in memory": ["REQUESTS_POLLED", { keys: ENTROPY }],
+  "in registers": ["POLL_DEVICE", { keys: ENTROPY }],
+};
+
+for (const [name, [guest, setting]] of Object.entries(AWAITED)) {
+  Deno.test(`healthy at each instant: a driver that awaits its requests ${name}`, async () => {
+    const system = await guests.system(guests.vm(guest, setting));
+    runUntil(system, 30e6);
+    for (let count = 0; count < INSTANTS; count++) {
+      runUntil(system, system.machine.time + APART);
+      assertHealthy(system);
+    }
+  });
+}

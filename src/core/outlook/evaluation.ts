@@ -30,7 +30,15 @@ import { PAGE_SIZE } from "../../support/sizes.ts";
 /** Why the evaluation ended at an instruction whose effect registers and RAM do not decide. */
 export type Departure = "call" | "device" | "register" | "time" | "sleep" | "interrupt" | "other";
 
-export type CallAnswer = (instruction: "hvc" | "smc", immediate: number, x: readonly bigint[]) => readonly bigint[] | undefined;
+export interface AskedCall {
+  readonly pc: bigint;
+  readonly instruction: "hvc" | "smc";
+  readonly immediate: number;
+  /** X0 to X7. */
+  readonly x: readonly bigint[];
+}
+
+export type CallAnswer = (call: AskedCall) => readonly bigint[] | undefined;
 
 /** Conditions of the evaluation. */
 export interface Prospect {
@@ -38,9 +46,10 @@ export interface Prospect {
   readonly interrupt: boolean;
   /**
    * X0 and what follows after an HVC or SMC, if it changes nothing else; undefined for other calls.
-   * @param x X0 to X7
    */
   readonly answer?: CallAnswer;
+  /** The value of a device's register that stays as it is; undefined for others. */
+  readonly register?: (va: bigint, size: number) => bigint | undefined;
   /** ESR_EL1 of the external abort that an access ends in; undefined if a device may answer. */
   readonly refused?: (pc: bigint, va: bigint) => number | undefined;
   /** Instructions to evaluate at most. */
@@ -276,9 +285,19 @@ export class Evaluation {
   }
 
   #load(va: bigint, size: number, options: AccessOptions): bigint {
-    const pa = this.#reach(va, size, 0, options);
-    const value = this.#see(va, pa, size);
+    const value = this.#loaded(va, size, options);
     return options.signed ? BigInt.asUintN(64, BigInt.asIntN(8 * size, value)) : value;
+  }
+
+  #loaded(va: bigint, size: number, options: AccessOptions): bigint {
+    try {
+      return this.#see(va, this.#reach(va, size, 0, options), size);
+    } catch (error) {
+      const value = error instanceof Unreachable && error.fsc === undefined ? this.prospect.register?.(va, size) : undefined;
+      if (value === undefined) throw error;
+      this.stretch.calls++;
+      return value;
+    }
   }
 
   #see(va: bigint, pa: number, size: number): bigint {
@@ -349,7 +368,7 @@ export class Evaluation {
 
   #ask(instruction: "hvc" | "smc", immediate: number): void {
     const { state } = this, x = Array.from({ length: 8 }, (_, index) => state.getX(index));
-    const answer = state.pstate & Pstate.ElMask ? this.prospect.answer?.(instruction, immediate, x) : undefined;
+    const answer = state.pstate & Pstate.ElMask ? this.prospect.answer?.({ pc: this.pc, instruction, immediate, x }) : undefined;
     if (!answer) throw new Departs("call");
     answer.forEach((value, index) => state.setX(index, BigInt.asUintN(64, value)));
     this.stretch.calls++;

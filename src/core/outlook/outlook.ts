@@ -17,7 +17,7 @@ export interface EndlessLoop {
   /** It executes WFE or YIELD; WFI that returns at once. */
   readonly yields: boolean;
   readonly sleeps: boolean;
-  /** Calls that a turn makes, which all answered as they do now. */
+  /** Calls and loads of device registers that a turn makes, which all answer as they do now. */
   readonly calls: number;
   /** An interrupt could be taken in it. */
   readonly open: boolean;

@@ -3,11 +3,13 @@
 
 import { type AddressSpace, Intid, Irq, unchangingAnswer, type Vcpu } from "../../hypervisor/inspect.ts";
 import { Block } from "../../hypervisor/interface.ts";
-import { type EndlessLoop, type Outlook, Pstate } from "../../core/interface.ts";
+import { type AskedCall, type EndlessLoop, type Outlook, Pstate } from "../../core/interface.ts";
+import { ErrorCode } from "../../abi/errors.ts";
+import { MmioTransport } from "../../virtio/mmio-transport.ts";
 import { writersOf } from "../readers/read-memory.ts";
 import type { View } from "../readers/inspected.ts";
 import { isIdle } from "../../queries/facts/source-state.ts";
-import { deviceState, slotsOf } from "./source-states.ts";
+import { deviceState, slotsOf, stateNow } from "./source-states.ts";
 import { isAble, isAsleep, type Sleep, sleepOf } from "./verdict-sleep.ts";
 
 /**
@@ -18,9 +20,18 @@ const LOOKED_AT = 1024;
 /** The same where another vCPU of the VM works, which could end a loop that reads memory. */
 const LOOKED_AT_BESIDE = 48;
 
-/** Whether a vCPU executes instructions when its turn comes. */
+/** Registers that a hypercall gives back. */
+const X_RESULTS = 8;
+/** Errors that nobody but the caller can end. */
+const LASTING: ReadonlySet<number> = new Set<number>([
+  ...[ErrorCode.UNIMPLEMENTED, ErrorCode.ARGUMENT_INVALID, ErrorCode.ARGUMENT_SIZE, ErrorCode.ARGUMENT_ALIGNMENT],
+  ...[ErrorCode.ADDR_OVERFLOW, ErrorCode.ADDR_UNDERFLOW, ErrorCode.ADDR_INVALID, ErrorCode.DENIED],
+  ...[ErrorCode.CSPACE_CAP_NULL, ErrorCode.CSPACE_WRONG_OBJECT_TYPE, ErrorCode.CSPACE_INSUFFICIENT_RIGHTS],
+]);
+
+/** Whether a vCPU executes instructions when its turn comes, or completes a load of a device. */
 function isAwake(vcpu: Vcpu): boolean {
-  return !vcpu.isDead && !vcpu.native && !vcpu.isBlockedBy(~Block.Run);
+  return !vcpu.isDead && !vcpu.native && !vcpu.isBlockedBy(~(Block.Run | Block.Vmmio));
 }
 
 export class Prospects {
@@ -52,19 +63,43 @@ export class Prospects {
     if (!isAwake(vcpu)) return undefined;
     let found = this.#outlooks.get(vcpu);
     if (!found) {
-      const answer = (instruction: "hvc" | "smc", immediate: number, x: readonly bigint[]) =>
-        immediate === 0 ? unchangingAnswer(vcpu, x, instruction) : undefined;
+      const answer = ({ pc, instruction, immediate, x }: AskedCall) =>
+        immediate === 0 ? unchangingAnswer(vcpu, x, instruction) : this.#refusal(vcpu, pc);
+      const register = (va: bigint, size: number) => this.#register(vcpu, va, size);
       const { externalAbort } = vcpu;
       // As it was the last time: the instruction that asked, at that address.
       const refused = (pc: bigint, va: bigint) => externalAbort?.pc === pc && externalAbort.far === va ? externalAbort.esr : undefined;
       // Of a VM of which a CPU works only loops matter that read nothing, and handlers.
       const isBeside = this.#working.has(vcpu.addressSpace) && vcpu.registers.chain.length === 0;
-      const prospect = { interrupt: vcpu.hasInterrupt, answer, refused, limit: isBeside ? LOOKED_AT_BESIDE : LOOKED_AT };
+      const prospect = { interrupt: vcpu.hasInterrupt, answer, register, refused, limit: isBeside ? LOOKED_AT_BESIDE : LOOKED_AT };
       found = this.view.system.symbols.core.outlook(vcpu.registers, prospect);
       this.#outlooks.set(vcpu, found);
       if (found.kind !== "loops") this.#working.add(vcpu.addressSpace);
     }
     return found;
+  }
+
+  /**
+   * X0 to X7 after a hypercall that was refused at this address the last time, for a reason that
+   * stays.
+   */
+  #refusal(vcpu: Vcpu, pc: bigint): readonly bigint[] | undefined {
+    const asked = this.view.vcpuName(vcpu);
+    const last = this.view.hypervisor.trace.reasons.list().findLast(({ askedBy, at }) => askedBy === asked && at === pc)?.chain.at(-1);
+    if (!last || !LASTING.has(last.result.code)) return undefined;
+    return [BigInt.asUintN(64, BigInt(last.result.code)), ...new Array(X_RESULTS - 1).fill(0n)];
+  }
+
+  /** A register of a virtio device in which nothing is under way. */
+  #register(vcpu: Vcpu, va: bigint, size: number): bigint | undefined {
+    const { ipa: at } = this.view.system.symbols.core.inspect(vcpu.registers, va);
+    const slot = slotsOf(this.view, this.view.vmNameOf(vcpu.addressSpace)).find(({ ipa, size }) =>
+      ipa !== undefined && at >= ipa && at < ipa + size
+    );
+    // The host is at work as long as it answers these loads.
+    const state = slot && stateNow(this.view, slot), transport = slot?.device.transport;
+    const isStill = state !== undefined && isIdle(state) && transport instanceof MmioTransport && slot?.ipa !== undefined;
+    return isStill ? transport.read(at - slot.ipa, size) : undefined;
   }
 
   /** Whether nothing can free a vCPU that loops or sleeps. */

@@ -56,8 +56,12 @@ function isHostBusy(view: View): boolean {
 
 /** The state of a virtio device; undefined while the host may be about to serve it. */
 export function deviceState(view: View, slot: VirtioSlot, object?: VirtioMmio): SourceState | undefined {
+  return lookOf(view).isHostBusy || object?.isNotified ? undefined : stateNow(view, slot, object);
+}
+
+/** The state of a virtio device, whatever the host is about to do. */
+export function stateNow(view: View, slot: VirtioSlot, object?: VirtioMmio): SourceState {
   const { id: device, vm, device: { transport, id } } = slot;
-  if (lookOf(view).isHostBusy || object?.isNotified) return undefined;
   const space = [...view.hypervisor.addressSpaces.values()].find((one) => view.vmNameOf(one) === vm);
   const memory = {
     read(address: number, into: Uint8Array): boolean {

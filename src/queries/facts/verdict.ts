@@ -205,7 +205,8 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
     }`,
   "spins": ({ vcpu, range, reads }) =>
     `${vcpu} loops at ${rangeText(range)}: ${reads > 0 ? "nothing can change what it reads" : "nothing can end it"}`,
-  "exit-loop": ({ vcpu, range }) => `${vcpu} loops at ${rangeText(range)}: its calls have the same answers again and again`,
+  "exit-loop": ({ vcpu, range }) =>
+    `${vcpu} loops at ${rangeText(range)}: its calls and accesses to devices have the same answers again and again`,
   "wfi-returns": ({ vcpu, at }) =>
     `${vcpu} is never blocked: its WFI at ${at} returns at once, as an interrupt is signaled that it does not take`,
   "crashed": ({ vcpu, exception, at, handler }) =>

@@ -14,6 +14,10 @@ enum guest {
   ALL_DONE,
   BELL_MASKED,
   HIGH_THRESHOLD,
+  POLL_STATUS,
+  POLL_INTERRUPT_STATUS,
+  CALL_REFUSED,
+  RECEIVE_REFUSED,
   // It does all of them.
   REQUESTS,
   REQUESTS_POLLED,
@@ -21,6 +25,9 @@ enum guest {
   LISTENS,
   BELL_RUNG,
   MESSAGES_RECEIVED,
+  CALL_REFUSED_OFTEN,
+  POLL_QUEUE,
+  POLL_DEVICE,
   // The other side.
   RING,
   SEND_TWO,
@@ -230,6 +237,42 @@ void guest_main(void) {
     request();
     wait_for(1);
     sleep_on();
+  case POLL_STATUS:
+    find(ENTROPY);
+    set(STATUS, 1);
+    while (!(reg(STATUS) & DRIVER_OK)) continue;
+    break;
+  case POLL_INTERRUPT_STATUS:
+    set_up(ENTROPY, true, READY);
+    offer((uintptr_t)queue.buffer);
+    irq_disable();
+    while (!reg(INTERRUPT_STATUS)) continue;
+    break;
+  case POLL_DEVICE:
+    set_up(ENTROPY, true, READY);
+    irq_disable();
+    for (;;) {
+      request();
+      while (!reg(INTERRUPT_STATUS)) continue;
+      set(INTERRUPT_ACK, 1);
+    }
+  case CALL_REFUSED:
+    while (doorbell_send(0x1234, 1).x[0]) continue;
+    break;
+  case RECEIVE_REFUSED:
+    for (struct message_queue_pair messages = messages_find();;) {
+      if (!msgqueue_receive(messages.rx, (void *)0x70000000, sizeof(struct ball)).x[0]) break;
+    }
+    break;
+  case CALL_REFUSED_OFTEN:
+    for (uint64_t left = 1u << 16; left && doorbell_send(0x1234, 1).x[0]; left--) continue;
+    timer_every(ticks_per_second() / 50);
+    sleep_on();
+  case POLL_QUEUE:
+    for (struct message_queue_pair messages = messages_find();;) {
+      struct ball ball;
+      if (ball_receive(&messages, &ball)) sink++;
+    }
   case BELL_MASKED: listen_to_bell(0); break;
   case BELL_RUNG: listen_to_bell(1); break;
   case HIGH_THRESHOLD: receive_messages(8); break;
