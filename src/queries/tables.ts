@@ -643,6 +643,7 @@ export const DEVICES = defineTable({
       width: 30,
       from: 120,
     },
+    driver: { kind: "word", doc: "how far the driver of a virtio device is, by its Status register", optional: true, width: 12, from: 100 },
     metrics: { kind: "detail", doc: "counters of a virtio device by name; null for other devices", optional: true },
   },
 });

@@ -118,3 +118,16 @@ for (const [name, [guest, setting]] of Object.entries(AWAITED)) {
     }
   });
 }
+
+Deno.test("devices show how far their drivers are, and a VM that sleeps names those that none has used", async () => {
+  const devices = 'devices = [{ kind = "pl011" }, { kind = "console" }, { kind = "rng" }]';
+  const system = await guests.system(guests.vm("LISTENS", { keys: devices }) + guests.vm("NOT_READY", { keys: ENTROPY }, "y"));
+  runUntil(system, 1e8);
+  const drivers = (vm: string) => rows(system, "vm.devices", { vm }).flatMap(({ kind, driver }) => driver === null ? [] : [[kind, driver]]);
+  assert.deepEqual(drivers("vm:x"), [["virtio-console", "ready"], ["virtio-rng", "none"]]);
+  assert.deepEqual(drivers("vm:y"), [["virtio-rng", "features-ok"]]);
+  const { healthy, because } = verdictOn(system, "x");
+  assert.ok(healthy);
+  assert.deepEqual(because.filter(({ code }) => code === "no-driver"), [{ code: "no-driver", devices: ["dev:x/rng1"] }]);
+  assert.ok(!verdictOn(system, "y").because.some(({ code }) => code === "no-driver"));
+});

@@ -1,5 +1,6 @@
 // Rows about VMs: state, load, and the devices that they see.
 
+import { driverProgress } from "./driver-progress.ts";
 import { VcpuOption } from "../../abi/words.ts";
 import { VmState } from "../../abi/rpc/messages/vm.ts";
 import type { AddressSpace, GzVm, Vcpu } from "../../hypervisor/inspect.ts";
@@ -108,7 +109,7 @@ export function scheduleOf(vcpus: readonly Vcpu[], vm?: Vm): "native" | "proxy" 
 /** The devices of one VM. */
 export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVICES>[] {
   const name = view.vmName(space.vmid);
-  const none = { ipa: null, size: null, peer: null, virq: null, reach: null, metrics: null };
+  const none = { ipa: null, size: null, peer: null, virq: null, reach: null, driver: null, metrics: null };
   const rows: RowOf<typeof DEVICES>[] = space.devices.map(({ ipa, size, device }) => ({
     ...none,
     id: devId(name, hex(ipa)),
@@ -141,7 +142,8 @@ export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVIC
       virq: end?.virq === undefined ? null : irqId(name, end.virq),
     });
   }
-  for (const { vm, id, device, ipa, size, intid } of view.system.virtio) {
+  for (const slot of view.system.virtio) {
+    const { vm, id, device, ipa, size, intid } = slot;
     if (vm !== name) continue;
     rows.push({
       ...none,
@@ -153,6 +155,7 @@ export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVIC
       size,
       by: "el2",
       virq: irqId(name, intid),
+      driver: driverProgress(view, slot),
       metrics: { ...device.metrics() },
     });
   }

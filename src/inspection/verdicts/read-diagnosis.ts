@@ -20,6 +20,9 @@ import { trailOf } from "./verdict-trail.ts";
 import { otherGic } from "./verdict-gic.ts";
 import { peerless, undelivered } from "./verdict-messages.ts";
 import { Prospects } from "./prospects.ts";
+import type { DriverProgress } from "../../queries/facts/source-state.ts";
+import { driverProgress } from "../readers/driver-progress.ts";
+import { slotsOf } from "./source-states.ts";
 import { crashed, spins, starves, unserved, working } from "./verdict-work.ts";
 import { EVIDENCE, type Evidence, VERDICT_FACTS, type VerdictFact, wordOf } from "../../queries/facts/verdict.ts";
 import { hex } from "../../support/number-text.ts";
@@ -105,6 +108,7 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
       ...evidence,
       ...healthy ? [] : [...stage(view, patient.online), ...trailOf(view, patient.vm, patient.vcpus, fact)],
       ...peerless(view, patient.vm),
+      ...asleep.has(patient.vm.id) ? unused(view, patient.vm) : [],
       ...barred(patient.irqs),
     ];
     const lines = [...cause ? [text] : [], ...because.map((one) => EVIDENCE.text(one))];
@@ -126,6 +130,14 @@ function misread(view: View, { id }: VmFacts, healthy: boolean): Evidence[] {
 function stage(view: View, [vcpu]: readonly Vcpu[]): Evidence[] {
   const found = vcpu?.addressSpace && stageOf(view, vcpu.addressSpace);
   return found ? [found] : [];
+}
+
+/** Virtio devices of a VM that sleeps, and so is not about to take them. */
+function unused(view: View, { id }: VmFacts): Evidence[] {
+  const slots = slotsOf(view, nameOf(id)), devices = Map.groupBy(slots, (slot) => driverProgress(view, slot));
+  const idsOf = (word: DriverProgress) => devices.get(word)?.map((slot) => slot.id) ?? [];
+  const kinds = [["no-driver", idsOf("none")], ["driver-failed", idsOf("failed")]] as const;
+  return kinds.flatMap(([code, found]): Evidence[] => found.length > 0 ? [{ code, devices: found }] : []);
 }
 
 /** Pending interrupts that cannot be delivered. */

@@ -4,6 +4,9 @@
 import { hex } from "../../support/number-text.ts";
 import { Facts } from "./fact.ts";
 
+/** How far the driver of a virtio device is. */
+export type DriverProgress = "none" | "acknowledged" | "driver" | "features-ok" | "ready" | "failed" | "needs-reset";
+
 /** A queue of a virtio device, in chains of descriptors. */
 type ChainsOf = {
   /** `dev:x/blk0`. */
@@ -14,6 +17,16 @@ type ChainsOf = {
   readonly taken: number;
   /** Given back since the reset, modulo 2^16. */
   readonly used: number;
+};
+
+/** The flags of a doorbell. */
+type FlagsOf = {
+  readonly bell: string;
+  readonly flags: string;
+  /** Those that raise its interrupt. */
+  readonly wakes: string;
+  /** Since it was made. */
+  readonly sends: number;
 };
 
 export type SourceState =
@@ -31,14 +44,8 @@ export type SourceState =
   | { readonly code: "virtio-listens" } & ChainsOf
   /** The device may get another target, of which its configuration tells the driver. */
   | { readonly code: "virtio-configured"; readonly device: string }
-  /** `wakes`: flags that raise the interrupt; `sends` since it was made. */
-  | {
-    readonly code: "doorbell" | "doorbell-masked";
-    readonly bell: string;
-    readonly flags: string;
-    readonly wakes: string;
-    readonly sends: number;
-  }
+  | { readonly code: "doorbell" } & FlagsOf
+  | { readonly code: "doorbell-masked" } & FlagsOf
   /** The receiver is woken from `wakes_at` messages on, the sender at `wakes_at` and below. */
   | {
     readonly code: "messages";

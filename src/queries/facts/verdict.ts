@@ -33,7 +33,8 @@ export type Awaited = {
 export type VerdictFact =
   // Work.
   | { readonly code: "runs"; readonly vcpu: string }
-  | { readonly code: "waits-for-vmm" | "vmm-silent"; readonly vcpu: string; readonly access: Access; readonly since_ns: number }
+  | { readonly code: "waits-for-vmm"; readonly vcpu: string; readonly access: Access; readonly since_ns: number }
+  | { readonly code: "vmm-silent"; readonly vcpu: string; readonly access: Access; readonly since_ns: number }
   | { readonly code: "vmm-absent"; readonly vcpu: string; readonly since_ns: number }
   /**
    * Each turn leaves the state as it was; `writers` are the vCPUs that could change memory that it
@@ -297,6 +298,9 @@ export type Evidence =
   /** Of the exception that a vCPU took. */
   | { readonly code: "cause"; readonly cause: ExceptionCause }
   | { readonly code: "boot"; readonly finding: BootFinding }
+  /** Virtio devices of a VM that sleeps, which no driver has touched, or which a driver gave up. */
+  | { readonly code: "no-driver"; readonly devices: readonly string[] }
+  | { readonly code: "driver-failed"; readonly devices: readonly string[] }
   /** Of a guest's kernel. */
   | { readonly code: "kernel"; readonly finding: LinuxFinding }
   /** A driver of another version of the GIC: the register that it wrote, and those of this one. */
@@ -350,6 +354,12 @@ export const EVIDENCE = new Facts<Evidence>({
   "gicv2-driver": ({ register, at, use }) =>
     `the guest drives a GICv2: it wrote ${register} at ${rangeText(at)}, which a GICv3 with affinity routing reserves; way out: use ${use}`,
   "kernel": ({ finding }) => kernelText(finding),
+  "no-driver": ({ devices }) =>
+    `${devices.join(", ")}: no driver has used ${
+      devices.length === 1 ? "it" : "them"
+    } (Status 0x0); way out: a kernel with virtio_mmio or ` +
+    "virtio_pci, and with the modules of these devices",
+  "driver-failed": ({ devices }) => `${devices.join(", ")}: the driver has given up (FAILED in Status)`,
   "boot": ({ finding }) => `${BOOT_FINDINGS.text(finding)}${wayOutText(BOOT_FINDINGS.wayOut(finding))}`,
   "no-kvm": () => "this kernel is Gunyah's primary VM, at EL1: it cannot have /dev/kvm, and makes VMs by /dev/gunyah",
 });

@@ -1,0 +1,26 @@
+// How far the driver of a virtio device is, by the Status register (virtio 1.2 section 2.1).
+
+import { VirtioStatus } from "../../virtio/device.ts";
+import { irqId } from "../../queries/ids.ts";
+import type { DriverProgress } from "../../queries/facts/source-state.ts";
+import type { View, VirtioSlot } from "./inspected.ts";
+import { virqOf } from "./virq-sources.ts";
+
+/** From what ends a driver's use of a device to how far it has come. */
+const STEPS: readonly (readonly [bit: number, word: DriverProgress])[] = [
+  [VirtioStatus.FAILED, "failed"],
+  [VirtioStatus.NEEDS_RESET, "needs-reset"],
+  [VirtioStatus.DRIVER_OK, "ready"],
+  [VirtioStatus.FEATURES_OK, "features-ok"],
+  [VirtioStatus.DRIVER, "driver"],
+  [VirtioStatus.ACKNOWLEDGE, "acknowledged"],
+];
+
+/** The rings are not asked for. */
+const NO_MEMORY = { read: () => false, write: () => false };
+
+export function driverProgress(view: View, { vm, intid, device }: VirtioSlot): DriverProgress {
+  const irq = irqId(vm, intid), object = view.objects("virtio_mmio").find(({ backendVirq }) => virqOf(view, backendVirq) === irq);
+  const status = object?.status ?? device.transport?.condition(NO_MEMORY).status ?? 0;
+  return STEPS.find(([bit]) => status & bit)?.[1] ?? "none";
+}
