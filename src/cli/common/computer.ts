@@ -122,7 +122,8 @@ function exists(path: string): boolean {
     Deno.statSync(path);
     return true;
   } catch (error) {
-    if (isOfSystem(error)) return false;
-    throw error;
+    // A folder that cannot be looked at is there: writing says why.
+    if (!isOfSystem(error)) throw error;
+    return !(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory);
   }
 }

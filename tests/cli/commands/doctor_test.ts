@@ -51,6 +51,7 @@ Deno.test("doctor concludes what does not work here from the checks that failed"
     assert.match(stdout, /^!! {2}guests {4}no cache folder: .*\n {14}set EL2_CACHE$/m);
     assert.ok(stdout.endsWith("\nParts of el2 do not work here until you fix the lines marked !!: sockets, guests\n"), stdout);
     const { stdout: device } = await el2Process(["doctor"], { EL2_CACHE: "/proc/none" });
+    assert.match(device, /^!! {2}folders {3}cache: \/proc\/none cannot be written: not a folder for files$/m);
     assert.match(device, /^!! {2}guests {4}the cache folder cannot be read\n {14}set EL2_CACHE to a writable folder$/m);
   } finally {
     await Deno.remove(folder, { recursive: true });
