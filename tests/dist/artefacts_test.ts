@@ -15,6 +15,7 @@ import { sharedUser } from "./user.ts";
 import { documentedSymbols, writeExamples } from "../library/examples.ts";
 import { pathWithoutDeno } from "../../scripts/path-without-deno.ts";
 import { filesBelow } from "../../scripts/dist/split.ts";
+import { PROBE_MACHINES, probeName } from "../../scripts/launch/code-probe.ts";
 import { VERSION } from "../../src/support/version.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
 
@@ -99,7 +100,8 @@ artefact("npm installs el2 with its runtime, without install scripts", async (he
   assert.equal(manifest.scripts, undefined);
   assert.deepEqual(manifest.dependencies, { deno: Deno.version.deno });
   const packed = (await runIn(here, "tar", ["-tzf", `${DIST}/el2-${VERSION}.tgz`], env)).stdout.trim().split("\n").sort();
-  const names = ["LICENSE", "README.md", "THIRD-PARTY-NOTICES.txt", "el2.cjs", "el2.js", "package.json"];
+  const probes = PROBE_MACHINES.map(probeName).sort();
+  const names = ["LICENSE", "README.md", "THIRD-PARTY-NOTICES.txt", ...probes, "el2.cjs", "el2.js", "package.json"];
   assert.deepEqual(packed, names.map((name) => `package/${name}`));
 
   // A signal to the launcher alone ends the program behind it, too.
