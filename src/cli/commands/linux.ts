@@ -51,7 +51,8 @@ export const LINUX: Group = {
       help: "print the log (dmesg), also without a console and after a panic",
       table: "linux.log",
       text: logText,
-      examples: ["linux log", "linux log debian > dmesg.txt", "linux log --filter level=err -o wide"],
+      follows: "sequence",
+      examples: ["linux log", "linux log debian > dmesg.txt", "linux log --follow", "linux log --filter level=err -o wide"],
     },
     {
       ...IN_VM,

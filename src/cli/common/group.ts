@@ -7,14 +7,14 @@ import { answer } from "./answer.ts";
 import { type CommandContext, examplesText } from "./command.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { type ListOptions, withListOptions } from "./list-options.ts";
-import { report } from "./print.ts";
-import { openSession, withSessionOptions } from "./session.ts";
+import { output, printStreamHeading, printStreamRow, report } from "./print.ts";
+import { type OpenSession, openSession, withSessionOptions } from "./session.ts";
 import { checkedFilter, parseWhole } from "./values.ts";
 import { withoutKind } from "../../queries/ids.ts";
 import type { Action } from "../../queries/action.ts";
 import { allOf, isExactly } from "../../queries/filter.ts";
 import type { Query, QueryArguments } from "../../queries/query.ts";
-import type { Row } from "../../queries/table.ts";
+import type { Json, Row } from "../../queries/table.ts";
 import { type TableName, TABLES } from "../../queries/tables.ts";
 
 /** A command that prints the rows of a query. */
@@ -25,6 +25,8 @@ export interface QueryCommand {
   readonly table: TableName;
   /** An option that adds to the query. */
   readonly flag?: { readonly name: string; readonly help: string; readonly query: QueryArguments };
+  /** Rows rise in this column: `--follow` prints those that come. */
+  readonly follows?: string;
   /** The text of a row, unless columns or a form are chosen. */
   readonly text?: (row: Row) => string;
   /** Its argument; in brackets where it is optional. */
@@ -98,6 +100,7 @@ function addQuery(parent: Command, { exit }: CommandContext, query: QueryCommand
     .option("--filter <filter>", "only matching rows, such as state=blocked or size>1M")
     .option("--limit <rows>", "at most this many rows", parseWhole(1, 1_000_000))
     .addHelpText("after", examplesText(query.examples));
+  if (query.follows !== undefined) command.option("--follow", "also print new rows as they come, until interrupted");
   if (query.flag) command.option(`--${query.flag.name}`, query.flag.help);
   withListOptions(command);
   if (query.argument) {
@@ -139,7 +142,11 @@ interface QueryOptions extends ListOptions {
   readonly readOnly?: boolean;
   readonly filter?: string;
   readonly limit?: number;
+  readonly follow?: boolean;
 }
+
+/** Time (ms) between two questions that follow. */
+const FOLLOWED = 200;
 
 async function runQuery(group: string, command: QueryCommand, argument: string | undefined, options: QueryOptions): Promise<number> {
   const flag = command.flag && Reflect.get(options, command.flag.name) === true ? command.flag.query : {};
@@ -150,9 +157,35 @@ async function runQuery(group: string, command: QueryCommand, argument: string |
   const query: Query = { table: command.table, args: { ...args, filter: filter || undefined, limit: options.limit } };
   const none = options.filter === undefined ? command.none : undefined;
   const vm = command.ofVm && argument;
+  if (options.follow && command.follows !== undefined) return await follow(open, query, command.follows, command.text, options);
   const rows = await answer(open, query, options.json ?? false, { full: command.full, text: command.text, none, vm, list: options });
   if (rows === 0 && command.failsOnNone) {
     throw new Failure(`no object called "${argument}"; list them with el2 ${group} ${command.list ?? "ls"}`, ExitCode.Failed);
   }
   return rows > 0 && command.failsOnRows ? ExitCode.Failed : ExitCode.Done;
+}
+
+/** Prints rows, and then those after them in a column, until it is interrupted. */
+async function follow(
+  { asker, session }: OpenSession,
+  { table, args }: Query,
+  column: string,
+  text: QueryCommand["text"],
+  options: QueryOptions,
+): Promise<number> {
+  if (options.watch) throw new Failure("--follow prints new rows, --watch all of them every second; give one");
+  const json = options.json ?? false, isText = text !== undefined && !json && options.output === undefined;
+  if (!json && !isText) printStreamHeading(TABLES[table], options);
+  for (let last: Json | undefined;;) {
+    const fresh = last === undefined ? undefined : `${column}>${last}`;
+    const found = await asker.ask({ table, args: { ...args, filter: allOf([args.filter, fresh]) || undefined } });
+    if (found.error !== undefined) throw new Failure(found.error, ExitCode.Failed);
+    if (new Set(found.rows.map((row) => row.vm)).size > 1) throw new Failure("several VMs have such rows; name one to follow");
+    for (const row of found.rows) {
+      if (isText) output(text(row));
+      else printStreamRow(session.info.name, found, row, json, options);
+    }
+    last = found.rows.at(-1)?.[column] ?? last;
+    await new Promise((resolve) => setTimeout(resolve, FOLLOWED));
+  }
 }

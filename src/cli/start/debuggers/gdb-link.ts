@@ -12,11 +12,18 @@ import type { GdbTarget } from "../../../debug/gdb-session.ts";
 import type { DebugAnswer, SessionDebugAccess, SessionEvent } from "../../../protocol/protocol.ts";
 import type { SessionClient } from "../../../session/client.ts";
 import type { DebuggedVms } from "../../../queries/debugged-vms.ts";
+import { vmId } from "../../../queries/ids.ts";
+import { LINUX_TABLES } from "../../../queries/linux-tables.ts";
+import { listText } from "../../../queries/list-text.ts";
+import type { QueryArguments } from "../../../queries/query.ts";
 
 /** Others may ask through the same client, with their own numbers. */
 const FIRST_QUESTION = 1e9;
 /** Files that `monitor symbols` writes for whoever can connect to a port. */
 const SHARED_FILE = /^\w[\w.-]*\.(?:elf|debug|sym)$/;
+
+/** Columns of a list that gdb prints. */
+const MONITOR_WIDTH = 100;
 
 /** Where gdb connects: a port of 127.0.0.1, or the absolute path of a socket. */
 export type GdbPlace = number | string;
@@ -129,8 +136,21 @@ export class DebugLink {
     return this.#events === undefined ? "continue does not stop at events\n" : `continue stops at events with ${this.#events}\n`;
   }
 
+  /** Rows about the VM's Linux, as text. */
+  async #list(name: "linux.ps" | "linux.stack", args: QueryArguments): Promise<string> {
+    if (this.vms.kind !== "vm") return "this gdb has several VMs; use el2 linux\n";
+    const { error, rows } = await this.#asker.ask({ table: name, args: { ...args, vm: vmId(this.vms.vm) } });
+    return error === undefined ? listText(LINUX_TABLES[name], rows, MONITOR_WIDTH) : `${error}\n`;
+  }
+
   async #monitor(command: string, args: readonly string[]): Promise<string | undefined> {
     if (command === "events") return await this.#monitorEvents(args);
+    if (command === "tasks") return await this.#list("linux.ps", { threads: true, filter: args.join(" ") || undefined });
+    if (command === "stack") {
+      const [pid = ""] = args;
+      if (!/^\d{1,9}$/.test(pid)) return "monitor stack PID: list them with monitor tasks\n";
+      return await this.#list("linux.stack", { pid: Number(pid) });
+    }
     if (command !== "symbols") return undefined;
     if (args.length !== 1) return "monitor symbols FILE: name one file to write\n";
     if (this.#shared) {

@@ -1,0 +1,45 @@
+// A Debian in a session in the background: its log as it comes, and its tasks in gdb.
+
+import assert from "node:assert/strict";
+import { gdbCommand } from "../../scripts/native-tools.ts";
+import { ConsoleProgram } from "../support/console.ts";
+import { el2Command } from "../support/el2.ts";
+
+/** Seconds of wall time for one thing to happen. */
+const PATIENCE = 120;
+
+Deno.test("el2 linux log --follow prints what a guest says later, and gdb lists its tasks and their stacks", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-linux-session-" });
+  const env = { XDG_RUNTIME_DIR: folder, EL2_SESSION: "", NO_COLOR: "1" };
+  const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  const el2 = async (...args: string[]) => {
+    const [program, ...rest] = el2Command(...args);
+    const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env }).output();
+    assert.equal(code, 0, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
+  };
+  const program = (...args: string[]) =>
+    new ConsoleProgram(["env", ...settings, "sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command(...args)]);
+  try {
+    await el2("up", "debian", "--name", "inside");
+    await el2("console", "debian", "--expect", "# ", "--timeout", "120s");
+    {
+      await using log = program("linux", "log", "--follow");
+      await log.expect(/Run \/init as init process/, PATIENCE);
+      await el2("console", "debian", "--send", "echo heard-$((40 + 2)) > /dev/kmsg\\n");
+      await log.expect(/\] heard-42\n/, PATIENCE);
+    }
+    await using server = program("gdb", "debian");
+    const [, socket] = await server.expect(/target remote (\S+)'/, PATIENCE);
+    const commands = ["set architecture aarch64", "set remotetimeout 60", `target remote ${socket}`, "monitor tasks name=kthreadd"];
+    const [gdb, ...given] = await gdbCommand(), typed = [...commands, "monitor stack 2", "monitor stack x", "detach"];
+    const { stdout, stderr } = await new Deno.Command(gdb, { args: [...given, "-batch", ...typed.flatMap((line) => ["-ex", line])] })
+      .output();
+    const shown = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    assert.match(shown, /^task:debian\/2 +2 +0 S +kthreadd .* kthreadd$/m);
+    assert.match(shown, /^call:debian\/2\/\d+ kernel 0x[0-9a-f]{16} kthreadd\+0x/m);
+    assert.match(shown, /^monitor stack PID: list them with monitor tasks$/m);
+  } finally {
+    await el2("down", "inside");
+    await Deno.remove(folder, { recursive: true });
+  }
+});
