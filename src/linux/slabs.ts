@@ -31,10 +31,12 @@ export function readSlabs(reading: Reading): RowOf<LinuxTables["linux.slabs"]>[]
 }
 
 function* nodesOf(reading: Reading, cache: Struct): Generator<Struct> {
-  // The array has as many as the machine can have, and only these exist.
-  const count = Math.min(cache.lengthOf("node"), reading.memory.u32(reading.address("nr_node_ids")), NODES_MAX);
+  // Since 7.0, an entry has more than the pointer. The array has as many as the machine can have,
+  // and only these exist.
+  const [array, pointer] = cache.has("per_node") ? ["per_node", ".node"] : ["node", ""];
+  const count = Math.min(cache.lengthOf(array), reading.memory.u32(reading.address("nr_node_ids")), NODES_MAX);
   for (let node = 0; node < count; node++) {
-    const address = cache.pointer(`node[${node}]`);
+    const address = cache.pointer(`${array}[${node}]${pointer}`);
     if (address !== 0n) yield reading.struct("kmem_cache_node", address);
   }
 }
