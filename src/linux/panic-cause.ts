@@ -6,6 +6,7 @@ import type { LinuxFinding, NamedTask } from "../queries/facts/linux-finding.ts"
 import { initEnd, initNotRun, type TakenException } from "./init.ts";
 import type { Reading } from "./reading.ts";
 import { rootNotFound } from "./root.ts";
+import { survivedOops } from "./trouble.ts";
 import type { Struct } from "./types.ts";
 
 export interface Panic {
@@ -61,8 +62,11 @@ export function panicCause(panic: Panic): LinuxFinding | undefined {
   });
 }
 
-function oops({ exception, task }: Panic): LinuxFinding | undefined {
-  return exception && { code: "oops", exception: exception.text, at: exception.at, task: named(task), cause: exception.cause };
+function oops({ reading, exception, task }: Panic): LinuxFinding | undefined {
+  if (exception) return { code: "oops", exception: exception.text, at: exception.at, task: named(task), cause: exception.cause };
+  // The vCPU has returned from it, into the kernel's end: the log has it.
+  const logged = survivedOops(reading);
+  return logged && { code: "oops", exception: logged.what, at: logged.at, task: named(task), cause: null };
 }
 
 function totalMemory(reading: Reading): number | null {

@@ -15,7 +15,7 @@ const FAULT = /^Unable to handle (.*)/, ERROR = /^Internal error: (.*?) \[#(\d+)
 const TASK = /^CPU: \d+ (?:UID: \d+ )?PID: (\d+) Comm: (.{1,15}?) (?:Tainted|Not tainted)/;
 
 /** The last oops, if the kernel has had one. */
-export function survivedOops(reading: Reading): LinuxFinding | undefined {
+export function survivedOops(reading: Reading): Extract<LinuxFinding, { code: "oops-survived" }> | undefined {
   const taint = reading.kernel.find(reading.memory, "tainted_mask");
   if (taint === undefined || !reading.memory.has(taint, 8) || (reading.memory.u64(taint) & DIED) === 0n) return undefined;
   const texts = readLog(reading).map(({ text }) => text), start = texts.findLastIndex((text) => ERROR.test(text));

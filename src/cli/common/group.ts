@@ -176,7 +176,8 @@ async function follow(
   if (options.watch) throw new Failure("--follow prints new rows, --watch all of them every second; give one");
   const json = options.json ?? false, isText = text !== undefined && !json && options.output === undefined;
   if (!json && !isText) printStreamHeading(TABLES[table], options);
-  for (let last: Json | undefined;;) {
+  let last: Json | undefined;
+  for (;;) {
     const fresh = last === undefined ? undefined : `${column}>${last}`;
     const found = await asker.ask({ table, args: { ...args, filter: allOf([args.filter, fresh]) || undefined } });
     if (found.error !== undefined) throw new Failure(found.error, ExitCode.Failed);

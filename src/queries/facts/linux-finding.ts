@@ -140,7 +140,7 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
       : "give the VM a disk (--disk), or a ramdisk (--initrd)",
   "root-unreadable": () => "make one of these file systems on it, or give a ramdisk that loads the module",
   "ramdisk-bad": () => "make the archive again: cpio -o -H newc, and whole if it is compressed",
-  "oops": ({ cause }) => cause ? EXCEPTION_CAUSES.wayOut(cause) : undefined,
+  "oops": ({ cause, at }) => (cause ? EXCEPTION_CAUSES.wayOut(cause) : undefined) ?? `mend ${at}`,
   "out-of-memory": () => "give the VM more memory, or the program less work",
   "lockup": () => "find the loop in that function; cond_resched() in long loops",
   "hung-task": () => "find who has to wake it: el2 linux stack of the task",
