@@ -45,9 +45,9 @@ export function findCacheFolder(): string | undefined {
 /** Folders that were checked. */
 const trusted = new Set<string>();
 
-/** The bytes of a file; undefined if it does not exist. */
+/** The bytes of a file; undefined without one, and for a pipe, which would keep a start waiting. */
 export function readIfThere(path: string): Uint8Array<ArrayBuffer> | undefined {
-  return unlessGone(() => readToEnd(path));
+  return unlessGone(() => Deno.statSync(path).isFile ? readToEnd(path) : undefined);
 }
 
 /** Age (ms) at which a partial file is no longer being written: its process was killed. */

@@ -1,7 +1,7 @@
 // Folders of caches: which files stay.
 
 import assert from "node:assert/strict";
-import { keepNewest } from "../../src/support/cache.ts";
+import { keepNewest, readIfThere } from "../../src/support/cache.ts";
 import { inFolder } from "./temporary-folder.ts";
 
 Deno.test("files that a killed process left do not push complete ones out, and go when they are old", async () => {
@@ -42,3 +42,12 @@ Deno.test("of large files as many stay as there is room for, newest first", asyn
     return Promise.resolve();
   });
 });
+
+Deno.test("a cached file that is replaced by a pipe is gone, and nothing waits for its writer", () =>
+  inFolder(async (folder) => {
+    await new Deno.Command("mkfifo", { args: [`${folder}/pipe`] }).output();
+    const began = performance.now();
+    assert.equal(readIfThere(`${folder}/pipe`), undefined);
+    assert.ok(performance.now() - began < 1000);
+    assert.equal(readIfThere(`${folder}/none`), undefined);
+  }));

@@ -42,7 +42,8 @@ export function forwardOption() {
 export function shareOption() {
   return new Option(
     "--share <dir[,ro][,tag=name]>",
-    `share a folder with the guest: mount -t 9p -o trans=virtio ${DEFAULT_TAG} /mnt; ro: read-only; repeatable with tags`,
+    `share a folder with the guest: mount -t 9p -o trans=virtio ${DEFAULT_TAG} /mnt; ro: read-only; repeatable with tags; ` +
+      "Debian's cloud kernel has no 9p: el2 guests fetch debian --disk has the ordinary one",
   ).argParser((text: string, before: DeviceTable[] | undefined): DeviceTable[] => [...before ?? [], parseShare(text)]);
 }
 
