@@ -77,14 +77,12 @@ export class FlowPane implements Pane {
     const sends: Piece[][] = [
       this.#capability(row.from, "Send", row.obj),
       [{ text: `${send} `, role: "text" }, { text: arrow(send), role: "dim" }],
-      row.send_virq === null ? [] : irqPieces("room", row.send_virq, `at ${row.not_full}`),
+      row.send_virq === null ? [] : irqPieces(row.send_virq, `at ${row.not_full}`),
     ];
     const receives: Piece[][] = [
       this.#capability(row.to, "Receive", row.obj),
       [{ text: arrow(receive), role: "dim" }, { text: ` ${receive}`, role: "text" }],
-      row.receive_virq === null
-        ? []
-        : irqPieces(queue ? "message" : "flags", row.receive_virq, queue ? `from ${row.not_empty}` : `of ${row.enable}`),
+      row.receive_virq === null ? [] : irqPieces(row.receive_virq, queue ? `from ${row.not_empty}` : `for flags ${row.enable}`),
     ];
     const room = (index: number) => index === 1 ? half : more;
     sends.forEach((pieces, index) => drawPieces(screen, look, from, top + index, pieces, room(index)));
@@ -108,8 +106,9 @@ export class FlowPane implements Pane {
   }
 }
 
-function irqPieces(when: string, virq: string, threshold: string): Piece[] {
-  return [{ text: `${when} `, role: "dim" }, { text: virq, role: "text" }, { text: ` ${threshold}`, role: "dim" }];
+/** The interrupt that wakes an end, and when. */
+function irqPieces(virq: string, when: string): Piece[] {
+  return [{ text: virq, role: "text" }, { text: ` wakes it ${when}`, role: "dim" }];
 }
 
 /** A VM on its fill. */

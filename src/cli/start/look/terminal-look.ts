@@ -55,7 +55,7 @@ export function terminalLook(look: Look, own: readonly Theme[] = [], wanted?: st
     theme: themeOf(look, own, wanted, unknown),
     bright: brightByEnvironment(environment("COLORFGBG")),
     ask: canBeAsked(environment("TERM")),
-    ascii: look.ascii ?? !characterLocale(environment).utf8,
+    ascii: look.ascii ?? (environment("TERM") === "dumb" || !characterLocale(environment).utf8),
     plain: look.plain,
     blocks: environment("TERM") === "linux",
     slowLink: environment("SSH_CONNECTION") !== undefined,

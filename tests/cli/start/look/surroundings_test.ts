@@ -54,6 +54,19 @@ Deno.test("a theme that is not known, and one that cannot be read, are refused b
   await assert.rejects(checkedUi("phone.toml", { ...DEFAULT_UI, themes }), /^Error: phone\.toml: \[ui\.themes\.mine\]: dim on /);
 });
 
+Deno.test("a dumb terminal gets ASCII, whatever its locale is", () => {
+  const before = ["TERM", "LC_ALL"].map((name) => [name, Deno.env.get(name)] as const);
+  try {
+    Deno.env.set("LC_ALL", "C.UTF-8");
+    for (const [term, ascii] of [["xterm", false], ["dumb", true]] as const) {
+      Deno.env.set("TERM", term);
+      assert.equal(surroundings({}).ascii, ascii, term);
+    }
+  } finally {
+    for (const [name, value] of before) value === undefined ? Deno.env.delete(name) : Deno.env.set(name, value);
+  }
+});
+
 Deno.test("beside a running session a theme that only another configuration has is passed over", () => {
   assert.throws(() => surroundings({ theme: "mine" }), Failure);
   assert.equal(surroundings({ theme: "mine" }, DEFAULT_UI, "pass").theme, undefined);
