@@ -24,14 +24,14 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   images: ["host", "formats", "isa", "support"],
   symbols: ["hypervisor", "machine", "core", "formats", "support"],
   queries: ["virtio", "abi", "support"],
-  linux: ["queries", "symbols", "support"],
+  linux: ["queries", "symbols", "formats", "support"],
   plans: ["queries", "host", "hypervisor", "virtio", "core", "isa", "abi", "support"],
   protocol: ["plans", "queries", "hypervisor", "abi"],
   state: ["hypervisor", "machine", "support"],
   outside: ["state", "virtio", "machine", "formats", "support"],
   inspection: [
     ...["protocol", "linux", "queries", "symbols", "host", "resource-manager", "devicetree", "hypervisor", "virtio", "core", "isa", "abi"],
-    "support",
+    ...["formats", "support"],
   ],
   assembly: [
     ...["inspection", "outside", "state", "protocol", "plans", "queries", "symbols", "images", "host", "resource-manager", "hypervisor"],

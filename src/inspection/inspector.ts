@@ -26,6 +26,7 @@ import { readPlaces } from "./readers/read-places.ts";
 import { readStops } from "./readers/read-stops.ts";
 import { readLines } from "./readers/read-lines.ts";
 import { readStack } from "./readers/read-stack.ts";
+import { readPageTables } from "./readers/read-page-tables.ts";
 import { readTimers } from "./readers/read-timers.ts";
 import { readVariables } from "./readers/read-variables.ts";
 import { ramAt, readCode, readFrames, readSymbols } from "./readers/read-symbols.ts";
@@ -195,6 +196,7 @@ const READERS: { readonly [N in Exclude<TableName, "hash" | "who">]: Reader<N> }
   "vcpu.regs": (view, args) => ({ rows: readRegisters(view, view.findVcpu(required(args, "vcpu"))) }),
   "vcpu.stack": (view, args) => ({ rows: readStack(view, view.findVcpu(required(args, "vcpu"))) }),
   "vcpu.timers": (view, args) => ({ rows: readTimers(view, view.findVcpu(required(args, "vcpu"))) }),
+  "vcpu.tables": (view, args) => ({ rows: readPageTables(view, view.findVcpu(required(args, "vcpu")), args.at) }),
   "vcpu.vars": (view, args) => ({ rows: readVariables(view, view.findVcpu(required(args, "vcpu")), args.frame ?? 0, args.at) }),
   "symbols": (view, args) => ({ rows: readSymbols(view, required(args, "vm")) }),
   "symbols.frames": (view, args) => ({ rows: readFrames(view, required(args, "vm")) }),

@@ -1,21 +1,12 @@
 // A Linux kernel that is found in a VM's memory: its symbols, types and release. They are
 // kept as long as the kernel runs; answers are read anew each time.
 
+import { type Tables, tablesOf } from "../formats/page-tables.ts";
 import type { SymbolTable } from "../symbols/symbol-table.ts";
 import { Work } from "../support/work.ts";
 import { Btf } from "./btf.ts";
 import { addressesIn, ExportedSymbols, type KernelImage, readImage } from "./kernel-image.ts";
-import {
-  BadMemory,
-  lowerTables,
-  type PhysicalMemory,
-  STEPS_MAX,
-  type Tables,
-  TooMuch,
-  type TranslationRegisters,
-  upperTables,
-  VirtualMemory,
-} from "./memory.ts";
+import { BadMemory, type PhysicalMemory, STEPS_MAX, TooMuch, type TranslationRegisters, VirtualMemory } from "./memory.ts";
 import { SOUGHT, type Sought } from "./sought.ts";
 import { NoType, Struct, type Types } from "./types.ts";
 import { VmCoreInfo } from "./vmcoreinfo.ts";
@@ -68,8 +59,8 @@ export class LinuxKernel {
   /** Undefined where no kernel's code is mapped. */
   static find({ physical, registers, tables: symbols }: KernelPlace): LinuxKernel | undefined {
     const code = CODE.map((name) => resolve(symbols, name)).find((address) => address !== undefined);
-    const tables = upperTables(registers);
-    if (code === undefined || !tables) return undefined;
+    const { ttbr1, tcr } = registers, tables = tablesOf(ttbr1, tcr, true);
+    if (code === undefined) return undefined;
     for (const root of [tables.root, tables.root + (TRAMPOLINE_PAGES << tables.granule)]) {
       const upper = { ...tables, root };
       const memory = new VirtualMemory(physical, upper, new Work(STEPS_MAX, () => new TooMuch()));
@@ -77,14 +68,14 @@ export class LinuxKernel {
       const start = resolve(symbols, "__start_BTF");
       const here = start === undefined ? undefined : btfAt(memory, start);
       const image = here ? undefined : readImage(memory, code);
-      return new LinuxKernel(symbols, upper, registers.tcr, code, here ?? (image && btfIn(image)), image);
+      return new LinuxKernel(symbols, upper, tcr, code, here ?? (image && btfIn(image)), image);
     }
     return undefined;
   }
 
   /** Whether a CPU uses its tables: a kernel that boots has others first. */
   isUsedBy(registers: TranslationRegisters): boolean {
-    const { root, granule } = this.tables, used = upperTables(registers)?.root;
+    const { root, granule } = this.tables, used = tablesOf(registers.ttbr1, registers.tcr, true).root;
     return used === root || used === root - (TRAMPOLINE_PAGES << granule);
   }
 
@@ -94,9 +85,8 @@ export class LinuxKernel {
   }
 
   /** The memory of a process, by the IPA of its first table. */
-  userMemory(memory: VirtualMemory, root: number): VirtualMemory | undefined {
-    const tables = lowerTables(root, this.tcr);
-    return tables && new VirtualMemory(memory.physical, tables, memory.work);
+  userMemory(memory: VirtualMemory, root: number): VirtualMemory {
+    return new VirtualMemory(memory.physical, tablesOf(BigInt(root), this.tcr, false), memory.work);
   }
 
   /** VMCOREINFO; undefined before the kernel has written it. */

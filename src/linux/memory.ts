@@ -2,6 +2,16 @@
 // here, so that no vCPU has to exist. The memory is a guest's: reading is counted, and an unmapped
 // address is an error that names it.
 
+import {
+  type Descriptor,
+  isInHalf,
+  lastTableShift,
+  outputOf,
+  type ReadEntry,
+  type Tables,
+  walkBeside,
+  walkTables,
+} from "../formats/page-tables.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 import { Work } from "../support/work.ts";
 
@@ -32,95 +42,47 @@ export class TooMuch extends Error {}
 /** Steps (reads and levels of page tables) of one answer. */
 export const STEPS_MAX = 1_500_000;
 
-/** Tables of stage 1 for one half of the addresses. */
-export interface Tables {
-  readonly root: number;
-  /** Bits of an offset in a page: 12, 14 or 16. */
-  readonly granule: number;
-  /** Bits of an address that are translated. */
-  readonly bits: number;
-  readonly upper: boolean;
-}
-
-/** Bits 47 to 1 of TTBR are the tables' address; CnP is bit 0 (Arm ARM D19.2.149). */
-const TTBR_ADDRESS = (1n << 48n) - 2n;
-/** TCR_EL1.TG1 and TG0 have different encodings (D19.2.139). */
-const TG1: Readonly<Record<number, number>> = { 1: 14, 2: 12, 3: 16 }, TG0: Readonly<Record<number, number>> = { 0: 12, 1: 16, 2: 14 };
-const VALID = 1n, TABLE = 2n;
 /** Where kernels are mapped begins here. */
 export const UPPER_HALF = 1n << 63n;
-const ENTRY_SIZE = 8;
 const PAGE = BigInt(PAGE_SIZE), PAGE_OFFSET = PAGE - 1n;
-
-/** The tables of the kernel's half; undefined for a reserved granule. */
-export function upperTables({ ttbr1, tcr }: TranslationRegisters): Tables | undefined {
-  const granule = TG1[Number(tcr >> 30n & 3n)];
-  return granule === undefined
-    ? undefined
-    : { root: Number(ttbr1 & TTBR_ADDRESS), granule, bits: 64 - Number(tcr >> 16n & 0x3fn), upper: true };
-}
-
-/** The tables of a process, whose first one is at `root`. */
-export function lowerTables(root: number, tcr: bigint): Tables | undefined {
-  const granule = TG0[Number(tcr >> 14n & 3n)];
-  return granule === undefined ? undefined : { root, granule, bits: 64 - Number(tcr & 0x3fn), upper: false };
-}
 
 /** The intermediate physical address of a virtual one; undefined if it is not mapped. */
 export function translate(physical: PhysicalMemory, tables: Tables, address: bigint, work: Work): number | undefined {
-  return inLeaf(physical, tables, leafOf(physical, tables, address, work), address, work);
+  return isInHalf(tables, address) ? outputAt(walkTables(tables, address, entriesOf(physical, work)), address) : undefined;
 }
 
-/** The last table for the addresses around one, or the block that maps them. */
-type Leaf = { readonly table: number } | { readonly block: number; readonly shift: bigint } | undefined;
+const outputAt = (end: Descriptor, address: bigint) => end.kind === "leaf" ? outputOf(end, address) : undefined;
 
-function entryAt(physical: PhysicalMemory, at: number, work: Work): bigint | undefined {
-  work.spend();
-  const page = physical.page(at - at % PAGE_SIZE);
-  return page && new DataView(page.buffer, page.byteOffset + at % PAGE_SIZE).getBigUint64(0, true);
-}
-
-function leafOf(physical: PhysicalMemory, { root, granule, bits, upper }: Tables, address: bigint, work: Work): Leaf {
-  if (address >> BigInt(bits) !== (upper ? (1n << BigInt(64 - bits)) - 1n : 0n)) return undefined;
-  const width = granule - 3;
-  let table = root;
-  for (let level = Math.ceil((bits - granule) / width) - 1; level > 0; level--) {
-    const shift = BigInt(granule + level * width);
-    const index = Number((address & (1n << BigInt(bits)) - 1n) >> shift & (1n << BigInt(width)) - 1n);
-    const entry = entryAt(physical, table + ENTRY_SIZE * index, work);
-    if (entry === undefined || !(entry & VALID)) return undefined;
-    const next = entry & (1n << 48n) - (1n << BigInt(granule));
-    if (!(entry & TABLE)) return { block: Number(next & -(1n << shift)), shift };
-    table = Number(next);
-  }
-  return { table };
-}
-
-function inLeaf(physical: PhysicalMemory, { granule }: Tables, leaf: Leaf, address: bigint, work: Work): number | undefined {
-  if (!leaf) return undefined;
-  if ("block" in leaf) return leaf.block + Number(address & (1n << leaf.shift) - 1n);
-  const index = Number(address >> BigInt(granule) & (1n << BigInt(granule - 3)) - 1n);
-  const entry = entryAt(physical, leaf.table + ENTRY_SIZE * index, work);
-  if (entry === undefined || !(entry & VALID) || !(entry & TABLE)) return undefined;
-  return Number(entry & (1n << 48n) - (1n << BigInt(granule))) + Number(address & (1n << BigInt(granule)) - 1n);
+function entriesOf(physical: PhysicalMemory, work: Work): ReadEntry {
+  return (at) => {
+    work.spend();
+    const page = physical.page(at - at % PAGE_SIZE);
+    return page && new DataView(page.buffer, page.byteOffset + at % PAGE_SIZE).getBigUint64(0, true);
+  };
 }
 
 /** Memory by virtual address. Pages are looked up once: the memory may not change meanwhile. */
 export class VirtualMemory {
   readonly #pages = new Map<bigint, DataView | undefined>();
-  /** The last table or block that was used, and the bits above the addresses that it maps. */
-  #leaf: Leaf;
+  /** The end of the last walk, and the bits of addresses that lead to the same last table. */
+  #end: Descriptor | undefined;
   #around: bigint | undefined;
-  readonly #leafBits: bigint;
+  readonly #shift: bigint;
+  readonly #read: ReadEntry;
 
   constructor(readonly physical: PhysicalMemory, readonly tables: Tables, readonly work: Work) {
-    this.#leafBits = BigInt(2 * tables.granule - 3);
+    this.#shift = BigInt(lastTableShift(tables));
+    this.#read = entriesOf(physical, work);
   }
 
   #translate(address: bigint): number | undefined {
-    const around = address >> this.#leafBits;
-    if (around !== this.#around) [this.#leaf, this.#around] = [leafOf(this.physical, this.tables, address, this.work), around];
-    return inLeaf(this.physical, this.tables, this.#leaf, address, this.work);
+    if (!isInHalf(this.tables, address)) return undefined;
+    const around = address >> this.#shift;
+    this.#end = this.#end && around === this.#around
+      ? walkBeside(this.tables, this.#end, address, this.#read)
+      : walkTables(this.tables, address, this.#read);
+    this.#around = around;
+    return outputAt(this.#end, address);
   }
 
   /** The page with an address; undefined if it is not mapped to RAM. */

@@ -167,6 +167,33 @@ export const TIMERS = defineTable({
   },
 });
 
+export const PAGE_TABLES = defineTable({
+  name: "vcpu.tables",
+  version: 1,
+  command: "vcpu tables",
+  doc: "the mappings of a vCPU's translation tables (stage 1), by address; for one address, the descriptors of its walk",
+  empty: "nothing is mapped",
+  columns: {
+    id: { kind: "id", doc: "va:VM/ADDRESS: the first address" },
+    address: { kind: "address", doc: "the first virtual address", width: 18 },
+    size: { kind: "size", doc: "bytes from there that are mapped alike; of a walk, those that the descriptor is for", width: 8 },
+    level: { kind: "number", doc: "level of the table with the descriptor", width: 5 },
+    kind: {
+      kind: "word",
+      doc: "leaf: a page or a block; table: the next table of a walk; invalid, unreadable: the walk ends there",
+      width: 10,
+      words: ["leaf", "table", "invalid", "unreadable"],
+    },
+    ipa: { kind: "address", doc: "intermediate physical address; of a walk, that of the address", optional: true, width: 14 },
+    pa: { kind: "address", doc: "physical address, if stage 2 maps it", optional: true, width: 14 },
+    el1: { kind: "word", doc: "rights at EL1: r, w, x", optional: true, width: 4 },
+    el0: { kind: "word", doc: "rights at EL0", optional: true, width: 4 },
+    memory: { kind: "word", doc: "by MAIR_EL1", optional: true, width: 8, words: ["normal", "uncached", "device"] },
+    entry: { kind: "address", doc: "intermediate physical address of the first descriptor", optional: true, width: 14, from: 110 },
+    descriptor: { kind: "address", doc: "its value", optional: true, width: 18, from: 130 },
+  },
+});
+
 export const VARIABLES = defineTable({
   name: "vcpu.vars",
   version: 1,
@@ -786,6 +813,7 @@ export const TABLES = {
   "vcpu.regs": REGISTERS,
   "vcpu.stack": STACK,
   "vcpu.timers": TIMERS,
+  "vcpu.tables": PAGE_TABLES,
   "vcpu.vars": VARIABLES,
   "symbols": SYMBOLS,
   "symbols.frames": FRAMES,

@@ -82,6 +82,7 @@ export const VCPU: Group = {
     },
   ],
   more: (group, context) => {
+    addTables(group, context);
     addVars(group, context);
     addStep(group, context);
   },
@@ -89,6 +90,27 @@ export const VCPU: Group = {
 
 export function registerVcpu(program: Command, context: CommandContext): void {
   registerGroup(program, context, VCPU);
+}
+
+/** Adds `vcpu tables`. */
+function addTables(group: Command, { exit }: CommandContext): void {
+  withListOptions(withSessionOptions(
+    group.command("tables").description("list what a vCPU's translation tables map, or the walk for one address"),
+  ))
+    .argument("<vcpu>", VCPU_ARGUMENT.help)
+    .argument("[address]", "an address, a symbol, or pc: print each descriptor of its walk")
+    .option("--filter <filter>", "only matching rows, such as el1=rwx")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  el2 vcpu tables debian/0 pc\n  el2 vcpu tables debian/0 0xffff800080000000\n  el2 vcpu tables debian/0 --filter el1=rwx",
+    )
+    .action(async (id, address, options) => {
+      using open = await openSession(options);
+      await answer(open, { table: "vcpu.tables", args: { vcpu: id, at: address, filter: options.filter } }, options.json ?? false, {
+        list: options,
+      });
+      exit(ExitCode.Done);
+    });
 }
 
 /** Adds `vcpu vars`. */

@@ -8,6 +8,7 @@ import { nameWord } from "../../isa/word-names.ts";
 import type { Access, DeviceBecause, ExceptionCause } from "../../queries/facts/exception-cause.ts";
 import { hex } from "../../support/number-text.ts";
 import type { View } from "../readers/inspected.ts";
+import { entriesOf } from "../readers/stage1.ts";
 import { stage2Cause } from "./stage2-cause.ts";
 import { type Walk, walkStage1 } from "./stage1-walk.ts";
 import { accessOf, type Taken, wordAt } from "./taken.ts";
@@ -101,14 +102,7 @@ const isStage1On = ({ registers }: Vcpu) => (Number(registers.getRegister("SCTLR
 /** The walk of stage 1 for an address; undefined while stage 1 is off. */
 function walkOf(view: View, vcpu: Vcpu, va: bigint): Walk | undefined {
   if (!isStage1On(vcpu)) return undefined;
-  const { ram } = view.hypervisor.machine;
-  const read = (ipa: bigint) => {
-    const page = ipa < Number.MAX_SAFE_INTEGER ? vcpu.space.stage2.lookup(Number(ipa)) : undefined;
-    const pa = page && page.pa + Number(ipa & 0xfffn);
-    if (pa === undefined || !ram.contains(pa, 8)) return undefined;
-    const bytes = ram.bytes(pa, 8);
-    return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
-  };
+  const read = entriesOf(vcpu, view.hypervisor.machine.ram);
   return walkStage1(vcpu.registers, va, read, pageSizesOf(view.system.symbols.core.cpu).map(Math.log2));
 }
 

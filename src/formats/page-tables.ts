@@ -1,0 +1,161 @@
+// Translation tables of stage 1 for EL1 and EL0, as they are in memory: VMSAv8-64 (Arm ARM D5),
+// addresses of 48 bits. The caller reads the descriptors, and so decides what memory that is.
+
+/** Reads 8 bytes at an intermediate physical address; undefined where there is no memory. */
+export type ReadEntry = (ipa: number) => bigint | undefined;
+
+/** The tables of one half of the addresses. */
+export interface Tables {
+  readonly root: number;
+  /** Bits of an offset in a page: 12, 14 or 16. */
+  readonly granule: number;
+  /** Bits of an address that are translated. */
+  readonly bits: number;
+  /** Whether the other bits of an address are ones. */
+  readonly upper: boolean;
+}
+
+/** An entry of a table, with its place. */
+export interface Descriptor {
+  /** The value of one that is unreadable is undefined. */
+  readonly kind: "invalid" | "unreadable" | "table" | "leaf";
+  readonly level: number;
+  /** Its intermediate physical address. */
+  readonly entry: number;
+  readonly value: bigint | undefined;
+  /** log2 of the bytes that it maps. */
+  readonly shift: number;
+  /** Rights that the tables above it take away: bits of `TableControl`. */
+  readonly controls: number;
+}
+
+/** PXNTable, XNTable, APTable[0] (no EL0), APTable[1] (no writes). */
+export const TableControl = { pxn: 1, xn: 2, noUser: 4, noWrite: 8 } as const;
+
+/** TCR_EL1.TG0 and TG1; D19.2.139 leaves to the CPU what the reserved encoding means. */
+const GRANULES = { tg0: [12, 16, 14, 12], tg1: [12, 14, 12, 16] } as const;
+const LAST_LEVEL = 3, ENTRY_BITS = 3, ENTRY_SIZE = 8;
+const SMALLEST_TSZ = 16, LARGEST_TSZ = 39;
+const ADDRESS = 0x0000_ffff_ffff_f000n;
+/** Bits 47 to 1 of TTBR are the tables' address; CnP is bit 0 (D19.2.149). */
+const TTBR_ADDRESS = 0x0000_ffff_ffff_fffen;
+/** Bits 62 to 59 of a table's descriptor: `TableControl`. */
+const CONTROLS_SHIFT = 59, CONTROLS_BITS = 4;
+
+const field = (value: bigint, shift: number, bits: number) => Number(value >> BigInt(shift) & (1n << BigInt(bits)) - 1n);
+
+/**
+ * The tables of the half of the addresses that a TTBR is for.
+ * @param granules those that the CPU has; another one counts as 4 KiB
+ */
+export function tablesOf(ttbr: bigint, tcr: bigint, upper: boolean, granules: readonly number[] = GRANULES.tg0): Tables {
+  const wanted = upper ? GRANULES.tg1[field(tcr, 30, 2)] : GRANULES.tg0[field(tcr, 14, 2)];
+  const granule = granules.includes(wanted) ? wanted : 12;
+  const bits = 64 - Math.min(LARGEST_TSZ, Math.max(SMALLEST_TSZ, field(tcr, upper ? 16 : 0, 6)));
+  const { width } = firstLevel(granule, bits);
+  return { root: Number(ttbr & TTBR_ADDRESS & -BigInt(ENTRY_SIZE << width)), granule, bits, upper };
+}
+
+/** Whether TCR_EL1.EPD turns the walks of a half off. */
+export const areWalksOff = (tcr: bigint, upper: boolean): boolean => field(tcr, upper ? 23 : 7, 1) === 1;
+
+/** An address without the tag that TCR_EL1.TBI lets it have, as 64 bits with a sign. */
+export function untagged(address: bigint, tcr: bigint): bigint {
+  return BigInt.asIntN(field(tcr, 37 + field(address, 55, 1), 1) ? 56 : 64, address);
+}
+
+/** Whether an address without a tag is in the half of the tables. */
+export function isInHalf({ bits, upper }: Tables, address: bigint): boolean {
+  return BigInt.asIntN(64, address) >> BigInt(bits) === (upper ? -1n : 0n);
+}
+
+/** The first table: its level, what one of its entries maps, and the bits of its index. */
+function firstLevel(granule: number, bits: number) {
+  const indexBits = granule - ENTRY_BITS, level = LAST_LEVEL - Math.ceil((bits - granule) / indexBits) + 1;
+  const shift = granule + (LAST_LEVEL - level) * indexBits;
+  return { level, shift, width: bits - shift };
+}
+
+function descriptorAt(entry: number, level: number, shift: number, controls: number, read: ReadEntry): Descriptor {
+  const value = read(entry), type = value === undefined ? 0 : field(value, 0, 2);
+  const kind = value === undefined
+    ? "unreadable"
+    : !(type & 1) || level === LAST_LEVEL && type === 1
+    ? "invalid"
+    : level === LAST_LEVEL || type === 1
+    ? "leaf"
+    : "table";
+  return { kind, level, entry, value, shift, controls };
+}
+
+const nextTable = ({ granule }: Tables, { value = 0n }: Descriptor) => Number(value & ADDRESS & -(1n << BigInt(granule)));
+const controlsBelow = ({ controls, value = 0n }: Descriptor) => controls | field(value, CONTROLS_SHIFT, CONTROLS_BITS);
+
+/**
+ * The descriptor at which the walk for an address of the half ends.
+ * @param passed is called for each table on the way
+ */
+export function walkTables(tables: Tables, address: bigint, read: ReadEntry, passed?: (table: Descriptor) => void): Descriptor {
+  const indexBits = tables.granule - ENTRY_BITS, va = BigInt.asUintN(64, address);
+  let { level, shift, width } = firstLevel(tables.granule, tables.bits), table = tables.root, controls = 0;
+  for (;; level++, shift -= indexBits, width = indexBits) {
+    const found = descriptorAt(table + ENTRY_SIZE * field(va, shift, width), level, shift, controls, read);
+    if (found.kind !== "table") return found;
+    passed?.(found);
+    table = nextTable(tables, found);
+    controls = controlsBelow(found);
+  }
+}
+
+/** log2 of the bytes around an address for which walks end in the same last table, or block. */
+export const lastTableShift = ({ granule }: Tables): number => 2 * granule - ENTRY_BITS;
+
+/** The end of the walk for an address in the same last table as that of another walk. */
+export function walkBeside({ granule }: Tables, end: Descriptor, address: bigint, read: ReadEntry): Descriptor {
+  const { level, entry, shift, controls } = end;
+  if (level !== LAST_LEVEL) return end;
+  const table = entry - entry % 2 ** granule;
+  return descriptorAt(table + ENTRY_SIZE * field(address, granule, granule - ENTRY_BITS), level, shift, controls, read);
+}
+
+/** The intermediate physical address that a leaf gives an address. */
+export function outputOf({ value = 0n, shift }: Descriptor, address: bigint): number {
+  const inside = (1n << BigInt(shift)) - 1n;
+  return Number(value & ADDRESS & ~inside | address & inside);
+}
+
+/** A leaf, and the first address that it maps. */
+interface Mapped {
+  readonly address: bigint;
+  readonly leaf: Descriptor;
+}
+
+/**
+ * All leaves, by address. A table that many entries name is read for each: `read` has to end that.
+ */
+export function* leavesOf(tables: Tables, read: ReadEntry): Generator<Mapped> {
+  const { level, shift, width } = firstLevel(tables.granule, tables.bits);
+  const first = tables.upper ? -(1n << BigInt(tables.bits)) : 0n;
+  yield* leavesBelow(tables, read, { table: tables.root, level, shift, width, first, controls: 0 });
+}
+
+interface OneTable {
+  readonly table: number;
+  readonly level: number;
+  readonly shift: number;
+  readonly width: number;
+  readonly first: bigint;
+  readonly controls: number;
+}
+
+function* leavesBelow(tables: Tables, read: ReadEntry, { table, level, shift, width, first, controls }: OneTable): Generator<Mapped> {
+  const indexBits = tables.granule - ENTRY_BITS;
+  for (let index = 0; index < 2 ** width; index++) {
+    const address = first + (BigInt(index) << BigInt(shift));
+    const found = descriptorAt(table + ENTRY_SIZE * index, level, shift, controls, read);
+    if (found.kind === "leaf") yield { address: BigInt.asUintN(64, address), leaf: found };
+    if (found.kind !== "table") continue;
+    const below = { table: nextTable(tables, found), level: level + 1, shift: shift - indexBits, width: indexBits };
+    yield* leavesBelow(tables, read, { ...below, first: address, controls: controlsBelow(found) });
+  }
+}
