@@ -84,6 +84,8 @@ class StepBack implements WayBack {
   #past: Past;
   #from: Milestone | undefined;
   #start: ToStart | undefined;
+  /** Whether it is still at the milestone. */
+  #atMilestone = true;
   /** Instructions that the vCPU had retired at the last check. */
   #before = -1;
   #stepped = false;
@@ -97,6 +99,7 @@ class StepBack implements WayBack {
   #beginBefore(instructions: number): { past: Past; control: DebugControl } {
     this.#from = this.run.rerun.milestone(instructions);
     const begun = begin(this.run, this.#from);
+    this.#atMilestone = true;
     begun.past.onStop = () => this.#stepped = true;
     return begun;
   }
@@ -114,8 +117,9 @@ class StepBack implements WayBack {
     while (performance.now() < end) {
       const vcpu = this.#control.vcpu(this.number);
       const left = this.own - (vcpu?.usage.instructions ?? 0);
-      if (left < 0) {
-        // The milestone is after the place, or the first.
+      // The milestone is after the place, or the first. Where the vCPU has retired as many
+      // instructions others may have run since, and an access of its next one may be under way.
+      if (left < 0 || left === 0 && this.#atMilestone && isLater(this.#from)) {
         if (!isLater(this.#from)) this.#start = new ToStart(this.run);
         else ({ past: this.#past, control: this.#control } = this.#beginBefore(this.#from.instructions));
         return undefined;
@@ -124,6 +128,7 @@ class StepBack implements WayBack {
         this.#control.adopt(this.run.control);
         return stopOf(this.#control, "step", vcpu);
       }
+      this.#atMilestone = false;
       this.#approach(vcpu, left, end - performance.now());
     }
     return undefined;
