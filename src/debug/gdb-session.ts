@@ -69,6 +69,12 @@ monitor stack PID           list the call frames of one that sleeps
 `;
 const OK = "OK";
 const UNKNOWN = "";
+/**
+ * The machine as LLDB asks for it: without it, it takes watchpoints for those of a computer, which
+ * stop after the access.
+ */
+const TRIPLE = `triple:${toHex(toBytes("aarch64-unknown-none"))};endian:little;ptrsize:8;`;
+const HOST = `${TRIPLE}watchpoint_exceptions_received:before;`, PROCESS = `pid:1;${TRIPLE}`;
 
 /** How the session continues after an answer. */
 type Handler = (text: string) => string | undefined | Promise<string | undefined>;
@@ -112,6 +118,8 @@ export class GdbSession {
       ["QStartNoAckMode", () => this.#startNoAckMode()],
       ["qXfer:features:read:target.xml:", (text) => transfer(targetDescription(), text)],
       ["qAttached", () => "1"],
+      ["qHostInfo", () => HOST],
+      ["qProcessInfo", () => PROCESS],
       ["qC", (text) => text ? UNKNOWN : `QC${threadOf(this.#stop.vcpu)}`],
       ["qfThreadInfo", () => this.#threads()],
       ["qsThreadInfo", () => "l"],

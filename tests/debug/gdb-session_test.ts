@@ -155,6 +155,16 @@ Deno.test("vCPUs are threads, with what they wait for; a thread that is not ther
   assert.equal(await vm.ask("vCont;s:3;c"), "E16");
 });
 
+Deno.test("LLDB learns the architecture, and that watchpoints stop before the access", async () => {
+  const vm = new DebuggedVm(COUNT);
+  const fields = async (packet: string) =>
+    Object.fromEntries((await vm.ask(packet) ?? "").split(";").filter(Boolean).map((one) => one.split(":")));
+  const host = await fields("qHostInfo");
+  assert.equal(new TextDecoder().decode(Uint8Array.fromHex(host.triple)), "aarch64-unknown-none");
+  assert.deepEqual([host.endian, host.ptrsize, host.watchpoint_exceptions_received], ["little", "8", "before"]);
+  assert.deepEqual(await fields("qProcessInfo"), { pid: "1", triple: host.triple, endian: "little", ptrsize: "8" });
+});
+
 Deno.test("the description of the target comes in parts, and has every register", async () => {
   const vm = new DebuggedVm(COUNT);
   let document = "";

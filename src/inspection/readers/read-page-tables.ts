@@ -45,9 +45,7 @@ export function readPageTables(view: View, vcpu: Vcpu, place: string | undefined
   }
   const work = new Work(ENTRIES_MAX, () => new QueryError(`the tables of ${id} have more than ${ENTRIES_MAX} entries`));
   const memory = entriesOf(vcpu, view.hypervisor.machine.ram), reading = new Reading(view, vcpu, (ipa) => (work.spend(), memory(ipa)));
-  return place === undefined
-    ? reading.mappings()
-    : reading.walk(codePlace(view, `${formatId({ kind: "vcpu", vm: reading.vm, index: vcpu.index }).slice(5)}:${place}`).address);
+  return place === undefined ? reading.mappings() : reading.walk(codePlace(view, `${vcpuName(reading.vm, vcpu.index)}:${place}`).address);
 }
 
 class Reading {
