@@ -48,7 +48,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   scenarios: ["recordings", "configuration", "assembly", "inspection", "plans", "queries", "hypervisor", "abi", "support"],
   export: ["inspection", "queries", "abi", "formats", "support"],
   engine: [
-    ...["recordings", "snapshots", "assembly", "inspection", "outside", "state", "protocol", "plans", "queries", "hypervisor"],
+    ...["recordings", "snapshots", "assembly", "inspection", "outside", "state", "protocol", "plans", "queries", "symbols", "hypervisor"],
     ...["abi", "support"],
   ],
   session: ["engine", "snapshots", "assembly", "outside", "state", "protocol", "plans", "queries", "virtio", "formats", "support"],

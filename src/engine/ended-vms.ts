@@ -6,6 +6,7 @@ import type { Answer, Query } from "../queries/query.ts";
 import { HOST, parseAs, parsePlace, vmId, withoutKind } from "../queries/ids.ts";
 import { IRQS, VCPUS } from "../queries/tables.ts";
 import { rowsOf } from "../queries/query.ts";
+import type { Searching } from "../symbols/vm-symbols.ts";
 import { KeptState, type Milestone } from "../recordings/history.ts";
 import { type EndedRows, NO_ENDED_ROWS } from "../inspection/readers/inspected.ts";
 import type { System } from "../assembly/system/system.ts";
@@ -60,11 +61,13 @@ export class EndedVms {
   }
 
   /** The answer about a VM that has ended, to a question that the shown machine cannot answer. */
-  answer(query: Query): Answer | undefined {
+  answer(query: Query, searching: Searching): Answer | undefined {
     const vm = vmOf(query);
     if (vm === undefined) return undefined;
     const kept = this.#kept.get(vm);
-    return kept && this.#isPast(kept, vm) ? this.#machine(kept).inspector.answer(query) : undefined;
+    if (!kept || !this.#isPast(kept, vm)) return undefined;
+    const { inspector, symbols } = this.#machine(kept);
+    return symbols.asked(searching, () => inspector.answer(query));
   }
 
   /** Instructions that had been retired when a VM ended, if it is gone now. */

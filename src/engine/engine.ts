@@ -18,6 +18,7 @@ import { InstantSnapshot } from "../snapshots/instant.ts";
 import type { SystemState } from "../state/system-state.ts";
 import type { StopChange, StopHit } from "../queries/stop-rule.ts";
 import type { System } from "../assembly/system/system.ts";
+import { SymbolSearch } from "../symbols/vm-symbols.ts";
 import { exceptionText } from "../support/exception-text.ts";
 import { Debugging } from "./debugging.ts";
 import { EndedVms, type PresentRun } from "./ended-vms.ts";
@@ -30,6 +31,7 @@ import { Sampler } from "./sampler.ts";
 import { Saving } from "./saving.ts";
 import { SessionRun } from "./session-run.ts";
 import { Shown } from "./shown.ts";
+import { SymbolSearches } from "./symbol-searches.ts";
 import { Travel } from "./travel.ts";
 import { Who } from "./who.ts";
 
@@ -55,6 +57,9 @@ const PROMPT_IDLE = 50e6;
  */
 const OF_THE_PRESENT = /^(stop|trace|time|session)\./;
 
+/** Searches for kernels' symbols for one answer: of each VM, and of a guest that hides one. */
+const SEARCHES_MAX = 64;
+
 /** Exit code of a run that waited in vain (docs/design/workstation.md §2). */
 const TIMED_OUT = 4;
 
@@ -73,6 +78,7 @@ export class Engine {
   readonly #saving: Saving;
   readonly #who: Who;
   readonly #endedVms: EndedVms;
+  readonly #searches: SymbolSearches;
   /** Keeps console input while a snapshot of the first prompt is awaited. */
   readonly #instant: InstantSnapshot | undefined;
   #paused = false;
@@ -92,6 +98,7 @@ export class Engine {
     this.#shown = new Shown(present);
     this.#sessionRun = new SessionRun(present, port.again, origin, plan.memoryBudget);
     this.#endedVms = new EndedVms(this.#shown, this.#sessionRun, plan.history ?? false);
+    this.#searches = new SymbolSearches(port);
     this.#instant = plan.instant === undefined ? undefined : new InstantSnapshot(present, plan, plan.instant);
     this.#output = new Output(this.#shown, plan, port.post, this.#instant);
     this.#sampler = new Sampler(this.#shown, port, (id, query) => this.query(id, query));
@@ -215,15 +222,20 @@ export class Engine {
     this.#debugging.take(request);
   }
 
-  /** A question. It changes nothing. */
-  query(id: number, query: Query): void {
+  /**
+   * A question. It changes nothing.
+   * @param searches that have been done for its answer
+   */
+  query(id: number, query: Query, searches = 0): void {
     if (query.table === "who") return this.#who.ask(id, query);
-    const { inspector } = OF_THE_PRESENT.test(query.table) ? this.present : this.system;
+    const { inspector, symbols } = OF_THE_PRESENT.test(query.table) ? this.present : this.system;
+    const searching = searches < SEARCHES_MAX ? "by who asked" : "never";
     let answer: Answer | undefined;
     try {
-      answer = this.port.standing.answer(id, query, inspector);
-      if (answer?.error !== undefined) answer = this.#endedVms.answer(query) ?? answer;
+      answer = symbols.asked(searching, () => this.port.standing.answer(id, query, inspector));
+      if (answer?.error !== undefined) answer = this.#endedVms.answer(query, searching) ?? answer;
     } catch (error) {
+      if (error instanceof SymbolSearch) return this.#searches.after(error, () => this.query(id, query, searches + 1));
       answer = this.#unanswered(id, query, error);
     }
     if (answer) this.port.post({ kind: "answer", id, answer });
@@ -429,8 +441,19 @@ export class Engine {
       panics ||= this.present.showsPanic();
     }
     if (panics) this.#nextSilentPanicLook = now + SILENT_PANIC_LOOK;
-    const failed = this.present.crashed(panics);
+    const failed = this.#crashed(panics);
     if (failed.length) this.#end(1, failed.join("; "));
+  }
+
+  /** VMs that have crashed; with `panics`, or panicked, once what that takes is known. */
+  #crashed(panics: boolean): readonly string[] {
+    try {
+      return this.present.symbols.asked("by who asked", () => this.present.crashed(panics));
+    } catch (error) {
+      if (!(error instanceof SymbolSearch)) throw error;
+      this.#searches.after(error, () => this.#nextSilentPanicLook = 0);
+      return [];
+    }
   }
 
   /** Runs the paused present on, for travel; recorded input enters a replay. */

@@ -1,10 +1,26 @@
 // Work on bytes that anybody may have written, counted instead of timed: a bound that holds on a
-// busy computer too, and that tests can read.
+// busy computer too, and that tests can read. Long work is in pieces, so that a session answers in
+// between.
+
+/** Work that is done in pieces, and its result. */
+export type InPieces<T> = Generator<void, T, void>;
+
+/** Does all pieces at once. */
+export function whole<T>(pieces: InPieces<T>): T {
+  for (;;) {
+    const { done, value } = pieces.next();
+    if (done) return value;
+  }
+}
+
+/** Steps of a piece: some milliseconds. */
+export const PIECE_STEPS = 1 << 18;
 
 /** The steps that one piece of reading may take. A step is a byte, a word or an entry. */
 export class Work {
   static #spent = 0;
   #left: number;
+  #sincePause = 0;
 
   /** Steps that were taken in this thread so far. */
   static get spent(): number {
@@ -25,7 +41,15 @@ export class Work {
    */
   spend(steps = 1): void {
     Work.#spent += steps;
+    this.#sincePause += steps;
     this.#left -= steps;
     if (this.#left < 0) throw this.refusal();
+  }
+
+  /** Whether a piece of this work is done, which readers that work in pieces ask as they go. */
+  get pauses(): boolean {
+    if (this.#sincePause < PIECE_STEPS) return false;
+    this.#sincePause = 0;
+    return true;
   }
 }

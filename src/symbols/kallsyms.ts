@@ -9,11 +9,12 @@
 // is not read.
 //
 // The memory is a guest's, which may have made it to cost time: places where a table may begin,
-// names, their characters, and steps of the search are bounded.
+// names, their characters, and steps of the search are bounded, and the search is in pieces, so
+// that a session answers meanwhile.
 
 import type { GuestSymbol, SymbolList } from "./symbol-table.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";
-import { Work } from "../support/work.ts";
+import { type InPieces, Work } from "../support/work.ts";
 
 /** Memory that is contiguous at virtual addresses. */
 export interface KernelMemory {
@@ -50,12 +51,16 @@ const ALIGNMENT = 8;
 class TooMuch extends Error {}
 
 /** The symbols of the kernel in this memory, which is not kept; undefined without any. */
-export function readKallsyms(memory: KernelMemory): Kallsyms | undefined {
+export function* readKallsyms(memory: KernelMemory): InPieces<Kallsyms | undefined> {
   const work = new Work(Math.ceil(memory.bytes.length / STRIDE) + STEPS_MAX, () => new TooMuch());
   try {
     let places = 0;
     for (const digits of findDigits(memory.bytes, work)) {
-      const symbols = readAt(memory, digits, work);
+      if (digits === undefined) {
+        yield;
+        continue;
+      }
+      const symbols = yield* readAt(memory, digits, work);
       if (symbols || ++places === PLACES_MAX) return symbols;
     }
     return undefined;
@@ -65,12 +70,13 @@ export function readKallsyms(memory: KernelMemory): Kallsyms | undefined {
   }
 }
 
-/** Where the tokens of the digits begin, in order. */
-function* findDigits(bytes: Uint8Array, work: Work): Generator<number> {
+/** Where the tokens of the digits begin, in order; undefined where a piece ends. */
+function* findDigits(bytes: Uint8Array, work: Work): Generator<number | undefined> {
   const isDigit = (byte: number) => byte >= FIRST_DIGIT && byte < FIRST_DIGIT + DIGITS;
   let last = -1;
   for (let at = 0; at + 1 < bytes.length; at += STRIDE) {
     if (at % PAGE_SIZE === 0) work.spend(PAGE_SIZE / STRIDE);
+    if (work.pauses) yield;
     const one = bytes[at], next = bytes[at + 1];
     const start = isDigit(one) && next === 0
       ? at - 2 * (one - FIRST_DIGIT)
@@ -85,14 +91,13 @@ function* findDigits(bytes: Uint8Array, work: Work): Generator<number> {
   }
 }
 
-function readAt(memory: KernelMemory, digits: number, work: Work): Kallsyms | undefined {
+function* readAt(memory: KernelMemory, digits: number, work: Work): InPieces<Kallsyms | undefined> {
   const { bytes } = memory, view = viewOf(bytes);
-  const tokens = findTokens(bytes, digits, work), names = tokens && findNames(view, tokens, work);
+  const tokens = findTokens(bytes, digits, work), names = tokens && (yield* findNames(view, tokens, work));
   if (!tokens || !names) return undefined;
-  const code = indexOfName(START_OF_CODE, view, names, tokens, work);
-  const layout = code === undefined ? undefined : findLayout(memory, names, tokens, code, work);
-  if (!layout) return undefined;
-  return Kallsyms.read(view, names, tokens, layout, work);
+  const code = yield* indexOfName(START_OF_CODE, view, names, tokens, work);
+  const layout = code === undefined ? undefined : yield* findLayout(memory, names, tokens, code, work);
+  return layout && (yield* Kallsyms.read(view, names, tokens, layout, work));
 }
 
 /** The tokens and their surroundings. */
@@ -154,11 +159,15 @@ interface Names {
 }
 
 /** Names come before the markers, and those before the tokens. */
-function findNames(view: DataView, { start }: Tokens, work: Work): Names | undefined {
+function* findNames(view: DataView, { start }: Tokens, work: Work): InPieces<Names | undefined> {
   for (const markers of findMarkers(view, start, work)) {
+    if (markers === undefined) {
+      yield;
+      continue;
+    }
     const behindLast = markers.at - view.getUint32(markers.at + 4 * (markers.count - 1), true);
     for (let names = behindLast & -4; names > behindLast - MOST_BEHIND_MARKER && names >= 0; names -= 4) {
-      const count = countNames(view, names, markers, work);
+      const count = yield* countNames(view, names, markers, work);
       if (count !== undefined) return { start: names, count };
     }
   }
@@ -172,19 +181,23 @@ interface Markers {
 
 /**
  * Words before the tokens that begin with 0 and rise by what 256 names may take. In 6.1 to 6.3
- * there is a table by name in between.
+ * there is a table by name in between. Undefined where a piece ends.
  */
-function* findMarkers(view: DataView, end: number, work: Work): Generator<Markers> {
+function* findMarkers(view: DataView, end: number, work: Work): Generator<Markers | undefined> {
   const rises = (at: number) => {
     work.spend();
     const by = view.getUint32(at + 4, true) - view.getUint32(at, true);
     return by >= 2 * NAMES_PER_MARKER && by < MOST_BEHIND_MARKER;
   };
-  work.spend(MARKERS_WINDOW / 4);
   for (let at = (end & -4) - 8; at >= Math.max(0, end - MARKERS_WINDOW); at -= 4) {
+    work.spend();
+    if (work.pauses) yield;
     if (view.getUint32(at, true) !== 0 || !rises(at)) continue;
     let count = 1;
-    while (at + 4 * count + 4 <= end && rises(at + 4 * count - 4)) count++;
+    while (at + 4 * count + 4 <= end && rises(at + 4 * count - 4)) {
+      count++;
+      if (work.pauses) yield;
+    }
     if (count > MINIMUM_SYMBOLS / NAMES_PER_MARKER) yield { at, count };
   }
 }
@@ -193,11 +206,12 @@ function* findMarkers(view: DataView, end: number, work: Work): Generator<Marker
  * How many names lead from marker to marker up to where the markers begin; undefined if they do
  * not.
  */
-function countNames(view: DataView, start: number, markers: Markers, work: Work): number | undefined {
+function* countNames(view: DataView, start: number, markers: Markers, work: Work): InPieces<number | undefined> {
   let at = start, count = 0;
   while (markers.at - at >= ALIGNMENT || markers.at > at && view.getUint8(at) !== 0) {
     work.spend();
     if (count % NAMES_PER_MARKER === 0) {
+      if (work.pauses) yield;
       const marker = count / NAMES_PER_MARKER;
       if (marker >= markers.count || view.getUint32(markers.at + 4 * marker, true) !== at - start) return undefined;
     }
@@ -223,7 +237,7 @@ function nameAt(view: DataView, at: number): { length: number; body: number } {
  * The number of the symbol with this type and name. Names are compared token by token, without
  * making the others.
  */
-function indexOfName(wanted: string, view: DataView, names: Names, { texts }: Tokens, work: Work): number | undefined {
+function* indexOfName(wanted: string, view: DataView, names: Names, { texts }: Tokens, work: Work): InPieces<number | undefined> {
   let at = names.start;
   for (let number = 0; number < names.count; number++) {
     const { length, body } = nameAt(view, at);
@@ -234,6 +248,7 @@ function indexOfName(wanted: string, view: DataView, names: Names, { texts }: To
       matched += text.length;
     }
     work.spend(1 + index);
+    if (work.pauses) yield;
     if (index === length && matched === wanted.length) return number;
     at = body + length;
   }
@@ -282,7 +297,13 @@ export class Kallsyms implements SymbolList {
   }
 
   /** Undefined if names are longer than those of a kernel. */
-  static read(view: DataView, { start, count }: Names, { texts, start: end }: Tokens, layout: Layout, work: Work): Kallsyms | undefined {
+  static *read(
+    view: DataView,
+    { start, count }: Names,
+    { texts, start: end }: Tokens,
+    layout: Layout,
+    work: Work,
+  ): InPieces<Kallsyms | undefined> {
     const names = viewOf(new Uint8Array(view.buffer, view.byteOffset + start, end - start).slice());
     const starts = new Uint32Array(count), hashes = new Int32Array(count), offsets = new Float64Array(count);
     const hashed = Int32Array.from(texts, (text) => hashOf(text)), lengths = Int32Array.from(texts, (text) => text.length);
@@ -297,6 +318,7 @@ export class Kallsyms implements SymbolList {
         size += lengths[token];
       }
       work.spend(1 + length);
+      if (work.pauses) yield;
       left -= size;
       if (size > NAME_MAX || left < 0) return undefined;
       starts[number] = at;
@@ -360,14 +382,21 @@ interface Layout {
  * The first layout that has the start of the code, symbol `code`, in this memory and every address
  * in order.
  */
-function findLayout(memory: KernelMemory, { start, count }: Names, { end }: Tokens, code: number, work: Work): Layout | undefined {
+function* findLayout(
+  memory: KernelMemory,
+  { start, count }: Names,
+  { end }: Tokens,
+  code: number,
+  work: Work,
+): InPieces<Layout | undefined> {
   const size = alignUp(4 * count, ALIGNMENT), behind = [alignUp(end, ALIGNMENT), end], before = start - 2 * ALIGNMENT;
   const layouts = [
     based(memory, before - size, before, count),
     ...behind.map((at) => based(memory, at, at + size, count)),
     ...behind.map((at) => selfRelative(memory, at, count)),
   ];
-  return layouts.find((layout) => layout && inOrder(memory, layout, count, code, work));
+  for (const layout of layouts) if (layout && (yield* inOrder(memory, layout, count, code, work))) return layout;
+  return undefined;
 }
 
 function based({ bytes }: KernelMemory, offsets: number, base: number, count: number): Layout | undefined {
@@ -383,12 +412,15 @@ function selfRelative({ base, bytes }: KernelMemory, offsets: number, count: num
 }
 
 /** Addresses never fall, and the code begins with a page in this memory. */
-function inOrder({ base, bytes }: KernelMemory, layout: Layout, count: number, code: number, work: Work): boolean {
+function* inOrder({ base, bytes }: KernelMemory, layout: Layout, count: number, code: number, work: Work): InPieces<boolean> {
   const start = layout.base + BigInt(layout.offset(code));
   if (start % PAGE || start < base || start >= base + BigInt(bytes.length)) return false;
   let last = layout.offset(0), index = 1;
-  for (; index < count && layout.offset(index) >= last; index++) last = layout.offset(index);
-  work.spend(index);
+  for (; index < count && layout.offset(index) >= last; index++) {
+    last = layout.offset(index);
+    work.spend();
+    if (work.pauses) yield;
+  }
   const first = layout.base + BigInt(layout.offset(0));
   return index === count && first >= 0n && layout.base + BigInt(last) < 1n << 64n;
 }

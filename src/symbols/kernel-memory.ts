@@ -7,6 +7,7 @@ import type { Ram } from "../machine/ram.ts";
 import type { Vcpu } from "../hypervisor/inspect.ts";
 import type { KernelMemory } from "./kallsyms.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
+import type { InPieces } from "../support/work.ts";
 
 const PAGE = BigInt(PAGE_SIZE);
 /**
@@ -14,14 +15,22 @@ const PAGE = BigInt(PAGE_SIZE);
  * page may be mapped many times.
  */
 const MOST_PAGES = 32_768;
+/** Pages of a piece of the work, which takes some milliseconds. */
+const PIECE_PAGES = 1024;
 /** Virtual addresses of EL1's half have these bits. */
 const UPPER_HALF = 0xffff_0000_0000_0000n;
 
 /**
  * The image, in the guest's memory itself where its pages follow each other there, or else a copy;
  * undefined if the vCPU has no vectors in the upper half, or they are unmapped now.
+ * @param stands whether the guest does not run before the image has been read; else it is a copy
  */
-export function readKernelMemory(core: DebugCore, ram: Ram, { registers }: Vcpu): KernelMemory | undefined {
+export function* readKernelMemory(
+  core: DebugCore,
+  ram: Ram,
+  { registers }: Vcpu,
+  stands: boolean,
+): InPieces<KernelMemory | undefined> {
   const vectors = registers.getRegister("VBAR_EL1");
   if (vectors < UPPER_HALF) return undefined;
   const page = (address: bigint): number | undefined => {
@@ -30,14 +39,23 @@ export function readKernelMemory(core: DebugCore, ram: Ram, { registers }: Vcpu)
   };
   const most = Math.min(MOST_PAGES, (ram.map.ramEnd - RAM_BASE) / PAGE_SIZE);
   const middle = vectors & ~(PAGE - 1n);
-  const below: number[] = [], above: number[] = [];
-  for (let at = middle - PAGE, one = page(at); one !== undefined && below.length < most; at -= PAGE, one = page(at)) below.push(one);
-  for (let at = middle, one = page(at); one !== undefined && above.length < most; at += PAGE, one = page(at)) above.push(one);
+  const pagesFrom = function* (start: bigint, step: bigint): InPieces<number[]> {
+    const pages: number[] = [];
+    for (let at = start, one = page(at); one !== undefined && pages.length < most; at += step, one = page(at)) {
+      pages.push(one);
+      if (pages.length % PIECE_PAGES === 0) yield;
+    }
+    return pages;
+  };
+  const below = yield* pagesFrom(middle - PAGE, -PAGE), above = yield* pagesFrom(middle, PAGE);
   if (!above.length) return undefined;
   const pages = [...below.reverse(), ...above], [first] = pages, size = pages.length * PAGE_SIZE;
   const base = middle - BigInt(below.length) * PAGE;
-  if (pages.every((pa, index) => pa === first + index * PAGE_SIZE)) return { base, bytes: ram.bytes(first, size) };
+  if (stands && pages.every((pa, index) => pa === first + index * PAGE_SIZE)) return { base, bytes: ram.bytes(first, size) };
   const bytes = new Uint8Array(size);
-  pages.forEach((pa, index) => bytes.set(ram.bytes(pa, PAGE_SIZE), index * PAGE_SIZE));
+  for (const [index, pa] of pages.entries()) {
+    bytes.set(ram.bytes(pa, PAGE_SIZE), index * PAGE_SIZE);
+    if (index % PIECE_PAGES === 0) yield;
+  }
   return { base, bytes };
 }

@@ -9,6 +9,7 @@ import { type DebugInfo, rangesBudget } from "./debug-info.ts";
 import { GivenFile } from "./given-file.ts";
 import { readKallsyms } from "./kallsyms.ts";
 import { readKernelMemory } from "./kernel-memory.ts";
+import { type InPieces, whole } from "../support/work.ts";
 import { placeText, type SymbolPlace, SymbolTable } from "./symbol-table.ts";
 
 /**
@@ -18,6 +19,20 @@ import { placeText, type SymbolPlace, SymbolTable } from "./symbol-table.ts";
 const BOOTED = 20e6;
 /** Addresses of kernels. */
 const KERNEL = 1n << 63n;
+
+/** A search for a kernel's symbols that is to be done before the answer to a question. */
+export class SymbolSearch extends Error {
+  /** @param pieces what it learns stays known */
+  constructor(readonly pieces: InPieces<unknown>) {
+    super("the symbols of a kernel are sought first");
+  }
+}
+
+/**
+ * How searches for kernels' symbols are done: at once, by who asked, which `SymbolSearch` tells, or
+ * not at all.
+ */
+export type Searching = "at once" | "by who asked" | "never";
 
 /** Names of one machine's guests. */
 export class VmSymbols {
@@ -33,6 +48,9 @@ export class VmSymbols {
   readonly #none = new Set<string>();
   /** Instructions after which a kernel is sought while it boots, by tables of stage 2. */
   readonly #soughtAt = new Map<number, number>();
+  /** Searches that have begun, by tables of stage 2. */
+  readonly #searches = new Map<number, SymbolSearch>();
+  #searching: Searching = "at once";
 
   constructor(readonly core: DebugCore, readonly hypervisor: () => Hypervisor) {}
 
@@ -110,7 +128,7 @@ export class VmSymbols {
 
   /**
    * All that can be known of a VM. The first time, this looks through its kernel's memory, which
-   * takes a second at most.
+   * takes a second at most, in all.
    */
   all(vm: string): SymbolTable[] {
     const kernel = this.#kernel(vm, true);
@@ -133,30 +151,29 @@ export class VmSymbols {
     return this.#learn(vm) ? nameIn(this.known(vm), address) : undefined;
   }
 
+  /**
+   * Does work whose searches for kernels' symbols are done so.
+   * @throws SymbolSearch for searches "by who asked"
+   */
+  asked<T>(searching: Searching, work: () => T): T {
+    const before = this.#searching;
+    this.#searching = searching;
+    try {
+      return work();
+    } finally {
+      this.#searching = before;
+    }
+  }
+
   /** Whether the kernel of a VM has become known. */
   #learn(vm: string): boolean {
     for (const vcpu of this.vcpus(vm)) {
       const { stage2 } = vcpu.registers, { instructions } = vcpu.usage;
       if (this.#kernels.has(stage2)) return false;
       if (instructions < (this.#soughtAt.get(stage2) ?? BOOTED)) continue;
-      this.#soughtAt.set(stage2, 2 * instructions);
-      if (this.#read(vcpu)) return true;
+      if (this.#search(vcpu, () => this.#soughtAt.set(stage2, 2 * instructions))) return true;
     }
     return false;
-  }
-
-  /**
-   * The kernel's symbols from its memory: undefined if there are none, false if it has no
-   * memory yet.
-   */
-  #read(vcpu: Vcpu): SymbolTable | false | undefined {
-    const memory = readKernelMemory(this.core, this.hypervisor().machine.ram, vcpu);
-    if (!memory) return false;
-    const symbols = readKallsyms(memory);
-    if (!symbols) return undefined;
-    const table = new SymbolTable(symbols, "kallsyms");
-    this.#kernels.set(vcpu.registers.stage2, table);
-    return table;
   }
 
   #kernel(vm: string, look: boolean): SymbolTable | undefined {
@@ -167,11 +184,37 @@ export class VmSymbols {
       if (!look) continue;
       const key = `${stage2} ${vcpu.registers.getRegister("VBAR_EL1")}`;
       if (this.#none.has(key)) continue;
-      const table = this.#read(vcpu);
+      const table = this.#search(vcpu, (hasMemory) => hasMemory && this.#none.add(key));
       if (table) return table;
-      if (table === undefined) this.#none.add(key);
     }
     return undefined;
+  }
+
+  /**
+   * The kernel's symbols from its memory, if there are any.
+   * @param fruitless called at the end of a search that finds none
+   */
+  #search(vcpu: Vcpu, fruitless: (hasMemory: boolean) => void): SymbolTable | undefined {
+    if (this.#searching === "never") return undefined;
+    if (this.#searching === "at once") return whole(this.#read(vcpu, true, fruitless));
+    const { stage2 } = vcpu.registers;
+    let search = this.#searches.get(stage2);
+    if (!search) this.#searches.set(stage2, search = new SymbolSearch(this.#read(vcpu, false, fruitless)));
+    throw search;
+  }
+
+  *#read(vcpu: Vcpu, stands: boolean, fruitless: (hasMemory: boolean) => void): InPieces<SymbolTable | undefined> {
+    const { stage2 } = vcpu.registers;
+    try {
+      const memory = yield* readKernelMemory(this.core, this.hypervisor().machine.ram, vcpu, stands);
+      const symbols = memory && (yield* readKallsyms(memory));
+      if (!symbols) return void fruitless(memory !== undefined);
+      const table = new SymbolTable(symbols, "kallsyms");
+      this.#kernels.set(stage2, table);
+      return table;
+    } finally {
+      this.#searches.delete(stage2);
+    }
   }
 
   /** The vCPUs of a VM that execute instructions, by index. */

@@ -32,6 +32,7 @@ import { snapshotOf } from "../../src/snapshots/save.ts";
 import { decodePlain, encodePlain } from "../../src/support/plain-json.ts";
 import { MiB } from "../../src/support/sizes.ts";
 import { isOfSystem } from "../../src/support/system-error.ts";
+import { whole } from "../../src/support/work.ts";
 import { DebugInfo } from "../../src/symbols/debug-info.ts";
 import { compactSymbols, readElfSymbols, writeElfSymbols } from "../../src/symbols/elf-symbols.ts";
 import { FrameValues } from "../../src/symbols/guest-values.ts";
@@ -106,7 +107,7 @@ const kallsyms: Reader<Uint8Array> = {
     return chance(random, 8) ? bytes.subarray(random.below(TABLES.start), bytes.length - random.below(4096)) : bytes;
   },
   read(bytes) {
-    const symbols = readKallsyms({ base: BASE, bytes });
+    const symbols = whole(readKallsyms({ base: BASE, bytes }));
     refuseUnless(symbols !== undefined);
     for (let index = 0; index < symbols!.length; index++) {
       const { name, address } = symbols!.symbol(index);

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
+import { whole } from "../../src/support/work.ts";
 import { readKallsyms } from "../../src/symbols/kallsyms.ts";
 import { BASE, exampleSymbols, kernelImage, LAYOUTS } from "./kernel-tables.ts";
 
@@ -13,7 +14,7 @@ const LONG = Deno.env.get("EL2_LONG");
 for (const layout of LAYOUTS) {
   Deno.test(`a kernel's symbols are read in layout "${layout}"`, () => {
     const symbols = exampleSymbols();
-    const found = readKallsyms({ base: BASE, bytes: kernelImage(symbols, layout) }) ?? assert.fail();
+    const found = whole(readKallsyms({ base: BASE, bytes: kernelImage(symbols, layout) })) ?? assert.fail();
     assert.deepEqual(Array.from({ length: found.length }, (_, index) => found.symbol(index)), symbols);
     const first = new Map(symbols.toReversed().map((symbol) => [symbol.name, symbol]));
     for (const [name, symbol] of first) assert.deepEqual(found.find(name), symbol);
@@ -22,14 +23,14 @@ for (const layout of LAYOUTS) {
 }
 
 Deno.test("memory without a kernel, or with a table that is cut, has no symbols", () => {
-  assert.equal(readKallsyms({ base: BASE, bytes: new Uint8Array(0x1_0000) }), undefined);
+  assert.equal(whole(readKallsyms({ base: BASE, bytes: new Uint8Array(0x1_0000) })), undefined);
   assert.equal(
-    readKallsyms({ base: BASE, bytes: new TextEncoder().encode("0\x001\x002\x003\x004\x005\x006\x007\x008\x009\0") }),
+    whole(readKallsyms({ base: BASE, bytes: new TextEncoder().encode("0\x001\x002\x003\x004\x005\x006\x007\x008\x009\0") })),
     undefined,
   );
-  const whole = kernelImage(exampleSymbols(), "behind");
+  const kernel = kernelImage(exampleSymbols(), "behind");
   for (let end = 0x2_0000; end < 0x3_0000; end += 997) {
-    const found = readKallsyms({ base: BASE, bytes: whole.subarray(0, end) });
+    const found = whole(readKallsyms({ base: BASE, bytes: kernel.subarray(0, end) }));
     // A truncated table of numbers after the offsets does not matter; everything else is needed.
     assert.ok(found === undefined || found.length === 2602, `cut at 0x${end.toString(16)}`);
   }
