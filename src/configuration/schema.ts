@@ -35,6 +35,26 @@ import {
   type PortForward,
   TAG_LENGTH,
 } from "../virtio/plan.ts";
+import {
+  BLOCK,
+  COMMAND_LINE_MAX,
+  LOW_MEMORY_MAX,
+  MAX_CID,
+  MAX_CPUS,
+  MAX_DEPTH,
+  MAX_FREQUENCIES,
+  MAX_KHZ,
+  MAX_MESSAGE,
+  MAX_ORDER,
+  MAX_PAGE_TABLES,
+  MAX_PARCELS,
+  MAX_SCM,
+  MAX_VCPUS,
+  MIN_CID,
+  RECLAIM_MAX,
+  WIDEST_ADDRESS,
+  WINDOWS_MAX,
+} from "../plans/limits.ts";
 import { boolean, missingOrNot, mustBe, notKnown, oneOf, text, whole } from "./plain-values.ts";
 import { described, facts } from "../support/described.ts";
 import { hostPath } from "./host-paths.ts";
@@ -55,28 +75,6 @@ import {
   WINDOW_TEXTS,
 } from "./key-texts.ts";
 import { THEMES } from "./theme-names.ts";
-
-/**
- * IPAs and memory sizes of a VM are multiples of a stage-2 block, so that the resource manager and
- * the DTB agree.
- */
-export const BLOCK = 2 * MiB;
-
-/**
- * RM's limits (docs/spec/resource-manager.md §6.3) and the hypervisor's (docs/spec/hypervisor.md
- * §4.3; both limits are exclusive there).
- */
-const MAX_VCPUS = 8;
-const MAX_DEPTH = 255;
-const MAX_MESSAGE = 1023;
-const MAX_CPUS = 8;
-
-/** End of the widest addresses that a machine can have. */
-const WIDEST_ADDRESS = 2 ** 40;
-/** Ranges of RAM above the one at the base. */
-const WINDOWS_MAX = 16;
-/** Memory that the resource manager can add to each VM: it is from its own heap. */
-const LOW_MEMORY_MAX = 128 * KiB;
 
 /** Characters of a value in a message. */
 const SHOWN_MAX = 80;
@@ -99,8 +97,6 @@ const path = v.pipe(text, hostPath("file"));
 const file = v.pipe(text, hostPath("file"), orCatalog);
 const variables = v.pipe(text, hostPath("firmware variables", true));
 
-/** Bytes of a command line: it is in a devicetree of 64 KiB. Linux on arm64 takes 2 KiB of it. */
-const COMMAND_LINE_MAX = 32 * KiB;
 const commandLine = v.pipe(text, v.maxLength(COMMAND_LINE_MAX, `has more than ${COMMAND_LINE_MAX} characters`));
 
 /** A size in bytes between `min` and what a machine can have, a multiple of 2 MiB. */
@@ -190,7 +186,7 @@ const machine = v.object(described({
   strict: v.optional(boolean, DEFAULT_BEHAVIOUR.strict),
   check: v.optional(boolean, DEFAULT_BEHAVIOUR.check),
   phone: v.optional(oneOf(PHONE_NAMES)),
-  page_tables: v.optional(whole(1, 2048, "is outside 1..2048")),
+  page_tables: v.optional(whole(1, MAX_PAGE_TABLES, `is outside 1..${MAX_PAGE_TABLES}`)),
   idle_watchdog: v.optional(oneOf(IDLE_WATCHDOG), DEFAULT_BEHAVIOUR.idleWatchdog),
   abi: v.optional(oneOf(ABIS), DEFAULT_BEHAVIOUR.abi),
   ipa_bits: v.optional(v.picklist(IPA_BITS, "is not 36 or 40"), DEFAULT_BEHAVIOUR.ipaBits),
@@ -232,12 +228,12 @@ const nativeHost = described({
   gzvm: v.optional(boolean, false),
   gzvm_probe: v.optional(oneOf(GZVM_PROBES)),
   memlock: v.optional(memlock, "unlimited"),
-  max_order: v.optional(whole(0, 10, "is outside 0..10")),
+  max_order: v.optional(whole(0, MAX_ORDER, `is outside 0..${MAX_ORDER}`)),
   boot_context: v.optional(oneOf(BOOT_CONTEXT_ANSWERS), "as-generation"),
   unpinnable: v.optional(whole(0, 100, "is outside 0..100")),
   huge_pages: v.optional(whole(0, MAX_HUGE_PAGES, `is outside 0..${MAX_HUGE_PAGES}`)),
-  reclaim_after: v.optional(microseconds(1, 60e6)),
-  scm_max: v.optional(whole(0, 255, "is outside 0..255")),
+  reclaim_after: v.optional(microseconds(1, RECLAIM_MAX)),
+  scm_max: v.optional(whole(0, MAX_SCM, `is outside 0..${MAX_SCM}`)),
   timer_wakeups: v.optional(oneOf(TIMER_WAKEUPS), "hypervisor"),
 }, NATIVE_HOST_TEXTS);
 
@@ -248,8 +244,8 @@ const rm = v.object(described({
   runtime: v.optional(path),
   app: v.optional(path),
   auth: v.optional(v.pipe(v.array(oneOf(AUTH_NAMES), nameList), v.minLength(1, "names no type"))),
-  parcels: v.optional(whole(1, 4096, "is outside 1..4096")),
-  parcels_held: v.optional(whole(0, 4096, "is outside 0..4096")),
+  parcels: v.optional(whole(1, MAX_PARCELS, `is outside 1..${MAX_PARCELS}`)),
+  parcels_held: v.optional(whole(0, MAX_PARCELS, `is outside 0..${MAX_PARCELS}`)),
   reserved_memory: v.optional(oneOf(RESERVED_MEMORY_RULES)),
   size_max: v.optional(oneOf(SIZE_MAX_RULES)),
   low_memory: v.optional(pagesUpTo(LOW_MEMORY_MAX)),
@@ -279,8 +275,6 @@ const forward = v.pipe(
     return NEVER;
   }),
 );
-/** Context ids from here up are guests' (virtio 1.2 section 5.10.4). */
-const MIN_CID = 3;
 
 const NET_BACKEND = /^(none|user|pair:.+)$/;
 
@@ -318,7 +312,7 @@ const DEVICES = [
   }, DEVICE_TEXTS.net)),
   v.object(described({
     kind: v.literal("vsock"),
-    cid: v.optional(whole(MIN_CID, 2 ** 32 - 2, `is outside ${MIN_CID}..4294967294`)),
+    cid: v.optional(whole(MIN_CID, MAX_CID, `is outside ${MIN_CID}..${MAX_CID}`)),
     path: v.optional(v.pipe(text, hostPath("socket", true))),
   }, DEVICE_TEXTS.vsock)),
   v.object(described({ kind: v.literal("rng") }, DEVICE_TEXTS.rng)),
@@ -342,9 +336,6 @@ const DEVICES = [
 export const DEVICE_KINDS: readonly string[] = DEVICES.map(({ entries }) => entries.kind.literal);
 const VIRTIO_KINDS = DEVICE_KINDS.filter((kind) => kind !== "pl011");
 const device = v.variant("kind", DEVICES, missingOrNot(DEVICE_KINDS));
-
-/** Greatest frequency (kHz) of a vCPU, and how many it can have: Linux's driver reads no more. */
-const MAX_KHZ = 10_000_000, MAX_FREQUENCIES = 64;
 
 /** Where a VM can have RAM; `checkBase` knows the machine's width of addresses. */
 const ramAddress = v.pipe(

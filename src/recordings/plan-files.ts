@@ -35,7 +35,7 @@ async function storeFile(bytes: Uint8Array): Promise<unknown> {
  * A plan with its files. Each is read once, wherever it is named.
  * @throws RecordingError if one is not in the cache, or was changed there
  */
-export function loadFiles(path: string, plan: unknown): Promise<unknown> {
+export async function loadFiles(path: string, plan: object): Promise<object> {
   const known = new Map<string, Promise<Uint8Array>>();
   const loaded = (value: unknown): unknown => {
     if (value instanceof Uint8Array || typeof value !== "object" || value === null) return value;
@@ -45,7 +45,7 @@ export function loadFiles(path: string, plan: unknown): Promise<unknown> {
     if (file === undefined) known.set(hash, file = loadFile(path, hash));
     return file;
   };
-  return Promise.resolve(loaded(plan));
+  return await loaded(plan) as object;
 }
 
 async function loadFile(path: string, hash: string): Promise<Uint8Array> {

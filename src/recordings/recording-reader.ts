@@ -2,7 +2,6 @@
 
 import * as v from "valibot";
 import { readToEnd } from "../support/named-file.ts";
-import type { SessionPlan } from "../plans/plan.ts";
 import { decodePlain } from "../support/plain-json.ts";
 import { VERSION } from "../support/version.ts";
 import { CHECK, END, INPUT } from "./line-schema.ts";
@@ -56,10 +55,7 @@ export async function readRecording(path: string, bytes: Uint8Array = readToEnd(
     else if (line.end !== undefined) end = { at: line.at, end: checked(place, END, line.end) };
     else throw new RecordingError(`${path}:${index + 1}: not an input, check or end`);
   }
-  const plan = await loadFiles(path, foreignPlan(path, header.plan as SessionPlan)) as SessionPlan;
-  if (plan.from && !(plan.from.bytes instanceof Uint8Array)) {
-    throw new RecordingError(`${path}:1: its snapshot is invalid`);
-  }
+  const plan = foreignPlan(path, await loadFiles(path, header.plan));
   return {
     plan,
     inputs,

@@ -10,7 +10,7 @@ import { decodePlain, encodePlain } from "../machine/plain.ts";
 import { files } from "../support/files.ts";
 import { readToEnd } from "../support/named-file.ts";
 import { fill } from "../support/open-file.ts";
-import { outsideResources, resourceText } from "../plans/host-resources.ts";
+import { planOfFile } from "../assembly/layout/plan-schema.ts";
 import { bare, type SessionPlan } from "../plans/plan.ts";
 import { VERSION } from "../support/version.ts";
 import { decodeMemory, encodeMemory } from "../assembly/system/run-memory.ts";
@@ -159,7 +159,7 @@ export function readSnapshot(path: string, own = false, bytes: Uint8Array = read
   const { cpus } = header, map = reader.decoded("header", () => memoryMap(header.memory));
   if (header.pages > pagesOf(map)) reader.fail(`its header says ${header.pages} pages; its machine has ${pagesOf(map)}`);
   const encoded = reader.section(Kind.Plan);
-  const plan = reader.decoded("plan", () => checkedPlan(decodePlain(encoded, PLAN_VALUES_MAX)));
+  const plan = reader.decoded("plan", () => planOfFile(bare(decodePlain(encoded, PLAN_VALUES_MAX) as SessionPlan)));
   if (plan.memory !== header.memory || plan.cpus !== cpus) {
     reader.fail(`its plan has ${plan.cpus} CPUs and ${plan.memory} bytes, its header says ${cpus} and ${header.memory}`);
   }
@@ -185,19 +185,6 @@ function pagesOf({ primarySize, hypervisorBase, ramEnd }: MemoryMap): number {
 function isInRam({ primaryEnd, hypervisorBase, ramEnd }: MemoryMap, page: number): boolean {
   const address = page * PAGE_SIZE;
   return address >= RAM_BASE && address < primaryEnd || address >= hypervisorBase && address < ramEnd;
-}
-
-/**
- * The part of a plan that makes the machine.
- * @throws Error if it lacks parts, or has parts whose host resources are unknown
- */
-function checkedPlan(value: unknown): SessionPlan {
-  const plan = bare(value as SessionPlan);
-  const { what } = plan;
-  const parts = what.kind === "boot" ? what.devices ?? [] : what.host.vms;
-  if (!Array.isArray(parts)) throw new TypeError("it has no machine");
-  outsideResources(plan).forEach(resourceText);
-  return plan;
 }
 
 /** Whether a file says that it is a snapshot. */
