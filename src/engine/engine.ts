@@ -58,7 +58,7 @@ const PROMPT_IDLE = 50e6;
 const OF_THE_PRESENT = /^(stop|trace|time|session)\./;
 
 /** Searches for kernels' symbols for one answer: of each VM, and of a guest that hides one. */
-const SEARCHES_MAX = 64;
+const SEARCHES_MAX = 8;
 
 /** Exit code of a run that waited in vain (docs/design/workstation.md §2). */
 const TIMED_OUT = 4;

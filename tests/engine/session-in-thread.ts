@@ -27,8 +27,16 @@ export function machinesOf(plan: SessionPlan): (state?: SystemState) => System {
   return (state) => state ? loaded(alone, state) : assemble(alone);
 }
 
-/** Starts an engine in this thread, which posts to a client that takes all output at once. */
-export function startEngine(plan: SessionPlan, again: EnginePort["again"], post: EnginePort["post"]): Engine {
+/**
+ * Starts an engine in this thread, which posts to a client that takes all output at once.
+ * @param requested whether a request of the client waits
+ */
+export function startEngine(
+  plan: SessionPlan,
+  again: EnginePort["again"],
+  post: EnginePort["post"],
+  requested: EnginePort["requested"] = () => false,
+): Engine {
   const engine: Engine = new Engine(assemble(plan), plan, {
     post: (event) => {
       if (event.kind === "console") engine.taken(event.bytes.length);
@@ -40,7 +48,7 @@ export function startEngine(plan: SessionPlan, again: EnginePort["again"], post:
     contained: ({ error }) => {
       throw error;
     },
-    requested: () => false,
+    requested,
     lags: () => false,
     again,
   });

@@ -43,7 +43,7 @@ Deno.test("a session answers other questions while it looks for a kernel's symbo
   assert.ok(!session.heard("answer"), "the search is not whole at once");
   const others: number[] = [];
   for (let id = 9;; id++) {
-    engine.query(id, { table: "vm.ls", args: {} });
+    engine.query(id, { table: "mem.map", args: {} });
     const first = await session.event("answer");
     if (first.id === 7) {
       assert.equal(first.answer.rows.length, exampleSymbols().length);
@@ -70,6 +70,6 @@ Deno.test("a guest whose vectors are elsewhere each time gets an answer without 
   const read = registers.getRegister.bind(registers);
   registers.getRegister = (name) => name === "VBAR_EL1" ? BASE + BigInt(0x800 * ++searches) : read(name);
   assert.equal((await session.ask(SYMBOLS)).rows.length, 0);
-  assert.ok(searches > 10 && searches < 1000, `${searches}`);
+  assert.ok(searches > 4 && searches < 1000, `${searches}`);
   engine.halt();
 });

@@ -6,7 +6,7 @@ import { readRecording } from "../../src/recordings/recording-reader.ts";
 import { VERSION } from "../../src/support/version.ts";
 import { inCache, inFolder } from "../support/temporary-folder.ts";
 import { recordingHeader } from "../../src/recordings/recording-writer.ts";
-import type { SessionPlan } from "../../src/plans/plan.ts";
+import { bootPlan, demoPlan } from "../snapshots/systems.ts";
 
 Deno.test("a header with values that have no text, or without an end of nesting, is refused by its line", async () => {
   await inFolder(async (folder) => {
@@ -34,13 +34,43 @@ Deno.test("a header with values that have no text, or without an end of nesting,
 
 Deno.test("a file that a plan names many times is read once, and stored once", async () => {
   await inCache(async (folder) => {
-    const path = `${folder}/a.rec`, image = new Uint8Array(100_000).fill(1), part = { image };
-    const plan = { cpus: 1, what: { kind: "run", host: { vms: [] }, images: Array.from({ length: 5000 }, () => part) } };
-    const header = await recordingHeader(plan as unknown as SessionPlan);
-    await Deno.writeTextFile(path, header);
-    const { what } = (await readRecording(path)).plan as unknown as typeof plan;
-    assert.deepEqual(what.images[0].image, image);
-    assert.equal(new Set(what.images.map(({ image }) => image)).size, 1, "each has a copy");
+    const path = `${folder}/a.rec`, file = new Uint8Array(100_000).fill(1);
+    const symbols = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`vm${index}`, file]));
+    await Deno.writeTextFile(path, await recordingHeader(await bootPlan({ symbols })));
+    const { plan } = await readRecording(path);
+    assert.deepEqual(plan.symbols?.vm1, file);
+    assert.equal(new Set(Object.values(plan.symbols ?? {})).size, 1, "each has a copy");
     assert.equal([...Deno.readDirSync(`${folder}/cache/recorded`)].length, 1);
   });
 });
+
+/** Parts of a plan by their path, and what they cannot be. */
+const WRONG: readonly (readonly [path: string, value: unknown])[] = [
+  ...[["cpus", 0], ["cpus", 9], ["cpus", "2"], ["memory", 1], ["memory", 2 ** 40], ["seed", -1], ["turbo", 1], ["more", 1]] as const,
+  ...[["cpu", { name: "v8", features: "all" }], ["tier", "fast"], ["behaviour.msi", "all"], ["behaviour.parcels", 1e9]] as const,
+  ...[["inject", ["nothing"]], ["until", "no_such_column=1"], ["hashAt", [2, 1]], ["debug", { kind: "some" }], ["symbols", {
+    a: "file",
+  }]] as const,
+  ...[["what.kind", "walk"], ["what.host.vcpus", 99], ["what.host.vms.0.name", ""], ["what.host.vms.0.memory", 4096]] as const,
+  ...[["what.host.vms.0.image.bytes", "AAAA"], ["what.host.vms.0.image.offset", -1], ["what.host.vms.0.image.size", 2 ** 31]] as const,
+  ...[["what.host.vms.0.platform", "pc"], ["what.host.vms.0.vcpus", 9], ["what.host.vms.0.base", 0x8000_0001]] as const,
+  ...[["what.host.vms.0.links", [{ kind: "rope" }]], ["what.host.vms.0.devices", [{ kind: "tape" }]]] as const,
+  ...[["what.host.vms.0.devices", [{ kind: "9p", folder: "/", mode: "ro", tag: "../x" }]], ["what.host.driver.device", "v99"]] as const,
+  ["what.host.vms.0.devices", [{ kind: "net", backend: "user", forward: [{ protocol: "tcp", host: 99_999, guest: 1 }] }]],
+];
+
+Deno.test("a plan in a recording is as strict as a configuration: a wrong field is refused by its name", () =>
+  inCache(async (folder) => {
+    const path = `${folder}/a.rec`, header = await recordingHeader(await demoPlan());
+    await Deno.writeTextFile(path, header);
+    await readRecording(path);
+    for (const [place, value] of WRONG) {
+      const changed = JSON.parse(header), keys = place.split(".");
+      const last = keys.pop()!, part = keys.reduce((at, key) => at[key] ??= {}, changed.plan);
+      part[last] = value;
+      await Deno.writeTextFile(path, `${JSON.stringify(changed)}\n`);
+      const names = (error: unknown) =>
+        error instanceof RecordingError && error.message.startsWith(`${path}:1: its plan does not make a machine: `);
+      await assert.rejects(readRecording(path), names, `${place} = ${JSON.stringify(value)}`);
+    }
+  }));

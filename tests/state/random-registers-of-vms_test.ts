@@ -47,10 +47,9 @@ import {
 } from "../../src/host/boards/qemu-virt/map.ts";
 import { BANK_MIN } from "../../src/host/boards/flash-size.ts";
 import { alone, type SessionPlan } from "../../src/plans/plan.ts";
-import { joined } from "../../src/support/bytes.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
 import type { DevicePlan } from "../../src/virtio/plan.ts";
-import { buildAccesses, type GuestPlatform, type Step, withSteps } from "../guests/accesses/accesses.ts";
+import { asFirmware, buildAccesses, type GuestPlatform, type Step, withSteps } from "../guests/accesses/accesses.ts";
 import { Random } from "../support/random.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { allDevices, checkState, goesBack, randomStore, run, running } from "./random-stores.ts";
@@ -119,20 +118,6 @@ const CROSVM: Range[] = [
 const EL2_PLATFORM = { uart: VM_PL011_BASE, gicd: VM_GICD_BASE, gicr: VM_GICR_BASE };
 const QEMU_PLATFORM = { uart: QEMU_UART.base, gicd: QEMU_GICD.base, gicr: qemuGicr(1).base };
 
-/** Instructions that copy what follows them from flash to RAM, at 1 GiB, and enter it there. */
-const COPY_TO_RAM = [
-  0x10000140, // adr x0, 40
-  0xd2a80001, // mov x1, #0x40000000
-  0x91408022, // add x2, x1, #0x20, lsl #12
-  0xf8408403, // ldr x3, [x0], #8
-  0xf8008423, // str x3, [x1], #8
-  0xeb02003f, // cmp x1, x2
-  0x54ffffa3, // b.cc 12
-  0xd2a80001, // mov x1, #0x40000000
-  0xd61f0020, // br x1
-  0xd503201f, // nop
-];
-
 const boards = (devices: readonly DevicePlan[]): Readonly<Record<string, Board>> => ({
   mmio: { keys: "", ranges: [...EL2, { base: VM_PL011_BASE, size: VM_PL011_SIZE }, ...slots(devices)], platform: EL2_PLATFORM },
   geniezone: {
@@ -177,7 +162,7 @@ async function planOf(folder: string, random: Random): Promise<SessionPlan> {
   const vms = await Promise.all(
     Object.entries(boards(devices)).map(async ([name, { keys, ranges, platform, isFirmware }], index) => {
       const guest = withSteps(PROGRAM, platform, stepsIn(ranges, random));
-      const file = isFirmware ? joined([new Uint8Array(Uint32Array.from(COPY_TO_RAM).buffer), guest]) : guest;
+      const file = isFirmware ? asFirmware(guest) : guest;
       await Deno.writeFile(`${folder}/${name}.bin`, file);
       const list = devices.map((device) => inline(device.kind === "vsock" ? { ...device, cid: device.cid + index } : device));
       const key = isFirmware ? "bios" : "image";

@@ -4,8 +4,6 @@
 // and the work ends.
 
 import assert from "node:assert/strict";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { BalloonDevice } from "../../src/virtio/balloon/balloon.ts";
 import { OverlayBacking } from "../../src/virtio/block/backing.ts";
 import { BlockDevice } from "../../src/virtio/block/block.ts";
@@ -26,6 +24,7 @@ import { RngDevice } from "../../src/virtio/rng/rng.ts";
 import { SessionFabric } from "../../src/virtio/vsock/fabric.ts";
 import { VsockDevice } from "../../src/virtio/vsock/vsock.ts";
 import { GiB, MiB } from "../../src/support/sizes.ts";
+import { heap } from "../support/heap.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 
 const BASE = 0x4000_0000, SIZE = 16 * MiB;
@@ -206,20 +205,6 @@ function subjects(folder: string): Record<string, Subject> {
     },
     keyboard: { make: () => new InputDevice("keyboard") },
   };
-}
-
-setFlagsFromString("--expose-gc");
-const collect: () => void = runInNewContext("gc");
-
-/** Bytes that objects hold; where they seem to be more than `most`, without garbage. */
-function heap(most = Infinity): number {
-  const { heapUsed, external } = Deno.memoryUsage();
-  if (heapUsed + external < most) return heapUsed + external;
-  // The first leaves buffers to be swept.
-  collect();
-  collect();
-  const after = Deno.memoryUsage();
-  return after.heapUsed + after.external;
 }
 
 /** Chains that are too long for a device, the longest that it takes, and a list of pages. */

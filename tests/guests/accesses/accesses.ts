@@ -2,6 +2,7 @@
 // them, and it reports on its console.
 
 import assert from "node:assert/strict";
+import { joined } from "../../../src/support/bytes.ts";
 import { readElf } from "../../../src/formats/elf.ts";
 import { Gicd } from "../../../src/hypervisor/gic/gic-registers.ts";
 import { runNative } from "../../support/oracles.ts";
@@ -56,6 +57,25 @@ export function withSteps(program: Uint8Array, { uart, gicd, gicr }: GuestPlatfo
   const view = new DataView(image.buffer, program.length);
   words.forEach((word, index) => view.setBigUint64(8 * index, BigInt(word), true));
   return image;
+}
+
+/** Instructions that copy what follows them from flash to RAM, at 1 GiB, and enter it there. */
+const COPY_TO_RAM = [
+  0x10000140, // adr x0, 40
+  0xd2a80001, // mov x1, #0x40000000
+  0x91408022, // add x2, x1, #0x20, lsl #12
+  0xf8408403, // ldr x3, [x0], #8
+  0xf8008423, // str x3, [x1], #8
+  0xeb02003f, // cmp x1, x2
+  0x54ffffa3, // b.cc 12
+  0xd2a80001, // mov x1, #0x40000000
+  0xd61f0020, // br x1
+  0xd503201f, // nop
+];
+
+/** The program with its steps as firmware, which QEMU's `virt` starts in flash. */
+export function asFirmware(program: Uint8Array): Uint8Array<ArrayBuffer> {
+  return joined([new Uint8Array(Uint32Array.from(COPY_TO_RAM).buffer), program]);
 }
 
 function wordsOf(step: Step): (number | bigint)[] {
