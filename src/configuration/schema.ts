@@ -59,7 +59,7 @@ import { boolean, missingOrNot, mustBe, notKnown, oneOf, text, whole } from "./p
 import { described, facts } from "../support/described.ts";
 import { hostPath } from "./host-paths.ts";
 import { DURATION_PATTERN, formatSize, parseDuration, parseSize, SIZE_PATTERN } from "../support/units.ts";
-import { KiB, MiB, PAGE_SIZE } from "../support/sizes.ts";
+import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 import {
   DEVICE_TEXTS,
   FILE_TEXTS,

@@ -80,7 +80,7 @@ const path = v.pipe(text(PATH_MAX), v.minLength(1));
 const from = (min: number, max: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(min), v.maxValue(max));
 const oneOf = <const T extends readonly string[]>(words: T) => v.picklist(words);
 const port = from(1, 65535);
-/** What may be missing where a plan says so by `undefined`. */
+/** A part that may be missing where the type of a plan says so by `undefined`. */
 const maybe = <const S extends v.GenericSchema>(schema: S) => v.optional(schema, () => undefined);
 const multipleOf = (unit: number, min: number, max: number) => v.pipe(from(min, max), v.multipleOf(unit));
 const memory = multipleOf(BLOCK, BLOCK, MAXIMUM_PRIMARY_MEMORY);
