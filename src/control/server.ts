@@ -133,9 +133,12 @@ export class SessionServer {
     this.#listener.close();
     for (const connection of this.#connections) connection.end();
     this.#connections.clear();
-    removeIfThere(this.#beside.token);
-    // Windows removes no open file.
-    if (Deno.build.os !== "windows") removeIfThere(this.#beside.lock);
+    // Where the folder was removed, another session may have this name by now.
+    if (lstatIfThere(this.#beside.lock)?.ino === this.#lock.statSync().ino) {
+      removeIfThere(this.#beside.token);
+      // Windows removes no open file.
+      if (Deno.build.os !== "windows") removeIfThere(this.#beside.lock);
+    }
     this.#lock.close();
   }
 

@@ -237,3 +237,15 @@ Deno.test("whatever the system says about writing to one client, the session liv
     Object.assign(Deno, { listen });
   }
 });
+
+Deno.test("a session whose files were removed takes nothing from the one that has its name by now", async () => {
+  using place = new Place();
+  const lost = await SessionServer.listen(place.hub(), place.socket);
+  const { lock, token } = besideSocket(place.socket);
+  for (const file of [place.socket, lock, token]) Deno.removeSync(file);
+  const server = await SessionServer.listen(place.hub(), place.socket);
+  lost.close();
+  for (const file of [place.socket, lock, token]) assert.ok(Deno.lstatSync(file), file);
+  await answersStill(place.socket);
+  server.close();
+});
