@@ -74,6 +74,9 @@ const PATH_MAX = 4096;
 /** VMs of a machine, ports of a console, rules of a policy, rules of faults, places of hashes. */
 const VMS_MAX = 256, PORTS_MAX = 31, RULES_MAX = 1024, FAULTS_MAX = 1024, HASHES_MAX = 1_000_000;
 
+/** A schema of a type with all of its fields: one that lacks an optional field does not compile. */
+type SchemaOf<T> = v.GenericSchema<unknown, T> & { readonly entries: { readonly [K in keyof Required<T>]: v.GenericSchema } };
+
 const flag = v.boolean();
 const file = bytes();
 const path = v.pipe(text(PATH_MAX), v.minLength(1));
@@ -141,11 +144,12 @@ const BOOT = v.strictObject({
   append: maybe(text(COMMAND_LINE_MAX)),
   firmware: v.optional(v.strictObject({ code: file, vars: maybe(variables) })),
   clock: v.optional(count(2 ** 32 - 1)),
+  startsNow: v.optional(flag),
   devices: v.optional(listOf(DEVICE, VIRTIO_MMIO_SLOTS)),
   bus: v.optional(oneOf(VIRTIO_BUSES)),
   uart: v.optional(oneOf(PRIMARY_UARTS)),
   platformDevices: v.optional(listOf(oneOf(PLATFORM_DEVICES), PLATFORM_DEVICES.length)),
-}) satisfies v.GenericSchema<unknown, BootPlan>;
+}) satisfies SchemaOf<BootPlan>;
 
 const label = count(FIRST_RESERVED_LABEL - 1);
 const bell = { label, peer: name, sourceCanClear: flag };
@@ -178,6 +182,7 @@ const VM = v.pipe(
     cmdline: text(COMMAND_LINE_MAX),
     memory,
     swiotlb: v.optional(memory),
+    hasPmu: v.optional(flag),
     withoutAccessPlatform: v.optional(listOf(name, VM_VIRTIO_SLOTS)),
     cpuFrequencies: v.optional(v.pipe(listOf(from(1, MAX_KHZ), MAX_FREQUENCIES), v.minLength(1), v.check(ascending))),
     windows: v.optional(listOf(v.strictObject({ base: address, size: memory }), WINDOWS_MAX)),
@@ -206,7 +211,7 @@ const VM = v.pipe(
   }),
   v.check((vm) => rulesOf(vm).needs(vm) <= vm.memory, "its memory is too small for what it is loaded with"),
   v.check(({ image }) => image.bytes.length <= image.size, "its image has more bytes than it occupies"),
-) satisfies v.GenericSchema<unknown, VmPlan>;
+) satisfies SchemaOf<VmPlan>;
 
 const errno = oneOf(Object.keys(Errno) as ErrnoName[]);
 
@@ -240,7 +245,7 @@ const HOST = v.strictObject({
       scmMax: v.optional(count(MAX_SCM)),
     })),
   }),
-}) satisfies v.GenericSchema<unknown, NativeHostPlan>;
+}) satisfies SchemaOf<NativeHostPlan>;
 
 const BEHAVIOUR = v.partial(v.strictObject({
   capIds: oneOf(CAP_IDS),
@@ -261,7 +266,7 @@ const BEHAVIOUR = v.partial(v.strictObject({
   pageTables: v.optional(from(1, MAX_PAGE_TABLES)),
   strict: flag,
   check: flag,
-})) satisfies v.GenericSchema<unknown, Partial<Behaviour>>;
+})) satisfies SchemaOf<Partial<Behaviour>>;
 
 /** A plan of a file: what it would write, replay or start again with is not its to say. */
 type FilePlan = Omit<SessionPlan, "record" | "replay" | "from" | "instant" | "logs" | "reboot">;
@@ -285,7 +290,7 @@ const PLAN = v.strictObject({
   endsOnFailure: v.optional(flag),
   memoryBudget: v.optional(count()),
   what: v.variant("kind", [BOOT, v.strictObject({ kind: v.literal("run"), host: HOST })]),
-}) satisfies v.GenericSchema<unknown, FilePlan>;
+}) satisfies SchemaOf<FilePlan>;
 
 /**
  * The plan of a file, as it is there.
