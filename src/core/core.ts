@@ -290,10 +290,12 @@ export class WasmCore implements DebugCore {
     this.#repeats.stop();
     this.#budget.begin(now, budget);
     let left = budget;
-    // A change of the line that EL2 has not heard of comes first.
     exit.nothing();
-    while (left > 0 && exit.reason === ExitReason.Budget && !(cpu.PMU_MODE & PmuMode.LineChanged)) {
+    // A change of the line that EL2 has not heard of comes first. Without a budget, interrupts are
+    // taken.
+    while (!(cpu.PMU_MODE & PmuMode.LineChanged)) {
       left = this.#runSlice(context, mdscr, floor, left);
+      if (left <= 0 || exit.reason !== ExitReason.Budget) break;
     }
     // Unlike what an abort stops, the instruction will be executed again, and counted then.
     if (exit.reason === ExitReason.Watchpoint) left++;

@@ -21,7 +21,15 @@ const EXAMPLES = examplesOf(commandTree(makeProgram(new URL(import.meta.url), ()
 
 /** Beginnings of examples of a guest that runs Linux. */
 const LINUX = [
-  ...["el2 who debian:", "el2 linux ", "el2 console debian --", "el2 symbols debian ", "el2 disasm debian:", "el2 vcpu vars debian/0"],
+  ...[
+    "el2 who debian:",
+    "el2 linux ",
+    "el2 console debian --",
+    "el2 symbols debian ",
+    "el2 disasm debian:",
+    "el2 vcpu vars debian/0",
+    "el2 vcpu tables debian/0",
+  ],
   ...["el2 break --at debian:", "el2 back --at debian:"],
 ];
 

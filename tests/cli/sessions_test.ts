@@ -98,6 +98,7 @@ Deno.test("sessions in the background", async (t) => {
       ["diagnose"],
       ["rpc", "send", "VM_GET_STATE", "vmid=3"],
       ["vm", "dtb", "ping"],
+      ["who", "ipa:ping/0x80000000"],
     ];
     for (const args of commands) {
       const { code, stdout, stderr } = await place.el2(...args, "--json");
@@ -136,7 +137,7 @@ Deno.test("sessions in the background", async (t) => {
       }
     }
     // Tested where what they need is: a machine that may be paused, a network, QEMU, scenarios, a
-    // recorded trace.
+    // recorded trace, translation tables.
     const elsewhere = [
       "pause",
       "resume",
@@ -148,6 +149,7 @@ Deno.test("sessions in the background", async (t) => {
       "test",
       "vm lint",
       "vcpu step",
+      "vcpu tables",
       "trace export",
     ];
     const tested = [...commands, ...others].map((args) => args.join(" ")).concat(elsewhere);

@@ -191,7 +191,7 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
       }
       assert.match(await user.output("man", "vm", "ls"), /^\.TH EL2-VM-LS 1 [^]*\n\.SH EXAMPLES\n\.nf\n\.B el2 vm ls\n/);
       const checks = JSON.parse((await user.run("doctor", "--json")).stdout).data;
-      assert.deepEqual(checks.map(({ id }: { id: string }) => id).slice(0, 2), ["platform", "memory"]);
+      assert.deepEqual(checks.map(({ id }: { id: string }) => id).slice(0, 3), ["platform", "limits", "memory"]);
     }),
   );
 }

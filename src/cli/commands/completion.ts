@@ -5,7 +5,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { type CommandNode, commandTree } from "../common/command-tree.ts";
 import { Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
-import { OLD_WORD, openSession, sessionOption } from "../common/session.ts";
+import { openSession, sessionOption } from "../common/session.ts";
 import { TRACE_KINDS } from "../../abi/trace.ts";
 import { requestNames } from "../../abi/rpc/text/compose.ts";
 import { sessionNames } from "../../control/places.ts";
@@ -116,7 +116,7 @@ const offersOf = (words: readonly string[]): Offer[] => words.map((word) => ({ w
 
 /** The possible replacements of the last word. */
 export async function completions(tree: CommandNode, typed: readonly string[]): Promise<Completions> {
-  const words = typed.map((word, at) => word === OLD_WORD && at < typed.length - 1 ? sessionOption.long! : word);
+  const words = typed.map((word, at) => word === sessionOption.before && at < typed.length - 1 ? sessionOption.long! : word);
   const last = words.at(-1) ?? "";
   let command = tree;
   let given = 0, session: string | undefined;

@@ -6,6 +6,7 @@ import { ExitCode, Failure } from "../common/failure.ts";
 import { checkColumns, type ListOptions, watching, withListOptions } from "../common/list-options.ts";
 import { printStreamHeading, printStreamRow, report } from "../common/print.ts";
 import { type OpenSession, openSession, withSessionOptions } from "../common/session.ts";
+import { RenamedOption } from "../common/renamed-option.ts";
 import { checkedFilter, parseDuration, parseKinds, parseWhole } from "../common/values.ts";
 import { TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
 import { EVENTS } from "../../queries/tables.ts";
@@ -21,7 +22,7 @@ export function registerEvents(program: Command, { exit }: CommandContext): void
     .option("--kinds <kinds>", `kinds to record: ${TRACE_KINDS.join(",")}, or all`, parseKinds)
     .option("--follow", "also print new events as they happen")
     .option("--since <time>", "only events from this virtual time on", parseDuration)
-    .option("--limit <events>", "stop after this many events", parseWhole(1, 1e9))
+    .addOption(new RenamedOption("--limit <events>", "stop after this many events", "--count").argParser(parseWhole(1, 1e9)))
     .addHelpText(
       "after",
       "\nExamples:\n  el2 events --filter 'kind=rpc res!=ok'\n  el2 events --follow --kinds hvc,virq --filter vm=ping --limit 100",

@@ -4,6 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { addRecorded } from "./trace-export.ts";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { output, printAnswer } from "../common/print.ts";
+import { RenamedOption } from "../common/renamed-option.ts";
 import { checkVm, type OpenSession, openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";
 import { runJob } from "../jobs/run-job.ts";
@@ -63,7 +64,7 @@ export function registerTrace(program: Command, context: CommandContext): void {
     .option("--vm <vm>", "only calls of this VM (default with WHAT: rm)")
     .option("--for <time>", "with WHAT: end after this much virtual time", parseDuration)
     .addOption(hostOption())
-    .option("--limit <calls>", "at most this many calls", parseWhole(1, 1e9))
+    .addOption(new RenamedOption("--limit <calls>", "at most this many calls", "--count").argParser(parseWhole(1, 1e9)))
     .addHelpText("after", "\nExample:\n  el2 trace calls --vm rm assets/guests/hello.bin --for 100ms")
     .action(async (what, options) => {
       if (what !== undefined) {

@@ -1,9 +1,10 @@
 // Which session a command talks to: `--session NAME|PATH`, else EL2_SESSION, else the only session
 // that exists.
 
-import { type Command, Option } from "@commander-js/extra-typings";
+import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { report } from "./print.ts";
+import { RenamedOption } from "./renamed-option.ts";
 import { Asker } from "../../control/asker.ts";
 import { sessionNames, socketPath } from "../../control/places.ts";
 import { connectSession, NoSession, type RemoteSession } from "../../control/remote.ts";
@@ -133,21 +134,7 @@ export function chosenSession(): string | undefined {
   return Deno.env.get("EL2_SESSION") || Deno.env.get("EL2_SOCKET") || undefined;
 }
 
-/** The word that `--session` had before: still accepted, not shown. */
-export const OLD_WORD = "--socket";
-
-class SessionOption extends Option<"--session <session>"> {
-  constructor() {
-    super("--session <session>", "the session: its name, or the path of its socket");
-  }
-
-  /** Commander asks this for each word of a command line. */
-  is(word: string): boolean {
-    return word === this.long || word === OLD_WORD;
-  }
-}
-
-export const sessionOption = new SessionOption();
+export const sessionOption = new RenamedOption("--session <session>", "the session: its name, or the path of its socket", "--socket");
 
 /** Adds the options of all commands that talk to a session. */
 export function withSessionOptions<Args extends unknown[], Opts extends Record<string, unknown>>(command: Command<Args, Opts>) {

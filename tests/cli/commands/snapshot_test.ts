@@ -176,7 +176,9 @@ Deno.test("--instant leaves a snapshot of the prompt, begins with it, and makes 
   inFolder(async (folder, run) => {
     const image = `${folder}/prompter.bin`;
     await Deno.writeFile(image, imageOf(PROMPTER));
-    const boot = () => run("boot", image, "--memory", "64MiB", "--instant");
+    // Its clock would begin with the computer's time.
+    const date = ["--set", 'host.rtc="2026-01-01T00:00:00Z"'];
+    const boot = () => run("boot", image, "--memory", "64MiB", "--instant", ...date);
     const snapshots = () => [...Deno.readDirSync(`${folder}/cache/instant`)].map(({ name }) => `${folder}/cache/instant/${name}`);
     assert.equal((await boot()).stdout, "> ");
     const [file] = snapshots();

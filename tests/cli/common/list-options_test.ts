@@ -19,8 +19,11 @@ const LISTS = [
   "personas",
   ...QUERY_COMMANDS.map(({ path }) => path),
 ];
-/** Calls are printed below the requests that they were made for, while they are made. */
-const NO_LISTS = ["trace calls"];
+/**
+ * Calls are printed below the requests that they were made for, while they are made; files with a
+ * consent are a path on a line.
+ */
+const NO_LISTS = ["trace calls", "consent"];
 
 /** Options with which a command prints its list, and ends. */
 const MORE: Readonly<Record<string, readonly string[]>> = { events: ["--limit", "3"], back: ["--list"] };
@@ -61,6 +64,8 @@ Deno.test("every list prints the columns that are named, exact values with tabs,
   for (const [path, { arguments: taken }] of lists(tree())) {
     // No VM of the demo has a Linux, so that it has no tasks to list something of.
     if (taken.some(({ name }) => name === "task")) continue;
+    // Its VMs leave the MMU off.
+    if (path === "vcpu tables") continue;
     const given = taken.filter(({ required }) => required).map(({ name }) => named[name]);
     const words = [...path.split(" "), ...given, ...MORE[path] ?? []];
     const run = async (...options: string[]) => {
