@@ -98,7 +98,7 @@ export class Engine {
     this.#shown = new Shown(present);
     this.#sessionRun = new SessionRun(present, port.again, origin, plan.memoryBudget);
     this.#endedVms = new EndedVms(this.#shown, this.#sessionRun, plan.history ?? false);
-    this.#searches = new SymbolSearches(port);
+    this.#searches = new SymbolSearches(port, () => this.#schedule());
     this.#instant = plan.instant === undefined ? undefined : new InstantSnapshot(present, plan, plan.instant);
     this.#output = new Output(this.#shown, plan, port.post, this.#instant);
     this.#sampler = new Sampler(this.#shown, port, (id, query) => this.query(id, query));
@@ -359,7 +359,7 @@ export class Engine {
   }
 
   #slice(): void {
-    if (this.#done || this.#paused || this.#debugging.held) return;
+    if (this.#done || this.#paused || this.#debugging.held || this.#searches.busy) return;
     if (this.port.lags()) return this.#schedule();
     const limit = performance.now() + SLICE;
     while (!this.#done && !this.#sleep && !this.#output.full && performance.now() < limit && !this.port.requested()) {

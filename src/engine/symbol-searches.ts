@@ -1,5 +1,5 @@
-// Searches for the symbols of kernels, which a guest can make long: they are done between slices,
-// and the answers that need them come afterwards.
+// Searches for the symbols of kernels, which a guest can make long: they are done in pieces, with
+// requests let in between, while the machine waits. The answers that need them come afterwards.
 
 import type { SymbolSearch } from "../symbols/vm-symbols.ts";
 import { type EnginePort, inPieces } from "./loop.ts";
@@ -8,7 +8,13 @@ import { type EnginePort, inPieces } from "./loop.ts";
 export class SymbolSearches {
   readonly #waiting = new Map<SymbolSearch, (() => void)[]>();
 
-  constructor(readonly port: EnginePort) {}
+  /** @param over called when the machine may continue */
+  constructor(readonly port: EnginePort, readonly over: () => void) {}
+
+  /** Some are under way. A machine that ran on would be far past the place where it was asked. */
+  get busy(): boolean {
+    return this.#waiting.size > 0;
+  }
 
   /** Does something once a search is done, which begins unless it is under way. */
   after(search: SymbolSearch, act: () => void): void {
@@ -20,6 +26,7 @@ export class SymbolSearches {
       const acts = this.#waiting.get(search) ?? [];
       this.#waiting.delete(search);
       for (const act of acts) act();
+      if (!this.busy) this.over();
       return true;
     });
   }

@@ -172,7 +172,7 @@ export const PAGE_TABLES = defineTable({
   version: 1,
   command: "vcpu tables",
   doc: "the mappings of a vCPU's translation tables (stage 1), by address; for one address, the descriptors of its walk",
-  empty: "nothing is mapped",
+  empty: "nothing is mapped, or the MMU is off: addresses are intermediate physical ones",
   columns: {
     id: { kind: "id", doc: "va:VM/ADDRESS: the first address" },
     address: { kind: "address", doc: "the first virtual address", width: 18 },

@@ -99,6 +99,7 @@ Deno.test("sessions in the background", async (t) => {
       ["rpc", "send", "VM_GET_STATE", "vmid=3"],
       ["vm", "dtb", "ping"],
       ["who", "ipa:ping/0x80000000"],
+      ["vcpu", "tables", "ping/0"],
     ];
     for (const args of commands) {
       const { code, stdout, stderr } = await place.el2(...args, "--json");
@@ -137,7 +138,7 @@ Deno.test("sessions in the background", async (t) => {
       }
     }
     // Tested where what they need is: a machine that may be paused, a network, QEMU, scenarios, a
-    // recorded trace, translation tables.
+    // recorded trace.
     const elsewhere = [
       "pause",
       "resume",
@@ -149,7 +150,6 @@ Deno.test("sessions in the background", async (t) => {
       "test",
       "vm lint",
       "vcpu step",
-      "vcpu tables",
       "trace export",
     ];
     const tested = [...commands, ...others].map((args) => args.join(" ")).concat(elsewhere);

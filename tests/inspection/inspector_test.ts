@@ -64,12 +64,18 @@ async function linesFile(): Promise<Uint8Array> {
 
 /** Arguments of a query of each table, for the demo. */
 function argumentsOf(table: TableName, queue: string): QueryArguments {
-  const at = { "code": "ping:start", "code.lines": "ping:0x80000000", "vcpu.vars": "$sp" } as Partial<Record<TableName, string>>;
+  const at: Partial<Record<TableName, string>> = {
+    "code": "ping:start",
+    "code.lines": "ping:0x80000000",
+    "vcpu.vars": "$sp",
+    // The MMU of the demo's VMs is off.
+    "vcpu.tables": undefined,
+  };
   // All functions of ping have call frame information.
   return {
     vm: table === "symbols.frames" ? "pong" : "ping",
     vcpu: "ping/0",
-    at: at[table] ?? "ipa:ping/0x80000000",
+    at: table in at ? at[table] : "ipa:ping/0x80000000",
     queue,
     size: table === "code.lines" ? 1 : 64,
   };
@@ -106,7 +112,7 @@ Deno.test("W60: rows are JSON as their tables declare: 64 bits are strings, addr
   for (const table of NAMES) {
     const found = rows(system, table, argumentsOf(table, queue.id));
     const { columns } = TABLES[table];
-    if (!["queue.ring", "mem.check"].includes(table)) assert.notEqual(found.length, 0, table);
+    if (!["queue.ring", "mem.check", "vcpu.tables"].includes(table)) assert.notEqual(found.length, 0, table);
     assert.equal(new Set(found.map(({ id }) => id)).size, found.length, `ids of ${table}`);
     for (const row of found) {
       assert.deepEqual(Object.keys(row).sort(), Object.keys(columns).sort(), table);

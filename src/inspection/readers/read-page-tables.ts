@@ -34,13 +34,15 @@ const ROWS_MAX = 100_000;
 const NON_CACHEABLE = 0x44, NORMAL = 0xf0;
 
 /**
- * The mappings of a vCPU; with `place`, a symbol or an address, the walk for it.
+ * The mappings of a vCPU, none while its MMU is off; with `place`, a symbol or an address, the walk
+ * for it.
  * @throws QueryError
  */
 export function readPageTables(view: View, vcpu: Vcpu, place: string | undefined): PageTableRow[] {
   const { registers } = vcpu, id = view.vcpu(vcpu);
   if (vcpu.native) throw new QueryError(`${id} executes no instructions: el2's own code runs there`);
   if (!(registers.getRegister("SCTLR_EL1") & 1n)) {
+    if (place === undefined) return [];
     throw new QueryError(`the MMU of ${id} is off (SCTLR_EL1.M): addresses are intermediate physical ones`, "el2 mem owner ipa:VM/ADDRESS");
   }
   const work = new Work(ENTRIES_MAX, () => new QueryError(`the tables of ${id} have more than ${ENTRIES_MAX} entries`));

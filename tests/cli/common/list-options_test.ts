@@ -64,8 +64,6 @@ Deno.test("every list prints the columns that are named, exact values with tabs,
   for (const [path, { arguments: taken }] of lists(tree())) {
     // No VM of the demo has a Linux, so that it has no tasks to list something of.
     if (taken.some(({ name }) => name === "task")) continue;
-    // Its VMs leave the MMU off.
-    if (path === "vcpu tables") continue;
     const given = taken.filter(({ required }) => required).map(({ name }) => named[name]);
     const words = [...path.split(" "), ...given, ...MORE[path] ?? []];
     const run = async (...options: string[]) => {
