@@ -58,7 +58,7 @@ const DERIVED: Record<string, readonly string[]> = {
       "HostKernel.#options.*",
       "VmmProgram.#options.*",
     ],
-    ...["GunyahDriver.#persona.*", "Vmm.board.*", "VendorRequests.#images", "SharedBuffers.#buffers"],
+    ...["GunyahDriver.#persona.*", "Vmm.board.*", "VendorRequests.#images", "SharedBuffers.#buffers", "NativeExecution.#writer.*"],
   ],
   "ties between the parts of a program, made when it starts": [
     ...[
