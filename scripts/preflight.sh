@@ -55,6 +55,6 @@ least group-processes 'the number of processes and threads is limited to ' ' (co
 export EL2_LIMITS
 probe="${0%/*}/../assets/launch/code-probe-$(uname -m)"
 code=0
-{ "$probe"; } 2>/dev/null || code=$?
+{ "$probe"; } 2>&- || code=$?
 case $code in 0 | 126 | 127) ;; *) fail "memory cannot become executable here, and the engine generates code; remove what denies it: MemoryDenyWriteExecute= of the systemd service, PR_SET_MDWE, a seccomp filter, or a rule of SELinux" ;; esac
 fi

@@ -43,7 +43,7 @@ export function launcherHead(target: string, own = false): string {
 export function codeCheck(target: string, probe: string): string {
   if (!target.includes("linux")) return "";
   return `code=0
-{ ${probe}; } 2>/dev/null || code=$?
+{ ${probe}; } 2>&- || code=$?
 case $code in 0 | 126 | 127) ;; *) ${failText("code")} ;; esac
 `;
 }

@@ -87,6 +87,8 @@ export class Engine {
   /** Wall times (ms) of the next looks for panics. */
   #nextPanicLook = 0;
   #nextSilentPanicLook = 0;
+  /** Searches for kernels that the look for panics under way has taken so far. */
+  #panicSearches = 0;
   readonly #pace = new Pace();
   #sleep: { timer: ReturnType<typeof setTimeout>; since: number; until: number } | undefined;
   #scheduled = false;
@@ -448,10 +450,15 @@ export class Engine {
   /** VMs that have crashed; with `panics`, or panicked, once what that takes is known. */
   #crashed(panics: boolean): readonly string[] {
     try {
-      return this.present.symbols.asked("by who asked", () => this.present.crashed(panics));
+      const searching = this.#panicSearches < SEARCHES_MAX ? "by who asked" : "never";
+      const failed = this.present.symbols.asked(searching, () => this.present.crashed(panics));
+      if (panics) this.#panicSearches = 0;
+      return failed;
     } catch (error) {
       if (!(error instanceof SymbolSearch)) throw error;
-      this.#searches.after(error, () => this.#nextSilentPanicLook = 0);
+      this.#panicSearches++;
+      this.#nextSilentPanicLook = 0;
+      this.#searches.after(error, () => void (this.#done || this.#endOnFailure()));
       return [];
     }
   }

@@ -87,7 +87,7 @@ Deno.test("an exception in a device ends the device, and all VMs continue", asyn
 [vm.hello]\nimage = "hello.bin"\nmemory = "4MiB"\ncmdline = "ticks=20 ms=10"\n`;
   const planned = await planText(text, undefined, "assets/guests");
   assert.ok(planned.ok);
-  const plan = { ...planned.run, turbo: true, duration: 1e9 };
+  const { ui: _, recordTo: _recordTo, ...run } = planned.run, plan = { ...run, turbo: true, duration: 1e9 };
   const broken = () => {
     throw new TypeError("the bug");
   };
