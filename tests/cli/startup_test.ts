@@ -50,13 +50,14 @@ function chainsTo(entry: string, unwanted: (module: string) => boolean): string[
 
 const isHeavy = (module: string) => HEAVY.includes(module);
 
-Deno.test("el2 boot loads neither a machine, nor screens, nor gdb's server, nor other commands, nor configurations", () => {
-  const others = /^(tui|debug|control\/(hub|server)|cli\/commands\/(?!boot)|configuration\/(?!phones))/;
+Deno.test("el2 boot loads neither a machine, nor screens, nor gdb's server, nor other commands, nor configurations, nor readers of recordings", () => {
+  const others = /^(tui|debug|control\/(hub|server)|cli\/commands\/(?!boot)|configuration\/(?!phones)|recordings\/recording-reader)/;
   assert.deepEqual(chainsTo("cli/boot.ts", (module) => isHeavy(module) || others.test(module)), []);
 });
 
-Deno.test("el2 run loads neither a machine, nor screens, nor gdb's server, nor other commands, nor JSON Schemas", () => {
-  const others = /^(tui\/app\/(app|run)\.|debug|control\/(hub|server)|cli\/commands\/(?!run)|support\/json-schema)/;
+Deno.test("el2 run loads neither a machine, nor screens, nor gdb's server, nor other commands, nor JSON Schemas, nor readers of recordings", () => {
+  const others =
+    /^(tui\/app\/(app|run)\.|debug|control\/(hub|server)|cli\/commands\/(?!run)|support\/json-schema|recordings\/recording-reader)/;
   assert.deepEqual(chainsTo("cli/run.ts", (module) => isHeavy(module) || others.test(module)), []);
 });
 

@@ -23,7 +23,7 @@ import {
 import { memoryBudgetOption } from "../options/memory-budget.ts";
 import { recordingsOption, recordOption } from "../options/record.ts";
 import type { GdbPlace } from "../start/debuggers/gdb-link.ts";
-import { recorded } from "../start/plans/recordings.ts";
+import { recorded } from "../start/plans/recorded.ts";
 import { displayed, showSession } from "../start/show.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
 import { DEFAULT_TIER, PRIMARY_CONSOLE, type SessionPlan, type Tier, TIERS } from "../../plans/plan.ts";

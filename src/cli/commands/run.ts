@@ -37,7 +37,7 @@ import type { GdbPlace } from "../start/debuggers/gdb-link.ts";
 import type { LogLevel } from "../start/log.ts";
 import { checked, type MoreDevices, plannedOf, withDevices, withImages } from "../start/plans/planned.ts";
 import { mended } from "../start/screens/mended.ts";
-import { recorded } from "../start/plans/recordings.ts";
+import { recorded } from "../start/plans/recorded.ts";
 import { displayed, showSession } from "../start/show.ts";
 import { runningSessions } from "../start/screens/start-offers.ts";
 

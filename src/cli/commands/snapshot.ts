@@ -14,7 +14,7 @@ import { runJob } from "../jobs/run-job.ts";
 import { hostOption } from "../options/host.ts";
 import { keepGoingOption, logLevelOption, logOption } from "../options/look.ts";
 import { recordOption } from "../options/record.ts";
-import { recorded } from "../start/plans/recordings.ts";
+import { recorded } from "../start/plans/recorded.ts";
 import { displayed, type DisplayOptions, showSession } from "../start/show.ts";
 import { hostConsent } from "../start/plans/consent.ts";
 import { namedSnapshot, planOfSnapshot, readNamedSnapshot } from "../start/plans/snapshots.ts";

@@ -28,7 +28,7 @@ import { hostOption } from "../options/host.ts";
 import { logLevelOption, logOption } from "../options/look.ts";
 import { withLog } from "../start/log.ts";
 import { type Planned, plannedOf } from "../start/plans/planned.ts";
-import { recorded } from "../start/plans/recordings.ts";
+import { recorded } from "../start/plans/recorded.ts";
 import { hostConsent, typedBy } from "../start/plans/consent.ts";
 import { planOfSnapshot } from "../start/plans/snapshots.ts";
 import { checkedUi, configurationOf } from "../start/look/file-ui.ts";
