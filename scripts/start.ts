@@ -26,7 +26,7 @@ if (entry === "--settings") {
   if (!hasPackages()) console.error("el2: fetching its libraries, 4 MB, once");
   // Signals of the terminal reach the program too, which decides what follows.
   for (const signal of ["SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
-  const program = new URL(entry, root), { pathname: preflight } = new URL("preflight.sh", import.meta.url);
+  const program = new URL(entry, root), preflight = `${import.meta.dirname}/preflight.sh`;
   const run = [Deno.execPath(), "run", "-q", ...PERMISSIONS, ...lockOf(program), program.href, ...args];
   // Deno may not read the limits of this process: the shell gives them to the program.
   const words = Deno.build.os === "windows" ? run : ["sh", "-c", '. "$0" && exec "$@"', preflight, ...run];

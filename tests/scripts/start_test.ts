@@ -9,11 +9,15 @@ const START = new URL("../../scripts/start.ts", import.meta.url).pathname;
 const LINUX = { ignore: Deno.build.os !== "linux" };
 
 /** How a program ends that start.ts runs. */
-async function endOf(program: string, env: Record<string, string> = {}): Promise<{ readonly code: number; readonly stderr: string }> {
+async function endOf(
+  program: string,
+  env: Record<string, string> = {},
+  start = START,
+): Promise<{ readonly code: number; readonly stderr: string }> {
   const file = await Deno.makeTempFile({ prefix: "el2-test-", suffix: ".ts" });
   try {
     await Deno.writeTextFile(file, program);
-    const args = ["run", "-qRE", "--allow-run", START, `file://${file}`];
+    const args = ["run", "-qRE", "--allow-run", start, `file://${file}`];
     const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null", env }).output();
     return { code, stderr: new TextDecoder().decode(stderr) };
   } finally {
@@ -43,3 +47,9 @@ Deno.test(
       assert.deepEqual(other, { code: 0, stderr: "started\n" });
     }),
 );
+
+Deno.test("a task runs in a checkout whose path has a space", () =>
+  inFolder(async (folder) => {
+    await Deno.symlink(new URL("../..", import.meta.url), `${folder}/a checkout`);
+    assert.deepEqual(await endOf("Deno.exit(3);", {}, `${folder}/a checkout/scripts/start.ts`), { code: 3, stderr: "" });
+  }));
