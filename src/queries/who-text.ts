@@ -1,13 +1,19 @@
 // An access or a change as text: `el2 who` prints these lines, and screens show them.
 
 import { timeText } from "../support/number-text.ts";
-import type { RowOf } from "./table.ts";
-import type { WHO } from "./tables.ts";
+import { rowsOf } from "./query.ts";
+import type { Row, RowOf } from "./table.ts";
+import { WHO } from "./tables.ts";
 import { WHO_FACTS } from "./facts/who.ts";
 import { parseAs } from "./ids.ts";
 
+/** A row of an answer as lines, each with its end. */
+export function whoText(row: Row): string {
+  return rowsOf(WHO, { table: WHO.name, rows: [row] }).flatMap(whoLines).map((line) => `${line}\n`).join("");
+}
+
 /** The author, the access and its time, and the command that goes there. */
-export function whoLines({ id, t, kind, text, who, source, instruction, before, after, stack }: RowOf<typeof WHO>): [string, ...string[]] {
+function whoLines({ id, t, kind, text, who, source, instruction, before, after, stack }: RowOf<typeof WHO>): [string, ...string[]] {
   const wayOut = WHO_FACTS.wayOut(who);
   if (kind === "never") return [text, `  it held ${before} then`, ...wayOut === undefined ? [] : [`  next: ${wayOut}`]];
   const value = kind === "write" || kind === "change" ? `  ${before} -> ${after}` : `  it held ${before}`;

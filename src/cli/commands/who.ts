@@ -8,9 +8,9 @@ import { type ListOptions, withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration, parseSizeIn, parseWhole } from "../common/values.ts";
 import { paId } from "../../queries/ids.ts";
-import { type QueryArguments, rowsOf } from "../../queries/query.ts";
+import type { QueryArguments } from "../../queries/query.ts";
 import { WHO } from "../../queries/tables.ts";
-import { whoLines } from "../../queries/who-text.ts";
+import { whoText } from "../../queries/who-text.ts";
 
 /** Accesses that `--all` prints by default. */
 const HISTORY = 100;
@@ -64,9 +64,7 @@ async function who(
   using open = await openSession(options);
   const at = /^0x[0-9a-f]+$/i.test(target) ? paId(BigInt(target)) : target;
   const args = { at, access, size, before, limit: all ? limit ?? HISTORY : 1 };
-  const text = (row: Parameters<typeof rowsOf>[1]["rows"][number]) =>
-    rowsOf(WHO, { table: WHO.name, rows: [row] }).flatMap(whoLines).map((line) => `${line}\n`).join("");
-  await answer(open, { table: WHO.name, args }, json, { ...all ? {} : { text }, list: options });
+  await answer(open, { table: WHO.name, args }, json, { ...all ? {} : { text: whoText }, list: options });
   return ExitCode.Done;
 }
 

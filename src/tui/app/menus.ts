@@ -22,10 +22,10 @@ import type { Action as MachineAction } from "../../queries/action.ts";
 import { isExactly } from "../../queries/filter.ts";
 import { cellText } from "../../queries/format.ts";
 import { listText } from "../../queries/list-text.ts";
-import { type Query, rowsOf } from "../../queries/query.ts";
+import type { Query } from "../../queries/query.ts";
 import type { Selected } from "../../queries/table.ts";
-import { TABLES, WHO } from "../../queries/tables.ts";
-import { whoLines } from "../../queries/who-text.ts";
+import { TABLES } from "../../queries/tables.ts";
+import { whoText } from "../../queries/who-text.ts";
 import type { Move } from "../../protocol/protocol.ts";
 import type { StopChange } from "../../queries/stop-rule.ts";
 import type { GroupHandlers } from "./action-handlers.ts";
@@ -267,9 +267,7 @@ export class Menus {
     const { app } = this;
     const { rows, error } = await app.asker.ask(query);
     const text = error ??
-      (query.table === "who"
-        ? rowsOf(WHO, { table: query.table, rows }).flatMap(whoLines).join("\n")
-        : listText(TABLES[query.table], rows, app.windows.width - 1));
+      (query.table === "who" ? rows.map(whoText).join("") : listText(TABLES[query.table], rows, app.windows.width - 1));
     if (error !== undefined) app.say(text.split("\n", 1)[0], "bad");
     else app.show(new LinesOverlay(heading, text.trimEnd().split("\n").map((text) => ({ text }))));
     app.changed();
