@@ -6,8 +6,8 @@ import { type ConfigErrors, formatConfigError } from "../../../configuration/con
 import type { FileCommand } from "../../../configuration/program-keys.ts";
 import { DEFAULT_UI, type FileUi } from "../../../configuration/schema.ts";
 import { readUserFile, type UserFile } from "../../../configuration/user-file.ts";
-import type { Column } from "../../../queries/table.ts";
-import { TABLES } from "../../../queries/tables.ts";
+import { listed } from "../../../queries/list-text.ts";
+import { TABLE_NAMES, TABLES } from "../../../queries/tables.ts";
 import { didYouMean } from "../../../support/did-you-mean.ts";
 import { lstatIfThere, NotOurs, readTrustedText } from "../../../support/own-files.ts";
 import { isOfSystem } from "../../../support/system-error.ts";
@@ -37,7 +37,7 @@ export function withUserFile(configured: FileUi): UserLook {
   const { path, file, errors, refused } = read();
   const { ui, columns, commands } = file;
   const themes = legible(ui, errors);
-  const keys = { ...usableKeys(ui, withPrefix(configured.keys, configured.console_prefix), errors) };
+  const keys = usableKeys(ui, withPrefix(configured.keys, configured.console_prefix), errors);
   const own = Object.fromEntries(Object.entries(configured).filter(([name, value]) => value !== DEFAULT_UI[name as keyof FileUi]));
   const merged = {
     ...{ columns: knownColumns(columns, errors), commands: usableCommands(commands, keys, errors), keys },
@@ -103,12 +103,13 @@ function usableKeys(
 function knownColumns(columns: UserFile["columns"], errors: ConfigErrors): UserFile["columns"] {
   const known: Record<string, readonly string[]> = {};
   for (const [name, chosen] of Object.entries(columns)) {
-    const table = Object.values(TABLES).find((one) => one.name === name);
-    if (!table) {
-      errors.atKey(["ui", "columns", name], `there is no list ${JSON.stringify(name)}${didYouMean(name, Object.keys(TABLES))}`);
+    const table = TABLE_NAMES.find((one) => one === name);
+    if (table === undefined) {
+      const hint = "list the names with el2 schema";
+      errors.atKey(["ui", "columns", name], `${JSON.stringify(name)} is not the name of a list${didYouMean(name, TABLE_NAMES, hint)}`);
       continue;
     }
-    const all = Object.entries(table.columns).filter(([, { width }]: [string, Column]) => width !== undefined).map(([column]) => column);
+    const all = listed(TABLES[table], undefined).map(([column]) => column);
     known[name] = chosen.filter((column, index) => {
       const exists = all.includes(column);
       const hint = `there are ${all.join(", ")}`;
