@@ -50,7 +50,7 @@ const MACHINES = {
   },
 } as const;
 
-export type ProbeMachine = keyof typeof MACHINES;
+type ProbeMachine = keyof typeof MACHINES;
 
 /** All machines for which there is a probe, as `uname -m` names them. */
 export const PROBE_MACHINES = Object.keys(MACHINES) as ProbeMachine[];

@@ -78,10 +78,8 @@ function unknownKeys(value: unknown, path: readonly (string | number)[], errors:
   if (Array.isArray(value) && known) return value.forEach((one, index) => unknownKeys(one, [...path, index], errors));
   if (typeof value !== "object" || value === null || !known) return;
   for (const [key, inner] of Object.entries(value)) {
-    if (known.includes(key)) unknownKeys(inner, [...path, key], errors);
-    else {errors.atKey(
-        [...path, key],
-        `unknown key ${JSON.stringify(key)}${didYouMean(key, known, "this file has [ui] and [[ui.command]]")}`,
-      );}
+    const place = [...path, key], wayOut = didYouMean(key, known, "this file has [ui] and [[ui.command]]");
+    if (known.includes(key)) unknownKeys(inner, place, errors);
+    else errors.atKey(place, `unknown key ${JSON.stringify(key)}${wayOut}`);
   }
 }

@@ -52,8 +52,8 @@ export function limitsText(limits: Limits): string {
 /** The limits that a launcher has found; undefined if none has. */
 export function foundLimits(text: string | undefined): Limits | undefined {
   if (!text) return undefined;
-  const words = text.trim().split(/\s+/),
-    valueOf = (code: string) => words.find((word) => word.startsWith(`${code}=`))?.slice(code.length + 1);
+  const words = text.trim().split(/\s+/);
+  const valueOf = (code: string) => words.find((word) => word.startsWith(`${code}=`))?.slice(code.length + 1);
   return new Map(BOUNDS.map(({ code }) => [code, numberOf(valueOf(code))]));
 }
 

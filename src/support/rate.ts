@@ -10,15 +10,15 @@ export class Rate {
   #first: number | undefined;
 
   /** @param unit what is counted */
-  constructor(readonly unit: string, readonly text: (value: number) => string = countText) {}
+  constructor(readonly unit: string) {}
 
   /** `3.0M of 12.0M bytes, 1.5M/s, 6 s left`; without `all` the end is not known. */
   of(done: number, all?: number): string {
     this.#first ??= done;
     const time = performance.now() - this.#start, rate = (done - this.#first) / time * 1000;
-    const amount = `${this.text(done)}${all === undefined ? "" : ` of ${this.text(all)}`} ${this.unit}`;
+    const amount = `${countText(done)}${all === undefined ? "" : ` of ${countText(all)}`} ${this.unit}`;
     if (time < RATE_AFTER || rate === 0) return amount;
     const left = all === undefined ? "" : `, ${Math.ceil(Math.max(all - done, 0) / rate)} s left`;
-    return `${amount}, ${this.text(rate)}/s${left}`;
+    return `${amount}, ${countText(rate)}/s${left}`;
   }
 }

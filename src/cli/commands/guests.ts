@@ -238,7 +238,7 @@ function describe(manifest: Manifest, folder = ""): string[] {
  * A progress callback that writes to stderr: one line rewritten on a terminal, one line per file
  * elsewhere.
  */
-function progressLine(verb = "fetching"): (percent: number, what: string, detail?: string) => void {
+function progressLine(): (percent: number, what: string, detail?: string) => void {
   const terminal = Deno.stderr.isTerminal();
   let last = "", ended = "";
   return (percent, what, detail) => {
@@ -246,13 +246,13 @@ function progressLine(verb = "fetching"): (percent: number, what: string, detail
       // The end of a file's transfer is often also that of the whole: one line stays.
       if (percent === 100 && what === ended) return;
       ended = percent === 100 ? what : "";
-      const line = `${verb} ${what}: ${percent} %${detail === undefined ? "" : `, ${detail}`}`;
+      const line = `fetching ${what}: ${percent} %${detail === undefined ? "" : `, ${detail}`}`;
       if (line === last) return;
       last = line;
       progress(line, percent === 100);
     } else if (what !== last) {
       last = what;
-      report(`${verb} ${what}`);
+      report(`fetching ${what}`);
     }
   };
 }

@@ -16,7 +16,7 @@ import { boundGarbage } from "../../support/garbage.ts";
 import { warn } from "../../support/warn.ts";
 
 /** How a session is shown. */
-export interface ShowOptions extends ShownMachine {
+interface ShowOptions extends ShownMachine {
   /** A machine without a plan, which is loading already. */
   readonly machine?: SessionClient;
   /** Join the (first) console to stdin and stdout. */

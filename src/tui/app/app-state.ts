@@ -76,9 +76,9 @@ export class AppState {
       refusedLately: () => this.activity.refusedLately(clock()),
     });
     this.windows = new Windows(makeScreens(first, this.activity, clock, options.books), () => this.questions.all());
-    for (const pane of this.windows.screens.flatMap(({ panes }) => panes)) {
-      const columns = pane instanceof TablePane ? options.columns?.[pane.table.name] : undefined;
-      if (pane instanceof TablePane && columns) pane.choose(columns);
+    for (const pane of this.windows.screens.flatMap(({ panes }) => panes).filter((pane) => pane instanceof TablePane)) {
+      const columns = options.columns?.[pane.table.name];
+      if (columns) pane.choose(columns);
     }
     this.questions = new Questions(
       this.asker,
