@@ -35,8 +35,8 @@ group() { # CONTROLLER FILE OF-VERSION-1: found is the least limit of the contro
   done </proc/self/cgroup
   found=${found:-unlimited}
 }
-case ${PWD-} in /*) ;; *) fail "the current folder does not exist any more; cd to another one" ;; esac
-[ -r /proc/self/limits ] || fail "/proc is not mounted, and the engine reads there about itself; mount -t proc proc /proc"
+case ${PWD-} in /*) ;; *) fail "the current folder no longer exists; cd to another one" ;; esac
+[ -r /proc/self/limits ] || fail "/proc is not mounted, and the engine needs it; mount -t proc proc /proc"
 EL2_LIMITS=
 while read -r line; do
   case $line in
@@ -56,5 +56,5 @@ export EL2_LIMITS
 probe="${0%/*}/../assets/launch/code-probe-$(uname -m)"
 code=0
 { "$probe"; } 2>&- || code=$?
-case $code in 0 | 126 | 127) ;; *) fail "memory cannot become executable here, and the engine generates code; remove what denies it: MemoryDenyWriteExecute= of the systemd service, PR_SET_MDWE, a seccomp filter, or a rule of SELinux" ;; esac
+case $code in 0 | 126 | 127) ;; *) fail "memory cannot be made executable here, and the engine generates code; remove what denies it: MemoryDenyWriteExecute= of the systemd service, PR_SET_MDWE, a seccomp filter, or a rule of SELinux" ;; esac
 fi

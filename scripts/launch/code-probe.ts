@@ -1,4 +1,4 @@
-// A program for Linux of some 200 bytes that asks whether memory can become executable, as the
+// A program for Linux of some 200 bytes that asks whether memory can be made executable, as the
 // engine will: it reserves a page and asks for all rights to it. Its exit code is the system's
 // error, or 0. A shell cannot ask that, and the engine's own answer is a dump.
 

@@ -25,6 +25,6 @@ export function requirementReference(): string {
 const NEEDED: Readonly<Record<keyof typeof CONDITIONS, string>> = {
   folder: "a current folder",
   proc: "/proc",
-  code: "memory that can become executable",
+  code: "memory that can be made executable",
   loader: "glibc 2.27 or later",
 };

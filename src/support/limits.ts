@@ -72,5 +72,5 @@ export function groupMemory(limits: Limits | undefined): number {
 export function killedText(limits?: Limits): string {
   const limit = groupMemory(limits);
   const group = limit === Infinity ? "" : ` (the control group allows ${amount(limit, "bytes")})`;
-  return `killed, by somebody or by the system for lack of memory${group}; if it was memory, use less --memory, or allow more`;
+  return `killed, by a user or, for lack of memory, by the system${group}; if it was memory, use less --memory, or allow more`;
 }

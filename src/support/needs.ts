@@ -7,7 +7,7 @@ import { GiB, KiB, MiB } from "./sizes.ts";
 /** An amount that the system limits. */
 export interface Bound {
   readonly code: string;
-  /** The limited thing, as a sentence begins. */
+  /** The limited resource, as the first words of a sentence. */
   readonly what: string;
   /** The origin of the limit: a command of the shell, or the control group. */
   readonly by: string;
@@ -28,7 +28,7 @@ export interface GroupBound extends Bound {
   readonly files: { readonly v2: string; readonly v1: string };
 }
 
-/** A limit from here on is none: version 1 of control groups says so with a large number. */
+/** From here on, a number means no limit: version 1 of control groups writes it so. */
 export const NO_LIMIT = 1e18;
 
 export const PROCESS_BOUNDS: readonly ProcessBound[] = [
@@ -113,12 +113,12 @@ export const GROUP_BOUNDS: readonly GroupBound[] = [
 
 export const BOUNDS: readonly (ProcessBound | GroupBound)[] = [...PROCESS_BOUNDS, ...GROUP_BOUNDS];
 
-/** Requirements that hold or do not. */
+/** Requirements without an amount. */
 export const CONDITIONS = {
-  folder: { says: "the current folder does not exist any more", wayOut: "cd to another one" },
-  proc: { says: "/proc is not mounted, and the engine reads there about itself", wayOut: "mount -t proc proc /proc" },
+  folder: { says: "the current folder no longer exists", wayOut: "cd to another one" },
+  proc: { says: "/proc is not mounted, and the engine needs it", wayOut: "mount -t proc proc /proc" },
   code: {
-    says: "memory cannot become executable here, and the engine generates code",
+    says: "memory cannot be made executable here, and the engine generates code",
     wayOut: "remove what denies it: MemoryDenyWriteExecute= of the systemd service, PR_SET_MDWE, a seccomp filter, or a rule of SELinux",
   },
   loader: {
@@ -129,10 +129,10 @@ export const CONDITIONS = {
 
 export type Condition = keyof typeof CONDITIONS;
 
-/** Path of the loader that is named in Deno's program for Linux, by architecture. */
+/** Path of the loader that Deno's program for Linux names, by architecture. */
 export const LOADERS = { x86_64: "/lib64/ld-linux-x86-64.so.2", aarch64: "/lib/ld-linux-aarch64.so.1" } as const;
 
-/** Something that does not hold. */
+/** A requirement that is not met. */
 export type Unmet =
   | { readonly code: Condition }
   | { readonly code: "bound"; readonly bound: Bound; readonly limit: number };

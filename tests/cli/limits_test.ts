@@ -44,11 +44,14 @@ Deno.test("doctor says each limit of the launchers' list in the launchers' words
 Deno.test("doctor and a run say that a control group has less memory than a machine may use", SOURCES, () =>
   inFolder(async (folder) => {
     const limits = `group-memory=${600 * MiB}`, { says, remedy } = (await doctor(limits))("memory");
-    assert.deepEqual([says, remedy], ["the control group allows 600 MiB", "for machines: --memory 472MiB at most, or allow more"]);
+    assert.deepEqual([says, remedy], [
+      "the control group allows 600 MiB",
+      "give machines at most --memory 472MiB, or allow the group more",
+    ]);
     await Deno.writeFile(`${folder}/image`, OFF);
     for (const [memory, warned] of [["1GiB", true], ["256MiB", false]] as const) {
       const { stderr } = await el2Process(["boot", `${folder}/image`, "--memory", memory], { [LIMITS_VARIABLE]: limits });
-      const warning = "el2: the control group allows 600 MiB, and this machine may come to use 1 GiB of RAM and 128 MiB beside it; ";
+      const warning = "el2: the control group allows 600 MiB, and this machine may use 1 GiB of RAM and 128 MiB for el2 itself; ";
       assert.equal(stderr.startsWith(warning), warned, stderr);
     }
   }));

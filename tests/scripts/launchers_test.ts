@@ -128,7 +128,7 @@ function planted(folder: string, cgroup: string, files: Readonly<Record<string, 
   return ["mount -t tmpfs none /sys/fs/cgroup", ...writes, `mount --bind ${folder}/cgroup /proc/$$/cgroup`].join(" && ");
 }
 
-Deno.test("launchers refuse where memory cannot become executable", LINUX, () =>
+Deno.test("launchers refuse where memory cannot be made executable", LINUX, () =>
   inFolder(async (folder) => {
     const { program, rules } = await hardened(folder), { says, wayOut } = CONDITIONS.code;
     const el2 = installed(folder), one = await oneFile(folder), env = { EL2_RUNTIME: `${folder}/runtime` };

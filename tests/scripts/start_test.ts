@@ -31,7 +31,7 @@ Deno.test("a task ends with the exit code of its program, and of one that a sign
   assert.equal(code, 128 + 9);
   assert.match(
     stderr,
-    /^el2: killed, by somebody or by the system for lack of memory.*; if it was memory, use less --memory, or allow more\n$/,
+    /^el2: killed, by a user or, for lack of memory, by the system.*; if it was memory, use less --memory, or allow more\n$/,
   );
 });
 

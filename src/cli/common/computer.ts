@@ -19,7 +19,7 @@ export interface Finding {
 
 /** Wasm memory of a machine with 1 GiB for its guests, bytes. */
 const MACHINE_SIZE = 1.25 * GiB;
-/** Memory of a session beside its machine's, bytes: the engine, the program, translated code. */
+/** Memory of a session besides its machine's, bytes: the engine, the program, translated code. */
 const BESIDE = 128 * MiB;
 
 /** The limits that the launcher has found; undefined if Deno was started without one. */
@@ -31,8 +31,8 @@ function limitsHere(): Limits | undefined {
 export function limits(): Finding {
   const id = "limits", found = limitsHere();
   if (found === undefined) {
-    const says = "not known: Deno was started without a launcher of el2, which looks at them";
-    return { id, ok: true, says, remedy: Deno.build.os === "linux" ? "start el2 by deno task el2, or by its installed program" : "" };
+    const says = "not known: only the launchers of el2 read them, and none has started this Deno";
+    return { id, ok: true, says, remedy: Deno.build.os === "linux" ? "start el2 with deno task el2, or with its installed program" : "" };
   }
   const low = lowLimits(found);
   if (low.length) return { id, ok: false, says: low.map(unmetText).join(", "), remedy: low.map(unmetWayOut).join("\n") };
@@ -40,7 +40,7 @@ export function limits(): Finding {
     const limit = found.get(bound.code) ?? Infinity;
     return limit === Infinity ? [] : [`${bound.what} ${amount(limit, bound.unit)} (${bound.by})`];
   });
-  return { id, ok: true, says: set.join(", ") || "none that el2 meets", remedy: "" };
+  return { id, ok: true, says: set.join(", ") || "none is set", remedy: "" };
 }
 
 /** Whether there is memory for a machine of common size. */
@@ -61,19 +61,19 @@ export function memory(): Finding {
     id,
     ok: true,
     says: `the control group allows ${amount(group, "bytes")}`,
-    remedy: `for machines: --memory ${most} at most, or allow more`,
+    remedy: `give machines at most --memory ${most}, or allow the group more`,
   };
 }
 
 /**
- * A warning where the control group allows less than a machine may come to use.
+ * A warning where the control group allows less than a machine may use.
  * @param memory its RAM, bytes
  */
 export function groupWarning(memory: number): string | undefined {
   const group = groupMemory(limitsHere());
   if (memory + BESIDE <= group) return undefined;
-  const uses = `${amount(memory, "bytes")} of RAM and ${amount(BESIDE, "bytes")} beside it`;
-  return `the control group allows ${amount(group, "bytes")}, and this machine may come to use ${uses}; the system would kill el2: ` +
+  const uses = `${amount(memory, "bytes")} of RAM and ${amount(BESIDE, "bytes")} for el2 itself`;
+  return `the control group allows ${amount(group, "bytes")}, and this machine may use ${uses}; the system would kill el2: ` +
     "use less --memory, or allow more";
 }
 
