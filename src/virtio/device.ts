@@ -16,10 +16,8 @@ export const Feature = { INDIRECT_DESC: 28, EVENT_IDX: 29, VERSION_1: 32 } as co
 /** Of devices whose memory accesses go through the platform: drivers then use its DMA pools. */
 export const ACCESS_PLATFORM = 33;
 
-/** The progress of a device and its driver. */
+/** The progress of a device and its driver beyond the Status register. */
 export interface VirtioCondition {
-  /** The Status register (virtio 1.2 section 2.1). */
-  readonly status: number;
   /** The rule that the driver broke last; undefined since a reset. */
   readonly fault: string | undefined;
   readonly queues: readonly QueueCondition[];
@@ -27,6 +25,8 @@ export interface VirtioCondition {
 
 /** The transport's services to its device. */
 export interface VirtioPort {
+  /** The Status register (virtio 1.2 section 2.1). */
+  readonly status: number;
   /** @param memory where the rings are read, without an effect on the machine */
   condition(memory: GuestMemory): VirtioCondition;
   /** The queues, as many as the device asked for. */
@@ -88,9 +88,9 @@ export interface VirtioDevice {
   configure?(offset: number, bytes: Uint8Array): void;
   /** It has a transport; once, before anything else. */
   attach(port: VirtioPort): void;
-  /** The newest transport; undefined before there is one. */
+  /** Undefined before there is one. */
   readonly transport: VirtioPort | undefined;
-  /** Whether the chains of a queue are room for what comes from outside, and not requests. */
+  /** Whether the driver's chains in a queue are buffers for input, and not requests. */
   takesInput(queue: number): boolean;
   /** The driver has made chains available in a queue. */
   notify(queue: number): void;

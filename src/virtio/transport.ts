@@ -125,9 +125,13 @@ export abstract class VirtioTransport implements VirtioPort {
     this.device.fail?.(this.queues.indexOf(queue), chain);
   }
 
+  get status(): number {
+    return this.#status;
+  }
+
   condition(memory: GuestMemory): VirtioCondition {
     const queues = this.queues.map((queue, index) => queue.condition(memory, this.#turns.has(index)));
-    return { status: this.#status, fault: this.#fault, queues };
+    return { fault: this.#fault, queues };
   }
 
   get running(): boolean {
@@ -244,10 +248,6 @@ export abstract class VirtioTransport implements VirtioPort {
   }
 
   // ---- what the registers show and set ----
-
-  protected get status(): number {
-    return this.#status;
-  }
 
   /** The reasons for an interrupt that the driver has not acknowledged. */
   protected get interrupts(): number {

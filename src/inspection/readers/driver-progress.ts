@@ -16,11 +16,8 @@ const STEPS: readonly (readonly [bit: number, word: DriverProgress])[] = [
   [VirtioStatus.ACKNOWLEDGE, "acknowledged"],
 ];
 
-/** The rings are not asked for. */
-const NO_MEMORY = { read: () => false, write: () => false };
-
 export function driverProgress(view: View, { vm, intid, device }: VirtioSlot): DriverProgress {
   const irq = irqId(vm, intid), object = view.objects("virtio_mmio").find(({ backendVirq }) => virqOf(view, backendVirq) === irq);
-  const status = object?.status ?? device.transport?.condition(NO_MEMORY).status ?? 0;
+  const status = object?.status ?? device.transport?.status ?? 0;
   return STEPS.find(([bit]) => status & bit)?.[1] ?? "none";
 }

@@ -71,8 +71,8 @@ export function stateNow(view: View, slot: VirtioSlot, object?: VirtioMmio): Sou
     },
     write: () => false,
   };
-  const { status: seen, fault, queues } = transport?.condition(memory) ?? { status: 0, fault: undefined, queues: [] };
-  const status = object?.status ?? seen;
+  const status = object?.status ?? transport?.status ?? 0;
+  const { fault, queues } = transport?.condition(memory) ?? { fault: undefined, queues: [] };
   if (status & VirtioStatus.NEEDS_RESET || fault !== undefined) {
     return { code: "virtio-needs-reset", device, status, fault: fault ?? null };
   }
