@@ -7,7 +7,7 @@ import { type MemoryMap, RAM_BASE, RAM_OFFSET } from "./memory-map.ts";
 const FEW_BYTES = 16;
 
 /** Called before a write to watched bytes, with what is written, or that they become zero. */
-export type WriteListener = (by: RamWriter, pa: number, bytes: Uint8Array | "zero") => void;
+type WriteListener = (by: RamWriter, pa: number, bytes: Uint8Array | "zero") => void;
 
 /**
  * RAM as devices, hypervisor and native guests see it. Writes are reported to the core, which may
@@ -67,21 +67,21 @@ export class Ram {
     }
   }
 
-  /** Hears of writes to these bytes by others than instructions, which `watchMemory` stops. */
-  watch(pa: number, size: number, heard: WriteListener): () => void {
+  /** Reports writes to these bytes by others than instructions (`watchMemory`) from now on. */
+  watch(pa: number, size: number, heard: WriteListener): void {
     this.#watch = { pa, end: pa + size, heard };
-    return () => this.#watch = undefined;
   }
 
-  #hear(pa: number, end: number, by: RamWriter, bytes: Uint8Array | "zero"): void {
-    if (this.#watch && pa < this.#watch.end && end > this.#watch.pa) this.#watch.heard(by, pa, bytes);
+  #report(by: RamWriter, pa: number, end: number, bytes: Uint8Array | "zero"): void {
+    const watch = this.#watch;
+    if (watch && pa < watch.end && end > watch.pa) watch.heard(by, pa, bytes);
   }
 
   /** Writes bytes. Throws a RangeError outside RAM. */
   write(pa: number, bytes: Uint8Array, by = HYPERVISOR_WRITES): void {
     this.#check(pa, bytes.length);
     if (this.#unwritten) return;
-    if (this.#watch) this.#hear(pa, pa + bytes.length, by, bytes);
+    this.#report(by, pa, pa + bytes.length, bytes);
     this.#bytes.set(bytes, pa - RAM_BASE);
     this.core.memoryWritten(pa, bytes.length);
   }
@@ -93,7 +93,7 @@ export class Ram {
     for (const [base, end] of [[RAM_BASE, primaryEnd], [hypervisorBase, ramEnd]]) {
       const from = Math.max(pa, base), to = Math.min(pa + size, end);
       if (from >= to) continue;
-      if (this.#watch) this.#hear(from, to, HYPERVISOR_WRITES, "zero");
+      this.#report(HYPERVISOR_WRITES, from, to, "zero");
       this.#bytes.fill(0, from - RAM_BASE, to - RAM_BASE);
       this.core.memoryWritten(from, to - from);
     }

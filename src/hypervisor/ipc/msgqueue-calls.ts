@@ -74,7 +74,7 @@ export const calls: readonly HypercallDefinition[] = [
       const { buffer, buf_size } = args;
       // The real hypervisor does not refuse a buffer that is too small: it returns size 0.
       if (buf_size < BigInt(message.length)) return { size: 0n, not_empty: true };
-      const error = writeUser(call.caller, buffer, message, { code: "call", vcpu: call.services.names.object(call.caller) });
+      const error = writeUser(call.caller, buffer, message);
       if (error !== ErrorCode.OK) return { error: call.services.hasQuirks ? ErrorCode.OK : error, size: 0n, not_empty: true };
       msgqueue.remove();
       return { size: BigInt(message.length), not_empty: msgqueue.count > 0 };

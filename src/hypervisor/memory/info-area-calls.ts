@@ -55,7 +55,7 @@ export const calls: readonly HypercallDefinition[] = [
         const error = call.refuse(ErrorCode.ARGUMENT_SIZE, "the entry is larger than the buffer", { buf_size, size });
         return { error, size, entry_type: 0 };
       }
-      const error = writeUser(call.caller, buffer, bytes, { code: "call", vcpu: call.services.names.object(call.caller) });
+      const error = writeUser(call.caller, buffer, bytes);
       return { error, size, entry_type: error === ErrorCode.OK ? type : 0 };
     },
   }),

@@ -2,14 +2,14 @@
 // (docs/spec/hypervisor.md §1.3).
 
 import { ErrorCode } from "../../abi/errors.ts";
-import type { RamWriter } from "../../abi/ram-writer.ts";
 import type { Translation } from "../../core/interface.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { Services } from "../services/services.ts";
+import type { NamedVcpu } from "../trace/trace-names.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** The owner of the buffers that are copied: a vCPU. */
-interface UserMemory {
+interface UserMemory extends NamedVcpu {
   readonly services: Services & { readonly machine: Machine };
   /** A virtual address by the tables of both stages, as EL1. */
   translate(va: bigint, access: "read" | "write"): Translation;
@@ -59,8 +59,8 @@ export function readUser(vcpu: UserMemory, va: bigint, size: number): Uint8Array
   return error === ErrorCode.OK ? bytes : error;
 }
 
-/** Writes `bytes` to a guest's buffer. */
-export function writeUser(vcpu: UserMemory, va: bigint, bytes: Uint8Array, by?: RamWriter): ErrorCode {
-  const { ram } = vcpu.services.machine;
+/** Writes `bytes`, the result of a call, to a guest's buffer. */
+export function writeUser(vcpu: UserMemory, va: bigint, bytes: Uint8Array): ErrorCode {
+  const { machine: { ram }, names } = vcpu.services, by = names.writer("call", vcpu);
   return forEachPage(vcpu, va, bytes.length, "write", (pa, done, length) => ram.write(pa, bytes.subarray(done, done + length), by));
 }

@@ -63,16 +63,6 @@ interface Start {
   readonly x0: bigint;
 }
 
-/** Its name is looked up only when somebody asks. */
-function writerOf(names: NativeServices["names"], vcpu: Vcpu): RamWriter {
-  return {
-    code: "program",
-    get vcpu() {
-      return vcpuId(names.vcpu(vcpu));
-    },
-  };
-}
-
 /**
  * A native program on one vCPU, from one power-on to the next power-off. The scheduler runs it
  * instead of the core.
@@ -90,7 +80,7 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
 
   constructor(readonly vcpu: Vcpu, readonly guest: NativeGuest, readonly services: NativeServices, start: Start | undefined) {
     this.trace = vcpu.trace;
-    this.#writer = writerOf(services.names, vcpu);
+    this.#writer = services.names.writer("program", vcpu);
     this.faults = services.faults;
     this.#start = start;
   }

@@ -1,6 +1,7 @@
 // Ids of objects as they are displayed everywhere (docs/design/workstation.md §2): `vcpu:debian/0`,
 // `cap:host/0x3`, `mq:7`, `irq:rt/27`.
 
+import type { RamWriter } from "../../abi/ram-writer.ts";
 import type { ObjectType } from "../../abi/rights.ts";
 import { capId, dbId, ipaId, irqId, mqId, objId, vcpuId, vcpuName } from "../../abi/ids.ts";
 
@@ -9,7 +10,7 @@ export interface Named {
   readonly type: ObjectType;
   readonly serial: number;
 }
-interface NamedVcpu extends Named {
+export interface NamedVcpu extends Named {
   readonly index: number;
   readonly addressSpace: { readonly vmid: number } | undefined;
   /** Undefined before it is attached to one: its index is not known before. */
@@ -45,6 +46,17 @@ export class TraceNames {
     if (isVcpu(object) && object.addressSpace && object.vic) return vcpuId(this.vcpu(object));
     const { type, serial } = object;
     return type === "msgqueue" ? mqId(serial) : type === "doorbell" ? dbId(serial) : objId(serial);
+  }
+
+  /** The writer of RAM for a vCPU. Its name is looked up only when somebody asks. */
+  writer(code: "call" | "program", vcpu: NamedVcpu): RamWriter {
+    const name = () => this.object(vcpu);
+    return {
+      code,
+      get vcpu() {
+        return name();
+      },
+    };
   }
 
   /** `cap:host/0x3`: a capability id in the cspace of `vcpu`. */
