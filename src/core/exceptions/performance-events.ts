@@ -38,7 +38,7 @@ export const PmuMode = {
   Each: 2,
   /** An overflow matters at the instruction at which it happens. */
   Bounded: 4,
-  /** The level of the interrupt line is another one than EL2 knows (`CPU.PMU_LINE`). */
+  /** The level of the interrupt line differs from the one that EL2 knows (`CPU.PMU_LINE`). */
   LineChanged: 8,
 } as const;
 

@@ -119,10 +119,16 @@ class InterpreterLoop {
   emit(): void {
     const f = this.#f, { ip, end } = this.#locals;
     f.get(REMAINING).i32(4).op("i32.shl").set(REMAINING);
-    this.#counted(() => void f.get(REMAINING).i32(4).op("i32.shr_s").call(performanceFunction(this.library, "beginCounted")));
+    this.#count("beginCounted");
     f.call(callee(this.library, "checkInterrupts"));
     f.loop((enter) => {
-      this.#count();
+      this.#count("enterCounted", () => {
+        f.if(() => {
+          f.i32(0).i32(Pending.None).memory("i32.store", CPU.PENDING);
+          this.#setReason(ExitReason.Budget);
+          this.#return();
+        });
+      });
       this.#leaveIfDone();
       this.#fetch(enter);
       f.loop((taken) => {
@@ -141,22 +147,12 @@ class InterpreterLoop {
     this.#f.i32(0).memory("i32.load", CPU.PMU_MODE).i32(modes).op("i32.and").ifLikely(false, body);
   }
 
-  /** Counts what was executed; returns if the slice must end here. */
-  #count(): void {
-    const f = this.#f;
+  /** While they count: calls one of their functions with the instructions that are left of the slice. */
+  #count(name: "beginCounted" | "enterCounted" | "settleCounters", then = () => {}): void {
     this.#counted(() => {
-      f.get(REMAINING).i32(4).op("i32.shr_s").call(performanceFunction(this.library, "enterCounted"));
-      f.if(() => {
-        f.i32(0).i32(Pending.None).memory("i32.store", CPU.PENDING);
-        this.#setReason(ExitReason.Budget);
-        this.#return();
-      });
+      this.#f.get(REMAINING).i32(4).op("i32.shr_s").call(performanceFunction(this.library, name));
+      then();
     });
-  }
-
-  /** Counts what was executed where the slice ends. */
-  #countLast(): void {
-    this.#counted(() => void this.#f.get(REMAINING).i32(4).op("i32.shr_s").call(performanceFunction(this.library, "settleCounters")));
   }
 
   /** Returns if the core is left, or nothing of the budget. */
@@ -205,7 +201,7 @@ class InterpreterLoop {
         this.#storePc();
         this.#setReason(ExitReason.Budget);
         f.i32(0).set(REMAINING);
-        this.#countLast();
+        this.#count("settleCounters");
         this.#return();
       });
     });
@@ -279,7 +275,7 @@ class InterpreterLoop {
         this.#storePosition();
         this.#setReason(ExitReason.Breakpoint);
         f.get(end).get(ip).op("i32.sub").set(REMAINING);
-        this.#countLast();
+        this.#count("settleCounters");
         this.#return();
         break;
       case Handler.Undefined:

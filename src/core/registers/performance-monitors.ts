@@ -2,11 +2,11 @@
 // D13 (The Performance Monitors Extension); pseudocode: CountPMUEvents, IncrementEventCounter,
 // CheckForPMUOverflow. Their registers are in performance-registers.ts.
 //
-// Instructions and cycles, of which each has one as it has one nanosecond, follow from the budget.
-// They are added up where the exception level changes, a register of the monitors is accessed, and
-// a slice ends. So code runs as it does without counters. A slice ends where the first counter
-// overflows whose overflow has an effect. Loads, stores and branches are counted one instruction
-// after the other (`executeEach`), exceptions and the like where they happen.
+// Instructions and cycles follow from the budget: an instruction takes one cycle, as it takes one
+// nanosecond. They are added up where the exception level changes, where a register of the monitors
+// is accessed, and where a slice ends, so that code runs as it does without counters. A slice ends
+// at the first overflow that has an effect. Loads, stores and branches are counted instruction by
+// instruction (`executeEach`), exceptions and other events where they happen.
 
 import type { FeatureName } from "../../isa/features.ts";
 import { Pstate } from "../architecture/exceptions.ts";
@@ -17,14 +17,14 @@ import { callee } from "../state/functions.ts";
 import { Code, constant, type Local, type Operand, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 
-/** Event counters; the cycle counter has the bit 31 of the masks. */
+/** Event counters; the cycle counter has bit 31 of the masks. */
 export const EVENT_COUNTERS = 6;
 export const CYCLES_BIT = 31;
 
 /** PMCR_EL0. */
 export const Pmcr = { E: 1, P: 1 << 1, C: 1 << 2, DP: 1 << 5, LC: 1 << 6, LP: 1 << 7, FZO: 1 << 9 } as const;
 
-/** Events of which there may be one for each instruction. */
+/** Events that each instruction may cause. */
 const EACH = [
   PerformanceEvent.LD_RETIRED,
   PerformanceEvent.ST_RETIRED,
@@ -59,6 +59,10 @@ function counting(c: Code, index: number, atEl1: Value): { readonly counts: Valu
     event: type.and(EVENT_MASK),
   };
 }
+
+/** Whether the cycle counter is enabled and counts at a level. */
+const countsCycles = (c: Code, atEl1: Value): Value =>
+  word(c, CPU.PMU_ENABLED).shrU(CYCLES_BIT).and(countsAt(word(c, CPU.PMCCFILTR_EL0), atEl1));
 
 const isLinear = (event: Value) => event.eq(PerformanceEvent.INST_RETIRED).or(event.eq(PerformanceEvent.CPU_CYCLES));
 
@@ -150,9 +154,7 @@ function defineSettle(library: Library): void {
       const { counts, event } = counting(c, index, atEl1);
       c.if(counts.and(isLinear(event)), () => addTo(c, library, index, amount));
     }
-    c.if(word(c, CPU.PMU_ENABLED).shrU(CYCLES_BIT).and(countsAt(word(c, CPU.PMCCFILTR_EL0), atEl1)), () => {
-      c.run(library.get("addCycles", ["i64"], []), amount);
-    });
+    c.if(countsCycles(c, atEl1), () => c.run(library.get("addCycles", ["i64"], []), amount));
     c.store("i32.store", CPU.PMU_LEFT, left);
   });
   c.store("i32.store", CPU.PMU_LEVEL, level(c));
@@ -161,9 +163,12 @@ function defineSettle(library: Library): void {
 
 const FAR = 0x7fff_ffff;
 
+/** From the value of a counter of 64 bits to its overflow. At zero, that is 2^64, which has no room. */
+const distanceOf = (value: Value): Value => value.not().select(constant("i64", FAR), constant("i64", 0).sub(value));
+
 /**
- * `overflowDistance`: instructions at the current level until a counter overflows whose overflow
- * matters, at most `FAR`.
+ * `overflowDistance`: instructions at the current level until the first overflow that matters, at
+ * most `FAR`.
  */
 function defineDistance(library: Library, isLong: boolean): void {
   const c = new Code(library.define("overflowDistance", [], ["i32"], true));
@@ -178,15 +183,10 @@ function defineDistance(library: Library, isLong: boolean): void {
       c.if(counts.and(isLinear(event)), () => {
         const value = c.let(c.load("i64.load", counterAddress(index)));
         const short = constant("i64", 1n << 32n).sub(value.and(0xffff_ffff));
-        // A counter at zero is 2^64 away, which is zero here.
-        const long = value.not().select(constant("i64", FAR), constant("i64", 0).sub(value));
-        nearer(isLong ? word(c, CPU.PMCR_EL0).and(Pmcr.LP).select(long, short) : short);
+        nearer(isLong ? word(c, CPU.PMCR_EL0).and(Pmcr.LP).select(distanceOf(value), short) : short);
       });
     }
-    c.if(word(c, CPU.PMU_ENABLED).shrU(CYCLES_BIT).and(countsAt(word(c, CPU.PMCCFILTR_EL0), atEl1)), () => {
-      const value = c.let(c.load("i64.load", CPU.PMCCNTR_EL0));
-      nearer(value.not().select(constant("i64", FAR), constant("i64", 0).sub(value)));
-    });
+    c.if(countsCycles(c, atEl1), () => nearer(distanceOf(c.let(c.load("i64.load", CPU.PMCCNTR_EL0)))));
   });
   c.result(distance.wrap());
 }
@@ -196,7 +196,7 @@ function defineEnter(library: Library): void {
   const enter = performanceFunction(library, "enterCounted");
   const c = new Code(library.define("enterCounted", enter.parameters, enter.results));
   const left = c.parameter(0), leaves = c.let(word(c, CPU.PENDING).eq(Pending.Exit));
-  // Unlike what an abort stops, the instruction will be executed again, and counted then.
+  // An instruction that a watchpoint has stopped is executed again, and counted then.
   c.if(leaves.and(word(c, CPU.EXIT_REASON).eq(ExitReason.Watchpoint)), () => c.set(left, left.add(1)));
   c.run(performanceFunction(library, "settleCounters"), left);
   c.if(leaves, () => c.return(constant("i32", 0)));
