@@ -220,11 +220,14 @@ function defineEvents(library: Library): void {
   c.if(word(c, CPU.PMU_MODE), () => countOne(c, library, c.parameter(0), c.let(level(c))));
 }
 
-/** An event happens once at a level, in each counter that counts it. */
-function countOne(c: Code, library: Library, event: Value, atEl1: Local): void {
+/**
+ * An event happens once at a level, in each counter that counts it.
+ * @param among a bit for each counter in which it happens; all by default
+ */
+export function countOne(c: Code, library: Library, event: Value, atEl1: Local, among?: Local): void {
   for (const index of range) {
-    const counter = counting(c, index, atEl1);
-    c.if(counter.counts.and(counter.event.eq(event)), () => addTo(c, library, index, constant("i64", 1)));
+    const counter = counting(c, index, atEl1), counts = counter.counts.and(counter.event.eq(event));
+    c.if(among ? counts.and(among.shrU(index)) : counts, () => addTo(c, library, index, constant("i64", 1)));
   }
 }
 

@@ -9,7 +9,7 @@ import { CPU } from "../state/cpu-state.ts";
 import type { Code, Local, Value } from "../wasm/expression.ts";
 import { constant } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-import { CYCLES_BIT, EVENT_COUNTERS, Pmcr } from "./performance-monitors.ts";
+import { countOne, CYCLES_BIT, EVENT_COUNTERS, Pmcr } from "./performance-monitors.ts";
 import {
   constantRegister,
   type El0Control,
@@ -26,7 +26,6 @@ const Pmuserenr = { EN: 1, SW: 2, CR: 4, ER: 8, Mask: 0xfn } as const;
 const PMCR_FIXED = 0x41n << 24n | 1n << 16n | BigInt(EVENT_COUNTERS) << 11n;
 /** One bit for each counter. */
 const COUNTERS = 1n << BigInt(CYCLES_BIT) | (1n << BigInt(EVENT_COUNTERS)) - 1n;
-const EVENTS = (1n << BigInt(EVENT_COUNTERS)) - 1n;
 /** PMEVTYPER<n>_EL0: P, U, NSK, NSU, NSH, M; and evtCount, whose width grew with FEAT_PMUv3p1. */
 const FILTER = 0xfc00_0000n;
 const TYPE = FILTER | 0xffffn;
@@ -169,10 +168,8 @@ function counters(isLong: boolean): SystemRegister[] {
 /** PMSWINC_EL0: each of these counters that counts SW_INCR is incremented. */
 const softwareIncrement = register("PMSWINC_EL0", [3, 3, 9, 12, 4], {
   write: (c, library, value) => {
-    const enabled = c.let(c.load("i32.load", CPU.PMU_ENABLED));
-    c.store("i32.store", CPU.PMU_ENABLED, enabled.and(value.and(EVENTS).wrap()));
-    countEvent(c, library, PerformanceEvent.SW_INCR);
-    c.store("i32.store", CPU.PMU_ENABLED, enabled);
+    const event = constant("i32", PerformanceEvent.SW_INCR), level = c.let(c.load("i32.load", CPU.PMU_LEVEL));
+    countOne(c, library, event, level, c.let(value.wrap()));
   },
   writing: allows(Pmuserenr.EN | Pmuserenr.SW),
 });

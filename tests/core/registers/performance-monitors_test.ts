@@ -6,8 +6,8 @@ import { parseCpu } from "../../../src/isa/cpus.ts";
 import { ExitReason, Pstate } from "../../../src/core/interface.ts";
 import { Machine, RAM_BASE } from "../program.ts";
 
-const CPU_NAMES = { cpu: parseCpu("max") };
-const TIERS = [CPU_NAMES, { ...CPU_NAMES, tier: "jit", hotness: { samples: 1, landings: 1, slice: 100 } }] as const;
+const MAX = { cpu: parseCpu("max") };
+const TIERS = [MAX, { ...MAX, tier: "jit", hotness: { samples: 1, landings: 1, slice: 100 } }] as const;
 const CODE = RAM_BASE + 0x1000, VECTORS = RAM_BASE + 0x2000, USER = RAM_BASE + 0x3000, DATA = RAM_BASE + 0x8000;
 
 /** PMCR_EL0, masks of counters, and numbers of events. */
@@ -145,7 +145,7 @@ for (const options of TIERS) {
 }
 
 Deno.test("a guest sets the counters up, reads them, and clears an overflow", () => {
-  const machine = new Machine(CPU_NAMES), { vcpu } = machine;
+  const machine = new Machine(MAX), { vcpu } = machine;
   machine.load(CODE, [
     ["msr pmevtyper0_el0, x0", 0xd51bec00],
     ["msr pmevcntr0_el0, x1", 0xd51be801],
@@ -181,7 +181,7 @@ Deno.test("a guest sets the counters up, reads them, and clears an overflow", ()
 });
 
 Deno.test("an overflow increments a chained counter, and freezes the others with FZO", () => {
-  const machine = counting(CPU_NAMES, [Event.Instructions, Event.Chain, Event.Instructions]), { vcpu } = machine;
+  const machine = counting(MAX, [Event.Instructions, Event.Chain, Event.Instructions]), { vcpu } = machine;
   vcpu.setRegister("PMCR_EL0", E | LC);
   vcpu.setRegister(counter(0), 0xffff_ffffn - 9n);
   machine.load(CODE, [["b", 0x14000000]]);
@@ -196,8 +196,18 @@ Deno.test("an overflow increments a chained counter, and freezes the others with
   assert.equal(vcpu.getRegister("PMCCNTR_EL0"), 200n);
 });
 
+Deno.test("an increment by software that overflows a counter increments the chained one, which it does not name", () => {
+  const machine = counting(MAX, [Event.SoftwareIncrement, Event.Chain]), { vcpu } = machine;
+  vcpu.setRegister("PMCR_EL0", E | LC);
+  vcpu.setRegister(counter(0), 0xffff_ffffn);
+  vcpu.setX(0, 1n);
+  machine.load(CODE, [["msr pmswinc_el0, x0", 0xd51b9c80]]);
+  machine.run(1, CODE);
+  assert.deepEqual(values(machine, 2), [0x1_0000_0000, 1]);
+});
+
 Deno.test("EL0 has the registers that PMUSERENR permits", () => {
-  const machine = counting(CPU_NAMES, [Event.SoftwareIncrement]), { vcpu } = machine;
+  const machine = counting(MAX, [Event.SoftwareIncrement]), { vcpu } = machine;
   const tries: [word: number, permits: bigint][] = [
     [0xd53b9d00, 1n | 4n], // PMCCNTR_EL0
     [0xd51b9d00, 1n],
@@ -225,7 +235,7 @@ Deno.test("EL0 has the registers that PMUSERENR permits", () => {
 
 Deno.test("counts continue in a vCPU that gets the registers of another, as of a snapshot", () => {
   const events = [Event.Instructions | NOT_EL1, Event.Stores, Event.Exceptions, Event.Cycles | NOT_EL0];
-  const machine = counting(CPU_NAMES, events, { interrupts: 1n }), { vcpu } = machine;
+  const machine = counting(MAX, events, { interrupts: 1n }), { vcpu } = machine;
   loadUser(machine);
   vcpu.setRegister(counter(0), BigInt.asUintN(64, -100n));
   assert.equal(machine.run(10_000, USER).reason, ExitReason.Pmu);
