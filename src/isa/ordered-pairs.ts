@@ -7,38 +7,33 @@ import { ORDERED } from "./atomics.ts";
 import type { Builder, Node } from "./builder.ts";
 import { transfer, transferExists, transferText } from "./fp-loads-stores.ts";
 import { insn, type Instruction } from "./insn.ts";
+import { bits, high, low, pattern, vectorFrom } from "./simd-operands.ts";
 
 const LRCPC3 = { feature: "FEAT_LRCPC3", cold: true } as const;
 const LSE128 = { feature: "FEAT_LSE128", cold: true } as const;
 /** A stage-2 abort of a pair or a vector has no syndrome. */
 const PART = { ...ORDERED, part: true } as const;
 
-const vectorOf = ($: Builder, low: Node, high: Node): Node => $.lane("i64x2.replace_lane", 1, $.op("i64x2.splat", low), high);
-
-/** The two registers of a pair, W or X, as one access of it. */
+/** The values for the two registers of a pair, W or X, loaded by one access. */
 function loadOrdered($: Builder, isWide: number, address: Node): [Node, Node] {
   if (!isWide) {
     const both = $.load("i64", 8, address, PART);
     return [$.wrap(both), $.wrap($.lsr(both, 32))];
   }
   const both = $.load("v128", 16, address, PART);
-  return [$.let($.lane("i64x2.extract_lane", 0, both)), $.let($.lane("i64x2.extract_lane", 1, both))];
+  return [low($, both), high($, both)];
 }
 
 function storeOrdered($: Builder, isWide: number, address: Node, Rt: Node, Rt2: Node): void {
-  if (isWide) $.store(16, address, vectorOf($, $.X(Rt), $.X(Rt2)), PART);
+  if (isWide) $.store(16, address, vectorFrom($, $.X(Rt), $.X(Rt2)), PART);
   else $.store(8, address, $.or($.zeroExtend64($.W(Rt)), $.lsl($.X(Rt2), 32)), PART);
 }
 
-const OPERATIONS = { 1: "ldclr", 3: "ldset", 8: "swp" } as const;
-type Operation = keyof typeof OPERATIONS;
-
 /** One of the instructions of FEAT_LSE128, by the bits that select it. */
-function atomic128(selector: Operation, result: ($: Builder, old: Node, operand: Node) => Node): Instruction {
-  const name = `${OPERATIONS[selector]}p`;
+function atomic128(name: string, selector: number, result: ($: Builder, old: Node, operand: Node) => Node): Instruction {
   return insn(
     name.toUpperCase(),
-    `00 011001 A R 1 Rt2 ${selector.toString(2).padStart(4, "0")} 00 Rn Rt` as "00 011001 A R 1 Rt2 0001 00 Rn Rt",
+    pattern<"A R Rt2 Rn Rt">(`00 011001 A R 1 Rt2 ${bits(selector, 4)} 00 Rn Rt`),
     { ...LSE128, unallocated: (f) => f.Rt === 31 || f.Rt2 === 31, unpredictable: (f) => f.Rt === f.Rt2 },
     (f) => `${name}${f.A ? "a" : ""}${f.R ? "l" : ""}\t${x(f.Rt)}, ${x(f.Rt2)}, [${xsp(f.Rn)}]`,
     ({ Rt2, Rn, Rt }, $) => {
@@ -52,7 +47,7 @@ function atomic128(selector: Operation, result: ($: Builder, old: Node, operand:
   );
 }
 
-/** LRCPC3, LSE128. */
+/** The instructions of FEAT_LRCPC3 and FEAT_LSE128. */
 export const orderedPairs = (): Instruction[] => [
   insn(
     "STILP/LDIAPP",
@@ -112,7 +107,7 @@ export const orderedPairs = (): Instruction[] => [
       else $.store(8, address, $.lane("i64x2.extract_lane", Q, $.Q(Rt)), PART);
     },
   ),
-  atomic128(1, ($, old, operand) => $.and(old, $.not(operand))),
-  atomic128(3, ($, old, operand) => $.or(old, operand)),
-  atomic128(8, (_, _old, operand) => operand),
+  atomic128("ldclrp", 1, ($, old, operand) => $.and(old, $.not(operand))),
+  atomic128("ldsetp", 3, ($, old, operand) => $.or(old, operand)),
+  atomic128("swpp", 8, (_, _old, operand) => operand),
 ];

@@ -5,12 +5,8 @@
 import type { Builder, Node } from "./builder.ts";
 import { vector } from "./fp-operands.ts";
 import { insn, type Instruction } from "./insn.ts";
-import { bits, pattern, shuffleLanes } from "./simd-operands.ts";
+import { bits, high, low, pattern, shuffleLanes, vectorFrom } from "./simd-operands.ts";
 
-const low = ($: Builder, a: Node): Node => $.let($.lane("i64x2.extract_lane", 0, a));
-const high = ($: Builder, a: Node): Node => $.let($.lane("i64x2.extract_lane", 1, a));
-/** A vector of two doublewords. */
-const vectorFrom = ($: Builder, first: Node, second: Node): Node => $.lane("i64x2.replace_lane", 1, $.op("i64x2.splat", first), second);
 const xor = ($: Builder, ...values: Node[]): Node => values.reduce((a, b) => $.eor(a, b));
 /** The exclusive or of a doubleword rotated right by each count. */
 const rotations = ($: Builder, a: Node, ...counts: number[]): Node => xor($, ...counts.map((count) => $.ror(a, count)));

@@ -27,6 +27,13 @@ export function pattern<const Fields extends string>(text: string): Fields {
 /** The number as fixed bits. */
 export const bits = (value: number, width: number): string => value.toString(2).padStart(width, "0");
 
+/** The doublewords of a vector. */
+export const low = ($: Builder, a: Node): Node => $.let($.lane("i64x2.extract_lane", 0, a));
+export const high = ($: Builder, a: Node): Node => $.let($.lane("i64x2.extract_lane", 1, a));
+/** A vector of two doublewords. */
+export const vectorFrom = ($: Builder, first: Node, second: Node): Node =>
+  $.lane("i64x2.replace_lane", 1, $.op("i64x2.splat", first), second);
+
 /** 64-bit elements exist in 128-bit vectors only. */
 export const needsQ = (f: { readonly Q: number }, size: number): boolean => size === 3 && f.Q === 0;
 
