@@ -85,8 +85,9 @@ export class Watchpoints {
     const { stage2, va, size } = access;
     const start = significant(va), page = start >> PAGE_BITS;
     let found = this.#lookInMemory(access);
+    if (found === Watch.Hit) return found;
     for (const { stage2: tables, address, length, kind } of this.#list) {
-      if (tables !== stage2 || found === Watch.Hit || isHarmless(kind, access)) continue;
+      if (tables !== stage2 || ignores(kind, access)) continue;
       const last = address + BigInt(length) - 1n;
       if (page < address >> PAGE_BITS || page > last >> PAGE_BITS) continue;
       found = Watch.Page;
@@ -99,13 +100,9 @@ export class Watchpoints {
 
   #lookInMemory(access: LookedAt): typeof Watch[keyof typeof Watch] {
     const { memory } = this, { wasmAddress, size, va } = access;
-    if (
-      !memory || isHarmless(memory.kind, access) || wasmAddress >>> PAGE_SHIFT < memory.start >>> PAGE_SHIFT ||
-      wasmAddress >>> PAGE_SHIFT > (memory.end - 1) >>> PAGE_SHIFT
-    ) {
-      return Watch.None;
-    }
-    const { start, end, kind } = memory;
+    if (!memory || ignores(memory.kind, access)) return Watch.None;
+    const { start, end, kind } = memory, page = wasmAddress >>> PAGE_SHIFT;
+    if (page < start >>> PAGE_SHIFT || page > end - 1 >>> PAGE_SHIFT) return Watch.None;
     if (!concerns(kind, access) || wasmAddress >= end || wasmAddress + size <= start) return Watch.Page;
     this.hit = { kind, address: BigInt.asUintN(64, va + BigInt(Math.max(0, start - wasmAddress))) };
     return Watch.Hit;
@@ -113,10 +110,10 @@ export class Watchpoints {
 }
 
 /**
- * Whether an access, and those that its entry in a TLB would serve, cannot be one of a kind:
+ * Whether a watch of this kind stops neither this access nor others that its TLB entry would serve:
  * entries for reads serve no writes.
  */
-const isHarmless = (kind: WatchKind, { writes }: LookedAt) => kind === "write" && !writes;
+const ignores = (kind: WatchKind, { writes }: LookedAt) => kind === "write" && !writes;
 
 const concerns = (kind: WatchKind, { reads, writes }: LookedAt) => kind === "access" || (kind === "read" ? reads : writes);
 
