@@ -147,7 +147,7 @@ class InterpreterLoop {
     this.#f.i32(0).memory("i32.load", CPU.PMU_MODE).i32(modes).op("i32.and").ifLikely(false, body);
   }
 
-  /** While they count: calls one of their functions with the instructions that are left of the slice. */
+  /** Calls a function of theirs, while they count, with the instructions left of the slice. */
   #count(name: "beginCounted" | "enterCounted" | "settleCounters", then = () => {}): void {
     this.#counted(() => {
       this.#f.get(REMAINING).i32(4).op("i32.shr_s").call(performanceFunction(this.library, name));

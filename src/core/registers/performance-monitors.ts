@@ -163,7 +163,7 @@ function defineSettle(library: Library): void {
 
 const FAR = 0x7fff_ffff;
 
-/** From the value of a counter of 64 bits to its overflow. At zero, that is 2^64, which has no room. */
+/** From the value of a counter of 64 bits to its overflow: at zero, that would be 2^64. */
 const distanceOf = (value: Value): Value => value.not().select(constant("i64", FAR), constant("i64", 0).sub(value));
 
 /**
