@@ -20,25 +20,31 @@ const PIECE_PAGES = 1024;
 /** Virtual addresses of EL1's half have these bits. */
 const UPPER_HALF = 0xffff_0000_0000_0000n;
 
+/** The address of the RAM that a page of a vCPU is mapped to. */
+function pageAt(core: DebugCore, ram: Ram, { registers }: Vcpu, address: bigint): number | undefined {
+  const translation = core.inspect(registers, address);
+  return translation.ok && ram.contains(translation.pa, PAGE_SIZE) ? translation.pa : undefined;
+}
+
+/** The page of a vCPU's vectors. */
+const vectorsOf = ({ registers }: Vcpu): bigint => registers.getRegister("VBAR_EL1") & ~(PAGE - 1n);
+
+/** Whether a vCPU has vectors in the upper half, and they are mapped now. */
+export function hasKernelMemory(core: DebugCore, ram: Ram, vcpu: Vcpu): boolean {
+  const vectors = vectorsOf(vcpu);
+  return vectors >= UPPER_HALF && pageAt(core, ram, vcpu, vectors) !== undefined;
+}
+
 /**
  * The image, in the guest's memory itself where its pages follow each other there, or else a copy;
- * undefined if the vCPU has no vectors in the upper half, or they are unmapped now.
- * @param stands whether the guest does not run before the image has been read; else it is a copy
+ * undefined if the vCPU's vectors are unmapped.
+ * @param stands whether nothing changes the memory before the image has been read; else it is a
+ *   copy
  */
-export function* readKernelMemory(
-  core: DebugCore,
-  ram: Ram,
-  { registers }: Vcpu,
-  stands: boolean,
-): InPieces<KernelMemory | undefined> {
-  const vectors = registers.getRegister("VBAR_EL1");
-  if (vectors < UPPER_HALF) return undefined;
-  const page = (address: bigint): number | undefined => {
-    const translation = core.inspect(registers, address);
-    return translation.ok && ram.contains(translation.pa, PAGE_SIZE) ? translation.pa : undefined;
-  };
+export function* readKernelMemory(core: DebugCore, ram: Ram, vcpu: Vcpu, stands: boolean): InPieces<KernelMemory | undefined> {
+  const page = (address: bigint) => pageAt(core, ram, vcpu, address);
   const most = Math.min(MOST_PAGES, (ram.map.ramEnd - RAM_BASE) / PAGE_SIZE);
-  const middle = vectors & ~(PAGE - 1n);
+  const middle = vectorsOf(vcpu);
   const pagesFrom = function* (start: bigint, step: bigint): InPieces<number[]> {
     const pages: number[] = [];
     for (let at = start, one = page(at); one !== undefined && pages.length < most; at += step, one = page(at)) {

@@ -8,7 +8,7 @@ import { type AddressRange, rangesOf } from "../formats/dwarf/lists.ts";
 import { type DebugInfo, rangesBudget } from "./debug-info.ts";
 import { GivenFile } from "./given-file.ts";
 import { readKallsyms } from "./kallsyms.ts";
-import { readKernelMemory } from "./kernel-memory.ts";
+import { hasKernelMemory, readKernelMemory } from "./kernel-memory.ts";
 import { type InPieces, whole } from "../support/work.ts";
 import { placeText, type SymbolPlace, SymbolTable } from "./symbol-table.ts";
 
@@ -191,11 +191,13 @@ export class VmSymbols {
   }
 
   /**
-   * The kernel's symbols from its memory, if there are any.
-   * @param fruitless called at the end of a search that finds none
+   * The kernel's symbols from its memory, if there are any. Without such memory there is nothing to
+   * search, and nobody has to wait.
+   * @param fruitless called where none are found
    */
   #search(vcpu: Vcpu, fruitless: (hasMemory: boolean) => void): SymbolTable | undefined {
     if (this.#searching === "never") return undefined;
+    if (!hasKernelMemory(this.core, this.hypervisor().machine.ram, vcpu)) return void fruitless(false);
     if (this.#searching === "at once") return whole(this.#read(vcpu, true, fruitless));
     const { stage2 } = vcpu.registers;
     let search = this.#searches.get(stage2);

@@ -73,3 +73,14 @@ Deno.test("a guest whose vectors are elsewhere each time gets an answer without 
   assert.ok(searches > 4 && searches < 1000, `${searches}`);
   engine.halt();
 });
+
+Deno.test("a question about a VM without a kernel waits for no search", async () => {
+  const session = new Session(PLAN), { engine } = session;
+  await session.runOn(1000);
+  engine.pause(true);
+  await session.event("paused");
+  const { symbols } = engine.present as GuestSystem;
+  assert.equal(symbols.vcpus("host").length, 1);
+  assert.deepEqual(symbols.asked("by who asked", () => symbols.all("host")), []);
+  engine.halt();
+});
