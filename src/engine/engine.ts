@@ -18,7 +18,7 @@ import { InstantSnapshot } from "../snapshots/instant.ts";
 import type { SystemState } from "../state/system-state.ts";
 import type { StopChange, StopHit } from "../queries/stop-rule.ts";
 import type { System } from "../assembly/system/system.ts";
-import { SymbolSearch } from "../symbols/vm-symbols.ts";
+import { type Searching, SymbolSearch } from "../symbols/vm-symbols.ts";
 import { exceptionText } from "../support/exception-text.ts";
 import { Debugging } from "./debugging.ts";
 import { EndedVms, type PresentRun } from "./ended-vms.ts";
@@ -57,9 +57,6 @@ const PROMPT_IDLE = 50e6;
  */
 const OF_THE_PRESENT = /^(stop|trace|time|session)\./;
 
-/** Searches for kernels' symbols for one answer: of each VM, and of a guest that hides one. */
-const SEARCHES_MAX = 8;
-
 /** Exit code of a run that waited in vain (docs/design/workstation.md §2). */
 const TIMED_OUT = 4;
 
@@ -87,8 +84,6 @@ export class Engine {
   /** Wall times (ms) of the next looks for panics. */
   #nextPanicLook = 0;
   #nextSilentPanicLook = 0;
-  /** Searches for kernels that the look for panics under way has taken so far. */
-  #panicSearches = 0;
   readonly #pace = new Pace();
   #sleep: { timer: ReturnType<typeof setTimeout>; since: number; until: number } | undefined;
   #scheduled = false;
@@ -224,23 +219,25 @@ export class Engine {
     this.#debugging.take(request);
   }
 
-  /**
-   * A question. It changes nothing.
-   * @param searches that have been done for its answer
-   */
-  query(id: number, query: Query, searches = 0): void {
+  /** A question. It changes nothing. */
+  query(id: number, query: Query): void {
     if (query.table === "who") return this.#who.ask(id, query);
+    this.#searches.before((searching) => {
+      const answer = this.#answer(id, query, searching);
+      if (answer) this.port.post({ kind: "answer", id, answer });
+    });
+  }
+
+  /** @throws SymbolSearch */
+  #answer(id: number, query: Query, searching: Searching): Answer | undefined {
     const { inspector, symbols } = OF_THE_PRESENT.test(query.table) ? this.present : this.system;
-    const searching = searches < SEARCHES_MAX ? "by who asked" : "never";
-    let answer: Answer | undefined;
     try {
-      answer = symbols.asked(searching, () => this.port.standing.answer(id, query, inspector));
-      if (answer?.error !== undefined) answer = this.#endedVms.answer(query, searching) ?? answer;
+      const answer = symbols.asked(searching, () => this.port.standing.answer(id, query, inspector));
+      return answer?.error === undefined ? answer : this.#endedVms.answer(query, searching) ?? answer;
     } catch (error) {
-      if (error instanceof SymbolSearch) return this.#searches.after(error, () => this.query(id, query, searches + 1));
-      answer = this.#unanswered(id, query, error);
+      if (error instanceof SymbolSearch) throw error;
+      return this.#unanswered(id, query, error);
     }
-    if (answer) this.port.post({ kind: "answer", id, answer });
   }
 
   /** A bug of el2 in an answer, reported once per table: screens ask again and again. */
@@ -442,25 +439,12 @@ export class Engine {
       this.#nextPanicLook = now + PANIC_LOOK;
       panics ||= this.present.showsPanic();
     }
-    if (panics) this.#nextSilentPanicLook = now + SILENT_PANIC_LOOK;
-    const failed = this.#crashed(panics);
-    if (failed.length) this.#end(1, failed.join("; "));
-  }
-
-  /** VMs that have crashed; with `panics`, or panicked, once what that takes is known. */
-  #crashed(panics: boolean): readonly string[] {
-    try {
-      const searching = this.#panicSearches < SEARCHES_MAX ? "by who asked" : "never";
+    this.#searches.before((searching) => {
+      if (this.#done) return;
+      if (panics) this.#nextSilentPanicLook = performance.now() + SILENT_PANIC_LOOK;
       const failed = this.present.symbols.asked(searching, () => this.present.crashed(panics));
-      if (panics) this.#panicSearches = 0;
-      return failed;
-    } catch (error) {
-      if (!(error instanceof SymbolSearch)) throw error;
-      this.#panicSearches++;
-      this.#nextSilentPanicLook = 0;
-      this.#searches.after(error, () => void (this.#done || this.#endOnFailure()));
-      return [];
-    }
+      if (failed.length) this.#end(1, failed.join("; "));
+    });
   }
 
   /** Runs the paused present on, for travel; recorded input enters a replay. */

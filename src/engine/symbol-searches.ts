@@ -1,8 +1,11 @@
 // Searches for the symbols of kernels, which a guest can make long: they are done in pieces, with
 // requests let in between, while the machine waits. The answers that need them come afterwards.
 
-import type { SymbolSearch } from "../symbols/vm-symbols.ts";
+import { type Searching, SymbolSearch } from "../symbols/vm-symbols.ts";
 import { type EnginePort, inPieces } from "./loop.ts";
+
+/** Searches for one piece of work: of each VM, and of a guest that hides its kernel. */
+const SEARCHES_MAX = 8;
 
 /** The searches of one session that are under way. */
 export class SymbolSearches {
@@ -16,8 +19,22 @@ export class SymbolSearches {
     return this.#waiting.size > 0;
   }
 
+  /**
+   * Does work that may need searches, which are done before: it begins anew after each of them.
+   * @param work throws SymbolSearch where it needs one
+   * @param done searches that have been done for it
+   */
+  before(work: (searching: Searching) => void, done = 0): void {
+    try {
+      work(done < SEARCHES_MAX ? "by who asked" : "never");
+    } catch (error) {
+      if (!(error instanceof SymbolSearch)) throw error;
+      this.#after(error, () => this.before(work, done + 1));
+    }
+  }
+
   /** Does something once a search is done, which begins unless it is under way. */
-  after(search: SymbolSearch, act: () => void): void {
+  #after(search: SymbolSearch, act: () => void): void {
     const waiting = this.#waiting.get(search);
     if (waiting) return void waiting.push(act);
     this.#waiting.set(search, [act]);
