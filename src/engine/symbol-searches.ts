@@ -1,11 +1,26 @@
 // Searches for the symbols of kernels, which a guest can make long: they are done in pieces, with
 // requests let in between, while the machine waits. The answers that need them come afterwards.
 
-import { type Searching, SymbolSearch } from "../symbols/vm-symbols.ts";
+import type { InPieces } from "../support/work.ts";
+import { type Searching, SymbolSearch, type VmSymbols } from "../symbols/vm-symbols.ts";
 import { type EnginePort, inPieces } from "./loop.ts";
 
 /** Searches for one piece of work: of each VM, and of a guest that hides its kernel. */
 const SEARCHES_MAX = 8;
+
+const searchingAfter = (done: number): Searching => done < SEARCHES_MAX ? "by who asked" : "never";
+
+/** Does work that needs symbols, after the searches for them, while the machine runs on. */
+export function* searched<T>(symbols: VmSymbols, work: () => T): InPieces<T> {
+  for (let done = 0;; done++) {
+    try {
+      return symbols.asked(searchingAfter(done), work);
+    } catch (error) {
+      if (!(error instanceof SymbolSearch)) throw error;
+      yield* error.pieces;
+    }
+  }
+}
 
 /** The searches of one session that are under way. */
 export class SymbolSearches {
@@ -26,7 +41,7 @@ export class SymbolSearches {
    */
   before(work: (searching: Searching) => void, done = 0): void {
     try {
-      work(done < SEARCHES_MAX ? "by who asked" : "never");
+      work(searchingAfter(done));
     } catch (error) {
       if (!(error instanceof SymbolSearch)) throw error;
       this.#after(error, () => this.before(work, done + 1));

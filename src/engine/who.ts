@@ -4,7 +4,7 @@
 import { QueryError } from "../inspection/readers/inspected.ts";
 import { instructionText } from "../inspection/readers/read-symbols.ts";
 import { formatId, nameOf, parseAs, vcpuId, vcpuName, vmId, vmOfName } from "../queries/ids.ts";
-import { type Answer, noAnswer, type Query, type QueryArguments, rowsOf } from "../queries/query.ts";
+import { type Answer, type Query, type QueryArguments, rowsOf } from "../queries/query.ts";
 import type { RowOf } from "../queries/table.ts";
 import { STACK, type WHO } from "../queries/tables.ts";
 import { WHO_FACTS, type WhoFact } from "../queries/facts/who.ts";
@@ -14,7 +14,9 @@ import type { Moment } from "../recordings/past.ts";
 import type { System } from "../assembly/system/system.ts";
 import { bytesText } from "../support/byte-text.ts";
 import { hex } from "../support/number-text.ts";
+import type { InPieces } from "../support/work.ts";
 import { inPieces, type Loop, MOVE_SLICE } from "./loop.ts";
+import { searched } from "./symbol-searches.ts";
 
 /** Accesses of one answer. */
 const MOST = 10_000;
@@ -22,10 +24,6 @@ const MOST = 10_000;
 const BYTES = 4096;
 
 type Row = RowOf<typeof WHO>;
-/** A long answer in pieces: it yields in between. */
-type Pieces<T> = Generator<undefined, T>;
-
-const FORGOTTEN = noAnswer("forgotten");
 
 const DID = { write: "written", read: "read", exec: "executed", change: "changed" } as const;
 
@@ -60,21 +58,23 @@ export class Who {
     if (!asked) return;
     const { id, query } = asked, { port } = this.loop, pieces = this.#answer(query);
     inPieces(port, () => {
-      let answer: Answer | undefined;
-      try {
-        answer = asked.forgotten ? FORGOTTEN : pieces.next().value;
-      } catch (error) {
-        answer = this.failed(id, query, error);
+      if (!asked.forgotten) {
+        let answer: Answer | void;
+        try {
+          answer = pieces.next().value;
+        } catch (error) {
+          answer = this.failed(id, query, error);
+        }
+        if (!answer) return false;
+        port.post({ kind: "answer", id, answer });
       }
-      if (!answer) return false;
-      if (answer !== FORGOTTEN) port.post({ kind: "answer", id, answer });
       this.#waiting.shift();
       this.#next();
       return true;
     });
   }
 
-  *#answer(query: Query): Pieces<Answer> {
+  *#answer(query: Query): InPieces<Answer> {
     const { system } = this.loop.shown;
     const at = { ns: String(Math.round(system.machine.time)), insn: String(system.instructions()) };
     try {
@@ -86,7 +86,7 @@ export class Who {
     }
   }
 
-  *#rows({ at: target, access = "write", before, size = 1, limit = 1 }: QueryArguments): Pieces<Row[]> {
+  *#rows({ at: target, access = "write", before, size = 1, limit = 1 }: QueryArguments): InPieces<Row[]> {
     const { run, shown } = this.loop;
     if (run.lost !== undefined) throw new QueryError(`the past cannot be searched: ${run.lost}`);
     if (this.changed()) throw new QueryError("the past cannot be searched: a debugger wrote memory or registers since");
@@ -94,7 +94,7 @@ export class Who {
     if (size < 1 || size > BYTES) throw new QueryError(`cannot search for ${size} bytes`, `use 1..${BYTES}`);
     if (before === undefined) this.#refuseEnded(target);
     const system = before === undefined ? shown.system : yield* this.#systemAt(before);
-    const watched = this.#watched(system, target, access, size);
+    const watched = yield* searched(system.symbols, () => this.#watched(system, target, access, size));
     const search = new AccessSearch(run.upTo(system), watched, Math.min(limit, MOST));
     let found = search.advance(MOVE_SLICE);
     for (; !found; found = search.advance(MOVE_SLICE)) yield;
@@ -104,7 +104,7 @@ export class Who {
     for (const one of accesses) {
       order = one.at === last ? order + 1 : 0;
       last = one.at;
-      rows.push(this.#row(kind, one, order));
+      rows.push(yield* searched(shown.present.symbols, () => this.#row(kind, one, order)));
     }
     const latest = accesses.at(-1);
     if (latest?.instruction && !latest.by) rows.push({ ...rows.pop()!, stack: yield* this.#stackAt(latest.at, latest.instruction.vcpu) });
@@ -127,7 +127,7 @@ export class Who {
   }
 
   /** The machine at a place of the run. */
-  *#systemAt(place: Exclude<QueryArguments["before"], undefined>): Pieces<System> {
+  *#systemAt(place: Exclude<QueryArguments["before"], undefined>): InPieces<System> {
     const { run, shown: { present } } = this.loop;
     const isLater = place.kind === "time" ? place.at > present.machine.time : place.count > present.instructions();
     if (isLater) throw new QueryError("that is after the present");
@@ -135,16 +135,16 @@ export class Who {
     return yield* this.#go(place.kind === "time" ? { at: place.at, settled: true } : place.count);
   }
 
-  *#go(moment: Moment): Pieces<System> {
+  *#go(moment: Moment): InPieces<System> {
     const { run } = this.loop, past = run.pastAt(run.milestone(moment));
     while (!past.advance(moment, MOVE_SLICE)) yield;
     return past.system;
   }
 
   /** The call frames of a vCPU at an instruction count. */
-  *#stackAt(instructions: number, vcpu: string): Pieces<string[]> {
-    const { inspector } = yield* this.#go(instructions);
-    const answer = inspector.answer({ table: STACK.name, args: { vcpu } });
+  *#stackAt(instructions: number, vcpu: string): InPieces<string[]> {
+    const { inspector, symbols } = yield* this.#go(instructions);
+    const answer = yield* searched(symbols, () => inspector.answer({ table: STACK.name, args: { vcpu } }));
     return rowsOf(STACK, answer).map(({ pc, symbol, source }) => [symbol ?? pc, source].filter((word) => word !== null).join("  "));
   }
 
@@ -152,7 +152,7 @@ export class Who {
   #row(kind: Row["kind"], { at, time, instruction, by, before, after }: Access, earlier: number): Row {
     const vm = instruction && vmOfName(nameOf(instruction.vcpu)), { symbols } = this.loop.shown.present;
     const symbol = instruction && vm !== undefined && symbols.nameOf(vm, instruction.pc) || null;
-    const line = instruction && vm !== undefined ? symbols.lineAt(vm, instruction.pc) : undefined;
+    const source = instruction && vm !== undefined && symbols.sourceOf(vm, instruction.pc) || null;
     const place = instruction && (symbol ?? hex(instruction.pc, 16));
     const who: WhoFact = !instruction
       ? by ?? { code: "hypervisor" }
@@ -170,7 +170,7 @@ export class Who {
       vm: doer === null ? null : vmId(vmOfName(nameOf(doer))),
       pc: instruction ? hex(instruction.pc, 16) : null,
       symbol,
-      source: line ? `${line.file}:${line.line}` : null,
+      source,
       instruction: instruction?.word ? instructionText(instruction.word, instruction.pc) : null,
       before: valueText(before),
       after: valueText(after),

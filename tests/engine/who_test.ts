@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { rowsOf } from "../../src/queries/query.ts";
 import { WHO } from "../../src/queries/tables.ts";
+import { SymbolSearch } from "../../src/symbols/vm-symbols.ts";
 import { demoPlan } from "../snapshots/systems.ts";
 import { Session } from "./session-in-thread.ts";
 
@@ -29,5 +30,21 @@ Deno.test("a question about the past leaves the session as it is", async () => {
   const { rows } = await session.ask({ table: "who", args: { at: "reg:hello/0/x0", limit: 3 } });
   assert.equal(rows.length, 3);
   assert.equal(session.hashes, before);
+  engine.stop();
+});
+
+Deno.test("a question about the past searches for a kernel's symbols in pieces", async () => {
+  const session = new Session(await demoPlan()), { engine } = session, { symbols } = engine.present;
+  await session.runAWhile(120_000);
+  let left = 3;
+  const pieces = function* () {
+    for (; left > 0; left--) yield;
+  };
+  symbols.nameOf = () => {
+    if (left > 0) throw new SymbolSearch(pieces());
+    return "sought+0x4";
+  };
+  const [row] = rowsOf(WHO, await session.ask({ table: "who", args: { at: "reg:hello/0/x0" } }));
+  assert.equal(row.symbol, "sought+0x4");
   engine.stop();
 });
