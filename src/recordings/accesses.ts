@@ -5,12 +5,13 @@
 import { HYPERVISOR_WRITES, type RamWriter } from "../abi/ram-writer.ts";
 import type { System } from "../assembly/system/system.ts";
 import type { MemoryWatch } from "../core/interface.ts";
-import type { Vcpu } from "../hypervisor/inspect.ts";
+import { type Vcpu, wordAt } from "../hypervisor/inspect.ts";
 import { EVERY_VM } from "../queries/debugged-vms.ts";
 import { vcpuId } from "../queries/ids.ts";
 import type { RunUpTo } from "./back-to.ts";
 import { isLater, type Milestone } from "./history.ts";
 import type { Moment, Past } from "./past.ts";
+import { sameBytes } from "../support/bytes.ts";
 
 /** The object of a search: bytes of RAM, or a register of `vcpu:VM/INDEX`. */
 export type Watched =
@@ -146,7 +147,7 @@ function lookAtMemory(past: Past, watch: MemoryWatch): Looking {
     control.goOn(undefined);
     if (cause === "step" && begun) {
       const after = bytes();
-      if (kind !== "write" || !isSame(begun.before, after) || !mayNotWrite(begun.instruction.word)) {
+      if (kind !== "write" || !sameBytes(begun.before, after) || !mayNotWrite(begun.instruction.word)) {
         accesses.push({ ...begun, after });
       }
       begun = undefined;
@@ -166,14 +167,10 @@ function lookAtMemory(past: Past, watch: MemoryWatch): Looking {
 }
 
 /** The instruction at an address that a vCPU has or has had in its PC. */
-function instructionOf({ core, machine: { ram } }: System, { registers }: Vcpu, vcpu: string, pc = registers.pc): Instruction {
-  const found = core.inspect(registers, pc);
-  if (!found.ok || !ram.contains(found.pa, WORD)) return { vcpu, pc, word: 0 };
-  const bytes = ram.bytes(found.pa, WORD);
-  return { vcpu, pc, word: new DataView(bytes.buffer, bytes.byteOffset, WORD).getUint32(0, true) };
+function instructionOf({ core, machine: { ram } }: System, vcpu: Vcpu, id: string, pc = vcpu.registers.pc): Instruction {
+  return { vcpu: id, pc, word: wordAt(core, ram, vcpu, pc) ?? 0 };
 }
 
-const WORD = 4;
 /** Exclusive stores and compare-and-swap, which may leave memory as it is. Arm ARM C4.1.94. */
 const EXCLUSIVE_GROUP = { mask: 0x3f00_0000, value: 0x0800_0000 };
 /** Those of the group that always store: STLR and STLLR. */
@@ -181,10 +178,6 @@ const RELEASING_STORE = { mask: 0x00e0_0000, value: 0x0080_0000 };
 
 function mayNotWrite(word: number): boolean {
   return (word & EXCLUSIVE_GROUP.mask) === EXCLUSIVE_GROUP.value && (word & RELEASING_STORE.mask) !== RELEASING_STORE.value;
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.every((byte, index) => byte === b[index]);
 }
 
 function lookAtRegister({ system }: Past, { vcpu: id, read }: Extract<Watched, { kind: "register" }>): Looking {

@@ -8,10 +8,11 @@ import { nameWord } from "../../isa/word-names.ts";
 import type { Access, DeviceBecause, ExceptionCause } from "../../queries/facts/exception-cause.ts";
 import { hex } from "../../support/number-text.ts";
 import type { View } from "../readers/inspected.ts";
+import { readWord } from "../readers/read-symbols.ts";
 import { entriesOf } from "../readers/stage1.ts";
 import { stage2Cause } from "./stage2-cause.ts";
 import { type Walk, walkStage1 } from "./stage1-walk.ts";
-import { accessOf, type Taken, wordAt } from "./taken.ts";
+import { accessOf, type Taken } from "./taken.ts";
 
 /** The cause of an exception that a vCPU took; undefined where the syndrome says it all. */
 export function causeOf(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | undefined {
@@ -59,7 +60,7 @@ export function noVectors(vcpu: Vcpu, offset: number | bigint = Vector.CurrentSp
 const UDF_MASK = 0xffff_0000;
 
 function undefinedCause(view: View, vcpu: Vcpu, { elr, el }: Taken): ExceptionCause | undefined {
-  const word = wordAt(view, vcpu, elr);
+  const word = readWord(view, vcpu, elr);
   if (word === undefined) return undefined;
   const { cpu } = view.system.symbols.core;
   const { name = "", feature, level = 0, atEl1 } = nameWord(word) ?? {};
@@ -74,7 +75,7 @@ function undefinedCause(view: View, vcpu: Vcpu, { elr, el }: Taken): ExceptionCa
 const LEVEL_BITS = 3;
 
 function abortCause(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | undefined {
-  const access = accessOf(wordAt(view, vcpu, taken.elr), taken), status = taken.esr & AbortSyndrome.FscMask;
+  const access = accessOf(readWord(view, vcpu, taken.elr), taken), status = taken.esr & AbortSyndrome.FscMask;
   if (status === FaultStatus.Alignment) return alignmentCause(view, vcpu, taken, access);
   if (status === FaultStatus.External) return stage2Cause(view, vcpu, taken, access);
   const walk = walkOf(view, vcpu, taken.far);

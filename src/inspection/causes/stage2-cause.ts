@@ -8,8 +8,9 @@ import { nameOf, paId, parcelId, vmId } from "../../queries/ids.ts";
 import { hex } from "../../support/number-text.ts";
 import type { View } from "../readers/inspected.ts";
 import { readOwner } from "../readers/read-memory.ts";
+import { readWord } from "../readers/read-symbols.ts";
 import { Vmid } from "../readers/guest-names.ts";
-import { type Taken, wordAt } from "./taken.ts";
+import type { Taken } from "./taken.ts";
 
 /** Ranges of a VM's memory that a cause names. */
 const RANGES_NAMED = 4;
@@ -18,7 +19,7 @@ export function stage2Cause(view: View, vcpu: Vcpu, taken: Taken, access: Access
   const { symbols: { core }, hypervisor: { machine: { ram } } } = view.system;
   const { space } = vcpu, translation = core.inspect(vcpu.registers, taken.far);
   const { ipa } = translation, at = hex(ipa), vm = view.vmOf(space);
-  const word = wordAt(view, vcpu, taken.elr);
+  const word = readWord(view, vcpu, taken.elr);
   const isPlain = word !== undefined && loadStoreSyndrome(word) !== 0;
   const device = space.deviceAt(ipa), isFetch = access.kind === "instruction fetch";
   if (isFetch && (device || space.isVmmio(ipa, 1))) return { code: "jump-to-devices", address: access.address, ipa: at };

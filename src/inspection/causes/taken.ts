@@ -6,7 +6,6 @@ import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { disassemble } from "../../isa/disassemble.ts";
 import type { Access, AccessKind } from "../../queries/facts/exception-cause.ts";
 import { hex } from "../../support/number-text.ts";
-import type { View } from "../readers/inspected.ts";
 
 /** A synchronous exception as EL1 sees it. */
 export interface Taken {
@@ -32,15 +31,6 @@ export function lastTaken({ registers }: Vcpu): Taken {
     far: registers.getRegister("FAR_EL1"),
     el: Number(registers.getRegister("SPSR_EL1")) & Pstate.ElMask ? 1 : 0,
   };
-}
-
-/** The instruction word at an address; undefined if it cannot be read. */
-export function wordAt(view: View, { registers }: Vcpu, address: bigint): number | undefined {
-  const { symbols: { core }, hypervisor: { machine: { ram } } } = view.system;
-  const here = core.inspect(registers, address);
-  if (!here.ok || !ram.contains(here.pa, 4)) return undefined;
-  const bytes = ram.bytes(here.pa, 4);
-  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
 }
 
 /** Bytes of a register of a load or store, by the first letter of its name. */

@@ -3,7 +3,7 @@
 import type { DebugCore } from "../../core/interface.ts";
 import { aliasText } from "../../isa/aliases.ts";
 import { disassemble } from "../../isa/disassemble.ts";
-import type { Hypervisor, Vcpu } from "../../hypervisor/inspect.ts";
+import { type Hypervisor, type Vcpu, wordAt } from "../../hypervisor/inspect.ts";
 import { CodeFrames } from "../../symbols/code-frames.ts";
 import { guestReader, ruleAt } from "../../symbols/unwind.ts";
 import { nameIn, placeIn } from "../../symbols/vm-symbols.ts";
@@ -189,13 +189,14 @@ export function readCode(view: View, place: string, count: number): RowOf<typeof
 /** The target of a branch, at the end of its operands. */
 const ADDRESS = /0x[0-9a-f]{4,16}$/;
 
-/** Branches, exception generation and system instructions: bits 28 to 26 are 101 (Arm ARM C4.1). */
 /** The mnemonic of an unallocated encoding. */
 const UNDEFINED = ".inst";
 const SYSTEM = 0b11_0101_0100;
+/** Branches, exception generation and system instructions: bits 28 to 26 are 101 (Arm ARM C4.1). */
 const isBranch = (word: number) => (word >>> 26 & 7) === 5;
 
-function readWord({ hypervisor, system }: View, vcpu: Vcpu, address: bigint): number | undefined {
+/** The instruction word at a virtual address of a vCPU; undefined if no RAM is mapped. */
+export function readWord({ hypervisor, system }: View, vcpu: Vcpu, address: bigint): number | undefined {
   return wordAt(system.symbols.core, hypervisor.machine.ram, vcpu, address);
 }
 
@@ -211,15 +212,3 @@ export function instructionAt(
 }
 
 const spaced = (text: string): string => text.replaceAll("\t", " ");
-
-function wordAt(
-  core: Pick<DebugCore, "inspect">,
-  ram: Hypervisor["machine"]["ram"],
-  { registers }: Vcpu,
-  address: bigint,
-): number | undefined {
-  const translation = core.inspect(registers, address);
-  if (!translation.ok || !ram.contains(translation.pa, Number(WORD))) return undefined;
-  const bytes = ram.bytes(translation.pa, Number(WORD));
-  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-}

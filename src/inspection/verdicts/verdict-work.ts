@@ -9,9 +9,8 @@ import { lastPart } from "../../queries/format.ts";
 import { hex } from "../../support/number-text.ts";
 import type { View } from "../readers/inspected.ts";
 import { readOwner } from "../readers/read-memory.ts";
-import { instructionAt } from "../readers/read-symbols.ts";
+import { instructionAt, readWord } from "../readers/read-symbols.ts";
 import { causeOf } from "../causes/exception-cause.ts";
-import { wordAt } from "../causes/taken.ts";
 import { isAbort, syndromeText } from "../trace/syndromes.ts";
 import { isMasked, type Prospects } from "./prospects.ts";
 import { isQuiet } from "./quiet.ts";
@@ -61,7 +60,7 @@ export function crashed(view: View, vcpu: Vcpu, prospects: Prospects): Verdict |
     ...lastOf(view, vcpu, first),
   ];
   // After a branch to nowhere there is no code to show: its caller is on the stack.
-  const next = wordAt(view, vcpu, elr) === undefined ? `el2 vcpu stack ${id}` : `el2 disasm ${nameOf(id)}:${hex(elr)}`;
+  const next = readWord(view, vcpu, elr) === undefined ? `el2 vcpu stack ${id}` : `el2 disasm ${nameOf(id)}:${hex(elr)}`;
   if (repeats || loop && loop.exceptions > 0) {
     return { fact: { code: "fault-loop", vcpu: id, exception, at }, evidence, next };
   }
