@@ -7,7 +7,7 @@ import type { ContainedBug, System } from "../../src/assembly/system/system.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { SessionRun } from "../../src/engine/session-run.ts";
 import { Standing } from "../../src/engine/standing.ts";
-import type { SessionPlan } from "../../src/plans/plan.ts";
+import { alone, type SessionPlan } from "../../src/plans/plan.ts";
 import type { SessionEvent } from "../../src/protocol/protocol.ts";
 import { momentOf } from "../../src/recordings/past.ts";
 import type { SystemState } from "../../src/state/system-state.ts";
@@ -15,10 +15,6 @@ import { loaded } from "../../src/snapshots/begin.ts";
 import { bootPlan, hashesOf, runTo } from "../snapshots/systems.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 
-const alone = (plan: SessionPlan): SessionPlan => ({
-  ...plan,
-  replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined },
-});
 const BROKEN = new Error("left: 65536 is not a whole number from 0 to 1024");
 
 /** A machine one of whose parts cannot be saved while `broken`. */

@@ -3,7 +3,7 @@
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { System } from "../../src/assembly/system/system.ts";
 import { SessionRun } from "../../src/engine/session-run.ts";
-import type { SessionPlan } from "../../src/plans/plan.ts";
+import { alone, type SessionPlan } from "../../src/plans/plan.ts";
 import type { Input } from "../../src/plans/recorded-run.ts";
 import { letIn } from "../../src/recordings/input.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
@@ -15,9 +15,9 @@ export class Life {
   readonly run: SessionRun;
 
   constructor(readonly random: Random, plan: SessionPlan) {
-    const alone: SessionPlan = { ...plan, replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined } };
+    const past = alone(plan);
     this.system = assemble(plan);
-    this.run = new SessionRun(this.system, (state) => state ? loaded(alone, state) : assemble(alone), undefined);
+    this.run = new SessionRun(this.system, (state) => state ? loaded(past, state) : assemble(past), undefined);
   }
 
   /** Every VM has ended. */

@@ -5,7 +5,7 @@ import type { System } from "../../src/assembly/system/system.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import type { EnginePort } from "../../src/engine/loop.ts";
 import { Standing } from "../../src/engine/standing.ts";
-import type { SessionPlan } from "../../src/plans/plan.ts";
+import { alone, type SessionPlan } from "../../src/plans/plan.ts";
 import type { Move, SessionEvent } from "../../src/protocol/protocol.ts";
 import type { Answer, Query } from "../../src/queries/query.ts";
 import type { Row } from "../../src/queries/table.ts";
@@ -23,8 +23,8 @@ export function hashesOf(system: System): string {
 
 /** Machines of a plan without what enters its session. */
 export function machinesOf(plan: SessionPlan): (state?: SystemState) => System {
-  const alone: SessionPlan = { ...plan, replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined } };
-  return (state) => state ? loaded(alone, state) : assemble(alone);
+  const second = alone(plan);
+  return (state) => state ? loaded(second, state) : assemble(second);
 }
 
 /**

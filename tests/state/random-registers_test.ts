@@ -7,7 +7,7 @@ import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { AddressSpace } from "../../src/hypervisor/memory/addrspace.ts";
 import { QEMU_ECAM, QEMU_PCI_MEMORY } from "../../src/host/boards/qemu-virt/map.ts";
 import { BATTERY_BASE, PL031_BASE, RAM_BASE } from "../../src/machine/memory-map.ts";
-import { type BootPlan, PLATFORM_DEVICES, type SessionPlan } from "../../src/plans/plan.ts";
+import { alone, type BootPlan, PLATFORM_DEVICES, type SessionPlan } from "../../src/plans/plan.ts";
 import { MiB, PAGE_SIZE } from "../../src/support/sizes.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
 import { buildAccesses, type Step } from "../guests/accesses/accesses.ts";
@@ -104,7 +104,7 @@ Deno.test("a guest that stores random words to its devices is gone back in, from
       return { do: "store", at: base + offset, size: bytes, value };
     });
     const plan = primaryPlan(PROGRAM, steps, boot, { msi: "its" }), system = assemble(plan);
-    const alone: SessionPlan = { ...plan, replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined } };
-    goesBack(system, (state) => state ? loaded(alone, state) : assemble(alone));
+    const past = alone(plan);
+    goesBack(system, (state) => state ? loaded(past, state) : assemble(past));
     system.outside.close();
   }));
