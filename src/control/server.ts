@@ -47,7 +47,7 @@ const ACCEPT_AGAIN = 500;
 const HELLO_TIME = 10_000;
 const PARTING_TIME = 1000;
 
-/** How often a session looks whether its folder is still there, ms. */
+/** Time (ms) between two checks of whether the session's folder still exists. */
 const LOOK = 2000;
 
 /** Another process owns this session's name. */
@@ -108,8 +108,8 @@ export class SessionServer {
   }
 
   /**
-   * Owns the name anew where the folder was removed, as a logout does with $XDG_RUNTIME_DIR:
-   * `el2 ls` finds the process by the lock. It has no right any more to listen there.
+   * Takes the name again if the folder was removed, as a logout does with $XDG_RUNTIME_DIR:
+   * `el2 ls` finds the process by its lock. It no longer has the right to listen there.
    */
   #keepName(): void {
     const { lock: file } = this.#beside, folder = dirname(file);
@@ -122,7 +122,7 @@ export class SessionServer {
       this.#lock.close();
       this.#lock = lock;
     } catch (error) {
-      // The place is not ours now: perhaps later.
+      // The folder cannot be ours now; later it may.
       if (!(error instanceof NotOurs) && !isOfSystem(error)) throw error;
     }
   }

@@ -69,10 +69,7 @@ monitor stack PID           list the call frames of one that sleeps
 `;
 const OK = "OK";
 const UNKNOWN = "";
-/**
- * The machine as LLDB asks for it: without it, it takes watchpoints for those of a computer, which
- * stop after the access.
- */
+/** The machine, for LLDB, which otherwise assumes that a watchpoint stops after the access. */
 const TRIPLE = `triple:${toHex(toBytes("aarch64-unknown-none"))};endian:little;ptrsize:8;`;
 const HOST = `${TRIPLE}watchpoint_exceptions_received:before;`, PROCESS = `pid:1;${TRIPLE}`;
 

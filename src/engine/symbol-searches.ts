@@ -8,7 +8,7 @@ import { type EnginePort, inPieces } from "./loop.ts";
 /** Searches for one piece of work: of each VM, and of a guest that hides its kernel. */
 const SEARCHES_MAX = 8;
 
-const searchingAfter = (done: number): Searching => done < SEARCHES_MAX ? "by who asked" : "never";
+const searchingAfter = (done: number): Searching => done < SEARCHES_MAX ? "by the caller" : "never";
 
 /** Does work that needs symbols, after the searches for them, while the machine runs on. */
 export function* searched<T>(symbols: VmSymbols, work: () => T): InPieces<T> {
@@ -29,7 +29,9 @@ export class SymbolSearches {
   /** @param over called when the machine may continue */
   constructor(readonly port: EnginePort, readonly over: () => void) {}
 
-  /** Some are under way. A machine that ran on would be far past the place where it was asked. */
+  /**
+   * Whether some are under way. A machine that ran on would be far past the place of the question.
+   */
   get busy(): boolean {
     return this.#waiting.size > 0;
   }

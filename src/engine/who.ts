@@ -33,7 +33,7 @@ export class Who {
 
   /**
    * @param changed whether a debugger has changed the machine
-   * @param endOf instructions that had been retired when a VM ended that is gone now
+   * @param endOf instructions that had been retired at the end of a VM that is gone now
    * @param failed the answer after an exception in el2 itself
    */
   constructor(
@@ -178,7 +178,7 @@ export class Who {
     };
   }
 
-  /** Nothing since the search ended, at the start of the run or earlier. */
+  /** The row before all accesses: none is between them and the place where the search ended. */
   #first(did: string, { value, at, time }: NonNullable<Accesses["start"]>): Row {
     const { run } = this.loop, isStart = at <= run.first;
     const who: WhoFact = isStart ? { code: "never", did, since: run.start } : { code: "never", did, since: `instruction ${at}`, at };

@@ -21,7 +21,7 @@ export type Watched =
 /** The bytes, or the value of the register. */
 export type Value = Uint8Array | bigint;
 
-/** The instruction of a vCPU. */
+/** An instruction of a vCPU. */
 interface Instruction {
   /** `vcpu:VM/INDEX`. */
   readonly vcpu: string;
@@ -33,8 +33,8 @@ interface Instruction {
 /** One access or change. */
 export interface Access {
   /**
-   * Instructions that all vCPUs had retired before it; one fewer for one without an instruction, as
-   * the exit of the last one may have led to it.
+   * Instructions that all vCPUs together had retired before it. For a write that no instruction
+   * made it is one fewer, because the exit of the last instruction may have caused the write.
    */
   readonly at: number;
   /** Virtual time (ns). */
@@ -67,7 +67,7 @@ interface Stretch {
   /** The state from which a machine goes there. */
   readonly from: Milestone | undefined;
   readonly past: Past;
-  /** Whether nothing between that state and its beginning remains. */
+  /** Whether it begins at that state: nothing in between remains to be searched. */
   readonly whole: boolean;
   /** Instructions at which it begins. */
   readonly begin: number;

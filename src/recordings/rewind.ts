@@ -117,8 +117,8 @@ class StepBack implements WayBack {
     while (performance.now() < end) {
       const vcpu = this.#control.vcpu(this.number);
       const left = this.own - (vcpu?.usage.instructions ?? 0);
-      // The milestone is after the place, or the first. Where the vCPU has retired as many
-      // instructions others may have run since, and an access of its next one may be under way.
+      // The milestone is after the place, or the first. Where the vCPU has retired exactly as many
+      // instructions, others may have run since, and an access of its next one may be under way.
       if (left < 0 || left === 0 && this.#atMilestone && isLater(this.#from)) {
         if (!isLater(this.#from)) this.#start = new ToStart(this.run);
         else ({ past: this.#past, control: this.#control } = this.#beginBefore(this.#from.instructions));

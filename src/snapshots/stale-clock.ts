@@ -8,8 +8,8 @@ const USUAL = 60;
 const UNITS = [["day", 86_400], ["hour", 3600], ["minute", 60]] as const;
 
 /**
- * By how much the clock is behind that showed the computer's time when its machine started;
- * undefined if it is not, or showed a time that the user chose.
+ * Says by how much a clock is behind that started with the computer's time; undefined if it is not
+ * behind, or started with a time that the user chose.
  * @param plan of the machine's start
  * @param time of the machine (ns)
  * @param now of the computer (ms since 1970)

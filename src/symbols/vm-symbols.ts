@@ -20,19 +20,16 @@ const BOOTED = 20e6;
 /** Addresses of kernels. */
 const KERNEL = 1n << 63n;
 
-/** A search for a kernel's symbols that is to be done before the answer to a question. */
+/** A search for a kernel's symbols that an answer needs: the caller does it, and asks again. */
 export class SymbolSearch extends Error {
-  /** @param pieces what it learns stays known */
+  /** @param pieces of the search; the symbols that it finds stay known */
   constructor(readonly pieces: InPieces<unknown>) {
     super("the symbols of a kernel are sought first");
   }
 }
 
-/**
- * How searches for kernels' symbols are done: at once, by who asked, which `SymbolSearch` tells, or
- * not at all.
- */
-export type Searching = "at once" | "by who asked" | "never";
+/** How searches for kernels' symbols are done. The caller gets a `SymbolSearch`. */
+export type Searching = "at once" | "by the caller" | "never";
 
 /** Names of one machine's guests. */
 export class VmSymbols {
@@ -128,7 +125,7 @@ export class VmSymbols {
 
   /**
    * All that can be known of a VM. The first time, this looks through its kernel's memory, which
-   * takes a second at most, in all.
+   * takes a second at most, all pieces together.
    */
   all(vm: string): SymbolTable[] {
     const kernel = this.#kernel(vm, true);
@@ -152,8 +149,8 @@ export class VmSymbols {
   }
 
   /**
-   * Does work whose searches for kernels' symbols are done so.
-   * @throws SymbolSearch for searches "by who asked"
+   * Does work, with searches for kernels' symbols done in this way.
+   * @throws SymbolSearch if they are done by the caller
    */
   asked<T>(searching: Searching, work: () => T): T {
     const before = this.#searching;

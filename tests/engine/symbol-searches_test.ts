@@ -81,6 +81,6 @@ Deno.test("a question about a VM without a kernel waits for no search", async ()
   await session.event("paused");
   const { symbols } = engine.present as GuestSystem;
   assert.equal(symbols.vcpus("host").length, 1);
-  assert.deepEqual(symbols.asked("by who asked", () => symbols.all("host")), []);
+  assert.deepEqual(symbols.asked("by the caller", () => symbols.all("host")), []);
   engine.halt();
 });

@@ -83,7 +83,7 @@ const path = v.pipe(text(PATH_MAX), v.minLength(1));
 const from = (min: number, max: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(min), v.maxValue(max));
 const oneOf = <const T extends readonly string[]>(words: T) => v.picklist(words);
 const port = from(1, 65535);
-/** A part that may be missing where the type of a plan says so by `undefined`. */
+/** A part that may be missing: the type of a plan has `undefined` for it. */
 const maybe = <const S extends v.GenericSchema>(schema: S) => v.optional(schema, () => undefined);
 const multipleOf = (unit: number, min: number, max: number) => v.pipe(from(min, max), v.multipleOf(unit));
 const memory = multipleOf(BLOCK, BLOCK, MAXIMUM_PRIMARY_MEMORY);
@@ -268,7 +268,7 @@ const BEHAVIOUR = v.partial(v.strictObject({
   check: flag,
 })) satisfies SchemaOf<Partial<Behaviour>>;
 
-/** A plan of a file: what it would write, replay or start again with is not its to say. */
+/** A plan from a file. Only the user chooses what a run writes, replays or starts again with. */
 type FilePlan = Omit<SessionPlan, "record" | "replay" | "from" | "instant" | "logs" | "reboot">;
 
 const PLAN = v.strictObject({

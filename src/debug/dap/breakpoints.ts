@@ -30,8 +30,8 @@ interface Breakpoint extends Terms {
   readonly only: string | undefined;
   places: readonly CodePlace[];
   /**
-   * VMs in which there was no code at its places yet: a kernel that moves itself before it maps
-   * itself has other places then.
+   * VMs that had not mapped code at its places yet. A kernel that moves itself has other places
+   * once it is mapped.
    */
   readonly unmapped: Set<string>;
   hits: number;
