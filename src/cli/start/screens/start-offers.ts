@@ -27,6 +27,7 @@ const LEARN = [
   ["09-gdb.md", "attach gdb, also backward"],
   ["10-ci.md", "reproduce in CI"],
   ["11-inside-linux.md", "look inside Linux without an agent"],
+  ["12-who-wrote-this.md", "find who wrote a word in memory"],
 ] as const;
 
 /** Sessions that answer. */

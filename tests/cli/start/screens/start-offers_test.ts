@@ -1,5 +1,5 @@
 // The content of the start screen: configurations, recordings and snapshots here, guests of the
-// cache.
+// cache, tutorials.
 
 import assert from "node:assert/strict";
 import { startOffers } from "../../../../src/cli/start/screens/start-offers.ts";
@@ -32,4 +32,10 @@ Deno.test("the start screen offers the demo first, then files of this folder, ea
     for (const [name, value] of before) value === undefined ? Deno.env.delete(name) : Deno.env.set(name, value);
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("the start screen names every tutorial", async () => {
+  const { learn } = await startOffers();
+  const files = [...Deno.readDirSync(new URL("../../../../docs/tutorials", import.meta.url))].map(({ name }) => name);
+  assert.deepEqual(learn.map(([name]) => name).sort(), files.filter((name) => /^\d/.test(name)).sort());
 });
