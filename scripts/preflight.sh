@@ -2,7 +2,7 @@
 # Generated from src/support/needs.ts by deno task reference.
 if [ "$(uname -s)" = Linux ]; then
 fail() { echo "el2: $1" >&2; exit 1; }
-# Without any of this the engine ends with a dump, before el2 can say why.
+# If any of this is missing, the engine ends with a dump before el2 can say why.
 least() { # CODE BEFORE AFTER UNIT LEAST LIMIT..
   EL2_LIMITS="$EL2_LIMITS $1=$6"
   case $6 in *[!0-9]*) return 0 ;; esac

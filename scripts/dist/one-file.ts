@@ -116,7 +116,7 @@ if [ ! -x "$home/deno" ]; then
   tail -n +"$lines" "$0" | tar -xzf - -C "$part" 2>/dev/null ||
     fail "cannot unpack ${size} MB into $base: there is no room, or this file is damaged; name another folder with EL2_RUNTIME"
   [ -x "$part/deno" ] || fail "${NOEXEC}"
-  # The system has a line for each symbol that its glibc lacks.
+  # The loader prints a line for each symbol that this glibc lacks.
   said=$("$part/deno" --version 2>&1) || fail "the engine does not start here: $(echo "$said" | head -n 1); ${CONDITIONS.loader.wayOut}"
   mv "$part" "$home" 2>/dev/null || [ -x "$home/deno" ] || fail "cannot make $home"
   trap - EXIT INT TERM HUP

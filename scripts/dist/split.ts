@@ -119,8 +119,8 @@ export function withoutCache(text: string, cache: string): string {
 const HASH = /(?<=-)[0-9A-Z]{8}(?=\.js\b)/g;
 
 /**
- * The same files, sorted, with names that follow from contents alone. Other files contain a name,
- * and theirs follow from it: each round counts the contents of one more import.
+ * The same files, sorted, with names that follow from contents alone. A file that imports
+ * another contains its name: each round of this takes one more level of imports into account.
  * @throws DistError if two files would have one name
  */
 export function namedByContent(files: ReadonlyMap<string, string>): Map<string, string> {

@@ -49,7 +49,7 @@ case $code in 0 | 126 | 127) ;; *) ${failText("code")} ;; esac
 }
 
 function limitChecks(loader: string | undefined): string {
-  return `# Without any of this the engine ends with a dump, before el2 can say why.
+  return `# If any of this is missing, the engine ends with a dump before el2 can say why.
 least() { # CODE BEFORE AFTER UNIT LEAST LIMIT..
   ${LIMITS_VARIABLE}="$${LIMITS_VARIABLE} $1=$6"
   case $6 in *[!0-9]*) return 0 ;; esac

@@ -20,7 +20,7 @@ export interface Recorded {
   readonly queues: ReadonlyMap<string, QueueEnds>;
 }
 
-/** Bytes of a piece: some more than this. */
+/** Least number of bytes in a piece, except the last one. */
 const PIECE = 256 * KiB;
 
 /** The pieces of a file, in order. */

@@ -1,5 +1,5 @@
 // The limits that the system sets for this process: its own, and those of its control groups. Only
-// launchers can read them: Deno lets no program with less than all rights look into /proc. el2 has
+// launchers can read them: Deno lets no program with less than all rights look into /proc. el2 gets
 // them in an environment variable.
 
 import { amount, type Bound, BOUNDS, type GroupBound, NO_LIMIT, type ProcessBound, type Unmet } from "./needs.ts";
@@ -68,7 +68,7 @@ export function groupMemory(limits: Limits | undefined): number {
   return limits?.get("group-memory") ?? Infinity;
 }
 
-/** Why a process may have ended by SIGKILL, which leaves it no word. */
+/** Why SIGKILL may have ended a process, which could not say so itself. */
 export function killedText(limits?: Limits): string {
   const limit = groupMemory(limits);
   const group = limit === Infinity ? "" : ` (the control group allows ${amount(limit, "bytes")})`;

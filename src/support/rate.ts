@@ -1,4 +1,4 @@
-// How much of a long work is done, how fast it is, and how long the rest takes.
+// How much of some long work is done, how fast it goes, and how long the rest takes.
 
 import { countText } from "./number-text.ts";
 

@@ -11,7 +11,7 @@ import { leadsTo } from "../../support/real-place.ts";
 export function registerConsent(program: Command, { exit }: CommandContext): void {
   program.command("consent")
     .description("list the files that may use this computer because you have consented, or withdraw a consent")
-    .option("--withdraw <file>", "withdraw the consent to this configuration, scenario, recording or snapshot; or to all")
+    .option("--withdraw <file>", "withdraw the consent to this configuration, scenario, recording or snapshot; all: to every file")
     .addHelpText("after", examplesText(["consent", "consent --withdraw phone.toml", "consent --withdraw all"]))
     .action(({ withdraw: file }) => {
       if (file === undefined) list();

@@ -103,9 +103,9 @@ Examples:
 
 /** How often `--wait` looks, ms. */
 const LOOK = 50;
-/** Virtual time of a machine in which its VMs may fail at once, ns. */
+/** Virtual time (ns) at the start of a machine in which `up` still looks for VMs that fail. */
 const BEGINNING = 20_000_000n;
-/** Time that a busy computer has for it, and for a machine's end where all VMs have failed, ms. */
+/** Wall time (ms) that this may take, as may a machine's end after all VMs have failed. */
 const ENDING = 10_000;
 
 /** How a session's machine has ended, if it does within so many milliseconds. */

@@ -18,7 +18,7 @@ const HISTORY = 100;
 export function registerWho(program: Command, { exit }: CommandContext): void {
   withListOptions(withSessionOptions(
     program.command("who").description(
-      "who wrote this last: the instruction, device or program that wrote bytes of memory or changed a register before now",
+      "find who wrote this last: the instruction, device or program that wrote bytes of memory or changed a register",
     ),
   ))
     .argument("<target>", "pa:ADDRESS, ipa:VM/ADDRESS, va:VM/ADDRESS, VM:SYMBOL, or a register: reg:VM/INDEX/NAME")
@@ -27,13 +27,13 @@ export function registerWho(program: Command, { exit }: CommandContext): void {
     )
     .option("--size <bytes>", "bytes of memory from there on (default: 1)", parseSizeIn(1, 4096))
     .option("--at <place>", "ask from an earlier place of the run: instructions retired, or a virtual time such as 12ms", parsePlaceOfRun)
-    .option("--all", "list the history, oldest first, instead of the last one")
-    .option("--limit <rows>", `with --all, at most the last of so many (default: ${HISTORY})`, parseWhole(1, 10_000))
+    .option("--all", "list the history, oldest first, instead of the last access")
+    .option("--limit <rows>", `with --all, at most this many of the latest accesses (default: ${HISTORY})`, parseWhole(1, 10_000))
     .addHelpText(
       "after",
       `
-A machine that repeats the run from the nearest state that was kept searches for it; the session runs on meanwhile. A write
-counts even if the bytes stay the same; of a register only changes count. Reads by devices are not recorded.
+el2 searches with a second machine, which repeats the run from the nearest kept state; the session runs on meanwhile. A write
+counts even if the bytes stay the same; for a register, only changes count. Reads by devices are not recorded.
 ${
         examplesText([
           "who ipa:ping/0x80001000 --size 8",

@@ -18,7 +18,7 @@ export const failingText = ({ id, verdict }: Failing) => `${nameOf(id)} ${verdic
 /** Which verdicts count, and when. */
 interface Look {
   readonly filter?: string;
-  /** Virtual ns that the machine has to show a failure in. */
+  /** Virtual time (ns) up to which the machine may show a failure. */
   readonly until?: bigint;
   /** Time that a busy session has for its answers, wall ms. */
   readonly patience?: number;

@@ -1,5 +1,5 @@
-// Progress of a work that may take longer than a second: one line on a terminal, elsewhere a line
-// now and then. Ctrl-C ends the work in order, so that nothing unfinished is left.
+// Progress of work that may take longer than a second: one line on a terminal, elsewhere a line now
+// and then. Ctrl-C ends the work in order, so that nothing unfinished is left.
 
 import { ExitCode, Failure } from "./failure.ts";
 import { progress, report } from "./print.ts";
@@ -21,9 +21,9 @@ export class Progress implements Disposable {
   #shown = false;
 
   /**
-   * @param work such as `exporting`
+   * @param work what is done, such as `writing FILE`
    * @param unit what is counted
-   * @param onCancel instead of ending the work
+   * @param onCancel what Ctrl-C does instead of ending the work
    */
   constructor(readonly work: string, unit: string, onCancel?: () => void) {
     this.#rate = new Rate(unit);
@@ -46,7 +46,7 @@ export class Progress implements Disposable {
   }
 
   /**
-   * Waits for a work.
+   * Waits for the work.
    * @throws Failure when the user cancels it
    */
   async during<T>(work: Promise<T>): Promise<T> {

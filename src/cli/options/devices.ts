@@ -43,7 +43,7 @@ export function shareOption() {
   return new Option(
     "--share <dir[,ro][,tag=name]>",
     `share a folder with the guest: mount -t 9p -o trans=virtio ${DEFAULT_TAG} /mnt; ro: read-only; repeatable with tags; ` +
-      "Debian's cloud kernel has no 9p: el2 guests fetch debian --disk has the ordinary one",
+      "Debian's cloud kernel has no 9p; use the one of el2 guests fetch debian --disk",
   ).argParser((text: string, before: DeviceTable[] | undefined): DeviceTable[] => [...before ?? [], parseShare(text)]);
 }
 

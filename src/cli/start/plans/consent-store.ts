@@ -56,7 +56,7 @@ export function consent(file: string, text: string): void {
   });
 }
 
-/** Does what the system, or another user, may prevent. @throws Failure then */
+/** Does work that the system or another user may prevent. @throws Failure in that case */
 function orFail<T>(what: string, work: () => T): T {
   try {
     return work();
