@@ -6,6 +6,7 @@ import { RULE_BOOKS } from "./rule-books.ts";
 import { type Look, terminalLook, type Unknown } from "./terminal-look.ts";
 import { withUserFile } from "./user-look.ts";
 import { Failure } from "../../common/failure.ts";
+import type { FileCommand } from "../../../configuration/program-keys.ts";
 import { DEFAULT_UI, type FileUi } from "../../../configuration/schema.ts";
 import { readUi } from "../../../configuration/ui.ts";
 import { isOfSystem } from "../../../support/system-error.ts";
@@ -15,6 +16,7 @@ import type { TuiOptions } from "../../../tui/app/run.ts";
 /** Look and behavior of the screens. */
 export interface Surroundings extends Omit<TuiOptions, "title"> {
   readonly keys: Readonly<Record<string, string>>;
+  readonly commands: readonly FileCommand[];
   /** The wrong keys of the user's file, which were left out. */
   readonly note: string | undefined;
 }

@@ -61,7 +61,7 @@ export async function showOnScreens(
 ): Promise<number> {
   const called = defaultName(options.title);
   const name = await freeName(called);
-  const commands = commandOptions(looks.commands ?? [], name);
+  const commands = commandOptions(looks.commands, name);
   const hub = new SessionHub(client, {
     name,
     what: options.title,
@@ -174,7 +174,7 @@ async function showAttached(
   for (let looks = known;; looks = undefined) {
     // The file may have changed since the session was last shown.
     looks ??= surroundings(guise, await uiOfFile(info.configuration), "pass");
-    const commands = commandOptions(looks.commands ?? [], info.name);
+    const commands = commandOptions(looks.commands, info.name);
     const { lost, state, next: wanted, elsewhere, over: by, unseen } = await runTui(current, terminalOfProcess(), {
       title: info.name,
       greeting: greeting ?? looks.note,
