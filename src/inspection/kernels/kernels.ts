@@ -3,8 +3,8 @@
 import type { AddressSpace, Vcpu } from "../../hypervisor/inspect.ts";
 import type { Evidence, VerdictFact } from "../../queries/facts/verdict.ts";
 import { LINUX } from "../linux/linux.ts";
-import type { GuestKernel, GuestPanic } from "../readers/guest-kernel.ts";
-import type { View } from "../readers/inspected.ts";
+import type { GuestKernel } from "../readers/guest-kernel.ts";
+import type { GuestPanic, View } from "../readers/inspected.ts";
 
 export { KERNEL_READERS } from "../linux/read-linux.ts";
 

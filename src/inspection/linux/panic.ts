@@ -16,8 +16,7 @@ import { placeIn } from "../../symbols/vm-symbols.ts";
 import { hex } from "../../support/number-text.ts";
 import { causeOf } from "../causes/exception-cause.ts";
 import { firstTaken } from "../causes/taken.ts";
-import type { GuestPanic } from "../readers/guest-kernel.ts";
-import type { View } from "../readers/inspected.ts";
+import type { GuestPanic, View } from "../readers/inspected.ts";
 import { syndromeText } from "../trace/syndromes.ts";
 import { findReading } from "./read-linux.ts";
 

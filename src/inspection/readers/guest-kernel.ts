@@ -1,16 +1,9 @@
 // Questions to a kernel in a VM, of whichever kind: each kind answers from its own structures.
 
 import type { AddressSpace, Vcpu } from "../../hypervisor/inspect.ts";
-import type { LinuxFinding, NamedTask } from "../../queries/facts/linux-finding.ts";
+import type { NamedTask } from "../../queries/facts/linux-finding.ts";
 import type { Evidence, VerdictFact } from "../../queries/facts/verdict.ts";
-import type { View } from "./inspected.ts";
-
-/** The end that a kernel has come to by its own judgment. */
-export interface GuestPanic {
-  /** Null if it is nowhere. */
-  readonly message: string | null;
-  readonly cause: LinuxFinding | null;
-}
+import type { GuestPanic, View } from "./inspected.ts";
 
 export interface GuestKernel {
   /** Whether a console's text has the words of a panic, which any program can print. */

@@ -21,8 +21,8 @@ import { type ParcelWait, ParcelWaits } from "../trace/parcel-waits.ts";
 import { RefusedReclaims } from "../trace/refused-reclaims.ts";
 import type { TraceBuffer } from "../trace/trace-buffer.ts";
 import type { BootFinding } from "../../queries/facts/boot-finding.ts";
-import type { GuestPanic } from "./guest-kernel.ts";
 import type { ExceptionCause } from "../../queries/facts/exception-cause.ts";
+import type { LinuxFinding } from "../../queries/facts/linux-finding.ts";
 import { problemText } from "../../queries/facts/problem.ts";
 
 /** A virtio device where a VM sees it. */
@@ -94,7 +94,15 @@ export interface Inspected {
   };
 }
 
-/** A panic of a kernel, and how it ended then. */
+/** A panic of a kernel. */
+export interface GuestPanic {
+  /** Null if it is nowhere. */
+  readonly message: string | null;
+  /** Null if it is not known. */
+  readonly cause: LinuxFinding | null;
+}
+
+/** One with which its VM ended, and how. */
 export interface EndedPanic extends GuestPanic {
   readonly then: "reset" | "power-off";
 }
