@@ -49,7 +49,6 @@ export type LinuxFinding =
   }
   | { readonly code: "out-of-memory"; readonly task: NamedTask; readonly total: number | null }
   | { readonly code: "lockup"; readonly task: NamedTask; readonly at: string }
-  | { readonly code: "hung-task"; readonly task: NamedTask; readonly waits: string | null }
   | { readonly code: "rcu-stall"; readonly task: NamedTask; readonly at: string }
   | { readonly code: "sysrq-crash"; readonly task: NamedTask }
   | { readonly code: "devicetree-lacks"; readonly node: NeededNode }
@@ -116,7 +115,6 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
       taskText(task)
     } asked for more`,
   "lockup": ({ task, at }) => `a CPU has not left the kernel for too long: task ${taskText(task)} at ${at}`,
-  "hung-task": ({ task, waits }) => `task ${taskText(task)} has not run for too long${waits === null ? "" : `: it waits in ${waits}`}`,
   "rcu-stall": ({ task, at }) => `a CPU has kept RCU waiting for too long: task ${taskText(task)} at ${at}`,
   "sysrq-crash": ({ task }) => `task ${taskText(task)} asked for the crash (/proc/sysrq-trigger)`,
   "devicetree-lacks": ({ node }) => `the devicetree has no ${node}, which this kernel needs`,
@@ -143,7 +141,6 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "oops": ({ cause, at }) => (cause ? EXCEPTION_CAUSES.wayOut(cause) : undefined) ?? `mend ${at}`,
   "out-of-memory": () => "give the VM more memory, or the program less work",
   "lockup": () => "find the loop in that function; cond_resched() in long loops",
-  "hung-task": () => "find who has to wake it: el2 linux stack of the task",
   "rcu-stall": () => "find the loop in that function; cond_resched() in long loops",
   "sysrq-crash": () => "nothing is broken: it was asked for",
   "devicetree-lacks": ({ node }) => `add to the devicetree: ${NODE_LINES[node]}`,
