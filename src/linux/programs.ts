@@ -1,14 +1,16 @@
 // Why the kernel does not execute a program (fs/binfmt_elf.c, fs/binfmt_script.c in its sources):
 // from its inode, its first bytes and the interpreter that these name.
 
+import { EM_AARCH64, isElf } from "../formats/elf.ts";
 import type { NotRun } from "../queries/facts/linux-finding.ts";
+import { bytesText } from "../support/byte-text.ts";
 import { bytesOf, EXECUTE, isFolder, lookUp } from "./lookup.ts";
 import { textOf } from "./memory.ts";
 import type { Reading } from "./reading.ts";
 import type { Struct } from "./types.ts";
 
-/** ELF (System V ABI): magic, and places in the header and in program headers. */
-const ELF = [0x7f, 0x45, 0x4c, 0x46], CLASS = 4, CLASS_64 = 2, MACHINE = 18, AARCH64 = 183;
+/** ELF (System V ABI): places in the header and in program headers. */
+const CLASS = 4, CLASS_64 = 2, MACHINE = 18;
 const HEADERS_AT = 32, HEADER_COUNT = 56, HEADER_SIZE = 56, OFFSET = 8, FILE_SIZE = 32, HEADER_END = 64, PT_LOAD = 1, PT_INTERP = 3;
 const MACHINES: Readonly<Record<number, string>> = {
   3: "i386",
@@ -35,12 +37,10 @@ export function whyNotRun(reading: Reading, root: Struct, path: string): NotRun 
   return bytes && (isElf(bytes) ? elfDefect(reading, root, bytes, size) : otherDefect(reading, root, bytes));
 }
 
-const isElf = (bytes: Uint8Array) => ELF.every((byte, index) => bytes[index] === byte);
-
 function elfDefect(reading: Reading, root: Struct, bytes: Uint8Array, size: number): NotRun | undefined {
   if (bytes.length < HEADER_END) return { code: "cut" };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), machine = view.getUint16(MACHINE, true);
-  if (machine !== AARCH64 || bytes[CLASS] !== CLASS_64) {
+  if (machine !== EM_AARCH64 || bytes[CLASS] !== CLASS_64) {
     return { code: "architecture", machine: MACHINES[machine] ?? `ELF machine ${machine}` };
   }
   const first = Number(view.getBigUint64(HEADERS_AT, true)), count = view.getUint16(HEADER_COUNT, true);
@@ -58,8 +58,6 @@ function elfDefect(reading: Reading, root: Struct, bytes: Uint8Array, size: numb
 
 function otherDefect(reading: Reading, root: Struct, bytes: Uint8Array): NotRun | undefined {
   const [line] = textOf(bytes).split("\n", 1), [, interpreter] = /^#![ \t]*(\S+)/.exec(line) ?? [];
-  if (interpreter === undefined) {
-    return { code: "format", bytes: [...bytes.subarray(0, SHOWN)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ") };
-  }
+  if (interpreter === undefined) return { code: "format", bytes: bytesText(bytes.subarray(0, SHOWN)) };
   return lookUp(reading, root, interpreter) ? undefined : { code: "no-interpreter", interpreter };
 }
