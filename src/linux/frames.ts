@@ -14,9 +14,14 @@ const STACK_BITS = 14;
 export const RECORD = 16;
 
 /** Lowest address of a task's kernel stack, and the one after its last. */
-export function stackOf(reading: Reading, task: Struct): { start: bigint; end: bigint } {
+function stackOf(reading: Reading, task: Struct): { start: bigint; end: bigint } {
   const start = task.pointer("stack"), { granule } = reading.kernel.tables;
   return { start, end: start + (1n << BigInt(Math.max(STACK_BITS, granule))) };
+}
+
+/** The registers of a task's program, at the top of its kernel stack. */
+export function programRegisters(reading: Reading, task: Struct): Struct {
+  return reading.struct("pt_regs", stackOf(reading, task).end - BigInt(reading.sizeOf("pt_regs")));
 }
 
 /** The PC in the kernel and its return addresses. */

@@ -4,7 +4,7 @@
 import type { ExceptionCause } from "../queries/facts/exception-cause.ts";
 import type { LinuxFinding } from "../queries/facts/linux-finding.ts";
 import { hex } from "../support/number-text.ts";
-import { stackOf } from "./frames.ts";
+import { programRegisters } from "./frames.ts";
 import { lookUp, rootOf } from "./lookup.ts";
 import { fileName } from "./paths.ts";
 import { whyNotRun } from "./programs.ts";
@@ -50,7 +50,7 @@ export function initEnd(
   explain: (exception: TakenException) => ExceptionCause | null,
 ): LinuxFinding | undefined {
   if (task.number("tgid") !== 1) return undefined;
-  const registers = reading.struct("pt_regs", stackOf(reading, task).end - BigInt(reading.sizeOf("pt_regs")));
+  const registers = programRegisters(reading, task);
   const call = registers.signed("syscallno"), code = task.at("signal", "signal_struct")?.number("group_exit_code") ?? 0;
   const program = programOf(reading, task) ?? task.text("comm"), signal = code & SIGNAL;
   if (signal === 0 || call === SYS_EXIT || call === SYS_EXIT_GROUP) {

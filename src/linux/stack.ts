@@ -6,7 +6,7 @@ import type { RowOf } from "../queries/table.ts";
 import { placeText } from "../symbols/symbol-table.ts";
 import { hex } from "../support/number-text.ts";
 import { areasOf } from "./files.ts";
-import { kernelFrames, RECORD, returnAddresses, stackOf } from "./frames.ts";
+import { kernelFrames, programRegisters, RECORD, returnAddresses } from "./frames.ts";
 import { nameInModules } from "./modules.ts";
 import { fileName } from "./paths.ts";
 import type { Reading } from "./reading.ts";
@@ -32,7 +32,7 @@ export function readTaskStack(reading: Reading, pid: number): StackRow[] | undef
     rows.push({ id, vm: vmId(reading.vm), mode, pc: hex(pc, 16), symbol: symbol ?? null, file: file ?? null });
   };
   reading.tried(of, () => {
-    for (const pc of kernelFrames(reading, task)) add("kernel", pc, nameOf(reading, pc), undefined);
+    for (const pc of kernelFrames(reading, task)) add("kernel", pc, codeName(reading, pc), undefined);
   });
   reading.tried(of, () => {
     for (const pc of userFrames(reading, task)) add("user", pc, undefined, mappedAt(reading, task, pc));
@@ -40,16 +40,17 @@ export function readTaskStack(reading: Reading, pid: number): StackRow[] | undef
   return rows;
 }
 
-function nameOf(reading: Reading, pc: bigint): string | undefined {
+/** The name of an address in the kernel or its modules, with the offset. */
+export function codeName(reading: Reading, pc: bigint): string | undefined {
   const place = reading.placeOf(pc);
   return place ? placeText(place) : nameInModules(reading, pc);
 }
 
-/** The program's PC and return addresses, from the registers at the top of the kernel's stack. */
+/** The program's PC and return addresses. */
 function* userFrames(reading: Reading, task: Struct): Generator<bigint> {
   const mm = isKernelThread(task) ? undefined : task.at("mm", "mm_struct"), memory = mm && userMemory(reading, mm);
   if (!memory) return;
-  const registers = reading.struct("pt_regs", stackOf(reading, task).end - BigInt(reading.sizeOf("pt_regs")));
+  const registers = programRegisters(reading, task);
   yield registers.big("pc");
   const record = registers.big(`regs[${FRAME_REGISTER}]`), link = registers.big(`regs[${LINK_REGISTER}]`);
   const isRecord = (address: bigint) => memory.has(address, RECORD);

@@ -18,12 +18,12 @@ const TASK = /^CPU: \d+ (?:UID: \d+ )?PID: (\d+) Comm: (.{1,15}?) (?:Tainted|Not
 export function survivedOops(reading: Reading): Extract<LinuxFinding, { code: "oops-survived" }> | undefined {
   const taint = reading.kernel.find(reading.memory, "tainted_mask");
   if (taint === undefined || !reading.memory.has(taint, 8) || (reading.memory.u64(taint) & DIED) === 0n) return undefined;
-  const texts = readLog(reading).map(({ text }) => text), start = texts.findLastIndex((text) => ERROR.test(text));
+  const texts = readLog(reading).map(({ text }) => text), start = Math.max(0, texts.findLastIndex((text) => ERROR.test(text)));
   const [, what = "an oops", count = "1"] = ERROR.exec(texts[start] ?? "") ?? [];
-  const first = (pattern: RegExp) => texts.slice(Math.max(0, start)).map((text) => pattern.exec(text)).find((one) => one !== null) ?? [];
+  const first = (pattern: RegExp) => texts.slice(start).map((text) => pattern.exec(text)).find((one) => one !== null) ?? [];
   const [, pid = "0", name = "?"] = first(TASK), [, at = "?"] = first(PC);
-  // The line before has the address.
-  const [, fault] = FAULT.exec(texts.slice(0, Math.max(0, start)).findLast((text) => FAULT.test(text)) ?? "") ?? [];
+  // A line before it has the address.
+  const [, fault] = FAULT.exec(texts.slice(0, start).findLast((text) => FAULT.test(text)) ?? "") ?? [];
   const isFault = fault !== undefined && what.startsWith("Oops:");
   return {
     code: "oops-survived",

@@ -5,12 +5,11 @@
 import { Pstate } from "../../core/interface.ts";
 import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { UPPER_HALF } from "../../linux/memory.ts";
-import { nameInModules } from "../../linux/modules.ts";
 import { named, panicCause } from "../../linux/panic-cause.ts";
 import type { Reading } from "../../linux/reading.ts";
 import { readLog } from "../../linux/log.ts";
+import { codeName } from "../../linux/stack.ts";
 import type { NamedTask } from "../../queries/facts/linux-finding.ts";
-import { placeText } from "../../symbols/symbol-table.ts";
 import { guestReader, readNumber } from "../../symbols/unwind.ts";
 import { placeIn } from "../../symbols/vm-symbols.ts";
 import { hex } from "../../support/number-text.ts";
@@ -76,16 +75,16 @@ export function panicOf(view: View, vcpu: Vcpu): GuestPanic | undefined {
 
 function causeIn(view: View, vcpu: Vcpu, reading: Reading): GuestPanic["cause"] {
   const all = [...functionsOf(view, vcpu)], callers = all.slice(all.lastIndexOf(PANIC) + 1).map((name) => name ?? "?");
-  const taken = firstTaken(vcpu),
-    name = (address: bigint) => {
-      const place = reading.placeOf(address);
-      return place ? placeText(place) : nameInModules(reading, address) ?? hex(address);
-    };
+  const taken = firstTaken(vcpu);
   return panicCause({
     reading,
     callers,
     task: currentOf(reading, vcpu),
-    exception: taken && { text: syndromeText(taken.esr), at: name(taken.elr), cause: causeOf(view, vcpu, taken) ?? null },
+    exception: taken && {
+      text: syndromeText(taken.esr),
+      at: codeName(reading, taken.elr) ?? hex(taken.elr),
+      cause: causeOf(view, vcpu, taken) ?? null,
+    },
     explain: (exception) => causeOf(view, vcpu, exception) ?? null,
   }) ?? null;
 }
@@ -94,7 +93,7 @@ function causeIn(view: View, vcpu: Vcpu, reading: Reading): GuestPanic["cause"] 
 function panicMessage(view: View, vcpu: Vcpu, reading: Reading | undefined): string | null {
   const shown = view.system.consoles.tail(view.vmNameOf(vcpu.addressSpace));
   const life = shown.slice(Math.max(0, shown.lastIndexOf("Booting Linux on physical CPU"))).replaceAll("\r", "");
-  const found = [...life.matchAll(new RegExp(MESSAGE, "g"))][0]?.[1];
+  const found = MESSAGE.exec(life)?.[1];
   if (found !== undefined) return found;
   for (const { text } of reading ? readLog(reading) : []) {
     const [, logged] = MESSAGE.exec(text) ?? [];
