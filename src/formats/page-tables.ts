@@ -1,8 +1,13 @@
 // Translation tables of stage 1 for EL1 and EL0, as they are in memory: VMSAv8-64 (Arm ARM D5),
 // addresses of 48 bits. The caller reads the descriptors, and so decides what memory that is.
 
+import { field } from "../support/bits.ts";
+
 /** Reads 8 bytes at an intermediate physical address; undefined where there is no memory. */
 export type ReadEntry = (ipa: number) => bigint | undefined;
+
+/** Addresses from this one on are in the upper half, where kernels are mapped. */
+export const UPPER_HALF = 1n << 63n;
 
 /** The tables of one half of the addresses. */
 export interface Tables {
@@ -41,8 +46,6 @@ const ADDRESS = 0x0000_ffff_ffff_f000n;
 const TTBR_ADDRESS = 0x0000_ffff_ffff_fffen;
 /** Bits 62 to 59 of a table's descriptor: `TableControl`. */
 const CONTROLS_SHIFT = 59, CONTROLS_BITS = 4;
-
-const field = (value: bigint, shift: number, bits: number) => Number(value >> BigInt(shift) & (1n << BigInt(bits)) - 1n);
 
 /**
  * The tables of the half of the addresses that a TTBR is for.

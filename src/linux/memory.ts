@@ -42,8 +42,6 @@ export class TooMuch extends Error {}
 /** Steps (reads and levels of page tables) of one answer. */
 export const STEPS_MAX = 1_500_000;
 
-/** Where kernels are mapped begins here. */
-export const UPPER_HALF = 1n << 63n;
 const PAGE = BigInt(PAGE_SIZE), PAGE_OFFSET = PAGE - 1n;
 
 /** The intermediate physical address of a virtual one; undefined if it is not mapped. */

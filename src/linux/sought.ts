@@ -1,7 +1,8 @@
 // Data of the kernel that is found by the functions that use it, where the symbols name functions
 // only, as those of kernels without CONFIG_KALLSYMS_ALL do.
 
-import { UPPER_HALF, type VirtualMemory } from "./memory.ts";
+import { UPPER_HALF } from "../formats/page-tables.ts";
+import type { VirtualMemory } from "./memory.ts";
 import type { Struct } from "./types.ts";
 
 /** The structure of a type at an address. */

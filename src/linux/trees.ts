@@ -2,7 +2,8 @@
 // red-black trees. A pointer to a node has its kind in its lowest bits. Trees of a kernel are few
 // levels high; what is higher is not a tree.
 
-import { BadMemory, UPPER_HALF } from "./memory.ts";
+import { UPPER_HALF } from "../formats/page-tables.ts";
+import { BadMemory } from "./memory.ts";
 import type { Reading } from "./reading.ts";
 import type { Struct } from "./types.ts";
 

@@ -1,6 +1,7 @@
 // Structures of a kernel by BTF, with the names of fields of its generation.
 
-import { BadMemory, textOf, UPPER_HALF, type VirtualMemory } from "./memory.ts";
+import { UPPER_HALF } from "../formats/page-tables.ts";
+import { BadMemory, textOf, type VirtualMemory } from "./memory.ts";
 import type { Field } from "./btf.ts";
 import { FIELDS } from "./fields.ts";
 

@@ -2,12 +2,11 @@
 // as a whole from where it was linked (kernel: arch/arm64/kernel/head.S): the same names are then
 // elsewhere.
 
+import { UPPER_HALF } from "../formats/page-tables.ts";
 import { DebugInfo } from "./debug-info.ts";
 import { readElfSymbols } from "./elf-symbols.ts";
 import { type GuestSymbol, SymbolTable } from "./symbol-table.ts";
 
-/** Addresses of kernels. */
-const KERNEL = 1n << 63n;
 /** The vectors of Linux, to which VBAR_EL1 points once the kernel executes where it is mapped. */
 const VECTORS = "vectors";
 /** A kernel moves by a multiple of this (MIN_KIMG_ALIGN is larger, but for EFI's stub). */
@@ -30,7 +29,7 @@ export class GivenFile {
     this.#symbols = readElfSymbols(file);
     this.#placed = this.#place(0n);
     const vectors = this.#placed.table.find(VECTORS)?.address;
-    this.#vectors = vectors !== undefined && vectors >= KERNEL ? vectors : undefined;
+    this.#vectors = vectors !== undefined && vectors >= UPPER_HALF ? vectors : undefined;
   }
 
   /**
@@ -38,7 +37,7 @@ export class GivenFile {
    * or one that does not execute at its virtual addresses yet, or uses other vectors now.
    */
   movedBy(vectors: bigint): bigint | undefined {
-    if (this.#vectors === undefined || vectors < KERNEL) return undefined;
+    if (this.#vectors === undefined || vectors < UPPER_HALF) return undefined;
     const moved = vectors - this.#vectors;
     return moved % STEP === 0n ? moved : undefined;
   }
@@ -52,7 +51,7 @@ export class GivenFile {
     const symbols = moved === 0n
       ? this.#symbols
       : this.#symbols.map((symbol) =>
-        symbol.address < KERNEL ? symbol : { ...symbol, address: BigInt.asUintN(64, symbol.address + moved) }
+        symbol.address < UPPER_HALF ? symbol : { ...symbol, address: BigInt.asUintN(64, symbol.address + moved) }
       );
     return { moved, table: new SymbolTable(symbols, this.source), info: DebugInfo.of(this.file, moved) };
   }

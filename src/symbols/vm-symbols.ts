@@ -5,6 +5,7 @@ import type { DebugCore } from "../core/interface.ts";
 import type { Hypervisor, Vcpu } from "../hypervisor/inspect.ts";
 import type { LineRange } from "../formats/dwarf/line-table.ts";
 import { type AddressRange, rangesOf } from "../formats/dwarf/lists.ts";
+import { UPPER_HALF } from "../formats/page-tables.ts";
 import { type DebugInfo, rangesBudget } from "./debug-info.ts";
 import { GivenFile } from "./given-file.ts";
 import { readKallsyms } from "./kallsyms.ts";
@@ -17,8 +18,6 @@ import { placeText, type SymbolPlace, SymbolTable } from "./symbol-table.ts";
  * sought again after twice as many.
  */
 const BOOTED = 20e6;
-/** Addresses of kernels. */
-const KERNEL = 1n << 63n;
 
 /** A search for a kernel's symbols that an answer needs: the caller does it, and asks again. */
 export class SymbolSearch extends Error {
@@ -144,7 +143,7 @@ export class VmSymbols {
    */
   nameOf(vm: string, address: bigint): string | undefined {
     const tables = this.known(vm), name = nameIn(tables, address);
-    if (name !== undefined || address < KERNEL) return name;
+    if (name !== undefined || address < UPPER_HALF) return name;
     return this.#learn(vm) ? nameIn(this.known(vm), address) : undefined;
   }
 

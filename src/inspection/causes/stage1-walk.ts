@@ -5,6 +5,7 @@ import type { VcpuState } from "../../core/interface.ts";
 import { areWalksOff, isInHalf, type ReadEntry, untagged, walkTables } from "../../formats/page-tables.ts";
 import type { WalkEnd } from "../../queries/facts/exception-cause.ts";
 import { type LeafRights, rightsOf, tablesOfHalf } from "../readers/stage1.ts";
+import { field } from "../../support/bits.ts";
 import { hex } from "../../support/number-text.ts";
 
 /** The end of a walk: a descriptor, or the reason why none was read. */
@@ -13,8 +14,6 @@ export type Walk =
   | { readonly end: "invalid" | "unreadable" | "leaf"; readonly at: WalkEnd; readonly rights: LeafRights };
 
 const NO_RIGHTS: LeafRights = { el0: "", el1: "", user: false, attributes: 0 };
-
-const field = (value: bigint, shift: number, bits: number) => Number(value >> BigInt(shift) & (1n << BigInt(bits)) - 1n);
 
 /** @param granules log2 of the page sizes that the CPU has */
 export function walkStage1(registers: VcpuState, va: bigint, read: ReadEntry, granules: readonly number[]): Walk {

@@ -4,7 +4,7 @@
 
 import { Pstate } from "../../core/interface.ts";
 import type { Vcpu } from "../../hypervisor/inspect.ts";
-import { UPPER_HALF } from "../../linux/memory.ts";
+import { UPPER_HALF } from "../../formats/page-tables.ts";
 import { named, panicCause } from "../../linux/panic-cause.ts";
 import type { Reading } from "../../linux/reading.ts";
 import { readLog } from "../../linux/log.ts";

@@ -5,6 +5,7 @@
 
 import type { AddressSpace, Vcpu } from "../../hypervisor/inspect.ts";
 import { Pstate } from "../../core/interface.ts";
+import { UPPER_HALF } from "../../formats/page-tables.ts";
 import { translate } from "../../linux/memory.ts";
 import type { Reading } from "../../linux/reading.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -24,7 +25,6 @@ const PAGE = BigInt(PAGE_SIZE);
 const IMAGE_MAX = 0x1000_0000n, IMAGE_ALIGNMENT = 0x1_0000n;
 /** Bits of a virtual address that kernels are configured for. */
 const ADDRESS_BITS = [52, 48, 47, 42, 39, 36];
-const UPPER_HALF = 1n << 63n;
 
 interface Segment {
   readonly virtual: bigint;

@@ -4,6 +4,7 @@
 import type { VcpuState } from "../../core/interface.ts";
 import { type Descriptor, type ReadEntry, TableControl, type Tables, tablesOf } from "../../formats/page-tables.ts";
 import type { Hypervisor, Vcpu } from "../../hypervisor/inspect.ts";
+import { field } from "../../support/bits.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Rights that a leaf and the tables above it give. */
@@ -17,8 +18,6 @@ export interface LeafRights {
 }
 
 const ENTRY_SIZE = 8;
-
-const field = (value: bigint, shift: number, bits: number) => Number(value >> BigInt(shift) & (1n << BigInt(bits)) - 1n);
 
 /** Reads descriptors through the mappings of stage 2. */
 export function entriesOf({ space }: Vcpu, ram: Hypervisor["machine"]["ram"]): ReadEntry {
