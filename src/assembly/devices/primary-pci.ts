@@ -56,10 +56,11 @@ export interface PciMachine {
 export function attachPci(place: PciMachine, { vmid, devices, reports, others }: PciContents): PciPlaces {
   const { machine, hypervisor } = place;
   const hasMessages = hypervisor.behaviour.msi !== "none";
+  const memory = new VmMemory(hypervisor, vmid, devId(hypervisor.names.vm(vmid), "pci"));
   const made = devices.map((device, slot) => {
     const { id, turn, options } = surroundings(machine, hypervisor, vmid, { device, slot, reports });
     const message = (address: number, data: number) => {
-      if (!sendMessage(place, vmid, { device: qemuDeviceId(slot), address, data })) {
+      if (!sendMessage(place, memory, { device: qemuDeviceId(slot), address, data })) {
         reports.onProblem(id, `a message at 0x${address.toString(16)}, where nothing takes it`);
       }
     };
@@ -149,14 +150,14 @@ interface Message {
  * for messages, or to RAM. Other devices take none, so that no device's work begins in the middle
  * of another's.
  */
-function sendMessage({ machine, hypervisor }: PciMachine, vmid: number, { device, address, data }: Message): boolean {
+function sendMessage({ machine, hypervisor }: PciMachine, memory: VmMemory, { device, address, data }: Message): boolean {
   if (address !== TRANSLATER) {
-    const memory = new VmMemory(hypervisor, vmid, devId(hypervisor.names.vm(vmid), "pci")), pa = memory.deviceAddress(address);
+    const pa = memory.deviceAddress(address);
     if (pa !== undefined && pa >= V2M_BASE && pa < V2M_BASE + GICV2M_SIZE) return machine.bus.write(pa, 4, BigInt(data));
     return memory.write(address, new Uint8Array(Uint32Array.of(data).buffer));
   }
   for (const { addressSpace, gic } of hypervisor.scheduler.vcpus) {
-    const its = addressSpace?.vmid === vmid ? gic.gic.its : undefined;
+    const its = addressSpace?.vmid === memory.vmid ? gic.gic.its : undefined;
     if (its === undefined) continue;
     its.translate(device, data);
     return true;
