@@ -144,8 +144,8 @@ export class Prospects {
   }
 
   #canBeInterrupted(vcpu: Vcpu): boolean {
-    const { due, wakers, vm } = this.#sleepOf(vcpu);
-    if (due !== Infinity) return true;
+    const { timer, wakers, vm } = this.#sleepOf(vcpu);
+    if (timer) return true;
     const isFree = (name: string) => this.view.vcpus().some((one) => this.view.vmOf(one.addressSpace) === name && this.#isFree(one));
     if (wakers.some((waker) => isAble(waker) && (!waker.raisers || waker.raisers.some(isFree)))) return true;
     return hasEnabledSgi(vcpu) && isFree(vm);

@@ -209,7 +209,7 @@ function withNote(row: Diagnosis, note: Evidence): Diagnosis {
 
 /** An interrupt of a VM that sleeps, which is pending and cannot come. */
 function masked(sleep: Sleep, irqs: readonly FoundIrq[]): Verdict | undefined {
-  if (sleep.due !== Infinity) return undefined;
+  if (sleep.timer) return undefined;
   for (const { id, source, pend, fact } of irqs) {
     if (!pend || !fact || !isBarrier(fact)) continue;
     return { fact: { code: "lost", irq: id, finding: fact }, evidence: [{ code: "source", source }], next: `el2 irq show ${id}` };

@@ -51,9 +51,7 @@ type Raisers = Omit<Waker, "wait" | "state">;
 export interface Sleep {
   readonly vm: string;
   readonly vcpus: readonly Vcpu[];
-  /** Virtual time (ns) at which a timer wakes it; Infinity: none does. */
-  readonly due: number;
-  /** That timer. */
+  /** The timer that wakes it first; undefined if none does. */
   readonly timer: OfCode<Wait, "timer"> | undefined;
   readonly wakers: readonly Waker[];
   /** Wakeups that cannot reach a vCPU. */
@@ -89,7 +87,7 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
       else wakers.push({ wait, state: sourceStateOf(view, name, intid, source), ...raisersOf(view, source, vcpu) });
     }
   }
-  return { vm, vcpus, due, timer: first, wakers, barred };
+  return { vm, vcpus, timer: first, wakers, barred };
 }
 
 const maskedTimer = (control: string): Barrier => ({ code: "timer-masked", control });
@@ -193,9 +191,9 @@ export function isAble({ state }: Waker): boolean {
 
 /** Input in the serial port of a VM that sleeps without a timer, and whose interrupt it cleared. */
 export function unread(view: View, sleep: Sleep): Verdict | undefined {
-  const { vm, due } = sleep;
+  const { vm, timer } = sleep;
   const name = nameOf(vm), input = view.system.consoles.input(name);
-  if (due !== Infinity || !input || input.characters === 0 || input.raised || !input.enabled) return undefined;
+  if (timer || !input || input.characters === 0 || input.raised || !input.enabled) return undefined;
   return {
     fact: { code: "unread-input", console: conId(name), characters: input.characters },
     evidence: [{ code: "asleep", for_ns: sleptFor(view, sleep) }],
@@ -228,7 +226,7 @@ function canCome(waker: Waker, { vm }: Sleep, { failed }: Others): boolean {
 
 /** VMs that all wait for each other: none can wake before another of them runs. */
 export function stuckOf({ asleep, failed }: Pick<Others, "asleep" | "failed">): ReadonlyMap<string, Sleep> {
-  const stuck = new Map([...asleep].filter(([, { due }]) => due === Infinity));
+  const stuck = new Map([...asleep].filter(([, { timer }]) => !timer));
   for (let before = -1; before !== stuck.size;) {
     before = stuck.size;
     for (const [vm, { wakers }] of stuck) {
