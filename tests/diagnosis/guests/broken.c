@@ -1,7 +1,5 @@
-// Guests that break in one way each: the boot argument fault=N says in which (enum fault). Console
-// input does not interrupt, so that a guest that sleeps is woken by nothing that it did not ask
-// for.
-#include "common/channel.h"
+// Guests that break in one way each: the boot argument fault=N says in which (enum fault).
+#include "quiet.h"
 
 enum fault {
   HEALTHY_TIMER,
@@ -41,12 +39,6 @@ static void without_vectors(void) {
   isb();
 }
 
-static void ignore(uint32_t intid) { (void)intid; }
-
-static _Noreturn void sleep_on(void) {
-  for (;;) wait_for_interrupt();
-}
-
 static void start_timer(void) {
   write_sysreg(cntv_cval_el0, now_ticks() + ticks_per_second() / 100);
   write_sysreg(cntv_ctl_el0, 1);
@@ -81,13 +73,6 @@ static void shout(void) {
   timer_every(ticks_per_second() / 10);
   irq_enable();
   sleep_on();
-}
-
-static fdt_node bell_find(const char *compatible, const char *argument) {
-  fdt_node node = NULL;
-  uint64_t label = boot_argument(argument, 0);
-  while ((node = fdt_next_compatible(node, compatible)) && fdt_cell(node, "qcom,label", 0) != label) continue;
-  return node;
 }
 
 // Each is rung (label in=N) before it rings another (label out=N).
@@ -235,13 +220,4 @@ void guest_main(void) {
   case SHARE: share(); break;
   }
   print("fault %u has no effect\n", fault);
-}
-
-// As the common one, but without interrupts of the console.
-void guest_start(const void *devicetree) {
-  fdt_use(devicetree);
-  interrupts_init();
-  console_begin();
-  guest_main();
-  power_off();
 }

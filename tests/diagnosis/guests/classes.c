@@ -1,7 +1,7 @@
 // Guests that are broken in one way each, and healthy ones that look like them: the boot argument
-// case=N says which (enum guest). Each class of verdicts has its own part. Output does not
-// interrupt; a second and a third CPU are started with PSCI.
-#include "common/channel.h"
+// case=N says which (enum guest). Each class of verdicts has its own part. A second and a third CPU
+// are started with PSCI.
+#include "quiet.h"
 
 enum guest {
   // A loop that nothing ends.
@@ -282,9 +282,6 @@ static void park(uint64_t index) {
 
 // ---- interrupts ----
 
-static void ignore(uint32_t intid) { (void)intid; }
-static _Noreturn void sleep_on(void) { for (;;) wait_for_interrupt(); }
-
 static void timer_not_set(void) {
   irq_attach(VIRTUAL_TIMER, false, ignore);
   write_sysreg(cntv_cval_el0, now_ticks() + ticks_per_second() / 100);
@@ -301,13 +298,6 @@ static void physical_timer_not_set(void) {
   isb();
   irq_enable();
   sleep_on();
-}
-
-static fdt_node bell_find(const char *compatible, const char *argument) {
-  fdt_node node = NULL;
-  uint64_t label = boot_argument(argument, 0);
-  while ((node = fdt_next_compatible(node, compatible)) && fdt_cell(node, "qcom,label", 0) != label) continue;
-  return node;
 }
 
 static void bell_not_cleared(void) {
@@ -501,13 +491,4 @@ void guest_main(void) {
   }
   print("case %u has no effect\n", which);
   sleep_on();
-}
-
-// As the common one, but without interrupts of the console.
-void guest_start(const void *devicetree) {
-  fdt_use(devicetree);
-  interrupts_init();
-  console_begin();
-  guest_main();
-  power_off();
 }

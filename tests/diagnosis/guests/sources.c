@@ -1,6 +1,6 @@
 // Guests that wait for a source that nothing will start, and healthy ones that look like them: the
 // boot argument case=N says which (enum guest). Devices are virtio-mmio, the first of their kind.
-#include "common/channel.h"
+#include "quiet.h"
 
 enum guest {
   // The driver leaves a step out.
@@ -64,11 +64,6 @@ static volatile uint64_t sink;
 static uint32_t reg(uint32_t offset) { return mmio_read32(device + offset); }
 static void set(uint32_t offset, uint32_t value) { mmio_write32(device + offset, value); }
 static void barrier(void) { asm volatile("dmb sy" ::: "memory"); }
-static void ignore(uint32_t intid) { (void)intid; }
-
-static _Noreturn void sleep_on(void) {
-  for (;;) wait_for_interrupt();
-}
 
 static void acknowledge(uint32_t intid) {
   (void)intid;
@@ -136,11 +131,9 @@ static void wait_for(uint16_t index) {
 static void doorbell_mask(uint64_t cap, uint64_t enabled) { HVC(0x6015, cap, enabled, 0, 0, 0); }
 static void msgqueue_wake_receiver_at(uint64_t cap, uint64_t count) { HVC(0x6020, cap, count, -1, -1, 0); }
 
-static fdt_node bell(const char *compatible) { return doorbell_find(compatible); }
-
 static void listen_to_bell(uint64_t mask) {
   struct fdt_interrupt rung;
-  fdt_node node = bell("qcom,gunyah-doorbell");
+  fdt_node node = doorbell_find("qcom,gunyah-doorbell");
   uint64_t cap = fdt_cells2(node, "reg", 0);
   if (!fdt_interrupt(node, 0, &rung)) fail("no bell");
   irq_attach(rung.intid, false, ignore);
@@ -307,7 +300,7 @@ void guest_main(void) {
   case RING:
     timer_every(ticks_per_second() / 50);
     do {
-      doorbell_send(fdt_cells2(bell("qcom,gunyah-doorbell-source"), "reg", 0), 1);
+      doorbell_send(fdt_cells2(doorbell_find("qcom,gunyah-doorbell-source"), "reg", 0), 1);
       wait_for_interrupt();
     } while (!boot_argument("once", 0));
     sleep_on();
@@ -316,13 +309,4 @@ void guest_main(void) {
   }
   print("case %u has no effect\n", which);
   sleep_on();
-}
-
-// As the common one, but without interrupts of the console.
-void guest_start(const void *devicetree) {
-  fdt_use(devicetree);
-  interrupts_init();
-  console_begin();
-  guest_main();
-  power_off();
 }
