@@ -94,7 +94,7 @@ export class Inspector {
   }
 
   /**
-   * The RAM that `size` bytes at an address of any kind are in now.
+   * The physical address of `size` bytes at an address of any kind, as it is mapped now.
    * @throws QueryError
    */
   ramAt(place: string, size: number): number {
@@ -102,7 +102,7 @@ export class Inspector {
   }
 
   /**
-   * How a register of a vCPU is read.
+   * A function that reads a register of a vCPU.
    * @throws QueryError
    */
   registerOf(vcpu: string, name: string): (vcpu: Vcpu) => bigint {

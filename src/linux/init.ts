@@ -25,7 +25,7 @@ export interface TakenException {
 
 /** System calls by which a process ends itself. */
 const SYS_EXIT = 93, SYS_EXIT_GROUP = 94;
-/** Bits of an exit code that number a signal, and where the status is. */
+/** Bits of an exit code with the number of a signal, and the first bit of the status. */
 const SIGNAL = 0x7f, STATUS_SHIFT = 8;
 /** Names of signals by their numbers (signal(7)). */
 const SIGNALS: Readonly<Record<number, string>> = {
@@ -43,7 +43,7 @@ export function argument(reading: Reading, name: string): string | undefined {
   return words.slice(0, end < 0 ? words.length : end).findLast((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
 }
 
-/** How process 1 ended, of which the kernel thinks that it cannot. */
+/** How process 1 ended, which the kernel does not survive. */
 export function initEnd(
   reading: Reading,
   task: Struct,
@@ -63,7 +63,7 @@ export function initEnd(
   return { code: "init-killed", program, signal: SIGNALS[signal] ?? `signal ${signal}`, at, cause };
 }
 
-/** BRK with its immediate in bits 20:5, and the syndrome of it, which the kernel does not keep. */
+/** BRK, with its immediate in bits 20:5, and its syndrome, which the kernel does not keep. */
 const BRK_MASK = 0xffe0_001f, BRK = 0xd420_0000, BRK_SYNDROME = 0x3c << 26 >>> 0;
 
 /** The syndrome of BRK, if a program's PC is at one. */

@@ -1,5 +1,5 @@
-// Files by their paths, as far as the kernel has them in memory: all of a ramdisk, of a disk those
-// that were used. Names are in dentries, the first bytes of a file in the page cache.
+// Files by their paths, if the kernel has them in memory: all files of a ramdisk, and those of a
+// disk that were used. Names are in dentries, the first bytes of a file in the page cache.
 
 import { textOf } from "./memory.ts";
 import { nameOf } from "./paths.ts";
@@ -63,7 +63,7 @@ function linkOf(reading: Reading, inode: Struct): string | undefined {
   return bytes && textOf(bytes);
 }
 
-/** Files in a tree that are not folders, without those of its own `dev`, which the kernel makes. */
+/** How many files a tree has, without folders, and without its `dev`, which the kernel fills. */
 export function countFiles(reading: Reading, root: Struct): number {
   let files = 0;
   const folders = [root];

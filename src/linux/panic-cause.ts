@@ -1,5 +1,5 @@
-// The cause of a panic: by the functions on its stack, which say who called for it, and the state
-// that this caller judged.
+// The cause of a panic: from the functions on its stack, which show who called for it, and from the
+// state that the caller had found.
 
 import type { ExceptionCause } from "../queries/facts/exception-cause.ts";
 import type { LinuxFinding, NamedTask } from "../queries/facts/linux-finding.ts";
@@ -31,7 +31,7 @@ function interrupted({ callers }: Panic): string {
   return callers[entry + 1] ?? callers[0] ?? "?";
 }
 
-/** Callers of `panic`, or of what calls it. The first that is on the stack judges. */
+/** Functions that call `panic`, or that lead to it. The first one that is on the stack counts. */
 const JUDGES: readonly (readonly [RegExp, Judge])[] = [
   [/^sysrq_handle_crash$/, ({ task }) => ({ code: "sysrq-crash", task: named(task) })],
   [/^watchdog_timer_fn$|^watchdog_.*lockup/, (panic) => ({ code: "lockup", task: named(panic.task), at: interrupted(panic) })],
@@ -64,7 +64,7 @@ export function panicCause(panic: Panic): LinuxFinding | undefined {
 
 function oops({ reading, exception, task }: Panic): LinuxFinding | undefined {
   if (exception) return { code: "oops", exception: exception.text, at: exception.at, task: named(task), cause: exception.cause };
-  // The vCPU has returned from it, into the kernel's end: the log has it.
+  // The vCPU has returned from the exception, and the kernel ends in a task: the log has it.
   const logged = survivedOops(reading);
   return logged && { code: "oops", exception: logged.what, at: logged.at, task: named(task), cause: null };
 }

@@ -24,7 +24,7 @@ const MACHINES: Readonly<Record<number, string>> = {
 /** Bytes of a program that are shown. */
 const SHOWN = 4;
 
-/** Undefined if nothing speaks against it. */
+/** Undefined if no defect is found. */
 export function whyNotRun(reading: Reading, root: Struct, path: string): NotRun | undefined {
   const inode = lookUp(reading, root, path);
   if (!inode) return { code: "missing" };

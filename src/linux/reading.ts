@@ -20,7 +20,7 @@ const LINE_MAX = 4096;
 export class Reading {
   readonly memory: VirtualMemory;
   readonly gaps: Gap[] = [];
-  /** Attempts that are in progress, each within the one before. */
+  /** Attempts in progress, each inside the one before. */
   #attempts = 0;
 
   /** @param vm the VM's name */
@@ -62,7 +62,7 @@ export class Reading {
       return read();
     } catch (error) {
       const gap = gapOf(of, error);
-      // Without steps all that follows would fail alike: the outermost keeps what was read.
+      // Without steps everything after fails too: the outermost attempt keeps what was read.
       if (!gap || gap.code === "work" && this.#attempts > 1) throw error;
       this.gap(gap);
       return undefined;
@@ -72,7 +72,7 @@ export class Reading {
   }
 
   /**
-   * The rows of the members that can be read; each other one is a gap.
+   * The rows of the members that can be read. A member that cannot be read adds a gap.
    * @param rowOf undefined: the member is not shown
    */
   rows<M, R>(of: string, members: () => Iterable<M>, rowOf: (member: M) => R | undefined): R[] {

@@ -9,14 +9,14 @@ import { countFiles, rootOf } from "./lookup.ts";
 import { readModules } from "./modules.ts";
 import type { Reading } from "./reading.ts";
 
-/** Drivers of disks, by the first letters of these: the module, and a function of it. */
+/** Drivers of disks, by the first letters of a disk's name: module, and one of its functions. */
 const DRIVERS: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
   vd: [["virtio_mmio", "virtio_mmio_probe"], ["virtio_blk", "virtblk_probe"]],
   sd: [["sd_mod", "sd_probe"]],
   nv: [["nvme", "nvme_probe"]],
   mm: [["mmc_block", "mmc_blk_probe"]],
 };
-/** How the kernel begins to say that it could not unpack the ramdisk. */
+/** Beginnings of the kernel's messages that it could not unpack the ramdisk. */
 const NOT_UNPACKED = /^(?:Initramfs unpacking failed: |rootfs image is not initramfs \()([^;)]*)/;
 
 export function rootNotFound(reading: Reading): LinuxFinding | undefined {

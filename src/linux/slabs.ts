@@ -31,8 +31,8 @@ export function readSlabs(reading: Reading): RowOf<LinuxTables["linux.slabs"]>[]
 }
 
 function* nodesOf(reading: Reading, cache: Struct): Generator<Struct> {
-  // Since 7.0, an entry has more than the pointer. The array has as many as the machine can have,
-  // and only these exist.
+  // Since 7.0, an entry has more than the pointer. The array may have room for more nodes than
+  // exist.
   const [array, pointer] = cache.has("per_node") ? ["per_node", ".node"] : ["node", ""];
   const count = Math.min(cache.lengthOf(array), reading.memory.u32(reading.address("nr_node_ids")), NODES_MAX);
   for (let node = 0; node < count; node++) {

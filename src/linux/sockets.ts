@@ -38,7 +38,7 @@ function* openSockets(reading: Reading): Generator<Open> {
 }
 
 export function readSockets(reading: Reading): SocketRow[] {
-  // A socket that several processes have is listed at the first of them.
+  // A socket that several processes have is listed with the first of them.
   const seen = new Set<bigint>();
   return reading.rows(OF, () => openSockets(reading), ({ process, fd, inode }) => {
     if (seen.has(inode.address)) return undefined;
@@ -61,7 +61,7 @@ export function readSockets(reading: Reading): SocketRow[] {
   });
 }
 
-/** Both ends: the own port is in the CPU's order, the other one's in the network's. */
+/** Both ends. The local port is in the CPU's byte order, the peer's in that of the network. */
 function inetEnds(sock: Struct, family: number): { local: string; peer: string } {
   const port = sock.number("__sk_common.skc_dport"), swapped = (port & 0xff) << 8 | port >>> 8;
   const [local, peer] = family === INET

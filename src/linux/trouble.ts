@@ -1,5 +1,5 @@
-// Troubles of a kernel that has not panicked: an oops that only a task has died of, and a boot that
-// waits for what cannot come.
+// Defects of a kernel that has not panicked: an oops that killed only a task, and a boot that waits
+// for something that cannot come.
 
 import type { LinuxFinding } from "../queries/facts/linux-finding.ts";
 import { kernelFrames } from "./frames.ts";
@@ -34,14 +34,17 @@ export function survivedOops(reading: Reading): Extract<LinuxFinding, { code: "o
   };
 }
 
-/** Functions of process 1 that sleeps in the kernel and has no program yet, the innermost first. */
+/**
+ * Functions on the stack of process 1, the innermost first, none while it runs; undefined if it has
+ * a program.
+ */
 function bootFunctions(reading: Reading): readonly string[] | undefined {
   const init = findTask(reading, 1);
   if (!init || init.pointer("mm") !== 0n) return undefined;
   return isRunning(init) ? [] : [...kernelFrames(reading, init)].map((pc) => reading.placeOf(pc)?.symbol.name ?? "?");
 }
 
-/** The stage of a boot that has not come to a program. */
+/** The stage of a boot that has not reached a program. */
 export function bootStage(reading: Reading): LinuxFinding | undefined {
   const functions = bootFunctions(reading);
   if (!functions) return undefined;

@@ -56,7 +56,7 @@ export class VmSymbols {
    */
   give(vm: string, file: Uint8Array, source: string): void {
     this.#given.set(vm, [new GivenFile(file, source), ...this.#given.get(vm) ?? []]);
-    // It may be a kernel's, and others were not.
+    // The new file may be the one of a kernel.
     this.#moved.clear();
   }
 

@@ -125,7 +125,7 @@ function isCut(bytes: Uint8Array): boolean {
 
 const aligned = (at: number) => Math.ceil(at / 4) * 4;
 
-/** Compatibles of nodes, or of memory the start of its name, of which a kernel needs one. */
+/** Nodes that a kernel needs, by compatible; memory by the beginning of its name. */
 const NEEDED: readonly (readonly [NeededNode, RegExp])[] = [
   ["memory", /^memory(?:@|$)/],
   ["interrupt controller", /^arm,(?:gic-v[345]|cortex-a15-gic|gic-400)$/],

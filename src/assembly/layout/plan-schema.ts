@@ -293,7 +293,7 @@ const PLAN = v.strictObject({
 }) satisfies SchemaOf<FilePlan>;
 
 /**
- * The plan of a file, as it is there.
+ * The plan that a file holds.
  * @throws Error that names the first field that is wrong
  */
 export function planOfFile(value: unknown): FilePlan {

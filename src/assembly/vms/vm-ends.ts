@@ -175,7 +175,7 @@ export class VmEnds {
     const endsMachine = vcpu.isPrimary && (how === "system-off" || how === "system-reset");
     if (first && !endsMachine && !this.vms.planned(vm)?.restarts) this.onChange(vm, "ends");
     if (hosted && known && TELLING.indexOf(known.how) <= TELLING.indexOf(how)) return;
-    // A wish that nothing led to needs no symbols, which take long to learn.
+    // A power-off that no exception and no panic led to needs no symbols, which take long to find.
     const isWish = how === "system-off" && firstTaken(vcpu) === undefined && !showsPanic(this.view().system.consoles.tail(vm));
     if (endsMachine && isWish) return;
     const work = this.#workOf(vm, vcpu, how);

@@ -14,7 +14,7 @@ export interface Taken {
   readonly far: bigint;
   /** The level that raised it. */
   readonly el: 0 | 1;
-  /** Its SP then; where it is not given, that of now. */
+  /** SP at that time; undefined: the current one is taken. */
   readonly sp?: bigint;
 }
 

@@ -25,7 +25,7 @@ function first<T>(ask: (kernel: GuestKernel) => T | undefined): T | undefined {
 /** The panic that a vCPU executes; undefined without one. */
 export const panicOf = (view: View, vcpu: Vcpu): GuestPanic | undefined => first((kernel) => kernel.panicOf(view, vcpu));
 
-/** The end of a kernel by its own will, or the trouble with which it continues. */
+/** The halt of a kernel, or a defect with which it still runs. */
 export function kernelVerdict(view: View, vcpus: readonly Vcpu[]): VerdictFact | undefined {
   for (const vcpu of vcpus) {
     const by = first((kernel) => kernel.haltedBy(view, vcpu));
@@ -35,7 +35,7 @@ export function kernelVerdict(view: View, vcpus: readonly Vcpu[]): VerdictFact |
   return space && first((kernel) => kernel.troubleOf(view, space));
 }
 
-/** The stage of a boot that is not over. */
+/** The stage of an unfinished boot. */
 export const stageOf = (view: View, space: AddressSpace): Evidence | undefined => first((kernel) => kernel.stageOf(view, space));
 
 /** Remarks on a healthy VM, from what its console has shown. */

@@ -9,7 +9,7 @@ import type { View } from "../readers/inspected.ts";
 import { haltedBy, panicOf, showsPanic } from "./panic.ts";
 import { findReading } from "./read-linux.ts";
 
-/** The finding of one reader in a VM's kernel; undefined where its memory does not let it. */
+/** The finding of one reader in a VM's kernel; undefined if there is none, or it cannot be read. */
 function found(view: View, space: AddressSpace, read: (reading: Reading) => LinuxFinding | undefined): LinuxFinding | undefined {
   const reading = findReading(view, space);
   return reading?.tried("verdict", () => read(reading));
@@ -27,6 +27,6 @@ export const LINUX: GuestKernel = {
     const finding = found(view, space, bootStage);
     return finding && { code: "kernel", finding };
   },
-  // It has looked for KVM in vain.
+  // It has found no KVM.
   notes: (shown) => /kvm \[\d+\]: HYP mode not available/.test(shown) ? [{ code: "no-kvm" }] : [],
 };

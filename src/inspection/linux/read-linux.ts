@@ -20,7 +20,7 @@ interface Found<R = Row> {
 
 type Readers = { readonly [N in keyof LinuxTables]: (view: View, args: QueryArguments) => Found<RowOf<LinuxTables[N]>> };
 
-/** Kernels that were found, as long as their VMs are there. */
+/** Kernels that were found, as long as their VMs exist. */
 const KERNELS = new WeakMap<AddressSpace, LinuxKernel>();
 
 /** The readers of the tables about guests' kernels. */

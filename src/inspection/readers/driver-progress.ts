@@ -1,4 +1,4 @@
-// How far the driver of a virtio device is, by the Status register (virtio 1.2 section 2.1).
+// How far the driver of a virtio device has come, by the Status register (virtio 1.2 section 2.1).
 
 import { VirtioStatus } from "../../virtio/device.ts";
 import { irqId } from "../../queries/ids.ts";
@@ -6,7 +6,7 @@ import type { DriverProgress } from "../../queries/facts/source-state.ts";
 import type { View, VirtioSlot } from "./inspected.ts";
 import { virqOf } from "./virq-sources.ts";
 
-/** From what ends a driver's use of a device to how far it has come. */
+/** Failures first, then the steps of initialization, the last one first. */
 const STEPS: readonly (readonly [bit: number, word: DriverProgress])[] = [
   [VirtioStatus.FAILED, "failed"],
   [VirtioStatus.NEEDS_RESET, "needs-reset"],

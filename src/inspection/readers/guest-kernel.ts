@@ -1,4 +1,4 @@
-// Questions to a kernel in a VM, of whichever kind: each kind answers from its own structures.
+// Questions to a kernel in a VM. Each kind of kernel answers from its own structures.
 
 import type { AddressSpace, Vcpu } from "../../hypervisor/inspect.ts";
 import type { NamedTask } from "../../queries/facts/linux-finding.ts";
@@ -12,9 +12,9 @@ export interface GuestKernel {
   panicOf(view: View, vcpu: Vcpu): GuestPanic | undefined;
   /** The task that has halted a vCPU for good; undefined if none has. */
   haltedBy(view: View, vcpu: Vcpu): NamedTask | undefined;
-  /** The trouble of a kernel that continues all the same. */
+  /** A defect with which a kernel still runs. */
   troubleOf(view: View, space: AddressSpace): VerdictFact | undefined;
-  /** The stage of a boot that is not over. */
+  /** The stage of an unfinished boot. */
   stageOf(view: View, space: AddressSpace): Evidence | undefined;
   /** Remarks on a healthy VM, from what its console has shown. */
   notes(shown: string): readonly Evidence[];

@@ -26,7 +26,7 @@ import { entriesOf, rightsOf, tablesOfHalf } from "./stage1.ts";
 
 type PageTableRow = RowOf<typeof PAGE_TABLES>;
 
-/** Descriptors of one answer: a guest's tables may name each other without an end. */
+/** Descriptors of one answer: a guest's tables may form a cycle. */
 const ENTRIES_MAX = 4_000_000;
 /** Rows of one answer. */
 const ROWS_MAX = 100_000;
@@ -129,5 +129,5 @@ class Reading {
   }
 }
 
-/** All of a descriptor but its address, its access flag and what only software uses. */
+/** A descriptor without its address, its access flag and the bits for software. */
 const attributesOf = ({ value = 0n }: Descriptor): bigint => value & 0x0070_0000_0000_09fcn & ~(1n << 10n);

@@ -127,7 +127,7 @@ export function readRegisters(view: View, vcpu: Vcpu): RowOf<typeof REGISTERS>[]
 }
 
 /**
- * How a register is read, by its name in `vcpu.regs`.
+ * A function that reads the register of this name, as in `vcpu.regs`.
  * @throws QueryError
  */
 export function registerReader({ native, registers: { names } }: Vcpu, name: string): (vcpu: Vcpu) => bigint {

@@ -188,7 +188,7 @@ export class StopRules {
     this.#rules.push({ ...this.#make("place", at), kind: "place", place, moved: this.system.movedBy(place.vm) ?? 0n });
   }
 
-  /** Places of a kernel that has moved itself since they were found are where it is now. */
+  /** Moves places of a kernel that has moved itself since they were found. */
   #follow(): void {
     if (!this.#control) return;
     const { vm, control } = this.#control, moved = this.system.movedBy(vm);

@@ -22,7 +22,7 @@ const LOOKED_AT_BESIDE = 48;
 
 /** Registers that a hypercall gives back. */
 const X_RESULTS = 8;
-/** Errors that nobody but the caller can end. */
+/** Errors that last until the caller asks for something else. */
 const LASTING: ReadonlySet<number> = new Set<number>([
   ...[ErrorCode.UNIMPLEMENTED, ErrorCode.ARGUMENT_INVALID, ErrorCode.ARGUMENT_SIZE, ErrorCode.ARGUMENT_ALIGNMENT],
   ...[ErrorCode.ADDR_OVERFLOW, ErrorCode.ADDR_UNDERFLOW, ErrorCode.ADDR_INVALID, ErrorCode.DENIED],
@@ -80,8 +80,8 @@ export class Prospects {
   }
 
   /**
-   * X0 to X7 after a hypercall that was refused at this address the last time, for a reason that
-   * stays.
+   * X0 to X7 after the hypercall at this address, if its last one was refused with an error that
+   * lasts.
    */
   #refusal(vcpu: Vcpu, pc: bigint): readonly bigint[] | undefined {
     const asked = this.view.vcpuName(vcpu);
@@ -90,7 +90,7 @@ export class Prospects {
     return [BigInt.asUintN(64, BigInt(last.result.code)), ...new Array(X_RESULTS - 1).fill(0n)];
   }
 
-  /** A register of a virtio device in which nothing is under way. */
+  /** The value of a register of a virtio device that has nothing to do. */
   #register(vcpu: Vcpu, va: bigint, size: number): bigint | undefined {
     const { ipa: at } = this.view.system.symbols.core.inspect(vcpu.registers, va);
     const slot = slotsOf(this.view, this.view.vmNameOf(vcpu.addressSpace)).find(({ ipa, size }) =>
@@ -138,7 +138,7 @@ export class Prospects {
   #mayWrite({ addressSpace }: Vcpu): boolean {
     return slotsOf(this.view, this.view.vmNameOf(addressSpace)).some((slot) => {
       const state = deviceState(this.view, slot);
-      // A device that raises nothing may write all the same.
+      // A device that raises no interrupt may still write.
       return !state || !isIdle(state) || state.code === "virtio-silent" && state.taken + state.available > 0;
     });
   }

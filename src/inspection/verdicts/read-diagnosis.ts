@@ -126,13 +126,13 @@ function misread(view: View, { id }: VmFacts, healthy: boolean): Evidence[] {
   return isSilent || !healthy ? findings.map((finding) => ({ code: "boot", finding })) : [];
 }
 
-/** The stage of the boot of a kernel that has not come to its end. */
+/** The stage of a kernel's unfinished boot. */
 function stage(view: View, [vcpu]: readonly Vcpu[]): Evidence[] {
   const found = vcpu?.addressSpace && stageOf(view, vcpu.addressSpace);
   return found ? [found] : [];
 }
 
-/** Virtio devices of a VM that sleeps, and so is not about to take them. */
+/** Virtio devices that a VM does not use. It sleeps: one that runs may be about to. */
 function unused(view: View, { id }: VmFacts): Evidence[] {
   const slots = slotsOf(view, nameOf(id)), devices = Map.groupBy(slots, (slot) => driverProgress(view, slot));
   const idsOf = (word: DriverProgress) => devices.get(word)?.map((slot) => slot.id) ?? [];

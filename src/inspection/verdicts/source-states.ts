@@ -1,5 +1,5 @@
-// The state of what raises an interrupt, as data: how far a virtio device and its driver are, the
-// flags of a doorbell, the messages of a queue. Read without an effect on the machine.
+// The state of an interrupt's source, as data: how far a virtio device and its driver have come,
+// the flags of a doorbell, the messages of a queue. Reading it does not change the machine.
 
 import { Doorbell, type LevelSource, Msgqueue, VirqSource, VirtioMmio } from "../../hypervisor/inspect.ts";
 import { VirtioId, VirtioStatus } from "../../virtio/device.ts";
@@ -16,7 +16,7 @@ const IPA_END = 2 ** 40;
 /** A queue with its number, and whether its chains are room for what comes from outside. */
 type Queue = QueueCondition & { readonly queue: number; readonly input: boolean };
 
-/** Kept for a look: vCPUs that sleep ask for the same sources. */
+/** Kept for one look: vCPUs that sleep share sources. */
 const known = new WeakMap<View, { readonly isHostBusy: boolean; readonly slots: ReadonlyMap<string, readonly VirtioSlot[]> }>();
 
 function lookOf(view: View) {
@@ -29,8 +29,7 @@ function lookOf(view: View) {
 }
 
 /**
- * The state of the source of an interrupt; undefined if nothing is known of it, or if somebody is
- * about to change it.
+ * The state of the source of an interrupt; undefined if it is unknown, or about to change.
  * @param vm its name
  */
 export function sourceStateOf(view: View, vm: string, intid: number, source: LevelSource): SourceState | undefined {
@@ -85,7 +84,7 @@ function chainsOf(device: string, { queue, available = 0, taken, used }: Queue) 
   return { device, queue, available, taken, used };
 }
 
-/** Requests that are served, or room for input: the device acts next. */
+/** Requests that the device serves, or room for its input: the device has to act next. */
 function underWay(device: string, queues: readonly Queue[]): SourceState | undefined {
   const serves = queues.find((queue) => !queue.input && queue.interrupts && (queue.continues || queue.taken > queue.lost));
   if (serves) return { code: "virtio-serves", ...chainsOf(device, serves) };
@@ -93,7 +92,7 @@ function underWay(device: string, queues: readonly Queue[]): SourceState | undef
   return listens && { code: "virtio-listens", ...chainsOf(device, listens) };
 }
 
-/** The step that the driver has left out: it acts next. */
+/** The step that the driver has left out: the driver has to act next. */
 function missing(device: string, queues: readonly Queue[]): SourceState {
   const found = (test: (queue: Queue) => boolean) => queues.find((queue) => queue.ready && test(queue));
   const unread = found(({ available }) => available === undefined);

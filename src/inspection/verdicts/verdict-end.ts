@@ -16,8 +16,9 @@ import type { Verdict } from "./verdict.ts";
 /** The rule that VM_START breaks if a shared buffer is missing. */
 const LACKS_BUFFER = "the buffer of a shm vdevice was not lent";
 /**
- * Virtual time (ns) after which a leak and a START are told where the host executes instructions:
- * nobody sees then whether it is still about to act. It decides when to speak, and not what.
+ * Virtual time (ns) after which a leak, or a START that has not returned, is reported while the
+ * host executes instructions, as nothing shows whether it is about to act. It decides when a
+ * verdict is given, not which one.
  */
 const TAKEN_DOWN = 100e6, STARTED = 1e9;
 /** Ends in a row that are a loop of restarts. */
@@ -132,7 +133,7 @@ export function starting(view: View, vm: VmFacts, lacks: "no-vcpu" | "powered-of
   return { fact: { code: lacks }, next };
 }
 
-/** The ioctls in progress of a VM's VMM; of all VMMs where they are not told apart. */
+/** The ioctls in progress of a VM's VMM; of all VMMs if they cannot be told apart. */
 export function callsOf(view: View, vm: string): readonly Operation[] {
   const own = view.system.control.requests(vm);
   return [...view.hypervisor.trace.inProgress].filter(({ id, kind }) => kind === "ioctl" && (!own || own.includes(id)));

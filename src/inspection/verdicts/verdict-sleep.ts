@@ -184,7 +184,7 @@ const sleptFor = (view: View, { vcpus }: Sleep) => Math.max(0, view.now - Math.m
 /** A source that was never used, or has done all that it was asked for. */
 const AT_REST: ReadonlySet<SourceState["code"]> = new Set<SourceState["code"]>(["virtio-idle"]);
 
-/** Whether something else than the VM may make the source raise it. */
+/** Whether anything but the VM itself may make the source raise it. */
 export function isAble({ state }: Waker): boolean {
   return !state || !isIdle(state);
 }

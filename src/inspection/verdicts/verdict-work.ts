@@ -21,9 +21,9 @@ import type { CodeRange, Evidence } from "../../queries/facts/verdict.ts";
 /** Exceptions in a row with the same address and syndrome, without a return, that are a loop. */
 const FAULTS = 500;
 /**
- * Virtual time (ns) after which a vCPU that can run and does not is told, where its rivals may
- * still make way, and a VMM that does not serve its vCPU, where it executes instructions: nobody
- * sees then what comes. They decide when to speak, and not what.
+ * Virtual time (ns) after which a vCPU that can run and does not is reported, if its rivals may
+ * still make way, and a VMM that does not serve its vCPU, if the VMM executes instructions: nothing
+ * shows what they do next. They decide when a verdict is given, not which one.
  */
 const STARVED = 1e9, SERVED = 2e9;
 /** Places that a verdict lists of those that a loop reads. */
@@ -152,7 +152,7 @@ export function starves(view: View, vcpu: Vcpu, prospects: Prospects): Verdict |
   const rivals = view.vcpus().filter((one) =>
     one !== vcpu && one.settings.affinity === affinity && one.usage.ranUntil > vcpu.usage.ranUntil
   );
-  // One of a higher priority that nothing ends leaves it no turn.
+  // An endless loop of a higher priority leaves it no turn.
   const isHopeless = rivals.some((one) => one.settings.priority > priority && prospects.loop(one) && prospects.isStuck(one));
   if (rivals.length === 0 || time < STARVED && !isHopeless) return undefined;
   return {

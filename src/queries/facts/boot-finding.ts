@@ -3,7 +3,7 @@
 
 import { Facts } from "./fact.ts";
 
-/** Nodes without which a Linux does not come up, with one that serves. */
+/** Nodes without which a Linux does not come up, with an example of each. */
 export const NODE_LINES = {
   "timer": 'timer { compatible = "arm,armv8-timer"; interrupts = <1 13 8>, <1 14 8>, <1 11 8>, <1 10 8>; };',
   "interrupt controller":
@@ -42,7 +42,7 @@ export const BOOT_FINDINGS = new Facts<BootFinding>({
   "ramdisk-cut": ({ size }) => `the ramdisk of ${size} bytes is a cpio archive without its end`,
   "node-absent": ({ node }) => `the devicetree has no ${node}`,
   "cpus-not-started": ({ cpus, method }) =>
-    `${list(cpus)} will not start: ${method === null ? "without enable-method" : `enable-method = "${method}" does not serve here`}`,
+    `${list(cpus)} will not start: ${method === null ? "without enable-method" : `enable-method = "${method}" does not work here`}`,
   "devices-not-described": ({ devices, nodes }) => `the VM has ${devices} virtio devices, and its devicetree describes ${nodes}`,
 }, {
   "console-absent": ({ has }) => has.length ? `use console=${has[0]}` : 'give the VM a console, such as { kind = "console" } in devices',

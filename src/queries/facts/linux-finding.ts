@@ -1,5 +1,5 @@
-// The cause for which a Linux kernel ended or does not come up, with its place and what to change:
-// from the kernel's own state. Names of functions, tasks and files are the guest's.
+// Why a Linux kernel ended or does not come up, where, and what to change: from the kernel's own
+// state. Names of functions, tasks and files are the guest's.
 
 import { type NeededNode, NODE_LINES } from "./boot-finding.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
@@ -20,7 +20,7 @@ export type NotRun =
   | { readonly code: "format"; readonly bytes: string };
 
 export type LinuxFinding =
-  /** Process 1 has ended by its own will. */
+  /** Process 1 has called exit. */
   | { readonly code: "init-exited"; readonly program: string; readonly status: number }
   /** Process 1 was killed; `at` is the file and offset of its PC, or the PC. */
   | {
@@ -54,7 +54,7 @@ export type LinuxFinding =
   | { readonly code: "devicetree-lacks"; readonly node: NeededNode }
   /** An exception in the kernel, of which only the task died: in the kernel's own words. */
   | { readonly code: "oops-survived"; readonly what: string; readonly at: string; readonly task: NamedTask; readonly count: number }
-  /** Process 1 is in the kernel still: its initcall, and where it sleeps; null: it runs. */
+  /** Process 1 is still in the kernel: its initcall, and where it sleeps; null: it runs. */
   | { readonly code: "booting"; readonly initcall: string | null; readonly waits: string | null }
   /** Any other panic: the function that called for it. */
   | { readonly code: "panic-called"; readonly by: string; readonly task: NamedTask };
@@ -67,7 +67,7 @@ const NOT_RUN = new Facts<NotRun>({
   "missing": () => "it does not exist",
   "no-interpreter": ({ interpreter }) => `its interpreter ${interpreter} does not exist`,
   "architecture": ({ machine }) => `it is a program for ${machine}`,
-  "mode": ({ mode }) => `its mode ${mode} does not permit to execute it`,
+  "mode": ({ mode }) => `its mode ${mode} does not permit its execution`,
   "folder": () => "it is a folder",
   "empty": () => "it is empty",
   "cut": () => "it is an ELF file that is cut",
@@ -93,7 +93,7 @@ const SIGNALS: Readonly<Record<string, string>> = {
 };
 
 export const LINUX_FINDINGS = new Facts<LinuxFinding>({
-  "init-exited": ({ program, status }) => `init (${program}) ended with exit code ${status}, and Linux cannot be without process 1`,
+  "init-exited": ({ program, status }) => `init (${program}) ended with exit code ${status}, and Linux cannot run without process 1`,
   "init-killed": ({ program, signal, at, cause }) =>
     `init (${program}) was killed by ${signal} at ${at}${cause ? `: ${EXCEPTION_CAUSES.text(cause)}` : ""}`,
   "init-not-run": ({ program, why }) => `init (${program}) cannot be executed: ${NOT_RUN.text(why)}`,
@@ -121,7 +121,7 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "oops-survived": ({ what, at, task, count }) =>
     `${what} at ${at}, which killed task ${taskText(task)}${count > 1 ? `: oops ${count}` : ""}`,
   "booting": ({ initcall, waits }) =>
-    `the kernel boots still: process 1 is in ${initcall ?? "its own code"}${waits === null ? "" : `, and waits in ${waits}`}`,
+    `the kernel is still booting: process 1 is in ${initcall ?? "its own code"}${waits === null ? "" : `, and waits in ${waits}`}`,
   "panic-called": ({ by, task }) => `${by} called for the panic, in task ${taskText(task)}`,
 }, {
   "init-exited": () => "end it with exec of a program that stays, or with poweroff -f",

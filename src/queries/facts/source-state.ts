@@ -1,10 +1,10 @@
-// The source of an interrupt for which a guest waits: how far it and the guest are, and who has to
-// act next.
+// The source of an interrupt for which a guest waits: how far the source and the guest have come,
+// and who has to act next.
 
 import { hex } from "../../support/number-text.ts";
 import { Facts } from "./fact.ts";
 
-/** How far the driver of a virtio device is. */
+/** How far the driver of a virtio device has come. */
 export type DriverProgress = "none" | "acknowledged" | "driver" | "features-ok" | "ready" | "failed" | "needs-reset";
 
 /** A queue of a virtio device, in chains of descriptors. */

@@ -77,7 +77,7 @@ export type VerdictFact =
     readonly cause: LinuxFinding | null;
     readonly then: "reset" | "power-off" | null;
   }
-  /** Its kernel is not what it was any more, or waits for what cannot come. */
+  /** Its kernel is damaged, or waits for something that cannot come. */
   | { readonly code: "kernel-broken" | "kernel-waits"; readonly finding: LinuxFinding }
   /** The kernel has stopped all CPUs, as a task asked for. */
   | { readonly code: "halted"; readonly by: NamedTask }

@@ -10,8 +10,8 @@ export type WhoFact =
   /** A register changed between two instructions of its vCPU; `place`: the one before. */
   | { readonly code: "exit"; readonly vcpu: string; readonly place: string | null }
   /**
-   * Nobody since a place, in words. `at`: its instructions, if it is not the start of the run and
-   * the search went no further.
+   * Nobody since a place, in words. `at`: the instructions at that place, if the search ended there
+   * and not at the start of the run.
    */
   | { readonly code: "never"; readonly did: string; readonly since: string; readonly at?: number };
 
