@@ -176,8 +176,7 @@ export class VmEnds {
     if (first && !endsMachine && !this.vms.planned(vm)?.restarts) this.onChange(vm, "ends");
     if (hosted && known && TELLING.indexOf(known.how) <= TELLING.indexOf(how)) return;
     // A power-off that no exception and no panic led to needs no symbols, which take long to find.
-    const isWish = how === "system-off" && firstTaken(vcpu) === undefined && !showsPanic(this.view().system.consoles.tail(vm));
-    if (endsMachine && isWish) return;
+    if (endsMachine && how === "system-off" && !firstTaken(vcpu) && !showsPanic(this.view().system.consoles.tail(vm))) return;
     const work = this.#workOf(vm, vcpu, how);
     if (endsMachine && !work.panic && !work.inHandler) return;
     this.#known.work.set(vm, work);
