@@ -272,7 +272,7 @@ function hashOf(text: string, hash = 0): number {
  * A kernel's symbols as they are in its memory. A name is made from its tokens when it is asked
  * for; a symbol is found by the hash of its type and name, which follows from those of the tokens.
  */
-export class Kallsyms implements SymbolList {
+class Kallsyms implements SymbolList {
   /** By number: the first symbol of each hash's lowest bits, and the next one with the same. */
   readonly #first: Int32Array;
   readonly #next: Int32Array;
