@@ -8,7 +8,6 @@ import { type Answer, type Query, type QueryArguments, rowsOf } from "../queries
 import type { RowOf } from "../queries/table.ts";
 import { STACK, type WHO } from "../queries/tables.ts";
 import { WHO_FACTS, type WhoFact } from "../queries/facts/who.ts";
-import { problemText } from "../queries/facts/problem.ts";
 import { type Access, type Accesses, AccessSearch, type Value, type Watched } from "../recordings/accesses.ts";
 import type { Moment } from "../recordings/past.ts";
 import type { System } from "../assembly/system/system.ts";
@@ -81,8 +80,7 @@ export class Who {
       return { table: query.table, at, rows: yield* this.#rows(query.args), dropped: 0 };
     } catch (error) {
       if (!(error instanceof QueryError)) throw error;
-      const problem = { code: "query", what: error.what, way_out: error.wayOut } as const;
-      return { table: query.table, at, rows: [], dropped: 0, error: problemText(problem), problem };
+      return { table: query.table, at, rows: [], dropped: 0, error: error.message, problem: error.problem };
     }
   }
 

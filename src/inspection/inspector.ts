@@ -86,9 +86,7 @@ export class Inspector {
       return { table: query.table, at, rows, dropped, ...places };
     } catch (error) {
       if (!(error instanceof QueryError || error instanceof FilterError)) throw error;
-      const problem: Problem = error instanceof FilterError
-        ? { code: "filter", what: error.marked }
-        : { code: "query", what: error.what, way_out: error.wayOut };
+      const problem: Problem = error instanceof FilterError ? { code: "filter", what: error.marked } : error.problem;
       return { table: query.table, at, rows: [], dropped: 0, error: problemText(problem), problem };
     }
   }

@@ -23,7 +23,7 @@ import type { TraceBuffer } from "../trace/trace-buffer.ts";
 import type { BootFinding } from "../../queries/facts/boot-finding.ts";
 import type { ExceptionCause } from "../../queries/facts/exception-cause.ts";
 import type { LinuxFinding } from "../../queries/facts/linux-finding.ts";
-import { problemText } from "../../queries/facts/problem.ts";
+import { type Problem, problemText } from "../../queries/facts/problem.ts";
 
 /** A virtio device where a VM sees it. */
 export interface VirtioSlot {
@@ -179,9 +179,13 @@ export interface KnownVms {
 
 /** A query that names a missing object, or lacks an argument. */
 export class QueryError extends Error {
+  readonly problem: Problem;
+
   /** @param what what is wrong; @param wayOut what to do instead */
-  constructor(readonly what: string, readonly wayOut?: string) {
-    super(problemText({ code: "query", what, way_out: wayOut }));
+  constructor(what: string, wayOut?: string) {
+    const problem = { code: "query", what, way_out: wayOut } as const;
+    super(problemText(problem));
+    this.problem = problem;
   }
 }
 
