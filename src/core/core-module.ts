@@ -104,6 +104,7 @@ export interface CoreExports {
   /** TLB maintenance (memory/tlb.ts). */
   tlbFlushSpace(space: number): void;
   tlbFlushAll(): void;
+  tlbSlowWrites(): void;
   tlbFlushStage2(id: number): void;
   tlbFlushTargets(id: number, from: number, to: number): void;
   tlbForgetDecoded(page: number): void;

@@ -41,6 +41,8 @@ import { CPU, Pending } from "./state/cpu-state.ts";
 import { Access } from "./state/functions.ts";
 import { CORE_SIZE, STAGE2_TABLES, WRITTEN_PAGES } from "./state/layout.ts";
 import { hasPageBit, setPageBits } from "./state/page-bits.ts";
+import { PageSet } from "../support/page-set.ts";
+import { PAGE_SHIFT, PAGE_SIZE } from "../support/sizes.ts";
 import { Stops } from "./stops.ts";
 import type { Tier } from "./tiers.ts";
 import type { TranslatorCounters } from "./translator/counters.ts";
@@ -138,6 +140,8 @@ export class WasmCore implements DebugCore {
   readonly #translator: Translator | undefined;
   readonly #slice: number;
   readonly #bytes: Uint8Array;
+  /** Pages that were written before the latest `forgetWritten`. */
+  #written: PageSet | undefined;
   readonly #view: DataView;
   readonly #cpu: CpuFields;
   readonly #residency: Residency;
@@ -528,7 +532,26 @@ export class WasmCore implements DebugCore {
   }
 
   mayBeWritten(pa: number): boolean {
-    return hasPageBit(this.#bytes, WRITTEN_PAGES, pa - this.ram.base + this.ram.wasmAddress);
+    const wasmAddress = pa - this.ram.base + this.ram.wasmAddress;
+    return hasPageBit(this.#bytes, WRITTEN_PAGES, wasmAddress) || (this.#written?.has(Math.floor(pa / PAGE_SIZE)) ?? false);
+  }
+
+  writtenPages(): PageSet {
+    return new PageSet(this.ram.base / PAGE_SIZE, this.#writtenBits().slice());
+  }
+
+  forgetWritten(): void {
+    const bits = this.#writtenBits();
+    this.#written ??= new PageSet(this.ram.base / PAGE_SIZE, new Uint8Array(bits.length));
+    this.#written.add(new PageSet(this.#written.first, bits));
+    bits.fill(0);
+    this.#exports.tlbSlowWrites();
+  }
+
+  /** Of RAM, whose first byte is that of a whole byte of the map. */
+  #writtenBits(): Uint8Array {
+    const { wasmAddress, size } = this.ram, bytes = PAGE_SHIFT + 3;
+    return this.#bytes.subarray(WRITTEN_PAGES + (wasmAddress >>> bytes), WRITTEN_PAGES + (wasmAddress + size - 1 >>> bytes) + 1);
   }
 
   flush(): void {

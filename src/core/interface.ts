@@ -11,6 +11,7 @@ import type { Prospect } from "./outlook/evaluation.ts";
 import type { Outlook } from "./outlook/outlook.ts";
 import type { ExclusiveMonitor, VcpuState } from "./registers/vcpu-state.ts";
 import type { TranslatorCounters } from "./translator/counters.ts";
+import type { PageSet } from "../support/page-set.ts";
 
 export {
   AbortSyndrome,
@@ -105,6 +106,13 @@ export interface Core {
    * zero. A core may not know: it may be so.
    */
   mayBeWritten?(pa: number): boolean;
+  /**
+   * The pages of RAM that anything may have written to since `forgetWritten`, or since the start. A
+   * core may not know.
+   */
+  writtenPages?(): PageSet;
+  /** From now on `writtenPages` counts anew. */
+  forgetWritten?(): void;
   /** The work in progress on a vCPU, for a snapshot. */
   progress(vcpu: VcpuState): VcpuProgress;
   /** Puts that back, after the registers and the stage-2 tables. At most one vCPU has a monitor. */

@@ -11,6 +11,7 @@ import type { MemoryUse } from "../queries/memory-use.ts";
 import { type MemoryLimits, memoryLimits } from "../plans/memory-budget.ts";
 import { UnsavableError } from "../state/parts.ts";
 import type { SystemState } from "../state/system-state.ts";
+import { type IndexedPlace, WrittenPages } from "../recordings/written-pages.ts";
 import { exceptionText } from "../support/exception-text.ts";
 import { MiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
@@ -28,6 +29,9 @@ const SNAPSHOT_PLACES = 1024;
 /** Distance in instructions before a place at which a state is kept on the way there. */
 const LANDING = 4_000_000;
 
+/** The part of the history's bytes that the index of written pages may take. */
+const WRITTEN_SHARE = 1 / 16;
+
 /** The history of one run. */
 export class SessionRun implements Rerun {
   #inputs: RecordedInput[] = [];
@@ -40,6 +44,9 @@ export class SessionRun implements Rerun {
   /** Snapshots that were written. */
   readonly #snapshots: RunPlace[] = [];
   readonly #history: History;
+  /** The pages that the present wrote, up to the last state of it that was kept. */
+  readonly #written: WrittenPages;
+  #isIndexed = false;
   readonly #limits: MemoryLimits;
   /** Called once, when the run is forgotten. */
   onForgotten: (why: string) => void = () => {};
@@ -71,6 +78,7 @@ export class SessionRun implements Rerun {
   ) {
     this.#limits = memoryLimits(budget);
     this.#history = new History(origin, budget === undefined ? undefined : this.#limits.history);
+    this.#written = new WrittenPages(this.#limits.history * WRITTEN_SHARE);
     this.#origin = origin && present.remember();
     this.first = origin ? present.instructions() : 0;
     this.#firstTime = present.machine.time;
@@ -119,7 +127,7 @@ export class SessionRun implements Rerun {
     return [
       {
         part: "history",
-        used: this.#history.bytes + this.#history.reserved,
+        used: this.#history.bytes + this.#history.reserved + this.#written.bytes,
         limit: history,
         dropped: this.#history.dropped,
         what: "states for going back, and of VMs that have ended; at the limit every second one is dropped",
@@ -240,9 +248,10 @@ export class SessionRun implements Rerun {
 
   /** The place where a machine is, with its state; undefined if that cannot be saved now. */
   milestoneOf(system: RunningSystem & SavableSystem & RememberingSystem, inputs: number): Milestone | undefined {
-    const instructions = system.instructions();
+    const instructions = system.instructions(), before = this.#history.upTo(instructions);
+    const isLatest = system === this.present && before?.boundary === this.#written.boundary;
     try {
-      const state = system.save(this.#history.stateBefore(instructions));
+      const state = system.save(before && { pages: before.state.pages, changed: isLatest ? system.machine.ram.writtenPages() : undefined });
       return { at: system.machine.boundary, instructions, moment: momentOf(system), inputs, state, memory: system.remember() };
     } catch (error) {
       if (!(error instanceof UnsavableError)) this.#report(error);
@@ -257,8 +266,10 @@ export class SessionRun implements Rerun {
     this.onProblem(error);
   }
 
-  /** From now on states of the present are kept. */
+  /** From now on states of the present are kept, and which pages it writes. */
   keepStates(): void {
+    this.present.machine.ram.forgetWritten();
+    this.#isIndexed = true;
     this.#nextMilestone = performance.now() + MILESTONE_INTERVAL;
   }
 
@@ -268,9 +279,27 @@ export class SessionRun implements Rerun {
     if (began < this.#nextMilestone || this.present.ended()) return;
     // A machine that idles is near its last state anyway.
     const instructions = this.present.instructions();
-    if (!this.#history.hasBetween(instructions - LANDING, instructions)) this.keep(this.present, this.#inputs.length);
+    if (!this.#history.hasBetween(instructions - LANDING, instructions)) this.keepNow();
     const took = performance.now() - began;
     this.#nextMilestone = began + Math.max(MILESTONE_INTERVAL, MILESTONE_SHARE * took);
+  }
+
+  /** Keeps the present, and the pages that it has written since the last time. */
+  keepNow(): void {
+    if (this.lost !== undefined) return;
+    const milestone = this.milestoneOf(this.present, this.#inputs.length), { ram } = this.present.machine;
+    if (!milestone) return;
+    const pages = ram.writtenPages();
+    if (!pages) return this.#history.add(milestone);
+    this.#written.add(milestone.instructions, pages);
+    ram.forgetWritten();
+    this.#history.add({ ...milestone, boundary: this.#written.boundary });
+  }
+
+  mayBeWritten(first: Milestone | undefined, last: IndexedPlace, pa: number, length: number): boolean {
+    if (!this.#isIndexed || this.#written.has(isLater(first) ? first : undefined, last, pa, length)) return true;
+    if (last.boundary !== undefined || last.instructions < this.#written.end) return false;
+    return this.present.machine.ram.writtenPages()?.touches(pa, length) ?? true;
   }
 }
 

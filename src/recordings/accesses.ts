@@ -11,6 +11,7 @@ import { vcpuId } from "../queries/ids.ts";
 import type { RunUpTo } from "./back-to.ts";
 import { isLater, type Milestone } from "./history.ts";
 import type { Moment, Past } from "./past.ts";
+import type { IndexedPlace } from "./written-pages.ts";
 import { sameBytes } from "../support/bytes.ts";
 
 /** The object of a search: bytes of RAM, or a register of `vcpu:VM/INDEX`. */
@@ -69,9 +70,11 @@ interface Stretch {
   readonly past: Past;
   /** Whether it begins at that state: nothing in between remains to be searched. */
   readonly whole: boolean;
+  /** Nothing in it is searched: its beginning is the place that is wanted. */
+  readonly empty: boolean;
   /** Instructions at which it begins. */
   readonly begin: number;
-  readonly end: { readonly moment: Moment; readonly instructions: number };
+  readonly end: IndexedPlace & { readonly moment: Moment };
 }
 
 /** A search, made in slices. */
@@ -91,25 +94,38 @@ export class AccessSearch {
     this.#stretch = this.#before(run);
   }
 
-  #before(end: Stretch["end"]): Stretch {
-    const from = this.run.rerun.milestone(end.moment), past = this.run.rerun.pastAt(from);
+  #before(last: Stretch["end"]): Stretch {
+    const { rerun } = this.run;
+    let end = last, from = rerun.milestone(end.moment), empty = this.#isUnwritten(from, end);
+    while (empty && isLater(from)) {
+      end = from;
+      from = rerun.milestone(end.moment);
+      empty = this.#isUnwritten(from, end);
+    }
+    const past = rerun.pastAt(from);
     const first = past.system.instructions();
     // Single steps take long: the change is probably near.
     const begin = this.watched.kind === "register"
       ? Math.max(first, end.instructions - this.#length, this.run.instructions - this.reach)
       : first;
-    return { from, past, whole: begin === first, begin, end };
+    return { from, past, whole: begin === first, empty, begin, end };
+  }
+
+  #isUnwritten(from: Milestone | undefined, end: Stretch["end"]): boolean {
+    const { run: { rerun }, watched } = this;
+    return watched.kind === "memory" && watched.watch.kind === "write" &&
+      !rerun.mayBeWritten(from, end, watched.watch.pa, watched.watch.length);
   }
 
   /** Continues for at most `milliseconds` of wall time; undefined: call again. */
   advance(milliseconds: number): Accesses | undefined {
-    const { watched } = this, { from, past, whole, begin, end } = this.#stretch;
+    const { watched } = this, { from, past, whole, empty, begin, end } = this.#stretch;
     if (!this.#looking) {
       if (!whole && !past.advance(begin, milliseconds)) return undefined;
       this.#began = past.system.machine.time;
       this.#looking = watched.kind === "memory" ? lookAtMemory(past, watched.watch) : lookAtRegister(past, watched);
     }
-    if (!past.advance(end.moment, milliseconds)) return undefined;
+    if (!empty && !past.advance(end.moment, milliseconds)) return undefined;
     const { accesses, first } = this.#looking.end();
     this.#looking = undefined;
     this.#found = [...accesses, ...this.#found].slice(-this.wanted);

@@ -20,6 +20,8 @@ export interface Milestone {
   /** How many inputs had entered. */
   readonly inputs: number;
   readonly state: SystemState;
+  /** Number of the boundary of `WrittenPages` that it is at. */
+  readonly boundary?: number;
   /** The observations of the run; nothing at its start. */
   readonly memory?: RunMemory;
 }
@@ -78,7 +80,7 @@ export class History {
   constructor(origin?: SystemState, readonly limit?: number) {
     if (!origin) return;
     this.#origin = new KeptState(origin);
-    this.#milestones.push({ at: -1, instructions: -1, moment: -1, inputs: 0, state: this.#origin });
+    this.#milestones.push({ at: -1, instructions: -1, moment: -1, inputs: 0, state: this.#origin, boundary: 0 });
   }
 
   get length(): number {
@@ -102,9 +104,9 @@ export class History {
     this.#bytes = 0;
   }
 
-  /** The latest state before a place, for pages to share. */
-  stateBefore(instructions: number): SystemState | undefined {
-    return this.#milestones.findLast((one) => one.instructions <= instructions)?.state;
+  /** The latest one before a place or there, whose pages a state can share. */
+  upTo(instructions: number): Milestone | undefined {
+    return this.#milestones.findLast((one) => one.instructions <= instructions);
   }
 
   /** Keeps one; when there are too many, drops every second one. */
@@ -114,7 +116,7 @@ export class History {
     const state = new KeptState(milestone.state);
     this.#milestones.splice(next < 0 ? this.#milestones.length : next, 0, { ...milestone, state });
     this.#bytes += state.size;
-    const before = this.stateBefore(milestone.instructions - 1)?.pages;
+    const before = this.upTo(milestone.instructions - 1)?.state.pages;
     for (const [page, bytes] of state.pages) if (before?.get(page) !== bytes) this.#bytes += PAGE_SIZE;
     const least = this.limit === undefined ? LEAST : this.#first + 1, limit = (this.limit ?? DEFAULT_LIMITS.history) - this.reserved;
     while (this.#milestones.length > least && (this.#milestones.length > COUNT_LIMIT || this.#bytes > limit)) this.#thin();

@@ -3,6 +3,7 @@
 
 import type { Machine } from "../machine/machine.ts";
 import { RAM_BASE } from "../machine/memory-map.ts";
+import type { PageSet } from "../support/page-set.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 import { node } from "../support/node-modules.ts";
 
@@ -17,13 +18,40 @@ export function ramRanges({ map }: Pick<Machine, "map">): readonly (readonly [fi
   return ranges.map(([start, end]) => [start / PAGE_SIZE, end / PAGE_SIZE] as const);
 }
 
-/** An image of RAM. It shares unchanged pages with `before`. */
-export function takePages(machine: Machine, before?: Pages): Pages {
+/** An image of RAM that a later one is compared with. */
+export interface EarlierPages {
+  readonly pages: Pages;
+  /** The pages that may have changed since; undefined: any. */
+  readonly changed?: PageSet | undefined;
+}
+
+/** An image of RAM. It shares unchanged pages with an earlier one. */
+export function takePages(machine: Machine, { pages: before, changed }: Partial<EarlierPages> = {}): Pages {
+  if (before && changed) return takeChanged(machine, before, changed);
   const pages = new Map<number, Uint8Array>();
-  for (const [page, content] of filledPages(machine)) {
-    const known = before?.get(page);
-    pages.set(page, known && node.buffer.Buffer.compare(known, content) === 0 ? known : content.slice());
+  for (const [page, content] of filledPages(machine)) pages.set(page, sharedOr(before?.get(page), content));
+  return pages;
+}
+
+const sharedOr = (known: Uint8Array | undefined, content: Uint8Array) =>
+  known && node.buffer.Buffer.compare(known, content) === 0 ? known : content.slice();
+
+/** Looks at no page but those that may have changed. */
+function takeChanged({ ram, map }: Machine, before: Pages, changed: PageSet): Pages {
+  const pages = new Map<number, Uint8Array>(), end = map.ramEnd / PAGE_SIZE;
+  const earlier = before.entries();
+  let next = earlier.next().value;
+  for (const page of changed) {
+    if (page >= end) break;
+    for (; next && next[0] < page; next = earlier.next().value) pages.set(next[0], next[1]);
+    const known = next?.[0] === page ? next[1] : undefined;
+    if (known) next = earlier.next().value;
+    // The gap between the parts of RAM is in the set, too.
+    if (!ram.contains(page * PAGE_SIZE, PAGE_SIZE)) continue;
+    const content = ram.bytes(page * PAGE_SIZE, PAGE_SIZE);
+    if (!isZeroPage(content)) pages.set(page, sharedOr(known, content));
   }
+  for (; next; next = earlier.next().value) pages.set(next[0], next[1]);
   return pages;
 }
 

@@ -3,7 +3,7 @@
 
 import { ArchiveError, type FieldListener } from "../machine/archive.ts";
 import { archiveHypervisor, checkAnew, type Hypervisor, ObjectArchive, violationOf } from "../hypervisor/boot.ts";
-import { type Pages, putPages, takePages } from "./pages.ts";
+import { type EarlierPages, type Pages, putPages, takePages } from "./pages.ts";
 import type { SavedPart } from "./parts.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
@@ -24,10 +24,10 @@ interface Savable {
  * Saves a system. `before`: an earlier state, with which it shares pages.
  * @throws UnsavableError
  */
-export function saveSystem(system: Savable, before?: SystemState): SystemState {
+export function saveSystem(system: Savable, before?: EarlierPages): SystemState {
   const archive = new ObjectArchive();
   archiveSystem(system, archive);
-  return { fields: archive.saved, pages: takePages(system.hypervisor.machine, before?.pages) };
+  return { fields: archive.saved, pages: takePages(system.hypervisor.machine, before) };
 }
 
 /**

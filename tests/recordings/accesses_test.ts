@@ -45,6 +45,7 @@ function runWith(plan: SessionPlan, counts: readonly number[]): RunUpTo {
       const before = typeof moment === "number" ? moment : (moment as { instructions: number }).instructions;
       return milestones.findLast(({ instructions }) => instructions < before);
     },
+    mayBeWritten: () => true,
     pastAt: (milestone: Milestone | undefined) => new Past(isLater(milestone) ? loaded(plan, milestone.state) : assemble(plan), []),
   };
   return { rerun, moment: HERE, instructions: HERE, at: 0 };

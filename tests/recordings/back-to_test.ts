@@ -73,6 +73,7 @@ for (const [what, counts] of [["the start alone", []], ["states", [60_000, 112_0
       let run: RunUpTo = {
         rerun: {
           milestone: (moment) => milestones.findLast(({ instructions }) => instructions < (moment as number)),
+          mayBeWritten: () => true,
           pastAt: (milestone) => {
             const system = milestone ? loaded(plan, milestone.state) : assemble(plan);
             if (milestone?.memory) system.recall(milestone.memory);

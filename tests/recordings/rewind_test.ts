@@ -42,6 +42,7 @@ Deno.test("a step back leads to where the instruction had just been retired, als
   const milestone: Milestone = { at: present.machine.boundary, instructions, moment: instructions, inputs: 0, state };
   const rerun = {
     milestone: (moment: unknown) => typeof moment === "number" && moment > instructions ? milestone : undefined,
+    mayBeWritten: () => true,
     pastAt: (from: Milestone | undefined) => new Past(from ? loaded(plan, from.state) : assemble(plan), []),
   };
   const vms = oneVm(VM), control = present.debugger.give(vms, false);

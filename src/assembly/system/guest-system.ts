@@ -26,6 +26,7 @@ import type { SessionEnd } from "../../protocol/protocol.ts";
 import type { BreakPlace } from "../../queries/stop-rule.ts";
 import type { ResourceManager } from "../../resource-manager/resource-manager.ts";
 import { type SavedPart, UnsavableError } from "../../state/parts.ts";
+import type { EarlierPages } from "../../state/pages.ts";
 import { loadSystem, saveSystem, type SystemState } from "../../state/system-state.ts";
 import { VmSymbols } from "../../symbols/vm-symbols.ts";
 import { Consoles } from "../vms/consoles.ts";
@@ -204,7 +205,7 @@ export class GuestSystem implements System, Inspected {
     return rows.map(({ id, text }) => `${nameOf(id)}: ${text}`);
   }
 
-  save(before?: SystemState): SystemState {
+  save(before?: EarlierPages): SystemState {
     return saveSystem(this, before);
   }
 

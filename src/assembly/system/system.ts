@@ -18,6 +18,7 @@ import type { Outside } from "../../outside/outside.ts";
 import type { StopRules } from "../../inspection/rules/stop-rules.ts";
 import type { VmSymbols } from "../../symbols/vm-symbols.ts";
 import type { Query } from "../../queries/query.ts";
+import type { EarlierPages } from "../../state/pages.ts";
 import type { SystemState } from "../../state/system-state.ts";
 import type { MachineEvent, SessionEnd, VmSample } from "../../protocol/protocol.ts";
 import type { DebuggedVms } from "../../queries/debugged-vms.ts";
@@ -129,7 +130,7 @@ export interface SavableSystem {
    * the middle of a turn.
    * @throws UnsavableError that names the part that cannot be saved.
    */
-  save(before?: SystemState): SystemState;
+  save(before?: EarlierPages): SystemState;
   /**
    * Restores a state. The system was assembled for that, and is unusable if this fails.
    * @param trusted the state was saved by this process and need not be checked

@@ -15,6 +15,8 @@ import { defineAborts, raiseAbort } from "./aborts.ts";
 import { copy, crosses, DataAccess, entryFlags, inPage, sizeOf, writeOnly } from "./data-access.ts";
 import { AccessKind, Fault, misalignmentOf, mmuFunction, Rights, speculative } from "./mmu.ts";
 import { markWriteMapped, tlbFunction } from "./tlb.ts";
+import { WRITTEN_PAGES } from "../state/layout.ts";
+import { setPageBit } from "../state/page-bits.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const INSTRUCTION_SIZE = 4;
@@ -84,6 +86,7 @@ function defineWriteAddress(library: Library, data: DataAccess, pool: TlbPoolLay
   c.if(entry.serves(misaligned).or(entry.servesSlowly(misaligned)), () => {
     c.set(wasmAddress, entry.wasmAddress);
     c.set(flags, entry.flags.and(~(TlbFlags.Slow | TlbFlags.Unlisted)));
+    setPageBit(c, wasmAddress, WRITTEN_PAGES);
   }, () => {
     c.set(wasmAddress, c.call(data.translate, va, access));
     c.if(wasmAddress.not(), () => {
@@ -160,10 +163,14 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
   const misaligned = plainMisalignment(c, va, access);
   const entry = data.entryOf(c, va, access, "Write"), wasmAddress = c.local("i32");
   c.if(entry.serves(misaligned), () => c.return(entry.wasmAddress));
-  // Data in a page with code: the page is not write-mapped.
+  // Data in a page with code, which is not write-mapped; or the first write since `tlbSlowWrites`.
   c.if(entry.servesSlowly(misaligned), () => {
     c.set(wasmAddress, entry.wasmAddress);
-    c.return(c.call(callee(library, "holdsDecoded"), wasmAddress, sizeOf(access)).select(zero, wasmAddress));
+    c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => {
+      c.if(c.call(callee(library, "holdsDecoded"), wasmAddress, sizeOf(access)), () => c.return(zero));
+    }, () => entry.fill(wasmAddress, entry.flags.and(~(TlbFlags.Slow | TlbFlags.Unlisted))));
+    setPageBit(c, wasmAddress, WRITTEN_PAGES);
+    c.return(wasmAddress);
   });
   c.set(wasmAddress, data.tryTranslate(c, va, access));
   c.if(wasmAddress.not(), () => c.return(zero));

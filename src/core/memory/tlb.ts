@@ -59,6 +59,8 @@ const TLB_FUNCTIONS = {
    * with these tables.
    */
   tlbFlushTargets: [["i32", "i32", "i32"], []],
+  /** (): the next write by each entry takes the slow path. */
+  tlbSlowWrites: [[], []],
   /** (kind i32, operand i64, broadcast i32): TLBI. See `Tlbi`. */
   tlbi: [["i32", "i64", "i32"], []],
 } as const satisfies Record<string, readonly [readonly ValueType[], readonly ValueType[]]>;
@@ -85,6 +87,7 @@ const EXPORTED: readonly TlbFunction[] = [
   "tlbFlushStage2",
   "tlbFlushTargets",
   "tlbForgetDecoded",
+  "tlbSlowWrites",
   "tlbi",
 ];
 
@@ -106,6 +109,7 @@ export function defineTlb(library: Library, pool: TlbPoolLayout, features: Reado
   definePageFlush(library);
   defineTargetFlushes(library, pool);
   defineCodePages(library, pool);
+  defineSlowWrites(library, pool);
   defineMaintenance(library, pool, features);
 }
 
@@ -296,6 +300,27 @@ function defineCodePages(library: Library, pool: TlbPoolLayout): void {
       });
     }
   });
+}
+
+/**
+ * `tlbSlowWrites`: the slow path notes the page again. Dropping the entries instead would end
+ * translations that the guest has not invalidated.
+ */
+function defineSlowWrites(library: Library, pool: TlbPoolLayout): void {
+  define(library, "tlbSlowWrites", (c) =>
+    forEachSpace(c, pool, (space) => {
+      for (let regime = 0; regime < REGIMES; regime++) {
+        const set = c.let(space.add(regime * TlbSet.Size));
+        forEachData(c, set, TlbSet.Write, (entry, _, index) => {
+          const matches = entry.wrap().shrU(PAGE_SHIFT).xor(index).and(TlbSet.Entries / 2).not();
+          c.if(matches, () => {
+            c.store("i64.store", set.add(index.shl(3)), entry.xor(DISABLING_BIT), TlbSet.Write);
+            const flags = c.let(set.add(index));
+            c.store("i32.store8", flags, c.load("i32.load8_u", flags, TlbSet.WriteFlags).or(TlbFlags.Slow), TlbSet.WriteFlags);
+          });
+        });
+      }
+    }));
 }
 
 /** TLBI. */

@@ -114,8 +114,8 @@ export const LANDINGS = { base: 0x34_0000, count: 0x4000 } as const;
 export const CODE_PAGES = 4 * MiB;
 
 /**
- * A bit for each 4 KiB of the Wasm memory: a guest or another writer may have written there. All
- * other RAM is still zero.
+ * A bit for each 4 KiB of the Wasm memory: a guest or another writer may have written there since
+ * `Core.forgetWritten`. RAM that never was in here is still zero.
  */
 export const WRITTEN_PAGES = 0x3a_0000;
 

@@ -1,0 +1,89 @@
+// Which pages were written in which part of a run, so that the search for a write repeats only the
+// parts that may have one.
+
+import type { PageSet } from "../support/page-set.ts";
+
+/** A part of the run: from the end of the part before it, or from the start. */
+interface Interval {
+  /** Instructions that had been retired at its end. */
+  readonly end: number;
+  /** Number of the boundary at its end. */
+  readonly boundary: number;
+  readonly pages: PageSet;
+}
+
+/** A place of the run; one at a boundary has its number. */
+export interface IndexedPlace {
+  readonly instructions: number;
+  readonly boundary?: number | undefined;
+}
+
+/** The pages of a run, from its start to the latest boundary. */
+export class WrittenPages {
+  #intervals: Interval[] = [];
+  /** Number of the latest boundary. */
+  #boundary = 0;
+
+  /** @param limit bytes; beyond them, parts are united */
+  constructor(readonly limit: number) {}
+
+  get boundary(): number {
+    return this.#boundary;
+  }
+
+  /** Instructions at the latest boundary. */
+  get end(): number {
+    return this.#intervals.at(-1)?.end ?? 0;
+  }
+
+  /** Bytes that it takes. */
+  get bytes(): number {
+    return this.#intervals.reduce((sum, { pages }) => sum + pages.bits.length, 0);
+  }
+
+  /** A part ends here, in which these pages were written. */
+  add(end: number, pages: PageSet): void {
+    this.#intervals.push({ end, boundary: ++this.#boundary, pages });
+    while (this.#intervals.length > 1 && this.bytes > this.limit) this.#unite();
+  }
+
+  /**
+   * Whether any of `length` bytes at `pa` may have been written between two places; the start is
+   * undefined. Writes after the latest boundary are unknown here.
+   */
+  has(first: IndexedPlace | undefined, last: IndexedPlace, pa: number, length: number): boolean {
+    const begin = first ? this.#after(first) : 0, end = this.#upTo(last);
+    for (let index = begin; index <= end && index < this.#intervals.length; index++) {
+      if (this.#intervals[index].pages.touches(pa, length)) return true;
+    }
+    return false;
+  }
+
+  /** The first part that may be after a place. */
+  #after({ instructions, boundary }: IndexedPlace): number {
+    const known = boundary === undefined ? -1 : this.#intervals.findIndex((one) => one.boundary === boundary);
+    if (known >= 0 || boundary === 0) return known + 1;
+    // Native guests retire nothing: a part with the same count at its end may be after the place.
+    const index = this.#intervals.findIndex(({ end }) => end >= instructions);
+    return index < 0 ? this.#intervals.length : index;
+  }
+
+  /** The last part that may be before a place. */
+  #upTo({ instructions, boundary }: IndexedPlace): number {
+    const known = boundary === undefined ? -1 : this.#intervals.findIndex((one) => one.boundary === boundary);
+    if (known >= 0 || boundary === 0) return known;
+    const index = this.#intervals.findIndex(({ end }) => end > instructions);
+    return index < 0 ? this.#intervals.length : index;
+  }
+
+  /** Every second boundary goes. */
+  #unite(): void {
+    const united: Interval[] = [];
+    for (let index = 0; index < this.#intervals.length; index += 2) {
+      const [first, second] = this.#intervals.slice(index, index + 2);
+      if (second) second.pages.add(first.pages);
+      united.push(second ?? first);
+    }
+    this.#intervals = united;
+  }
+}

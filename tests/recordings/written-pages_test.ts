@@ -1,0 +1,160 @@
+// The index of written pages: it never denies a write, whoever made it, and it changes no run.
+
+import assert from "node:assert/strict";
+import { assemble } from "../../src/assembly/assemble.ts";
+import type { System } from "../../src/assembly/system/system.ts";
+import { SessionRun } from "../../src/engine/session-run.ts";
+import { alone } from "../../src/plans/plan.ts";
+import { type Accesses, AccessSearch } from "../../src/recordings/accesses.ts";
+import { WrittenPages } from "../../src/recordings/written-pages.ts";
+import { loaded } from "../../src/snapshots/begin.ts";
+import { filledPages } from "../../src/state/pages.ts";
+import type { SystemState } from "../../src/state/system-state.ts";
+import { PageSet } from "../../src/support/page-set.ts";
+import { PAGE_SIZE } from "../../src/support/sizes.ts";
+import { Random } from "../support/random.ts";
+import { demoPlan, hashesOf, runTo } from "../snapshots/systems.ts";
+
+/** Instructions between two looks. */
+const STEP = 5_000;
+
+const setOf = (...pages: number[]) => {
+  const set = new PageSet(64, new Uint8Array(8));
+  for (const page of pages) set.bits[page - 64 >>> 3] |= 1 << (page & 7);
+  return set;
+};
+
+/** All pages that are not zero, by number. */
+const contentOf = ({ machine }: System) => new Map([...filledPages(machine)].map(([page, bytes]) => [page, bytes.slice()]));
+
+const isSame = (one: Uint8Array | undefined, other: Uint8Array | undefined) =>
+  one === undefined || other === undefined ? one === other : one.every((byte, index) => byte === other[index]);
+
+Deno.test("a set of pages has what was put in, and knows the pages of bytes", () => {
+  const set = setOf(64, 90);
+  assert.deepEqual([63, 64, 65, 90, 91, 1000].map((page) => set.has(page)), [false, true, false, true, false, false]);
+  assert.equal(set.touches(65 * PAGE_SIZE - 1, 1), true);
+  assert.equal(set.touches(65 * PAGE_SIZE, PAGE_SIZE), false);
+  assert.equal(set.touches(89 * PAGE_SIZE + 4095, 2), true);
+  assert.deepEqual([...set], [64, 90]);
+  set.add(setOf(65));
+  assert.equal(set.has(65) && set.has(64), true);
+});
+
+Deno.test("pages are found between places, and parts that are united forget nothing", () => {
+  const random = new Random(3);
+  for (let round = 0; round < 200; round++) {
+    // Eight bytes a part: from 2 to 12 parts fit.
+    const index = new WrittenPages(8 * (2 + random.below(11)));
+    const parts: { first: number; end: number; before: number; boundary: number; page: number }[] = [];
+    let end = 0;
+    for (let count = random.below(30); count > 0; count--) {
+      const first = end, page = 64 + random.below(6), before = index.boundary;
+      end += random.below(3);
+      index.add(end, setOf(page));
+      parts.push({ first, end, before, boundary: index.boundary, page });
+    }
+    assert.ok(index.bytes <= Math.max(index.limit, 8));
+    for (let question = 0; question < 40; question++) {
+      const page = 64 + random.below(6), from = random.below(parts.length + 1), to = from + random.below(parts.length + 1 - from);
+      const isIn = parts.slice(from, to).some((part) => part.page === page);
+      const exact = random.below(2) === 0;
+      const place = (at: number) => ({
+        instructions: at === 0 ? 0 : parts[at - 1].end,
+        ...exact && { boundary: at === 0 ? 0 : parts[at - 1].boundary },
+      });
+      const found = index.has(from === 0 ? undefined : place(from), place(to), page * PAGE_SIZE, 8);
+      if (isIn) assert.equal(found, true);
+      if (exact && index.bytes === 8 * parts.length) assert.equal(found, isIn, "nothing was united: the answer is exact");
+    }
+  }
+});
+
+Deno.test("whatever changes in RAM is among the written pages, and the run is the same", async () => {
+  const plan = await demoPlan(), system = assemble(plan), plain = assemble(plan), { ram } = system.machine;
+  ram.forgetWritten();
+  let before = contentOf(system), changed = 0, noted = 0;
+  for (let at = STEP; at <= 200_000; at += STEP) {
+    runTo(system, at);
+    const after = contentOf(system), written = ram.writtenPages()!;
+    ram.forgetWritten();
+    for (const page of new Set([...before.keys(), ...after.keys()])) {
+      const isWritten = written.has(page);
+      if (isWritten) noted++;
+      if (isSame(before.get(page), after.get(page))) continue;
+      changed++;
+      assert.ok(isWritten, `page 0x${page.toString(16)} before ${at}`);
+    }
+    assert.deepEqual([...contentOf(system).keys()], [...after.keys()], "pages that were written earlier are still read");
+    before = after;
+  }
+  runTo(plain, 200_000);
+  assert.equal(hashesOf(system), hashesOf(plain));
+  assert.ok(changed > 100 && noted < 4 * changed, `${changed} changed, ${noted} noted`);
+});
+
+Deno.test("a state that shares the pages that were not written equals one that compares all", async () => {
+  const plan = await demoPlan(), system = assemble(plan), { ram } = system.machine;
+  runTo(system, 60_000);
+  const first = system.save();
+  ram.forgetWritten();
+  runTo(system, 90_000);
+  const quick = system.save({ pages: first.pages, changed: ram.writtenPages() }), full = system.save(first);
+  assert.deepEqual([...quick.pages], [...full.pages]);
+  const shared = [...quick.pages].filter(([page, bytes]) => first.pages.get(page) === bytes).length;
+  assert.ok(shared > quick.pages.size / 2, `${shared} of ${quick.pages.size}`);
+});
+
+/** A run with states kept after each of these counts, and how many machines repeat it. */
+async function keptRun(
+  counts: readonly number[],
+): Promise<{ run: SessionRun; system: System; machines: () => number; repeated: () => number }> {
+  const plan = await demoPlan(), system = assemble(plan), begun: { system: System; from: number }[] = [];
+  const run = new SessionRun(system, (from?: SystemState) => from ? loaded(alone(plan), from) : assemble(alone(plan)), undefined);
+  run.onPast = (past) => begun.push({ system: past, from: past.instructions() });
+  run.keepStates();
+  for (const count of counts) {
+    runTo(system, count);
+    run.keepNow();
+  }
+  return {
+    run,
+    system,
+    machines: () => begun.length,
+    repeated: () => begun.reduce((sum, { system, from }) => sum + system.instructions() - from, 0),
+  };
+}
+
+function searched(search: AccessSearch): Accesses {
+  for (;;) {
+    const found = search.advance(Infinity);
+    if (found) return found;
+  }
+}
+
+Deno.test("a search for a write repeats only the parts of the run that may have one, and finds the same", async () => {
+  const { run, system, machines, repeated } = await keptRun([20_000, 28_000, 36_000]);
+  runTo(system, 40_000);
+  const random = new Random(5), pages = [...contentOf(system).keys()];
+  let spared = 0;
+  for (let round = 0; round < 3; round++) {
+    const pa = pages[random.below(pages.length)] * PAGE_SIZE + 8 * random.below(512);
+    const watched = { kind: "memory", watch: { pa, length: 8, kind: "write" } } as const, upTo = run.upTo(system);
+    const before = repeated(), found = searched(new AccessSearch(upTo, watched, 3)), indexed = repeated() - before;
+    const all: typeof upTo = {
+      ...upTo,
+      rerun: { milestone: (moment) => run.milestone(moment), pastAt: (from) => run.pastAt(from), mayBeWritten: () => true },
+    };
+    const began = repeated(), expected = searched(new AccessSearch(all, watched, 3)), full = repeated() - began;
+    assert.deepEqual(found, expected, `pa 0x${pa.toString(16)}`);
+    assert.ok(indexed <= full);
+    spared += full - indexed;
+  }
+  assert.ok(spared > 10_000, `${spared} instructions spared`);
+  const never = pages.find((page) => !run.mayBeWritten(undefined, run.upTo(system), page * PAGE_SIZE, PAGE_SIZE))!;
+  const count = machines(), far = repeated();
+  const watch = { pa: never * PAGE_SIZE, length: 8, kind: "write" } as const;
+  const { accesses, start } = searched(new AccessSearch(run.upTo(system), { kind: "memory", watch }, 1));
+  assert.deepEqual([accesses, start?.at], [[], 0]);
+  assert.deepEqual([machines() - count, repeated() - far], [1, 0], "never written: nothing is repeated");
+});
