@@ -21,6 +21,7 @@ import {
   type Translation,
   type VcpuProgress,
   type VcpuState,
+  type Written,
 } from "./interface.ts";
 import { LatestExit } from "./exceptions/latest-exit.ts";
 import { PmuMode } from "./exceptions/performance-events.ts";
@@ -39,8 +40,9 @@ import { writeAesTables, writeSm4Table } from "./simd/crypto.ts";
 import { type CpuFields, cpuFields } from "./state/cpu-fields.ts";
 import { CPU, Pending } from "./state/cpu-state.ts";
 import { Access } from "./state/functions.ts";
-import { CORE_SIZE, STAGE2_TABLES, WRITTEN_PAGES } from "./state/layout.ts";
+import { CORE_SIZE, STAGE2_TABLES, WRITTEN_PAGES, WRITTEN_REGISTERS } from "./state/layout.ts";
 import { hasPageBit, setPageBits } from "./state/page-bits.ts";
+import { systemRegisterNamed } from "../isa/system-register-names.ts";
 import { PageSet } from "../support/page-set.ts";
 import { PAGE_SHIFT, PAGE_SIZE } from "../support/sizes.ts";
 import { Stops } from "./stops.ts";
@@ -273,6 +275,10 @@ export class WasmCore implements DebugCore {
 
   watchMemory(watch: MemoryWatch | undefined): void {
     this.#stops.watchMemory(watch, watch ? this.#placeOf(watch.pa, watch.length) : 0);
+  }
+
+  watchRegisters(names: readonly string[]): void {
+    this.#stops.watchRegisters(names.map(systemRegisterNamed));
   }
 
   get watchHit(): WatchHit | undefined {
@@ -536,8 +542,9 @@ export class WasmCore implements DebugCore {
     return hasPageBit(this.#bytes, WRITTEN_PAGES, wasmAddress) || (this.#written?.has(Math.floor(pa / PAGE_SIZE)) ?? false);
   }
 
-  writtenPages(): PageSet {
-    return new PageSet(this.ram.base / PAGE_SIZE, this.#writtenBits().slice());
+  written(): Written {
+    const pages = new PageSet(this.ram.base / PAGE_SIZE, this.#writtenBits().slice());
+    return { pages, registers: this.#view.getBigUint64(WRITTEN_REGISTERS, true) };
   }
 
   forgetWritten(): void {
@@ -545,6 +552,7 @@ export class WasmCore implements DebugCore {
     this.#written ??= new PageSet(this.ram.base / PAGE_SIZE, new Uint8Array(bits.length));
     this.#written.add(new PageSet(this.#written.first, bits));
     bits.fill(0);
+    this.#view.setBigUint64(WRITTEN_REGISTERS, 0n, true);
     this.#exports.tlbSlowWrites();
   }
 

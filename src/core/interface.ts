@@ -33,6 +33,7 @@ export type { EndlessLoop, Outlook } from "./outlook/outlook.ts";
 export type { SeenWord } from "./outlook/copied-state.ts";
 export { Stage2Flags, type Stage2Table } from "./memory/stage2-table.ts";
 export { type IpaBits, rootTables } from "./memory/stage2.ts";
+export { type RegisterWrites, registerWrites } from "./registers/register-writes.ts";
 export { type RegisterName, V_REGISTERS, type VcpuState, X_REGISTERS } from "./registers/vcpu-state.ts";
 
 /**
@@ -58,6 +59,13 @@ export interface CachedPage {
   readonly pa: number;
   /** Whether it may be written by this entry, or read. */
   readonly write: boolean;
+}
+
+/** Everything that was written in a part of a run. */
+export interface Written {
+  readonly pages: PageSet;
+  /** A bit for each register (`registerWrites`), of all vCPUs together. */
+  readonly registers: bigint;
 }
 
 /** The AArch64 core. One instance serves all physical CPUs of a worker, one at a time. */
@@ -106,13 +114,6 @@ export interface Core {
    * zero. A core may not know: it may be so.
    */
   mayBeWritten?(pa: number): boolean;
-  /**
-   * The pages of RAM that anything may have written to since `forgetWritten`, or since the start. A
-   * core may not know.
-   */
-  writtenPages?(): PageSet;
-  /** From now on `writtenPages` counts anew. */
-  forgetWritten?(): void;
   /** The work in progress on a vCPU, for a snapshot. */
   progress(vcpu: VcpuState): VcpuProgress;
   /** Puts that back, after the registers and the stage-2 tables. At most one vCPU has a monitor. */
@@ -159,6 +160,15 @@ export interface DebugCore extends Core {
   watchMemory(watch: MemoryWatch | undefined): void;
   /** The hit that caused the latest exit with `ExitReason.Watchpoint`. */
   readonly watchHit: WatchHit | undefined;
+  /**
+   * `run` stops before each MSR (register) to one of these system registers, named in lower case,
+   * in all vCPUs; none by default.
+   */
+  watchRegisters(names: readonly string[]): void;
+  /** Everything that may have been written since `forgetWritten`, or since the start. */
+  written(): Written;
+  /** From now on `written` counts anew. */
+  forgetWritten(): void;
   /** `run` with a budget of 1 that no breakpoint or watchpoint stops. */
   step(vcpu: VcpuState, now: number, floor: number): Exit;
   /**

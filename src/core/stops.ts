@@ -22,6 +22,9 @@ interface StoppedCore {
   wordAt(vcpu: VcpuContext): number;
 }
 
+/** MSR (register) without its register Xt, and the lowest bit of its system register. */
+const MSR = 0xd500_0000 | 0, MSR_MASK = 0xffff_ffe0 | 0, MSR_REGISTER = 5;
+
 export class Stops {
   readonly guest: GuestDebug;
   readonly watchpoints = new Watchpoints();
@@ -75,11 +78,17 @@ export class Stops {
     this.#watchAgain();
   }
 
+  /** Watches writes of these system registers and of no other. */
+  watchRegisters(numbers: readonly number[]): void {
+    this.core.decoded.markWords(numbers.map((number) => ({ mask: MSR_MASK, value: MSR | number << MSR_REGISTER })));
+    this.core.exports.tlbFlushAll();
+  }
+
   /** Whether a debugger's breakpoint stops the run before the instruction at PC. */
   stopsAt({ stage2, pc }: VcpuContext): boolean {
     if (!this.enabled) return false;
-    const { inMemory } = this.#breakpoints;
-    return this.#breakpoints.has(stage2, pc) || inMemory !== undefined && this.core.decoded.wasmAddressOf(this.core.cpu.IP) === inMemory;
+    const { decoded, cpu } = this.core, { inMemory } = this.#breakpoints, here = decoded.wasmAddressOf(cpu.IP);
+    return this.#breakpoints.has(stage2, pc) || here === inMemory || decoded.isMarkedWord(this.#view.getInt32(here, true));
   }
 
   /** Executes the instruction under a mark where nothing stops; 1 when it retired. */

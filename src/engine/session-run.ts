@@ -11,7 +11,7 @@ import type { MemoryUse } from "../queries/memory-use.ts";
 import { type MemoryLimits, memoryLimits } from "../plans/memory-budget.ts";
 import { UnsavableError } from "../state/parts.ts";
 import type { SystemState } from "../state/system-state.ts";
-import { type IndexedPlace, WrittenPages } from "../recordings/written-pages.ts";
+import { type IndexedPlace, mayHave, WrittenIndex, type WrittenObject } from "../recordings/written-index.ts";
 import { exceptionText } from "../support/exception-text.ts";
 import { MiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
@@ -29,7 +29,7 @@ const SNAPSHOT_PLACES = 1024;
 /** Distance in instructions before a place at which a state is kept on the way there. */
 const LANDING = 4_000_000;
 
-/** The part of the history's bytes that the index of written pages may take. */
+/** The part of the history's bytes that the index of writes may take. */
 const WRITTEN_SHARE = 1 / 16;
 
 /** The history of one run. */
@@ -44,8 +44,8 @@ export class SessionRun implements Rerun {
   /** Snapshots that were written. */
   readonly #snapshots: RunPlace[] = [];
   readonly #history: History;
-  /** The pages that the present wrote, up to the last state of it that was kept. */
-  readonly #written: WrittenPages;
+  /** Everything that the present wrote, up to the last state of it that was kept. */
+  readonly #written: WrittenIndex;
   #isIndexed = false;
   readonly #limits: MemoryLimits;
   /** Called once, when the run is forgotten. */
@@ -71,14 +71,14 @@ export class SessionRun implements Rerun {
    * @param origin the state that the session began with, unless that is its plan's start
    */
   constructor(
-    readonly present: RunningSystem & SavableSystem & RememberingSystem & Pick<VisibleSystem, "symbols">,
+    readonly present: RunningSystem & SavableSystem & RememberingSystem & Pick<VisibleSystem, "symbols"> & Pick<System, "core">,
     readonly again: (state?: SystemState) => System,
     readonly origin: SystemState | undefined,
     budget?: number,
   ) {
     this.#limits = memoryLimits(budget);
     this.#history = new History(origin, budget === undefined ? undefined : this.#limits.history);
-    this.#written = new WrittenPages(this.#limits.history * WRITTEN_SHARE);
+    this.#written = new WrittenIndex(this.#limits.history * WRITTEN_SHARE);
     this.#origin = origin && present.remember();
     this.first = origin ? present.instructions() : 0;
     this.#firstTime = present.machine.time;
@@ -251,7 +251,7 @@ export class SessionRun implements Rerun {
     const instructions = system.instructions(), before = this.#history.upTo(instructions);
     const isLatest = system === this.present && before?.boundary === this.#written.boundary;
     try {
-      const state = system.save(before && { pages: before.state.pages, changed: isLatest ? system.machine.ram.writtenPages() : undefined });
+      const state = system.save(before && { pages: before.state.pages, changed: isLatest ? this.present.core.written().pages : undefined });
       return { at: system.machine.boundary, instructions, moment: momentOf(system), inputs, state, memory: system.remember() };
     } catch (error) {
       if (!(error instanceof UnsavableError)) this.#report(error);
@@ -266,9 +266,9 @@ export class SessionRun implements Rerun {
     this.onProblem(error);
   }
 
-  /** From now on states of the present are kept, and which pages it writes. */
+  /** From now on states of the present are kept, and what it writes. */
   keepStates(): void {
-    this.present.machine.ram.forgetWritten();
+    this.present.core.forgetWritten();
     this.#isIndexed = true;
     this.#nextMilestone = performance.now() + MILESTONE_INTERVAL;
   }
@@ -284,22 +284,20 @@ export class SessionRun implements Rerun {
     this.#nextMilestone = began + Math.max(MILESTONE_INTERVAL, MILESTONE_SHARE * took);
   }
 
-  /** Keeps the present, and the pages that it has written since the last time. */
+  /** Keeps the present, and what it has written since the last time. */
   keepNow(): void {
     if (this.lost !== undefined) return;
-    const milestone = this.milestoneOf(this.present, this.#inputs.length), { ram } = this.present.machine;
+    const milestone = this.milestoneOf(this.present, this.#inputs.length), { core } = this.present;
     if (!milestone) return;
-    const pages = ram.writtenPages();
-    if (!pages) return this.#history.add(milestone);
-    this.#written.add(milestone.instructions, pages);
-    ram.forgetWritten();
+    this.#written.add(milestone.instructions, core.written());
+    core.forgetWritten();
     this.#history.add({ ...milestone, boundary: this.#written.boundary });
   }
 
-  mayBeWritten(first: Milestone | undefined, last: IndexedPlace, pa: number, length: number): boolean {
-    if (!this.#isIndexed || this.#written.has(isLater(first) ? first : undefined, last, pa, length)) return true;
-    if (last.boundary !== undefined || last.instructions < this.#written.end) return false;
-    return this.present.machine.ram.writtenPages()?.touches(pa, length) ?? true;
+  mayBeWritten(first: Milestone | undefined, last: IndexedPlace, object: WrittenObject): boolean {
+    if (!this.#isIndexed || this.#written.has(isLater(first) ? first : undefined, last, object)) return true;
+    const isUpToBoundary = last.boundary !== undefined || last.instructions < this.#written.end;
+    return !isUpToBoundary && mayHave(this.present.core.written(), object);
   }
 }
 

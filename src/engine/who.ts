@@ -113,7 +113,7 @@ export class Who {
     const register = parseAs("reg", target);
     if (register) {
       const vcpu = vcpuId(vcpuName(register.vm, register.index));
-      return { kind: "register", vcpu, read: inspector.registerOf(vcpu, register.name) };
+      return { kind: "register", vcpu, read: inspector.registerOf(vcpu, register.name), writes: inspector.registerWrites(register.name) };
     }
     return { kind: "memory", watch: { pa: inspector.ramAt(target, size), length: size, kind: access === "exec" ? "execute" : access } };
   }

@@ -3,6 +3,7 @@
 
 import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../abi/trace.ts";
 import { BUSY_KINDS, SWITCHES } from "./trace/event-log.ts";
+import { type RegisterWrites, registerWrites } from "../core/interface.ts";
 import type { Vcpu } from "../hypervisor/inspect.ts";
 import { act } from "./rules/act.ts";
 import { formatId } from "../queries/ids.ts";
@@ -105,6 +106,11 @@ export class Inspector {
    */
   registerOf(vcpu: string, name: string): (vcpu: Vcpu) => bigint {
     return registerReader(new View(this.system, this.#looks).findVcpu(vcpu), name);
+  }
+
+  /** How a system register changes; undefined: not by MSR alone. */
+  registerWrites(name: string): RegisterWrites | undefined {
+    return registerWrites(name);
   }
 
   /** Performs an action on the machine. Returns an error text, or undefined. */

@@ -116,6 +116,12 @@ export function systemRegisterNumber(op0: number, op1: number, CRn: number, CRm:
   return op0 << 14 | op1 << 11 | CRn << 7 | CRm << 3 | op2;
 }
 
+/** The register of a name in lower case. */
+export function systemRegisterNamed(name: string): number {
+  for (const [number, known] of names()) if (known === name) return number;
+  throw new Error(`no system register ${name}`);
+}
+
 /** Its name in lower case. */
 export const systemRegisterName = (number: number): string | undefined => names().get(number);
 

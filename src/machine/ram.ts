@@ -2,16 +2,12 @@
 
 import { HYPERVISOR_WRITES, type RamWriter } from "../abi/ram-writer.ts";
 import type { Core } from "../core/interface.ts";
-import type { PageSet } from "../support/page-set.ts";
 import { type MemoryMap, RAM_BASE, RAM_OFFSET } from "./memory-map.ts";
 
 const FEW_BYTES = 16;
 
 /** Called before a write to watched bytes, with what is written, or that they become zero. */
 type WriteListener = (by: RamWriter, pa: number, bytes: Uint8Array | "zero") => void;
-
-/** The part of a core that RAM calls. */
-type RamCore = Pick<Core, "memoryWritten" | "mayBeWritten" | "writtenPages" | "forgetWritten">;
 
 /**
  * RAM as devices, hypervisor and native guests see it. Writes are reported to the core, which may
@@ -22,7 +18,7 @@ export class Ram {
   #unwritten = false;
   #watch: { readonly pa: number; readonly end: number; readonly heard: WriteListener } | undefined;
 
-  constructor(memory: WebAssembly.Memory, readonly map: MemoryMap, readonly core: RamCore) {
+  constructor(memory: WebAssembly.Memory, readonly map: MemoryMap, readonly core: Pick<Core, "memoryWritten" | "mayBeWritten">) {
     this.#bytes = new Uint8Array(memory.buffer, RAM_OFFSET, map.ramEnd - RAM_BASE);
   }
 
@@ -41,19 +37,6 @@ export class Ram {
    */
   mayBeWritten(pa: number): boolean {
     return this.core.mayBeWritten?.(pa) ?? true;
-  }
-
-  /**
-   * The pages that anybody may have written to since `forgetWritten`, or since the start; undefined
-   * if the core does not know.
-   */
-  writtenPages(): PageSet | undefined {
-    return this.core.writtenPages?.();
-  }
-
-  /** From now on `writtenPages` counts anew. */
-  forgetWritten(): void {
-    this.core.forgetWritten?.();
   }
 
   /** The bytes themselves, for reading. Throws a RangeError outside RAM. */

@@ -5,19 +5,26 @@
 import { HYPERVISOR_WRITES, type RamWriter } from "../abi/ram-writer.ts";
 import type { System } from "../assembly/system/system.ts";
 import type { MemoryWatch } from "../core/interface.ts";
+import type { RegisterWrites } from "../core/interface.ts";
 import { type Vcpu, wordAt } from "../hypervisor/inspect.ts";
 import { EVERY_VM } from "../queries/debugged-vms.ts";
 import { vcpuId } from "../queries/ids.ts";
 import type { RunUpTo } from "./back-to.ts";
 import { isLater, type Milestone } from "./history.ts";
 import type { Moment, Past } from "./past.ts";
-import type { IndexedPlace } from "./written-pages.ts";
+import type { IndexedPlace, WrittenObject } from "./written-index.ts";
 import { sameBytes } from "../support/bytes.ts";
 
 /** The object of a search: bytes of RAM, or a register of `vcpu:VM/INDEX`. */
 export type Watched =
   | { readonly kind: "memory"; readonly watch: MemoryWatch }
-  | { readonly kind: "register"; readonly vcpu: string; readonly read: (vcpu: Vcpu) => bigint };
+  | {
+    readonly kind: "register";
+    readonly vcpu: string;
+    readonly read: (vcpu: Vcpu) => bigint;
+    /** Nothing but these instructions changes it while its vCPU runs. */
+    readonly writes?: RegisterWrites | undefined;
+  };
 
 /** The bytes, or the value of the register. */
 export type Value = Uint8Array | bigint;
@@ -105,16 +112,18 @@ export class AccessSearch {
     const past = rerun.pastAt(from);
     const first = past.system.instructions();
     // Single steps take long: the change is probably near.
-    const begin = this.watched.kind === "register"
-      ? Math.max(first, end.instructions - this.#length, this.run.instructions - this.reach)
-      : first;
+    const begin = this.#isStepped ? Math.max(first, end.instructions - this.#length, this.run.instructions - this.reach) : first;
     return { from, past, whole: begin === first, empty, begin, end };
   }
 
+  /** Whether the vCPU is single-stepped, which reaches only so far. */
+  get #isStepped(): boolean {
+    return this.watched.kind === "register" && !this.watched.writes;
+  }
+
   #isUnwritten(from: Milestone | undefined, end: Stretch["end"]): boolean {
-    const { run: { rerun }, watched } = this;
-    return watched.kind === "memory" && watched.watch.kind === "write" &&
-      !rerun.mayBeWritten(from, end, watched.watch.pa, watched.watch.length);
+    const object = writtenObject(this.watched);
+    return object !== undefined && !this.run.rerun.mayBeWritten(from, end, object);
   }
 
   /** Continues for at most `milliseconds` of wall time; undefined: call again. */
@@ -130,12 +139,18 @@ export class AccessSearch {
     this.#looking = undefined;
     this.#found = [...accesses, ...this.#found].slice(-this.wanted);
     if (this.#found.length >= this.wanted) return { accesses: this.#found };
-    const isFar = watched.kind === "register" && begin <= this.run.instructions - this.reach;
+    const isFar = this.#isStepped && begin <= this.run.instructions - this.reach;
     if (isFar || whole && !isLater(from)) return { accesses: this.#found, start: { value: first, at: begin, time: this.#began } };
     this.#length *= GROWTH;
     this.#stretch = this.#before(whole && isLater(from) ? from : { moment: begin, instructions: begin });
     return undefined;
   }
+}
+
+/** The object in the index of writes; undefined: it is not indexed. */
+function writtenObject(watched: Watched): WrittenObject | undefined {
+  if (watched.kind === "memory") return watched.watch.kind === "write" ? watched.watch : undefined;
+  return watched.writes?.bit === undefined ? undefined : { bit: watched.writes.bit };
 }
 
 /** A machine whose accesses are noted. */
@@ -196,7 +211,8 @@ function mayNotWrite(word: number): boolean {
   return (word & EXCLUSIVE_GROUP.mask) === EXCLUSIVE_GROUP.value && (word & RELEASING_STORE.mask) !== RELEASING_STORE.value;
 }
 
-function lookAtRegister({ system }: Past, { vcpu: id, read }: Extract<Watched, { kind: "register" }>): Looking {
+function lookAtRegister(past: Past, { vcpu: id, read, writes }: Extract<Watched, { kind: "register" }>): Looking {
+  const { system } = past, { core } = system;
   const control = system.debugger.give(EVERY_VM, false), { names } = control.services;
   const is = (vcpu: Vcpu) => vcpuId(names.vcpu(vcpu)) === id;
   const there = () => control.vcpus().find(is);
@@ -206,18 +222,35 @@ function lookAtRegister({ system }: Past, { vcpu: id, read }: Extract<Watched, {
   const compare = (vcpu: Vcpu, at: number, by?: RamWriter) => {
     const after = read(vcpu);
     if (after === value) return;
-    const instruction = pc === undefined ? undefined : instructionOf(system, vcpu, id, pc);
+    // Without steps the last instruction before a change between two of them is not known.
+    const instruction = pc === undefined || by && writes ? undefined : instructionOf(system, vcpu, id, pc);
     accesses.push({ at, time: system.machine.time, instruction, by, before: value, after });
     value = after;
   };
+  const before = (vcpu: Vcpu) => {
+    begun = system.instructions();
+    compare(vcpu, begun, HYPERVISOR_WRITES);
+    ({ pc } = vcpu.registers);
+  };
+  if (writes) {
+    core.watchRegisters(writes.names);
+    past.onStop = ({ cause, vcpu }) => {
+      if (cause === "step") control.goOn(undefined);
+      else {
+        if (is(vcpu)) before(vcpu);
+        control.goOn(vcpu);
+      }
+      return false;
+    };
+  }
   control.follow({
     is,
-    before(vcpu) {
-      begun = system.instructions();
-      compare(vcpu, begun, HYPERVISOR_WRITES);
-      ({ pc } = vcpu.registers);
+    steps: !writes,
+    before,
+    after(vcpu) {
+      compare(vcpu, begun);
+      if (writes) control.goOn(undefined);
     },
-    after: (vcpu) => compare(vcpu, begun),
   });
   return {
     end() {

@@ -20,7 +20,7 @@ export interface Milestone {
   /** How many inputs had entered. */
   readonly inputs: number;
   readonly state: SystemState;
-  /** Number of the boundary of `WrittenPages` that it is at. */
+  /** Number of the boundary of `WrittenIndex` that it is at. */
   readonly boundary?: number;
   /** The observations of the run; nothing at its start. */
   readonly memory?: RunMemory;

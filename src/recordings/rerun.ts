@@ -3,13 +3,13 @@
 
 import type { Milestone } from "./history.ts";
 import type { Moment, Past } from "./past.ts";
-import type { IndexedPlace } from "./written-pages.ts";
+import type { IndexedPlace, WrittenObject } from "./written-index.ts";
 
 export interface Rerun {
   /** The last place before a moment whose state was kept; undefined: the start. */
   milestone(moment: Moment): Milestone | undefined;
   /** Another machine there. */
   pastAt(milestone: Milestone | undefined): Past;
-  /** Whether any of `length` bytes at `pa` may have been written between two places. */
-  mayBeWritten(first: Milestone | undefined, last: IndexedPlace, pa: number, length: number): boolean;
+  /** Whether an object may have been written between two places. */
+  mayBeWritten(first: Milestone | undefined, last: IndexedPlace, object: WrittenObject): boolean;
 }

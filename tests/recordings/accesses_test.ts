@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { System } from "../../src/assembly/system/system.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
+import { registerWrites } from "../../src/core/interface.ts";
 import { EVERY_VM } from "../../src/queries/debugged-vms.ts";
 import { type Access, type Accesses, AccessSearch, type Watched } from "../../src/recordings/accesses.ts";
 import type { RunUpTo } from "../../src/recordings/back-to.ts";
@@ -125,6 +126,37 @@ Deno.test("changes of registers are those that single steps from the start see",
     }
   }
   assert.ok(changed > 8, `${changed}`);
+});
+
+Deno.test("changes of system registers that only MSR makes are found at any distance", async () => {
+  const plan = await demoPlan(), past = new Past(assemble(plan), []), { system } = past, end = 120_000;
+  const control = system.debugger.give(EVERY_VM, false), { names } = control.services;
+  const last = new Map<string, bigint>(), changes = new Map<string, Access[]>();
+  const registers = ["vbar_el1", "sctlr_el1", "ttbr0_el1", "cntv_cval_el0", "tpidr_el1", "mair_el1"];
+  for (let count = 1; count <= end; count++) {
+    assert.ok(past.advance(count, Infinity));
+    for (const vcpu of control.vcpus()) {
+      for (const name of registers) {
+        const id = `vcpu:${names.vcpu(vcpu)}`, key = `${id} ${name}`, after = system.inspector.registerOf(id, name)(vcpu);
+        const before = last.get(key);
+        last.set(key, after);
+        if (before === undefined || before === after) continue;
+        changes.set(key, [...changes.get(key) ?? [], { at: count - 1, time: 0, before, after }]);
+      }
+    }
+  }
+  const run = { ...runWith(plan, [30_000, 90_000]), moment: end, instructions: end };
+  assert.ok(changes.size >= 4, [...changes.keys()].join());
+  for (const [key, expected] of changes) {
+    const [id, name] = key.split(" "), read = system.inspector.registerOf(id, name);
+    const watched = { kind: "register", vcpu: id, read, writes: registerWrites(name) } as const;
+    // A register that is still zero at the end of a search is one whose vCPU was not there before.
+    const { accesses } = searched(run, watched, expected.length, 1);
+    assert.deepEqual(accesses.map(values), expected.map(values), key);
+    for (const [index, { at, by, instruction }] of accesses.entries()) {
+      assert.ok(by || at === expected[index].at && instruction?.vcpu === id, `${key}: ${at} for ${expected[index].at}`);
+    }
+  }
 });
 
 Deno.test("the search for a register that has not changed ends within its reach, and says where", async () => {

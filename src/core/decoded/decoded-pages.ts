@@ -77,6 +77,7 @@ export class DecodedPages {
    * Wasm addresses of instructions with a breakpoint, and of the one that is executed all the same.
    */
   readonly #marks = new Set<number>();
+  #markedWords: readonly WordPattern[] = [];
   #passed = 0;
 
   /** @param capacity pages that may be in use at once, `DECODED_PAGES.count` at most. */
@@ -146,8 +147,9 @@ export class DecodedPages {
   fill(ip: number): number {
     const index = decodedPageIndex(ip), at = (ip - DECODED_PAGES.base - index * DECODED_PAGE_SIZE) / DECODED_SIZE;
     const wasmAddress = (this.#words[DECODED_OWNERS / 4 + index] >>> 0) + 4 * at;
-    if (this.#marks.has(wasmAddress) && wasmAddress !== this.#passed) return this.#end(ip, Handler.Breakpoint);
-    const word = this.#words[wasmAddress / 4], encoding = this.#instructions.decode(word);
+    const word = this.#words[wasmAddress / 4];
+    if ((this.#marks.has(wasmAddress) || this.isMarkedWord(word)) && wasmAddress !== this.#passed) return this.#end(ip, Handler.Breakpoint);
+    const encoding = this.#instructions.decode(word);
     if (!encoding) return this.#end(ip, Handler.Undefined);
     const { filling, branch } = variantOf(this.#decodings.of(encoding), word);
     if (branch) {
@@ -186,9 +188,20 @@ export class DecodedPages {
     if (this.#marks.delete(wasmAddress)) this.#marked(wasmAddress);
   }
 
+  /** Instructions with these words, and no others, get it by their words, wherever they are. */
+  markWords(patterns: readonly WordPattern[]): void {
+    this.#markedWords = patterns;
+    this.#words[DECODER_MARKS >> 2] = this.#marks.size + patterns.length;
+    this.clear();
+  }
+
+  isMarkedWord(word: number): boolean {
+    return this.#markedWords.some(({ mask, value }) => (word & mask) === value);
+  }
+
   /** A mark has come or gone. */
   #marked(wasmAddress: number): void {
-    this.#words[DECODER_MARKS >> 2] = this.#marks.size;
+    this.#words[DECODER_MARKS >> 2] = this.#marks.size + this.#markedWords.length;
     this.written(wasmAddress, 4);
   }
 
@@ -250,6 +263,12 @@ export class DecodedPages {
     this.#words[DECODED_OWNERS / 4 + index] = 0;
     this.callbacks.forgetDecodedPage(DECODED_PAGES.base + index * DECODED_PAGE_SIZE);
   }
+}
+
+/** Words that are `value` in the bits of `mask`, signed 32-bit numbers. */
+interface WordPattern {
+  readonly mask: number;
+  readonly value: number;
 }
 
 function variantOf(decoding: Decoding, word: number): Variant {

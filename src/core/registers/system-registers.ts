@@ -22,11 +22,13 @@ import { Fpcr, FPCR_MASK, FPSR_MASK } from "../fp/formats.ts";
 import { tlbFunction } from "../memory/tlb.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { callee, define as defineFunction } from "../state/functions.ts";
+import { WRITTEN_REGISTERS } from "../state/layout.ts";
 import { currentSpace, TlbSpace } from "../state/tlb-layout.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { Cntkctl, counter, type Timer, TimerControl, timerControl, TIMERS } from "./generic-timer.ts";
 import { performanceRegisters, withEvent } from "./performance-registers.ts";
+import { WRITE_BITS } from "./register-writes.ts";
 import {
   type Access,
   constantRegister,
@@ -439,9 +441,15 @@ export function defineSystemRegisters(library: Library, features: ReadonlySet<Fe
   }
   {
     const c = new Code(defineFunction(library, "writeSystemRegister"));
-    dispatch(c, c.parameter(0), ({ write }) => {
+    dispatch(c, c.parameter(0), ({ name, write }) => {
       if (!write) c.run(undefinedInstruction);
-      else privileged(c, write.privilege, () => write.emit(c, library, c.parameter(1)));
+      else {
+        privileged(c, write.privilege, () => {
+          const bit = WRITE_BITS.get(name);
+          if (bit !== undefined) c.store("i64.store", WRITTEN_REGISTERS, c.load("i64.load", WRITTEN_REGISTERS).or(bit));
+          write.emit(c, library, c.parameter(1));
+        });
+      }
       c.return();
     });
   }

@@ -6,6 +6,8 @@ import { ExceptionClass, exceptionClass, Pstate, Sctlr } from "../architecture/e
 import { decodeLoadStore } from "../architecture/load-store-syndrome.ts";
 import { type ArmedDebug, DebugComparators, type Stepped } from "../debug/self-hosted-debug.ts";
 import { CONTEXT_SIZE, CPU, CPU_STATE, Slot, vAddress, xAddress } from "../state/cpu-state.ts";
+import { WRITTEN_REGISTERS } from "../state/layout.ts";
+import { WRITE_BITS } from "./register-writes.ts";
 import type { ExceptionChain, RegisterName, VcpuState } from "./vcpu-state.ts";
 
 /** Registers that are 32 bits wide in the CPU state. */
@@ -169,6 +171,8 @@ export class VcpuContext implements VcpuState {
   }
 
   setRegister(name: RegisterName, value: bigint): void {
+    const bit = WRITE_BITS.get(name);
+    if (bit !== undefined) this.#doublewords[WRITTEN_REGISTERS >>> 3] |= bit;
     if (WORD_REGISTERS.has(name)) this.#setWord(CPU[name], Number(BigInt.asUintN(32, value)));
     else this.#set(this.#slot(name), value);
     if (TRANSLATION_REGISTERS.has(name)) this.translationsStale = true;

@@ -91,6 +91,8 @@ export const DECODED_AWAITED = 0x2a_8000;
 
 /** i32: how many instructions are marked (`DecodedPages.mark`). */
 export const DECODER_MARKS = 0x20_f000;
+/** i64: `WRITE_BITS` of registers/register-writes.ts since `Core.forgetWritten`. */
+export const WRITTEN_REGISTERS = 0x20_f008;
 /** u16 for each key of the decoder: the number of its first candidate; 0 until it is known. */
 export const DECODER_KEYS = 0x3c_0000;
 /** The candidates of the decoder, 16 bytes each: `Candidate` of decoded/candidates.ts. */

@@ -47,10 +47,12 @@ export interface Debuggee {
 /** Matches an event: its text if the debugger stops at it. */
 type EventMatcher = (event: TraceEvent) => string | undefined;
 
-/** One vCPU whose instructions are executed one at a time, to be looked at in between. */
+/** One vCPU that is looked at between its instructions. */
 export interface Follower {
   /** Whether it is this one. */
   is(vcpu: Vcpu): boolean;
+  /** Whether each instruction is stepped; otherwise `before` is when it is scheduled. */
+  readonly steps: boolean;
   /** Before an instruction. */
   before(vcpu: Vcpu): void;
   /** After it, and after the exit that it made. */
@@ -219,7 +221,7 @@ export class DebugControl implements VcpuDebugger {
     if (!this.debuggee.has(vcpu)) return false;
     const stops = this.#follow(vcpu);
     if (this.#follower?.is(vcpu)) {
-      this.goOn(vcpu);
+      if (this.#follower.steps) this.goOn(vcpu);
       this.#follower.before(vcpu);
       return false;
     }

@@ -8,13 +8,14 @@ import { Pstate } from "../../../src/core/architecture/exceptions.ts";
 import type { RegisterName } from "../../../src/core/interface.ts";
 import { loadStoreSyndrome } from "../../../src/core/architecture/load-store-syndrome.ts";
 import { registerNames } from "../../../src/core/registers/vcpu-state.ts";
+import { MiB } from "../../../src/support/sizes.ts";
 import { completeRead, storeValue, VcpuContext } from "../../../src/core/registers/vcpu-context.ts";
 
 const CONTEXT = 0x8000;
 const ROOT = 0x4_0000;
 
 function vcpu(): { vcpu: VcpuContext; memory: WebAssembly.Memory } {
-  const memory = new WebAssembly.Memory({ initial: 4 });
+  const memory = new WebAssembly.Memory({ initial: 4 * MiB >>> 16 });
   return { vcpu: new VcpuContext(memory, CONTEXT, registerNames(new Set()), (id) => ROOT + id), memory };
 }
 

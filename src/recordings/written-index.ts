@@ -1,7 +1,7 @@
-// Which pages were written in which part of a run, so that the search for a write repeats only the
-// parts that may have one.
+// Which pages and registers were written in which part of a run, so that the search for a write
+// repeats only the parts that may have one.
 
-import type { PageSet } from "../support/page-set.ts";
+import type { Written } from "../core/interface.ts";
 
 /** A part of the run: from the end of the part before it, or from the start. */
 interface Interval {
@@ -9,8 +9,15 @@ interface Interval {
   readonly end: number;
   /** Number of the boundary at its end. */
   readonly boundary: number;
-  readonly pages: PageSet;
+  readonly written: Written;
 }
+
+/** The object of a search for writes: bytes of RAM, or a register by its bit in `Written`. */
+export type WrittenObject = { readonly pa: number; readonly length: number } | { readonly bit: bigint };
+
+/** Whether the object may be among what was written. */
+export const mayHave = ({ pages, registers }: Written, object: WrittenObject): boolean =>
+  "bit" in object ? (registers & object.bit) !== 0n : pages.touches(object.pa, object.length);
 
 /** A place of the run; one at a boundary has its number. */
 export interface IndexedPlace {
@@ -18,8 +25,8 @@ export interface IndexedPlace {
   readonly boundary?: number | undefined;
 }
 
-/** The pages of a run, from its start to the latest boundary. */
-export class WrittenPages {
+/** Everything that a run wrote, from its start to the latest boundary. */
+export class WrittenIndex {
   #intervals: Interval[] = [];
   /** Number of the latest boundary. */
   #boundary = 0;
@@ -38,23 +45,23 @@ export class WrittenPages {
 
   /** Bytes that it takes. */
   get bytes(): number {
-    return this.#intervals.reduce((sum, { pages }) => sum + pages.bits.length, 0);
+    return this.#intervals.reduce((sum, { written: { pages } }) => sum + pages.bits.length, 0);
   }
 
-  /** A part ends here, in which these pages were written. */
-  add(end: number, pages: PageSet): void {
-    this.#intervals.push({ end, boundary: ++this.#boundary, pages });
+  /** A part ends here, in which this was written. */
+  add(end: number, written: Written): void {
+    this.#intervals.push({ end, boundary: ++this.#boundary, written });
     while (this.#intervals.length > 1 && this.bytes > this.limit) this.#unite();
   }
 
   /**
-   * Whether any of `length` bytes at `pa` may have been written between two places; the start is
-   * undefined. Writes after the latest boundary are unknown here.
+   * Whether an object may have been written between two places; the start is undefined. Writes
+   * after the latest boundary are unknown here.
    */
-  has(first: IndexedPlace | undefined, last: IndexedPlace, pa: number, length: number): boolean {
+  has(first: IndexedPlace | undefined, last: IndexedPlace, object: WrittenObject): boolean {
     const begin = first ? this.#after(first) : 0, end = this.#upTo(last);
     for (let index = begin; index <= end && index < this.#intervals.length; index++) {
-      if (this.#intervals[index].pages.touches(pa, length)) return true;
+      if (mayHave(this.#intervals[index].written, object)) return true;
     }
     return false;
   }
@@ -81,8 +88,12 @@ export class WrittenPages {
     const united: Interval[] = [];
     for (let index = 0; index < this.#intervals.length; index += 2) {
       const [first, second] = this.#intervals.slice(index, index + 2);
-      if (second) second.pages.add(first.pages);
-      united.push(second ?? first);
+      if (!second) united.push(first);
+      else {
+        second.written.pages.add(first.written.pages);
+        const registers = first.written.registers | second.written.registers;
+        united.push({ ...second, written: { pages: second.written.pages, registers } });
+      }
     }
     this.#intervals = united;
   }

@@ -6,7 +6,7 @@ import type { System } from "../../src/assembly/system/system.ts";
 import { SessionRun } from "../../src/engine/session-run.ts";
 import { alone } from "../../src/plans/plan.ts";
 import { type Accesses, AccessSearch } from "../../src/recordings/accesses.ts";
-import { WrittenPages } from "../../src/recordings/written-pages.ts";
+import { WrittenIndex } from "../../src/recordings/written-index.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
 import { filledPages } from "../../src/state/pages.ts";
 import type { SystemState } from "../../src/state/system-state.ts";
@@ -45,13 +45,13 @@ Deno.test("pages are found between places, and parts that are united forget noth
   const random = new Random(3);
   for (let round = 0; round < 200; round++) {
     // Eight bytes a part: from 2 to 12 parts fit.
-    const index = new WrittenPages(8 * (2 + random.below(11)));
+    const index = new WrittenIndex(8 * (2 + random.below(11)));
     const parts: { first: number; end: number; before: number; boundary: number; page: number }[] = [];
     let end = 0;
     for (let count = random.below(30); count > 0; count--) {
       const first = end, page = 64 + random.below(6), before = index.boundary;
       end += random.below(3);
-      index.add(end, setOf(page));
+      index.add(end, { pages: setOf(page), registers: 1n << BigInt(page) });
       parts.push({ first, end, before, boundary: index.boundary, page });
     }
     assert.ok(index.bytes <= Math.max(index.limit, 8));
@@ -63,7 +63,11 @@ Deno.test("pages are found between places, and parts that are united forget noth
         instructions: at === 0 ? 0 : parts[at - 1].end,
         ...exact && { boundary: at === 0 ? 0 : parts[at - 1].boundary },
       });
-      const found = index.has(from === 0 ? undefined : place(from), place(to), page * PAGE_SIZE, 8);
+      const found = index.has(
+        from === 0 ? undefined : place(from),
+        place(to),
+        random.below(2) ? { pa: page * PAGE_SIZE, length: 8 } : { bit: 1n << BigInt(page) },
+      );
       if (isIn) assert.equal(found, true);
       if (exact && index.bytes === 8 * parts.length) assert.equal(found, isIn, "nothing was united: the answer is exact");
     }
@@ -71,13 +75,13 @@ Deno.test("pages are found between places, and parts that are united forget noth
 });
 
 Deno.test("whatever changes in RAM is among the written pages, and the run is the same", async () => {
-  const plan = await demoPlan(), system = assemble(plan), plain = assemble(plan), { ram } = system.machine;
-  ram.forgetWritten();
+  const plan = await demoPlan(), system = assemble(plan), plain = assemble(plan), { core } = system;
+  core.forgetWritten();
   let before = contentOf(system), changed = 0, noted = 0;
   for (let at = STEP; at <= 200_000; at += STEP) {
     runTo(system, at);
-    const after = contentOf(system), written = ram.writtenPages()!;
-    ram.forgetWritten();
+    const after = contentOf(system), written = core.written().pages;
+    core.forgetWritten();
     for (const page of new Set([...before.keys(), ...after.keys()])) {
       const isWritten = written.has(page);
       if (isWritten) noted++;
@@ -94,12 +98,12 @@ Deno.test("whatever changes in RAM is among the written pages, and the run is th
 });
 
 Deno.test("a state that shares the pages that were not written equals one that compares all", async () => {
-  const plan = await demoPlan(), system = assemble(plan), { ram } = system.machine;
+  const plan = await demoPlan(), system = assemble(plan), { core } = system;
   runTo(system, 60_000);
   const first = system.save();
-  ram.forgetWritten();
+  core.forgetWritten();
   runTo(system, 90_000);
-  const quick = system.save({ pages: first.pages, changed: ram.writtenPages() }), full = system.save(first);
+  const quick = system.save({ pages: first.pages, changed: core.written().pages }), full = system.save(first);
   assert.deepEqual([...quick.pages], [...full.pages]);
   const shared = [...quick.pages].filter(([page, bytes]) => first.pages.get(page) === bytes).length;
   assert.ok(shared > quick.pages.size / 2, `${shared} of ${quick.pages.size}`);
@@ -151,7 +155,7 @@ Deno.test("a search for a write repeats only the parts of the run that may have 
     spared += full - indexed;
   }
   assert.ok(spared > 10_000, `${spared} instructions spared`);
-  const never = pages.find((page) => !run.mayBeWritten(undefined, run.upTo(system), page * PAGE_SIZE, PAGE_SIZE))!;
+  const never = pages.find((page) => !run.mayBeWritten(undefined, run.upTo(system), { pa: page * PAGE_SIZE, length: PAGE_SIZE }))!;
   const count = machines(), far = repeated();
   const watch = { pa: never * PAGE_SIZE, length: 8, kind: "write" } as const;
   const { accesses, start } = searched(new AccessSearch(run.upTo(system), { kind: "memory", watch }, 1));

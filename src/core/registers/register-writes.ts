@@ -1,0 +1,39 @@
+// The system registers that nothing but MSR changes while their vCPU runs: writes of them can be
+// stopped at and noted. Exceptions, address translations and timers change the others as well.
+
+import type { RegisterName } from "./vcpu-state.ts";
+
+/** Those whose writes are noted, in the order of their bits. */
+const NOTED: readonly RegisterName[] = [
+  ...["VBAR_EL1", "SCTLR_EL1", "TCR_EL1", "TTBR0_EL1", "TTBR1_EL1", "MAIR_EL1", "AMAIR_EL1", "CONTEXTIDR_EL1", "CPACR_EL1"] as const,
+  ...["CNTKCTL_EL1", "CNTV_CVAL_EL0", "CNTP_CVAL_EL0", "TPIDRRO_EL0", "AFSR0_EL1", "AFSR1_EL1", "MDSCR_EL1", "CSSELR_EL1"] as const,
+  ...["FPCR", "SCXTNUM_EL0", "SCXTNUM_EL1", "APIAKeyLo_EL1", "APIAKeyHi_EL1", "APIBKeyLo_EL1", "APIBKeyHi_EL1"] as const,
+  ...["APDAKeyLo_EL1", "APDAKeyHi_EL1", "APDBKeyLo_EL1", "APDBKeyHi_EL1", "APGAKeyLo_EL1", "APGAKeyHi_EL1"] as const,
+];
+
+/** Those that regions write in place, without a note. */
+const IN_PLACE: readonly RegisterName[] = ["TPIDR_EL0", "TPIDR_EL1"];
+
+/** The bit of each register whose writes are noted. */
+export const WRITE_BITS: ReadonlyMap<string, bigint> = new Map([
+  ...NOTED.map((name, index) => [name, 1n << BigInt(index)] as const),
+  // A timer value sets the compare value.
+  ["CNTV_TVAL_EL0", 1n << BigInt(NOTED.indexOf("CNTV_CVAL_EL0"))],
+  ["CNTP_TVAL_EL0", 1n << BigInt(NOTED.indexOf("CNTP_CVAL_EL0"))],
+]);
+
+/** How a register changes. */
+export interface RegisterWrites {
+  /** The registers to which an MSR changes it, in lower case. */
+  readonly names: readonly string[];
+  /** Its bit in `Written`; undefined: its writes are not noted. */
+  readonly bit: bigint | undefined;
+}
+
+/** How the register of this name, in lower case, changes; undefined: not by MSR alone. */
+export function registerWrites(name: string): RegisterWrites | undefined {
+  const found = [...NOTED, ...IN_PLACE].find((one) => one.toLowerCase() === name), bit = found && WRITE_BITS.get(found);
+  if (found === undefined) return undefined;
+  const others = bit === undefined ? [] : WRITE_BITS.keys().filter((one) => one !== found && WRITE_BITS.get(one) === bit);
+  return { names: [found, ...others].map((one) => one.toLowerCase()), bit };
+}
