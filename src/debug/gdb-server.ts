@@ -27,7 +27,8 @@ export class GdbServer {
         this.#goesOn();
         target.back(step);
       },
-      monitor: (command, ...args) => target.monitor(command, ...args),
+      monitor: (command, vcpu, ...args) => target.monitor(command, vcpu, ...args),
+      movedTo: () => target.movedTo(),
       detach: () => {
         this.#goesOn();
         target.detach();

@@ -3,7 +3,14 @@
 // are not known get the empty answer, as the protocol has it; bad ones get an error.
 
 import type { WatchHit, WatchKind } from "../core/interface.ts";
-import { DEBUG_REGISTERS, type DebugAccess, type DebugAnswer, type DebugSpace, type StepRange } from "../hypervisor/interface.ts";
+import {
+  type BreakpointCondition,
+  DEBUG_REGISTERS,
+  type DebugAccess,
+  type DebugAnswer,
+  type DebugSpace,
+  type StepRange,
+} from "../hypervisor/interface.ts";
 import { blocksText } from "../queries/facts/wait.ts";
 import { acknowledgement, encodePacket, fromHex, PACKET_SIZE, PacketReader, type Received, toBytes, toHex } from "./packets.ts";
 import { decodeRegister, encodeRegister, GENERAL_REGISTERS, targetDescription } from "./target-description.ts";
@@ -24,10 +31,15 @@ export interface GdbTarget {
    */
   back(step: number | undefined): void;
   /**
-   * Does a `monitor` command that the session does not know: the text for the user; undefined:
-   * unknown.
+   * Does a `monitor` command that the session does not know, where needed for the vCPU that is
+   * selected: the text for the user; undefined: unknown.
    */
-  monitor(command: string, ...args: string[]): Promise<string | undefined>;
+  monitor(command: string, vcpu: number, ...args: string[]): Promise<string | undefined>;
+  /**
+   * Where the code of the VM's Linux begins, if that has moved itself from where it was linked
+   * (KASLR).
+   */
+  movedTo(): Promise<bigint | undefined>;
   /** Takes all breakpoints back and continues. */
   detach(): void;
   /** Ends the whole machine. */
@@ -66,6 +78,7 @@ monitor events [FILTER|off] with el2 gdb el2: the events at which continue stops
 monitor symbols FILE        write an ELF file with the VM's symbols, for symbol-file FILE
 monitor tasks [FILTER]      list the threads of the VM's Linux, such as with state=D
 monitor stack PID           list the call frames of one that sleeps
+monitor tables [ADDRESS]    list what the selected vCPU's tables map, or the walk of an address
 `;
 const OK = "OK";
 const UNKNOWN = "";
@@ -122,6 +135,11 @@ export class GdbSession {
       ["qsThreadInfo", () => "l"],
       ["qThreadExtraInfo,", (text) => this.#threadInfo(text)],
       ["qSymbol::", () => OK],
+      ["qOffsets", () => this.#offsets()],
+      // QEMU's packets for physical addresses: those that the VM has.
+      ["qqemu.Supported", () => "PhyMemMode"],
+      ["qqemu.PhyMemMode", () => this.#space === "ipa" ? "1" : "0"],
+      ["Qqemu.PhyMemMode:", (text) => this.#setPhysical(text)],
       ["?", () => this.#stopReply()],
       ["g", () => this.#readRegisters()],
       ["G", (text) => this.#writeRegisters(text)],
@@ -237,7 +255,7 @@ export class GdbSession {
     this.#knows = { swbreak: features.includes("swbreak+"), hwbreak: features.includes("hwbreak+") };
     return `PacketSize=${
       PACKET_SIZE.toString(16)
-    };QStartNoAckMode+;qXfer:features:read+;vContSupported+;swbreak+;hwbreak+;ReverseStep+;ReverseContinue+`;
+    };QStartNoAckMode+;qXfer:features:read+;vContSupported+;swbreak+;hwbreak+;ConditionalBreakpoints+;ReverseStep+;ReverseContinue+`;
   }
 
   #startNoAckMode(): string {
@@ -251,6 +269,21 @@ export class GdbSession {
     const kind = cause === "breakpoint" ? this.#breakpoints.get(pc) : undefined;
     const why = kind && this.#knows[kind] ? `${kind}:;` : watch ? `${WATCH_REASONS[watch.kind]}:${watch.address.toString(16)};` : "";
     return `T${signal}thread:${threadOf(vcpu)};${HISTORY[cause] ?? why}`;
+  }
+
+  /**
+   * Where the first segment of gdb's own `vmlinux` is: its other segments move as far. gdb asks
+   * only if it has a file when it connects.
+   */
+  async #offsets(): Promise<string> {
+    const text = await this.target.movedTo();
+    return text === undefined ? UNKNOWN : `TextSeg=${text.toString(16)}`;
+  }
+
+  #setPhysical(text: string): string {
+    if (text !== "0" && text !== "1") return INVALID;
+    this.#space = text === "1" ? "ipa" : "va";
+    return OK;
   }
 
   async #threads(): Promise<string> {
@@ -336,10 +369,11 @@ export class GdbSession {
   async #insert(text: string): Promise<string> {
     const kind = breakpointKind(text), watch = WATCH_PACKETS.get(text[0]);
     if (!kind && !watch) return UNKNOWN;
-    const range = parseRange(text.slice(2));
-    if (!range || text[1] !== ",") return INVALID;
+    const [where, rest] = split(text.slice(2), ";");
+    const range = parseRange(where), conditions = parseConditions(rest);
+    if (!range || !conditions || text[1] !== ",") return INVALID;
     if (watch) return await this.#watch("insert-watchpoint", range, watch);
-    if (!kind || !await this.#done({ kind: "insert-breakpoint", address: range.address })) return INVALID;
+    if (!kind || !await this.#done({ kind: "insert-breakpoint", address: range.address, conditions })) return INVALID;
     this.#breakpoints.set(range.address, kind);
     return OK;
   }
@@ -402,7 +436,7 @@ export class GdbSession {
       ? HELP
       : command === "space"
       ? this.#setSpace(args)
-      : await this.target.monitor(command, ...args) ?? `monitor ${command}: no such command; there are:\n${HELP}`;
+      : await this.target.monitor(command, this.#vcpu, ...args) ?? `monitor ${command}: no such command; there are:\n${HELP}`;
     return toHex(toBytes(answer));
   }
 
@@ -411,7 +445,8 @@ export class GdbSession {
       return `monitor space ${space}: there are ${Object.keys(SPACES).join(", ")}\n`;
     }
     if (space !== undefined) this.#space = space as DebugSpace;
-    return `memory is read and written by ${SPACES[this.#space]}\n`;
+    const stale = space === undefined ? "" : "gdb may show code that it has read before: maintenance flush dcache\n";
+    return `memory is read and written by ${SPACES[this.#space]}\n${stale}`;
   }
 
   #detach(): string {
@@ -452,6 +487,21 @@ function hexNumber(text: string): number | undefined {
 function parseRange(text: string): { address: bigint; size: number } | undefined {
   const match = /^([0-9a-f]{1,16}),([0-9a-f]{1,8})$/i.exec(text);
   return match ? { address: BigInt(`0x${match[1]}`), size: parseInt(match[2], 16) } : undefined;
+}
+
+/**
+ * Conditions of a breakpoint: `X`, its length, a comma and its bytes, all in hexadecimal; `;`
+ * between them. gdb does not ask for commands there.
+ */
+function parseConditions(text: string): BreakpointCondition[] | undefined {
+  const conditions: BreakpointCondition[] = [];
+  for (const part of text.split(";").filter(Boolean)) {
+    const [, length, digits] = /^X([0-9a-f]{1,8}),([0-9a-f]+)$/i.exec(part) ?? [];
+    const code = digits === undefined ? undefined : fromHex(digits);
+    if (code?.length !== parseInt(length, 16)) return undefined;
+    conditions.push({ kind: "agent", code });
+  }
+  return conditions;
 }
 
 /** Text before and after the first `separator`. */

@@ -10,7 +10,7 @@ import { formatId } from "../queries/ids.ts";
 import type { Action } from "../queries/action.ts";
 import { type Filter, FilterError, parseFilter } from "../queries/filter.ts";
 import { type Inspected, Looks, QueryError, View } from "./readers/inspected.ts";
-import type { Answer, Query, QueryArguments } from "../queries/query.ts";
+import { type Answer, type Query, type QueryArguments, rowsOf } from "../queries/query.ts";
 import { readDiagnoses, readVms } from "./verdicts/read-diagnosis.ts";
 import { readDevicetreeOf } from "./readers/read-devicetree.ts";
 import { readInjections } from "./readers/read-injections.ts";
@@ -34,7 +34,7 @@ import { ramAt, readCode, readFrames, readSymbols } from "./readers/read-symbols
 import { KERNEL_READERS } from "./kernels/kernels.ts";
 import type { Gap } from "../queries/facts/gap.ts";
 import type { Row, RowOf } from "../queries/table.ts";
-import { type TableName, TABLES } from "../queries/tables.ts";
+import { type TableName, TABLES, VARIABLES } from "../queries/tables.ts";
 import { type Problem, problemText } from "../queries/facts/problem.ts";
 
 /** Default limit on the rows of an answer. */
@@ -111,6 +111,15 @@ export class Inspector {
   /** How a system register changes; undefined: not by MSR alone. */
   registerWrites(name: string): RegisterWrites | undefined {
     return registerWrites(name);
+  }
+
+  /**
+   * Whether an expression with variables has a value other than 0 where a vCPU is; undefined: it
+   * has no value.
+   */
+  holds(vcpu: string, expression: string): boolean | undefined {
+    const answer = this.answer({ table: "vcpu.vars", args: { vcpu, frame: 0, at: `(${expression}) != 0` } });
+    return answer.error === undefined ? rowsOf(VARIABLES, answer)[0]?.address === "0x1" : undefined;
   }
 
   /** Performs an action on the machine. Returns an error text, or undefined. */

@@ -58,6 +58,7 @@ function readKernel(reading: Reading): RowOf<LinuxTables["linux.ls"]> {
     address_bits: kernel.tables.bits,
     text: hex(code, 16),
     moved: physical === undefined ? null : hex(code - BigInt(physical), 16),
+    kaslr: info?.moved === undefined ? null : hex(info.moved),
     symbols: kernel.symbols.reduce((sum, { size }) => sum + size, 0),
     types: kernel.btf?.count ?? 0,
     vmcoreinfo: info !== undefined,

@@ -45,6 +45,8 @@ export class VmCoreInfo implements Types {
   readonly #sizes = new Map<string, number>();
   readonly #numbers = new Map<string, bigint>();
   readonly release: string;
+  /** How far the kernel has moved itself from where it was linked (KASLR); undefined: not said. */
+  readonly moved: bigint | undefined;
 
   private constructor(readonly text: string, readonly ipa: number) {
     const lines = text.split("\n").flatMap((line) => LINE.exec(line) ?? []);
@@ -55,6 +57,8 @@ export class VmCoreInfo implements Types {
       if (kind === "NUMBER" && /^(?:0x[0-9a-f]{1,16}|\d{1,19})$/.test(value)) this.#numbers.set(name, BigInt(value));
       if (kind === "SYMBOL" && /^[0-9a-f]{1,16}$/.test(value)) this.symbols.set(name, BigInt(`0x${value}`));
     }
+    const moved = /^KERNELOFFSET=([0-9a-f]{1,16})$/m.exec(text)?.[1];
+    this.moved = moved === undefined ? undefined : BigInt(`0x${moved}`);
     this.release = /^OSRELEASE=(.*)$/m.exec(text)?.[1] ?? "";
   }
 

@@ -45,7 +45,13 @@ const move = v.variant("kind", [
 ]);
 export type Move = Readonly<v.InferOutput<typeof move>>;
 
-const breakpoint = v.strictObject({ kind: v.picklist(["insert-breakpoint", "remove-breakpoint"]), address, vm: v.optional(name) });
+/** Bytes of a condition of gdb's, and conditions of a breakpoint. */
+const CONDITION_MAX = 4096, CONDITIONS_MAX = 64;
+const condition = v.variant("kind", [
+  v.strictObject({ kind: v.literal("agent"), code: bytes(CONDITION_MAX) }),
+  v.strictObject({ kind: v.literal("expression"), text: text() }),
+]);
+const conditions = v.optional(listOf(condition, CONDITIONS_MAX));
 const watchpoint = v.strictObject({
   kind: v.picklist(["insert-watchpoint", "remove-watchpoint"]),
   address,
@@ -61,7 +67,8 @@ const debugAccess = v.variant("kind", [
   v.strictObject({ kind: v.literal("write-register"), vcpu, register: count(0xffff), value: unsigned(128) }),
   v.strictObject({ kind: v.literal("read"), vcpu, space, address, size: count(ACCESS_MAX) }),
   v.strictObject({ kind: v.literal("write"), vcpu, space, address, bytes: bytes(ACCESS_MAX) }),
-  breakpoint,
+  v.strictObject({ kind: v.literal("insert-breakpoint"), address, vm: v.optional(name), conditions }),
+  v.strictObject({ kind: v.literal("remove-breakpoint"), address, vm: v.optional(name) }),
   watchpoint,
   v.strictObject({ kind: v.literal("stop-at-starts") }),
 ]) satisfies v.GenericSchema<unknown, DebugAccess>;

@@ -25,6 +25,7 @@ const LINUX = defineTable({
     address_bits: { kind: "number", doc: "bits of a virtual address", title: "bits", width: 4 },
     text: { kind: "address", doc: "virtual address of the kernel's code", width: 18 },
     moved: { kind: "address", doc: "virtual minus physical address of its image", width: 18, from: 140, optional: true },
+    kaslr: { kind: "address", doc: "how far it has moved itself from where it was linked (KASLR)", width: 18, from: 160, optional: true },
     symbols: { kind: "number", doc: "symbols that were found", width: 7 },
     types: { kind: "number", doc: "types in its BTF; 0: it has none, and only symbols can be read", width: 7 },
     vmcoreinfo: { kind: "flag", doc: "it has written VMCOREINFO", width: 10, from: 140 },

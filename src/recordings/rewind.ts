@@ -157,6 +157,14 @@ interface Passed {
   readonly own: number;
 }
 
+/**
+ * Places that are reached in a search, after which only the last instructions are searched, without
+ * stops on the way there: a loop may reach a breakpoint more often than there is time for.
+ */
+const BUSY = 2000;
+/** Instructions of the first such part, and how many times as many the next one has. */
+const LAST_PART = 100_000, GROWTH = 16;
+
 /** To the last breakpoint or watchpoint before the place; without one, to the start. */
 class ContinueBack implements WayBack {
   #past: Past;
@@ -166,9 +174,14 @@ class ContinueBack implements WayBack {
   #found: DebugStopped | undefined;
   #start: ToStart | undefined;
   #armed = false;
-  /** The searched part: from a milestone to an instruction count. */
+  /** The searched part: from a milestone, or from `#begin` on, to an instruction count. */
   #from: Milestone | undefined;
+  #begin = 0;
+  /** Whether nothing is before that part. */
+  #isFirst = false;
   #end: number;
+  /** Instructions of a part; Infinity: all from the milestone on. */
+  #part = Infinity;
 
   constructor(readonly run: RunSoFar) {
     this.#end = run.instructions;
@@ -178,10 +191,16 @@ class ContinueBack implements WayBack {
   /** Begins to search what leads up to `#end`. */
   #search(): { past: Past; control: DebugControl } {
     this.#from = this.run.rerun.milestone(this.#end);
-    const begun = begin(this.run, this.#from);
-    begun.control.adopt(this.run.control);
+    const begun = begin(this.run, this.#from), first = begun.past.system.instructions();
+    this.#begin = Math.max(first, this.#end - this.#part);
+    this.#isFirst = this.#begin === first && !isLater(this.#from);
+    this.#armed = false;
     begun.past.onStop = (stop) => this.#pass(stop);
     return begun;
+  }
+
+  #searchAgain(): void {
+    ({ past: this.#past, control: this.#control } = this.#search());
   }
 
   get past(): Past {
@@ -190,19 +209,34 @@ class ContinueBack implements WayBack {
 
   advance(milliseconds: number): DebugStopped | undefined {
     if (this.#start) return this.#start.advance(milliseconds);
-    if (this.#searching) {
-      if (this.#past.advance(this.#end, milliseconds)) this.#turnBack();
+    const last = this.#last;
+    if (this.#searching || !last) {
+      if (!this.#arrives(this.#begin, milliseconds)) return undefined;
+      const over = this.#past.advance(this.#end, milliseconds);
+      if (over) this.#turnBack();
+      else if (this.#part === Infinity && this.#control.reachedPlaces > BUSY) this.#searchLast();
       return undefined;
     }
-    const last = this.#last!;
-    if (!this.#armed) {
-      if (!this.#past.advance(last.at, milliseconds)) return undefined;
-      this.#armed = true;
-      this.#control.adopt(this.run.control);
-    }
+    if (!this.#arrives(last.at, milliseconds)) return undefined;
     const over = this.#past.advance(this.run.instructions, milliseconds);
     if (over && !this.#found) throw new Error(`a stop after ${last.at} instructions did not recur in the replay`);
     return this.#found;
+  }
+
+  /** Goes to a place without stops; from there on they count. False: call again. */
+  #arrives(instructions: number, milliseconds: number): boolean {
+    if (this.#armed) return true;
+    if (!this.#past.advance(instructions, milliseconds)) return false;
+    this.#armed = true;
+    this.#control.adopt(this.run.control);
+    return true;
+  }
+
+  /** Searches the last instructions first. */
+  #searchLast(): void {
+    this.#part = LAST_PART;
+    this.#last = undefined;
+    this.#searchAgain();
   }
 
   /** Records a stop, and continues after it. */
@@ -223,14 +257,15 @@ class ContinueBack implements WayBack {
   #turnBack(): void {
     const last = this.#last;
     if (!last) {
-      if (!isLater(this.#from)) this.#start = new ToStart(this.run);
+      if (this.#isFirst) this.#start = new ToStart(this.run);
       else {
-        this.#end = this.#from.instructions;
-        ({ past: this.#past, control: this.#control } = this.#search());
+        this.#end = this.#begin;
+        this.#part *= GROWTH;
+        this.#searchAgain();
       }
       return;
     }
-    this.#searching = false;
+    this.#searching = this.#armed = false;
     const { past, control } = begin(this.run, this.run.rerun.milestone(last.at));
     this.#past = past;
     this.#control = control;

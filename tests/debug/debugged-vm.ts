@@ -42,6 +42,8 @@ export class DebuggedVm {
   readonly done: ("stop" | "detach" | "kill" | "close" | "back" | `back ${number}`)[] = [];
   /** Times that the session has sent something. */
   sent = 0;
+  /** Where its Linux has moved itself to. */
+  movedTo: bigint | undefined;
   /** Resolves when gdb has read what was sent; undefined: at once. */
   reading: Promise<void> | undefined;
   readonly #reader = new PacketReader();
@@ -64,7 +66,8 @@ export class DebuggedVm {
         this.#wantsToRun = true;
       },
       back: (step) => void this.done.push(step === undefined ? "back" : `back ${step}`),
-      monitor: (command, ...args) => Promise.resolve(command === "known" ? `${args.join(" and ")}\n` : undefined),
+      movedTo: () => Promise.resolve(this.movedTo),
+      monitor: (command, _vcpu, ...args) => Promise.resolve(command === "known" ? `${args.join(" and ")}\n` : undefined),
       detach: () => {
         debug.clear();
         this.done.push("detach");

@@ -15,6 +15,7 @@ function serve(): { server: GdbServer; port: number; done: string[]; served: Pro
     go: () => void done.push("go"),
     back: () => void done.push("back"),
     monitor: () => Promise.resolve(undefined),
+    movedTo: () => Promise.resolve(undefined),
     detach: () => void done.push("detach"),
     kill: () => void done.push("kill"),
   };

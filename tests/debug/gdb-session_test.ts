@@ -54,6 +54,53 @@ Deno.test("a question that gdb repeats because the answer was late is answered o
   assert.deepEqual(answers, ["T05thread:1;", "T05thread:1;"]);
 });
 
+Deno.test("a condition of gdb's is evaluated where the breakpoint is; a damaged one stops, and another replaces it", async () => {
+  const vm = new DebuggedVm(COUNT), at = `Z0,${hex(CODE + 4)},4`;
+  assert.match(await vm.ask("qSupported:swbreak+") ?? "", /;ConditionalBreakpoints\+;/);
+  const x0 = await vm.register(0);
+  // $x0 == X, and $x0 == Y
+  const equals = (value: bigint) => `;Xe,26000025${value.toString(16).padStart(16, "0")}1327`;
+  assert.equal(await vm.ask(`${at}${equals(x0 + 500n)}${equals(x0 + 300n)}`, "c"), "T05thread:1;swbreak:;");
+  assert.equal(await vm.register(0), x0 + 300n);
+  assert.equal(await vm.register(PC), BigInt(CODE + 4));
+  assert.equal(
+    await vm.ask(`z0,${hex(CODE + 4)},4`, "vCont;s:1", `${at}${equals(x0 + 300n)}${equals(x0 + 500n)}`, "c"),
+    "T05thread:1;swbreak:;",
+  );
+  assert.equal(await vm.register(0), x0 + 500n);
+  // A step in a range passes the place as well.
+  assert.equal(
+    await vm.ask(`z0,${hex(CODE + 4)},4`, `${at}${equals(x0 + 700n)}`, `vCont;r${hex(CODE)},${hex(CODE + 8)}:1`),
+    "T05thread:1;swbreak:;",
+  );
+  assert.equal(await vm.register(0), x0 + 700n);
+  assert.equal(await vm.ask(`z0,${hex(CODE + 4)},4`, `${at};X2,2227`, "c"), "T05thread:1;swbreak:;", "a constant without its byte");
+  assert.equal(await vm.register(0), x0 + 700n);
+  for (const wrong of [";X3,2227", ";X1,2", ";Y1,27", ";X1", ";X,27"]) assert.equal(await vm.ask(`${at}${wrong}`), "E16", wrong);
+});
+
+Deno.test("gdb's own file follows a kernel that has moved; QEMU's packets choose the VM's physical addresses", async () => {
+  const vm = new DebuggedVm(STORE);
+  assert.equal(await vm.ask("qOffsets"), "");
+  assert.equal(await vm.ask("qqemu.Supported"), "PhyMemMode");
+  vm.movedTo = 0xffff_8123_4501_0000n;
+  assert.equal(await vm.ask("qOffsets"), "TextSeg=ffff812345010000");
+  assert.equal(await vm.ask("qqemu.PhyMemMode"), "0");
+  assert.equal(await vm.ask("Qqemu.PhyMemMode:1", "qqemu.PhyMemMode"), "1");
+  assert.match(await monitor(vm, "space"), /intermediate physical addresses/);
+  assert.match(
+    await monitor(vm, "space va"),
+    /virtual addresses .*\ngdb may show code that it has read before: maintenance flush dcache\n/,
+  );
+  assert.equal(await vm.ask("qqemu.PhyMemMode"), "0");
+  assert.equal(await vm.ask("Qqemu.PhyMemMode:2"), "E16");
+});
+
+/** The answer to `monitor`, as text. */
+async function monitor(vm: DebuggedVm, command: string): Promise<string> {
+  return new TextDecoder().decode(Uint8Array.fromHex(await vm.ask(`qRcmd,${toHex(new TextEncoder().encode(command))}`) ?? ""));
+}
+
 /** Counts in memory at X1. */
 const STORE = [A64.loadX1High(0x4030), 0x91000400, 0xf9000020, 0xf9400022, A64.branch(-3)];
 

@@ -72,6 +72,7 @@ async function serve(name: string) {
       });
     },
     back: () => {},
+    movedTo: () => Promise.resolve(undefined),
     // Notes the stack that gdb prints next.
     monitor: () => {
       const rows = rowsOf(STACK, system.inspector.answer({ table: "vcpu.stack", args: { vcpu: "host/0" } }));

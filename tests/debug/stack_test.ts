@@ -31,6 +31,7 @@ function serve(image: Uint8Array<ArrayBuffer>) {
       queueMicrotask(() => server.stopped(run()));
     },
     back: () => {},
+    movedTo: () => Promise.resolve(undefined),
     // Notes the stack that gdb prints next.
     monitor: () => {
       const answer = system.inspector.answer({ table: "vcpu.stack", args: { vcpu: "host/0" } });

@@ -233,6 +233,8 @@ for (const release of RELEASES) {
       assert.equal(`${kernel.release} ${kernel.version}`, lines(debian.command("uname -rv"))[0]);
       assert.equal(kernel.cmdline, lines(debian.command("cat /proc/cmdline"))[0]);
       assert.ok(kernel.types > 50_000 && kernel.vmcoreinfo);
+      // The primary VM has no seed for KASLR.
+      assert.equal(kernel.kaslr, "0x0");
     });
   }
 

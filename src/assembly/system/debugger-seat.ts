@@ -3,7 +3,7 @@
 
 import type { DebugCore } from "../../core/interface.ts";
 import { DebugControl, type Hypervisor, type Vcpu } from "../../hypervisor/boot.ts";
-import type { Debuggee } from "../../hypervisor/interface.ts";
+import { conditionHolds, type Debuggee, type ExpressionHolds } from "../../hypervisor/interface.ts";
 import { debuggedText, type DebuggedVms, oneVm } from "../../queries/debugged-vms.ts";
 import { QueryError } from "../../inspection/readers/inspected.ts";
 import type { DebuggerAccess } from "./system.ts";
@@ -17,6 +17,7 @@ interface DebuggerSeatSystem {
   nameOf(vmid: number): string;
   /** The VM that has breakpoints of stop rules. */
   brokenVm(): string | undefined;
+  readonly holds: ExpressionHolds;
 }
 
 /** The one debugger of a machine. */
@@ -76,7 +77,15 @@ export class DebuggerSeat implements DebuggerAccess {
   #make(vms: DebuggedVms, fromStart: boolean): DebugControl {
     this.#vms = vms;
     if (fromStart) this.#planned = vms;
-    return new DebugControl(this.system.hypervisor, this.system.core, this.#debuggee(vms), fromStart);
+    const { hypervisor, core, holds } = this.system;
+    const control: DebugControl = new DebugControl(
+      hypervisor,
+      core,
+      this.#debuggee(vms),
+      fromStart,
+      (vcpu, condition) => conditionHolds(control, vcpu, condition, holds),
+    );
+    return control;
   }
 
   #debuggee(debugged: DebuggedVms): Debuggee {

@@ -104,6 +104,7 @@ export class GuestSystem implements System, Inspected {
       },
       nameOf: (vmid) => this.vms.nameOf(vmid),
       brokenVm: () => this.stops.vm,
+      holds: (vcpu, text) => this.inspector.holds(this.hypervisor.names.vcpu(vcpu), text),
     });
     this.stops = new StopRules({
       hypervisor,

@@ -4,6 +4,7 @@
 
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import type { WatchKind } from "../../core/interface.ts";
+import type { DebugAnswer } from "../../hypervisor/interface.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { CODE, LINES, VARIABLES } from "../../queries/tables.ts";
 import { type Arguments, RequestError } from "./arguments.ts";
@@ -87,6 +88,8 @@ const EVENT_NAMES: Readonly<Record<string, (rest: string) => string>> = {
 /** `VM:NAME`: a function of one VM. Names of C++ and Rust have `::`. */
 const FUNCTION_OF_VM = /^([a-z][a-z0-9-]*):(?!:)(.+)$/;
 const WATCHES: Readonly<Record<string, WatchKind>> = { read: "read", write: "write", readWrite: "access" };
+/** Conditions of one place that the machine evaluates. */
+const CONDITIONS_MAX = 64;
 /** Limit on the VMs whose reasons for not having a place are reported. */
 const MESSAGES = 3;
 /** Bytes of a data breakpoint by default. */
@@ -324,8 +327,22 @@ export class Breakpoints {
   /** Removes what no breakpoint shares. */
   async #remove(places: readonly CodePlace[]): Promise<void> {
     for (const { vm, address } of places) {
-      if (!this.has(vm, address)) await this.target.ask({ kind: "remove-breakpoint", vm, address });
+      if (this.has(vm, address)) await this.#arm(vm, address);
+      else await this.target.ask({ kind: "remove-breakpoint", vm, address });
     }
+  }
+
+  /**
+   * The machine stops at an address, where all breakpoints that share it have conditions if one of
+   * these holds: the others cost no stop.
+   */
+  #arm(vm: string, address: bigint, added?: Breakpoint): Promise<DebugAnswer> {
+    const here = this.#code.filter((one) => one === added || one.places.some((place) => place.vm === vm && place.address === address));
+    const texts = here.flatMap(({ condition }) => condition ?? []);
+    const conditions = texts.length < here.length || texts.length > CONDITIONS_MAX
+      ? undefined
+      : texts.map((text) => ({ kind: "expression", text }) as const);
+    return this.target.ask({ kind: "insert-breakpoint", vm, address, conditions });
   }
 
   /** Sets a breakpoint in those of some VMs that have it. */
@@ -339,7 +356,7 @@ export class Breakpoints {
       if (found.addresses.length && !await this.#isMapped(vm, found.addresses[0])) one.unmapped.add(vm);
       if (found.message !== undefined) messages.push(found.message);
       for (const address of found.addresses) {
-        const answer = await this.target.ask({ kind: "insert-breakpoint", vm, address });
+        const answer = await this.#arm(vm, address, one);
         if (answer.kind === "refused") messages.push(answer.message);
         if (answer.kind !== "done") continue;
         places.push({ vm, address });

@@ -3,6 +3,7 @@
 // same of external debuggers).
 
 import { pointerMask, Pstate, type RegisterName, type WatchKind } from "../../core/interface.ts";
+import type { BreakpointCondition } from "./vm-stops.ts";
 import type { BlockCode } from "../../abi/trace.ts";
 import type { DebugControl } from "./debug-control.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
@@ -149,8 +150,17 @@ export type DebugAccess =
   | { readonly kind: "read"; readonly vcpu: number; readonly space?: DebugSpace; readonly address: bigint; readonly size: number }
   /** All or nothing. Read-only mappings do not matter. */
   | { readonly kind: "write"; readonly vcpu: number; readonly space?: DebugSpace; readonly address: bigint; readonly bytes: Uint8Array }
-  /** `vm`: the one that the address belongs to, for a debugger of several. */
-  | { readonly kind: "insert-breakpoint" | "remove-breakpoint"; readonly address: bigint; readonly vm?: string }
+  /**
+   * `vm`: the one that the address belongs to, for a debugger of several. The conditions are those
+   * that the address has from now on.
+   */
+  | {
+    readonly kind: "insert-breakpoint";
+    readonly address: bigint;
+    readonly vm?: string;
+    readonly conditions?: readonly BreakpointCondition[];
+  }
+  | { readonly kind: "remove-breakpoint"; readonly address: bigint; readonly vm?: string }
   | {
     readonly kind: "insert-watchpoint" | "remove-watchpoint";
     readonly address: bigint;
@@ -192,7 +202,9 @@ export function answerDebugger(control: DebugControl, access: DebugAccess): Debu
     case "vcpus":
       return { kind: "vcpus", vcpus: vcpus.map((vcpu) => describe(control, vcpu)) };
     case "insert-breakpoint":
-      return control.insert(access.address, access.vm) ? DONE : refused("no VM, too many breakpoints, or no address of an instruction");
+      return control.insert(access.address, access.vm, access.conditions)
+        ? DONE
+        : refused("no VM, too many breakpoints, or no address of an instruction");
     case "remove-breakpoint":
       control.remove(access.address, access.vm);
       return DONE;

@@ -9,7 +9,7 @@ import type { VcpuDebugger } from "../scheduling/execution.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import type { TraceHub } from "../trace/trace-hub.ts";
 import type { TraceNames } from "../trace/trace-names.ts";
-import { VmStops } from "./vm-stops.ts";
+import { type BreakpointCondition, VmStops } from "./vm-stops.ts";
 
 /** Virtual addresses of instructions; `end` is not included. */
 export interface StepRange {
@@ -83,11 +83,23 @@ export class DebugControl implements VcpuDebugger {
   #endListening: (() => void) | undefined;
   /** Whether each VM stops before its first instruction. */
   #stopsAtStarts = false;
+  #reachedPlaces = 0;
+  /** vCPUs that execute the instruction of a breakpoint whose conditions do not hold. */
+  readonly #passing = new Set<Vcpu>();
   /** Breakpoints and watchpoints by VM. */
   readonly #vms = new Map<string, VmStops>();
 
-  /** @param fromStart stops before the first instruction. */
-  constructor(readonly services: DebugServices, readonly core: DebugCore, readonly debuggee: Debuggee, fromStart: boolean) {
+  /**
+   * @param fromStart stops before the first instruction.
+   * @param holdsAt whether a condition of a breakpoint does, where a vCPU is
+   */
+  constructor(
+    readonly services: DebugServices,
+    readonly core: DebugCore,
+    readonly debuggee: Debuggee,
+    fromStart: boolean,
+    readonly holdsAt: (vcpu: Vcpu, condition: BreakpointCondition) => boolean,
+  ) {
     this.#awaitsStart = fromStart;
   }
 
@@ -138,17 +150,22 @@ export class DebugControl implements VcpuDebugger {
     this.#stopsAtStarts = true;
   }
 
+  /** How often a breakpoint or watchpoint was reached, also where no condition held. */
+  get reachedPlaces(): number {
+    return this.#reachedPlaces;
+  }
+
   /** No address stops a VM. */
   get empty(): boolean {
     return this.#vms.values().every(({ empty }) => empty);
   }
 
   /**
-   * Stops before `address` from now on. False when no instruction can be there, when there are too
-   * many breakpoints, or without a VM.
+   * Stops before `address` from now on, where there are conditions if one of them holds. False when
+   * no instruction can be there, when there are too many breakpoints, or without a VM.
    */
-  insert(address: bigint, vm?: string): boolean {
-    return this.#present(vm)?.insert(address) ?? false;
+  insert(address: bigint, vm?: string, conditions?: readonly BreakpointCondition[]): boolean {
+    return this.#present(vm)?.insert(address, conditions) ?? false;
   }
 
   /**
@@ -207,6 +224,7 @@ export class DebugControl implements VcpuDebugger {
   /** Nothing stops the VM any more. */
   clear(): void {
     this.#follower = undefined;
+    this.#passing.clear();
     for (const stops of this.#vms.values()) stops.clear();
     this.stopAtEvents(undefined);
     this.goOn(undefined);
@@ -239,9 +257,8 @@ export class DebugControl implements VcpuDebugger {
     return this.vcpus().some((one) => one.usage.instructions > 0 && vmOf(one) === vm);
   }
 
-  /** The vCPU that executes one instruction when its turn comes. */
-  get stepping(): Vcpu | undefined {
-    return this.#stepping;
+  steps(vcpu: Vcpu): boolean {
+    return this.#stepping === vcpu || this.#passing.has(vcpu);
   }
 
   /**
@@ -255,16 +272,18 @@ export class DebugControl implements VcpuDebugger {
   }
 
   /**
-   * Executes one instruction of the vCPU that is stepping. Stops take effect only after the first
-   * instruction, or a step would never begin.
+   * Executes one instruction of a vCPU. Stops take effect only after the first instruction, or a
+   * step would never begin.
    */
-  step({ registers }: Vcpu, now: number, floor: number): Exit {
-    return this.#inRange ? this.core.run(registers, now, 1, floor) : this.core.step(registers, now, floor);
+  step(vcpu: Vcpu, now: number, floor: number): Exit {
+    const { registers } = vcpu;
+    return this.#inRange && !this.#passing.has(vcpu) ? this.core.run(registers, now, 1, floor) : this.core.step(registers, now, floor);
   }
 
   /** A vCPU ran, and stopped for this reason. */
   ran(vcpu: Vcpu, reason: ExitReason): void {
     if (reason === ExitReason.Breakpoint || reason === ExitReason.Watchpoint) return this.#reached(vcpu, reason);
+    this.#passing.delete(vcpu);
     if (this.#stepping !== vcpu) return;
     if (this.#follower?.is(vcpu)) return this.#follower.after(vcpu);
     const { pc } = vcpu.registers, range = this.#range;
@@ -273,10 +292,18 @@ export class DebugControl implements VcpuDebugger {
   }
 
   #reached(vcpu: Vcpu, reason: ExitReason): void {
+    this.#reachedPlaces++;
     // The tables that the VM had are another one's now.
     if (!this.debuggee.has(vcpu)) this.#vacate(vcpu.registers.stage2);
-    else if (reason === ExitReason.Breakpoint) this.#suspend({ vcpu, cause: "breakpoint" });
-    else this.#suspend({ vcpu, cause: "watchpoint", watch: this.core.watchHit });
+    else if (reason === ExitReason.Breakpoint) {
+      if (this.#stopsHere(vcpu)) this.#suspend({ vcpu, cause: "breakpoint" });
+      else this.#passing.add(vcpu);
+    } else this.#suspend({ vcpu, cause: "watchpoint", watch: this.core.watchHit });
+  }
+
+  #stopsHere(vcpu: Vcpu): boolean {
+    const conditions = this.#follow(vcpu).conditionsAt(vcpu.registers.pc);
+    return !conditions.length || conditions.some((condition) => this.holdsAt(vcpu, condition));
   }
 
   /** The stops of a vCPU's VM, which follow it to the tables that it has now. */

@@ -17,10 +17,18 @@ interface Watchpoint {
   readonly kind: WatchKind;
 }
 
+/** One of these has to hold, where a breakpoint has any. */
+export type BreakpointCondition =
+  /** A value other than 0 of gdb's bytecode. */
+  | { readonly kind: "agent"; readonly code: Uint8Array }
+  /** The same of an expression with the guest's variables. */
+  | { readonly kind: "expression"; readonly text: string };
+
 const watchKey = (address: bigint, length: number, kind: WatchKind) => `${kind} ${address.toString(16)} ${length}`;
 
 export class VmStops {
-  readonly #breakpoints = new Set<bigint>();
+  /** Conditions by address, one of which has to hold; empty: it always stops. */
+  readonly #breakpoints = new Map<bigint, readonly BreakpointCondition[]>();
   readonly #watchpoints = new Map<string, Watchpoint>();
   /** The tables of stage 2 that the VM had when it ran last. */
   #stage2: number | undefined;
@@ -47,17 +55,25 @@ export class VmStops {
     return this.#breakpoints.size + this.#watchpoints.size === 0;
   }
 
-  /** Stops before `address`; false when no instruction can be there, or at too many. */
-  insert(address: bigint): boolean {
+  /**
+   * Stops before `address`, where there are conditions if one of them holds; false when no
+   * instruction can be there, or at too many. The conditions that the address had are gone.
+   */
+  insert(address: bigint, conditions: readonly BreakpointCondition[] = []): boolean {
     if (address % INSTRUCTION_SIZE || this.#breakpoints.size >= MAXIMUM_BREAKPOINTS) return false;
-    this.insertAhead(address);
+    this.insertAhead(address, conditions);
     return true;
   }
 
   /** The same, unchecked. */
-  insertAhead(address: bigint): void {
-    this.#breakpoints.add(address);
+  insertAhead(address: bigint, conditions: readonly BreakpointCondition[] = []): void {
+    this.#breakpoints.set(address, conditions);
     if (this.#stage2 !== undefined) this.core.insertBreakpoint(this.#stage2, address);
+  }
+
+  /** Conditions of the breakpoint at an address. */
+  conditionsAt(address: bigint): readonly BreakpointCondition[] {
+    return this.#breakpoints.get(address) ?? [];
   }
 
   remove(address: bigint): void {
@@ -84,12 +100,12 @@ export class VmStops {
 
   /** Stops where another machine's VM stops as well. */
   adopt(other: VmStops): void {
-    for (const address of other.#breakpoints) this.insertAhead(address);
+    for (const [address, conditions] of other.#breakpoints) this.insertAhead(address, conditions);
     for (const watchpoint of other.#watchpoints.values()) this.#watchAhead(watchpoint);
   }
 
   clear(): void {
-    for (const address of [...this.#breakpoints]) this.remove(address);
+    for (const address of [...this.#breakpoints.keys()]) this.remove(address);
     for (const { address, length, kind } of [...this.#watchpoints.values()]) this.unwatch(address, length, kind);
   }
 
@@ -97,7 +113,7 @@ export class VmStops {
   moveTo(stage2: number): void {
     this.leave();
     this.#stage2 = stage2;
-    for (const address of this.#breakpoints) this.core.insertBreakpoint(stage2, address);
+    for (const address of this.#breakpoints.keys()) this.core.insertBreakpoint(stage2, address);
     for (const { address, length, kind } of this.#watchpoints.values()) this.core.insertWatchpoint(stage2, address, length, kind);
   }
 
@@ -106,7 +122,7 @@ export class VmStops {
     const stage2 = this.#stage2;
     this.#stage2 = undefined;
     if (stage2 === undefined) return;
-    for (const address of this.#breakpoints) this.core.removeBreakpoint(stage2, address);
+    for (const address of this.#breakpoints.keys()) this.core.removeBreakpoint(stage2, address);
     for (const { address, length, kind } of this.#watchpoints.values()) this.core.removeWatchpoint(stage2, address, length, kind);
   }
 }

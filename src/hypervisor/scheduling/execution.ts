@@ -19,8 +19,8 @@ export const EXIT_COST = 1_000;
 export interface VcpuDebugger {
   /** Whether a vCPU that is about to run must not. */
   holds(vcpu: Vcpu): boolean;
-  /** The vCPU that executes one instruction when its turn comes. */
-  readonly stepping: Vcpu | undefined;
+  /** Whether a vCPU executes one instruction when its turn comes. */
+  steps(vcpu: Vcpu): boolean;
   step(vcpu: Vcpu, now: number, floor: number): Exit;
   /** A vCPU ran, and stopped for this reason. */
   ran(vcpu: Vcpu, reason: ExitReason): void;
@@ -221,7 +221,7 @@ export class Execution implements ExitHandler {
   #runOnce(cpu: PhysicalCpu, vcpu: Vcpu, floor: number, el2: ExitHandler | undefined): void {
     const { core, machine, debug } = this.services;
     const { position } = cpu;
-    const exit = debug?.stepping === vcpu
+    const exit = debug?.steps(vcpu)
       ? debug.step(vcpu, position, floor)
       : core.run(vcpu.registers, position, Math.min(Math.ceil(this.#limit - position), this.#stopAt - this.#retired), floor, el2);
     const { reason, retired } = exit;

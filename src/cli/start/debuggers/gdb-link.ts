@@ -15,13 +15,16 @@ import type { DebuggedVms } from "../../../queries/debugged-vms.ts";
 import { vmId } from "../../../queries/ids.ts";
 import { LINUX_TABLES } from "../../../queries/linux-tables.ts";
 import { listText } from "../../../queries/list-text.ts";
-import type { QueryArguments } from "../../../queries/query.ts";
+import { type QueryArguments, rowsOf } from "../../../queries/query.ts";
+import { CODE, PAGE_TABLES } from "../../../queries/tables.ts";
 
 /** Others may ask through the same client, with their own numbers. */
 const FIRST_QUESTION = 1e9;
 /** Files that `monitor symbols` writes for whoever can connect to a port. */
 const SHARED_FILE = /^\w[\w.-]*\.(?:elf|debug|sym)$/;
 
+/** Lists of `monitor`. */
+const MONITOR_TABLES = { ...LINUX_TABLES, "vcpu.tables": PAGE_TABLES };
 /** Columns of a list that gdb prints. */
 const MONITOR_WIDTH = 100;
 
@@ -84,7 +87,8 @@ export class DebugLink {
       stop: () => session.send({ kind: "debug-stop" }),
       go: (step, range) => session.send({ kind: "debug-continue", step, range }),
       back: (step) => session.send({ kind: "debug-back", step }),
-      monitor: (command, ...args) => this.#monitor(command, args),
+      monitor: (command, vcpu, ...args) => this.#monitor(command, vcpu, args),
+      movedTo: () => this.#movedTo(),
       detach: () => session.send({ kind: "debug-detach" }),
       kill: () => session.send({ kind: "stop" }),
     };
@@ -136,21 +140,34 @@ export class DebugLink {
     return this.#events === undefined ? "continue does not stop at events\n" : `continue stops at events with ${this.#events}\n`;
   }
 
-  /** Rows about the VM's Linux, as text. */
-  async #list(name: "linux.ps" | "linux.stack", args: QueryArguments): Promise<string> {
-    if (this.vms.kind !== "vm") return "this gdb has several VMs; use el2 linux\n";
-    const { error, rows } = await this.#asker.ask({ table: name, args: { ...args, vm: vmId(this.vms.vm) } });
-    return error === undefined ? listText(LINUX_TABLES[name], rows, MONITOR_WIDTH) : `${error}\n`;
+  /** Rows about the VM, as text. @param args of the query, by the VM's name */
+  async #list<N extends keyof typeof MONITOR_TABLES>(name: N, args: (vm: string) => QueryArguments): Promise<string> {
+    if (this.vms.kind !== "vm") return "this gdb has several VMs; use el2 linux and el2 vcpu\n";
+    const { error, rows } = await this.#asker.ask({ table: name, args: args(this.vms.vm) });
+    return error === undefined ? listText(MONITOR_TABLES[name], rows, MONITOR_WIDTH) : `${error}\n`;
   }
 
-  async #monitor(command: string, args: readonly string[]): Promise<string | undefined> {
+  /** Where the code of the VM's Linux begins, if VMCOREINFO says that it has moved. */
+  async #movedTo(): Promise<bigint | undefined> {
+    if (this.vms.kind !== "vm") return undefined;
+    const { vm } = this.vms, kernels = await this.#asker.ask({ table: "linux.ls", args: { vm: vmId(vm) } });
+    const [kernel] = kernels.error === undefined ? rowsOf(LINUX_TABLES["linux.ls"], kernels) : [];
+    if (!kernel?.kaslr || BigInt(kernel.kaslr) === 0n) return undefined;
+    const code = await this.#asker.ask({ table: "code", args: { at: `${vm}:_text`, size: 1 } });
+    return code.error === undefined ? BigInt(rowsOf(CODE, code)[0].address) : undefined;
+  }
+
+  async #monitor(command: string, vcpu: number, args: readonly string[]): Promise<string | undefined> {
     if (command === "events") return await this.#monitorEvents(args);
-    if (command === "tasks") return await this.#list("linux.ps", { threads: true, filter: args.join(" ") || undefined });
+    if (command === "tasks") {
+      return await this.#list("linux.ps", (vm) => ({ vm: vmId(vm), threads: true, filter: args.join(" ") || undefined }));
+    }
     if (command === "stack") {
       const [pid = ""] = args;
       if (!/^\d{1,9}$/.test(pid)) return "monitor stack PID: list them with monitor tasks\n";
-      return await this.#list("linux.stack", { pid: Number(pid) });
+      return await this.#list("linux.stack", (vm) => ({ vm: vmId(vm), pid: Number(pid) }));
     }
+    if (command === "tables") return await this.#list("vcpu.tables", (vm) => ({ vcpu: `${vm}/${vcpu}`, at: args[0] }));
     if (command !== "symbols") return undefined;
     if (args.length !== 1) return "monitor symbols FILE: name one file to write\n";
     if (this.#shared) {
