@@ -36,6 +36,7 @@ import { primaryDevicetree, type PrimaryDevicetreeOptions } from "./devices/prim
 import { KeptVariables } from "./devices/kept-variables.ts";
 import { bootFindings } from "./layout/boot-findings.ts";
 import { imageHeader } from "../images/kernel-image.ts";
+import { refusing } from "./layout/boot-plan.ts";
 import { layoutFirmware } from "./layout/firmware-layout.ts";
 import { attachFwCfg, firmwareImages, makeFlash, savedFlash } from "./devices/primary-firmware.ts";
 import { DEVICETREE_WINDOW, layoutPrimary } from "./layout/primary-image.ts";
@@ -230,22 +231,23 @@ function loadPrimary(building: Building, boot: BootPlan): Primary {
   const virtioSlots = bus === "pci" ? 0 : devices?.length;
   const platform = { append, clock: clock !== undefined, virtioSlots, geniezone, bus, uart, platformDevices };
   if (boot.firmware) {
-    const layout = layoutFirmware(boot.firmware, map.primarySize);
+    const { firmware } = boot, layout = refusing("firmware: ", () => layoutFirmware(firmware, map.primarySize));
     const flash = makeFlash(machine, boot.firmware, layout, outside);
     const images = firmwareImages(layout);
     const tree = boot.dtb ?? generatedTree(building, layout.memory, { ...platform, flash: layout.banks.map(({ size }) => size) });
     writeTree(system, images, tree);
     return { images, flash };
   }
-  if (!boot.image) return { images: DEFAULT_PRIMARY_IMAGES, flash: [] };
-  const layout = layoutPrimary({ ...boot, image: boot.image }, RAM_BASE, map.primarySize, plan.cpu);
+  const { image } = boot;
+  if (!image) return { images: DEFAULT_PRIMARY_IMAGES, flash: [] };
+  const layout = refusing("image: ", () => layoutPrimary({ ...boot, image }, RAM_BASE, map.primarySize, plan.cpu));
   for (const { address, bytes } of layout.placements) machine.ram.write(address, bytes);
   const images = { entry: layout.entry, devicetree: layout.devicetree, ramdisk: layout.initrd?.start ?? layout.devicetree };
   const tree = boot.dtb ?? generatedTree(building, map.primarySize, { ...platform, initrd: layout.initrd });
   const ramdisk = layout.initrd && boot.initrd && { start: layout.initrd.start, bytes: boot.initrd };
   building.system.vms.findings.set(
     PRIMARY_CONSOLE,
-    bootFindings({ tree, devices: devices ?? [], slots: virtioSlots ?? 0, ramdisk, linux: imageHeader(boot.image) !== undefined }),
+    bootFindings({ tree, devices: devices ?? [], slots: virtioSlots ?? 0, ramdisk, linux: imageHeader(image) !== undefined }),
   );
   writeTree(system, images, tree);
   return { images, flash: [] };
@@ -253,7 +255,7 @@ function loadPrimary(building: Building, boot: BootPlan): Primary {
 
 function writeTree({ machine, devicetrees }: GuestSystem, { devicetree }: PrimaryImages, tree: Uint8Array): void {
   if (tree.length > DEVICETREE_WINDOW) {
-    throw new Error(`the devicetree has ${tree.length} bytes, but there is room for ${DEVICETREE_WINDOW}`);
+    throw new PlanError(`the devicetree has ${tree.length} bytes, but there is room for ${DEVICETREE_WINDOW}`);
   }
   machine.ram.write(devicetree, tree);
   devicetrees.set(HOST, devicetree);

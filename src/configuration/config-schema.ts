@@ -3,8 +3,10 @@
 // memory, files).
 
 import { HOST_KEYS, NET_POLICY_KEYS, OWN_SCHEDULE_KEYS, Schema } from "./schema.ts";
-import { OBJECT_PORTS, THEME_NAME, VM_NAME, VM_NAME_MAX } from "./config.ts";
-import { type Conditions, type Need, NEEDS } from "./needs.ts";
+import { THEME_NAME } from "./config.ts";
+import { OBJECT_PORTS } from "../assembly/layout/machine-rules.ts";
+import { TAKEN_NAMES, VM_NAME, VM_NAME_MAX } from "../plans/limits.ts";
+import { type Conditions, type Need, NEEDS } from "../plans/needs.ts";
 import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
 import { type JsonSchema, jsonSchemaOf } from "../support/json-schema.ts";
 
@@ -109,7 +111,7 @@ export function configurationSchema(): JsonSchema {
   const devices = one.properties!.devices;
   const vms = {
     ...vm,
-    propertyNames: { pattern: VM_NAME.source, maxLength: VM_NAME_MAX },
+    propertyNames: { pattern: VM_NAME.source, maxLength: VM_NAME_MAX, not: { enum: TAKEN_NAMES } },
     additionalProperties: { ...one, properties: { ...one.properties, devices: withRule(devices) }, allOf: [...VM_RULES] },
   };
   const themes = { ...ui.properties!.themes, propertyNames: { pattern: THEME_NAME.source } };

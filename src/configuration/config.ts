@@ -5,31 +5,13 @@
 import * as v from "valibot";
 import { parse, TomlError } from "smol-toml";
 import { type KeyPath, type Position, TomlPositions } from "./positions.ts";
-import {
-  DEFAULT_HOST_MEMORY,
-  deviceKeys,
-  type File,
-  type FileLink,
-  type FileUi,
-  type FileVm,
-  HOST_KEYS,
-  KNOWN_KEYS,
-  OWN_SCHEDULE_KEYS,
-  Schema,
-  shown,
-} from "./schema.ts";
+import { deviceKeys, type File, type FileUi, HOST_KEYS, KNOWN_KEYS, OWN_SCHEDULE_KEYS, Schema, shown } from "./schema.ts";
 import { THEMES } from "./theme-names.ts";
-import { meets, NEEDS, needText } from "./needs.ts";
+import { checkMachine, NO_VM } from "../assembly/layout/machine-rules.ts";
 import { notKnown } from "./plain-values.ts";
-import { GH } from "../abi/ioctl/gunyah.ts";
-import { rulesOf } from "../host/interface.ts";
-import { PERSONAS } from "../abi/ioctl/personas.ts";
-import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY } from "../machine/memory-map.ts";
 import { applyPhone } from "./phones.ts";
-import { formatSize } from "../support/units.ts";
 import { KiB } from "../support/sizes.ts";
 import { didYouMean, nearest } from "../support/did-you-mean.ts";
-import { hex } from "../support/number-text.ts";
 
 /** One thing wrong with a configuration. */
 export interface ConfigError extends Position {
@@ -58,7 +40,6 @@ export type ConfigResult =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly errors: readonly ConfigError[]; readonly rest: Config | undefined };
 
-const NO_VM = "no VM; add [vm.NAME] with a kernel or an image";
 /** Messages for missing required keys, where the default message would not help. */
 const MISSING: Readonly<Record<string, string>> = { el2: "el2 is missing; begin the file with el2 = 1", vm: NO_VM };
 
@@ -68,9 +49,6 @@ const DEPTH_MAX = 16;
 /** Characters of a key: positions keep the path of each key as a text. */
 const KEY_MAX = 128;
 
-export const VM_NAME = /^[a-z][a-z0-9-]*$/;
-/** Bytes of one. */
-export const VM_NAME_MAX = 79;
 export const THEME_NAME = /^[a-z][a-z0-9-]*$/;
 
 /** The tables of a TOML file, or the place where it is not TOML. */
@@ -260,8 +238,6 @@ function checkKeys(raw: Record<string, unknown>, errors: ConfigErrors): void {
   }
   if (isTable(raw.host)) checkHostKeys(raw.host, errors);
   for (const [name, vm] of Object.entries(isTable(raw.vm) ? raw.vm : {})) {
-    if (!VM_NAME.test(name)) errors.atKey(["vm", name], `vm name ${JSON.stringify(name)} is not of the form [a-z][a-z0-9-]*`);
-    if (new TextEncoder().encode(name).length > VM_NAME_MAX) errors.atKey(["vm", name], `vm name is longer than ${VM_NAME_MAX} bytes`);
     if (!isTable(vm)) continue;
     checkTable(vm, ["vm", name], KNOWN_KEYS.vm, errors);
     const devices = Array.isArray(vm.devices) ? vm.devices as unknown[] : [];
@@ -306,38 +282,10 @@ function checkTable(table: Record<string, unknown>, path: KeyPath, known: readon
 }
 
 /** Rules between keys. */
-function checkTogether({ file, spoilt }: Config, errors: ConfigErrors): void {
-  // Without a known number of CPUs, none is out of range.
-  const cpus = spoilt.has(["machine", "cpus"]) ? Infinity : file.machine.cpus;
+function checkTogether(config: Config, errors: ConfigErrors): void {
+  const { file, spoilt } = config;
   if (!spoilt.has(["ui", "theme"], ["ui", "themes"])) checkThemes(file.ui, errors);
-  const vms = Object.entries(file.vm);
-  if (file.host.kind === "image") return checkHostImage(file, errors);
-  if (vms.length === 0 && !spoilt.has(["vm"])) errors.atKey(["vm"], NO_VM);
-  if (file.host.vcpus !== undefined && file.host.vcpus > cpus) {
-    errors.atValue(["host", "vcpus"], `vcpus ${file.host.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);
-  }
-  for (const [name, vm] of vms) {
-    checkVm(name, vm, cpus, spoilt, errors);
-    if (!spoilt.has(["vm", name, "memory"], ["vm", name, "base"])) checkBase(name, vm, 2 ** file.machine.ipa_bits, errors);
-    checkStart(name, vm.start, file, errors);
-    checkDriver(name, vm, file, spoilt, errors);
-    if (vm.hypervisor === "geniezone" && !file.host.gzvm && !spoilt.has(["host", "gzvm"])) {
-      errors.atValue(["vm", name, "hypervisor"], 'hypervisor "geniezone" needs /dev/gzvm; add gzvm = true to [host]');
-    }
-  }
-  checkVariables(vms, errors);
-  const buffers = Object.values(file.link).reduce((sum, link) => link.kind === "shm" ? sum + link.size : sum, 0);
-  const needed = vms.reduce((sum, [, vm]) => sum + ramOf(vm) + firmwareRoom(vm), (file.host.memory ?? DEFAULT_HOST_MEMORY) + buffers);
-  const unknown = spoilt.has(["machine", "memory"], ["host", "memory"], ...vms.map(([name]) => ["vm", name, "memory"]));
-  const has = formatSize(file.machine.memory);
-  if (file.machine.memory < MINIMUM_PLATFORM_MEMORY && !unknown) {
-    const range = `${formatSize(MINIMUM_PLATFORM_MEMORY)}..${formatSize(MAXIMUM_PRIMARY_MEMORY)}`;
-    errors.atValue(["machine", "memory"], `memory "${has}" is outside ${range}`);
-  } else if (needed > file.machine.memory && !unknown) {
-    errors.atValue(["machine", "memory"], `memory "${has}" is under the ${formatSize(needed)} that host and VMs need together`);
-  }
-  checkContextIds(vms, errors);
-  checkLinks(Object.entries(file.link), file, errors);
+  checkMachine(config, errors);
 }
 
 /** The theme is one of ours or one of the file's, which have names that ours do not have. */
@@ -352,218 +300,4 @@ export function checkThemes({ theme, themes }: FileUi, errors: ConfigErrors): vo
   const all = [...known, ...own];
   if (theme === undefined || all.includes(theme)) return;
   errors.atValue(["ui", "theme"], `theme ${JSON.stringify(theme)} ${notKnown(...all)}`);
-}
-
-/** An image as the primary VM makes its own VMs. */
-function checkHostImage({ vm, link }: File, errors: ConfigErrors): void {
-  const way = 'remove it, or use [host] kind = "native"';
-  for (const name of Object.keys(vm)) errors.atKey(["vm", name], `the primary VM is an image, which creates its own VMs; ${way}`);
-  for (const name of Object.keys(link)) errors.atKey(["link", name], `links connect VMs of the native host; ${way}`);
-}
-
-/** Context ids that devices are given: the network of sockets has each once. */
-function checkContextIds(vms: readonly [string, FileVm][], errors: ConfigErrors): void {
-  const users = new Map<number, string>();
-  for (const [name, { devices = [] }] of vms) {
-    devices.forEach((device, index) => {
-      if (device.kind !== "vsock" || device.cid === undefined) return;
-      const other = users.get(device.cid);
-      if (other !== undefined) {
-        errors.atValue(
-          ["vm", name, "devices", index, "cid"],
-          `cid ${device.cid} is already that of vm ${JSON.stringify(other)}; change one`,
-        );
-      }
-      users.set(device.cid, name);
-    });
-  }
-}
-
-/** A VM's RAM and windows are in its addresses, which end at `limit`, one after the other. */
-function checkBase(name: string, { base, memory, windows = [], size_max: sizeMax }: FileVm, limit: number, errors: ConfigErrors): void {
-  const end = Math.min(limit, base + (sizeMax ?? Infinity));
-  if (base + memory > limit) {
-    const message = `base ${hex(base)} leaves no room for ${formatSize(memory)}; use at most ${hex(limit - memory)}`;
-    return errors.atValue(["vm", name, "base"], message);
-  }
-  let free = base + memory;
-  for (const [index, window] of windows.entries()) {
-    const at = ["vm", name, "windows", index];
-    if (window.base < free) {
-      errors.atValue(at, `the window at ${hex(window.base)} overlaps the RAM below it; begin at ${hex(free)} or above, in ascending order`);
-    } else if (window.base + window.size > end) {
-      const more = limit < 2 ** 40 ? "; [machine] ipa_bits = 40 has addresses up to 0xffffffffff" : "";
-      errors.atValue(at, `the window at ${hex(window.base)} ends above ${hex(end)}${more}`);
-    }
-    free = window.base + window.size;
-  }
-}
-
-/** A file of variables has one writer. */
-function checkVariables(vms: readonly (readonly [string, FileVm])[], errors: ConfigErrors): void {
-  for (const [index, [name, { bios_vars: path }]] of vms.entries()) {
-    const other = path === undefined ? undefined : vms.slice(0, index).find(([, vm]) => vm.bios_vars === path)?.[0];
-    if (other !== undefined) {
-      errors.atValue(["vm", name, "bios_vars"], `vm ${JSON.stringify(other)} keeps its variables there; use another file`);
-    }
-  }
-}
-
-function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors: ConfigErrors): void {
-  const path = ["vm", name];
-  const unknown = (...keys: string[]) => spoilt.has(...keys.map((key) => [...path, key]));
-  if (vm.kernel === undefined && vm.image === undefined && vm.bios === undefined && !unknown("kernel", "image", "bios")) {
-    errors.atKey(path, `vm ${JSON.stringify(name)} needs a kernel or an image`);
-  }
-  if (vm.kernel !== undefined && vm.image !== undefined) {
-    errors.atKey([...path, "image"], "image and kernel are mutually exclusive; use kernel for Linux, image for bare metal");
-  }
-  if (vm.bios !== undefined && (vm.kernel ?? vm.image) !== undefined) {
-    errors.atKey([...path, "bios"], "bios replaces kernel and image; remove it, or them");
-  }
-  for (const need of NEEDS) {
-    const { key, value, when = {}, needs } = need, given = vm[key as keyof FileVm];
-    if (given === undefined || value !== undefined && given !== value || !meets(vm, when) || meets(vm, needs)) continue;
-    if (unknown(...Object.keys({ ...when, ...needs }))) continue;
-    if (value === undefined) errors.atKey([...path, key], needText(need));
-    else errors.atValue([...path, key], needText(need));
-  }
-  checkBoard(path, vm, errors);
-  if (vm.schedule === "own") checkOwnSchedule(path, unknown("vcpus") ? undefined : vm.vcpus, vm, cpus, errors);
-  if (vm.vcpus > cpus) {
-    errors.atValue([...path, "vcpus"], `vcpus ${vm.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);
-  }
-}
-
-/** Bytes of a VM's RAM. */
-function ramOf({ memory, windows = [] }: FileVm): number {
-  return windows.reduce((sum, { size }) => sum + size, memory);
-}
-
-/** Bytes of a VM's memory besides its RAM. */
-function firmwareRoom(vm: FileVm): number {
-  return rulesOf(vm).room({ isProtected: vm.type === "protected", hasBios: vm.bios !== undefined });
-}
-
-/** Values that do not fit the board of a VM. */
-function checkBoard(path: KeyPath, vm: FileVm, errors: ConfigErrors): void {
-  const { platform } = vm, { keys, ports, ram } = rulesOf(vm);
-  if (vm.base !== ram && !keys.includes("base")) {
-    errors.atValue([...path, "base"], `the RAM of platform "${platform}" begins at 0x${ram.toString(16)}; remove base`);
-  }
-  if (ports === undefined) return;
-  vm.devices?.forEach(({ kind }, index) => {
-    if (kind !== "pl011") return;
-    errors.atValue([...path, "devices", index, "kind"], `platform "${platform}" has ${ports}; remove it`);
-  });
-}
-
-/** A driver without RUN has no VMs whose vCPUs their owner runs. */
-function checkDriver(name: string, vm: FileVm, { host }: File, spoilt: Config["spoilt"], errors: ConfigErrors): void {
-  const { device } = host;
-  const unknown = spoilt.has(["host", "device"], ["vm", name, "schedule"], ["vm", name, "hypervisor"]);
-  const { functions, requests } = PERSONAS[device];
-  if (vm.windows !== undefined && !unknown && vm.hypervisor === "gunyah" && PERSONAS[device].memory.given !== "on-demand") {
-    const why = "gives memory in parcels, which the resource manager places one after the other";
-    errors.atKey(["vm", name, "windows"], `device "${device}" ${why}; windows need device = "v17" or later`);
-  }
-  const rules = rulesOf(vm), { vmm } = rules, inFlash = vm.bios !== undefined && rules.bios === "flash" && vm.hypervisor === "gunyah";
-  if (inFlash && !unknown && PERSONAS[device].memory.given !== "on-demand") {
-    errors.atKey(["vm", name, "bios"], `device "${device}" gives memory in parcels, which are never flash; use the default, "union"`);
-  }
-  const regions = requests.includes(GH.SET_USER_MEM_REGION) || device === "legacy";
-  if (vmm !== undefined && !unknown && vm.hypervisor === "gunyah" && functions && !regions) {
-    errors.atValue(["host", "device"], `device "${device}" has no SET_USER_MEM_REGION, by which ${vmm} gives memory; use "v14"`);
-  }
-  if (unknown || vm.hypervisor === "geniezone" || vm.schedule === "own" || functions !== undefined) return;
-  errors.atValue(
-    ["host", "device"],
-    `device "${device}" has no ioctl to run vCPUs; give vm ${JSON.stringify(name)} schedule = "own" and devices = []`,
-  );
-}
-
-/** `start = "after:NAME"`: another VM, which does not wait for this one in turn. */
-function checkStart(name: string, start: string, { vm: vms }: File, errors: ConfigErrors): void {
-  const path = ["vm", name, "start"];
-  const other = afterOf(start);
-  if (other === undefined) return;
-  if (!Object.hasOwn(vms, other)) {
-    return errors.atValue(path, `no vm ${JSON.stringify(other)}${didYouMean(other, Object.keys(vms))}`);
-  }
-  const seen = [name];
-  for (let next: string | undefined = other; next !== undefined; next = afterOf(vms[next]?.start ?? "auto")) {
-    if (next === name) return errors.atValue(path, `start ${JSON.stringify(start)} waits for itself: ${[...seen, name].join(" -> ")}`);
-    if (seen.includes(next)) return;
-    seen.push(next);
-  }
-}
-
-/** The VM that a VM waits for, by its `start`. */
-export function afterOf(start: string): string | undefined {
-  return start.startsWith("after:") ? start.slice("after:".length) : undefined;
-}
-
-/** Ports of a console on a virtio-mmio object, which has 16 queues, two of them for control. */
-export const OBJECT_PORTS = 7;
-
-function checkOwnSchedule(path: KeyPath, vcpus: number | undefined, vm: FileVm, cpus: number, errors: ConfigErrors): void {
-  const map = vm.affinity_map;
-  if (map !== undefined && map.length !== (vcpus ?? map.length)) {
-    const entries = `${map.length} ${map.length === 1 ? "entry" : "entries"}`;
-    errors.atValue([...path, "affinity_map"], `affinity_map has ${entries} for ${vcpus} vcpus; name a physical CPU for each`);
-  }
-  map?.forEach((cpu, index) => {
-    if (cpu < cpus) return;
-    errors.atValue([...path, "affinity_map", index], `affinity_map names CPU ${cpu}; [machine] has ${cpus}; use 0..${cpus - 1}`);
-  });
-  vm.devices?.forEach((device, index) => {
-    const place = [...path, "devices", index, "kind"];
-    if (device.kind === "pl011") {
-      const why = "nothing handles device accesses of a VM that the hypervisor schedules";
-      errors.atValue(place, `a pl011 needs schedule = "proxy"; ${why}; use { kind = "console" }`);
-    } else if (device.kind === "console" && device.ports.length > OBJECT_PORTS) {
-      errors.atValue(
-        place,
-        `a console of ${device.ports.length} ports has more queues than an object of the hypervisor's; use ${OBJECT_PORTS}`,
-      );
-    }
-  });
-}
-
-/** Names that `link` mentions, with the keys that hold them. */
-function linkEnds(link: FileLink): { vm: string; key: KeyPath }[] {
-  if (link.kind === "msgqueue-pair") return link.between.map((vm, index) => ({ vm, key: ["between", index] }));
-  if (link.kind === "shm") return Object.keys(link.access).map((vm) => ({ vm, key: ["access", vm] }));
-  return [{ vm: link.from, key: ["from"] }, { vm: link.to, key: ["to"] }];
-}
-
-const LINK_NAMES = { "msgqueue-pair": "message queue pairs", doorbell: "doorbells", shm: "shared memories" } as const;
-
-function checkLinks(links: readonly [string, FileLink][], file: File, errors: ConfigErrors): void {
-  const names = Object.keys(file.vm);
-  links.forEach(([name, link], index) => {
-    const ends = linkEnds(link);
-    for (const { vm, key } of ends) {
-      if (names.includes(vm)) continue;
-      errors.atValue(["link", name, ...key], `no vm ${JSON.stringify(vm)}${didYouMean(vm, names)}`);
-    }
-    for (const { vm, key } of link.kind === "doorbell" ? ends : []) {
-      const { platform } = file.vm[vm] ?? {}, { firstLabel } = rulesOf({ platform });
-      if (link.label >= firstLabel) continue;
-      const why = `labels below ${firstLabel} are those of the interrupts of platform "${platform}"`;
-      errors.atValue(["link", name, "label"], `${why}, which vm ${JSON.stringify(vm)} (${key.join(".")}) has; use a higher one`);
-    }
-    if (link.kind !== "shm" && ends[0].vm === ends[1].vm) {
-      errors.atValue(["link", name, ...ends[1].key], `${JSON.stringify(name)} connects ${ends[0].vm} to itself`);
-    }
-    // The first link keeps the label; each later link with the same label gets an error.
-    for (const [other, before] of links.slice(0, index)) {
-      if (before.kind !== link.kind || before.label !== link.label) continue;
-      const shared = ends.find(({ vm }) => linkEnds(before).some((end) => end.vm === vm));
-      if (shared === undefined) continue;
-      const kind = LINK_NAMES[link.kind];
-      const both = `${JSON.stringify(other)} and ${JSON.stringify(name)}`;
-      errors.atValue(["link", name, "label"], `label ${link.label}: ${kind} ${both} meet in vm ${JSON.stringify(shared.vm)}; change one`);
-    }
-  });
 }

@@ -61,9 +61,6 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
     ...host.uart && { uart: host.uart },
     ...host.platform_devices && { platformDevices: host.platform_devices },
   };
-  if (host.platform_devices?.includes("pvpanic") && host.bus !== "pci") {
-    refuse("platform_devices", 'pvpanic is a function of the PCI host; add bus = "pci"');
-  }
   const { cpu, memory: all } = place;
   const memory = host.memory ?? all;
   if (memory > all) refuse("memory", "memory exceeds that of [machine], which is shared by all guests");

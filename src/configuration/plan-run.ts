@@ -6,7 +6,6 @@ import {
   type NativeHostPlan,
   type OwnSchedule,
   rulesOf,
-  type SharedBuffer,
   type StaleImage,
   type VmImage,
   type VmLink,
@@ -22,8 +21,9 @@ import { sha256 } from "../support/sha256.ts";
 import { addedConfiguration } from "../catalog/add.ts";
 import { diskGuestTable, hasDiskGuest } from "../catalog/boot.ts";
 import { DEBIAN_RELEASES } from "../catalog/catalog.ts";
+import { afterOf } from "../assembly/layout/machine-rules.ts";
+import { buffersOf, linksOf } from "../assembly/layout/plan-keys.ts";
 import {
-  afterOf,
   changed,
   checkedTable,
   type Config,
@@ -39,12 +39,13 @@ import { checkedDevicetree, type Files, inFolder, load, logOf, planDevice, type 
 import { hostUse } from "./host-use.ts";
 import { planHostImage } from "./host-image.ts";
 import { keptVariables } from "./variables-file.ts";
-import { DEFAULT_HOST_MEMORY, type File, type FileLink, type FileRm, type FileUi, type FileVm } from "./schema.ts";
+import { DEFAULT_HOST_MEMORY } from "../plans/limits.ts";
+import { type File, type FileRm, type FileUi, type FileVm } from "./schema.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 import { DEMO, EMBEDDED_FILES, TOUR } from "./embedded.ts";
 import { cannotRead, readToEnd } from "../support/named-file.ts";
 import { formatSize } from "../support/units.ts";
-import { type BootPlan, type DevicePlan, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "../plans/plan.ts";
+import { type BootPlan, type DevicePlan, FIRST_CID, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "../plans/plan.ts";
 import { beyondFolder, type Consent, type HostResource, type PlanSource, sourceFile, withoutConnections } from "../plans/host-resources.ts";
 import { cpuOfPlan, type CpuPlan, planCpu } from "../isa/cpus.ts";
 import { RootImageError } from "../assembly/layout/root-images.ts";
@@ -84,8 +85,6 @@ export type RunResult = { readonly ok: true; readonly run: RunConfiguration } | 
 
 const refusedFor = (message: string): RunResult => ({ ok: false, errors: [message], placed: [nowhere(message)] });
 
-/** Context id of the first VM's vsock device: 3 is the primary's. */
-const FIRST_CID = 4;
 /** Timeslice of a VM that the hypervisor schedules, microseconds. */
 const DEFAULT_TIMESLICE = 5000;
 
@@ -273,9 +272,6 @@ async function planConfig(
   const rules = { capIds, quirks, hypervisorNode, strict, check, idleWatchdog, abi, ipaBits, geniezone, ...manager, ...tables };
   const behaviour = { ...rules, msi: file.machine.msi, vmMsis: false };
   const root = spoilt.has(["rm"]) ? undefined : await planRoot(file.rm, files, refuseIn("rm"));
-  if (root && hypervisorNode !== DEFAULT_BEHAVIOUR.hypervisorNode) {
-    refuseIn("machine")("hypervisor_node", 'hypervisor_node needs the native resource manager; remove it with [rm] kind = "image"');
-  }
   const recordTo = file.machine.record === "off" ? undefined : inFolder(file.machine.record, files);
   const cpu = spoilt.has(["machine", "cpu"]) ? undefined : planCpu(file.machine.cpu);
   const common = { root, cpus, ...cpu && { cpu }, turbo, seed, behaviour, logs, ui: file.ui, recordTo };
@@ -291,12 +287,8 @@ async function planConfig(
     refuseInShared(filesOf(devices, planned.log), devices, refuseIn("host"));
     return { ...common, ...named(), memory: planned.memory, what: planned.boot };
   }
-  if (geniezone) {
-    refuseIn("machine")("geniezone", 'geniezone needs [host] kind = "image"; the native host has /dev/gzvm with [host] gzvm = true');
-  }
   const vms = await planVms(file, files, { symbols, logs }, (name) => refuseIn("vm", name), spoilt);
   const vmMsis = vms.some(({ msi }) => msi === "its");
-  if (vmMsis && root) refuseIn("rm")("kind", 'msi = "its" needs [rm] kind = "native"; use msi = "gicv2m"');
   return { ...common, behaviour: { ...behaviour, vmMsis }, ...named(), memory, what: { kind: "run", host: nativeHostOf(file, vms) } };
 }
 
@@ -497,27 +489,4 @@ function ownSchedule(vm: FileVm): OwnSchedule {
     priority: vm.priority ?? -1,
     timeslice: vm.timeslice ?? DEFAULT_TIMESLICE,
   };
-}
-
-/** The links of one VM, as it sees them. */
-function linksOf(vm: string, links: readonly FileLink[]): VmLink[] {
-  return links.flatMap((link): VmLink[] => {
-    if (link.kind === "msgqueue-pair") {
-      const { label, between: [a, b], depth, size } = link;
-      return vm === a || vm === b ? [{ kind: "message-queue-pair", label, peer: vm === a ? b : a, depth, size }] : [];
-    }
-    if (link.kind === "shm") return Object.hasOwn(link.access, vm) ? [{ kind: "shared-memory", label: link.label }] : [];
-    const { label, from, to, source_can_clear: sourceCanClear } = link;
-    if (vm === to) return [{ kind: "doorbell", label, peer: from, sourceCanClear }];
-    return vm === from ? [{ kind: "doorbell-source", label, peer: to, sourceCanClear }] : [];
-  });
-}
-
-/** The memory that the host shares. */
-function buffersOf(links: readonly FileLink[]): SharedBuffer[] {
-  return links.flatMap((link) => {
-    if (link.kind !== "shm") return [];
-    const { label, size, access } = link;
-    return [{ label, size, access: Object.entries(access).map(([vm, rights]) => ({ vm, write: rights === "rw" })) }];
-  });
 }

@@ -8,7 +8,7 @@ import { PLATFORM_DEVICES, PRIMARY_UARTS, VIRTIO_BUSES } from "../plans/plan.ts"
 import { FIRST_RESERVED_LABEL, GZVM_PROBES, VM_PLATFORMS, VM_VIRTIO_SLOTS } from "../host/interface.ts";
 import { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
 import { AUTH_NAMES } from "../abi/rpc/messages/vm.ts";
-import { withNeeds } from "./needs.ts";
+import { withNeeds } from "../plans/needs.ts";
 import { PHONE_NAMES } from "./phones.ts";
 import {
   ABIS,
@@ -215,9 +215,6 @@ const memlock = v.pipe(
     return NEVER;
   }),
 );
-
-/** Bytes that the native host keeps by default. */
-export const DEFAULT_HOST_MEMORY = 128 * MiB;
 
 /** Pages of 2 MiB that the largest machine has. */
 const MAX_HUGE_PAGES = MAXIMUM_PRIMARY_MEMORY / BLOCK;

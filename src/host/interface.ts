@@ -22,6 +22,7 @@ export {
   type VmImage,
   type VmLink,
   type VmPlan,
+  type VmPlatform,
   type VmStart,
 } from "./plan.ts";
 export { QEMU_ECAM, QEMU_FLASH_MAX, QEMU_INTX, QEMU_PCI_MEMORY, QEMU_PCI_PORTS, qemuDeviceId, qemuPciSpi } from "./boards/qemu-virt/map.ts";

@@ -17,6 +17,12 @@ export const MAX_MESSAGE = 1023;
  * the DTB agree.
  */
 export const BLOCK = 2 * MiB;
+/** Bytes that the native host keeps by default. */
+export const DEFAULT_HOST_MEMORY = 128 * MiB;
+/** The name of a VM, and its bytes at most. */
+export const VM_NAME = /^[a-z][a-z0-9-]*$/, VM_NAME_MAX = 79;
+/** Names of the VMs that every machine has: the primary VM, and the resource manager's. */
+export const TAKEN_NAMES: readonly string[] = ["host", "rm"];
 /** End of the widest addresses that a machine can have. */
 export const WIDEST_ADDRESS = 2 ** 40;
 /** Ranges of RAM above the one at the base. */

@@ -45,7 +45,7 @@ Deno.test("a file that a plan names many times is read once, and stored once", a
 });
 
 /** Parts of a plan by their path, and what they cannot be. */
-const WRONG: readonly (readonly [path: string, value: unknown])[] = [
+const WRONG: readonly (readonly [path: string, value: unknown, says?: RegExp])[] = [
   ...[["cpus", 0], ["cpus", 9], ["cpus", "2"], ["memory", 1], ["memory", 2 ** 40], ["seed", -1], ["turbo", 1], ["more", 1]] as const,
   ...[["cpu", { name: "v8", features: "all" }], ["tier", "fast"], ["behaviour.msi", "all"], ["behaviour.parcels", 1e9]] as const,
   ...[["inject", ["nothing"]], ["until", "no_such_column=1"], ["hashAt", [2, 1]], ["debug", { kind: "some" }], ["symbols", {
@@ -59,18 +59,46 @@ const WRONG: readonly (readonly [path: string, value: unknown])[] = [
   ["what.host.vms.0.devices", [{ kind: "net", backend: "user", forward: [{ protocol: "tcp", host: 99_999, guest: 1 }] }]],
 ];
 
+/** Parts that are right alone, and not together with the others: the rules of configurations. */
+const WRONG_TOGETHER: readonly (readonly [path: string, value: unknown, says: RegExp])[] = [
+  ["memory", 64 << 20, /memory "64MiB" is under the \d+MiB that host and VMs need together/],
+  ["what.host.memory", 2 ** 30, /that host and VMs need together/],
+  ["what.host.vcpus", 8, /vcpus 8 is over the \d physical CPUs/],
+  ["what.host.vms", [], /no VM; add/],
+  ["what.host.vms.0.name", "rm", /every machine has a VM "rm"/],
+  ["what.host.vms.0.name", "A b", /"A b" is not of the form/],
+  ["what.host.vms.0.vcpus", 8, /vcpus 8 is over/],
+  ["what.host.vms.0.base", 2 ** 36 - 2 ** 21, /leaves no room for/],
+  ["what.host.vms.0.windows", [{ base: 0x8000_0000, size: 2 << 20 }], /overlaps the RAM below it/],
+  ["what.host.vms.0.start", { after: "nobody" }, /no vm "nobody"/],
+  ["what.host.vms.0.start", { after: "hello" }, /waits for itself/],
+  ["what.host.vms.0.hypervisor", "geniezone", /needs \/dev\/gzvm/],
+  ["what.host.vms.0.swiotlb", 2 << 20, /swiotlb needs platform = "crosvm"/],
+  ["what.host.vms.0.links", [{ kind: "doorbell", label: 9, peer: "ping", sourceCanClear: false }], /links of vm "ping" are not those/],
+  ["what.host.vms.0.links", [{ kind: "shared-memory", label: 9 }], /links of vm "hello" are not those/],
+  ["what.host.vms.0.devices", [{ kind: "console", ports: ["a"] }, { kind: "console", ports: ["a"] }], /there is a console "a" already/],
+  [
+    "what.host.vms.0.devices",
+    [{ kind: "vsock", cid: 9 }, { kind: "vsock", cid: 9 }],
+    /cid 9 is already that of vm "hello"/,
+  ],
+  ["what.host.driver.device", "v6", /has no ioctl to run vCPUs/],
+  ["behaviour.geniezone", true, /geniezone needs \[host\] kind = "image"/],
+];
+
 Deno.test("a plan in a recording is as strict as a configuration: a wrong field is refused by its name", () =>
   inCache(async (folder) => {
     const path = `${folder}/a.rec`, header = await recordingHeader(await demoPlan());
     await Deno.writeTextFile(path, header);
     await readRecording(path);
-    for (const [place, value] of WRONG) {
+    for (const [place, value, why = /./] of [...WRONG, ...WRONG_TOGETHER]) {
       const changed = JSON.parse(header), keys = place.split(".");
       const last = keys.pop()!, part = keys.reduce((at, key) => at[key] ??= {}, changed.plan);
       part[last] = value;
       await Deno.writeTextFile(path, `${JSON.stringify(changed)}\n`);
       const names = (error: unknown) =>
-        error instanceof RecordingError && error.message.startsWith(`${path}:1: its plan does not make a machine: `);
+        error instanceof RecordingError && error.message.startsWith(`${path}:1: its plan does not make a machine: `) &&
+        why.test(error.message);
       await assert.rejects(readRecording(path), names, `${place} = ${JSON.stringify(value)}`);
     }
   }));

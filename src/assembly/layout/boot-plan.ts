@@ -16,17 +16,15 @@ export function checkBootPlan(boot: BootPlan, { memory, cpu }: Pick<SessionPlan,
   try {
     memoryMap(memory);
   } catch (error) {
-    throw new PlanError(`memory: ${messageOf(error)}`);
+    throw error instanceof RangeError ? new PlanError(`memory: ${error.message}`) : error;
   }
   if (!boot.image && !boot.firmware && memory < MINIMUM_PLATFORM_MEMORY) {
     throw new PlanError(`memory: a machine without an image has at least ${MINIMUM_PLATFORM_MEMORY / MiB} MiB`);
   }
-  try {
+  refusing(`${boot.firmware ? "firmware" : "image"} ${imageName}: `, () => {
     if (boot.firmware) layoutFirmware(boot.firmware, memory);
     else if (boot.image) layoutPrimary({ ...boot, image: boot.image }, RAM_BASE, memory, cpu);
-  } catch (error) {
-    throw new PlanError(`${boot.firmware ? "firmware" : "image"} ${imageName}: ${messageOf(error)}`);
-  }
+  });
   const read = boot.dtb && readDevicetree(boot.dtb);
   if (read && !read.ok) throw new PlanError(`dtb: ${read.problem}`);
 }
@@ -34,13 +32,17 @@ export function checkBootPlan(boot: BootPlan, { memory, cpu }: Pick<SessionPlan,
 /** @throws PlanError that says which of the two files is wrong, or that they do not fit. */
 export function checkRoot(root: RootPlan): void {
   const images = readRootImages(root);
-  try {
-    segmentParts(images, layoutPackage(images, ROOT_ENVIRONMENT_SIZE, RESOURCE_MANAGER_SIZE));
-  } catch (error) {
-    throw new PlanError(messageOf(error));
-  }
+  refusing("", () => segmentParts(images, layoutPackage(images, ROOT_ENVIRONMENT_SIZE, RESOURCE_MANAGER_SIZE)));
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/**
+ * The result of a layout or a reader, whose errors are about what the plan brings.
+ * @throws PlanError for them; errors of a class, such as TypeError, are bugs
+ */
+export function refusing<T>(place: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof Error && error.constructor === Error ? new PlanError(`${place}${error.message}`) : error;
+  }
 }

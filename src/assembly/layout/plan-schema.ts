@@ -67,6 +67,8 @@ import { bytes, count, firstIssue, listOf, name, text } from "../../queries/fiel
 import { parseFilter } from "../../queries/filter.ts";
 import { TABLES } from "../../queries/tables.ts";
 import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN } from "../../resource-manager/interface.ts";
+import { checkMachine } from "./machine-rules.ts";
+import { keysOf } from "./plan-keys.ts";
 import { IP6_BITS } from "../../formats/ip-addresses.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -305,11 +307,15 @@ let built: ReturnType<typeof planSchema> | undefined;
 
 /**
  * The plan that a file holds.
- * @throws Error that names the first field that is wrong
+ * @throws Error that names the first field that is wrong, or the first rule that is broken
  */
 export function planOfFile(value: unknown): FilePlan {
   const parsed = v.safeParse(built ??= planSchema(), value, { abortEarly: true });
   if (!parsed.success) throw new Error(firstIssue(parsed.issues));
+  const wrong = (_path: readonly (string | number)[], message: string) => {
+    throw new Error(message);
+  };
+  checkMachine({ file: keysOf(parsed.output), spoilt: { has: () => false } }, { atKey: wrong, atValue: wrong });
   // Its keys stay in their order, so that a plan that is written again has the same bytes.
   return value as FilePlan;
 }

@@ -78,8 +78,11 @@ export function needText({ key, value, needs, wayOut = "remove it" }: Need): str
 }
 
 /** Whether keys of a VM have such values. */
-export function meets(vm: Readonly<Record<string, unknown>>, conditions: Conditions): boolean {
-  return Object.entries(conditions).every(([key, values]) => values === true ? vm[key] !== undefined : values.includes(vm[key] as string));
+export function meets(vm: object, conditions: Conditions): boolean {
+  const keys: Readonly<Record<string, unknown>> = { ...vm };
+  return Object.entries(conditions).every(([key, values]) =>
+    values === true ? keys[key] !== undefined : values.includes(keys[key] as string)
+  );
 }
 
 /** The texts of a VM's keys, each with what it always needs. */
