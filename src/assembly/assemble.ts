@@ -157,13 +157,14 @@ function giveSymbols({ what, symbols = {} }: SessionPlan, system: Pick<GuestSyst
 /** Makes the devices of a system's VMs. `outside` is how what comes from outside reaches them. */
 function deviceMaker(
   { seed }: SessionPlan,
-  system: Pick<GuestSystem, "machine" | "consoles" | "events">,
+  system: Pick<GuestSystem, "machine" | "consoles" | "events" | "overlays">,
   outside: OutsideDoor,
 ): DeviceMaker {
   return new DeviceMaker(seed ^ 0x0de5_1ce5, outside, {
     now: () => system.machine.time,
     output: (console, bytes) => system.consoles.transmitAll(console, bytes),
     input: (console, type) => system.consoles.add(console, { type }),
+    overlay: (disk) => system.overlays.push(disk),
     problem: (device, message) => system.events.deviceProblem(device, message),
   });
 }

@@ -248,6 +248,8 @@ export class SessionRun implements Rerun {
 
   /** The place where a machine is, with its state; undefined if that cannot be saved now. */
   milestoneOf(system: RunningSystem & SavableSystem & RememberingSystem, inputs: number): Milestone | undefined {
+    // A state would take more than all states together may.
+    if (system.overlaid > this.#limits.history) return undefined;
     const instructions = system.instructions(), before = this.#history.upTo(instructions);
     const isLatest = system === this.present && before?.boundary === this.#written.boundary;
     try {

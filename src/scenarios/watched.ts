@@ -6,6 +6,7 @@ import { type Filter, parseFilter } from "../queries/filter.ts";
 import { eventRow } from "../inspection/readers/read-trace.ts";
 import { EVENTS } from "../queries/tables.ts";
 import type { LinearRegex } from "../support/linear-regex.ts";
+import { RecentText } from "../support/recent-text.ts";
 import type { Step } from "./scenario.ts";
 
 /** Characters of a console that are kept for an expectation. */
@@ -13,14 +14,14 @@ const KEPT = 1 << 20;
 
 /** The consoles, as text that no expectation has met yet. */
 export class WatchedConsoles {
-  readonly #texts = new Map<string, { text: string; missed: LinearRegex | undefined; readonly decoder: TextDecoder }>();
+  readonly #texts = new Map<string, { readonly text: RecentText; missed: LinearRegex | undefined; readonly decoder: TextDecoder }>();
 
   /** A console has shown bytes. */
   add(console: string, bytes: Uint8Array): void {
-    const one = this.#texts.get(console) ?? { text: "", missed: undefined, decoder: new TextDecoder() };
+    const one = this.#texts.get(console) ?? { text: new RecentText(KEPT), missed: undefined, decoder: new TextDecoder() };
     this.#texts.set(console, one);
     one.missed = undefined;
-    one.text = (one.text + one.decoder.decode(bytes, { stream: true })).slice(-KEPT);
+    one.text.add(one.decoder.decode(bytes, { stream: true }));
   }
 
   /** Whether a console has shown this; what came up to its end is met then. */
@@ -28,15 +29,14 @@ export class WatchedConsoles {
     const one = this.#texts.get(console);
     // Expectations look after each turn of the machine, most of which show nothing.
     if (!one || one.missed === pattern) return false;
-    const match = pattern.find(one.text);
-    if (match) one.text = one.text.slice(match.end);
-    else one.missed = pattern;
-    return match !== undefined;
+    const isMet = one.text.take(pattern) !== undefined;
+    if (!isMet) one.missed = pattern;
+    return isMet;
   }
 
   /** The last lines that no expectation has met. */
   tail(console: string, lines: number): string[] {
-    return (this.#texts.get(console)?.text ?? "").trimEnd().split(/\r*\n/).slice(-lines);
+    return (this.#texts.get(console)?.text.tail(KEPT) ?? "").trimEnd().split(/\r*\n/).slice(-lines);
   }
 }
 

@@ -13,6 +13,9 @@ import { momentOf } from "../../src/recordings/past.ts";
 import type { SystemState } from "../../src/state/system-state.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
 import { bootPlan, hashesOf, runTo } from "../snapshots/systems.ts";
+import { UnsavableError } from "../../src/state/parts.ts";
+import { MiB } from "../../src/support/sizes.ts";
+import type { OverlayBacking } from "../../src/virtio/block/backing.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 
 const BROKEN = new Error("left: 65536 is not a whole number from 0 to 1024");
@@ -94,3 +97,39 @@ Deno.test("a snapshot that a bug prevents is an error of the request, and the ma
     assert.equal(events.some(({ kind }) => kind === "failed" || kind === "ended"), false);
     engine.stop();
   }));
+
+Deno.test("a disk with more changes than states may have: none is kept, a snapshot is refused by name, the way back is from before", async () => {
+  const plan = await bootPlan(), system = assemble(plan), problems: unknown[] = [];
+  const run = new SessionRun(system, () => assemble(alone(plan)), undefined);
+  run.onProblem = (error) => problems.push(error);
+  runTo(system, 1_000);
+  run.keep(system, 0);
+  const disk = { changed: 0 }, kept = () => run.memory().find(({ part }) => part === "history")!.used, sizes: number[] = [];
+  system.overlays.push(disk);
+  for (const [count, changed] of [[2_000, 100 * MiB], [3_000, 300 * MiB]]) {
+    runTo(system, count);
+    disk.changed = changed;
+    run.keep(system, 0);
+    sizes.push(kept());
+  }
+  assert.equal(sizes[1], sizes[0]);
+  runTo(system, 4_000);
+  assert.equal(run.milestone(momentOf(system))!.instructions, 2_000);
+  assert.deepEqual(problems, []);
+  assert.ok(system.save());
+  disk.changed = 2048 * MiB + 1;
+  assert.throws(() => system.save(), new UnsavableError('the disks in mode "overlay" have 2GiB of changes; a state can have 512MiB'));
+  assert.equal(system.memory().find(({ part }) => part === "disks")?.used, disk.changed);
+});
+
+Deno.test("the changes of a disk in mode overlay are those of its machine", async () => {
+  await inFolder(async (folder) => {
+    const image = `${folder}/disk.img`;
+    Deno.writeFileSync(image, new Uint8Array(1 << 20));
+    const { what, ...plan } = await bootPlan();
+    const system = assemble({ ...plan, what: { ...what, devices: [{ kind: "block", image, mode: "overlay" }] } as SessionPlan["what"] });
+    const [overlay] = system.overlays as OverlayBacking[];
+    overlay.write(4096, new Uint8Array(8192).fill(1));
+    assert.equal(system.overlaid, 8192);
+  });
+});

@@ -47,6 +47,8 @@ interface DeviceSession {
   output(console: string, bytes: Uint8Array): void;
   /** Adds a console; `type` takes its input. */
   input(console: string, type: (bytes: Uint8Array) => void): void;
+  /** A disk keeps its changes in memory. */
+  overlay(disk: OverlayBacking): void;
   /** Something fails on the host's side. */
   problem(device: string, message: string): void;
 }
@@ -144,7 +146,10 @@ export class DeviceMaker {
   #backing(image: string, mode: "ro" | "rw" | "overlay"): BlockBacking {
     try {
       const disk = machineDisk(image, mode !== "rw", this.outside);
-      return mode === "overlay" ? new OverlayBacking(disk) : disk;
+      if (mode !== "overlay") return disk;
+      const overlay = new OverlayBacking(disk);
+      this.session.overlay(overlay);
+      return overlay;
     } catch (error) {
       throw error instanceof DiskError ? new PlanError(error.message) : error;
     }

@@ -15,7 +15,7 @@ import { codePlace } from "../../inspection/readers/read-symbols.ts";
 import { formatId, nameOf, vcpuId } from "../../queries/ids.ts";
 import type { MemoryUse } from "../../queries/memory-use.ts";
 import { DEFAULT_LIMITS, type MemoryLimits } from "../../plans/memory-budget.ts";
-import { machineMemory, traceCapacities } from "./machine-memory.ts";
+import { machineMemory, OVERLAID_MAX, traceCapacities } from "./machine-memory.ts";
 import type { RunPlace } from "../../inspection/readers/run-place.ts";
 import { StopRules } from "../../inspection/rules/stop-rules.ts";
 import { TraceBuffer } from "../../inspection/trace/trace-buffer.ts";
@@ -37,6 +37,8 @@ import { SessionVms } from "../vms/session-vms.ts";
 import { stateHashes } from "./state-hashes.ts";
 import type { ContainedBug, RememberingSystem, RunMemory, StateHashes, System } from "./system.ts";
 import { exceptionText } from "../../support/exception-text.ts";
+import { MiB } from "../../support/sizes.ts";
+import { formatSize } from "../../support/units.ts";
 import { SessionControl } from "../vms/vm-control.ts";
 import { VmEnds } from "../vms/vm-ends.ts";
 import { VmSamples } from "./vm-samples.ts";
@@ -74,6 +76,8 @@ export class GuestSystem implements System, Inspected {
     },
     { name: "session", save: () => this.vms.save(), restore: (state) => this.vms.restore(state) },
   ];
+  /** Disks whose changes are kept in memory. */
+  readonly overlays: { readonly changed: number }[] = [];
   /** Without a session that knows more. */
   places = (): readonly RunPlace[] => [{ kind: "now", instructions: this.instructions(), time: this.machine.time }];
   memory = (): readonly MemoryUse[] => machineMemory(this, this.limits);
@@ -206,7 +210,16 @@ export class GuestSystem implements System, Inspected {
     return rows.map(({ id, text }) => `${nameOf(id)}: ${text}`);
   }
 
+  get overlaid(): number {
+    return this.overlays.reduce((sum, { changed }) => sum + changed, 0);
+  }
+
   save(before?: EarlierPages): SystemState {
+    const { overlaid } = this;
+    if (overlaid > OVERLAID_MAX) {
+      const [size, most] = [overlaid, OVERLAID_MAX].map((bytes) => formatSize(Math.floor(bytes / MiB) * MiB));
+      throw new UnsavableError(`the disks in mode "overlay" have ${size} of changes; a state can have ${most}`);
+    }
     return saveSystem(this, before);
   }
 

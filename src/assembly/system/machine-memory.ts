@@ -7,6 +7,7 @@ import { BUFFER_CAPACITY } from "../../inspection/trace/trace-buffer.ts";
 import { CODE_FACTOR, EVENT_BYTES, type MemoryLimits } from "../../plans/memory-budget.ts";
 import type { Inspected } from "../../inspection/readers/inspected.ts";
 import type { DebugCore } from "../../core/interface.ts";
+import { MiB } from "../../support/sizes.ts";
 import type { Machine } from "../../machine/machine.ts";
 
 /** Events that are kept without a budget. */
@@ -18,10 +19,22 @@ export function traceCapacities(bytes: number): { readonly log: number; readonly
   return { log: Math.floor(LOG_CAPACITY * part), readers: Math.floor(RING_CAPACITY * part), recorded: Math.floor(BUFFER_CAPACITY * part) };
 }
 
-type Parts = Pick<Inspected, "log" | "traceBuffer" | "hypervisor"> & { readonly machine: Machine; readonly core: DebugCore };
+/** Bytes of changes of disks that a state can have: to keep one takes four times as much. */
+export const OVERLAID_MAX = 512 * MiB;
+const DISKS = 'changes of disks in mode "overlay"; above 160MiB no states are kept for going back, above 512MiB none can be saved';
+
+type Parts = Pick<Inspected, "log" | "traceBuffer" | "hypervisor"> & {
+  readonly machine: Machine;
+  readonly core: DebugCore;
+  readonly overlays: readonly unknown[];
+  readonly overlaid: number;
+};
 
 /** The parts of one machine. */
-export function machineMemory({ machine, core, log, traceBuffer, hypervisor }: Parts, limits: MemoryLimits): MemoryUse[] {
+export function machineMemory(
+  { machine, core, log, traceBuffer, hypervisor, overlays, overlaid }: Parts,
+  limits: MemoryLimits,
+): MemoryUse[] {
   const events = log.size + traceBuffer.size + hypervisor.trace.kept;
   const code = core.codeUse();
   return [
@@ -40,5 +53,6 @@ export function machineMemory({ machine, core, log, traceBuffer, hypervisor }: P
       dropped: log.dropped + traceBuffer.dropped,
       what: "events; at the limit the oldest go",
     },
+    ...overlays.length ? [{ part: "disks", used: overlaid, dropped: 0, what: DISKS }] : [],
   ];
 }

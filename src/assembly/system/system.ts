@@ -125,6 +125,8 @@ export interface StateHashes {
 
 /** A machine that can be saved. */
 export interface SavableSystem {
+  /** Bytes of changes of disks over their bases, which are in every state. */
+  readonly overlaid: number;
   /**
    * The whole state, for `load`; it shares pages of RAM with an earlier one. The machine may be in
    * the middle of a turn.

@@ -11,6 +11,7 @@ import { shownOnStdout } from "../start/headless/console-output.ts";
 import type { Asker } from "../../control/asker.ts";
 import { PAST } from "../../engine/loop.ts";
 import { LinearRegex } from "../../support/linear-regex.ts";
+import { RecentText } from "../../support/recent-text.ts";
 import { KiB } from "../../support/sizes.ts";
 import { nameOf, vmId } from "../../queries/ids.ts";
 
@@ -66,7 +67,8 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   const visible = shownOnStdout(options.raw ?? false);
   const put = (bytes: Uint8Array) => outputBytes(visible(name, bytes));
   const shown: Uint8Array[] = [];
-  let fresh = "", live = false, isMatched = false;
+  const fresh = new RecentText(EXPECT_MAX);
+  let live = false, isMatched = false;
   const matched = Promise.withResolvers<number>();
   using open = await openSession({ ...options, follow: true, consoles: [name] }, (_, bytes) => {
     const text = decoder.decode(bytes, { stream: true });
@@ -74,11 +76,11 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
     else if (options.follow) put(bytes);
     // More may come before the program has ended: the match is printed once.
     if (!live || !pattern || isMatched) return;
-    fresh = (fresh + text.replaceAll("\r", "")).slice(-EXPECT_MAX);
-    const match = pattern.find(fresh);
-    if (match) {
+    fresh.add(text.replaceAll("\r", ""));
+    const match = fresh.take(pattern);
+    if (match !== undefined) {
       isMatched = true;
-      output(`${fresh.slice(match.index, match.end)}\n`);
+      output(`${match}\n`);
       matched.resolve(ExitCode.Done);
     }
   });
@@ -113,7 +115,7 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
     const late = setTimeout(() => matched.resolve(ExitCode.TimedOut), timeout);
     const code = await Promise.race([matched.promise, over]).finally(() => clearTimeout(late));
     if (code === ExitCode.TimedOut) {
-      report(`el2: no output matched "${options.expect}" within ${timeout / 1000} s; the console ends with:\n${fresh.slice(-500)}`);
+      report(`el2: no output matched "${options.expect}" within ${timeout / 1000} s; the console ends with:\n${fresh.tail(500)}`);
     }
     return code;
   }

@@ -1,0 +1,30 @@
+// The end of a text that grows without end, in which patterns are looked for.
+
+import type { LinearRegex } from "./linear-regex.ts";
+
+export class RecentText {
+  #text = "";
+
+  /** @param most characters that are kept, of which there may be twice as many for a while */
+  constructor(readonly most: number) {}
+
+  add(text: string): void {
+    // Cut at twice the size, so that each character is copied about once.
+    const all = this.#text + (text.length > this.most ? text.slice(-this.most) : text);
+    this.#text = all.length > 2 * this.most ? all.slice(-this.most) : all;
+  }
+
+  /** The first match; it and the text before it are then taken away. */
+  take(pattern: LinearRegex): string | undefined {
+    const match = pattern.find(this.#text);
+    if (!match) return undefined;
+    const found = this.#text.slice(match.index, match.end);
+    this.#text = this.#text.slice(match.end);
+    return found;
+  }
+
+  /** Its last characters. */
+  tail(count: number): string {
+    return this.#text.slice(-count);
+  }
+}
