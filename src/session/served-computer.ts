@@ -2,6 +2,7 @@
 // `remote-computer.ts`. Code in the worker gets no more than the plan names (`grants.ts`).
 
 import { ConsoleLog } from "../outside/console-log.ts";
+import { holdFolder } from "../outside/held-folders.ts";
 import { ComputerFolder } from "../outside/shared-folder.ts";
 import { OWN_FILES, type PendingFile } from "../support/files.ts";
 import { type OpenFile, ShareError } from "../virtio/p9/folder.ts";
@@ -116,8 +117,9 @@ export class ServedComputer {
       folder: (path: string) => {
         const granted = grants.folder(path);
         allow(granted !== undefined, path);
-        const folder = new ComputerFolder(path);
-        return this.#object(() => this.#folder(folder, granted!.writable));
+        const folder = new ComputerFolder(path), { writable } = granted!;
+        holdFolder(path, writable);
+        return this.#object(() => this.#folder(folder, writable));
       },
       log: (path: string) => {
         allow(grants.mayLog(path), path);

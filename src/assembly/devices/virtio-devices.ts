@@ -181,12 +181,13 @@ function bytesOf(generator: RandomGenerator): RandomBytes {
 
 /** @throws PlanError if the folder cannot be used */
 function sharedFolder(path: string): SharedFolder {
-  const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
+  const { Busy, NotFound, NotADirectory, PermissionDenied } = Deno.errors;
   try {
     return computer().folder(path);
   } catch (error) {
     if (error instanceof NotFound || error instanceof NotADirectory) throw new PlanError(`folder ${path}: no such folder`);
     if (error instanceof PermissionDenied) throw new PlanError(`folder ${path}: permission denied (read)`);
+    if (error instanceof Busy) throw new PlanError(`folder ${path}: ${error.message}`);
     throw error;
   }
 }

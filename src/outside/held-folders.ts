@@ -1,0 +1,55 @@
+// Folders that this process shares with its guests, held against other sessions. A guest with the
+// right to write could swap a folder below one for a link, just while another session resolves a
+// path there (shared-folder.ts): a folder with such a guest has one session.
+
+import { node } from "../support/node-modules.ts";
+
+/** Folders that are held, by real path: those that are shared, and those above them. */
+const held = new Map<string, { readonly file: Deno.FsFile; exclusive: boolean }>();
+
+/**
+ * Holds a folder, and all that is in it, until the process ends.
+ * @param written guests of this session may write there
+ * @throws Deno.errors.Busy if another session shares it, or one above or below, and either's guests
+ * may write
+ */
+export function holdFolder(folder: string, written: boolean): void {
+  const path = Deno.realPathSync(folder);
+  hold(path, written);
+  for (let above = path; above !== node.path.dirname(above);) hold(above = node.path.dirname(above), false);
+}
+
+function hold(path: string, exclusive: boolean): void {
+  const known = held.get(path);
+  if (known && (known.exclusive || !exclusive)) return;
+  const file = known?.file ?? opened(path);
+  if (file === undefined || locked(file, exclusive)) {
+    if (file) held.set(path, { file, exclusive });
+    return;
+  }
+  // A lock that cannot become exclusive may be lost.
+  if (known) locked(file, false);
+  else file.close();
+  const way = 'share it with mode "ro" in all sessions, or in one session alone';
+  throw new Deno.errors.Busy(`another session shares ${path}, and a guest may write there; ${way}`);
+}
+
+/** The folder; undefined if it can be passed through only, or this system opens no folders. */
+function opened(path: string): Deno.FsFile | undefined {
+  try {
+    return Deno.openSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied || Deno.build.os === "windows") return undefined;
+    throw error;
+  }
+}
+
+/** Takes the lock; true as well where the file system has none for folders, as NFS. */
+function locked(file: Deno.FsFile, exclusive: boolean): boolean {
+  try {
+    return file.tryLockSync(exclusive);
+  } catch (error) {
+    if (error instanceof Error && "code" in error) return true;
+    throw error;
+  }
+}
