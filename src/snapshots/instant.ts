@@ -5,7 +5,7 @@
 import { encodePlain } from "../machine/plain.ts";
 import { cacheFolder } from "../support/cache.ts";
 import { instantIn } from "../support/cache-name.ts";
-import { bare, type SessionPlan } from "../plans/plan.ts";
+import { bare, plannedDevices, type SessionPlan } from "../plans/plan.ts";
 import { programDigest } from "../support/program-identity.ts";
 import type { RememberingSystem, RunningSystem, SavableSystem } from "../assembly/system/system.ts";
 import { writeSnapshot } from "./file.ts";
@@ -40,8 +40,21 @@ export const MACHINE: readonly string[] = [
 /** Where the snapshot of a plan's first prompt belongs. */
 export async function instantPath(plan: SessionPlan): Promise<string> {
   const wanted = await withDigests(withoutNow({ ...bare(plan), inject: plan.inject }));
-  const hash = node.crypto.createHash("sha256").update(programDigest(MACHINE)).update(encodePlain(wanted));
+  const hash = node.crypto.createHash("sha256").update(programDigest(MACHINE)).update(encodePlain(wanted)).update(diskStates(plan));
   return `${instantIn(cacheFolder())}/${hash.digest("hex")}.snapshot`;
+}
+
+/**
+ * The states of a plan's disks: a guest at its prompt has read them, and would go on with what it
+ * remembers of another content. To read them takes too long.
+ */
+function diskStates(plan: SessionPlan): string {
+  const states = plannedDevices(plan).flatMap((device) => {
+    if (device.kind !== "block") return [];
+    const status = node.fs.statSync(device.image, { bigint: true, throwIfNoEntry: false });
+    return status ? `${status.size} ${status.mtimeNs} ${status.ino}` : "none";
+  });
+  return states.join();
 }
 
 /** Plain data with digests instead of bytes, which are many in a plan. */

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
 import { instantPath, InstantSnapshot } from "../../src/snapshots/instant.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 import { bootPlan } from "./systems.ts";
 
 /** Where the prompt of a machine belongs whose clock shows `clock`. */
@@ -40,6 +41,25 @@ Deno.test("memory, seed and image make other machines; what executes them does n
     assert.notEqual(paths[2], paths[0]);
   }
 });
+
+Deno.test("a disk with another content makes another machine: its guest has read it before the prompt", () =>
+  inFolder(async (folder) => {
+    const image = `${folder}/disk.img`, { what, ...plan } = await bootPlan();
+    const devices = [{ kind: "block", image, mode: "overlay" }];
+    const path = () => instantPath({ ...plan, what: { ...what, devices } as SessionPlan["what"] });
+    const write = (byte: number) => Deno.writeFileSync(image, new Uint8Array(4096).fill(byte));
+    const none = await path();
+    write(1);
+    const first = await path();
+    assert.equal(await path(), first);
+    Deno.utimeSync(image, 1, 1);
+    const touched = await path();
+    // Of the same size and time, at the same place.
+    Deno.renameSync(image, `${folder}/old.img`);
+    write(2);
+    Deno.utimeSync(image, 1, 1);
+    assert.equal(new Set([none, first, touched, await path()]).size, 4);
+  }));
 
 Deno.test("the oldest snapshots of first prompts go when there are many", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-instant-" });
