@@ -8,7 +8,7 @@ import { createRequire } from "node:module";
 import { constants } from "node:os";
 import path from "node:path";
 import { isatty } from "node:tty";
-import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
+import { ALONE, PERMISSIONS } from "../../src/cli/common/runtime.ts";
 import { MALLOC_SETTINGS } from "../../src/support/garbage.ts";
 import { killedText, LIMITS_VARIABLE, limitsText, lowLimits, readLimits, type ReadText } from "../../src/support/limits.ts";
 import { LOADERS, type Unmet, unmetText, unmetWayOut } from "../../src/support/needs.ts";
@@ -28,8 +28,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
 /** Names of architectures in files of Linux. */
 const MACHINES: Readonly<Record<string, keyof typeof LOADERS>> = { x64: "x86_64", arm64: "aarch64" };
 
-/** Options that keep the surroundings out: no configuration, package or module of others. */
-const FLAGS = ["run", "-q", ...PERMISSIONS, "--no-config", "--no-lock", "--no-npm", "--no-remote", "--cached-only"];
+const FLAGS = ["run", "-q", ...PERMISSIONS, ...ALONE];
 
 const here = path.dirname(__filename);
 

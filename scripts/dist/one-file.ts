@@ -2,7 +2,7 @@
 // (DENORT_BIN names it, or Deno's cache holds it). Otherwise it is a shell script with the deno
 // binary and the program appended, which unpacks itself once into the user's cache folder.
 
-import { ENVIRONMENT, PERMISSIONS } from "../../src/cli/common/runtime.ts";
+import { ALONE, ENVIRONMENT, PERMISSIONS } from "../../src/cli/common/runtime.ts";
 import { VERSION } from "../../src/support/version.ts";
 import { type Entry, tarGzip, withFolders } from "./archives.ts";
 import { probeEntries } from "../launch/code-probe.ts";
@@ -12,11 +12,7 @@ import { type Build, digest, DistError, run } from "./common.ts";
 import { filesBelow } from "./split.ts";
 import { joined } from "../../src/support/bytes.ts";
 
-/**
- * A program that loads nothing else: no configuration of the current folder, nothing from the
- * network, no package.
- */
-export const RUN_FLAGS = `${PERMISSIONS.join(" ")} --no-config --no-lock --no-npm --no-remote --cached-only`;
+export const RUN_FLAGS = [...PERMISSIONS, ...ALONE].join(" ");
 
 /** Name of the file for a platform. */
 export const programName = (target: string) => `el2-${VERSION}-${target}`;

@@ -26,7 +26,15 @@ export function lockOf(entry: URL): readonly string[] {
   return root === undefined ? [] : [`--lock=${decodeURIComponent(root)}deno.lock`];
 }
 
+/**
+ * Options of a program in one file, which keep the surroundings out: no configuration, package or
+ * module of others.
+ */
+export const ALONE: readonly string[] = ["--no-config", "--no-lock", "--no-npm", "--no-remote", "--cached-only"];
+
 /** Arguments after Deno's path that start this program, whose module is `entry`. */
 export function runtimeArguments(entry: URL): readonly string[] {
-  return Deno.build.standalone ? [] : ["run", "-q", ...PERMISSIONS, ...lockOf(entry), entry.href];
+  if (Deno.build.standalone) return [];
+  const lock = lockOf(entry), settings = lock.length === 0 && entry.protocol === "file:" ? ALONE : lock;
+  return ["run", "-q", ...PERMISSIONS, ...settings, entry.href];
 }
