@@ -45,8 +45,8 @@ export async function instantPath(plan: SessionPlan): Promise<string> {
 }
 
 /**
- * The states of a plan's disks: a guest at its prompt has read them, and would go on with what it
- * remembers of another content. To read them takes too long.
+ * The states of a plan's disks: a guest at its prompt has read them, and remembers their content.
+ * To read them here takes too long.
  */
 function diskStates(plan: SessionPlan): string {
   const states = plannedDevices(plan).flatMap((device) => {

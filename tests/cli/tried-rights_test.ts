@@ -4,15 +4,15 @@
 import assert from "node:assert/strict";
 import { PROCESS_RIGHTS } from "../../src/cli/common/rights.ts";
 import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
+import { V8_OPTIONS } from "../../src/support/v8-options.ts";
 import { Place } from "./place.ts";
 
 const PROCESS = new URL("./tried-process.ts", import.meta.url).pathname;
 const WORKERS = new URL("../session/tried-rights.ts", import.meta.url).pathname;
 
+const PAGE = await Deno.readTextFile(new URL("../../docs/threat-model.md", import.meta.url));
 /** Rows of the table: process or thread, and its rights. */
-const ROWS = [
-  ...(await Deno.readTextFile(new URL("../../docs/threat-model.md", import.meta.url))).matchAll(/^\| `([a-z ]+)` +\| ([a-z ]+?) +\|/gm),
-].map(([, id, rights]) => [id, rights] as const);
+const ROWS = [...PAGE.matchAll(/^\| `([a-z ]+)` +\| ([a-z ]+?) +\|/gm)].map(([, id, rights]) => [id, rights] as const);
 
 type When = "given up" | "start";
 
@@ -61,6 +61,12 @@ for (const [id, rights] of ROWS) {
     assert.equal(await WAYS[id](), rights);
   });
 }
+
+Deno.test("the threat model names the options of V8 that take checks away, or turn on what is experimental", () => {
+  const options = V8_OPTIONS.join().split(/[=,]/).filter((option) => /^--(experimental|no)-/.test(option));
+  assert.equal(options.length, 2);
+  for (const option of options) assert.ok(PAGE.includes(`\`${option}\``), option);
+});
 
 Deno.test("without Deno's flag for workers, the worker of guests has the rights of its process, and its services", async () => {
   const flags = PERMISSIONS.filter((flag) => flag.startsWith("--allow-"));

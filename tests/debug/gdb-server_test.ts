@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { LoopbackPort } from "../../src/debug/gdb-connections.ts";
 import { GdbServer } from "../../src/debug/gdb-server.ts";
 import type { GdbTarget } from "../../src/debug/gdb-session.ts";
+import { webSocketTo } from "../support/web-socket.ts";
 
 /** A server of a VM that runs, and what is done to that. */
 function serve(): { server: GdbServer; port: number; done: string[]; served: Promise<void> } {
@@ -30,6 +31,7 @@ Deno.test("a page that posts packets to gdb's port controls nothing, and does no
       const body = method === "POST" ? "$k#6b" : undefined;
       await assert.rejects(fetch(`http://127.0.0.1:${port}/$k#6b`, { method, body }).then((answer) => answer.text()));
     }
+    assert.equal(await webSocketTo(port), "refused");
     // TLS, and a connection that says nothing.
     for (const bytes of [[0x16, 3, 1, 0, 0x24, 0x6b, 0x23, 0x36, 0x62], []]) {
       using connection = await Deno.connect({ hostname: "127.0.0.1", port });

@@ -22,7 +22,7 @@ import { JOBS, promptText } from "./jobs.ts";
 import { LOOKING_TOOLS } from "./looking-tools.ts";
 import { programRunner } from "./program.ts";
 import { listResources, readResource } from "./resources.ts";
-import { Failure } from "../common/failure.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
 import { NoPlace } from "../../control/places.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 import { VERSION } from "../../support/version.ts";
@@ -109,9 +109,21 @@ export async function serveMcp(entry: URL, { allowChange, host, commands }: McpO
       throw new McpError(ErrorCode.InvalidParams, error.message);
     }
   });
+  await served(server);
+}
+
+/** Serves the client on stdin and stdout until it is gone. */
+async function served(server: Server): Promise<void> {
   const closed = Promise.withResolvers<void>();
   server.onclose = closed.resolve;
   const transport = new StdioServerTransport();
+  // A line that is not JSON does not come from a client: another program may have joined a port to
+  // stdin, to which a page in a browser posts. Nothing after it is read.
+  transport.onerror = (error: Error) => {
+    if (!(error instanceof SyntaxError)) return;
+    closed.reject(new Failure(`mcp: stdin has a line that is not JSON: ${error.message}`, ExitCode.Failed));
+    void transport.close();
+  };
   await server.connect(transport);
   // The transport does not notice that its client is gone.
   (await import("node:process")).default.stdin.once("end", () => closed.resolve());

@@ -40,7 +40,7 @@ export class MessageReader {
         }
         const length = lengthIn(new TextDecoder().decode(all.subarray(at, end)));
         at = end + END_OF_HEADER.length;
-        if (length === undefined) yield this.#fail("a header without Content-Length");
+        if (length === undefined) yield this.#fail("a header that is not fields with a Content-Length");
         else if (length > MESSAGE_MAX) yield this.#fail(`a message of ${length} bytes; at most ${MESSAGE_MAX} are accepted`);
         else this.#wanted = length;
         continue;
@@ -75,9 +75,10 @@ function endOfHeader(bytes: Uint8Array, from: number): number {
   return -1;
 }
 
+/** A page in a browser can post messages to a port: its first line is not a field. */
 function lengthIn(header: string): number | undefined {
-  const match = /^content-length: *(\d{1,15})$/im.exec(header.replaceAll("\r", ""));
-  return match ? Number(match[1]) : undefined;
+  const lines = header.split("\r\n"), match = /^content-length: *(\d{1,15})$/im.exec(lines.join("\n"));
+  return match && lines.every((line) => /^[\w-]+:/.test(line)) ? Number(match[1]) : undefined;
 }
 
 function messageOf(body: Uint8Array): ReceivedMessage {

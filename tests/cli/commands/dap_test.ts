@@ -10,6 +10,7 @@ import { el2Command } from "../../support/el2.ts";
 import { A64, imageOf } from "../program.ts";
 import { ConsoleProgram } from "../../support/console.ts";
 import { Place } from "../place.ts";
+import { webSocketTo } from "../../support/web-socket.ts";
 
 const PATIENCE = 60;
 
@@ -58,12 +59,10 @@ Deno.test("el2 dap --listen serves clients of a port that bring its token, and n
       const second = JSON.stringify({ seq: 2, type: "request", command: "launch", arguments: launch });
       const post = [body, second].map((text) => `POST / HTTP/1.1\r\nContent-Length: ${text.length}\r\n\r\n${text}`).join("");
       await page.write(new TextEncoder().encode(post));
-      let answers = "";
-      for await (const bytes of page.readable) {
-        answers += new TextDecoder().decode(bytes);
-        if (answers.includes("is not the one")) break;
-      }
-      assert.match(answers, /"request_seq":2,"command":"launch","success":false/);
+      const answers = await new Response(page.readable).text();
+      assert.match(answers, /"request_seq":0,"command":"","success":false,"message":"a header that is not fields/);
+      assert.doesNotMatch(answers, /"request_seq":[12]/);
+      assert.equal(await webSocketTo(Number(port)), "refused");
     }
     // Two clients, each with its own machine.
     await using one = await connect();

@@ -96,6 +96,22 @@ Deno.test("el2 mcp says which argument is wrong, and what is right", async () =>
   assert.match(await wrong("decode", {}), /give either "packet" or "ioctl"/);
 });
 
+Deno.test("el2 mcp has no port; where another program joins one to it, a page in a browser gets no answer", async () => {
+  const [command, ...args] = el2Command("mcp", "--allow-change");
+  const process = new Deno.Command(command, { args, stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
+  const message = (id: number, method: string, params: object) => `${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`;
+  const clientInfo = { name: "page", version: "1" };
+  const body = message(1, "initialize", { protocolVersion: "2025-06-18", capabilities: {}, clientInfo }) +
+    message(2, "tools/call", { name: "up", arguments: { what: "demo" } });
+  const writer = process.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(`POST / HTTP/1.1\r\nHost: localhost\r\n\r\n${body}`));
+  const { code, stdout, stderr } = await process.output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  assert.deepEqual([code, text(stdout)], [1, ""]);
+  assert.match(text(stderr), /^el2: mcp: stdin has a line that is not JSON: /);
+  await writer.abort().catch(() => {});
+});
+
 Deno.test("el2 mcp bounds its answers and names what it leaves out", async () => {
   await using agent = await Agent.start("--allow-change");
   await agent.call("up", { what: "demo", name: "many" });
