@@ -125,35 +125,14 @@ overflow:
     hvc     #0
 2:  b       2b
 
-put:
-    mov     x9, #0x09000000
-    str     w0, [x9]
-    ret
-
-    // Prints the low half of X0, and a line end.
-hex:
-    mov     x10, x30
-    mov     x11, x0
-    mov     x12, #28
-3:  lsr     x0, x11, x12
-    and     x0, x0, #15
-    cmp     x0, #10
-    add     x1, x0, #'0'
-    add     x2, x0, #('a' - 10)
-    csel    x0, x1, x2, lo
-    bl      put
-    subs    x12, x12, #4
-    b.pl    3b
-    mov     x0, #'\n'
-    bl      put
-    ret     x10
+#include "../uart.S"
 
     .balign 2048
 vectors:
     .skip   0x200
     mov     x0, #'!'                        // no other exception is expected
     bl      put
-4:  b       4b
+3:  b       3b
     .balign 128
     mrs     x21, S3_0_C12_C12_0             // ICC_IAR1_EL1
     mov     x0, x21

@@ -62,9 +62,9 @@ next:
     ldr     x6, [x5]
     mov     x0, #'-'                        // no fault
     bl      put
-back:
     mov     x0, #'\n'
     bl      put
+back:
     add     x20, x20, #1
     cmp     x20, #4
     b.ne    next
@@ -75,25 +75,13 @@ back:
     hvc     #0
 5:  b       5b
 
-put:
-    mov     x9, #0x09000000
-    str     w0, [x9]
-    ret
+#include "../uart.S"
 
     .balign 2048
 vectors:
     .skip   0x200
-    mrs     x21, esr_el1
-    mov     x22, #28
-6:  lsr     x0, x21, x22
-    and     x0, x0, #15
-    cmp     x0, #10
-    add     x1, x0, #'0'
-    add     x2, x0, #('a' - 10)
-    csel    x0, x1, x2, lo
-    bl      put
-    subs    x22, x22, #4
-    b.pl    6b
+    mrs     x0, esr_el1
+    bl      hex
     adr     x1, back
     msr     elr_el1, x1
     eret
