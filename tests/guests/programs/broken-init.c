@@ -1,13 +1,12 @@
 /* Process 1 of a Linux, which lives or ends in the way that a line on its console names; no C
  * library. */
 
+#include "linux.h"
+
 enum {
   SYS_MKDIRAT = 34,
   SYS_MOUNT = 40,
   SYS_OPENAT = 56,
-  SYS_READ = 63,
-  SYS_WRITE = 64,
-  SYS_EXIT = 93,
   SYS_EXIT_GROUP = 94,
   SYS_NANOSLEEP = 101,
   SYS_REBOOT = 142,
@@ -18,18 +17,6 @@ enum {
 enum { SIGCHLD = 17, VFORK = 0x4100 }; /* CLONE_VM | CLONE_VFORK */
 enum { CWD = -100, WRITE_ONLY = 1 };
 
-static long call(long number, long a, long b, long c, long d, long e) {
-  register long x8 __asm__("x8") = number;
-  register long x0 __asm__("x0") = a;
-  register long x1 __asm__("x1") = b;
-  register long x2 __asm__("x2") = c;
-  register long x3 __asm__("x3") = d;
-  register long x4 __asm__("x4") = e;
-  register long x5 __asm__("x5") = 0;
-  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5), "r"(x8) : "memory");
-  return x0;
-}
-
 static int same(const char *a, const char *b) {
   while (*a && *a == *b) a++, b++;
   return *a == *b;
@@ -38,36 +25,36 @@ static int same(const char *a, const char *b) {
 static void write_to(const char *path, const char *text) {
   long length = 0, file;
   while (text[length]) length++;
-  file = call(SYS_OPENAT, CWD, (long)path, WRITE_ONLY, 0, 0);
-  call(SYS_WRITE, file, (long)text, length, 0, 0);
+  file = call3(SYS_OPENAT, CWD, (long)path, WRITE_ONLY);
+  call3(SYS_WRITE, file, (long)text, length);
 }
 
 static void sleep_seconds(long seconds) {
   long time[2] = {seconds, 0};
-  call(SYS_NANOSLEEP, (long)time, 0, 0, 0, 0);
+  call3(SYS_NANOSLEEP, (long)time, 0, 0);
 }
 
-static void reboot(unsigned how) { call(SYS_REBOOT, 0xfee1deadL, 672274793, how, 0, 0); }
+static void reboot(unsigned how) { call3(SYS_REBOOT, 0xfee1deadL, 672274793, how); }
 
 static void stay(void) {
   for (;;) sleep_seconds(1000);
 }
 
 static void mount_proc(void) {
-  call(SYS_MKDIRAT, CWD, (long)"/proc", 0755, 0, 0);
-  call(SYS_MOUNT, (long)"proc", (long)"/proc", (long)"proc", 0, 0);
+  call3(SYS_MKDIRAT, CWD, (long)"/proc", 0755);
+  call3(SYS_MOUNT, (long)"proc", (long)"/proc", (long)"proc");
 }
 
 static void take_memory(void) {
   for (;;) {
-    char *piece = (char *)call(SYS_MMAP, 0, 1 << 20, 3, 0x22, -1);
+    char *piece = (char *)call(SYS_MMAP, 0, 1 << 20, 3, 0x22, -1, 0);
     if ((long)piece < 0) continue;
     for (long at = 0; at < 1 << 20; at += 4096) piece[at] = 1;
   }
 }
 
 static void start_child(void (*work)(void)) {
-  if (call(SYS_CLONE, SIGCHLD, 0, 0, 0, 0) == 0) work(), call(SYS_EXIT, 0, 0, 0, 0, 0);
+  if (call3(SYS_CLONE, SIGCHLD, 0, 0) == 0) work(), call3(SYS_EXIT, 0, 0, 0);
 }
 
 /* A parent that waits for ever for its child, and cannot be interrupted. */
@@ -83,15 +70,15 @@ static void wait_in_vfork(void) {
 
 static void ask_system(void) {
   static char information[512];
-  call(SYS_SYSINFO, (long)information, 0, 0, 0, 0);
+  call3(SYS_SYSINFO, (long)information, 0, 0);
 }
 
 __attribute__((used)) static void work(void) {
   static char way[64];
-  call(SYS_WRITE, 1, (long)"how?\n", 5, 0, 0);
-  way[call(SYS_READ, 0, (long)way, sizeof way, 0, 0) - 1] = 0;
-  if (same(way, "exit")) call(SYS_EXIT, 7, 0, 0, 0, 0);
-  if (same(way, "exit-group")) call(SYS_EXIT_GROUP, 0, 0, 0, 0, 0);
+  call3(SYS_WRITE, 1, (long)"how?\n", 5);
+  way[call3(SYS_READ, 0, (long)way, sizeof way) - 1] = 0;
+  if (same(way, "exit")) call3(SYS_EXIT, 7, 0, 0);
+  if (same(way, "exit-group")) call3(SYS_EXIT_GROUP, 0, 0, 0);
   if (same(way, "undefined")) __asm__ volatile("udf 0");
   if (same(way, "sve")) __asm__ volatile(".inst 0x2518e3e0"); /* ptrue p0.b */
   if (same(way, "bf16")) __asm__ volatile(".inst 0x2e40fc00"); /* bfdot v0.2s, v0.4h, v0.4h */

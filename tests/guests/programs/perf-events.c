@@ -4,7 +4,9 @@
  *   perf-events TYPE CONFIG ROUNDS PERIOD   samples it, and prints a hash of the samples' places
  * A round is a load, a store and two instructions that end in a branch. */
 
-enum { SYS_IOCTL = 29, SYS_READ = 63, SYS_WRITE = 64, SYS_EXIT = 93, SYS_PERF_EVENT_OPEN = 241, SYS_MMAP = 222 };
+#include "linux.h"
+
+enum { SYS_MMAP = 222, SYS_PERF_EVENT_OPEN = 241 };
 enum { ENABLE = 0x2400, DISABLE = 0x2401 };
 enum { PERF_SAMPLE_IP = 1, PERF_RECORD_SAMPLE = 9 };
 /* Bits of perf_event_attr: disabled, exclude_kernel, exclude_hv. */
@@ -18,50 +20,6 @@ struct attributes {
   unsigned int wakeup_events, bp_type;
   unsigned long config1;
 };
-
-static long call(long number, long a, long b, long c, long d, long e, long f) {
-  register long x8 __asm__("x8") = number;
-  register long x0 __asm__("x0") = a;
-  register long x1 __asm__("x1") = b;
-  register long x2 __asm__("x2") = c;
-  register long x3 __asm__("x3") = d;
-  register long x4 __asm__("x4") = e;
-  register long x5 __asm__("x5") = f;
-  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5), "r"(x8) : "memory");
-  return x0;
-}
-
-static void say(const char *text) {
-  long length = 0;
-  while (text[length]) length++;
-  call(SYS_WRITE, 1, (long)text, length, 0, 0, 0);
-}
-
-static void say_number(unsigned long number) {
-  char digits[24], *first = digits + sizeof digits;
-  *--first = 0;
-  do *--first = '0' + number % 10;
-  while (number /= 10);
-  say(first);
-}
-
-static void fail(const char *what) {
-  say("FAILED ");
-  say(what);
-  say("\n");
-  call(SYS_EXIT, 1, 0, 0, 0, 0, 0);
-}
-
-static long must(const char *what, long result) {
-  if (result < 0) fail(what);
-  return result;
-}
-
-static unsigned long number(const char *text) {
-  unsigned long value = 0;
-  for (; *text; text++) value = 10 * value + (unsigned long)(*text - '0');
-  return value;
-}
 
 /* Between the two calls of ioctl: 4 instructions for each round, and 3 with the second call. */
 void counted(long descriptor, unsigned long rounds, volatile unsigned long *place);
@@ -128,12 +86,12 @@ void run(long *stack) {
   if (count > 4) ring = (volatile unsigned char *)must("mmap", call(SYS_MMAP, 0, PAGE * (PAGES + 1), 3, 1, descriptor, 0));
   counted(descriptor, number(arguments[3]), memory);
   unsigned long value = 0;
-  must("read", call(SYS_READ, descriptor, (long)&value, 8, 0, 0, 0));
+  must("read", call3(SYS_READ, descriptor, (long)&value, 8));
   say("COUNT ");
   say_number(value);
   if (ring) say_samples(ring);
   say("\n");
-  call(SYS_EXIT, 0, 0, 0, 0, 0, 0);
+  call3(SYS_EXIT, 0, 0, 0);
 }
 
 __asm__(".globl _start\n_start:\n  mov x0, sp\n  b run\n");

@@ -3,11 +3,10 @@
  *   vsock serve     listens on port 99 and sends back what it gets, until its caller sends no more
  *   vsock call CID  calls port 99 of another guest, and prints how many bytes came back intact */
 
+#include "linux.h"
+
 enum { AF_VSOCK = 40, SOCK_STREAM = 1, HOST = 2, ANY = -1, SHUT_WR = 1 };
 enum {
-  SYS_READ = 63,
-  SYS_WRITE = 64,
-  SYS_EXIT = 93,
   SYS_SOCKET = 198,
   SYS_BIND = 200,
   SYS_LISTEN = 201,
@@ -25,75 +24,39 @@ struct sockaddr_vm {
   unsigned int flags;
 };
 
-static long call(long number, long a, long b, long c) {
-  register long x8 __asm__("x8") = number;
-  register long x0 __asm__("x0") = a;
-  register long x1 __asm__("x1") = b;
-  register long x2 __asm__("x2") = c;
-  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x8) : "memory");
-  return x0;
-}
-
-static void say(const char *text) {
-  long length = 0;
-  while (text[length]) length++;
-  call(SYS_WRITE, 1, (long)text, length);
-}
-
-static void say_number(long number) {
-  char digits[20], *first = digits + sizeof digits;
-  *--first = 0;
-  do *--first = '0' + number % 10;
-  while (number /= 10);
-  say(first);
-}
-
-static void fail(const char *what) {
-  say("FAILED ");
-  say(what);
-  say("\n");
-  call(SYS_EXIT, 1, 0, 0);
-}
-
-/* The result of a call that has to succeed. */
-static long must(const char *what, long result) {
-  if (result < 0) fail(what);
-  return result;
-}
-
 static unsigned char bytes[65536];
 
 static void write_all(long to, long count) {
-  for (long done = 0; done < count;) done += must("write", call(SYS_WRITE, to, (long)bytes + done, count - done));
+  for (long done = 0; done < count;) done += must("write", call3(SYS_WRITE, to, (long)bytes + done, count - done));
 }
 
 /* Sends back what comes from one descriptor to another, until there is no more. */
 static void copy(long from, long to) {
   long count;
-  while ((count = must("read", call(SYS_READ, from, (long)bytes, sizeof bytes))) > 0) write_all(to, count);
+  while ((count = must("read", call3(SYS_READ, from, (long)bytes, sizeof bytes))) > 0) write_all(to, count);
 }
 
 static long connected(int cid, int port) {
   struct sockaddr_vm to = {AF_VSOCK, 0, port, cid, 0};
-  long caller = must("socket", call(SYS_SOCKET, AF_VSOCK, SOCK_STREAM, 0));
-  must("connect", call(SYS_CONNECT, caller, (long)&to, sizeof to));
+  long caller = must("socket", call3(SYS_SOCKET, AF_VSOCK, SOCK_STREAM, 0));
+  must("connect", call3(SYS_CONNECT, caller, (long)&to, sizeof to));
   return caller;
 }
 
 static void ask_host(void) {
   long caller = connected(HOST, 1234);
-  must("write", call(SYS_WRITE, caller, (long)"guest calls", 11));
+  must("write", call3(SYS_WRITE, caller, (long)"guest calls", 11));
   say("VSOCK-ANSWER ");
   copy(caller, 1);
 }
 
 static void serve(void) {
   struct sockaddr_vm own = {AF_VSOCK, 0, 99, ANY, 0};
-  long listener = must("socket", call(SYS_SOCKET, AF_VSOCK, SOCK_STREAM, 0));
-  must("bind", call(SYS_BIND, listener, (long)&own, sizeof own));
-  must("listen", call(SYS_LISTEN, listener, 1, 0));
+  long listener = must("socket", call3(SYS_SOCKET, AF_VSOCK, SOCK_STREAM, 0));
+  must("bind", call3(SYS_BIND, listener, (long)&own, sizeof own));
+  must("listen", call3(SYS_LISTEN, listener, 1, 0));
   say("VSOCK-LISTENS\n");
-  long connection = must("accept", call(SYS_ACCEPT, listener, 0, 0));
+  long connection = must("accept", call3(SYS_ACCEPT, listener, 0, 0));
   copy(connection, connection);
   say("VSOCK-DONE\n");
 }
@@ -107,13 +70,13 @@ static void ask_guest(int cid) {
     for (long at = 0; at < (long)sizeof bytes; at++) bytes[at] = pattern(round, at);
     write_all(caller, sizeof bytes);
     for (long done = 0; done < (long)sizeof bytes;) {
-      long count = must("read", call(SYS_READ, caller, (long)bytes, sizeof bytes - done));
+      long count = must("read", call3(SYS_READ, caller, (long)bytes, sizeof bytes - done));
       if (count == 0) fail("the peer ends early");
       for (long at = 0; at < count; at++) same += bytes[at] == pattern(round, done + at);
       done += count;
     }
   }
-  must("shutdown", call(SYS_SHUTDOWN, caller, SHUT_WR, 0));
+  must("shutdown", call3(SYS_SHUTDOWN, caller, SHUT_WR, 0));
   say("VSOCK-ECHO ");
   say_number(same);
   say("\n");
@@ -125,12 +88,8 @@ void run(const long *stack) {
   const char *const *argv = (const char *const *)(stack + 1);
   if (argc == 1) ask_host();
   if (argc < 3) serve();
-  else {
-    int cid = 0;
-    for (const char *digit = argv[2]; *digit; digit++) cid = 10 * cid + (*digit - '0');
-    ask_guest(cid);
-  }
-  call(SYS_EXIT, 0, 0, 0);
+  else ask_guest(number(argv[2]));
+  call3(SYS_EXIT, 0, 0, 0);
 }
 
 __asm__(".global _start\n_start: mov x0, sp\n b run\n");
