@@ -1,5 +1,5 @@
-// Instructions of FEAT_LRCPC3 and FEAT_LSE128, which no oracle here has: their texts, and what they
-// do beside a plain computation.
+// Instructions of FEAT_LRCPC3 and FEAT_LSE128, which no oracle here has: their texts, and their
+// results beside a plain computation.
 
 import assert from "node:assert/strict";
 import { parseCpu } from "../../src/isa/cpus.ts";
@@ -116,11 +116,7 @@ Deno.test("vector registers are loaded and stored in order", () => {
   const sizes: [load: number, store: number, bits: number][] = [
     [0x1d400000, 0x1d000000, 8],
     [0x5d400000, 0x5d000000, 16],
-    [
-      0x9d400000,
-      0x9d000000,
-      32,
-    ],
+    [0x9d400000, 0x9d000000, 32],
     [0xdd400000, 0xdd000000, 64],
     [0x1dc00000, 0x1d800000, 128],
   ];
@@ -167,7 +163,7 @@ Deno.test("atomic operations on 128 bits change memory, and return what it was",
   }
 });
 
-Deno.test("accesses of more than 16 bytes' boundary fault, and change nothing; XZR is unallocated in an atomic pair", () => {
+Deno.test("accesses that cross a boundary of 16 bytes fault, and change nothing; XZR is unallocated in an atomic pair", () => {
   const random = new Random(6);
   const UNDEFINED = 0x200_0000n, ALIGNMENT = 0x21n;
   for (const word of [0xd9450abd, 0xd9010a39, 0x99440a9c, 0x192281e1, 0x1dc009e3, 0xd9c009e3]) {

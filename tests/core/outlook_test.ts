@@ -198,7 +198,7 @@ for (const cpu of ["v8", "max"]) {
   });
 }
 
-Deno.test("without FEAT_PAuth, the outlook of an indirect branch to PACIASP in a guarded page is not what follows it", () => {
+Deno.test("without FEAT_PAuth, the outlook ends at PACIASP in a guarded page, which refuses an indirect branch", () => {
   const machine = new Machine({ cpu: parseCpu("recorded") }), { core, vcpu, view } = machine;
   // br x16; bti c or paciasp
   for (const [word, permitted] of [[0xd503_245f, true], [0xd503_233f, false]] as const) {

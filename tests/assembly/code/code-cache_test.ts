@@ -4,8 +4,7 @@
 import assert from "node:assert/strict";
 import { CodeCache } from "../../../src/assembly/code/code-cache.ts";
 import { decodeFile, encodeFile } from "../../../src/assembly/code/code-file.ts";
-import type { RegionModule } from "../../../src/core/translator/region-module.ts";
-import type { CodeSignature } from "../../../src/core/translator/region-module.ts";
+import type { CodeSignature, RegionModule } from "../../../src/core/translator/region-module.ts";
 import { type CodeBacking, RegionStore } from "../../../src/core/translator/region-store.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../../cli/program.ts";
 import { type Line, Machine, RAM_BASE } from "../../core/program.ts";

@@ -50,14 +50,8 @@ for (const [tier, options] of [["interp", {}], ["jit", EAGER]] as const) {
 
   Deno.test(`watched memory stops accesses by any address, and execution, in tier ${tier}`, () => {
     const watched = DATA + 0x2010;
-    for (
-      const [kind, pa, at, index] of [["write", watched, CODE + 8, 2], ["read", watched, CODE, 0], [
-        "execute",
-        CODE + 4,
-        CODE + 4,
-        1,
-      ]] as const
-    ) {
+    const cases = [["write", watched, CODE + 8, 2], ["read", watched, CODE, 0], ["execute", CODE + 4, CODE + 4, 1]] as const;
+    for (const [kind, pa, at, index] of cases) {
       const machine = machineWith(WALK), { core, vcpu } = machine;
       const before = machine.run(400, CODE).retired;
       core.watchMemory({ pa: kind === "execute" ? pa : pa + 4, length: 4, kind });

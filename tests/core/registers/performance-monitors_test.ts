@@ -117,27 +117,26 @@ for (const options of TIERS) {
   });
 
   Deno.test(`a run ends at the instruction whose count overflows (${tier})`, () => {
-    for (const [event, of] of [[Event.Instructions, (n: number) => n], [Event.Stores, undefined]] as const) {
+    const cases = [
+      // 777 instructions of EL0 are 70 rounds and 6 more, with 70 visits to EL1: RET is the 7th of a
+      // round.
+      { event: Event.Instructions, wanted: 777, instructions: 777 + 2 * 70, pc: USER + 48 },
+      // Of the stores of a round, two are in STR and STP, one is in LDADD. The 152nd is STP of the 51st
+      // round, the 4th of its instructions.
+      { event: Event.Stores, wanted: 3 * 50 + 2, instructions: 1 + 50 * 13 + 4, pc: USER + 4 + 16 },
+    ];
+    for (const { event, wanted, instructions, pc } of cases) {
       const machine = counting(options, [event | NOT_EL1], { interrupts: 1n });
       loadUser(machine);
       const { vcpu } = machine;
-      // Stores: two in STR and STP, one in LDADD.
-      const wanted = of ? of(777) : 3 * 50 + 2;
       vcpu.setRegister(counter(0), BigInt.asUintN(64, -BigInt(wanted)));
       const { reason, retired } = machine.run(10_000, USER);
       assert.equal(reason, ExitReason.Pmu);
       assert.equal(vcpu.getRegister(counter(0)), 0n);
       assert.equal(vcpu.getRegister("PMOVSSET_EL0"), 1n);
       assert.ok(vcpu.pmuLine);
-      if (of) {
-        // 777 instructions of EL0 are 70 rounds and 6 more, with 70 visits to EL1.
-        assert.equal(retired, 777 + 2 * 70);
-        assert.equal(vcpu.pc, BigInt(USER + 48), "RET is the 7th of a round");
-      } else {
-        // The 152nd store is STP of the 51st round, the 4th of its instructions.
-        assert.equal(retired, 1 + 50 * 13 + 4);
-        assert.equal(vcpu.pc, BigInt(USER + 4 + 16));
-      }
+      assert.equal(retired, instructions);
+      assert.equal(vcpu.pc, BigInt(pc));
       // The line stays until the overflow is cleared.
       assert.equal(machine.run(100).reason, ExitReason.Budget);
     }
