@@ -18,7 +18,7 @@ export const ACCESS_PLATFORM = 33;
 
 /** The progress of a device and its driver beyond the Status register. */
 export interface VirtioCondition {
-  /** The rule that the driver broke last; undefined since a reset. */
+  /** The rule that the driver has broken; undefined if none since the last reset. */
   readonly fault: string | undefined;
   readonly queues: readonly QueueCondition[];
 }

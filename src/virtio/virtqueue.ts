@@ -241,7 +241,7 @@ export interface QueueCondition {
   readonly lost: number;
   /** Given back since the last reset, modulo 2^16. */
   readonly used: number;
-  /** Whether the next chain that is given back interrupts the driver. */
+  /** Whether one of the next chains that are given back interrupts the driver. */
   readonly interrupts: boolean;
   /** The device continues with it in a later turn. */
   readonly continues: boolean;
@@ -375,21 +375,21 @@ export class Virtqueue {
    * @param continues the device continues with it in a later turn
    */
   condition(memory: GuestMemory, continues: boolean): QueueCondition {
-    const { ready, nextAvail, nextUsed } = this.#state, words = new GuestWords(memory);
+    const { ready, size, nextAvail, nextUsed } = this.#state, words = new GuestWords(memory);
     const common = { ready, taken: nextAvail - nextUsed & 0xffff, lost: this.#lost, used: nextUsed, continues };
     try {
-      return { ...common, available: this.#availableIn(words), interrupts: ready && this.#wantsNext(words) };
+      return { ...common, available: this.#availableIn(words), interrupts: ready && this.#wantsInterrupt(words, nextUsed, size) };
     } catch (error) {
       if (!(error instanceof VirtioFault)) throw error;
       return { ...common, available: undefined, interrupts: false };
     }
   }
 
-  /** Whether the driver wants an interrupt for what is pushed next, or within a queueful. */
-  #wantsNext(words: GuestWords): boolean {
-    const { driver, size, nextUsed } = this.#state;
+  /** Whether the driver wants an interrupt for one of the used chains with these numbers. */
+  #wantsInterrupt(words: GuestWords, first: number, count: number): boolean {
+    const { driver, size } = this.#state;
     if (!this.eventIndex) return (words.readU16(driver + Ring.FLAGS, "the driver area of a queue") & AVAIL_NO_INTERRUPT) === 0;
-    return (words.readU16(driver + Ring.ENTRIES + 2 * size, "the driver area of a queue") - nextUsed & 0xffff) < size;
+    return (words.readU16(driver + Ring.ENTRIES + 2 * size, "the driver area of a queue") - first & 0xffff) < count;
   }
 
   /** The chain that the device is in the middle of, which it has from now on. */
@@ -447,12 +447,10 @@ export class Virtqueue {
 
   /** Whether the driver wants an interrupt for what has been pushed since it was last asked. */
   takeSignal(): boolean {
-    const { driver, size, nextUsed, signalled } = this.#state;
+    const { nextUsed, signalled } = this.#state;
     if (!this.#state.ready || nextUsed === signalled) return false;
     this.#state.signalled = nextUsed;
-    if (!this.eventIndex) return (this.#words.readU16(driver + Ring.FLAGS, "the driver area of a queue") & AVAIL_NO_INTERRUPT) === 0;
-    const event = this.#words.readU16(driver + Ring.ENTRIES + 2 * size, "the driver area of a queue");
-    return (nextUsed - event - 1 & 0xffff) < (nextUsed - signalled & 0xffff);
+    return this.#wantsInterrupt(this.#words, signalled, nextUsed - signalled & 0xffff);
   }
 
   #askForNotification(): void {
