@@ -300,14 +300,13 @@ export class WasmCore implements DebugCore {
     this.#repeats.stop();
     this.#budget.begin(now, budget);
     let left = budget;
-    exit.nothing();
-    // A change of the line that EL2 has not heard of comes first. Without a budget, interrupts are
-    // taken.
+    exit.begin();
+    // EL2 hears of a change of the line first. A slice without a budget still takes interrupts.
     while (!(cpu.PMU_MODE & PmuMode.LineChanged)) {
       left = this.#runSlice(context, mdscr, floor, left);
       if (left <= 0 || exit.reason !== ExitReason.Budget) break;
     }
-    // Unlike what an abort stops, the instruction will be executed again, and counted then.
+    // An instruction that a watchpoint has stopped is executed again, and counted then.
     if (exit.reason === ExitReason.Watchpoint) left++;
     exit.retired = this.#budget.retired(left);
     if (this.#budget.hasEnded) exit.reason = ExitReason.Budget;

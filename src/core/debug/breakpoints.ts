@@ -1,10 +1,10 @@
 // Breakpoints of a debugger: which addresses stop, and which decoded instructions have to look.
 // Guest memory stays as it is, and code without a breakpoint runs as if there were none: a decoded
 // instruction is marked when its page is entered at the virtual page of a breakpoint. A mark
-// belongs to physical memory, where other addresses may lead as well, so a marked
-// one asks here whether this address stops. One instruction in memory can also stop by whatever
-// address it is reached. Arm ARM D2.9 has the semantics of the
-// hardware's breakpoints: a virtual address, before the instruction.
+// belongs to physical memory, where other addresses may lead as well, so a marked one asks here
+// whether this address stops. One instruction in memory can also stop, whatever address leads to
+// it. Arm ARM D2.9 has the semantics of the hardware's breakpoints: a virtual address, before the
+// instruction.
 
 import { PAGE_SIZE } from "../../support/sizes.ts";
 

@@ -39,8 +39,8 @@ export class LatestExit implements Exit {
     return this.#view.getBigUint64(CPU.EXIT_FAR, true);
   }
 
-  /** The core was not left yet. */
-  nothing(): void {
+  /** A run begins: the core has not been left. */
+  begin(): void {
     this.reason = ExitReason.Budget;
   }
 

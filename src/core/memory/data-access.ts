@@ -89,7 +89,7 @@ export class DataAccess {
     this.#abort = raiseAbort(library);
   }
 
-  /** `translate` of an access that may not come. */
+  /** `translate` of an access that may never follow. */
   tryTranslate(c: Code, va: Value, access: Value): Value {
     const kind = speculative(this.features);
     return c.call(this.translate, va, kind ? access.or(kind) : access);

@@ -85,7 +85,7 @@ export const AccessKind = {
   ReadModifyWrite: 0x1_0000,
   /** A question that is not the guest's: no descriptor changes (FEAT_HAFDBS). */
   Observe: 0x4_0000,
-  /** The access may not come: it fails where a descriptor has to change first. */
+  /** The access may never follow: it fails where a descriptor has to change first. */
   Speculative: 0x8_0000,
 } as const;
 
@@ -117,7 +117,7 @@ const MMU_FUNCTIONS = {
 /** A function of `MMU_FUNCTIONS`. */
 type MmuFunction = keyof typeof MMU_FUNCTIONS;
 
-/** The kind of an access that a region asks about before it makes it, or does not. */
+/** The kind of an access that a region asks about, and then may or may not make. */
 export const speculative = (features: ReadonlySet<FeatureName>): number => features.has("FEAT_HAFDBS") ? AccessKind.Speculative : 0;
 
 /** Declares, or finds, one of `MMU_FUNCTIONS`. */
@@ -273,14 +273,16 @@ function defineTranslateStage1(c: Code, library: Library, walk: FunctionBuilder,
 }
 
 /** Whether TCR_EL1 has the hardware manage dirty state, and with that access flags. */
-const managesDirty = (tcr: Value) => tcr.and(Tcr.HA | Tcr.HD).eq(Tcr.HA | Tcr.HD);
+const managesDirty = (tcr: Value) => hasAll(tcr, Tcr.HA | Tcr.HD);
+
+const hasAll = (value: Value, bits: bigint) => value.and(bits).eq(bits);
 
 /** The leaf of a permitted access gets its access flag; a write makes it dirty. Arm ARM D8.5. */
 function updateDescriptor(c: Code, library: Library, access: Value, rights: Value): void {
   const place = c.let(c.load("i32.load", CPU.WALK_DESCRIPTOR)), at = c.let(place.and(~NOT_WRITABLE));
   const before = c.let(c.load("i64.load", at));
   const after = c.let(before.or(Descriptor.AccessFlag));
-  const isClean = before.and(Descriptor.DirtyBitModifier | Descriptor.ApReadOnly).eq(Descriptor.DirtyBitModifier | Descriptor.ApReadOnly);
+  const isClean = hasAll(before, Descriptor.DirtyBitModifier | Descriptor.ApReadOnly);
   const becomesDirty = access.and(AccessKind.Write).nonZero().and(isClean).and(managesDirty(c.load("i64.load", CPU.TCR_EL1)));
   c.if(becomesDirty, () => c.set(after, after.and(~Descriptor.ApReadOnly)));
   c.if(after.ne(before), () => {

@@ -483,10 +483,7 @@ const PstateField = { SpSel: 5, DaifSet: 0b11_110, DaifClr: 0b11_111 } as const;
 /** Whether these bits of a word have this value. */
 const matches = (word: number, [mask, value]: readonly [number, number]) => (word & mask) === value;
 
-/**
- * BTI c refuses type 3, BTI j type 2. The other instructions that permit a branch are not evaluated
- * where they do.
- */
+/** BTI c refuses type 3, BTI j type 2. Others that permit a branch end the evaluation. */
 function permitsBranch(word: number, type: number): boolean {
   const operand = word >>> 6 & 3;
   return matches(word, TargetWord.Bti) && (operand === 3 || operand !== 0 && type + operand !== 4);

@@ -1,6 +1,6 @@
-// The registers of the performance monitors (FEAT_PMUv3). Arm ARM D19.5. What they mean is in
-// performance-monitors.ts: before a register is accessed, what was executed is counted; after a
-// write, what follows from the registers is found again.
+// The registers of the performance monitors (FEAT_PMUv3). Arm ARM D19.5. Instructions are counted
+// before an access to one of them, and the state that derives from them is updated after a write
+// (performance-monitors.ts).
 
 import type { FeatureName } from "../../isa/features.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";

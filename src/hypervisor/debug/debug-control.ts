@@ -47,9 +47,9 @@ export interface Debuggee {
 /** Matches an event: its text if the debugger stops at it. */
 type EventMatcher = (event: TraceEvent) => string | undefined;
 
-/** One vCPU that is looked at between its instructions. */
+/** Looks at a vCPU between its instructions, or when it is scheduled. */
 export interface Follower {
-  /** Whether it is this one. */
+  /** Whether it looks at this vCPU. */
   is(vcpu: Vcpu): boolean;
   /** Whether each instruction is stepped; otherwise `before` is when it is scheduled. */
   readonly steps: boolean;
