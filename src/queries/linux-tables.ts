@@ -236,7 +236,7 @@ const LINUX_DISKS = defineTable({
     size: { kind: "size", doc: "bytes", width: 8 },
     partition: { kind: "number", doc: "number of the partition; 0: the whole disk", width: 9 },
     access: { kind: "word", doc: "rw or ro", width: 6, words: ["rw", "ro"] },
-    openers: { kind: "number", doc: "how often it is open now", width: 7, optional: true },
+    openers: { kind: "number", doc: "how many times it is open now", width: 7, optional: true },
   },
 });
 
@@ -268,11 +268,11 @@ const LINUX_SOCKETS = defineTable({
     family: { kind: "word", doc: "inet, inet6, unix, netlink, packet, vsock, or the number", width: 8 },
     type: { kind: "word", doc: "stream, dgram, raw, seqpacket", width: 9 },
     state: { kind: "word", doc: "of TCP, as in netstat", width: 12, optional: true },
-    local: { kind: "text", doc: "own address and port, or the path", width: 24, optional: true },
-    peer: { kind: "text", doc: "the other one's address and port", width: 24, optional: true },
+    local: { kind: "text", doc: "local address and port, or the path", width: 24, optional: true },
+    peer: { kind: "text", doc: "address and port of the peer", width: 24, optional: true },
     pid: PID,
     name: { kind: "text", doc: "name of that process", width: 16 },
-    fd: { kind: "number", doc: "its number there", width: 4 },
+    fd: { kind: "number", doc: "its file descriptor in that process", width: 4 },
   },
 });
 
@@ -287,7 +287,7 @@ const LINUX_DT = defineTable({
     vm: HIDDEN_VM,
     path: { kind: "text", doc: "path, as in /proc/device-tree", width: 40 },
     compatible: { kind: "list", doc: "the texts of compatible", width: 30 },
-    status: { kind: "text", doc: "status; none is okay", width: 8, optional: true },
+    status: { kind: "text", doc: "status; none means okay", width: 8, optional: true },
     properties: { kind: "list", doc: "names of its properties", width: 40, from: 120 },
   },
 });
