@@ -22,12 +22,12 @@ export function withGuest(name: string, options: readonly string[], use: (elf: s
   });
 }
 
-/** What it prints on QEMU's board, and QEMU's errors. */
+/** Runs it on QEMU's board; its output, and QEMU's errors. */
 export function runOnQemu(elf: string): Promise<{ readonly stdout: string; readonly stderr: string }> {
   return runNative("qemu-system-aarch64", [...BOARD.split(" "), "-kernel", elf]);
 }
 
-/** What it prints as the primary VM. */
+/** Runs it as the primary VM; its output. */
 export async function runOnEl2(elf: string, options: Pick<SessionPlan, "cpu" | "tier"> = {}): Promise<string> {
   const image = await Deno.readFile(elf);
   const what = { kind: "boot", image, initrd: undefined, dtb: undefined, append: undefined } as const;

@@ -118,11 +118,11 @@ for (const options of TIERS) {
 
   Deno.test(`a run ends at the instruction whose count overflows (${tier})`, () => {
     const cases = [
-      // 777 instructions of EL0 are 70 rounds and 6 more, with 70 visits to EL1: RET is the 7th of a
-      // round.
+      // 777 instructions of EL0 are 70 rounds and 6 more, with 70 visits to EL1: RET is the 7th of
+      // a round.
       { event: Event.Instructions, wanted: 777, instructions: 777 + 2 * 70, pc: USER + 48 },
-      // Of the stores of a round, two are in STR and STP, one is in LDADD. The 152nd is STP of the 51st
-      // round, the 4th of its instructions.
+      // Of the stores of a round, two are in STR and STP, one is in LDADD. The 152nd is STP of the
+      // 51st round, the 4th of its instructions.
       { event: Event.Stores, wanted: 3 * 50 + 2, instructions: 1 + 50 * 13 + 4, pc: USER + 4 + 16 },
     ];
     for (const { event, wanted, instructions, pc } of cases) {
