@@ -17,6 +17,7 @@ import type { SavedEvent } from "../state/saved-event.ts";
 import { VIRTIO_BAR_SIZE } from "../devices/virtio-pci-registers.ts";
 import { PANIC_REPORT, pvpanicFunction } from "../devices/pvpanic.ts";
 import { FIRST_SPI } from "../devicetree/gic.ts";
+import type { Hypervisor } from "../hypervisor/inspect.ts";
 import { createHypervisor, DEFAULT_PRIMARY_IMAGES, type FlashPlan, type PrimaryImages, RandomGenerator } from "../hypervisor/boot.ts";
 import type { EventPlace } from "../machine/events.ts";
 import { Machine } from "../machine/machine.ts";
@@ -53,9 +54,10 @@ import { devId, HOST, vmId } from "../queries/ids.ts";
  * Makes the system of a plan, ready to run. The plan has been checked (`boot-plan.ts`,
  * `configuration/plan-run.ts`).
  * @param own the host's program instead of what the plan of a `run` asks for
+ * @param counts whether its core counts how often each instruction is executed
  */
-export function assemble(plan: SessionPlan, own?: NativeGuestFactory): GuestSystem {
-  const system = assembleWith(plan, own, (_machine, work) => work());
+export function assemble(plan: SessionPlan, own?: NativeGuestFactory, counts = false): GuestSystem {
+  const system = assembleWith(plan, { own, counts }, (_machine, work) => work());
   for (const [vm, findings] of system.vms.findings) for (const finding of findings) system.events.bootFinding(vm, finding);
   return system;
 }
@@ -63,7 +65,7 @@ export function assemble(plan: SessionPlan, own?: NativeGuestFactory): GuestSyst
 /** Generates what all machines with this memory size and CPU share, before one is assembled. */
 export function prepare({ memory, cpu }: Pick<SessionPlan, "memory" | "cpu">): void {
   const map = memoryMap(memory);
-  coreFor(ramLayout(map), map.wasmSize, cpuOfPlan(cpu));
+  coreFor(ramLayout(map), map.wasmSize, { cpu: cpuOfPlan(cpu), counts: false });
 }
 
 /** An operating system uses its memory densely from here on: decoded pages and RAM. */
@@ -72,14 +74,14 @@ const DENSE_FROM = DECODED_PAGES.base;
 const ramLayout = (map: MemoryMap) => ({ base: RAM_BASE, wasmAddress: RAM_OFFSET, size: map.ramEnd - RAM_BASE });
 
 /** The same without images and whatever else would be in RAM, for `System.load`. */
-export function assembleEmpty(plan: SessionPlan, own?: NativeGuestFactory): GuestSystem {
+export function assembleEmpty(plan: SessionPlan, counts = false): GuestSystem {
   // Fault rules are state, which is loaded last: nothing may fail meanwhile.
-  return assembleWith({ ...plan, inject: undefined }, own, (machine, work) => machine.ram.unwritten(work));
+  return assembleWith({ ...plan, inject: undefined }, { own: undefined, counts }, (machine, work) => machine.ram.unwritten(work));
 }
 
 function assembleWith(
   plan: SessionPlan,
-  own: NativeGuestFactory | undefined,
+  { own, counts }: Pick<Building, "own"> & { readonly counts: boolean },
   within: (machine: Machine, work: () => void) => void,
 ): GuestSystem {
   const map = memoryMap(plan.memory);
@@ -91,6 +93,7 @@ function assembleWith(
     cpu: cpuOfPlan(plan.cpu),
     tier: plan.tier ?? DEFAULT_TIER,
     codeBytes: limits.code / CODE_FACTOR,
+    counts: counts ? { vmOf: (stage2) => vmWith(system.hypervisor, stage2) } : undefined,
     onUndefined: (instruction) => system.events.undefinedInstruction(instruction),
   });
   const machine = new Machine(memory, map, core, plan.cpus);
@@ -102,6 +105,14 @@ function assembleWith(
   within(machine, () => furnish({ plan, map, system, core, random, own }));
   system.outside.begin();
   return system;
+}
+
+/** The name of the VM that has these tables of stage 2. */
+function vmWith({ scheduler, names }: Hypervisor, stage2: number): string {
+  for (const { registers, addressSpace } of scheduler.vcpus) {
+    if (addressSpace && registers.stage2 === stage2) return names.vm(addressSpace.vmid);
+  }
+  throw new Error(`tables ${stage2} of stage 2 are of no vCPU`);
 }
 
 /** @throws PlanError if the system does not give this process so much */

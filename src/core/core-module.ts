@@ -6,6 +6,7 @@ import { type Cpu, DEFAULT_CPU, parseCpu } from "../isa/cpus.ts";
 import { instructionSetOf } from "../isa/instruction-set.ts";
 import { type DecoderTables, makeDecoderTables, writeDecoderTables } from "./decoded/candidates.ts";
 import type { HandlerTable } from "./decoded/handlers.ts";
+import { defineExecutionCounters } from "./decoded/execution-counters.ts";
 import { defineLandings } from "./decoded/landings.ts";
 import { defineDecoded } from "./decoded/decoded-functions.ts";
 import { defineDecoder } from "./decoded/decoder.ts";
@@ -158,7 +159,6 @@ const KEPT = 2;
 const kept = new Map<string, GeneratedCore>();
 let blueprints: BlueprintStore | undefined;
 let regionCode: CodeBacking | undefined;
-const BASE_CPU = parseCpu(DEFAULT_CPU);
 
 /** Sets where this process looks for blueprints, and keeps them. */
 export function keepBlueprints(store: BlueprintStore): void {
@@ -170,17 +170,29 @@ export function keepRegions(backing: CodeBacking): void {
   regionCode = backing;
 }
 
+/** The CPU of a core, and whether it counts how often instructions are executed. */
+interface CoreKind {
+  readonly cpu: Cpu;
+  readonly counts: boolean;
+}
+
+const BASE: CoreKind = { cpu: parseCpu(DEFAULT_CPU), counts: false };
+
+const kindKey = ({ cpu: { key }, counts }: CoreKind): string => [...key ? [key] : [], ...counts ? ["counts"] : []].join();
+
 /** The key of a blueprint in a store. */
-export const blueprintKey = ({ base, wasmAddress, size }: RamLayout, wasmSize: number, { key }: Cpu = BASE_CPU) =>
-  [base, wasmAddress, size, wasmSize, hasWideMultiplication(), ...key ? [key] : []].join();
+export const blueprintKey = ({ base, wasmAddress, size }: RamLayout, wasmSize: number, kind = BASE) => {
+  const key = kindKey(kind);
+  return [base, wasmAddress, size, wasmSize, hasWideMultiplication(), ...key ? [key] : []].join();
+};
 
 /**
  * The module for RAM at `ram` in a memory of `wasmSize` bytes, made once for all machines of that
- * layout and CPU.
+ * layout and kind.
  */
-export function coreFor(ram: RamLayout, wasmSize: number, cpu: Cpu = BASE_CPU): GeneratedCore {
-  const key = blueprintKey(ram, wasmSize, cpu);
-  const core = kept.get(key) ?? generateCore(ram, wasmSize, blueprints, cpu);
+export function coreFor(ram: RamLayout, wasmSize: number, kind = BASE): GeneratedCore {
+  const key = blueprintKey(ram, wasmSize, kind);
+  const core = kept.get(key) ?? generateCore(ram, wasmSize, blueprints, kind);
   kept.delete(key);
   kept.set(key, core);
   const [oldest] = kept.keys();
@@ -192,18 +204,18 @@ export function coreFor(ram: RamLayout, wasmSize: number, cpu: Cpu = BASE_CPU): 
  * Makes the module for RAM at `ram` in a memory of `wasmSize` bytes.
  * @param store may have its blueprint, or keeps the one that is generated
  */
-export function generateCore(ram: RamLayout, wasmSize: number, store?: BlueprintStore, cpu: Cpu = BASE_CPU): GeneratedCore {
-  const key = blueprintKey(ram, wasmSize, cpu);
+export function generateCore(ram: RamLayout, wasmSize: number, store?: BlueprintStore, kind = BASE): GeneratedCore {
+  const key = blueprintKey(ram, wasmSize, kind);
   const stored = store?.load(key);
-  if (stored) return build(stored, wasmSize, cpu);
-  const blueprint = generateBlueprint(ram, wasmSize, cpu);
+  if (stored) return build(stored, wasmSize, kind);
+  const blueprint = generateBlueprint(ram, wasmSize, kind);
   store?.keep(key, blueprint);
-  return build(blueprint, wasmSize, cpu);
+  return build(blueprint, wasmSize, kind);
 }
 
-function build({ code, functions, handlers, decoder }: CoreBlueprint, wasmSize: number, cpu: Cpu): GeneratedCore {
-  const parts = dispatchFor(functions, handlers, wasmSize, cpu);
-  return { ...parts, decoder, module: new WebAssembly.Module(code), regions: new RegionStore(backingFor(cpu.key, regionCode)) };
+function build({ code, functions, handlers, decoder }: CoreBlueprint, wasmSize: number, kind: CoreKind): GeneratedCore {
+  const parts = dispatchFor(functions, handlers, wasmSize, kind.cpu);
+  return { ...parts, decoder, module: new WebAssembly.Module(code), regions: new RegionStore(backingFor(kindKey(kind), regionCode)) };
 }
 
 /** The decoder's knowledge of a core with these functions and handlers. */
@@ -222,7 +234,7 @@ function memoryOf(wasmSize: number): ImportedMemory {
  * Generates the blueprint for RAM at `ram` in a memory of `wasmSize` bytes: the same bytes every
  * time.
  */
-export function generateBlueprint(ram: RamLayout, wasmSize: number, cpu: Cpu = BASE_CPU): CoreBlueprint {
+export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, counts } = BASE): CoreBlueprint {
   const module = new WasmModule();
   module.importMemory(memoryOf(wasmSize));
   const decoder = {
@@ -239,6 +251,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, cpu: Cpu = B
   const retired = cpu.features.has("FEAT_PMUv3") ? module.importFunction("env", "retired", ["i32"], ["i32"]) : undefined;
   const library = new Library(module);
   if (retired !== undefined) declarePerformance(library);
+  if (counts) defineExecutionCounters(library);
   defineDecoded(library, { allocateDecoded, releaseDecoded, regionsWritten, pageEntered }, cpu.features);
   defineExceptions(library, undefinedInstruction, cpu.features);
   defineTlb(library, TLB_POOL, cpu.features);

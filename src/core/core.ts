@@ -10,6 +10,7 @@ import { Mdscr, Pstate } from "./architecture/exceptions.ts";
 import { type CoreExports, coreFor, type CoreImports, instantiateCore } from "./core-module.ts";
 import type { MemoryWatch, WatchHit, WatchKind } from "./debug/watchpoints.ts";
 import { decodedPageIndex, DecodedPages } from "./decoded/decoded-pages.ts";
+import { COUNTED_PAGES } from "./decoded/execution-counters.ts";
 import { DECODED_SIZE } from "./decoded/operands.ts";
 import type { Dispatch } from "./decoded/variants.ts";
 import {
@@ -23,6 +24,7 @@ import {
   type VcpuState,
   type Written,
 } from "./interface.ts";
+import { type CountedPage, type ExecutionCounting, ExecutionCounts } from "./execution-counts.ts";
 import { LatestExit } from "./exceptions/latest-exit.ts";
 import { PmuMode } from "./exceptions/performance-events.ts";
 import { RepeatedExits } from "./exceptions/repeated-exits.ts";
@@ -118,6 +120,8 @@ export interface CoreOptions {
    * them. True by default.
    */
   readonly sparesWaits?: boolean;
+  /** Counts how often each instruction is executed. Its code is other code, which takes longer. */
+  readonly counts?: ExecutionCounting | undefined;
   /** For tests: when regions are compiled, and after how many instructions the translator looks. */
   readonly hotness?: Hotness & { readonly slice: number };
 }
@@ -148,6 +152,7 @@ export class WasmCore implements DebugCore {
   readonly #cpu: CpuFields;
   readonly #residency: Residency;
   readonly #stops: Stops;
+  readonly #counts: ExecutionCounts | undefined;
   readonly #undefinedWords = new Set<number>();
   readonly #retired: WordTable<number>;
   readonly #onUndefined: CoreOptions["onUndefined"];
@@ -164,7 +169,8 @@ export class WasmCore implements DebugCore {
     this.memory = memory;
     this.ram = ram;
     if (ram.wasmAddress < CORE_SIZE) throw new RangeError("guest RAM overlaps the core's own memory");
-    const cpu = options.cpu ?? parseCpu(DEFAULT_CPU), core = coreFor(ram, memory.buffer.byteLength, cpu);
+    const cpu = options.cpu ?? parseCpu(DEFAULT_CPU), counts = options.counts !== undefined;
+    const core = coreFor(ram, memory.buffer.byteLength, { cpu, counts });
     this.cpu = cpu;
     this.identification = identificationOf(cpu.features);
     this.dispatch = core.dispatch;
@@ -186,6 +192,7 @@ export class WasmCore implements DebugCore {
       this.#slice = hotness.slice;
       this.#translator = new Translator(core, link, hotness, options.codeBytes, options.regions);
     }
+    if (options.counts) this.#counts = new ExecutionCounts(memory, options.counts);
     if (options.sparesWaits ?? true) {
       const instructions = instructionsOf(core.dispatch.instructions);
       this.#waits = new CounterWaits({ words, halves: new Uint16Array(memory.buffer), instructions });
@@ -194,14 +201,15 @@ export class WasmCore implements DebugCore {
       forgetDecodedPage: (page) => this.#exports.tlbForgetDecoded(page),
       regionsWritten: (index, first, end) => this.#translator?.written(index, first, end),
       provideOutlined: (index) => outlined.provide(index),
-    }, options.decodedPages);
+      pageLeft: (index) => this.#counts?.left(index),
+    }, options.decodedPages ?? (counts ? COUNTED_PAGES : undefined));
     writeCrcTables(memory);
     writeAesTables(memory);
     if (cpu.features.has("FEAT_SM4")) writeSm4Table(memory);
     this.stage2Pool = new Stage2Pool(memory, STAGE2_TABLES.base, STAGE2_TABLES.size);
     this.#residency = new Residency(memory, this.#cpu, functions, this.stage2Pool, registerNames(cpu.features));
     const wordAt = (vcpu: VcpuContext) => this.#wordAt(vcpu);
-    this.#stops = new Stops({ memory, cpu: this.#cpu, exports: functions, decoded: this.#decoded, wordAt });
+    this.#stops = new Stops({ memory, cpu: this.#cpu, exports: functions, decoded: this.#decoded, watchesEntries: counts, wordAt });
   }
 
   #imports(): CoreImports {
@@ -213,10 +221,17 @@ export class WasmCore implements DebugCore {
       regionsWritten: (page, first, end) => this.#translator?.written(decodedPageIndex(page), first, end),
       undefinedInstruction: (pc, word) => this.#undefinedInstruction(BigInt.asUintN(64, pc), word >>> 0),
       watched: (va, access, wasmAddress) => this.#stops.watched(this.#residency.vcpu, va, access, wasmAddress >>> 0),
-      pageEntered: (va, wasmAddress) => this.#stops.pageEntered(BigInt.asUintN(64, va), wasmAddress >>> 0),
+      pageEntered: (va, wasmAddress) => this.#pageEntered(BigInt.asUintN(64, va), wasmAddress >>> 0),
       exited: (left) => this.#exited(left),
       retired: (word) => this.#retired.of(word),
     };
+  }
+
+  #pageEntered(va: bigint, wasmAddress: number): void {
+    this.#stops.pageEntered(va, wasmAddress);
+    const { STAGE2_ID: stage2, PSTATE: pstate } = this.#cpu, page = this.#decoded.pageOf(wasmAddress);
+    const entry = { index: decodedPageIndex(page), stage2, address: va, privileged: (pstate & Pstate.ElMask) !== 0 };
+    if (this.#counts?.entered(entry)) this.#exports.tlbForgetDecoded(page);
   }
 
   /** Throws a RangeError when there are more vCPUs than contexts (more than a thousand). */
@@ -237,6 +252,11 @@ export class WasmCore implements DebugCore {
 
   get exitCounters(): Readonly<Record<string, number>> {
     return this.#exit.named;
+  }
+
+  /** The code that was executed so far, if the core counts. No vCPU may be running. */
+  countedPages(): readonly CountedPage[] {
+    return this.#counts?.pages() ?? [];
   }
 
   /** Bytes of Wasm in regions, and regions that made room for others. */
@@ -333,6 +353,7 @@ export class WasmCore implements DebugCore {
     const rest = this.#exports.run(slice);
     this.#takeRepeats();
     left = budget.left(rest);
+    this.#counts?.ran(before - left);
     const exit = this.#exit;
     exit.readReason();
     // A stepped instruction is not where time is spent, and an exception from here leaves no

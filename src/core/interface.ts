@@ -9,6 +9,7 @@ import type { MemoryWatch, WatchHit, WatchKind } from "./debug/watchpoints.ts";
 import type { Exit, ExitHandler } from "./exceptions/exit.ts";
 import type { Prospect } from "./outlook/evaluation.ts";
 import type { Outlook } from "./outlook/outlook.ts";
+import type { CountedPage } from "./execution-counts.ts";
 import type { ExclusiveMonitor, VcpuState } from "./registers/vcpu-state.ts";
 import type { TranslatorCounters } from "./translator/counters.ts";
 import type { PageSet } from "../support/page-set.ts";
@@ -136,6 +137,10 @@ export interface DebugCore extends Core {
   codeUse(): { readonly bytes: number; readonly evicted: number };
   /** Instructions counted without executing them, because they only waited for the counter. */
   readonly sparedInstructions: number;
+  /**
+   * The code that was executed so far, if the core counts executions. No vCPU may be running.
+   */
+  countedPages(): readonly CountedPage[];
   /** How many exits to EL2 there were, by reason. */
   readonly exitCounters?: Readonly<Record<string, number>>;
 

@@ -18,6 +18,8 @@ interface StoppedCore {
   readonly cpu: CpuFields;
   readonly exports: CoreExports;
   readonly decoded: DecodedPages;
+  /** Whether entries of pages matter in any case. */
+  readonly watchesEntries: boolean;
   /** The word at a vCPU's PC, or 0 where none can be read. */
   wordAt(vcpu: VcpuContext): number;
 }
@@ -35,6 +37,7 @@ export class Stops {
 
   constructor(readonly core: StoppedCore) {
     this.#view = new DataView(core.memory.buffer);
+    core.cpu.WATCHING = core.watchesEntries ? 1 : 0;
     this.guest = new GuestDebug(core.cpu, this.#breakpoints, {
       marksChanged: () => this.#watchAgain(),
       watchesChanged: (fresh) => {
@@ -130,7 +133,7 @@ export class Stops {
 
   /** Every page is entered anew, so that the marks in it are made. */
   #watchAgain(): void {
-    this.core.cpu.WATCHING = this.#breakpoints.watching ? 1 : 0;
+    this.core.cpu.WATCHING = this.core.watchesEntries || this.#breakpoints.watching ? 1 : 0;
     this.core.exports.tlbFlushAll();
   }
 }

@@ -3,9 +3,7 @@
 
 import type { VmSample } from "../protocol/protocol.ts";
 import type { RunningSystem, System } from "../assembly/system/system.ts";
-import { beginSystem } from "../snapshots/begin.ts";
-import { Past } from "./past.ts";
-import { PlanError } from "../plans/plan.ts";
+import { beginAgain } from "./again.ts";
 import type { Recording } from "./recording.ts";
 import { vcpuId, vcpuName } from "../queries/ids.ts";
 
@@ -45,7 +43,7 @@ export function diffRecordings(first: Recording, second: Recording, progress: (i
   let from = 0;
   let compared = 0;
   for (const stride of STRIDES) {
-    const runs = [begin(first), begin(second)] as const;
+    const runs = [beginAgain(first), beginAgain(second)] as const;
     for (let count = from;; count += stride) {
       const there = runs.map((run) => run.advance(count, Infinity) && run.system.instructions() >= count);
       compared = Math.max(compared, Math.min(...runs.map(({ system }) => system.instructions())));
@@ -60,14 +58,6 @@ export function diffRecordings(first: Recording, second: Recording, progress: (i
     }
   }
   throw new Error("runs that differ at a stride are equal at the finer one");
-}
-
-function begin({ plan, inputs, checks, end }: Recording): Past {
-  const replay = { recording: { inputs, checks: [], end }, verify: false, to: undefined };
-  const begun = beginSystem({ ...plan, replay });
-  if ("refused" in begun) throw new PlanError(begun.refused);
-  const last = end ?? [...inputs, ...checks].sort((a, b) => a.at - b.at).at(-1);
-  return new Past(begun.system, inputs, last?.at ?? 0);
 }
 
 type Compared = RunningSystem & Pick<System, "samples">;

@@ -28,18 +28,18 @@ export function loaded(plan: SessionPlan, state: SystemState): System {
  * A machine of a plan that may be a file's, for its state.
  * @throws ArchiveError if the plan makes none.
  */
-export function assembleFrom(plan: SessionPlan): GuestSystem {
+export function assembleFrom(plan: SessionPlan, counts = false): GuestSystem {
   try {
-    return assembleEmpty(plan);
+    return assembleEmpty(plan, counts);
   } catch (error) {
     throw new ArchiveError(`its plan does not make a machine: ${error instanceof Error ? error.message : error}`);
   }
 }
 
 /** The machine at its plan's start. `refused` reports a file of the plan that cannot be used. */
-function assembled(plan: SessionPlan): Begun | { readonly refused: string } {
+function assembled(plan: SessionPlan, counts: boolean): Begun | { readonly refused: string } {
   try {
-    return { system: assemble(plan), plan, state: undefined };
+    return { system: assemble(plan, undefined, counts), plan, state: undefined };
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;
     return { refused: error.message };
@@ -49,13 +49,14 @@ function assembled(plan: SessionPlan): Begun | { readonly refused: string } {
 /**
  * Makes the machine of a plan. `refused` reports the defect of a file of the plan, or of the
  * snapshot that it should begin with.
+ * @param counts whether its core counts how often each instruction is executed
  */
-export function beginSystem(plan: SessionPlan): Begun | { readonly refused: string } {
+export function beginSystem(plan: SessionPlan, counts = false): Begun | { readonly refused: string } {
   const { from } = plan;
-  if (!from) return assembled(plan);
+  if (!from) return assembled(plan, counts);
   try {
     const { state, memory, plan: saved } = readSnapshot(from.path, from.spare, from.bytes);
-    const system = assembleFrom(plan);
+    const system = assembleFrom(plan, counts);
     system.load(state, from.spare);
     system.recall(memory);
     const behind = plan.replay ? undefined : staleClock(saved, system.machine.time, Date.now());
@@ -66,7 +67,7 @@ export function beginSystem(plan: SessionPlan): Begun | { readonly refused: stri
     const refused = error instanceof ArchiveError ? `${from.path}: ${error.message}` : error.message;
     if (!from.spare) return { refused };
     warn(`${refused}; the machine starts from the beginning and saves a new snapshot`);
-    const begun = assembled(plan);
+    const begun = assembled(plan, counts);
     return "refused" in begun ? begun : { ...begun, plan: { ...plan, instant: from.path } };
   }
 }

@@ -63,6 +63,9 @@ export class Machine {
     this.core.memoryWritten(address, 4 * lines.length);
   }
 
+  /** The instruction at an address in RAM. */
+  word = (address: bigint): number => this.view.getUint32(Number(address) - RAM_BASE, true);
+
   /** Runs from `pc`, or from where it is, for exactly or at most `budget` instructions. */
   run(budget: number, pc?: number, vcpu = this.vcpu): Exit {
     if (pc !== undefined) vcpu.pc = BigInt(pc);

@@ -44,6 +44,8 @@ interface DecodedCallbacks {
    * core's table.
    */
   provideOutlined(index: number): void;
+  /** The decoded page with this index stands for its code page no more. */
+  pageLeft(index: number): void;
 }
 
 /** Index of the decoded page at an address, or of the one that holds this decoded instruction. */
@@ -217,6 +219,11 @@ export class DecodedPages {
     }
   }
 
+  /** Address of the decoded page of a code page at a Wasm address. */
+  pageOf(wasmAddress: number): number {
+    return this.#words[CODE_PAGES / 4 + (wasmAddress >>> 12)];
+  }
+
   /** Wasm address of the word of a decoded instruction. */
   wasmAddressOf(ip: number): number {
     const index = decodedPageIndex(ip);
@@ -259,6 +266,7 @@ export class DecodedPages {
   #forget(index: number): void {
     const wasmAddress = this.#words[DECODED_OWNERS / 4 + index] >>> 0;
     this.callbacks.regionsWritten(index, 0, INSTRUCTIONS_PER_PAGE);
+    this.callbacks.pageLeft(index);
     this.#words[CODE_PAGES / 4 + (wasmAddress >>> 12)] = 0;
     this.#words[DECODED_OWNERS / 4 + index] = 0;
     this.callbacks.forgetDecodedPage(DECODED_PAGES.base + index * DECODED_PAGE_SIZE);

@@ -4,6 +4,7 @@
 
 import type { Builder } from "../../isa/builder.ts";
 import type { Encoding } from "../../isa/table.ts";
+import { COUNTER_SHIFT, countsInstructions, emitMove, type Move } from "../decoded/execution-counters.ts";
 import { DECODED_SIZE, OperandLayout } from "../decoded/operands.ts";
 import type { Fixed } from "../decoded/variants.ts";
 import { CPU } from "../state/cpu-state.ts";
@@ -82,9 +83,16 @@ export class HandlerEmitter {
       f.get(ip);
       if (decodedOffset) f.i32(decodedOffset).op("i32.add");
     };
+    const counts = countsInstructions(this.library);
+    const count = (move: Move) => {
+      if (counts) emitMove(f, move, () => void f.get(ip).i32(COUNTER_SHIFT).op("i32.shr_u"), decodedOffset / DECODED_SIZE);
+    };
     const jumpToStack = () => {
+      // Before the lookup, which may give this page up.
+      count("depart");
       f.call(this.library.named("lookup")).tee(scratch).op("i32.eqz");
       f.ifLikely(false, () => {
+        count("remain");
         getIp();
         f.set(ip).brOuter(Target.Pending);
       });
@@ -116,6 +124,7 @@ export class HandlerEmitter {
         if (near) {
           // The remaining budget shrinks by this instruction; both ends move by the distance.
           const distance = layout.place($.lsl(offset, 2));
+          count("depart");
           f.get(ip).memory("i32.load", decodedOffset + distance.offset).set(scratch);
           f.get(end).get(scratch).op("i32.add").i32(DECODED_SIZE).op("i32.sub").set(end);
           getIp();

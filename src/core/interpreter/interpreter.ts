@@ -12,6 +12,7 @@
 
 import type { InstructionSet } from "../../isa/instruction-set.ts";
 import { MOST_ENCODINGS } from "../../isa/table.ts";
+import { callMove, COUNTER_SHIFT, countsInstructions, emitMove, type Move } from "../decoded/execution-counters.ts";
 import { FusedHandlers } from "../decoded/fused-handlers.ts";
 import { Handler, type HandlerTable } from "../decoded/handlers.ts";
 import type { OperandFills } from "../decoded/operand-fills.ts";
@@ -132,13 +133,20 @@ class InterpreterLoop {
       this.#leaveIfDone();
       this.#fetch(enter);
       f.loop((taken) => {
+        if (countsInstructions(this.library)) emitMove(f, "arrive", () => void f.get(ip).i32(COUNTER_SHIFT).op("i32.shr_u"));
         this.#checkBudget();
         f.block((pending) => f.loop((next) => this.#dispatch({ enter, taken, next, pending })));
+        this.#countMove("depart");
         f.get(end).get(ip).op("i32.sub").i32(DECODED_SIZE).op("i32.sub").set(REMAINING);
         f.br(enter);
       });
     });
     f.op("unreachable");
+  }
+
+  /** Counts a move at the instruction at ip, in a core that counts. */
+  #countMove(move: Move): void {
+    if (countsInstructions(this.library)) callMove(this.#f.get(this.#locals.ip), this.library, move);
   }
 
   /** Code for while the performance monitors count; none in a core without them. */
@@ -198,6 +206,7 @@ class InterpreterLoop {
     f.ifLikely(false, () => {
       f.get(ip).get(end).call(this.library.named("armStop"));
       f.if(() => {
+        this.#countMove("turnBack");
         this.#storePc();
         this.#setReason(ExitReason.Budget);
         f.i32(0).set(REMAINING);
@@ -231,6 +240,8 @@ class InterpreterLoop {
     f.i32(0).i64(NO_STACK_PAGE).memory("i64.store", CPU.STACK_PAGE);
     f.i32(0).i32(0).memory("i32.store", CPU.KEPT_BY);
     for (let at = 0; at < 4 * KNOWN_CALLS; at += 16) f.i32(0).v128(0n, 0n).memory("v128.store", CPU.CALLED_SLOTS + at);
+    // A region that runs counts its arrival.
+    this.#countMove("turnBack");
     this.#pushPc();
     left().i32(STACK_BYTES);
     this.#pushSlot(0);
@@ -247,6 +258,7 @@ class InterpreterLoop {
       f.get(ip).call(this.library.named("landed"));
       f.get(ip).get(REMAINING).op("i32.add").set(end).br(taken);
     });
+    this.#countMove("arrive");
     this.#storePosition();
     f.get(ip);
     this.#pushSlot(1);
@@ -261,16 +273,27 @@ class InterpreterLoop {
         f.get(ip).call(this.library.get("decode", ["i32"], [])).br(next);
         break;
       case Handler.PageEnd:
+        this.#countMove("turnBack");
         this.#pushPc();
-        f.call(this.library.named("lookup")).tee(scratch).op("i32.eqz").brIf(pending);
+        f.call(this.library.named("lookup")).tee(scratch).op("i32.eqz");
+        if (countsInstructions(this.library)) {
+          f.if(() => {
+            // Control departs from the last instruction of the page.
+            this.#countMove("arrive");
+            for (const local of [ip, end]) f.get(local).i32(DECODED_SIZE).op("i32.sub").set(local);
+            f.br(pending);
+          });
+        } else f.brIf(pending);
         f.get(end).get(scratch).op("i32.add").get(ip).op("i32.sub").set(end);
         f.get(scratch).set(ip).br(taken);
         break;
       case Handler.Stop:
-        // `taken` finds the budget used up.
+        // `taken` finds the budget used up, and counts an arrival.
+        this.#countMove("turnBack");
         f.br(taken);
         break;
       case Handler.Breakpoint:
+        this.#countMove("turnBack");
         this.#storePc();
         this.#storePosition();
         this.#setReason(ExitReason.Breakpoint);

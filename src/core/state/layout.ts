@@ -135,6 +135,8 @@ export const STAGE2_TABLES = { base: 32 * MiB, size: 32 * MiB } as const;
  * Instructions of a decoded page; a sentinel that leads to the next page follows them.
  */
 export const INSTRUCTIONS_PER_PAGE = 1024;
+/** log2 of it. */
+export const INSTRUCTIONS_SHIFT = 10;
 /** Bytes of a decoded page. */
 export const DECODED_PAGE_SIZE = (INSTRUCTIONS_PER_PAGE + 1) * 16;
 /** The pool of decoded pages. */

@@ -4,13 +4,17 @@
 import { Handler } from "../decoded/handlers.ts";
 import { DECODED_SIZE } from "../decoded/operands.ts";
 import { CPU, FetchEntry, TlbSet } from "../state/cpu-state.ts";
-import { DECODED_OWNERS, DECODED_PAGE_SIZE, DECODED_PAGES, FIRST_REGION_HANDLER, INSTRUCTIONS_PER_PAGE } from "../state/layout.ts";
+import {
+  DECODED_OWNERS,
+  DECODED_PAGE_SIZE,
+  DECODED_PAGES,
+  FIRST_REGION_HANDLER,
+  INSTRUCTIONS_PER_PAGE,
+  INSTRUCTIONS_SHIFT,
+} from "../state/layout.ts";
 import { type Instructions, mayBranchBack } from "./instruction.ts";
 import type { Code } from "./code.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
-
-/** log2 of `INSTRUCTIONS_PER_PAGE`. */
-const INSTRUCTIONS_SHIFT = 10;
 
 /** Address of the decoded page with this index. */
 export const decodedPageAddress = (index: number): number => DECODED_PAGES.base + index * DECODED_PAGE_SIZE;

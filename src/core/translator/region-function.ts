@@ -10,12 +10,14 @@
 
 import { Bytes } from "../../support/bytes.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
+import { countsInstructions, emitMove, type Move } from "../decoded/execution-counters.ts";
 import { FAST_MASK, FAST_MODES } from "../fp/arithmetic.ts";
 import { checksBranches } from "../interpreter/branch-targets.ts";
 import type { KnownFlags } from "../interpreter/conditions.ts";
 import type { Surroundings } from "../interpreter/surroundings.ts";
 import { REGION_PARAMETERS, REGION_RESULTS, STACK_BYTES } from "../interpreter/interpreter.ts";
 import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
+import { INSTRUCTIONS_PER_PAGE, INSTRUCTIONS_SHIFT } from "../state/layout.ts";
 import { CPU, FetchEntry, KeptPage, Slot, TlbSet } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
 import type { Callees } from "../wasm/library.ts";
@@ -58,6 +60,9 @@ const LEAF_BYTES = 0x4000;
 
 /** Tag of the bytes that a frame of the region has at most, for constants in the region alone. */
 const FRAME = -1;
+
+/** Whether an instruction is the first of a page. */
+const beginsPage = (index: number): boolean => (index & INSTRUCTIONS_PER_PAGE - 1) === 0;
 
 /** Bytes of a function besides its body, in most cases. */
 const MARGIN = 0x400;
@@ -104,9 +109,12 @@ class RegionFunction {
   readonly #answer = this.#body.local("i64");
   /** The target of a call, in the table. */
   readonly #slot = this.#body.local("i32");
+  /** Whether the core counts instructions. */
+  readonly #counts: boolean;
 
   constructor(readonly library: Callees, blocks: readonly Block[], readonly options: RegionOptions) {
     this.#plan = new RegionPlan(blocks, checksBranches(library));
+    this.#counts = countsInstructions(library);
     this.#context = {
       f: this.#body,
       library,
@@ -162,6 +170,29 @@ class RegionFunction {
     }
     for (const neighbor of this.options.neighbors) this.#checkNeighbor(f, neighbor, leave);
     this.#load(f, 0, leave);
+    this.#count("arrive", head, 0, f);
+  }
+
+  /** Counts a move at an instruction, or beyond the last one of its page, in a core that counts. */
+  #count(move: Move, index: number, beyond: 0 | 1 = 0, f = this.#body): void {
+    if (!this.#counts) return;
+    const counters = this.options.counters(index >> INSTRUCTIONS_SHIFT);
+    emitMove(f, move, () => void f.i32Later(counters), (index & INSTRUCTIONS_PER_PAGE - 1) + beyond);
+  }
+
+  /** Counts that control goes from the end of a node to an instruction which counts its arrival. */
+  #depart(node: number, index?: number): void {
+    const { first, instructions } = this.#plan.blocks[node], last = first + instructions.length - 1;
+    if (index === last + 1) this.#count("turnBack", last, 1);
+    else this.#count("depart", last);
+  }
+
+  /** Counts that control goes from the end of a node to another node. */
+  #pass(from: number, to: number): void {
+    const { first, instructions } = this.#plan.blocks[from], target = this.#plan.blocks[to].first;
+    if (target === first + instructions.length && !beginsPage(target)) return;
+    this.#depart(from, target);
+    this.#count("arrive", target);
   }
 
   /** Leaves where a page of the region does not follow in virtual memory. */
@@ -245,8 +276,13 @@ class RegionFunction {
     const groups = plan.groups[node], keeps = plan.keepPages.get(node);
     let flags = before, emitter: RegionEmitter | undefined, stackAligned = plan.keepsStackAligned;
     instructions.forEach((instruction, i) => {
+      if (i && beginsPage(first + i)) {
+        this.#count("turnBack", first + i - 1, 1);
+        this.#count("arrive", first + i);
+      }
       const leave = (known: KnownFlags | undefined) => {
         this.#spend(i);
+        this.#count("turnBack", first + i);
         this.#leave(first + i, dirty, known, false);
       };
       this.#temporaries.releaseAll(flags?.locals);
@@ -302,17 +338,20 @@ class RegionFunction {
     this.#pushTarget(end);
     this.#body.set(this.#answer);
     if (dispatcher !== undefined) {
+      this.#depart(node);
       this.#spend(instructions.length);
       this.#go(node, dispatcher, flags);
       return;
     }
     this.#switch(node, dirty, flags);
+    this.#depart(node);
     this.#settle(end);
     this.#chain();
   }
 
   #endInReturn(end: BlockEnd): void {
     const f = this.#body;
+    this.#depart(end.node);
     this.#settle(end);
     this.#pushTarget(end);
     f.set(this.#answer);
@@ -359,13 +398,21 @@ class RegionFunction {
     }
     f.get(this.#answer);
     this.#address(next);
-    f.op("i64.ne").ifLikely(false, () => void f.get(this.#answer).get(LEFT).op("return"));
+    // Counted only if control does not come back: a departure and an arrival are nothing.
+    const leave = () => {
+      this.#depart(node);
+      f.get(this.#answer).get(LEFT).op("return");
+    };
+    f.op("i64.ne").ifLikely(false, leave);
     const to = this.#plan.target(node, next);
-    if (to === undefined) return this.#chain();
+    if (to === undefined) {
+      this.#depart(node);
+      return this.#chain();
+    }
     f.get(LEFT).i32(this.#plan.longest[to]).op("i32.lt_s");
-    const leave = () => void f.get(this.#answer).get(LEFT).op("return");
     f.ifLikely(false, leave);
     this.#load(f, to, leave);
+    this.#pass(node, to);
     this.#go(node, to, undefined);
   }
 
@@ -386,10 +433,11 @@ class RegionFunction {
   #switch(node: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined): void {
     const f = this.#body, plan = this.#plan, { first, instructions } = plan.blocks[node], targets = plan.flow.successors[node];
     if (!targets.length) return;
-    this.#jump(targets, (jump) => {
+    this.#jump(targets, node, (jump) => {
       f.get(LEFT).i32(instructions.length + plan.longestOf(targets)).op("i32.lt_s");
       f.ifLikely(false, () => {
         this.#spend(instructions.length - 1);
+        this.#count("turnBack", first + instructions.length - 1);
         this.#leave(first + instructions.length - 1, dirty, flags, false);
       });
       // The budget is counted for the way inside; the other one does it itself.
@@ -409,7 +457,7 @@ class RegionFunction {
     if (targets.length) {
       f.block((elsewhere) => {
         f.get(LEFT).i32(this.#plan.longestOf(targets)).op("i32.lt_s").ifLikely(false, () => void f.br(elsewhere));
-        this.#jump(targets, (jump) => jump(elsewhere));
+        this.#jump(targets, undefined, (jump) => jump(elsewhere));
       });
     }
     this.#state.store(f, data.dirty[node]);
@@ -419,8 +467,9 @@ class RegionFunction {
   /**
    * Where the address in `#answer` is among these nodes `go` is emitted, and what that is given,
    * which jumps there or elsewhere.
+   * @param from the node that control has not departed from yet
    */
-  #jump(targets: readonly number[], go: (jump: (elsewhere: Label) => void) => void): void {
+  #jump(targets: readonly number[], from: number | undefined, go: (jump: (elsewhere: Label) => void) => void): void {
     const f = this.#body, indices = targets.map((to) => this.#plan.blocks[to].first);
     const low = Math.min(...indices), size = Math.max(...indices) - low + 1;
     // Misaligned addresses become large numbers.
@@ -432,9 +481,18 @@ class RegionFunction {
     pushNumber();
     f.i64(size).op("i64.lt_u").if(() =>
       go((elsewhere) => {
+        // In a core that counts, there is code on the way to each target.
+        const ways = this.#counts ? targets.map(() => f.openBlock()).reverse() : undefined;
         pushNumber();
-        const labels = new Map(targets.map((to) => [this.#plan.blocks[to].first, this.#labelOf(to)]));
+        const labels = new Map(targets.map((to, i) => [this.#plan.blocks[to].first, ways?.[i] ?? this.#labelOf(to)]));
         f.op("i32.wrap_i64").brTable(Array.from({ length: size }, (_, i) => labels.get(low + i) ?? elsewhere), elsewhere);
+        if (!ways) return;
+        for (const to of targets) {
+          f.closeBlock();
+          if (from === undefined) this.#count("arrive", this.#plan.blocks[to].first);
+          else this.#pass(from, to);
+          f.br(this.#labelOf(to));
+        }
       })
     );
   }
@@ -445,11 +503,18 @@ class RegionFunction {
    */
   #edge(from: number, index: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined, chains: boolean): void {
     const f = this.#body, { flow, longest } = this.#plan, to = this.#plan.target(from, index);
-    if (to === undefined) return this.#leave(index, dirty, flags, chains);
+    if (to === undefined) {
+      this.#depart(from, index);
+      return this.#leave(index, dirty, flags, chains);
+    }
     if (flow.isLoop[to]) {
       f.get(LEFT).i32(longest[to]).op("i32.lt_s");
-      f.ifLikely(false, () => this.#leave(index, dirty, flags, false));
+      f.ifLikely(false, () => {
+        this.#depart(from, index);
+        this.#leave(index, dirty, flags, false);
+      });
     }
+    this.#pass(from, to);
     this.#go(from, to, flags);
   }
 

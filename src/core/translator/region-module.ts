@@ -2,6 +2,7 @@
 // (`signatureOf`): numbers of regions and addresses of decoded pages are put in later, so that they
 // serve wherever and whenever the same code is compiled again.
 
+import { COUNTER_SHIFT } from "../decoded/execution-counters.ts";
 import { REGION_PARAMETERS, REGION_RESULTS, TABLE_NAME, TABLE_SIZE } from "../interpreter/interpreter.ts";
 import { ImportedFunctions } from "../interpreter/outlined.ts";
 import { FIRST_REGION_HANDLER, INSTRUCTIONS_PER_PAGE } from "../state/layout.ts";
@@ -48,7 +49,7 @@ export function partsOf(drafts: readonly Draft[]): Part[] {
 }
 
 /** Kinds of constants that are put in later: of a part, and for pages by their place. */
-const Kind = { Handler: 0, Head: 1, Page: 2 } as const;
+const Kind = { Handler: 0, Head: 1, Page: 2, Counters: 3 } as const;
 
 /** Pages of a region are at most this many before its head's. */
 const BEFORE = 1;
@@ -62,7 +63,10 @@ export function fillIn({ bytes, gaps }: RegionModule, drafts: readonly Pick<Draf
     let value: number;
     if ((tag & 3) === Kind.Handler) value = FIRST_REGION_HANDLER + numbers[part];
     else if ((tag & 3) === Kind.Head) value = code.decodedAt(head);
-    else value = decodedPageAddress(code.pageIndex(((tag >> 8) - BEFORE) * INSTRUCTIONS_PER_PAGE));
+    else {
+      value = decodedPageAddress(code.pageIndex(((tag >> 8) - BEFORE) * INSTRUCTIONS_PER_PAGE));
+      if ((tag & 3) === Kind.Counters) value >>= COUNTER_SHIFT;
+    }
     fillGap(bytes, gaps[i], value);
   }
 }
@@ -101,6 +105,7 @@ export function generateModule(known: Callees, memory: ImportedMemory, parts: re
     const region = emitRegion(library, blocks, {
       handler: tagOf(Kind.Handler, i),
       neighbors: neighbors.map((offset): NeighborPage => ({ offset, decoded: tagOf(Kind.Page, i, offset) })),
+      counters: (offset) => tagOf(Kind.Counters, i, offset),
       callees: new Map(Array.from(callees, ([at, part]) => [at, callee(part)])),
       callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
       operations,

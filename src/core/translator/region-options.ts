@@ -37,6 +37,11 @@ export interface RegionOptions {
   /** Tag of the number of its handler. */
   readonly handler: number;
   readonly neighbors: readonly NeighborPage[];
+  /**
+   * Tag of the shifted address of a decoded page, pages from the head's: for counters of
+   * instructions (decoded/execution-counters.ts).
+   */
+  readonly counters: (offset: number) => number;
   /** Regions of the module in pages of this one, by the number of their heads here. */
   readonly callees: ReadonlyMap<number, Callee>;
   /** Appends a call of a region at a place in the table. */

@@ -47,6 +47,7 @@ class Rig {
     this.pages = new DecodedPages(this.memory, core.dispatch, {
       forgetDecodedPage: never,
       regionsWritten: () => {},
+      pageLeft: () => {},
       provideOutlined: (index) => outlined.provide(index),
     });
     this.page = this.pages.allocate(CORE_SIZE);

@@ -74,6 +74,7 @@ function boundOf(blocks: readonly Block[], callees: ReadonlyMap<number, number>)
   const region = emitRegion(new ImportedFunctions(generated.library, module), blocks, {
     handler: 0,
     neighbors: [],
+    counters: () => 0,
     callees: new Map([...callees.keys()].map((at) => [at, { name: regionName(0), decoded: 0, handler: 0 }])),
     callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
     operations: { fusedMultiplyAdd: true, wideMultiplication: true },

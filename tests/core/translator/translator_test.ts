@@ -66,7 +66,7 @@ Deno.test("every encoding can be part of a region or is left to the interpreter"
     { base: RAM_BASE, size: 0x1_0000, wasmAddress: CORE_SIZE },
     CORE_SIZE + 0x1_0000,
     undefined,
-    parseCpu("max"),
+    { cpu: parseCpu("max"), counts: false },
   );
   const random = new Random(1), branch = /^(B\/BL|B.cond|CB|TB|BR)/;
   const words = allEncodings().filter(({ instruction }) => !branch.test(instruction.name)).flatMap((encoding) => {
@@ -82,6 +82,7 @@ Deno.test("every encoding can be part of a region or is left to the interpreter"
     const region = emitRegion(library, [{ first: 0, instructions: [instruction], ending: { kind: "jump", to: 1 } }], {
       handler: 0,
       neighbors: [],
+      counters: () => 0,
       callees: new Map(),
       callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
       operations: { fusedMultiplyAdd: true, wideMultiplication: false },
