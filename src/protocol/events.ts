@@ -13,7 +13,7 @@ const blocks = v.pipe(listOf(v.picklist(BLOCK_CODES)), v.readonly());
 const counters = v.record(v.string(), amount);
 
 /** Activity or wait of a vCPU, in the words of the design. */
-const VCPU_WORDS = [
+export const VCPU_WORDS = [
   ...["RUN", "READY", "WFI", "SUSPEND", "OFF", "VMMIO", "PROXY", "FAULT", "NEW", "MIGRATE", "KILLED", "EXITED"] as const,
 ] as const;
 export type VcpuWord = typeof VCPU_WORDS[number];

@@ -136,7 +136,7 @@ function columnOf(table: Table, field: string): { name: string; column: Column }
 function word(value: string, table: Table): Test {
   const wanted = value.toLowerCase();
   const columns = Object.entries(table.columns);
-  return (row) => columns.some(([name, column]) => cellText(column, row[name]).toLowerCase().includes(wanted));
+  return (row) => columns.some(([name, column]) => textsOf(column, row[name]).some((text) => text.toLowerCase().includes(wanted)));
 }
 
 function comparison(
@@ -162,6 +162,12 @@ function comparison(
   if (limit === undefined) throw new FilterError(text, at, `${name} has no order for ${JSON.stringify(value)}`);
   const holds = operator === "<" ? (one: number) => one < limit : (one: number) => one > limit;
   return (row) => each(row[name]).some((one) => one !== null && holds(numberOf(one)));
+}
+
+/** A value as lists show it, and where they have another word for it, itself. */
+function textsOf(column: Column, value: Json | undefined): readonly string[] {
+  const text = cellText(column, value);
+  return column.shown && typeof value === "string" ? [text, value] : [text];
 }
 
 /** The values that a comparison uses: those of a list, or the one. */
@@ -210,7 +216,7 @@ function equality(text: string, at: number, column: Column, value: string): (one
     const shown = String(one).toLowerCase();
     // An id is named whole, without its kind, or by what it belongs to: vm:rt and rt, vcpu:rt/0 and
     // rt/0.
-    return shown === exact || NAMING.has(column.kind) && nameOf(shown) === exact;
+    return shown === exact || column.shown?.[shown] === exact || NAMING.has(column.kind) && nameOf(shown) === exact;
   };
 }
 

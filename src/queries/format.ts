@@ -26,6 +26,8 @@ export function cellText(column: Column, value: Json | undefined): string {
       return value ? "yes" : "-";
     case "list":
       return Array.isArray(value) && value.length ? terminalWord(value.join(" ")) : "-";
+    case "word":
+      return terminalWord(column.shown?.[String(value)] ?? String(value));
     case "detail":
       return terminalWord(JSON.stringify(value));
     default:

@@ -54,6 +54,8 @@ export interface Column {
   readonly usual?: Json;
   /** All that a `word` may be: filters refuse others. */
   readonly words?: readonly string[];
+  /** Words that lists and screens have for values; JSON and TSV keep the value. */
+  readonly shown?: Readonly<Record<string, string>>;
   /** Name of the column with its unit: lists show bytes as a size. */
   readonly unit?: string;
   /** More names for it in filters. */

@@ -8,6 +8,7 @@ import { SLICE_REASONS } from "./facts/slice-reason.ts";
 import { WAITS } from "./facts/wait.ts";
 import { WHO_FACTS } from "./facts/who.ts";
 import { LINUX_TABLES } from "./linux-tables.ts";
+import { VCPU_STATES, VM_STATES } from "./state-words.ts";
 import { VERDICTS } from "./facts/verdict-words.ts";
 import { EVIDENCE, VERDICT_FACTS } from "./facts/verdict.ts";
 
@@ -23,7 +24,7 @@ export const VMS = defineTable({
   columns: {
     id: { kind: "id", doc: "vm:NAME", width: 14, alias: ["vm"] },
     vmid: { kind: "address", doc: "VMID; none where the VM failed before it had one", width: 5, optional: true },
-    state: { kind: "word", doc: "state, named as in the resource manager", width: 9 },
+    state: { kind: "word", doc: "state, named as in the resource manager", width: 9, shown: VM_STATES },
     verdict: { kind: "word", doc: "the verdict of el2 diagnose", width: 10, optional: true, words: VERDICTS },
     via: { kind: "word", doc: "native, or the hypervisor's interface by which it was made: gunyah, geniezone", width: 9, from: 100 },
     schedule: { kind: "word", doc: "native, proxy (its owner calls vcpu_run) or own", width: 8 },
@@ -74,7 +75,7 @@ export const VCPUS = defineTable({
   columns: {
     id: { kind: "id", doc: "vcpu:VM/INDEX", width: 15, alias: ["vcpu"] },
     vm: { ...VM, width: undefined },
-    state: { kind: "word", doc: "its activity", width: 8 },
+    state: { kind: "word", doc: "its activity", width: 9, shown: VCPU_STATES },
     wait: { kind: "list", doc: "reasons to be blocked, as the specification names them", width: 17 },
     since: { kind: "duration", doc: "virtual time since it ran last, ns", width: 8 },
     wakes: { kind: "list", doc: "what can wake it: enabled interrupts, timers with the time left", width: 22 },

@@ -101,7 +101,7 @@ Deno.test("lanes have VMs' names and fills; without colors their letters", async
   assert.match(lane(lines, /^T rt\/0 /), /^T+_+\|_+$/);
   assert.match(lane(lines, /^H host\/0 /), /^r+H+\|r+$/);
   const text = lines.join("\n");
-  assert.match(text, /# runs {3}r ready, no CPU {3}v its VMM works {3}_ waits {3}\. suspended/);
+  assert.match(text, /# runs {3}r ready, no CPU {3}v its VMM {3}_ waits {3}\. suspended/);
   assert.match(text, /\.478 000 p0 {2}host\/0 yields to debian\/0: it can run, but its turn is over/);
   assert.match(text, /before {3}debian\/0 waited 4\.0 ms for its VMM/);
   assert.match(text, /Waits for a CPU[^]*H host\/0 +#+ +4\.0 ms +4\.0 ms/);

@@ -2,6 +2,7 @@
 
 import type { Screen } from "../terminal/cells.ts";
 import type { Shape } from "../terminal/glyphs.ts";
+import { VCPU_STATES, VM_STATES } from "../../queries/state-words.ts";
 import type { Look, Role } from "./theme.ts";
 
 /** Draws ` TEXT ` on a fill; gives the columns used. */
@@ -16,33 +17,31 @@ interface StateMark {
   readonly ink: Role;
 }
 
-const mark = (shape: Shape, word: string, ink: Role): StateMark => ({ shape, word, ink });
+const WORDS: Readonly<Record<string, string>> = { ...VM_STATES, ...VCPU_STATES };
 
-/** States of vCPUs, and of VMs, by the words of samples and tables. */
-const STATES: Readonly<Record<string, StateMark>> = {
-  run: mark("runs", "runs", "ok"),
-  running: mark("runs", "running", "ok"),
-  ready: mark("ready", "ready", "ok"),
-  wfi: mark("waits", "waits", "dim"),
-  wait: mark("waits", "waits", "dim"),
-  suspend: mark("suspended", "suspended", "dim"),
-  suspended: mark("suspended", "suspended", "dim"),
-  off: mark("off", "off", "dim"),
-  vmmio: mark("proxy", "its VMM", "warn"),
-  proxy: mark("proxy", "no turn", "warn"),
-  migrate: mark("ready", "migrates", "dim"),
-  new: mark("new", "new", "dim"),
-  init: mark("new", "new", "dim"),
-  ready_to_run: mark("ready", "ready", "dim"),
-  exited: mark("ended", "exited", "dim"),
-  reset: mark("ended", "exited", "dim"),
-  killed: mark("fault", "killed", "bad"),
-  fault: mark("fault", "fault", "bad"),
-  failed: mark("fault", "failed", "bad"),
-  init_failed: mark("fault", "failed", "bad"),
+/** Shapes and inks of states of vCPUs, and of VMs, by the words of samples and tables. */
+const MARKS: Readonly<Record<string, readonly [shape: Shape, ink: Role]>> = {
+  run: ["runs", "ok"],
+  running: ["runs", "ok"],
+  ready: ["ready", "ok"],
+  wfi: ["waits", "dim"],
+  suspend: ["suspended", "dim"],
+  off: ["off", "dim"],
+  vmmio: ["proxy", "warn"],
+  proxy: ["proxy", "warn"],
+  migrate: ["ready", "dim"],
+  new: ["new", "dim"],
+  init: ["new", "dim"],
+  exited: ["ended", "dim"],
+  reset: ["ended", "dim"],
+  killed: ["fault", "bad"],
+  fault: ["fault", "bad"],
+  failed: ["fault", "bad"],
+  init_failed: ["fault", "bad"],
 };
 
 /** Appearance of a state, by its name in samples and tables. */
 export function stateMark(state: string): StateMark {
-  return STATES[state.toLowerCase()] ?? mark("off", state.toLowerCase().replaceAll("_", " "), "dim");
+  const name = state.toLowerCase(), [shape, ink] = MARKS[name] ?? ["off", "dim"];
+  return { shape, word: WORDS[name] ?? name.replaceAll("_", " "), ink };
 }

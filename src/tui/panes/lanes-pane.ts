@@ -15,6 +15,7 @@ import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
 import { SLICE_REASONS } from "../../queries/facts/slice-reason.ts";
 import type { Selected } from "../../queries/table.ts";
 import { nameOf, vmOfName } from "../../queries/ids.ts";
+import { VCPU_STATES } from "../../queries/state-words.ts";
 import { SLICES, VCPUS } from "../../queries/tables.ts";
 import type { VmMark } from "../look/vm-marks.ts";
 
@@ -38,11 +39,11 @@ const AFTER_NEWEST = 0.35;
 const FOOT = 3;
 
 const STATES: readonly (readonly [state: LaneState, word: string, ink: Role])[] = [
-  ["runs", "runs", "text"],
+  ["runs", VCPU_STATES.run, "text"],
   ["ready", "ready, no CPU", "warn"],
-  ["vmm", "its VMM works", "warn"],
-  ["waits", "waits", "border"],
-  ["suspended", "suspended", "border"],
+  ["vmm", VCPU_STATES.vmmio, "warn"],
+  ["waits", VCPU_STATES.wfi, "border"],
+  ["suspended", VCPU_STATES.suspend, "border"],
 ];
 const INKS = new Map(STATES.map(([state, , ink]) => [state, ink]));
 

@@ -25,7 +25,7 @@ import { hex, sizeText } from "../../support/number-text.ts";
 import { type Answer, type Query, rowsOf } from "../../queries/query.ts";
 import { defineTable, type RowOf, type Selected } from "../../queries/table.ts";
 import { DEVICES, QUEUES, VCPUS, VMS } from "../../queries/tables.ts";
-import type { DeviceSample, MachineSample, VcpuSample, VmSample } from "../../protocol/protocol.ts";
+import type { DeviceSample, MachineSample, VcpuSample, VcpuWord, VmSample } from "../../protocol/protocol.ts";
 
 type VmRow = RowOf<typeof VMS>;
 
@@ -300,7 +300,7 @@ export class TreePane implements FilteredPane {
       ...wide
         ? [column("VMID", 4, ({ vm, below }) => below ? [] : [{ text: vm.vmid === 0 ? "-" : `0x${vm.vmid.toString(16)}`, role: "dim" }])]
         : [],
-      column("State", 11, ({ vm, vcpu, device }, { look }) => device ? [] : [statePiece(look, (vcpu ?? vm).state)]),
+      column("State", 11, ({ vm, vcpu, device }, { look }) => device ? [] : [statePiece(look, vcpu?.state ?? activityOf(vm))]),
       column("CPU ", 6, (row) => row.device ? [] : loadPieces(loadOf(row)), true),
       column(`last ${samples} s`, samples, (row, { look, width }) => this.#history(row, look, width)),
       ...wide
@@ -395,6 +395,15 @@ export class TreePane implements FilteredPane {
     const shown = chosen && (this.#rows.find(({ id }) => id === chosen.id) ?? this.#rows.find(({ vm }) => vm === chosen.vm));
     this.#selected = (shown ?? this.#rows.find(({ vm }) => vm.console !== undefined) ?? this.#rows[0])?.id ?? "";
   }
+}
+
+/** Activities that count for a VM with several vCPUs, the first that one of these has. */
+const ACTIVITIES: readonly VcpuWord[] = ["RUN", "READY", "FAULT", "KILLED", "VMMIO", "PROXY", "WFI", "SUSPEND"];
+
+/** The activity of a running VM, or its state. */
+function activityOf({ state, vcpus }: VmSample): string {
+  const of = state === "RUNNING" ? ACTIVITIES.find((word) => vcpus.some((vcpu) => vcpu.state === word)) : undefined;
+  return of ?? state;
 }
 
 /** The vCPUs that a row is about. */
