@@ -18,8 +18,15 @@ export const TRACE_KINDS = [
   "dev",
   "rule",
   "log",
+  "syscall",
+  "task",
 ] as const;
 export type TraceKind = typeof TRACE_KINDS[number];
+
+/** Of kernels in VMs: looking for them costs time, so they are recorded where they are named. */
+export const KERNEL_KINDS: readonly TraceKind[] = ["syscall", "task"];
+/** Of the machine itself. */
+export const MACHINE_KINDS: readonly TraceKind[] = TRACE_KINDS.filter((kind) => !KERNEL_KINDS.includes(kind));
 
 /** Whether a kind of events has this name. */
 export function isTraceKind(name: string): name is TraceKind {
@@ -42,6 +49,8 @@ export const TRACE_KIND_DOCS: Readonly<Record<TraceKind, string>> = {
   dev: "a message of a device or its backend: a driver that breaks a rule, a disk that is full",
   rule: "a call or access that el2 does not model, and injected faults",
   log: "a message of the host",
+  syscall: "a system call of a program on Linux, from its entry to its return: name and arguments decoded, the result, the process",
+  task: "of Linux in a VM: a switch to another task, a new task, an exec, an exit, a signal",
 };
 
 /** Why a vCPU does not run (docs/spec/hypervisor.md §5.2); `blocked` of a `sched` event. */

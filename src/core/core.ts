@@ -19,6 +19,7 @@ import {
   type Exit,
   type ExitHandler,
   ExitReason,
+  type InstructionObserver,
   type Translation,
   type VcpuProgress,
   type VcpuState,
@@ -163,6 +164,9 @@ export class WasmCore implements DebugCore {
   readonly #exit: LatestExit;
   readonly #repeats: RepeatedExits;
   readonly #waits: CounterWaits | undefined;
+  observer: InstructionObserver | undefined;
+  /** The observer ends the run in progress. */
+  #leaves = false;
 
   /** @param ram where guest RAM lies; it must be above `CORE_SIZE` in the memory. */
   constructor(memory: WebAssembly.Memory, ram: RamLayout, options: CoreOptions = {}) {
@@ -285,6 +289,14 @@ export class WasmCore implements DebugCore {
     this.#stops.removeBreakpoint(stage2, address);
   }
 
+  observe(stage2: number, address: bigint): void {
+    this.#stops.observe(stage2, address);
+  }
+
+  ignore(stage2: number, address: bigint): void {
+    this.#stops.ignore(stage2, address);
+  }
+
   insertWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void {
     this.#stops.insertWatchpoint(stage2, address, length, kind);
   }
@@ -309,6 +321,7 @@ export class WasmCore implements DebugCore {
   #run(vcpu: VcpuState, now: number, budget: number, floor: number, el2: ExitHandler | undefined, stops: boolean): Exit {
     const context = contextOf(vcpu), cpu = this.#cpu, exit = this.#exit;
     this.#stops.enabled = stops;
+    this.#leaves = false;
     this.#residency.enter(context);
     const mdscr = cpu.MDSCR_EL1;
     if (mdscr & Mdscr.MDE || context.armed) this.#stops.guest.arm(context, mdscr);
@@ -324,7 +337,7 @@ export class WasmCore implements DebugCore {
     // EL2 hears of a change of the line first. A slice without a budget still takes interrupts.
     while (!(cpu.PMU_MODE & PmuMode.LineChanged)) {
       left = this.#runSlice(context, mdscr, floor, left);
-      if (left <= 0 || exit.reason !== ExitReason.Budget) break;
+      if (left <= 0 || exit.reason !== ExitReason.Budget || this.#leaves) break;
     }
     // An instruction that a watchpoint has stopped is executed again, and counted then.
     if (exit.reason === ExitReason.Watchpoint) left++;
@@ -364,8 +377,10 @@ export class WasmCore implements DebugCore {
         exit.reason = ExitReason.Budget;
         samples = false;
       } else {
+        const observed = this.observer?.(context, budget.timeAt(left), budget.retired(left));
+        this.#leaves = observed ?? false;
         budget.slice(left, 1);
-        left -= this.#stops.passMark(context);
+        left -= this.#stops.passMark(context, observed !== undefined);
         exit.readReason();
       }
     }

@@ -128,6 +128,14 @@ export interface Core {
   cachedPages?(stage2: number): Iterable<CachedPage>;
 }
 
+/**
+ * Looks at a vCPU before an instruction at an observed address, in the middle of a run.
+ * @param time virtual time (ns)
+ * @param retired instructions of the run since EL2 saw the last exit
+ * @returns whether the run ends after this instruction; undefined: nothing is observed there
+ */
+export type InstructionObserver = (vcpu: VcpuState, time: number, retired: number) => boolean | undefined;
+
 /** The functions of a core for debuggers, in addition to registers. */
 export interface DebugCore extends Core {
   readonly cpu: Cpu;
@@ -151,6 +159,12 @@ export interface DebugCore extends Core {
   insertBreakpoint(stage2: number, address: bigint): void;
   /** Removes a breakpoint; does nothing when it does not exist. */
   removeBreakpoint(stage2: number, address: bigint): void;
+  /** Called at the addresses of `observe`, wherever else the run stops. Looking changes nothing. */
+  observer: InstructionObserver | undefined;
+  /** Observes the instruction at a virtual address, in the vCPUs that `insertBreakpoint` names. */
+  observe(stage2: number, address: bigint): void;
+  /** The end of one `observe`. */
+  ignore(stage2: number, address: bigint): void;
   /**
    * `run` stops before an instruction that accesses any of `length` bytes at a virtual address, in
    * the same vCPUs.

@@ -60,6 +60,15 @@ export class Stops {
     this.#breakpoints.remove(stage2, address);
   }
 
+  /** The instruction there has a mark, which is passed. */
+  observe(stage2: number, address: bigint): void {
+    if (this.#breakpoints.hold(stage2, address)) this.#watchAgain();
+  }
+
+  ignore(stage2: number, address: bigint): void {
+    this.#breakpoints.drop(stage2, address);
+  }
+
   insertWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void {
     this.watchpoints.insert(stage2, address, length, kind);
     this.#watchData();
@@ -94,14 +103,17 @@ export class Stops {
     return this.#breakpoints.has(stage2, pc) || here === inMemory || decoded.isMarkedWord(this.#view.getInt32(here, true));
   }
 
-  /** Executes the instruction under a mark where nothing stops; 1 when it retired. */
-  passMark(vcpu: VcpuContext): number {
+  /**
+   * Executes the instruction under a mark where nothing stops; 1 when it retired.
+   * @param stays whether the mark is known to have a purpose
+   */
+  passMark(vcpu: VcpuContext, stays: boolean): number {
     const { cpu, decoded, exports } = this.core, { pc } = vcpu;
     const wasmAddress = decoded.wasmAddressOf(cpu.IP);
     // The exit of this one instruction is the caller's.
     cpu.EL2_CALLED = 0;
-    const retired = decoded.pass(wasmAddress, () => 1 - exports.run(1));
-    if (this.enabled && this.#breakpoints.forget(vcpu.stage2, pc)) {
+    const retired = decoded.pass(cpu.IP, () => 1 - exports.run(1));
+    if (this.enabled && !stays && this.#breakpoints.forget(vcpu.stage2, pc)) {
       decoded.unmark(wasmAddress);
       this.#watchAgain();
     }

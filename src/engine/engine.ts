@@ -372,6 +372,7 @@ export class Engine {
       this.#sampler.sampleWhenDue();
     });
     if (this.plan.endsOnFailure && !this.#replay && !this.#done) this.#endOnFailure();
+    if (this.present.kernelEvents.wanted && !this.#done) this.#followKernels();
     if (this.plan.history && !this.#done) this.#sessionRun.keepPresent();
     this.#schedule();
   }
@@ -453,6 +454,12 @@ export class Engine {
     const limit = this.#replay?.next ?? Infinity;
     const result = this.#endedVms.runPresent(limit, turns);
     return result.kind === "idle" ? { kind: "idle", next: Math.min(result.next, limit) } : result;
+  }
+
+  /** Kernels that have begun to boot are observed, as somebody wants their events. */
+  #followKernels(): void {
+    const { symbols, kernelEvents } = this.present;
+    this.#searches.before((searching) => symbols.asked(searching, () => kernelEvents.follow()));
   }
 
   /** `--for` has passed: a success, unless an event was awaited. */

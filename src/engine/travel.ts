@@ -2,6 +2,7 @@
 // of code, back and on.
 
 import { FilterError } from "../queries/filter.ts";
+import { callFilter } from "../queries/stop-rule.ts";
 import { QueryError } from "../inspection/readers/inspected.ts";
 import type { Move } from "../protocol/protocol.ts";
 import { BackTo, type Sought } from "../recordings/back-to.ts";
@@ -142,8 +143,7 @@ export class Travel {
     const { shown, run } = this.loop;
     let way: BackTo;
     try {
-      const sought: Sought = to.kind === "event" ? to : { kind: "place", place: shown.present.stops.system.placeOf(to.at) };
-      way = new BackTo(run.upTo(shown.system), sought, shown.reached);
+      way = new BackTo(run.upTo(shown.system), this.#sought(to), shown.reached);
     } catch (error) {
       if (!(error instanceof QueryError || error instanceof FilterError)) throw error;
       return moved(error instanceof FilterError ? error.marked : error.message);
@@ -156,6 +156,13 @@ export class Travel {
       shown.show(reached);
       return () => this.#arrive(() => moved(undefined, reached.text));
     }, () => way);
+  }
+
+  /** @throws QueryError for an unknown place */
+  #sought(to: Extract<Move, { kind: "event" | "place" }>): Sought {
+    if (to.kind === "event") return to;
+    const filter = callFilter(to.at);
+    return filter === undefined ? { kind: "place", place: this.loop.shown.present.stops.system.placeOf(to.at) } : { kind: "event", filter };
   }
 
   /**

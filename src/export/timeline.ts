@@ -1,6 +1,6 @@
 // Events as rows of a timeline: per physical CPU the running vCPU; per VM its vCPUs with their run
-// time, calls and other activity, and the VM's interrupts. Slices of one track nest: overlapping
-// calls get another track.
+// time, calls and other activity, its interrupts, and the threads of its Linux with their system
+// calls and run time. Slices of one track nest: overlapping calls get another track.
 
 import { afterVm, vmIn, vmOfName, withoutKind } from "../queries/ids.ts";
 import type { EventRow } from "../queries/event-row.ts";
@@ -38,6 +38,8 @@ export class Timeline {
   readonly #lanes = new Map<string, number[][]>();
   /** The vCPU that runs on each physical CPU, and since when. */
   readonly #running = new Map<string, { vcpu: string; since: number }>();
+  /** The thread of Linux that runs on each vCPU, and since when. */
+  readonly #tasks = new Map<string, { thread: Thread; since: number }>();
 
   /** @param vmids known VMIDs of the VMs by name: they become process ids */
   constructor(readonly vmids: ReadonlyMap<string, number>, rows: readonly EventRow[]) {
@@ -49,6 +51,7 @@ export class Timeline {
       this.#add(row, start, end);
     }
     for (const pcpu of this.#running.keys()) this.#leave(pcpu, last);
+    for (const vcpu of this.#tasks.keys()) this.#stop(vcpu, last);
   }
 
   #add(row: EventRow, start: number, end: number): void {
@@ -57,6 +60,7 @@ export class Timeline {
     const fields: (readonly [string, string])[] = [["event", row.id], ["text", row.text]];
     if (row.why !== null) fields.push(["reason", row.why]);
     const item = { name: row.name, category: row.kind, start, end, fields };
+    if (row.task !== null) return this.#addTask(row, item, vcpu);
     if (OPERATIONS.has(row.kind) && row.res !== null) {
       const name = row.refused ? `${row.name} -> ${row.res}` : row.name;
       this.items.push({ ...item, name, instant: false, track: this.#lane(vcpu, start, end) });
@@ -64,6 +68,36 @@ export class Timeline {
       const track = row.kind === "virq" ? this.#irqTrack(row, vcpu) : this.#vcpuTrack(vcpu, "events");
       this.items.push({ ...item, instant: true, track });
     }
+  }
+
+  /** Something that a thread of Linux does. */
+  #addTask(row: EventRow, item: Omit<Item, "track" | "instant">, vcpu: string): void {
+    const vm = vmOfName(vcpu), thread = threadOf(vm, row.fields, "");
+    if (row.kind === "task" && row.name === "switch") {
+      this.#stop(vcpu, item.start);
+      this.#tasks.set(vcpu, { thread: threadOf(vm, row.fields, "next_"), since: item.start });
+      return;
+    }
+    const failed = row.kind === "syscall" && row.res !== null && /^E[A-Z]/.test(row.res);
+    const name = failed ? `${row.name} -> ${row.res}` : row.name;
+    this.items.push({ ...item, name, instant: item.start === item.end, track: this.#threadTrack(thread, "") });
+  }
+
+  /** The thread that runs on a vCPU stops. */
+  #stop(vcpu: string, time: number): void {
+    const running = this.#tasks.get(vcpu);
+    if (!running) return;
+    this.#tasks.delete(vcpu);
+    const { thread, since } = running;
+    if (thread.pid === 0) return;
+    const name = `runs on vCPU ${afterVm(vcpu).slice(1)}`, track = this.#threadTrack(thread, " runs");
+    this.items.push({ name, category: "task", start: since, end: time, instant: false, track, fields: [] });
+  }
+
+  /** A track of a thread, below its process. The first name of either stays. */
+  #threadTrack({ vm, pid, tgid, comm }: Thread, what: string): number {
+    const process = this.#track("process", String(tgid), this.#vmTrack(vm), vm, undefined, `${comm} ${tgid}`);
+    return this.#track("thread", `${pid}${what}`, process, vm, undefined, `${comm} ${pid}${what}`);
   }
 
   /** Another vCPU runs on a physical CPU. */
@@ -113,15 +147,31 @@ export class Timeline {
     return this.#track("vm", vm, undefined, "", this.vmids.get(vm) ?? UNKNOWN_PID + this.tracks.length);
   }
 
-  #track(kind: string, name: string, parent?: number, of = "", pid?: number): number {
+  /** @param shown its name for display */
+  #track(kind: string, name: string, parent?: number, of = "", pid?: number, shown = name): number {
     const key = `${kind} ${of} ${name}`;
     let uuid = this.#byKey.get(key);
     if (uuid === undefined) {
       this.#byKey.set(key, uuid = this.tracks.length + 1);
-      this.tracks.push({ uuid, name, parent, pid });
+      this.tracks.push({ uuid, name: shown, parent, pid });
     }
     return uuid;
   }
+}
+
+/** A thread of a Linux. */
+interface Thread {
+  readonly vm: string;
+  readonly pid: number;
+  /** Of its process. */
+  readonly tgid: number;
+  readonly comm: string;
+}
+
+/** The thread of an event's fields whose names begin so. */
+function threadOf(vm: string, fields: EventRow["fields"], prefix: "" | "next_"): Thread {
+  const pid = Number(prefix === "" ? fields.pid : fields.next);
+  return { vm, pid, tgid: Number(fields[`${prefix}tgid`]), comm: String(fields[`${prefix}comm`]) };
 }
 
 /** VMs that are gone have numbers that no VMID has. */

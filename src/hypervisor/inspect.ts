@@ -27,5 +27,5 @@ export { Memextent } from "./memory/memextent.ts";
 export { TimerControl, TimerPpi } from "./scheduling/timer.ts";
 export type { Vcpu } from "./scheduling/vcpu.ts";
 export type { Operation } from "./trace/operation.ts";
-export type { TraceHub } from "./trace/trace-hub.ts";
+export type { Observed, TraceHub } from "./trace/trace-hub.ts";
 export { VirtioMmio } from "./virtio/virtio-mmio.ts";

@@ -1,7 +1,7 @@
 // Answers queries: reads the machine's state, filters the rows and says when they were true.
 // Looking changes nothing in the machine.
 
-import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../abi/trace.ts";
+import { KERNEL_KINDS, type TraceEvent, type TraceKind } from "../abi/trace.ts";
 import { BUSY_KINDS, SWITCHES } from "./trace/event-log.ts";
 import { type RegisterWrites, registerWrites } from "../core/interface.ts";
 import type { Vcpu } from "../hypervisor/inspect.ts";
@@ -9,6 +9,7 @@ import { act } from "./rules/act.ts";
 import { formatId } from "../queries/ids.ts";
 import type { Action } from "../queries/action.ts";
 import { type Filter, FilterError, parseFilter } from "../queries/filter.ts";
+import { kindsForFilter } from "../queries/filter-kinds.ts";
 import { type Inspected, Looks, QueryError, View } from "./readers/inspected.ts";
 import { type Answer, type Query, type QueryArguments, rowsOf } from "../queries/query.ts";
 import { readDiagnoses, readVms } from "./verdicts/read-diagnosis.ts";
@@ -144,7 +145,7 @@ export class Inspector {
    */
   until(text: string): void {
     const filter = parseFilter(text, TABLES.events);
-    const stop = this.system.hypervisor.trace.listen(TRACE_KINDS, (event) => {
+    const stop = this.system.hypervisor.trace.listen(kindsForFilter(text), (event) => {
       if (this.reached !== undefined) return;
       const row = eventRow(event);
       if (!filter.matches(row)) return;
@@ -234,8 +235,9 @@ const READERS: { readonly [N in Exclude<TableName, "hash" | "who">]: Reader<N> }
   "stop.ls": (view) => ({ rows: readStops(view) }),
   "time.ls": (view) => ({ rows: readPlaces(view) }),
   "events": (view, args, filter) => {
-    const nameOf = (vm: string, address: bigint) => view.system.symbols.nameOf(vm, address);
-    return fromLog(view, args, filter, kindsOf(args.kinds), (event) => eventRow(event, nameOf));
+    const nameOf = (vm: string, address: bigint) => view.system.symbols.nameOf(vm, address), kinds = kindsOf(args.kinds);
+    const gaps = KERNEL_KINDS.some((kind) => kinds.has(kind)) ? view.system.kernelEvents.gaps : [];
+    return { ...fromLog(view, args, filter, kinds, (event) => eventRow(event, nameOf)), gaps };
   },
   ...KERNEL_READERS,
   "session.memory": (view) => ({ rows: view.system.memory().map(memoryRow) }),

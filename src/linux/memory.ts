@@ -95,7 +95,7 @@ export class VirtualMemory {
   }
 
   /** A view and an offset in it where `size` bytes are. @throws BadMemory */
-  #at(address: bigint, size: number): { view: DataView; offset: number } {
+  view(address: bigint, size: number): { view: DataView; offset: number } {
     this.work.spend();
     const offset = Number(address & PAGE_OFFSET);
     if (offset + size > PAGE_SIZE) {
@@ -115,22 +115,22 @@ export class VirtualMemory {
 
   /** @throws BadMemory, as all of these do */
   u8(address: bigint): number {
-    const { view, offset } = this.#at(address, 1);
+    const { view, offset } = this.view(address, 1);
     return view.getUint8(offset);
   }
 
   u16(address: bigint): number {
-    const { view, offset } = this.#at(address, 2);
+    const { view, offset } = this.view(address, 2);
     return view.getUint16(offset, true);
   }
 
   u32(address: bigint): number {
-    const { view, offset } = this.#at(address, 4);
+    const { view, offset } = this.view(address, 4);
     return view.getUint32(offset, true);
   }
 
   u64(address: bigint): bigint {
-    const { view, offset } = this.#at(address, 8);
+    const { view, offset } = this.view(address, 8);
     return view.getBigUint64(offset, true);
   }
 
@@ -157,6 +157,32 @@ export class VirtualMemory {
       bytes.push(byte);
     }
     return textOf(new Uint8Array(bytes));
+  }
+}
+
+/** The memory that a CPU sees at an instant, page by page as it translates. */
+export class SeenMemory extends VirtualMemory {
+  #address = -1n;
+  #view: DataView | undefined;
+
+  /** @param see the page at a virtual address; undefined if it is not RAM */
+  constructor(physical: PhysicalMemory, tables: Tables, readonly see: (address: bigint) => DataView | undefined) {
+    super(physical, tables, new Work(STEPS_MAX, () => new TooMuch()));
+  }
+
+  /** Time has passed: nothing is known of its pages any more. */
+  renew(): void {
+    this.#address = -1n;
+    this.work.renew(STEPS_MAX);
+  }
+
+  override page(address: bigint): DataView | undefined {
+    const key = address & ~PAGE_OFFSET;
+    if (key !== this.#address) {
+      this.#view = this.see(key);
+      this.#address = key;
+    }
+    return this.#view;
   }
 }
 

@@ -24,8 +24,8 @@ export class Reading {
   #attempts = 0;
 
   /** @param vm the VM's name */
-  constructor(readonly vm: string, readonly kernel: LinuxKernel, physical: PhysicalMemory) {
-    this.memory = kernel.memory(physical);
+  constructor(readonly vm: string, readonly kernel: LinuxKernel, physical: PhysicalMemory, memory = kernel.memory(physical)) {
+    this.memory = memory;
   }
 
   /** The structure of this type at an address. */

@@ -113,7 +113,7 @@ function nameOf(task: Struct): string {
   return work === "" ? full : `${full}${worker.pointer("current_work") === 0n ? "-" : "+"}${work}`.slice(0, NAME_MAX);
 }
 
-function stateOf(task: Struct): (typeof TASK_STATES)[number] {
+export function stateOf(task: Struct): (typeof TASK_STATES)[number] {
   const own = task.number("state"), exit = task.number("exit_state");
   if (own === IDLE) return TASK_STATES[IDLE_INDEX];
   const all = (own & LOCK_WAIT ? UNINTERRUPTIBLE : own) | exit;

@@ -6,7 +6,9 @@ import { count, name, text } from "./fields.ts";
 /** A change of the stop rules. */
 export const stopChange = v.variant("kind", [
   v.strictObject({ kind: v.literal("event"), filter: text() }),
-  /** A place of code: `VM:SYMBOL`, `VM:ADDRESS` or `VM/INDEX:pc`. */
+  /**
+   * A place of code: `VM:SYMBOL`, `VM:ADDRESS` or `VM/INDEX:pc`; or a system call (`callFilter`).
+   */
   v.strictObject({ kind: v.literal("place"), at: text() }),
   /** Once: when the vCPU has executed this many instructions from now on. */
   v.strictObject({ kind: v.literal("step"), vcpu: name, count: count() }),
@@ -14,6 +16,15 @@ export const stopChange = v.variant("kind", [
   v.strictObject({ kind: v.literal("remove"), rule: name }),
 ]);
 export type StopChange = Readonly<v.InferOutput<typeof stopChange>>;
+
+/** `syscall:NAME` or `syscall:NAME:RESULT` as a place. */
+const CALL = /^syscall:([a-z0-9_]+)(?::(\w+))?$/;
+
+/** The filter for the return of a system call that is named as a place; undefined for others. */
+export function callFilter(at: string): string | undefined {
+  const [, name, result] = CALL.exec(at) ?? [];
+  return name && `kind=syscall name=${name}${result === undefined ? "" : ` res=${result}`}`;
+}
 
 /** Where a breakpoint is. */
 export interface BreakPlace {

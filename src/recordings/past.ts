@@ -81,6 +81,7 @@ export class Past {
     const place = typeof to === "number" || isMidTurn(to) ? undefined : to;
     const count = typeof to === "number" ? to : isMidTurn(to) ? to.instructions : Infinity;
     system.stopAt(count);
+    system.kernelEvents.follow();
     const there = place
       ? () => !machine.inTurn && machine.boundary >= place.at
       : isMidTurn(to)

@@ -78,6 +78,8 @@ export class ScenarioRun {
   readonly #hash = createHash("sha256");
   readonly #started = performance.now();
   #breath = performance.now();
+  /** Virtual time (ns) of the next look for kernels. */
+  #kernelsDue = 0;
   #told = performance.now();
   /** The newest reason that an expectation has met. */
   #reason = 0;
@@ -285,9 +287,18 @@ export class ScenarioRun {
       if (end) throw new StepFailure(`the machine has ended with ${end.code}: ${end.message}`);
       if (machine.boundary >= time) return false;
       await this.#breathe(step);
+      this.#followKernels();
       const result = machine.run(time, TURNS);
       if (result.kind === "idle") machine.skipTo(Math.min(result.next, time));
     }
+  }
+
+  /** Kernels that have begun to boot are observed, if a step expects their events. */
+  #followKernels(): void {
+    const { kernelEvents, machine } = this.system;
+    if (!kernelEvents.wanted || machine.boundary < this.#kernelsDue) return;
+    kernelEvents.follow();
+    this.#kernelsDue = machine.boundary + ROWS_INTERVAL;
   }
 
   /** Lets other work of this thread run, and checks the wall clock. */

@@ -1,8 +1,9 @@
 // The input of a scenario's expectations: the output of consoles, and past events.
 
-import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../abi/trace.ts";
+import type { TraceEvent, TraceKind } from "../abi/trace.ts";
 import type { TraceHub } from "../hypervisor/inspect.ts";
 import { type Filter, parseFilter } from "../queries/filter.ts";
+import { kindsForFilter } from "../queries/filter-kinds.ts";
 import { eventRow } from "../inspection/readers/read-trace.ts";
 import { EVENTS } from "../queries/tables.ts";
 import type { LinearRegex } from "../support/linear-regex.ts";
@@ -59,7 +60,7 @@ export class WatchedEvents {
       if (!step.kind.startsWith("expect_")) barrier = index + 1;
       if (step.kind !== "expect_event") return;
       wanted.push({ index, filter: parseFilter(step.expect_event, EVENTS), barrier });
-      for (const kind of kindsOf(step.expect_event)) kinds.add(kind);
+      for (const kind of kindsForFilter(step.expect_event)) kinds.add(kind);
     });
     this.#steps = wanted;
     if (kinds.size > 0) trace.listen(kinds, (event) => this.#take(event));
@@ -79,10 +80,4 @@ export class WatchedEvents {
     const step = this.#steps[this.#next];
     if (step && step.barrier <= this.#done && step.filter.matches(eventRow(event))) this.#next++;
   }
-}
-
-/** Kinds of events that a filter can match, if it names them: others are not even built. */
-function kindsOf(filter: string): readonly TraceKind[] {
-  const said = /[|!~]/.test(filter) ? undefined : /(?:^| )kind=([a-z]+)(?: |$)/.exec(filter)?.[1];
-  return TRACE_KINDS.filter((kind) => said === undefined || kind === said);
 }

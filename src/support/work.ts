@@ -46,6 +46,11 @@ export class Work {
     if (this.#left < 0) throw this.refusal();
   }
 
+  /** Other work begins, for which so many steps are allowed. */
+  renew(steps: number): void {
+    this.#left = steps;
+  }
+
   /** Whether a piece of this work is done, which readers that work in pieces ask as they go. */
   get pauses(): boolean {
     if (this.#sincePause < PIECE_STEPS) return false;

@@ -129,3 +129,45 @@ Deno.test("a capture has each message that went into a queue, with its ends; tho
   });
   assert.ok(kinds[0] > 0 && kinds[1] > 10, `messages, RPC: ${kinds}`);
 });
+
+/** An event of a thread of Linux. */
+function taskEvent(
+  kind: "syscall" | "task",
+  name: string,
+  times: readonly [number, number],
+  fields: EventRow["fields"],
+  res?: string,
+): EventRow {
+  const [t, end] = times.map(String);
+  return {
+    ...{ id: `ev:${kind}@${t}`, t, end, pcpu: "pcpu:0", vcpu: "vcpu:debian/0", vm: "vm:debian", kind, name, text: name, args: null },
+    ...{ task: `task:debian/${fields.pid}`, process: Number(fields.tgid), comm: String(fields.comm), res: res ?? null, refused: false },
+    ...{ why: null, parent: null, fields, results: {} },
+  };
+}
+
+Deno.test("an exported trace has a track for each thread of Linux, below its process and VM, with its system calls and when it ran", () => {
+  const cat = { pid: 86, tgid: 86, comm: "cat" }, worker = { pid: 91, tgid: 90, comm: "pool" };
+  const events = [
+    taskEvent("task", "switch", [100, 100], { ...worker, state: "S", next: 86, next_tgid: 86, next_comm: "cat" }),
+    taskEvent("syscall", "openat", [110, 150], { ...cat, args: [] }, "ENOENT"),
+    taskEvent("task", "switch", [200, 200], { ...cat, state: "S", next: 0, next_tgid: 0, next_comm: "swapper/0" }),
+    taskEvent("task", "exit", [300, 300], { ...worker, code: 0 }),
+  ];
+  const text = new TextDecoder().decode(fileOf({ events, vmids: new Map([["debian", 40]]), queues: new Map() }, "chrome"));
+  const all = JSON.parse(text).traceEvents as readonly {
+    ph: string;
+    tid: number;
+    name: string;
+    args: { name?: string };
+    ts: number;
+    dur?: number;
+  }[];
+  const names = new Map(all.filter(({ ph, args }) => ph === "M" && args.name).map(({ tid, args }) => [tid, args.name]));
+  const items = all.filter(({ ph }) => ph !== "M").map(({ tid, name, ts, dur }) => [names.get(tid), name, ts * 1000, dur && dur * 1000]);
+  assert.deepEqual(items, [
+    ["cat 86", "openat -> ENOENT", 110, 40],
+    ["cat 86 runs", "runs on vCPU 0", 100, 100],
+    ["pool 91", "exit", 300, undefined],
+  ]);
+});

@@ -1,4 +1,5 @@
-// A Debian in a session in the background: its log as it comes, and its tasks in gdb.
+// A Debian in a session in the background: its log and system calls as they come and in the past,
+// and its tasks in gdb.
 
 import assert from "node:assert/strict";
 import { gdbCommand } from "../../scripts/native-tools.ts";
@@ -8,7 +9,7 @@ import { el2Command } from "../support/el2.ts";
 /** Seconds of wall time for one thing to happen. */
 const PATIENCE = 120;
 
-Deno.test("el2 linux log --follow prints what a guest says later, and gdb lists its tasks and their stacks", async () => {
+Deno.test("what a guest says and calls later is printed, stops it and is found again, and gdb lists its tasks", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-linux-session-" });
   const env = { XDG_RUNTIME_DIR: folder, EL2_SESSION: "", NO_COLOR: "1" };
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
@@ -16,6 +17,7 @@ Deno.test("el2 linux log --follow prints what a guest says later, and gdb lists 
     const [program, ...rest] = el2Command(...args);
     const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env }).output();
     assert.equal(code, 0, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
+    return new TextDecoder().decode(stdout);
   };
   const program = (...args: string[]) =>
     new ConsoleProgram(["env", ...settings, "sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command(...args)]);
@@ -28,6 +30,23 @@ Deno.test("el2 linux log --follow prints what a guest says later, and gdb lists 
       await el2("console", "debian", "--send", "echo heard-$((40 + 2)) > /dev/kmsg\\n");
       await log.expect(/\] heard-42\n/, PATIENCE);
     }
+    {
+      await using events = program("events", "--follow", "--kinds", "syscall,task", "--vm", "debian", "--process", "cat");
+      await el2("console", "debian", "--send", "cat /known-file\\n", "--expect", "No such file", "--timeout", "120s");
+      await events.expect(/ cat\[\d+\] openat\(AT_FDCWD, "\/known-file", O_RDONLY\) = -1 ENOENT /, PATIENCE);
+      await events.expect(/ cat\[\d+\] ends with 1 /, PATIENCE);
+    }
+    // Nobody records them any more: the search in the past finds them.
+    assert.match(await el2("back", "--at", "syscall:openat:ENOENT", "--timeout", "240s"), /syscall \w+\[\d+\] openat\(.*\) = -1 ENOENT\n/);
+    await el2("back", "--now");
+    await el2("resume");
+    {
+      await using stop = program("break", "--at", "syscall:openat:ENOENT", "--wait", "--timeout", "120s");
+      await el2("console", "debian", "--send", "cat /other-file\\n");
+      await stop.expect(/kind=syscall name=openat res=ENOENT .*openat\(.*\) = -1 ENOENT/, PATIENCE);
+    }
+    await el2("break", "--remove", "all");
+    await el2("resume");
     await using server = program("gdb", "debian");
     const [, socket] = await server.expect(/target remote (\S+)'/, PATIENCE);
     const commands = ["set architecture aarch64", "set remotetimeout 60", `target remote ${socket}`, "monitor tasks name=kthreadd"];

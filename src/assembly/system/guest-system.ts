@@ -10,6 +10,7 @@ import { Block } from "../../hypervisor/interface.ts";
 import { EventLog } from "../../inspection/trace/event-log.ts";
 import { type Inspected, Looks, NO_ENDED_ROWS, QueryError, View, type VirtioSlot } from "../../inspection/readers/inspected.ts";
 import { Inspector } from "../../inspection/inspector.ts";
+import { KernelEvents } from "../../inspection/kernels/kernel-events.ts";
 import { showsPanic } from "../../inspection/kernels/kernels.ts";
 import { codePlace } from "../../inspection/readers/read-symbols.ts";
 import { formatId, nameOf, vcpuId } from "../../queries/ids.ts";
@@ -58,6 +59,7 @@ export class GuestSystem implements System, Inspected {
   readonly virtio: VirtioSlot[] = [];
   readonly devicetrees = new Map<string, number>();
   readonly symbols: VmSymbols;
+  readonly kernelEvents: KernelEvents;
   readonly traceBuffer: TraceBuffer = new TraceBuffer(() => this.hypervisor.trace);
   readonly stops: StopRules;
   readonly inspector: Inspector;
@@ -99,6 +101,8 @@ export class GuestSystem implements System, Inspected {
   ) {
     this.symbols = new VmSymbols(core, () => this.hypervisor);
     const hypervisor = () => this.hypervisor;
+    const bug = (where: string, error: unknown) => this.bug(where, error);
+    this.kernelEvents = new KernelEvents({ core, hypervisor, view: () => new View(this, new Looks()), bug });
     this.ends = new VmEnds(() => this.hypervisor, this.vms, this.symbols, () => new View(this, new Looks()));
     this.events = new EventNotes(machine, hypervisor);
     this.debugger = new DebuggerSeat({
@@ -141,6 +145,7 @@ export class GuestSystem implements System, Inspected {
     hypervisor.onBug = (vcpu, error) => this.bug(vcpuId(hypervisor.names.vcpu(vcpu)), error);
     this.traceBuffer.capacity = events.recorded;
     this.#log = new EventLog(hypervisor.trace, this.machine.cpus.length, events.log);
+    hypervisor.trace.onWanted = () => this.kernelEvents.wantsChanged();
     this.events.install();
     this.vms.install();
     this.ends.install();

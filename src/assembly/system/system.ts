@@ -9,6 +9,7 @@ import type { EventLog, EventMemory } from "../../inspection/trace/event-log.ts"
 import type { TraceMemory, UsesMemory } from "../../hypervisor/boot.ts";
 import type { EndsMemory } from "../vms/vm-ends.ts";
 import type { Machine } from "../../machine/machine.ts";
+import type { KernelEvents } from "../../inspection/kernels/kernel-events.ts";
 import type { Inspector } from "../../inspection/inspector.ts";
 import type { MemoryUse } from "../../queries/memory-use.ts";
 import type { EndedRows } from "../../inspection/readers/inspected.ts";
@@ -184,6 +185,8 @@ export interface VisibleSystem {
   memory: () => readonly MemoryUse[];
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;
+  /** Events inside the kernels of VMs. */
+  readonly kernelEvents: Pick<KernelEvents, "wanted" | "follow">;
   /** Whether a vCPU of this VM can still run. */
   isAlive(vm: string): boolean;
   /** Rows of what the machine no longer has, as its VMs ended: the session keeps them. */

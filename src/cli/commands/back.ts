@@ -24,7 +24,10 @@ export function registerBack(program: Command, { exit }: CommandContext): void {
     .option("--by <n>", "go back this many instructions (default: 1)", COUNT)
     .option("--to <n>", "go back to the point where this many instructions had been retired", parseWhole(0, Number.MAX_SAFE_INTEGER))
     .option("--event <filter>", "go back to the previous event that matches the filter; repeat for earlier ones")
-    .option("--at <place>", "go back to just before the last execution of this instruction: VM:SYMBOL or VM:ADDRESS")
+    .option(
+      "--at <place>",
+      "go back to just before the last execution of this instruction: VM:SYMBOL or VM:ADDRESS; or to the last return of syscall:NAME[:RESULT]",
+    )
     .option("--now", "return to the present")
     .option("--timeout <time>", MOVE_TIMEOUT, parseDuration)
     .option("--list", "only list the start of the run, its snapshots, the place that is shown, and the present")

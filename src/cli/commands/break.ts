@@ -17,7 +17,11 @@ export function registerBreak(program: Command, { exit }: CommandContext): void 
     ),
   ))
     .argument("[rule...]", "event filters, one per argument; without any, list the active rules")
-    .option("--at <place>", "stop before this instruction, VM:SYMBOL or VM:ADDRESS; repeatable", collectPlaces)
+    .option(
+      "--at <place>",
+      "stop before this instruction, VM:SYMBOL or VM:ADDRESS, or as a system call of Linux returns, syscall:NAME[:RESULT]; repeatable",
+      collectPlaces,
+    )
     .option("--list", "list the active rules, and where they stopped the machine")
     .option("--remove <id>", "remove a rule: stop:NUMBER, or all")
     .option("--wait", "wait until a rule stops the machine, and print the rule and the place")
@@ -31,6 +35,7 @@ Examples:
   el2 break 'kind=rpc refused=yes' --wait         stop at the next request that the resource manager refuses
   el2 break 'kind=hvc name=addrspace_map vm=rm'
   el2 break --at debian:vfs_open --wait --timeout 60s && el2 vcpu stack debian/0
+  el2 break --at syscall:openat:ENOENT --wait     stop as a program of Linux does not find a file
   el2 break --remove all && el2 resume`,
     )
     .action(async (rules, options) => {

@@ -1,14 +1,16 @@
 // `el2 events`: what happened in a session.
 
 import type { Command } from "@commander-js/extra-typings";
-import type { CommandContext } from "../common/command.ts";
+import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { checkColumns, type ListOptions, watching, withListOptions } from "../common/list-options.ts";
-import { printStreamHeading, printStreamRow, report } from "../common/print.ts";
-import { type OpenSession, openSession, withSessionOptions } from "../common/session.ts";
+import { printStreamHeading, printStreamRow, report, reportGaps } from "../common/print.ts";
+import { checkVm, type OpenSession, openSession, withSessionOptions } from "../common/session.ts";
 import { RenamedOption } from "../common/renamed-option.ts";
 import { checkedFilter, parseDuration, parseKinds, parseWhole } from "../common/values.ts";
 import { TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
+import { allOf, isExactly } from "../../queries/filter.ts";
+import { withoutKind } from "../../queries/ids.ts";
 import { EVENTS } from "../../queries/tables.ts";
 
 /** Pause between two checks for new events, ms. */
@@ -20,12 +22,18 @@ export function registerEvents(program: Command, { exit }: CommandContext): void
   withListOptions(withSessionOptions(program.command("events").description("list the events of a session, oldest first")))
     .option("--filter <filter>", "only matching events, such as kind=rpc or vm=debian")
     .option("--kinds <kinds>", `kinds to record: ${TRACE_KINDS.join(",")}, or all`, parseKinds)
+    .option("--vm <vm>", "only events of this VM")
+    .option("--process <process>", "of syscall and task: only those of the process with this number or name")
     .option("--follow", "also print new events as they happen")
     .option("--since <time>", "only events from this virtual time on", parseDuration)
     .addOption(new RenamedOption("--limit <events>", "stop after this many events", "--count").argParser(parseWhole(1, 1e9)))
     .addHelpText(
       "after",
-      "\nExamples:\n  el2 events --filter 'kind=rpc res!=ok'\n  el2 events --follow --kinds hvc,virq --filter vm=ping --limit 100",
+      examplesText([
+        "events --filter 'kind=rpc res!=ok'",
+        "events --follow --kinds hvc,virq --filter vm=ping --limit 100",
+        "events --follow --kinds syscall,task --vm debian --process cat",
+      ]),
     )
     .action(async (options) => exit(await events(options)));
 }
@@ -34,6 +42,8 @@ interface EventOptions extends ListOptions {
   readonly json?: boolean;
   readonly session?: string;
   readonly filter?: string;
+  readonly vm?: string;
+  readonly process?: string;
   readonly kinds?: readonly TraceKind[];
   readonly follow?: boolean;
   readonly since?: number;
@@ -46,18 +56,28 @@ async function events(options: EventOptions): Promise<number> {
   if (filter !== undefined) checkedFilter("--filter", filter, EVENTS);
   if (follow && watch) throw new Failure("events: --follow prints new events, --watch all of them every second; give one");
   using open = await openSession({ session });
+  if (options.vm !== undefined) await checkVm(open, options.vm);
   if (kinds) open.session.send({ kind: "watch", kinds });
   return await watching(options, options.json ?? false, () => printEvents(open, options));
 }
 
+/** Those of a process by its number, or its name. */
+function processFilter(process: string | undefined): string | undefined {
+  return process && (/^\d+$/.test(process) ? `process=${process}` : isExactly("comm", process));
+}
+
 async function printEvents({ session, asker }: OpenSession, options: EventOptions): Promise<number> {
-  const { json = false, filter, kinds, follow = false, since, limit = Infinity } = options;
+  const { json = false, kinds, follow = false, since, limit = Infinity } = options;
+  const filter = allOf([options.filter, options.vm && isExactly("vm", withoutKind("vm", options.vm)), processFilter(options.process)]);
   if (!json) printStreamHeading(EVENTS, options);
-  let left = limit, after: string | undefined;
+  let left = limit, after: string | undefined, gaps = "";
   if (follow && since === undefined) after = (await asker.ask({ table: "events", args: { limit: 1 } })).cursor;
   for (;;) {
     const answer = await asker.ask({ table: "events", args: { filter, since, after, kinds: kinds?.join(","), limit: BATCH } });
     if (answer.error !== undefined) throw new Failure(answer.error);
+    const now = JSON.stringify(answer.gaps ?? []);
+    if (now !== gaps) reportGaps(answer);
+    gaps = now;
     if (after !== undefined && answer.dropped) report(`el2: ${answer.dropped} events were lost`);
     for (const row of answer.rows) {
       if (left-- <= 0) break;

@@ -13,7 +13,7 @@ import { parseDuration, parseKinds } from "../common/values.ts";
 import { hostOption } from "../options/host.ts";
 import { hostConsent } from "../start/plans/consent.ts";
 import { readNamedRecording } from "../start/plans/recordings.ts";
-import { TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
+import { KERNEL_KINDS, MACHINE_KINDS, TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
 import { Asker } from "../../control/asker.ts";
 import { MESSAGE_FILTER, MESSAGE_KINDS } from "../../export/message-capture.ts";
 import { EXPORT_FORMATS, type ExportFormat, exportTrace, type Recorded } from "../../export/mod.ts";
@@ -42,11 +42,11 @@ const POLL = 100;
 /** Adds `trace start`, `stop`, `stats` and `export`. */
 export function addRecorded(trace: Command, { entry, exit }: CommandContext): void {
   withSessionOptions(trace.command("start").description("start recording events for export; discards earlier ones"))
-    .option("--kinds <kinds>", `kinds to record: ${TRACE_KINDS.join(",")} (default: all)`, parseKinds)
+    .option("--kinds <kinds>", `kinds to record: ${TRACE_KINDS.join(",")} (default: all but ${KERNEL_KINDS.join(" and ")})`, parseKinds)
     .addHelpText("after", examplesText(["trace start", "trace start --kinds hvc,msg"]))
     .action(async (options) => {
       using open = await openSession(options);
-      open.session.send({ kind: "trace", kinds: options.kinds ?? [...TRACE_KINDS] });
+      open.session.send({ kind: "trace", kinds: options.kinds ?? MACHINE_KINDS });
       await answer(open, { table: "trace.stats", args: { filter: "recorded=yes" } }, options.json ?? false);
     });
   withSessionOptions(trace.command("stop").description("stop recording; the recorded events can still be exported"))
@@ -66,7 +66,7 @@ export function addRecorded(trace: Command, { entry, exit }: CommandContext): vo
     .argument("<file>", `file to write: ${Object.keys(BY_ENDING).join(", ")} select the format`)
     .option("--format <format>", `format: ${EXPORT_FORMATS.join(", ")}`, parseFormat)
     .option("--recording <file>", "replay this recording and export its events")
-    .option("--kinds <kinds>", "with --recording: kinds to record (default: all)", parseKinds)
+    .option("--kinds <kinds>", `with --recording: kinds to record (default: all but ${KERNEL_KINDS.join(" and ")})`, parseKinds)
     .option("--to <time>", "with --recording: stop at this virtual time", parseDuration)
     .addOption(hostOption())
     .option("--filter <filter>", "only matching events")
@@ -86,7 +86,7 @@ Examples:
         throw new Failure("trace export: --kinds and --to need --recording; select what a session records with el2 trace start --kinds");
       }
       const filter = format === "pcapng" ? allOf([options.filter, MESSAGE_FILTER]) : options.filter;
-      const kinds = options.kinds ?? [...format === "pcapng" ? MESSAGE_KINDS : TRACE_KINDS];
+      const kinds = options.kinds ?? [...format === "pcapng" ? MESSAGE_KINDS : MACHINE_KINDS];
       const recorded = options.recording === undefined
         ? await ofSession({ session: options.session, filter })
         : await ofRecording(entry, options.recording, { ...options, filter, kinds });

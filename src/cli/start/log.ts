@@ -1,7 +1,7 @@
 // `--log FILE`: the events of a session as lines of text, in addition to its display.
 
 import { Failure } from "../common/failure.ts";
-import type { TraceKind } from "../../abi/trace.ts";
+import { MACHINE_KINDS, type TraceKind } from "../../abi/trace.ts";
 import { Asker } from "../../control/asker.ts";
 import { BUSY_KINDS, QUIET_KINDS } from "../../inspection/trace/event-log.ts";
 import { type MachineEvent, type Request, SESSION, type SessionEvent } from "../../protocol/protocol.ts";
@@ -23,7 +23,7 @@ type Line = Pick<MachineEvent, "time" | "kind" | "vcpu" | "text" | "refused">;
 /** Kinds that are requested, per level; the machine reports the others by itself. */
 const ASKED: Readonly<Partial<Record<LogLevel, readonly TraceKind[]>>> = {
   debug: [...QUIET_KINDS, "hvc", "msg"],
-  trace: [...QUIET_KINDS, ...BUSY_KINDS],
+  trace: MACHINE_KINDS,
 };
 /** The first level that includes an event that the machine reports by itself. */
 function levelOf({ kind, vcpu, refused }: MachineEvent): LogLevel {

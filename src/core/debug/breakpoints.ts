@@ -28,7 +28,10 @@ export class Breakpoints {
     return this.#watched.size > 0 || this.inMemory !== undefined;
   }
 
-  /** Addresses at which the guest's own comparators stop it, with the number of comparators. */
+  /**
+   * Addresses at which the guest's own comparators stop it, or that are observed, with the number
+   * of comparators and observers.
+   */
   readonly #held = new Map<string, number>();
 
   /**
@@ -40,7 +43,7 @@ export class Breakpoints {
     return this.#watch(stage2, address);
   }
 
-  /** A guest's comparator is for this address: `insert` that stops no debugger. */
+  /** A comparator or observer is for this address: `insert` that stops no debugger. */
   hold(stage2: number, address: bigint): boolean {
     const at = key(stage2, address);
     this.#held.set(at, (this.#held.get(at) ?? 0) + 1);
@@ -70,7 +73,7 @@ export class Breakpoints {
 
   /** Whether execution stops before the instruction at an address. */
   has(stage2: number, address: bigint): boolean {
-    return this.#wanted.has(key(stage2, address));
+    return this.#wanted.size > 0 && this.#wanted.has(key(stage2, address));
   }
 
   /**

@@ -81,6 +81,8 @@ export class DecodedPages {
   readonly #marks = new Set<number>();
   #markedWords: readonly WordPattern[] = [];
   #passed = 0;
+  /** Marked instructions that were executed, by Wasm address: their operands are still there. */
+  readonly #known = new Map<number, { readonly ip: number; readonly word: number; readonly handler: number }>();
 
   /** @param capacity pages that may be in use at once, `DECODED_PAGES.count` at most. */
   constructor(
@@ -107,6 +109,7 @@ export class DecodedPages {
    * page is evicted.
    */
   allocate(wasmAddress: number): number {
+    this.#known.clear();
     let index = this.#free.pop();
     if (index === undefined) {
       if (this.#used < this.capacity) index = this.#used++;
@@ -207,14 +210,27 @@ export class DecodedPages {
     this.written(wasmAddress, 4);
   }
 
-  /** Does `work` with the mark of one instruction off. */
-  pass<T>(wasmAddress: number, work: () => T): T {
+  /** Does `work` with the mark of the decoded instruction at `ip` off. */
+  pass<T>(ip: number, work: () => T): T {
+    const wasmAddress = this.wasmAddressOf(ip), word = this.#words[wasmAddress / 4], known = this.#known.get(wasmAddress);
+    if (known?.ip === ip && known.word === word && this.#halves[ip >> 1] === Handler.Breakpoint) {
+      this.#halves[ip >> 1] = known.handler;
+      try {
+        return work();
+      } finally {
+        // The instruction may have changed itself, or given up its page.
+        if (this.#halves[ip >> 1] === known.handler && this.wasmAddressOf(ip) === wasmAddress) this.#halves[ip >> 1] = Handler.Breakpoint;
+      }
+    }
     this.#passed = wasmAddress;
     this.written(wasmAddress, 4);
     try {
       return work();
     } finally {
       this.#passed = 0;
+      const handler = this.#fused.firstOf(this.#halves[ip >> 1]);
+      const stays = this.wasmAddressOf(ip) === wasmAddress && this.#words[wasmAddress / 4] === word;
+      if (stays && handler !== Handler.Decode && handler !== Handler.Undefined) this.#known.set(wasmAddress, { ip, word, handler });
       this.written(wasmAddress, 4);
     }
   }

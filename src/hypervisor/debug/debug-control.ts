@@ -3,7 +3,7 @@
 // continuing is the same run.
 
 import { type DebugCore, type Exit, ExitReason, type WatchHit, type WatchKind } from "../../core/interface.ts";
-import { TRACE_KINDS, type TraceEvent } from "../../abi/trace.ts";
+import { MACHINE_KINDS, type TraceEvent, type TraceKind } from "../../abi/trace.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { VcpuDebugger } from "../scheduling/execution.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
@@ -126,10 +126,10 @@ export class DebugControl implements VcpuDebugger {
    * Stops at events from now on: after the exit or the native guest's step that causes them.
    * Undefined: at none.
    */
-  stopAtEvents(matcher: EventMatcher | undefined): void {
+  stopAtEvents(matcher: EventMatcher | undefined, kinds: readonly TraceKind[] = MACHINE_KINDS): void {
     this.#matcher = matcher;
     this.#endListening?.();
-    this.#endListening = matcher && this.services.trace.listen(TRACE_KINDS, (event) => this.#see(event, matcher));
+    this.#endListening = matcher && this.services.trace.listen(kinds, (event) => this.#see(event, matcher));
   }
 
   #see(event: TraceEvent, matcher: EventMatcher): void {

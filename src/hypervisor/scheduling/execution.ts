@@ -143,8 +143,9 @@ export class Execution implements ExitHandler {
     // A debugger, the checker and an instruction limit need every exit.
     const watched = debug !== undefined || checker !== undefined || this.#stopAt !== Infinity;
     // A listener to an instruction that is reported in the middle of a run acts when the turn is
-    // over.
-    this.#limit = Math.min(watched || trace.wanted.trap ? this.#turnEnd : machine.horizon, due);
+    // over, and its event has the turn that it is in.
+    const { trap, syscall, task } = trace.wanted;
+    this.#limit = Math.min(watched || trap || syscall || task ? this.#turnEnd : machine.horizon, due);
     try {
       do {
         this.#runOnce(cpu, vcpu, floor, watched ? undefined : this);

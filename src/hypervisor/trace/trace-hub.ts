@@ -105,6 +105,9 @@ interface Opening {
   readonly number?: number;
 }
 
+/** An event that an observer of instructions saw. */
+export type Observed = Pick<TraceEvent, "kind" | "time" | "name" | "fields"> & { readonly result?: TraceEvent["result"] };
+
 export class TraceHub {
   readonly reasons = new Reasons();
   /** The classes of the hypervisor's own log: guests may change them. */
@@ -117,6 +120,8 @@ export class TraceHub {
   readonly #open = new Map<TraceId, Operation>();
   readonly #published = new Map<string, Operation>();
   #wanted = flagsOf(0);
+  /** Called after a change of `wanted`. */
+  onWanted: () => void = () => {};
   #nextId = 0;
   #counts: Counts = { machine: 0, dev: 0, log: 0, runs: 0, calls: 0 };
   #last = new Map<string, LastAt>();
@@ -339,6 +344,19 @@ export class TraceHub {
     });
   }
 
+  /**
+   * Gives out what an observer of instructions saw in the middle of a run.
+   * @param end virtual time (ns)
+   * @param retired instructions since the place of the run that the hub knows
+   */
+  observed({ kind, time, name, fields, result }: Observed, end: number, retired: number): void {
+    if (!this.wants(kind)) return;
+    const pcpu = this.#pcpu, vcpu = this.#actor?.name() ?? "", place = this.point();
+    const at = { boundary: place.boundary, stage: place.stage, retired: place.retired + retired, steps: place.steps };
+    const id = ++this.#nextId, number = this.#numberAt(kind, end, pcpu), operation = time !== end;
+    this.#give({ id, time, end, at, pcpu, kind, operation, number, vcpu, name, fields, result, parent: undefined, why: undefined });
+  }
+
   open({ vcpu, kind, name, fields, parent, key, number }: Opening): Operation {
     const time = this.now();
     const id = ++this.#nextId;
@@ -446,6 +464,7 @@ export class TraceHub {
     for (const { mask } of this.#readers) wanted |= mask;
     for (const { mask } of this.#listeners) wanted |= mask;
     this.#wanted = flagsOf(wanted);
+    this.onWanted();
   }
 }
 

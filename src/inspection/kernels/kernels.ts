@@ -3,7 +3,7 @@
 import type { AddressSpace, Vcpu } from "../../hypervisor/inspect.ts";
 import type { Evidence, VerdictFact } from "../../queries/facts/verdict.ts";
 import { LINUX } from "../linux/linux.ts";
-import type { GuestKernel } from "../readers/guest-kernel.ts";
+import type { GuestKernel, KernelPlaces } from "../readers/guest-kernel.ts";
 import type { GuestPanic, View } from "../readers/inspected.ts";
 
 export { KERNEL_READERS } from "../linux/read-linux.ts";
@@ -37,6 +37,9 @@ export function kernelVerdict(view: View, vcpus: readonly Vcpu[]): VerdictFact |
 
 /** The stage of an unfinished boot. */
 export const stageOf = (view: View, space: AddressSpace): Evidence | undefined => first((kernel) => kernel.stageOf(view, space));
+
+/** The places in the code of a VM's kernel at which it is observed. */
+export const placesOf = (view: View, space: AddressSpace): KernelPlaces | undefined => first((kernel) => kernel.placesOf(view, space));
 
 /** Remarks on a healthy VM, from what its console has shown. */
 export const notesOf = (shown: string): Evidence[] => KERNELS.flatMap((kernel) => kernel.notes(shown));

@@ -6,6 +6,7 @@ import { awaitedRoot, bootStage, survivedOops } from "../../linux/trouble.ts";
 import type { LinuxFinding } from "../../queries/facts/linux-finding.ts";
 import type { GuestKernel } from "../readers/guest-kernel.ts";
 import type { View } from "../readers/inspected.ts";
+import { placesOf } from "./task-places.ts";
 import { haltedBy, panicOf, showsPanic } from "./panic.ts";
 import { findReading } from "./read-linux.ts";
 
@@ -27,6 +28,7 @@ export const LINUX: GuestKernel = {
     const finding = found(view, space, bootStage);
     return finding && { code: "kernel", finding };
   },
+  placesOf,
   // It has found no KVM.
   notes: (shown) => /kvm \[\d+\]: HYP mode not available/.test(shown) ? [{ code: "no-kvm" }] : [],
 };

@@ -88,7 +88,7 @@ const translationOf = (registers: Vcpu["registers"]) => ({
 });
 
 /** The RAM that stage 2 maps. */
-function physicalMemory(view: View, { stage2 }: AddressSpace): PhysicalMemory {
+export function physicalMemory(view: View, { stage2 }: AddressSpace): PhysicalMemory {
   const { ram } = view.hypervisor.machine;
   return {
     page: (ipa) => {

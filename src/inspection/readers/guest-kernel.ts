@@ -1,6 +1,9 @@
 // Questions to a kernel in a VM. Each kind of kernel answers from its own structures.
 
-import type { AddressSpace, Vcpu } from "../../hypervisor/inspect.ts";
+import type { TraceKind } from "../../abi/trace.ts";
+import type { VcpuState } from "../../core/interface.ts";
+import type { AddressSpace, Observed, Vcpu } from "../../hypervisor/inspect.ts";
+import type { Gap } from "../../queries/facts/gap.ts";
 import type { NamedTask } from "../../queries/facts/linux-finding.ts";
 import type { Evidence, VerdictFact } from "../../queries/facts/verdict.ts";
 import type { GuestPanic, View } from "./inspected.ts";
@@ -18,4 +21,29 @@ export interface GuestKernel {
   stageOf(view: View, space: AddressSpace): Evidence | undefined;
   /** Remarks on a healthy VM, from what its console has shown. */
   notes(shown: string): readonly Evidence[];
+  /**
+   * The code of a VM's kernel at which tasks call it, or it changes tasks; undefined without one.
+   * @throws SymbolSearch
+   */
+  placesOf(view: View, space: AddressSpace): KernelPlaces | undefined;
+}
+
+/** Places in the code of one kernel. */
+export interface KernelPlaces {
+  /** The kernel that they are in: another life of the VM has another. */
+  readonly of: object;
+  /** Why there are none. */
+  readonly gap?: Gap | undefined;
+  /** By virtual address, those at which events of these kinds are seen. */
+  at(kinds: readonly TraceKind[]): ReadonlyMap<bigint, KernelPlace>;
+  /** The kernel runs on unseen: calls in progress are not known any more. */
+  forget(): void;
+}
+
+export interface KernelPlace {
+  /**
+   * The event of a vCPU that executes the instruction there; a gap, if its memory does not say.
+   * @param time virtual time (ns)
+   */
+  seen(vcpu: VcpuState, time: number): Observed | Gap | undefined;
 }

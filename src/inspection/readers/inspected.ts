@@ -20,6 +20,7 @@ import { type KnownParcel, parcelsOfRequests } from "../trace/parcels-of-request
 import { type ParcelWait, ParcelWaits } from "../trace/parcel-waits.ts";
 import { RefusedReclaims } from "../trace/refused-reclaims.ts";
 import type { TraceBuffer } from "../trace/trace-buffer.ts";
+import type { Gap } from "../../queries/facts/gap.ts";
 import type { BootFinding } from "../../queries/facts/boot-finding.ts";
 import type { ExceptionCause } from "../../queries/facts/exception-cause.ts";
 import type { LinuxFinding } from "../../queries/facts/linux-finding.ts";
@@ -72,6 +73,8 @@ export interface Inspected {
   readonly endedRows: () => EndedRows;
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;
+  /** Observation of the kernels in VMs: what of it cannot be read. */
+  readonly kernelEvents: { readonly gaps: readonly Gap[] };
   /** The consoles of its VMs, by their names. */
   readonly consoles: {
     has(vm: string): boolean;

@@ -1,14 +1,15 @@
 // Stop rules: the machine stops at the first event that matches a filter, or before an instruction,
 // to be inspected. A rule changes nothing in the machine: a stopped run continues as the same run.
 
-import { TRACE_KINDS, type TraceEvent } from "../../abi/trace.ts";
+import type { TraceEvent } from "../../abi/trace.ts";
 import type { DebugAnswer, DebugControl } from "../../hypervisor/interface.ts";
 import type { Hypervisor, Vcpu } from "../../hypervisor/inspect.ts";
 import { formatId, parsePlace, vcpuId, vmId, withKind } from "../../queries/ids.ts";
 import { type Filter, FilterError, parseFilter } from "../../queries/filter.ts";
+import { kindsForFilter } from "../../queries/filter-kinds.ts";
 import { QueryError } from "../readers/inspected.ts";
 import { eventRow } from "../readers/read-trace.ts";
-import type { BreakPlace, StopChange, StopHit, StopRule } from "../../queries/stop-rule.ts";
+import { type BreakPlace, callFilter, type StopChange, type StopHit, type StopRule } from "../../queries/stop-rule.ts";
 import { TABLES } from "../../queries/tables.ts";
 
 /** Requirements of the rules on the system. */
@@ -76,10 +77,11 @@ export class StopRules {
   change(change: StopChange): void {
     switch (change.kind) {
       case "event":
-        this.#rules.push({ ...this.#make("event", change.filter), kind: "event", filter: parseFilter(change.filter, TABLES.events) });
-        return this.#listen();
-      case "place":
-        return this.#break(change.at);
+        return this.#await(change.filter);
+      case "place": {
+        const call = callFilter(change.at);
+        return call === undefined ? this.#break(change.at) : this.#await(call);
+      }
       case "step":
         return this.#begin(change.vcpu, change.count);
       case "remove":
@@ -179,6 +181,11 @@ export class StopRules {
     return `${vcpuId(this.system.hypervisor().names.vcpu(vcpu))} at 0x${vcpu.registers.pc.toString(16).padStart(16, "0")}`;
   }
 
+  #await(filter: string): void {
+    this.#rules.push({ ...this.#make("event", filter), kind: "event", filter: parseFilter(filter, TABLES.events) });
+    this.#listen();
+  }
+
   #break(at: string): void {
     const place = this.system.placeOf(at);
     if (!this.#controlOf(place.vm).insert(place.address)) {
@@ -218,12 +225,10 @@ export class StopRules {
   }
 
   #listen(): void {
-    const wanted = this.#rules.some(({ kind }) => kind === "event");
-    if (wanted) this.#endListening ??= this.system.hypervisor().trace.listen(TRACE_KINDS, (event) => this.#see(event));
-    else {
-      this.#endListening?.();
-      this.#endListening = undefined;
-    }
+    this.#endListening?.();
+    this.#endListening = undefined;
+    const kinds = new Set(this.#rules.flatMap(({ kind, text }) => kind === "event" ? kindsForFilter(text) : []));
+    if (kinds.size) this.#endListening = this.system.hypervisor().trace.listen(kinds, (event) => this.#see(event));
   }
 
   #see(event: TraceEvent): void {
@@ -264,10 +269,11 @@ export function stopAtEvents(control: DebugControl, filter: string | undefined):
   else {
     try {
       const parsed = parseFilter(filter, TABLES.events);
-      control.stopAtEvents((event) => {
+      const matcher = (event: TraceEvent) => {
         const row = eventRow(event);
         return parsed.matches(row) ? eventText(row) : undefined;
-      });
+      };
+      control.stopAtEvents(matcher, kindsForFilter(filter));
     } catch (error) {
       if (!(error instanceof FilterError)) throw error;
       return { kind: "refused", message: error.marked };

@@ -21,6 +21,11 @@ const SENTENCES: { readonly [kind: string]: Sentence | undefined } = {
     const call = psciCall(name, fields);
     return call && `${call}${result ? ` -> ${result.name}` : ""}`;
   },
+  syscall: ({ name, fields, result }) => {
+    const call = `${task(fields)} ${name}(${Array.isArray(fields.args) ? fields.args.join(", ") : ""})`;
+    return result ? `${call} = ${result.code < 0 && result.name.startsWith("E") ? `-1 ${result.name}` : result.name}` : call;
+  },
+  task: ({ name, fields }) => `${task(fields)} ${taskChange(name, fields)}`,
   hvc: ({ name, fields, result }) => {
     if (name !== "vcpu_run" || !result?.fields) return undefined;
     const left = runState(result.fields);
@@ -35,6 +40,31 @@ export function eventSentence(event: TraceEvent): string | undefined {
 }
 
 const short = (id: unknown) => withoutKind("vcpu", String(id));
+
+const task = ({ comm, pid }: TraceFields) => `${comm}[${pid}]`;
+
+/** States of a task that stops running, by the letters that /proc has; others are named by them. */
+const LEAVES: Readonly<Record<string, string>> = { R: "yields", S: "sleeps", D: "sleeps uninterruptibly", Z: "has ended", X: "has ended" };
+
+/** The change, after the task's name. */
+function taskChange(name: string, fields: TraceFields): string {
+  switch (name) {
+    case "switch":
+      return `${LEAVES[String(fields.state)] ?? `stops in state ${fields.state}`}; ${
+        task({ comm: fields.next_comm, pid: fields.next })
+      } runs`;
+    case "fork":
+      return `creates process ${fields.child}`;
+    case "thread":
+      return `creates thread ${fields.child}`;
+    case "exec":
+      return `executes ${fields.file}${fields.interpreter === undefined ? "" : ` by ${fields.interpreter}`}`;
+    case "exit":
+      return fields.signal === undefined ? `ends with ${fields.code}` : `ends by ${fields.signal}`;
+    default:
+      return `sends ${fields.signal} to ${task({ comm: fields.to_comm, pid: fields.to })}`;
+  }
+}
 
 /** Another vCPU runs on a physical CPU. */
 function switched(name: string, { from, to, blocked }: TraceFields): string | undefined {

@@ -118,3 +118,66 @@ Deno.test("inspecting an address through another vCPU leaves the exclusive monit
   machine.run(1);
   assert.equal(machine.vcpu.getX(4), 0n, "the store was done");
 });
+
+/** Looks at instructions of the loop: the address, X0, and the time at each of them. */
+function observed(machine: Machine, ...indices: number[]): { seen: [pc: bigint, x0: bigint, time: number, retired: number][] } {
+  const { core, vcpu } = machine, seen: [bigint, bigint, number, number][] = [];
+  for (const index of indices) core.observe(vcpu.stage2, at(index));
+  core.observer = ({ pc, getX }, time, retired) => {
+    if (!indices.some((index) => at(index) === pc)) return undefined;
+    seen.push([pc, getX.call(vcpu, 0), time, retired]);
+    return false;
+  };
+  return { seen };
+}
+
+Deno.test("an observed instruction is seen each time before it is executed, at its time, and the run is the same run", () => {
+  const plain = looping(), looked = looping();
+  const { seen } = observed(looked, 1);
+  const began = looked.now;
+  assert.equal(plain.run(2500).reason, looked.run(2500).reason);
+  assert.equal(looked.registers(), plain.registers());
+  assert.equal(seen.length, 833);
+  for (const [round, one] of seen.entries()) {
+    const retired = 3 * round + 1;
+    assert.deepEqual(one, [at(1), BigInt(round + 1), began + retired, retired]);
+  }
+});
+
+Deno.test("an observer ends the run after the instruction that it saw", () => {
+  const machine = looping(), { core, vcpu } = machine;
+  core.observe(vcpu.stage2, at(1));
+  core.observer = ({ pc }) => pc === at(1) && vcpu.getX(0) === 5n;
+  const exit = machine.run(1000);
+  assert.deepEqual([exit.reason, exit.retired, vcpu.pc, vcpu.getX(0)], [ExitReason.Budget, 14, at(2), 5n]);
+});
+
+Deno.test("an instruction with a breakpoint is seen once: as it is executed after the stop", () => {
+  const machine = looping(), { core, vcpu } = machine;
+  const { seen } = observed(machine, 1);
+  core.insertBreakpoint(vcpu.stage2, at(1));
+  for (let round = 1; round < 10; round++) {
+    assert.equal(machine.run(1000).reason, ExitReason.Breakpoint);
+    assert.equal(seen.length, round - 1);
+    core.step(vcpu, machine.now, machine.now);
+    assert.equal(seen.length, round);
+  }
+  core.removeBreakpoint(vcpu.stage2, at(1));
+  machine.run(30);
+  assert.equal(seen.length, 19);
+});
+
+Deno.test("an observed instruction that is replaced meanwhile is executed as it is then, and nobody looks after the end", () => {
+  const machine = looping(), { core, vcpu } = machine;
+  const { seen } = observed(machine, 0);
+  machine.run(30);
+  assert.deepEqual([seen.length, vcpu.getX(0)], [10, 10n]);
+  machine.load(CODE, [["add x0, x0, #0x2", 0x91000800]]);
+  core.memoryWritten(CODE, 4);
+  machine.run(30);
+  assert.deepEqual([seen.length, vcpu.getX(0)], [20, 30n]);
+  core.ignore(vcpu.stage2, at(0));
+  core.observer = undefined;
+  machine.run(30);
+  assert.deepEqual([seen.length, vcpu.getX(0)], [20, 50n]);
+});

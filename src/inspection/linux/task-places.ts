@@ -1,0 +1,69 @@
+// Where the core looks at vCPUs of Linux: system calls and switches of tasks (src/linux). Memory is
+// read as the vCPU translates it at that instant.
+
+import type { VcpuState } from "../../core/interface.ts";
+import type { AddressSpace } from "../../hypervisor/inspect.ts";
+import type { LinuxKernel } from "../../linux/kernel.ts";
+import { SeenMemory } from "../../linux/memory.ts";
+import { gapOf, Reading } from "../../linux/reading.ts";
+import { TaskEvents, type TaskPlace } from "../../linux/task-events.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
+import type { KernelPlace, KernelPlaces } from "../readers/guest-kernel.ts";
+import type { View } from "../readers/inspected.ts";
+import { findReading, physicalMemory } from "./read-linux.ts";
+
+/** The places of kernels that were asked about, as long as those are known. */
+const KNOWN = new WeakMap<LinuxKernel, KernelPlaces>();
+/** Pages whose views are kept. */
+const PAGES_MAX = 4096;
+
+export function placesOf(view: View, space: AddressSpace): KernelPlaces | undefined {
+  const reading = findReading(view, space);
+  if (!reading) return undefined;
+  const { kernel } = reading;
+  let known = KNOWN.get(kernel);
+  if (!known) {
+    known = reading.tried("events", () => placesIn(view, space, reading)) ??
+      { of: kernel, gap: reading.gaps.at(-1), at: () => new Map(), forget() {} };
+    KNOWN.set(kernel, known);
+  }
+  return known;
+}
+
+function placesIn(view: View, space: AddressSpace, { kernel, vm }: Reading): KernelPlaces {
+  const { core } = view.system.symbols, { ram } = view.hypervisor.machine, physical = physicalMemory(view, space);
+  const pages = new Map<number, DataView>();
+  let cpu: VcpuState | undefined;
+  const see = (address: bigint) => {
+    const found = cpu && core.inspect(cpu, address);
+    if (!found?.ok) return undefined;
+    const known = pages.get(found.pa);
+    if (known) return known;
+    if (!ram.contains(found.pa, PAGE_SIZE)) return undefined;
+    if (pages.size >= PAGES_MAX) pages.clear();
+    const bytes = ram.bytes(found.pa, PAGE_SIZE), page = new DataView(bytes.buffer, bytes.byteOffset, PAGE_SIZE);
+    pages.set(found.pa, page);
+    return page;
+  };
+  const memory = new SeenMemory(physical, kernel.tables, see), events = new TaskEvents(new Reading(vm, kernel, physical, memory));
+  const placeOf = ({ of, seen }: TaskPlace): KernelPlace => ({
+    seen: (vcpu, time) => {
+      cpu = vcpu;
+      memory.renew();
+      try {
+        return seen(vcpu, time);
+      } catch (error) {
+        const gap = gapOf(of, error);
+        if (gap) return gap;
+        throw error;
+      }
+    },
+  });
+  const all = events.places(new Reading(vm, kernel, physical));
+  return {
+    of: kernel,
+    at: (kinds) =>
+      new Map([...all].filter(([, place]) => place.kinds.some((kind) => kinds.includes(kind))).map(([at, place]) => [at, placeOf(place)])),
+    forget: () => events.forget(),
+  };
+}

@@ -1,0 +1,141 @@
+// System calls and changes of tasks of a Debian, seen from outside, while it runs as if nobody
+// looked.
+
+import assert from "node:assert/strict";
+import { catalogEntry } from "../../src/catalog/catalog.ts";
+import type { TraceKind } from "../../src/abi/trace.ts";
+import { eventRow } from "../../src/inspection/readers/read-trace.ts";
+import { once } from "../../src/isa/once.ts";
+import { withPrograms } from "../guests/programs.ts";
+import { Debian, RELEASES } from "./debian.ts";
+
+type EventRow = ReturnType<typeof eventRow>;
+
+/** Records the events of these kinds, with the place of each in the run. */
+function recorded(debian: Debian, kinds: readonly TraceKind[]): EventRow[] {
+  const rows: EventRow[] = [];
+  debian.system.hypervisor.trace.listen(kinds, (event) => rows.push(eventRow(event)));
+  debian.system.kernelEvents.follow();
+  return rows;
+}
+
+/** A booted Debian with the program `known-calls`. */
+async function start(release: string): Promise<Debian> {
+  const { folder } = await catalogEntry(`debian-${release}`);
+  const initrd = await withPrograms(await Deno.readFile(`${folder}/initrd`), "known-calls");
+  return await Debian.booted(release, { initrd });
+}
+
+const bookworm = once(() => start("bookworm"));
+const ready = (release: string) => release === "bookworm" ? bookworm() : start(release);
+
+/** Texts of a program's events without what differs from run to run of it: numbers of tasks. */
+function textsOf(rows: readonly EventRow[], filter: (row: EventRow) => boolean): string[] {
+  const numbers = new Map<string, string>();
+  const wanted = rows.filter(filter);
+  for (const { fields } of wanted) {
+    for (const [name, value] of Object.entries(fields as Record<string, unknown>)) {
+      if (["pid", "child", "to"].includes(name) && !numbers.has(String(value))) numbers.set(String(value), `P${numbers.size}`);
+    }
+  }
+  return wanted.map(({ text }) => text.replace(/\b\d+\b/g, (number) => numbers.get(number) ?? number).replace(/0x[0-9a-f]{6,}/g, "0xA"));
+}
+
+const CALLS = [
+  'known-calls[P0] mkdirat(AT_FDCWD, "/known", 0750) = 0',
+  'known-calls[P0] openat(AT_FDCWD, "/known/file", O_RDWR|O_CREAT|O_EXCL, 0640) = 3',
+  "known-calls[P0] dup3(3, 9, O_CLOEXEC) = 9",
+  "known-calls[P0] fcntl(9, F_GETFL, 0) = 131074",
+  "known-calls[P0] close(9) = 0",
+  "known-calls[P0] read(77, 0, 0) = -1 EBADF",
+  'known-calls[P0] openat(AT_FDCWD, "/far", O_RDONLY|O_DIRECTORY|O_CLOEXEC) = -1 ENOENT',
+  'known-calls[P0] openat(3, "be\\"low\\n", O_RDONLY) = -1 ENOTDIR',
+  'known-calls[P0] unlinkat(AT_FDCWD, "/known/nothing", AT_REMOVEDIR) = -1 ENOENT',
+  "known-calls[P0] socket(AF_UNIX, SOCK_DGRAM|SOCK_CLOEXEC, 0) = 4",
+  "known-calls[P0] mmap(0, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0xA",
+  "known-calls[P0] munmap(0xA, 8192) = 0",
+  'known-calls[P0] execve("/known/file", 0xA, 0) = -1 EACCES',
+  "known-calls[P0] syscall_1000(0x1, 0x2, 0x3, 0x4, 0x5, 0) = -1 ENOSYS",
+  "known-calls[P0] clone(SIGCHLD, 0, 0, 0, 0) = P1",
+  "known-calls[P1] getpid() = P1",
+  "known-calls[P1] kill(P1, SIGTERM) = 0",
+  "known-calls[P0] wait4(P1, 0, 0, 0) = P1",
+  "known-calls[P0] exit_group(42)",
+];
+
+for (const release of RELEASES) {
+  Deno.test(`every system call of a program is an event with its arguments and result: ${release}`, async () => {
+    const debian = (await ready(release)).copy();
+    const rows = recorded(debian, ["syscall"]);
+    assert.equal(debian.command("known-calls; echo $?"), "42\n");
+    const calls = rows.filter(({ comm, name }) =>
+      comm === "known-calls" && name !== "execve" || name === "execve" && comm === "known-calls"
+    );
+    const [exec, ...texts] = textsOf(calls, () => true);
+    assert.match(exec, /^known-calls\[P0\] execve\("\/bin\/known-calls", 0xA, 0xA\) = 0$/);
+    assert.deepEqual(texts.toSorted(), CALLS.toSorted());
+    assert.deepEqual(debian.system.kernelEvents.gaps, []);
+    for (const { t, end, task, vm } of calls) {
+      assert.ok(Number(t) <= Number(end) && vm === "vm:host", `${task}`);
+    }
+  });
+
+  Deno.test(`changes of tasks are events: ${release}`, async () => {
+    const debian = (await ready(release)).copy();
+    const rows = recorded(debian, ["task"]);
+    debian.command("known-calls");
+    const isKnown = ({ comm, name, text }: EventRow) => name !== "switch" && (comm === "known-calls" || text.includes("known-calls"));
+    assert.deepEqual(textsOf(rows, isKnown), [
+      "known-calls[P0] executes /bin/known-calls",
+      "known-calls[P0] creates process P1",
+      "known-calls[P1] sends SIGTERM to known-calls[P1]",
+      "known-calls[P1] ends by SIGTERM",
+      "known-calls[P1] sends SIGCHLD to known-calls[P0]",
+      "known-calls[P0] ends with 42",
+      "known-calls[P0] sends SIGCHLD to sh[P2]",
+    ]);
+    // The task that stops is the one that ran.
+    let running: unknown;
+    for (const { name, fields, text } of rows) {
+      if (name !== "switch") continue;
+      const { pid, next } = fields as { pid: number; next: number };
+      if (running !== undefined) assert.equal(pid, running, text);
+      running = next;
+    }
+    assert.ok(running !== undefined);
+  });
+}
+
+Deno.test("a Debian whose system calls and switches are observed runs as if nobody looked", async () => {
+  const debian = await bookworm(), alone = debian.copy(), observed = debian.copy();
+  const rows = recorded(observed, ["syscall", "task"]);
+  for (const one of [alone, observed]) {
+    one.command("known-calls; ls -l /proc/self/fd | cat");
+    one.run(1e9);
+  }
+  const stateOf = ({ system }: Debian) => [system.machine.time, system.instructions(), system.hashes.registers(), system.hashes.memory()];
+  assert.deepEqual(stateOf(observed), stateOf(alone));
+  assert.ok(rows.length > 100, `${rows.length} events`);
+});
+
+Deno.test("system calls in progress when the observation begins have a name and a result", async () => {
+  const debian = (await bookworm()).copy();
+  const rows = recorded(debian, ["syscall"]);
+  debian.command("true");
+  // The shell waits in a call that it had made before.
+  assert.match(textsOf(rows, () => true)[0], /^sh\[P0\] (read|ppoll)\(.*\) = 1$/);
+});
+
+Deno.test("events of kernels are not recorded when nobody wants them any more", async () => {
+  const debian = (await bookworm()).copy();
+  const { trace } = debian.system.hypervisor, seen: string[] = [];
+  const end = trace.listen(["syscall"], ({ name }) => seen.push(name));
+  debian.system.kernelEvents.follow();
+  debian.command("true");
+  const before = seen.length;
+  assert.ok(before > 0);
+  end();
+  assert.equal(debian.system.kernelEvents.wanted, false);
+  debian.command("true");
+  assert.equal(seen.length, before);
+});
