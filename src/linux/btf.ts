@@ -46,6 +46,11 @@ const PER_PART: Readonly<Record<number, number>> = {
 const KIND_LAST = 19;
 /** Names in front of a type, each for another one, and structures without a name in each other. */
 const WAY_MAX = 16;
+/**
+ * Members that are looked at for one member: those without a name may lead to the same structure
+ * many times, and from there again. The largest structure of a kernel has some hundred.
+ */
+const MEMBERS_MAX = 1 << 18;
 const POINTER_SIZE = 8;
 
 /** Where a member is, from the start of its structure. */
@@ -69,6 +74,8 @@ export class Btf {
   readonly #structs: Uint32Array;
   readonly #named = new Map<string, number | undefined>();
   readonly #fields = new Map<string, Field | undefined>();
+  /** Members that may be looked at for the one that is sought. */
+  #left = 0;
 
   private constructor(
     readonly bytes: Uint8Array,
@@ -170,6 +177,7 @@ export class Btf {
     let found: Field | undefined = start === undefined ? undefined : { offset: 0, size: 0, type: start };
     for (const step of path.matchAll(/([^.[\]]+)|\[(\d+)\]/g)) {
       if (!found) break;
+      this.#left = MEMBERS_MAX;
       found = step[1] !== undefined ? this.#member(found, step[1], 0) : this.#element(found, Number(step[2]));
     }
     this.#fields.set(key, found);
@@ -180,7 +188,7 @@ export class Btf {
     const type = this.#plain(of.type);
     if (type === 0 || depth === WAY_MAX) return undefined;
     const { at, kind, parts, flag } = this.#type(type);
-    if (kind !== Kind.Struct && kind !== Kind.Union) return undefined;
+    if (kind !== Kind.Struct && kind !== Kind.Union || (this.#left -= parts) < 0) return undefined;
     const hidden: Field[] = [];
     for (let part = 0, member = at + TYPE_SIZE; part < parts; part++, member += 12) {
       const nameAt = this.#view.getUint32(member, true), word = this.#view.getUint32(member + 8, true);

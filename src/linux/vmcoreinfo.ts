@@ -10,6 +10,9 @@ const BEGINNING = new TextEncoder().encode("OSRELEASE=");
 /** A line of it; `SYMBOL(prb)=ffff800009838358`, `PAGESIZE=4096`. */
 const LINE = /^([A-Z_-]+)(?:\(([\w.]+)\))?=(.*)$/;
 
+/** Bytes of a structure, or before a member of one. */
+const BYTES = /^\d{1,9}$/;
+
 /** Structures that members are, of those that it describes: the log's. */
 const MEMBERS: Readonly<Record<string, string>> = {
   "printk_ringbuffer.desc_ring": "prb_desc_ring",
@@ -52,8 +55,8 @@ export class VmCoreInfo implements Types {
     const lines = text.split("\n").flatMap((line) => LINE.exec(line) ?? []);
     for (let at = 0; at < lines.length; at += 4) {
       const [kind, name, value] = lines.slice(at + 1, at + 4);
-      if (kind === "OFFSET") this.#offsets.set(name, Number(value));
-      if (kind === "SIZE") this.#sizes.set(name, Number(value));
+      if (kind === "OFFSET" && BYTES.test(value)) this.#offsets.set(name, Number(value));
+      if (kind === "SIZE" && BYTES.test(value)) this.#sizes.set(name, Number(value));
       if (kind === "NUMBER" && /^(?:0x[0-9a-f]{1,16}|\d{1,19})$/.test(value)) this.#numbers.set(name, BigInt(value));
       if (kind === "SYMBOL" && /^[0-9a-f]{1,16}$/.test(value)) this.symbols.set(name, BigInt(`0x${value}`));
     }

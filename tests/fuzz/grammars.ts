@@ -43,6 +43,20 @@ export function damaged(random: Random, bytes: Uint8Array): Uint8Array<ArrayBuff
   }
 }
 
+/** Some words of a file exchanged: for another of its words, or for a number that turns over. */
+export function patched(random: Random, bytes: Uint8Array, most = 8): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(bytes), view = new DataView(out.buffer);
+  if (out.length < 16) return out;
+  const place = () => random.below(out.length - 8) & (chance(random, 4) ? ~0 : ~3);
+  for (let left = random.below(most + 1); left > 0; left--) {
+    const at = place();
+    if (chance(random, 3)) view.setBigUint64(at, edge(random), true);
+    else if (chance(random, 2)) view.setUint32(at, view.getUint32(place(), true) + random.below(16) - 8, true);
+    else out.copyWithin(at, place(), place());
+  }
+  return out;
+}
+
 // ---- Texts ----
 
 const CHARACTERS = [

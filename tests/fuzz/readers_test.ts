@@ -2,7 +2,7 @@
 // information, images, ramdisks, devicetrees, disks, archives, compressed files, snapshots,
 // recordings, TOML and JSON. Mutants know the structure of their format. Each is accepted, or
 // refused by its reader, with steps and heap in proportion to its size (run.ts). EL2_LONG=1 has
-// 100,000 of each.
+// 100,000 of each. Those of a kernel's memory: kernel-readers_test.ts.
 
 import { layoutPrimary } from "../../src/assembly/layout/primary-image.ts";
 import { unpackedImage } from "../../src/catalog/added-files.ts";
@@ -46,8 +46,8 @@ import type { Random } from "../support/random.ts";
 import { CODE, dwarf, type Kind, little, uleb } from "../symbols/dwarf.ts";
 import { BASE, exampleSymbols, kernelImage, LAYOUTS } from "../symbols/kernel-tables.ts";
 import { deb, packed, qcow2 } from "./archives.ts";
-import { chance, cpio, damaged, dtb, edge, elf, exchanged, gzip, image, json, toml } from "./grammars.ts";
-import { type Reader, readerTest } from "./run.ts";
+import { chance, cpio, damaged, dtb, edge, elf, exchanged, gzip, image, json, patched, toml } from "./grammars.ts";
+import { type Reader, readerTest, refuseUnless } from "./run.ts";
 
 /** Memory of the VM that an image is for. */
 const ROOM = 16 * MiB;
@@ -58,11 +58,6 @@ addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 /** A refusal of any reader whose errors have no class: an error with a message of el2's. */
 const isMessage = (error: unknown): boolean => error instanceof Error && error.constructor === Error;
 const isOf = (kind: new (message: string) => Error) => (error: unknown) => error instanceof kind;
-
-/** Kinds whose readers return what is wrong instead of throwing it. */
-function refuseUnless(ok: boolean): void {
-  if (!ok) throw new Error("refused");
-}
 
 /** Calls each, and passes over refusals. */
 function eachRefused(...reads: (() => unknown)[]): void {
@@ -76,20 +71,6 @@ function eachRefused(...reads: (() => unknown)[]): void {
 }
 
 // ---- Symbols and debug information ----
-
-/** Some words of a file exchanged: for another of its words, or for a number that turns over. */
-function patched(random: Random, bytes: Uint8Array, most = 8): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(bytes), view = new DataView(out.buffer);
-  if (out.length < 16) return out;
-  const place = () => random.below(out.length - 8) & (chance(random, 4) ? ~0 : ~3);
-  for (let left = random.below(most + 1); left > 0; left--) {
-    const at = place();
-    if (chance(random, 3)) view.setBigUint64(at, edge(random), true);
-    else if (chance(random, 2)) view.setUint32(at, view.getUint32(place(), true) + random.below(16) - 8, true);
-    else out.copyWithin(at, place(), place());
-  }
-  return out;
-}
 
 const KERNELS = LAYOUTS.map((layout) => kernelImage(exampleSymbols(), layout));
 /** Where the tables of these images are. */

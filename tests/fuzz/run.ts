@@ -97,6 +97,11 @@ export function readerTest<I extends Uint8Array | string>(
   });
 }
 
+/** Kinds whose readers return what is wrong instead of throwing it. */
+export function refuseUnless(ok: boolean): void {
+  if (!ok) throw new Error("refused");
+}
+
 /** Heap and the buffers that it holds. A collection in between makes it less, and never more. */
 function heapUsed(): number {
   const { heapUsed, external } = Deno.memoryUsage();

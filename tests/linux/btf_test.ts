@@ -2,56 +2,12 @@
 
 import assert from "node:assert/strict";
 import { Btf } from "../../src/linux/btf.ts";
+import { cpuTime } from "../support/cpu-time.ts";
 import { Random } from "../support/random.ts";
-
-const INT = 1, POINTER = 2, ARRAY = 3, STRUCT = 4, UNION = 5, TYPEDEF = 8, CONST = 10;
-
-/** Writes types, numbered from 1. */
-class Writer {
-  readonly #types: number[] = [];
-  #strings = "\0";
-
-  string(text: string): number {
-    if (text === "") return 0;
-    const at = this.#strings.length;
-    this.#strings += `${text}\0`;
-    return at;
-  }
-
-  type(name: string, kind: number, parts: number, value: number, ...words: number[]): void {
-    this.#types.push(this.string(name), kind << 24 | parts, value, ...words);
-  }
-
-  bytes(): Uint8Array {
-    const types = 4 * this.#types.length, all = new Uint8Array(24 + types + this.#strings.length), view = new DataView(all.buffer);
-    [0x1_eb9f, 24, 0, types, types, this.#strings.length, ...this.#types].forEach((word, index) => view.setUint32(4 * index, word, true));
-    all.set(new TextEncoder().encode(this.#strings), 24 + types);
-    return all;
-  }
-}
-
-/**
- * `struct inner { int a; union { u64 b; }; };`
- * `struct outer { const inner x[3]; inner *next; u64 wide:5; }`
- */
-function example(): Uint8Array {
-  const writer = new Writer();
-  const member = (name: string, type: number, offset: number) => [writer.string(name), type, offset];
-  writer.type("int", INT, 0, 4, 32);
-  writer.type("u64", INT, 0, 8, 64);
-  writer.type("", UNION, 1, 8, ...member("b", 2, 0));
-  writer.type("inner", STRUCT, 2, 16, ...member("a", 1, 0), ...member("", 3, 64));
-  writer.type("inner_t", TYPEDEF, 0, 4);
-  writer.type("", CONST, 0, 5);
-  writer.type("", ARRAY, 0, 0, 6, 1, 3);
-  writer.type("", POINTER, 0, 4);
-  // Bit 31: members have the width of a bit field above their offset.
-  writer.type("outer", STRUCT | 0x80, 3, 64, ...member("x", 7, 0), ...member("next", 8, 384), ...member("wide", 2, 5 << 24 | 451));
-  return writer.bytes();
-}
+import { BtfWriter, exampleBtf, STRUCT } from "./btf-types.ts";
 
 Deno.test("members are found through typedefs, arrays and structures without a name", () => {
-  const btf = Btf.read(example()) ?? assert.fail();
+  const btf = Btf.read(exampleBtf()) ?? assert.fail();
   assert.equal(btf.sizeOf("outer"), 64);
   assert.deepEqual(btf.field("outer", "x[1].b"), { offset: 24, size: 8, type: 2 });
   assert.deepEqual(btf.field("inner", "a"), { offset: 0, size: 4, type: 1 });
@@ -62,7 +18,7 @@ Deno.test("members are found through typedefs, arrays and structures without a n
 });
 
 Deno.test("damaged types are refused or have fewer members: nothing fails, nothing loops", () => {
-  const random = new Random(54), whole = example();
+  const random = new Random(54), whole = exampleBtf();
   for (let number = 0; number < 20_000; number++) {
     const bytes = whole.slice(0, random.below(8) ? whole.length : random.below(whole.length));
     for (let change = random.below(4); change >= 0; change--) if (bytes.length) bytes[random.below(bytes.length)] = random.below(256);
@@ -72,4 +28,12 @@ Deno.test("damaged types are refused or have fewer members: nothing fails, nothi
       if (field) btf?.lengthOf(field);
     }
   }
+});
+
+Deno.test("structures without names in each other, many in each, take no time", () => {
+  const writer = new BtfWriter(), hidden = Array.from({ length: 1000 }, () => [0, 1, 0]).flat();
+  writer.type("outer", STRUCT, 1000, 8, ...hidden);
+  const btf = Btf.read(writer.bytes()) ?? assert.fail(), begun = cpuTime();
+  assert.equal(btf.field("outer", "member"), undefined);
+  assert.ok(cpuTime() - begun < 1000);
 });
