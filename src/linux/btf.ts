@@ -51,6 +51,8 @@ const WAY_MAX = 16;
  * many times, and from there again. The largest structure of a kernel has some hundred.
  */
 const MEMBERS_MAX = 1 << 18;
+/** Members that are remembered: an array may have four billion elements. */
+const REMEMBERED_MAX = 1 << 14;
 const POINTER_SIZE = 8;
 
 /** Where a member is, from the start of its structure. */
@@ -180,6 +182,7 @@ export class Btf {
       this.#left = MEMBERS_MAX;
       found = step[1] !== undefined ? this.#member(found, step[1], 0) : this.#element(found, Number(step[2]));
     }
+    if (this.#fields.size >= REMEMBERED_MAX) this.#fields.clear();
     this.#fields.set(key, found);
     return found;
   }
