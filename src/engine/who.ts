@@ -1,15 +1,19 @@
-// `el2 who`: the latest accesses to memory, or changes of a register, before a place of the run.
+// `el2 who`: the latest accesses to memory, or changes of a register or an object, before a place
+// of the run.
 // Other machines repeat the run meanwhile; the session's own runs on.
 
 import { QueryError } from "../inspection/readers/inspected.ts";
 import { instructionText } from "../inspection/readers/read-symbols.ts";
-import { formatId, nameOf, parseAs, vcpuId, vcpuName, vmId, vmOfName } from "../queries/ids.ts";
+import type { TraceEvent } from "../abi/trace.ts";
+import { ABSENT } from "../inspection/readers/read-states.ts";
+import { eventRow } from "../inspection/readers/read-trace.ts";
+import { formatId, nameOf, paId, parseAs, parseId, vcpuId, vcpuName, vmId, vmOfName } from "../queries/ids.ts";
 import { type Answer, type Query, type QueryArguments, rowsOf } from "../queries/query.ts";
 import type { RowOf } from "../queries/table.ts";
 import { STACK, type WHO } from "../queries/tables.ts";
 import { WHO_FACTS, type WhoFact } from "../queries/facts/who.ts";
-import { type Access, type Accesses, AccessSearch, type Value, type Watched } from "../recordings/accesses.ts";
-import type { Moment } from "../recordings/past.ts";
+import { type Access, type Accesses, AccessSearch, nextInstruction, type Value, type Watched } from "../recordings/accesses.ts";
+import type { Moment, Past } from "../recordings/past.ts";
 import type { System } from "../assembly/system/system.ts";
 import { bytesText } from "../support/byte-text.ts";
 import { hex } from "../support/number-text.ts";
@@ -96,7 +100,9 @@ export class Who {
     const search = new AccessSearch(run.upTo(system), watched, Math.min(limit, MOST));
     let found = search.advance(MOVE_SLICE);
     for (; !found; found = search.advance(MOVE_SLICE)) yield;
-    const { accesses, start } = found, kind = watched.kind === "register" ? "change" : access;
+    if (found.start?.value === ABSENT && found.accesses.length === 0) throw new QueryError(`there was no ${target} since ${run.start}`);
+    const { start } = found, kind = watched.kind === "memory" && access !== "owner" ? access : "change";
+    const accesses = yield* this.#withInstructions(found.accesses);
     const rows = start === undefined ? [] : [this.#first(DID[kind], start)];
     let order = 0, last = start?.at;
     for (const one of accesses) {
@@ -109,7 +115,10 @@ export class Who {
     return rows;
   }
 
-  #watched({ inspector }: System, target: string, access: "write" | "read" | "exec", size: number): Watched {
+  #watched({ inspector }: System, target: string, access: Exclude<QueryArguments["access"], undefined>, size: number): Watched {
+    if (access === "owner") return { kind: "object", id: paId(inspector.ramAt(target, size)) };
+    const object = parseId(target);
+    if (object && OBJECTS.has(object.kind)) return { kind: "object", id: formatId(object) };
     const register = parseAs("reg", target);
     if (register) {
       const vcpu = vcpuId(vcpuName(register.vm, register.index));
@@ -139,6 +148,26 @@ export class Who {
     return past.system;
   }
 
+  /**
+   * The instructions whose exits the events of accesses are: one more machine goes from place to
+   * place.
+   */
+  *#withInstructions(accesses: readonly Access[]): InPieces<Access[]> {
+    const whole: Access[] = [];
+    let past: Past | undefined;
+    for (const access of accesses) {
+      const { event, at } = access;
+      if (!event?.vcpu) {
+        whole.push(access);
+        continue;
+      }
+      past ??= this.loop.run.pastAt(this.loop.run.milestone(at));
+      while (!past.advance(at, MOVE_SLICE)) yield;
+      whole.push({ ...access, instruction: nextInstruction(past.system, vcpuId(event.vcpu)) });
+    }
+    return whole;
+  }
+
   /** The call frames of a vCPU at an instruction count. */
   *#stackAt(instructions: number, vcpu: string): InPieces<string[]> {
     const { inspector, symbols } = yield* this.#go(instructions);
@@ -147,12 +176,14 @@ export class Who {
   }
 
   /** @param earlier accesses at the same place of the run */
-  #row(kind: Row["kind"], { at, time, instruction, by, before, after }: Access, earlier: number): Row {
+  #row(kind: Row["kind"], { at, time, instruction, by, event, before, after }: Access, earlier: number): Row {
     const vm = instruction && vmOfName(nameOf(instruction.vcpu)), { symbols } = this.loop.shown.present;
     const symbol = instruction && vm !== undefined && symbols.nameOf(vm, instruction.pc) || null;
     const source = instruction && vm !== undefined && symbols.sourceOf(vm, instruction.pc) || null;
     const place = instruction && (symbol ?? hex(instruction.pc, 16));
-    const who: WhoFact = !instruction
+    const who: WhoFact = event
+      ? eventFact(event, place ?? null)
+      : !instruction
       ? by ?? { code: "hypervisor" }
       : by
       ? { code: "exit", vcpu: instruction.vcpu, place: place ?? null }
@@ -188,6 +219,15 @@ export class Who {
   }
 }
 
+/** Kinds of ids whose objects' changes can be searched for. */
+const OBJECTS: ReadonlySet<string> = new Set(["irq", "cap", "mq", "db", "parcel"]);
+
+function eventFact(event: TraceEvent, place: string | null): WhoFact {
+  const { id, vcpu, text } = eventRow(event);
+  return { code: "event", event: id, what: text, vcpu, place };
+}
+
 function valueText(value: Value): string {
+  if (typeof value === "string") return value;
   return typeof value === "bigint" ? hex(value, 16) : bytesText(value);
 }

@@ -21,6 +21,7 @@ import { physical, readBytes, readMemory, readOwner, readViolations } from "./re
 import { readLimits, readParcels } from "./readers/read-parcels.ts";
 import { readMessages, readQueues } from "./readers/read-queues.ts";
 import { eventRow, kindsOf, reasonRow, rpcRow, sliceRow } from "./readers/read-trace.ts";
+import { objectState } from "./readers/read-states.ts";
 import { readDevices } from "./readers/read-vms.ts";
 import { readRegisters, readVcpus, registerReader } from "./readers/read-vcpus.ts";
 import { memoryRow } from "../queries/memory-use.ts";
@@ -107,6 +108,16 @@ export class Inspector {
    */
   registerOf(vcpu: string, name: string): (vcpu: Vcpu) => bigint {
     return registerReader(new View(this.system, this.#looks).findVcpu(vcpu), name);
+  }
+
+  /**
+   * How the changes of an object are found: the kinds of events at which it may change, and its
+   * state now.
+   * @throws QueryError
+   */
+  objectState(id: string): { readonly kinds: readonly TraceKind[]; readonly read: () => string } {
+    const { kinds, read } = objectState(id);
+    return { kinds, read: () => read(new View(this.system, this.#looks)) };
   }
 
   /** How a system register changes; undefined: not by MSR alone. */

@@ -37,7 +37,7 @@ const queryArguments = v.strictObject({
    */
   at: v.optional(text()),
   /** Of a question about accesses: which ones. */
-  access: v.optional(v.picklist(["write", "read", "exec"])),
+  access: v.optional(v.picklist(["write", "read", "exec", "owner"])),
   /** Only what was before this place of the run: instructions retired, or virtual time (ns). */
   before: v.optional(v.variant("kind", [
     v.strictObject({ kind: v.literal("instructions"), count: count() }),

@@ -1,8 +1,9 @@
-// The latest accesses to memory, or changes of a register, before a place of the run: the run is
-// repeated from the last state that was kept, in another machine that stops at each of them. If
-// there are too few, the search continues before that state.
+// The latest accesses to memory, or changes of a register or of an object of the hypervisor, before
+// a place of the run: the run is repeated from the last state that was kept, in another machine
+// that stops at each of them. If there are too few, the search continues before that state.
 
 import { HYPERVISOR_WRITES, type RamWriter } from "../abi/ram-writer.ts";
+import type { TraceEvent } from "../abi/trace.ts";
 import type { System } from "../assembly/system/system.ts";
 import type { MemoryWatch } from "../core/interface.ts";
 import type { RegisterWrites } from "../core/interface.ts";
@@ -15,8 +16,9 @@ import type { Moment, Past } from "./past.ts";
 import type { IndexedPlace, WrittenObject } from "./written-index.ts";
 import { sameBytes } from "../support/bytes.ts";
 
-/** The object of a search: bytes of RAM, or a register of `vcpu:VM/INDEX`. */
+/** The object of a search: bytes of RAM, a register of `vcpu:VM/INDEX`, or an object by its id. */
 export type Watched =
+  | { readonly kind: "object"; readonly id: string }
   | { readonly kind: "memory"; readonly watch: MemoryWatch }
   | {
     readonly kind: "register";
@@ -26,8 +28,8 @@ export type Watched =
     readonly writes?: RegisterWrites | undefined;
   };
 
-/** The bytes, or the value of the register. */
-export type Value = Uint8Array | bigint;
+/** The bytes, the value of the register, or the state of the object in words. */
+export type Value = Uint8Array | bigint | string;
 
 /** An instruction of a vCPU. */
 interface Instruction {
@@ -42,7 +44,7 @@ interface Instruction {
 export interface Access {
   /**
    * Instructions that all vCPUs together had retired before it. For a write that no instruction
-   * made it is one fewer, because the exit of the last instruction may have caused the write.
+   * made, and for an event, it is one fewer: the exit of the last instruction may have caused it.
    */
   readonly at: number;
   /** Virtual time (ns). */
@@ -51,6 +53,8 @@ export interface Access {
   readonly instruction?: Instruction | undefined;
   /** The writer, unless that was an instruction. */
   readonly by?: RamWriter | undefined;
+  /** The event at which an object changed: an instruction's exit, unless it is of no vCPU. */
+  readonly event?: TraceEvent | undefined;
   readonly before: Value;
   readonly after: Value;
 }
@@ -132,7 +136,7 @@ export class AccessSearch {
     if (!this.#looking) {
       if (!whole && !past.advance(begin, milliseconds)) return undefined;
       this.#began = past.system.machine.time;
-      this.#looking = watched.kind === "memory" ? lookAtMemory(past, watched.watch) : lookAtRegister(past, watched);
+      this.#looking = lookAt(past, watched);
     }
     if (!empty && !past.advance(end.moment, milliseconds)) return undefined;
     const { accesses, first } = this.#looking.end();
@@ -149,6 +153,7 @@ export class AccessSearch {
 
 /** The object in the index of writes; undefined: it is not indexed. */
 function writtenObject(watched: Watched): WrittenObject | undefined {
+  if (watched.kind === "object") return undefined;
   if (watched.kind === "memory") return watched.watch.kind === "write" ? watched.watch : undefined;
   return watched.writes?.bit === undefined ? undefined : { bit: watched.writes.bit };
 }
@@ -157,6 +162,17 @@ function writtenObject(watched: Watched): WrittenObject | undefined {
 interface Looking {
   /** The accesses, and what was there before them. */
   end(): { readonly accesses: readonly Access[]; readonly first: Value };
+}
+
+function lookAt(past: Past, watched: Watched): Looking {
+  switch (watched.kind) {
+    case "memory":
+      return lookAtMemory(past, watched.watch);
+    case "register":
+      return lookAtRegister(past, watched);
+    case "object":
+      return lookAtObject(past, watched.id);
+  }
 }
 
 function lookAtMemory(past: Past, watch: MemoryWatch): Looking {
@@ -200,6 +216,13 @@ function lookAtMemory(past: Past, watch: MemoryWatch): Looking {
 /** The instruction at an address that a vCPU has or has had in its PC. */
 function instructionOf({ core, machine: { ram } }: System, vcpu: Vcpu, id: string, pc = vcpu.registers.pc): Instruction {
   return { vcpu: id, pc, word: wordAt(core, ram, vcpu, pc) ?? 0 };
+}
+
+/** The instruction that a vCPU (`vcpu:VM/INDEX`) executes next; undefined without instructions. */
+export function nextInstruction(system: System, id: string): Instruction | undefined {
+  const control = system.debugger.control ?? system.debugger.give(EVERY_VM, false), { names } = control.services;
+  const vcpu = control.vcpus().find((one) => vcpuId(names.vcpu(one)) === id);
+  return vcpu && instructionOf(system, vcpu, id);
 }
 
 /** Exclusive stores and compare-and-swap, which may leave memory as it is. Arm ARM C4.1.94. */
@@ -260,3 +283,36 @@ function lookAtRegister(past: Past, { vcpu: id, read, writes }: Extract<Watched,
     },
   };
 }
+
+/**
+ * Events tell when to look: the state is compared at each that may change it, and after the exit of
+ * each that names the object, because some are reported before they take effect.
+ */
+function lookAtObject(past: Past, id: string): Looking {
+  const { system } = past, { kinds, read } = system.inspector.objectState(id);
+  const control = system.debugger.give(EVERY_VM, false);
+  const first = read(), accesses: Access[] = [];
+  let value = first, named: TraceEvent | undefined;
+  const compare = (event: TraceEvent) => {
+    const after = read();
+    if (after === value) return;
+    accesses.push({ at: Math.max(0, system.instructions() - 1), time: system.machine.time, event, before: value, after });
+    value = after;
+  };
+  control.stopAtEvents((event) => {
+    compare(event);
+    if (!isAbout(event, id)) return undefined;
+    named = event;
+    return id;
+  }, kinds);
+  past.onStop = ({ cause }) => {
+    if (cause === "event" && named) compare(named);
+    named = undefined;
+    control.goOn(undefined);
+    return false;
+  };
+  return { end: () => ({ accesses, first }) };
+}
+
+const isAbout = ({ fields, result }: TraceEvent, id: string) =>
+  [fields, result?.fields ?? {}].some((all) => Object.values(all).includes(id));

@@ -18,12 +18,16 @@ const HISTORY = 100;
 export function registerWho(program: Command, { exit }: CommandContext): void {
   withListOptions(withSessionOptions(
     program.command("who").description(
-      "find who wrote this last: the instruction, device or program that wrote bytes of memory or changed a register",
+      "find who wrote this last: the instruction, device or program that wrote bytes of memory, or changed a register, interrupt, capability, queue or parcel",
     ),
   ))
-    .argument("<target>", "pa:ADDRESS, ipa:VM/ADDRESS, va:VM/ADDRESS, VM:SYMBOL, or a register: reg:VM/INDEX/NAME")
+    .argument(
+      "<target>",
+      "pa:ADDRESS, ipa:VM/ADDRESS, va:VM/ADDRESS, VM:SYMBOL, reg:VM/INDEX/NAME, irq:VM/INTID, cap:VM/SLOT, mq:N, db:N or parcel:N",
+    )
     .addArgument(
-      new Argument("[access]", "the accesses to memory that count").choices(["write", "read", "exec"] as const).default("write" as const),
+      new Argument("[access]", "the accesses to memory that count; owner: changes of the page's owner and mappings")
+        .choices(["write", "read", "exec", "owner"] as const).default("write" as const),
     )
     .option("--size <bytes>", "bytes of memory from there on (default: 1)", parseSizeIn(1, 4096))
     .option("--at <place>", "ask from an earlier place of the run: instructions retired, or a virtual time such as 12ms", parsePlaceOfRun)
@@ -33,7 +37,7 @@ export function registerWho(program: Command, { exit }: CommandContext): void {
       "after",
       `
 el2 searches with a second machine, which repeats the run from the nearest kept state; the session runs on meanwhile. A write
-counts even if the bytes stay the same; for a register, only changes count. Reads by devices are not recorded.
+counts even if the bytes stay the same; of everything else, only changes count. Reads by devices are not recorded.
 ${
         examplesText([
           "who ipa:ping/0x80001000 --size 8",
@@ -41,6 +45,8 @@ ${
           "who debian:jiffies --size 8",
           "who ipa:ping/0x80000000 exec",
           "who reg:ping/0/x0 --at 120000",
+          "who irq:ping/27 --all",
+          "who pa:0x41801000 owner",
         ])
       }`,
     )

@@ -174,10 +174,18 @@ export const LOOKING_TOOLS: readonly Tool[] = [
   tool({
     name: "who",
     doc:
-      "Who wrote bytes of memory or changed a register last: instruction, function, source line, call frames, VM, value before and after. A search through the past of a session, which runs on meanwhile. Newest first; older has the at for the rows before.",
+      "Who wrote bytes of memory, or changed a register, interrupt, capability, queue or parcel last: instruction, function, source line, call frames, VM, value before and after. A search through the past of a session, which runs on meanwhile. Newest first; older has the at for the rows before.",
     args: {
-      target: { type: "text", doc: "pa:ADDRESS, ipa:VM/ADDRESS, va:VM/ADDRESS, VM:SYMBOL or reg:VM/INDEX/NAME", required: true },
-      access: { type: "text", doc: "the accesses to memory that count (default: write)", choices: ["write", "read", "exec"] },
+      target: {
+        type: "text",
+        doc: "pa:ADDRESS, ipa:VM/ADDRESS, va:VM/ADDRESS, VM:SYMBOL, reg:VM/INDEX/NAME, irq:VM/INTID, cap:VM/SLOT, mq:N, db:N or parcel:N",
+        required: true,
+      },
+      access: {
+        type: "text",
+        doc: "the accesses to memory that count (default: write); owner: changes of the page's owner and mappings",
+        choices: ["write", "read", "exec", "owner"],
+      },
       size: { type: "whole", doc: "bytes from there on (default: 1)", least: 1, most: MEMORY_MAX },
       at: { type: "whole", doc: "ask from the place where this many instructions had been retired" },
       limit: { type: "whole", doc: "how many accesses (default: 1)", least: 1, most: 30 },

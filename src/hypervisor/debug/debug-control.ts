@@ -123,8 +123,8 @@ export class DebugControl implements VcpuDebugger {
   }
 
   /**
-   * Stops at events from now on: after the exit or the native guest's step that causes them.
-   * Undefined: at none.
+   * Stops at events of these kinds from now on: after the exit or the native guest's step that
+   * causes them. Undefined: at none.
    */
   stopAtEvents(matcher: EventMatcher | undefined, kinds: readonly TraceKind[] = MACHINE_KINDS): void {
     this.#matcher = matcher;

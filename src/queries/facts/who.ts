@@ -1,4 +1,4 @@
-// The author of an access to memory or of a register's change (`el2 who`).
+// The author of an access to memory, or of a change of a register or an object (`el2 who`).
 
 import type { RamWriter } from "../../abi/ram-writer.ts";
 import { Facts } from "./fact.ts";
@@ -7,6 +7,11 @@ export type WhoFact =
   | RamWriter
   /** An instruction of a vCPU; `place`: its address, by name if it has one. */
   | { readonly code: "instruction"; readonly vcpu: string; readonly place: string }
+  /**
+   * An exit to EL2 that changed an object, or an event without a vCPU: the event's id and its text.
+   * `place`: the address of the exiting instruction, by name if it has one.
+   */
+  | { readonly code: "event"; readonly event: string; readonly what: string; readonly vcpu: string | null; readonly place: string | null }
   /** A register changed between two instructions of its vCPU; `place`: the one before. */
   | { readonly code: "exit"; readonly vcpu: string; readonly place: string | null }
   /**
@@ -17,6 +22,7 @@ export type WhoFact =
 
 export const WHO_FACTS = new Facts<WhoFact>({
   "instruction": ({ vcpu, place }) => `${vcpu} at ${place}`,
+  "event": ({ what, vcpu, place }) => [what, vcpu === null ? "" : `, by ${vcpu}`, place === null ? "" : ` at ${place}`].join(""),
   "exit": ({ vcpu, place }) =>
     `the hypervisor, while ${vcpu} was not running${place === null ? "" : `; its last instruction was at ${place}`}`,
   "hypervisor": () => "the hypervisor",

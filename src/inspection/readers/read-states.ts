@@ -1,0 +1,143 @@
+// The state of one object as a text, so that the search for its changes need not read whole lists:
+// an interrupt, a capability, a queue, a doorbell, a parcel, the owner and mappings of a page.
+
+import type { TraceKind } from "../../abi/trace.ts";
+import { rightNames } from "../../abi/rights.ts";
+import { Intid, Irq, type VgicCpu } from "../../hypervisor/inspect.ts";
+import { type Id, parcelId, parseId } from "../../queries/ids.ts";
+import { hex } from "../../support/number-text.ts";
+import { QueryError, type View } from "./inspected.ts";
+import { readOwner } from "./read-memory.ts";
+import { readParcels } from "./read-parcels.ts";
+
+/** Objects whose changes can be searched for. */
+type StatefulId = Id<"irq" | "cap" | "mq" | "db" | "parcel" | "pa">;
+
+/** How the changes of an object are found. */
+export interface ObjectState {
+  /** Kinds of events at which it may change. */
+  readonly kinds: readonly TraceKind[];
+  /** The state now; `ABSENT` if there is no such object. */
+  readonly read: (view: View) => string;
+}
+
+/** The state of an object that is not there. */
+export const ABSENT = "does not exist";
+
+/** The kinds of events at which each kind of object may change. */
+const KINDS: Readonly<Record<StatefulId["kind"], readonly TraceKind[]>> = {
+  irq: ["virq", "mmio", "trap", "hvc", "state", "psci", "msg"],
+  cap: ["hvc", "state", "rpc"],
+  mq: ["msg", "hvc", "state"],
+  db: ["msg", "hvc", "state", "virq"],
+  parcel: ["rpc", "hvc", "mem"],
+  pa: ["mem", "hvc", "rpc", "ioctl"],
+};
+
+const STATEFUL = Object.keys(KINDS);
+
+const isStateful = (id: Id | undefined): id is StatefulId => id !== undefined && STATEFUL.includes(id.kind);
+
+/**
+ * How the changes of the object with this id are found. `pa:ADDRESS` means the page's owner and
+ * mappings.
+ * @throws QueryError
+ */
+export function objectState(text: string): ObjectState {
+  const id = parseId(text);
+  if (!isStateful(id)) {
+    throw new QueryError(`${JSON.stringify(text)} has no changes to search for`, "use irq:VM/INTID, cap:VM/SLOT, mq:N, db:N or parcel:N");
+  }
+  return { kinds: KINDS[id.kind], read: (view) => stateOf(view, id, text) ?? ABSENT };
+}
+
+function stateOf(view: View, id: StatefulId, text: string): string | undefined {
+  switch (id.kind) {
+    case "irq":
+      return irqState(view, id);
+    case "cap":
+      return capState(view, id);
+    case "mq":
+      return queueState(view, text);
+    case "db":
+      return doorbellState(view, text);
+    case "parcel":
+      return parcelState(view, parcelId(id.handle));
+    case "pa":
+      return pageState(view, text);
+  }
+}
+
+const words = (...parts: (string | false)[]) => parts.filter(Boolean).join(" ");
+
+function irqState(view: View, { vm, intid, vcpu: index = 0 }: Id<"irq">): string | undefined {
+  const vic = view.objects("vic").find((one) => one.state === "active" && view.vmNameOf(one.vcpu(0)?.addressSpace) === vm);
+  if (!vic) return undefined;
+  if (intid >= Intid.SpiEnd) return lpiState(vic.gic.cpus, intid);
+  const cpu = vic.gic.cpus[intid < Intid.PrivateEnd ? index : 0];
+  if (!cpu) return undefined;
+  const bank = vic.gic.bank(cpu, intid), flags = bank.flags[intid];
+  const route = intid < Intid.PrivateEnd ? index : vic.gic.routeOf(intid);
+  return words(
+    flags & Irq.Enabled ? "enabled" : "disabled",
+    bank.isPending(intid) && "pending",
+    (flags & Irq.Active) !== 0 && "active",
+    bank.sources[intid] !== undefined && (flags & Irq.Source ? "line high" : "line low"),
+    flags & Irq.Edge ? "edge" : "level",
+    `priority ${hex(bank.priority[intid], 2)}`,
+    route === undefined ? "to no vCPU" : `to vCPU ${route}`,
+  );
+}
+
+function lpiState(cpus: readonly VgicCpu[], intid: number): string {
+  const at = cpus.find(({ lpis }) => lpis?.pending.has(intid)), { lpis } = at ?? cpus[0];
+  const configured = lpis?.configured(intid);
+  return words(
+    configured?.enabled ? "enabled" : "disabled",
+    at !== undefined && `pending at vCPU ${at.index}`,
+    configured !== undefined && `priority ${hex(configured.priority, 2)}`,
+  );
+}
+
+function capState(view: View, { vm, slot }: Id<"cap">): string | undefined {
+  for (const cspace of view.objects("cspace")) {
+    if (view.cspaceOwner(cspace) !== vm) continue;
+    for (const [id, { object, rights, master }] of cspace.capabilities()) {
+      if (id !== slot) continue;
+      return object ? words(view.object(object), object.state, rightNames(object.type, rights), master && "master") : "revoked";
+    }
+  }
+  return undefined;
+}
+
+function queueState(view: View, id: string): string | undefined {
+  const queue = view.objects("msgqueue").find((one) => view.object(one) === id);
+  return queue && words(
+    `${queue.count} of ${queue.depth} messages`,
+    `sent ${queue.sent}`,
+    `received ${queue.received}`,
+    queue.state !== "active" && queue.state,
+  );
+}
+
+function doorbellState(view: View, id: string): string | undefined {
+  const doorbell = view.objects("doorbell").find((one) => view.object(one) === id);
+  return doorbell && words(
+    `flags ${hex(doorbell.flags)}`,
+    `enabled ${hex(doorbell.enabled)}`,
+    `ack ${hex(doorbell.autoAck)}`,
+    doorbell.state !== "active" && doorbell.state,
+  );
+}
+
+function parcelState(view: View, id: string): string | undefined {
+  const parcel = readParcels(view).find((one) => one.id === id);
+  return parcel &&
+    words(parcel.kind, parcel.state, `of ${parcel.owner}`, parcel.borrowers.length > 0 && `to ${parcel.borrowers.join(", ")}`);
+}
+
+function pageState(view: View, place: string): string | undefined {
+  const [page] = readOwner(view, place);
+  return page &&
+    words(`owner ${page.owner}`, page.parcel !== null && page.parcel, page.mapped.length ? page.mapped.join(", ") : "not mapped");
+}
