@@ -22,7 +22,7 @@ import { addedConfiguration } from "../catalog/add.ts";
 import { diskGuestTable, hasDiskGuest } from "../catalog/boot.ts";
 import { DEBIAN_RELEASES } from "../catalog/catalog.ts";
 import { afterOf } from "../assembly/layout/machine-rules.ts";
-import { buffersOf, linksOf } from "../assembly/layout/plan-keys.ts";
+import { buffersOf, linksByVm } from "../assembly/layout/plan-keys.ts";
 import {
   changed,
   checkedTable,
@@ -305,7 +305,7 @@ async function planVms(
   refuseIn: (vm: string) => Refuse,
   spoilt: Spoilt,
 ): Promise<VmPlan[]> {
-  const vms: VmPlan[] = [];
+  const vms: VmPlan[] = [], links = linksByVm(Object.values(file.link));
   for (const [index, [name, vm]] of Object.entries(file.vm).entries()) {
     const refuse = refuseIn(name);
     const log = logOf(vm.devices, files, refuse);
@@ -314,7 +314,7 @@ async function planVms(
     const place = {
       cid: FIRST_CID + index,
       files,
-      links: linksOf(name, Object.values(file.link)),
+      links: links.get(name) ?? [],
       roomKnown,
       hasIts: file.rm.kind === "native",
       cpu: spoilt.has(["machine", "cpu"]) ? undefined : planCpu(file.machine.cpu),

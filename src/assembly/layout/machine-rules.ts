@@ -393,11 +393,11 @@ function linkEnds(link: LinkKeys): { vm: string; key: KeyPath }[] {
 const LINK_NAMES = { "msgqueue-pair": "message queue pairs", doorbell: "doorbells", shm: "shared memories" } as const;
 
 function checkLinks(links: readonly [string, LinkKeys][], file: MachineKeys, errors: KeyErrors): void {
-  const names = Object.keys(file.vm);
-  links.forEach(([name, link], index) => {
+  const names = Object.keys(file.vm), known = new Map<string, [string, LinkKeys][]>();
+  for (const [name, link] of links) {
     const ends = linkEnds(link);
     for (const { vm, key } of ends) {
-      if (names.includes(vm)) continue;
+      if (Object.hasOwn(file.vm, vm)) continue;
       errors.atValue(["link", name, ...key], `no vm ${JSON.stringify(vm)}${didYouMean(vm, names)}`);
     }
     for (const { vm, key } of link.kind === "doorbell" ? ends : []) {
@@ -410,13 +410,15 @@ function checkLinks(links: readonly [string, LinkKeys][], file: MachineKeys, err
       errors.atValue(["link", name, ...ends[1].key], `${JSON.stringify(name)} connects ${ends[0].vm} to itself`);
     }
     // The first link keeps the label; each later link with the same label gets an error.
-    for (const [other, before] of links.slice(0, index)) {
-      if (before.kind !== link.kind || before.label !== link.label) continue;
+    const place = `${link.kind} ${link.label}`, same = known.get(place) ?? [];
+    for (const [other, before] of same) {
       const shared = ends.find(({ vm }) => linkEnds(before).some((end) => end.vm === vm));
       if (shared === undefined) continue;
       const kind = LINK_NAMES[link.kind];
       const both = `${JSON.stringify(other)} and ${JSON.stringify(name)}`;
       errors.atValue(["link", name, "label"], `label ${link.label}: ${kind} ${both} meet in vm ${JSON.stringify(shared.vm)}; change one`);
     }
-  });
+    same.push([name, link]);
+    known.set(place, same);
+  }
 }

@@ -25,9 +25,9 @@ function primaryKeys({ bus, devices, platformDevices }: BootPlan): Pick<MachineK
 }
 
 function nativeKeys({ memory, vcpus, vms, buffers = [], driver }: NativeHostPlan): Pick<MachineKeys, "host" | "vm" | "link"> {
-  const links = linksBetween(vms, buffers);
+  const links = linksBetween(vms, buffers), byVm = linksByVm(links);
   for (const { name, links: own } of vms) {
-    if (!sameLists(own, linksOf(name, links))) {
+    if (!sameLists(own, byVm.get(name) ?? [])) {
       throw new Error(`the links of vm ${JSON.stringify(name)} are not those of the other VMs to it`);
     }
   }
@@ -87,18 +87,27 @@ function sameLists(a: readonly object[], b: readonly object[]): boolean {
   return texts(a) === texts(b);
 }
 
-/** The links of one VM, as it sees them. */
-export function linksOf(vm: string, links: readonly LinkKeys[]): VmLink[] {
-  return links.flatMap((link): VmLink[] => {
+/** The links by VM, as each sees them, in their order. */
+export function linksByVm(links: readonly LinkKeys[]): ReadonlyMap<string, readonly VmLink[]> {
+  const found = new Map<string, VmLink[]>();
+  const add = (vm: string, link: VmLink) => {
+    const known = found.get(vm);
+    if (known) known.push(link);
+    else found.set(vm, [link]);
+  };
+  for (const link of links) {
+    const { label } = link;
     if (link.kind === "msgqueue-pair") {
-      const { label, between: [a, b], depth, size } = link;
-      return vm === a || vm === b ? [{ kind: "message-queue-pair", label, peer: vm === a ? b : a, depth, size }] : [];
-    }
-    if (link.kind === "shm") return Object.hasOwn(link.access, vm) ? [{ kind: "shared-memory", label: link.label }] : [];
-    const { label, from, to, source_can_clear: sourceCanClear } = link;
-    if (vm === to) return [{ kind: "doorbell", label, peer: from, sourceCanClear }];
-    return vm === from ? [{ kind: "doorbell-source", label, peer: to, sourceCanClear }] : [];
-  });
+      const { between: [a, b], depth, size } = link;
+      add(a, { kind: "message-queue-pair", label, peer: b, depth, size });
+      add(b, { kind: "message-queue-pair", label, peer: a, depth, size });
+    } else if (link.kind === "doorbell") {
+      const { from, to, source_can_clear: sourceCanClear } = link;
+      add(to, { kind: "doorbell", label, peer: from, sourceCanClear });
+      add(from, { kind: "doorbell-source", label, peer: to, sourceCanClear });
+    } else for (const vm of Object.keys(link.access)) add(vm, { kind: "shared-memory", label });
+  }
+  return found;
 }
 
 /** The memory that the host shares. */
