@@ -1,8 +1,7 @@
 // The keys of a configuration from which a plan follows, so that a plan that a file brings keeps
 // the rules between them.
 
-import type { NativeHostPlan, SharedBuffer, VmLink, VmPlan } from "../../host/interface.ts";
-import { rulesOf } from "../../host/interface.ts";
+import { type NativeHostPlan, rulesOf, type SharedBuffer, type VmLink, type VmPlan } from "../../host/interface.ts";
 import { DEFAULT_BEHAVIOUR } from "../../hypervisor/options.ts";
 import type { BootPlan, SessionPlan } from "../../plans/plan.ts";
 import { sameBytes } from "../../support/bytes.ts";
