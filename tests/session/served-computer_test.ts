@@ -188,6 +188,23 @@ Deno.test("a file that cannot be completed leaves nothing", async () => {
   });
 });
 
+Deno.test("a folder that another session's guests may write is not shared, and one that they read is, but not to write", async () => {
+  await inFolder((folder) => {
+    const share = (name: string, mode: "ro" | "rw") => {
+      const path = `${folder}/${name}`;
+      return rigged(planOf([{ kind: "9p", folder: path, mode, tag: "a" } as DevicePlan])).computer.folder(path);
+    };
+    for (const [name, written] of [["written", true], ["read", false]] as const) {
+      Deno.mkdirSync(`${folder}/${name}`);
+      // The other session's lock; it lasts as long as the test.
+      assert.ok(Deno.openSync(`${folder}/${name}`).tryLockSync(written));
+      assert.throws(() => share(name, "rw"), Deno.errors.Busy);
+    }
+    assert.throws(() => share("written", "ro"), Deno.errors.Busy);
+    assert.deepEqual(share("read", "ro").list([]), []);
+  });
+});
+
 Deno.test("a shared folder gives what is in it, and changes only where the plan lets it", async () => {
   await inFolder((folder) => {
     for (const name of ["ro", "rw"]) {
