@@ -185,7 +185,7 @@ export const DEVICE_TEXTS = {
   "9p": {
     kind: "a folder of the computer",
     folder: "the folder",
-    mode: "ro: the guest cannot write",
+    mode: "ro: the guest cannot write; rw: no other session shares the folder",
     tag: "what the guest mounts it by",
   },
   balloon: {
