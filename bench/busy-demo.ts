@@ -11,6 +11,7 @@ import { Asker } from "../src/control/asker.ts";
 import { SessionHub } from "../src/control/hub.ts";
 import { DEFAULT_LIMITS } from "../src/plans/memory-budget.ts";
 import type { SessionPlan } from "../src/plans/plan.ts";
+import { problemText } from "../src/support/problem.ts";
 
 /**
  * Pairs of guests, and the messages and rings that they exchange per second: some 10,000 calls,
@@ -72,7 +73,7 @@ export function showOn(terminal: CountingTerminal, client: SessionClient, option
  */
 export async function busyPlan(computing?: string): Promise<SessionPlan> {
   const planned = await planText(configuration(computing), undefined, fileURLToPath(new URL("../assets/guests", import.meta.url)));
-  if (!planned.ok) throw new Error(planned.errors.join("\n"));
+  if (!planned.ok) throw new Error(planned.problems.map(problemText).join("\n"));
   const { ui: _, ...plan } = planned.run;
   return plan;
 }

@@ -11,7 +11,7 @@ import { circles, folderOf, importsBelow, importsOf, twoWayPairs } from "../scri
 const MAY_IMPORT: Record<string, readonly string[]> = {
   support: [],
   formats: ["support"],
-  isa: [],
+  isa: ["support"],
   devices: [],
   devicetree: ["support"],
   abi: ["support"],

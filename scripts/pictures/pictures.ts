@@ -10,6 +10,7 @@ import { picture } from "../../src/tui/look/picture.ts";
 import type { ThemeName } from "../../src/tui/look/themes.ts";
 import { textBytes } from "../../src/tui/terminal/keys.ts";
 import type { StopChange } from "../../src/queries/stop-rule.ts";
+import { type Problem, problemOfAll, UserError } from "../../src/support/problem.ts";
 
 /** A picture that was made. */
 export interface MadePicture {
@@ -44,7 +45,7 @@ const ENTRY = new URL("../../main.ts", import.meta.url);
 /** The machine of a configuration, paused at its beginning, with screens in front of it. */
 async function open(title: string, configuration: string): Promise<Stage> {
   const planned = await planText(configuration, undefined, fileURLToPath(new URL("../../assets", import.meta.url)));
-  if (!planned.ok) throw new Error(planned.errors.join("\n"));
+  if (!planned.ok) throw new UserError(problemOfAll(planned.problems));
   const { ui, recordTo: _, ...plan } = planned.run;
   const stage = Stage.ofPlan(ENTRY, plan, { title, ui });
   await stage.ready();
@@ -74,9 +75,9 @@ async function runToStop(session: Stage, rule: StopChange, what: string): Promis
 }
 
 /** @throws Error that an answer has */
-async function done(session: Stage, answer: Promise<string | undefined>): Promise<void> {
+async function done(session: Stage, answer: Promise<Problem | undefined>): Promise<void> {
   const error = await session.answered(answer);
-  if (error !== undefined) throw new Error(error);
+  if (error !== undefined) throw new UserError(error);
 }
 
 /** The host wants its memory back, which ping still has. */
@@ -97,7 +98,7 @@ export async function demoPictures(): Promise<MadePicture[]> {
   const why = await both(session, "why", "why a request was refused: the chain, the rule, and the way out");
   await session.pressAll(["1"], SIZE);
   const moved = await session.answered(session.asker.move({ kind: "event", filter: "kind=hvc vm=ping" }));
-  if ("error" in moved) throw new Error(moved.error);
+  if ("error" in moved) throw new UserError(moved.error);
   const past = await both(session, "past", "two events before a refusal, with a scrubber that leads back to now");
   return [...rpc, ...why, ...past];
 }

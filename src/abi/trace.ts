@@ -190,8 +190,13 @@ export interface TraceEvent extends EventPlace {
   readonly calls?: number;
 }
 
+/** Names of the rules that something looks for: nobody compares their phrases. */
+export const RULE_CODES = ["buffer-not-lent"] as const;
+export type RuleCode = typeof RULE_CODES[number];
+
 /** The rule that an operation broke. */
 export interface BrokenRule {
+  readonly code?: RuleCode;
   /** Section of the specification: `hypervisor 4.4`, `resource-manager 6.4`, `vm-manager 3.2`. */
   readonly section: string;
   /** The rule, as a phrase. */

@@ -122,7 +122,7 @@ function wasmMemory(pages: number): WebAssembly.Memory {
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const size = formatSize(pages * WASM_PAGE_SIZE);
-    throw new PlanError(`the system does not give el2 the ${size} of the machine's memory; use less memory, or raise ulimit -v and -d`);
+    throw new PlanError(`the system does not give el2 the ${size} of the machine's memory`, "use less memory, or raise ulimit -v and -d");
   }
 }
 
@@ -243,7 +243,7 @@ function loadPrimary(building: Building, boot: BootPlan): Primary {
   const virtioSlots = bus === "pci" ? 0 : devices?.length;
   const platform = { append, clock: clock !== undefined, virtioSlots, geniezone, bus, uart, platformDevices };
   if (boot.firmware) {
-    const { firmware } = boot, layout = refusing("firmware: ", () => layoutFirmware(firmware, map.primarySize));
+    const { firmware } = boot, layout = refusing("firmware", () => layoutFirmware(firmware, map.primarySize));
     const flash = makeFlash(machine, boot.firmware, layout, outside);
     const images = firmwareImages(layout);
     const tree = boot.dtb ?? generatedTree(building, layout.memory, { ...platform, flash: layout.banks.map(({ size }) => size) });
@@ -252,7 +252,7 @@ function loadPrimary(building: Building, boot: BootPlan): Primary {
   }
   const { image } = boot;
   if (!image) return { images: DEFAULT_PRIMARY_IMAGES, flash: [] };
-  const layout = refusing("image: ", () => layoutPrimary({ ...boot, image }, RAM_BASE, map.primarySize, plan.cpu));
+  const layout = refusing("image", () => layoutPrimary({ ...boot, image }, RAM_BASE, map.primarySize, plan.cpu));
   for (const { address, bytes } of layout.placements) machine.ram.write(address, bytes);
   const images = { entry: layout.entry, devicetree: layout.devicetree, ramdisk: layout.initrd?.start ?? layout.devicetree };
   const tree = boot.dtb ?? generatedTree(building, map.primarySize, { ...platform, initrd: layout.initrd });

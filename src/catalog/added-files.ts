@@ -10,6 +10,7 @@ import { isQcow2, Qcow2 } from "../formats/qcow2.ts";
 import { cacheFolder } from "../support/cache.ts";
 import { GiB, KiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
+import { UserError } from "../support/problem.ts";
 
 /** Most bytes of an added disk, and of a kernel. */
 const DISK_MAX = 64 * GiB, IMAGE_MAX = GiB;
@@ -34,7 +35,7 @@ export const isUrl = (named: string): boolean => /^https?:\/\//i.test(named);
  */
 export async function fetchUrl(named: string, progress?: TransferProgress): Promise<string> {
   const [, url, digits] = /^([^#]*)#sha256=([0-9a-f]{64})$/i.exec(named) ?? [];
-  if (url === undefined) throw new Error(`${named}: a URL needs its checksum; write URL#sha256=HEX`);
+  if (url === undefined) throw new UserError(`${named}: a URL needs its checksum`, "write URL#sha256=HEX");
   const sha256 = digits.toLowerCase(), folder = `${cacheFolder()}/downloads`;
   await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
   const path = `${folder}/${sha256}`;

@@ -4,6 +4,7 @@
 
 import { cacheFolder, exists, fileSha256, replaceLink } from "../support/cache.ts";
 import { sha256 } from "../support/sha256.ts";
+import { UserError } from "../support/problem.ts";
 
 interface CatalogFile {
   /** Name in the guest's folder, such as `Image` or `initrd`. */
@@ -79,7 +80,7 @@ export async function catalogEntry(name: string): Promise<CatalogEntry> {
   const full = catalogName(name);
   const entry = await findEntry(full);
   if (entry) return entry;
-  throw new Error(`guest ${name} is not in the cache; ${wayTo(full)}`);
+  throw new UserError(`guest ${name} is not in the cache`, wayTo(full));
 }
 
 /** The guest of exactly this name; undefined if the cache has none. */
@@ -98,11 +99,11 @@ export async function catalogPath(reference: string): Promise<string> {
   const [, guest, file] = match;
   const full = catalogName(guest);
   if (!await exists(`${guestsFolder()}/${full}/manifest.json`)) {
-    throw new Error(`${reference} is not in the cache; ${wayTo(full)}`);
+    throw new UserError(`${reference} is not in the cache`, wayTo(full));
   }
   const entry = await readEntry(full);
   if (!entry.manifest.files.some(({ name }) => name === file)) {
-    throw new Error(`guest ${guest} has no file ${file}; it has ${entry.manifest.files.map(({ name }) => name).join(", ")}`);
+    throw new UserError(`guest ${guest} has no file ${file}`, `it has ${entry.manifest.files.map(({ name }) => name).join(", ")}`);
   }
   return `${entry.folder}/${file}`;
 }
@@ -151,7 +152,7 @@ async function readEntry(name: string): Promise<CatalogEntry> {
   const folder = `${guestsFolder()}/${name}`;
   const manifest = JSON.parse(await Deno.readTextFile(`${folder}/manifest.json`)) as Manifest;
   if (manifest.schema !== "el2.guest/1") {
-    throw new Error(`${folder}/manifest.json has schema ${manifest.schema}; this el2 reads el2.guest/1`);
+    throw new UserError(`${folder}/manifest.json has schema ${manifest.schema}`, "this el2 reads el2.guest/1");
   }
   return { manifest, folder };
 }

@@ -9,6 +9,7 @@ import { formatSize } from "../support/units.ts";
 import { throughTool } from "./tool.ts";
 import { unxz } from "./xz.ts";
 import { ungzip, unzstd } from "./zlib.ts";
+import { UserError } from "../support/problem.ts";
 
 /** Control fields by name; lines of a field are joined by line breaks. */
 export type PackageFields = ReadonlyMap<string, string>;
@@ -187,7 +188,7 @@ export function decompressed(suffix: string, bytes: AsyncIterable<Uint8Array<Arr
     case "xz":
       return unxz(bytes);
     default:
-      throw new Error(`.${suffix} is an unknown compression; known are gz, xz and zst`);
+      throw new UserError(`.${suffix} is an unknown compression`, "known are gz, xz and zst");
   }
 }
 
@@ -238,7 +239,7 @@ class Tree {
         return await Deno.link(source, target);
       }
       default:
-        throw new Error(`a package has a ${entry.kind} ${path}; only files, folders and links are unpacked`);
+        throw new UserError(`a package has a ${entry.kind} ${path}`, "only files, folders and links are unpacked");
     }
   }
 

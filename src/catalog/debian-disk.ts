@@ -16,6 +16,7 @@ import { NatAddress } from "../virtio/net/nat/nat.ts";
 import { ipText } from "../formats/ip-addresses.ts";
 import { findProgram, SYSTEM_FOLDERS } from "../support/installed-programs.ts";
 import { MiB } from "../support/sizes.ts";
+import { UserError } from "../support/problem.ts";
 
 /** Packages in addition to those that every system needs: init, devices, network. */
 const PACKAGES = ["apt", "usr-is-merged", "systemd-sysv", "udev", "kmod", "login", "iproute2", "iputils-ping", "netbase"];
@@ -100,7 +101,7 @@ export async function fetchDebianDisk(
  */
 export function ext4Tools(find: (name: string) => string | undefined): Ext4Tools {
   const mke2fs = find("mke2fs"), debugfs = find("debugfs");
-  if (!mke2fs || !debugfs) throw new Error("mke2fs and debugfs are missing on this machine; install e2fsprogs");
+  if (!mke2fs || !debugfs) throw new UserError("mke2fs and debugfs are missing on this machine", "install e2fsprogs");
   return { mke2fs, debugfs };
 }
 

@@ -4,6 +4,7 @@ import { catalogEntry } from "./catalog.ts";
 import { imageBytes } from "../formats/image-bytes.ts";
 import { createQcow2, Qcow2Disk } from "../formats/qcow2-disk.ts";
 import { MiB } from "../support/sizes.ts";
+import { UserError } from "../support/problem.ts";
 
 /** Files of guests that are raw disks. */
 const DISKS = ["disk", "root.img"];
@@ -24,7 +25,7 @@ export async function exportDisk(
 ): Promise<number> {
   const { manifest, folder } = await catalogEntry(guest);
   const disk = manifest.files.find(({ name }) => DISKS.includes(name));
-  if (!disk) throw new Error(`guest ${guest} has no disk; it has ${manifest.files.map(({ name }) => name).join(", ")}`);
+  if (!disk) throw new UserError(`guest ${guest} has no disk`, `it has ${manifest.files.map(({ name }) => name).join(", ")}`);
   using source = Deno.openSync(`${folder}/${disk.name}`);
   using file = Deno.openSync(path, { read: true, write: true, createNew: true });
   try {

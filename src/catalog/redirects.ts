@@ -5,6 +5,7 @@
 import { lookup } from "node:dns/promises";
 import { parseIp, parseIp6 } from "../formats/ip-addresses.ts";
 import { type AddressKind, kindOfAddress } from "../virtio/net/nat/policy.ts";
+import { type Problem, UserError } from "../support/problem.ts";
 
 /** Redirects that one request follows. */
 const MOST = 10;
@@ -21,7 +22,7 @@ const KIND_TEXTS: Readonly<Record<Exclude<AddressKind, "internet">, string>> = {
 };
 
 /** A redirect that is not followed. The message says why, to follow the first URL. */
-export class RefusedRedirect extends Error {}
+export class RefusedRedirect extends UserError {}
 
 /**
  * The answer to a GET or HEAD request, after redirects.
@@ -42,7 +43,7 @@ export async function requested(
     const next = URL.parse(location, at);
     if (!next) throw new RefusedRedirect(`redirected to ${JSON.stringify(location.slice(0, SHOWN))}, which is not a URL`);
     const refusal = await refusalOf(first, next);
-    if (refusal !== undefined) throw new RefusedRedirect(`redirected to ${next.href.slice(0, SHOWN)}, which ${refusal}`);
+    if (refusal) throw new RefusedRedirect(`redirected to ${next.href.slice(0, SHOWN)}, which ${refusal.what}`, refusal.wayOut);
     at = next;
   }
 }
@@ -51,15 +52,15 @@ export async function requested(
  * Why a redirect from the URL that the user named is not followed; undefined if it is. An address
  * outside of the internet is right only where the user's URL has one of its kind.
  */
-export async function refusalOf(from: URL, to: URL): Promise<string | undefined> {
+export async function refusalOf(from: URL, to: URL): Promise<Problem | undefined> {
   if (to.protocol !== "https:" && to.protocol !== from.protocol) {
-    return from.protocol === "https:" ? "is not https" : `is neither https nor ${from.protocol.slice(0, -1)}`;
+    return { what: from.protocol === "https:" ? "is not https" : `is neither https nor ${from.protocol.slice(0, -1)}` };
   }
   const inside = (await kindsOf(to)).filter((kind) => kind !== "internet");
   if (inside.length === 0) return undefined;
   const named = await kindsOf(from);
   const wrong = inside.find((kind) => !named.includes(kind));
-  return wrong && `${KIND_TEXTS[wrong]}; if you trust the server, name that URL yourself`;
+  return wrong && { what: KIND_TEXTS[wrong], wayOut: "if you trust the server, name that URL yourself" };
 }
 
 /**

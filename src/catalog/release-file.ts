@@ -1,6 +1,7 @@
 // The release file of a Debian archive (InRelease): its signature, and the hashes in it.
 
 import keys from "../../assets/debian-archive-keys.asc" with { type: "text" };
+import { UserError } from "../support/problem.ts";
 
 /** A file of the archive, as its release file describes it. */
 interface ReleasedFile {
@@ -13,7 +14,7 @@ interface ReleasedFile {
 export const DEBIAN_KEYS: string = keys;
 
 /** A release file that the archive has not signed. */
-class NotSigned extends Error {}
+class NotSigned extends UserError {}
 
 /**
  * The files of a release by their paths, below its folder in `dists`.
@@ -25,7 +26,10 @@ export async function readRelease(inRelease: string, armoredKeys: string): Promi
   const text = await signedText(inRelease, armoredKeys);
   const until = /^Valid-Until: (.*)$/m.exec(text)?.[1];
   if (until !== undefined && Date.parse(until) < Date.now()) {
-    throw new NotSigned(`the mirror's release file was valid until ${until}; the mirror is not up to date, or somebody holds back updates`);
+    throw new NotSigned(
+      `the mirror's release file was valid until ${until}`,
+      "the mirror is not up to date, or somebody holds back updates",
+    );
   }
   const section = /^SHA256:\n((?: .*\n?)+)/m.exec(text)?.[1] ?? "";
   return new Map(

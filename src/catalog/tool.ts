@@ -1,5 +1,7 @@
 // Programs of the machine that el2 runs to fetch and make guests.
 
+import { UserError } from "../support/problem.ts";
+
 /**
  * Runs a tool and returns its standard output, without the lines that `consumed` takes.
  * @throws Error with the tool's own words when it fails or is not there.
@@ -41,7 +43,7 @@ function spawn(tool: string, args: string[], cwd?: string): Deno.ChildProcess {
     return new Deno.Command(tool, { args, cwd, stdin: "null", stdout: "piped", stderr: "piped", env: { LC_ALL: "C" } }).spawn();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
-      throw new Error(`${tool} is not installed on this machine; el2 fetches Debian packages with it`);
+      throw new UserError(`${tool} is not installed on this machine`, "el2 fetches Debian packages with it");
     }
     throw error;
   }

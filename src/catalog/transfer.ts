@@ -3,6 +3,7 @@
 
 import { RefusedRedirect, requested } from "./redirects.ts";
 import { fileSha256 } from "../support/cache.ts";
+import { problemOf, UserError } from "../support/problem.ts";
 
 export interface WantedFile {
   readonly size: number;
@@ -24,10 +25,10 @@ const BREAKS = 4;
 const PAUSE = 250;
 
 /** A mirror's answer is not what was asked for: another attempt has the same one. */
-class WrongAnswer extends Error {}
+class WrongAnswer extends UserError {}
 
 /** The mirror cannot answer now (429, 5xx): another attempt may have the file. */
-class NoAnswerNow extends Error {}
+class NoAnswerNow extends UserError {}
 
 /**
  * Gets a file whose size and hash are known into `path`. Bytes of an earlier attempt in `path.part`
@@ -96,7 +97,7 @@ export async function sizeAt(url: string, most: number): Promise<number> {
   if (!ok) throw new Error(`${url}: the server answers ${status} ${statusText}`.trimEnd());
   const size = Number(headers.get("content-length") ?? NaN);
   if (!Number.isSafeInteger(size)) throw new Error(`${url}: the server does not say how large it is`);
-  if (size > most) throw new Error(`${url} has ${size} bytes; at most ${most} are fetched`);
+  if (size > most) throw new UserError(`${url} has ${size} bytes`, `at most ${most} are fetched`);
   return size;
 }
 
@@ -127,11 +128,11 @@ async function answer(url: string, start: number): Promise<{ body: AsyncIterable
   try {
     response = await requested(url, { headers: start > 0 ? { range: `bytes=${start}-` } : {} });
   } catch (error) {
-    if (error instanceof RefusedRedirect) throw new WrongAnswer(`${url}: ${error.message}`);
+    if (error instanceof RefusedRedirect) throw new WrongAnswer(problemOf(error, url));
     const reason = reasonOf(error);
     // Proxies that intercept TLS have their own certificates.
-    const wayOut = /certificate/i.test(reason) ? "; name an http:// mirror: a signature protects what it sends" : "";
-    throw new Error(`${url}: ${reason}${wayOut}`);
+    const wayOut = /certificate/i.test(reason) ? "name an http:// mirror: a signature protects what it sends" : undefined;
+    throw new UserError(`${url}: ${reason}`, wayOut);
   }
   if (!response.ok) {
     await response.body?.cancel();

@@ -3,7 +3,7 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { commandTree } from "./common/command-tree.ts";
 import type { CommandContext, Register } from "./common/command.ts";
-import { ExitCode, Failure, splitFailure } from "./common/failure.ts";
+import { ExitCode, Failure } from "./common/failure.ts";
 import { output, report } from "./common/print.ts";
 import { giveUpFor } from "./common/rights.ts";
 import { hostOption } from "./options/host.ts";
@@ -12,6 +12,7 @@ import { NoPlace } from "../control/places.ts";
 import { PlanError } from "../plans/plan.ts";
 import { documentText, ERROR } from "../queries/documents.ts";
 import { NoCacheFolder } from "../support/cache.ts";
+import { type Problem, problemOf, problemText, whatText } from "../support/problem.ts";
 import { isOfSystem } from "../support/system-error.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 import { VERSION } from "../support/version.ts";
@@ -85,8 +86,8 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
     const hidden = program.commands.map((command) => command.name());
     if (/^[^-]/.test(args[0] ?? "") && ![...hidden, "help"].includes(args[0])) {
       const meant = TYPED.get(args[0]);
-      const wayOut = meant === undefined ? didYouMean(args[0], names, "list the commands with el2 --help") : `; ${meant}`;
-      throw new Failure(`unknown command ${JSON.stringify(args[0])}${wayOut}`);
+      const wayOut = meant ?? didYouMean(args[0], names, "list the commands with el2 --help");
+      throw new Failure(`unknown command ${JSON.stringify(args[0])}`, wayOut);
     }
     await program.parseAsync(args, { from: "user" });
     return code || (Deno.exitCode ?? 0);
@@ -96,18 +97,20 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
       report(`el2: ${error.message}`);
       return ExitCode.Failed;
     }
-    if (error instanceof PlanError || error instanceof Failure || error instanceof NoPlace || error instanceof NoCacheFolder) {
-      const code = error instanceof Failure ? error.code : ExitCode.Usage;
-      report(args.includes("--json") ? errorJson(code, error.message) : `el2: ${error.message}`);
-      return code;
-    }
-    // A system error that no command expected.
-    if (error instanceof Error && isOfSystem(error)) {
-      report(args.includes("--json") ? errorJson(ExitCode.Failed, error.message) : `el2: ${error.message}`);
-      return ExitCode.Failed;
-    }
-    throw error;
+    const code = codeOf(error);
+    if (code === undefined) throw error;
+    const problem = problemOf(error);
+    report(args.includes("--json") ? errorJson(code, problem) : `el2: ${problemText(problem)}`);
+    return code;
   }
+}
+
+/** The exit code of an error that is the user's to mend; undefined for a bug. */
+function codeOf(error: unknown): number | undefined {
+  if (error instanceof Failure) return error.code;
+  if (error instanceof PlanError || error instanceof NoPlace || error instanceof NoCacheFolder) return ExitCode.Usage;
+  // A system error that no command expected.
+  return error instanceof Error && isOfSystem(error) ? ExitCode.Failed : undefined;
 }
 
 /** `el2 help COMMAND …` as `el2 COMMAND … --help`. */
@@ -146,7 +149,8 @@ function strict(commands: Command["commands"]): void {
     Object.assign(command, {
       unknownOption(flag: string): never {
         const names = command.options.flatMap(({ long, hidden }) => long && !hidden ? [long] : []);
-        return command.error(`unknown option "${flag}"${didYouMean(flag, names)}`, { code: "commander.unknownOption" });
+        const text = problemText({ what: `unknown option "${flag}"`, wayOut: didYouMean(flag, names) });
+        return command.error(text, { code: "commander.unknownOption" });
       },
     });
     strict(command.commands);
@@ -163,9 +167,8 @@ const CODE_NAMES: Readonly<Record<number, string>> = {
 };
 
 /** An error as a line for programs (docs/design/workstation.md §2). */
-function errorJson(code: number, text: string): string {
-  const { message, wayOut: hint } = splitFailure(text);
-  const place = /^([^\s:]+):(\d+):(\d+): /.exec(message);
-  const at = place ? { file: place[1], line: Number(place[2]), col: Number(place[3]) } : null;
-  return documentText(ERROR, { code: CODE_NAMES[code] ?? "failed", message, at, hint });
+function errorJson(code: number, problem: Problem): string {
+  const { at, wayOut = null } = problem;
+  const place = at ? { file: at.file, line: at.line, col: at.column } : null;
+  return documentText(ERROR, { code: CODE_NAMES[code] ?? "failed", message: whatText(problem), at: place, hint: wayOut });
 }

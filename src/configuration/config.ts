@@ -8,18 +8,10 @@ import { type KeyPath, type Position, TomlPositions } from "./positions.ts";
 import { deviceKeys, type File, type FileUi, HOST_KEYS, KNOWN_KEYS, OWN_SCHEDULE_KEYS, Schema, shown } from "./schema.ts";
 import { THEMES } from "./theme-names.ts";
 import { checkMachine, NO_VM } from "../assembly/layout/machine-rules.ts";
-import { notKnown } from "./plain-values.ts";
+import { type ConfigError, type ConfigFact, factIn, ruled } from "../plans/config-fact.ts";
 import { applyPhone } from "./phones.ts";
 import { KiB } from "../support/sizes.ts";
-import { didYouMean, nearest } from "../support/did-you-mean.ts";
-
-/** One thing wrong with a configuration. */
-export interface ConfigError extends Position {
-  readonly message: string;
-}
-
-/** An error of a configuration; line and column are 0 where it is nowhere in the text. */
-export const nowhere = (message: string): ConfigError => ({ line: 0, column: 0, message });
+import { nearest } from "../support/did-you-mean.ts";
 
 /** A checked configuration. `positions` finds keys for later errors. */
 export interface Config {
@@ -40,8 +32,8 @@ export type ConfigResult =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly errors: readonly ConfigError[]; readonly rest: Config | undefined };
 
-/** Messages for missing required keys, where the default message would not help. */
-const MISSING: Readonly<Record<string, string>> = { el2: "el2 is missing; begin the file with el2 = 1", vm: NO_VM };
+/** Errors of missing required keys, where that they are missing would not help. */
+const MISSING: Readonly<Record<string, ConfigFact>> = { el2: ruled("el2 is missing", "begin the file with el2 = 1"), vm: NO_VM };
 
 /** Characters of a configuration, and tables inside each other: a device of a VM has four. */
 const TEXT_MAX = 256 * KiB;
@@ -53,29 +45,29 @@ export const THEME_NAME = /^[a-z][a-z0-9-]*$/;
 
 /** The tables of a TOML file, or the place where it is not TOML. */
 export function readToml(text: string): { readonly raw: Record<string, unknown> } | { readonly error: ConfigError } {
-  const refuse = (message: string) => ({ error: { line: 1, column: 1, message } });
-  if (text.length > TEXT_MAX) return refuse(`the file has ${text.length} characters; it may have ${TEXT_MAX}`);
+  const refuse = (what: string, wayOut?: string) => ({ error: { line: 1, column: 1, fact: ruled(what, wayOut) } });
+  if (text.length > TEXT_MAX) return refuse(`the file has ${text.length} characters`, `it may have ${TEXT_MAX}`);
   try {
     const raw = parse(text);
     if (isDeeper(raw, DEPTH_MAX)) return refuse(`tables and lists are nested deeper than ${DEPTH_MAX}`);
     return hasLongKey(raw) ? refuse(`a key has more than ${KEY_MAX} characters`) : { raw };
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    const message = error.message.split("\n")[0].replace(/^Invalid TOML document: /, "");
-    return { error: { line: error.line, column: error.column, message: `this is not TOML: ${message}` } };
+    const reason = error.message.split("\n")[0].replace(/^Invalid TOML document: /, "");
+    return { error: { line: error.line, column: error.column, fact: ruled(`this is not TOML: ${reason}`) } };
   }
 }
 
 /** Keys of a configuration, as TOML has them. */
 export type Table = Record<string, unknown>;
 
-function refused(message: string): ConfigResult {
-  return { ok: false, errors: [{ line: 1, column: 1, message }], rest: undefined };
+function refused(what: string, wayOut?: string): ConfigResult {
+  return { ok: false, errors: [{ line: 1, column: 1, fact: ruled(what, wayOut) }], rest: undefined };
 }
 
 /** Checks the text of a configuration, with changes (`vm.rt.memory=8MiB`) that override it. */
 export function readConfig(text: string, changes: readonly string[] = []): ConfigResult {
-  if (text.length > TEXT_MAX) return refused(`the file has ${text.length} characters; a configuration has at most ${TEXT_MAX}`);
+  if (text.length > TEXT_MAX) return refused(`the file has ${text.length} characters`, `a configuration has at most ${TEXT_MAX}`);
   const read = readToml(text);
   if ("error" in read) return { ok: false, errors: [read.error], rest: undefined };
   return checkedTable(changed(read.raw, changes), new TomlPositions(text));
@@ -97,8 +89,9 @@ export function checkedTable(raw: Table, positions = new TomlPositions("")): Con
   for (const [index, issue] of (result.issues ?? []).entries()) {
     const path = wrong[index];
     const key = path.findLast((part) => typeof part === "string");
-    if (issue.received === "undefined") errors.atKey(path, MISSING[path.join(".")] ?? `${key} is missing${inTable(path)}`);
-    else errors.atIssue(path, issue);
+    if (issue.received === "undefined") {
+      errors.atKey(path, MISSING[path.join(".")] ?? { code: "missing", key: `${key}`, where: inTable(path) });
+    } else errors.atIssue(path, issue);
   }
   const spoilt = new Spoilt([...wrong, ...errors.meant]);
   const rest = result.success ? result : v.safeParse(Schema, spoilt.takenOut(raw), { abortPipeEarly: true });
@@ -181,10 +174,6 @@ function changedValue(text: string): unknown {
   return "raw" in read ? read.raw.value : text;
 }
 
-export function formatConfigError(file: string, { line, column, message }: ConfigError): string {
-  return `${file}:${line}:${column}: ${message}`;
-}
-
 /** Collects errors by key path. */
 export class ConfigErrors {
   readonly found: ConfigError[] = [];
@@ -193,24 +182,24 @@ export class ConfigErrors {
 
   constructor(readonly positions: TomlPositions) {}
 
-  atKey(path: KeyPath, message: string): void {
-    this.#add(this.positions.key(path), path, message);
+  atKey(path: KeyPath, fact: ConfigFact): void {
+    this.#add(this.positions.key(path), path, fact);
   }
 
-  atValue(path: KeyPath, message: string): void {
-    this.#add(this.positions.value(path), path, message);
+  atValue(path: KeyPath, fact: ConfigFact): void {
+    this.#add(this.positions.value(path), path, fact);
   }
 
   /** A value that its schema refuses. */
   atIssue(path: KeyPath, { input, message }: Pick<v.BaseIssue<unknown>, "input" | "message">): void {
     const key = path.findLast((part) => typeof part === "string");
-    this.atValue(path, [key, shown(key, input), message].filter((part) => part !== "").join(" "));
+    this.atValue(path, { code: "value", key, shown: shown(key, input), fact: factIn(message) });
   }
 
   /** For a path that is missing, the error goes to the table that lacks it. */
-  #add(position: Position | undefined, path: KeyPath, message: string): void {
+  #add(position: Position | undefined, path: KeyPath, fact: ConfigFact): void {
     for (let length = path.length - 1; position === undefined && length > 0; length--) position = this.positions.key(path.slice(0, length));
-    this.found.push({ ...position ?? { line: 1, column: 1 }, message });
+    this.found.push({ ...position ?? { line: 1, column: 1 }, fact });
   }
 
   sorted(): ConfigError[] {
@@ -257,27 +246,28 @@ function checkKeys(raw: Record<string, unknown>, errors: ConfigErrors): void {
 /** Keys that only the other kind of host has. */
 function checkHostKeys(host: Record<string, unknown>, errors: ConfigErrors): void {
   const other = host.kind === "image" ? "native" : "image";
-  for (const key of HOST_KEYS[other]) if (key in host) errors.atKey(["host", key], `${key} belongs to kind = "${other}"`);
+  for (const key of HOST_KEYS[other]) if (key in host) errors.atKey(["host", key], { code: "belongs", key, kind: other });
 }
 
 /** Tables that would start programs, which no configuration may. */
 const PROGRAM_KEYS: ReadonlyMap<string, string> = new Map([
-  ["ui.command", "; commands belong in your own ~/.config/el2/ui.toml"],
-  ["hook", "; to start programs on events, use el2 events --follow --json"],
+  ["ui.command", "commands belong in your own ~/.config/el2/ui.toml"],
+  ["hook", "to start programs on events, use el2 events --follow --json"],
 ]);
 
 function checkTable(table: Record<string, unknown>, path: KeyPath, known: readonly string[], errors: ConfigErrors): void {
   const where = path.length > 0 ? ` in [${tableName(path)}]` : "";
   for (const key of Object.keys(table)) {
     if (path[0] === "vm" && OWN_SCHEDULE_KEYS.includes(key) && table.schedule !== "own") {
-      errors.atKey([...path, key], `${key} needs schedule = "own"; a proxied vCPU runs where its caller runs`);
+      const wayOut = "a proxied vCPU runs where its caller runs";
+      errors.atKey([...path, key], { code: "needs", what: key, needs: 'schedule = "own"', wayOut });
       continue;
     }
     if (known.includes(key)) continue;
     const meant = nearest(key, known);
     if (meant !== undefined) errors.meant.push([...path, meant]);
-    const way = PROGRAM_KEYS.get(tableName([...path, key])) ?? didYouMean(key, known);
-    errors.atKey([...path, key], `unknown key ${JSON.stringify(key)}${where}${way}`);
+    const instead = PROGRAM_KEYS.get(tableName([...path, key]));
+    errors.atKey([...path, key], { code: "unknown-key", key, where, known: instead === undefined ? known : [], instead });
   }
 }
 
@@ -292,12 +282,13 @@ function checkTogether(config: Config, errors: ConfigErrors): void {
 export function checkThemes({ theme, themes }: FileUi, errors: ConfigErrors): void {
   const known = ["auto", ...THEMES], own = Object.keys(themes);
   for (const name of own) {
-    if (known.includes(name)) errors.atKey(["ui", "themes", name], `theme ${JSON.stringify(name)} exists already; use another name`);
-    else if (!THEME_NAME.test(name)) {
-      errors.atKey(["ui", "themes", name], `theme name ${JSON.stringify(name)} is not of the form [a-z][a-z0-9-]*`);
+    if (known.includes(name)) {
+      errors.atKey(["ui", "themes", name], ruled(`theme ${JSON.stringify(name)} exists already`, "use another name"));
+    } else if (!THEME_NAME.test(name)) {
+      errors.atKey(["ui", "themes", name], { code: "name", of: "theme", name });
     }
   }
   const all = [...known, ...own];
   if (theme === undefined || all.includes(theme)) return;
-  errors.atValue(["ui", "theme"], `theme ${JSON.stringify(theme)} ${notKnown(...all)}`);
+  errors.atValue(["ui", "theme"], { code: "value", key: "theme", shown: JSON.stringify(theme), fact: { code: "not-known", words: all } });
 }

@@ -4,8 +4,10 @@
 import { dirname } from "node:path";
 import { readDevicetree } from "../devicetree/reader.ts";
 import { catalogPath } from "../catalog/catalog.ts";
+import { type ConfigFact, ruled } from "../plans/config-fact.ts";
 import { type FileDevice, NET_POLICY_KEYS } from "./schema.ts";
 import { cannotRead, readToEnd } from "../support/named-file.ts";
+import { type Problem, problemOf } from "../support/problem.ts";
 import { leadsInto } from "../support/real-place.ts";
 import { DEFAULT_NET_POLICY, type DevicePlan, type NetPolicy, PlanError } from "../plans/plan.ts";
 
@@ -18,7 +20,7 @@ export interface Files {
 }
 
 /** Notes an error at a key of the table that is read. */
-export type Refuse = (key: string, message: string) => void;
+export type Refuse = (key: string, fact: ConfigFact) => void;
 
 /**
  * The path of a file that a key names.
@@ -49,20 +51,20 @@ export async function load<T>(
   try {
     path = await pathOf(reference, files);
   } catch (error) {
-    refuse(key, reason(error));
+    refuse(key, problemFact(error));
     return undefined;
   }
   let file: Uint8Array;
   try {
     file = files.given?.[reference] ?? readToEnd(path);
   } catch (error) {
-    refuse(key, `${key} ${reference}: ${cannotRead(error)}`);
+    refuse(key, { code: "file", of: `${key} ${reference}`, problem: cannotRead(error) });
     return undefined;
   }
   try {
     return make(file);
   } catch (error) {
-    refuse(key, `${key} ${reference}: ${reason(error)}`);
+    refuse(key, { code: "file", of: `${key} ${reference}`, problem: problemOf(error) });
     return undefined;
   }
 }
@@ -76,7 +78,7 @@ export function logOf(devices: readonly FileDevice[] | undefined, files: Files, 
   if (log === undefined) return undefined;
   const path = inFolder(log, files);
   const problem = cannotWrite(path, dirname(log));
-  if (problem !== undefined) refuse("devices", `log ${log}: ${problem}`);
+  if (problem !== undefined) refuse("devices", { code: "file", of: `log ${log}`, problem });
   return path;
 }
 
@@ -89,7 +91,8 @@ export function refuseInShared(files: readonly string[], devices: readonly Devic
   for (const file of files) {
     const folder = shared.find((each) => leadsInto(dirname(file), each));
     if (folder === undefined) continue;
-    refuse("devices", `${file} is in ${folder}, which a guest may change; name a file elsewhere, or share the folder with mode "ro"`);
+    const wayOut = 'name a file elsewhere, or share the folder with mode "ro"';
+    refuse("devices", ruled(`${file} is in ${folder}, which a guest may change`, wayOut));
   }
 }
 
@@ -97,28 +100,29 @@ export function refuseInShared(files: readonly string[], devices: readonly Devic
  * Why a file in a folder of this name could not be written, and the way out, found without making
  * the file.
  */
-function cannotWrite(path: string, folder: string): string | undefined {
+function cannotWrite(path: string, folder: string): Problem | undefined {
   try {
     const { isDirectory, isFile } = Deno.statSync(path);
-    if (isDirectory) return "is a folder; name a file in it";
+    if (isDirectory) return { what: "is a folder", wayOut: "name a file in it" };
     // Opening another kind of file, such as a pipe, may block.
     if (isFile) Deno.openSync(path, { append: true }).close();
     return undefined;
   } catch (error) {
-    if (error instanceof Deno.errors.NotADirectory) return `${folder} is not a folder; name another file`;
-    if (!(error instanceof Deno.errors.NotFound)) return `${reason(error)}; name a writable file`;
+    if (error instanceof Deno.errors.NotADirectory) return { what: `${folder} is not a folder`, wayOut: "name another file" };
+    if (!(error instanceof Deno.errors.NotFound)) return { ...problemOf(error), wayOut: "name a writable file" };
   }
   try {
     Deno.statSync(dirname(path));
     return undefined;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return `no folder ${folder}; create it, or name another file`;
-    return `${reason(error)}; name a writable file`;
+    if (error instanceof Deno.errors.NotFound) return { what: `no folder ${folder}`, wayOut: "create it, or name another file" };
+    return { ...problemOf(error), wayOut: "name a writable file" };
   }
 }
 
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** An error whose problem is the whole of it. */
+export function problemFact(error: unknown): ConfigFact {
+  return { code: "rule", ...problemOf(error) };
 }
 
 /**
@@ -150,7 +154,7 @@ export async function planDevice(
   device: FileDevice,
   cid: number,
   files: Files,
-  refuse: (message: string) => void,
+  refuse: (fact: ConfigFact) => void,
 ): Promise<DevicePlan | undefined> {
   switch (device.kind) {
     case "pl011":
@@ -161,9 +165,9 @@ export async function planDevice(
         // The catalog replaces a guest by a new folder; the old one is there as long as it is used.
         const image = device.image.startsWith("catalog:") ? await Deno.realPath(path) : path;
         if (!(await Deno.stat(image)).isDirectory) return { kind: "block", image, mode: device.mode };
-        refuse(`image ${device.image}: is a folder`);
+        refuse(ruled(`image ${device.image}: is a folder`));
       } catch (error) {
-        refuse(error instanceof Deno.errors.NotFound ? `image ${device.image}: no such file` : reason(error));
+        refuse(error instanceof Deno.errors.NotFound ? ruled(`image ${device.image}: no such file`) : problemFact(error));
       }
       return undefined;
     case "vsock":
@@ -171,14 +175,14 @@ export async function planDevice(
     case "net": {
       const { host: _host, lan: _lan, internet: _internet, allow: _allow, deny: _deny, ...card } = device;
       const policy = policyOf(device), [given] = policyKeys(device);
-      if (given !== undefined && device.backend !== "user") refuse(`${given}: only backend "user" has a policy`);
+      if (given !== undefined && device.backend !== "user") refuse(ruled(`${given}: only backend "user" has a policy`));
       return { ...card, capture: device.capture === undefined ? undefined : inFolder(device.capture, files), ...policy && { policy } };
     }
     case "9p": {
       const shared = inFolder(device.folder, files);
       const found = await Deno.stat(shared).catch(() => undefined);
       if (found?.isDirectory === true) return { ...device, folder: shared };
-      refuse(`folder ${device.folder}: no such folder`);
+      refuse(ruled(`folder ${device.folder}: no such folder`));
       return undefined;
     }
     case "rng":

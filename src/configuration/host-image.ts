@@ -3,7 +3,8 @@
 
 import type { CpuPlan } from "../isa/cpus.ts";
 import { checkBootPlan } from "../assembly/layout/boot-plan.ts";
-import { checkedDevicetree, type Files, load, logOf, planDevice, type Refuse } from "./files.ts";
+import { ruled } from "../plans/config-fact.ts";
+import { checkedDevicetree, type Files, load, logOf, planDevice, problemFact, type Refuse } from "./files.ts";
 import type { FileHost } from "./schema.ts";
 import { hasHeader } from "../images/images.ts";
 import { keptVariables } from "./variables-file.ts";
@@ -35,9 +36,9 @@ interface HostImage {
 export async function planHostImage(host: FileHost, place: HostPlace, refuse: Refuse): Promise<HostImage | undefined> {
   const { files } = place;
   const named = host.kernel === undefined ? "image" : "kernel";
-  if (host.kernel !== undefined && host.image !== undefined) refuse("image", "image and kernel are mutually exclusive");
+  if (host.kernel !== undefined && host.image !== undefined) refuse("image", ruled("image and kernel are mutually exclusive"));
   if (host.kernel === undefined && host.image === undefined && host.firmware === undefined && !place.hasRoot) {
-    refuse("kind", 'kind "image" needs a kernel, an image or firmware');
+    refuse("kind", { code: "needs", what: 'kind "image"', needs: "a kernel, an image or firmware" });
     return undefined;
   }
   const whole = (file: Uint8Array) => file;
@@ -49,7 +50,7 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
   const symbols = await load("symbols", host.symbols, files, refuse, symbolsAlone);
   const firmware = await planFirmware(host, files, refuse);
   const devices = await Promise.all(
-    (host.devices ?? []).map((device) => planDevice(device, PRIMARY_CID, files, (message) => refuse("devices", message))),
+    (host.devices ?? []).map((device) => planDevice(device, PRIMARY_CID, files, (fact) => refuse("devices", fact))),
   );
   if (host[named] !== undefined && image === undefined || host.firmware !== undefined && firmware === undefined) return undefined;
   const boot: BootPlan = {
@@ -63,12 +64,12 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
   };
   const { cpu, memory: all } = place;
   const memory = host.memory ?? all;
-  if (memory > all) refuse("memory", "memory exceeds that of [machine], which is shared by all guests");
+  if (memory > all) refuse("memory", ruled("memory exceeds that of [machine], which is shared by all guests"));
   try {
     checkBootPlan(boot, { memory, cpu }, host.firmware ?? host[named]!);
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;
-    refuse(host.firmware === undefined ? named : "firmware", error.message);
+    refuse(host.firmware === undefined ? named : "firmware", problemFact(error));
   }
   return { boot, memory, symbols, log: logOf(host.devices, files, refuse) };
 }
@@ -89,7 +90,7 @@ async function planFirmware(
   refuse: Refuse,
 ): Promise<FirmwarePlan | undefined> {
   if (firmware === undefined) {
-    if (vars !== undefined) refuse("firmware_vars", "firmware_vars needs firmware");
+    if (vars !== undefined) refuse("firmware_vars", { code: "needs", what: "firmware_vars", needs: "firmware" });
     return undefined;
   }
   const code = await load("firmware", firmware, files, refuse, (file) => file);

@@ -1,33 +1,33 @@
-// Schemas of plain values in a configuration, and their messages: what follows `KEY VALUE` in an
-// error.
+// Schemas of plain values in a configuration, and their errors.
 
 import * as v from "valibot";
+import { told } from "../plans/config-fact.ts";
 
 /** The error for a value of another type. */
-export function mustBe(what: string): (issue: v.BaseIssue<unknown>) => string {
-  return (issue) => issue.received === "undefined" ? "is missing" : `is not ${what}`;
+export function mustBe(a: string, example?: string): string {
+  return told({ code: "not-a", a, example });
 }
 
 export const boolean = v.boolean(mustBe("true or false"));
 export const text = v.string(mustBe("a string"));
 
 /** A whole number from `min` to `max`; `outside` is the error for others. */
-export function whole(min: number, max: number, outside: string) {
+export function whole(min: number, max: number, outside = outsideOf(`${min}..${max}`)) {
   const number = mustBe("a whole number");
   return v.pipe(v.number(number), v.integer(number), v.minValue(min, outside), v.maxValue(max, outside));
 }
 
+/** The error of a value that is outside of a range; `note`: why it ends there. */
+export function outsideOf(range: string, note?: string): string {
+  return told({ code: "outside", range, note });
+}
+
 /** One of these words. */
 export function oneOf<const T extends readonly string[]>(known: T) {
-  return v.picklist(known, missingOrNot(known));
+  return v.picklist(known, notKnown(...known));
 }
 
 /** The error for an unknown word. */
 export function notKnown(...words: readonly string[]): string {
-  return `is not known; use ${words.map((word) => JSON.stringify(word)).join(", ").replace(/, ([^,]*)$/, " or $1")}`;
-}
-
-/** The same for a schema, where the word may be missing. */
-export function missingOrNot(known: readonly string[]): (issue: v.BaseIssue<unknown>) => string {
-  return (issue) => issue.received === "undefined" ? "is missing" : notKnown(...known);
+  return told({ code: "not-known", words });
 }

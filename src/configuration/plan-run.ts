@@ -23,19 +23,9 @@ import { diskGuestTable, hasDiskGuest } from "../catalog/boot.ts";
 import { DEBIAN_RELEASES } from "../catalog/catalog.ts";
 import { afterOf } from "../assembly/layout/machine-rules.ts";
 import { buffersOf, linksByVm } from "../assembly/layout/plan-keys.ts";
-import {
-  changed,
-  checkedTable,
-  type Config,
-  type ConfigError,
-  type ConfigResult,
-  formatConfigError,
-  nowhere,
-  readConfig,
-  type Spoilt,
-  type Table,
-} from "./config.ts";
-import { checkedDevicetree, type Files, inFolder, load, logOf, planDevice, type Refuse, refuseInShared } from "./files.ts";
+import { changed, checkedTable, type Config, type ConfigResult, readConfig, type Spoilt, type Table } from "./config.ts";
+import { type ConfigError, configProblem, ruled } from "../plans/config-fact.ts";
+import { checkedDevicetree, type Files, inFolder, load, logOf, planDevice, problemFact, type Refuse, refuseInShared } from "./files.ts";
 import { hostUse } from "./host-use.ts";
 import { planHostImage } from "./host-image.ts";
 import { keptVariables } from "./variables-file.ts";
@@ -44,6 +34,7 @@ import { type File, type FileRm, type FileUi, type FileVm } from "./schema.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 import { DEMO, EMBEDDED_FILES, TOUR } from "./embedded.ts";
 import { cannotRead, readToEnd } from "../support/named-file.ts";
+import { type Problem, within } from "../support/problem.ts";
 import { formatSize } from "../support/units.ts";
 import { type BootPlan, type DevicePlan, FIRST_CID, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "../plans/plan.ts";
 import { beyondFolder, type Consent, type HostResource, type PlanSource, sourceFile, withoutConnections } from "../plans/host-resources.ts";
@@ -76,14 +67,13 @@ export interface RunConfiguration {
   readonly ui: FileUi;
 }
 
-/** Result of planning: the configuration, or lines that say what is wrong, and where that is. */
+/** Result of planning: the configuration, or the problems in the order of its text. */
 export type RunResult = { readonly ok: true; readonly run: RunConfiguration } | {
   readonly ok: false;
-  readonly errors: readonly string[];
-  readonly placed: readonly ConfigError[];
+  readonly problems: readonly Problem[];
 };
 
-const refusedFor = (message: string): RunResult => ({ ok: false, errors: [message], placed: [nowhere(message)] });
+const refusedFor = (problem: Problem): RunResult => ({ ok: false, problems: [problem] });
 
 /** Timeslice of a VM that the hypervisor schedules, microseconds. */
 const DEFAULT_TIMESLICE = 5000;
@@ -137,7 +127,7 @@ export async function planRun(what: string, reader: PlanReader, changes: readonl
   const guest = diskGuestTable(what);
   if (guest !== undefined && await hasDiskGuest(what)) return await planOf(changed(guest, changes), reader);
   const table = await vmTable(what);
-  return typeof table === "string" ? refusedFor(table) : await planOf(changed(table, changes), reader);
+  return "what" in table ? refusedFor(table) : await planOf(changed(table, changes), reader);
 }
 
 /**
@@ -148,12 +138,12 @@ export async function planRun(what: string, reader: PlanReader, changes: readonl
 export async function vmTable(
   what: string,
   more: readonly Table[] = [],
-): Promise<{ readonly vm: Readonly<Record<string, Table>> } | string> {
+): Promise<{ readonly vm: Readonly<Record<string, Table>> } | Problem> {
   const devices = more.length > 0 && { devices: [{ kind: "pl011" }, ...more] };
   if (DEBIAN_NAMES.includes(what)) return debianTable(what, devices);
   if (!what.includes("/") && !await exists(what)) {
-    const meant = didYouMean(what, ["demo", ...DEBIAN_NAMES]);
-    return `image ${what}: no such file, and no guest of this name${meant || "; list them with el2 guests ls"}`;
+    const wayOut = didYouMean(what, ["demo", ...DEBIAN_NAMES]) ?? "list them with el2 guests ls";
+    return { what: `image ${what}: no such file, and no guest of this name`, wayOut };
   }
   return imageTable(what, devices);
 }
@@ -194,7 +184,7 @@ async function planFile(path: string, reader: PlanReader, changes: readonly stri
   try {
     text = new TextDecoder().decode(readToEnd(path));
   } catch (error) {
-    return refusedFor(`${path}: ${cannotRead(error)}`);
+    return refusedFor(within(path, cannotRead(error)));
   }
   const own = sourceFile("configuration", path, () => text);
   const { source: named } = reader, source = named ? { ...named, content: () => `${named.content()}\0${text}` } : own;
@@ -245,8 +235,7 @@ async function planChecked(
     return { ok: true, run };
   }
   errors.sort((a, b) => a.line - b.line || a.column - b.column);
-  const texts = errors.map((error) => name === undefined ? error.message : formatConfigError(name, error));
-  return { ok: false, errors: texts, placed: name === undefined ? errors.map(({ message }) => nowhere(message)) : errors };
+  return { ok: false, problems: errors.map((error) => configProblem(name, error)) };
 }
 
 async function planConfig(
@@ -257,9 +246,9 @@ async function planConfig(
   const symbols: Record<string, Uint8Array> = {};
   const logs: Record<string, string> = {};
   /** Notes errors at keys of a table. */
-  const refuseIn = (...table: string[]): Refuse => (key, message) => {
+  const refuseIn = (...table: string[]): Refuse => (key, fact) => {
     const position = positions.value([...table, key]) ?? positions.key(table) ?? { line: 1, column: 1 };
-    errors.push({ ...position, message });
+    errors.push({ ...position, fact });
   };
   const { cpus, memory, turbo, seed, cap_ids: capIds, quirks, hypervisor_node: hypervisorNode, strict, check } = file.machine;
   const { auth = DEFAULT_BEHAVIOUR.auth, parcels = DEFAULT_BEHAVIOUR.parcels } = file.rm;
@@ -327,7 +316,8 @@ async function planVms(
     if (known) symbols[name] = known;
     const before = vms.find(({ firmware }) => firmware !== undefined);
     if (before !== undefined && plan.firmware !== undefined && !sameBytes(before.firmware!.bytes, plan.firmware.bytes)) {
-      refuse("firmware", `firmware ${vm.firmware} is not vm ${JSON.stringify(before.name)}'s; RM holds one for all protected VMs`);
+      const what = `firmware ${vm.firmware} is not vm ${JSON.stringify(before.name)}'s`;
+      refuse("firmware", ruled(what, "RM holds one for all protected VMs"));
     }
     vms.push(plan);
   }
@@ -365,19 +355,16 @@ async function planRoot(
   refuse: Refuse,
 ): Promise<RootPlan | undefined> {
   if (kind === "native") {
-    if (runtime !== undefined) refuse("runtime", 'runtime belongs to kind = "image"');
-    if (app !== undefined) refuse("app", 'app belongs to kind = "image"');
+    for (const [key, value] of Object.entries({ runtime, app })) {
+      if (value !== undefined) refuse(key, { code: "belongs", key, kind: "image" });
+    }
     return undefined;
   }
-  if (auth !== undefined) refuse("auth", 'auth belongs to kind = "native": an image has its own rules');
-  if (parcels !== undefined) refuse("parcels", 'parcels belongs to kind = "native": an image has its own rules');
-  if (reserved_memory !== undefined) {
-    refuse("reserved_memory", 'reserved_memory belongs to kind = "native": an image has its own rules');
+  for (const [key, value] of Object.entries({ auth, parcels, reserved_memory, size_max, low_memory })) {
+    if (value !== undefined) refuse(key, { code: "belongs", key, kind: "native", why: "an image has its own rules" });
   }
-  if (size_max !== undefined) refuse("size_max", 'size_max belongs to kind = "native": an image has its own rules');
-  if (low_memory !== undefined) refuse("low_memory", 'low_memory belongs to kind = "native": an image has its own rules');
-  if (runtime === undefined) refuse("kind", 'kind "image" needs a runtime');
-  if (app === undefined) refuse("kind", 'kind "image" needs an app');
+  if (runtime === undefined) refuse("kind", { code: "needs", what: 'kind "image"', needs: "a runtime" });
+  if (app === undefined) refuse("kind", { code: "needs", what: 'kind "image"', needs: "an app" });
   const images = {
     runtime: await load("runtime", runtime, files, refuse, (file) => file),
     app: await load("app", app, files, refuse, (file) => file),
@@ -388,7 +375,7 @@ async function planRoot(
     checkRoot(root);
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;
-    refuse(error instanceof RootImageError ? error.file : "app", error.message);
+    refuse(error instanceof RootImageError ? error.file : "app", problemFact(error));
   }
   return root;
 }
@@ -426,7 +413,7 @@ async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse):
   const firmware = await load("firmware", vm.firmware, files, refuse, firmwareImage);
   const devicetree = await load("dtb", vm.dtb, files, refuse, (file) => checkedDevicetree(file, rules.devicetreeSize));
   const devices = await Promise.all(
-    (vm.devices ?? []).map((device) => planDevice(device, cid, files, (message) => refuse("devices", message))),
+    (vm.devices ?? []).map((device) => planDevice(device, cid, files, (fact) => refuse("devices", fact))),
   );
   const image: VmImage | undefined = kernel ?? bareMetal ?? bios ?? (flash && NO_IMAGE);
   if (image === undefined) return undefined;
@@ -435,7 +422,8 @@ async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse):
   const needed = rules.needs({ image, firmware, initrd, base, swiotlb, devicetreeFirst: bios && true, flash });
   if (needed > vm.memory && roomKnown) {
     const enough = formatSize(Math.ceil(needed / (2 * MiB)) * 2 * MiB);
-    refuse("memory", `memory "${formatSize(vm.memory)}" is too small for what vm ${JSON.stringify(name)} is loaded with; use ${enough}`);
+    const what = `memory "${formatSize(vm.memory)}" is too small for what vm ${JSON.stringify(name)} is loaded with`;
+    refuse("memory", ruled(what, `use ${enough}`));
   }
   return {
     name,

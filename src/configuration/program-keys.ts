@@ -3,7 +3,7 @@
 
 import * as v from "valibot";
 import { COMMAND_TEXTS } from "./key-texts.ts";
-import { boolean, mustBe, oneOf, text } from "./plain-values.ts";
+import { boolean, mustBe, oneOf, outsideOf, text } from "./plain-values.ts";
 import { described, facts } from "../support/described.ts";
 import { DURATION_PATTERN, parseDuration } from "../support/units.ts";
 
@@ -28,12 +28,12 @@ const words = v.pipe(
 );
 
 const timeout = v.pipe(
-  v.string(mustBe('a duration; use for example "10s"')),
+  v.string(mustBe("a duration", '"10s"')),
   facts({ pattern: DURATION_PATTERN }),
   v.rawTransform<string, number>(({ dataset, addIssue, NEVER }) => {
     const ns = parseDuration(dataset.value);
     if (ns !== undefined && ns >= TIMEOUT_MIN && ns <= TIMEOUT_MAX) return ns / 1e6;
-    addIssue({ message: ns === undefined ? 'is not a duration; use for example "10s"' : "is outside 100ms..10min" });
+    addIssue({ message: ns === undefined ? mustBe("a duration", '"10s"') : outsideOf("100ms..10min") });
     return NEVER;
   }),
 );

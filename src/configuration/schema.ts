@@ -8,6 +8,7 @@ import { PLATFORM_DEVICES, PRIMARY_UARTS, VIRTIO_BUSES } from "../plans/plan.ts"
 import { FIRST_RESERVED_LABEL, GZVM_PROBES, VM_PLATFORMS, VM_VIRTIO_SLOTS } from "../host/interface.ts";
 import { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
 import { AUTH_NAMES } from "../abi/rpc/messages/vm.ts";
+import { told, wrong } from "../plans/config-fact.ts";
 import { withNeeds } from "../plans/needs.ts";
 import { PHONE_NAMES } from "./phones.ts";
 import {
@@ -55,9 +56,10 @@ import {
   WIDEST_ADDRESS,
   WINDOWS_MAX,
 } from "../plans/limits.ts";
-import { boolean, missingOrNot, mustBe, notKnown, oneOf, text, whole } from "./plain-values.ts";
+import { boolean, mustBe, notKnown, oneOf, outsideOf, text, whole } from "./plain-values.ts";
 import { described, facts } from "../support/described.ts";
 import { hostPath } from "./host-paths.ts";
+import { problemOf } from "../support/problem.ts";
 import { DURATION_PATTERN, formatSize, parseDuration, parseSize, SIZE_PATTERN } from "../support/units.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 import {
@@ -109,11 +111,11 @@ function size(min: number) {
         addIssue({ message });
         return NEVER;
       };
-      if (typeof dataset.value === "number") return refuse('has no unit; write a string with K, M or G, such as "256MiB"');
+      if (typeof dataset.value === "number") return refuse(wrong("has no unit", 'write a string with K, M or G, such as "256MiB"'));
       const bytes = typeof dataset.value === "string" ? parseSize(dataset.value) : undefined;
-      if (bytes === undefined) return refuse('is not a size; use for example "256MiB"');
+      if (bytes === undefined) return refuse(mustBe("a size", '"256MiB"'));
       if (bytes < min || bytes > MAXIMUM_PRIMARY_MEMORY) {
-        return refuse(`is outside ${formatSize(min)}..${formatSize(MAXIMUM_PRIMARY_MEMORY)}`);
+        return refuse(outsideOf(`${formatSize(min)}..${formatSize(MAXIMUM_PRIMARY_MEMORY)}`));
       }
       if (bytes % BLOCK !== 0) return refuse("is not a multiple of 2MiB");
       return bytes;
@@ -130,7 +132,7 @@ function pagesUpTo(most: number) {
       const bytes = parseSize(dataset.value);
       if (bytes !== undefined && bytes % PAGE_SIZE === 0 && bytes <= most) return bytes;
       addIssue({
-        message: bytes === undefined ? 'is not a size; use for example "64KiB"' : `is not whole pages of up to ${formatSize(most)}`,
+        message: bytes === undefined ? mustBe("a size", '"64KiB"') : `is not whole pages of up to ${formatSize(most)}`,
       });
       return NEVER;
     }),
@@ -143,7 +145,7 @@ const span = pagesUpTo(WIDEST_ADDRESS);
 /** A duration in whole microseconds. */
 function microseconds(min: number, max: number) {
   return v.pipe(
-    v.string(mustBe('a duration; use for example "1ms"')),
+    v.string(mustBe("a duration", '"1ms"')),
     facts({ pattern: DURATION_PATTERN }),
     v.rawTransform<string, number>(({ dataset, addIssue, NEVER }) => {
       const refuse = (message: string) => {
@@ -151,8 +153,8 @@ function microseconds(min: number, max: number) {
         return NEVER;
       };
       const ns = parseDuration(dataset.value);
-      if (ns === undefined) return refuse('is not a duration; use for example "1ms"');
-      if (ns < min * 1000 || ns > max * 1000) return refuse(`is outside ${min}us..${max / 1000}ms`);
+      if (ns === undefined) return refuse(mustBe("a duration", '"1ms"'));
+      if (ns < min * 1000 || ns > max * 1000) return refuse(outsideOf(`${min}us..${max / 1000}ms`));
       return Math.round(ns / 1000);
     }),
   );
@@ -167,13 +169,13 @@ const cpu = v.pipe(
       parseCpu(dataset.value);
     } catch (error) {
       if (!(error instanceof CpuError)) throw error;
-      addIssue({ message: `is not a CPU that el2 has: ${error.message}` });
+      addIssue({ message: told({ code: "rule", ...problemOf(error, "is not a CPU that el2 has") }) });
     }
   }),
 );
 
 const machine = v.object(described({
-  cpus: v.optional(whole(1, MAX_CPUS, `is outside 1..${MAX_CPUS}`), 2),
+  cpus: v.optional(whole(1, MAX_CPUS), 2),
   cpu: v.optional(cpu, DEFAULT_CPU),
   memory: v.optional(size(MINIMUM_PRIMARY_MEMORY), "1GiB"),
   turbo: v.optional(boolean, false),
@@ -186,7 +188,7 @@ const machine = v.object(described({
   strict: v.optional(boolean, DEFAULT_BEHAVIOUR.strict),
   check: v.optional(boolean, DEFAULT_BEHAVIOUR.check),
   phone: v.optional(oneOf(PHONE_NAMES)),
-  page_tables: v.optional(whole(1, MAX_PAGE_TABLES, `is outside 1..${MAX_PAGE_TABLES}`)),
+  page_tables: v.optional(whole(1, MAX_PAGE_TABLES)),
   idle_watchdog: v.optional(oneOf(IDLE_WATCHDOG), DEFAULT_BEHAVIOUR.idleWatchdog),
   abi: v.optional(oneOf(ABIS), DEFAULT_BEHAVIOUR.abi),
   ipa_bits: v.optional(v.picklist(IPA_BITS, "is not 36 or 40"), DEFAULT_BEHAVIOUR.ipaBits),
@@ -211,7 +213,7 @@ const memlock = v.pipe(
     if (dataset.value === "unlimited") return Number.MAX_SAFE_INTEGER;
     const bytes = typeof dataset.value === "string" ? parseSize(dataset.value) : undefined;
     if (bytes !== undefined) return bytes;
-    addIssue({ message: 'is not a size; use for example "64KiB", or "unlimited"' });
+    addIssue({ message: mustBe("a size", '"64KiB", or "unlimited"') });
     return NEVER;
   }),
 );
@@ -220,17 +222,17 @@ const memlock = v.pipe(
 const MAX_HUGE_PAGES = MAXIMUM_PRIMARY_MEMORY / BLOCK;
 
 const nativeHost = described({
-  vcpus: v.optional(whole(1, MAX_CPUS, `is outside 1..${MAX_CPUS}`)),
+  vcpus: v.optional(whole(1, MAX_CPUS)),
   device: v.optional(oneOf(DEVICE_PERSONAS), "union"),
   gzvm: v.optional(boolean, false),
   gzvm_probe: v.optional(oneOf(GZVM_PROBES)),
   memlock: v.optional(memlock, "unlimited"),
-  max_order: v.optional(whole(0, MAX_ORDER, `is outside 0..${MAX_ORDER}`)),
+  max_order: v.optional(whole(0, MAX_ORDER)),
   boot_context: v.optional(oneOf(BOOT_CONTEXT_ANSWERS), "as-generation"),
-  unpinnable: v.optional(whole(0, 100, "is outside 0..100")),
-  huge_pages: v.optional(whole(0, MAX_HUGE_PAGES, `is outside 0..${MAX_HUGE_PAGES}`)),
+  unpinnable: v.optional(whole(0, 100)),
+  huge_pages: v.optional(whole(0, MAX_HUGE_PAGES)),
   reclaim_after: v.optional(microseconds(1, RECLAIM_MAX)),
-  scm_max: v.optional(whole(0, MAX_SCM, `is outside 0..${MAX_SCM}`)),
+  scm_max: v.optional(whole(0, MAX_SCM)),
   timer_wakeups: v.optional(oneOf(TIMER_WAKEUPS), "hypervisor"),
 }, NATIVE_HOST_TEXTS);
 
@@ -241,8 +243,8 @@ const rm = v.object(described({
   runtime: v.optional(path),
   app: v.optional(path),
   auth: v.optional(v.pipe(v.array(oneOf(AUTH_NAMES), nameList), v.minLength(1, "names no type"))),
-  parcels: v.optional(whole(1, MAX_PARCELS, `is outside 1..${MAX_PARCELS}`)),
-  parcels_held: v.optional(whole(0, MAX_PARCELS, `is outside 0..${MAX_PARCELS}`)),
+  parcels: v.optional(whole(1, MAX_PARCELS)),
+  parcels_held: v.optional(whole(0, MAX_PARCELS)),
   reserved_memory: v.optional(oneOf(RESERVED_MEMORY_RULES)),
   size_max: v.optional(oneOf(SIZE_MAX_RULES)),
   low_memory: v.optional(pagesUpTo(LOW_MEMORY_MAX)),
@@ -255,7 +257,7 @@ const netRule = v.pipe(
   v.rawTransform<string, NetRule>(({ dataset, addIssue, NEVER }) => {
     const parsed = parseNetRule(dataset.value);
     if (parsed !== undefined) return parsed;
-    addIssue({ message: 'is not an address; use for example "192.168.1.0/24" or "10.0.2.2:8080"' });
+    addIssue({ message: mustBe("an address", '"192.168.1.0/24" or "10.0.2.2:8080"') });
     return NEVER;
   }),
 );
@@ -268,7 +270,7 @@ const forward = v.pipe(
   v.rawTransform<string, PortForward>(({ dataset, addIssue, NEVER }) => {
     const parsed = parseForward(dataset.value);
     if (parsed !== undefined) return parsed;
-    addIssue({ message: 'is not a pair of ports; use HOST:GUEST, such as "2222:22"' });
+    addIssue({ message: wrong("is not a pair of ports", 'use HOST:GUEST, such as "2222:22"') });
     return NEVER;
   }),
 );
@@ -309,7 +311,7 @@ const DEVICES = [
   }, DEVICE_TEXTS.net)),
   v.object(described({
     kind: v.literal("vsock"),
-    cid: v.optional(whole(MIN_CID, MAX_CID, `is outside ${MIN_CID}..${MAX_CID}`)),
+    cid: v.optional(whole(MIN_CID, MAX_CID)),
     path: v.optional(v.pipe(text, hostPath("socket", true))),
   }, DEVICE_TEXTS.vsock)),
   v.object(described({ kind: v.literal("rng") }, DEVICE_TEXTS.rng)),
@@ -321,7 +323,7 @@ const DEVICES = [
       v.pipe(
         text,
         facts({ pattern: "^[\\w.-]+$", maxLength: TAG_LENGTH }),
-        v.check(isTag, `is not a tag; use up to ${TAG_LENGTH} letters, digits, and . _ -`),
+        v.check(isTag, wrong("is not a tag", `use up to ${TAG_LENGTH} letters, digits, and . _ -`)),
       ),
       DEFAULT_TAG,
     ),
@@ -332,17 +334,17 @@ const DEVICES = [
 /** Kinds of devices that VMs can have. */
 export const DEVICE_KINDS: readonly string[] = DEVICES.map(({ entries }) => entries.kind.literal);
 const VIRTIO_KINDS = DEVICE_KINDS.filter((kind) => kind !== "pl011");
-const device = v.variant("kind", DEVICES, missingOrNot(DEVICE_KINDS));
+const device = v.variant("kind", DEVICES, notKnown(...DEVICE_KINDS));
 
 /** Where a VM can have RAM; `checkBase` knows the machine's width of addresses. */
 const ramAddress = v.pipe(
   v.number(mustBe("a whole number")),
   v.safeInteger(mustBe("a whole number")),
   facts({ minimum: FIRST_RAM_ADDRESS, maximum: WIDEST_ADDRESS - 1, multipleOf: BLOCK }),
-  v.check((base) => base >= FIRST_RAM_ADDRESS && base < WIDEST_ADDRESS, "is outside 0x40000000..0xffffffffff"),
+  v.check((base) => base >= FIRST_RAM_ADDRESS && base < WIDEST_ADDRESS, outsideOf("0x40000000..0xffffffffff")),
   v.check((base) => base % BLOCK === 0, (issue) => {
     const up = Math.ceil((issue.input as number) / BLOCK) * BLOCK;
-    return `is not 2 MiB aligned (the resource manager would round it up, but not the devicetree); use 0x${up.toString(16)}`;
+    return wrong("is not 2 MiB aligned (the resource manager would round it up, but not the devicetree)", `use 0x${up.toString(16)}`);
   }),
 );
 
@@ -370,14 +372,14 @@ const vm = v.object(described({
   cmdline: v.optional(commandLine, ""),
   memory: v.optional(size(2 * MiB), "256MiB"),
   swiotlb: v.optional(size(2 * MiB)),
-  datamatch_flag: v.optional(whole(1, 2, "is outside 1..2")),
+  datamatch_flag: v.optional(whole(1, 2)),
   bios_tree: v.optional(span),
   without_access_platform: v.optional(v.pipe(
     v.array(oneOf(VIRTIO_KINDS), mustBe("a list of kinds of devices")),
     v.minLength(1, "names no kind"),
   )),
   cpu_frequencies: v.optional(v.pipe(
-    v.array(whole(1, MAX_KHZ, `is outside 1..${MAX_KHZ}`), mustBe("a list of frequencies in kHz")),
+    v.array(whole(1, MAX_KHZ), mustBe("a list of frequencies in kHz")),
     facts({ minItems: 1, maxItems: MAX_FREQUENCIES }),
     v.check((list) => list.length >= 1 && list.length <= MAX_FREQUENCIES, `has no frequency, or more than ${MAX_FREQUENCIES}`),
     v.check((list) => list.every((kHz, index) => index === 0 || kHz > list[index - 1]), "is not in rising order"),
@@ -392,14 +394,14 @@ const vm = v.object(described({
     v.pipe(
       v.number(mustBe("a whole number")),
       v.integer(mustBe("a whole number")),
-      v.minValue(1, `is outside 1..${MAX_VCPUS}`),
-      v.maxValue(MAX_VCPUS, `exceeds the ${MAX_VCPUS} threads of one address space; use 1..${MAX_VCPUS}`),
+      v.minValue(1, outsideOf(`1..${MAX_VCPUS}`)),
+      v.maxValue(MAX_VCPUS, wrong(`exceeds the ${MAX_VCPUS} threads of one address space`, `use 1..${MAX_VCPUS}`)),
     ),
     1,
   ),
   schedule: v.optional(oneOf(["proxy", "own"]), "proxy"),
   affinity: v.optional(oneOf(["static", "sticky", "pinned"])),
-  affinity_map: v.optional(v.array(whole(0, MAX_CPUS - 1, `is outside 0..${MAX_CPUS - 1}`), mustBe("a list of physical CPUs"))),
+  affinity_map: v.optional(v.array(whole(0, MAX_CPUS - 1), mustBe("a list of physical CPUs"))),
   priority: v.optional(v.pipe(
     v.number(mustBe("a whole number")),
     v.integer(mustBe("a whole number")),
@@ -409,7 +411,7 @@ const vm = v.object(described({
       ({ input }) => {
         const priority = OWNER_PRIORITY + (input as number);
         const what = priority < 0 ? "below 0" : `not below the owner (${OWNER_PRIORITY})`;
-        return `gives ${priority}, ${what}: the resource manager would refuse VM_INIT; use -${OWNER_PRIORITY}..-1`;
+        return wrong(`gives ${priority}, ${what}: the resource manager would refuse VM_INIT`, `use -${OWNER_PRIORITY}..-1`);
       },
     ),
   )),
@@ -438,7 +440,7 @@ const clock = v.pipe(
     if (dataset.value === "now") return "now";
     const seconds = Math.floor(Date.parse(dataset.value) / 1000);
     if (seconds >= 0 && seconds < 2 ** 32) return seconds;
-    addIssue({ message: 'is not a time; use "now" or for example "2026-01-31T12:00:00Z"' });
+    addIssue({ message: wrong("is not a time", 'use "now" or for example "2026-01-31T12:00:00Z"') });
     return NEVER;
   }),
 );
@@ -477,12 +479,12 @@ const bufferSize = v.pipe(
     const bytes = parseSize(dataset.value);
     const whole = bytes !== undefined && bytes > 0 && bytes % PAGE_SIZE === 0 && bytes <= MAXIMUM_PRIMARY_MEMORY;
     if (whole) return bytes;
-    addIssue({ message: bytes === undefined ? 'is not a size; use for example "64KiB"' : "is not a multiple of 4KiB" });
+    addIssue({ message: bytes === undefined ? mustBe("a size", '"64KiB"') : "is not a multiple of 4KiB" });
     return NEVER;
   }),
 );
 
-const label = whole(0, FIRST_RESERVED_LABEL - 1, "is outside 0..0x7fffffff");
+const label = whole(0, FIRST_RESERVED_LABEL - 1, outsideOf("0..0x7fffffff"));
 const vmName = text;
 const twoNames = mustBe("the names of two VMs");
 const link = v.variant(
@@ -492,8 +494,8 @@ const link = v.variant(
       kind: v.literal("msgqueue-pair"),
       label,
       between: v.pipe(v.array(vmName, twoNames), v.length(2, twoNames), v.transform(([a, b]): [string, string] => [a, b])),
-      depth: v.optional(whole(1, MAX_DEPTH, `is outside 1..${MAX_DEPTH} (documents say 256, the hypervisor excludes it)`), 8),
-      size: v.optional(whole(1, MAX_MESSAGE, `is outside 1..${MAX_MESSAGE} (documents say 1024, the hypervisor excludes it)`), 240),
+      depth: v.optional(whole(1, MAX_DEPTH, outsideOf(`1..${MAX_DEPTH}`, "documents say 256, the hypervisor excludes it")), 8),
+      size: v.optional(whole(1, MAX_MESSAGE, outsideOf(`1..${MAX_MESSAGE}`, "documents say 1024, the hypervisor excludes it")), 240),
     }, LINK_TEXTS["msgqueue-pair"])),
     v.object(described({
       kind: v.literal("doorbell"),
@@ -542,7 +544,7 @@ const DIRECT_COLOR = { type: "string", pattern: "^#[0-9a-fA-F]{6}$" };
 const shade = v.pipe(
   v.custom<string | readonly [direct: string, entry: number]>(
     isShade,
-    'is not a color; use "#rrggbb", or ["#rrggbb", N] with an entry of 256 from 16 to 255',
+    wrong("is not a color", 'use "#rrggbb", or ["#rrggbb", N] with an entry of 256 from 16 to 255'),
   ),
   facts({
     anyOf: [
@@ -573,21 +575,21 @@ export const ui = v.object(described({
   /** `off`: graphs advance only when a key is pressed. */
   motion: v.optional(oneOf(["on", "off"]), "on"),
   /** The key of the screen at the start, unless the session's last one was kept. */
-  layout: v.optional(v.pipe(text, v.regex(SCREEN_KEY, 'is not a screen; use its key, "0" to "9"'))),
+  layout: v.optional(v.pipe(text, v.regex(SCREEN_KEY, wrong("is not a screen", 'use its key, "0" to "9"')))),
   /** The key that takes the keys back from a guest. */
   console_prefix: v.optional(
     v.pipe(
       text,
-      v.regex(PREFIX_KEY, "is not a prefix key; use ctrl- and a letter or ] \\ ^ _"),
+      v.regex(PREFIX_KEY, wrong("is not a prefix key", "use ctrl- and a letter or ] \\ ^ _")),
     ),
   ),
   /** Keys by action name; which actions and keys there are is the screens' to say. */
-  keys: v.optional(v.record(v.string(), v.string(mustBe('a key; names have dots: keys = { "machine.pause" = "P" }')), table), {}),
+  keys: v.optional(v.record(v.string(), v.string(wrong("is not a key", 'names have dots: keys = { "machine.pause" = "P" }')), table), {}),
 }, UI_TEXTS));
 
 /** A whole file. Unknown keys are looked for apart (`KNOWN_KEYS`), so that all are reported. */
 export const Schema = v.object(described({
-  el2: v.literal(1, (issue) => issue.received === "undefined" ? "is missing" : "is not a version that this el2 reads; use 1"),
+  el2: v.literal(1, wrong("is not a version that this el2 reads", "use 1")),
   machine: v.optional(v.object(machine.entries, table), {}),
   host: v.optional(v.object(host.entries, table), {}),
   rm: v.optional(v.object(rm.entries, table), {}),

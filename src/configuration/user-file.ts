@@ -3,11 +3,11 @@
 
 import * as v from "valibot";
 import { checkThemes, ConfigErrors, readToml, Spoilt } from "./config.ts";
+import { ruled } from "../plans/config-fact.ts";
 import { mustBe, text } from "./plain-values.ts";
 import { TomlPositions } from "./positions.ts";
 import { COMMAND_KEYS, commands, type FileCommand } from "./program-keys.ts";
 import { DEFAULT_UI, type FileUi, ui } from "./schema.ts";
-import { didYouMean } from "../support/did-you-mean.ts";
 
 const columns = v.optional(
   v.record(
@@ -46,8 +46,13 @@ export function readUserFile(content: string): { readonly file: UserFile; readon
   const wrong = issues.map((issue) => (issue.path ?? []).map((item) => item.key as string | number));
   for (const [index, issue] of issues.entries()) {
     const path = wrong[index];
-    if (issue.received === "undefined") errors.atKey(path, `${path.findLast((part) => typeof part === "string")} is missing`);
-    else errors.atIssue(path, issue);
+    if (issue.received === "undefined") {
+      errors.atKey(path, {
+        code: "missing",
+        key: `${path.findLast((part) => typeof part === "string")}`,
+        where: "",
+      });
+    } else errors.atIssue(path, issue);
   }
   const rest = v.safeParse(FILE, new Spoilt(wrong).takenOut(read.raw));
   // `ui` itself may not be a table.
@@ -68,7 +73,7 @@ function withThemes(ui: FileUi, errors: ConfigErrors): FileUi {
 function named(commands: readonly FileCommand[], errors: ConfigErrors): FileCommand[] {
   return commands.filter(({ name }, index) => {
     const isFirst = commands.findIndex((other) => other.name === name) === index;
-    if (!isFirst) errors.atKey(["ui", "command"], `there are two commands ${JSON.stringify(name)}; change one`);
+    if (!isFirst) errors.atKey(["ui", "command"], ruled(`there are two commands ${JSON.stringify(name)}`, "change one"));
     return isFirst;
   });
 }
@@ -78,8 +83,8 @@ function unknownKeys(value: unknown, path: readonly (string | number)[], errors:
   if (Array.isArray(value) && known) return value.forEach((one, index) => unknownKeys(one, [...path, index], errors));
   if (typeof value !== "object" || value === null || !known) return;
   for (const [key, inner] of Object.entries(value)) {
-    const place = [...path, key], wayOut = didYouMean(key, known, "this file has [ui] and [[ui.command]]");
+    const place = [...path, key], instead = "this file has [ui] and [[ui.command]]";
     if (known.includes(key)) unknownKeys(inner, place, errors);
-    else errors.atKey(place, `unknown key ${JSON.stringify(key)}${wayOut}`);
+    else errors.atKey(place, { code: "unknown-key", key, where: "", known, instead });
   }
 }

@@ -3,6 +3,7 @@
 import { readVars } from "../assembly/layout/firmware-layout.ts";
 import type { VariablesPlan } from "../host/interface.ts";
 import { cannotRead } from "../support/named-file.ts";
+import { problemOf } from "../support/problem.ts";
 import { type Files, inFolder, type Refuse } from "./files.ts";
 
 /** The file that a key names, and its content; undefined without one, or if it cannot be used. */
@@ -13,7 +14,8 @@ export function keptVariables(key: string, path: string | undefined, files: File
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const missing = error instanceof Deno.errors.NotFound;
-    refuse(key, missing ? `${key} ${path}: ${cannotRead(error)}; make it with: truncate -s 2M ${path}` : `${key}: ${error.message}`);
+    const problem = missing ? { ...cannotRead(error), wayOut: `make it with: truncate -s 2M ${path}` } : problemOf(error);
+    refuse(key, { code: "file", of: missing ? `${key} ${path}` : key, problem });
     return undefined;
   }
 }

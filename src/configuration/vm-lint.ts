@@ -37,6 +37,7 @@ import {
 } from "../resource-manager/interface.ts";
 import { bufferAddresses, firstAddress, isFence, lintPhone } from "./phone-lint.ts";
 import type { RESERVED_MEMORY_RULES } from "../hypervisor/options.ts";
+import { problemText } from "../support/problem.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
@@ -45,6 +46,11 @@ import { PAGE_SIZE } from "../support/sizes.ts";
  * at all.
  */
 type LintKind = "refused" | "changed" | "ignored";
+
+/** A name that does not exist, and the one that may be meant. */
+function perhaps(what: string, name: string, names: readonly string[]): string {
+  return problemText({ what, wayOut: didYouMean(name, names) });
+}
 
 interface LintFinding {
   readonly kind: LintKind;
@@ -242,7 +248,7 @@ class Lint {
       const form = forms[name];
       if (form === undefined) {
         if (NEUTRAL.includes(name)) continue;
-        this.#add("ignored", node, name, `unknown property${didYouMean(name, Object.keys(forms))}`, IGNORES);
+        this.#add("ignored", node, name, perhaps("unknown property", name, Object.keys(forms)), IGNORES);
       } else {
         const wrong = this.#malformed(node, name, form);
         if (wrong !== undefined) this.#add("ignored", node, name, wrong, `ignored; ${DEFAULTS[name] ?? "as if it were absent"} is used`);
@@ -295,7 +301,7 @@ class Lint {
       if (attribute === "crash-fatal") {
         this.#add("refused", config, "vm-attrs", "crash-fatal is for trusted VMs", INIT_FAILS("ARGUMENT_INVALID"));
       } else if (!ATTRIBUTES.includes(attribute)) {
-        const what = `unknown attribute ${JSON.stringify(attribute)}${didYouMean(attribute, ATTRIBUTES)}`;
+        const what = perhaps(`unknown attribute ${JSON.stringify(attribute)}`, attribute, ATTRIBUTES);
         this.#add("ignored", config, "vm-attrs", what, "ignored with a warning in the Resource Manager's log");
       }
     }
@@ -350,7 +356,7 @@ class Lint {
     if (vcpus === undefined) return;
     const affinity = readString(vcpus, "affinity");
     if (affinity !== undefined && !AFFINITIES.includes(affinity)) {
-      const what = `${JSON.stringify(affinity)} is not one of ${AFFINITIES.join(", ")}${didYouMean(affinity, AFFINITIES)}`;
+      const what = perhaps(`${JSON.stringify(affinity)} is not one of ${AFFINITIES.join(", ")}`, affinity, AFFINITIES);
       this.#add("changed", vcpus, "affinity", what, "static is used, with a warning in the Resource Manager's log");
     }
     if (affinity === "proxy") {
@@ -397,7 +403,7 @@ class Lint {
       if (forms !== undefined) {
         this.#known(child, forms, child.name === "memory" ? Object.keys(CELL_SIZES) : []);
       } else if (!child.properties.has("vdevice-type")) {
-        this.#add("ignored", child, undefined, `unknown node${didYouMean(child.name, Object.keys(CHILDREN))}`, IGNORES);
+        this.#add("ignored", child, undefined, perhaps("unknown node", child.name, Object.keys(CHILDREN)), IGNORES);
       }
     }
   }
@@ -406,7 +412,7 @@ class Lint {
     const type = readString(node, "vdevice-type") ?? "";
     const forms = VDEVICES[type];
     if (forms === undefined) {
-      const what = `${JSON.stringify(type)} is not a type of vdevice${didYouMean(type, VDEVICE_TYPES)}`;
+      const what = perhaps(`${JSON.stringify(type)} is not a type of vdevice`, type, VDEVICE_TYPES);
       return this.#add("ignored", node, "vdevice-type", what, "the node is silently ignored");
     }
     for (const name of node.properties.keys()) {

@@ -1,10 +1,11 @@
 // Questions to a session as promises.
 
 import type { SessionClient } from "../session/client.ts";
-import type { Answer, Query, Repeat } from "../queries/query.ts";
+import { type Answer, problemIn, type Query, type Repeat } from "../queries/query.ts";
 import type { Action } from "../queries/action.ts";
 import type { StopChange } from "../queries/stop-rule.ts";
 import type { Move, Request, SessionEvent } from "../protocol/protocol.ts";
+import type { Problem } from "../support/problem.ts";
 
 type Answering = Extract<SessionEvent, { kind: "answer" | "acted" | "moved" | "moving" | "snapshotted" }>;
 type MovedTo = Pick<Extract<SessionEvent, { kind: "moved" }>, "instructions" | "time" | "text">;
@@ -48,26 +49,26 @@ export class Asker {
     };
   }
 
-  /** Performs an action on the machine. Resolves to an error text, or undefined on success. */
-  act(action: Action): Promise<string | undefined> {
+  /** Performs an action on the machine. Resolves to undefined on success. */
+  act(action: Action): Promise<Problem | undefined> {
     return this.#done((id) => ({ kind: "act", id, action }));
   }
 
-  /** Adds symbols for a VM. Resolves to an error text, or undefined on success. */
-  symbols(vm: string, file: Uint8Array): Promise<string | undefined> {
+  /** Adds symbols for a VM. Resolves to undefined on success. */
+  symbols(vm: string, file: Uint8Array): Promise<Problem | undefined> {
     return this.#done((id) => ({ kind: "symbols", id, vm, file }));
   }
 
-  /** Adds or removes a stop rule. Resolves to an error text, or undefined on success. */
-  stopRule(change: StopChange): Promise<string | undefined> {
+  /** Adds or removes a stop rule. Resolves to undefined on success. */
+  stopRule(change: StopChange): Promise<Problem | undefined> {
     return this.#done((id) => ({ kind: "stop-rule", id, change }));
   }
 
   /**
-   * Has a recording of the run so far written. Resolves to an error text, or undefined when the
-   * file is complete.
+   * Has a recording of the run so far written. Resolves to undefined when the file is
+   * complete.
    */
-  saveRecording(path: string): Promise<string | undefined> {
+  saveRecording(path: string): Promise<Problem | undefined> {
     return this.#done((id) => ({ kind: "save-recording", id, path }));
   }
 
@@ -75,7 +76,7 @@ export class Asker {
    * Goes to another place of the run: instructions retired there and virtual time, or an error.
    * `progress` is called with the instructions that have been run again, and with all of them.
    */
-  move(to: Move, progress: (done: number, all: number) => void = () => {}): Promise<MovedTo | { readonly error: string }> {
+  move(to: Move, progress: (done: number, all: number) => void = () => {}): Promise<MovedTo | { readonly error: Problem }> {
     const id = ++this.#next;
     return new Promise((resolve) => {
       this.#waiting.set(id, (event) => {
@@ -83,7 +84,7 @@ export class Asker {
           progress(event.instructions, event.end);
           return true;
         }
-        if (event.kind === "answer") resolve({ error: event.answer.error ?? "the machine does not answer" });
+        if (event.kind === "answer") resolve({ error: problemIn(event.answer) ?? { what: "the machine does not answer" } });
         else if (event.kind === "moved") {
           const { error, instructions, time, text } = event;
           resolve(error === undefined ? { instructions, time, text } : { error });
@@ -95,11 +96,11 @@ export class Asker {
   }
 
   /**
-   * Has a snapshot written; `progress` is called with page counts. Resolves to an error text, or
-   * undefined when the file is complete.
+   * Has a snapshot written; `progress` is called with page counts. Resolves to undefined
+   * when the file is complete.
    * @param passing the file is temporary, and other clients are not told
    */
-  snapshot(path: string, title: string, progress: (done: number, total: number) => void, passing = false): Promise<string | undefined> {
+  snapshot(path: string, title: string, progress: (done: number, total: number) => void, passing = false): Promise<Problem | undefined> {
     const id = ++this.#next;
     return new Promise((resolve) => {
       this.#waiting.set(id, (event) => {
@@ -107,7 +108,7 @@ export class Asker {
           progress(event.done, event.total);
           return true;
         }
-        if (event.kind === "answer") resolve(event.answer.error);
+        if (event.kind === "answer") resolve(problemIn(event.answer));
         else if (event.kind === "snapshotted") resolve(event.error);
         return false;
       });
@@ -115,11 +116,11 @@ export class Asker {
     });
   }
 
-  #done(make: (id: number) => Request): Promise<string | undefined> {
+  #done(make: (id: number) => Request): Promise<Problem | undefined> {
     const id = ++this.#next;
     return new Promise((resolve) => {
       this.#waiting.set(id, (event) => {
-        if (event.kind === "answer") resolve(event.answer.error);
+        if (event.kind === "answer") resolve(problemIn(event.answer));
         else if (event.kind === "acted") resolve(event.error);
         return false;
       });

@@ -5,7 +5,7 @@
 import type { TraceKind } from "../abi/trace.ts";
 import type { SessionClient } from "../session/client.ts";
 import { parseFilter } from "../queries/filter.ts";
-import { type Answer, noAnswer, type QueryArguments } from "../queries/query.ts";
+import { type Answer, noAnswer, problemIn, type QueryArguments } from "../queries/query.ts";
 import { SESSION_MEMORY } from "../queries/tables.ts";
 import { type MachineSample, ORDERLY_END, type Request, type SessionEnd, type SessionEvent } from "../protocol/protocol.ts";
 import { openOwn } from "../support/own-files.ts";
@@ -210,7 +210,9 @@ export class SessionHub {
     if ("id" in message && message.kind !== "forget" && !client.options.patient && client.asked >= ASKED_MAX) {
       return client.listener({ kind: "answer", id: message.id, answer: noAnswer(`${ASKED_MAX} requests are already waiting for answers`) });
     }
-    if (this.#failure && message.kind === "debug-attach") return client.listener({ kind: "debug-attached", error: this.#failure.error });
+    if (this.#failure && message.kind === "debug-attach") {
+      return client.listener({ kind: "debug-attached", error: problemIn(this.#failure) });
+    }
     if (this.#failure && "id" in message && message.kind !== "forget") {
       return client.listener({ kind: "answer", id: message.id, answer: this.#failure });
     }
@@ -241,7 +243,7 @@ export class SessionHub {
         return this.machine.send({ ...message, id: this.#ask(client, message.id) });
       case "debug-attach":
         if (this.#debugger && this.#debugger !== client) {
-          return client.listener({ kind: "debug-attached", error: "another debugger is attached to a VM of this session" });
+          return client.listener({ kind: "debug-attached", error: { what: "another debugger is attached to a VM of this session" } });
         }
         this.#debugger = client;
         return this.machine.send(message);

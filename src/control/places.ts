@@ -3,9 +3,10 @@
 
 import { checkOwner, lstatIfThere, NotOurs, ownUid, ROOT } from "../support/own-files.ts";
 import { ownFolder } from "../support/own-folders.ts";
+import { problemOf, UserError } from "../support/problem.ts";
 
 /** No session folder that belongs to the user exists, and none can be made. */
-export class NoPlace extends Error {}
+export class NoPlace extends UserError {}
 
 /**
  * The folder, made with mode 0700 when it does not exist.
@@ -24,8 +25,9 @@ export function sessionFolder(environment: (name: string) => string | undefined 
     if (!(error instanceof Error)) throw error;
     // Below a device Deno asks for all permissions before the system can say what is wrong.
     const why = error instanceof Deno.errors.NotCapable ? "no folder can be made there" : error.message.split(",")[0];
-    const message = error instanceof NotOurs ? error.message : `sessions need ${folder}: ${why}`;
-    throw new NoPlace(`${message}${message.includes("; ") ? ", or" : ";"} set XDG_RUNTIME_DIR to your own folder`);
+    const { what, wayOut } = error instanceof NotOurs ? error.problem : problemOf(why, `sessions need ${folder}`);
+    const other = "set XDG_RUNTIME_DIR to your own folder";
+    throw new NoPlace(what, wayOut === undefined ? other : `${wayOut}, or ${other}`);
   }
 }
 
@@ -51,7 +53,8 @@ export function socketPath(session: string, os: typeof Deno.build.os = Deno.buil
   const most = os === "linux" || os === "android" ? LINUX_PATH_MAX : BSD_PATH_MAX;
   if (bytes > most) {
     throw new NoPlace(
-      `the path of the socket ${path} has ${bytes} bytes, at most ${most} are possible; set XDG_RUNTIME_DIR to a shorter folder`,
+      `the path of the socket ${path} has ${bytes} bytes, at most ${most} are possible`,
+      "set XDG_RUNTIME_DIR to a shorter folder",
     );
   }
   return path;

@@ -9,6 +9,7 @@ import { stopAtEvents } from "../inspection/rules/stop-rules.ts";
 import { inPieces, type Loop, MOVE_SLICE, PAST } from "./loop.ts";
 import { vcpuId } from "../queries/ids.ts";
 import type { DebuggedVms } from "../queries/debugged-vms.ts";
+import { problemText } from "../support/problem.ts";
 
 /** The debugger's side of one session. */
 export class Debugging {
@@ -35,7 +36,7 @@ export class Debugging {
     const { loop, loop: { shown, port } } = this;
     if (request.kind === "debug-attach") {
       const error = loop.done() ? "the machine has ended" : shown.system.debugger.attach(request.vms);
-      return port.post({ kind: "debug-attached", error });
+      return port.post({ kind: "debug-attached", error: error === undefined ? undefined : { what: error } });
     }
     if (loop.done()) return;
     const control = shown.system.debugger.control;
@@ -84,7 +85,7 @@ export class Debugging {
       return answer;
     }
     const writes = access.kind === "write" || access.kind === "write-register";
-    if (writes && this.loop.shown.past) return { kind: "refused", message: PAST };
+    if (writes && this.loop.shown.past) return { kind: "refused", message: problemText(PAST) };
     this.#changed ||= writes;
     return answerDebugger(control, access);
   }

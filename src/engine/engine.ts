@@ -34,6 +34,9 @@ import { Shown } from "./shown.ts";
 import { SymbolSearches } from "./symbol-searches.ts";
 import { Travel } from "./travel.ts";
 import { Who } from "./who.ts";
+import { type Problem, problemOf, problemText } from "../support/problem.ts";
+
+const ENDED: Problem = { what: "the machine has ended" };
 
 /** Wall time (ms) after which a slice ends. */
 const SLICE = 5;
@@ -262,27 +265,30 @@ export class Engine {
 
   /** Takes an ELF file's symbols for a VM. */
   symbols(id: number, vm: string, file: Uint8Array): void {
-    let error: string | undefined;
     try {
       this.#sessionRun.giveSymbols(vm, file, this.#shown.past);
-    } catch (thrown) {
-      error = thrown instanceof Error ? thrown.message : String(thrown);
+      this.#acted(id);
+    } catch (error) {
+      this.#acted(id, problemOf(error));
     }
+  }
+
+  /** Answers a request that changes something; `error`: it was not done. */
+  #acted(id: number, error?: Problem): void {
     this.port.post({ kind: "acted", id, error });
   }
 
   /** Adds or removes a rule by which the machine stops. */
   stopRule(id: number, change: StopChange): void {
-    const acted = (error?: string) => this.port.post({ kind: "acted", id, error });
-    if (this.#done) return acted("the machine has ended");
-    if (this.#shown.past && change.kind === "step") return acted(PAST);
+    if (this.#done) return this.#acted(id, ENDED);
+    if (this.#shown.past && change.kind === "step") return this.#acted(id, PAST);
     try {
       this.present.stops.change(change);
-      acted();
+      this.#acted(id);
       if (change.kind === "step") this.pause(false);
     } catch (error) {
       if (!(error instanceof QueryError || error instanceof FilterError)) throw error;
-      acted(error instanceof FilterError ? error.marked : error.message);
+      this.#acted(id, error instanceof FilterError ? error.marked : error.problem);
     }
   }
 
@@ -295,14 +301,12 @@ export class Engine {
 
   /** Performs a user's action between two slices: an input to the run like typing. */
   act(id: number, action: Action): void {
-    if (this.#done) return this.port.post({ kind: "acted", id, error: "the machine has ended" });
-    if (this.#shown.past) return this.port.post({ kind: "acted", id, error: PAST });
-    if (this.#replay) {
-      return this.port.post({ kind: "acted", id, error: "a replay takes no input; start a machine that does with el2 run" });
-    }
+    if (this.#done) return this.#acted(id, ENDED);
+    if (this.#shown.past) return this.#acted(id, PAST);
+    if (this.#replay) return this.#acted(id, { what: "a replay takes no input", wayOut: "start a machine that does with el2 run" });
     this.#wake();
     this.#recording.enter({ kind: "act", action });
-    this.port.post({ kind: "acted", id, error: this.system.inspector.act(action) });
+    this.#acted(id, this.system.inspector.act(action));
     this.#schedule();
   }
 
@@ -511,8 +515,9 @@ export class Engine {
    */
   #takeInstant(instant: InstantSnapshot): void {
     this.#output.flush();
-    if (instant.atPrompt()) this.#saving.write(() => instant.write(), (_done, _whole, error) => error && this.#instantFailed(error));
-    else if (instant.urged) {
+    if (instant.atPrompt()) {
+      this.#saving.write(() => instant.write(), (_done, _whole, error) => error && this.#instantFailed(problemText(error)));
+    } else if (instant.urged) {
       instant.giveUp();
       this.#instantFailed("every vCPU is waiting, and the console shows no prompt");
     } else return;

@@ -8,6 +8,7 @@ import type { PresentRun } from "./ended-vms.ts";
 import type { SessionRun } from "./session-run.ts";
 import type { Shown } from "./shown.ts";
 import type { Standing } from "./standing.ts";
+import type { Problem } from "../support/problem.ts";
 
 /** The engine's requirements on its worker. */
 export interface EnginePort {
@@ -53,7 +54,10 @@ export interface Loop {
 }
 
 /** Why input to what is shown is refused. */
-export const PAST = "you are viewing the past, which takes no input; return to the present first (t n, el2 back --now)";
+export const PAST: Problem = {
+  what: "you are viewing the past, which takes no input",
+  wayOut: "return to the present first (t n, el2 back --now)",
+};
 
 /** Wall time (ms) for which a piece of a way through the past keeps requests waiting. */
 export const MOVE_SLICE = 20;

@@ -12,12 +12,13 @@ import { WriteFailure } from "../support/write-all.ts";
 import { inPieces, type Loop, PAST } from "./loop.ts";
 import type { RunRecording } from "./run-recording.ts";
 import { placeOf } from "./session-run.ts";
+import { asProblem, type Problem, problemOf, type Said } from "../support/problem.ts";
 
 /** Snapshots that are written at a time: each holds a copy of the machine's pages. */
 const AT_A_TIME = 4;
 
 /** Called with the number of pages written, at the end, and with errors of the computer. */
-type Progress = (done: number, whole: boolean, error?: string) => void;
+type Progress = (done: number, whole: boolean, error?: Problem) => void;
 
 /** The files of one session that are being written. */
 export class Saving {
@@ -36,9 +37,10 @@ export class Saving {
     let total = 0;
     const tell: Progress = (done, whole, error) => post({ kind: "snapshotted", id, done, total, whole, error });
     // A request may come between a machine's stop and the session's end.
-    if (system.ended()) return tell(0, false, "the machine has ended");
+    if (system.ended()) return tell(0, false, { what: "the machine has ended" });
     if (this.#writing.size >= AT_A_TIME) {
-      return tell(0, false, `${AT_A_TIME} snapshots are being written already; try again when one is done`);
+      const what = `${AT_A_TIME} snapshots are being written already`;
+      return tell(0, false, { what, wayOut: "try again when one is done" });
     }
     this.loop.flush();
     const place = placeOf("snapshot", system, path);
@@ -80,10 +82,11 @@ export class Saving {
     });
   }
 
-  #problem(error: unknown): string {
-    if (isForTheUser(error)) return isOfSystem(error) ? cannotWrite(error) : error.message;
+  #problem(error: unknown): Problem {
+    if (isForTheUser(error)) return isOfSystem(error) ? cannotWrite(error) : problemOf(error);
     this.loop.port.contained({ where: "the snapshot", error });
-    return `the machine cannot be saved: ${exceptionText(error)}, an exception in el2 itself; the machine continues`;
+    const what = `the machine cannot be saved: ${exceptionText(error)}, an exception in el2 itself`;
+    return { what, wayOut: "the machine continues" };
   }
 
   /** Snapshots that are being written are written to their end: the machine goes. */
@@ -95,19 +98,19 @@ export class Saving {
   /** Writes a recording of the run so far, which may continue. */
   recording(id: number, path: string): void {
     const { plan, port } = this.loop;
-    const acted = (error?: string) => port.post({ kind: "acted", id, error });
+    const acted = (error?: Said) => port.post({ kind: "acted", id, error: error === undefined ? undefined : asProblem(error) });
     const off = this.#unrecordable();
     if (off !== undefined) return acted(off);
     savedHeader(plan).then((header) => port.guarded(() => acted(this.#recorded(path, header))), (error) => {
       port.guarded(() => {
         if (!(error instanceof RecordingError) && !isForTheUser(error)) throw error;
-        acted(error.message);
+        acted(problemOf(error));
       });
     });
   }
 
   /** Why what has happened cannot be a recording. */
-  #unrecordable(): string | undefined {
+  #unrecordable(): Said | undefined {
     if (this.loop.replays) return "a replay is already a recording";
     if (this.loop.shown.past) return PAST;
     if (this.loop.run.lost !== undefined) return this.loop.run.lost;
@@ -115,8 +118,8 @@ export class Saving {
     return undefined;
   }
 
-  /** An error text, or undefined on success. */
-  #recorded(path: string, header: string): string | undefined {
+  /** Undefined on success. */
+  #recorded(path: string, header: string): Said | undefined {
     const off = this.#unrecordable();
     if (off !== undefined) return off;
     try {
@@ -124,7 +127,7 @@ export class Saving {
       return undefined;
     } catch (error) {
       if (!(error instanceof WriteFailure) && !isForTheUser(error)) throw error;
-      return isOfSystem(error) ? cannotWrite(error) : error.message;
+      return isOfSystem(error) ? cannotWrite(error) : problemOf(error);
     }
   }
 }

@@ -10,6 +10,7 @@ import { OnTo } from "../recordings/on-to.ts";
 import { type Moment, momentOf } from "../recordings/past.ts";
 import type { Debugging } from "./debugging.ts";
 import { inPieces, type Loop, MOVE_SLICE } from "./loop.ts";
+import { asProblem, type Said } from "../support/problem.ts";
 
 /** Turns of the physical CPUs between two checks for the end of a step. */
 const TURNS = 8;
@@ -19,7 +20,7 @@ const PROGRESS_INTERVAL = 500;
 const ELSEWHERE = "stopped before it got there";
 
 /** Called when travel has ended, with an error or the place reached. */
-type Told = (error?: string, text?: string) => void;
+type Told = (error?: Said, text?: string) => void;
 
 /** The moves of one session. */
 export class Travel {
@@ -41,8 +42,9 @@ export class Travel {
   /** Goes to another place of the run. */
   move(id: number, to: Move): void {
     const { loop, loop: { shown, port } } = this;
-    const moved: Told = (error, text) => {
+    const moved: Told = (said, text) => {
       const { system } = shown;
+      const error = said === undefined ? undefined : asProblem(said);
       port.post({ kind: "moved", id, error, instructions: system.instructions(), time: system.machine.time, text });
     };
     this.#id = id;
@@ -146,7 +148,7 @@ export class Travel {
       way = new BackTo(run.upTo(shown.system), this.#sought(to), shown.reached);
     } catch (error) {
       if (!(error instanceof QueryError || error instanceof FilterError)) throw error;
-      return moved(error instanceof FilterError ? error.marked : error.message);
+      return moved(error instanceof FilterError ? error.marked : error.problem);
     }
     this.#piecewise(moved, () => {
       const reached = way.advance(MOVE_SLICE);

@@ -84,7 +84,7 @@ export class Who {
       return { table: query.table, at, rows: yield* this.#rows(query.args), dropped: 0 };
     } catch (error) {
       if (!(error instanceof QueryError)) throw error;
-      return { table: query.table, at, rows: [], dropped: 0, error: error.message, problem: error.problem };
+      return { table: query.table, at, rows: [], dropped: 0, error: error.message, problem: { code: "query", ...error.problem } };
     }
   }
 

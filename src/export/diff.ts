@@ -3,6 +3,7 @@
 // an invalid event is reported by its line.
 
 import type { EventRow } from "../queries/event-row.ts";
+import { UserError } from "../support/problem.ts";
 
 /** Most bytes of a line. */
 const LINE_LIMIT = 1 << 20;
@@ -20,7 +21,7 @@ const TIMES: ReadonlySet<string> = new Set(["t", "end", "pcpu"]);
 export const TRACE_START = '{"id":"ev:';
 
 /** A file that is not a trace; the message has the place and the error. */
-export class TraceError extends Error {}
+export class TraceError extends UserError {}
 
 /** The place at which two traces differ. */
 export interface TraceDifference {
@@ -123,9 +124,9 @@ async function* linesOf(path: string): AsyncGenerator<string> {
       lines++;
       yield piece;
     }
-    if (rest.length > LINE_LIMIT) throw new TraceError(`${path}:${lines + 1}: a line of more than ${LINE_LIMIT} bytes; no trace has one`);
+    if (rest.length > LINE_LIMIT) throw new TraceError(`${path}:${lines + 1}: a line of more than ${LINE_LIMIT} bytes`, "no trace has one");
   }
-  if (rest !== "") throw new TraceError(`${path}:${lines + 1}: the trace is truncated; export it again`);
+  if (rest !== "") throw new TraceError(`${path}:${lines + 1}: the trace is truncated`, "export it again");
 }
 
 function eventOf(place: string, line: string): EventRow {

@@ -3,6 +3,7 @@
 import { KiB, MiB } from "../support/sizes.ts";
 import { Work } from "../support/work.ts";
 import { elfView, readElfNumber } from "./elf.ts";
+import { UserError } from "../support/problem.ts";
 
 const SECTION_SIZE = 64;
 const NO_BITS = 8;
@@ -63,7 +64,7 @@ export class StringTable {
 
   constructor(readonly bytes: Uint8Array) {
     const most = NAMES_LEAST + NAMES_FACTOR * bytes.length;
-    this.#work = new Work(most, () => new Error(`ELF names have more than ${most} bytes; their string table has ${bytes.length}`));
+    this.#work = new Work(most, () => new UserError(`ELF names have more than ${most} bytes`, `their string table has ${bytes.length}`));
   }
 
   /**

@@ -3,6 +3,7 @@
 // virtual address.
 
 import { hex } from "../support/number-text.ts";
+import { UserError } from "../support/problem.ts";
 
 /** One PT_LOAD segment. */
 interface ElfSegment {
@@ -81,7 +82,7 @@ export function readElf(bytes: Uint8Array, kind: "fixed" | "position-independent
     if ((used += fileSize) > SHARED_FACTOR * bytes.length) throw new Error("ELF segments overlap in the file");
     const physical = view.getBigUint64(at + 24, true), flags = view.getUint32(at + 4, true);
     if (physical > BigInt(ADDRESS_MAX)) {
-      throw new Error(`ELF segment ${i} is loaded at physical address ${hex(physical)}; link it into RAM, AT(..) in a linker script`);
+      throw new UserError(`ELF segment ${i} is loaded at physical address ${hex(physical)}`, "link it into RAM, AT(..) in a linker script");
     }
     segments.push({
       address: Number(physical),
@@ -93,7 +94,7 @@ export function readElf(bytes: Uint8Array, kind: "fixed" | "position-independent
     });
   }
   if (!segments.length) throw new Error("ELF file has nothing to load");
-  if (used === 0) throw new Error("the ELF file has no code, only symbols; run the image, with this file as --symbols VM=FILE");
+  if (used === 0) throw new UserError("the ELF file has no code, only symbols", "run the image, with this file as --symbols VM=FILE");
   return { entry: physicalEntry(view.getBigUint64(24, true), segments), segments: segments.map(({ virtual: _, ...segment }) => segment) };
 }
 

@@ -287,7 +287,7 @@ function guestMemory(gunyah: Gunyah, { base, size }: Range): Given {
 function addVcpus(gunyah: Gunyah): void {
   const { vmm: { steps, kernel, plan, data }, persona } = gunyah;
   // Older generations have no functions at all.
-  if (persona.functions === undefined) throw new Refused(`${persona.name} has no vCPUs to run; schedule = "own" needs none`);
+  if (persona.functions === undefined) throw new Refused(`${persona.name} has no vCPUs to run`, 'schedule = "own" needs none');
   for (let id = 0; id < plan.vcpus; id++) {
     const fd = addFunction(gunyah, FunctionType.Vcpu, FN_VCPU_ARG, { id });
     const options = { read: true, write: true, private: false, offset: 0 };
@@ -301,7 +301,7 @@ function addVcpus(gunyah: Gunyah): void {
  */
 function setFirmware({ vmm: { steps, board, plan, data }, persona: { name, requests } }: Gunyah, size: number): void {
   if (!requests.includes(GH_ANDROID.SET_FW_CONFIG)) {
-    throw new Refused(`${name} has no SET_FW_CONFIG, by which a VM is protected; [host] device = "v14" and Android's kernels have`);
+    throw new Refused(`${name} has no SET_FW_CONFIG, by which a VM is protected`, `[host] device = "v14" and Android's kernels have`);
   }
   const range = { guest_phys_addr: BigInt(plan.base + board.layout(plan).firmware!), size: BigInt(wholePages(size)) };
   steps.call("SET_FW_CONFIG", data.vm, GH_ANDROID.SET_FW_CONFIG, VM_RANGE, range);

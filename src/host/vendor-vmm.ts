@@ -49,7 +49,7 @@ function make(vmm: Vendor): void {
   if (schedule === "proxy" || console || devices.length > 0) {
     throw new Refused('the vendor driver serves no devices: its VMs have schedule = "own" and devices = []');
   }
-  if (firmware !== undefined) throw new Refused("the vendor driver's VMs are authenticated; they have no firmware");
+  if (firmware !== undefined) throw new Refused("the vendor driver's VMs are authenticated", "they have no firmware");
   const bytes = new TextEncoder().encode(name);
   if (bytes.length >= SIGNED_NAME_SIZE) throw new Refused(`the vendor driver's names have at most ${SIGNED_NAME_SIZE - 1} bytes`);
   data.vm = steps.ioctl("CREATE_VM", steps.open("/dev/gunyah"), GH_LEGACY.CREATE_VM, 0n);

@@ -7,13 +7,14 @@ import type { Struct, StructFields, StructValues } from "../abi/ioctl/struct.ts"
 import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
 import type { VmmData, VmmVcpu } from "./vmm-data.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
+import { UserError } from "../support/problem.ts";
 
 /** A write that increments an eventfd's counter. */
 const ONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
 /** Bytes of RUN's structure in which every driver says why RUN left. */
 const EXIT_SIZE = 64;
 
-export class Refused extends Error {}
+export class Refused extends UserError {}
 
 /** The calls of one process. All that may be refused throw `Refused`. */
 export class Steps {

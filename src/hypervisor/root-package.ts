@@ -3,6 +3,7 @@
 // position-independent; where they lie follows from their sizes.
 
 import { PAGE_SIZE } from "../support/sizes.ts";
+import { UserError } from "../support/problem.ts";
 
 /** A loadable segment of an image. Addresses are relative to the image. */
 interface RootSegment {
@@ -56,7 +57,9 @@ export function layoutPackage({ runtime, app }: RootPackage, environmentSize: nu
   const appOffset = imageSize(runtime);
   const environment = appOffset + imageSize(app);
   const heap = environment + environmentSize;
-  if (heap >= size) throw new RangeError(`root runtime and application need ${heap} bytes with their environment; the root VM has ${size}`);
+  if (heap >= size) {
+    throw new UserError(`root runtime and application need ${heap} bytes with their environment`, `the root VM has ${size}`);
+  }
   return { app: appOffset, environment, heap };
 }
 

@@ -8,6 +8,7 @@ import { formatSize } from "../support/units.ts";
 import { isElf, readElf } from "../formats/elf.ts";
 import { checkPageSize, imageHeader, isKernel, unwrapImage } from "./kernel-image.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";
+import { UserError } from "../support/problem.ts";
 
 /**
  * A Linux kernel for a VM: an arm64 Image at text_offset from the start of RAM.
@@ -77,7 +78,7 @@ const FIRMWARE_MAX = 4 * MiB;
 export function firmwareImage(file: Uint8Array): VmFirmware {
   if (file.length === 0) throw new Error("the firmware is empty");
   const size = Math.max(imageHeader(file)?.imageSize ?? 0, file.length);
-  if (size > FIRMWARE_MAX) throw new Error(`firmware has ${formatSize(FIRMWARE_MAX)} at most; this one needs ${formatSize(size)}`);
+  if (size > FIRMWARE_MAX) throw new UserError(`firmware has ${formatSize(FIRMWARE_MAX)} at most`, `this one needs ${formatSize(size)}`);
   return { bytes: file, size };
 }
 

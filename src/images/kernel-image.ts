@@ -5,6 +5,7 @@ import { cpuOfPlan, type CpuPlan, cpusWithPages, pageSizesOf } from "../isa/cpus
 import { GiB, KiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
 import { node } from "../support/node-modules.ts";
+import { problemOf, UserError } from "../support/problem.ts";
 
 /** The 64-byte header of an arm64 Image. */
 interface ImageHeader {
@@ -49,7 +50,7 @@ export function checkPageSize(header: ImageHeader, plan: CpuPlan | undefined): v
   if (pages === undefined || sizes.includes(pages)) return;
   const has = `the CPU "${cpu.name}" has only ${sizes.map(formatSize).join(", ")} (ID_AA64MMFR0_EL1)`;
   const way = `use another build of it, or a CPU that has them, with --cpu or [machine] cpu: ${cpusWithPages(pages).join(", ")}`;
-  throw new Error(`this kernel has pages of ${formatSize(pages)}, ${has}; ${way}`);
+  throw new UserError(`this kernel has pages of ${formatSize(pages)}, ${has}`, way);
 }
 
 /** How an Image was wrapped. */
@@ -96,7 +97,7 @@ export function unwrapImage(bytes: Uint8Array, most = IMAGE_MAX): Unwrapped {
     return unwrapped(inflate(bytes.subarray(offset, offset + size), compression, most), container);
   }
   const isNot = "not an arm64 Linux Image (no ARM64 magic at offset 56), nor a gzip or EFI zboot container of one";
-  throw new Error(`${isNot}; name code without a header as image of [host] or [vm]`);
+  throw new UserError(isNot, "name code without a header as image of [host] or [vm]");
 }
 
 /** @throws Error if it becomes larger than `most`, is cut off, or something follows it. */
@@ -117,9 +118,9 @@ function inflate(payload: Uint8Array, compression: string, most: number): Uint8A
     }
     if (code === "Z_BUF_ERROR") throw new Error(`the ${compression} image is cut off`);
     if (!(error instanceof Error)) throw error;
-    throw new Error(`the ${compression} image is damaged: ${error.message}`);
+    throw new UserError(problemOf(error, `the ${compression} image is damaged`));
   }
-  throw new Error(`EFI zboot image is compressed with ${compression}; gzip and zstd can be unpacked`);
+  throw new UserError(`EFI zboot image is compressed with ${compression}`, "gzip and zstd can be unpacked");
 }
 
 const SIZE_BYTES = 4;

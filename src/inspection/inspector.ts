@@ -37,7 +37,8 @@ import { KERNEL_READERS } from "./kernels/kernels.ts";
 import type { Gap } from "../queries/facts/gap.ts";
 import type { Row, RowOf } from "../queries/table.ts";
 import { type TableName, TABLES, VARIABLES } from "../queries/tables.ts";
-import { type Problem, problemText } from "../queries/facts/problem.ts";
+import { inQuery } from "../queries/facts/problem.ts";
+import { type Problem, problemText } from "../support/problem.ts";
 
 /** Default limit on the rows of an answer. */
 const DEFAULT_LIMIT = 1000;
@@ -89,8 +90,9 @@ export class Inspector {
       return { table: query.table, at, rows, dropped, ...places };
     } catch (error) {
       if (!(error instanceof QueryError || error instanceof FilterError)) throw error;
-      const problem: Problem = error instanceof FilterError ? { code: "filter", what: error.marked } : error.problem;
-      return { table: query.table, at, rows: [], dropped: 0, error: problemText(problem), problem };
+      const isFilter = error instanceof FilterError;
+      const problem = { code: isFilter ? "filter" as const : "query" as const, ...isFilter ? error.marked : error.problem };
+      return { table: query.table, at, rows: [], dropped: 0, error: problemText(inQuery(problem)), problem };
     }
   }
 
@@ -134,14 +136,14 @@ export class Inspector {
     return answer.error === undefined ? rowsOf(VARIABLES, answer)[0]?.address === "0x1" : undefined;
   }
 
-  /** Performs an action on the machine. Returns an error text, or undefined. */
-  act(action: Action): string | undefined {
+  /** Performs an action on the machine; a problem if it cannot. */
+  act(action: Action): Problem | undefined {
     try {
       act(new View(this.system, this.#looks), action);
       return undefined;
     } catch (error) {
       if (!(error instanceof QueryError)) throw error;
-      return error.message;
+      return error.problem;
     }
   }
 

@@ -3,6 +3,7 @@
 // (docs/spec/phones.md §A1), less what is not built. `NAME,+FEATURE,-FEATURE` changes one.
 
 import { FEATURE_NAMES, type FeatureName, FEATURES, hwcapLine, isBase, isBuilt, PAC_ALGORITHMS } from "./features.ts";
+import { UserError } from "../support/problem.ts";
 
 /** A CPU as a machine has it. */
 export interface Cpu {
@@ -14,7 +15,7 @@ export interface Cpu {
 }
 
 /** A text that describes no CPU, or one that el2 does not have; the message is for its user. */
-export class CpuError extends Error {}
+export class CpuError extends UserError {}
 
 /** The CPU of a machine whose plan names none. */
 export const DEFAULT_CPU = "v8";
@@ -133,7 +134,7 @@ export function parseCpu(text: string): Cpu {
   if (found) return found;
   const [name, ...changes] = text.split(",");
   const base = Object.hasOwn(NAMED, name) ? NAMED[name] : undefined;
-  if (!base) throw new CpuError(`"${name}" is not a CPU; use ${CPU_NAMES.join(", ")}`);
+  if (!base) throw new CpuError(`"${name}" is not a CPU`, `use ${CPU_NAMES.join(", ")}`);
   const features = new Set(base.features().filter(isBuilt));
   for (const change of changes) {
     const feature = featureOf(change);
@@ -152,15 +153,15 @@ export function parseCpu(text: string): Cpu {
 
 /** The feature of a change such as `+FEAT_BTI`. */
 function featureOf(change: string): FeatureName {
-  if (!/^[+-]./.test(change)) throw new CpuError(`"${change}" does not change a CPU; write +FEATURE or -FEATURE, such as +FEAT_FlagM`);
+  if (!/^[+-]./.test(change)) throw new CpuError(`"${change}" does not change a CPU`, "write +FEATURE or -FEATURE, such as +FEAT_FlagM");
   const wanted = change.slice(1).toLowerCase().replace(/^feat_/, "");
   const feature = FEATURE_NAMES.find((name) => name.slice("FEAT_".length).toLowerCase() === wanted);
   const choices = () => FEATURE_NAMES.filter((name) => isBuilt(name) && !isBase(name)).join(", ");
-  if (!feature) throw new CpuError(`"${change.slice(1)}" is not a feature; use ${choices()}`);
+  if (!feature) throw new CpuError(`"${change.slice(1)}" is not a feature`, `use ${choices()}`);
   if (isBase(feature) && change[0] === "-") {
-    throw new CpuError(`every CPU of el2 has ${feature}; features that it can be without: ${choices()}`);
+    throw new CpuError(`every CPU of el2 has ${feature}`, `features that it can be without: ${choices()}`);
   }
-  if (!isBuilt(feature) && change[0] === "+") throw new CpuError(`el2 has not built ${feature}; use ${choices()}`);
+  if (!isBuilt(feature) && change[0] === "+") throw new CpuError(`el2 has not built ${feature}`, `use ${choices()}`);
   return feature;
 }
 
@@ -172,7 +173,7 @@ function check(features: ReadonlySet<FeatureName>): void {
   for (const feature of features) {
     const missing = requirements(feature).filter((required) => !features.has(required));
     if (missing.length) {
-      throw new CpuError(`${feature} requires ${missing.join(", ")}; add +${missing.join(",+")}, or take it away: -${feature}`);
+      throw new CpuError(`${feature} requires ${missing.join(", ")}`, `add +${missing.join(",+")}, or take it away: -${feature}`);
     }
   }
 }
@@ -206,7 +207,8 @@ export function cpuOfPlan(plan: CpuPlan | undefined): Cpu {
   const cpu = parseCpu(plan.name);
   if (cpu.key !== plan.features) {
     throw new CpuError(
-      `the CPU "${plan.name}" of the plan has the features ${plan.features}; here its features are ${cpu.key || "those of v8"}`,
+      `the CPU "${plan.name}" of the plan has the features ${plan.features}`,
+      `here its features are ${cpu.key || "those of v8"}`,
     );
   }
   return cpu;

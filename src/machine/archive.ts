@@ -10,9 +10,10 @@
 
 import { Bytes } from "../support/bytes.ts";
 import { decodePlain, encodePlain } from "./plain.ts";
+import { UserError } from "../support/problem.ts";
 
 /** An archive that cannot be loaded: where, and which rule it breaks. */
-export class ArchiveError extends Error {}
+export class ArchiveError extends UserError {}
 
 /**
  * Arrays of numbers that are saved as they are in memory; computers that run el2 are little-endian.

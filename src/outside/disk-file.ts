@@ -8,6 +8,7 @@ import { Qcow2Disk } from "../formats/qcow2-disk.ts";
 import { UnsavableError } from "../state/parts.ts";
 import { cannotRead } from "../support/named-file.ts";
 import type { BlockBacking } from "../virtio/block/backing.ts";
+import { problemOf, UserError } from "../support/problem.ts";
 
 const ZEROES = new Uint8Array(1 << 16);
 /** The content of a piece of a disk before it is zeroed. */
@@ -15,7 +16,7 @@ const piece = new Uint8Array(ZEROES.length);
 
 /** The reason why a writable disk is in no snapshot. */
 function notSavable(path: string): UnsavableError {
-  return new UnsavableError(`disk ${path} is written through to its file, and cannot be part of a snapshot; use mode "overlay"`);
+  return new UnsavableError(`disk ${path} is written through to its file, and cannot be part of a snapshot`, 'use mode "overlay"');
 }
 
 /** An open disk of a file. */
@@ -52,14 +53,14 @@ export const COMPUTER_FILES: DiskFiles = {
 };
 
 /** A disk that cannot be used, for its user. */
-export class DiskError extends Error {}
+export class DiskError extends UserError {}
 
 /** @throws DiskError for a device that Deno opens only with all permissions */
 function statOf(path: string): Deno.FileInfo {
   try {
     return Deno.statSync(path);
   } catch (error) {
-    throw error instanceof Deno.errors.NotCapable ? new DiskError(`disk ${path} is a device that el2 does not open; use a file`) : error;
+    throw error instanceof Deno.errors.NotCapable ? new DiskError(`disk ${path} is a device that el2 does not open`, "use a file") : error;
   }
 }
 
@@ -79,7 +80,7 @@ function lock(file: Deno.FsFile, readOnly: boolean): boolean {
 /** The reason why a disk of another session cannot be opened. */
 export class DiskInUse extends DiskError {
   constructor(path: string) {
-    super(`another session uses disk ${path}; sessions share it only if all use mode "ro" or "overlay"`);
+    super(`another session uses disk ${path}`, 'sessions share it only if all use mode "ro" or "overlay"');
   }
 }
 
@@ -93,7 +94,7 @@ export function openDisk(path: string, readOnly: boolean, files = COMPUTER_FILES
   } catch (error) {
     // A disk that is not the machine's is a defect of el2.
     if (error instanceof DiskError || error instanceof Deno.errors.NotCapable) throw error;
-    throw new DiskError(`disk ${path}: ${cannotRead(error)}`);
+    throw new DiskError(cannotRead(error, `disk ${path}`));
   }
 }
 
@@ -110,7 +111,7 @@ class Qcow2File implements FileDisk {
       this.#disk = new Qcow2Disk(imageBytes(this.#file), readOnly);
     } catch (error) {
       this.close();
-      throw error instanceof BadQcow2 ? new DiskError(`disk ${path}: ${error.message}`) : error;
+      throw error instanceof BadQcow2 ? new DiskError(problemOf(error, `disk ${path}`)) : error;
     }
   }
 
@@ -167,7 +168,7 @@ export class DiskFile implements FileDisk {
     this.size = this.#file.seekSync(0, Deno.SeekMode.End);
     if (this.size < 512) {
       this.close();
-      throw new DiskError(`disk ${path} has ${this.size} bytes, less than a sector; make it with: truncate -s 1G ${path}`);
+      throw new DiskError(`disk ${path} has ${this.size} bytes, less than a sector`, `make it with: truncate -s 1G ${path}`);
     }
   }
 

@@ -124,7 +124,8 @@ export class Outside implements OutsideDoor {
     const open = [...this.#handlers.keys()].filter((number) => number >= this.#first);
     if (users.length || open.length) {
       throw new UnsavableError(
-        "a guest has an open network connection, which cannot be saved; close it (DNS and DHCP end within seconds)",
+        "a guest has an open network connection, which cannot be saved",
+        "close it (DNS and DHCP end within seconds)",
       );
     }
     return this.#made;

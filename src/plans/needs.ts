@@ -2,6 +2,7 @@
 // they need. The checks of a file, its JSON Schema and the texts of the keys follow from this
 // table.
 
+import type { ConfigFact } from "./config-fact.ts";
 import { BOARD_RULES, type BoardKey, VM_PLATFORMS } from "../host/interface.ts";
 
 /** Values that keys of the same VM may have; true: it is given. */
@@ -73,8 +74,8 @@ function conditionsText(conditions: Conditions): string {
 }
 
 /** The error of a key whose need is not met. */
-export function needText({ key, value, needs, wayOut = "remove it" }: Need): string {
-  return `${key}${value === undefined ? "" : ` "${value}"`} needs ${conditionsText(needs)}; ${wayOut}`;
+export function needFact({ key, value, needs, wayOut = "remove it" }: Need): ConfigFact {
+  return { code: "needs", what: value === undefined ? key : `${key} "${value}"`, needs: conditionsText(needs), wayOut };
 }
 
 /** Whether keys of a VM have such values. */

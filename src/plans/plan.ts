@@ -10,6 +10,7 @@ import type { NativeHostPlan, VariablesPlan } from "../host/interface.ts";
 import type { Behaviour } from "../hypervisor/options.ts";
 import { MiB } from "../support/sizes.ts";
 import type { DebuggedVms } from "../queries/debugged-vms.ts";
+import { UserError } from "../support/problem.ts";
 
 export {
   DEFAULT_NET_POLICY,
@@ -226,4 +227,4 @@ export function writtenDisk(plan: SessionPlan): string | undefined {
 }
 
 /** A plan that cannot become a machine: the user's to mend. */
-export class PlanError extends Error {}
+export class PlanError extends UserError {}

@@ -2,6 +2,7 @@
 // follow.
 
 import * as v from "valibot";
+import { problem } from "../queries/facts/problem.ts";
 import { BLOCK_CODES, TRACE_KINDS } from "../abi/trace.ts";
 import type { DebugAnswer } from "../hypervisor/interface.ts";
 import { amount, bytes, count, listOf } from "../queries/fields.ts";
@@ -177,7 +178,7 @@ export const sessionEvent = v.variant("kind", [
   v.object({
     kind: v.literal("moved"),
     id,
-    error: v.optional(word),
+    error: v.optional(problem),
     instructions: amount,
     /** Virtual time in ns. */
     time: v.optional(amount),
@@ -187,13 +188,13 @@ export const sessionEvent = v.variant("kind", [
   v.object({ kind: v.literal("moving"), id, instructions: amount, end: amount }),
   v.object({ kind: v.literal("answer"), id, answer }),
   /** A snapshot in progress: pages of RAM that are written, of all. */
-  v.object({ kind: v.literal("snapshotted"), id, done: count(), total: count(), whole: v.boolean(), error: v.optional(word) }),
+  v.object({ kind: v.literal("snapshotted"), id, done: count(), total: count(), whole: v.boolean(), error: v.optional(problem) }),
   /** A snapshot of this session is whole, and its file stays. */
   v.object({ kind: v.literal("saved"), path: word }),
   /** `error` says why it was not done. */
-  v.object({ kind: v.literal("acted"), id, error: v.optional(word) }),
+  v.object({ kind: v.literal("acted"), id, error: v.optional(problem) }),
   /** `error` says why not. */
-  v.object({ kind: v.literal("debug-attached"), error: v.optional(word) }),
+  v.object({ kind: v.literal("debug-attached"), error: v.optional(problem) }),
   v.object({ kind: v.literal("debug-answer"), answer: debugAnswer }),
   v.object({ kind: v.literal("debug-stopped"), stop: debugStopped }),
   v.object({ kind: v.literal("ended"), end: sessionEnd }),

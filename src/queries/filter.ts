@@ -3,6 +3,7 @@
 // is and, | is or.
 
 import { didYouMean } from "../support/did-you-mean.ts";
+import { type Problem, UserError } from "../support/problem.ts";
 import { LinearRegex } from "../support/linear-regex.ts";
 import { cellText } from "./format.ts";
 import { nameOf } from "./ids.ts";
@@ -16,15 +17,16 @@ export interface Filter {
 }
 
 /** A filter that is wrong: where and why. */
-export class FilterError extends Error {
+export class FilterError extends UserError {
   /** @param at index of the character in the text. */
-  constructor(readonly text: string, readonly at: number, message: string) {
-    super(message);
+  constructor(readonly text: string, readonly at: number, what: string, wayOut?: string) {
+    super(what, wayOut);
   }
 
   /** The error; below it the text, and a line with `^` under the character. */
-  get marked(): string {
-    return `${this.message}\n  ${this.text}\n  ${" ".repeat(this.at)}^`;
+  get marked(): Problem {
+    const { what, wayOut } = this.problem, mark = `\n  ${this.text}\n  ${" ".repeat(this.at)}^`;
+    return wayOut === undefined ? { what: what + mark } : { what, wayOut: wayOut + mark };
   }
 }
 
@@ -117,7 +119,7 @@ function term(text: string, token: Token, table: Table): Test {
   const column = columnOf(table, field);
   if (!column) {
     const names = Object.keys(table.columns);
-    throw new FilterError(text, token.at, `no field ${JSON.stringify(field)}${didYouMean(field, names, `there are ${names.join(", ")}`)}`);
+    throw new FilterError(text, token.at, `no field ${JSON.stringify(field)}`, didYouMean(field, names, `there are ${names.join(", ")}`));
   }
   const value = unquoted(raw), at = token.at + field.length + operator.length;
   if (value === "") throw new FilterError(text, at - 1, "a value is missing");
@@ -193,7 +195,8 @@ function equality(text: string, at: number, column: Column, value: string): (one
     throw new FilterError(
       text,
       at,
-      `no ${JSON.stringify(value)}${didYouMean(value, column.words, `there are ${column.words.join(", ")}`)}`,
+      `no ${JSON.stringify(value)}`,
+      didYouMean(value, column.words, `there are ${column.words.join(", ")}`),
     );
   }
   if (range) {

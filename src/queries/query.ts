@@ -7,7 +7,8 @@ import type { Row, RowOf, Table } from "./table.ts";
 import { TABLE_NAMES, TABLES } from "./tables.ts";
 import { areRowsOf, rowIssue } from "./rows.ts";
 import { gap } from "./facts/gap.ts";
-import { problem } from "./facts/problem.ts";
+import { inQuery, queryProblem } from "./facts/problem.ts";
+import type { Problem } from "../support/problem.ts";
 
 const tableName = v.picklist(TABLE_NAMES);
 
@@ -90,7 +91,7 @@ export const answer = v.pipe(
     /** Why there is no answer: an object that does not exist, or an error in the query. */
     error: v.optional(v.string()),
     /** The same as data; absent where the session itself is why. */
-    problem: v.optional(problem),
+    problem: v.optional(queryProblem),
   }),
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
@@ -102,6 +103,11 @@ export const answer = v.pipe(
   }),
 );
 export type Answer = Readonly<v.InferOutput<typeof answer>>;
+
+/** Why an answer has no rows; undefined if it is one. */
+export function problemIn({ error, problem }: Answer): Problem | undefined {
+  return problem ? inQuery(problem) : error === undefined ? undefined : { what: error };
+}
 
 /** The answer of a machine that is not there (any more). */
 export function noAnswer(error: string): Answer {

@@ -3,6 +3,7 @@
 import { planOfFile } from "../assembly/layout/plan-schema.ts";
 import { type SessionPlan, writtenDisk } from "../plans/plan.ts";
 import { RecordingError } from "./recording.ts";
+import { problemOf } from "../support/problem.ts";
 
 /**
  * A recording is untrusted: its plan has the form of a configuration's, the files that it would
@@ -16,7 +17,7 @@ export function foreignPlan(path: string, foreign: object): SessionPlan {
   try {
     plan = planOfFile(rest);
   } catch (error) {
-    throw new RecordingError(`${path}:1: its plan does not make a machine: ${error instanceof Error ? error.message : error}`);
+    throw new RecordingError(problemOf(error, `${path}:1: its plan does not make a machine`));
   }
   const written = writtenDisk(plan);
   if (written !== undefined) throw new RecordingError(`${path}:1: its machine writes to ${written}, which no recorded machine does`);

@@ -3,12 +3,13 @@
 
 import type { System } from "../assembly/system/system.ts";
 import type { Input } from "../plans/recorded-run.ts";
+import type { Problem } from "../support/problem.ts";
 
 /**
- * Enters an input into the machine, which is between two turns. Returns the error of an action, or
- * undefined.
+ * Enters an input into the machine, which is between two turns. Returns the problem of an
+ * action that could not be done.
  */
-export function letIn(system: Pick<System, "consoles" | "outside" | "inspector">, input: Input): string | undefined {
+export function letIn(system: Pick<System, "consoles" | "outside" | "inspector">, input: Input): Problem | undefined {
   switch (input.kind) {
     case "console":
       system.consoles.type(input.console, input.bytes);

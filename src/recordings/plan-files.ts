@@ -51,10 +51,10 @@ export async function loadFiles(path: string, plan: object): Promise<object> {
 async function loadFile(path: string, hash: string): Promise<Uint8Array> {
   const file = storedFile(hash);
   if (!/^[0-9a-f]{64}$/.test(hash) || !await exists(file)) {
-    throw new RecordingError(`${path}: a file of the run, SHA-256 ${hash}, is not in the cache; copy it to ${file}`);
+    throw new RecordingError(`${path}: a file of the run, SHA-256 ${hash}, is not in the cache`, `copy it to ${file}`);
   }
   const bytes = readToEnd(file);
-  if (await sha256(bytes) !== hash) throw new RecordingError(`${path}: ${file} was changed; its SHA-256 does not match its name`);
+  if (await sha256(bytes) !== hash) throw new RecordingError(`${path}: ${file} was changed`, "its SHA-256 does not match its name");
   return bytes;
 }
 

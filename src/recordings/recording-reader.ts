@@ -28,7 +28,7 @@ export async function readRecording(path: string, bytes: Uint8Array = readToEnd(
   }
   if (header.version !== VERSION) {
     const by = typeof header.version === "string" ? header.version : "of an unknown version";
-    throw new RecordingError(`${path}:1: recorded by el2 ${by}, this is ${VERSION}; only the same version gives the same run`);
+    throw new RecordingError(`${path}:1: recorded by el2 ${by}, this is ${VERSION}`, "only the same version gives the same run");
   }
   const inputs: RecordedInput[] = [];
   const checks: { at: number; check: Check }[] = [];
@@ -40,7 +40,7 @@ export async function readRecording(path: string, bytes: Uint8Array = readToEnd(
     if (sealed) throw new RecordingError(`${path}:${index + 1}: data after the end`);
     if (line.sha256 !== undefined) {
       if (!end || line.sha256 !== sum.digest("hex")) {
-        throw new RecordingError(`${path}:${index + 1}: the checksum is wrong; the file was changed`);
+        throw new RecordingError(`${path}:${index + 1}: the checksum is wrong`, "the file was changed");
       }
       sealed = true;
       continue;

@@ -13,6 +13,7 @@
 
 import type { SessionPlan } from "../plans/plan.ts";
 import type { RecordedRun } from "../plans/recorded-run.ts";
+import { UserError } from "../support/problem.ts";
 
 export const SCHEMA = "el2.recording/1";
 /** Start of every recording, of any version. */
@@ -23,4 +24,4 @@ export interface Recording extends RecordedRun {
 }
 
 /** A defect of a recording, for its user. */
-export class RecordingError extends Error {}
+export class RecordingError extends UserError {}

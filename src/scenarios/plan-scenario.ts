@@ -6,6 +6,7 @@ import { type Consent, sourceFile } from "../plans/host-resources.ts";
 import { PRIMARY_CONSOLE, type SessionPlan } from "../plans/plan.ts";
 import { formatSize } from "../support/units.ts";
 import { type Scenario, ScenarioError, type Step } from "./scenario.ts";
+import { problemOfAll, within } from "../support/problem.ts";
 
 type Boot = Extract<Step, { kind: "boot" }>;
 type Primary = Exclude<Boot["boot"], string>;
@@ -19,7 +20,9 @@ export async function planScenario(scenario: Scenario, seed: number | undefined,
   const step = scenario.steps[0] as Boot, { boot } = step;
   const reader: PlanReader = { consent, source: sourceFile("scenario", scenario.file, () => scenario.source), alone: true };
   const result = typeof boot === "string" ? await planVms(scenario, step, boot, reader) : await planPrimary(scenario, boot, reader);
-  if (!result.ok) throw new ScenarioError(result.errors.map((error) => `${scenario.file}:${step.line}: boot: ${error}`).join("\n     "));
+  if (!result.ok) {
+    throw new ScenarioError(problemOfAll(result.problems.map((problem) => within(`${scenario.file}:${step.line}: boot`, problem))));
+  }
   const { ui: _, recordTo: _recordTo, ...plan } = result.run;
   return { ...plan, seed: seed ?? scenario.seed ?? plan.seed, inject: scenario.inject, turbo: true };
 }

@@ -19,6 +19,7 @@ import { consolesOf } from "./plan-scenario.ts";
 import { describeStep, type Scenario, type Step } from "./scenario.ts";
 import { LinearRegex } from "../support/linear-regex.ts";
 import { WatchedConsoles, WatchedEvents } from "./watched.ts";
+import { problemText } from "../support/problem.ts";
 
 /** Turns of the physical CPUs between two checks of an expectation. */
 const TURNS = 8;
@@ -328,7 +329,7 @@ export class ScenarioRun {
     const place = { at: machine.boundary, settled: machine.settled };
     this.#inputs.push({ ...place, input });
     const error = letIn(this.system, input);
-    if (error !== undefined) throw new StepFailure(error);
+    if (error !== undefined) throw new StepFailure(problemText(error));
   }
 
   #act(action: Extract<Input, { kind: "act" }>["action"]): void {

@@ -3,7 +3,9 @@
 // come at once, with line and column.
 
 import * as v from "valibot";
-import { type ConfigError, ConfigErrors, formatConfigError, readToml } from "../configuration/config.ts";
+import { ConfigErrors, readToml } from "../configuration/config.ts";
+import { configProblem, factIn, ruled, told, wrong } from "../plans/config-fact.ts";
+import { mustBe, outsideOf } from "../configuration/plain-values.ts";
 import { TomlPositions } from "../configuration/positions.ts";
 import { described, facts } from "../support/described.ts";
 import { LinearRegex } from "../support/linear-regex.ts";
@@ -11,6 +13,7 @@ import { DURATION_PATTERN, parseDuration, parseSize, SIZE_PATTERN } from "../sup
 import { didYouMean } from "../support/did-you-mean.ts";
 import { FaultRuleError, parseFaultRule } from "../inspection/rules/fault-rules.ts";
 import { idPattern } from "../queries/ids.ts";
+import { type Problem, problemOf, problemOfAll, UserError } from "../support/problem.ts";
 import { FilterError, parseFilter } from "../queries/filter.ts";
 import { TABLE_NAMES, type TableName, TABLES } from "../queries/tables.ts";
 import { VERDICTS } from "../queries/facts/verdict-words.ts";
@@ -19,8 +22,8 @@ import { VERDICTS } from "../queries/facts/verdict-words.ts";
 const DEFAULT_WITHIN = 10e9;
 
 /** The error of a filter, in one line. */
-function placed({ message, at }: FilterError): string {
-  return `${message}, at character ${at + 1}`;
+function placed({ problem: { what, wayOut }, at }: FilterError): Problem {
+  return { what: wayOut === undefined ? `${what}, at character ${at + 1}` : what, wayOut: wayOut && `${wayOut}, at character ${at + 1}` };
 }
 
 /** A refinement whose message is an error that `check` throws, of these classes. */
@@ -31,7 +34,7 @@ function checked(check: (text: string) => void) {
       check(dataset.value);
     } catch (error) {
       if (!(error instanceof FilterError || error instanceof FaultRuleError || error instanceof SyntaxError)) throw error;
-      addIssue({ message: error instanceof FilterError ? placed(error) : error.message });
+      addIssue({ message: told({ code: "rule", ...error instanceof FilterError ? placed(error) : problemOf(error) }) });
     }
   });
 }
@@ -47,27 +50,27 @@ const verdict = v.pipe(
   facts({ enum: VM_VERDICTS }),
   v.check(
     (word) => VM_VERDICTS.includes(word),
-    ({ input }) => `is not a verdict${didYouMean(String(input), VM_VERDICTS, `there are ${VM_VERDICTS.join(", ")}`)}`,
+    ({ input }) => wrong("is not a verdict", didYouMean(String(input), VM_VERDICTS, `there are ${VM_VERDICTS.join(", ")}`)),
   ),
 );
 const filterOf = (table: TableName) => v.pipe(text, checked((source) => void parseFilter(source, TABLES[table])));
 const duration = v.pipe(
-  v.string('is not a duration; use for example "2s"'),
+  v.string(mustBe("a duration", '"2s"')),
   facts({ pattern: DURATION_PATTERN }),
   v.transform((source) => parseDuration(source) ?? NaN),
-  v.check((ns) => ns >= 0, 'is not a duration; use for example "2s"'),
+  v.check((ns) => ns >= 0, mustBe("a duration", '"2s"')),
 );
 const within = v.optional(duration, `${DEFAULT_WITHIN}ns`);
 const whole = v.pipe(v.number("is not a number"), v.integer("is not a whole number"), v.minValue(0, "is negative"));
 const size = v.pipe(
-  v.string('is not a size; use for example "64MiB"'),
+  v.string(mustBe("a size", '"64MiB"')),
   facts({ pattern: SIZE_PATTERN }),
   v.transform((source) => parseSize(source) ?? NaN),
-  v.check((bytes) => bytes > 0, 'is not a size; use for example "64MiB"'),
+  v.check((bytes) => bytes > 0, mustBe("a size", '"64MiB"')),
 );
 const tableName = v.picklist(TABLE_NAMES, ({ input }) => {
   const names = Object.keys(TABLES);
-  return `is not a table${didYouMean(typeof input === "string" ? input : "", names, "list them with el2 schema")}`;
+  return wrong("is not a table", didYouMean(typeof input === "string" ? input : "", names, "list them with el2 schema"));
 });
 
 /** The values of `boot` other than a name that `el2 run` takes: an image as the primary VM. */
@@ -76,7 +79,7 @@ const primary = v.strictObject(described({
   initrd: v.optional(name),
   append: v.optional(text),
   memory: v.optional(size, "256MiB"),
-  cpus: v.optional(v.pipe(whole, v.minValue(1, "is outside 1..8"), v.maxValue(8, "is outside 1..8")), 1),
+  cpus: v.optional(v.pipe(whole, v.minValue(1, outsideOf("1..8")), v.maxValue(8, outsideOf("1..8"))), 1),
 }, {
   image: "a kernel or a bare-metal image, which runs as the primary VM",
   initrd: "initial ramdisk",
@@ -192,7 +195,7 @@ export interface Scenario {
 }
 
 /** A scenario that cannot be run: the user's to mend. */
-export class ScenarioError extends Error {}
+export class ScenarioError extends UserError {}
 
 /**
  * Reads a scenario.
@@ -200,26 +203,24 @@ export class ScenarioError extends Error {}
  */
 export function readScenario(file: string, source: string): Scenario {
   const read = readToml(source);
-  if ("error" in read) throw new ScenarioError(formatConfigError(file, read.error));
+  if ("error" in read) throw new ScenarioError(configProblem(file, read.error));
   const { raw } = read;
   const errors = new ConfigErrors(new TomlPositions(source));
   for (const key of Object.keys(raw)) {
     if (!Object.hasOwn(Head.entries, key)) {
-      errors.atKey([key], `unknown key ${JSON.stringify(key)}${didYouMean(key, Object.keys(Head.entries))}`);
+      errors.atKey([key], { code: "unknown-key", key, where: "", known: Object.keys(Head.entries) });
     }
   }
   const head = v.safeParse(Head, raw, { abortPipeEarly: true });
   for (const issue of head.issues ?? []) addIssue(errors, [], issue);
   const steps = (Array.isArray(raw.step) ? raw.step : []).map((step, index) => readStep(step, index, errors));
   if (errors.found.length === 0) checkOrder(steps as Step[], errors);
-  if (errors.found.length > 0 || !head.success) throw new ScenarioError(told(file, errors.sorted()));
+  if (errors.found.length > 0 || !head.success) {
+    throw new ScenarioError(problemOfAll(errors.sorted().map((error) => configProblem(file, error))));
+  }
   const { output } = head;
   const fallback = file.split("/").at(-1)!.replace(/(\.test)?\.toml$/, "");
   return { file, source, name: output.name ?? fallback, seed: output.seed, inject: output.inject, steps: steps as Step[] };
-}
-
-function told(file: string, errors: readonly ConfigError[]): string {
-  return errors.map((error) => formatConfigError(file, error)).join("\n     ");
 }
 
 function readStep(raw: unknown, index: number, errors: ConfigErrors): Step | undefined {
@@ -230,7 +231,7 @@ function readStep(raw: unknown, index: number, errors: ConfigErrors): Step | und
     const [key] = Object.keys(raw);
     const what = kinds.length > 1 ? `a step has one kind, not ${kinds.join(" and ")}` : `this step has no kind`;
     const names = Object.keys(STEPS);
-    errors.atKey(path, `${what}${didYouMean(kinds.length > 1 ? "" : key ?? "", names, `there are ${names.join(", ")}`)}`);
+    errors.atKey(path, ruled(what, didYouMean(kinds.length > 1 ? "" : key ?? "", names, `there are ${names.join(", ")}`)));
     return undefined;
   }
   const [kind] = kinds;
@@ -243,9 +244,9 @@ function readStep(raw: unknown, index: number, errors: ConfigErrors): Step | und
 function addIssue(errors: ConfigErrors, before: readonly (string | number)[], issue: v.BaseIssue<unknown>): void {
   const path = [...before, ...(issue.path ?? []).map(({ key }) => key as string | number)];
   const key = path.findLast((part) => typeof part === "string") ?? "";
-  if (issue.expected === "never") errors.atKey(path, `unknown key ${JSON.stringify(key)} in this step`);
-  else if (issue.received === "undefined") errors.atKey(path, `${key} is missing`);
-  else errors.atValue(path, `${key} ${issue.message}`);
+  if (issue.expected === "never") errors.atKey(path, { code: "unknown-key", key, where: " in this step", known: [] });
+  else if (issue.received === "undefined") errors.atKey(path, { code: "missing", key, where: "" });
+  else errors.atValue(path, { code: "value", key, shown: "", fact: factIn(issue.message) });
 }
 
 /** Rules between steps: the machine is made first, and once; a filter fits its table. */
@@ -255,7 +256,7 @@ function checkOrder(steps: readonly Step[], errors: ConfigErrors): void {
     if ((step.kind === "boot") !== (index === 0)) {
       errors.atKey(
         path,
-        index === 0 ? 'the first step must boot the machine: boot = "demo", a configuration or an image' : "a scenario boots once",
+        ruled(index === 0 ? 'the first step must boot the machine: boot = "demo", a configuration or an image' : "a scenario boots once"),
       );
     }
     if (step.kind !== "expect_rows") return;
@@ -263,7 +264,10 @@ function checkOrder(steps: readonly Step[], errors: ConfigErrors): void {
       parseFilter(step.filter, TABLES[step.expect_rows]);
     } catch (error) {
       if (!(error instanceof FilterError)) throw error;
-      errors.atValue(["step", index, "filter"], `filter ${placed(error)}`);
+      {
+        const problem = placed(error);
+        errors.atValue(["step", index, "filter"], ruled(`filter ${problem.what}`, problem.wayOut));
+      }
     }
   });
 }

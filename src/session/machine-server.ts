@@ -18,6 +18,7 @@ import { WriteFailure } from "../support/write-all.ts";
 import type { BrokenRun } from "../engine/bug-report.ts";
 import type { Outbox } from "./outbox.ts";
 import { serveRequest } from "./requests.ts";
+import { problemText } from "../support/problem.ts";
 
 /** Exit code for a snapshot that cannot be loaded. */
 const UNUSABLE = 2;
@@ -136,7 +137,7 @@ export class MachineServer {
     // A second machine gets the recorded outside input, instead of real sockets.
     const second = alone(plan);
     const begun = beginSystem(plan);
-    if ("refused" in begun) return this.#post({ kind: "ended", end: { code: UNUSABLE, message: begun.refused } });
+    if ("refused" in begun) return this.#post({ kind: "ended", end: { code: UNUSABLE, message: problemText(begun.refused) } });
     const port = {
       post: (event: SessionEvent) => this.#post(event),
       together: (work: () => void) => this.outbox.together(work),

@@ -203,6 +203,6 @@ function fileMethods(file: OpenFile, writable: boolean, forget: () => void): Met
 }
 
 function buffer(size: number): Uint8Array<ArrayBuffer> {
-  if (!(size <= PIECE)) throw new RangeError(`${size} bytes in one call; at most ${PIECE}`);
+  if (!(size <= PIECE)) throw new RangeError(`${size} bytes in one call, at most ${PIECE}`);
   return new Uint8Array(size);
 }

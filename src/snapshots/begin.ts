@@ -9,6 +9,7 @@ import { readSnapshot, SnapshotError } from "./file.ts";
 import { staleClock } from "./stale-clock.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { warn } from "../support/warn.ts";
+import { type Problem, problemOf } from "../support/problem.ts";
 
 /** A machine that is ready to run, and the state that it has where that is not the plan's start. */
 interface Begun {
@@ -32,17 +33,17 @@ export function assembleFrom(plan: SessionPlan, counts = false): GuestSystem {
   try {
     return assembleEmpty(plan, counts);
   } catch (error) {
-    throw new ArchiveError(`its plan does not make a machine: ${error instanceof Error ? error.message : error}`);
+    throw new ArchiveError(problemOf(error, "its plan does not make a machine"));
   }
 }
 
 /** The machine at its plan's start. `refused` reports a file of the plan that cannot be used. */
-function assembled(plan: SessionPlan, counts: boolean): Begun | { readonly refused: string } {
+function assembled(plan: SessionPlan, counts: boolean): Begun | { readonly refused: Problem } {
   try {
     return { system: assemble(plan, undefined, counts), plan, state: undefined };
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;
-    return { refused: error.message };
+    return { refused: error.problem };
   }
 }
 
@@ -51,7 +52,7 @@ function assembled(plan: SessionPlan, counts: boolean): Begun | { readonly refus
  * snapshot that it should begin with.
  * @param counts whether its core counts how often each instruction is executed
  */
-export function beginSystem(plan: SessionPlan, counts = false): Begun | { readonly refused: string } {
+export function beginSystem(plan: SessionPlan, counts = false): Begun | { readonly refused: Problem } {
   const { from } = plan;
   if (!from) return assembled(plan, counts);
   try {
@@ -64,7 +65,7 @@ export function beginSystem(plan: SessionPlan, counts = false): Begun | { readon
     return { system, plan, state };
   } catch (error) {
     if (!(error instanceof ArchiveError || error instanceof SnapshotError)) throw error;
-    const refused = error instanceof ArchiveError ? `${from.path}: ${error.message}` : error.message;
+    const refused = problemOf(error, error instanceof ArchiveError ? from.path : undefined);
     if (!from.spare) return { refused };
     warn(`${refused}; the machine starts from the beginning and saves a new snapshot`);
     const begun = assembled(plan, counts);

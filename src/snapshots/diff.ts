@@ -14,6 +14,7 @@ import type { Snapshot, SnapshotHeader } from "./file.ts";
 import type { Pages } from "../state/pages.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 import { hex } from "../support/number-text.ts";
+import { problemOf } from "../support/problem.ts";
 
 /** A difference in one object: a field of it, or its existence. */
 export interface Difference {
@@ -129,7 +130,7 @@ function partsOf({ path, snapshot: { header, plan, state } }: { path: string; sn
       fields.set(key, value instanceof Uint8Array ? value.slice() : typeof value === "bigint" ? hex(value) : value);
     });
   } catch (error) {
-    if (error instanceof ArchiveError) throw new ArchiveError(`${path}: ${error.message}`);
+    if (error instanceof ArchiveError) throw new ArchiveError(problemOf(error, path));
     throw error;
   }
   try {

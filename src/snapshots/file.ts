@@ -19,6 +19,7 @@ import type { RunMemory } from "../assembly/system/system.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { KiB, MiB, PAGE_SIZE } from "../support/sizes.ts";
 import { node } from "../support/node-modules.ts";
+import { asProblem, problemOf, type Said, UserError, within } from "../support/problem.ts";
 
 const SCHEMA = "el2.snapshot/1";
 export const SNAPSHOT_START = "EL2SNAP\n";
@@ -59,7 +60,7 @@ const GZIP_MIN = 256;
  * A file that is not a snapshot, of another version, truncated or changed; the message is for its
  * user.
  */
-export class SnapshotError extends Error {}
+export class SnapshotError extends UserError {}
 
 /** The description of a snapshot, which is readable without loading it. */
 export interface SnapshotHeader {
@@ -154,10 +155,10 @@ export function readSnapshot(path: string, own = false, bytes: Uint8Array = read
   const reader = new SectionReader(path, bytes);
   const header = parseHeader(reader);
   if (header.version !== VERSION) {
-    reader.fail(`it was saved by el2 ${header.version}, this is ${VERSION}; only the same version loads it`);
+    reader.fail(`it was saved by el2 ${header.version}, this is ${VERSION}`, "only the same version loads it");
   }
   const { cpus } = header, map = reader.decoded("header", () => memoryMap(header.memory));
-  if (header.pages > pagesOf(map)) reader.fail(`its header says ${header.pages} pages; its machine has ${pagesOf(map)}`);
+  if (header.pages > pagesOf(map)) reader.fail(`its header says ${header.pages} pages`, `its machine has ${pagesOf(map)}`);
   const encoded = reader.section(Kind.Plan);
   const plan = reader.decoded("plan", () => planOfFile(bare(decodePlain(encoded, PLAN_VALUES_MAX) as SessionPlan)));
   if (plan.memory !== header.memory || plan.cpus !== cpus) {
@@ -231,8 +232,8 @@ class SectionReader {
     return this.bytes[this.#at] ?? 0;
   }
 
-  fail(rule: string): never {
-    throw new SnapshotError(`${this.path}: at byte ${this.#at}: ${rule}`);
+  fail(rule: Said, wayOut?: string): never {
+    throw new SnapshotError(within(`${this.path}: at byte ${this.#at}`, asProblem(rule)), wayOut);
   }
 
   /** Errors of `work` on content are errors of the file. */
@@ -241,7 +242,7 @@ class SectionReader {
       return work();
     } catch (error) {
       if (error instanceof SnapshotError) throw error;
-      return this.fail(`its ${what} cannot be read: ${error instanceof Error ? error.message : error}`);
+      return this.fail(problemOf(error, `its ${what} cannot be read`));
     }
   }
 
@@ -253,11 +254,11 @@ class SectionReader {
     const coding = view.getUint8(1), stored = view.getUint32(4, true), size = view.getUint32(8, true), crc = view.getUint32(12, true);
     if (view.getUint8(0) !== kind) this.fail(`section ${view.getUint8(0)} found instead of ${kind}`);
     if (view.getUint16(2, true) !== 0 || coding > Coding.Gzip || coding === Coding.Plain && stored !== size) this.fail("no section header");
-    if (size > LIMITS[kind] || stored > size) this.fail(`a section of ${size} bytes in ${stored}; at most ${LIMITS[kind]} are possible`);
+    if (size > LIMITS[kind] || stored > size) this.fail(`a section of ${size} bytes in ${stored}`, `at most ${LIMITS[kind]} are possible`);
     const start = this.#at + SECTION_HEADER;
     if (start + stored > bytes.length) this.fail("the file is truncated");
     const content = bytes.subarray(start, start + stored);
-    if (node.zlib.crc32(content) !== crc) this.fail("a checksum is wrong; the file was changed");
+    if (node.zlib.crc32(content) !== crc) this.fail("a checksum is wrong", "the file was changed");
     const result = coding === Coding.Gzip ? this.#unpacked(content, size) : content;
     this.#at = start + stored;
     return result;
@@ -268,7 +269,7 @@ class SectionReader {
     const before = this.bytes.subarray(0, this.#at);
     const sum = this.section(Kind.End);
     const right = node.crypto.createHash("sha256").update(before).digest();
-    if (sum.length !== right.length || !startsWith(sum, right)) this.fail("the checksum of the file is wrong; it was changed");
+    if (sum.length !== right.length || !startsWith(sum, right)) this.fail("the checksum of the file is wrong", "it was changed");
     if (this.#at !== this.bytes.length) this.fail("data after the end");
   }
 
@@ -282,7 +283,9 @@ class SectionReader {
 }
 
 function sectionHeader(kind: Kind, coding: number, stored: Uint8Array, size: number): Uint8Array {
-  if (size > LIMITS[kind]) throw new Error(`a snapshot's section ${kind} would have ${size} bytes; at most ${LIMITS[kind]} are possible`);
+  if (size > LIMITS[kind]) {
+    throw new UserError(`a snapshot's section ${kind} would have ${size} bytes`, `at most ${LIMITS[kind]} are possible`);
+  }
   const bytes = new Uint8Array(SECTION_HEADER);
   const view = new DataView(bytes.buffer);
   view.setUint8(0, kind);

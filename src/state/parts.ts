@@ -1,6 +1,8 @@
 // Parts of a session's machine besides hypervisor and native guests: devices of the platform, input
 // typed ahead, the session's own notes.
 
+import { UserError } from "../support/problem.ts";
+
 /** A part that is saved as plain data. */
 export interface SavedPart {
   readonly name: string;
@@ -17,4 +19,4 @@ export interface SavedPart {
  * A part that cannot be in a snapshot: a file in write-through mode, a connection to the outside.
  * The message names it and the remedy.
  */
-export class UnsavableError extends Error {}
+export class UnsavableError extends UserError {}

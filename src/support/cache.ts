@@ -7,9 +7,10 @@ import { checkTrustedFolder, NotOurs } from "./own-files.ts";
 import { isOfSystem } from "./system-error.ts";
 import { PARTIAL } from "./whole-file.ts";
 import { node } from "./node-modules.ts";
+import { UserError } from "./problem.ts";
 
 /** The environment names no place for a cache, or one that others can change. */
-export class NoCacheFolder extends Error {}
+export class NoCacheFolder extends UserError {}
 
 /**
  * The cache folder: `$EL2_CACHE`, else `$XDG_CACHE_HOME/el2`, else `~/.cache/el2`. It need not
@@ -18,7 +19,7 @@ export class NoCacheFolder extends Error {}
  */
 export function cacheFolder(): string {
   const folder = findCacheFolder();
-  if (folder === undefined) throw new NoCacheFolder("no cache folder: HOME and XDG_CACHE_HOME are not set; set EL2_CACHE");
+  if (folder === undefined) throw new NoCacheFolder("no cache folder: HOME and XDG_CACHE_HOME are not set", "set EL2_CACHE");
   return folder;
 }
 
@@ -35,7 +36,7 @@ export function findCacheFolder(): string | undefined {
       // A folder that cannot be checked is not used either.
       if (isOfSystem(error)) return folder;
       if (!(error instanceof NotOurs)) throw error;
-      throw new NoCacheFolder(`cache folder ${error.message}; or name another one with EL2_CACHE`);
+      throw new NoCacheFolder(`cache folder ${error.message}`, "or name another one with EL2_CACHE");
     }
     trusted.add(folder);
   }

@@ -27,12 +27,15 @@ export function nearest(word: string, names: readonly string[]): string | undefi
 }
 
 /**
- * `; did you mean "NAME"?` with the nearest of `names`, or nothing if none is near. A hint, such
- * as `there are NAME, …`, follows in either case.
+ * The way out of a misspelled word: `did you mean "NAME"?` with the nearest of `names`, if one is
+ * near. A hint, such as `there are NAME, …`, follows in either case.
  */
-export function didYouMean(word: string, names: readonly string[], hint?: string): string {
+export function didYouMean(word: string, names: readonly string[], hint: string): string;
+export function didYouMean(word: string, names: readonly string[], hint?: string): string | undefined;
+export function didYouMean(word: string, names: readonly string[], hint?: string): string | undefined {
   const near = nearest(word, names);
-  const question = near === undefined ? "" : `; did you mean ${JSON.stringify(near)}?`;
+  if (near === undefined) return hint;
+  const question = `did you mean ${JSON.stringify(near)}?`;
   return hint === undefined ? question : withHint(question, hint);
 }
 

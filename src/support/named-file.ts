@@ -6,9 +6,10 @@ import { formatSize } from "./units.ts";
 import { joined } from "./bytes.ts";
 import { fill } from "./open-file.ts";
 import { node } from "./node-modules.ts";
+import { type Problem, problemOf, UserError, within } from "./problem.ts";
 
 /** A file without an end, such as a terminal or /dev/zero, or one too large to read. */
-export class EndlessFile extends Error {}
+export class EndlessFile extends UserError {}
 
 /** Bytes of a file that is read as a whole: what V8 can have in one piece. */
 const FILE_MAX = 2 * GiB;
@@ -30,7 +31,7 @@ export function readToEnd(path: string): Uint8Array<ArrayBuffer> {
   if (isCharDevice || isBlockDevice) throw new EndlessFile("is a device");
   if (isSocket) throw new EndlessFile("is a socket");
   if (isFifo) return readPipe(path);
-  if (size > FILE_MAX) throw new EndlessFile(`has ${formatSize(size)}; at most ${formatSize(FILE_MAX)} can be read`);
+  if (size > FILE_MAX) throw new EndlessFile(`has ${formatSize(size)}`, `at most ${formatSize(FILE_MAX)} can be read`);
   return size < LARGE ? Deno.readFileSync(path) : readLarge(path, size);
 }
 
@@ -80,27 +81,29 @@ function readAvailable(file: number, into: Uint8Array): number | undefined {
 }
 
 /**
- * Why a file could not be read, to follow its name. Anything that is not about the file is a
- * bug of ours and continues.
+ * Why a file could not be read; `of`: its name. Anything that is not about the file is a bug of
+ * ours and continues.
  */
-export function cannotRead(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return "no such file";
-  if (error instanceof Deno.errors.IsADirectory) return "is a folder";
-  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) return "permission denied (read)";
-  if (error instanceof EndlessFile || error instanceof Error && isOfSystem(error)) return error.message;
+export function cannotRead(error: unknown, of?: string): Problem {
+  const about = (what: string) => within(of, { what });
+  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return about("no such file");
+  if (error instanceof Deno.errors.IsADirectory) return about("is a folder");
+  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) return about("permission denied (read)");
+  if (error instanceof EndlessFile || error instanceof Error && isOfSystem(error)) return problemOf(error, of);
   throw error;
 }
 
 /**
- * Why a file could not be written, to follow its name. Anything that is not about the file is
- * a bug of ours and continues.
+ * Why a file could not be written; `of`: its name. Anything that is not about the file is a bug of
+ * ours and continues.
  */
-export function cannotWrite(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return "no such folder";
-  if (error instanceof Deno.errors.IsADirectory) return "is a folder";
-  if (error instanceof Deno.errors.PermissionDenied) return "permission denied (write)";
-  if (error instanceof Deno.errors.NotCapable) return "is not a regular file";
+export function cannotWrite(error: unknown, of?: string): Problem {
+  const about = (what: string) => within(of, { what });
+  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return about("no such folder");
+  if (error instanceof Deno.errors.IsADirectory) return about("is a folder");
+  if (error instanceof Deno.errors.PermissionDenied) return about("permission denied (write)");
+  if (error instanceof Deno.errors.NotCapable) return about("is not a regular file");
   // The path that it was opened by may be a passing one.
-  if (error instanceof Error && isOfSystem(error)) return error.message.replace(/: open '.*'$/, "");
+  if (error instanceof Error && isOfSystem(error)) return about(error.message.replace(/: open '.*'$/, ""));
   throw error;
 }

@@ -2,9 +2,10 @@
 // refused, never used and never removed. Folders: own-folders.ts.
 
 import { fill } from "./open-file.ts";
+import { UserError } from "./problem.ts";
 
 /** A folder or file that el2 does not trust. The message says why, and what to do. */
-export class NotOurs extends Error {}
+export class NotOurs extends UserError {}
 
 /** Rights of the group and of others, and those to write. */
 export const OTHERS = 0o077;
@@ -53,7 +54,7 @@ export function checkTrustedFolder(path: string): void {
   }
   if (!info.isDirectory) throw new NotOurs(`${path} is not a folder`);
   if (((info.mode ?? 0) & OTHERS_WRITE) !== 0) {
-    throw new NotOurs(`${path} has mode ${octal(info)}, others can change it; chmod go-w ${path}`);
+    throw new NotOurs(`${path} has mode ${octal(info)}, others can change it`, `chmod go-w ${path}`);
   }
 }
 
@@ -68,7 +69,7 @@ export function readTrustedText(path: string): string {
   }
   if (!info.isFile) throw new NotOurs(`${path} is not a regular file`);
   if (((info.mode ?? 0) & OTHERS_WRITE) !== 0) {
-    throw new NotOurs(`${path} has mode ${octal(info)}, others can change it; chmod go-w ${path}`);
+    throw new NotOurs(`${path} has mode ${octal(info)}, others can change it`, `chmod go-w ${path}`);
   }
   return readSame(path, info);
 }
@@ -95,7 +96,7 @@ export function checkSteadyFolder(path: string): void {
     throw new NotOurs(`${path} belongs to user ${info.uid}, not to you (${ownUid()})`);
   }
   if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0) {
-    throw new NotOurs(`${path} has mode ${octal(info)}: others can replace files in it; chmod go-w ${path}`);
+    throw new NotOurs(`${path} has mode ${octal(info)}: others can replace files in it`, `chmod go-w ${path}`);
   }
 }
 
@@ -139,7 +140,7 @@ export function openOwn(path: string, { append = false, truncate = false } = {})
       throw error;
     }
   }
-  if (!before.isFile) throw new NotOurs(`${path} is not a regular file; remove it`);
+  if (!before.isFile) throw new NotOurs(`${path} is not a regular file`, "remove it");
   checkOwner(path, before);
   const file = Deno.openSync(path, { read: true, write: true, append });
   try {

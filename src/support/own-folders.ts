@@ -19,14 +19,16 @@ export function ownFolder(path: string): string {
  */
 export function checkOwnFolder(path: string): void {
   const info = Deno.lstatSync(path);
-  if (info.isSymlink) throw new NotOurs(`${path} is a symbolic link; remove it`);
-  if (!info.isDirectory) throw new NotOurs(`${path} is not a folder; remove it`);
+  if (info.isSymlink) throw new NotOurs(`${path} is a symbolic link`, "remove it");
+  if (!info.isDirectory) throw new NotOurs(`${path} is not a folder`, "remove it");
   checkOwner(path, info);
-  if (((info.mode ?? 0) & OTHERS) !== 0) throw new NotOurs(`${path} has mode ${octal(info)}, others have rights there; chmod 700 ${path}`);
+  if (((info.mode ?? 0) & OTHERS) !== 0) {
+    throw new NotOurs(`${path} has mode ${octal(info)}, others have rights there`, `chmod 700 ${path}`);
+  }
   const parent = dirname(path), above = Deno.statSync(parent);
   // Users who may write in the parent can rename the folder, and put another one there.
   const writable = ((above.mode ?? 0) & OTHERS_WRITE) !== 0 && ((above.mode ?? 0) & STICKY) === 0;
-  if (writable) throw new NotOurs(`${parent} has mode ${octal(above)}: others can replace ${path}; chmod go-w ${parent}`);
+  if (writable) throw new NotOurs(`${parent} has mode ${octal(above)}: others can replace ${path}`, `chmod go-w ${parent}`);
   if (above.uid !== null && above.uid !== ROOT && above.uid !== ownUid()) {
     throw new NotOurs(`${parent} belongs to user ${above.uid}, who can replace ${path}`);
   }
@@ -48,7 +50,7 @@ function checkWay(path: string, parent: string): void {
     const { uid } = Deno.lstatSync(inner), above = Deno.statSync(outer), mode = above.mode ?? 0;
     if (!trusted.includes(uid)) throw new NotOurs(`${inner} belongs to user ${uid}, who can replace ${path}`);
     if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0) {
-      throw new NotOurs(`${outer} has mode ${octal(above)}: others can replace ${inner}; chmod go-w ${outer}`);
+      throw new NotOurs(`${outer} has mode ${octal(above)}: others can replace ${inner}`, `chmod go-w ${outer}`);
     }
   }
 }

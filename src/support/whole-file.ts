@@ -27,7 +27,7 @@ export class WholeFile implements Disposable {
     const target = link ? realTarget(path) : path;
     const there = lstatIfThere(target);
     if (there && !there.isFile) {
-      if (onlyFile) throw new NotOurs(`${path} is not a regular file; name another one`);
+      if (onlyFile) throw new NotOurs(`${path} is not a regular file`, "name another one");
       this.#file = Deno.openSync(target, { write: true });
       return;
     }

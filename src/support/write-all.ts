@@ -1,8 +1,10 @@
 // Writes to targets that may be full: a disk, a device, a quota. The caller names the target for
 // the message.
 
+import { UserError } from "./problem.ts";
+
 /** Something cannot be written any more; the message names it and the system's reason. */
-export class WriteFailure extends Error {}
+export class WriteFailure extends UserError {}
 
 /** Takes bytes, and returns how many it took. */
 export interface SyncWriter {
@@ -19,6 +21,6 @@ export function writeAll(writer: SyncWriter, bytes: Uint8Array, what: string): v
     for (let at = 0; at < bytes.length;) at += writer.writeSync(bytes.subarray(at));
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe || !(error instanceof Error)) throw error;
-    throw new WriteFailure(`${what}: ${error.message}; free some space, or name another place`);
+    throw new WriteFailure(`${what}: ${error.message}`, "free some space, or name another place");
   }
 }

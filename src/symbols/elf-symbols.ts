@@ -7,6 +7,7 @@ import { type ElfSection, readElfSections, StringTable } from "../formats/elf-se
 import { MiB } from "../support/sizes.ts";
 import { type GuestSymbol, isCode } from "./symbol-table.ts";
 import { joined } from "../support/bytes.ts";
+import { UserError } from "../support/problem.ts";
 
 const HEADER_SIZE = 64, SECTION_SIZE = 64, SYMBOL_SIZE = 24;
 const SectionType = { SymbolTable: 2, Strings: 3, NoBits: 8, DynamicSymbols: 11 } as const;
@@ -32,7 +33,7 @@ export function readElfSymbols(bytes: Uint8Array): GuestSymbol[] {
   const sections = readElfSections(bytes);
   const table = sections.find(({ type }) => type === SectionType.SymbolTable) ??
     sections.find(({ type }) => type === SectionType.DynamicSymbols);
-  if (!table) throw new Error("ELF file has no symbols; it was stripped");
+  if (!table) throw new UserError("ELF file has no symbols", "it was stripped");
   const strings = sections[table.link];
   if (strings?.type !== SectionType.Strings) throw new Error("ELF symbol table names no string table");
   const names = new StringTable(strings.bytes),

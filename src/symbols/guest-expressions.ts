@@ -3,9 +3,10 @@
 
 import { DwarfError } from "../formats/dwarf/cursor.ts";
 import type { FrameValues, GuestValue } from "./guest-values.ts";
+import { UserError } from "../support/problem.ts";
 
 /** An expression that has no value: a syntax error, an unknown name, memory that is not mapped. */
-export class ExpressionError extends Error {}
+export class ExpressionError extends UserError {}
 
 /** The value of an expression: a typed place, or a number. */
 type ExpressionValue = { readonly kind: "typed"; readonly value: GuestValue } | { readonly kind: "number"; readonly number: bigint };

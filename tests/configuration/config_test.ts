@@ -12,6 +12,9 @@ import { nativeHostOf } from "../host/plans.ts";
 import { didYouMean } from "../../src/support/did-you-mean.ts";
 import { cpuTime } from "../support/cpu-time.ts";
 import { TRUSTED } from "../support/trusted.ts";
+import { planErrors } from "../support/planned.ts";
+import { configProblem } from "../../src/plans/config-fact.ts";
+import { problemText } from "../../src/support/problem.ts";
 
 const INVALID = new URL("../invalid-configs", import.meta.url).pathname;
 
@@ -25,7 +28,13 @@ for (
     const expected = text.split("\n").filter((line) => line.startsWith("#! ")).map((line) => `${name}:${line.slice(3)}`);
     assert.ok(expected.length > 0, "the file lists no error");
     const result = await planText(text, name, INVALID);
-    assert.deepEqual(result.ok ? [] : result.errors, expected);
+    assert.deepEqual(planErrors(result), expected);
+    // Programs get the parts: no part is left in another one's text.
+    for (const { what, wayOut, at } of result.ok ? [] : result.problems) {
+      assert.equal(at?.file, name);
+      assert.doesNotMatch(what, /^[^ ]*:\d+:\d+: /);
+      assert.ok(wayOut === undefined ? !what.includes("; ") : !/^;|; (use|did you mean|remove|change) /.test(`${what}; `), what);
+    }
   });
 }
 
@@ -71,12 +80,13 @@ Deno.test("readConfig() gives the defaults of the design", () => {
 });
 
 Deno.test("planRun() of an image that is not there is one error without a position", async () => {
-  const refused = async (what: string, message: string) =>
-    assert.deepEqual(await planRun(what, TRUSTED), { ok: false, errors: [message], placed: [{ line: 0, column: 0, message }] });
-  await refused("/nowhere/x.bin", "image /nowhere/x.bin: no such file");
-  const unnamed = "no such file, and no guest of this name";
-  await refused("debain", `image debain: ${unnamed}; did you mean "debian"?`);
-  await refused("no-such", `image no-such: ${unnamed}; list them with el2 guests ls`);
+  const refused = async (what: string, why: string, wayOut?: string) => {
+    const result = await planRun(what, TRUSTED);
+    assert.deepEqual(result.ok || result.problems, [{ what: `image ${what}: no such file${why}`, wayOut }]);
+  };
+  await refused("/nowhere/x.bin", "");
+  await refused("debain", ", and no guest of this name", 'did you mean "debian"?');
+  await refused("no-such", ", and no guest of this name", "list them with el2 guests ls");
 });
 
 Deno.test("planRun() of an image plans one VM that ends the session", async () => {
@@ -102,10 +112,10 @@ Deno.test("parseDuration() gives nanoseconds", () => {
 });
 
 Deno.test("didYouMean() names the nearest word, or none", () => {
-  assert.equal(didYouMean("memroy", ["memory", "machine"]), '; did you mean "memory"?');
-  assert.equal(didYouMean("x", ["memory", "machine"]), "");
-  assert.equal(didYouMean("memroy", ["memory"], "there is memory"), '; did you mean "memory"? There is memory');
-  assert.equal(didYouMean("x", ["memory"], "there is memory"), "; there is memory");
+  assert.equal(didYouMean("memroy", ["memory", "machine"]), 'did you mean "memory"?');
+  assert.equal(didYouMean("x", ["memory", "machine"]), undefined);
+  assert.equal(didYouMean("memroy", ["memory"], "there is memory"), 'did you mean "memory"? There is memory');
+  assert.equal(didYouMean("x", ["memory"], "there is memory"), "there is memory");
 });
 
 Deno.test("TomlPositions finds every value of any document that stringify() writes", () => {
@@ -138,7 +148,7 @@ Deno.test("a VM of crosvm's platform has what crosvm builds, and the rest is ref
   const folder = new URL("../../assets/guests", import.meta.url).pathname;
   const said = async (keys: string, more = "") => {
     const result = await planText(`el2 = 1\n[vm.a]\nimage = "hello.bin"\nplatform = "crosvm"\n${keys}${more}`, "a.toml", folder);
-    return result.ok ? [] : result.errors.map((error) => error.replace(/^a\.toml:\d+:\d+: /, ""));
+    return planErrors(result).map((error) => error.replace(/^a\.toml:\d+:\d+: /, ""));
   };
   assert.deepEqual(await said('devices = [{ kind = "rng" }]\n'), []);
   assert.deepEqual(await said('schedule = "own"\n'), [
@@ -181,7 +191,7 @@ Deno.test("a VM of the platform of QEMU's virt has what QEMU's port has, and the
   const folder = new URL("../../assets/guests", import.meta.url).pathname;
   const said = async (keys: string, more = "") => {
     const result = await planText(`el2 = 1\n[vm.a]\nimage = "hello.bin"\nplatform = "qemu-virt"\n${keys}${more}`, "a.toml", folder);
-    return result.ok ? [] : result.errors.map((error) => error.replace(/^a\.toml:\d+:\d+: /, ""));
+    return planErrors(result).map((error) => error.replace(/^a\.toml:\d+:\d+: /, ""));
   };
   assert.deepEqual(await said('devices = [{ kind = "rng" }]\n'), []);
   assert.deepEqual(await said('type = "protected"\nfirmware = "firmware.bin"\n'), [
@@ -207,7 +217,7 @@ Deno.test("an ITS of a VM is refused with a resource manager that is an image, a
       const manager = `[rm]\nkind = "image"\nruntime = "${runtime}"\napp = "${app}"\n`;
       const vm = `[vm.a]\nimage = "${image}"\nplatform = "qemu-virt"\n${msi}`;
       const result = await planText(`el2 = 1\n${manager}${vm}`, "a.toml", folder);
-      return result.ok ? [] : result.errors;
+      return planErrors(result);
     };
     const refusal = 'a.toml:3:8: msi = "its" needs [rm] kind = "native"; use msi = "gicv2m"';
     assert.deepEqual(await said('msi = "its"\n'), [refusal]);
@@ -221,10 +231,9 @@ Deno.test("planText() refuses memory that is too small for image and initrd, and
     await Deno.copyFile(`${INVALID}/hello.bin`, `${folder}/hello.bin`);
     await Deno.writeFile(`${folder}/initrd`, new Uint8Array(2 * 2 ** 20));
     const text = 'el2 = 1\n[vm.a]\nkernel = "hello.bin"\ninitrd = "initrd"\nmemory = "2MiB"\n';
-    const message = 'memory "2MiB" is too small for what vm "a" is loaded with; use 4MiB';
-    assert.deepEqual(await planText(text, "a.toml", folder), {
-      ...{ ok: false, errors: [`a.toml:5:10: ${message}`], placed: [{ line: 5, column: 10, message }] },
-    });
+    const what = 'memory "2MiB" is too small for what vm "a" is loaded with';
+    const at = { file: "a.toml", line: 5, column: 10 };
+    assert.deepEqual(await planText(text, "a.toml", folder), { ok: false, problems: [{ what, wayOut: "use 4MiB", at }] });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -298,7 +307,9 @@ Deno.test("D11: a configuration of any shape is refused in little time", () => {
   }
   const deep = readConfig(shapes.header);
   assert.ok(!deep.ok);
-  assert.deepEqual(deep.errors, [{ line: 1, column: 1, message: "tables and lists are nested deeper than 16" }]);
+  assert.deepEqual(deep.errors.map((error) => problemText(configProblem("a", error))), [
+    "a:1:1: tables and lists are nested deeper than 16",
+  ]);
 });
 
 Deno.test("D15: a command line that has no room in a devicetree is refused, and quoted in part", () => {
@@ -306,5 +317,6 @@ Deno.test("D15: a command line that has no room in a devicetree is refused, and 
   assert.ok(config(32_768).ok);
   const result = config(32_769);
   assert.ok(!result.ok);
-  assert.deepEqual(result.errors, [{ line: 5, column: 11, message: `cmdline "${"x".repeat(79)}…" has more than 32768 characters` }]);
+  const said = result.errors.map((error) => problemText(configProblem("a", error)));
+  assert.deepEqual(said, [`a:5:11: cmdline "${"x".repeat(79)}…" has more than 32768 characters`]);
 });

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { planText } from "../../src/configuration/plan-run.ts";
 import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import { planErrors } from "../support/planned.ts";
 
 const EXAMPLE = Deno.readTextFileSync(new URL("phone.toml", import.meta.url));
 const GUESTS = new URL("../../assets/guests/", import.meta.url);
@@ -19,7 +20,7 @@ Deno.test("W70: the example loads: nothing is wrong with it but files that are n
   try {
     // A guest that no cache has.
     const result = await planText(EXAMPLE.replaceAll("catalog:debian/", "catalog:nobody/"), "phone.toml", folder);
-    const errors = result.ok ? [] : result.errors;
+    const errors = planErrors(result);
     assert.deepEqual(errors.map((error) => ABSENT.find((absent) => error.startsWith(`phone.toml:${absent} `)) ?? error), ABSENT);
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -61,7 +62,7 @@ async function errorsOf(...spoilt: typeof SPOILT[number][]): Promise<readonly st
   const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
   try {
     const result = await planText(lines.join("\n"), "el2.toml", folder);
-    return result.ok ? [] : result.errors.map((error) => error.replace("el2.toml:", ""));
+    return planErrors(result).map((error) => error.replace("el2.toml:", ""));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -96,7 +97,7 @@ Deno.test("W69: all errors come in one run: of keys, values, what does not fit t
 Deno.test("W69: no error is reported for a value that depends on a wrong one", async () => {
   const said = async (text: string) => {
     const result = await planText(`el2 = 1\n${text}`, undefined, "assets/guests");
-    return result.ok ? [] : result.errors;
+    return planErrors(result);
   };
   const cases: readonly (readonly [text: string, errors: readonly RegExp[]])[] = [
     ['[machine]\ncpus = 99\n[vm.a]\nimage = "hello.bin"\nvcpus = 4\n', [/^cpus 99 /]],

@@ -5,13 +5,15 @@ import assert from "node:assert/strict";
 import { readConfig } from "../../src/configuration/config.ts";
 import { readScenario, ScenarioError } from "../../src/scenarios/scenario.ts";
 import { MiB } from "../../src/support/sizes.ts";
+import { configProblem } from "../../src/plans/config-fact.ts";
+import { problemText } from "../../src/support/problem.ts";
 
 /** Why a text is refused, as a configuration and as a scenario, with little heap. */
 function refusals(text: string): string[] {
   const before = Deno.memoryUsage().heapUsed;
   const config = readConfig(text);
   assert.ok(!config.ok);
-  const messages = [config.errors[0].message];
+  const messages = [problemText(configProblem(undefined, config.errors[0]))];
   assert.throws(() => readScenario("a", text), (error) => error instanceof ScenarioError && messages.push(error.message) > 0);
   const grown = (Deno.memoryUsage().heapUsed - before) / MiB;
   assert.ok(grown < 128, `${Math.round(grown)} MiB for ${text.length} characters`);

@@ -8,6 +8,7 @@ import type { VmPlan } from "../../src/host/plan.ts";
 import { planText, type RunConfiguration } from "../../src/configuration/plan-run.ts";
 import type { BootPlan } from "../../src/plans/plan.ts";
 import { nativeHostOf } from "../host/plans.ts";
+import { assertPlanned } from "../support/planned.ts";
 
 const GUESTS = new URL("../../assets/guests", import.meta.url).pathname;
 const MIB = 2 ** 20;
@@ -35,7 +36,7 @@ image = "hello.bin"
 
 async function planned(text: string, changes: readonly string[]): Promise<RunConfiguration> {
   const result = await planText(text, undefined, GUESTS, changes);
-  assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
+  assertPlanned(result);
   return result.run;
 }
 
@@ -182,7 +183,7 @@ dtb = "guest.dtb"
 memory = "16MiB"
 `;
     const result = await planText(text, undefined, folder);
-    assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
+    assertPlanned(result);
     const safe = vm("safe")(result.run);
     assert.deepEqual(safe.firmware?.bytes, await Deno.readFile(`${folder}/firmware.bin`));
     assert.deepEqual([safe.initrd, safe.devicetree], [new Uint8Array([1, 2, 3]), tree]);

@@ -6,6 +6,7 @@ import { PHONE_KEY_NAMES, PHONE_NAMES, phoneBehaviour, type PhoneName } from "..
 import { planText } from "../../src/configuration/plan-run.ts";
 import type { NativeHostPlan } from "../../src/host/plan.ts";
 import { DEFAULT_BEHAVIOUR } from "../../src/plans/plan.ts";
+import { assertPlanned, planErrors } from "../support/planned.ts";
 
 const GUESTS = new URL("../../assets/guests", import.meta.url).pathname;
 const VM = `[vm.a]\nimage = "hello.bin"\nmemory = "4MiB"\n`;
@@ -110,7 +111,7 @@ for (const name of PHONE_NAMES) {
 
 async function planned(text: string) {
   const result = await planText(text, undefined, GUESTS);
-  assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
+  assertPlanned(result);
   return result.run;
 }
 const driverOf = (run: Awaited<ReturnType<typeof planned>>) => (run.what as { host: NativeHostPlan }).host.driver;
@@ -151,5 +152,5 @@ Deno.test("an image as the host brings its own driver: a profile sets the machin
 Deno.test("a phone that there is not is refused with those that there are", async () => {
   const result = await planText(`el2 = 1\n[machine]\nphone = "sm9999"\n${VM}`, "x", GUESTS);
   assert.ok(!result.ok);
-  assert.match(result.errors.join("\n"), /phone "sm9999" is not known; use "generic", "sm8550"/);
+  assert.match(planErrors(result).join("\n"), /phone "sm9999" is not known; use "generic", "sm8550"/);
 });

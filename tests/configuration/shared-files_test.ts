@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { planText } from "../../src/configuration/plan-run.ts";
 import { buildAccesses } from "../guests/accesses/accesses.ts";
 import { inFolder } from "../support/temporary-folder.ts";
+import { planErrors } from "../support/planned.ts";
 
 const PROGRAM = await buildAccesses();
 
@@ -25,7 +26,7 @@ devices = [{ kind = "9p", folder = "shared", tag = "s", mode = "${mode}" }]
         undefined,
         folder,
       );
-      return result.ok ? [] : result.errors.map(String);
+      return planErrors(result);
     };
     for (const place of ["shared/a", "shared/deep/a", "link/a"]) {
       const errors = await errorsOf(place, `${place}.pcapng`, "rw");

@@ -1,14 +1,15 @@
 // ~/.config/el2/ui.toml: the user's own settings, columns and commands.
 
 import assert from "node:assert/strict";
-import { formatConfigError } from "../../src/configuration/config.ts";
+import { configProblem } from "../../src/plans/config-fact.ts";
+import { problemText } from "../../src/support/problem.ts";
 import { DEFAULT_UI } from "../../src/configuration/schema.ts";
 import { readUserFile } from "../../src/configuration/user-file.ts";
 
 /** The content of a file, and its errors. */
 function read(text: string) {
   const { file, errors } = readUserFile(text);
-  return { ...file, errors: errors.sorted().map((error) => formatConfigError("ui.toml", error)) };
+  return { ...file, errors: errors.sorted().map((error) => problemText(configProblem("ui.toml", error))) };
 }
 
 Deno.test("the user's file has settings of the screens, columns and commands, with defaults", () => {

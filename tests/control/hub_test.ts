@@ -190,7 +190,7 @@ Deno.test("a machine that has failed answers nothing: who asks hears so at once,
   assert.deepEqual(heard.slice(2).map((message) => message.kind === "answer" ? [message.id, message.answer.error] : message), [
     [1, says],
     [2, says],
-    { kind: "debug-attached", error: says },
+    { kind: "debug-attached", error: { what: says } },
   ]);
   assert.equal(vm.sent.length, sent, "a machine that has failed was asked");
 });

@@ -18,6 +18,7 @@ import { Rig } from "../tui/rig.ts";
 import { buildBroken, writeBare, writePeerless } from "./broken-guest.ts";
 import { BROKEN, type BrokenCase, PEERLESS } from "./cases.ts";
 import { TRUSTED } from "../support/trusted.ts";
+import { planErrors } from "../support/planned.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Virtual time (ns) in which most break and are seen to. */
@@ -110,7 +111,7 @@ for (const broken of BROKEN.filter(({ verdict }) => verdict === undefined)) {
     const scenario = readScenario(`${folder}/case.test.toml`, await write(broken));
     const plan = await planText(broken.text, "case.toml", folder);
     assert.ok(!plan.ok);
-    assert.match(plan.errors[0], broken.says);
+    assert.match(planErrors(plan)[0], broken.says);
     await assert.rejects(planScenario(scenario, undefined, TRUSTED.consent), (error) => {
       assert.ok(error instanceof ScenarioError);
       assert.match(error.message.split("\n")[0], broken.says);

@@ -288,6 +288,14 @@ const REFUSALS: readonly BrokenCase[] = [
     /^GH_VM_START -> EINVAL: the devicetree has no \/gunyah-vm-config$/,
     { wayOut: /el2 vm lint FILE/ },
   ),
+  refusal(
+    "a shared buffer that is refused",
+    file(
+      `${vm("none")}${vm("none", { name: "y" })}[link]\nb = { kind = "shm", label = 1, size = "64KiB", access = { x = "r", y = "rw" } }\n`,
+    ),
+    /^MEM_SHARE refused: a fault was injected$/,
+    { inject: ["rpc msg=MEM_SHARE -> DENIED"], wayOut: INJECTED },
+  ),
   refusal("an INIT that is denied", file(vm("none")), /^GH_VM_START -> EPERM: a fault was injected$/, {
     inject: ["rpc msg=VM_INIT -> DENIED"],
     wayOut: INJECTED,

@@ -9,6 +9,7 @@ import type { QueryArguments } from "../../src/queries/query.ts";
 import type { Row } from "../../src/queries/table.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { Session } from "./session-in-thread.ts";
+import { assertPlanned } from "../support/planned.ts";
 
 /** `nop`, then `udf #0` with no vectors that could take it. */
 const CRASHES = Uint8Array.of(0x1f, 0x20, 0x03, 0xd5, 0, 0, 0, 0);
@@ -29,7 +30,7 @@ async function planVms(vms: Readonly<Record<string, Uint8Array>>, keys = ""): Pr
       }),
     );
     const result = await planText(`el2 = 1\n${tables.join("")}`, "test.toml", folder);
-    assert.ok(result.ok, result.ok ? "" : result.errors.join());
+    assertPlanned(result);
     const { cpus, memory, seed, what } = result.run;
     plan = { cpus, memory, seed, what, turbo: true, history: true };
   });

@@ -17,6 +17,7 @@ import { UnsavableError } from "../../src/state/parts.ts";
 import { MiB } from "../../src/support/sizes.ts";
 import type { OverlayBacking } from "../../src/virtio/block/backing.ts";
 import { inFolder } from "../support/temporary-folder.ts";
+import { problemText } from "../../src/support/problem.ts";
 
 const BROKEN = new Error("left: 65536 is not a whole number from 0 to 1024");
 
@@ -92,7 +93,7 @@ Deno.test("a snapshot that a bug prevents is an error of the request, and the ma
     state.broken = true;
     engine.snapshot(7, `${folder}/a.snapshot`, "a");
     const answer = events.find((event) => event.kind === "snapshotted");
-    assert.match(answer?.error ?? "", /the machine cannot be saved: Error: left: 65536 .*the machine continues/);
+    assert.match(problemText(answer!.error!), /the machine cannot be saved: Error: left: 65536 .*the machine continues/);
     assert.deepEqual(bugs.map(({ where, error }) => [where, error]), [["the snapshot", BROKEN]]);
     assert.equal(events.some(({ kind }) => kind === "failed" || kind === "ended"), false);
     engine.stop();

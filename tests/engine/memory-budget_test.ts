@@ -149,11 +149,11 @@ Deno.test("where too much has entered, the way back is gone: going back and reco
   const lost = /^the run before now is forgotten: more than 1638KiB of input entered \(--memory-budget\)$/;
   assert.match(engine.lost ?? "", lost);
   for (const to of [{ kind: "step", by: -1 }, { kind: "instructions", count: 1000 }, { kind: "event", filter: "kind=rpc" }] as const) {
-    assert.match(await move(to) ?? "", lost);
+    assert.match((await move(to))?.what ?? "", lost);
   }
   assert.equal(await move({ kind: "step", by: 1 }), undefined, "forward it goes");
   engine.saveRecording(7, "/nonexistent/a.rec");
-  assert.match((await event("acted")).error ?? "", lost);
+  assert.match((await event("acted")).error?.what ?? "", lost);
   const { used, dropped, what } = memoryOf(engine.present)["memory:inputs"];
   assert.equal(used, 0);
   assert.ok(Number(dropped) >= 16, `${dropped}`);

@@ -12,6 +12,7 @@ import type { Row } from "../../src/queries/table.ts";
 import { type Moment, Past } from "../../src/recordings/past.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
 import type { SystemState } from "../../src/state/system-state.ts";
+import { problemText } from "../../src/support/problem.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Instructions that a session has executed at least when it is paused. */
@@ -108,7 +109,8 @@ export class Session {
 
   async move(to: Move): Promise<string | undefined> {
     this.engine.move(1, to);
-    return (await this.event("moved")).error;
+    const { error } = await this.event("moved");
+    return error && problemText(error);
   }
 
   /** Lets it run, types on the way, and pauses it. */

@@ -16,6 +16,7 @@ import { LENGTH, Session } from "./session-in-thread.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import type { Move } from "../../src/protocol/protocol.ts";
+import { problemText } from "../../src/support/problem.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 
@@ -53,7 +54,7 @@ Deno.test("a long way on by instructions ends where it is when a client asks for
   const here = await session.event("moved");
   assert.deepEqual([here.id, here.error], [2, undefined]);
   const way = await session.event("moved");
-  assert.deepEqual([way.id, way.error], [1, "stopped before it got there"]);
+  assert.deepEqual([way.id, way.error?.what], [1, "stopped before it got there"]);
   assert.ok(here.instructions >= before && here.instructions < before + by, `${here.instructions}`);
   // Several moments have one count, as host and RM retire no instructions.
   assert.equal(session.hashes, session.fromStart(momentOf(engine.present)));
@@ -176,7 +177,7 @@ Deno.test("W53: the past refuses what is typed and done, and says how to get out
   session.engine.input("hello", new TextEncoder().encode("t"));
   session.engine.act(7, { kind: "vm.stop", vm: "hello", force: true });
   assert.match(
-    (await session.event("acted")).error ?? "",
+    problemText((await session.event("acted")).error!),
     /the past, which takes no input; return to the present first \(t n, el2 back --now\)/,
   );
   assert.equal(session.hashes, before);
@@ -193,7 +194,7 @@ Deno.test("a break is an input of the run: it is there again in every machine th
   assert.equal((await session.event("acted")).error, undefined);
   await session.runOn(LENGTH);
   session.engine.act(8, { kind: "console.break", console: "nobody" });
-  assert.match((await session.event("acted")).error ?? "", /no console nobody; there are hello, ping, pong/);
+  assert.match(problemText((await session.event("acted")).error!), /no console nobody; there are hello, ping, pong/);
   const count = session.engine.system.instructions() - 1000;
   assert.equal(await session.move({ kind: "instructions", count }), undefined);
   assert.equal(session.hashes, session.fromStart(count));
@@ -227,10 +228,10 @@ Deno.test("back to an event or an instruction shows that, and says what it is; w
   assert.match((await back({ kind: "event", filter: "kind=state name=running" })).text ?? "", /running/);
   const here = session.hashes;
   assert.match(
-    (await back({ kind: "event", filter: "kind=psci name=nothing" })).error ?? "",
+    (await back({ kind: "event", filter: "kind=psci name=nothing" })).error?.what ?? "",
     /no such event or instruction between the start and here/,
   );
-  assert.match((await back({ kind: "place", at: "nobody:0x0" })).error ?? "", /nobody/);
+  assert.match((await back({ kind: "place", at: "nobody:0x0" })).error?.what ?? "", /nobody/);
   assert.equal(session.hashes, here);
   assert.equal(await session.move({ kind: "now" }), undefined);
   session.engine.stop();
@@ -266,11 +267,11 @@ Deno.test("a step to the next event shows the events in their order, in the past
   const end = await go({ kind: "next-event", filter: "kind=psci name=nothing" });
   assert.match(end.text ?? "", /now; no such event since/);
   assert.equal(session.engine.system, session.engine.present);
-  assert.match((await go({ kind: "next-event", filter: "kind=" })).error ?? "", /a value is missing/);
+  assert.match((await go({ kind: "next-event", filter: "kind=" })).error?.what ?? "", /a value is missing/);
   assert.deepEqual(session.rows("stop.ls"), []);
   session.engine.move(2, { kind: "next-event", filter: "kind=psci name=nothing" });
   session.engine.pause(true);
-  assert.match((await session.event("moved")).error ?? "", /paused before such an event/);
+  assert.match((await session.event("moved")).error?.what ?? "", /paused before such an event/);
   assert.deepEqual(session.rows("stop.ls"), []);
   session.engine.stop();
 });
@@ -317,7 +318,7 @@ Deno.test("a snapshot of a machine that has just stopped is refused, and is not 
   await session.runAWhile();
   session.engine.present.machine.stop({ kind: "crash", message: "its last VM has ended" });
   session.engine.snapshot(1, "/nowhere/x.snap", "demo");
-  assert.equal((await session.event("snapshotted")).error, "the machine has ended");
+  assert.equal((await session.event("snapshotted")).error?.what, "the machine has ended");
   session.engine.halt();
 });
 
@@ -329,7 +330,7 @@ Deno.test("four snapshots are written at a time: each has a copy of the machine;
     const ends = new Map<number, string | undefined>();
     while (ends.size < 5) {
       const { id, whole, error } = await session.event("snapshotted");
-      if (whole || error !== undefined) ends.set(id, error);
+      if (whole || error !== undefined) ends.set(id, error?.what);
     }
     assert.match(ends.get(5) ?? "", /^4 snapshots are being written already/);
     assert.deepEqual([1, 2, 3, 4].map((id) => ends.get(id)), [undefined, undefined, undefined, undefined]);
@@ -357,7 +358,7 @@ Deno.test("a way to another place can be canceled: the place shown stays, and no
   const before = session.hashes;
   session.engine.move(1, { kind: "event", filter: "kind=psci name=nothing" });
   session.engine.move(2, { kind: "here" });
-  assert.deepEqual([(await session.event("moved")).error, (await session.event("moved")).error], [
+  assert.deepEqual([(await session.event("moved")).error?.what, (await session.event("moved")).error?.what], [
     undefined,
     "stopped before it got there",
   ]);
@@ -366,7 +367,7 @@ Deno.test("a way to another place can be canceled: the place shown stays, and no
   session.engine.move(3, { kind: "next-event", filter: "kind=psci name=nothing" });
   session.engine.move(4, { kind: "here" });
   const [first, second] = [await session.event("moved"), await session.event("moved")];
-  assert.deepEqual([first.error, second.error].toSorted(), ["stopped before it got there", undefined]);
+  assert.deepEqual([first.error?.what, second.error?.what].toSorted(), ["stopped before it got there", undefined]);
   const place = session.hashes;
   await new Promise((resolve) => setTimeout(resolve, 50));
   assert.equal(session.hashes, place);

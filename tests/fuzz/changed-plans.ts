@@ -9,6 +9,7 @@ import { SAVED_MACHINES } from "../snapshots/furnished.ts";
 import { bootPlan } from "../snapshots/systems.ts";
 import type { Random } from "../support/random.ts";
 import { chance, damaged, edge } from "./grammars.ts";
+import { assertPlanned } from "../support/planned.ts";
 
 type Parts = Record<string, unknown> | unknown[];
 
@@ -73,7 +74,7 @@ without_access_platform = ["block"]
   ];
   const runs = await Promise.all(texts.map((text) => planText(text, undefined, folder)));
   return runs.map((result) => {
-    if (!result.ok) throw new Error(result.errors.join("\n"));
+    assertPlanned(result);
     const { cpus, memory, seed, what, behaviour } = result.run;
     return { cpus, memory, seed, turbo: true, what, behaviour };
   });

@@ -22,6 +22,7 @@ import type { Random } from "../support/random.ts";
 import { deb, packed, qcow2 } from "./archives.ts";
 import { chance, damaged, damagedText, edge, exchanged, json, phrase, word } from "./grammars.ts";
 import { fuzzTest } from "./run.ts";
+import { isTold } from "../../src/support/problem.ts";
 
 const folder = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "el2-fuzz-" }));
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -34,7 +35,7 @@ Deno.env.set("XDG_RUNTIME_DIR", `${folder}/run`);
 /** A refusal: an error with a message of el2's, of the system's on a file, or of a decompressor. */
 const isRefusal = (error: unknown): boolean =>
   error instanceof Error &&
-  (error.constructor === Error || error instanceof BadQcow2 || error instanceof Failure || error instanceof NoPlace || isOfSystem(error) ||
+  (isTold(error) || error instanceof BadQcow2 || error instanceof Failure || error instanceof NoPlace || isOfSystem(error) ||
     error.name === "InvalidArgumentError");
 
 /** Nothing was made or changed beside the folder that was written to. */

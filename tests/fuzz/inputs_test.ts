@@ -16,6 +16,7 @@ import { SAVED_MACHINES } from "../snapshots/furnished.ts";
 import { phrase, toml } from "./grammars.ts";
 import { fuzzTest, type Kind, LONG } from "./run.ts";
 import { SavedFields } from "./saved-fields.ts";
+import { isTold } from "../../src/support/problem.ts";
 
 /** Saved states of a machine: each is loaded into another one, which runs. */
 const STATES = LONG ? 10_000 : 40;
@@ -23,7 +24,7 @@ const STATES = LONG ? 10_000 : 40;
 /** A refusal: an error with one of el2's messages. */
 const isRefusal = (error: unknown): boolean =>
   error instanceof Error &&
-  (error.constructor === Error ||
+  (isTold(error) ||
     [ScenarioError, ArchiveError, FilterError, FaultRuleError].some((kind) => error instanceof kind) ||
     error.name === "CommanderError" || error.name === "InvalidArgumentError");
 

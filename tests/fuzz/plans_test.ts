@@ -6,6 +6,7 @@ import { planOfFile } from "../../src/assembly/layout/plan-schema.ts";
 import { alone, PlanError } from "../../src/plans/plan.ts";
 import { ChangedPlans } from "./changed-plans.ts";
 import { fuzzTest, LONG } from "./run.ts";
+import { isTold } from "../../src/support/problem.ts";
 
 const ROUNDS = LONG ? 20_000 : 60;
 /** Virtual time (ns) and turns, in which VMs begin. */
@@ -18,7 +19,7 @@ function accepted(given: unknown) {
   try {
     return planOfFile(given);
   } catch (error) {
-    throw error instanceof Error && error.constructor === Error ? new Refused(error.message) : error;
+    throw isTold(error) ? new Refused(error.message) : error;
   }
 }
 

@@ -48,6 +48,7 @@ import { BASE, exampleSymbols, kernelImage, LAYOUTS } from "../symbols/kernel-ta
 import { deb, packed, qcow2 } from "./archives.ts";
 import { chance, cpio, damaged, dtb, edge, elf, exchanged, gzip, image, json, patched, toml } from "./grammars.ts";
 import { type Reader, readerTest, refuseUnless } from "./run.ts";
+import { isTold } from "../../src/support/problem.ts";
 
 /** Memory of the VM that an image is for. */
 const ROOM = 16 * MiB;
@@ -55,8 +56,6 @@ const ROOM = 16 * MiB;
 const folder = Deno.makeTempDirSync({ prefix: "el2-fuzz-" });
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 
-/** A refusal of any reader whose errors have no class: an error with a message of el2's. */
-const isMessage = (error: unknown): boolean => error instanceof Error && error.constructor === Error;
 const isOf = (kind: new (message: string) => Error) => (error: unknown) => error instanceof kind;
 
 /** Calls each, and passes over refusals. */
@@ -65,7 +64,7 @@ function eachRefused(...reads: (() => unknown)[]): void {
     try {
       read();
     } catch (error) {
-      if (!isMessage(error)) throw error;
+      if (!isTold(error)) throw error;
     }
   }
 }
@@ -378,22 +377,22 @@ function bounded(image: VmImage): void {
   if (wrong !== undefined) throw new TypeError(`an image is accepted whose place is ${offset} + ${size}, entry ${entry}`);
 }
 
-readerTest("kernel symbols", kallsyms, isMessage);
-readerTest("ELF symbols", symbols, isMessage);
-readerTest("debug information", debugInformation, isMessage, compile);
-readerTest("ELF images", elfImage, isMessage);
-readerTest("arm64 Images", linux, isMessage);
-readerTest("gzip and zboot", packedLinux, isMessage);
-readerTest("ramdisks", ramdisk, isMessage);
-readerTest("devicetrees", devicetree, isMessage);
+readerTest("kernel symbols", kallsyms, isTold);
+readerTest("ELF symbols", symbols, isTold);
+readerTest("debug information", debugInformation, isTold, compile);
+readerTest("ELF images", elfImage, isTold);
+readerTest("arm64 Images", linux, isTold);
+readerTest("gzip and zboot", packedLinux, isTold);
+readerTest("ramdisks", ramdisk, isTold);
+readerTest("devicetrees", devicetree, isTold);
 readerTest("qcow2", disk, isOf(BadQcow2));
-readerTest("tar in packages", archive, (error) => isMessage(error) || isOfSystem(error));
-readerTest("gzip, xz and zstd", compressed, (error) => isMessage(error) || isOfSystem(error));
+readerTest("tar in packages", archive, (error) => isTold(error) || isOfSystem(error));
+readerTest("gzip, xz and zstd", compressed, (error) => isTold(error) || isOfSystem(error));
 readerTest("snapshots", {
   input: changedSnapshot,
   read: (bytes: Uint8Array, random) => readSnapshot("a.snap", chance(random, 4), bytes),
   heap: (size) => 128 * MiB + 512 * size,
 }, isOf(SnapshotError));
 readerTest("recordings", recording, isOf(RecordingError));
-readerTest("TOML", configuration, isMessage);
+readerTest("TOML", configuration, isTold);
 readerTest("JSON", plainJson, isOf(SyntaxError));

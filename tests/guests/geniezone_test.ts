@@ -30,6 +30,7 @@ import { boardOf } from "../../src/host/boards.ts";
 import { DEVICETREE_SIZE } from "../../src/host/boards/el2/map.ts";
 import { nativeHostOf } from "../host/plans.ts";
 import { Guests } from "./guest.ts";
+import { assertPlanned } from "../support/planned.ts";
 
 const ASSETS = new URL("../../assets/guests", import.meta.url).pathname;
 /** Where the primary VM keeps its VMs' memory. */
@@ -121,7 +122,7 @@ interface Choices {
 /** The plan of a machine whose primary VM is the program, with these VMs. */
 async function planWith(vms: string, choices: Choices = {}): Promise<SessionPlan> {
   const planned = await planText(`el2 = 1\n[machine]\nmemory = "2GiB"\n[host]\ngzvm = true\n${vms}`, undefined, ASSETS);
-  assert.ok(planned.ok, planned.ok ? "" : planned.errors.join("\n"));
+  assertPlanned(planned);
   const { vms: plans } = nativeHostOf(planned.run);
   const { calls = [], blobs = [], ...flags } = choices;
   const folder = await Deno.makeTempDir({ prefix: "el2-geniezone-" });
@@ -134,7 +135,7 @@ async function planWith(vms: string, choices: Choices = {}): Promise<SessionPlan
     const cmdline = Object.entries(flags).map(([flag, value]) => `${flag}=${Number(value)}`).join(" ");
     const host = `[host]\nkind = "image"\nkernel = "primary.bin"\ninitrd = "bundle"\ncmdline = "${cmdline}"\n`;
     const result = await planText(`el2 = 1\n${machine}${host}`, undefined, folder);
-    assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
+    assertPlanned(result);
     return { ...result.run, turbo: true };
   } finally {
     await Deno.remove(folder, { recursive: true });

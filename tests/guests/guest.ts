@@ -15,6 +15,7 @@ import { DEFAULT_CPU, planCpu } from "../../src/isa/cpus.ts";
 import { VIRTIO_MODULES } from "../../src/catalog/kernel-modules.ts";
 import { type Behaviour, type BootPlan, type DevicePlan, PRIMARY_CONSOLE, type Tier } from "../../src/plans/plan.ts";
 import { PROMPT } from "../support/console.ts";
+import { assertPlanned } from "../support/planned.ts";
 
 /** Turns of the CPUs between two checks of the consoles. */
 const TURNS = 200;
@@ -30,7 +31,7 @@ export class Guests {
   /** The VMs of a configuration; paths in it are relative to `folder`. */
   static async configured(text: string, folder = "."): Promise<Guests> {
     const result = await planText(text, undefined, folder);
-    assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
+    assertPlanned(result);
     return new Guests(assemble({ ...result.run, turbo: true }));
   }
 

@@ -9,6 +9,7 @@ import { nativeHostOf } from "../host/plans.ts";
 import { PROMPT } from "../support/console.ts";
 import { Guests, ordinaryGuest } from "./guest.ts";
 import { withPrograms } from "./programs.ts";
+import { assertPlanned } from "../support/planned.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Seconds of virtual time. */
@@ -46,7 +47,7 @@ Deno.test("the example of two hypervisors loads with the catalog's guest: a VM f
     await Deno.mkdir(`${folder}/shared`);
     for (const name of NAMES) await Deno.writeFile(`${folder}/${name}.img`, new Uint8Array(512));
     const result = await planText(await Deno.readTextFile(EXAMPLE), "two-hypervisors.toml", folder);
-    assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
+    assertPlanned(result);
     const { vms, driver } = nativeHostOf(result.run);
     assert.equal(driver.gzvm, true);
     assert.deepEqual(vms.map(({ name, hypervisor }) => [name, hypervisor]), NAMES.map((name) => [name, name]));

@@ -27,6 +27,11 @@ function readingTexts(source: string): string[] {
   return source.split("\n").filter((line) => PATTERNS.some((pattern) => pattern.test(line)));
 }
 
+/** The phrase of a rule that is compared, or looked into. */
+const PHRASE = /\.rule\b[?!]?(?: [!=]==? (?!undefined|null)|\??\.(?:startsWith|endsWith|includes|indexOf|match|replace|slice|split)\()/;
+/** Rooms that get the reasons of refusals. A stop rule has an id in `rule`. */
+const REASON_READERS = [...READERS, "inspection", "queries", "assembly", "scenarios", "export", "library"];
+
 function* sources(folder: URL): Generator<URL> {
   for (const { name, isDirectory } of Deno.readDirSync(folder)) {
     if (isDirectory) yield* sources(new URL(`${name}/`, folder));
@@ -42,6 +47,18 @@ Deno.test("no regular expression in screens, commands and debuggers is applied t
     }
   }
   assert.deepEqual(found, []);
+});
+
+Deno.test("nobody compares the phrase of a rule that was broken: a rule that is looked for has a code", () => {
+  const found = REASON_READERS.flatMap((room) => [...sources(new URL(`../../src/${room}/`, import.meta.url))])
+    .flatMap((file) => Deno.readTextFileSync(file).split("\n").filter((line) => PHRASE.test(line)));
+  assert.deepEqual(found, []);
+  for (const line of ["if (end.rule !== LACKS_BUFFER) return;", 'reason.rule.startsWith("the")', "row.rule === text"]) {
+    assert.match(line, PHRASE);
+  }
+  for (const line of ["how: reason?.rule ?? null", 'end.code !== "buffer-not-lent"', "rule: refused.rule }"]) {
+    assert.doesNotMatch(line, PHRASE);
+  }
 });
 
 Deno.test("a text that is read back is found in each form, and an id or a value is not", () => {

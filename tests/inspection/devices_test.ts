@@ -3,6 +3,7 @@ import { keyEvents, placeEvents, textEvents, wheelEvents } from "../../src/cli/c
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { DevicePlan } from "../../src/plans/plan.ts";
 import { A64, imageOf } from "../cli/program.ts";
+import { problemText } from "../../src/support/problem.ts";
 
 /** A machine whose primary VM waits for ever and has these devices. */
 function machine(devices: readonly DevicePlan[]) {
@@ -35,20 +36,17 @@ Deno.test("a balloon takes its size, and what a VM does not have is said by name
   assert.equal(inspector.act({ kind: "balloon.set", vm: "vm:host", bytes: 8 << 20 }), undefined);
   assert.equal(virtio[1].device.metrics().target_bytes, 8 << 20);
   const none = machine([]).inspector;
-  assert.equal(
-    none.act({ kind: "balloon.set", vm: "host", bytes: 0 }),
-    'vm:host has no balloon; add one with { kind = "balloon" } in its devices',
-  );
-  assert.equal(none.act({ kind: "balloon.set", vm: "hots", bytes: 0 }), "no vm:hots; there are vm:host, vm:rm");
-  assert.match(
-    none.act({ kind: "input.send", vm: "host", events: keyEvents("a") }) ?? "",
-    /no keyboard and no tablet; add one with {/,
-  );
+  assert.deepEqual(none.act({ kind: "balloon.set", vm: "host", bytes: 0 }), {
+    ...{ what: "vm:host has no balloon", wayOut: 'add one with { kind = "balloon" } in its devices' },
+  });
+  assert.deepEqual(none.act({ kind: "balloon.set", vm: "hots", bytes: 0 }), { what: "no vm:hots", wayOut: "there are vm:host, vm:rm" });
+  const sent = none.act({ kind: "input.send", vm: "host", events: keyEvents("a") });
+  assert.match(problemText(sent!), /no keyboard and no tablet; add one with {/);
 });
 
 Deno.test("input that a VM's devices cannot say, or that nobody reads, is refused", () => {
   const { inspector } = machine(DEVICES);
-  const send = (events: ReturnType<typeof keyEvents>) => inspector.act({ kind: "input.send", vm: "host", events });
+  const send = (events: ReturnType<typeof keyEvents>) => inspector.act({ kind: "input.send", vm: "host", events })?.what;
   assert.equal(send(placeEvents("1,2")), "vm:host has a keyboard, which cannot send this");
   assert.equal(send(keyEvents("a")), "vm:host does not read its keyboard: it has no driver, or is slow");
 });

@@ -11,6 +11,7 @@ import { MiB } from "../../src/support/sizes.ts";
 import { reasonLines } from "../../src/queries/reason-text.ts";
 import { isSection } from "../support/specification.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
+import { problemText } from "../../src/support/problem.ts";
 
 const BYTES = new TextEncoder().encode("o");
 
@@ -25,7 +26,7 @@ Deno.test("input to a VM that was killed is dropped, and the others continue", a
   const [ping] = rows(system, "vm.ls", { filter: "id=vm:ping" });
   assert.equal(ping.input_refused, "con:ping: the VM has stopped; start it again with el2 vm start ping");
   system.consoles.type("ping", BYTES);
-  assert.equal(system.inspector.act({ kind: "console.break", console: "ping" }), ping.input_refused);
+  assert.equal(problemText(system.inspector.act({ kind: "console.break", console: "ping" })!), ping.input_refused);
   system.inspector.act({ kind: "vm.start", vm: "ping" });
   system.consoles.type("ping", BYTES);
   runUntil(system, 2e9);

@@ -10,6 +10,7 @@ import { FaultRuleError, FAULTS, parseFaultRule } from "../../src/inspection/rul
 import { isSection } from "../support/specification.ts";
 import { Random } from "../support/random.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
+import { problemText } from "../../src/support/problem.ts";
 
 /** The demo with these rules from the start, run for `ms` milliseconds. */
 async function demo(ms: number, ...rules: string[]): Promise<GuestSystem> {
@@ -161,10 +162,13 @@ Deno.test("rules come and go while the machine runs, and end with their number",
   const system = await demo(1);
   const { inspector } = system;
   assert.equal(inspector.act({ kind: "inject.add", rule: "virq vm=pong -> delay 10us" }), undefined);
-  assert.match(inspector.act({ kind: "inject.add", rule: "virq vm=pong -> loose" })!, /not one of virq; did you mean "lose"/);
+  assert.match(problemText(inspector.act({ kind: "inject.add", rule: "virq vm=pong -> loose" })!), /not one of virq; did you mean "lose"/);
   runUntil(system, 10e6);
   assert.ok(hits(system)[0] > 0);
-  assert.match(inspector.act({ kind: "inject.remove", rule: "7" })!, /no rule called "inject:7"; list them with el2 inject --list/);
+  assert.match(
+    problemText(inspector.act({ kind: "inject.remove", rule: "7" })!),
+    /no rule called "inject:7"; list them with el2 inject --list/,
+  );
   assert.equal(inspector.act({ kind: "inject.remove", rule: "inject:1" }), undefined);
   assert.deepEqual(rows(system, "inject.ls"), []);
   assert.equal(system.hypervisor.faults.add(parseFaultRule("virq -> lose")), "inject:2");

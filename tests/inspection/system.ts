@@ -6,6 +6,7 @@ import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import type { QueryArguments } from "../../src/queries/query.ts";
 import type { RowOf } from "../../src/queries/table.ts";
 import type { TableName, TABLES } from "../../src/queries/tables.ts";
+import { assertPlanned } from "../support/planned.ts";
 
 /**
  * Assembles the demo, or a configuration whose files are in `folder`; with rules of faults from the
@@ -17,7 +18,7 @@ export async function demoSystem(
   folder = "assets/guests",
 ): Promise<GuestSystem> {
   const result = configuration === undefined ? await planDemo() : await planText(configuration, undefined, folder);
-  if (!result.ok) throw new Error(result.errors.join("\n"));
+  assertPlanned(result);
   const system = assemble({ ...result.run, turbo: true, inject: inject && [...inject] });
   return system as GuestSystem;
 }

@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import type { Facts } from "../../src/queries/facts/fact.ts";
 import { BARRIERS, IRQ_FINDINGS, STOPPED_STEP } from "../../src/queries/facts/irq-finding.ts";
-import { problemText } from "../../src/queries/facts/problem.ts";
+import { inQuery } from "../../src/queries/facts/problem.ts";
+import { problemText } from "../../src/support/problem.ts";
 import { SLICE_REASONS } from "../../src/queries/facts/slice-reason.ts";
 import { EVIDENCE, VERDICT_FACTS, wordOf } from "../../src/queries/facts/verdict.ts";
 import { VERDICTS } from "../../src/queries/facts/verdict-words.ts";
@@ -117,6 +118,6 @@ Deno.test("every code has one text, every finding the step that it stops, every 
 });
 
 Deno.test("an error of a query is its text and its way out", () => {
-  assert.equal(problemText({ code: "query", what: "no vm:x", way_out: "there are vm:y" }), "no vm:x; there are vm:y");
-  assert.equal(problemText({ code: "filter", what: "no column x" }), "--filter: no column x");
+  assert.equal(problemText(inQuery({ code: "query", what: "no vm:x", wayOut: "there are vm:y" })), "no vm:x; there are vm:y");
+  assert.equal(problemText(inQuery({ code: "filter", what: "no column x" })), "--filter: no column x");
 });

@@ -5,6 +5,7 @@ import { LINUX_TABLES } from "../../src/queries/linux-tables.ts";
 import type { Row } from "../../src/queries/table.ts";
 import { EVENTS, IRQS, PARCELS, VCPUS } from "../../src/queries/tables.ts";
 import { cpuTime } from "../support/cpu-time.ts";
+import { problemText } from "../../src/support/problem.ts";
 
 const IRQ = {
   id: "irq:rt/27",
@@ -50,7 +51,7 @@ Deno.test("W22: a bad filter marks the character", () => {
       assert.ok(error instanceof FilterError, text);
       assert.equal(error.at, at, text);
       assert.match(error.message, message);
-      const [, shown, mark] = error.marked.split("\n");
+      const [, shown, mark] = problemText(error.marked).split("\n");
       assert.deepEqual([shown.slice(2), mark.indexOf("^") - 2], [text, at]);
       return true;
     });

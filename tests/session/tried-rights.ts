@@ -8,6 +8,7 @@ import { runJob } from "../../src/cli/jobs/run-job.ts";
 import { JOB_NAME, startWorker, WORKER_NAME } from "../../src/session/client.ts";
 import { serveMachine } from "../../src/session/worker.ts";
 import { triedRights } from "../support/tried-rights.ts";
+import { assertPlanned } from "../support/planned.ts";
 
 const IMAGE = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
 
@@ -27,7 +28,7 @@ if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined")
   globalThis.postMessage = (message: JobMessage) => post(message.kind === "done" ? { kind: "done", result: triedRights() } : message);
 } else {
   const planned = await planText(`el2 = 1\n[vm.a]\nimage = "${IMAGE}"\nmemory = "4MiB"\n`, undefined, "/");
-  if (!planned.ok) throw new Error(planned.errors.join("\n"));
+  assertPlanned(planned);
   const { ui: _, recordTo: __, ...plan } = planned.run;
   if (Deno.args[0] === "job") {
     const input = { plan, vm: "rm", json: false, duration: 1e6 };

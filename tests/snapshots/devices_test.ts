@@ -14,6 +14,7 @@ import { Random } from "../support/random.ts";
 import { ENTROPY_READER, FLASH_WRITER } from "./programs.ts";
 import { hashesOf, runTo } from "./systems.ts";
 import { inFolder } from "../support/temporary-folder.ts";
+import { assertPlanned } from "../support/planned.ts";
 
 /** Instructions after which an interrupted and an uninterrupted machine are compared. */
 const ON = 3_000;
@@ -59,7 +60,7 @@ devices = [
 
 async function configured(text: string, folder: string): Promise<SessionPlan> {
   const result = await planText(text, undefined, folder);
-  assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
+  assertPlanned(result);
   const { cpus, memory, seed, what } = result.run;
   return { cpus, memory, seed, turbo: true, what };
 }

@@ -17,6 +17,7 @@ import { RAM_BASE } from "../../src/machine/memory-map.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import { words } from "../hypervisor/gic/its/rig.ts";
 import { bootPlan, demoPlan, runTo } from "./systems.ts";
+import { assertPlanned } from "../support/planned.ts";
 
 const PAGE = 0x1000;
 const PRIMARY_IMAGE_END = RAM_BASE + 0x20_0000;
@@ -144,7 +145,7 @@ export async function platformsPlan(): Promise<SessionPlan> {
     vm("own", 'schedule = "own"', `{ kind = "rng" }, { kind = "console" }, { kind = "net", backend = "pair:lan" }`),
   ].join("\n");
   const result = await planText(text, undefined, folder);
-  assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
+  assertPlanned(result);
   const { cpus, memory, seed, what, behaviour } = result.run;
   return { cpus, memory, seed, turbo: true, what, behaviour };
 }

@@ -11,6 +11,7 @@ import { deviceSteps, itsSteps, requestSteps } from "../guests/accesses/messages
 import { rows } from "../inspection/system.ts";
 import { hashesOf, runTo } from "../snapshots/systems.ts";
 import { inFolder } from "../support/temporary-folder.ts";
+import { assertPlanned } from "../support/planned.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const RAM = 0x8000_0000, MIB = 2 ** 20;
@@ -47,7 +48,7 @@ async function planIn(folder: string): Promise<SessionPlan> {
   const vm = 'platform = "qemu-virt"\nmsi = "its"\nimage = "guest.bin"\nmemory = "16MiB"\ndevices = [{ kind = "rng" }]\n';
   const text = `el2 = 1\n[machine]\nmemory = "128MiB"\ncheck = true\n[host]\nmemory = "64MiB"\n[vm.a]\n${vm}`;
   const result = await planText(text, undefined, folder);
-  assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
+  assertPlanned(result);
   return { ...result.run, turbo: true };
 }
 

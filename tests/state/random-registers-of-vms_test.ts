@@ -53,6 +53,7 @@ import { asFirmware, buildAccesses, type GuestPlatform, type Step, withSteps } f
 import { Random } from "../support/random.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { allDevices, checkState, goesBack, randomStore, run, running } from "./random-stores.ts";
+import { assertPlanned } from "../support/planned.ts";
 
 const SEEDS = Deno.env.get("EL2_LONG") === undefined ? 1 : 50;
 /** Stores of each guest. */
@@ -171,7 +172,7 @@ async function planOf(folder: string, random: Random): Promise<SessionPlan> {
   );
   const machine = '[machine]\nmemory = "128MiB"\ncheck = true\n[host]\nmemory = "64MiB"\ngzvm = true\n';
   const result = await planText(`el2 = 1\n${machine}${vms.join("")}`, undefined, folder);
-  assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
+  assertPlanned(result);
   const { cpus, memory, seed, what, behaviour } = result.run;
   return { cpus, memory, seed, turbo: true, what, behaviour };
 }

@@ -15,7 +15,7 @@ Deno.test("D10: a pipe into which nobody writes is refused after a while, one th
   try {
     readToEnd(pipe);
   } catch (error) {
-    reason = cannotRead(error);
+    reason = cannotRead(error).what;
   }
   assert.equal(reason, "is a pipe into which nothing was written for 10 s");
   assert.ok(performance.now() - begun < 20_000);

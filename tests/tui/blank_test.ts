@@ -7,7 +7,8 @@ import { roleOf } from "../../src/tui/terminal/color.ts";
 import { plainLook } from "../../src/tui/look/theme.ts";
 import { phoneAnswer } from "./phone.ts";
 import { Rig } from "./rig.ts";
-import { type Problem, problemText } from "../../src/queries/facts/problem.ts";
+import type { QueryProblem } from "../../src/queries/facts/problem.ts";
+import { problemText } from "../../src/support/problem.ts";
 
 function drawn(blank: Blank, height = 12): { lines: string[]; screen: Screen } {
   const screen = new Screen(60, height, "direct"), look = plainLook("dark", "direct", "full");
@@ -41,7 +42,7 @@ Deno.test("an error has a cross, the sentence, and the way out below it", async 
   rig.answer = (query) => {
     const answer = phoneAnswer(query);
     if (query.table !== "irq.ls") return answer;
-    const problem: Problem = { code: "query", what: "no such filter", way_out: "see el2 schema" };
+    const problem: QueryProblem = { code: "query", what: "no such filter", wayOut: "see el2 schema" };
     return { ...answer, rows: [], error: problemText(problem), problem };
   };
   await rig.type("3");

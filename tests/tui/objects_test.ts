@@ -150,7 +150,7 @@ Deno.test("ctrl-c ends a way to another place of the run; if nothing is pending 
   await rig.press("ctrl-c");
   assert.deepEqual(moves(rig).map(({ kind }) => kind), ["event", "here"]);
   rig.apply({ kind: "moved", id: 0, error: undefined, instructions: 5 });
-  rig.apply({ kind: "moved", id: 0, error: "stopped before it got there", instructions: 5 });
+  rig.apply({ kind: "moved", id: 0, error: { what: "stopped before it got there" }, instructions: 5 });
   assert.match(await rig.text(), /stopped before it got there/);
   await rig.press("ctrl-c");
   assert.equal(moves(rig).length, 2);

@@ -8,6 +8,7 @@ import type { Answer, Query } from "../../src/queries/query.ts";
 import type { TableName } from "../../src/queries/tables.ts";
 import type { MachineSample } from "../../src/protocol/protocol.ts";
 import { demoSystem, runUntil } from "../inspection/system.ts";
+import { UserError } from "../../src/support/problem.ts";
 
 /** A session for screens. */
 export interface Shown {
@@ -36,7 +37,7 @@ export async function realMachine(): Promise<Shown> {
       runUntil(system, end - WATCHED);
       system.inspector.watch(["hvc", "virq", "sched", "mmio", "trap", "mem", "msg"]);
       const error = system.inspector.act({ kind: "rpc.send", id: MEM_RECLAIM.id, payload: encodeRequest(MEM_RECLAIM, RECLAIM) });
-      if (error !== undefined) throw new Error(error);
+      if (error !== undefined) throw new UserError(error);
     }
     runUntil(system, end);
     for (const table of RATED) system.inspector.answer({ table, args: {} });

@@ -175,7 +175,9 @@ export class Rig {
       queueMicrotask(() => this.app.apply({ kind: "acted", id: request.id, error: undefined }));
     } else if (request.kind === "act") {
       this.acted.push(request.action);
-      queueMicrotask(() => this.app.apply({ kind: "acted", id: request.id, error: this.actError }));
+      queueMicrotask(() =>
+        this.app.apply({ kind: "acted", id: request.id, error: this.actError === undefined ? undefined : { what: this.actError } })
+      );
     }
   }
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import type { Move, Request, SessionEvent } from "../../src/protocol/protocol.ts";
 import { Rig, settle } from "./rig.ts";
+import { UserError } from "../../src/support/problem.ts";
 
 const moves = (rig: Rig): Move[] => rig.requests.flatMap((request) => request.kind === "move" ? [request.to] : []);
 
@@ -63,7 +64,7 @@ Deno.test("t s writes a snapshot of what is shown to a file, and tells how far i
   assert.match(await rig.text(), /phone\.snap: snapshot written/);
   await rig.keys("ts");
   await rig.press("enter");
-  await snapshotted(rig, snapshotRequest(rig), { done: 0, total: 0, whole: false, error: "No space left on device" });
+  await snapshotted(rig, snapshotRequest(rig), { done: 0, total: 0, whole: false, error: { what: "No space left on device" } });
   assert.match(await rig.text(), /phone\.snap: No space left on device/);
 });
 
@@ -72,7 +73,7 @@ Deno.test("t f makes another session continue from the place shown; a screen tha
   const rig = new Rig(120, 36, {
     fork: async (save) => {
       const error = await save("/run/x.snap");
-      if (error !== undefined) throw new Error(error);
+      if (error !== undefined) throw new UserError(error);
       saved.push("/run/x.snap");
       return "phone-fork1";
     },
@@ -83,7 +84,7 @@ Deno.test("t f makes another session continue from the place shown; a screen tha
   assert.equal(snapshotRequest(rig).passing, true, "its file does not stay");
   assert.match(await rig.text(), /session phone-fork1 continues from here; el2 attach phone-fork1 shows it/);
   await rig.keys("tf");
-  await snapshotted(rig, snapshotRequest(rig), { done: 0, total: 0, whole: false, error: "a guest has a connection" });
+  await snapshotted(rig, snapshotRequest(rig), { done: 0, total: 0, whole: false, error: { what: "a guest has a connection" } });
   assert.match(await rig.text(), /a guest has a connection/);
 
   const alone = new Rig();
@@ -135,7 +136,7 @@ Deno.test("< and > go to events that pass the list's filter, else the last one's
     { kind: "event", filter: "kind=hvc" },
   ]);
   // An impossible action gives the reason: a replay can only follow its recording.
-  rig.apply({ kind: "moved", id: 0, error: "a replay cannot go back", instructions: 5 });
+  rig.apply({ kind: "moved", id: 0, error: { what: "a replay cannot go back" }, instructions: 5 });
   assert.match(await rig.text(), /a replay cannot go back/);
   const reader = new Rig(120, 36, { readOnly: true });
   await reader.keys("<>");

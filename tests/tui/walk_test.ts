@@ -125,7 +125,7 @@ class Sitting {
   #send(request: Request): void {
     if (request.kind === "snapshot" || request.kind === "save-recording") {
       this.#asked(request.path);
-      const refused = { id: request.id, error: "no file here" };
+      const refused = { id: request.id, error: { what: "no file here" } };
       const event: SessionEvent = request.kind === "snapshot"
         ? { kind: "snapshotted", ...refused, done: 0, total: 0, whole: false }
         : { kind: "acted", ...refused };
@@ -135,7 +135,7 @@ class Sitting {
     // A way through the past runs the machine again from another state, which takes its time.
     if (request.kind === "move" && this.random.below(MOVES) > 0) {
       const { id } = request;
-      queueMicrotask(() => this.#hear({ kind: "moved", id, error: "stopped before it got there", instructions: 0 }));
+      queueMicrotask(() => this.#hear({ kind: "moved", id, error: { what: "stopped before it got there" }, instructions: 0 }));
       return;
     }
     queueMicrotask(() => this.#server.take([request], () => {}));

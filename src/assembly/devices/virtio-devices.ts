@@ -28,6 +28,7 @@ import { outsideNetwork, outsideUnixSockets } from "../../outside/network.ts";
 import { OutsideShare } from "../../outside/share.ts";
 import type { OutsideDoor } from "../../outside/outside.ts";
 import { devId } from "../../queries/ids.ts";
+import { problemOf } from "../../support/problem.ts";
 
 /** Locally administered, and unique to el2: the last two bytes number VM and device. */
 const MAC_PREFIX = [0x52, 0x54, 0x00, 0xe1];
@@ -151,7 +152,7 @@ export class DeviceMaker {
       this.session.overlay(overlay);
       return overlay;
     } catch (error) {
-      throw error instanceof DiskError ? new PlanError(error.message) : error;
+      throw error instanceof DiskError ? new PlanError(problemOf(error)) : error;
     }
   }
 

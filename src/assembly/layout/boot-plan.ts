@@ -9,6 +9,7 @@ import { layoutFirmware } from "./firmware-layout.ts";
 import { layoutPrimary } from "./primary-image.ts";
 import { readDevicetree } from "../../devicetree/reader.ts";
 import { memoryMap, MINIMUM_PLATFORM_MEMORY, RAM_BASE, RESOURCE_MANAGER_SIZE } from "../../machine/memory-map.ts";
+import { isTold, problemOf } from "../../support/problem.ts";
 import { MiB } from "../../support/sizes.ts";
 
 /** @throws PlanError that names the file or key and its defect. */
@@ -16,12 +17,12 @@ export function checkBootPlan(boot: BootPlan, { memory, cpu }: Pick<SessionPlan,
   try {
     memoryMap(memory);
   } catch (error) {
-    throw error instanceof RangeError ? new PlanError(`memory: ${error.message}`) : error;
+    throw error instanceof RangeError ? new PlanError(problemOf(error, "memory")) : error;
   }
   if (!boot.image && !boot.firmware && memory < MINIMUM_PLATFORM_MEMORY) {
     throw new PlanError(`memory: a machine without an image has at least ${MINIMUM_PLATFORM_MEMORY / MiB} MiB`);
   }
-  refusing(`${boot.firmware ? "firmware" : "image"} ${imageName}: `, () => {
+  refusing(`${boot.firmware ? "firmware" : "image"} ${imageName}`, () => {
     if (boot.firmware) layoutFirmware(boot.firmware, memory);
     else if (boot.image) layoutPrimary({ ...boot, image: boot.image }, RAM_BASE, memory, cpu);
   });
@@ -32,17 +33,17 @@ export function checkBootPlan(boot: BootPlan, { memory, cpu }: Pick<SessionPlan,
 /** @throws PlanError that says which of the two files is wrong, or that they do not fit. */
 export function checkRoot(root: RootPlan): void {
   const images = readRootImages(root);
-  refusing("", () => segmentParts(images, layoutPackage(images, ROOT_ENVIRONMENT_SIZE, RESOURCE_MANAGER_SIZE)));
+  refusing(undefined, () => segmentParts(images, layoutPackage(images, ROOT_ENVIRONMENT_SIZE, RESOURCE_MANAGER_SIZE)));
 }
 
 /**
  * The result of a layout or a reader, whose errors are about what the plan brings.
- * @throws PlanError for them; errors of a class, such as TypeError, are bugs
+ * @throws PlanError for them; errors of another class, such as TypeError, are bugs
  */
-export function refusing<T>(place: string, work: () => T): T {
+export function refusing<T>(of: string | undefined, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw error instanceof Error && error.constructor === Error ? new PlanError(`${place}${error.message}`) : error;
+    throw isTold(error) ? new PlanError(problemOf(error, of)) : error;
   }
 }

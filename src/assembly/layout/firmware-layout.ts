@@ -6,6 +6,7 @@ import { formatSize } from "../../support/units.ts";
 import type { OpenDisk } from "../../outside/computer.ts";
 import { DiskFile } from "../../outside/disk-file.ts";
 import type { FirmwarePlan } from "../../plans/plan.ts";
+import { UserError } from "../../support/problem.ts";
 
 /** The firmware's flash, in bytes. */
 export interface FirmwareLayout {
@@ -26,7 +27,7 @@ export function layoutFirmware({ code, vars }: FirmwarePlan, memory: number): Fi
   const sizes = [bankSize("the firmware", used, FLASH_MAX), bankSize("the variables", vars?.content.length ?? 0, FLASH_MAX)];
   const left = memory - sizes.reduce((sum, size) => sum + size);
   if (left < MINIMUM_PLATFORM_MEMORY) {
-    throw new Error(`the flash leaves only ${formatSize(Math.max(0, left))} of RAM; use a larger --memory`);
+    throw new UserError(`the flash leaves only ${formatSize(Math.max(0, left))} of RAM`, "use a larger --memory");
   }
   let storage = RAM_BASE + left;
   return { memory: left, banks: sizes.map((size) => ({ size, storage: (storage += size) - size })) };
@@ -44,8 +45,9 @@ export function readVars(path: string, open: (path: string) => OpenDisk = (path)
     file.read(0, bytes);
     const size = bankSize("the variables", contentSize(bytes), FLASH_MAX);
     if (file.size < size) {
-      throw new Error(
-        `${path} has ${formatSize(file.size)}, the flash of variables ${formatSize(size)}; make it with: truncate -s ${size} ${path}`,
+      throw new UserError(
+        `${path} has ${formatSize(file.size)}, the flash of variables ${formatSize(size)}`,
+        `make it with: truncate -s ${size} ${path}`,
       );
     }
     return { path, content: bytes.subarray(0, size) };

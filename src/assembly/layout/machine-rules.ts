@@ -9,9 +9,9 @@ import { rulesOf, type VmPlatform } from "../../host/interface.ts";
 import { DEFAULT_BEHAVIOUR } from "../../hypervisor/options.ts";
 import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY } from "../../machine/memory-map.ts";
 import { DEFAULT_HOST_MEMORY, TAKEN_NAMES, VM_NAME, VM_NAME_MAX } from "../../plans/limits.ts";
-import { meets, NEEDS, needText } from "../../plans/needs.ts";
+import { type ConfigFact, ruled } from "../../plans/config-fact.ts";
+import { meets, needFact, NEEDS } from "../../plans/needs.ts";
 import { type DevicePlan, FIRST_CID, PRIMARY_CID } from "../../plans/plan.ts";
-import { didYouMean } from "../../support/did-you-mean.ts";
 import { hex } from "../../support/number-text.ts";
 import { formatSize } from "../../support/units.ts";
 
@@ -89,8 +89,8 @@ export interface MachineKeys {
 
 /** Takes what is wrong. */
 export interface KeyErrors {
-  atKey(path: KeyPath, message: string): void;
-  atValue(path: KeyPath, message: string): void;
+  atKey(path: KeyPath, fact: ConfigFact): void;
+  atValue(path: KeyPath, fact: ConfigFact): void;
 }
 
 /** Keys whose values are wrong by themselves, so that nothing follows from them. */
@@ -105,13 +105,13 @@ interface Known {
   readonly spoilt: UnknownKeys;
 }
 
-export const NO_VM = "no VM; add [vm.NAME] with a kernel or an image";
+export const NO_VM = ruled("no VM", "add [vm.NAME] with a kernel or an image");
 
 /** Checks the rules between keys. */
 export function checkMachine({ file, spoilt }: Known, errors: KeyErrors): void {
   if (file.rm.kind === "image" && !spoilt.has(["rm"]) && file.machine.hypervisor_node !== DEFAULT_BEHAVIOUR.hypervisorNode) {
-    const way = 'remove it with [rm] kind = "image"';
-    errors.atValue(["machine", "hypervisor_node"], `hypervisor_node needs the native resource manager; ${way}`);
+    const wayOut = 'remove it with [rm] kind = "image"', needs = "the native resource manager";
+    errors.atValue(["machine", "hypervisor_node"], { code: "needs", what: "hypervisor_node", needs, wayOut });
   }
   if (file.host.kind === "image") checkPrimary(file, errors);
   else checkVms({ file, spoilt }, errors);
@@ -120,10 +120,10 @@ export function checkMachine({ file, spoilt }: Known, errors: KeyErrors): void {
 /** An image as the primary VM makes its own VMs. */
 function checkPrimary({ vm, link, host }: MachineKeys, errors: KeyErrors): void {
   const way = 'remove it, or use [host] kind = "native"';
-  for (const name of Object.keys(vm)) errors.atKey(["vm", name], `the primary VM is an image, which creates its own VMs; ${way}`);
-  for (const name of Object.keys(link)) errors.atKey(["link", name], `links connect VMs of the native host; ${way}`);
+  for (const name of Object.keys(vm)) errors.atKey(["vm", name], ruled("the primary VM is an image, which creates its own VMs", way));
+  for (const name of Object.keys(link)) errors.atKey(["link", name], ruled("links connect VMs of the native host", way));
   if (host.platform_devices?.includes("pvpanic") && host.bus !== "pci") {
-    errors.atValue(["host", "platform_devices"], 'pvpanic is a function of the PCI host; add bus = "pci"');
+    errors.atValue(["host", "platform_devices"], ruled("pvpanic is a function of the PCI host", 'add bus = "pci"'));
   }
   checkConsoles(["host"], host, errors);
   checkContextIds([{ path: ["host"], devices: host.devices, cid: PRIMARY_CID, owner: "the primary VM" }], errors);
@@ -135,11 +135,11 @@ function checkVms({ file, spoilt }: Known, errors: KeyErrors): void {
   const vms = Object.entries(file.vm);
   if (vms.length === 0 && !spoilt.has(["vm"])) errors.atKey(["vm"], NO_VM);
   if (file.machine.geniezone) {
-    const way = "the native host has /dev/gzvm with [host] gzvm = true";
-    errors.atValue(["machine", "geniezone"], `geniezone needs [host] kind = "image"; ${way}`);
+    const wayOut = "the native host has /dev/gzvm with [host] gzvm = true";
+    errors.atValue(["machine", "geniezone"], { code: "needs", what: "geniezone", needs: '[host] kind = "image"', wayOut });
   }
   if (file.host.vcpus !== undefined && file.host.vcpus > cpus) {
-    errors.atValue(["host", "vcpus"], `vcpus ${file.host.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);
+    errors.atValue(["host", "vcpus"], { code: "over", key: "vcpus", count: file.host.vcpus, cpus });
   }
   for (const [name, vm] of vms) {
     checkName(name, errors);
@@ -148,12 +148,15 @@ function checkVms({ file, spoilt }: Known, errors: KeyErrors): void {
     checkStart(name, vm.start, file, errors);
     checkDriver(name, vm, { file, spoilt }, errors);
     if (vm.hypervisor === "geniezone" && !file.host.gzvm && !spoilt.has(["host", "gzvm"])) {
-      errors.atValue(["vm", name, "hypervisor"], 'hypervisor "geniezone" needs /dev/gzvm; add gzvm = true to [host]');
+      errors.atValue(["vm", name, "hypervisor"], {
+        ...{ code: "needs", what: 'hypervisor "geniezone"', needs: "/dev/gzvm", wayOut: "add gzvm = true to [host]" },
+      });
     }
     checkConsoles(["vm", name], vm, errors);
   }
   if (vms.some(([, { msi }]) => msi === "its") && file.rm.kind === "image" && !spoilt.has(["rm"])) {
-    errors.atValue(["rm", "kind"], 'msi = "its" needs [rm] kind = "native"; use msi = "gicv2m"');
+    const wayOut = 'use msi = "gicv2m"';
+    errors.atValue(["rm", "kind"], { code: "needs", what: 'msi = "its"', needs: '[rm] kind = "native"', wayOut });
   }
   checkVariables(vms, errors);
   checkMemory({ file, spoilt }, errors);
@@ -168,9 +171,9 @@ function checkVms({ file, spoilt }: Known, errors: KeyErrors): void {
 
 /** The name of a VM in ids, and of its threads and processes. */
 function checkName(name: string, errors: KeyErrors): void {
-  if (!VM_NAME.test(name)) errors.atKey(["vm", name], `vm name ${JSON.stringify(name)} is not of the form [a-z][a-z0-9-]*`);
-  if (TAKEN_NAMES.includes(name)) errors.atKey(["vm", name], `every machine has a VM ${JSON.stringify(name)}; use another name`);
-  if (new TextEncoder().encode(name).length > VM_NAME_MAX) errors.atKey(["vm", name], `vm name is longer than ${VM_NAME_MAX} bytes`);
+  if (!VM_NAME.test(name)) errors.atKey(["vm", name], { code: "name", of: "vm", name });
+  if (TAKEN_NAMES.includes(name)) errors.atKey(["vm", name], ruled(`every machine has a VM ${JSON.stringify(name)}`, "use another name"));
+  if (new TextEncoder().encode(name).length > VM_NAME_MAX) errors.atKey(["vm", name], ruled(`vm name is longer than ${VM_NAME_MAX} bytes`));
 }
 
 /** The memory of the machine is that of its host and VMs. */
@@ -182,9 +185,9 @@ function checkMemory({ file, spoilt }: Known, errors: KeyErrors): void {
   const has = formatSize(file.machine.memory);
   if (file.machine.memory < MINIMUM_PLATFORM_MEMORY && !unknown) {
     const range = `${formatSize(MINIMUM_PLATFORM_MEMORY)}..${formatSize(MAXIMUM_PRIMARY_MEMORY)}`;
-    errors.atValue(["machine", "memory"], `memory "${has}" is outside ${range}`);
+    errors.atValue(["machine", "memory"], { code: "value", key: "memory", shown: `"${has}"`, fact: { code: "outside", range } });
   } else if (needed > file.machine.memory && !unknown) {
-    errors.atValue(["machine", "memory"], `memory "${has}" is under the ${formatSize(needed)} that host and VMs need together`);
+    errors.atValue(["machine", "memory"], ruled(`memory "${has}" is under the ${formatSize(needed)} that host and VMs need together`));
   }
 }
 
@@ -196,7 +199,7 @@ function checkConsoles(path: KeyPath, { devices = [] }: { readonly devices?: rea
     for (const port of device.ports) {
       if (names.has(port)) {
         const way = 'give each console its own ports, such as ports = ["log"]';
-        errors.atValue([...path, "devices", index, "ports"], `there is a console ${JSON.stringify(port)} already; ${way}`);
+        errors.atValue([...path, "devices", index, "ports"], ruled(`there is a console ${JSON.stringify(port)} already`, way));
       }
       names.add(port);
     }
@@ -220,7 +223,7 @@ function checkContextIds(owners: readonly CidOwner[], errors: KeyErrors): void {
       const { cid = usual } = device, other = users.get(cid);
       if (other !== undefined) {
         const at = [...path, "devices", index, device.cid === undefined ? "kind" : "cid"];
-        errors.atValue(at, `cid ${cid} is already that of ${other}; change one`);
+        errors.atValue(at, ruled(`cid ${cid} is already that of ${other}`, "change one"));
       }
       users.set(cid, owner);
     });
@@ -231,17 +234,18 @@ function checkContextIds(owners: readonly CidOwner[], errors: KeyErrors): void {
 function checkBase(name: string, { base, memory, windows = [], size_max: sizeMax }: VmKeys, limit: number, errors: KeyErrors): void {
   const end = Math.min(limit, base + (sizeMax ?? Infinity));
   if (base + memory > limit) {
-    const message = `base ${hex(base)} leaves no room for ${formatSize(memory)}; use at most ${hex(limit - memory)}`;
-    return errors.atValue(["vm", name, "base"], message);
+    const what = `base ${hex(base)} leaves no room for ${formatSize(memory)}`;
+    return errors.atValue(["vm", name, "base"], ruled(what, `use at most ${hex(limit - memory)}`));
   }
   let free = base + memory;
   for (const [index, window] of windows.entries()) {
     const at = ["vm", name, "windows", index];
     if (window.base < free) {
-      errors.atValue(at, `the window at ${hex(window.base)} overlaps the RAM below it; begin at ${hex(free)} or above, in ascending order`);
+      const wayOut = `begin at ${hex(free)} or above, in ascending order`;
+      errors.atValue(at, ruled(`the window at ${hex(window.base)} overlaps the RAM below it`, wayOut));
     } else if (window.base + window.size > end) {
-      const more = limit < 2 ** 40 ? "; [machine] ipa_bits = 40 has addresses up to 0xffffffffff" : "";
-      errors.atValue(at, `the window at ${hex(window.base)} ends above ${hex(end)}${more}`);
+      const wayOut = limit < 2 ** 40 ? "[machine] ipa_bits = 40 has addresses up to 0xffffffffff" : undefined;
+      errors.atValue(at, ruled(`the window at ${hex(window.base)} ends above ${hex(end)}`, wayOut));
     }
     free = window.base + window.size;
   }
@@ -252,7 +256,7 @@ function checkVariables(vms: readonly (readonly [string, VmKeys])[], errors: Key
   for (const [index, [name, { bios_vars: path }]] of vms.entries()) {
     const other = path === undefined ? undefined : vms.slice(0, index).find(([, vm]) => vm.bios_vars === path)?.[0];
     if (other !== undefined) {
-      errors.atValue(["vm", name, "bios_vars"], `vm ${JSON.stringify(other)} keeps its variables there; use another file`);
+      errors.atValue(["vm", name, "bios_vars"], ruled(`vm ${JSON.stringify(other)} keeps its variables there`, "use another file"));
     }
   }
 }
@@ -266,25 +270,26 @@ function checkVm(
   const path = ["vm", name];
   const unknown = (...keys: string[]) => spoilt.has(...keys.map((key) => [...path, key]));
   if (vm.kernel === undefined && vm.image === undefined && vm.bios === undefined && !unknown("kernel", "image", "bios")) {
-    errors.atKey(path, `vm ${JSON.stringify(name)} needs a kernel or an image`);
+    errors.atKey(path, { code: "needs", what: `vm ${JSON.stringify(name)}`, needs: "a kernel or an image" });
   }
   if (vm.kernel !== undefined && vm.image !== undefined) {
-    errors.atKey([...path, "image"], "image and kernel are mutually exclusive; use kernel for Linux, image for bare metal");
+    const wayOut = "use kernel for Linux, image for bare metal";
+    errors.atKey([...path, "image"], ruled("image and kernel are mutually exclusive", wayOut));
   }
   if (vm.bios !== undefined && (vm.kernel ?? vm.image) !== undefined) {
-    errors.atKey([...path, "bios"], "bios replaces kernel and image; remove it, or them");
+    errors.atKey([...path, "bios"], ruled("bios replaces kernel and image", "remove it, or them"));
   }
   for (const need of NEEDS) {
     const { key, value, when = {}, needs } = need, given = vm[key as keyof VmKeys];
     if (given === undefined || value !== undefined && given !== value || !meets(vm, when) || meets(vm, needs)) continue;
     if (unknown(...Object.keys({ ...when, ...needs }))) continue;
-    if (value === undefined) errors.atKey([...path, key], needText(need));
-    else errors.atValue([...path, key], needText(need));
+    if (value === undefined) errors.atKey([...path, key], needFact(need));
+    else errors.atValue([...path, key], needFact(need));
   }
   checkBoard(path, vm, errors);
   if (vm.schedule === "own") checkOwnSchedule(path, unknown("vcpus") ? undefined : vm.vcpus, vm, cpus, errors);
   if (vm.vcpus > cpus) {
-    errors.atValue([...path, "vcpus"], `vcpus ${vm.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);
+    errors.atValue([...path, "vcpus"], { code: "over", key: "vcpus", count: vm.vcpus, cpus });
   }
 }
 
@@ -302,12 +307,12 @@ function firmwareRoom(vm: VmKeys): number {
 function checkBoard(path: KeyPath, vm: VmKeys, errors: KeyErrors): void {
   const { platform } = vm, { keys, ports, ram } = rulesOf(vm);
   if (vm.base !== ram && !keys.includes("base")) {
-    errors.atValue([...path, "base"], `the RAM of platform "${platform}" begins at 0x${ram.toString(16)}; remove base`);
+    errors.atValue([...path, "base"], ruled(`the RAM of platform "${platform}" begins at 0x${ram.toString(16)}`, "remove base"));
   }
   if (ports === undefined) return;
   vm.devices?.forEach(({ kind }, index) => {
     if (kind !== "pl011") return;
-    errors.atValue([...path, "devices", index, "kind"], `platform "${platform}" has ${ports}; remove it`);
+    errors.atValue([...path, "devices", index, "kind"], ruled(`platform "${platform}" has ${ports}`, "remove it"));
   });
 }
 
@@ -318,20 +323,22 @@ function checkDriver(name: string, vm: VmKeys, { file: { host }, spoilt }: Known
   const { functions, requests } = PERSONAS[device];
   if (vm.windows !== undefined && !unknown && vm.hypervisor === "gunyah" && PERSONAS[device].memory.given !== "on-demand") {
     const why = "gives memory in parcels, which the resource manager places one after the other";
-    errors.atKey(["vm", name, "windows"], `device "${device}" ${why}; windows need device = "v17" or later`);
+    errors.atKey(["vm", name, "windows"], ruled(`device "${device}" ${why}`, 'windows need device = "v17" or later'));
   }
   const rules = rulesOf(vm), { vmm } = rules, inFlash = vm.bios !== undefined && rules.bios === "flash" && vm.hypervisor === "gunyah";
   if (inFlash && !unknown && PERSONAS[device].memory.given !== "on-demand") {
-    errors.atKey(["vm", name, "bios"], `device "${device}" gives memory in parcels, which are never flash; use the default, "union"`);
+    const what = `device "${device}" gives memory in parcels, which are never flash`;
+    errors.atKey(["vm", name, "bios"], ruled(what, 'use the default, "union"'));
   }
   const regions = requests.includes(GH.SET_USER_MEM_REGION) || device === "legacy";
   if (vmm !== undefined && !unknown && vm.hypervisor === "gunyah" && functions && !regions) {
-    errors.atValue(["host", "device"], `device "${device}" has no SET_USER_MEM_REGION, by which ${vmm} gives memory; use "v14"`);
+    const what = `device "${device}" has no SET_USER_MEM_REGION, by which ${vmm} gives memory`;
+    errors.atValue(["host", "device"], ruled(what, 'use "v14"'));
   }
   if (unknown || vm.hypervisor === "geniezone" || vm.schedule === "own" || functions !== undefined) return;
   errors.atValue(
     ["host", "device"],
-    `device "${device}" has no ioctl to run vCPUs; give vm ${JSON.stringify(name)} schedule = "own" and devices = []`,
+    ruled(`device "${device}" has no ioctl to run vCPUs`, `give vm ${JSON.stringify(name)} schedule = "own" and devices = []`),
   );
 }
 
@@ -341,11 +348,13 @@ function checkStart(name: string, start: string, { vm: vms }: MachineKeys, error
   const other = afterOf(start);
   if (other === undefined) return;
   if (!Object.hasOwn(vms, other)) {
-    return errors.atValue(path, `no vm ${JSON.stringify(other)}${didYouMean(other, Object.keys(vms))}`);
+    return errors.atValue(path, { code: "no-vm", vm: other, known: Object.keys(vms) });
   }
   const seen = [name];
   for (let next: string | undefined = other; next !== undefined; next = afterOf(vms[next]?.start ?? "auto")) {
-    if (next === name) return errors.atValue(path, `start ${JSON.stringify(start)} waits for itself: ${[...seen, name].join(" -> ")}`);
+    if (next === name) {
+      return errors.atValue(path, ruled(`start ${JSON.stringify(start)} waits for itself: ${[...seen, name].join(" -> ")}`));
+    }
     if (seen.includes(next)) return;
     seen.push(next);
   }
@@ -363,22 +372,21 @@ function checkOwnSchedule(path: KeyPath, vcpus: number | undefined, vm: VmKeys, 
   const map = vm.affinity_map;
   if (map !== undefined && map.length !== (vcpus ?? map.length)) {
     const entries = `${map.length} ${map.length === 1 ? "entry" : "entries"}`;
-    errors.atValue([...path, "affinity_map"], `affinity_map has ${entries} for ${vcpus} vcpus; name a physical CPU for each`);
+    errors.atValue([...path, "affinity_map"], ruled(`affinity_map has ${entries} for ${vcpus} vcpus`, "name a physical CPU for each"));
   }
   map?.forEach((cpu, index) => {
     if (cpu < cpus) return;
-    errors.atValue([...path, "affinity_map", index], `affinity_map names CPU ${cpu}; [machine] has ${cpus}; use 0..${cpus - 1}`);
+    const what = `affinity_map names CPU ${cpu}; [machine] has ${cpus}`;
+    errors.atValue([...path, "affinity_map", index], ruled(what, `use 0..${cpus - 1}`));
   });
   vm.devices?.forEach((device, index) => {
     const place = [...path, "devices", index, "kind"];
     if (device.kind === "pl011") {
-      const why = "nothing handles device accesses of a VM that the hypervisor schedules";
-      errors.atValue(place, `a pl011 needs schedule = "proxy"; ${why}; use { kind = "console" }`);
+      const needs = 'schedule = "proxy"; nothing handles device accesses of a VM that the hypervisor schedules';
+      errors.atValue(place, { code: "needs", what: "a pl011", needs, wayOut: 'use { kind = "console" }' });
     } else if (device.kind === "console" && device.ports.length > OBJECT_PORTS) {
-      errors.atValue(
-        place,
-        `a console of ${device.ports.length} ports has more queues than an object of the hypervisor's; use ${OBJECT_PORTS}`,
-      );
+      const what = `a console of ${device.ports.length} ports has more queues than an object of the hypervisor's`;
+      errors.atValue(place, ruled(what, `use ${OBJECT_PORTS}`));
     }
   });
 }
@@ -398,16 +406,16 @@ function checkLinks(links: readonly [string, LinkKeys][], file: MachineKeys, err
     const ends = linkEnds(link);
     for (const { vm, key } of ends) {
       if (Object.hasOwn(file.vm, vm)) continue;
-      errors.atValue(["link", name, ...key], `no vm ${JSON.stringify(vm)}${didYouMean(vm, names)}`);
+      errors.atValue(["link", name, ...key], { code: "no-vm", vm, known: names });
     }
     for (const { vm, key } of link.kind === "doorbell" ? ends : []) {
       const { platform } = file.vm[vm] ?? {}, { firstLabel } = rulesOf({ platform });
       if (link.label >= firstLabel) continue;
       const why = `labels below ${firstLabel} are those of the interrupts of platform "${platform}"`;
-      errors.atValue(["link", name, "label"], `${why}, which vm ${JSON.stringify(vm)} (${key.join(".")}) has; use a higher one`);
+      errors.atValue(["link", name, "label"], ruled(`${why}, which vm ${JSON.stringify(vm)} (${key.join(".")}) has`, "use a higher one"));
     }
     if (link.kind !== "shm" && ends[0].vm === ends[1].vm) {
-      errors.atValue(["link", name, ...ends[1].key], `${JSON.stringify(name)} connects ${ends[0].vm} to itself`);
+      errors.atValue(["link", name, ...ends[1].key], ruled(`${JSON.stringify(name)} connects ${ends[0].vm} to itself`));
     }
     // The first link keeps the label; each later link with the same label gets an error.
     const place = `${link.kind} ${link.label}`, same = known.get(place) ?? [];
@@ -416,7 +424,8 @@ function checkLinks(links: readonly [string, LinkKeys][], file: MachineKeys, err
       if (shared === undefined) continue;
       const kind = LINK_NAMES[link.kind];
       const both = `${JSON.stringify(other)} and ${JSON.stringify(name)}`;
-      errors.atValue(["link", name, "label"], `label ${link.label}: ${kind} ${both} meet in vm ${JSON.stringify(shared.vm)}; change one`);
+      const what = `label ${link.label}: ${kind} ${both} meet in vm ${JSON.stringify(shared.vm)}`;
+      errors.atValue(["link", name, "label"], ruled(what, "change one"));
     }
     same.push([name, link]);
     known.set(place, same);

@@ -6,6 +6,7 @@ import { DEFAULT_BEHAVIOUR } from "../../hypervisor/options.ts";
 import type { BootPlan, SessionPlan } from "../../plans/plan.ts";
 import { sameBytes } from "../../support/bytes.ts";
 import type { DeviceKeys, LinkKeys, MachineKeys, VmKeys } from "./machine-rules.ts";
+import { UserError } from "../../support/problem.ts";
 
 /**
  * The keys of a plan.
@@ -32,7 +33,9 @@ function nativeKeys({ memory, vcpus, vms, buffers = [], driver }: NativeHostPlan
   }
   if (!sameLists(buffers, buffersOf(links))) throw new Error("two buffers, or two accesses to one, are the same");
   const [first, ...others] = vms.flatMap(({ firmware }) => firmware ?? []);
-  if (others.some(({ bytes }) => !sameBytes(bytes, first.bytes))) throw new Error("two VMs have different firmware; RM holds one for all");
+  if (others.some(({ bytes }) => !sameBytes(bytes, first.bytes))) {
+    throw new UserError("two VMs have different firmware", "RM holds one for all");
+  }
   return {
     host: { kind: "native", memory, vcpus, device: driver.device, gzvm: driver.gzvm },
     vm: Object.fromEntries(vms.map((vm) => [vm.name, vmKeys(vm)])),

@@ -71,6 +71,8 @@ import { checkMachine } from "./machine-rules.ts";
 import { keysOf } from "./plan-keys.ts";
 import { IP6_BITS } from "../../formats/ip-addresses.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
+import { CONFIG_FACTS, type ConfigFact } from "../../plans/config-fact.ts";
+import { UserError } from "../../support/problem.ts";
 
 /** Characters of a path. */
 const PATH_MAX = 4096;
@@ -312,8 +314,8 @@ let built: ReturnType<typeof planSchema> | undefined;
 export function planOfFile(value: unknown): FilePlan {
   const parsed = v.safeParse(built ??= planSchema(), value, { abortEarly: true });
   if (!parsed.success) throw new Error(firstIssue(parsed.issues));
-  const wrong = (_path: readonly (string | number)[], message: string) => {
-    throw new Error(message);
+  const wrong = (_path: readonly (string | number)[], fact: ConfigFact) => {
+    throw new UserError(CONFIG_FACTS.problem(fact));
   };
   checkMachine({ file: keysOf(parsed.output), spoilt: { has: () => false } }, { atKey: wrong, atValue: wrong });
   // Its keys stay in their order, so that a plan that is written again has the same bytes.

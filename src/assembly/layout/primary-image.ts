@@ -9,6 +9,7 @@ import { checkPageSize, unwrapImage } from "../../images/kernel-image.ts";
 import type { CpuPlan } from "../../isa/cpus.ts";
 import type { BootPlan } from "../../plans/plan.ts";
 import { MiB } from "../../support/sizes.ts";
+import { UserError } from "../../support/problem.ts";
 
 /** Bytes at a physical address. */
 export interface Placement {
@@ -49,7 +50,7 @@ export function layoutPrimary(
     if (address < ramBase || address + size > end) {
       const needs = `image needs memory 0x${address.toString(16)}..0x${(address + size).toString(16)}`;
       const way = address < ramBase ? `link it at 0x${ramBase.toString(16)} or above` : "use a larger --memory";
-      throw new Error(`${needs}, RAM is 0x${ramBase.toString(16)}..0x${end.toString(16)}; ${way}`);
+      throw new UserError(`${needs}, RAM is 0x${ramBase.toString(16)}..0x${end.toString(16)}`, way);
     }
   }
   let top = placements.reduce((top, { address, size }) => Math.max(top, address + size), ramBase);
@@ -58,13 +59,13 @@ export function layoutPrimary(
   if (initrd) {
     const start = Math.max(middle, align(top, 2 * MiB));
     ramdisk = { start, end: start + initrd.length };
-    if (ramdisk.end > end) throw new Error(`the initrd (${initrd.length} bytes) does not fit after the image; use a larger --memory`);
+    if (ramdisk.end > end) throw new UserError(`the initrd (${initrd.length} bytes) does not fit after the image`, "use a larger --memory");
     placements.push({ address: start, bytes: initrd, size: initrd.length });
     top = ramdisk.end;
   }
   const devicetree = treeAtStart ? ramBase : align(Math.max(top, initrd ? 0 : middle), 2 * MiB);
   if (devicetree + DEVICETREE_WINDOW > end) {
-    throw new Error("no room for the devicetree after the image and the initrd; use a larger --memory");
+    throw new UserError("no room for the devicetree after the image and the initrd", "use a larger --memory");
   }
   return { placements, entry, initrd: ramdisk, devicetree };
 }

@@ -3,11 +3,12 @@
 import type { RootImage, RootPackage } from "../../hypervisor/options.ts";
 import { readElf } from "../../formats/elf.ts";
 import { PlanError, type RootPlan } from "../../plans/plan.ts";
+import { type Problem, problemOf } from "../../support/problem.ts";
 
 /** One of the two files is wrong: which, and how. */
 export class RootImageError extends PlanError {
-  constructor(readonly file: keyof RootPlan, message: string) {
-    super(message);
+  constructor(readonly file: keyof RootPlan, problem: Problem) {
+    super(problem);
   }
 }
 
@@ -27,6 +28,6 @@ function readImage(file: keyof RootPlan, bytes: Uint8Array): RootImage {
     // The bits of p_flags are those of the hypervisor's access rights.
     return { entry, segments: segments.map(({ address, bytes, size, flags }) => ({ address, bytes, size, access: flags })) };
   } catch (error) {
-    throw new RootImageError(file, `${NAMES[file]}: ${error instanceof Error ? error.message : error}`);
+    throw new RootImageError(file, problemOf(error, NAMES[file]));
   }
 }

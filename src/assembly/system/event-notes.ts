@@ -10,6 +10,7 @@ import { BOOT_FINDINGS, type BootFinding } from "../../queries/facts/boot-findin
 import { type MachineEvent, SESSION } from "../../protocol/protocol.ts";
 import type { TakenEvents } from "./system.ts";
 import { HOST, isOf, paId, vmId, withKind } from "../../queries/ids.ts";
+import { problemText } from "../../support/problem.ts";
 
 /** Events kept between two slices. */
 const EVENT_RING = 1000;
@@ -58,8 +59,7 @@ export class EventNotes {
 
   /** Reports what the machine and its guest's image or devicetree do not agree about. */
   bootFinding(vm: string, finding: BootFinding): void {
-    const wayOut = BOOT_FINDINGS.wayOut(finding);
-    this.#note(this.machine.time, "log", vmId(vm), `${BOOT_FINDINGS.text(finding)}${wayOut === undefined ? "" : `; ${wayOut}`}`, true);
+    this.#note(this.machine.time, "log", vmId(vm), problemText(BOOT_FINDINGS.problem(finding)), true);
   }
 
   /** Reports a problem of a device. */

@@ -223,7 +223,7 @@ export class GuestSystem implements System, Inspected {
     const { overlaid } = this;
     if (overlaid > OVERLAID_MAX) {
       const [size, most] = [overlaid, OVERLAID_MAX].map((bytes) => formatSize(Math.floor(bytes / MiB) * MiB));
-      throw new UnsavableError(`the disks in mode "overlay" have ${size} of changes; a state can have ${most}`);
+      throw new UnsavableError(`the disks in mode "overlay" have ${size} of changes`, `a state can have ${most}`);
     }
     return saveSystem(this, before);
   }
@@ -296,7 +296,7 @@ export class GuestSystem implements System, Inspected {
   #saveFaults(): FaultsState {
     const { faults } = this.hypervisor;
     if (faults.delayed > 0) {
-      throw new UnsavableError("an injected delay is pending; save a little later");
+      throw new UnsavableError("an injected delay is pending", "save a little later");
     }
     return faults.save();
   }

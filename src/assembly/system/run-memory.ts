@@ -2,7 +2,7 @@
 // uses of capabilities. They are for display: the machine runs the same without them.
 
 import * as v from "valibot";
-import { TRACE_KINDS } from "../../abi/trace.ts";
+import { RULE_CODES, TRACE_KINDS } from "../../abi/trace.ts";
 import { SAVED_CAUSE } from "./saved-causes.ts";
 import type { RunMemory } from "./system.ts";
 import type { Operation } from "../../hypervisor/boot.ts";
@@ -75,7 +75,10 @@ const RESULT = v.object({
   expected: v.optional(v.boolean()),
   fields: v.optional(fields),
 });
-const RULE = { section: v.string(), rule: v.string(), object: v.string(), values: fields, wayOut: v.optional(v.string()) };
+const RULE = {
+  ...{ code: v.optional(v.picklist(RULE_CODES)), section: v.string(), rule: v.string() },
+  ...{ object: v.string(), values: fields, wayOut: v.optional(v.string()) },
+};
 const MESSAGE = v.object({ type: v.picklist([0, 1, 2, 3]), sequence: count, id: count, payload: v.instance(Uint8Array) });
 // Strict where one place makes the objects: a field of theirs without a form is found by any save.
 const OPERATION = v.strictObject({

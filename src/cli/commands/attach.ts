@@ -18,7 +18,7 @@ export function registerAttach(program: Command, { entry, exit }: CommandContext
     .addHelpText("after", examplesText(["attach", "attach phone --read-only"]));
   attach.action(async (session, options) => {
     if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) {
-      throw new Failure("attach needs a terminal; without one: el2 console VM --log, el2 events --follow, el2 vm ls");
+      throw new Failure("attach needs a terminal", "without one: el2 console VM --log, el2 events --follow, el2 vm ls");
     }
     const { ascii, plain, color, theme } = options, look = { ascii, plain, color, theme };
     const remote = await connectNamed({ session, readOnly: options.readOnly, follow: true, naming: "el2 attach NAME" });

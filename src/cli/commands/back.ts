@@ -58,7 +58,7 @@ function wantedPlace(options: { by?: number; to?: number; event?: string; at?: s
     options.now && { kind: "now" },
   ];
   const [place = { kind: "step", by: -1 }, ...others] = places.filter((one) => one !== undefined);
-  if (others.length) throw new Failure("back: --by, --to, --event, --at and --now are mutually exclusive; give one");
+  if (others.length) throw new Failure("back: --by, --to, --event, --at and --now are mutually exclusive", "give one");
   return place;
 }
 
@@ -82,7 +82,7 @@ export async function move(options: { session?: string; json?: boolean; timeout?
     cancel();
   }, options.timeout / 1e6);
   const moved = await open.asker.move(to, (done, all) => progress.at(done, all)).finally(() => clearTimeout(timer));
-  if ("error" in moved) throw new Failure(moved.error, late ? ExitCode.TimedOut : ExitCode.Failed);
+  if ("error" in moved) throw new Failure(moved.error, undefined, late ? ExitCode.TimedOut : ExitCode.Failed);
   const { instructions, time, text } = moved;
   const place = documentText(PLACE, {
     t: time === undefined ? null : String(Math.round(time)),

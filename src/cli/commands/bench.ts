@@ -3,7 +3,7 @@
 
 import { type Command, Option } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode, failed, Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { parseWhole } from "../common/values.ts";
 import { planOf } from "../../configuration/plan-run.ts";
@@ -13,6 +13,7 @@ import { connectEmbedded } from "../../session/client.ts";
 import { MiB } from "../../support/sizes.ts";
 import { median } from "../../support/statistics.ts";
 import { formatSize } from "../../support/units.ts";
+import { problemOfAll, UserError } from "../../support/problem.ts";
 
 const MEMORY = 64 * MiB;
 /** Rounds of the loop, and instructions of one. */
@@ -74,7 +75,7 @@ class Stopwatch {
    * @throws Failure if the guest did not finish
    */
   mips(machine: string): number {
-    if (!(this.#end > this.#begin)) throw new Failure(`bench: the guest did not finish on ${machine}`, ExitCode.Failed);
+    if (!(this.#end > this.#begin)) throw failed(`bench: the guest did not finish on ${machine}`);
     return ROUNDS * INSTRUCTIONS / (this.#end - this.#begin) / 1000;
   }
 }
@@ -92,7 +93,7 @@ async function onEl2(entry: URL, tier: Tier): Promise<number> {
   };
   const table = { machine: { cpus: 1, memory: formatSize(MEMORY), turbo: true }, host: { kind: "image", kernel: "loop" } };
   const planned = await planOf(table, undefined, { folder: ".", given: { loop: guest() } });
-  if (!planned.ok) throw new Error(planned.errors.join("\n"));
+  if (!planned.ok) throw new UserError(problemOfAll(planned.problems));
   const { ui: _, recordTo: _recordTo, ...plan } = planned.run;
   client.send({ kind: "start", plan: { ...plan, tier } });
   try {
@@ -117,7 +118,7 @@ async function onQemu(): Promise<number> {
     return watch.mips(["QEMU", (await complaint).trim()].filter(Boolean).join(": "));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
-      throw new Failure(`bench: ${QEMU} is not installed; on Debian it is in the package qemu-system-arm`);
+      throw new Failure(`bench: ${QEMU} is not installed`, "on Debian it is in the package qemu-system-arm");
     }
     throw error;
   } finally {

@@ -133,7 +133,7 @@ Examples:
     )
     .action(async (image, options) => {
       if (options.reboot && options.record !== undefined) {
-        throw new Failure("boot: --record and --reboot are mutually exclusive: a recording ends at a reset; give one");
+        throw new Failure("boot: --record and --reboot are mutually exclusive: a recording ends at a reset", "give one");
       }
       if (options.printConfig) {
         const { bootPlan, bootTable, tomlOf } = await import("../options/boot-table.ts");

@@ -40,7 +40,7 @@ Examples:
     )
     .action(async (rules, options) => {
       if (options.remove !== undefined && rules.length + (options.at?.length ?? 0) > 0) {
-        throw new Failure("break: --remove and a rule are mutually exclusive; give one");
+        throw new Failure("break: --remove and a rule are mutually exclusive", "give one");
       }
       const changes: StopChange[] = [
         ...rules.map((filter): StopChange => ({ kind: "event", filter: checkedEventFilter("break", filter) })),

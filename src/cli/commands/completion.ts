@@ -86,7 +86,7 @@ Examples:
     )
     .action((shell) => {
       const script = Object.hasOwn(SCRIPTS, shell) ? SCRIPTS[shell] : undefined;
-      if (script === undefined) throw new Failure(`"${shell}" is not a shell with completion; use ${Object.keys(SCRIPTS).join(", ")}`);
+      if (script === undefined) throw new Failure(`"${shell}" is not a shell with completion`, `use ${Object.keys(SCRIPTS).join(", ")}`);
       output(script);
     });
   program.command("complete", { hidden: true })

@@ -31,7 +31,9 @@ function end(named: string): void {
   const files = consentedFiles(), path = resolve(named);
   // A file that is gone has only the name that it had.
   const ended = named === "all" ? files : files.filter((file) => file === path || file === leadsTo(path));
-  if (ended.length === 0 && named !== "all") throw new Failure(`consent: you have not consented to ${named}; el2 consent lists the files`);
+  if (ended.length === 0 && named !== "all") {
+    throw new Failure(`consent: you have not consented to ${named}`, "el2 consent lists the files");
+  }
   for (const file of ended) withdraw(file);
   report(`el2: withdrawn: ${ended.length === 0 ? "none" : ended.join(", ")}`);
 }

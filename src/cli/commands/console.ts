@@ -2,7 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode, failed, Failure } from "../common/failure.ts";
 import { output, outputBytes, report } from "../common/print.ts";
 import { consoleName, openSession, sessionOption } from "../common/session.ts";
 import { parseDuration } from "../common/values.ts";
@@ -14,6 +14,7 @@ import { LinearRegex } from "../../support/linear-regex.ts";
 import { RecentText } from "../../support/recent-text.ts";
 import { KiB } from "../../support/sizes.ts";
 import { nameOf, vmId } from "../../queries/ids.ts";
+import { problemOf } from "../../support/problem.ts";
 
 const DEFAULT_TIMEOUT = 5e9;
 /** Characters of the output, the latest, in which `--expect` looks for a match. */
@@ -90,27 +91,24 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   const answer = await asker.ask({ table: "vm.ls", args: {} });
   const found = answer.rows.find(({ id }) => id === vmId(name));
   if (!found) {
-    throw new Failure(
-      `no VM called "${name}"; there are ${answer.rows.map(({ id }) => nameOf(id)).join(", ")}`,
-      ExitCode.Failed,
-    );
+    throw failed(`no VM called "${name}"`, `there are ${answer.rows.map(({ id }) => nameOf(id)).join(", ")}`);
   }
-  if (found.console === null && !shown.length) throw new Failure(`${vmId(name)} has no console`, ExitCode.Failed);
+  if (found.console === null && !shown.length) throw failed(`${vmId(name)} has no console`);
   live = true;
   if (options.break) {
     const error = await asker.act({ kind: "console.break", console: name });
-    if (error !== undefined) throw new Failure(error, ExitCode.Failed);
+    if (error !== undefined) throw failed(error);
   }
   if (options.send !== undefined) {
     await checkPresent(asker);
-    if (typeof found.input_refused === "string") throw new Failure(found.input_refused, ExitCode.Failed);
+    if (typeof found.input_refused === "string") throw failed(found.input_refused);
     session.send({ kind: "input", console: name, bytes: unescape(options.send) });
     // A refusal comes before this answer.
     await asker.ask({ table: "vm.ls", args: { limit: 1 } });
   }
   if (pattern) {
     // A machine that is over prints nothing more.
-    if (session.info.ended !== undefined) throw new Failure(`the machine has ended: ${session.info.ended}`, ExitCode.Failed);
+    if (session.info.ended !== undefined) throw failed(`the machine has ended: ${session.info.ended}`);
     const timeout = (options.timeout ?? DEFAULT_TIMEOUT) / 1e6;
     const late = setTimeout(() => matched.resolve(ExitCode.TimedOut), timeout);
     const code = await Promise.race([matched.promise, over]).finally(() => clearTimeout(late));
@@ -132,14 +130,14 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
  */
 async function checkPresent(asker: Asker): Promise<void> {
   const { rows } = await asker.ask({ table: "time.ls", args: { filter: "kind=shown" } });
-  if (rows.length) throw new Failure(PAST, ExitCode.Failed);
+  if (rows.length) throw failed(PAST);
 }
 
 function regex(text: string): LinearRegex {
   try {
     return new LinearRegex(text, "m");
   } catch (error) {
-    throw new Failure(`--expect ${text}: ${error instanceof Error ? error.message : error}`);
+    throw new Failure(problemOf(error, `--expect ${text}`));
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { checkAnswered, ExitCode } from "../common/failure.ts";
 import { asList, checkColumns, type ListOptions, watching, withListOptions } from "../common/list-options.ts";
 import { output, printAnswer } from "../common/print.ts";
 import { checkVm, type OpenSession, openSession, withSessionOptions } from "../common/session.ts";
@@ -54,7 +54,7 @@ async function diagnose(vm: string | undefined, options: DiagnoseOptions): Promi
 async function diagnoseOnce(open: OpenSession, vm: string | undefined, options: DiagnoseOptions): Promise<number> {
   const filter = vm === undefined ? undefined : isExactly("id", withKind("vm", vm));
   let answer = await open.asker.ask({ table: "diagnose", args: { filter } });
-  if (answer.error !== undefined) throw new Failure(answer.error, ExitCode.Failed);
+  checkAnswered(answer);
   if (!answer.rows.length && vm !== undefined) await checkVm(open, vm);
   if (vm === undefined) answer = { ...answer, rows: [...answer.rows, ...await diagnoseMachine(open)] };
   const rows = rowsOf(DIAGNOSES, answer);

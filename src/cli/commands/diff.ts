@@ -21,6 +21,7 @@ import { RECORDING_START } from "../../recordings/recording.ts";
 import type { SnapshotDiff } from "../../snapshots/diff.ts";
 import { SNAPSHOT_START } from "../../snapshots/file.ts";
 import { cannotRead } from "../../support/named-file.ts";
+import { problemOf } from "../../support/problem.ts";
 
 /** Default limit on the differences of each kind. */
 const ROWS = 20;
@@ -76,7 +77,7 @@ function sameKind(a: string, b: string): Kind {
   for (const one of kinds) {
     if (one.kind === "empty" && kind !== "trace") throw new Failure(`diff: ${one.file} is empty`);
     if (one.kind !== "empty" && one.kind !== kind) {
-      throw new Failure(`diff: ${a} is a ${first.kind} and ${b} is a ${second.kind}; give two files of the same kind`);
+      throw new Failure(`diff: ${a} is a ${first.kind} and ${b} is a ${second.kind}`, "give two files of the same kind");
     }
   }
   return kind;
@@ -103,7 +104,7 @@ function firstBytes(file: string): Uint8Array {
     using opened = Deno.openSync(file);
     return bytes.subarray(0, opened.readSync(bytes) ?? 0);
   } catch (error) {
-    throw new Failure(`diff: ${file}: ${cannotRead(error)}`);
+    throw new Failure(cannotRead(error, `diff: ${file}`));
   }
 }
 
@@ -175,7 +176,7 @@ async function diffTraced(a: string, b: string, { json }: DiffOptions): Promise<
   try {
     diff = await diffTraces(a, b);
   } catch (error) {
-    if (error instanceof TraceError) throw new Failure(`diff: ${error.message}`);
+    if (error instanceof TraceError) throw new Failure(problemOf(error, "diff"));
     throw error;
   }
   const { events, difference = null, otherEvent = null, kinds } = diff;

@@ -13,6 +13,7 @@ import { isElf, readElf } from "../../formats/elf.ts";
 import { imageHeader, unwrapImage } from "../../images/kernel-image.ts";
 import type { disassemble } from "../../isa/disassemble.ts";
 import { parsePlace } from "../../queries/ids.ts";
+import { problemOf } from "../../support/problem.ts";
 
 /** Instructions at an address. */
 interface Code {
@@ -64,7 +65,7 @@ Examples:
         return exit(ExitCode.Done);
       }
       if (options.lines) throw new Failure("disasm: --lines needs a VM's memory: VM:FILE:LINE, VM:SYMBOL, VM:ADDRESS or VM/INDEX:pc");
-      if (options.json) throw new Failure("disasm: --json needs a VM's memory; a file's instructions are printed as text");
+      if (options.json) throw new Failure("disasm: --json needs a VM's memory", "a file's instructions are printed as text");
       // The table of instructions is loaded on demand.
       const isa = await import("../../isa/disassemble.ts");
       let left = options.count ?? Number.MAX_SAFE_INTEGER;
@@ -83,7 +84,7 @@ function codeOf(what: string, address: number): Code[] {
     try {
       return readElf(file).segments.filter(({ executable }) => executable);
     } catch (error) {
-      throw new Failure(`disasm ${what}: ${error instanceof Error ? error.message : error}`);
+      throw new Failure(problemOf(error, `disasm ${what}`));
     }
   }
   const wrapped = !imageHeader(file) && isWrapped(file);

@@ -2,7 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { ExitCode, splitFailure } from "../common/failure.ts";
+import { ExitCode } from "../common/failure.ts";
 import { type Finding, folders, limits, memory } from "../common/computer.ts";
 import { output } from "../common/print.ts";
 import { platformState } from "../common/platform.ts";
@@ -17,6 +17,7 @@ import { NoCacheFolder } from "../../support/cache.ts";
 import { isOfSystem } from "../../support/system-error.ts";
 import { findProgram, SYSTEM_FOLDERS } from "../../support/installed-programs.ts";
 import { MINIMUM } from "../../tui/app/frame.ts";
+import { UserError } from "../../support/problem.ts";
 
 const environment = (name: string) => Deno.env.get(name);
 
@@ -104,9 +105,8 @@ function sockets(): Finding {
 }
 
 /** The parts of a finding from an error that names its way out. */
-function failed({ message: text }: Error): Pick<Finding, "ok" | "says" | "remedy"> {
-  const { message, wayOut } = splitFailure(text);
-  return { ok: false, says: message, remedy: wayOut ?? "" };
+function failed(error: UserError): Pick<Finding, "ok" | "says" | "remedy"> {
+  return { ok: false, says: error.problem.what, remedy: error.problem.wayOut ?? "" };
 }
 
 /** The user's settings of the screens. */

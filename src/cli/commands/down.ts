@@ -2,7 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode, failed, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
 import { chosenSession, openSession } from "../common/session.ts";
 import { socketPath } from "../../control/places.ts";
@@ -43,13 +43,13 @@ async function down(named: string | undefined, force: boolean): Promise<number> 
     if (!force && !isKilled) throw error;
     const owner = await removeAbandoned(path);
     if (owner) {
-      throw new Failure(`process ${owner.pid} still serves the session at ${path}; end it with kill ${owner.pid}`, ExitCode.Failed);
+      throw failed(`process ${owner.pid} still serves the session at ${path}`, `end it with kill ${owner.pid}`);
     }
     report(isKilled ? `el2: the session's process was killed before; removed what it left at ${path}` : `el2: removed ${path}`);
     return ExitCode.Done;
   }
   if (await answers(path)) {
-    throw new Failure(`the session at ${path} has not ended after ${END_TIME / 1000} s; end its process with kill ${pid}`, ExitCode.Failed);
+    throw failed(`the session at ${path} has not ended after ${END_TIME / 1000} s`, `end its process with kill ${pid}`);
   }
   if (!ownerOf(path)) removeLeftovers(path);
   return ExitCode.Done;

@@ -2,7 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { checkAnswered, ExitCode, Failure } from "../common/failure.ts";
 import { checkColumns, type ListOptions, watching, withListOptions } from "../common/list-options.ts";
 import { printStreamHeading, printStreamRow, report, reportGaps } from "../common/print.ts";
 import { checkVm, type OpenSession, openSession, withSessionOptions } from "../common/session.ts";
@@ -54,7 +54,7 @@ async function events(options: EventOptions): Promise<number> {
   const { session, filter, kinds, follow, watch } = options;
   checkColumns(EVENTS, options);
   if (filter !== undefined) checkedFilter("--filter", filter, EVENTS);
-  if (follow && watch) throw new Failure("events: --follow prints new events, --watch all of them every second; give one");
+  if (follow && watch) throw new Failure("events: --follow prints new events, --watch all of them every second", "give one");
   using open = await openSession({ session });
   if (options.vm !== undefined) await checkVm(open, options.vm);
   if (kinds) open.session.send({ kind: "watch", kinds });
@@ -74,7 +74,7 @@ async function printEvents({ session, asker }: OpenSession, options: EventOption
   if (follow && since === undefined) after = (await asker.ask({ table: "events", args: { limit: 1 } })).cursor;
   for (;;) {
     const answer = await asker.ask({ table: "events", args: { filter, since, after, kinds: kinds?.join(","), limit: BATCH } });
-    if (answer.error !== undefined) throw new Failure(answer.error);
+    checkAnswered(answer, ExitCode.Usage);
     const now = JSON.stringify(answer.gaps ?? []);
     if (now !== gaps) reportGaps(answer);
     gaps = now;

@@ -2,7 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode, failed, Failure } from "../common/failure.ts";
 import { connectNamed, sessionOption } from "../common/session.ts";
 import { checkedEventFilter, parsePort } from "../common/values.ts";
 import { DebugLink } from "../start/debuggers/gdb-link.ts";
@@ -44,7 +44,7 @@ Examples:
     )
     .action(async (vm, options) => {
       if (vm !== "el2" && options.events !== undefined) {
-        throw new Failure("gdb: --events needs el2 gdb el2; to stop a session at events use el2 break");
+        throw new Failure("gdb: --events needs el2 gdb el2", "to stop a session at events use el2 break");
       }
       exit(await serveGdb(vm === "el2" ? EVERY_VM : oneVm(withoutKind("vm", vm)), options));
     });
@@ -67,11 +67,11 @@ async function serveGdb(vms: DebuggedVms, { port, stdio, events, session: named 
   session.onEvent = (event) => {
     if (event.kind !== "debug-attached") link.take(event);
     else if (event.error === undefined) attached.resolve();
-    else attached.reject(new Failure(event.error, ExitCode.Failed));
+    else attached.reject(failed(event.error));
     if (event.kind === "ended" || event.kind === "failed") ended.resolve(ExitCode.Done);
   };
   session.onGone = () => {
-    attached.reject(new Failure("the session has ended", ExitCode.NoSession));
+    attached.reject(new Failure("the session has ended", undefined, ExitCode.NoSession));
     ended.resolve(ExitCode.NoSession);
   };
   // An interrupted server leaves no socket.

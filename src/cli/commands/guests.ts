@@ -2,7 +2,7 @@
 
 import { type Command, Option } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode, failed, Failure } from "../common/failure.ts";
 import { readNamedFile } from "../common/named-file.ts";
 import { printListing, withListOptions } from "../common/list-options.ts";
 import { output, progress, report } from "../common/print.ts";
@@ -18,6 +18,7 @@ import { cannotRead } from "../../support/named-file.ts";
 import { Rate } from "../../support/rate.ts";
 import { GiB } from "../../support/sizes.ts";
 import { formatSize } from "../../support/units.ts";
+import { problemOf } from "../../support/problem.ts";
 
 /** Adds `guests fetch` and `guests ls` to the program. */
 export function registerGuests(program: Command, { entry }: CommandContext): void {
@@ -57,7 +58,7 @@ function registerFetch(guests: Command, entry: URL): void {
       ]),
     )
     .action(async (guest, options) => {
-      if (guest !== "debian") throw new Failure(`guests fetch: "${guest}" is not a guest that can be fetched; there is debian`);
+      if (guest !== "debian") throw new Failure(`guests fetch: "${guest}" is not a guest that can be fetched`, "there is debian");
       // Readers of packages, and the machine that boots a guest with a disk, are loaded on demand.
       const wanted = { release: options.release, mirror: options.mirror, keep: options.keep, progress: progressLine() };
       const fetched = options.disk
@@ -120,8 +121,8 @@ function registerExport(guests: Command): void {
         await progress.turn();
       }).catch((error) => {
         if (error instanceof Failure) throw error;
-        if (error instanceof Deno.errors.AlreadyExists) throw new Failure(`${file} exists; name another file, or remove it`);
-        throw new Failure(`guests export: ${error instanceof Error ? error.message : error}`, ExitCode.Failed);
+        if (error instanceof Deno.errors.AlreadyExists) throw new Failure(`${file} exists`, "name another file, or remove it");
+        throw failed(problemOf(error, "guests export"));
       });
       output(`${file}: the disk of ${name}, ${formatSize(size)}\n`);
     });
@@ -189,9 +190,9 @@ class AddedFiles {
 
 function unreadable(what: string, named: string, error: unknown): never {
   if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.IsADirectory || error instanceof Deno.errors.PermissionDenied) {
-    throw new Failure(`${what} ${named}: ${cannotRead(error)}`);
+    throw new Failure(cannotRead(error, `${what} ${named}`));
   }
-  throw new Failure(`guests add: ${what} ${named}: ${error instanceof Error ? error.message : error}`, ExitCode.Failed);
+  throw failed(problemOf(error, `guests add: ${what} ${named}`));
 }
 
 /** All errors (network, apt, disk) are for the user to mend. */
@@ -201,12 +202,9 @@ function refused(command: "fetch" | "add", error: unknown): never {
     error instanceof Error && /read-only file system|no space left/i.test(error.message);
   if (nowhere) {
     const reason = (error as Error).message;
-    throw new Failure(
-      `guests ${command}: cannot write to ${cacheFolder()}: ${reason}; set EL2_CACHE to another folder`,
-      ExitCode.Failed,
-    );
+    throw failed(`guests ${command}: cannot write to ${cacheFolder()}: ${reason}`, "set EL2_CACHE to another folder");
   }
-  throw new Failure(`guests ${command}: ${error instanceof Error ? error.message : error}`, ExitCode.Failed);
+  throw failed(problemOf(error, `guests ${command}`));
 }
 
 /** A guest for programs. */

@@ -2,12 +2,13 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { answer } from "../common/answer.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { failed, Failure } from "../common/failure.ts";
 import { withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { checkedRule } from "../options/behavior.ts";
 import { FAULTS } from "../../inspection/rules/fault-rules.ts";
 import type { Action } from "../../queries/action.ts";
+import { within } from "../../support/problem.ts";
 
 export function registerInject(program: Command): void {
   const command = withListOptions(withSessionOptions(
@@ -19,13 +20,15 @@ export function registerInject(program: Command): void {
     .addHelpText("after", helpText());
   command.action(async (rules) => {
     const options = command.opts();
-    if (options.remove !== undefined && rules.length > 0) throw new Failure("inject: --remove and a rule are mutually exclusive; give one");
+    if (options.remove !== undefined && rules.length > 0) {
+      throw new Failure("inject: --remove and a rule are mutually exclusive", "give one");
+    }
     const actions: Action[] = rules.map((text) => ({ kind: "inject.add", rule: checkedRule(text) }));
     if (options.remove !== undefined) actions.push({ kind: "inject.remove", rule: options.remove });
     using open = await openSession(options);
     for (const action of actions) {
       const error = await open.asker.act(action);
-      if (error !== undefined) throw new Failure(`inject: ${error}`, ExitCode.Failed);
+      if (error !== undefined) throw failed(within("inject", error));
     }
     await answer(open, { table: "inject.ls", args: {} }, options.json ?? false, { list: options });
   });

@@ -1,7 +1,7 @@
 // Parses typed keyboard and tablet input of a VM into events.
 
-import { InvalidArgumentError } from "commander";
 import { Abs, BUTTONS, EventType, type InputEvent, keyOf, KEYS, Rel, TABLET_MAX } from "../../queries/input-events.ts";
+import { BadArgument } from "../common/bad-argument.ts";
 
 type Together = readonly InputEvent[];
 
@@ -16,7 +16,7 @@ const chord = (codes: readonly number[]): Together[] => [
 export function keyEvents(text: string): Together[] {
   const codes = text.split("+").map((name) => {
     const code = KEYS.get(name.toLowerCase());
-    if (code === undefined) throw new InvalidArgumentError(`"${name}" is not a key; use ${[...KEYS.keys()].join(" ")}.`);
+    if (code === undefined) throw new BadArgument(`"${name}" is not a key`, `use ${[...KEYS.keys()].join(" ")}`);
     return code;
   });
   return chord(codes);
@@ -26,7 +26,7 @@ export function keyEvents(text: string): Together[] {
 export function textEvents(text: string): Together[] {
   return [...text].flatMap((character) => {
     const key = keyOf(character);
-    if (!key) throw new InvalidArgumentError(`${JSON.stringify(character)} is not on a US keyboard.`);
+    if (!key) throw new BadArgument(`${JSON.stringify(character)} is not on a US keyboard`);
     const shift = key.shift ? [KEYS.get("leftshift")!] : [];
     return chord([...shift, key.code]);
   });
@@ -37,9 +37,7 @@ export function placeEvents(text: string): Together[] {
   const match = /^(\d+),(\d+)$/.exec(text);
   const [x, y] = match ? [Number(match[1]), Number(match[2])] : [NaN, NaN];
   if (!(x <= TABLET_MAX && y <= TABLET_MAX)) {
-    throw new InvalidArgumentError(
-      `"${text}" is not a position; use X,Y from the top left, 0..${TABLET_MAX} each, for example 16384,8192.`,
-    );
+    throw new BadArgument(`"${text}" is not a position`, `use X,Y from the top left, 0..${TABLET_MAX} each, for example 16384,8192`);
   }
   return [[{ type: EventType.ABS, code: Abs.X, value: x }, { type: EventType.ABS, code: Abs.Y, value: y }]];
 }
@@ -47,14 +45,14 @@ export function placeEvents(text: string): Together[] {
 /** A press and release of a button. */
 export function clickEvents(name: string): Together[] {
   const code = Object.entries(BUTTONS).find(([one]) => one === name)?.[1];
-  if (code === undefined) throw new InvalidArgumentError(`"${name}" is not a button; use ${Object.keys(BUTTONS).join(", ")}.`);
+  if (code === undefined) throw new BadArgument(`"${name}" is not a button`, `use ${Object.keys(BUTTONS).join(", ")}`);
   return [[press(code, 1)], [press(code, 0)]];
 }
 
 /** Steps of the wheel, up or (negative) down. */
 export function wheelEvents(text: string): Together[] {
   if (!/^-?\d{1,3}$/.test(text)) {
-    throw new InvalidArgumentError(`"${text}" is not a number of wheel steps; use for example 3, or -- -3 for down.`);
+    throw new BadArgument(`"${text}" is not a number of wheel steps`, "use for example 3, or -- -3 for down");
   }
   return [[{ type: EventType.REL, code: Rel.WHEEL, value: Number(text) }]];
 }

@@ -29,7 +29,7 @@ export function registerIoctl(program: Command): void {
  */
 function parseCode(text: string): number {
   const code = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : NaN;
-  if (!(code <= 0xffff_ffff)) throw new Failure(`ioctl decode: "${text}" is not a 32-bit request code; use for example 0x40204701`);
+  if (!(code <= 0xffff_ffff)) throw new Failure(`ioctl decode: "${text}" is not a 32-bit request code`, "use for example 0x40204701");
   return code;
 }
 

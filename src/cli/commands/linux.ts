@@ -22,7 +22,7 @@ function ofTask(command: string): { argument: { name: string; help: string }; qu
     query: (task = "") => {
       if (/^\d{1,9}$/.test(task)) return { pid: Number(task) };
       const id = parseAs("task", task);
-      if (!id) throw new Failure(`linux ${command}: "${task}" is not a process; use for example 1 or debian/1`);
+      if (!id) throw new Failure(`linux ${command}: "${task}" is not a process`, "use for example 1 or debian/1");
       return { vm: withKind("vm", id.vm), pid: id.pid };
     },
   };

@@ -2,7 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { checkAnswered, ExitCode } from "../common/failure.ts";
 import { LogLines } from "../common/log-lines.ts";
 import { outputBytes, report } from "../common/print.ts";
 import { checkVm, consoleName, openSession, sessionOption } from "../common/session.ts";
@@ -54,7 +54,7 @@ async function logs(vms: readonly string[], { follow, tail, session, color }: Lo
   open.session.onLost = (console_, bytes) => report(`el2: ${bytes} bytes of the output of ${console_} were lost`);
   await open.session.caughtUp;
   const answer = await open.asker.ask({ table: "vm.ls", args: {} });
-  if (answer.error !== undefined && !shown.size) throw new Failure(answer.error, ExitCode.Failed);
+  if (!shown.size) checkAnswered(answer);
   for (const vm of wanted) if (!shown.has(vm)) await checkVm(open, vm);
   const names = answer.rows.map(({ id }) => nameOf(id)).filter((name) => !wanted.size || wanted.has(name));
   lines.align([...names, ...shown.keys()]);

@@ -27,7 +27,7 @@ export function registerLs(program: Command, { exit }: CommandContext): void {
         await list(options);
         return exit(ExitCode.Done);
       }
-      if (options.session !== undefined) throw new Failure("ls: a name and --session both name the session; give one", ExitCode.Usage);
+      if (options.session !== undefined) throw new Failure("ls: a name and --session both name the session", "give one", ExitCode.Usage);
       using open = await openSession({ ...options, session });
       await answer(open, { table: "session.memory", args: {} }, options.json ?? false, { list: options });
       exit(ExitCode.Done);

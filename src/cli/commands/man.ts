@@ -161,7 +161,7 @@ function commandAt(tree: CommandNode, path: readonly string[]): CommandNode {
     const next = node.commands.find(({ name }) => name === word);
     if (!next) {
       const names = node.commands.map(({ name }) => name);
-      throw new Failure(`there is no command "${path.join(" ")}"${didYouMean(word, names, "list them with el2 --help")}`);
+      throw new Failure(`there is no command "${path.join(" ")}"`, didYouMean(word, names, "list them with el2 --help"));
     }
     node = next;
   }

@@ -16,7 +16,7 @@ export function registerOn(program: Command, { exit }: CommandContext): void {
     .addHelpText("after", examplesText(["on --by 1000", "on --event kind=rpc --timeout 10s"]))
     .action(async (options) => {
       const { by, event } = options;
-      if (by !== undefined && event !== undefined) throw new Failure("on: --by and --event are mutually exclusive; give one");
+      if (by !== undefined && event !== undefined) throw new Failure("on: --by and --event are mutually exclusive", "give one");
       const next: Move | undefined = event === undefined ? undefined : { kind: "next-event", filter: checkedEventFilter("--event", event) };
       exit(await move(options, next ?? { kind: "step", by: by ?? 1 }));
     });

@@ -3,7 +3,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { answer } from "../common/answer.ts";
 import type { CommandContext } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode, failed } from "../common/failure.ts";
 import { report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { timeText } from "../../support/number-text.ts";
@@ -18,14 +18,14 @@ export function registerPause(program: Command, { exit }: CommandContext): void 
 export async function setPaused(options: { session?: string; readOnly?: boolean; json?: boolean }, paused: boolean): Promise<number> {
   using open = await openSession(options);
   const { session } = open;
-  if (session.info.ended !== undefined) throw new Failure(`the machine has ended: ${session.info.ended}`, ExitCode.Failed);
+  if (session.info.ended !== undefined) throw failed(`the machine has ended: ${session.info.ended}`);
   const done = session.info.paused === paused
     ? undefined
     : open.next((event) => event.kind === "ended" || event.kind === "paused" && event.paused === paused ? event : undefined);
   // Sent even without a change of state, so that a read-only client is refused.
   session.send({ kind: paused ? "pause" : "resume" });
   const event = await done;
-  if (event?.kind === "ended") throw new Failure(`the machine has ended: ${event.end.message}`, ExitCode.Failed);
+  if (event?.kind === "ended") throw failed(`the machine has ended: ${event.end.message}`);
   if (options.json) {
     await answer(open, { table: "vcpu.ls", args: {} }, true);
     return ExitCode.Done;

@@ -4,9 +4,10 @@ import type { Command } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
 import { isSealed } from "../../recordings/recording-reader.ts";
 import type { CommandContext } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode, failed, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
 import { openSession, sessionOption } from "../common/session.ts";
+import { within } from "../../support/problem.ts";
 
 export function registerRecord(program: Command, { exit, run }: CommandContext): void {
   program.command("record")
@@ -27,11 +28,11 @@ Examples:
     .action(async (file, what, { session }) => {
       if (what.length === 0) return exit(await saveRun(file, session));
       if (session !== undefined) {
-        throw new Failure("record: --session and WHAT are mutually exclusive: --session saves the run of a session; give one");
+        throw new Failure("record: --session and WHAT are mutually exclusive: --session saves the run of a session", "give one");
       }
       const command = ["run", "boot", "snapshot"].includes(what[0]) ? what : ["run", ...what];
       await run([...command, "--record", file]);
-      if (!isSealed(file)) throw new Failure(`record: ${file} is not complete, and cannot be replayed`, ExitCode.Failed);
+      if (!isSealed(file)) throw failed(`record: ${file} is not complete, and cannot be replayed`);
       report(`el2: recorded ${file}; el2 replay ${file} repeats the run`);
     });
 }
@@ -40,7 +41,7 @@ Examples:
 async function saveRun(file: string, session: string | undefined): Promise<number> {
   using open = await openSession({ session });
   const error = await open.asker.saveRecording(resolve(file));
-  if (error !== undefined) throw new Failure(`record ${file}: ${error}`, ExitCode.Failed);
+  if (error !== undefined) throw failed(within(`record ${file}`, error));
   report(`el2: ${file}: the run so far; el2 replay ${file} repeats it`);
   return ExitCode.Done;
 }

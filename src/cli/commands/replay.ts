@@ -44,7 +44,7 @@ Examples:
     .action(async (file, options) => {
       const tier = TIERS.find((one) => one === options.tier);
       if (options.tier !== undefined && tier === undefined) {
-        throw new Failure(`--tier: "${options.tier}" is not a tier; use ${TIERS.join(", ")}`);
+        throw new Failure(`--tier: "${options.tier}" is not a tier`, `use ${TIERS.join(", ")}`);
       }
       const { plan, ...recording } = await readNamedRecording(file, hostConsent(options.allowHost));
       const replayed: SessionPlan = {

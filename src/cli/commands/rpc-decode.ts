@@ -2,7 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode, failed } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { parseBytes } from "../common/values.ts";
 import { describeMessage, describePackets } from "../../abi/rpc/text/describe.ts";
@@ -23,7 +23,7 @@ export function addDecode(rpc: Command, { exit }: CommandContext): void {
       const bytes = Uint8Array.from(parts.flatMap((part) => [...part]));
       const decoded = describeMessage(bytes);
       if (json) output(`${decodedText(decoded)}\n`);
-      else if (!decoded.packets.length && decoded.problem) throw new Failure(`not an RM RPC packet: ${decoded.problem}`, ExitCode.Failed);
+      else if (!decoded.packets.length && decoded.problem) throw failed(`not an RM RPC packet: ${decoded.problem}`);
       else output(`${describePackets(bytes).join("\n")}\n`);
       exit(decoded.problem === undefined ? ExitCode.Done : ExitCode.Failed);
     });

@@ -3,7 +3,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode, failed, Failure } from "../common/failure.ts";
 import { fieldsText, output, printAnswer } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseBytes, parseDuration } from "../common/values.ts";
@@ -60,11 +60,11 @@ async function sendRpc(name: string, fields: readonly string[], options: SendOpt
   const { message, payload } = composed(name, fields, options.payload);
   using open = await openSession(options);
   const { asker, session } = open;
-  if (session.info.paused) throw new Failure("the machine is paused and cannot answer; continue it with el2 resume", ExitCode.Failed);
+  if (session.info.paused) throw failed("the machine is paused and cannot answer", "continue it with el2 resume");
   const newest = async (after?: string) => await asker.ask({ table: "rpc.ls", args: { filter: `vm=host msg=${message}`, after } });
   const { cursor } = await newest();
   const error = await asker.act({ kind: "rpc.send", ...payload });
-  if (error !== undefined) throw new Failure(error, ExitCode.Failed);
+  if (error !== undefined) throw failed(error);
   for (const limit = performance.now() + timeout / 1e6;;) {
     const answer = await newest(cursor);
     const [row] = answer.rows;
@@ -73,7 +73,7 @@ async function sendRpc(name: string, fields: readonly string[], options: SendOpt
       else output(fieldsText(TABLES["rpc.ls"], row));
       return row.refused ? ExitCode.Failed : ExitCode.Done;
     }
-    if (performance.now() > limit) throw new Failure(`no reply within ${timeout / 1e9} s`, ExitCode.TimedOut);
+    if (performance.now() > limit) throw new Failure(`no reply within ${timeout / 1e9} s`, undefined, ExitCode.TimedOut);
     await new Promise((resolve) => setTimeout(resolve, LOOK));
   }
 }
@@ -83,7 +83,7 @@ function composed(name: string, fields: readonly string[], bytes: Uint8Array | u
   try {
     const message = findRequest(name);
     if (bytes) {
-      if (fields.length) throw new Failure("rpc send: --payload and fields are mutually exclusive; give one");
+      if (fields.length) throw new Failure("rpc send: --payload and fields are mutually exclusive", "give one");
       return { message: message.name, payload: { id: message.id, payload: bytes } };
     }
     const takes = fieldNames(message);
@@ -91,9 +91,8 @@ function composed(name: string, fields: readonly string[], bytes: Uint8Array | u
     return { message: message.name, payload: { id: message.id, payload: composeRequest(message, splitFields(message, fields)) } };
   } catch (error) {
     if (!(error instanceof ComposeError)) throw error;
-    const meant = error instanceof UnknownRequestError
-      ? `${didYouMean(name.toUpperCase(), requestNames(), "use for example el2 rpc send VM_GET_STATE vmid=0x80")}`
-      : "";
-    throw new Failure(`rpc send: ${error.message}${meant}`);
+    const example = "use for example el2 rpc send VM_GET_STATE vmid=0x80";
+    const wayOut = error instanceof UnknownRequestError ? didYouMean(name.toUpperCase(), requestNames(), example) : error.problem.wayOut;
+    throw new Failure(`rpc send: ${error.problem.what}`, wayOut);
   }
 }

@@ -58,7 +58,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
       const what = whats.join(" "), headless = options.headless || options.stdio || options.console !== undefined;
       const changes = [...options.set ?? [], ...changesOf(options)], more = moreDevices(options);
       const reader = typedBy(options.allowHost);
-      if (more && whats.length > 1) throw new Failure(`${more.option}: several images have no devices in common; write a configuration`);
+      if (more && whats.length > 1) throw new Failure(`${more.option}: several images have no devices in common`, "write a configuration");
       const { plan: run, ui, record } = whats.length > 1
         ? await withImages(whats, changes)
         : more
@@ -180,7 +180,7 @@ function vmNames({ what }: SessionPlan): string[] {
 function checkConsole(plan: SessionPlan, name: string): void {
   const names = [...vmNames(plan), PRIMARY_CONSOLE, ...plan.root ? ["rm"] : []];
   if (!names.includes(name)) {
-    throw new Failure(`--console: no VM called "${name}"${didYouMean(name, names, `there are ${names.join(", ")}`)}`);
+    throw new Failure(`--console: no VM called "${name}"`, didYouMean(name, names, `there are ${names.join(", ")}`));
   }
 }
 
@@ -188,7 +188,7 @@ function checkConsole(plan: SessionPlan, name: string): void {
 function debuggedVm(plan: SessionPlan, name: string | undefined): DebuggedVms {
   const names = plan.what.kind === "run" ? vmNames(plan) : [PRIMARY_CONSOLE];
   if (name === undefined) return oneVm(names[0]);
-  if (!names.includes(name)) throw new Failure(`--gdb: no VM called "${name}"${didYouMean(name, names, `there are ${names.join(", ")}`)}`);
+  if (!names.includes(name)) throw new Failure(`--gdb: no VM called "${name}"`, didYouMean(name, names, `there are ${names.join(", ")}`));
   return oneVm(name);
 }
 

@@ -38,7 +38,7 @@ export function registerSchema(program: Command): void {
       const table = Object.values(TABLES).find((one) => one.name === wanted);
       const document = DOCUMENTS.find((one) => one.name === wanted);
       const known = [...Object.keys(FILES), ...Object.keys(TABLES), ...DOCUMENTS.map(({ name }) => name)];
-      if (!table && !document) throw new Failure(`no schema called "${name}"${didYouMean(wanted, known, "list them with el2 schema")}`);
+      if (!table && !document) throw new Failure(`no schema called "${name}"`, didYouMean(wanted, known, "list them with el2 schema"));
       output(schemaText(table ? jsonSchema(table) : documentSchema(document!)));
     });
 }

@@ -1,6 +1,5 @@
 // `el2 screenshot`: the screens as a picture or as text, without a terminal.
 
-import { InvalidArgumentError } from "commander";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
@@ -14,6 +13,7 @@ import type { Screen } from "../../tui/terminal/cells.ts";
 import { bytesOfKey } from "../../tui/terminal/keys.ts";
 import { cannotWrite } from "../../support/named-file.ts";
 import { writeWhole } from "../../support/whole-file.ts";
+import { BadArgument } from "../common/bad-argument.ts";
 
 /** Forms of a picture, by the end of the file's name. */
 type Form = "svg" | "txt";
@@ -71,7 +71,7 @@ async function screenshot(entry: URL, file: string, options: ScreenshotOptions):
   try {
     writeWhole(file, await contentOf(form, screen, `el2: ${stage.title}`), { mode: 0o644 });
   } catch (error) {
-    throw new Failure(`${file}: ${cannotWrite(error)}`);
+    throw new Failure(cannotWrite(error, file));
   }
   report(`el2: ${file}: ${size.columns}x${size.rows} of ${stage.title}`);
   return ExitCode.Done;
@@ -84,8 +84,8 @@ async function screenshot(entry: URL, file: string, options: ScreenshotOptions):
  */
 async function stageOf(entry: URL, { recording, run, session, to, theme, allowHost }: ScreenshotOptions): Promise<Stage> {
   const given = Object.entries({ "--recording": recording, "--run": run, "--session": session }).filter(([, value]) => value !== undefined);
-  if (given.length > 1) throw new Failure(`${given.map(([flag]) => flag).join(" and ")} are mutually exclusive; give one`);
-  if (to !== undefined && recording === undefined) throw new Failure("--to: only a recording has an end; name it with --recording");
+  if (given.length > 1) throw new Failure(`${given.map(([flag]) => flag).join(" and ")} are mutually exclusive`, "give one");
+  if (to !== undefined && recording === undefined) throw new Failure("--to: only a recording has an end", "name it with --recording");
   const { hostConsent, typedBy } = await import("../start/plans/consent.ts");
   const { Stage, withoutNetworkFor } = await import("../start/screens/stage.ts");
   if (recording !== undefined) {
@@ -131,7 +131,7 @@ async function contentOf(form: Form, screen: Screen, title: string): Promise<str
 function formOf(file: string): Form {
   const form = /\.([a-z]+)$/i.exec(file)?.[1].toLowerCase();
   if (form === "svg" || form === "txt") return form;
-  throw new Failure(`${file}: the name has no known ending; use NAME.svg or NAME.txt`);
+  throw new Failure(`${file}: the name has no known ending`, "use NAME.svg or NAME.txt");
 }
 
 function parseTerminalSize(text: string): Size {
@@ -139,8 +139,9 @@ function parseTerminalSize(text: string): Size {
   const size = { columns: Number(match?.[1]), rows: Number(match?.[2]) };
   const { columns, rows } = size;
   if (!(columns >= LEAST.columns && columns <= MOST.columns && rows >= LEAST.rows && rows <= MOST.rows)) {
-    throw new InvalidArgumentError(
-      `"${text}" is not a size from ${LEAST.columns}x${LEAST.rows} to ${MOST.columns}x${MOST.rows}; use for example 120x36.`,
+    throw new BadArgument(
+      `"${text}" is not a size from ${LEAST.columns}x${LEAST.rows} to ${MOST.columns}x${MOST.rows}`,
+      "use for example 120x36",
     );
   }
   return size;

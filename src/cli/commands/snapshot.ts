@@ -4,7 +4,7 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
 import { addVmcore } from "./snapshot-vmcore.ts";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode, failed } from "../common/failure.ts";
 import { output, report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration } from "../common/values.ts";
@@ -22,6 +22,7 @@ import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
 import { documentText, SNAPSHOT, SNAPSHOT_SAVED, SNAPSHOT_VERIFIED } from "../../queries/documents.ts";
 import { readSnapshotHeader, type SnapshotHeader } from "../../snapshots/file.ts";
 import { MiB } from "../../support/sizes.ts";
+import { within } from "../../support/problem.ts";
 
 export function registerSnapshot(program: Command, context: CommandContext): void {
   const { entry, exit } = context;
@@ -119,7 +120,7 @@ async function save(file: string, options: { session?: string; json?: boolean })
     Deno.exit(ExitCode.Interrupted);
   });
   const error = await open.asker.snapshot(resolve(file), open.session.info.what, (done, all) => progress.at(done, all));
-  if (error !== undefined) throw new Failure(`snapshot ${file}: ${error}`, ExitCode.Failed);
+  if (error !== undefined) throw failed(within(`snapshot ${file}`, error));
   const { size } = await Deno.stat(file);
   output(`${options.json ? documentText(SNAPSHOT_SAVED, { file, bytes: size }) : `${file}: ${size} bytes`}\n`);
   return ExitCode.Done;

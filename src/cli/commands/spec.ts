@@ -34,14 +34,15 @@ export function registerSpec(program: Command): void {
       const text = BOOKS.get(wantedBook);
       if (text === undefined) {
         throw new Failure(
-          `no book called "${wantedBook}"${didYouMean(wantedBook, [...BOOKS.keys()], `there are ${[...BOOKS.keys()].join(", ")}`)}`,
+          `no book called "${wantedBook}"`,
+          didYouMean(wantedBook, [...BOOKS.keys()], `there are ${[...BOOKS.keys()].join(", ")}`),
         );
       }
       const sections = sectionsOf(text);
       const chosen = sections.filter(({ number }) => wanted === undefined || number === wanted);
       if (chosen.length === 0) {
         const last = sections.filter(({ level }) => level === 2).at(-1)!.number;
-        throw new Failure(`${wantedBook} has no section "${wanted}"; its last section is ${last}; list them with el2 spec ${wantedBook}`);
+        throw new Failure(`${wantedBook} has no section "${wanted}"; its last section is ${last}`, `list them with el2 spec ${wantedBook}`);
       }
       if (json) return printJson(wantedBook, chosen);
       if (wanted !== undefined) return output(`${chosen[0].text}\n`);

@@ -3,7 +3,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { answer } from "../common/answer.ts";
 import type { CommandContext } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode, failed, Failure } from "../common/failure.ts";
 import { type ListOptions, withColumns } from "../common/list-options.ts";
 import { report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
@@ -43,11 +43,11 @@ Examples:
       const name = withoutKind("vm", vm);
       if (options.add !== undefined) {
         const error = await open.asker.symbols(name, readSymbolFile(options.add));
-        if (error !== undefined) throw new Failure(error, ExitCode.Failed);
+        if (error !== undefined) throw failed(error);
       }
       const form = FORMS.find((one) => one === options.output);
       const list: ListOptions = { ...options, output: form };
-      if (form && options.json) throw new Failure(`symbols: -o ${form} and --json are mutually exclusive; give one`);
+      if (form && options.json) throw new Failure(`symbols: -o ${form} and --json are mutually exclusive`, "give one");
       if (options.output !== undefined && !form) {
         report(`el2: ${await writeSymbols(open.asker, name, options.output)}`);
         return exit(ExitCode.Done);

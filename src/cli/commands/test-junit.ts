@@ -1,7 +1,7 @@
 // The results of scenarios as JUnit XML, as CI systems read it: a suite for each scenario, a case
 // for each step.
 
-import { ExitCode, Failure } from "../common/failure.ts";
+import { failed } from "../common/failure.ts";
 import type { ReportedScenario, ReportedStep } from "./test-results.ts";
 import { cannotWrite } from "../../support/named-file.ts";
 import { writeWhole } from "../../support/whole-file.ts";
@@ -14,7 +14,7 @@ export function writeJunit(file: string, results: readonly ReportedScenario[]): 
   try {
     writeWhole(file, junitReport(results));
   } catch (error) {
-    throw new Failure(`--junit ${file}: ${cannotWrite(error)}`, ExitCode.Failed);
+    throw failed(cannotWrite(error, `--junit ${file}`));
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { examplesText } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode, failed, Failure } from "../common/failure.ts";
 import { writeJunit } from "./test-junit.ts";
 import { readShard, type ReportedScenario, type Shard } from "./test-results.ts";
 import { Tap } from "./test-tap.ts";
@@ -33,10 +33,7 @@ export function registerTestMerge(test: Command<any, any, any>, exit: (code: num
       if (junit !== undefined) writeJunit(junit, kept);
       if (missing.length) {
         const parts = missing.map(({ index, count }) => `${index}/${count}`).join(", ");
-        throw new Failure(
-          `no results of part ${parts}; run it again with --shard ${parts.split(",")[0]} and the same files`,
-          ExitCode.Failed,
-        );
+        throw failed(`no results of part ${parts}`, `run it again with --shard ${parts.split(",")[0]} and the same files`);
       }
       exit(kept.every(({ ok }) => ok) ? ExitCode.Done : ExitCode.Failed);
     });
@@ -56,7 +53,9 @@ function merged(folders: readonly string[]): { results: ReportedScenario[]; miss
     if (shard.count !== first.count || shard.files.join("\n") !== first.files.join("\n")) {
       throw new Failure(`${folder}: a part of another run: it has other files, or another number of parts`);
     }
-    if (shards.has(shard.index)) throw new Failure(`${folder}: part ${shard.index}/${shard.count} is there twice; name one of its folders`);
+    if (shards.has(shard.index)) {
+      throw new Failure(`${folder}: part ${shard.index}/${shard.count} is there twice`, "name one of its folders");
+    }
     // Recordings have come here with the folder.
     const results = shard.results.map((result) => ({
       ...result,
@@ -64,7 +63,7 @@ function merged(folders: readonly string[]): { results: ReportedScenario[]; miss
     }));
     shards.set(shard.index, { ...shard, results });
   }
-  if (!first) throw new Failure(`no results in ${folders.join(", ")}; el2 test --results FOLDER writes them`);
+  if (!first) throw new Failure(`no results in ${folders.join(", ")}`, "el2 test --results FOLDER writes them");
   const { count, files } = first;
   const places = new Map(files.map((file, place) => [file, place]));
   const results = [...shards.values()].flatMap(({ results }) => results)
@@ -85,13 +84,13 @@ async function copyRecordings(results: readonly ReportedScenario[], folder: stri
     const recording = `${folder}/${free}.rec`;
     // Results may come from whoever had the tests run: a link would have any file copied.
     if (lstatIfThere(result.recording)?.isFile === false) {
-      throw new Failure(`recording ${result.recording}: is not a regular file`, ExitCode.Failed);
+      throw failed(`recording ${result.recording}: is not a regular file`);
     }
     try {
       await Deno.mkdir(folder, { recursive: true });
       await Deno.copyFile(result.recording, recording);
     } catch (error) {
-      throw new Failure(`recording ${result.recording}: ${cannotWrite(error)}`, ExitCode.Failed);
+      throw failed(cannotWrite(error, `recording ${result.recording}`));
     }
     return { ...result, recording };
   }));

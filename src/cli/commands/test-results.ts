@@ -92,7 +92,7 @@ export function removeShard(folder: string): void {
   try {
     removeIfThere(`${folder}/${FILE}`);
   } catch (error) {
-    throw new Failure(`--results ${folder}: ${cannotWrite(error)}`);
+    throw new Failure(cannotWrite(error, `--results ${folder}`));
   }
 }
 
@@ -105,7 +105,7 @@ export function writeShard(folder: string, shard: Shard): void {
     Deno.mkdirSync(folder, { recursive: true });
     writeWhole(`${folder}/${FILE}`, JSON.stringify({ schema: SCHEMA, ...shard }));
   } catch (error) {
-    throw new Failure(`--results ${folder}: ${cannotWrite(error)}`);
+    throw new Failure(cannotWrite(error, `--results ${folder}`));
   }
 }
 
@@ -120,7 +120,7 @@ export function readShard(folder: string): Shard | undefined {
     text = new TextDecoder().decode(readToEnd(path));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw new Failure(`${path}: ${cannotRead(error)}`);
+    throw new Failure(cannotRead(error, path));
   }
   let value: unknown;
   try {
@@ -130,5 +130,5 @@ export function readShard(folder: string): Shard | undefined {
   }
   const checked = v.safeParse(SHARD, value);
   if (checked.success) return checked.output;
-  throw new Failure(`${path}: not results of this version of el2 test --results; run this part again`);
+  throw new Failure(`${path}: not results of this version of el2 test --results`, "run this part again");
 }

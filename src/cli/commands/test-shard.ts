@@ -1,7 +1,7 @@
 // Which scenarios a part of a test run takes. Every part computes the same division from the same
 // files and durations, so parts need not talk to each other.
 
-import { InvalidArgumentError } from "commander";
+import { BadArgument } from "../common/bad-argument.ts";
 
 /** A part: 1 to `count`. */
 interface ShardChoice {
@@ -12,7 +12,7 @@ interface ShardChoice {
 /** `--shard I/N`. */
 export function parseShard(text: string): ShardChoice {
   const [, index, count] = /^(\d{1,5})\/(\d{1,5})$/.exec(text)?.map(Number) ?? [];
-  if (!(index >= 1 && index <= count)) throw new InvalidArgumentError(`"${text}" is not a part; use I/N with I from 1 to N, such as 2/3.`);
+  if (!(index >= 1 && index <= count)) throw new BadArgument(`"${text}" is not a part`, "use I/N with I from 1 to N, such as 2/3");
   return { index, count };
 }
 

@@ -21,6 +21,7 @@ import { recordPast } from "../../recordings/past-run.ts";
 import type { ScenarioResult } from "../../scenarios/run.ts";
 import { readScenario, type Scenario, ScenarioError } from "../../scenarios/scenario.ts";
 import { cannotRead, readToEnd } from "../../support/named-file.ts";
+import { problemOf } from "../../support/problem.ts";
 
 export function registerTest(program: Command, { entry, exit }: CommandContext): void {
   const test = program.command("test")
@@ -80,14 +81,14 @@ function read(file: string): Scenario {
   try {
     text = new TextDecoder().decode(readToEnd(file));
   } catch (error) {
-    const wayOut = error instanceof Deno.errors.IsADirectory ? "; name the files in it" : "";
-    throw new Failure(`scenario ${file}: ${cannotRead(error)}${wayOut}`);
+    const wayOut = error instanceof Deno.errors.IsADirectory ? "name the files in it" : undefined;
+    throw new Failure(cannotRead(error, `scenario ${file}`), wayOut);
   }
   try {
     return readScenario(file, text);
   } catch (error) {
     if (!(error instanceof ScenarioError)) throw error;
-    throw new Failure(error.message);
+    throw new Failure(problemOf(error));
   }
 }
 
@@ -98,7 +99,7 @@ async function runOne(jobs: Jobs, scenario: Scenario, { seed, timeout, recording
     plan = await planScenario(scenario, seed, hostConsent(allowHost));
   } catch (error) {
     if (!(error instanceof ScenarioError)) throw error;
-    throw new Failure(error.message);
+    throw new Failure(problemOf(error));
   }
   const { result, past } = await jobs.run({
     name: "scenario",

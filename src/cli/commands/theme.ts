@@ -49,7 +49,7 @@ export function registerTheme(program: Command): void {
       const own = ownThemes(Object.fromEntries((await configured(config)).map(({ name, theme }) => [name, theme])));
       const known = findTheme(name, own);
       const names = [...THEME_NAMES, ...own.map((one) => one.name)];
-      if (!known) throw new Failure(`no theme called "${name}"${didYouMean(name, names, `there are ${names.join(", ")}`)}`);
+      if (!known) throw new Failure(`no theme called "${name}"`, didYouMean(name, names, `there are ${names.join(", ")}`));
       const { colors } = known;
       if (!colors) return output("the terminal's own colors\n");
       for (const role of ROLES) {
@@ -95,6 +95,6 @@ async function uiOf(named: string | undefined): Promise<FileUi> {
   const file = named ?? OWN_CONFIGURATION;
   if (named === undefined && !await exists(file)) return DEFAULT_UI;
   const ui = readUi(new TextDecoder().decode(readNamedFile(file, "theme")));
-  if (!ui) throw new Failure(`${file} is not a configuration; el2 run ${file} names its errors`);
+  if (!ui) throw new Failure(`${file} is not a configuration`, `el2 run ${file} names its errors`);
   return await checkedUi(file, ui);
 }

@@ -26,11 +26,11 @@ export function registerTour(program: Command, { entry, exit }: CommandContext):
     .action(async (chapter, { list, ...look }) => {
       const names = CHAPTERS.map(({ name }) => name);
       if (chapter !== undefined && !names.includes(chapter)) {
-        throw new Failure(`no chapter called "${chapter}"${didYouMean(chapter, names, `there are ${names.join(", ")}`)}`);
+        throw new Failure(`no chapter called "${chapter}"`, didYouMean(chapter, names, `there are ${names.join(", ")}`));
       }
       if (list) return output(listText(chapter));
       if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) {
-        throw new Failure("tour needs a terminal; without one: el2 tour --list, and docs/tutorials");
+        throw new Failure("tour needs a terminal", "without one: el2 tour --list, and docs/tutorials");
       }
       const guide = new Guide(chapter ?? keptChapter());
       const { plan } = checked(await planTour());

@@ -4,7 +4,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { answer } from "../common/answer.ts";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { checkAnswered, ExitCode, failed, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
 import { Progress } from "../common/progress.ts";
 import { withListOptions } from "../common/list-options.ts";
@@ -81,9 +81,11 @@ Examples:
     )
     .action(async (file, options) => {
       const format = options.format ?? Object.entries(BY_ENDING).find(([ending]) => file.endsWith(ending))?.[1];
-      if (!format) throw new Failure(`trace export: the name "${file}" does not select a format; use --format ${EXPORT_FORMATS.join("|")}`);
+      if (!format) {
+        throw new Failure(`trace export: the name "${file}" does not select a format`, `use --format ${EXPORT_FORMATS.join("|")}`);
+      }
       if (options.recording === undefined && (options.kinds || options.to !== undefined)) {
-        throw new Failure("trace export: --kinds and --to need --recording; select what a session records with el2 trace start --kinds");
+        throw new Failure("trace export: --kinds and --to need --recording", "select what a session records with el2 trace start --kinds");
       }
       const filter = format === "pcapng" ? allOf([options.filter, MESSAGE_FILTER]) : options.filter;
       const kinds = options.kinds ?? [...format === "pcapng" ? MESSAGE_KINDS : MACHINE_KINDS];
@@ -97,7 +99,7 @@ Examples:
 
 function parseFormat(text: string): ExportFormat {
   const format = EXPORT_FORMATS.find((one) => one === text);
-  if (!format) throw new Failure(`--format: "${text}" is not a format; use ${EXPORT_FORMATS.join(", ")}`);
+  if (!format) throw new Failure(`--format: "${text}" is not a format`, `use ${EXPORT_FORMATS.join(", ")}`);
   return format;
 }
 
@@ -115,7 +117,7 @@ async function write(path: string, recorded: Recorded, format: ExportFormat): Pr
     file.commit();
   } catch (error) {
     if (error instanceof Failure) throw error;
-    throw new Failure(`trace export ${path}: ${cannotWrite(error)}`, ExitCode.Failed);
+    throw failed(cannotWrite(error, `trace export ${path}`));
   }
   report(`el2: ${recorded.events.length} ${format === "pcapng" ? "messages" : "events"}, ${bytes} bytes in ${path}`);
 }
@@ -126,7 +128,7 @@ async function ofSession(options: { readonly session?: string; readonly filter?:
   using progress = new Progress("reading", "events");
   const pages = new Pages(open.asker, options.filter);
   await progress.during(pages.take((events) => progress.at(events)));
-  if (!pages.events.length) throw new Failure("no events are recorded; start recording with el2 trace start", ExitCode.Failed);
+  if (!pages.events.length) throw failed("no events are recorded", "start recording with el2 trace start");
   return await pages.recorded();
 }
 
@@ -145,16 +147,16 @@ async function ofRecording(entry: URL, path: string, { kinds, to, filter, allowH
   using progress = new Progress(`replaying ${path}`, "instructions");
   const asker = new Asker(client), pages = new Pages(asker, filter), last = to === undefined ? recording.end?.at : undefined;
   let over = false;
-  const failed = Promise.withResolvers<never>();
+  const broken = Promise.withResolvers<never>();
   // It may reject when nothing awaits it.
-  failed.promise.catch(() => {});
+  broken.promise.catch(() => {});
   client.onEvent = (event) => {
     if (asker.take(event)) return;
     if (event.kind === "console") client.send({ kind: "taken", bytes: event.bytes.length });
     if (event.kind === "sample") progress.at(event.sample.instructions, last);
     if (event.kind === "ended") over = true;
-    if (event.kind === "ended" && event.end.code === ExitCode.Usage) failed.reject(new Failure(event.end.message));
-    if (event.kind === "failed") failed.reject(new Failure(`trace export: ${path}: bug: ${event.message}`, ExitCode.Failed));
+    if (event.kind === "ended" && event.end.code === ExitCode.Usage) broken.reject(new Failure(event.end.message));
+    if (event.kind === "failed") broken.reject(failed(`trace export: ${path}: bug: ${event.message}`));
   };
   try {
     client.send({ kind: "start", plan: { ...plan, replay: { recording, verify: false, to } } });
@@ -167,7 +169,7 @@ async function ofRecording(entry: URL, path: string, { kinds, to, filter, allowH
       await pages.take();
       return await pages.recorded();
     };
-    return await progress.during(Promise.race([all(), failed.promise]));
+    return await progress.during(Promise.race([all(), broken.promise]));
   } finally {
     client.close();
   }
@@ -184,7 +186,7 @@ class Pages {
   async take(taken: (events: number) => void = () => {}): Promise<void> {
     for (;;) {
       const got = await this.asker.ask({ table: "trace.events", args: { after: this.#after, limit: PAGE, filter: this.filter } });
-      if (got.error !== undefined) throw new Failure(got.error);
+      checkAnswered(got, ExitCode.Usage);
       if (got.dropped) report(`el2: ${got.dropped} events were lost: the buffer was full`);
       this.events.push(...eventRowsOf(got));
       taken(this.events.length);

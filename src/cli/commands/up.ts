@@ -5,7 +5,7 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
 import type { CommandContext } from "../common/command.ts";
 import { groupWarning } from "../common/computer.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode, failed, Failure } from "../common/failure.ts";
 import { failingText, failingVms } from "../common/failing.ts";
 import { report } from "../common/print.ts";
 import { giveUp, needsNetwork } from "../common/rights.ts";
@@ -69,7 +69,7 @@ Examples:
     );
   up.action(async (what, options) => {
     const name = options.name ?? defaultName(what);
-    if (!isSessionName(name)) throw new Failure(`--name: "${name}" is not a session name; use letters, digits, "-", "_" and "."`);
+    if (!isSessionName(name)) throw new Failure(`--name: "${name}" is not a session name`, 'use letters, digits, "-", "_" and "."');
     // All that can be wrong with the configuration is said here, before anything starts.
     const { plan } = await sessionPlan(what, options);
     const warning = groupWarning(plan.memory);
@@ -84,7 +84,7 @@ Examples:
     const ended = await howEnded(socketPath(name), failing.filter(({ verdict }) => verdict === "failed").length === all ? ENDING : 0);
     if (ended !== undefined) {
       const why = await hasReason(socketPath(name)) ? `el2 why --session ${name} says why, ` : "";
-      throw new Failure(`session ${name} has ended: ${ended}; ${why}el2 down ${name} removes it`, ExitCode.Failed);
+      throw failed(`session ${name} has ended: ${ended}`, `${why}el2 down ${name} removes it`);
     }
     if (failing.length) {
       report(`el2: ${failing.map(failingText).join(", ")}; el2 why --session ${name} and el2 diagnose --session ${name} say why`);
@@ -134,8 +134,8 @@ async function vmsRun(session: string, { what }: SessionPlan): Promise<void> {
   using open = await openSession({ session: path, readOnly: true });
   for (;;) {
     const { rows } = await open.asker.ask({ table: "vm.ls", args: {} });
-    const failed = rows.find(({ state }) => state === "failed");
-    if (failed) await explain(open.asker, session, failed.id);
+    const dead = rows.find(({ state }) => state === "failed");
+    if (dead) await explain(open.asker, session, dead.id);
     for (const { id, state } of rows) if (state === "running" || state === "stopped") awaited.delete(id);
     if (awaited.size === 0 || (await sessionInfo(path)).ended !== undefined) return;
     await new Promise((resolve) => setTimeout(resolve, LOOK));
@@ -146,7 +146,7 @@ async function vmsRun(session: string, { what }: SessionPlan): Promise<void> {
 async function explain(asker: Asker, session: string, vm: string): Promise<never> {
   const answer = await asker.ask({ table: "why", args: { filter: `ended=${vm}`, limit: 1 } });
   for (const row of rowsOf(REASONS, answer)) for (const { text } of reasonLines(row)) report(text);
-  throw new Failure(`${vm} of session ${session} has failed; el2 attach ${session} shows it, el2 down ${session} ends it`, ExitCode.Failed);
+  throw failed(`${vm} of session ${session} has failed`, `el2 attach ${session} shows it, el2 down ${session} ends it`);
 }
 
 /** Adds what `up` takes, and the process that it starts. */
@@ -189,7 +189,7 @@ async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Pl
   }
   const fixed = [cpuOption(), phoneOption(), capIdsOption, quirksOption, hypervisorNodeOption, strictOption, checkOption, injectOption()];
   const [extra] = argumentsOf(fixed, { ...options });
-  if (extra) throw new Failure(`${extra}: the snapshot ${what} sets this; remove the option`);
+  if (extra) throw new Failure(`${extra}: the snapshot ${what} sets this`, "remove the option");
   const { plan } = await planOfSnapshot(what, hostConsent(allowHost));
   return { plan: options.turbo ? { ...plan, turbo: true } : plan, record: undefined };
 }
@@ -214,7 +214,7 @@ async function serveSession(machine: SessionClient, name: string, what: string, 
     server = await SessionServer.listen(hub, socketPath(name));
   } catch (error) {
     if (!(error instanceof SocketInUse)) throw error;
-    throw new Failure(`session ${name} is already running`, ExitCode.Failed);
+    throw failed(`session ${name} is already running`);
   }
   // The socket listens already: it needs no right any more to let clients in.
   if (!needsNetwork(plan)) giveUp("net");

@@ -3,7 +3,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { answer } from "../common/answer.ts";
 import type { CommandContext } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode, failed } from "../common/failure.ts";
 import { BY_ID, type Group, registerGroup, VM_FILTER } from "../common/group.ts";
 import { withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
@@ -159,7 +159,7 @@ function addStep(group: Command, { exit }: CommandContext): void {
       const stopped = firstStop(open);
       await changeStops(open, { kind: "step", vcpu: id, count: options.count });
       const { rule, text } = await within(stopped, options.timeout ?? STEP_TIMEOUT, `${id} has not executed ${options.count} instructions`);
-      if (rule !== "step") throw new Failure(`${rule} stopped the machine before: ${text}`, ExitCode.Failed);
+      if (rule !== "step") throw failed(`${rule} stopped the machine before: ${text}`);
       await answer(open, { table: "vcpu.ls", args: { filter: `id=${id}` } }, options.json ?? false);
       exit(ExitCode.Done);
     });

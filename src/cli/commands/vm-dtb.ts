@@ -2,7 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { checkAnswered, ExitCode, failed, Failure } from "../common/failure.ts";
 import { output, printAnswer, report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { VM_ARGUMENT } from "../common/group.ts";
@@ -25,7 +25,7 @@ export function addDtb(vm: Command, { exit }: CommandContext): void {
   command.action(async (name, options) => {
     using open = await openSession(options);
     const answer = await open.asker.ask({ table: "vm.dtb", args: { vm: name } });
-    if (answer.error !== undefined) throw new Failure(answer.error, ExitCode.Failed);
+    checkAnswered(answer);
     if (options.json) printAnswer(open.session.info.name, answer, true);
     const [{ address, blob }] = rowsOf(DEVICETREES, answer);
     const bytes = Uint8Array.fromHex(blob);
@@ -33,13 +33,13 @@ export function addDtb(vm: Command, { exit }: CommandContext): void {
       try {
         writeWhole(options.output, bytes, { mode: 0o644 });
       } catch (error) {
-        throw new Failure(`${options.output}: ${cannotWrite(error)}`);
+        throw new Failure(cannotWrite(error, `${options.output}`));
       }
       report(`el2: ${options.output}: ${bytes.length} bytes, from ${address}`);
     } else if (!options.json) {
       const read = readDevicetree(bytes);
       if (!read.ok) {
-        throw new Failure(`vm dtb: the tree at ${address} is damaged at offset ${read.offset}: ${read.problem}`, ExitCode.Failed);
+        throw failed(`vm dtb: the tree at ${address} is damaged at offset ${read.offset}: ${read.problem}`);
       }
       output(devicetreeSource(read.tree));
     }

@@ -2,7 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { checkAnswered, ExitCode, failed, Failure } from "../common/failure.ts";
 import { checkColumns, type ListOptions, watching, withListOptions } from "../common/list-options.ts";
 import { nothingPasses, output, outputLink, printAnswer } from "../common/print.ts";
 import { checkVm, openSession, withSessionOptions } from "../common/session.ts";
@@ -12,6 +12,7 @@ import { allOf, isExactly, mentions } from "../../queries/filter.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { isCited, REASON_MARGIN, reasonLines } from "../../queries/reason-text.ts";
 import { REASONS } from "../../queries/tables.ts";
+import { problemText } from "../../support/problem.ts";
 
 export function registerWhy(program: Command, { exit }: CommandContext): void {
   withListOptions(withSessionOptions(
@@ -64,7 +65,7 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
   const list = options.list || options.columns || options.output;
   checkColumns(REASONS, options);
   const number = reason === "last" ? undefined : parseAs("why", reason)?.number;
-  if (reason !== "last" && number === undefined) throw new Failure(`"${reason}" is not a reason; use last or why:NUMBER`);
+  if (reason !== "last" && number === undefined) throw new Failure(`"${reason}" is not a reason`, "use last or why:NUMBER");
   if (filter !== undefined) checkedFilter("--filter", filter, REASONS);
   using open = await openSession({ session });
   const terms = allOf([
@@ -78,7 +79,7 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
     // A refusal that its caller handled is shown only among all reasons, or by its id.
     const answers = about ? "failed=yes | kind=ended" : "failed=yes";
     const answer = await ask(reason === "last" && !list ? allOf([terms, answers]) : terms);
-    if (answer.error !== undefined) throw new Failure(answer.error);
+    checkAnswered(answer, ExitCode.Usage);
     if (!answer.rows.length && vm) await checkVm(open, vm);
     if (json || list) printAnswer(open.session.info.name, answer, json, nothingPasses(terms), options);
     else {
@@ -88,13 +89,12 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
       }
     }
     if (answer.rows.length || list) return ExitCode.Done;
-    if (number !== undefined) throw new Failure(`${whyId(number)} is not recorded; list the reasons with el2 why --list`, ExitCode.Failed);
+    if (number !== undefined) throw failed(`${whyId(number)} is not recorded`, "list the reasons with el2 why --list");
     const others = (await open.asker.ask({ table: "why", args: { filter: allOf([terms, "kind=refused"]) } })).rows.length;
-    const told = `nothing${terms ? " like that" : ""} has failed${
-      others ? `; ${dealtWith(others)}: ${listCommand({ vm, about, filter })}` : ""
-    }`;
-    if (terms) throw new Failure(told, ExitCode.Failed);
-    if (!json) output(`${told}\n`);
+    const wayOut = others ? `${dealtWith(others)}: ${listCommand({ vm, about, filter })}` : undefined;
+    const problem = { what: `nothing${terms ? " like that" : ""} has failed`, wayOut };
+    if (terms) throw failed(problem);
+    if (!json) output(`${problemText(problem)}\n`);
     return ExitCode.Done;
   };
   return await watching(options, json, print);

@@ -1,6 +1,6 @@
 // Prints a session's answer to a query.
 
-import { ExitCode, Failure } from "./failure.ts";
+import { checkAnswered, ExitCode } from "./failure.ts";
 import { asList, checkColumns, type ListOptions, watching } from "./list-options.ts";
 import { fieldsText, nothingPasses, output, printAnswer, reportGaps } from "./print.ts";
 import { checkVm, type OpenSession } from "./session.ts";
@@ -34,7 +34,7 @@ export async function answer(open: OpenSession, query: Query, json: boolean, opt
 async function answerOnce(open: OpenSession, query: Query, json: boolean, options: AnswerOptions): Promise<number> {
   const { full = false, text, none = nothingPasses(query.args.filter), vm, list } = options;
   const got = await open.asker.ask(query);
-  if (got.error !== undefined) throw new Failure(got.error, got.problem?.code === "filter" ? ExitCode.Usage : ExitCode.Failed);
+  checkAnswered(got, got.problem?.code === "filter" ? ExitCode.Usage : ExitCode.Failed);
   if (!got.rows.length && vm !== undefined) await checkVm(open, vm);
   const write = text ?? (full ? (row: Row) => fieldsText(TABLES[query.table], row) : undefined);
   if (write && (full || got.rows.length) && !json && !asList(list ?? {})) {

@@ -1,11 +1,10 @@
 // Groups of commands that look into a session or change something there: `el2 vm ls`,
 // `el2 irq raise`. The commands of a group are rows, which help, completion and tests follow.
 
-import { InvalidArgumentError } from "commander";
 import type { Command } from "@commander-js/extra-typings";
 import { answer } from "./answer.ts";
 import { type CommandContext, examplesText } from "./command.ts";
-import { ExitCode, Failure } from "./failure.ts";
+import { checkAnswered, ExitCode, failed, Failure } from "./failure.ts";
 import { type ListOptions, withListOptions } from "./list-options.ts";
 import { output, printStreamHeading, printStreamRow, report } from "./print.ts";
 import { type OpenSession, openSession, withSessionOptions } from "./session.ts";
@@ -16,6 +15,8 @@ import { allOf, isExactly } from "../../queries/filter.ts";
 import type { Query, QueryArguments } from "../../queries/query.ts";
 import type { Json, Row } from "../../queries/table.ts";
 import { type TableName, TABLES } from "../../queries/tables.ts";
+import { within } from "../../support/problem.ts";
+import { BadArgument } from "./bad-argument.ts";
 
 /** A command that prints the rows of a query. */
 export interface QueryCommand {
@@ -121,18 +122,18 @@ function addAction(parent: Command, one: ActionCommand): void {
     const action = checkedAction(`${parent.name()} ${one.name}`, () => one.action(...values));
     using open = await openSession(command.opts());
     const error = await open.asker.act(action);
-    if (error !== undefined) throw new Failure(error, ExitCode.Failed);
+    if (error !== undefined) throw failed(error);
     report(`el2: ${one.done(...values)}`);
   });
 }
 
-/** @throws Failure with what is wrong: commander reports only what its own parsers throw */
+/** @throws Failure: commander reports only what its own parsers throw */
 function checkedAction(path: string, make: () => Action): Action {
   try {
     return make();
   } catch (error) {
-    if (!(error instanceof InvalidArgumentError)) throw error;
-    throw new Failure(`${path}: ${error.message.replace(/\.$/, "")}`);
+    if (!(error instanceof BadArgument)) throw error;
+    throw new Failure(within(path, error.problem));
   }
 }
 
@@ -160,7 +161,7 @@ async function runQuery(group: string, command: QueryCommand, argument: string |
   if (options.follow && command.follows !== undefined) return await follow(open, query, command.follows, command.text, options);
   const rows = await answer(open, query, options.json ?? false, { full: command.full, text: command.text, none, vm, list: options });
   if (rows === 0 && command.failsOnNone) {
-    throw new Failure(`no object called "${argument}"; list them with el2 ${group} ${command.list ?? "ls"}`, ExitCode.Failed);
+    throw failed(`no object called "${argument}"`, `list them with el2 ${group} ${command.list ?? "ls"}`);
   }
   return rows > 0 && command.failsOnRows ? ExitCode.Failed : ExitCode.Done;
 }
@@ -173,15 +174,15 @@ async function follow(
   text: QueryCommand["text"],
   options: QueryOptions,
 ): Promise<number> {
-  if (options.watch) throw new Failure("--follow prints new rows, --watch all of them every second; give one");
+  if (options.watch) throw new Failure("--follow prints new rows, --watch all of them every second", "give one");
   const json = options.json ?? false, isText = text !== undefined && !json && options.output === undefined;
   if (!json && !isText) printStreamHeading(TABLES[table], options);
   let last: Json | undefined;
   for (;;) {
     const fresh = last === undefined ? undefined : `${column}>${last}`;
     const found = await asker.ask({ table, args: { ...args, filter: allOf([args.filter, fresh]) || undefined } });
-    if (found.error !== undefined) throw new Failure(found.error, ExitCode.Failed);
-    if (new Set(found.rows.map((row) => row.vm)).size > 1) throw new Failure("several VMs have such rows; name one to follow");
+    checkAnswered(found);
+    if (new Set(found.rows.map((row) => row.vm)).size > 1) throw new Failure("several VMs have such rows", "name one to follow");
     for (const row of found.rows) {
       if (isText) output(text(row));
       else printStreamRow(session.info.name, found, row, json, options);

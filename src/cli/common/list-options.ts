@@ -58,7 +58,7 @@ export function checkColumns({ name, columns }: Listing, list: ListOptions): voi
   const wrong = list.columns?.find((column) => !Object.hasOwn(columns, column));
   if (wrong === undefined) return;
   const names = Object.keys(columns);
-  throw new Failure(`--columns: ${name} has no column "${wrong}"${didYouMean(wrong, names, `its columns are ${names.join(", ")}`)}`);
+  throw new Failure(`--columns: ${name} has no column "${wrong}"`, didYouMean(wrong, names, `its columns are ${names.join(", ")}`));
 }
 
 /** Prints once; with `--watch` every second, on a terminal over the previous output. */

@@ -8,6 +8,6 @@ export function readNamedFile(path: string, what: string): Uint8Array<ArrayBuffe
   try {
     return readToEnd(path);
   } catch (error) {
-    throw new Failure(`${what} ${path}: ${cannotRead(error)}`);
+    throw new Failure(cannotRead(error, `${what} ${path}`));
   }
 }

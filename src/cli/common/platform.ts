@@ -28,5 +28,5 @@ export function platformState(
  * @throws Failure
  */
 export function requireUnix(what: string, { os }: Pick<Platform, "os"> = Deno.build): void {
-  if (os === "windows") throw new Failure(`${what} need a Unix shell, which Windows does not have; ${WSL}`);
+  if (os === "windows") throw new Failure(`${what} need a Unix shell, which Windows does not have`, WSL);
 }

@@ -12,6 +12,7 @@ import { beginLink, LINK_END, showsHyperlinks } from "../../support/hyperlink.ts
 import { terminalText, terminalWord } from "../../support/terminal-text.ts";
 import { sayOnStderr } from "../../support/warn.ts";
 import { writeAll } from "../../support/write-all.ts";
+import { problemText } from "../../support/problem.ts";
 
 /** The columns of a list and its format. */
 export interface ListForm {
@@ -82,10 +83,7 @@ export function printAnswer(session: string, answer: Answer, json: boolean, none
 
 /** Prints the gaps of an answer to stderr. */
 export function reportGaps({ gaps = [] }: Answer): void {
-  for (const gap of gaps) {
-    const wayOut = GAPS.wayOut(gap);
-    report(`el2: incomplete: ${GAPS.text(gap)}${wayOut === undefined ? "" : `; ${wayOut}`}`);
-  }
+  for (const gap of gaps) report(`el2: incomplete: ${problemText(GAPS.problem(gap))}`);
 }
 
 export function printRows(table: Listing, rows: readonly ListRow[], none: string | undefined, list: ListForm): void {

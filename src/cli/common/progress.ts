@@ -29,7 +29,7 @@ export class Progress implements Disposable {
     this.#rate = new Rate(unit);
     // Nothing may await it when it rejects.
     this.#canceled.promise.catch(() => {});
-    const cancel = () => this.#canceled.reject(new Failure(`${work}: canceled`, ExitCode.Interrupted));
+    const cancel = () => this.#canceled.reject(new Failure(`${work}: canceled`, undefined, ExitCode.Interrupted));
     this.#unheard = onSignals(["SIGINT"], onCancel ?? cancel);
     if (!this.#terminal) this.#next += BETWEEN_LINES;
   }

@@ -2,7 +2,7 @@
 // that exists.
 
 import type { Command } from "@commander-js/extra-typings";
-import { ExitCode, Failure } from "./failure.ts";
+import { ExitCode, failed, Failure } from "./failure.ts";
 import { report } from "./print.ts";
 import { RenamedOption } from "./renamed-option.ts";
 import { Asker } from "../../control/asker.ts";
@@ -65,8 +65,8 @@ export async function openSession(options: SessionOptions, onConsole?: (console:
     const hear = (event: SessionEvent) => {
       const made = make(event);
       if (made !== undefined) resolve(made);
-      else if (event.kind === "ended") reject(new Failure(`the machine has ended: ${event.end.message}`, ExitCode.Failed));
-      else if (event.kind === "failed") reject(new Failure(`the machine has failed: ${event.message.split("\n", 1)[0]}`, ExitCode.Failed));
+      else if (event.kind === "ended") reject(failed(`the machine has ended: ${event.end.message}`));
+      else if (event.kind === "failed") reject(failed(`the machine has failed: ${event.message.split("\n", 1)[0]}`));
       else return;
       waiting.delete(hear);
     };
@@ -90,7 +90,7 @@ export async function checkVm({ asker }: OpenSession, named: string): Promise<vo
   const { rows } = await asker.ask({ table: "vm.ls", args: {} });
   const vm = withoutKind("vm", named), there = rows.map(({ id }) => nameOf(id));
   if (there.includes(vm)) return;
-  throw new Failure(`no VM called "${vm}"${didYouMean(vm, there, `there are ${there.join(", ")}`)}`, ExitCode.Failed);
+  throw failed(`no VM called "${vm}"`, didYouMean(vm, there, `there are ${there.join(", ")}`));
 }
 
 /**
@@ -111,7 +111,7 @@ async function connectTo(
       return await connectSession(socketPath(named), role);
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
-      throw new Failure(`${error.message}; list the sessions with el2 ls, or start one with el2 up demo`, ExitCode.NoSession);
+      throw new Failure(error.message, "list the sessions with el2 ls, or start one with el2 up demo", ExitCode.NoSession);
     }
   }
   const alive: RemoteSession[] = [];
@@ -124,9 +124,9 @@ async function connectTo(
   }
   if (alive.length === 1) return alive[0];
   for (const session of alive) session.close();
-  if (alive.length === 0) throw new Failure("no session is running; start one with el2 up demo", ExitCode.NoSession);
+  if (alive.length === 0) throw new Failure("no session is running", "start one with el2 up demo", ExitCode.NoSession);
   const names = alive.map(({ info }) => info.name).join(", ");
-  throw new Failure(`several sessions are running: ${names}; name one: ${naming}`, ExitCode.NoSession);
+  throw new Failure(`several sessions are running: ${names}`, `name one: ${naming}`, ExitCode.NoSession);
 }
 
 /** The session that the environment chooses for all commands of a shell. */

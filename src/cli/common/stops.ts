@@ -1,6 +1,6 @@
 // Stop rules, as the commands that set them and wait for them share it.
 
-import { ExitCode, Failure } from "./failure.ts";
+import { ExitCode, failed, Failure } from "./failure.ts";
 import type { OpenSession } from "./session.ts";
 import type { StopChange } from "../../queries/stop-rule.ts";
 
@@ -10,7 +10,7 @@ import type { StopChange } from "../../queries/stop-rule.ts";
  */
 export async function changeStops({ asker }: OpenSession, change: StopChange): Promise<void> {
   const error = await asker.stopRule(change);
-  if (error !== undefined) throw new Failure(error, ExitCode.Failed);
+  if (error !== undefined) throw failed(error);
 }
 
 /** The first stop from now on. */
@@ -22,7 +22,10 @@ export function firstStop(open: OpenSession): Promise<{ readonly rule: string; r
 export async function within<T>(coming: Promise<T>, timeout: number | undefined, failure: string): Promise<T> {
   if (timeout === undefined) return await coming;
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Failure(`${failure} within ${timeout / 1e9} s`, ExitCode.TimedOut)), timeout / 1e6);
+  const timer = setTimeout(
+    () => late.reject(new Failure(`${failure} within ${timeout / 1e9} s`, undefined, ExitCode.TimedOut)),
+    timeout / 1e6,
+  );
   try {
     return await Promise.race([coming, late.promise]);
   } finally {

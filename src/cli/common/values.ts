@@ -2,7 +2,6 @@
 // would be right.
 
 import { resolve } from "node:path";
-import { InvalidArgumentError } from "commander";
 import { Failure } from "./failure.ts";
 import { isTraceKind, TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
 import { paId, parseId } from "../../queries/ids.ts";
@@ -10,6 +9,8 @@ import { bytesOf } from "../../support/byte-text.ts";
 import { FilterError, parseFilter } from "../../queries/filter.ts";
 import type { Table } from "../../queries/table.ts";
 import { EVENTS } from "../../queries/tables.ts";
+import { BadArgument } from "./bad-argument.ts";
+import { within } from "../../support/problem.ts";
 
 const UNITS: Record<string, number> = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 };
 const TIMES: Record<string, number> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
@@ -19,14 +20,14 @@ export function parseSize(text: string): number {
   if (/^0x[0-9a-f]{1,13}$/i.test(text)) return Number(text);
   const match = /^(\d+(?:\.\d+)?)([KMG]?)(?:iB|B)?$/.exec(text);
   const bytes = match ? Number(match[1]) * UNITS[match[2]] : NaN;
-  if (!Number.isInteger(bytes)) throw new InvalidArgumentError(`"${text}" is not a size; use for example 512MiB or 1GiB.`);
+  if (!Number.isInteger(bytes)) throw new BadArgument(`"${text}" is not a size`, "use for example 512MiB or 1GiB");
   return bytes;
 }
 
 /** A duration in ns: a number with ns, us, ms, s, m or h. */
 export function parseDuration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)$/.exec(text);
-  if (!match) throw new InvalidArgumentError(`"${text}" is not a duration; use for example 10s or 500ms.`);
+  if (!match) throw new BadArgument(`"${text}" is not a duration`, "use for example 10s or 500ms");
   return Math.round(Number(match[1]) * TIMES[match[2]]);
 }
 
@@ -34,7 +35,7 @@ export function parseDuration(text: string): number {
 export function parseWhole(minimum: number, maximum: number): (text: string) => number {
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : NaN;
-    if (!(value >= minimum && value <= maximum)) throw new InvalidArgumentError(`"${text}" is outside ${minimum}..${maximum}.`);
+    if (!(value >= minimum && value <= maximum)) throw new BadArgument(`"${text}" is outside ${minimum}..${maximum}`);
     return value;
   };
 }
@@ -54,7 +55,7 @@ export function checkedPlace(command: string, text: string): string {
   const kind = parseId(text)?.kind;
   if (kind === "pa" || kind === "ipa") return text;
   if (/^0x[0-9a-f]+$/i.test(text)) return paId(BigInt(text));
-  throw new Failure(`${command}: "${text}" is not an address; use pa:0x58400000 or ipa:VM/0x80003000`);
+  throw new Failure(`${command}: "${text}" is not an address`, "use pa:0x58400000 or ipa:VM/0x80003000");
 }
 
 /**
@@ -67,7 +68,7 @@ export function checkedFilter(flag: string, text: string, table: Table): string 
     return parseFilter(text, table).text;
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
-    throw new Failure(`${flag}: ${error.marked}`);
+    throw new Failure(within(flag, error.marked));
   }
 }
 
@@ -75,7 +76,7 @@ export function checkedFilter(flag: string, text: string, table: Table): string 
 export function parseSizeIn(minimum: number, maximum: number): (text: string) => number {
   return (text) => {
     const size = parseSize(text);
-    if (!(size >= minimum && size <= maximum)) throw new InvalidArgumentError(`"${text}" is outside ${minimum}..${maximum} bytes.`);
+    if (!(size >= minimum && size <= maximum)) throw new BadArgument(`"${text}" is outside ${minimum}..${maximum} bytes`);
     return size;
   };
 }
@@ -92,7 +93,7 @@ export function parseGdbPlace(text: string): number | string {
 export function parseCounts(text: string): number[] {
   const counts = text.split(",").map((part) => /^\d+$/.test(part) ? Number(part) : NaN);
   if (counts.some((n, i) => !Number.isSafeInteger(n) || i > 0 && n <= counts[i - 1])) {
-    throw new InvalidArgumentError(`"${text}" is not an ascending list of instruction counts; use for example 1000000,2000000.`);
+    throw new BadArgument(`"${text}" is not an ascending list of instruction counts`, "use for example 1000000,2000000");
   }
   return counts;
 }
@@ -100,21 +101,21 @@ export function parseCounts(text: string): number[] {
 /** An address: decimal, or hexadecimal after 0x. */
 export function parseAddress(text: string): number {
   const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : NaN;
-  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError(`"${text}" is not an address; use for example 0x40080000.`);
+  if (!Number.isSafeInteger(value)) throw new BadArgument(`"${text}" is not an address`, "use for example 0x40080000");
   return value;
 }
 
 /** A mask of 64 bits: decimal, or hexadecimal after 0x. */
 export function parseMask(text: string): bigint {
   const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? BigInt(text) : -1n;
-  if (value !== BigInt.asUintN(64, value)) throw new InvalidArgumentError(`"${text}" is not a mask of 64 bits; use for example 0x1.`);
+  if (value !== BigInt.asUintN(64, value)) throw new BadArgument(`"${text}" is not a mask of 64 bits`, "use for example 0x1");
   return value;
 }
 
 /** Bytes: hexadecimal digits, blanks between allowed, or text after `text:`. */
 export function parseBytes(text: string): Uint8Array {
   const bytes = bytesOf(text);
-  if (!bytes) throw new InvalidArgumentError(`"${text}" is not a list of bytes; use for example 21010f00 or text:hello.`);
+  if (!bytes) throw new BadArgument(`"${text}" is not a list of bytes`, "use for example 21010f00 or text:hello");
   return bytes;
 }
 
@@ -128,6 +129,6 @@ export function parseKinds(text: string): TraceKind[] {
   if (text === "all") return [...TRACE_KINDS];
   const names = text.split(",");
   const wrong = names.find((name) => !isTraceKind(name));
-  if (wrong !== undefined) throw new Failure(`--kinds: "${wrong}" is not a kind of event; use ${TRACE_KINDS.join(", ")}`);
+  if (wrong !== undefined) throw new Failure(`--kinds: "${wrong}" is not a kind of event`, `use ${TRACE_KINDS.join(", ")}`);
   return names.filter(isTraceKind);
 }

@@ -2,6 +2,7 @@
 
 import { type JobPort, JobRefused } from "./job.ts";
 import { configureDisk, type FirstBoot, FirstBootFailed } from "../../catalog/debian-first-run.ts";
+import { problemOf } from "../../support/problem.ts";
 
 /** Tells how far it is: 0..100, and of what. */
 export function job(first: Omit<FirstBoot, "progress">, port: JobPort<readonly [percent: number, what: string]>): void {
@@ -12,7 +13,7 @@ export function job(first: Omit<FirstBoot, "progress">, port: JobPort<readonly [
   try {
     configureDisk({ ...first, progress });
   } catch (error) {
-    if (error instanceof FirstBootFailed) throw new JobRefused(error.message);
+    if (error instanceof FirstBootFailed) throw new JobRefused(problemOf(error));
     throw error;
   }
 }

@@ -19,7 +19,7 @@ export function serveJobs(): void {
     work(data, post).then(
       (result) => post({ kind: "done", result }),
       (error) => {
-        if (error instanceof JobRefused) post({ kind: "refused", message: error.message, code: error.code });
+        if (error instanceof JobRefused) post({ kind: "refused", problem: error.problem, code: error.code });
         else post({ kind: "failed", stack: error instanceof Error ? error.stack ?? error.message : String(error) });
       },
     );

@@ -4,6 +4,7 @@
 
 import { ExitCode } from "../common/failure.ts";
 import { PlanError } from "../../plans/plan.ts";
+import { type Said, UserError } from "../../support/problem.ts";
 
 /** A job's way to its command. */
 export interface JobPort<Said> {
@@ -15,9 +16,9 @@ export interface JobPort<Said> {
 export type Job<Input, Said, Result> = (input: Input, port: JobPort<Said>) => Result | Promise<Result>;
 
 /** A job cannot be done for a reason that the user can mend. */
-export class JobRefused extends Error {
-  constructor(message: string, readonly code: number = ExitCode.Usage) {
-    super(message);
+export class JobRefused extends UserError {
+  constructor(said: Said, readonly code: number = ExitCode.Usage) {
+    super(said);
   }
 }
 
@@ -26,7 +27,7 @@ export function made<T>(make: () => T): T {
   try {
     return make();
   } catch (error) {
-    if (error instanceof PlanError) throw new JobRefused(error.message);
+    if (error instanceof PlanError) throw new JobRefused(error.problem);
     throw error;
   }
 }

@@ -3,6 +3,7 @@
 import type { JobPort } from "./job.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
 import type { Surroundings } from "../../session/confined-worker.ts";
+import type { Problem } from "../../support/problem.ts";
 
 /** The modules of the jobs, each with its job as `job`. */
 export const JOBS = {
@@ -39,5 +40,5 @@ export type JobMessage =
   | { readonly kind: "ready" }
   | { readonly kind: "said"; readonly said: unknown }
   | { readonly kind: "done"; readonly result: unknown }
-  | { readonly kind: "refused"; readonly message: string; readonly code: number }
+  | { readonly kind: "refused"; readonly problem: Problem; readonly code: number }
   | { readonly kind: "failed"; readonly stack: string };

@@ -83,7 +83,7 @@ class JobWorker implements Disposable {
         case "done":
           return resolve(message.result as JobResult<N>);
         case "refused":
-          return reject(new Failure(message.message, message.code));
+          return reject(new Failure(message.problem, undefined, message.code));
         case "failed": {
           const bug = new Error(message.stack.split("\n")[0]);
           bug.stack = message.stack;

@@ -25,7 +25,7 @@ export async function job(
     const failed = result.steps.find((step) => step.result === "failed");
     return { result, past: failed && run.past(`${failed.text}: ${failed.message}`) };
   } catch (error) {
-    if (error instanceof ScenarioError) throw new JobRefused(error.message);
+    if (error instanceof ScenarioError) throw new JobRefused(error.problem);
     throw error;
   }
 }

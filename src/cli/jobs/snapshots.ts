@@ -4,6 +4,7 @@ import { JobRefused } from "./job.ts";
 import { ArchiveError } from "../../machine/archive.ts";
 import { diffSnapshots, type SnapshotDiff } from "../../snapshots/diff.ts";
 import { readSnapshot } from "../../snapshots/file.ts";
+import { problemOf } from "../../support/problem.ts";
 
 /** A snapshot's file. */
 interface SavedFile {
@@ -22,7 +23,7 @@ export function job({ files: [first, second], rows }: ComparedSnapshots): Snapsh
   try {
     return diffSnapshots(read(first), read(second), rows);
   } catch (error) {
-    if (error instanceof ArchiveError) throw new JobRefused(`diff: ${error.message}`);
+    if (error instanceof ArchiveError) throw new JobRefused(problemOf(error, "diff"));
     throw error;
   }
 }

@@ -7,6 +7,7 @@ import { Looks, QueryError, View } from "../../inspection/readers/inspected.ts";
 import { assembleFrom } from "../../snapshots/begin.ts";
 import { readSnapshot } from "../../snapshots/file.ts";
 import { MiB } from "../../support/sizes.ts";
+import { problemOf } from "../../support/problem.ts";
 
 /** Bytes of one message. */
 const PIECE = MiB;
@@ -43,7 +44,7 @@ export function job({ path, bytes, vm }: WantedCore, port: JobPort<readonly Part
     port.say(parts);
     return { size: core.size, lacks: core.lacks };
   } catch (error) {
-    if (error instanceof QueryError) throw new JobRefused(`snapshot vmcore: ${error.message}`, ExitCode.Failed);
+    if (error instanceof QueryError) throw new JobRefused(problemOf(error, "snapshot vmcore"), ExitCode.Failed);
     throw error;
   }
 }

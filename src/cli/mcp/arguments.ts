@@ -72,7 +72,7 @@ export function checkedArguments<T extends ToolArguments>(
   const names = Object.keys(declared);
   const unknown = Object.keys(given).find((name) => !names.includes(name));
   if (unknown !== undefined) {
-    throw new Failure(`unknown argument ${JSON.stringify(unknown)}${didYouMean(unknown, names, `the arguments are ${names.join(", ")}`)}`);
+    throw new Failure(`unknown argument ${JSON.stringify(unknown)}`, didYouMean(unknown, names, `the arguments are ${names.join(", ")}`));
   }
   for (const [name, one] of Object.entries(declared)) {
     const value = given[name];
@@ -81,12 +81,11 @@ export function checkedArguments<T extends ToolArguments>(
       continue;
     }
     const issue = issueOf(one, value);
-    if (issue !== undefined) throw new Failure(`argument "${name}" is ${JSON.stringify(value)}; it must be ${issue}`);
+    if (issue !== undefined) throw new Failure(`argument "${name}" is ${JSON.stringify(value)}`, `it must be ${issue}`);
     if (one.path !== undefined && !allowed.includes("all") && ![".", ...allowed].some((place) => leadsInto(String(value), place))) {
       throw new Failure(
-        `argument "${name}" is ${
-          JSON.stringify(value)
-        }, which is outside the working folder; start el2 mcp with --allow-host PATH to have it ${one.path}`,
+        `argument "${name}" is ${JSON.stringify(value)}, which is outside the working folder`,
+        `start el2 mcp with --allow-host PATH to have it ${one.path}`,
       );
     }
   }

@@ -2,7 +2,8 @@
 // --allow-change.
 
 import { flag, hostOf, option, options, SESSION_ARGUMENT, sessionOf, type Tool, tool } from "./tool.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode, failed, Failure } from "../common/failure.ts";
+import { problemOf } from "../../support/problem.ts";
 
 /** A command that changes something in a session, for the tool `act`. */
 export interface ActCommand {
@@ -132,7 +133,7 @@ const TIME_TOOLS: readonly Tool[] = [
         ...option("by", on_by).map((word) => ["on", word]),
         ...flag("now", now).map((word) => ["back", word]),
       ];
-      if (places.length !== 1) throw new Failure(`go takes one place, and ${places.length} were given; for example "now": true`);
+      if (places.length !== 1) throw new Failure(`go takes one place, and ${places.length} were given`, 'for example "now": true');
       return el2([...places[0], "--json", ...sessionOf(session)]);
     },
   }),
@@ -256,7 +257,7 @@ async function written(file: string, text: string): Promise<void> {
     await Deno.writeTextFile(file, text);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    throw new Failure(`scenario ${file}: ${error.message}`, ExitCode.Failed);
+    throw failed(problemOf(error, `scenario ${file}`));
   }
 }
 

@@ -1,7 +1,7 @@
 // A connection to a session for the duration of one tool call. It is read-only: changes to a
 // machine go through the program's commands.
 
-import { ExitCode, Failure } from "../common/failure.ts";
+import { checkAnswered, ExitCode, Failure } from "../common/failure.ts";
 import { connectNamed } from "../common/session.ts";
 import { Asker } from "../../control/asker.ts";
 import type { RemoteSession } from "../../control/remote.ts";
@@ -37,8 +37,10 @@ export async function withSession<T>(
   // The rejection is not awaited any more once the call is done.
   gone.promise.catch(() => {});
   session.onGone = (reason) =>
-    gone.reject(new Failure(`session ${session.info.name} is gone${reason === undefined ? "" : `: ${reason}`}`, ExitCode.NoSession));
-  session.onRefused = (message) => gone.reject(new Failure(message, ExitCode.ReadOnly));
+    gone.reject(
+      new Failure(`session ${session.info.name} is gone${reason === undefined ? "" : `: ${reason}`}`, undefined, ExitCode.NoSession),
+    );
+  session.onRefused = (message) => gone.reject(new Failure(message, undefined, ExitCode.ReadOnly));
   session.onEvent = (event) => {
     if (asker.take(event) || event.kind !== "console") return;
     session.send({ kind: "taken", bytes: event.bytes.length });
@@ -46,7 +48,7 @@ export async function withSession<T>(
   };
   const ask = async (query: Query) => {
     const answer = await Promise.race([asker.ask(query), gone.promise]);
-    if (answer.error !== undefined) throw new Failure(answer.error, ExitCode.Failed);
+    checkAnswered(answer);
     return answer;
   };
   try {

@@ -3,7 +3,7 @@
 import { boundedText, rowsText, type ToolAnswer } from "./answers.ts";
 import { withSession } from "./live.ts";
 import { flag, hostOf, option, SESSION_ARGUMENT, sessionOf, type Tool, tool } from "./tool.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode, failed, Failure } from "../common/failure.ts";
 import { checkedFilter, parseKinds } from "../common/values.ts";
 import { nameOf } from "../../queries/ids.ts";
 import type { QueryArguments } from "../../queries/query.ts";
@@ -42,7 +42,7 @@ async function rows(
   const wrong = columns?.find((column) => !Object.hasOwn(table.columns, column));
   if (wrong !== undefined) {
     const names = Object.keys(table.columns);
-    throw new Failure(`${name} has no column "${wrong}"${didYouMean(wrong, names, `its columns are ${names.join(", ")}`)}`);
+    throw new Failure(`${name} has no column "${wrong}"`, didYouMean(wrong, names, `its columns are ${names.join(", ")}`));
   }
   return await withSession(session, async (live) => {
     const answer = await live.ask({ table: name, args: { ...args, limit: COUNTED } });
@@ -214,7 +214,7 @@ export const LOOKING_TOOLS: readonly Tool[] = [
         const { rows } = await live.ask({ table: "vm.ls", args: {} });
         const there = rows.map(({ id }) => nameOf(id));
         if (!there.includes(name) && shown === "") {
-          throw new Failure(`no VM called "${name}"${didYouMean(name, there, `there are ${there.join(", ")}`)}`, ExitCode.Failed);
+          throw failed(`no VM called "${name}"`, didYouMean(name, there, `there are ${there.join(", ")}`));
         }
         return done(boundedText(shown || "the console has shown nothing yet", "the session's log of the console has all of it"));
       }, { console: name, hear });

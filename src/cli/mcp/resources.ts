@@ -7,6 +7,7 @@ import { Failure } from "../common/failure.ts";
 import type { Json } from "../../queries/table.ts";
 import { RECORDING_START, RecordingError } from "../../recordings/recording.ts";
 import { readRecording } from "../../recordings/recording-reader.ts";
+import { problemOf } from "../../support/problem.ts";
 
 const BOOKS = ["hypervisor", "resource-manager", "vm-manager", "geniezone", "phones", "observed", "observed-ioctl"];
 const MARKDOWN = "text/markdown";
@@ -79,7 +80,7 @@ export async function readResource(uri: string, el2: RunProgram): Promise<{ read
       return { text: await recordingText(file), mimeType: "application/json" };
     }
   }
-  throw new Failure(`there is no resource "${uri}"; resources/list names them`);
+  throw new Failure(`there is no resource "${uri}"`, "resources/list names them");
 }
 
 /** A part of an address without its percent signs; undefined if they are wrong. */
@@ -110,7 +111,7 @@ async function recordingText(file: string): Promise<string> {
     };
     return boundedText(JSON.stringify(summary), "replay runs it");
   } catch (error) {
-    if (error instanceof RecordingError) throw new Failure(error.message);
+    if (error instanceof RecordingError) throw new Failure(problemOf(error));
     throw error;
   }
 }

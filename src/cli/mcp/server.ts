@@ -22,8 +22,9 @@ import { JOBS, promptText } from "./jobs.ts";
 import { LOOKING_TOOLS } from "./looking-tools.ts";
 import { programRunner } from "./program.ts";
 import { listResources, readResource } from "./resources.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { failed, Failure } from "../common/failure.ts";
 import { NoPlace } from "../../control/places.ts";
+import { problemOf, problemText } from "../../support/problem.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 import { VERSION } from "../../support/version.ts";
 
@@ -66,7 +67,7 @@ export async function serveMcp(entry: URL, { allowChange, host, commands }: McpO
       return answer(
         locked
           ? `${name}: this server only looks; start it with el2 mcp --allow-change`
-          : `there is no tool "${name}"${didYouMean(name, names)}`,
+          : problemText({ what: `there is no tool "${name}"`, wayOut: didYouMean(name, names) }),
         true,
       );
     }
@@ -121,7 +122,7 @@ async function served(server: Server): Promise<void> {
   // stdin, to which a page in a browser posts. Nothing after it is read.
   transport.onerror = (error: Error) => {
     if (!(error instanceof SyntaxError)) return;
-    closed.reject(new Failure(`mcp: stdin has a line that is not JSON: ${error.message}`, ExitCode.Failed));
+    closed.reject(failed(problemOf(error, "mcp: stdin has a line that is not JSON")));
     void transport.close();
   };
   await server.connect(transport);

@@ -6,6 +6,7 @@ import { type Cpu, CpuError, DEFAULT_CPU, parseCpu } from "../../isa/cpus.ts";
 import { PHONE_NAMES } from "../../configuration/phones.ts";
 import { FaultRuleError, parseFaultRule } from "../../inspection/rules/fault-rules.ts";
 import { CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, QUIRKS } from "../../plans/plan.ts";
+import { problemOf } from "../../support/problem.ts";
 
 export const capIdsOption = new Option("--cap-ids <kind>", `form of capability ids (default: "${DEFAULT_BEHAVIOUR.capIds}")`)
   .choices(CAP_IDS);
@@ -30,7 +31,7 @@ export function readCpu(text: string): Cpu {
     return parseCpu(text);
   } catch (error) {
     if (!(error instanceof CpuError)) throw error;
-    throw new Failure(`cpu: ${error.message}`);
+    throw new Failure(problemOf(error, "cpu"));
   }
 }
 
@@ -62,7 +63,7 @@ export function checkedRule(text: string): string {
     return parseFaultRule(text).text;
   } catch (error) {
     if (!(error instanceof FaultRuleError)) throw error;
-    throw new Failure(`inject: ${error.message}; see el2 inject --help`);
+    throw new Failure(`inject: ${error.message}`, "see el2 inject --help");
   }
 }
 
@@ -105,7 +106,7 @@ export function setOption(): Option<"--set <key=value>", undefined, string[], un
   const text =
     "change a value of the configuration, such as vm.rt.memory=8MiB or machine.seed=7 (docs/reference/configuration.md); repeatable";
   return new Option("--set <key=value>", text).argParser((text: string, before: string[] | undefined) => {
-    if (!/^[^=]+=./.test(text)) throw new Failure(`--set: "${text}" is not KEY=VALUE; use for example vm.rt.memory=8MiB`);
+    if (!/^[^=]+=./.test(text)) throw new Failure(`--set: "${text}" is not KEY=VALUE`, "use for example vm.rt.memory=8MiB");
     return [...before ?? [], text];
   });
 }

@@ -36,7 +36,7 @@ export async function bootTable(image: string | undefined, options: BootOptions)
   const { cpus, cpu, memory, turbo, initrd, append, firmware, firmwareVars, symbols } = options;
   const own = changed({}, options.set ?? []);
   if (image === undefined && firmware === undefined && tableOf(own.rm).kind !== "image") {
-    throw new Failure("boot: no image; name one, or use --firmware, or --set rm.kind=image with rm.runtime and rm.app");
+    throw new Failure("boot: no image", "name one, or use --firmware, or --set rm.kind=image with rm.runtime and rm.app");
   }
   const more = devicesOf("boot", options), guest = image === undefined ? undefined : await guestOf(image, options, tableOf(own.host).uart);
   const host = guest
@@ -51,11 +51,12 @@ async function guestOf(name: string, options: BootOptions, uart: unknown) {
   if (guest === undefined || await exists(name)) return undefined;
   if (!await hasDiskGuest(name)) {
     throw new Failure(
-      `boot ${name}: the cache has no guest with a disk called "${name}"; make one with el2 guests fetch debian --disk, or run one without: el2 run debian`,
+      `boot ${name}: the cache has no guest with a disk called "${name}"`,
+      "make one with el2 guests fetch debian --disk, or run one without: el2 run debian",
     );
   }
   const extra = IMAGES.find((option) => options[option] !== undefined);
-  if (extra) throw new Failure(`boot ${name}: the guest has its own images; remove --${extra}`);
+  if (extra) throw new Failure(`boot ${name}: the guest has its own images`, `remove --${extra}`);
   return guest.host;
 }
 

@@ -2,9 +2,9 @@
 // and `--share DIR`, as tables of a configuration's `devices`.
 
 import { Option } from "@commander-js/extra-typings";
-import { InvalidArgumentError } from "commander";
 import { Failure } from "../common/failure.ts";
 import { DEFAULT_TAG, isTag, parseForward, parseNetRule, TAG_LENGTH } from "../../plans/plan.ts";
+import { BadArgument } from "../common/bad-argument.ts";
 
 const MODES = ["rw", "ro", "overlay"] as const;
 
@@ -60,28 +60,28 @@ export function devicesOf(command: string, { disk = [], share = [], net, forward
   if (forward && net?.backend !== "user") throw new Failure(`${command}: --forward needs --net user`);
   const tags = share.map(({ tag }) => tag);
   const twice = tags.find((tag, index) => tags.indexOf(tag) !== index);
-  if (twice !== undefined) throw new Failure(`${command}: two shares have the tag "${twice}"; name one with --share DIR,tag=NAME`);
+  if (twice !== undefined) throw new Failure(`${command}: two shares have the tag "${twice}"`, "name one with --share DIR,tag=NAME");
   return [...disk, ...share, ...net ? [{ ...net, ...forward && { forward } }] : []];
 }
 
 function parseDisk(text: string): DeviceTable {
   const mode = MODES.find((one) => text.endsWith(`,${one}`));
   const image = mode ? text.slice(0, -mode.length - 1) : text;
-  if (!image) throw new InvalidArgumentError(`"${text}" names no file; use for example disk.img or disk.img,overlay.`);
+  if (!image) throw new BadArgument(`"${text}" names no file`, "use for example disk.img or disk.img,overlay");
   return { kind: "block", image, mode: mode ?? "rw" };
 }
 
 function forwardOf(text: string): string {
-  if (!parseForward(text)) throw new InvalidArgumentError(`"${text}" is not a pair of ports; use for example 2222:22 or udp:5353:53.`);
+  if (!parseForward(text)) throw new BadArgument(`"${text}" is not a pair of ports`, "use for example 2222:22 or udp:5353:53");
   return text;
 }
 
 function parseNet(text: string): DeviceTable {
   const [, backend, keys, capture] = /^([^,]*)((?:,(?!capture=)[^,]*)*)(?:,capture=(.+))?$/.exec(text) ?? [];
   if (backend !== "user" && backend !== "none") {
-    throw new InvalidArgumentError(`"${text}" is not a network; use user, none or user,capture=frames.pcapng.`);
+    throw new BadArgument(`"${text}" is not a network`, "use user, none or user,capture=frames.pcapng");
   }
-  if (keys && backend === "none") throw new InvalidArgumentError(`"${text}": only user has a policy.`);
+  if (keys && backend === "none") throw new BadArgument(`"${text}": only user has a policy`);
   const policy = keys ? keys.slice(1).split(",").reduce(withKey, {}) : {};
   return { kind: "net", backend, ...policy, ...capture !== undefined && { capture } };
 }
@@ -103,28 +103,28 @@ function withKey(policy: NetKeys, text: string): NetKeys {
     case "lan":
     case "internet":
       if (value === "yes" || value === "no") return { ...policy, [key]: value === "yes" };
-      throw new InvalidArgumentError(`"${text}": use ${key}=yes or ${key}=no.`);
+      throw new BadArgument(`"${text}": use ${key}=yes or ${key}=no`);
     case "allow":
     case "deny":
       if (parseNetRule(value)) return { ...policy, [key]: [...policy[key] ?? [], value] };
-      throw new InvalidArgumentError(`"${value}" is not an address; use for example 192.168.1.0/24 or 10.0.2.2:8080.`);
+      throw new BadArgument(`"${value}" is not an address`, "use for example 192.168.1.0/24 or 10.0.2.2:8080");
     default:
-      throw new InvalidArgumentError(`"${text}" is not a key of --net user; there are host, lan, internet, allow, deny and capture.`);
+      throw new BadArgument(`"${text}" is not a key of --net user`, "there are host, lan, internet, allow, deny and capture");
   }
 }
 
 function parseShare(text: string): DeviceTable {
   const [, folder, mode, tag] = /^(.*?)(,ro|,rw)?(?:,tag=([^,]*))?$/s.exec(text)!;
-  if (!folder) throw new InvalidArgumentError(`"${text}" names no folder; use for example . or results,tag=out or sources,ro.`);
+  if (!folder) throw new BadArgument(`"${text}" names no folder`, "use for example . or results,tag=out or sources,ro");
   if (tag !== undefined && !isTag(tag)) {
-    throw new InvalidArgumentError(`"${tag}" is not a tag; use up to ${TAG_LENGTH} letters, digits, and . _ -`);
+    throw new BadArgument(`"${tag}" is not a tag`, `use up to ${TAG_LENGTH} letters, digits, and . _ -`);
   }
   let isFolder: boolean;
   try {
     isFolder = Deno.statSync(folder).isDirectory;
   } catch (error) {
-    throw new InvalidArgumentError(`cannot share ${folder}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new BadArgument(`cannot share ${folder}: ${error instanceof Error ? error.message : String(error)}`);
   }
-  if (!isFolder) throw new InvalidArgumentError(`${folder} is not a folder.`);
+  if (!isFolder) throw new BadArgument(`${folder} is not a folder`);
   return { kind: "9p", folder, mode: mode === ",ro" ? "ro" : "rw", tag: tag ?? DEFAULT_TAG };
 }

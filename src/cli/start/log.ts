@@ -98,7 +98,7 @@ class LogFile {
     try {
       this.#file = Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
     } catch (error) {
-      throw new Failure(`--log ${path}: ${cannotWrite(error)}`);
+      throw new Failure(cannotWrite(error, `--log ${path}`));
     }
   }
 

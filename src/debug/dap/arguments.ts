@@ -1,7 +1,9 @@
 // Arguments of requests: a client may send anything.
 
+import { UserError } from "../../support/problem.ts";
+
 /** A request that cannot be done; its message is for the user. */
-export class RequestError extends Error {}
+export class RequestError extends UserError {}
 
 /** Elements of a list in one request. */
 const LIST_MAX = 10_000;
@@ -98,7 +100,7 @@ export class Arguments {
 /** An address: `0x…`, or a decimal number. @throws RequestError */
 export function addressOf(text: string): bigint {
   if (!/^(?:0x[0-9a-f]{1,16}|\d{1,20})$/i.test(text)) {
-    throw new RequestError(`${JSON.stringify(text)} is not an address; use for example 0x40200000`);
+    throw new RequestError(`${JSON.stringify(text)} is not an address`, "use for example 0x40200000");
   }
   return BigInt.asUintN(64, BigInt(text));
 }

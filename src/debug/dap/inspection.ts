@@ -105,7 +105,7 @@ export class Inspection {
 
   #referred(args: Arguments): Reference {
     const reference = this.#references[args.number("variablesReference") - 1];
-    if (!reference) throw new RequestError("there are no such variables; the machine has run since");
+    if (!reference) throw new RequestError("there are no such variables", "the machine has run since");
     return reference;
   }
 
@@ -151,7 +151,7 @@ export class Inspection {
   async setVariable(args: Arguments): Promise<object> {
     this.stopped();
     const reference = this.#referred(args), name = args.text("name");
-    if (reference.kind !== "registers") throw new RequestError("only registers can be set; memory is written with writeMemory");
+    if (reference.kind !== "registers") throw new RequestError("only registers can be set", "memory is written with writeMemory");
     const register = DEBUG_REGISTERS.findIndex((one) => one.name === name);
     if (register < 0) throw new RequestError(`no register ${JSON.stringify(name)}`);
     const value = addressOrNumber(args.text("value"));

@@ -41,7 +41,7 @@ export class MessageReader {
         const length = lengthIn(new TextDecoder().decode(all.subarray(at, end)));
         at = end + END_OF_HEADER.length;
         if (length === undefined) yield this.#fail("a header that is not fields with a Content-Length");
-        else if (length > MESSAGE_MAX) yield this.#fail(`a message of ${length} bytes; at most ${MESSAGE_MAX} are accepted`);
+        else if (length > MESSAGE_MAX) yield this.#fail(`a message of ${length} bytes, and at most ${MESSAGE_MAX} are accepted`);
         else this.#wanted = length;
         continue;
       }

@@ -232,7 +232,7 @@ export class DapSession {
       this.#known = true;
       return;
     }
-    throw new RequestError('"token" is not the one that el2 dap --listen printed; set it in the configuration of the editor');
+    throw new RequestError('"token" is not the one that el2 dap --listen printed', "set it in the configuration of the editor");
   }
 
   async #launch(args: Arguments): Promise<undefined> {
@@ -382,7 +382,7 @@ export class DapSession {
   }
 
   async #restart(): Promise<undefined> {
-    if (!this.#again) throw new RequestError("only a machine that was launched can be started again; this session was attached to");
+    if (!this.#again) throw new RequestError("only a machine that was launched can be started again", "this session was attached to");
     const old = this.#target;
     this.#generation++;
     this.#target = undefined;
@@ -538,7 +538,7 @@ export class DapSession {
   }
 
   #machine(): DapTarget {
-    if (!this.#target) throw new RequestError("no machine is being debugged; the request launch or attach comes first");
+    if (!this.#target) throw new RequestError("no machine is being debugged", "the request launch or attach comes first");
     return this.#target;
   }
 
@@ -594,7 +594,7 @@ const PC = DEBUG_REGISTERS.findIndex(({ name }) => name === "PC");
 /** The VMs that a client wants: `vm`, or the list `vms`; undefined: all. */
 function vmsOf(args: Arguments): readonly string[] | undefined {
   const vm = args.optionalText("vm"), vms = args.texts("vms");
-  if (vm !== undefined && vms.length) throw new RequestError('"vm" is one VM, "vms" a list of them; use one of both');
+  if (vm !== undefined && vms.length) throw new RequestError('"vm" is one VM, "vms" a list of them', "use one of both");
   const wanted = (vm === undefined ? vms : [vm]).map((name) => withoutKind("vm", name));
   return wanted.length ? [...new Set(wanted)] : undefined;
 }

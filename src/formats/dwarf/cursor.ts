@@ -2,9 +2,10 @@
 // read is checked, and a defect is a `DwarfError`.
 
 import { KiB } from "../../support/sizes.ts";
+import { UserError } from "../../support/problem.ts";
 
 /** A defect of debug information. */
-export class DwarfError extends Error {}
+export class DwarfError extends UserError {}
 
 /** Bytes of a text: names in C++ and Rust have some hundred. */
 const TEXT_MAX = 4 * KiB;

@@ -64,7 +64,7 @@ export class Unit {
     const header = info.part(size);
     this.end = header.end;
     this.version = header.u16();
-    if (this.version < 2 || this.version > 5) throw new DwarfError(`.debug_info has version ${this.version}; 2 to 5 can be read`);
+    if (this.version < 2 || this.version > 5) throw new DwarfError(`.debug_info has version ${this.version}`, "2 to 5 can be read");
     let abbreviations: number, addressSize: number;
     if (this.version >= 5) {
       this.type = header.u8();

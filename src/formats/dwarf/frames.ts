@@ -199,7 +199,9 @@ export class FrameTable {
 
 function readCommon(entry: Cursor): Common {
   const version = entry.u8();
-  if (version !== 1 && version !== 3 && version !== 4) throw new DwarfError(`${entry.name} has version ${version}; 1, 3 and 4 can be read`);
+  if (version !== 1 && version !== 3 && version !== 4) {
+    throw new DwarfError(`${entry.name} has version ${version}`, "1, 3 and 4 can be read");
+  }
   const augmentation = entry.text();
   if (version === 4) entry.skip(2);
   const codeFactor = entry.uleb(), dataFactor = entry.sleb();

@@ -67,7 +67,7 @@ export class LineTable {
     const { size, wide } = section.length();
     const unit = section.part(size);
     const version = unit.u16();
-    if (version < 2 || version > 5) throw new DwarfError(`.debug_line has version ${version}; 2 to 5 can be read`);
+    if (version < 2 || version > 5) throw new DwarfError(`.debug_line has version ${version}`, "2 to 5 can be read");
     if (version >= 5) unit.skip(2);
     const program = new Cursor(unit.bytes, unit.name, unit.offset(wide) + unit.at, unit.end);
     const header: Header = {

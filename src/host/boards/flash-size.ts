@@ -3,6 +3,7 @@
 import { formatSize } from "../../support/units.ts";
 import { MiB, PAGE_SIZE } from "../../support/sizes.ts";
 import { FLASH_SECTOR } from "../../devices/cfi-flash.ts";
+import { UserError } from "../../support/problem.ts";
 
 /** Content of erased flash. */
 export const ERASED = 0xff;
@@ -27,6 +28,6 @@ export function contentSize(bytes: Uint8Array): number {
  */
 export function bankSize(what: string, used: number, max: number): number {
   const size = Math.max(BANK_MIN, FLASH_SECTOR * 2 ** Math.ceil(Math.log2(used / FLASH_SECTOR)));
-  if (size > max) throw new Error(`${what} has ${formatSize(used)}; a bank of flash has ${formatSize(max)} at most`);
+  if (size > max) throw new UserError(`${what} has ${formatSize(used)}`, `a bank of flash has ${formatSize(max)} at most`);
   return size;
 }

@@ -24,7 +24,7 @@ import type { Gap } from "../../queries/facts/gap.ts";
 import type { BootFinding } from "../../queries/facts/boot-finding.ts";
 import type { ExceptionCause } from "../../queries/facts/exception-cause.ts";
 import type { LinuxFinding } from "../../queries/facts/linux-finding.ts";
-import { type Problem, problemText } from "../../queries/facts/problem.ts";
+import { UserError } from "../../support/problem.ts";
 
 /** A virtio device where a VM sees it. */
 export interface VirtioSlot {
@@ -181,16 +181,7 @@ export interface KnownVms {
 }
 
 /** A query that names a missing object, or lacks an argument. */
-export class QueryError extends Error {
-  readonly problem: Problem;
-
-  /** @param what what is wrong; @param wayOut what to do instead */
-  constructor(what: string, wayOut?: string) {
-    const problem = { code: "query", what, way_out: wayOut } as const;
-    super(problemText(problem));
-    this.problem = problem;
-  }
-}
+export class QueryError extends UserError {}
 
 /** State kept between inspections. */
 export class Looks {

@@ -75,7 +75,8 @@ export function codePlace(view: View, place: string): CodePlace {
   const wanted = parsePlace(place);
   if (!wanted) {
     throw new QueryError(
-      `${JSON.stringify(place)} is not a place in a VM; use for example debian:vectors, debian:0xffff800080010800 or debian/1:pc`,
+      `${JSON.stringify(place)} is not a place in a VM`,
+      "use for example debian:vectors, debian:0xffff800080010800 or debian/1:pc",
     );
   }
   const { vm, index, where } = wanted;
@@ -99,7 +100,8 @@ export function codePlace(view: View, place: string): CodePlace {
       if (!addresses.length) {
         const { length } = view.system.symbols.infos(vm);
         throw new QueryError(
-          `${vmId(vm)} has no code for ${where}; ${
+          `${vmId(vm)} has no code for ${where}`,
+          `${
             length
               ? "no source file of its ELF files ends with that path, or has code there"
               : "no ELF file of it has debug information (--symbols)"
@@ -111,7 +113,7 @@ export function codePlace(view: View, place: string): CodePlace {
     const why = tables.length
       ? "list its symbols with el2 symbols"
       : "it has none: its kernel has no kallsyms, and no ELF file was given (--symbols)";
-    throw new QueryError(`${vmId(vm)} has no symbol ${JSON.stringify(where)}`, `${why}`);
+    throw new QueryError(`${vmId(vm)} has no symbol ${JSON.stringify(where)}`, why);
   }
   return { vcpu, address: BigInt.asUintN(64, address), tables };
 }

@@ -12,6 +12,7 @@ import { nameIn } from "../../symbols/vm-symbols.ts";
 import { QueryError, type View } from "./inspected.ts";
 import { framesOf, type ShownFrame, vmOfVcpu } from "./read-stack.ts";
 import { hex } from "../../support/number-text.ts";
+import { problemOf } from "../../support/problem.ts";
 
 const STACK_POINTER = 31;
 /** Bytes of what an expression without a type reads. */
@@ -71,7 +72,7 @@ export function readVariables(view: View, vcpu: Vcpu, number: number, expression
       path: expression,
     }];
   } catch (error) {
-    if (error instanceof ExpressionError) throw new QueryError(error.message);
+    if (error instanceof ExpressionError) throw new QueryError(problemOf(error));
     throw error;
   }
 }

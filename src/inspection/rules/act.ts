@@ -11,6 +11,7 @@ import { QueryError, type View } from "../readers/inspected.ts";
 import { readIrqs } from "../readers/read-irqs.ts";
 import { writeBytes } from "../readers/read-memory.ts";
 import { hex } from "../../support/number-text.ts";
+import { problemOf } from "../../support/problem.ts";
 
 /**
  * Performs it.
@@ -80,7 +81,7 @@ function addFault({ hypervisor }: View, text: string): void {
     hypervisor.faults.add(parseFaultRule(text));
   } catch (error) {
     if (!(error instanceof FaultRuleError)) throw error;
-    throw new QueryError(error.message);
+    throw new QueryError(problemOf(error));
   }
 }
 

@@ -16,9 +16,10 @@ import { matchesWord } from "../../hypervisor/options.ts";
 import { parseDuration } from "../../support/units.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 import { withoutKind } from "../../queries/ids.ts";
+import { UserError } from "../../support/problem.ts";
 
 /** A user's error in a rule. */
-export class FaultRuleError extends Error {}
+export class FaultRuleError extends UserError {}
 
 /** A kind of operation, and its fields and effects. */
 interface FaultKindInfo {
@@ -121,15 +122,15 @@ export const FAULTS: Readonly<Record<FaultKind, FaultKindInfo>> = {
  * @throws FaultRuleError that names the error and the valid words
  */
 export function parseFaultRule(text: string): FaultRule {
-  const fail = (message: string): never => {
-    throw new FaultRuleError(`${JSON.stringify(text)}: ${message}`);
+  const fail: Fail = (what, wayOut) => {
+    throw new FaultRuleError(`${JSON.stringify(text)}: ${what}`, wayOut);
   };
   const parts = text.split("->");
-  if (parts.length !== 2 || parts[1].trim() === "") return fail("no effect; a rule is KIND FIELD=VALUE … -> EFFECT");
+  if (parts.length !== 2 || parts[1].trim() === "") return fail("no effect", "a rule is KIND FIELD=VALUE … -> EFFECT");
   const [head, ...rest] = parts[0].trim().split(/\s+/);
   const short = head.startsWith("dev=") ? [head] : [];
   const name = short.length ? "dev" : head;
-  if (!isKind(name)) return fail(`no kind ${JSON.stringify(head)}${didYouMean(head, FAULT_KINDS, `there are ${FAULT_KINDS.join(", ")}`)}`);
+  if (!isKind(name)) return fail(`no kind ${JSON.stringify(head)}`, didYouMean(head, FAULT_KINDS, `there are ${FAULT_KINDS.join(", ")}`));
   const info = FAULTS[name];
   let [first, last, step] = [1, Infinity, 1];
   const conditions: FaultCondition[] = [];
@@ -138,11 +139,11 @@ export function parseFaultRule(text: string): FaultRule {
     if (!match) return fail(`${JSON.stringify(word)} is not FIELD=VALUE`);
     const [, field, operator, value] = match;
     if (field === "nth") {
-      [first, last] = parseNth(value) ?? fail(`nth=${value} is not a range; use for example nth=3, nth=3.. or nth=3..5, from 1`);
+      [first, last] = parseNth(value) ?? fail(`nth=${value} is not a range`, "use for example nth=3, nth=3.. or nth=3..5, from 1");
     } else if (field === "every") step = /^[1-9]\d{0,8}$/.test(value) ? Number(value) : fail(`every=${value} is not a number from 1`);
     else if (!Object.hasOwn(info.fields, field)) {
       const fields = [...Object.keys(info.fields), "nth", "every"];
-      return fail(`${name} has no field ${JSON.stringify(field)}${didYouMean(field, fields, `there are ${fields.join(", ")}`)}`);
+      return fail(`${name} has no field ${JSON.stringify(field)}`, didYouMean(field, fields, `there are ${fields.join(", ")}`));
     } else conditions.push({ field, negated: operator === "!=", words: parseWords(info, field, value, fail) });
   }
   const effect = parseEffect(info, name, parts[1].trim(), fail);
@@ -154,7 +155,7 @@ export function parseFaultRule(text: string): FaultRule {
   return { text: text.trim().replaceAll(/\s+/g, " "), kind: name, conditions, first, last, step, effect };
 }
 
-type Fail = (message: string) => never;
+type Fail = (what: string, wayOut?: string) => never;
 
 function isKind(name: string): name is FaultKind {
   return (FAULT_KINDS as readonly string[]).includes(name);
@@ -181,7 +182,7 @@ function parseWords({ words: known }: FaultKindInfo, field: string, value: strin
   for (const word of words) {
     if (known[field] === undefined || known[field].some((one) => matchesWord(word, one))) continue;
     const few = known[field].length <= 8 ? `there are ${known[field].join(", ")}` : undefined;
-    return fail(`no ${field} ${JSON.stringify(word)}${didYouMean(word, known[field], few)}`);
+    return fail(`no ${field} ${JSON.stringify(word)}`, didYouMean(word, known[field], few));
   }
   return words;
 }
@@ -196,7 +197,7 @@ function parseEffect({ errors, effects }: FaultKindInfo, kind: FaultKind, text: 
   if (!Object.hasOwn(effects, effect)) {
     const names = [...Object.keys(effects), ...Object.keys(errors)];
     const shown = names.length > 24 ? [...names.slice(0, 24), "…"] : names;
-    return fail(`effect ${JSON.stringify(word)} is not one of ${kind}${didYouMean(word, names, `there are ${shown.join(", ")}`)}`);
+    return fail(`effect ${JSON.stringify(word)} is not one of ${kind}`, didYouMean(word, names, `there are ${shown.join(", ")}`));
   }
   if (effect !== "delay") return { kind: effect as "lose" | "double" | "die" };
   const ns = parseDuration(argument ?? "");
@@ -211,12 +212,12 @@ function checkFit(kind: FaultKind, conditions: readonly FaultCondition[], effect
       const { results }: HypercallSignature = HYPERCALLS[name as HypercallName];
       return Object.keys(results).length > 0;
     });
-    if (misfit !== undefined) fail(`${misfit} returns more than an error and cannot be lost unnoticed; name other calls`);
+    if (misfit !== undefined) fail(`${misfit} returns more than an error and cannot be lost unnoticed`, "name other calls");
   }
   if (kind === "rpc" && (effect.kind === "error" || effect.kind === "delay")) {
     const meant = named(conditions, "msg", messages.map(({ name }) => name));
     if (!meant.some((name) => requests.includes(name))) {
-      fail(`${meant.join(", ")}: a notification has no reply; use lose or double`);
+      fail(`${meant.join(", ")}: a notification has no reply`, "use lose or double");
     }
   }
 }

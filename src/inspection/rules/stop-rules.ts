@@ -11,6 +11,7 @@ import { QueryError } from "../readers/inspected.ts";
 import { eventRow } from "../readers/read-trace.ts";
 import { type BreakPlace, callFilter, type StopChange, type StopHit, type StopRule } from "../../queries/stop-rule.ts";
 import { TABLES } from "../../queries/tables.ts";
+import { problemText } from "../../support/problem.ts";
 
 /** Requirements of the rules on the system. */
 interface StopSystem {
@@ -276,7 +277,7 @@ export function stopAtEvents(control: DebugControl, filter: string | undefined):
       control.stopAtEvents(matcher, kindsForFilter(filter));
     } catch (error) {
       if (!(error instanceof FilterError)) throw error;
-      return { kind: "refused", message: error.marked };
+      return { kind: "refused", message: problemText(error.marked) };
     }
   }
   return { kind: "done" };

@@ -13,8 +13,6 @@ import { Vmid } from "../readers/guest-names.ts";
 import type { VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** The rule that VM_START breaks if a shared buffer is missing. */
-const LACKS_BUFFER = "the buffer of a shm vdevice was not lent";
 /**
  * Virtual time (ns) after which a leak, or a START that has not returned, is reported while the
  * host executes instructions, as nothing shows whether it is about to act. It decides when a
@@ -70,7 +68,7 @@ export function restarting(view: View, { id }: VmFacts): Verdict | undefined {
 
 /** The refusal of the buffer that a VM lacked at its start: that came first, and is the cause. */
 function refusedBuffer(view: View, end: Reason): Reason | undefined {
-  if (end.rule !== LACKS_BUFFER) return undefined;
+  if (end.code !== "buffer-not-lent") return undefined;
   const before = view.hypervisor.trace.reasons.list().filter(({ time }) => time <= end.time);
   return before.findLast(({ chain }) => chain.some(({ name }) => name === MEM_SHARE.name));
 }

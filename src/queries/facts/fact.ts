@@ -2,6 +2,8 @@
 // way out for each code. Readers make facts; screens, commands, JSON and tools render them, and
 // nobody reads a text back.
 
+import type { Problem } from "../../support/problem.ts";
+
 /** Plain data, as it travels in rows: a type, which is JSON, and not an interface. */
 export type Fact = { readonly code: string };
 
@@ -27,6 +29,10 @@ export class Facts<F extends Fact> {
   /** The remedy; undefined without one. */
   wayOut(fact: F): string | undefined {
     return wordsOf(this.waysOut, fact);
+  }
+
+  problem(fact: F): Problem {
+    return { what: this.text(fact), wayOut: this.wayOut(fact) };
   }
 }
 

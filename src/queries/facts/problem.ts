@@ -1,20 +1,23 @@
-// The reason why a query has no answer.
+// Problems as they travel between a session and its clients: why a query has no answer, why an
+// action was not done.
 
 import * as v from "valibot";
+import { type Problem, within } from "../../support/problem.ts";
+
+/** `what`: a sentence without its end, in several lines where it marks a place. */
+const entries = { what: v.string(), wayOut: v.optional(v.string()) };
+
+/** The form of a `Problem`. */
+export const problem = v.object(entries);
 
 /**
  * `filter`: the text of the filter is wrong; `query`: it names a missing object, or lacks an
  * argument.
  */
-export const problem = v.object({
-  code: v.picklist(["filter", "query"]),
-  /** A sentence without its end, in several lines where it marks a place. */
-  what: v.string(),
-  way_out: v.optional(v.string()),
-});
-export type Problem = Readonly<v.InferOutput<typeof problem>>;
+export const queryProblem = v.object({ code: v.picklist(["filter", "query"]), ...entries });
+export type QueryProblem = Readonly<v.InferOutput<typeof queryProblem>>;
 
-/** The error, and the way out. */
-export function problemText({ code, what, way_out }: Problem): string {
-  return `${code === "filter" ? "--filter: " : ""}${what}${way_out === undefined ? "" : `; ${way_out}`}`;
+/** The problem with the part of the query that it is in. */
+export function inQuery({ code, ...problem }: QueryProblem): Problem {
+  return within(code === "filter" ? "--filter" : undefined, problem);
 }

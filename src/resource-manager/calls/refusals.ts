@@ -2,7 +2,7 @@
 // dispatcher turns it into the reply, and notes the rule, the object and the values for display
 // (docs/design/decisions.md §6).
 
-import type { BrokenRule } from "../../abi/trace.ts";
+import type { BrokenRule, RuleCode } from "../../abi/trace.ts";
 import { RmError, rmErrorName } from "../../abi/rpc/errors.ts";
 import { HypercallFailure } from "./calls.ts";
 import { numberedId } from "../../abi/ids.ts";
@@ -12,6 +12,7 @@ import { numberedId } from "../../abi/ids.ts";
  * the object that the values name.
  */
 export interface About {
+  readonly code?: RuleCode;
   /** Section of docs/spec/resource-manager.md: `5.3`. */
   readonly section?: string;
   /** Where the rule is said, if not in docs/spec/resource-manager.md. */
@@ -75,13 +76,14 @@ export function asRefusal(failure: unknown): Refusal {
 
 /** The reason for display. `section` is the message's. */
 export function brokenRule(refusal: Refusal, section: string): BrokenRule {
-  const { rule, values, about, error } = refusal;
+  const { rule, values, about, error } = refusal, { code } = about;
   const known = about.wayOut === undefined ? WAYS_OUT.get(error) : about.wayOut;
   return {
     section: about.foreign ?? `resource-manager ${about.section ?? section}`,
     rule,
     object: about.object ?? objectOf(values),
     values,
+    ...code && { code },
     ...(known === undefined ? {} : { wayOut: known }),
   };
 }

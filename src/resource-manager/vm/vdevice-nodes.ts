@@ -200,7 +200,8 @@ function memoryOf({ memory, path }: VdeviceConfig): NonNullable<VdeviceConfig["m
 function bufferOf({ config }: Vdevice, { buffers }: NodeContext): number | undefined {
   const { label, optional } = memoryOf(config);
   const buffer = [...buffers].find(([parcel]) => parcel.label === label)?.[1];
-  demand(buffer !== undefined || optional, RmError.NORESOURCE, `the buffer of a ${config.type} vdevice was not lent`, { label });
+  const rule = `the buffer of a ${config.type} vdevice was not lent`;
+  demand(buffer !== undefined || optional, RmError.NORESOURCE, rule, { label }, { code: "buffer-not-lent" });
   return buffer;
 }
 

@@ -7,55 +7,54 @@ import { drawHints } from "./foot.ts";
 import { fit } from "../terminal/graphemes.ts";
 import { beginRow } from "../look/row.ts";
 import type { Look } from "../look/theme.ts";
-import type { ConfigError } from "../../configuration/config.ts";
+import { type Problem, problemText } from "../../support/problem.ts";
 
 const HINTS = [{ key: "Enter", word: "open $EDITOR here" }, { key: "r", word: "check again" }, { key: "q", word: "quit" }] as const;
 
 export class ConfigErrorScreen {
   #at = 0;
   #lines: readonly string[];
-  #errors: readonly ConfigError[];
+  #problems: readonly Problem[];
 
-  constructor(readonly file: string, text: string, errors: readonly ConfigError[]) {
+  constructor(readonly file: string, text: string, problems: readonly Problem[]) {
     this.#lines = text.split("\n");
-    this.#errors = errors;
+    this.#problems = problems;
   }
 
   /** The file was checked again. */
-  update(text: string, errors: readonly ConfigError[]): void {
+  update(text: string, problems: readonly Problem[]): void {
     this.#lines = text.split("\n");
-    this.#errors = errors;
-    this.#at = Math.min(this.#at, Math.max(errors.length - 1, 0));
+    this.#problems = problems;
+    this.#at = Math.min(this.#at, Math.max(problems.length - 1, 0));
   }
 
-  get selected(): ConfigError | undefined {
-    return this.#errors[this.#at];
+  get selected(): Problem | undefined {
+    return this.#problems[this.#at];
   }
 
   move(by: number): void {
-    this.#at = Math.min(Math.max(this.#at + by, 0), Math.max(this.#errors.length - 1, 0));
+    this.#at = Math.min(Math.max(this.#at + by, 0), Math.max(this.#problems.length - 1, 0));
   }
 
   draw(screen: Screen, look: Look): void {
     screen.clear();
-    const count = this.#errors.length;
+    const count = this.#problems.length;
     const heading = `${this.file} has ${count} error${count === 1 ? "" : "s"}; nothing was started`;
     look.dress(screen);
     drawFrame(screen, look, { x: 0, y: 0, width: screen.width, height: 1 }, { text: heading }, { boxed: false, kind: "danger" });
     let y = 1;
-    this.#errors.forEach((error, index) => {
+    this.#problems.forEach(({ at, ...problem }, index) => {
       if (y + 2 > screen.height - 2) return;
-      const { line, column, message } = error;
-      const place = line ? `${line}:${column}` : "";
-      const source = line ? this.#lines[line - 1] ?? "" : "";
+      const place = at ? `${at.line}:${at.column}` : "";
+      const source = at ? this.#lines[at.line - 1] ?? "" : "";
       const row = { x: 0, y: y++, width: screen.width, height: 1 };
       beginRow(screen, look, row, { selected: index === this.#at ? "here" : undefined }, false);
       screen.text(1, row.y, fit(`${place.padEnd(7)} ${source}`, screen.width - 1));
-      const margin = line ? 9 + column - 1 : 1;
+      const margin = at ? 9 + at.column - 1 : 1;
       screen.text(
         0,
         y++,
-        fit(`${" ".repeat(Math.min(margin, screen.width >> 1))}${line ? "^ " : "! "}${message}`, screen.width),
+        fit(`${" ".repeat(Math.min(margin, screen.width >> 1))}${at ? "^ " : "! "}${problemText(problem)}`, screen.width),
         look.style("bad"),
       );
     });

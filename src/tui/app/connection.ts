@@ -3,8 +3,9 @@
 import { RETRY } from "./session-state.ts";
 import type { SessionClient } from "../../session/client.ts";
 import type { Request, SessionEvent } from "../../protocol/protocol.ts";
+import type { Problem } from "../../support/problem.ts";
 
-const GONE = "the session is gone";
+const GONE: Problem = { what: "the session is gone" };
 /** Between two pictures of the countdown to the next try, ms. */
 const TICK = 1000;
 
@@ -24,7 +25,7 @@ interface ConnectionListener {
 export class Connection {
   #current: Client;
   #lost = false;
-  #gone = Promise.withResolvers<string>();
+  #gone = Promise.withResolvers<Problem>();
   #retry: ReturnType<typeof setInterval> | undefined;
   #countdown: ReturnType<typeof setInterval> | undefined;
 
@@ -41,8 +42,8 @@ export class Connection {
     return this.#lost;
   }
 
-  /** Resolves with a message when the session is lost: open requests are not answered then. */
-  get gone(): Promise<string> {
+  /** Resolves when the session is lost: open requests are not answered then. */
+  get gone(): Promise<Problem> {
     return this.#gone.promise;
   }
 

@@ -4,6 +4,7 @@ import type { AppServices } from "./app-services.ts";
 import { TextOverlay } from "./overlay.ts";
 import { vmId, vmIn, withKind } from "../../queries/ids.ts";
 import type { GroupHandlers } from "./action-handlers.ts";
+import { problemText } from "../../support/problem.ts";
 
 /** The consoles' actions of an application. */
 export class ConsoleActions {
@@ -72,7 +73,7 @@ export class ConsoleActions {
     const { asker, console: { shown }, say, changed } = this.app;
     const error = await asker.act({ kind: "console.break", console: shown });
     if (error === undefined) say(`a break was sent to ${withKind("con", shown)}`);
-    else say(error, "refused");
+    else say(problemText(error), "refused");
     changed();
   }
 

@@ -2,6 +2,7 @@
 
 import { type Action, type ActionName, ACTIONS, type ActionsOf, type Context, CONTEXT_TITLES } from "./actions.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
+import { UserError } from "../../support/problem.ts";
 
 /** The keys in `CONTEXT_TITLES`, by their actions. */
 const CONTEXT_ENTRIES = [["window.prefix", "ctrl-w"], ["console.prefix", "ctrl-]"]] as const;
@@ -22,10 +23,10 @@ function rebound<A extends Action>(action: A, key: string): A {
 }
 
 /** Two actions have one key in one context, or a name is that of no action. */
-export class KeyClash extends Error {
+export class KeyClash extends UserError {
   /** @param names the actions */
-  constructor(message: string, readonly names: readonly string[]) {
-    super(message);
+  constructor(what: string, wayOut: string | undefined, readonly names: readonly string[]) {
+    super(what, wayOut);
   }
 }
 
@@ -52,7 +53,7 @@ export class Keymap {
     const unknown = Object.keys(changes).find((name) => !ACTIONS.some((action) => action.name === name));
     if (unknown !== undefined) {
       const known = ACTIONS.map(({ name }) => name);
-      throw new KeyClash(`there is no action ${JSON.stringify(unknown)}${didYouMean(unknown, known)}`, [unknown]);
+      throw new KeyClash(`there is no action ${JSON.stringify(unknown)}`, didYouMean(unknown, known), [unknown]);
     }
     this.actions = ACTIONS.map((action) => changes[action.name] === undefined ? action : rebound(action, changes[action.name]));
     for (const action of this.actions) {
@@ -62,7 +63,7 @@ export class Keymap {
 
   #bind<C extends Context>(context: C, key: string, action: ActionsOf[C]): void {
     const keys = this.#keys[context], other = keys.get(key);
-    if (other) throw new KeyClash(`key ${key} is ${other.name}'s and ${action.name}'s; change one`, [other.name, action.name]);
+    if (other) throw new KeyClash(`key ${key} is ${other.name}'s and ${action.name}'s`, "change one", [other.name, action.name]);
     keys.set(key, action);
   }
 

@@ -29,6 +29,7 @@ import { whoText } from "../../queries/who-text.ts";
 import type { Move } from "../../protocol/protocol.ts";
 import type { StopChange } from "../../queries/stop-rule.ts";
 import type { GroupHandlers } from "./action-handlers.ts";
+import { type Problem, problemText } from "../../support/problem.ts";
 
 /** Objects of a palette's list. */
 const OFFERED_ROWS = 200;
@@ -232,9 +233,9 @@ export class Menus {
     this.#answered(this.app.asker.stopRule(change), done);
   }
 
-  #answered(answer: Promise<string | undefined>, done: string): void {
+  #answered(answer: Promise<Problem | undefined>, done: string): void {
     answer.then((error) => {
-      this.app.say(error ?? done, error === undefined ? "ok" : "refused");
+      this.app.say(error === undefined ? done : problemText(error), error === undefined ? "ok" : "refused");
       this.app.changed();
     });
   }

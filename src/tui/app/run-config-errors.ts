@@ -7,14 +7,14 @@ import { LoneScreen } from "./lone-screen.ts";
 import { type ReadingOptions, readKeys } from "../terminal/read-keys.ts";
 import type { TerminalPort } from "../terminal/terminal.ts";
 import type { LookWish } from "../look/theme.ts";
-import type { ConfigError } from "../../configuration/config.ts";
+import type { Problem } from "../../support/problem.ts";
 
 /** Requirements of the screen. */
 interface ConfigErrorOptions extends LookWish, ReadingOptions {
   readonly file: string;
   readonly depth: ColorDepth;
-  /** Text and errors of the file now. */
-  readonly check: () => Promise<{ readonly text: string; readonly errors: readonly ConfigError[] }>;
+  /** Text and problems of the file now. */
+  readonly check: () => Promise<{ readonly text: string; readonly problems: readonly Problem[] }>;
   /** Opens an editor at a line and comes back when it has ended. */
   readonly edit: (line: number) => Promise<void>;
 }
@@ -23,14 +23,14 @@ interface ConfigErrorOptions extends LookWish, ReadingOptions {
 export async function runConfigErrors(port: TerminalPort, options: ConfigErrorOptions): Promise<boolean> {
   const { file } = options;
   const first = await options.check();
-  if (!first.errors.length) return true;
-  const view = new ConfigErrorScreen(file, first.text, first.errors);
+  if (!first.problems.length) return true;
+  const view = new ConfigErrorScreen(file, first.text, first.problems);
   await using shown = new LoneScreen(port, view, options);
   /** Checks again; true when all errors are mended. */
   const again = async () => {
-    const { text, errors } = await options.check();
-    view.update(text, errors);
-    return errors.length === 0;
+    const { text, problems } = await options.check();
+    view.update(text, problems);
+    return problems.length === 0;
   };
   const decided = Promise.withResolvers<boolean>();
   const take = async ({ name }: Key) => {
@@ -40,7 +40,7 @@ export async function runConfigErrors(port: TerminalPort, options: ConfigErrorOp
     else if (name === "r" && await again()) return decided.resolve(true);
     else if (name === "Enter") {
       await shown.hide();
-      await options.edit(view.selected?.line || 1);
+      await options.edit(view.selected?.at?.line ?? 1);
       if (await again()) return decided.resolve(true);
       await shown.show();
     }

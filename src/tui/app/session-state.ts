@@ -5,6 +5,7 @@ import type { LostState, StateWord } from "./frame-state.ts";
 import { timeText } from "../../support/number-text.ts";
 import type { MessageKind } from "./messages.ts";
 import type { MachineSample, SessionEnd, SessionEvent } from "../../protocol/protocol.ts";
+import { problemText } from "../../support/problem.ts";
 
 /** Between two tries to reach a lost session, ms. */
 export const RETRY = 3000;
@@ -143,7 +144,7 @@ export class SessionState {
         if (event.error === undefined) {
           const at = event.time === undefined ? "" : `t=${timeText(event.time)}, `;
           this.say(`at ${at}instruction ${event.instructions}${event.text ? `: ${event.text}` : ""}`);
-        } else this.say(event.error, "bad");
+        } else this.say(problemText(event.error), "bad");
         return true;
       case "moving":
         this.say(`replaying: ${event.end > 0 ? Math.min(100, Math.floor(100 * event.instructions / event.end)) : 0} %; Ctrl-C cancels`);

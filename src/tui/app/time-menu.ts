@@ -11,12 +11,13 @@ import { EVENTS, PLACES } from "../../queries/tables.ts";
 import type { Move } from "../../protocol/protocol.ts";
 import { rowsOf } from "../../queries/query.ts";
 import type { GroupHandlers } from "./action-handlers.ts";
+import { type Problem, problemText } from "../../support/problem.ts";
 
 /**
  * Starts a session that continues from a snapshot, and resolves to its name. `save` writes the
  * snapshot, or resolves to an error.
  */
-export type Fork = (save: (path: string) => Promise<string | undefined>) => Promise<string>;
+export type Fork = (save: (path: string) => Promise<Problem | undefined>) => Promise<string>;
 
 /** Services that the menu uses. */
 interface TimeServices extends AppServices {
@@ -142,14 +143,14 @@ export class TimeMenu {
   async #save(path: string): Promise<void> {
     if (path.trim() === "") return this.#tell("a snapshot needs a file", "bad");
     const error = await this.#written(path);
-    this.#tell(error === undefined ? `${path}: snapshot written` : `${path}: ${error}`, error === undefined ? "ok" : "bad");
+    this.#tell(error === undefined ? `${path}: snapshot written` : `${path}: ${problemText(error)}`, error === undefined ? "ok" : "bad");
   }
 
   /**
    * Has a snapshot written, relative to this program's folder, as the session's process has another
    * one. Resolves to an error, if any.
    */
-  #written(path: string, passing = false): Promise<string | undefined> {
+  #written(path: string, passing = false): Promise<Problem | undefined> {
     const progress = (done: number, total: number) => this.#tell(`${path}: ${done} of ${total} pages`);
     return this.app.asker.snapshot(resolve(path), this.app.title, progress, passing);
   }

@@ -10,13 +10,14 @@ import { type Role, ROLES } from "../terminal/roles.ts";
 import type { FileTheme } from "../../configuration/schema.ts";
 import { THEMES } from "../../configuration/theme-names.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
+import { UserError } from "../../support/problem.ts";
 
 /** Names of the themes: configurations name them too. */
 export type ThemeName = typeof THEMES[number];
 export const THEME_NAMES: readonly ThemeName[] = THEMES;
 
 /** A theme of a configuration that cannot be used, and why. */
-export class ThemeError extends Error {}
+export class ThemeError extends UserError {}
 
 /** A role's color: `#rrggbb`, and perhaps its entry of 256. */
 type Change = string | readonly [direct: string, indexed: number];
@@ -56,7 +57,7 @@ function changed(where: string, base: ThemeName | undefined, changes: Readonly<R
   const colors = { ...base && themeOf(base).colors } as Record<Role, readonly [number, number]>;
   for (const [role, change] of Object.entries(changes)) {
     if (!isRole(role)) {
-      throw new ThemeError(`${where}: "${role}" is not a role${didYouMean(role, ROLES, `list the roles with el2 theme show ${base}`)}`);
+      throw new ThemeError(`${where}: "${role}" is not a role`, didYouMean(role, ROLES, `list the roles with el2 theme show ${base}`));
     }
     const [text, entry] = typeof change === "string" ? [change, undefined] : change;
     const direct = parseInt(text.slice(1), 16);
@@ -74,6 +75,7 @@ export function checkLegible(where: string, colors: ThemeColors): void {
   const way = depth === "256" ? `choose its entry of 256, such as ${ink} = ["#rrggbb", 252]` : `change ${ink} or ${ground}`;
   throw new ThemeError(
     `${where}: ${ink} on ${ground} has a contrast of ${contrast.toFixed(2)} in ${depth === "256" ? "256 colors" : "direct color"}` +
-      `${others}; text needs ${LEAST_CONTRAST}; ${way}`,
+      `${others}; text needs ${LEAST_CONTRAST}`,
+    way,
   );
 }

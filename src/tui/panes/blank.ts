@@ -7,6 +7,7 @@ import { wrap } from "./row-lines.ts";
 import type { Look } from "../look/theme.ts";
 import type { TableName } from "../../queries/tables.ts";
 import type { Answer } from "../../queries/query.ts";
+import type { Problem } from "../../support/problem.ts";
 
 /** Why a pane has no rows. */
 export type Blank =
@@ -18,8 +19,8 @@ export type Blank =
 /** The error of an answer; undefined without one. */
 export function blankOf({ error, problem }: Answer): Extract<Blank, { kind: "error" }> | undefined {
   if (error === undefined) return undefined;
-  const { what, way_out: wayOut } = problem ?? { what: error };
-  return { kind: "error", what: what.split("\n")[0], wayOut };
+  const { what, wayOut }: Problem = problem ?? { what: error };
+  return { kind: "error", what: what.split("\n")[0], wayOut: wayOut?.split("\n")[0] };
 }
 
 /** An answer that takes longer is said to be awaited, and then for how long, ms. */

@@ -13,6 +13,7 @@ import { outsideResources, resourceText } from "../../../src/plans/host-resource
 import { A64, SYSTEM_OFF } from "../../cli/program.ts";
 import { Guests } from "../../guests/guest.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
+import { assertPlanned } from "../../support/planned.ts";
 
 const ERASED = 0xff, LETTER = "o".charCodeAt(0);
 /** `movz x3, #0x400, lsl #16; ldr w0, [x3, #4]; and w0, w0, #0x7f` */
@@ -36,7 +37,7 @@ async function planIn(folder: string, more: string): Promise<SessionPlan> {
   await Deno.writeFile(`${folder}/bios.bin`, new Uint8Array(new Uint32Array(PROGRAM).buffer));
   const text = `el2 = 1\n[machine]\nmemory = "256MiB"\n[vm.a]\nplatform = "qemu-virt"\nbios = "bios.bin"\nmemory = "16MiB"\n${more}`;
   const result = await planText(text, undefined, folder);
-  assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
+  assertPlanned(result);
   return { ...result.run, turbo: true };
 }
 

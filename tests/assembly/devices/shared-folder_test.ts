@@ -12,6 +12,6 @@ Deno.test("a shared folder that is missing, or a file, is the user's to mend and
     for (const path of [`${folder}/none`, file]) {
       const devices = [{ kind: "9p", folder: path, mode: "ro", tag: "t" }] as const;
       assert.ok(plan.what.kind === "boot");
-      assert.deepEqual(beginSystem({ ...plan, what: { ...plan.what, devices } }), { refused: `folder ${path}: no such folder` });
+      assert.deepEqual(beginSystem({ ...plan, what: { ...plan.what, devices } }), { refused: { what: `folder ${path}: no such folder` } });
     }
   }));

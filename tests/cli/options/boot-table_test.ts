@@ -7,6 +7,7 @@ import { planRun } from "../../../src/configuration/plan-run.ts";
 import { addToCatalog, catalogFiles, type CatalogSource } from "../../../src/catalog/catalog.ts";
 import { el2, imageOf } from "../program.ts";
 import { TRUSTED } from "../../support/trusted.ts";
+import { assertPlanned } from "../../support/planned.ts";
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
 
@@ -15,7 +16,7 @@ async function planOfFile(text: string, folder: string) {
   const file = `${folder}/el2.toml`;
   await Deno.writeTextFile(file, text);
   const planned = await planRun(file, TRUSTED);
-  assert.ok(planned.ok, planned.ok ? "" : planned.errors.join("\n"));
+  assertPlanned(planned);
   const { ui: _, recordTo: _recordTo, ...plan } = planned.run;
   return plan;
 }

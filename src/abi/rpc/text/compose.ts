@@ -6,9 +6,10 @@ import type { RpcRequest } from "../message.ts";
 import { encodeRequest } from "../message.ts";
 import { RPC_MESSAGES } from "../messages/all.ts";
 import { shapeName } from "./describe.ts";
+import { UserError } from "../../../support/problem.ts";
 
 /** A request that cannot be made of that: the message says why. */
-export class ComposeError extends Error {}
+export class ComposeError extends UserError {}
 
 /** No request has this name or id. */
 export class UnknownRequestError extends ComposeError {}
@@ -44,7 +45,7 @@ export function splitFields(message: RpcRequest<Fields, Fields>, texts: readonly
     const at = text.indexOf("=");
     if (at < 1) {
       const names = fieldNames(message).join(", ") || "no fields";
-      throw new ComposeError(`${JSON.stringify(text)} is not FIELD=VALUE; ${message.name} has ${names}`);
+      throw new ComposeError(`${JSON.stringify(text)} is not FIELD=VALUE`, `${message.name} has ${names}`);
     }
     return [text.slice(0, at), text.slice(at + 1)];
   }));
@@ -59,7 +60,7 @@ export function composeRequest(message: RpcRequest<Fields, Fields>, given: Reado
   const names = new Set(shapes.map(([name]) => name));
   const unknown = [...given.keys()].find((name) => !names.has(name));
   if (unknown !== undefined) {
-    throw new ComposeError(`${message.name} has no field ${JSON.stringify(unknown)}; it has ${[...names].join(", ") || "none"}`);
+    throw new ComposeError(`${message.name} has no field ${JSON.stringify(unknown)}`, `it has ${[...names].join(", ") || "none"}`);
   }
   const values = shapes.map(([name, shape]) => [name, ofText(name, shape, given.get(name))]);
   return encodeRequest(message, Object.fromEntries(values));
@@ -79,7 +80,7 @@ function ofText(name: string, shape: Shape, text: string | undefined): unknown {
     case "rest":
       return ofJson(name, shape, text ?? "");
     default:
-      if (text === undefined) throw new ComposeError(`${name} is missing; add ${name}=${shape.kind === "unsigned" ? "NUMBER" : "HEX"}`);
+      if (text === undefined) throw new ComposeError(`${name} is missing`, `add ${name}=${shape.kind === "unsigned" ? "NUMBER" : "HEX"}`);
       return ofJson(name, shape, text);
   }
 }
@@ -123,13 +124,13 @@ function fields(name: string, shapes: Shapes, value: unknown): Record<string, un
   const given = value as Record<string, unknown>;
   const known = written(shapes);
   const unknown = Object.keys(given).find((key) => !known.some(([field]) => field === key));
-  if (unknown !== undefined) throw new ComposeError(`${name} has no ${unknown}; it has ${known.map(([field]) => field).join(", ")}`);
+  if (unknown !== undefined) throw new ComposeError(`${name} has no ${unknown}`, `it has ${known.map(([field]) => field).join(", ")}`);
   return Object.fromEntries(known.map(([field, shape]) => [field, ofJson(`${name}.${field}`, shape, given[field])]));
 }
 
 function integer(name: string, size: number, value: unknown): number | bigint {
   const text = String(value);
-  if (!/^(0x[0-9a-f]+|\d+)$/i.test(text)) throw new ComposeError(`${name}=${text} is not a number; use for example 12 or 0x80`);
+  if (!/^(0x[0-9a-f]+|\d+)$/i.test(text)) throw new ComposeError(`${name}=${text} is not a number`, "use for example 12 or 0x80");
   const number = BigInt(text);
   if (number >> BigInt(size * 8)) throw new ComposeError(`${name}=${text} is more than ${size * 8} bits`);
   return size === 8 ? number : Number(number);

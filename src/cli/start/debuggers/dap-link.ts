@@ -1,7 +1,7 @@
 // Machines for a client of the Debug Adapter Protocol: those that it starts run in this process,
 // others are sessions.
 
-import { ExitCode, Failure } from "../../common/failure.ts";
+import { failed, Failure } from "../../common/failure.ts";
 import { connectNamed } from "../../common/session.ts";
 import { checkUse, hostConsent } from "../plans/consent.ts";
 import { plannedOf, plannedTable } from "../plans/planned.ts";
@@ -22,6 +22,7 @@ import { VMS } from "../../../queries/tables.ts";
 import { connectEmbedded, type SessionClient } from "../../../session/client.ts";
 import { isSnapshot } from "../../../snapshots/file.ts";
 import { didYouMean } from "../../../support/did-you-mean.ts";
+import { problemText } from "../../../support/problem.ts";
 
 /** Others may ask through the same client, with their own numbers. */
 const FIRST_QUESTION = 2e9;
@@ -140,7 +141,7 @@ function vmsOf({ what }: SessionPlan): string[] {
 
 function checkVms(wanted: readonly string[] | undefined, vms: readonly string[]): void {
   for (const name of wanted ?? []) {
-    if (!vms.includes(name)) throw new Failure(`no VM called "${name}"${didYouMean(name, vms, `there are ${vms.join(", ")}`)}`);
+    if (!vms.includes(name)) throw new Failure(`no VM called "${name}"`, didYouMean(name, vms, `there are ${vms.join(", ")}`));
   }
 }
 
@@ -198,7 +199,7 @@ class MachineLink implements DapTarget {
     switch (event.kind) {
       case "debug-attached":
         if (event.error === undefined) this.#attached.resolve();
-        else this.#attached.reject(new Failure(event.error, ExitCode.Failed));
+        else this.#attached.reject(failed(event.error));
         break;
       case "debug-answer":
         this.#answers.shift()?.(event.answer);
@@ -228,7 +229,7 @@ class MachineLink implements DapTarget {
   end(code: number, message: string): void {
     if (this.#gone) return;
     this.#gone = true;
-    this.#attached.reject(new Failure(message, ExitCode.Failed));
+    this.#attached.reject(failed(message));
     for (const answer of this.#answers.splice(0)) answer({ kind: "refused", message: GONE });
     this.events.ended(code, message);
     this.#ending?.();
@@ -254,7 +255,8 @@ class MachineLink implements DapTarget {
 
   async addSymbols(vm: string, path: string): Promise<string | undefined> {
     try {
-      return await this.#asker.symbols(vm, readSymbolFile(path));
+      const problem = await this.#asker.symbols(vm, readSymbolFile(path));
+      return problem && problemText(problem);
     } catch (error) {
       if (error instanceof Failure) return error.message;
       throw error;

@@ -8,6 +8,7 @@ import { requireUnix } from "../../common/platform.ts";
 import { report } from "../../common/print.ts";
 import { NotOurs, readOwnText, writeOwnText } from "../../../support/own-files.ts";
 import { OwnListener } from "../../../support/own-socket.ts";
+import { problemOf } from "../../../support/problem.ts";
 
 const LOOPBACK = "127.0.0.1";
 const PORT_MAX = 65_535;
@@ -58,13 +59,15 @@ function listen(where: string, tokenFile: string | undefined): Listening {
     }
     const port = /^\d{1,5}$/.test(where) ? Number(where) : NaN;
     if (!(port <= PORT_MAX)) {
-      throw new Failure(`--listen: "${where}" is neither a port nor a path with a /; use for example 4711 or ./dap.sock`);
+      throw new Failure(`--listen: "${where}" is neither a port nor a path with a /`, "use for example 4711 or ./dap.sock");
     }
     const token = tokenOf(tokenFile), listener = Deno.listen({ hostname: LOOPBACK, port });
     return { listener, name: `${LOOPBACK}:${listener.addr.port}`, token };
   } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse) throw new Failure(`--listen: ${where} is in use; use another one, or 0 for any free port`);
-    if (error instanceof NotOurs) throw new Failure(`--listen: ${error.message}`);
+    if (error instanceof Deno.errors.AddrInUse) {
+      throw new Failure(`--listen: ${where} is in use`, "use another one, or 0 for any free port");
+    }
+    if (error instanceof NotOurs) throw new Failure(problemOf(error, "--listen"));
     throw error;
   }
 }

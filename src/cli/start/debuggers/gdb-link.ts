@@ -17,6 +17,7 @@ import { LINUX_TABLES } from "../../../queries/linux-tables.ts";
 import { listText } from "../../../queries/list-text.ts";
 import { type QueryArguments, rowsOf } from "../../../queries/query.ts";
 import { CODE, PAGE_TABLES } from "../../../queries/tables.ts";
+import { problemOf } from "../../../support/problem.ts";
 
 /** Others may ask through the same client, with their own numbers. */
 const FIRST_QUESTION = 1e9;
@@ -213,10 +214,10 @@ function listen(place: GdbPlace): GdbConnections {
     return new OwnSocket(place);
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse) {
-      throw new Failure(`port ${place} of 127.0.0.1 is in use; use another port, or 0 for any free one`);
+      throw new Failure(`port ${place} of 127.0.0.1 is in use`, "use another port, or 0 for any free one");
     }
-    if (error instanceof NotOurs) throw new Failure(`gdb: ${error.message}`);
-    if (error instanceof Deno.errors.NotCapable) throw new Failure("a gdb server needs permission to listen; run Deno with --allow-net");
+    if (error instanceof NotOurs) throw new Failure(problemOf(error, "gdb"));
+    if (error instanceof Deno.errors.NotCapable) throw new Failure("a gdb server needs permission to listen", "run Deno with --allow-net");
     throw error;
   }
 }

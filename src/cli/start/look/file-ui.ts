@@ -4,6 +4,7 @@
 import { resolve } from "node:path";
 import { Failure } from "../../common/failure.ts";
 import type { FileUi } from "../../../configuration/schema.ts";
+import { problemOf } from "../../../support/problem.ts";
 
 /** Whether it names keys or colors, which may be wrong in ways that only the screens know. */
 export function namesKeysOrColors({ console_prefix, keys, themes }: FileUi): boolean {
@@ -24,9 +25,9 @@ export async function checkedUi(file: string, ui: FileUi): Promise<FileUi> {
     ownThemes(ui.themes);
     return ui;
   } catch (error) {
-    if (error instanceof ThemeError) throw new Failure(`${file}: ${error.message}`);
+    if (error instanceof ThemeError) throw new Failure(problemOf(error, file));
     if (!(error instanceof KeyClash)) throw error;
-    throw new Failure(`${file}: [ui] ${ui.console_prefix === undefined ? "keys" : "keys and console_prefix"}: ${error.message}`);
+    throw new Failure(problemOf(error, `${file}: [ui] ${ui.console_prefix === undefined ? "keys" : "keys and console_prefix"}`));
   }
 }
 

@@ -77,7 +77,7 @@ function themeOf(look: Look, own: readonly Theme[], wanted: string | undefined, 
     if (findTheme(name, own)) return name;
     if (unknown === "pass") continue;
     const known = ["auto", ...THEME_NAMES, ...own.map((theme) => theme.name)];
-    throw new Failure(`${where}: no such theme${didYouMean(name, known, `there are ${known.join(", ")}`)}`);
+    throw new Failure(`${where}: no such theme`, didYouMean(name, known, `there are ${known.join(", ")}`));
   }
   return wanted !== undefined && findTheme(wanted, own) ? wanted : undefined;
 }

@@ -2,7 +2,10 @@
 // screens know of it is checked here: keys, columns, colors. No part of it can stop a start: wrong
 // ones are left out, and a note says so. No other file can have el2 run a program.
 
-import { type ConfigErrors, formatConfigError } from "../../../configuration/config.ts";
+import type { ConfigErrors } from "../../../configuration/config.ts";
+import { configProblem, ruled } from "../../../plans/config-fact.ts";
+import { problemFact } from "../../../configuration/files.ts";
+import { problemText } from "../../../support/problem.ts";
 import type { FileCommand } from "../../../configuration/program-keys.ts";
 import { DEFAULT_UI, type FileUi } from "../../../configuration/schema.ts";
 import { readUserFile, type UserFile } from "../../../configuration/user-file.ts";
@@ -43,7 +46,7 @@ export function withUserFile(configured: FileUi): UserLook {
     ...{ columns: knownColumns(columns, errors), commands: usableCommands(commands, keys, errors), keys },
     ui: { ...ui, ...own, themes: { ...themes, ...configured.themes } },
   };
-  const problems = [...refused, ...errors.sorted().map((error) => formatConfigError(path, error))];
+  const problems = [...refused, ...errors.sorted().map((error) => problemText(configProblem(path, error)))];
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more: el2 doctor)` : "";
   return { ...merged, problems, note: problems.length ? `left out: ${problems[0]}${more}` : undefined };
 }
@@ -69,7 +72,7 @@ function legible({ themes }: FileUi, errors: ConfigErrors): FileUi["themes"] {
         return true;
       } catch (error) {
         if (!(error instanceof ThemeError)) throw error;
-        errors.atKey(["ui", "themes", name], error.message);
+        errors.atKey(["ui", "themes", name], problemFact(error));
         return false;
       }
     }),
@@ -94,7 +97,7 @@ function usableKeys(
       // The clash is the configuration's own, which was checked.
       if (name === undefined) throw error;
       own.delete(name);
-      errors.atKey(Object.hasOwn(keys, name) ? ["ui", "keys", name] : ["ui", "console_prefix"], error.message);
+      errors.atKey(Object.hasOwn(keys, name) ? ["ui", "keys", name] : ["ui", "console_prefix"], problemFact(error));
     }
   }
 }
@@ -106,7 +109,10 @@ function knownColumns(columns: UserFile["columns"], errors: ConfigErrors): UserF
     const table = TABLE_NAMES.find((one) => one === name);
     if (table === undefined) {
       const hint = "list the names with el2 schema";
-      errors.atKey(["ui", "columns", name], `${JSON.stringify(name)} is not the name of a list${didYouMean(name, TABLE_NAMES, hint)}`);
+      errors.atKey(
+        ["ui", "columns", name],
+        ruled(`${JSON.stringify(name)} is not the name of a list`, didYouMean(name, TABLE_NAMES, hint)),
+      );
       continue;
     }
     const all = listed(TABLES[table], undefined).map(([column]) => column);
@@ -114,7 +120,8 @@ function knownColumns(columns: UserFile["columns"], errors: ConfigErrors): UserF
       const exists = all.includes(column);
       const hint = `there are ${all.join(", ")}`;
       if (!exists) {
-        errors.atValue(["ui", "columns", name, index], `${name} has no column ${JSON.stringify(column)}${didYouMean(column, all, hint)}`);
+        const what = `${name} has no column ${JSON.stringify(column)}`;
+        errors.atValue(["ui", "columns", name, index], ruled(what, didYouMean(column, all, hint)));
       }
       return exists;
     });
@@ -136,7 +143,7 @@ function usableCommands(
     const owner = keymap.actionOf("lists", key)?.name ??
       commands.slice(0, index).find((before) => before.key === key && both(before.where))?.name;
     if (owner === undefined) return command;
-    errors.atKey(["ui", "command"], `command ${name}: key ${key} is ${owner}'s; use another one`);
+    errors.atKey(["ui", "command"], ruled(`command ${name}: key ${key} is ${owner}'s`, "use another one"));
     return { ...command, key: undefined };
   });
 }

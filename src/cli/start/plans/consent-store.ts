@@ -8,6 +8,7 @@ import { lstatIfThere, NotOurs, readOwnText, removeIfThere } from "../../../supp
 import { checkOwnFolder, ownFolder } from "../../../support/own-folders.ts";
 import { stateFolder } from "../../../support/state-folder.ts";
 import { writeWhole } from "../../../support/whole-file.ts";
+import { problemOf } from "../../../support/problem.ts";
 
 /** SHA-256 in hexadecimal. */
 export const digest = (content: string | Uint8Array) => node.crypto.createHash("sha256").update(content).digest("hex");
@@ -50,7 +51,7 @@ export function hasConsent(file: string, text: string): boolean {
 export function consent(file: string, text: string): void {
   orFail(file, () => {
     const record = recordOf(file);
-    if (record === undefined) throw new Failure("consent needs a folder for its records; set HOME or XDG_STATE_HOME");
+    if (record === undefined) throw new Failure("consent needs a folder for its records", "set HOME or XDG_STATE_HOME");
     ownFolder(record.folder);
     writeWhole(record.path, `${digest(text)}\n${record.real}\n`);
   });
@@ -61,7 +62,7 @@ function orFail<T>(what: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof NotOurs || error instanceof Error && isOfSystem(error)) throw new Failure(`${what}: ${error.message}`);
+    if (error instanceof NotOurs || error instanceof Error && isOfSystem(error)) throw new Failure(problemOf(error, what));
     throw error;
   }
 }

@@ -22,7 +22,7 @@ export function hostConsent(allowed: readonly string[] = [], ask: (text: string)
     if (hasConsent(source.path, known)) return;
     const texts = wanted.map(resourceText), what = `${source.kind} ${source.path}: its machine needs host resources`;
     if (!ask([`${what}:`, ...texts.map((text) => `  ${text}`)].join("\n"))) {
-      throw new Failure(`${what}: ${texts.join(", ")}; allow them with --allow-host PATH, --allow-host ${NET} or --allow-host ${ALL}`);
+      throw new Failure(`${what}: ${texts.join(", ")}`, `allow them with --allow-host PATH, --allow-host ${NET} or --allow-host ${ALL}`);
     }
     consent(source.path, known);
   };

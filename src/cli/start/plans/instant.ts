@@ -11,9 +11,9 @@ import { readIfThere } from "../../../support/cache.ts";
  */
 export async function instantly(plan: SessionPlan, instant: boolean | undefined): Promise<SessionPlan> {
   if (!instant) return plan;
-  if (plan.record) throw new Failure("--instant and --record are mutually exclusive: a recording begins at the start; give one");
+  if (plan.record) throw new Failure("--instant and --record are mutually exclusive: a recording begins at the start", "give one");
   if (plan.debug !== undefined) {
-    throw new Failure("--instant and --gdb are mutually exclusive: gdb waits at the start; give one, or use el2 gdb in the session");
+    throw new Failure("--instant and --gdb are mutually exclusive: gdb waits at the start", "give one, or use el2 gdb in the session");
   }
   const path = await instantPath(plan);
   const bytes = readIfThere(path);

@@ -5,6 +5,7 @@ import { Failure } from "../../common/failure.ts";
 import { diskGuestTable, hasDiskGuest } from "../../../catalog/boot.ts";
 import { changed, type Table } from "../../../configuration/config.ts";
 import { planOf, type PlanReader, planRun, type RunResult, vmTable } from "../../../configuration/plan-run.ts";
+import { problemOfAll, problemText } from "../../../support/problem.ts";
 import type { FileUi } from "../../../configuration/schema.ts";
 import type { SessionPlan } from "../../../plans/plan.ts";
 
@@ -37,7 +38,7 @@ export interface MoreDevices {
  */
 export async function withDevices(what: string, { devices, option }: MoreDevices, changes: readonly string[]): Promise<Planned> {
   if (what.endsWith(".toml") || what === "demo") {
-    throw new Failure(`${option}: ${what} lists the devices of its VMs; add yours to devices of its [vm.NAME]`);
+    throw new Failure(`${option}: ${what} lists the devices of its VMs`, "add yours to devices of its [vm.NAME]");
   }
   return await plannedTable(changed(await tableWithDevices(what, devices), changes));
 }
@@ -48,7 +49,7 @@ async function tableWithDevices(what: string, devices: MoreDevices["devices"]): 
     return { ...guest, host: { ...guest.host, devices: joined(guest.host.devices, devices) } };
   }
   const one = await vmTable(what, devices);
-  if (typeof one === "string") throw new Failure(one);
+  if ("what" in one) throw new Failure(one);
   return one;
 }
 
@@ -59,8 +60,8 @@ async function tableWithDevices(what: string, devices: MoreDevices["devices"]): 
 export async function withImages(images: readonly string[], changes: readonly string[]): Promise<Planned> {
   const table: { vm: Record<string, Table> } = { vm: {} };
   for (const image of images) {
-    const one = image.endsWith(".toml") || image === "demo" ? `${image} is a configuration` : await vmTable(image);
-    if (typeof one === "string") throw new Failure(`${one}; several arguments are images, one VM each`);
+    const one = image.endsWith(".toml") || image === "demo" ? { what: `${image} is a configuration` } : await vmTable(image);
+    if ("what" in one) throw new Failure(problemText(one), "several arguments are images, one VM each");
     const stem = vmNameOf(image);
     let name = stem;
     for (let number = 2; Object.hasOwn(table.vm, name); number++) name = `${stem}-${number}`;
@@ -91,7 +92,7 @@ export interface Planned {
 }
 
 export function checked(result: RunResult): Planned {
-  if (!result.ok) throw new Failure(result.errors.join("\n     "));
+  if (!result.ok) throw new Failure(problemOfAll(result.problems));
   const { ui, recordTo: record, ...plan } = result.run;
   return { plan, ui, record };
 }

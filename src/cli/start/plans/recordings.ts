@@ -7,6 +7,7 @@ import { type Consent, outsideResources, sourceFile, withoutConnections } from "
 import { type Recording, RecordingError } from "../../../recordings/recording.ts";
 import { readRecording } from "../../../recordings/recording-reader.ts";
 import { cannotRead, readToEnd } from "../../../support/named-file.ts";
+import { problemOf } from "../../../support/problem.ts";
 
 /**
  * A recording named by a user, whose machine may read the disks that it names.
@@ -18,8 +19,8 @@ export async function readNamedRecording(file: string, consent: Consent): Promis
     bytes = readToEnd(file);
     recording = await readRecording(file, bytes);
   } catch (error) {
-    if (error instanceof RecordingError) throw new Failure(error.message);
-    throw new Failure(`recording ${file}: ${cannotRead(error)}`);
+    if (error instanceof RecordingError) throw new Failure(problemOf(error));
+    throw new Failure(cannotRead(error, `recording ${file}`));
   }
   checkUse(sourceFile("recording", file, () => digest(bytes)), withoutConnections(outsideResources(recording.plan)), consent);
   return recording;

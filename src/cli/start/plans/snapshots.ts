@@ -8,6 +8,7 @@ import { type Consent, outsideResources, sourceFile } from "../../../plans/host-
 import type { SessionPlan } from "../../../plans/plan.ts";
 import { readSnapshot, SnapshotError, type SnapshotHeader } from "../../../snapshots/file.ts";
 import { cannotRead, readToEnd } from "../../../support/named-file.ts";
+import { problemOf } from "../../../support/problem.ts";
 
 type NamedSnapshot = ReturnType<typeof readSnapshot> & { readonly bytes: Uint8Array };
 
@@ -42,7 +43,7 @@ export async function namedSnapshot<T>(file: string, reader: (path: string) => T
   try {
     return await reader(file);
   } catch (error) {
-    if (error instanceof SnapshotError) throw new Failure(error.message, code);
-    throw new Failure(`snapshot ${file}: ${cannotRead(error)}`);
+    if (error instanceof SnapshotError) throw new Failure(problemOf(error), undefined, code);
+    throw new Failure(cannotRead(error, `snapshot ${file}`));
   }
 }

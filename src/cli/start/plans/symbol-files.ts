@@ -1,6 +1,6 @@
 // ELF files of symbols: those that `--symbols` names, and those written for debuggers.
 
-import { ExitCode, Failure } from "../../common/failure.ts";
+import { checkAnswered, failed, Failure } from "../../common/failure.ts";
 import { readNamedFile } from "../../common/named-file.ts";
 import type { Asker } from "../../../control/asker.ts";
 import { debugFrame } from "../../../formats/dwarf/frame-writer.ts";
@@ -10,6 +10,7 @@ import { type Answer, rowsOf } from "../../../queries/query.ts";
 import { FRAMES, SYMBOLS } from "../../../queries/tables.ts";
 import { symbolsAlone, writeElfSymbols } from "../../../symbols/elf-symbols.ts";
 import { writeWhole } from "../../../support/whole-file.ts";
+import { problemOf } from "../../../support/problem.ts";
 
 /**
  * Writes an ELF file with all symbols of a VM and the call frame information of its functions;
@@ -18,21 +19,18 @@ import { writeWhole } from "../../../support/whole-file.ts";
  */
 export async function writeSymbols(asker: Pick<Asker, "ask">, vm: string, path: string): Promise<string> {
   const got = await asker.ask({ table: "symbols", args: { vm } });
-  if (got.error !== undefined) throw new Failure(got.error, ExitCode.Failed);
+  checkAnswered(got);
   const rows = rowsOf(SYMBOLS, got);
   if (!rows.length) {
-    throw new Failure(
-      `${vmId(vm)} has no symbols: it runs no Linux kernel with kallsyms; add an ELF file with --add FILE`,
-      ExitCode.Failed,
-    );
+    throw failed(`${vmId(vm)} has no symbols: it runs no Linux kernel with kallsyms`, "add an ELF file with --add FILE");
   }
   const frames = await asker.ask({ table: "symbols.frames", args: { vm } });
-  if (frames.error !== undefined) throw new Failure(frames.error, ExitCode.Failed);
+  checkAnswered(frames);
   const file = writeElfSymbols(rows.map(({ name, address, type }) => ({ name, address: BigInt(address), type })), [frameSection(frames)]);
   try {
     writeWhole(path, file);
   } catch (error) {
-    throw new Failure(`${path}: ${error instanceof Error ? error.message : error}`);
+    throw new Failure(problemOf(error, path));
   }
   return `${rows.length} symbols in ${path}`;
 }
@@ -60,13 +58,13 @@ export function readSymbolFile(path: string): Uint8Array<ArrayBuffer> {
   try {
     return symbolsAlone(file);
   } catch (error) {
-    throw new Failure(`symbols ${path}: ${error instanceof Error ? error.message : error}`);
+    throw new Failure(problemOf(error, `symbols ${path}`));
   }
 }
 
 /** `--symbols VM=FILE`, repeatable. */
 export function collectSymbols(text: string, before: Record<string, Uint8Array> = {}): Record<string, Uint8Array> {
   const at = text.indexOf("=");
-  if (at < 1 || at === text.length - 1) throw new Failure(`--symbols: "${text}" is not VM=FILE; use for example rt=rt.elf`);
+  if (at < 1 || at === text.length - 1) throw new Failure(`--symbols: "${text}" is not VM=FILE`, "use for example rt=rt.elf");
   return { ...before, [text.slice(0, at)]: readSymbolFile(text.slice(at + 1)) };
 }

@@ -1,6 +1,5 @@
 // The plan of a configuration that the user mends while a screen shows its errors.
 
-import { Failure } from "../../common/failure.ts";
 import { type PlanReader, planRun } from "../../../configuration/plan-run.ts";
 import { checked, type Planned } from "../plans/planned.ts";
 
@@ -15,8 +14,8 @@ export async function mended(what: string, reader: PlanReader, changes: readonly
   const right = await showConfigErrors(what, async () => {
     // Nothing starts from this plan.
     const result = await planRun(what, { consent: () => {} }, changes);
-    return result.ok ? [] : result.placed;
+    return result.ok ? [] : result.problems;
   });
-  if (!right) throw new Failure(first.errors.join("\n     "));
+  if (!right) return checked(first);
   return checked(await planRun(what, reader, changes));
 }

@@ -28,7 +28,7 @@ import { runTui, type TuiOptions } from "../../../tui/app/run.ts";
 import type { UnseenStart } from "../../../tui/app/starts.ts";
 import { ProcessTerminal, type TerminalPort } from "../../../tui/terminal/terminal.ts";
 import type { Guide } from "../../../tui/app/guide.ts";
-import type { ConfigError } from "../../../configuration/config.ts";
+import type { Problem } from "../../../support/problem.ts";
 
 /** A machine of this process as its screens see it. */
 export interface ShownMachine {
@@ -300,16 +300,16 @@ async function chooseNext(from: string, looks: Surroundings, entry: URL): Promis
 }
 
 /** Shows the errors of a configuration until it is valid, or the user quits: false. */
-export async function showConfigErrors(file: string, check: () => Promise<readonly ConfigError[]>): Promise<boolean> {
+export async function showConfigErrors(file: string, check: () => Promise<readonly Problem[]>): Promise<boolean> {
   return await runConfigErrors(terminalOfProcess(), {
     // A theme of the configuration is not known before that is right.
     ...surroundings({}, DEFAULT_UI, "pass"),
     file,
     check: async () => {
-      const errors = await check();
+      const problems = await check();
       // A missing file has no text to show; the error reports it.
       const text = await Deno.readTextFile(file).catch(() => "");
-      return { text, errors };
+      return { text, problems };
     },
     async edit(line) {
       const editor = Deno.env.get("VISUAL") || Deno.env.get("EDITOR") || "vi";

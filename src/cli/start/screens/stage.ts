@@ -3,7 +3,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { surroundings } from "../look/surroundings.ts";
-import { ExitCode, Failure } from "../../common/failure.ts";
+import { ExitCode, failed, Failure } from "../../common/failure.ts";
 import { giveUp, needsNetwork } from "../../common/rights.ts";
 import { Asker } from "../../../control/asker.ts";
 import { DEFAULT_UI, type FileUi } from "../../../configuration/schema.ts";
@@ -124,7 +124,7 @@ export class Stage implements Disposable {
     const before = this.#stops;
     this.send({ kind: "resume" });
     await this.#until(() => this.#stops > before, what);
-    if (this.#ended) throw new Failure(`the machine has ended before ${what}`, ExitCode.Failed);
+    if (this.#ended) throw failed(`the machine has ended before ${what}`);
   }
 
   send(request: Request): void {
@@ -159,7 +159,7 @@ export class Stage implements Disposable {
   async #until(isThere: () => boolean, what: string, patience = PATIENCE): Promise<void> {
     for (const limit = performance.now() + patience; !isThere();) {
       this.#check();
-      if (performance.now() > limit) throw new Failure(`${what}: not reached in ${PATIENCE / 1000} s`, ExitCode.TimedOut);
+      if (performance.now() > limit) throw new Failure(`${what}: not reached in ${PATIENCE / 1000} s`, undefined, ExitCode.TimedOut);
       await sleep(LOOK);
     }
   }
@@ -169,7 +169,7 @@ export class Stage implements Disposable {
   }
 
   #fail(message: string, code: number): void {
-    this.#failure ??= new Failure(message, code);
+    this.#failure ??= new Failure(message, undefined, code);
     this.#failed.reject(this.#failure);
   }
 

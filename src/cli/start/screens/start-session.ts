@@ -1,6 +1,6 @@
 // Sessions in the background: their processes, and forks of what a screen shows.
 
-import { ExitCode, Failure } from "../../common/failure.ts";
+import { ExitCode, failed, Failure } from "../../common/failure.ts";
 import { requireUnix } from "../../common/platform.ts";
 import { runtimeArguments } from "../../common/runtime.ts";
 import { openSession } from "../../common/session.ts";
@@ -29,17 +29,16 @@ const PASSING_TIME = 5_000;
 export async function startSession(entry: URL, name: string, args: string[]): Promise<void> {
   requireUnix("sessions in the background");
   const path = socketPath(name);
-  const taken = () =>
-    new Failure(`session ${name} is already running; show it with el2 attach ${name}, end it with el2 down ${name}`, ExitCode.Failed);
+  const taken = () => failed(`session ${name} is already running`, `show it with el2 attach ${name}, end it with el2 down ${name}`);
   const listened = lstatIfThere(path) !== undefined;
   if (await answers(path)) throw taken();
   const owner = await stayingOwner(path);
   if (owner) {
     // One that was about to listen may do so by now.
     if (!listened && await answers(path)) throw taken();
-    throw new Failure(
-      `session ${name} does not answer, but its process ${owner.pid} exists; continue it with kill -CONT ${owner.pid}, or end it with kill ${owner.pid}`,
-      ExitCode.Failed,
+    throw failed(
+      `session ${name} does not answer, but its process ${owner.pid} exists`,
+      `continue it with kill -CONT ${owner.pid}, or end it with kill ${owner.pid}`,
     );
   }
   const { log } = besideSocket(path);
@@ -62,11 +61,12 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
       throw new Failure(
         (await Deno.readTextFile(log)).replace(/^el2: /, "").trim() ||
           `the session could not start (exit code ${ended}) and its log ${log} is empty; is there room on its disk?`,
+        undefined,
         ended || ExitCode.Failed,
       );
     }
     if (performance.now() > limit) {
-      throw new Failure(`session ${name} has not started after ${START_TIME / 1000} s; see its log ${log}`, ExitCode.Failed);
+      throw failed(`session ${name} has not started after ${START_TIME / 1000} s`, `see its log ${log}`);
     }
     await new Promise((resolve) => setTimeout(resolve, POLL));
   }
@@ -76,7 +76,7 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
     await firstVms(path);
   } catch (error) {
     if (!(error instanceof NoSession)) throw error;
-    throw new Failure(`session ${name} ended during its start: ${error.message}; see its log ${log}`, ExitCode.Failed);
+    throw failed(`session ${name} ended during its start: ${error.message}`, `see its log ${log}`);
   }
 }
 
@@ -142,7 +142,7 @@ export function forkOf(entry: URL, of: string): Fork {
     const name = `${of}-fork${number}`, file = `${sessionFolder()}/${name}.snap`;
     try {
       const error = await save(file);
-      if (error !== undefined) throw new Failure(error, ExitCode.Failed);
+      if (error !== undefined) throw failed(error);
       await startSession(entry, name, [file, "--name", name, "--allow-host", "all"]);
     } finally {
       // The session has read it.
