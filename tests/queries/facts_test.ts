@@ -2,14 +2,11 @@
 // of commands and in JSON alike, and nothing else changes: no mark, color, order or value.
 
 import assert from "node:assert/strict";
-import type { Facts } from "../../src/queries/facts/fact.ts";
-import { BARRIERS, IRQ_FINDINGS, STOPPED_STEP } from "../../src/queries/facts/irq-finding.ts";
+import { IRQ_FINDINGS, STOPPED_STEP } from "../../src/queries/facts/irq-finding.ts";
 import { inQuery } from "../../src/queries/facts/problem.ts";
 import { problemText } from "../../src/support/problem.ts";
-import { SLICE_REASONS } from "../../src/queries/facts/slice-reason.ts";
-import { EVIDENCE, VERDICT_FACTS, wordOf } from "../../src/queries/facts/verdict.ts";
+import { VERDICT_FACTS, wordOf } from "../../src/queries/facts/verdict.ts";
 import { VERDICTS } from "../../src/queries/facts/verdict-words.ts";
-import { WAITS } from "../../src/queries/facts/wait.ts";
 import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
 import { rowsOf } from "../../src/queries/query.ts";
 import type { Row, Table } from "../../src/queries/table.ts";
@@ -18,31 +15,8 @@ import { SCREEN_LIST } from "../../src/tui/app/actions.ts";
 import { demoSystem, runUntil } from "../inspection/system.ts";
 import { realMachine } from "../tui/real-machine.ts";
 import { Rig } from "../tui/rig.ts";
-
-const KINDS: Readonly<Record<string, Facts<never>>> = { BARRIERS, IRQ_FINDINGS, SLICE_REASONS, WAITS, VERDICT_FACTS, EVIDENCE };
-
-/** Other words of the same length: those outside of ids and numbers, in capitals. */
-function otherWords(text: string): string {
-  return text.replaceAll(/(?<![\w:/.<+-])[a-z]{2,}(?![\w:/.]*[:/]\w)/g, (word) => word.toUpperCase());
-}
-
-/** Rewords all facts while `work` is done. */
-async function reworded<T>(work: () => Promise<T>): Promise<T> {
-  const undo: (() => void)[] = [];
-  for (const { texts, waysOut } of Object.values(KINDS)) {
-    for (const words of [texts, waysOut] as unknown as Record<string, (fact: unknown) => string | undefined>[]) {
-      for (const [code, write] of Object.entries(words)) {
-        words[code] = (fact) => otherWords(write(fact) ?? "") || undefined;
-        undo.push(() => words[code] = write);
-      }
-    }
-  }
-  try {
-    return await work();
-  } finally {
-    undo.forEach((one) => one());
-  }
-}
+import { repositoryFiles, ROOT } from "../support/files.ts";
+import { KINDS, reworded } from "./reworded.ts";
 
 /** Each screen's cells: texts, and how they look. */
 async function screens(): Promise<{ texts: string[]; looks: string[] }> {
@@ -115,6 +89,13 @@ Deno.test("every code has one text, every finding the step that it stops, every 
   }
   assert.deepEqual(Object.keys(STOPPED_STEP).sort(), Object.keys(IRQ_FINDINGS.texts).sort());
   for (const code of Object.keys(VERDICT_FACTS.texts)) assert.ok(VERDICTS.includes(wordOf({ code } as never)), code);
+});
+
+Deno.test("no kind of facts is missing among those that are reworded", () => {
+  const all = [...repositoryFiles("src/", ".ts")].flatMap((path) =>
+    [...Deno.readTextFileSync(new URL(path, ROOT)).matchAll(/^export const (\w+) = new Facts</gm)].map(([, name]) => name)
+  );
+  assert.deepEqual(all.sort(), Object.keys(KINDS).sort());
 });
 
 Deno.test("an error of a query is its text and its way out", () => {

@@ -8,7 +8,7 @@ import { ArchiveError } from "../../src/machine/archive.ts";
 import { assemble, assembleEmpty } from "../../src/assembly/assemble.ts";
 import { planText } from "../../src/configuration/plan-run.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import type { SessionPlan } from "../../src/plans/plan.ts";
+import { alone, type SessionPlan } from "../../src/plans/plan.ts";
 import { Guests } from "../guests/guest.ts";
 import { Random } from "../support/random.ts";
 import { ENTROPY_READER, FLASH_WRITER } from "./programs.ts";
@@ -22,8 +22,6 @@ const POINTS = 6;
 /** The smallest bank of flash. */
 const FLASH_SIZE = 2 << 20;
 const ERASED = new Uint8Array(FLASH_SIZE).fill(0xff);
-
-const ALONE = { replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined } };
 
 function bytesOf(words: readonly number[]): Uint8Array<ArrayBuffer> {
   return new Uint8Array(Uint32Array.from(words).buffer);
@@ -145,8 +143,7 @@ Deno.test("the file of the variables has what the machine has, from the first wr
     assert.deepEqual(await Deno.readFile(other), loaded.hypervisor.flash[1].plan.device.array.read(0, FLASH_SIZE));
 
     // A machine beside the one that has the file leaves it alone.
-    const alone = { ...plan, ...ALONE };
-    const past = assembleEmpty(alone);
+    const past = assembleEmpty(alone(plan));
     past.load(state, true);
     runTo(past, 6_000);
     assert.equal(hashesOf(past), hashesOf(loaded));

@@ -1,0 +1,80 @@
+// A reworded fact about a broken guest, or a wrong configuration, changes its words wherever they
+// are shown: lines of commands, JSON and screens; and no fact, place or color.
+
+import assert from "node:assert/strict";
+import { planText } from "../../src/configuration/plan-run.ts";
+import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
+import { reasonLines } from "../../src/queries/reason-text.ts";
+import { whoText } from "../../src/queries/who-text.ts";
+import { WHO_FACTS } from "../../src/queries/facts/who.ts";
+import { problemText } from "../../src/support/problem.ts";
+import { ConfigErrorScreen } from "../../src/tui/app/config-errors.ts";
+import { plainLook } from "../../src/tui/look/theme.ts";
+import { Screen } from "../../src/tui/terminal/cells.ts";
+import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import { reworded } from "../queries/reworded.ts";
+import { planErrors } from "../support/planned.ts";
+import { assembleGuest } from "./assembly-guest.ts";
+import { ClassGuests, verdictOn } from "./class-guests.ts";
+
+/** Texts of a thing, as they are and in other words, which are the same words in capitals. */
+async function assertReworded(texts: () => Promise<readonly string[]>): Promise<void> {
+  const before = await texts(), after = await reworded(texts);
+  assert.equal(before.length, after.length);
+  before.forEach((text, index) => {
+    assert.notEqual(after[index], text);
+    assert.equal(after[index].toLowerCase(), text.toLowerCase());
+  });
+}
+
+Deno.test("the state of a source in other words: verdict and lines", async () => {
+  const guests = await ClassGuests.build("sources");
+  const system = await guests.system(guests.vm("NOT_READY", { keys: 'devices = [{ kind = "pl011" }, { kind = "rng" }]' }));
+  runUntil(system, 115e6);
+  const { fact } = verdictOn(system, "x");
+  await assertReworded(() => {
+    const row = verdictOn(system, "x");
+    assert.deepEqual(row.fact, fact);
+    assert.equal(fact.code, "source-idle");
+    return Promise.resolve([row.text, diagnosisLines(row).join("\n")]);
+  });
+});
+
+Deno.test("the cause of an exception in other words: verdict, evidence, way out and lines", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-reworded-" });
+  try {
+    await assembleGuest(folder, "x", "no_vectors\nbrk #7\n1: b 1b");
+    const texts = async () => {
+      const system = await demoSystem('el2 = 1\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\n', undefined, folder);
+      runUntil(system, 1e8);
+      const row = verdictOn(system, "x"), [reason] = rows(system, "why", { filter: "ended=vm:x" });
+      assert.ok(row.because.some((one) => one.code === "cause" && one.cause.code === "trap-instruction"));
+      return [row.text, row.evidence.join("\n"), reason.way_out!, reasonLines(reason).map(({ text }) => text).join("\n")];
+    };
+    await assertReworded(texts);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("errors of a configuration in other words: lines, values for programs, and the screen", async () => {
+  const text = 'el2 = 1\n[machine]\ncpus = 99\n[vm.a]\nimage = "x"\nkernle = 1\nstart = "soon"\n';
+  const place = { file: "a.toml", text };
+  const shown = async () => {
+    const result = await planText(text, place.file, "/");
+    assert.ok(!result.ok);
+    const screen = new Screen(140, 30, "direct");
+    new ConfigErrorScreen(place.file, place.text, result.problems).draw(screen, plainLook("dark", "direct", "full"));
+    const drawn = screen.toLines().filter((line) => line.includes("^ "));
+    assert.equal(drawn.length, result.problems.length);
+    return [...planErrors(result), ...result.problems.map(({ what, wayOut }) => problemText({ what, wayOut })), ...drawn];
+  };
+  await assertReworded(shown);
+});
+
+Deno.test("the author of an access in other words: el2 who, and its way out", async () => {
+  const who = { code: "never", did: "written", since: "the start of the run", at: 5 } as const;
+  const none = { by: null, vm: null, pc: null, symbol: null, source: null, instruction: null, stack: null };
+  const row = { id: "insn:5", t: "0", kind: "never", who, before: "0x1", after: "0x1", ...none };
+  await assertReworded(() => Promise.resolve([whoText({ ...row, text: WHO_FACTS.text(who) })]));
+});
