@@ -19,7 +19,7 @@ function accepted(given: unknown) {
   try {
     return planOfFile(given);
   } catch (error) {
-    throw isTold(error) ? new Refused(error.message) : error;
+    throw isTold(error) ? new Refused(String(error)) : error;
   }
 }
 

@@ -6,11 +6,12 @@ import { planOfFile } from "../../../src/assembly/layout/plan-schema.ts";
 import { PHONE_NAMES } from "../../../src/configuration/phones.ts";
 import { planDemo, planText, planTour, type RunResult } from "../../../src/configuration/plan-run.ts";
 import { ChangedPlans } from "../../fuzz/changed-plans.ts";
+import { assertPlanned } from "../../support/planned.ts";
 
 const GUESTS = new URL("../../../assets/guests", import.meta.url).pathname;
 
 function planned(result: RunResult) {
-  if (!result.ok) throw new Error(result.errors.join("\n"));
+  assertPlanned(result);
   const { cpus, cpu, memory, seed, turbo, what, behaviour, root } = result.run;
   return { cpus, ...cpu && { cpu }, memory, seed, turbo, what, behaviour, ...root && { root } };
 }
