@@ -4,29 +4,37 @@
 
 import { node } from "../support/node-modules.ts";
 
+/** ms to wait for another session: one that was ended has its folders until its process is gone. */
+const PATIENCE = 3000, PAUSE = 20;
+
 /** Folders that are held, by real path: those that are shared, and those above them. */
 const held = new Map<string, { readonly file: Deno.FsFile; exclusive: boolean }>();
 
 /**
  * Holds a folder, and all that is in it, until the process ends.
  * @param written guests of this session may write there
+ * @param patience ms to wait for another session
  * @throws Deno.errors.Busy if another session shares it, or one above or below, and either's guests
  * may write
  */
-export function holdFolder(folder: string, written: boolean): void {
-  const path = Deno.realPathSync(folder);
-  hold(path, written);
-  for (let above = path; above !== node.path.dirname(above);) hold(above = node.path.dirname(above), false);
+export function holdFolder(folder: string, written: boolean, patience = PATIENCE): void {
+  const path = Deno.realPathSync(folder), until = performance.now() + patience;
+  hold(path, written, until);
+  for (let above = path; above !== node.path.dirname(above);) hold(above = node.path.dirname(above), false, until);
 }
 
-function hold(path: string, exclusive: boolean): void {
+function hold(path: string, exclusive: boolean, until: number): void {
   const known = held.get(path);
   if (known && (known.exclusive || !exclusive)) return;
-  const file = known?.file ?? opened(path);
-  if (file === undefined || locked(file, exclusive)) {
-    if (file) held.set(path, { file, exclusive });
-    return;
-  }
+  const file = known?.file ?? opened(path), pause = new Int32Array(new SharedArrayBuffer(4));
+  if (file === undefined) return;
+  do {
+    if (locked(file, exclusive)) {
+      held.set(path, { file, exclusive });
+      return;
+    }
+    Atomics.wait(pause, 0, 0, PAUSE);
+  } while (performance.now() < until);
   // A lock that cannot become exclusive may be lost.
   if (known) locked(file, false);
   else file.close();

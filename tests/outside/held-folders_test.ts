@@ -10,7 +10,7 @@ const MODULE = new URL("../../src/outside/held-folders.ts", import.meta.url).hre
 /** Another process that holds a folder, and whether it could. */
 async function another(folder: string, written: boolean): Promise<string> {
   const code = `import { holdFolder } from ${JSON.stringify(MODULE)};
-    try { holdFolder(Deno.args[0], ${written}); console.log("held"); } catch (error) { console.log(error.name, error.message); }`;
+    try { holdFolder(Deno.args[0], ${written}, 0); console.log("held"); } catch (error) { console.log(error.name, error.message); }`;
   const file = await Deno.makeTempFile({ suffix: ".ts" });
   try {
     await Deno.writeTextFile(file, code);
@@ -20,6 +20,12 @@ async function another(folder: string, written: boolean): Promise<string> {
   } finally {
     await Deno.remove(file);
   }
+}
+
+/** Whether nobody has the exclusive lock of a folder. */
+function lockable(folder: string): boolean {
+  using file = Deno.openSync(folder);
+  return file.tryLockSync(false);
 }
 
 Deno.test("a folder that a guest may write, and those in it and above, are shared by one session", () =>
@@ -40,6 +46,13 @@ Deno.test("a folder that a guest may write, and those in it and above, are share
     assert.equal(await another(beside, true), "held");
     assert.equal(await another(`${top}/ro`, false), "held");
     assert.match(await another(`${top}/ro`, true), busy(`${top}/ro`));
+    // A session that was ended has its folders until its process is gone.
+    const leaving = new Deno.Command("flock", { args: ["-x", `${top}/left`, "sleep", "0.5"] });
+    Deno.mkdirSync(`${top}/left`);
+    const process = leaving.spawn();
+    while (lockable(`${top}/left`)) await new Promise((resolve) => setTimeout(resolve, 1));
+    holdFolder(`${top}/left`, true);
+    assert.equal((await process.status).code, 0);
     // A reader above is not noticed (docs/differences.md).
     assert.equal(await another(top, false), "held");
   }));
