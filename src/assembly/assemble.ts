@@ -95,6 +95,7 @@ function assembleWith(
     codeBytes: limits.code / CODE_FACTOR,
     counts: counts ? { vmOf: (stage2) => vmWith(system.hypervisor, stage2) } : undefined,
     onUndefined: (instruction) => system.events.undefinedInstruction(instruction),
+    onDeviceAtomic: (access) => system.deviceAtomic(access),
   });
   const machine = new Machine(memory, map, core, plan.cpus);
   const manager = new ResourceManager({ ...plan.behaviour });

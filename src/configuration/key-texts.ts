@@ -11,7 +11,7 @@ export const MACHINE_TEXTS = {
   cap_ids: "random: capability ids cannot be guessed, as in production",
   quirks: "as-observed: reproduce the known deviations of the recorded hypervisor",
   hypervisor_node: "form of /hypervisor in the primary VM's devicetree",
-  strict: "stop at the first guest call or access that el2 does not model",
+  strict: "stop at the first guest call or access that el2 does not model, or that a CPU may refuse",
   check: "check the hypervisor's invariants after every operation",
   phone: "profile of a phone; it sets the keys that the file leaves out",
   idle_watchdog: "refuse: turning off a watchdog that is off is an error",

@@ -62,6 +62,11 @@ export interface CoreImports {
    */
   watched(va: bigint, access: number, wasmAddress: number): number;
   /**
+   * The resident vCPU is about to make its first exclusive or atomic access to Device memory, which
+   * is in CPU.DEVICE_ATOMIC. Returns 1 where the run ends before it, else 0.
+   */
+  deviceAtomic(): number;
+  /**
    * Execution enters the page at `wasmAddress` by virtual address `va`; only while CPU.WATCHING is
    * set.
    */
@@ -247,6 +252,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   const pageEntered = module.importFunction("env", "pageEntered", ["i64", "i32"], []);
   const undefinedInstruction = module.importFunction("env", "undefinedInstruction", ["i64", "i32"], []);
   const watched = module.importFunction("env", "watched", ["i64", "i32", "i32"], ["i32"]);
+  const deviceAtomic = module.importFunction("env", "deviceAtomic", [], ["i32"]);
   const exited = module.importFunction("env", "exited", ["i32"], ["i32"]);
   const retired = cpu.features.has("FEAT_PMUv3") ? module.importFunction("env", "retired", ["i32"], ["i32"]) : undefined;
   const library = new Library(module);
@@ -256,7 +262,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   defineExceptions(library, undefinedInstruction, cpu.features);
   defineTlb(library, TLB_POOL, cpu.features);
   defineMmu(library, ram, cpu.features);
-  defineMemoryAccess(library, TLB_POOL, watched, cpu.features);
+  defineMemoryAccess(library, TLB_POOL, { watched, deviceAtomic }, cpu.features);
   if (retired !== undefined) definePerformanceMonitors(library, cpu.features);
   defineSystemRegisters(library, cpu.features);
   defineSystemInstructions(library, cpu.features);

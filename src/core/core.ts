@@ -16,6 +16,7 @@ import type { Dispatch } from "./decoded/variants.ts";
 import {
   type CachedPage,
   type DebugCore,
+  type DeviceAtomicAccess,
   type Exit,
   type ExitHandler,
   ExitReason,
@@ -105,6 +106,11 @@ export interface CoreOptions {
    * `UNDEFINED_WORDS` of them.
    */
   readonly onUndefined?: (instruction: UndefinedInstruction) => void;
+  /**
+   * Called before the first exclusive or atomic access of a vCPU to Device memory; whether the run
+   * ends there, with `ExitReason.Watchpoint`.
+   */
+  readonly onDeviceAtomic?: (access: DeviceAtomicAccess) => boolean;
   /** Pages of decoded instructions to keep; by default as many as fit. Tests set fewer. */
   readonly decodedPages?: number;
   /**
@@ -157,6 +163,7 @@ export class WasmCore implements DebugCore {
   readonly #undefinedWords = new Set<number>();
   readonly #retired: WordTable<number>;
   readonly #onUndefined: CoreOptions["onUndefined"];
+  readonly #onDeviceAtomic: CoreOptions["onDeviceAtomic"];
   readonly cpu: Cpu;
   /** The handler of exits of the run in progress. */
   #el2: ExitHandler | undefined;
@@ -179,6 +186,7 @@ export class WasmCore implements DebugCore {
     this.identification = identificationOf(cpu.features);
     this.dispatch = core.dispatch;
     this.#onUndefined = options.onUndefined;
+    this.#onDeviceAtomic = options.onDeviceAtomic;
     this.#retired = new WordTable((word) => retiredKinds(core.dispatch.instructions, word), RETIRED_SHIFT);
     this.#bytes = new Uint8Array(memory.buffer);
     this.#view = new DataView(memory.buffer);
@@ -226,6 +234,7 @@ export class WasmCore implements DebugCore {
       undefinedInstruction: (pc, word) => this.#undefinedInstruction(BigInt.asUintN(64, pc), word >>> 0),
       watched: (va, access, wasmAddress) => this.#stops.watched(this.#residency.vcpu, va, access, wasmAddress >>> 0),
       pageEntered: (va, wasmAddress) => this.#pageEntered(BigInt.asUintN(64, va), wasmAddress >>> 0),
+      deviceAtomic: () => this.#deviceAtomic() ? 1 : 0,
       exited: (left) => this.#exited(left),
       retired: (word) => this.#retired.of(word),
     };
@@ -615,6 +624,13 @@ export class WasmCore implements DebugCore {
     const passed = el2.reached(cpu.RUN_END - (cpu.END - cpu.IP) / DECODED_SIZE);
     this.#budget.pass(passed);
     this.#repeats.passed(passed);
+  }
+
+  #deviceAtomic(): boolean {
+    this.#reportProgress();
+    const access = this.#residency.vcpu?.deviceAtomic;
+    if (!access) throw new Error("no access to Device memory was noted");
+    return this.#onDeviceAtomic?.(access) ?? false;
   }
 
   #undefinedInstruction(pc: bigint, word: number): void {

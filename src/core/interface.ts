@@ -35,7 +35,14 @@ export type { SeenWord } from "./outlook/copied-state.ts";
 export { Stage2Flags, type Stage2Table } from "./memory/stage2-table.ts";
 export { type IpaBits, rootTables } from "./memory/stage2.ts";
 export { type RegisterWrites, registerWrites } from "./registers/register-writes.ts";
-export { type RegisterName, V_REGISTERS, type VcpuState, X_REGISTERS } from "./registers/vcpu-state.ts";
+export {
+  DEVICE_BECAUSE,
+  type DeviceAtomicAccess,
+  type RegisterName,
+  V_REGISTERS,
+  type VcpuState,
+  X_REGISTERS,
+} from "./registers/vcpu-state.ts";
 
 /**
  * Result of an address translation on behalf of a vCPU. `fsc` is the fault status code as in

@@ -61,7 +61,9 @@ export class Residency {
       vcpu.derivedStale = true;
     }
     if (vcpu.derivedStale) {
-      this.cpu.TLB_UNPRIVILEGED = this.tlbs.acquire(vcpu, vcpu.stage2) + TlbSpace.Sets;
+      const space = this.tlbs.acquire(vcpu, vcpu.stage2);
+      this.cpu.TLB_UNPRIVILEGED = space + TlbSpace.Sets;
+      this.cpu.DEVICE_MAPPED = this.tlbs.hasDevice(space) ? 1 : 0;
       this.exports.updateRegime();
       this.exports.updatePointers?.();
       this.exports.updateCounters?.();

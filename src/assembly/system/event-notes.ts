@@ -57,6 +57,11 @@ export class EventNotes {
     this.#note(this.machine.time, "trap", this.hypervisor().trace.actor?.name() ?? "core", what, true);
   }
 
+  /** Reports a guest's access that a CPU may refuse. @param vm `vm:NAME` */
+  unpredictable(vm: string, text: string): void {
+    this.#note(this.machine.time, "log", vm, text, true);
+  }
+
   /** Reports what the machine and its guest's image or devicetree do not agree about. */
   bootFinding(vm: string, finding: BootFinding): void {
     this.#note(this.machine.time, "log", vmId(vm), problemText(BOOT_FINDINGS.problem(finding)), true);

@@ -3,7 +3,7 @@
 import type { WaitingVcpu } from "../../abi/trace.ts";
 import * as v from "valibot";
 import { type Persona, PERSONAS } from "../../abi/ioctl/personas.ts";
-import type { DebugCore } from "../../core/interface.ts";
+import type { DebugCore, DeviceAtomicAccess } from "../../core/interface.ts";
 import type { HostEvent } from "../../host/interface.ts";
 import { Cspace, type FaultsState, type Hypervisor, type HypervisorObject, Vcpu } from "../../hypervisor/boot.ts";
 import { Block } from "../../hypervisor/interface.ts";
@@ -13,6 +13,8 @@ import { Inspector } from "../../inspection/inspector.ts";
 import { KernelEvents } from "../../inspection/kernels/kernel-events.ts";
 import { showsPanic } from "../../inspection/kernels/kernels.ts";
 import { codePlace } from "../../inspection/readers/read-symbols.ts";
+import { deviceAtomic } from "../../inspection/verdicts/verdict-trail.ts";
+import { EVIDENCE } from "../../queries/facts/verdict.ts";
 import { formatId, nameOf, vcpuId } from "../../queries/ids.ts";
 import type { MemoryUse } from "../../queries/memory-use.ts";
 import { DEFAULT_LIMITS, type MemoryLimits } from "../../plans/memory-budget.ts";
@@ -130,6 +132,20 @@ export class GuestSystem implements System, Inspected {
   get hypervisor(): Hypervisor {
     if (!this.#hypervisor) throw new Error("the system has no hypervisor yet");
     return this.#hypervisor;
+  }
+
+  /**
+   * The running vCPU is about to make its first exclusive or atomic access to Device memory;
+   * whether the machine stops there (`--strict`).
+   */
+  deviceAtomic(access: DeviceAtomicAccess): boolean {
+    const { trace: { actor }, behaviour } = this.hypervisor, view = new View(this, new Looks());
+    const vcpu = view.vcpus().find((one) => one.trace === actor);
+    if (!vcpu) throw new Error("an access of no vCPU");
+    const text = EVIDENCE.text(deviceAtomic(view, vcpu, access));
+    if (behaviour.strict) this.hypervisor.stop(`--strict: ${text}`);
+    else this.events.unpredictable(view.vmOf(vcpu.addressSpace), text);
+    return behaviour.strict;
   }
 
   get log(): EventLog {

@@ -13,6 +13,9 @@ export interface Behavior extends AccessOptions {
   readonly zero?: boolean;
 }
 
+/** Whether an access is exclusive or atomic. */
+const isAtomic = ({ aligned, ordered, zero }: Behavior) => aligned === true && ordered !== true && zero !== true;
+
 /** An access of `count` neighbors of `size` bytes. */
 export interface MemoryAccess {
   readonly address: Node;
@@ -52,6 +55,8 @@ export class TlbComparison {
     f.op("i64.xor").i64(DataEntry.TagMask | (size - 1)).op("i64.and");
     // The last element is in the same page: else it changes the lowest bit of the page's number.
     if (count > 1) f.get(va).i64((count - 1) * size).op("i64.add").get(va).op("i64.xor").i64(PAGE_SIZE).op("i64.and").op("i64.or");
+    // Device memory is noted.
+    if (isAtomic(behavior)) f.i32(0).memory("i64.load", CPU.DEVICE_MAPPED).op("i64.or");
     f.op("i64.eqz");
     // Device memory is among what wants alignment, and refuses DC ZVA.
     if (behavior.zero) this.flags(va, write).i32(TlbFlags.Aligned).op("i32.and").op("i32.eqz").op("i32.and");

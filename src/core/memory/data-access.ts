@@ -12,6 +12,7 @@ import { dataEntryOffset, dataFlagsOffset, DISABLING_BIT, TlbFlags } from "../st
 import { type Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { raiseAbort, raiseAlignmentFault } from "./aborts.ts";
+import { isAtomic, noteDeviceAtomic } from "./device-atomics.ts";
 import { misalignmentOf, mmuFunction, Rights, speculative } from "./mmu.ts";
 import { tlbFunction } from "./tlb.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -50,7 +51,9 @@ export function entryFlags(c: Code): Value {
   const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS));
   const aligned = c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.A).or(rights.and(Rights.Device)).nonZero();
   return flag(rights, Rights.NonGlobal).mul(TlbFlags.NonGlobal).or(flag(rights, Rights.Block).mul(TlbFlags.Block))
-    .or(flag(rights, Rights.Giant).mul(TlbFlags.Giant)).or(aligned.mul(TlbFlags.Aligned));
+    .or(flag(rights, Rights.Giant).mul(TlbFlags.Giant)).or(aligned.mul(TlbFlags.Aligned)).or(
+      flag(rights, Rights.Device).mul(TlbFlags.Device),
+    );
 }
 
 /** An entry of Read or Write as an access sees it. */
@@ -117,6 +120,26 @@ export class DataAccess {
     const twoBlocks = va.wrap().and(15).add(access.and(Access.SizeMask)).gtU(16);
     const permitted = access.and(Access.Ordered).nonZero().and(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.nAA).nonZero());
     return aligned.nonZero().and(twoBlocks).and(permitted.not());
+  }
+
+  /**
+   * Notes an exclusive or atomic access, if it is to Device memory; ends the function where that
+   * ends the run.
+   * @param flags of its TLB entry
+   */
+  noteDevice(c: Code, va: Value, access: Value, flags: Value): void {
+    c.if(isAtomic(access).and(flag(flags, TlbFlags.Device)), () => {
+      c.if(c.call(noteDeviceAtomic(this.library), va), () => c.return(zero));
+    });
+  }
+
+  /**
+   * Ends the function with 0 where such an access is to be noted: the interpreter does that, which
+   * knows its PC.
+   */
+  leaveUnnoted(c: Code, access: Value, flags: Value): void {
+    const isNoted = c.load("i32.load", CPU.DEVICE_ATOMIC);
+    c.if(isAtomic(access).and(flag(flags, TlbFlags.Device)), () => c.if(isNoted.not(), () => c.return(zero)));
   }
 
   /** The verdict of the watchpoints on an access inside one page, `Watch`. */

@@ -13,6 +13,7 @@ import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import { defineAborts, raiseAbort } from "./aborts.ts";
 import { copy, crosses, DataAccess, entryFlags, inPage, sizeOf, writeOnly } from "./data-access.ts";
+import { defineDeviceAtomics } from "./device-atomics.ts";
 import { AccessKind, Fault, misalignmentOf, mmuFunction, Rights, speculative } from "./mmu.ts";
 import { markWriteMapped, tlbFunction } from "./tlb.ts";
 import { WRITTEN_PAGES } from "../state/layout.ts";
@@ -27,9 +28,15 @@ const zero = constant("i32", 0);
  * Gives the memory functions of the seam their bodies: slow loads and stores, `slowAddress`,
  * instruction fetch.
  */
-export function defineMemoryAccess(library: Library, pool: TlbPoolLayout, watched: number, features: ReadonlySet<FeatureName>): void {
+export function defineMemoryAccess(
+  library: Library,
+  pool: TlbPoolLayout,
+  imports: { readonly watched: number; readonly deviceAtomic: number },
+  features: ReadonlySet<FeatureName>,
+): void {
   defineAborts(library);
-  const data = new DataAccess(library, watched, features);
+  defineDeviceAtomics(library, imports.deviceAtomic);
+  const data = new DataAccess(library, imports.watched, features);
   const readAddress = defineReadAddress(library, data);
   const writeAddress = defineWriteAddress(library, data, pool);
   const crossingStore = defineCrossingStore(library, data);
@@ -60,11 +67,18 @@ function defineReadAddress(library: Library, data: DataAccess): FunctionBuilder 
     c.return(constant("i32", CPU.CROSSING));
   });
   const entry = data.entryOf(c, va, access, "Read");
-  c.if(entry.serves(misaligned), () => c.return(entry.wasmAddress));
+  c.if(entry.serves(misaligned), () => {
+    data.noteDevice(c, va, access, entry.flags);
+    c.return(entry.wasmAddress);
+  });
   const wasmAddress = c.let(c.call(data.translate, va, access));
   c.if(
     wasmAddress,
-    () => c.if(data.watch(c, va, access, wasmAddress).not(), () => entry.fill(wasmAddress, entryFlags(c))),
+    () => {
+      const found = data.watch(c, va, access, wasmAddress), flags = c.let(entryFlags(c));
+      data.noteDevice(c, va, access, flags);
+      c.if(found.not(), () => entry.fill(wasmAddress, flags));
+    },
     () => c.run(raiseAbort(library), va, access),
   );
   c.result(wasmAddress);
@@ -87,17 +101,20 @@ function defineWriteAddress(library: Library, data: DataAccess, pool: TlbPoolLay
     c.set(wasmAddress, entry.wasmAddress);
     c.set(flags, entry.flags.and(~(TlbFlags.Slow | TlbFlags.Unlisted)));
     setPageBit(c, wasmAddress, WRITTEN_PAGES);
+    data.noteDevice(c, va, access, flags);
   }, () => {
     c.set(wasmAddress, c.call(data.translate, va, access));
     c.if(wasmAddress.not(), () => {
       c.run(raiseAbort(library), va, access);
       c.return(zero);
     });
-    c.if(data.watch(c, va, access, wasmAddress).or(writeOnly(c)), () => {
+    const isUnfilled = c.let(data.watch(c, va, access, wasmAddress).or(writeOnly(c)));
+    c.set(flags, entryFlags(c));
+    data.noteDevice(c, va, access, flags);
+    c.if(isUnfilled, () => {
       c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => c.run(callee(library, "dropDecoded"), wasmAddress, sizeOf(access)));
       c.return(wasmAddress);
     });
-    c.set(flags, entryFlags(c));
     markWriteMapped(c, wasmAddress, pool);
   });
   // Whether the next store may go past this function.
@@ -146,11 +163,16 @@ function defineReadableAt(library: Library, data: DataAccess): void {
   const va = c.parameter(0), access = c.parameter(1);
   const misaligned = plainMisalignment(c, va, access);
   const entry = data.entryOf(c, va, access, "Read");
-  c.if(entry.serves(misaligned), () => c.return(entry.wasmAddress));
+  c.if(entry.serves(misaligned), () => {
+    data.leaveUnnoted(c, access, entry.flags);
+    c.return(entry.wasmAddress);
+  });
   const wasmAddress = c.let(data.tryTranslate(c, va, access));
   c.if(wasmAddress, () => {
     c.if(data.look(c, va, access, wasmAddress), () => c.return(zero));
-    entry.fill(wasmAddress, entryFlags(c));
+    const flags = c.let(entryFlags(c));
+    entry.fill(wasmAddress, flags);
+    data.leaveUnnoted(c, access, flags);
   });
   c.result(wasmAddress);
 }
@@ -162,9 +184,13 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
   c.set(access, access.or(AccessKind.Write));
   const misaligned = plainMisalignment(c, va, access);
   const entry = data.entryOf(c, va, access, "Write"), wasmAddress = c.local("i32");
-  c.if(entry.serves(misaligned), () => c.return(entry.wasmAddress));
+  c.if(entry.serves(misaligned), () => {
+    data.leaveUnnoted(c, access, entry.flags);
+    c.return(entry.wasmAddress);
+  });
   // Data in a page with code, which is not write-mapped; or the first write since `tlbSlowWrites`.
   c.if(entry.servesSlowly(misaligned), () => {
+    data.leaveUnnoted(c, access, entry.flags);
     c.set(wasmAddress, entry.wasmAddress);
     c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => {
       c.if(c.call(callee(library, "holdsDecoded"), wasmAddress, sizeOf(access)), () => c.return(zero));
@@ -176,8 +202,10 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
   c.if(wasmAddress.not(), () => c.return(zero));
   c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => c.return(zero));
   c.if(data.look(c, va, access, wasmAddress).or(writeOnly(c)), () => c.return(zero));
-  entry.fill(wasmAddress, entryFlags(c));
+  const flags = c.let(entryFlags(c));
+  entry.fill(wasmAddress, flags);
   markWriteMapped(c, wasmAddress, pool);
+  data.leaveUnnoted(c, access, flags);
   c.result(wasmAddress);
 }
 

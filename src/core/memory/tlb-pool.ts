@@ -73,6 +73,11 @@ export class TlbPool {
     }
   }
 
+  /** Whether a space may hold Device memory. */
+  hasDevice(space: number): boolean {
+    return this.#words[(space + TlbSpace.HasDevice) >>> 2] !== 0;
+  }
+
   /** Drops what is cached for `owner`: its translation registers were written from outside. */
   invalidate(owner: object): void {
     const index = this.#find(owner);

@@ -163,6 +163,8 @@ function defineFlushes(library: Library, pool: TlbPoolLayout): void {
     fill(TlbSpace.BlockFilter, BLOCK_FILTER_BITS / 8, 0);
     c.store("i32.store", space, constant("i32", 0), TlbSpace.ListLength);
     c.store("i32.store", space, constant("i32", 0), TlbSpace.GiantFilter);
+    c.store("i32.store", space, constant("i32", 0), TlbSpace.HasDevice);
+    c.if(space.eq(currentSpace(c)), () => c.store("i64.store", CPU.DEVICE_MAPPED, constant("i64", 0)));
     c.store("i32.store", space, constant("i32", UNKNOWN_ASID), TlbSpace.Asid);
   });
 
@@ -458,7 +460,7 @@ function list(c: Code, item: Value, flags: Value, old: Value): Value {
   return flags.or(unlisted);
 }
 
-/** Notes the block that a translation is from. */
+/** Notes the block that a translation is from, and Device memory. */
 function noteBlock(c: Code, va: Value, flags: Value): void {
   const space = c.let(currentSpace(c));
   c.if(flags.and(TlbFlags.Block), () => {
@@ -468,6 +470,10 @@ function noteBlock(c: Code, va: Value, flags: Value): void {
   });
   c.if(flags.and(TlbFlags.Giant), () => {
     c.store("i32.store", space, c.load("i32.load", space, TlbSpace.GiantFilter).or(giantBit(va)), TlbSpace.GiantFilter);
+  });
+  c.if(flags.and(TlbFlags.Device), () => {
+    c.store("i32.store", space, constant("i32", 1), TlbSpace.HasDevice);
+    c.store("i64.store", CPU.DEVICE_MAPPED, constant("i64", 1));
   });
 }
 

@@ -5,10 +5,10 @@
 import { ExceptionClass, exceptionClass, Pstate, Sctlr } from "../architecture/exceptions.ts";
 import { decodeLoadStore } from "../architecture/load-store-syndrome.ts";
 import { type ArmedDebug, DebugComparators, type Stepped } from "../debug/self-hosted-debug.ts";
-import { CONTEXT_SIZE, CPU, CPU_STATE, Slot, vAddress, xAddress } from "../state/cpu-state.ts";
+import { CONTEXT_SIZE, CPU, CPU_STATE, DeviceAtomic, Slot, vAddress, xAddress } from "../state/cpu-state.ts";
 import { WRITTEN_REGISTERS } from "../state/layout.ts";
 import { WRITE_BITS } from "./register-writes.ts";
-import type { ExceptionChain, RegisterName, VcpuState } from "./vcpu-state.ts";
+import { DEVICE_BECAUSE, type DeviceAtomicAccess, type ExceptionChain, type RegisterName, type VcpuState } from "./vcpu-state.ts";
 
 /** Registers that are 32 bits wide in the CPU state. */
 const WORD_REGISTERS: ReadonlySet<RegisterName> = new Set<RegisterName>(["FPCR", "FPSR"]);
@@ -201,6 +201,18 @@ export class VcpuContext implements VcpuState {
     this.#set(CPU.CHAIN_ESR, chain.esr);
     this.#set(CPU.CHAIN_ELR, chain.elr);
     this.#set(CPU.CHAIN_FAR, chain.far);
+  }
+
+  get deviceAtomic(): DeviceAtomicAccess | undefined {
+    const kind = this.#getWord(CPU.DEVICE_ATOMIC);
+    if (kind === DeviceAtomic.None) return undefined;
+    return { because: DEVICE_BECAUSE[kind - 1], va: this.#get(CPU.DEVICE_ATOMIC_VA), pc: this.#get(CPU.DEVICE_ATOMIC_PC) };
+  }
+
+  set deviceAtomic(access: DeviceAtomicAccess | undefined) {
+    this.#setWord(CPU.DEVICE_ATOMIC, access ? DEVICE_BECAUSE.indexOf(access.because) + 1 : DeviceAtomic.None);
+    this.#set(CPU.DEVICE_ATOMIC_VA, access?.va ?? 0n);
+    this.#set(CPU.DEVICE_ATOMIC_PC, access?.pc ?? 0n);
   }
 
   get irq(): boolean {

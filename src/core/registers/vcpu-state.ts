@@ -99,6 +99,17 @@ export interface ExceptionChain {
   readonly interrupts: number;
 }
 
+/** In the order of `DeviceAtomic`. */
+export const DEVICE_BECAUSE = ["stage-1-off", "stage-1", "stage-2"] as const;
+
+/** An exclusive or atomic access to Device memory. */
+export interface DeviceAtomicAccess {
+  /** What made the memory Device. */
+  readonly because: typeof DEVICE_BECAUSE[number];
+  readonly va: bigint;
+  readonly pc: bigint;
+}
+
 /**
  * The architectural state of one vCPU. It lives in the machine's Wasm memory; the core loads it to
  * run it.
@@ -139,6 +150,8 @@ export interface VcpuState {
   readonly elrLow: number;
   /** Exceptions that it has not returned from. */
   chain: ExceptionChain;
+  /** Its first exclusive or atomic access to Device memory: evidence, which no instruction reads. */
+  deviceAtomic: DeviceAtomicAccess | undefined;
   /**
    * Level of the virtual IRQ input (from the VIC). Checked when `run` starts and whenever PSTATE.I
    * falls.

@@ -53,6 +53,9 @@ export const REPEAT_ARGUMENTS = 9;
 /** Registers that a call need not preserve: X0 to X17. */
 export const REPEAT_RESULTS = 18;
 
+/** Values of `CPU.DEVICE_ATOMIC`: none, or what made the memory Device. */
+export const DeviceAtomic = { None: 0, Stage1Off: 1, Stage1: 2, Stage2: 3 } as const;
+
 /** Pages that the accesses of a region keep at most. */
 export const KEPT_PAGES = 32;
 
@@ -166,6 +169,13 @@ export const CPU = {
   CHAIN_ESR: doubleword(),
   CHAIN_ELR: doubleword(),
   CHAIN_FAR: doubleword(),
+  /**
+   * The first exclusive or atomic access to Device memory: `DeviceAtomic`, i32; its address and
+   * that of its instruction, i64.
+   */
+  DEVICE_ATOMIC: word(),
+  DEVICE_ATOMIC_VA: doubleword(),
+  DEVICE_ATOMIC_PC: doubleword(),
   /** The keys of FEAT_PAuth, low half first. */
   APIAKeyLo_EL1: doubleword(),
   APIAKeyHi_EL1: doubleword(),
@@ -215,6 +225,10 @@ export const CPU = {
   TLB: word(),
   /** The TLB set that LDTR and STTR use (EL0's). i32. */
   TLB_UNPRIVILEGED: word(),
+  /**
+   * Not zero while the TLB may hold Device memory: exclusive and atomic accesses miss it then. i64.
+   */
+  DEVICE_MAPPED: doubleword(),
   /** Not zero when FP and AdvSIMD instructions trap (CPACR_EL1.FPEN at this EL). i32. */
   FP_TRAP: word(),
 

@@ -37,14 +37,16 @@ export const TlbSpace = {
   Asid: REGIMES * TlbSet.Size + 8,
   /** A bit for each 1 GiB block that there may be entries of, by VA[34:30]. i32. */
   GiantFilter: REGIMES * TlbSet.Size + 12,
+  /** 1 if there may be entries of Device memory. i32. */
+  HasDevice: REGIMES * TlbSet.Size + 16,
   /** A bit for each 2 MiB block that there may be entries of. */
-  BlockFilter: REGIMES * TlbSet.Size + 16,
+  BlockFilter: REGIMES * TlbSet.Size + 20,
   /**
    * Entries with non-global translations: the address, with `ListKind` in its low bits. i32 each.
    */
-  List: REGIMES * TlbSet.Size + 16 + BLOCK_FILTER_BITS / 8,
+  List: REGIMES * TlbSet.Size + 20 + BLOCK_FILTER_BITS / 8,
   /** Bytes of a space. */
-  Size: Math.ceil((REGIMES * TlbSet.Size + 16 + BLOCK_FILTER_BITS / 8 + 4 * REGIMES * ENTRIES_PER_SET) / 0x1000) * 0x1000,
+  Size: Math.ceil((REGIMES * TlbSet.Size + 20 + BLOCK_FILTER_BITS / 8 + 4 * REGIMES * ENTRIES_PER_SET) / 0x1000) * 0x1000,
 } as const;
 
 /** No ASID: the registers may have any when a space was emptied or changed its owner. */
@@ -66,6 +68,8 @@ export const TlbFlags = {
   Slow: 32,
   /** Instructions of the page must permit indirect branches to them (FEAT_BTI). */
   Guarded: 64,
+  /** Device memory: exclusive and atomic accesses are noted. */
+  Device: 128,
 } as const;
 
 /**

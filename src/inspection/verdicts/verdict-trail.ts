@@ -1,11 +1,14 @@
 // The trail of a VM that leads to its verdict, as evidence: its last refused call, its last access
-// that nothing answered, and its last SGI that reached no vCPU.
+// that nothing answered, its last SGI that reached no vCPU, and its first exclusive or atomic access
+// to Device memory.
 
+import type { DeviceAtomicAccess } from "../../core/interface.ts";
 import type { Vcpu } from "../../hypervisor/inspect.ts";
 import type { Evidence, VerdictFact } from "../../queries/facts/verdict.ts";
 import { irqId, nameOf, vcpuId, vcpuName, vmOfName, whyId } from "../../queries/ids.ts";
 import { hex } from "../../support/number-text.ts";
 import type { View } from "../readers/inspected.ts";
+import { instructionAt } from "../readers/read-symbols.ts";
 import type { VmFacts } from "../readers/read-vms.ts";
 import { rangeOf } from "./verdict-work.ts";
 
@@ -13,6 +16,20 @@ import { rangeOf } from "./verdict-work.ts";
 export function trailOf(view: View, vm: VmFacts, vcpus: readonly Vcpu[], fact: VerdictFact): Evidence[] {
   if (vm.ended !== null) return [];
   return [...refusedCall(view, nameOf(vm.id)), ...unanswered(view, vcpus, fact), ...lostSgi(nameOf(vm.id), vcpus)];
+}
+
+/** Exclusive and atomic accesses to Device memory: they did no harm here, and may on another CPU. */
+export function deviceAtomics(view: View, vcpus: readonly Vcpu[]): Evidence[] {
+  return vcpus.flatMap((vcpu) => vcpu.registers.deviceAtomic ? [deviceAtomic(view, vcpu, vcpu.registers.deviceAtomic)] : []);
+}
+
+export function deviceAtomic(view: View, vcpu: Vcpu, { va, pc, because }: DeviceAtomicAccess): Evidence {
+  const { symbols: { core }, hypervisor: { machine: { ram } } } = view.system;
+  return {
+    ...{ code: "device-atomic", vcpu: view.vcpu(vcpu), at: rangeOf(view, vcpu, pc, pc, pc), address: hex(va) },
+    instruction: instructionAt(core, ram, vcpu, pc) ?? null,
+    because: because === "stage-1" ? "mair" : because,
+  };
 }
 
 /** Refusals name vCPUs as `VM/INDEX`. */

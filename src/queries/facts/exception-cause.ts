@@ -93,7 +93,7 @@ const walkText = ({ ttbr, level, entry, descriptor }: WalkEnd) =>
   `the level ${level} entry at ipa ${entry} (from ${ttbr}) ${descriptor === null ? "cannot be read" : `is ${descriptor}`}`;
 
 /** Why memory is Device. */
-const DEVICE: Readonly<Record<DeviceBecause, string>> = {
+export const DEVICE_WORDS: Readonly<Record<DeviceBecause, string>> = {
   "stage-1-off": "SCTLR_EL1.M is 0, so all memory is Device",
   "mair": "its page is Device memory (MAIR_EL1)",
   "stage-2": "it is mapped as Device memory at stage 2",
@@ -109,7 +109,7 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "sp-alignment": ({ sp }) => `SP is ${sp}, not a multiple of 16`,
   "pc-alignment": ({ address }) => `the program branched to ${address}, not a multiple of 4`,
   "no-vectors": ({ vbar, offset }) => `its vector at VBAR_EL1 + ${offset} cannot be fetched (VBAR_EL1 is ${vbar})`,
-  "device-alignment": ({ access, because }) => `the ${sized(access)} at ${access.address} is not aligned, and ${DEVICE[because]}`,
+  "device-alignment": ({ access, because }) => `the ${sized(access)} at ${access.address} is not aligned, and ${DEVICE_WORDS[because]}`,
   "alignment-checked": ({ access }) => `the ${sized(access)} at ${access.address} is not aligned, and SCTLR_EL1.A checks alignment`,
   "ordered-alignment": ({ access }) => `an exclusive, atomic or ordered ${sized(access)} at ${access.address} must be aligned to its size`,
   "no-translation": ({ access, walk }) => `${access.address} is not mapped at stage 1: ${walkText(walk)}`,

@@ -3,7 +3,7 @@
 
 import { durationText, sizeText } from "../../support/number-text.ts";
 import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
-import { EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
+import { DEVICE_WORDS, type DeviceBecause, EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts, type OfCode } from "./fact.ts";
 import { type Barrier, BARRIERS, IRQ_FINDINGS, type IrqFinding } from "./irq-finding.ts";
 import { LINUX_FINDINGS, type LinuxFinding, type NamedTask } from "./linux-finding.ts";
@@ -305,7 +305,23 @@ export type Evidence =
   | { readonly code: "kernel"; readonly finding: LinuxFinding }
   /** A driver of another version of the GIC: the register that it wrote, and those of this one. */
   | { readonly code: "gicv2-driver"; readonly register: string; readonly at: CodeRange; readonly use: string }
+  /** The first exclusive or atomic access of a vCPU to Device memory. */
+  | {
+    readonly code: "device-atomic";
+    readonly vcpu: string;
+    readonly at: CodeRange;
+    /** Null if it cannot be read any more. */
+    readonly instruction: string | null;
+    readonly address: string;
+    readonly because: DeviceBecause;
+  }
   | { readonly code: "no-kvm" };
+
+const DEVICE_WAY_OUT: { readonly [B in DeviceBecause]: string } = {
+  "stage-1-off": "turn the MMU on first, with the lock in Normal memory",
+  "mair": "map it as Normal memory",
+  "stage-2": "take memory that stage 2 maps as Normal",
+};
 
 const stateText = (state: SourceState | null) =>
   state === null ? "" : `: ${SOURCE_STATES.text(state)}${isIdle(state) ? wayOutText(SOURCE_STATES.wayOut(state)) : ""}`;
@@ -353,6 +369,10 @@ export const EVIDENCE = new Facts<Evidence>({
   "cause": ({ cause }) => `${EXCEPTION_CAUSES.text(cause)}${wayOutText(EXCEPTION_CAUSES.wayOut(cause))}`,
   "gicv2-driver": ({ register, at, use }) =>
     `the guest drives a GICv2: it wrote ${register} at ${rangeText(at)}, which a GICv3 with affinity routing reserves; way out: use ${use}`,
+  "device-atomic": ({ vcpu, at, instruction, address, because }) =>
+    `${vcpu} makes an exclusive or atomic access to ${address} at ${rangeText(at)}${instruction === null ? "" : ` (${instruction})`}, and ${
+      DEVICE_WORDS[because]
+    }: a CPU may abort it, or let it never succeed; way out: ${DEVICE_WAY_OUT[because]}`,
   "kernel": ({ finding }) => kernelText(finding),
   "no-driver": ({ devices }) =>
     `${devices.join(", ")}: no driver has used ${
