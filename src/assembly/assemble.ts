@@ -96,6 +96,7 @@ function assembleWith(
     counts: counts ? { vmOf: (stage2) => vmWith(system.hypervisor, stage2) } : undefined,
     onUndefined: (instruction) => system.events.undefinedInstruction(instruction),
     onDeviceAtomic: (access) => system.deviceAtomic(access),
+    onStaleUse: () => system.staleUsed(),
   });
   const machine = new Machine(memory, map, core, plan.cpus);
   const manager = new ResourceManager({ ...plan.behaviour });

@@ -67,6 +67,11 @@ export interface CoreImports {
    */
   deviceAtomic(): number;
   /**
+   * The resident vCPU has used a translation that its tables no longer held, for the first time: it
+   * is in CPU.STALE.
+   */
+  staleUsed(): void;
+  /**
    * Execution enters the page at `wasmAddress` by virtual address `va`; only while CPU.WATCHING is
    * set.
    */
@@ -253,6 +258,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   const undefinedInstruction = module.importFunction("env", "undefinedInstruction", ["i64", "i32"], []);
   const watched = module.importFunction("env", "watched", ["i64", "i32", "i32"], ["i32"]);
   const deviceAtomic = module.importFunction("env", "deviceAtomic", [], ["i32"]);
+  const staleUsed = module.importFunction("env", "staleUsed", [], []);
   const exited = module.importFunction("env", "exited", ["i32"], ["i32"]);
   const retired = cpu.features.has("FEAT_PMUv3") ? module.importFunction("env", "retired", ["i32"], ["i32"]) : undefined;
   const library = new Library(module);
@@ -262,7 +268,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   defineExceptions(library, undefinedInstruction, cpu.features);
   defineTlb(library, TLB_POOL, cpu.features);
   defineMmu(library, ram, cpu.features);
-  defineMemoryAccess(library, TLB_POOL, { watched, deviceAtomic }, cpu.features);
+  defineMemoryAccess(library, TLB_POOL, { watched, deviceAtomic, staleUsed }, cpu.features);
   if (retired !== undefined) definePerformanceMonitors(library, cpu.features);
   defineSystemRegisters(library, cpu.features);
   defineSystemInstructions(library, cpu.features);

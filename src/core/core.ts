@@ -21,6 +21,7 @@ import {
   type ExitHandler,
   ExitReason,
   type InstructionObserver,
+  type StaleUse,
   type Translation,
   type VcpuProgress,
   type VcpuState,
@@ -111,6 +112,8 @@ export interface CoreOptions {
    * ends there, with `ExitReason.Watchpoint`.
    */
   readonly onDeviceAtomic?: (access: DeviceAtomicAccess) => boolean;
+  /** Called when a vCPU uses a translation that its tables no longer hold, for the first time. */
+  readonly onStaleUse?: (use: StaleUse) => void;
   /** Pages of decoded instructions to keep; by default as many as fit. Tests set fewer. */
   readonly decodedPages?: number;
   /**
@@ -164,6 +167,7 @@ export class WasmCore implements DebugCore {
   readonly #retired: WordTable<number>;
   readonly #onUndefined: CoreOptions["onUndefined"];
   readonly #onDeviceAtomic: CoreOptions["onDeviceAtomic"];
+  readonly #onStaleUse: CoreOptions["onStaleUse"];
   readonly cpu: Cpu;
   /** The handler of exits of the run in progress. */
   #el2: ExitHandler | undefined;
@@ -187,6 +191,7 @@ export class WasmCore implements DebugCore {
     this.dispatch = core.dispatch;
     this.#onUndefined = options.onUndefined;
     this.#onDeviceAtomic = options.onDeviceAtomic;
+    this.#onStaleUse = options.onStaleUse;
     this.#retired = new WordTable((word) => retiredKinds(core.dispatch.instructions, word), RETIRED_SHIFT);
     this.#bytes = new Uint8Array(memory.buffer);
     this.#view = new DataView(memory.buffer);
@@ -235,6 +240,7 @@ export class WasmCore implements DebugCore {
       watched: (va, access, wasmAddress) => this.#stops.watched(this.#residency.vcpu, va, access, wasmAddress >>> 0),
       pageEntered: (va, wasmAddress) => this.#pageEntered(BigInt.asUintN(64, va), wasmAddress >>> 0),
       deviceAtomic: () => this.#deviceAtomic() ? 1 : 0,
+      staleUsed: () => this.#staleUsed(),
       exited: (left) => this.#exited(left),
       retired: (word) => this.#retired.of(word),
     };
@@ -631,6 +637,13 @@ export class WasmCore implements DebugCore {
     const access = this.#residency.vcpu?.deviceAtomic;
     if (!access) throw new Error("no access to Device memory was noted");
     return this.#onDeviceAtomic?.(access) ?? false;
+  }
+
+  #staleUsed(): void {
+    this.#reportProgress();
+    const use = this.#residency.vcpu?.staleUse;
+    if (!use) throw new Error("no use of a stale translation was noted");
+    this.#onStaleUse?.(use);
   }
 
   #undefinedInstruction(pc: bigint, word: number): void {

@@ -38,7 +38,9 @@ export { type RegisterWrites, registerWrites } from "./registers/register-writes
 export {
   DEVICE_BECAUSE,
   type DeviceAtomicAccess,
+  MISSED,
   type RegisterName,
+  type StaleUse,
   V_REGISTERS,
   type VcpuState,
   X_REGISTERS,

@@ -90,6 +90,7 @@ function compile(features: Cpu["features"]): WebAssembly.Module {
   const undefinedInstruction = module.importFunction("env", "undefinedInstruction", ["i64", "i32"], []);
   const watched = module.importFunction("env", "watched", ["i64", "i32", "i32"], ["i32"]);
   const deviceAtomic = module.importFunction("env", "deviceAtomic", [], ["i32"]);
+  const staleUsed = module.importFunction("env", "staleUsed", [], []);
   const library = new Library(module);
   if (features.has("FEAT_PMUv3")) {
     declarePerformance(library);
@@ -105,7 +106,7 @@ function compile(features: Cpu["features"]): WebAssembly.Module {
   defineExceptions(library, undefinedInstruction, features);
   defineTlb(library, TLB_POOL, features);
   defineMmu(library, { base: RAM_BASE, size: RAM_SIZE, wasmAddress: RAM_HOST }, features);
-  defineMemoryAccess(library, TLB_POOL, { watched, deviceAtomic }, features);
+  defineMemoryAccess(library, TLB_POOL, { watched, deviceAtomic, staleUsed }, features);
   defineSystemRegisters(library, features);
   defineSystemInstructions(library, features);
   if (features.has("FEAT_PAuth")) definePointerAuthentication(library, features);
@@ -143,6 +144,7 @@ export class Rig {
         undefinedInstruction: () => {},
         watched: () => 0,
         deviceAtomic: () => 0,
+        staleUsed: () => {},
         isCodePage: (wasmAddress: number) => this.codePages.has(wasmAddress & ~4095) ? 1 : 0,
         ownerOf: () => 0,
         holdsDecoded: (wasmAddress: number) => this.codePages.has(wasmAddress & ~4095) ? 1 : 0,

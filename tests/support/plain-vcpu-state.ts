@@ -19,6 +19,7 @@ export class PlainVcpuState implements VcpuState {
   readonly elrLow = 0;
   chain = { length: 0, same: 0, interrupts: 0, esr: 0n, elr: 0n, far: 0n };
   deviceAtomic = undefined;
+  staleUse = undefined;
   readonly debug = new DebugComparators();
   readonly names = registerNames(new Set());
 

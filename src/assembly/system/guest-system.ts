@@ -13,7 +13,7 @@ import { Inspector } from "../../inspection/inspector.ts";
 import { KernelEvents } from "../../inspection/kernels/kernel-events.ts";
 import { showsPanic } from "../../inspection/kernels/kernels.ts";
 import { codePlace } from "../../inspection/readers/read-symbols.ts";
-import { deviceAtomic } from "../../inspection/verdicts/verdict-trail.ts";
+import { deviceAtomic, staleUses } from "../../inspection/verdicts/verdict-trail.ts";
 import { EVIDENCE } from "../../queries/facts/verdict.ts";
 import { formatId, nameOf, vcpuId } from "../../queries/ids.ts";
 import type { MemoryUse } from "../../queries/memory-use.ts";
@@ -139,13 +139,23 @@ export class GuestSystem implements System, Inspected {
    * whether the machine stops there (`--strict`).
    */
   deviceAtomic(access: DeviceAtomicAccess): boolean {
-    const { trace: { actor }, behaviour } = this.hypervisor, view = new View(this, new Looks());
-    const vcpu = view.vcpus().find((one) => one.trace === actor);
-    if (!vcpu) throw new Error("an access of no vCPU");
+    const { behaviour } = this.hypervisor, view = new View(this, new Looks()), vcpu = this.#running(view);
     const text = EVIDENCE.text(deviceAtomic(view, vcpu, access));
     if (behaviour.strict) this.hypervisor.stop(`--strict: ${text}`);
     else this.events.unpredictable(view.vmOf(vcpu.addressSpace), text);
     return behaviour.strict;
+  }
+
+  /** The running vCPU has used a translation that its tables no longer hold, for the first time. */
+  staleUsed(): void {
+    const view = new View(this, new Looks()), vcpu = this.#running(view);
+    for (const line of staleUses(view, [vcpu])) this.events.unpredictable(view.vmOf(vcpu.addressSpace), EVIDENCE.text(line));
+  }
+
+  #running(view: View): Vcpu {
+    const { actor } = this.hypervisor.trace, vcpu = view.vcpus().find((one) => one.trace === actor);
+    if (!vcpu) throw new Error("an access of no vCPU");
+    return vcpu;
   }
 
   get log(): EventLog {

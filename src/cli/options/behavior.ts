@@ -14,7 +14,10 @@ export const quirksOption = new Option(
   "--quirks <kind>",
   `whether to reproduce the real hypervisor's known deviations (default: "${DEFAULT_BEHAVIOUR.quirks}")`,
 ).choices(QUIRKS);
-export const strictOption = new Option("--strict", "stop at the first guest call or access that el2 does not model, or that a CPU may refuse");
+export const strictOption = new Option(
+  "--strict",
+  "stop at the first guest call or access that el2 does not model, or that a CPU may refuse",
+);
 export const checkOption = new Option("--check", "check the hypervisor's invariants after every operation, and stop if one is broken");
 /** The CPU, by the name that `parseCpu` reads. */
 export function cpuOption(): Option<"--cpu <name>", undefined, undefined, undefined, false, string | undefined> {

@@ -65,6 +65,8 @@ interface DataEntryAccess {
   serves(misaligned: Value): Value;
   /** It would, if inline compares did not have to miss it. */
   servesSlowly(misaligned: Value): Value;
+  /** The same, and an invalidation has missed it perhaps. */
+  isSuspect(misaligned: Value): Value;
   /** Enters the latest translation, to the Wasm address of `va`. */
   fill(wasmAddress: Value, flags: Value): void;
 }
@@ -175,12 +177,14 @@ export class DataAccess {
     const flags = c.load("i32.load8_u", set.add(dataFlagsOffset(va)), TlbSet[`${table}Flags`]);
     const wasmAddress = va.wrap().add(entry.wrap().shl(DataEntry.DistanceShift));
     const permits = (misaligned: Value) => wantsNormal(misaligned, access).not().or(flags.and(TlbFlags.Aligned).not());
+    const slowly = (misaligned: Value, flag: number) =>
+      entry.xor(va).and(DataEntry.TagMask).eq(DISABLING_BIT).and(flags.and(flag).nonZero()).and(permits(misaligned));
     return {
       flags,
       wasmAddress,
       serves: (misaligned: Value) => entry.xor(va).and(DataEntry.TagMask).not().and(permits(misaligned)),
-      servesSlowly: (misaligned: Value) =>
-        entry.xor(va).and(DataEntry.TagMask).eq(DISABLING_BIT).and(flags.and(TlbFlags.Slow).nonZero()).and(permits(misaligned)),
+      servesSlowly: (misaligned: Value) => slowly(misaligned, TlbFlags.Slow),
+      isSuspect: (misaligned: Value) => slowly(misaligned, TlbFlags.Suspect),
       fill: (wasmAddress: Value, flags: Value) =>
         c.run(tlbFunction(this.library, "tlbFillData"), set, va, wasmAddress.sub(va.wrap()), flags, table === "Write" ? 1 : 0),
     };

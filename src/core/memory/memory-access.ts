@@ -15,12 +15,15 @@ import { defineAborts, raiseAbort } from "./aborts.ts";
 import { copy, crosses, DataAccess, entryFlags, inPage, sizeOf, writeOnly } from "./data-access.ts";
 import { defineDeviceAtomics } from "./device-atomics.ts";
 import { AccessKind, Fault, misalignmentOf, mmuFunction, Rights, speculative } from "./mmu.ts";
+import { defineSuspects, useSuspect } from "./suspects.ts";
 import { markWriteMapped, tlbFunction } from "./tlb.ts";
 import { WRITTEN_PAGES } from "../state/layout.ts";
 import { setPageBit } from "../state/page-bits.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const INSTRUCTION_SIZE = 4;
+/** Flags that an entry loses when it is filled again. */
+const UNMARKED = TlbFlags.Slow | TlbFlags.Suspect | TlbFlags.Unlisted;
 
 const zero = constant("i32", 0);
 
@@ -31,11 +34,12 @@ const zero = constant("i32", 0);
 export function defineMemoryAccess(
   library: Library,
   pool: TlbPoolLayout,
-  imports: { readonly watched: number; readonly deviceAtomic: number },
+  imports: { readonly watched: number; readonly deviceAtomic: number; readonly staleUsed: number },
   features: ReadonlySet<FeatureName>,
 ): void {
   defineAborts(library);
   defineDeviceAtomics(library, imports.deviceAtomic);
+  defineSuspects(library, imports.staleUsed);
   const data = new DataAccess(library, imports.watched, features);
   const readAddress = defineReadAddress(library, data);
   const writeAddress = defineWriteAddress(library, data, pool);
@@ -71,6 +75,15 @@ function defineReadAddress(library: Library, data: DataAccess): FunctionBuilder 
     data.noteDevice(c, va, access, entry.flags);
     c.return(entry.wasmAddress);
   });
+  c.if(entry.isSuspect(misaligned), () => {
+    const held = c.let(entry.wasmAddress);
+    c.if(c.call(useSuspect(library), va, access, held), () => {
+      const flags = c.let(entry.flags.and(~UNMARKED));
+      data.noteDevice(c, va, access, flags);
+      entry.fill(held, flags);
+      c.return(held);
+    });
+  });
   const wasmAddress = c.let(c.call(data.translate, va, access));
   c.if(
     wasmAddress,
@@ -97,9 +110,11 @@ function defineWriteAddress(library: Library, data: DataAccess, pool: TlbPoolLay
   const misaligned = data.misalignment(c, va, access);
   const entry = data.entryOf(c, va, access, "Write");
   const wasmAddress = c.local("i32"), flags = c.local("i32");
-  c.if(entry.serves(misaligned).or(entry.servesSlowly(misaligned)), () => {
+  const serves = c.let(entry.serves(misaligned).or(entry.servesSlowly(misaligned)));
+  c.if(entry.isSuspect(misaligned), () => c.set(serves, c.call(useSuspect(library), va, access, entry.wasmAddress)));
+  c.if(serves, () => {
     c.set(wasmAddress, entry.wasmAddress);
-    c.set(flags, entry.flags.and(~(TlbFlags.Slow | TlbFlags.Unlisted)));
+    c.set(flags, entry.flags.and(~UNMARKED));
     setPageBit(c, wasmAddress, WRITTEN_PAGES);
     data.noteDevice(c, va, access, flags);
   }, () => {
@@ -167,6 +182,7 @@ function defineReadableAt(library: Library, data: DataAccess): void {
     data.leaveUnnoted(c, access, entry.flags);
     c.return(entry.wasmAddress);
   });
+  c.if(entry.isSuspect(misaligned), () => c.return(zero));
   const wasmAddress = c.let(data.tryTranslate(c, va, access));
   c.if(wasmAddress, () => {
     c.if(data.look(c, va, access, wasmAddress), () => c.return(zero));
@@ -188,6 +204,7 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
     data.leaveUnnoted(c, access, entry.flags);
     c.return(entry.wasmAddress);
   });
+  c.if(entry.isSuspect(misaligned), () => c.return(zero));
   // Data in a page with code, which is not write-mapped; or the first write since `tlbSlowWrites`.
   c.if(entry.servesSlowly(misaligned), () => {
     data.leaveUnnoted(c, access, entry.flags);

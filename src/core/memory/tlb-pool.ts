@@ -32,6 +32,7 @@ export class TlbPool {
     if (!found || this.#words[(space + TlbSpace.Stage2Id) >>> 2] !== stage2) {
       this.flush(space);
       this.#words[(space + TlbSpace.Stage2Id) >>> 2] = stage2;
+      this.#words[(space + TlbSpace.Misses) >>> 2] = 0;
     }
     const entry = this.#owners[index];
     entry.owner = owner;

@@ -23,6 +23,7 @@ import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 import { type Granule, granuleShift, granulesOf } from "./granules.ts";
+import { plainEntry, Suspicion } from "./suspects.ts";
 import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Pages of a 2 MiB block. */
@@ -49,6 +50,11 @@ const TLB_FUNCTIONS = {
   /** (space i32, va i64): drops the page at VA[55:12], and the block that it came from. */
   tlbFlushPage: [["i32", "i64"], []],
   /**
+   * (space i32, va i64, flags i32): the same, but no data entries of other pages, and none with
+   * these flags.
+   */
+  tlbFlushExactly: [["i32", "i64", "i32"], []],
+  /**
    * (decoded page i32): drops instruction fetches in every space that lead to this decoded page.
    */
   tlbForgetDecoded: [["i32"], []],
@@ -74,10 +80,12 @@ export const Tlbi = {
   All: 0,
   /** ASIDE1, ASIDE1IS. */
   Asid: 1,
-  /** VAE1, VAAE1, VALE1, VAALE1 and their IS forms. */
+  /** VAE1, VALE1 and their IS forms. */
   Page: 2,
   /** RVAE1 and its forms (FEAT_TLBIRANGE). */
   Range: 3,
+  /** VAAE1, VAALE1 and their IS forms. */
+  PageOfAll: 4,
 } as const;
 
 const EXPORTED: readonly TlbFunction[] = [
@@ -107,6 +115,7 @@ export function defineTlb(library: Library, pool: TlbPoolLayout, features: Reado
   defineFills(library);
   defineFlushes(library, pool);
   definePageFlush(library);
+  defineExactFlush(library);
   defineTargetFlushes(library, pool);
   defineCodePages(library, pool);
   defineSlowWrites(library, pool);
@@ -239,6 +248,29 @@ function definePageFlush(library: Library): void {
   });
 }
 
+/** Drops entries of a page, and leaves those that suspicion may fall on. */
+function defineExactFlush(library: Library): void {
+  define(library, "tlbFlushExactly", (c) => {
+    const space = c.parameter(0), va = c.parameter(1), kept = c.parameter(2), hash = blockHash(c, va);
+    const giant = c.load("i32.load", space, TlbSpace.GiantFilter).and(giantBit(va));
+    const block = c.load("i32.load", blockWord(space, hash), TlbSpace.BlockFilter).and(bit(hash));
+    c.if(giant.or(block), () => {
+      c.run(tlbFunction(library, "tlbFlushPage"), space, va);
+      c.return();
+    });
+    const index = c.let(dataFlagsOffset(va)), fetch = c.let(space.add(fetchEntryOffset(va)));
+    for (let regime = 0; regime < REGIMES; regime++) {
+      const set = c.let(space.add(regime * TlbSet.Size));
+      for (const table of ["Read", "Write"] as const) {
+        const isOther = plainEntry(c, set, index, table).xor(va).and(DataEntry.TagMask).shl(8);
+        const isKept = c.load("i32.load8_u", set.add(index), TlbSet[`${table}Flags`]).and(kept);
+        c.if(isOther.not().and(isKept.not()), () => invalidateData(c, set, index, table));
+      }
+      invalidateFetch(c, fetch.add(regime * TlbSet.Size + TlbSet.Fetch));
+    }
+  });
+}
+
 /**
  * Functions that drop entries because of their target: decoded pages, stage-2 tables, pages of the
  * Wasm memory.
@@ -331,21 +363,49 @@ function defineMaintenance(library: Library, pool: TlbPoolLayout, features: Read
   define(library, "tlbi", (c) => {
     const kind = c.parameter(0), operand = c.parameter(1), broadcast = c.parameter(2);
     const asid = operand.shrU(48).wrap();
+    const suspicion = new Suspicion(c, library, operand), isPage = c.let(kind.eq(Tlbi.Page).or(kind.eq(Tlbi.PageOfAll)));
+    const page = c.let(operand.shl(PAGE_SHIFT));
     const apply = (space: Value) => {
       c.if(kind.eq(Tlbi.All), () => c.run(tlbFunction(library, "tlbFlushSpace"), space));
       c.if(kind.eq(Tlbi.Asid), () => {
         const current = c.let(c.load("i32.load", space, TlbSpace.Asid));
         c.if(current.eq(asid).or(current.eq(UNKNOWN_ASID)), () => c.run(tlbFunction(library, "tlbFlushNonGlobal"), space));
       });
-      // Entries have no separate ASID: dropping a page of another ASID only costs time.
-      c.if(kind.eq(Tlbi.Page), () => flushGranule(c, library, granules, space, operand.shl(12)));
+      c.if(isPage, () => forEachPage(c, granules, page, (va) => flushOfAsid(c, library, suspicion, { space, va, kind, asid })));
       if (features.has("FEAT_TLBIRANGE")) c.if(kind.eq(Tlbi.Range), () => flushRange(c, library, space, operand));
     };
     c.if(broadcast, () => {
       forEachSpace(c, pool, (space) => {
         c.if(c.load("i32.load", space, TlbSpace.Stage2Id).eq(c.load("i32.load", CPU.STAGE2_ID)), () => apply(space));
       });
-    }, () => apply(c.let(currentSpace(c))));
+    }, () => {
+      const own = c.let(currentSpace(c));
+      apply(own);
+      forEachSpace(c, pool, (space) => {
+        const isOther = space.ne(own).and(c.load("i32.load", space, TlbSpace.Stage2Id).eq(c.load("i32.load", CPU.STAGE2_ID)));
+        c.if(isOther, () => suspicion.ofOther(space, isPage, page));
+      });
+    });
+  });
+}
+
+/** An invalidation of a page in one space. */
+interface PageFlush {
+  readonly space: Value;
+  readonly va: Value;
+  readonly kind: Value;
+  readonly asid: Value;
+}
+
+/** Drops entries of a page, of one ASID or of all. Those that it misses perhaps become suspects. */
+function flushOfAsid(c: Code, library: Library, suspicion: Suspicion, { space, va, kind, asid }: PageFlush): void {
+  const exactly = (kept: number) => c.run(tlbFunction(library, "tlbFlushExactly"), space, va, kept);
+  c.if(suspicion.areUnshifted(space), () => exactly(0), () => {
+    const current = c.let(c.load("i32.load", space, TlbSpace.Asid));
+    c.if(kind.eq(Tlbi.Page).and(current.ne(asid)).and(current.ne(UNKNOWN_ASID)), () => {
+      suspicion.ofAsid(space, va);
+      exactly(TlbFlags.NonGlobal);
+    }, () => c.run(tlbFunction(library, "tlbFlushPage"), space, va));
   });
 }
 
@@ -373,16 +433,15 @@ function flushRange(c: Code, library: Library, space: Value, operand: Value): vo
   });
 }
 
-/** Drops a page of the guest's size: an entry has 4 KiB of it. */
-function flushGranule(c: Code, library: Library, granules: readonly Granule[], space: Value, va: Value): void {
-  const flush = (page: Value) => c.run(tlbFunction(library, "tlbFlushPage"), space, page);
-  if (!granules.length) return flush(va);
+/** Runs `body` for each 4 KiB of a page of the guest's size, as entries have them. */
+function forEachPage(c: Code, granules: readonly Granule[], va: Value, body: (page: Value) => void): void {
+  if (!granules.length) return body(va);
   const high = c.let(va.shrU(55).and(1).wrap());
   const shift = granuleShift(c, c.load("i64.load", CPU.TCR_EL1), high, granules);
   const page = c.let(va.and(constant("i64", -1).shl(shift.wide())));
   const end = c.let(page.add(constant("i64", 1).shl(shift.wide())));
   c.doWhile(() => {
-    flush(page);
+    body(page);
     c.set(page, page.add(PAGE_SIZE));
   }, () => page.ne(end));
 }
@@ -441,7 +500,7 @@ function invalidateData(c: Code, set: Value, index: Value, table: "Read" | "Writ
   c.store("i64.store", set.add(index.shl(3)), index.and(TlbSet.Entries / 2).nonZero().wide().sub(1), TlbSet[table]);
   const flags = set.add(index);
   const offset = TlbSet[`${table}Flags`];
-  c.store("i32.store8", flags, c.load("i32.load8_u", flags, offset).and(~TlbFlags.Slow), offset);
+  c.store("i32.store8", flags, c.load("i32.load8_u", flags, offset).and(~(TlbFlags.Slow | TlbFlags.Suspect)), offset);
 }
 
 /**

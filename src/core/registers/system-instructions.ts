@@ -38,14 +38,14 @@ const TLBI_RANGE_SCOPES: readonly (readonly [crm: number, broadcast: 0 | 1, feat
   [5, 1, "FEAT_TLBIRANGE"],
 ];
 
-/** TLBI by op2. Last-level forms and all-ASID forms are as good as the plain one here. */
+/** TLBI by op2. Last-level forms are as good as the plain one here. */
 const TLBI_OPERATIONS: readonly [op2: number, kind: number][] = [
   [0, Tlbi.All],
   [1, Tlbi.Page],
   [2, Tlbi.Asid],
-  [3, Tlbi.Page],
+  [3, Tlbi.PageOfAll],
   [5, Tlbi.Page],
-  [7, Tlbi.Page],
+  [7, Tlbi.PageOfAll],
 ];
 
 /**
@@ -89,7 +89,9 @@ function tlbiForms(features: ReadonlySet<FeatureName>): TlbiForm[] {
   return [
     ...plain.flatMap(([crm, broadcast]) => TLBI_OPERATIONS.map(([op2, kind]) => ({ crm, op2, kind, broadcast }))),
     ...ranges.flatMap(([crm, broadcast]) =>
-      TLBI_OPERATIONS.flatMap(([op2, kind]) => kind === Tlbi.Page ? [{ crm, op2, kind: Tlbi.Range, broadcast }] : [])
+      TLBI_OPERATIONS.flatMap(([op2, kind]) =>
+        kind === Tlbi.Page || kind === Tlbi.PageOfAll ? [{ crm, op2, kind: Tlbi.Range, broadcast }] : []
+      )
     ),
   ];
 }

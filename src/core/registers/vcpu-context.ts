@@ -7,8 +7,17 @@ import { decodeLoadStore } from "../architecture/load-store-syndrome.ts";
 import { type ArmedDebug, DebugComparators, type Stepped } from "../debug/self-hosted-debug.ts";
 import { CONTEXT_SIZE, CPU, CPU_STATE, DeviceAtomic, Slot, vAddress, xAddress } from "../state/cpu-state.ts";
 import { WRITTEN_REGISTERS } from "../state/layout.ts";
+import { Miss } from "../state/tlb-layout.ts";
 import { WRITE_BITS } from "./register-writes.ts";
-import { DEVICE_BECAUSE, type DeviceAtomicAccess, type ExceptionChain, type RegisterName, type VcpuState } from "./vcpu-state.ts";
+import {
+  DEVICE_BECAUSE,
+  type DeviceAtomicAccess,
+  type ExceptionChain,
+  MISSED,
+  type RegisterName,
+  type StaleUse,
+  type VcpuState,
+} from "./vcpu-state.ts";
 
 /** Registers that are 32 bits wide in the CPU state. */
 const WORD_REGISTERS: ReadonlySet<RegisterName> = new Set<RegisterName>(["FPCR", "FPSR"]);
@@ -213,6 +222,23 @@ export class VcpuContext implements VcpuState {
     this.#setWord(CPU.DEVICE_ATOMIC, access ? DEVICE_BECAUSE.indexOf(access.because) + 1 : DeviceAtomic.None);
     this.#set(CPU.DEVICE_ATOMIC_VA, access?.va ?? 0n);
     this.#set(CPU.DEVICE_ATOMIC_PC, access?.pc ?? 0n);
+  }
+
+  get staleUse(): StaleUse | undefined {
+    const missed = this.#getWord(CPU.STALE);
+    if (missed === Miss.None) return undefined;
+    const operand = this.#get(CPU.STALE_TLBI_OPERAND), cpu = this.#get(CPU.STALE_TLBI_CPU);
+    const tlbi = { missed: MISSED[missed - 1], pc: this.#get(CPU.STALE_TLBI_PC), operand, cpu };
+    return { va: this.#get(CPU.STALE_VA), pc: this.#get(CPU.STALE_PC), tlbi };
+  }
+
+  set staleUse(use: StaleUse | undefined) {
+    this.#setWord(CPU.STALE, use ? MISSED.indexOf(use.tlbi.missed) + 1 : Miss.None);
+    this.#set(CPU.STALE_VA, use?.va ?? 0n);
+    this.#set(CPU.STALE_PC, use?.pc ?? 0n);
+    this.#set(CPU.STALE_TLBI_PC, use?.tlbi.pc ?? 0n);
+    this.#set(CPU.STALE_TLBI_OPERAND, use?.tlbi.operand ?? 0n);
+    this.#set(CPU.STALE_TLBI_CPU, use?.tlbi.cpu ?? 0n);
   }
 
   get irq(): boolean {

@@ -110,6 +110,17 @@ export interface DeviceAtomicAccess {
   readonly pc: bigint;
 }
 
+/** What an invalidation missed, in the order of `Miss`. */
+export const MISSED = ["cpu", "asid", "address"] as const;
+
+/** The use of a translation that the tables no longer held. */
+export interface StaleUse {
+  readonly va: bigint;
+  readonly pc: bigint;
+  /** The TLBI that was meant for it: the address of the instruction, its operand, MPIDR_EL1 there. */
+  readonly tlbi: { readonly missed: typeof MISSED[number]; readonly pc: bigint; readonly operand: bigint; readonly cpu: bigint };
+}
+
 /**
  * The architectural state of one vCPU. It lives in the machine's Wasm memory; the core loads it to
  * run it.
@@ -152,6 +163,8 @@ export interface VcpuState {
   chain: ExceptionChain;
   /** Its first exclusive or atomic access to Device memory: evidence, which no instruction reads. */
   deviceAtomic: DeviceAtomicAccess | undefined;
+  /** Its first use of a translation that the tables no longer held: evidence. */
+  staleUse: StaleUse | undefined;
   /**
    * Level of the virtual IRQ input (from the VIC). Checked when `run` starts and whenever PSTATE.I
    * falls.

@@ -39,14 +39,24 @@ export const TlbSpace = {
   GiantFilter: REGIMES * TlbSet.Size + 12,
   /** 1 if there may be entries of Device memory. i32. */
   HasDevice: REGIMES * TlbSet.Size + 16,
+  /**
+   * The latest invalidation after which entries became suspect: `Miss`, i32; the address of its
+   * instruction, its operand, and MPIDR_EL1 of its CPU, i64.
+   */
+  Miss: REGIMES * TlbSet.Size + 20,
+  MissPc: REGIMES * TlbSet.Size + 24,
+  MissOperand: REGIMES * TlbSet.Size + 32,
+  MissCpu: REGIMES * TlbSet.Size + 40,
+  /** How often all entries became suspect at once. i32. */
+  Misses: REGIMES * TlbSet.Size + 48,
   /** A bit for each 2 MiB block that there may be entries of. */
-  BlockFilter: REGIMES * TlbSet.Size + 20,
+  BlockFilter: REGIMES * TlbSet.Size + 52,
   /**
    * Entries with non-global translations: the address, with `ListKind` in its low bits. i32 each.
    */
-  List: REGIMES * TlbSet.Size + 20 + BLOCK_FILTER_BITS / 8,
+  List: REGIMES * TlbSet.Size + 52 + BLOCK_FILTER_BITS / 8,
   /** Bytes of a space. */
-  Size: Math.ceil((REGIMES * TlbSet.Size + 20 + BLOCK_FILTER_BITS / 8 + 4 * REGIMES * ENTRIES_PER_SET) / 0x1000) * 0x1000,
+  Size: Math.ceil((REGIMES * TlbSet.Size + 52 + BLOCK_FILTER_BITS / 8 + 4 * REGIMES * ENTRIES_PER_SET) / 0x1000) * 0x1000,
 } as const;
 
 /** No ASID: the registers may have any when a space was emptied or changed its owner. */
@@ -66,11 +76,19 @@ export const TlbFlags = {
    * Only the slow path may use the entry, which inline compares never match. It is good otherwise.
    */
   Slow: 32,
-  /** Instructions of the page must permit indirect branches to them (FEAT_BTI). */
+  /** Of Fetch: instructions of the page must permit indirect branches to them (FEAT_BTI). */
   Guarded: 64,
+  /**
+   * Of Read and Write: an invalidation that was perhaps meant for it did not reach it; its next use
+   * compares it with the tables. Always with `Slow`.
+   */
+  Suspect: 64,
   /** Device memory: exclusive and atomic accesses are noted. */
   Device: 128,
 } as const;
+
+/** What an invalidation missed: this CPU, the ASID, the address. */
+export const Miss = { None: 0, Cpu: 1, Asid: 2, Address: 3 } as const;
 
 /**
  * Bit of an entry of Read or Write that inline compares expect to be VA[24]: where it is not, they

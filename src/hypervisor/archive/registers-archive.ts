@@ -1,7 +1,7 @@
 // The architectural state of a vCPU in an archive: registers with flags resolved, and what the core
 // keeps between two instructions.
 
-import { type Core, DEVICE_BECAUSE, V_REGISTERS, type VcpuState, X_REGISTERS } from "../../core/interface.ts";
+import { type Core, DEVICE_BECAUSE, MISSED, V_REGISTERS, type VcpuState, X_REGISTERS } from "../../core/interface.ts";
 import type { Archive } from "../../machine/archive.ts";
 
 const STEPPED = ["none", "other", "exclusive"] as const;
@@ -26,6 +26,16 @@ export function archiveRegisters(archive: Archive, core: Core, registers: VcpuSt
       because: archive.choice("because", access?.because, DEVICE_BECAUSE),
       va: archive.word("va", access?.va),
       pc: archive.word("pc", access?.pc),
+    }));
+    registers.staleUse = archive.maybe("staleUse", registers.staleUse, (use) => ({
+      va: archive.word("va", use?.va),
+      pc: archive.word("pc", use?.pc),
+      tlbi: archive.within("tlbi", () => ({
+        missed: archive.choice("missed", use?.tlbi.missed, MISSED),
+        pc: archive.word("pc", use?.tlbi.pc),
+        operand: archive.word("operand", use?.tlbi.operand),
+        cpu: archive.word("cpu", use?.tlbi.cpu),
+      })),
     }));
     archiveDebug(archive, registers);
     archiveProgress(archive, core, registers);

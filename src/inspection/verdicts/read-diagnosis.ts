@@ -16,7 +16,7 @@ import { readVmFacts, type VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
 import { ended, hasEndedMachine, isEnding, restarting, starting } from "./verdict-end.ts";
 import { deadlocked, isAsleep, type Others, type Sleep, sleepOf, stuckOf, unheard, unread, waiting } from "./verdict-sleep.ts";
-import { deviceAtomics, trailOf } from "./verdict-trail.ts";
+import { deviceAtomics, staleUses, trailOf } from "./verdict-trail.ts";
 import { otherGic } from "./verdict-gic.ts";
 import { peerless, undelivered } from "./verdict-messages.ts";
 import { Prospects } from "./prospects.ts";
@@ -108,6 +108,7 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
       ...evidence,
       ...healthy ? [] : [...stage(view, patient.online), ...trailOf(view, patient.vm, patient.vcpus, fact)],
       ...deviceAtomics(view, patient.vcpus),
+      ...staleUses(view, patient.vcpus),
       ...peerless(view, patient.vm),
       ...asleep.has(patient.vm.id) ? unused(view, patient.vm) : [],
       ...barred(patient.irqs),

@@ -1,6 +1,6 @@
 // The trail of a VM that leads to its verdict, as evidence: its last refused call, its last access
-// that nothing answered, its last SGI that reached no vCPU, and its first exclusive or atomic access
-// to Device memory.
+// that nothing answered, its last SGI that reached no vCPU, its first exclusive or atomic access to
+// Device memory, and its first use of a translation that an invalidation had missed.
 
 import type { DeviceAtomicAccess } from "../../core/interface.ts";
 import type { Vcpu } from "../../hypervisor/inspect.ts";
@@ -30,6 +30,26 @@ export function deviceAtomic(view: View, vcpu: Vcpu, { va, pc, because }: Device
     instruction: instructionAt(core, ram, vcpu, pc) ?? null,
     because: because === "stage-1" ? "mair" : because,
   };
+}
+
+/** Uses of translations that the tables no longer held, with the invalidation that missed them. */
+export function staleUses(view: View, vcpus: readonly Vcpu[]): Evidence[] {
+  const { symbols: { core }, hypervisor: { machine: { ram } } } = view.system;
+  return vcpus.flatMap((vcpu): Evidence[] => {
+    const use = vcpu.registers.staleUse;
+    if (!use) return [];
+    const { missed, pc, operand, cpu } = use.tlbi, place = (at: bigint) => rangeOf(view, vcpu, at, at, at);
+    const by = view.vcpus().find((one) => one.addressSpace === vcpu.addressSpace && one.registers.getRegister("MPIDR_EL1") === cpu);
+    return [{
+      ...{ code: "stale-translation", vcpu: view.vcpu(vcpu), at: place(use.pc), address: hex(use.va), missed },
+      ...{
+        tlbi: instructionAt(core, ram, by ?? vcpu, pc) ?? "TLBI",
+        by: by ? view.vcpu(by) : null,
+        by_at: place(pc),
+        operand: hex(operand),
+      },
+    }];
+  });
 }
 
 /** Refusals name vCPUs as `VM/INDEX`. */

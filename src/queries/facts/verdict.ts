@@ -1,7 +1,7 @@
 // Verdicts on VMs: the activity or the defect of each, and the evidence, as facts. The word of a
 // verdict follows from its code.
 
-import { durationText, sizeText } from "../../support/number-text.ts";
+import { durationText, hex, sizeText } from "../../support/number-text.ts";
 import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
 import { DEVICE_WORDS, type DeviceBecause, EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts, type OfCode } from "./fact.ts";
@@ -315,12 +315,35 @@ export type Evidence =
     readonly address: string;
     readonly because: DeviceBecause;
   }
+  /** The first use of a translation that its tables no longer held, and the TLBI that missed it. */
+  | {
+    readonly code: "stale-translation";
+    readonly vcpu: string;
+    readonly at: CodeRange;
+    readonly address: string;
+    readonly missed: "cpu" | "asid" | "address";
+    readonly tlbi: string;
+    /** Null if that vCPU is no longer there. */
+    readonly by: string | null;
+    readonly by_at: CodeRange;
+    readonly operand: string;
+  }
   | { readonly code: "no-kvm" };
 
 const DEVICE_WAY_OUT: { readonly [B in DeviceBecause]: string } = {
   "stage-1-off": "turn the MMU on first, with the lock in Normal memory",
   "mair": "map it as Normal memory",
   "stage-2": "take memory that stage 2 maps as Normal",
+};
+
+const ASID_SHIFT = 48n, PAGE_SHIFT = 12n;
+/** The mistake in a TLBI, and the way out. */
+const MISSED: Readonly<Record<OfCode<Evidence, "stale-translation">["missed"], (by: string, operand: bigint) => string>> = {
+  "cpu": (by) => `reached ${by} alone; way out: its inner-shareable form (VAE1IS, VMALLE1IS) reaches all`,
+  "asid": (_, operand) =>
+    `was for ASID ${operand >> ASID_SHIFT}, which is another one; way out: put the ASID of the table into bits 63:48, or use VAAE1IS`,
+  "address": (_, operand) =>
+    `was for address ${hex(BigInt.asUintN(64, operand << PAGE_SHIFT))}; way out: its operand has the address shifted right by 12`,
 };
 
 const stateText = (state: SourceState | null) =>
@@ -373,6 +396,10 @@ export const EVIDENCE = new Facts<Evidence>({
     `${vcpu} makes an exclusive or atomic access to ${address} at ${rangeText(at)}${instruction === null ? "" : ` (${instruction})`}, and ${
       DEVICE_WORDS[because]
     }: a CPU may abort it, or let it never succeed; way out: ${DEVICE_WAY_OUT[because]}`,
+  "stale-translation": ({ vcpu, at, address, missed, tlbi, by, by_at, operand }) =>
+    `${vcpu} uses a translation of ${address} at ${rangeText(at)} that its tables no longer hold: ${tlbi} at ${rangeText(by_at)} ${
+      MISSED[missed](by ?? "its vCPU", BigInt(operand))
+    }`,
   "kernel": ({ finding }) => kernelText(finding),
   "no-driver": ({ devices }) =>
     `${devices.join(", ")}: no driver has used ${

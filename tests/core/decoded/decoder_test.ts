@@ -40,7 +40,15 @@ class Rig {
         return this.pages.fill(ip);
       },
       ...{ awaited: never, allocateDecoded: never, releaseDecoded: never, regionsWritten: never },
-      ...{ undefinedInstruction: never, watched: never, deviceAtomic: never, pageEntered: never, exited: never, retired: never },
+      ...{
+        undefinedInstruction: never,
+        watched: never,
+        deviceAtomic: never,
+        staleUsed: never,
+        pageEntered: never,
+        exited: never,
+        retired: never,
+      },
     };
     const { link, outlined } = instantiateCore(core, this.memory, imports);
     this.#decode = link.exports.decode as (ip: number) => void;

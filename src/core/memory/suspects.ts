@@ -1,0 +1,148 @@
+// TLB entries that an invalidation of the guest's may have been meant for and did not reach: it was
+// of one CPU only, of another ASID, or its operand was no page number. The next use of such a
+// suspect compares it with the tables; one that they no longer hold is kept as evidence. A right
+// invalidation makes no suspects, so that this costs nothing. Arm ARM D5.9, C5.5.
+
+import { Sctlr } from "../architecture/exceptions.ts";
+import { CPU, DataEntry, TlbSet } from "../state/cpu-state.ts";
+import { callee } from "../state/functions.ts";
+import { currentSpace, dataFlagsOffset, DISABLING_BIT, Miss, REGIMES, TlbFlags, TlbSpace } from "../state/tlb-layout.ts";
+import { Code, constant, type Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
+import type { FunctionBuilder } from "../wasm/module.ts";
+import { AccessKind, mmuFunction } from "./mmu.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
+
+/** How often all entries of a space become suspects at most. */
+const MISSES = 16;
+
+/** Flags of a suspect. */
+const SUSPECT = TlbFlags.Slow | TlbFlags.Suspect;
+
+/**
+ * (va i64, access i32, Wasm address i32) -> i32: the first use of a suspect that leads there: 1
+ * where it serves the access nevertheless, 0 where the tables do.
+ */
+export const useSuspect = (library: Library): FunctionBuilder => library.get("useSuspect", ["i64", "i32", "i32"], ["i32"]);
+
+/** (space i32): all its data entries become suspects. */
+const suspectSpace = (library: Library) => library.get("suspectSpace", ["i32"], []);
+/** (space i32, va i64, flags i32) -> i32: those of a page that have these flags; how many. */
+const suspectPage = (library: Library) => library.get("suspectPage", ["i32", "i64", "i32"], ["i32"]);
+
+/** Makes the entry `index` of a table a suspect, which is known to be valid. */
+function mark(c: Code, set: Value, index: Value, table: "Read" | "Write"): void {
+  const at = c.let(set.add(index.shl(3))), flagsAt = c.let(set.add(index)), offset = TlbSet[`${table}Flags`];
+  const flags = c.let(c.load("i32.load8_u", flagsAt, offset));
+  const isSlow = flags.and(TlbFlags.Slow);
+  c.if(isSlow.not(), () => c.store("i64.store", at, c.load("i64.load", at, TlbSet[table]).xor(DISABLING_BIT), TlbSet[table]));
+  c.store("i32.store8", flagsAt, flags.or(SUSPECT), offset);
+}
+
+/** An entry's value as if it were not slow. */
+export function plainEntry(c: Code, set: Value, index: Value, table: "Read" | "Write"): Value {
+  const flags = c.load("i32.load8_u", set.add(index), TlbSet[`${table}Flags`]);
+  const inverted = flags.and(TlbFlags.Slow).nonZero().select(constant("i64", DISABLING_BIT), 0);
+  return c.let(c.load("i64.load", set.add(index.shl(3)), TlbSet[table]).xor(inverted));
+}
+
+/** @param used the import that is told of the first use of a stale translation by a vCPU */
+export function defineSuspects(library: Library, used: number): void {
+  {
+    const c = new Code(library.define("suspectSpace", ["i32"], [])), space = c.parameter(0);
+    // A kernel may do this at each change of its tasks.
+    const times = c.let(c.load("i32.load", space, TlbSpace.Misses));
+    c.if(times.geU(MISSES), () => c.return());
+    c.store("i32.store", space, times.add(1), TlbSpace.Misses);
+    for (let regime = 0; regime < REGIMES; regime++) {
+      const set = c.let(space.add(regime * TlbSet.Size));
+      for (const table of ["Read", "Write"] as const) {
+        const index = c.let(constant("i32", 0));
+        c.doWhile(() => {
+          const bit = plainEntry(c, set, index, table).shrU(24).wrap().and(1);
+          c.if(bit.eq(index.divU(TlbSet.Entries / 2)), () => mark(c, set, index, table));
+          c.set(index, index.add(1));
+        }, () => index.ne(TlbSet.Entries));
+      }
+    }
+  }
+  {
+    const c = new Code(library.define("suspectPage", ["i32", "i64", "i32"], ["i32"]));
+    const va = c.parameter(1), index = c.let(dataFlagsOffset(va)), count = c.let(constant("i32", 0));
+    for (let regime = 0; regime < REGIMES; regime++) {
+      const set = c.let(c.parameter(0).add(regime * TlbSet.Size));
+      for (const table of ["Read", "Write"] as const) {
+        // The top byte of the address may be a tag.
+        const isOther = plainEntry(c, set, index, table).xor(va).and(DataEntry.TagMask).shl(8);
+        const flags = c.load("i32.load8_u", set.add(index), TlbSet[`${table}Flags`]);
+        c.if(isOther.not().and(flags.and(c.parameter(2)).eq(c.parameter(2))), () => {
+          mark(c, set, index, table);
+          c.set(count, count.add(1));
+        });
+      }
+    }
+    c.result(count);
+  }
+  defineUse(library, used);
+}
+
+function defineUse(library: Library, used: number): void {
+  const c = new Code(library.define("useSuspect", ["i64", "i32", "i32"], ["i32"]));
+  const va = c.parameter(0), space = c.let(currentSpace(c)), miss = c.let(c.load("i32.load", space, TlbSpace.Miss));
+  const now = c.call(mmuFunction(library, "translate"), va, c.parameter(1).or(AccessKind.Observe));
+  c.if(now.eq(c.parameter(2)), () => c.return(constant("i32", 1)));
+  c.if(c.load("i32.load", CPU.STALE).not(), () => {
+    c.store("i32.store", CPU.STALE, miss);
+    c.store("i64.store", CPU.STALE_VA, va);
+    c.store("i64.store", CPU.STALE_PC, c.call(callee(library, "currentPc")));
+    c.store("i64.store", CPU.STALE_TLBI_PC, c.load("i64.load", space, TlbSpace.MissPc));
+    c.store("i64.store", CPU.STALE_TLBI_OPERAND, c.load("i64.load", space, TlbSpace.MissOperand));
+    c.store("i64.store", CPU.STALE_TLBI_CPU, c.load("i64.load", space, TlbSpace.MissCpu));
+    c.f.call(used);
+  });
+  // A TLB may drop more than it has to: only where it cannot know is the old one used.
+  c.result(miss.eq(Miss.Cpu));
+}
+
+/** The suspects of an invalidation in progress. */
+export class Suspicion {
+  readonly #isOn: Value;
+
+  constructor(readonly c: Code, readonly library: Library, readonly operand: Value) {
+    // Before its MMU is on, a CPU prepares its own TLB.
+    this.#isOn = c.let(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.M));
+  }
+
+  /** Entries of another CPU, which the invalidation does not reach: those of a page, or all. */
+  ofOther(space: Value, isPage: Value, va: Value): void {
+    const { c, library } = this;
+    c.if(this.#isOn.nonZero(), () => {
+      this.#note(space, Miss.Cpu);
+      c.if(isPage, () => c.drop(c.call(suspectPage(library), space, va, 0)), () => c.run(suspectSpace(library), space));
+    });
+  }
+
+  /** Entries of a page that are of another ASID. */
+  ofAsid(space: Value, va: Value): void {
+    this.#note(space, Miss.Asid);
+    this.c.drop(this.c.call(suspectPage(this.library), space, va, TlbFlags.NonGlobal));
+  }
+
+  /** Whether there are entries of a page whose address is the operand: it was not shifted perhaps. */
+  areUnshifted(space: Value): Value {
+    const { c, library, operand } = this, found = c.let(constant("i32", 0));
+    c.if(this.#isOn.nonZero().and(operand.wrap().and(PAGE_SIZE - 1).not()), () => {
+      c.set(found, c.call(suspectPage(library), space, operand.shl(16).shrS(16), 0));
+      c.if(found, () => this.#note(space, Miss.Address));
+    });
+    return found;
+  }
+
+  #note(space: Value, miss: number): void {
+    const { c } = this;
+    c.store("i32.store", space, constant("i32", miss), TlbSpace.Miss);
+    c.store("i64.store", space, c.call(callee(this.library, "currentPc")), TlbSpace.MissPc);
+    c.store("i64.store", space, this.operand, TlbSpace.MissOperand);
+    c.store("i64.store", space, c.load("i64.load", CPU.MPIDR_EL1), TlbSpace.MissCpu);
+  }
+}

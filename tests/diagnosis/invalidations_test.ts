@@ -1,0 +1,147 @@
+// A TLB invalidation that misses the CPU, the ASID or the address that it was meant for: the first
+// use of a translation that its tables no longer hold is told, with both instructions and the way
+// out. Guests that invalidate as the architecture asks have nothing to tell.
+
+import assert from "node:assert/strict";
+import { assemble } from "../../src/assembly/assemble.ts";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
+import { planText } from "../../src/configuration/plan-run.ts";
+import type { Tier } from "../../src/plans/plan.ts";
+import { EVIDENCE } from "../../src/queries/facts/verdict.ts";
+import { rows, runUntil } from "../inspection/system.ts";
+import { assembleGuest } from "./assembly-guest.ts";
+
+const folder = await Deno.makeTempDir({ prefix: "el2-invalidations-" });
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+
+/** Words in Normal memory, and the page whose translation changes: first in table 3, not global. */
+const WORDS = "0x80180000", PAGE = "0x80200000";
+const [FIRST, SECOND] = ["0x80210f03", "0x80211f03"];
+const wait = (offset: number) => `5: ldr w0, [x20, #${offset}]\ncbz w0, 5b\ndsb sy`;
+const say = (offset: number) => `dsb sy\nmov w0, #1\nstr w0, [x20, #${offset}]`;
+const MMU_OFF = "mrs x0, sctlr_el1\nbic x0, x0, #1\nmsr sctlr_el1, x0\nisb";
+
+interface Steps {
+  /** After the descriptor has changed, with the page's address in X9 and its number in X10. */
+  readonly invalidate: string;
+  /** Of the other CPU, before it reads the page again. */
+  readonly other?: string;
+  readonly change?: string;
+}
+
+/** CPU 0 changes the page that CPU 1 has read, and reads again. */
+const guest = ({ invalidate, other = "", change = `mov64 x1, ${SECOND}\nstr x1, [x0]` }: Steps) => `
+  mov64 x0, 0xc4000003
+  mov x1, #1
+  adr x2, second
+  mov x3, #0
+  hvc #0
+  entry 3, 0, ${FIRST}
+  mmu_on
+  mov64 x20, ${WORDS}
+  mov64 x9, ${PAGE}
+  lsr x10, x9, #12
+  ldr x11, [x9]
+  ${say(0)}
+  ${wait(4)}
+  mov64 x0, 0x80103000
+  ${change}
+  dsb ishst
+  ${invalidate}
+  dsb ish
+  isb
+  ${say(8)}
+  ${wait(12)}
+  ${MMU_OFF}
+  sleep_healthily
+second:
+  mov64 x20, ${WORDS}
+  ${wait(0)}
+  mmu_on
+  mov64 x9, ${PAGE}
+  lsr x10, x9, #12
+  ldr x11, [x9]
+  ${say(4)}
+  ${wait(8)}
+  ${other}
+  ldr x11, [x9]
+  ${say(12)}
+6: wfi
+  b 6b`;
+
+type Missed = "cpu" | "asid" | "address";
+
+const TOLD: Readonly<Record<string, readonly [missed: Missed, tlbi: RegExp, steps: Steps, wayOut: RegExp]>> = {
+  "a page of this CPU alone": ["cpu", /^tlbi vae1, x10$/, { invalidate: "tlbi vae1, x10" }, /VAE1IS/],
+  "the last level of this CPU alone": ["cpu", /^tlbi vale1, x10$/, { invalidate: "tlbi vale1, x10" }, /inner-shareable/],
+  "all of this CPU alone": ["cpu", /^tlbi vmalle1$/, { invalidate: "tlbi vmalle1" }, /VMALLE1IS/],
+  "an ASID of this CPU alone": ["cpu", /^tlbi aside1, xzr$/, { invalidate: "tlbi aside1, xzr" }, /inner-shareable/],
+  "a page of another ASID": ["asid", /^tlbi vae1is, x10$/, { invalidate: "movk x10, #5, lsl 48\ntlbi vae1is, x10" }, /ASID 5.*63:48/],
+  "a page whose address is not shifted": ["address", /^tlbi vae1is, x9$/, { invalidate: "tlbi vae1is, x9" }, /0x80200000000;.*right by 12/],
+  "a page that is no longer mapped, of this CPU alone": [
+    ...["cpu", /^tlbi vae1, x10$/] as const,
+    { invalidate: "tlbi vae1, x10", change: "str xzr, [x0]" },
+    /VAE1IS/,
+  ],
+};
+
+const UNTOLD: Readonly<Record<string, Steps>> = {
+  "a page of all CPUs": { invalidate: "tlbi vae1is, x10" },
+  "a page of all CPUs and ASIDs": { invalidate: "movk x10, #5, lsl 48\ntlbi vaae1is, x10" },
+  "all of all CPUs": { invalidate: "tlbi vmalle1is" },
+  "its ASID": { invalidate: "tlbi aside1is, xzr" },
+  "an entry that was cleared before": {
+    change: `str xzr, [x0]\ndsb ishst\ntlbi vae1is, x10\ndsb ish\nmov64 x1, ${SECOND}\nstr x1, [x0]`,
+    invalidate: "",
+  },
+  "each CPU its own, before it reads": { invalidate: "tlbi vae1, x10", other: "tlbi vae1, x10\ndsb ish\nisb" },
+  "all of one CPU, for no change": { invalidate: "tlbi vmalle1", change: "" },
+  "a page of another ASID, for no change": { invalidate: "movk x10, #5, lsl 48\ntlbi vae1is, x10", change: "" },
+};
+
+const TIERS: readonly Tier[] = ["interp", "jit"];
+
+async function planOf(steps: Steps) {
+  await assembleGuest(folder, "x", guest(steps));
+  const text = 'el2 = 1\n[machine]\ncpus = 2\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\nvcpus = 2\n';
+  const planned = await planText(text, undefined, folder);
+  assert.ok(planned.ok);
+  return { ...planned.run, turbo: true };
+}
+
+function ranSystem(plan: Awaited<ReturnType<typeof planOf>>, tier: Tier): GuestSystem {
+  const system = assemble({ ...plan, tier }) as GuestSystem;
+  runUntil(system, 3e7);
+  return system;
+}
+
+const verdictOf = (system: GuestSystem) => rows(system, "diagnose", { filter: "id=vm:x" })[0];
+const evidenceOf = (system: GuestSystem) => verdictOf(system).because.filter((one) => one.code === "stale-translation");
+const hashOf = (system: GuestSystem) => [system.hashes.registers(), system.hashes.memory()];
+const logged = (system: GuestSystem) => system.events.take().events.filter(({ kind }) => kind === "log");
+
+for (const [name, [missed, tlbi, steps, wayOut]] of Object.entries(TOLD)) {
+  Deno.test(`told: an invalidation of ${name}`, async () => {
+    const plan = await planOf(steps), [first, other] = TIERS.map((tier) => ranSystem(plan, tier));
+    const [found, ...more] = evidenceOf(first);
+    assert.ok(found && more.length === 0, JSON.stringify(more));
+    assert.deepEqual([found.missed, found.vcpu, found.by, found.address], [missed, "vcpu:x/1", "vcpu:x/0", PAGE]);
+    assert.match(found.tlbi, tlbi);
+    assert.match(EVIDENCE.text(found), wayOut);
+    assert.deepEqual([evidenceOf(other), hashOf(other)], [[found], hashOf(first)]);
+    assert.deepEqual(logged(first).map(({ vcpu, refused }) => [vcpu, refused]), [["vm:x", true]]);
+    const after = assemble(plan) as GuestSystem;
+    after.load(first.save(), true);
+    assert.deepEqual(evidenceOf(after), [found], "after a load");
+  });
+}
+
+for (const [name, steps] of Object.entries(UNTOLD)) {
+  Deno.test(`nothing to tell: an invalidation of ${name}`, async () => {
+    const plan = await planOf(steps);
+    for (const tier of TIERS) {
+      const system = ranSystem(plan, tier);
+      assert.deepEqual([evidenceOf(system), logged(system), verdictOf(system).verdict], [[], [], "waits"]);
+    }
+  });
+}
