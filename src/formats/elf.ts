@@ -16,6 +16,8 @@ interface ElfSegment {
   readonly executable: boolean;
   /** p_flags: PF_X 1, PF_W 2, PF_R 4. */
   readonly flags: number;
+  /** It is nothing but a note, such as a linker's build id. */
+  readonly note: boolean;
 }
 
 /** The parts of an ELF file that loading needs. */
@@ -31,8 +33,8 @@ export const EM_AARCH64 = 183;
 /** Type of an executable that is linked to fixed addresses (`e_type`). */
 export const ET_EXEC = 2;
 const ET_DYN = 3;
-const PT_LOAD = 1;
-const PF_X = 1;
+const PT_LOAD = 1, PT_NOTE = 4;
+const PF_X = 1, PF_W = 2;
 const HEADER_SIZE = 64;
 const PROGRAM_HEADER_SIZE = 56;
 /** Physical addresses, offsets and sizes. */
@@ -72,7 +74,12 @@ export function readElf(bytes: Uint8Array, kind: "fixed" | "position-independent
   const table = readElfNumber(view, 32), count = view.getUint16(56, true), size = view.getUint16(54, true);
   if (size !== PROGRAM_HEADER_SIZE || table + count * size > bytes.length) throw new Error("ELF program headers are cut off");
   const segments: VirtualSegment[] = [];
+  const notes = new Set<number>();
   let used = 0;
+  for (let i = 0; i < count; i++) {
+    const at = table + i * PROGRAM_HEADER_SIZE;
+    if (view.getUint32(at, true) === PT_NOTE) notes.add(readElfNumber(view, at + 8));
+  }
   for (let i = 0; i < count; i++) {
     const at = table + i * PROGRAM_HEADER_SIZE;
     if (view.getUint32(at, true) !== PT_LOAD) continue;
@@ -91,6 +98,7 @@ export function readElf(bytes: Uint8Array, kind: "fixed" | "position-independent
       size: memorySize,
       executable: (flags & PF_X) !== 0,
       flags,
+      note: notes.has(offset) && (flags & (PF_X | PF_W)) === 0,
     });
   }
   if (!segments.length) throw new Error("ELF file has nothing to load");

@@ -96,7 +96,10 @@ export function bareMetalImage(file: Uint8Array, base: number, memory: number, c
 }
 
 function elfImage(file: Uint8Array, base: number, memory: number): VmImage {
-  const { entry, segments } = readElf(file);
+  const { entry, segments: all } = readElf(file);
+  // A linker may put its build id where no memory is; the program runs without it.
+  const inside = all.filter(({ note, address, size }) => !note || address >= base && address + size <= base + memory);
+  const segments = inside.length > 0 ? inside : all;
   const start = Math.min(...segments.map(({ address }) => address));
   const end = Math.max(...segments.map(({ address, size }) => address + size));
   if (start < base || end > base + memory) {

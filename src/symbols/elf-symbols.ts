@@ -26,7 +26,8 @@ const LAST_SIZE = 4096n;
 const AREAS_MAX = 0xfe00;
 
 /**
- * The symbols of code and data of an executable or object.
+ * The symbols of code and data of an executable or object: objects and functions with a size come
+ * before labels, as the first one at an address names it.
  * @throws Error that names the defect of the file, or that it has no symbols.
  */
 export function readElfSymbols(bytes: Uint8Array): GuestSymbol[] {
@@ -39,14 +40,15 @@ export function readElfSymbols(bytes: Uint8Array): GuestSymbol[] {
   const names = new StringTable(strings.bytes),
     entries = table.bytes,
     view = new DataView(entries.buffer, entries.byteOffset, entries.length);
-  const symbols: GuestSymbol[] = [];
+  const sized: GuestSymbol[] = [], labels: GuestSymbol[] = [];
   for (let at = 0; at + SYMBOL_SIZE <= entries.length; at += SYMBOL_SIZE) {
     const kind = entries[at + 4] & 0xf, index = view.getUint16(at + 6, true);
     if (kind > SymbolType.Function || index === SectionIndex.Undefined) continue;
     const type = letter(entries[at + 4] >> 4, index === SectionIndex.Absolute ? undefined : sections[index]);
-    symbols.push({ name: names.at(view.getUint32(at, true)), address: view.getBigUint64(at + 8, true), type });
+    const isSized = kind !== SymbolType.NoType && view.getBigUint64(at + 16, true) > 0n;
+    (isSized ? sized : labels).push({ name: names.at(view.getUint32(at, true)), address: view.getBigUint64(at + 8, true), type });
   }
-  return symbols;
+  return [...sized, ...labels];
 }
 
 /**

@@ -63,6 +63,8 @@ export function testBroken(guests: ClassGuests, kinds: Readonly<Record<string, r
           assert.ok(row.because.some((one) => fits(one, line)), JSON.stringify({ line, of: row.because }, undefined, 1));
         }
         assert.match(row.next ?? "", next);
+        const reported = system.broken();
+        assert.ok(reported.some((text) => text.startsWith("x: ")), `a run would not fail: ${reported}`);
         for (let index = 0, time = system.machine.time; index < INSTANTS; index++, time += 1e6 + 1e3 * index) {
           runUntil(system, time);
           const before = said(system);
@@ -84,7 +86,7 @@ export function testHealthy(guests: ClassGuests, kinds: Readonly<Record<string, 
           runUntil(system, time);
           assertHealthy(system);
         }
-        assert.equal(system.ended(), undefined);
+        assert.deepEqual([system.ended(), system.broken()], [undefined, []]);
         assert.doesNotMatch(system.consoles.tail("x"), /no effect|CPU_ON/);
       });
     }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { runNative } from "../support/oracles.ts";
 import { bareMetalImage, linuxImage, treeRoom } from "../../src/images/images.ts";
 
 const MIB = 2 ** 20;
@@ -42,6 +43,20 @@ Deno.test("bareMetalImage() refuses an ELF file that is linked outside the VM's 
   );
   assert.throws(() => bareMetalImage(elf(BASE, BASE, bytes, 2 * MIB), BASE, MIB), /the VM's memory is 0x80000000\.\.0x80100000/);
   assert.throws(() => bareMetalImage(elf(BASE, BASE + 8, bytes), BASE, MIB), /entry 0x80000008 lies outside/);
+});
+
+Deno.test("bareMetalImage() leaves out a build id that is linked outside of the VM's memory", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/g.S`, ".globl _start\n_start: b .\n");
+    const link = ["-nostdlib", "-static", "-Wl,-N,--build-id,-Ttext=0x80000000", "-o", `${folder}/g.elf`, `${folder}/g.S`];
+    const { code, stderr } = await runNative("aarch64-linux-gnu-gcc", link);
+    assert.equal(code, 0, stderr);
+    const image = bareMetalImage(await Deno.readFile(`${folder}/g.elf`), BASE, MIB);
+    assert.deepEqual([image.offset, image.entry, image.size], [0, 0, 4]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("bareMetalImage() refuses an empty file", () => {

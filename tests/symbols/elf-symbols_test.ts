@@ -55,3 +55,17 @@ Deno.test("a table names addresses by the first symbol at or before them, and re
   assert.equal(table.resolve("helper"), SYMBOLS[1].address);
   assert.equal(table.resolve("nobody"), undefined);
 });
+
+Deno.test("an object names its address, not the label that ends what is before it", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const source = ".data\n.globl end, object\nend:\nobject: .word 0\n.type object, %object\n.size object, 4\n";
+    await Deno.writeTextFile(`${folder}/a.S`, source);
+    const { code, stderr } = await runNative("aarch64-linux-gnu-as", ["-o", `${folder}/a.o`, `${folder}/a.S`]);
+    assert.equal(code, 0, stderr);
+    const file = await Deno.readFile(`${folder}/a.o`), compact = compactSymbols(file) ?? assert.fail("no symbols");
+    for (const bytes of [file, compact]) assert.equal(new SymbolTable(readElfSymbols(bytes), "test").nameOf(0n), "object");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

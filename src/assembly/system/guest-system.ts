@@ -195,7 +195,8 @@ export class GuestSystem implements System, Inspected {
   }
 
   broken(): string[] {
-    return [...this.#ends(this.vms.broken()), ...this.#verdicts("healthy=no verdict!=failed"), ...this.#bugs];
+    const ended = this.vms.broken();
+    return [...this.#ends(ended), ...this.#verdicts("healthy=no", ended), ...this.#bugs];
   }
 
   showsPanic(): boolean {
@@ -236,9 +237,10 @@ export class GuestSystem implements System, Inspected {
   }
 
   /** Texts of the verdicts that match a filter. */
-  #verdicts(filter: string): string[] {
+  /** @param told VMs whose ends say more */
+  #verdicts(filter: string, told: readonly string[] = []): string[] {
     const { rows } = this.inspector.answer({ table: "diagnose", args: { filter } });
-    return rows.map(({ id, text }) => `${nameOf(id)}: ${text}`);
+    return rows.filter(({ id }) => !told.includes(nameOf(id))).map(({ id, text }) => `${nameOf(id)}: ${text}`);
   }
 
   get overlaid(): number {

@@ -183,7 +183,12 @@ function worstOf(view: View, vcpus: readonly Vcpu[], prospects: Prospects): Verd
   }
   const [worst, ...others] = found;
   if (!worst) return undefined;
-  return { ...worst, evidence: [...worst.evidence ?? [], ...others.map(({ fact }): Evidence => ({ code: "beside", fact }))] };
+  return { ...worst, evidence: [...worst.evidence ?? [], ...others.flatMap(besides)] };
+}
+
+/** The verdict on another vCPU, with the memory that it waits for. */
+function besides({ fact, evidence = [] }: Verdict): Evidence[] {
+  return [{ code: "beside", fact }, ...evidence.filter(({ code }) => code === "reads")];
 }
 
 /** The wait of a VM that sleeps, or the work of one that does not. */

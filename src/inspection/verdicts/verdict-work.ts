@@ -1,7 +1,7 @@
 // Verdicts on vCPUs that do not sleep: a handler that faults, a loop that nothing can end, a turn
 // that does not come, a VMM that does not answer.
 
-import type { EndlessLoop, SeenWord } from "../../core/interface.ts";
+import { type EndlessLoop, ExceptionClass, exceptionClass, type SeenWord } from "../../core/interface.ts";
 import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { Block } from "../../hypervisor/interface.ts";
 import { nameOf, paId, pcpuId, vmOfName } from "../../queries/ids.ts";
@@ -41,7 +41,7 @@ function firstOf({ registers }: Vcpu, loop: EndlessLoop | undefined): Taken | un
   const { chain } = registers;
   if (chain.length === 0) return loop && loop.exceptions > 0 ? { esr: loop.esr, elr: loop.elr, far: undefined } : undefined;
   const esr = Number(chain.esr & 0xffff_ffffn);
-  return { esr, elr: chain.elr, far: isAbort(esr) ? chain.far : undefined };
+  return { esr, elr: chain.elr, far: isAbort(esr) || exceptionClass(esr) === ExceptionClass.PcAlignment ? chain.far : undefined };
 }
 
 /** A handler that takes an exception again and again, or never returns from one. */

@@ -47,7 +47,7 @@ const unused = () => {
   throw new Error("a region calls nothing of TypeScript");
 };
 const names = ["fillDecoded", "awaited", "allocateDecoded", "releaseDecoded", "regionsWritten", "undefinedInstruction", "watched"] as const;
-const seams = Object.fromEntries([...names, "pageEntered", "exited"].map((name) => [name, unused]));
+const seams = Object.fromEntries([...names, "deviceAtomic", "staleUsed", "pageEntered", "exited"].map((name) => [name, unused]));
 const { link } = instantiateCore(generated, memory, seams as unknown as CoreImports);
 
 // Entries that match no address, as they have its bit 24 the other way round: each access asks.

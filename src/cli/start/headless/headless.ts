@@ -220,8 +220,8 @@ class HeadlessRun {
     for (const row of verdicts) {
       const [first, ...more] = diagnosisLines(row);
       report(first);
-      // A failed VM has its reason below.
-      if (row.verdict !== "failed") { for (const line of more) report(line); }
+      // A VM that has ended has its reason below.
+      if (row.fact.code !== "failed") { for (const line of more) report(line); }
     }
     const rows = rowsOf(REASONS, await asked);
     if (rows.length === 0 && verdicts.length === 0) return;
