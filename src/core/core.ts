@@ -21,7 +21,6 @@ import {
   type ExitHandler,
   ExitReason,
   type InstructionObserver,
-  type StaleUse,
   type Translation,
   type VcpuProgress,
   type VcpuState,
@@ -36,7 +35,7 @@ import { writeCrcTables } from "./interpreter/integer-functions.ts";
 import { AccessKind, Fault, type RamLayout, Rights } from "./memory/mmu.ts";
 import { Stage2Pool } from "./memory/stage2.ts";
 import { completeRead, storeValue, type VcpuContext } from "./registers/vcpu-context.ts";
-import { registerNames } from "./registers/vcpu-state.ts";
+import { registerNames, type StaleUse } from "./registers/vcpu-state.ts";
 import { contextOf, Residency } from "./residency.ts";
 import { Evaluation, type Prospect } from "./outlook/evaluation.ts";
 import { type Outlook, outlookOf } from "./outlook/outlook.ts";

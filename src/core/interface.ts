@@ -40,7 +40,6 @@ export {
   type DeviceAtomicAccess,
   MISSED,
   type RegisterName,
-  type StaleUse,
   V_REGISTERS,
   type VcpuState,
   X_REGISTERS,

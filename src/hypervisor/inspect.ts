@@ -26,6 +26,7 @@ export type { MemoryOwner, PageRun } from "./memory/memdb.ts";
 export { Memextent } from "./memory/memextent.ts";
 export { TimerControl, TimerPpi } from "./scheduling/timer.ts";
 export type { Vcpu } from "./scheduling/vcpu.ts";
+export type { RefusedStart } from "./scheduling/vpm-group.ts";
 export type { Operation } from "./trace/operation.ts";
 export type { Observed, TraceHub } from "./trace/trace-hub.ts";
 export { VirtioMmio } from "./virtio/virtio-mmio.ts";

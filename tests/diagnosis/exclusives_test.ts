@@ -1,4 +1,4 @@
-// Exclusive and atomic accesses to Device memory work here, and may not on a CPU: the first one of a
+// Exclusive and atomic accesses to Device memory work here, and may not on a CPU: the first of each
 // vCPU is told, with its place and the reason why its memory is Device, in each tier and after a
 // load. Those to Normal memory, and plain ones to Device memory, are not.
 

@@ -41,6 +41,7 @@ const FORMS = {
   "nobody-serves": of("nobody-serves", { access, ipa: text, vm: text, schedule: v.picklist(["proxy", "own"]) }),
   "not-emulated": of("not-emulated", { access, ipa: text, by: text }),
   "device-refuses": of("device-refuses", { access, ipa: text, device: text }),
+  "gicv2-interface": of("gicv2-interface", { access, ipa: text }),
   "no-device": of("no-device", { access, pa: text }),
 } satisfies { readonly [C in ExceptionCause["code"]]: v.GenericSchema<unknown, OfCode<ExceptionCause, C>> };
 

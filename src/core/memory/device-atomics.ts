@@ -19,7 +19,7 @@ export function isAtomic(access: Value): Value {
   return access.and(Access.Aligned | Access.Ordered | Access.Zero).eq(Access.Aligned);
 }
 
-/** @param noted the import that is told of the first one, and answers whether the run ends */
+/** @param noted the import that takes note of the first one, and answers whether the run ends */
 export function defineDeviceAtomics(library: Library, noted: number): void {
   const c = new Code(library.define("noteDeviceAtomic", ["i64"], ["i32"]));
   const va = c.parameter(0), stops = c.local("i32");

@@ -1,5 +1,5 @@
 // TLB entries that an invalidation of the guest's may have been meant for and did not reach: it was
-// of one CPU only, of another ASID, or its operand was no page number. The next use of such a
+// of one CPU only, of another ASID, or its operand was not a page number. The next use of such a
 // suspect compares it with the tables; one that they no longer hold is kept as evidence. A right
 // invalidation makes no suspects, so that this costs nothing. Arm ARM D5.9, C5.5.
 
@@ -46,7 +46,7 @@ export function plainEntry(c: Code, set: Value, index: Value, table: "Read" | "W
   return c.let(c.load("i64.load", set.add(index.shl(3)), TlbSet[table]).xor(inverted));
 }
 
-/** @param used the import that is told of the first use of a stale translation by a vCPU */
+/** @param used the import that takes note of the first use of a stale translation by a vCPU */
 export function defineSuspects(library: Library, used: number): void {
   {
     const c = new Code(library.define("suspectSpace", ["i32"], [])), space = c.parameter(0);
@@ -128,7 +128,7 @@ export class Suspicion {
     this.c.drop(this.c.call(suspectPage(this.library), space, va, TlbFlags.NonGlobal));
   }
 
-  /** Whether there are entries of a page whose address is the operand: it was not shifted perhaps. */
+  /** Whether there are entries of a page whose address is the operand, perhaps not shifted. */
   areUnshifted(space: Value): Value {
     const { c, library, operand } = this, found = c.let(constant("i32", 0));
     c.if(this.#isOn.nonZero().and(operand.wrap().and(PAGE_SIZE - 1).not()), () => {

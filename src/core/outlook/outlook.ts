@@ -25,6 +25,8 @@ export interface EndlessLoop {
   readonly exceptions: number;
   readonly esr: number;
   readonly elr: bigint;
+  /** FAR_EL1. */
+  readonly far: bigint;
 }
 
 export type Outlook =
@@ -76,8 +78,8 @@ function returnsTo(evaluation: Evaluation, begin: Mark): boolean {
 
 function loopOf(evaluation: Evaluation): EndlessLoop {
   const { state, stretch: { length, first, last, yields, sleeps, calls, open, exceptions } } = evaluation;
-  const esr = Number(state.get("ESR_EL1")), elr = state.get("ELR_EL1");
-  return { kind: "loops", length, first, last, inputs: inputsOf(evaluation), yields, sleeps, calls, open, exceptions, esr, elr };
+  const esr = Number(state.get("ESR_EL1")), elr = state.get("ELR_EL1"), far = state.get("FAR_EL1");
+  return { kind: "loops", length, first, last, inputs: inputsOf(evaluation), yields, sleeps, calls, open, exceptions, esr, elr, far };
 }
 
 function inputsOf({ state, stretch }: Evaluation): SeenWord[] {

@@ -104,20 +104,20 @@ export const DEVICE_BECAUSE = ["stage-1-off", "stage-1", "stage-2"] as const;
 
 /** An exclusive or atomic access to Device memory. */
 export interface DeviceAtomicAccess {
-  /** What made the memory Device. */
+  /** The reason why the memory was Device. */
   readonly because: typeof DEVICE_BECAUSE[number];
   readonly va: bigint;
   readonly pc: bigint;
 }
 
-/** What an invalidation missed, in the order of `Miss`. */
+/** Targets that an invalidation may miss, in the order of `Miss`. */
 export const MISSED = ["cpu", "asid", "address"] as const;
 
 /** The use of a translation that the tables no longer held. */
 export interface StaleUse {
   readonly va: bigint;
   readonly pc: bigint;
-  /** The TLBI that was meant for it: the address of the instruction, its operand, MPIDR_EL1 there. */
+  /** The TLBI that was meant for it: address of the instruction, operand, MPIDR_EL1 there. */
   readonly tlbi: { readonly missed: typeof MISSED[number]; readonly pc: bigint; readonly operand: bigint; readonly cpu: bigint };
 }
 
@@ -161,7 +161,7 @@ export interface VcpuState {
   readonly elrLow: number;
   /** Exceptions that it has not returned from. */
   chain: ExceptionChain;
-  /** Its first exclusive or atomic access to Device memory: evidence, which no instruction reads. */
+  /** Its first exclusive or atomic access to Device memory: evidence. */
   deviceAtomic: DeviceAtomicAccess | undefined;
   /** Its first use of a translation that the tables no longer held: evidence. */
   staleUse: StaleUse | undefined;

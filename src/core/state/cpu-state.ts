@@ -177,8 +177,8 @@ export const CPU = {
   DEVICE_ATOMIC_VA: doubleword(),
   DEVICE_ATOMIC_PC: doubleword(),
   /**
-   * The first use of a translation that its tables no longer held: `Miss` of tlb-layout.ts, i32; its
-   * address and that of its instruction, and `MissPc` to `MissCpu` of the invalidation, i64.
+   * The first use of a translation that its tables no longer held: `Miss` of tlb-layout.ts, i32;
+   * its address and that of its instruction, and `MissPc` to `MissCpu` of the invalidation, i64.
    */
   STALE: word(),
   STALE_VA: doubleword(),

@@ -87,7 +87,7 @@ export const TlbFlags = {
   Device: 128,
 } as const;
 
-/** What an invalidation missed: this CPU, the ASID, the address. */
+/** The target that an invalidation missed: this CPU, the ASID, the address. */
 export const Miss = { None: 0, Cpu: 1, Asid: 2, Address: 3 } as const;
 
 /**

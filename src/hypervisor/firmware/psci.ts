@@ -83,10 +83,14 @@ function replyOf(status: bigint, wide: boolean, args: readonly bigint[]): readon
 /** As `psci`, without a trace, for functions that change nothing; undefined for all others. */
 export function psciAnswer(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[]): readonly bigint[] | undefined {
   const group = vcpu.vpmGroup;
-  if (fn !== Psci.Version && fn !== Psci.Features && fn !== Psci.AffinityInfo || !isImplemented(fn, wide) || !group) return undefined;
-  const args = argumentsOf(wide, x), status = perform(vcpu, group, fn, wide, args);
-  return status === DEFERRED ? undefined : replyOf(status, wide, args);
+  if (!isImplemented(fn, wide) || !group) return undefined;
+  const args = argumentsOf(wide, x);
+  const status = fn === Psci.CpuOn ? refusedCpuOn(group, args[0]) : UNCHANGING.has(fn) ? perform(vcpu, group, fn, wide, args) : DEFERRED;
+  return status === DEFERRED || status === undefined ? undefined : replyOf(status, wide, args);
 }
+
+/** Functions that change nothing. */
+const UNCHANGING: ReadonlySet<number> = new Set<number>([Psci.Version, Psci.Features, Psci.AffinityInfo]);
 
 function argumentsOf(wide: boolean, x: readonly bigint[]): bigint[] {
   return wide ? x.slice(1, 4) : x.slice(1, 4).map((value) => value & 0xffff_ffffn);
@@ -130,7 +134,7 @@ function perform(vcpu: Vcpu, group: VpmGroup | undefined, fn: number, wide: bool
       vcpu.powerOff();
       return DEFERRED;
     case Psci.CpuOn:
-      return cpuOn(group, args[0], args[1], args[2]);
+      return cpuOn(vcpu, group, args);
     case Psci.AffinityInfo:
       return affinityInfo(group, args[0], Number(args[1] & 0xffff_ffffn));
     case Psci.SystemOff:
@@ -163,13 +167,22 @@ function suspend(vcpu: Vcpu, powerState: number, entry: bigint, context: bigint)
   return Status.Success;
 }
 
-function cpuOn(group: VpmGroup, mpidr: bigint, entry: bigint, context: bigint): bigint {
+function cpuOn(vcpu: Vcpu, group: VpmGroup, [mpidr, entry, context]: readonly bigint[]): bigint {
+  const refused = refusedCpuOn(group, mpidr);
+  group.noteStart(mpidr, refused === undefined ? undefined : { vcpu: vcpu.index, pc: vcpu.registers.pc, status: nameOf(Status, refused) });
+  if (refused !== undefined) return refused;
+  const target = find(group, mpidr);
+  if (target === undefined || target === "invalid") throw new Error("CPU_ON of no vCPU");
+  target.powerOn(entry, context);
+  return Status.Success;
+}
+
+/** The error of CPU_ON; undefined if it succeeds. */
+function refusedCpuOn(group: VpmGroup, mpidr: bigint): bigint | undefined {
   const target = find(group, mpidr);
   if (target === "invalid") return Status.InvalidParameters;
   if (!target || target.isDead) return Status.InternalFailure;
-  if (!target.isPoweredOff) return Status.AlreadyOn;
-  target.powerOn(entry, context);
-  return Status.Success;
+  return target.isPoweredOff ? undefined : Status.AlreadyOn;
 }
 
 function affinityInfo(group: VpmGroup, mpidr: bigint, level: number): bigint {

@@ -16,6 +16,8 @@ export interface LostSgi {
   readonly intid: number;
   readonly from: number;
   readonly affinity: Affinity;
+  /** It reached a vCPU, which has it in the other group. */
+  readonly wrongGroup: boolean;
 }
 
 /** A guest's store to a reserved register: offset in the distributor, PC, index of the vCPU. */
@@ -95,6 +97,7 @@ export class Vgic {
       intid: archive.integer("intid", sgi?.intid, 0, Intid.SgiEnd - 1),
       from: archive.integer("from", sgi?.from, 0, end - 1),
       affinity: archive.integer("affinity", sgi?.affinity, 0, 0xffff_ffff),
+      wrongGroup: archive.bool("wrongGroup", sgi?.wrongGroup),
     }));
     if (archive.loading) { for (const cpu of this.cpus) cpu.derive(); }
   }
@@ -328,22 +331,23 @@ export class Vgic {
     const intid = Number(value >> 24n & 0xfn);
     const toOthers = (value >> 40n & 1n) !== 0n;
     if (toOthers) {
-      for (const cpu of this.cpus) if (cpu !== from) this.#raiseSgi(cpu, group, intid);
+      for (const cpu of this.cpus) if (cpu !== from) this.#raiseSgi(from, cpu, group, intid);
       return;
     }
     const cluster = (Number(value >> 48n & 0xffn) << 24 | Number(value >> 32n & 0xffn) << 16 | Number(value >> 16n & 0xffn) << 8) >>> 0;
     const firstAff0 = Number(value >> 44n & 0xfn) * 16;
     for (let targets = Number(value & 0xffffn); targets !== 0; targets &= targets - 1) {
       const affinity = (cluster | firstAff0 + 31 - Math.clz32(targets & -targets)) >>> 0, index = this.indexOf(affinity);
-      if (index !== undefined && index < this.cpus.length && this.isAttached(index)) this.#raiseSgi(this.cpus[index], group, intid);
-      else this.#lostSgi = { intid, from: from.index, affinity };
+      if (index !== undefined && index < this.cpus.length && this.isAttached(index)) this.#raiseSgi(from, this.cpus[index], group, intid);
+      else this.#lostSgi = { intid, from: from.index, affinity, wrongGroup: false };
     }
   }
 
-  #raiseSgi(cpu: VgicCpu, group: 0 | 1, intid: number): void {
+  #raiseSgi(from: VgicCpu, cpu: VgicCpu, group: 0 | 1, intid: number): void {
     if (!this.isAttached(cpu.index)) return;
     const isGroup1 = (cpu.bank.flags[intid] & Irq.Group1) !== 0;
     if (group === 1 || !isGroup1) this.update(cpu, intid, Irq.Latched, 0);
+    else this.#lostSgi = { intid, from: from.index, affinity: this.affinityOf(cpu.index), wrongGroup: true };
   }
 
   #isAcknowledged(cpu: VgicCpu, intid: number): boolean {

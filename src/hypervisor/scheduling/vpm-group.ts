@@ -8,6 +8,7 @@ import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
 import { VirqSource } from "../gic/vic-source.ts";
 import type { Machine } from "../../machine/machine.ts";
+import { MAX_CPUS } from "../../machine/memory-map.ts";
 import type { Services } from "../services/services.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -25,10 +26,19 @@ interface WatchdogServices {
 
 type Vcpu = ObjectOf<"thread">;
 
+/** A CPU_ON that was refused: who asked, at which PC, and the error. */
+export interface RefusedStart {
+  readonly mpidr: bigint;
+  readonly vcpu: number;
+  readonly pc: bigint;
+  readonly status: string;
+}
+
 export class VpmGroup extends HypervisorObject {
   static readonly SIZE = 512;
   readonly type = "vpm_group";
   #aggregates = true;
+  #refusedStart: RefusedStart | undefined;
   readonly #vcpus: (Vcpu | undefined)[] = [];
   /** System suspend; nothing asserts it, as this build has no system suspend. */
   readonly virq = new VirqSource(this, "group state", () => false);
@@ -52,6 +62,17 @@ export class VpmGroup extends HypervisorObject {
   /** Sets whether power states are combined, while in state INIT. */
   configure(aggregates: boolean): void {
     this.#aggregates = aggregates;
+  }
+
+  /** The last CPU_ON that was refused, unless one with its MPIDR has succeeded since: evidence. */
+  get refusedStart(): RefusedStart | undefined {
+    return this.#refusedStart;
+  }
+
+  /** CPU_ON of this MPIDR was refused, or succeeded. */
+  noteStart(mpidr: bigint, refused: Omit<RefusedStart, "mpidr"> | undefined): void {
+    if (refused) this.#refusedStart = { mpidr, ...refused };
+    else if (this.#refusedStart?.mpidr === mpidr) this.#refusedStart = undefined;
   }
 
   /** Active vCPUs in the order of their indices. */
@@ -95,6 +116,12 @@ export class VpmGroup extends HypervisorObject {
 
   protected archiveFields(archive: ObjectArchive): void {
     this.#aggregates = archive.bool("aggregates", this.#aggregates);
+    this.#refusedStart = archive.maybe("refusedStart", this.#refusedStart, (start) => ({
+      mpidr: archive.word("mpidr", start?.mpidr),
+      vcpu: archive.integer("vcpu", start?.vcpu, 0, MAX_CPUS - 1),
+      pc: archive.word("pc", start?.pc),
+      status: archive.text("status", start?.status),
+    }));
     this.virq.archive("virq", archive);
     archive.within("watchdog", () => this.watchdog.archive(archive));
   }

@@ -12,6 +12,9 @@ import { readWord } from "../readers/read-symbols.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { Taken } from "./taken.ts";
 
+/** The CPU interface of a GICv2 on QEMU's virt: drivers that have it built in find nothing here. */
+const GICC = 0x0801_0000, GICC_SIZE = 0x1_0000;
+
 /** Ranges of a VM's memory that a cause names. */
 const RANGES_NAMED = 4;
 
@@ -28,6 +31,7 @@ export function stage2Cause(view: View, vcpu: Vcpu, taken: Taken, access: Access
       ? { code: "device-refuses", access, ipa: at, device: device.device.name }
       : { code: "not-emulated", access, ipa: at, by: "the hypervisor" };
   }
+  if (ipa >= GICC && ipa < GICC + GICC_SIZE) return { code: "gicv2-interface", access, ipa: at };
   const page = space.stage2.lookup(ipa);
   if (page && !ram.contains(page.pa, 1)) {
     const pa = paId(page.pa + ipa % 0x1000);

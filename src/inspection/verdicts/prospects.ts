@@ -90,9 +90,17 @@ export class Prospects {
     return [BigInt.asUintN(64, BigInt(last.result.code)), ...new Array(X_RESULTS - 1).fill(0n)];
   }
 
-  /** The value of a register of a virtio device that has nothing to do. */
+  /**
+   * The value of a register that stays as it is until a vCPU of the VM writes one: of the GIC, or
+   * of a virtio device that has nothing to do.
+   */
   #register(vcpu: Vcpu, va: bigint, size: number): bigint | undefined {
     const { ipa: at } = this.view.system.symbols.core.inspect(vcpu.registers, va);
+    const attached = vcpu.space.deviceAt(at), offset = at - (attached?.ipa ?? 0);
+    if (attached && size === 4 && attached.device.isSteady?.(offset)) {
+      const value = attached.device.readWord?.(vcpu, offset);
+      return value === undefined ? undefined : BigInt(value);
+    }
     const slot = slotsOf(this.view, this.view.vmNameOf(vcpu.addressSpace)).find(({ ipa, size }) =>
       ipa !== undefined && at >= ipa && at < ipa + size
     );

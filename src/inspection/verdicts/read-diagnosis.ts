@@ -15,7 +15,7 @@ import { type FoundIrq, readIrqFindings } from "../readers/read-irqs.ts";
 import { readVmFacts, type VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
 import { ended, hasEndedMachine, isEnding, restarting, starting } from "./verdict-end.ts";
-import { deadlocked, isAsleep, type Others, type Sleep, sleepOf, stuckOf, unheard, unread, waiting } from "./verdict-sleep.ts";
+import { deadlocked, isAsleep, type Others, type Sleep, sleepOf, stuckOf, unended, unheard, unread, waiting } from "./verdict-sleep.ts";
 import { deviceAtomics, staleUses, trailOf } from "./verdict-trail.ts";
 import { otherGic } from "./verdict-gic.ts";
 import { peerless, undelivered } from "./verdict-messages.ts";
@@ -195,7 +195,8 @@ function besides({ fact, evidence = [] }: Verdict): Evidence[] {
 function resting(view: View, { id }: VmFacts, online: readonly Vcpu[], irqs: readonly FoundIrq[], others: Patients): Verdict {
   const sleep = others.asleep.get(id);
   if (!sleep) return working(view, online.find((vcpu) => !isAsleep(vcpu)) ?? online[0], others.prospects);
-  return unheard(view, sleep) ?? unread(view, sleep) ?? deadlocked(sleep, others) ?? masked(sleep, irqs) ?? waiting(view, sleep, others);
+  return unheard(view, sleep) ?? unread(view, sleep) ?? deadlocked(sleep, others) ?? masked(sleep, irqs) ?? unended(sleep) ??
+    waiting(view, sleep, others);
 }
 
 /** The cause of a panic. */

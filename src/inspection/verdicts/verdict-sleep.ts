@@ -4,10 +4,13 @@ import { DoorbellRight, MsgqueueRight } from "../../abi/rights.ts";
 import {
   Doorbell,
   type HypervisorObject,
+  Icc,
   Intid,
   Irq,
   type LevelSource,
+  LPI_FIRST,
   Msgqueue,
+  TimerControl,
   TimerPpi,
   type Vcpu,
   VirqSource,
@@ -25,7 +28,13 @@ import type { OfCode } from "../../queries/facts/fact.ts";
 import { isIdle, type SourceState } from "../../queries/facts/source-state.ts";
 import type { Awaited, Evidence } from "../../queries/facts/verdict.ts";
 import { type Wait, WAITS } from "../../queries/facts/wait.ts";
+import { hex } from "../../support/number-text.ts";
 import { sourceStateOf } from "./source-states.ts";
+
+/** The running priority of a vCPU that has acknowledged no interrupt. */
+const IDLE = 0xff;
+/** ICC_CTLR_EL1.EOImode. */
+const EOI_MODE = 2;
 
 /** Whether a vCPU waits for an interrupt. */
 export function isAsleep(vcpu: Vcpu): boolean {
@@ -56,6 +65,8 @@ export interface Sleep {
   readonly wakers: readonly Waker[];
   /** Wakeups that cannot reach a vCPU. */
   readonly barred: readonly Evidence[];
+  /** A pending interrupt that waits for the end of one that was acknowledged. */
+  readonly unended: { readonly irq: string; readonly barrier: Barrier } | undefined;
 }
 
 /** Events that would wake a VM. @param vm `vm:NAME` */
@@ -63,22 +74,26 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
   const name = nameOf(vm);
   const names = sourceNames(view);
   const wakers: Waker[] = [], barred: Evidence[] = [];
+  let unended: Sleep["unended"];
   let due = Infinity, first: OfCode<Wait, "timer"> | undefined;
   for (const vcpu of vcpus) {
     const { gic } = vcpu.gic;
     const barrier = (intid: number) => barrierOf(gic, vcpu.gic, gic.bank(vcpu.gic, intid), intid);
     for (const [intid, timer] of [[TimerPpi.Virtual, vcpu.timers.virtual], [TimerPpi.Physical, vcpu.timers.physical]] as const) {
-      if (timer.isMasked) {
-        barred.push({ code: "barred", irq: irqId(name, intid, vcpu.index), in_ns: null, barrier: maskedTimer(timer.control) });
-      }
+      const silent = timer.isMasked ? maskedTimer(timer.control) : farTimer(vcpu, timer);
+      if (silent) barred.push({ code: "barred", irq: irqId(name, intid, vcpu.index), in_ns: null, barrier: silent });
       if (timer.deadline === Infinity) continue;
       const why = barrier(intid), irq = irqId(name, intid, vcpu.index), in_ns = Math.max(0, timer.deadline - view.now);
       if (why !== undefined) barred.push({ code: "barred", irq, in_ns, barrier: why });
       else if (timer.deadline < due) [due, first] = [timer.deadline, { code: "timer", irq, intid, in_ns }];
     }
-    for (let intid: number = Intid.SgiEnd; intid < Intid.SpiEnd; intid++) {
+    for (let intid = 0; intid < Intid.SpiEnd; intid++) {
       const bank = gic.bank(vcpu.gic, intid), source = bank.sources[intid];
-      if (!source || !(bank.flags[intid] & Irq.Enabled) && !bank.isPending(intid)) continue;
+      if (!unended && bank.isPending(intid) && (intid < Intid.PrivateEnd || gic.routeOf(intid) === vcpu.index)) {
+        const barrier = unendedBarrier(vcpu, intid);
+        if (barrier) unended = { irq: irqId(name, intid, vcpu.index), barrier };
+      }
+      if (intid < Intid.SgiEnd || !source || !(bank.flags[intid] & Irq.Enabled) && !bank.isPending(intid)) continue;
       if (intid === TimerPpi.Virtual || intid === TimerPpi.Physical) continue;
       if (intid >= Intid.PrivateEnd && gic.routeOf(intid) !== vcpu.index) continue;
       const wait = { code: "irq" as const, irq: irqId(name, intid, vcpu.index), intid, source: names.get(source) ?? "hardware" };
@@ -86,8 +101,31 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
       if (why !== undefined) barred.push({ code: "barred", irq: WAITS.text(wait), in_ns: null, barrier: why });
       else wakers.push({ wait, state: sourceStateOf(view, name, intid, source), ...raisersOf(view, source, vcpu) });
     }
+    // Which of them a device raises is in the ITS's tables.
+    if (vcpu.gic.lpis?.enabled && gic.its?.enabled) {
+      const wait = { code: "irq" as const, irq: irqId(name, LPI_FIRST, vcpu.index), intid: LPI_FIRST, source: "ITS" };
+      wakers.push({ wait, state: undefined, raisers: undefined, through: "" });
+    }
   }
-  return { vm, vcpus, timer: first, wakers, barred };
+  return { vm, vcpus, timer: first, wakers, barred, unended };
+}
+
+/** The barrier of a pending interrupt that the end of another one, or its own, is missing for. */
+function unendedBarrier({ gic: { gic }, gic: cpu }: Vcpu, intid: number): Barrier | undefined {
+  const bank = gic.bank(cpu, intid), flags = bank.flags[intid], running = cpu.readRegister(Icc.RPR) ?? IDLE;
+  if (!(flags & Irq.Enabled) || !bank.isPending(intid)) return undefined;
+  if (flags & Irq.Active) {
+    const isSplit = ((cpu.readRegister(Icc.CTLR) ?? 0) & EOI_MODE) !== 0;
+    return { code: "unended", intid, lacks: running < IDLE ? "end" : isSplit ? "deactivation" : "own-end" };
+  }
+  const priority = bank.priority[intid];
+  return running < IDLE && priority >= running ? { code: "not-preempting", priority, running } : undefined;
+}
+
+/** A timer that is on, for a time that no counter reaches. */
+function farTimer({ registers }: Vcpu, { control, comparator, due }: Vcpu["timers"]["virtual"]): Barrier | undefined {
+  if (due !== Infinity || !(registers.getRegister(control) & TimerControl.Enable)) return undefined;
+  return { code: "timer-far", comparator, value: hex(registers.getRegister(comparator), 16) };
 }
 
 const maskedTimer = (control: string): Barrier => ({ code: "timer-masked", control });
@@ -187,6 +225,13 @@ const AT_REST: ReadonlySet<SourceState["code"]> = new Set<SourceState["code"]>([
 /** Whether anything but the VM itself may make the source raise it. */
 export function isAble({ state }: Waker): boolean {
   return !state || !isIdle(state);
+}
+
+/** An interrupt that was acknowledged and never ended, so that no other one comes. */
+export function unended({ timer, unended, barred }: Sleep): Verdict | undefined {
+  if (timer || !unended) return undefined;
+  const { irq, barrier } = unended;
+  return { fact: { code: "lost", irq, finding: barrier }, evidence: barred, next: `el2 irq show ${irq}` };
 }
 
 /** Input in the serial port of a VM that sleeps without a timer, and whose interrupt it cleared. */

@@ -3,7 +3,7 @@
 // Device memory, and its first use of a translation that an invalidation had missed.
 
 import type { DeviceAtomicAccess } from "../../core/interface.ts";
-import type { Vcpu } from "../../hypervisor/inspect.ts";
+import type { RefusedStart, Vcpu } from "../../hypervisor/inspect.ts";
 import type { Evidence, VerdictFact } from "../../queries/facts/verdict.ts";
 import { irqId, nameOf, vcpuId, vcpuName, vmOfName, whyId } from "../../queries/ids.ts";
 import { hex } from "../../support/number-text.ts";
@@ -15,10 +15,37 @@ import { rangeOf } from "./verdict-work.ts";
 /** Trails of a VM that lives; an end has its own. */
 export function trailOf(view: View, vm: VmFacts, vcpus: readonly Vcpu[], fact: VerdictFact): Evidence[] {
   if (vm.ended !== null) return [];
-  return [...refusedCall(view, nameOf(vm.id)), ...unanswered(view, vcpus, fact), ...lostSgi(nameOf(vm.id), vcpus)];
+  return [
+    ...refusedCall(view, nameOf(vm.id)),
+    ...unanswered(view, vcpus, fact),
+    ...lostSgi(nameOf(vm.id), vcpus),
+    ...powerOf(view, vcpus, fact),
+  ];
 }
 
-/** Exclusive and atomic accesses to Device memory: they did no harm here, and may on another CPU. */
+/** Verdicts on vCPUs that wait, perhaps for one that is off. */
+const WAITING: ReadonlySet<VerdictFact["code"]> = new Set<VerdictFact["code"]>(["spins", "exit-loop", "no-wakeup", "source-idle"]);
+
+/** vCPUs that are off, and a CPU_ON that was refused. */
+function powerOf(view: View, vcpus: readonly Vcpu[], fact: VerdictFact): Evidence[] {
+  if (!WAITING.has(fact.code)) return [];
+  const off = Map.groupBy(vcpus.filter((vcpu) => vcpu.isPoweredOff), ({ usage }) => usage.instructions > 0);
+  const start = vcpus[0]?.vpmGroup?.refusedStart, by = vcpus.find(({ index }) => index === start?.vcpu);
+  const refused = start && by ? [startRefused(view, by, start)] : [];
+  return [
+    ...refused,
+    ...Array.from(off, ([started, ones]): Evidence => ({ code: "vcpus-off", vcpus: ones.map((one) => view.vcpu(one)), started })),
+  ];
+}
+
+function startRefused(view: View, vcpu: Vcpu, { pc, mpidr, status }: RefusedStart): Evidence {
+  const { symbols: { core }, hypervisor: { machine: { ram } } } = view.system;
+  // PC is after an HVC, and at an SMC.
+  const at = instructionAt(core, ram, vcpu, pc - 4n)?.startsWith("hvc") ? pc - 4n : pc;
+  return { code: "start-refused", vcpu: view.vcpu(vcpu), at: rangeOf(view, vcpu, at, at, at), mpidr: hex(mpidr), status };
+}
+
+/** Exclusive and atomic accesses to Device memory, which may fail on a CPU. */
 export function deviceAtomics(view: View, vcpus: readonly Vcpu[]): Evidence[] {
   return vcpus.flatMap((vcpu) => vcpu.registers.deviceAtomic ? [deviceAtomic(view, vcpu, vcpu.registers.deviceAtomic)] : []);
 }
@@ -73,5 +100,11 @@ function unanswered(view: View, vcpus: readonly Vcpu[], fact: VerdictFact): Evid
 function lostSgi(vm: string, [vcpu]: readonly Vcpu[]): Evidence[] {
   const sgi = vcpu?.gic.gic.lostSgi;
   if (!sgi) return [];
-  return [{ code: "lost-sgi", irq: irqId(vm, sgi.intid, sgi.from), from: vcpuId(vcpuName(vm, sgi.from)), affinity: hex(sgi.affinity) }];
+  return [{
+    code: "lost-sgi",
+    irq: irqId(vm, sgi.intid, sgi.from),
+    from: vcpuId(vcpuName(vm, sgi.from)),
+    affinity: hex(sgi.affinity),
+    wrong_group: sgi.wrongGroup,
+  }];
 }

@@ -39,9 +39,14 @@ interface Taken {
 /** The first exception that leads where a vCPU is now. */
 function firstOf({ registers }: Vcpu, loop: EndlessLoop | undefined): Taken | undefined {
   const { chain } = registers;
-  if (chain.length === 0) return loop && loop.exceptions > 0 ? { esr: loop.esr, elr: loop.elr, far: undefined } : undefined;
-  const esr = Number(chain.esr & 0xffff_ffffn);
-  return { esr, elr: chain.elr, far: isAbort(esr) || exceptionClass(esr) === ExceptionClass.PcAlignment ? chain.far : undefined };
+  if (chain.length > 0) return withFar(Number(chain.esr & 0xffff_ffffn), chain);
+  return loop && loop.exceptions > 0 ? withFar(loop.esr, loop) : undefined;
+}
+
+/** FAR is of some exceptions alone. */
+function withFar(esr: number, { elr, far }: { readonly elr: bigint; readonly far: bigint }): Taken {
+  const hasFar = isAbort(esr) || exceptionClass(esr) === ExceptionClass.PcAlignment;
+  return { esr, elr, far: hasFar ? far : undefined };
 }
 
 /** A handler that takes an exception again and again, or never returns from one. */

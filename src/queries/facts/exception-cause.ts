@@ -86,6 +86,8 @@ export type ExceptionCause =
   }
   | { readonly code: "not-emulated"; readonly access: Access; readonly ipa: string; readonly by: string }
   | { readonly code: "device-refuses"; readonly access: Access; readonly ipa: string; readonly device: string }
+  /** Where QEMU's virt has the CPU interface of a GICv2. */
+  | { readonly code: "gicv2-interface"; readonly access: Access; readonly ipa: string }
   | { readonly code: "no-device"; readonly access: Access; readonly pa: string };
 
 const sized = ({ kind, size }: Access) => size === null ? kind : `${kind} of ${size} ${size === 1 ? "byte" : "bytes"}`;
@@ -142,6 +144,8 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "not-emulated": ({ access, ipa, by }) =>
     `the ${access.kind} at ipa ${ipa} is to a device that ${by} emulates, by an instruction that cannot be emulated`,
   "device-refuses": ({ access, ipa, device }) => `${device} refuses the ${sized(access)} at ipa ${ipa}`,
+  "gicv2-interface": ({ access, ipa }) =>
+    `the ${access.kind} is to ${ipa}, the CPU interface (GICC) of a GICv2: this machine has a GICv3, and nothing there`,
   "no-device": ({ pa }) => `nothing answers at ${pa}: it is neither RAM nor a device`,
 }, {
   "lacks-feature": ({ feature, cpus }) =>
@@ -181,5 +185,6 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
       : "use a device of the VM's devicetree, or add the device to its configuration",
   "not-emulated": () => "use a load or store of one general register without write-back (volatile, or readl and writel)",
   "device-refuses": () => "use the offset and size of one of its registers",
+  "gicv2-interface": () => "use ICC_*_EL1 (ICC_SRE_EL1.SRE is 1), and GICR_ISENABLER0 for INTIDs below 32",
   "no-device": () => "mend the pointer; RAM and devices are in the devicetree",
 });

@@ -290,7 +290,8 @@ export type Evidence =
   | { readonly code: "state"; readonly state: string; readonly because: VerdictFact | null }
   | { readonly code: "state-since"; readonly vm: string; readonly state: string; readonly for_ns: number }
   | { readonly code: "unanswered"; readonly vcpu: string; readonly at: CodeRange; readonly ipa: string }
-  | { readonly code: "lost-sgi"; readonly irq: string; readonly from: string; readonly affinity: string }
+  /** `wrong_group`: it was sent as one of group 0, and its target has it in group 1. */
+  | { readonly code: "lost-sgi"; readonly irq: string; readonly from: string; readonly affinity: string; readonly wrong_group: boolean }
   | { readonly code: "refused"; readonly why: string; readonly call: string; readonly rule: string }
   | { readonly code: "stale-image"; readonly used: string; readonly built: string }
   | { readonly code: "tree-overrun"; readonly room: number; readonly tree: number }
@@ -328,12 +329,23 @@ export type Evidence =
     readonly by_at: CodeRange;
     readonly operand: string;
   }
+  /** vCPUs of a VM that makes no progress, which are off; `started`: they were on before. */
+  | { readonly code: "vcpus-off"; readonly vcpus: readonly string[]; readonly started: boolean }
+  /** The last CPU_ON that was refused, and none of that CPU has succeeded since. */
+  | { readonly code: "start-refused"; readonly vcpu: string; readonly at: CodeRange; readonly mpidr: string; readonly status: string }
   | { readonly code: "no-kvm" };
 
 const DEVICE_WAY_OUT: { readonly [B in DeviceBecause]: string } = {
   "stage-1-off": "turn the MMU on first, with the lock in Normal memory",
   "mair": "map it as Normal memory",
   "stage-2": "take memory that stage 2 maps as Normal",
+};
+
+/** Why PSCI refuses to start a vCPU, by its error. */
+const START_REFUSED: Readonly<Record<string, string>> = {
+  "INVALID_PARAMETERS": "no vCPU of a VIC can have this affinity",
+  "INTERNAL_FAILURE": "the VM has no such vCPU; way out: set vcpus in its configuration",
+  "ALREADY_ON": "it is on already",
 };
 
 const ASID_SHIFT = 48n, PAGE_SHIFT = 12n;
@@ -383,7 +395,12 @@ export const EVIDENCE = new Facts<Evidence>({
   "state": ({ state, because }) => `state ${state}${because === null ? "" : `: ${VERDICT_FACTS.text(because)}`}`,
   "state-since": ({ vm, state, for_ns }) => `${vm} is ${state} for ${durationText(for_ns)}`,
   "unanswered": ({ vcpu, at, ipa }) => `${vcpu} got no answer to its access to ${ipa} at ${rangeText(at)}: an external abort`,
-  "lost-sgi": ({ irq, from, affinity }) => `${irq} from ${from} reached nobody: no vCPU has affinity ${affinity}`,
+  "lost-sgi": ({ irq, from, affinity, wrong_group }) =>
+    `${irq} from ${from} reached nobody: ${
+      wrong_group
+        ? `ICC_SGI0R_EL1 sends group 0, and the vCPU of affinity ${affinity} has it in group 1; way out: use ICC_SGI1R_EL1`
+        : `no vCPU has affinity ${affinity}`
+    }`,
   "refused": ({ why, call, rule }) => `${why} ${call}: ${rule}`,
   "stale-image": ({ used, built }) =>
     `its image (SHA-256 ${used}) is not the one that was built (SHA-256 ${built}): that build has not run yet`,
@@ -400,6 +417,10 @@ export const EVIDENCE = new Facts<Evidence>({
     `${vcpu} uses a translation of ${address} at ${rangeText(at)} that its tables no longer hold: ${tlbi} at ${rangeText(by_at)} ${
       MISSED[missed](by ?? "its vCPU", BigInt(operand))
     }`,
+  "vcpus-off": ({ vcpus, started }) =>
+    `${vcpus.join(", ")} ${vcpus.length === 1 ? "is" : "are"} off: ${started ? "CPU_OFF came" : "no CPU_ON of PSCI has come"}`,
+  "start-refused": ({ vcpu, at, mpidr, status }) =>
+    `PSCI CPU_ON of MPIDR ${mpidr} by ${vcpu} at ${rangeText(at)} -> ${status}: ${START_REFUSED[status] ?? "it was refused"}`,
   "kernel": ({ finding }) => kernelText(finding),
   "no-driver": ({ devices }) =>
     `${devices.join(", ")}: no driver has used ${
