@@ -136,6 +136,7 @@ function healthy(query: Query): Answer {
         fact: null,
         used: typeof row.used === "number" ? 1 : "1",
         blocked: null,
+        level: "info",
       };
       return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, name in good ? good[name] : value])) as Row;
     },

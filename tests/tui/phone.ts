@@ -27,6 +27,13 @@ const vcpu = (index: number, state: string, pcpu: number, load: number, waits: r
 const parts = (type: PacketType, payload: Uint8Array) =>
   messageParts({ type, sequence: 0x1f, id: MEM_RECLAIM.id, payload }).map((part) => ({ ...part }));
 
+type SomeCells = Readonly<Record<string, Json>>;
+
+/** Rows of the VM debian, with more cells for each. */
+function ofDebian(rows: readonly SomeCells[], more: (row: SomeCells, number: number) => SomeCells = () => ({})): SomeCells[] {
+  return rows.map((row, number) => ({ vm: "vm:debian", ...more(row, number), ...row }));
+}
+
 /** The picture of the machine. */
 export const PHONE_SAMPLE: MachineSample = {
   time: 12_481_306_000,
@@ -531,6 +538,67 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       way_out: "vm:rt releases it first (MEM_RELEASE)",
     },
   ],
+  "linux.ps": ofDebian([
+    {
+      pid: 1,
+      ppid: 0,
+      name: "systemd",
+      state: "S",
+      time: "820000000",
+      resident: 9_437_184,
+      waits: "do_epoll_wait",
+      command: "/sbin/init",
+    },
+    { pid: 2, ppid: 0, name: "kthreadd", state: "S", kernel: true, time: "4000000", waits: "kthreadd" },
+    { pid: 31, ppid: 2, name: "kworker/0:1-events", state: "I", kernel: true, time: "12000000", waits: "worker_thread" },
+    {
+      pid: 412,
+      ppid: 1,
+      name: "sshd",
+      state: "S",
+      time: "61000000",
+      resident: 5_242_880,
+      waits: "do_sys_poll",
+      command: "sshd: /usr/sbin/sshd",
+    },
+    {
+      pid: 518,
+      ppid: 412,
+      name: "dd",
+      state: "D",
+      time: "2200000000",
+      resident: 1_048_576,
+      waits: "folio_wait_bit",
+      command: "dd if=/dev/vda of=/dev/null",
+    },
+    { pid: 519, ppid: 412, name: "sh", state: "R", time: "900000000", resident: 1_572_864, cpu: 0, command: "-sh" },
+  ], ({ pid }) => ({ id: `task:debian/${pid}`, tgid: pid, uid: 0, threads: 1 })),
+  "linux.log": ofDebian([
+    { id: "log:debian/0", sequence: 0, t: "0", level: "info", text: "Booting Linux on physical CPU 0x0000000000 [0x410fd083]" },
+    { id: "log:debian/311", sequence: 311, t: "1940418000", level: "info", text: "EXT4-fs (vda): mounted filesystem 6b5a0f7e ro." },
+    { id: "log:debian/312", sequence: 312, t: "9100002000", level: "warn", text: "virtio_blk virtio0: [vda] slow request" },
+    {
+      id: "log:debian/313",
+      sequence: 313,
+      t: "12480100000",
+      level: "err",
+      text: "I/O error, dev vda, sector 2048 op 0x0:(READ) flags 0x80700",
+    },
+  ]),
+  "linux.stack": ofDebian([
+    { mode: "kernel", pc: "0xffff800080e1b2c8", symbol: "__switch_to+0xe4" },
+    { mode: "kernel", pc: "0xffff8000802f1a40", symbol: "folio_wait_bit_common+0x15c" },
+    { mode: "kernel", pc: "0xffff8000802f2014", symbol: "filemap_get_pages+0x5b8" },
+    { mode: "user", pc: "0x0000aaaad2f81c44", file: "/usr/bin/dd+0x1c44" },
+  ], (_, number) => ({ id: `call:debian/518/${number}` })),
+  "linux.files": ofDebian([
+    { id: "fd:debian/518/0", fd: 0, file: "/dev/vda", access: "r", position: "1048576", flags: "0x20000" },
+    { id: "fd:debian/518/1", fd: 1, file: "/dev/null", access: "w", position: "0", flags: "0x20001" },
+  ]),
+  "linux.maps": ofDebian([
+    { start: "0xaaaad2f80000", end: "0xaaaad2f94000", size: 81_920, access: "r-xp", device: "fe:00", inode: "1311", file: "/usr/bin/dd" },
+    { start: "0xffffc0b1e000", end: "0xffffc0b3f000", size: 135_168, access: "rw-p", device: "00:00", inode: "0", file: "[stack]" },
+  ], ({ start }) => ({ id: `vma:debian/518/${start}`, offset: "0x0" })),
   "sched.ls": [
     {
       id: "ev:1",

@@ -26,7 +26,7 @@ const PHONE: Shown = {
 };
 
 /** Keys of all screens. */
-export const SCREENS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0"];
+export const SCREENS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "L"];
 
 /** An application under test. */
 export class Rig {

@@ -29,6 +29,7 @@ const SCREENS = [
   ["8", "sched", "Scheduler", "Sched", "scheduler timeline"],
   ["9", "event", "Events", "Event", "all events"],
   ["0", "why", "Why", "Why", "why operations were refused"],
+  ["L", "linux", "Linux", "Linux", "Linux in VMs: processes, log, stacks, files"],
 ] as const;
 
 type ScreenName = (typeof SCREENS)[number][1];

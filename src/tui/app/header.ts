@@ -118,7 +118,8 @@ interface Tab {
 /** The tabs in a terminal of a width while a screen is shown. */
 function tabsOf(columns: number, shown: string): Tab[] {
   let x = columns >= WHOLE_TABS ? 1 : 0;
-  return SCREEN_LIST.map(({ key, title, short }) => {
+  // Screens without a digit have a tab while they are shown.
+  return SCREEN_LIST.filter(({ key }) => /\d/.test(key) || key === shown).map(({ key, title, short }) => {
     const whole = key === shown || columns >= WHOLE_TABS;
     const word = whole ? title : columns >= SHORT_TABS ? short : "";
     const width = (whole ? 4 : word ? 3 : 2) + word.length;

@@ -46,7 +46,9 @@ export class Navigation {
   go(): void {
     const selected = selectedRow(this.app);
     if (!selected) return;
-    const { row } = selected;
+    const { row } = selected, { windows } = this.app;
+    const inner = windows.screen.opens?.(windows.focus);
+    if (inner) return windows.focusOn(inner);
     const links = this.#links(selected);
     if (links.length === 0) return this.#inspect();
     if (links.length === 1) return this.jump(links[0]);

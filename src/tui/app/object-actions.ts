@@ -3,7 +3,7 @@
 import type { Danger } from "./danger.ts";
 import { encodeRequest } from "../../abi/rpc/message.ts";
 import { MEM_RECLAIM } from "../../abi/rpc/messages/memory.ts";
-import { type IdKind, isOf, kindOf, nameOf, vmIn } from "../../queries/ids.ts";
+import { type IdKind, isOf, kindOf, nameOf, parseAs, vmId, vmIn } from "../../queries/ids.ts";
 import { bytesOf } from "../../support/byte-text.ts";
 import type { Action } from "../../queries/action.ts";
 import type { Query } from "../../queries/query.ts";
@@ -94,6 +94,20 @@ function eventFilter(selected: Selected): string {
 /** The action that a key does without the menu. */
 export const WHO_WROTE = "who.wrote";
 
+const TASK_LABELS = { stack: "call frames in the kernel and its program", files: "open files", maps: "mappings" } as const;
+
+/** A question about a process or thread of Linux. */
+function ofTask(what: keyof typeof TASK_LABELS): ObjectAction {
+  return {
+    ...{ name: `linux.${what}`, on: ["task"], key: what[0], label: TASK_LABELS[what], danger: false },
+    query: (id) => {
+      const { vm = "", pid = 0 } = parseAs("task", id) ?? {};
+      return { table: `linux.${what}`, args: { vm: vmId(vm), pid } };
+    },
+    command: (id) => `el2 linux ${what} ${nameOf(id)}`,
+  };
+}
+
 /** The table. */
 export const OBJECT_ACTIONS: readonly ObjectAction[] = [
   {
@@ -143,6 +157,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     query: (id) => ({ table: "who", args: { at: id } }),
     command: (id) => `el2 who ${id}`,
   },
+  ...(["stack", "files", "maps"] as const).map(ofTask),
   {
     name: "mem.check",
     on: ["pa", "parcel"],

@@ -31,6 +31,7 @@ const PLACES: Readonly<Partial<Record<IdKind, readonly [screen: string, pane: st
   ev: ["9", "events"],
   why: ["0", "reasons"],
   con: ["1", "console"],
+  task: ["L", "processes", "linux.ps"],
 };
 
 /** Where an id is shown; undefined for what no screen shows. */

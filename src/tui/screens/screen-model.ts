@@ -25,6 +25,8 @@ export interface ScreenModel {
   readonly views: readonly (readonly Pane[])[];
   /** The dividers between its panes, in this layout or another. */
   readonly dividers: readonly Divider[];
+  /** The pane about the selected row of another one, which Enter shows. */
+  opens?(focused: Pane): Pane | undefined;
   /** Places of panes; `focused` decides where not all fit. */
   layout(body: Body, focused: Pane): Placed[];
 }

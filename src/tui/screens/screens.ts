@@ -1,8 +1,9 @@
-// The ten screens (docs/design/workstation.md §4).
+// The screens (docs/design/workstation.md §4).
 
 import type { Activity } from "../panes/activity.ts";
 import { eventScreen } from "./event-screen.ts";
 import { irqScreen } from "./irq-screen.ts";
+import { linuxScreen } from "./linux-screen.ts";
 import { memoryScreen } from "./memory-screen.ts";
 import { queueScreen } from "./queue-screen.ts";
 import { rightsScreen } from "./rights-screen.ts";
@@ -26,5 +27,6 @@ export function makeScreens(overview: ScreenModel, activity: Activity, clock: ()
     schedulerScreen(),
     eventScreen(),
     whyScreen(books),
+    linuxScreen(),
   ];
 }
