@@ -14,7 +14,7 @@ const STACK_BITS = 14;
 export const RECORD = 16;
 
 /** Lowest address of a task's kernel stack, and the one after its last. */
-function stackOf(reading: Reading, task: Struct): { start: bigint; end: bigint } {
+export function stackOf(reading: Reading, task: Struct): { start: bigint; end: bigint } {
   const start = task.pointer("stack"), { granule } = reading.kernel.tables;
   return { start, end: start + (1n << BigInt(Math.max(STACK_BITS, granule))) };
 }

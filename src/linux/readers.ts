@@ -11,6 +11,7 @@ import { readSlabs } from "./slabs.ts";
 import { readSockets } from "./sockets.ts";
 import { readFiles, readMaps, readMounts } from "./files.ts";
 import { readLinuxIrqs } from "./irqs.ts";
+import { readLocks } from "./locks.ts";
 import { readLog } from "./log.ts";
 import { translate } from "./memory.ts";
 import { readMemoryUse } from "./memory-use.ts";
@@ -34,6 +35,7 @@ export const LINUX_READERS: { readonly [N in keyof LinuxTables]?: (reading: Read
   "linux.slabs": readSlabs,
   "linux.sockets": readSockets,
   "linux.dt": readNodes,
+  "linux.locks": readLocks,
 };
 
 /** Of one process or thread; undefined if the kernel does not have it. */

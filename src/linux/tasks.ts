@@ -42,6 +42,11 @@ function* threadsOf(reading: Reading, process: Struct): Generator<Struct> {
   if (signal) yield* reading.list(`threads of ${process.number("pid")}`, signal.addressOf("thread_head"), "task_struct", "thread_node");
 }
 
+/** All threads of all processes. */
+export function* allTasks(reading: Reading): Generator<Struct> {
+  for (const process of processes(reading)) yield* threadsOf(reading, process);
+}
+
 /** The task of a number, a process or a thread. */
 export function findTask(reading: Reading, pid: number): Struct | undefined {
   return reading.tried(OF, () => {

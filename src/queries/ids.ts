@@ -49,6 +49,7 @@ interface IdParts {
   slab: Vm & Named;
   socket: Vm & Numbered;
   dtnode: Vm & { path: string };
+  lock: Vm & Address;
   /** Without a VM: of the whole machine. */
   limit: Partial<Vm> & Named;
   pa: Address;
@@ -115,6 +116,7 @@ const FORMS: Readonly<Record<IdKind, string>> = {
   slab: "{vm}/{name}",
   socket: "{vm}/{number}",
   dtnode: "{vm}/{path}",
+  lock: "{vm}/{address}",
   limit: "[{vm}/]{name}",
   pa: "{address}",
   parcel: "{handle}",

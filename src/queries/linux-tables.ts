@@ -292,6 +292,31 @@ const LINUX_DT = defineTable({
   },
 });
 
+const LINUX_LOCKS = defineTable({
+  name: "linux.locks",
+  version: 1,
+  command: "linux locks",
+  doc: "mutexes and semaphores that tasks of Linux wait for, with the task that holds each",
+  empty: "no task waits for a mutex or semaphore, or no VM's memory has a Linux kernel",
+  columns: {
+    id: { kind: "id", doc: "lock:VM/ADDRESS", width: 30 },
+    vm: HIDDEN_VM,
+    type: { kind: "word", doc: "mutex or rwsem", width: 6, words: ["mutex", "rwsem"] },
+    address: { kind: "address", doc: "its virtual address", from: 160, width: 18 },
+    held: {
+      kind: "word",
+      doc: "alone, shared by readers, free: it was released and its next waiter has not run yet, or ?",
+      width: 6,
+      words: ["alone", "shared", "free", "?"],
+    },
+    holder: { kind: "id", doc: "the task that holds it alone", width: 16, optional: true },
+    holder_name: { kind: "text", doc: "name of that task", width: 16, title: "name", optional: true },
+    waiters: { kind: "list", doc: "tasks that wait for it", width: 24 },
+    wants: { kind: "list", doc: "how each of them wants it: alone or shared", from: 140, width: 12 },
+    where: { kind: "text", doc: "the function of the kernel in which the first one waits", width: 30, optional: true },
+  },
+});
+
 /** By name, as in `TABLES`. */
 export const LINUX_TABLES = {
   "linux.ls": LINUX,
@@ -309,6 +334,7 @@ export const LINUX_TABLES = {
   "linux.slabs": LINUX_SLABS,
   "linux.sockets": LINUX_SOCKETS,
   "linux.dt": LINUX_DT,
+  "linux.locks": LINUX_LOCKS,
 } as const;
 
 /** A row of one of them. */

@@ -71,6 +71,8 @@ async function kernelInCopy(): Promise<{ memory: CopiedMemory; kernel: LinuxKern
   const debian = await Debian.booted("bookworm", { initrd: "initrd-virtio", devices: [{ kind: "block", image, mode: "ro" }] });
   debian.loadModules();
   debian.command("ip link set lo up; nc -l -p 4711 > /dev/null & sleep 1");
+  // Two readers of one open file: the second waits for a lock of the first.
+  debian.command("exec 3</proc/kmsg; cat <&3 > /dev/null & sleep 1; cat <&3 > /dev/null & exec 3<&-; sleep 1");
   const { machine, symbols } = debian.system, [vcpu] = symbols.vcpus("host");
   const memory = new CopiedMemory(machine.ram.bytes(RAM_BASE, 256 << 20));
   const registers = { ttbr1: vcpu.registers.getRegister("TTBR1_EL1"), tcr: vcpu.registers.getRegister("TCR_EL1") };

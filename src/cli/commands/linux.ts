@@ -98,6 +98,13 @@ export const LINUX: Group = {
       examples: ["linux sockets", "linux sockets --filter state=listen"],
     },
     { ...IN_VM, name: "dt", help: "list the nodes of the devicetree", table: "linux.dt", examples: ["linux dt --filter status=disabled"] },
+    {
+      ...IN_VM,
+      name: "locks",
+      help: "list the mutexes and semaphores that tasks wait for, and who holds them",
+      table: "linux.locks",
+      examples: ["linux locks"],
+    },
     { ...IN_VM, name: "cmdline", help: "print the command line", table: "linux.ls", text: commandLine, examples: ["linux cmdline"] },
   ],
   actions: [],

@@ -1,0 +1,49 @@
+// Locks that tasks of a Debian wait for.
+
+import assert from "node:assert/strict";
+import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { withPrograms } from "../guests/programs.ts";
+import { Debian, RELEASES } from "./debian.ts";
+
+/** Virtual time (ns) in which the tasks come to wait. */
+const WHILE = 5e8;
+
+for (const release of RELEASES) {
+  Deno.test(`the locks that tasks wait for have their holders and waiters: ${release}`, async () => {
+    const { folder } = await catalogEntry(`debian-${release}`);
+    const debian = await Debian.booted(release, { initrd: await withPrograms(await Deno.readFile(`${folder}/initrd`), "held-folder") });
+    assert.deepEqual(debian.rows("linux.locks"), []);
+
+    // Two readers of one open file, of which the first waits for more to read.
+    debian.command("exec 3</proc/kmsg; cat <&3 >/dev/null & a=$!; echo $a > /a");
+    debian.run(WHILE);
+    debian.command("cat <&3 >/dev/null & echo $! > /b; exec 3<&-");
+    debian.run(WHILE);
+    const task = (file: string) => `task:host/${debian.command(`cat ${file}`).trim()}`;
+    const [mutex, ...others] = debian.rows("linux.locks");
+    assert.deepEqual(others, []);
+    const { type, held, holder, holder_name, waiters, wants, where } = mutex;
+    assert.deepEqual(
+      { type, held, holder, holder_name, waiters, wants },
+      { type: "mutex", held: "alone", holder: task("/a"), holder_name: "cat", waiters: [task("/b")], wants: ["alone"] },
+    );
+    assert.match(where!, /^__fdget_pos\+|^fdget_pos\+|^ksys_read\+/);
+    debian.command("kill $(cat /a)");
+    debian.run(WHILE);
+    assert.deepEqual(debian.rows("linux.locks"), []);
+
+    // A reader of a folder that never comes to an end, and two tasks that want to change it.
+    debian.command("mkdir /held; held-folder & echo $! > /a");
+    debian.run(WHILE);
+    debian.command("mkdir /held/x & echo $! > /b");
+    debian.run(WHILE);
+    debian.command("mkdir /held/y & echo $! > /c");
+    debian.run(WHILE);
+    const [folderLock, ...more] = debian.rows("linux.locks");
+    assert.deepEqual(more, []);
+    assert.deepEqual(
+      [folderLock.type, folderLock.held, folderLock.holder, folderLock.waiters, folderLock.wants],
+      ["rwsem", "shared", null, [task("/b"), task("/c")], ["alone", "alone"]],
+    );
+  });
+}
