@@ -27,6 +27,7 @@ import { definePointerAuthentication } from "./registers/pointer-authentication.
 import { defineSystemInstructions } from "./registers/system-instructions.ts";
 import { defineTimedWaits } from "./registers/timed-waits.ts";
 import { defineSystemRegisters } from "./registers/system-registers.ts";
+import { hasFeatureRegisters } from "./registers/vcpu-state.ts";
 import { defineFloatingPoint } from "./simd/functions.ts";
 import { TLB_POOL } from "./state/layout.ts";
 import { defineLazyFlags } from "./translator/lazy-flags.ts";
@@ -283,7 +284,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   defineDecoder(library, fills, decoder);
   if (retired !== undefined) defineCountedExecution(library, retired);
   defineRun(library, exited);
-  defineContextMove(library);
+  defineContextMove(library, hasFeatureRegisters(cpu.features));
   library.exportAll();
   library.check();
   const { decodings } = dispatchFor(library.known, handlers, wasmSize, cpu).dispatch;

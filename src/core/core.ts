@@ -168,6 +168,7 @@ export class WasmCore implements DebugCore {
   readonly #onDeviceAtomic: CoreOptions["onDeviceAtomic"];
   readonly #onStaleUse: CoreOptions["onStaleUse"];
   readonly cpu: Cpu;
+  readonly #hasMonitors: boolean;
   /** The handler of exits of the run in progress. */
   #el2: ExitHandler | undefined;
   readonly #budget: RunBudget;
@@ -186,6 +187,7 @@ export class WasmCore implements DebugCore {
     const cpu = options.cpu ?? parseCpu(DEFAULT_CPU), counts = options.counts !== undefined;
     const core = coreFor(ram, memory.buffer.byteLength, { cpu, counts });
     this.cpu = cpu;
+    this.#hasMonitors = cpu.features.has("FEAT_PMUv3");
     this.identification = identificationOf(cpu.features);
     this.dispatch = core.dispatch;
     this.#onUndefined = options.onUndefined;
@@ -349,7 +351,7 @@ export class WasmCore implements DebugCore {
     let left = budget;
     exit.begin();
     // EL2 hears of a change of the line first. A slice without a budget still takes interrupts.
-    while (!(cpu.PMU_MODE & PmuMode.LineChanged)) {
+    while (!this.#lineChanged) {
       left = this.#runSlice(context, mdscr, floor, left);
       if (left <= 0 || exit.reason !== ExitReason.Budget || this.#leaves) break;
     }
@@ -358,7 +360,7 @@ export class WasmCore implements DebugCore {
     exit.retired = this.#budget.retired(left);
     if (this.#budget.hasEnded) exit.reason = ExitReason.Budget;
     else if (exit.reason === ExitReason.Trap || exit.reason === ExitReason.Bus) exit.readSyndrome();
-    if (cpu.PMU_MODE & PmuMode.LineChanged && exit.reason === ExitReason.Budget) {
+    if (exit.reason === ExitReason.Budget && this.#lineChanged) {
       exit.reason = ExitReason.Pmu;
       cpu.PMU_LINE ^= 1;
       cpu.PMU_MODE &= ~PmuMode.LineChanged;
@@ -366,9 +368,14 @@ export class WasmCore implements DebugCore {
     return exit;
   }
 
+  /** EL2 has not heard of the level of the performance monitors' interrupt. */
+  get #lineChanged(): boolean {
+    return this.#hasMonitors && (this.#cpu.PMU_MODE & PmuMode.LineChanged) !== 0;
+  }
+
   /** One call of the Wasm function, with `left` of the budget; what is left then. */
   #runSlice(context: VcpuContext, mdscr: number, floor: number, left: number): number {
-    const budget = this.#budget, steps = (mdscr & Mdscr.SS) !== 0, counts = this.#cpu.PMU_MODE !== 0;
+    const budget = this.#budget, steps = (mdscr & Mdscr.SS) !== 0, counts = this.#hasMonitors && this.#cpu.PMU_MODE !== 0;
     const waits = mdscr & DEBUGGED || counts ? undefined : this.#waits;
     if (waits?.hasLoops) left -= waits.spare(budget.timeAt(left), floor, left);
     const before = left, stepping = steps && this.#stops.guest.beginStep(context, mdscr);
@@ -435,7 +442,7 @@ export class WasmCore implements DebugCore {
     if (budget > 0) {
       // A handler may have translated an address for another vCPU.
       this.#residency.enter(context);
-      if (!(cpu.MDSCR_EL1 & DEBUGGED || cpu.PMU_MODE & PmuMode.LineChanged)) {
+      if (!(cpu.MDSCR_EL1 & DEBUGGED || this.#lineChanged)) {
         cpu.PENDING = Pending.None;
         this.#budget.begin(el2.now, budget);
         // The slice continues: code that exits is sampled as often as other code.

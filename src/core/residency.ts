@@ -14,6 +14,8 @@ import { TlbSpace } from "./state/tlb-layout.ts";
 export class Residency {
   readonly #free: number[] = [];
   #resident: VcpuContext | undefined;
+  /** Make right what derives from registers. */
+  readonly #updates: readonly (() => void)[];
 
   constructor(
     readonly memory: WebAssembly.Memory,
@@ -23,6 +25,8 @@ export class Residency {
     readonly names: readonly RegisterName[],
     readonly tlbs = new TlbPool(memory, TLB_POOL, (space) => exports.tlbFlushSpace(space)),
   ) {
+    const { updateRegime, updatePointers, updateCounters } = exports;
+    this.#updates = [updateRegime, updatePointers, updateCounters].filter((update) => update !== undefined);
     for (let i = CONTEXTS.count - 1; i >= 0; i--) this.#free.push(CONTEXTS.base + i * CONTEXT_STRIDE);
   }
 
@@ -64,9 +68,7 @@ export class Residency {
       const space = this.tlbs.acquire(vcpu, vcpu.stage2);
       this.cpu.TLB_UNPRIVILEGED = space + TlbSpace.Sets;
       this.cpu.DEVICE_MAPPED = this.tlbs.hasDevice(space) ? 1 : 0;
-      this.exports.updateRegime();
-      this.exports.updatePointers?.();
-      this.exports.updateCounters?.();
+      for (const update of this.#updates) update();
       vcpu.derivedStale = false;
     }
   }

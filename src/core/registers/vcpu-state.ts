@@ -83,6 +83,10 @@ export const registerNames = (features: ReadonlySet<FeatureName>): readonly Regi
   ...FEATURE_REGISTERS.flatMap(([feature, names]) => features.has(feature) ? names : []),
 ];
 
+/** Whether a CPU has registers that not every CPU has. */
+export const hasFeatureRegisters = (features: ReadonlySet<FeatureName>): boolean =>
+  FEATURE_REGISTERS.some(([feature]) => features.has(feature));
+
 /**
  * The exceptions that instructions at EL1 raised since the last exception return, without those of
  * interrupts in between: evidence, which no instruction reads.

@@ -433,6 +433,9 @@ const CONTEXT_END = CPU.DERIVED;
 /** Bytes of a vCPU's context. */
 export const CONTEXT_SIZE = CONTEXT_END - CPU_STATE;
 
+/** Bytes of the part of it that is before the registers of features. */
+export const BASE_CONTEXT_SIZE = CPU.APIAKeyLo_EL1 - CPU_STATE;
+
 /** Address of X`index` (0 to 30) or of a special slot. */
 export const xAddress = (index: number): number => CPU.X + 8 * index;
 

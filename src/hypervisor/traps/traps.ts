@@ -20,7 +20,14 @@ const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 
 /** Handles an exit of `vcpu` other than the end of its budget. */
 export function handleExit(vcpu: Vcpu, exit: Exit): void {
-  switch (exit.reason) {
+  if (exit.reason === ExitReason.Trap) handleTrap(vcpu, exit);
+  else if (exit.reason === ExitReason.Bus) handleBusAccess(vcpu, exit);
+  else handleNotice(vcpu, exit.reason);
+}
+
+/** Handles an exit that has no syndrome. */
+function handleNotice(vcpu: Vcpu, reason: ExitReason): void {
+  switch (reason) {
     case ExitReason.Timer:
       vcpu.timers.reload(vcpu.services.now);
       break;
@@ -29,12 +36,6 @@ export function handleExit(vcpu: Vcpu, exit: Exit): void {
       break;
     case ExitReason.Yield:
       vcpu.services.scheduler.endTurn();
-      break;
-    case ExitReason.Bus:
-      handleBusAccess(vcpu, exit);
-      break;
-    case ExitReason.Trap:
-      handleTrap(vcpu, exit);
       break;
   }
 }
