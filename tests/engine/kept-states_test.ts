@@ -119,7 +119,7 @@ Deno.test("a disk with more changes than states may have: none is kept, a snapsh
   assert.deepEqual(problems, []);
   assert.ok(system.save());
   disk.changed = 2048 * MiB + 1;
-  assert.throws(() => system.save(), new UnsavableError('the disks in mode "overlay" have 2GiB of changes; a state can have 512MiB'));
+  assert.throws(() => system.save(), new UnsavableError('the disks in mode "overlay" have 2GiB of changes', "a state can have 512MiB"));
   assert.equal(system.memory().find(({ part }) => part === "disks")?.used, disk.changed);
 });
 

@@ -7,6 +7,7 @@ import { LOOKING_TOOLS } from "../../src/cli/mcp/looking-tools.ts";
 import { changingTools } from "../../src/cli/mcp/changing-tools.ts";
 import { durationsOf } from "../../src/cli/commands/test-junit.ts";
 import { readShard } from "../../src/cli/commands/test-results.ts";
+import { BadArgument } from "../../src/cli/common/bad-argument.ts";
 import { Failure } from "../../src/cli/common/failure.ts";
 import { rawDisk } from "../../src/catalog/added-files.ts";
 import { Deb } from "../../src/catalog/deb.ts";
@@ -36,7 +37,7 @@ Deno.env.set("XDG_RUNTIME_DIR", `${folder}/run`);
 const isRefusal = (error: unknown): boolean =>
   error instanceof Error &&
   (isTold(error) || error instanceof BadQcow2 || error instanceof Failure || error instanceof NoPlace || isOfSystem(error) ||
-    error.name === "InvalidArgumentError");
+    error instanceof BadArgument || error.name === "InvalidArgumentError");
 
 /** Nothing was made or changed beside the folder that was written to. */
 function nothingOutside(): void {

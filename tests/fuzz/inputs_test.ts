@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { assembleEmpty } from "../../src/assembly/assemble.ts";
+import { BadArgument } from "../../src/cli/common/bad-argument.ts";
 import { netOption } from "../../src/cli/options/devices.ts";
 import { FaultRuleError, parseFaultRule } from "../../src/inspection/rules/fault-rules.ts";
 import { FilterError, parseFilter } from "../../src/queries/filter.ts";
@@ -26,7 +27,7 @@ const isRefusal = (error: unknown): boolean =>
   error instanceof Error &&
   (isTold(error) ||
     [ScenarioError, ArchiveError, FilterError, FaultRuleError].some((kind) => error instanceof kind) ||
-    error.name === "CommanderError" || error.name === "InvalidArgumentError");
+    error.name === "CommanderError" || error instanceof BadArgument || error.name === "InvalidArgumentError");
 
 const SCENARIO = [
   ...["el2_test = 1", 'name = "a"', "seed = 1", "[[step]]", 'boot = "demo"', "[[step]]", 'expect_console = "a"', 'of = "rt"'],
