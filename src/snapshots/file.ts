@@ -145,13 +145,16 @@ export function* writeSnapshot(
   file.commit();
 }
 
+/** Hears how many of a snapshot's pages were read. */
+export type Reading = (pages: number, all: number) => void;
+
 /**
  * @param own the file is in the user's own cache: checksums of sections find accidents, and the one
  * of the whole file, against others, is left out
  * @param bytes its content, if known
  * @throws SnapshotError, or the system's error on the file.
  */
-export function readSnapshot(path: string, own = false, bytes: Uint8Array = readToEnd(path)): Snapshot {
+export function readSnapshot(path: string, own = false, bytes: Uint8Array = readToEnd(path), reading?: Reading): Snapshot {
   const reader = new SectionReader(path, bytes);
   const header = parseHeader(reader);
   if (header.version !== VERSION) {
@@ -170,6 +173,7 @@ export function readSnapshot(path: string, own = false, bytes: Uint8Array = read
   const pages = new Map<number, Uint8Array>();
   for (let last = -1; reader.kind === Kind.Pages;) {
     last = decodePages(reader, reader.section(Kind.Pages), { pages, map, own }, last);
+    reading?.(pages.size, header.pages);
     if (pages.size > header.pages) reader.fail(`it has more than the ${header.pages} pages of its header`);
   }
   if (pages.size !== header.pages) reader.fail(`it has ${pages.size} pages, its header says ${header.pages}`);

@@ -35,7 +35,14 @@ async function el2(env: Record<string, string>, ...args: string[]): Promise<Outc
 /** A shell command as the other user; whether it worked. */
 async function asOther(command: string): Promise<boolean> {
   assert.equal(Deno.uid(), 0, "this test needs root, to be another user");
-  const { success } = await new Deno.Command("/bin/sh", { args: ["-c", command], uid: OTHER, gid: OTHER, stderr: "null" }).output();
+  const { success } = await new Deno.Command("/bin/sh", {
+    args: ["-c", command],
+    // The checkout may be a folder that only its owner can enter.
+    cwd: "/",
+    uid: OTHER,
+    gid: OTHER,
+    stderr: "null",
+  }).output();
   return success;
 }
 

@@ -95,8 +95,8 @@ export class Rig {
   }
 
   /** A new picture of the machine, as it comes five times per second. */
-  sample(): void {
-    this.apply({ kind: "sample", sample: this.#sample });
+  sample(changed: Partial<MachineSample> = {}): void {
+    this.apply({ kind: "sample", sample: { ...this.#sample, ...changed } });
   }
 
   /** Types keys. */

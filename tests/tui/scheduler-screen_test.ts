@@ -197,3 +197,36 @@ Deno.test("lanes are blank before anything was recorded, and say so", async () =
   assert.match(lane(lines, /D debian\/0/), /^ {20,}D/);
   assert.match(lane(lines, /T rt\/0/), /^ {20,}T[T_]+/);
 });
+
+Deno.test("each physical CPU has a lane; a picture that is older than its width says how old; the chip covers no time of the axis", async () => {
+  const rig = new Rig(120, 36);
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    // Nothing was recorded of p0, and nothing for half a minute.
+    const rows = query.table === "sched.ls"
+      ? answer.rows.filter(({ pcpu }) => pcpu !== 0)
+      : query.table === "vcpu.ls"
+      ? answer.rows.map((row, index) => ({ ...row, pcpu: `pcpu:${index % 2}` }))
+      : answer.rows;
+    return { ...answer, rows, at: { ...answer.at, ns: "43478000000" } };
+  };
+  await rig.type("8");
+  const text = await rig.text();
+  assert.match(text, /Timeline =.*o follows {2}newest 31\.\d s ago/);
+  assert.match(text, /\n\|.p0 +\?/);
+  assert.match(text, /\n\|.p1 +\d+ %/);
+  const small = new Rig(100, 16, { ascii: false }, "direct");
+  await small.type("8");
+  for (const key of ["", "h", "h", "l", "k"]) {
+    await small.type(key);
+    const lines = await small.lines(), y = lines.findIndex((line, row) => row > 1 && /\.\d{3} \d{3}/.test(line));
+    const axis = lines[y];
+    const chips = small.screen.cells(y).map((cell, at) => ({ ...cell, at })).filter(({ background }) => roleOf(background) === "accent");
+    assert.ok(chips.length, lines.join("\n"));
+    const [left, right] = [chips[0].at, chips.at(-1)!.at];
+    assert.equal(axis[left - 1], " ", axis);
+    assert.ok(!/\d/.test(axis[right + 1] ?? " "), axis);
+    const rest = `${axis.slice(0, left)} ${" ".repeat(right - left)}${axis.slice(right + 1)}`;
+    for (const part of rest.match(/[\d.]+( \d+)*/g) ?? []) assert.match(part, /^(\d+)?\.\d{3}( \d{3})?$/, axis);
+  }
+});

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import type { Move, Request, SessionEvent } from "../../src/protocol/protocol.ts";
+import { phoneAnswer } from "./phone.ts";
 import { Rig, settle } from "./rig.ts";
 import { UserError } from "../../src/support/problem.ts";
 
@@ -146,4 +147,23 @@ Deno.test("< and > go to events that pass the list's filter, else the last one's
   await place.keys(">");
   await place.type("\x15at debian:vfs_open\r");
   assert.match(await place.text(), /"at debian:vfs_open" is not a filter of events; t b goes back to an instruction/);
+});
+
+Deno.test("a prompt without a text has an example; the past is as many instructions ago as time cannot show", async () => {
+  const rig = new Rig();
+  rig.answer = (query) => ({ ...phoneAnswer(query), rows: [] });
+  await rig.keys("9tb");
+  const empty = await rig.text();
+  assert.match(empty, /back to \(such as kind=rpc, or at ping:0x80000000\):/);
+  await rig.press("esc");
+  await rig.keys("tg");
+  assert.match(await rig.text(), /go to instruction \(such as 120000\):/);
+  await rig.press("esc");
+  const past = new Rig(120, 36, { ascii: false }, "direct");
+  past.sample();
+  past.apply({ kind: "paused", paused: true, past: true });
+  for (const [fewer, wanted] of [[1, " 1 instruction before now"], [1200, " 1 200 instructions before now"]] as const) {
+    past.sample({ instructions: 2_657_004_118 - fewer });
+    assert.ok((await past.lines())[0].includes(wanted), (await past.lines())[0]);
+  }
 });

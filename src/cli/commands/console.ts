@@ -114,6 +114,10 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
     const code = await Promise.race([matched.promise, over]).finally(() => clearTimeout(late));
     if (code === ExitCode.TimedOut) {
       report(`el2: no output matched "${options.expect}" within ${timeout / 1000} s; the console ends with:\n${fresh.tail(500)}`);
+      const { send } = options;
+      if (send !== undefined && !unescape(send).some((byte) => byte === 10 || byte === 13)) {
+        report("el2: --send typed no Enter, which is \\n");
+      }
     }
     return code;
   }

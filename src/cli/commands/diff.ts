@@ -137,7 +137,13 @@ async function diffSaved(a: string, b: string, { json, rows, allowHost }: DiffOp
   const consent = hostConsent(allowHost);
   const [first, second] = [await readNamedSnapshot(a, consent), await readNamedSnapshot(b, consent)];
   const files = [{ path: a, bytes: first.bytes }, { path: b, bytes: second.bytes }] as const;
-  const diff = await runJob(entry, { name: "snapshots", input: { files, rows }, plans: [first.plan, second.plan] });
+  using progress = new Progress("reading the snapshots", "pages");
+  const diff = await progress.during(runJob(entry, {
+    name: "snapshots",
+    input: { files, rows },
+    plans: [first.plan, second.plan],
+    hear: ({ done, all }) => progress.at(done, all),
+  }));
   const { equal, headers, groups, memory } = diff;
   if (json) {
     const [ns, insn] = [headers.map((header) => header.ns), headers.map((header) => header.insn)];

@@ -74,7 +74,13 @@ Examples:
       const snapshot = await readNamedSnapshot(file, hostConsent(allowHost), ExitCode.Failed);
       // The check loads it into a separate machine.
       const { plan, bytes } = snapshot;
-      const wrong = await runJob(entry, { name: "verify", input: { path: file, bytes }, plans: [plan] });
+      using progress = new Progress(`checking ${file}`, "pages");
+      const wrong = await progress.during(runJob(entry, {
+        name: "verify",
+        input: { path: file, bytes },
+        plans: [plan],
+        hear: ({ done, all }) => progress.at(done, all),
+      }));
       if (json) output(`${documentText(SNAPSHOT_VERIFIED, { good: wrong === undefined, rule: wrong ?? null })}\n`);
       else output(`${wrong === undefined ? `${file} is whole: ${describe(snapshot.header)}` : `${file}: ${wrong}`}\n`);
       exit(wrong === undefined ? ExitCode.Done : ExitCode.Failed);

@@ -63,8 +63,14 @@ export class Progress implements Disposable {
     this.#turned = performance.now();
   }
 
+  /** Removes the line, until there is another. */
+  hide(): void {
+    if (this.#shown) progress("");
+    this.#shown = false;
+  }
+
   [Symbol.dispose](): void {
     this.#unheard();
-    if (this.#shown) progress("");
+    this.hide();
   }
 }

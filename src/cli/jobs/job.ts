@@ -12,6 +12,12 @@ export interface JobPort<Said> {
   say(said: Said): void;
 }
 
+/** Pages of a snapshot that a job has read. */
+export interface ReadPages {
+  readonly done: number;
+  readonly all: number;
+}
+
 /** A job: plain data goes in and comes out. */
 export type Job<Input, Said, Result> = (input: Input, port: JobPort<Said>) => Result | Promise<Result>;
 

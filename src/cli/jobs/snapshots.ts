@@ -1,9 +1,9 @@
 // Job: compares two snapshots.
 
-import { JobRefused } from "./job.ts";
+import { type JobPort, JobRefused, type ReadPages } from "./job.ts";
 import { ArchiveError } from "../../machine/archive.ts";
 import { diffSnapshots, type SnapshotDiff } from "../../snapshots/diff.ts";
-import { readSnapshot } from "../../snapshots/file.ts";
+import { type Reading, readSnapshot } from "../../snapshots/file.ts";
 import { problemOf } from "../../support/problem.ts";
 
 /** A snapshot's file. */
@@ -18,8 +18,10 @@ interface ComparedSnapshots {
   readonly rows: number;
 }
 
-export function job({ files: [first, second], rows }: ComparedSnapshots): SnapshotDiff {
-  const read = ({ path, bytes }: SavedFile) => ({ path, snapshot: readSnapshot(path, false, bytes) });
+/** Tells how many pages of each were read. */
+export function job({ files: [first, second], rows }: ComparedSnapshots, port: JobPort<ReadPages>): SnapshotDiff {
+  const reading: Reading = (done, all) => port.say({ done, all });
+  const read = ({ path, bytes }: SavedFile) => ({ path, snapshot: readSnapshot(path, false, bytes, reading) });
   try {
     return diffSnapshots(read(first), read(second), rows);
   } catch (error) {

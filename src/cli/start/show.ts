@@ -89,8 +89,9 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
     const { showOnScreens } = await import("./screens/screens.ts");
     return await showOnScreens(entry, client, plan, options, looks, start);
   }
+  const shown = plan.replay && (await import("./headless/replay-progress.ts")).withProgress(client, plan.replay.recording);
   giveUp("run");
-  const ended = runHeadless(client, {
+  const ended = runHeadless(shown ?? client, {
     stdio: options.stdio,
     console: options.console,
     names: !options.stdio && options.names,

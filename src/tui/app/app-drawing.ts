@@ -69,6 +69,7 @@ export class AppDrawing {
       ...{ lost, dropped, sample: sample && { ...sample, mips: activity.mips }, speed: state.speed },
       newReasons: state.questions.newReasons,
       past: timeline && sample ? Math.max(timeline.now - sample.time, 0) : undefined,
+      instructionsSince: Math.max(state.session.instructions - (sample?.instructions ?? 0), 0),
       ...{ timeline, focus: windows.focus, away: state.away, typing: console.typing, hints: this.hints, overlay },
       message: state.messages.current,
       guide: options.guide?.view(state.keymap),

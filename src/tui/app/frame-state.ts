@@ -36,6 +36,8 @@ export interface FrameState {
   readonly newReasons: number;
   /** Virtual time (ns) from the place that is shown to the present, in the past. */
   readonly past: number | undefined;
+  /** Instructions of all guests from there to the present, as far as they are known. */
+  readonly instructionsSince: number;
   readonly timeline: Timeline | undefined;
   readonly focus: Pane;
   /** The terminal does not have the focus. */

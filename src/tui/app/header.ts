@@ -81,14 +81,26 @@ function leftParts(look: Look, state: FrameState): Part[] {
   ];
   if (!sample) return [[name], [[unit("starting")]], [[]], [[]]];
   const time: Piece[] = [{ text: secondsText(sample.time), role: "strong", bold: true }, unit(" s")];
-  const factor = speed === undefined ? "" : `×${speed < 10 ? speed.toFixed(2) : grouped(String(Math.round(speed)))}`;
+  const factor = speed === undefined || speed < LEAST_SPEED ? "" : `×${speed < 10 ? speed.toFixed(2) : grouped(String(Math.round(speed)))}`;
   const mips = speedPieces(sample.mips);
   return [[name], [time], factor ? [[unit("speed "), value(factor)], [value(factor)], []] : [[]], [mips, []]];
 }
 
-function rightParts({ sample, dropped, newReasons, past }: FrameState): Part[] {
+/** Virtual time per wall time that its two decimals show. */
+const LEAST_SPEED = 0.005;
+/** Less time (ns) than a row's decimals show. */
+const SHORT = 1000;
+
+/** The distance from a place of the past to now: in instructions where time would be zero. */
+function distanceText({ past = 0, instructionsSince: count }: FrameState): string {
+  if (past >= SHORT || count === 0) return `${secondsText(past)} s`;
+  return `${grouped(String(count))} instruction${count === 1 ? "" : "s"}`;
+}
+
+function rightParts(state: FrameState): Part[] {
+  const { sample, dropped, newReasons, past } = state;
   if (past !== undefined) {
-    const before: Piece = { text: ` ${secondsText(past)} s before now `, role: "ink", fill: "past", bold: true };
+    const before: Piece = { text: ` ${distanceText(state)} before now `, role: "ink", fill: "past", bold: true };
     return [[[{ text: "no input reaches guests", role: "past" }], []], [[before]]];
   }
   if (!sample) return [[[]], [[]]];

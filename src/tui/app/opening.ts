@@ -40,7 +40,15 @@ export function openingFrame(
     click: () => false,
     draw: (screen, area, look) => drawBlank(screen, look, area, { kind: "empty", what: awaited }),
   };
-  const nothing = { frozen: undefined, lost: undefined, sample: undefined, speed: undefined, past: undefined, timeline: undefined };
+  const nothing = {
+    frozen: undefined,
+    lost: undefined,
+    sample: undefined,
+    speed: undefined,
+    past: undefined,
+    instructionsSince: 0,
+    timeline: undefined,
+  };
   drawScreen(screen, lookFor(wish, wish.depth), {
     ...{ ...nothing, title, screen: key, readOnly, dropped: 0, newReasons: 0, focus: body, away: false, typing: false },
     state,

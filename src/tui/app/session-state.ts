@@ -14,6 +14,7 @@ export class SessionState {
   #sample: MachineSample | undefined;
   #sampledAt = 0;
   #now = 0;
+  #instructions = 0;
   #speed: number | undefined;
   #dropped = 0;
   #paused = false;
@@ -48,6 +49,11 @@ export class SessionState {
   /** The newest virtual time (ns) of the run. */
   get now(): number {
     return this.#now;
+  }
+
+  /** Instructions of all guests at the present, as far as it was seen. */
+  get instructions(): number {
+    return this.#instructions;
   }
 
   get paused(): boolean {
@@ -170,6 +176,9 @@ export class SessionState {
     }
     this.#sample = sample;
     this.#sampledAt = now;
-    if (!this.#past) this.#now = sample.time;
+    if (!this.#past) {
+      this.#now = sample.time;
+      this.#instructions = sample.instructions;
+    }
   }
 }

@@ -71,9 +71,9 @@ export class TimeMenu {
     const focus = app.windows.focus;
     const filter = (focus instanceof TablePane && focus.table === EVENTS ? focus.filterText : "") || this.#filter;
     if (filter !== "") return this.#goToEvent(filter, forward);
-    const sign = forward ? "forward to: " : "back to: ";
+    const begun = stopFilter(focus);
     app.show(
-      filterPrompt(sign, stopFilter(focus), this.#events, (text) => {
+      filterPrompt(signOf(forward ? "forward to" : "back to", "kind=rpc", begun), begun, this.#events, (text) => {
         if (targetOf(text).kind === "place") return app.say(`"${text}" is not a filter of events; t b goes back to an instruction`, "bad");
         if (text === "") return app.say("a filter of events, such as kind=state vm=debian");
         this.#goToEvent(text, forward);
@@ -108,7 +108,7 @@ export class TimeMenu {
     const { app } = this;
     app.show(
       new TextOverlay({
-        sign: "go to instruction: ",
+        sign: "go to instruction (such as 120000): ",
         history: this.#places,
         accept: (text) => {
           const count = Number(text.replaceAll(/[_, ]/g, "") || NaN);
@@ -123,8 +123,9 @@ export class TimeMenu {
 
   #back(): void {
     const { app } = this;
+    const begun = stopFilter(app.windows.focus);
     app.show(
-      filterPrompt("back to: ", stopFilter(app.windows.focus), this.#events, (filter) => {
+      filterPrompt(signOf("back to", "kind=rpc, or at ping:0x80000000", begun), begun, this.#events, (filter) => {
         if (filter === "") return app.say("a filter of events, such as kind=state vm=debian, or at debian:vfs_open");
         const target = targetOf(filter);
         if (target.kind === "event") this.#filter = filter;
@@ -169,3 +170,6 @@ export class TimeMenu {
     this.app.changed();
   }
 }
+
+/** The beginning of a prompt: with an example while nothing is typed. */
+const signOf = (what: string, example: string, begun: string) => begun === "" ? `${what} (such as ${example}): ` : `${what}: `;

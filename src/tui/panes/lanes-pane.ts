@@ -47,6 +47,12 @@ const STATES: readonly (readonly [state: LaneState, word: string, ink: Role])[] 
 ];
 const INKS = new Map(STATES.map(([state, , ink]) => [state, ink]));
 
+/** A text above the lanes, `left` columns from where they begin. */
+interface Chip {
+  readonly text: string;
+  readonly left: number;
+}
+
 /** Geometry of a lane's row. */
 interface Window {
   readonly x: number;
@@ -66,6 +72,8 @@ export class LanesPane implements Pane {
   readonly name = "lanes";
   #rows: readonly Slice[] = [];
   #vcpus: readonly string[] = [];
+  /** Physical CPUs that have vCPUs. */
+  #cpus: ReadonlySet<number> = new Set();
   #lanes: Lanes = { cpus: new Map(), vcpus: new Map() };
   #loaded = false;
   #error: Blank | undefined;
@@ -84,6 +92,8 @@ export class LanesPane implements Pane {
       bold: true,
     }, { text: " move", role: "dim" }];
     const follows: Piece[] = [{ text: "● ", role: "ok" }, { text: "follows", role: "dim" }];
+    const quiet = this.#quietFor;
+    if (quiet !== undefined) follows.push({ text: `  newest ${durationText(quiet)} ago`, role: "dim" });
     const follow: Piece[] = [{ text: "G", role: "accent", bold: true }, { text: " follows", role: "dim" }];
     return {
       text: "Timeline",
@@ -101,7 +111,9 @@ export class LanesPane implements Pane {
 
   take(answer: Answer): void {
     if (answer.table === "vcpu.ls") {
-      this.#vcpus = rowsOf(VCPUS, answer).map(({ id }) => nameOf(id));
+      const rows = rowsOf(VCPUS, answer);
+      this.#vcpus = rows.map(({ id }) => nameOf(id));
+      this.#cpus = new Set(rows.flatMap(({ pcpu }) => pcpu === null ? [] : [Number(pcpu.replace(/^\D+/, ""))]));
       return;
     }
     this.#loaded = true;
@@ -124,7 +136,7 @@ export class LanesPane implements Pane {
   /** Rows that show all of it. */
   get rows(): number {
     const vcpus = new Set([...this.#vcpus, ...this.#lanes.vcpus.keys()]).size;
-    return 2 + 2 * Math.max(this.#lanes.cpus.size, 1) + 1 + vcpus + FOOT;
+    return 2 + 2 * Math.max(this.#cpuLanes().length, 1) + 1 + vcpus + FOOT;
   }
 
   /** The switch at the cursor. */
@@ -199,11 +211,12 @@ export class LanesPane implements Pane {
     const cursor = Math.min(Math.max(Math.floor((this.#cursor - window.start) / step), 0), width - 1);
     const roomy = area.height >= Math.min(this.rows, ROOMY);
     const foot = area.height > FOOT + 4 ? FOOT : 0, bottom = area.y + area.height - foot;
-    this.#drawAxis(screen, look, area, window);
-    this.#drawChip(screen, look, area.y + (roomy ? 1 : 0), window, cursor);
+    const chip = this.#chip(window, cursor);
+    this.#drawAxis(screen, look, area, window, roomy ? undefined : chip);
+    screen.text(window.x + chip.left, area.y + (roomy ? 1 : 0), chip.text, look.on("accent", "ink", true));
     let y = area.y + (roomy ? 2 : 1);
     const top = y, selected = Number(this.selection?.row.pcpu);
-    const cpus = [...this.#lanes.cpus].sort(([a], [b]) => a - b);
+    const cpus = this.#cpuLanes();
     const apart = roomy && cpus.length <= 4 ? 2 : 1;
     for (const [cpu, spans] of cpus) {
       if (y >= bottom) break;
@@ -226,20 +239,33 @@ export class LanesPane implements Pane {
     if (foot) this.#drawFoot(screen, look, { ...area, x: area.x + 1, y: bottom, width: area.width - 2 });
   }
 
-  #drawAxis(screen: Screen, look: Look, area: Rectangle, { x, start, step, width }: Window): void {
+  /** A lane for each physical CPU, also for those that nothing was recorded of. */
+  #cpuLanes(): (readonly [cpu: number, spans: readonly CpuSpan[]])[] {
+    const { cpus } = this.#lanes;
+    return [...this.#cpus.union(new Set(cpus.keys()))].sort((a, b) => a - b).map((cpu) => [cpu, cpus.get(cpu) ?? []] as const);
+  }
+
+  /** Time (ns) since the newest switch, where that is longer than the lanes show. */
+  get #quietFor(): number | undefined {
+    const quiet = this.#now - Number(this.#rows.at(-1)?.t ?? this.#now);
+    return quiet > this.#width * SCALES[this.#scale] ? quiet : undefined;
+  }
+
+  /** @param beside the chip in the same row, which no time begins or ends below */
+  #drawAxis(screen: Screen, look: Look, area: Rectangle, { x, start, step, width }: Window, beside?: Chip): void {
     ticksOf(start, step, width, TICKS_APART).forEach((tick, index) => {
       const column = Math.floor((tick - start) / step);
       // Where a second begins it is named.
       const text = index && tick % SECOND ? fractionText(tick) : secondsText(tick);
-      if (column + text.length <= width) screen.text(x + column, area.y, text, look.style("dim"));
+      const covered = beside && column < beside.left + beside.text.length + 1 && column + text.length >= beside.left;
+      if (!covered && column + text.length <= width) screen.text(x + column, area.y, text, look.style("dim"));
     });
   }
 
   /** The cursor's time, as near above the cursor as it fits. */
-  #drawChip(screen: Screen, look: Look, y: number, { x, width }: Window, cursor: number): void {
+  #chip({ width }: Window, cursor: number): Chip {
     const text = ` ${fractionText(this.#cursor)} `;
-    const left = Math.min(Math.max(cursor - Math.floor(text.length / 2), 0), Math.max(width - text.length, 0));
-    screen.text(x + left, y, text, look.on("accent", "ink", true));
+    return { text, left: Math.min(Math.max(cursor - Math.floor(text.length / 2), 0), Math.max(width - text.length, 0)) };
   }
 
   /** As many lanes of vCPUs as fit: active ones first. */

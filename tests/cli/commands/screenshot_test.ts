@@ -64,3 +64,20 @@ Deno.test("screenshot refuses what it cannot write or show, and says what would 
     assert.deepEqual([nowhere.code, nowhere.stdout], [2, ""]);
     assert.match(nowhere.stderr, /a\.svg: no such folder/);
   }));
+
+Deno.test("screenshot does not follow the user's own settings: theme, characters and columns are the defaults", () =>
+  inFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/el2`);
+    await Deno.writeTextFile(
+      `${folder}/el2/ui.toml`,
+      '[ui]\ntheme = "light"\nascii = true\nkeys = { "screen.vcpus" = "F5" }\ncolumns = { "vcpu.ls" = ["id"] }\n',
+    );
+    const recording = `${folder}/demo.rec`;
+    assert.equal((await el2("record", recording, "--", DEMO, "--for", "100ms")).code, 0);
+    const file = `${folder}/a.svg`;
+    const { code, stderr } = await inProcess(["screenshot", file, "--recording", recording, "--keys", "2"], { XDG_CONFIG_HOME: folder });
+    assert.equal(code, 0, stderr);
+    const picture = await Deno.readTextFile(file);
+    assert.match(picture, /height="100%" [^>]*fill="#0f131b"/, "the dark theme");
+    assert.match(picture, />State</);
+  }));

@@ -2,6 +2,10 @@
 
 import assert from "node:assert/strict";
 import { Progress } from "../../../src/cli/common/progress.ts";
+import { withProgress } from "../../../src/cli/start/headless/replay-progress.ts";
+import type { RecordedRun } from "../../../src/plans/recorded-run.ts";
+import type { MachineSample, Request, SessionEvent } from "../../../src/protocol/protocol.ts";
+import type { SessionClient } from "../../../src/session/client.ts";
 import { Rate } from "../../../src/support/rate.ts";
 
 /** Wall time of the test (ms), and what stderr got. */
@@ -80,4 +84,35 @@ Deno.test("Ctrl-C ends a long work in order, in a loop and in a wait", async () 
     return said;
   });
   for (const said of await Promise.all(outcomes)) assert.equal(said, "ready\nwriting x: canceled 130\n");
+});
+
+Deno.test("a replay shows how far it is, but not in a line that a console has begun", async () => {
+  const { isTerminal } = Deno.stdout, sent: Request[] = [], taken: SessionEvent[] = [];
+  const client: SessionClient = { send: (request) => void sent.push(request), onEvent() {}, close() {} };
+  const sample = (instructions: number) => client.onEvent({ kind: "sample", sample: { instructions } as MachineSample });
+  const print = (text: string) => client.onEvent({ kind: "console", console: "host", bytes: new TextEncoder().encode(text) });
+  try {
+    Object.assign(Deno.stdout, { isTerminal: () => true });
+    const shown = await inTime(true, (pass) => {
+      const check = { at: 9, check: { instructions: 1000, registers: "" } };
+      const replay = withProgress(client, { inputs: [], checks: [check], end: undefined } as unknown as RecordedRun);
+      replay.onEvent = (event) => void taken.push(event);
+      sample(0);
+      pass(1000);
+      sample(250);
+      print("login: ");
+      pass(1000);
+      sample(500);
+      print("root\n");
+      pass(1000);
+      sample(750);
+      replay.close();
+      return Promise.resolve();
+    });
+    const lines = shown.split("\r").filter((line) => line !== "" && line !== "\x1b[K").map((line) => line.replace("\x1b[K", ""));
+    assert.match(lines.join("\n"), /^replaying: 25 %, .* \(Ctrl-C stops\)\nreplaying: 75 %, .* \(Ctrl-C stops\)$/);
+    assert.equal(taken.length, 6);
+  } finally {
+    Object.assign(Deno.stdout, { isTerminal });
+  }
 });

@@ -26,10 +26,11 @@ export interface Surroundings extends Omit<TuiOptions, "title"> {
  * user's own file: of two that say something, the first counts.
  * @param unknown what becomes of a theme that only another session's configuration has: refused, or
  *   passed over, where a Failure would end what is running already
+ * @param own whether the user's file counts
  * @throws Failure
  */
-export function surroundings(look: Look, configured: FileUi = DEFAULT_UI, unknown: Unknown = "refuse"): Surroundings {
-  const { ui, keys, columns, commands, note } = withUserFile(configured);
+export function surroundings(look: Look, configured: FileUi = DEFAULT_UI, unknown: Unknown = "refuse", own = true): Surroundings {
+  const { ui, keys, columns, commands, note } = withUserFile(configured, own);
   const themes = ownThemes(ui.themes), terminal = terminalLook(look, themes, ui.theme, unknown);
   return {
     ...terminal,

@@ -35,28 +35,31 @@ interface UserLook extends UserFile {
   readonly note: string | undefined;
 }
 
-/** A configuration's settings over the user's: those that are not the default count. */
-export function withUserFile(configured: FileUi): UserLook {
-  const { path, file, errors, refused } = read();
+/**
+ * A configuration's settings over the user's: those that are not the default count.
+ * @param own whether the user's file counts
+ */
+export function withUserFile(configured: FileUi, own = true): UserLook {
+  const path = own ? userFile() : undefined, { file, errors, refused } = read(path);
   const { ui, columns, commands } = file;
   const themes = legible(ui, errors);
   const keys = usableKeys(ui, withPrefix(configured.keys, configured.console_prefix), errors);
-  const own = Object.fromEntries(Object.entries(configured).filter(([name, value]) => value !== DEFAULT_UI[name as keyof FileUi]));
+  const set = Object.fromEntries(Object.entries(configured).filter(([name, value]) => value !== DEFAULT_UI[name as keyof FileUi]));
   const merged = {
     ...{ columns: knownColumns(columns, errors), commands: usableCommands(commands, keys, errors), keys },
-    ui: { ...ui, ...own, themes: { ...themes, ...configured.themes } },
+    ui: { ...ui, ...set, themes: { ...themes, ...configured.themes } },
   };
-  const problems = [...refused, ...errors.sorted().map((error) => problemText(configProblem(path, error)))];
+  const problems = [...refused, ...errors.sorted().map((error) => problemText(configProblem(path ?? "", error)))];
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more: el2 doctor)` : "";
   return { ...merged, problems, note: problems.length ? `left out: ${problems[0]}${more}` : undefined };
 }
 
 /** The file as it can be used; `errors` of its text take more, `refused` is why it was not read. */
-function read(): { path: string; file: UserFile; errors: ConfigErrors; refused: readonly string[] } {
-  const path = userFile() ?? "", nothing = { path, ...readUserFile("") };
+function read(path: string | undefined): { file: UserFile; errors: ConfigErrors; refused: readonly string[] } {
+  const nothing = readUserFile("");
   try {
-    if (path === "" || lstatIfThere(path) === undefined) return { ...nothing, refused: [] };
-    return { path, ...readUserFile(readTrustedText(path)), refused: [] };
+    if (path === undefined || lstatIfThere(path) === undefined) return { ...nothing, refused: [] };
+    return { ...readUserFile(readTrustedText(path)), refused: [] };
   } catch (error) {
     if (error instanceof NotOurs || error instanceof Error && isOfSystem(error)) return { ...nothing, refused: [error.message] };
     throw error;

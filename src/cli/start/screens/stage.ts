@@ -67,7 +67,8 @@ export class Stage implements Disposable {
   private constructor(client: Connected, { title, theme, ui = DEFAULT_UI, readOnly, replay }: StageOptions) {
     this.#client = client;
     this.title = title;
-    const looks = surroundings({ theme, ascii: false }, { ...ui, ascii: false });
+    // A picture is the same for every user.
+    const looks = surroundings({ theme, ascii: false }, { ...ui, ascii: false }, "refuse", false);
     this.#screens = new Offscreen((request) => client.send(request), {
       ...looks,
       ...{ title, readOnly, replay, blocks: false },
