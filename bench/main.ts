@@ -1,5 +1,5 @@
 // `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory
-// |all|scale|linux|export|first-run [--rounds N] [--guest NAME,..] [--cpus N,..] [--set
+// |all|scale|linux|export|share|first-run [--rounds N] [--guest NAME,..] [--cpus N,..] [--set
 // base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto]
 // [--json]`: how fast el2 is beside QEMU (TCG, one thread, cortex-a57), measured in the same
 // session, in turn. Only ratios of one session are worth comparing: machines and their load differ.
@@ -25,13 +25,14 @@ import { benchMemory, memoryContest } from "./memory.ts";
 import { benchNet, netContest } from "./net.ts";
 import { benchRecord, recordContest } from "./record.ts";
 import { benchScale, scaleContest } from "./scale.ts";
+import { benchShare, shareContest } from "./share.ts";
 import { benchTui, tuiContest } from "./tui.ts";
 import { catalogEntry, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE } from "../src/catalog/catalog.ts";
 import { TIERS } from "../src/core/tiers.ts";
 import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./userland.ts";
 
 const USAGE =
-  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale|linux|export|first-run [--rounds N] [--guest NAME,..] [--cpus N,..] " +
+  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale|linux|export|share|first-run [--rounds N] [--guest NAME,..] [--cpus N,..] " +
   "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto] [--ab REV] [--json]";
 
 function refuse(): never {
@@ -100,6 +101,7 @@ const known: typeof benches = {
   scale: { run: () => benchScale(rounds, values.json), contest: scaleContest },
   linux: { run: () => benchLinux(rounds, values.json), contest: linuxContest },
   export: { run: () => benchExport(rounds, values.json), contest: exportContest },
+  share: { run: () => benchShare(rounds, values.json), contest: shareContest },
   "first-run": { run: () => benchFirstRun(rounds, values.json), contest: firstRunContest },
 };
 const chosen = what === "all" ? Object.keys(benches) : [what ?? ""];

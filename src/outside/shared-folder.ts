@@ -45,16 +45,16 @@ export class ComputerFolder implements SharedFolder {
   }
 
   status(path: SharePath): FileStatus {
-    return this.#within(path, (file) => this.#statusOf(node.fs.lstatSync(file, { bigint: true })));
+    return this.#seen(path, (file) => this.#statusOf(node.fs.lstatSync(file, { bigint: true })));
   }
 
   /** Names that are not UTF-8 are hidden from the guest. */
   list(path: SharePath): string[] {
-    return this.#within([...path, ""], () => node.fs.readdirSync(this.#place(path)).filter((name) => !name.includes("\ufffd")));
+    return this.#seen([...path, ""], () => node.fs.readdirSync(this.#place(path)).filter((name) => !name.includes("\ufffd")));
   }
 
   readLink(path: SharePath): string {
-    return this.#within(path, (file) => node.fs.readlinkSync(file));
+    return this.#seen(path, (file) => node.fs.readlinkSync(file));
   }
 
   open(path: SharePath, access: { read: boolean; write: boolean; truncate: boolean }): OpenFile {
@@ -155,6 +155,20 @@ export class ComputerFolder implements SharedFolder {
         throw error;
       }
       return result;
+    });
+  }
+
+  /**
+   * Looks at the file at `path`, which is in this folder after that. A look changes nothing, so one
+   * check is enough: what was seen elsewhere is not told.
+   */
+  #seen<T>(path: SharePath, look: (place: string) => T): T {
+    return translated(() => {
+      try {
+        return look(this.#place(path));
+      } finally {
+        this.#checkFolders(path);
+      }
     });
   }
 
