@@ -10,6 +10,7 @@ import { MULTIARCH, UnpackedPrograms } from "./unpacked-programs.ts";
 const PROGRAMS = {
   "qemu-system-aarch64": "qemu-system-arm",
   "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu",
+  "aarch64-linux-gnu-gcov": "gcc-aarch64-linux-gnu",
   "aarch64-linux-gnu-as": "binutils-aarch64-linux-gnu",
   "aarch64-linux-gnu-ld": "binutils-aarch64-linux-gnu",
   "aarch64-linux-gnu-nm": "binutils-aarch64-linux-gnu",

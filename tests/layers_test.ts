@@ -157,6 +157,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     kernels: ["linux", "readers"],
     verdicts: ["kernels", "causes", "readers", "trace"],
     rules: ["readers", "trace"],
+    execution: [],
     ".": ["rules", "verdicts", "kernels", "linux", "causes", "readers", "trace"],
   },
   assembly: {

@@ -10,6 +10,7 @@ import { registerCaps } from "./commands/caps.ts";
 import { registerCompletion } from "./commands/completion.ts";
 import { registerConsent } from "./commands/consent.ts";
 import { registerConsole } from "./commands/console.ts";
+import { registerCoverage } from "./commands/coverage.ts";
 import { registerCpu } from "./commands/cpu.ts";
 import { registerDap } from "./commands/dap.ts";
 import { registerDiagnose } from "./commands/diagnose.ts";
@@ -34,6 +35,7 @@ import { registerOn } from "./commands/on.ts";
 import { registerPause } from "./commands/pause.ts";
 import { registerPersonas } from "./commands/personas.ts";
 import { registerPhone } from "./commands/phone.ts";
+import { registerProfile } from "./commands/profile.ts";
 import { registerQueue } from "./commands/queue.ts";
 import { registerRecord } from "./commands/record.ts";
 import { registerReplay } from "./commands/replay.ts";
@@ -105,7 +107,7 @@ const COMMANDS: readonly CommandGroup[] = [
     registerState,
     registerScreenshot,
   ]],
-  ["Test and measure:", [registerTest, registerBench, registerDoctor]],
+  ["Test and measure:", [registerTest, registerCoverage, registerProfile, registerBench, registerDoctor]],
   ["Reference:", [
     registerSpec,
     registerSchema,

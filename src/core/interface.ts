@@ -28,6 +28,7 @@ export {
 export { pointerMask } from "./architecture/pointer-masks.ts";
 export { loadStoreSyndrome } from "./architecture/load-store-syndrome.ts";
 export type { MemoryWatch, WatchHit, WatchKind } from "./debug/watchpoints.ts";
+export type { CountedPage } from "./execution-counts.ts";
 export { type Exit, type ExitHandler, ExitReason } from "./exceptions/exit.ts";
 export type { AskedCall } from "./outlook/evaluation.ts";
 export type { EndlessLoop, Outlook } from "./outlook/outlook.ts";

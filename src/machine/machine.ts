@@ -204,6 +204,11 @@ export class Machine {
     return this.#inTurn;
   }
 
+  /** The physical CPU whose turn a suspension has cut in two. */
+  get suspendedCpu(): PhysicalCpu | undefined {
+    return this.#inTurn ? this.cpus[this.#turnCpu] : undefined;
+  }
+
   /**
    * Makes `run` come back at once, before the turn in progress is over. The next `run` continues as
    * if nothing had happened.

@@ -85,6 +85,40 @@ export const DIFF = define({
   },
 });
 
+export const COVERAGE = define({
+  name: "coverage",
+  version: 1,
+  command: "coverage --json",
+  doc: "the code of a VM, or of one of its source files, that has run",
+  fields: {
+    vm: { kind: "word", doc: "name of the VM" },
+    file: { kind: "text", optional: true, doc: "source file, as debug information names it; null: all code of the VM" },
+    share: { kind: "share", optional: true, doc: "share of the lines that have run; null without debug information" },
+    lines: { kind: "number", doc: "lines that have code" },
+    lines_hit: { kind: "number", doc: "lines that have run" },
+    functions: { kind: "number", doc: "functions that have a symbol" },
+    functions_hit: { kind: "number", doc: "functions that have run" },
+    branches: { kind: "number", doc: "outcomes of the conditional branches that have run: taken and not taken, two each" },
+    branches_hit: { kind: "number", doc: "outcomes that have occurred" },
+    insn: { kind: "count", doc: "instructions executed" },
+  },
+});
+
+export const PROFILE = define({
+  name: "profile",
+  version: 1,
+  command: "profile --json",
+  doc: "the instructions that were executed in a function, line or VM",
+  fields: {
+    vm: { kind: "word", doc: "name of the VM" },
+    insn: { kind: "count", doc: "instructions executed there" },
+    share: { kind: "share", doc: "share of all instructions of the VMs that are counted" },
+    calls: { kind: "count", optional: true, doc: "executions of the function's first instruction, or of the line" },
+    name: { kind: "text", doc: "symbol of the function, FILE:LINE, or VM; ? for code without a name" },
+    source: { kind: "text", optional: true, doc: "FILE:LINE of a function, if debug information has it" },
+  },
+});
+
 export const SNAPSHOT_DIFF = define({
   name: "diff.snapshot",
   version: 1,
@@ -409,6 +443,8 @@ export const DOCUMENTS: readonly Document[] = [
   IOCTL,
   ABOUT,
   BENCH,
+  COVERAGE,
+  PROFILE,
   SPEC_SECTION,
 ];
 

@@ -116,6 +116,11 @@ export class DebugInfo {
     return best && { file: best.file, line: best.line, addresses: this.#entrances([...best.starts]) };
   }
 
+  /** The rows of all line tables: of a line, each piece of its code. */
+  *lines(): Generator<LineRange> {
+    for (const table of this.#allLines()) yield* table.ranges();
+  }
+
   files(): string[] {
     const files = new Set<string>();
     for (const table of this.#allLines()) for (const file of table.files) if (file !== "") files.add(file);

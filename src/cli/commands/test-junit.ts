@@ -5,6 +5,7 @@ import { failed } from "../common/failure.ts";
 import type { ReportedScenario, ReportedStep } from "./test-results.ts";
 import { cannotWrite } from "../../support/named-file.ts";
 import { writeWhole } from "../../support/whole-file.ts";
+import { fromXmlText, xmlText } from "../../support/xml-text.ts";
 
 /**
  * Writes the report.
@@ -29,7 +30,7 @@ function suite({ scenario, seed, steps, elapsed }: ReportedScenario): string {
   }"`;
   const cases = steps.map((step, index) => testCase(scenario.name, scenario.file, step, steps[index - 1]?.at ?? 0)).join("");
   return `  <testsuite name="${
-    escape(scenario.name)
+    xmlText(scenario.name)
   }" ${attributes}>\n    <properties><property name="seed" value="${seed}"/></properties>\n` +
     `${cases}  </testsuite>\n`;
 }
@@ -41,21 +42,11 @@ function testCase(
   { step, text, result, at, message = "", details = [] }: ReportedStep,
   before: number,
 ): string {
-  const head = `    <testcase classname="${escape(name)}" name="${escape(text)}" file="${escape(file)}" line="${step.line}" ` +
+  const head = `    <testcase classname="${xmlText(name)}" name="${xmlText(text)}" file="${xmlText(file)}" line="${step.line}" ` +
     `time="${((at - before) / 1e9).toFixed(6)}"`;
   if (result === "ok") return `${head}/>\n`;
-  const body = result === "skipped" ? "<skipped/>" : `<failure message="${escape(message)}">${escape(details.join("\n"))}</failure>`;
+  const body = result === "skipped" ? "<skipped/>" : `<failure message="${xmlText(message)}">${xmlText(details.join("\n"))}</failure>`;
   return `${head}>${body}</testcase>\n`;
-}
-
-const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
-
-/**
- * Text for XML 1.0, which allows no control characters but tabs and line breaks, and neither U+FFFE
- * nor U+FFFF. Guests choose parts of it.
- */
-function escape(text: string): string {
-  return text.replaceAll(/[&<>"]/g, (sign) => ENTITIES[sign]).replaceAll(/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, "\ufffd");
 }
 
 /** Wall time (s) of each scenario in a report, by its file; undefined if it is not a report. */
@@ -73,12 +64,8 @@ export function durationsOf(report: string): Map<string, number> | undefined {
     }
     const file = value("file");
     // The first case of a suite names its file.
-    if (time !== undefined && file !== undefined) durations.set(unescape(file), time);
+    if (time !== undefined && file !== undefined) durations.set(fromXmlText(file), time);
     time = undefined;
   }
   return durations;
-}
-
-function unescape(text: string): string {
-  return Object.entries(ENTITIES).reverse().reduce((rest, [sign, entity]) => rest.replaceAll(entity, sign), text);
 }

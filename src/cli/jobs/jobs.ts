@@ -15,6 +15,8 @@ export const JOBS = {
   "first-boot": () => import("./first-boot.ts"),
   "vmcore": () => import("./vmcore.ts"),
   "vmm": () => import("./vmm.ts"),
+  "executed": () => import("./executed.ts"),
+  "stacks": () => import("./stacks.ts"),
 } as const;
 
 export type JobName = keyof typeof JOBS;

@@ -60,6 +60,11 @@ export class Scheduler implements VcpuScheduler {
     return index < this.#cpus.length;
   }
 
+  /** The vCPU that a physical CPU runs, or ran last. */
+  runsOn(index: number): Vcpu | undefined {
+    return this.#cpus[index].runs;
+  }
+
   /** Whether a vCPU of the primary VM has a CPU. */
   hasPrimary(index: number): boolean {
     return this.#cpus[index].primary !== undefined;

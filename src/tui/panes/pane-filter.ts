@@ -1,7 +1,6 @@
 // The filter of a pane, as the user types it: a bad one leaves the last good one in force.
 
 import { type Filter, FilterError, parseFilter } from "../../queries/filter.ts";
-import { checkFilter, isTemporal, STREAMS } from "../../queries/temporal-filter.ts";
 import type { RowOf, Table } from "../../queries/table.ts";
 
 export class PaneFilter<T extends Table> {
@@ -25,11 +24,7 @@ export class PaneFilter<T extends Table> {
   set(text: string): void {
     this.#error = undefined;
     try {
-      // A stream's rows over time are chosen where all events are.
-      if (STREAMS.has(this.table.name) && isTemporal(text)) {
-        checkFilter(text, this.table);
-        this.#filter = undefined;
-      } else this.#filter = text.trim() === "" ? undefined : parseFilter(text, this.table);
+      this.#filter = text.trim() === "" ? undefined : parseFilter(text, this.table);
       this.#text = text.trim();
     } catch (error) {
       if (!(error instanceof FilterError)) throw error;

@@ -1,0 +1,104 @@
+// `el2 coverage`: which code of the VMs has run.
+
+import type { Command } from "@commander-js/extra-typings";
+import { type CommandContext, examplesText } from "../common/command.ts";
+import { ExitCode, failed } from "../common/failure.ts";
+import { printListing, withListOptions } from "../common/list-options.ts";
+import { output, printRows, report } from "../common/print.ts";
+import { sessionOption } from "../common/session.ts";
+import { hostOption } from "../options/host.ts";
+import { executedIn } from "./executed-runs.ts";
+import type { ExecutedLine, ExecutedVm } from "../../inspection/execution/executed.ts";
+import { COVERAGE, documentText, type FieldsOf, listingOf } from "../../queries/documents.ts";
+import { cannotWrite } from "../../support/named-file.ts";
+import { writeWhole } from "../../support/whole-file.ts";
+
+type Row = FieldsOf<typeof COVERAGE>;
+
+export function registerCoverage(program: Command, { entry, exit }: CommandContext): void {
+  withListOptions(program.command("coverage").description("show which functions, lines and branches of the VMs' code have run"))
+    .argument("[recordings...]", "runs to add up (default: the run of the session so far)")
+    .option("--vm <name>", "only this VM")
+    .option("--lcov <file>", "write an lcov tracefile, for genhtml and CI services")
+    .option("--cobertura <file>", "write Cobertura XML")
+    .option("--drcov <file>", "write the blocks that ran, for plugins of disassemblers")
+    .option("--json", "print one line of JSON per VM and per source file")
+    .addOption(sessionOption)
+    .addOption(hostOption())
+    .addHelpText(
+      "after",
+      `
+el2 runs each recording again and counts every instruction. Lines need debug information: an ELF file of the guest built with -g
+(--symbols, or the image itself). Without it, only functions and blocks are known.
+${
+        examplesText([
+          "coverage",
+          "coverage --vm ping",
+          "coverage a.rec b.rec --lcov both.info",
+        ])
+      }`,
+    )
+    .action(async (files, options) => {
+      await printListing(listingOf(COVERAGE, "no code has run"), options, async () => {
+        const vms = await executedIn(entry, { files, ...options });
+        await write(vms, options);
+        return vms.flatMap(rowsOf);
+      }, (rows) => {
+        if (options.json) { for (const row of rows) output(`${documentText(COVERAGE, row)}\n`); }
+        else printRows(listingOf(COVERAGE, "no code has run"), rows, undefined, options);
+      });
+      exit(ExitCode.Done);
+    });
+}
+
+interface Files {
+  readonly lcov?: string | undefined;
+  readonly cobertura?: string | undefined;
+  readonly drcov?: string | undefined;
+}
+
+async function write(vms: readonly ExecutedVm[], files: Files): Promise<void> {
+  if (files.lcov !== undefined) put(files.lcov, "--lcov", [...(await import("../../export/executed/lcov.ts")).lcov(vms)].join(""));
+  if (files.cobertura !== undefined) {
+    put(files.cobertura, "--cobertura", [...(await import("../../export/executed/cobertura.ts")).cobertura(vms)].join(""));
+  }
+  if (files.drcov !== undefined) put(files.drcov, "--drcov", (await import("../../export/executed/drcov.ts")).drcov(vms));
+  if ((files.lcov ?? files.cobertura) !== undefined && vms.every((vm) => vm.files.size === 0)) {
+    report("el2: coverage: no VM has debug information, so there are no lines; give an ELF file built with -g (--symbols)");
+  }
+}
+
+/** @throws Failure */
+function put(file: string, option: string, content: Uint8Array | string): void {
+  try {
+    writeWhole(file, content);
+  } catch (error) {
+    throw failed(cannotWrite(error, `${option} ${file}`));
+  }
+}
+
+/** A row for all of a VM's code, and one for each of its source files. */
+function rowsOf({ vm, instructions, functions, files }: ExecutedVm): Row[] {
+  const all = [...functions.values()], byFile = Map.groupBy(all, ({ file }) => file);
+  const row = (file: string | null, lines: readonly ExecutedLine[], ofFile: typeof all, count: number): Row => {
+    const branches = lines.flatMap((line) => [...line.branches.values()]).flatMap(({ taken, passed }) => [taken, passed]);
+    const hit = lines.filter(({ executions }) => executions > 0).length;
+    return {
+      vm,
+      file,
+      share: lines.length ? hit / lines.length : null,
+      lines: lines.length,
+      lines_hit: hit,
+      functions: ofFile.length,
+      functions_hit: ofFile.filter((one) => one.instructions > 0).length,
+      branches: branches.length,
+      branches_hit: branches.filter((count) => count > 0).length,
+      insn: String(count),
+    };
+  };
+  const ofFiles = [...files].sort(([a], [b]) => a < b ? -1 : 1).map(([file, lines]) => {
+    const list = [...lines.values()];
+    return row(file, list, byFile.get(file) ?? [], list.reduce((sum, one) => sum + one.instructions, 0));
+  });
+  return [row(null, [...files.values()].flatMap((lines) => [...lines.values()]), all, instructions), ...ofFiles];
+}

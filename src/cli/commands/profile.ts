@@ -1,0 +1,129 @@
+// `el2 profile`: where the instructions of the VMs were executed.
+
+import { type Command, Option } from "@commander-js/extra-typings";
+import { type CommandContext, examplesText } from "../common/command.ts";
+import { ExitCode, failed, Failure } from "../common/failure.ts";
+import { printListing, withListOptions } from "../common/list-options.ts";
+import { output, printRows, report } from "../common/print.ts";
+import { sessionOption } from "../common/session.ts";
+import { parseDuration, parseWhole } from "../common/values.ts";
+import { hostOption } from "../options/host.ts";
+import { type CountedRuns, executedIn, stacksIn } from "./executed-runs.ts";
+import type { ExecutedVm } from "../../inspection/execution/executed.ts";
+import type { SampledStack } from "../../inspection/execution/stack-samples.ts";
+import { documentText, type FieldsOf, listingOf, PROFILE } from "../../queries/documents.ts";
+import { cannotWrite } from "../../support/named-file.ts";
+import { writeWhole } from "../../support/whole-file.ts";
+
+type Row = FieldsOf<typeof PROFILE>;
+
+/** Rows that are printed by default. */
+const ROWS = 20;
+
+/** Execution time (ns) between two samples by default. */
+const EVERY = 1e6;
+
+const BY = ["function", "line", "vm"] as const;
+
+export function registerProfile(program: Command, { entry, exit }: CommandContext): void {
+  withListOptions(
+    program.command("profile").description("show where the VMs executed their instructions: exact counts, or sampled call stacks"),
+  )
+    .argument("[recordings...]", "runs to add up (default: the run of the session so far)")
+    .addOption(new Option("--by <what>", "count by function, source line or VM").choices(BY).default("function" as const))
+    .option("--vm <name>", "only this VM")
+    .option("--limit <rows>", `at most this many rows (default: ${ROWS})`, parseWhole(1, 1_000_000))
+    .option(
+      "--stacks <file>",
+      "sample call stacks instead, and write them: .svg a flame graph, .json for speedscope.app, else folded lines",
+    )
+    .option("--every <time>", "with --stacks: execution time between two samples (default: 1ms)", parseDuration)
+    .option("--json", "print one line of JSON per row")
+    .addOption(sessionOption)
+    .addOption(hostOption())
+    .addHelpText(
+      "after",
+      `
+el2 runs each recording again and counts every instruction, in translated and interpreted code alike. Two profiles of a recording
+are equal. An instruction that takes an exception counts. Lines need debug information (--symbols). Samples are taken at instruction
+counts: they change nothing in the run, and two samplings of a recording are equal.
+${examplesText(["profile", "profile --vm ping --by line", "profile a.rec --limit 50", "profile a.rec --stacks time.svg --every 100us"])}`,
+    )
+    .action(async (files, { limit = ROWS, by, stacks, every, ...options }) => {
+      if (stacks === undefined && every !== undefined) throw new Failure("--every needs --stacks: without it, every instruction counts");
+      if (stacks !== undefined) return exit(await writeStacks(entry, { files, ...options }, stacks, every ?? EVERY));
+      const listing = listingOf(PROFILE, "no instruction was executed");
+      await printListing(listing, options, async () => {
+        return profileOf(await executedIn(entry, { files, ...options }), by).slice(0, limit);
+      }, (rows) => {
+        if (options.json) { for (const row of rows) output(`${documentText(PROFILE, row)}\n`); }
+        else printRows(listing, rows, undefined, options);
+      });
+      exit(ExitCode.Done);
+    });
+}
+
+/** Rows, the most instructions first; shares are of all instructions of these VMs. */
+export function profileOf(vms: readonly ExecutedVm[], by: typeof BY[number]): Row[] {
+  const all = vms.reduce((sum, { instructions }) => sum + instructions, 0);
+  const rows = vms.flatMap((vm) => by === "vm" ? [vmRow(vm)] : by === "line" ? lineRows(vm) : functionRows(vm));
+  return rows.filter(({ instructions }) => instructions > 0).sort((a, b) => b.instructions - a.instructions || (a.name < b.name ? -1 : 1))
+    .map(({ vm, name, source, calls, instructions }) => ({
+      vm,
+      name,
+      source: source ?? null,
+      calls: calls === undefined ? null : String(calls),
+      insn: String(instructions),
+      share: instructions / all,
+    }));
+}
+
+/** Samples call stacks, and writes them in the format that the name of the file selects. */
+async function writeStacks(entry: URL, runs: CountedRuns, file: string, every: number): Promise<number> {
+  if (every < 1) throw new Failure("--every must be 1ns or more: one instruction");
+  const stacks = await stacksIn(entry, runs, every), samples = stacks.reduce((sum, one) => sum + one.samples, 0);
+  try {
+    writeWhole(file, await stacksText(stacks, file, every));
+  } catch (error) {
+    throw failed(cannotWrite(error, `--stacks ${file}`));
+  }
+  report(`el2: ${samples} samples of ${stacks.length} call stacks in ${file}`);
+  return ExitCode.Done;
+}
+
+async function stacksText(stacks: readonly SampledStack[], file: string, every: number): Promise<string> {
+  if (file.endsWith(".svg")) return [...(await import("../../export/stacks/flame-graph.ts")).flameGraph(stacks)].join("");
+  if (file.endsWith(".json")) return (await import("../../export/stacks/speedscope.ts")).speedscope(stacks, every);
+  return [...(await import("../../export/stacks/folded.ts")).folded(stacks)].join("");
+}
+
+interface Counted {
+  readonly vm: string;
+  readonly name: string;
+  readonly source?: string | undefined;
+  readonly calls?: number | undefined;
+  readonly instructions: number;
+}
+
+const vmRow = ({ vm, instructions }: ExecutedVm): Counted => ({ vm, name: vm, instructions });
+
+/** The name of code that no symbol or line is known for. */
+const UNKNOWN = "?";
+
+function functionRows({ vm, functions, instructions }: ExecutedVm): Counted[] {
+  const rows = Array.from(functions.values(), ({ name, file, line, calls, instructions }) => {
+    return { vm, name, source: file === undefined ? undefined : `${file}:${line}`, calls, instructions };
+  });
+  return [...rows, rest(vm, instructions, rows)];
+}
+
+function lineRows({ vm, files, instructions }: ExecutedVm): Counted[] {
+  const rows = [...files].flatMap(([file, lines]) =>
+    Array.from(lines, ([number, { instructions, executions }]) => ({ vm, name: `${file}:${number}`, calls: executions, instructions }))
+  );
+  return [...rows, rest(vm, instructions, rows)];
+}
+
+function rest(vm: string, instructions: number, rows: readonly Counted[]): Counted {
+  return { vm, name: UNKNOWN, instructions: instructions - rows.reduce((sum, row) => sum + row.instructions, 0) };
+}

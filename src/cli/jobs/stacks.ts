@@ -1,0 +1,30 @@
+// Job: runs recordings again, and samples the call stack of the vCPU that executes instructions.
+
+import { type JobPort, made } from "./job.ts";
+import { CodeNaming } from "../../inspection/execution/code-names.ts";
+import { type SampledStack, StackSamples } from "../../inspection/execution/stack-samples.ts";
+import { beginAgain } from "../../recordings/again.ts";
+import type { Recording } from "../../recordings/recording.ts";
+
+/** Samples between two words about the progress. */
+const TOLD = 64;
+
+interface Wanted {
+  readonly recordings: readonly Recording[];
+  /** Instructions from one sample to the next: 1 ns of execution time each. */
+  readonly every: number;
+}
+
+/** Tells the virtual time (ns), and which recording it is of. */
+export function job({ recordings, every }: Wanted, port: JobPort<{ readonly index: number; readonly at: number }>): SampledStack[] {
+  return recordings.flatMap((recording, index) => {
+    const past = made(() => beginAgain(recording)), { system } = past;
+    const naming = new CodeNaming(system), samples = new StackSamples();
+    const first = system.instructions();
+    for (let count = 1; past.advance(first + count * every, Infinity) && system.instructions() >= first + count * every; count++) {
+      samples.take(system.inspector.system);
+      if (count % TOLD === 0) port.say({ index, at: system.machine.boundary });
+    }
+    return samples.stacks((vm) => naming.of(vm));
+  });
+}
