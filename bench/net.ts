@@ -28,10 +28,16 @@ interface Files {
 
 const commandLine = (number: 1 | 2) => `console=ttyAMA0 quiet el2net=${number} el2size=${SIZE}`;
 
-/** The guest's ramdisk with another init. */
-async function writeInitrd(base: string, path: string): Promise<void> {
-  const data = await Deno.readFile(new URL("net/init.sh", import.meta.url));
-  await Deno.writeFile(path, withEntries(await Deno.readFile(base), [{ path: "init", kind: "file", permissions: 0o755, data }]));
+/**
+ * The guest's kernel, and its ramdisk with another init, in the folder of the configuration, where
+ * it may read them.
+ */
+async function filesIn(folder: string, guest: string): Promise<Files> {
+  const files = { kernel: `${folder}/Image`, initrd: `${folder}/initrd`, folder };
+  await Deno.copyFile(`${guest}/Image`, files.kernel);
+  const data = await Deno.readFile(new URL("net/init.sh", import.meta.url)), base = await Deno.readFile(`${guest}/initrd-virtio`);
+  await Deno.writeFile(files.initrd, withEntries(base, [{ path: "init", kind: "file", permissions: 0o755, data }]));
+  return files;
 }
 
 async function runEl2({ kernel, initrd, folder }: Files): Promise<Run> {
@@ -109,8 +115,7 @@ function speeds(machine: Machine, { lines }: Run): number[] {
 /** For `--ab`: milliseconds that 64 MiB take. */
 export const netContest: Contest = async (work) => {
   const { folder } = await catalogEntry("debian-bookworm");
-  const files = { kernel: `${folder}/Image`, initrd: `${work}/initrd`, folder: work };
-  await writeInitrd(`${folder}/initrd-virtio`, files.initrd);
+  const files = await filesIn(work, folder);
   return async () => new Map([[`${SIZE} MiB`, SIZE * 1000 / median(speeds("el2", await runEl2(files)))]]);
 };
 
@@ -119,8 +124,7 @@ export async function benchNet(rounds: number, json: boolean): Promise<void> {
   const { folder, manifest } = await catalogEntry("debian-bookworm");
   const work = await Deno.makeTempDir({ prefix: "el2-net-" });
   try {
-    const files = { kernel: `${folder}/Image`, initrd: `${work}/initrd`, folder: work };
-    await writeInitrd(`${folder}/initrd-virtio`, files.initrd);
+    const files = await filesIn(work, folder);
     const run = { el2: runEl2, qemu: runQemu };
     const { results, repeated, doubtful } = await trustedRounds(rounds, async () => {
       const round: Record<Machine, number> = { el2: NaN, qemu: NaN };

@@ -10,6 +10,7 @@ import { formatId } from "../queries/ids.ts";
 import type { Action } from "../queries/action.ts";
 import { type Filter, FilterError, parseFilter } from "../queries/filter.ts";
 import { kindsForFilter } from "../queries/filter-kinds.ts";
+import { isTemporal, parseEventFilter, STREAMS } from "../queries/temporal-filter.ts";
 import { type Inspected, Looks, QueryError, View } from "./readers/inspected.ts";
 import { type Answer, type Query, type QueryArguments, rowsOf } from "../queries/query.ts";
 import { readDiagnoses, readVms } from "./verdicts/read-diagnosis.ts";
@@ -35,7 +36,7 @@ import { readVariables } from "./readers/read-variables.ts";
 import { ramAt, readCode, readFrames, readSymbols } from "./readers/read-symbols.ts";
 import { KERNEL_READERS } from "./kernels/kernels.ts";
 import type { Gap } from "../queries/facts/gap.ts";
-import type { Row, RowOf } from "../queries/table.ts";
+import type { Row, RowOf, Table } from "../queries/table.ts";
 import { type TableName, TABLES, VARIABLES } from "../queries/tables.ts";
 import { inQuery } from "../queries/facts/problem.ts";
 import { type Problem, problemText } from "../support/problem.ts";
@@ -82,9 +83,10 @@ export class Inspector {
     try {
       const table = TABLES[query.table];
       if (!table) throw new QueryError(`no table ${JSON.stringify(query.table)}`, `there are ${Object.keys(TABLES).join(", ")}`);
-      const filter = this.#filter(query.table, query.args.filter ?? "");
-      const view = new View(this.system, this.#looks);
-      const { rows, dropped = 0, cursor, gaps = [] } = this.#read(query.table, view, query.args, filter);
+      const { filter = "" } = query.args, view = new View(this.system, this.#looks);
+      const { rows, dropped = 0, cursor, gaps = [] } = STREAMS.has(query.table) && isTemporal(filter)
+        ? this.#overTime(query, view)
+        : this.#read(query.table, view, query.args, this.#filter(query.table, filter));
       const { after } = query.args;
       const places = { ...cursor !== undefined && { cursor }, ...after !== undefined && { after }, ...gaps.length > 0 && { gaps } };
       return { table: query.table, at, rows, dropped, ...places };
@@ -157,11 +159,11 @@ export class Inspector {
    * @throws FilterError
    */
   until(text: string): void {
-    const filter = parseFilter(text, TABLES.events);
+    const matcher = parseEventFilter(text, TABLES.events).start();
     const stop = this.system.hypervisor.trace.listen(kindsForFilter(text), (event) => {
       if (this.reached !== undefined) return;
-      const row = eventRow(event);
-      if (!filter.matches(row)) return;
+      const [row] = matcher.see(eventRow(event));
+      if (!row) return;
       this.reached = `${row.id} ${row.vcpu ?? ""} ${row.text}`;
       // The listener may not take itself away while it is called.
       queueMicrotask(stop);
@@ -201,6 +203,29 @@ export class Inspector {
     return filter;
   }
 
+  /**
+   * The rows of a stream that match a filter over time: it sees all that are kept, and those count
+   * that are known to match by a row after the cursor.
+   */
+  #overTime({ table, args }: Query, view: View): Found {
+    const everything = this.#filter(table, ""), { after, since = 0, limit = DEFAULT_LIMIT, ...others } = args;
+    const all = this.#read(table, view, { ...others, limit: Number.MAX_SAFE_INTEGER }, everything).rows;
+    const { rows: { length: fresh }, dropped, cursor } = this.#read(table, view, { ...args, limit: Number.MAX_SAFE_INTEGER }, everything);
+    const ordered = table === "why" ? all.toReversed() : all, found = new Set<Row>();
+    const streamed: Table = TABLES[table], matcher = parseEventFilter(args.filter ?? "", streamed).start();
+    for (const [index, row] of ordered.entries()) {
+      for (const one of matcher.see(row)) if (index >= ordered.length - fresh) found.add(one);
+    }
+    // Nothing says when the time of a row ran out that matches by what did not come.
+    if (after === undefined) { for (const one of matcher.reached(view.now)) found.add(one); }
+    const rows = all.filter((row) => found.has(row) && Number(row.end ?? row.t) >= since);
+    return {
+      rows: table === "why" ? rows.slice(0, limit) : rows.slice(-limit),
+      ...dropped !== undefined && { dropped },
+      ...cursor !== undefined && { cursor },
+    };
+  }
+
   #read(name: TableName, view: View, args: QueryArguments, filter: Filter): Found {
     if (name === "hash") return { rows: this.hashes() };
     if (name === "who") throw new QueryError("this query needs a session, which can repeat its run");
@@ -212,7 +237,6 @@ export class Inspector {
 }
 
 /** Tables whose readers filter by themselves, because they read no more than they need. */
-const STREAMS: ReadonlySet<TableName> = new Set(["events", "trace.events", "rpc.ls", "why", "sched.ls"]);
 
 const READERS: { readonly [N in Exclude<TableName, "hash" | "who">]: Reader<N> } = {
   "vm.ls": (view) => ({ rows: readVms(view) }),

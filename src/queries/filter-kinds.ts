@@ -1,13 +1,14 @@
 // Kinds of events that a filter can match.
 
 import { KERNEL_KINDS, MACHINE_KINDS, TRACE_KINDS, type TraceKind } from "../abi/trace.ts";
+import { isTemporal } from "./temporal-filter.ts";
 
 /**
  * Kinds whose events a filter is to see: the one that it wants, or else all of the machine, and
  * those of kernels in VMs that it mentions.
  */
 export function kindsForFilter(filter: string): readonly TraceKind[] {
-  const wanted = /[|!~]/.test(filter) ? undefined : /(?:^| )kind=([a-z]+)(?: |$)/.exec(filter)?.[1];
+  const wanted = /[|!~]/.test(filter) || isTemporal(filter) ? undefined : /(?:^| )kind=([a-z]+)(?: |$)/.exec(filter)?.[1];
   const one = TRACE_KINDS.find((kind) => kind === wanted);
   return one ? [one] : [...MACHINE_KINDS, ...KERNEL_KINDS.filter((kind) => filter.includes(kind))];
 }

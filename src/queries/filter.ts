@@ -32,7 +32,8 @@ export class FilterError extends UserError {
 
 type Test = (row: Row) => boolean;
 
-interface Token {
+/** A word of a filter, and the index of its first character. */
+export interface Token {
   readonly text: string;
   readonly at: number;
 }
@@ -82,14 +83,18 @@ export function mentions(text: string): string {
  */
 function alternativesOf(text: string): Token[][] {
   const found: Token[][] = [[]];
-  for (const token of tokens(text)) {
+  for (const token of tokensOf(text)) {
     if (token.text === "|") found.push([]);
     else found.at(-1)!.push(token);
   }
   return found;
 }
 
-function tokens(text: string): Token[] {
+/**
+ * The words of a filter; `|` is one.
+ * @throws FilterError
+ */
+export function tokensOf(text: string): Token[] {
   const found: Token[] = [];
   for (let at = 0; at < text.length;) {
     if (text[at] === " ") at++;
@@ -233,6 +238,11 @@ function numberOf(value: Json): number {
 
 const SIZES: Readonly<Record<string, number>> = { K: KiB, M: MiB, G: GiB };
 const TIMES: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 };
+
+/** A time with its unit (`5ms`) in ns; undefined for anything else. */
+export function parseSpan(text: string): number | undefined {
+  return /^\d.*s$/.test(text) ? parseValue("duration", text) : undefined;
+}
 
 /** A number as typed for a column, in the column's unit; undefined for anything else. */
 function parseValue(kind: ColumnKind, text: string): number | undefined {

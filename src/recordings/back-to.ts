@@ -5,6 +5,7 @@
 import type { DebugControl } from "../hypervisor/interface.ts";
 import { isLater, type Milestone } from "./history.ts";
 import { vmId } from "../queries/ids.ts";
+import { isTemporal } from "../queries/temporal-filter.ts";
 import type { BreakPlace } from "../queries/stop-rule.ts";
 import { isMidTurn, type Moment, type Past } from "./past.ts";
 import type { Rerun } from "./rerun.ts";
@@ -61,8 +62,14 @@ export class BackTo {
       else if (this.#from) this.#end = this.#from;
       else this.#wanted = 0;
     }
-    if (this.#wanted === undefined) this.#from = run.rerun.milestone(this.#end.moment);
+    if (this.#wanted === undefined) this.#from = this.#before(this.#end.moment);
     this.#past = this.#begin();
+  }
+
+  /** A filter over time counts from the start: what it waits for may be before any state. */
+  #before(moment: Moment): Milestone | undefined {
+    const { rerun } = this.run;
+    return rerun.milestone(this.sought.kind === "event" && isTemporal(this.sought.filter) ? 0 : moment);
   }
 
   /** How far it has come: instructions that are retired, of those at the end of the search. */
@@ -88,7 +95,7 @@ export class BackTo {
     else if (!isLater(this.#from)) return "none";
     else {
       this.#end = this.#from;
-      this.#from = this.run.rerun.milestone(this.#end.moment);
+      this.#from = this.#before(this.#end.moment);
     }
     this.#past = this.#begin();
     return undefined;

@@ -15,6 +15,7 @@ import { FaultRuleError, parseFaultRule } from "../inspection/rules/fault-rules.
 import { idPattern } from "../queries/ids.ts";
 import { type Problem, problemOf, problemOfAll, UserError } from "../support/problem.ts";
 import { FilterError, parseFilter } from "../queries/filter.ts";
+import { checkFilter } from "../queries/temporal-filter.ts";
 import { TABLE_NAMES, type TableName, TABLES } from "../queries/tables.ts";
 import { VERDICTS } from "../queries/facts/verdict-words.ts";
 
@@ -53,7 +54,7 @@ const verdict = v.pipe(
     ({ input }) => wrong("is not a verdict", didYouMean(String(input), VM_VERDICTS, `there are ${VM_VERDICTS.join(", ")}`)),
   ),
 );
-const filterOf = (table: TableName) => v.pipe(text, checked((source) => void parseFilter(source, TABLES[table])));
+const filterOf = (table: TableName) => v.pipe(text, checked((source) => checkFilter(source, TABLES[table])));
 const duration = v.pipe(
   v.string(mustBe("a duration", '"2s"')),
   facts({ pattern: DURATION_PATTERN }),

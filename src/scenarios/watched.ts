@@ -2,8 +2,9 @@
 
 import type { TraceEvent, TraceKind } from "../abi/trace.ts";
 import type { TraceHub } from "../hypervisor/inspect.ts";
-import { type Filter, parseFilter } from "../queries/filter.ts";
 import { kindsForFilter } from "../queries/filter-kinds.ts";
+import type { RowOf } from "../queries/table.ts";
+import { type EventMatcher, parseEventFilter } from "../queries/temporal-filter.ts";
 import { eventRow } from "../inspection/readers/read-trace.ts";
 import { EVENTS } from "../queries/tables.ts";
 import type { LinearRegex } from "../support/linear-regex.ts";
@@ -47,19 +48,19 @@ export class WatchedConsoles {
  * expected after it must come later.
  */
 export class WatchedEvents {
-  readonly #steps: readonly { readonly index: number; readonly filter: Filter; readonly barrier: number }[];
+  readonly #steps: readonly { readonly index: number; readonly matcher: EventMatcher<RowOf<typeof EVENTS>>; readonly barrier: number }[];
   #next = 0;
   /** Steps before this one have been done. */
   #done = 0;
 
   constructor(steps: readonly Step[], trace: TraceHub) {
     let barrier = 0;
-    const wanted: { index: number; filter: Filter; barrier: number }[] = [];
+    const wanted: { index: number; matcher: EventMatcher<RowOf<typeof EVENTS>>; barrier: number }[] = [];
     const kinds = new Set<TraceKind>();
     steps.forEach((step, index) => {
       if (!step.kind.startsWith("expect_")) barrier = index + 1;
       if (step.kind !== "expect_event") return;
-      wanted.push({ index, filter: parseFilter(step.expect_event, EVENTS), barrier });
+      wanted.push({ index, matcher: parseEventFilter(step.expect_event, EVENTS).start(), barrier });
       for (const kind of kindsForFilter(step.expect_event)) kinds.add(kind);
     });
     this.#steps = wanted;
@@ -78,6 +79,6 @@ export class WatchedEvents {
 
   #take(event: TraceEvent): void {
     const step = this.#steps[this.#next];
-    if (step && step.barrier <= this.#done && step.filter.matches(eventRow(event))) this.#next++;
+    if (step && step.barrier <= this.#done && step.matcher.see(eventRow(event)).length > 0) this.#next++;
   }
 }

@@ -64,7 +64,7 @@ import {
 import type { NetBackend } from "../../virtio/plan.ts";
 import { debuggedVms } from "../../queries/debugged-vms.ts";
 import { bytes, count, firstIssue, listOf, name, text } from "../../queries/fields.ts";
-import { parseFilter } from "../../queries/filter.ts";
+import { parseEventFilter } from "../../queries/temporal-filter.ts";
 import { TABLES } from "../../queries/tables.ts";
 import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN } from "../../resource-manager/interface.ts";
 import { checkMachine } from "./machine-rules.ts";
@@ -294,7 +294,7 @@ const planSchema = () =>
     seed: count(),
     inject: v.optional(listOf(readBy(parseFaultRule), FAULTS_MAX)),
     duration: v.optional(v.pipe(v.number(), v.minValue(0))),
-    until: v.optional(readBy((filter) => parseFilter(filter, TABLES.events))),
+    until: v.optional(readBy((filter) => parseEventFilter(filter, TABLES.events))),
     hashAt: v.optional(v.pipe(listOf(count(), HASHES_MAX), v.check(ascending))),
     debug: v.optional(debuggedVms),
     root: v.optional(v.strictObject({ runtime: file, app: file })),

@@ -11,7 +11,8 @@ import { type OpenSession, openSession, withSessionOptions } from "./session.ts"
 import { checkedFilter, parseWhole } from "./values.ts";
 import { withoutKind } from "../../queries/ids.ts";
 import type { Action } from "../../queries/action.ts";
-import { allOf, isExactly } from "../../queries/filter.ts";
+import { isExactly } from "../../queries/filter.ts";
+import { allOfEvents } from "../../queries/temporal-filter.ts";
 import type { Query, QueryArguments } from "../../queries/query.ts";
 import type { Json, Row } from "../../queries/table.ts";
 import { type TableName, TABLES } from "../../queries/tables.ts";
@@ -153,7 +154,7 @@ async function runQuery(group: string, command: QueryCommand, argument: string |
   const flag = command.flag && Reflect.get(options, command.flag.name) === true ? command.flag.query : {};
   const args = { ...command.query?.(argument), ...flag };
   if (options.filter !== undefined) checkedFilter("--filter", options.filter, TABLES[command.table]);
-  const filter = allOf([args.filter, options.filter]);
+  const filter = allOfEvents([args.filter, options.filter]);
   using open = await openSession(options);
   const query: Query = { table: command.table, args: { ...args, filter: filter || undefined, limit: options.limit } };
   const none = options.filter === undefined ? command.none : undefined;
@@ -180,7 +181,7 @@ async function follow(
   let last: Json | undefined;
   for (;;) {
     const fresh = last === undefined ? undefined : `${column}>${last}`;
-    const found = await asker.ask({ table, args: { ...args, filter: allOf([args.filter, fresh]) || undefined } });
+    const found = await asker.ask({ table, args: { ...args, filter: allOfEvents([args.filter, fresh]) || undefined } });
     checkAnswered(found);
     if (new Set(found.rows.map((row) => row.vm)).size > 1) throw new Failure("several VMs have such rows", "name one to follow");
     for (const row of found.rows) {

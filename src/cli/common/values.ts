@@ -6,7 +6,8 @@ import { Failure } from "./failure.ts";
 import { isTraceKind, TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
 import { paId, parseId } from "../../queries/ids.ts";
 import { bytesOf } from "../../support/byte-text.ts";
-import { FilterError, parseFilter } from "../../queries/filter.ts";
+import { FilterError } from "../../queries/filter.ts";
+import { checkFilter } from "../../queries/temporal-filter.ts";
 import type { Table } from "../../queries/table.ts";
 import { EVENTS } from "../../queries/tables.ts";
 import { BadArgument } from "./bad-argument.ts";
@@ -65,7 +66,8 @@ export function checkedPlace(command: string, text: string): string {
  */
 export function checkedFilter(flag: string, text: string, table: Table): string {
   try {
-    return parseFilter(text, table).text;
+    checkFilter(text, table);
+    return text;
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
     throw new Failure(within(flag, error.marked));

@@ -5,8 +5,9 @@ import type { TraceEvent } from "../../abi/trace.ts";
 import type { DebugAnswer, DebugControl } from "../../hypervisor/interface.ts";
 import type { Hypervisor, Vcpu } from "../../hypervisor/inspect.ts";
 import { formatId, parsePlace, vcpuId, vmId, withKind } from "../../queries/ids.ts";
-import { type Filter, FilterError, parseFilter } from "../../queries/filter.ts";
+import { FilterError } from "../../queries/filter.ts";
 import { kindsForFilter } from "../../queries/filter-kinds.ts";
+import { type EventMatcher, parseEventFilter } from "../../queries/temporal-filter.ts";
 import { QueryError } from "../readers/inspected.ts";
 import { eventRow } from "../readers/read-trace.ts";
 import { type BreakPlace, callFilter, type StopChange, type StopHit, type StopRule } from "../../queries/stop-rule.ts";
@@ -37,7 +38,9 @@ interface StopSystem {
   releaseControl(): void;
 }
 
-type Armed = StopRule & ({ readonly kind: "event"; readonly filter: Filter } | ArmedPlace);
+type EventRow = ReturnType<typeof eventRow>;
+
+type Armed = StopRule & ({ readonly kind: "event"; readonly matcher: EventMatcher<EventRow> } | ArmedPlace);
 
 interface ArmedPlace {
   readonly kind: "place";
@@ -183,7 +186,7 @@ export class StopRules {
   }
 
   #await(filter: string): void {
-    this.#rules.push({ ...this.#make("event", filter), kind: "event", filter: parseFilter(filter, TABLES.events) });
+    this.#rules.push({ ...this.#make("event", filter), kind: "event", matcher: parseEventFilter(filter, TABLES.events).start() });
     this.#listen();
   }
 
@@ -235,9 +238,14 @@ export class StopRules {
   #see(event: TraceEvent): void {
     if (this.#muted || this.#pending) return;
     const row = eventRow(event);
-    const rule = this.#rules.find((one) => one.kind === "event" && one.filter.matches(row));
-    if (!rule) return;
-    this.#hit(rule, eventText(row));
+    let hit: { readonly rule: Armed; readonly row: EventRow } | undefined;
+    // A filter over time sees every event, also one at which another rule stops.
+    for (const rule of this.#rules) {
+      const [found] = rule.kind === "event" ? rule.matcher.see(row) : [];
+      if (found) hit ??= { rule, row: found };
+    }
+    if (!hit) return;
+    this.#hit(hit.rule, eventText(hit.row));
     const { machine, scheduler } = this.system.hypervisor();
     scheduler.disturb();
     machine.suspend();
@@ -260,7 +268,7 @@ export class StopRules {
 /** Whether a place has a name, rather than an address or a distance from the PC. */
 const isName = (place: string) => !/^(0x|\d|pc(-|$))/i.test(parsePlace(place)?.where ?? "");
 
-function eventText({ id, vcpu, kind, text }: ReturnType<typeof eventRow>): string {
+function eventText({ id, vcpu, kind, text }: EventRow): string {
   return [id, vcpu, kind, text].filter((word) => word !== null).join(" ");
 }
 
@@ -269,10 +277,10 @@ export function stopAtEvents(control: DebugControl, filter: string | undefined):
   if (filter === undefined) control.stopAtEvents(undefined);
   else {
     try {
-      const parsed = parseFilter(filter, TABLES.events);
+      const parsed = parseEventFilter(filter, TABLES.events).start();
       const matcher = (event: TraceEvent) => {
-        const row = eventRow(event);
-        return parsed.matches(row) ? eventText(row) : undefined;
+        const [row] = parsed.see(eventRow(event));
+        return row && eventText(row);
       };
       control.stopAtEvents(matcher, kindsForFilter(filter));
     } catch (error) {

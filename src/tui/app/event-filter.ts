@@ -4,7 +4,8 @@ import { TextOverlay } from "./overlay.ts";
 import type { Line, Pane } from "../panes/pane.ts";
 import { TablePane } from "../panes/table-pane.ts";
 import { kindOf } from "../../queries/ids.ts";
-import { FilterError, parseFilter } from "../../queries/filter.ts";
+import { FilterError } from "../../queries/filter.ts";
+import { checkFilter } from "../../queries/temporal-filter.ts";
 import { EVENTS, REASONS, RPCS } from "../../queries/tables.ts";
 import { rowIn } from "../../queries/rows.ts";
 
@@ -54,7 +55,7 @@ function placeOfCode(text: string): string | undefined {
 function filterError(text: string): FilterError | undefined {
   if (placeOfCode(text) !== undefined) return undefined;
   try {
-    parseFilter(text, EVENTS);
+    checkFilter(text, EVENTS);
     return undefined;
   } catch (error) {
     if (error instanceof FilterError) return error;

@@ -1,6 +1,7 @@
 // The filter of a pane, as the user types it: a bad one leaves the last good one in force.
 
 import { type Filter, FilterError, parseFilter } from "../../queries/filter.ts";
+import { checkFilter, isTemporal, STREAMS } from "../../queries/temporal-filter.ts";
 import type { RowOf, Table } from "../../queries/table.ts";
 
 export class PaneFilter<T extends Table> {
@@ -24,7 +25,11 @@ export class PaneFilter<T extends Table> {
   set(text: string): void {
     this.#error = undefined;
     try {
-      this.#filter = text.trim() === "" ? undefined : parseFilter(text, this.table);
+      // A stream's rows over time are chosen where all events are.
+      if (STREAMS.has(this.table.name) && isTemporal(text)) {
+        checkFilter(text, this.table);
+        this.#filter = undefined;
+      } else this.#filter = text.trim() === "" ? undefined : parseFilter(text, this.table);
       this.#text = text.trim();
     } catch (error) {
       if (!(error instanceof FilterError)) throw error;
