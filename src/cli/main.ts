@@ -14,6 +14,7 @@ import { registerCoverage } from "./commands/coverage.ts";
 import { registerCpu } from "./commands/cpu.ts";
 import { registerDap } from "./commands/dap.ts";
 import { registerDiagnose } from "./commands/diagnose.ts";
+import { registerCompareRuns } from "./commands/compare-runs.ts";
 import { registerDiff } from "./commands/diff.ts";
 import { registerDisasm } from "./commands/disasm.ts";
 import { registerDoctor } from "./commands/doctor.ts";
@@ -101,6 +102,7 @@ const COMMANDS: readonly CommandGroup[] = [
     registerRecord,
     registerReplay,
     registerDiff,
+    registerCompareRuns,
     registerBack,
     registerOn,
     registerSnapshot,

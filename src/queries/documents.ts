@@ -119,6 +119,24 @@ export const PROFILE = define({
   },
 });
 
+export const COMPARE_RUNS = define({
+  name: "compare-runs",
+  version: 1,
+  command: "compare-runs --json",
+  doc: "events and functions that tell bad runs from good ones",
+  fields: {
+    good: { kind: "number", doc: "good runs" },
+    bad: { kind: "number", doc: "bad runs" },
+    exact: { kind: "flag", doc: "each feature is in all bad runs and in no good one, or the other way round; otherwise in most" },
+    found: { kind: "number", doc: "features that were found; --rows limits those that are listed" },
+    features: {
+      kind: "detail",
+      doc:
+        "the likeliest cause first: `kind` (event, function or order), `vm`, `text`, `ns` of the first occurrence, how many `bad` and `good` runs have it",
+    },
+  },
+});
+
 export const SNAPSHOT_DIFF = define({
   name: "diff.snapshot",
   version: 1,
@@ -426,6 +444,7 @@ export const DOCUMENTS: readonly Document[] = [
   SNAPSHOT_VERIFIED,
   PLACE,
   DIFF,
+  COMPARE_RUNS,
   SNAPSHOT_DIFF,
   TRACE_DIFF,
   RPC_DECODED,

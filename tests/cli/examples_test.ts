@@ -62,6 +62,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "el2 diff ": "tests/cli/commands/diff_test.ts",
   "el2 coverage": "tests/cli/commands/coverage_test.ts",
   "el2 profile": "tests/cli/commands/coverage_test.ts",
+  "el2 compare-runs ": "tests/cli/commands/compare-runs_test.ts",
   "el2 snapshot ": "tests/cli/commands/snapshot_test.ts",
   "el2 screenshot ": "tests/cli/commands/screenshot_test.ts",
   "el2 test merge": "tests/cli/commands/test-merge_test.ts",

@@ -47,7 +47,7 @@ function* commandsOf(script: string): Generator<string[]> {
 
 Deno.test("there is a tutorial for each of the ten jobs, for Linux and for the past, and the list names them", () => {
   const list = Deno.readTextFileSync(new URL("README.md", FOLDER));
-  assert.equal(FILES.length, 13);
+  assert.equal(FILES.length, [...list.matchAll(/^\d+\. \[/gm)].length);
   for (const file of FILES) {
     const title = /^# (.*)$/m.exec(Deno.readTextFileSync(new URL(file, FOLDER)))![1];
     assert.ok(list.includes(`[${title}](${file})`), file);

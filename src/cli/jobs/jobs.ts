@@ -9,6 +9,7 @@ import type { Problem } from "../../support/problem.ts";
 export const JOBS = {
   "scenario": () => import("./scenario.ts"),
   "recordings": () => import("./recordings.ts"),
+  "features": () => import("./features.ts"),
   "snapshots": () => import("./snapshots.ts"),
   "verify": () => import("./verify.ts"),
   "calls": () => import("./calls.ts"),
