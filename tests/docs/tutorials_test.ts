@@ -24,8 +24,10 @@ const FIRST_GUEST = "../first-guest.md";
 /** Lines of README that install el2, which tests start from the sources. */
 const INSTALLS = /^(?:npx|export PATH).*\n/gm;
 
-/** Lines that need a terminal and somebody who presses keys: tests/tui/guide_test.ts does. */
-const INTERACTIVE = /^el2 tour\b(?! --list).*\n/gm;
+/**
+ * Lines that need somebody who presses keys: tests/tui/guide_test.ts does, or ctrl-C after a while.
+ */
+const INTERACTIVE = /^el2 (?:tour\b(?! --list)|events --follow\b(?!.* --limit)).*\n/gm;
 
 function blocksOf(file: string): Block[] {
   const text = Deno.readTextFileSync(new URL(file, FOLDER));
