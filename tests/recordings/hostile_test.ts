@@ -83,6 +83,7 @@ const WRONG_TOGETHER: readonly (readonly [path: string, value: unknown, says: Re
     /cid 9 is already that of vm "hello"/,
   ],
   ["what.host.driver.device", "v6", /has no ioctl to run vCPUs/],
+  ["what.host.vms.0.flash", { code: { $bytes: "AAAA" }, size: 240 }, /the flash of bios has 240 bytes/],
   ["behaviour.geniezone", true, /geniezone needs \[host\] kind = "image"/],
 ];
 

@@ -1,6 +1,7 @@
 // Size of the firmware's flash, and where its arrays are in RAM.
 
-import { bankSize, contentSize } from "../../host/boards/flash-size.ts";
+import { BANK_MIN, bankSize, contentSize } from "../../host/boards/flash-size.ts";
+import { QEMU_FLASH_MAX, type VmFlash } from "../../host/interface.ts";
 import { FLASH_MAX, MINIMUM_PLATFORM_MEMORY, RAM_BASE } from "../../machine/memory-map.ts";
 import { formatSize } from "../../support/units.ts";
 import type { OpenDisk } from "../../outside/computer.ts";
@@ -53,5 +54,18 @@ export function readVars(path: string, open: (path: string) => OpenDisk = (path)
     return { path, content: bytes.subarray(0, size) };
   } finally {
     file.close();
+  }
+}
+
+/**
+ * Checks the flash of a VM that a file brings.
+ * @throws UserError unless its banks have sizes of `bankSize`, and hold what is in them
+ */
+export function checkFlash({ code, size, vars }: VmFlash): void {
+  const banks = [["bios", size, code.length], ...vars ? [["variables", vars.content.length, 0] as const] : []] as const;
+  for (const [what, bank, used] of banks) {
+    if (used > bank || bankSize(`the ${what}`, bank, QEMU_FLASH_MAX) !== bank) {
+      throw new UserError(`the flash of ${what} has ${formatSize(bank)}`, `it has a power of two, ${formatSize(BANK_MIN)} or more`);
+    }
   }
 }

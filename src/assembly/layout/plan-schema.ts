@@ -16,6 +16,7 @@ import {
   VM_VIRTIO_SLOTS,
   type VmPlan,
 } from "../../host/interface.ts";
+import { checkFlash } from "./firmware-layout.ts";
 import {
   ABIS,
   type Behaviour,
@@ -201,7 +202,9 @@ const vm = () =>
       devicetreeFirst: v.optional(flag),
       biosTree: v.optional(count(WIDEST_ADDRESS)),
       datamatchFlag: v.optional(from(1, 2)),
-      flash: v.optional(v.strictObject({ code: file, size: count(MAXIMUM_PRIMARY_MEMORY), vars: v.optional(variables()) })),
+      flash: v.optional(
+        readable(v.strictObject({ code: file, size: count(MAXIMUM_PRIMARY_MEMORY), vars: v.optional(variables()) }), checkFlash),
+      ),
       base: address,
       vcpus: from(1, MAX_VCPUS),
       schedule: v.union([
