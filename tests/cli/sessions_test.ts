@@ -138,8 +138,11 @@ Deno.test("sessions in the background", async (t) => {
       }
     }
     // Tested where what they need is: a machine that may be paused, a network, QEMU, scenarios, a
-    // recorded trace.
+    // recorded trace, recordings.
     const elsewhere = [
+      "compare-runs",
+      "coverage",
+      "profile",
       "pause",
       "resume",
       "on",

@@ -28,6 +28,8 @@ const LEARN = [
   ["10-ci.md", "reproduce in CI"],
   ["11-inside-linux.md", "look inside Linux without an agent"],
   ["12-who-wrote-this.md", "find who wrote a word in memory"],
+  ["13-where-does-the-time-go.md", "where the time goes: functions, call stacks, coverage"],
+  ["14-good-runs-and-bad-runs.md", "a test fails sometimes: what only bad runs have"],
 ] as const;
 
 /** Sessions that answer. */
