@@ -156,7 +156,7 @@ Deno.test("t f forks what is shown, also in the past: the fork continues from th
     assert.doesNotMatch(await shown("s"), /typed 'y'/);
     // Back before anybody typed: there it is another machine.
     await terminal.keys("t", "g");
-    await terminal.until(/go to instruction:/);
+    await terminal.until(/go to instruction \(/);
     await terminal.keys("5000", "Enter");
     await terminal.until(/PAST[\s\S]*at t=\S+, instruction 5000/);
     await terminal.keys("t", "f");
