@@ -1,6 +1,7 @@
 // Kinds of events that a filter can match.
 
 import { KERNEL_KINDS, MACHINE_KINDS, TRACE_KINDS, type TraceKind } from "../abi/trace.ts";
+import { tokensOf } from "./filter.ts";
 import { isTemporal } from "./temporal-filter.ts";
 
 /**
@@ -8,7 +9,7 @@ import { isTemporal } from "./temporal-filter.ts";
  * those of kernels in VMs that it mentions.
  */
 export function kindsForFilter(filter: string): readonly TraceKind[] {
-  const wanted = /[|!~]/.test(filter) || isTemporal(filter) ? undefined : /(?:^| )kind=([a-z]+)(?: |$)/.exec(filter)?.[1];
-  const one = TRACE_KINDS.find((kind) => kind === wanted);
+  const terms = tokensOf(filter).map(({ text }) => text), allHold = !terms.includes("|") && !isTemporal(filter);
+  const one = TRACE_KINDS.find((kind) => allHold && terms.includes(`kind=${kind}`));
   return one ? [one] : [...MACHINE_KINDS, ...KERNEL_KINDS.filter((kind) => filter.includes(kind))];
 }

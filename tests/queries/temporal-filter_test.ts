@@ -1,6 +1,8 @@
 // Filters over time: they match what their definition says, on random lists of events.
 
 import assert from "node:assert/strict";
+import { MACHINE_KINDS } from "../../src/abi/trace.ts";
+import { kindsForFilter } from "../../src/queries/filter-kinds.ts";
 import { FilterError } from "../../src/queries/filter.ts";
 import { defineTable, type RowOf } from "../../src/queries/table.ts";
 import { allOfEvents, isTemporal, parseEventFilter } from "../../src/queries/temporal-filter.ts";
@@ -129,6 +131,15 @@ Deno.test("a wrong filter over time is refused at its place", () => {
       return true;
     });
   }
+});
+
+Deno.test("a filter hears the one kind that it names, or else all of the machine and the kernels' that it mentions", () => {
+  assert.deepEqual(kindsForFilter("name=read kind=syscall"), ["syscall"]);
+  assert.deepEqual(kindsForFilter("!refused=yes kind=hvc"), ["hvc"]);
+  for (const text of ["", '"x kind=hvc y"', "kind!=hvc", "!kind=hvc", "kind=hvc | x", "kind=hvc after kind=msg", "kind~hvc"]) {
+    assert.deepEqual(kindsForFilter(text), MACHINE_KINDS, text);
+  }
+  assert.deepEqual(kindsForFilter("kind=hvc after kind=task"), [...MACHINE_KINDS, "task"]);
 });
 
 Deno.test("a filter over time is narrowed on both sides", () => {
