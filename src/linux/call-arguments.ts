@@ -1,8 +1,8 @@
 // Arguments of system calls in the words of the kernel's headers (include/uapi/asm-generic and
 // include/uapi/linux).
 
-import type { VirtualMemory } from "./memory.ts";
-import { textOf } from "./memory.ts";
+import { textOf, type VirtualMemory } from "./memory.ts";
+import { joined } from "../support/bytes.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 import { type ArgumentKind, isText, signalName, type SystemCall } from "./system-calls.ts";
 
@@ -281,22 +281,11 @@ function textAt(memory: VirtualMemory, address: bigint, most: number): string | 
     const offset = Number(at % BigInt(PAGE_SIZE)), size = Math.min(left, PAGE_SIZE - offset);
     const part = new Uint8Array(page.buffer, page.byteOffset + offset, size), end = part.indexOf(0);
     bytes.push(end < 0 ? part : part.subarray(0, end));
-    if (end >= 0) return quoted(joined(bytes));
+    if (end >= 0) return quoted(textOf(joined(bytes)));
     at += BigInt(size);
     left -= size;
   }
-  return `${quoted(joined(bytes))}...`;
-}
-
-function joined(parts: readonly Uint8Array[]): string {
-  if (parts.length === 1) return textOf(parts[0]);
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return textOf(all);
+  return `${quoted(textOf(joined(bytes)))}...`;
 }
 
 /** The texts that a call's arguments lead to, by index, as far as they are in memory. */

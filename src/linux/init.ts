@@ -10,6 +10,7 @@ import { fileName } from "./paths.ts";
 import { whyNotRun } from "./programs.ts";
 import type { Reading } from "./reading.ts";
 import { mappedAt } from "./stack.ts";
+import { signalName } from "./system-calls.ts";
 import { userMemory } from "./tasks.ts";
 import type { Struct } from "./types.ts";
 
@@ -27,11 +28,6 @@ export interface TakenException {
 const SYS_EXIT = 93, SYS_EXIT_GROUP = 94;
 /** Bits of an exit code with the number of a signal, and the first bit of the status. */
 const SIGNAL = 0x7f, STATUS_SHIFT = 8;
-/** Names of signals by their numbers (signal(7)). */
-const SIGNALS: Readonly<Record<number, string>> = {
-  ...{ 1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 5: "SIGTRAP", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL" },
-  ...{ 11: "SIGSEGV", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM", 24: "SIGXCPU", 25: "SIGXFSZ", 31: "SIGSYS" },
-};
 /** Programs that the kernel tries where the command line names none. */
 const PROGRAMS = ["/sbin/init", "/etc/init", "/bin/init", "/bin/sh"];
 /** The kernel's choice in a ramdisk, unless rdinit= names another. */
@@ -60,7 +56,7 @@ export function initEnd(
   const taken = { esr, elr: pc, far: task.big("thread.fault_address"), el: 0, sp: registers.big("sp") } as const;
   const cause = SYNCHRONOUS.has(signal) ? explain(taken) : null;
   const at = reading.tried("mappings of init", () => mappedAt(reading, task, pc)) ?? hex(pc);
-  return { code: "init-killed", program, signal: SIGNALS[signal] ?? `signal ${signal}`, at, cause };
+  return { code: "init-killed", program, signal: signalName(signal), at, cause };
 }
 
 /** BRK, with its immediate in bits 20:5, and its syndrome, which the kernel does not keep. */

@@ -16,8 +16,8 @@ type LockRow = RowOf<LinuxTables["linux.locks"]>;
 const OF = "locks";
 /** Waiters of one lock. */
 const WAITERS_MAX = 4096;
-/** Bytes of a stack that are looked at, from the task's stack pointer up: its innermost calls. */
-const SOUGHT = 4096;
+/** Functions on a stack of which one may wait for a lock, and the bytes that these take at most. */
+const INNERMOST = 8, SOUGHT = 4096;
 /** Flags in the low bits of an owner: of a mutex three, of a semaphore two, one for readers. */
 const OWNER_MASK = ~7n, READER_OWNED = 1n;
 
@@ -56,7 +56,7 @@ export function readLocks(reading: Reading): LockRow[] {
 function rowOf(reading: Reading, tasks: Tasks, waiters: readonly Waiting[]): LockRow {
   const [{ kind, lock, task }] = waiters;
   const owner = reading.tried(OF, () => ownerOf(tasks, kind, lock));
-  const caller = [...kernelFrames(reading, task)].map((pc) => codeName(reading, pc)).find((name) => name !== undefined && !isWait(name));
+  const caller = kernelFrames(reading, task).map((pc) => codeName(reading, pc)).find((name) => name !== undefined && !isWait(name));
   return {
     id: formatId({ kind: "lock", vm: reading.vm, address: lock.address }),
     vm: vmId(reading.vm),
@@ -86,7 +86,7 @@ function ownerOf(tasks: Tasks, { type }: Kind, lock: Struct): { held: LockRow["h
 /** The lock that a task sleeps for; undefined: none. */
 function waitOf(reading: Reading, tasks: Tasks, task: Struct): Waiting | undefined {
   if (stateOf(task) === "R" || isRunning(task)) return undefined;
-  const names = [...kernelFrames(reading, task)].slice(0, 8).map((pc) => reading.placeOf(pc)?.symbol.name ?? "");
+  const names = [...kernelFrames(reading, task).take(INNERMOST).map((pc) => reading.placeOf(pc)?.symbol.name ?? "")];
   for (const kind of KINDS) {
     const waits = names.some((name) => kind.functions.test(name));
     const found = waits && onStack(reading, tasks, task, kind);
