@@ -10,7 +10,7 @@ import { formatId } from "../queries/ids.ts";
 import type { Action } from "../queries/action.ts";
 import { type Filter, FilterError, parseFilter } from "../queries/filter.ts";
 import { kindsForFilter } from "../queries/filter-kinds.ts";
-import { isTemporal, parseEventFilter, STREAMS } from "../queries/temporal-filter.ts";
+import { isTemporal, parseEventFilter, STREAMS, timeOf } from "../queries/temporal-filter.ts";
 import { type Inspected, Looks, QueryError, View } from "./readers/inspected.ts";
 import { type Answer, type Query, type QueryArguments, rowsOf } from "../queries/query.ts";
 import { readDiagnoses, readVms } from "./verdicts/read-diagnosis.ts";
@@ -204,26 +204,22 @@ export class Inspector {
   }
 
   /**
-   * The rows of a stream that match a filter over time: it sees all that are kept, and those count
-   * that are known to match by a row after the cursor.
+   * The rows of a stream that match a filter over time. The filter sees all rows that are kept; a
+   * match counts if a row after the cursor decides it.
    */
   #overTime({ table, args }: Query, view: View): Found {
     const everything = this.#filter(table, ""), { after, since = 0, limit = DEFAULT_LIMIT, ...others } = args;
-    const all = this.#read(table, view, { ...others, limit: Number.MAX_SAFE_INTEGER }, everything).rows;
-    const { rows: { length: fresh }, dropped, cursor } = this.#read(table, view, { ...args, limit: Number.MAX_SAFE_INTEGER }, everything);
-    const ordered = table === "why" ? all.toReversed() : all, found = new Set<Row>();
+    const unlimited = { ...others, limit: Number.MAX_SAFE_INTEGER }, kept = this.#read(table, view, unlimited, everything);
+    const fresh = after === undefined ? kept : this.#read(table, view, { ...unlimited, after }, everything);
+    const ordered = table === "why" ? kept.rows.toReversed() : kept.rows, found = new Set<Row>();
     const streamed: Table = TABLES[table], matcher = parseEventFilter(args.filter ?? "", streamed).start();
     for (const [index, row] of ordered.entries()) {
-      for (const one of matcher.see(row)) if (index >= ordered.length - fresh) found.add(one);
+      for (const one of matcher.see(row)) if (index >= ordered.length - fresh.rows.length) found.add(one);
     }
-    // Nothing says when the time of a row ran out that matches by what did not come.
+    // A row that matches because nothing came within a time has no later row that decides it.
     if (after === undefined) { for (const one of matcher.reached(view.now)) found.add(one); }
-    const rows = all.filter((row) => found.has(row) && Number(row.end ?? row.t) >= since);
-    return {
-      rows: table === "why" ? rows.slice(0, limit) : rows.slice(-limit),
-      ...dropped !== undefined && { dropped },
-      ...cursor !== undefined && { cursor },
-    };
+    const rows = kept.rows.filter((row) => found.has(row) && timeOf(row) >= since);
+    return { ...fresh, rows: table === "why" ? rows.slice(0, limit) : rows.slice(-limit) };
   }
 
   #read(name: TableName, view: View, args: QueryArguments, filter: Filter): Found {
@@ -236,8 +232,7 @@ export class Inspector {
   }
 }
 
-/** Tables whose readers filter by themselves, because they read no more than they need. */
-
+/** Readers of streams filter by themselves, because they read no more than they need. */
 const READERS: { readonly [N in Exclude<TableName, "hash" | "who">]: Reader<N> } = {
   "vm.ls": (view) => ({ rows: readVms(view) }),
   "diagnose": (view) => ({ rows: readDiagnoses(view) }),

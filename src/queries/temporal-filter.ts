@@ -155,7 +155,7 @@ function part(text: string, from: number, end: number, table: Table): Filter {
 }
 
 /** Virtual time (ns) of a row: its end, in whose order rows come. */
-const timeOf = (row: Row) => Number(row.end ?? row.t);
+export const timeOf = (row: Row): number => Number(row.end ?? row.t);
 
 const NONE: readonly never[] = [];
 
