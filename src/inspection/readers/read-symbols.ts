@@ -213,4 +213,9 @@ export function instructionAt(
   return word === undefined ? undefined : spaced(aliasText(disassemble(word, address)));
 }
 
+/** The same, where there is a view. */
+export function readInstruction({ hypervisor, system }: View, vcpu: Vcpu, address: bigint): string | undefined {
+  return instructionAt(system.symbols.core, hypervisor.machine.ram, vcpu, address);
+}
+
 const spaced = (text: string): string => text.replaceAll("\t", " ");

@@ -8,7 +8,7 @@ import type { Evidence, VerdictFact } from "../../queries/facts/verdict.ts";
 import { irqId, nameOf, vcpuId, vcpuName, vmOfName, whyId } from "../../queries/ids.ts";
 import { hex } from "../../support/number-text.ts";
 import type { View } from "../readers/inspected.ts";
-import { instructionAt } from "../readers/read-symbols.ts";
+import { readInstruction } from "../readers/read-symbols.ts";
 import type { VmFacts } from "../readers/read-vms.ts";
 import { rangeOf } from "./verdict-work.ts";
 
@@ -39,9 +39,8 @@ function powerOf(view: View, vcpus: readonly Vcpu[], fact: VerdictFact): Evidenc
 }
 
 function startRefused(view: View, vcpu: Vcpu, { pc, mpidr, status }: RefusedStart): Evidence {
-  const { symbols: { core }, hypervisor: { machine: { ram } } } = view.system;
   // PC is after an HVC, and at an SMC.
-  const at = instructionAt(core, ram, vcpu, pc - 4n)?.startsWith("hvc") ? pc - 4n : pc;
+  const at = readInstruction(view, vcpu, pc - 4n)?.startsWith("hvc") ? pc - 4n : pc;
   return { code: "start-refused", vcpu: view.vcpu(vcpu), at: rangeOf(view, vcpu, at, at, at), mpidr: hex(mpidr), status };
 }
 
@@ -51,30 +50,33 @@ export function deviceAtomics(view: View, vcpus: readonly Vcpu[]): Evidence[] {
 }
 
 export function deviceAtomic(view: View, vcpu: Vcpu, { va, pc, because }: DeviceAtomicAccess): Evidence {
-  const { symbols: { core }, hypervisor: { machine: { ram } } } = view.system;
   return {
-    ...{ code: "device-atomic", vcpu: view.vcpu(vcpu), at: rangeOf(view, vcpu, pc, pc, pc), address: hex(va) },
-    instruction: instructionAt(core, ram, vcpu, pc) ?? null,
+    code: "device-atomic",
+    vcpu: view.vcpu(vcpu),
+    at: rangeOf(view, vcpu, pc, pc, pc),
+    address: hex(va),
+    instruction: readInstruction(view, vcpu, pc) ?? null,
     because: because === "stage-1" ? "mair" : because,
   };
 }
 
 /** Uses of translations that the tables no longer held, with the invalidation that missed them. */
 export function staleUses(view: View, vcpus: readonly Vcpu[]): Evidence[] {
-  const { symbols: { core }, hypervisor: { machine: { ram } } } = view.system;
   return vcpus.flatMap((vcpu): Evidence[] => {
     const use = vcpu.registers.staleUse;
     if (!use) return [];
     const { missed, pc, operand, cpu } = use.tlbi, place = (at: bigint) => rangeOf(view, vcpu, at, at, at);
     const by = view.vcpus().find((one) => one.addressSpace === vcpu.addressSpace && one.registers.getRegister("MPIDR_EL1") === cpu);
     return [{
-      ...{ code: "stale-translation", vcpu: view.vcpu(vcpu), at: place(use.pc), address: hex(use.va), missed },
-      ...{
-        tlbi: instructionAt(core, ram, by ?? vcpu, pc) ?? "TLBI",
-        by: by ? view.vcpu(by) : null,
-        by_at: place(pc),
-        operand: hex(operand),
-      },
+      code: "stale-translation",
+      vcpu: view.vcpu(vcpu),
+      at: place(use.pc),
+      address: hex(use.va),
+      missed,
+      tlbi: readInstruction(view, by ?? vcpu, pc) ?? "TLBI",
+      by: by ? view.vcpu(by) : null,
+      by_at: place(pc),
+      operand: hex(operand),
     }];
   });
 }

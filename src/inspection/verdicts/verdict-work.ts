@@ -9,7 +9,7 @@ import { lastPart } from "../../queries/format.ts";
 import { hex } from "../../support/number-text.ts";
 import type { View } from "../readers/inspected.ts";
 import { readOwner } from "../readers/read-memory.ts";
-import { instructionAt, readWord } from "../readers/read-symbols.ts";
+import { readInstruction, readWord } from "../readers/read-symbols.ts";
 import { causeOf } from "../causes/exception-cause.ts";
 import { isAbort, syndromeText } from "../trace/syndromes.ts";
 import { isMasked, type Prospects } from "./prospects.ts";
@@ -112,10 +112,7 @@ function isParked(view: View, vcpu: Vcpu, prospects: Prospects, { yields, inputs
 
 /** The WFI of a loop. */
 function waitAt(view: View, vcpu: Vcpu, { first, last }: EndlessLoop): bigint | undefined {
-  const { symbols, hypervisor } = view.system;
-  for (let at = first; at <= last; at += 4n) {
-    if (instructionAt(symbols.core, hypervisor.machine.ram, vcpu, at) === "wfi") return at;
-  }
+  for (let at = first; at <= last; at += 4n) if (readInstruction(view, vcpu, at) === "wfi") return at;
   return undefined;
 }
 
