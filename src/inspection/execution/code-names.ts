@@ -1,6 +1,7 @@
 // Names of the code of a machine's VMs, for when the machine has run: a kernel's symbols are in the
 // memory of its VM, which the VM loses when it ends.
 
+import type { Entry } from "../../formats/dwarf/entries.ts";
 import type { DebugInfo } from "../../symbols/debug-info.ts";
 import type { SymbolTable } from "../../symbols/symbol-table.ts";
 import { placeIn, type VmSymbols } from "../../symbols/vm-symbols.ts";
@@ -40,7 +41,7 @@ export const UNKNOWN = "?";
 /** The function at an address, after those that are inlined there, the innermost first. */
 export function functionsAt({ tables, infos }: CodeNames, address: bigint): string[] {
   const info = infos.find((one) => one.lineAt(address) !== undefined), scope = info?.scopeAt(address);
-  const name = (entry: Parameters<DebugInfo["nameOf"]>[0]) => info?.tried(() => info.nameOf(entry));
+  const name = (entry: Entry) => info?.tried(() => info.nameOf(entry));
   const inlined = scope?.inlined.map((entry) => name(entry) ?? UNKNOWN).reverse() ?? [];
   return [...inlined, placeIn(tables, address)?.symbol.name ?? (scope && name(scope.function)) ?? UNKNOWN];
 }

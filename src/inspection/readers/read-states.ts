@@ -34,9 +34,7 @@ const KINDS: Readonly<Record<StatefulId["kind"], readonly TraceKind[]>> = {
   pa: ["mem", "hvc", "rpc", "ioctl"],
 };
 
-const STATEFUL = Object.keys(KINDS);
-
-const isStateful = (id: Id | undefined): id is StatefulId => id !== undefined && STATEFUL.includes(id.kind);
+const isStateful = (id: Id | undefined): id is StatefulId => id !== undefined && Object.hasOwn(KINDS, id.kind);
 
 /**
  * How the changes of the object with this id are found. `pa:ADDRESS` means the page's owner and

@@ -13,6 +13,7 @@ import {
   TimerControl,
   TimerPpi,
   type Vcpu,
+  type VgicCpu,
   VirqSource,
 } from "../../hypervisor/inspect.ts";
 import { Block } from "../../hypervisor/interface.ts";
@@ -79,6 +80,7 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
   for (const vcpu of vcpus) {
     const { gic } = vcpu.gic;
     const barrier = (intid: number) => barrierOf(gic, vcpu.gic, gic.bank(vcpu.gic, intid), intid);
+    const comesHere = (intid: number) => intid < Intid.PrivateEnd || gic.routeOf(intid) === vcpu.index;
     for (const [intid, timer] of [[TimerPpi.Virtual, vcpu.timers.virtual], [TimerPpi.Physical, vcpu.timers.physical]] as const) {
       const silent = timer.isMasked ? maskedTimer(timer.control) : farTimer(vcpu, timer);
       if (silent) barred.push({ code: "barred", irq: irqId(name, intid, vcpu.index), in_ns: null, barrier: silent });
@@ -89,19 +91,19 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
     }
     for (let intid = 0; intid < Intid.SpiEnd; intid++) {
       const bank = gic.bank(vcpu.gic, intid), source = bank.sources[intid];
-      if (!unended && bank.isPending(intid) && (intid < Intid.PrivateEnd || gic.routeOf(intid) === vcpu.index)) {
-        const barrier = unendedBarrier(vcpu, intid);
+      if (!unended && bank.isPending(intid) && comesHere(intid)) {
+        const barrier = unendedBarrier(vcpu.gic, intid);
         if (barrier) unended = { irq: irqId(name, intid, vcpu.index), barrier };
       }
       if (intid < Intid.SgiEnd || !source || !(bank.flags[intid] & Irq.Enabled) && !bank.isPending(intid)) continue;
       if (intid === TimerPpi.Virtual || intid === TimerPpi.Physical) continue;
-      if (intid >= Intid.PrivateEnd && gic.routeOf(intid) !== vcpu.index) continue;
+      if (!comesHere(intid)) continue;
       const wait = { code: "irq" as const, irq: irqId(name, intid, vcpu.index), intid, source: names.get(source) ?? "hardware" };
       const why = barrier(intid);
       if (why !== undefined) barred.push({ code: "barred", irq: WAITS.text(wait), in_ns: null, barrier: why });
       else wakers.push({ wait, state: sourceStateOf(view, name, intid, source), ...raisersOf(view, source, vcpu) });
     }
-    // Which of them a device raises is in the ITS's tables.
+    // One stands for all LPIs: only the ITS's tables know which of them a device raises.
     if (vcpu.gic.lpis?.enabled && gic.its?.enabled) {
       const wait = { code: "irq" as const, irq: irqId(name, LPI_FIRST, vcpu.index), intid: LPI_FIRST, source: "ITS" };
       wakers.push({ wait, state: undefined, raisers: undefined, through: "" });
@@ -110,10 +112,10 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
   return { vm, vcpus, timer: first, wakers, barred, unended };
 }
 
-/** The barrier of a pending interrupt that the end of another one, or its own, is missing for. */
-function unendedBarrier({ gic: { gic }, gic: cpu }: Vcpu, intid: number): Barrier | undefined {
-  const bank = gic.bank(cpu, intid), flags = bank.flags[intid], running = cpu.readRegister(Icc.RPR) ?? IDLE;
-  if (!(flags & Irq.Enabled) || !bank.isPending(intid)) return undefined;
+/** The barrier of a pending interrupt that waits for its own end, or for that of another one. */
+function unendedBarrier(cpu: VgicCpu, intid: number): Barrier | undefined {
+  const bank = cpu.gic.bank(cpu, intid), flags = bank.flags[intid], running = cpu.readRegister(Icc.RPR) ?? IDLE;
+  if (!(flags & Irq.Enabled)) return undefined;
   if (flags & Irq.Active) {
     const isSplit = ((cpu.readRegister(Icc.CTLR) ?? 0) & EOI_MODE) !== 0;
     return { code: "unended", intid, lacks: running < IDLE ? "end" : isSplit ? "deactivation" : "own-end" };
