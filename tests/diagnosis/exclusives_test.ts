@@ -5,10 +5,8 @@
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { planText } from "../../src/configuration/plan-run.ts";
-import type { Tier } from "../../src/plans/plan.ts";
-import { rows, runUntil } from "../inspection/system.ts";
-import { assembleGuest } from "./assembly-guest.ts";
+import { rows } from "../inspection/system.ts";
+import { assembledPlan, hashOf, ranSystem, TIERS } from "./assembled-guest.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "el2-exclusives-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -53,28 +51,15 @@ const UNTOLD: Readonly<Record<string, Case>> = {
   "ordered accesses before the MMU is on": { source: `${NORMAL}\nldar w0, [x4]\nstlr w0, [x4]\nldr x1, [x4]\nstp x1, x2, [x4]` },
 };
 
-const TIERS: readonly Tier[] = ["interp", "jit"];
-
-async function planOf({ source, keys = "" }: Case, strict = false) {
-  await assembleGuest(folder, "x", `${source}\n${SLEEP}`);
+function planOf({ source, keys = "" }: Case, strict = false) {
   const text = `el2 = 1\n[machine]\nstrict = ${strict}\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\n${keys}`;
-  const planned = await planText(text, undefined, folder);
-  assert.ok(planned.ok);
-  return { ...planned.run, turbo: true };
-}
-
-function ranSystem(plan: Awaited<ReturnType<typeof planOf>>, tier: Tier): GuestSystem {
-  const system = assemble({ ...plan, tier }) as GuestSystem;
-  runUntil(system, 3e7);
-  return system;
+  return assembledPlan(folder, `${source}\n${SLEEP}`, text);
 }
 
 function evidenceOf(system: GuestSystem) {
   const [row] = rows(system, "diagnose", { filter: "id=vm:x" });
   return row?.because.filter((one) => one.code === "device-atomic") ?? [];
 }
-
-const hashOf = (system: GuestSystem) => [system.hashes.registers(), system.hashes.memory()];
 
 for (const [name, told] of Object.entries(TOLD)) {
   Deno.test(`told: ${name}`, async () => {

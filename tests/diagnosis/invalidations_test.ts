@@ -5,11 +5,9 @@
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { planText } from "../../src/configuration/plan-run.ts";
-import type { Tier } from "../../src/plans/plan.ts";
 import { EVIDENCE } from "../../src/queries/facts/verdict.ts";
-import { rows, runUntil } from "../inspection/system.ts";
-import { assembleGuest } from "./assembly-guest.ts";
+import { rows } from "../inspection/system.ts";
+import { assembledPlan, hashOf, ranSystem, TIERS } from "./assembled-guest.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "el2-invalidations-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -99,25 +97,11 @@ const UNTOLD: Readonly<Record<string, Steps>> = {
   "a page of another ASID, for no change": { invalidate: "movk x10, #5, lsl 48\ntlbi vae1is, x10", change: "" },
 };
 
-const TIERS: readonly Tier[] = ["interp", "jit"];
-
-async function planOf(steps: Steps) {
-  await assembleGuest(folder, "x", guest(steps));
-  const text = 'el2 = 1\n[machine]\ncpus = 2\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\nvcpus = 2\n';
-  const planned = await planText(text, undefined, folder);
-  assert.ok(planned.ok);
-  return { ...planned.run, turbo: true };
-}
-
-function ranSystem(plan: Awaited<ReturnType<typeof planOf>>, tier: Tier): GuestSystem {
-  const system = assemble({ ...plan, tier }) as GuestSystem;
-  runUntil(system, 3e7);
-  return system;
-}
+const planOf = (steps: Steps) =>
+  assembledPlan(folder, guest(steps), 'el2 = 1\n[machine]\ncpus = 2\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\nvcpus = 2\n');
 
 const verdictOf = (system: GuestSystem) => rows(system, "diagnose", { filter: "id=vm:x" })[0];
 const evidenceOf = (system: GuestSystem) => verdictOf(system).because.filter((one) => one.code === "stale-translation");
-const hashOf = (system: GuestSystem) => [system.hashes.registers(), system.hashes.memory()];
 const logged = (system: GuestSystem) => system.events.take().events.filter(({ kind }) => kind === "log");
 
 for (const [name, [missed, tlbi, steps, wayOut]] of Object.entries(TOLD)) {
