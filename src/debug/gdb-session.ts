@@ -31,8 +31,9 @@ export interface GdbTarget {
    */
   back(step: number | undefined): void;
   /**
-   * Does a `monitor` command that the session does not know, where needed for the vCPU that is
-   * selected: the text for the user; undefined: unknown.
+   * Does a `monitor` command that the session does not know: the text for the user; undefined:
+   * unknown.
+   * @param vcpu the selected vCPU, for commands about one
    */
   monitor(command: string, vcpu: number, ...args: string[]): Promise<string | undefined>;
   /**

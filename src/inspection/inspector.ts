@@ -130,8 +130,8 @@ export class Inspector {
   }
 
   /**
-   * Whether an expression with variables has a value other than 0 where a vCPU is; undefined: it
-   * has no value.
+   * Whether an expression with variables is other than 0 at a vCPU's place; undefined: it has no
+   * value.
    */
   holds(vcpu: string, expression: string): boolean | undefined {
     const answer = this.answer({ table: "vcpu.vars", args: { vcpu, frame: 0, at: `(${expression}) != 0` } });

@@ -47,8 +47,8 @@ const KIND_LAST = 19;
 /** Names in front of a type, each for another one, and structures without a name in each other. */
 const WAY_MAX = 16;
 /**
- * Members that are looked at for one member: those without a name may lead to the same structure
- * many times, and from there again. The largest structure of a kernel has some hundred.
+ * Members that a search for one looks at: members without a name may lead to the same structure
+ * again and again. The largest structure of a kernel has some hundred.
  */
 const MEMBERS_MAX = 1 << 18;
 /** Members that are remembered: an array may have four billion elements. */
@@ -76,7 +76,7 @@ export class Btf {
   readonly #structs: Uint32Array;
   readonly #named = new Map<string, number | undefined>();
   readonly #fields = new Map<string, Field | undefined>();
-  /** Members that may be looked at for the one that is sought. */
+  /** Members that the present search may still look at. */
   #left = 0;
 
   private constructor(

@@ -222,7 +222,7 @@ function flagsText({ mask = 0, choice = {}, bits: names }: Flags, value: bigint)
   return words.join("|");
 }
 
-/** CLONE_ flags have the signal at the end in their lowest byte. */
+/** CLONE_ flags. Their lowest byte is the signal that the child's end sends. */
 function cloneText(value: bigint): string {
   const signal = Number(value & 0x7fn), rest = value & ~0x7fn;
   const words = rest === 0n ? [] : [flagsText(FLAGS.c, rest)];
@@ -237,7 +237,7 @@ function futexText(value: number): string {
   return `FUTEX_${operation}${value & FUTEX_PRIVATE ? "_PRIVATE" : ""}${realtime}`;
 }
 
-/** A file descriptor; of a folder also the current one. */
+/** A file descriptor, or the current folder. */
 const descriptorText = (value: bigint) => number(value) === AT_FDCWD ? "AT_FDCWD" : String(number(value));
 
 /** An argument that needs no memory. */
@@ -307,7 +307,7 @@ export function lacksText({ kinds }: SystemCall, values: readonly bigint[], text
 /** The arguments for display. */
 export function argumentTexts({ name, kinds }: SystemCall, values: readonly bigint[], texts: readonly (string | undefined)[]): string[] {
   const shown = kinds.map((kind, index) => isText(kind) ? texts[index] ?? addressText(values[index]) : wordText(kind, values[index]));
-  // The mode counts if the call makes a file.
+  // The mode has a meaning only if the call creates a file.
   const flags = name === "openat" ? Number(values[2] & 0xffff_ffffn) : -1;
   return name === "openat" && !(flags & O_CREAT) && (flags & O_TMPFILE) !== O_TMPFILE ? shown.slice(0, -1) : shown;
 }

@@ -170,7 +170,7 @@ export class SeenMemory extends VirtualMemory {
     super(physical, tables, new Work(STEPS_MAX, () => new TooMuch()));
   }
 
-  /** Time has passed: nothing is known of its pages any more. */
+  /** Forgets its page: time has passed. */
   renew(): void {
     this.#address = -1n;
     this.work.renew(STEPS_MAX);

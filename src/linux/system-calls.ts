@@ -374,7 +374,7 @@ ENOPROTOOPT EPROTONOSUPPORT ESOCKTNOSUPPORT EOPNOTSUPP EPFNOSUPPORT EAFNOSUPPORT
 ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN ESHUTDOWN ETOOMANYREFS ETIMEDOUT ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS
 ESTALE EUCLEAN ENOTNAM ENAVAIL EISNAM EREMOTEIO EDQUOT ENOMEDIUM EMEDIUMTYPE ECANCELED ENOKEY EKEYEXPIRED EKEYREVOKED EKEYREJECTED
 EOWNERDEAD ENOTRECOVERABLE ERFKILL EHWPOISON`.split(/\s+/);
-/** Answers inside the kernel, by which it repeats a call that a signal has interrupted. */
+/** Results inside the kernel, after which it repeats a call that a signal has interrupted. */
 const RESTARTS: Readonly<Record<number, string>> = {
   512: "ERESTARTSYS",
   513: "ERESTARTNOINTR",
@@ -393,7 +393,7 @@ export function errorName(number: number): string {
 /** Names of signals from 1 (asm-generic/signal.h). */
 const SIGNALS = `HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ
 VTALRM PROF WINCH IO PWR SYS`.split(/\s+/);
-/** The first of those without a name. */
+/** The first signal without a name. */
 const REALTIME = 32;
 
 export function signalName(number: number): string {

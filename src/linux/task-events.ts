@@ -1,6 +1,6 @@
-// System calls and switches of tasks, as one of a kernel's CPUs passes the functions in which they
-// happen. What such a place means is read from registers and memory at that instant; nothing is
-// changed.
+// Events of a kernel's tasks: system calls, switches, new tasks, ends, signals. A CPU is observed
+// at the functions of the kernel in which they happen: its registers and memory at that instant
+// show the event. Nothing is changed.
 
 import { argumentTexts, lacksText, quoted, textsOf } from "./call-arguments.ts";
 import { programRegisters } from "./frames.ts";
@@ -61,7 +61,7 @@ const NUMBER_REGISTER = 8, SAVED_BYTES = 8 * (NUMBER_REGISTER + 1);
 const KEPT_MAX = 65_536;
 const FILE_MAX = 4096;
 
-/** Functions that make a system call of a program: one of them has an instruction BL to it. */
+/** Functions that perform a program's system call, and those that may call them with BL. */
 const CALLED = ["do_el0_svc", "do_el0_svc_compat"];
 const CALLERS = [
   "el0_svc",
@@ -75,7 +75,7 @@ const CALLERS = [
 const BL = { mask: 0xfc00_0000, value: 0x9400_0000 }, OFFSET_BITS = 26;
 /** Calls after which the program has other memory. */
 const EXECUTES: ReadonlySet<string> = new Set(["execve", "execveat"]);
-/** The function that sends a signal, in the kernels' generations. */
+/** Names of the function that sends a signal, those of newer kernels first. */
 const SENDERS = ["__send_signal_locked", "send_signal_locked", "__send_signal", "send_signal"];
 
 /** The events of one kernel. */
@@ -115,7 +115,7 @@ export class TaskEvents {
     return places;
   }
 
-  /** Calls in progress are not known any more: some have returned unseen. */
+  /** Forgets the calls in progress: some return unobserved. */
   forget(): void {
     this.#entered.clear();
   }
@@ -137,7 +137,7 @@ export class TaskEvents {
     if (!entered) return undefined;
     this.#entered.delete(task);
     const { call, values, texts } = entered, result = this.reading.memory.u64(entered.registers + this.#tasks.saved);
-    // The kernel has read a page since that was not in memory when the call began.
+    // The kernel may have read a page that was not in memory when the call began.
     if (call.hasTexts && lacksText(call, values, texts) && !(result === 0n && EXECUTES.has(call.name))) {
       const now = textsOf(call, values, this.#programOf(task));
       for (const [index, text] of now.entries()) texts[index] ??= text;
@@ -151,7 +151,7 @@ export class TaskEvents {
     return { kind: "syscall", time, name: call.name, fields, result: result === undefined ? undefined : resultOf(call, result) };
   }
 
-  /** A call that was entered before anybody looked, from what the kernel keeps of it. */
+  /** A call that began before the observation, from the registers that the kernel has saved. */
   #unseen(task: bigint, time: number): Entered | undefined {
     const saved = programRegisters(this.reading, this.reading.struct("task_struct", task)), number = saved.signed("syscallno");
     // A call that has replaced the registers has cleared its number.
@@ -192,7 +192,7 @@ export class TaskEvents {
   #execs(registers: CodeRegisters, time: number): TaskEvent {
     const program = this.reading.struct("linux_binprm", registers.getX(0));
     const file = program.textAt("filename", FILE_MAX), interpreter = program.textAt("interp", FILE_MAX);
-    // The memory that has the path is another program's from here on.
+    // From here on the task has the memory of its new program, without the path.
     const entered = this.#entered.get(registers.getRegister("SP_EL0")), path = entered?.call.kinds.indexOf("p") ?? -1;
     if (entered && path >= 0 && file !== undefined) entered.texts[path] ??= quoted(file);
     const fields = { ...this.#current(registers), file: file ?? "", ...interpreter !== file && { interpreter } };
@@ -220,7 +220,7 @@ function resultOf(call: SystemCall, value: bigint): NonNullable<TaskEvent["resul
   return { code, name: returnsAddress(call) ? `0x${value.toString(16)}` : String(signed), refused: false };
 }
 
-/** Numbers and names of tasks, which most often are those of the last time. */
+/** Numbers and names of tasks. They are kept, as they seldom change. */
 class Tasks {
   readonly #known = new Map<bigint, { readonly doer: Doer; readonly comm: readonly number[] }>();
   readonly #pid: bigint;

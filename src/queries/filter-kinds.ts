@@ -5,8 +5,8 @@ import { tokensOf } from "./filter.ts";
 import { isTemporal } from "./temporal-filter.ts";
 
 /**
- * Kinds whose events a filter is to see: the one that it wants, or else all of the machine, and
- * those of kernels in VMs that it mentions.
+ * Kinds whose events a filter has to see: the one that it names, or else all kinds of the machine,
+ * and those kinds of kernels in VMs that it mentions.
  */
 export function kindsForFilter(filter: string): readonly TraceKind[] {
   const terms = tokensOf(filter).map(({ text }) => text), allHold = !terms.includes("|") && !isTemporal(filter);

@@ -171,7 +171,7 @@ function comparison(
   return (row) => each(row[name]).some((one) => one !== null && holds(numberOf(one)));
 }
 
-/** A value as lists show it, and where they have another word for it, itself. */
+/** A value as lists show it, and the value itself if lists have another word for it. */
 function textsOf(column: Column, value: Json | undefined): readonly string[] {
   const text = cellText(column, value);
   return column.shown && typeof value === "string" ? [text, value] : [text];

@@ -8,21 +8,21 @@ import type { Row, RowOf, Table } from "./table.ts";
 /** A filter of events: of each alone, or over time. */
 export interface EventFilter<R extends Row> {
   readonly text: string;
-  /** Whether it is over time: a row alone does not tell. */
+  /** Whether it is over time: one row does not decide it. */
   readonly isTemporal: boolean;
-  /** Begins: nothing has been seen. */
+  /** A matcher that has not seen any row. */
   start(): EventMatcher<R>;
 }
 
 /** The state of a filter after the rows that it has seen, in the order of their ends. */
 export interface EventMatcher<R extends Row> {
-  /** The rows that match, as is known with this one. */
+  /** The rows whose match this row decides. */
   see(row: R): readonly R[];
-  /** The rows that match, as is known because nothing else came up to a virtual time (ns). */
+  /** The rows that match because nothing else has come up to a virtual time (ns). */
   reached(time: number): readonly R[];
 }
 
-/** Rows that wait for what comes later: of more, the oldest are forgotten. */
+/** Rows that wait for a later one. Beyond this number the oldest are forgotten. */
 const PENDING = 65_536;
 
 type Operator = "before" | "after" | "without" | "again";
@@ -42,8 +42,8 @@ interface Sequence {
 }
 
 /**
- * Parses a filter of events. The words of the operators have their meaning where they are between
- * two filters, `again` after one; in quotes they are words.
+ * Parses a filter of events. `before`, `after` and `without` are operators between two filters,
+ * `again` is one after a filter; in quotes they are words to look for.
  * @throws FilterError
  */
 export function parseEventFilter<T extends Table>(text: string, table: T): EventFilter<RowOf<T>> {
@@ -63,7 +63,7 @@ export function checkFilter(text: string, table: Table): void {
   else parseFilter(text, table);
 }
 
-/** Tables whose rows are what happened, in its order. */
+/** Tables whose rows are events in their order. */
 export const STREAMS: ReadonlySet<string> = new Set(["events", "trace.events", "rpc.ls", "why", "sched.ls"]);
 
 /** Whether a text is a filter over time. */
@@ -114,8 +114,8 @@ function parseSequence(text: string, table: Table): Sequence | undefined {
 }
 
 /**
- * A filter that matches what each of these matches: of one over time, A and B match the others as
- * well.
+ * A filter for the rows that all of these match. If one is over time, its A and its B match the
+ * others as well.
  * @throws FilterError
  */
 export function allOfEvents(texts: readonly (string | undefined)[]): string {

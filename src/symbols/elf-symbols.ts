@@ -26,8 +26,8 @@ const LAST_SIZE = 4096n;
 const AREAS_MAX = 0xfe00;
 
 /**
- * The symbols of code and data of an executable or object: objects and functions with a size come
- * before labels, as the first one at an address names it.
+ * The symbols of code and data of an executable or object. Objects and functions with a size come
+ * before labels, as the first symbol at an address gives it its name.
  * @throws Error that names the defect of the file, or that it has no symbols.
  */
 export function readElfSymbols(bytes: Uint8Array): GuestSymbol[] {

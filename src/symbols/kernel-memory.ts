@@ -18,7 +18,7 @@ const MOST_PAGES = 32_768;
 /** Pages of a piece of the work, which takes some milliseconds. */
 const PIECE_PAGES = 1024;
 /** Virtual addresses of EL1's half have these bits. */
-const UPPER_HALF = 0xffff_0000_0000_0000n;
+const EL1_HALF = 0xffff_0000_0000_0000n;
 
 /** The address of the RAM that a page of a vCPU is mapped to. */
 function pageAt(core: DebugCore, ram: Ram, { registers }: Vcpu, address: bigint): number | undefined {
@@ -32,7 +32,7 @@ const vectorsOf = ({ registers }: Vcpu): bigint => registers.getRegister("VBAR_E
 /** Whether a vCPU has vectors in the upper half, and they are mapped now. */
 export function hasKernelMemory(core: DebugCore, ram: Ram, vcpu: Vcpu): boolean {
   const vectors = vectorsOf(vcpu);
-  return vectors >= UPPER_HALF && pageAt(core, ram, vcpu, vectors) !== undefined;
+  return vectors >= EL1_HALF && pageAt(core, ram, vcpu, vectors) !== undefined;
 }
 
 /**

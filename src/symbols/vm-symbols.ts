@@ -56,7 +56,7 @@ export class VmSymbols {
    */
   give(vm: string, file: Uint8Array, source: string): void {
     this.#given.set(vm, [new GivenFile(file, source), ...this.#given.get(vm) ?? []]);
-    // The new file may be the one of a kernel.
+    // How far a kernel has moved follows from its file, which may be the new one.
     this.#moved.clear();
   }
 

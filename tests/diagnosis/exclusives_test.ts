@@ -1,6 +1,6 @@
 // Exclusive and atomic accesses to Device memory work here, and may not on a CPU: the first of each
-// vCPU is told, with its place and the reason why its memory is Device, in each tier and after a
-// load. Those to Normal memory, and plain ones to Device memory, are not.
+// vCPU is reported, with its place and the reason why its memory is Device, in each tier and after
+// a load. Those to Normal memory, and plain ones to Device memory, are not.
 
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";

@@ -1,6 +1,6 @@
 // A TLB invalidation that misses the CPU, the ASID or the address that it was meant for: the first
-// use of a translation that its tables no longer hold is told, with both instructions and the way
-// out. Guests that invalidate as the architecture asks have nothing to tell.
+// use of a translation that its tables no longer hold is reported, with both instructions and the
+// way out. Guests that invalidate as the architecture asks have nothing to tell.
 
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";

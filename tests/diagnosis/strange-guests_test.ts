@@ -1,6 +1,7 @@
 // Mistakes of bare-metal guests that are none of the classes: interrupts that are never ended,
 // SGIs of the wrong group, CPUs that PSCI does not start, registers that cannot change. Each is
-// told soon and whenever one asks; guests that look like them and make no mistake are healthy.
+// reported soon, and the same at each later instant; guests that look like them and make no mistake
+// are healthy.
 
 import assert from "node:assert/strict";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";

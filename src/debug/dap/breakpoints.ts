@@ -333,8 +333,8 @@ export class Breakpoints {
   }
 
   /**
-   * The machine stops at an address, where all breakpoints that share it have conditions if one of
-   * these holds: the others cost no stop.
+   * Makes the machine stop at an address. If all breakpoints there have conditions, it stops only
+   * where one of them holds.
    */
   #arm(vm: string, address: bigint, added?: Breakpoint): Promise<DebugAnswer> {
     const here = this.#code.filter((one) => one === added || one.places.some((place) => place.vm === vm && place.address === address));

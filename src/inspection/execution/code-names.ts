@@ -1,5 +1,5 @@
-// Names of the code of a machine's VMs, for when the machine has run: a kernel's symbols are in the
-// memory of its VM, which the VM loses when it ends.
+// Names of the code of a machine's VMs, also after they have ended: a kernel's symbols are in the
+// memory of its VM, which the VM then loses.
 
 import type { Entry } from "../../formats/dwarf/entries.ts";
 import type { DebugInfo } from "../../symbols/debug-info.ts";

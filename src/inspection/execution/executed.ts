@@ -35,7 +35,7 @@ export interface ExecutedVm {
   readonly vm: string;
   /** Instructions executed. */
   instructions: number;
-  /** By address, those of symbols that have no code executed as well. */
+  /** By address; functions that were not executed as well. */
   readonly functions: Map<bigint, ExecutedFunction>;
   /** All lines that have code, by file and number. */
   readonly files: Map<string, Map<number, ExecutedLine>>;
@@ -43,7 +43,7 @@ export interface ExecutedVm {
   blocks: readonly ExecutedBlock[];
 }
 
-/** Adds what another run has executed of the same VM. */
+/** Adds another run of the same VM. */
 function add(sum: ExecutedVm, more: ExecutedVm): void {
   sum.instructions += more.instructions;
   for (const [address, one] of more.functions) {

@@ -80,9 +80,9 @@ class VmReader {
   }
 
   /**
-   * Every line that has code, with the executions of it: those of its most frequent statement in
-   * each function, as a header's line may be in several. Statements count where they begin: code of
-   * an edge, without a line, may follow one.
+   * Every line that has code, with its executions: those of its most frequent statement, summed
+   * over the functions that have the line, as a header's may be in several. A statement's first
+   * instruction counts: code that belongs to no line may follow it.
    */
   #readLines(): void {
     const { tables, infos } = this.names, most = new Map<ExecutedLine, Map<bigint, number>>();

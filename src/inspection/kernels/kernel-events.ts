@@ -41,7 +41,7 @@ export class KernelEvents {
     return this.#kinds.length > 0;
   }
 
-  /** Kernels that cannot be observed, and the last place whose memory did not say what happened. */
+  /** Kernels that cannot be observed, and the last event whose memory could not be read. */
   get gaps(): readonly Gap[] {
     return [...[...this.#observed.values()].map(({ places }) => places.gap), this.#gap].filter((gap) => gap !== undefined);
   }
@@ -57,7 +57,7 @@ export class KernelEvents {
   }
 
   /**
-   * Observes kernels that are there by now, if anybody wants it.
+   * Observes the kernels that exist by now, if anybody wants their events.
    * @throws SymbolSearch
    */
   follow(): void {

@@ -1,4 +1,4 @@
-// Where the core looks at vCPUs of Linux: system calls and switches of tasks (src/linux). Memory is
+// The places at which vCPUs of Linux are observed, for events of its tasks (src/linux). Memory is
 // read as the vCPU translates it at that instant.
 
 import type { VcpuState } from "../../core/interface.ts";
@@ -12,7 +12,7 @@ import type { KernelPlace, KernelPlaces } from "../readers/guest-kernel.ts";
 import type { View } from "../readers/inspected.ts";
 import { findReading, physicalMemory } from "./read-linux.ts";
 
-/** The places of kernels that were asked about, as long as those are known. */
+/** The places of each kernel, as long as the kernel is known. */
 const KNOWN = new WeakMap<LinuxKernel, KernelPlaces>();
 /** Pages whose views are kept. */
 const PAGES_MAX = 4096;

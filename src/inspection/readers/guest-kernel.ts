@@ -22,7 +22,7 @@ export interface GuestKernel {
   /** Remarks on a healthy VM, from what its console has shown. */
   notes(shown: string): readonly Evidence[];
   /**
-   * The code of a VM's kernel at which tasks call it, or it changes tasks; undefined without one.
+   * The places in a VM's kernel at which events of its tasks are seen; undefined without a kernel.
    * @throws SymbolSearch
    */
   placesOf(view: View, space: AddressSpace): KernelPlaces | undefined;
@@ -30,19 +30,19 @@ export interface GuestKernel {
 
 /** Places in the code of one kernel. */
 export interface KernelPlaces {
-  /** The kernel that they are in: another life of the VM has another. */
+  /** The kernel that they are in. Each life of a VM has its own. */
   readonly of: object;
   /** Why there are none. */
   readonly gap?: Gap | undefined;
   /** By virtual address, those at which events of these kinds are seen. */
   at(kinds: readonly TraceKind[]): ReadonlyMap<bigint, KernelPlace>;
-  /** The kernel runs on unseen: calls in progress are not known any more. */
+  /** Forgets calls in progress: the kernel continues unobserved. */
   forget(): void;
 }
 
 export interface KernelPlace {
   /**
-   * The event of a vCPU that executes the instruction there; a gap, if its memory does not say.
+   * The event of a vCPU that executes the instruction there; a gap if its memory cannot be read.
    * @param time virtual time (ns)
    */
   seen(vcpu: VcpuState, time: number): Observed | Gap | undefined;

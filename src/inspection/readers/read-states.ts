@@ -21,7 +21,7 @@ export interface ObjectState {
   readonly read: (view: View) => string;
 }
 
-/** The state of an object that is not there. */
+/** The state of an object that does not exist. */
 export const ABSENT = "does not exist";
 
 /** The kinds of events at which each kind of object may change. */

@@ -43,7 +43,7 @@ const short = (id: unknown) => withoutKind("vcpu", String(id));
 
 const task = ({ comm, pid }: TraceFields) => `${comm}[${pid}]`;
 
-/** States of a task that stops running, by the letters that /proc has; others are named by them. */
+/** Words for a task that stops running, by its state as a letter of /proc. */
 const LEAVES: Readonly<Record<string, string>> = { R: "yields", S: "sleeps", D: "sleeps uninterruptibly", Z: "has ended", X: "has ended" };
 
 /** The change, after the task's name. */
