@@ -1,5 +1,7 @@
 /* A program that makes system calls which its test knows, one of each kind; no C library. */
 
+#include "linux.h"
+
 enum {
   SYS_DUP3 = 24,
   SYS_FCNTL = 25,
@@ -7,7 +9,6 @@ enum {
   SYS_UNLINKAT = 35,
   SYS_OPENAT = 56,
   SYS_CLOSE = 57,
-  SYS_READ = 63,
   SYS_EXIT_GROUP = 94,
   SYS_KILL = 129,
   SYS_GETPID = 172,
@@ -21,18 +22,6 @@ enum {
 };
 enum { CWD = -100, SIGCHLD = 17, SIGTERM = 15 };
 
-static long call(long number, long a, long b, long c, long d, long e) {
-  register long x8 __asm__("x8") = number;
-  register long x0 __asm__("x0") = a;
-  register long x1 __asm__("x1") = b;
-  register long x2 __asm__("x2") = c;
-  register long x3 __asm__("x3") = d;
-  register long x4 __asm__("x4") = e;
-  register long x5 __asm__("x5") = 0;
-  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5), "r"(x8) : "memory");
-  return x0;
-}
-
 /* Pages that nothing has touched before the call that reads them. */
 static const char untouched[8192] __attribute__((aligned(4096))) = {[4096] = '/', [4097] = 'f', [4098] = 'a', [4099] = 'r'};
 
@@ -40,25 +29,25 @@ static const char *const arguments[] = {"file", 0};
 
 void _start(void) {
   long file, child, memory;
-  call(SYS_MKDIRAT, CWD, (long)"/known", 0750, 0, 0);
-  file = call(SYS_OPENAT, CWD, (long)"/known/file", 02 | 0100 | 0200, 0640, 0);
-  call(SYS_DUP3, file, 9, 02000000, 0, 0);
-  call(SYS_FCNTL, 9, 3, 0, 0, 0);
-  call(SYS_CLOSE, 9, 0, 0, 0, 0);
-  call(SYS_READ, 77, 0, 0, 0, 0);
-  call(SYS_OPENAT, CWD, (long)untouched + 4096, 02000000 | 040000, 0, 0);
-  call(SYS_OPENAT, file, (long)"be\"low\n", 0, 0, 0);
-  call(SYS_UNLINKAT, CWD, (long)"/known/nothing", 0x200, 0, 0);
-  call(SYS_SOCKET, 1, 2 | 02000000, 0, 0, 0);
-  memory = call(SYS_MMAP, 0, 8192, 3, 0x22, -1);
-  call(SYS_MUNMAP, memory, 8192, 0, 0, 0);
-  call(SYS_EXECVE, (long)"/known/file", (long)arguments, 0, 0, 0);
-  call(SYS_NONE, 1, 2, 3, 4, 5);
-  child = call(SYS_CLONE, SIGCHLD, 0, 0, 0, 0);
+  call3(SYS_MKDIRAT, CWD, (long)"/known", 0750);
+  file = call(SYS_OPENAT, CWD, (long)"/known/file", 02 | 0100 | 0200, 0640, 0, 0);
+  call3(SYS_DUP3, file, 9, 02000000);
+  call3(SYS_FCNTL, 9, 3, 0);
+  call3(SYS_CLOSE, 9, 0, 0);
+  call3(SYS_READ, 77, 0, 0);
+  call3(SYS_OPENAT, CWD, (long)untouched + 4096, 02000000 | 040000);
+  call3(SYS_OPENAT, file, (long)"be\"low\n", 0);
+  call3(SYS_UNLINKAT, CWD, (long)"/known/nothing", 0x200);
+  call3(SYS_SOCKET, 1, 2 | 02000000, 0);
+  memory = call(SYS_MMAP, 0, 8192, 3, 0x22, -1, 0);
+  call3(SYS_MUNMAP, memory, 8192, 0);
+  call3(SYS_EXECVE, (long)"/known/file", (long)arguments, 0);
+  call(SYS_NONE, 1, 2, 3, 4, 5, 0);
+  child = call3(SYS_CLONE, SIGCHLD, 0, 0);
   if (child == 0) {
-    call(SYS_KILL, call(SYS_GETPID, 0, 0, 0, 0, 0), SIGTERM, 0, 0, 0);
-    for (;;) call(SYS_EXIT_GROUP, 1, 0, 0, 0, 0);
+    call3(SYS_KILL, call3(SYS_GETPID, 0, 0, 0), SIGTERM, 0);
+    for (;;) call3(SYS_EXIT_GROUP, 1, 0, 0);
   }
-  call(SYS_WAIT4, child, 0, 0, 0, 0);
-  for (;;) call(SYS_EXIT_GROUP, 42, 0, 0, 0, 0);
+  call3(SYS_WAIT4, child, 0, 0);
+  for (;;) call3(SYS_EXIT_GROUP, 42, 0, 0);
 }
