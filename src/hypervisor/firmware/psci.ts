@@ -85,8 +85,8 @@ export function psciAnswer(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bi
   const group = vcpu.vpmGroup;
   if (!isImplemented(fn, wide) || !group) return undefined;
   const args = argumentsOf(wide, x);
-  const status = fn === Psci.CpuOn ? refusedCpuOn(group, args[0]) : UNCHANGING.has(fn) ? perform(vcpu, group, fn, wide, args) : DEFERRED;
-  return status === DEFERRED || status === undefined ? undefined : replyOf(status, wide, args);
+  const status = fn === Psci.CpuOn ? toStart(group, args[0]) : UNCHANGING.has(fn) ? perform(vcpu, group, fn, wide, args) : undefined;
+  return typeof status === "bigint" ? replyOf(status, wide, args) : undefined;
 }
 
 /** Functions that change nothing. */
@@ -168,21 +168,22 @@ function suspend(vcpu: Vcpu, powerState: number, entry: bigint, context: bigint)
 }
 
 function cpuOn(vcpu: Vcpu, group: VpmGroup, [mpidr, entry, context]: readonly bigint[]): bigint {
-  const refused = refusedCpuOn(group, mpidr);
-  group.noteStart(mpidr, refused === undefined ? undefined : { vcpu: vcpu.index, pc: vcpu.registers.pc, status: nameOf(Status, refused) });
-  if (refused !== undefined) return refused;
-  const target = find(group, mpidr);
-  if (target === undefined || target === "invalid") throw new Error("CPU_ON of no vCPU");
+  const target = toStart(group, mpidr);
+  if (typeof target === "bigint") {
+    group.noteStart(mpidr, { vcpu: vcpu.index, pc: vcpu.registers.pc, status: nameOf(Status, target) });
+    return target;
+  }
+  group.noteStart(mpidr, undefined);
   target.powerOn(entry, context);
   return Status.Success;
 }
 
-/** The error of CPU_ON; undefined if it succeeds. */
-function refusedCpuOn(group: VpmGroup, mpidr: bigint): bigint | undefined {
+/** The vCPU that CPU_ON of this MPIDR starts, or its error. */
+function toStart(group: VpmGroup, mpidr: bigint): Vcpu | bigint {
   const target = find(group, mpidr);
   if (target === "invalid") return Status.InvalidParameters;
   if (!target || target.isDead) return Status.InternalFailure;
-  return target.isPoweredOff ? undefined : Status.AlreadyOn;
+  return target.isPoweredOff ? target : Status.AlreadyOn;
 }
 
 function affinityInfo(group: VpmGroup, mpidr: bigint, level: number): bigint {
