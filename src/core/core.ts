@@ -24,7 +24,6 @@ import {
   type Translation,
   type VcpuProgress,
   type VcpuState,
-  type Written,
 } from "./interface.ts";
 import { type CountedPage, type ExecutionCounting, ExecutionCounts } from "./execution-counts.ts";
 import { LatestExit } from "./exceptions/latest-exit.ts";
@@ -34,6 +33,7 @@ import { retiredKinds } from "./interpreter/retired.ts";
 import { writeCrcTables } from "./interpreter/integer-functions.ts";
 import { AccessKind, Fault, type RamLayout, Rights } from "./memory/mmu.ts";
 import { Stage2Pool } from "./memory/stage2.ts";
+import { type Written, WrittenMemory } from "./memory/written-memory.ts";
 import { completeRead, storeValue, type VcpuContext } from "./registers/vcpu-context.ts";
 import { registerNames, type StaleUse } from "./registers/vcpu-state.ts";
 import { contextOf, Residency } from "./residency.ts";
@@ -44,11 +44,8 @@ import { writeAesTables, writeSm4Table } from "./simd/crypto.ts";
 import { type CpuFields, cpuFields } from "./state/cpu-fields.ts";
 import { CPU, Pending } from "./state/cpu-state.ts";
 import { Access } from "./state/functions.ts";
-import { CORE_SIZE, STAGE2_TABLES, WRITTEN_PAGES, WRITTEN_REGISTERS } from "./state/layout.ts";
-import { hasPageBit, setPageBits } from "./state/page-bits.ts";
+import { CORE_SIZE, STAGE2_TABLES } from "./state/layout.ts";
 import { systemRegisterNamed } from "../isa/system-register-names.ts";
-import { PageSet } from "../support/page-set.ts";
-import { PAGE_SHIFT, PAGE_SIZE } from "../support/sizes.ts";
 import { Stops } from "./stops.ts";
 import type { Tier } from "./tiers.ts";
 import type { TranslatorCounters } from "./translator/counters.ts";
@@ -154,9 +151,7 @@ export class WasmCore implements DebugCore {
   readonly #decoded: DecodedPages;
   readonly #translator: Translator | undefined;
   readonly #slice: number;
-  readonly #bytes: Uint8Array;
-  /** Pages that were written before the latest `forgetWritten`. */
-  #written: PageSet | undefined;
+  readonly #written: WrittenMemory;
   readonly #view: DataView;
   readonly #cpu: CpuFields;
   readonly #residency: Residency;
@@ -194,7 +189,7 @@ export class WasmCore implements DebugCore {
     this.#onDeviceAtomic = options.onDeviceAtomic;
     this.#onStaleUse = options.onStaleUse;
     this.#retired = new WordTable((word) => retiredKinds(core.dispatch.instructions, word), RETIRED_SHIFT);
-    this.#bytes = new Uint8Array(memory.buffer);
+    this.#written = new WrittenMemory(memory, ram);
     this.#view = new DataView(memory.buffer);
     this.#cpu = cpuFields(memory);
     this.#budget = new RunBudget(this.#cpu);
@@ -249,9 +244,10 @@ export class WasmCore implements DebugCore {
 
   #pageEntered(va: bigint, wasmAddress: number): void {
     this.#stops.pageEntered(va, wasmAddress);
+    if (!this.#counts) return;
     const { STAGE2_ID: stage2, PSTATE: pstate } = this.#cpu, page = this.#decoded.pageOf(wasmAddress);
     const entry = { index: decodedPageIndex(page), stage2, address: va, privileged: (pstate & Pstate.ElMask) !== 0 };
-    if (this.#counts?.entered(entry)) this.#exports.tlbForgetDecoded(page);
+    if (this.#counts.entered(entry)) this.#exports.tlbForgetDecoded(page);
   }
 
   /** Throws a RangeError when there are more vCPUs than contexts (more than a thousand). */
@@ -581,7 +577,7 @@ export class WasmCore implements DebugCore {
   memoryWritten(pa: number, size: number): void {
     const wasmAddress = this.#placeOf(pa, size);
     this.#decoded.written(wasmAddress, size);
-    setPageBits(this.#bytes, WRITTEN_PAGES, wasmAddress, size);
+    this.#written.note(wasmAddress, size);
   }
 
   /** Where RAM is in the Wasm memory. Throws a RangeError outside RAM. */
@@ -594,28 +590,16 @@ export class WasmCore implements DebugCore {
   }
 
   mayBeWritten(pa: number): boolean {
-    const wasmAddress = pa - this.ram.base + this.ram.wasmAddress;
-    return hasPageBit(this.#bytes, WRITTEN_PAGES, wasmAddress) || (this.#written?.has(Math.floor(pa / PAGE_SIZE)) ?? false);
+    return this.#written.mayHave(pa);
   }
 
   written(): Written {
-    const pages = new PageSet(this.ram.base / PAGE_SIZE, this.#writtenBits().slice());
-    return { pages, registers: this.#view.getBigUint64(WRITTEN_REGISTERS, true) };
+    return this.#written.latest;
   }
 
   forgetWritten(): void {
-    const bits = this.#writtenBits();
-    this.#written ??= new PageSet(this.ram.base / PAGE_SIZE, new Uint8Array(bits.length));
-    this.#written.add(new PageSet(this.#written.first, bits));
-    bits.fill(0);
-    this.#view.setBigUint64(WRITTEN_REGISTERS, 0n, true);
+    this.#written.forget();
     this.#exports.tlbSlowWrites();
-  }
-
-  /** Of RAM, whose first byte is that of a whole byte of the map. */
-  #writtenBits(): Uint8Array {
-    const { wasmAddress, size } = this.ram, bytes = PAGE_SHIFT + 3;
-    return this.#bytes.subarray(WRITTEN_PAGES + (wasmAddress >>> bytes), WRITTEN_PAGES + (wasmAddress + size - 1 >>> bytes) + 1);
   }
 
   flush(): void {

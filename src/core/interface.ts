@@ -10,9 +10,9 @@ import type { Exit, ExitHandler } from "./exceptions/exit.ts";
 import type { Prospect } from "./outlook/evaluation.ts";
 import type { Outlook } from "./outlook/outlook.ts";
 import type { CountedPage } from "./execution-counts.ts";
+import type { Written } from "./memory/written-memory.ts";
 import type { ExclusiveMonitor, VcpuState } from "./registers/vcpu-state.ts";
 import type { TranslatorCounters } from "./translator/counters.ts";
-import type { PageSet } from "../support/page-set.ts";
 
 export {
   AbortSyndrome,
@@ -35,6 +35,7 @@ export type { EndlessLoop, Outlook } from "./outlook/outlook.ts";
 export type { SeenWord } from "./outlook/copied-state.ts";
 export { Stage2Flags, type Stage2Table } from "./memory/stage2-table.ts";
 export { type IpaBits, rootTables } from "./memory/stage2.ts";
+export type { Written } from "./memory/written-memory.ts";
 export { type RegisterWrites, registerWrites } from "./registers/register-writes.ts";
 export {
   DEVICE_BECAUSE,
@@ -69,13 +70,6 @@ export interface CachedPage {
   readonly pa: number;
   /** Whether it may be written by this entry, or read. */
   readonly write: boolean;
-}
-
-/** Everything that was written in a part of a run. */
-export interface Written {
-  readonly pages: PageSet;
-  /** A bit for each register (`registerWrites`), of all vCPUs together. */
-  readonly registers: bigint;
 }
 
 /** The AArch64 core. One instance serves all physical CPUs of a worker, one at a time. */
