@@ -211,7 +211,7 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
     c.set(wasmAddress, entry.wasmAddress);
     c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => {
       c.if(c.call(callee(library, "holdsDecoded"), wasmAddress, sizeOf(access)), () => c.return(zero));
-    }, () => entry.fill(wasmAddress, entry.flags.and(~(TlbFlags.Slow | TlbFlags.Unlisted))));
+    }, () => entry.fill(wasmAddress, entry.flags.and(~UNMARKED)));
     setPageBit(c, wasmAddress, WRITTEN_PAGES);
     c.return(wasmAddress);
   });

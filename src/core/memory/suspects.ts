@@ -16,9 +16,6 @@ import { PAGE_SIZE } from "../../support/sizes.ts";
 /** How often all entries of a space become suspects at most. */
 const MISSES = 16;
 
-/** Flags of a suspect. */
-const SUSPECT = TlbFlags.Slow | TlbFlags.Suspect;
-
 /**
  * (va i64, access i32, Wasm address i32) -> i32: the first use of a suspect that leads there: 1
  * where it serves the access nevertheless, 0 where the tables do.
@@ -30,21 +27,25 @@ const suspectSpace = (library: Library) => library.get("suspectSpace", ["i32"], 
 /** (space i32, va i64, flags i32) -> i32: those of a page that have these flags; how many. */
 const suspectPage = (library: Library) => library.get("suspectPage", ["i32", "i64", "i32"], ["i32"]);
 
-/** Makes the entry `index` of a table a suspect, which is known to be valid. */
-function mark(c: Code, set: Value, index: Value, table: "Read" | "Write"): void {
+/** Gives the entry `index` of a table, which is known to be valid, these flags and `Slow`. */
+export function slowEntry(c: Code, set: Value, index: Value, table: "Read" | "Write", flags = 0): void {
   const at = c.let(set.add(index.shl(3))), flagsAt = c.let(set.add(index)), offset = TlbSet[`${table}Flags`];
-  const flags = c.let(c.load("i32.load8_u", flagsAt, offset));
-  const isSlow = flags.and(TlbFlags.Slow);
+  const before = c.let(c.load("i32.load8_u", flagsAt, offset));
+  const isSlow = before.and(TlbFlags.Slow);
   c.if(isSlow.not(), () => c.store("i64.store", at, c.load("i64.load", at, TlbSet[table]).xor(DISABLING_BIT), TlbSet[table]));
-  c.store("i32.store8", flagsAt, flags.or(SUSPECT), offset);
+  c.store("i32.store8", flagsAt, before.or(TlbFlags.Slow | flags), offset);
 }
 
 /** An entry's value as if it were not slow. */
-export function plainEntry(c: Code, set: Value, index: Value, table: "Read" | "Write"): Value {
+function plainEntry(c: Code, set: Value, index: Value, table: "Read" | "Write"): Value {
   const flags = c.load("i32.load8_u", set.add(index), TlbSet[`${table}Flags`]);
   const inverted = flags.and(TlbFlags.Slow).nonZero().select(constant("i64", DISABLING_BIT), 0);
   return c.let(c.load("i64.load", set.add(index.shl(3)), TlbSet[table]).xor(inverted));
 }
+
+/** Whether an entry is of the page of `va`, whose top byte may be a tag. */
+export const isOfPage = (c: Code, set: Value, index: Value, table: "Read" | "Write", va: Value): Value =>
+  plainEntry(c, set, index, table).xor(va).and(DataEntry.TagMask).shl(8).not();
 
 /** @param used the import that takes note of the first use of a stale translation by a vCPU */
 export function defineSuspects(library: Library, used: number): void {
@@ -60,7 +61,7 @@ export function defineSuspects(library: Library, used: number): void {
         const index = c.let(constant("i32", 0));
         c.doWhile(() => {
           const bit = plainEntry(c, set, index, table).shrU(24).wrap().and(1);
-          c.if(bit.eq(index.divU(TlbSet.Entries / 2)), () => mark(c, set, index, table));
+          c.if(bit.eq(index.divU(TlbSet.Entries / 2)), () => slowEntry(c, set, index, table, TlbFlags.Suspect));
           c.set(index, index.add(1));
         }, () => index.ne(TlbSet.Entries));
       }
@@ -72,11 +73,9 @@ export function defineSuspects(library: Library, used: number): void {
     for (let regime = 0; regime < REGIMES; regime++) {
       const set = c.let(c.parameter(0).add(regime * TlbSet.Size));
       for (const table of ["Read", "Write"] as const) {
-        // The top byte of the address may be a tag.
-        const isOther = plainEntry(c, set, index, table).xor(va).and(DataEntry.TagMask).shl(8);
         const flags = c.load("i32.load8_u", set.add(index), TlbSet[`${table}Flags`]);
-        c.if(isOther.not().and(flags.and(c.parameter(2)).eq(c.parameter(2))), () => {
-          mark(c, set, index, table);
+        c.if(isOfPage(c, set, index, table, va).and(flags.and(c.parameter(2)).eq(c.parameter(2))), () => {
+          slowEntry(c, set, index, table, TlbFlags.Suspect);
           c.set(count, count.add(1));
         });
       }

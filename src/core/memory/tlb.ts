@@ -23,7 +23,7 @@ import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 import { type Granule, granuleShift, granulesOf } from "./granules.ts";
-import { plainEntry, Suspicion } from "./suspects.ts";
+import { isOfPage, slowEntry, Suspicion } from "./suspects.ts";
 import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Pages of a 2 MiB block. */
@@ -262,9 +262,8 @@ function defineExactFlush(library: Library): void {
     for (let regime = 0; regime < REGIMES; regime++) {
       const set = c.let(space.add(regime * TlbSet.Size));
       for (const table of ["Read", "Write"] as const) {
-        const isOther = plainEntry(c, set, index, table).xor(va).and(DataEntry.TagMask).shl(8);
         const isKept = c.load("i32.load8_u", set.add(index), TlbSet[`${table}Flags`]).and(kept);
-        c.if(isOther.not().and(isKept.not()), () => invalidateData(c, set, index, table));
+        c.if(isOfPage(c, set, index, table, va).and(isKept.not()), () => invalidateData(c, set, index, table));
       }
       invalidateFetch(c, fetch.add(regime * TlbSet.Size + TlbSet.Fetch));
     }
@@ -347,11 +346,7 @@ function defineSlowWrites(library: Library, pool: TlbPoolLayout): void {
         const set = c.let(space.add(regime * TlbSet.Size));
         forEachData(c, set, TlbSet.Write, (entry, _, index) => {
           const matches = entry.wrap().shrU(PAGE_SHIFT).xor(index).and(TlbSet.Entries / 2).not();
-          c.if(matches, () => {
-            c.store("i64.store", set.add(index.shl(3)), entry.xor(DISABLING_BIT), TlbSet.Write);
-            const flags = c.let(set.add(index));
-            c.store("i32.store8", flags, c.load("i32.load8_u", flags, TlbSet.WriteFlags).or(TlbFlags.Slow), TlbSet.WriteFlags);
-          });
+          c.if(matches, () => slowEntry(c, set, index, "Write"));
         });
       }
     }));
