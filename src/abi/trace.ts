@@ -23,7 +23,7 @@ export const TRACE_KINDS = [
 ] as const;
 export type TraceKind = typeof TRACE_KINDS[number];
 
-/** Of kernels in VMs: looking for them costs time, so they are recorded where they are named. */
+/** Of kernels in VMs: watching for them costs time, so they are recorded only when named. */
 export const KERNEL_KINDS: readonly TraceKind[] = ["syscall", "task"];
 /** Of the machine itself. */
 export const MACHINE_KINDS: readonly TraceKind[] = TRACE_KINDS.filter((kind) => !KERNEL_KINDS.includes(kind));
@@ -190,7 +190,7 @@ export interface TraceEvent extends EventPlace {
   readonly calls?: number;
 }
 
-/** Names of the rules that something looks for: nobody compares their phrases. */
+/** Codes of the rules that other parts of el2 recognize, so that none compares phrases. */
 export const RULE_CODES = ["buffer-not-lent"] as const;
 export type RuleCode = typeof RULE_CODES[number];
 

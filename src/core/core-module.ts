@@ -64,12 +64,12 @@ export interface CoreImports {
   watched(va: bigint, access: number, wasmAddress: number): number;
   /**
    * The resident vCPU is about to make its first exclusive or atomic access to Device memory, which
-   * is in CPU.DEVICE_ATOMIC. Returns 1 where the run ends before it, else 0.
+   * is in CPU.DEVICE_ATOMIC. Returns 1 if the run ends before it, else 0.
    */
   deviceAtomic(): number;
   /**
-   * The resident vCPU has used a translation that its tables no longer held, for the first time: it
-   * is in CPU.STALE.
+   * The resident vCPU has used, for the first time, a translation that its tables no longer held:
+   * it is in CPU.STALE.
    */
   staleUsed(): void;
   /**

@@ -104,8 +104,8 @@ export interface CoreOptions {
    */
   readonly onUndefined?: (instruction: UndefinedInstruction) => void;
   /**
-   * Called before the first exclusive or atomic access of a vCPU to Device memory; whether the run
-   * ends there, with `ExitReason.Watchpoint`.
+   * Called before the first exclusive or atomic access of a vCPU to Device memory. Returns whether
+   * the run ends there, with `ExitReason.Watchpoint`.
    */
   readonly onDeviceAtomic?: (access: DeviceAtomicAccess) => boolean;
   /** Called when a vCPU uses a translation that its tables no longer hold, for the first time. */
@@ -126,7 +126,7 @@ export interface CoreOptions {
    * them. True by default.
    */
   readonly sparesWaits?: boolean;
-  /** Counts how often each instruction is executed. Its code is other code, which takes longer. */
+  /** Counts how often each instruction is executed, by other Wasm code, which is slower. */
   readonly counts?: ExecutionCounting | undefined;
   /** For tests: when regions are compiled, and after how many instructions the translator looks. */
   readonly hotness?: Hotness & { readonly slice: number };

@@ -1,15 +1,16 @@
-// How often each instruction was executed, of a core that counts: what its counters
-// (decoded/execution-counters.ts) held until their decoded page went, by VM and virtual page.
+// How often each instruction was executed in a core that counts, by VM and virtual page. The values
+// of its counters (decoded/execution-counters.ts) are added up here before their decoded page is
+// reused.
 //
-// A decoded page stands for a page of RAM. At EL1 it is counted for one virtual page at a time: who
-// enters it by another one, or in another VM, begins anew. At EL0 the address is the one by which
-// it was entered first: processes have libraries at different addresses.
+// A decoded page stands for a page of RAM. At EL1 it counts for one virtual page at a time: an
+// entry by another one, or in another VM, starts a new count. At EL0 it counts for the address by
+// which it was entered first, as processes have libraries at different addresses.
 
 import { COUNTER_SHIFT, COUNTERS } from "./decoded/execution-counters.ts";
 import { DECODED_OWNERS, DECODED_PAGE_SIZE, DECODED_PAGES, INSTRUCTIONS_PER_PAGE } from "./state/layout.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
-/** Instructions after which counters are emptied: any of them may have been one of these. */
+/** Instructions after which counters are emptied: all of them may be in one counter. */
 const EMPTIED_AFTER = 2 ** 30;
 
 /** The code that a virtual page had. */
@@ -52,7 +53,7 @@ export class ExecutionCounts {
     this.#words = new Int32Array(memory.buffer);
   }
 
-  /** Execution enters a page. True if others who are in it have to enter it anew. */
+  /** Execution enters a page. True if TLBs have to forget it: it had another owner. */
   entered({ index, stage2, address, privileged }: Entry): boolean {
     const vm = this.counting.vmOf(stage2), owner = this.#owners.get(index), page = address - address % BigInt(PAGE_SIZE);
     if (owner?.vm === vm && (owner.address === page || !privileged)) return false;

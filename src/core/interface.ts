@@ -162,11 +162,11 @@ export interface DebugCore extends Core {
   insertBreakpoint(stage2: number, address: bigint): void;
   /** Removes a breakpoint; does nothing when it does not exist. */
   removeBreakpoint(stage2: number, address: bigint): void;
-  /** Called at the addresses of `observe`, wherever else the run stops. Looking changes nothing. */
+  /** Called at the addresses of `observe`. It must not change the machine. */
   observer: InstructionObserver | undefined;
   /** Observes the instruction at a virtual address, in the vCPUs that `insertBreakpoint` names. */
   observe(stage2: number, address: bigint): void;
-  /** The end of one `observe`. */
+  /** Ends one `observe`. */
   ignore(stage2: number, address: bigint): void;
   /**
    * `run` stops before an instruction that accesses any of `length` bytes at a virtual address, in
@@ -189,7 +189,7 @@ export interface DebugCore extends Core {
   watchRegisters(names: readonly string[]): void;
   /** Everything that may have been written since `forgetWritten`, or since the start. */
   written(): Written;
-  /** From now on `written` counts anew. */
+  /** `written` starts again from nothing. */
   forgetWritten(): void;
   /** `run` with a budget of 1 that no breakpoint or watchpoint stops. */
   step(vcpu: VcpuState, now: number, floor: number): Exit;

@@ -14,7 +14,7 @@ import { TlbSpace } from "./state/tlb-layout.ts";
 export class Residency {
   readonly #free: number[] = [];
   #resident: VcpuContext | undefined;
-  /** Make right what derives from registers. */
+  /** Functions that update the state that derives from registers. */
   readonly #updates: readonly (() => void)[];
 
   constructor(

@@ -18,7 +18,7 @@ interface StoppedCore {
   readonly cpu: CpuFields;
   readonly exports: CoreExports;
   readonly decoded: DecodedPages;
-  /** Whether entries of pages matter in any case. */
+  /** Whether each entry into a page is reported, even without breakpoints. */
   readonly watchesEntries: boolean;
   /** The word at a vCPU's PC, or 0 where none can be read. */
   wordAt(vcpu: VcpuContext): number;
@@ -60,7 +60,7 @@ export class Stops {
     this.#breakpoints.remove(stage2, address);
   }
 
-  /** The instruction there has a mark, which is passed. */
+  /** Marks the instruction there; a run passes the mark. */
   observe(stage2: number, address: bigint): void {
     if (this.#breakpoints.hold(stage2, address)) this.#watchAgain();
   }
@@ -105,7 +105,7 @@ export class Stops {
 
   /**
    * Executes the instruction under a mark where nothing stops; 1 when it retired.
-   * @param stays whether the mark is known to have a purpose
+   * @param stays whether the mark is known to be needed
    */
   passMark(vcpu: VcpuContext, stays: boolean): number {
     const { cpu, decoded, exports } = this.core, { pc } = vcpu;

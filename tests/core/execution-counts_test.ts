@@ -1,4 +1,4 @@
-// Counts of executed instructions, in every tier: those of single steps.
+// Counts of executed instructions: every tier counts as single steps do.
 
 import assert from "node:assert/strict";
 import { buildMark } from "../../bench/suites/bare-metal.ts";

@@ -44,7 +44,7 @@ interface DecodedCallbacks {
    * core's table.
    */
   provideOutlined(index: number): void;
-  /** The decoded page with this index stands for its code page no more. */
+  /** The decoded page with this index no longer stands for its code page. */
   pageLeft(index: number): void;
 }
 
@@ -81,7 +81,7 @@ export class DecodedPages {
   readonly #marks = new Set<number>();
   #markedWords: readonly WordPattern[] = [];
   #passed = 0;
-  /** Marked instructions that were executed, by Wasm address: their operands are still there. */
+  /** Marked instructions that were executed, by Wasm address: they still have their operands. */
   readonly #known = new Map<number, { readonly ip: number; readonly word: number; readonly handler: number }>();
 
   /** @param capacity pages that may be in use at once, `DECODED_PAGES.count` at most. */
@@ -193,7 +193,7 @@ export class DecodedPages {
     if (this.#marks.delete(wasmAddress)) this.#marked(wasmAddress);
   }
 
-  /** Instructions with these words, and no others, get it by their words, wherever they are. */
+  /** Instructions with these words get it wherever they are; those marked before no longer do. */
   markWords(patterns: readonly WordPattern[]): void {
     this.#markedWords = patterns;
     this.#words[DECODER_MARKS >> 2] = this.#marks.size + patterns.length;

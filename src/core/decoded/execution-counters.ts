@@ -1,11 +1,11 @@
-// Counters of executed instructions, in a core that counts (`CoreOptions.counts`): two beside each
-// decoded instruction, and two after the last of a page. One counts how often control came to the
-// instruction from another than the one before it, the other how often it went from there to
-// another than the next. An instruction is executed as often as the one before it, less the
-// departures from that, plus its own arrivals; so straight code costs nothing. The departures from
-// a conditional branch say how often it was taken.
+// Counters of executed instructions, in a core that counts (`CoreOptions.counts`): two for each
+// decoded instruction, and two after the last one of a page. One counts arrivals: control comes to
+// the instruction, and not from the one before it. The other counts departures: control leaves the
+// instruction, and not to the one after it. An instruction is executed as often as the one before
+// it, less the departures from that one, plus its own arrivals; so straight code costs nothing. The
+// departures from a conditional branch are how often it was taken.
 //
-// Counters have 32 bits: they are right modulo 2^32, and are emptied before any count is that high.
+// Counters have 32 bits: they are right modulo 2^32, and are emptied before a count can be higher.
 
 import { DECODED_PAGE_SIZE, DECODED_PAGES } from "../state/layout.ts";
 import { Code } from "../wasm/expression.ts";
@@ -18,7 +18,7 @@ export const COUNTER_SHIFT = 1;
 /** The counters of an instruction. */
 const COUNTER_SIZE = DECODED_SIZE >> COUNTER_SHIFT;
 
-/** Decoded pages of a core that counts: the memory of the others has the counters. */
+/** Decoded pages of a core that counts; the counters use the memory of the other ones. */
 export const COUNTED_PAGES = Math.floor(DECODED_PAGES.count * DECODED_SIZE / (DECODED_SIZE + COUNTER_SIZE)) - 1;
 
 /** The distance from the address of a decoded instruction, shifted, to that of its counters. */
@@ -41,7 +41,7 @@ export type Move = keyof typeof MOVES;
 /** Whether a core counts. */
 export const countsInstructions = (library: Callees): boolean => library.has("depart");
 
-/** Declares that a core counts: other parts do from now on. */
+/** Makes a core count: the parts that are defined after this do. */
 export function defineExecutionCounters(library: Library): void {
   for (const [name, { offset, change }] of Object.entries(MOVES)) {
     const c = new Code(library.define(name, ["i32"], []));

@@ -50,7 +50,7 @@ function execute(c: Code, library: Library, left: Local): void {
 /**
  * Defines `moveContext` (to, from): copies a vCPU's context, as two vCPUs that take turns have it
  * twice per turn.
- * @param whole with the registers of features; else it is a quarter less
+ * @param whole with the registers of optional features, which are a quarter of it
  */
 export function defineContextMove(library: Library, whole: boolean): void {
   const c = new Code(library.define("moveContext", ["i32", "i32"], [], true));

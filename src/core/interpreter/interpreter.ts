@@ -155,7 +155,7 @@ class InterpreterLoop {
     this.#f.i32(0).memory("i32.load", CPU.PMU_MODE).i32(modes).op("i32.and").ifLikely(false, body);
   }
 
-  /** Calls a function of theirs, while they count, with the instructions left of the slice. */
+  /** Calls a function of the monitors, while they count, with the rest of the slice. */
   #count(name: "beginCounted" | "enterCounted" | "settleCounters", then = () => {}): void {
     this.#counted(() => {
       this.#f.get(REMAINING).i32(4).op("i32.shr_s").call(performanceFunction(this.library, name));

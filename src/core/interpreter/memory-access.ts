@@ -55,7 +55,7 @@ export class TlbComparison {
     f.op("i64.xor").i64(DataEntry.TagMask | (size - 1)).op("i64.and");
     // The last element is in the same page: else it changes the lowest bit of the page's number.
     if (count > 1) f.get(va).i64((count - 1) * size).op("i64.add").get(va).op("i64.xor").i64(PAGE_SIZE).op("i64.and").op("i64.or");
-    // Device memory is noted.
+    // Such an access to Device memory is noted.
     if (isAtomic(behavior)) f.i32(0).memory("i64.load", CPU.DEVICE_MAPPED).op("i64.or");
     f.op("i64.eqz");
     // Device memory is among what wants alignment, and refuses DC ZVA.

@@ -65,7 +65,7 @@ interface DataEntryAccess {
   serves(misaligned: Value): Value;
   /** It would, if inline compares did not have to miss it. */
   servesSlowly(misaligned: Value): Value;
-  /** The same, and an invalidation has missed it perhaps. */
+  /** The same, but an invalidation may have missed it. */
   isSuspect(misaligned: Value): Value;
   /** Enters the latest translation, to the Wasm address of `va`. */
   fill(wasmAddress: Value, flags: Value): void;
@@ -125,7 +125,7 @@ export class DataAccess {
   }
 
   /**
-   * Notes an exclusive or atomic access, if it is to Device memory; ends the function where that
+   * Notes an exclusive or atomic access if it is to Device memory; ends the function with 0 if that
    * ends the run.
    * @param flags of its TLB entry
    */
@@ -136,8 +136,8 @@ export class DataAccess {
   }
 
   /**
-   * Ends the function with 0 where such an access is to be noted: the interpreter does that, which
-   * knows its PC.
+   * Ends the function with 0 if such an access has to be noted: only the interpreter can do that,
+   * as it knows the PC.
    */
   leaveUnnoted(c: Code, access: Value, flags: Value): void {
     const isNoted = c.load("i32.load", CPU.DEVICE_ATOMIC);

@@ -1,7 +1,7 @@
-// TLB entries that an invalidation of the guest's may have been meant for and did not reach: it was
-// of one CPU only, of another ASID, or its operand was not a page number. The next use of such a
-// suspect compares it with the tables; one that they no longer hold is kept as evidence. A right
-// invalidation makes no suspects, so that this costs nothing. Arm ARM D5.9, C5.5.
+// TLB entries that a guest's invalidation was perhaps meant for but did not reach: it was for one
+// CPU only, for another ASID, or its operand was not a page number. The next use of such a suspect
+// compares it with the tables; if they no longer hold it, the use is kept as evidence. Correct
+// invalidations make no suspects, so this costs them nothing. Arm ARM D5.9, C5.5.
 
 import { Sctlr } from "../architecture/exceptions.ts";
 import { CPU, DataEntry, TlbSet } from "../state/cpu-state.ts";
@@ -13,12 +13,12 @@ import type { FunctionBuilder } from "../wasm/module.ts";
 import { AccessKind, mmuFunction } from "./mmu.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
-/** How often all entries of a space become suspects at most. */
+/** How often all entries of a space may become suspects. */
 const MISSES = 16;
 
 /**
  * (va i64, access i32, Wasm address i32) -> i32: the first use of a suspect that leads there: 1
- * where it serves the access nevertheless, 0 where the tables do.
+ * if it serves the access nevertheless, 0 if the tables do.
  */
 export const useSuspect = (library: Library): FunctionBuilder => library.get("useSuspect", ["i64", "i32", "i32"], ["i32"]);
 
@@ -51,7 +51,7 @@ export const isOfPage = (c: Code, set: Value, index: Value, table: "Read" | "Wri
 export function defineSuspects(library: Library, used: number): void {
   {
     const c = new Code(library.define("suspectSpace", ["i32"], [])), space = c.parameter(0);
-    // A kernel may do this at each change of its tasks.
+    // A kernel may do this at each switch of its tasks.
     const times = c.let(c.load("i32.load", space, TlbSpace.Misses));
     c.if(times.geU(MISSES), () => c.return());
     c.store("i32.store", space, times.add(1), TlbSpace.Misses);
@@ -99,7 +99,7 @@ function defineUse(library: Library, used: number): void {
     c.store("i64.store", CPU.STALE_TLBI_CPU, c.load("i64.load", space, TlbSpace.MissCpu));
     c.f.call(used);
   });
-  // A TLB may drop more than it has to: only where it cannot know is the old one used.
+  // A TLB may drop more than it has to. The old entry is used only where the TLB cannot know.
   c.result(miss.eq(Miss.Cpu));
 }
 

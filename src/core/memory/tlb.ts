@@ -65,7 +65,7 @@ const TLB_FUNCTIONS = {
    * with these tables.
    */
   tlbFlushTargets: [["i32", "i32", "i32"], []],
-  /** (): the next write by each entry takes the slow path. */
+  /** (): the next write through each entry takes the slow path. */
   tlbSlowWrites: [[], []],
   /** (kind i32, operand i64, broadcast i32): TLBI. See `Tlbi`. */
   tlbi: [["i32", "i64", "i32"], []],
@@ -248,7 +248,7 @@ function definePageFlush(library: Library): void {
   });
 }
 
-/** Drops entries of a page, and leaves those that suspicion may fall on. */
+/** Drops entries of a page, but not those that may become suspects. */
 function defineExactFlush(library: Library): void {
   define(library, "tlbFlushExactly", (c) => {
     const space = c.parameter(0), va = c.parameter(1), kept = c.parameter(2), hash = blockHash(c, va);
@@ -392,7 +392,7 @@ interface PageFlush {
   readonly asid: Value;
 }
 
-/** Drops entries of a page, of one ASID or of all. Those that it misses perhaps become suspects. */
+/** Drops entries of a page, of one ASID or of all. Those that it may miss become suspects. */
 function flushOfAsid(c: Code, library: Library, suspicion: Suspicion, { space, va, kind, asid }: PageFlush): void {
   const exactly = (kept: number) => c.run(tlbFunction(library, "tlbFlushExactly"), space, va, kept);
   c.if(suspicion.areUnshifted(space), () => exactly(0), () => {

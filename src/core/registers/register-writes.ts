@@ -1,5 +1,5 @@
-// The system registers that nothing but MSR changes while their vCPU runs: writes of them can be
-// stopped at and noted. Exceptions, address translations and timers change the others as well.
+// The system registers that only MSR changes while their vCPU runs, so that a run can stop before
+// their writes, and note them. Exceptions, address translations and timers also change the others.
 
 import type { RegisterName } from "./vcpu-state.ts";
 
@@ -24,7 +24,7 @@ export const WRITE_BITS: ReadonlyMap<string, bigint> = new Map([
 
 /** How a register changes. */
 export interface RegisterWrites {
-  /** The registers to which an MSR changes it, in lower case. */
+  /** The registers whose MSR changes it, in lower case. */
   readonly names: readonly string[];
   /** Its bit in `Written`; undefined: its writes are not noted. */
   readonly bit: bigint | undefined;

@@ -398,7 +398,7 @@ class RegionFunction {
     }
     f.get(this.#answer);
     this.#address(next);
-    // Counted only if control does not come back: a departure and an arrival are nothing.
+    // Counted only if control does not come back: a departure and an arrival cancel out.
     const leave = () => {
       this.#depart(node);
       f.get(this.#answer).get(LEFT).op("return");

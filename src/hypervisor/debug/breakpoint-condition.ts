@@ -1,5 +1,5 @@
-// Conditions of breakpoints, which are evaluated where the instruction is reached: a place at which
-// none holds costs no stop, forward and backward alike.
+// Conditions of breakpoints, which are evaluated when the instruction is reached: where none holds,
+// nothing stops, forward and backward alike.
 
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import { agentValue } from "./agent-expression.ts";

@@ -151,8 +151,8 @@ export type DebugAccess =
   /** All or nothing. Read-only mappings do not matter. */
   | { readonly kind: "write"; readonly vcpu: number; readonly space?: DebugSpace; readonly address: bigint; readonly bytes: Uint8Array }
   /**
-   * `vm`: the one that the address belongs to, for a debugger of several. The conditions are those
-   * that the address has from now on.
+   * `vm`: the one that the address belongs to, for a debugger of several. The conditions replace
+   * those that the address had.
    */
   | {
     readonly kind: "insert-breakpoint";

@@ -51,7 +51,7 @@ type EventMatcher = (event: TraceEvent) => string | undefined;
 export interface Follower {
   /** Whether it looks at this vCPU. */
   is(vcpu: Vcpu): boolean;
-  /** Whether each instruction is stepped; otherwise `before` is when it is scheduled. */
+  /** Whether each instruction is stepped; if not, `before` is called when it is scheduled. */
   readonly steps: boolean;
   /** Before an instruction. */
   before(vcpu: Vcpu): void;
@@ -91,7 +91,7 @@ export class DebugControl implements VcpuDebugger {
 
   /**
    * @param fromStart stops before the first instruction.
-   * @param holdsAt whether a condition of a breakpoint does, where a vCPU is
+   * @param holdsAt whether a condition of a breakpoint holds where a vCPU is
    */
   constructor(
     readonly services: DebugServices,
@@ -161,8 +161,8 @@ export class DebugControl implements VcpuDebugger {
   }
 
   /**
-   * Stops before `address` from now on, where there are conditions if one of them holds. False when
-   * no instruction can be there, when there are too many breakpoints, or without a VM.
+   * Stops before `address` from now on; with conditions, only if one of them holds. False when no
+   * instruction can be there, when there are too many breakpoints, or without a VM.
    */
   insert(address: bigint, vm?: string, conditions?: readonly BreakpointCondition[]): boolean {
     return this.#present(vm)?.insert(address, conditions) ?? false;

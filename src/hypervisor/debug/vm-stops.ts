@@ -19,9 +19,9 @@ interface Watchpoint {
 
 /** One of these has to hold, where a breakpoint has any. */
 export type BreakpointCondition =
-  /** A value other than 0 of gdb's bytecode. */
+  /** gdb's bytecode: it holds if its value is not 0. */
   | { readonly kind: "agent"; readonly code: Uint8Array }
-  /** The same of an expression with the guest's variables. */
+  /** The same for an expression with the guest's variables. */
   | { readonly kind: "expression"; readonly text: string };
 
 const watchKey = (address: bigint, length: number, kind: WatchKind) => `${kind} ${address.toString(16)} ${length}`;
@@ -56,8 +56,8 @@ export class VmStops {
   }
 
   /**
-   * Stops before `address`, where there are conditions if one of them holds; false when no
-   * instruction can be there, or at too many. The conditions that the address had are gone.
+   * Stops before `address`; with conditions, only if one of them holds. They replace the conditions
+   * that the address had. False when no instruction can be there, or when there are too many.
    */
   insert(address: bigint, conditions: readonly BreakpointCondition[] = []): boolean {
     if (address % INSTRUCTION_SIZE || this.#breakpoints.size >= MAXIMUM_BREAKPOINTS) return false;

@@ -142,8 +142,8 @@ export class Execution implements ExitHandler {
     this.#disturbed = false;
     // A debugger, the checker and an instruction limit need every exit.
     const watched = debug !== undefined || checker !== undefined || this.#stopAt !== Infinity;
-    // A listener to an instruction that is reported in the middle of a run acts when the turn is
-    // over, and its event has the turn that it is in.
+    // The event of an instruction in the middle of a run has the turn that it is in, and its
+    // listener acts when that turn is over.
     const { trap, syscall, task } = trace.wanted;
     this.#limit = Math.min(watched || trap || syscall || task ? this.#turnEnd : machine.horizon, due);
     try {

@@ -1,5 +1,5 @@
-// Writers of RAM that are not instructions: each gives its name to who watches, and each page that
-// it writes is noted.
+// Writers of RAM that are not instructions: each is reported by its name, and each page that it
+// writes is noted.
 
 import assert from "node:assert/strict";
 import type { RamWriter } from "../../../src/abi/ram-writer.ts";
