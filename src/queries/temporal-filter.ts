@@ -150,7 +150,8 @@ function part(text: string, from: number, end: number, table: Table): Filter {
     return parseFilter(" ".repeat(from) + text.slice(from, end), table);
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
-    throw new FilterError(text, error.at, error.message);
+    const { what, wayOut } = error.problem;
+    throw new FilterError(text, error.at, what, wayOut);
   }
 }
 

@@ -133,6 +133,15 @@ Deno.test("a wrong filter over time is refused at its place", () => {
   }
 });
 
+Deno.test("an error in a part of a filter over time keeps its way out", () => {
+  assert.throws(() => parseEventFilter("kind=hvc before nosuch=1", EVENTS), (error) => {
+    assert.ok(error instanceof FilterError);
+    assert.equal(error.problem.what, 'no field "nosuch"');
+    assert.match(error.problem.wayOut ?? "", /^there are id, /);
+    return true;
+  });
+});
+
 Deno.test("a filter hears the one kind that it names, or else all of the machine and the kernels' that it mentions", () => {
   assert.deepEqual(kindsForFilter("name=read kind=syscall"), ["syscall"]);
   assert.deepEqual(kindsForFilter("!refused=yes kind=hvc"), ["hvc"]);
