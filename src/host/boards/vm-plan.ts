@@ -123,7 +123,7 @@ export interface VmPlan {
   readonly cpuFrequencies?: readonly number[];
   /** More RAM above it, each range a multiple of 2 MiB and apart from the others, by address. */
   readonly windows?: readonly MemoryWindow[];
-  /** Whether its devicetree has the CPU's performance monitors; crosvm's never does. */
+  /** Whether its devicetree has the CPU's performance monitors; crosvm's never has them. */
   readonly hasPmu?: boolean;
   /** `size-max` of the configuration: none by default, crosvm's on its platform. Bytes. */
   readonly sizeMax?: number;

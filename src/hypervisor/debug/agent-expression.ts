@@ -2,7 +2,7 @@
 // manual, appendix F). Tracing is not built.
 
 /** Registers and memory for an expression. */
-export interface AgentReads {
+interface AgentReads {
   /** A register by gdb's number; undefined: there is none. */
   register(number: number): bigint | undefined;
   /** Memory at a virtual address; undefined: not all of it can be read. */
