@@ -9,7 +9,7 @@ import { readSnapshot, SnapshotError } from "./file.ts";
 import { staleClock } from "./stale-clock.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { warn } from "../support/warn.ts";
-import { type Problem, problemOf, whatText } from "../support/problem.ts";
+import { type Problem, problemOf, problemText } from "../support/problem.ts";
 
 /** A machine that is ready to run, and the state that it has where that is not the plan's start. */
 interface Begun {
@@ -67,7 +67,7 @@ export function beginSystem(plan: SessionPlan, counts = false): Begun | { readon
     if (!(error instanceof ArchiveError || error instanceof SnapshotError)) throw error;
     const refused = problemOf(error, error instanceof ArchiveError ? from.path : undefined);
     if (!from.spare) return { refused };
-    warn(`${whatText(refused)}; the machine starts from the beginning and saves a new snapshot`);
+    warn(`${problemText(refused)}; the machine starts from the beginning and saves a new snapshot`);
     const begun = assembled(plan, counts);
     return "refused" in begun ? begun : { ...begun, plan: { ...plan, instant: from.path } };
   }
