@@ -87,11 +87,9 @@ export function checkedTable(raw: Table, positions = new TomlPositions("")): Con
   const result = v.safeParse(Schema, raw, { abortPipeEarly: true });
   const wrong = result.issues?.map((issue) => (issue.path ?? []).map((item) => item.key as string | number)) ?? [];
   for (const [index, issue] of (result.issues ?? []).entries()) {
-    const path = wrong[index];
-    const key = path.findLast((part) => typeof part === "string");
-    if (issue.received === "undefined") {
-      errors.atKey(path, MISSING[path.join(".")] ?? { code: "missing", key: `${key}`, where: inTable(path) });
-    } else errors.atIssue(path, issue);
+    const path = wrong[index], missing = issue.received === "undefined" ? MISSING[path.join(".")] : undefined;
+    if (missing) errors.atKey(path, missing);
+    else errors.atIssue(path, issue, inTable(path));
   }
   const spoilt = new Spoilt([...wrong, ...errors.meant]);
   const rest = result.success ? result : v.safeParse(Schema, spoilt.takenOut(raw), { abortPipeEarly: true });
@@ -190,10 +188,11 @@ export class ConfigErrors {
     this.#add(this.positions.value(path), path, fact);
   }
 
-  /** A value that its schema refuses. */
-  atIssue(path: KeyPath, { input, message }: Pick<v.BaseIssue<unknown>, "input" | "message">): void {
+  /** A value that its schema refuses, or a missing one. @param where ` in [vm.rt]` */
+  atIssue(path: KeyPath, { input, message, received }: v.BaseIssue<unknown>, where = ""): void {
     const key = path.findLast((part) => typeof part === "string");
-    this.atValue(path, { code: "value", key, shown: shown(key, input), fact: factIn(message) });
+    if (received === "undefined") this.atKey(path, { code: "missing", key: `${key}`, where });
+    else this.atValue(path, { code: "value", key, shown: shown(key, input), fact: factIn(message) });
   }
 
   /** For a path that is missing, the error goes to the table that lacks it. */

@@ -7,7 +7,7 @@ import { catalogPath } from "../catalog/catalog.ts";
 import { type ConfigFact, ruled } from "../plans/config-fact.ts";
 import { type FileDevice, NET_POLICY_KEYS } from "./schema.ts";
 import { cannotRead, readToEnd } from "../support/named-file.ts";
-import { type Problem, problemOf } from "../support/problem.ts";
+import { type Problem, problemOf, within } from "../support/problem.ts";
 import { leadsInto } from "../support/real-place.ts";
 import { DEFAULT_NET_POLICY, type DevicePlan, type NetPolicy, PlanError } from "../plans/plan.ts";
 
@@ -58,13 +58,13 @@ export async function load<T>(
   try {
     file = files.given?.[reference] ?? readToEnd(path);
   } catch (error) {
-    refuse(key, { code: "file", of: `${key} ${reference}`, problem: cannotRead(error) });
+    refuse(key, { code: "rule", ...cannotRead(error, `${key} ${reference}`) });
     return undefined;
   }
   try {
     return make(file);
   } catch (error) {
-    refuse(key, { code: "file", of: `${key} ${reference}`, problem: problemOf(error) });
+    refuse(key, problemFact(error, `${key} ${reference}`));
     return undefined;
   }
 }
@@ -78,7 +78,7 @@ export function logOf(devices: readonly FileDevice[] | undefined, files: Files, 
   if (log === undefined) return undefined;
   const path = inFolder(log, files);
   const problem = cannotWrite(path, dirname(log));
-  if (problem !== undefined) refuse("devices", { code: "file", of: `log ${log}`, problem });
+  if (problem !== undefined) refuse("devices", { code: "rule", ...within(`log ${log}`, problem) });
   return path;
 }
 
@@ -120,9 +120,9 @@ function cannotWrite(path: string, folder: string): Problem | undefined {
   }
 }
 
-/** An error whose problem is the whole of it. */
-export function problemFact(error: unknown): ConfigFact {
-  return { code: "rule", ...problemOf(error) };
+/** The problem of an error; `of`: what it is about. */
+export function problemFact(error: unknown, of?: string): ConfigFact {
+  return { code: "rule", ...problemOf(error, of) };
 }
 
 /**

@@ -613,8 +613,6 @@ export const DEFAULT_UI: FileUi = v.parse(ui, {});
 /** One `[vm.NAME]`. */
 export type FileVm = v.InferOutput<typeof vm>;
 export type FileDevice = NonNullable<FileVm["devices"]>[number];
-/** One key of `[link]`. */
-export type FileLink = v.InferOutput<typeof link>;
 
 /** Known keys of each kind of table. `link` is by the link's own kind. */
 export const KNOWN_KEYS = {

@@ -44,16 +44,7 @@ export function readUserFile(content: string): { readonly file: UserFile; readon
   unknownKeys(read.raw, [], errors);
   const { issues = [] } = v.safeParse(FILE, read.raw, { abortPipeEarly: true });
   const wrong = issues.map((issue) => (issue.path ?? []).map((item) => item.key as string | number));
-  for (const [index, issue] of issues.entries()) {
-    const path = wrong[index];
-    if (issue.received === "undefined") {
-      errors.atKey(path, {
-        code: "missing",
-        key: `${path.findLast((part) => typeof part === "string")}`,
-        where: "",
-      });
-    } else errors.atIssue(path, issue);
-  }
+  for (const [index, issue] of issues.entries()) errors.atIssue(wrong[index], issue);
   const rest = v.safeParse(FILE, new Spoilt(wrong).takenOut(read.raw));
   // `ui` itself may not be a table.
   if (!rest.success) return { file: NO_USER_FILE, errors };

@@ -3,8 +3,7 @@
 import { readVars } from "../assembly/layout/firmware-layout.ts";
 import type { VariablesPlan } from "../host/interface.ts";
 import { cannotRead } from "../support/named-file.ts";
-import { problemOf } from "../support/problem.ts";
-import { type Files, inFolder, type Refuse } from "./files.ts";
+import { type Files, inFolder, problemFact, type Refuse } from "./files.ts";
 
 /** The file that a key names, and its content; undefined without one, or if it cannot be used. */
 export function keptVariables(key: string, path: string | undefined, files: Files, refuse: Refuse): VariablesPlan | undefined {
@@ -14,8 +13,8 @@ export function keptVariables(key: string, path: string | undefined, files: File
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const missing = error instanceof Deno.errors.NotFound;
-    const problem = missing ? { ...cannotRead(error), wayOut: `make it with: truncate -s 2M ${path}` } : problemOf(error);
-    refuse(key, { code: "file", of: missing ? `${key} ${path}` : key, problem });
+    if (missing) refuse(key, { code: "rule", ...cannotRead(error, `${key} ${path}`), wayOut: `make it with: truncate -s 2M ${path}` });
+    else refuse(key, problemFact(error, key));
     return undefined;
   }
 }

@@ -64,8 +64,6 @@ export type ConfigFact =
   | { readonly code: "name"; readonly of: "vm" | "theme"; readonly name: string }
   /** More CPUs than the machine has. */
   | { readonly code: "over"; readonly key: string; readonly count: number; readonly cpus: number }
-  /** A file that a key names; `of`: its key and name. */
-  | { readonly code: "file"; readonly of: string; readonly problem: Problem }
   | { readonly code: "rule"; readonly what: string; readonly wayOut?: string };
 
 export const CONFIG_FACTS = new Facts<ConfigFact>({
@@ -77,7 +75,6 @@ export const CONFIG_FACTS = new Facts<ConfigFact>({
   "no-vm": ({ vm }) => `no vm ${JSON.stringify(vm)}`,
   "name": ({ of, name }) => `${of} name ${JSON.stringify(name)} is not of the form [a-z][a-z0-9-]*`,
   "over": ({ key, count, cpus }) => `${key} ${count} is over the ${cpus} physical CPUs of [machine]`,
-  "file": ({ of, problem }) => `${of}: ${problem.what}`,
   "rule": ({ what }) => what,
 }, {
   "unknown-key": ({ key, known, instead }) => didYouMean(key, known, instead),
@@ -85,7 +82,6 @@ export const CONFIG_FACTS = new Facts<ConfigFact>({
   "needs": ({ wayOut }) => wayOut,
   "no-vm": ({ vm, known }) => didYouMean(vm, known),
   "over": ({ cpus }) => `use 1..${cpus}`,
-  "file": ({ problem }) => problem.wayOut,
   "rule": ({ wayOut }) => wayOut,
 });
 
