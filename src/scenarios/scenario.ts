@@ -24,7 +24,8 @@ const DEFAULT_WITHIN = 10e9;
 
 /** The error of a filter, in one line. */
 function placed({ problem: { what, wayOut }, at }: FilterError): Problem {
-  return { what: wayOut === undefined ? `${what}, at character ${at + 1}` : what, wayOut: wayOut && `${wayOut}, at character ${at + 1}` };
+  const place = `, at character ${at + 1}`;
+  return wayOut === undefined ? { what: what + place } : { what, wayOut: wayOut + place };
 }
 
 /** A refinement whose message is an error that `check` throws, of these classes. */
@@ -265,10 +266,7 @@ function checkOrder(steps: readonly Step[], errors: ConfigErrors): void {
       parseFilter(step.filter, TABLES[step.expect_rows]);
     } catch (error) {
       if (!(error instanceof FilterError)) throw error;
-      {
-        const problem = placed(error);
-        errors.atValue(["step", index, "filter"], ruled(`filter ${problem.what}`, problem.wayOut));
-      }
+      errors.atValue(["step", index, "filter"], { code: "value", key: "filter", shown: "", fact: { code: "rule", ...placed(error) } });
     }
   });
 }
