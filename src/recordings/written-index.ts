@@ -19,7 +19,7 @@ export type WrittenObject = { readonly pa: number; readonly length: number } | {
 export const mayHave = ({ pages, registers }: Written, object: WrittenObject): boolean =>
   "bit" in object ? (registers & object.bit) !== 0n : pages.touches(object.pa, object.length);
 
-/** A place of the run; one at a boundary has its number. */
+/** A place of the run, with the number of the boundary if it is at one. */
 export interface IndexedPlace {
   readonly instructions: number;
   readonly boundary?: number | undefined;
@@ -59,28 +59,18 @@ export class WrittenIndex {
    * after the latest boundary are unknown here.
    */
   has(first: IndexedPlace | undefined, last: IndexedPlace, object: WrittenObject): boolean {
-    const begin = first ? this.#after(first) : 0, end = this.#upTo(last);
-    for (let index = begin; index <= end && index < this.#intervals.length; index++) {
-      if (mayHave(this.#intervals[index].written, object)) return true;
-    }
-    return false;
+    const parts = this.#intervals;
+    // Native guests retire nothing: parts that end with the count of a place may be on either side.
+    const begin = first ? this.#partsTo(first) ?? parts.filter(({ end }) => end < first.instructions).length : 0;
+    const end = this.#partsTo(last) ?? parts.filter(({ end }) => end <= last.instructions).length + 1;
+    return parts.slice(begin, end).some(({ written }) => mayHave(written, object));
   }
 
-  /** The first part that may be after a place. */
-  #after({ instructions, boundary }: IndexedPlace): number {
-    const known = boundary === undefined ? -1 : this.#intervals.findIndex((one) => one.boundary === boundary);
-    if (known >= 0 || boundary === 0) return known + 1;
-    // Native guests retire nothing: a part with the same count at its end may be after the place.
-    const index = this.#intervals.findIndex(({ end }) => end >= instructions);
-    return index < 0 ? this.#intervals.length : index;
-  }
-
-  /** The last part that may be before a place. */
-  #upTo({ instructions, boundary }: IndexedPlace): number {
-    const known = boundary === undefined ? -1 : this.#intervals.findIndex((one) => one.boundary === boundary);
-    if (known >= 0 || boundary === 0) return known;
-    const index = this.#intervals.findIndex(({ end }) => end > instructions);
-    return index < 0 ? this.#intervals.length : index;
+  /** How many parts are before a place; undefined unless its boundary is known and still there. */
+  #partsTo({ boundary }: IndexedPlace): number | undefined {
+    if (boundary === undefined) return undefined;
+    const index = this.#intervals.findIndex((one) => one.boundary === boundary);
+    return index >= 0 || boundary === 0 ? index + 1 : undefined;
   }
 
   /** Every second boundary goes. */
