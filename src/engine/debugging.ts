@@ -9,7 +9,7 @@ import { stopAtEvents } from "../inspection/rules/stop-rules.ts";
 import { inPieces, type Loop, MOVE_SLICE, PAST } from "./loop.ts";
 import { vcpuId } from "../queries/ids.ts";
 import type { DebuggedVms } from "../queries/debugged-vms.ts";
-import { problemText } from "../support/problem.ts";
+import { asProblem, problemText } from "../support/problem.ts";
 
 /** The debugger's side of one session. */
 export class Debugging {
@@ -36,7 +36,7 @@ export class Debugging {
     const { loop, loop: { shown, port } } = this;
     if (request.kind === "debug-attach") {
       const error = loop.done() ? "the machine has ended" : shown.system.debugger.attach(request.vms);
-      return port.post({ kind: "debug-attached", error: error === undefined ? undefined : { what: error } });
+      return port.post({ kind: "debug-attached", error: asProblem(error) });
     }
     if (loop.done()) return;
     const control = shown.system.debugger.control;

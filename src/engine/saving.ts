@@ -98,7 +98,7 @@ export class Saving {
   /** Writes a recording of the run so far, which may continue. */
   recording(id: number, path: string): void {
     const { plan, port } = this.loop;
-    const acted = (error?: Said) => port.post({ kind: "acted", id, error: error === undefined ? undefined : asProblem(error) });
+    const acted = (error?: Said) => port.post({ kind: "acted", id, error: asProblem(error) });
     const off = this.#unrecordable();
     if (off !== undefined) return acted(off);
     savedHeader(plan).then((header) => port.guarded(() => acted(this.#recorded(path, header))), (error) => {

@@ -44,8 +44,7 @@ export class Travel {
     const { loop, loop: { shown, port } } = this;
     const moved: Told = (said, text) => {
       const { system } = shown;
-      const error = said === undefined ? undefined : asProblem(said);
-      port.post({ kind: "moved", id, error, instructions: system.instructions(), time: system.machine.time, text });
+      port.post({ kind: "moved", id, error: asProblem(said), instructions: system.instructions(), time: system.machine.time, text });
     };
     this.#id = id;
     const isForward = to.kind === "next-event" || to.kind === "step" && to.by > 0;

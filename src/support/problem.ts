@@ -28,7 +28,9 @@ export function problemText(problem: Problem): string {
 /** A problem, or what is wrong where there is no way out. */
 export type Said = Problem | string;
 
-export function asProblem(said: Said): Problem {
+export function asProblem(said: Said): Problem;
+export function asProblem(said: Said | undefined): Problem | undefined;
+export function asProblem(said: Said | undefined): Problem | undefined {
   return typeof said === "string" ? { what: said } : said;
 }
 
