@@ -8,6 +8,7 @@ import { CODE_FACTOR, EVENT_BYTES, type MemoryLimits } from "../../plans/memory-
 import type { Inspected } from "../../inspection/readers/inspected.ts";
 import type { DebugCore } from "../../core/interface.ts";
 import { MiB } from "../../support/sizes.ts";
+import { formatSize } from "../../support/units.ts";
 import type { Machine } from "../../machine/machine.ts";
 
 /** Events that are kept without a budget. */
@@ -21,7 +22,10 @@ export function traceCapacities(bytes: number): { readonly log: number; readonly
 
 /** Bytes of changes of disks that a state can have: to keep one takes four times as much. */
 export const OVERLAID_MAX = 512 * MiB;
-const DISKS = 'changes of disks in mode "overlay"; above 160MiB no states are kept for going back, above 512MiB none can be saved';
+
+const disksText = ({ history }: MemoryLimits) =>
+  `changes of disks in mode "overlay"; above ${formatSize(history)} no states are kept for going back, ` +
+  `above ${formatSize(OVERLAID_MAX)} none can be saved`;
 
 type Parts = Pick<Inspected, "log" | "traceBuffer" | "hypervisor"> & {
   readonly machine: Machine;
@@ -53,6 +57,6 @@ export function machineMemory(
       dropped: log.dropped + traceBuffer.dropped,
       what: "events; at the limit the oldest go",
     },
-    ...overlays.length ? [{ part: "disks", used: overlaid, dropped: 0, what: DISKS }] : [],
+    ...overlays.length ? [{ part: "disks", used: overlaid, dropped: 0, what: disksText(limits) }] : [],
   ];
 }
