@@ -16,6 +16,7 @@ import { filledPages } from "../../src/state/pages.ts";
 import { PAGE_SIZE } from "../../src/support/sizes.ts";
 import { Random } from "../support/random.ts";
 import { demoPlan, runTo } from "../snapshots/systems.ts";
+import { resultOf } from "./searches.ts";
 
 /** The part of the run that is looked at. */
 const FIRST = 115_000, HERE = 120_000;
@@ -53,11 +54,7 @@ function runWith(plan: SessionPlan, counts: readonly number[]): RunUpTo {
 }
 
 function searched(run: RunUpTo, watched: Watched, wanted: number, reach?: number): Accesses {
-  const search = new AccessSearch(run, watched, wanted, reach);
-  for (;;) {
-    const found = search.advance(Infinity);
-    if (found) return found;
-  }
+  return resultOf(new AccessSearch(run, watched, wanted, reach));
 }
 
 const values = ({ before, after }: Pick<Access, "before" | "after">) => [String(before), String(after)];

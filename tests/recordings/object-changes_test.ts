@@ -4,25 +4,19 @@
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { System } from "../../src/assembly/system/system.ts";
-import { type Access, type Accesses, AccessSearch } from "../../src/recordings/accesses.ts";
+import { type Access, AccessSearch } from "../../src/recordings/accesses.ts";
 import type { RunUpTo } from "../../src/recordings/back-to.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import { QueryError } from "../../src/inspection/readers/inspected.ts";
 import { Past } from "../../src/recordings/past.ts";
 import { demoPlan } from "../snapshots/systems.ts";
 import { Random } from "../support/random.ts";
+import { resultOf } from "./searches.ts";
 
 interface Change {
   readonly at: number;
   readonly before: string;
   readonly after: string;
-}
-
-function searched(search: AccessSearch): Accesses {
-  for (;;) {
-    const found = search.advance(Infinity);
-    if (found) return found;
-  }
 }
 
 /** Changes at one place as one; none where nothing remains of them. */
@@ -66,7 +60,7 @@ Deno.test("changes of interrupts and queues are those that looks after every ins
   const changed = states.filter(({ changes }) => changes.length > 1);
   assert.ok(changed.some(({ id }) => id.startsWith("irq:")) && changed.some(({ id }) => id.startsWith("mq:")));
   for (const { id, changes } of changed.slice(0, 4)) {
-    const { accesses } = searched(new AccessSearch(upTo(plan, end), { kind: "object", id }, 1000));
+    const { accesses } = resultOf(new AccessSearch(upTo(plan, end), { kind: "object", id }, 1000));
     assert.deepEqual(joined(accesses.filter(({ at, event }) => at > first || at === first && event!.vcpu !== "")), changes, id);
   }
 });
@@ -84,7 +78,7 @@ Deno.test("changes of capabilities, parcels and owners of pages are all that loo
       if (now !== seen.at(-1)) seen.push(now);
       if (result.kind === "idle") machine.skipTo(result.next);
     }
-    const { accesses, start } = searched(new AccessSearch(upTo(plan, end), { kind: "object", id }, 1000));
+    const { accesses, start } = resultOf(new AccessSearch(upTo(plan, end), { kind: "object", id }, 1000));
     const states = [String(start!.value), ...accesses.map(({ after }) => String(after))];
     for (const [index, { before, event }] of accesses.entries()) {
       assert.equal(before, states[index]);
@@ -99,6 +93,6 @@ Deno.test("changes of capabilities, parcels and owners of pages are all that loo
 Deno.test("no object of this name, and an id that has no state, are named", async () => {
   const plan = await demoPlan(), system = assemble(plan);
   assert.throws(() => system.inspector.objectState("vcpu:ping/0"), QueryError);
-  const { accesses, start } = searched(new AccessSearch(upTo(plan, 500), { kind: "object", id: "mq:9999" }, 1));
+  const { accesses, start } = resultOf(new AccessSearch(upTo(plan, 500), { kind: "object", id: "mq:9999" }, 1));
   assert.deepEqual([accesses, start?.value], [[], "does not exist"]);
 });

@@ -5,7 +5,7 @@ import { assemble } from "../../src/assembly/assemble.ts";
 import type { System } from "../../src/assembly/system/system.ts";
 import { SessionRun } from "../../src/engine/session-run.ts";
 import { alone } from "../../src/plans/plan.ts";
-import { type Accesses, AccessSearch } from "../../src/recordings/accesses.ts";
+import { AccessSearch } from "../../src/recordings/accesses.ts";
 import { WrittenIndex } from "../../src/recordings/written-index.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
 import { filledPages } from "../../src/state/pages.ts";
@@ -13,6 +13,7 @@ import type { SystemState } from "../../src/state/system-state.ts";
 import { PageSet } from "../../src/support/page-set.ts";
 import { PAGE_SIZE } from "../../src/support/sizes.ts";
 import { Random } from "../support/random.ts";
+import { resultOf } from "./searches.ts";
 import { demoPlan, hashesOf, runTo } from "../snapshots/systems.ts";
 
 /** Instructions between two looks. */
@@ -129,13 +130,6 @@ async function keptRun(
   };
 }
 
-function searched(search: AccessSearch): Accesses {
-  for (;;) {
-    const found = search.advance(Infinity);
-    if (found) return found;
-  }
-}
-
 Deno.test("a search for a write repeats only the parts of the run that may have one, and finds the same", async () => {
   const { run, system, machines, repeated } = await keptRun([20_000, 28_000, 36_000]);
   runTo(system, 40_000);
@@ -144,12 +138,12 @@ Deno.test("a search for a write repeats only the parts of the run that may have 
   for (let round = 0; round < 3; round++) {
     const pa = pages[random.below(pages.length)] * PAGE_SIZE + 8 * random.below(512);
     const watched = { kind: "memory", watch: { pa, length: 8, kind: "write" } } as const, upTo = run.upTo(system);
-    const before = repeated(), found = searched(new AccessSearch(upTo, watched, 3)), indexed = repeated() - before;
+    const before = repeated(), found = resultOf(new AccessSearch(upTo, watched, 3)), indexed = repeated() - before;
     const all: typeof upTo = {
       ...upTo,
       rerun: { milestone: (moment) => run.milestone(moment), pastAt: (from) => run.pastAt(from), mayBeWritten: () => true },
     };
-    const began = repeated(), expected = searched(new AccessSearch(all, watched, 3)), full = repeated() - began;
+    const began = repeated(), expected = resultOf(new AccessSearch(all, watched, 3)), full = repeated() - began;
     assert.deepEqual(found, expected, `pa 0x${pa.toString(16)}`);
     assert.ok(indexed <= full);
     spared += full - indexed;
@@ -158,7 +152,7 @@ Deno.test("a search for a write repeats only the parts of the run that may have 
   const never = pages.find((page) => !run.mayBeWritten(undefined, run.upTo(system), { pa: page * PAGE_SIZE, length: PAGE_SIZE }))!;
   const count = machines(), far = repeated();
   const watch = { pa: never * PAGE_SIZE, length: 8, kind: "write" } as const;
-  const { accesses, start } = searched(new AccessSearch(run.upTo(system), { kind: "memory", watch }, 1));
+  const { accesses, start } = resultOf(new AccessSearch(run.upTo(system), { kind: "memory", watch }, 1));
   assert.deepEqual([accesses, start?.at], [[], 0]);
   assert.deepEqual([machines() - count, repeated() - far], [1, 0], "never written: nothing is repeated");
 });
