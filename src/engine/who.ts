@@ -1,6 +1,5 @@
 // `el2 who`: the latest accesses to memory, or changes of a register or an object, before a place
-// of the run.
-// Other machines repeat the run meanwhile; the session's own runs on.
+// of the run. Other machines repeat the run meanwhile; the session's own runs on.
 
 import { QueryError } from "../inspection/readers/inspected.ts";
 import { instructionText } from "../inspection/readers/read-symbols.ts";

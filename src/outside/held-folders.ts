@@ -1,6 +1,6 @@
-// Folders that this process shares with its guests, held against other sessions. A guest with the
-// right to write could swap a folder below one for a link, just while another session resolves a
-// path there (shared-folder.ts): a folder with such a guest has one session.
+// Folders that this process shares with its guests, held against other sessions. A guest that may
+// write could replace a folder inside by a link, exactly while another session resolves a path
+// there (shared-folder.ts). So a folder that such a guest shares belongs to one session.
 
 import { node } from "../support/node-modules.ts";
 
@@ -42,7 +42,7 @@ function hold(path: string, exclusive: boolean, until: number): void {
   throw new Deno.errors.Busy(`another session shares ${path}, and a guest may write there; ${way}`);
 }
 
-/** The folder; undefined if it can be passed through only, or this system opens no folders. */
+/** The folder; undefined if it cannot be read, only entered, or if this system opens no folders. */
 function opened(path: string): Deno.FsFile | undefined {
   try {
     return Deno.openSync(path);
@@ -52,7 +52,7 @@ function opened(path: string): Deno.FsFile | undefined {
   }
 }
 
-/** Takes the lock; true as well where the file system has none for folders, as NFS. */
+/** Takes the lock; also true where the file system has no locks for folders, such as NFS. */
 function locked(file: Deno.FsFile, exclusive: boolean): boolean {
   try {
     return file.tryLockSync(exclusive);

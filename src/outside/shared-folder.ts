@@ -159,8 +159,8 @@ export class ComputerFolder implements SharedFolder {
   }
 
   /**
-   * Looks at the file at `path`, which is in this folder after that. A look changes nothing, so one
-   * check is enough: what was seen elsewhere is not told.
+   * Looks at the file at `path`, and checks that it is in this folder after that. A look changes
+   * nothing, so one check is enough: the guest never gets what was seen elsewhere.
    */
   #seen<T>(path: SharePath, look: (place: string) => T): T {
     return translated(() => {

@@ -180,7 +180,7 @@ export interface SessionPlan {
 
 /** Context id of the primary VM's vsock device. */
 export const PRIMARY_CID = 3;
-/** Context id of the first secondary VM's, unless the device sets one; the next VM has the next. */
+/** That of the first secondary VM, unless its device sets one; each VM has the next number. */
 export const FIRST_CID = 4;
 
 /** The parts of a plan that make the machine, without those about recording, display and end. */

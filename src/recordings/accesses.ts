@@ -5,8 +5,7 @@
 import { HYPERVISOR_WRITES, type RamWriter } from "../abi/ram-writer.ts";
 import type { TraceEvent } from "../abi/trace.ts";
 import type { System } from "../assembly/system/system.ts";
-import type { MemoryWatch } from "../core/interface.ts";
-import type { RegisterWrites } from "../core/interface.ts";
+import type { MemoryWatch, RegisterWrites } from "../core/interface.ts";
 import { type Vcpu, wordAt } from "../hypervisor/inspect.ts";
 import { EVERY_VM } from "../queries/debugged-vms.ts";
 import { vcpuId } from "../queries/ids.ts";

@@ -44,13 +44,13 @@ export function compareRuns(good: readonly RunFeatures[], bad: readonly RunFeatu
     .filter(({ time, good, bad }) => (good > 0 || time <= ends.good) && (bad > 0 || time <= ends.bad));
   const apart = (one: DistinctFeature) => Math.abs(one.bad / bad.length - one.good / good.length);
   const plain = all.filter(({ kind }) => kind !== "order"), exact = (one: DistinctFeature) => apart(one) === 1;
-  const isFirst = (one: DistinctFeature, other: DistinctFeature) =>
+  const byTime = (one: DistinctFeature, other: DistinctFeature) =>
     one.time - other.time || RANKS.indexOf(one.kind) - RANKS.indexOf(other.kind);
   for (const features of [plain.filter(exact), all.filter(exact)]) {
-    if (features.length > 0) return { exact: true, features: features.sort(isFirst) };
+    if (features.length > 0) return { exact: true, features: features.sort(byTime) };
   }
   const near = plain.filter((one) => apart(one) >= LEAST_DIFFERENCE);
-  return { exact: false, features: near.sort((one, other) => apart(other) - apart(one) || isFirst(one, other)) };
+  return { exact: false, features: near.sort((one, other) => apart(other) - apart(one) || byTime(one, other)) };
 }
 
 const RANKS: readonly RunFeature["kind"][] = ["event", "function", "order"];

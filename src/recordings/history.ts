@@ -104,7 +104,7 @@ export class History {
     this.#bytes = 0;
   }
 
-  /** The latest one before a place or there, whose pages a state can share. */
+  /** The latest one at a place or before it: a state that is saved there can share its pages. */
   upTo(instructions: number): Milestone | undefined {
     return this.#milestones.findLast((one) => one.instructions <= instructions);
   }

@@ -28,7 +28,7 @@ export interface RunFeatures {
 
 /** Parts of a run after which the functions that were executed are looked up. */
 const PARTS = 32;
-/** Different features of a kind that a run may have: an id or a name may be different each time. */
+/** Features that are kept of a run: an id or a name may be different each time. */
 const MOST = 100_000;
 
 /** The row of an event in lists. */

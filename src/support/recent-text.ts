@@ -1,11 +1,11 @@
-// The end of a text that grows without end, in which patterns are looked for.
+// The last characters of a text that keeps growing, searched for patterns.
 
 import type { LinearRegex } from "./linear-regex.ts";
 
 export class RecentText {
   #text = "";
 
-  /** @param most characters that are kept, of which there may be twice as many for a while */
+  /** @param most characters that are kept; for a while there may be twice as many */
   constructor(readonly most: number) {}
 
   add(text: string): void {

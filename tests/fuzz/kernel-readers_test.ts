@@ -2,8 +2,7 @@
 // Each mutant is accepted, or refused by its reader, with heap in proportion to its size (run.ts).
 // EL2_LONG=1 has 100,000 of each. Kernel symbols and files: readers_test.ts.
 
-import { DEFAULT_UI } from "../../src/configuration/schema.ts";
-import { KNOWN_KEYS } from "../../src/configuration/schema.ts";
+import { DEFAULT_UI, KNOWN_KEYS } from "../../src/configuration/schema.ts";
 import { COMMAND_KEYS } from "../../src/configuration/program-keys.ts";
 import { readUserFile } from "../../src/configuration/user-file.ts";
 import { Btf } from "../../src/linux/btf.ts";

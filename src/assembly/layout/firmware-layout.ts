@@ -65,7 +65,7 @@ export function checkFlash({ code, size, vars }: VmFlash): void {
   const banks = [["bios", size, code.length], ...vars ? [["variables", vars.content.length, 0] as const] : []] as const;
   for (const [what, bank, used] of banks) {
     if (used > bank || bankSize(`the ${what}`, bank, QEMU_FLASH_MAX) !== bank) {
-      throw new UserError(`the flash of ${what} has ${formatSize(bank)}`, `it has a power of two, ${formatSize(BANK_MIN)} or more`);
+      throw new UserError(`the flash of ${what} has ${formatSize(bank)}`, `its size is a power of two, ${formatSize(BANK_MIN)} or more`);
     }
   }
 }

@@ -1,6 +1,6 @@
-// The rules between the keys of a machine, its host, VMs and links: what each needs, what fits
-// together, what is there once. A configuration has these keys, and a plan that a file brings has
-// what follows from them (plan-keys.ts).
+// The rules between the keys of a machine, its host, VMs and links: what each key needs, which
+// values fit together, and which may occur only once. They check the keys of a configuration, and
+// those that would make a plan that a file brings (plan-keys.ts).
 
 import type { HypervisorNode } from "../../abi/hypervisor-node.ts";
 import { GH } from "../../abi/ioctl/gunyah.ts";
@@ -18,13 +18,13 @@ import { formatSize } from "../../support/units.ts";
 /** Where a key is: the names of the tables that it is in, and its own. */
 type KeyPath = readonly (string | number)[];
 
-/** A device, as far as it is not alone. */
+/** The keys of a device that a rule names. */
 export type DeviceKeys =
   | { readonly kind: "console"; readonly ports: readonly string[] }
   | { readonly kind: "vsock"; readonly cid?: number }
   | { readonly kind: "pl011" | Exclude<DevicePlan["kind"], "console" | "vsock"> };
 
-/** `[vm.NAME]` with its defaults, as far as one key is about others. */
+/** The keys of `[vm.NAME]` that a rule names, with their defaults. */
 export interface VmKeys {
   readonly hypervisor: "gunyah" | "geniezone";
   readonly platform: VmPlatform;
@@ -63,7 +63,7 @@ export type LinkKeys =
   }
   | { readonly kind: "shm"; readonly label: number; readonly size: number; readonly access: Readonly<Record<string, "r" | "rw">> };
 
-/** A whole file: the keys of `[machine]` and the others, as far as they are about each other. */
+/** The keys of a whole file that a rule names. */
 export interface MachineKeys {
   readonly machine: {
     readonly cpus: number;
@@ -87,7 +87,7 @@ export interface MachineKeys {
   readonly link: Readonly<Record<string, LinkKeys>>;
 }
 
-/** Takes what is wrong. */
+/** Collects what is wrong. */
 export interface KeyErrors {
   atKey(path: KeyPath, fact: ConfigFact): void;
   atValue(path: KeyPath, fact: ConfigFact): void;
@@ -99,7 +99,7 @@ export interface UnknownKeys {
   has(...keys: readonly KeyPath[]): boolean;
 }
 
-/** A file, and what is not known of it. */
+/** A file, and the keys whose values are not known. */
 interface Known {
   readonly file: MachineKeys;
   readonly spoilt: UnknownKeys;

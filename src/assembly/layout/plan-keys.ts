@@ -1,5 +1,5 @@
-// The keys of a configuration from which a plan follows, so that a plan that a file brings keeps
-// the rules between them.
+// The keys of a configuration that would make a given plan. The rules between keys
+// (machine-rules.ts) so hold for a plan that a file brings, too.
 
 import { type NativeHostPlan, rulesOf, type SharedBuffer, type VmLink, type VmPlan } from "../../host/interface.ts";
 import { DEFAULT_BEHAVIOUR } from "../../hypervisor/options.ts";

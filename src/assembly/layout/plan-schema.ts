@@ -1,6 +1,6 @@
 // The form of a plan, for plans in files that anybody may have written: recordings and snapshots.
 // It is as strict as a configuration is (configuration/schema.ts), and has the same limits. Every
-// worker loads it, and few read such a file: it is built for the first one.
+// worker loads this module, and few read such a file: the schema is built for the first one.
 
 import * as v from "valibot";
 import { HYPERVISOR_NODES } from "../../abi/hypervisor-node.ts";

@@ -236,8 +236,7 @@ export class GuestSystem implements System, Inspected {
     this.#newBugs.push({ where, error });
   }
 
-  /** Texts of the verdicts that match a filter. */
-  /** @param told VMs whose ends say more */
+  /** Texts of the verdicts that match a filter. @param told VMs whose ends say more */
   #verdicts(filter: string, told: readonly string[] = []): string[] {
     const { rows } = this.inspector.answer({ table: "diagnose", args: { filter } });
     return rows.filter(({ id }) => !told.includes(nameOf(id))).map(({ id, text }) => `${nameOf(id)}: ${text}`);
