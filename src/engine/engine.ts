@@ -273,7 +273,7 @@ export class Engine {
     }
   }
 
-  /** Answers a request that changes something; `error`: it was not done. */
+  /** Answers a request that changes something; `error`: why that was not done. */
   #acted(id: number, error?: Problem): void {
     this.port.post({ kind: "acted", id, error });
   }

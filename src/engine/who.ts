@@ -148,8 +148,8 @@ export class Who {
   }
 
   /**
-   * The instructions whose exits the events of accesses are: one more machine goes from place to
-   * place.
+   * Adds the instructions whose exits are the events of accesses: one more machine goes from place
+   * to place.
    */
   *#withInstructions(accesses: readonly Access[]): InPieces<Access[]> {
     const whole: Access[] = [];

@@ -1,5 +1,5 @@
-// Errors of a configuration and of files of its kind as facts: scenarios, the user's own file. An
-// error that arises at one place has the code "rule", and brings its words.
+// Errors of configurations and similar files (scenarios, the user's own file) as facts. An error
+// that only one place finds has the code "rule", and brings its words.
 
 import { Facts } from "../queries/facts/fact.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
@@ -28,7 +28,7 @@ export const VALUE_FACTS = new Facts<ValueFact>({
   "rule": ({ wayOut }) => wayOut,
 });
 
-/** A fact as the message of a schema: valibot has texts only, so that it travels as JSON. */
+/** A fact as the message of a schema: valibot has texts only, so it travels as JSON. */
 export function told(fact: ValueFact): string {
   return JSON.stringify(fact);
 }
@@ -44,7 +44,7 @@ export function wrong(what: string, wayOut: string): string {
 }
 
 export type ConfigFact =
-  /** `where`: ` in [vm.rt]`; `instead`: what it may be for, and what there is for that. */
+  /** `where`: ` in [vm.rt]`; `instead`: where such keys belong, or which there are. */
   | {
     readonly code: "unknown-key";
     readonly key: string;
@@ -60,7 +60,7 @@ export type ConfigFact =
   /** A key of the other kind of a table; `why`: what the kind has instead. */
   | { readonly code: "belongs"; readonly key: string; readonly kind: string; readonly why?: string }
   | { readonly code: "no-vm"; readonly vm: string; readonly known: readonly string[] }
-  /** A name has characters that its kind of names does not have. */
+  /** A name does not have the form of its kind. */
   | { readonly code: "name"; readonly of: "vm" | "theme"; readonly name: string }
   /** More CPUs than the machine has. */
   | { readonly code: "over"; readonly key: string; readonly count: number; readonly cpus: number }

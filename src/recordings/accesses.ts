@@ -244,7 +244,7 @@ function lookAtRegister(past: Past, { vcpu: id, read, writes }: Extract<Watched,
   const compare = (vcpu: Vcpu, at: number, by?: RamWriter) => {
     const after = read(vcpu);
     if (after === value) return;
-    // Without steps the last instruction before a change between two of them is not known.
+    // Without steps, the last instruction before a change between two writes is not known.
     const instruction = pc === undefined || by && writes ? undefined : instructionOf(system, vcpu, id, pc);
     accesses.push({ at, time: system.machine.time, instruction, by, before: value, after });
     value = after;

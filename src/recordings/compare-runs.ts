@@ -24,7 +24,7 @@ const LEAST_DIFFERENCE = 0.5;
  * Compares runs. A cause comes before its effects: features are ranked by when they occur first.
  * Orders of events count only where events and functions do not tell the runs apart: one event that
  * is new makes a new order, too. A run says nothing about the time after its end: a feature counts
- * only up to where a run of the other kind came.
+ * only if a run of the other kind came as far.
  */
 export function compareRuns(good: readonly RunFeatures[], bad: readonly RunFeatures[]): RunComparison {
   const found = new Map<string, { feature: RunFeature; times: number[]; good: number; bad: number }>();

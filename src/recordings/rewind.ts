@@ -158,11 +158,11 @@ interface Passed {
 }
 
 /**
- * Places that are reached in a search, after which only the last instructions are searched, without
+ * How many places a search may reach. After more, only the last instructions are searched, without
  * stops on the way there: a loop may reach a breakpoint more often than there is time for.
  */
 const BUSY = 2000;
-/** Instructions of the first such part, and how many times as many the next one has. */
+/** Instructions of the first such part, and the factor by which the next one is larger. */
 const LAST_PART = 100_000, GROWTH = 16;
 
 /** To the last breakpoint or watchpoint before the place; without one, to the start. */

@@ -16,7 +16,7 @@ export interface RunFeature {
   readonly kind: "event" | "function" | "order";
   readonly vm: string | null;
   readonly text: string;
-  /** Virtual time (ns) when it occurs first; of functions, the end of the part of the run. */
+  /** Virtual time (ns) when it occurs first; of a function, the end of that part of the run. */
   readonly time: number;
 }
 

@@ -55,8 +55,8 @@ export class WrittenIndex {
   }
 
   /**
-   * Whether an object may have been written between two places; the start is undefined. Writes
-   * after the latest boundary are unknown here.
+   * Whether an object may have been written between two places; without `first`, since the start.
+   * Writes after the latest boundary are unknown here.
    */
   has(first: IndexedPlace | undefined, last: IndexedPlace, object: WrittenObject): boolean {
     const parts = this.#intervals;
