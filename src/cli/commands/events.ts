@@ -9,7 +9,8 @@ import { checkVm, type OpenSession, openSession, withSessionOptions } from "../c
 import { RenamedOption } from "../common/renamed-option.ts";
 import { checkedFilter, parseDuration, parseKinds, parseWhole } from "../common/values.ts";
 import { TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
-import { allOf, isExactly } from "../../queries/filter.ts";
+import { isExactly } from "../../queries/filter.ts";
+import { allOfEvents } from "../../queries/temporal-filter.ts";
 import { withoutKind } from "../../queries/ids.ts";
 import { EVENTS } from "../../queries/tables.ts";
 
@@ -68,7 +69,11 @@ function processFilter(process: string | undefined): string | undefined {
 
 async function printEvents({ session, asker }: OpenSession, options: EventOptions): Promise<number> {
   const { json = false, kinds, follow = false, since, limit = Infinity } = options;
-  const filter = allOf([options.filter, options.vm && isExactly("vm", withoutKind("vm", options.vm)), processFilter(options.process)]);
+  const filter = allOfEvents([
+    options.filter,
+    options.vm && isExactly("vm", withoutKind("vm", options.vm)),
+    processFilter(options.process),
+  ]);
   if (!json) printStreamHeading(EVENTS, options);
   let left = limit, after: string | undefined, gaps = "";
   if (follow && since === undefined) after = (await asker.ask({ table: "events", args: { limit: 1 } })).cursor;

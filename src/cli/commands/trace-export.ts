@@ -19,7 +19,7 @@ import { MESSAGE_FILTER, MESSAGE_KINDS } from "../../export/message-capture.ts";
 import { EXPORT_FORMATS, type ExportFormat, exportTrace, type Recorded } from "../../export/mod.ts";
 import { nameOf } from "../../queries/ids.ts";
 import { type EventRow, eventRowsOf } from "../../queries/event-row.ts";
-import { allOf } from "../../queries/filter.ts";
+import { allOfEvents } from "../../queries/temporal-filter.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { QUEUES, VMS } from "../../queries/tables.ts";
 import { connectEmbedded } from "../../session/client.ts";
@@ -87,7 +87,7 @@ Examples:
       if (options.recording === undefined && (options.kinds || options.to !== undefined)) {
         throw new Failure("trace export: --kinds and --to need --recording", "select what a session records with el2 trace start --kinds");
       }
-      const filter = format === "pcapng" ? allOf([options.filter, MESSAGE_FILTER]) : options.filter;
+      const filter = format === "pcapng" ? allOfEvents([options.filter, MESSAGE_FILTER]) : options.filter;
       const kinds = options.kinds ?? [...format === "pcapng" ? MESSAGE_KINDS : MACHINE_KINDS];
       const recorded = options.recording === undefined
         ? await ofSession({ session: options.session, filter })

@@ -8,7 +8,8 @@ import { nothingPasses, output, outputLink, printAnswer } from "../common/print.
 import { checkVm, openSession, withSessionOptions } from "../common/session.ts";
 import { checkedFilter } from "../common/values.ts";
 import { parseAs, whyId, withoutKind } from "../../queries/ids.ts";
-import { allOf, isExactly, mentions } from "../../queries/filter.ts";
+import { isExactly, mentions } from "../../queries/filter.ts";
+import { allOfEvents } from "../../queries/temporal-filter.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { isCited, REASON_MARGIN, reasonLines } from "../../queries/reason-text.ts";
 import { REASONS } from "../../queries/tables.ts";
@@ -68,7 +69,7 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
   if (reason !== "last" && number === undefined) throw new Failure(`"${reason}" is not a reason`, "use last or why:NUMBER");
   if (filter !== undefined) checkedFilter("--filter", filter, REASONS);
   using open = await openSession({ session });
-  const terms = allOf([
+  const terms = allOfEvents([
     filter,
     vm && isExactly("vm", withoutKind("vm", vm)),
     about && mentions(about),
@@ -78,7 +79,7 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
   const print = async () => {
     // A refusal that its caller handled is shown only among all reasons, or by its id.
     const answers = about ? "failed=yes | kind=ended" : "failed=yes";
-    const answer = await ask(reason === "last" && !list ? allOf([terms, answers]) : terms);
+    const answer = await ask(reason === "last" && !list ? allOfEvents([terms, answers]) : terms);
     checkAnswered(answer, ExitCode.Usage);
     if (!answer.rows.length && vm) await checkVm(open, vm);
     if (json || list) printAnswer(open.session.info.name, answer, json, nothingPasses(terms), options);
@@ -90,7 +91,7 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
     }
     if (answer.rows.length || list) return ExitCode.Done;
     if (number !== undefined) throw failed(`${whyId(number)} is not recorded`, "list the reasons with el2 why --list");
-    const others = (await open.asker.ask({ table: "why", args: { filter: allOf([terms, "kind=refused"]) } })).rows.length;
+    const others = (await open.asker.ask({ table: "why", args: { filter: allOfEvents([terms, "kind=refused"]) } })).rows.length;
     const wayOut = others ? `${dealtWith(others)}: ${listCommand({ vm, about, filter })}` : undefined;
     const problem = { what: `nothing${terms ? " like that" : ""} has failed`, wayOut };
     if (terms) throw failed(problem);

@@ -18,6 +18,10 @@ Deno.test("events prints as many as it is told, of the kinds and the filter that
   assert.equal(code, 0, stderr);
   const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
   assert.deepEqual(lines.map(({ data: [row] }) => [row.kind, row.vcpu]), Array(3).fill(["hvc", "vcpu:ping/0"]));
+  const alone = "kind=hvc without kind=rpc within 1us";
+  const overTime = await place.el2("events", "--follow", "--kinds", "hvc", "--filter", alone, "--vm", "ping", "--limit", "3", "--json");
+  assert.equal(overTime.code, 0, overTime.stderr);
+  assert.deepEqual(overTime.stdout.trimEnd().split("\n").map((line) => JSON.parse(line).data[0].vm), Array(3).fill("vm:ping"));
   const wrong = await place.el2("events", "--kinds", "hcv");
   assert.deepEqual([wrong.code, /hcv/.test(wrong.stderr)], [2, true]);
 });

@@ -13,6 +13,7 @@ Deno.test("W32: why last has chain, rule, object, values, way_out", async () => 
   const [{ vm }] = (await place.json("why", "--list")).data;
   const list = async (...words: string[]) => (await place.json("why", "--list", ...words)).data.length;
   assert.ok(await list("--vm", String(vm)) > 0 && await list("--vm", String(vm)) === await list("--vm", String(vm).replace(/^vm:/, "")));
+  assert.ok(await list("--vm", String(vm), "--filter", "kind=refused without kind=ended within 1ms") > 0);
   assert.equal((await place.el2("why", "--list", "--vm", `nobody|vm=${vm}`)).code, 1);
   for (let tries = 0; tries < 50 && !(await place.el2("console", "pong")).stdout; tries++);
   // The host asks for a parcel that its borrower still has mapped.
