@@ -2,16 +2,15 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { ExitCode, failed } from "../common/failure.ts";
+import { ExitCode } from "../common/failure.ts";
 import { printListing, withListOptions } from "../common/list-options.ts";
+import { writeNamedFile } from "../common/named-file.ts";
 import { output, printRows, report } from "../common/print.ts";
 import { sessionOption } from "../common/session.ts";
 import { hostOption } from "../options/host.ts";
 import { executedIn } from "./executed-runs.ts";
 import type { ExecutedLine, ExecutedVm } from "../../inspection/execution/executed.ts";
 import { COVERAGE, documentText, type FieldsOf, listingOf } from "../../queries/documents.ts";
-import { cannotWrite } from "../../support/named-file.ts";
-import { writeWhole } from "../../support/whole-file.ts";
 
 type Row = FieldsOf<typeof COVERAGE>;
 
@@ -58,22 +57,15 @@ interface Files {
 }
 
 async function write(vms: readonly ExecutedVm[], files: Files): Promise<void> {
-  if (files.lcov !== undefined) put(files.lcov, "--lcov", [...(await import("../../export/executed/lcov.ts")).lcov(vms)].join(""));
-  if (files.cobertura !== undefined) {
-    put(files.cobertura, "--cobertura", [...(await import("../../export/executed/cobertura.ts")).cobertura(vms)].join(""));
+  if (files.lcov !== undefined) {
+    writeNamedFile(files.lcov, "--lcov", [...(await import("../../export/executed/lcov.ts")).lcov(vms)].join(""));
   }
-  if (files.drcov !== undefined) put(files.drcov, "--drcov", (await import("../../export/executed/drcov.ts")).drcov(vms));
+  if (files.cobertura !== undefined) {
+    writeNamedFile(files.cobertura, "--cobertura", [...(await import("../../export/executed/cobertura.ts")).cobertura(vms)].join(""));
+  }
+  if (files.drcov !== undefined) writeNamedFile(files.drcov, "--drcov", (await import("../../export/executed/drcov.ts")).drcov(vms));
   if ((files.lcov ?? files.cobertura) !== undefined && vms.every((vm) => vm.files.size === 0)) {
     report("el2: coverage: no VM has debug information, so there are no lines; give an ELF file built with -g (--symbols)");
-  }
-}
-
-/** @throws Failure */
-function put(file: string, option: string, content: Uint8Array | string): void {
-  try {
-    writeWhole(file, content);
-  } catch (error) {
-    throw failed(cannotWrite(error, `${option} ${file}`));
   }
 }
 

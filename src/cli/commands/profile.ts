@@ -2,8 +2,9 @@
 
 import { type Command, Option } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { ExitCode, failed, Failure } from "../common/failure.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
 import { printListing, withListOptions } from "../common/list-options.ts";
+import { writeNamedFile } from "../common/named-file.ts";
 import { output, printRows, report } from "../common/print.ts";
 import { sessionOption } from "../common/session.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";
@@ -12,8 +13,6 @@ import { type CountedRuns, executedIn, stacksIn } from "./executed-runs.ts";
 import type { ExecutedVm } from "../../inspection/execution/executed.ts";
 import type { SampledStack } from "../../inspection/execution/stack-samples.ts";
 import { documentText, type FieldsOf, listingOf, PROFILE } from "../../queries/documents.ts";
-import { cannotWrite } from "../../support/named-file.ts";
-import { writeWhole } from "../../support/whole-file.ts";
 
 type Row = FieldsOf<typeof PROFILE>;
 
@@ -82,11 +81,7 @@ export function profileOf(vms: readonly ExecutedVm[], by: typeof BY[number]): Ro
 async function writeStacks(entry: URL, runs: CountedRuns, file: string, every: number): Promise<number> {
   if (every < 1) throw new Failure("--every must be 1ns or more: one instruction");
   const stacks = await stacksIn(entry, runs, every), samples = stacks.reduce((sum, one) => sum + one.samples, 0);
-  try {
-    writeWhole(file, await stacksText(stacks, file, every));
-  } catch (error) {
-    throw failed(cannotWrite(error, `--stacks ${file}`));
-  }
+  writeNamedFile(file, "--stacks", await stacksText(stacks, file, every));
   report(`el2: ${samples} samples of ${stacks.length} call stacks in ${file}`);
   return ExitCode.Done;
 }

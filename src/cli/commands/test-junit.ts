@@ -1,10 +1,8 @@
 // The results of scenarios as JUnit XML, as CI systems read it: a suite for each scenario, a case
 // for each step.
 
-import { failed } from "../common/failure.ts";
+import { writeNamedFile } from "../common/named-file.ts";
 import type { ReportedScenario, ReportedStep } from "./test-results.ts";
-import { cannotWrite } from "../../support/named-file.ts";
-import { writeWhole } from "../../support/whole-file.ts";
 import { fromXmlText, xmlText } from "../../support/xml-text.ts";
 
 /**
@@ -12,11 +10,7 @@ import { fromXmlText, xmlText } from "../../support/xml-text.ts";
  * @throws Failure
  */
 export function writeJunit(file: string, results: readonly ReportedScenario[]): void {
-  try {
-    writeWhole(file, junitReport(results));
-  } catch (error) {
-    throw failed(cannotWrite(error, `--junit ${file}`));
-  }
+  writeNamedFile(file, "--junit", junitReport(results));
 }
 
 function junitReport(results: readonly ReportedScenario[]): string {

@@ -33,7 +33,7 @@ export function addDtb(vm: Command, { exit }: CommandContext): void {
       try {
         writeWhole(options.output, bytes, { mode: 0o644 });
       } catch (error) {
-        throw new Failure(cannotWrite(error, `${options.output}`));
+        throw new Failure(cannotWrite(error, options.output));
       }
       report(`el2: ${options.output}: ${bytes.length} bytes, from ${address}`);
     } else if (!options.json) {

@@ -1,7 +1,8 @@
 // Files that a flag or argument names.
 
-import { Failure } from "./failure.ts";
-import { cannotRead, readToEnd } from "../../support/named-file.ts";
+import { failed, Failure } from "./failure.ts";
+import { cannotRead, cannotWrite, readToEnd } from "../../support/named-file.ts";
+import { writeWhole } from "../../support/whole-file.ts";
 
 /** Reads a file that a flag or argument names. Throws a Failure that names both. */
 export function readNamedFile(path: string, what: string): Uint8Array<ArrayBuffer> {
@@ -9,5 +10,14 @@ export function readNamedFile(path: string, what: string): Uint8Array<ArrayBuffe
     return readToEnd(path);
   } catch (error) {
     throw new Failure(cannotRead(error, `${what} ${path}`));
+  }
+}
+
+/** Writes a file that a flag or argument names. Throws a Failure that names both. */
+export function writeNamedFile(path: string, what: string, content: Uint8Array | string): void {
+  try {
+    writeWhole(path, content);
+  } catch (error) {
+    throw failed(cannotWrite(error, `${what} ${path}`));
   }
 }
