@@ -9,6 +9,7 @@ import { output, printRows, report } from "../common/print.ts";
 import { sessionOption } from "../common/session.ts";
 import { hostOption } from "../options/host.ts";
 import { executedIn } from "./executed-runs.ts";
+import { coveredBranches, coveredLines } from "../../export/executed/covered.ts";
 import type { ExecutedLine, ExecutedVm } from "../../inspection/execution/executed.ts";
 import { COVERAGE, documentText, type FieldsOf, listingOf } from "../../queries/documents.ts";
 
@@ -38,13 +39,14 @@ ${
       }`,
     )
     .action(async (files, options) => {
-      await printListing(listingOf(COVERAGE, "no code has run"), options, async () => {
+      const listing = listingOf(COVERAGE, "no code has run");
+      await printListing(listing, options, async () => {
         const vms = await executedIn(entry, { files, ...options });
         await write(vms, options);
         return vms.flatMap(rowsOf);
       }, (rows) => {
         if (options.json) { for (const row of rows) output(`${documentText(COVERAGE, row)}\n`); }
-        else printRows(listingOf(COVERAGE, "no code has run"), rows, undefined, options);
+        else printRows(listing, rows, undefined, options);
       });
       exit(ExitCode.Done);
     });
@@ -72,19 +74,18 @@ async function write(vms: readonly ExecutedVm[], files: Files): Promise<void> {
 /** A row for all of a VM's code, and one for each of its source files. */
 function rowsOf({ vm, instructions, functions, files }: ExecutedVm): Row[] {
   const all = [...functions.values()], byFile = Map.groupBy(all, ({ file }) => file);
-  const row = (file: string | null, lines: readonly ExecutedLine[], ofFile: typeof all, count: number): Row => {
-    const branches = lines.flatMap((line) => [...line.branches.values()]).flatMap(({ taken, passed }) => [taken, passed]);
-    const hit = lines.filter(({ executions }) => executions > 0).length;
+  const row = (file: string | null, executed: readonly ExecutedLine[], ofFile: typeof all, count: number): Row => {
+    const lines = coveredLines(executed), branches = coveredBranches(executed);
     return {
       vm,
       file,
-      share: lines.length ? hit / lines.length : null,
-      lines: lines.length,
-      lines_hit: hit,
+      share: lines.valid ? lines.covered / lines.valid : null,
+      lines: lines.valid,
+      lines_hit: lines.covered,
       functions: ofFile.length,
       functions_hit: ofFile.filter((one) => one.instructions > 0).length,
-      branches: branches.length,
-      branches_hit: branches.filter((count) => count > 0).length,
+      branches: branches.valid,
+      branches_hit: branches.covered,
       insn: String(count),
     };
   };

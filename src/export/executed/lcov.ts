@@ -2,6 +2,7 @@
 // conditional branch instruction, taken or passed; the executions of a line are those of its most
 // frequent statement.
 
+import { coveredBranches, coveredLines } from "./covered.ts";
 import type { ExecutedFunction, ExecutedLine, ExecutedVm } from "../../inspection/execution/executed.ts";
 
 /** The records of each VM's files: the test's name is the VM's. */
@@ -26,18 +27,14 @@ function* ofFunctions(functions: readonly ExecutedFunction[]): Generator<string>
   yield `FNF:${functions.length}\nFNH:${functions.filter(({ calls }) => calls > 0).length}\n`;
 }
 
-function* ofLines(lines: readonly (readonly [number, ExecutedLine])[]): Generator<string> {
-  let branches = 0, hit = 0;
-  for (const [number, line] of lines) {
-    let block = 0;
-    for (const [, { taken, passed }] of [...line.branches].sort(([a], [b]) => a < b ? -1 : 1)) {
+function* ofLines(numbered: readonly (readonly [number, ExecutedLine])[]): Generator<string> {
+  for (const [number, line] of numbered) {
+    for (const [block, [, { taken, passed }]] of [...line.branches].sort(([a], [b]) => a < b ? -1 : 1).entries()) {
       yield `BRDA:${number},${block},0,${taken}\nBRDA:${number},${block},1,${passed}\n`;
-      block++;
-      branches += 2;
-      hit += Number(taken > 0) + Number(passed > 0);
     }
   }
-  yield `BRF:${branches}\nBRH:${hit}\n`;
-  for (const [number, { executions }] of lines) yield `DA:${number},${executions}\n`;
-  yield `LF:${lines.length}\nLH:${lines.filter(([, { executions }]) => executions > 0).length}\n`;
+  const all = numbered.map(([, line]) => line), lines = coveredLines(all), branches = coveredBranches(all);
+  yield `BRF:${branches.valid}\nBRH:${branches.covered}\n`;
+  for (const [number, { executions }] of numbered) yield `DA:${number},${executions}\n`;
+  yield `LF:${lines.valid}\nLH:${lines.covered}\n`;
 }
