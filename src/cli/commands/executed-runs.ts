@@ -9,7 +9,8 @@ import { hostConsent } from "../start/plans/consent.ts";
 import { readNamedRecording } from "../start/plans/recordings.ts";
 import type { ExecutedVm } from "../../inspection/execution/executed.ts";
 import type { SampledStack } from "../../inspection/execution/stack-samples.ts";
-import { alone } from "../../plans/plan.ts";
+import type { Consent } from "../../plans/host-resources.ts";
+import { alone, type SessionPlan } from "../../plans/plan.ts";
 import { withoutKind } from "../../queries/ids.ts";
 import type { Recording } from "../../recordings/recording.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
@@ -29,15 +30,8 @@ export interface CountedRuns {
  * @throws Failure
  */
 export async function executedIn(entry: URL, runs: CountedRuns): Promise<ExecutedVm[]> {
-  const recordings = await recordingsIn(runs);
-  using progress = new Progress("counting", "instructions");
-  const vms = await progress.during(runJob(entry, {
-    name: "executed",
-    input: recordings,
-    plans: recordings.map(({ plan }) => alone(plan)),
-    hear: ({ index, at }) => progress.at(at, recordings[index].end?.at),
-  }));
-  return ofVm(vms, runs.vm, ({ vm }) => vm);
+  const vmOf = ({ vm }: ExecutedVm) => vm;
+  return await runAgain("counting", runs, vmOf, (input, rest) => runJob(entry, { ...rest, name: "executed", input }));
 }
 
 /**
@@ -46,44 +40,56 @@ export async function executedIn(entry: URL, runs: CountedRuns): Promise<Execute
  * @throws Failure
  */
 export async function stacksIn(entry: URL, runs: CountedRuns, every: number): Promise<SampledStack[]> {
-  const recordings = await recordingsIn(runs);
-  using progress = new Progress("sampling", "instructions");
-  const stacks = await progress.during(runJob(entry, {
-    name: "stacks",
-    input: { recordings, every },
-    plans: recordings.map(({ plan }) => alone(plan)),
-    hear: ({ index, at }) => progress.at(at, recordings[index].end?.at),
-  }));
-  return ofVm(stacks, runs.vm, ({ frames: [vm] }) => vm);
+  const vmOf = ({ frames: [vm] }: SampledStack) => vm;
+  return await runAgain("sampling", runs, vmOf, (recordings, rest) => {
+    return runJob(entry, { ...rest, name: "stacks", input: { recordings, every } });
+  });
 }
 
-/** @throws Failure if nothing is of the VM that is wanted */
-function ofVm<T>(all: readonly T[], vm: string | undefined, vmOf: (one: T) => string): T[] {
-  if (vm === undefined) return [...all];
-  const name = withoutKind("vm", vm), found = all.filter((one) => vmOf(one) === name), names = [...new Set(all.map(vmOf))];
+/** A job's parts besides its name and input. */
+interface JobOfRuns {
+  readonly plans: readonly SessionPlan[];
+  /** Takes the instructions so far, of all runs together. */
+  readonly hear: (instructions: number) => void;
+}
+
+/**
+ * What a job finds of the wanted VM in the runs, with its progress.
+ * @throws Failure if nothing is of that VM
+ */
+async function runAgain<T>(
+  work: string,
+  runs: CountedRuns,
+  vmOf: (one: T) => string,
+  job: (recordings: readonly Recording[], rest: JobOfRuns) => Promise<T[]>,
+): Promise<T[]> {
+  const recordings = await recordingsIn(runs), plans = recordings.map(({ plan }) => alone(plan));
+  const ends = recordings.map(({ end }) => end?.end.instructions);
+  const last = ends.reduce((sum, end) => sum === undefined || end === undefined ? undefined : sum + end, 0);
+  using progress = new Progress(work, "instructions");
+  const all = await progress.during(job(recordings, { plans, hear: (instructions) => progress.at(instructions, last) }));
+  if (runs.vm === undefined) return all;
+  const name = withoutKind("vm", runs.vm), found = all.filter((one) => vmOf(one) === name), names = [...new Set(all.map(vmOf))];
   if (found.length) return found;
   throw failed(`no VM called "${name}" executed instructions`, didYouMean(name, names, `there are ${names.join(", ")}`));
 }
 
-async function recordingsIn({ files, session, allowHost }: CountedRuns): Promise<readonly Recording[]> {
+async function recordingsIn({ files, session, allowHost }: CountedRuns): Promise<Recording[]> {
   if (files.length && session !== undefined) throw new Failure("recordings and --session are mutually exclusive", "give one");
-  return files.length ? await recordingsOf(files, allowHost) : [await runOf(session, allowHost)];
-}
-
-async function recordingsOf(files: readonly string[], allowHost: readonly string[] | undefined): Promise<Recording[]> {
-  const recordings: Recording[] = [];
-  for (const file of files) recordings.push(await readNamedRecording(file, hostConsent(allowHost)));
+  const consent = hostConsent(allowHost), recordings: Recording[] = [];
+  if (!files.length) return [await runOf(session, consent)];
+  for (const file of files) recordings.push(await readNamedRecording(file, consent));
   return recordings;
 }
 
 /** The run of a session so far, which the session writes as a recording. */
-async function runOf(session: string | undefined, allowHost: readonly string[] | undefined): Promise<Recording> {
+async function runOf(session: string | undefined, consent: Consent): Promise<Recording> {
   using open = await openSession({ session });
   const folder = await Deno.makeTempDir({ prefix: "el2-counted-" });
   try {
     const file = `${folder}/session.rec`, error = await open.asker.saveRecording(file);
     if (error !== undefined) throw failed(within("the run of the session cannot be repeated", error));
-    return await readNamedRecording(file, hostConsent(allowHost));
+    return await readNamedRecording(file, consent);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

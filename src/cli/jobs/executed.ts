@@ -7,18 +7,17 @@ import { readExecuted } from "../../inspection/execution/read-executed.ts";
 import { beginAgain } from "../../recordings/again.ts";
 import type { Recording } from "../../recordings/recording.ts";
 
-/** Wall time (ms) between two words about the progress. */
+/** Wall time (ms) between two reports of the progress. */
 const SLICE = 100;
 
-/** Tells the instructions so far, and which recording they are of. */
-export function job(recordings: readonly Recording[], port: JobPort<{ readonly index: number; readonly at: number }>): ExecutedVm[] {
-  return together(recordings.map((recording, index) => executedOf(recording, (at) => port.say({ index, at }))));
-}
-
-/** @param progress takes the virtual time (ns) */
-function executedOf(recording: Recording, progress: (at: number) => void): ExecutedVm[] {
-  const past = made(() => beginAgain(recording, true)), { system } = past;
-  const naming = new CodeNaming(system);
-  while (!past.advance(Infinity, SLICE)) progress(system.machine.boundary);
-  return readExecuted(system.core.countedPages(), (vm) => naming.of(vm));
+/** Tells the instructions so far, of all recordings together. */
+export function job(recordings: readonly Recording[], port: JobPort<number>): ExecutedVm[] {
+  let before = 0;
+  return together(recordings.map((recording) => {
+    const past = made(() => beginAgain(recording, true)), { system } = past;
+    const naming = new CodeNaming(system);
+    while (!past.advance(Infinity, SLICE)) port.say(before + system.instructions());
+    before += system.instructions();
+    return readExecuted(system.core.countedPages(), (vm) => naming.of(vm));
+  }));
 }

@@ -6,7 +6,7 @@ import { type SampledStack, StackSamples } from "../../inspection/execution/stac
 import { beginAgain } from "../../recordings/again.ts";
 import type { Recording } from "../../recordings/recording.ts";
 
-/** Samples between two words about the progress. */
+/** Samples between two reports of the progress. */
 const TOLD = 64;
 
 interface Wanted {
@@ -15,16 +15,18 @@ interface Wanted {
   readonly every: number;
 }
 
-/** Tells the virtual time (ns), and which recording it is of. */
-export function job({ recordings, every }: Wanted, port: JobPort<{ readonly index: number; readonly at: number }>): SampledStack[] {
-  return recordings.flatMap((recording, index) => {
+/** Tells the instructions so far, of all recordings together. */
+export function job({ recordings, every }: Wanted, port: JobPort<number>): SampledStack[] {
+  let before = 0;
+  return recordings.flatMap((recording) => {
     const past = made(() => beginAgain(recording)), { system } = past;
     const naming = new CodeNaming(system), samples = new StackSamples();
     const first = system.instructions();
     for (let count = 1; past.advance(first + count * every, Infinity) && system.instructions() >= first + count * every; count++) {
       samples.take(system.inspector.system);
-      if (count % TOLD === 0) port.say({ index, at: system.machine.boundary });
+      if (count % TOLD === 0) port.say(before + system.instructions());
     }
+    before += system.instructions();
     return samples.stacks((vm) => naming.of(vm));
   });
 }

@@ -3,6 +3,8 @@ import { inFolder } from "../../support/temporary-folder.ts";
 import { el2 } from "../program.ts";
 import { Place } from "../place.ts";
 import { DEMO } from "./recordings.ts";
+import { job as stacks } from "../../../src/cli/jobs/stacks.ts";
+import { readRecording } from "../../../src/recordings/recording-reader.ts";
 
 const rowsOf = (text: string) => text.trimEnd().split("\n").map((line) => JSON.parse(line));
 
@@ -50,6 +52,12 @@ Deno.test("el2 coverage and el2 profile count a recording, the same each time, a
     const graph = `${folder}/a.svg`, sampled = await el2("profile", a, "--stacks", graph, "--every", "1us");
     assert.match(sampled.stderr, /^el2: \d+ samples of \d+ call stacks in .*a\.svg$/m);
     assert.match(await Deno.readTextFile(graph), /<title>guest_main: \d+ samples, /);
+
+    const recording = await readRecording(b), told: number[] = [];
+    stacks({ recordings: [recording, recording], every: 1000 }, { say: (instructions) => void told.push(instructions) });
+    const end = recording.end?.end.instructions ?? 0, last = told.at(-1) ?? 0;
+    assert.deepEqual(told, told.toSorted((one, other) => one - other), "the progress of all recordings together");
+    assert.ok(last > end && last <= 2 * end, `${last} of 2 * ${end}`);
 
     const wrong = await el2("coverage", a, "--vm", "pig");
     assert.equal(wrong.code, 1);
