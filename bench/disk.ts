@@ -4,16 +4,11 @@
 // takes the times.
 
 import { type Figure, printDocument } from "./documents.ts";
-import { fetchKernel, ORDINARY_KERNEL, withDebianArchive } from "../src/catalog/debian.ts";
 import { DISK_MODULES } from "../src/catalog/kernel-modules.ts";
-import { moduleFiles } from "../src/catalog/busybox-archive.ts";
-import { withEntries } from "../src/formats/cpio.ts";
 import { nativeProgram } from "../scripts/native-tools.ts";
-import { suiteInitrd } from "../scripts/suites.ts";
 import type { Contest } from "./ab.ts";
+import { type JobGuest, jobRounds, jobTimes, printJobs, writeJobGuest } from "./jobs.ts";
 import { el2, type Machine, qemu, type Run, watch } from "./machines.ts";
-import { trustedRounds } from "./rounds.ts";
-import { median, withSpread } from "./statistics.ts";
 
 /** Seconds for a machine. */
 const TIMEOUT = 600;
@@ -34,25 +29,14 @@ const JOBS = [
 ] as const;
 type Job = typeof JOBS[number]["name"];
 
-interface Files {
-  readonly kernel: string;
-  readonly initrd: string;
+interface Files extends JobGuest {
   /** An empty file system; each run has a copy. */
   readonly disk: string;
   readonly folder: string;
 }
 
 async function prepare(folder: string): Promise<Files> {
-  const files = { kernel: `${folder}/Image`, initrd: `${folder}/initrd`, disk: `${folder}/disk`, folder };
-  const { image, modules } = await withDebianArchive(
-    { release: "bookworm" },
-    (apt, work) => fetchKernel(apt, ORDINARY_KERNEL, DISK_MODULES, work),
-  );
-  await Deno.writeFile(files.kernel, image);
-  // In the suite's archive /lib is a link.
-  const members = moduleFiles(modules).map((entry) => ({ ...entry, path: `usr/${entry.path}` }));
-  const parent = { path: "usr/lib/modules", kind: "folder", permissions: 0o755 } as const;
-  await Deno.writeFile(files.initrd, withEntries(await Deno.readFile(await suiteInitrd("disk")), [parent, ...members]));
+  const files = { ...await writeJobGuest(folder, DISK_MODULES), disk: `${folder}/disk`, folder };
   const { success, stderr } = await new Deno.Command(await nativeProgram("mke2fs"), {
     args: ["-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=0,lazy_journal_init=0", files.disk, `${SIZE}m`],
   }).output();
@@ -74,25 +58,9 @@ async function measure(machine: Machine, { kernel, initrd, disk, folder }: Files
 }
 
 /** MiB/s of each job, without fio's own start. @throws Error if one failed */
-function speeds(machine: Machine, { lines }: Run): Record<Job, number> {
-  const begun = new Map<string, number>(), milliseconds = new Map<string, number>();
-  for (const { text, at } of lines) {
-    const [, word, name, code] = /^BENCH-(BEGIN|END) (\w+)(?: rc=(\d+))?/.exec(text) ?? [];
-    if (word === "BEGIN") begun.set(name, at);
-    if (word !== "END") continue;
-    if (code !== "0") {
-      throw new Error(`${machine}: fio's run ${name} failed with ${code}: ${lines.slice(-5).map(({ text }) => text).join("\n")}`);
-    }
-    milliseconds.set(name, at - begun.get(name)!);
-  }
-  const start = milliseconds.get("start");
-  const speed = ({ name, size }: typeof JOBS[number]) => {
-    const time = milliseconds.get(name);
-    if (start === undefined || time === undefined) {
-      throw new Error(`${machine}: fio's run ${name} did not end: ${lines.slice(-5).map(({ text }) => text).join("\n")}`);
-    }
-    return [name, size * 1000 / (time - start)];
-  };
+function speeds(machine: Machine, run: Run): Record<Job, number> {
+  const times = jobTimes(machine, run, ["start", ...JOBS.map(({ name }) => name)]);
+  const speed = ({ name, size }: typeof JOBS[number]) => [name, size * 1000 / (times[name] - times.start)];
   return Object.fromEntries(JOBS.map(speed));
 }
 
@@ -107,17 +75,7 @@ export async function benchDisk(rounds: number, json: boolean): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "el2-disk-" });
   try {
     const files = await prepare(folder);
-    const { results, repeated, doubtful } = await trustedRounds(
-      rounds,
-      async () => ({ el2: await measure("el2", files), qemu: await measure("qemu", files) }),
-    );
-    const jobs = JOBS.map(({ name, what }) => ({
-      name,
-      what,
-      el2: results.map(({ el2 }) => el2[name]),
-      qemu: results.map(({ qemu }) => qemu[name]),
-      ratios: results.map(({ el2, qemu }) => el2[name] / qemu[name]),
-    }));
+    const { jobs, repeated, doubtful } = await jobRounds(JOBS, rounds, (machine) => measure(machine, files), (el2, qemu) => el2 / qemu);
     if (json) {
       const table = jobs.map(({ what, ratios }): Figure => ({ what: `4 KiB ${what}`, unit: "times", values: ratios, least: GOAL }));
       printDocument({ schema: "el2.bench.disk/1", cache: CACHE, rounds, repeated, doubtful, table, mib_per_second: jobs });
@@ -126,10 +84,7 @@ export async function benchDisk(rounds: number, json: boolean): Promise<void> {
     console.log(
       `fio on ext4, 4 KiB, cache mode ${CACHE} on both; MiB/s of el2 and QEMU, and el2 / QEMU: median (least-greatest) of ${rounds}`,
     );
-    for (const { what, el2, qemu, ratios } of jobs) {
-      console.log(`${what.padEnd(34)} ${withSpread(el2).padStart(20)} ${withSpread(qemu).padStart(20)}  ${withSpread(ratios)}`);
-    }
-    console.log(`worst ${Math.min(...jobs.map(({ ratios }) => median(ratios))).toFixed(2)}; at least ${GOAL} is wanted`);
+    printJobs(jobs, GOAL);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
