@@ -41,7 +41,8 @@ export function registerCompareRuns(program: Command, { entry, exit }: CommandCo
       "after",
       `
 el2 runs each recording again. Listed are events and functions in all bad runs and in no good one, or the other way round, ordered by when
-they occur first: causes come before effects. Without any, el2 compares the orders of events, and lists at last what most runs have.
+they occur first: causes come before effects. If there are none, el2 compares the order of events; if that does not differ either, it lists
+what most bad runs have and most good ones lack, or the other way round.
 
 Exit codes: 0 something in all bad runs and in no good one, or the other way round; 1 nothing.
 ${

@@ -86,7 +86,7 @@ function leftParts(look: Look, state: FrameState): Part[] {
   return [[name], [time], factor ? [[unit("speed "), value(factor)], [value(factor)], []] : [[]], [mips, []]];
 }
 
-/** Virtual time per wall time that its two decimals show. */
+/** The least virtual time per wall time that two decimals show. */
 const LEAST_SPEED = 0.005;
 /** Less time (ns) than a row's decimals show. */
 const SHORT = 1000;

@@ -239,7 +239,7 @@ export class LanesPane implements Pane {
     if (foot) this.#drawFoot(screen, look, { ...area, x: area.x + 1, y: bottom, width: area.width - 2 });
   }
 
-  /** A lane for each physical CPU, also for those that nothing was recorded of. */
+  /** A lane for each physical CPU, including those of which nothing was recorded. */
   #cpuLanes(): (readonly [cpu: number, spans: readonly CpuSpan[]])[] {
     const { cpus } = this.#lanes;
     return [...this.#cpus.union(new Set(cpus.keys()))].sort((a, b) => a - b).map((cpu) => [cpu, cpus.get(cpu) ?? []] as const);

@@ -22,9 +22,9 @@ const LIST_SHARE = 0.5, STACK_SHARE = 0.5;
 const WIDE = 160, WIDE_LIST_SHARE = 0.52;
 /** Columns from which on there is a pane next to the lower one. */
 const BESIDE = 100;
-/** Wall time (ms) for which processes and a log are good enough: reading all of them takes some. */
+/** Wall time (ms) for which processes and a log are good enough: reading all of them takes time. */
 const STAYS_GOOD = 1000;
-/** Columns of a process but its wait, with blanks. */
+/** Columns of a process other than its wait, with blanks. */
 const BESIDE_WAIT = 62;
 /** Levels of the log that are errors, and the warning. */
 const ERRORS: ReadonlySet<string> = new Set(["emerg", "alert", "crit", "err"]), WARNING = "warn";
