@@ -19,9 +19,14 @@ Deno.test("a pattern is found over the borders of parts, once, and text before i
 Deno.test("text without end takes the memory of its last part, and each character is copied a few times", () => {
   const text = new RecentText(64 * KiB), part = "y".repeat(1000), begun = cpuTime();
   const before = Deno.memoryUsage().heapUsed;
-  for (let length = 0; length < 256 * MiB; length += part.length) text.add(part);
-  const grown = Deno.memoryUsage().heapUsed - before, took = cpuTime() - begun;
-  assert.ok(grown < 64 * MiB, `${grown} bytes of heap`);
+  // The least of the second half: what is held throughout, whenever garbage was last collected.
+  let held = Infinity;
+  for (let length = 0; length < 256 * MiB; length += part.length) {
+    text.add(part);
+    if (length > 128 * MiB) held = Math.min(held, Deno.memoryUsage().heapUsed - before);
+  }
+  const took = cpuTime() - begun;
+  assert.ok(held < 64 * MiB, `${held} bytes of heap`);
   assert.ok(took < 5000, `${took} ms of CPU time`);
   assert.equal(text.tail(1 << 20).length <= 128 * KiB, true);
   text.add("z".repeat(4 * MiB));
