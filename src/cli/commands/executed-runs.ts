@@ -54,7 +54,7 @@ interface JobOfRuns {
 }
 
 /**
- * What a job finds of the wanted VM in the runs, with its progress.
+ * The findings of a job about the wanted VM, of all runs; shows its progress.
  * @throws Failure if nothing is of that VM
  */
 async function runAgain<T>(
