@@ -361,6 +361,7 @@ function introduce(vm: VmPlan, system: GuestSystem, input: ConsoleInput): void {
   system.consoles.add(name, {
     type: (bytes: Uint8Array) => input.push(name, bytes),
     sendBreak: () => input.pushBreak(name),
+    input: () => input.devices(name)?.unread,
     closed: () => closedConsole(system.vms.lifeOf(name) ?? (start === "auto" ? "creating" : undefined), name) ?? input.closed,
   });
 }

@@ -30,7 +30,7 @@ export { loadStoreSyndrome } from "./architecture/load-store-syndrome.ts";
 export type { MemoryWatch, WatchHit, WatchKind } from "./debug/watchpoints.ts";
 export type { CountedPage } from "./execution-counts.ts";
 export { type Exit, type ExitHandler, ExitReason } from "./exceptions/exit.ts";
-export type { AskedCall } from "./outlook/evaluation.ts";
+export type { AskedCall, KnownRegister } from "./outlook/evaluation.ts";
 export type { EndlessLoop, Outlook } from "./outlook/outlook.ts";
 export type { SeenWord } from "./outlook/copied-state.ts";
 export { Stage2Flags, type Stage2Table } from "./memory/stage2-table.ts";

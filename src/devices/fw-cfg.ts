@@ -1,6 +1,8 @@
 // QEMU's firmware configuration device, MMIO form (QEMU docs/specs/fw_cfg.rst): items of bytes by
 // key, a directory of named ones, and DMA.
 
+import { fixed, type SeenRegister } from "./seen-register.ts";
+
 export const FwCfgRegister = {
   /** Bytes of the selected item, in their order, at any width. */
   Data: 0x00,
@@ -101,6 +103,18 @@ export class FwCfg {
       return little(text.encode(DMA_SIGNATURE).subarray(offset - FwCfgRegister.DmaHigh).subarray(0, size));
     }
     return 0n;
+  }
+
+  /** The value that a load would give, without it; undefined for bytes of an item. */
+  seen(offset: number, size: number): SeenRegister | undefined {
+    const isData = offset < FwCfgRegister.Selector;
+    if (isData && this.#offset < (this.#items.get(this.#key)?.length ?? 0) || size > 4) return undefined;
+    return fixed(isData ? 0 : Number(this.read(offset, size)));
+  }
+
+  /** Whether a transfer is under way, which will write the guest's memory. */
+  get isBusy(): boolean {
+    return this.#underWay !== undefined;
   }
 
   write(offset: number, size: number, value: bigint): void {

@@ -1,6 +1,8 @@
 // PL011 UART (Arm DDI 0183): registers in, registers out, an interrupt line. Characters leave at
 // once; no baud rate is modelled.
 
+import { fixed, seenBytes, type SeenRegister } from "./seen-register.ts";
+
 export const Pl011Register = {
   DR: 0x000,
   RSR: 0x004,
@@ -148,6 +150,27 @@ export class Pl011 {
     return BigInt.asUintN(size * 8, BigInt(value));
   }
 
+  /**
+   * The value that a load would give, without it; undefined for the data, and inside of a
+   * register.
+   */
+  seen(offset: number, size: number): SeenRegister | undefined {
+    if (offset & 3) return undefined;
+    const { RX, RT, BE } = Pl011Interrupt, hasRoom = this.#fifo.length < this.#depth();
+    const arrives = hasRoom ? (RX | RT | BE) & ~this.#ris : 0;
+    switch (offset) {
+      case Pl011Register.DR:
+        return undefined;
+      case Pl011Register.FR:
+        return seenBytes({ value: this.#flags, changing: hasRoom ? Pl011Flag.RXFF | this.#flags & Pl011Flag.RXFE : 0 }, size);
+      case Pl011Register.RIS:
+        return seenBytes({ value: this.#ris, changing: arrives }, size);
+      case Pl011Register.MIS:
+        return seenBytes({ value: this.#ris & this.#imsc, changing: arrives & this.#imsc }, size);
+    }
+    return seenBytes(fixed(this.#readRegister(offset)), size);
+  }
+
   /** A store of 1, 2, 4 or 8 bytes at `offset`. Bytes that do not start a register are ignored. */
   write(offset: number, _size: number, value: bigint): void {
     if (offset & 3) return;
@@ -274,6 +297,10 @@ export class Pl011 {
 
   #readFlags(): number {
     if (this.#flagReads < POLLS_FOR_INPUT && ++this.#flagReads === POLLS_FOR_INPUT) this.onReceivable();
+    return this.#flags;
+  }
+
+  get #flags(): number {
     const full = this.#fifo.length >= this.#depth() ? Pl011Flag.RXFF : 0;
     const empty = this.#fifo.length === 0 ? Pl011Flag.RXFE : 0;
     return Pl011Flag.TXFE | full | empty;

@@ -1,5 +1,7 @@
 // PL031 real time clock (Arm DDI 0224): a counter of seconds, a match register and an interrupt.
 
+import { seenBytes, type SeenRegister } from "./seen-register.ts";
+
 /** Register offsets; all are 32 bits. */
 export const Pl031Register = {
   /** Data: seconds, read only. */
@@ -58,6 +60,13 @@ export class Pl031 {
   /** A load of 1, 2 or 4 bytes at a register; 8 have zeros above. */
   read(offset: number, size: number): bigint {
     return BigInt.asUintN(8 * size, BigInt(this.#register(offset) >>> 0));
+  }
+
+  /** The value that a load would give, without it; undefined for the time. */
+  seen(offset: number, size: number): SeenRegister | undefined {
+    if (offset === Pl031Register.DR) return undefined;
+    const alarm = offset === Pl031Register.RIS ? 1 : offset === Pl031Register.MIS ? this.#mask : 0;
+    return seenBytes({ value: this.#register(offset) >>> 0, changing: this.#armed ? alarm : 0 }, size);
   }
 
   write(offset: number, _size: number, value: bigint): void {

@@ -1,6 +1,9 @@
 // 16550A serial port as crosvm emulates it (docs/spec/phones.md §C2): eight registers of a byte, a
 // transmitter that is always empty, and 64 bytes of received characters.
 
+import type { UartInput } from "./pl011.ts";
+import { fixed, type SeenRegister } from "./seen-register.ts";
+
 /** Register offsets. With LCR.DLAB set, 0 and 1 are the divisor latch. */
 export const UartRegister = { RBR: 0, THR: 0, IER: 1, IIR: 2, FCR: 2, LCR: 3, MCR: 4, LSR: 5, MSR: 6, SCR: 7 } as const;
 
@@ -76,6 +79,29 @@ export class Uart16550 {
     return size === 1 ? BigInt(this.#register(offset)) : 0n;
   }
 
+  /** The value that a load would give, without it; undefined where it changes something. */
+  seen(offset: number, size: number): SeenRegister | undefined {
+    if (size !== 1) return fixed(0);
+    const arrives = this.#received.length < RECEIVER_SIZE, isEmpty = this.#received.length === 0;
+    switch (offset) {
+      case UartRegister.RBR:
+        if (this.#latched) break;
+        return undefined;
+      case UartRegister.IIR:
+        if (this.#cause === Cause.THR) return undefined;
+        return { value: IIR_FIFOS | this.#cause, changing: isEmpty ? Cause.LINE | Cause.NONE : 0 };
+      case UartRegister.LSR:
+        return { value: this.#status, changing: arrives && isEmpty ? UartStatus.DR | UartStatus.BI : 0 };
+    }
+    return fixed(this.#register(offset));
+  }
+
+  /** Input that the guest has not received yet: its interrupt stays as long as that. */
+  get input(): UartInput {
+    const enabled = (this.#ier & UartEnable.RDI) !== 0, characters = this.#received.length;
+    return { characters, raised: enabled && characters > 0, enabled };
+  }
+
   write(offset: number, size: number, value: bigint): void {
     if (size === 1) this.#set(offset, Number(value & 0xffn));
   }
@@ -102,6 +128,12 @@ export class Uart16550 {
     return this.#ier & UartEnable.THRI && this.#emptied ? Cause.THR : Cause.NONE;
   }
 
+  /** LSR. */
+  get #status(): number {
+    const [first] = this.#received;
+    return UartStatus.THRE | UartStatus.TEMT | (first === undefined ? 0 : UartStatus.DR) | (first > 0xff ? UartStatus.BI : 0);
+  }
+
   get #latched(): boolean {
     return (this.#lcr & LCR_DLAB) !== 0;
   }
@@ -125,8 +157,7 @@ export class Uart16550 {
         return this.#mcr;
       case UartRegister.LSR: {
         if (this.#polls < POLLS_FOR_INPUT) this.#polls++;
-        const [first] = this.#received;
-        return UartStatus.THRE | UartStatus.TEMT | (first === undefined ? 0 : UartStatus.DR) | (first > 0xff ? UartStatus.BI : 0);
+        return this.#status;
       }
       case UartRegister.MSR:
         return this.#mcr & Mcr.LOOP ? this.#looped : MSR_CONNECTED;

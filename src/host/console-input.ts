@@ -3,6 +3,8 @@
 // that.
 
 import type { RecallOperation, TraceId } from "../abi/trace.ts";
+import type { UartInput } from "../devices/pl011.ts";
+import type { SeenRegister } from "../devices/seen-register.ts";
 import { MiB } from "../support/sizes.ts";
 
 /**
@@ -66,6 +68,16 @@ export interface LockedMemory {
   readonly limit: number;
 }
 
+/** Devices that a VMM emulates, besides virtio. */
+export interface KnownDevices {
+  /** The value that a load of the guest would give, without it; undefined if that is not known. */
+  seen(address: number, size: number): (SeenRegister & { readonly device: string }) | undefined;
+  /** Input that the guest has not received yet from its console; undefined without one. */
+  readonly unread: UartInput | undefined;
+  /** One is about to write the guest's memory. */
+  readonly isBusy: boolean;
+}
+
 /** Typed bytes that may wait for the host before more are refused; the last ones may exceed it. */
 const TYPED_MAX = 4 * MiB;
 
@@ -80,6 +92,8 @@ export class ConsoleInput {
    * does not know its VMMs. The host says it once it runs.
    */
   requests: (vm: string, recall: RecallOperation) => readonly TraceId[] | undefined = () => undefined;
+  /** The devices of a VM's VMM; undefined without one. The host says it once it runs. */
+  devices: (vm: string) => KnownDevices | undefined = () => undefined;
   #waiting: HostInput[] = [];
   /** Bytes among them that were typed. */
   #typed = 0;

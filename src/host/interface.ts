@@ -5,7 +5,7 @@ export { BOARD_RULES, rulesOf } from "./board-rules.ts";
 export type { BoardKey } from "./boards/rules.ts";
 export { VM_VIRTIO_SLOTS } from "./boards/el2/map.ts";
 export { FIRST_RESERVED_LABEL } from "./boards/labels.ts";
-export { CONSOLE_INPUT_INTID, ConsoleInput, type LockedMemory, type StartWanted } from "./console-input.ts";
+export { CONSOLE_INPUT_INTID, ConsoleInput, type KnownDevices, type LockedMemory, type StartWanted } from "./console-input.ts";
 export { endedByOwnWill, type HostEvent, VM_EXIT_REASONS, VM_STATES, type VmExitReason, type VmState } from "./events.ts";
 export { hypercallErrno, rmErrno } from "./gunyah/rm-errors.ts";
 export {

@@ -157,6 +157,7 @@ class VmmProgram implements HostProgram {
       const vmm = this.#entries.find(({ plan }) => plan.name === vm)?.vmm;
       return vmm === undefined || !host.kernel.exists(vmm.pid) ? [] : host.kernel.operationsOf(vmm.pid, recall);
     };
+    this.#options.input.devices = (vm) => this.#entries.find(({ plan }) => plan.name === vm)?.vmm;
     this.#options.input.gated = () => this.#entries.filter((entry) => this.#isGated(entry)).map(({ plan }) => plan.name);
   }
 

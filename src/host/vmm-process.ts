@@ -3,6 +3,9 @@
 // plain data: it continues when the waiting calls end.
 
 import { Errno } from "../abi/ioctl/errno.ts";
+import type { KnownDevices } from "./console-input.ts";
+import type { UartInput } from "../devices/pl011.ts";
+import type { SeenRegister } from "../devices/seen-register.ts";
 import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
 import type { VmPlan } from "./plan.ts";
 import { boardOf } from "./boards.ts";
@@ -23,7 +26,7 @@ export interface VmmEvents {
 }
 
 /** A VMM: a process of the host with one VM. */
-export interface VmmProcess {
+export interface VmmProcess extends KnownDevices {
   readonly pid: number;
   /** Its address space, also when it has ended. */
   readonly space: number;
@@ -428,6 +431,21 @@ export class Vmm<D extends VmmData = VmmData> implements VmmProcess {
     // An address without a device reads as zero.
     new DataView(bytes.buffer).setBigUint64(0, answer ?? 0n, true);
     this.steps.store(vcpu.page + this.#driver.dataOffset, bytes.subarray(0, length));
+  }
+
+  seen(address: number, size: number): (SeenRegister & { readonly device: string }) | undefined {
+    const { console: { base, size: bytes } } = this.board, offset = address - base;
+    const isConsole = this.#console !== undefined && offset >= 0 && offset < bytes;
+    const seen = this.data.ended ? undefined : isConsole ? this.#console?.seen(offset, size) : this.#devices?.seen(address, size);
+    return seen && { ...seen, device: isConsole ? "its console" : "its VMM" };
+  }
+
+  get unread(): UartInput | undefined {
+    return this.data.ended ? undefined : this.#console?.input;
+  }
+
+  get isBusy(): boolean {
+    return !this.data.ended && this.#devices?.isBusy === true;
   }
 
   /** The value of a load, 0 for a store; undefined if no device is. */

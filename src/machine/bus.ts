@@ -1,5 +1,11 @@
 // The device bus: which physical device answers at a physical address.
 
+/** A register as no load sees it, and the bits that something besides its VM may change. */
+interface BusRegister {
+  readonly value: number;
+  readonly changing: number;
+}
+
 /**
  * A device model on the bus. Offsets and sizes are bytes; sizes are 1, 2, 4 or 8; values are
  * unsigned.
@@ -7,6 +13,10 @@
 interface BusDevice {
   read(offset: number, size: number): bigint;
   write(offset: number, size: number, value: bigint): void;
+  /** The value that a load would give, without it; undefined where it changes something. */
+  seen?(offset: number, size: number): BusRegister | undefined;
+  /** It is about to write memory. */
+  readonly isBusy?: boolean;
 }
 
 interface BusEntry {
@@ -37,6 +47,17 @@ export class Bus {
   read(pa: number, size: number): bigint | undefined {
     const entry = this.at(pa);
     return entry?.device.read(pa - entry.base, size);
+  }
+
+  /** The register at `pa` as no load sees it; undefined if its device does not say. */
+  seen(pa: number, size: number): (BusRegister & { readonly device: string }) | undefined {
+    const entry = this.at(pa), seen = entry?.device.seen?.(pa - entry.base, size);
+    return entry && seen && { ...seen, device: entry.name };
+  }
+
+  /** Whether a device is about to write memory. */
+  get isBusy(): boolean {
+    return this.#entries.some(({ device }) => device.isBusy === true);
   }
 
   /** A store; false if nothing answers. */

@@ -1,10 +1,10 @@
-// A byte between drain and clear: characters in the primary's PL011 of which no interrupt tells the
+// A byte between drain and clear: characters in a PL011 of which no interrupt tells the
 // guest, while every vCPU sleeps (Arm DDI 0183, 3.3.13).
 
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { rows, runUntil } from "../inspection/system.ts";
+import { demoSystem, rows, runUntil } from "../inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { assertHealthy } from "./healthy.ts";
 
@@ -66,6 +66,19 @@ for (const [name, [source, characters, left]] of Object.entries(BROKEN)) {
     assert.deepEqual([row.verdict, row.fact], ["lost", { code: "unread-input", console: "con:host/0", characters: left }]);
   });
 }
+
+Deno.test("a secondary VM that clears the interrupt and reads nothing has lost its input; one that drains after it has not", async () => {
+  for (const [source, verdict] of [[`${begin(RX_RT)}${CLEAR}${END}`, "lost"], [`${begin(RX_RT)}${CLEAR}${DRAIN}${END}`, "waits"]]) {
+    await assembleGuest(folder, "x", source);
+    const system = await demoSystem('el2 = 1\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\n', undefined, folder);
+    runUntil(system, 2e7);
+    assert.ok(system.consoles.type("x", new Uint8Array(3).fill(97)));
+    runUntil(system, 1e8);
+    const [row] = rows(system, "diagnose", { filter: "id=vm:x" });
+    assert.equal(row.verdict, verdict, row.text);
+    if (verdict === "lost") assert.deepEqual(row.fact, { code: "unread-input", console: "con:x/0", characters: 3 });
+  }
+});
 
 Deno.test("a guest that masks its receive interrupts has them in the evidence of its sleep", async () => {
   const system = await typedAt(

@@ -178,6 +178,7 @@ export function attachSerial(machine: Machine, system: Pick<GuestSystem, "parts"
         uart.write(offset, size, value);
         settle();
       },
+      seen: (offset, size) => uart.seen(offset, size),
     },
   });
   system.parts.push({
@@ -194,7 +195,12 @@ export function attachSerial(machine: Machine, system: Pick<GuestSystem, "parts"
     waiting.push(characters);
     settle();
   };
-  system.consoles.add(PRIMARY_CONSOLE, { type, sendBreak: () => type([Pl011Data.BE]), closed: () => waiting.closed });
+  system.consoles.add(PRIMARY_CONSOLE, {
+    type,
+    sendBreak: () => type([Pl011Data.BE]),
+    closed: () => waiting.closed,
+    input: () => uart.input,
+  });
 }
 
 /** Whether all characters are bytes or breaks. */

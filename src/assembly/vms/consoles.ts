@@ -25,7 +25,7 @@ interface ConsoleDoor {
   /** Why it takes no input now; undefined if it does. */
   closed?(): string | undefined;
   /** The input that its serial port holds. */
-  input?(): UartInput;
+  input?(): UartInput | undefined;
 }
 
 /** Named consoles in both directions. */

@@ -2,7 +2,7 @@
 // manager. A native host performs them; an image controls its VMs itself.
 
 import type { RecallOperation, TraceId } from "../../abi/trace.ts";
-import type { ConsoleInput, LockedMemory, StartWanted } from "../../host/interface.ts";
+import type { ConsoleInput, KnownDevices, LockedMemory, StartWanted } from "../../host/interface.ts";
 import { QueryError, type VmControl } from "../../inspection/readers/inspected.ts";
 import type { Consoles } from "./consoles.ts";
 import type { SessionVms } from "./session-vms.ts";
@@ -56,6 +56,10 @@ export class SessionControl implements VmControl {
 
   requests(vm: string): readonly TraceId[] | undefined {
     return this.host?.requests(vm, this.recall);
+  }
+
+  devices(vm: string): KnownDevices | undefined {
+    return this.host?.devices(vm);
   }
 
   #hostFor(what: string): ConsoleInput {

@@ -50,6 +50,8 @@ export interface Prospect {
   readonly answer?: CallAnswer;
   /** The value of a device's register that stays as it is; undefined for others. */
   readonly register?: (va: bigint, size: number) => bigint | undefined;
+  /** The same of a system register that is not among the copied ones. */
+  readonly system?: (name: string) => bigint | undefined;
   /** ESR_EL1 of the external abort that an access ends in; undefined if a device may answer. */
   readonly refused?: (pc: bigint, va: bigint) => number | undefined;
   /** Instructions to evaluate at most. */
@@ -74,7 +76,22 @@ export class Stretch {
   open = false;
   exceptions = 0;
   calls = 0;
+  readonly registers = new Map<string, KnownRegister>();
 }
+
+/** A register besides the copied ones that was read: of a device, or by its name. */
+export interface KnownRegister {
+  /** Of a system register. */
+  readonly name: string | undefined;
+  /** Of a device's register. */
+  readonly va: bigint | undefined;
+  /** Bytes. */
+  readonly size: number;
+  readonly value: bigint;
+}
+
+/** Reads of these show signaled interrupts, whether PSTATE masks them or not. */
+const TELLS_OF_INTERRUPTS = /^(?:ICC_IAR[01]_EL1|ISR_EL1)$/;
 
 interface Instruction {
   readonly word: number;
@@ -296,6 +313,7 @@ export class Evaluation {
       const value = error instanceof Unreachable && error.fsc === undefined ? this.prospect.register?.(va, size) : undefined;
       if (value === undefined) throw error;
       this.stretch.calls++;
+      this.stretch.registers.set(`${va}`, { name: undefined, va, size, value });
       return value;
     }
   }
@@ -401,8 +419,16 @@ export class Evaluation {
     if (name === "DAIF") return BigInt(this.state.pstate & Pstate.Daif);
     if (name === "CURRENTEL") return BigInt(this.state.pstate & Pstate.ElMask);
     if (/^CNT[PV]CT/.test(name)) throw new Departs("time");
-    const value = this.state.register(name);
+    return this.state.register(name) ?? this.#askRegister(name);
+  }
+
+  #askRegister(name: string): bigint {
+    const value = this.prospect.system?.(name);
     if (value === undefined) throw new Departs("register");
+    // These leave to EL2.
+    if (name.startsWith("ICC_")) this.stretch.calls++;
+    if (TELLS_OF_INTERRUPTS.test(name)) this.stretch.open = true;
+    this.stretch.registers.set(name, { name, va: undefined, size: 8, value });
     return value;
   }
 

@@ -3,7 +3,7 @@
 // could end it.
 
 import type { Mark, SeenWord } from "./copied-state.ts";
-import { Departs, type Departure, type Evaluation, Stretch } from "./evaluation.ts";
+import { Departs, type Departure, type Evaluation, type KnownRegister, Stretch } from "./evaluation.ts";
 
 /** A loop whose every turn leaves the state as it was. */
 export interface EndlessLoop {
@@ -19,7 +19,9 @@ export interface EndlessLoop {
   readonly sleeps: boolean;
   /** Calls and loads of device registers that a turn makes, which all answer as they do now. */
   readonly calls: number;
-  /** An interrupt could be taken in it. */
+  /** Registers of devices and system registers that it reads. */
+  readonly registers: readonly KnownRegister[];
+  /** An interrupt could end it: it may be taken, or is asked for. */
   readonly open: boolean;
   /** Exceptions that a turn takes to EL1, and the syndrome and address of the last. */
   readonly exceptions: number;
@@ -77,9 +79,12 @@ function returnsTo(evaluation: Evaluation, begin: Mark): boolean {
 }
 
 function loopOf(evaluation: Evaluation): EndlessLoop {
-  const { state, stretch: { length, first, last, yields, sleeps, calls, open, exceptions } } = evaluation;
+  const { state, stretch: { length, first, last, yields, sleeps, calls, open, exceptions, registers } } = evaluation;
   const esr = Number(state.get("ESR_EL1")), elr = state.get("ELR_EL1"), far = state.get("FAR_EL1");
-  return { kind: "loops", length, first, last, inputs: inputsOf(evaluation), yields, sleeps, calls, open, exceptions, esr, elr, far };
+  return {
+    ...{ kind: "loops", length, first, last, inputs: inputsOf(evaluation), yields, sleeps, calls, open, exceptions, esr, elr, far },
+    registers: [...registers].sort(([a], [b]) => a < b ? -1 : 1).map(([, register]) => register),
+  };
 }
 
 function inputsOf({ state, stretch }: Evaluation): SeenWord[] {

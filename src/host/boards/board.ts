@@ -3,6 +3,7 @@
 // configuration. `boards.ts` has all of them.
 
 import type { FlashArray } from "../../devices/cfi-flash.ts";
+import type { SeenRegister } from "../../devices/seen-register.ts";
 import type { Devicetree } from "../../devicetree/tree.ts";
 import type { GuestMemory } from "../../virtio/memory.ts";
 import type { PciTransport } from "../../virtio/pci-transport.ts";
@@ -112,6 +113,10 @@ export interface BoardDevices {
   message(slot: number, address: number, data: number): void;
   /** An access of the guest: the value of a load, 0 for a store; undefined if no device is. */
   access(address: number, size: number, value: bigint | undefined): bigint | undefined;
+  /** The value that a load of the guest would give, without it; undefined if that is not known. */
+  seen(address: number, size: number): SeenRegister | undefined;
+  /** A device besides virtio is about to write the guest's memory. */
+  readonly isBusy: boolean;
   /** Plain data. */
   save(): unknown;
   /** Restores what `save` gave, for the same plan. */

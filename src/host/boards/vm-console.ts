@@ -1,7 +1,8 @@
 // The console of a VM: a serial port that the VMM emulates, a PL011 or a 16550A. Its interrupt line
 // is an irqfd: writing the eventfd rings the VM's doorbell, which the VM's delivery takes back.
 
-import { Pl011 } from "../../devices/pl011.ts";
+import { Pl011, type UartInput } from "../../devices/pl011.ts";
+import type { SeenRegister } from "../../devices/seen-register.ts";
 import { TypedAhead } from "../../devices/typed-ahead.ts";
 import { Uart16550, UartRegister } from "../../devices/uart-16550.ts";
 
@@ -14,6 +15,8 @@ interface Uart {
   readonly interrupt: boolean;
   read(offset: number, size: number): bigint;
   write(offset: number, size: number, value: bigint): void;
+  seen(offset: number, size: number): SeenRegister | undefined;
+  readonly input: UartInput;
   /** Gives characters to the guest; how many were taken. */
   receive(characters: ArrayLike<number>): number;
   save(): unknown;
@@ -91,6 +94,16 @@ export class VmConsole {
     this.#uart.write(offset, size, value);
     this.#settle(now);
     if (before && this.#level && this.kind.endedByWrite.includes(offset)) this.#signal?.();
+  }
+
+  /** The value that a load would give, without it. */
+  seen(offset: number, size: number): SeenRegister | undefined {
+    return this.#uart.seen(offset, size);
+  }
+
+  /** Input that the guest has not received yet. */
+  get input(): UartInput {
+    return this.#uart.input;
   }
 
   /**

@@ -61,6 +61,12 @@ export function isSteadyWord(offset: number): boolean {
   return offset < Gicd.ISPENDR || offset >= Gicd.IPRIORITYR;
 }
 
+/** The 32 interrupts whose state a word of the distributor, or of an SGI frame, shows. */
+export function toldByWord(offset: number): { readonly first: number; readonly what: "pending" | "active" } | undefined {
+  if (isSteadyWord(offset) || offset & 3) return undefined;
+  return { first: (offset & 0x7f) * 8, what: offset < Gicd.ISACTIVER ? "pending" : "active" };
+}
+
 /** Redistributor: the RD frame, then the SGI frame. */
 export const Gicr = {
   /** One redistributor without VLPI frames. */

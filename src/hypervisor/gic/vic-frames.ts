@@ -7,7 +7,7 @@ import { MAX_ADDRESS_SPACE_SIZE } from "../memory/stage2.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import type { ObjectState } from "../capabilities/object.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
-import { Gicd, Gicr, isSteadyWord } from "./gic-registers.ts";
+import { Gicd, Gicr, Intid, isSteadyWord, toldByWord } from "./gic-registers.ts";
 import { ItsFrame } from "./its-frame.ts";
 import { Gits } from "./its/its-registers.ts";
 import type { TableMemory } from "./its/table-memory.ts";
@@ -184,6 +184,10 @@ function distributorDevice(vic: FramedVic, frame: Distributor, detach: () => voi
     read: (thread, offset, size) => thread.vic === vic ? frame.read(gic.cpus[thread.index], offset, size) : undefined,
     readWord: (thread, offset) => thread.vic === vic ? frame.readWord(gic.cpus[thread.index], offset) : undefined,
     isSteady: isSteadyWord,
+    interruptsAt(thread, offset) {
+      const told = thread.vic === vic ? toldByWord(offset) : undefined;
+      return told && { ...told, owner: thread.index };
+    },
     write: (thread, offset, size, value) => {
       if (thread.vic !== vic) return false;
       if (value !== 0n && isForGicv2(offset)) gic.noteReserved({ offset, pc: thread.registers.pc, vcpu: thread.index });
@@ -207,6 +211,10 @@ function redistributorDevice(vic: FramedVic, frame: Redistributor, index: number
     read: (thread, offset, size) => frame.read(reader(thread), offset, size),
     readWord: (thread, offset) => frame.readWord(reader(thread), offset),
     isSteady: (offset) => offset < Gicr.SgiFrame || isSteadyWord(offset - Gicr.SgiFrame),
+    interruptsAt(_thread, offset) {
+      const told = offset < Gicr.SgiFrame ? undefined : toldByWord(offset - Gicr.SgiFrame);
+      return told && told.first < Intid.PrivateEnd ? { ...told, owner: index } : undefined;
+    },
     write: (_thread, offset, size, value) => frame.write(offset, size, value),
     detach,
   };

@@ -52,6 +52,14 @@ const RANGE_OPERATIONS: ReadonlySet<number> = new Set(Object.values(VmmioOperati
  * Heap bytes of a page table. The table itself is in the machine's pool, where the core walks it.
  */
 const TABLE_SIZE = 16 * KiB;
+/** Interrupts of which a word of a GIC tells whether they are pending or active. */
+export interface ToldInterrupts {
+  /** Index of the vCPU whose bank has those that are private. */
+  readonly owner: number;
+  readonly first: number;
+  readonly what: "pending" | "active";
+}
+
 /** A device that answers a VM's accesses instead of memory: a GIC frame. */
 export interface VirtualDevice {
   readonly name: string;
@@ -67,6 +75,11 @@ export interface VirtualDevice {
    * EL2 for something else; absent: never.
    */
   isSteady?(offset: number): boolean;
+  /**
+   * The 32 interrupts of which the word at this offset tells whether they are pending or active;
+   * undefined for other words. `readWord` gives it.
+   */
+  interruptsAt?(vcpu: ObjectOf<"thread">, offset: number): ToldInterrupts | undefined;
   /** A store; false is a synchronous external abort. */
   write(vcpu: ObjectOf<"thread">, offset: number, size: number, value: bigint): boolean;
   /** The address space is destroyed. */

@@ -3,7 +3,7 @@
 
 import type { Persona } from "../../abi/ioctl/personas.ts";
 import type { TraceId } from "../../abi/trace.ts";
-import type { LockedMemory, StartWanted } from "../../host/interface.ts";
+import type { KnownDevices, LockedMemory, StartWanted } from "../../host/interface.ts";
 import type { AddressSpace, Cspace, Hypervisor, HypervisorObject, ObjectTypes, Vcpu } from "../../hypervisor/inspect.ts";
 import type { ResourceManager } from "../../resource-manager/resource-manager.ts";
 import type { VirtioDevice } from "../../virtio/device.ts";
@@ -129,6 +129,8 @@ export interface VmControl {
   start(vm: string, how: StartWanted["start"]): void;
   /** Memory that the host's VMMs have locked; nothing if the host is an image. */
   lockedMemory(): readonly LockedMemory[];
+  /** The devices that the VMM of a VM emulates; undefined if there is none. */
+  devices(vm: string): KnownDevices | undefined;
   /** Names of VMs that are made and wait for a manual start, or for other VMs. */
   gated(): readonly string[];
   /**

@@ -5,11 +5,11 @@ import { type AddressSpace, Intid, Irq, unchangingAnswer, type Vcpu } from "../.
 import { Block } from "../../hypervisor/interface.ts";
 import { type AskedCall, type EndlessLoop, type Outlook, Pstate } from "../../core/interface.ts";
 import { ErrorCode } from "../../abi/errors.ts";
-import { MmioTransport } from "../../virtio/mmio-transport.ts";
 import { writersOf } from "../readers/read-memory.ts";
 import type { View } from "../readers/inspected.ts";
 import { isIdle } from "../../queries/facts/source-state.ts";
-import { deviceState, slotsOf, stateNow } from "./source-states.ts";
+import { deviceState, slotsOf } from "./source-states.ts";
+import { deviceRegister, isAnyBusy, type Steady, systemRegister } from "./steady-registers.ts";
 import { isAble, isAsleep, type Sleep, sleepOf } from "./verdict-sleep.ts";
 
 /**
@@ -19,6 +19,15 @@ import { isAble, isAsleep, type Sleep, sleepOf } from "./verdict-sleep.ts";
 const LOOKED_AT = 1024;
 /** The same where another vCPU of the VM works, which could end a loop that reads memory. */
 const LOOKED_AT_BESIDE = 48;
+
+/** Bits of registers that may change, beyond which it is not asked what each of them would do. */
+const MANY_BITS = 8;
+
+/** The bits of a register that an evaluation changes, of those that may. */
+type Flip = (key: string, changing: bigint, count: number) => bigint;
+const UNCHANGED: Flip = () => 0n;
+
+const bitsOf = (mask: bigint) => [...mask.toString(2)].reverse().flatMap((digit, index) => digit === "1" ? [1n << BigInt(index)] : []);
 
 /** Registers that a hypercall gives back. */
 const X_RESULTS = 8;
@@ -41,6 +50,8 @@ export class Prospects {
   readonly #working = new Set<AddressSpace | undefined>();
   /** vCPUs that only one another could free. */
   readonly #stuck = new Set<Vcpu>();
+  /** Those whose loop something besides vCPUs may end. */
+  readonly #changeable = new Set<Vcpu>();
   readonly #writers = new Map<number, ReturnType<typeof writersOf>>();
 
   constructor(readonly view: View) {
@@ -63,20 +74,37 @@ export class Prospects {
     if (!isAwake(vcpu)) return undefined;
     let found = this.#outlooks.get(vcpu);
     if (!found) {
-      const answer = ({ pc, instruction, immediate, x }: AskedCall) =>
-        immediate === 0 ? unchangingAnswer(vcpu, x, instruction) : this.#refusal(vcpu, pc);
-      const register = (va: bigint, size: number) => this.#register(vcpu, va, size);
-      const { externalAbort } = vcpu;
-      // As it was the last time: the instruction that asked, at that address.
-      const refused = (pc: bigint, va: bigint) => externalAbort?.pc === pc && externalAbort.far === va ? externalAbort.esr : undefined;
-      // Of a VM of which a CPU works only loops matter that read nothing, and handlers.
-      const isBeside = this.#working.has(vcpu.addressSpace) && vcpu.registers.chain.length === 0;
-      const prospect = { interrupt: vcpu.hasInterrupt, answer, register, refused, limit: isBeside ? LOOKED_AT_BESIDE : LOOKED_AT };
-      found = this.view.system.symbols.core.outlook(vcpu.registers, prospect);
-      this.#outlooks.set(vcpu, found);
-      if (found.kind !== "loops") this.#working.add(vcpu.addressSpace);
+      const { found: now, changing } = this.#evaluate(vcpu, UNCHANGED);
+      found = now;
+      this.#outlooks.set(vcpu, now);
+      if (now.kind !== "loops") this.#working.add(vcpu.addressSpace);
+      else if (changing.size > 0 && !this.#loopsAnyway(vcpu, changing)) this.#changeable.add(vcpu);
     }
     return found;
+  }
+
+  /** Its outlook if bits of registers change, and those that may. */
+  #evaluate(vcpu: Vcpu, flip: Flip): { readonly found: Outlook; readonly changing: ReadonlyMap<string, bigint> } {
+    const { view } = this, { externalAbort } = vcpu, changing = new Map<string, bigint>();
+    let count = 0;
+    const given = (key: string, register: Steady | undefined): bigint | undefined => {
+      if (!register) return undefined;
+      if (register.changing) changing.set(key, register.changing);
+      return register.value ^ flip(key, register.changing, count++);
+    };
+    // Of a VM of which a CPU works only loops matter that read nothing, and handlers.
+    const isBeside = this.#working.has(vcpu.addressSpace) && vcpu.registers.chain.length === 0;
+    const found = view.system.symbols.core.outlook(vcpu.registers, {
+      interrupt: vcpu.hasInterrupt,
+      answer: ({ pc, instruction, immediate, x }: AskedCall) =>
+        immediate === 0 ? unchangingAnswer(vcpu, x, instruction) : this.#refusal(vcpu, pc),
+      register: (va, size) => given(`${va}/${size}`, deviceRegister(view, vcpu, va, size)),
+      system: (name) => given(name, systemRegister(view, vcpu, name)),
+      // As it was the last time: the instruction that asked, at that address.
+      refused: (pc, va) => externalAbort?.pc === pc && externalAbort.far === va ? externalAbort.esr : undefined,
+      limit: isBeside ? LOOKED_AT_BESIDE : LOOKED_AT,
+    });
+    return { found, changing };
   }
 
   /**
@@ -90,24 +118,16 @@ export class Prospects {
     return [BigInt.asUintN(64, BigInt(last.result.code)), ...new Array(X_RESULTS - 1).fill(0n)];
   }
 
-  /**
-   * The value of a register that stays as it is until a vCPU of the VM writes one: of the GIC, or
-   * of a virtio device that has nothing to do.
-   */
-  #register(vcpu: Vcpu, va: bigint, size: number): bigint | undefined {
-    const { ipa: at } = this.view.system.symbols.core.inspect(vcpu.registers, va);
-    const attached = vcpu.space.deviceAt(at), offset = at - (attached?.ipa ?? 0);
-    if (attached && size === 4 && attached.device.isSteady?.(offset)) {
-      const value = attached.device.readWord?.(vcpu, offset);
-      return value === undefined ? undefined : BigInt(value);
-    }
-    const slot = slotsOf(this.view, this.view.vmNameOf(vcpu.addressSpace)).find(({ ipa, size }) =>
-      ipa !== undefined && at >= ipa && at < ipa + size
-    );
-    // The host is at work as long as it answers these loads.
-    const state = slot && stateNow(this.view, slot), transport = slot?.device.transport;
-    const isStill = state !== undefined && isIdle(state) && transport instanceof MmioTransport && slot?.ipa !== undefined;
-    return isStill ? transport.read(at - slot.ipa, size) : undefined;
+  /** Whether it remains a loop if these bits change: all, in turns, and each alone. */
+  #loopsAnyway(vcpu: Vcpu, changing: ReadonlyMap<string, bigint>): boolean {
+    const bits = [...changing].flatMap(([key, mask]) => bitsOf(mask).map((bit) => [key, bit] as const));
+    if (bits.length > MANY_BITS) return false;
+    const ways: Flip[] = [
+      (_, mask) => mask,
+      (_, mask, count) => count % 2 ? mask : 0n,
+      ...bits.map(([one, bit]): Flip => (key) => key === one ? bit : 0n),
+    ];
+    return ways.every((flip) => this.#evaluate(vcpu, flip).found.kind === "loops");
   }
 
   /** Whether nothing can free a vCPU that loops or sleeps. */
@@ -134,6 +154,7 @@ export class Prospects {
   #canBeFreed(vcpu: Vcpu): boolean {
     const loop = this.loop(vcpu);
     if (loop) {
+      if (this.#changeable.has(vcpu)) return true;
       if (this.writers(vcpu, loop).some((one) => !this.#stuck.has(one))) return true;
       // A device of the VM may be about to write what it was asked for.
       if (loop.inputs.length > 0 && this.#mayWrite(vcpu)) return true;
@@ -143,8 +164,9 @@ export class Prospects {
   }
 
   /** Whether a device of its VM serves a request, or has room for what comes from outside. */
-  #mayWrite({ addressSpace }: Vcpu): boolean {
-    return slotsOf(this.view, this.view.vmNameOf(addressSpace)).some((slot) => {
+  #mayWrite(vcpu: Vcpu): boolean {
+    if (isAnyBusy(this.view, vcpu)) return true;
+    return slotsOf(this.view, this.view.vmNameOf(vcpu.addressSpace)).some((slot) => {
       const state = deviceState(this.view, slot);
       // A device that raises no interrupt may still write.
       return !state || !isIdle(state) || state.code === "virtio-silent" && state.taken + state.available > 0;

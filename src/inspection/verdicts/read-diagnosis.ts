@@ -188,7 +188,7 @@ function worstOf(view: View, vcpus: readonly Vcpu[], prospects: Prospects): Verd
 
 /** The verdict on another vCPU, with the memory that it waits for. */
 function besides({ fact, evidence = [] }: Verdict): Evidence[] {
-  return [{ code: "beside", fact }, ...evidence.filter(({ code }) => code === "reads")];
+  return [{ code: "beside", fact }, ...evidence.filter(({ code }) => code === "reads" || code === "reads-register")];
 }
 
 /** The wait of a VM that sleeps, or the work of one that does not. */

@@ -133,7 +133,7 @@ function farTimer({ registers }: Vcpu, { control, comparator, due }: Vcpu["timer
 const maskedTimer = (control: string): Barrier => ({ code: "timer-masked", control });
 
 /** The VMs that can raise a source of a vCPU. */
-function raisersOf(view: View, source: LevelSource, vcpu: Vcpu): Raisers {
+export function raisersOf(view: View, source: LevelSource, vcpu: Vcpu): Raisers {
   const object = source instanceof VirqSource ? source.object : undefined;
   const right = object instanceof Doorbell
     ? DoorbellRight.Send

@@ -1,7 +1,7 @@
 // Verdicts on vCPUs that do not sleep: a handler that faults, a loop that nothing can end, a turn
 // that does not come, a VMM that does not answer.
 
-import { type EndlessLoop, ExceptionClass, exceptionClass, type SeenWord } from "../../core/interface.ts";
+import { type EndlessLoop, ExceptionClass, exceptionClass, type KnownRegister, type SeenWord } from "../../core/interface.ts";
 import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { Block } from "../../hypervisor/interface.ts";
 import { nameOf, paId, pcpuId, vmOfName } from "../../queries/ids.ts";
@@ -12,6 +12,7 @@ import { readOwner } from "../readers/read-memory.ts";
 import { readInstruction, readWord } from "../readers/read-symbols.ts";
 import { causeOf } from "../causes/exception-cause.ts";
 import { isAbort, syndromeText } from "../trace/syndromes.ts";
+import { deviceAt } from "./steady-registers.ts";
 import { isMasked, type Prospects } from "./prospects.ts";
 import { isQuiet } from "./quiet.ts";
 import { callsOf } from "./verdict-end.ts";
@@ -96,9 +97,9 @@ export function spins(view: View, vcpu: Vcpu, prospects: Prospects): Verdict | u
     const at = hex(waitAt(view, vcpu, loop) ?? vcpu.registers.pc);
     return { fact: { code: "wfi-returns", vcpu: id, at }, evidence: [masked(vcpu)], next: `el2 irq ls ${vmOfName(nameOf(id))}` };
   }
-  const evidence = [masked(vcpu), ...loop.inputs.slice(0, READS_LISTED).map((word) => reads(view, vcpu, word))];
+  const evidence = [masked(vcpu), ...readsOf(view, vcpu, loop)];
   if (loop.calls > 0) return { fact: { code: "exit-loop", vcpu: id, range }, evidence, next };
-  return { fact: { code: "spins", vcpu: id, range, reads: loop.inputs.length }, evidence, next };
+  return { fact: { code: "spins", vcpu: id, range, reads: loop.inputs.length + loop.registers.length }, evidence, next };
 }
 
 /**
@@ -131,6 +132,21 @@ export function rangeOf(view: View, vcpu: Vcpu, first: bigint, last: bigint, pc:
 /** A loop's code is named by its first instruction, wherever in it the vCPU is. */
 function loopRange(view: View, vcpu: Vcpu, { first, last }: EndlessLoop): CodeRange {
   return rangeOf(view, vcpu, first, last, first);
+}
+
+/** Registers and memory that a loop reads. */
+function readsOf(view: View, vcpu: Vcpu, { inputs, registers }: EndlessLoop): Evidence[] {
+  return [
+    ...registers.slice(0, READS_LISTED).map((register) => readsRegister(view, vcpu, register)),
+    ...inputs.slice(0, READS_LISTED).map((word) => reads(view, vcpu, word)),
+  ];
+}
+
+function readsRegister(view: View, vcpu: Vcpu, { name, va, size, value }: KnownRegister): Evidence {
+  const shown = { code: "reads-register" as const, value: hex(value, 2 * size) };
+  if (va === undefined) return { ...shown, register: name ?? "", of: null };
+  const { ipa } = view.system.symbols.core.inspect(vcpu.registers, va);
+  return { ...shown, register: hex(ipa), of: deviceAt(view, vcpu, ipa, size) };
 }
 
 /** Memory that a loop reads, and the VMs that could change it. */
@@ -209,6 +225,6 @@ export function working(view: View, vcpu: Vcpu, prospects: Prospects): Verdict {
       interruptible: loop.open,
       writers: prospects.writers(vcpu, loop).map((one) => view.vcpu(one)),
     },
-    evidence: loop.inputs.slice(0, READS_LISTED).map((word) => reads(view, vcpu, word)),
+    evidence: readsOf(view, vcpu, loop),
   };
 }

@@ -262,6 +262,8 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
 export type Evidence =
   | { readonly code: "masked"; readonly masked: boolean }
   | { readonly code: "reads"; readonly range: CodeRange; readonly pa: string; readonly value: string; readonly mapped: readonly string[] }
+  /** A register that a loop reads: its name, or its address and the name of its device. */
+  | { readonly code: "reads-register"; readonly register: string; readonly of: string | null; readonly value: string }
   | { readonly code: "esr"; readonly esr: string }
   | { readonly code: "far"; readonly range: CodeRange }
   | { readonly code: "last-exception"; readonly exception: string; readonly at: CodeRange }
@@ -365,6 +367,7 @@ const wayOutText = (text: string | undefined) => text === undefined ? "" : `; wa
 export const EVIDENCE = new Facts<Evidence>({
   "masked": ({ masked }) => `interrupts ${masked ? "masked" : "not masked"} (PSTATE.I)`,
   "reads": ({ range, pa, value, mapped }) => `reads ${rangeText(range)}, ${pa}, which is ${value}; mapped: ${mapped.join(", ")}`,
+  "reads-register": ({ register, of, value }) => `reads ${register}${of === null ? "" : ` (${of})`}, which is ${value}`,
   "esr": ({ esr }) => `ESR_EL1 ${esr}`,
   "far": ({ range }) => `FAR_EL1 ${rangeText(range)}`,
   "last-exception": ({ exception, at }) => `the last exception: ${exception} at ${rangeText(at)}`,

@@ -6,6 +6,7 @@ import { GoldfishBattery } from "../../../devices/goldfish-battery.ts";
 import { CAM_SHIFT, PciBus, PciFunction, type PciFunctionState } from "../../../devices/pci.ts";
 import { Pl030 } from "../../../devices/pl030.ts";
 import { PANIC_REPORT, pvpanicFunction } from "../../../devices/pvpanic.ts";
+import type { SeenRegister } from "../../../devices/seen-register.ts";
 import { StallDetector, type StallDetectorState } from "../../../devices/stall-detector.ts";
 import { VirtualCpufreq, type VirtualCpufreqState } from "../../../devices/virtual-cpufreq.ts";
 import { VirtioId } from "../../../virtio/device.ts";
@@ -138,6 +139,16 @@ export class CrosvmDevices implements BoardDevices {
       return device.write(offset, size, value) ? 0n : undefined;
     }
     return this.#bus.access(address, size, value);
+  }
+
+  seen(address: number, size: number): SeenRegister | undefined {
+    const serial = OTHER_SERIALS.findIndex(({ base }) => address >= base && address < base + CROSVM_SERIAL_SIZE);
+    return serial < 0 ? undefined : this.#serials[serial].seen(address - OTHER_SERIALS[serial].base, size);
+  }
+
+  /** None of them writes memory by itself. */
+  get isBusy(): boolean {
+    return false;
   }
 
   save(): CrosvmDevicesState {

@@ -6,6 +6,7 @@ import { FW_CFG_TURN_INTERVAL, FwCfg, type FwCfgState } from "../../../devices/f
 import { Gicv2m } from "../../../devices/gicv2m.ts";
 import type { PciBus, PciFunctionState } from "../../../devices/pci.ts";
 import { Pl031, type Pl031State } from "../../../devices/pl031.ts";
+import type { SeenRegister } from "../../../devices/seen-register.ts";
 import { VirtioMmioRegister } from "../../../devices/virtio-mmio-registers.ts";
 import { FIRST_SPI } from "../../../devicetree/gic.ts";
 import type { PciTransport } from "../../../virtio/pci-transport.ts";
@@ -38,6 +39,7 @@ interface QemuDevicesState {
 interface RegisterDevice {
   read(offset: number, size: number): bigint | undefined;
   write(offset: number, size: number, value: bigint): unknown;
+  seen?(offset: number, size: number): SeenRegister | undefined;
 }
 
 /** The devices of one VM, for one life of it. */
@@ -149,6 +151,15 @@ export class QemuDevices implements BoardDevices {
       return 0n;
     }
     return this.#bus.access(address, size, value);
+  }
+
+  seen(address: number, size: number): SeenRegister | undefined {
+    const [place, device] = this.#registers.find(([{ base, size }]) => address >= base && address < base + size) ?? [];
+    return place && device?.seen?.(address - place.base, size);
+  }
+
+  get isBusy(): boolean {
+    return this.#fwCfg.isBusy;
   }
 
   save(): QemuDevicesState {

@@ -1,0 +1,16 @@
+// The value of a device's register as nobody's load sees it: reading it so changes nothing.
+
+export interface SeenRegister {
+  readonly value: number;
+  /** Bits that something besides the VM may change: input that arrives, an alarm. */
+  readonly changing: number;
+}
+
+/** A register that only the VM itself changes. */
+export const fixed = (value: number): SeenRegister => ({ value: value >>> 0, changing: 0 });
+
+/** The part of it that a load of `size` bytes gives. */
+export function seenBytes({ value, changing }: SeenRegister, size: number): SeenRegister {
+  const mask = size >= 4 ? 0xffff_ffff : 2 ** (8 * size) - 1;
+  return { value: (value & mask) >>> 0, changing: (changing & mask) >>> 0 };
+}
