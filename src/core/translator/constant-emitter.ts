@@ -44,12 +44,22 @@ export class ConstantEmitter extends Emitter {
   #rotation({ name, operands: [low, high] }: Node & { kind: "op" }): boolean {
     const { type, bits } = ROTATIONS[name];
     const down = shiftBy(low, `${type}.shr_u`), up = shiftBy(high, `${type}.shl`), one = up && shiftBy(up.shifted, `${type}.shl`);
-    if (!down || !up || !one || !this.#isSameRegister(down.shifted, one.shifted)) return false;
+    if (!down || !up || !one || !this.#isSameRegister(this.#meant(down.shifted), this.#meant(one.shifted))) return false;
     const count = numberOf(down.count, this.word), others = numberOf(up.count, this.word) + numberOf(one.count, this.word);
     if (count + others !== bits) return false;
     this.value(down.shifted);
     this.f[type](count).op(`${type}.rotr`);
     return true;
+  }
+
+  /** The value of a local, in an instruction that reads registers first and then writes one. */
+  #meant(node: Node): Node {
+    const { statements } = this.$;
+    if (node.kind !== "local" || !statements.every(({ kind }, i) => kind === (i < statements.length - 1 ? "let" : "setRegister"))) {
+      return node;
+    }
+    for (const statement of statements) if (statement.kind === "let" && statement.id === node.id) return statement.value;
+    return node;
   }
 
   #isSameRegister(a: Node, b: Node): boolean {

@@ -16,10 +16,11 @@ import { INSTRUCTIONS } from "./executed-code.ts";
 import { emitRegion } from "../../../src/core/translator/region-function.ts";
 import { ENTER } from "../../../src/core/translator/region-options.ts";
 import { FunctionBuilder, WasmModule } from "../../../src/core/wasm/module.ts";
+import type { Instruction } from "../../../src/core/translator/instruction.ts";
 import { allEncodings } from "../../../src/isa/table.ts";
 import { randomWord } from "../../differential/random-words.ts";
 import { Random } from "../../support/random.ts";
-import { type Line, Machine, RAM_BASE } from "../program.ts";
+import { assemble, type Line, Machine, RAM_BASE } from "../program.ts";
 
 const EAGER = { tier: "jit", hotness: { samples: 1, landings: 2, slice: 50 } } as const;
 const CODE = RAM_BASE + 0x1000;
@@ -61,13 +62,32 @@ for (const [what, program] of [["loop", SUM], ["loop with calls", CALLS]] as con
   });
 }
 
+/** A core of all instructions. */
+const GENERATED = generateCore(
+  { base: RAM_BASE, size: 0x1_0000, wasmAddress: CORE_SIZE },
+  CORE_SIZE + 0x1_0000,
+  undefined,
+  { cpu: parseCpu("max"), counts: false },
+);
+
+/** The region of one instruction, its head, and a module for both. */
+function emitted(instruction: Instruction): { region: FunctionBuilder; head: FunctionBuilder; module: WasmModule } {
+  const module = new WasmModule().importMemory(GENERATED.importedMemory).importTable("core", TABLE_NAME, TABLE_SIZE);
+  const library = new ImportedFunctions(GENERATED.library, module);
+  const head = new FunctionBuilder(-1, "head", ["i32"], []);
+  const region = emitRegion(library, [{ first: 0, instructions: [instruction], ending: { kind: "jump", to: 1 } }], {
+    handler: 0,
+    neighbors: [],
+    counters: () => 0,
+    callees: new Map(),
+    callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
+    operations: { fusedMultiplyAdd: true, wideMultiplication: false },
+  });
+  emitHead(head, library, instruction);
+  return { region, head, module };
+}
+
 Deno.test("every encoding can be part of a region or is left to the interpreter", () => {
-  const generated = generateCore(
-    { base: RAM_BASE, size: 0x1_0000, wasmAddress: CORE_SIZE },
-    CORE_SIZE + 0x1_0000,
-    undefined,
-    { cpu: parseCpu("max"), counts: false },
-  );
   const random = new Random(1), branch = /^(B\/BL|B.cond|CB|TB|BR)/;
   const words = allEncodings().filter(({ instruction }) => !branch.test(instruction.name)).flatMap((encoding) => {
     const word = randomWord(encoding, random);
@@ -76,24 +96,26 @@ Deno.test("every encoding can be part of a region or is left to the interpreter"
   for (const word of words) {
     const instruction = INSTRUCTIONS.translatable(word);
     if (!instruction) continue;
-    const module = new WasmModule().importMemory(generated.importedMemory).importTable("core", TABLE_NAME, TABLE_SIZE);
-    const library = new ImportedFunctions(generated.library, module);
-    const head = new FunctionBuilder(-1, "head", ["i32"], []);
-    const region = emitRegion(library, [{ first: 0, instructions: [instruction], ending: { kind: "jump", to: 1 } }], {
-      handler: 0,
-      neighbors: [],
-      counters: () => 0,
-      callees: new Map(),
-      callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
-      operations: { fusedMultiplyAdd: true, wideMultiplication: false },
-    });
-    emitHead(head, library, instruction);
+    const { region, head, module } = emitted(instruction);
     const find = module.function(FIND, FIND_PARAMETERS, FIND_RESULTS), enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
     emitFind(find);
     emitEnter(enter, find, (f) => module.returnCallIndirect(f, REGION_PARAMETERS, REGION_RESULTS));
     for (const code of [region, head]) module.place(code, code.name, { [FIND]: find, [ENTER]: enter });
     assert.ok(WebAssembly.validate(module.encode()), `0x${word.toString(16)} ${instruction.encoding.instruction.name}`);
   }
+});
+
+Deno.test("an EXTR of a register with itself is one rotation, other ones are none", () => {
+  const rotates = (line: Line, { constant, rotate }: { constant: number; rotate: number }) => {
+    const instruction = INSTRUCTIONS.translatable(assemble([line])[0]);
+    assert.ok(instruction);
+    return emitted(instruction).region.code.view.toHex().includes(new Uint8Array([constant, 11, rotate]).toHex());
+  };
+  const word = { constant: 0x41, rotate: 0x78 }, doubleword = { constant: 0x42, rotate: 0x8a };
+  assert.ok(rotates(["extr w0, w1, w1, #11", 0x13812c20], word));
+  assert.ok(rotates(["extr x0, x1, x1, #11", 0x93c12c20], doubleword));
+  assert.ok(!rotates(["extr w0, w1, w2, #11", 0x13822c20], word));
+  assert.ok(!rotates(["extr x0, x1, x2, #11", 0x93c22c20], doubleword));
 });
 
 Deno.test("an edge into the middle of a loop is taken out of the control flow", () => {
