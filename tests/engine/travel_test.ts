@@ -67,7 +67,7 @@ Deno.test("back over the events of one turn that retires no instruction, one aft
   session.engine.act(1, { kind: "rpc.send", id: MEM_RECLAIM.id, payload: encodeRequest(MEM_RECLAIM, { handle: 1, flags: 0 }) });
   await session.event("acted");
   assert.equal(await session.move({ kind: "next-event", filter: `kind=rpc name=${MEM_RECLAIM.name}` }), undefined);
-  for (let step = 0; step < 5; step++) {
+  for (let step = 0; step < 3; step++) {
     const before = session.engine.system.instructions();
     assert.equal(await session.move({ kind: "event", filter: "kind!=sched" }), undefined, `step ${step}`);
     assert.ok(session.engine.system.instructions() <= before);
