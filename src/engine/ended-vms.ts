@@ -88,7 +88,7 @@ export class EndedVms {
 
   #keep(vm: string): void {
     const { present } = this.shown;
-    const milestone = this.run.milestoneOf(present, this.run.inputs.length);
+    const milestone = this.run.presentState();
     if (!milestone) return;
     const vcpus = rowsOf(VCPUS, present.inspector.answer({ table: VCPUS.name, args: {} })).filter((row) => row.vm === vmId(vm));
     const irqs = rowsOf(IRQS, present.inspector.answer({ table: IRQS.name, args: {} })).filter((row) => row.vm === vmId(vm));

@@ -364,20 +364,21 @@ export class Engine {
   #slice(): void {
     if (this.#done || this.#paused || this.#debugging.held || this.#searches.busy) return;
     if (this.port.lags()) return this.#schedule();
-    const limit = performance.now() + SLICE;
+    const began = performance.now(), limit = began + SLICE;
     while (!this.#done && !this.#sleep && !this.#output.full && performance.now() < limit && !this.port.requested()) {
       if (!this.#run()) {
         this.#output.flush();
         return;
       }
     }
+    const took = performance.now() - began;
     this.port.together(() => {
       this.#output.flush();
       this.#sampler.sampleWhenDue();
     });
     if (this.plan.endsOnFailure && !this.#replay && !this.#done) this.#endOnFailure();
     if (this.present.kernelEvents.wanted && !this.#done) this.#followKernels();
-    if (this.plan.history && !this.#done) this.#sessionRun.keepPresent();
+    if (this.plan.history && !this.#done) this.#sessionRun.keepPresent(took);
     this.#schedule();
   }
 

@@ -10,6 +10,7 @@ import { History, isLater, type Milestone } from "../recordings/history.ts";
 import type { MemoryUse } from "../queries/memory-use.ts";
 import { type MemoryLimits, memoryLimits } from "../plans/memory-budget.ts";
 import { UnsavableError } from "../state/parts.ts";
+import type { EarlierPages } from "../state/pages.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { type IndexedPlace, mayHave, WrittenIndex, type WrittenObject } from "../recordings/written-index.ts";
 import { exceptionText } from "../support/exception-text.ts";
@@ -18,10 +19,11 @@ import { formatSize } from "../support/units.ts";
 import type { RememberingSystem, RunMemory, RunningSystem, SavableSystem, System, VisibleSystem } from "../assembly/system/system.ts";
 
 /**
- * Wall time (ms) between two states that are kept, and how many times as long as keeping one takes.
+ * Wall time (ms) of the run between two states that are kept, and how many times as long as keeping
+ * one takes.
  */
-const MILESTONE_INTERVAL = 1000;
-const MILESTONE_SHARE = 50;
+const MILESTONE_INTERVAL = 250;
+const MILESTONE_SHARE = 40;
 /** Bytes of symbol files, and their number, that clients can add. */
 const SYMBOL_BYTES = 512 * MiB, SYMBOL_FILES = 1024;
 /** Snapshots whose places are remembered: the latest ones. */
@@ -57,10 +59,11 @@ export class SessionRun implements Rerun {
   readonly #problems = new Set<string>();
   /** The observations of the snapshot that the session began with. */
   readonly #origin: RunMemory | undefined;
-  /** The observations at the start of each past. */
-  readonly #began = new WeakMap<Past, RunMemory | undefined>();
-  /** Wall time (ms) before which no other state of the present is kept. */
-  #nextMilestone = Infinity;
+  /** The state that each past began with. */
+  readonly #began = new WeakMap<Past, Milestone | undefined>();
+  /** Wall time (ms) that the present has taken, and at which another state of it is kept. */
+  #spent = 0;
+  #nextMilestone = MILESTONE_INTERVAL;
   /** Instructions that had been retired where the session began. */
   readonly first: number;
   /** Virtual time (ns) there. */
@@ -130,7 +133,7 @@ export class SessionRun implements Rerun {
         used: this.#history.bytes + this.#history.reserved + this.#written.bytes,
         limit: history,
         dropped: this.#history.dropped,
-        what: "states for going back, and of VMs that have ended; at the limit every second one is dropped",
+        what: "states for going back, and of VMs that have ended; at the limit those that are missed least are dropped",
       },
       {
         part: "inputs",
@@ -196,8 +199,9 @@ export class SessionRun implements Rerun {
       return this.pastAt(this.#history.forget(milestone));
     }
     this.onPast(system);
+    system.core.forgetWritten();
     const past = new Past(system, [...this.#inputs], Infinity, milestone?.inputs);
-    this.#began.set(past, this.#memoryAt(milestone));
+    this.#began.set(past, milestone);
     return past;
   }
 
@@ -218,7 +222,7 @@ export class SessionRun implements Rerun {
 
   /** A past has come to a place: it gets the events that the machine had at that place. */
   arrive(past: Past): void {
-    past.system.follow(this.present, this.#began.get(past));
+    past.system.follow(this.present, this.#memoryAt(this.#began.get(past)));
   }
 
   /** The run up to the position of a machine: the present, or a place in the past. */
@@ -236,24 +240,37 @@ export class SessionRun implements Rerun {
     return far && !this.#history.hasBetween(first - LANDING, target) ? first : undefined;
   }
 
-  /**
-   * Keeps a state of the run, for going back. A machine that cannot be saved now keeps none, also
-   * because of a bug: going back takes longer then.
-   */
-  keep(system: RunningSystem & SavableSystem & RememberingSystem, inputs: number): void {
-    if (this.lost !== undefined) return;
-    const milestone = this.milestoneOf(system, inputs);
-    if (milestone) this.#history.add(milestone);
+  /** Keeps the state of the run where a past is, for going back. */
+  keepPast(past: Past): void {
+    const began = this.#began.get(past);
+    const earlier = began && { pages: began.state.pages, changed: past.system.core.written().pages };
+    this.#keep(this.#stateOf(past.system, past.entered, earlier));
   }
 
-  /** The place where a machine is, with its state; undefined if that cannot be saved now. */
-  milestoneOf(system: RunningSystem & SavableSystem & RememberingSystem, inputs: number): Milestone | undefined {
+  #keep(milestone: Milestone | undefined, spent?: number): void {
+    if (this.lost === undefined && milestone) this.#history.add(milestone, spent);
+  }
+
+  /** The place where the present is, with its state; undefined if that cannot be saved now. */
+  presentState(written = this.present.core.written()): Milestone | undefined {
+    const before = this.#history.upTo(this.present.instructions());
+    const changed = before?.boundary === this.#written.boundary ? written.pages : undefined;
+    return this.#stateOf(this.present, this.#inputs.length, before && { pages: before.state.pages, changed });
+  }
+
+  /**
+   * A place of the run with its state. A machine that cannot be saved now has none, also because of
+   * a bug: going back takes longer then.
+   */
+  #stateOf(
+    system: RunningSystem & SavableSystem & RememberingSystem,
+    inputs: number,
+    earlier: EarlierPages | undefined,
+  ): Milestone | undefined {
     // A state would take more than all states together may.
     if (system.overlaid > this.#limits.history) return undefined;
-    const instructions = system.instructions(), before = this.#history.upTo(instructions);
-    const isLatest = system === this.present && before?.boundary === this.#written.boundary;
     try {
-      const state = system.save(before && { pages: before.state.pages, changed: isLatest ? this.present.core.written().pages : undefined });
+      const state = system.save(earlier), instructions = system.instructions();
       return { at: system.machine.boundary, instructions, moment: momentOf(system), inputs, state, memory: system.remember() };
     } catch (error) {
       if (!(error instanceof UnsavableError)) this.#report(error);
@@ -272,28 +289,30 @@ export class SessionRun implements Rerun {
   keepStates(): void {
     this.present.core.forgetWritten();
     this.#isIndexed = true;
-    this.#nextMilestone = performance.now() + MILESTONE_INTERVAL;
   }
 
-  /** Keeps the present now and then: seldom enough that it costs a fiftieth of the time. */
-  keepPresent(): void {
-    const began = performance.now();
-    if (began < this.#nextMilestone || this.present.ended()) return;
-    // A machine that idles is near its last state anyway.
-    const instructions = this.present.instructions();
-    if (!this.#history.hasBetween(instructions - LANDING, instructions)) this.keepNow();
-    const took = performance.now() - began;
-    this.#nextMilestone = began + Math.max(MILESTONE_INTERVAL, MILESTONE_SHARE * took);
+  /**
+   * Keeps the present now and then: seldom enough that it costs a fortieth of the time.
+   * @param took wall time (ms) that the present ran since the last call
+   */
+  keepPresent(took: number): void {
+    this.#spent += took;
+    if (this.#spent < this.#nextMilestone || this.present.ended()) return;
+    // Only the first state is more than what was written since another one.
+    const isFirst = this.#history.length === 0, began = performance.now();
+    this.keepNow();
+    const rest = isFirst ? 0 : MILESTONE_SHARE * (performance.now() - began);
+    this.#nextMilestone = this.#spent + Math.max(MILESTONE_INTERVAL, rest);
   }
 
   /** Keeps the present, and what it has written since the last time. */
   keepNow(): void {
     if (this.lost !== undefined) return;
-    const milestone = this.milestoneOf(this.present, this.#inputs.length), { core } = this.present;
+    const { core } = this.present, written = core.written(), milestone = this.presentState(written);
     if (!milestone) return;
-    this.#written.add(milestone.instructions, core.written());
+    this.#written.add(milestone.instructions, written);
     core.forgetWritten();
-    this.#history.add({ ...milestone, boundary: this.#written.boundary });
+    this.#keep({ ...milestone, boundary: this.#written.boundary }, this.#spent);
   }
 
   mayBeWritten(first: Milestone | undefined, last: IndexedPlace, object: WrittenObject): boolean {

@@ -134,7 +134,7 @@ export class Travel {
         stops.shift();
         if (stops.length === 0) return () => this.#arrive(moved);
         run.arrive(past);
-        run.keep(past.system, past.entered);
+        run.keepPast(past);
       }
     }, () => ({ instructions: past.system.instructions(), end: target }));
   }

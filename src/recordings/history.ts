@@ -4,23 +4,24 @@
 import { isMidTurn, type Moment } from "./past.ts";
 import type { RunMemory } from "../assembly/system/system.ts";
 import type { SystemState } from "../state/system-state.ts";
+import { PageMap } from "../state/page-map.ts";
 import { DEFAULT_LIMITS } from "../plans/memory-budget.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 import { node } from "../support/node-modules.ts";
 
-/** A place of a run, with the state from which a machine continues there. */
+/** A place of a run, with a state from which a machine continues. */
 export interface Milestone {
   /**
    * Virtual time (ns) of the last boundary between turns, and instructions that had been retired.
    */
   readonly at: number;
   readonly instructions: number;
-  /** The same as a machine that is run again goes there. */
+  /** The same place for machines that repeat the run. */
   readonly moment: Moment;
   /** How many inputs had entered. */
   readonly inputs: number;
   readonly state: SystemState;
-  /** Number of the boundary of `WrittenIndex` that it is at. */
+  /** The boundary of `WrittenIndex` there, if there is one. */
   readonly boundary?: number;
   /** The observations of the run; nothing at its start. */
   readonly memory?: RunMemory;
@@ -59,18 +60,23 @@ export class KeptState implements SystemState {
 
 interface Kept extends Milestone {
   readonly state: KeptState;
+  /** Wall time (ms) that the run took up to it. */
+  readonly spent: number;
+  /** Bytes that the one before it does not have. */
+  own: number;
 }
 
 /** Milestones that are kept. */
-const COUNT_LIMIT = 48;
+const COUNT_LIMIT = 1024;
 /** Milestones that are kept whatever they take, unless a budget says otherwise. */
 const LEAST = 3;
 
 /** The milestones of a session, in the order of the run. */
 export class History {
-  readonly #origin?: KeptState;
-  #milestones: Kept[] = [];
+  readonly #milestones: Kept[] = [];
   #bytes = 0;
+  /** Milestones that are never dropped: the origin. */
+  readonly #first: number;
 
   /**
    * @param origin the state that the session began with, unless that is its plan's start; it is
@@ -78,9 +84,10 @@ export class History {
    * @param limit bytes; with one, a milestone that is larger is not kept at all
    */
   constructor(origin?: SystemState, readonly limit?: number) {
+    this.#first = Number(origin !== undefined);
     if (!origin) return;
-    this.#origin = new KeptState(origin);
-    this.#milestones.push({ at: -1, instructions: -1, moment: -1, inputs: 0, state: this.#origin, boundary: 0 });
+    const state = new KeptState(origin);
+    this.#milestones.push({ at: -1, instructions: -1, moment: -1, inputs: 0, state, boundary: 0, spent: 0, own: 0 });
   }
 
   get length(): number {
@@ -99,28 +106,46 @@ export class History {
 
   /** Forgets all milestones but the origin. */
   clear(): void {
-    this.dropped += this.#milestones.length - this.#first;
-    this.#milestones.length = this.#first;
-    this.#bytes = 0;
+    while (this.#milestones.length > this.#first) this.#drop(this.#milestones.length - 1);
   }
 
-  /** The latest one at a place or before it: a state that is saved there can share its pages. */
+  /** The latest one up to an instruction count: a state that is saved there can share its pages. */
   upTo(instructions: number): Milestone | undefined {
     return this.#milestones.findLast((one) => one.instructions <= instructions);
   }
 
-  /** Keeps one; when there are too many, drops every second one. */
-  add(milestone: Milestone): void {
-    const next = this.#milestones.findIndex(({ instructions }) => instructions >= milestone.instructions);
-    if (this.#milestones[next]?.instructions === milestone.instructions) return;
-    const state = new KeptState(milestone.state);
-    this.#milestones.splice(next < 0 ? this.#milestones.length : next, 0, { ...milestone, state });
-    this.#bytes += state.size;
-    const before = this.upTo(milestone.instructions - 1)?.state.pages;
-    for (const [page, bytes] of state.pages) if (before?.get(page) !== bytes) this.#bytes += PAGE_SIZE;
+  /**
+   * Keeps one; when there are too many, drops those that are missed least.
+   * @param spent wall time (ms) that the run took up to it, if known
+   */
+  add(milestone: Milestone, spent?: number): void {
+    const found = this.#milestones.findIndex(({ instructions }) => instructions >= milestone.instructions);
+    if (this.#milestones[found]?.instructions === milestone.instructions) return;
+    const index = found < 0 ? this.#milestones.length : found, state = new KeptState(milestone.state);
+    this.#milestones.splice(index, 0, { ...milestone, state, spent: spent ?? this.#spentAt(milestone.instructions, index), own: 0 });
+    this.#measure(index);
+    this.#measure(index + 1);
     const least = this.limit === undefined ? LEAST : this.#first + 1, limit = (this.limit ?? DEFAULT_LIMITS.history) - this.reserved;
     while (this.#milestones.length > least && (this.#milestones.length > COUNT_LIMIT || this.#bytes > limit)) this.#thin();
     if (this.limit !== undefined && this.#bytes > limit) this.clear();
+  }
+
+  /** Wall time of the run up to a place before the milestone with this index, probably. */
+  #spentAt(instructions: number, index: number): number {
+    const before = this.#milestones[index - 1] ?? { instructions: 0, spent: 0 }, after = this.#milestones[index];
+    if (!after) return before.spent;
+    const first = Math.max(0, before.instructions);
+    return before.spent + (after.spent - before.spent) * (instructions - first) / (after.instructions - first);
+  }
+
+  /** Counts the bytes of one again, after the one before it has changed. */
+  #measure(index: number): void {
+    const one = this.#milestones.at(index);
+    if (!one || index < this.#first) return;
+    const before = this.#milestones[index - 1]?.state.pages ?? PageMap.EMPTY;
+    this.#bytes -= one.own;
+    one.own = one.state.size + one.state.pages.countApartFrom(before) * PAGE_SIZE;
+    this.#bytes += one.own;
   }
 
   /**
@@ -136,9 +161,10 @@ export class History {
   /** Drops one that no machine can continue from; the one before it, if there is any. */
   forget(milestone: Milestone): Milestone | undefined {
     const index = this.#milestones.findIndex(({ state }) => state === milestone.state);
-    this.dropped++;
-    this.#keep((_, at) => at !== index);
-    return this.#milestones[index - 1];
+    if (index < 0) return this.before(milestone.moment);
+    const before = this.#milestones.at(index - 1);
+    this.#drop(index);
+    return index > 0 ? before : undefined;
   }
 
   /** Whether there is one in a range of instruction counts. */
@@ -146,23 +172,23 @@ export class History {
     return this.#milestones.some(({ instructions }) => instructions >= first && instructions < end);
   }
 
-  /** Milestones that are never dropped: the origin. */
-  get #first(): number {
-    return this.#origin ? 1 : 0;
-  }
-
+  /**
+   * Drops the one whose absence leaves the shortest way between two others. The last one stays: the
+   * next state shares its pages.
+   */
   #thin(): void {
-    const count = this.#milestones.length;
-    // The first may be the origin, which every search needs.
-    this.#keep((_, index) => index % 2 === 0);
-    this.dropped += count - this.#milestones.length;
+    let least = this.#first, shortest = Infinity;
+    for (let index = this.#first; index < this.#milestones.length - 1; index++) {
+      const way = this.#milestones[index + 1].spent - (this.#milestones[index - 1]?.spent ?? 0);
+      if (way < shortest) [least, shortest] = [index, way];
+    }
+    this.#drop(least);
   }
 
-  #keep(kept: (milestone: Kept, index: number) => boolean): void {
-    this.#milestones = this.#milestones.filter(kept);
-    const pages = new Set<Uint8Array>(), origin = new Set(this.#origin?.pages.values());
-    for (const { state } of this.#milestones) for (const page of state.pages.values()) if (!origin.has(page)) pages.add(page);
-    const fields = this.#milestones.slice(this.#first).reduce((sum, { state }) => sum + state.size, 0);
-    this.#bytes = fields + pages.size * PAGE_SIZE;
+  #drop(index: number): void {
+    const [{ own }] = this.#milestones.splice(index, 1);
+    this.#bytes -= own;
+    this.dropped++;
+    this.#measure(index);
   }
 }

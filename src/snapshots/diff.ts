@@ -11,7 +11,7 @@ import type { Json, Row, Table } from "../queries/table.ts";
 import { type TableName, TABLES } from "../queries/tables.ts";
 import { assembleFrom } from "./begin.ts";
 import type { Snapshot, SnapshotHeader } from "./file.ts";
-import type { Pages } from "../state/pages.ts";
+import type { PageMap } from "../state/page-map.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 import { hex } from "../support/number-text.ts";
 import { problemOf } from "../support/problem.ts";
@@ -88,7 +88,7 @@ interface Parts {
   readonly plan: ReadonlyMap<string, Json>;
   readonly tables: ReadonlyMap<TableName, ReadonlyMap<string, Row>>;
   readonly fields: ReadonlyMap<string, Json | Uint8Array>;
-  readonly pages: Pages;
+  readonly pages: PageMap;
   readonly mapped: readonly Mapped[];
 }
 
@@ -236,7 +236,7 @@ const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 
 /** Pages by content, reported by the VMs that map them. */
 function comparePages(first: Parts, second: Parts, limit: number): SnapshotDiff["memory"] {
-  const numbers = [...new Set([...first.pages.keys(), ...second.pages.keys()])].sort((a, b) => a - b);
+  const numbers = [...new Set([...first.pages, ...second.pages].map(([page]) => page))].sort((a, b) => a - b);
   const places = new Map<string, { -readonly [N in keyof PageGroup]: PageGroup[N] }>();
   let differ = 0;
   for (const number of numbers) {

@@ -14,7 +14,8 @@ import { planOfFile } from "../assembly/layout/plan-schema.ts";
 import { bare, type SessionPlan } from "../plans/plan.ts";
 import { VERSION } from "../support/version.ts";
 import { decodeMemory, encodeMemory } from "../assembly/system/run-memory.ts";
-import { isZeroPage, type Pages } from "../state/pages.ts";
+import { PageMap } from "../state/page-map.ts";
+import { isZeroPage } from "../state/pages.ts";
 import type { RunMemory } from "../assembly/system/system.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { KiB, MiB, PAGE_SIZE } from "../support/sizes.ts";
@@ -179,7 +180,7 @@ export function readSnapshot(path: string, own = false, bytes: Uint8Array = read
   if (pages.size !== header.pages) reader.fail(`it has ${pages.size} pages, its header says ${header.pages}`);
   if (own) reader.section(Kind.End);
   else reader.end();
-  return { header, plan, state: { fields, pages }, memory };
+  return { header, plan, state: { fields, pages: PageMap.EMPTY.with(pages) }, memory };
 }
 
 /** Pages that a machine has. */
@@ -300,8 +301,8 @@ function sectionHeader(kind: Kind, coding: number, stored: Uint8Array, size: num
   return bytes;
 }
 
-function* chunksOf(pages: Pages): Generator<[number, Uint8Array][]> {
-  let chunk: [number, Uint8Array][] = [];
+function* chunksOf(pages: PageMap): Generator<(readonly [number, Uint8Array])[]> {
+  let chunk: (readonly [number, Uint8Array])[] = [];
   for (const entry of pages) {
     chunk.push(entry);
     if (chunk.length < PAGES_PER_CHUNK) continue;
@@ -312,7 +313,7 @@ function* chunksOf(pages: Pages): Generator<[number, Uint8Array][]> {
 }
 
 /** A count, the page numbers, the pages. */
-function encodePages(pages: readonly [number, Uint8Array][]): Uint8Array {
+function encodePages(pages: readonly (readonly [number, Uint8Array])[]): Uint8Array {
   const bytes = new Uint8Array(4 + pages.length * (4 + PAGE_SIZE));
   const view = new DataView(bytes.buffer);
   view.setUint32(0, pages.length, true);

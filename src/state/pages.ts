@@ -5,10 +5,8 @@ import type { Machine } from "../machine/machine.ts";
 import { RAM_BASE } from "../machine/memory-map.ts";
 import type { PageSet } from "../support/page-set.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
+import { type PageChange, PageMap } from "./page-map.ts";
 import { node } from "../support/node-modules.ts";
-
-/** Pages that are not zero, by page number (physical address / 4096), ascending. */
-export type Pages = ReadonlyMap<number, Uint8Array>;
 
 const ZERO = new Uint8Array(PAGE_SIZE);
 
@@ -20,39 +18,38 @@ export function ramRanges({ map }: Pick<Machine, "map">): readonly (readonly [fi
 
 /** An image of RAM that a later one is compared with. */
 export interface EarlierPages {
-  readonly pages: Pages;
+  readonly pages: PageMap;
   /** The pages that may have changed since; undefined: any. */
   readonly changed?: PageSet | undefined;
 }
 
 /** An image of RAM. It shares unchanged pages with an earlier one. */
-export function takePages(machine: Machine, { pages: before, changed }: Partial<EarlierPages> = {}): Pages {
-  if (before && changed) return takeChanged(machine, before, changed);
-  const pages = new Map<number, Uint8Array>();
-  for (const [page, content] of filledPages(machine)) pages.set(page, sharedOr(before?.get(page), content));
-  return pages;
+export function takePages(machine: Machine, { pages: before = PageMap.EMPTY, changed }: Partial<EarlierPages> = {}): PageMap {
+  return before.with(changed ? changesAmong(changed, machine, before) : changesOf(machine, before));
 }
 
 const sharedOr = (known: Uint8Array | undefined, content: Uint8Array) =>
   known && node.buffer.Buffer.compare(known, content) === 0 ? known : content.slice();
 
+function* changesOf(machine: Machine, before: PageMap): Generator<PageChange> {
+  const filled = new Set<number>();
+  for (const [page, content] of filledPages(machine)) {
+    filled.add(page);
+    yield [page, sharedOr(before.get(page), content)];
+  }
+  for (const [page] of before) if (!filled.has(page)) yield [page, undefined];
+}
+
 /** Looks at no page but those that may have changed. */
-function takeChanged({ ram, map }: Machine, before: Pages, changed: PageSet): Pages {
-  const pages = new Map<number, Uint8Array>(), end = map.ramEnd / PAGE_SIZE;
-  const earlier = before.entries();
-  let next = earlier.next().value;
+function* changesAmong(changed: PageSet, { ram, map }: Machine, before: PageMap): Generator<PageChange> {
+  const end = map.ramEnd / PAGE_SIZE;
   for (const page of changed) {
     if (page >= end) break;
-    for (; next && next[0] < page; next = earlier.next().value) pages.set(next[0], next[1]);
-    const known = next?.[0] === page ? next[1] : undefined;
-    if (known) next = earlier.next().value;
     // The gap between the parts of RAM is in the set, too.
     if (!ram.contains(page * PAGE_SIZE, PAGE_SIZE)) continue;
     const content = ram.bytes(page * PAGE_SIZE, PAGE_SIZE);
-    if (!isZeroPage(content)) pages.set(page, sharedOr(known, content));
+    yield [page, isZeroPage(content) ? undefined : sharedOr(before.get(page), content)];
   }
-  for (; next; next = earlier.next().value) pages.set(next[0], next[1]);
-  return pages;
 }
 
 /**
@@ -73,7 +70,7 @@ export function* filledPages(machine: Pick<Machine, "map" | "ram">): Generator<[
 }
 
 /** Puts an image into RAM that is all zero. */
-export function putPages(machine: Machine, pages: Pages): void {
+export function putPages(machine: Machine, pages: PageMap): void {
   for (const [page, bytes] of pages) machine.ram.write(page * PAGE_SIZE, bytes);
 }
 

@@ -3,7 +3,8 @@
 
 import { ArchiveError, type FieldListener } from "../machine/archive.ts";
 import { archiveHypervisor, checkAnew, type Hypervisor, ObjectArchive, violationOf } from "../hypervisor/boot.ts";
-import { type EarlierPages, type Pages, putPages, takePages } from "./pages.ts";
+import type { PageMap } from "./page-map.ts";
+import { type EarlierPages, putPages, takePages } from "./pages.ts";
 import type { SavedPart } from "./parts.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
@@ -11,7 +12,7 @@ import { PAGE_SIZE } from "../support/sizes.ts";
 export interface SystemState {
   /** Fields, as `archive.ts` encodes them. */
   readonly fields: Uint8Array;
-  readonly pages: Pages;
+  readonly pages: PageMap;
 }
 
 /** A system with a state. */
@@ -41,7 +42,7 @@ export function loadSystem(system: Savable, { fields, pages }: SystemState, trus
   const { machine } = system.hypervisor;
   const archive = new ObjectArchive(fields, loaded);
   archiveSystem(system, archive);
-  for (const page of pages.keys()) {
+  for (const [page] of pages) {
     if (!machine.ram.contains(page * PAGE_SIZE, PAGE_SIZE)) {
       throw new ArchiveError(`page 0x${page.toString(16)} is not in this machine's RAM`);
     }

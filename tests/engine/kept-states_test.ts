@@ -38,11 +38,11 @@ Deno.test("states that a bug keeps from being kept are reported once, and the wa
   const run = new SessionRun(system, again, undefined);
   run.onProblem = (error) => problems.push(error);
   runTo(system, 1_000);
-  run.keep(system, 0);
+  run.keepNow();
   state.broken = true;
   for (const count of [2_000, 3_000]) {
     runTo(system, count);
-    run.keep(system, 0);
+    run.keepNow();
   }
   assert.deepEqual(problems, [BROKEN]);
   const moment = momentOf(system), past = run.pastAt(run.milestone(moment));
@@ -62,7 +62,7 @@ Deno.test("a state that cannot be restored is reported, and the way back begins 
   run.onProblem = (error) => problems.push(error);
   for (const count of [1_000, 2_000, 3_000]) {
     runTo(system, count);
-    run.keep(system, 0);
+    run.keepNow();
   }
   runTo(system, 4_000);
   refuses = true;
@@ -104,13 +104,13 @@ Deno.test("a disk with more changes than states may have: none is kept, a snapsh
   const run = new SessionRun(system, () => assemble(alone(plan)), undefined);
   run.onProblem = (error) => problems.push(error);
   runTo(system, 1_000);
-  run.keep(system, 0);
+  run.keepNow();
   const disk = { changed: 0 }, kept = () => run.memory().find(({ part }) => part === "history")!.used, sizes: number[] = [];
   system.overlays.push(disk);
   for (const [count, changed] of [[2_000, 100 * MiB], [3_000, 300 * MiB]]) {
     runTo(system, count);
     disk.changed = changed;
-    run.keep(system, 0);
+    run.keepNow();
     sizes.push(kept());
   }
   assert.equal(sizes[1], sizes[0]);

@@ -2,10 +2,12 @@
 
 import assert from "node:assert/strict";
 import { History, type Milestone } from "../../src/recordings/history.ts";
+import { PageMap } from "../../src/state/page-map.ts";
 import type { SystemState } from "../../src/state/system-state.ts";
+import { PAGE_SIZE } from "../../src/support/sizes.ts";
 import { ofPages } from "../snapshots/systems.ts";
 
-const EMPTY: SystemState = { fields: new Uint8Array(0), pages: new Map() };
+const EMPTY: SystemState = { fields: new Uint8Array(0), pages: PageMap.EMPTY };
 
 const milestone = (instructions: number, state = EMPTY): Milestone => ({
   at: 10 * instructions,
@@ -30,7 +32,7 @@ Deno.test("a session that began with a state is never without it", () => {
   const history = new History(EMPTY);
   for (let count = 1; count < 500; count++) history.add(milestone(1000 * count));
   assert.equal(history.before(0)?.state.pages, EMPTY.pages);
-  assert.ok(history.length < 60, `${history.length} states`);
+  assert.equal(history.length, 500);
 });
 
 Deno.test("states that share their pages cost nothing; others thin out what there is", () => {
@@ -45,7 +47,35 @@ Deno.test("states that share their pages cost nothing; others thin out what ther
 Deno.test("fields of a state are kept compressed, counted, and given back whole", () => {
   const history = new History(), fields = new Uint8Array(160_000);
   for (let at = 0; at < fields.length; at += 100) fields[at] = at / 100;
-  for (let count = 1; count <= 60; count++) history.add(milestone(count, { fields, pages: new Map() }));
+  for (let count = 1; count <= 60; count++) history.add(milestone(count, { fields, pages: PageMap.EMPTY }));
   assert.deepEqual(new Uint8Array(history.before(61)!.state.fields), fields);
   assert.ok(history.bytes > 1000 && history.bytes < history.length * fields.length / 20, `${history.bytes} bytes`);
+});
+
+Deno.test("states that are missed least go first: what remains is spread over the whole run, and its bytes are counted", () => {
+  const history = new History(undefined, 61 * PAGE_SIZE);
+  let pages = PageMap.EMPTY;
+  for (let count = 1; count <= 500; count++) {
+    // Each state changes two pages, of which the next state changes one.
+    pages = pages.with([count % 16, (count + 1) % 16].map((page) => [page, new Uint8Array(PAGE_SIZE)]));
+    history.add({ ...milestone(count), state: { fields: EMPTY.fields, pages } }, 250 * count);
+    assert.ok(history.bytes <= 61 * PAGE_SIZE, `${history.bytes} bytes after ${count}`);
+    if (count === 20) assert.equal(Math.floor(history.bytes / PAGE_SIZE), 40);
+  }
+  assert.equal(history.upTo(500)!.instructions, 500, "the last one stays");
+  const kept = new Set(Array.from({ length: 500 }, (_, count) => history.upTo(count)?.instructions ?? 0));
+  const places = [...kept], ways = places.slice(1).map((place, index) => place - places[index]);
+  assert.ok(Math.max(...ways) <= 8 * Math.min(...ways.slice(0, -2)), ways.join());
+});
+
+Deno.test("a state between two others is weighed by its place between them", () => {
+  const history = new History();
+  history.add(milestone(1000), 100);
+  history.add(milestone(2000), 200);
+  // Two looks at one place: a state near another one is missed least.
+  for (const count of [1010, 1500]) history.add(milestone(count));
+  const shared = ofPages(1);
+  for (let count = 1; count <= 1021; count++) history.add({ ...milestone(2000 + 1000 * count), state: shared }, 200 + 100 * count);
+  assert.equal(history.upTo(1499)!.instructions, 1000);
+  assert.equal(history.upTo(1999)!.instructions, 1500);
 });

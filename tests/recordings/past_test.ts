@@ -66,7 +66,7 @@ for (const cpus of [1, 2]) {
       life.system.inspector.renew();
       if (place > 16 && random.below(4) === 0) life.enter(randomInput(random));
       life.goOn();
-      if (random.below(6) === 0) life.run.keep(life.system, life.run.inputs.length);
+      if (random.below(6) === 0) life.run.keepNow();
       places.push({ moment: momentOf(life.system), shown: shownBy(life.system) });
     }
     assert.ok(places.length > 15);

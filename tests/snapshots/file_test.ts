@@ -49,7 +49,7 @@ Deno.test("what is written is read again, packed or not, and two files of one st
     assert.deepEqual(read.header, snapshot.header);
     assert.deepEqual(read.plan, snapshot.plan);
     assert.deepEqual(read.state.fields, snapshot.state.fields);
-    assert.deepEqual([...read.state.pages.keys()], [...snapshot.state.pages.keys()]);
+    assert.deepEqual([...read.state.pages], [...snapshot.state.pages]);
     write(c, read);
     assert.deepEqual(Deno.readFileSync(c), Deno.readFileSync(a));
     assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["a", "b", "c"]);

@@ -175,7 +175,7 @@ for (const [what, machine] of Object.entries(SAVED_MACHINES)) {
         const { header, plan, state: { fields, pages } } = found;
         assert.deepEqual({ header, plan }, { header: original.header, plan: original.plan }, `${name}, round ${round}`);
         assert.ok(equalBytes(fields, original.state.fields), `${name}, round ${round}: other fields`);
-        assert.deepEqual([...pages.keys()], [...original.state.pages.keys()], `${name}, round ${round}`);
+        assert.equal(pages.size, original.state.pages.size, `${name}, round ${round}`);
         for (const [number, page] of pages) assert.ok(equalBytes(page, original.state.pages.get(number)!), `${name}, round ${round}`);
         outcomes.get(name)!.same++;
       }

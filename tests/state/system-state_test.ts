@@ -50,7 +50,7 @@ for (const [what, make] of [["the demo", demoPlan], ["a machine of 8 MiB", bootP
       copy.load(state, !LONG);
       const again = copy.save();
       assert.ok(equalBytes(again.fields, state.fields), `fields at ${count} instructions`);
-      assert.deepEqual([...again.pages.keys()], [...state.pages.keys()]);
+      assert.deepEqual([...again.pages], [...state.pages]);
       for (const [page, bytes] of state.pages) {
         assert.ok(equalBytes(again.pages.get(page)!, bytes), `page ${page} at ${count} instructions`);
       }
