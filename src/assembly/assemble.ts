@@ -36,7 +36,6 @@ import { attachPci } from "./devices/primary-pci.ts";
 import { primaryDevicetree, type PrimaryDevicetreeOptions } from "./devices/primary-devicetree.ts";
 import { KeptVariables } from "./devices/kept-variables.ts";
 import { bootFindings } from "./layout/boot-findings.ts";
-import { imageHeader } from "../images/kernel-image.ts";
 import { refusing } from "./layout/boot-plan.ts";
 import { layoutFirmware } from "./layout/firmware-layout.ts";
 import { attachFwCfg, firmwareImages, makeFlash, savedFlash } from "./devices/primary-firmware.ts";
@@ -261,7 +260,7 @@ function loadPrimary(building: Building, boot: BootPlan): Primary {
   const ramdisk = layout.initrd && boot.initrd && { start: layout.initrd.start, bytes: boot.initrd };
   building.system.vms.findings.set(
     PRIMARY_CONSOLE,
-    bootFindings({ tree, devices: devices ?? [], slots: virtioSlots ?? 0, ramdisk, linux: imageHeader(image) !== undefined }),
+    bootFindings({ tree, devices: devices ?? [], slots: virtioSlots ?? 0, ramdisk, image }),
   );
   writeTree(system, images, tree);
   return { images, flash: [] };
@@ -355,7 +354,7 @@ function introduce(vm: VmPlan, system: GuestSystem, input: ConsoleInput): void {
   const slots = schedule === "proxy" && (vm.platform ?? "el2") === "el2" ? devices.length : 0;
   system.vms.findings.set(
     name,
-    bootFindings({ tree: devicetreeOf(vm), devices, slots, ramdisk, linux: imageHeader(vm.image.bytes) !== undefined }),
+    bootFindings({ tree: devicetreeOf(vm), devices, slots, ramdisk, image: vm.image.bytes }),
   );
   if (!console) return;
   system.consoles.add(name, {

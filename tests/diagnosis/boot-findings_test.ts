@@ -53,6 +53,11 @@ const ramdiskAt = (start: number, size = ARCHIVE.length) => ({
 const CONSOLE = { kind: "console", ports: ["hvc0"] } as const;
 const RAMDISK = { start: START, bytes: ARCHIVE };
 
+/** The header of a Linux kernel, with that of PE/COFF and one section: 512 bytes at byte 512. */
+const LINUX = new Uint8Array(1024), LINUX_WORDS = new DataView(LINUX.buffer);
+[[56, 0x644d_5241], [60, 64], [64, 0x4550], [104, 512], [108, 512]].forEach(([at, word]) => LINUX_WORDS.setUint32(at, word, true));
+[[70, 1], [84, 0]].forEach(([at, half]) => LINUX_WORDS.setUint16(at, half, true));
+
 type Case = readonly [name: string, machine: Machine, more: Partial<Bootable>, codes: readonly BootFinding["code"][]];
 
 const BROKEN: readonly Case[] = [
@@ -69,9 +74,12 @@ const BROKEN: readonly Case[] = [
   ["a ramdisk without its end", { chosen: ramdiskAt(START) }, { ramdisk: { start: START, bytes: ARCHIVE.subarray(0, 2000) } }, [
     "ramdisk-cut",
   ]],
-  ...ALL_NODES.map((name): Case => [`a Linux without ${name}`, { nodes: without(name), method: "psci" }, { linux: true }, ["node-absent"]]),
-  ["a Linux whose CPUs have no enable-method", { nodes: ALL_NODES }, { linux: true }, ["cpus-not-started"]],
-  ["a Linux with a spin-table", { nodes: ALL_NODES, method: "spin-table" }, { linux: true }, ["cpus-not-started"]],
+  ...ALL_NODES.map((
+    name,
+  ): Case => [`a Linux without ${name}`, { nodes: without(name), method: "psci" }, { image: LINUX }, ["node-absent"]]),
+  ["a Linux whose CPUs have no enable-method", { nodes: ALL_NODES }, { image: LINUX }, ["cpus-not-started"]],
+  ["a Linux with a spin-table", { nodes: ALL_NODES, method: "spin-table" }, { image: LINUX }, ["cpus-not-started"]],
+  ["a Linux of which the end is missing", { nodes: ALL_NODES, method: "psci" }, { image: LINUX.subarray(0, 1000) }, ["image-cut"]],
   ["a disk that the devicetree does not describe", { slots: 1 }, { slots: 2 }, ["devices-not-described"]],
 ];
 
@@ -89,20 +97,20 @@ const HEALTHY: readonly Case[] = [
   ["two archives in a row", { chosen: ramdiskAt(START, 2 * ARCHIVE.length) }, {
     ramdisk: { start: START, bytes: Uint8Array.from([...ARCHIVE, ...ARCHIVE]) },
   }, []],
-  ["a Linux with all nodes", { nodes: ALL_NODES, method: "psci" }, { linux: true }, []],
+  ["a Linux with all nodes", { nodes: ALL_NODES, method: "psci" }, { image: LINUX }, []],
   ["another program without any of them", {}, {}, []],
   ["more slots than devices", { slots: 32 }, { slots: 2 }, []],
 ];
 
 for (const [name, given, more, codes] of [...BROKEN, ...HEALTHY]) {
   Deno.test(`${codes.length ? "told" : "nothing to tell"}: ${name}`, () => {
-    const found = bootFindings({ tree: machine(given), devices: [], slots: 0, ramdisk: undefined, linux: false, ...more });
+    const found = bootFindings({ tree: machine(given), devices: [], slots: 0, ramdisk: undefined, image: new Uint8Array(), ...more });
     assert.deepEqual(found.map(({ code }) => code), codes);
   });
 }
 
 Deno.test("bytes that are not a devicetree, or a command line of a hostile tree, are not read", () => {
-  assert.deepEqual(bootFindings({ tree: new Uint8Array(40), devices: [], slots: 3, ramdisk: undefined, linux: true }), []);
+  assert.deepEqual(bootFindings({ tree: new Uint8Array(40), devices: [], slots: 3, ramdisk: undefined, image: LINUX }), []);
 });
 
 Deno.test("a silent VM has the console that is not there as its first evidence, and as a warning at the start", async () => {

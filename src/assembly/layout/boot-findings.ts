@@ -5,6 +5,7 @@
 import { readDevicetree } from "../../devicetree/reader.ts";
 import type { DevicetreeNode } from "../../devicetree/tree.ts";
 import type { BootFinding, NeededNode } from "../../queries/facts/boot-finding.ts";
+import { imageHeader, wholeSize } from "../../images/kernel-image.ts";
 import { hex } from "../../support/number-text.ts";
 import type { DevicePlan } from "../../virtio/plan.ts";
 
@@ -17,8 +18,8 @@ export interface Bootable {
   readonly slots: number;
   /** The ramdisk, and the address of its first byte. */
   readonly ramdisk: { readonly start: number; readonly bytes: Uint8Array } | undefined;
-  /** Its first program has the header of a Linux kernel. */
-  readonly linux: boolean;
+  /** The image of its first program. */
+  readonly image: Uint8Array;
 }
 
 /** Prefixes of Linux's names for consoles, by a serial port's compatible. */
@@ -31,7 +32,7 @@ interface Port {
   readonly address: number;
 }
 
-export function bootFindings({ tree: blob, devices, slots, ramdisk, linux }: Bootable): BootFinding[] {
+export function bootFindings({ tree: blob, devices, slots, ramdisk, image }: Bootable): BootFinding[] {
   const read = readDevicetree(blob);
   // Another tree than a flattened one is the guest's own affair.
   if (!read.ok) return [];
@@ -43,7 +44,8 @@ export function bootFindings({ tree: blob, devices, slots, ramdisk, linux }: Boo
     ...earlyConsole(words, ports, textOf(chosen, "stdout-path") || textOf(chosen, "linux,stdout-path")),
     ...ramdisk ? ramdiskFindings(chosen, ramdisk) : [],
     ...undescribed(nodes, slots),
-    ...linux ? [...absentNodes(nodes), ...cpusNotStarted(nodes)] : [],
+    // A Linux kernel has such a header.
+    ...imageHeader(image) ? [...imageCut(image), ...absentNodes(nodes), ...cpusNotStarted(nodes)] : [],
   ];
 }
 
@@ -124,6 +126,12 @@ function isCut(bytes: Uint8Array): boolean {
 }
 
 const aligned = (at: number) => Math.ceil(at / 4) * 4;
+
+/** Of an Image that is shorter than its own header says. */
+function imageCut(image: Uint8Array): BootFinding[] {
+  const whole = wholeSize(image);
+  return whole !== undefined && image.length < whole ? [{ code: "image-cut", size: image.length, whole }] : [];
+}
 
 /** Nodes that a kernel needs, by compatible; memory by the beginning of its name. */
 const NEEDED: readonly (readonly [NeededNode, RegExp])[] = [

@@ -24,6 +24,8 @@ export type BootFinding =
   | { readonly code: "ramdisk-elsewhere"; readonly start: string; readonly end: string; readonly named: string }
   /** A cpio archive without its last entry. */
   | { readonly code: "ramdisk-cut"; readonly size: number }
+  /** The kernel's image has fewer bytes than its header says. */
+  | { readonly code: "image-cut"; readonly size: number; readonly whole: number }
   /** A node that this kernel needs. */
   | { readonly code: "node-absent"; readonly node: NeededNode }
   /** CPUs that the kernel cannot start: their enable-method, null without one. */
@@ -40,6 +42,7 @@ export const BOOT_FINDINGS = new Facts<BootFinding>({
   "ramdisk-not-named": ({ start, end }) => `a ramdisk is at ${start}..${end}, and /chosen does not name it`,
   "ramdisk-elsewhere": ({ start, end, named }) => `the ramdisk is at ${start}..${end}, and /chosen names ${named}`,
   "ramdisk-cut": ({ size }) => `the ramdisk of ${size} bytes is a cpio archive without its end`,
+  "image-cut": ({ size, whole }) => `the kernel's image is cut: it has ${size} bytes, and its header names ${whole}`,
   "node-absent": ({ node }) => `the devicetree has no ${node}`,
   "cpus-not-started": ({ cpus, method }) =>
     `${list(cpus)} will not start: ${method === null ? "without enable-method" : `enable-method = "${method}" does not work here`}`,
@@ -51,6 +54,7 @@ export const BOOT_FINDINGS = new Facts<BootFinding>({
   "ramdisk-not-named": () => "add linux,initrd-start and linux,initrd-end to /chosen",
   "ramdisk-elsewhere": () => "mend linux,initrd-start and linux,initrd-end in /chosen",
   "ramdisk-cut": () => "make the archive again: it ends with an entry TRAILER!!!",
+  "image-cut": () => "copy or download the whole file",
   "node-absent": ({ node }) => `add ${NODE_LINES[node]}`,
   "cpus-not-started": () => 'add enable-method = "psci"; to each of them',
   "devices-not-described": () => "add a node for each device, or use the generated devicetree",
