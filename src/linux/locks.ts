@@ -18,11 +18,16 @@ const OF = "locks";
 const WAITERS_MAX = 4096;
 /** Functions on a stack of which one may wait for a lock, and the bytes that these take at most. */
 const INNERMOST = 8, SOUGHT = 4096;
-/** Flags in the low bits of an owner: of a mutex three, of a semaphore two, one for readers. */
-const OWNER_MASK = ~7n, READER_OWNED = 1n;
+/**
+ * Flags in the low bits of an owner: of a mutex three, of which one means that the lock is on its
+ * way to a waiter; of a semaphore two, one for readers.
+ */
+const OWNER_MASK = ~7n, READER_OWNED = 1n, PICKUP = 4n;
+/** `task_struct.exit_state` of a task that has ended, and states in which no signal wakes it. */
+const ENDED = 0x30, UNINTERRUPTIBLE = 0x2, KILLABLE = 0x100, IDLE = 0x400;
 
 /** A kind of lock: its structures, and functions that wait for it. */
-interface Kind {
+export interface Kind {
   readonly type: "mutex" | "rwsem";
   readonly lock: string;
   readonly waiter: string;
@@ -37,17 +42,21 @@ const KINDS: readonly Kind[] = [
 const FOR_READ = 1;
 
 /** A task that waits for a lock. */
-interface Waiting {
+export interface Waiting {
   readonly task: Struct;
   readonly kind: Kind;
   readonly lock: Struct;
   readonly wants: "alone" | "shared";
 }
 
-type Tasks = ReadonlyMap<bigint, Struct>;
+/** Tasks by address. */
+export type Tasks = ReadonlyMap<bigint, Struct>;
+
+export const tasksOf = (reading: Reading): Tasks =>
+  new Map(reading.rows(OF, () => allTasks(reading), (task): [bigint, Struct] => [task.address, task]));
 
 export function readLocks(reading: Reading): LockRow[] {
-  const tasks = new Map(reading.rows(OF, () => allTasks(reading), (task): [bigint, Struct] => [task.address, task]));
+  const tasks = tasksOf(reading);
   const waiting = reading.rows(OF, () => tasks.values(), (task) => waitOf(reading, tasks, task));
   const locks = Map.groupBy(waiting, ({ lock }) => lock.address);
   return reading.rows(OF, () => locks.values(), (waiters) => rowOf(reading, tasks, waiters));
@@ -56,7 +65,6 @@ export function readLocks(reading: Reading): LockRow[] {
 function rowOf(reading: Reading, tasks: Tasks, waiters: readonly Waiting[]): LockRow {
   const [{ kind, lock, task }] = waiters;
   const owner = reading.tried(OF, () => ownerOf(tasks, kind, lock));
-  const caller = kernelFrames(reading, task).map((pc) => codeName(reading, pc)).find((name) => name !== undefined && !isWait(name));
   return {
     id: formatId({ kind: "lock", vm: reading.vm, address: lock.address }),
     vm: vmId(reading.vm),
@@ -67,13 +75,18 @@ function rowOf(reading: Reading, tasks: Tasks, waiters: readonly Waiting[]): Loc
     holder_name: owner?.task ? owner.task.text("comm") : null,
     waiters: waiters.map((one) => formatId({ kind: "task", vm: reading.vm, pid: one.task.number("pid") })),
     wants: waiters.map(({ wants }) => wants),
-    where: caller ?? null,
+    where: waitPlace(reading, task),
   };
+}
+
+/** The function of the kernel in which a task waits, outside of the scheduler and of locks. */
+export function waitPlace(reading: Reading, task: Struct): string | null {
+  return kernelFrames(reading, task).map((pc) => codeName(reading, pc)).find((name) => name !== undefined && !isWait(name)) ?? null;
 }
 
 /** The scheduler, and the functions of locks. */
 const isWait = (name: string) =>
-  /^(__switch_to|(__)?schedule|preempt_schedule)/.test(name) || KINDS.some(({ functions }) => functions.test(name));
+  /^(__switch_to|(__)?schedule|io_schedule|preempt_schedule)/.test(name) || KINDS.some(({ functions }) => functions.test(name));
 
 /** The holder of a lock: a task, or readers, of which a kernel notes the last at most. */
 function ownerOf(tasks: Tasks, { type }: Kind, lock: Struct): { held: LockRow["held"]; task: Struct | undefined } {
@@ -83,8 +96,27 @@ function ownerOf(tasks: Tasks, { type }: Kind, lock: Struct): { held: LockRow["h
   return { held: task ? "alone" : address === 0n ? "free" : "?", task };
 }
 
+/**
+ * The task that a waiter waits for, which holds the lock alone, and whether it has ended; undefined
+ * if none does, or the lock changes hands.
+ */
+export function holderOf(reading: Reading, tasks: Tasks, { kind, lock }: Waiting): { task: Struct; ended: boolean } | undefined {
+  const owner = lock.big("owner.counter"), address = owner & OWNER_MASK;
+  if (address === 0n || kind.type === "rwsem" && (owner & READER_OWNED) !== 0n || kind.type === "mutex" && (owner & PICKUP) !== 0n) {
+    return undefined;
+  }
+  const known = tasks.get(address), task = known ?? reading.struct("task_struct", address);
+  const ended = reading.memory.has(address, 1) && (task.number("exit_state") & ENDED) !== 0;
+  return known || ended ? { task, ended } : undefined;
+}
+
+/** Whether a task sleeps and no signal can wake it. */
+export function isBlocked(task: Struct): boolean {
+  return (task.number("state") & (UNINTERRUPTIBLE | KILLABLE | IDLE)) === UNINTERRUPTIBLE && !isRunning(task);
+}
+
 /** The lock that a task sleeps for; undefined: none. */
-function waitOf(reading: Reading, tasks: Tasks, task: Struct): Waiting | undefined {
+export function waitOf(reading: Reading, tasks: Tasks, task: Struct): Waiting | undefined {
   if (stateOf(task) === "R" || isRunning(task)) return undefined;
   const names = [...kernelFrames(reading, task).take(INNERMOST).map((pc) => reading.placeOf(pc)?.symbol.name ?? "")];
   for (const kind of KINDS) {

@@ -2,11 +2,13 @@
 // state that the caller had found.
 
 import type { ExceptionCause } from "../queries/facts/exception-cause.ts";
-import type { LinuxFinding, NamedTask } from "../queries/facts/linux-finding.ts";
+import type { LinuxFinding } from "../queries/facts/linux-finding.ts";
 import { initEnd, initNotRun, type TakenException } from "./init.ts";
 import type { Reading } from "./reading.ts";
+import { blockedTasks } from "./hung.ts";
 import { rootNotFound } from "./root.ts";
-import { survivedOops } from "./trouble.ts";
+import { named } from "./tasks.ts";
+import { loggedWarning, survivedOops } from "./trouble.ts";
 import type { Struct } from "./types.ts";
 
 export interface Panic {
@@ -22,8 +24,6 @@ export interface Panic {
 }
 
 type Judge = (panic: Panic) => LinuxFinding | undefined;
-
-export const named = (task: Struct): NamedTask => ({ name: task.text("comm"), pid: task.number("pid") });
 
 /** The function that an interrupt interrupted, or else the caller of the panic. */
 function interrupted({ callers }: Panic): string {
@@ -41,7 +41,12 @@ const JUDGES: readonly (readonly [RegExp, Judge])[] = [
   [/^(?:out_of_memory|check_panic_on_oom)$/, ({ reading, task }) => ({
     ...{ code: "out-of-memory", task: named(task), total: totalMemory(reading) },
   })],
-  [/^(?:die|die_kernel_fault|make_task_dead|oops_end|arm64_notify_die|panic_bad_stack|handle_bad_stack)$/, oops],
+  [/^(?:watchdog|check_hung_task|check_hung_uninterruptible_tasks)$/, ({ reading }) => blockedTasks(reading)],
+  [/^(?:__warn|check_panic_on_warn)$/, ({ reading }) => loggedWarning(reading)],
+  [/^(?:die|die_kernel_fault|arm64_serror_panic|make_task_dead|oops_end|arm64_notify_die)$/, oops],
+  [/^(?:panic_bad_stack|handle_bad_stack)$/, ({ exception, task }) => ({
+    ...{ code: "stack-overflow", at: exception?.at ?? "?", task: named(task) },
+  })],
   [/^do_exit$/, ({ reading, task, explain }) => initEnd(reading, task, explain)],
   [/^(?:mount_root|mount_root_generic|mount_block_root|prepare_namespace)$/, ({ reading }) => rootNotFound(reading)],
   [/^kernel_init$/, ({ reading, task }) => initNotRun(reading, task)],

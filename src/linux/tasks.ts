@@ -1,6 +1,7 @@
 // Processes and threads (include/linux/sched.h in the kernel's sources).
 
 import { formatId, vmId } from "../queries/ids.ts";
+import type { NamedTask } from "../queries/facts/linux-finding.ts";
 import { type LinuxTables, TASK_STATES } from "../queries/linux-tables.ts";
 import type { RowOf } from "../queries/table.ts";
 import { kernelFrames } from "./frames.ts";
@@ -57,6 +58,8 @@ export function findTask(reading: Reading, pid: number): Struct | undefined {
     return undefined;
   });
 }
+
+export const named = (task: Struct): NamedTask => ({ name: task.text("comm"), pid: task.number("pid") });
 
 /** Whether a CPU runs it: what memory has of its registers is older. */
 export const isRunning = (task: Struct): boolean => task.has("on_cpu") && task.number("on_cpu") !== 0;

@@ -4,24 +4,47 @@
 import type { LinuxFinding } from "../queries/facts/linux-finding.ts";
 import { kernelFrames } from "./frames.ts";
 import { readLog } from "./log.ts";
+import { probedDevice } from "./probe.ts";
 import type { Reading } from "./reading.ts";
 import { rootNotFound } from "./root.ts";
 import { findTask, isRunning } from "./tasks.ts";
+import type { Struct } from "./types.ts";
 
-/** Bit of `tainted_mask`: the kernel has had an oops. */
-const DIED = 1n << 7n;
-/** Lines of an oops (arch/arm64/kernel/traps.c): their beginnings. */
-const FAULT = /^Unable to handle (.*)/, ERROR = /^Internal error: (.*?) \[#(\d+)\]/, PC = /^pc : (\S+)/;
+/** Bits of `tainted_mask`: the kernel has had an oops, or a warning. */
+const DIED = 1n << 7n, WARNED = 1n << 9n;
+/** Lines of a warning, and of an oops (arch/arm64/kernel/traps.c): their beginnings. */
+const WARNING = /^WARNING: .*? at (.*)/;
+const FAULT = /^Unable to handle (.*)/, ERROR = /^Internal error: (.*?) \[#(\d+)\]/, PC = /^pc : (\S+)/, LINK = /^lr : (\S+)/;
 const TASK = /^CPU: \d+ (?:UID: \d+ )?PID: (\d+) Comm: (.{1,15}?) (?:Tainted|Not tainted)/;
+
+/** Whether a bit of `tainted_mask` is set. */
+function isTainted({ kernel, memory }: Reading, bit: bigint): boolean {
+  const taint = kernel.find(memory, "tainted_mask");
+  return taint !== undefined && memory.has(taint, 8) && (memory.u64(taint) & bit) !== 0n;
+}
+
+/** The last warning, if the kernel has had one. */
+export function lastWarning(reading: Reading): LinuxFinding | undefined {
+  return isTainted(reading, WARNED) ? loggedWarning(reading) : undefined;
+}
+
+/** The last one in the log. */
+export function loggedWarning(reading: Reading): LinuxFinding {
+  const texts = readLog(reading).map(({ text }) => text), start = texts.findLastIndex((text) => WARNING.test(text));
+  const [, at = "?"] = WARNING.exec(texts[start] ?? "") ?? [];
+  const [, pid, name] = (start < 0 ? [] : texts.slice(start)).map((text) => TASK.exec(text)).find((one) => one !== null) ?? [];
+  return { code: "warned", at, task: pid === undefined ? null : { name, pid: Number(pid) } };
+}
 
 /** The last oops, if the kernel has had one. */
 export function survivedOops(reading: Reading): Extract<LinuxFinding, { code: "oops-survived" }> | undefined {
-  const taint = reading.kernel.find(reading.memory, "tainted_mask");
-  if (taint === undefined || !reading.memory.has(taint, 8) || (reading.memory.u64(taint) & DIED) === 0n) return undefined;
+  if (!isTainted(reading, DIED)) return undefined;
   const texts = readLog(reading).map(({ text }) => text), start = Math.max(0, texts.findLastIndex((text) => ERROR.test(text)));
   const [, what = "an oops", count = "1"] = ERROR.exec(texts[start] ?? "") ?? [];
   const first = (pattern: RegExp) => texts.slice(start).map((text) => pattern.exec(text)).find((one) => one !== null) ?? [];
-  const [, pid = "0", name = "?"] = first(TASK), [, at = "?"] = first(PC);
+  const [, pid = "0", name = "?"] = first(TASK), [, pc = "?"] = first(PC), [, link = "?"] = first(LINK);
+  // No function is at such an address: the caller has jumped there.
+  const at = pc.startsWith("0x") ? `${pc}, called by ${link}` : pc;
   // A line before it has the address.
   const [, fault] = FAULT.exec(texts.slice(0, start).findLast((text) => FAULT.test(text)) ?? "") ?? [];
   const isFault = fault !== undefined && what.startsWith("Oops:");
@@ -34,28 +57,31 @@ export function survivedOops(reading: Reading): Extract<LinuxFinding, { code: "o
   };
 }
 
-/**
- * Functions on the stack of process 1, the innermost first, none while it runs; undefined if it has
- * a program.
- */
-function bootFunctions(reading: Reading): readonly string[] | undefined {
+/** Process 1, if it has no program yet. */
+function bootingInit(reading: Reading): Struct | undefined {
   const init = findTask(reading, 1);
-  if (!init || init.pointer("mm") !== 0n) return undefined;
-  return isRunning(init) ? [] : [...kernelFrames(reading, init)].map((pc) => reading.placeOf(pc)?.symbol.name ?? "?");
+  return init?.pointer("mm") === 0n ? init : undefined;
+}
+
+/** Functions on the stack of a task, the innermost first; none while it runs. */
+function functionsOf(reading: Reading, task: Struct): readonly string[] {
+  return isRunning(task) ? [] : [...kernelFrames(reading, task)].map((pc) => reading.placeOf(pc)?.symbol.name ?? "?");
 }
 
 /** The stage of a boot that has not reached a program. */
 export function bootStage(reading: Reading): LinuxFinding | undefined {
-  const functions = bootFunctions(reading);
-  if (!functions) return undefined;
+  const init = bootingInit(reading);
+  if (!init) return undefined;
+  const functions = functionsOf(reading, init), device = probedDevice(reading, init) ?? null;
   const call = functions.indexOf("do_one_initcall");
   const waits = functions.find((name) => !/^(?:__switch_to|_*schedule(?:_.*)?|io_schedule.*)$/.test(name));
-  return { code: "booting", initcall: call > 0 ? functions[call - 1] : null, waits: waits ?? null };
+  return { code: "booting", initcall: call > 0 ? functions[call - 1] : null, device, waits: waits ?? null };
 }
 
 /** A root that is waited for (`rootwait`) and whose driver this kernel does not have. */
 export function awaitedRoot(reading: Reading): LinuxFinding | undefined {
-  if (!bootFunctions(reading)?.some((name) => name === "prepare_namespace" || name === "wait_for_root")) return undefined;
+  const init = bootingInit(reading);
+  if (!init || !functionsOf(reading, init).some((name) => name === "prepare_namespace" || name === "wait_for_root")) return undefined;
   const found = rootNotFound(reading);
   return found?.code === "root-absent" && found.drivers.length > 0 ? found : undefined;
 }

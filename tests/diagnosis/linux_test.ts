@@ -13,8 +13,11 @@ import { Debian } from "../linux/debian.ts";
 import { type FactPart, fits } from "./class-guests.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
-/** Virtual time (ns) between two questions, to break in, and of a healthy life. */
-const ASKED = 20e6, PATIENCE = 20e9, LIFE = 3e9;
+/**
+ * Virtual time (ns) between two questions, to break in, and of a healthy life; the same for tasks
+ * of which the kernel says after two minutes that they hang.
+ */
+const ASKED = 20e6, PATIENCE = 20e9, LIFE = 3e9, HANGS = { asked: 10e9, patience: 300e9 };
 /** Lines of a verdict that have its cause, its place and its way out. */
 const FIRST_LINES = 3;
 
@@ -46,9 +49,9 @@ const waiting = once(async () => {
 const verdictOn = (debian: Debian) => debian.rows("diagnose", { filter: "id=vm:host" })[0];
 
 /** Runs until it is not healthy any more, and expects a fact. */
-function assertSick(debian: Debian, fact: FactPart, lines: RegExp): void {
-  for (let time = 0; verdictOn(debian)?.healthy ?? true; time += ASKED) {
-    assert.ok(time < PATIENCE && debian.run(ASKED), `${verdictOn(debian)?.text}\n${debian.shown.slice(-500)}`);
+function assertSick(debian: Debian, fact: FactPart, lines: RegExp, { asked, patience } = { asked: ASKED, patience: PATIENCE }): void {
+  for (let time = 0; verdictOn(debian)?.healthy ?? true; time += asked) {
+    assert.ok(time < patience && debian.run(asked), `${verdictOn(debian)?.text}\n${debian.shown.slice(-500)}`);
   }
   const row = verdictOn(debian);
   const first = diagnosisLines(row).slice(0, FIRST_LINES).join("\n");
@@ -76,11 +79,14 @@ const ENDS: readonly Case[] = [
   ["trap", { code: "init-killed", signal: "SIGTRAP" }, /brk #1 was executed on purpose/],
   ["privileged", { code: "init-killed", signal: "SIGILL" }, /vbar_el1 belongs to EL1, and was executed at EL0/],
   ["memory", { code: "out-of-memory", task: { name: "init", pid: 1 } }, /no memory is left of \d+ MiB/],
+  ["exit-missing", { code: "init-exited", status: 127 }, /exit code 127, .*; way out: .*, or a library of one, is not there/],
+  ["strict", { code: "init-killed", signal: "SIGKILL" }, /killed by SIGKILL at \/init\+0x[0-9a-f]+; way out: something killed it/],
+  ["memory-panic", { code: "out-of-memory", task: { name: "init", pid: 1 } }, /no memory is left of \d+ MiB/],
   ["sysrq", { code: "sysrq-crash", task: { name: "init", pid: 1 } }, /init \(1\) asked for the crash/],
 ];
 
 /** They fill the memory first. */
-const SLOW = ["memory", "child-killed"];
+const SLOW = ["memory", "memory-panic", "child-killed"];
 const inTime = (how: string) => LONG || !SLOW.includes(how);
 
 for (const [how, cause, lines] of ENDS.filter(([how]) => inTime(how))) {
@@ -103,6 +109,29 @@ for (const how of ["stay", "child-killed", "child-dies", "vfork", "sysinfo"].fil
   });
 }
 
+/** Ends that a task asks for. */
+const ASKED_ENDS: readonly (readonly [how: string, fact: FactPart, line: RegExp])[] = [
+  ["child-restart", { code: "reset", by: { by: "reboot", task: { name: "init" } } }, /SYSTEM_RESET\): reboot\(2\) of process init \(\d+\)/],
+  [
+    "power-off",
+    { code: "switched-off", by: { by: "reboot", task: { name: "init", pid: 1 } } },
+    /SYSTEM_OFF\): reboot\(2\) of process init \(1\)/,
+  ],
+  ["sysrq-restart", { code: "reset", by: { by: "sysrq", task: { name: "init", pid: 1 } } }, /sysrq, written by process init \(1\)/],
+  ["sysrq-off", { code: "switched-off", by: { by: "kernel" } }, /the kernel's own task kworker/],
+];
+
+for (const [how, fact, line] of LONG ? ASKED_ENDS : ASKED_ENDS.slice(0, 1)) {
+  Deno.test(`a Linux has ended the machine, and is healthy: ${how}`, async () => {
+    const debian = (await waiting()).copy();
+    debian.type(`${how}\n`);
+    while (debian.run(ASKED));
+    const row = verdictOn(debian);
+    assert.ok(row.healthy && fits(row.fact, fact), JSON.stringify(row.fact));
+    assert.match(row.text, line);
+  });
+}
+
 Deno.test("a Linux that was told to halt has stopped, and is healthy", async () => {
   const debian = (await waiting()).copy();
   debian.type("halt\n");
@@ -114,18 +143,92 @@ Deno.test("a Linux that was told to halt has stopped, and is healthy", async () 
 
 /** Instructions: an undefined one, a load from address 0, and an endless loop. */
 const UNDEFINED = [0], LOAD_NULL = [0xd280_0001, 0xf940_0021], FOREVER = [0x1400_0000];
+/** A branch to address 0; a store to the code; BRK, as BUG() has it; pushes without end. */
+const JUMP_NULL = [0xd280_0001, 0xd61f_0020], STORE_CODE = [0x1000_0001, 0xf900_003f], BUG = [0xd421_0000];
+const PUSH_FOREVER = [0xa9bc_7bfd, 0x17ff_ffff], SLEEP_MASKED = [0xd503_4fdf, 0xd503_207f, 0x17ff_ffff];
+const NOP = 0xd503_201f, BL = 0x9400_0000, B = 0x1400_0000;
 
-/** Writes instructions over a function of the kernel: a kernel with that defect. */
-function patch(debian: Debian, name: string, words: readonly number[]): void {
-  const { symbols, inspector } = debian.system, [vcpu] = symbols.vcpus("host");
-  const address = symbols.all("host")[0].find(name)?.address ?? assert.fail(name);
-  const translation = symbols.core.inspect(vcpu.registers, address);
+const symbol = (debian: Debian, name: string) => debian.system.symbols.all("host")[0].find(name)?.address ?? assert.fail(name);
+
+/** The physical address of an instruction of the kernel. */
+function placeOf(debian: Debian, address: bigint): number {
+  const { symbols } = debian.system, [vcpu] = symbols.vcpus("host"), translation = symbols.core.inspect(vcpu.registers, address);
   assert.ok(translation.ok);
-  assert.equal(
-    inspector.act({ kind: "mem.write", at: `pa:0x${translation.pa.toString(16)}`, bytes: new Uint8Array(Uint32Array.from(words).buffer) }),
-    undefined,
-  );
+  return translation.pa;
 }
+
+/** Writes instructions over a function of the kernel, or at an address: a kernel with that defect. */
+function patch(debian: Debian, at: string | bigint, words: readonly number[]): void {
+  const pa = placeOf(debian, typeof at === "string" ? symbol(debian, at) : at);
+  const bytes = new Uint8Array(Uint32Array.from(words).buffer);
+  assert.equal(debian.system.inspector.act({ kind: "mem.write", at: `pa:0x${pa.toString(16)}`, bytes }), undefined);
+}
+
+const branch = (kind: number, from: bigint, to: bigint) => kind + Number((to - from) / 4n & 0x3ff_ffffn);
+
+/** Leaves out the call of a function in another one, of which one name is that of this kernel. */
+function dropCall(debian: Debian, names: readonly string[], callee: string): void {
+  const [table] = debian.system.symbols.all("host"), target = symbol(debian, callee), bytes = new Uint8Array(4);
+  for (const name of names) {
+    const start = table.find(name)?.address, end = start === undefined ? undefined : table.next(start);
+    if (start === undefined || end === undefined) continue;
+    for (let at = start; at < end; at += 4n) {
+      debian.system.machine.ram.read(placeOf(debian, at), bytes);
+      if (new DataView(bytes.buffer).getUint32(0, true) === branch(BL, at, target)) return patch(debian, at, [NOP]);
+    }
+  }
+  assert.fail(`${names} do not call ${callee}`);
+}
+
+/** A warning in place of a system call: `__warn(NULL, 0, here, 9, NULL, NULL)`. */
+function warn(debian: Debian): void {
+  const at = symbol(debian, "__arm64_sys_sysinfo"), call = branch(B, at + 24n, symbol(debian, "__warn"));
+  patch(debian, at, [0xaa1f_03e0, 0x5280_0001, 0x1000_0002, 0x5280_0123, 0xd280_0004, 0xd280_0005, call]);
+}
+
+const keepName = (debian: Debian) => dropCall(debian, ["__do_sys_sethostname", "__arm64_sys_sethostname"], "up_write");
+const keepReboot = (debian: Debian) => dropCall(debian, ["__do_sys_reboot", "__arm64_sys_reboot"], "mutex_unlock");
+
+/** Locks that are never released. */
+const KEPT:
+  readonly (readonly [name: string, how: string, mend: (debian: Debian) => void, finding: Partial<LinuxFinding>, lines: RegExp])[] = [
+    [
+      ...["two locks that two tasks take in another order", "names", (debian: Debian) => (keepName(debian), keepReboot(debian))] as const,
+      { code: "lock-cycle" },
+      /stuck: task init \((\d+)\) waits in __arm64_sys_sethostname\S* for a rwsem that init \((\d+)\) holds, and task init \(\2\) waits in __do_sys_reboot\S* for a mutex of init \(\1\)/,
+    ],
+    [
+      ...["a lock that its holder takes again", "name-twice", keepName] as const,
+      { code: "lock-cycle" },
+      /task init \(1\) waits in __arm64_sys_sethostname\S* for a rwsem that it holds itself; way out: release the lock/,
+    ],
+    [
+      ...["a lock whose holder has ended", "name-after-child", keepName] as const,
+      { code: "lock-lost" },
+      /task init \(1\) waits in \S+ for a rwsem that task init \(\d+\) holds, which has ended/,
+    ],
+  ];
+
+for (const [name, how, keep, finding, lines] of LONG ? KEPT : KEPT.slice(0, 1)) {
+  Deno.test(`a kernel with a defect: ${name}`, async () => {
+    const debian = (await waiting()).copy();
+    keep(debian);
+    debian.type(`${how}\n`);
+    assertSick(debian, { code: "kernel-waits", finding }, lines);
+  });
+}
+
+Deno.test("a kernel that warns and continues is healthy, and its warning is shown", async () => {
+  const debian = (await waiting()).copy();
+  warn(debian);
+  debian.type("sysinfo\n");
+  debian.run(1e9);
+  const { healthy, because, evidence } = verdictOn(debian);
+  assert.ok(healthy);
+  const expected = { code: "kernel", finding: { code: "warned", at: /^__arm64_sys_sysinfo\+0x/, task: { name: "init", pid: 1 } } };
+  assert.ok(because.some((one) => fits(one, expected)), JSON.stringify(because));
+  assert.match(evidence.join("\n"), /the kernel has warned at __arm64_sys_sysinfo\+0x.*, in task init \(1\); way out: see /);
+});
 
 const OF_INIT = { name: "init", pid: 1 };
 const DEFECTS: readonly (readonly [name: string, symbol: string, words: readonly number[], how: string, fact: FactPart, lines: RegExp])[] =
@@ -155,9 +258,32 @@ const DEFECTS: readonly (readonly [name: string, symbol: string, words: readonly
       { code: "kernel-broken", finding: { code: "oops-survived", at: /^__arm64_sys_sysinfo\+0x4/ } },
       /unable to handle kernel NULL pointer dereference at virtual address 0000000000000000 at __arm64_sys_sysinfo\+0x4/,
     ],
+    [
+      ...["a branch to nowhere", "__arm64_sys_sysinfo", JUMP_NULL, "sysinfo"] as const,
+      { code: "panicked", cause: { code: "oops", at: /^0x0, called by invoke_syscall/ } },
+      /NULL pointer dereference .* in the kernel at 0x0, called by invoke_syscall/,
+    ],
+    [
+      ...["a store to its own code", "__arm64_sys_sysinfo", STORE_CODE, "sysinfo"] as const,
+      { code: "panicked", cause: { code: "oops", at: "__arm64_sys_sysinfo+0x4", cause: { code: "no-permission" } } },
+      /permission fault, .* the store at 0x[0-9a-f]+ is not permitted at EL1, which has rx/,
+    ],
+    [
+      ...["a failed assertion", "__arm64_sys_sysinfo", BUG, "sysinfo"] as const,
+      { code: "panicked", cause: { code: "oops", at: "__arm64_sys_sysinfo", cause: { code: "trap-instruction" } } },
+      /brk #2048 was executed on purpose: a failed assertion/,
+    ],
+    [
+      ...["a stack that overflows", "__arm64_sys_sysinfo", PUSH_FOREVER, "sysinfo"] as const,
+      { code: "panicked", cause: { code: "stack-overflow", at: "__arm64_sys_sysinfo", task: OF_INIT } },
+      /the kernel's stack of task init \(1\) overflowed at __arm64_sys_sysinfo/,
+    ],
   ];
 
-for (const [name, symbol, words, how, fact, lines] of DEFECTS) {
+/** The first ones in each run, the others with EL2_LONG. */
+const DEFECTS_ALWAYS = 5;
+
+for (const [name, symbol, words, how, fact, lines] of LONG ? DEFECTS : DEFECTS.slice(0, DEFECTS_ALWAYS)) {
   Deno.test(`a kernel with a defect: ${name}`, async () => {
     const debian = (await waiting()).copy();
     patch(debian, symbol, words);
@@ -166,7 +292,37 @@ for (const [name, symbol, words, how, fact, lines] of DEFECTS) {
   });
 }
 
+Deno.test("a task that waits for ever for a lock of another one hangs after two minutes", async () => {
+  const debian = (await waiting()).copy();
+  debian.type("log-twice\n");
+  const lines =
+    /task init \(\d+\) has waited for 1\d\d\.\ds in \S*fdget_pos\S*, .* for a mutex that task init \(\d+\) holds, which waits in \S*syslog/;
+  assertSick(debian, { code: "kernel-waits", finding: { code: "hung", lock: "mutex", holder: { task: { name: "init" } } } }, lines, HANGS);
+});
+
 if (LONG) {
+  Deno.test("a kernel that panics where a task hangs", async () => {
+    const debian = (await waiting()).copy();
+    debian.type("log-twice-panic\n");
+    // The hang itself is a verdict before.
+    debian.until(/end Kernel panic/);
+    assertBreaks(debian, { code: "hung", lock: "mutex" }, /has waited for 2\d\d\.\ds in .* for a mutex that task init/);
+  });
+
+  Deno.test("a kernel that panics where it warns", async () => {
+    const debian = (await waiting()).copy();
+    warn(debian);
+    debian.type("warn-panic\n");
+    assertBreaks(debian, { code: "warned", task: OF_INIT }, /the kernel has warned at __arm64_sys_sysinfo/);
+  });
+
+  Deno.test("a kernel that sleeps with masked interrupts", async () => {
+    const debian = (await waiting()).copy();
+    patch(debian, "__arm64_sys_sysinfo", SLEEP_MASKED);
+    debian.type("sysinfo\n");
+    assertSick(debian, { code: "wfi-returns" }, /its WFI at 0x[0-9a-f]+ returns at once/);
+  });
+
   Deno.test("a kernel with a defect: a loop that its watchdog finds", async () => {
     const debian = (await waiting()).copy();
     patch(debian, "__arm64_sys_sysinfo", FOREVER);

@@ -25,6 +25,8 @@ interface Options {
   readonly initrd?: string | Uint8Array | null;
   readonly append?: string;
   readonly dtb?: Uint8Array;
+  /** Changes the kernel's image. */
+  readonly image?: (image: Uint8Array) => Uint8Array;
   readonly devices?: readonly DevicePlan[];
 }
 
@@ -36,7 +38,7 @@ export class Debian {
   static async start(release: string, options: Options = {}): Promise<Debian> {
     const { cpus = 1, initrd = "initrd", append = "console=ttyAMA0", dtb, devices } = options;
     const { folder } = await catalogEntry(`debian-${release}`);
-    const image = await Deno.readFile(`${folder}/Image`);
+    const given = await Deno.readFile(`${folder}/Image`), image = options.image?.(given) ?? given;
     const ramdisk = typeof initrd === "string" ? await Deno.readFile(`${folder}/${initrd}`) : initrd ?? undefined;
     const what = { kind: "boot", image, initrd: ramdisk, dtb, append, devices } as const;
     const plan: SessionPlan = { cpus, memory: 256 * MIB, turbo: true, seed: 1, what };

@@ -8,12 +8,12 @@ import { Vector } from "../../core/interface.ts";
 import { causeOf, noVectors } from "../../inspection/causes/exception-cause.ts";
 import { firstTaken, lastTaken, type Taken } from "../../inspection/causes/taken.ts";
 import type { EndedPanic, GuestPanic, View } from "../../inspection/readers/inspected.ts";
-import { panicOf, showsPanic } from "../../inspection/kernels/kernels.ts";
+import { endedBy, panicOf, showsPanic } from "../../inspection/kernels/kernels.ts";
 import { isAbort, syndromeText } from "../../inspection/trace/syndromes.ts";
 import type { VmSymbols } from "../../symbols/vm-symbols.ts";
 import type { SessionVms } from "./session-vms.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "../../queries/facts/exception-cause.ts";
-import { LINUX_FINDINGS } from "../../queries/facts/linux-finding.ts";
+import { type EndedBy, endedByText, LINUX_FINDINGS } from "../../queries/facts/linux-finding.ts";
 import { PRIMARY_CONSOLE } from "../../plans/plan.ts";
 import { paId, vmId } from "../../queries/ids.ts";
 import { hex } from "../../support/number-text.ts";
@@ -37,6 +37,8 @@ interface LastWork {
   readonly inHandler: boolean;
   /** Its kernel has panicked, with this message. */
   readonly panic: GuestPanic | undefined;
+  /** Who made its kernel ask for the end. */
+  readonly by: EndedBy | undefined;
 }
 
 interface TakenException {
@@ -195,8 +197,8 @@ export class VmEnds {
       : undefined;
     const asked = how === "system-reset" || how === "system-off";
     const panic = asked ? panicOf(this.view(), vcpu) : undefined;
-    const inHandler = asked && first !== undefined;
-    return { vcpu: this.hypervisor().names.vcpu(vcpu), how, at: this.#last(vm, vcpu, how), instructions, exception, inHandler, panic };
+    const inHandler = asked && first !== undefined, by = asked && !panic ? endedBy(this.view(), vcpu) : undefined;
+    return { vcpu: this.hypervisor().names.vcpu(vcpu), how, at: this.#last(vm, vcpu, how), instructions, exception, inHandler, panic, by };
   }
 
   /** The instruction that a vCPU executed last. After a call the PC is one instruction further. */
@@ -292,9 +294,8 @@ export class VmEnds {
       const { esr, at, cause } = work.exception, why = cause ? `; ${EXCEPTION_CAUSES.text(cause)}` : "";
       return `${work.vcpu} took ${syndromeText(esr)} at ${at.text}${why}; in its handler ${asked}`;
     }
-    if (exit !== undefined) return EXIT_RULES[exit];
-    if (work?.how === "system-off" || work?.how === "system-reset") return EXIT_RULES[work.how];
-    return "it could not be made";
+    if (work?.by && asked) return `${asked}: ${endedByText(work.by)}`;
+    return asked ?? (exit === undefined ? "it could not be made" : EXIT_RULES[exit]);
   }
 }
 

@@ -1,6 +1,7 @@
 // The kinds of kernels that el2 knows.
 
 import type { AddressSpace, Vcpu } from "../../hypervisor/inspect.ts";
+import type { EndedBy } from "../../queries/facts/linux-finding.ts";
 import type { Evidence, VerdictFact } from "../../queries/facts/verdict.ts";
 import { LINUX } from "../linux/linux.ts";
 import type { GuestKernel, KernelPlaces } from "../readers/guest-kernel.ts";
@@ -37,6 +38,17 @@ export function kernelVerdict(view: View, vcpus: readonly Vcpu[]): VerdictFact |
 
 /** The stage of an unfinished boot. */
 export const stageOf = (view: View, space: AddressSpace): Evidence | undefined => first((kernel) => kernel.stageOf(view, space));
+
+/** Tasks that wait for ever. */
+export function kernelHang(view: View, [vcpu]: readonly Vcpu[]): VerdictFact | undefined {
+  const space = vcpu?.addressSpace;
+  return space && first((kernel) => kernel.hangOf(view, space));
+}
+
+/** Who made the kernel of a vCPU end its VM. */
+export const endedBy = (view: View, vcpu: Vcpu): EndedBy | undefined => first((kernel) => kernel.endedBy(view, vcpu));
+
+export const remarkOn = (view: View, space: AddressSpace): Evidence | undefined => first((kernel) => kernel.remarkOn(view, space));
 
 /** The places in the code of a VM's kernel at which it is observed. */
 export const placesOf = (view: View, space: AddressSpace): KernelPlaces | undefined => first((kernel) => kernel.placesOf(view, space));

@@ -2,12 +2,13 @@
 
 import type { AddressSpace } from "../../hypervisor/inspect.ts";
 import type { Reading } from "../../linux/reading.ts";
-import { awaitedRoot, bootStage, survivedOops } from "../../linux/trouble.ts";
+import { blockedTasks } from "../../linux/hung.ts";
+import { awaitedRoot, bootStage, lastWarning, survivedOops } from "../../linux/trouble.ts";
 import type { LinuxFinding } from "../../queries/facts/linux-finding.ts";
 import type { GuestKernel } from "../readers/guest-kernel.ts";
 import type { View } from "../readers/inspected.ts";
 import { placesOf } from "./task-places.ts";
-import { haltedBy, panicOf, showsPanic } from "./panic.ts";
+import { endedBy, haltedBy, panicOf, showsPanic } from "./panic.ts";
 import { findReading } from "./read-linux.ts";
 
 /** The finding of one reader in a VM's kernel; undefined if there is none, or it cannot be read. */
@@ -20,9 +21,20 @@ export const LINUX: GuestKernel = {
   showsPanic,
   panicOf,
   haltedBy,
+  endedBy,
   troubleOf(view, space) {
-    const oops = found(view, space, survivedOops), root = oops ? undefined : found(view, space, awaitedRoot);
-    return oops ? { code: "kernel-broken", finding: oops } : root && { code: "kernel-waits", finding: root };
+    const oops = found(view, space, survivedOops);
+    if (oops) return { code: "kernel-broken", finding: oops };
+    const root = found(view, space, awaitedRoot);
+    return root && { code: "kernel-waits", finding: root };
+  },
+  hangOf(view, space) {
+    const finding = found(view, space, blockedTasks);
+    return finding && { code: "kernel-waits", finding };
+  },
+  remarkOn(view, space) {
+    const finding = found(view, space, lastWarning);
+    return finding && { code: "kernel", finding };
   },
   stageOf(view, space) {
     const finding = found(view, space, bootStage);

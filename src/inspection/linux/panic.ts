@@ -5,11 +5,13 @@
 import { Pstate } from "../../core/interface.ts";
 import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { UPPER_HALF } from "../../formats/page-tables.ts";
-import { named, panicCause } from "../../linux/panic-cause.ts";
+import { programRegisters } from "../../linux/frames.ts";
+import { panicCause } from "../../linux/panic-cause.ts";
 import type { Reading } from "../../linux/reading.ts";
 import { readLog } from "../../linux/log.ts";
 import { codeName } from "../../linux/stack.ts";
-import type { NamedTask } from "../../queries/facts/linux-finding.ts";
+import { isKernelThread, named } from "../../linux/tasks.ts";
+import type { EndedBy, NamedTask } from "../../queries/facts/linux-finding.ts";
 import { guestReader, readNumber } from "../../symbols/unwind.ts";
 import { placeIn } from "../../symbols/vm-symbols.ts";
 import { hex } from "../../support/number-text.ts";
@@ -26,6 +28,7 @@ const X29 = 29, RECORD = 16n, RETURN = 8n;
 const MESSAGE = /Kernel panic - not syncing: (.*)/;
 /** Functions in which exceptions from EL1 begin. */
 const ENTRY = /^el1h?_(?:64_)?(?:sync|irq|fiq|error)$/;
+const SYSRQ = "__handle_sysrq", SYS_REBOOT = 142;
 const PANIC = "panic", HALT = "machine_halt";
 
 /** Whether a console's text has the words of a panic, which any program can print. */
@@ -64,6 +67,19 @@ const currentOf = (reading: Reading, { registers }: Vcpu) => reading.struct("tas
 export function haltedBy(view: View, vcpu: Vcpu): NamedTask | undefined {
   const reading = isIn(view, vcpu, HALT) && vcpu.addressSpace ? findReading(view, vcpu.addressSpace) : undefined;
   return reading?.tried("current task", () => named(currentOf(reading, vcpu)));
+}
+
+/**
+ * Who made a vCPU's kernel end its VM, while the vCPU is in that call; undefined if this is no
+ * Linux, or cannot be read.
+ */
+export function endedBy(view: View, vcpu: Vcpu): EndedBy | undefined {
+  const reading = vcpu.addressSpace && findReading(view, vcpu.addressSpace);
+  return reading?.tried("current task", () => {
+    const task = currentOf(reading, vcpu), functions = new Set(functionsOf(view, vcpu));
+    const isCalled = !isKernelThread(task) && programRegisters(reading, task).signed("syscallno") === SYS_REBOOT;
+    return { task: named(task), by: functions.has(SYSRQ) ? "sysrq" : isCalled ? "reboot" : "kernel" };
+  });
 }
 
 /** The panic of a vCPU's kernel. */

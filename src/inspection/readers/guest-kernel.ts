@@ -4,7 +4,7 @@ import type { TraceKind } from "../../abi/trace.ts";
 import type { VcpuState } from "../../core/interface.ts";
 import type { AddressSpace, Observed, Vcpu } from "../../hypervisor/inspect.ts";
 import type { Gap } from "../../queries/facts/gap.ts";
-import type { NamedTask } from "../../queries/facts/linux-finding.ts";
+import type { EndedBy, NamedTask } from "../../queries/facts/linux-finding.ts";
 import type { Evidence, VerdictFact } from "../../queries/facts/verdict.ts";
 import type { GuestPanic, View } from "./inspected.ts";
 
@@ -15,10 +15,16 @@ export interface GuestKernel {
   panicOf(view: View, vcpu: Vcpu): GuestPanic | undefined;
   /** The task that has halted a vCPU for good; undefined if none has. */
   haltedBy(view: View, vcpu: Vcpu): NamedTask | undefined;
+  /** Who made the kernel of a vCPU end its VM, in the call that the vCPU has made last. */
+  endedBy(view: View, vcpu: Vcpu): EndedBy | undefined;
   /** A defect with which a kernel still runs. */
   troubleOf(view: View, space: AddressSpace): VerdictFact | undefined;
   /** The stage of an unfinished boot. */
   stageOf(view: View, space: AddressSpace): Evidence | undefined;
+  /** Tasks of a kernel that wait for ever, though nothing else is wrong with its VM. */
+  hangOf(view: View, space: AddressSpace): VerdictFact | undefined;
+  /** A remark on a kernel, healthy or not, from its state. */
+  remarkOn(view: View, space: AddressSpace): Evidence | undefined;
   /** Remarks on a healthy VM, from what its console has shown. */
   notes(shown: string): readonly Evidence[];
   /**

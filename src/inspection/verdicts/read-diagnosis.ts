@@ -8,13 +8,13 @@ import type { RowOf } from "../../queries/table.ts";
 import { isBarrier } from "../../queries/facts/irq-finding.ts";
 import type { DIAGNOSES, VMS } from "../../queries/tables.ts";
 import { isHealthy } from "../../queries/facts/verdict-words.ts";
-import { kernelVerdict, notesOf, panicOf, stageOf } from "../kernels/kernels.ts";
+import { kernelHang, kernelVerdict, notesOf, panicOf, remarkOn, stageOf } from "../kernels/kernels.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { View } from "../readers/inspected.ts";
 import { type FoundIrq, readIrqFindings } from "../readers/read-irqs.ts";
 import { readVmFacts, type VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
-import { ended, hasEndedMachine, isEnding, restarting, starting } from "./verdict-end.ts";
+import { ended, hasEndedMachine, isEnding, restarting, starting, switchedOff } from "./verdict-end.ts";
 import { deadlocked, isAsleep, type Others, type Sleep, sleepOf, stuckOf, unended, unheard, unread, waiting } from "./verdict-sleep.ts";
 import { deviceAtomics, staleUses, trailOf } from "./verdict-trail.ts";
 import { otherGic } from "./verdict-gic.ts";
@@ -112,6 +112,7 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
       ...peerless(view, patient.vm),
       ...asleep.has(patient.vm.id) ? unused(view, patient.vm) : [],
       ...barred(patient.irqs),
+      ...remark(view, patient.online),
     ];
     const lines = [...cause ? [text] : [], ...because.map((one) => EVIDENCE.text(one))];
     return {
@@ -134,6 +135,12 @@ function stage(view: View, [vcpu]: readonly Vcpu[]): Evidence[] {
   return found ? [found] : [];
 }
 
+/** A remark on a VM's kernel. */
+function remark(view: View, [vcpu]: readonly Vcpu[]): Evidence[] {
+  const found = vcpu?.addressSpace && remarkOn(view, vcpu.addressSpace);
+  return found ? [found] : [];
+}
+
 /** Virtio devices that a VM does not use. It sleeps: one that runs may be about to. */
 function unused(view: View, { id }: VmFacts): Evidence[] {
   const slots = slotsOf(view, nameOf(id)), devices = Map.groupBy(slots, (slot) => driverProgress(view, slot));
@@ -152,6 +159,8 @@ function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Pat
   const again = restarting(view, vm);
   if (again) return again;
   if (vm.ended !== null || isEnding(vm) || hasEndedMachine(view, vm)) return ended(view, vm);
+  const off = switchedOff(view, vm, vcpus);
+  if (off) return off;
   if (vcpus.length === 0) return starting(view, vm, "no-vcpu");
   for (const vcpu of online) {
     const panic = panicOf(view, vcpu);
@@ -167,7 +176,14 @@ function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Pat
   }
   if (online.length === 0) return starting(view, vm, "powered-off");
   const found = worstOf(view, online, others.prospects) ?? resting(view, vm, online, irqs, others);
-  return isHealthy(wordOf(found.fact)) ? undelivered(view, vm, (id) => others.dead.has(id)) ?? found : found;
+  if (!isHealthy(wordOf(found.fact))) return found;
+  return undelivered(view, vm, (id) => others.dead.has(id)) ?? hanging(view, vm, online) ?? found;
+}
+
+/** Tasks of its kernel that wait for ever. */
+function hanging(view: View, { id }: VmFacts, vcpus: readonly Vcpu[]): Verdict | undefined {
+  const fact = kernelHang(view, vcpus);
+  return fact && { fact, next: `el2 linux locks ${nameOf(id)}` };
 }
 
 /** The gravest verdict on a vCPU of a VM, with those on the others. */

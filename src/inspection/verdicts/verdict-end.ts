@@ -6,7 +6,8 @@ import { nameOf, parcelId, whyId } from "../../queries/ids.ts";
 import { type Evidence, wordOf } from "../../queries/facts/verdict.ts";
 import { hex } from "../../support/number-text.ts";
 import { isHealthy } from "../../queries/facts/verdict-words.ts";
-import type { Operation } from "../../hypervisor/inspect.ts";
+import type { Operation, Vcpu } from "../../hypervisor/inspect.ts";
+import { endedBy } from "../kernels/kernels.ts";
 import type { View } from "../readers/inspected.ts";
 import { isQuiet } from "./quiet.ts";
 import { Vmid } from "../readers/guest-names.ts";
@@ -33,6 +34,15 @@ export function isEnding({ state }: VmFacts): boolean {
 export function hasEndedMachine(view: View, { id, vmid }: VmFacts): boolean {
   const { stopReason } = view.hypervisor.machine;
   return stopReason !== undefined && vmid === hex(Vmid.Primary) && view.hypervisor.trace.reasons.endOf(nameOf(id)) !== undefined;
+}
+
+/** The end of the machine that the primary VM asked for. */
+export function switchedOff(view: View, { vmid }: VmFacts, vcpus: readonly Vcpu[]): Verdict | undefined {
+  const { stopReason } = view.hypervisor.machine;
+  if (vmid !== hex(Vmid.Primary) || !stopReason || stopReason.kind === "crash") return undefined;
+  const caller = vcpus.find(({ name }) => name === stopReason.vcpu);
+  const by = caller && endedBy(view, caller);
+  return { fact: { code: stopReason.kind === "system-off" ? "switched-off" : "reset", by: by ?? null } };
 }
 
 /** How a VM ended, and what it leaves. */

@@ -2,11 +2,18 @@
 // state. Names of functions, tasks and files are the guest's.
 
 import { type NeededNode, NODE_LINES } from "./boot-finding.ts";
+import { durationText } from "../../support/number-text.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts } from "./fact.ts";
 
 /** A task, by its name and number. */
 export type NamedTask = { readonly name: string; readonly pid: number };
+
+/** Who made a kernel end its VM: a task by a system call, by a key of sysrq, or one of its own. */
+export type EndedBy = { readonly task: NamedTask; readonly by: "reboot" | "sysrq" | "kernel" };
+
+/** A task that waits for a lock of the kernel, in a function. */
+export type LockWait = { readonly task: NamedTask; readonly lock: "mutex" | "rwsem"; readonly where: string | null };
 
 /** Why a program cannot be executed. */
 export type NotRun =
@@ -18,6 +25,9 @@ export type NotRun =
   | { readonly code: "empty" }
   | { readonly code: "cut" }
   | { readonly code: "format"; readonly bytes: string };
+
+/** A device whose driver is being started; its node in the devicetree. */
+export type ProbedDevice = { readonly name: string; readonly driver: string; readonly node: string | null };
 
 export type LinuxFinding =
   /** Process 1 has called exit. */
@@ -47,6 +57,8 @@ export type LinuxFinding =
     readonly task: NamedTask;
     readonly cause: ExceptionCause | null;
   }
+  /** Calls in the kernel that need more than the stack of a task. */
+  | { readonly code: "stack-overflow"; readonly at: string; readonly task: NamedTask }
   | { readonly code: "out-of-memory"; readonly task: NamedTask; readonly total: number | null }
   | { readonly code: "lockup"; readonly task: NamedTask; readonly at: string }
   | { readonly code: "rcu-stall"; readonly task: NamedTask; readonly at: string }
@@ -54,12 +66,47 @@ export type LinuxFinding =
   | { readonly code: "devicetree-lacks"; readonly node: NeededNode }
   /** An exception in the kernel, of which only the task died: in the kernel's own words. */
   | { readonly code: "oops-survived"; readonly what: string; readonly at: string; readonly task: NamedTask; readonly count: number }
-  /** Process 1 is still in the kernel: its initcall, and where it sleeps; null: it runs. */
-  | { readonly code: "booting"; readonly initcall: string | null; readonly waits: string | null }
+  /** The last warning (WARN_ON), after which the kernel continued. */
+  | { readonly code: "warned"; readonly at: string; readonly task: NamedTask | null }
+  /** Each task waits for a lock that the next one holds, and the last one for that of the first. */
+  | { readonly code: "lock-cycle"; readonly steps: readonly LockWait[] }
+  /** The task that holds the lock has ended. */
+  | { readonly code: "lock-lost"; readonly wait: LockWait; readonly holder: NamedTask }
+  /** No signal can wake it, and it has not run for so long; `lock`: the lock that it waits for. */
+  | {
+    readonly code: "hung";
+    readonly task: NamedTask;
+    readonly where: string | null;
+    readonly for_ns: number;
+    readonly lock: LockWait["lock"] | null;
+    readonly holder: { readonly task: NamedTask; readonly where: string | null } | null;
+    /** It waits for a disk. */
+    readonly disk: boolean;
+  }
+  /**
+   * Process 1 is still in the kernel: its initcall, the device whose driver it starts, and where
+   * it sleeps; null: it runs.
+   */
+  | {
+    readonly code: "booting";
+    readonly initcall: string | null;
+    readonly device: ProbedDevice | null;
+    readonly waits: string | null;
+  }
   /** Any other panic: the function that called for it. */
   | { readonly code: "panic-called"; readonly by: string; readonly task: NamedTask };
 
 const taskText = ({ name, pid }: NamedTask) => `${name} (${pid})`;
+const BY_TEXT: { readonly [B in EndedBy["by"]]: (task: string) => string } = {
+  "reboot": (task) => `reboot(2) of process ${task}`,
+  "sysrq": (task) => `sysrq, written by process ${task}`,
+  "kernel": (task) => `the kernel's own task ${task}`,
+};
+export const endedByText = ({ task, by }: EndedBy): string => BY_TEXT[by](taskText(task));
+
+const lockText = ({ task, lock, where }: LockWait) => `task ${taskText(task)} waits${where === null ? "" : ` in ${where}`} for a ${lock}`;
+const holderText = ({ task, where }: { task: NamedTask; where: string | null }) =>
+  ` that task ${taskText(task)} holds${where === null ? "" : `, which waits in ${where}`}`;
 const list = (names: readonly string[], none: string) => names.join(", ") || none;
 const filesText = (files: number) => `${files} ${files === 1 ? "file" : "files"}`;
 
@@ -92,6 +139,12 @@ const SIGNALS: Readonly<Record<string, string>> = {
   SIGKILL: "something killed it: see el2 linux log",
 };
 
+/** Exit codes of shells and of the loader of programs. */
+const EXIT_STATUS: Readonly<Record<number, string>> = {
+  126: "a program that it named cannot be executed: give it mode 0755, and build it for AArch64",
+  127: "a program that it named, or a library of one, is not there: put it into the ramdisk (ldd lists the libraries)",
+};
+
 export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "init-exited": ({ program, status }) => `init (${program}) ended with exit code ${status}, and Linux cannot run without process 1`,
   "init-killed": ({ program, signal, at, cause }) =>
@@ -110,6 +163,7 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "ramdisk-bad": ({ reason, files }) => `the ramdisk was not unpacked after ${filesText(files)}: ${reason}`,
   "oops": ({ exception, at, task, cause }) =>
     `${exception} in the kernel at ${at}, in task ${taskText(task)}${cause ? `: ${EXCEPTION_CAUSES.text(cause)}` : ""}`,
+  "stack-overflow": ({ at, task }) => `the kernel's stack of task ${taskText(task)} overflowed at ${at}`,
   "out-of-memory": ({ task, total }) =>
     `no memory is left${total === null ? "" : ` of ${total >> 20} MiB`}, and no task that could be killed; ${
       taskText(task)
@@ -120,11 +174,25 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "devicetree-lacks": ({ node }) => `the devicetree has no ${node}, which this kernel needs`,
   "oops-survived": ({ what, at, task, count }) =>
     `${what} at ${at}, which killed task ${taskText(task)}${count > 1 ? `: oops ${count}` : ""}`,
-  "booting": ({ initcall, waits }) =>
-    `the kernel is still booting: process 1 is in ${initcall ?? "its own code"}${waits === null ? "" : `, and waits in ${waits}`}`,
+  "warned": ({ at, task }) => `the kernel has warned at ${at}${task ? `, in task ${taskText(task)}` : ""}`,
+  "lock-cycle": ({ steps: [first, ...others] }) =>
+    others.length === 0
+      ? `${lockText(first)} that it holds itself`
+      : `${lockText(first)} that ${taskText(others[0].task)} holds, and ${
+        others.map((one, index) => `${lockText(one)} of ${taskText((others[index + 1] ?? first).task)}`).join(", ")
+      }`,
+  "lock-lost": ({ wait, holder }) => `${lockText(wait)} that task ${taskText(holder)} holds, which has ended`,
+  "hung": ({ task, where, for_ns, lock, holder, disk }) =>
+    `task ${taskText(task)} has waited for ${durationText(for_ns)} in ${where ?? "the kernel"}, and no signal can wake it${
+      lock === null ? disk ? ": it waits for a disk" : "" : `: it waits for a ${lock}${holder ? holderText(holder) : ""}`
+    }`,
+  "booting": ({ initcall, device, waits }) =>
+    `the kernel is still booting: process 1 is in ${initcall ?? "its own code"}${
+      device === null ? "" : `, starts driver ${device.driver} of device ${device.name}${device.node === null ? "" : ` (${device.node})`}`
+    }${waits === null ? "" : `, and waits in ${waits}`}`,
   "panic-called": ({ by, task }) => `${by} called for the panic, in task ${taskText(task)}`,
 }, {
-  "init-exited": () => "end it with exec of a program that stays, or with poweroff -f",
+  "init-exited": ({ status }) => EXIT_STATUS[status] ?? "end it with exec of a program that stays, or with poweroff -f",
   "init-killed": ({ cause, signal }) =>
     (cause ? EXCEPTION_CAUSES.wayOut(cause) : undefined) ?? SIGNALS[signal] ?? "see its code there: objdump -d",
   "init-not-run": ({ why }) => NOT_RUN.wayOut(why),
@@ -139,11 +207,18 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "root-unreadable": () => "make one of these file systems on it, or give a ramdisk that loads the module",
   "ramdisk-bad": () => "make the archive again: cpio -o -H newc, and whole if it is compressed",
   "oops": ({ cause, at }) => (cause ? EXCEPTION_CAUSES.wayOut(cause) : undefined) ?? `mend ${at}`,
+  "stack-overflow": ({ at }) => `find the recursion, or the large variables, in ${at} and its callers`,
   "out-of-memory": () => "give the VM more memory, or the program less work",
   "lockup": () => "find the loop in that function; cond_resched() in long loops",
   "rcu-stall": () => "find the loop in that function; cond_resched() in long loops",
   "sysrq-crash": () => "nothing is broken: it was asked for",
   "devicetree-lacks": ({ node }) => `add to the devicetree: ${NODE_LINES[node]}`,
   "oops-survived": ({ at }) => `mend ${at}: its registers and stack are in el2 linux log`,
+  "warned": ({ at }) => `see what ${at} checks: its stack is in el2 linux log`,
+  "lock-cycle": ({ steps }) =>
+    steps.length === 1 ? "release the lock on every path, or do not take it again" : "let all tasks take these locks in one order",
+  "lock-lost": ({ holder }) => `release the lock on every path of ${holder.name} before it ends`,
+  "hung": ({ task, holder, disk }) =>
+    `see ${disk ? "the disk's queue (el2 vm devices), and " : ""}its stack: el2 linux stack ${(holder?.task ?? task).pid}`,
   "panic-called": ({ by }) => `see what ${by} checks: its stack is in el2 linux log`,
 });

@@ -6,7 +6,7 @@ import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
 import { DEVICE_WORDS, type DeviceBecause, EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts, type OfCode } from "./fact.ts";
 import { type Barrier, BARRIERS, IRQ_FINDINGS, type IrqFinding } from "./irq-finding.ts";
-import { LINUX_FINDINGS, type LinuxFinding, type NamedTask } from "./linux-finding.ts";
+import { type EndedBy, endedByText, LINUX_FINDINGS, type LinuxFinding, type NamedTask } from "./linux-finding.ts";
 import { isIdle, SOURCE_STATES, type SourceState } from "./source-state.ts";
 import type { VerdictWord } from "./verdict-words.ts";
 import { type Access, accessText, type Wait, WAITS } from "./wait.ts";
@@ -84,6 +84,8 @@ export type VerdictFact =
   /** Of the machine: an invariant of its memory or objects does not hold. */
   | { readonly code: "broken"; readonly rule: string }
   // Starts and ends.
+  /** The primary VM has ended the machine; `by`: the task that asked its kernel for it. */
+  | { readonly code: "switched-off" | "reset"; readonly by: EndedBy | null }
   | { readonly code: "gated" }
   | { readonly code: "no-vcpu" }
   | { readonly code: "powered-off" }
@@ -146,6 +148,8 @@ const WORDS: { readonly [C in VerdictFact["code"]]: VerdictWord } = {
   "kernel-waits": "stuck",
   "halted": "stopped",
   "broken": "broken",
+  "switched-off": "off",
+  "reset": "stopped",
   "gated": "starts",
   "no-vcpu": "starts",
   "powered-off": "starts",
@@ -189,6 +193,8 @@ function leakText({ vmid, parcels, virqs, since_ns }: OfCode<VerdictFact, "leake
 }
 
 const kernelText = (finding: LinuxFinding) => `${LINUX_FINDINGS.text(finding)}${wayOutText(LINUX_FINDINGS.wayOut(finding))}`;
+
+const byText = (by: EndedBy | null) => by === null ? "" : `: ${endedByText(by)}`;
 
 const portText = (console: string, characters: number) =>
   `${characters} ${characters === 1 ? "character waits" : "characters wait"} in the serial port of ${console}`;
@@ -241,6 +247,8 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "kernel-waits": ({ finding }) => kernelText(finding),
   "halted": ({ by: { name, pid } }) => `the kernel has halted: task ${name} (${pid}) asked for it by reboot(2)`,
   "broken": ({ rule }) => rule,
+  "switched-off": ({ by }) => `it powered itself off (PSCI SYSTEM_OFF)${byText(by)}`,
+  "reset": ({ by }) => `it asked for a reset (PSCI SYSTEM_RESET)${byText(by)}`,
   "gated": () => "it is made, and waits to be started",
   "no-vcpu": () => "it has no vCPU yet",
   "powered-off": () => "no vCPU is powered on",

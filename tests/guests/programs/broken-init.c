@@ -10,12 +10,16 @@ enum {
   SYS_EXIT_GROUP = 94,
   SYS_NANOSLEEP = 101,
   SYS_REBOOT = 142,
+  SYS_SETHOSTNAME = 161,
+  SYS_PRCTL = 167,
   SYS_SYSINFO = 179,
   SYS_CLONE = 220,
   SYS_MMAP = 222,
 };
 enum { SIGCHLD = 17, VFORK = 0x4100 }; /* CLONE_VM | CLONE_VFORK */
 enum { CWD = -100, WRITE_ONLY = 1 };
+enum { SET_SECCOMP = 22, STRICT = 1 }; /* prctl(2) */
+enum { CAD_OFF = 0, POWER_OFF = 0x4321fedc, RESTART = 0x1234567, HALT = 0xcdef0123 }; /* reboot(2) */
 
 static int same(const char *a, const char *b) {
   while (*a && *a == *b) a++, b++;
@@ -35,6 +39,12 @@ static void sleep_seconds(long seconds) {
 }
 
 static void reboot(unsigned how) { call3(SYS_REBOOT, 0xfee1deadL, 672274793, how); }
+
+static void power_off(void) { reboot(POWER_OFF); }
+
+static void restart(void) { reboot(RESTART); }
+
+static void set_name(void) { call3(SYS_SETHOSTNAME, (long)"name", 4, 0); }
 
 static void stay(void) {
   for (;;) sleep_seconds(1000);
@@ -68,6 +78,36 @@ static void wait_in_vfork(void) {
   if (x0 == 0) stay();
 }
 
+/* Two readers of the kernel's log: the second waits for the lock of the file that the first holds. */
+static long log_file;
+
+static void read_log(void) {
+  static char text[8192];
+  for (;;) call3(SYS_READ, log_file, (long)text, sizeof text);
+}
+
+static void read_log_twice(void) {
+  mount_proc();
+  log_file = call3(SYS_OPENAT, CWD, (long)"/proc/kmsg", 0);
+  start_child(read_log);
+  sleep_seconds(1);
+  start_child(read_log);
+}
+
+/* Takes the lock of reboot(2), and waits for that of the name. */
+static void name_after_reboot(void) {
+  reboot(CAD_OFF);
+  sleep_seconds(2);
+  set_name();
+}
+
+/* The other way round. */
+static void reboot_after_name(void) {
+  set_name();
+  sleep_seconds(2);
+  reboot(CAD_OFF);
+}
+
 static void ask_system(void) {
   static char information[512];
   call3(SYS_SYSINFO, (long)information, 0, 0);
@@ -89,10 +129,23 @@ __attribute__((used)) static void work(void) {
   if (same(way, "trap")) __asm__ volatile("brk 1");
   if (same(way, "privileged")) __asm__ volatile("msr vbar_el1, x0");
   if (same(way, "memory")) take_memory();
-  if (same(way, "power-off")) reboot(0x4321fedc);
-  if (same(way, "restart")) reboot(0x1234567);
-  if (same(way, "halt")) reboot(0xcdef0123);
+  if (same(way, "power-off")) power_off();
+  if (same(way, "restart")) restart();
+  if (same(way, "halt")) reboot(HALT);
+  if (same(way, "child-power-off")) start_child(power_off), stay();
+  if (same(way, "child-restart")) start_child(restart), stay();
+  if (same(way, "exit-missing")) call3(SYS_EXIT, 127, 0, 0);
+  if (same(way, "strict")) call3(SYS_PRCTL, SET_SECCOMP, STRICT, 0), stay();
   if (same(way, "sysrq")) mount_proc(), write_to("/proc/sysrq-trigger", "c");
+  if (same(way, "sysrq-restart")) mount_proc(), write_to("/proc/sysrq-trigger", "b");
+  if (same(way, "sysrq-off")) mount_proc(), write_to("/proc/sysrq-trigger", "o"), stay();
+  if (same(way, "log-twice")) read_log_twice(), stay();
+  if (same(way, "log-twice-panic")) read_log_twice(), write_to("/proc/sys/kernel/hung_task_panic", "1"), stay();
+  if (same(way, "warn-panic")) mount_proc(), write_to("/proc/sys/kernel/panic_on_warn", "1"), ask_system(), stay();
+  if (same(way, "memory-panic")) mount_proc(), write_to("/proc/sys/vm/panic_on_oom", "1"), take_memory();
+  if (same(way, "name-twice")) set_name(), set_name(), stay();
+  if (same(way, "name-after-child")) start_child(set_name), sleep_seconds(1), set_name(), stay();
+  if (same(way, "names")) start_child(name_after_reboot), start_child(reboot_after_name), stay();
   if (same(way, "child-killed")) start_child(take_memory), stay();
   if (same(way, "child-dies")) start_child((void (*)(void))0x1234567000), stay();
   if (same(way, "vfork")) start_child(wait_in_vfork), stay();
