@@ -157,7 +157,7 @@ function placeOf(debian: Debian, address: bigint): number {
   return translation.pa;
 }
 
-/** Writes instructions over a function of the kernel, or at an address: a kernel with that defect. */
+/** Writes instructions over a function of the kernel, or at an address: that defect. */
 function patch(debian: Debian, at: string | bigint, words: readonly number[]): void {
   const pa = placeOf(debian, typeof at === "string" ? symbol(debian, at) : at);
   const bytes = new Uint8Array(Uint32Array.from(words).buffer);
@@ -180,7 +180,7 @@ function dropCall(debian: Debian, names: readonly string[], callee: string): voi
   assert.fail(`${names} do not call ${callee}`);
 }
 
-/** A warning in place of a system call: `__warn(NULL, 0, here, 9, NULL, NULL)`. */
+/** A warning that replaces a system call: `__warn(NULL, 0, here, 9, NULL, NULL)`. */
 function warn(debian: Debian): void {
   const at = symbol(debian, "__arm64_sys_sysinfo"), call = branch(B, at + 24n, symbol(debian, "__warn"));
   patch(debian, at, [0xaa1f_03e0, 0x5280_0001, 0x1000_0002, 0x5280_0123, 0xd280_0004, 0xd280_0005, call]);

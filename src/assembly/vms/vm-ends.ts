@@ -37,7 +37,7 @@ interface LastWork {
   readonly inHandler: boolean;
   /** Its kernel has panicked, with this message. */
   readonly panic: GuestPanic | undefined;
-  /** Who made its kernel ask for the end. */
+  /** The task that made its kernel ask for the end. */
   readonly by: EndedBy | undefined;
 }
 

@@ -45,7 +45,7 @@ export function kernelHang(view: View, [vcpu]: readonly Vcpu[]): VerdictFact | u
   return space && first((kernel) => kernel.hangOf(view, space));
 }
 
-/** Who made the kernel of a vCPU end its VM. */
+/** The task that made the kernel of a vCPU end its VM. */
 export const endedBy = (view: View, vcpu: Vcpu): EndedBy | undefined => first((kernel) => kernel.endedBy(view, vcpu));
 
 export const remarkOn = (view: View, space: AddressSpace): Evidence | undefined => first((kernel) => kernel.remarkOn(view, space));

@@ -70,8 +70,8 @@ export function haltedBy(view: View, vcpu: Vcpu): NamedTask | undefined {
 }
 
 /**
- * Who made a vCPU's kernel end its VM, while the vCPU is in that call; undefined if this is no
- * Linux, or cannot be read.
+ * The task that made a vCPU's kernel end its VM, while the vCPU is in that call; undefined without
+ * Linux, or if it cannot be read.
  */
 export function endedBy(view: View, vcpu: Vcpu): EndedBy | undefined {
   const reading = vcpu.addressSpace && findReading(view, vcpu.addressSpace);

@@ -15,7 +15,7 @@ export interface GuestKernel {
   panicOf(view: View, vcpu: Vcpu): GuestPanic | undefined;
   /** The task that has halted a vCPU for good; undefined if none has. */
   haltedBy(view: View, vcpu: Vcpu): NamedTask | undefined;
-  /** Who made the kernel of a vCPU end its VM, in the call that the vCPU has made last. */
+  /** The task that made the kernel of a vCPU end its VM, in the vCPU's last call. */
   endedBy(view: View, vcpu: Vcpu): EndedBy | undefined;
   /** A defect with which a kernel still runs. */
   troubleOf(view: View, space: AddressSpace): VerdictFact | undefined;

@@ -9,7 +9,7 @@ import { Facts } from "./fact.ts";
 /** A task, by its name and number. */
 export type NamedTask = { readonly name: string; readonly pid: number };
 
-/** Who made a kernel end its VM: a task by a system call, by a key of sysrq, or one of its own. */
+/** The task that made a kernel end its VM: by a system call, by a key of sysrq, or the kernel's. */
 export type EndedBy = { readonly task: NamedTask; readonly by: "reboot" | "sysrq" | "kernel" };
 
 /** A task that waits for a lock of the kernel, in a function. */

@@ -19,7 +19,8 @@ enum {
 enum { SIGCHLD = 17, VFORK = 0x4100 }; /* CLONE_VM | CLONE_VFORK */
 enum { CWD = -100, WRITE_ONLY = 1 };
 enum { SET_SECCOMP = 22, STRICT = 1 }; /* prctl(2) */
-enum { CAD_OFF = 0, POWER_OFF = 0x4321fedc, RESTART = 0x1234567, HALT = 0xcdef0123 }; /* reboot(2) */
+/* reboot(2) */
+enum { CAD_OFF = 0, POWER_OFF = 0x4321fedc, RESTART = 0x1234567, HALT = 0xcdef0123 };
 
 static int same(const char *a, const char *b) {
   while (*a && *a == *b) a++, b++;
@@ -78,7 +79,7 @@ static void wait_in_vfork(void) {
   if (x0 == 0) stay();
 }
 
-/* Two readers of the kernel's log: the second waits for the lock of the file that the first holds. */
+/* Two readers of the kernel's log: the second waits for the file's lock, which the first holds. */
 static long log_file;
 
 static void read_log(void) {
