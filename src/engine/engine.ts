@@ -419,7 +419,7 @@ export class Engine {
       case "vm-ended":
         return true;
       case "turns":
-        this.#sleepOwed(machine.time);
+        if (!this.present.outside.enterSoon()) this.#sleepOwed(machine.time);
         return true;
       case "time":
         if (machine.time >= end) this.#endOfTime(end);
@@ -433,7 +433,7 @@ export class Engine {
       case "stopped":
         throw new Error(`the machine stopped, and the system does not say why: ${JSON.stringify(result.reason)}`);
       case "idle":
-        return this.#idle(Math.min(result.next, limit));
+        return this.present.outside.enterSoon() || this.#idle(Math.min(result.next, limit));
     }
   }
 

@@ -38,6 +38,13 @@ export interface OutsideDoor {
   taker(handle: (data: unknown) => void): (data: unknown) => void;
   /** Adds who may bring something in. */
   add(user: OutsideUser): void;
+  /**
+   * Brings something in at the next place between two turns: what the guest has asked for, which
+   * cannot enter in the middle of the access that asks.
+   */
+  soon(enter: () => void): void;
+  /** How many inputs of all kinds have entered. */
+  readonly arrivals: number;
 }
 
 /** One door per machine. The engine takes it over (`enter`); until then things enter at once. */
@@ -48,6 +55,8 @@ export class Outside implements OutsideDoor {
   readonly replayed: boolean;
   readonly #handlers = new Map<number, (data: unknown) => void>();
   readonly #users: OutsideUser[] = [];
+  #soon: (() => void)[] = [];
+  arrivals = 0;
   #made = 0;
   /** Number of the first source that was not there from the start. */
   #first = 0;
@@ -78,6 +87,7 @@ export class Outside implements OutsideDoor {
    */
   through(pass: (taker: number, data: unknown) => void): OutsideDoor & { take(taker: number, data: unknown): void } {
     const takers = new Map<number, (data: unknown) => void>();
+    const arrivals = () => this.arrivals;
     const add = (handle: (data: unknown) => void) => {
       const number = this.#made++;
       takers.set(number, handle);
@@ -102,7 +112,25 @@ export class Outside implements OutsideDoor {
       },
       take: (number, data) => takers.get(number)?.(data),
       add: (user) => this.add(user),
+      soon: (enter) => this.soon(enter),
+      get arrivals() {
+        return arrivals();
+      },
     };
+  }
+
+  soon(enter: () => void): void {
+    // The engine takes it after the turn; a machine without one gets it here.
+    if (this.#soon.push(enter) === 1) queueMicrotask(() => this.enterSoon());
+  }
+
+  /** Between two turns: brings in what was kept for such a place. Returns whether it was any. */
+  enterSoon(): boolean {
+    if (!this.#soon.length) return false;
+    const entering = this.#soon;
+    this.#soon = [];
+    for (const enter of entering) enter();
+    return true;
   }
 
   /** Hands what a source has emitted to its handler, if that still wants it. */

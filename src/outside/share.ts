@@ -5,6 +5,7 @@ import * as v from "valibot";
 import { bytes, count, inForm, list, maybe } from "../support/forms.ts";
 import type { P9Backend } from "../virtio/p9/p9.ts";
 import type { P9Server, P9ServerState } from "../virtio/p9/server.ts";
+import type { KeptStatuses } from "./kept-statuses.ts";
 import type { OutsideDoor, OutsideSource, OutsideUser } from "./outside.ts";
 
 /** An answer on its way into the machine. */
@@ -29,13 +30,24 @@ export class OutsideShare implements P9Backend, OutsideUser {
   answer: (ticket: number, bytes: Uint8Array | undefined) => void = () => {};
   readonly listens = false;
   readonly #source: OutsideSource;
+  /** Inputs that have entered the machine, as of the statuses that are kept. */
+  #arrivals = 0;
   #underWay: Answer[] = [];
   #waiting = 0;
 
-  /** @param server undefined in a replay */
-  constructor(outside: Pick<OutsideDoor, "open" | "add">, readonly server: P9Server | undefined) {
+  /**
+   * @param server undefined in a replay
+   * @param statuses of its folder
+   */
+  constructor(
+    readonly outside: Pick<OutsideDoor, "open" | "add" | "soon" | "arrivals">,
+    readonly server: P9Server | undefined,
+    readonly statuses?: KeptStatuses,
+  ) {
     this.#source = outside.open((data) => {
       const { ticket, bytes } = data as Answer;
+      // The answers of the folder tell of no change after its statuses.
+      this.#arrivals++;
       this.#waiting--;
       this.#underWay.shift();
       this.answer(ticket, bytes);
@@ -50,10 +62,11 @@ export class OutsideShare implements P9Backend, OutsideUser {
   request(ticket: number, bytes: Uint8Array, room: number): void {
     this.#waiting++;
     if (!this.server) return;
+    if (this.outside.arrivals !== this.#arrivals) this.statuses?.drop();
+    this.#arrivals = this.outside.arrivals;
     const answer = { ticket, bytes: this.server.serve(bytes, room) };
     this.#underWay.push(answer);
-    // The guest is in the middle of the access that asks.
-    queueMicrotask(() => this.#source.emit(answer));
+    this.outside.soon(() => this.#source.emit(answer));
   }
 
   reset(): void {
@@ -78,6 +91,6 @@ export class OutsideShare implements P9Backend, OutsideUser {
     if (server !== undefined) this.server?.restore(server as P9ServerState);
     this.#underWay = [...underWay];
     this.#waiting = underWay.length;
-    for (const answer of underWay) queueMicrotask(() => this.#source.emit(answer));
+    for (const answer of underWay) this.outside.soon(() => this.#source.emit(answer));
   }
 }

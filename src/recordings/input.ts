@@ -10,6 +10,7 @@ import type { Problem } from "../support/problem.ts";
  * action that could not be done.
  */
 export function letIn(system: Pick<System, "consoles" | "outside" | "inspector">, input: Input): Problem | undefined {
+  system.outside.arrivals++;
   switch (input.kind) {
     case "console":
       system.consoles.type(input.console, input.bytes);

@@ -19,6 +19,8 @@ interface RemoteMethod {
 export const FOLDER_METHODS: Readonly<Record<keyof SharedFolder, RemoteMethod>> = {
   status: { paths: 1 },
   list: { paths: 1 },
+  // Names in a folder have the form of a path.
+  look: { paths: 2 },
   readLink: { paths: 1 },
   open: { paths: 1, opens: true },
   create: { paths: 1, changes: true, opens: true },

@@ -234,6 +234,7 @@ Deno.test("a shared folder gives what is in it, and changes only where the plan 
       assert.equal(errno(() => shared.status(["none"])), "ENOENT");
       for (const path of [[".."], ["a/b"], [""], ["."], ["a\0"]]) {
         assert.equal(errno(() => shared.status(path)), "EINVAL");
+        assert.equal(errno(() => shared.look([], path)), "EINVAL");
         assert.equal(errno(() => shared.open(path, { read: true, write: false, truncate: false })), "EINVAL");
       }
       const changes: (() => unknown)[] = [

@@ -25,6 +25,7 @@ import { SessionFabric } from "../../virtio/vsock/fabric.ts";
 import { OutsideEndpoint } from "../../virtio/vsock/outside-endpoint.ts";
 import { VsockDevice } from "../../virtio/vsock/vsock.ts";
 import { outsideNetwork, outsideUnixSockets } from "../../outside/network.ts";
+import { KeptStatuses } from "../../outside/kept-statuses.ts";
 import { OutsideShare } from "../../outside/share.ts";
 import type { OutsideDoor } from "../../outside/outside.ts";
 import { devId } from "../../queries/ids.ts";
@@ -130,8 +131,8 @@ export class DeviceMaker {
         return device;
       }
       case "9p": {
-        const server = this.outside.replayed ? undefined : new P9Server(sharedFolder(plan.folder), plan.mode === "ro");
-        const share = new OutsideShare(this.outside, server);
+        const statuses = this.outside.replayed ? undefined : new KeptStatuses(sharedFolder(plan.folder));
+        const share = new OutsideShare(this.outside, statuses && new P9Server(statuses, plan.mode === "ro"), statuses);
         const device = new P9Device(plan.tag, share);
         share.answer = (ticket, bytes) => device.answer(ticket, bytes);
         return device;

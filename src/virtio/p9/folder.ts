@@ -94,8 +94,10 @@ export interface OpenFile {
 /** The folder. Everything throws `ShareError`; symbolic links are never followed. */
 export interface SharedFolder {
   status(path: SharePath): FileStatus;
-  /** Names in a folder, in any order, without `.` and `..`. */
+  /** Names in a folder, sorted, without `.` and `..`. */
   list(path: SharePath): string[];
+  /** Statuses of names in a folder; undefined for those that are not there. */
+  look(folder: SharePath, names: readonly string[]): (FileStatus | undefined)[];
   readLink(path: SharePath): string;
   open(path: SharePath, access: { readonly read: boolean; readonly write: boolean; readonly truncate: boolean }): OpenFile;
   /** Makes a file that is not there, readable and writable. */

@@ -370,7 +370,7 @@ export class P9Server {
       const all = this.#names - open.names.length + names.length;
       if (all > NAMES_MAX) throw new ShareError("ENOMEM", `more than ${NAMES_MAX} names are being read`);
       this.#names = all;
-      open.names = names.sort();
+      open.names = names;
     }
     const entries = new Uint8Array(Math.min(count, this.#room - READ_OVERHEAD));
     const view = new DataView(entries.buffer);
