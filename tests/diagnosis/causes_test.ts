@@ -3,6 +3,7 @@
 // handle the same exceptions are healthy.
 
 import assert from "node:assert/strict";
+import { Stage2Flags } from "../../src/core/interface.ts";
 import type { ExceptionCause } from "../../src/queries/facts/exception-cause.ts";
 import { EXCEPTION_CAUSES } from "../../src/queries/facts/exception-cause.ts";
 import { demoSystem, rows, runUntil } from "../inspection/system.ts";
@@ -163,7 +164,7 @@ const STAGE1: readonly CauseCase[] = [
 const BOARD = "0x40001000";
 
 const STAGE2: readonly CauseCase[] = [
-  cause("memory that the VM was never given", load("0x90000000"), {
+  cause("memory that the VM does not have", load("0x90000000"), {
     code: "not-given",
     ipa: "0x90000000",
     stage1: false,
@@ -252,6 +253,16 @@ const CRASHES: readonly (CauseCase & { readonly how: "crashed" | "fault-loop"; r
     source: standing("cntw x0").replace("9: b 9b", load("0x90000000")),
     ...{ how: "fault-loop", at: "vcpu:x/0" },
   },
+  ...[
+    ["mapped", "translation", "0x80202010", "0", "0x80202703"],
+    ["given its access flag", "access-flag", "0x80202010", "0x80202303", "0x80202703"],
+    ["made writable", "permission", "0x80202010", "0x80202783", "0x80202703"],
+  ].map(([what, fault, address, before, after]) => ({
+    ...cause(`an access to a page that another CPU has ${what} since`, "", { code: "tables-since", fault, level: 3 }, /TLBs/, "vcpus = 2"),
+    source: standing(`entry 3, 2, ${before}\nadr x0, vectors\nmsr vbar_el1, x0\n${CPU_ON}\nmmu_on\n${load(address, "str w1, [x0]")}
+      second: mov64 x7, 1000000\n4: subs x7, x7, #1\nb.ne 4b\nentry 3, 2, ${after}\ndsb sy\n5: wfi\nb 5b`),
+    ...{ how: "crashed", at: "vcpu:x/0" } as const,
+  })),
   {
     ...cause("vectors that stage 1 does not map", "", { code: "trap-instruction" }, /./),
     source: "set vbar_el1, 0x90000000\nmmu_on\nbrk #1",
@@ -278,6 +289,18 @@ for (const { name, source, more, cause, wayOut, how, at } of CRASHES) {
     assert.ok("vcpu" in row.fact && row.fact.vcpu === at, JSON.stringify(row.fact));
   });
 }
+
+Deno.test("the cause of an abort is as of its time: memory that was mapped, or got other rights, since", async () => {
+  await assembleGuest(folder, "x", standing(load("0x80800000", "str w1, [x0]")));
+  const system = await demoSystem('el2 = 1\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\n', undefined, folder);
+  runUntil(system, 1e8);
+  const space = system.hypervisor.addressSpaces.get(0x80) ?? assert.fail("no VM");
+  const found = () => rows(system, "diagnose", { filter: "id=vm:x" })[0].because.find((one) => one.code === "cause")?.cause;
+  assert.ok(matches(found(), { code: "not-given", ipa: "0x80800000" }));
+  const { pa } = space.stage2.lookup(0x8000_0000) ?? assert.fail("no memory");
+  assert.ok(space.stage2.map(0x8080_0000, pa, 0x1000, Stage2Flags.Read));
+  assert.ok(matches(found(), { code: "given-since", ipa: "0x80800000", rights: "r" }), JSON.stringify(found()));
+});
 
 /** A guest whose handler of synchronous exceptions does this, and that sleeps afterwards. */
 const handled = (handler: string, source: string) => `

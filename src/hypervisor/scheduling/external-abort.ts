@@ -26,6 +26,7 @@ export function takeExternalAbort(vcpu: Vcpu, exit: Pick<Exit, "esr" | "far" | "
   }
   // The classes for the same level follow those for a lower one.
   const esr = ((fromEl0 ? lower : lower + 1) << 26 | exit.esr & ESR_IL | flags | faultStatus(vcpu, exit)) >>> 0;
-  vcpu.noteExternalAbort({ pc: vcpu.registers.pc, far: exit.far, ipa: exit.ipa, esr });
+  const page = vcpu.space.stage2.lookup(exit.ipa);
+  vcpu.noteExternalAbort({ pc: vcpu.registers.pc, far: exit.far, ipa: exit.ipa, esr, page });
   vcpu.services.core.takeException(vcpu.registers, esr, exit.far);
 }

@@ -16,6 +16,7 @@ import type { VgicCpu } from "../gic/vgic-cpu-interface.ts";
 import type { Vic } from "../gic/vic.ts";
 import { VirqSource } from "../gic/vic-source.ts";
 import type { AddressSpace } from "../memory/addrspace.ts";
+import { ALL_STAGE2_FLAGS } from "../memory/stage2.ts";
 import { EntropyBudget } from "../random/entropy-budget.ts";
 import type { VcpuTrace } from "../trace/trace-hub.ts";
 import { DEEPEST_POWER_STATE, type SystemReset } from "./power-state.ts";
@@ -50,6 +51,8 @@ export interface ExternalAbort {
   readonly ipa: number;
   /** ESR_EL1 of the exception. */
   readonly esr: number;
+  /** Stage 2 at that time: the page as it was mapped, with its flags; undefined: it was not. */
+  readonly page: { readonly pa: number; readonly flags: number } | undefined;
 }
 
 const NO_CHAIN = { length: 0, same: 0, interrupts: 0, esr: 0n, elr: 0n, far: 0n };
@@ -439,6 +442,10 @@ export class Vcpu extends HypervisorObject {
       far: archive.word("far", abort?.far),
       ipa: archive.float("ipa", abort?.ipa),
       esr: archive.integer("esr", abort?.esr, 0, 0xffff_ffff),
+      page: archive.maybe("page", abort?.page, (page) => ({
+        pa: archive.float("pa", page?.pa),
+        flags: archive.integer("flags", page?.flags, 0, ALL_STAGE2_FLAGS),
+      })),
     }));
     if (archive.loading && this.state === "active") this.#takeUp(archive);
   }

@@ -5,7 +5,7 @@ import { AbortSyndrome, ExceptionClass, exceptionClass, FaultStatus, Pstate, Sct
 import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { cpusWith, pageSizesOf } from "../../isa/cpus.ts";
 import { nameWord } from "../../isa/word-names.ts";
-import type { Access, DeviceBecause, ExceptionCause } from "../../queries/facts/exception-cause.ts";
+import type { Access, DeviceBecause, ExceptionCause, StageOneFault } from "../../queries/facts/exception-cause.ts";
 import { hex } from "../../support/number-text.ts";
 import type { View } from "../readers/inspected.ts";
 import { readWord } from "../readers/read-symbols.ts";
@@ -80,6 +80,8 @@ function abortCause(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | unde
   if (status === FaultStatus.External) return stage2Cause(view, vcpu, taken, access);
   const walk = walkOf(view, vcpu, taken.far);
   const at = walk && "at" in walk ? walk.at : undefined;
+  const since = tablesSince(vcpu, taken, access, walk);
+  if (since) return since;
   switch (status & ~LEVEL_BITS) {
     case FaultStatus.Translation:
       if (walk && !("at" in walk)) {
@@ -97,6 +99,27 @@ function abortCause(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | unde
   }
   return undefined;
 }
+
+const STAGE_ONE_FAULTS: Readonly<Record<number, StageOneFault>> = {
+  [FaultStatus.Translation]: "translation",
+  [FaultStatus.AccessFlag]: "access-flag",
+  [FaultStatus.Permission]: "permission",
+};
+
+/** A fault at a level at which the walk of now finds nothing wrong: another CPU has mended it. */
+function tablesSince({ registers }: Vcpu, { esr, el }: Taken, access: Access, walk: Walk | undefined): ExceptionCause | undefined {
+  const fault = STAGE_ONE_FAULTS[esr & AbortSyndrome.FscMask & ~LEVEL_BITS], level = esr & LEVEL_BITS;
+  if (!fault || !walk || !("at" in walk)) return undefined;
+  const isLevel = walk.at.level === level, isLeaf = walk.end === "leaf";
+  const wanted = access.kind === "instruction fetch" ? "x" : access.kind === "load" ? "r" : "w";
+  const isRefused = !(el ? walk.rights.el1 : walk.rights.el0).includes(wanted) || walk.rights.user && el === 1;
+  const hasFlag = walk.at.descriptor !== null && (BigInt(walk.at.descriptor) & ACCESS_FLAG) !== 0n;
+  const isSame = fault === "translation" ? !isLeaf : isLeaf && (fault === "permission" ? isRefused : !hasFlag);
+  // With hardware updates of the flag, a descriptor that lacks it is as good as one that has it.
+  return isLevel && isSame ? undefined : { code: "tables-since", access, fault, level };
+}
+
+const ACCESS_FLAG = 1n << 10n;
 
 const isStage1On = ({ registers }: Vcpu) => (Number(registers.getRegister("SCTLR_EL1")) & Sctlr.M) !== 0;
 

@@ -20,8 +20,8 @@ const RANGES_NAMED = 4;
 
 export function stage2Cause(view: View, vcpu: Vcpu, taken: Taken, access: Access): ExceptionCause {
   const { symbols: { core }, hypervisor: { machine: { ram } } } = view.system;
-  const { space } = vcpu, translation = core.inspect(vcpu.registers, taken.far);
-  const { ipa } = translation, at = hex(ipa), vm = view.vmOf(space);
+  const { space } = vcpu, then = keptAbort(vcpu, taken);
+  const ipa = then?.ipa ?? core.inspect(vcpu.registers, taken.far).ipa, at = hex(ipa), vm = view.vmOf(space);
   const word = readWord(view, vcpu, taken.elr);
   const isPlain = word !== undefined && loadStoreSyndrome(word) !== 0;
   const device = space.deviceAt(ipa), isFetch = access.kind === "instruction fetch";
@@ -32,7 +32,7 @@ export function stage2Cause(view: View, vcpu: Vcpu, taken: Taken, access: Access
       : { code: "not-emulated", access, ipa: at, by: "the hypervisor" };
   }
   if (ipa >= GICC && ipa < GICC + GICC_SIZE) return { code: "gicv2-interface", access, ipa: at };
-  const page = space.stage2.lookup(ipa);
+  const now = space.stage2.lookup(ipa), page = then ? then.page : now;
   if (page && !ram.contains(page.pa, 1)) {
     const pa = paId(page.pa + ipa % 0x1000);
     return isPlain ? { code: "no-device", access, pa } : { code: "not-emulated", access, ipa: at, by: "the bus" };
@@ -43,16 +43,36 @@ export function stage2Cause(view: View, vcpu: Vcpu, taken: Taken, access: Access
     if (schedule === "proxy" && !isPlain) return { code: "not-emulated", access, ipa: at, by: "its VMM" };
     return { code: "nobody-serves", access, ipa: at, vm, schedule };
   }
+  if (now) return givenSince(view, access, at, now);
   return lentAway(view, vcpu, access, ipa) ??
     { code: "not-given", access, ipa: at, stage1: at !== access.address, memory: memoryOf(vcpu) };
 }
 
-/** A mapping that does not give the right to this access. */
-function withoutRight(view: View, access: Access, ipa: string, { pa, flags }: { pa: number; flags: number }): ExceptionCause {
-  const [row] = readOwner(view, paId(pa));
+/** The abort as the hypervisor made it, unless the vCPU has taken another one since. */
+function keptAbort({ externalAbort }: Vcpu, { esr, elr, far }: Taken) {
+  return externalAbort?.esr === esr && externalAbort.pc === elr && externalAbort.far === far ? externalAbort : undefined;
+}
+
+interface Mapped {
+  readonly pa: number;
+  readonly flags: number;
+}
+
+function rightsOf({ flags }: Mapped): string {
   const has = (bit: number, letter: string) => flags & bit ? letter : "";
-  const rights = has(Stage2Flags.Read, "r") + has(Stage2Flags.Write, "w") + has(Stage2Flags.ExecuteEl1, "x") || "without rights";
-  return { code: "no-right", access, ipa, rights, owner: row?.owner ?? vmId("?"), parcel: row?.parcel ?? null };
+  return has(Stage2Flags.Read, "r") + has(Stage2Flags.Write, "w") + has(Stage2Flags.ExecuteEl1, "x") || "without rights";
+}
+
+/** A mapping that does not give the right to this access. */
+function withoutRight(view: View, access: Access, ipa: string, page: Mapped): ExceptionCause {
+  const [row] = readOwner(view, paId(page.pa));
+  return { code: "no-right", access, ipa, rights: rightsOf(page), owner: row?.owner ?? vmId("?"), parcel: row?.parcel ?? null };
+}
+
+/** Memory that came after the access. */
+function givenSince(view: View, access: Access, ipa: string, page: Mapped): ExceptionCause {
+  const [row] = readOwner(view, paId(page.pa));
+  return { code: "given-since", access, ipa, rights: rightsOf(page), parcel: row?.parcel ?? null };
 }
 
 /** A VM's own memory that another VM has now. */

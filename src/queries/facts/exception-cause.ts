@@ -19,6 +19,9 @@ export type WalkEnd = {
   readonly descriptor: string | null;
 };
 
+/** A fault of stage 1 at a descriptor. */
+export type StageOneFault = "translation" | "access-flag" | "permission";
+
 /** Why an access counts as one to Device memory. */
 export type DeviceBecause = "stage-1-off" | "mair" | "stage-2";
 
@@ -56,6 +59,8 @@ export type ExceptionCause =
     readonly rights: string;
     readonly pan: boolean;
   }
+  /** The tables were such that the fault came; now they are not. */
+  | { readonly code: "tables-since"; readonly access: Access; readonly fault: StageOneFault; readonly level: number }
   | { readonly code: "address-size"; readonly access: Access; readonly bits: number }
   | { readonly code: "table-outside"; readonly access: Access; readonly walk: WalkEnd }
   // Stage 2, and devices.
@@ -65,6 +70,14 @@ export type ExceptionCause =
     readonly ipa: string;
     readonly stage1: boolean;
     readonly memory: readonly string[];
+  }
+  /** Nothing was there at the time of the access; now there is. */
+  | {
+    readonly code: "given-since";
+    readonly access: Access;
+    readonly ipa: string;
+    readonly rights: string;
+    readonly parcel: string | null;
   }
   | {
     readonly code: "no-right";
@@ -89,6 +102,12 @@ export type ExceptionCause =
   /** Where QEMU's virt has the CPU interface of a GICv2. */
   | { readonly code: "gicv2-interface"; readonly access: Access; readonly ipa: string }
   | { readonly code: "no-device"; readonly access: Access; readonly pa: string };
+
+const FAULT_WORDS: Readonly<Record<StageOneFault, string>> = {
+  "translation": "was not mapped",
+  "access-flag": "had an access flag of 0",
+  "permission": "was not permitted",
+};
 
 const sized = ({ kind, size }: Access) => size === null ? kind : `${kind} of ${size} ${size === 1 ? "byte" : "bytes"}`;
 const walkText = ({ ttbr, level, entry, descriptor }: WalkEnd) =>
@@ -124,12 +143,16 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
     pan
       ? `the ${access.kind} at ${access.address} is of EL${el} to memory of EL0, and PSTATE.PAN is set`
       : `the ${access.kind} at ${access.address} is not permitted at EL${el}, which has ${rights || "no rights"}: ${walkText(walk)}`,
+  "tables-since": ({ access, fault, level }) =>
+    `${access.address} ${FAULT_WORDS[fault]} at stage 1 at that time (level ${level}); its tables have changed since`,
   "address-size": ({ access, bits }) => `the translation of ${access.address} gives an address of more than ${bits} bits`,
   "table-outside": ({ access, walk }) => `the walk for ${access.address} left the VM's memory: ${walkText(walk)}`,
   "not-given": ({ ipa, stage1, memory }) =>
-    `ipa ${ipa} ${stage1 ? "" : "(stage 1 is off) "}was never given to the VM, and no device is there; its memory: ${
+    `ipa ${ipa} ${stage1 ? "" : "(stage 1 is off) "}is not memory of the VM, and no device is there; its memory: ${
       memory.join(", ") || "none"
     }`,
+  "given-since": ({ ipa, rights, parcel }) =>
+    `ipa ${ipa} was not memory of the VM at that time; it has been mapped since: ${rights}${parcel === null ? "" : `, ${parcel}`}`,
   "no-right": ({ access, ipa, rights, owner, parcel }) =>
     `the ${access.kind} needs a right that the VM does not have: ipa ${ipa} is mapped ${rights}, owner ${owner}${
       parcel === null ? "" : `, ${parcel}`
@@ -170,10 +193,13 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "access-flag": () => "set AF (bit 10) in the descriptor",
   "no-permission": ({ pan }) =>
     pan ? "use LDTR or STTR, or clear PSTATE.PAN around it" : "mend AP, PXN and UXN of the descriptor, or the pointer",
+  "tables-since": () => "change the tables, and invalidate the TLBs, before the first access",
   "address-size": () => "mend the descriptor, or TCR_EL1.IPS",
   "table-outside": ({ walk: { ttbr, level } }) =>
     level === 0 ? `put a table of the VM's own memory into ${ttbr}` : `mend the descriptor of level ${level - 1}, or ${ttbr}`,
   "not-given": () => "mend the pointer; memory and devices of the VM are in its devicetree",
+  "given-since": ({ parcel }) =>
+    parcel === null ? "wait for the mapping before the first access" : `access it after MEM_ACCEPT of ${parcel} has been answered`,
   "no-right": ({ parcel }) =>
     parcel === null ? "mend the pointer" : "give this VM the right: access in the configuration's [link], or the parcel's list",
   "lent": ({ parcel, to }) => `wait until ${to.join(", ")} releases ${parcel}, and reclaim it`,
