@@ -175,6 +175,10 @@ for (const [name, strange] of Object.entries(BROKEN)) {
     for (const line of strange.because ?? []) {
       assert.ok(row.because.some((one) => fits(one, line)), JSON.stringify({ line, of: row.because }));
     }
+    if (row.fact.code === "lost" && row.fact.finding.code === "unended") {
+      const [irq] = rows(machine, "irq.ls", { vm: "vm:x", filter: `id=${row.fact.irq}` });
+      assert.deepEqual(irq.fact, row.fact.finding, "el2 irq show has the same finding");
+    }
     assert.ok(machine.broken().some((text) => text.startsWith("x: ")), "a run would not fail");
     for (let index = 0, time = 110e6; index < INSTANTS; index++, time += 1e6 + 7e3 * index) {
       runUntil(machine, time);

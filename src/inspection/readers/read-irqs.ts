@@ -13,6 +13,7 @@ import {
   type Vic,
   VirqSource,
 } from "../../hypervisor/inspect.ts";
+import { Block } from "../../hypervisor/interface.ts";
 import { irqId, vcpuId, vcpuName, vmId } from "../../queries/ids.ts";
 import { type Barrier, IRQ_FINDINGS, type IrqFinding } from "../../queries/facts/irq-finding.ts";
 import type { View } from "./inspected.ts";
@@ -28,6 +29,11 @@ const LINE = Irq.Source;
  * queue holds messages, which a handler may take one by one.
  */
 const STORM = 1000;
+
+/** The running priority of a vCPU that has acknowledged no interrupt. */
+const IDLE = 0xff;
+/** ICC_CTLR_EL1.EOImode. */
+const EOI_MODE = 2;
 
 type IrqRow = RowOf<typeof IRQS>;
 /** An interrupt that cannot come, or comes too often. */
@@ -86,6 +92,18 @@ function interfaceBarrier(target: VgicCpu, priority: number, flags: number): Bar
   if (!target.readRegister(group ? Icc.IGRPEN1 : Icc.IGRPEN0)) return { code: "interface-disabled", group };
   const pmr = target.readRegister(Icc.PMR) ?? 0;
   return priority >= pmr ? { code: "priority-masked", priority, pmr } : undefined;
+}
+
+/** The barrier of a pending interrupt that waits for its own end, or for that of another one. */
+export function unendedBarrier(cpu: VgicCpu, intid: number): Barrier | undefined {
+  const bank = cpu.gic.bank(cpu, intid), flags = bank.flags[intid], running = cpu.readRegister(Icc.RPR) ?? IDLE;
+  if (!(flags & Irq.Enabled)) return undefined;
+  if (flags & Irq.Active) {
+    const isSplit = ((cpu.readRegister(Icc.CTLR) ?? 0) & EOI_MODE) !== 0;
+    return { code: "unended", intid, lacks: running < IDLE ? "end" : isSplit ? "deactivation" : "own-end" };
+  }
+  const priority = bank.priority[intid];
+  return running < IDLE && priority >= running ? { code: "not-preempting", priority, running } : undefined;
 }
 
 const textOf = (fact: IrqFinding | null) => fact && IRQ_FINDINGS.text(fact);
@@ -198,16 +216,23 @@ class VicReader {
     // The native host and Resource Manager leave interrupts enabled whose VM has ended.
     const isNative = this.vcpus.some(({ native }) => native);
     if (!source && intid >= Intid.PrivateEnd && !bank.isPending(intid) && !isNative) return { code: "no-source" };
-    const isComing = bank.isPending(intid) && !(flags & Irq.Active);
-    return (isComing ? groupBarrier(this.#gic, flags, intid) : undefined) ??
+    const isComing = bank.isPending(intid) && !(flags & Irq.Active), target = index === undefined ? undefined : this.#vcpuAt(index);
+    // A vCPU that runs is about to end it.
+    const isAsleep = target?.isBlockedBy(Block.Wfi | Block.Suspend) === true && !target.isPoweredOff && bank.isPending(intid);
+    return (isAsleep && target ? unendedBarrier(target.gic, intid) : undefined) ??
+      (isComing ? groupBarrier(this.#gic, flags, intid) : undefined) ??
       (index === undefined ? { code: "no-target" } : isComing ? this.#stopped(index, bank.priority[intid], flags, intid) : undefined);
+  }
+
+  #vcpuAt(index: number): Vcpu | undefined {
+    return this.vcpus.find((one) => one.index === index);
   }
 
   /** Where an interrupt stops that is pending and enabled, and goes to a vCPU. */
   #stopped(index: number, priority: number, flags: number, intid: number): IrqFinding | undefined {
     const group = groupBarrier(this.#gic, flags, intid);
     if (group) return group;
-    const vcpu = this.vcpus.find((one) => one.index === index);
+    const vcpu = this.#vcpuAt(index);
     if (!vcpu) return { code: "no-vcpu", vcpu: index };
     if (vcpu.isPoweredOff) return { code: "vcpu-off", vcpu: this.#vcpuId(index) };
     return interfaceBarrier(this.#gic.cpus[index], priority, flags);

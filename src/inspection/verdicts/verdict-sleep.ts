@@ -4,7 +4,6 @@ import { DoorbellRight, MsgqueueRight } from "../../abi/rights.ts";
 import {
   Doorbell,
   type HypervisorObject,
-  Icc,
   Intid,
   Irq,
   type LevelSource,
@@ -13,7 +12,6 @@ import {
   TimerControl,
   TimerPpi,
   type Vcpu,
-  type VgicCpu,
   VirqSource,
 } from "../../hypervisor/inspect.ts";
 import { Block } from "../../hypervisor/interface.ts";
@@ -21,7 +19,7 @@ import { conId, irqId, nameOf, parcelId, vmId } from "../../queries/ids.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { View } from "../readers/inspected.ts";
 import type { ParcelWait } from "../trace/parcel-waits.ts";
-import { barrierOf } from "../readers/read-irqs.ts";
+import { barrierOf, unendedBarrier } from "../readers/read-irqs.ts";
 import { sourceNames } from "../readers/virq-sources.ts";
 import type { Verdict } from "./verdict.ts";
 import type { Barrier } from "../../queries/facts/irq-finding.ts";
@@ -31,11 +29,6 @@ import type { Awaited, Evidence } from "../../queries/facts/verdict.ts";
 import { type Wait, WAITS } from "../../queries/facts/wait.ts";
 import { hex } from "../../support/number-text.ts";
 import { sourceStateOf } from "./source-states.ts";
-
-/** The running priority of a vCPU that has acknowledged no interrupt. */
-const IDLE = 0xff;
-/** ICC_CTLR_EL1.EOImode. */
-const EOI_MODE = 2;
 
 /** Whether a vCPU waits for an interrupt. */
 export function isAsleep(vcpu: Vcpu): boolean {
@@ -110,18 +103,6 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
     }
   }
   return { vm, vcpus, timer: first, wakers, barred, unended };
-}
-
-/** The barrier of a pending interrupt that waits for its own end, or for that of another one. */
-function unendedBarrier(cpu: VgicCpu, intid: number): Barrier | undefined {
-  const bank = cpu.gic.bank(cpu, intid), flags = bank.flags[intid], running = cpu.readRegister(Icc.RPR) ?? IDLE;
-  if (!(flags & Irq.Enabled)) return undefined;
-  if (flags & Irq.Active) {
-    const isSplit = ((cpu.readRegister(Icc.CTLR) ?? 0) & EOI_MODE) !== 0;
-    return { code: "unended", intid, lacks: running < IDLE ? "end" : isSplit ? "deactivation" : "own-end" };
-  }
-  const priority = bank.priority[intid];
-  return running < IDLE && priority >= running ? { code: "not-preempting", priority, running } : undefined;
 }
 
 /** A timer that is on, for a time that no counter reaches. */
