@@ -80,7 +80,7 @@ function abortCause(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | unde
   if (status === FaultStatus.External) return stage2Cause(view, vcpu, taken, access);
   const walk = walkOf(view, vcpu, taken.far);
   const at = walk && "at" in walk ? walk.at : undefined;
-  const since = tablesSince(vcpu, taken, access, walk);
+  const since = tablesSince(taken, access, walk);
   if (since) return since;
   switch (status & ~LEVEL_BITS) {
     case FaultStatus.Translation:
@@ -107,7 +107,7 @@ const STAGE_ONE_FAULTS: Readonly<Record<number, StageOneFault>> = {
 };
 
 /** A fault at a level at which the walk of now finds nothing wrong: another CPU has mended it. */
-function tablesSince({ registers }: Vcpu, { esr, el }: Taken, access: Access, walk: Walk | undefined): ExceptionCause | undefined {
+function tablesSince({ esr, el }: Taken, access: Access, walk: Walk | undefined): ExceptionCause | undefined {
   const fault = STAGE_ONE_FAULTS[esr & AbortSyndrome.FscMask & ~LEVEL_BITS], level = esr & LEVEL_BITS;
   if (!fault || !walk || !("at" in walk)) return undefined;
   const isLevel = walk.at.level === level, isLeaf = walk.end === "leaf";
@@ -115,7 +115,6 @@ function tablesSince({ registers }: Vcpu, { esr, el }: Taken, access: Access, wa
   const isRefused = !(el ? walk.rights.el1 : walk.rights.el0).includes(wanted) || walk.rights.user && el === 1;
   const hasFlag = walk.at.descriptor !== null && (BigInt(walk.at.descriptor) & ACCESS_FLAG) !== 0n;
   const isSame = fault === "translation" ? !isLeaf : isLeaf && (fault === "permission" ? isRefused : !hasFlag);
-  // With hardware updates of the flag, a descriptor that lacks it is as good as one that has it.
   return isLevel && isSame ? undefined : { code: "tables-since", access, fault, level };
 }
 
