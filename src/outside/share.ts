@@ -46,7 +46,7 @@ export class OutsideShare implements P9Backend, OutsideUser {
   ) {
     this.#source = outside.open((data) => {
       const { ticket, bytes } = data as Answer;
-      // The answers of the folder tell of no change after its statuses.
+      // The answers of the folder show no change after its statuses.
       this.#arrivals++;
       this.#waiting--;
       this.#underWay.shift();
