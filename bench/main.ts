@@ -1,5 +1,6 @@
 // `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory
-// |all|scale|linux|export|share|first-run [--rounds N] [--guest NAME,..] [--cpus N,..] [--set
+// |all|scale|linux|export|share|first-run|history
+// [--rounds N] [--guest NAME,..] [--cpus N,..] [--set
 // base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto]
 // [--json]`: how fast el2 is beside QEMU (TCG, one thread, cortex-a57), measured in the same
 // session, in turn. Only ratios of one session are worth comparing: machines and their load differ.
@@ -18,6 +19,7 @@ import { benchDist, distContest } from "./dist.ts";
 import { collectDocuments, nameBench, printCollected } from "./documents.ts";
 import { benchExport, exportContest } from "./export.ts";
 import { benchFirstRun, firstRunContest } from "./first-run.ts";
+import { benchHistory, historyContest } from "./history.ts";
 import { benchInstant, instantContest } from "./instant.ts";
 import { benchLinux, linuxContest } from "./linux.ts";
 import { benchMark, markContest } from "./mark.ts";
@@ -32,7 +34,7 @@ import { TIERS } from "../src/core/tiers.ts";
 import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./userland.ts";
 
 const USAGE =
-  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale|linux|export|share|first-run [--rounds N] [--guest NAME,..] [--cpus N,..] " +
+  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all|scale|linux|export|share|first-run|history [--rounds N] [--guest NAME,..] [--cpus N,..] " +
   "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto] [--ab REV] [--json]";
 
 function refuse(): never {
@@ -102,6 +104,7 @@ const known: typeof benches = {
   linux: { run: () => benchLinux(rounds, values.json), contest: linuxContest },
   export: { run: () => benchExport(rounds, values.json), contest: exportContest },
   share: { run: () => benchShare(rounds, values.json), contest: shareContest },
+  history: { run: () => benchHistory(rounds, values.json), contest: historyContest },
   "first-run": { run: () => benchFirstRun(rounds, values.json), contest: firstRunContest },
 };
 const chosen = what === "all" ? Object.keys(benches) : [what ?? ""];

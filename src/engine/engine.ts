@@ -96,7 +96,7 @@ export class Engine {
   /** @param origin the state that the session began with, unless that is its plan's start */
   constructor(readonly present: System, readonly plan: SessionPlan, readonly port: EnginePort, origin?: SystemState) {
     this.#shown = new Shown(present);
-    this.#sessionRun = new SessionRun(present, port.again, origin, plan.memoryBudget);
+    this.#sessionRun = new SessionRun(present, port.again, origin, { budget: plan.memoryBudget, file: port.pages });
     this.#endedVms = new EndedVms(this.#shown, this.#sessionRun, plan.history ?? false);
     this.#searches = new SymbolSearches(port, () => this.#schedule());
     this.#instant = plan.instant === undefined ? undefined : new InstantSnapshot(present, plan, plan.instant);

@@ -3,6 +3,7 @@
 import type { ContainedBug, System } from "../assembly/system/system.ts";
 import type { SessionPlan } from "../plans/plan.ts";
 import type { SessionEvent } from "../protocol/protocol.ts";
+import type { PageFile } from "../state/page-file.ts";
 import type { SystemState } from "../state/system-state.ts";
 import type { PresentRun } from "./ended-vms.ts";
 import type { SessionRun } from "./session-run.ts";
@@ -25,6 +26,8 @@ export interface EnginePort {
   readonly requested: () => boolean;
   /** Whether the client has yet to hear so much that the machine waits. */
   readonly lags: () => boolean;
+  /** A file for states for which there is no room in memory. */
+  readonly pages?: PageFile | undefined;
   /** Another machine of the same plan, at its start or in a state, without sockets. */
   readonly again: (state?: SystemState) => System;
 }

@@ -11,6 +11,7 @@ import type { MemoryUse } from "../queries/memory-use.ts";
 import { type MemoryLimits, memoryLimits } from "../plans/memory-budget.ts";
 import { UnsavableError } from "../state/parts.ts";
 import type { EarlierPages } from "../state/pages.ts";
+import type { PageFile } from "../state/page-file.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { type IndexedPlace, mayHave, WrittenIndex, type WrittenObject } from "../recordings/written-index.ts";
 import { exceptionText } from "../support/exception-text.ts";
@@ -19,11 +20,11 @@ import { formatSize } from "../support/units.ts";
 import type { RememberingSystem, RunMemory, RunningSystem, SavableSystem, System, VisibleSystem } from "../assembly/system/system.ts";
 
 /**
- * Wall time (ms) of the run between two states that are kept, and how many times as long as keeping
- * one takes.
+ * Wall time (ms) of the run between two states that are kept: the least, and the most. In between,
+ * it is so many times as long as keeping one takes.
  */
-const MILESTONE_INTERVAL = 250;
-const MILESTONE_SHARE = 40;
+const MILESTONE_INTERVAL = 250, MILESTONE_REACH = 1000;
+const MILESTONE_SHARE = 35;
 /** Bytes of symbol files, and their number, that clients can add. */
 const SYMBOL_BYTES = 512 * MiB, SYMBOL_FILES = 1024;
 /** Snapshots whose places are remembered: the latest ones. */
@@ -72,15 +73,16 @@ export class SessionRun implements Rerun {
   /**
    * @param again another machine of the same plan, at its start or in a state
    * @param origin the state that the session began with, unless that is its plan's start
+   * @param room bytes that it may remember in memory, and a file for more states
    */
   constructor(
     readonly present: RunningSystem & SavableSystem & RememberingSystem & Pick<VisibleSystem, "symbols"> & Pick<System, "core">,
     readonly again: (state?: SystemState) => System,
     readonly origin: SystemState | undefined,
-    budget?: number,
+    { budget, file }: { readonly budget?: number | undefined; readonly file?: PageFile | undefined } = {},
   ) {
     this.#limits = memoryLimits(budget);
-    this.#history = new History(origin, budget === undefined ? undefined : this.#limits.history);
+    this.#history = new History(origin, budget === undefined ? undefined : this.#limits.history, file);
     this.#written = new WrittenIndex(this.#limits.history * WRITTEN_SHARE);
     this.#origin = origin && present.remember();
     this.first = origin ? present.instructions() : 0;
@@ -126,15 +128,24 @@ export class SessionRun implements Rerun {
   }
 
   memory(): MemoryUse[] {
-    const { history, inputs } = this.#limits;
+    const { history, inputs } = this.#limits, { file } = this.#history;
     return [
       {
         part: "history",
         used: this.#history.bytes + this.#history.reserved + this.#written.bytes,
         limit: history,
         dropped: this.#history.dropped,
-        what: "states for going back, and of VMs that have ended; at the limit those that are missed least are dropped",
+        what: "states for going back, and of VMs that have ended; at the limit their pages go into a file, or states are dropped",
       },
+      ...file
+        ? [{
+          part: "history-disk",
+          used: this.#history.stored,
+          limit: file.limit,
+          dropped: 0,
+          what: "pages of states in a file, which goes with the session; at the limit states are dropped that are missed least",
+        }]
+        : [],
       {
         part: "inputs",
         used: this.#inputBytes,
@@ -292,17 +303,17 @@ export class SessionRun implements Rerun {
   }
 
   /**
-   * Keeps the present now and then: seldom enough that it costs a fortieth of the time.
+   * Keeps the present now and then: seldom enough that it costs 3 % of the time, unless much is
+   * written.
    * @param took wall time (ms) that the present ran since the last call
    */
   keepPresent(took: number): void {
     this.#spent += took;
     if (this.#spent < this.#nextMilestone || this.present.ended()) return;
-    // Only the first state is more than what was written since another one.
-    const isFirst = this.#history.length === 0, began = performance.now();
+    const began = performance.now();
     this.keepNow();
-    const rest = isFirst ? 0 : MILESTONE_SHARE * (performance.now() - began);
-    this.#nextMilestone = this.#spent + Math.max(MILESTONE_INTERVAL, rest);
+    const rest = MILESTONE_SHARE * (performance.now() - began);
+    this.#nextMilestone = this.#spent + Math.min(MILESTONE_REACH, Math.max(MILESTONE_INTERVAL, rest));
   }
 
   /** Keeps the present, and what it has written since the last time. */

@@ -33,6 +33,9 @@ export const DEFAULT_LIMITS: MemoryLimits = {
 
 const SHARES: { readonly [part in keyof MemoryLimits]: number } = { traces: 0.3, history: 0.3, inputs: 0.1, consoles: 0.05, code: 0.25 };
 
+/** Bytes of the file for states of the run, without a budget for it, and at most. */
+export const DEFAULT_DISK_BUDGET = 1024 * MiB, DISK_BUDGET_MAX = 1024 * 1024 * MiB;
+
 /** The least budget with which a session is of use, and the most. */
 export const BUDGET_MIN = 16 * MiB, BUDGET_MAX = 64 * 1024 * MiB;
 

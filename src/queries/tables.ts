@@ -784,10 +784,10 @@ export const SESSION_MEMORY = defineTable({
   version: 1,
   command: "ls",
   doc:
-    "with a session's name: its memory in bytes by part, and the limits that --memory-budget sets; those of traces and code are estimates",
+    "with a session's name: its memory in bytes by part, and the limits that --memory-budget and --disk-budget set; those of traces and code are estimates",
   empty: "no machine",
   columns: {
-    id: { kind: "id", doc: "memory:PART: ram, code, traces, history, inputs or consoles", width: 16, alias: ["part"] },
+    id: { kind: "id", doc: "memory:PART: ram, code, traces, history, history-disk, inputs or consoles", width: 16, alias: ["part"] },
     used: { kind: "size", doc: "bytes in use", width: 8 },
     limit: { kind: "size", doc: "bytes at most", width: 8, optional: true },
     share: { kind: "share", doc: "share of the limit in use", width: 5, optional: true },

@@ -4,6 +4,7 @@
 import { isMidTurn, type Moment } from "./past.ts";
 import type { RunMemory } from "../assembly/system/system.ts";
 import type { SystemState } from "../state/system-state.ts";
+import type { PageFile } from "../state/page-file.ts";
 import { PageMap } from "../state/page-map.ts";
 import { DEFAULT_LIMITS } from "../plans/memory-budget.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
@@ -62,9 +63,12 @@ interface Kept extends Milestone {
   readonly state: KeptState;
   /** Wall time (ms) that the run took up to it. */
   readonly spent: number;
-  /** Bytes that the one before it does not have. */
+  /** Bytes in memory, and in the file, that the one before it does not have. */
   own: number;
+  stored: number;
 }
+
+const isInMemory = ({ own, state }: Kept) => own > state.size;
 
 /** Milestones that are kept. */
 const COUNT_LIMIT = 1024;
@@ -75,28 +79,35 @@ const LEAST = 3;
 export class History {
   readonly #milestones: Kept[] = [];
   #bytes = 0;
+  #stored = 0;
   /** Milestones that are never dropped: the origin. */
   readonly #first: number;
 
   /**
    * @param origin the state that the session began with, unless that is its plan's start; it is
    * kept for good
-   * @param limit bytes; with one, a milestone that is larger is not kept at all
+   * @param limit bytes in memory; with one, a milestone that is larger is not kept at all
+   * @param file for pages of states that have no room in memory
    */
-  constructor(origin?: SystemState, readonly limit?: number) {
+  constructor(origin?: SystemState, readonly limit?: number, readonly file?: PageFile) {
     this.#first = Number(origin !== undefined);
     if (!origin) return;
     const state = new KeptState(origin);
-    this.#milestones.push({ at: -1, instructions: -1, moment: -1, inputs: 0, state, boundary: 0, spent: 0, own: 0 });
+    this.#milestones.push({ at: -1, instructions: -1, moment: -1, inputs: 0, state, boundary: 0, spent: 0, own: 0, stored: 0 });
   }
 
   get length(): number {
     return this.#milestones.length;
   }
 
-  /** Bytes of the states that are kept, without the origin. */
+  /** Bytes of memory that states take, without the origin. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Bytes of the file that states take. */
+  get stored(): number {
+    return this.#stored;
   }
 
   /** Milestones that made room for others. */
@@ -115,18 +126,25 @@ export class History {
   }
 
   /**
-   * Keeps one; when there are too many, drops those that are missed least.
+   * Keeps one. If there is no room, pages of the earliest go into the file; if that has none, those
+   * are dropped that are missed least.
    * @param spent wall time (ms) that the run took up to it, if known
    */
   add(milestone: Milestone, spent?: number): void {
     const found = this.#milestones.findIndex(({ instructions }) => instructions >= milestone.instructions);
     if (this.#milestones[found]?.instructions === milestone.instructions) return;
     const index = found < 0 ? this.#milestones.length : found, state = new KeptState(milestone.state);
-    this.#milestones.splice(index, 0, { ...milestone, state, spent: spent ?? this.#spentAt(milestone.instructions, index), own: 0 });
+    this.#milestones.splice(index, 0, {
+      ...milestone,
+      state,
+      spent: spent ?? this.#spentAt(milestone.instructions, index),
+      own: 0,
+      stored: 0,
+    });
     this.#measure(index);
     this.#measure(index + 1);
     const least = this.limit === undefined ? LEAST : this.#first + 1, limit = (this.limit ?? DEFAULT_LIMITS.history) - this.reserved;
-    while (this.#milestones.length > least && (this.#milestones.length > COUNT_LIMIT || this.#bytes > limit)) this.#thin();
+    while (this.#milestones.length > COUNT_LIMIT || this.#bytes > limit) if (!this.#makeRoom(least)) break;
     if (this.limit !== undefined && this.#bytes > limit) this.clear();
   }
 
@@ -144,8 +162,13 @@ export class History {
     if (!one || index < this.#first) return;
     const before = this.#milestones[index - 1]?.state.pages ?? PageMap.EMPTY;
     this.#bytes -= one.own;
-    one.own = one.state.size + one.state.pages.countApartFrom(before) * PAGE_SIZE;
+    this.#stored -= one.stored;
+    let inMemory = 0, inFile = 0;
+    for (const { content } of one.state.pages.apartFrom(before)) content ? inMemory++ : inFile++;
+    one.own = one.state.size + inMemory * PAGE_SIZE;
+    one.stored = inFile * PAGE_SIZE;
     this.#bytes += one.own;
+    this.#stored += one.stored;
   }
 
   /**
@@ -172,22 +195,39 @@ export class History {
     return this.#milestones.some(({ instructions }) => instructions >= first && instructions < end);
   }
 
+  /** Moves pages of one into the file, or drops one; false: nothing is left for that. */
+  #makeRoom(least: number): boolean {
+    const index = this.#milestones.findIndex((one, index) => index >= this.#first && isInMemory(one)), { file } = this;
+    const isPossible = this.#milestones.length > least;
+    if (!file || index < 0 || this.#milestones.length > COUNT_LIMIT) return isPossible && this.#thin();
+    const { own, state } = this.#milestones[index];
+    if (this.#stored + own > file.room) return isPossible && this.#thin();
+    const before = this.#milestones[index - 1]?.state.pages ?? PageMap.EMPTY;
+    const isMoved = file.take([...state.pages.apartFrom(before)].filter(({ content }) => content));
+    if (!isMoved) return isPossible && this.#thin(isInMemory);
+    this.#measure(index);
+    return true;
+  }
+
   /**
    * Drops the one whose absence leaves the shortest way between two others. The last one stays: the
    * next state shares its pages.
    */
-  #thin(): void {
-    let least = this.#first, shortest = Infinity;
+  #thin(among: (milestone: Kept) => boolean = () => true): boolean {
+    let least: number | undefined, shortest = Infinity;
     for (let index = this.#first; index < this.#milestones.length - 1; index++) {
       const way = this.#milestones[index + 1].spent - (this.#milestones[index - 1]?.spent ?? 0);
-      if (way < shortest) [least, shortest] = [index, way];
+      if (way < shortest && among(this.#milestones[index])) [least, shortest] = [index, way];
     }
+    if (least === undefined) return false;
     this.#drop(least);
+    return true;
   }
 
   #drop(index: number): void {
-    const [{ own }] = this.#milestones.splice(index, 1);
+    const [{ own, stored }] = this.#milestones.splice(index, 1);
     this.#bytes -= own;
+    this.#stored -= stored;
     this.dropped++;
     this.#measure(index);
   }

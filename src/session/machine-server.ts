@@ -12,6 +12,7 @@ import { HOST, vmId } from "../queries/ids.ts";
 import { noAnswer } from "../queries/query.ts";
 import type { ContainedBug } from "../assembly/system/system.ts";
 import { beginSystem, loaded } from "../snapshots/begin.ts";
+import type { PageFile } from "../state/page-file.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { exceptionText } from "../support/exception-text.ts";
 import { WriteFailure } from "../support/write-all.ts";
@@ -29,6 +30,8 @@ export class MachineServer {
   #plan: SessionPlan | undefined;
   #inputEnded = false;
   readonly #standing = new Standing();
+  /** A file for states for going back, opened while this thread may. */
+  pages: PageFile | undefined;
 
   /**
    * @param requested whether a request waits to enter
@@ -145,6 +148,7 @@ export class MachineServer {
       guarded: (work: () => void) => this.#guarded(work),
       contained: (bug: ContainedBug) => this.#contained(bug),
       requested: this.requested,
+      pages: this.pages,
       lags: () => this.outbox.lags,
       again: (state?: SystemState) => state ? loaded(second, state) : assemble(second),
     };

@@ -2,6 +2,9 @@
 // its event loop between them, so that input and requests are never far away.
 
 import { keepCores, saveRegions } from "../assembly/code/core-cache.ts";
+import { PageFile } from "../state/page-file.ts";
+import { DEFAULT_DISK_BUDGET } from "../plans/memory-budget.ts";
+import { unlessUnusable } from "../support/unusable.ts";
 import { boundGarbage } from "../support/garbage.ts";
 import { allowHugePages } from "../support/huge-pages.ts";
 import { startsSystem } from "../plans/plan.ts";
@@ -31,10 +34,12 @@ export function serveMachine(): void {
   const server = new MachineServer(outbox, () => Atomics.load(bell, Bell.Requests) !== taken, writeBugReport);
   let sockets: RemoteSockets | undefined;
   const disks = new OwnDisks();
+  let states: string | undefined;
   globalThis.onmessage = ({ data }: MessageEvent<readonly Request[] | Connection | SocketMessage>) => {
     if (!("kind" in data)) {
       const start = data.find((request) => request.kind === "start");
       if (start && startsSystem(start.plan)) allowHugePages();
+      if (start?.plan.history && states !== undefined) server.pages = openPages(states, start.plan.diskBudget);
       if (start && confined) {
         disks.openAll(start.plan);
         giveUpRights();
@@ -45,6 +50,7 @@ export function serveMachine(): void {
       bell = new Int32Array(data.bell);
       sockets = data.surroundings && useSurroundings(data.surroundings, disks);
       keepCores(data.surroundings?.folders);
+      states = data.surroundings?.folders.states;
     } else {
       taken++;
       server.outside(() => sockets?.take(data.event));
@@ -52,4 +58,9 @@ export function serveMachine(): void {
   };
   outbox.tell({ kind: "ready" });
   boundGarbage(() => server.busy);
+}
+
+/** The file for states; undefined if it cannot be used, and where none is wanted. */
+function openPages(folder: string, limit = DEFAULT_DISK_BUDGET): PageFile | undefined {
+  return limit === 0 ? undefined : unlessUnusable("fewer states are kept for going back", () => PageFile.inFolder(folder, limit));
 }

@@ -240,7 +240,7 @@ function comparePages(first: Parts, second: Parts, limit: number): SnapshotDiff[
   const places = new Map<string, { -readonly [N in keyof PageGroup]: PageGroup[N] }>();
   let differ = 0;
   for (const number of numbers) {
-    const a = first.pages.get(number) ?? ZERO_PAGE, b = second.pages.get(number) ?? ZERO_PAGE;
+    const [a, b] = [first, second].map(({ pages }) => pages.get(number)?.bytes ?? ZERO_PAGE);
     if (Buffer.compare(a, b) === 0) continue;
     differ++;
     // A page that only one of them has mapped is of who has it there.

@@ -14,7 +14,7 @@ import { planOfFile } from "../assembly/layout/plan-schema.ts";
 import { bare, type SessionPlan } from "../plans/plan.ts";
 import { VERSION } from "../support/version.ts";
 import { decodeMemory, encodeMemory } from "../assembly/system/run-memory.ts";
-import { PageMap } from "../state/page-map.ts";
+import { Page, PageMap } from "../state/page-map.ts";
 import { isZeroPage } from "../state/pages.ts";
 import type { RunMemory } from "../assembly/system/system.ts";
 import type { SystemState } from "../state/system-state.ts";
@@ -171,7 +171,7 @@ export function readSnapshot(path: string, own = false, bytes: Uint8Array = read
   const fields = reader.section(Kind.Fields);
   const observed = reader.section(Kind.Memory);
   const memory = reader.decoded("list of events", () => decodeMemory(observed));
-  const pages = new Map<number, Uint8Array>();
+  const pages = new Map<number, Page>();
   for (let last = -1; reader.kind === Kind.Pages;) {
     last = decodePages(reader, reader.section(Kind.Pages), { pages, map, own }, last);
     reading?.(pages.size, header.pages);
@@ -301,8 +301,8 @@ function sectionHeader(kind: Kind, coding: number, stored: Uint8Array, size: num
   return bytes;
 }
 
-function* chunksOf(pages: PageMap): Generator<(readonly [number, Uint8Array])[]> {
-  let chunk: (readonly [number, Uint8Array])[] = [];
+function* chunksOf(pages: PageMap): Generator<(readonly [number, Page])[]> {
+  let chunk: (readonly [number, Page])[] = [];
   for (const entry of pages) {
     chunk.push(entry);
     if (chunk.length < PAGES_PER_CHUNK) continue;
@@ -313,21 +313,21 @@ function* chunksOf(pages: PageMap): Generator<(readonly [number, Uint8Array])[]>
 }
 
 /** A count, the page numbers, the pages. */
-function encodePages(pages: readonly (readonly [number, Uint8Array])[]): Uint8Array {
+function encodePages(pages: readonly (readonly [number, Page])[]): Uint8Array {
   const bytes = new Uint8Array(4 + pages.length * (4 + PAGE_SIZE));
   const view = new DataView(bytes.buffer);
   view.setUint32(0, pages.length, true);
   const start = 4 + 4 * pages.length;
   for (const [index, [page, content]] of pages.entries()) {
     view.setUint32(4 + 4 * index, page, true);
-    bytes.set(content, start + index * PAGE_SIZE);
+    bytes.set(content.bytes, start + index * PAGE_SIZE);
   }
   return bytes;
 }
 
 /** Pages that are being read. */
 interface ReadPages {
-  readonly pages: Map<number, Uint8Array>;
+  readonly pages: Map<number, Page>;
   readonly map: MemoryMap;
   /** The file is in the user's own cache. */
   readonly own: boolean;
@@ -348,7 +348,7 @@ function decodePages(reader: SectionReader, bytes: Uint8Array, { pages, map, own
     // long as the file's bytes.
     const content = own ? bytes.subarray(start, start + PAGE_SIZE) : bytes.slice(start, start + PAGE_SIZE);
     if (isZeroPage(content)) reader.fail(`page 0x${page.toString(16)} is zero, and must not be stored`);
-    pages.set(page, content);
+    pages.set(page, new Page(content));
   }
   return last;
 }

@@ -22,6 +22,6 @@ export function verifySnapshot({ plan, state }: Pick<Snapshot, "plan" | "state">
 
 function equal(a: SystemState, b: SystemState): boolean {
   if (Buffer.compare(a.fields, b.fields) !== 0 || a.pages.size !== b.pages.size) return false;
-  for (const [page, bytes] of a.pages) if (Buffer.compare(bytes, b.pages.get(page) ?? new Uint8Array(0)) !== 0) return false;
+  for (const [page, { bytes }] of a.pages) if (Buffer.compare(bytes, b.pages.get(page)?.bytes ?? new Uint8Array(0)) !== 0) return false;
   return true;
 }

@@ -5,11 +5,43 @@
 const BLOCK_SHIFT = 9;
 const BLOCK_MASK = (1 << BLOCK_SHIFT) - 1;
 
+/** The file that has a page's content instead of memory. */
+interface PageStore {
+  /** The content in a slot, which changes with the next read. */
+  read(slot: number): Uint8Array;
+}
+
+/** The content of a page, which the maps that have it share. */
+export class Page {
+  #content: Uint8Array | undefined;
+  #stored: { readonly store: PageStore; readonly slot: number } | undefined;
+
+  constructor(content: Uint8Array) {
+    this.#content = content;
+  }
+
+  /** The content in memory; undefined if a file has it. */
+  get content(): Uint8Array | undefined {
+    return this.#content;
+  }
+
+  /** The content, for use before that of another page is asked for. */
+  get bytes(): Uint8Array {
+    return this.#content ?? this.#stored!.store.read(this.#stored!.slot);
+  }
+
+  /** A file has the content from now on. */
+  moved(store: PageStore, slot: number): void {
+    this.#stored = { store, slot };
+    this.#content = undefined;
+  }
+}
+
 /** A page that is all zero is absent. */
-type Block = readonly (Uint8Array | undefined)[];
+type Block = readonly (Page | undefined)[];
 
 /** A page and its new content; undefined: it is all zero now. */
-export type PageChange = readonly [page: number, content: Uint8Array | undefined];
+export type PageChange = readonly [page: number, content: Page | undefined];
 
 export class PageMap {
   static readonly EMPTY = new PageMap([], 0);
@@ -18,7 +50,7 @@ export class PageMap {
 
   /** The map with some pages changed. */
   with(changes: Iterable<PageChange>): PageMap {
-    const blocks = [...this.blocks], own = new Map<number, (Uint8Array | undefined)[]>();
+    const blocks = [...this.blocks], own = new Map<number, (Page | undefined)[]>();
     let { size } = this;
     for (const [page, content] of changes) {
       const index = page >>> BLOCK_SHIFT, at = page & BLOCK_MASK, before = blocks[index]?.[at];
@@ -26,7 +58,7 @@ export class PageMap {
       size += Number(content !== undefined) - Number(before !== undefined);
       let block = own.get(index);
       if (!block) {
-        block = blocks[index]?.slice() ?? new Array<Uint8Array | undefined>(1 << BLOCK_SHIFT).fill(undefined);
+        block = blocks[index]?.slice() ?? new Array<Page | undefined>(1 << BLOCK_SHIFT).fill(undefined);
         own.set(index, block);
         while (blocks.length < index) blocks.push(undefined);
         blocks[index] = block;
@@ -36,23 +68,21 @@ export class PageMap {
     return new PageMap(blocks, size);
   }
 
-  get(page: number): Uint8Array | undefined {
+  get(page: number): Page | undefined {
     return this.blocks[page >>> BLOCK_SHIFT]?.[page & BLOCK_MASK];
   }
 
-  /** How many pages it has that another map does not have there as the same array. */
-  countApartFrom(other: PageMap): number {
-    let count = 0;
+  /** The pages that it does not share with another map. */
+  *apartFrom(other: PageMap): Generator<Page> {
     for (const [index, block] of this.blocks.entries()) {
       const known = other.blocks[index];
       if (block === undefined || block === known) continue;
-      for (const [at, content] of block.entries()) if (content !== undefined && content !== known?.[at]) count++;
+      for (const [at, content] of block.entries()) if (content !== undefined && content !== known?.[at]) yield content;
     }
-    return count;
   }
 
   /** Pages that are not zero, ascending. */
-  *[Symbol.iterator](): Generator<readonly [page: number, content: Uint8Array]> {
+  *[Symbol.iterator](): Generator<readonly [page: number, content: Page]> {
     for (const [index, block] of this.blocks.entries()) {
       if (block === undefined) continue;
       for (const [at, content] of block.entries()) if (content !== undefined) yield [index << BLOCK_SHIFT | at, content];

@@ -5,7 +5,7 @@ import type { Machine } from "../machine/machine.ts";
 import { RAM_BASE } from "../machine/memory-map.ts";
 import type { PageSet } from "../support/page-set.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
-import { type PageChange, PageMap } from "./page-map.ts";
+import { Page, type PageChange, PageMap } from "./page-map.ts";
 import { node } from "../support/node-modules.ts";
 
 const ZERO = new Uint8Array(PAGE_SIZE);
@@ -28,8 +28,8 @@ export function takePages(machine: Machine, { pages: before = PageMap.EMPTY, cha
   return before.with(changed ? changesAmong(changed, machine, before) : changesOf(machine, before));
 }
 
-const sharedOr = (known: Uint8Array | undefined, content: Uint8Array) =>
-  known && node.buffer.Buffer.compare(known, content) === 0 ? known : content.slice();
+const sharedOr = (known: Page | undefined, content: Uint8Array) =>
+  known?.content && node.buffer.Buffer.compare(known.content, content) === 0 ? known : new Page(content.slice());
 
 function* changesOf(machine: Machine, before: PageMap): Generator<PageChange> {
   const filled = new Set<number>();
@@ -71,7 +71,7 @@ export function* filledPages(machine: Pick<Machine, "map" | "ram">): Generator<[
 
 /** Puts an image into RAM that is all zero. */
 export function putPages(machine: Machine, pages: PageMap): void {
-  for (const [page, bytes] of pages) machine.ram.write(page * PAGE_SIZE, bytes);
+  for (const [page, { bytes }] of pages) machine.ram.write(page * PAGE_SIZE, bytes);
 }
 
 /** Whether a page is all zero. */

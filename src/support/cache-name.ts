@@ -21,6 +21,11 @@ export function instantIn(folder: string): string {
   return `${folder}/instant`;
 }
 
+/** The folder in which files for states of runs are made. */
+export function statesIn(folder: string): string {
+  return `${folder}/states`;
+}
+
 /** The folder of compiled regions in a cache folder. */
 export function codeIn(folder: string): string {
   return `${folder}/code`;

@@ -9,10 +9,11 @@ import { SessionRun } from "../../src/engine/session-run.ts";
 import { Standing } from "../../src/engine/standing.ts";
 import { alone, type SessionPlan } from "../../src/plans/plan.ts";
 import type { SessionEvent } from "../../src/protocol/protocol.ts";
-import { momentOf } from "../../src/recordings/past.ts";
+import { type Moment, momentOf } from "../../src/recordings/past.ts";
+import { PageFile } from "../../src/state/page-file.ts";
 import type { SystemState } from "../../src/state/system-state.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
-import { bootPlan, hashesOf, runTo } from "../snapshots/systems.ts";
+import { bootPlan, demoPlan, hashesOf, runTo } from "../snapshots/systems.ts";
 import { UnsavableError } from "../../src/state/parts.ts";
 import { MiB } from "../../src/support/sizes.ts";
 import type { OverlayBacking } from "../../src/virtio/block/backing.ts";
@@ -134,3 +135,26 @@ Deno.test("the changes of a disk in mode overlay are those of its machine", asyn
     assert.equal(system.overlaid, 8192);
   });
 });
+
+Deno.test("states whose pages are in a file, as there is little memory, are those that were kept", () =>
+  inFolder(async (folder) => {
+    const plan = await demoPlan(), system = assemble(plan), places: { moment: Moment; hashes: string }[] = [];
+    const file = PageFile.inFolder(folder, 64 * MiB),
+      again = (state?: SystemState) => state ? loaded(alone(plan), state) : assemble(alone(plan));
+    using _file = file.file;
+    const run = new SessionRun(system, again, undefined, { budget: MiB, file });
+    run.keepStates();
+    for (let count = 20_000; count <= 200_000; count += 20_000) {
+      runTo(system, count);
+      run.keepNow();
+      places.push({ moment: momentOf(system), hashes: hashesOf(system) });
+    }
+    const [memory, disk] = ["history", "history-disk"].map((part) => run.memory().find((one) => one.part === part)!);
+    assert.ok(memory.used <= 1.2 * memory.limit! && disk.used > 0 && disk.used <= disk.limit!, `${memory.used}, ${disk.used}`);
+    assert.equal(memory.dropped, 0);
+    for (const { moment, hashes } of places) {
+      const past = run.pastAt(run.milestone(moment));
+      while (!past.advance(moment, Infinity));
+      assert.equal(hashesOf(past.system), hashes);
+    }
+  }));

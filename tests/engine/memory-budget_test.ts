@@ -168,7 +168,7 @@ Deno.test("where too much has entered, the way back is gone: going back and reco
 
 Deno.test("data of sockets counts as what it holds", async () => {
   const plan = await demoPlan();
-  const run = new SessionRun(assemble(plan), () => assemble(plan), undefined, BUDGET_MIN);
+  const run = new SessionRun(assemble(plan), () => assemble(plan), undefined, { budget: BUDGET_MIN });
   const limit = memoryLimits(BUDGET_MIN).inputs, size = 1460;
   let forgotten = 0;
   run.onForgotten = () => forgotten++;

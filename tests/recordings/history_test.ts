@@ -2,9 +2,11 @@
 
 import assert from "node:assert/strict";
 import { History, type Milestone } from "../../src/recordings/history.ts";
-import { PageMap } from "../../src/state/page-map.ts";
+import { PageFile } from "../../src/state/page-file.ts";
+import { Page, PageMap } from "../../src/state/page-map.ts";
 import type { SystemState } from "../../src/state/system-state.ts";
 import { PAGE_SIZE } from "../../src/support/sizes.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 import { ofPages } from "../snapshots/systems.ts";
 
 const EMPTY: SystemState = { fields: new Uint8Array(0), pages: PageMap.EMPTY };
@@ -57,7 +59,7 @@ Deno.test("states that are missed least go first: what remains is spread over th
   let pages = PageMap.EMPTY;
   for (let count = 1; count <= 500; count++) {
     // Each state changes two pages, of which the next state changes one.
-    pages = pages.with([count % 16, (count + 1) % 16].map((page) => [page, new Uint8Array(PAGE_SIZE)]));
+    pages = pages.with([count % 16, (count + 1) % 16].map((page) => [page, new Page(new Uint8Array(PAGE_SIZE))]));
     history.add({ ...milestone(count), state: { fields: EMPTY.fields, pages } }, 250 * count);
     assert.ok(history.bytes <= 61 * PAGE_SIZE, `${history.bytes} bytes after ${count}`);
     if (count === 20) assert.equal(Math.floor(history.bytes / PAGE_SIZE), 40);
@@ -79,3 +81,28 @@ Deno.test("a state between two others is weighed by its place between them", () 
   assert.equal(history.upTo(1499)!.instructions, 1000);
   assert.equal(history.upTo(1999)!.instructions, 1500);
 });
+
+Deno.test("pages that have no room in memory go into a file, and none is lost while that has room", () =>
+  inFolder((folder) => {
+    const file: PageFile = PageFile.inFolder(folder, 400 * PAGE_SIZE);
+    using _file = file.file;
+    const history = new History(undefined, 41 * PAGE_SIZE, file);
+    const keep = (count: number) => {
+      const pages = PageMap.EMPTY.with([[7, new Page(new Uint8Array(PAGE_SIZE).fill(count))], [
+        count,
+        new Page(new Uint8Array(PAGE_SIZE).fill(1)),
+      ]]);
+      history.add({ ...milestone(count), state: { fields: EMPTY.fields, pages } }, 250 * count);
+      assert.ok(history.bytes <= 41 * PAGE_SIZE && history.stored <= file.room, `${history.bytes}, ${history.stored} after ${count}`);
+    };
+    for (let count = 100; count < 250; count++) keep(count);
+    assert.deepEqual([history.length, history.dropped], [150, 0]);
+    for (let count = 100; count < 250; count++) {
+      const { pages } = history.upTo(count)!.state;
+      assert.deepEqual([...pages].map(([page, { bytes }]) => [page, bytes[5]]), [[7, count], [count, 1]]);
+    }
+    for (let count = 250; count < 400; count++) keep(count);
+    assert.ok(history.dropped > 0 && history.length > 100, `${history.length}`);
+    history.clear();
+    assert.deepEqual([history.bytes, history.stored], [0, 0]);
+  }));

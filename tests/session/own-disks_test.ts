@@ -116,7 +116,7 @@ Deno.test("the worker opens the disks of its plan, and has no right left when it
         for (const event of data) {
           if (event.kind === "failed") machine.reject(new Error(event.message));
           if (event.kind === "ready") {
-            const surroundings = { port: port2, mailbox: newMailbox(), folders: { cores: undefined, code: undefined } };
+            const surroundings = { port: port2, mailbox: newMailbox(), folders: { cores: undefined, code: undefined, states: undefined } };
             worker.postMessage({ kind: "connect", bell: bell.buffer, surroundings } satisfies Connection, [port2]);
             worker.postMessage([{ kind: "start", plan: planOf([image, packed].map((image) => ({ kind: "block", image, mode: "rw" }))) }]);
           }

@@ -26,7 +26,7 @@ function planOf(devices: readonly DevicePlan[], rest: Partial<SessionPlan> = {})
 
 /** Both ends in one thread: a call is answered before the worker's end waits. */
 function rigged(plan: SessionPlan, cache?: string) {
-  const folders = { cores: cache && `${cache}/core`, code: cache && `${cache}/code` };
+  const folders = { cores: cache && `${cache}/core`, code: cache && `${cache}/code`, states: cache && `${cache}/states` };
   const grants = new Grants(folders), mailbox = newMailbox();
   grants.request({ kind: "start", plan });
   const served = new ServedComputer(grants, mailbox, (event) => sockets.take(event));

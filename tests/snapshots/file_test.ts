@@ -49,7 +49,8 @@ Deno.test("what is written is read again, packed or not, and two files of one st
     assert.deepEqual(read.header, snapshot.header);
     assert.deepEqual(read.plan, snapshot.plan);
     assert.deepEqual(read.state.fields, snapshot.state.fields);
-    assert.deepEqual([...read.state.pages], [...snapshot.state.pages]);
+    const numbers = ({ pages }: typeof read.state) => [...pages].map(([page]) => page);
+    assert.deepEqual(numbers(read.state), numbers(snapshot.state));
     write(c, read);
     assert.deepEqual(Deno.readFileSync(c), Deno.readFileSync(a));
     assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["a", "b", "c"]);

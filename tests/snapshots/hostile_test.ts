@@ -5,7 +5,7 @@ import { encodePlain } from "../../src/machine/plain.ts";
 import { readSnapshot, type Snapshot, SnapshotError, writeSnapshot } from "../../src/snapshots/file.ts";
 import { snapshotOf } from "../../src/snapshots/save.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
-import { PageMap } from "../../src/state/page-map.ts";
+import { Page, PageMap } from "../../src/state/page-map.ts";
 import { MiB } from "../../src/support/sizes.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { fileOf, holding, sectionsOf } from "./sections.ts";
@@ -18,7 +18,7 @@ async function snapshotWith(
   changes: { pages?: number; says?: Partial<Snapshot["header"]> },
 ): Promise<Snapshot> {
   const plan = await bootPlan(), { header, state, memory } = snapshotOf(assemble(plan), plan, "a");
-  const filled = [...ofPages(changes.pages ?? 1).pages].map(([page, content]) => [0x4_0000 + page, content.fill(1)] as const);
+  const filled = [...ofPages(changes.pages ?? 1).pages].map(([page, { bytes }]) => [0x4_0000 + page, new Page(bytes.fill(1))] as const);
   const pages = PageMap.EMPTY.with(filled);
   return { header: { ...header, pages: pages.size, ...changes.says }, plan, state: { ...state, pages }, memory };
 }
@@ -73,6 +73,6 @@ Deno.test("pages are as many as the machine has, and where it has memory, or non
     /its header cannot be read: memory of 1125899906842624 bytes/,
   );
   const far = await snapshotWith({});
-  const pages = PageMap.EMPTY.with([[0x9_0000, new Uint8Array(4096).fill(1)]]);
+  const pages = PageMap.EMPTY.with([[0x9_0000, new Page(new Uint8Array(4096).fill(1))]]);
   assert.match(await refusal({ ...far, state: { ...far.state, pages } }), /page 0x90000 is not in its machine's memory$/);
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { planDemo } from "../../src/configuration/plan-run.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
-import { PageMap } from "../../src/state/page-map.ts";
+import { Page, PageMap } from "../../src/state/page-map.ts";
 import type { SystemState } from "../../src/state/system-state.ts";
 import { PAGE_SIZE } from "../../src/support/sizes.ts";
 import type { System } from "../../src/assembly/system/system.ts";
@@ -46,7 +46,7 @@ export function runTo(system: System, instructions: number): void {
 export function ofPages(count: number): SystemState {
   return {
     fields: new Uint8Array(0),
-    pages: PageMap.EMPTY.with(Array.from({ length: count }, (_, page) => [page, new Uint8Array(PAGE_SIZE)] as const)),
+    pages: PageMap.EMPTY.with(Array.from({ length: count }, (_, page) => [page, new Page(new Uint8Array(PAGE_SIZE))] as const)),
   };
 }
 

@@ -4,7 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { Failure } from "../common/failure.ts";
 import { parseDuration } from "../common/values.ts";
-import { memoryBudgetOption } from "../options/memory-budget.ts";
+import { diskBudgetOption, memoryBudgetOption } from "../options/memory-budget.ts";
 import { asciiOption, logLevelOption, logOption, noColorOption, plainOption, themeOption } from "../options/look.ts";
 import { hostOption } from "../options/host.ts";
 import { hostConsent } from "../start/plans/consent.ts";
@@ -24,6 +24,7 @@ export function registerReplay(program: Command, { entry, exit }: CommandContext
     .option("--tui", "show the screens (default: consoles as text)")
     .addOption(hostOption())
     .addOption(memoryBudgetOption)
+    .addOption(diskBudgetOption)
     .option("--tier <tier>", `how instructions are executed: ${TIERS.join(", ")} (results are identical)`)
     .addOption(logOption)
     .addOption(logLevelOption)
@@ -51,6 +52,7 @@ Examples:
         ...plan,
         ...tier && { tier },
         ...options.memoryBudget && { memoryBudget: options.memoryBudget },
+        diskBudget: options.diskBudget,
         replay: { recording, verify: options.verify ?? false, to: options.to },
       };
       exit(

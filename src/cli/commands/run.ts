@@ -4,7 +4,7 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { Failure } from "../common/failure.ts";
 import { checkedEventFilter, parseDuration, parseGdbPlace } from "../common/values.ts";
-import { memoryBudgetOption } from "../options/memory-budget.ts";
+import { diskBudgetOption, memoryBudgetOption } from "../options/memory-budget.ts";
 import {
   capIdsOption,
   changesOf,
@@ -72,6 +72,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
         ...run,
         tier: options.tier,
         memoryBudget: options.memoryBudget,
+        diskBudget: options.diskBudget,
         inject: options.inject,
         duration: options.for,
         until: options.until,
@@ -121,6 +122,7 @@ function runCommand(program: Command) {
     .option("--turbo", "skip idle time instead of sleeping")
     .option("--instant", "start at the first prompt, from a snapshot in the cache that the first run saves")
     .addOption(memoryBudgetOption)
+    .addOption(diskBudgetOption)
     .addOption(
       new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS).default(DEFAULT_TIER),
     )

@@ -8,7 +8,7 @@ import { ExitCode, failed } from "../common/failure.ts";
 import { output, report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration } from "../common/values.ts";
-import { memoryBudgetOption } from "../options/memory-budget.ts";
+import { diskBudgetOption, memoryBudgetOption } from "../options/memory-budget.ts";
 import { Progress } from "../common/progress.ts";
 import { runJob } from "../jobs/run-job.ts";
 import { hostOption } from "../options/host.ts";
@@ -41,6 +41,7 @@ export function registerSnapshot(program: Command, context: CommandContext): voi
     .addOption(new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS))
     .addOption(recordOption)
     .addOption(memoryBudgetOption)
+    .addOption(diskBudgetOption)
     .addOption(keepGoingOption)
     .addOption(logOption)
     .addOption(logLevelOption)
@@ -93,7 +94,7 @@ function describe({ title, ns, insn, cpus, memory, pages, version }: SnapshotHea
   return `${title} at t=${time}, ${insn} instructions; ${cpus} CPUs, ${memory / MiB} MiB, ${pages} pages in use; el2 ${version}`;
 }
 
-interface LoadOptions extends DisplayOptions, Partial<Pick<SessionPlan, "turbo" | "tier" | "memoryBudget">> {
+interface LoadOptions extends DisplayOptions, Partial<Pick<SessionPlan, "turbo" | "tier" | "memoryBudget" | "diskBudget">> {
   readonly for?: number;
   readonly headless?: boolean;
   readonly allowHost?: readonly string[];
@@ -101,13 +102,14 @@ interface LoadOptions extends DisplayOptions, Partial<Pick<SessionPlan, "turbo" 
 }
 
 async function load(entry: URL, file: string, options: LoadOptions): Promise<number> {
-  const { for: more, turbo, tier, memoryBudget, headless, allowHost, record } = options;
+  const { for: more, turbo, tier, memoryBudget, diskBudget, headless, allowHost, record } = options;
   const { header, plan } = await planOfSnapshot(file, hostConsent(allowHost));
   const loaded: SessionPlan = {
     ...plan,
     turbo: turbo ?? plan.turbo,
     ...tier && { tier },
     ...memoryBudget && { memoryBudget },
+    diskBudget,
     duration: more === undefined ? undefined : Number(header.ns) + more,
   };
   return await showSession(entry, await recorded(loaded, record), {

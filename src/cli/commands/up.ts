@@ -10,7 +10,7 @@ import { failingText, failingVms } from "../common/failing.ts";
 import { report } from "../common/print.ts";
 import { giveUp, needsNetwork } from "../common/rights.ts";
 import { openSession } from "../common/session.ts";
-import { memoryBudgetOption } from "../options/memory-budget.ts";
+import { diskBudgetOption, memoryBudgetOption } from "../options/memory-budget.ts";
 import {
   argumentsOf,
   capIdsOption,
@@ -93,9 +93,9 @@ Examples:
   });
   withBeginOptions(program.command("serve", { hidden: true }))
     .description("serve a session (internal)")
-    .action(async (what, { name = defaultName(what), tier, memoryBudget, log, logLevel, ...options }) => {
+    .action(async (what, { name = defaultName(what), tier, memoryBudget, diskBudget, log, logLevel, ...options }) => {
       const { plan, record } = await sessionPlan(what, options);
-      const whole: SessionPlan = { ...plan, ...tier && { tier }, ...memoryBudget && { memoryBudget } };
+      const whole: SessionPlan = { ...plan, ...tier && { tier }, ...memoryBudget && { memoryBudget }, diskBudget };
       const machine = withLog(connectEmbedded(entry), log, logLevel);
       exit(await serveSession(machine, name, what, await recorded(whole, record)));
     });
@@ -165,6 +165,7 @@ function withBeginOptions(command: Command) {
     .addOption(injectOption())
     .addOption(hypervisorNodeOption)
     .addOption(memoryBudgetOption)
+    .addOption(diskBudgetOption)
     .addOption(hostOption())
     .addOption(logOption)
     .addOption(logLevelOption);

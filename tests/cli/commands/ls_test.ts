@@ -21,11 +21,14 @@ Deno.test("without a session ls prints nothing on stdout, and how to start one o
 
 Deno.test("ls with a session's name shows its memory by part, within the budget that it was given", async () => {
   await using place = new Place();
-  await place.up("small", "demo", "--memory-budget", "32MiB");
+  await place.up("small", "demo", "--memory-budget", "32MiB", "--disk-budget", "48MiB");
   const { schema, data } = await place.json("ls", "small");
   assert.equal(schema, "el2.session.memory/1");
-  assert.deepEqual(data.map(({ id }) => id), ["ram", "code", "traces", "history", "inputs", "consoles"].map((part) => `memory:${part}`));
-  const limits = memoryLimits(32 << 20);
+  assert.deepEqual(
+    data.map(({ id }) => id),
+    ["ram", "code", "traces", "history", "history-disk", "inputs", "consoles"].map((part) => `memory:${part}`),
+  );
+  const limits = { ...memoryLimits(32 << 20), "history-disk": 48 << 20 };
   for (const { id, used, limit } of data) {
     const [, part] = String(id).split(":");
     assert.equal(limit, part === "ram" ? null : limits[part as keyof typeof limits], part);
