@@ -23,6 +23,7 @@ import { defineMemoryAccess } from "./memory/memory-access.ts";
 import { defineMmu, type RamLayout } from "./memory/mmu.ts";
 import { defineTlb } from "./memory/tlb.ts";
 import { defineCountedExecution, definePerformanceMonitors } from "./registers/performance-monitors.ts";
+import { defineMemoryOperations } from "./memory/memory-operations.ts";
 import { definePointerAuthentication } from "./registers/pointer-authentication.ts";
 import { defineSystemInstructions } from "./registers/system-instructions.ts";
 import { defineTimedWaits } from "./registers/timed-waits.ts";
@@ -273,6 +274,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   if (retired !== undefined) definePerformanceMonitors(library, cpu.features);
   defineSystemRegisters(library, cpu.features);
   defineSystemInstructions(library, cpu.features);
+  if (cpu.features.has("FEAT_MOPS")) defineMemoryOperations(library);
   if (cpu.features.has("FEAT_PAuth")) definePointerAuthentication(library, cpu.features);
   if (cpu.features.has("FEAT_WFxT")) defineTimedWaits(library);
   defineIntegerFunctions(library);

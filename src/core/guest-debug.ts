@@ -121,7 +121,7 @@ export class GuestDebug {
   look(vcpu: VcpuContext | undefined, va: bigint, access: number, reads: boolean, writes: boolean): number {
     if (!vcpu?.armed) return Watch.None;
     const pstate = this.cpu.PSTATE;
-    const el = access & Access.Unprivileged ? 0 : pstate >> 2 & 3;
+    const el = access & Access.Unprivileged && !(pstate & Pstate.UAO) ? 0 : pstate >> 2 & 3;
     const hit = vcpu.armed.look(va, access & Access.SizeMask, reads, writes, el, vcpu.getRegister("CONTEXTIDR_EL1"));
     if (typeof hit !== "object") return hit === undefined ? Watch.None : Watch.Page;
     if (!debugEnabled(pstate, this.cpu.MDSCR_EL1)) return Watch.Page;

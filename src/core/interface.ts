@@ -74,6 +74,7 @@ export interface CachedPage {
 
 /** The AArch64 core. One instance serves all physical CPUs of a worker, one at a time. */
 export interface Core {
+  readonly cpu: Cpu;
   /** The ID registers of its CPU. */
   readonly identification: Identification;
   /** A vCPU whose registers are all zero; PSTATE is EL1h with DAIF masked. */
@@ -141,7 +142,6 @@ export type InstructionObserver = (vcpu: VcpuState, time: number, retired: numbe
 
 /** The functions of a core for debuggers, in addition to registers. */
 export interface DebugCore extends Core {
-  readonly cpu: Cpu;
   /** Counters of the translator; undefined without a translator. */
   readonly translatorCounters?: Readonly<TranslatorCounters> | undefined;
   /** Bytes of Wasm in regions, and regions that made room for others. */

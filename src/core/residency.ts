@@ -66,7 +66,7 @@ export class Residency {
     }
     if (vcpu.derivedStale) {
       const space = this.tlbs.acquire(vcpu, vcpu.stage2);
-      this.cpu.TLB_UNPRIVILEGED = space + TlbSpace.Sets;
+      this.cpu.TLB_SPACE = this.cpu.TLB_UNPRIVILEGED = space + TlbSpace.Sets;
       this.cpu.DEVICE_MAPPED = this.tlbs.hasDevice(space) ? 1 : 0;
       for (const update of this.#updates) update();
       vcpu.derivedStale = false;

@@ -1,5 +1,6 @@
 // Translation tables of stage 1 for EL1 and EL0, as they are in memory: VMSAv8-64 (Arm ARM D5),
-// addresses of 48 bits. The caller reads the descriptors, and so decides what memory that is.
+// addresses of 48 bits, and of 52 with pages of 64 KiB. The caller reads the descriptors, and so
+// decides what memory that is.
 
 import { field } from "../support/bits.ts";
 
@@ -19,6 +20,19 @@ export interface Tables {
   /** Whether the other bits of an address are ones. */
   readonly upper: boolean;
 }
+
+/** Offsets in a page: their bits. */
+type Granule = 12 | 14 | 16;
+
+/** The sizes of pages, and of addresses with them, that a CPU has; other pages count as 4 KiB. */
+export interface Sizes {
+  readonly granules: readonly Granule[];
+  /** The least and the greatest TxSZ: others count as these. */
+  limits(granule: Granule): readonly [least: number, greatest: number];
+}
+
+/** All that the architecture has: with FEAT_LVA and FEAT_TTST. */
+const ALL_SIZES: Sizes = { granules: [12, 14, 16], limits: (granule) => granule === 16 ? [12, 47] : [16, 48] };
 
 /** An entry of a table, with its place. */
 export interface Descriptor {
@@ -40,21 +54,17 @@ export const TableControl = { pxn: 1, xn: 2, noUser: 4, noWrite: 8 } as const;
 /** TCR_EL1.TG0 and TG1; D19.2.139 leaves to the CPU what the reserved encoding means. */
 const GRANULES = { tg0: [12, 16, 14, 12], tg1: [12, 14, 12, 16] } as const;
 const LAST_LEVEL = 3, ENTRY_BITS = 3, ENTRY_SIZE = 8;
-const SMALLEST_TSZ = 16, LARGEST_TSZ = 39;
 const ADDRESS = 0x0000_ffff_ffff_f000n;
 /** Bits 47 to 1 of TTBR are the tables' address; CnP is bit 0 (D19.2.149). */
 const TTBR_ADDRESS = 0x0000_ffff_ffff_fffen;
 /** Bits 62 to 59 of a table's descriptor: `TableControl`. */
 const CONTROLS_SHIFT = 59, CONTROLS_BITS = 4;
 
-/**
- * The tables of the half of the addresses that a TTBR is for.
- * @param granules those that the CPU has; another one counts as 4 KiB
- */
-export function tablesOf(ttbr: bigint, tcr: bigint, upper: boolean, granules: readonly number[] = GRANULES.tg0): Tables {
+/** The tables of the half of the addresses that a TTBR is for. */
+export function tablesOf(ttbr: bigint, tcr: bigint, upper: boolean, { granules, limits }: Sizes = ALL_SIZES): Tables {
   const wanted = upper ? GRANULES.tg1[field(tcr, 30, 2)] : GRANULES.tg0[field(tcr, 14, 2)];
   const granule = granules.includes(wanted) ? wanted : 12;
-  const bits = 64 - Math.min(LARGEST_TSZ, Math.max(SMALLEST_TSZ, field(tcr, upper ? 16 : 0, 6)));
+  const [least, greatest] = limits(granule), bits = 64 - Math.min(greatest, Math.max(least, field(tcr, upper ? 16 : 0, 6)));
   const { width } = firstLevel(granule, bits);
   return { root: Number(ttbr & TTBR_ADDRESS & -BigInt(ENTRY_SIZE << width)), granule, bits, upper };
 }
@@ -114,11 +124,12 @@ export function walkTables(tables: Tables, address: bigint, read: ReadEntry, pas
 export const lastTableShift = ({ granule }: Tables): number => 2 * granule - ENTRY_BITS;
 
 /** The end of the walk for an address in the same last table as that of another walk. */
-export function walkBeside({ granule }: Tables, end: Descriptor, address: bigint, read: ReadEntry): Descriptor {
+export function walkBeside({ granule, bits }: Tables, end: Descriptor, address: bigint, read: ReadEntry): Descriptor {
   const { level, entry, shift, controls } = end;
   if (level !== LAST_LEVEL) return end;
-  const table = entry - entry % 2 ** granule;
-  return descriptorAt(table + ENTRY_SIZE * field(address, granule, granule - ENTRY_BITS), level, shift, controls, read);
+  // The only table of a small half is shorter than others.
+  const width = Math.min(granule - ENTRY_BITS, bits - granule), table = entry - entry % (ENTRY_SIZE << width);
+  return descriptorAt(table + ENTRY_SIZE * field(address, granule, width), level, shift, controls, read);
 }
 
 /** The intermediate physical address that a leaf gives an address. */

@@ -2,7 +2,8 @@
 // el2 has built; cores and phones have those that Arm's manuals and /proc/cpuinfo list
 // (docs/spec/phones.md §A1), less what is not built. `NAME,+FEATURE,-FEATURE` changes one.
 
-import { FEATURE_NAMES, type FeatureName, FEATURES, hwcapLine, isBase, isBuilt, PAC_ALGORITHMS } from "./features.ts";
+import { addressSizesOf } from "./address-sizes.ts";
+import { type Feature, FEATURE_NAMES, type FeatureName, FEATURES, hwcapLine, isBase, isBuilt, PAC_ALGORITHMS } from "./features.ts";
 import { UserError } from "../support/problem.ts";
 
 /** A CPU as a machine has it. */
@@ -30,18 +31,25 @@ interface NamedCpu {
 const PHONE_BASE = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdrdm jscvt fcma lrcpc dcpop sha3 sm3 sm4 asimddp sha512 " +
   "asimdfhm dit uscat ilrcpc flagm sb dcpodp flagm2 frint i8mm bti";
 
-/** Features of every core and phone below for which Linux has no name. */
-const UNLISTED: readonly FeatureName[] = ["FEAT_HAFDBS", "FEAT_TGran16K", "FEAT_TGran64K", "FEAT_PMUv3p1", "FEAT_Debugv8p2"];
-
 /** Features of pointer authentication: of phones, whose algorithm is unknown; of Arm's cores. */
 const UNLISTED_PAC: readonly FeatureName[] = ["FEAT_PACIMP", "FEAT_PAuth2"];
 const ARM_PAC: readonly FeatureName[] = ["FEAT_PACQARMA5", "FEAT_FPACCOMBINE"];
+
+/** Without a name in Linux, but not of each CPU of their version: it reports them as FEAT_SSBS2. */
+const OPTIONAL: readonly FeatureName[] = ["FEAT_SSBS"];
+
+/** Features of a version of the architecture for which Linux has no name. */
+const unlisted = (version: number): FeatureName[] =>
+  FEATURE_NAMES.filter((name) => {
+    const { hwcaps, rung = Infinity, requires = [] } = FEATURES[name] as Feature;
+    return !hwcaps && rung <= version && !requires.includes("FEAT_PAuth") && !OPTIONAL.includes(name);
+  });
 
 /** The features that Linux's names stand for, and what these require. */
 function ofHwcaps(line: string, authentication = UNLISTED_PAC): FeatureName[] {
   const names = new Set(line.split(" "));
   const listed = FEATURE_NAMES.filter((feature) => FEATURES[feature].hwcaps?.every((name) => names.has(name)));
-  return closure([...FEATURE_NAMES.filter(isBase), ...listed, ...UNLISTED, ...listed.includes("FEAT_PAuth") ? authentication : []]);
+  return closure([...FEATURE_NAMES.filter(isBase), ...listed, ...listed.includes("FEAT_PAuth") ? authentication : []]);
 }
 
 /** Features with what they require. */
@@ -60,12 +68,12 @@ const rung = (version: number): NamedCpu => ({
 });
 const hwcaps = (title: string, more: string, authentication?: readonly FeatureName[]): NamedCpu => ({
   title,
-  features: () => ofHwcaps(`${PHONE_BASE} ${more}`, authentication),
+  features: () => closure([...ofHwcaps(`${PHONE_BASE} ${more}`, authentication), ...unlisted(8.6)]),
 });
 
 /** The line of the cores of Armv8.2: Cortex-A55, A75 to A78. */
 const V82_CORE = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdrdm lrcpc dcpop asimddp";
-const core = (title: string, line: string): NamedCpu => ({ title, features: () => ofHwcaps(line) });
+const core = (title: string, line: string): NamedCpu => ({ title, features: () => closure([...ofHwcaps(line), ...unlisted(8.2)]) });
 
 /** The line of the CPU of the recordings, from its ID registers (docs/spec/observed.md §3.4). */
 const RECORDED = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdrdm jscvt fcma lrcpc dcpop sha3 sm3 sm4 asimddp sha512 " +
@@ -74,6 +82,7 @@ const RECORDED = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdr
 const RECORDED_UNLISTED: readonly FeatureName[] = [
   ...["FEAT_HAFDBS", "FEAT_PAN2", "FEAT_HPDS", "FEAT_XNX", "FEAT_TTCNP", "FEAT_RAS", "FEAT_IESB", "FEAT_TLBIRANGE"] as const,
   ...["FEAT_TTL", "FEAT_BBM", "FEAT_E0PD", "FEAT_SPECRES", "FEAT_PMUv3p5", "FEAT_Debugv8p4"] as const,
+  ...["FEAT_TGran16K", "FEAT_TGran64K", "FEAT_UAO", "FEAT_TTST", "FEAT_LVA", "FEAT_S2FWB"] as const,
 ];
 
 const NAMED: Readonly<Record<string, NamedCpu>> = {
@@ -214,18 +223,8 @@ export function cpuOfPlan(plan: CpuPlan | undefined): Cpu {
   return cpu;
 }
 
-const KIB = 1024;
-/** The features of page sizes beside 4 KiB, with the bytes of a page. */
-const PAGE_SIZES: readonly (readonly [feature: FeatureName, bytes: number])[] = [
-  ["FEAT_TGran16K", 16 * KIB],
-  ["FEAT_TGran64K", 64 * KIB],
-];
-
 /** Bytes of the pages that a CPU has at stage 1. */
-export const pageSizesOf = ({ features }: Cpu): number[] => [
-  4 * KIB,
-  ...PAGE_SIZES.flatMap(([feature, bytes]) => features.has(feature) ? [bytes] : []),
-];
+export const pageSizesOf = ({ features }: Cpu): number[] => addressSizesOf(features).granules.map((shift) => 2 ** shift);
 
 /** The names of CPUs that have pages of this size. */
 export function cpusWithPages(size: number): string[] {

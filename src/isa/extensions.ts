@@ -5,6 +5,7 @@ import { fpHalfDataProcessing } from "./fp-data-processing.ts";
 import { fpRounding } from "./fp-rounding.ts";
 import type { Instruction } from "./insn.ts";
 import { loadsStoresUnscaledOrdered } from "./loads-stores-unscaled-ordered.ts";
+import { memoryCopySet } from "./memory-copy-set.ts";
 import { orderedPairs } from "./ordered-pairs.ts";
 import { pointerAuthentication } from "./pointer-authentication.ts";
 import { shortSequences } from "./short-sequences.ts";
@@ -21,6 +22,7 @@ export const extensions = (): readonly Instruction[] => [
   ...loadsStoresUnscaledOrdered(),
   ...orderedPairs(),
   ...shortSequences(),
+  ...memoryCopySet(),
   ...systemExtensions(),
   ...pointerAuthentication(),
   ...fpHalfDataProcessing(),

@@ -1,5 +1,5 @@
 // System instructions of features: SB, DSB with nXS, WFET and WFIT, and PSTATE fields that MSR
-// (immediate) sets (FEAT_DIT, FEAT_SSBS2). Arm ARM C4.1.93. Their registers are in
+// (immediate) sets (FEAT_UAO, FEAT_DIT, FEAT_SSBS2). Arm ARM C4.1.93. Their registers are in
 // core/registers/system-registers.ts.
 
 import { hex, x } from "./assembly.ts";
@@ -40,6 +40,7 @@ export const systemExtensions = (): Instruction[] => [
       ({ Rd }, $) => $.doFaulting("waitUntil", $.i32(1 - isInterrupt), $.X(Rd), Rd),
     )
   ),
+  pstateField("uao", "FEAT_UAO", "000", "011"),
   pstateField("ssbs", "FEAT_SSBS2", "011", "001"),
   pstateField("dit", "FEAT_DIT", "011", "010"),
 ];

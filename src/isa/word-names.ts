@@ -51,11 +51,9 @@ const INSTRUCTIONS: Readonly<Record<string, string>> = {
     tco/d503409f/fffff0ff`,
   FEAT_MTE: `irg/9ac01000/ffe0fc00 gmi/9ac01400/ffe0fc00 subp/9ac00000/ffe0fc00 subps/bac00000/ffe0fc00 addg/91800000/ffc0c000
     subg/d1800000/ffc0c000`,
-  FEAT_MOPS: `{cpyfp,cpyfm,cpyfe}@22/19000400/ff200c00 {cpyp,cpym,cpye}@22/1d000400/ff200c00
-    {setp,setm,sete}@14/19c00400/ffe00c00 {setgp,setgm,setge}@14/1dc00400/ffe00c00`,
+  FEAT_MOPS: "{setgp,setgm,setge}@14/1dc00400/ffe00c00",
   FEAT_LS64: "ld64b/f83fd000/fffffc00 st64b/f83f9000/fffffc00 st64bv/f820b000/ffe0fc00 st64bv0/f820a000/ffe0fc00",
   FEAT_TME: "tstart/d5233060/ffffffe0 ttest/d5233160/ffffffe0 tcommit/d503307f/ffffffff tcancel/d4600000/ffe0001f",
-  FEAT_UAO: "uao/d500407f/fffff0ff",
   FEAT_NMI: "allint/d501401f/fffffeff",
 };
 

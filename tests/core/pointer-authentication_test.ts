@@ -50,7 +50,9 @@ const ones = (from: number, to: number) => (1n << BigInt(to + 1)) - (1n << BigIn
 
 /** TBI of the half that a pointer belongs to, and the lowest bit of a code there. */
 function placeOf(tcr: bigint, data: boolean, high: number): { tbi: boolean; bottom: number } {
-  const tsz = Math.min(39, Math.max(16, Number(tcr >> BigInt(16 * high) & 63n)));
+  // Pages of 64 KiB have FEAT_LVA.
+  const isLarge = Number(tcr >> (high ? 30n : 14n) & 3n) === (high ? 3 : 1);
+  const tsz = Math.min(isLarge ? 47 : 48, Math.max(isLarge ? 12 : 16, Number(tcr >> BigInt(16 * high) & 63n)));
   return { tbi: bit(tcr, 37 + high) === 1 && (data || bit(tcr, 51 + high) === 0), bottom: 64 - tsz };
 }
 
@@ -129,7 +131,7 @@ Deno.test("signing, authenticating and stripping are AddPAC, Auth and Strip in e
       for (let round = 0; round < 300; round++) {
         const key = random.below(4), [low, high] = keys[key];
         const tcr = BigInt(random.below(64)) | BigInt(random.below(64)) << 16n | BigInt(random.below(4)) << 37n |
-          BigInt(random.below(4)) << 51n;
+          BigInt(random.below(4)) << 51n | BigInt(random.below(4)) << 14n | BigInt(random.below(4)) << 30n;
         vcpu.setRegister("TCR_EL1", tcr);
         const before = pointer(random), modifier = random.wide(), code = (data: bigint) => codeOf(data, modifier, low, high);
         vcpu.setX(0, before);

@@ -160,7 +160,7 @@ export class Rig {
     this.space = this.pool.acquire(this, this.stage2.id);
     this.setWord("STAGE2", this.stage2.root);
     this.setWord("STAGE2_ID", this.stage2.id);
-    this.setWord("TLB_UNPRIVILEGED", this.space + TlbSpace.Sets);
+    for (const field of ["TLB_SPACE", "TLB_UNPRIVILEGED"] as const) this.setWord(field, this.space + TlbSpace.Sets);
     this.setWord("PSTATE", Pstate.EL1h | Pstate.Daif);
     this.functions.updateRegime();
   }

@@ -2,6 +2,7 @@
 // and every step leaves the core as the instruction would. With it hypervisor, resource manager and
 // native host are tested together without any AArch64 code.
 
+import { DEFAULT_CPU, parseCpu } from "../../src/isa/cpus.ts";
 import { BASE_IDENTIFICATION } from "../support/base-identification.ts";
 import assert from "node:assert/strict";
 import {
@@ -56,6 +57,7 @@ export type Scripts = Readonly<Record<number, Script>>;
 
 /** The core. */
 export class ScriptedCore implements Core {
+  readonly cpu = parseCpu(DEFAULT_CPU);
   readonly identification = BASE_IDENTIFICATION;
   readonly #scripts: Scripts;
   readonly #tables = new Map<number, Stage2Table>();

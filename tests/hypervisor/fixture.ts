@@ -1,6 +1,7 @@
 // A hypervisor without AArch64 code: a core that only remembers what it is told, and callers that
 // make hypercalls directly.
 
+import { DEFAULT_CPU, parseCpu } from "../../src/isa/cpus.ts";
 import { BASE_IDENTIFICATION } from "../support/base-identification.ts";
 import assert from "node:assert/strict";
 import { ErrorCode, errorName } from "../../src/abi/errors.ts";
@@ -52,6 +53,7 @@ function fakeCore(log: CoreLog, tables: ReadonlyMap<number, Stage2Table>): Core 
     throw new Error(`this core has no ${what}`);
   };
   return {
+    cpu: parseCpu(DEFAULT_CPU),
     identification: BASE_IDENTIFICATION,
     createVcpu: () => new PlainVcpuState(RESET_PSTATE),
     releaseVcpu: () => {},

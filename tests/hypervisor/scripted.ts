@@ -1,6 +1,7 @@
 // VMs whose vCPUs run scripts instead of instructions: generators that compute for a while or exit
 // to EL2, and see the result.
 
+import { DEFAULT_CPU, parseCpu } from "../../src/isa/cpus.ts";
 import { BASE_IDENTIFICATION } from "../support/base-identification.ts";
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../src/abi/errors.ts";
@@ -55,6 +56,7 @@ export class ScriptedState extends PlainVcpuState {
 }
 
 class ScriptedCore implements Core {
+  readonly cpu = parseCpu(DEFAULT_CPU);
   readonly identification = BASE_IDENTIFICATION;
   /** @param script what a vCPU does that no test has given another */
   constructor(readonly script: Script) {}

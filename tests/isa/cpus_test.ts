@@ -103,10 +103,10 @@ Deno.test("changes add and remove features, and say what they cannot be", () => 
   for (const [wrong, message] of refusals) assert.throws(() => parseCpu(wrong), { message });
 });
 
-Deno.test("the CPU of the recordings has their ID registers of instructions, to the bit", () => {
+Deno.test("the CPU of the recordings has their ID registers of instructions and of addresses, to the bit", () => {
   const observed = Deno.readTextFileSync(new URL("docs/spec/observed.md", ROOT)),
     registers = identificationOf(parseCpu("recorded").features);
-  for (const name of ["PFR1", "ISAR0", "ISAR1"] as const) {
+  for (const name of ["PFR1", "ISAR0", "ISAR1", "MMFR2"] as const) {
     const [, value] = new RegExp(`ID registers \\(primary[^.]*?${name}\\s+(0x[0-9a-f]+)`).exec(observed)!;
     assert.equal(registers[name].toString(16), value.slice(2), name);
   }

@@ -26,6 +26,8 @@ export const ExceptionClass = {
   DataAbortLower: 0x24,
   DataAbort: 0x25,
   SpAlignment: 0x26,
+  /** A part of a memory copy or set that does not continue the one before it (FEAT_MOPS). */
+  MemoryOperation: 0x27,
   BreakpointLower: 0x30,
   Breakpoint: 0x31,
   SoftwareStepLower: 0x32,
@@ -92,6 +94,8 @@ export const Pstate = {
   Nzcv: 0xf0000000,
   SS: 1 << 21,
   PAN: 1 << 22,
+  /** LDTR and STTR of EL1 are checked as LDR and STR (FEAT_UAO). */
+  UAO: 1 << 23,
   SSBS: 1 << 12,
   /** The type of the branch that leads to the next instruction, 2 bits. */
   BTYPE: 3 << 10,
@@ -116,7 +120,9 @@ export const Pstate = {
 
 /** Fields of PSTATE that features add: exceptions save them, and returns restore them. */
 export function extendedPstate(features: ReadonlySet<FeatureName>): number {
-  const fields = [["FEAT_DIT", Pstate.DIT], ["FEAT_SSBS", Pstate.SSBS], ["FEAT_BTI", Pstate.BTYPE]] as const;
+  const fields = [
+    ...[["FEAT_UAO", Pstate.UAO], ["FEAT_DIT", Pstate.DIT], ["FEAT_SSBS", Pstate.SSBS], ["FEAT_BTI", Pstate.BTYPE]] as const,
+  ];
   return fields.reduce((bits, [feature, field]) => features.has(feature) ? bits | field : bits, 0);
 }
 
@@ -168,6 +174,9 @@ export const SCTLR_DSSBS_SHIFT = 44;
  * The bits of SCTLR_EL1 with which PACIASP refuses branches by BR, at EL0 and at EL1 (BT0, BT1).
  */
 export const SCTLR_BT_SHIFTS = [35, 36] as const;
+
+/** SCTLR_EL1.MSCEn: EL0 may copy and set memory (FEAT_MOPS). */
+export const SCTLR_MSCEN_SHIFT = 33;
 
 /** SCTLR_EL1.EPAN: PSTATE.PAN also denies pages that EL0 may only execute (FEAT_PAN3). */
 export const SCTLR_EPAN_SHIFT = 57;

@@ -14,6 +14,3 @@ export const Tcr = {
   Tbid0Shift: 51,
   E0pd0Shift: 55,
 } as const;
-
-/** The least and greatest TxSZ: others count as these. */
-export const SMALLEST_TSZ = 16, LARGEST_TSZ = 39;

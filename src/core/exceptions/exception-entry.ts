@@ -19,7 +19,7 @@ import {
 } from "../architecture/exceptions.ts";
 import { CPU, Pending, Slot, TlbSet, xAddress } from "../state/cpu-state.ts";
 import { callee, define as defineFunction, type FunctionName } from "../state/functions.ts";
-import { Regime } from "../state/tlb-layout.ts";
+import { currentSpace, Regime } from "../state/tlb-layout.ts";
 import { Code, constant, type Operand, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
@@ -88,7 +88,7 @@ const EXPORTED: readonly ExceptionFunction[] = ["injectException", "setPstate", 
  */
 export function defineExceptions(library: Library, undefinedInstruction: number, features: ReadonlySet<FeatureName>): void {
   const entry = library.define("enterEl1", ENTER_EL1, []), exit = library.define("leave", LEAVE, []);
-  defineState(library);
+  defineState(library, features);
   defineEntry(library, new Code(entry), features);
   defineSynchronous(library);
   defineExit(new Code(exit));
@@ -172,7 +172,7 @@ const atEl1 = (c: Code) => c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask);
 const stepped = (c: Code) => c.store("i32.store", CPU.PSTATE, c.load("i32.load", CPU.PSTATE).and(~Pstate.SS));
 
 /** PSTATE, its flags, and what follows from it. */
-function defineState(library: Library): void {
+function defineState(library: Library, features: ReadonlySet<FeatureName>): void {
   define(library, "readFlags", (c) => {
     const sign = (address: number, bit: number) => c.load("i64.load", address).shrU(63).wrap().shl(bit);
     const z = c.load("i64.load", CPU.Z).not().shl(30);
@@ -207,13 +207,18 @@ function defineState(library: Library): void {
   defineSeam(library, "updateRegime", (c) => {
     const pstate = c.let(c.load("i32.load", CPU.PSTATE));
     const fpen = c.let(c.load("i32.load", CPU.CPACR_EL1).shrU(20).and(3));
-    const el0Set = c.let(c.load("i32.load", CPU.TLB_UNPRIVILEGED));
+    const el0Set = c.let(currentSpace(c));
     c.if(pstate.and(Pstate.ElMask), () => {
       const set = el0Set.add(pstate.and(Pstate.PAN).select(constant("i32", Regime.El1Pan * TlbSet.Size), Regime.El1 * TlbSet.Size));
       c.store("i32.store", CPU.TLB, set);
+      if (features.has("FEAT_UAO")) {
+        const overrides = pstate.and(Pstate.UAO);
+        c.store("i32.store", CPU.TLB_UNPRIVILEGED, overrides.select(c.load("i32.load", CPU.TLB), el0Set));
+      }
       c.store("i32.store", CPU.FP_TRAP, fpen.and(1).not());
     }, () => {
       c.store("i32.store", CPU.TLB, el0Set);
+      if (features.has("FEAT_UAO")) c.store("i32.store", CPU.TLB_UNPRIVILEGED, el0Set);
       c.store("i32.store", CPU.FP_TRAP, fpen.ne(3));
     });
   });

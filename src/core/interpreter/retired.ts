@@ -8,6 +8,9 @@ import { statementsOf } from "./meaning.ts";
 /** The high half of RET, RETAA and RETAB, the branches that are procedure returns. */
 const RETURN = 0xd65f;
 
+/** By their functions: the main parts of memory copies and sets, whose branch only repeats them. */
+const OPERATIONS: Readonly<Record<string, number>> = { copyMemory: Retired.Load | Retired.Store, setMemory: Retired.Store };
+
 /** The bits of `Retired` of a word; 0 also for one that is UNDEFINED. */
 export function retiredKinds(set: InstructionSet, word: number): number {
   const encoding = set.decode(word);
@@ -22,6 +25,7 @@ export function retiredKinds(set: InstructionSet, word: number): number {
     else if (s.kind === "ramAddress") kinds |= s.zero || isExclusive ? Retired.Store : Retired.Load | Retired.Store;
     else if (s.kind === "branch") kinds |= Retired.Branch | Retired.Immediate;
     else if (s.kind === "branchTo") kinds |= Retired.Branch | (word >>> 16 === RETURN ? Retired.Return : 0);
+    else if (s.kind === "call" && s.name in OPERATIONS) return OPERATIONS[s.name];
     else if (s.kind === "call" && s.name.endsWith("xceptionReturn")) kinds |= Retired.ExceptionReturn;
   }
   return kinds;

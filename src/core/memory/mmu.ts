@@ -16,7 +16,7 @@ import { setPageBit } from "../state/page-bits.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
-import { type Granule, granuleShift, granulesOf, inputBits } from "./granules.ts";
+import { granuleShift, granulesOf, inputBits } from "./granules.ts";
 import { Stage2Flags } from "./stage2-table.ts";
 import { IPA_BITS, Stage2Entry, WIDE_IPA_BITS, WIDE_ROOT } from "./stage2.ts";
 import { PAGE_SHIFT } from "../../support/sizes.ts";
@@ -241,7 +241,7 @@ function defineTranslateStage1(c: Code, library: Library, walk: FunctionBuilder,
       fail(c, Fault.Stage1, status(FaultStatus.Translation, 0));
     });
   }
-  const el0 = pstate.and(Pstate.ElMask).not().or(access.and(Access.Unprivileged).nonZero());
+  const el0 = pstate.and(Pstate.ElMask).not().or(isUnprivileged(access, pstate, features));
   if (features.has("FEAT_E0PD")) {
     const denied = c.load("i64.load", CPU.TCR_EL1).shrU(va.shrU(55).and(1).add(Tcr.E0pd0Shift)).wrap().and(1);
     c.if(el0.and(denied), () => fail(c, Fault.Stage1, status(FaultStatus.Translation, 0)));
@@ -270,6 +270,15 @@ function defineTranslateStage1(c: Code, library: Library, walk: FunctionBuilder,
     c.if(access.and(AccessKind.Observe | AccessKind.Maintenance).not(), () => updateDescriptor(c, library, access, rights));
   }
   c.result(constant("i32", 1));
+}
+
+/**
+ * Whether an access is checked as one of EL0: PSTATE.UAO takes that from instructions, not from AT.
+ */
+function isUnprivileged(access: Value, pstate: Value, features: ReadonlySet<FeatureName>): Value {
+  const unprivileged = access.and(Access.Unprivileged).nonZero();
+  if (!features.has("FEAT_UAO")) return unprivileged;
+  return unprivileged.and(pstate.and(Pstate.UAO).not().or(access.and(AccessKind.IgnorePan).nonZero()));
 }
 
 /** Whether TCR_EL1 has the hardware manage dirty state, and with that access flags. */
@@ -409,7 +418,8 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, features: 
   const high = c.let(va.shrU(55).and(1).wrap());
   const half = c.let(tcr.shrU(high.select(constant("i64", Tcr.HalfShift), 0)).wrap());
   const ttbr = c.let(high.select(c.load("i64.load", CPU.TTBR1_EL1), c.load("i64.load", CPU.TTBR0_EL1)));
-  const bits = inputBits(c, half);
+  const page = granuleShift(c, tcr, high, granules);
+  const bits = inputBits(c, half, page, features);
   const address = c.let(ignoresTop(tcr, high).select(va.shl(8).shrS(8), va));
   c.if(address.shrS(bits.wide()).ne(constant("i64", 0).sub(high.wide())), () => translationFault(0));
   c.if(half.shrU(Tcr.EpdShift).and(1), () => translationFault(0));
@@ -419,9 +429,8 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, features: 
     c.if(output.shrU(bitsOfOutput).nonZero(), () => fail(c, Fault.Stage1, status(FaultStatus.AddressSize, level)));
   };
 
-  const { level, shift, indexBits, addressMask, blocksFrom } = granules.length
-    ? granuleOf(c, tcr, high, bits, granules)
-    : smallGranule(c, bits);
+  const isFixed = granules.length === 0 && !features.has("FEAT_TTST");
+  const { level, shift, indexBits, addressMask, blocksFrom } = isFixed ? smallGranule(c, bits) : granuleOf(c, page, bits);
   const index = c.let(address.and(constant("i64", 1).shl(bits.wide()).sub(1)).shrU(shift.wide()));
   const table = c.let(ttbr.and(0x0000_ffff_ffff_fffen));
   checkOutput(table, 0);
@@ -467,8 +476,8 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout, features: 
   }
   c.store("i64.store", CPU.WALK_IPA, output);
   // A TLBI of one page must find the entries of a leaf: blocks of 2 MiB, and all that is larger.
-  const giant = granules.length ? shift.gtU(SMALL_BLOCK_SHIFT) : level.eq(1);
-  const block = granules.length ? shift.eq(SMALL_BLOCK_SHIFT) : level.eq(2);
+  const giant = isFixed ? level.eq(1) : shift.gtU(SMALL_BLOCK_SHIFT);
+  const block = isFixed ? level.eq(2) : shift.eq(SMALL_BLOCK_SHIFT);
   c.store("i32.store", CPU.WALK_RIGHTS, leafRights(c, descriptor, controls, { level, block, giant, guards: features.has("FEAT_BTI") }));
   c.result(constant("i32", 1));
 }
@@ -488,7 +497,7 @@ interface WalkShape {
 /** log2 of the bytes of a block at level 2 with pages of 4 KiB. */
 const SMALL_BLOCK_SHIFT = PAGE_SHIFT + INDEX_BITS;
 
-/** Pages of 4 KiB. */
+/** Pages of 4 KiB, at least two levels of them. */
 function smallGranule(c: Code, bits: Value): WalkShape {
   const level = c.let(bits.gtU(39).select(constant("i32", 0), bits.gtU(30).select(constant("i32", 1), 2)));
   const shift = c.let(constant("i32", PAGE_SHIFT + 3 * INDEX_BITS).sub(level.mul(INDEX_BITS)));
@@ -501,9 +510,9 @@ function smallGranule(c: Code, bits: Value): WalkShape {
   };
 }
 
-/** Pages of the size that TCR_EL1 asks for. */
-function granuleOf(c: Code, tcr: Value, high: Value, bits: Value, granules: readonly Granule[]): WalkShape {
-  const page = granuleShift(c, tcr, high, granules), indexBits = c.let(page.sub(3));
+/** Pages of the size that TCR_EL1 asks for, of which address spaces may be as small as a table. */
+function granuleOf(c: Code, page: Local, bits: Value): WalkShape {
+  const indexBits = c.let(page.sub(3));
   // As many levels as the index has parts, of which the first may be shorter.
   const level = c.let(constant("i32", 4).sub(bits.sub(page).add(indexBits).sub(1).divU(indexBits)));
   const shift = c.let(page.add(constant("i32", 3).sub(level).mul(indexBits)));

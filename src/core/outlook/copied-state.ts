@@ -199,7 +199,7 @@ export class CopiedState {
    * @throws Unreachable
    */
   pageOf(va: bigint, kind: number): Place {
-    const counting = kind | this.pstate & (Pstate.ElMask | Pstate.PAN), number = va >> 12n;
+    const counting = kind | this.pstate & (Pstate.ElMask | Pstate.PAN | Pstate.UAO), number = va >> 12n;
     let pages = this.#pages.get(counting);
     if (!pages) this.#pages.set(counting, pages = new Map());
     let page = pages.get(number);

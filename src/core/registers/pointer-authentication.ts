@@ -10,7 +10,7 @@ import type { FeatureName } from "../../isa/features.ts";
 import { ExceptionClass, Pstate, Sctlr, syndrome } from "../architecture/exceptions.ts";
 import { Tcr } from "../architecture/translation-control.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
-import { inputBits } from "../memory/granules.ts";
+import { granuleShift, granulesOf, inputBits } from "../memory/granules.ts";
 import { ignoresTop, ignoresTopOfCode } from "../memory/mmu.ts";
 import { defineQarma, QARMA3, QARMA5 } from "../simd/qarma.ts";
 import { CPU } from "../state/cpu-state.ts";
@@ -49,7 +49,8 @@ function defineUpdate(library: Library, features: ReadonlySet<FeatureName>): voi
   for (const [data, ignores] of kinds.entries()) {
     const ignored = [0, 1].map((high) => c.let(ignores(constant("i32", high))));
     for (const high of [0, 1]) {
-      const bits = inputBits(c, tcr.shrU(Tcr.HalfShift * high).wrap()).wide();
+      const page = granuleShift(c, tcr, constant("i32", high), granulesOf(features));
+      const bits = inputBits(c, tcr.shrU(Tcr.HalfShift * high).wrap(), page, features).wide();
       // From the lowest bit that no address has, up to the tag.
       const mask = constant("i64", -1).shl(bits).and(~(1n << HALF_BIT));
       c.store("i64.store", CPU.PAC_MASKS + 16 * data + 8 * high, mask.and(ignored[high].select(constant("i64", (1n << 56n) - 1n), -1)));

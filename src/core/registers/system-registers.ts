@@ -13,6 +13,7 @@ import {
   SCTLR_BT_SHIFTS,
   SCTLR_DSSBS_SHIFT,
   SCTLR_EPAN_SHIFT,
+  SCTLR_MSCEN_SHIFT,
   syndrome,
 } from "../architecture/exceptions.ts";
 import { CACHES, ccsidr, CLIDR_EL1, CNTFRQ_EL0, CTR_EL0, DCZID_EL0, wideCcsidr } from "../architecture/features.ts";
@@ -181,6 +182,7 @@ const SCTLR_BITS: readonly (readonly [feature: FeatureName, bits: bigint])[] = [
   ["FEAT_IESB", 1n << 21n],
   ["FEAT_CSV2_2", BigInt(Sctlr.TSCXT)],
   ["FEAT_SPECRES", BigInt(Sctlr.EnRCTX)],
+  ["FEAT_MOPS", 1n << BigInt(SCTLR_MSCEN_SHIFT)],
   ["FEAT_PAN3", 1n << BigInt(SCTLR_EPAN_SHIFT)],
   ["FEAT_BTI", SCTLR_BT_SHIFTS.reduce((bits, shift) => bits | 1n << BigInt(shift), 0n)],
   ["FEAT_PAuth", BigInt((Sctlr.EnIA | Sctlr.EnIB | Sctlr.EnDA | Sctlr.EnDB) >>> 0)],
@@ -260,6 +262,7 @@ function randomNumber(name: string, op2: number): SystemRegister {
 /** The registers that features add. */
 const EXTENSIONS: readonly (readonly [feature: FeatureName, register: SystemRegister])[] = [
   ["FEAT_SSBS2", pstateField("SSBS", [3, 3, 4, 2, 6], Pstate.SSBS, true, 0)],
+  ["FEAT_UAO", pstateField("UAO", [3, 0, 4, 2, 4], Pstate.UAO)],
   ["FEAT_DIT", pstateField("DIT", [3, 3, 4, 2, 5], Pstate.DIT, true, 0)],
   ["FEAT_RAS", plain("DISR_EL1", [3, 0, 12, 1, 1], CPU.DISR_EL1)],
   // No error record.
@@ -398,6 +401,13 @@ const SYSTEM_REGISTERS: readonly SystemRegister[] = [
   ...timerRegisters("virtual", "CNTV", 3, cntkctlAllows(Cntkctl.El0VirtualTimer)),
 ];
 
+/** Fields of PSTATE that MSR (immediate) sets on CPUs with a feature: op1, op2, privilege, bit. */
+const PSTATE_FIELDS: readonly (readonly [feature: FeatureName, op1: number, op2: number, privilege: Privilege, bit: number])[] = [
+  ["FEAT_UAO", 0, 3, 1, Pstate.UAO],
+  ["FEAT_SSBS2", 3, 1, 0, Pstate.SSBS],
+  ["FEAT_DIT", 3, 2, 0, Pstate.DIT],
+];
+
 /** Defines `readSystemRegister`, `writeSystemRegister` and `writePstateField` of the seam. */
 export function defineSystemRegisters(library: Library, features: ReadonlySet<FeatureName>): void {
   const registers = systemRegisters(features);
@@ -464,11 +474,10 @@ export function defineSystemRegisters(library: Library, features: ReadonlySet<Fe
       [3, 6, sctlrAllows(Sctlr.UMA), () => c.run(exceptionFunction(library, "setDaif"), daif.or(bits))],
       [3, 7, sctlrAllows(Sctlr.UMA), () => c.run(exceptionFunction(library, "setDaif"), daif.and(bits.xor(-1)))],
     ];
-    if (features.has("FEAT_SSBS2")) {
-      fields.push([3, 1, 0, () => setPstateField(c, library, Pstate.SSBS, immediate.and(1).mul(Pstate.SSBS))]);
-    }
-    if (features.has("FEAT_DIT")) {
-      fields.push([3, 2, 0, () => setPstateField(c, library, Pstate.DIT, immediate.and(1).mul(Pstate.DIT))]);
+    for (const [feature, op1, op2, privilege, field] of PSTATE_FIELDS) {
+      if (features.has(feature)) {
+        fields.push([op1, op2, privilege, () => setPstateField(c, library, field, immediate.and(1).mul(field))]);
+      }
     }
     for (const [op1, op2, privilege, emit] of fields) {
       c.if(field.eq(op1 << 3 | op2), () => {

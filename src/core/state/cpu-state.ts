@@ -233,7 +233,7 @@ export const CPU = {
 
   /** Address of the TLB set (`TlbSet`) of the current translation regime. i32. */
   TLB: word(),
-  /** The TLB set that LDTR and STTR use (EL0's). i32. */
+  /** The TLB set that LDTR and STTR use: EL0's, or the current one (FEAT_UAO). i32. */
   TLB_UNPRIVILEGED: word(),
   /**
    * Not zero while the TLB may hold Device memory: exclusive and atomic accesses miss it then. i64.
@@ -241,6 +241,8 @@ export const CPU = {
   DEVICE_MAPPED: doubleword(),
   /** Not zero when FP and AdvSIMD instructions trap (CPACR_EL1.FPEN at this EL). i32. */
   FP_TRAP: word(),
+  /** The TLB set of EL0, the first of the resident vCPU's. i32. */
+  TLB_SPACE: word(),
 
   /**
    * Address of the decoded instruction in progress, stored before every call that may fault or

@@ -114,7 +114,7 @@ export interface TlbPoolLayout {
 }
 
 /** The space of the running vCPU: its EL0 set is the first thing in it. */
-export const currentSpace = (c: Code): Value => c.load("i32.load", CPU.TLB_UNPRIVILEGED);
+export const currentSpace = (c: Code): Value => c.load("i32.load", CPU.TLB_SPACE);
 
 /** Offset in a set's Read or Write table of the entry of `va` (i64). */
 export const dataEntryOffset = (va: Value): Value => va.wrap().shrU(DataEntry.IndexShift).and(DataEntry.IndexMask);

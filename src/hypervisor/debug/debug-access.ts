@@ -71,7 +71,8 @@ const mask = (name: string, kind: "code" | "data", half: 0 | 1): DebugRegister =
   name,
   bits: 64,
   group: "pauth",
-  read: ({ registers }) => registers.names.includes("APIAKeyLo_EL1") ? pointerMask(registers.getRegister("TCR_EL1"), half, kind) : 0n,
+  read: ({ registers, services: { core: { cpu: { features } } } }) =>
+    features.has("FEAT_PAuth") ? pointerMask(registers.getRegister("TCR_EL1"), half, kind, features) : 0n,
   write: undefined,
 });
 

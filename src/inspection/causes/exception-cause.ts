@@ -3,7 +3,8 @@
 
 import { AbortSyndrome, ExceptionClass, exceptionClass, FaultStatus, Pstate, Sctlr, Stage2Flags, Vector } from "../../core/interface.ts";
 import type { Vcpu } from "../../hypervisor/inspect.ts";
-import { cpusWith, pageSizesOf } from "../../isa/cpus.ts";
+import { addressSizesOf } from "../../isa/address-sizes.ts";
+import { cpusWith } from "../../isa/cpus.ts";
 import { nameWord } from "../../isa/word-names.ts";
 import type { Access, DeviceBecause, ExceptionCause, StageOneFault } from "../../queries/facts/exception-cause.ts";
 import { hex } from "../../support/number-text.ts";
@@ -126,7 +127,7 @@ const isStage1On = ({ registers }: Vcpu) => (Number(registers.getRegister("SCTLR
 function walkOf(view: View, vcpu: Vcpu, va: bigint): Walk | undefined {
   if (!isStage1On(vcpu)) return undefined;
   const read = entriesOf(vcpu, view.hypervisor.machine.ram);
-  return walkStage1(vcpu.registers, va, read, pageSizesOf(view.system.symbols.core.cpu).map(Math.log2));
+  return walkStage1(vcpu.registers, va, read, addressSizesOf(view.system.symbols.core.cpu.features));
 }
 
 function permissionCause(

@@ -2,7 +2,7 @@
 // descriptor at which it ended. Arm ARM D5.2.
 
 import type { VcpuState } from "../../core/interface.ts";
-import { areWalksOff, isInHalf, type ReadEntry, untagged, walkTables } from "../../formats/page-tables.ts";
+import { areWalksOff, isInHalf, type ReadEntry, type Sizes, untagged, walkTables } from "../../formats/page-tables.ts";
 import type { WalkEnd } from "../../queries/facts/exception-cause.ts";
 import { type LeafRights, rightsOf, tablesOfHalf } from "../readers/stage1.ts";
 import { field } from "../../support/bits.ts";
@@ -15,11 +15,11 @@ export type Walk =
 
 const NO_RIGHTS: LeafRights = { el0: "", el1: "", user: false, attributes: 0 };
 
-/** @param granules log2 of the page sizes that the CPU has */
-export function walkStage1(registers: VcpuState, va: bigint, read: ReadEntry, granules: readonly number[]): Walk {
+/** @param sizes those that the CPU has */
+export function walkStage1(registers: VcpuState, va: bigint, read: ReadEntry, sizes: Sizes): Walk {
   const upper = field(va, 55, 1) === 1, tcr = registers.getRegister("TCR_EL1");
   const ttbr = upper ? "TTBR1_EL1" as const : "TTBR0_EL1" as const, address = untagged(va, tcr);
-  const tables = tablesOfHalf(registers, upper, granules);
+  const tables = tablesOfHalf(registers, upper, sizes);
   if (!isInHalf(tables, address)) return { end: "outside", ttbr, bits: tables.bits };
   if (areWalksOff(tcr, upper)) return { end: "disabled", ttbr, bits: tables.bits };
   const end = walkTables(tables, address, read);

@@ -13,7 +13,7 @@ import {
   untagged,
   walkTables,
 } from "../../formats/page-tables.ts";
-import { pageSizesOf } from "../../isa/cpus.ts";
+import { addressSizesOf } from "../../isa/address-sizes.ts";
 import { formatId, vcpuName } from "../../queries/ids.ts";
 import type { RowOf } from "../../queries/table.ts";
 import type { PAGE_TABLES } from "../../queries/tables.ts";
@@ -60,7 +60,7 @@ class Reading {
   }
 
   #tables(upper: boolean): Tables {
-    return tablesOfHalf(this.vcpu.registers, upper, pageSizesOf(this.view.system.symbols.core.cpu).map(Math.log2));
+    return tablesOfHalf(this.vcpu.registers, upper, addressSizesOf(this.view.system.symbols.core.cpu.features));
   }
 
   /** Neighbors with the same rights whose memory is contiguous are one row. */

@@ -2,7 +2,7 @@
 // (Arm ARM D5.2, D5.4).
 
 import type { VcpuState } from "../../core/interface.ts";
-import { type Descriptor, type ReadEntry, TableControl, type Tables, tablesOf } from "../../formats/page-tables.ts";
+import { type Descriptor, type ReadEntry, type Sizes, TableControl, type Tables, tablesOf } from "../../formats/page-tables.ts";
 import type { Hypervisor, Vcpu } from "../../hypervisor/inspect.ts";
 import { field } from "../../support/bits.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -29,12 +29,9 @@ export function entriesOf({ space }: Vcpu, ram: Hypervisor["machine"]["ram"]): R
   };
 }
 
-/**
- * The tables of a half of the addresses.
- * @param granules log2 of the page sizes that the CPU has
- */
-export function tablesOfHalf(registers: VcpuState, upper: boolean, granules: readonly number[]): Tables {
-  return tablesOf(registers.getRegister(upper ? "TTBR1_EL1" : "TTBR0_EL1"), registers.getRegister("TCR_EL1"), upper, granules);
+/** The tables of a half of the addresses. */
+export function tablesOfHalf(registers: VcpuState, upper: boolean, sizes: Sizes): Tables {
+  return tablesOf(registers.getRegister(upper ? "TTBR1_EL1" : "TTBR0_EL1"), registers.getRegister("TCR_EL1"), upper, sizes);
 }
 
 const SCTLR_WXN = 19;

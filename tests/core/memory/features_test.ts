@@ -127,6 +127,44 @@ Deno.test("with EPAN, PAN denies pages that EL0 may only execute", () => {
   }
 });
 
+Deno.test("with PSTATE.UAO, LDTR and STTR of EL1 are checked as LDR and STR; AT is not, and an exception clears it", () => {
+  const UNPRIVILEGED = 0x200, kernel = mapped("v8.2", Leaf.Accessed).rig, user = mapped("v8.2", Leaf.Accessed | Leaf.User).rig;
+  const kinds = [["slowLoad", []], ["slowStore", [1n]]] as const;
+  const outcome = (rig: Rig, pstate: number) =>
+    kinds.map(([name, value]) => {
+      rig.pstate(pstate);
+      return status(rig.call(name, signed(LOW), 8 | UNPRIVILEGED, ...value));
+    });
+  const denied = [0x0f, 0x0f], permitted = [undefined, undefined];
+  for (const again of [1, 2]) {
+    assert.deepEqual(outcome(kernel, Pstate.EL1h), denied, `${again}`);
+    assert.deepEqual(outcome(kernel, Pstate.EL1h | Pstate.UAO), permitted);
+    assert.deepEqual(outcome(kernel, Pstate.EL0t | Pstate.UAO), denied);
+    // PAN is for accesses of EL1.
+    assert.deepEqual(outcome(user, Pstate.EL1h | Pstate.PAN), permitted);
+    assert.deepEqual(outcome(user, Pstate.EL1h | Pstate.PAN | Pstate.UAO), denied);
+    assert.deepEqual(outcome(user, Pstate.EL1h | Pstate.UAO), permitted);
+  }
+  // AT S1E0R is about EL0.
+  kernel.pstate(Pstate.EL1h | Pstate.UAO);
+  sys(kernel, 0, 8, 2, LOW, 7);
+  assert.equal(kernel.get("PAR_EL1") & 0x7fn, 1n | 0x0fn << 1n);
+
+  const UAO = 3 << 14 | 4 << 7 | 2 << 3 | 4;
+  kernel.call("writeSystemRegister", UAO, signed(1n << 23n));
+  assert.equal(kernel.call("readSystemRegister", UAO).value, 1n << 23n);
+  kernel.call("writePstateField", 3, 0);
+  assert.equal(kernel.call("readSystemRegister", UAO).value, 0n);
+  kernel.call("writePstateField", 3, 1);
+  kernel.call("raiseSupervisorCall", 0);
+  assert.deepEqual([kernel.getWord("PSTATE") & Pstate.UAO, Number(kernel.get("SPSR_EL1")) & Pstate.UAO], [0, Pstate.UAO]);
+  kernel.call("exceptionReturn");
+  assert.equal(kernel.getWord("PSTATE") & Pstate.UAO, Pstate.UAO);
+  const old = new Rig();
+  assert.equal(old.call("readSystemRegister", UAO).exit, ExitReason.Trap, "EL2 answers what the CPU has not");
+  assert.equal(old.call("writePstateField", 3, 1).esr, 0x200_0000);
+});
+
 Deno.test("AT S1E1RP and S1E1WP obey PAN, AT S1E1R does not", () => {
   const { rig } = mapped("v8.2", Leaf.Accessed | Leaf.User);
   rig.pstate(Pstate.EL1h | Pstate.PAN);

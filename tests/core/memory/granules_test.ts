@@ -40,6 +40,31 @@ Deno.test("pages of every granule are found in both halves, with address spaces 
   }
 });
 
+Deno.test("address spaces may be as small as one table with FEAT_TTST, and 52 bits wide with FEAT_LVA and pages of 64 KiB", () => {
+  const random = new Random(5), DATA_ABORT = 0x25;
+  for (const [cpu, has] of [["max", true], ["v8.2", false]] as const) {
+    for (const [shift, tg0, tg1] of GRANULES) {
+      for (const tsz of [40, 43, 46, 47, ...shift === 16 ? [12, 13, 15] : [48]]) {
+        // Without the feature, the nearest size that there is counts.
+        const rig = new Rig(cpu), counted = has ? tsz : tsz < 16 ? 16 : 39;
+        const halves = [new PageTables(rig, counted, shift), new PageTables(rig, counted, shift)];
+        enable(rig, halves[0], halves[1], tcrOf(tg0, tg1) & ~0x3f_003fn);
+        rig.call("writeSystemRegister", 3 << 14 | 2 << 7 | 2, signed(tcrOf(tg0, tg1) & ~0x3f_003fn | BigInt(tsz) | BigInt(tsz) << 16n));
+        for (const high of [0, 1]) {
+          const va = addressOf(random, Math.max(tsz, counted), high === 1, shift), page = RAM_BASE + (random.below(8) << shift);
+          halves[high].map(va, page, ATTRIBUTES);
+          rig.poke(page + 8, 77n);
+          assert.equal(load(rig, va + 8n).value, 77n, `${cpu} ${shift} ${tsz} ${va.toString(16)}`);
+          // The first address outside of the half.
+          const outside = BigInt.asUintN(64, high ? (-1n << BigInt(64 - counted)) - 8n : 1n << BigInt(64 - counted));
+          const { esr } = load(rig, outside);
+          assert.deepEqual([esr! >>> 26, esr! & 0x3f], [DATA_ABORT, 4], `${cpu} ${shift} ${tsz}`);
+        }
+      }
+    }
+  }
+});
+
 Deno.test("blocks of level 2 have the size of the granule; level 1 has none with 16 and 64 KiB", () => {
   for (const [shift, tg0, tg1] of GRANULES) {
     const rig = new Rig("max"), tables = new PageTables(rig, 16, shift), size = 2n ** BigInt(2 * shift - 3);

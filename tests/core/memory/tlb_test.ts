@@ -160,6 +160,7 @@ Deno.test("inner-shareable TLBI reaches the other vCPUs of the VM, local TLBI an
     const { rig, tables } = mapped(Leaf.Accessed);
     const space = rig.pool.acquire(other, sameVm ? rig.stage2.id : rig.stage2.id + 1);
     const run = (at: number) => {
+      rig.setWord("TLB_SPACE", at + TlbSpace.Sets);
       rig.setWord("TLB_UNPRIVILEGED", at + TlbSpace.Sets);
       rig.call("updateRegime");
     };

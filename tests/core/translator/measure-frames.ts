@@ -92,7 +92,7 @@ function measure({ name, code, entry }: Hostile) {
   const region = exports[regionName(0)] as (address: bigint, left: number, stack: number) => unknown;
   const run = (levels: number, stack: number) => {
     first = deepest = frame = 0;
-    for (const field of [CPU.TLB, CPU.TLB_UNPRIVILEGED]) view.setInt32(field, TLB, true);
+    for (const field of [CPU.TLB, CPU.TLB_SPACE, CPU.TLB_UNPRIVILEGED]) view.setInt32(field, TLB, true);
     view.setBigInt64(CPU.STACK_PAGE, BigInt(NO_STACK_PAGE), true);
     for (let slot = 0; slot < 31; slot++) view.setBigInt64(xAddress(slot), (1n << 40n) + BigInt(0x1000 * slot), true);
     for (const [slot, value] of [[0, levels], [11, 0], [28, 0], [29, 1]]) view.setBigInt64(xAddress(slot), BigInt(value), true);

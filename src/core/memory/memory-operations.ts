@@ -1,0 +1,124 @@
+// The functions that the entries of isa/memory-copy-set.ts call (FEAT_MOPS). One call does not pass
+// the end of a page, and has done nothing where it takes an exception: all before it is in the
+// registers.
+
+import { ExceptionClass, Pstate, SCTLR_MSCEN_SHIFT, syndrome } from "../architecture/exceptions.ts";
+import { exceptionFunction } from "../exceptions/exception-entry.ts";
+import { CPU } from "../state/cpu-state.ts";
+import { Access, callee } from "../state/functions.ts";
+import { Code, constant, type Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
+import { copy, inPage } from "./data-access.ts";
+
+/** The ISS of the exception; the flags may be those of another option than this CPU's. D19.2.37. */
+const Iss = { Set: 1 << 24, OptionsShift: 19, Epilogue: 1 << 18, WrongOption: 1 << 17, OptionA: 1 << 16, DestinationShift: 10 } as const;
+/** Options of a copy: its reads, its writes are unprivileged; a set has the latter alone. */
+const READS = 2, WRITES = 1;
+/** Bits 23:22 of a set, and the number of an epilogue. */
+const SET = 3, EPILOGUE = 2;
+/** Bytes that `dropDecoded` takes at most. */
+const DROPPED_AT_ONCE = 64;
+
+/** Defines the functions. */
+export function defineMemoryOperations(library: Library): void {
+  definePermission(library);
+  defineCheck(library);
+  defineCopy(library);
+  defineSet(library);
+}
+
+/** `permitMemoryOperation` (): at EL0, UNDEFINED unless SCTLR_EL1.MSCEn is set. */
+function definePermission(library: Library): void {
+  const c = new Code(library.define("permitMemoryOperation", [], []));
+  const atEl0 = c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).not();
+  const enabled = c.load("i64.load", CPU.SCTLR_EL1).shrU(SCTLR_MSCEN_SHIFT).wrap().and(1);
+  c.if(atEl0.and(enabled.not()), () => c.run(callee(library, "raiseUndefined")));
+}
+
+/** `checkMemoryOperation` (PSTATE.C, whether bytes are left that should not be). */
+function defineCheck(library: Library): void {
+  const c = new Code(library.define("checkMemoryOperation", ["i32", "i32"], []));
+  const isOther = c.parameter(0), isLeft = c.parameter(1);
+  c.run(library.named("permitMemoryOperation"));
+  c.if(c.load("i32.load", CPU.PENDING), () => c.return());
+  c.if(isOther.or(isLeft), () => {
+    const defect = issOf(c, c.call(callee(library, "currentWord"))).or(isOther.mul(Iss.WrongOption));
+    c.run(exceptionFunction(library, "raise"), defect.or(syndrome(ExceptionClass.MemoryOperation, 0)));
+  });
+}
+
+/** The ISS of a main part or an epilogue, by its fields. */
+function issOf(c: Code, encoding: Value): Value {
+  const word = c.let(encoding), field = (lowest: number, mask: number) => word.shrU(lowest).and(mask);
+  const isSet = c.let(field(22, 3).eq(SET)), part = isSet.select(field(14, 3), field(22, 3));
+  const options = field(12, 15).and(isSet.select(constant("i32", 3), 15));
+  return part.eq(EPILOGUE).mul(Iss.Epilogue).or(isSet.mul(Iss.Set)).or(options.shl(Iss.OptionsShift)).or(Iss.OptionA)
+    .or(field(0, 31).shl(Iss.DestinationShift)).or(field(16, 31).shl(5)).or(field(5, 31));
+}
+
+/** The access of one byte at a time, with one of the options. */
+const accessOf = (options: Value, unprivileged: number) => options.and(unprivileged).nonZero().mul(Access.Unprivileged).or(1);
+
+/** Bytes from an address to the end of its page, or to its beginning, the one before it first. */
+const roomAt = (va: Value, forward: Value) => forward.select(constant("i32", PAGE_SIZE).sub(inPage(va)), inPage(va.sub(1)).add(1));
+
+/** Bytes that fit: those that are left (i64), but at most so many; one if something is watched. */
+function countOf(c: Code, left: Value, room: Value): Value {
+  const count = c.let(left.ltU(room.wide()).select(left.wrap(), room));
+  c.if(c.load("i32.load", CPU.WATCHING_DATA), () => c.set(count, 1));
+  return count;
+}
+
+/** Decoded instructions in bytes of a page that change go. */
+function dropDecoded(c: Code, library: Library, wasmAddress: Value, count: Value): void {
+  c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => {
+    const at = c.let(wasmAddress), left = c.let(count);
+    c.doWhile(() => {
+      c.run(callee(library, "dropDecoded"), at, left.ltU(DROPPED_AT_ONCE).select(left, DROPPED_AT_ONCE));
+      c.set(at, at.add(DROPPED_AT_ONCE));
+      c.set(left, left.sub(DROPPED_AT_ONCE));
+    }, () => left.gtS(0));
+  });
+}
+
+/**
+ * `copyMemory` (to, from, size, options) -> the size that is left: as the registers are, ends and
+ * below zero to copy forward, beginnings and above zero to copy backward.
+ */
+function defineCopy(library: Library): void {
+  const c = new Code(library.define("copyMemory", ["i64", "i64", "i64", "i32"], ["i64"]));
+  const size = c.parameter(2), options = c.parameter(3);
+  c.if(size.nonZero().not(), () => c.return(size));
+  const to = c.let(c.parameter(0).add(size)), from = c.let(c.parameter(1).add(size));
+  const forward = c.let(size.ltS(0));
+  const left = c.let(forward.select(constant("i64", 0).sub(size), size));
+  const room = c.let(roomAt(to, forward)), other = c.let(roomAt(from, forward));
+  const count = countOf(c, left, room.ltU(other).select(room, other));
+  c.if(forward.not(), () => {
+    c.set(to, to.sub(count.wide()));
+    c.set(from, from.sub(count.wide()));
+  });
+  const read = c.let(c.call(library.named("readAddress"), from, accessOf(options, READS)));
+  c.if(read.not(), () => c.return(size));
+  const written = c.let(c.call(library.named("writeAddress"), to, accessOf(options, WRITES)));
+  c.if(written.not(), () => c.return(size));
+  dropDecoded(c, library, written, count);
+  copy(c, written, read, count);
+  c.result(forward.select(size.add(count.wide()), size.sub(count.wide())));
+}
+
+/** `setMemory` (end, value, size below zero, options) -> the size that is left. */
+function defineSet(library: Library): void {
+  const c = new Code(library.define("setMemory", ["i64", "i64", "i64", "i32"], ["i64"]));
+  const end = c.parameter(0), value = c.parameter(1), size = c.parameter(2), options = c.parameter(3);
+  c.if(size.nonZero().not(), () => c.return(size));
+  const to = c.let(end.add(size));
+  const count = countOf(c, constant("i64", 0).sub(size), constant("i32", PAGE_SIZE).sub(inPage(to)));
+  const written = c.let(c.call(library.named("writeAddress"), to, accessOf(options, WRITES)));
+  c.if(written.not(), () => c.return(size));
+  dropDecoded(c, library, written, count);
+  for (const part of [written, value.wrap(), count]) part.emit(c.f);
+  c.f.memoryFill();
+  c.result(size.add(count.wide()));
+}
