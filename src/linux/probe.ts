@@ -4,6 +4,7 @@
 import { UPPER_HALF } from "../formats/page-tables.ts";
 import type { ProbedDevice } from "../queries/facts/linux-finding.ts";
 import { stackOf } from "./frames.ts";
+import { BadMemory } from "./memory.ts";
 import type { Reading } from "./reading.ts";
 import type { Struct } from "./types.ts";
 
@@ -21,17 +22,22 @@ export function probedDevice(reading: Reading, task: Struct): ProbedDevice | und
       const address = memory.has(at, Number(WORD)) ? memory.u64(at) : 0n;
       if (address < UPPER_HALF || address % WORD !== 0n || !memory.has(address + owner, Number(WORD))) continue;
       if ((memory.u64(address + owner) & OWNER_MASK) !== task.address) continue;
-      const found = reading.tried("device", () => deviceOf(reading.struct("device", address)));
+      const found = deviceOf(reading.struct("device", address));
       if (found) return found;
     }
     return undefined;
   });
 }
 
-/** Undefined if a device has no driver that is being started. */
+/** Undefined if this is not a device, or has no driver that is being started. */
 function deviceOf(device: Struct): ProbedDevice | undefined {
-  const driver = device.at("driver", "device_driver")?.textAt("name", NAME_MAX);
-  const name = device.textAt("kobj.name", NAME_MAX) ?? device.textAt("init_name", NAME_MAX);
-  if (driver === undefined || name === undefined) return undefined;
-  return { name, driver, node: device.at("of_node", "device_node")?.textAt("full_name", NAME_MAX) ?? null };
+  try {
+    const driver = device.at("driver", "device_driver")?.textAt("name", NAME_MAX);
+    const name = device.textAt("kobj.name", NAME_MAX) ?? device.textAt("init_name", NAME_MAX);
+    if (driver === undefined || name === undefined) return undefined;
+    return { name, driver, node: device.at("of_node", "device_node")?.textAt("full_name", NAME_MAX) ?? null };
+  } catch (error) {
+    if (error instanceof BadMemory) return undefined;
+    throw error;
+  }
 }

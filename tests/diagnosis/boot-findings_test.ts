@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { type Bootable, bootFindings } from "../../src/assembly/layout/boot-findings.ts";
-import { cells64, devicetree, type DevicetreeNode, node } from "../../src/devicetree/tree.ts";
+import { cells, cells64, devicetree, type DevicetreeNode, node } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { writeCpio } from "../../src/formats/cpio.ts";
 import type { BootFinding } from "../../src/queries/facts/boot-finding.ts";
@@ -30,9 +30,13 @@ const NODES: Readonly<Record<string, () => DevicetreeNode>> = {
   memory: () => node("memory@80000000", { device_type: "memory" }),
   timer: () => node("timer", { compatible: "arm,armv8-timer" }),
   gic: () => node("intc", { compatible: "arm,gic-v3" }),
+  "other timer": () => node("timer", { compatible: "arm,armv8-timer", interrupts: cells(1, 13, 8, 1, 14, 8, 1, 12, 8, 1, 10, 8) }),
   psci: () => node("psci", { compatible: ["arm,psci-1.0", "arm,psci-0.2"] }),
 };
-const ALL_NODES = Object.keys(NODES), without = (name: string) => ALL_NODES.filter((one) => one !== name);
+const ALL_NODES = ["memory", "timer", "gic", "psci"], without = (name: string) => ALL_NODES.filter((one) => one !== name);
+
+/** A Linux that lacks nothing. */
+const WHOLE = { nodes: ALL_NODES, method: "psci" } as const;
 
 const PL011: readonly ["arm,pl011", number] = ["arm,pl011", 0x900_0000];
 
@@ -55,7 +59,9 @@ const RAMDISK = { start: START, bytes: ARCHIVE };
 
 /** The header of a Linux kernel, with that of PE/COFF and one section: 512 bytes at byte 512. */
 const LINUX = new Uint8Array(1024), LINUX_WORDS = new DataView(LINUX.buffer);
-[[56, 0x644d_5241], [60, 64], [64, 0x4550], [104, 512], [108, 512]].forEach(([at, word]) => LINUX_WORDS.setUint32(at, word, true));
+[[16, 8192], [56, 0x644d_5241], [60, 64], [64, 0x4550], [104, 512], [108, 512]].forEach(([at, word]) =>
+  LINUX_WORDS.setUint32(at, word, true)
+);
 [[70, 1], [84, 0]].forEach(([at, half]) => LINUX_WORDS.setUint16(at, half, true));
 
 type Case = readonly [name: string, machine: Machine, more: Partial<Bootable>, codes: readonly BootFinding["code"][]];
@@ -79,6 +85,10 @@ const BROKEN: readonly Case[] = [
   ): Case => [`a Linux without ${name}`, { nodes: without(name), method: "psci" }, { image: LINUX }, ["node-absent"]]),
   ["a Linux whose CPUs have no enable-method", { nodes: ALL_NODES }, { image: LINUX }, ["cpus-not-started"]],
   ["a Linux with a spin-table", { nodes: ALL_NODES, method: "spin-table" }, { image: LINUX }, ["cpus-not-started"]],
+  ["a Linux that may use less memory than its image has", { ...WHOLE, bootargs: "quiet mem=4k" }, { image: LINUX }, ["memory-limited"]],
+  ["a Linux whose timer has other interrupts", { nodes: [...without("timer"), "other timer"], method: "psci" }, { image: LINUX }, [
+    "timer-elsewhere",
+  ]],
   ["a Linux of which the end is missing", { nodes: ALL_NODES, method: "psci" }, { image: LINUX.subarray(0, 1000) }, ["image-cut"]],
   ["a disk that the devicetree does not describe", { slots: 1 }, { slots: 2 }, ["devices-not-described"]],
 ];
@@ -98,6 +108,7 @@ const HEALTHY: readonly Case[] = [
     ramdisk: { start: START, bytes: Uint8Array.from([...ARCHIVE, ...ARCHIVE]) },
   }, []],
   ["a Linux with all nodes", { nodes: ALL_NODES, method: "psci" }, { image: LINUX }, []],
+  ["a Linux that may use less memory than there is", { ...WHOLE, bootargs: "mem=1G" }, { image: LINUX }, []],
   ["another program without any of them", {}, {}, []],
   ["more slots than devices", { slots: 32 }, { slots: 2 }, []],
 ];

@@ -2,8 +2,10 @@
 // verdict; and others that look like them and are healthy.
 
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import { type CpioEntry, writeCpio } from "../../src/formats/cpio.ts";
 import { readDevicetree } from "../../src/devicetree/reader.ts";
+import type { DevicetreeNode } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
 import type { LinuxFinding, NotRun } from "../../src/queries/facts/linux-finding.ts";
@@ -359,7 +361,26 @@ interface Boot {
   readonly append?: string;
   /** The node that the devicetree lacks. */
   readonly without?: RegExp;
+  /** A change of the devicetree. */
+  readonly tree?: (root: DevicetreeNode) => void;
+  readonly cpus?: number;
+  readonly image?: (image: Uint8Array) => Uint8Array;
 }
+
+/** Cells of a property. */
+function cells(...values: readonly number[]): Uint8Array {
+  const view = new DataView(new ArrayBuffer(4 * values.length));
+  values.forEach((value, index) => view.setUint32(4 * index, value));
+  return new Uint8Array(view.buffer);
+}
+
+/** Sets a property of a node below the root, or of all below a node. */
+const set = (node: RegExp, name: string, value: Uint8Array) => (root: DevicetreeNode) =>
+  (root.children.find((one) => node.test(one.name)) ?? assert.fail(String(node))).properties.set(name, value);
+const oopsOf = (exception: string, cause: string): FactPart => ({
+  code: "panicked",
+  cause: { code: "oops", exception, cause: { code: cause } },
+});
 
 const notRun = (why: Partial<NotRun>): FactPart => ({ code: "panicked", cause: { code: "init-not-run", why } });
 /** The first ones in each run, the others with EL2_LONG. */
@@ -380,6 +401,67 @@ const BOOTS: readonly (readonly [name: string, boot: Boot, fact: FactPart, lines
     { code: "panicked", cause: { code: "devicetree-lacks", node: "timer" } },
     /add .*timer \{/,
   ],
+  [
+    "an earlycon where nothing is",
+    { append: "earlycon=pl011,0x3f000000" },
+    oopsOf("data abort: external abort", "no-device"),
+    /nothing answers at pa:0x3f000018[^]*earlycon/,
+  ],
+  [
+    "more memory in its devicetree than it has",
+    { tree: set(/^memory/, "reg", cells(0, 0x4000_0000, 0, 0x4000_0000)) },
+    oopsOf("data abort: external abort", "not-given"),
+    /the devicetree has \/memory@40000000 at 0x40000000..0x7fffffff, and nothing answers at 0x[0-9a-f]+; way out: mend its reg/,
+  ],
+  [
+    "a GIC at another address",
+    { tree: set(/^intc/, "reg", cells(0, 0x1800_0000, 0, 0x1_0000, 0, 0x80a_0000, 0, 0xf6_0000)) },
+    oopsOf("data abort: external abort", "no-device"),
+    /the devicetree has \/intc\S* at 0x18000000/,
+  ],
+  ["a timer of other interrupts", { tree: set(/^timer/, "interrupts", cells(1, 5, 8, 1, 6, 8, 1, 7, 8, 1, 4, 8)) }, {
+    code: "lost",
+    irq: "irq:host/27",
+  }, /names INTID 23 for the virtual timer, which is INTID 27/],
+  ["a GICv2 in its devicetree", { tree: set(/^intc/, "compatible", new TextEncoder().encode("arm,gic-400\0")) }, {
+    code: "lost",
+    irq: "irq:host/27",
+  }, /the guest drives a GICv2/],
+  [
+    "a devicetree without chosen",
+    { without: /^chosen/ },
+    { code: "panicked", cause: { code: "no-root" } },
+    /a ramdisk is at .*, and \/chosen does not name it/,
+  ],
+  [
+    "half of its image",
+    { image: (image) => image.slice(0, image.length >> 1) },
+    { code: "fault-loop" },
+    /the kernel's image is cut: it has \d+ bytes, and its header names \d+/,
+  ],
+  [
+    "a limit of memory below its own size",
+    { append: "mem=24M" },
+    { code: "panicked" },
+    /the command line has mem=24M, and the kernel's image needs 2\d\.\dM/,
+  ],
+  [
+    "a limit of memory that is just too low",
+    { append: "mem=48M" },
+    { code: "panicked", cause: { code: "out-of-memory" } },
+    /no memory is left of 1\d MiB/,
+  ],
+  ["a root by UUID without a disk", { given: () => null, append: "root=UUID=1234-5678" }, {
+    code: "panicked",
+    cause: { code: "root-absent", root: "UUID=1234-5678" },
+  }, /root=UUID=1234-5678 is not there: the kernel has the disks \(none\)/],
+  [
+    "another rdinit",
+    { append: "rdinit=/nothing" },
+    { code: "panicked", cause: { code: "no-root", program: "/nothing", files: 1 } },
+    /has 1 file and no \/nothing/,
+  ],
+  ["half of a compressed ramdisk", { given: (archive) => gzipped(archive).slice(0, 900) }, { code: "panicked" }, /ramdisk|init/],
   ["an init that may not be executed", { mode: 0o644 }, notRun({ code: "mode", mode: "0644" }), /its mode 0644 does not permit/],
   [
     "an init without its linker",
@@ -423,27 +505,89 @@ const BOOTS: readonly (readonly [name: string, boot: Boot, fact: FactPart, lines
   ],
 ];
 
-/** The devicetree that el2 makes, without a node. */
-async function treeWithout(pattern: RegExp): Promise<Uint8Array> {
-  const { system } = await waiting(), at = system.devicetrees.get("host") ?? assert.fail();
+/** Without a node. */
+function without(pattern: RegExp): (root: DevicetreeNode) => void {
+  return ({ children }) => {
+    const kept = children.filter(({ name }) => !pattern.test(name));
+    assert.ok(kept.length < children.length);
+    children.splice(0, children.length, ...kept);
+  };
+}
+
+/** The devicetree that el2 makes, with a change. */
+async function changedTree(cpus: number, change: (root: DevicetreeNode) => void): Promise<Uint8Array> {
+  const { system } = cpus === 1 ? await waiting() : await Debian.start("bookworm", { cpus }),
+    at = system.devicetrees.get("host") ?? assert.fail();
   const read = readDevicetree(system.machine.ram.bytes(at, 0x1_0000));
   assert.ok(read.ok);
-  const { children } = read.tree.root, kept = children.filter(({ name }) => !pattern.test(name));
-  assert.ok(kept.length < children.length);
-  children.splice(0, children.length, ...kept);
+  change(read.tree.root);
   return writeDevicetree(read.tree);
 }
 
-for (
-  const [name, { files = { init: undefined }, mode, given, append = "", without }, fact, lines] of LONG ? BOOTS : BOOTS.slice(0, ALWAYS)
-) {
+for (const [name, boot, fact, lines] of LONG ? BOOTS : BOOTS.slice(0, ALWAYS)) {
   Deno.test(`a Linux does not come up: ${name}`, async () => {
-    const archive = await ramdisk(files, mode), initrd = given ? given(archive) : archive;
-    const debian = await Debian.start("bookworm", {
-      initrd,
-      append: `console=ttyAMA0 ${append}`,
-      dtb: without && await treeWithout(without),
-    });
+    const debian = await started(boot);
     assertSick(debian, fact, lines);
+  });
+}
+
+/** A Linux of which not all is as its maker wanted, and that comes up; with a line of evidence. */
+const ODD: readonly (readonly [name: string, boot: Boot, evidence: RegExp])[] = [
+  ["a console that is not there", { append: "console=ttyS0" }, /console ttyS0, and this VM has ttyAMA0: .*; way out: use console=ttyAMA0/],
+  ["four CPUs without PSCI", { cpus: 4, without: /^psci/ }, /the devicetree has no psci; way out: add psci/],
+  [
+    "four CPUs with a spin-table",
+    { cpus: 4, tree: ofCpus("enable-method", new TextEncoder().encode("spin-table\0")) },
+    /cpu@1, cpu@2, cpu@3 will not start/,
+  ],
+  [
+    "a CPU by another number",
+    { cpus: 4, tree: ofCpus("reg", cells(0x700), 2) },
+    /PSCI CPU_ON of MPIDR 0x700 by vcpu:host\/\d .* -> INVALID_PARAMETERS/,
+  ],
+  ["two of four CPUs", { cpus: 4, append: "maxcpus=2" }, /^(?![^]*way out)/],
+  ["one of four CPUs", { cpus: 4, append: "nosmp" }, /^(?![^]*way out)/],
+  ["a quiet boot", { append: "quiet" }, /^(?![^]*way out)/],
+  ["a slow clock", { append: "clocksource=jiffies" }, /^(?![^]*way out)/],
+  ["a module that is not there", { append: "nothing.option=1 driver_async_probe=nothing" }, /^(?![^]*way out)/],
+  ["a later init that is not there", { append: "init=/nothing" }, /^(?![^]*way out)/],
+];
+
+/** Sets a property of the CPUs after the first, or of one. */
+function ofCpus(name: string, value: Uint8Array, only?: number): (root: DevicetreeNode) => void {
+  return ({ children }) => {
+    const cpus = children.find((one) => one.name === "cpus")?.children.filter((one) => one.name.startsWith("cpu@")) ?? assert.fail();
+    for (const cpu of only === undefined ? cpus.slice(1) : [cpus[only]]) cpu.properties.set(name, value);
+  };
+}
+
+if (LONG) {
+  for (const [name, boot, evidence] of ODD) {
+    Deno.test(`a Linux comes up, healthy all the while: ${name}`, async () => {
+      const debian = await started(boot);
+      for (let time = 0; time < LIFE; time += ASKED) {
+        assert.ok(debian.run(ASKED), debian.shown);
+        const row = verdictOn(debian);
+        assert.ok(row.healthy, diagnosisLines(row).join("\n"));
+      }
+      assert.match(verdictOn(debian).evidence.join("\n"), evidence);
+    });
+  }
+}
+
+const gzipped = (bytes: Uint8Array) => new Uint8Array(gzipSync(bytes));
+
+async function started(
+  { files = { init: undefined }, mode, given, append = "", without: pattern, tree, cpus = 1, image }: Boot,
+): Promise<Debian> {
+  const archive = await ramdisk(files, mode), initrd = given ? given(archive) : archive;
+  const change = pattern ? without(pattern) : tree, dtb = change && await changedTree(cpus, change);
+  // The last console that is named counts.
+  return await Debian.start("bookworm", {
+    initrd,
+    append: `${/\bconsole=/.test(append) ? "" : "console=ttyAMA0 "}${append}`,
+    dtb,
+    cpus,
+    image,
   });
 }

@@ -2,15 +2,19 @@
 // steps, and a gap says what it lacks.
 
 import assert from "node:assert/strict";
+import process from "node:process";
+import { blockedTasks } from "../../src/linux/hung.ts";
 import { initEnd } from "../../src/linux/init.ts";
 import { LinuxKernel } from "../../src/linux/kernel.ts";
 import { STEPS_MAX } from "../../src/linux/memory.ts";
 import { LINUX_READERS, TASK_READERS } from "../../src/linux/readers.ts";
 import { whyNotRun } from "../../src/linux/programs.ts";
+import { probedDevice } from "../../src/linux/probe.ts";
 import { Reading } from "../../src/linux/reading.ts";
 import { rootOf } from "../../src/linux/lookup.ts";
 import { rootNotFound } from "../../src/linux/root.ts";
 import { findTask } from "../../src/linux/tasks.ts";
+import { loggedWarning } from "../../src/linux/trouble.ts";
 import { RAM_BASE } from "../../src/machine/memory-map.ts";
 import { PAGE_SIZE } from "../../src/support/sizes.ts";
 import { Work } from "../../src/support/work.ts";
@@ -18,7 +22,9 @@ import { Random } from "../support/random.ts";
 import { CopiedMemory } from "./copied-memory.ts";
 import { Debian } from "./debian.ts";
 
-const CASES = Deno.env.get("EL2_LONG") ? 100_000 : 1000;
+const LONG = Deno.env.get("EL2_LONG") !== undefined, CASES = LONG ? 100_000 : 1000;
+/** Milliseconds of CPU time that an answer may take. */
+const MS_MAX = 50;
 /** Words of a page that are changed together. */
 const CHANGES_MAX = 128;
 
@@ -30,6 +36,9 @@ const READERS: readonly (readonly [string, Read])[] = [
   ["root", (reading) => tried(reading, () => rootNotFound(reading))],
   ["init", (reading) => tried(reading, () => endOf(reading))],
   ["program", (reading) => tried(reading, () => programOf(reading))],
+  ["hung", (reading) => tried(reading, () => blockedTasks(reading) ?? "none")],
+  ["warning", (reading) => tried(reading, () => loggedWarning(reading))],
+  ["stage", (reading) => tried(reading, () => deviceOf(reading) ?? "none")],
   ...Object.entries(TASK_READERS).map(([name, read]) => [name, (reading: Reading) => read(reading, 1) ?? []] as const),
 ];
 
@@ -41,6 +50,11 @@ function tried<T>(reading: Reading, read: () => T): T[] {
 function endOf(reading: Reading): unknown {
   const task = findTask(reading, 1);
   return task && initEnd(reading, task, () => null);
+}
+
+function deviceOf(reading: Reading): unknown {
+  const task = findTask(reading, 1);
+  return task && probedDevice(reading, task);
 }
 
 /** The program of process 1, which can be executed. */
@@ -100,14 +114,14 @@ Deno.test("readers of a kernel answer within their limits whatever its memory ho
   const pages = READERS.map(([name, read]) => {
     memory.touched.clear();
     const reading = new Reading("host", kernel, memory);
-    assert.ok(read(reading).length > 0 && reading.gaps.length === 0, name);
+    assert.ok(read(reading).length > 0 && reading.gaps.length === 0, `${name} ${JSON.stringify(reading.gaps)}`);
     memory.touched.clear();
     read(new Reading("host", kernel, memory));
     return [...memory.touched];
   });
 
   const random = new Random(54), incomplete = new Set<string>();
-  let most = 0;
+  let most = 0, longest = 0;
   for (let number = 0; number < CASES; number++) {
     const index = number % READERS.length, [name, read] = READERS[index];
     const page = memory.page(pages[index][random.below(pages[index].length)]) ?? assert.fail();
@@ -116,15 +130,18 @@ Deno.test("readers of a kernel answer within their limits whatever its memory ho
       const at = 8 * random.below(PAGE_SIZE / 8);
       view.setBigUint64(at, BigInt.asUintN(64, value(random, view, at)), true);
     }
-    const spent = Work.spent, reading = new Reading("host", kernel, memory);
+    const spent = Work.spent, reading = new Reading("host", kernel, memory), began = process.cpuUsage();
     // Reading must not fail; whatever it could not read is a gap.
     read(reading);
+    longest = Math.max(longest, process.cpuUsage(began).user / 1000);
+
     if (reading.gaps.length) incomplete.add(name);
     most = Math.max(most, Work.spent - spent);
 
     page.set(before);
   }
   assert.ok(most <= STEPS_MAX + PAGE_SIZE, `${most} steps`);
+  if (LONG) assert.ok(longest < MS_MAX, `${longest} ms`);
   // Without gaps nothing of what is read would have been hit.
   assert.ok(incomplete.size > READERS.length / 2, [...incomplete].join(" "));
 });

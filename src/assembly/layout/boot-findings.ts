@@ -7,6 +7,7 @@ import type { DevicetreeNode } from "../../devicetree/tree.ts";
 import type { BootFinding, NeededNode } from "../../queries/facts/boot-finding.ts";
 import { imageHeader, wholeSize } from "../../images/kernel-image.ts";
 import { hex } from "../../support/number-text.ts";
+import { GiB, KiB, MiB } from "../../support/sizes.ts";
 import type { DevicePlan } from "../../virtio/plan.ts";
 
 /** A VM before its start. */
@@ -45,7 +46,9 @@ export function bootFindings({ tree: blob, devices, slots, ramdisk, image }: Boo
     ...ramdisk ? ramdiskFindings(chosen, ramdisk) : [],
     ...undescribed(nodes, slots),
     // A Linux kernel has such a header.
-    ...imageHeader(image) ? [...imageCut(image), ...absentNodes(nodes), ...cpusNotStarted(nodes)] : [],
+    ...imageHeader(image)
+      ? [...imageCut(image), ...limited(words, image), ...absentNodes(nodes), ...otherTimer(nodes), ...cpusNotStarted(nodes)]
+      : [],
   ];
 }
 
@@ -131,6 +134,30 @@ const aligned = (at: number) => Math.ceil(at / 4) * 4;
 function imageCut(image: Uint8Array): BootFinding[] {
   const whole = wholeSize(image);
   return whole !== undefined && image.length < whole ? [{ code: "image-cut", size: image.length, whole }] : [];
+}
+
+const UNITS: Readonly<Record<string, number>> = { "": 1, k: KiB, m: MiB, g: GiB };
+
+/** `mem=` below the bytes of the image. */
+function limited(words: readonly string[], image: Uint8Array): BootFinding[] {
+  const argument = words.findLast((word) => word.startsWith("mem=")), needs = imageHeader(image)?.imageSize ?? 0;
+  const [, number, unit] = /^mem=(0x[0-9a-f]+|\d+)([kmg]?)$/i.exec(argument ?? "") ?? [];
+  if (argument === undefined || number === undefined || Number(number) * UNITS[unit.toLowerCase()] >= needs) return [];
+  return [{ code: "memory-limited", argument, needs }];
+}
+
+/** The virtual timer is a PPI (GICv3 binding: kind 1, from INTID 16), the third one of its node. */
+const PPI = 1, FIRST_PPI = 16, VIRTUAL = 2, CELLS = 3, VIRTUAL_TIMER = 27;
+
+function otherTimer(nodes: readonly DevicetreeNode[]): BootFinding[] {
+  const node = nodes.find((one) => strings(one, "compatible").some((text) => /^arm,armv[78]-timer/.test(text)));
+  const interrupts = node?.properties.get("interrupts") ?? new Uint8Array();
+  const view = new DataView(interrupts.buffer, interrupts.byteOffset, interrupts.length);
+  const cell = (index: number) => view.getUint32(4 * (CELLS * VIRTUAL + index));
+  // An interrupt of four cells has an affinity as its fourth.
+  if (interrupts.length % (4 * CELLS) !== 0 || interrupts.length < 4 * CELLS * (VIRTUAL + 1) || cell(0) !== PPI) return [];
+  const named = FIRST_PPI + cell(1);
+  return named === VIRTUAL_TIMER ? [] : [{ code: "timer-elsewhere", named, is: VIRTUAL_TIMER }];
 }
 
 /** Nodes that a kernel needs, by compatible; memory by the beginning of its name. */

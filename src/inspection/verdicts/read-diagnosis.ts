@@ -16,7 +16,8 @@ import { readVmFacts, type VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
 import { ended, hasEndedMachine, isEnding, restarting, starting, switchedOff } from "./verdict-end.ts";
 import { deadlocked, isAsleep, type Others, type Sleep, sleepOf, stuckOf, unended, unheard, unread, waiting } from "./verdict-sleep.ts";
-import { deviceAtomics, staleUses, trailOf } from "./verdict-trail.ts";
+import { deviceAtomics, refusedStart, staleUses, trailOf } from "./verdict-trail.ts";
+import { misplaced } from "./described.ts";
 import { otherGic } from "./verdict-gic.ts";
 import { peerless, undelivered } from "./verdict-messages.ts";
 import { Prospects } from "./prospects.ts";
@@ -24,6 +25,7 @@ import type { DriverProgress } from "../../queries/facts/source-state.ts";
 import { driverProgress } from "../readers/driver-progress.ts";
 import { slotsOf } from "./source-states.ts";
 import { crashed, spins, starves, unserved, working } from "./verdict-work.ts";
+import type { BootFinding } from "../../queries/facts/boot-finding.ts";
 import { EVIDENCE, type Evidence, VERDICT_FACTS, type VerdictFact, wordOf } from "../../queries/facts/verdict.ts";
 import { hex } from "../../support/number-text.ts";
 
@@ -103,8 +105,8 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
     const verdict = wordOf(fact), healthy = isHealthy(verdict), text = VERDICT_FACTS.text(fact);
     const cause = healthy ? undefined : plannedCause(view, patient.vm) ?? kernelCause(fact);
     const because = [
-      ...misread(view, patient.vm, healthy),
-      ...healthy ? [] : otherGic(view, patient.vcpus),
+      ...misread(view, patient, healthy),
+      ...healthy ? [] : [...misplaced(view, patient.vcpus), ...otherGic(view, patient.vcpus)],
       ...evidence,
       ...healthy ? [] : [...stage(view, patient.online), ...trailOf(view, patient.vm, patient.vcpus, fact)],
       ...deviceAtomics(view, patient.vcpus),
@@ -122,12 +124,19 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
   });
 }
 
-/** Differences between the machine and what the guest reads: of a silent VM, or a sick one. */
-function misread(view: View, { id }: VmFacts, healthy: boolean): Evidence[] {
-  const name = nameOf(id), findings = view.system.vms.findings.get(name) ?? [];
-  const isSilent = findings.length > 0 && view.system.consoles.tail(name) === "";
-  return isSilent || !healthy ? findings.map((finding) => ({ code: "boot", finding })) : [];
+/**
+ * Differences between the machine and what the guest reads: all of a silent VM, or a sick one; of
+ * others those that leave vCPUs off.
+ */
+function misread(view: View, { vm: { id }, vcpus }: Patient, healthy: boolean): Evidence[] {
+  const name = nameOf(id), findings = view.system.vms.findings.get(name) ?? [], off = vcpus.some((vcpu) => vcpu.isPoweredOff);
+  const all = !healthy || findings.length > 0 && view.system.consoles.tail(name) === "";
+  const shown = findings.filter((finding) => all || off && keepsCpusOff(finding));
+  return [...shown.map((finding): Evidence => ({ code: "boot", finding })), ...healthy && off ? refusedStart(view, vcpus) : []];
 }
+
+const keepsCpusOff = (finding: BootFinding) =>
+  finding.code === "cpus-not-started" || finding.code === "node-absent" && finding.node === "psci";
 
 /** The stage of a kernel's unfinished boot. */
 function stage(view: View, [vcpu]: readonly Vcpu[]): Evidence[] {

@@ -30,12 +30,16 @@ const WAITING: ReadonlySet<VerdictFact["code"]> = new Set<VerdictFact["code"]>([
 function powerOf(view: View, vcpus: readonly Vcpu[], fact: VerdictFact): Evidence[] {
   if (!WAITING.has(fact.code)) return [];
   const off = Map.groupBy(vcpus.filter((vcpu) => vcpu.isPoweredOff), ({ usage }) => usage.instructions > 0);
-  const start = vcpus[0]?.vpmGroup?.refusedStart, by = vcpus.find(({ index }) => index === start?.vcpu);
-  const refused = start && by ? [startRefused(view, by, start)] : [];
   return [
-    ...refused,
+    ...refusedStart(view, vcpus),
     ...Array.from(off, ([started, ones]): Evidence => ({ code: "vcpus-off", vcpus: ones.map((one) => view.vcpu(one)), started })),
   ];
+}
+
+/** A CPU_ON that was refused. */
+export function refusedStart(view: View, vcpus: readonly Vcpu[]): Evidence[] {
+  const start = vcpus[0]?.vpmGroup?.refusedStart, by = vcpus.find(({ index }) => index === start?.vcpu);
+  return start && by ? [startRefused(view, by, start)] : [];
 }
 
 function startRefused(view: View, vcpu: Vcpu, { pc, mpidr, status }: RefusedStart): Evidence {

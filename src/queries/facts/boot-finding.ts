@@ -1,6 +1,7 @@
 // Differences between the machine of a VM and what its kernel reads of it: its command line, its
 // devicetree and its ramdisk. They are known before the first instruction.
 
+import { sizeText } from "../../support/number-text.ts";
 import { Facts } from "./fact.ts";
 
 /** Nodes without which a Linux does not come up, with an example of each. */
@@ -26,6 +27,10 @@ export type BootFinding =
   | { readonly code: "ramdisk-cut"; readonly size: number }
   /** The kernel's image has fewer bytes than its header says. */
   | { readonly code: "image-cut"; readonly size: number; readonly whole: number }
+  /** The timer's node has another interrupt for the virtual timer. */
+  | { readonly code: "timer-elsewhere"; readonly named: number; readonly is: number }
+  /** The command line leaves less memory than the kernel itself needs. */
+  | { readonly code: "memory-limited"; readonly argument: string; readonly needs: number }
   /** A node that this kernel needs. */
   | { readonly code: "node-absent"; readonly node: NeededNode }
   /** CPUs that the kernel cannot start: their enable-method, null without one. */
@@ -43,6 +48,8 @@ export const BOOT_FINDINGS = new Facts<BootFinding>({
   "ramdisk-elsewhere": ({ start, end, named }) => `the ramdisk is at ${start}..${end}, and /chosen names ${named}`,
   "ramdisk-cut": ({ size }) => `the ramdisk of ${size} bytes is a cpio archive without its end`,
   "image-cut": ({ size, whole }) => `the kernel's image is cut: it has ${size} bytes, and its header names ${whole}`,
+  "timer-elsewhere": ({ named, is }) => `the devicetree's timer names INTID ${named} for the virtual timer, which is INTID ${is}`,
+  "memory-limited": ({ argument, needs }) => `the command line has ${argument}, and the kernel's image needs ${sizeText(needs)}`,
   "node-absent": ({ node }) => `the devicetree has no ${node}`,
   "cpus-not-started": ({ cpus, method }) =>
     `${list(cpus)} will not start: ${method === null ? "without enable-method" : `enable-method = "${method}" does not work here`}`,
@@ -55,6 +62,8 @@ export const BOOT_FINDINGS = new Facts<BootFinding>({
   "ramdisk-elsewhere": () => "mend linux,initrd-start and linux,initrd-end in /chosen",
   "ramdisk-cut": () => "make the archive again: it ends with an entry TRAILER!!!",
   "image-cut": () => "copy or download the whole file",
+  "timer-elsewhere": () => `use ${NODE_LINES.timer}`,
+  "memory-limited": () => "leave it out, or name more",
   "node-absent": ({ node }) => `add ${NODE_LINES[node]}`,
   "cpus-not-started": () => 'add enable-method = "psci"; to each of them',
   "devices-not-described": () => "add a node for each device, or use the generated devicetree",

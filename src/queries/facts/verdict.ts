@@ -309,6 +309,8 @@ export type Evidence =
   /** Of the exception that a vCPU took. */
   | { readonly code: "cause"; readonly cause: ExceptionCause }
   | { readonly code: "boot"; readonly finding: BootFinding }
+  /** A node of the devicetree with an address at which a vCPU got no answer. */
+  | { readonly code: "misplaced"; readonly node: string; readonly start: string; readonly end: string; readonly ipa: string }
   /** Virtio devices of a VM that sleeps, which no driver has touched, or which a driver gave up. */
   | { readonly code: "no-driver"; readonly devices: readonly string[] }
   | { readonly code: "driver-failed"; readonly devices: readonly string[] }
@@ -439,6 +441,8 @@ export const EVIDENCE = new Facts<Evidence>({
     } (Status 0x0); way out: a kernel with virtio_mmio or ` +
     "virtio_pci, and with the modules of these devices",
   "driver-failed": ({ devices }) => `${devices.join(", ")}: the driver has given up (FAILED in Status)`,
+  "misplaced": ({ node, start, end, ipa }) =>
+    `the devicetree has ${node} at ${start}..${end}, and nothing answers at ${ipa}; way out: mend its reg`,
   "boot": ({ finding }) => `${BOOT_FINDINGS.text(finding)}${wayOutText(BOOT_FINDINGS.wayOut(finding))}`,
   "no-kvm": () => "this kernel is Gunyah's primary VM, at EL1: it cannot have /dev/kvm, and makes VMs by /dev/gunyah",
 });
