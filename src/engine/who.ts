@@ -12,6 +12,7 @@ import type { RowOf } from "../queries/table.ts";
 import { STACK, type WHO } from "../queries/tables.ts";
 import { WHO_FACTS, type WhoFact } from "../queries/facts/who.ts";
 import { type Access, type Accesses, AccessSearch, nextInstruction, type Value, type Watched } from "../recordings/accesses.ts";
+import { type Origin, originOf } from "../recordings/value-origin.ts";
 import type { Moment, Past } from "../recordings/past.ts";
 import type { System } from "../assembly/system/system.ts";
 import { bytesText } from "../support/byte-text.ts";
@@ -22,10 +23,26 @@ import { searched } from "./symbol-searches.ts";
 
 /** Accesses of one answer. */
 const MOST = 10_000;
+/** Places through which one value is followed back. */
+const CHAIN = 100;
 /** Bytes that one question is about. */
 const BYTES = 4096;
 
 type Row = RowOf<typeof WHO>;
+
+/** A question: about an object, and for memory about which accesses to how many bytes. */
+interface Asked {
+  readonly target: string;
+  readonly access: Exclude<QueryArguments["access"], undefined>;
+  readonly size: number;
+}
+
+/** The rows of an answer, and the latest access. */
+interface Latest {
+  readonly rows: Row[];
+  readonly watched: Watched;
+  readonly access: Access | undefined;
+}
 
 const DID = { write: "written", read: "read", exec: "executed", change: "changed" } as const;
 
@@ -87,7 +104,7 @@ export class Who {
     }
   }
 
-  *#rows({ at: target, access = "write", before, size = 1, limit = 1 }: QueryArguments): InPieces<Row[]> {
+  *#rows({ at: target, access = "write", before, size = 1, limit = 1, back }: QueryArguments): InPieces<Row[]> {
     const { run, shown } = this.loop;
     if (run.lost !== undefined) throw new QueryError(`the past cannot be searched: ${run.lost}`);
     if (this.changed()) throw new QueryError("the past cannot be searched: a debugger wrote memory or registers since");
@@ -95,6 +112,14 @@ export class Who {
     if (size < 1 || size > BYTES) throw new QueryError(`cannot search for ${size} bytes`, `use 1..${BYTES}`);
     if (before === undefined) this.#refuseEnded(target);
     const system = before === undefined ? shown.system : yield* this.#systemAt(before);
+    return back
+      ? yield* this.#chain(system, { target, access, size }, Math.min(back, CHAIN))
+      : (yield* this.#latest(system, { target, access, size }, limit)).rows;
+  }
+
+  /** The latest accesses before the place where a machine is, as rows. */
+  *#latest(system: System, { target, access, size }: Asked, limit: number): InPieces<Latest> {
+    const { run, shown } = this.loop;
     const watched = yield* searched(system.symbols, () => this.#watched(system, target, access, size));
     const search = new AccessSearch(run.upTo(system), watched, Math.min(limit, MOST));
     let found = search.advance(MOVE_SLICE);
@@ -111,7 +136,21 @@ export class Who {
     }
     const latest = accesses.at(-1);
     if (latest?.instruction && !latest.by) rows.push({ ...rows.pop()!, stack: yield* this.#stackAt(latest.at, latest.instruction.vcpu) });
-    return rows;
+    return { rows, watched, access: latest };
+  }
+
+  /** The latest access, then that from which its value came, and so on, as rows. */
+  *#chain(first: System, asked: Asked, most: number): InPieces<Row[]> {
+    const chain: Row[] = [];
+    for (let system = first, next: Asked | undefined = asked; next && chain.length < most;) {
+      const { rows, watched, access }: Latest = yield* this.#latest(system, next, 1), { target } = next;
+      chain.push(...rows.map((row) => ({ ...row, of: target })));
+      if (!access?.instruction) break;
+      system = yield* this.#go(access.at);
+      const origin: Origin | undefined = originOf(system, { ...next, watched }, access);
+      next = origin && { ...origin, access: "write" };
+    }
+    return chain;
   }
 
   #watched({ inspector }: System, target: string, access: Exclude<QueryArguments["access"], undefined>, size: number): Watched {
@@ -121,7 +160,12 @@ export class Who {
     const register = parseAs("reg", target);
     if (register) {
       const vcpu = vcpuId(vcpuName(register.vm, register.index));
-      return { kind: "register", vcpu, read: inspector.registerOf(vcpu, register.name), writes: inspector.registerWrites(register.name) };
+      return {
+        kind: "register",
+        vcpu,
+        read: inspector.registerOf(vcpu, register.name),
+        writes: inspector.registerWrites(register.name),
+      };
     }
     return { kind: "memory", watch: { pa: inspector.ramAt(target, size), length: size, kind: access === "exec" ? "execute" : access } };
   }
@@ -203,6 +247,7 @@ export class Who {
       before: valueText(before),
       after: valueText(after),
       stack: null,
+      of: null,
     };
   }
 
@@ -212,7 +257,18 @@ export class Who {
     const who: WhoFact = isStart ? { code: "never", did, since: run.start } : { code: "never", did, since: `instruction ${at}`, at };
     return {
       ...{ id: formatId({ kind: "insn", number: at }), t: String(Math.round(time)), kind: "never" },
-      ...{ text: WHO_FACTS.text(who), who, by: null, vm: null, pc: null, symbol: null, source: null, instruction: null, stack: null },
+      ...{
+        text: WHO_FACTS.text(who),
+        who,
+        by: null,
+        vm: null,
+        pc: null,
+        symbol: null,
+        source: null,
+        instruction: null,
+        stack: null,
+        of: null,
+      },
       ...{ before: valueText(value), after: valueText(value) },
     };
   }

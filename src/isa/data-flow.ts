@@ -12,11 +12,11 @@ interface AddressOperand {
   /** None: `offset` is the address. */
   readonly base?: GeneralRegister;
   readonly offset: bigint;
-  /** A register that is added: its bits from 0 on, as signed or not, shifted to the left. */
+  /** A register that is added: its lowest bits, as signed or not, shifted to the left. */
   readonly index?: { readonly register: GeneralRegister; readonly bits: 32 | 64; readonly signed: boolean; readonly shift: bigint };
 }
 
-/** An access of general registers: the first has its bytes at the address, the next one after it. */
+/** An access of general registers: the first has its bytes at the address, others follow. */
 interface RegisterAccess {
   readonly kind: "load" | "store";
   readonly registers: readonly GeneralRegister[];

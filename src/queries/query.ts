@@ -44,6 +44,8 @@ const queryArguments = v.strictObject({
     v.strictObject({ kind: v.literal("instructions"), count: count() }),
     v.strictObject({ kind: v.literal("time"), at: v.pipe(amount, v.minValue(0)) }),
   ])),
+  /** Through so many places a value is followed back to its origin, instead of one access. */
+  back: v.optional(count()),
   /** Bytes, or instructions. */
   size: v.optional(count()),
   /** A process or thread of Linux. */

@@ -776,6 +776,7 @@ export const WHO = defineTable({
     before: { kind: "text", doc: "the bytes, or the register's value, before", width: 20 },
     after: { kind: "text", doc: "the same after", width: 20 },
     stack: { kind: "list", doc: "call frames of the instruction, the innermost first; of the latest access only", optional: true },
+    of: { kind: "id", doc: "with --back: the memory or register that the row is about", width: 20, optional: true, from: 160 },
   },
 });
 

@@ -217,10 +217,15 @@ function instructionOf({ core, machine: { ram } }: System, vcpu: Vcpu, id: strin
   return { vcpu: id, pc, word: wordAt(core, ram, vcpu, pc) ?? 0 };
 }
 
+/** A vCPU that executes instructions, by its id (`vcpu:VM/INDEX`). */
+export function vcpuOf(system: System, id: string): Vcpu | undefined {
+  const control = system.debugger.control ?? system.debugger.give(EVERY_VM, false), { names } = control.services;
+  return control.vcpus().find((one) => vcpuId(names.vcpu(one)) === id);
+}
+
 /** The instruction that a vCPU (`vcpu:VM/INDEX`) executes next; undefined without instructions. */
 export function nextInstruction(system: System, id: string): Instruction | undefined {
-  const control = system.debugger.control ?? system.debugger.give(EVERY_VM, false), { names } = control.services;
-  const vcpu = control.vcpus().find((one) => vcpuId(names.vcpu(one)) === id);
+  const vcpu = vcpuOf(system, id);
   return vcpu && instructionOf(system, vcpu, id);
 }
 

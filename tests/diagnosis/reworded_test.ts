@@ -74,7 +74,7 @@ Deno.test("errors of a configuration in other words: lines, values for programs,
 
 Deno.test("the author of an access in other words: el2 who, and its way out", async () => {
   const who = { code: "never", did: "written", since: "the start of the run", at: 5 } as const;
-  const none = { by: null, vm: null, pc: null, symbol: null, source: null, instruction: null, stack: null };
+  const none = { by: null, vm: null, pc: null, symbol: null, source: null, instruction: null, stack: null, of: null };
   const row = { id: "insn:5", t: "0", kind: "never", who, before: "0x1", after: "0x1", ...none };
   await assertReworded(() => Promise.resolve([whoText({ ...row, text: WHO_FACTS.text(who) })]));
 });

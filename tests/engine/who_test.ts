@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { rowsOf } from "../../src/queries/query.ts";
-import { WHO } from "../../src/queries/tables.ts";
+import { REGISTERS, WHO } from "../../src/queries/tables.ts";
 import { SymbolSearch } from "../../src/symbols/vm-symbols.ts";
+import { imageOf } from "../cli/program.ts";
 import { demoPlan } from "../snapshots/systems.ts";
 import { Session } from "./session-in-thread.ts";
 
@@ -46,5 +47,33 @@ Deno.test("a question about the past searches for a kernel's symbols in pieces",
   };
   const [row] = rowsOf(WHO, await session.ask({ table: "who", args: { at: "reg:hello/0/x0" } }));
   assert.equal(row.symbol, "sought+0x4");
+  engine.stop();
+});
+
+/** Two words of memory, the second of which gets the first through registers. */
+const COPIES = [0x10000002, 0xd2824681, 0xf9004041, 0xf9404043, 0xaa0303e4, 0xf9004444, 0x14000000];
+
+Deno.test("a value is followed back to the instruction that computed it, through stores, loads and moves", async () => {
+  const what = { kind: "boot", image: imageOf(COPIES), initrd: undefined, dtb: undefined, append: undefined } as const;
+  const session = new Session({ cpus: 1, memory: 8 << 20, seed: 1, turbo: true, what }), { engine } = session;
+  await session.runOn(100);
+  engine.pause(true);
+  await session.event("paused");
+  const place = rowsOf(REGISTERS, await session.ask({ table: "vcpu.regs", args: { vcpu: "vcpu:host/0" } })).find(({ id }) =>
+    id.endsWith("/x2")
+  )!;
+  const at = `va:host/0x${(BigInt(place.value) + 0x88n).toString(16)}`;
+  const chain = rowsOf(WHO, await session.ask({ table: "who", args: { at, size: 8, back: 20 } }));
+  assert.deepEqual(chain.map(({ instruction }) => instruction?.split(/\s+/).join(" ")), [
+    "str x4, [x2, #136]",
+    "mov x4, x3",
+    "ldr x3, [x2, #128]",
+    "str x1, [x2, #128]",
+    "mov x1, #0x1234",
+  ]);
+  assert.deepEqual(chain.map(({ of }) => of?.split(":")[0]), ["va", "reg", "reg", "pa", "reg"]);
+  assert.deepEqual(chain.map(({ after }) => after.includes("1234") || after.startsWith("34 12")), [true, true, true, true, true]);
+  const short = rowsOf(WHO, await session.ask({ table: "who", args: { at, size: 8, back: 2 } }));
+  assert.deepEqual(short, chain.slice(0, 2));
   engine.stop();
 });

@@ -3,7 +3,7 @@
 import { Argument, type Command } from "@commander-js/extra-typings";
 import { answer } from "../common/answer.ts";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { ExitCode } from "../common/failure.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
 import { type ListOptions, withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration, parseSizeIn, parseWhole } from "../common/values.ts";
@@ -32,6 +32,7 @@ export function registerWho(program: Command, { exit }: CommandContext): void {
     .option("--size <bytes>", "bytes of memory from there on (default: 1)", parseSizeIn(1, 4096))
     .option("--at <place>", "ask from an earlier place of the run: instructions retired, or a virtual time such as 12ms", parsePlaceOfRun)
     .option("--all", "list the history, oldest first, instead of the last access")
+    .option("--back <n>", "follow the value back to its origin, through at most this many stores, loads and moves", parseWhole(1, 100))
     .option("--limit <rows>", `with --all, at most this many of the latest accesses (default: ${HISTORY})`, parseWhole(1, 10_000))
     .addHelpText(
       "after",
@@ -45,6 +46,7 @@ ${
           "who debian:jiffies --size 8",
           "who ipa:ping/0x80000000 exec",
           "who reg:ping/0/x0 --at 120000",
+          "who ipa:ping/0x80001000 --size 8 --back 5",
           "who irq:ping/27 --all",
           "who pa:0x41801000 owner",
         ])
@@ -57,6 +59,7 @@ interface WhoOptions extends ListOptions {
   readonly size?: number;
   readonly at?: QueryArguments["before"];
   readonly all?: true;
+  readonly back?: number;
   readonly limit?: number;
   readonly session?: string;
   readonly json?: boolean;
@@ -65,11 +68,12 @@ interface WhoOptions extends ListOptions {
 async function who(
   target: string,
   access: QueryArguments["access"],
-  { size, at: before, all, limit, json = false, ...options }: WhoOptions,
+  { size, at: before, all, back, limit, json = false, ...options }: WhoOptions,
 ): Promise<number> {
+  if (all && back !== undefined) throw new Failure("who: --all and --back are mutually exclusive", "give one", ExitCode.Usage);
   using open = await openSession(options);
   const at = /^0x[0-9a-f]+$/i.test(target) ? paId(BigInt(target)) : target;
-  const args = { at, access, size, before, limit: all ? limit ?? HISTORY : 1 };
+  const args = { at, access, size, before, back, limit: all ? limit ?? HISTORY : 1 };
   await answer(open, { table: WHO.name, args }, json, { ...all ? {} : { text: whoText }, list: options });
   return ExitCode.Done;
 }

@@ -189,15 +189,16 @@ export const LOOKING_TOOLS: readonly Tool[] = [
       size: { type: "whole", doc: "bytes from there on (default: 1)", least: 1, most: MEMORY_MAX },
       at: { type: "whole", doc: "ask from the place where this many instructions had been retired" },
       limit: { type: "whole", doc: "how many accesses (default: 1)", least: 1, most: 30 },
+      back: { type: "whole", doc: "instead, follow the value back through so many stores, loads and moves", least: 1, most: 30 },
       ...SESSION_ARGUMENT,
     },
-    run: async ({ target, access, size, at: count, limit = 1, session }) =>
+    run: async ({ target, access, size, at: count, limit = 1, back, session }) =>
       await withSession(session, async (live) => {
         const before = count === undefined ? undefined : { kind: "instructions", count } as const;
-        const args = { at: target, access: access as QueryArguments["access"], size, before, limit };
+        const args = { at: target, access: access as QueryArguments["access"], size, before, limit, back };
         const { at, rows } = await live.ask({ table: "who", args }), [oldest] = rows;
-        const older = oldest && oldest.kind !== "never" ? { at: placeOf(oldest.id) } : null;
-        return done(JSON.stringify({ session: live.session.info.name, at, rows: rows.toReversed(), older }));
+        const older = back === undefined && oldest && oldest.kind !== "never" ? { at: placeOf(oldest.id) } : null;
+        return done(JSON.stringify({ session: live.session.info.name, at, rows: back === undefined ? rows.toReversed() : rows, older }));
       }),
   }),
   tool({
