@@ -209,8 +209,12 @@ export class Inspector {
    */
   #overTime({ table, args }: Query, view: View): Found {
     const everything = this.#filter(table, ""), { after, since = 0, limit = DEFAULT_LIMIT, ...others } = args;
-    const unlimited = { ...others, limit: Number.MAX_SAFE_INTEGER }, kept = this.#read(table, view, unlimited, everything);
-    const fresh = after === undefined ? kept : this.#read(table, view, { ...unlimited, after }, everything);
+    const unlimited = { ...others, limit: Number.MAX_SAFE_INTEGER },
+      read = (more: QueryArguments) => this.#read(table, view, more, everything);
+    const latest = after === undefined ? undefined : read({ ...unlimited, after });
+    // A list that is followed is asked for again and again: rows of the whole log take long.
+    if (latest?.rows.length === 0) return latest;
+    const kept = read(unlimited), fresh = latest ?? kept;
     const ordered = table === "why" ? kept.rows.toReversed() : kept.rows, found = new Set<Row>();
     const streamed: Table = TABLES[table], matcher = parseEventFilter(args.filter ?? "", streamed).start();
     for (const [index, row] of ordered.entries()) {
