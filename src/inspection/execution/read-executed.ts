@@ -5,6 +5,7 @@ import type { CountedPage } from "../../core/interface.ts";
 import type { LineRange } from "../../symbols/debug-info.ts";
 import { isCode } from "../../symbols/symbol-table.ts";
 import { placeIn } from "../../symbols/vm-symbols.ts";
+import { node } from "../../support/node-modules.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import type { CodeNames } from "./code-names.ts";
 import { type ExecutedFunction, type ExecutedLine, type ExecutedVm, joined } from "./executed.ts";
@@ -60,7 +61,14 @@ class VmReader {
     const known = this.#executed.functions.get(address);
     if (known) return known;
     const line = this.#lineAt(address);
-    const made = { name, address, file: line?.file, line: line?.line, calls: this.#executions(address), instructions: 0 };
+    const made = {
+      name,
+      address,
+      file: line && node.path.posix.normalize(line.file),
+      line: line?.line,
+      calls: this.#executions(address),
+      instructions: 0,
+    };
     this.#executed.functions.set(address, made);
     return made;
   }
@@ -109,8 +117,9 @@ class VmReader {
     if (conditional[index]) line.branches.set(address, { taken: departures[index], passed: Math.max(0, count - departures[index]) });
   }
 
-  #line(file: string, number: number): ExecutedLine {
-    const { files } = this.#executed;
+  /** Compilers of several files may name one file in two ways, such as `a/../b.h`. */
+  #line(path: string, number: number): ExecutedLine {
+    const { files } = this.#executed, file = node.path.posix.normalize(path);
     let lines = files.get(file);
     if (!lines) files.set(file, lines = new Map());
     let line = lines.get(number);

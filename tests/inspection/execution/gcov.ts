@@ -2,6 +2,7 @@
 // counters are read from the guest's memory, written as the data files that its run-time library
 // would write, and read by gcov.
 
+import { normalize } from "node:path/posix";
 import assert from "node:assert/strict";
 import { basename } from "node:path";
 import { nativeProgram } from "../../../scripts/native-tools.ts";
@@ -79,8 +80,8 @@ export class GcovGuest {
       );
       const { code, stdout, stderr } = await runNative("aarch64-linux-gnu-gcov", ["--json-format", "--stdout", data]);
       assert.equal(code, 0, stderr);
-      for (const { file, lines } of JSON.parse(stdout).files as { file: string; lines: { line_number: number; count: number }[] }[]) {
-        const known = files.get(file) ?? new Map<number, number>();
+      for (const { file: path, lines } of JSON.parse(stdout).files as { file: string; lines: { line_number: number; count: number }[] }[]) {
+        const file = normalize(path), known = files.get(file) ?? new Map<number, number>();
         // A header's functions are in several objects.
         for (const { line_number: line, count } of lines) known.set(line, (known.get(line) ?? 0) + count);
         files.set(file, known);

@@ -41,6 +41,7 @@ Deno.test("the lines of the demo's guests that have run are those of gcov, and s
         }
         return bytes;
       };
+      assert.deepEqual([...vm.files.keys()].filter((file) => file.includes("/../")), [], "a file has one name");
       for (const [file, expected] of await guest.lines(memory)) {
         const found: ReadonlyMap<number, ExecutedLine> | undefined = [...vm.files].find(([path]) =>
           path.endsWith(`/${file}`) || path === file
