@@ -31,6 +31,7 @@ import { registerLs } from "./commands/ls.ts";
 import { registerMan } from "./commands/man.ts";
 import { registerMcp } from "./commands/mcp.ts";
 import { registerLinux } from "./commands/linux.ts";
+import { registerMark } from "./commands/mark.ts";
 import { registerMem } from "./commands/mem.ts";
 import { registerOn } from "./commands/on.ts";
 import { registerPause } from "./commands/pause.ts";
@@ -103,6 +104,7 @@ const COMMANDS: readonly CommandGroup[] = [
     registerReplay,
     registerDiff,
     registerCompareRuns,
+    registerMark,
     registerBack,
     registerOn,
     registerSnapshot,

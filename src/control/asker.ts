@@ -59,6 +59,11 @@ export class Asker {
     return this.#done((id) => ({ kind: "symbols", id, vm, file }));
   }
 
+  /** Names the place of the run that is shown. Resolves to undefined on success. */
+  mark(name: string): Promise<Problem | undefined> {
+    return this.#done((id) => ({ kind: "mark", id, name }));
+  }
+
   /** Adds or removes a stop rule. Resolves to undefined on success. */
   stopRule(change: StopChange): Promise<Problem | undefined> {
     return this.#done((id) => ({ kind: "stop-rule", id, change }));

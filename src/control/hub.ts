@@ -237,6 +237,7 @@ export class SessionHub {
       case "act":
       case "stop-rule":
       case "symbols":
+      case "mark":
       case "snapshot":
       case "save-recording":
       case "move":

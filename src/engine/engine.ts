@@ -34,7 +34,7 @@ import { Shown } from "./shown.ts";
 import { SymbolSearches } from "./symbol-searches.ts";
 import { Travel } from "./travel.ts";
 import { Who } from "./who.ts";
-import { type Problem, problemOf, problemText } from "../support/problem.ts";
+import { type Problem, problemOf, problemText, UserError } from "../support/problem.ts";
 
 const ENDED: Problem = { what: "the machine has ended" };
 
@@ -97,6 +97,7 @@ export class Engine {
   constructor(readonly present: System, readonly plan: SessionPlan, readonly port: EnginePort, origin?: SystemState) {
     this.#shown = new Shown(present);
     this.#sessionRun = new SessionRun(present, port.again, origin, { budget: plan.memoryBudget, file: port.pages });
+    this.#sessionRun.marks = plan.replay?.recording.marks ?? [];
     this.#endedVms = new EndedVms(this.#shown, this.#sessionRun, plan.history ?? false);
     this.#searches = new SymbolSearches(port, () => this.#schedule());
     this.#instant = plan.instant === undefined ? undefined : new InstantSnapshot(present, plan, plan.instant);
@@ -276,6 +277,17 @@ export class Engine {
   /** Answers a request that changes something; `error`: why that was not done. */
   #acted(id: number, error?: Problem): void {
     this.port.post({ kind: "acted", id, error });
+  }
+
+  /** Names the place of the run that is shown. */
+  mark(id: number, name: string): void {
+    try {
+      this.#recording.mark(this.#sessionRun.mark(name, this.system));
+      this.#acted(id);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      this.#acted(id, error.problem);
+    }
   }
 
   /** Adds or removes a rule by which the machine stops. */

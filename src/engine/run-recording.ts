@@ -1,7 +1,7 @@
 // The recording of a run in progress: each input at its place, registers at intervals, and how it
 // ended (`--record`).
 
-import type { Check, EndState, Input } from "../plans/recorded-run.ts";
+import type { Check, EndState, Input, Mark } from "../plans/recorded-run.ts";
 import { RecordingWriter } from "../recordings/recording-writer.ts";
 import { saveRecording } from "../recordings/save.ts";
 import type { SessionPlan } from "../plans/plan.ts";
@@ -45,6 +45,14 @@ export class RunRecording {
     const place = { at: machine.boundary, settled: machine.settled };
     this.run.enter(place, input);
     this.#writer?.input(place, input);
+  }
+
+  /**
+   * Records a mark, wherever in the run it is.
+   * @throws WriteFailure
+   */
+  mark(mark: Mark): void {
+    this.#writer?.mark(this.present.machine.boundary, mark);
   }
 
   /**
@@ -95,6 +103,6 @@ export class RunRecording {
     if (!this.#ended) this.endTurn();
     this.output.flush();
     const { code, message, own } = this.#ended ?? { code: 0, message: "the run continued", own: false };
-    saveRecording(path, header, this.run.inputs, this.present.machine.boundary, this.endState(code, message, own));
+    saveRecording(path, header, this.run, this.present.machine.boundary, this.endState(code, message, own));
   }
 }

@@ -4,7 +4,7 @@
 import { type Moment, momentOf, Past } from "../recordings/past.ts";
 import type { Rerun } from "../recordings/rerun.ts";
 import type { RunUpTo } from "../recordings/back-to.ts";
-import type { Input, Place, RecordedInput } from "../plans/recorded-run.ts";
+import { type Input, type Mark, MARKS_MAX, type Place, type RecordedInput } from "../plans/recorded-run.ts";
 import type { RunPlace } from "../inspection/readers/run-place.ts";
 import { History, isLater, type Milestone } from "../recordings/history.ts";
 import type { MemoryUse } from "../queries/memory-use.ts";
@@ -15,6 +15,7 @@ import type { PageFile } from "../state/page-file.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { type IndexedPlace, mayHave, WrittenIndex, type WrittenObject } from "../recordings/written-index.ts";
 import { exceptionText } from "../support/exception-text.ts";
+import { UserError } from "../support/problem.ts";
 import { MiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
 import type { RememberingSystem, RunMemory, RunningSystem, SavableSystem, System, VisibleSystem } from "../assembly/system/system.ts";
@@ -46,6 +47,8 @@ export class SessionRun implements Rerun {
   #symbolBytes = 0;
   /** Snapshots that were written. */
   readonly #snapshots: RunPlace[] = [];
+  /** Places that users have named. */
+  readonly #marks = new Map<string, Mark>();
   readonly #history: History;
   /** Everything that the present wrote, up to the last state of it that was kept. */
   readonly #written: WrittenIndex;
@@ -176,11 +179,32 @@ export class SessionRun implements Rerun {
     if (this.#snapshots.length > SNAPSHOT_PLACES) this.#snapshots.shift();
   }
 
+  /**
+   * A user names the place of a machine; of an earlier mark with this name, nothing is left.
+   * @throws UserError if there are too many
+   */
+  mark(name: string, system: RunningSystem): Mark {
+    const mark = { name, instructions: system.instructions(), time: system.machine.time };
+    if (this.#marks.size >= MARKS_MAX && !this.#marks.has(name)) throw new UserError(`a run has at most ${MARKS_MAX} marks`);
+    this.#marks.set(name, mark);
+    return mark;
+  }
+
+  /** The marks of a recording that is run again, or of this run. */
+  get marks(): readonly Mark[] {
+    return [...this.#marks.values()];
+  }
+
+  set marks(marks: readonly Mark[]) {
+    for (const mark of marks) this.#marks.set(mark.name, mark);
+  }
+
   /** Places with names, in the order of their kinds. */
   places(past: Past | undefined): RunPlace[] {
     return [
       { kind: "start", instructions: this.first, time: this.#firstTime },
       ...this.#snapshots,
+      ...this.marks.map((mark) => ({ kind: "mark", ...mark }) as const),
       ...past ? [placeOf("shown", past.system)] : [],
       placeOf("now", this.present),
     ];

@@ -42,8 +42,22 @@ export interface EndState extends Check {
   readonly console: string;
 }
 
+/** A place of the run that a user has named. */
+export interface Mark {
+  readonly name: string;
+  /** Instructions that had been retired. */
+  readonly instructions: number;
+  /** Virtual time, ns. */
+  readonly time: number;
+}
+
+/** Marks of a run. */
+export const MARKS_MAX = 1024;
+
 export interface RecordedRun {
   readonly inputs: readonly RecordedInput[];
+  /** In the order in which they were made; of equal names the last one counts. */
+  readonly marks?: readonly Mark[];
   readonly checks: readonly { readonly at: number; readonly check: Check }[];
   /** Undefined if the recording was cut off: its program was killed. */
   readonly end: { readonly at: number; readonly end: EndState } | undefined;

@@ -5,7 +5,7 @@ import * as v from "valibot";
 import { TRACE_KINDS } from "../abi/trace.ts";
 import type { DebugAccess } from "../hypervisor/interface.ts";
 import { action } from "../queries/action.ts";
-import { bytes, count, listOf, name, text, unsigned, whole } from "../queries/fields.ts";
+import { bytes, count, listOf, MARK_NAME, name, text, unsigned, whole } from "../queries/fields.ts";
 import { query, repeat } from "../queries/query.ts";
 import { stopChange } from "../queries/stop-rule.ts";
 import { debuggedVms } from "../queries/debugged-vms.ts";
@@ -144,6 +144,11 @@ export const REQUESTS = {
    * the names. One `acted` with the same number follows.
    */
   symbols: request("symbols", "changes", { id, vm: name, file: bytes() }, 256 * MiB),
+  /**
+   * Names the place of the run that is shown; changes nothing in the machine, but all clients see
+   * the mark, and recordings have it. One `acted` with the same number follows.
+   */
+  mark: request("mark", "changes", { id, name: v.pipe(v.string(), v.regex(MARK_NAME)) }),
   /**
    * Adds a rule by which the machine stops, or removes one. One `acted` with the same number
    * follows.

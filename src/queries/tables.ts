@@ -739,13 +739,14 @@ export const PLACES = defineTable({
   name: "time.ls",
   version: 1,
   command: "back --list",
-  doc: "points of a session's run: its start, snapshots, the point that is shown, and the present",
+  doc: "points of a session's run: its start, snapshots, marks, the point that is shown, and the present",
   empty: "the machine has ended",
   columns: {
     id: { kind: "id", doc: "place:NUMBER, in the order of the run", width: 8 },
-    kind: { kind: "word", doc: "start, snapshot, shown or now", width: 8 },
+    kind: { kind: "word", doc: "start, snapshot, mark, shown or now", width: 8 },
     t: { kind: "time", doc: "virtual time", width: 12 },
     insn: { kind: "count", doc: "instructions that all guests had retired: el2 back --to goes there", width: 12 },
+    name: { kind: "text", doc: "the mark's name: el2 back --mark NAME goes there", width: 20, optional: true },
     file: { kind: "text", doc: "the snapshot's file", width: 60, optional: true },
   },
 });

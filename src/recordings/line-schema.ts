@@ -2,7 +2,8 @@
 
 import * as v from "valibot";
 import type { Action } from "../queries/action.ts";
-import type { Check, EndState, Input } from "../plans/recorded-run.ts";
+import { MARK_NAME } from "../queries/fields.ts";
+import type { Check, EndState, Input, Mark } from "../plans/recorded-run.ts";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const bytes = v.instance(Uint8Array);
@@ -38,6 +39,13 @@ export const INPUT: v.GenericSchema<unknown, Input> = v.variant("kind", [
 ]);
 
 const check = { instructions: count, registers: v.string() };
+
+/** A place with a name. */
+export const MARK: v.GenericSchema<unknown, Mark> = v.strictObject({
+  name: v.pipe(v.string(), v.regex(MARK_NAME)),
+  instructions: count,
+  time: v.pipe(v.number(), v.finite(), v.minValue(0)),
+});
 
 /** Registers at a place. */
 export const CHECK: v.GenericSchema<unknown, Check> = v.strictObject(check);

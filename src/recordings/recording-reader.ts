@@ -4,8 +4,8 @@ import * as v from "valibot";
 import { readToEnd } from "../support/named-file.ts";
 import { decodePlain } from "../support/plain-json.ts";
 import { VERSION } from "../support/version.ts";
-import { CHECK, END, INPUT } from "./line-schema.ts";
-import type { Check, EndState, RecordedInput } from "../plans/recorded-run.ts";
+import { CHECK, END, INPUT, MARK } from "./line-schema.ts";
+import { type Check, type EndState, type Mark, MARKS_MAX, type RecordedInput } from "../plans/recorded-run.ts";
 import { node } from "../support/node-modules.ts";
 import { foreignPlan } from "./foreign-plan.ts";
 import { loadFiles } from "./plan-files.ts";
@@ -31,12 +31,13 @@ export async function readRecording(path: string, bytes: Uint8Array = readToEnd(
     throw new RecordingError(`${path}:1: recorded by el2 ${by}, this is ${VERSION}`, "only the same version gives the same run");
   }
   const inputs: RecordedInput[] = [];
+  const marks: Mark[] = [];
   const checks: { at: number; check: Check }[] = [];
   let end: { at: number; end: EndState } | undefined;
   const sum = node.crypto.createHash("sha256").update(`${lines[0]}\n`);
   let sealed = false, last = 0;
   for (let index = 1; index < lines.length; index++) {
-    const line = lineOf(path, lines, index) as Partial<RecordedInput> & { check?: Check; end?: EndState; sha256?: unknown };
+    const line = lineOf(path, lines, index) as Partial<RecordedInput> & { mark?: Mark; check?: Check; end?: EndState; sha256?: unknown };
     if (sealed) throw new RecordingError(`${path}:${index + 1}: data after the end`);
     if (line.sha256 !== undefined) {
       if (!end || line.sha256 !== sum.digest("hex")) {
@@ -52,13 +53,15 @@ export async function readRecording(path: string, bytes: Uint8Array = readToEnd(
     if (line.input !== undefined && typeof line.settled === "boolean") {
       inputs.push({ at: line.at, settled: line.settled, input: checked(place, INPUT, line.input) });
     } else if (line.check !== undefined) checks.push({ at: line.at, check: checked(place, CHECK, line.check) });
+    else if (line.mark !== undefined && marks.length < MARKS_MAX) marks.push(checked(place, MARK, line.mark));
     else if (line.end !== undefined) end = { at: line.at, end: checked(place, END, line.end) };
-    else throw new RecordingError(`${path}:${index + 1}: not an input, check or end`);
+    else throw new RecordingError(`${path}:${index + 1}: not an input, mark, check or end`);
   }
   const plan = foreignPlan(path, await loadFiles(path, header.plan));
   return {
     plan,
     inputs,
+    marks,
     checks,
     end: sealed ? end : undefined,
   };

@@ -5,7 +5,7 @@ import type { SessionPlan } from "../plans/plan.ts";
 import { encodePlain } from "../support/plain-json.ts";
 import { VERSION } from "../support/version.ts";
 import { writeAll } from "../support/write-all.ts";
-import type { Check, EndState, Input, Place } from "../plans/recorded-run.ts";
+import type { Check, EndState, Input, Mark, Place } from "../plans/recorded-run.ts";
 import { node } from "../support/node-modules.ts";
 import { storeFiles } from "./plan-files.ts";
 import { SCHEMA } from "./recording.ts";
@@ -37,6 +37,11 @@ export class RecordingWriter implements Disposable {
 
   input(place: Place, input: Input): void {
     this.#line({ ...place, input });
+  }
+
+  /** @param at virtual time (ns) at which it was made */
+  mark(at: number, mark: Mark): void {
+    this.#line({ at, mark });
   }
 
   check(at: number, check: Check): void {

@@ -2,7 +2,7 @@
 // state.
 
 import { type SessionPlan, writtenDisk } from "../plans/plan.ts";
-import type { EndState, RecordedInput } from "../plans/recorded-run.ts";
+import type { EndState, RecordedRun } from "../plans/recorded-run.ts";
 import { RecordingError } from "./recording.ts";
 import { recordingHeader, RecordingWriter } from "./recording-writer.ts";
 
@@ -21,8 +21,15 @@ export async function savedHeader(plan: SessionPlan): Promise<string> {
  * Writes it.
  * @throws Error if the file cannot be written
  */
-export function saveRecording(path: string, header: string, inputs: readonly RecordedInput[], at: number, end: EndState): void {
+export function saveRecording(
+  path: string,
+  header: string,
+  { inputs, marks = [] }: Pick<RecordedRun, "inputs" | "marks">,
+  at: number,
+  end: EndState,
+): void {
   using writer = new RecordingWriter(path, header, true);
   for (const { at, settled, input } of inputs) writer.input({ at, settled }, input);
+  for (const mark of marks) writer.mark(at, mark);
   writer.end(at, end);
 }

@@ -147,6 +147,7 @@ Deno.test("sessions in the background", async (t) => {
       "resume",
       "on",
       "back",
+      "mark",
       "guests fetch",
       "guests add",
       "bench",
@@ -175,7 +176,7 @@ Deno.test("sessions in the background", async (t) => {
       ...[["pause"], ["resume"], ["back"], ["on"], ["break", "kind=hvc"], ["vcpu", "step", "ping/0"], ["rpc", "send", "VM_GET_OWNER"]],
       ...[["inject", "hvc -> BUSY"], ["snapshot", "save", `${place.folder}/no.snap`], ["console", "hello", "--send", "x"]],
       ["vm", "console", "hello", "--send", "x"],
-      ...[["trace", "start"], ["trace", "stop"]],
+      ...[["trace", "start"], ["trace", "stop"], ["mark", "here"]],
     ];
     const before = (await place.json("vm", "ls")).data.length;
     for (const args of commands) {

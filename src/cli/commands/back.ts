@@ -3,13 +3,16 @@
 import type { Command } from "@commander-js/extra-typings";
 import { answer } from "../common/answer.ts";
 import type { CommandContext } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { checkAnswered, ExitCode, failed, Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { Progress } from "../common/progress.ts";
 import { type ListOptions, withListOptions } from "../common/list-options.ts";
-import { openSession, withSessionOptions } from "../common/session.ts";
+import { type OpenSession, openSession, withSessionOptions } from "../common/session.ts";
 import { checkedEventFilter, parseDuration, parseWhole } from "../common/values.ts";
 import type { Move } from "../../protocol/protocol.ts";
+import { rowsOf } from "../../queries/query.ts";
+import { PLACES } from "../../queries/tables.ts";
+import { didYouMean } from "../../support/did-you-mean.ts";
 import { documentText, PLACE } from "../../queries/documents.ts";
 import { timeText } from "../../support/number-text.ts";
 
@@ -28,9 +31,10 @@ export function registerBack(program: Command, { exit }: CommandContext): void {
       "--at <place>",
       "go back to just before the last execution of this instruction: VM:SYMBOL or VM:ADDRESS; or to the last return of syscall:NAME[:RESULT]",
     )
+    .option("--mark <name>", "go back to a mark (el2 mark)")
     .option("--now", "return to the present")
     .option("--timeout <time>", MOVE_TIMEOUT, parseDuration)
-    .option("--list", "only list the start of the run, its snapshots, the place that is shown, and the present")
+    .option("--list", "only list the start of the run, its snapshots and marks, the place that is shown, and the present")
     .addHelpText(
       "after",
       `
@@ -40,26 +44,53 @@ Examples:
   el2 back --event 'kind=rpc refused=yes'
   el2 back --event 'kind=state vm=ping'
   el2 back --at debian:vfs_open && el2 vcpu stack debian/0
+  el2 back --mark before-the-reset
   el2 back --now`,
     )
-    .action(async (options) => exit(options.list ? await list(options) : await move(options, wantedPlace(options))));
+    .action(async (options) => exit(options.list ? await list(options) : await move(options, (open) => wantedPlace(options, open))));
+}
+
+interface WantedPlace {
+  readonly by?: number;
+  readonly to?: number;
+  readonly event?: string;
+  readonly at?: string;
+  readonly mark?: string;
+  readonly now?: true;
 }
 
 /**
  * The place that the options name.
  * @throws Failure if they name several, or an invalid one
  */
-function wantedPlace(options: { by?: number; to?: number; event?: string; at?: string; now?: true }): Move {
+async function wantedPlace(options: WantedPlace, open: OpenSession): Promise<Move> {
   const places: readonly (Move | undefined)[] = [
     options.by === undefined ? undefined : { kind: "step", by: -options.by },
     options.to === undefined ? undefined : { kind: "instructions", count: options.to },
     options.event === undefined ? undefined : { kind: "event", filter: checkedEventFilter("--event", options.event) },
     options.at === undefined ? undefined : { kind: "place", at: options.at },
+    options.mark === undefined ? undefined : { kind: "instructions", count: await markedPlace(open, options.mark) },
     options.now && { kind: "now" },
   ];
   const [place = { kind: "step", by: -1 }, ...others] = places.filter((one) => one !== undefined);
-  if (others.length) throw new Failure("back: --by, --to, --event, --at and --now are mutually exclusive", "give one");
+  if (others.length) throw new Failure("back: --by, --to, --event, --at, --mark and --now are mutually exclusive", "give one");
   return place;
+}
+
+/**
+ * Instructions at a mark.
+ * @throws Failure if there is none of this name
+ */
+async function markedPlace({ asker }: OpenSession, name: string): Promise<number> {
+  const answer = await asker.ask({ table: PLACES.name, args: { filter: "kind=mark" } });
+  checkAnswered(answer);
+  const marks = rowsOf(PLACES, answer), mark = marks.find((one) => one.name === name);
+  if (mark) return Number(mark.insn);
+  const names = marks.map((one) => one.name ?? "");
+  throw failed(
+    `there is no mark "${name}"`,
+    names.length ? didYouMean(name, names, `there are ${names.join(", ")}`) : "el2 mark NAME makes one",
+  );
 }
 
 async function list(options: ListOptions & { session?: string; json?: boolean }): Promise<number> {
@@ -71,8 +102,12 @@ async function list(options: ListOptions & { session?: string; json?: boolean })
 export const MOVE_TIMEOUT = "wall time; exits with 4 after it, and the session stays paused at the place that it has reached";
 
 /** Moves to another place in the run of a session, and prints where it is. */
-export async function move(options: { session?: string; json?: boolean; timeout?: number }, to: Move): Promise<number> {
+export async function move(
+  options: { session?: string; json?: boolean; timeout?: number },
+  wanted: Move | ((open: OpenSession) => Promise<Move>),
+): Promise<number> {
   using open = await openSession(options);
+  const to = typeof wanted === "function" ? await wanted(open) : wanted;
   // The first Ctrl-C stops on the way, and the session stays paused there.
   const cancel = () => void open.asker.move({ kind: "here" });
   using progress = new Progress("replaying", "instructions", cancel);

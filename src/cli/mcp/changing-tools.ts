@@ -119,11 +119,12 @@ const TIME_TOOLS: readonly Tool[] = [
       instructions: { type: "whole", doc: "the place at which this many instructions had been retired" },
       back_by: { type: "whole", doc: "this many instructions back", least: 1 },
       on_by: { type: "whole", doc: "this many instructions forward", least: 1 },
+      mark: { type: "text", doc: "the place that the tool mark has named so" },
       now: { type: "flag", doc: "the present" },
       ...SESSION_ARGUMENT,
     },
     changes: true,
-    run: ({ session, back_to_event, on_to_event, at, instructions, back_by, on_by, now }, { el2 }) => {
+    run: ({ session, back_to_event, on_to_event, at, instructions, back_by, on_by, mark, now }, { el2 }) => {
       const places = [
         ...option("event", back_to_event).map((word) => ["back", word]),
         ...option("event", on_to_event).map((word) => ["on", word]),
@@ -131,11 +132,19 @@ const TIME_TOOLS: readonly Tool[] = [
         ...option("to", instructions).map((word) => ["back", word]),
         ...option("by", back_by).map((word) => ["back", word]),
         ...option("by", on_by).map((word) => ["on", word]),
+        ...option("mark", mark).map((word) => ["back", word]),
         ...flag("now", now).map((word) => ["back", word]),
       ];
       if (places.length !== 1) throw new Failure(`go takes one place, and ${places.length} were given`, 'for example "now": true');
       return el2([...places[0], "--json", ...sessionOf(session)]);
     },
+  }),
+  tool({
+    name: "mark",
+    doc: "Names the place of a session's run that is shown, for go; recordings keep the names. Without a name: lists the marks.",
+    args: { name: { type: "text", doc: "letters, digits, - _ and ." }, ...SESSION_ARGUMENT },
+    changes: true,
+    run: ({ name, session }, { el2 }) => el2(["mark", "--json", ...sessionOf(session), ...name === undefined ? [] : ["--", name]]),
   }),
   tool({
     name: "break",

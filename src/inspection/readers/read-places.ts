@@ -8,11 +8,12 @@ import type { PLACES } from "../../queries/tables.ts";
 /** The places, in the order of the run. */
 export function readPlaces({ system }: View): RowOf<typeof PLACES>[] {
   const places = system.places().toSorted((a, b) => a.instructions - b.instructions || a.time - b.time);
-  return places.map(({ kind, instructions, time, file }, index) => ({
+  return places.map(({ kind, instructions, time, file, name }, index) => ({
     id: formatId({ kind: "place", number: index + 1 }),
     kind,
     t: String(Math.round(time)),
     insn: String(instructions),
     file: file ?? null,
+    name: name ?? null,
   }));
 }

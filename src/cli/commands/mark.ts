@@ -1,0 +1,45 @@
+// `el2 mark`: a name for a place of the run of a session.
+
+import type { Command } from "@commander-js/extra-typings";
+import { answer } from "../common/answer.ts";
+import type { CommandContext } from "../common/command.ts";
+import { ExitCode, failed, Failure } from "../common/failure.ts";
+import { type ListOptions, withListOptions } from "../common/list-options.ts";
+import { report } from "../common/print.ts";
+import { openSession, withSessionOptions } from "../common/session.ts";
+import { MARK_NAME } from "../../queries/fields.ts";
+import { PLACES } from "../../queries/tables.ts";
+
+export function registerMark(program: Command, { exit }: CommandContext): void {
+  withListOptions(withSessionOptions(
+    program.command("mark").description(
+      "name the point of a session's run that is shown, for el2 back --mark; recordings keep the names; without a name: list the marks",
+    ),
+  ))
+    .argument("[name]", "letters, digits, - _ and .; a mark with this name moves here")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  el2 mark before-the-reset
+  el2 mark
+  el2 back --mark before-the-reset`,
+    )
+    .action(async (name, options) => exit(await mark(name, options)));
+}
+
+async function mark(name: string | undefined, options: ListOptions & { session?: string; json?: boolean }): Promise<number> {
+  if (name !== undefined && !MARK_NAME.test(name)) {
+    throw new Failure(`"${name}" cannot name a mark`, "use up to 64 letters, digits, - _ and .");
+  }
+  using open = await openSession(options);
+  if (name === undefined) {
+    await answer(open, { table: PLACES.name, args: { filter: "kind=mark" } }, options.json ?? false, { list: options, none: "no marks" });
+    return ExitCode.Done;
+  }
+  const problem = await open.asker.mark(name);
+  if (problem) throw failed(problem);
+  if (options.json) await answer(open, { table: PLACES.name, args: { filter: `kind=mark name=${name}` } }, true);
+  else report(`el2: marked; el2 back --mark ${name} goes there`);
+  return ExitCode.Done;
+}

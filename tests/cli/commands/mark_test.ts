@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { rowsOf } from "../../../src/queries/query.ts";
+import { PLACES } from "../../../src/queries/tables.ts";
+import { readRecording } from "../../../src/recordings/recording-reader.ts";
+import { demoPlan } from "../../snapshots/systems.ts";
+import { Session } from "../../engine/session-in-thread.ts";
+import { Place } from "../place.ts";
+
+Deno.test("el2 mark names places, el2 back --mark goes there, and a recording and its replay have the names", async () => {
+  await using place = new Place();
+  await place.up("one");
+  const marks = async () => Object.fromEntries((await place.json("mark")).data.map(({ name, insn }) => [name, Number(insn)]));
+  assert.deepEqual(await marks(), {});
+  await place.json("pause");
+  await place.json("mark", "late");
+  const { late } = await marks();
+  await place.json("back", "--by", "5000");
+  const { stderr } = await place.el2("mark", "a.b-c_1");
+  assert.equal(stderr, "el2: marked; el2 back --mark a.b-c_1 goes there\n");
+  assert.deepEqual(await marks(), { "a.b-c_1": late - 5000, late });
+  await place.json("back", "--to", "1000");
+  await place.json("back", "--mark", "a.b-c_1");
+  const shown = (await place.json("back", "--list")).data.find(({ kind }) => kind === "shown");
+  assert.equal(Number(shown?.insn), late - 5000);
+  // A name moves with its mark.
+  await place.json("back", "--by", "7");
+  await place.json("mark", "a.b-c_1");
+  assert.deepEqual(await marks(), { "a.b-c_1": late - 5007, late });
+  const fails = async (...words: string[]) => {
+    const { code, stderr } = await place.el2(...words);
+    return [code, stderr];
+  };
+  assert.deepEqual(await fails("back", "--mark", "lat"), [
+    1,
+    'el2: there is no mark "lat"; did you mean "late"? There are a.b-c_1, late\n',
+  ]);
+  assert.deepEqual(await fails("mark", "two words"), [2, 'el2: "two words" cannot name a mark; use up to 64 letters, digits, - _ and .\n']);
+  assert.equal((await fails("mark", "x", "--read-only"))[0], 5);
+
+  const file = `${place.folder}/a.rec`;
+  await place.json("back", "--now");
+  const saved = await place.el2("record", file);
+  assert.equal(saved.code, 0, saved.stderr);
+  const recording = await readRecording(file);
+  assert.deepEqual(Object.fromEntries(recording.marks?.map(({ name, instructions }) => [name, instructions]) ?? []), await marks());
+  const session = new Session({ ...await demoPlan(), replay: { recording, verify: false, to: undefined } });
+  const places = rowsOf(PLACES, await session.ask({ table: "time.ls", args: { filter: "kind=mark" } }));
+  assert.deepEqual(places.map(({ name }) => name), ["a.b-c_1", "late"]);
+  session.engine.stop();
+});
