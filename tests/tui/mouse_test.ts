@@ -71,7 +71,7 @@ Deno.test("the scrubber of the past marks snapshots and refusals; a click and a 
   const rig = new Rig(120, 36, { ascii: false }, "direct");
   rig.answer = (query) => {
     const answer = phoneAnswer(query);
-    const snapshot = { id: "place:2", kind: "snapshot", t: "6000000000", insn: "5", file: "a.snap" };
+    const snapshot = { id: "place:2", kind: "snapshot", t: "6000000000", insn: "5", name: null, file: "a.snap" };
     if (query.table === "why") return { ...answer, rows: answer.rows.map((row) => ({ ...row, t: "3000000000" })) };
     return query.table === "time.ls" ? { ...answer, error: undefined, rows: [snapshot] } : answer;
   };
@@ -103,7 +103,7 @@ Deno.test("a client that attaches while the past is shown reads how long ago tha
   const rig = new Rig(120, 36, { ascii: false }, "direct");
   rig.answer = (query) => {
     const answer = phoneAnswer(query);
-    const now = { id: "place:2", kind: "now", t: "20000000000", insn: "9", file: null };
+    const now = { id: "place:2", kind: "now", t: "20000000000", insn: "9", name: null, file: null };
     return query.table === "time.ls" ? { ...answer, error: undefined, rows: [now] } : answer;
   };
   rig.apply({ kind: "paused", paused: true, past: true });

@@ -36,7 +36,7 @@ Deno.test("W on memory searches its last writer, and shows the instruction and t
       symbol: "send+0x10",
       source: "ping.c:42",
     },
-    ...{ instruction: "strb w1, [x20]", before: "00", after: "2a", stack: ["send+0x10  ping.c:42", "main+0x30"] },
+    ...{ instruction: "strb w1, [x20]", before: "00", after: "2a", stack: ["send+0x10  ping.c:42", "main+0x30"], of: null },
   };
   const rig = new Rig();
   rig.answer = (query) => query.table === "who" ? { ...phoneAnswer(query), rows: [write] } : phoneAnswer(query);
@@ -52,7 +52,7 @@ Deno.test("W on memory searches its last writer, and shows the instruction and t
   await rig.type("1");
   await rig.lines();
   await rig.type("gW");
-  assert.match(await rig.text(), /is neither memory nor a register/);
+  assert.match(await rig.text(), /has no history of writes or changes/);
 });
 
 Deno.test("a on a capability shows its object, who holds it, and what was refused", async () => {

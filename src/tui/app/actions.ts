@@ -73,7 +73,7 @@ const ROWS = [
   { name: "console.enter", context: "lists", keys: ["c"], help: "type into the console of the selected VM", hint: "console" },
   { name: "console.all", context: "lists", keys: ["C"], help: "all consoles in one pane, with VM names; or one console" },
   { name: "object.why", context: "lists", keys: ["w"], help: "why it was refused or is blocked", hint: "why" },
-  { name: "object.who", context: "lists", keys: ["W"], help: "who wrote the byte or register last: a search back in time" },
+  { name: "object.who", context: "lists", keys: ["W"], help: "who wrote or changed it last: a search back in time" },
   { name: "rule.read", context: "lists", keys: ["B"], help: "read the section of the book that the rule cites", hint: "rule" },
   {
     name: "object.actions",

@@ -138,12 +138,12 @@ export class Menus {
     app.show(new MenuOverlay(`${danger ? "! " : ""}${id}`, [...items, ...own]));
   }
 
-  /** The last writer of the selected memory or register. */
+  /** The last writer of what is selected. */
   #who(): void {
     const selected = selectedRow(this.app);
     if (!selected) return;
     const found = actionsFor(selected.row.id, this.#circumstances()).find(({ action }) => action.name === WHO_WROTE);
-    if (!found) return this.app.say(`${selected.row.id} is neither memory nor a register`);
+    if (!found) return this.app.say(`${selected.row.id} has no history of writes or changes`);
     this.app.say("searching back in time");
     this.#do(found.action, selected);
   }

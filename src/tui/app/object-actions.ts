@@ -150,9 +150,9 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
   },
   {
     name: WHO_WROTE,
-    on: ["pa", "ipa", "va", "reg"],
+    on: ["pa", "ipa", "va", "reg", "irq", "cap", "mq", "db", "parcel"],
     key: "W",
-    label: "who wrote it last",
+    label: "who wrote or changed it last",
     danger: false,
     query: (id) => ({ table: "who", args: { at: id } }),
     command: (id) => `el2 who ${id}`,
