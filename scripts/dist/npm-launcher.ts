@@ -66,14 +66,11 @@ function checkLinux(): void {
 function findDeno(): string {
   const platform = `${process.platform} ${process.arch}`, name = PACKAGES[platform];
   if (name === undefined) fail(`${process.platform} on ${process.arch} is not supported; there are ${Object.keys(PACKAGES).join(", ")}`);
-  let place: string | undefined;
   try {
-    // Where a package manager nests packages, only deno's own place sees the platform's package.
-    place = createRequire(__filename).resolve("deno/package.json");
-    const folder = path.dirname(createRequire(place).resolve(`@deno/${name}/package.json`));
+    const folder = path.dirname(createRequire(__filename).resolve(`@deno/${name}/package.json`));
     return path.join(folder, process.platform === "win32" ? "deno.exe" : "deno");
   } catch {
-    const others = place === undefined ? [] : otherPackages(path.join(place, "../../@deno"));
+    const others = otherPackages(path.join(here, "../@deno"));
     if (others.length) fail(`node_modules has Deno for ${others.join(", ")}, and this is ${name}; remove node_modules and install here`);
     fail(`the package @deno/${name} is not installed; install again without --omit=optional`);
   }

@@ -1,10 +1,13 @@
-// The npm package: the bundle, with npm's `deno` as its runtime.
+// The npm package: the bundle, with the platform's package of npm's `deno` as its runtime. The
+// package `deno` itself is not needed: its install script fails where that package is left out, and
+// then nothing is installed that could say so.
 
 import { VERSION } from "../../src/support/version.ts";
 import { codeProbe, PROBE_MACHINES, probeName } from "../launch/code-probe.ts";
 import { type BundledPackage, noticesText } from "./bundled-packages.ts";
 import { type Build, outputOf, ROOT } from "./common.ts";
 import { makeModules } from "./split.ts";
+import { TARGETS } from "./targets.ts";
 
 /**
  * Writes the launcher. Without the compilers of V8, Node starts where memory cannot become
@@ -32,7 +35,7 @@ export async function npmPackage({ folder, bundle }: Build, packages: readonly B
     os: ["linux", "darwin", "win32"],
     cpu: ["x64", "arm64"],
     engines: { node: ">=18" },
-    dependencies: { deno: Deno.version.deno },
+    optionalDependencies: Object.fromEntries(TARGETS.map(({ npm }) => [`@deno/${npm}`, Deno.version.deno])),
   };
   await Deno.writeTextFile(`${here}/package.json`, `${JSON.stringify(manifest, null, 2)}\n`);
   await Deno.copyFile(bundle, `${here}/el2.js`);

@@ -15,6 +15,7 @@ import { sharedUser } from "./user.ts";
 import { documentedSymbols, writeExamples } from "../library/examples.ts";
 import { pathWithoutDeno } from "../../scripts/path-without-deno.ts";
 import { filesBelow } from "../../scripts/dist/split.ts";
+import { TARGETS } from "../../scripts/dist/targets.ts";
 import { PROBE_MACHINES, probeName } from "../../scripts/launch/code-probe.ts";
 import { VERSION } from "../../src/support/version.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
@@ -88,8 +89,8 @@ artefact(
 
 artefact("npm installs el2 with its runtime, without install scripts", async (here, env) => {
   const { stdout } = await installed(env);
-  // el2, deno, and the binary of this platform.
-  assert.match(stdout, /^\nadded 3 packages in /);
+  // el2, and the binary of this platform.
+  assert.match(stdout, /^\nadded 2 packages in /);
   const program = `${PREFIX}/bin/el2`;
   assert.notEqual((await runIn(here, "sh", ["-c", "command -v deno"], env)).code, 0);
   await works(here, program, env);
@@ -98,7 +99,11 @@ artefact("npm installs el2 with its runtime, without install scripts", async (he
 
   const manifest = JSON.parse(await Deno.readTextFile(`${DIST}/npm/package.json`));
   assert.equal(manifest.scripts, undefined);
-  assert.deepEqual(manifest.dependencies, { deno: Deno.version.deno });
+  assert.equal(manifest.dependencies, undefined);
+  assert.equal(
+    manifest.optionalDependencies[`@deno/${TARGETS.find(({ target }) => target === Deno.build.target)!.npm}`],
+    Deno.version.deno,
+  );
   const packed = (await runIn(here, "tar", ["-tzf", `${DIST}/el2-${VERSION}.tgz`], env)).stdout.trim().split("\n").sort();
   const probes = PROBE_MACHINES.map(probeName).sort();
   const names = ["LICENSE", "README.md", "THIRD-PARTY-NOTICES.txt", ...probes, "el2.cjs", "el2.js", "package.json"];
@@ -158,8 +163,12 @@ artefact("the GitHub action installs el2, runs scenarios, annotates failures and
 });
 
 artefact("without the package of the platform, npm's el2 says what is missing", async (here, env) => {
-  await runIn(here, "cp", ["-r", `${DIST}/npm`, `${here}/el2`], env);
-  const alone = await runIn(here, "node", [`${here}/el2/el2.cjs`, "--version"], env);
+  // A global installation ignores this option.
+  await Deno.writeTextFile(`${here}/package.json`, "{}");
+  const args = ["install", "--omit=optional", "--no-audit", "--no-fund", `${DIST}/el2-${VERSION}.tgz`];
+  const { stdout } = await runIn(here, "npm", args, await npmEnvironment(env));
+  assert.match(stdout, /^\nadded 1 package in /);
+  const alone = await runIn(here, `${here}/node_modules/.bin/el2`, ["--version"], env);
   assert.equal(alone.code, 1);
   assert.match(alone.stderr, /^el2: the package @deno\/\S+ is not installed; install again without --omit=optional/);
 });

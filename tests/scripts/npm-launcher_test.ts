@@ -17,8 +17,8 @@ const LINUX = { ignore: Deno.build.os !== "linux" };
 /** An installed package: its launcher, and the program that it starts. */
 async function installed(folder: string): Promise<{ el2: string; engine: string }> {
   const modules = `${folder}/node_modules`, platform = `${modules}/@deno/${NAME}`, own = `${modules}/el2`;
-  for (const path of [`${modules}/deno`, platform, own]) await Deno.mkdir(path, { recursive: true });
-  for (const path of [`${modules}/deno`, platform]) await Deno.writeTextFile(`${path}/package.json`, "{}");
+  for (const path of [platform, own]) await Deno.mkdir(path, { recursive: true });
+  await Deno.writeTextFile(`${platform}/package.json`, "{}");
   await npmLauncher(`${own}/el2.cjs`);
   for (const machine of PROBE_MACHINES) writeProgram(`${own}/${probeName(machine)}`, codeProbe(machine));
   writeProgram(`${platform}/deno`, STARTED);
