@@ -5,7 +5,7 @@ import { type FetchProgress, MirrorArchive } from "./mirror-archive.ts";
 import { Deb } from "./deb.ts";
 import { cacheFolder, exists, withLock } from "../support/cache.ts";
 import { sha256 } from "../support/sha256.ts";
-import { addToCatalog, catalogFiles, type CatalogPackage, type DebianRelease, type Manifest } from "./catalog.ts";
+import { addToCatalog, catalogFiles, type CatalogPackage, damagedFiles, type DebianRelease, findEntry, type Manifest } from "./catalog.ts";
 import { archiveFile, archiveFolder, busyboxArchive } from "./busybox-archive.ts";
 import { type KernelModule, kernelModules, VIRTIO_MODULES } from "./kernel-modules.ts";
 import { unwrapImage } from "../images/kernel-image.ts";
@@ -13,6 +13,7 @@ import { unwrapImage } from "../images/kernel-image.ts";
 const DEBIAN_MIRROR = "https://deb.debian.org/debian";
 /** Debian's name of the guests' architecture. */
 export const ARCHITECTURE = "arm64";
+const BUSYBOX = "busybox-static";
 /** Depends on the newest kernel of its release for virtual machines. */
 const CLOUD_KERNEL = `linux-image-cloud-${ARCHITECTURE}`;
 /** The ordinary kernel: unlike the cloud one it has 9p, input devices and all of virtio. */
@@ -74,17 +75,25 @@ export interface FetchOptions {
   keep?: string;
   /** Called with 0..100 and what is being fetched. */
   progress?: FetchProgress;
+  /** Called if the guest in the catalog has the packages of today, and is used as it is. */
+  unchanged?: (manifest: Manifest) => void;
 }
 
 /**
  * Fetches kernel and busybox of a Debian release and adds them to the catalog as
  * `debian-RELEASE`: files `Image`, `initrd`, and `initrd-virtio`, which has the modules for virtio
- * devices as well. An interrupted fetch leaves the catalog as it was.
+ * devices as well. An interrupted fetch leaves the catalog as it was, and so does one that would
+ * make the same guest again.
  */
 export async function fetchDebian(options: FetchOptions): Promise<Manifest> {
   const { release } = options;
   const name = `debian-${release}`;
   return await withDebianArchive(options, async (archive, work) => {
+    const present = options.keep === undefined ? await currentGuest(name, archive) : undefined;
+    if (present) {
+      options.unchanged?.(present);
+      return present;
+    }
     const kernel = await fetchKernel(archive, CLOUD_KERNEL, VIRTIO_MODULES, work);
     const busybox = await fetchBusybox(archive, work);
 
@@ -104,6 +113,32 @@ export async function fetchDebian(options: FetchOptions): Promise<Manifest> {
     await addToCatalog(manifest, files);
     return manifest;
   });
+}
+
+/**
+ * The guest of the catalog, if this version of el2 would make it of the archive's packages today;
+ * undefined also if a file is missing or damaged.
+ */
+export async function currentGuest(name: string, archive: Pick<MirrorArchive, "show">): Promise<Manifest | undefined> {
+  const entry = await findEntry(name);
+  if (!entry) return undefined;
+  const { manifest: { packages }, manifest, folder } = entry;
+  const names = [await kernelPackage(archive, CLOUD_KERNEL), BUSYBOX];
+  if (!names.every((wanted) => packages.some(({ name }) => name === wanted))) return undefined;
+  for (const { name, sha256 } of packages) {
+    const newest = await archive.show(name).catch(() => undefined);
+    if (newest?.get("SHA256") !== sha256) return undefined;
+  }
+  if ((await damagedFiles(entry)).length || !isCurrentRamdisk(await Deno.readFile(`${folder}/initrd-virtio`))) return undefined;
+  return manifest;
+}
+
+/** The package of the kernel that a metapackage depends on. */
+async function kernelPackage(archive: Pick<MirrorArchive, "show">, metapackage: string): Promise<string> {
+  const depends = (await archive.show(metapackage)).get("Depends");
+  const image = dependencies(depends).find((name) => name.startsWith("linux-image-"));
+  if (!image) throw new Error(`${metapackage} depends on no kernel: ${depends}`);
+  return image;
 }
 
 /**
@@ -150,10 +185,7 @@ export interface Kernel {
  * that the image's depends on.
  */
 export async function fetchKernel(archive: MirrorArchive, metapackage: string, wanted: readonly string[], work: string): Promise<Kernel> {
-  const depends = (await archive.show(metapackage)).get("Depends");
-  const image = dependencies(depends).find((name) => name.startsWith("linux-image-"));
-  if (!image) throw new Error(`${metapackage} depends on no kernel: ${depends}`);
-
+  const image = await kernelPackage(archive, metapackage);
   const root = `${work}/kernel`;
   await Deno.mkdir(root);
   const packages: CatalogPackage[] = [];
@@ -201,14 +233,14 @@ async function vmlinuz(root: string): Promise<string | undefined> {
 
 /** The program of busybox-static. */
 export async function fetchBusybox(archive: MirrorArchive, work: string): Promise<{ binary: Uint8Array; package: CatalogPackage }> {
-  const [deb] = await archive.download(["busybox-static"], work);
+  const [deb] = await archive.download([BUSYBOX], work);
   const root = `${work}/busybox`;
   await Deno.mkdir(root);
   await new Deb(deb).unpack(root);
   for (const path of [`${root}/bin/busybox`, `${root}/usr/bin/busybox`]) {
     if (await exists(path)) return { binary: await Deno.readFile(path), package: await describe(deb) };
   }
-  throw new Error("busybox-static holds no busybox in /bin or /usr/bin");
+  throw new Error(`${BUSYBOX} holds no busybox in /bin or /usr/bin`);
 }
 
 /** Package names of a Depends field: first alternatives, versions left out. */

@@ -18,7 +18,10 @@ interface MirrorOptions {
   readonly suite: string;
   readonly architecture: string;
   readonly progress?: FetchProgress;
-  /** Folder of unfinished downloads, which later ones continue. Default: that of the downloads. */
+  /**
+   * Folder of unfinished downloads, which later ones continue, and of the package list, which is
+   * fetched again only once it has changed. Default: that of the downloads.
+   */
   readonly unfinished?: string;
   /** Folder that gets a copy of what is fetched, and is then a mirror itself. */
   readonly keep?: string;
@@ -49,7 +52,7 @@ export class MirrorArchive {
 
   /** Fetches the package lists. */
   async update(): Promise<void> {
-    const { suite, architecture, progress, keys = DEBIAN_KEYS, keep } = this.#options;
+    const { suite, architecture, progress, keys = DEBIAN_KEYS, keep, unfinished } = this.#options;
     const what = "package lists";
     progress?.(0, what);
     const folder = `dists/${suite}`;
@@ -60,9 +63,16 @@ export class MirrorArchive {
     if (!packing) throw new Error(`${suite} has no list of packages for ${architecture} that can be read (${PACKINGS.join(", ")})`);
     const downloads = await Deno.makeTempDir({ prefix: "el2-lists-" });
     try {
-      const packed = await this.#get(`${folder}/${list}.${packing}`, files.get(`${list}.${packing}`)!, downloads, what);
+      const file = files.get(`${list}.${packing}`)!, lists = unfinished === undefined ? undefined : `${unfinished}/lists`;
+      const packed = await this.#get(`${folder}/${list}.${packing}`, file, downloads, what, { unfinished: lists });
       const bytes = (await Deno.open(packed)).readable;
       this.#read(await new Response(ReadableStream.from(decompressed(packing, bytes))).text());
+      if (lists !== undefined) {
+        await Deno.remove(lists, { recursive: true });
+        await Deno.mkdir(lists);
+        // To the next transfer it is an unfinished one that lacks nothing.
+        await move(packed, `${lists}/${file.sha256}.part`);
+      }
     } finally {
       await Deno.remove(downloads, { recursive: true });
     }
@@ -94,7 +104,9 @@ export class MirrorArchive {
     let before = 0;
     for (const fields of wanted) {
       const file = { size: Number(fields.get("Size")), sha256: fields.get("SHA256") ?? "" };
-      paths.push(await this.#get((fields.get("Filename") ?? "").replace(/^\.\//, ""), file, folder, what, { before, all, rate }));
+      paths.push(
+        await this.#get((fields.get("Filename") ?? "").replace(/^\.\//, ""), file, folder, what, { whole: { before, all, rate } }),
+      );
       before += file.size;
     }
     this.#options.progress?.(100, what);
@@ -150,9 +162,15 @@ export class MirrorArchive {
     file: WantedFile,
     folder: string,
     what: string,
-    { before, all, rate }: Whole = { before: 0, all: file.size, rate: new Rate("bytes") },
+    {
+      whole: { before, all, rate } = { before: 0, all: file.size, rate: new Rate("bytes") },
+      unfinished = this.#options.unfinished ?? folder,
+    }: {
+      readonly whole?: Whole;
+      readonly unfinished?: string;
+    },
   ): Promise<string> {
-    const { progress, unfinished = folder, keep } = this.#options;
+    const { progress, keep } = this.#options;
     if (!(file.size >= 0 && file.size <= MOST_OF_FILE)) throw new Error(`${path}: ${file.size} bytes are more than a package has`);
     await Deno.mkdir(unfinished, { recursive: true });
     // Names of files here come from it.

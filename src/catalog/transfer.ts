@@ -36,7 +36,7 @@ class NoAnswerNow extends UserError {}
  * @throws Error if the mirror does not answer, or sends something else; `path` is not written
  */
 export async function transfer(url: string, path: string, wanted: WantedFile, progress?: TransferProgress): Promise<void> {
-  const part = `${path}.part`;
+  const part = `${path}.part`, kept = await sizeOf(part);
   for (let breaks = 0;;) {
     const before = await sizeOf(part);
     try {
@@ -54,6 +54,8 @@ export async function transfer(url: string, path: string, wanted: WantedFile, pr
   }
   if (await fileSha256(part) !== wanted.sha256) {
     await Deno.remove(part);
+    // The bytes of the earlier attempt may be what is wrong.
+    if (kept > 0) return await transfer(url, path, wanted, progress);
     throw new Error(`${url} is not what ${wanted.by ?? LISTS}`);
   }
   await Deno.rename(part, path);

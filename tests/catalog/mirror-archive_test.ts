@@ -127,3 +127,27 @@ Deno.test("what is kept is a mirror for a computer without a network", () =>
     assert.deepEqual(await Deno.readFile(copied), await Deno.readFile(fetched));
     await assert.rejects(offline.download(["el2-other"], `${folder}/two`), /el2-other_1\.0-2_arm64\.deb: no such file/);
   }));
+
+Deno.test("a package list that has not changed is fetched once, and a damaged one again", () =>
+  withMirror(async (_archive, { folder, publicKey: keys }) => {
+    const asked: string[] = [];
+    await serving((request) => {
+      asked.push(new URL(request.url).pathname.replace(/^.*\//, ""));
+      return fileAnswer(folder, request);
+    }, async (url) => {
+      const unfinished = `${folder}/unfinished`;
+      const update = async () => {
+        const archive = new MirrorArchive({ ...OPTIONS, mirror: url, keys, unfinished });
+        await archive.update();
+        assert.equal((await archive.show("el2-other")).get("Priority"), "required");
+        return asked.splice(0);
+      };
+      const [, list] = await update();
+      assert.deepEqual(await update(), ["InRelease"]);
+      const [kept] = [...Deno.readDirSync(`${unfinished}/lists`)].map(({ name }) => `${unfinished}/lists/${name}`);
+      const bytes = await Deno.readFile(kept);
+      bytes[10] ^= 1;
+      await Deno.writeFile(kept, bytes);
+      assert.deepEqual(await update(), ["InRelease", list]);
+    });
+  }));
