@@ -5,7 +5,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { type CommandNode, commandTree } from "../common/command-tree.ts";
 import { Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
-import { openSession, sessionOption } from "../common/session.ts";
+import { openSession } from "../common/session.ts";
 import { TRACE_KINDS } from "../../abi/trace.ts";
 import { requestNames } from "../../abi/rpc/text/compose.ts";
 import { sessionNames } from "../../control/places.ts";
@@ -115,13 +115,12 @@ interface Completions {
 const offersOf = (words: readonly string[]): Offer[] => words.map((word) => ({ word }));
 
 /** The possible replacements of the last word. */
-export async function completions(tree: CommandNode, typed: readonly string[]): Promise<Completions> {
-  const words = typed.map((word, at) => word === sessionOption.before && at < typed.length - 1 ? sessionOption.long! : word);
+export async function completions(tree: CommandNode, words: readonly string[]): Promise<Completions> {
   const last = words.at(-1) ?? "";
   let command = tree;
   let given = 0, session: string | undefined;
   const valued = (word: string | undefined) =>
-    command.options.find(({ long, short, value }) => value && word !== undefined && [long, short].includes(word));
+    command.options.find(({ long, short, before, value }) => value && word !== undefined && [long, short, before].includes(word));
   for (let at = 0; at < words.length - 1; at++) {
     const word = words[at];
     const child = command.commands.find(({ name }) => name === word);
@@ -129,9 +128,10 @@ export async function completions(tree: CommandNode, typed: readonly string[]): 
       command = child;
       given = 0;
     } else if (word.startsWith("-")) {
-      if (!valued(word)) continue;
+      const option = valued(word);
+      if (!option) continue;
       at++;
-      if (word === "--session" && at < words.length - 1) session = words[at];
+      if (option.long === "--session" && at < words.length - 1) session = words[at];
     } else given++;
   }
   const before = valued(words.at(-2));

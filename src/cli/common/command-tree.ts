@@ -11,6 +11,8 @@ export interface OptionNode {
   readonly long: string | undefined;
   /** `-o`; undefined for what has a long form only. */
   readonly short: string | undefined;
+  /** The long form that it had, which is still accepted. */
+  readonly before: string | undefined;
   /** It takes a value. */
   readonly value: boolean;
   readonly choices: readonly string[];
@@ -64,6 +66,7 @@ interface Walked {
     readonly description: string;
     readonly long?: string;
     readonly short?: string;
+    readonly before?: string;
     readonly required: boolean;
     readonly optional: boolean;
     readonly hidden: boolean;
@@ -87,6 +90,7 @@ function node(command: Walked): CommandNode {
       help: option.description,
       long: option.long,
       short: option.short,
+      before: option.before,
       value: option.required || option.optional,
       choices: option.argChoices ?? [],
     })),

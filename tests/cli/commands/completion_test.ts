@@ -33,6 +33,7 @@ Deno.test("completion offers files only where files belong", async () => {
   for (const words of [["run", ""], ["boot", ""], ["replay", ""], ["diff", "a.rec", ""], ["boot", "--initrd", ""], ["test", "a", ""]]) {
     assert.equal(await files(...words), true, words.join(" "));
   }
+  assert.equal(await files("trace", "calls", "--count", "5", ""), true, "a word that an option had before takes its value, too");
   const without = [["events", "--kinds", ""], ["events", ""], ["vm", "ls", ""], ["run", "--for", ""], ["run", "--"], ["completion", ""], [
     "replay",
     "a.rec",
