@@ -86,7 +86,7 @@ export class Engine {
   #inputEnded = false;
   /** Wall times (ms) of the next looks for panics. */
   #nextPanicLook = 0;
-  #nextSilentPanicLook = 0;
+  #nextSilentPanicLook = performance.now() + SILENT_PANIC_LOOK;
   readonly #pace = new Pace();
   #sleep: { timer: ReturnType<typeof setTimeout>; since: number; until: number } | undefined;
   #scheduled = false;
