@@ -476,10 +476,10 @@ export class WasmCore implements DebugCore {
     const marked = context === this.#residency.vcpu && cpu.EXCLUSIVE !== 0;
     const monitor = marked
       ? {
-        size: cpu.EXCLUSIVE_SIZE,
+        size: cpu.EXCLUSIVE,
         address: view.getBigUint64(CPU.EXCLUSIVE_ADDRESS, true),
         low: view.getBigUint64(CPU.EXCLUSIVE_VALUE, true),
-        high: cpu.EXCLUSIVE_SIZE === 16 ? view.getBigUint64(CPU.EXCLUSIVE_VALUE + 8, true) : 0n,
+        high: cpu.EXCLUSIVE === 16 ? view.getBigUint64(CPU.EXCLUSIVE_VALUE + 8, true) : 0n,
       }
       : undefined;
     return { monitor, stepped: context.stepped };
@@ -490,8 +490,7 @@ export class WasmCore implements DebugCore {
     context.stepped = stepped;
     if (!monitor) return;
     this.#residency.enter(context);
-    cpu.EXCLUSIVE = 1;
-    cpu.EXCLUSIVE_SIZE = monitor.size;
+    cpu.EXCLUSIVE = monitor.size;
     view.setBigUint64(CPU.EXCLUSIVE_ADDRESS, monitor.address, true);
     view.setBigUint64(CPU.EXCLUSIVE_VALUE, monitor.low, true);
     view.setBigUint64(CPU.EXCLUSIVE_VALUE + 8, monitor.high, true);

@@ -67,7 +67,7 @@ export class Residency {
     if (vcpu.derivedStale) {
       const space = this.tlbs.acquire(vcpu, vcpu.stage2);
       this.cpu.TLB_SPACE = this.cpu.TLB_UNPRIVILEGED = space + TlbSpace.Sets;
-      this.cpu.DEVICE_MAPPED = this.tlbs.hasDevice(space) ? 1 : 0;
+      this.cpu.ATOMICS_TLB = this.tlbs.hasDevice(space) && !this.cpu.DEVICE_ATOMIC ? TLB_POOL.empty : 0;
       for (const update of this.#updates) update();
       vcpu.derivedStale = false;
     }

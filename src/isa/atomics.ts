@@ -30,8 +30,7 @@ function narrowed($: Builder, size: number, value: Node): Node {
 }
 
 function mark($: Builder, address: Node, bytes: number, value: Node, second?: Node): void {
-  $.setState("EXCLUSIVE", 1);
-  $.setState("EXCLUSIVE_SIZE", bytes);
+  $.setState("EXCLUSIVE", bytes);
   $.setState("EXCLUSIVE_ADDRESS", address);
   $.setState("EXCLUSIVE_VALUE", $.zeroExtend64(value));
   if (second) $.setState("EXCLUSIVE_VALUE2", $.zeroExtend64(second));
@@ -43,10 +42,7 @@ function mark($: Builder, address: Node, bytes: number, value: Node, second?: No
  */
 function storeExclusive($: Builder, bytes: number, address: Node, Rs: Node, attempt: (place: Node) => Node): void {
   const status = $.variable($.i32(1));
-  const marked = $.and(
-    $.and($.state("EXCLUSIVE"), $.eq($.state("EXCLUSIVE_SIZE"), bytes)),
-    $.eq($.state("EXCLUSIVE_ADDRESS"), address),
-  );
+  const marked = $.and($.eq($.state("EXCLUSIVE"), bytes), $.eq($.state("EXCLUSIVE_ADDRESS"), address));
   $.if(marked, () => $.assign(status, attempt($.ramAddress(bytes, address))));
   $.setState("EXCLUSIVE", 0);
   $.setR(Rs, status);

@@ -14,7 +14,7 @@ import { FunctionBuilder } from "../wasm/module.ts";
 import { emitBranchTarget } from "./branch-targets.ts";
 import { emitChecks } from "./checks.ts";
 import { Emitter } from "./emitter.ts";
-import type { Surroundings } from "./surroundings.ts";
+import { pushAtomicsTlb, type Surroundings } from "./surroundings.ts";
 
 /** Labels of the interpreter loop that handlers branch to. */
 export const Target = {
@@ -107,6 +107,7 @@ export class HandlerEmitter {
       decodedOffset,
       local: (type) => this.#pool.take(type),
       tlb: () => void f.get(tlb),
+      atomicsTlb: () => pushAtomicsTlb(f, at.tlb),
       beforeCall: (time) => {
         f.i32(0);
         getIp();

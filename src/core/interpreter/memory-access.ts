@@ -14,7 +14,7 @@ export interface Behavior extends AccessOptions {
 }
 
 /** Whether an access is exclusive or atomic. */
-const isAtomic = ({ aligned, ordered, zero }: Behavior) => aligned === true && ordered !== true && zero !== true;
+export const isAtomic = ({ aligned, ordered, zero }: Behavior): boolean => aligned === true && ordered !== true && zero !== true;
 
 /** An access of `count` neighbors of `size` bytes. */
 export interface MemoryAccess {
@@ -50,13 +50,12 @@ export class TlbComparison {
     const { f } = this.at;
     f.get(va).get(va).op("i32.wrap_i64").i32(DataEntry.IndexShift).op("i32.shr_u").i32(DataEntry.IndexMask).op("i32.and");
     if (behavior.unprivileged) f.i32(0).memory("i32.load", CPU.TLB_UNPRIVILEGED);
+    else if (isAtomic(behavior)) this.at.atomicsTlb();
     else this.at.tlb();
     f.op("i32.add").memory("i64.load", entriesFor(write)).tee(this.#entry ??= this.at.local("i64"));
     f.op("i64.xor").i64(DataEntry.TagMask | (size - 1)).op("i64.and");
     // The last element is in the same page: else it changes the lowest bit of the page's number.
     if (count > 1) f.get(va).i64((count - 1) * size).op("i64.add").get(va).op("i64.xor").i64(PAGE_SIZE).op("i64.and").op("i64.or");
-    // Such an access to Device memory is noted.
-    if (isAtomic(behavior)) f.i32(0).memory("i64.load", CPU.DEVICE_MAPPED).op("i64.or");
     f.op("i64.eqz");
     // Device memory is among what wants alignment, and refuses DC ZVA.
     if (behavior.zero) this.flags(va, write).i32(TlbFlags.Aligned).op("i32.and").op("i32.eqz").op("i32.and");

@@ -16,7 +16,7 @@ import { FunctionBuilder, type ImportedMemory, type ValueType, WasmModule } from
 import { emitBranchTarget } from "./branch-targets.ts";
 import { emitChecks } from "./checks.ts";
 import { Emitter } from "./emitter.ts";
-import type { Surroundings } from "./surroundings.ts";
+import { pushAtomicsTlb, type Surroundings } from "./surroundings.ts";
 
 /** The core that the functions are linked to. */
 export interface Link {
@@ -86,6 +86,7 @@ export class OutlinedFunctions {
       decodedOffset: 0,
       local: (type) => f.local(type),
       tlb: () => void f.i32(0).memory("i32.load", CPU.TLB),
+      atomicsTlb: () => pushAtomicsTlb(f, at.tlb),
       // The loop stored IP and END before the call.
       beforeCall: () => {},
       fault: () => void f.op("return"),

@@ -3,8 +3,16 @@
 
 import type { Node, Type } from "../../isa/builder.ts";
 import type { OperandLayout } from "../decoded/operands.ts";
+import { CPU } from "../state/cpu-state.ts";
 import type { Callees } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
+
+/** `Surroundings.atomicsTlb` of code that reads it each time, where `tlb` is `Surroundings.tlb`. */
+export function pushAtomicsTlb(f: FunctionBuilder, tlb: () => void): void {
+  f.i32(0).memory("i32.load", CPU.ATOMICS_TLB);
+  tlb();
+  f.i32(0).memory("i32.load", CPU.ATOMICS_TLB).op("select");
+}
 
 /** The surroundings of the emitted code. */
 export interface Surroundings {
@@ -22,6 +30,8 @@ export interface Surroundings {
   local(type: Type): number;
   /** Puts the address of the current TLB set on the stack. */
   tlb(): void;
+  /** The same for exclusive and atomic accesses: see `CPU.ATOMICS_TLB`. */
+  atomicsTlb(): void;
   /** Stores the CPU state that callees read: IP and, where they ask for the time, END. */
   beforeCall(end: boolean): void;
   /** Ends the instruction after a callee that has set `CPU.PENDING`. */

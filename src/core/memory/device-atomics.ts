@@ -32,6 +32,7 @@ export function defineDeviceAtomics(library: Library, noted: number): void {
   c.store("i32.store", CPU.DEVICE_ATOMIC, isOn.select(mapped, DeviceAtomic.Stage1Off));
   c.store("i64.store", CPU.DEVICE_ATOMIC_VA, va);
   c.store("i64.store", CPU.DEVICE_ATOMIC_PC, pc);
+  c.store("i32.store", CPU.ATOMICS_TLB, constant("i32", 0));
   c.f.call(noted).set(stops.index);
   c.if(stops, () => {
     // It has not been made.

@@ -1,7 +1,7 @@
 // Which vCPU has which TLB space, and what is in the spaces.
 
 import { DataEntry, TlbSet } from "../state/cpu-state.ts";
-import { DISABLING_BIT, REGIMES, TlbFlags, type TlbPoolLayout, TlbSpace } from "../state/tlb-layout.ts";
+import { DISABLING_BIT, EMPTY_DATA, REGIMES, TlbFlags, type TlbPoolLayout, TlbSpace } from "../state/tlb-layout.ts";
 import { PAGE_SHIFT } from "../../support/sizes.ts";
 
 /** Which vCPU has which space. The least recently used one is recycled. */
@@ -17,6 +17,7 @@ export class TlbPool {
    */
   constructor(memory: WebAssembly.Memory, readonly layout: TlbPoolLayout, readonly flush: (space: number) => void) {
     this.#words = new Uint32Array(memory.buffer);
+    for (const { from, bytes, value } of EMPTY_DATA) new Uint8Array(memory.buffer, layout.empty + from, bytes).fill(value);
     this.#owners = Array.from({ length: layout.spaces }, () => ({ owner: undefined, used: 0 }));
   }
 

@@ -11,6 +11,7 @@ import {
   dataEntryOffset,
   dataFlagsOffset,
   DISABLING_BIT,
+  EMPTY_DATA,
   fetchEntryOffset,
   ListKind,
   REGIMES,
@@ -112,7 +113,7 @@ export function markWriteMapped(c: Code, wasmAddress: Value, pool: TlbPoolLayout
 
 /** Gives every function of `TLB_FUNCTIONS`, and `protectCodePage` of the seam, its body. */
 export function defineTlb(library: Library, pool: TlbPoolLayout, features: ReadonlySet<FeatureName>): void {
-  defineFills(library);
+  defineFills(library, pool);
   defineFlushes(library, pool);
   definePageFlush(library);
   defineExactFlush(library);
@@ -128,10 +129,10 @@ function define(library: Library, name: TlbFunction, body: (c: Code) => void): v
 }
 
 /** Entries that the slow path has found. */
-function defineFills(library: Library): void {
+function defineFills(library: Library, pool: TlbPoolLayout): void {
   define(library, "tlbFillData", (c) => {
     const set = c.parameter(0), va = c.parameter(1), distance = c.parameter(2), flags = c.parameter(3), write = c.parameter(4);
-    noteBlock(c, va, flags);
+    noteBlock(c, va, flags, pool);
     const entry = c.let(set.add(dataEntryOffset(va)).add(write.mul(TlbSet.Write - TlbSet.Read)));
     const flagsAt = c.let(set.add(dataFlagsOffset(va)).add(write.mul(TlbSet.WriteFlags - TlbSet.ReadFlags)));
     const regime = set.sub(currentSpace(c)).divU(TlbSet.Size);
@@ -144,7 +145,7 @@ function defineFills(library: Library): void {
 
   define(library, "tlbFillFetch", (c) => {
     const entry = c.parameter(0), va = c.parameter(1), decoded = c.parameter(2), flags = c.parameter(3);
-    noteBlock(c, va, flags);
+    noteBlock(c, va, flags, pool);
     c.store("i32.store", entry, list(c, entry, flags, c.load("i32.load", entry, FetchEntry.Flags)), FetchEntry.Flags);
     c.store("i64.store", entry, va.and(-PAGE_SIZE), FetchEntry.Tag);
     c.store("i32.store", entry, decoded, FetchEntry.Decoded);
@@ -159,13 +160,9 @@ function defineFlushes(library: Library, pool: TlbPoolLayout): void {
       space.add(from).emit(c.f);
       c.f.i32(value).i32(bytes).memoryFill();
     };
-    const half = TlbSet.Entries / 2 * DataEntry.Size;
     for (let regime = 0; regime < REGIMES; regime++) {
       const set = regime * TlbSet.Size;
-      for (const table of [TlbSet.Read, TlbSet.Write]) {
-        fill(set + table, half, 0xff);
-        fill(set + table + half, half, 0);
-      }
+      for (const { from, bytes, value } of EMPTY_DATA) fill(set + from, bytes, value);
       fill(set + TlbSet.Fetch, TlbSet.ReadFlags - TlbSet.Fetch, 0xff);
       fill(set + TlbSet.ReadFlags, TlbSet.Size - TlbSet.ReadFlags, TlbFlags.Unlisted);
     }
@@ -173,7 +170,7 @@ function defineFlushes(library: Library, pool: TlbPoolLayout): void {
     c.store("i32.store", space, constant("i32", 0), TlbSpace.ListLength);
     c.store("i32.store", space, constant("i32", 0), TlbSpace.GiantFilter);
     c.store("i32.store", space, constant("i32", 0), TlbSpace.HasDevice);
-    c.if(space.eq(currentSpace(c)), () => c.store("i64.store", CPU.DEVICE_MAPPED, constant("i64", 0)));
+    c.if(space.eq(currentSpace(c)), () => c.store("i32.store", CPU.ATOMICS_TLB, constant("i32", 0)));
     c.store("i32.store", space, constant("i32", UNKNOWN_ASID), TlbSpace.Asid);
   });
 
@@ -515,7 +512,7 @@ function list(c: Code, item: Value, flags: Value, old: Value): Value {
 }
 
 /** Notes the block that a translation is from, and Device memory. */
-function noteBlock(c: Code, va: Value, flags: Value): void {
+function noteBlock(c: Code, va: Value, flags: Value, { empty }: TlbPoolLayout): void {
   const space = c.let(currentSpace(c));
   c.if(flags.and(TlbFlags.Block), () => {
     const hash = blockHash(c, va);
@@ -527,7 +524,7 @@ function noteBlock(c: Code, va: Value, flags: Value): void {
   });
   c.if(flags.and(TlbFlags.Device), () => {
     c.store("i32.store", space, constant("i32", 1), TlbSpace.HasDevice);
-    c.store("i64.store", CPU.DEVICE_MAPPED, constant("i64", 1));
+    c.store("i32.store", CPU.ATOMICS_TLB, c.load("i32.load", CPU.DEVICE_ATOMIC).select(constant("i32", 0), empty));
   });
 }
 

@@ -55,7 +55,7 @@ export function isChangedRegister(name: string): name is ChangedRegister {
   return (CHANGED_REGISTERS as readonly string[]).includes(name);
 }
 
-const STATES = ["EVENT", "EXCLUSIVE", "EXCLUSIVE_SIZE", "EXCLUSIVE_ADDRESS", "EXCLUSIVE_VALUE", "EXCLUSIVE_VALUE2"] as const;
+const STATES = ["EVENT", "EXCLUSIVE", "EXCLUSIVE_ADDRESS", "EXCLUSIVE_VALUE", "EXCLUSIVE_VALUE2"] as const;
 const X_SLOTS = Slot.Dump + 1;
 const FLAGS: readonly Flag[] = ["N", "Z", "C", "V"];
 
@@ -98,8 +98,7 @@ export class CopiedState {
     this.setX(Slot.SP, this.get(stackOf(pstate)));
     const { monitor } = processor;
     if (!monitor) return;
-    this.set("EXCLUSIVE", 1n);
-    this.set("EXCLUSIVE_SIZE", BigInt(monitor.size));
+    this.set("EXCLUSIVE", BigInt(monitor.size));
     this.set("EXCLUSIVE_ADDRESS", monitor.address);
     this.set("EXCLUSIVE_VALUE", monitor.low);
     this.set("EXCLUSIVE_VALUE2", monitor.high);

@@ -222,6 +222,8 @@ export class VcpuContext implements VcpuState {
     this.#setWord(CPU.DEVICE_ATOMIC, access ? DEVICE_BECAUSE.indexOf(access.because) + 1 : DeviceAtomic.None);
     this.#set(CPU.DEVICE_ATOMIC_VA, access?.va ?? 0n);
     this.#set(CPU.DEVICE_ATOMIC_PC, access?.pc ?? 0n);
+    // Whether the next one is noted.
+    this.derivedStale = true;
   }
 
   get staleUse(): StaleUse | undefined {

@@ -236,9 +236,11 @@ export const CPU = {
   /** The TLB set that LDTR and STTR use: EL0's, or the current one (FEAT_UAO). i32. */
   TLB_UNPRIVILEGED: word(),
   /**
-   * Not zero while the TLB may hold Device memory: exclusive and atomic accesses miss it then. i64.
+   * The TLB set of exclusive and atomic accesses where that is not `TLB`: the empty one of the pool
+   * (`TlbPoolLayout`), so that they miss, while the first one to Device memory is not noted yet and
+   * the TLB may hold such memory. Else 0. i32.
    */
-  DEVICE_MAPPED: doubleword(),
+  ATOMICS_TLB: word(),
   /** Not zero when FP and AdvSIMD instructions trap (CPACR_EL1.FPEN at this EL). i32. */
   FP_TRAP: word(),
   /** The TLB set of EL0, the first of the resident vCPU's. i32. */
@@ -296,10 +298,8 @@ export const CPU = {
   /** Bytes of an access that crosses a page, in the order of memory. */
   CROSSING: field(16),
 
-  /** The local exclusive monitor: 1 when it is set. i32. */
+  /** The local exclusive monitor: bytes of the marked access, 0 if none is marked. i32. */
   EXCLUSIVE: word(),
-  /** Size of the marked access in bytes. i32. */
-  EXCLUSIVE_SIZE: word(),
   /** Virtual address of the marked location. i64. */
   EXCLUSIVE_ADDRESS: doubleword(),
   /** The value that it held; two doublewords for pairs. */

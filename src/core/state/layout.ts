@@ -21,7 +21,7 @@
 //   0x0400_0000  decoded pages (decoded/decoded-pages.ts)
 
 import { CONTEXT_SIZE } from "./cpu-state.ts";
-import { type TlbPoolLayout, TlbSpace } from "./tlb-layout.ts";
+import { EMPTY_SET_SIZE, type TlbPoolLayout, TlbSpace } from "./tlb-layout.ts";
 import { MiB } from "../../support/sizes.ts";
 
 /** Size of the whole region in bytes. */
@@ -121,10 +121,12 @@ export const CODE_PAGES = 4 * MiB;
  */
 export const WRITTEN_PAGES = 0x3a_0000;
 
-/** TLB spaces. */
+/** TLB spaces, and the empty set. */
+const TLB_SPACES = slots(8 * MiB, 32 * MiB - EMPTY_SET_SIZE, TlbSpace.Size);
 export const TLB_POOL: TlbPoolLayout = {
-  base: 8 * MiB,
-  spaces: slots(8 * MiB, 32 * MiB, TlbSpace.Size).count,
+  base: TLB_SPACES.base,
+  spaces: TLB_SPACES.count,
+  empty: 32 * MiB - EMPTY_SET_SIZE,
   writeMapped: 0x38_0000,
 };
 

@@ -62,6 +62,13 @@ export const TlbSpace = {
 /** No ASID: the registers may have any when a space was emptied or changed its owner. */
 export const UNKNOWN_ASID = -1;
 
+const HALF_TABLE = TlbSet.Entries / 2 * DataEntry.Size;
+/** The bytes of Read and Write in a set whose entries match nothing: VA[24] is inverted. */
+export const EMPTY_DATA = [TlbSet.Read, TlbSet.Write].flatMap((table) => [
+  { from: table, bytes: HALF_TABLE, value: 0xff },
+  { from: table + HALF_TABLE, bytes: HALF_TABLE, value: 0 },
+]);
+
 /** Flags of an entry. In one that was flushed with its set, `Unlisted` is set. */
 export const TlbFlags = {
   NonGlobal: 1,
@@ -102,11 +109,16 @@ export const DISABLING_BIT = 1 << 24;
  */
 export const ListKind = { Fetch: 0, Read: 1, Write: 1 + REGIMES, Mask: 7 } as const;
 
+/** Bytes of a set without anything but Read and Write. */
+export const EMPTY_SET_SIZE = TlbSet.Fetch;
+
 /** The pool's place in the Wasm memory. */
 export interface TlbPoolLayout {
   /** First address; a multiple of 4096. */
   readonly base: number;
   readonly spaces: number;
+  /** Address of Read and Write of a set in which no entry matches. */
+  readonly empty: number;
   /**
    * Address of a bit for each 4 KiB of the Wasm memory: it may be in a write entry of some space.
    */

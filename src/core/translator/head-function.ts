@@ -5,7 +5,7 @@
 import { OperandLayout } from "../decoded/operands.ts";
 import { emitBranchTarget } from "../interpreter/branch-targets.ts";
 import { emitChecks } from "../interpreter/checks.ts";
-import type { Surroundings } from "../interpreter/surroundings.ts";
+import { pushAtomicsTlb, type Surroundings } from "../interpreter/surroundings.ts";
 import { CPU, Pending } from "../state/cpu-state.ts";
 import type { Callees } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
@@ -25,6 +25,7 @@ export function emitHead(f: FunctionBuilder, library: Callees, { encoding, seman
     decodedOffset: 0,
     local: (type) => f.local(type),
     tlb: () => void f.i32(0).memory("i32.load", CPU.TLB),
+    atomicsTlb: () => pushAtomicsTlb(f, at.tlb),
     // The loop stored IP and END before the call.
     beforeCall: () => {},
     fault: () => void f.op("return"),

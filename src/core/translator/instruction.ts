@@ -4,6 +4,7 @@ import type { Builder, Statement } from "../../isa/builder.ts";
 import type { InstructionSet } from "../../isa/instruction-set.ts";
 import { type Encoding, semanticsOf } from "../../isa/table.ts";
 import { evaluateNumber } from "../decoded/operands.ts";
+import { isAtomic } from "../interpreter/memory-access.ts";
 import { baseRegister, STACK_POINTER, statementsOf, usesFloatingPoint } from "../interpreter/meaning.ts";
 import { type AddressEffects, addressEffects, hasAddresses, NO_ADDRESSES } from "./address-effects.ts";
 import { inlineCall } from "./inline-calls.ts";
@@ -20,6 +21,8 @@ interface Meaning {
   readonly accesses: RegisterAccesses;
   /** It uses vector registers or FPCR and FPSR. */
   readonly usesVectors: boolean;
+  /** It has an exclusive or atomic access. */
+  readonly isAtomic: boolean;
   /** It has floating-point arithmetic that is expanded inline. */
   readonly inlinesFloat: boolean;
   /**
@@ -129,6 +132,9 @@ export function instructionsOf(set: InstructionSet): Instructions {
 /** By the index of the encoding; undefined for those that are left to the interpreter. */
 const meanings: (Meaning | undefined)[] = [];
 
+const hasAtomicAccess = (s: Statement): boolean =>
+  s.kind === "ramAddress" && !s.zero || (s.kind === "load" || s.kind === "loadPair" || s.kind === "store") && isAtomic(s.options);
+
 function meaningOf(encoding: Encoding): Meaning | undefined {
   const semantics = semanticsOf(encoding);
   const guard = guardOf(semantics.statements);
@@ -142,6 +148,7 @@ function meaningOf(encoding: Encoding): Meaning | undefined {
     encoding,
     semantics,
     accesses: new RegisterAccesses(semantics),
+    isAtomic: statements.some(hasAtomicAccess),
     usesVectors: encoding.instruction.fp || usesFloatingPoint(semantics),
     inlinesFloat: statements.some((s) => s.kind === "call" && s.name.startsWith("FP") && inlineCall(s.name, ALL_OPERATIONS) !== undefined),
     guard,

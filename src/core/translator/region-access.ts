@@ -33,6 +33,8 @@ export interface AccessSite {
   readonly member: LocatedMember | undefined;
   /** Address of what it, or its group, keeps of its page, if it does. */
   readonly kept: number | undefined;
+  /** Emits what has to follow a function that may fill entries of the TLB. */
+  filled(): void;
 }
 
 /** The bytes of an access or of a group, and the locals with their virtual and Wasm addresses. */
@@ -168,6 +170,7 @@ export class RegionAccesses {
     pushDescriptor(f, bytes, behavior, this.evaluate);
     callSeam(this.at, write ? "writableAt" : "readableAt").tee(wasmAddress).op("i32.eqz");
     f.ifLikely(false, () => this.leave());
+    this.site.filled();
   }
 
   /** Finds where the bytes of a group are, by the address of its first member. */
@@ -207,6 +210,7 @@ export class RegionAccesses {
     }, () => {
       f.get(va).i32(alignment).i32(bytes).i32(seams).i32(CPU.SPLIT_GROUPS + SplitGroup.Size * split);
       callSeam(this.at, write ? "writableGroupAt" : "readableGroupAt").tee(wasmAddress).op("i32.eqz").ifLikely(false, () => this.leave());
+      this.site.filled();
       f.i32(0).get(wasmAddress).get(wasmAddress).i32(1).op("i32.eq").op("select").set(wasmAddress);
     });
   }

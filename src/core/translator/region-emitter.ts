@@ -28,8 +28,10 @@ export interface RegionContext {
   readonly library: Callees;
   readonly state: StateLocals;
   readonly temporaries: LocalPool;
-  /** Locals: the TLB set; the virtual address of instruction 0. */
+  /** Locals: the TLB set; that of exclusive and atomic accesses, where the region has any; */
   readonly tlb: number;
+  readonly atomicsTlb: number | undefined;
+  /** the virtual address of instruction 0. */
   readonly base: number;
   /**
    * Not zero where the computer's arithmetic is the architecture's (`isFast` of core/fp); and what
@@ -48,7 +50,7 @@ const never = () => {
 };
 
 /** The surroundings of the emitter of a region's instructions. */
-export function surroundings({ f, library, temporaries, tlb }: RegionContext): Surroundings {
+export function surroundings({ f, library, temporaries, tlb, atomicsTlb }: RegionContext): Surroundings {
   return {
     f,
     library,
@@ -57,6 +59,10 @@ export function surroundings({ f, library, temporaries, tlb }: RegionContext): S
     decodedOffset: 0,
     local: (type) => temporaries.take(type),
     tlb: () => void f.get(tlb),
+    atomicsTlb: () => {
+      if (atomicsTlb === undefined) throw new Error("a region of no atomic accesses has one");
+      f.get(atomicsTlb);
+    },
     beforeCall: () => {},
     fault: never,
     branch: never,

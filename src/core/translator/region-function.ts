@@ -14,7 +14,7 @@ import { countsInstructions, emitMove, type Move } from "../decoded/execution-co
 import { FAST_MASK, FAST_MODES } from "../fp/arithmetic.ts";
 import { checksBranches } from "../interpreter/branch-targets.ts";
 import type { KnownFlags } from "../interpreter/conditions.ts";
-import type { Surroundings } from "../interpreter/surroundings.ts";
+import { pushAtomicsTlb, type Surroundings } from "../interpreter/surroundings.ts";
 import { REGION_PARAMETERS, REGION_RESULTS, STACK_BYTES } from "../interpreter/interpreter.ts";
 import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
 import { INSTRUCTIONS_PER_PAGE, INSTRUCTIONS_SHIFT } from "../state/layout.ts";
@@ -90,9 +90,13 @@ class RegionFunction {
   readonly #context: RegionContext;
   readonly #surroundings: Surroundings;
   readonly #temporaries = new LocalPool(this.#body);
-  /** Locals: the virtual address of instruction 0; the TLB set; what leaving adds to the first. */
+  /**
+   * Locals: the virtual address of instruction 0; the TLB set, and that of atomic accesses; what
+   * leaving adds to the first.
+   */
   readonly #base = this.#body.local("i64");
   readonly #tlb = this.#body.local("i32");
+  readonly #atomicsTlb: number | undefined;
   readonly #offset = this.#body.local("i32");
   /** See `RegionContext.fast`. */
   readonly #fast = this.#body.local("i32");
@@ -115,12 +119,14 @@ class RegionFunction {
   constructor(readonly library: Callees, blocks: readonly Block[], readonly options: RegionOptions) {
     this.#plan = new RegionPlan(blocks, checksBranches(library));
     this.#counts = countsInstructions(library);
+    if (this.#plan.usesAtomics) this.#atomicsTlb = this.#body.local("i32");
     this.#context = {
       f: this.#body,
       library,
       state: this.#state,
       temporaries: this.#temporaries,
       tlb: this.#tlb,
+      atomicsTlb: this.#atomicsTlb,
       base: this.#base,
       fast: this.#fast,
       refreshFast: this.#plan.usesFast ? () => emitFast(this.#body, this.#fast) : undefined,
@@ -225,12 +231,21 @@ class RegionFunction {
   #load(f: FunctionBuilder, node: number, leave: () => void): void {
     const needed = this.#plan.data.needed[node];
     this.#state.load(f, needed);
+    this.#loadAtomicsTlb(f);
     if (this.#plan.keepsStackAligned && needed.general & generalBit(Slot.SP)) {
       // The local is tested: a load of its own takes longer, as SP is stored shortly before.
       f.get(this.#state.general(Slot.SP)).op("i32.wrap_i64").i32(SP_ALIGNMENT - 1).op("i32.and").ifLikely(false, leave);
     }
     if (this.#plan.usesFast) emitFast(f, this.#fast);
     this.#ownKeptPages(f);
+  }
+
+  /** Device memory may be in the TLB since it was loaded. */
+  #loadAtomicsTlb(f: FunctionBuilder): void {
+    const local = this.#atomicsTlb;
+    if (local === undefined) return;
+    pushAtomicsTlb(f, () => f.get(this.#tlb));
+    f.set(local);
   }
 
   /** The blocks that a node dominates. Ramsey's doTree. */
@@ -288,7 +303,7 @@ class RegionFunction {
       this.#temporaries.releaseAll(flags?.locals);
       const member = groups.get(i), kept = keeps?.get(i);
       const located = member && { ...member, wasmAddress: this.#groupAddresses[member.group.split] ??= this.#body.local("i32") };
-      const site = { leave, member: located, kept, stackAligned };
+      const site = { leave, member: located, kept, stackAligned, filled: () => this.#loadAtomicsTlb(this.#body) };
       emitter = new RegionEmitter(instruction, this.#surroundings, this.#context, flags, first + i, site);
       emitter.emitBody();
       stackAligned = plan.keepsStackAligned || (stackAligned || instruction.basedOnStack) && keepsStackAlignment(instruction);

@@ -27,6 +27,8 @@ export class RegionPlan {
   readonly kept: readonly number[];
   readonly calls: boolean;
   readonly usesVectors: boolean;
+  /** It has exclusive or atomic accesses. */
+  readonly usesAtomics: boolean;
   /** It has floating-point arithmetic that is expanded inline. */
   readonly usesFast: boolean;
   /**
@@ -70,6 +72,7 @@ export class RegionPlan {
     this.data = dataFlow(this.#flowBlocks(), order);
     const has = (property: (instruction: Instruction) => boolean) => blocks.some(({ instructions }) => instructions.some(property));
     this.calls = blocks.some(({ ending }) => ending.kind === "call");
+    this.usesAtomics = has(({ isAtomic }) => isAtomic);
     this.usesVectors = has(({ usesVectors }) => usesVectors);
     this.usesFast = has(({ inlinesFloat }) => inlinesFloat);
     this.keepsStackAligned = has(({ basedOnStack }) => basedOnStack) && !has((instruction) => !keepsStackAlignment(instruction));
