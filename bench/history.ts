@@ -1,23 +1,25 @@
-// `deno task bench history`: time to go to random places of a long Debian session, and the cost of
-// its kept states, in this process.
+// `deno task bench history`: time to go to random places of a long Debian session, time to find the
+// last writers of words of its memory, and the cost of its kept states, in this process.
 
 import { assemble } from "../src/assembly/assemble.ts";
 import { catalogEntry } from "../src/catalog/catalog.ts";
 import { SessionRun } from "../src/engine/session-run.ts";
 import type { Input } from "../src/plans/recorded-run.ts";
 import type { SessionPlan } from "../src/plans/plan.ts";
+import { AccessSearch } from "../src/recordings/accesses.ts";
 import { letIn } from "../src/recordings/input.ts";
 import { loaded } from "../src/snapshots/begin.ts";
+import { filledPages } from "../src/state/pages.ts";
 import { PageFile } from "../src/state/page-file.ts";
 import type { SystemState } from "../src/state/system-state.ts";
 import { DEFAULT_DISK_BUDGET } from "../src/plans/memory-budget.ts";
-import { MiB } from "../src/support/sizes.ts";
+import { MiB, PAGE_SIZE } from "../src/support/sizes.ts";
 import type { Contest } from "./ab.ts";
 import { type Figure, printDocument } from "./documents.ts";
 import { withSpread } from "./statistics.ts";
 
-/** Instructions of the session, and places. */
-const LENGTH = 3e9, PLACES = 40;
+/** Instructions of the session, places, and words. */
+const LENGTH = 3e9, PLACES = 40, WORDS = 40;
 /** Wall time (ms) of a slice, as an engine has. */
 const SLICE = 5;
 /** Virtual time (ns) after which Debian has its shell, and its work from then on. */
@@ -25,7 +27,13 @@ const BOOTED = 3e9;
 const WORK = "while :; do sha256sum /bin/busybox > /dev/null; dd if=/dev/zero of=/a bs=64k count=40; ls -lR /sys > /dev/null; done\n";
 
 /** The most that is wanted: ms, and a share of the run's time. */
-const MOST: Readonly<Record<string, number>> = { "to a place, p50": 500, "to a place, p99": 1500, "keeping states": 0.03 };
+const MOST: Readonly<Record<string, number>> = {
+  "to a place, p50": 500,
+  "to a place, p99": 1500,
+  "a writer, p50": 1000,
+  "a writer, p99": 3000,
+  "keeping states": 0.03,
+};
 
 /** Prints the figures, as text or as one JSON object. */
 export async function benchHistory(rounds: number, json: boolean): Promise<void> {
@@ -58,13 +66,25 @@ async function measure(): Promise<Map<string, number>> {
   using _file = file.file;
   const run = new SessionRun(system, (state?: SystemState) => state ? loaded(plan, state) : assemble(plan), undefined, { file });
   const figures = runOn(system, run);
-  const ways = Array.from({ length: PLACES }, (_, index) => {
-    const place = Math.floor(system.instructions() * ((index * 0.618034) % 1)), began = performance.now();
-    const past = run.pastAt(run.milestone(place));
+  const spread = (index: number) => index * 0.618034 % 1;
+  const times = (name: string, count: number, work: (index: number) => void) => {
+    const all = Array.from({ length: count }, (_, index) => {
+      const began = performance.now();
+      work(index);
+      return performance.now() - began;
+    }).sort((a, b) => a - b);
+    figures.set(`${name}, p50`, all[Math.floor(count / 2)]).set(`${name}, p99`, all[count - 1]);
+  };
+  times("to a place", PLACES, (index) => {
+    const place = Math.floor(system.instructions() * spread(index)), past = run.pastAt(run.milestone(place));
     while (!past.advance(place, Infinity));
-    return performance.now() - began;
-  }).sort((a, b) => a - b);
-  figures.set("to a place, p50", ways[Math.floor(PLACES / 2)]).set("to a place, p99", ways[PLACES - 1]);
+  });
+  const pages = [...filledPages(system.machine)].map(([page]) => page);
+  times("a writer", WORDS, (index) => {
+    const pa = pages[Math.floor(pages.length * spread(index))] * PAGE_SIZE + 8 * Math.floor(PAGE_SIZE / 8 * spread(7 * index));
+    const search = new AccessSearch(run.upTo(system), { kind: "memory", watch: { pa, length: 8, kind: "write" } }, 1);
+    while (!search.advance(Infinity));
+  });
   for (const { part, used } of run.memory()) figures.set(`${part}, MiB`, used / MiB);
   return figures;
 }
