@@ -2,20 +2,13 @@
 // random options, registers, sizes and overlaps. All of what they leave is compared.
 
 import assert from "node:assert/strict";
-import { newestQemuUser } from "../../scripts/newest-qemu.ts";
-import { nativeProgram } from "../../scripts/native-tools.ts";
-import { parseCpu } from "../../src/isa/cpus.ts";
-import { Machine, RAM_BASE } from "../core/program.ts";
 import { Random } from "../support/random.ts";
-import { inFolder } from "../support/temporary-folder.ts";
+import { dataText, instructionText, programText, runInBoth } from "./newest-qemu.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const CASES = 10_000, DATA_SIZE = 0x8000, LARGEST = 0x3000;
-const CODE = RAM_BASE + 0x1_0000;
 /** Bytes of a case's results: X1 to X3 and NZCV. */
 const RESULT_SIZE = 32;
-/** X1 to X4 of a case, then the distance of its sequence. */
-const INPUTS = 5;
 
 /** The three parts of a sequence with some options, over X1, X2, X3 and X4, and RET. */
 function sequence(random: Random): number[] {
@@ -28,7 +21,10 @@ function sequence(random: Random): number[] {
   return [...[0, 1, 2].map(part), 0xd65f_03c0];
 }
 
-/** A case: offsets in the data, whose copies forward do not overlap upward. */
+/**
+ * A case: X1 to X4 and the distance of its sequence. The addresses are offsets in the data; a copy
+ * that is always forward does not overlap upward.
+ */
 function inputs(random: Random, words: readonly number[], place: number): bigint[] {
   const size = random.below([9, 200, 5000, LARGEST][random.below(4)]);
   let to = random.below(DATA_SIZE - size),
@@ -39,21 +35,12 @@ function inputs(random: Random, words: readonly number[], place: number): bigint
   return [BigInt(to), BigInt(from), BigInt(size), random.wide(), BigInt(place)];
 }
 
-/** The program: it adds the data's address to X1 and X2, and takes it away from the results. */
-function source(cases: readonly bigint[][], sequences: readonly number[][]): string {
-  const words = sequences.flat().map((word) => `.inst 0x${(word >>> 0).toString(16)}`);
-  return `
-.arch armv8-a
-.section .all, "awx"
-.global _start
-_start:
+/** It adds the data's address to X1 and X2, and takes it away from the results. */
+const BODY = `
   adr x20, table
-  adrp x22, results
-  add x22, x22, :lo12:results
   adrp x23, data
   add x23, x23, :lo12:data
-  ldr x21, =${cases.length}
-  mov x26, x22
+  ldr x21, =${CASES}
 1: ldp x1, x2, [x20], #16
   ldp x3, x4, [x20], #16
   ldr x5, [x20], #8
@@ -69,74 +56,26 @@ _start:
   stp x1, x2, [x22], #16
   stp x3, x7, [x22], #16
   subs x21, x21, #1
-  b.ne 1b
-finish:
-  mov x0, #1
-  mov x1, x26
-  ldr x2, =${cases.length * RESULT_SIZE + DATA_SIZE}
-  mov x8, #64
-  svc #0
-  mov x0, #0
-  mov x8, #93
-  svc #0
-  .ltorg
-sequences:
-${words.join("\n")}
-table:
-${cases.flat().map((value) => `.quad 0x${BigInt.asUintN(64, value).toString(16)}`).join("\n")}
-.balign 8
-results: .skip ${cases.length * RESULT_SIZE}
-data:
-${
-    Array.from({ length: DATA_SIZE / 8 }, (_, i) => `.quad 0x${BigInt.asUintN(64, BigInt(i) * 0x9e37_79b9_7f4a_7c15n).toString(16)}`).join(
-      "\n",
-    )
-  }
-`;
-}
+  b.ne 1b`;
+const PATTERN = Array.from({ length: DATA_SIZE / 8 }, (_, i) => BigInt(i) * 0x9e37_79b9_7f4a_7c15n);
 
-async function run(program: string, args: readonly string[]): Promise<Uint8Array> {
-  const { success, stdout, stderr } = await new Deno.Command(program, { args: [...args] }).output();
-  assert.ok(success, `${program} ${args.join(" ")}\n${new TextDecoder().decode(stderr)}`);
-  return stdout;
-}
-
-/** Results and data of the image in a core. */
-function execute(image: Uint8Array, finish: number, results: number, size: number): Uint8Array {
-  const machine = new Machine({ cpu: parseCpu("max") }), { view, vcpu } = machine;
-  new Uint8Array(view.buffer, view.byteOffset + CODE - RAM_BASE, image.length).set(image);
-  vcpu.defaultCacheable = true;
-  vcpu.pc = BigInt(CODE);
-  machine.core.insertBreakpoint(vcpu.stage2, BigInt(CODE + finish));
-  const budget = 100 * CASES;
-  machine.run(budget);
-  assert.equal(vcpu.pc, BigInt(CODE + finish), `${vcpu.getRegister("ESR_EL1").toString(16)}`);
-  return new Uint8Array(view.buffer, view.byteOffset + CODE - RAM_BASE + results, size).slice();
-}
+/** Results, then the data. */
+const dataOf = (cases: readonly (readonly bigint[])[], sequences: readonly (readonly number[])[]) =>
+  `sequences:\n${instructionText(sequences.flat())}table:\n${dataText(cases.flat())}.balign 8
+results: .skip ${CASES * RESULT_SIZE}\ndata:\n${dataText(PATTERN)}`;
 
 if (LONG) {
-  Deno.test(`${CASES} memory copies and sets leave the registers, flags and memory that QEMU 11 leaves`, () =>
-    inFolder(async (folder) => {
-      const random = new Random(1088), sequences = Array.from({ length: 200 }, () => sequence(random));
-      const cases = Array.from({ length: CASES }, () => {
-        const index = random.below(sequences.length);
-        return inputs(random, sequences[index], 16 * index);
-      });
-      await Deno.writeTextFile(`${folder}/cases.S`, source(cases, sequences));
-      const tool = (name: "as" | "ld" | "objcopy" | "nm", ...args: string[]) =>
-        nativeProgram(`aarch64-linux-gnu-${name}`).then((program) => run(program, args));
-      await tool("as", `${folder}/cases.S`, "-o", `${folder}/cases.o`);
-      await tool("ld", "--no-warn-rwx-segments", "--section-start=.all=0x400000", `${folder}/cases.o`, "-o", `${folder}/cases`);
-      await tool("objcopy", "-O", "binary", `${folder}/cases`, `${folder}/image`);
-      const symbols = new TextDecoder().decode(await tool("nm", `${folder}/cases`));
-      const place = (name: string) => parseInt(new RegExp(`^([0-9a-f]+) . ${name}$`, "m").exec(symbols)![1], 16) - 0x40_0000;
-      const expected = await run(await newestQemuUser(), ["-cpu", "max", `${folder}/cases`]);
-      assert.equal(expected.length, CASES * RESULT_SIZE + DATA_SIZE);
-      const actual = execute(await Deno.readFile(`${folder}/image`), place("finish"), place("results"), expected.length);
-      const differing = cases.findIndex((_, index) =>
-        actual.subarray(index * RESULT_SIZE, (index + 1) * RESULT_SIZE).some((byte, at) => byte !== expected[index * RESULT_SIZE + at])
-      );
-      assert.equal(differing, -1, `case ${cases[differing]}: ${actual.subarray(differing * RESULT_SIZE, (differing + 1) * RESULT_SIZE)}`);
-      assert.deepEqual(actual, expected, "memory");
-    }));
+  Deno.test(`${CASES} memory copies and sets leave the registers, flags and memory that QEMU 11 leaves`, async () => {
+    const random = new Random(1088), sequences = Array.from({ length: 200 }, () => sequence(random));
+    const cases = Array.from({ length: CASES }, () => {
+      const index = random.below(sequences.length);
+      return inputs(random, sequences[index], 16 * index);
+    });
+    const size = CASES * RESULT_SIZE + DATA_SIZE;
+    const [expected, actual] = await runInBoth(programText(BODY, dataOf(cases, sequences), size), size, 100 * CASES);
+    const of = (all: Uint8Array, index: number) => all.subarray(index * RESULT_SIZE, (index + 1) * RESULT_SIZE);
+    const differing = cases.findIndex((_, index) => of(actual, index).some((byte, at) => byte !== of(expected, index)[at]));
+    assert.equal(differing, -1, `case ${cases[differing]}: ${of(actual, differing)}`);
+    assert.deepEqual(actual, expected, "memory");
+  });
 }
