@@ -75,8 +75,8 @@ export class VirqSource implements LevelSource {
 
   /** Raises the line: seen as an edge or as a level, as the guest has configured it. */
   assertLevel(): void {
-    if (!this.#binding || this.#goesWrong("assert")) return;
-    this.#deliver("assert");
+    if (!this.#binding || this.#goesWrong("raise")) return;
+    this.#deliver("raise");
   }
 
   /** Gives a pulse, which only an edge-triggered interrupt sees. */
@@ -85,12 +85,12 @@ export class VirqSource implements LevelSource {
     this.#deliver("pulse");
   }
 
-  #deliver(how: "assert" | "pulse"): void {
+  #deliver(how: "raise" | "pulse"): void {
     const binding = this.#binding;
     // It may have been unbound since it was delayed.
     if (!binding) return;
     this.#trace(how);
-    if (how === "assert") binding.vic.gic.assertLevel(binding.cpu, binding.intid);
+    if (how === "raise") binding.vic.gic.assertLevel(binding.cpu, binding.intid);
     else binding.vic.gic.assertEdge(binding.cpu, binding.intid);
   }
 
@@ -98,7 +98,7 @@ export class VirqSource implements LevelSource {
    * Whether a fault rule applies to this interrupt: it is lost, or comes later. A doubled one comes
    * now and again later.
    */
-  #goesWrong(how: "assert" | "pulse"): boolean {
+  #goesWrong(how: "raise" | "pulse"): boolean {
     const { faults, names } = this.object.services;
     const binding = this.#binding;
     if (!faults.armed.virq || !binding) return false;

@@ -86,12 +86,9 @@ const CAUSES: Readonly<Record<string, string>> = {
 };
 
 function raised(name: string, { irq, source, why, vcpu }: TraceFields): string | undefined {
-  const verb = { assert: "raise", pulse: "raise", deassert: "lower" }[name];
-  if (!verb || typeof why !== "string") return undefined;
+  if (name !== "raise" && name !== "pulse" || typeof why !== "string") return undefined;
   const on = typeof vcpu === "number" ? ` of vCPU ${vcpu}` : "";
-  const cause = CAUSES[why];
-  if (name === "deassert") return `${verb} ${irq}${on}: ${source}`;
-  return `${verb} ${irq}${on}: ${source} ${cause ?? why}`;
+  return `${name} ${irq}${on}: ${source} ${CAUSES[why] ?? why}`;
 }
 
 function accessed(name: string, { address, size, value, target }: TraceFields): string | undefined {

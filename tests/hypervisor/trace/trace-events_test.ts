@@ -41,7 +41,7 @@ Deno.test("an interrupt is told with its source when it is asserted, acknowledge
     cap = vm.grant(doorbell);
   });
   assert.deepEqual(outline(events), [
-    ["rt/0", "virq", "assert", { irq: "irq:rt/40", vcpu: undefined, source: `db:${serial}`, why: "flags" }],
+    ["rt/0", "virq", "raise", { irq: "irq:rt/40", vcpu: undefined, source: `db:${serial}`, why: "flags" }],
     ["rt/0", "virq", "acknowledge", { irq: "irq:rt/40" }],
     ["rt/0", "virq", "end", { irq: "irq:rt/40" }],
   ]);
