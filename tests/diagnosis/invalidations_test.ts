@@ -129,3 +129,15 @@ for (const [name, steps] of Object.entries(UNTOLD)) {
     }
   });
 }
+
+for (const [name, tlbi] of Object.entries({ "the page": "tlbi vae1, x10", "all": "tlbi vmalle1", "its ASID": "tlbi aside1, xzr" })) {
+  Deno.test(`nothing to tell: a CPU that uses the old page before it invalidates ${name}, as another one asks it to`, async () => {
+    const plan = await planOf({ invalidate: "tlbi vae1, x10", other: `ldr x11, [x9]\n${tlbi}\ndsb ish\nisb` });
+    for (const tier of TIERS) assert.deepEqual(evidenceOf(ranSystem(plan, tier)), []);
+  });
+}
+
+Deno.test("told: a CPU that uses the old page, and invalidates another page after it", async () => {
+  const plan = await planOf({ invalidate: "tlbi vae1, x10", other: "ldr x11, [x9]\nadd x12, x10, #1\ntlbi vae1, x12\ndsb ish\nisb" });
+  for (const tier of TIERS) assert.equal(evidenceOf(ranSystem(plan, tier)).length, 1);
+});

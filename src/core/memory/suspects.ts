@@ -112,6 +112,19 @@ export class Suspicion {
     this.#isOn = c.let(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.M));
   }
 
+  /**
+   * A CPU that invalidates by itself what it has used after another one's invalidation, as an
+   * interprocessor interrupt asks for: the other one may not count on it before. The kept use was
+   * none of a stale translation then.
+   */
+  settle(isPage: Value, page: Value): void {
+    const { c } = this;
+    c.if(c.load("i32.load", CPU.STALE).eq(Miss.Cpu), () => {
+      const differs = page.xor(c.load("i64.load", CPU.STALE_VA)).shl(8).shrU(8 + 12).nonZero();
+      c.if(isPage.and(differs).not(), () => c.store("i32.store", CPU.STALE, constant("i32", 0)));
+    });
+  }
+
   /** Entries of another CPU, which the invalidation does not reach: those of a page, or all. */
   ofOther(space: Value, isPage: Value, va: Value): void {
     const { c, library } = this;

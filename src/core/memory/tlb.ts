@@ -357,6 +357,7 @@ function defineMaintenance(library: Library, pool: TlbPoolLayout, features: Read
     const asid = operand.shrU(48).wrap();
     const suspicion = new Suspicion(c, library, operand), isPage = c.let(kind.eq(Tlbi.Page).or(kind.eq(Tlbi.PageOfAll)));
     const page = c.let(operand.shl(PAGE_SHIFT));
+    suspicion.settle(isPage, page);
     const apply = (space: Value) => {
       c.if(kind.eq(Tlbi.All), () => c.run(tlbFunction(library, "tlbFlushSpace"), space));
       c.if(kind.eq(Tlbi.Asid), () => {
