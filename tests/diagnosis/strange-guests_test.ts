@@ -125,6 +125,12 @@ const BROKEN: Readonly<Record<string, Strange>> = {
     fact: { code: "crashed", vcpu: "vcpu:x/0" },
     because: [{ code: "cause", cause: { code: "pc-alignment", address: /^0x8000\w+[26ae]$/ } }],
   },
+  "drops a word from its caches until another CPU, which is off, has set it": {
+    source: "adr x4, flag\n1: dc ivac, x4\ndsb sy\nldr w0, [x4]\ndc civac, x4\nic iallu\nisb\ncbz w0, 1b\nflag: .word 0",
+    keys: "vcpus = 2",
+    fact: { code: "spins", vcpu: "vcpu:x/0", reads: 1 },
+    because: [OFF],
+  },
   "drives a GICv2's CPU interface": {
     source: `${VECTORS}\nmov64 x1, 0x08010000\nmov w0, #1\nstr w0, [x1]\n.balign 2048\nvectors:\n.rept 16\n8: b 8b\n.balign 128\n.endr`,
     keys: 'schedule = "own"\ndevices = []',
@@ -150,6 +156,12 @@ const HEALTHY: Readonly<Record<string, Pick<Strange, "source" | "keys">>> = {
       `mov64 x20, 0x80180000\n1: ${cpuOn("0x1", "second")}\ncbnz x0, 1b\nldr w5, [x20]\n3: ldr w6, [x20]\ncmp w5, w6\nb.eq 3b\nb 1b\n` +
       `second: mov64 x20, 0x80180000\nldr w0, [x20]\nadd w0, w0, #1\nstr w0, [x20]\nmov64 x7, 20000\n4: subs x7, x7, #1\nb.ne 4b\n` +
       call("0x84000002"),
+    keys: "vcpus = 2",
+  },
+  "drops a word from its caches until another CPU has set it": {
+    source:
+      `mov64 x20, 0x80180000\n${cpuOn("0x1", "second")}\n1: dc civac, x20\ndsb sy\nldr w0, [x20]\ncbz w0, 1b\nstr wzr, [x20]\nb 1b\n` +
+      "second: mov64 x20, 0x80180000\n3: mov64 x7, 3000000\n4: subs x7, x7, #1\nb.ne 4b\nmov w0, #1\nstr w0, [x20]\nb 3b",
     keys: "vcpus = 2",
   },
   "was refused a CPU, and does without": { source: `${cpuOn("0x2", "2f")}\n2: sleep_healthily`, keys: "vcpus = 2" },

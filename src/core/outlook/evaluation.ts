@@ -19,6 +19,7 @@ import { BTYPE_SHIFT, BY_PAGE, TargetWord } from "../interpreter/branch-targets.
 import { baseRegister, STACK_POINTER, usesFloatingPoint } from "../interpreter/meaning.ts";
 import { READ_MODIFY_WRITE } from "../memory/aborts.ts";
 import { AccessKind } from "../memory/mmu.ts";
+import { cacheMaintenanceOf } from "../registers/system-instructions.ts";
 import type { VcpuState } from "../registers/vcpu-state.ts";
 import { Slot } from "../state/cpu-state.ts";
 import { Access } from "../state/functions.ts";
@@ -373,6 +374,9 @@ export class Evaluation {
       case "writePstateField":
         this.#writeField(Number(value(0)), Number(value(1)));
         return false;
+      case "systemInstruction":
+        this.#maintain(Number(value(0)), value(1));
+        return false;
       case "hypervisorCall":
         this.#ask("hvc", Number(value(0)));
         return false;
@@ -382,6 +386,12 @@ export class Evaluation {
       default:
         throw new Departs("other");
     }
+  }
+
+  /** Cache maintenance of EL1, which changes nothing here. */
+  #maintain(encoding: number, va: bigint): void {
+    const of = this.state.pstate & Pstate.ElMask ? cacheMaintenanceOf(encoding) : undefined;
+    if (of === undefined || of === "address" && !this.state.isMapped(va, 0)) throw new Departs("other");
   }
 
   #ask(instruction: "hvc" | "smc", immediate: number): void {

@@ -63,6 +63,16 @@ const CLEAN_BY_ADDRESS = [[3, 7, 10, 1], [3, 7, 11, 1], [3, 7, 12, 1], [3, 7, 14
 /** Clean to the point of deep persistence, of FEAT_DPB2. */
 const DC_CVADP = [3, 7, 13, 1] as const;
 const IC_IVAU = [3, 7, 5, 1] as const;
+/**
+ * The maintenance of caches that an encoding is, which has no effect beside its faults: of an
+ * address, or of all; undefined for other operations.
+ */
+export function cacheMaintenanceOf(encoding: number): "address" | "all" | undefined {
+  const is = (fields: readonly [number, number, number, number]) => encodeSystemInstruction(...fields) === encoding;
+  if (WHOLE_CACHE.some(is) || is(IC_IVAU)) return "all";
+  return [...CLEAN_BY_ADDRESS, DC_IVAC].some(is) ? "address" : undefined;
+}
+
 /** AT S1E1R, S1E1W, S1E0R, S1E0W: op1 0, CRn 7, CRm 8; op2 bit 0 is write, bit 1 EL0. */
 const AT = [0, 7, 8] as const;
 
