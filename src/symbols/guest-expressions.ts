@@ -3,7 +3,7 @@
 
 import { DwarfError } from "../formats/dwarf/cursor.ts";
 import type { FrameValues, GuestValue } from "./guest-values.ts";
-import { UserError } from "../support/problem.ts";
+import { problemOf, UserError } from "../support/problem.ts";
 
 /** An expression that has no value: a syntax error, an unknown name, memory that is not mapped. */
 export class ExpressionError extends UserError {}
@@ -49,7 +49,7 @@ export function evaluate(text: string, scope: ExpressionScope): ExpressionValue 
     parser.end();
     return value;
   } catch (error) {
-    if (error instanceof DwarfError) throw new ExpressionError(error.message);
+    if (error instanceof DwarfError) throw new ExpressionError(problemOf(error));
     throw error;
   }
 }

@@ -16,6 +16,7 @@ import { type StepKind, Stepping } from "./stepping.ts";
 import type { DapEvents, DapMachines, DapStop, DapTarget } from "./target.ts";
 import { type ThreadChange, Threads } from "./threads.ts";
 import { vcpuId, vmId, withoutKind } from "../../queries/ids.ts";
+import { problemOf } from "../../support/problem.ts";
 
 /** Limit on the wait for a VM that other VMs create, when a machine is launched, ms. */
 const START_TIME = 5000;
@@ -296,7 +297,7 @@ export class DapSession {
     } catch (error) {
       if (this.#target) this.#launched ? await this.#target.kill() : this.#target.detach();
       this.#target = undefined;
-      if (error instanceof Error) throw new RequestError(error.message);
+      if (error instanceof Error) throw new RequestError(problemOf(error));
       throw error;
     }
     const current = () => this.#stop?.vcpu ?? 0;
