@@ -81,7 +81,7 @@ export class ExportedSymbols {
 }
 
 /** Where bytes are in others: compared at the last one, which says how far the next place is. */
-function* placesOf(bytes: Uint8Array, wanted: Uint8Array): Generator<number> {
+export function* placesOf(bytes: Uint8Array, wanted: Uint8Array): Generator<number> {
   const last = wanted.length - 1, skips = new Uint8Array(256).fill(wanted.length);
   for (let index = 0; index < last; index++) skips[wanted[index]] = last - index;
   for (let at = last; at < bytes.length; at += skips[bytes[at]]) {

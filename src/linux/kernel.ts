@@ -122,19 +122,20 @@ export class LinuxKernel {
     return found;
   }
 
-  #imageOf(memory: VirtualMemory): KernelImage {
+  /** Its code and read-only data. */
+  imageOf(memory: VirtualMemory): KernelImage {
     return this.#image ??= readImage(memory, this.code);
   }
 
   #export(memory: VirtualMemory, name: string): bigint | undefined {
-    return (this.#exported ??= new ExportedSymbols(this.#imageOf(memory))).find(name);
+    return (this.#exported ??= new ExportedSymbols(this.imageOf(memory))).find(name);
   }
 
   /** One that functions use which the symbols name. */
   #used(memory: VirtualMemory, name: string): bigint | undefined {
     const sought = SOUGHT[name];
     if (!sought) return undefined;
-    const image = this.#imageOf(memory);
+    const image = this.imageOf(memory);
     for (const code of sought.functions) {
       for (const table of this.symbols) {
         const start = table.find(code)?.address, end = start === undefined ? undefined : table.next(start);
@@ -148,7 +149,7 @@ export class LinuxKernel {
 
   #fits(memory: VirtualMemory, sought: Sought, address: bigint): boolean {
     try {
-      return sought.fits((type, at) => this.struct(memory, type, at), address, memory);
+      return sought.fits((type, at) => this.struct(memory, type, at), address, memory, (symbol) => this.find(memory, symbol));
     } catch (error) {
       if (error instanceof BadMemory || error instanceof NoType) return false;
       throw error;

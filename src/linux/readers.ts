@@ -5,6 +5,7 @@ import type { LinuxTables } from "../queries/linux-tables.ts";
 import type { QueryArguments } from "../queries/query.ts";
 import type { Row, RowOf } from "../queries/table.ts";
 import { hex } from "../support/number-text.ts";
+import { readConfig } from "./config.ts";
 import { readDisks } from "./disks.ts";
 import { readNodes } from "./devicetree.ts";
 import { readSlabs } from "./slabs.ts";
@@ -19,13 +20,15 @@ import { readInterfaces } from "./net.ts";
 import { readModules } from "./modules.ts";
 import type { Reading } from "./reading.ts";
 import { readTaskStack } from "./stack.ts";
+import { asTree } from "./task-tree.ts";
 import { readTasks } from "./tasks.ts";
+import { readTimers } from "./timers.ts";
 
 /** Of a whole kernel. */
 export const LINUX_READERS: { readonly [N in keyof LinuxTables]?: (reading: Reading, args: QueryArguments) => readonly Row[] } = {
   "linux.ls": (reading) => [readKernel(reading)],
   "linux.log": readLog,
-  "linux.ps": (reading, { threads }) => readTasks(reading, threads ?? false),
+  "linux.ps": (reading, { threads, tree }) => (tree ? asTree : same)(readTasks(reading, threads ?? false)),
   "linux.modules": readModules,
   "linux.mounts": readMounts,
   "linux.irqs": readLinuxIrqs,
@@ -36,6 +39,8 @@ export const LINUX_READERS: { readonly [N in keyof LinuxTables]?: (reading: Read
   "linux.sockets": readSockets,
   "linux.dt": readNodes,
   "linux.locks": readLocks,
+  "linux.timers": readTimers,
+  "linux.config": readConfig,
 };
 
 /** Of one process or thread; undefined if the kernel does not have it. */
@@ -44,6 +49,8 @@ export const TASK_READERS: { readonly [N in keyof LinuxTables]?: (reading: Readi
   "linux.maps": readMaps,
   "linux.files": readFiles,
 };
+
+const same = <R>(rows: R): R => rows;
 
 function readKernel(reading: Reading): RowOf<LinuxTables["linux.ls"]> {
   const { kernel, memory } = reading;

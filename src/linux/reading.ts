@@ -12,6 +12,8 @@ import { NoType, type Struct } from "./types.ts";
 const MEMBERS_MAX = 65_536;
 /** Gaps that are kept: those after them are like the ones before. */
 const GAPS_MAX = 100;
+/** Members that cannot be read, of a list that is a kernel's. */
+const UNREAD_MAX = 64;
 const CPUS_MAX = 512;
 /** Characters of a command line. */
 const LINE_MAX = 4096;
@@ -55,8 +57,9 @@ export class Reading {
   /**
    * The value of `read`; undefined, with a gap, if the memory does not let it.
    * @param of what is read, for the gap
+   * @param failed called for a gap
    */
-  tried<T>(of: string, read: () => T): T | undefined {
+  tried<T>(of: string, read: () => T, failed?: () => void): T | undefined {
     this.#attempts++;
     try {
       return read();
@@ -65,6 +68,7 @@ export class Reading {
       // Without steps everything after fails too: the outermost attempt keeps what was read.
       if (!gap || gap.code === "work" && this.#attempts > 1) throw error;
       this.gap(gap);
+      failed?.();
       return undefined;
     } finally {
       this.#attempts--;
@@ -77,10 +81,12 @@ export class Reading {
    */
   rows<M, R>(of: string, members: () => Iterable<M>, rowOf: (member: M) => R | undefined): R[] {
     const rows: R[] = [];
+    let unread = 0;
     this.tried(of, () => {
       for (const member of members()) {
-        const row = this.tried(of, () => rowOf(member));
+        const row = this.tried(of, () => rowOf(member), () => unread++);
         if (row !== undefined) rows.push(row);
+        if (unread > UNREAD_MAX) return this.gap({ code: "unread", of, limit: UNREAD_MAX });
       }
     });
     return rows;

@@ -2,7 +2,7 @@
 // only, as those of kernels without CONFIG_KALLSYMS_ALL do.
 
 import { UPPER_HALF } from "../formats/page-tables.ts";
-import type { VirtualMemory } from "./memory.ts";
+import { BadMemory, type VirtualMemory } from "./memory.ts";
 import type { Struct } from "./types.ts";
 
 /** The structure of a type at an address. */
@@ -12,7 +12,7 @@ export interface Sought {
   /** Functions that use it. */
   readonly functions: readonly string[];
   /** Whether it may be at an address; errors of reading mean no. */
-  fits(struct: StructAt, address: bigint, memory: VirtualMemory): boolean;
+  fits(struct: StructAt, address: bigint, memory: VirtualMemory, find: (symbol: string) => bigint | undefined): boolean;
 }
 
 /** Bits of the sizes of the log's rings: `CONFIG_LOG_BUF_SHIFT` is 12 to 25. */
@@ -20,6 +20,16 @@ const BITS_LEAST = 5, BITS_MOST = 27;
 
 /** Kinds of taints. */
 const TAINTS = 20n;
+
+/** Ticks between the turns of a wheel. */
+const TICKS_MOST = 1n << 30n;
+
+/** The first CPU's part of data that each CPU has. @throws BadMemory */
+function ofFirstCpu(data: bigint, memory: VirtualMemory, find: (symbol: string) => bigint | undefined): bigint {
+  const offsets = find("__per_cpu_offset");
+  if (offsets === undefined) throw new BadMemory("invalid", "the distances of CPUs' data are not known", data);
+  return BigInt.asUintN(64, data + memory.u64(offsets));
+}
 
 /** Where the links of a list's first member are; undefined unless they lead back to its head. */
 function firstOf(struct: StructAt, address: bigint): bigint | undefined {
@@ -82,6 +92,24 @@ export const SOUGHT: Readonly<Record<string, Sought>> = {
   tainted_mask: {
     functions: ["get_taint"],
     fits: (_, address, memory) => address % 8n === 0n && memory.has(address, 8) && memory.u64(address) < 1n << TAINTS,
+  },
+  /** Of each CPU: its clocks lead back to it. */
+  hrtimer_bases: {
+    functions: ["hrtimers_prepare_cpu", "hrtimer_interrupt", "hrtimers_cpu_starting", "hrtimer_run_queues"],
+    fits: (struct, address, memory, find) => {
+      const base = struct("hrtimer_cpu_base", ofFirstCpu(address, memory, find));
+      return base.pointer("clock_base[0].cpu_base") === base.address;
+    },
+  },
+  /** Of each CPU two or three wheels, which know the ticks of their last turn. */
+  timer_bases: {
+    functions: ["timers_prepare_cpu", "run_timer_softirq", "timers_dead_cpu", "add_timer_on", "__mod_timer", "get_next_timer_interrupt"],
+    fits: (struct, address, memory, find) => {
+      const base = struct("timer_base", ofFirstCpu(address, memory, find)), jiffies = find("jiffies");
+      if (jiffies === undefined || base.number("cpu") !== 0) return false;
+      const late = BigInt.asIntN(64, memory.u64(jiffies) - base.big("clk"));
+      return late > -TICKS_MOST && late < TICKS_MOST;
+    },
   },
   /** A pointer to text. */
   saved_command_line: {

@@ -106,6 +106,7 @@ function rowOf(reading: Reading, task: Struct, process: Struct, all: readonly St
     resident: mm ? try_(() => residentPages(reading, mm) * 2 ** reading.kernel.tables.granule) : null,
     waits: state === "R" || isRunning(task) ? null : try_(() => waitOf(reading, task)),
     command: mm ? try_(() => commandOf(reading, mm)) : null,
+    tree: null,
   };
 }
 

@@ -50,6 +50,8 @@ interface IdParts {
   socket: Vm & Numbered;
   dtnode: Vm & { path: string };
   lock: Vm & Address;
+  ltimer: Vm & Address;
+  config: Vm & Named;
   /** Without a VM: of the whole machine. */
   limit: Partial<Vm> & Named;
   pa: Address;
@@ -117,6 +119,8 @@ const FORMS: Readonly<Record<IdKind, string>> = {
   socket: "{vm}/{number}",
   dtnode: "{vm}/{path}",
   lock: "{vm}/{address}",
+  ltimer: "{vm}/{address}",
+  config: "{vm}/{name}",
   limit: "[{vm}/]{name}",
   pa: "{address}",
   parcel: "{handle}",

@@ -81,6 +81,7 @@ const LINUX_PS = defineTable({
     resident: { kind: "size", doc: "bytes of those that are in memory", width: 8, optional: true },
     waits: { kind: "text", doc: "the kernel's function in which it sleeps", width: 24, optional: true },
     command: { kind: "text", doc: "its arguments", width: 40, from: 120, optional: true },
+    tree: { kind: "text", doc: "with --tree: its name, below its parent's", width: 40, optional: true, usual: null },
   },
 });
 
@@ -317,6 +318,42 @@ const LINUX_LOCKS = defineTable({
   },
 });
 
+/** Clocks of timers of high resolution, and the ticks of the others. */
+export const TIMER_CLOCKS = ["monotonic", "realtime", "boottime", "tai", "ticks"] as const;
+
+const LINUX_TIMERS = defineTable({
+  name: "linux.timers",
+  version: 1,
+  command: "linux timers",
+  doc: "timers of Linux that are set: those of high resolution of each CPU by clock and expiry, then those of the ticks",
+  empty: "no timer is set, or no VM's memory has a Linux kernel",
+  columns: {
+    id: { kind: "id", doc: "ltimer:VM/ADDRESS", width: 32 },
+    vm: HIDDEN_VM,
+    cpu: { kind: "number", doc: "its CPU", width: 3 },
+    clock: { kind: "word", doc: TIMER_CLOCKS.join(" "), width: 9, words: TIMER_CLOCKS },
+    expires: { kind: "time", doc: "when it is due at the latest, in ns of the monotonic clock", width: 12, optional: true },
+    ticks: { kind: "number", doc: "ticks from now to its expiry; below 0: it is late, or may wait for others", width: 7, optional: true },
+    function: { kind: "text", doc: "the function that it calls", width: 32 },
+    task: { kind: "id", doc: "the task that it wakes", width: 16, optional: true },
+    name: { kind: "text", doc: "name of that task", width: 16, optional: true },
+  },
+});
+
+const LINUX_CONFIG = defineTable({
+  name: "linux.config",
+  version: 1,
+  command: "linux config",
+  doc: "options that the kernel was built with, if it keeps them (CONFIG_IKCONFIG)",
+  empty: "the kernel does not keep its configuration (CONFIG_IKCONFIG); its package has it as /boot/config-RELEASE",
+  columns: {
+    id: { kind: "id", doc: "config:VM/NAME", width: 40 },
+    vm: HIDDEN_VM,
+    name: { kind: "text", doc: "the option, without CONFIG_" },
+    value: { kind: "text", doc: "y, m, n, a number or a quoted text", width: 30 },
+  },
+});
+
 /** By name, as in `TABLES`. */
 export const LINUX_TABLES = {
   "linux.ls": LINUX,
@@ -335,6 +372,8 @@ export const LINUX_TABLES = {
   "linux.sockets": LINUX_SOCKETS,
   "linux.dt": LINUX_DT,
   "linux.locks": LINUX_LOCKS,
+  "linux.timers": LINUX_TIMERS,
+  "linux.config": LINUX_CONFIG,
 } as const;
 
 /** A row of one of them. */

@@ -52,6 +52,8 @@ const queryArguments = v.strictObject({
   pid: v.optional(count()),
   /** Threads of Linux instead of processes. */
   threads: v.optional(v.boolean()),
+  /** They are in the order of a tree. */
+  tree: v.optional(v.boolean()),
 });
 export type QueryArguments = Readonly<v.InferOutput<typeof queryArguments>>;
 

@@ -1,6 +1,7 @@
 // A Debian kernel's memory gives the same answers as the guest itself prints at that instant.
 
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { LinuxKernel } from "../../src/linux/kernel.ts";
 import { readLog } from "../../src/linux/log.ts";
@@ -180,6 +181,45 @@ function compareSockets(debian: Debian): void {
   debian.command("kill %1");
 }
 
+function compareTimers(debian: Debian, cpus: number): void {
+  debian.command("sleep 1000 & echo $! > /pid");
+  const cpuOf = (part: string) => Number(/^(\d+)/.exec(part)?.[1]);
+  const printed = debian.command("cat /proc/timer_list").split(/^cpu: /m).slice(1).flatMap((part) =>
+    [...part.matchAll(/^ #\d+: .*?, (\S+), S:01\n # expires at (\d+)-(\d+) nsecs/gm)].map(([, name, , end]) => ({
+      cpu: cpuOf(part),
+      name,
+      end,
+    }))
+  );
+  const rows = debian.rows("linux.timers"), precise = rows.filter(({ clock }) => clock === "monotonic");
+  // Others have run since, or were set again.
+  const same = printed.filter(({ cpu, name, end }) =>
+    precise.some((row) => row.cpu === cpu && row.function === name && row.expires === end)
+  );
+  assert.ok(printed.length > 0 && same.length >= printed.length - 2 * cpus, JSON.stringify({ printed, precise }));
+  const pid = debian.command("cat /pid").trim();
+  const [sleeps] = precise.filter(({ task }) => task === `task:host/${pid}`);
+  assert.deepEqual([sleeps.function, sleeps.name], ["hrtimer_wakeup", "sleep"]);
+  assert.ok(printed.some(({ end }) => end === sleeps.expires));
+  assert.equal(new Set(rows.map(({ cpu }) => cpu)).size, cpus);
+  // Work of the kernel that is due later.
+  const ticks = rows.filter(({ clock }) => clock === "ticks");
+  assert.ok(ticks.some((row) => row.function === "delayed_work_timer_fn" && row.ticks! < 1e6), JSON.stringify(ticks));
+  debian.command("kill %1");
+}
+
+/** Each process is after its parent, and one step to the right of it. */
+function compareTree(debian: Debian): void {
+  const rows = debian.rows("linux.ps", { tree: true }), all = debian.rows("linux.ps"), seen = new Map<number, number>();
+  assert.deepEqual(rows.map(({ pid }) => pid).sort((a, b) => a - b), all.map(({ pid }) => pid));
+  for (const { pid, ppid, tree, name } of rows) {
+    const [, steps, branch, shown] = /^((?: {4})*)(\\_ )?(.*)$/.exec(tree!)!, depth = branch === undefined ? 0 : steps.length / 4 + 1;
+    assert.equal(shown, name);
+    assert.equal(depth, ppid === 0 ? 0 : seen.get(ppid!)! + 1, `${pid} below ${ppid}`);
+    seen.set(pid, depth);
+  }
+}
+
 function compareMemory(debian: Debian): void {
   const printed = new Map(
     lines(debian.command("cat /proc/meminfo")).map((line) => {
@@ -226,6 +266,8 @@ for (const release of RELEASES) {
       compareDevicetree(debian);
       compareSockets(debian);
       compareSlabs(debian);
+      compareTimers(debian, cpus);
+      compareTree(debian);
       compareModules(debian);
       compareDisks(debian);
 
@@ -281,6 +323,33 @@ Deno.test("a kernel's log is read before it has a console, and after its panic",
   const dead = await Debian.start("bookworm", { append: "console=ttyAMA0 rdinit=/nothing root=/dev/nothing panic=-1" });
   while (dead.run(1e8));
   assert.ok(dead.rows("linux.log").some(({ text, level }) => text.startsWith("Kernel panic - not syncing: VFS:") && level === "emerg"));
+});
+
+Deno.test("the configuration is that in the kernel's memory, if it keeps one", async () => {
+  const debian = await Debian.start("bookworm");
+  while (debian.ask("linux.log").rows.length < 20) assert.ok(debian.run(1e6));
+  assert.deepEqual(debian.rows("linux.config"), []);
+  const text = 'CONFIG_ARM64=y\n# CONFIG_X86 is not set\n\n# a comment\nCONFIG_HZ=250\nCONFIG_NAME="x y"\n';
+  const mark = (name: string) => new TextEncoder().encode(name);
+  const write = (packed: Uint8Array) => {
+    const { symbols, inspector } = debian.system, [vcpu] = symbols.vcpus("host"), address = symbols.all("host")[0].find("panic")?.address;
+    const place = symbols.core.inspect(vcpu.registers, address ?? assert.fail());
+    assert.ok(place.ok);
+    const bytes = Uint8Array.from([...mark("IKCFG_ST"), ...packed, ...mark("IKCFG_ED")]);
+    assert.equal(inspector.act({ kind: "mem.write", at: `pa:0x${place.pa.toString(16)}`, bytes }), undefined);
+  };
+  write(new Uint8Array(gzipSync(mark(text))));
+  // The image of a kernel is read once.
+  const copy = debian.copy();
+  assert.deepEqual(copy.rows("linux.config").map(({ id, name, value }) => [id, name, value]), [
+    ["config:host/ARM64", "ARM64", "y"],
+    ["config:host/X86", "X86", "n"],
+    ["config:host/HZ", "HZ", "250"],
+    ["config:host/NAME", "NAME", '"x y"'],
+  ]);
+  write(mark("not compressed"));
+  const { rows, gaps } = debian.copy().ask("linux.config");
+  assert.deepEqual([rows, gaps?.map(({ code, of }) => [code, of])], [[], [["invalid", "configuration"]]]);
 });
 
 Deno.test("a machine from a saved state gives the same answers", async () => {

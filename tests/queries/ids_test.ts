@@ -25,7 +25,7 @@ const number = fc.nat(), wide = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), may
 const only = <K extends IdKind>(kind: K) => fc.constant(kind);
 const numbered = (kind: "obj" | "db" | "pcpu" | "why" | "inject" | "stop" | "place" | "check") => fc.record({ kind: only(kind), number });
 const named = (kind: "trace" | "memory" | "hash" | "session" | "persona" | "phone" | "spec") => fc.record({ kind: only(kind), name: text });
-const withAddress = (kind: "ipa" | "va" | "frames" | "lock") => fc.record({ kind: only(kind), vm, address: wide });
+const withAddress = (kind: "ipa" | "va" | "frames" | "lock" | "ltimer") => fc.record({ kind: only(kind), vm, address: wide });
 
 /** Each kind: one that is missing here is an error of types. */
 const IDS: { readonly [K in IdKind]: fc.Arbitrary<Id> } = {
@@ -58,6 +58,8 @@ const IDS: { readonly [K in IdKind]: fc.Arbitrary<Id> } = {
   socket: fc.record({ kind: only("socket"), vm, number }),
   dtnode: fc.record({ kind: only("dtnode"), vm, path: text }),
   lock: withAddress("lock"),
+  ltimer: withAddress("ltimer"),
+  config: fc.record({ kind: only("config"), vm, name: text }),
   limit: fc.record({ kind: only("limit"), vm: fc.option(vm, { nil: undefined }), name: vm }),
   pa: fc.record({ kind: only("pa"), address: wide }),
   parcel: fc.record({ kind: only("parcel"), handle: number }),

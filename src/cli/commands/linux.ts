@@ -51,7 +51,7 @@ export const LINUX: Group = {
       help: "print the log (dmesg), also without a console and after a panic",
       table: "linux.log",
       text: logText,
-      follows: "sequence",
+      follows: { column: "sequence", time: "t" },
       examples: ["linux log", "linux log debian > dmesg.txt", "linux log --follow", "linux log --filter level=err -o wide"],
     },
     {
@@ -59,8 +59,11 @@ export const LINUX: Group = {
       name: "ps",
       help: "list the processes: state, time, memory, and what each waits in",
       table: "linux.ps",
-      flag: { name: "threads", help: "all threads", query: { threads: true } },
-      examples: ["linux ps", "linux ps debian --filter kernel=no", "linux ps --threads --filter state=D"],
+      flags: [
+        { name: "threads", help: "all threads", query: { threads: true } },
+        { name: "tree", help: "each below its parent", query: { tree: true } },
+      ],
+      examples: ["linux ps", "linux ps --tree", "linux ps debian --filter kernel=no", "linux ps --threads --filter state=D"],
     },
     {
       ...ofTask("stack"),
@@ -104,6 +107,20 @@ export const LINUX: Group = {
       help: "list the mutexes and semaphores that tasks wait for, and who holds them",
       table: "linux.locks",
       examples: ["linux locks"],
+    },
+    {
+      ...IN_VM,
+      name: "timers",
+      help: "list the timers that are set, and what each calls or wakes",
+      table: "linux.timers",
+      examples: ["linux timers", "linux timers --filter name=sleep"],
+    },
+    {
+      ...IN_VM,
+      name: "config",
+      help: "list the options that the kernel was built with",
+      table: "linux.config",
+      examples: ["linux config --filter name=PREEMPT"],
     },
     { ...IN_VM, name: "cmdline", help: "print the command line", table: "linux.ls", text: commandLine, examples: ["linux cmdline"] },
   ],

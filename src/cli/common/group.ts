@@ -14,10 +14,16 @@ import type { Action } from "../../queries/action.ts";
 import { isExactly } from "../../queries/filter.ts";
 import { allOfEvents } from "../../queries/temporal-filter.ts";
 import type { Query, QueryArguments } from "../../queries/query.ts";
-import type { Json, Row } from "../../queries/table.ts";
+import type { Row } from "../../queries/table.ts";
 import { type TableName, TABLES } from "../../queries/tables.ts";
 import { within } from "../../support/problem.ts";
 import { BadArgument } from "./bad-argument.ts";
+
+/** The column in which rows rise, and that of the time of each. */
+export interface Followed {
+  readonly column: string;
+  readonly time: string;
+}
 
 /** A command that prints the rows of a query. */
 export interface QueryCommand {
@@ -25,10 +31,13 @@ export interface QueryCommand {
   readonly name: string;
   readonly help: string;
   readonly table: TableName;
-  /** An option that adds to the query. */
-  readonly flag?: { readonly name: string; readonly help: string; readonly query: QueryArguments };
-  /** Rows rise in this column: `--follow` prints those that come. */
-  readonly follows?: string;
+  /** Options that add to the query. */
+  readonly flags?: readonly { readonly name: string; readonly help: string; readonly query: QueryArguments }[];
+  /**
+   * Rows rise in a column: `--follow` prints those that come. One with another time than before
+   * is that of another life of its VM, whose rows begin again.
+   */
+  readonly follows?: Followed;
   /** The text of a row, unless columns or a form are chosen. */
   readonly text?: (row: Row) => string;
   /** Its argument; in brackets where it is optional. */
@@ -103,7 +112,7 @@ function addQuery(parent: Command, { exit }: CommandContext, query: QueryCommand
     .option("--limit <rows>", "at most this many rows", parseWhole(1, 1_000_000))
     .addHelpText("after", examplesText(query.examples));
   if (query.follows !== undefined) command.option("--follow", "also print new rows as they come, until interrupted");
-  if (query.flag) command.option(`--${query.flag.name}`, query.flag.help);
+  for (const { name, help } of query.flags ?? []) command.option(`--${name}`, help);
   withListOptions(command);
   if (query.argument) {
     command.argument(query.argument.optional ? `[${query.argument.name}]` : `<${query.argument.name}>`, query.argument.help);
@@ -150,9 +159,11 @@ interface QueryOptions extends ListOptions {
 /** Time (ms) between two questions that follow. */
 const FOLLOWED = 200;
 
+const pause = () => new Promise((resolve) => setTimeout(resolve, FOLLOWED));
+
 async function runQuery(group: string, command: QueryCommand, argument: string | undefined, options: QueryOptions): Promise<number> {
-  const flag = command.flag && Reflect.get(options, command.flag.name) === true ? command.flag.query : {};
-  const args = { ...command.query?.(argument), ...flag };
+  const flags = (command.flags ?? []).filter(({ name }) => Reflect.get(options, name) === true).map((flag) => flag.query);
+  const args: QueryArguments = Object.assign({}, command.query?.(argument), ...flags);
   if (options.filter !== undefined) checkedFilter("--filter", options.filter, TABLES[command.table]);
   const filter = allOfEvents([args.filter, options.filter]);
   using open = await openSession(options);
@@ -167,28 +178,46 @@ async function runQuery(group: string, command: QueryCommand, argument: string |
   return rows > 0 && command.failsOnRows ? ExitCode.Failed : ExitCode.Done;
 }
 
+/**
+ * The rows after the last one that was printed; undefined if they have begun again.
+ * @param rows from that one on
+ */
+export function rowsAfter(rows: readonly Row[], last: Row, { column, time }: Followed): readonly Row[] | undefined {
+  const [first] = rows;
+  if (!first) return undefined;
+  // The last one may have been dropped meanwhile.
+  if (first[column] !== last[column]) return rows;
+  return first[time] === last[time] ? rows.slice(1) : undefined;
+}
+
 /** Prints rows, and then those after them in a column, until it is interrupted. */
 async function follow(
   { asker, session }: OpenSession,
   { table, args }: Query,
-  column: string,
+  followed: Followed,
   text: QueryCommand["text"],
   options: QueryOptions,
 ): Promise<number> {
   if (options.watch) throw new Failure("--follow prints new rows, --watch all of them every second", "give one");
   const json = options.json ?? false, isText = text !== undefined && !json && options.output === undefined;
   if (!json && !isText) printStreamHeading(TABLES[table], options);
-  let last: Json | undefined;
+  let last: Row | undefined;
   for (;;) {
-    const fresh = last === undefined ? undefined : `${column}>${last}`;
-    const found = await asker.ask({ table, args: { ...args, filter: allOfEvents([args.filter, fresh]) || undefined } });
+    const from = last && `${followed.column}>=${last[followed.column]}`;
+    const found = await asker.ask({ table, args: { ...args, filter: allOfEvents([args.filter, from]) || undefined } });
     checkAnswered(found);
+    const fresh = last ? rowsAfter(found.rows, last, followed) : found.rows;
+    if (!fresh) {
+      last = undefined;
+      await pause();
+      continue;
+    }
     if (new Set(found.rows.map((row) => row.vm)).size > 1) throw new Failure("several VMs have such rows", "name one to follow");
-    for (const row of found.rows) {
+    for (const row of fresh) {
       if (isText) output(text(row));
       else printStreamRow(session.info.name, found, row, json, options);
     }
-    last = found.rows.at(-1)?.[column] ?? last;
-    await new Promise((resolve) => setTimeout(resolve, FOLLOWED));
+    last = fresh.at(-1) ?? last;
+    await pause();
   }
 }

@@ -12,6 +12,8 @@ export const gap = v.variant("code", [
   /** A list comes back to a member that was there before. */
   v.object({ code: v.literal("cycle"), of, address }),
   v.object({ code: v.literal("many"), of, limit: v.number() }),
+  /** The rest of a list was not read: so many of its members cannot be. */
+  v.object({ code: v.literal("unread"), of, limit: v.number() }),
   /** Reading was ended: it took too many steps. */
   v.object({ code: v.literal("work"), of }),
   /** The registers of a task are in the vCPU that runs it, not in memory. */
@@ -26,6 +28,7 @@ export const GAPS = new Facts<Gap>({
   "invalid": ({ of, what, address }) => `${of}: ${what} (${address})`,
   "cycle": ({ of, address }) => `${of}: the list comes back to ${address}`,
   "many": ({ of, limit }) => `${of}: more than ${limit} members`,
+  "unread": ({ of, limit }) => `${of}: more than ${limit} members cannot be read; the rest was not tried`,
   "work": ({ of }) => `${of}: its structures are too large to be a kernel's; the rest was not read`,
   "running": ({ of, vcpu }) => `${of}: it runs now, in ${vcpu}`,
   "type": ({ of, name }) => `${of}: the kernel's types have no ${name}`,
