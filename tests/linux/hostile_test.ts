@@ -31,7 +31,10 @@ const CHANGES_MAX = 128;
 type Read = (reading: Reading) => readonly unknown[];
 
 const READERS: readonly (readonly [string, Read])[] = [
-  ...Object.entries(LINUX_READERS).map(([name, read]) => [name, (reading: Reading) => read(reading, { threads: true })] as const),
+  // The configuration is in the kernel's image, which is read once.
+  ...Object.entries(LINUX_READERS).filter(([name]) => name !== "linux.config").map(([name, read]) =>
+    [name, (reading: Reading) => read(reading, { threads: true })] as const
+  ),
   // Readers of verdicts.
   ["root", (reading) => tried(reading, () => rootNotFound(reading))],
   ["init", (reading) => tried(reading, () => endOf(reading))],
