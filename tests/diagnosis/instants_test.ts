@@ -27,9 +27,10 @@ await Deno.writeTextFile(`${folder}/not-an-image.bin`, "neither an image nor a d
 /** Values that grow with time alone, and the number of lives. */
 const GROWS = /^(?:since_ns|for_ns|in_ns|lives)$/;
 
-/** The verdict without what grows. */
+/** The verdict without what grows; undefined between two lives of a VM, when there is none. */
 function said(system: GuestSystem, vm: string): unknown {
   const row = rows(system, "diagnose", { filter: `id=vm:${vm}` })[0];
+  if (!row) return undefined;
   return JSON.parse(JSON.stringify({ verdict: row.verdict, fact: row.fact }, (key, value) => GROWS.test(key) ? 0 : value));
 }
 
@@ -49,7 +50,9 @@ for (const broken of BROKEN.filter(({ verdict, name }) => verdict !== undefined 
       runUntil(system, system.machine.time + random.below(APART));
       const before = said(system, vm), { time } = system.machine;
       runUntil(system, time + LATER);
-      assert.deepEqual(said(system, vm), before, `at ${time / 1e6} ms`);
+      const after = said(system, vm);
+      // The end of a life, and the start of the next, are events.
+      if (before && after) assert.deepEqual(after, before, `at ${time / 1e6} ms`);
     }
     runUntil(once, system.machine.time);
     assert.deepEqual([failing(once), once.ended()?.code], [failing(system), system.ended()?.code]);
