@@ -20,7 +20,7 @@ import {
   readOnlyOption,
   themeOption,
 } from "../options/look.ts";
-import { diskBudgetOption, memoryBudgetOption } from "../options/memory-budget.ts";
+import { memoryBudgetOption } from "../options/memory-budget.ts";
 import { recordingsOption, recordOption } from "../options/record.ts";
 import type { GdbPlace } from "../start/debuggers/gdb-link.ts";
 import { recorded } from "../start/plans/recorded.ts";
@@ -69,7 +69,6 @@ function withOptions(command: Command<[string | undefined]>) {
       new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS).default(DEFAULT_TIER),
     )
     .addOption(memoryBudgetOption)
-    .addOption(diskBudgetOption)
     .option("--hash-at <n,...>", "print a hash of the machine's state at these instruction counts (JSON on stderr)", parseCounts)
     .addOption(new Option("--stats", "print statistics of the core at the end (JSON on stderr)"))
     .optionsGroup("Display:")
@@ -94,7 +93,6 @@ function sizeText(text: string): string {
 interface RunOptions {
   readonly tier: Tier;
   readonly memoryBudget?: number;
-  readonly diskBudget?: number;
   readonly inject?: readonly string[];
   readonly hashAt?: readonly number[];
   readonly gdb?: GdbPlace;
@@ -105,13 +103,12 @@ interface RunOptions {
 /** The plan of a run. */
 async function planned(image: string | undefined, options: BootOptions & RunOptions): Promise<SessionPlan> {
   const { bootPlan, bootTable } = await import("../options/boot-table.ts");
-  const { tier, memoryBudget, diskBudget, inject, hashAt, gdb, reboot, record } = options;
+  const { tier, memoryBudget, inject, hashAt, gdb, reboot, record } = options;
   const debug = gdb === undefined ? undefined : oneVm(PRIMARY_CONSOLE);
   const plan = {
     ...await bootPlan(await bootTable(image, options)),
     tier,
     memoryBudget,
-    diskBudget,
     inject,
     hashAt,
     debug,
