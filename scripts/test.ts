@@ -18,11 +18,8 @@ const LOCK = `--lock=${ROOT}deno.lock`;
 const ENVIRONMENT = { [FROM_SOURCES]: "1" };
 /** Files of one process: few enough that the last process does not run alone for long. */
 const BATCH = 12;
-/**
- * Processes at once: one more than there are processors, as tests wait for terminals and sessions
- * half of the time. Many of them start processes and threads.
- */
-const MOST_PROCESSES = 4, processesAtOnce = () => Math.min(navigator.hardwareConcurrency + 1, MOST_PROCESSES);
+/** Processes at once. Many tests start processes and threads. */
+const MOST_PROCESSES = 4;
 /**
  * Milliseconds without a line after which a process is stuck. It is far more than any test takes on
  * a busy computer; those with the full numbers may take as long as they want.
@@ -185,7 +182,7 @@ async function runAll(): Promise<boolean> {
       if (passed && outcome.succeeded && await treeOf(ROOT) === tree) passed.add(files, outcome);
     }
   };
-  await Promise.all(Array.from({ length: processesAtOnce() }, take));
+  await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency, MOST_PROCESSES) }, take));
   const succeeded = outcomes.every((outcome) => outcome.succeeded);
   if (succeeded) passed?.clear();
   for (const { errors } of outcomes) if (errors) console.log(errors);
