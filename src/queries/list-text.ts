@@ -1,15 +1,19 @@
 // Lists as text: aligned columns for display.
 
 import { alignsRight, rowCellText } from "./format.ts";
-import type { Column, Json, Listing, ListRow } from "./table.ts";
+import { type Column, type Json, type Listing, type ListRow, usualColumns } from "./table.ts";
 import { terminalWord } from "../support/terminal-text.ts";
 
 export type Listed = readonly (readonly [name: string, column: Column])[];
 
-/** The columns of a list that is so wide; undefined: as wide as it wants. */
-export function listed(table: Listing, width: number | undefined): Listed {
-  return Object.entries(table.columns).filter(([, column]) =>
-    column.width !== undefined && (width === undefined || (column.from ?? 0) <= width)
+/**
+ * The columns of a list that is so wide, without those in which all of its rows have the usual
+ * value; undefined: as wide as it wants, with all columns.
+ */
+export function listed(table: Listing, width: number | undefined, rows: readonly ListRow[] = []): Listed {
+  const usual = width !== undefined && rows.length ? usualColumns(table, rows) : undefined;
+  return Object.entries(table.columns).filter(([name, column]) =>
+    column.width !== undefined && (width === undefined || (column.from ?? 0) <= width) && !usual?.has(name)
   );
 }
 
@@ -23,7 +27,7 @@ export function listText(
   table: Listing,
   rows: readonly ListRow[],
   width: number | undefined,
-  shown: Listed = listed(table, width),
+  shown: Listed = listed(table, width, rows),
 ): string {
   if (!rows.length) return `${table.empty}\n`;
   const columns = shown.map(([name, column]): [string, Column] => {

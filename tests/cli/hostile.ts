@@ -12,7 +12,8 @@ export const HOSTILE =
 
 /** Colors, links with a target that is printable ASCII, and lines of progress. */
 // deno-lint-ignore no-control-regex
-const OWN = /\x1b\[[0-9;:]*m|\x1b\]8;;([\x21-\x7e]*)\x1b\\|\r\x1b\[K|\rreplaying: \d+ % \(Ctrl-C stops\)\x1b\[K/g;
+const OWN =
+  /\x1b\[[0-9;:]*m|\x1b\]8;;([\x21-\x7e]*)\x1b\\|\r\x1b\[K|\r[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]* \(Ctrl-C stops\)\x1b\[K/g;
 // deno-lint-ignore no-control-regex
 const LEFT = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/;
 

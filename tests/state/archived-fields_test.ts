@@ -79,6 +79,7 @@ const DERIVED: Record<string, readonly string[]> = {
     ],
     ...[
       "Vmm.#driver.*",
+      "ConsoleInput.devices",
       "ConsoleInput.locked",
       "ConsoleInput.gated",
       "ConsoleInput.requests",

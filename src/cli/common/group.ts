@@ -203,7 +203,7 @@ async function follow(
   if (!json && !isText) printStreamHeading(TABLES[table], options);
   let last: Row | undefined;
   for (;;) {
-    const from = last && `${followed.column}>=${last[followed.column]}`;
+    const from = last && `${followed.column}>${Number(last[followed.column]) - 1}`;
     const found = await asker.ask({ table, args: { ...args, filter: allOfEvents([args.filter, from]) || undefined } });
     checkAnswered(found);
     const fresh = last ? rowsAfter(found.rows, last, followed) : found.rows;

@@ -5,7 +5,7 @@ import { GAPS } from "../../queries/facts/gap.ts";
 import { cellText } from "../../queries/format.ts";
 import { type Listed, listed, listText, namedColumns, rowText, tsvHeading, tsvRow } from "../../queries/list-text.ts";
 import type { Answer } from "../../queries/query.ts";
-import { type Json, type Listing, type ListRow, type Row, schemaName, type Table, usualColumns } from "../../queries/table.ts";
+import { type Json, type Listing, type ListRow, type Row, schemaName, type Table } from "../../queries/table.ts";
 import { TABLES } from "../../queries/tables.ts";
 import { isOfSystem } from "../../support/system-error.ts";
 import { beginLink, LINK_END, showsHyperlinks } from "../../support/hyperlink.ts";
@@ -96,10 +96,7 @@ export function printRows(table: Listing, rows: readonly ListRow[], none: string
 /** The columns that the options choose, or on a terminal those that fit and say something. */
 function shownColumns(table: Listing, { columns, output: form }: ListForm, rows: readonly ListRow[] = []): Listed {
   if (columns) return namedColumns(table, columns);
-  const width = form === undefined ? terminalWidth() : undefined;
-  if (width === undefined) return listed(table, undefined);
-  const usual = rows.length ? usualColumns(table, rows) : undefined;
-  return listed(table, width).filter(([name]) => !usual?.has(name));
+  return listed(table, form === undefined ? terminalWidth() : undefined, rows);
 }
 
 /**
