@@ -44,13 +44,15 @@ export async function benchHistory(rounds: number, json: boolean): Promise<void>
   const unit = (name: string) => name === "keeping states" ? "share" : name.endsWith("MiB") ? "MiB" : "ms";
   if (json) {
     const table = [...figures].filter(([what]) => what in MOST).map(([what, values]): Figure => ({
-      ...{ what, values, most: MOST[what] },
-      unit: what === "keeping states" ? "share" : "ms",
+      what,
+      unit: unit(what),
+      values,
+      most: MOST[what],
     }));
     return printDocument({ schema: "el2.bench.history/1", rounds, table, figures: Object.fromEntries(figures) });
   }
   console.log(`${PLACES} places of a Debian session of ${LENGTH / 1e9} G instructions: median (least-greatest) of ${rounds}`);
-  for (const [name, values] of figures) console.log(`${name.padEnd(32)} ${withSpread(values, 2)} ${unit(name)}`);
+  for (const [name, values] of figures) console.log(`${name.padEnd(32)} ${withSpread(values)} ${unit(name)}`);
 }
 
 /** For `--ab`: the same figures. */

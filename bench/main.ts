@@ -1,11 +1,10 @@
 // `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory
-// |all|scale|linux|export|share|first-run|history
-// [--rounds N] [--guest NAME,..] [--cpus N,..] [--set
-// base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier interp|jit|auto]
-// [--json]`: how fast el2 is beside QEMU (TCG, one thread, cortex-a57), measured in the same
-// session, in turn. Only ratios of one session are worth comparing: machines and their load differ.
-// `--ab REV` compares el2 of this tree with el2 of a revision instead; at least four rounds, or
-// chance decides.
+// |all|scale|linux|export|share|first-run|history [--rounds N] [--guest NAME,..] [--cpus N,..]
+// [--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--cached] [--tier
+// interp|jit|auto] [--json]`: how fast el2 is beside QEMU (TCG, one thread, cortex-a57), measured
+// in the same session, in turn. Only ratios of one session are worth comparing: machines and their
+// load differ. `--ab REV` compares el2 of this tree with el2 of a revision instead; at least four
+// rounds, or chance decides.
 
 import { parseArgs } from "node:util";
 import { compareTrees, type Contest } from "./ab.ts";
