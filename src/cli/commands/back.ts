@@ -1,6 +1,7 @@
 // `el2 back`: an earlier place in the run of a session.
 
 import type { Command } from "@commander-js/extra-typings";
+import { MARKS } from "./mark.ts";
 import { answer } from "../common/answer.ts";
 import type { CommandContext } from "../common/command.ts";
 import { checkAnswered, ExitCode, failed, Failure } from "../common/failure.ts";
@@ -47,29 +48,23 @@ Examples:
   el2 back --mark before-the-reset
   el2 back --now`,
     )
-    .action(async (options) => exit(options.list ? await list(options) : await move(options, (open) => wantedPlace(options, open))));
+    .action(async (options) => exit(options.list ? await list(options) : await move(options, wantedPlace(options))));
 }
 
-interface WantedPlace {
-  readonly by?: number;
-  readonly to?: number;
-  readonly event?: string;
-  readonly at?: string;
-  readonly mark?: string;
-  readonly now?: true;
-}
+/** A place to move to; only a session knows where its marks are. */
+type Wanted = Move | { readonly kind: "mark"; readonly name: string };
 
 /**
  * The place that the options name.
  * @throws Failure if they name several, or an invalid one
  */
-async function wantedPlace(options: WantedPlace, open: OpenSession): Promise<Move> {
-  const places: readonly (Move | undefined)[] = [
+function wantedPlace(options: { by?: number; to?: number; event?: string; at?: string; mark?: string; now?: true }): Wanted {
+  const places: readonly (Wanted | undefined)[] = [
     options.by === undefined ? undefined : { kind: "step", by: -options.by },
     options.to === undefined ? undefined : { kind: "instructions", count: options.to },
     options.event === undefined ? undefined : { kind: "event", filter: checkedEventFilter("--event", options.event) },
     options.at === undefined ? undefined : { kind: "place", at: options.at },
-    options.mark === undefined ? undefined : { kind: "instructions", count: await markedPlace(open, options.mark) },
+    options.mark === undefined ? undefined : { kind: "mark", name: options.mark },
     options.now && { kind: "now" },
   ];
   const [place = { kind: "step", by: -1 }, ...others] = places.filter((one) => one !== undefined);
@@ -82,7 +77,7 @@ async function wantedPlace(options: WantedPlace, open: OpenSession): Promise<Mov
  * @throws Failure if there is none of this name
  */
 async function markedPlace({ asker }: OpenSession, name: string): Promise<number> {
-  const answer = await asker.ask({ table: PLACES.name, args: { filter: "kind=mark" } });
+  const answer = await asker.ask(MARKS);
   checkAnswered(answer);
   const marks = rowsOf(PLACES, answer), mark = marks.find((one) => one.name === name);
   if (mark) return Number(mark.insn);
@@ -104,10 +99,10 @@ export const MOVE_TIMEOUT = "wall time; exits with 4 after it, and the session s
 /** Moves to another place in the run of a session, and prints where it is. */
 export async function move(
   options: { session?: string; json?: boolean; timeout?: number },
-  wanted: Move | ((open: OpenSession) => Promise<Move>),
+  wanted: Wanted,
 ): Promise<number> {
   using open = await openSession(options);
-  const to = typeof wanted === "function" ? await wanted(open) : wanted;
+  const to: Move = wanted.kind === "mark" ? { kind: "instructions", count: await markedPlace(open, wanted.name) } : wanted;
   // The first Ctrl-C stops on the way, and the session stays paused there.
   const cancel = () => void open.asker.move({ kind: "here" });
   using progress = new Progress("replaying", "instructions", cancel);

@@ -34,7 +34,14 @@ Deno.test("el2 mark names places, el2 back --mark goes there, and a recording an
     1,
     'el2: there is no mark "lat"; did you mean "late"? There are a.b-c_1, late\n',
   ]);
-  assert.deepEqual(await fails("mark", "two words"), [2, 'el2: "two words" cannot name a mark; use up to 64 letters, digits, - _ and .\n']);
+  assert.deepEqual(await fails("mark", "two words"), [
+    2,
+    'el2: "two words" cannot name a mark; begin with a letter or digit, and use up to 64 letters, digits, - _ and .\n',
+  ]);
+  assert.deepEqual(await fails("back", "--mark", "lat", "--now"), [
+    2,
+    "el2: back: --by, --to, --event, --at, --mark and --now are mutually exclusive; give one\n",
+  ]);
   assert.equal((await fails("mark", "x", "--read-only"))[0], 5);
 
   const file = `${place.folder}/a.rec`;
@@ -47,4 +54,7 @@ Deno.test("el2 mark names places, el2 back --mark goes there, and a recording an
   const places = rowsOf(PLACES, await session.ask({ table: "time.ls", args: { filter: "kind=mark" } }));
   assert.deepEqual(places.map(({ name }) => name), ["a.b-c_1", "late"]);
   session.engine.stop();
+
+  // A filter takes the first for a range, and makes no difference between the second and "late".
+  for (const name of ["1..2", "LATE"]) assert.deepEqual((await place.json("mark", name)).data.map((row) => row.name), [name]);
 });
