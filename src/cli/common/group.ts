@@ -202,14 +202,13 @@ async function follow(
   const json = options.json ?? false, isText = text !== undefined && !json && options.output === undefined;
   if (!json && !isText) printStreamHeading(TABLES[table], options);
   let last: Row | undefined;
-  for (;;) {
+  for (;; await pause()) {
     const from = last && `${followed.column}>${Number(last[followed.column]) - 1}`;
     const found = await asker.ask({ table, args: { ...args, filter: allOfEvents([args.filter, from]) || undefined } });
     checkAnswered(found);
     const fresh = last ? rowsAfter(found.rows, last, followed) : found.rows;
     if (!fresh) {
       last = undefined;
-      await pause();
       continue;
     }
     if (new Set(found.rows.map((row) => row.vm)).size > 1) throw new Failure("several VMs have such rows", "name one to follow");
@@ -218,6 +217,5 @@ async function follow(
       else printStreamRow(session.info.name, found, row, json, options);
     }
     last = fresh.at(-1) ?? last;
-    await pause();
   }
 }
