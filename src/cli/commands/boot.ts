@@ -105,15 +105,7 @@ async function planned(image: string | undefined, options: BootOptions & RunOpti
   const { bootPlan, bootTable } = await import("../options/boot-table.ts");
   const { tier, memoryBudget, inject, hashAt, gdb, reboot, record } = options;
   const debug = gdb === undefined ? undefined : oneVm(PRIMARY_CONSOLE);
-  const plan = {
-    ...await bootPlan(await bootTable(image, options)),
-    tier,
-    memoryBudget,
-    inject,
-    hashAt,
-    debug,
-    ...reboot && { reboot },
-  };
+  const plan = { ...await bootPlan(await bootTable(image, options)), tier, memoryBudget, inject, hashAt, debug, ...reboot && { reboot } };
   return await recorded(plan, record);
 }
 

@@ -70,7 +70,7 @@ async function who(
   access: QueryArguments["access"],
   { size, at: before, all, back, limit, json = false, ...options }: WhoOptions,
 ): Promise<number> {
-  if (all && back !== undefined) throw new Failure("who: --all and --back are mutually exclusive", "give one", ExitCode.Usage);
+  if (all && back !== undefined) throw new Failure("who: --all and --back are mutually exclusive", "give one");
   using open = await openSession(options);
   const at = /^0x[0-9a-f]+$/i.test(target) ? paId(BigInt(target)) : target;
   const args = { at, access, size, before, back, limit: all ? limit ?? HISTORY : 1 };
