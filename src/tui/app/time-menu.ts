@@ -93,11 +93,11 @@ export class TimeMenu {
     const answer = await app.asker.ask({ table: "time.ls", args: {} }), rows = rowsOf(PLACES, answer), { error } = answer;
     if (error !== undefined || rows.length === 0) return this.#tell(error ?? PLACES.empty, "bad");
     const items = rows.map((row): MenuItem => {
-      const [kind, t, file, name] = (["kind", "t", "file", "name"] as const).map((name) => cellText(PLACES.columns[name], row[name]));
+      const text = (name: "kind" | "t" | "name" | "file") => row[name] === null ? "" : cellText(PLACES.columns[name], row[name]);
+      // Of a name and a file, a place has one at most.
+      const label = `${text("kind").padEnd(8)} t=${text("t")}s  ${row.insn.padStart(12)} instructions  ${text("name")}${text("file")}`;
       return {
-        label: `${kind.padEnd(8)} t=${t}s  ${row.insn.padStart(12)} instructions  ${
-          row.file === null ? row.name === null ? "" : name : file
-        }`.trimEnd(),
+        label: label.trimEnd(),
         reason: row.kind === "shown" ? "here" : undefined,
         run: () => app.move(row.kind === "now" ? { kind: "now" } : { kind: "instructions", count: Number(row.insn) }),
       };
