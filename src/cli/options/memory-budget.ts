@@ -13,6 +13,6 @@ export const memoryBudgetOption = new Option(
 
 export const diskBudgetOption = new Option(
   "--disk-budget <size>",
-  "limit the file in the cache for states for going back that have no room in memory, which goes with the session " +
+  "limit the file in the cache that holds states for going back when memory is full; it is removed with the session " +
     `(default: ${formatSize(DEFAULT_DISK_BUDGET)}; 0: no file)`,
 ).argParser(parseSizeIn(0, DISK_BUDGET_MAX));
