@@ -122,7 +122,7 @@ export async function fetchDebian(options: FetchOptions): Promise<Manifest> {
 export async function currentGuest(name: string, archive: Pick<MirrorArchive, "show">): Promise<Manifest | undefined> {
   const entry = await findEntry(name);
   if (!entry) return undefined;
-  const { manifest: { packages }, manifest, folder } = entry;
+  const { manifest, folder } = entry, { packages } = manifest;
   const names = [await kernelPackage(archive, CLOUD_KERNEL), BUSYBOX];
   if (!names.every((wanted) => packages.some(({ name }) => name === wanted))) return undefined;
   for (const { name, sha256 } of packages) {

@@ -60,7 +60,7 @@ function registerFetch(guests: Command, entry: URL): void {
     .action(async (guest, options) => {
       if (guest !== "debian") throw new Failure(`guests fetch: "${guest}" is not a guest that can be fetched`, "there is debian");
       // Readers of packages, and the machine that boots a guest with a disk, are loaded on demand.
-      const unchanged = ({ name, fetched }: Manifest) => report(`el2: ${name} of ${fetched.slice(0, 10)} has today's packages already`);
+      const unchanged = ({ name, fetched }: Manifest) => report(`el2: ${name} of ${fetched.slice(0, 10)} already has today's packages`);
       const wanted = { release: options.release, mirror: options.mirror, keep: options.keep, progress: progressLine(), unchanged };
       const fetched = options.disk
         ? (await import("../../catalog/debian-disk.ts")).fetchDebianDisk(wanted, (first) => firstBoot(entry, first))

@@ -10,7 +10,7 @@ import type { Recording } from "../../recordings/recording.ts";
 /** Wall time (ms) between two reports of the progress. */
 const SLICE = 100;
 
-/** Tells the instructions so far, of all recordings together. */
+/** Reports the instructions so far, of all recordings together. */
 export function job(recordings: readonly Recording[], port: JobPort<number>): ExecutedVm[] {
   let before = 0;
   return together(recordings.map((recording) => {

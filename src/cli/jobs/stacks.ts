@@ -15,7 +15,7 @@ interface Wanted {
   readonly every: number;
 }
 
-/** Tells the instructions so far, of all recordings together. */
+/** Reports the instructions so far, of all recordings together. */
 export function job({ recordings, every }: Wanted, port: JobPort<number>): SampledStack[] {
   let before = 0;
   return recordings.flatMap((recording) => {
