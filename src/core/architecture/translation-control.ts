@@ -1,10 +1,17 @@
-// TCR_EL1: the fields that stage 1, pointer authentication and debuggers share. Arm ARM D13.2.131.
+// TCR_EL1: the fields that stage 1, pointer authentication and debuggers share, and the sizes of
+// pages that it can ask for. Arm ARM D5.2.3, D13.2.131. A value for a size that the CPU does not
+// have counts as 4 KiB.
+
+import { addressSizesOf, type PageShift } from "../../isa/address-sizes.ts";
+import type { FeatureName } from "../../isa/features.ts";
 
 /** Fields; those of TTBR1 are 16 bits above those of TTBR0, single bits from TBI on one bit. */
 export const Tcr = {
   SizeMask: 0x3f,
   EpdShift: 7,
+  Tg0Shift: 14,
   HalfShift: 16,
+  Tg1Shift: 30,
   IpsShift: 32,
   Tbi0Shift: 37,
   /** The hardware manages access flags, and dirty state (FEAT_HAFDBS). */
@@ -14,3 +21,20 @@ export const Tcr = {
   Tbid0Shift: 51,
   E0pd0Shift: 55,
 } as const;
+
+/** A size of pages that stage 1 may have besides 4 KiB. */
+export interface Granule {
+  /** log2 of the bytes of a page, and of a table. */
+  readonly shift: PageShift;
+  /** Values of TG0 and TG1 that choose it. */
+  readonly tg0: number;
+  readonly tg1: number;
+}
+
+const GRANULES: readonly Granule[] = [{ shift: 14, tg0: 2, tg1: 1 }, { shift: 16, tg0: 1, tg1: 3 }];
+
+/** The granules besides 4 KiB that a CPU has. */
+export function granulesOf(features: ReadonlySet<FeatureName>): Granule[] {
+  const { granules } = addressSizesOf(features);
+  return GRANULES.filter(({ shift }) => granules.includes(shift));
+}

@@ -8,7 +8,7 @@
 import type { FeatureName } from "../../isa/features.ts";
 import { FaultStatus, Pstate, Sctlr, SCTLR_EPAN_SHIFT } from "../architecture/exceptions.ts";
 import { PHYSICAL_ADDRESS_BITS } from "../architecture/features.ts";
-import { Tcr } from "../architecture/translation-control.ts";
+import { granulesOf, Tcr } from "../architecture/translation-control.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { Access, callee, define as defineFunction } from "../state/functions.ts";
 import { WRITTEN_PAGES } from "../state/layout.ts";
@@ -16,7 +16,7 @@ import { setPageBit } from "../state/page-bits.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
-import { granuleShift, granulesOf, inputBits } from "./granules.ts";
+import { granuleShift, inputBits } from "./granules.ts";
 import { Stage2Flags } from "./stage2-table.ts";
 import { IPA_BITS, Stage2Entry, WIDE_IPA_BITS, WIDE_ROOT } from "./stage2.ts";
 import { PAGE_SHIFT } from "../../support/sizes.ts";

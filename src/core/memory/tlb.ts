@@ -2,6 +2,7 @@
 // ARM D5.9 (TLB maintenance).
 
 import type { FeatureName } from "../../isa/features.ts";
+import { type Granule, granulesOf } from "../architecture/translation-control.ts";
 import { CPU, DataEntry, FetchEntry, TlbSet } from "../state/cpu-state.ts";
 import { callee, define as defineFunction } from "../state/functions.ts";
 import { pageBit, setPageBit } from "../state/page-bits.ts";
@@ -23,7 +24,7 @@ import {
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
-import { type Granule, granuleShift, granulesOf } from "./granules.ts";
+import { granuleShift } from "./granules.ts";
 import { isOfPage, slowEntry, Suspicion } from "./suspects.ts";
 import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
 

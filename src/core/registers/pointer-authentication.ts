@@ -8,9 +8,9 @@
 
 import type { FeatureName } from "../../isa/features.ts";
 import { ExceptionClass, Pstate, Sctlr, syndrome } from "../architecture/exceptions.ts";
-import { Tcr } from "../architecture/translation-control.ts";
+import { granulesOf, Tcr } from "../architecture/translation-control.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
-import { granuleShift, granulesOf, inputBits } from "../memory/granules.ts";
+import { granuleShift, inputBits } from "../memory/granules.ts";
 import { ignoresTop, ignoresTopOfCode } from "../memory/mmu.ts";
 import { defineQarma, QARMA3, QARMA5 } from "../simd/qarma.ts";
 import { CPU } from "../state/cpu-state.ts";
@@ -46,13 +46,16 @@ function defineUpdate(library: Library, features: ReadonlySet<FeatureName>): voi
   const c = new Code(library.define("updatePointers", [], [], true));
   const tcr = c.let(c.load("i64.load", CPU.TCR_EL1));
   const kinds = [(high: Value) => ignoresTopOfCode(tcr, high, features), (high: Value) => ignoresTop(tcr, high)];
+  // From the lowest bit that no address has.
+  const masks = [0, 1].map((high) => {
+    const page = granuleShift(c, tcr, constant("i32", high), granulesOf(features));
+    const bits = inputBits(c, tcr.shrU(Tcr.HalfShift * high).wrap(), page, features);
+    return c.let(constant("i64", -1).shl(bits.wide()).and(~(1n << HALF_BIT)));
+  });
   for (const [data, ignores] of kinds.entries()) {
     const ignored = [0, 1].map((high) => c.let(ignores(constant("i32", high))));
-    for (const high of [0, 1]) {
-      const page = granuleShift(c, tcr, constant("i32", high), granulesOf(features));
-      const bits = inputBits(c, tcr.shrU(Tcr.HalfShift * high).wrap(), page, features).wide();
-      // From the lowest bit that no address has, up to the tag.
-      const mask = constant("i64", -1).shl(bits).and(~(1n << HALF_BIT));
+    for (const [high, mask] of masks.entries()) {
+      // Up to the tag.
       c.store("i64.store", CPU.PAC_MASKS + 16 * data + 8 * high, mask.and(ignored[high].select(constant("i64", (1n << 56n) - 1n), -1)));
     }
     c.store("i64.store", CPU.PAC_HALF_BITS + 8 * data, ignored[0].or(ignored[1]).select(constant("i64", HALF_BIT), 63));
