@@ -120,9 +120,7 @@ export const Pstate = {
 
 /** Fields of PSTATE that features add: exceptions save them, and returns restore them. */
 export function extendedPstate(features: ReadonlySet<FeatureName>): number {
-  const fields = [
-    ...[["FEAT_UAO", Pstate.UAO], ["FEAT_DIT", Pstate.DIT], ["FEAT_SSBS", Pstate.SSBS], ["FEAT_BTI", Pstate.BTYPE]] as const,
-  ];
+  const fields = [["FEAT_UAO", Pstate.UAO], ["FEAT_DIT", Pstate.DIT], ["FEAT_SSBS", Pstate.SSBS], ["FEAT_BTI", Pstate.BTYPE]] as const;
   return fields.reduce((bits, [feature, field]) => features.has(feature) ? bits | field : bits, 0);
 }
 

@@ -211,16 +211,14 @@ function defineState(library: Library, features: ReadonlySet<FeatureName>): void
     c.if(pstate.and(Pstate.ElMask), () => {
       const set = el0Set.add(pstate.and(Pstate.PAN).select(constant("i32", Regime.El1Pan * TlbSet.Size), Regime.El1 * TlbSet.Size));
       c.store("i32.store", CPU.TLB, set);
-      if (features.has("FEAT_UAO")) {
-        const overrides = pstate.and(Pstate.UAO);
-        c.store("i32.store", CPU.TLB_UNPRIVILEGED, overrides.select(c.load("i32.load", CPU.TLB), el0Set));
-      }
       c.store("i32.store", CPU.FP_TRAP, fpen.and(1).not());
     }, () => {
       c.store("i32.store", CPU.TLB, el0Set);
-      if (features.has("FEAT_UAO")) c.store("i32.store", CPU.TLB_UNPRIVILEGED, el0Set);
       c.store("i32.store", CPU.FP_TRAP, fpen.ne(3));
     });
+    if (features.has("FEAT_UAO")) {
+      c.store("i32.store", CPU.TLB_UNPRIVILEGED, pstate.and(Pstate.UAO).select(c.load("i32.load", CPU.TLB), el0Set));
+    }
   });
 }
 
