@@ -53,9 +53,8 @@ async function run(program: string, args: readonly string[]): Promise<Uint8Array
 }
 
 /** Runs the program in both; the bytes at `results` in QEMU, and in the core. */
-export async function runInBoth(source: string, size: number, budget: number): Promise<readonly [qemu: Uint8Array, el2: Uint8Array]> {
-  let outputs: readonly [Uint8Array, Uint8Array] | undefined;
-  await inFolder(async (folder) => {
+export function runInBoth(source: string, size: number, budget: number): Promise<readonly [qemu: Uint8Array, el2: Uint8Array]> {
+  return inFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/cases.S`, source);
     const tool = async (name: "as" | "ld" | "objcopy" | "nm", ...args: string[]) =>
       run(await nativeProgram(`aarch64-linux-gnu-${name}`), args);
@@ -74,10 +73,8 @@ export async function runInBoth(source: string, size: number, budget: number): P
     const expected = await run(await newestQemuUser(), ["-cpu", "max", `${folder}/cases`]);
     assert.equal(expected.length, size);
     const actual = execute(await Deno.readFile(`${folder}/image`), { finish: place("finish"), results: place("results"), size, budget });
-    outputs = [expected, actual];
+    return [expected, actual] as const;
   });
-  assert.ok(outputs);
-  return outputs;
 }
 
 interface Execution {
@@ -88,18 +85,13 @@ interface Execution {
 }
 
 function execute(image: Uint8Array, { finish, results, size, budget }: Execution): Uint8Array {
-  const { core, view, vcpu, run } = machineWith(image);
-  core.insertBreakpoint(vcpu.stage2, BigInt(CODE + finish));
-  run(budget);
-  assert.equal(vcpu.pc, BigInt(CODE + finish), `ESR_EL1 is 0x${vcpu.getRegister("ESR_EL1").toString(16)}`);
-  return new Uint8Array(view.buffer, view.byteOffset + CODE - RAM_BASE + results, size).slice();
-}
-
-function machineWith(image: Uint8Array) {
   const machine = new Machine({ cpu: parseCpu("max") }), { core, view, vcpu } = machine;
-  new Uint8Array(view.buffer, view.byteOffset + CODE - RAM_BASE, image.length).set(image);
+  const section = new Uint8Array(view.buffer, view.byteOffset + CODE - RAM_BASE, image.length);
+  section.set(image);
   vcpu.defaultCacheable = true;
   vcpu.setRegister("CPACR_EL1", CPACR_FPEN);
-  vcpu.pc = BigInt(CODE);
-  return { core, view, vcpu, run: (budget: number) => machine.run(budget) };
+  core.insertBreakpoint(vcpu.stage2, BigInt(CODE + finish));
+  machine.run(budget, CODE);
+  assert.equal(vcpu.pc, BigInt(CODE + finish), `ESR_EL1 is 0x${vcpu.getRegister("ESR_EL1").toString(16)}`);
+  return section.slice(results, results + size);
 }

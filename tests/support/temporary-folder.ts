@@ -1,10 +1,10 @@
 // Folders that tests work in, gone afterwards.
 
 /** Does `work` with a folder that is removed afterwards. */
-export async function inFolder(work: (folder: string) => void | Promise<void>): Promise<void> {
+export async function inFolder<T>(work: (folder: string) => T | Promise<T>): Promise<T> {
   const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
   try {
-    await work(folder);
+    return await work(folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
