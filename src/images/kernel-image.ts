@@ -40,25 +40,23 @@ export function imageHeader(bytes: Uint8Array): ImageHeader | undefined {
 }
 
 /**
- * PE/COFF: where the header's place is, and places in it: the number of sections, and bytes of the
- * optional header; of a section its bytes in the file, and their place.
+ * PE/COFF: the offset in the file of the header's offset; offsets in the header of the number of
+ * sections and of the optional header's size; offsets in a section header of the section's size and
+ * offset in the file. `header` and `section` are bytes of these headers.
  */
 const Pe = { at: 60, magic: 0x4550, sections: 6, optional: 20, header: 24, section: 40, rawSize: 16, rawAt: 20 } as const;
 
 /** Bytes of a whole Image, by its PE/COFF header; undefined without one. */
 export function wholeSize(image: Uint8Array): number | undefined {
-  const view = new DataView(image.buffer, image.byteOffset, image.byteLength),
-    fits = (at: number, size: number) => at + size <= image.length;
+  const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
+  const fits = (at: number, size: number) => at + size <= image.length;
   const at = fits(Pe.at, 4) ? view.getUint32(Pe.at, true) : image.length;
   if (!fits(at, Pe.header) || view.getUint32(at, true) !== Pe.magic) return undefined;
   const first = at + Pe.header + view.getUint16(at + Pe.optional, true);
   const sections = Array.from({ length: view.getUint16(at + Pe.sections, true) }, (_, index) => first + index * Pe.section);
-  return Math.max(
-    ...sections.filter((section) => fits(section, Pe.section)).map((section) =>
-      view.getUint32(section + Pe.rawAt, true) + view.getUint32(section + Pe.rawSize, true)
-    ),
-    0,
-  );
+  const ends = sections.filter((section) => fits(section, Pe.section))
+    .map((section) => view.getUint32(section + Pe.rawAt, true) + view.getUint32(section + Pe.rawSize, true));
+  return Math.max(0, ...ends);
 }
 
 /** Bytes of a page of the kernel, by bits 2:1 of its flags; undefined if it does not say. */

@@ -121,12 +121,13 @@ export const CODE_PAGES = 4 * MiB;
  */
 export const WRITTEN_PAGES = 0x3a_0000;
 
+/** The empty TLB set, after the TLB spaces. */
+const EMPTY_SET = 32 * MiB - EMPTY_SET_SIZE;
 /** TLB spaces, and the empty set. */
-const TLB_SPACES = slots(8 * MiB, 32 * MiB - EMPTY_SET_SIZE, TlbSpace.Size);
 export const TLB_POOL: TlbPoolLayout = {
-  base: TLB_SPACES.base,
-  spaces: TLB_SPACES.count,
-  empty: 32 * MiB - EMPTY_SET_SIZE,
+  base: 8 * MiB,
+  spaces: slots(8 * MiB, EMPTY_SET, TlbSpace.Size).count,
+  empty: EMPTY_SET,
   writeMapped: 0x38_0000,
 };
 
