@@ -105,7 +105,7 @@ export class FwCfg {
     return 0n;
   }
 
-  /** The value that a load would give, without it; undefined for bytes of an item. */
+  /** The value that a load would give, without its effects; undefined for bytes of an item. */
   seen(offset: number, size: number): SeenRegister | undefined {
     const isData = offset < FwCfgRegister.Selector;
     if (isData && this.#offset < (this.#items.get(this.#key)?.length ?? 0) || size > 4) return undefined;

@@ -151,8 +151,8 @@ export class Pl011 {
   }
 
   /**
-   * The value that a load would give, without it; undefined for the data, and inside of a
-   * register.
+   * The value that a load would give, without its effects; undefined for the data register, and for
+   * bytes that do not start a register.
    */
   seen(offset: number, size: number): SeenRegister | undefined {
     if (offset & 3) return undefined;

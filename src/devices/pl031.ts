@@ -62,7 +62,7 @@ export class Pl031 {
     return BigInt.asUintN(8 * size, BigInt(this.#register(offset) >>> 0));
   }
 
-  /** The value that a load would give, without it; undefined for the time. */
+  /** The value that a load would give, without its effects; undefined for the time. */
   seen(offset: number, size: number): SeenRegister | undefined {
     if (offset === Pl031Register.DR) return undefined;
     const alarm = offset === Pl031Register.RIS ? 1 : offset === Pl031Register.MIS ? this.#mask : 0;

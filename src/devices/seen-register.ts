@@ -1,8 +1,8 @@
-// The value of a device's register as nobody's load sees it: reading it so changes nothing.
+// The value that a load of a device's register would give, found without a load's effects.
 
 export interface SeenRegister {
   readonly value: number;
-  /** Bits that something besides the VM may change: input that arrives, an alarm. */
+  /** Bits that something outside the VM may change: input that arrives, an alarm. */
   readonly changing: number;
 }
 

@@ -79,14 +79,13 @@ export class Uart16550 {
     return size === 1 ? BigInt(this.#register(offset)) : 0n;
   }
 
-  /** The value that a load would give, without it; undefined where it changes something. */
+  /** The value that a load would give; undefined if the load would change something. */
   seen(offset: number, size: number): SeenRegister | undefined {
     if (size !== 1) return fixed(0);
     const arrives = this.#received.length < RECEIVER_SIZE, isEmpty = this.#received.length === 0;
     switch (offset) {
       case UartRegister.RBR:
-        if (this.#latched) break;
-        return undefined;
+        return this.#latched ? fixed(this.#register(offset)) : undefined;
       case UartRegister.IIR:
         if (this.#cause === Cause.THR) return undefined;
         return { value: IIR_FIFOS | this.#cause, changing: isEmpty ? Cause.LINE | Cause.NONE : 0 };
@@ -96,7 +95,7 @@ export class Uart16550 {
     return fixed(this.#register(offset));
   }
 
-  /** Input that the guest has not received yet: its interrupt stays as long as that. */
+  /** Input that the guest has not received yet. Its interrupt stays raised until then. */
   get input(): UartInput {
     const enabled = (this.#ier & UartEnable.RDI) !== 0, characters = this.#received.length;
     return { characters, raised: enabled && characters > 0, enabled };

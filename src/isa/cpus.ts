@@ -35,10 +35,10 @@ const PHONE_BASE = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asim
 const UNLISTED_PAC: readonly FeatureName[] = ["FEAT_PACIMP", "FEAT_PAuth2"];
 const ARM_PAC: readonly FeatureName[] = ["FEAT_PACQARMA5", "FEAT_FPACCOMBINE"];
 
-/** Without a name in Linux, but not of each CPU of their version: it reports them as FEAT_SSBS2. */
+/** Features without a name in Linux that CPUs of their version may lack (`ssbs` is FEAT_SSBS2). */
 const OPTIONAL: readonly FeatureName[] = ["FEAT_SSBS"];
 
-/** Features of a version of the architecture for which Linux has no name. */
+/** Features of every CPU of a version of the architecture for which Linux has no name. */
 const unlisted = (version: number): FeatureName[] =>
   FEATURE_NAMES.filter((name) => {
     const { hwcaps, rung = Infinity, requires = [] } = FEATURES[name] as Feature;

@@ -1,11 +1,11 @@
 // Memory copy and memory set (FEAT_MOPS), each of which is three instructions in a row: a prologue,
 // a main part and an epilogue. Arm ARM C4.1.94, C6.2 (CPYP, CPYFP, SETP), D1.3.6.
 //
-// The architecture lets a CPU choose what the registers are between them, and how much each
-// instruction does. Here they are option A's: where it copies forward, the addresses are those of
-// the ends, and the size counts from below zero up to it. The prologue only prepares them. The main
-// part copies or sets up to the end of a page, and is executed again for the next one, so that
-// interrupts are taken in between. Nothing is left for the epilogue.
+// The architecture leaves to the CPU what the registers hold between them, and how much each
+// instruction does. Here they follow option A: for a forward copy or a set, the addresses are those
+// of the ends, and the size counts from below zero up to zero. The prologue only prepares the
+// registers. The main part copies or sets up to the end of a page, and is executed again for the
+// next one, so that interrupts are taken in between. Nothing is left for the epilogue.
 
 import { x } from "./assembly.ts";
 import type { Builder, Node } from "./builder.ts";
@@ -68,7 +68,7 @@ function copyPrologue($: Builder, { Rd, Rs, Rn }: Registers, isForward: boolean)
   clearFlags($);
 }
 
-/** FEAT_MOPS, less what sets tags. */
+/** FEAT_MOPS, without the instructions that set tags. */
 export const memoryCopySet = (): Instruction[] => [
   insn(
     "CPY",

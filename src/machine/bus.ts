@@ -1,6 +1,6 @@
 // The device bus: which physical device answers at a physical address.
 
-/** A register as no load sees it, and the bits that something besides its VM may change. */
+/** A register's value without a load, and the bits that something outside its VM may change. */
 interface BusRegister {
   readonly value: number;
   readonly changing: number;
@@ -13,9 +13,9 @@ interface BusRegister {
 interface BusDevice {
   read(offset: number, size: number): bigint;
   write(offset: number, size: number, value: bigint): void;
-  /** The value that a load would give, without it; undefined where it changes something. */
+  /** The value that a load would give; undefined if the load would change something. */
   seen?(offset: number, size: number): BusRegister | undefined;
-  /** It is about to write memory. */
+  /** Whether it is about to write memory. */
   readonly isBusy?: boolean;
 }
 
@@ -49,7 +49,7 @@ export class Bus {
     return entry?.device.read(pa - entry.base, size);
   }
 
-  /** The register at `pa` as no load sees it; undefined if its device does not say. */
+  /** The register at `pa`, without a load; undefined if its device does not know it. */
   seen(pa: number, size: number): (BusRegister & { readonly device: string }) | undefined {
     const entry = this.at(pa), seen = entry?.device.seen?.(pa - entry.base, size);
     return entry && seen && { ...seen, device: entry.name };

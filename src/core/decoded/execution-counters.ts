@@ -1,9 +1,10 @@
 // Counters of executed instructions, in a core that counts (`CoreOptions.counts`): two for each
-// decoded instruction, and two after the last one of a page. One counts arrivals: control comes to
-// the instruction, and not from the one before it. The other counts departures: control leaves the
-// instruction, and not to the one after it. An instruction is executed as often as the one before
-// it, less the departures from that one, plus its own arrivals; so straight code costs nothing. The
-// departures from a conditional branch are how often it was taken.
+// decoded instruction, and two after the last instruction of a page. The first one counts arrivals:
+// how often control reached the instruction from any other than the one before it. The second one
+// counts departures: how often control left it for any other than the one after it. An instruction
+// is executed as often as the one before it, minus the departures from that one, plus its own
+// arrivals; so straight code costs nothing. The departures from a conditional branch are how often
+// it was taken.
 //
 // Counters have 32 bits: they are right modulo 2^32, and are emptied before a count can be higher.
 

@@ -1,6 +1,6 @@
-// The functions that the entries of isa/memory-copy-set.ts call (FEAT_MOPS). One call does not pass
-// the end of a page, and has done nothing where it takes an exception: all before it is in the
-// registers.
+// The functions that the entries of isa/memory-copy-set.ts call (FEAT_MOPS). One call stays in a
+// page. A call that takes an exception has changed nothing: the registers show the work of the
+// calls before it.
 
 import { ExceptionClass, Pstate, SCTLR_MSCEN_SHIFT, syndrome } from "../architecture/exceptions.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
@@ -11,9 +11,9 @@ import type { Library } from "../wasm/library.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import { copy, inPage } from "./data-access.ts";
 
-/** The ISS of the exception; the flags may be those of another option than this CPU's. D19.2.37. */
+/** The ISS of the exception. `WrongOption`: the flags are not those of option A. D19.2.37. */
 const Iss = { Set: 1 << 24, OptionsShift: 19, Epilogue: 1 << 18, WrongOption: 1 << 17, OptionA: 1 << 16, DestinationShift: 10 } as const;
-/** Options of a copy: its reads, its writes are unprivileged; a set has the latter alone. */
+/** Options of a copy: its reads or its writes are unprivileged. A set has only the latter. */
 const READS = 2, WRITES = 1;
 /** Bits 23:22 of a set, and the number of an epilogue. */
 const SET = 3, EPILOGUE = 2;
@@ -36,7 +36,7 @@ function definePermission(library: Library): void {
   c.if(atEl0.and(enabled.not()), () => c.run(callee(library, "raiseUndefined")));
 }
 
-/** `checkMemoryOperation` (PSTATE.C, whether bytes are left that should not be). */
+/** `checkMemoryOperation` (PSTATE.C, whether bytes are left when none should be). */
 function defineCheck(library: Library): void {
   const c = new Code(library.define("checkMemoryOperation", ["i32", "i32"], []));
   const isOther = c.parameter(0), isLeft = c.parameter(1);
@@ -60,17 +60,17 @@ function issOf(c: Code, encoding: Value): Value {
 /** The access of one byte at a time, with one of the options. */
 const accessOf = (options: Value, unprivileged: number) => options.and(unprivileged).nonZero().mul(Access.Unprivileged).or(1);
 
-/** Bytes from an address to the end of its page, or to its beginning, the one before it first. */
+/** Bytes from an address to the end of its page; backward, the bytes of a page before it. */
 const roomAt = (va: Value, forward: Value) => forward.select(constant("i32", PAGE_SIZE).sub(inPage(va)), inPage(va.sub(1)).add(1));
 
-/** Bytes that fit: those that are left (i64), but at most so many; one if something is watched. */
+/** Bytes of one call: those left (i64), at most `room`; one if something is watched. */
 function countOf(c: Code, left: Value, room: Value): Value {
   const count = c.let(left.ltU(room.wide()).select(left.wrap(), room));
   c.if(c.load("i32.load", CPU.WATCHING_DATA), () => c.set(count, 1));
   return count;
 }
 
-/** Decoded instructions in bytes of a page that change go. */
+/** Drops the decoded instructions in bytes of a page, which are about to change. */
 function dropDecoded(c: Code, library: Library, wasmAddress: Value, count: Value): void {
   c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => {
     const at = c.let(wasmAddress), left = c.let(count);
@@ -83,8 +83,8 @@ function dropDecoded(c: Code, library: Library, wasmAddress: Value, count: Value
 }
 
 /**
- * `copyMemory` (to, from, size, options) -> the size that is left: as the registers are, ends and
- * below zero to copy forward, beginnings and above zero to copy backward.
+ * `copyMemory` (to, from, size, options) -> the size that is left. As in the registers: a forward
+ * copy has the ends and a size below zero, a backward copy the beginnings and a size above zero.
  */
 function defineCopy(library: Library): void {
   const c = new Code(library.define("copyMemory", ["i64", "i64", "i64", "i32"], ["i64"]));

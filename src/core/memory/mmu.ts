@@ -272,9 +272,7 @@ function defineTranslateStage1(c: Code, library: Library, walk: FunctionBuilder,
   c.result(constant("i32", 1));
 }
 
-/**
- * Whether an access is checked as one of EL0: PSTATE.UAO takes that from instructions, not from AT.
- */
+/** Whether an access is checked as one of EL0. PSTATE.UAO overrides that, but not for AT S1E0. */
 function isUnprivileged(access: Value, pstate: Value, features: ReadonlySet<FeatureName>): Value {
   const unprivileged = access.and(Access.Unprivileged).nonZero();
   if (!features.has("FEAT_UAO")) return unprivileged;
@@ -510,7 +508,7 @@ function smallGranule(c: Code, bits: Value): WalkShape {
   };
 }
 
-/** Pages of the size that TCR_EL1 asks for, of which address spaces may be as small as a table. */
+/** Pages of any size. An address space may be as small as one table (FEAT_TTST). */
 function granuleOf(c: Code, page: Local, bits: Value): WalkShape {
   const indexBits = c.let(page.sub(3));
   // As many levels as the index has parts, of which the first may be shorter.

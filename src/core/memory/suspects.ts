@@ -11,7 +11,7 @@ import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import { AccessKind, mmuFunction } from "./mmu.ts";
-import { PAGE_SIZE } from "../../support/sizes.ts";
+import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
 
 /** How often all entries of a space may become suspects. */
 const MISSES = 16;
@@ -113,14 +113,14 @@ export class Suspicion {
   }
 
   /**
-   * A CPU that invalidates by itself what it has used after another one's invalidation, as an
-   * interprocessor interrupt asks for: the other one may not count on it before. The kept use was
-   * none of a stale translation then.
+   * A CPU invalidates by itself what it has used after another CPU's invalidation, as one does at
+   * an interprocessor interrupt. The other CPU cannot rely on its invalidation before that, so the
+   * use that was kept is not evidence.
    */
   settle(isPage: Value, page: Value): void {
     const { c } = this;
     c.if(c.load("i32.load", CPU.STALE).eq(Miss.Cpu), () => {
-      const differs = page.xor(c.load("i64.load", CPU.STALE_VA)).shl(8).shrU(8 + 12).nonZero();
+      const differs = page.xor(c.load("i64.load", CPU.STALE_VA)).shl(8).shrU(8 + PAGE_SHIFT).nonZero();
       c.if(isPage.and(differs).not(), () => c.store("i32.store", CPU.STALE, constant("i32", 0)));
     });
   }

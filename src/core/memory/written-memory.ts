@@ -33,7 +33,7 @@ export class WrittenMemory {
     setPageBits(this.#bytes, WRITTEN_PAGES, wasmAddress, size);
   }
 
-  /** Whether the page at a physical address was perhaps written ever. */
+  /** Whether the page at a physical address may ever have been written. */
   mayHave(pa: number): boolean {
     const { base, wasmAddress } = this.ram;
     return hasPageBit(this.#bytes, WRITTEN_PAGES, pa - base + wasmAddress) || (this.#before?.has(Math.floor(pa / PAGE_SIZE)) ?? false);

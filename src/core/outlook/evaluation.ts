@@ -51,7 +51,7 @@ export interface Prospect {
   readonly answer?: CallAnswer;
   /** The value of a device's register that stays as it is; undefined for others. */
   readonly register?: (va: bigint, size: number) => bigint | undefined;
-  /** The same of a system register that is not among the copied ones. */
+  /** The same for a system register that is not copied. */
   readonly system?: (name: string) => bigint | undefined;
   /** ESR_EL1 of the external abort that an access ends in; undefined if a device may answer. */
   readonly refused?: (pc: bigint, va: bigint) => number | undefined;
@@ -80,11 +80,11 @@ export class Stretch {
   readonly registers = new Map<string, KnownRegister>();
 }
 
-/** A register besides the copied ones that was read: of a device, or by its name. */
+/** A register of a device, or a system register that is not copied, that was read. */
 export interface KnownRegister {
-  /** Of a system register. */
+  /** Set for a system register. */
   readonly name: string | undefined;
-  /** Of a device's register. */
+  /** Set for a device's register. */
   readonly va: bigint | undefined;
   /** Bytes. */
   readonly size: number;
@@ -92,7 +92,7 @@ export interface KnownRegister {
 }
 
 /** Reads of these show signaled interrupts, whether PSTATE masks them or not. */
-const TELLS_OF_INTERRUPTS = /^(?:ICC_IAR[01]_EL1|ISR_EL1)$/;
+const SHOWS_INTERRUPTS = /^(?:ICC_IAR[01]_EL1|ISR_EL1)$/;
 
 interface Instruction {
   readonly word: number;
@@ -437,7 +437,7 @@ export class Evaluation {
     if (value === undefined) throw new Departs("register");
     // These leave to EL2.
     if (name.startsWith("ICC_")) this.stretch.calls++;
-    if (TELLS_OF_INTERRUPTS.test(name)) this.stretch.open = true;
+    if (SHOWS_INTERRUPTS.test(name)) this.stretch.open = true;
     this.stretch.registers.set(name, { name, va: undefined, size: 8, value });
     return value;
   }

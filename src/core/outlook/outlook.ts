@@ -21,7 +21,7 @@ export interface EndlessLoop {
   readonly calls: number;
   /** Registers of devices and system registers that it reads. */
   readonly registers: readonly KnownRegister[];
-  /** An interrupt could end it: it may be taken, or is asked for. */
+  /** An interrupt could end it: it may be taken, or the loop polls for it. */
   readonly open: boolean;
   /** Exceptions that a turn takes to EL1, and the syndrome and address of the last. */
   readonly exceptions: number;

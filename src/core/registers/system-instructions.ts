@@ -63,9 +63,10 @@ const CLEAN_BY_ADDRESS = [[3, 7, 10, 1], [3, 7, 11, 1], [3, 7, 12, 1], [3, 7, 14
 /** Clean to the point of deep persistence, of FEAT_DPB2. */
 const DC_CVADP = [3, 7, 13, 1] as const;
 const IC_IVAU = [3, 7, 5, 1] as const;
+
 /**
- * The maintenance of caches that an encoding is, which has no effect beside its faults: of an
- * address, or of all; undefined for other operations.
+ * Whether a cache operation can fault by its address, or cannot ("all"). It has no other effect
+ * here. Undefined for other operations.
  */
 export function cacheMaintenanceOf(encoding: number): "address" | "all" | undefined {
   const is = (fields: readonly [number, number, number, number]) => encodeSystemInstruction(...fields) === encoding;

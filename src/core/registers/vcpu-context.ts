@@ -222,7 +222,7 @@ export class VcpuContext implements VcpuState {
     this.#setWord(CPU.DEVICE_ATOMIC, access ? DEVICE_BECAUSE.indexOf(access.because) + 1 : DeviceAtomic.None);
     this.#set(CPU.DEVICE_ATOMIC_VA, access?.va ?? 0n);
     this.#set(CPU.DEVICE_ATOMIC_PC, access?.pc ?? 0n);
-    // Whether the next one is noted.
+    // `CPU.ATOMICS_TLB` follows from it.
     this.derivedStale = true;
   }
 

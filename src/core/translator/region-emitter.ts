@@ -28,10 +28,11 @@ export interface RegionContext {
   readonly library: Callees;
   readonly state: StateLocals;
   readonly temporaries: LocalPool;
-  /** Locals: the TLB set; that of exclusive and atomic accesses, where the region has any; */
+  /** Local: the TLB set. */
   readonly tlb: number;
+  /** Local: the TLB set of exclusive and atomic accesses, if the region has any. */
   readonly atomicsTlb: number | undefined;
-  /** the virtual address of instruction 0. */
+  /** Local: the virtual address of instruction 0. */
   readonly base: number;
   /**
    * Not zero where the computer's arithmetic is the architecture's (`isFast` of core/fp); and what
@@ -60,7 +61,7 @@ export function surroundings({ f, library, temporaries, tlb, atomicsTlb }: Regio
     local: (type) => temporaries.take(type),
     tlb: () => void f.get(tlb),
     atomicsTlb: () => {
-      if (atomicsTlb === undefined) throw new Error("a region of no atomic accesses has one");
+      if (atomicsTlb === undefined) throw new Error("a region without atomic accesses has one");
       f.get(atomicsTlb);
     },
     beforeCall: () => {},

@@ -240,7 +240,7 @@ class RegionFunction {
     this.#ownKeptPages(f);
   }
 
-  /** Device memory may be in the TLB since it was loaded. */
+  /** Loads it again: the TLB may hold Device memory since it was loaded. */
   #loadAtomicsTlb(f: FunctionBuilder): void {
     const local = this.#atomicsTlb;
     if (local === undefined) return;

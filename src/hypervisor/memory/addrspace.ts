@@ -52,9 +52,10 @@ const RANGE_OPERATIONS: ReadonlySet<number> = new Set(Object.values(VmmioOperati
  * Heap bytes of a page table. The table itself is in the machine's pool, where the core walks it.
  */
 const TABLE_SIZE = 16 * KiB;
-/** Interrupts of which a word of a GIC tells whether they are pending or active. */
+
+/** The 32 interrupts whose pending or active state a word of a GIC shows. */
 export interface ToldInterrupts {
-  /** Index of the vCPU whose bank has those that are private. */
+  /** Index of the vCPU whose private interrupts they are, if they are private. */
   readonly owner: number;
   readonly first: number;
   readonly what: "pending" | "active";
@@ -76,8 +77,8 @@ export interface VirtualDevice {
    */
   isSteady?(offset: number): boolean;
   /**
-   * The 32 interrupts of which the word at this offset tells whether they are pending or active;
-   * undefined for other words. `readWord` gives it.
+   * The interrupts whose pending or active state the word at this offset shows; undefined for
+   * other words. `readWord` gives the word.
    */
   interruptsAt?(vcpu: ObjectOf<"thread">, offset: number): ToldInterrupts | undefined;
   /** A store; false is a synchronous external abort. */
