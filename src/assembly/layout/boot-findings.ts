@@ -3,9 +3,11 @@
 // with its own end (Linux Documentation/admin-guide/serial-console.rst, initramfs buffer format).
 
 import { readDevicetree } from "../../devicetree/reader.ts";
-import type { DevicetreeNode } from "../../devicetree/tree.ts";
+import { PPI, TIMER_PPIS } from "../../devicetree/gic.ts";
+import { type DevicetreeNode, readCells } from "../../devicetree/tree.ts";
 import type { BootFinding, NeededNode } from "../../queries/facts/boot-finding.ts";
 import { imageHeader, wholeSize } from "../../images/kernel-image.ts";
+import { FIRST_PPI } from "../../machine/memory-map.ts";
 import { hex } from "../../support/number-text.ts";
 import { GiB, KiB, MiB } from "../../support/sizes.ts";
 import type { DevicePlan } from "../../virtio/plan.ts";
@@ -39,15 +41,15 @@ export function bootFindings({ tree: blob, devices, slots, ramdisk, image }: Boo
   if (!read.ok) return [];
   const nodes = [...allNodes(read.tree.root)], chosen = nodes.find(({ name }) => name === "chosen");
   const words = textOf(chosen, "bootargs").split(/\s+/);
-  const ports = serialPorts(nodes);
+  const ports = serialPorts(nodes), header = imageHeader(image);
   return [
     ...consoles(words, ports, devices),
     ...earlyConsole(words, ports, textOf(chosen, "stdout-path") || textOf(chosen, "linux,stdout-path")),
     ...ramdisk ? ramdiskFindings(chosen, ramdisk) : [],
     ...undescribed(nodes, slots),
     // A Linux kernel has such a header.
-    ...imageHeader(image)
-      ? [...imageCut(image), ...limited(words, image), ...absentNodes(nodes), ...otherTimer(nodes), ...cpusNotStarted(nodes)]
+    ...header
+      ? [...imageCut(image), ...limited(words, header.imageSize), ...absentNodes(nodes), ...otherTimer(nodes), ...cpusNotStarted(nodes)]
       : [],
   ];
 }
@@ -139,32 +141,31 @@ function imageCut(image: Uint8Array): BootFinding[] {
 const UNITS: Readonly<Record<string, number>> = { "": 1, k: KiB, m: MiB, g: GiB };
 
 /** `mem=` below the bytes of the image. */
-function limited(words: readonly string[], image: Uint8Array): BootFinding[] {
-  const argument = words.findLast((word) => word.startsWith("mem=")), needs = imageHeader(image)?.imageSize ?? 0;
+function limited(words: readonly string[], needs: number): BootFinding[] {
+  const argument = words.findLast((word) => word.startsWith("mem="));
   const [, number, unit] = /^mem=(0x[0-9a-f]+|\d+)([kmg]?)$/i.exec(argument ?? "") ?? [];
   if (argument === undefined || number === undefined || Number(number) * UNITS[unit.toLowerCase()] >= needs) return [];
   return [{ code: "memory-limited", argument, needs }];
 }
 
-/** The virtual timer is a PPI (GICv3 binding: kind 1, from INTID 16), the third one of its node. */
-const PPI = 1, FIRST_PPI = 16, VIRTUAL = 2, CELLS = 3, VIRTUAL_TIMER = 27;
+const TIMER = /^arm,armv[78]-timer/;
+/** Cells of an interrupt without an affinity, and which of the timer's is the virtual one. */
+const CELLS = 3, VIRTUAL = 2;
 
 function otherTimer(nodes: readonly DevicetreeNode[]): BootFinding[] {
-  const node = nodes.find((one) => strings(one, "compatible").some((text) => /^arm,armv[78]-timer/.test(text)));
-  const interrupts = node?.properties.get("interrupts") ?? new Uint8Array();
-  const view = new DataView(interrupts.buffer, interrupts.byteOffset, interrupts.length);
-  const cell = (index: number) => view.getUint32(4 * (CELLS * VIRTUAL + index));
+  const node = nodes.find((one) => strings(one, "compatible").some((text) => TIMER.test(text)));
+  const interrupts = node && readCells(node, "interrupts") || [], [kind, ppi] = interrupts.slice(CELLS * VIRTUAL);
   // An interrupt of four cells has an affinity as its fourth.
-  if (interrupts.length % (4 * CELLS) !== 0 || interrupts.length < 4 * CELLS * (VIRTUAL + 1) || cell(0) !== PPI) return [];
-  const named = FIRST_PPI + cell(1);
-  return named === VIRTUAL_TIMER ? [] : [{ code: "timer-elsewhere", named, is: VIRTUAL_TIMER }];
+  if (interrupts.length % CELLS !== 0 || interrupts.length < CELLS * (VIRTUAL + 1) || kind !== PPI) return [];
+  const is = TIMER_PPIS[VIRTUAL];
+  return ppi === is ? [] : [{ code: "timer-elsewhere", named: FIRST_PPI + ppi, is: FIRST_PPI + is }];
 }
 
 /** Nodes that a kernel needs, by compatible; memory by the beginning of its name. */
 const NEEDED: readonly (readonly [NeededNode, RegExp])[] = [
   ["memory", /^memory(?:@|$)/],
   ["interrupt controller", /^arm,(?:gic-v[345]|cortex-a15-gic|gic-400)$/],
-  ["timer", /^arm,armv[78]-timer/],
+  ["timer", TIMER],
   ["psci", /^arm,psci/],
 ];
 
