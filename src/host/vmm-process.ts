@@ -10,7 +10,7 @@ import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
 import type { VmPlan } from "./plan.ts";
 import { boardOf } from "./boards.ts";
 import type { Board, BoardDevices, BoardProcess, FlashVariables } from "./boards/board.ts";
-import type { VmRegion } from "./boards/layout.ts";
+import { offsetIn, type VmRegion } from "./boards/layout.ts";
 import type { DriverTraits } from "./boards/nodes.ts";
 import type { VmConsole, VmConsoleState } from "./boards/vm-console.ts";
 import type { VmDevices } from "./vm-devices.ts";
@@ -434,10 +434,10 @@ export class Vmm<D extends VmmData = VmmData> implements VmmProcess {
   }
 
   seen(address: number, size: number): (SeenRegister & { readonly device: string }) | undefined {
-    const { console: { base, size: bytes } } = this.board, offset = address - base;
-    const isConsole = this.#console !== undefined && offset >= 0 && offset < bytes;
-    const seen = this.data.ended ? undefined : isConsole ? this.#console?.seen(offset, size) : this.#devices?.seen(address, size);
-    return seen && { ...seen, device: isConsole ? "its console" : "its VMM" };
+    if (this.data.ended) return undefined;
+    const offset = this.#console && offsetIn(this.board.console, address);
+    const seen = offset === undefined ? this.#devices?.seen(address, size) : this.#console?.seen(offset, size);
+    return seen && { ...seen, device: offset === undefined ? "its VMM" : "its console" };
   }
 
   get unread(): UartInput | undefined {
@@ -450,10 +450,8 @@ export class Vmm<D extends VmmData = VmmData> implements VmmProcess {
 
   /** The value of a load, 0 for a store; undefined if no device is. */
   #access(address: number, size: number, value: bigint | undefined): bigint | undefined {
-    const { console: place } = this.board, offset = address - place.base;
-    if (this.#console === undefined || offset < 0 || offset >= place.size) {
-      return (this.#devices ?? this.#virtio)?.access(address, size, value);
-    }
+    const offset = offsetIn(this.board.console, address);
+    if (this.#console === undefined || offset === undefined) return (this.#devices ?? this.#virtio)?.access(address, size, value);
     if (value === undefined) return this.#console.read(this.kernel.cpu.now, offset, size);
     this.#console.write(this.kernel.cpu.now, offset, size, value);
     return 0n;

@@ -31,6 +31,11 @@ export interface Range {
   readonly size: number;
 }
 
+/** The offset of an address in a range; undefined outside. */
+export function offsetIn({ base, size }: Range, address: number): number | undefined {
+  return address >= base && address < base + size ? address - base : undefined;
+}
+
 /** An interrupt line that the VMM drives. */
 export interface BoardLine {
   readonly spi: number;

@@ -12,6 +12,7 @@ import { VirtualCpufreq, type VirtualCpufreqState } from "../../../devices/virtu
 import { VirtioId } from "../../../virtio/device.ts";
 import { type PciTransport, virtioFunction } from "../../../virtio/pci-transport.ts";
 import type { BoardDevices, BoardProcess } from "../board.ts";
+import { offsetIn, type Range } from "../layout.ts";
 import {
   CROSVM_BATTERY,
   CROSVM_CAM,
@@ -56,7 +57,10 @@ interface RegisterDevice {
 }
 
 /** Ports but the first, which are connected to nothing. */
-const OTHER_SERIALS = CROSVM_SERIALS.slice(1);
+const OTHER_SERIALS = CROSVM_SERIALS.slice(1).map((serial) => ({ ...serial, size: CROSVM_SERIAL_SIZE }));
+
+/** The index of the one at an address; -1 without. */
+const serialAt = (address: number) => OTHER_SERIALS.findIndex((range) => offsetIn(range, address) !== undefined);
 
 /** The devices of one VM, for one life of it. */
 export class CrosvmDevices implements BoardDevices {
@@ -68,7 +72,7 @@ export class CrosvmDevices implements BoardDevices {
   /** Without frequencies it has no frames. */
   readonly #cpufreq: VirtualCpufreq;
   /** The devices of single registers, with their ranges. */
-  readonly #places: readonly (readonly [{ readonly base: number; readonly size: number }, RegisterDevice])[];
+  readonly #places: readonly (readonly [Range, RegisterDevice])[];
   readonly #bus: PciBus;
 
   /** @param transports the VM's virtio devices, in the order of their slots */
@@ -122,18 +126,16 @@ export class CrosvmDevices implements BoardDevices {
 
   /** An access of the guest: the value of a load, 0 for a store; undefined if no device is. */
   access(address: number, size: number, value: bigint | undefined): bigint | undefined {
-    const serial = OTHER_SERIALS.findIndex(({ base }) => address >= base && address < base + CROSVM_SERIAL_SIZE);
+    const serial = serialAt(address);
     if (serial >= 0) return this.#accessSerial(serial, address - OTHER_SERIALS[serial].base, size, value);
-    const at = (place: { readonly base: number; readonly size: number }) =>
-      address >= place.base && address < place.base + place.size ? address - place.base : undefined;
-    const config = at(CROSVM_CAM);
+    const config = offsetIn(CROSVM_CAM, address);
     if (config !== undefined) {
       if (value === undefined) return this.#bus.readConfig(config, size);
       this.#bus.writeConfig(config, size, value);
       return 0n;
     }
     for (const [place, device] of this.#places) {
-      const offset = at(place);
+      const offset = offsetIn(place, address);
       if (offset === undefined) continue;
       if (value === undefined) return device.read(offset, size);
       return device.write(offset, size, value) ? 0n : undefined;
@@ -142,7 +144,7 @@ export class CrosvmDevices implements BoardDevices {
   }
 
   seen(address: number, size: number): SeenRegister | undefined {
-    const serial = OTHER_SERIALS.findIndex(({ base }) => address >= base && address < base + CROSVM_SERIAL_SIZE);
+    const serial = serialAt(address);
     return serial < 0 ? undefined : this.#serials[serial].seen(address - OTHER_SERIALS[serial].base, size);
   }
 

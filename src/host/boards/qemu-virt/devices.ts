@@ -11,6 +11,7 @@ import { VirtioMmioRegister } from "../../../devices/virtio-mmio-registers.ts";
 import { FIRST_SPI } from "../../../devicetree/gic.ts";
 import type { PciTransport } from "../../../virtio/pci-transport.ts";
 import type { BoardDevices, BoardProcess } from "../board.ts";
+import { offsetIn, type Range } from "../layout.ts";
 import type { VmPlan } from "../vm-plan.ts";
 import { qemuPciBus } from "./pci.ts";
 import { QEMU_ECAM, QEMU_FW_CFG, QEMU_ITS, QEMU_RTC, QEMU_SLOTS, QEMU_V2M, qemuDeviceId, qemuFlash, qemuMessages } from "./map.ts";
@@ -56,9 +57,9 @@ export class QemuDevices implements BoardDevices {
   readonly #messages: Gicv2m | undefined;
   readonly #bus: PciBus;
   /** The banks of flash, if the VM starts there. */
-  readonly #flash: readonly { readonly base: number; readonly size: number; readonly device: CfiFlash }[];
+  readonly #flash: readonly (Range & { readonly device: CfiFlash })[];
   /** Devices of registers alone, with their ranges. */
-  readonly #registers: readonly (readonly [{ readonly base: number; readonly size: number }, RegisterDevice])[];
+  readonly #registers: readonly (readonly [Range, RegisterDevice])[];
 
   /** @param transports the VM's virtio devices, in the order of their slots */
   constructor(plan: VmPlan, transports: readonly PciTransport[], process: BoardProcess) {
@@ -122,29 +123,27 @@ export class QemuDevices implements BoardDevices {
     if (this.#messages === undefined && address === QEMU_ITS.translater) {
       return this.#process.signalMsi(QEMU_ITS.label, qemuDeviceId(slot), data);
     }
-    const known = address >= QEMU_V2M.base && address < QEMU_V2M.base + QEMU_V2M.size &&
-      this.#messages?.write(address - QEMU_V2M.base, 4, BigInt(data));
+    const offset = offsetIn(QEMU_V2M, address);
+    const known = offset !== undefined && this.#messages?.write(offset, 4, BigInt(data));
     if (!known) this.#process.problem(`a message at 0x${address.toString(16)}, where nothing takes it`);
   }
 
   access(address: number, size: number, value: bigint | undefined): bigint | undefined {
-    const at = (place: { readonly base: number; readonly size: number }) =>
-      address >= place.base && address < place.base + place.size ? address - place.base : undefined;
-    const config = at(QEMU_ECAM);
+    const config = offsetIn(QEMU_ECAM, address);
     if (config !== undefined) {
       if (value === undefined) return this.#bus.readConfig(config, size);
       this.#bus.writeConfig(config, size, value);
       return 0n;
     }
-    const slot = at({ base: QEMU_SLOTS.base, size: QEMU_SLOTS.count * QEMU_SLOTS.stride });
+    const slot = offsetIn({ base: QEMU_SLOTS.base, size: QEMU_SLOTS.count * QEMU_SLOTS.stride }, address);
     if (slot !== undefined) return value === undefined ? EMPTY_SLOT.get(slot % QEMU_SLOTS.stride) ?? 0n : 0n;
-    const messages = at(QEMU_V2M);
+    const messages = offsetIn(QEMU_V2M, address);
     if (this.#messages !== undefined && messages !== undefined) {
       if (value === undefined) return this.#messages.read(messages, size);
       return this.#messages.write(messages, size, value) ? 0n : undefined;
     }
     for (const [place, device] of this.#registers) {
-      const offset = at(place);
+      const offset = offsetIn(place, address);
       if (offset === undefined) continue;
       if (value === undefined) return device.read(offset, size);
       device.write(offset, size, value);
@@ -154,8 +153,11 @@ export class QemuDevices implements BoardDevices {
   }
 
   seen(address: number, size: number): SeenRegister | undefined {
-    const [place, device] = this.#registers.find(([{ base, size }]) => address >= base && address < base + size) ?? [];
-    return place && device?.seen?.(address - place.base, size);
+    for (const [place, device] of this.#registers) {
+      const offset = offsetIn(place, address);
+      if (offset !== undefined) return device.seen?.(offset, size);
+    }
+    return undefined;
   }
 
   get isBusy(): boolean {
