@@ -2,8 +2,7 @@
 
 import { addressBy, dataFlow, type GeneralRegister } from "../isa/data-flow.ts";
 import type { System } from "../assembly/system/system.ts";
-import { Pstate } from "../core/interface.ts";
-import type { Vcpu } from "../hypervisor/inspect.ts";
+import { stackPointer, type Vcpu } from "../hypervisor/inspect.ts";
 import { formatId, paId, parseAs } from "../queries/ids.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 import { type Access, vcpuOf, type Watched } from "./accesses.ts";
@@ -53,7 +52,7 @@ function physical({ core }: System, { registers }: Vcpu, address: bigint): numbe
   return translation.ok ? translation.pa : undefined;
 }
 
-function valueOf({ registers }: Vcpu, register: GeneralRegister): bigint {
+function valueOf(vcpu: Vcpu, register: GeneralRegister): bigint {
   if (register === "zr") return 0n;
-  return register === "sp" ? registers.getRegister(registers.pstate & Pstate.SP ? "SP_EL1" : "SP_EL0") : registers.getX(register);
+  return register === "sp" ? vcpu.registers.getRegister(stackPointer(vcpu)) : vcpu.registers.getX(register);
 }

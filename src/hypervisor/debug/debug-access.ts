@@ -64,7 +64,8 @@ const named = (name: RegisterName, bits: 32 | 64, group: DebugRegister["group"])
   read: ({ registers }) => registers.getRegister(name),
   write: group === "system" ? undefined : always(({ registers }, value) => registers.setRegister(name, value)),
 });
-const stackPointer = (vcpu: Vcpu): RegisterName => vcpu.registers.pstate & Pstate.SP ? "SP_EL1" : "SP_EL0";
+/** The register that is SP of a vCPU now. */
+export const stackPointer = ({ registers }: Vcpu): RegisterName => registers.pstate & Pstate.SP ? "SP_EL1" : "SP_EL0";
 
 /** The bits of codes in pointers, by gdb's name; none on a CPU without pointer authentication. */
 const mask = (name: string, kind: "code" | "data", half: 0 | 1): DebugRegister => ({

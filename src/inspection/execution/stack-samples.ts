@@ -1,8 +1,7 @@
 // Samples of the call stack of the vCPU that executes instructions. Taking one changes nothing in
 // the machine; names come later, as a kernel's symbols are not known while it starts.
 
-import type { Hypervisor, Vcpu } from "../../hypervisor/inspect.ts";
-import { Pstate } from "../../core/interface.ts";
+import { type Hypervisor, stackPointer, type Vcpu } from "../../hypervisor/inspect.ts";
 import { CodeFrames } from "../../symbols/code-frames.ts";
 import { guestReader, unwind } from "../../symbols/unwind.ts";
 import type { VmSymbols } from "../../symbols/vm-symbols.ts";
@@ -45,7 +44,7 @@ export class StackSamples {
   }
 
   #addresses(vm: string, vcpu: Vcpu, { machine: { ram } }: Hypervisor, symbols: VmSymbols): bigint[] {
-    const { registers } = vcpu, sp = registers.getRegister(registers.pstate & Pstate.SP ? "SP_EL1" : "SP_EL0");
+    const { registers } = vcpu, sp = registers.getRegister(stackPointer(vcpu));
     const read = guestReader(symbols.core, ram, vcpu), tables = symbols.all(vm);
     let code = this.#code.get(registers.stage2);
     if (code?.tables !== tables.length) {

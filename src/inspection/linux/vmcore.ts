@@ -3,8 +3,7 @@
 // segment for each run of RAM. A Linux's segments have its virtual addresses, and there is one more
 // for the image of its kernel. Pages of zeros are left out of the file, which has holes there.
 
-import type { AddressSpace, Vcpu } from "../../hypervisor/inspect.ts";
-import { Pstate } from "../../core/interface.ts";
+import { type AddressSpace, stackPointer, type Vcpu } from "../../hypervisor/inspect.ts";
 import { UPPER_HALF } from "../../formats/page-tables.ts";
 import { translate } from "../../linux/memory.ts";
 import type { Reading } from "../../linux/reading.ts";
@@ -113,9 +112,9 @@ function spaceOf(view: View, vm: string | undefined): AddressSpace {
 }
 
 /** Registers of a vCPU, and the process that it runs where the kernel's own registers say it. */
-function statusOf({ registers }: Vcpu, reading: Reading | undefined): Uint8Array {
+function statusOf(vcpu: Vcpu, reading: Reading | undefined): Uint8Array {
   const view = new DataView(new ArrayBuffer(PRSTATUS_SIZE));
-  const own = registers.pstate & Pstate.SP ? "SP_EL1" : "SP_EL0", current = registers.getRegister("SP_EL0");
+  const { registers } = vcpu, own = stackPointer(vcpu), current = registers.getRegister("SP_EL0");
   const pid = reading && own === "SP_EL1" && current >= UPPER_HALF
     ? reading.tried("vCPU", () => reading.struct("task_struct", current).number("pid"))
     : undefined;

@@ -1,7 +1,6 @@
 // The call frames of a vCPU as rows, with the functions that the compiler has inlined.
 
-import type { Vcpu } from "../../hypervisor/inspect.ts";
-import { Pstate } from "../../core/interface.ts";
+import { stackPointer, type Vcpu } from "../../hypervisor/inspect.ts";
 import type { View } from "./inspected.ts";
 import type { DebugInfo } from "../../symbols/debug-info.ts";
 import { CodeFrames } from "../../symbols/code-frames.ts";
@@ -34,7 +33,7 @@ export function vmOfVcpu(view: View, vcpu: Vcpu): string {
 export function framesOf(view: View, vcpu: Vcpu): ShownFrame[] {
   if (vcpu.native) return [];
   const { symbols } = view.system, infos = symbols.infos(vmOfVcpu(view, vcpu));
-  const { registers } = vcpu, sp = registers.getRegister(registers.pstate & Pstate.SP ? "SP_EL1" : "SP_EL0");
+  const sp = vcpu.registers.getRegister(stackPointer(vcpu));
   const read = guestReader(symbols.core, view.hypervisor.machine.ram, vcpu);
   const code = new CodeFrames(symbols.all(vmOfVcpu(view, vcpu)), read);
   return unwind(vcpu, sp, read, infos, code).flatMap((frame) => withInlined(frame, infos));
