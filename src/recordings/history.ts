@@ -5,7 +5,7 @@ import { isMidTurn, type Moment } from "./past.ts";
 import type { RunMemory } from "../assembly/system/system.ts";
 import type { SystemState } from "../state/system-state.ts";
 import type { PageFile } from "../state/page-file.ts";
-import { PageMap } from "../state/page-map.ts";
+import { type Page, PageMap } from "../state/page-map.ts";
 import { DEFAULT_LIMITS } from "../plans/memory-budget.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 import { node } from "../support/node-modules.ts";
@@ -78,8 +78,6 @@ const LEAST = 3;
 /** The milestones of a session, in the order of the run. */
 export class History {
   readonly #milestones: Kept[] = [];
-  #bytes = 0;
-  #stored = 0;
   /** Milestones that are never dropped: the origin. */
   readonly #first: number;
 
@@ -102,12 +100,12 @@ export class History {
 
   /** Bytes of memory that states take, without the origin. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#milestones.reduce((sum, { own }) => sum + own, 0);
   }
 
   /** Bytes of the file that states take. */
   get stored(): number {
-    return this.#stored;
+    return this.#milestones.reduce((sum, { stored }) => sum + stored, 0);
   }
 
   /** Milestones that made room for others. */
@@ -144,8 +142,8 @@ export class History {
     this.#measure(index);
     this.#measure(index + 1);
     const least = this.limit === undefined ? LEAST : this.#first + 1, limit = (this.limit ?? DEFAULT_LIMITS.history) - this.reserved;
-    while (this.#milestones.length > COUNT_LIMIT || this.#bytes > limit) if (!this.#makeRoom(least)) break;
-    if (this.limit !== undefined && this.#bytes > limit) this.clear();
+    while (this.#milestones.length > COUNT_LIMIT || this.bytes > limit) if (!this.#makeRoom(least)) break;
+    if (this.limit !== undefined && this.bytes > limit) this.clear();
   }
 
   /** Wall time of the run up to a place before the milestone with this index, probably. */
@@ -160,15 +158,15 @@ export class History {
   #measure(index: number): void {
     const one = this.#milestones.at(index);
     if (!one || index < this.#first) return;
-    const before = this.#milestones[index - 1]?.state.pages ?? PageMap.EMPTY;
-    this.#bytes -= one.own;
-    this.#stored -= one.stored;
     let inMemory = 0, inFile = 0;
-    for (const { content } of one.state.pages.apartFrom(before)) content ? inMemory++ : inFile++;
+    for (const { content } of this.#ownPages(index)) content ? inMemory++ : inFile++;
     one.own = one.state.size + inMemory * PAGE_SIZE;
     one.stored = inFile * PAGE_SIZE;
-    this.#bytes += one.own;
-    this.#stored += one.stored;
+  }
+
+  /** The pages of one that the one before it does not have. */
+  #ownPages(index: number): Iterable<Page> {
+    return this.#milestones[index].state.pages.apartFrom(this.#milestones[index - 1]?.state.pages ?? PageMap.EMPTY);
   }
 
   /**
@@ -185,9 +183,8 @@ export class History {
   forget(milestone: Milestone): Milestone | undefined {
     const index = this.#milestones.findIndex(({ state }) => state === milestone.state);
     if (index < 0) return this.before(milestone.moment);
-    const before = this.#milestones.at(index - 1);
     this.#drop(index);
-    return index > 0 ? before : undefined;
+    return this.#milestones[index - 1];
   }
 
   /** Whether there is one in a range of instruction counts. */
@@ -200,10 +197,8 @@ export class History {
     const index = this.#milestones.findIndex((one, index) => index >= this.#first && isInMemory(one)), { file } = this;
     const isPossible = this.#milestones.length > least;
     if (!file || index < 0 || this.#milestones.length > COUNT_LIMIT) return isPossible && this.#thin();
-    const { own, state } = this.#milestones[index];
-    if (this.#stored + own > file.room) return isPossible && this.#thin();
-    const before = this.#milestones[index - 1]?.state.pages ?? PageMap.EMPTY;
-    const isMoved = file.take([...state.pages.apartFrom(before)].filter(({ content }) => content));
+    if (this.stored + this.#milestones[index].own > file.room) return isPossible && this.#thin();
+    const isMoved = file.take([...this.#ownPages(index)].filter(({ content }) => content));
     if (!isMoved) return isPossible && this.#thin(isInMemory);
     this.#measure(index);
     return true;
@@ -225,9 +220,7 @@ export class History {
   }
 
   #drop(index: number): void {
-    const [{ own, stored }] = this.#milestones.splice(index, 1);
-    this.#bytes -= own;
-    this.#stored -= stored;
+    this.#milestones.splice(index, 1);
     this.dropped++;
     this.#measure(index);
   }
