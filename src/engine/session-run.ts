@@ -277,13 +277,11 @@ export class SessionRun implements Rerun {
 
   /** Keeps the state of the run where a past is, for going back. */
   keepPast(past: Past): void {
+    if (this.lost !== undefined) return;
     const began = this.#began.get(past);
     const earlier = began && { pages: began.state.pages, changed: past.system.core.written().pages };
-    this.#keep(this.#stateOf(past.system, past.entered, earlier));
-  }
-
-  #keep(milestone: Milestone | undefined, spent?: number): void {
-    if (this.lost === undefined && milestone) this.#history.add(milestone, spent);
+    const milestone = this.#stateOf(past.system, past.entered, earlier);
+    if (milestone) this.#history.add(milestone);
   }
 
   /** The place where the present is, with its state; undefined if that cannot be saved now. */
@@ -347,7 +345,7 @@ export class SessionRun implements Rerun {
     if (!milestone) return;
     this.#written.add(milestone.instructions, written);
     core.forgetWritten();
-    this.#keep({ ...milestone, boundary: this.#written.boundary }, this.#spent);
+    this.#history.add({ ...milestone, boundary: this.#written.boundary }, this.#spent);
   }
 
   mayBeWritten(first: Milestone | undefined, last: IndexedPlace, object: WrittenObject): boolean {
