@@ -256,20 +256,21 @@ export class Who {
     const { run } = this.loop, isStart = at <= run.first;
     const who: WhoFact = isStart ? { code: "never", did, since: run.start } : { code: "never", did, since: `instruction ${at}`, at };
     return {
-      ...{ id: formatId({ kind: "insn", number: at }), t: String(Math.round(time)), kind: "never" },
-      ...{
-        text: WHO_FACTS.text(who),
-        who,
-        by: null,
-        vm: null,
-        pc: null,
-        symbol: null,
-        source: null,
-        instruction: null,
-        stack: null,
-        of: null,
-      },
-      ...{ before: valueText(value), after: valueText(value) },
+      id: formatId({ kind: "insn", number: at }),
+      t: String(Math.round(time)),
+      kind: "never",
+      text: WHO_FACTS.text(who),
+      who,
+      by: null,
+      vm: null,
+      pc: null,
+      symbol: null,
+      source: null,
+      instruction: null,
+      stack: null,
+      of: null,
+      before: valueText(value),
+      after: valueText(value),
     };
   }
 }
