@@ -121,7 +121,7 @@ export class KeptStatuses implements SharedFolder {
 
   #kept(path: SharePath): FileStatus | undefined {
     const look = this.#look;
-    if (!look || path.length !== look.folder.length + 1 || !look.folder.every((name, level) => name === path[level])) return undefined;
+    if (!look || !isIn(look.folder, path)) return undefined;
     const index = look.names.indexOf(path[path.length - 1], look.at);
     if (index < 0 || this.now() - look.time > LIFETIME) return undefined;
     if (index > look.at) look.used++;
@@ -132,7 +132,7 @@ export class KeptStatuses implements SharedFolder {
   #fresh(path: SharePath): FileStatus {
     this.drop();
     if (path.length === 0) return this.folder.status(path);
-    const time = this.now(), folder = path.slice(0, -1), names = this.#following(folder, path[path.length - 1]);
+    const time = this.now(), folder = path.slice(0, -1), names = this.#following(path);
     const statuses = names.length === 1 ? [this.folder.status(path)] : this.folder.look(folder, names);
     if (!statuses[0]) throw new ShareError("ENOENT", `there is no ${names[0]}`);
     this.#look = { folder, names, statuses, time, at: 0, used: 1 };
@@ -140,10 +140,15 @@ export class KeptStatuses implements SharedFolder {
   }
 
   /** A name, with those that a guest which goes through the folder will ask for next. */
-  #following(folder: SharePath, name: string): readonly string[] {
-    const { path, names } = this.#listed;
-    if (this.#ahead === 1 || path.length !== folder.length || !path.every((part, level) => part === folder[level])) return [name];
+  #following(path: SharePath): readonly string[] {
+    const name = path[path.length - 1], { path: folder, names } = this.#listed;
+    if (this.#ahead === 1 || !isIn(folder, path)) return [name];
     const index = names.indexOf(name);
     return index < 0 ? [name] : names.slice(index, index + this.#ahead);
   }
+}
+
+/** Whether a path is that of a name in a folder. */
+function isIn(folder: SharePath, path: SharePath): boolean {
+  return path.length === folder.length + 1 && folder.every((name, level) => name === path[level]);
 }
