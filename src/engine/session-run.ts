@@ -4,7 +4,7 @@
 import { type Moment, momentOf, Past } from "../recordings/past.ts";
 import type { Rerun } from "../recordings/rerun.ts";
 import type { RunUpTo } from "../recordings/back-to.ts";
-import { type Input, type Mark, MARKS_MAX, type Place, type RecordedInput } from "../plans/recorded-run.ts";
+import { addMark, type Input, type Mark, type Place, type RecordedInput } from "../plans/recorded-run.ts";
 import type { RunPlace } from "../inspection/readers/run-place.ts";
 import { History, isLater, type Milestone } from "../recordings/history.ts";
 import type { MemoryUse } from "../queries/memory-use.ts";
@@ -185,8 +185,8 @@ export class SessionRun implements Rerun {
    */
   mark(name: string, system: RunningSystem): Mark {
     const mark = { name, instructions: system.instructions(), time: system.machine.time };
-    if (this.#marks.size >= MARKS_MAX && !this.#marks.has(name)) throw new UserError(`a run has at most ${MARKS_MAX} marks`);
-    this.#marks.set(name, mark);
+    const refused = addMark(this.#marks, mark);
+    if (refused !== undefined) throw new UserError(refused);
     return mark;
   }
 

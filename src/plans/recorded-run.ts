@@ -54,9 +54,16 @@ export interface Mark {
 /** Marks of a run. */
 export const MARKS_MAX = 1024;
 
+/** Adds a mark instead of an earlier one with its name. Returns why not: there are too many. */
+export function addMark(marks: Map<string, Mark>, mark: Mark): string | undefined {
+  if (marks.size >= MARKS_MAX && !marks.has(mark.name)) return `a run has at most ${MARKS_MAX} marks`;
+  marks.set(mark.name, mark);
+  return undefined;
+}
+
 export interface RecordedRun {
   readonly inputs: readonly RecordedInput[];
-  /** In the order in which they were made; of equal names the last one counts. */
+  /** Of each name one, in the order in which the names were first given. */
   readonly marks?: readonly Mark[];
   readonly checks: readonly { readonly at: number; readonly check: Check }[];
   /** Undefined if the recording was cut off: its program was killed. */

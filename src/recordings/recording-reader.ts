@@ -5,7 +5,7 @@ import { readToEnd } from "../support/named-file.ts";
 import { decodePlain } from "../support/plain-json.ts";
 import { VERSION } from "../support/version.ts";
 import { CHECK, END, INPUT, MARK } from "./line-schema.ts";
-import { type Check, type EndState, type Mark, MARKS_MAX, type RecordedInput } from "../plans/recorded-run.ts";
+import { addMark, type Check, type EndState, type Mark, type RecordedInput } from "../plans/recorded-run.ts";
 import { node } from "../support/node-modules.ts";
 import { foreignPlan } from "./foreign-plan.ts";
 import { loadFiles } from "./plan-files.ts";
@@ -31,7 +31,7 @@ export async function readRecording(path: string, bytes: Uint8Array = readToEnd(
     throw new RecordingError(`${path}:1: recorded by el2 ${by}, this is ${VERSION}`, "only the same version gives the same run");
   }
   const inputs: RecordedInput[] = [];
-  const marks: Mark[] = [];
+  const marks = new Map<string, Mark>();
   const checks: { at: number; check: Check }[] = [];
   let end: { at: number; end: EndState } | undefined;
   const sum = node.crypto.createHash("sha256").update(`${lines[0]}\n`);
@@ -53,15 +53,17 @@ export async function readRecording(path: string, bytes: Uint8Array = readToEnd(
     if (line.input !== undefined && typeof line.settled === "boolean") {
       inputs.push({ at: line.at, settled: line.settled, input: checked(place, INPUT, line.input) });
     } else if (line.check !== undefined) checks.push({ at: line.at, check: checked(place, CHECK, line.check) });
-    else if (line.mark !== undefined && marks.length < MARKS_MAX) marks.push(checked(place, MARK, line.mark));
-    else if (line.end !== undefined) end = { at: line.at, end: checked(place, END, line.end) };
+    else if (line.mark !== undefined) {
+      const refused = addMark(marks, checked(place, MARK, line.mark));
+      if (refused !== undefined) throw new RecordingError(`${place}: ${refused}`);
+    } else if (line.end !== undefined) end = { at: line.at, end: checked(place, END, line.end) };
     else throw new RecordingError(`${path}:${index + 1}: not an input, mark, check or end`);
   }
   const plan = foreignPlan(path, await loadFiles(path, header.plan));
   return {
     plan,
     inputs,
-    marks,
+    marks: [...marks.values()],
     checks,
     end: sealed ? end : undefined,
   };

@@ -5,7 +5,8 @@ import { RecordingError } from "../../src/recordings/recording.ts";
 import { readRecording } from "../../src/recordings/recording-reader.ts";
 import { VERSION } from "../../src/support/version.ts";
 import { inCache, inFolder } from "../support/temporary-folder.ts";
-import { recordingHeader } from "../../src/recordings/recording-writer.ts";
+import { recordingHeader, RecordingWriter } from "../../src/recordings/recording-writer.ts";
+import { MARKS_MAX } from "../../src/plans/recorded-run.ts";
 import { bootPlan, demoPlan } from "../snapshots/systems.ts";
 
 Deno.test("a header with values that have no text, or without an end of nesting, is refused by its line", async () => {
@@ -29,6 +30,21 @@ Deno.test("a header with values that have no text, or without an end of nesting,
       await Deno.writeTextFile(path, text);
       await assert.rejects(readRecording(path), RecordingError, text.slice(0, 100));
     }
+  });
+});
+
+Deno.test("a recording may have any number of marks of one name, of which the last counts, and a limit of names", async () => {
+  await inCache(async (folder) => {
+    const path = `${folder}/a.rec`, header = await recordingHeader(await bootPlan());
+    const write = (names: readonly string[]) => {
+      using writer = new RecordingWriter(path, header);
+      for (const [index, name] of names.entries()) writer.mark(index, { name, instructions: index, time: index });
+    };
+    write(Array.from({ length: MARKS_MAX + 2 }, (_, index) => index ? "again" : "once"));
+    assert.deepEqual((await readRecording(path)).marks?.map(({ name, time }) => [name, time]), [["once", 0], ["again", MARKS_MAX + 1]]);
+    write(Array.from({ length: MARKS_MAX + 1 }, (_, index) => `m${index}`));
+    const last = `${MARKS_MAX + 2}: a run has at most ${MARKS_MAX} marks`;
+    await assert.rejects(readRecording(path), (error) => error instanceof RecordingError && error.message.endsWith(last));
   });
 });
 
