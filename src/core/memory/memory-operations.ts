@@ -17,8 +17,6 @@ const Iss = { Set: 1 << 24, OptionsShift: 19, Epilogue: 1 << 18, WrongOption: 1 
 const READS = 2, WRITES = 1;
 /** Bits 23:22 of a set, and the number of an epilogue. */
 const SET = 3, EPILOGUE = 2;
-/** Bytes that `dropDecoded` takes at most. */
-const DROPPED_AT_ONCE = 64;
 
 /** Defines the functions. */
 export function defineMemoryOperations(library: Library): void {
@@ -70,18 +68,6 @@ function countOf(c: Code, left: Value, room: Value): Value {
   return count;
 }
 
-/** Drops the decoded instructions in bytes of a page, which are about to change. */
-function dropDecoded(c: Code, library: Library, wasmAddress: Value, count: Value): void {
-  c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => {
-    const at = c.let(wasmAddress), left = c.let(count);
-    c.doWhile(() => {
-      c.run(callee(library, "dropDecoded"), at, left.ltU(DROPPED_AT_ONCE).select(left, DROPPED_AT_ONCE));
-      c.set(at, at.add(DROPPED_AT_ONCE));
-      c.set(left, left.sub(DROPPED_AT_ONCE));
-    }, () => left.gtS(0));
-  });
-}
-
 /**
  * `copyMemory` (to, from, size, options) -> the size that is left. As in the registers: a forward
  * copy has the ends and a size below zero, a backward copy the beginnings and a size above zero.
@@ -103,7 +89,7 @@ function defineCopy(library: Library): void {
   c.if(read.not(), () => c.return(size));
   const written = c.let(c.call(library.named("writeAddress"), to, accessOf(options, WRITES)));
   c.if(written.not(), () => c.return(size));
-  dropDecoded(c, library, written, count);
+  c.run(callee(library, "dropDecoded"), written, count);
   copy(c, written, read, count);
   c.result(forward.select(size.add(count.wide()), size.sub(count.wide())));
 }
@@ -117,7 +103,7 @@ function defineSet(library: Library): void {
   const count = countOf(c, constant("i64", 0).sub(size), constant("i32", PAGE_SIZE).sub(inPage(to)));
   const written = c.let(c.call(library.named("writeAddress"), to, accessOf(options, WRITES)));
   c.if(written.not(), () => c.return(size));
-  dropDecoded(c, library, written, count);
+  c.run(callee(library, "dropDecoded"), written, count);
   for (const part of [written, value.wrap(), count]) part.emit(c.f);
   c.f.memoryFill();
   c.result(size.add(count.wide()));

@@ -166,8 +166,8 @@ export const Functions = {
   /** (address of a decoded page) -> the Wasm address of its code page. */
   ownerOf: signature(["i32"], "i32"),
   /**
-   * (Wasm address, size up to 64, inside one page): RAM there is about to change; decoded
-   * instructions of these words go.
+   * (Wasm address, size, inside one page): RAM there is about to change; drops the decoded
+   * instructions of these words.
    */
   dropDecoded: signature(["i32", "i32"]),
 } as const satisfies Record<string, FunctionType>;
