@@ -45,11 +45,11 @@ const unlisted = (version: number): FeatureName[] =>
     return !hwcaps && rung <= version && !requires.includes("FEAT_PAuth") && !OPTIONAL.includes(name);
   });
 
-/** The features that Linux's names stand for, and what these require. */
-function ofHwcaps(line: string, authentication = UNLISTED_PAC): FeatureName[] {
+/** The features that Linux's names stand for, others without one, and what they all require. */
+function ofHwcaps(line: string, others: readonly FeatureName[], authentication = UNLISTED_PAC): FeatureName[] {
   const names = new Set(line.split(" "));
   const listed = FEATURE_NAMES.filter((feature) => FEATURES[feature].hwcaps?.every((name) => names.has(name)));
-  return closure([...FEATURE_NAMES.filter(isBase), ...listed, ...listed.includes("FEAT_PAuth") ? authentication : []]);
+  return closure([...FEATURE_NAMES.filter(isBase), ...listed, ...others, ...listed.includes("FEAT_PAuth") ? authentication : []]);
 }
 
 /** Features with what they require. */
@@ -68,12 +68,12 @@ const rung = (version: number): NamedCpu => ({
 });
 const hwcaps = (title: string, more: string, authentication?: readonly FeatureName[]): NamedCpu => ({
   title,
-  features: () => closure([...ofHwcaps(`${PHONE_BASE} ${more}`, authentication), ...unlisted(8.6)]),
+  features: () => ofHwcaps(`${PHONE_BASE} ${more}`, unlisted(8.6), authentication),
 });
 
 /** The line of the cores of Armv8.2: Cortex-A55, A75 to A78. */
 const V82_CORE = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdrdm lrcpc dcpop asimddp";
-const core = (title: string, line: string): NamedCpu => ({ title, features: () => closure([...ofHwcaps(line), ...unlisted(8.2)]) });
+const core = (title: string, line: string): NamedCpu => ({ title, features: () => ofHwcaps(line, unlisted(8.2)) });
 
 /** The line of the CPU of the recordings, from its ID registers (docs/spec/observed.md §3.4). */
 const RECORDED = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdrdm jscvt fcma lrcpc dcpop sha3 sm3 sm4 asimddp sha512 " +
@@ -96,7 +96,7 @@ const NAMED: Readonly<Record<string, NamedCpu>> = {
   },
   recorded: {
     title: "the CPU of the recordings, less SVE",
-    features: () => closure([...ofHwcaps(RECORDED), ...RECORDED_UNLISTED]),
+    features: () => ofHwcaps(RECORDED, RECORDED_UNLISTED),
   },
   a55: core("Cortex-A55", V82_CORE),
   a76: core("Cortex-A76", `${V82_CORE} ssbs`),
