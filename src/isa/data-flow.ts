@@ -9,14 +9,14 @@ export type GeneralRegister = number | "sp" | "zr";
 
 /** The address of an access, from the registers before the instruction. */
 interface AddressOperand {
-  /** None: `offset` is the address. */
+  /** Without it, `offset` is the address. */
   readonly base?: GeneralRegister;
   readonly offset: bigint;
   /** A register that is added: its lowest bits, as signed or not, shifted to the left. */
   readonly index?: { readonly register: GeneralRegister; readonly bits: 32 | 64; readonly signed: boolean; readonly shift: bigint };
 }
 
-/** An access of general registers: the first has its bytes at the address, others follow. */
+/** An access of general registers: the bytes of the first are at the address, others follow. */
 interface RegisterAccess {
   readonly kind: "load" | "store";
   readonly registers: readonly GeneralRegister[];
@@ -29,7 +29,7 @@ type DataFlow = RegisterAccess | { readonly kind: "move"; readonly to: GeneralRe
 
 const LOADS = /^ld(u?r|tr|ar|lar|apr|apur|xr|axr|p|np|psw|xp|axp)(s?[bhw])?$/;
 const STORES = /^st(u?r|tr|lr|llr|lur|xr|lxr|p|np|xp|lxp)([bh])?$/;
-/** These have the register of their success in front. */
+/** Their first register receives the status. */
 const EXCLUSIVE_STORES = /^st(l?xr[bh]?|l?xp)$/;
 const NARROW: Readonly<Record<string, number>> = { b: 1, h: 2, w: 4 };
 /** The last register in brackets, a shift or extension, and an immediate before or after. */
@@ -55,7 +55,7 @@ function accessOf(mnemonic: string, operands: string, isLoad: boolean): Register
   if (EXCLUSIVE_STORES.test(mnemonic)) names.shift();
   const registers = names.map(registerOf).filter((register) => register !== undefined);
   const address = isLiteral ? { offset: BigInt(operands.split(", ")[1] ?? 0) } : addressOf(operands.slice(bracket));
-  // Vector registers have no name that is known here.
+  // `REGISTER` has no names of vector registers.
   if (registers.length === 0 || !address) return undefined;
   const narrow = NARROW[(isLoad ? LOADS : STORES).exec(mnemonic)?.[2]?.at(-1) ?? (mnemonic === "ldpsw" ? "w" : "")];
   return { kind: isLoad ? "load" : "store", registers, bytes: narrow ?? (names[0].startsWith("w") ? 4 : 8), address };
@@ -74,7 +74,7 @@ function addressOf(text: string): AddressOperand | undefined {
 
 const immediateOf = (text = "0") => text.startsWith("-") ? -BigInt(text.slice(1)) : BigInt(text);
 
-/** ORR with the zero register, ADD of nothing, and what takes the lowest bits of a register. */
+/** ORR with the zero register, ADD of 0, and SBFM and UBFM of the lowest bits. */
 function moveOf(mnemonic: string, [to, first, second, last]: readonly string[]): DataFlow | undefined {
   const target = registerOf(to), from = registerOf(first ?? ""), other = registerOf(second ?? "");
   if (target === undefined || from === undefined) return undefined;
@@ -83,7 +83,7 @@ function moveOf(mnemonic: string, [to, first, second, last]: readonly string[]):
   return isWhole ? { kind: "move", to: target, from } : undefined;
 }
 
-/** The address that an operand means, by a reader of registers. */
+/** The address of an operand; `read` gives the values of registers. */
 export function addressBy({ base, offset, index }: AddressOperand, read: (register: GeneralRegister) => bigint): bigint {
   const first = base === undefined ? 0n : read(base);
   if (!index) return BigInt.asUintN(64, first + offset);

@@ -1,5 +1,5 @@
-// Memory copy and set (FEAT_MOPS): what they leave against a copy by bytes, how they continue after
-// faults and interrupts, and what they refuse.
+// Memory copy and set (FEAT_MOPS): their results beside those of a copy by bytes, how they continue
+// after faults and interrupts, and what they refuse.
 
 import assert from "node:assert/strict";
 import { parseCpu } from "../../src/isa/cpus.ts";
@@ -53,7 +53,7 @@ Deno.test("a copy is that of its bytes in the order that overlapping ones need, 
         const bytes = memory(machine), largest = [20, 300, 9000][round % 3], size = random.below(largest);
         fill(bytes, random);
         let from = random.below(DATA_SIZE - size), to = random.below(DATA_SIZE - size);
-        // Overlapping ones are a forward copy's only downward.
+        // A forward copy is correct for an overlap only if it moves downward.
         if (base === COPY_FORWARD && from < to && from + size > to) [from, to] = [to, from];
         const expected = bytes.slice();
         expected.copyWithin(to, from, from + size);

@@ -1,5 +1,5 @@
-// Instructions of features beside QEMU 11: a second oracle, and the only one of what unicorn does
-// not know. Random words over eight registers, and random states with many values at the edges.
+// Instructions of features beside QEMU 11: a second oracle, and the only one for those that unicorn
+// does not know. Random words over eight registers, and random states, many values at the edges.
 
 import assert from "node:assert/strict";
 import type { Builder, Statement } from "../../src/isa/builder.ts";

@@ -1,5 +1,5 @@
-// Memory copies and sets (FEAT_MOPS) beside QEMU 11, which unicorn cannot be: whole sequences with
-// random options, registers, sizes and overlaps. All of what they leave is compared.
+// Memory copies and sets (FEAT_MOPS) beside QEMU 11, as unicorn does not know them: whole sequences
+// with random options, registers, sizes and overlaps. Everything that they leave is compared.
 
 import assert from "node:assert/strict";
 import { Random } from "../support/random.ts";
@@ -35,7 +35,7 @@ function inputs(random: Random, words: readonly number[], place: number): bigint
   return [BigInt(to), BigInt(from), BigInt(size), random.wide(), BigInt(place)];
 }
 
-/** It adds the data's address to X1 and X2, and takes it away from the results. */
+/** It adds the data's address to X1 and X2, and subtracts it from the results. */
 const BODY = `
   adr x20, table
   adrp x23, data

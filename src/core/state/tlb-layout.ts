@@ -109,7 +109,7 @@ export const DISABLING_BIT = 1 << 24;
  */
 export const ListKind = { Fetch: 0, Read: 1, Write: 1 + REGIMES, Mask: 7 } as const;
 
-/** Bytes of a set without anything but Read and Write. */
+/** Bytes of a set that has only Read and Write. */
 export const EMPTY_SET_SIZE = TlbSet.Fetch;
 
 /** The pool's place in the Wasm memory. */
