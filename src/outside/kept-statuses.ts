@@ -7,7 +7,7 @@
 // order in which they were taken, and dropped before anything else is done with the folder, when
 // another input has entered the machine (`OutsideShare`), and after a few milliseconds.
 
-import { type FileChange, type FileStatus, type OpenFile, type SharedFolder, ShareError, type SharePath } from "../virtio/p9/folder.ts";
+import { type FileChange, type FileStatus, type OpenFile, type SharedFolder, type SharePath } from "../virtio/p9/folder.ts";
 
 /** How long (ms) statuses are kept, and how many at most. */
 const LIFETIME = 10, MOST = 512;
@@ -134,9 +134,10 @@ export class KeptStatuses implements SharedFolder {
     if (path.length === 0) return this.folder.status(path);
     const time = this.now(), folder = path.slice(0, -1), names = this.#following(path);
     const statuses = names.length === 1 ? [this.folder.status(path)] : this.folder.look(folder, names);
-    if (!statuses[0]) throw new ShareError("ENOENT", `there is no ${names[0]}`);
+    // The folder itself has the error of a name that is gone by now.
+    const status = statuses[0] ?? this.folder.status(path);
     this.#look = { folder, names, statuses, time, at: 0, used: 1 };
-    return statuses[0];
+    return status;
   }
 
   /** A name, with those that a guest which goes through the folder will ask for next. */
