@@ -146,7 +146,7 @@ export class SessionRun implements Rerun {
           used: this.#history.stored,
           limit: file.limit,
           dropped: 0,
-          what: "pages of states in a file, which goes with the session; at the limit states are dropped that are missed least",
+          what: "pages of states, in a file that goes with the session; at the limit the states that are missed least are dropped",
         }]
         : [],
       {
@@ -180,7 +180,7 @@ export class SessionRun implements Rerun {
   }
 
   /**
-   * A user names the place of a machine; of an earlier mark with this name, nothing is left.
+   * Gives the place of a machine a name; an earlier mark of that name is replaced.
    * @throws UserError if there are too many
    */
   mark(name: string, system: RunningSystem): Mark {

@@ -70,7 +70,10 @@ export interface LockedMemory {
 
 /** Devices that a VMM emulates, besides virtio. */
 export interface KnownDevices {
-  /** The value that a load of the guest would give, without it; undefined if that is not known. */
+  /**
+   * The value that a load of the guest would give, without its effects; undefined if that is not
+   * known.
+   */
   seen(address: number, size: number): (SeenRegister & { readonly device: string }) | undefined;
   /** Input that the guest has not received yet from its console; undefined without one. */
   readonly unread: UartInput | undefined;

@@ -124,7 +124,7 @@ export class Outside implements OutsideDoor {
     if (this.#soon.push(enter) === 1) queueMicrotask(() => this.enterSoon());
   }
 
-  /** Between two turns: brings in what was kept for such a place. Returns whether it was any. */
+  /** Between two turns: brings in what was kept for such a place. Returns whether there was any. */
   enterSoon(): boolean {
     if (!this.#soon.length) return false;
     const entering = this.#soon;

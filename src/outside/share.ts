@@ -30,7 +30,7 @@ export class OutsideShare implements P9Backend, OutsideUser {
   answer: (ticket: number, bytes: Uint8Array | undefined) => void = () => {};
   readonly listens = false;
   readonly #source: OutsideSource;
-  /** Inputs that have entered the machine, as of the statuses that are kept. */
+  /** Inputs that had entered at the last request, and this share's own answers since. */
   #arrivals = 0;
   #underWay: Answer[] = [];
   #waiting = 0;
@@ -46,7 +46,7 @@ export class OutsideShare implements P9Backend, OutsideUser {
   ) {
     this.#source = outside.open((data) => {
       const { ticket, bytes } = data as Answer;
-      // The answers of the folder show no change after its statuses.
+      // A share's own answers tell the guest nothing that happened after the kept statuses.
       this.#arrivals++;
       this.#waiting--;
       this.#underWay.shift();

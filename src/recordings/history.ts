@@ -124,8 +124,8 @@ export class History {
   }
 
   /**
-   * Keeps one. If there is no room, pages of the earliest go into the file; if that has none, those
-   * are dropped that are missed least.
+   * Keeps one. If there is no room, pages of the earliest go into the file; if that is full, the
+   * milestones that are missed least are dropped.
    * @param spent wall time (ms) that the run took up to it, if known
    */
   add(milestone: Milestone, spent?: number): void {

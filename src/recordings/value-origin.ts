@@ -14,8 +14,8 @@ export interface Origin {
 }
 
 /**
- * The origin of a value that an access has put into the watched object; undefined: the instruction
- * computed it, or it came from no RAM and no general register.
+ * The origin of a value that an access has put into the watched object; undefined if the
+ * instruction computed it, or it came from neither RAM nor a general register.
  * @param system a machine just before that instruction
  */
 export function originOf(

@@ -7,7 +7,7 @@ const BLOCK_MASK = (1 << BLOCK_SHIFT) - 1;
 
 /** The file that has a page's content instead of memory. */
 interface PageStore {
-  /** The content in a slot, which changes with the next read. */
+  /** The content in a slot. */
   read(slot: number): Uint8Array;
 }
 
@@ -25,7 +25,7 @@ export class Page {
     return this.#content;
   }
 
-  /** The content, for use before that of another page is asked for. */
+  /** The content, from the file if that has it. */
   get bytes(): Uint8Array {
     return this.#content ?? this.#stored!.store.read(this.#stored!.slot);
   }

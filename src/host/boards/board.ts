@@ -113,7 +113,10 @@ export interface BoardDevices {
   message(slot: number, address: number, data: number): void;
   /** An access of the guest: the value of a load, 0 for a store; undefined if no device is. */
   access(address: number, size: number, value: bigint | undefined): bigint | undefined;
-  /** The value that a load of the guest would give, without it; undefined if that is not known. */
+  /**
+   * The value that a load of the guest would give, without its effects; undefined if that is not
+   * known.
+   */
   seen(address: number, size: number): SeenRegister | undefined;
   /** A device besides virtio is about to write the guest's memory. */
   readonly isBusy: boolean;

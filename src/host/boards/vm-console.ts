@@ -96,7 +96,7 @@ export class VmConsole {
     if (before && this.#level && this.kind.endedByWrite.includes(offset)) this.#signal?.();
   }
 
-  /** The value that a load would give, without it. */
+  /** The value that a load would give, without its effects. */
   seen(offset: number, size: number): SeenRegister | undefined {
     return this.#uart.seen(offset, size);
   }
