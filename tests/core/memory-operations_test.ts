@@ -204,6 +204,27 @@ Deno.test("a copy over decoded instructions drops them, and a watchpoint stops b
   ]);
 });
 
+Deno.test("a copy over a whole page replaces its code, in both tiers", () => {
+  const PAGE = RAM_BASE + 0x4000, COUNT = 1023;
+  // add x9, x9, #step, to the end of the page; b PAGE.
+  const page = (step: number) => [...Array<number>(COUNT).fill(0x9100_0129 | step << 10), 0x1400_0000 | -COUNT & 0x03ff_ffff];
+  for (const tier of ["interp", "jit"] as const) {
+    const machine = machineWith(copyParts(COPY), tier), { core, vcpu, view } = machine;
+    const put = (address: number, words: readonly number[]) =>
+      words.forEach((word, i) => view.setUint32(address + 4 * i - RAM_BASE, word, true));
+    put(PAGE, page(1));
+    put(DATA, page(2));
+    machine.run(20_000, PAGE);
+    if (tier === "jit") assert.ok(core.translatorCounters!.regions > 0);
+    set(machine, PAGE, DATA, 4096);
+    vcpu.pc = BigInt(CODE);
+    finish(machine);
+    vcpu.setX(9, 0n);
+    machine.run(3 * (COUNT + 1), PAGE);
+    assert.equal(vcpu.getX(9), BigInt(3 * 2 * COUNT), tier);
+  }
+});
+
 Deno.test("registers that are the same, or XZR where a size or an address is wanted, are UNDEFINED", () => {
   for (
     const [word, isDefined] of [
