@@ -75,7 +75,8 @@ export class SessionVms implements KnownVms {
   }
 
   gone(): number[] {
-    return [...this.#names].filter(([vmid, name]) => vmid !== 0 && (this.#exits.has(name) || this.hasFailed(vmid))).map(([vmid]) => vmid);
+    const isGone = (vmid: number, name: string) => this.#exits.has(name) || this.hasFailed(vmid) || this.#lives.get(name) === "creating";
+    return [...this.#names].filter(([vmid, name]) => vmid !== 0 && isGone(vmid, name)).map(([vmid]) => vmid);
   }
 
   withoutVmid(listed: ReadonlySet<string>): string[] {
@@ -152,6 +153,6 @@ export class SessionVms implements KnownVms {
   /** A VM is created again: its earlier end or failure no longer counts. */
   #forget(vm: string): void {
     this.#exits.delete(vm);
-    for (const [vmid, name] of this.#names) if (name === vm && this.hasFailed(vmid)) this.#states.delete(vmid);
+    for (const [vmid, name] of this.#names) if (name === vm && this.hasFailed(vmid)) this.#states.set(vmid, "STOPPED");
   }
 }

@@ -163,7 +163,7 @@ export interface PlannedVm {
 export interface KnownVms {
   /** Names by VMID: the VMID of a VM that is gone may be reused or free. */
   readonly names: ReadonlyMap<number, string>;
-  /** VMIDs of VMs that have ended or failed. */
+  /** VMIDs of VMs that have ended or failed, until their next life has one. */
   gone(): readonly number[];
   /** Whether the VM of this VMID could not be made or started. */
   hasFailed(vmid: number): boolean;
