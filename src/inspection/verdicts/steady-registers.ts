@@ -1,12 +1,12 @@
-// Registers that code may poll, as no load sees them: of the GIC, of devices, of the timers. Each
-// with the bits that something besides the vCPUs of its VM may change: a timer that is due later, a
-// message of another VM, input from outside.
+// Registers that code may poll: of the GIC, of devices, of the timers. Reading them here has no
+// effect. Each has the bits that something besides the vCPUs of its VM may change: a timer that is
+// due later, a message of another VM, input from outside.
 
-import { Icc, Intid, Irq, type LevelSource, TimerControl, TimerPpi, type Vcpu } from "../../hypervisor/inspect.ts";
+import { type AddressSpace, Icc, Intid, Irq, type LevelSource, TimerControl, TimerPpi, type Vcpu } from "../../hypervisor/inspect.ts";
 import { MmioTransport } from "../../virtio/mmio-transport.ts";
 import { isIdle } from "../../queries/facts/source-state.ts";
 import { Vmid } from "../readers/guest-names.ts";
-import type { View } from "../readers/inspected.ts";
+import type { View, VirtioSlot } from "../readers/inspected.ts";
 import { slotsOf, sourceStateOf, stateNow } from "./source-states.ts";
 import { raisersOf } from "./verdict-sleep.ts";
 
@@ -18,7 +18,7 @@ export interface Steady {
 
 const fixed = (value: number | bigint): Steady => ({ value: BigInt(value), changing: 0n });
 
-/** Registers of the GIC's CPU interface that only its vCPU changes, and no read. */
+/** Registers of the GIC's CPU interface that only its vCPU changes, and not by reads. */
 const OWN_ICC: Readonly<Record<string, number>> = {
   ...{ ICC_PMR_EL1: Icc.PMR, ICC_RPR_EL1: Icc.RPR, ICC_CTLR_EL1: Icc.CTLR, ICC_SRE_EL1: Icc.SRE },
   ...{ ICC_IGRPEN0_EL1: Icc.IGRPEN0, ICC_IGRPEN1_EL1: Icc.IGRPEN1, ICC_BPR0_EL1: Icc.BPR0, ICC_BPR1_EL1: Icc.BPR1 },
@@ -55,10 +55,9 @@ export function systemRegister({ now }: View, vcpu: Vcpu, name: string): Steady 
 
 /** A device's register that a vCPU loads; undefined if it is not known what it will be. */
 export function deviceRegister(view: View, vcpu: Vcpu, va: bigint, size: number): Steady | undefined {
-  const { ipa } = view.system.symbols.core.inspect(vcpu.registers, va);
-  const vm = view.vmNameOf(vcpu.addressSpace);
-  if (vcpu.space.deviceAt(ipa)) return attachedRegister(view, vcpu, ipa, size);
-  const slot = slotsOf(view, vm).find((one) => one.ipa !== undefined && ipa >= one.ipa && ipa < one.ipa + one.size);
+  const { ipa } = view.system.symbols.core.inspect(vcpu.registers, va), attached = vcpu.space.deviceAt(ipa);
+  if (attached) return size === 4 ? attachedRegister(view, vcpu, attached, ipa - attached.ipa) : undefined;
+  const slot = slotAt(view, vcpu, ipa);
   if (slot?.ipa !== undefined) {
     const { transport } = slot.device;
     // The host is at work as long as it answers these loads.
@@ -67,6 +66,11 @@ export function deviceRegister(view: View, vcpu: Vcpu, va: bigint, size: number)
   }
   const seen = otherRegister(view, vcpu, ipa, size);
   return seen && { value: BigInt(seen.value), changing: BigInt(seen.changing) };
+}
+
+/** The virtio device of a vCPU's VM whose registers have an address. */
+function slotAt(view: View, { space }: Vcpu, at: number): VirtioSlot | undefined {
+  return slotsOf(view, view.vmNameOf(space)).find(({ ipa, size }) => ipa !== undefined && at >= ipa && at < ipa + size);
 }
 
 /** Of the bus, or of a device that the VMM emulates. */
@@ -79,8 +83,7 @@ function otherRegister(view: View, { space }: Vcpu, ipa: number, size: number) {
 
 /** The device whose register is at an address, in words; null if it has no name. */
 export function deviceAt(view: View, vcpu: Vcpu, ipa: number, size: number): string | null {
-  const slot = slotsOf(view, view.vmNameOf(vcpu.space)).find((one) => one.ipa !== undefined && ipa >= one.ipa && ipa < one.ipa + one.size);
-  return vcpu.space.deviceAt(ipa)?.device.name ?? slot?.id ?? otherRegister(view, vcpu, ipa, size)?.device ?? null;
+  return vcpu.space.deviceAt(ipa)?.device.name ?? slotAt(view, vcpu, ipa)?.id ?? otherRegister(view, vcpu, ipa, size)?.device ?? null;
 }
 
 /** Whether a device besides virtio is about to write memory of a VM. */
@@ -90,10 +93,8 @@ export function isAnyBusy(view: View, { addressSpace }: Vcpu): boolean {
 }
 
 /** A word of a frame of the GIC. */
-function attachedRegister(view: View, vcpu: Vcpu, ipa: number, size: number): Steady | undefined {
-  const attached = vcpu.space.deviceAt(ipa), offset = ipa - (attached?.ipa ?? 0);
-  if (!attached || size !== 4) return undefined;
-  const { device } = attached, told = device.interruptsAt?.(vcpu, offset);
+function attachedRegister(view: View, vcpu: Vcpu, { device }: AddressSpace["devices"][number], offset: number): Steady | undefined {
+  const told = device.interruptsAt?.(vcpu, offset);
   if (!device.isSteady?.(offset) && !told) return undefined;
   const value = device.readWord?.(vcpu, offset);
   if (value === undefined) return undefined;
