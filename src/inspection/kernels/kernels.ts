@@ -48,6 +48,7 @@ export function kernelHang(view: View, [vcpu]: readonly Vcpu[]): VerdictFact | u
 /** The task that made the kernel of a vCPU end its VM. */
 export const endedBy = (view: View, vcpu: Vcpu): EndedBy | undefined => first((kernel) => kernel.endedBy(view, vcpu));
 
+/** A remark on a kernel, healthy or not. */
 export const remarkOn = (view: View, space: AddressSpace): Evidence | undefined => first((kernel) => kernel.remarkOn(view, space));
 
 /** The places in the code of a VM's kernel at which it is observed. */

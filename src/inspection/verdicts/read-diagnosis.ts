@@ -108,13 +108,13 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
       ...misread(view, patient, healthy),
       ...healthy ? [] : [...misplaced(view, patient.vcpus), ...otherGic(view, patient.vcpus)],
       ...evidence,
-      ...healthy ? [] : [...stage(view, patient.online), ...trailOf(view, patient.vm, patient.vcpus, fact)],
+      ...healthy ? [] : [...ofKernel(view, patient.online, stageOf), ...trailOf(view, patient.vm, patient.vcpus, fact)],
       ...deviceAtomics(view, patient.vcpus),
       ...staleUses(view, patient.vcpus),
       ...peerless(view, patient.vm),
       ...asleep.has(patient.vm.id) ? unused(view, patient.vm) : [],
       ...barred(patient.irqs),
-      ...remark(view, patient.online),
+      ...ofKernel(view, patient.online, remarkOn),
     ];
     const lines = [...cause ? [text] : [], ...because.map((one) => EVIDENCE.text(one))];
     return {
@@ -138,15 +138,9 @@ function misread(view: View, { vm: { id }, vcpus }: Patient, healthy: boolean): 
 const keepsCpusOff = (finding: BootFinding) =>
   finding.code === "cpus-not-started" || finding.code === "node-absent" && finding.node === "psci";
 
-/** The stage of a kernel's unfinished boot. */
-function stage(view: View, [vcpu]: readonly Vcpu[]): Evidence[] {
-  const found = vcpu?.addressSpace && stageOf(view, vcpu.addressSpace);
-  return found ? [found] : [];
-}
-
-/** A remark on a VM's kernel. */
-function remark(view: View, [vcpu]: readonly Vcpu[]): Evidence[] {
-  const found = vcpu?.addressSpace && remarkOn(view, vcpu.addressSpace);
+/** Evidence from the kernel of a VM's vCPUs. */
+function ofKernel(view: View, [vcpu]: readonly Vcpu[], read: typeof stageOf): Evidence[] {
+  const found = vcpu?.addressSpace && read(view, vcpu.addressSpace);
   return found ? [found] : [];
 }
 
