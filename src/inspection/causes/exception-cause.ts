@@ -107,19 +107,22 @@ const STAGE_ONE_FAULTS: Readonly<Record<number, StageOneFault>> = {
   [FaultStatus.Permission]: "permission",
 };
 
-/** A fault at a level at which the walk of now finds nothing wrong: another CPU has mended it. */
+const ACCESS_FLAG = 1n << 10n;
+
+/** The right that an access needs, as `LeafRights` have it. */
+const rightFor = ({ kind }: Access) => kind === "instruction fetch" ? "x" : kind === "load" ? "r" : "w";
+
+/** A fault that a walk now does not find at its level: the tables have changed since. */
 function tablesSince({ esr, el }: Taken, access: Access, walk: Walk | undefined): ExceptionCause | undefined {
   const fault = STAGE_ONE_FAULTS[esr & AbortSyndrome.FscMask & ~LEVEL_BITS], level = esr & LEVEL_BITS;
   if (!fault || !walk || !("at" in walk)) return undefined;
   const isLevel = walk.at.level === level, isLeaf = walk.end === "leaf";
-  const wanted = access.kind === "instruction fetch" ? "x" : access.kind === "load" ? "r" : "w";
+  const wanted = rightFor(access);
   const isRefused = !(el ? walk.rights.el1 : walk.rights.el0).includes(wanted) || walk.rights.user && el === 1;
   const hasFlag = walk.at.descriptor !== null && (BigInt(walk.at.descriptor) & ACCESS_FLAG) !== 0n;
   const isSame = fault === "translation" ? !isLeaf : isLeaf && (fault === "permission" ? isRefused : !hasFlag);
   return isLevel && isSame ? undefined : { code: "tables-since", access, fault, level };
 }
-
-const ACCESS_FLAG = 1n << 10n;
 
 const isStage1On = ({ registers }: Vcpu) => (Number(registers.getRegister("SCTLR_EL1")) & Sctlr.M) !== 0;
 
@@ -137,7 +140,7 @@ function permissionCause(
   { at, rights }: Extract<Walk, { at: unknown }>,
 ): ExceptionCause {
   const allowed = el ? rights.el1 : rights.el0;
-  const wanted = access.kind === "instruction fetch" ? "x" : access.kind === "load" ? "r" : "w";
+  const wanted = rightFor(access);
   // The handler runs with PAN as SPAN says: the tables alone would have allowed it.
   const pan = el === 1 && rights.user && wanted !== "x" && allowed.includes(wanted) &&
     (registers.pstate & Pstate.PAN || Number(registers.getRegister("SPSR_EL1")) & Pstate.PAN) !== 0;

@@ -59,7 +59,7 @@ export type ExceptionCause =
     readonly rights: string;
     readonly pan: boolean;
   }
-  /** The tables were such that the fault came; now they are not. */
+  /** The tables caused the fault at that time, and have changed since. */
   | { readonly code: "tables-since"; readonly access: Access; readonly fault: StageOneFault; readonly level: number }
   | { readonly code: "address-size"; readonly access: Access; readonly bits: number }
   | { readonly code: "table-outside"; readonly access: Access; readonly walk: WalkEnd }
@@ -71,7 +71,7 @@ export type ExceptionCause =
     readonly stage1: boolean;
     readonly memory: readonly string[];
   }
-  /** Nothing was there at the time of the access; now there is. */
+  /** Nothing was mapped at the address at that time, and something is now. */
   | {
     readonly code: "given-since";
     readonly access: Access;
