@@ -22,7 +22,8 @@ const INNERMOST = 8, SOUGHT = 4096;
  * Flags in the low bits of an owner: of a mutex three, of which one means that the lock is on its
  * way to a waiter; of a semaphore two, one for readers.
  */
-const OWNER_MASK = ~7n, READER_OWNED = 1n, PICKUP = 4n;
+export const OWNER_MASK = ~7n;
+const READER_OWNED = 1n, PICKUP = 4n;
 /** `task_struct.exit_state` of a task that has ended, and states in which no signal wakes it. */
 const ENDED = 0x30, UNINTERRUPTIBLE = 0x2, KILLABLE = 0x100, IDLE = 0x400;
 
@@ -88,10 +89,20 @@ export function waitPlace(reading: Reading, task: Struct): string | null {
 const isWait = (name: string) =>
   /^(__switch_to|(__)?schedule|io_schedule|preempt_schedule)/.test(name) || KINDS.some(({ functions }) => functions.test(name));
 
+/** The owner that a lock names: the address of a task, 0 without one, and its flags. */
+function ownerIn({ type }: Kind, lock: Struct) {
+  const owner = lock.big("owner.counter");
+  return {
+    address: owner & OWNER_MASK,
+    isShared: type === "rwsem" && (owner & READER_OWNED) !== 0n,
+    isPassed: type === "mutex" && (owner & PICKUP) !== 0n,
+  };
+}
+
 /** The holder of a lock: a task, or readers, of which a kernel notes the last at most. */
-function ownerOf(tasks: Tasks, { type }: Kind, lock: Struct): { held: LockRow["held"]; task: Struct | undefined } {
-  const owner = lock.big("owner.counter"), shared = type === "rwsem" && (owner & READER_OWNED) !== 0n, address = owner & OWNER_MASK;
-  if (shared) return { held: "shared", task: undefined };
+function ownerOf(tasks: Tasks, kind: Kind, lock: Struct): { held: LockRow["held"]; task: Struct | undefined } {
+  const { address, isShared } = ownerIn(kind, lock);
+  if (isShared) return { held: "shared", task: undefined };
   const task = tasks.get(address);
   return { held: task ? "alone" : address === 0n ? "free" : "?", task };
 }
@@ -101,10 +112,8 @@ function ownerOf(tasks: Tasks, { type }: Kind, lock: Struct): { held: LockRow["h
  * if none does, or the lock changes hands.
  */
 export function holderOf(reading: Reading, tasks: Tasks, { kind, lock }: Waiting): { task: Struct; ended: boolean } | undefined {
-  const owner = lock.big("owner.counter"), address = owner & OWNER_MASK;
-  if (address === 0n || kind.type === "rwsem" && (owner & READER_OWNED) !== 0n || kind.type === "mutex" && (owner & PICKUP) !== 0n) {
-    return undefined;
-  }
+  const { address, isShared, isPassed } = ownerIn(kind, lock);
+  if (address === 0n || isShared || isPassed) return undefined;
   const known = tasks.get(address), task = known ?? reading.struct("task_struct", address);
   const ended = reading.memory.has(address, 1) && (task.number("exit_state") & ENDED) !== 0;
   return known || ended ? { task, ended } : undefined;

@@ -4,13 +4,12 @@
 import { UPPER_HALF } from "../formats/page-tables.ts";
 import type { ProbedDevice } from "../queries/facts/linux-finding.ts";
 import { stackOf } from "./frames.ts";
+import { OWNER_MASK } from "./locks.ts";
 import { BadMemory } from "./memory.ts";
 import type { Reading } from "./reading.ts";
 import type { Struct } from "./types.ts";
 
 const WORD = 8n;
-/** Flags in the low bits of a mutex's owner. */
-const OWNER_MASK = ~7n;
 const NAME_MAX = 256;
 
 /** The innermost one; undefined: none. */
