@@ -30,7 +30,7 @@ export function readConfig(reading: Reading): ConfigRow[] {
 function configOf(reading: Reading): string | undefined {
   const { base, bytes } = reading.kernel.imageOf(reading.memory), [mark] = placesOf(bytes, START);
   if (mark === undefined) return undefined;
-  const start = mark + START.length, end = [...placesOf(bytes.subarray(start), END)][0];
+  const start = mark + START.length, [end] = placesOf(bytes.subarray(start), END);
   if (end === undefined) throw new BadMemory("invalid", "it has no end", base + BigInt(mark));
   try {
     return new TextDecoder().decode(node.zlib.gunzipSync(bytes.subarray(start, start + end), { maxOutputLength: TEXT_MAX }));

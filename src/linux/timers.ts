@@ -5,6 +5,7 @@
 import { formatId, vmId } from "../queries/ids.ts";
 import { type LinuxTables, TIMER_CLOCKS } from "../queries/linux-tables.ts";
 import type { RowOf } from "../queries/table.ts";
+import { hex } from "../support/number-text.ts";
 import { BadMemory } from "./memory.ts";
 import type { Reading } from "./reading.ts";
 import { codeName } from "./stack.ts";
@@ -96,7 +97,7 @@ function* bounded(timers: Iterable<Struct>): Generator<Struct> {
 
 const functionOf = (reading: Reading, timer: Struct) => {
   const address = timer.pointer("function");
-  return (codeName(reading, address) ?? `0x${address.toString(16)}`).replace(/\+0x0$/, "");
+  return (codeName(reading, address) ?? hex(address)).replace(/\+0x0$/, "");
 };
 
 const rowOf = (reading: Reading, { address }: Struct, cpu: number, called: string) => ({

@@ -17,6 +17,10 @@ const WARNING = /^WARNING: .*? at (.*)/;
 const FAULT = /^Unable to handle (.*)/, ERROR = /^Internal error: (.*?) \[#(\d+)\]/, PC = /^pc : (\S+)/, LINK = /^lr : (\S+)/;
 const TASK = /^CPU: \d+ (?:UID: \d+ )?PID: (\d+) Comm: (.{1,15}?) (?:Tainted|Not tainted)/;
 
+/** The match in the first line that has one; nothing if none has. */
+const firstMatch = (lines: readonly string[], pattern: RegExp): readonly string[] =>
+  lines.map((line) => pattern.exec(line)).find((match) => match !== null) ?? [];
+
 /** Whether a bit of `tainted_mask` is set. */
 function isTainted({ kernel, memory }: Reading, bit: bigint): boolean {
   const taint = kernel.find(memory, "tainted_mask");
@@ -32,7 +36,7 @@ export function lastWarning(reading: Reading): LinuxFinding | undefined {
 export function loggedWarning(reading: Reading): LinuxFinding {
   const texts = readLog(reading).map(({ text }) => text), start = texts.findLastIndex((text) => WARNING.test(text));
   const [, at = "?"] = WARNING.exec(texts[start] ?? "") ?? [];
-  const [, pid, name] = (start < 0 ? [] : texts.slice(start)).map((text) => TASK.exec(text)).find((one) => one !== null) ?? [];
+  const [, pid, name] = firstMatch(start < 0 ? [] : texts.slice(start), TASK);
   return { code: "warned", at, task: pid === undefined ? null : { name, pid: Number(pid) } };
 }
 
@@ -41,7 +45,7 @@ export function survivedOops(reading: Reading): Extract<LinuxFinding, { code: "o
   if (!isTainted(reading, DIED)) return undefined;
   const texts = readLog(reading).map(({ text }) => text), start = Math.max(0, texts.findLastIndex((text) => ERROR.test(text)));
   const [, what = "an oops", count = "1"] = ERROR.exec(texts[start] ?? "") ?? [];
-  const first = (pattern: RegExp) => texts.slice(start).map((text) => pattern.exec(text)).find((one) => one !== null) ?? [];
+  const first = (pattern: RegExp) => firstMatch(texts.slice(start), pattern);
   const [, pid = "0", name = "?"] = first(TASK), [, pc = "?"] = first(PC), [, link = "?"] = first(LINK);
   // No function is at such an address: the caller has jumped there.
   const at = pc.startsWith("0x") ? `${pc}, called by ${link}` : pc;
