@@ -42,8 +42,8 @@ interface Sequence {
 }
 
 /**
- * Parses a filter of events. `before`, `after` and `without` are operators between two filters,
- * `again` is one after a filter; in quotes they are words to look for.
+ * Parses a filter of events. `before`, `after` and `without` are operators between two filters;
+ * `again` is an operator after one filter. In quotes they are ordinary words.
  * @throws FilterError
  */
 export function parseEventFilter<T extends Table>(text: string, table: T): EventFilter<RowOf<T>> {

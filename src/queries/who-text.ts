@@ -9,9 +9,8 @@ import { parseAs } from "./ids.ts";
 
 /** A row of an answer as lines, each with its end. */
 export function whoText(row: Row): string {
-  return rowsOf(WHO, { table: WHO.name, rows: [row] }).flatMap((one) => [...headOf(one), ...whoLines(one)]).map((line) => `${line}\n`).join(
-    "",
-  );
+  const lines = rowsOf(WHO, { table: WHO.name, rows: [row] }).flatMap((one) => [...headOf(one), ...whoLines(one)]);
+  return lines.map((line) => `${line}\n`).join("");
 }
 
 /** With `--back`, each row is about something else. */
@@ -20,9 +19,7 @@ const headOf = ({ of }: Pick<RowOf<typeof WHO>, "of">) => of === null ? [] : [`$
 /** The author, the access and its time, and the command that goes there. */
 function whoLines({ id, t, kind, text, who, source, instruction, before, after, stack }: RowOf<typeof WHO>): [string, ...string[]] {
   const wayOut = WHO_FACTS.wayOut(who);
-  if (kind === "never") {
-    return [text, `  it held ${before} then`, ...wayOut === undefined ? [] : [`  next: ${wayOut}`]];
-  }
+  if (kind === "never") return [text, `  it held ${before} then`, ...wayOut === undefined ? [] : [`  next: ${wayOut}`]];
   const value = kind === "write" || kind === "change" ? `  ${before} -> ${after}` : `  it held ${before}`;
   return [
     `${kind}: ${text}${source === null ? "" : ` (${source})`}`,
