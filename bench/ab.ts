@@ -3,7 +3,7 @@
 
 import { fileURLToPath } from "node:url";
 import { printDocument } from "./documents.ts";
-import { prefer, prepareTree } from "./machines.ts";
+import { prefer, preferredTree, prepareTree } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
 import { median, permutationTest } from "./statistics.ts";
 
@@ -86,15 +86,25 @@ function print(revision: string, figures: readonly Compared[]): void {
 }
 
 /**
- * The figures that a bench of the preferred tree prints itself, for benches that run el2 in their
- * own process. It has the rights that the tree's task gives it.
+ * A contest of benches that run el2 in their own process: the figures are those that the bench of
+ * the preferred tree prints itself. It has the rights that the tree's task gives it.
+ * @param pick gets the figures out of its document of one round
  */
-export async function figuresPrinted(tree: string, bench: string, pick: (result: Record<string, unknown>) => Figures): Promise<Figures> {
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["task", "-q", "bench", bench, "--rounds", "1", "--json"],
-    cwd: tree,
-    stdin: "null",
-  }).output();
-  if (!success) throw new Error(`bench ${bench} of ${tree}: ${new TextDecoder().decode(stderr).slice(-2000)}`);
-  return pick(JSON.parse(new TextDecoder().decode(stdout).trim().split("\n").at(-1)!));
+export function printedContest(bench: string, pick: (result: Record<string, unknown>) => Figures): Contest {
+  return () =>
+    Promise.resolve(async () => {
+      const tree = preferredTree();
+      const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["task", "-q", "bench", bench, "--rounds", "1", "--json"],
+        cwd: tree,
+        stdin: "null",
+      }).output();
+      if (!success) throw new Error(`bench ${bench} of ${tree}: ${new TextDecoder().decode(stderr).slice(-2000)}`);
+      return pick(JSON.parse(new TextDecoder().decode(stdout).trim().split("\n").at(-1)!));
+    });
+}
+
+/** Figures of a document whose `values` are those of one round, each in a list. */
+export function onlyRound(values: unknown): Figures {
+  return new Map(Object.entries(values as Record<string, readonly [number]>).map(([name, [value]]) => [name, value]));
 }

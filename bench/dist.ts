@@ -6,8 +6,7 @@ import { fileURLToPath } from "node:url";
 import { type Figure, printDocument } from "./documents.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../tests/cli/program.ts";
 import { VERSION } from "../src/support/version.ts";
-import { type Contest, figuresPrinted } from "./ab.ts";
-import { preferredTree } from "./machines.ts";
+import { printedContest } from "./ab.ts";
 import { median } from "./statistics.ts";
 
 const PROGRAM = fileURLToPath(new URL(`../dist/el2-${VERSION}-${Deno.build.target}`, import.meta.url));
@@ -62,7 +61,7 @@ export async function benchDist(rounds: number, json: boolean): Promise<void> {
 }
 
 /** For `--ab`: seconds of each kind of start. */
-export const distContest: Contest = () => Promise.resolve(() => figuresPrinted(preferredTree(), "dist", secondsOf));
+export const distContest = printedContest("dist", secondsOf);
 
 function secondsOf(result: Record<string, unknown>): Map<string, number> {
   return new Map(Object.entries(result).filter(([name]) => name.includes("seconds")).map(([name, value]) => [name, Number(value)]));

@@ -14,7 +14,7 @@ import { PageFile } from "../src/state/page-file.ts";
 import type { SystemState } from "../src/state/system-state.ts";
 import { DEFAULT_DISK_BUDGET } from "../src/plans/memory-budget.ts";
 import { MiB, PAGE_SIZE } from "../src/support/sizes.ts";
-import type { Contest } from "./ab.ts";
+import { onlyRound, printedContest } from "./ab.ts";
 import { type Figure, printDocument } from "./documents.ts";
 import { withSpread } from "./statistics.ts";
 
@@ -55,8 +55,8 @@ export async function benchHistory(rounds: number, json: boolean): Promise<void>
   for (const [name, values] of figures) console.log(`${name.padEnd(32)} ${withSpread(values)} ${unit(name)}`);
 }
 
-/** For `--ab`: the same figures. */
-export const historyContest: Contest = () => Promise.resolve(measure);
+/** For `--ab`: the same figures, in a process of each tree. */
+export const historyContest = printedContest("history", ({ figures }) => onlyRound(figures));
 
 async function measure(): Promise<Map<string, number>> {
   const { folder } = await catalogEntry("debian"), states = await Deno.makeTempDir({ prefix: "el2-bench-" });

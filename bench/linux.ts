@@ -5,7 +5,7 @@ import { assemble } from "../src/assembly/assemble.ts";
 import { catalogEntry } from "../src/catalog/catalog.ts";
 import type { GuestSystem } from "../src/assembly/system/guest-system.ts";
 import type { Query } from "../src/queries/query.ts";
-import type { Contest } from "./ab.ts";
+import { onlyRound, printedContest } from "./ab.ts";
 import { type Figure, printDocument } from "./documents.ts";
 import { withSpread } from "./statistics.ts";
 
@@ -36,8 +36,8 @@ export async function benchLinux(rounds: number, json: boolean): Promise<void> {
   for (const [name, values] of figures) console.log(`${name.padEnd(32)} ${withSpread(values, 1)}`);
 }
 
-/** For `--ab`: the same figures. */
-export const linuxContest: Contest = () => Promise.resolve(measure);
+/** For `--ab`: the same figures, in a process of each tree. */
+export const linuxContest = printedContest("linux", ({ milliseconds }) => onlyRound(milliseconds));
 
 async function measure(): Promise<Map<string, number>> {
   const system = await booted(), figures = new Map<string, number>();

@@ -7,8 +7,7 @@ import { type Figure, printDocument } from "./documents.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cpuUsage } from "node:process";
 import { busyPlan, CountingTerminal, openSession, showOn } from "./busy-demo.ts";
-import { type Contest, figuresPrinted } from "./ab.ts";
-import { preferredTree } from "./machines.ts";
+import { printedContest } from "./ab.ts";
 import { median } from "./statistics.ts";
 import { type FrameBytes, measureBytes } from "./tui-bytes.ts";
 import { type Held, measureFirstFrame, measureKeys, measureLink, measureStart, percentile } from "./tui-latency.ts";
@@ -102,7 +101,7 @@ const COMPARED = [
 ];
 
 /** For `--ab`: one round of each tree, in a process of that tree. */
-export const tuiContest: Contest = () => Promise.resolve(() => figuresPrinted(preferredTree(), "tui", figuresOf));
+export const tuiContest = printedContest("tui", figuresOf);
 
 function figuresOf(result: Record<string, unknown>): Map<string, number> {
   const figures = new Map(COMPARED.filter((name) => name in result).map((name) => [name, Number(result[name])]));
