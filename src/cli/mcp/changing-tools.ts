@@ -119,7 +119,7 @@ const TIME_TOOLS: readonly Tool[] = [
       instructions: { type: "whole", doc: "the place at which this many instructions had been retired" },
       back_by: { type: "whole", doc: "this many instructions back", least: 1 },
       on_by: { type: "whole", doc: "this many instructions forward", least: 1 },
-      mark: { type: "text", doc: "the place that the tool mark has named so" },
+      mark: { type: "text", doc: "the mark of this name (tool mark)" },
       now: { type: "flag", doc: "the present" },
       ...SESSION_ARGUMENT,
     },

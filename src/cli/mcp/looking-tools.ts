@@ -189,7 +189,12 @@ export const LOOKING_TOOLS: readonly Tool[] = [
       size: { type: "whole", doc: "bytes from there on (default: 1)", least: 1, most: MEMORY_MAX },
       at: { type: "whole", doc: "ask from the place where this many instructions had been retired" },
       limit: { type: "whole", doc: "how many accesses (default: 1)", least: 1, most: 30 },
-      back: { type: "whole", doc: "instead, follow the value back through so many stores, loads and moves", least: 1, most: 30 },
+      back: {
+        type: "whole",
+        doc: "instead, follow the value back to its origin, through at most this many stores, loads and moves",
+        least: 1,
+        most: 30,
+      },
       ...SESSION_ARGUMENT,
     },
     run: async ({ target, access, size, at: count, limit = 1, back, session }) =>
