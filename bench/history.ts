@@ -16,7 +16,7 @@ import { DEFAULT_DISK_BUDGET } from "../src/plans/memory-budget.ts";
 import { MiB, PAGE_SIZE } from "../src/support/sizes.ts";
 import { onlyRound, printedContest } from "./ab.ts";
 import { type Figure, printDocument } from "./documents.ts";
-import { withSpread } from "./statistics.ts";
+import { percentile, withSpread } from "./statistics.ts";
 
 /** Instructions of the session, places, and words. */
 const LENGTH = 3e9, PLACES = 40, WORDS = 40;
@@ -74,8 +74,8 @@ async function measure(): Promise<Map<string, number>> {
       const began = performance.now();
       work(index);
       return performance.now() - began;
-    }).sort((a, b) => a - b);
-    figures.set(`${name}, p50`, all[Math.floor(count / 2)]).set(`${name}, p99`, all[count - 1]);
+    });
+    figures.set(`${name}, p50`, percentile(all, 0.5)).set(`${name}, p99`, percentile(all, 0.99));
   };
   times("to a place", PLACES, (index) => {
     const place = Math.floor(system.instructions() * spread(index)), past = run.pastAt(run.milestone(place));

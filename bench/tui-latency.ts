@@ -21,12 +21,6 @@ const KEYS = 150;
 /** Wall time between two pictures of the machine, ms. */
 const SAMPLES = 200;
 
-/** The value below which a share of the values lies. */
-export function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
-}
-
 /** A terminal to which a bench types, and which says when frames come. */
 class TypedTerminal implements TerminalPort {
   #controller!: ReadableStreamDefaultController<Uint8Array>;

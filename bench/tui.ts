@@ -8,9 +8,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { cpuUsage } from "node:process";
 import { busyPlan, CountingTerminal, openSession, showOn } from "./busy-demo.ts";
 import { printedContest } from "./ab.ts";
-import { median } from "./statistics.ts";
+import { median, percentile } from "./statistics.ts";
 import { type FrameBytes, measureBytes } from "./tui-bytes.ts";
-import { type Held, measureFirstFrame, measureKeys, measureLink, measureStart, percentile } from "./tui-latency.ts";
+import { type Held, measureFirstFrame, measureKeys, measureLink, measureStart } from "./tui-latency.ts";
 import { MACHINES_PER_TURN, measureTurns } from "./tui-turns.ts";
 
 /** Wall time before and of a measurement, ms. */
