@@ -14,7 +14,7 @@ const NS_PER_SECOND = 1e9;
 
 type Hung = Extract<LinuxFinding, { code: "hung" }>;
 
-/** The defect of tasks that no signal can wake: a certain one, else the longest wait. */
+/** The defect of tasks that no signal can wake: a deadlock, else the longest wait. */
 export function blockedTasks(reading: Reading): LinuxFinding | undefined {
   const tasks = tasksOf(reading), blocked = reading.rows(OF, () => tasks.values(), (task) => isBlocked(task) ? task : undefined);
   if (blocked.length === 0) return undefined;
@@ -52,7 +52,7 @@ function longest(reading: Reading, tasks: Tasks, waits: ReadonlyMap<bigint, Wait
   const timeout = timeoutOf(reading);
   if (timeout === 0) return undefined;
   const ran = (task: Struct) => Number(task.big(task.has("sched_info") ? "sched_info.last_arrival" : "se.exec_start"));
-  // Some task has run last: it is now, or later.
+  // The present is when the last of the tasks began to run, or later.
   const now = reading.rows(OF, () => tasks.values(), ran).reduce((last, one) => Math.max(last, one), 0);
   const times = reading.rows(OF, () => blocked, (task) => ({ task, for_ns: now - ran(task) }));
   const [worst] = times.filter(({ for_ns }) => for_ns >= timeout * NS_PER_SECOND).sort((a, b) => b.for_ns - a.for_ns);

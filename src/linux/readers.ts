@@ -28,7 +28,10 @@ import { readTimers } from "./timers.ts";
 export const LINUX_READERS: { readonly [N in keyof LinuxTables]?: (reading: Reading, args: QueryArguments) => readonly Row[] } = {
   "linux.ls": (reading) => [readKernel(reading)],
   "linux.log": readLog,
-  "linux.ps": (reading, { threads, tree }) => (tree ? asTree : same)(readTasks(reading, threads ?? false)),
+  "linux.ps": (reading, { threads, tree }) => {
+    const rows = readTasks(reading, threads ?? false);
+    return tree ? asTree(rows) : rows;
+  },
   "linux.modules": readModules,
   "linux.mounts": readMounts,
   "linux.irqs": readLinuxIrqs,
@@ -49,8 +52,6 @@ export const TASK_READERS: { readonly [N in keyof LinuxTables]?: (reading: Readi
   "linux.maps": readMaps,
   "linux.files": readFiles,
 };
-
-const same = <R>(rows: R): R => rows;
 
 function readKernel(reading: Reading): RowOf<LinuxTables["linux.ls"]> {
   const { kernel, memory } = reading;

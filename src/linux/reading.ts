@@ -12,7 +12,7 @@ import { NoType, type Struct } from "./types.ts";
 const MEMBERS_MAX = 65_536;
 /** Gaps that are kept: those after them are like the ones before. */
 const GAPS_MAX = 100;
-/** Members that cannot be read, of a list that is a kernel's. */
+/** Members that cannot be read: a list with more of them is not a kernel's. */
 const UNREAD_MAX = 64;
 const CPUS_MAX = 512;
 /** Characters of a command line. */

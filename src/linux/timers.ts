@@ -17,7 +17,10 @@ type TimerRow = RowOf<LinuxTables["linux.timers"]>;
 const OF = "timers";
 /** Clocks, and the bases of a CPU: for each clock one of interrupts and one of softirqs. */
 const CLOCKS = 4, BASES_MAX = 2 * CLOCKS;
-/** Wheels of a CPU: of all timers, or of those that stay, of those of any CPU, and deferrable. */
+/**
+ * Wheels of a CPU: one for all timers, or one for those that stay on it and one for the others;
+ * and one for deferrable timers.
+ */
 const WHEELS_MAX = 3;
 const TIMERS_MAX = 65_536;
 const WAKES_TASK = "hrtimer_wakeup";

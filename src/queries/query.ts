@@ -44,7 +44,7 @@ const queryArguments = v.strictObject({
     v.strictObject({ kind: v.literal("instructions"), count: count() }),
     v.strictObject({ kind: v.literal("time"), at: v.pipe(amount, v.minValue(0)) }),
   ])),
-  /** Through so many places a value is followed back to its origin, instead of one access. */
+  /** Follows a value to its origin, through at most so many places; absent: one access. */
   back: v.optional(count()),
   /** Bytes, or instructions. */
   size: v.optional(count()),
@@ -52,7 +52,7 @@ const queryArguments = v.strictObject({
   pid: v.optional(count()),
   /** Threads of Linux instead of processes. */
   threads: v.optional(v.boolean()),
-  /** They are in the order of a tree. */
+  /** Processes of Linux in the order of a tree. */
   tree: v.optional(v.boolean()),
 });
 export type QueryArguments = Readonly<v.InferOutput<typeof queryArguments>>;

@@ -216,10 +216,11 @@ class VicReader {
     // The native host and Resource Manager leave interrupts enabled whose VM has ended.
     const isNative = this.vcpus.some(({ native }) => native);
     if (!source && intid >= Intid.PrivateEnd && !bank.isPending(intid) && !isNative) return { code: "no-source" };
-    const isComing = bank.isPending(intid) && !(flags & Irq.Active), target = index === undefined ? undefined : this.#vcpuAt(index);
+    const isPending = bank.isPending(intid), isComing = isPending && !(flags & Irq.Active);
+    const target = isPending && index !== undefined ? this.#vcpuAt(index) : undefined;
     // A vCPU that runs is about to end it.
-    const isAsleep = target?.isBlockedBy(Block.Wfi | Block.Suspend) === true && !target.isPoweredOff && bank.isPending(intid);
-    return (isAsleep && target ? unendedBarrier(target.gic, intid) : undefined) ??
+    const isAsleep = target !== undefined && target.isBlockedBy(Block.Wfi | Block.Suspend) && !target.isPoweredOff;
+    return (isAsleep ? unendedBarrier(target.gic, intid) : undefined) ??
       (isComing ? groupBarrier(this.#gic, flags, intid) : undefined) ??
       (index === undefined ? { code: "no-target" } : isComing ? this.#stopped(index, bank.priority[intid], flags, intid) : undefined);
   }

@@ -20,14 +20,15 @@ const LOOKED_AT = 1024;
 /** The same where another vCPU of the VM works, which could end a loop that reads memory. */
 const LOOKED_AT_BESIDE = 48;
 
-/** Bits of registers that may change, beyond which it is not asked what each of them would do. */
-const MANY_BITS = 8;
+/** Bits of registers that may change, up to which the effect of each is evaluated. */
+const BITS_MAX = 8;
 
 /** The bits of a register that an evaluation changes, of those that may. */
 type Flip = (key: string, changing: bigint, count: number) => bigint;
 const UNCHANGED: Flip = () => 0n;
 
-const bitsOf = (mask: bigint) => [...mask.toString(2)].reverse().flatMap((digit, index) => digit === "1" ? [1n << BigInt(index)] : []);
+/** Each bit of a mask alone. */
+const singleBits = (mask: bigint) => [...mask.toString(2)].reverse().flatMap((digit, index) => digit === "1" ? [1n << BigInt(index)] : []);
 
 /** Registers that a hypercall gives back. */
 const X_RESULTS = 8;
@@ -83,7 +84,7 @@ export class Prospects {
     return found;
   }
 
-  /** Its outlook if bits of registers change, and those that may. */
+  /** Its outlook if bits of registers change, and the bits that may change, by register. */
   #evaluate(vcpu: Vcpu, flip: Flip): { readonly found: Outlook; readonly changing: ReadonlyMap<string, bigint> } {
     const { view } = this, { externalAbort } = vcpu, changing = new Map<string, bigint>();
     let count = 0;
@@ -118,10 +119,10 @@ export class Prospects {
     return [BigInt.asUintN(64, BigInt(last.result.code)), ...new Array(X_RESULTS - 1).fill(0n)];
   }
 
-  /** Whether it remains a loop if these bits change: all, in turns, and each alone. */
+  /** Whether it remains a loop if these bits change: all, all in every other read, each alone. */
   #loopsAnyway(vcpu: Vcpu, changing: ReadonlyMap<string, bigint>): boolean {
-    const bits = [...changing].flatMap(([key, mask]) => bitsOf(mask).map((bit) => [key, bit] as const));
-    if (bits.length > MANY_BITS) return false;
+    const bits = [...changing].flatMap(([key, mask]) => singleBits(mask).map((bit) => [key, bit] as const));
+    if (bits.length > BITS_MAX) return false;
     const ways: Flip[] = [
       (_, mask) => mask,
       (_, mask, count) => count % 2 ? mask : 0n,

@@ -120,7 +120,7 @@ function mayBecomePending(
 function mayMove(view: View, vcpu: Vcpu, intid: number, source: LevelSource, flags: number): boolean {
   const { virtual, physical } = vcpu.timers;
   const timer = intid === TimerPpi.Virtual ? virtual : intid === TimerPpi.Physical ? physical : undefined;
-  // Its line falls only as its vCPU sets it anew.
+  // Its line falls only when its vCPU sets it again.
   if (timer) return !(flags & Irq.Source) && timer.deadline !== Infinity;
   const state = sourceStateOf(view, view.vmNameOf(vcpu.addressSpace), intid, source);
   if (state && isIdle(state)) return false;

@@ -216,7 +216,7 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "oops-survived": ({ at }) => `mend ${at}: its registers and stack are in el2 linux log`,
   "warned": ({ at }) => `see what ${at} checks: its stack is in el2 linux log`,
   "lock-cycle": ({ steps }) =>
-    steps.length === 1 ? "release the lock on every path, or do not take it again" : "let all tasks take these locks in one order",
+    steps.length === 1 ? "release the lock on every path, or do not take it again" : "take these locks in the same order in each task",
   "lock-lost": ({ holder }) => `release the lock on every path of ${holder.name} before it ends`,
   "hung": ({ task, holder, disk }) =>
     `see ${disk ? "the disk's queue (el2 vm devices), and " : ""}its stack: el2 linux stack ${(holder?.task ?? task).pid}`,
