@@ -8,6 +8,7 @@ import type { Evidence } from "../../src/queries/facts/verdict.ts";
 import { runUntil } from "../inspection/system.ts";
 import { type ClassGuests, type FactPart, fits, type Setting, verdictOn } from "./class-guests.ts";
 import { assertHealthy } from "./healthy.ts";
+import { assertLasting } from "./lasting.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Virtual time (ns) between two questions. */
@@ -65,12 +66,7 @@ export function testBroken(guests: ClassGuests, kinds: Readonly<Record<string, r
         assert.match(row.next ?? "", next);
         const reported = system.broken();
         assert.ok(reported.some((text) => text.startsWith("x: ")), `a run would not fail: ${reported}`);
-        for (let index = 0, time = system.machine.time; index < INSTANTS; index++, time += 1e6 + 1e3 * index) {
-          runUntil(system, time);
-          const before = said(system);
-          runUntil(system, time += 1e6);
-          assert.deepEqual(said(system), before, `at ${time / 1e6} ms`);
-        }
+        assertLasting(system, said, INSTANTS, 1e3);
       });
     }
   }

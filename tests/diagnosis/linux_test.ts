@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { type CpioEntry, writeCpio } from "../../src/formats/cpio.ts";
 import { readDevicetree } from "../../src/devicetree/reader.ts";
-import type { DevicetreeNode } from "../../src/devicetree/tree.ts";
+import { cells, type DevicetreeNode } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
 import type { LinuxFinding, NotRun } from "../../src/queries/facts/linux-finding.ts";
@@ -16,8 +16,8 @@ import { type FactPart, fits } from "./class-guests.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /**
- * Virtual time (ns) between two questions, to break in, and of a healthy life; the same for tasks
- * of which the kernel says after two minutes that they hang.
+ * Virtual time (ns) between two questions, to break in, and of a healthy life; the first two also
+ * for tasks that the kernel reports as hung after two minutes.
  */
 const ASKED = 20e6, PATIENCE = 20e9, LIFE = 3e9, HANGS = { asked: 10e9, patience: 300e9 };
 /** Lines of a verdict that have its cause, its place and its way out. */
@@ -150,32 +150,21 @@ const JUMP_NULL = [0xd280_0001, 0xd61f_0020], STORE_CODE = [0x1000_0001, 0xf900_
 const PUSH_FOREVER = [0xa9bc_7bfd, 0x17ff_ffff], SLEEP_MASKED = [0xd503_4fdf, 0xd503_207f, 0x17ff_ffff];
 const NOP = 0xd503_201f, BL = 0x9400_0000, B = 0x1400_0000;
 
-const symbol = (debian: Debian, name: string) => debian.system.symbols.all("host")[0].find(name)?.address ?? assert.fail(name);
-
-/** The physical address of an instruction of the kernel. */
-function placeOf(debian: Debian, address: bigint): number {
-  const { symbols } = debian.system, [vcpu] = symbols.vcpus("host"), translation = symbols.core.inspect(vcpu.registers, address);
-  assert.ok(translation.ok);
-  return translation.pa;
-}
-
 /** Writes instructions over a function of the kernel, or at an address: that defect. */
 function patch(debian: Debian, at: string | bigint, words: readonly number[]): void {
-  const pa = placeOf(debian, typeof at === "string" ? symbol(debian, at) : at);
-  const bytes = new Uint8Array(Uint32Array.from(words).buffer);
-  assert.equal(debian.system.inspector.act({ kind: "mem.write", at: `pa:0x${pa.toString(16)}`, bytes }), undefined);
+  debian.write(typeof at === "string" ? debian.symbol(at) : at, new Uint8Array(Uint32Array.from(words).buffer));
 }
 
 const branch = (kind: number, from: bigint, to: bigint) => kind + Number((to - from) / 4n & 0x3ff_ffffn);
 
 /** Leaves out the call of a function in another one, of which one name is that of this kernel. */
 function dropCall(debian: Debian, names: readonly string[], callee: string): void {
-  const [table] = debian.system.symbols.all("host"), target = symbol(debian, callee), bytes = new Uint8Array(4);
+  const [table] = debian.system.symbols.all("host"), target = debian.symbol(callee), bytes = new Uint8Array(4);
   for (const name of names) {
     const start = table.find(name)?.address, end = start === undefined ? undefined : table.next(start);
     if (start === undefined || end === undefined) continue;
     for (let at = start; at < end; at += 4n) {
-      debian.system.machine.ram.read(placeOf(debian, at), bytes);
+      debian.system.machine.ram.read(debian.placeOf(at), bytes);
       if (new DataView(bytes.buffer).getUint32(0, true) === branch(BL, at, target)) return patch(debian, at, [NOP]);
     }
   }
@@ -184,7 +173,7 @@ function dropCall(debian: Debian, names: readonly string[], callee: string): voi
 
 /** A warning that replaces a system call: `__warn(NULL, 0, here, 9, NULL, NULL)`. */
 function warn(debian: Debian): void {
-  const at = symbol(debian, "__arm64_sys_sysinfo"), call = branch(B, at + 24n, symbol(debian, "__warn"));
+  const at = debian.symbol("__arm64_sys_sysinfo"), call = branch(B, at + 24n, debian.symbol("__warn"));
   patch(debian, at, [0xaa1f_03e0, 0x5280_0001, 0x1000_0002, 0x5280_0123, 0xd280_0004, 0xd280_0005, call]);
 }
 
@@ -365,13 +354,6 @@ interface Boot {
   readonly tree?: (root: DevicetreeNode) => void;
   readonly cpus?: number;
   readonly image?: (image: Uint8Array) => Uint8Array;
-}
-
-/** Cells of a property. */
-function cells(...values: readonly number[]): Uint8Array {
-  const view = new DataView(new ArrayBuffer(4 * values.length));
-  values.forEach((value, index) => view.setUint32(4 * index, value));
-  return new Uint8Array(view.buffer);
 }
 
 /** Sets a property of a node below the root, or of all below a node. */

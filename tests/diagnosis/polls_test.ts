@@ -8,6 +8,7 @@ import { demoSystem, rows, runUntil } from "../inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { fits } from "./class-guests.ts";
 import { assertHealthy } from "./healthy.ts";
+import { assertLasting } from "./lasting.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const INSTANTS = LONG ? 1000 : 4;
@@ -176,12 +177,7 @@ for (const [name, poll] of Object.entries(BROKEN)) {
     const found = row.because.find(({ code }) => code === "reads-register");
     assert.ok(fits(found, { register: poll.register, ...poll.of ? { of: poll.of } : {} }), row.evidence.join("\n"));
     assert.ok(machine.broken().some((text) => text.startsWith("x: ")), "a run would not fail");
-    for (let index = 0, time = 110e6; index < INSTANTS; index++, time += 1e6 + 7e3 * index) {
-      runUntil(machine, time);
-      const before = verdictOf(machine).fact;
-      runUntil(machine, time += 1e6);
-      assert.deepEqual(verdictOf(machine).fact, before, `at ${time / 1e6} ms`);
-    }
+    assertLasting(machine, (now) => verdictOf(now).fact, INSTANTS, 7e3);
   });
 }
 

@@ -9,6 +9,7 @@ import { demoSystem, rows, runUntil } from "../inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { fits } from "./class-guests.ts";
 import { runHealthy } from "./healthy.ts";
+import { assertLasting } from "./lasting.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const INSTANTS = LONG ? 1000 : 3;
@@ -192,12 +193,7 @@ for (const [name, strange] of Object.entries(BROKEN)) {
       assert.deepEqual(irq.fact, row.fact.finding, "el2 irq show has the same finding");
     }
     assert.ok(machine.broken().some((text) => text.startsWith("x: ")), "a run would not fail");
-    for (let index = 0, time = 110e6; index < INSTANTS; index++, time += 1e6 + 7e3 * index) {
-      runUntil(machine, time);
-      const before = verdictOf(machine).fact;
-      runUntil(machine, time += 1e6);
-      assert.deepEqual(verdictOf(machine).fact, before, `at ${time / 1e6} ms`);
-    }
+    assertLasting(machine, (now) => verdictOf(now).fact, INSTANTS, 7e3);
   });
 }
 

@@ -1,9 +1,11 @@
 // A Debian guest in this process: its console, and its memory at the same instant.
 
+import assert from "node:assert/strict";
 import { assemble, assembleEmpty } from "../../src/assembly/assemble.ts";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
+import { paId } from "../../src/queries/ids.ts";
 import type { Answer, QueryArguments } from "../../src/queries/query.ts";
 import type { DevicePlan } from "../../src/virtio/plan.ts";
 import { type Row, rowsIn } from "./rows.ts";
@@ -103,6 +105,23 @@ export class Debian {
 
   type(text: string): void {
     this.system.consoles.type("host", new TextEncoder().encode(text));
+  }
+
+  /** The address of a function of the kernel. */
+  symbol(name: string): bigint {
+    return this.system.symbols.all("host")[0].find(name)?.address ?? assert.fail(name);
+  }
+
+  /** The physical address of a virtual one of the kernel. */
+  placeOf(address: bigint): number {
+    const { symbols } = this.system, translation = symbols.core.inspect(symbols.vcpus("host")[0].registers, address);
+    assert.ok(translation.ok);
+    return translation.pa;
+  }
+
+  /** Writes to memory of the kernel. */
+  write(address: bigint, bytes: Uint8Array): void {
+    assert.equal(this.system.inspector.act({ kind: "mem.write", at: paId(this.placeOf(address)), bytes }), undefined);
   }
 
   ask(table: TableName, args: QueryArguments = {}): Answer {
