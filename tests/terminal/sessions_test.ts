@@ -39,7 +39,7 @@ async function earlierOutput(folder: string): Promise<string> {
   }
 }
 
-Deno.test("W67, W8, W78: two attached clients show what one types; q and kill -9 of a client leave the session running", async () => {
+Deno.test("W67, W8, W78: two attached clients of two sizes show what one types; q and kill -9 of a client leave the session running", async () => {
   await using s = await session();
   const attach = `${shell(s.folder, "attach", "s")}; echo "left with $?"; exec sleep 1000`;
   // The consoles show their earlier output.
@@ -56,6 +56,11 @@ Deno.test("W67, W8, W78: two attached clients show what one types; q and kill -9
   await two.until(/typed 'x'/);
   await one.keys("C-]", "d");
   await one.until(/follows/);
+  // Each has its own size, and a change of one is not seen by the other.
+  await one.resize(100, 30);
+  for (const [client, columns, rows] of [[one, 100, 30], [two, 80, 24]] as const) {
+    await client.until(new RegExp(`^(?=[^]*\\n[╭─].{${columns - 2}}[╮─]\\n)(.*\\n){${rows - 3},${rows - 1}}.*\\? help`));
+  }
   await one.keys("q");
   const left = await one.until(/left with 0/);
   assert.match(left, /session s continues; show it with el2 attach s/);
