@@ -48,6 +48,7 @@ import { preferHugePages } from "../support/huge-pages.ts";
 import { PAGE_SIZE, WASM_PAGE_SIZE } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
 import { devId, HOST, vmId } from "../queries/ids.ts";
+import type { Problem } from "../support/problem.ts";
 
 /**
  * Makes the system of a plan, ready to run. The plan has been checked (`boot-plan.ts`,
@@ -366,15 +367,16 @@ function introduce(vm: VmPlan, system: GuestSystem, input: ConsoleInput): void {
 }
 
 /** Why a VM in this state takes no input; undefined if it does. */
-function closedConsole(life: VmState | undefined, vm: string): string | undefined {
+function closedConsole(life: VmState | undefined, vm: string): Problem | undefined {
+  const start = `el2 vm start ${vm}`;
   switch (life) {
     case undefined:
-      return `the VM is not started; start it with el2 vm start ${vm}`;
+      return { what: "the VM is not started", wayOut: `start it with ${start}` };
     case "exited":
     case "stopped":
-      return `the VM has stopped; start it again with el2 vm start ${vm}`;
+      return { what: "the VM has stopped", wayOut: `start it again with ${start}` };
     case "failed":
-      return `the VM has failed; see el2 why --about ${vmId(vm)}, or start it again with el2 vm start ${vm}`;
+      return { what: "the VM has failed", wayOut: `see el2 why --about ${vmId(vm)}, or start it again with ${start}` };
     case "creating":
     case "ready":
     case "running":

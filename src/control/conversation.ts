@@ -8,6 +8,7 @@ import type { Request } from "../protocol/protocol.ts";
 import { REQUESTS } from "../protocol/requests.ts";
 import { KiB } from "../support/sizes.ts";
 import { BadFrame } from "./wire.ts";
+import { problem } from "../queries/facts/problem.ts";
 
 /** Version of the conversation, and the oldest that is still understood. */
 export const PROTOCOL_VERSION = 5;
@@ -50,7 +51,7 @@ const sessionInfo = v.object({
   /** Clients that are attached. */
   clients: count(),
   /** How it ended, once it did. */
-  ended: v.optional(v.string()),
+  ended: v.optional(problem),
   paused: v.boolean(),
   /** Folder of the console logs. */
   logs: v.optional(v.string()),

@@ -15,6 +15,7 @@ import { memoryRow, type MemoryUse } from "../queries/memory-use.ts";
 import { CAPACITY, ConsoleRing } from "./console-ring.ts";
 import { changes, type ClientMessage, type ServerMessage, type SessionInfo } from "./conversation.ts";
 import { KiB, MiB } from "../support/sizes.ts";
+import { endProblem, hasEnded } from "../queries/facts/problem.ts";
 
 /** Bytes of console output that may be in flight to one client. */
 const UNDER_WAY = MiB;
@@ -117,7 +118,7 @@ export class SessionHub {
   }
 
   get info(): SessionInfo {
-    return { ...this.session, pid: Deno.pid, clients: this.#clients.size, ended: this.#end?.message, paused: this.#paused };
+    return { ...this.session, pid: Deno.pid, clients: this.#clients.size, ended: this.#end && endProblem(this.#end), paused: this.#paused };
   }
 
   /** How the machine ended, once it did. */
@@ -376,7 +377,7 @@ export class SessionHub {
       client.asked--;
       // A client that has had an answer keeps its last one.
       if (more > 0 && answered) continue;
-      const answer = noAnswer(`the machine has ended: ${end.message}`);
+      const answer = noAnswer(hasEnded(endProblem(end)));
       client.listener({ kind: "answer", id, answer });
     }
     this.#asked.clear();

@@ -172,7 +172,7 @@ export class Engine {
         pcpu: undefined,
         kind: "log",
         vcpu: withKind("con", console),
-        text: closed,
+        text: problemText(closed),
         refused: true,
       } as const;
       return this.port.post({ kind: "events", events: [event], dropped: 0 });

@@ -121,6 +121,8 @@ const sessionEnd = v.object({
   code: count(),
   /** One line. */
   message: word,
+  /** The same as data, where the user can mend it. */
+  problem: v.optional(problem),
   /** The primary VM has asked for a reset. */
   reset: v.optional(v.literal(true)),
 });

@@ -8,7 +8,7 @@ import { TABLE_NAMES, TABLES } from "./tables.ts";
 import { areRowsOf, rowIssue } from "./rows.ts";
 import { gap } from "./facts/gap.ts";
 import { inQuery, queryProblem } from "./facts/problem.ts";
-import type { Problem } from "../support/problem.ts";
+import { asProblem, type Problem, problemText, type Said } from "../support/problem.ts";
 
 const tableName = v.picklist(TABLE_NAMES);
 
@@ -94,7 +94,7 @@ export const answer = v.pipe(
     gaps: v.optional(listOf(gap)),
     /** Why there is no answer: an object that does not exist, or an error in the query. */
     error: v.optional(v.string()),
-    /** The same as data; absent where the session itself is why. */
+    /** The same as data. */
     problem: v.optional(queryProblem),
   }),
   v.rawCheck(({ dataset, addIssue }) => {
@@ -114,8 +114,12 @@ export function problemIn({ error, problem }: Answer): Problem | undefined {
 }
 
 /** The answer of a machine that is not there (any more). */
-export function noAnswer(error: string): Answer {
-  return { table: "vm.ls", at: { ns: "0", insn: "0" }, rows: [], dropped: 0, error };
+export function noAnswer(said: Said): Answer {
+  const problem = asProblem(said);
+  return {
+    ...{ table: "vm.ls", at: { ns: "0", insn: "0" }, rows: [], dropped: 0 },
+    ...{ error: problemText(problem), problem: { code: "session", ...problem } },
+  };
 }
 
 /**

@@ -38,6 +38,7 @@ export const VMS = defineTable({
     why: { kind: "id", doc: "the reason of its end", optional: true },
     console: { kind: "id", doc: "its console", width: 12, optional: true, from: 120 },
     input_refused: { kind: "text", doc: "why its console takes no input", optional: true },
+    input_way_out: { kind: "text", doc: "how it takes input again", optional: true },
     healthy: { kind: "flag", doc: "el2 diagnose finds nothing wrong with it" },
     doing: { kind: "text", doc: "what it is doing or waiting for, or what is wrong", width: 40, optional: true, from: 100 },
   },

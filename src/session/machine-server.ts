@@ -140,7 +140,10 @@ export class MachineServer {
     // A second machine gets the recorded outside input, instead of real sockets.
     const second = alone(plan);
     const begun = beginSystem(plan);
-    if ("refused" in begun) return this.#post({ kind: "ended", end: { code: UNUSABLE, message: problemText(begun.refused) } });
+    if ("refused" in begun) {
+      const problem = begun.refused;
+      return this.#post({ kind: "ended", end: { code: UNUSABLE, message: problemText(problem), problem } });
+    }
     const port = {
       post: (event: SessionEvent) => this.#post(event),
       together: (work: () => void) => this.outbox.together(work),

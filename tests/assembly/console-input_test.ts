@@ -21,6 +21,9 @@ Deno.test("a VM that has to be started takes no input before, and says how to st
     undefined,
     "assets",
   );
-  assert.match(system.consoles.closed("hello") ?? "", /the VM is not started; start it with el2 vm start hello/);
+  assert.deepEqual(system.consoles.closed("hello"), {
+    what: "con:hello: the VM is not started",
+    wayOut: "start it with el2 vm start hello",
+  });
   assert.equal(system.consoles.closed("ping"), undefined);
 });

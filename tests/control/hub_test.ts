@@ -3,6 +3,8 @@ import fc from "fast-check";
 import type { SessionClient } from "../../src/session/client.ts";
 import { changes, CLIENT_KINDS, type ClientMessage, type ServerMessage } from "../../src/control/conversation.ts";
 import { SessionHub } from "../../src/control/hub.ts";
+import { problemIn } from "../../src/queries/query.ts";
+import type { Problem } from "../../src/support/problem.ts";
 import { encodeMessage, MessageReader } from "../../src/control/wire.ts";
 import type { Request } from "../../src/protocol/protocol.ts";
 
@@ -166,14 +168,16 @@ Deno.test("answers that repeat go to who asked until it goes, forgets, or has ha
 
 Deno.test("when a machine ends, who waits for a first answer hears it; who has had answers keeps the last one", () => {
   const vm = machine(), session = hub(vm);
-  const heard: [number, string | undefined][] = [];
-  const client = session.join(BEHIND, (message) => message.kind === "answer" && heard.push([message.id, message.answer.error]));
+  const heard: [number, Problem | undefined][] = [];
+  const client = session.join(BEHIND, (message) => message.kind === "answer" && heard.push([message.id, problemIn(message.answer)]));
   for (const id of [1, 2]) client.send({ kind: "query", id, query: { table: "vm.ls", args: {} }, repeat: { times: 5, every: 0 } });
   const [first] = vm.sent;
   assert.ok(first.kind === "query");
   vm.onEvent({ kind: "answer", id: first.id, answer: { table: "vm.ls", at: { ns: "0", insn: "0" }, rows: [], dropped: 0 } });
-  vm.onEvent({ kind: "ended", end: { code: 0, message: "stopped" } });
-  assert.deepEqual(heard, [[1, undefined], [2, "the machine has ended: stopped"]]);
+  const problem = { what: "disk a.img is gone", wayOut: "make it again" };
+  vm.onEvent({ kind: "ended", end: { code: 2, message: "disk a.img is gone; make it again", problem } });
+  assert.deepEqual(heard, [[1, undefined], [2, { what: "the machine has ended: disk a.img is gone", wayOut: "make it again" }]]);
+  assert.deepEqual(session.info.ended, problem, "its way out stays apart from its text");
 });
 
 Deno.test("a machine that has failed answers nothing: who asks hears so at once, and its consoles can be read", () => {

@@ -38,6 +38,6 @@ for (const uart of ["pl011", "16550a"] as const) {
     copy.load(system.save(), true);
     assert.equal(hashesOf(copy), hashesOf(system));
     system.consoles.type(PRIMARY_CONSOLE, new Uint8Array(4 * MiB));
-    assert.match(system.consoles.closed(PRIMARY_CONSOLE) ?? "", /con:host: 4 MiB of input are waiting for the guest/);
+    assert.match(system.consoles.closed(PRIMARY_CONSOLE)?.what ?? "", /con:host: 4 MiB of input are waiting for the guest/);
   });
 }

@@ -1,11 +1,16 @@
 // A reworded fact about a broken guest, or a wrong configuration, changes its words wherever they
-// are shown: lines of commands, JSON and screens; and no fact, place or color.
+// are shown: lines of commands, JSON, tools for agents and screens; and no fact, place or color.
 
 import assert from "node:assert/strict";
+import { rowsText } from "../../src/cli/mcp/answers.ts";
+import { answerJson } from "../../src/cli/common/print.ts";
 import { planText } from "../../src/configuration/plan-run.ts";
 import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
 import { reasonLines } from "../../src/queries/reason-text.ts";
 import { whoText } from "../../src/queries/who-text.ts";
+import type { Answer } from "../../src/queries/query.ts";
+import type { Row, Table } from "../../src/queries/table.ts";
+import { DIAGNOSES, REASONS, WHO } from "../../src/queries/tables.ts";
 import { WHO_FACTS } from "../../src/queries/facts/who.ts";
 import { problemText } from "../../src/support/problem.ts";
 import { ConfigErrorScreen } from "../../src/tui/app/config-errors.ts";
@@ -16,6 +21,12 @@ import { reworded } from "../queries/reworded.ts";
 import { planErrors } from "../support/planned.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { ClassGuests, verdictOn } from "./class-guests.ts";
+
+/** Rows as `--json` and as the tools of `el2 mcp` write them. */
+function forPrograms(table: Table, rows: readonly Row[]): string[] {
+  const answer = { table: table.name as Answer["table"], at: { ns: "0", insn: "0" }, rows, dropped: 0 };
+  return [JSON.stringify(answerJson("s", answer)), rowsText("s", answer, { limit: rows.length })];
+}
 
 /** Texts of a thing, as they are and in other words, which are the same words in capitals. */
 async function assertReworded(texts: () => Promise<readonly string[]>): Promise<void> {
@@ -36,7 +47,7 @@ Deno.test("the state of a source in other words: verdict and lines", async () =>
     const row = verdictOn(system, "x");
     assert.deepEqual(row.fact, fact);
     assert.equal(fact.code, "source-idle");
-    return Promise.resolve([row.text, diagnosisLines(row).join("\n")]);
+    return Promise.resolve([row.text, diagnosisLines(row).join("\n"), ...forPrograms(DIAGNOSES, [row])]);
   });
 });
 
@@ -49,7 +60,15 @@ Deno.test("the cause of an exception in other words: verdict, evidence, way out 
       runUntil(system, 1e8);
       const row = verdictOn(system, "x"), [reason] = rows(system, "why", { filter: "ended=vm:x" });
       assert.ok(row.because.some((one) => one.code === "cause" && one.cause.code === "trap-instruction"));
-      return [row.text, row.evidence.join("\n"), reason.way_out!, reasonLines(reason).map(({ text }) => text).join("\n")];
+      const lines = reasonLines(reason).map(({ text }) => text).join("\n");
+      return [
+        row.text,
+        row.evidence.join("\n"),
+        reason.way_out!,
+        lines,
+        ...forPrograms(DIAGNOSES, [row]),
+        ...forPrograms(REASONS, [reason]),
+      ];
     };
     await assertReworded(texts);
   } finally {
@@ -76,5 +95,8 @@ Deno.test("the author of an access in other words: el2 who, and its way out", as
   const who = { code: "never", did: "written", since: "the start of the run", at: 5 } as const;
   const none = { by: null, vm: null, pc: null, symbol: null, source: null, instruction: null, stack: null, of: null };
   const row = { id: "insn:5", t: "0", kind: "never", who, before: "0x1", after: "0x1", ...none };
-  await assertReworded(() => Promise.resolve([whoText({ ...row, text: WHO_FACTS.text(who) })]));
+  await assertReworded(() => {
+    const said = { ...row, text: WHO_FACTS.text(who) };
+    return Promise.resolve([whoText(said), ...forPrograms(WHO, [said])]);
+  });
 });

@@ -11,7 +11,7 @@ import { MiB } from "../../src/support/sizes.ts";
 import { reasonLines } from "../../src/queries/reason-text.ts";
 import { isSection } from "../support/specification.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
-import { problemText } from "../../src/support/problem.ts";
+import { asProblem } from "../../src/support/problem.ts";
 
 const BYTES = new TextEncoder().encode("o");
 
@@ -24,9 +24,10 @@ Deno.test("input to a VM that was killed is dropped, and the others continue", a
   system.consoles.type("ping", BYTES);
   runUntil(system, 6e8);
   const [ping] = rows(system, "vm.ls", { filter: "id=vm:ping" });
-  assert.equal(ping.input_refused, "con:ping: the VM has stopped; start it again with el2 vm start ping");
+  assert.deepEqual([ping.input_refused, ping.input_way_out], ["con:ping: the VM has stopped", "start it again with el2 vm start ping"]);
   system.consoles.type("ping", BYTES);
-  assert.equal(problemText(system.inspector.act({ kind: "console.break", console: "ping" })!), ping.input_refused);
+  const { what, wayOut } = asProblem(system.inspector.act({ kind: "console.break", console: "ping" })!);
+  assert.deepEqual([what, wayOut], [ping.input_refused, ping.input_way_out]);
   system.inspector.act({ kind: "vm.start", vm: "ping" });
   system.consoles.type("ping", BYTES);
   runUntil(system, 2e9);

@@ -23,6 +23,7 @@ import type { EarlierPages } from "../../state/pages.ts";
 import type { SystemState } from "../../state/system-state.ts";
 import type { MachineEvent, SessionEnd, VmSample } from "../../protocol/protocol.ts";
 import type { DebuggedVms } from "../../queries/debugged-vms.ts";
+import type { Problem } from "../../support/problem.ts";
 
 /** An exception in el2 itself that has ended a part of the machine, or the answer to a question. */
 export interface ContainedBug {
@@ -62,7 +63,7 @@ interface ConsoleAccess {
   /** Enters typed bytes. False if the console does not exist. */
   type(console: string, bytes: Uint8Array): boolean;
   /** Why a console takes no input now; undefined if it does. */
-  closed(console: string): string | undefined;
+  closed(console: string): Problem | undefined;
   /** Bytes of output that `take` would give. */
   readonly waiting: number;
   /** Output since the last call, in order. */

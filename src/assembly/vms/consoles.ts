@@ -7,6 +7,7 @@ import type { UartInput } from "../../devices/pl011.ts";
 import { Bytes, joined } from "../../support/bytes.ts";
 import { KiB } from "../../support/sizes.ts";
 import { withKind } from "../../queries/ids.ts";
+import { asProblem, type Problem, type Said, within } from "../../support/problem.ts";
 
 /** Bytes of each console's output that a snapshot keeps. */
 export const TAIL = 16 * KiB;
@@ -23,7 +24,7 @@ interface ConsoleDoor {
   /** Sends a break on its line; absent if it is not a serial line. */
   sendBreak?(): void;
   /** Why it takes no input now; undefined if it does. */
-  closed?(): string | undefined;
+  closed?(): Said | undefined;
   /** The input that its serial port holds. */
   input?(): UartInput | undefined;
 }
@@ -51,11 +52,11 @@ export class Consoles {
   }
 
   /** Why a console takes no input now; undefined if it does. */
-  closed(name: string): string | undefined {
+  closed(name: string): Problem | undefined {
     const door = this.#doors.get(name);
-    if (!door) return `no console ${name}; there are ${this.names.join(", ") || "none"}`;
-    const reason = door.closed?.();
-    return reason === undefined ? undefined : `${withKind("con", name)}: ${reason}`;
+    if (!door) return { what: `no console ${name}`, wayOut: `there are ${this.names.join(", ") || "none"}` };
+    const reason = asProblem(door.closed?.());
+    return reason && within(withKind("con", name), reason);
   }
 
   /** The input that the serial port of a console holds; undefined if it is not known. */

@@ -14,7 +14,10 @@ import { LinearRegex } from "../../support/linear-regex.ts";
 import { RecentText } from "../../support/recent-text.ts";
 import { KiB } from "../../support/sizes.ts";
 import { nameOf, vmId } from "../../queries/ids.ts";
+import { rowsOf } from "../../queries/query.ts";
+import { VMS } from "../../queries/tables.ts";
 import { problemOf } from "../../support/problem.ts";
+import { hasEnded } from "../../queries/facts/problem.ts";
 
 const DEFAULT_TIMEOUT = 5e9;
 /** Characters of the output, the latest, in which `--expect` looks for a match. */
@@ -89,9 +92,9 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   session.onLost = (_, bytes) => report(`el2: ${bytes} bytes of output were lost`);
   await session.caughtUp;
   const answer = await asker.ask({ table: "vm.ls", args: {} });
-  const found = answer.rows.find(({ id }) => id === vmId(name));
+  const rows = rowsOf(VMS, answer), found = rows.find(({ id }) => id === vmId(name));
   if (!found) {
-    throw failed(`no VM called "${name}"`, `there are ${answer.rows.map(({ id }) => nameOf(id)).join(", ")}`);
+    throw failed(`no VM called "${name}"`, `there are ${rows.map(({ id }) => nameOf(id)).join(", ")}`);
   }
   if (found.console === null && !shown.length) throw failed(`${vmId(name)} has no console`);
   live = true;
@@ -101,14 +104,14 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   }
   if (options.send !== undefined) {
     await checkPresent(asker);
-    if (typeof found.input_refused === "string") throw failed(found.input_refused);
+    if (found.input_refused !== null) throw failed(found.input_refused, found.input_way_out ?? undefined);
     session.send({ kind: "input", console: name, bytes: unescape(options.send) });
     // A refusal comes before this answer.
     await asker.ask({ table: "vm.ls", args: { limit: 1 } });
   }
   if (pattern) {
     // A machine that is over prints nothing more.
-    if (session.info.ended !== undefined) throw failed(`the machine has ended: ${session.info.ended}`);
+    if (session.info.ended !== undefined) throw failed(hasEnded(session.info.ended));
     const timeout = (options.timeout ?? DEFAULT_TIMEOUT) / 1e6;
     const late = setTimeout(() => matched.resolve(ExitCode.TimedOut), timeout);
     const code = await Promise.race([matched.promise, over]).finally(() => clearTimeout(late));

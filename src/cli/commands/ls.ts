@@ -15,6 +15,7 @@ import { NoSession, sessionInfo } from "../../control/remote.ts";
 import { formatId } from "../../queries/ids.ts";
 import { documentText, SESSION_LIST, SESSIONS } from "../../queries/documents.ts";
 import type { Json, ListRow } from "../../queries/table.ts";
+import { problemText } from "../../support/problem.ts";
 
 export function registerLs(program: Command, { exit }: CommandContext): void {
   withListOptions(withSessionOptions(
@@ -77,12 +78,12 @@ async function sessions(): Promise<Listed[]> {
 
 /** A session of which only the name is known. */
 function unknown(name: string, ended: string): Listed {
-  return { id: formatId({ kind: "session", name }), name, what: "?", ended };
+  return { id: formatId({ kind: "session", name }), name, what: "?", ended: { what: ended } };
 }
 
 /** The fields of a session, and its state in words. */
 function fields(row: Listed): ListRow {
-  const { ended, paused, failing = [], state, ...rest } = row;
+  const { paused, failing = [], state, ...rest } = row, ended = row.ended && problemText(row.ended);
   const how = paused ? "paused" : "runs";
   const known: Record<string, Json> = { state: state ?? (ended ? `ended: ${ended}` : [how, ...failing].join(", ")) };
   for (const [name, value] of Object.entries({ ...rest, ended, paused })) if (value !== undefined) known[name] = value;

@@ -7,6 +7,7 @@ import { ExitCode, failed } from "../common/failure.ts";
 import { report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { timeText } from "../../support/number-text.ts";
+import { endProblem, hasEnded } from "../../queries/facts/problem.ts";
 
 export function registerPause(program: Command, { exit }: CommandContext): void {
   withSessionOptions(program.command("pause").description("pause a session's machine and its virtual time; changes the machine"))
@@ -18,14 +19,14 @@ export function registerPause(program: Command, { exit }: CommandContext): void 
 export async function setPaused(options: { session?: string; readOnly?: boolean; json?: boolean }, paused: boolean): Promise<number> {
   using open = await openSession(options);
   const { session } = open;
-  if (session.info.ended !== undefined) throw failed(`the machine has ended: ${session.info.ended}`);
+  if (session.info.ended !== undefined) throw failed(hasEnded(session.info.ended));
   const done = session.info.paused === paused
     ? undefined
     : open.next((event) => event.kind === "ended" || event.kind === "paused" && event.paused === paused ? event : undefined);
   // Sent even without a change of state, so that a read-only client is refused.
   session.send({ kind: paused ? "pause" : "resume" });
   const event = await done;
-  if (event?.kind === "ended") throw failed(`the machine has ended: ${event.end.message}`);
+  if (event?.kind === "ended") throw failed(hasEnded(endProblem(event.end)));
   if (options.json) {
     await answer(open, { table: "vcpu.ls", args: {} }, true);
     return ExitCode.Done;

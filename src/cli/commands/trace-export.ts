@@ -25,6 +25,7 @@ import { QUEUES, VMS } from "../../queries/tables.ts";
 import { connectEmbedded } from "../../session/client.ts";
 import { cannotWrite } from "../../support/named-file.ts";
 import { WholeFile } from "../../support/whole-file.ts";
+import { endProblem } from "../../queries/facts/problem.ts";
 
 /** Events of one question. */
 const PAGE = 20_000;
@@ -155,7 +156,7 @@ async function ofRecording(entry: URL, path: string, { kinds, to, filter, allowH
     if (event.kind === "console") client.send({ kind: "taken", bytes: event.bytes.length });
     if (event.kind === "sample") progress.at(event.sample.instructions, last);
     if (event.kind === "ended") over = true;
-    if (event.kind === "ended" && event.end.code === ExitCode.Usage) broken.reject(new Failure(event.end.message));
+    if (event.kind === "ended" && event.end.code === ExitCode.Usage) broken.reject(new Failure(endProblem(event.end)));
     if (event.kind === "failed") broken.reject(failed(`trace export: ${path}: bug: ${event.message}`));
   };
   try {

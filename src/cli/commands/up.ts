@@ -51,6 +51,7 @@ import { boundGarbage } from "../../support/garbage.ts";
 import { ownFolder } from "../../support/own-folders.ts";
 import { onSignals } from "../../support/signals.ts";
 import { warn } from "../../support/warn.ts";
+import { type Problem, whatText } from "../../support/problem.ts";
 
 export function registerUp(program: Command, { entry, exit }: CommandContext): void {
   const waitOption = new Option("--wait", 'return when every VM with start = "auto" runs; exit code 1 when one has failed');
@@ -84,7 +85,8 @@ Examples:
     const ended = await howEnded(socketPath(name), failing.filter(({ verdict }) => verdict === "failed").length === all ? ENDING : 0);
     if (ended !== undefined) {
       const why = await hasReason(socketPath(name)) ? `el2 why --session ${name} says why, ` : "";
-      throw failed(`session ${name} has ended: ${ended}`, `${why}el2 down ${name} removes it`);
+      const waysOut = [...ended.wayOut === undefined ? [] : [ended.wayOut], `${why}el2 down ${name} removes it`];
+      throw failed(`session ${name} has ended: ${whatText(ended)}`, waysOut.join("; "));
     }
     if (failing.length) {
       report(`el2: ${failing.map(failingText).join(", ")}; el2 why --session ${name} and el2 diagnose --session ${name} say why`);
@@ -109,7 +111,7 @@ const BEGINNING = 20_000_000n;
 const ENDING = 10_000;
 
 /** How a session's machine has ended, if it does within so many milliseconds. */
-async function howEnded(path: string, patience: number): Promise<string | undefined> {
+async function howEnded(path: string, patience: number): Promise<Problem | undefined> {
   for (const limit = performance.now() + patience;;) {
     const { ended } = await sessionInfo(path);
     if (ended !== undefined || performance.now() >= limit) return ended;

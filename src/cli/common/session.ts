@@ -11,6 +11,7 @@ import { connectSession, NoSession, type RemoteSession } from "../../control/rem
 import type { SessionEvent } from "../../protocol/protocol.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 import { nameOf, parseAs, withoutKind } from "../../queries/ids.ts";
+import { endProblem, hasEnded } from "../../queries/facts/problem.ts";
 
 /** A session, and questions to it. */
 export interface OpenSession extends Disposable {
@@ -65,7 +66,7 @@ export async function openSession(options: SessionOptions, onConsole?: (console:
     const hear = (event: SessionEvent) => {
       const made = make(event);
       if (made !== undefined) resolve(made);
-      else if (event.kind === "ended") reject(failed(`the machine has ended: ${event.end.message}`));
+      else if (event.kind === "ended") reject(failed(hasEnded(endProblem(event.end))));
       else if (event.kind === "failed") reject(failed(`the machine has failed: ${event.message.split("\n", 1)[0]}`));
       else return;
       waiting.delete(hear);

@@ -24,7 +24,7 @@ import type { Gap } from "../../queries/facts/gap.ts";
 import type { BootFinding } from "../../queries/facts/boot-finding.ts";
 import type { ExceptionCause } from "../../queries/facts/exception-cause.ts";
 import type { LinuxFinding } from "../../queries/facts/linux-finding.ts";
-import { UserError } from "../../support/problem.ts";
+import { type Problem, UserError } from "../../support/problem.ts";
 
 /** A virtio device where a VM sees it. */
 export interface VirtioSlot {
@@ -81,7 +81,7 @@ export interface Inspected {
     /** The end of what one has shown. */
     tail(vm: string): string;
     /** Why a console takes no input now; undefined if it does. */
-    closed(vm: string): string | undefined;
+    closed(vm: string): Problem | undefined;
     /** Characters that a serial port holds for its guest, and whether its interrupts say so. */
     input(vm: string): { readonly characters: number; readonly raised: boolean; readonly enabled: boolean } | undefined;
   };

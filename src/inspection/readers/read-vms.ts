@@ -64,9 +64,10 @@ function memoryOf({ memory }: GzVm): number | null {
   return hidden + shared || null;
 }
 
-function consoleOf({ system: { consoles } }: View, name: string): Pick<VmFacts, "console" | "input_refused"> {
-  if (!consoles.has(name)) return { console: null, input_refused: null };
-  return { console: conId(name), input_refused: consoles.closed(name) ?? null };
+function consoleOf({ system: { consoles } }: View, name: string): Pick<VmFacts, "console" | "input_refused" | "input_way_out"> {
+  if (!consoles.has(name)) return { console: null, input_refused: null, input_way_out: null };
+  const { what, wayOut } = consoles.closed(name) ?? {};
+  return { console: conId(name), input_refused: what ?? null, input_way_out: wayOut ?? null };
 }
 
 /** VMs that have no VMID. */

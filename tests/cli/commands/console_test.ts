@@ -21,6 +21,8 @@ Deno.test("console --send to a VM that was killed ends with 1, and the session c
     const [ping] = (await place.json("vm", "ls", "--filter", "id=vm:ping")).data;
     if (ping.state === "stopped") break;
   }
+  const [{ input_refused, input_way_out }] = (await place.json("vm", "ls", "--filter", "id=vm:ping")).data;
+  assert.deepEqual([input_refused, input_way_out], ["con:ping: the VM has stopped", "start it again with el2 vm start ping"]);
   const typed = await place.el2("console", "ping", "--send", "f");
   assert.deepEqual([typed.code, typed.stderr], [1, "el2: con:ping: the VM has stopped; start it again with el2 vm start ping\n"]);
   assert.match((await place.el2("why", "--about", "vm:ping")).stdout, /vm:ping ended: forced/);

@@ -22,7 +22,8 @@ import { VMS } from "../../../queries/tables.ts";
 import { connectEmbedded, type SessionClient } from "../../../session/client.ts";
 import { isSnapshot } from "../../../snapshots/file.ts";
 import { didYouMean } from "../../../support/did-you-mean.ts";
-import { problemText } from "../../../support/problem.ts";
+import { endProblem } from "../../../queries/facts/problem.ts";
+import { asProblem, problemText, type Said } from "../../../support/problem.ts";
 
 /** Others may ask through the same client, with their own numbers. */
 const FIRST_QUESTION = 2e9;
@@ -217,7 +218,7 @@ class MachineLink implements DapTarget {
         break;
       }
       case "ended":
-        this.end(event.end.code, event.end.message);
+        this.end(event.end.code, endProblem(event.end));
         break;
       case "failed":
         this.end(1, event.message);
@@ -226,12 +227,12 @@ class MachineLink implements DapTarget {
   }
 
   /** The machine is gone. */
-  end(code: number, message: string): void {
+  end(code: number, why: Said): void {
     if (this.#gone) return;
     this.#gone = true;
-    this.#attached.reject(failed(message));
+    this.#attached.reject(failed(why));
     for (const answer of this.#answers.splice(0)) answer({ kind: "refused", message: GONE });
-    this.events.ended(code, message);
+    this.events.ended(code, problemText(asProblem(why)));
     this.#ending?.();
     this.close();
   }
