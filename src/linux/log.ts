@@ -5,6 +5,7 @@
 import { formatId, vmId } from "../queries/ids.ts";
 import { type LinuxTables, LOG_LEVELS } from "../queries/linux-tables.ts";
 import type { RowOf } from "../queries/table.ts";
+import { virtualTimes } from "./clock.ts";
 import { BadMemory, textOf } from "./memory.ts";
 import type { Reading } from "./reading.ts";
 import type { Struct } from "./types.ts";
@@ -37,7 +38,9 @@ interface Ring {
 /** The records, the oldest first. */
 export function readLog(reading: Reading): LogRow[] {
   const ring = reading.tried(OF, () => ringOf(reading));
-  return ring ? reading.rows(OF, () => numbersIn(ring), (number) => recordOf(reading, ring, number)) : [];
+  if (!ring) return [];
+  const at = virtualTimes(reading);
+  return reading.rows(OF, () => numbersIn(ring), (number) => recordOf(reading, ring, number, at));
 }
 
 function ringOf(reading: Reading): Ring {
@@ -65,19 +68,20 @@ function* numbersIn({ count, first, last }: Ring): Generator<bigint> {
   }
 }
 
-function recordOf(reading: Reading, ring: Ring, number: bigint): LogRow | undefined {
+function recordOf(reading: Reading, ring: Ring, number: bigint, at: ReturnType<typeof virtualTimes>): LogRow | undefined {
   const index = number % ring.count, size = (type: string) => BigInt(reading.sizeOf(type));
   const descriptor = reading.struct("prb_desc", ring.descriptors + index * size("prb_desc"));
   const state = descriptor.big("state_var.counter");
   if ((state & NUMBER) !== number || state >> STATE_SHIFT !== COMMITTED && state >> STATE_SHIFT !== FINALIZED) return undefined;
   const info = reading.struct("printk_info", ring.infos + index * size("printk_info"));
   const begin = descriptor.big("text_blk_lpos.begin"), next = descriptor.big("text_blk_lpos.next");
-  const sequence = info.number("seq"), caller = info.number("caller_id");
+  const sequence = info.number("seq"), caller = info.number("caller_id"), t = info.big("ts_nsec");
   return {
     id: formatId({ kind: "log", vm: reading.vm, number: sequence }),
     vm: vmId(reading.vm),
     sequence,
-    t: String(info.big("ts_nsec")),
+    t: String(t),
+    at: at(t),
     level: LOG_LEVELS[info.number("level")],
     facility: info.number("facility"),
     caller: caller === 0 ? null : caller >= CPU_CALLER ? `C${caller - CPU_CALLER}` : `T${caller}`,

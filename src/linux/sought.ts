@@ -93,6 +93,15 @@ export const SOUGHT: Readonly<Record<string, Sought>> = {
     functions: ["get_taint"],
     fits: (_, address, memory) => address % 8n === 0n && memory.has(address, 8) && memory.u64(address) < 1n << TAINTS,
   },
+  /** The counter that is read, in two places. */
+  cd: {
+    functions: ["sched_clock_read_begin", "generic_sched_clock_init", "sched_clock_syscore_init", "sched_clock"],
+    fits: (struct, address) => {
+      const clock = struct("clock_data", address), read = clock.inner("read_data[0]", "clock_read_data");
+      return read.number("mult") > 0 && read.number("shift") < 64 && read.big("read_sched_clock") >= UPPER_HALF &&
+        read.big("read_sched_clock") === clock.big("actual_read_sched_clock");
+    },
+  },
   /** Of each CPU: its clocks lead back to it. */
   hrtimer_bases: {
     functions: ["hrtimers_prepare_cpu", "hrtimer_interrupt", "hrtimers_cpu_starting", "hrtimer_run_queues"],

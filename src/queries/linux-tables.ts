@@ -44,6 +44,7 @@ const LINUX_LOG = defineTable({
     vm: HIDDEN_VM,
     sequence: { kind: "number", doc: "number of the record", width: 6, title: "seq" },
     t: { kind: "time", doc: "the guest's time since its boot in ns", width: 11, alias: ["time"] },
+    at: { kind: "time", doc: "virtual time in ns, as events have it", width: 11, optional: true, from: 120 },
     level: { kind: "word", doc: LOG_LEVELS.join(" "), width: 6, words: LOG_LEVELS },
     facility: { kind: "number", doc: "0: the kernel; 1: programs", width: 4, title: "fac", usual: 0, from: 100 },
     caller: { kind: "text", doc: "T and the thread, or C and the CPU, where the kernel keeps it", width: 6, optional: true, from: 140 },
