@@ -57,6 +57,8 @@ export class Machine {
   #settling = false;
   #turnCpu = 0;
   #suspended = false;
+  /** Counts the places of the run at which a suspension takes effect; not a part of the state. */
+  places = 0;
 
   /**
    * @param memory the one Wasm memory, of `map.wasmSize` bytes
@@ -127,6 +129,7 @@ export class Machine {
 
   /** Lets the events of `boundary` happen, as `run` does before a turn. */
   settle(): void {
+    this.places++;
     this.#settling = true;
     this.events.runDue(this.#now);
     this.#settling = false;
@@ -268,6 +271,7 @@ export class Machine {
     }
     this.#now = this.turnEnd;
     this.#inTurn = false;
+    this.places++;
   }
 
   #idle(cpu: PhysicalCpu, until: number): void {

@@ -1,6 +1,7 @@
 // Travel back to an event: the run is repeated from an earlier state, in another machine that
 // counts the matching events, and then once more up to the last of them. Without a match, the
-// search continues from the state before that one.
+// search continues from the state before that one. Events that are only counted do not stop it,
+// except in the last turn: only a stop tells which of them are before the end.
 
 import type { DebugControl } from "../hypervisor/interface.ts";
 import { isLater, type Milestone } from "./history.ts";
@@ -44,6 +45,8 @@ export class BackTo {
   #from: Milestone | undefined;
   /** End of the search; not used where a count is wanted. */
   #end: { readonly moment: Moment; readonly instructions: number; readonly at: number };
+  /** It has reached the last boundary before the end. */
+  #inLastTurn = false;
   /** It has reached the turn in whose middle the end is. */
   #inTurn = false;
   #wanted: number | undefined;
@@ -106,7 +109,16 @@ export class BackTo {
    * retire none on the way to that turn.
    */
   #arrived(milliseconds: number): boolean {
-    const { moment, at } = this.#end;
+    const { moment, at } = this.#end, { stops, machine } = this.#past.system;
+    if (!this.#inLastTurn) {
+      if (machine.boundary < at && !this.#past.advance({ at, settled: false }, milliseconds)) return false;
+      if (this.#reached) return true;
+      this.#inLastTurn = true;
+      if (this.#wanted === undefined) {
+        this.#count += stops.passed;
+        stops.pass(0);
+      }
+    }
     if (isMidTurn(moment) && !this.#inTurn) {
       if (!this.#past.advance({ at, settled: true }, milliseconds)) return false;
       this.#inTurn = true;
@@ -116,10 +128,13 @@ export class BackTo {
 
   #begin(): Past {
     this.#count = 0;
-    this.#inTurn = false;
+    this.#inLastTurn = this.#inTurn = false;
     const past = this.run.rerun.pastAt(this.#from);
     if (this.sought.kind === "event") {
-      past.system.stops.change(this.sought);
+      const { stops } = past.system, passing = this.#wanted === undefined ? Infinity : this.#wanted - 1;
+      stops.change(this.sought);
+      stops.pass(passing);
+      if (passing < Infinity) this.#count = passing;
       past.onHit = ({ text }) => this.#happened(past, text, () => past.system.stops.change({ kind: "remove", rule: "all" }));
     } else this.#breakAt(past, this.sought.place);
     return past;

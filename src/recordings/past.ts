@@ -89,6 +89,8 @@ export class Past {
       : () => system.instructions() >= count;
     while (!there() && performance.now() < limit) {
       if (!machine.inTurn) this.#enter();
+      // An input has caused an event: `run` would forget the suspension.
+      if (machine.suspended && this.#suspended()) return true;
       const upTo = Math.min(this.inputs[this.#next]?.at ?? Infinity, this.end, place?.at ?? Infinity);
       if (!machine.inTurn && machine.boundary >= this.end) return true;
       const result = machine.run(upTo, TURNS);

@@ -4,6 +4,8 @@
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
+import type { Rerun } from "../../src/recordings/rerun.ts";
+import type { RecordedInput } from "../../src/plans/recorded-run.ts";
 import { BackTo, type Reached, type RunUpTo, type Sought } from "../../src/recordings/back-to.ts";
 import { momentOf, Past } from "../../src/recordings/past.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
@@ -102,3 +104,45 @@ for (const [what, counts] of [["the start alone", []], ["states", [60_000, 112_0
     assert.equal(started.before(), "none");
   });
 }
+
+Deno.test("matches that are only counted are those at which the machine stops, at each change of who runs", async () => {
+  const plan = await demoPlan();
+  const stopped: RecordedInput = {
+    at: 30_000_000,
+    settled: false,
+    input: { kind: "act", action: { kind: "vm.stop", vm: "ping", force: true } },
+  };
+  const run = (filter: string, passing: number) => {
+    const system = assemble(plan), past = new Past(system, [stopped]), { stops, hypervisor } = system;
+    let hits = 0, switches = 0;
+    hypervisor.trace.listen(["sched"], () => void switches++);
+    stops.change({ kind: "event", filter });
+    stops.pass(passing);
+    past.onHit = () => {
+      hits++;
+      return false;
+    };
+    while (!past.advance(HERE, Infinity));
+    return { stopped: hits, passed: stops.passed, hits: stops.rules[0].hits, switches, hashes: hashesOf(past.system) };
+  };
+  for (const filter of ["kind!=syscall", "kind=hvc before kind=virq", "kind=sched"]) {
+    const { stopped: count, hits, switches, hashes } = run(filter, 0);
+    assert.ok(count > 300 && hits === count);
+    assert.deepEqual(run(filter, Infinity), { stopped: 0, passed: count, hits: count, switches, hashes });
+    assert.deepEqual(run(filter, 100), { stopped: count - 100, passed: 100, hits: count, switches, hashes });
+    if (filter === "kind=sched") assert.equal(count, switches);
+  }
+});
+
+Deno.test("an event that an input causes is gone back to", async () => {
+  const plan = await demoPlan(), at = 30_000_000, end = at + 1_000_000;
+  const raised: RecordedInput = { at, settled: false, input: { kind: "act", action: { kind: "irq.raise", irq: "irq:ping/961" } } };
+  const pastAt = () => new Past(assemble(plan), [raised]), here = pastAt();
+  while (!here.advance({ at: end, settled: false }, Infinity));
+  const rerun: Rerun = { milestone: () => undefined, mayBeWritten: () => true, pastAt };
+  const run: RunUpTo = { rerun, moment: { at: end, settled: false }, instructions: here.system.instructions(), at: end };
+  const reached = back(run, { kind: "event", filter: "kind=virq name=pulse" });
+  assert.ok(reached !== "none");
+  assert.match(reached.text, /^ev:virq@0\.030000000 /);
+  assert.equal(reached.past.system.machine.boundary, at);
+});

@@ -241,6 +241,7 @@ export class Scheduler implements VcpuScheduler {
   #turn(cpu: PhysicalCpu, state: CpuState): void {
     const { machine } = this.services;
     while (cpu.position < machine.turnEnd && !this.#turnOver && !machine.stopReason && !machine.suspended) {
+      machine.places++;
       const thread = this.#schedule(state);
       if (!thread) {
         if (state.runs) this.#switch(state, undefined);
@@ -249,6 +250,12 @@ export class Scheduler implements VcpuScheduler {
       }
       const target = this.#follow(thread);
       if (state.runs !== target) this.#switch(state, target);
+      // A stop at these events is before the next instruction. Then the choice is made again: as
+      // long as the slice lasts, it is the same.
+      if (!thread.turn.isOver) {
+        machine.places++;
+        if (machine.suspended) return;
+      }
       if (target.life === "killed") this.#exit(state, target);
       else this.#execute(cpu, thread, target);
       // Waiting for another CPU takes the rest of the turn, and is paid with the slice.

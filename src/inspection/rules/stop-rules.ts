@@ -61,6 +61,11 @@ export class StopRules {
   #at: Vcpu | undefined;
   #step: { readonly vcpu: Vcpu; left: number } | undefined;
   #muted = false;
+  /** Matches of events that do not stop the machine, and how many of them there have been. */
+  #passing = 0;
+  #passed = 0;
+  /** The place of the last of them (`Machine.places`). */
+  #passedAt = -1;
 
   constructor(readonly system: StopSystem) {}
 
@@ -131,6 +136,21 @@ export class StopRules {
       this.#control?.control.takeStop();
       for (const { address } of places) this.#control?.control.insert(address);
     }
+  }
+
+  /**
+   * The next `count` matches of events do not stop the machine. They are those at which it would
+   * have stopped: of several at one place, the first.
+   */
+  pass(count: number): void {
+    this.#passing = count;
+    this.#passed = 0;
+    this.#passedAt = -1;
+  }
+
+  /** How many matches have not stopped the machine since `pass`. */
+  get passed(): number {
+    return this.#passed;
   }
 
   #make<K extends StopRule["kind"]>(kind: K, text: string): StopRule & { readonly kind: K } {
@@ -236,7 +256,8 @@ export class StopRules {
   }
 
   #see(event: TraceEvent): void {
-    if (this.#muted || this.#pending) return;
+    const { machine, scheduler } = this.system.hypervisor();
+    if (this.#muted || this.#pending || machine.places === this.#passedAt) return;
     const row = eventRow(event);
     let hit: { readonly rule: Armed; readonly row: EventRow } | undefined;
     // A filter over time sees every event, also one at which another rule stops.
@@ -245,9 +266,14 @@ export class StopRules {
       if (found) hit ??= { rule, row: found };
     }
     if (!hit) return;
-    this.#hit(hit.rule, eventText(hit.row));
-    const { machine, scheduler } = this.system.hypervisor();
     scheduler.disturb();
+    if (this.#passed < this.#passing) {
+      this.#passed++;
+      this.#passedAt = machine.places;
+      hit.rule.hits++;
+      return;
+    }
+    this.#hit(hit.rule, eventText(hit.row));
     machine.suspend();
   }
 
