@@ -3,7 +3,7 @@
 // cannot read memory that it has lent, so that a queue there fails with that reason.
 
 import type { VirtioDevice } from "../virtio/device.ts";
-import type { GuestMemory } from "../virtio/memory.ts";
+import type { GuestMemory, VirtioFault } from "../virtio/memory.ts";
 import { MmioTransport } from "../virtio/mmio-transport.ts";
 import { PciTransport } from "../virtio/pci-transport.ts";
 import type { TransportOptions, TransportState, VirtioTransport } from "../virtio/transport.ts";
@@ -23,6 +23,8 @@ interface DeviceProcess extends GuestMemory {
   lowered(slot: number): void;
   /** Stores the message of a slot's device. */
   message(slot: number, address: number, data: number): void;
+  /** Why RAM at an address is lent, so that it cannot be reached; undefined beside RAM. */
+  whyLent(address: number, length: number): string | undefined;
   /** The process touched memory that it has lent, which ends it. */
   touchedLent(reason: string): void;
 }
@@ -89,7 +91,7 @@ export class VmDevices {
         else this.#process?.lowered(slot);
       },
       onFault: (fault) => {
-        const cause = isProtected ? this.#lentCause(slot, fault.values.ipa, !pci || accessPlatform(slot)) : "";
+        const cause = this.#lentCause(slot, fault.values, isProtected ? !pci || accessPlatform(slot) : undefined);
         const message = `virtio-${device.name} in slot ${slot}: ${fault.message}: ${JSON.stringify(fault.values)}${cause}`;
         if (cause !== "" && pci) this.#process?.touchedLent(`host access to lent memory region: ${message}`);
         else problem(message);
@@ -109,16 +111,22 @@ export class VmDevices {
     this.backends = registers === "hypervisor" ? new VirtioBackends(this.#slots, problem) : undefined;
   }
 
-  /** Why a protected VM's device cannot reach an address. */
-  #lentCause(slot: number, ipa: unknown, offers: boolean): string {
-    if (typeof ipa !== "number") return "";
+  /**
+   * Why a device cannot reach an address that a fault is about: it is lent.
+   * @param offers whether it offers ACCESS_PLATFORM, if the VM is protected
+   */
+  #lentCause(slot: number, { ipa, size }: VirtioFault["values"], offers: boolean | undefined): string {
+    if (typeof ipa !== "number" || typeof size !== "number") return "";
+    const why = this.#process?.whyLent(ipa, size);
+    if (why === undefined) return "";
     const queue = this.transports[slot].queues.findIndex((each) => each.holds(ipa));
     const what = queue < 0 ? "a buffer" : `queue ${queue}`;
     const page = `0x${(ipa - ipa % PAGE_SIZE).toString(16)}`;
-    const why = offers
+    if (offers === undefined) return `; ${what} is in page ${page}, which is lent: ${why}`;
+    const remedy = offers
       ? "its kernel needs CONFIG_DMA_RESTRICTED_POOL"
       : "the device does not offer VIRTIO_F_ACCESS_PLATFORM, so that its driver leaves the pool out";
-    return `; ${what} is in page ${page}, which is lent to the protected VM: ${why}`;
+    return `; ${what} is in page ${page}, which is lent to the protected VM: ${remedy}`;
   }
 
   /** Virtual time (ns) at which `timer` has to be called, if at all. */

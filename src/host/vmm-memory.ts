@@ -13,6 +13,7 @@ import type { VmPlan } from "./plan.ts";
 import { vmContents } from "./vm-contents.ts";
 import { Refused, type Steps } from "./vmm-steps.ts";
 import { node } from "../support/node-modules.ts";
+import { hex } from "../support/number-text.ts";
 
 /** The memory of one VM. Steps that are refused throw `Refused`. */
 export class VmmMemory implements GuestMemory {
@@ -97,6 +98,18 @@ export class VmmMemory implements GuestMemory {
   write(address: number, from: Uint8Array): boolean {
     const at = this.#userAddress(address, from.length);
     return at !== undefined && this.steps.kernel.store(this.steps.pid, at, from).ok;
+  }
+
+  /** Why RAM at an address is lent, so that the process cannot reach it; undefined beside RAM. */
+  whyLent(address: number, length: number): string | undefined {
+    const { plan: { base, memory, firmware }, devicetree, board: { rules } } = this, end = devicetree + rules.devicetreeSize;
+    if (address < base || address + length > base + memory) return undefined;
+    if (firmware !== undefined) return "the VM is protected";
+    if (address < end && address + length > devicetree) {
+      const place = `${hex(devicetree)}..${hex(end - 1)}`;
+      return `${place} is the place of the devicetree, which the driver lends for the resource manager: put no buffer there`;
+    }
+    return "this generation of /dev/gunyah shares no memory that guests execute";
   }
 
   #userAddress(address: number, length: number): number | undefined {

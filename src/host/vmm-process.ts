@@ -339,6 +339,7 @@ export class Vmm<D extends VmmData = VmmData> implements VmmProcess {
       },
       flashArray: (bank) => memory.flashArray(bank),
       showFlash: (bank, shown) => this.showFlash(bank, shown),
+      whyLent: (address, length) => memory.whyLent(address, length),
       problem: (message) => this.#events.problem(message),
       end: (reason) => {
         throw new Refused(reason);
@@ -358,6 +359,7 @@ export class Vmm<D extends VmmData = VmmData> implements VmmProcess {
       },
       read: (address, into) => memory.read(address, into),
       write: (address, from) => memory.write(address, from),
+      whyLent: (address, length) => memory.whyLent(address, length),
       touchedLent: (reason) => this.#lentTouched ??= reason,
       interrupt: (slot) => {
         if (this.#devices?.interrupts(slot) !== false) this.steps.signal(this.data.lines[slot]);

@@ -258,24 +258,52 @@ Deno.test("slots of virtio-mmio are there and empty, the clock counts, and fw_cf
   assert.deepEqual(log, DONE);
 });
 
-for (const [device, lent] of [["v14", false], ["union", false], ["ack-6.6", true], ["ack-6.12", true]] as const) {
-  Deno.test(`a transfer of fw_cfg ${lent ? "ends" : "reaches the memory of"} a VM on ${device}, which ${lent ? "lends" : "shares"} it`, () => {
+/** The place of the devicetree in a VM, of which drivers with page faults lend the pages. */
+const TREE = RAM + boardOf(plan()).layout(plan()).devicetree;
+const TREE_LENT = new RegExp(`0x${TREE.toString(16)}\\.\\.0x[0-9a-f]+ is the place of the devicetree`);
+
+for (
+  const [device, address, lent] of [
+    ["v14", QUEUE, undefined],
+    ["v14", TREE, undefined],
+    ["union", QUEUE, undefined],
+    ["union", TREE, TREE_LENT],
+    ["ack-6.6", QUEUE, /shares no memory that guests execute/],
+    ["ack-6.12", QUEUE, /shares no memory that guests execute/],
+  ] as const
+) {
+  const at = address === TREE ? "the devicetree's place" : "other memory";
+  Deno.test(`a transfer of fw_cfg in ${at} of a VM on ${device} ${lent ? "ends it, as that is lent" : "reaches it"}`, () => {
     const { log } = run(
       function* (stack) {
         const { addressSpace } = [...stack.hypervisor.scheduler.vcpus].find((vcpu) => vcpu.addressSpace?.vmid === FIRST_VMID)!;
-        if (!addressSpace!.stage2.lookup(QUEUE)) yield* load(QUEUE, 8);
+        if (!addressSpace!.stage2.lookup(address)) yield* load(address, 8);
         // The address of a descriptor, big-endian, which orders nothing.
         yield* store(QEMU_FW_CFG.base + 0x10, 4, 0);
-        yield* store(QEMU_FW_CFG.base + 0x14, 4, new DataView(Uint32Array.of(QUEUE).buffer).getUint32(0, false));
+        yield* store(QEMU_FW_CFG.base + 0x14, 4, new DataView(Uint32Array.of(address).buffer).getUint32(0, false));
         yield* off();
       },
       { devices: [] },
       device,
     );
-    const failed = log.filter((line) => line.includes(`fw_cfg: host access to lent memory region at 0x${QUEUE.toString(16)}`));
-    assert.deepEqual([failed.length > 0, log.includes("a exited system-off")], [lent, !lent], log.join("\n"));
+    const failed = log.find((line) => line.includes(`fw_cfg: host access to lent memory region at 0x${address.toString(16)}`));
+    assert.deepEqual([failed !== undefined, log.includes("a exited system-off")], [lent !== undefined, lent === undefined], log.join("\n"));
+    if (lent) assert.match(failed ?? "", lent);
   });
 }
+
+Deno.test("a queue in pages of the devicetree, which the driver lends, ends the VM with that reason", () => {
+  const { log } = run(
+    function* (stack) {
+      yield* placeBar(1);
+      yield* drive(stack, {}, { queue: TREE, place: { config: config(1, 0), bar: BAR + (1 << 16), intid: 32 + qemuPciSpi(1) } });
+    },
+    {},
+    "union",
+  );
+  const failed = log.find((line) => /host access to lent memory region: virtio-rng in slot 0: .*; queue 0 is in page 0x/.test(line));
+  assert.match(failed ?? log.join("\n"), TREE_LENT);
+});
 
 Deno.test("a transfer of fw_cfg to an address that is not memory, or no longer is, changes nothing in the VM", () => {
   for (const address of [RAM - 16, RAM + MEMORY - 8, 0xffff_fff0]) {

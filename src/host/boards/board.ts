@@ -95,6 +95,8 @@ export interface BoardProcess extends GuestMemory {
   flashArray(bank: number): FlashArray;
   /** Has the guest read a bank's array at its address, or lets its loads leave to the VMM. */
   showFlash(bank: number, shown: boolean): void;
+  /** Why RAM at an address is lent, so that it cannot be reached; undefined beside RAM. */
+  whyLent(address: number, length: number): string | undefined;
   /** Reports a defect of the guest. */
   problem(message: string): void;
   /** Ends the VM for this reason. */

@@ -73,8 +73,8 @@ export class QemuDevices implements BoardDevices {
     };
     const items = { cpus: plan.vcpus, kernel: undefined, initrd: undefined, commandLine: undefined, files: new Map<string, Uint8Array>() };
     this.#fwCfg = new FwCfg(items, {
-      read: (address, into) => process.read(address, into) || this.#lost(plan, address, into.length),
-      write: (address, from) => process.write(address, from) || this.#lost(plan, address, from.length),
+      read: (address, into) => process.read(address, into) || this.#lost(address, into.length),
+      write: (address, from) => process.write(address, from) || this.#lost(address, from.length),
     }, (act) => this.#turn = { at: this.#restored ?? process.now() + FW_CFG_TURN_INTERVAL, act });
     const { spi, count } = qemuMessages(plan);
     this.#messages = plan.msi === "its" ? undefined : new Gicv2m(FIRST_SPI + spi, count, (intid) => process.signal(intid - FIRST_SPI));
@@ -93,14 +93,13 @@ export class QemuDevices implements BoardDevices {
   }
 
   /**
-   * fw_cfg could not reach memory of the guest. RAM is out of its reach only if it is lent: the
-   * access ends a VMM, and without that the guest waits for ever.
+   * fw_cfg could not reach memory of the guest. If that is lent, the access ends a VMM, and without
+   * that the guest waits for ever.
    */
-  #lost({ base, memory }: VmPlan, address: number, length: number): false {
-    if (address < base || address + length > base + memory) return false;
-    const at = `0x${address.toString(16)}`;
-    const why = "the VM's memory is lent, as it is protected or its generation of /dev/gunyah shares none that guests execute";
-    this.#process.end(`fw_cfg: host access to lent memory region at ${at}: ${why}`);
+  #lost(address: number, length: number): false {
+    const why = this.#process.whyLent(address, length);
+    if (why === undefined) return false;
+    this.#process.end(`fw_cfg: host access to lent memory region at 0x${address.toString(16)}: ${why}`);
   }
 
   timer(): void {
