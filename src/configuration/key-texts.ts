@@ -18,6 +18,7 @@ export const MACHINE_TEXTS = {
   page_tables: "stage-2 page tables for all VMs together; each maps 16 MiB of addresses",
   ipa_bits: "addresses of VMs have 36 bits, as recorded, or 40, as on phones",
   abi: "newer: also the hypercalls and properties of the newer open drop",
+  pv_time: 'VMs can read how much time was stolen from their vCPUs: Linux prints "using stolen time PV"',
   geniezone: "the primary VM has GenieZone's hypercalls beside Gunyah's, and their node in its devicetree",
   msi: "message-signaled interrupts of the primary VM: a GICv2m frame, or LPIs and an ITS",
 } as const;

@@ -65,6 +65,7 @@ export const PHONE_KEYS = {
   "boot-context": { doc: "what SET_BOOT_CONTEXT answers", generic: "as-generation", sets: ["host", "boot_context"] },
   "ids.randomize": { doc: "form of capability ids", generic: "plain", sets: ["machine", "cap_ids"] },
   "timer.hz": { doc: "rate of the guests' timers", generic: 62_500_000, always: true },
+  "pv-time": { doc: "VMs can read how much time was stolen from their vCPUs", generic: false, sets: ["machine", "pv_time"] },
   "midr": { doc: "MIDR_EL1 of guests", generic: "0x000f0480", always: true },
   "hwcap": { doc: "features that /proc/cpuinfo of the host lists", generic: "none" },
   "watchdog.disable-when-off": { doc: "turning off a watchdog that is off", generic: "accept", sets: ["machine", "idle_watchdog"] },
@@ -128,6 +129,7 @@ const PHONES: Readonly<Record<PhoneName, Phone>> = {
       "rm.reserved-memory": read("never", "DV"),
       "rm.lend": claimed("chunks of at most 256MiB", "DV"),
       "timer.hz": read(19_200_000, "DV#12"),
+      "pv-time": read(true, "DV#12"),
       "midr": read("0x000f0480", "DV#12, PG"),
       "hwcap": features(`${ARMV9_FEATURES} rng bti ecv afp rpres`),
       "watchdog.disable-when-off": read("accept", "WDT"),
@@ -226,11 +228,12 @@ export function phoneBehaviour(name: PhoneName): Partial<Behaviour> {
   const raw: Record<string, unknown> = { machine: { phone: name } };
   applyPhone(raw);
   const machine = tableOf(raw, "machine")!, rm = tableOf(raw, "rm") ?? {};
-  const { capIds, idleWatchdog, ipaBits, parcels, reservedMemory, sizeMax } = DEFAULT_BEHAVIOUR;
+  const { capIds, idleWatchdog, ipaBits, pvTime, parcels, reservedMemory, sizeMax } = DEFAULT_BEHAVIOUR;
   return {
     capIds: (machine.cap_ids ?? capIds) as Behaviour["capIds"],
     idleWatchdog: (machine.idle_watchdog ?? idleWatchdog) as Behaviour["idleWatchdog"],
     ipaBits: (machine.ipa_bits ?? ipaBits) as Behaviour["ipaBits"],
+    pvTime: (machine.pv_time ?? pvTime) as boolean,
     parcels: (rm.parcels ?? parcels) as number,
     reservedMemory: (rm.reserved_memory ?? reservedMemory) as Behaviour["reservedMemory"],
     sizeMax: (rm.size_max ?? sizeMax) as Behaviour["sizeMax"],

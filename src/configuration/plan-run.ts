@@ -253,12 +253,12 @@ async function planConfig(
   const { cpus, memory, turbo, seed, cap_ids: capIds, quirks, hypervisor_node: hypervisorNode, strict, check } = file.machine;
   const { auth = DEFAULT_BEHAVIOUR.auth, parcels = DEFAULT_BEHAVIOUR.parcels } = file.rm;
   const { parcels_held: parcelsHeld = DEFAULT_BEHAVIOUR.parcelsHeld } = file.rm;
-  const { idle_watchdog: idleWatchdog, abi, ipa_bits: ipaBits, geniezone, page_tables: pageTables } = file.machine;
+  const { idle_watchdog: idleWatchdog, abi, ipa_bits: ipaBits, pv_time: pvTime, geniezone, page_tables: pageTables } = file.machine;
   const { size_max: sizeMax = DEFAULT_BEHAVIOUR.sizeMax, low_memory: lowMemory = DEFAULT_BEHAVIOUR.lowMemory } = file.rm;
   const { reserved_memory: reservedMemory = DEFAULT_BEHAVIOUR.reservedMemory } = file.rm;
   const manager = { auth, parcels, parcelsHeld, reservedMemory, sizeMax, lowMemory };
   const tables = pageTables === undefined ? {} : { pageTables };
-  const rules = { capIds, quirks, hypervisorNode, strict, check, idleWatchdog, abi, ipaBits, geniezone, ...manager, ...tables };
+  const rules = { capIds, quirks, hypervisorNode, strict, check, idleWatchdog, abi, ipaBits, pvTime, geniezone, ...manager, ...tables };
   const behaviour = { ...rules, msi: file.machine.msi, vmMsis: false };
   const root = spoilt.has(["rm"]) ? undefined : await planRoot(file.rm, files, refuseIn("rm"));
   const recordTo = file.machine.record === "off" ? undefined : inFolder(file.machine.record, files);

@@ -192,6 +192,7 @@ const machine = v.object(described({
   idle_watchdog: v.optional(oneOf(IDLE_WATCHDOG), DEFAULT_BEHAVIOUR.idleWatchdog),
   abi: v.optional(oneOf(ABIS), DEFAULT_BEHAVIOUR.abi),
   ipa_bits: v.optional(v.picklist(IPA_BITS, "is not 36 or 40"), DEFAULT_BEHAVIOUR.ipaBits),
+  pv_time: v.optional(boolean, DEFAULT_BEHAVIOUR.pvTime),
   geniezone: v.optional(boolean, DEFAULT_BEHAVIOUR.geniezone),
   msi: v.optional(oneOf(MSI_KINDS), DEFAULT_BEHAVIOUR.msi),
 }, MACHINE_TEXTS));

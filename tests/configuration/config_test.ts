@@ -68,6 +68,7 @@ Deno.test("readConfig() gives the defaults of the design", () => {
     idle_watchdog: "accept",
     abi: "recorded",
     ipa_bits: 36,
+    pv_time: false,
     geniezone: false,
     msi: "none",
   };

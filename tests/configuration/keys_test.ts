@@ -70,6 +70,7 @@ const CASES: readonly Case[] = [
   ["rm.parcels", "1024", (run) => run.behaviour?.parcels, 1024],
   ["machine.page_tables", "64", (run) => run.behaviour?.pageTables, 64],
   ["machine.ipa_bits", "40", (run) => run.behaviour?.ipaBits, 40],
+  ["machine.pv_time", "true", (run) => run.behaviour?.pvTime, true],
   ["rm.size_max", "span", (run) => run.behaviour?.sizeMax, "span"],
   ["rm.low_memory", "64KiB", (run) => run.behaviour?.lowMemory, 65_536],
   ["rm.reserved_memory", "must-match", (run) => run.behaviour?.reservedMemory, "must-match"],

@@ -23,7 +23,14 @@ const GENERIC: Readonly<Record<string, string | number | boolean>> = {
     "host.memlock": "unlimited",
   },
   ...{ "host.max-order": 10, "host.cma-pages-unpinnable": 0, "boot-context": "as-generation", "ids.randomize": "plain" },
-  ...{ "timer.hz": 62_500_000, "midr": "0x000f0480", "hwcap": "none", "watchdog.disable-when-off": "accept", "reset.waits-forever": false },
+  ...{
+    "timer.hz": 62_500_000,
+    "pv-time": false,
+    "midr": "0x000f0480",
+    "hwcap": "none",
+    "watchdog.disable-when-off": "accept",
+    "reset.waits-forever": false,
+  },
 };
 
 type Row = readonly [key: string, value: string | number | boolean, mark: string, source: string];
@@ -65,6 +72,7 @@ const TABLE: Readonly<Record<PhoneName, readonly Row[]>> = {
     ["rm.reserved-memory", "never", "R", "DV"],
     ["rm.lend", "chunks of at most 256MiB", "U", "DV"],
     ["timer.hz", 19_200_000, "R", "DV#12"],
+    ["pv-time", true, "R", "DV#12"],
     ["midr", "0x000f0480", "R", "DV#12, PG"],
     ["hwcap", `${B} asimdfhm dit uscat ilrcpc flagm ssbs sb paca pacg dcpodp flagm2 frint i8mm bf16 rng bti ecv afp rpres`, "R", "SOCS"],
     ["watchdog.disable-when-off", "accept", "R", "WDT"],
@@ -145,8 +153,10 @@ Deno.test("an image as the host brings its own driver: a profile sets the machin
     parcels: 1024,
     reservedMemory: "must-match",
     ipaBits: 40,
+    pvTime: false,
     sizeMax: "span",
   });
+  assert.equal(phoneBehaviour("sm8750").pvTime, true);
 });
 
 Deno.test("a phone that there is not is refused with those that there are", async () => {

@@ -18,7 +18,13 @@ const DEBIAN = 'platform = "crosvm"\nmemory = "320MiB"\nkernel = "Image"\ninitrd
 const ORDINARY = ["bookworm", "trixie"] as const;
 /** A device of each kind. */
 const DEVICES: readonly CrosvmKind[] = ["block", "net", "rng", "console", "balloon", "9p", "vsock", "input"];
-const machine = (memory: string) => `el2 = 1\n[machine]\nmemory = "${memory}"\ncheck = true\n[host]\nmemory = "64MiB"\n`;
+const machine = (memory: string) => `el2 = 1\n[machine]\nmemory = "${memory}"\ncheck = true\npv_time = true\n[host]\nmemory = "64MiB"\n`;
+
+/** The time (ns) that was stolen from the vCPUs of the only VM with a console. */
+function stolenBy({ system: { hypervisor } }: Guests): number {
+  const vcpus = [...hypervisor.scheduler.vcpus].filter(({ native }) => !native);
+  return vcpus.reduce((sum, { stolenTime }) => sum + stolenTime!.total, 0);
+}
 
 Deno.test("Debian on crosvm's platform has its console on an 8250, and finds the PCI host with its functions, which work", async () => {
   const { folder } = await catalogEntry("debian-bookworm");
@@ -31,8 +37,9 @@ Deno.test("Debian on crosvm's platform has its console on an 8250, and finds the
   const console = guests.console("debian");
   await console.expect(/inet 10\.0\.2\.15\/24/, BOOT);
   await console.expect(PROMPT, BOOT);
-  console.type("dmesg | grep -e U6_16550A -e 0000:00");
+  console.type("dmesg | grep -e U6_16550A -e 0000:00 -e stolen");
   const found = [
+    / arm-pv: using stolen time PV$/m,
     / pci-host-generic 10000\.pci: PCI host bridge to bus 0000:00$/m,
     / pci 0000:00:00\.0: \[8086:1237\] type 00 class 0x060000$/m,
     / pci 0000:00:01\.0: \[1af4:1044\] type 00 class 0x088000$/m,
@@ -48,6 +55,8 @@ Deno.test("Debian on crosvm's platform has its console on an 8250, and finds the
   await console.command("head -c 64 /dev/hwrng | wc -c", /^64$/m, COMMAND);
   await console.command("dd if=/dev/vda bs=4 skip=14 count=1 2>/dev/null; echo", /^ARMd$/m, COMMAND);
   await console.command("echo typed-$((40 + 2))", /^typed-42$/m, COMMAND);
+  const [, steal] = await console.command("head -n 1 /proc/stat", /^cpu +(?:\d+ ){7}(\d+) /m, COMMAND);
+  assert.ok(Math.abs(Number(steal) * 1e7 - stolenBy(guests)) < 2e7, `${steal} ticks of 10 ms, ${stolenBy(guests)} ns`);
   // Edges that were delivered are not lost, although their doorbell's flag stays set.
   assert.equal(await guests.run(guests.system.machine.time + 1e9, () => false), "nothing of that in its time");
   assert.deepEqual(rows(guests.system, "diagnose").map(({ verdict }) => verdict), ["waits"]);

@@ -5,6 +5,7 @@ import { DEFAULT_CPU, parseCpu } from "../../src/isa/cpus.ts";
 import { BASE_IDENTIFICATION } from "../support/base-identification.ts";
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../src/abi/errors.ts";
+import { Access, ExtentMemoryType, ExtentType, memextentAttributes } from "../../src/abi/words.ts";
 import { ExceptionClass, FaultStatus, Pstate, syndrome } from "../../src/core/architecture/exceptions.ts";
 import {
   type Core,
@@ -22,6 +23,7 @@ import { Stage2Pool } from "../../src/core/memory/stage2.ts";
 import { Machine, type RunResult } from "../../src/machine/machine.ts";
 import { CORE_REGION_SIZE, memoryMap, MINIMUM_PLATFORM_MEMORY } from "../../src/machine/memory-map.ts";
 import { AddressSpace } from "../../src/hypervisor/memory/addrspace.ts";
+import { Memextent } from "../../src/hypervisor/memory/memextent.ts";
 import type { Behaviour } from "../../src/hypervisor/services/behaviour.ts";
 import { Cspace } from "../../src/hypervisor/capabilities/cspace.ts";
 import { Icc } from "../../src/hypervisor/gic/gic-registers.ts";
@@ -174,6 +176,8 @@ export class ScriptedMachine {
   }
 }
 
+export const INFO_IPA = 0x7000_0000n;
+
 /** Options of a test VM's vCPUs. */
 export interface VmOptions {
   readonly options?: bigint;
@@ -181,6 +185,8 @@ export interface VmOptions {
   readonly timeslice?: number;
   /** Physical CPU of each vCPU; vCPU i has CPU i unless given. */
   readonly affinity?: (index: number) => number;
+  /** Physical address of the page of its info area, which its vCPUs see at `INFO_IPA`. */
+  readonly infoArea?: number;
   /** Without: no VPM group. */
   readonly group?: "aggregated" | "independent";
 }
@@ -198,6 +204,12 @@ export class ScriptedVm {
     this.cspace.configure(64);
     this.addressSpace = owner.create(AddressSpace);
     this.addressSpace.configure(vmid);
+    if (options.infoArea !== undefined) {
+      const page = owner.create(Memextent);
+      page.configure(BigInt(options.infoArea), BigInt(PAGE_SIZE), memextentAttributes(Access.RWX, ExtentMemoryType.Any, ExtentType.Basic));
+      assert.equal(page.activate(), ErrorCode.OK);
+      assert.equal(this.addressSpace.configureInfoArea(page, INFO_IPA), ErrorCode.OK);
+    }
     this.vic = owner.create(Vic);
     this.vic.configure(scripts.length, 64, 0n, 0);
     if (options.group) {

@@ -275,6 +275,7 @@ const behaviour = () =>
     reservedMemory: oneOf(RESERVED_MEMORY_RULES),
     sizeMax: oneOf(SIZE_MAX_RULES),
     lowMemory: multipleOf(PAGE_SIZE, 0, LOW_MEMORY_MAX),
+    pvTime: flag,
     geniezone: flag,
     msi: oneOf(MSI_KINDS),
     vmMsis: flag,

@@ -30,6 +30,9 @@ const SMCCC_VERSION = 0x8000_0000;
 const SMCCC_ARCH_FEATURES = 0x8000_0001;
 const VERSION = 0x1_0003n;
 
+/** Paravirtualized time (Arm DEN0057A), whole ids. */
+const PvTime = { Features: 0xc500_0020, StolenTime: 0xc500_0021 } as const;
+
 /** Numbers that hypervisor owners share. */
 const HypFunction = { CallCount: 0xff00, CallUid: 0xff01, Revision: 0xff03 } as const;
 const UID = [0xcd8f_d5c1n, 0xdb5f_53a4n, 0x36ce_6592n, 0x145f_3d67n];
@@ -45,7 +48,7 @@ const NOT_THERE: SmcccReply = [0xffff_ffff_ffff_ffffn];
  * SOC_ID, workarounds 1, 2 and 3, PV_TIME_FEATURES and PV_TIME_ST: guests ask for them by calling
  * them, and the specification says that they are not there.
  */
-const KNOWN_ABSENT: ReadonlySet<number> = new Set([0x8000_0002, 0x8000_8000, 0x8000_7fff, 0x8000_3fff, 0xc500_0020, 0xc500_0021]);
+const KNOWN_ABSENT: ReadonlySet<number> = new Set([0x8000_0002, 0x8000_8000, 0x8000_7fff, 0x8000_3fff, PvTime.Features, PvTime.StolenTime]);
 const NOT_SUPPORTED_32 = 0xffff_ffffn;
 
 /** PSCI's function numbers in the standard owner's range. */
@@ -71,13 +74,13 @@ function perform(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): SmcccReply
   switch (id >>> Fid.OwnerShift & Fid.OwnerMask) {
     case Owner.Arch:
       if (id === SMCCC_VERSION) return [VERSION];
-      if (id === SMCCC_ARCH_FEATURES) return [archFeatures(Number(x[1] & 0xffff_ffffn))];
+      if (id === SMCCC_ARCH_FEATURES) return [archFeatures(vcpu, Number(x[1] & 0xffff_ffffn))];
       return UNKNOWN;
     case Owner.StandardSecure:
       if (fn < PSCI_END) return psci(vcpu, fn, wide, x) ?? NOT_THERE;
       return isTrng(fn) ? trng(vcpu, fn, wide, x[1]) : UNKNOWN;
     case Owner.StandardHyp:
-      if (wide) return UNKNOWN;
+      if (wide) return pvTime(vcpu, id, Number(x[1] & 0xffff_ffffn)) ?? UNKNOWN;
       if (fn === HypFunction.CallUid) return UID;
       return fn === HypFunction.Revision ? [1n, 0n] : UNKNOWN;
     case Owner.VendorHyp:
@@ -101,8 +104,24 @@ export function unchangingAnswer(vcpu: Vcpu, x: readonly bigint[], conduit: Cond
   return reply === DEFERRED ? undefined : reply;
 }
 
-function archFeatures(id: number): bigint {
-  return id === SMCCC_VERSION || id === SMCCC_ARCH_FEATURES ? 0n : NOT_SUPPORTED_32;
+function archFeatures(vcpu: Vcpu, id: number): bigint {
+  const isThere = id === SMCCC_VERSION || id === SMCCC_ARCH_FEATURES || id === PvTime.Features && recordOf(vcpu) !== undefined;
+  return isThere ? 0n : NOT_SUPPORTED_32;
+}
+
+/** The IPA of the vCPU's record of stolen time. */
+function recordOf({ stolenTime, addressSpace }: Vcpu): number | undefined {
+  const area = addressSpace?.infoArea, record = stolenTime?.record;
+  return area === undefined || record === undefined ? undefined : area.ipa + record;
+}
+
+/** The calls of PV time; undefined for other ones, and for a vCPU without a record. */
+function pvTime(vcpu: Vcpu, id: number, asked: number): SmcccReply | undefined {
+  const record = recordOf(vcpu);
+  if (record === undefined) return undefined;
+  if (id === PvTime.StolenTime) return [BigInt(record)];
+  if (id !== PvTime.Features) return undefined;
+  return asked === PvTime.Features || asked === PvTime.StolenTime ? [0n] : NOT_THERE;
 }
 
 function vendorHyp(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[], conduit: Conduit): SmcccReply {

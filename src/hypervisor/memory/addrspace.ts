@@ -10,6 +10,7 @@ import { MAX_CPUS, PHYSICAL_END } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
+import type { Behaviour } from "../services/behaviour.ts";
 import type { Services } from "../services/services.ts";
 import { InfoArea } from "./info-area.ts";
 import { KeptBlocks } from "./kept-blocks.ts";
@@ -31,6 +32,7 @@ declare module "../capabilities/object-types.ts" {
 export interface MemoryServices extends Services {
   readonly machine: Machine;
   readonly core: Core;
+  readonly behaviour: Behaviour;
   /** The owners of pages. */
   readonly memory: MemoryDatabase;
   /** The partition of the hypervisor's own pages. */

@@ -13,6 +13,9 @@ const DESCRIPTOR_SIZE = 16;
 /** Flag of a descriptor. */
 const VALID = 0x8000_0000;
 
+/** Type of memory that has no descriptor: its VM learns of it otherwise. */
+const UNNAMED = 0;
+
 /** An entry. Its type is `id | owner << 16`, its place in bytes from the start of the page. */
 interface InfoEntry {
   readonly type: number;
@@ -79,7 +82,8 @@ export class InfoArea<E extends InfoPage = InfoPage> {
 
   /** Adds an entry at its place. */
   add(type: number, offset: number, data: Uint8Array): void {
-    const index = this.#entries.push({ type, offset, size: data.length }) - 1;
+    const index = this.#entries.filter((entry) => entry.type !== UNNAMED).length;
+    this.#entries.push({ type, offset, size: data.length });
     const descriptor = new DataView(new ArrayBuffer(DESCRIPTOR_SIZE));
     [type, data.length, offset, VALID].forEach((word, at) => descriptor.setUint32(4 * at, word, true));
     const { base } = this.extent;
@@ -89,8 +93,20 @@ export class InfoArea<E extends InfoPage = InfoPage> {
 
   /** The data of the first entry of a type. */
   find(type: number): Uint8Array | undefined {
-    const entry = this.#entries.find((one) => one.type === type);
+    const entry = this.#entries.find((one) => one.type === type && type !== UNNAMED);
     return entry && this.#ram.bytes(this.extent.base + entry.offset, entry.size).slice();
+  }
+
+  /** Takes memory for the hypervisor's own use. Gives its offset; undefined if it does not fit. */
+  reserve(size: number, alignment: number): number | undefined {
+    const offset = this.placeFor(size, alignment);
+    if (offset !== undefined) this.#entries.push({ type: UNNAMED, offset, size });
+    return offset;
+  }
+
+  /** Writes to reserved memory, as long as the page is the area's. */
+  write(offset: number, bytes: Uint8Array): void {
+    if (this.isUsable) this.#ram.write(this.extent.base + offset, bytes);
   }
 
   get #ram() {

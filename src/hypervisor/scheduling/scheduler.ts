@@ -328,12 +328,16 @@ export class Scheduler implements VcpuScheduler {
     this.#running = target;
     this.#runningSince = start;
     this.services.trace.setActor(target.trace);
+    const served = target.stolenTime ? chain(thread, target) : NOBODY;
+    target.stolenTime?.begin(start, target.addressSpace?.infoArea);
     if (target.native) this.#runNative(cpu, target, target.native);
     else if (due > start) this.execution.run(cpu, target, due);
     this.services.trace.setActor(undefined);
     this.services.checker?.verifyAfter(() => `a run of ${this.services.names.vcpu(target)}`);
     const spent = cpu.position - start;
     target.usage.addTime(spent, cpu.position);
+    const waited = this.#turnOver ? Math.max(0, this.services.machine.turnEnd - cpu.position) : 0;
+    for (const each of served) each.stolenTime?.pass(spent + waited);
     this.#running = undefined;
     target.turn.spend(spent);
     if (target !== thread) thread.turn.spend(spent);
@@ -424,6 +428,15 @@ export class Scheduler implements VcpuScheduler {
     if (vcpu.turn.queued) this.#cpus[vcpu.settings.affinity].queue.remove(vcpu);
     for (const cpu of this.#cpus) if (cpu.current === vcpu) cpu.current = undefined;
   }
+}
+
+const NOBODY: readonly Vcpu[] = [];
+
+/** The vCPUs in whose place `target` runs when it is the turn of `thread`, and itself. */
+function chain(thread: Vcpu, target: Vcpu): readonly Vcpu[] {
+  const all = [thread];
+  for (let each = thread; each !== target && each.turn.yieldTo;) all.push(each = each.turn.yieldTo);
+  return all;
 }
 
 /** Whether a vCPU may run on the CPU of another. */

@@ -60,6 +60,7 @@ export interface VmmioAccess {
 }
 
 export class VcpuLife {
+  readonly #onWish: () => void;
   #stage: Life = "ready";
   #blocks: number = Block.Lifecycle | Block.Off;
   #powerState = 0;
@@ -67,6 +68,11 @@ export class VcpuLife {
   #vmmio: VmmioAccess | undefined;
   #systemReset: SystemReset | undefined;
   #bitten = false;
+
+  /** @param onWish called when it wants to run again, inside vcpu_run or not */
+  constructor(onWish: () => void) {
+    this.#onWish = onWish;
+  }
 
   get stage(): Life {
     return this.#stage;
@@ -122,7 +128,9 @@ export class VcpuLife {
   }
 
   unblock(reasons: number): void {
+    const waited = this.#blocks & ~Block.Run;
     this.#blocks &= ~reasons;
+    if (waited && !(this.#blocks & ~Block.Run)) this.#onWish();
   }
 
   /** It waits until its VMM has answered an access. */

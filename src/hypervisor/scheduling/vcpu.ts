@@ -26,6 +26,7 @@ import { VcpuAttachments } from "./vcpu-attachments.ts";
 import { Block, type Life, type ResumePoint, VcpuLife, type VmmioAccess } from "./vcpu-life.ts";
 import type { Entrance, VcpuEnd, VcpuProgram, VcpuServices } from "./vcpu-services.ts";
 import { PRIORITY_END, VcpuSettings } from "./vcpu-settings.ts";
+import { RECORD_SIZE, StolenTime } from "./stolen-time.ts";
 import { VcpuTurn } from "./vcpu-turn.ts";
 import { VcpuUsage } from "./vcpu-usage.ts";
 import type { VpmGroup } from "./vpm-group.ts";
@@ -71,6 +72,8 @@ export class Vcpu extends HypervisorObject {
   readonly timers: VcpuTimers;
   /** Undefined if its CPU has no performance monitors. */
   readonly performance: PerformanceInterrupt | undefined;
+  /** Undefined if VMs cannot read it. */
+  readonly stolenTime: StolenTime | undefined;
   /** Trace of its work, and of its native program's. */
   readonly trace: VcpuTrace;
 
@@ -79,7 +82,7 @@ export class Vcpu extends HypervisorObject {
   readonly usage = new VcpuUsage();
 
   readonly #attachments = new VcpuAttachments();
-  readonly #life = new VcpuLife();
+  readonly #life = new VcpuLife(() => this.stolenTime?.wake(this.services.now));
   #gic: VgicCpu | undefined;
   #native: VcpuProgram | undefined;
   #entrance: Entrance = "native";
@@ -96,6 +99,7 @@ export class Vcpu extends HypervisorObject {
     const deadlineChanged = () => services.scheduler.deadlineChanged(this);
     this.timers = new VcpuTimers(this, this.registers, services.machine, deadlineChanged, () => this.#holdsTimers);
     this.performance = this.registers.names.includes("PMCR_EL0") ? new PerformanceInterrupt(this, this.registers) : undefined;
+    this.stolenTime = services.behaviour.pvTime ? new StolenTime() : undefined;
     this.trace = services.trace.port(() => services.names.vcpu(this));
   }
 
@@ -437,6 +441,8 @@ export class Vcpu extends HypervisorObject {
     this.turn.archive(archive);
     this.#entrance = archive.choice("entrance", this.#entrance, ["native", "smccc", "geniezone"]);
     this.usage.archive(archive);
+    const { stolenTime } = this;
+    if (stolenTime) archive.within("stolenTime", () => stolenTime.archive(archive));
     this.#externalAbort = archive.maybe("externalAbort", this.#externalAbort, (abort) => ({
       pc: archive.word("pc", abort?.pc),
       far: archive.word("far", abort?.far),
@@ -490,6 +496,10 @@ export class Vcpu extends HypervisorObject {
     if (!vic) return this.refuse(ErrorCode.ARGUMENT_INVALID, "a vCPU needs a VIC");
     const options = this.#checkOptions();
     if (options !== ErrorCode.OK) return options;
+    const { infoArea } = addressSpace, needsRecord = this.stolenTime && infoArea?.isUsable;
+    if (needsRecord && infoArea.placeFor(RECORD_SIZE, RECORD_SIZE) === undefined) {
+      return config("the info area has no space for its record of stolen time");
+    }
     const stack = this.charge(Vcpu.STACK_SIZE);
     if (stack !== ErrorCode.OK) return stack;
     const place = vic.occupy(this, index);
@@ -499,6 +509,7 @@ export class Vcpu extends HypervisorObject {
       vic.vacate(this, index);
       return groupPlace;
     }
+    if (needsRecord) this.stolenTime?.takeRecord(infoArea);
     this.#enterMachine(vic, addressSpace);
     return ErrorCode.OK;
   }

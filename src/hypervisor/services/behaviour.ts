@@ -76,6 +76,8 @@ export interface Behaviour {
    * they cannot execute (docs/spec/phones.md §A4).
    */
   readonly lowMemory: number;
+  /** VMs can read how much time was stolen from their vCPUs (SMCCC PV time). */
+  readonly pvTime: boolean;
   /** The primary VM has GenieZone's calls beside Gunyah's. */
   readonly geniezone: boolean;
 
@@ -104,6 +106,7 @@ export const DEFAULT_BEHAVIOUR: Behaviour = {
   reservedMemory: "any",
   sizeMax: "private",
   lowMemory: 0,
+  pvTime: false,
   geniezone: false,
   msi: "none",
   vmMsis: false,
