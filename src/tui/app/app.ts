@@ -7,6 +7,7 @@ import type { AppOptions, AppPort } from "./app-port.ts";
 import type { AppServices } from "./app-services.ts";
 import { AppState } from "./app-state.ts";
 import { ConsoleActions } from "./console-actions.ts";
+import { DoneCommands } from "./done-commands.ts";
 import { hintAt } from "./foot.ts";
 import { HINTS_FROM_BELOW } from "./frame.ts";
 import { tabAt, TABS_ROW } from "./header.ts";
@@ -36,8 +37,10 @@ export class App {
   readonly #events: SessionEvents;
   readonly #keys: KeyInput;
   readonly #drawing: AppDrawing;
+  readonly port: AppPort;
 
-  constructor(options: AppOptions, readonly port: AppPort) {
+  constructor(options: AppOptions, surroundings: AppPort) {
+    const done = new DoneCommands(), port = this.port = done.through(surroundings);
     const state = this.#state = new AppState(options, port);
     const { asker, windows, questions, tree, console, session } = state;
     const app: AppServices = {
@@ -74,7 +77,7 @@ export class App {
       copy: (text) => texts.copy(text),
       mouse: (on) => port.mouse(on),
       choose: () => port.choose(),
-      ...{ program: options.program, commands, guide: options.guide, move },
+      ...{ program: options.program, commands, done, guide: options.guide, move },
       themes: state.looks.names,
       theme: (name) => state.looks.choose(name),
     }, sessions);

@@ -6,6 +6,7 @@ import { type AppServices, selectedRow } from "./app-services.ts";
 import type { Keymap } from "./keymap.ts";
 import type { Key } from "../terminal/keys.ts";
 import { DangerOverlay } from "./danger.ts";
+import type { DoneCommands } from "./done-commands.ts";
 import { filterPrompt, stopFilter, targetOf } from "./event-filter.ts";
 import type { Guide } from "./guide.ts";
 import { placeOf } from "../look/links.ts";
@@ -48,6 +49,7 @@ interface MenuServices extends AppServices {
   readonly choose: () => void;
   readonly program: OwnProgram | undefined;
   readonly commands: OwnCommands;
+  readonly done: DoneCommands;
   /** The tour of the session, if it is one. */
   readonly guide: Guide | undefined;
   readonly move: (to: Move) => void;
@@ -326,6 +328,13 @@ export class Menus {
     return { text, detail, run: () => this.#answered(app.asker.saveRecording(resolve(file)), done) };
   }
 
+  /** The user's changes of the machine, as commands to copy. */
+  #done(): void {
+    const { app } = this, items = app.done.items((text) => app.copy(text));
+    if (items.length === 0) return app.say("you have not changed the machine here");
+    app.show(new MenuOverlay("done here; Enter copies", items));
+  }
+
   /** Actions on the selected object, as lines of the palette. Unavailable ones give the reason. */
   #objectOffers(): Choice[] {
     const { app } = this;
@@ -400,6 +409,12 @@ export class Menus {
       text: "record save",
       detail: "FILE: record the run so far",
       run: () => app.say("record save FILE writes the run so far; for example record save bug.rec"),
+    });
+    offers.push({
+      text: "done",
+      detail: "what you did to the machine here, as commands; Enter copies one, or all",
+      aliases: ["history", "log"],
+      run: () => this.#done(),
     });
     offers.push({
       text: "stop off",
