@@ -160,6 +160,8 @@ const id = count();
 /** An event of the machine. */
 export const sessionEvent = v.variant("kind", [
   v.object({ kind: v.literal("ready") }),
+  /** The machine gets the state of its snapshot: pages of RAM that are read, of all. */
+  v.object({ kind: v.literal("loading"), done: count(), total: count() }),
   v.object({ kind: v.literal("console"), console: word, bytes: bytes() }),
   v.object({ kind: v.literal("sample"), sample: machineSample }),
   v.object({ kind: v.literal("events"), events: listOf(machineEvent), dropped: count() }),

@@ -12,6 +12,7 @@ import { HOST, vmId } from "../queries/ids.ts";
 import { noAnswer } from "../queries/query.ts";
 import type { ContainedBug } from "../assembly/system/system.ts";
 import { beginSystem, loaded } from "../snapshots/begin.ts";
+import type { Reading } from "../snapshots/file.ts";
 import type { PageFile } from "../state/page-file.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { exceptionText } from "../support/exception-text.ts";
@@ -23,6 +24,8 @@ import { problemText } from "../support/problem.ts";
 
 /** Exit code for a snapshot that cannot be loaded. */
 const UNUSABLE = 2;
+/** Wall time (ms) between two reports of a snapshot that is read. */
+const LOADING_INTERVAL = 200;
 
 /** Serves the requests of one client. */
 export class MachineServer {
@@ -139,7 +142,7 @@ export class MachineServer {
     this.#plan = plan;
     // A second machine gets the recorded outside input, instead of real sockets.
     const second = alone(plan);
-    const begun = beginSystem(plan);
+    const begun = beginSystem(plan, false, this.#loading());
     if ("refused" in begun) {
       const problem = begun.refused;
       return this.#post({ kind: "ended", end: { code: UNUSABLE, message: problemText(problem), problem } });
@@ -158,6 +161,16 @@ export class MachineServer {
     this.#engine = new Engine(begun.system, begun.plan, port, begun.state);
     if (this.#inputEnded) this.#engine.endInput();
     this.#engine.start();
+  }
+
+  /** Reports now and then how much of a snapshot is read. */
+  #loading(): Reading {
+    let next = performance.now() + LOADING_INTERVAL;
+    return (done, total) => {
+      if (performance.now() < next) return;
+      next = performance.now() + LOADING_INTERVAL;
+      this.outbox.tell({ kind: "loading", done, total });
+    };
   }
 
   #post(event: SessionEvent): void {

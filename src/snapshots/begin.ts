@@ -5,7 +5,7 @@ import { assemble, assembleEmpty } from "../assembly/assemble.ts";
 import type { GuestSystem } from "../assembly/system/guest-system.ts";
 import { PlanError, type SessionPlan } from "../plans/plan.ts";
 import type { System } from "../assembly/system/system.ts";
-import { readSnapshot, SnapshotError } from "./file.ts";
+import { type Reading, readSnapshot, SnapshotError } from "./file.ts";
 import { staleClock } from "./stale-clock.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { warn } from "../support/warn.ts";
@@ -51,12 +51,13 @@ function assembled(plan: SessionPlan, counts: boolean): Begun | { readonly refus
  * Makes the machine of a plan. `refused` reports the defect of a file of the plan, or of the
  * snapshot that it should begin with.
  * @param counts whether its core counts how often each instruction is executed
+ * @param reading hears how much of the snapshot is read
  */
-export function beginSystem(plan: SessionPlan, counts = false): Begun | { readonly refused: Problem } {
+export function beginSystem(plan: SessionPlan, counts = false, reading?: Reading): Begun | { readonly refused: Problem } {
   const { from } = plan;
   if (!from) return assembled(plan, counts);
   try {
-    const { state, memory, plan: saved } = readSnapshot(from.path, from.spare, from.bytes);
+    const { state, memory, plan: saved } = readSnapshot(from.path, from.spare, from.bytes, reading);
     const system = assembleFrom(plan, counts);
     system.load(state, from.spare);
     system.recall(memory);

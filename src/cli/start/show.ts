@@ -89,7 +89,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
     const { showOnScreens } = await import("./screens/screens.ts");
     return await showOnScreens(entry, client, plan, options, looks, start);
   }
-  const shown = plan.replay && (await import("./headless/replay-progress.ts")).withProgress(client, plan.replay.recording);
+  const shown = (plan.replay || plan.from) && (await import("./headless/shown-progress.ts")).withProgress(client, plan);
   giveUp("run");
   const ended = runHeadless(shown ?? client, {
     stdio: options.stdio,

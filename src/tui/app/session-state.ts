@@ -152,6 +152,9 @@ export class SessionState {
           this.say(`at ${at}instruction ${event.instructions}${event.text ? `: ${event.text}` : ""}`);
         } else this.say(problemText(event.error), "bad");
         return true;
+      case "loading":
+        this.say(`reading the snapshot: ${Math.floor(100 * event.done / Math.max(event.total, 1))} %`);
+        return true;
       case "moving":
         this.say(`replaying: ${event.end > 0 ? Math.min(100, Math.floor(100 * event.instructions / event.end)) : 0} %; Ctrl-C cancels`);
         return true;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Progress } from "../../../src/cli/common/progress.ts";
-import { withProgress } from "../../../src/cli/start/headless/replay-progress.ts";
+import { withProgress } from "../../../src/cli/start/headless/shown-progress.ts";
 import type { RecordedRun } from "../../../src/plans/recorded-run.ts";
 import type { MachineSample, Request, SessionEvent } from "../../../src/protocol/protocol.ts";
 import type { SessionClient } from "../../../src/session/client.ts";
@@ -86,7 +86,7 @@ Deno.test("Ctrl-C ends a long work in order, in a loop and in a wait", async () 
   for (const said of await Promise.all(outcomes)) assert.equal(said, "ready\nwriting x: canceled 130\n");
 });
 
-Deno.test("a replay shows how far it is, but not in a line that a console has begun", async () => {
+Deno.test("a replay shows how far it and its snapshot are, but not in a line that a console has begun", async () => {
   const { isTerminal } = Deno.stdout, sent: Request[] = [], taken: SessionEvent[] = [];
   const client: SessionClient = { send: (request) => void sent.push(request), onEvent() {}, close() {} };
   const sample = (instructions: number) => client.onEvent({ kind: "sample", sample: { instructions } as MachineSample });
@@ -95,8 +95,14 @@ Deno.test("a replay shows how far it is, but not in a line that a console has be
     Object.assign(Deno.stdout, { isTerminal: () => true });
     const shown = await inTime(true, (pass) => {
       const check = { at: 9, check: { instructions: 1000, registers: "" } };
-      const replay = withProgress(client, { inputs: [], checks: [check], end: undefined } as unknown as RecordedRun);
+      const recording = { inputs: [], checks: [check], end: undefined } as unknown as RecordedRun;
+      const replay = withProgress(client, {
+        replay: { recording, verify: false, to: undefined },
+        from: { path: "x.snap", spare: false, bytes: new Uint8Array() },
+      });
       replay.onEvent = (event) => void taken.push(event);
+      pass(1000);
+      client.onEvent({ kind: "loading", done: 600, total: 2000 });
       sample(0);
       pass(1000);
       sample(250);
@@ -110,8 +116,11 @@ Deno.test("a replay shows how far it is, but not in a line that a console has be
       return Promise.resolve();
     });
     const lines = shown.split("\r").filter((line) => line !== "" && line !== "\x1b[K").map((line) => line.replace("\x1b[K", ""));
-    assert.match(lines.join("\n"), /^replaying: 25 %, .* \(Ctrl-C stops\)\nreplaying: 75 %, .* \(Ctrl-C stops\)$/);
-    assert.equal(taken.length, 6);
+    assert.match(
+      lines.join("\n"),
+      /^loading x.snap: 30 %, .*600 of 2000 pages.* \(Ctrl-C stops\)\nreplaying: 0 %, .*\nreplaying: 25 %, .* \(Ctrl-C stops\)\nreplaying: 75 %, .* \(Ctrl-C stops\)$/,
+    );
+    assert.equal(taken.length, 7);
   } finally {
     Object.assign(Deno.stdout, { isTerminal });
   }

@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { checkUse } from "./consent.ts";
 import { digest } from "./consent-store.ts";
+import { Progress } from "../../common/progress.ts";
 import { ExitCode, Failure } from "../../common/failure.ts";
 import { type Consent, outsideResources, sourceFile } from "../../../plans/host-resources.ts";
 import type { SessionPlan } from "../../../plans/plan.ts";
@@ -27,10 +28,12 @@ export async function planOfSnapshot(file: string, consent: Consent): Promise<{ 
  * @throws Failure as `planOfSnapshot`
  */
 export async function readNamedSnapshot(file: string, consent: Consent, code: number = ExitCode.Usage): Promise<NamedSnapshot> {
+  using progress = new Progress(`reading ${file}`, "pages");
   const snapshot = await namedSnapshot(file, (path) => {
     const bytes = readToEnd(path);
-    return { bytes, ...readSnapshot(path, false, bytes) };
+    return { bytes, ...readSnapshot(path, false, bytes, (done, all) => progress.at(done, all)) };
   }, code);
+  await progress.turn();
   checkUse(sourceFile("snapshot", file, () => digest(snapshot.bytes)), outsideResources(snapshot.plan), consent);
   return snapshot;
 }
