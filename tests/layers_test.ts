@@ -200,7 +200,7 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
 const FACES: Record<string, readonly string[]> = {
   hypervisor: ["boot.ts", "inspect.ts", "interface.ts", "options.ts"],
   core: ["boot.ts", "interface.ts", "tiers.ts"],
-  "resource-manager": ["resource-manager.ts", "interface.ts"],
+  "resource-manager": ["resource-manager.ts", "interface.ts", "config/limits.ts"],
   host: ["boot.ts", "interface.ts", "boards/flash-size.ts"],
 };
 

@@ -94,5 +94,5 @@ async function planFirmware(
     return undefined;
   }
   const code = await load("firmware", firmware, files, refuse, (file) => file);
-  return code && { code, vars: keptVariables("firmware_vars", vars, files, refuse) };
+  return code && { code, vars: await keptVariables("firmware_vars", vars, files, refuse) };
 }

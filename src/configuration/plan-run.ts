@@ -406,7 +406,7 @@ async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse):
   const rules = rulesOf(vm), inFlash = rules.bios === "flash";
   const bios = await load("bios", inFlash ? undefined : vm.bios, files, refuse, biosImage);
   const flash = await load("bios", inFlash ? vm.bios : undefined, files, refuse, flashImage);
-  const vars = flash && keptVariables("bios_vars", vm.bios_vars, files, refuse);
+  const vars = flash && await keptVariables("bios_vars", vm.bios_vars, files, refuse);
   const asFlash = (file: Uint8Array) => ({ bytes: flashImage(file).code });
   const built = await load("built", vm.built, files, refuse, kernel ? asKernel : bios ? biosImage : flash ? asFlash : asImage);
   const initrd = await load("initrd", vm.initrd, files, refuse, (file) => file);

@@ -23,7 +23,7 @@ import {
   SIZE_MAX_RULES,
 } from "../hypervisor/options.ts";
 import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PRIMARY_MEMORY } from "../machine/memory-map.ts";
-import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN } from "../resource-manager/interface.ts";
+import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN } from "../resource-manager/config/limits.ts";
 import {
   DEFAULT_TAG,
   INPUT_TYPES,

@@ -1,13 +1,19 @@
 // Files that keep the variables of firmware in flash.
 
-import { readVars } from "../assembly/layout/firmware-layout.ts";
 import type { VariablesPlan } from "../host/interface.ts";
 import { cannotRead } from "../support/named-file.ts";
 import { type Files, inFolder, problemFact, type Refuse } from "./files.ts";
 
 /** The file that a key names, and its content; undefined without one, or if it cannot be used. */
-export function keptVariables(key: string, path: string | undefined, files: Files, refuse: Refuse): VariablesPlan | undefined {
+export async function keptVariables(
+  key: string,
+  path: string | undefined,
+  files: Files,
+  refuse: Refuse,
+): Promise<VariablesPlan | undefined> {
   if (path === undefined) return undefined;
+  // Few machines have flash: the others need not wait for the formats of disks.
+  const { readVars } = await import("../assembly/layout/firmware-variables.ts");
   try {
     return readVars(inFolder(path, files));
   } catch (error) {

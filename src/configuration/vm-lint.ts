@@ -21,20 +21,17 @@ import { rmErrorName } from "../abi/rpc/errors.ts";
 import {
   DEFAULT_BASE_ADDRESS,
   DEFAULT_FIRMWARE_SIZE_MAX,
-  FIRST_RAM_ADDRESS,
   IMAGE_ALIGNMENT,
   NAME_MAX,
-  OWNER_PRIORITY,
   PUSH_MAX,
   readVmConfig,
   Refusal,
   RPC_PUSH_MAX,
-  TIMESLICE_MAX,
-  TIMESLICE_MIN,
   TRUSTED_ONLY,
   VDEVICE_TYPES,
   type VmConfig,
 } from "../resource-manager/interface.ts";
+import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN } from "../resource-manager/config/limits.ts";
 import { bufferAddresses, firstAddress, isFence, lintPhone } from "./phone-lint.ts";
 import type { RESERVED_MEMORY_RULES } from "../hypervisor/options.ts";
 import { problemText } from "../support/problem.ts";

@@ -6,13 +6,9 @@ export { PUSH_MAX, RPC_PUSH_MAX, VDEVICE_TYPES } from "./config/vdevice-config.t
 export {
   DEFAULT_BASE_ADDRESS,
   DEFAULT_FIRMWARE_SIZE_MAX,
-  FIRST_RAM_ADDRESS,
   IMAGE_ALIGNMENT,
   NAME_MAX,
-  OWNER_PRIORITY,
   readVmConfig,
-  TIMESLICE_MAX,
-  TIMESLICE_MIN,
   TRUSTED_ONLY,
   type VmConfig,
 } from "./config/vm-config.ts";

@@ -2,7 +2,7 @@
 // it reboots.
 
 import { assemble, prepare } from "../assembly/assemble.ts";
-import { readVars } from "../assembly/layout/firmware-layout.ts";
+import { readVars } from "../assembly/layout/firmware-variables.ts";
 import { computer } from "../outside/computer.ts";
 import { Engine } from "../engine/engine.ts";
 import { Standing } from "../engine/standing.ts";

@@ -50,9 +50,15 @@ function chainsTo(entry: string, unwanted: (module: string) => boolean): string[
 
 const isHeavy = (module: string) => HEAVY.includes(module);
 
-Deno.test("el2 boot loads neither a machine, nor screens, nor gdb's server, nor other commands, nor configurations, nor readers of recordings", () => {
-  const others = /^(tui|debug|control\/(hub|server)|cli\/commands\/(?!boot)|configuration\/(?!phones)|recordings\/recording-reader)/;
+Deno.test("el2 boot loads neither a machine, nor screens, nor gdb's server, nor other commands, nor configurations, nor recordings", () => {
+  const others =
+    /^(tui|debug|control\/(hub|server)|cli\/commands\/(?!boot)|configuration\/(?!phones)|recordings\/recording-|inspection\/rules|abi\/rpc\/messages\/(?!vm))/;
   assert.deepEqual(chainsTo("cli/boot.ts", (module) => isHeavy(module) || others.test(module)), []);
+});
+
+Deno.test("a plan of el2 boot needs neither the Resource Manager's rules, nor the formats of disks", () => {
+  const others = /^(resource-manager\/(?!config\/limits)|abi\/(rpc\/messages\/(?!vm)|hypercalls)|formats\/qcow2|outside)/;
+  assert.deepEqual(chainsTo("cli/options/boot-table.ts", (module) => isHeavy(module) || others.test(module)), []);
 });
 
 Deno.test("el2 run loads neither a machine, nor screens, nor gdb's server, nor other commands, nor JSON Schemas, nor readers of recordings", () => {

@@ -4,8 +4,6 @@ import { BANK_MIN, bankSize, contentSize } from "../../host/boards/flash-size.ts
 import { QEMU_FLASH_MAX, type VmFlash } from "../../host/interface.ts";
 import { FLASH_MAX, MINIMUM_PLATFORM_MEMORY, RAM_BASE } from "../../machine/memory-map.ts";
 import { formatSize } from "../../support/units.ts";
-import type { OpenDisk } from "../../outside/computer.ts";
-import { DiskFile } from "../../outside/disk-file.ts";
 import type { FirmwarePlan } from "../../plans/plan.ts";
 import { UserError } from "../../support/problem.ts";
 
@@ -32,29 +30,6 @@ export function layoutFirmware({ code, vars }: FirmwarePlan, memory: number): Fi
   }
   let storage = RAM_BASE + left;
   return { memory: left, banks: sizes.map((size) => ({ size, storage: (storage += size) - size })) };
-}
-
-/**
- * Content of the variables file, without erased bytes at its end.
- * @param open opens it for reading
- * @throws Error if the file cannot be used
- */
-export function readVars(path: string, open: (path: string) => OpenDisk = (path) => new DiskFile(path, true)): FirmwarePlan["vars"] {
-  const file = open(path);
-  try {
-    const bytes = new Uint8Array(file.size);
-    file.read(0, bytes);
-    const size = bankSize("the variables", contentSize(bytes), FLASH_MAX);
-    if (file.size < size) {
-      throw new UserError(
-        `${path} has ${formatSize(file.size)}, the flash of variables ${formatSize(size)}`,
-        `make it with: truncate -s ${size} ${path}`,
-      );
-    }
-    return { path, content: bytes.subarray(0, size) };
-  } finally {
-    file.close();
-  }
 }
 
 /**

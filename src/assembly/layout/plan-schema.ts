@@ -67,7 +67,7 @@ import { debuggedVms } from "../../queries/debugged-vms.ts";
 import { bytes, count, firstIssue, listOf, name, text } from "../../queries/fields.ts";
 import { parseEventFilter } from "../../queries/temporal-filter.ts";
 import { TABLES } from "../../queries/tables.ts";
-import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN } from "../../resource-manager/interface.ts";
+import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN } from "../../resource-manager/config/limits.ts";
 import { checkMachine } from "./machine-rules.ts";
 import { keysOf } from "./plan-keys.ts";
 import { IP6_BITS } from "../../formats/ip-addresses.ts";

@@ -8,6 +8,7 @@ import { diskBudgetOption, memoryBudgetOption } from "../options/memory-budget.t
 import {
   capIdsOption,
   changesOf,
+  checkedRules,
   checkOption,
   cpuOption,
   hypervisorNodeOption,
@@ -73,7 +74,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
         tier: options.tier,
         memoryBudget: options.memoryBudget,
         diskBudget: options.diskBudget,
-        inject: options.inject,
+        inject: options.inject && await checkedRules(options.inject),
         duration: options.for,
         until: options.until,
         debug,

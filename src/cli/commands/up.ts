@@ -15,6 +15,7 @@ import {
   argumentsOf,
   capIdsOption,
   changesOf,
+  checkedRules,
   checkOption,
   cpuOption,
   hypervisorNodeOption,
@@ -186,9 +187,10 @@ interface BeginOptions extends KeyOptions {
 async function sessionPlan(what: string, options: BeginOptions): Promise<Pick<Planned, "plan" | "record">> {
   const { inject, allowHost } = options;
   if (!isSnapshot(what)) {
-    const { plan, record, ui } = await plannedOf(what, typedBy(allowHost), changesOf(options));
+    const rules = inject && await checkedRules(inject),
+      { plan, record, ui } = await plannedOf(what, typedBy(allowHost), changesOf(options));
     await checkedUi(what, ui);
-    return { plan: { ...plan, inject }, record };
+    return { plan: { ...plan, inject: rules }, record };
   }
   const fixed = [cpuOption(), phoneOption(), capIdsOption, quirksOption, hypervisorNodeOption, strictOption, checkOption, injectOption()];
   const [extra] = argumentsOf(fixed, { ...options });

@@ -4,7 +4,6 @@ import { Option } from "@commander-js/extra-typings";
 import { Failure } from "../common/failure.ts";
 import { type Cpu, CpuError, DEFAULT_CPU, parseCpu } from "../../isa/cpus.ts";
 import { PHONE_NAMES } from "../../configuration/phones.ts";
-import { FaultRuleError, parseFaultRule } from "../../inspection/rules/fault-rules.ts";
 import { CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, QUIRKS } from "../../plans/plan.ts";
 import { problemOf } from "../../support/problem.ts";
 
@@ -51,19 +50,21 @@ export const hypervisorNodeOption = new Option(
   `form of /hypervisor in the primary VM's devicetree: the platform's, or that of a Linux series (default: "${DEFAULT_BEHAVIOUR.hypervisorNode}")`,
 ).choices(HYPERVISOR_NODES);
 
-/** Rules of faults that are injected from the start. */
+/** Rules of faults that are injected from the start, for `checkedRules`. */
 export function injectOption(): Option<"--inject <rule>", undefined, string[], undefined, false, string[] | undefined> {
   return new Option("--inject <rule>", "inject a fault from the start, such as 'rpc msg=MEM_LEND nth=3 -> NOMEM'; repeatable")
-    .argParser((text: string, before: string[] | undefined) => [...before ?? [], checkedRule(text)]);
+    .argParser((text: string, before: string[] | undefined) => [...before ?? [], text]);
 }
 
 /**
- * The text of a valid fault rule.
- * @throws Failure that reports the error in the rule.
+ * The texts of valid fault rules. A run without any need not wait for the names of all that can
+ * fail.
+ * @throws Failure that reports the error in a rule.
  */
-export function checkedRule(text: string): string {
+export async function checkedRules(texts: readonly string[]): Promise<string[]> {
+  const { FaultRuleError, parseFaultRule } = await import("../../inspection/rules/fault-rules.ts");
   try {
-    return parseFaultRule(text).text;
+    return texts.map((text) => parseFaultRule(text).text);
   } catch (error) {
     if (!(error instanceof FaultRuleError)) throw error;
     throw new Failure(`inject: ${error.message}`, "see el2 inject --help");

@@ -30,12 +30,6 @@ export const NAME_MAX = 79;
 export const MAX_DEPTH = 16;
 /** Addresses of guests end here, as recorded. */
 const VM_ADDRESS_LIMIT = 2 ** 36;
-/** Below it are a VM's devices. */
-export const FIRST_RAM_ADDRESS = 0x4000_0000;
-/** Priority of a VM's owner, which the VM stays below, and what a timeslice may be, ns. */
-export const OWNER_PRIORITY = 32;
-export const TIMESLICE_MIN = 100_000;
-export const TIMESLICE_MAX = 100_000_000;
 /** base-address and size-max of the platform, where the configuration has none. */
 export const DEFAULT_BASE_ADDRESS = 0x2880_0000;
 const DEFAULT_SIZE_MAX = 0x07ff_ffff;

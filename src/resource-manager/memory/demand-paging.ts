@@ -21,7 +21,8 @@ import { knownBorrower, parcelOf } from "./memparcels.ts";
 import { dissolveParcel } from "./parcel-regions.ts";
 import { demand } from "../calls/refusals.ts";
 import type { BuiltVm, ConfiguredVm, OwnerCap, PreparedVm, Vm, VmRecord } from "../state/state.ts";
-import { FIRST_RAM_ADDRESS, type VmConfig } from "../config/vm-config.ts";
+import { FIRST_RAM_ADDRESS } from "../config/limits.ts";
+import type { VmConfig } from "../config/vm-config.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const ZERO = (ModifyOperation.ZeroRange | ModifyFlags.NoSync) >>> 0;

@@ -40,18 +40,8 @@ import {
   type VmVcpu,
 } from "../state/state.ts";
 import { createVdevices } from "./vdevices.ts";
-import {
-  CONFIG_PATH,
-  FIRST_RAM_ADDRESS,
-  GICD_SIZE,
-  GICR_SIZE,
-  GITS_SIZE,
-  OWNER_PRIORITY,
-  readVmConfig,
-  TIMESLICE_MAX,
-  TIMESLICE_MIN,
-  type VmConfig,
-} from "../config/vm-config.ts";
+import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN } from "../config/limits.ts";
+import { CONFIG_PATH, GICD_SIZE, GICR_SIZE, GITS_SIZE, readVmConfig, type VmConfig } from "../config/vm-config.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import { numberedId, parcelId } from "../../abi/ids.ts";
 

@@ -15,7 +15,7 @@ import { VM_INIT } from "../../../src/abi/rpc/messages/configuration.ts";
 import { VM_DEALLOCATE, VM_START, VM_STOP } from "../../../src/abi/rpc/messages/lifecycle.ts";
 import { MEM_RECLAIM } from "../../../src/abi/rpc/messages/memory.ts";
 import { Access, DonateType, mapAttributes, MapFlags, MemoryType, RegisterSet } from "../../../src/abi/words.ts";
-import { FIRST_RAM_ADDRESS } from "../../../src/resource-manager/config/vm-config.ts";
+import { FIRST_RAM_ADDRESS } from "../../../src/resource-manager/config/limits.ts";
 import { readDevicetree } from "../../../src/devicetree/reader.ts";
 import { cells64, findNode } from "../../../src/devicetree/tree.ts";
 import { checkInvariants } from "../../hypervisor/invariants.ts";

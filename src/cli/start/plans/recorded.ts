@@ -2,7 +2,6 @@
 
 import { Failure } from "../../common/failure.ts";
 import { type SessionPlan, writtenDisk } from "../../../plans/plan.ts";
-import { recordingHeader } from "../../../recordings/recording-writer.ts";
 import { cannotWrite } from "../../../support/named-file.ts";
 
 /**
@@ -19,6 +18,7 @@ export async function recorded(plan: SessionPlan, path: string | undefined): Pro
     const overlay = plan.what.kind === "boot" ? `--disk ${disk},overlay` : 'mode = "overlay"';
     throw new Failure(`--record: disk ${disk} is writable, and would differ at the replay`, `use ${overlay}`);
   }
+  const { recordingHeader } = await import("../../../recordings/recording-writer.ts");
   const header = await recordingHeader(plan);
   try {
     // The worker opens it again; errors in the path are reported here.
