@@ -256,6 +256,7 @@ function loadPrimary(building: Building, boot: BootPlan): Primary {
   if (!image) return { images: DEFAULT_PRIMARY_IMAGES, flash: [] };
   const layout = refusing("image", () => layoutPrimary({ ...boot, image }, RAM_BASE, map.primarySize, plan.cpu));
   for (const { address, bytes } of layout.placements) machine.ram.write(address, bytes);
+  system.vms.images.set(PRIMARY_CONSOLE, layout.placements);
   const images = { entry: layout.entry, devicetree: layout.devicetree, ramdisk: layout.initrd?.start ?? layout.devicetree };
   const tree = boot.dtb ?? generatedTree(building, map.primarySize, { ...platform, initrd: layout.initrd });
   const ramdisk = layout.initrd && boot.initrd && { start: layout.initrd.start, bytes: boot.initrd };
@@ -357,6 +358,7 @@ function introduce(vm: VmPlan, system: GuestSystem, input: ConsoleInput): void {
     name,
     bootFindings({ tree: devicetreeOf(vm), devices, slots, ramdisk, image: vm.image.bytes }),
   );
+  system.vms.images.set(name, [{ address: vm.base + vm.image.offset, bytes: vm.image.bytes }]);
   if (!console) return;
   system.consoles.add(name, {
     type: (bytes: Uint8Array) => input.push(name, bytes),

@@ -51,6 +51,40 @@ const UNDEFINED: readonly CauseCase[] = [
   cause("a register of EL3", "mrs x0, scr_el3", { code: "above-level", name: "scr_el3", needs: 3 }, /CurrentEL/),
   cause("an invalidation of EL2's TLB", "tlbi alle2", { code: "above-level", name: "tlbi alle2", instead: "tlbi vmalle1" }, /tlbi vmalle1/),
   cause("a run past the end of the code", "nop\n.zero 64\n", { code: "not-code", word: "0x00000000" }, /branch/),
+  cause(
+    "a stack that has grown over the code",
+    "adr x0, 3f\nmov sp, x0\n2: stp x29, x30, [sp, #-16]!\nbl 2b\n.balign 16\n.zero 128\n3: nop",
+    { code: "overwritten", stack: /^0x800000/, loaded: /stp|bl/ },
+    /^end the recursion.*`el2 who ipa:x\/0x800000.. --size 4`$/,
+  ),
+  cause(
+    "data that was stored over the code",
+    "mov64 x1, 0x04a0e3e4\nadr x0, 2f\nstr w1, [x0]\ndc cvau, x0\ndsb sy\nic ivau, x0\ndsb sy\nisb\n2: add x3, x3, #1",
+    { code: "overwritten", stack: null, word: "0x04a0e3e4", loaded: "add x3, x3, #0x1" },
+    /^find the store: `el2 who/,
+  ),
+  cause(
+    "an instruction of SVE, written where the image has none",
+    "mov64 x1, 0x04a0e3e4\nmov64 x0, 0x80010000\nstr w1, [x0]\nbr x0",
+    { code: "lacks-feature", feature: "FEAT_SVE" },
+    /no CPU/,
+  ),
+  cause(
+    "an instruction of SVE in a page of the image that was given to others",
+    `mov64 x1, 0x04a0e3e4
+adr x0, 4f
+mov x2, #1024
+3: str w1, [x0], #4
+subs x2, x2, #1
+b.ne 3b
+b 4f
+.balign 4096
+4: .rept 1024
+add x3, x3, #1
+.endr`,
+    { code: "lacks-feature", feature: "FEAT_SVE" },
+    /no CPU/,
+  ),
   cause("a failed assertion", "brk #7", { code: "trap-instruction", name: "brk", immediate: 7 }, /./),
   cause("floating point that is off", "fadd d0, d0, d1", { code: "fp-trapped", el: 1 }, /FPEN/),
   cause(
@@ -342,6 +376,7 @@ for (const [name, source] of Object.entries(HEALTHY)) {
 
 /** Whether a fact has these values. */
 function matches(fact: unknown, wanted: unknown): boolean {
+  if (wanted instanceof RegExp) return typeof fact === "string" && wanted.test(fact);
   if (typeof wanted !== "object" || wanted === null) return fact === wanted;
   if (Array.isArray(wanted)) {
     return Array.isArray(fact) && wanted.length === fact.length && wanted.every((one, index) => matches(fact[index], one));

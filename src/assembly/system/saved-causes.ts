@@ -19,6 +19,7 @@ const FORMS = {
   "lacks-feature": of("lacks-feature", { name: text, feature: text, cpu: text, cpus: texts }),
   "above-level": of("above-level", { name: text, needs: number, at: number, instead: v.nullable(text) }),
   "not-code": of("not-code", { word: text }),
+  "overwritten": of("overwritten", { place: text, loaded: text, word: text, stack: v.nullable(text) }),
   "trap-instruction": of("trap-instruction", { name: text, immediate: number }),
   "fp-trapped": of("fp-trapped", { el: number }),
   "illegal-state": of("illegal-state", {}),

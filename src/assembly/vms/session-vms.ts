@@ -28,6 +28,8 @@ export class SessionVms implements KnownVms {
   /** VMs of the configuration. */
   readonly plans = new Map<string, PlannedVm>();
   readonly findings = new Map<string, readonly BootFinding[]>();
+  /** Images of VMs by name: bytes, and the addresses (IPA) at which they are loaded. */
+  readonly images = new Map<string, readonly { readonly address: number; readonly bytes: Uint8Array }[]>();
   #firstError: string | undefined;
   #crashed: readonly string[] | undefined;
 
@@ -63,6 +65,14 @@ export class SessionVms implements KnownVms {
 
   planned(vm: string): PlannedVm | undefined {
     return this.plans.get(vm);
+  }
+
+  loadedWord(vm: string, ipa: number): number | undefined {
+    for (const { address, bytes } of this.images.get(vm) ?? []) {
+      const offset = ipa - address;
+      if (offset < 0 || offset + 4 > bytes.length) continue;
+      return new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(offset, true);
+    }
   }
 
   /** Whether the native host makes this VM and reports its states. */

@@ -4,12 +4,15 @@
 import { AbortSyndrome, ExceptionClass, exceptionClass, FaultStatus, Pstate, Sctlr, Stage2Flags, Vector } from "../../core/interface.ts";
 import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { addressSizesOf } from "../../isa/address-sizes.ts";
+import { decode } from "../../isa/decode.ts";
 import { cpusWith } from "../../isa/cpus.ts";
 import { nameWord } from "../../isa/word-names.ts";
+import { ipaId } from "../../abi/ids.ts";
 import type { Access, DeviceBecause, ExceptionCause, StageOneFault } from "../../queries/facts/exception-cause.ts";
 import { hex } from "../../support/number-text.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 import type { View } from "../readers/inspected.ts";
-import { readWord } from "../readers/read-symbols.ts";
+import { instructionText, readWord } from "../readers/read-symbols.ts";
 import { entriesOf } from "../readers/stage1.ts";
 import { stage2Cause } from "./stage2-cause.ts";
 import { type Walk, walkStage1 } from "./stage1-walk.ts";
@@ -28,7 +31,7 @@ export function causeOf(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | 
     case ExceptionClass.IllegalState:
       return { code: "illegal-state" };
     case ExceptionClass.SpAlignment:
-      return { code: "sp-alignment", sp: hex(taken.sp ?? vcpu.registers.getRegister(taken.el ? "SP_EL1" : "SP_EL0")) };
+      return { code: "sp-alignment", sp: hex(spOf(vcpu, taken)) };
     case ExceptionClass.PcAlignment:
       return { code: "pc-alignment", address: hex(taken.far) };
     case ExceptionClass.InstructionAbort:
@@ -41,6 +44,8 @@ export function causeOf(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | 
   }
   return undefined;
 }
+
+const spOf = ({ registers }: Vcpu, { sp, el }: Taken) => sp ?? registers.getRegister(el ? "SP_EL1" : "SP_EL0");
 
 /** Bytes of a vector table. */
 const VECTORS = 0x800n;
@@ -60,9 +65,51 @@ export function noVectors(vcpu: Vcpu, offset: number | bigint = Vector.CurrentSp
 
 const UDF_MASK = 0xffff_0000;
 
-function undefinedCause(view: View, vcpu: Vcpu, { elr, el }: Taken): ExceptionCause | undefined {
-  const word = readWord(view, vcpu, elr);
+/** Bytes between SP and code below which a stack that grows down has reached the code. */
+const NEAR = 0x1_0000n;
+/** The part of a page's words that its image has too; with less, the page belongs to others. */
+const KEPT = 1 / 8;
+
+/**
+ * The image has another instruction where a vCPU took an exception. Code may be changed on purpose:
+ * the change is the cause if the stack has grown to there, or if the word is undefined, and around
+ * it is the image. A kernel gives the pages of its first code to others.
+ */
+function overwritten(view: View, vcpu: Vcpu, taken: Taken, isUndefined: boolean): ExceptionCause | undefined {
+  const { elr } = taken, word = readWord(view, vcpu, elr), translation = view.system.symbols.core.inspect(vcpu.registers, elr);
+  if (word === undefined || !translation.ok) return undefined;
+  const { ipa } = translation, vm = view.vmNameOf(vcpu.addressSpace), loaded = view.system.vms.loadedWord(vm, ipa);
+  if (loaded === undefined || loaded === word || decode(loaded) === undefined) return undefined;
+  const sp = spOf(vcpu, taken), isStack = sp <= elr && elr - sp < NEAR;
+  if (!isStack && !(isUndefined && isOfImage(view, vm, translation))) return undefined;
+  return {
+    code: "overwritten",
+    place: ipaId(vm, ipa),
+    loaded: instructionText(loaded, elr),
+    word: hex(word, 8),
+    stack: isStack ? hex(sp) : null,
+  };
+}
+
+/** Whether a page of a VM still has much of what its image has there. */
+function isOfImage(view: View, vm: string, { pa, ipa }: { readonly pa: number; readonly ipa: number }): boolean {
+  const page = new DataView(new ArrayBuffer(PAGE_SIZE)), offset = ipa % PAGE_SIZE;
+  view.hypervisor.machine.ram.read(pa - offset, new Uint8Array(page.buffer));
+  let loaded = 0, same = 0;
+  for (let at = 0; at < PAGE_SIZE; at += 4) {
+    const word = view.system.vms.loadedWord(vm, ipa - offset + at);
+    if (word === undefined) continue;
+    loaded++;
+    if (word === page.getUint32(at, true)) same++;
+  }
+  return same >= loaded * KEPT;
+}
+
+function undefinedCause(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | undefined {
+  const { elr, el } = taken, word = readWord(view, vcpu, elr);
   if (word === undefined) return undefined;
+  const written = overwritten(view, vcpu, taken, true);
+  if (written) return written;
   const { cpu } = view.system.symbols.core;
   const { name = "", feature, level = 0, atEl1 } = nameWord(word) ?? {};
   if (level > el) return { code: "above-level", name, needs: level, at: el, instead: atEl1 ?? null };
@@ -76,6 +123,8 @@ function undefinedCause(view: View, vcpu: Vcpu, { elr, el }: Taken): ExceptionCa
 const LEVEL_BITS = 3;
 
 function abortCause(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | undefined {
+  const written = overwritten(view, vcpu, taken, false);
+  if (written) return written;
   const access = accessOf(readWord(view, vcpu, taken.elr), taken), status = taken.esr & AbortSyndrome.FscMask;
   if (status === FaultStatus.Alignment) return alignmentCause(view, vcpu, taken, access);
   if (status === FaultStatus.External) return stage2Cause(view, vcpu, taken, access);

@@ -173,6 +173,8 @@ export interface KnownVms {
   readonly findings: ReadonlyMap<string, readonly BootFinding[]>;
   /** The settings of the VM of this name. */
   planned(vm: string): PlannedVm | undefined;
+  /** The word that a VM's image has at an address (IPA); undefined outside of it. */
+  loadedWord(vm: string, ipa: number): number | undefined;
   /** Why the VM of this name ended, if it did. */
   exitOf(vm: string): string | undefined;
   /**

@@ -36,6 +36,14 @@ export type ExceptionCause =
   }
   | { readonly code: "above-level"; readonly name: string; readonly needs: number; readonly at: number; readonly instead: string | null }
   | { readonly code: "not-code"; readonly word: string }
+  /** Its image had another instruction there; SP if the stack is next to it, where it grows. */
+  | {
+    readonly code: "overwritten";
+    readonly place: string;
+    readonly loaded: string;
+    readonly word: string;
+    readonly stack: string | null;
+  }
   | { readonly code: "trap-instruction"; readonly name: string; readonly immediate: number }
   | { readonly code: "fp-trapped"; readonly el: number }
   | { readonly code: "illegal-state" }
@@ -124,6 +132,10 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "lacks-feature": ({ name, feature, cpu }) => `${name || "the instruction"} needs ${feature}, which the CPU "${cpu}" does not have`,
   "above-level": ({ name, needs, at }) => `${name || "the operation"} belongs to EL${needs}, and was executed at EL${at}`,
   "not-code": ({ word }) => `the word ${word} is not an instruction: the program ran into data, or past its end`,
+  "overwritten": ({ place, loaded, word, stack }) =>
+    `the code was overwritten: the image has "${loaded}" at ${place}, which is ${word} now${
+      stack === null ? "" : `; SP is ${stack}, so that the stack has grown over the code`
+    }`,
   "trap-instruction": ({ name, immediate }) => `${name} #${immediate} was executed on purpose: a failed assertion, or a compiler's trap`,
   "fp-trapped": ({ el }) => `floating point is off at EL${el}: CPACR_EL1.FPEN traps it`,
   "illegal-state": () => "an exception return used an SPSR_EL1 with a level or state that EL1 cannot return to",
@@ -177,6 +189,8 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
       : `build without ${feature}: no CPU of el2 has it`,
   "above-level": ({ needs, instead }) => instead === null ? `read CurrentEL first, and skip it below EL${needs}` : `use ${instead} at EL1`,
   "not-code": () => "find the branch that led there: its return address, or the function's end",
+  "overwritten": ({ place, stack }) =>
+    `${stack === null ? "find the store" : "end the recursion, or give the stack more room"}: \`el2 who ${place} --size 4\``,
   "trap-instruction": () => "find the assertion at that address: el2 disasm, or the source line with --symbols",
   "illegal-state": () => "write SPSR_EL1 with EL1h, EL1t or EL0t in its mode before ERET",
   "sp-alignment": () => "move SP by multiples of 16 only",
