@@ -25,9 +25,15 @@ export interface Feature {
   readonly authentication?: number;
   /** The least rung (`v8.N`) that has it; no rung has it without. `v8` is 8. */
   readonly rung?: number;
+  /** EL2 hides it from vCPUs without this option (docs/spec/hypervisor.md §4.9). */
+  readonly option?: "ras_error_handler";
   /** el2 names it, but has not built it. */
   readonly absent?: true;
 }
+
+/** The option that a vCPU needs for a feature. */
+export const optionOf = (feature: string): Feature["option"] =>
+  Object.hasOwn(FEATURES, feature) ? (FEATURES as Record<string, Feature>)[feature].option : undefined;
 
 const table = <T extends Record<string, Feature>>(features: T): { readonly [K in keyof T]: Feature } => features;
 
@@ -56,8 +62,8 @@ export const FEATURES = table({
   FEAT_HPDS: { since: 8, rung: 8.2, fields: [["MMFR1", 12, 1]] },
   FEAT_XNX: { since: 8.1, rung: 8.2, fields: [["MMFR1", 28, 1]] },
   FEAT_TTCNP: { since: 8.1, rung: 8.2, fields: [["MMFR2", 0, 1]] },
-  FEAT_RAS: { since: 8, rung: 8.2, fields: [["PFR0", 28, 1]] },
-  FEAT_RASv1p1: { since: 8.3, rung: 8.4, requires: ["FEAT_RAS"], fields: [["PFR0", 28, 2]] },
+  FEAT_RAS: { since: 8, rung: 8.2, fields: [["PFR0", 28, 1]], option: "ras_error_handler" },
+  FEAT_RASv1p1: { since: 8.3, rung: 8.4, requires: ["FEAT_RAS"], fields: [["PFR0", 28, 2]], option: "ras_error_handler" },
   // A matter of EL3, which no guest has.
   FEAT_DoubleFault: { since: 8.3, rung: 8.4, requires: ["FEAT_RASv1p1"] },
   FEAT_IESB: { since: 8.1, rung: 8.2, requires: ["FEAT_RAS"], fields: [["MMFR2", 12, 1]] },

@@ -46,6 +46,13 @@ const UNDEFINED: readonly CauseCase[] = [
     feature: "FEAT_DotProd",
   }, /cpu = "v8\.2"/),
   cause("a register of MTE", "mrs x0, s3_0_c1_c0_6", { code: "lacks-feature", name: "gcr_el1", feature: "FEAT_MTE2" }, /no CPU/),
+  cause(
+    "a register that EL2 hides",
+    "mrs x0, s3_0_c5_c3_0",
+    { code: "not-offered", name: "erridr_el1", feature: "FEAT_RAS", option: "ras_error_handler" },
+    /ID register/,
+    '[machine]\ncpu = "v8.2"',
+  ),
   cause("a register of EL2", "mrs x0, hcr_el2", { code: "above-level", name: "hcr_el2", needs: 2, at: 1, instead: null }, /CurrentEL/),
   cause("a register of EL2 that EL1 has, too", "msr vbar_el2, x0", { code: "above-level", instead: "vbar_el1", needs: 2 }, /use vbar_el1/),
   cause("a register of EL3", "mrs x0, scr_el3", { code: "above-level", name: "scr_el3", needs: 3 }, /CurrentEL/),

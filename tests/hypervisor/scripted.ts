@@ -1,8 +1,8 @@
 // VMs whose vCPUs run scripts instead of instructions: generators that compute for a while or exit
 // to EL2, and see the result.
 
-import { DEFAULT_CPU, parseCpu } from "../../src/isa/cpus.ts";
-import { BASE_IDENTIFICATION } from "../support/base-identification.ts";
+import { type Cpu, DEFAULT_CPU, parseCpu } from "../../src/isa/cpus.ts";
+import { type Identification, identificationOf } from "../../src/isa/identification.ts";
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../src/abi/errors.ts";
 import { Access, ExtentMemoryType, ExtentType, memextentAttributes } from "../../src/abi/words.ts";
@@ -58,10 +58,11 @@ export class ScriptedState extends PlainVcpuState {
 }
 
 class ScriptedCore implements Core {
-  readonly cpu = parseCpu(DEFAULT_CPU);
-  readonly identification = BASE_IDENTIFICATION;
+  readonly identification: Identification;
   /** @param script what a vCPU does that no test has given another */
-  constructor(readonly script: Script) {}
+  constructor(readonly script: Script, readonly cpu: Cpu) {
+    this.identification = identificationOf(cpu.features);
+  }
 
   createVcpu(): VcpuState {
     const state = new ScriptedState(0);
@@ -144,11 +145,11 @@ export class ScriptedMachine {
   readonly machine: Machine;
   readonly hypervisor: Hypervisor;
 
-  constructor(cpus = 1, script: Script = function* () {}, behaviour: Partial<Behaviour> = {}) {
+  constructor(cpus = 1, script: Script = function* () {}, behaviour: Partial<Behaviour> = {}, cpu = DEFAULT_CPU) {
     const map = memoryMap(MINIMUM_PLATFORM_MEMORY);
     const pages = map.wasmSize / 0x1_0000;
     const wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    const core = new ScriptedCore(script);
+    const core = new ScriptedCore(script, parseCpu(cpu));
     this.machine = new Machine(wasm, map, core, cpus);
     const stage2 = new Stage2Pool(wasm, CORE_REGION_SIZE - 0x100_0000, 0x100_0000);
     this.hypervisor = new Hypervisor(this.machine, { stage2, seed: 1, behaviour });

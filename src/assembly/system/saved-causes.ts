@@ -17,6 +17,7 @@ const of = <C extends string, E extends v.ObjectEntries>(code: C, entries: E) =>
 
 const FORMS = {
   "lacks-feature": of("lacks-feature", { name: text, feature: text, cpu: text, cpus: texts }),
+  "not-offered": of("not-offered", { name: text, feature: text, option: text }),
   "above-level": of("above-level", { name: text, needs: number, at: number, instead: v.nullable(text) }),
   "not-code": of("not-code", { word: text }),
   "overwritten": of("overwritten", { place: text, loaded: text, word: text, stack: v.nullable(text) }),

@@ -265,8 +265,6 @@ const EXTENSIONS: readonly (readonly [feature: FeatureName, register: SystemRegi
   ["FEAT_UAO", pstateField("UAO", [3, 0, 4, 2, 4], Pstate.UAO)],
   ["FEAT_DIT", pstateField("DIT", [3, 3, 4, 2, 5], Pstate.DIT, true, 0)],
   ["FEAT_RAS", plain("DISR_EL1", [3, 0, 12, 1, 1], CPU.DISR_EL1)],
-  // No error record.
-  ["FEAT_RAS", constantRegister("ERRIDR_EL1", [3, 0, 5, 3, 0], 0n)],
   ["FEAT_CSV2_2", plain("SCXTNUM_EL1", [3, 0, 13, 0, 7], CPU.SCXTNUM_EL1)],
   ["FEAT_CSV2_2", plain("SCXTNUM_EL0", [3, 3, 13, 0, 7], CPU.SCXTNUM_EL0, unlessSctlr(Sctlr.TSCXT))],
   ["FEAT_RNG", randomNumber("RNDR", 0)],

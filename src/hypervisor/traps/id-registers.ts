@@ -1,8 +1,11 @@
 // The identification registers that vCPUs read through the hypervisor: group 3 (op0 3, op1 0, CRn
-// 0, CRm 1..7), and MIDR (docs/spec/hypervisor.md §6.7). The values are those of the core; AArch32
-// is not implemented, so its registers read as zero.
+// 0, CRm 1..7), and MIDR (docs/spec/hypervisor.md §6.7). The values are those of the core, less
+// what EL2 hides from the vCPU; AArch32 is not implemented, so its registers read as zero.
 
+import { VcpuOption } from "../../abi/words.ts";
+import { type Feature, type FeatureName, FEATURES } from "../../isa/features.ts";
 import type { Identification } from "../../isa/identification.ts";
+import type { Vcpu } from "../scheduling/vcpu.ts";
 
 /** The registers by CRm and op2, as `CRm << 3 | op2`. */
 const NAMES = new Map<number, keyof Identification>([
@@ -13,10 +16,24 @@ const NAMES = new Map<number, keyof Identification>([
 /** ID_AA64MMFR0_EL1.PARange of addresses of 36 and of 40 bits. */
 const PA_RANGE_36 = 1n, PA_RANGE_40 = 2n;
 
-/** A register of group 3; an unallocated one reads as zero. */
-export function idRegister(crm: number, op2: number, ipaBits: 36 | 40, identification: Identification): bigint {
+const OPTIONS: Readonly<Record<NonNullable<Feature["option"]>, bigint>> = { ras_error_handler: VcpuOption.RasErrorHandler };
+
+/** Fields of features that need an option of the vCPU. */
+const OPTIONAL = Object.values<Feature>(FEATURES).flatMap(({ fields = [], option }) =>
+  option ? fields.map(([register, bit]) => ({ register, mask: 0xfn << BigInt(bit), option: OPTIONS[option] })) : []
+);
+
+/** Whether a vCPU finds a feature: its CPU has it, and EL2 does not hide it. */
+export function isOffered(feature: FeatureName, { services, settings }: Vcpu): boolean {
+  const { option }: Feature = FEATURES[feature];
+  return services.core.cpu.features.has(feature) && (option === undefined || (settings.options & OPTIONS[option]) !== 0n);
+}
+
+/** A register of group 3, as a vCPU reads it; an unallocated one reads as zero. */
+export function idRegister(crm: number, op2: number, { services, settings }: Vcpu): bigint {
   const name = NAMES.get(crm << 3 | op2);
   if (name === undefined) return 0n;
-  const value = identification[name];
-  return name === "MMFR0" && ipaBits === 40 ? value - PA_RANGE_36 + PA_RANGE_40 : value;
+  const hidden = OPTIONAL.filter(({ register, option }) => register === name && !(settings.options & option));
+  const value = hidden.reduce((all, { mask }) => all & ~mask, services.core.identification[name]);
+  return name === "MMFR0" && services.behaviour.ipaBits === 40 ? value - PA_RANGE_36 + PA_RANGE_40 : value;
 }

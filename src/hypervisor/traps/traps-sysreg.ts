@@ -2,7 +2,7 @@
 // (docs/spec/hypervisor.md §6.7, docs/spec/observed.md §3). Others are UNDEFINED for the guest.
 
 import { iccKey } from "../gic/gic-registers.ts";
-import { idRegister } from "./id-registers.ts";
+import { idRegister, isOffered } from "./id-registers.ts";
 import { traceRegister } from "./traps-trace.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
@@ -61,8 +61,9 @@ export function isIdentificationRead(esr: number): boolean {
 function read(vcpu: Vcpu, access: Access): bigint | undefined {
   if (access.op0 === 2) return readDebug(vcpu, access);
   if (isIdentification(access)) {
-    return idRegister(access.crm, access.op2, vcpu.services.behaviour.ipaBits, vcpu.services.core.identification);
+    return idRegister(access.crm, access.op2, vcpu);
   }
+  if (isErridr(access)) return isOffered("FEAT_RAS", vcpu) ? NO_RECORDS : undefined;
   if (isActlr(access)) return 0n;
   if (isIcc(access)) {
     const value = vcpu.gic.readRegister(iccKey(access.crn, access.crm, access.op2));
@@ -80,6 +81,13 @@ function write(vcpu: Vcpu, access: Access, value: bigint): boolean {
 function isIdentification({ op0, op1, crn, crm }: Access): boolean {
   return op0 === 3 && op1 === 0 && crn === 0 && crm >= 1 && crm <= 7;
 }
+
+/** The number of error records. */
+function isErridr(access: Access): boolean {
+  return access.is(3, 0, 5, 3, 0);
+}
+
+const NO_RECORDS = 0n;
 
 function isActlr(access: Access): boolean {
   return access.is(3, 0, 1, 0, 1);

@@ -6,6 +6,7 @@ import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { addressSizesOf } from "../../isa/address-sizes.ts";
 import { decode } from "../../isa/decode.ts";
 import { cpusWith } from "../../isa/cpus.ts";
+import { optionOf } from "../../isa/features.ts";
 import { nameWord } from "../../isa/word-names.ts";
 import { ipaId } from "../../abi/ids.ts";
 import type { Access, DeviceBecause, ExceptionCause, StageOneFault } from "../../queries/facts/exception-cause.ts";
@@ -116,6 +117,8 @@ function undefinedCause(view: View, vcpu: Vcpu, taken: Taken): ExceptionCause | 
   if (feature !== undefined && !(cpu.features as ReadonlySet<string>).has(feature)) {
     return { code: "lacks-feature", name, feature, cpu: cpu.name, cpus: cpusWith(feature) };
   }
+  const option = feature && optionOf(feature);
+  if (option) return { code: "not-offered", name, feature, option };
   return (word & UDF_MASK) === 0 || name === "" ? { code: "not-code", word: hex(word, 8) } : undefined;
 }
 

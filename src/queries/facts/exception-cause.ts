@@ -34,6 +34,7 @@ export type ExceptionCause =
     readonly cpu: string;
     readonly cpus: readonly string[];
   }
+  | { readonly code: "not-offered"; readonly name: string; readonly feature: string; readonly option: string }
   | { readonly code: "above-level"; readonly name: string; readonly needs: number; readonly at: number; readonly instead: string | null }
   | { readonly code: "not-code"; readonly word: string }
   /** Its image had another instruction there; SP if the stack is next to it, where it grows. */
@@ -130,6 +131,8 @@ export const DEVICE_WORDS: Readonly<Record<DeviceBecause, string>> = {
 
 export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "lacks-feature": ({ name, feature, cpu }) => `${name || "the instruction"} needs ${feature}, which the CPU "${cpu}" does not have`,
+  "not-offered": ({ name, feature, option }) =>
+    `${name} is part of ${feature}, which the hypervisor hides from vCPUs without the option ${option}`,
   "above-level": ({ name, needs, at }) => `${name || "the operation"} belongs to EL${needs}, and was executed at EL${at}`,
   "not-code": ({ word }) => `the word ${word} is not an instruction: the program ran into data, or past its end`,
   "overwritten": ({ place, loaded, word, stack }) =>
@@ -187,6 +190,7 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
     cpus.length
       ? `use a CPU that has it (cpu = "${cpus[0]}"), or build without ${feature}`
       : `build without ${feature}: no CPU of el2 has it`,
+  "not-offered": () => "read the ID register first: the feature's field is 0",
   "above-level": ({ needs, instead }) => instead === null ? `read CurrentEL first, and skip it below EL${needs}` : `use ${instead} at EL1`,
   "not-code": () => "find the branch that led there: its return address, or the function's end",
   "overwritten": ({ place, stack }) =>

@@ -11,8 +11,8 @@ import { dataAbort, type Script, ScriptedMachine, type ScriptedState, ScriptedVm
 const UNDEFINED = { esr: 0x0200_0000, far: undefined };
 
 /** Runs a script on the vCPU of a VM to its end. */
-function runScript(script: Script, options = 0n): ScriptedState {
-  const machine = new ScriptedMachine();
+function runScript(script: Script, options = 0n, cpu?: string): ScriptedState {
+  const machine = new ScriptedMachine(1, undefined, {}, cpu);
   let ended = false;
   const vm = new ScriptedVm(machine, 3, [function* (registers) {
     yield* script(registers);
@@ -56,6 +56,29 @@ Deno.test("identification registers are the core's, the rest of their space read
   });
   assert.deepEqual(state.exceptions, [UNDEFINED, UNDEFINED]);
   assert.equal(state.pc, 0x4000_0000n + 6n * 4n, "a completed access is stepped over, an undefined one is not");
+});
+
+Deno.test("RAS is hidden from vCPUs without its option, as on the recorded build: no field, and its registers are undefined", () => {
+  for (
+    const [cpu, options, field] of [["v8.2", VcpuOption.RasErrorHandler, 1n], ["v8.2", 0n, 0n], [
+      "v8",
+      VcpuOption.RasErrorHandler,
+      0n,
+    ]] as const
+  ) {
+    runScript(
+      function* (registers) {
+        const pfr0 = yield* read(registers, 3, 0, 0, 4, 0);
+        assert.equal(pfr0! >> 28n & 15n, field, cpu);
+        assert.equal(pfr0! >> 56n, 0x11n, "CSV2 and CSV3 are not");
+        assert.equal(yield* read(registers, 3, 0, 5, 3, 0), field ? 0n : undefined, "ERRIDR_EL1");
+        assert.equal(yield* write(registers, 0n, 3, 0, 5, 3, 0), false);
+        assert.equal(yield* read(registers, 3, 0, 5, 3, 1), undefined, "ERRSELR_EL1: there is no record");
+      },
+      options,
+      cpu,
+    );
+  }
 });
 
 Deno.test("MIDR tells a pinned vCPU from others", () => {
