@@ -2,7 +2,7 @@
 // is `deno test` with the rights that tests have.
 //
 // Tests stub process globals (stdout, the environment), so `deno test --parallel`, whose threads
-// share one process, is not for them.
+// share one process, is not for them. A process loads its files as one module (test-files.ts).
 
 import { fileURLToPath } from "node:url";
 import { PERMISSIONS } from "../src/cli/common/runtime.ts";
@@ -14,6 +14,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Those of el2, and what tests read of the computer. */
 export const RIGHTS = [...PERMISSIONS, "--allow-sys=uid"];
 const LOCK = `--lock=${ROOT}deno.lock`;
+const FILES = fileURLToPath(new URL("test-files.ts", import.meta.url));
 /** Tests are about the sources, also where the worker is prepared. */
 const ENVIRONMENT = { [FROM_SOURCES]: "1" };
 /** Files of one process: few enough that the last process does not run alone for long. */
@@ -75,13 +76,13 @@ interface Outcome extends Summary {
 const plain = (text: string) => text.replaceAll(/\x1b\[[0-9;]*m/g, "");
 
 /**
- * Runs files in one process; prints its lines file by file, the report on failures excepted. A
+ * Runs files in one process; prints its lines at its end, the report on failures excepted. A
  * process that prints nothing for `stuckAfter` milliseconds fails, and is ended with those that it
  * started: its last lines name the test, and their list tells what it waits for.
  */
 export async function run(files: readonly string[], stuckAfter: number): Promise<Outcome> {
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["test", ...RIGHTS, "--no-check", LOCK, ...files],
+    args: ["test", ...RIGHTS, "--no-check", LOCK, FILES, "--", ...files],
     cwd: ROOT,
     env: ENVIRONMENT,
     stdin: "null",
@@ -89,7 +90,6 @@ export async function run(files: readonly string[], stuckAfter: number): Promise
     stderr: "inherit",
   }).spawn();
   let held = "", errors = "", last = "", stuck = "";
-  const flush = () => (Deno.stdout.writeSync(new TextEncoder().encode(held)), held = "");
   const end = async () => {
     const all = await processes(), below = descendants(all, process.pid);
     // Sessions are nobody's children, but they are el2.
@@ -102,7 +102,6 @@ export async function run(files: readonly string[], stuckAfter: number): Promise
   for await (const line of lines(process.stdout)) {
     const text = plain(line), isNew = !STILL_RUNNING.test(text);
     if (isNew) clearTimeout(timer);
-    if (text.startsWith("running ")) flush();
     if (errors || text.trim() === "ERRORS") errors += line;
     else held += line;
     if (readSummary(text)) last = text;
@@ -110,7 +109,7 @@ export async function run(files: readonly string[], stuckAfter: number): Promise
   }
   clearTimeout(timer);
   if (stuck) stuck += `Its last lines:\n${held.split("\n").slice(-3).map((line) => `  ${line}\n`).join("")}`;
-  flush();
+  Deno.stdout.writeSync(new TextEncoder().encode(held));
   const { success, code } = await process.status;
   const summary = stuck ? undefined : readSummary(last);
   if (summary) return { ...summary, succeeded: success, errors, stuck: false };
