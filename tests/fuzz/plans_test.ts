@@ -10,7 +10,7 @@ import { isTold } from "../../src/support/problem.ts";
 
 const ROUNDS = LONG ? 20_000 : 60;
 /** Virtual time (ns) and turns, in which VMs begin. */
-const TIME = 5e6, TURNS = 20_000;
+const TIME = 5e6, TURNS = 10_000;
 
 /** An error of `planOfFile`, before a machine is made. */
 class Refused extends Error {}

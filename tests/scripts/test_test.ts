@@ -90,7 +90,7 @@ Deno.test("a process that prints nothing any more is ended with those it started
       errors,
       /: printed nothing for \d+ s while these ran:\n(.*main\.ts .*\n)*.* test .*stuck_test\.ts(\n.*)*\nIts last lines:\n.*(\n.*)?stuck \.\.\./,
     );
-    // What was killed is listed until it is gone.
+    // A process that was killed is listed until it is gone.
     const isListed = async () => {
       const { stdout } = await new Deno.Command("ps", { args: ["-eww", "-o", "args"] }).output();
       return /tail -f .*stuck_test\.ts/.test(new TextDecoder().decode(stdout));
