@@ -13,3 +13,15 @@ Deno.test("registers of the performance monitors read as on QEMU, and an overflo
       assert.equal(await runOnEl2(elf, { cpu: planCpu(cpu), tier }), qemu.stdout, `${cpu}, ${tier}`);
     }
   }));
+
+/** Checks of performance-checks/guest.S: those of the group `pmu` of kvm-unit-tests. */
+const CHECKS = 17;
+
+Deno.test("cycles, events, software increments, chained counters and overflow interrupts are as hypervisors' tests expect", () =>
+  withGuest("performance-checks", ["-march=armv8.2-a"], async (elf) => {
+    const qemu = await runOnQemu(elf);
+    assert.match(qemu.stdout, new RegExp(`^[k-]{${CHECKS}}\\.$`), `QEMU, which does not have all events: ${qemu.stderr}`);
+    for (const [cpu, tier] of [["v8.2", "interp"], ["v8.2", "jit"], ["max", "auto"]] as const) {
+      assert.equal(await runOnEl2(elf, { cpu: planCpu(cpu), tier }), `${"k".repeat(CHECKS)}.`, `${cpu}, ${tier}`);
+    }
+  }));
