@@ -20,6 +20,7 @@ import { registerDisasm } from "./commands/disasm.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerDown } from "./commands/down.ts";
 import { registerEvents } from "./commands/events.ts";
+import { registerFind } from "./commands/find.ts";
 import { registerGdb } from "./commands/gdb.ts";
 import { registerGuests } from "./commands/guests.ts";
 import { registerInject } from "./commands/inject.ts";
@@ -93,6 +94,7 @@ const COMMANDS: readonly CommandGroup[] = [
     registerEvents,
     registerWhy,
     registerWho,
+    registerFind,
     registerDiagnose,
     registerTrace,
     registerSymbols,

@@ -1,5 +1,6 @@
-// `el2 who`: the latest accesses to memory, or changes of a register or an object, before a place
-// of the run. Other machines repeat the run meanwhile; the session's own runs on.
+// `el2 who` and `el2 find`: the latest accesses to memory, changes of a register or an object,
+// or events, before a place of the run. Other machines repeat the run meanwhile; the session's own
+// runs on.
 
 import { QueryError } from "../inspection/readers/inspected.ts";
 import { instructionText } from "../inspection/readers/read-symbols.ts";
@@ -11,7 +12,16 @@ import { type Answer, type Query, type QueryArguments, rowsOf } from "../queries
 import type { RowOf } from "../queries/table.ts";
 import { STACK, type WHO } from "../queries/tables.ts";
 import { WHO_FACTS, type WhoFact } from "../queries/facts/who.ts";
-import { type Access, type Accesses, AccessSearch, nextInstruction, type Value, type Watched } from "../recordings/accesses.ts";
+import {
+  type Access,
+  type Accesses,
+  AccessSearch,
+  type Counted,
+  nextInstruction,
+  type NumberedAccess,
+  type Value,
+  type Watched,
+} from "../recordings/accesses.ts";
 import { type Origin, originOf } from "../recordings/value-origin.ts";
 import type { Moment, Past } from "../recordings/past.ts";
 import type { System } from "../assembly/system/system.ts";
@@ -19,6 +29,7 @@ import { bytesText } from "../support/byte-text.ts";
 import { hex } from "../support/number-text.ts";
 import type { InPieces } from "../support/work.ts";
 import { inPieces, type Loop, MOVE_SLICE } from "./loop.ts";
+import { eventsThat } from "./sought-events.ts";
 import { searched } from "./symbol-searches.ts";
 
 /** Accesses of one answer. */
@@ -44,7 +55,7 @@ interface Latest {
   readonly access: Access | undefined;
 }
 
-const DID = { write: "written", read: "read", exec: "executed", change: "changed" } as const;
+const DID = { write: "written", read: "read", exec: "executed", change: "changed", event: "seen" } as const;
 
 /** The questions of one session's clients, answered one after the other. */
 export class Who {
@@ -104,35 +115,36 @@ export class Who {
     }
   }
 
-  *#rows({ at: target, access = "write", before, size = 1, limit = 1, back }: QueryArguments): InPieces<Row[]> {
+  *#rows({ at: target, access = "write", before, size = 1, limit = 1, back, filter, value }: QueryArguments): InPieces<Row[]> {
     const { run, shown } = this.loop;
     if (run.lost !== undefined) throw new QueryError(`the past cannot be searched: ${run.lost}`);
     if (this.changed()) throw new QueryError("the past cannot be searched: a debugger wrote memory or registers since");
-    if (target === undefined) throw new QueryError("this query needs at");
+    const sought = access === "event" ? filter : target;
+    if (sought === undefined) throw new QueryError(`this query needs ${access === "event" ? "filter" : "at"}`);
     if (size < 1 || size > BYTES) throw new QueryError(`cannot search for ${size} bytes`, `use 1..${BYTES}`);
-    if (before === undefined) this.#refuseEnded(target);
+    if (before === undefined && access !== "event") this.#refuseEnded(sought);
     const system = before === undefined ? shown.system : yield* this.#systemAt(before);
-    return back
-      ? yield* this.#chain(system, { target, access, size }, Math.min(back, CHAIN))
-      : (yield* this.#latest(system, { target, access, size }, limit)).rows;
+    const asked = { target: sought, access, size };
+    if (back) return yield* this.#chain(system, asked, Math.min(back, CHAIN));
+    const counted = { before: cutOf(before), matches: value === undefined ? undefined : hasValue(value, asked) };
+    return (yield* this.#latest(system, asked, limit, counted)).rows;
   }
 
   /** The latest accesses before the place where a machine is, as rows. */
-  *#latest(system: System, { target, access, size }: Asked, limit: number): InPieces<Latest> {
+  *#latest(system: System, { target, access, size }: Asked, limit: number, counted?: Counted): InPieces<Latest> {
     const { run, shown } = this.loop;
     const watched = yield* searched(system.symbols, () => this.#watched(system, target, access, size));
-    const search = new AccessSearch(run.upTo(system), watched, Math.min(limit, MOST));
+    const search = new AccessSearch(run.upTo(system), watched, Math.max(1, Math.min(limit, MOST)), counted);
     let found = search.advance(MOVE_SLICE);
     for (; !found; found = search.advance(MOVE_SLICE)) yield;
     if (found.start?.value === ABSENT && found.accesses.length === 0) throw new QueryError(`there was no ${target} since ${run.start}`);
-    const { start } = found, kind = watched.kind === "memory" && access !== "owner" ? access : "change";
+    const { start } = found,
+      kind = watched.kind === "event" ? "event" : watched.kind === "memory" && isOfMemory(access) ? access : "change";
     const accesses = yield* this.#withInstructions(found.accesses);
     const rows = start === undefined ? [] : [this.#first(DID[kind], start)];
-    let order = 0, last = start?.at;
     for (const one of accesses) {
-      order = one.at === last ? order + 1 : 0;
-      last = one.at;
-      rows.push(yield* searched(shown.present.symbols, () => this.#row(kind, one, order)));
+      const earlier = one.order + Number(one.at === start?.at);
+      rows.push(yield* searched(shown.present.symbols, () => this.#row(kind, one, earlier)));
     }
     const latest = accesses.at(-1);
     if (latest?.instruction && !latest.by) rows.push({ ...rows.pop()!, stack: yield* this.#stackAt(latest.at, latest.instruction.vcpu) });
@@ -154,6 +166,7 @@ export class Who {
   }
 
   #watched({ inspector }: System, target: string, access: Exclude<QueryArguments["access"], undefined>, size: number): Watched {
+    if (access === "event") return eventsThat(target);
     if (access === "owner") return { kind: "object", id: paId(inspector.ramAt(target, size)) };
     const object = parseId(target);
     if (object && OBJECTS.has(object.kind)) return { kind: "object", id: formatId(object) };
@@ -182,7 +195,11 @@ export class Who {
     const isLater = place.kind === "time" ? place.at > present.machine.time : place.count > present.instructions();
     if (isLater) throw new QueryError("that is after the present");
     if (place.kind === "instructions" && place.count < run.first) throw new QueryError(`that is before ${run.start}`);
-    return yield* this.#go(place.kind === "time" ? { at: place.at, settled: true } : place.count);
+    if (place.kind === "time") return yield* this.#go({ at: place.at, settled: true });
+    if (place.order === undefined) return yield* this.#go(place.count);
+    // All accesses of a place are before the one after the next.
+    const end = place.count + 2;
+    return end < present.instructions() ? yield* this.#go(end) : present;
   }
 
   *#go(moment: Moment): InPieces<System> {
@@ -195,8 +212,8 @@ export class Who {
    * Adds the instructions whose exits are the events of accesses: one more machine goes from place
    * to place.
    */
-  *#withInstructions(accesses: readonly Access[]): InPieces<Access[]> {
-    const whole: Access[] = [];
+  *#withInstructions(accesses: readonly NumberedAccess[]): InPieces<NumberedAccess[]> {
+    const whole: NumberedAccess[] = [];
     let past: Past | undefined;
     for (const access of accesses) {
       const { event, at } = access;
@@ -273,6 +290,29 @@ export class Who {
       after: valueText(value),
     };
   }
+}
+
+/** The access that is the first not to count; undefined: its place says it all. */
+function cutOf(place: QueryArguments["before"]): Counted["before"] {
+  return place?.kind === "instructions" && place.order !== undefined ? { at: place.count, order: place.order - 1 } : undefined;
+}
+
+const isOfMemory = (access: Asked["access"]) => access !== "owner" && access !== "event";
+
+/**
+ * Whether an access leaves a value.
+ * @throws QueryError if the bytes cannot have it
+ */
+function hasValue(value: bigint, { target, access, size }: Asked): (access: Access) => boolean {
+  if (!isOfMemory(access) || OBJECTS.has(parseId(target)?.kind ?? "")) throw new QueryError("only memory and registers have values");
+  const isRegister = parseAs("reg", target) !== undefined;
+  if (!isRegister && (size > 8 || value >> 8n * BigInt(size) !== 0n)) {
+    throw new QueryError(
+      `${size} ${size === 1 ? "byte" : "bytes"} cannot have the value ${hex(value)}`,
+      "give a size that fits, 8 at most",
+    );
+  }
+  return ({ after }) => (after instanceof Uint8Array ? after.reduceRight((sum, byte) => sum << 8n | BigInt(byte), 0n) : after) === value;
 }
 
 /** Kinds of ids whose objects' changes can be searched for. */

@@ -2,7 +2,7 @@
 // socket.
 
 import * as v from "valibot";
-import { amount, count, listOf, name, text } from "./fields.ts";
+import { amount, count, listOf, name, text, unsigned } from "./fields.ts";
 import type { Row, RowOf, Table } from "./table.ts";
 import { TABLE_NAMES, TABLES } from "./tables.ts";
 import { areRowsOf, rowIssue } from "./rows.ts";
@@ -37,11 +37,16 @@ const queryArguments = v.strictObject({
    * `VM/INDEX:pc`; of variables an expression.
    */
   at: v.optional(text()),
-  /** Of a question about accesses: which ones. */
-  access: v.optional(v.picklist(["write", "read", "exec", "owner"])),
-  /** Only what was before this place of the run: instructions retired, or virtual time (ns). */
+  /** Of a question about accesses: which ones; `event`: events that `filter` lets through. */
+  access: v.optional(v.picklist(["write", "read", "exec", "owner", "event"])),
+  /** Only accesses after which the memory or the register has this value. */
+  value: v.optional(unsigned(64)),
+  /**
+   * Only what was before this place of the run: instructions retired, or virtual time (ns).
+   * `order`: of several at that place, those before this one, from 1.
+   */
   before: v.optional(v.variant("kind", [
-    v.strictObject({ kind: v.literal("instructions"), count: count() }),
+    v.strictObject({ kind: v.literal("instructions"), count: count(), order: v.optional(count()) }),
     v.strictObject({ kind: v.literal("time"), at: v.pipe(amount, v.minValue(0)) }),
   ])),
   /** Follows a value to its origin, through at most so many places; absent: one access. */

@@ -766,7 +766,7 @@ export const WHO = defineTable({
       width: 14,
     },
     t: { kind: "time", doc: "virtual time", width: 12 },
-    kind: { kind: "word", doc: "what happened", width: 7, words: ["write", "read", "exec", "change", "never"] },
+    kind: { kind: "word", doc: "what happened", width: 7, words: ["write", "read", "exec", "change", "event", "never"] },
     text: { kind: "text", doc: "who did it", width: 48 },
     who: { kind: "detail", fact: WHO_FACTS, doc: "the same as a `code` and its values" },
     by: { kind: "id", doc: "the vCPU or device", optional: true },

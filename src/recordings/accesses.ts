@@ -1,9 +1,10 @@
-// The latest accesses to memory, or changes of a register or of an object of the hypervisor, before
-// a place of the run: the run is repeated from the last state that was kept, in another machine
-// that stops at each of them. If there are too few, the search continues before that state.
+// The latest accesses to memory, changes of a register or of an object of the hypervisor, or
+// events, before a place of the run: the run is repeated from the last state that was kept, in
+// another machine that stops at each of them, or listens. If there are too few, the search
+// continues before that state.
 
 import { HYPERVISOR_WRITES, type RamWriter } from "../abi/ram-writer.ts";
-import type { TraceEvent } from "../abi/trace.ts";
+import type { TraceEvent, TraceKind } from "../abi/trace.ts";
 import type { System } from "../assembly/system/system.ts";
 import type { MemoryWatch, RegisterWrites } from "../core/interface.ts";
 import { type Vcpu, wordAt } from "../hypervisor/inspect.ts";
@@ -15,9 +16,21 @@ import type { Moment, Past } from "./past.ts";
 import type { IndexedPlace, WrittenObject } from "./written-index.ts";
 import { sameBytes } from "../support/bytes.ts";
 
-/** The object of a search: bytes of RAM, a register of `vcpu:VM/INDEX`, or an object by its id. */
+/** Finds events that match. */
+export interface EventMatching {
+  /** The events whose match this one decides. */
+  see(event: TraceEvent): readonly TraceEvent[];
+  /** The events that match because nothing else has come up to a virtual time (ns). */
+  reached(time: number): readonly TraceEvent[];
+}
+
+/**
+ * The object of a search: bytes of RAM, a register of `vcpu:VM/INDEX`, an object by its id, or
+ * events. If they are matched over time, that begins at the start of the run.
+ */
 export type Watched =
   | { readonly kind: "object"; readonly id: string }
+  | { readonly kind: "event"; readonly kinds: readonly TraceKind[]; readonly isTemporal: boolean; start(): EventMatching }
   | { readonly kind: "memory"; readonly watch: MemoryWatch }
   | {
     readonly kind: "register";
@@ -58,9 +71,12 @@ export interface Access {
   readonly after: Value;
 }
 
+/** An access with its number among those that count at the same place, from 0. */
+export type NumberedAccess = Access & { readonly order: number };
+
 /** Accesses, the latest last. */
 export interface Accesses {
-  readonly accesses: readonly Access[];
+  readonly accesses: readonly NumberedAccess[];
   /**
    * The place where the search ended, as there are no more accesses since: the value there,
    * instructions, and virtual time (ns).
@@ -73,6 +89,9 @@ const STRETCH = 4096, GROWTH = 8;
 /** Some seconds of single steps. */
 const REGISTER_REACH = 1_000_000;
 
+/** Virtual time (ns) of a call of vcpu_run: it ends with a time slice, of 5 ms by default. */
+const LONGEST_CALL = 20e6;
+
 /** A part of the run that is searched. */
 interface Stretch {
   /** The state from which a machine goes there. */
@@ -80,6 +99,8 @@ interface Stretch {
   readonly past: Past;
   /** Whether it begins at that state: nothing in between remains to be searched. */
   readonly whole: boolean;
+  /** The place up to which the machine goes first; undefined: it is there. */
+  readonly lead: Moment | undefined;
   /** Nothing in it is searched: its beginning is the place that is wanted. */
   readonly empty: boolean;
   /** Instructions at which it begins. */
@@ -87,36 +108,53 @@ interface Stretch {
   readonly end: IndexedPlace & { readonly moment: Moment };
 }
 
+/** Which accesses of a search count. */
+export interface Counted {
+  /** Whether an access counts; without it, each does. */
+  readonly matches?: ((access: Access) => boolean) | undefined;
+  /** Only those before this one: its instructions, and its number at that place. */
+  readonly before?: Pick<NumberedAccess, "at" | "order"> | undefined;
+  /** Instructions before the end in which changes of a register are searched. */
+  readonly reach?: number;
+}
+
 /** A search, made in slices. */
 export class AccessSearch {
   #stretch: Stretch;
   #length = STRETCH;
   #looking: Looking | undefined;
+  /** The machine has reached the stretch. */
+  #isThere = false;
   /** Virtual time (ns) at which the stretch began. */
   #began = 0;
   #found: readonly Access[] = [];
 
-  /**
-   * @param wanted accesses that are enough
-   * @param reach instructions before the end in which changes of a register are searched
-   */
-  constructor(readonly run: RunUpTo, readonly watched: Watched, readonly wanted: number, readonly reach = REGISTER_REACH) {
+  readonly reach: number;
+
+  /** @param wanted accesses that are enough */
+  constructor(readonly run: RunUpTo, readonly watched: Watched, readonly wanted: number, readonly counted: Counted = {}) {
+    this.reach = counted.reach ?? REGISTER_REACH;
     this.#stretch = this.#before(run);
   }
 
   #before(last: Stretch["end"]): Stretch {
     const { rerun } = this.run;
-    let end = last, from = rerun.milestone(end.moment), empty = this.#isUnwritten(from, end);
+    const isFromStart = this.watched.kind === "event" && this.watched.isTemporal;
+    let end = last, from = rerun.milestone(isFromStart ? 0 : end.moment), empty = this.#isUnwritten(from, end);
     while (empty && isLater(from)) {
       end = from;
       from = rerun.milestone(end.moment);
       empty = this.#isUnwritten(from, end);
     }
-    const past = rerun.pastAt(from);
-    const first = past.system.instructions();
+    if (this.watched.kind === "event" && isLater(from)) {
+      // The end of a call is an event only if its beginning was listened to.
+      const past = rerun.pastAt(rerun.milestone({ at: Math.max(0, from.at - LONGEST_CALL), settled: false }));
+      return { from, past, whole: true, lead: from.moment, empty, begin: from.instructions, end };
+    }
+    const past = rerun.pastAt(from), first = past.system.instructions();
     // Single steps take long: the change is probably near.
     const begin = this.#isStepped ? Math.max(first, end.instructions - this.#length, this.run.instructions - this.reach) : first;
-    return { from, past, whole: begin === first, empty, begin, end };
+    return { from, past, whole: begin === first, lead: begin === first ? undefined : begin, empty, begin, end };
   }
 
   /** Whether the vCPU is single-stepped, which reaches only so far. */
@@ -129,36 +167,76 @@ export class AccessSearch {
     return object !== undefined && !this.run.rerun.mayBeWritten(from, end, object);
   }
 
+  /**
+   * Adds the accesses of the stretch that begins at `begin`. All of a place count together, so that
+   * each has the same number whatever is wanted: of the first, some may be before the stretch.
+   */
+  #take(accesses: readonly Access[], begin: number): { readonly accesses: NumberedAccess[]; readonly isEnough: boolean } {
+    const { counted: { matches, before }, wanted } = this, all = [...matches ? accesses.filter(matches) : accesses, ...this.#found];
+    const later = before ? all.filter(({ at }) => at >= before.at).length : 0;
+    let cut = Math.max(0, all.length - wanted - later);
+    while (cut > 0 && all[cut - 1].at === all[cut].at) cut--;
+    this.#found = all.slice(cut);
+    const found = numbered(this.#found).filter(({ at, order }) => !before || at < before.at || at === before.at && order < before.order);
+    const latest = found.slice(-wanted), [first] = latest;
+    const isEnough = latest.length === wanted && (first.at > begin || cut > 0 || first.at > found[0].at);
+    return { accesses: latest, isEnough };
+  }
+
+  /** The look at the stretch, once its machine has reached it. */
+  #arrived(milliseconds: number): Looking | undefined {
+    const { watched } = this, { past, lead } = this.#stretch;
+    if (this.#isThere) return this.#looking;
+    if (watched.kind === "event") this.#looking ??= lookAt(past, watched);
+    if (lead !== undefined && !past.advance(lead, milliseconds)) return undefined;
+    this.#isThere = true;
+    this.#began = past.system.machine.time;
+    const looking = this.#looking ??= lookAt(past, watched);
+    looking.begin?.();
+    return looking;
+  }
+
   /** Continues for at most `milliseconds` of wall time; undefined: call again. */
   advance(milliseconds: number): Accesses | undefined {
-    const { watched } = this, { from, past, whole, empty, begin, end } = this.#stretch;
-    if (!this.#looking) {
-      if (!whole && !past.advance(begin, milliseconds)) return undefined;
-      this.#began = past.system.machine.time;
-      this.#looking = lookAt(past, watched);
-    }
-    if (!empty && !past.advance(end.moment, milliseconds)) return undefined;
-    const { accesses, first } = this.#looking.end();
+    const { from, past, whole, empty, begin, end } = this.#stretch, looking = this.#arrived(milliseconds);
+    if (!looking || !empty && !past.advance(end.moment, milliseconds)) return undefined;
+    const { accesses, first } = looking.end();
     this.#looking = undefined;
-    this.#found = [...accesses, ...this.#found].slice(-this.wanted);
-    if (this.#found.length >= this.wanted) return { accesses: this.#found };
+    this.#isThere = false;
+    const { accesses: found, isEnough } = this.#take(accesses, begin);
+    if (isEnough) return { accesses: found };
     const isFar = this.#isStepped && begin <= this.run.instructions - this.reach;
-    if (isFar || whole && !isLater(from)) return { accesses: this.#found, start: { value: first, at: begin, time: this.#began } };
+    if (isFar || whole && !isLater(from)) {
+      const start = { value: first, at: begin, time: this.#began };
+      return found.length === this.wanted ? { accesses: found } : { accesses: found, start };
+    }
     this.#length *= GROWTH;
     this.#stretch = this.#before(whole && isLater(from) ? from : { moment: begin, instructions: begin });
     return undefined;
   }
 }
 
+/** Numbers the accesses of each place. */
+function numbered(accesses: readonly Access[]): NumberedAccess[] {
+  let order = -1, last: number | undefined;
+  return accesses.map((access) => {
+    order = access.at === last ? order + 1 : 0;
+    last = access.at;
+    return { ...access, order };
+  });
+}
+
 /** The object in the index of writes; undefined: it is not indexed. */
 function writtenObject(watched: Watched): WrittenObject | undefined {
-  if (watched.kind === "object") return undefined;
+  if (watched.kind === "object" || watched.kind === "event") return undefined;
   if (watched.kind === "memory") return watched.watch.kind === "write" ? watched.watch : undefined;
   return watched.writes?.bit === undefined ? undefined : { bit: watched.writes.bit };
 }
 
 /** A machine whose accesses are noted. */
 interface Looking {
+  /** Nothing so far counts. */
+  begin?(): void;
   /** The accesses, and what was there before them. */
   end(): { readonly accesses: readonly Access[]; readonly first: Value };
 }
@@ -171,6 +249,8 @@ function lookAt(past: Past, watched: Watched): Looking {
       return lookAtRegister(past, watched);
     case "object":
       return lookAtObject(past, watched.id);
+    case "event":
+      return lookAtEvents(past, watched);
   }
 }
 
@@ -316,6 +396,30 @@ function lookAtObject(past: Past, id: string): Looking {
     return false;
   };
   return { end: () => ({ accesses, first }) };
+}
+
+/** Events do not stop the machine. */
+function lookAtEvents(past: Past, { kinds, isTemporal, start }: Extract<Watched, { kind: "event" }>): Looking {
+  const { system } = past, matching = start(), accesses: Access[] = [];
+  const accessOf = (event: TraceEvent): Access => ({
+    ...{ at: Math.max(0, system.instructions() - 1), time: system.machine.time },
+    ...{ event, before: "", after: "" },
+  });
+  // A filter over time may decide about an event later.
+  const places = new WeakMap<TraceEvent, Access>();
+  const found = (event: TraceEvent) => void accesses.push(places.get(event) ?? accessOf(event));
+  system.debugger.give(EVERY_VM, false).stopAtEvents((event) => {
+    if (isTemporal) places.set(event, accessOf(event));
+    matching.see(event).forEach(found);
+    return undefined;
+  }, kinds);
+  return {
+    begin: () => void (accesses.length = 0),
+    end() {
+      matching.reached(system.machine.time).forEach(found);
+      return { accesses: isTemporal ? accesses.toSorted((one, other) => one.at - other.at) : accesses, first: "" };
+    },
+  };
 }
 
 const isAbout = ({ fields, result }: TraceEvent, id: string) =>

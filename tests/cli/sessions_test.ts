@@ -99,6 +99,7 @@ Deno.test("sessions in the background", async (t) => {
       ["rpc", "send", "VM_GET_STATE", "vmid=3"],
       ["vm", "dtb", "ping"],
       ["who", "ipa:ping/0x80000000"],
+      ["find", "ping:0x80000000"],
       ["vcpu", "tables", "ping/0"],
     ];
     for (const args of commands) {

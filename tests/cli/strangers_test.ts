@@ -278,8 +278,8 @@ for (const [name, of] of Object.entries(LAUNCHES)) {
 
 /** Texts of tools for agents that name no file. */
 const NO_PATHS =
-  ("about access append at back_to_event book command expect filter for ioctl kinds mark memory message name on_to_event packet queue reason remove " +
-    "section session table target text timeout to type until vcpu vm").split(" ");
+  ("about access append at back_to_event book command event expect filter for ioctl kinds mark memory message name on_to_event packet queue reason remove " +
+    "section session table target text timeout to type until value vcpu vm").split(" ");
 
 Deno.test("each argument of a tool for agents that names a file is one of the working folder, or allowed", () =>
   atStrangers(async ({ secret, home }) => {

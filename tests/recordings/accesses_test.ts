@@ -54,7 +54,7 @@ function runWith(plan: SessionPlan, counts: readonly number[]): RunUpTo {
 }
 
 function searched(run: RunUpTo, watched: Watched, wanted: number, reach?: number): Accesses {
-  return resultOf(new AccessSearch(run, watched, wanted, reach));
+  return resultOf(new AccessSearch(run, watched, wanted, { reach }));
 }
 
 const values = ({ before, after }: Pick<Access, "before" | "after">) => [String(before), String(after)];

@@ -6,7 +6,7 @@ import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { type ListOptions, withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
-import { parseDuration, parseSizeIn, parseWhole } from "../common/values.ts";
+import { parsePlaceOfRun, parseSizeIn, parseWhole } from "../common/values.ts";
 import { paId } from "../../queries/ids.ts";
 import type { QueryArguments } from "../../queries/query.ts";
 import { WHO } from "../../queries/tables.ts";
@@ -76,11 +76,4 @@ async function who(
   const args = { at, access, size, before, back, limit: all ? limit ?? HISTORY : 1 };
   await answer(open, { table: WHO.name, args }, json, { ...all ? {} : { text: whoText }, list: options });
   return ExitCode.Done;
-}
-
-/** A place of a run: digits alone are instructions. */
-function parsePlaceOfRun(text: string): Exclude<QueryArguments["before"], undefined> {
-  return /^\d+$/.test(text)
-    ? { kind: "instructions", count: parseWhole(0, Number.MAX_SAFE_INTEGER)(text) }
-    : { kind: "time", at: parseDuration(text) };
 }

@@ -4,7 +4,8 @@
 import { resolve } from "node:path";
 import { Failure } from "./failure.ts";
 import { isTraceKind, TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
-import { paId, parseId } from "../../queries/ids.ts";
+import { paId, parseAs, parseId } from "../../queries/ids.ts";
+import type { QueryArguments } from "../../queries/query.ts";
 import { bytesOf } from "../../support/byte-text.ts";
 import { FilterError } from "../../queries/filter.ts";
 import { checkFilter } from "../../queries/temporal-filter.ts";
@@ -108,9 +109,14 @@ export function parseAddress(text: string): number {
 }
 
 /** A mask of 64 bits: decimal, or hexadecimal after 0x. */
-export function parseMask(text: string): bigint {
+export const parseMask = (text: string): bigint => parse64Bits("mask", text);
+
+/** A number of 64 bits in the same form. */
+export const parseValue = (text: string): bigint => parse64Bits("number", text);
+
+function parse64Bits(what: string, text: string): bigint {
   const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? BigInt(text) : -1n;
-  if (value !== BigInt.asUintN(64, value)) throw new BadArgument(`"${text}" is not a mask of 64 bits`, "use for example 0x1");
+  if (value !== BigInt.asUintN(64, value)) throw new BadArgument(`"${text}" is not a ${what} of 64 bits`, "use for example 0x1");
   return value;
 }
 
@@ -133,4 +139,13 @@ export function parseKinds(text: string): TraceKind[] {
   const wrong = names.find((name) => !isTraceKind(name));
   if (wrong !== undefined) throw new Failure(`--kinds: "${wrong}" is not a kind of event`, `use ${TRACE_KINDS.join(", ")}`);
   return names.filter(isTraceKind);
+}
+
+/** A place of a run: digits alone are instructions; `insn:N/ORDER` is the id of a row. */
+export function parsePlaceOfRun(text: string): Exclude<QueryArguments["before"], undefined> {
+  const row = parseAs("insn", text);
+  if (row) return { kind: "instructions", count: row.number, order: row.order };
+  return /^\d+$/.test(text)
+    ? { kind: "instructions", count: parseWhole(0, Number.MAX_SAFE_INTEGER)(text) }
+    : { kind: "time", at: parseDuration(text) };
 }

@@ -4,7 +4,9 @@ import { boundedText, rowsText, type ToolAnswer } from "./answers.ts";
 import { withSession } from "./live.ts";
 import { flag, hostOf, option, SESSION_ARGUMENT, sessionOf, type Tool, tool } from "./tool.ts";
 import { ExitCode, failed, Failure } from "../common/failure.ts";
-import { checkedFilter, parseKinds } from "../common/values.ts";
+import { BadArgument } from "../common/bad-argument.ts";
+import { checkedFilter, parseKinds, parsePlaceOfRun, parseValue } from "../common/values.ts";
+import { findArguments } from "../../queries/find.ts";
 import { nameOf } from "../../queries/ids.ts";
 import type { QueryArguments } from "../../queries/query.ts";
 import type { Table } from "../../queries/table.ts";
@@ -28,6 +30,19 @@ const FILTER = {
 } as const;
 
 const done = (text: string): ToolAnswer => ({ text, failed: false });
+
+/**
+ * An argument's text as a command's option would be read.
+ * @throws Failure that names the argument
+ */
+function parsed<T>(argument: string, parse: (text: string) => T, text: string | undefined): T | undefined {
+  try {
+    return text === undefined ? undefined : parse(text);
+  } catch (error) {
+    if (!(error instanceof BadArgument)) throw error;
+    throw failed(`${argument}: ${error.problem.what}`, error.problem.wayOut);
+  }
+}
 
 /** The rows of a query, bounded. */
 async function rows(
@@ -205,6 +220,36 @@ export const LOOKING_TOOLS: readonly Tool[] = [
         const older = back === undefined && oldest && oldest.kind !== "never" ? { at: placeOf(oldest.id) } : null;
         return done(JSON.stringify({ session: live.session.info.name, at, rows: back === undefined ? rows.toReversed() : rows, older }));
       }),
+  }),
+  tool({
+    name: "find",
+    doc:
+      "Where in the past of a session code was executed, memory or a register got a value, or events occurred that the event log may no longer have: each with vCPU, function, source line and place of the run. A search backward, newest first; older has the at for the rows before.",
+    args: {
+      target: {
+        type: "text",
+        doc:
+          "code: VM:SYMBOL, VM:FILE:LINE, VM:ADDRESS; with value: pa:ADDRESS, ipa:VM/ADDRESS, va:VM/ADDRESS, VM:SYMBOL or reg:VM/INDEX/NAME",
+      },
+      value: { type: "text", doc: "where the memory or register got this value: decimal, or hexadecimal after 0x" },
+      size: { type: "whole", doc: "bytes of memory that have the value, the lowest first (default: 8)", least: 1, most: 8 },
+      event: { type: "text", doc: "instead of a target: a filter of events, also over time (A before B)" },
+      at: { type: "text", doc: "only before that: instructions retired, or the at of an answer" },
+      limit: { type: "whole", doc: "how many (default: 10)", least: 1, most: 30 },
+      ...SESSION_ARGUMENT,
+    },
+    run: async ({ target, value, size, event, at: before, limit = 10, session }) => {
+      if ((target === undefined) === (event === undefined)) throw failed("find needs a target or an event, not both", "give one");
+      const args = findArguments({
+        ...{ at: target, filter: event, value: parsed("value", parseValue, value), size },
+        ...{ before: parsed("at", parsePlaceOfRun, before), limit },
+      });
+      return await withSession(session, async (live) => {
+        const { at, rows } = await live.ask({ table: "who", args }), [oldest] = rows;
+        const older = oldest && oldest.kind !== "never" ? { at: oldest.id } : null;
+        return done(JSON.stringify({ session: live.session.info.name, at, rows: rows.toReversed(), older }));
+      });
+    },
   }),
   tool({
     name: "console",

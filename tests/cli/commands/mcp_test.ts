@@ -93,6 +93,8 @@ Deno.test("el2 mcp says which argument is wrong, and what is right", async () =>
   assert.match(await wrong("table", { table: "vm.ls" }), /no session/);
   // A value that looks like an option stays a value.
   assert.match(await wrong("replay", { file: "--help" }), /recording --help: /);
+  assert.match(await wrong("find", { target: "ping:0x80000000", value: "many" }), /^value: "many" is not a number of 64 bits/);
+  assert.match(await wrong("find", {}), /^find needs a target or an event/);
   assert.match(await wrong("decode", {}), /give either "packet" or "ioctl"/);
 });
 
@@ -195,6 +197,11 @@ Deno.test("job 3 by tool calls: which limit is reached", () =>
     const limits = await agent.rows("mem.limits", { columns: ["id", "used", "limit", "share"] });
     assert.ok(limits.some(({ id }) => /heap/.test(String(id))));
     assert.match(await agent.call("why", { list: true, filter: "err=NOMEM" }), /NOMEM/);
+    const found = async (at?: string) => JSON.parse(await agent.call("find", { event: "kind=rpc", limit: 2, ...at && { at } }));
+    const { rows: latest, older } = await found(), { rows: earlier } = await found(older.at);
+    const texts = [...latest, ...earlier].map(({ kind, id, text }) => `${kind} ${id} ${text}`);
+    assert.equal(new Set(texts).size, 4);
+    for (const text of texts) assert.match(text, /^event insn:/);
   }));
 
 Deno.test("job 4 by tool calls: where a guest hangs", () =>
