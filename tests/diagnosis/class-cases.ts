@@ -9,12 +9,11 @@ import { runUntil } from "../inspection/system.ts";
 import { type ClassGuests, type FactPart, fits, type Setting, verdictOn } from "./class-guests.ts";
 import { assertHealthy } from "./healthy.ts";
 import { assertLasting } from "./lasting.ts";
+import { saidSoon } from "./soon.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Virtual time (ns) between two questions. */
 const ASKED = 10e6;
-/** Virtual time (ns) in which guests start and go wrong, and within which that is said then. */
-const STARTED = 15e6, SAID = 100e6;
 /** Instants at which a verdict is compared with that of a millisecond later. */
 const INSTANTS = LONG ? 1000 : 15;
 /** Virtual time (ns) for which healthy ones are asked. */
@@ -51,13 +50,7 @@ export function testBroken(guests: ClassGuests, kinds: Readonly<Record<string, r
     for (const broken of cases) {
       const { name, guest, more = "", fact, because = [], next } = broken;
       Deno.test(`${kind}: ${name}`, async () => {
-        const system = await guests.system(guests.vm(guest, broken) + more);
-        let first = Infinity;
-        for (let time = ASKED; first === Infinity; time += ASKED) {
-          assert.ok(time <= STARTED + SAID + ASKED, `nothing is said by ${time / 1e6} ms: ${JSON.stringify(verdictOn(system, "x"))}`);
-          runUntil(system, time);
-          if (verdictOn(system, "x")?.healthy === false) first = time;
-        }
+        const system = await saidSoon(() => guests.system(guests.vm(guest, broken) + more), "x");
         const row = verdictOn(system, "x");
         assert.ok(fits(row.fact, fact), `${row.text}\n${JSON.stringify(row.fact, undefined, 1)}`);
         for (const line of because) {

@@ -21,6 +21,10 @@ import { inProcess, runsInProcess } from "../cli/in-process.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { buildBroken, writeBare, writePeerless } from "./broken-guest.ts";
 import { BROKEN, PEERLESS } from "./cases.ts";
+import { BROKEN_POLLS, pollText } from "./polls.ts";
+import { BROKEN_STRANGE, strangeText } from "./strange-guests.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
 
 const folder = await Deno.makeTempDir({ prefix: "el2-ways-" });
 await Deno.chmod(folder, 0o700);
@@ -96,11 +100,21 @@ const NOWHERE: Readonly<Record<string, string>> = {
   "sve": "no_vectors\ncntw x0",
   "masked": "mov x0, #3\nmsr cntv_ctl_el0, x0\n1: wfi\nb 1b",
 };
-for (const [name, source] of Object.entries(NOWHERE)) await assembleGuest(folder, name, source);
-const MORE = Object.keys(NOWHERE).map((name) => ({
-  ...{ name: `the guest "${name}"`, text: `el2 = 1\n[vm.x]\nimage = "${name}.bin"\nmemory = "4MiB"\n` },
-  ...{ inject: undefined, until: 100e6, verdict: "" },
-}));
+/** A guest of a few instructions, as a case. */
+async function assembled(name: string, source: string, textOf: (image: string) => string) {
+  const image = name.replaceAll(/\W+/g, "-");
+  await assembleGuest(folder, image, source);
+  return { name: `the guest "${name}"`, text: textOf(image), inject: undefined, until: 100e6, verdict: "" };
+}
+
+const nowhere = (image: string) => `el2 = 1\n[vm.x]\nimage = "${image}.bin"\nmemory = "4MiB"\n`;
+/** The first of them run always: most of the others print the same commands. */
+const some = <T>(guests: Readonly<Record<string, T>>) => Object.entries(guests).slice(0, LONG ? undefined : 1);
+const MORE = await Promise.all([
+  ...Object.entries(NOWHERE).map(([name, source]) => assembled(name, source, nowhere)),
+  ...some(BROKEN_POLLS).map(([name, poll]) => assembled(name, poll.source, (image) => pollText(image, poll))),
+  ...some(BROKEN_STRANGE).map(([name, strange]) => assembled(name, strange.source, (image) => strangeText(image, strange))),
+]);
 
 for (const [index, { name, text, inject, until = 240e6, verdict }] of [...BROKEN, ...MORE].entries()) {
   if (verdict === undefined) continue;

@@ -1,0 +1,46 @@
+// How soon a guest that goes wrong is reported: within 100 ms of virtual time, and a fault loop
+// within 1,000 of its exceptions.
+
+import assert from "node:assert/strict";
+import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
+import { runUntil } from "../inspection/system.ts";
+import { verdictOn } from "./class-guests.ts";
+
+/** Virtual time (ns) in which guests start and go wrong, and within which that is reported then. */
+const STARTED = 15e6, SAID = 100e6;
+/** Virtual time (ns) between two questions, and between two that follow a fault loop closely. */
+const ASKED = 10e6, CLOSELY = 5e3;
+/** Exceptions of a fault loop within which it is reported. */
+const EXCEPTIONS = 1000;
+
+/**
+ * Asks until a VM has a verdict that is not healthy, and asserts that it is soon.
+ * @param make makes the system, again for a fault loop
+ */
+export async function saidSoon(make: () => Promise<GuestSystem>, vm: string): Promise<GuestSystem> {
+  const system = await make();
+  for (let time = ASKED;; time += ASKED) {
+    assert.ok(time <= STARTED + SAID + ASKED, `nothing is said by ${time / 1e6} ms: ${JSON.stringify(verdictOn(system, vm))}`);
+    runUntil(system, time);
+    const row = verdictOn(system, vm);
+    if (row === undefined || row.healthy) continue;
+    if (row.fact.code === "fault-loop") assertWithin(await make(), vm, time - ASKED);
+    return system;
+  }
+}
+
+/** A fault loop is reported before it has taken that many exceptions. */
+function assertWithin(system: GuestSystem, vm: string, before: number): void {
+  const { execution } = system.hypervisor.scheduler;
+  let first: number | undefined;
+  for (let time = before;; time += CLOSELY) {
+    runUntil(system, time);
+    if (verdictOn(system, vm)?.healthy === false) return;
+    const vcpus = system.symbols.vcpus(vm).map(({ registers }) => registers);
+    if (vcpus.some((one) => one.getRegister("ESR_EL1") !== 0n)) first ??= execution.retired;
+    // Those that were not returned from are counted; each other one is raised by an instruction.
+    const same = Math.max(0, ...vcpus.map(({ chain }) => chain.same));
+    const count = same > 0 ? same : execution.retired - (first ?? execution.retired);
+    assert.ok(count <= EXCEPTIONS, `a fault loop of ${count} exceptions is not reported at ${time / 1e6} ms`);
+  }
+}
