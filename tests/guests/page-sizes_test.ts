@@ -1,5 +1,5 @@
-// Debian's kernel with pages of 16 KiB, as Android devices have them: as the primary VM with one
-// and four CPUs, and as a secondary VM; and its refusal on a CPU that does not have such pages.
+// Debian's kernel with pages of 16 KiB, as Android devices have them: as the primary VM and as a
+// secondary VM, with one and four CPUs; and its refusal on a CPU that does not have such pages.
 
 import assert from "node:assert/strict";
 import { PROMPT } from "../support/console.ts";
@@ -22,9 +22,9 @@ async function work(guest: GuestConsole, cpus: number): Promise<void> {
   await guest.command("i=0; while [ $i -lt 100 ]; do /bin/true; i=$((i+1)); done; echo forked $i", /^forked 100$/m, COMMAND);
 }
 
-if (LONG) {
-  Deno.test("Debian with pages of 16 KiB boots as the primary VM, with 1 and 4 CPUs, and as a secondary VM", async () => {
-    const { image, initrd } = await ordinaryGuest("trixie", [], KERNEL);
+for (const release of LONG ? ["trixie", "sid"] as const : []) {
+  Deno.test(`Debian ${release} with pages of 16 KiB boots as the primary VM and as a secondary VM, with 1 and 4 CPUs`, async () => {
+    const { image, initrd } = await ordinaryGuest(release, [], KERNEL);
     assert.throws(() => new Guest(image, initrd, []), /this kernel has pages of 16KiB, the CPU "v8" has only 4KiB .*: v8\.2, /);
     for (const [cpu, cpus] of [["v8.2", 1], ["max", 4]] as const) {
       const guest = new Guest(image, initrd, [], 512 << 20, { cpu, cpus });
@@ -36,9 +36,12 @@ if (LONG) {
       await Deno.writeFile(`${folder}/Image`, image);
       await Deno.writeFile(`${folder}/initrd`, initrd);
       const vm = '[vm.pages]\nkernel = "Image"\ninitrd = "initrd"\ncmdline = "console=ttyAMA0 quiet"\nmemory = "512MiB"\n';
-      const machine = (cpu: string) => `el2 = 1\n[machine]\nmemory = "768MiB"\ncpu = "${cpu}"\n[host]\nmemory = "64MiB"\n`;
-      await work((await Guests.configured(machine("v8.6") + vm, folder)).console("pages"), 1);
-      await assert.rejects(Guests.configured(machine("v8") + vm, folder), /this kernel has pages of 16KiB, the CPU "v8" has only 4KiB/);
+      const machine = (cpu: string, cpus: number) =>
+        `el2 = 1\n[machine]\nmemory = "768MiB"\ncpus = ${cpus}\ncpu = "${cpu}"\n[host]\nmemory = "64MiB"\n${vm}vcpus = ${cpus}\n`;
+      for (const [cpu, cpus] of [["v8.6", 1], ["v8.4", 4]] as const) {
+        await work((await Guests.configured(machine(cpu, cpus), folder)).console("pages"), cpus);
+      }
+      await assert.rejects(Guests.configured(machine("v8", 1), folder), /this kernel has pages of 16KiB, the CPU "v8" has only 4KiB/);
     });
   });
 }
