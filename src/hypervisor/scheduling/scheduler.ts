@@ -375,7 +375,9 @@ export class Scheduler implements VcpuScheduler {
   #updateTimers(cpu: PhysicalCpu): void {
     const deadline = this.#nextDeadline(cpu);
     if (deadline === Infinity) return;
-    const { time } = this.services.machine;
+    // Not the machine's time, which other CPUs may have taken further in this turn: then it would
+    // matter where a stop ends a run.
+    const time = cpu.position;
     if (deadline > time) return;
     for (const vcpu of this.vcpus) if (vcpu.settings.affinity === cpu.index && vcpu.timers.deadline <= time) vcpu.timers.update(time);
   }
