@@ -44,7 +44,14 @@ function* areasInList(mm: Struct): Generator<Struct> {
 
 export function readMaps(reading: Reading, pid: number): MapRow[] {
   const of = `mappings of ${pid}`, mm = reading.tried(of, () => findTask(reading, pid)?.at("mm", "mm_struct"));
-  return mm ? reading.rows(of, () => areasOf(reading, mm), (area) => areaRow(reading, mm, area, pid)) : [];
+  if (!mm) return [];
+  let end = 0n;
+  return reading.rows(of, () => areasOf(reading, mm), (area) => {
+    const start = area.big("vm_start");
+    if (start < end) throw new BadMemory("invalid", "mappings overlap, as in the middle of a change", start);
+    end = area.big("vm_end");
+    return areaRow(reading, mm, area, pid);
+  });
 }
 
 function areaRow(reading: Reading, mm: Struct, area: Struct, pid: number): MapRow {

@@ -64,6 +64,12 @@ export const named = (task: Struct): NamedTask => ({ name: task.text("comm"), pi
 /** Whether a CPU runs it: what memory has of its registers is older. */
 export const isRunning = (task: Struct): boolean => task.has("on_cpu") && task.number("on_cpu") !== 0;
 
+/**
+ * Whether it has a CPU or could have one, in whatever state: one that was going to sleep may lose
+ * its CPU before.
+ */
+const isRunnable = (task: Struct): boolean => isRunning(task) || task.has("on_rq") && task.number("on_rq") !== 0;
+
 export const isKernelThread = (task: Struct): boolean => (task.number("flags") & KERNEL_THREAD) !== 0;
 
 /** The rows of `linux ps`. @param threads all of them, instead of processes */
@@ -104,7 +110,7 @@ function rowOf(reading: Reading, task: Struct, process: Struct, all: readonly St
     started: try_(() => String(task.big("start_boottime"))),
     virtual: mm ? try_(() => mm.number("total_vm") * 2 ** reading.kernel.tables.granule) : null,
     resident: mm ? try_(() => residentPages(reading, mm) * 2 ** reading.kernel.tables.granule) : null,
-    waits: state === "R" || isRunning(task) ? null : try_(() => waitOf(reading, task)),
+    waits: state === "R" || isRunnable(task) ? null : try_(() => waitOf(reading, task)),
     command: mm ? try_(() => commandOf(reading, mm)) : null,
     tree: null,
   };

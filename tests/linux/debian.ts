@@ -38,11 +38,15 @@ export class Debian {
   private constructor(readonly plan: SessionPlan, readonly system: GuestSystem) {}
 
   static async start(release: string, options: Options = {}): Promise<Debian> {
-    const { cpus = 1, initrd = "initrd", append = "console=ttyAMA0", dtb, devices } = options;
-    const { folder } = await catalogEntry(`debian-${release}`);
+    const { initrd = "initrd" } = options, { folder } = await catalogEntry(`debian-${release}`);
     const given = await Deno.readFile(`${folder}/Image`), image = options.image?.(given) ?? given;
-    const ramdisk = typeof initrd === "string" ? await Deno.readFile(`${folder}/${initrd}`) : initrd ?? undefined;
-    const what = { kind: "boot", image, initrd: ramdisk, dtb, append, devices } as const;
+    return Debian.of(image, { ...options, initrd: typeof initrd === "string" ? await Deno.readFile(`${folder}/${initrd}`) : initrd });
+  }
+
+  /** One of any kernel. */
+  static of(image: Uint8Array, options: Options & { readonly initrd: Uint8Array | null }): Debian {
+    const { cpus = 1, initrd, append = "console=ttyAMA0", dtb, devices } = options;
+    const what = { kind: "boot", image, initrd: initrd ?? undefined, dtb, append, devices } as const;
     const plan: SessionPlan = { cpus, memory: 256 * MIB, turbo: true, seed: 1, what };
     return new Debian(plan, assemble(plan));
   }
@@ -71,10 +75,15 @@ export class Debian {
 
   /** Runs for this long, in virtual ns. False if the machine has stopped. */
   run(ns: number): boolean {
-    const { machine } = this.system, end = machine.time + ns;
-    while (machine.time < end) {
-      const result = machine.run(end, 1000);
-      if (result.kind === "idle") machine.skipTo(Math.min(result.next, end));
+    return this.runTo(this.system.machine.time + ns);
+  }
+
+  /** Runs to this virtual time (ns). False if the machine has stopped. */
+  runTo(time: number): boolean {
+    const { machine } = this.system;
+    while (machine.boundary < time) {
+      const result = machine.run(time, 1000);
+      if (result.kind === "idle") machine.skipTo(Math.min(result.next, time));
       else if (result.kind === "stopped") return false;
     }
     return true;

@@ -9,11 +9,14 @@ import { Reading } from "../../src/linux/reading.ts";
 import { readTasks } from "../../src/linux/tasks.ts";
 import { RAM_BASE } from "../../src/machine/memory-map.ts";
 import { PAGE_SIZE } from "../../src/support/sizes.ts";
+import { withPrograms } from "../guests/programs.ts";
 import { el2Command } from "../support/el2.ts";
 import { partitionedDisk, PartitionType } from "../support/partitions.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { CopiedMemory } from "./copied-memory.ts";
 import { Debian, RELEASES } from "./debian.ts";
+import { Looks } from "./looks.ts";
+import { lines } from "./printed.ts";
 
 const SCENARIO = `el2_test = 1
 name = "linux"
@@ -37,57 +40,44 @@ filter = 'text="Run /init as init process"'
 count = 1
 `;
 
-const TICK = 10_000_000n;
-const lines = (text: string) => text.split("\n").filter((line) => line !== "");
+/** Virtual ns. */
+const SLICE = 3e7;
 
-/** Lines as `dmesg` prints them. */
-function dmesg(debian: Debian): string[] {
-  return debian.rows("linux.log").flatMap(({ t, text }) => {
-    const us = BigInt(t) / 1000n;
-    const stamp = `[${String(us / 1_000_000n).padStart(5)}.${String(us % 1_000_000n).padStart(6, "0")}]`;
-    return text.split("\n").map((line) => `${stamp} ${line}`);
+/** Log, processes, mappings, modules, mounts and interrupts, as printed at three instants. */
+function compareLooks(debian: Debian): void {
+  debian.loadModules();
+  debian.command("dmesg -n 1; echo 0 > /proc/sys/kernel/kptr_restrict");
+  debian.command("mkdir -p /look/proc; mount -t proc look /look/proc; mknod /look/kmsg c 1 11");
+  debian.type("look-inside 3 2000 54\n");
+  const looks = new Looks(debian);
+  assert.ok(looks.until(3));
+  const { equal, changed } = looks.comparison;
+  assert.ok(equal > 3000 && changed < equal / 50, JSON.stringify(looks.comparison));
+  assert.ok(debian.rows("linux.modules").length > 0, "there are modules to compare");
+  looks.end();
+  debian.run(SLICE);
+}
+
+/** It is paused at each system call, and is where it would be without that. */
+function compareStops(debian: Debian): void {
+  debian.command("for n in 1 2 3 4 5; do while true; do cat /proc/stat | md5sum; done > /dev/null & echo $! >> /pids; done");
+  const alone = debian.copy(), { hypervisor, machine, kernelEvents } = debian.system, end = machine.boundary + SLICE;
+  let stops = 0;
+  const endListening = hypervisor.trace.listen(["syscall"], () => {
+    stops++;
+    hypervisor.scheduler.disturb();
+    machine.suspend();
   });
-}
-
-/** Of /proc/PID/stat: number, name, and the fields after it from the state on. */
-function statOf(line: string): { pid: number; name: string; rest: string[] } {
-  const [, pid, name, rest] = /^(\d+) \((.*)\) (.*)$/.exec(line) ?? assert.fail(line);
-  return { pid: Number(pid), name, rest: rest.split(" ") };
-}
-
-function comparePs(debian: Debian): void {
-  const printed = lines(debian.command("cat /proc/[0-9]*/stat")).map(statOf).filter(({ name }) => name !== "cat");
-  const read = new Map(debian.rows("linux.ps").map((row) => [row.pid, row]));
-  // Workers come and go, and threads that test algorithms end.
-  const stays = (name: string) => !/^(kworker\/|cryptomgr)/.test(name);
-  assert.deepEqual(
-    [...read.values()].filter(({ name }) => stays(name)).map(({ pid, name }) => `${pid} ${name}`),
-    printed.filter(({ name }) => stays(name)).sort((a, b) => a.pid - b.pid).map(({ pid, name }) => `${pid} ${name}`),
-  );
-  for (const { pid, name, rest } of printed) {
-    const row = read.get(pid);
-    if (!row) continue;
-    const short = (text: string) => text.split(/[-+](?=[a-z])/)[0];
-    assert.equal(short(row.name), short(name), `name of ${pid}`);
-    assert.equal(row.ppid, Number(rest[1]), `parent of ${pid}`);
-    assert.equal(row.threads, Number(rest[17]), `threads of ${pid}`);
-    assert.equal(row.virtual ?? 0, Number(rest[20]), `virtual size of ${pid}`);
-    assert.equal(BigInt(row.started ?? 0) / TICK, BigInt(rest[19]), `start of ${pid}`);
-    if (name !== "sh" && stays(name)) assert.equal(row.state, rest[0], `state of ${pid} ${name}`);
-  }
-  const shell = debian.rows("linux.ps", { filter: "name=sh" });
-  assert.deepEqual(shell.map(({ state, kernel, uid, command }) => ({ state, kernel, uid, command })), [
-    { state: "S", kernel: false, uid: 0, command: 'sh -c while read -r line; do eval "$line"; done' },
-  ]);
+  kernelEvents.follow();
+  for (const one of [debian, alone]) one.runTo(end);
+  endListening();
+  const stateOf = ({ system }: Debian) => [system.instructions(), system.hashes.registers(), system.hashes.memory()];
+  assert.ok(stops > 100, `${stops} stops`);
+  assert.deepEqual(stateOf(debian), stateOf(alone));
+  debian.command("kill $(cat /pids)");
 }
 
 function compareFiles(debian: Debian): void {
-  const maps = debian.rows("linux.maps", { pid: 1 }).map(({ start, end, access, offset, device, inode, file }) => {
-    const short = (address: string) => BigInt(address).toString(16).padStart(8, "0");
-    return [`${short(start)}-${short(end)}`, access, short(offset), device, inode, ...file === null ? [] : [file]].join(" ");
-  });
-  assert.deepEqual(maps, lines(debian.command("cat /proc/1/maps")).map((line) => line.trim().replaceAll(/ +/g, " ")));
-
   const files = debian.rows("linux.files", { pid: 1 }).map(({ fd, file, position, flags }) => {
     return `${fd} ${file} ${position} 0${Number(flags).toString(8)}`;
   });
@@ -98,28 +88,6 @@ function compareFiles(debian: Debian): void {
   // /proc/PID/fdinfo adds O_CLOEXEC, which is the process's, not the file's.
   const withoutClose = (line: string) => line.replace(/0(\d+)$/, (_, octal) => `0${(parseInt(octal, 8) & ~0o2000000).toString(8)}`);
   assert.deepEqual(files.map(withoutClose), lines(printed).map(withoutClose));
-
-  const mounts = debian.rows("linux.mounts").map(({ device, path, type, access }) => `${device} ${path} ${type} ${access}`);
-  assert.deepEqual(mounts, lines(debian.command("cat /proc/mounts")).map((line) => /^(\S+ \S+ \S+ r[wo])/.exec(line)?.[1]));
-}
-
-function compareIrqs(debian: Debian, cpus: number): void {
-  const printed = lines(debian.command("cat /proc/interrupts")).flatMap((line) => {
-    const [irq, ...words] = line.trim().split(/\s+/);
-    return /^\d+:$/.test(irq) ? [{ irq: Number(irq.slice(0, -1)), counts: words.slice(0, cpus).map(Number), rest: words.slice(cpus) }] : [];
-  });
-  const rows = debian.rows("linux.irqs");
-  assert.deepEqual(rows.map(({ irq }) => irq), printed.map(({ irq }) => irq));
-  for (const [index, { irq, counts, rest }] of printed.entries()) {
-    const { chip, hwirq, trigger, handlers, counts: read } = rows[index];
-    assert.equal(`${chip} ${hwirq} ${trigger === "level" ? "Level" : "Edge"} ${handlers.join(", ")}`, rest.join(" "), `interrupt ${irq}`);
-    // The timer continues while the guest prints.
-    const later = read.split(" ").map(Number);
-    assert.ok(
-      later.every((count, cpu) => count >= counts[cpu] && count < counts[cpu] + 500),
-      `interrupt ${irq}: ${read}, printed ${counts}`,
-    );
-  }
 }
 
 function compareNet(debian: Debian): void {
@@ -236,15 +204,13 @@ function compareMemory(debian: Debian): void {
   }
 }
 
-function compareModules(debian: Debian): void {
-  debian.loadModules();
-  debian.command("echo 0 > /proc/sys/kernel/kptr_restrict");
-  const rows = debian.rows("linux.modules");
-  const read = rows.map(({ name, size, used, by, state, address }) => {
-    return `${name} ${size} ${used} ${by.length ? `${by.join(",")},` : "-"} ${state[0].toUpperCase()}${state.slice(1)} ${address}`;
-  });
-  assert.deepEqual(read, lines(debian.command("cat /proc/modules")).map((line) => line.split(" ").slice(0, 6).join(" ")));
-  assert.ok(rows.length > 0, "there are modules to compare");
+/** Of process 1, which waits: the program's frames are in its file. */
+function compareStack(debian: Debian): void {
+  const stack = debian.rows("linux.stack", { pid: 1 });
+  assert.match(stack[0].symbol ?? "", /^__switch_to\+0x/);
+  assert.ok(stack.some(({ symbol }) => symbol?.startsWith("do_wait+0x")), JSON.stringify(stack));
+  const user = stack.filter(({ mode }) => mode === "user");
+  assert.ok(user.length > 2 && user.every(({ file }) => file?.startsWith("/bin/busybox+0x")), JSON.stringify(user));
 }
 
 const folder = await Deno.makeTempDir({ prefix: "el2-linux-" });
@@ -255,12 +221,13 @@ for (const release of RELEASES) {
     Deno.test(`log, processes, files, mounts, interrupts, interfaces, memory and modules of Debian ${release} with ${cpus} CPU(s) are what it prints`, async () => {
       const image = `${folder}/disk.img`;
       partitionedDisk(image, [1, 2].map((size) => ({ type: PartitionType.Linux, content: new Uint8Array(size << 20) })));
-      const debian = await Debian.booted(release, { cpus, initrd: "initrd-virtio", devices: [{ kind: "block", image, mode: "ro" }] });
-      debian.command("dmesg -n 1");
-      assert.deepEqual(dmesg(debian), lines(debian.command("dmesg")));
-      comparePs(debian);
+      const { folder: guest } = await catalogEntry(`debian-${release}`);
+      const initrd = await withPrograms(await Deno.readFile(`${guest}/initrd-virtio`), "look-inside");
+      const debian = await Debian.booted(release, { cpus, initrd, devices: [{ kind: "block", image, mode: "ro" }] });
+      compareLooks(debian);
       compareFiles(debian);
-      compareIrqs(debian, cpus);
+      compareStack(debian);
+      compareStops(debian);
       compareNet(debian);
       compareMemory(debian);
       compareDevicetree(debian);
@@ -268,7 +235,6 @@ for (const release of RELEASES) {
       compareSlabs(debian);
       compareTimers(debian, cpus);
       compareTree(debian);
-      compareModules(debian);
       compareDisks(debian);
 
       const [kernel] = debian.rows("linux.ls");
@@ -279,26 +245,6 @@ for (const release of RELEASES) {
       assert.equal(kernel.kaslr, "0x0");
     });
   }
-
-  Deno.test(`stacks of Debian ${release}: the wait is that of /proc/PID/wchan, the program's frames are in its files`, async () => {
-    const debian = await Debian.booted(release);
-    const printed = lines(debian.command("for p in /proc/[0-9]*; do echo ${p#/proc/} $(cat $p/wchan 2>/dev/null); done"));
-    const read = new Map(debian.rows("linux.ps").map(({ pid, waits, name }) => [pid, { waits, name }]));
-    let compared = 0;
-    for (const [pid, wchan] of printed.map((line) => line.split(" "))) {
-      const found = read.get(Number(pid));
-      // Shells and workers have continued since.
-      if (!found || wchan === "0" || /^(sh|rcu|kworker)/.test(found.name)) continue;
-      assert.equal(found.waits, wchan, `${pid} ${found.name}`);
-      compared++;
-    }
-    assert.ok(compared > 10, `${compared} waits compared`);
-    const stack = debian.rows("linux.stack", { pid: 1 });
-    assert.match(stack[0].symbol ?? "", /^__switch_to\+0x/);
-    assert.ok(stack.some(({ symbol }) => symbol?.startsWith("do_wait+0x")), JSON.stringify(stack));
-    const user = stack.filter(({ mode }) => mode === "user");
-    assert.ok(user.length > 2 && user.every(({ file }) => file?.startsWith("/bin/busybox+0x")), JSON.stringify(user));
-  });
 }
 
 Deno.test("a task that runs has its registers in a vCPU: its frames are those of el2 vcpu stack", async () => {

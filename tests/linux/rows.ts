@@ -11,7 +11,7 @@ export type Row<N extends TableName> = RowOf<typeof TABLES[N]>;
 export function rowsIn<N extends TableName>(table: N, answer: Answer): readonly Row<N>[] {
   assert.equal(answer.error, undefined);
   assert.deepEqual(answer.gaps ?? [], []);
-  assert.equal(new Set(answer.rows.map(({ id }) => id)).size, answer.rows.length, `ids of ${table}`);
+  assert.equal(new Set(answer.rows.map(({ id }) => id)).size, answer.rows.length, `ids of ${table}: ${answer.rows.map(({ id }) => id)}`);
   for (const row of answer.rows) {
     for (const [name, value] of Object.entries(row)) {
       checkColumn(`${table}.${name}`, (TABLES[table].columns as Record<string, Column>)[name], value);
