@@ -43,6 +43,7 @@ export async function serveMcp(entry: URL, { allowChange, host, commands }: McpO
   const changing = changingTools(commands);
   const tools = allowChange ? [...LOOKING_TOOLS, ...changing] : LOOKING_TOOLS;
   const el2 = programRunner(entry);
+  const calls = new Set<Promise<unknown>>();
   const server = new Server({ name: "el2", version: VERSION }, {
     capabilities: { tools: {}, prompts: {}, resources: {} },
     instructions:
@@ -71,12 +72,16 @@ export async function serveMcp(entry: URL, { allowChange, host, commands }: McpO
         true,
       );
     }
+    const call = tool.call(given, { el2, host });
+    calls.add(call);
     try {
-      const { text, failed } = await tool.call(given, { el2, host });
+      const { text, failed } = await call;
       return answer(text, failed);
     } catch (error) {
       if (!(error instanceof Failure || error instanceof NoPlace)) throw error;
       return answer(boundedText(error.message, ""), true);
+    } finally {
+      calls.delete(call);
     }
   });
   server.setRequestHandler(ListPromptsRequestSchema, () => ({
@@ -110,11 +115,15 @@ export async function serveMcp(entry: URL, { allowChange, host, commands }: McpO
       throw new McpError(ErrorCode.InvalidParams, error.message);
     }
   });
-  await served(server);
+  await served(server, calls);
 }
 
-/** Serves the client on stdin and stdout until it is gone. */
-async function served(server: Server): Promise<void> {
+/**
+ * Serves the client on stdin and stdout until it is gone.
+ * @param calls of tools in progress: a client that ends its input, as a pipe does, gets their
+ * answers
+ */
+async function served(server: Server, calls: ReadonlySet<Promise<unknown>>): Promise<void> {
   const closed = Promise.withResolvers<void>();
   server.onclose = closed.resolve;
   const transport = new StdioServerTransport();
@@ -127,6 +136,6 @@ async function served(server: Server): Promise<void> {
   };
   await server.connect(transport);
   // The transport does not notice that its client is gone.
-  (await import("node:process")).default.stdin.once("end", () => closed.resolve());
+  (await import("node:process")).default.stdin.once("end", () => void Promise.allSettled(calls).then(() => setTimeout(closed.resolve)));
   await closed.promise;
 }

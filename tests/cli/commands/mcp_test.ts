@@ -114,6 +114,23 @@ Deno.test("el2 mcp has no port; where another program joins one to it, a page in
   await writer.abort().catch(() => {});
 });
 
+Deno.test("el2 mcp answers the calls that it has got when its input ends", async () => {
+  const [command, ...args] = el2Command("mcp");
+  const server = new Deno.Command(command, { args, stdin: "piped", stdout: "piped", stderr: "inherit" }).spawn();
+  const writer = server.stdin.getWriter();
+  const requests = [
+    { id: 1, method: "initialize", params: { protocolVersion: "2025-03-26", capabilities: {}, clientInfo: { name: "x", version: "1" } } },
+    { method: "notifications/initialized" },
+    { id: 2, method: "tools/call", params: { name: "lint", arguments: { file: "none.dtb" } } },
+  ];
+  await writer.write(new TextEncoder().encode(requests.map((one) => `${JSON.stringify({ jsonrpc: "2.0", ...one })}\n`).join("")));
+  await writer.close();
+  const { code, stdout } = await server.output();
+  const answers = new TextDecoder().decode(stdout).trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual([code, answers.map(({ id }) => id)], [0, [1, 2]]);
+  assert.match(answers[1].result.content[0].text, /none\.dtb/);
+});
+
 Deno.test("el2 mcp bounds its answers and names what it leaves out", async () => {
   await using agent = await Agent.start("--allow-change");
   await agent.call("up", { what: "demo", name: "many" });
