@@ -150,11 +150,21 @@ export async function damagedFiles(entry: CatalogEntry): Promise<string[]> {
 
 async function readEntry(name: string): Promise<CatalogEntry> {
   const folder = `${guestsFolder()}/${name}`;
-  const manifest = JSON.parse(await Deno.readTextFile(`${folder}/manifest.json`)) as Manifest;
+  const manifest = await readManifest(name, folder);
   if (manifest.schema !== "el2.guest/1") {
     throw new UserError(`${folder}/manifest.json has schema ${manifest.schema}`, "this el2 reads el2.guest/1");
   }
   return { manifest, folder };
+}
+
+async function readManifest(name: string, folder: string): Promise<Manifest> {
+  try {
+    return JSON.parse(await Deno.readTextFile(`${folder}/manifest.json`));
+  } catch (error) {
+    const isDamaged = error instanceof SyntaxError || error instanceof Deno.errors.NotFound;
+    if (!isDamaged) throw error;
+    throw new UserError(`guest ${name} has no manifest that can be read`, `remove ${folder}, and fetch or add the guest again`);
+  }
 }
 
 /** Versions of `name` other than `current`, also those that an interrupted fetch left. */

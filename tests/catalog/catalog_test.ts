@@ -56,6 +56,17 @@ Deno.test("a damaged file is named", () =>
     assert.deepEqual(await damagedFiles(entry), ["Image"]);
   }));
 
+Deno.test("a guest without a manifest, or with half of one, is named with the way out", () =>
+  withCache(async (folder) => {
+    await add("debian-sid", "kernel");
+    const link = `${folder}/guests/debian-sid`,
+      message = `guest debian-sid has no manifest that can be read; remove ${link}, and fetch or add the guest again`;
+    await Deno.writeTextFile(`${link}/manifest.json`, '{"schema":');
+    await assert.rejects(catalogEntry("debian-sid"), { message });
+    await Deno.remove(await Deno.realPath(link), { recursive: true });
+    await assert.rejects(catalogEntries(), { message });
+  }));
+
 Deno.test("a guest that is not in the catalog is refused with the command that fetches it", () =>
   withCache(async () => {
     await add("debian-sid", "kernel");
