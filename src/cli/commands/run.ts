@@ -58,7 +58,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
     .action(async (whats, options) => {
       const what = whats.join(" "), headless = options.headless || options.stdio || options.console !== undefined;
       const changes = [...options.set ?? [], ...changesOf(options)], more = moreDevices(options);
-      const reader = typedBy(options.allowHost);
+      const reader = typedBy(options.allowHost), inject = options.inject && await checkedRules(options.inject);
       if (more && whats.length > 1) throw new Failure(`${more.option}: several images have no devices in common`, "write a configuration");
       const { plan: run, ui, record } = whats.length > 1
         ? await withImages(whats, changes)
@@ -74,7 +74,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
         tier: options.tier,
         memoryBudget: options.memoryBudget,
         diskBudget: options.diskBudget,
-        inject: options.inject && await checkedRules(options.inject),
+        inject,
         duration: options.for,
         until: options.until,
         debug,

@@ -72,7 +72,8 @@ export async function serveMcp(entry: URL, { allowChange, host, commands }: McpO
         true,
       );
     }
-    const call = tool.call(given, { el2, host });
+    // Some tools refuse an argument before they have a promise.
+    const call = (async () => await tool.call(given, { el2, host }))();
     calls.add(call);
     try {
       const { text, failed } = await call;

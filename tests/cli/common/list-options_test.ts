@@ -26,7 +26,11 @@ const LISTS = [
 const NO_LISTS = ["trace calls", "consent"];
 
 /** Options with which a command prints its list, and ends. */
-const MORE: Readonly<Record<string, readonly string[]>> = { events: ["--limit", "3"], back: ["--list"] };
+const MORE: Readonly<Record<string, readonly string[]>> = {
+  events: ["--limit", "3"],
+  back: ["--list"],
+  find: ["--event", "kind=rpc", "--limit", "3"],
+};
 
 /** Every command that prints a list, with its path. */
 function* lists(node: CommandNode, path: readonly string[] = []): Generator<readonly [path: string, command: CommandNode]> {
