@@ -10,7 +10,10 @@ import { THEME_NAMES, themeOf } from "../../src/tui/look/themes.ts";
 import { realMachine } from "./real-machine.ts";
 import { Rig, SCREENS } from "./rig.ts";
 import { roleMap } from "./role-map.ts";
+import { snapshotsOf } from "./snapshots.ts";
 import { STATES } from "./states.ts";
+
+const SNAPSHOTS = snapshotsOf(import.meta.url);
 
 const SIZES = [[80, 24], [120, 36], [200, 60]] as const;
 const COLORED = THEME_NAMES.filter((name) => name !== "terminal");
@@ -90,18 +93,18 @@ for (const [width, height] of SIZES) {
     Deno.test(`L42: screen ${key} at ${width}x${height}`, async (t) => {
       const frame = await drawn(width, height, (rig) => rig.type(key));
       screens.set(key, frame);
-      await t.assertSnapshot(withoutRepetitions(frame.text));
-      await t.assertSnapshot(withoutRepetitions(frame.roles));
-      await t.assertSnapshot(frame.looks);
+      await t.assertSnapshot(withoutRepetitions(frame.text), SNAPSHOTS);
+      await t.assertSnapshot(withoutRepetitions(frame.roles), SNAPSHOTS);
+      await t.assertSnapshot(frame.looks, SNAPSHOTS);
     });
   }
   for (const [name, begin] of STATES) {
     Deno.test(`L42: ${name} at ${width}x${height}`, async (t) => {
       const { text, roles, screen, looks } = await drawn(width, height, begin);
       const base = screens.get(screen) ?? await drawn(width, height, (rig) => rig.type(screen));
-      await t.assertSnapshot([`screen ${screen}, but:`, ...withoutRepetitions(text, base.text)]);
-      await t.assertSnapshot(withoutRepetitions(roles, base.roles));
-      await t.assertSnapshot(looks);
+      await t.assertSnapshot([`screen ${screen}, but:`, ...withoutRepetitions(text, base.text)], SNAPSHOTS);
+      await t.assertSnapshot(withoutRepetitions(roles, base.roles), SNAPSHOTS);
+      await t.assertSnapshot(looks, SNAPSHOTS);
     });
   }
 }

@@ -9,7 +9,10 @@ import { copySequence } from "../../src/tui/terminal/clipboard.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 import { Rig } from "./rig.ts";
 import { ScriptedTerminal } from "./scripted-terminal.ts";
+import { snapshotsOf } from "./snapshots.ts";
 import { STATES } from "./states.ts";
+
+const SNAPSHOTS = snapshotsOf(import.meta.url);
 
 /** Answers come, and what hangs on them is asked and answered. */
 async function lines(rig: Rig): Promise<readonly string[]> {
@@ -26,7 +29,7 @@ for (const { key, title } of SCREEN_LIST) {
     await rig.type(key);
     const shown = await lines(rig);
     for (const line of shown) assert.match(line, /^[\x20-\x7e]+$/);
-    await t.assertSnapshot(shown);
+    await t.assertSnapshot(shown, SNAPSHOTS);
   });
 }
 
