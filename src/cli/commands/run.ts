@@ -159,7 +159,7 @@ Exit codes: 0 --for or --until was reached or every VM shut itself down; 1 a VM 
 
 Examples:
   el2 run phone.toml
-  el2 run debian --stdio --share .
+  el2 run debian-bookworm-disk --share .
   el2 run debian --stdio --disk data.img
   el2 run server.elf client.elf
   el2 run debian --stdio --net user,lan=yes --forward 2222:22
