@@ -4,6 +4,7 @@
 
 import { DEBUG_REGISTERS, type DebugRegister } from "../hypervisor/interface.ts";
 import { fromHex, toHex } from "./packets.ts";
+import { fromLittleEndian } from "../support/bytes.ts";
 
 /** Registers of a `g` packet: gdb fetches the others one by one. */
 export const GENERAL_REGISTERS = DEBUG_REGISTERS.filter(({ group }) => group === "core" || group === "fp").length;
@@ -100,5 +101,5 @@ export function decodeRegister(number: number, text: string): bigint | undefined
   const register = DEBUG_REGISTERS[number];
   const bytes = fromHex(text);
   if (!register || bytes?.length !== register.bits / 8) return undefined;
-  return bytes.reduceRight((value, byte) => value << 8n | BigInt(byte), 0n);
+  return fromLittleEndian(bytes);
 }

@@ -27,6 +27,7 @@ import type { Moment, Past } from "../recordings/past.ts";
 import type { System } from "../assembly/system/system.ts";
 import { bytesText } from "../support/byte-text.ts";
 import { hex } from "../support/number-text.ts";
+import { fromLittleEndian } from "../support/bytes.ts";
 import type { InPieces } from "../support/work.ts";
 import { inPieces, type Loop, MOVE_SLICE } from "./loop.ts";
 import { eventsThat } from "./sought-events.ts";
@@ -312,7 +313,7 @@ function hasValue(value: bigint, { target, access, size }: Asked): (access: Acce
       "give a size that fits, 8 at most",
     );
   }
-  return ({ after }) => (after instanceof Uint8Array ? after.reduceRight((sum, byte) => sum << 8n | BigInt(byte), 0n) : after) === value;
+  return ({ after }) => (after instanceof Uint8Array ? fromLittleEndian(after) : after) === value;
 }
 
 /** Kinds of ids whose objects' changes can be searched for. */

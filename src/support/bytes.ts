@@ -138,6 +138,13 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return whole;
 }
 
+/** The unsigned number that bytes are, the lowest first. */
+export function fromLittleEndian(bytes: ArrayLike<number>): bigint {
+  let value = 0n;
+  for (let index = bytes.length - 1; index >= 0; index--) value = value << 8n | BigInt(bytes[index]);
+  return value;
+}
+
 /** Whether two sequences have the same bytes. */
 export function sameBytes(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
   if (a.length !== b.length) return false;

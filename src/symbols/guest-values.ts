@@ -5,10 +5,11 @@ import { DwarfError } from "../formats/dwarf/cursor.ts";
 import type { Entry } from "../formats/dwarf/entries.ts";
 import { type FrameState, locate, type Location } from "../formats/dwarf/expressions.ts";
 import { expressionAt } from "../formats/dwarf/lists.ts";
+import { fromLittleEndian } from "../support/bytes.ts";
 import { Work } from "../support/work.ts";
 import { type DebugInfo, rangesBudget } from "./debug-info.ts";
 import { GuestType } from "./guest-types.ts";
-import { type GuestFrame, numberOf, type ReadGuest, readNumber } from "./unwind.ts";
+import { type GuestFrame, type ReadGuest, readNumber } from "./unwind.ts";
 
 /** Text of a value. */
 const TEXT_MAX = 160;
@@ -229,12 +230,12 @@ export class FrameValues {
       if (bits > 8 * SCALAR_MAX) return undefined;
       const count = Math.ceil((offset % 8 + bits) / 8), bytes = this.#bytes(this.#at(value.where, first, count), count);
       if (!bytes) return undefined;
-      const number = BigInt.asUintN(bits, numberOf(bytes) >> BigInt(offset % 8));
+      const number = BigInt.asUintN(bits, fromLittleEndian(bytes) >> BigInt(offset % 8));
       return plain.isSigned ? BigInt.asIntN(bits, number) : number;
     }
     const bytes = this.#bytes(value.where, size);
     if (!bytes) return undefined;
-    return plain.isSigned ? BigInt.asIntN(8 * size, numberOf(bytes)) : numberOf(bytes);
+    return plain.isSigned ? BigInt.asIntN(8 * size, fromLittleEndian(bytes)) : fromLittleEndian(bytes);
   }
 
   text(value: GuestValue, depth = 0): string {

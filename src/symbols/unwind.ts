@@ -8,6 +8,7 @@ import { FrameRegister, type FrameRow, type FrameRule } from "../formats/dwarf/f
 import { type FrameState, locate } from "../formats/dwarf/expressions.ts";
 import type { Vcpu } from "../hypervisor/inspect.ts";
 import type { Ram } from "../machine/ram.ts";
+import { fromLittleEndian } from "../support/bytes.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 import type { DebugInfo } from "./debug-info.ts";
 
@@ -65,14 +66,7 @@ export function guestReader(core: Pick<DebugCore, "inspect">, ram: Pick<Ram, "co
 /** A little-endian number in guest memory. */
 export function readNumber(read: ReadGuest, address: bigint, size: number): bigint | undefined {
   const bytes = read(address, size);
-  return bytes && numberOf(bytes);
-}
-
-/** A little-endian number. */
-export function numberOf(bytes: Uint8Array): bigint {
-  let value = 0n;
-  for (let index = bytes.length - 1; index >= 0; index--) value = value << 8n | BigInt(bytes[index]);
-  return value;
+  return bytes && fromLittleEndian(bytes);
 }
 
 /** Rules by address. */
@@ -235,7 +229,7 @@ function callerByPointer(frame: Caller, innermost: boolean, read: ReadGuest): Ca
   }
   const bytes = pointer % 8n === 0n ? read(pointer, Number(RECORD_SIZE)) : undefined;
   if (!bytes) return { pc: 0n, at: 0n, registers: lost, by: "frame-pointer", record: pointer, note: "this frame record cannot be read" };
-  const next = numberOf(bytes.subarray(0, 8)), pc = plainAddress(numberOf(bytes.subarray(8)));
+  const next = fromLittleEndian(bytes.subarray(0, 8)), pc = plainAddress(fromLittleEndian(bytes.subarray(8)));
   const registers = lost.map((_, register) => register === FrameRegister.X29 ? next : undefined);
   const note = pc === 0n ? undefined : next === 0n ? OUTERMOST : next <= pointer ? "frames no longer ascend" : undefined;
   return { pc, at: pc - INSTRUCTION, registers, by: "frame-pointer", record: pointer, ...note !== undefined && { note } };

@@ -4,6 +4,7 @@
 // permutation of all cells is one instruction. Cell 0 has the lowest bits; the paper counts from
 // the highest.
 
+import { fromLittleEndian } from "../../support/bytes.ts";
 import { Code, Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 
@@ -42,7 +43,7 @@ const ofCells = (value: (cell: number) => number) => Array.from({ length: CELLS 
 
 /** A vector of sixteen bytes. */
 function vectorOf(bytes: readonly number[]): Value {
-  const half = (first: number) => bytes.slice(first, first + 8).reduceRight((sum, byte) => sum << 8n | BigInt(byte), 0n);
+  const half = (first: number) => fromLittleEndian(bytes.slice(first, first + 8));
   return new Value("v128", (f) => f.v128(half(0), half(8)));
 }
 

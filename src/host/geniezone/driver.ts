@@ -42,6 +42,7 @@ import { coreRegister, GzvmProtection, packTuple } from "../../abi/geniezone/cal
 import { type GzvmArguments, gzvmErrno, gzvmRegisters, type ServedCall } from "./hypercalls.ts";
 import type { GzvmIrqfd, GzvmState, GzvmVm } from "./state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
+import { fromLittleEndian } from "../../support/bytes.ts";
 
 const SECTION = "geniezone 3.3";
 /** Why calls on a vCPU whose VM is closed are ENODEV. */
@@ -473,7 +474,7 @@ export class GzvmDriver implements VmDriver {
     if (bytes === undefined) return this.#refuse(Errno.EFAULT, "the value has to be readable", { addr });
     const register = coreRegister(id);
     if (register === undefined) return this.#refuse(Errno.EOPNOTSUPP, "only core registers can be set", { id });
-    const value = bytes.reduceRight((sum, byte) => sum << 8n | BigInt(byte), 0n);
+    const value = fromLittleEndian(bytes);
     // Every vCPU but the first is started by PSCI, which sets its registers.
     if (vcpu.number !== 0) return 0;
     const vm = this.#vmOf(vcpu);

@@ -1,6 +1,8 @@
 // Agent expressions: conditions of gdb's breakpoints as bytecode for a stack of 64-bit values (GDB
 // manual, appendix F). Tracing is not built.
 
+import { fromLittleEndian } from "../../support/bytes.ts";
+
 /** Registers and memory for an expression. */
 interface AgentReads {
   /** A register by gdb's number; undefined: there is none. */
@@ -166,7 +168,7 @@ class Evaluation {
   #read(address: bigint, size: number): bigint {
     const bytes = this.reads.memory(address, size);
     if (bytes?.length !== size) throw new Unanswerable();
-    return bytes.reduceRight((value, byte) => value << 8n | BigInt(byte), 0n);
+    return fromLittleEndian(bytes);
   }
 }
 

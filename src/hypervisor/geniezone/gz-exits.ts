@@ -22,6 +22,7 @@ import type { RunState } from "../scheduling/vcpu-services.ts";
 import type { Vic } from "../gic/vic.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import type { GzVcpu, GzVm } from "./gz-vm.ts";
+import { fromLittleEndian } from "../../support/bytes.ts";
 
 /** An exit: its reason, and the run structure. */
 interface GzExit {
@@ -126,7 +127,7 @@ export function hwState(vcpu: Vcpu, vic: Vic): Uint8Array {
 /** The data that the driver has for a load, from the run structure. */
 export function loadedValue(run: Uint8Array, size: number): bigint {
   const { data } = GZVM_RUN_MMIO.decode(run);
-  return data.slice(0, size).reduceRight((sum, byte) => sum << 8n | BigInt(byte), 0n);
+  return fromLittleEndian(data.slice(0, size));
 }
 
 /** X0 to X3 after a call that the driver has answered. */

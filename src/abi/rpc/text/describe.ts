@@ -5,7 +5,7 @@ import { rmErrorName } from "../errors.ts";
 import type { Shape, Shapes } from "../layout.ts";
 import { RPC_MESSAGES, rpcName } from "../messages/all.ts";
 import { decodeHeader, PacketType, RPC_HEADER_SIZE, RPC_PACKET_SIZE } from "../packet.ts";
-import { joined } from "../../../support/bytes.ts";
+import { fromLittleEndian, joined } from "../../../support/bytes.ts";
 
 /** A field that was found in a payload. */
 interface DescribedField {
@@ -101,7 +101,7 @@ class Walker {
   #number(type: string, name: string, size: 1 | 2 | 4 | 8): number | undefined {
     const bytes = this.payload.subarray(this.#at, this.#at + size);
     if (bytes.length < size) return this.#missing(type, name);
-    const value = bytes.reduceRight((sum, byte) => sum << 8n | BigInt(byte), 0n);
+    const value = fromLittleEndian(bytes);
     this.#add(type, name, value < 10n ? `${value}` : `0x${value.toString(16)}`, size);
     return Number(value);
   }
