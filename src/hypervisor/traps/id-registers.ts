@@ -23,17 +23,20 @@ const OPTIONAL = Object.values<Feature>(FEATURES).flatMap(({ fields = [], option
   option ? fields.map(([register, bit]) => ({ register, mask: 0xfn << BigInt(bit), option: OPTIONS[option] })) : []
 );
 
+/** Whether EL2 hides from a vCPU what needs an option. */
+const hides = (option: bigint, { options }: Vcpu["settings"]): boolean => (options & option) === 0n;
+
 /** Whether a vCPU finds a feature: its CPU has it, and EL2 does not hide it. */
 export function isOffered(feature: FeatureName, { services, settings }: Vcpu): boolean {
   const { option }: Feature = FEATURES[feature];
-  return services.core.cpu.features.has(feature) && (option === undefined || (settings.options & OPTIONS[option]) !== 0n);
+  return services.core.cpu.features.has(feature) && !(option && hides(OPTIONS[option], settings));
 }
 
 /** A register of group 3, as a vCPU reads it; an unallocated one reads as zero. */
 export function idRegister(crm: number, op2: number, { services, settings }: Vcpu): bigint {
   const name = NAMES.get(crm << 3 | op2);
   if (name === undefined) return 0n;
-  const hidden = OPTIONAL.filter(({ register, option }) => register === name && !(settings.options & option));
+  const hidden = OPTIONAL.filter(({ register, option }) => register === name && hides(option, settings));
   const value = hidden.reduce((all, { mask }) => all & ~mask, services.core.identification[name]);
   return name === "MMFR0" && services.behaviour.ipaBits === 40 ? value - PA_RANGE_36 + PA_RANGE_40 : value;
 }
