@@ -59,7 +59,7 @@ interface RegisterDevice {
 /** Ports but the first, which are connected to nothing. */
 const OTHER_SERIALS = CROSVM_SERIALS.slice(1).map((serial) => ({ ...serial, size: CROSVM_SERIAL_SIZE }));
 
-/** The index of the one at an address; -1 without. */
+/** The index of the serial port at an address; -1 if none is there. */
 const serialAt = (address: number) => OTHER_SERIALS.findIndex((range) => offsetIn(range, address) !== undefined);
 
 /** The devices of one VM, for one life of it. */
