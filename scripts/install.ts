@@ -2,11 +2,10 @@
 
 import { fileURLToPath } from "node:url";
 import { ENVIRONMENT, PERMISSIONS } from "../src/cli/common/runtime.ts";
+import { shellQuoted } from "../src/support/shell.ts";
 import { writeWhole } from "../src/support/whole-file.ts";
 import { probeName } from "./launch/code-probe.ts";
 import { codeCheck, launcherHead } from "./launch/shell-checks.ts";
-
-const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /**
  * A launcher. A Deno that npx has brought is in a cache of npm, which may be emptied: npx brings it
@@ -15,13 +14,13 @@ const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
  * @param checkout the folder that it runs, with a slash at the end
  */
 export function launcher(deno: string, version: string, checkout: string): string {
-  const run = `run -q --config ${quote(`${checkout}deno.json`)} --lock ${quote(`${checkout}deno.lock`)} ${PERMISSIONS.join(" ")} ${
-    quote(`${checkout}main.ts`)
-  } "$@"`;
-  const again = deno.includes("/_npx/") ? `[ -x ${quote(deno)} ] || exec npx -y deno@${version} ${run}\n` : "";
+  const run = `run -q --config ${shellQuoted(`${checkout}deno.json`)} --lock ${shellQuoted(`${checkout}deno.lock`)} ${
+    PERMISSIONS.join(" ")
+  } ${shellQuoted(`${checkout}main.ts`)} "$@"`;
+  const again = deno.includes("/_npx/") ? `[ -x ${shellQuoted(deno)} ] || exec npx -y deno@${version} ${run}\n` : "";
   const { target, arch } = Deno.build;
-  const head = launcherHead(target) + codeCheck(target, quote(`${checkout}assets/launch/${probeName(arch)}`));
-  return `#!/bin/sh\n${head}export ${ENVIRONMENT}\n${again}exec ${quote(deno)} ${run}\n`;
+  const head = launcherHead(target) + codeCheck(target, shellQuoted(`${checkout}assets/launch/${probeName(arch)}`));
+  return `#!/bin/sh\n${head}export ${ENVIRONMENT}\n${again}exec ${shellQuoted(deno)} ${run}\n`;
 }
 
 if (import.meta.main) {

@@ -7,6 +7,7 @@ import type { Action } from "../../queries/action.ts";
 import type { StopChange } from "../../queries/stop-rule.ts";
 import type { Move, Request } from "../../protocol/protocol.ts";
 import { hex } from "../../support/number-text.ts";
+import { shellQuoted } from "../../support/shell.ts";
 
 /** Commands that are kept, the newest; bytes of typed text in one of them. */
 const KEPT = 500, TYPED = 1024;
@@ -41,7 +42,7 @@ export class DoneCommands {
     return this.#done.map((request) => ["el2", ...wordsOf(request) ?? []].map(shellWord).join(" "));
   }
 
-  /** They as a menu, the newest first; `copy` gets the chosen line, or all. */
+  /** These as a menu, the newest first; `copy` gets the chosen line, or all. */
   items(copy: (text: string) => void): MenuItem[] {
     const { lines } = this;
     if (lines.length === 0) return [];
@@ -118,8 +119,6 @@ function stopWords(change: StopChange): Words {
   }
 }
 
-const hexText = (bytes: Uint8Array) => bytes.toHex();
-
 function actWords(action: Action): Words | undefined {
   switch (action.kind) {
     case "vm.stop":
@@ -131,9 +130,9 @@ function actWords(action: Action): Words | undefined {
     case "console.break":
       return ["console", action.console, "--break"];
     case "rpc.send":
-      return ["rpc", "send", hex(action.id), "--payload", hexText(action.payload)];
+      return ["rpc", "send", hex(action.id), "--payload", action.payload.toHex()];
     case "queue.send":
-      return ["queue", "send", action.queue, hexText(action.bytes)];
+      return ["queue", "send", action.queue, action.bytes.toHex()];
     case "queue.flush":
       return ["queue", "flush", action.queue];
     case "doorbell.ring":
@@ -142,7 +141,7 @@ function actWords(action: Action): Words | undefined {
     case "irq.clear":
       return ["irq", action.kind.slice(4), action.irq];
     case "mem.write":
-      return ["mem", "write", action.at, hexText(action.bytes)];
+      return ["mem", "write", action.at, action.bytes.toHex()];
     case "vcpu.set":
       return ["vcpu", "set", action.vcpu, action.register, hex(action.value)];
     case "vcpu.kill":
@@ -171,5 +170,5 @@ function typedText(bytes: Uint8Array): string {
 
 /** A word that a shell leaves as it is. */
 function shellWord(word: string): string {
-  return /^[\w:/.,=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  return /^[\w:/.,=@%+-]+$/.test(word) ? word : shellQuoted(word);
 }

@@ -8,6 +8,7 @@ import type { Choice } from "./palette.ts";
 import type { FileCommand } from "../../configuration/program-keys.ts";
 import { kindOf, nameOf, vmId, vmIn } from "../../queries/ids.ts";
 import type { Json, Selected } from "../../queries/table.ts";
+import { shellQuoted } from "../../support/shell.ts";
 
 /** Output and end of a command's program. */
 export interface CommandOutput {
@@ -152,7 +153,7 @@ export function withFields(
   return { words };
 }
 
-/** Words as a shell would read them, for display. */
+/** Words as a shell would read them, for display; placeholders in braces stay as they are. */
 function shellText(words: readonly string[]): string {
-  return words.map((word) => /^[\w@%+=:,./{}-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
+  return words.map((word) => /^[\w@%+=:,./{}-]+$/.test(word) ? word : shellQuoted(word)).join(" ");
 }
