@@ -2,7 +2,8 @@
 // option.
 
 import { InvalidArgumentError } from "commander";
-import { type Problem, problemText } from "../../support/problem.ts";
+import { Failure } from "./failure.ts";
+import { type Problem, problemText, within } from "../../support/problem.ts";
 
 export class BadArgument extends InvalidArgumentError {
   readonly problem: Problem;
@@ -11,5 +12,19 @@ export class BadArgument extends InvalidArgumentError {
     const problem = { what, wayOut };
     super(`${problemText(problem)}.`);
     this.problem = problem;
+  }
+}
+
+/**
+ * The result of parsers that commander does not call: it reports only what its own throw.
+ * @param name the argument or the command that they read
+ * @throws Failure
+ */
+export function argumentsIn<T>(name: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof BadArgument)) throw error;
+    throw new Failure(within(name, error.problem));
   }
 }

@@ -16,8 +16,7 @@ import { allOfEvents } from "../../queries/temporal-filter.ts";
 import type { Query, QueryArguments } from "../../queries/query.ts";
 import type { Row } from "../../queries/table.ts";
 import { type TableName, TABLES } from "../../queries/tables.ts";
-import { within } from "../../support/problem.ts";
-import { BadArgument } from "./bad-argument.ts";
+import { argumentsIn } from "./bad-argument.ts";
 
 /** The column in which rows rise, and that of the time of each. */
 export interface Followed {
@@ -129,22 +128,12 @@ function addAction(parent: Command, one: ActionCommand): void {
   for (const argument of one.arguments) command.argument(`<${argument.name}>`, argument.help);
   command.action(async (...args: unknown[]) => {
     const values = args.slice(0, one.arguments.length) as string[];
-    const action = checkedAction(`${parent.name()} ${one.name}`, () => one.action(...values));
+    const action = argumentsIn(`${parent.name()} ${one.name}`, () => one.action(...values));
     using open = await openSession(command.opts());
     const error = await open.asker.act(action);
     if (error !== undefined) throw failed(error);
     report(`el2: ${one.done(...values)}`);
   });
-}
-
-/** @throws Failure: commander reports only what its own parsers throw */
-function checkedAction(path: string, make: () => Action): Action {
-  try {
-    return make();
-  } catch (error) {
-    if (!(error instanceof BadArgument)) throw error;
-    throw new Failure(within(path, error.problem));
-  }
 }
 
 interface QueryOptions extends ListOptions {

@@ -4,7 +4,7 @@ import { boundedText, rowsText, type ToolAnswer } from "./answers.ts";
 import { withSession } from "./live.ts";
 import { flag, hostOf, option, SESSION_ARGUMENT, sessionOf, type Tool, tool } from "./tool.ts";
 import { ExitCode, failed, Failure } from "../common/failure.ts";
-import { BadArgument } from "../common/bad-argument.ts";
+import { argumentsIn } from "../common/bad-argument.ts";
 import { checkedFilter, parseKinds, parsePlaceOfRun, parseValue } from "../common/values.ts";
 import { findArguments } from "../../queries/find.ts";
 import { nameOf } from "../../queries/ids.ts";
@@ -36,12 +36,7 @@ const done = (text: string): ToolAnswer => ({ text, failed: false });
  * @throws Failure that names the argument
  */
 function parsed<T>(argument: string, parse: (text: string) => T, text: string | undefined): T | undefined {
-  try {
-    return text === undefined ? undefined : parse(text);
-  } catch (error) {
-    if (!(error instanceof BadArgument)) throw error;
-    throw failed(`${argument}: ${error.problem.what}`, error.problem.wayOut);
-  }
+  return text === undefined ? undefined : argumentsIn(argument, () => parse(text));
 }
 
 /** The rows of a query, bounded. */
