@@ -6,8 +6,7 @@ import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { type ListOptions, withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
-import { checkedEventFilter, parsePlaceOfRun, parseSizeIn, parseValue, parseWhole } from "../common/values.ts";
-import { paId } from "../../queries/ids.ts";
+import { checkedEventFilter, parsePlaceOfRun, parseSizeIn, parseValue, parseWhole, placeOf } from "../common/values.ts";
 import { findArguments } from "../../queries/find.ts";
 import type { QueryArguments } from "../../queries/query.ts";
 import { WHO } from "../../queries/tables.ts";
@@ -66,7 +65,7 @@ async function find(
   if ((target === undefined) === (event === undefined)) throw new Failure("find: give a target or --event");
   if (value === undefined && size !== undefined) throw new Failure("find: --size needs --value");
   if (event !== undefined && value !== undefined) throw new Failure("find: --event and --value are mutually exclusive", "give one");
-  const at = target !== undefined && /^0x[0-9a-f]+$/i.test(target) ? paId(BigInt(target)) : target;
+  const at = target === undefined ? undefined : placeOf(target);
   const filter = event === undefined ? undefined : checkedEventFilter("--event", event);
   using open = await openSession(options);
   await answer(open, { table: WHO.name, args: findArguments({ at, filter, value, size, before, limit }) }, json, { list: options });

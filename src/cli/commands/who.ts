@@ -6,8 +6,7 @@ import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { type ListOptions, withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
-import { parsePlaceOfRun, parseSizeIn, parseWhole } from "../common/values.ts";
-import { paId } from "../../queries/ids.ts";
+import { parsePlaceOfRun, parseSizeIn, parseWhole, placeOf } from "../common/values.ts";
 import type { QueryArguments } from "../../queries/query.ts";
 import { WHO } from "../../queries/tables.ts";
 import { whoText } from "../../queries/who-text.ts";
@@ -72,7 +71,7 @@ async function who(
 ): Promise<number> {
   if (all && back !== undefined) throw new Failure("who: --all and --back are mutually exclusive", "give one");
   using open = await openSession(options);
-  const at = /^0x[0-9a-f]+$/i.test(target) ? paId(BigInt(target)) : target;
+  const at = placeOf(target);
   const args = { at, access, size, before, back, limit: all ? limit ?? HISTORY : 1 };
   await answer(open, { table: WHO.name, args }, json, { ...all ? {} : { text: whoText }, list: options });
   return ExitCode.Done;

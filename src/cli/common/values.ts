@@ -49,14 +49,16 @@ export function parseWhole(minimum: number, maximum: number): (text: string) => 
  */
 export const checkedEventFilter = (flag: string, text: string): string => checkedFilter(flag, text, EVENTS);
 
+/** A place: a number alone is a physical address. */
+export const placeOf = (text: string): string => /^0x[0-9a-f]+$/i.test(text) ? paId(BigInt(text)) : text;
+
 /**
  * A place in memory, as `mem` takes it.
  * @throws Failure
  */
 export function checkedPlace(command: string, text: string): string {
-  const kind = parseId(text)?.kind;
-  if (kind === "pa" || kind === "ipa") return text;
-  if (/^0x[0-9a-f]+$/i.test(text)) return paId(BigInt(text));
+  const place = placeOf(text), kind = parseId(place)?.kind;
+  if (kind === "pa" || kind === "ipa") return place;
   throw new Failure(`${command}: "${text}" is not an address`, "use pa:0x58400000 or ipa:VM/0x80003000");
 }
 
