@@ -1,4 +1,4 @@
-// Output of guests on the UART, which the primary VM has where QEMU's board has it.
+// Output of guests on the UART, which the primary VM has where QEMU's board has it, and their end.
 
 put:
     mov     x9, #0x09000000
@@ -23,3 +23,13 @@ hex:
     mov     x0, #'\n'
     bl      put
     ret     x10
+
+    // Prints a full stop, and turns the machine off.
+end:
+    mov     x0, #'.'
+    bl      put
+    mov     x0, #0x8                        // PSCI SYSTEM_OFF
+    movk    x0, #0x8400, lsl #16
+    hvc     #0
+101:
+    b       101b

@@ -195,12 +195,7 @@ _start:
     mov     x5, x6
     mov     x6, x4
     .endr
-    mov     x0, #'.'
-    bl      put
-    mov     x0, #0x8                    // PSCI SYSTEM_OFF
-    movk    x0, #0x8400, lsl #16
-    hvc     #0
-2:  b       2b
+    b       end
 
     // Prints PAR_EL1 without NS, which is UNKNOWN outside of Secure state.
 par:

@@ -79,26 +79,8 @@ _start:
     mov     sp, x1
     ldr     x1, =vectors
     msr     vbar_el1, x1
-    // The GIC: group 1, PPI 23.
-    ldr     x2, =0x08000000                 // distributor
-    mov     w1, #0x12
-    str     w1, [x2]
-    ldr     x2, =0x080a0000                 // redistributor
-    str     wzr, [x2, #0x14]
-1:  ldr     w1, [x2, #0x14]
-    tbnz    w1, #2, 1b
-    add     x2, x2, #0x10000
-    mov     w1, #-1
-    str     w1, [x2, #0x80]
-    mov     w1, #(1 << 23)
-    str     w1, [x2, #0x100]
-    write   S3_0_C12_C12_5, 7               // ICC_SRE_EL1
-    isb
-    write   S3_0_C4_C6_0, 0xff              // ICC_PMR_EL1
-    write   S3_0_C12_C12_7, 1               // ICC_IGRPEN1_EL1
-    isb
     mov     x20, #0                         // interrupts
-    msr     daifclr, #2
+    bl      gic
     mrs     x19, pmceid0_el0
 
     // The cycle counter advances between reads, until it is stopped.
@@ -234,13 +216,9 @@ _start:
     cmp     x20, #3
     check   eq
 
-    mov     x0, #'.'
-    bl      put
-    mov     x0, #0x8                        // PSCI SYSTEM_OFF
-    movk    x0, #0x8400, lsl #16
-    hvc     #0
-8:  b       8b
+    b       end
 
+#include "../gic.S"
 #include "../uart.S"
 
     .balign 2048

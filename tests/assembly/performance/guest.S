@@ -66,28 +66,7 @@ _start:
     show    pmevcntr2_el0
     show    pmevtyper2_el0
 
-    // The GIC: group 1, PPI 23.
-    ldr     x2, =0x08000000                 // distributor
-    mov     w1, #0x12
-    str     w1, [x2]
-    ldr     x2, =0x080a0000                 // redistributor
-    str     wzr, [x2, #0x14]
-1:  ldr     w1, [x2, #0x14]
-    tbnz    w1, #2, 1b
-    add     x2, x2, #0x10000
-    mov     w1, #-1
-    str     w1, [x2, #0x80]
-    mov     w1, #(1 << 23)
-    str     w1, [x2, #0x100]
-    mov     x1, #7
-    msr     S3_0_C12_C12_5, x1              // ICC_SRE_EL1
-    isb
-    mov     x1, #0xff
-    msr     S3_0_C4_C6_0, x1                // ICC_PMR_EL1
-    mov     x1, #1
-    msr     S3_0_C12_C12_7, x1              // ICC_IGRPEN1_EL1
-    isb
-    msr     daifclr, #2
+    bl      gic
 
     // Counter 1 counts SW_INCR, and is one before its overflow; counter 0 does not count it.
     mov     x1, #-1
@@ -118,13 +97,9 @@ overflow:
     mov     x0, x20                         // interrupts so far
     bl      hex
     show    pmevcntr0_el0
-    mov     x0, #'.'
-    bl      put
-    mov     x0, #0x8                        // PSCI SYSTEM_OFF
-    movk    x0, #0x8400, lsl #16
-    hvc     #0
-2:  b       2b
+    b       end
 
+#include "../gic.S"
 #include "../uart.S"
 
     .balign 2048
