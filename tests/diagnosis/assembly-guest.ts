@@ -48,8 +48,8 @@ const MACROS = `
   set vbar_el1, 0x70000000
   isb
 .endm
-// A timer every 10 ms, in which a healthy guest sleeps. Its vectors end the interrupt.
-.macro sleep_healthily
+// A GIC whose timer interrupt is on.
+.macro timer_gic
   mov64 x1, 0x080b0000
   mov w2, #(1 << 27)
   str w2, [x1, #0x80]
@@ -61,10 +61,18 @@ const MACROS = `
   msr icc_pmr_el1, x2
   mov x2, #1
   msr icc_igrpen1_el1, x2
+.endm
+// X2 is the period of a timer of 10 ms.
+.macro timer_period
   isb
   mrs x2, cntfrq_el0
   mov x3, #100
   udiv x2, x2, x3
+.endm
+// A timer every 10 ms, in which a healthy guest sleeps. Its vectors end the interrupt.
+.macro sleep_healthily
+  timer_gic
+  timer_period
   msr cntv_tval_el0, x2
   mov x3, #1
   msr cntv_ctl_el0, x3

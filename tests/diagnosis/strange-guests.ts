@@ -3,23 +3,7 @@
 // that look like them and make no mistake.
 
 /** A GIC whose timer interrupt is on; X2 is a period of 10 ms. */
-const gic = (more = "") => `
-  mov64 x1, 0x080b0000
-  mov w2, #(1 << 27)
-  str w2, [x1, #0x80]
-  str w2, [x1, #0x100]
-  mov64 x1, 0x08000000
-  mov w2, #0x12
-  str w2, [x1]
-  mov x2, #0xf0
-  msr icc_pmr_el1, x2
-  mov x2, #1
-  msr icc_igrpen1_el1, x2
-  ${more}
-  isb
-  mrs x2, cntfrq_el0
-  mov x3, #100
-  udiv x2, x2, x3`;
+const gic = (more = "") => `timer_gic\n${more}\ntimer_period`;
 const TIMER = "msr cntv_tval_el0, x2\nmov x3, #1\nmsr cntv_ctl_el0, x3";
 const VECTORS = "mov64 x9, 0x80010000\nmov sp, x9\nadr x0, vectors\nmsr vbar_el1, x0\nisb";
 const SLEEP = "9: wfi\nb 9b";
