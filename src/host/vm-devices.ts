@@ -9,12 +9,13 @@ import { PciTransport } from "../virtio/pci-transport.ts";
 import type { TransportOptions, TransportState, VirtioTransport } from "../virtio/transport.ts";
 import type { Resource } from "./gunyah/state.ts";
 import type { HostServices } from "./host-guest.ts";
+import type { ProcessMemory } from "./boards/board.ts";
 import { type BackendState, VirtioBackends } from "./virtio-backend.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 import { VM_VIRTIO_BASE, VM_VIRTIO_STRIDE } from "./boards/el2/map.ts";
 
 /** Services of the VMM's process to devices. */
-interface DeviceProcess extends GuestMemory {
+interface DeviceProcess extends ProcessMemory {
   /** Virtual time, ns. */
   readonly now: number;
   /** Signals the irqfd of a slot. */
@@ -23,8 +24,6 @@ interface DeviceProcess extends GuestMemory {
   lowered(slot: number): void;
   /** Stores the message of a slot's device. */
   message(slot: number, address: number, data: number): void;
-  /** Why RAM at an address is lent, so that it cannot be reached; undefined beside RAM. */
-  whyLent(address: number, length: number): string | undefined;
   /** The process touched memory that it has lent, which ends it. */
   touchedLent(reason: string): void;
 }

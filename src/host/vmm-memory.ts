@@ -4,8 +4,7 @@
 import { ipaId } from "../abi/ids.ts";
 import type { FlashArray } from "../devices/cfi-flash.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
-import type { GuestMemory } from "../virtio/memory.ts";
-import type { Board, FlashVariables } from "./boards/board.ts";
+import type { Board, FlashVariables, ProcessMemory } from "./boards/board.ts";
 import { ERASED } from "./boards/flash-size.ts";
 import type { VmRegion } from "./boards/layout.ts";
 import type { DriverTraits } from "./boards/nodes.ts";
@@ -16,7 +15,7 @@ import { node } from "../support/node-modules.ts";
 import { hex } from "../support/number-text.ts";
 
 /** The memory of one VM. Steps that are refused throw `Refused`. */
-export class VmmMemory implements GuestMemory {
+export class VmmMemory implements ProcessMemory {
   /** @param variables for firmware; without them its variables are lost with the VM */
   constructor(
     readonly steps: Steps,
@@ -100,7 +99,6 @@ export class VmmMemory implements GuestMemory {
     return at !== undefined && this.steps.kernel.store(this.steps.pid, at, from).ok;
   }
 
-  /** Why RAM at an address is lent, so that the process cannot reach it; undefined beside RAM. */
   whyLent(address: number, length: number): string | undefined {
     const { plan: { base, memory, firmware }, devicetree, board: { rules } } = this, end = devicetree + rules.devicetreeSize;
     if (address < base || address + length > base + memory) return undefined;

@@ -81,8 +81,14 @@ export interface FlashVariables {
   flush(): void;
 }
 
+/** A VM's memory as the process of its VMM reaches it. */
+export interface ProcessMemory extends GuestMemory {
+  /** Why RAM at an address is lent, so that it cannot be reached; undefined beside RAM. */
+  whyLent(address: number, length: number): string | undefined;
+}
+
 /** Services of the VMM's process to its board's devices. */
-export interface BoardProcess extends GuestMemory {
+export interface BoardProcess extends ProcessMemory {
   /** Virtual time, ns. */
   now(): number;
   /** How long a vCPU has run, ns. */
@@ -95,8 +101,6 @@ export interface BoardProcess extends GuestMemory {
   flashArray(bank: number): FlashArray;
   /** Has the guest read a bank's array at its address, or lets its loads leave to the VMM. */
   showFlash(bank: number, shown: boolean): void;
-  /** Why RAM at an address is lent, so that it cannot be reached; undefined beside RAM. */
-  whyLent(address: number, length: number): string | undefined;
   /** Reports a defect of the guest. */
   problem(message: string): void;
   /** Ends the VM for this reason. */
