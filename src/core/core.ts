@@ -318,7 +318,8 @@ export class WasmCore implements DebugCore {
   }
 
   watchMemory(watch: MemoryWatch | undefined): void {
-    this.#stops.watchMemory(watch, watch ? this.#placeOf(watch.pa, watch.length) : 0);
+    const starts = watch ? [watch.pa, ...watch.more ?? []] : [];
+    this.#stops.watchMemory(watch, starts.map((pa) => this.#placeOf(pa, watch?.length ?? 0)));
   }
 
   watchRegisters(names: readonly string[]): void {

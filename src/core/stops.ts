@@ -80,12 +80,14 @@ export class Stops {
     this.#watchData();
   }
 
-  /** Watches this memory and no other; none when undefined. */
-  watchMemory(watch: MemoryWatch | undefined, wasmAddress: number): void {
-    this.watchpoints.memory = undefined;
-    this.#breakpoints.inMemory = undefined;
-    if (watch?.kind === "execute") this.#breakpoints.inMemory = wasmAddress;
-    else if (watch) this.watchpoints.memory = { start: wasmAddress, end: wasmAddress + watch.length, kind: watch.kind };
+  /**
+   * Watches this memory and no other; none when undefined.
+   * @param wasmAddresses its places in the Wasm memory
+   */
+  watchMemory(watch: MemoryWatch | undefined, wasmAddresses: readonly number[]): void {
+    const isExecuted = watch?.kind === "execute", [start] = wasmAddresses;
+    this.#breakpoints.inMemory = isExecuted ? wasmAddresses : [];
+    this.watchpoints.memory = watch && !isExecuted ? { start, end: start + watch.length, kind: watch.kind } : undefined;
     this.#watchData();
     this.#watchAgain();
   }
@@ -100,7 +102,7 @@ export class Stops {
   stopsAt({ stage2, pc }: VcpuContext): boolean {
     if (!this.enabled) return false;
     const { decoded, cpu } = this.core, { inMemory } = this.#breakpoints, here = decoded.wasmAddressOf(cpu.IP);
-    return this.#breakpoints.has(stage2, pc) || here === inMemory || decoded.isMarkedWord(this.#view.getInt32(here, true));
+    return this.#breakpoints.has(stage2, pc) || inMemory.includes(here) || decoded.isMarkedWord(this.#view.getInt32(here, true));
   }
 
   /**

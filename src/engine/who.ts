@@ -168,7 +168,7 @@ export class Who {
 
   #watched({ inspector }: System, target: string, access: Exclude<QueryArguments["access"], undefined>, size: number): Watched {
     if (access === "event") return eventsThat(target);
-    if (access === "owner") return { kind: "object", id: paId(inspector.ramAt(target, size)) };
+    if (access === "owner") return { kind: "object", id: paId(inspector.ramAt(target, size)[0]) };
     const object = parseId(target);
     if (object && OBJECTS.has(object.kind)) return { kind: "object", id: formatId(object) };
     const register = parseAs("reg", target);
@@ -181,7 +181,8 @@ export class Who {
         writes: inspector.registerWrites(register.name),
       };
     }
-    return { kind: "memory", watch: { pa: inspector.ramAt(target, size), length: size, kind: access === "exec" ? "execute" : access } };
+    const [pa, ...more] = inspector.ramAt(target, size);
+    return { kind: "memory", watch: access === "exec" ? { pa, length: size, kind: "execute", more } : { pa, length: size, kind: access } };
   }
 
   /** @throws QueryError if it is about a VM that has ended, whose memory and vCPUs are gone */

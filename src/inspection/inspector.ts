@@ -99,10 +99,11 @@ export class Inspector {
   }
 
   /**
-   * The physical address of `size` bytes at an address of any kind, as it is mapped now.
+   * The physical address of `size` bytes at an address of any kind, as it is mapped now; of a
+   * source line, that of each piece of its code.
    * @throws QueryError
    */
-  ramAt(place: string, size: number): number {
+  ramAt(place: string, size: number): readonly number[] {
     return ramAt(new View(this.system, this.#looks), place, size);
   }
 

@@ -26,10 +26,10 @@ export function callFilter(at: string): string | undefined {
   return name && `kind=syscall name=${name}${result === undefined ? "" : ` res=${result}`}`;
 }
 
-/** Where a breakpoint is. */
+/** Where breakpoints of one place are: a source line may have several pieces of code. */
 export interface BreakPlace {
   readonly vm: string;
-  readonly address: bigint;
+  readonly addresses: readonly bigint[];
 }
 
 export interface StopRule {

@@ -13,6 +13,7 @@ import { vcpuId } from "../queries/ids.ts";
 import type { RunUpTo } from "./back-to.ts";
 import { isLater, type Milestone } from "./history.ts";
 import type { Moment, Past } from "./past.ts";
+import { listeningStart } from "./rerun.ts";
 import type { IndexedPlace, WrittenObject } from "./written-index.ts";
 import { sameBytes } from "../support/bytes.ts";
 
@@ -89,9 +90,6 @@ const STRETCH = 4096, GROWTH = 8;
 /** Some seconds of single steps. */
 const REGISTER_REACH = 1_000_000;
 
-/** Virtual time (ns) of a call of vcpu_run: it ends with a time slice, of 5 ms by default. */
-const LONGEST_CALL = 20e6;
-
 /** A part of the run that is searched. */
 interface Stretch {
   /** The state from which a machine goes there. */
@@ -147,8 +145,7 @@ export class AccessSearch {
       empty = this.#isUnwritten(from, end);
     }
     if (this.watched.kind === "event" && isLater(from)) {
-      // The end of a call is an event only if its beginning was listened to.
-      const past = rerun.pastAt(rerun.milestone({ at: Math.max(0, from.at - LONGEST_CALL), settled: false }));
+      const past = rerun.pastAt(listeningStart(rerun, from, this.watched.kinds));
       return { from, past, whole: true, lead: from.moment, empty, begin: from.instructions, end };
     }
     const past = rerun.pastAt(from), first = past.system.instructions();
@@ -256,23 +253,28 @@ function lookAt(past: Past, watched: Watched): Looking {
 
 function lookAtMemory(past: Past, watch: MemoryWatch): Looking {
   const { system } = past, { machine, core } = system;
-  const { pa, length, kind } = watch;
-  const bytes = () => machine.ram.bytes(pa, length).slice();
+  const { pa, length, kind, more = [] } = watch;
+  const bytes = (start = pa) => machine.ram.bytes(start, length).slice();
   const here = () => ({ at: system.instructions(), time: machine.time });
   const first = bytes(), accesses: Access[] = [];
   const control = system.debugger.give(EVERY_VM, false);
   core.watchMemory(watch);
-  let begun: (Pick<Access, "at" | "time"> & { readonly instruction: Instruction; readonly before: Uint8Array }) | undefined;
+  const placeOf = ({ registers }: Vcpu) => {
+    const found = core.inspect(registers, registers.pc);
+    return found.ok && more.includes(found.pa) ? found.pa : pa;
+  };
+  let start = pa, begun: (Pick<Access, "at" | "time"> & { readonly instruction: Instruction; readonly before: Uint8Array }) | undefined;
   past.onStop = ({ cause, vcpu }) => {
     if (cause === "watchpoint" || cause === "breakpoint") {
       const instruction = instructionOf(system, vcpu, vcpuId(control.services.names.vcpu(vcpu)));
-      begun = { ...here(), instruction, before: bytes() };
+      start = kind === "execute" ? placeOf(vcpu) : pa;
+      begun = { ...here(), instruction, before: bytes(start) };
       control.goOn(vcpu);
       return false;
     }
     control.goOn(undefined);
     if (cause === "step" && begun) {
-      const after = bytes();
+      const after = bytes(start);
       if (kind !== "write" || !sameBytes(begun.before, after) || !mayNotWrite(begun.instruction.word)) {
         accesses.push({ ...begun, after });
       }

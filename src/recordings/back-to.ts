@@ -6,11 +6,13 @@
 import type { DebugControl } from "../hypervisor/interface.ts";
 import { isLater, type Milestone } from "./history.ts";
 import { vmId } from "../queries/ids.ts";
+import { kindsForFilter } from "../queries/filter-kinds.ts";
 import { isTemporal } from "../queries/temporal-filter.ts";
 import type { BreakPlace } from "../queries/stop-rule.ts";
 import { isMidTurn, type Moment, type Past } from "./past.ts";
-import type { Rerun } from "./rerun.ts";
+import { listeningStart, type Rerun } from "./rerun.ts";
 import { oneVm } from "../queries/debugged-vms.ts";
+import { hex } from "../support/number-text.ts";
 
 /** The target of the search. */
 export type Sought = { readonly kind: "event"; readonly filter: string } | { readonly kind: "place"; readonly place: BreakPlace };
@@ -45,6 +47,10 @@ export class BackTo {
   #from: Milestone | undefined;
   /** End of the search; not used where a count is wanted. */
   #end: { readonly moment: Moment; readonly instructions: number; readonly at: number };
+  /** Place up to which it only listens; undefined: it is there. */
+  #lead: Moment | undefined;
+  /** Matches that do not stop the machine. */
+  #passing = 0;
   /** It has reached the last boundary before the end. */
   #inLastTurn = false;
   /** It has reached the turn in whose middle the end is. */
@@ -110,6 +116,11 @@ export class BackTo {
    */
   #arrived(milliseconds: number): boolean {
     const { moment, at } = this.#end, { stops, machine } = this.#past.system;
+    if (this.#lead !== undefined) {
+      if (!this.#past.advance(this.#lead, milliseconds)) return false;
+      this.#lead = undefined;
+      stops.pass(this.#passing);
+    }
     if (!this.#inLastTurn) {
       if (machine.boundary < at && !this.#past.advance({ at, settled: false }, milliseconds)) return false;
       if (this.#reached) return true;
@@ -129,22 +140,26 @@ export class BackTo {
   #begin(): Past {
     this.#count = 0;
     this.#inLastTurn = this.#inTurn = false;
-    const past = this.run.rerun.pastAt(this.#from);
-    if (this.sought.kind === "event") {
-      const { stops } = past.system, passing = this.#wanted === undefined ? Infinity : this.#wanted - 1;
-      stops.change(this.sought);
-      stops.pass(passing);
-      if (passing < Infinity) this.#count = passing;
+    const { sought, run: { rerun } } = this, from = this.#from;
+    const start = sought.kind === "event" ? listeningStart(rerun, from, kindsForFilter(sought.filter)) : from;
+    const past = rerun.pastAt(start);
+    this.#lead = start === from ? undefined : from?.moment;
+    if (sought.kind === "event") {
+      const { stops } = past.system;
+      this.#passing = this.#wanted === undefined ? Infinity : this.#wanted - 1;
+      stops.change(sought);
+      stops.pass(this.#lead === undefined ? this.#passing : Infinity);
+      if (this.#passing < Infinity) this.#count = this.#passing;
       past.onHit = ({ text }) => this.#happened(past, text, () => past.system.stops.change({ kind: "remove", rule: "all" }));
-    } else this.#breakAt(past, this.sought.place);
+    } else this.#breakAt(past, sought.place);
     return past;
   }
 
-  #breakAt(past: Past, { vm, address }: BreakPlace): void {
+  #breakAt(past: Past, { vm, addresses }: BreakPlace): void {
     const control = past.system.debugger.give(oneVm(vm), false);
-    control.insertAhead(address);
+    for (const address of addresses) control.insertAhead(address);
     past.onStop = ({ cause, vcpu }) => {
-      const text = `${vmId(vm)} at 0x${address.toString(16).padStart(16, "0")}`;
+      const text = `${vmId(vm)} at ${hex(vcpu.registers.pc, 16)}`;
       if (cause === "step") control.goOn(undefined);
       else if (this.#happened(past, text, () => release(past, control))) return true;
       else control.goOn(vcpu);
@@ -175,7 +190,7 @@ export class BackTo {
 
 function isSame(a: Sought, b: Sought): boolean {
   if (a.kind === "event") return b.kind === "event" && a.filter === b.filter;
-  return b.kind === "place" && a.place.vm === b.place.vm && a.place.address === b.place.address;
+  return b.kind === "place" && a.place.vm === b.place.vm && a.place.addresses.join() === b.place.addresses.join();
 }
 
 function release(past: Past, control: DebugControl): void {

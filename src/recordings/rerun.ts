@@ -1,7 +1,8 @@
 // A run that other machines can go through again, from its start or from a state of it that was
 // kept.
 
-import type { Milestone } from "./history.ts";
+import type { TraceKind } from "../abi/trace.ts";
+import { isLater, type Milestone } from "./history.ts";
 import type { Moment, Past } from "./past.ts";
 import type { IndexedPlace, WrittenObject } from "./written-index.ts";
 
@@ -12,4 +13,19 @@ export interface Rerun {
   pastAt(milestone: Milestone | undefined): Past;
   /** Whether an object may have been written between two places. */
   mayBeWritten(first: Milestone | undefined, last: IndexedPlace, object: WrittenObject): boolean;
+}
+
+/**
+ * Kinds whose events are seen only if somebody listened when they began. Other calls are always
+ * noted, and are in kept states.
+ */
+const HEARD_FROM_BEGINNING: readonly TraceKind[] = ["hvc", "syscall"];
+
+/** Virtual time (ns) of a call of vcpu_run: it ends with a time slice, of 5 ms by default. */
+const LONGEST_CALL = 20e6;
+
+/** Where a machine begins to listen, for events of these kinds that end after a kept state. */
+export function listeningStart(rerun: Rerun, from: Milestone | undefined, kinds: readonly TraceKind[]): Milestone | undefined {
+  if (!isLater(from) || !HEARD_FROM_BEGINNING.some((kind) => kinds.includes(kind))) return from;
+  return rerun.milestone({ at: Math.max(0, from.at - LONGEST_CALL), settled: false });
 }

@@ -53,12 +53,34 @@ Deno.test("a question about the past searches for a kernel's symbols in pieces",
 /** Two words of memory, the second of which gets the first through registers. */
 const COPIES = [0x10000002, 0xd2824681, 0xf9004041, 0xf9404043, 0xaa0303e4, 0xf9004444, 0x14000000];
 
-Deno.test("a value is followed back to the instruction that computed it, through stores, loads and moves", async () => {
-  const what = { kind: "boot", image: imageOf(COPIES), initrd: undefined, dtb: undefined, append: undefined } as const;
-  const session = new Session({ cpus: 1, memory: 8 << 20, seed: 1, turbo: true, what }), { engine } = session;
+/** A session whose host VM has executed these instructions and is paused, and where its PC is. */
+async function pausedAfter(...instructions: number[]): Promise<{ readonly session: Session; readonly pc: bigint }> {
+  const what = { kind: "boot", image: imageOf(instructions), initrd: undefined, dtb: undefined, append: undefined } as const;
+  const session = new Session({ cpus: 1, memory: 8 << 20, seed: 1, turbo: true, what });
   await session.runOn(100);
-  engine.pause(true);
+  session.engine.pause(true);
   await session.event("paused");
+  return { session, pc: session.engine.present.symbols.vcpus("host")[0].registers.pc };
+}
+
+Deno.test("a source line has been executed wherever it has code, and each place of it is gone back to", async () => {
+  const { session, pc } = await pausedAfter(...COPIES), { engine } = session;
+  const pieces = [2n, 4n].map((index) => pc - 4n * (BigInt(COPIES.length - 1) - index));
+  engine.present.symbols.codeOf = () => pieces;
+  const rows = rowsOf(WHO, await session.ask({ table: "who", args: { at: "host:a.c:1", access: "exec", size: 4, limit: 9 } }));
+  assert.deepEqual(
+    rows.slice(1).map(({ kind, pc, before }) => [kind, BigInt(pc ?? 0), before]),
+    [["exec", pieces[0], "41 40 00 f9"], ["exec", pieces[1], "e4 03 03 aa"]],
+  );
+  for (const piece of pieces.toReversed()) {
+    assert.equal(await session.move({ kind: "place", at: "host:a.c:1" }), undefined);
+    assert.equal(engine.system.symbols.vcpus("host")[0].registers.pc, piece);
+  }
+  engine.stop();
+});
+
+Deno.test("a value is followed back to the instruction that computed it, through stores, loads and moves", async () => {
+  const { session } = await pausedAfter(...COPIES), { engine } = session;
   const place = rowsOf(REGISTERS, await session.ask({ table: "vcpu.regs", args: { vcpu: "vcpu:host/0" } })).find(({ id }) =>
     id.endsWith("/x2")
   )!;

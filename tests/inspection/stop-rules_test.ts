@@ -60,6 +60,11 @@ Deno.test("the machine stops before an instruction, and continues from there", a
     assert.equal(rows(system, "stop.ls")[0].hits, String(round));
     assert.equal(rows(system, "vcpu.ls", { filter: "id=vcpu:ping/0" })[0].pc, pc);
   }
+  // A source line may have several pieces of code.
+  system.symbols.codeOf = () => [0x8000_0000n, BigInt(pc!)];
+  system.stops.change({ kind: "place", at: "ping:a.c:1" });
+  system.stops.change({ kind: "remove", rule: "stop:1" });
+  assert.equal(runToStop(system, system.machine.time + END)?.text, `vcpu:ping/0 at ${pc}, ping:a.c:1`);
   assert.throws(() => system.stops.change({ kind: "place", at: "pong:0x80000000" }), /vm:ping has breakpoints; one VM at a time/);
   assert.match(system.debugger.attach(oneVm("pong")) ?? "", /vm:ping has breakpoints of el2 break/);
   system.stops.change({ kind: "remove", rule: "all" });
@@ -160,7 +165,7 @@ Deno.test("the place of a kernel's symbol follows the kernel that moves itself; 
   ]);
   system.symbols.give("ping", file, "symbols");
   for (const at of ["ping:vfs_open+0x8", "ping:0xffff800008300000", "ping:pc"]) system.stops.change({ kind: "place", at });
-  const addresses = () => system.stops.rules.map((rule) => (rule as unknown as { place: BreakPlace }).place.address);
+  const addresses = () => system.stops.rules.map((rule) => (rule as unknown as { place: BreakPlace }).place.addresses[0]);
   const [before, ...others] = addresses(), [vcpu] = system.symbols.vcpus("ping");
   assert.equal(before, vfsOpen + 8n);
   const inserted: bigint[] = [], removed: bigint[] = [], control = system.debugger.control!;

@@ -310,8 +310,8 @@ export class GuestSystem implements System, Inspected {
   /** A place of code for a stop rule. */
   #placeOf(at: string): BreakPlace {
     const view = new View(this, new Looks());
-    const { vcpu, address } = codePlace(view, at);
-    return { vm: view.vmNameOf(vcpu.addressSpace), address };
+    const { vcpu, address, addresses = [address] } = codePlace(view, at);
+    return { vm: view.vmNameOf(vcpu.addressSpace), addresses };
   }
 
   #steppable(id: string): { vm: string; vcpu: Vcpu } {

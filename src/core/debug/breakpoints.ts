@@ -2,8 +2,8 @@
 // Guest memory stays as it is, and code without a breakpoint runs as if there were none: a decoded
 // instruction is marked when its page is entered at the virtual page of a breakpoint. A mark
 // belongs to physical memory, where other addresses may lead as well, so a marked one asks here
-// whether this address stops. One instruction in memory can also stop, whatever address leads to
-// it. Arm ARM D2.9 has the semantics of the hardware's breakpoints: a virtual address, before the
+// whether this address stops. Instructions in memory can also stop, whatever address leads to
+// them. Arm ARM D2.9 has the semantics of the hardware's breakpoints: a virtual address, before the
 // instruction.
 
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -20,12 +20,12 @@ export class Breakpoints {
    */
   readonly #watched = new Map<string, Set<bigint>>();
 
-  /** The instruction in the Wasm memory that stops by any address. */
-  inMemory: number | undefined;
+  /** The instructions in the Wasm memory that stop by any address. */
+  inMemory: readonly number[] = [];
 
   /** Whether entering a page matters to anybody. */
   get watching(): boolean {
-    return this.#watched.size > 0 || this.inMemory !== undefined;
+    return this.#watched.size > 0 || this.inMemory.length > 0;
   }
 
   /**
@@ -94,8 +94,7 @@ export class Breakpoints {
    * place in the Wasm memory.
    */
   *offsets(stage2: number, va: bigint, wasmAddress: number): Iterable<number> {
-    const inPage = (this.inMemory ?? -1) - wasmAddress;
-    if (inPage >= 0 && inPage < PAGE_SIZE) yield inPage;
+    for (const one of this.inMemory) if (one >= wasmAddress && one < wasmAddress + PAGE_SIZE) yield one - wasmAddress;
     for (const address of this.#watched.get(key(stage2, va & ~PAGE_OFFSET)) ?? []) yield Number(address & PAGE_OFFSET);
   }
 }

@@ -27,6 +27,8 @@ export interface MemoryWatch {
   readonly length: number;
   /** `execute`: before an instruction there. */
   readonly kind: WatchKind | "execute";
+  /** With `execute`: further instructions, by physical address. */
+  readonly more?: readonly number[];
 }
 
 /** Results of `look` for an access. */

@@ -120,28 +120,33 @@ export function codePlace(view: View, place: string): CodePlace {
 
 /**
  * The physical address of `size` bytes at `pa:ADDRESS`, `ipa:VM/ADDRESS`, or a virtual address or
- * symbol of a VM, `VM:PLACE`.
+ * symbol of a VM, `VM:PLACE`. Of a source line: of each piece of its code.
  * @throws QueryError
  */
-export function ramAt(view: View, place: string, size: number): number {
-  const id = parseId(place);
-  let pa: number;
-  if (id?.kind === "pa" || id?.kind === "ipa") pa = physical(view, place);
-  else {
-    if (id?.kind !== "va" && !parsePlace(place)) {
-      throw new QueryError(
-        `${JSON.stringify(place)} is not memory`,
-        "use pa:0x58400000, ipa:VM/0x80003000, va:VM/0xffff800080010800 or VM:SYMBOL",
-      );
-    }
-    const { vcpu, address } = codePlace(view, id?.kind === "va" ? `${id.vm}:${hex(id.address)}` : place);
-    const found = view.system.symbols.core.inspect(vcpu.registers, address);
-    if (!found.ok) throw new QueryError(`${place}: ${hex(address)} is not mapped for ${view.vcpu(vcpu)} now`);
-    ({ pa } = found);
+export function ramAt(view: View, place: string, size: number): readonly number[] {
+  const found = physicalPlaces(view, place);
+  for (const pa of found) {
+    if (pa % PAGE_SIZE + size > PAGE_SIZE) throw new QueryError(`${size} bytes at ${place} are in two pages`, "ask for each page");
+    if (!view.hypervisor.machine.ram.contains(pa, size)) throw new QueryError(`${place} is not RAM`, "devices have registers, not memory");
   }
-  if (pa % PAGE_SIZE + size > PAGE_SIZE) throw new QueryError(`${size} bytes at ${place} are in two pages`, "ask for each page");
-  if (!view.hypervisor.machine.ram.contains(pa, size)) throw new QueryError(`${place} is not RAM`, "devices have registers, not memory");
-  return pa;
+  return found;
+}
+
+function physicalPlaces(view: View, place: string): readonly number[] {
+  const id = parseId(place);
+  if (id?.kind === "pa" || id?.kind === "ipa") return [physical(view, place)];
+  if (id?.kind !== "va" && !parsePlace(place)) {
+    throw new QueryError(
+      `${JSON.stringify(place)} is not memory`,
+      "use pa:0x58400000, ipa:VM/0x80003000, va:VM/0xffff800080010800 or VM:SYMBOL",
+    );
+  }
+  const { vcpu, address, addresses = [address] } = codePlace(view, id?.kind === "va" ? `${id.vm}:${hex(id.address)}` : place);
+  return addresses.map((at) => {
+    const found = view.system.symbols.core.inspect(vcpu.registers, at);
+    if (!found.ok) throw new QueryError(`${place}: ${hex(at)} is not mapped for ${view.vcpu(vcpu)} now`);
+    return found.pa;
+  });
 }
 
 /** The instruction `word` at `address` in assembler syntax. */

@@ -125,16 +125,16 @@ export class StopRules {
 
   /** Does something to the machine without stopping it. */
   muted(work: () => void): void {
-    const places = this.#places();
+    const addresses = this.#addresses();
     this.#muted = true;
-    for (const { address } of places) this.#control?.control.remove(address);
+    for (const address of addresses) this.#control?.control.remove(address);
     try {
       work();
     } finally {
       this.#muted = false;
       this.#pending = undefined;
       this.#control?.control.takeStop();
-      for (const { address } of places) this.#control?.control.insert(address);
+      for (const address of addresses) this.#control?.control.insert(address);
     }
   }
 
@@ -157,8 +157,14 @@ export class StopRules {
     return { id: formatId({ kind: "stop", number: ++this.#count }), kind, text, hits: 0, last: undefined };
   }
 
-  #places(): BreakPlace[] {
-    return this.#rules.flatMap((rule) => rule.kind === "place" ? [rule.place] : []);
+  #addresses(): bigint[] {
+    return this.#rules.flatMap((rule) => rule.kind === "place" ? rule.place.addresses : []);
+  }
+
+  /** A rule does not stop there any more; another one may. */
+  #lift({ addresses }: BreakPlace): void {
+    const wanted = this.#addresses();
+    for (const address of addresses) if (!wanted.includes(address)) this.#control?.control.remove(address);
   }
 
   #controlOf(vm: string): DebugControl {
@@ -171,7 +177,7 @@ export class StopRules {
 
   /** No VM is held for these rules when none of them needs it. */
   #release(): void {
-    if (!this.#control || this.#step || this.#places().length) return;
+    if (!this.#control || this.#step || this.#addresses().length) return;
     this.#control = this.#at = undefined;
     this.system.releaseControl();
   }
@@ -212,7 +218,9 @@ export class StopRules {
 
   #break(at: string): void {
     const place = this.system.placeOf(at);
-    if (!this.#controlOf(place.vm).insert(place.address)) {
+    const control = this.#controlOf(place.vm);
+    if (!place.addresses.every((address) => control.insert(address))) {
+      this.#lift(place);
       this.#release();
       throw new QueryError(`${at}: no instruction can be there, or there are too many breakpoints`);
     }
@@ -226,11 +234,11 @@ export class StopRules {
     if (moved === undefined) return;
     for (const rule of this.#rules) {
       if (rule.kind !== "place" || rule.moved === moved || !isName(rule.text)) continue;
-      const { address } = rule.place;
+      const { place } = rule;
       rule.place = this.system.placeOf(rule.text);
       rule.moved = moved;
-      if (!this.#places().some((place) => place.address === address)) control.remove(address);
-      control.insert(rule.place.address);
+      this.#lift(place);
+      for (const address of rule.place.addresses) control.insert(address);
     }
   }
 
@@ -240,9 +248,7 @@ export class StopRules {
     if (!gone.length && id !== "all") throw new QueryError(`no rule called "${wanted}"`, "list them with el2 break --list");
     for (const rule of gone) {
       this.#rules.splice(this.#rules.indexOf(rule), 1);
-      if (rule.kind !== "place") continue;
-      const shared = this.#places().some(({ address }) => address === rule.place.address);
-      if (!shared) this.#control?.control.remove(rule.place.address);
+      if (rule.kind === "place") this.#lift(rule.place);
     }
     this.#listen();
     this.#release();
@@ -280,7 +286,7 @@ export class StopRules {
   /** A vCPU has stopped before an instruction. */
   #reached(vcpu: Vcpu): void {
     const { pc } = vcpu.registers;
-    const rule = this.#rules.find((one) => one.kind === "place" && one.place.address === pc);
+    const rule = this.#rules.find((one) => one.kind === "place" && one.place.addresses.includes(pc));
     if (rule) this.#hit(rule, `${this.#where(vcpu)}, ${rule.text}`);
   }
 

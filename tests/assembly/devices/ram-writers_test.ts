@@ -15,7 +15,7 @@ Deno.test("a device's DMA, the interrupt controller, the hypervisor and a user a
   const system = assemble(await demoPlan()), { machine: { ram }, inspector, core } = system, { hypervisor } = inspector.system;
   runTo(system, 1_000);
   const space = [...hypervisor.addressSpaces.values()].find(({ vmid }) => hypervisor.names.vm(vmid) === "ping")!;
-  const pa = inspector.ramAt(`ipa:ping/0x${IPA.toString(16)}`, BYTES.length);
+  const [pa] = inspector.ramAt(`ipa:ping/0x${IPA.toString(16)}`, BYTES.length);
   const ways: [RamWriter, () => unknown][] = [
     [{ code: "device", device: "dev:ping/blk0" }, () => new VmMemory(hypervisor, space.vmid, "dev:ping/blk0").write(IPA, BYTES)],
     [{ code: "gic" }, () => new SpaceMemory(space, ram).write(IPA, BYTES)],
