@@ -233,8 +233,8 @@ function build({ code, functions, handlers, decoder }: CoreBlueprint, wasmSize: 
 /** The decoder's knowledge of a core with these functions and handlers. */
 function dispatchFor(functions: readonly KnownFunction[], handlers: HandlerTable, wasmSize: number, cpu: Cpu) {
   const library = new KnownFunctions(functions), importedMemory = memoryOf(wasmSize);
-  const outlined = new OutlinedFunctions(library, importedMemory);
-  return { library, importedMemory, outlined, dispatch: makeDispatch(instructionSetOf(cpu), handlers, library, outlined) };
+  const outlined = new OutlinedFunctions(library, importedMemory, instructionSetOf(cpu));
+  return { library, importedMemory, outlined, dispatch: makeDispatch(handlers, library, outlined) };
 }
 
 function memoryOf(wasmSize: number): ImportedMemory {

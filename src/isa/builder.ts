@@ -188,6 +188,9 @@ export class Builder {
   readonly locals: Type[] = [];
   #list: Statement[] = this.statements;
 
+  /** @param alternate the CPU has FEAT_AFP: the meaning has the ways of FPCR.AH and FPCR.NEP */
+  constructor(readonly alternate = false) {}
+
   // ---- Constants and static values ----
 
   i32(value: number | bigint): Node {

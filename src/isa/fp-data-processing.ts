@@ -5,6 +5,7 @@
 import { CONDITIONS, hex, r } from "./assembly.ts";
 import type { Builder, Node } from "./builder.ts";
 import {
+  absolute,
   doubleBits,
   expandFloat,
   floatImmediate,
@@ -73,7 +74,7 @@ const ofFormats = (isFloat: (f: { ftype: number }) => boolean): Instruction[] =>
       const format = formatOf(ftype);
       const name = `${TWO_SOURCE_FUNCTION[opcode4]}${format.width}`;
       const result = $.call(format.type, name, readFloat($, format, Rn), readFloat($, format, Rm));
-      writeFloat($, format, Rd, opcode4 === 8 ? negate($, result) : result);
+      writeFloat($, format, Rd, opcode4 === 8 ? negate($, result) : result, Rn);
     },
   ),
 
@@ -86,7 +87,8 @@ const ofFormats = (isFloat: (f: { ftype: number }) => boolean): Instruction[] =>
       const format = formatOf(ftype);
       const a = readFloat($, format, Rn), b = readFloat($, format, Rm), addend = readFloat($, format, Ra);
       const signed = (value: Node, negative: boolean) => negative ? negate($, value) : value;
-      writeFloat($, format, Rd, $.call(format.type, `FPMulAdd${format.width}`, signed(addend, o1 === 1), signed(a, o1 !== o0), b));
+      const sum = $.call(format.type, `FPMulAdd${format.width}`, signed(addend, o1 === 1), signed(a, o1 !== o0), b);
+      writeFloat($, format, Rd, sum, Ra);
     },
   ),
 
@@ -96,7 +98,9 @@ const ofFormats = (isFloat: (f: { ftype: number }) => boolean): Instruction[] =>
     { shape: "ftype opc", when: (f) => isFloat(f) && f.opc < 3, cold: (f) => f.opc > 0 },
     (f) => `${["fmov", "fabs", "fneg"][f.opc]}\t${fpr(f.ftype, f.Rd)}, ${fpr(f.ftype, f.Rn)}`,
     ({ ftype, opc, Rn, Rd }, $) => {
-      const format = formatOf(ftype), value = readBits($, format, Rn);
+      const format = formatOf(ftype);
+      if (opc && $.alternate) return writeFloat($, format, Rd, (opc === 1 ? absolute : negate)($, readFloat($, format, Rn)), Rd);
+      const value = readBits($, format, Rn);
       const results = [() => value, () => $.and(value, format.sign - 1n), () => $.eor(value, format.sign)];
       writeFloat($, format, Rd, results[opc]());
     },
@@ -109,7 +113,7 @@ const ofFormats = (isFloat: (f: { ftype: number }) => boolean): Instruction[] =>
     (f) => `fsqrt\t${fpr(f.ftype, f.Rd)}, ${fpr(f.ftype, f.Rn)}`,
     ({ ftype, Rn, Rd }, $) => {
       const format = formatOf(ftype);
-      writeFloat($, format, Rd, $.call(format.type, `FPSqrt${format.width}`, readFloat($, format, Rn)));
+      writeFloat($, format, Rd, $.call(format.type, `FPSqrt${format.width}`, readFloat($, format, Rn)), Rd);
     },
   ),
 
@@ -122,7 +126,7 @@ const ofFormats = (isFloat: (f: { ftype: number }) => boolean): Instruction[] =>
       const format = formatOf(ftype);
       const mode = opcode3 > 4 ? roundingMode($) : $.i32(opcode3);
       const exact = $.i32(opcode3 === 6 ? 1 : 0);
-      writeFloat($, format, Rd, $.call(format.type, `FPRoundInt${format.width}`, readFloat($, format, Rn), mode, exact));
+      writeFloat($, format, Rd, $.call(format.type, `FPRoundInt${format.width}`, readFloat($, format, Rn), mode, exact), Rd);
     },
   ),
 
@@ -209,7 +213,7 @@ const ofFormats = (isFloat: (f: { ftype: number }) => boolean): Instruction[] =>
     "sf 00 11110 ftype 1 00 01 U 000000 Rn Rd",
     { shape: "sf ftype U", when: isFloat, cold: (f) => f.U === 1 },
     (f) => `${"su"[f.U]}cvtf\t${fpr(f.ftype, f.Rd)}, ${r(f.sf, f.Rn)}`,
-    ({ sf, ftype, U, Rn, Rd }, $) => writeFloat($, formatOf(ftype), Rd, fromFixed($, ftype, U, $.R(sf, Rn), $.i32(0))),
+    ({ sf, ftype, U, Rn, Rd }, $) => writeFloat($, formatOf(ftype), Rd, fromFixed($, ftype, U, $.R(sf, Rn), $.i32(0)), Rd),
   ),
 
   insn(
@@ -218,7 +222,7 @@ const ofFormats = (isFloat: (f: { ftype: number }) => boolean): Instruction[] =>
     { shape: "sf ftype U", when: isFloat, unallocated: (f) => !f.sf && f.scale < 32, cold: true },
     (f) => `${"su"[f.U]}cvtf\t${fpr(f.ftype, f.Rd)}, ${r(f.sf, f.Rn)}, #${64 - f.scale}`,
     ({ sf, ftype, U, scale, Rn, Rd }, $) =>
-      writeFloat($, formatOf(ftype), Rd, fromFixed($, ftype, U, $.R(sf, Rn), $.sub($.i32(64), scale))),
+      writeFloat($, formatOf(ftype), Rd, fromFixed($, ftype, U, $.R(sf, Rn), $.sub($.i32(64), scale)), Rd),
   ),
 ];
 
@@ -233,8 +237,7 @@ const singleAndDouble = (): Instruction[] => [
       const width = (type: number) => type === 3 ? 16 : FLOATS[type].width;
       const value = ftype === 3 ? $.Hbits(Rn) : readFloat($, formatOf(ftype), Rn);
       const result = $.call(opc === 3 ? "i32" : FLOATS[opc].type, `FPConvert${width(ftype)}To${width(opc)}`, value);
-      if (opc === 3) $.setH(Rd, result);
-      else writeFloat($, FLOATS[opc], Rd, result);
+      writeFloat($, formatOf(opc), Rd, result, Rd);
     },
   ),
 

@@ -77,11 +77,30 @@ export function readFloat($: Builder, format: ScalarFormat, index: Node): Node {
   return format.width === 64 ? $.D(index) : $.S(index);
 }
 
-/** Writes H, S or D, as a float or an integer of its bits. */
-export function writeFloat($: Builder, format: ScalarFormat, index: Node, value: Node): void {
-  if (format.width === 64) $.setD(index, value);
-  else if (format.width === 32) $.setS(index, value);
-  else $.setH(index, value);
+/** Fields of FPCR (FEAT_AFP). */
+const FPCR_AH_SHIFT = 1, FPCR_NEP = 1 << 2;
+
+/** Wasm's lanes of a vector for a result of each type; half precision is an i32. */
+const LANES = { i32: "i32x4", i64: "i64x2", f32: "f32x4", f64: "f64x2" } as const;
+
+/**
+ * Writes H, S or D, as a float or an integer of its bits.
+ * @param others the register that FPCR.NEP takes the other elements from (Arm ARM C7.1.2); none if
+ * it never does
+ */
+export function writeFloat($: Builder, format: ScalarFormat, index: Node, value: Node, others?: Node): void {
+  const plain = (result: Node) => {
+    if (format.width === 64) $.setD(index, result);
+    else if (format.width === 32) $.setS(index, result);
+    else $.setH(index, result);
+  };
+  if (!$.alternate || !others) return plain(value);
+  const result = $.let(value), lanes = format.width === 16 ? "i16x8" : LANES[result.type as keyof typeof LANES];
+  $.if(
+    $.and($.state("FPCR"), FPCR_NEP),
+    () => $.setQ(index, $.lane(`${lanes}.replace_lane`, 0, $.Q(others), result)),
+    () => plain(result),
+  );
 }
 
 /** Reads H, S or D as an integer. */
@@ -94,9 +113,32 @@ export function floatZero($: Builder, { type }: ScalarFormat): Node {
   return type === "i32" ? $.i32(0) : type === "f64" ? $.f64(0) : $.f32(0);
 }
 
-/** The number negated, NaNs included: only the sign changes. */
+/** FPNeg: only the sign changes, that of a NaN unless FPCR.AH is set. */
 export function negate($: Builder, value: Node): Node {
-  return value.type === "i32" ? $.eor(value, Number(HALF.sign)) : $.op(`${value.type}.neg`, value);
+  const x = $.alternate ? $.let(value) : value;
+  return unlessNaN($, x, x.type === "i32" ? $.eor(x, Number(HALF.sign)) : $.op(`${x.type}.neg`, x));
+}
+
+/** FPAbs, in the same way. */
+export function absolute($: Builder, value: Node): Node {
+  const x = $.alternate ? $.let(value) : value;
+  return unlessNaN($, x, x.type === "i32" ? $.and(x, Number(HALF.sign) - 1) : $.op(`${x.type}.abs`, x));
+}
+
+/** `changed`, or with FPCR.AH a NaN as it was; half precision is an i32. */
+function unlessNaN($: Builder, value: Node, changed: Node): Node {
+  if (!$.alternate) return changed;
+  const isNaN = value.type === "i32" ? $.gtU($.and(value, Number(HALF.sign) - 1), 0x7c00) : $.op(`${value.type}.ne`, value, value);
+  return $.let($.select($.and(isNaN, $.lsr($.state("FPCR"), FPCR_AH_SHIFT)), value, changed));
+}
+
+/** The same of vectors: `changed`, or with FPCR.AH the lanes that are NaNs as they were. */
+export function unlessNaNs($: Builder, lanes: "i16x8" | "f32x4" | "f64x2", value: Node, changed: Node): Node {
+  if (!$.alternate) return changed;
+  const enabled = $.op("i32x4.splat", $.neg($.and($.lsr($.state("FPCR"), FPCR_AH_SHIFT), 1)));
+  const splat = (half: number) => $.op("i16x8.splat", $.i32(half));
+  const isNaN = lanes === "i16x8" ? $.op("i16x8.gt_u", $.and(value, splat(0x7fff)), splat(0x7c00)) : $.op(`${lanes}.ne`, value, value);
+  return $.let($.op("v128.bitselect", value, changed, $.and(isNaN, enabled)));
 }
 
 /** The bits of a half that an 8-bit immediate can stand for. */

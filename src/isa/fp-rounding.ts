@@ -35,7 +35,7 @@ export const fpRounding = (): Instruction[] => [
     ({ sz, large, current, Rn, Rd }, $) => {
       const format = FLOATS[sz], mode = current ? roundingMode($) : $.i32(ZERO);
       const result = $.call(format.type, `FPRoundIntN${format.width}`, readFloat($, format, Rn), mode, $.i32(large ? 64 : 32));
-      writeFloat($, format, Rd, result);
+      writeFloat($, format, Rd, result, Rd);
     },
   ),
 

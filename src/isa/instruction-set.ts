@@ -3,8 +3,9 @@
 
 import type { Cpu } from "./cpus.ts";
 import type { FeatureName } from "./features.ts";
-import { ALWAYS_ALLOCATED, fieldValues } from "./insn.ts";
-import { type Encoding, encodings, encodingsFor, extensionEncodings } from "./table.ts";
+import type { Builder } from "./builder.ts";
+import { ALWAYS_ALLOCATED, type FieldValues, fieldValues } from "./insn.ts";
+import { type Encoding, encodings, encodingsFor, extensionEncodings, semanticsOf } from "./table.ts";
 
 /**
  * The parts of a word's key for the decoder, bits 31:21 and 15:10: where they are in the word, and
@@ -62,6 +63,11 @@ export class InstructionSet {
       return unallocated !== ALWAYS_ALLOCATED && unallocated(fieldValues(encoding.instruction, word)) ? undefined : encoding;
     }
     return undefined;
+  }
+
+  /** The meaning that an encoding has on this CPU (`semanticsOf`). */
+  meaningOf(encoding: Encoding, fixed?: Partial<FieldValues>): Builder {
+    return semanticsOf(encoding, fixed, this.has("FEAT_AFP"));
   }
 
   #groupOf(word: number): Encoding[] {

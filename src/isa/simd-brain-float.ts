@@ -2,7 +2,7 @@
 // is the upper half of a single; the arithmetic is in core/fp/brain-float.ts.
 
 import type { Builder, Node } from "./builder.ts";
-import { vector } from "./fp-operands.ts";
+import { HALF, vector, writeFloat } from "./fp-operands.ts";
 import { insn, type Instruction } from "./insn.ts";
 import { setVector } from "./simd-operands.ts";
 
@@ -26,7 +26,8 @@ function dotProducts($: Builder, d: Node, n: Node, pair: (lane: number) => Node)
 function multiplyAdd($: Builder, isTop: Node, Rd: Node, Rn: Node, second: (lane: number) => Node): void {
   const d = $.Q(Rd), n = $.Q(Rn);
   const first = (lane: number) => $.let($.op("f32.reinterpret_i32", half($, isTop, word($, lane, n))));
-  $.setQ(Rd, fromSingles($, LANES.map((lane) => $.call("f32", "FPMulAdd32", single($, lane, d), first(lane), second(lane)))));
+  const target = $.alternate ? "FPMulAddBF" : "FPMulAdd32";
+  $.setQ(Rd, fromSingles($, LANES.map((lane) => $.call("f32", target, single($, lane, d), first(lane), second(lane)))));
 }
 
 /** The lower or the upper number of a word, as the bits of a single. */
@@ -101,7 +102,7 @@ export const simdBrainFloat = (): Instruction[] => [
     "0 00 11110 01 1 000110 10000 Rn Rd",
     BF16,
     (f) => `bfcvt\th${f.Rd}, s${f.Rn}`,
-    ({ Rn, Rd }, $) => $.setH(Rd, $.call("i32", "FPConvertBF", $.Sbits(Rn))),
+    ({ Rn, Rd }, $) => writeFloat($, HALF, Rd, $.call("i32", "FPConvertBF", $.Sbits(Rn)), Rd),
   ),
   insn(
     "BFCVTN/BFCVTN2",

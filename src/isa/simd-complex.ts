@@ -3,7 +3,7 @@
 // complex number is a pair of elements, its real part first.
 
 import type { Builder, Node } from "./builder.ts";
-import { vector } from "./fp-operands.ts";
+import { unlessNaNs, vector } from "./fp-operands.ts";
 import { insn, type Instruction } from "./insn.ts";
 import { arrangementName } from "./simd-fp.ts";
 import { bits, needsQ, pattern, replicate, setVector, shuffleLanes, vectorOf } from "./simd-operands.ts";
@@ -19,9 +19,9 @@ function signs($: Builder, size: number, even: boolean, odd: boolean): Node {
   return $.v128(half, half);
 }
 
-/** Negates elements, NaNs too. */
+/** Negates elements, NaNs as FPCR.AH says. */
 const negated = ($: Builder, size: number, even: boolean, odd: boolean, a: Node): Node =>
-  even || odd ? $.let($.eor(a, signs($, size, even, odd))) : a;
+  even || odd ? $.let(unlessNaNs($, size === 3 ? "f64x2" : "f32x4", a, $.eor(a, signs($, size, even, odd)))) : a;
 
 /** Moves the element at `from(index)` to each index. */
 function moved($: Builder, size: number, from: (index: number) => number, a: Node): Node {

@@ -3,7 +3,7 @@
 // scalar form.
 
 import type { Builder, Node } from "./builder.ts";
-import { type FloatFormat, FLOATS, readBits, readFloat, scalar, vector, writeFloat } from "./fp-operands.ts";
+import { type FloatFormat, FLOATS, readBits, readFloat, scalar, unlessNaNs, vector, writeFloat } from "./fp-operands.ts";
 import { roundingMode } from "./fp-data-processing.ts";
 import { insn, type Instruction } from "./insn.ts";
 import { arrangementName } from "./simd-fp.ts";
@@ -67,7 +67,7 @@ function forms({ name, U, a, opcode, apply, hasScalar }: Entry): Instruction[] {
     (f) => scalarText(name, f),
     ({ sz, Rn, Rd }, $) => {
       const format = FLOATS[sz];
-      writeFloat($, format, Rd, apply($, format.type, String(format.width), readFloat($, format, Rn)));
+      writeFloat($, format, Rd, apply($, format.type, String(format.width), readFloat($, format, Rn)), Rd);
     },
   );
   return [inVectors, inScalars];
@@ -81,7 +81,10 @@ const signs = () =>
       vectorPattern(U, 1, 0b01111),
       vectorOptions,
       (f) => vectorText(`f${operation}`, f),
-      ({ Q, sz, Rn, Rd }, $) => setVector($, Q, Rd, $.op(`${FLOATS[sz].lanes}.${operation}`, $.Q(Rn))),
+      ({ Q, sz, Rn, Rd }, $) => {
+        const { lanes } = FLOATS[sz], a = $.Q(Rn);
+        setVector($, Q, Rd, unlessNaNs($, lanes, a, $.op(`${lanes}.${operation}`, a)));
+      },
     )
   );
 
@@ -122,7 +125,7 @@ const toInteger = () =>
             (f) => scalarText(name, f),
             ({ sz, Rn, Rd }, $) => {
               const format = FLOATS[sz];
-              writeFloat($, format, Rd, scalarToFixed($, format, U, readFloat($, format, Rn), $.f64(1), $.i32(mode)));
+              writeFloat($, format, Rd, scalarToFixed($, format, U, readFloat($, format, Rn), $.f64(1), $.i32(mode)), Rd);
             },
           ),
         ];
@@ -146,7 +149,7 @@ const fromInteger = () =>
         scalarPattern(U, 0, 0b11101),
         { shape: "sz", cold: true },
         (f) => scalarText(name, f),
-        ({ sz, Rn, Rd }, $) => writeFloat($, FLOATS[sz], Rd, scalarFromFixed($, FLOATS[sz], U, Rn, $.i32(0))),
+        ({ sz, Rn, Rd }, $) => writeFloat($, FLOATS[sz], Rd, scalarFromFixed($, FLOATS[sz], U, Rn, $.i32(0)), Rd),
       ),
     ];
   });
@@ -159,7 +162,7 @@ const reciprocalExponent = () =>
     (f) => scalarText("frecpx", f),
     ({ sz, Rn, Rd }, $) => {
       const format = FLOATS[sz];
-      writeFloat($, format, Rd, $.call(format.type, `FPRecpX${format.width}`, readFloat($, format, Rn)));
+      writeFloat($, format, Rd, $.call(format.type, `FPRecpX${format.width}`, readFloat($, format, Rn)), Rd);
     },
   );
 
@@ -213,7 +216,7 @@ const convertOdd = () =>
     "01 1 11110 0 1 10000 10110 10 Rn Rd",
     { cold: true },
     (f) => `fcvtxn\t${scalar(2, f.Rd)}, ${scalar(3, f.Rn)}`,
-    ({ Rn, Rd }, $) => $.setS(Rd, $.call("f32", "FPConvertRoundOdd64To32", $.D(Rn))),
+    ({ Rn, Rd }, $) => writeFloat($, FLOATS[0], Rd, $.call("f32", "FPConvertRoundOdd64To32", $.D(Rn)), Rd),
   );
 
 /** Two-register miscellaneous, floating point. */

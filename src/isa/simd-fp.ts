@@ -3,7 +3,7 @@
 // pairwise", "across lanes". The functions are in `core/fp/vectors.ts`.
 
 import type { Builder, Node } from "./builder.ts";
-import { type FloatFormat, FLOATS, readFloat, scalar, vector, writeFloat } from "./fp-operands.ts";
+import { absolute, type FloatFormat, FLOATS, readFloat, scalar, unlessNaNs, vector, writeFloat } from "./fp-operands.ts";
 import { insn, type Instruction } from "./insn.ts";
 import { bits, both, pairs, pattern, setVector, vectorOf } from "./simd-operands.ts";
 
@@ -53,7 +53,7 @@ export const FP_ENTRIES: readonly FpEntry[] = [
   { name: "fdiv", U: 1, a: 0, opcode: 0b11111, function: "FPDiv" },
 ];
 
-const absoluteVector = ($: Builder, format: FloatFormat, a: Node) => $.op(`${format.lanes}.abs`, a);
+const absoluteVector = ($: Builder, { lanes }: FloatFormat, a: Node) => unlessNaNs($, lanes, a, $.op(`${lanes}.abs`, a));
 
 function vectorForm(entry: FpEntry): Instruction {
   const { name, U, a, opcode, form } = entry;
@@ -70,7 +70,7 @@ function vectorForm(entry: FpEntry): Instruction {
       let x = vectorOf($, Q, Rn), y = vectorOf($, Q, Rm);
       if (form === "pairs") [x, y] = pairs($, format.size, Q, x, y);
       if (form === "absolute") [x, y] = [absoluteVector($, format, x), absoluteVector($, format, y)];
-      if (form === "subtract") x = $.op(`${format.lanes}.neg`, x);
+      if (form === "subtract") x = unlessNaNs($, format.lanes, x, $.op(`${format.lanes}.neg`, x));
       const isFused = form === "accumulate" || form === "subtract";
       const result = isFused ? $.call("v128", target, $.Q(Rd), x, y) : $.call("v128", target, x, y);
       setVector($, Q, Rd, form === "difference" ? absoluteVector($, format, result) : result);
@@ -91,12 +91,12 @@ function scalarForm(entry: FpEntry): Instruction {
     { shape: "sz", cold: true },
     (f) => `${name}\t${scalar(2 + f.sz, f.Rd)}, ${scalar(2 + f.sz, f.Rn)}, ${scalar(2 + f.sz, f.Rm)}`,
     ({ sz, Rm, Rn, Rd }, $) => {
-      const format = FLOATS[sz], absolute = (value: Node) => $.op(`${format.type}.abs`, value);
-      const operands = [readFloat($, format, Rn), readFloat($, format, Rm)].map((x) => form === "absolute" ? absolute(x) : x);
+      const format = FLOATS[sz];
+      const operands = [readFloat($, format, Rn), readFloat($, format, Rm)].map((x) => form === "absolute" ? absolute($, x) : x);
       const target = `${entry.function}${format.width}`;
-      if (isCompare) return writeFloat($, format, Rd, comparisonMask($, format, $.call("i32", target, ...operands)));
+      if (isCompare) return writeFloat($, format, Rd, comparisonMask($, format, $.call("i32", target, ...operands)), Rm);
       const result = $.call(format.type, target, ...operands);
-      writeFloat($, format, Rd, form === "difference" ? absolute(result) : result);
+      writeFloat($, format, Rd, form === "difference" ? absolute($, result) : result, Rn);
     },
   );
 }

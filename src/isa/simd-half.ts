@@ -5,7 +5,7 @@
 
 import type { Builder, Node } from "./builder.ts";
 import { roundingMode } from "./fp-data-processing.ts";
-import { expandFloat, floatImmediate, halfBits, scalar, vector } from "./fp-operands.ts";
+import { absolute, expandFloat, floatImmediate, HALF, halfBits, negate, scalar, unlessNaNs, vector, writeFloat } from "./fp-operands.ts";
 import { insn, type Instruction } from "./insn.ts";
 import { FP_ENTRIES, type FpEntry, ZERO_COMPARISONS } from "./simd-fp.ts";
 import { INDEXED_FLOAT } from "./simd-indexed.ts";
@@ -19,8 +19,8 @@ const SIGNS = replicate(0x8000n, H), MAGNITUDES = replicate(0x7fffn, H);
 /** Lanes of an arrangement, and a call of a vector function on them. */
 const lanes = ($: Builder, Q: Node): Node => $.range($.lsl($.i32(4), Q), 4, 8);
 const call = ($: Builder, Q: Node, name: string, ...operands: Node[]): Node => $.call("v128", `${name}16V`, ...operands, lanes($, Q));
-const negateAll = ($: Builder, a: Node): Node => $.let($.eor(a, $.v128(SIGNS, SIGNS)));
-const absoluteAll = ($: Builder, a: Node): Node => $.let($.and(a, $.v128(MAGNITUDES, MAGNITUDES)));
+const negateAll = ($: Builder, a: Node): Node => $.let(unlessNaNs($, "i16x8", a, $.eor(a, $.v128(SIGNS, SIGNS))));
+const absoluteAll = ($: Builder, a: Node): Node => $.let(unlessNaNs($, "i16x8", a, $.and(a, $.v128(MAGNITUDES, MAGNITUDES))));
 
 const threeText = (name: string, f: { Q: number; Rd: number; Rn: number; Rm: number }) =>
   `${name}\t${vector(H, f.Q, f.Rd)}, ${vector(H, f.Q, f.Rn)}, ${vector(H, f.Q, f.Rm)}`;
@@ -52,9 +52,9 @@ function threeScalar({ name, U, a, opcode, function: target, form, isCompare }: 
     FP16,
     (f) => `${name}\t${scalar(H, f.Rd)}, ${scalar(H, f.Rn)}, ${scalar(H, f.Rm)}`,
     ({ Rm, Rn, Rd }, $) => {
-      const operands = [$.Hbits(Rn), $.Hbits(Rm)].map((x) => form === "absolute" ? $.and(x, 0x7fff) : x);
+      const operands = [$.Hbits(Rn), $.Hbits(Rm)].map((x) => form === "absolute" ? absolute($, x) : x);
       const result = $.call("i32", `${target}${isCompare ? "Mask" : ""}16`, ...operands);
-      $.setH(Rd, form === "difference" ? $.and(result, 0x7fff) : result);
+      writeFloat($, HALF, Rd, form === "difference" ? absolute($, result) : result, isCompare ? Rm : Rn);
     },
   );
 }
@@ -183,7 +183,7 @@ function oneOperand({ name, U, a, opcode, function: target, rest = () => [], for
     scalarPattern(U, a, opcode),
     FP16,
     (f) => scalarText(name, f),
-    ({ Rn, Rd }, $) => $.setH(Rd, $.call("i32", `${target}16`, scalarOperand($, target, Rn), ...rest($))),
+    ({ Rn, Rd }, $) => writeFloat($, HALF, Rd, $.call("i32", `${target}16`, scalarOperand($, target, Rn), ...rest($)), Rd),
   );
   return [...forms === "scalar" ? [] : [inVectors], ...forms === "vector" ? [] : [inScalars]];
 }
@@ -224,7 +224,7 @@ const fixedPoint = () =>
           pattern<"low Rn Rd">(`01 ${U} 111110 001 low:4 ${opcode} 1 Rn Rd`),
           FP16,
           (f) => `${scalarText(name, f)}, #${count(f.low)}`,
-          ({ low, Rn, Rd }, $) => $.setH(Rd, $.call("i32", `${target}16`, scalarOperand($, target, Rn), ...rest($, low))),
+          ({ low, Rn, Rd }, $) => writeFloat($, HALF, Rd, $.call("i32", `${target}16`, scalarOperand($, target, Rn), ...rest($, low)), Rd),
         ),
       ];
     })
@@ -254,8 +254,8 @@ const byElement = () =>
       FP16,
       (f) => `${scalarText(name, f)}, ${elementText(f)}`,
       ({ Rm4, Rn, Rd, ...f }, $) => {
-        const a = $.Hbits(Rn), x = negates ? $.eor(a, 0x8000) : a, y = $.let($.readV("i32.load16_u", Rm4, offsetOf($, f)));
-        $.setH(Rd, $.call("i32", `${target}16`, ...fused ? [$.Hbits(Rd)] : [], x, y));
+        const a = $.Hbits(Rn), x = negates ? negate($, a) : a, y = $.let($.readV("i32.load16_u", Rm4, offsetOf($, f)));
+        writeFloat($, HALF, Rd, $.call("i32", `${target}16`, ...fused ? [$.Hbits(Rd)] : [], x, y), fused ? Rd : Rn);
       },
     ),
   ]);
@@ -280,7 +280,7 @@ const swapped = ($: Builder, a: Node): Node => $.let($.shuffle(shuffleLanes(H, [
 /** Negates the real or the imaginary parts. */
 function partlyNegated($: Builder, real: boolean, imaginary: boolean, a: Node): Node {
   const pair = (real ? 0x8000n : 0n) | (imaginary ? 0x8000_0000n : 0n), half = replicate(pair, 2);
-  return real || imaginary ? $.let($.eor(a, $.v128(half, half))) : a;
+  return real || imaginary ? $.let(unlessNaNs($, "i16x8", a, $.eor(a, $.v128(half, half)))) : a;
 }
 
 function partialProduct($: Builder, Q: Node, rot: number, sum: Node, a: Node, b: Node): Node {
@@ -326,7 +326,7 @@ function widened($: Builder, f: { Q: number; Rn: Node; Rd: Node }, half: number,
   const count = f.Q ? 4 : 2, first = half * count, d = $.Q(f.Rd);
   let result = $.v128(0n, 0n);
   for (let lane = 0; lane < count; lane++) {
-    const a = $.let($.readV("i32.load16_u", f.Rn, 2 * (first + lane))), x = negates ? $.eor(a, 0x8000) : a;
+    const a = $.let($.readV("i32.load16_u", f.Rn, 2 * (first + lane))), x = negates ? negate($, a) : a;
     const sum = $.call("f32", "FPMulAddH", $.lane("f32x4.extract_lane", lane, d), x, second(first + lane));
     result = $.lane("f32x4.replace_lane", lane, result, sum);
   }

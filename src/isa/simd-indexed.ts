@@ -3,7 +3,7 @@
 // words, H for doublewords.
 
 import type { Builder, Node } from "./builder.ts";
-import { element, FLOATS, readFloat, scalar, vector, writeFloat } from "./fp-operands.ts";
+import { element, FLOATS, negate, readFloat, scalar, unlessNaNs, vector, writeFloat } from "./fp-operands.ts";
 import { insn, type Instruction } from "./insn.ts";
 import { arrangementName } from "./simd-fp.ts";
 import { bits, halfOf, LANES, multiply, pattern, scalarOf, setScalar, setVector, SPLAT_LOADS, vectorOf } from "./simd-operands.ts";
@@ -147,7 +147,8 @@ const floats = () =>
           { shape: "Q", when: (f) => size === 2 || f.Q === 1, unallocated, cold: (f) => name === "fmulx" || !f.Q },
           (f) => `${name}\t${vector(size, f.Q, f.Rd)}, ${vector(size, f.Q, f.Rn)}, ${elementText(size, f)}`,
           ({ Q, Rn, Rd, ...f }, $) => {
-            const a = vectorOf($, Q, Rn), x = negates ? $.op(`${format.lanes}.neg`, a) : a, y = replicated($, size, f);
+            const a = vectorOf($, Q, Rn), y = replicated($, size, f);
+            const x = negates ? unlessNaNs($, format.lanes, a, $.op(`${format.lanes}.neg`, a)) : a;
             const function_ = target + arrangementName(sz, Q);
             setVector($, Q, Rd, fused ? $.call("v128", function_, $.Q(Rd), x, y) : $.call("v128", function_, x, y));
           },
@@ -159,10 +160,10 @@ const floats = () =>
           (f) => `${name}\t${scalar(size, f.Rd)}, ${scalar(size, f.Rn)}, ${elementText(size, f)}`,
           ({ Rn, Rd, ...f }, $) => {
             const { register, offset } = locate($, size, f);
-            const a = readFloat($, format, Rn), x = negates ? $.op(`${format.type}.neg`, a) : a;
+            const a = readFloat($, format, Rn), x = negates ? negate($, a) : a;
             const y = $.let($.readV(`${format.type}.load`, register, offset)), function_ = `${target}${format.width}`;
             const operands = fused ? [readFloat($, format, Rd), x, y] : [x, y];
-            writeFloat($, format, Rd, $.call(format.type, function_, ...operands));
+            writeFloat($, format, Rd, $.call(format.type, function_, ...operands), fused ? Rd : Rn);
           },
         ),
       ];

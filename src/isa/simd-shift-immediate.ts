@@ -232,14 +232,15 @@ const fixedPoint = () =>
           scalars("11100"),
           { cold: true },
           (f) => scalarText(from, f),
-          ({ low, Rn, Rd }, $) => writeFloat($, format, Rd, scalarFromFixed($, format, U, Rn, fractionBits($, low))),
+          ({ low, Rn, Rd }, $) => writeFloat($, format, Rd, scalarFromFixed($, format, U, Rn, fractionBits($, low)), Rd),
         ),
         insn(
           `FCVTZ${letter} (SIMD scalar, fixed-point, ${width})`,
           scalars("11111"),
           { cold: true },
           (f) => scalarText(to, f),
-          ({ low, Rn, Rd }, $) => writeFloat($, format, Rd, scalarToFixed($, format, U, readFloat($, format, Rn), scale($, low), $.i32(3))),
+          ({ low, Rn, Rd }, $) =>
+            writeFloat($, format, Rd, scalarToFixed($, format, U, readFloat($, format, Rn), scale($, low), $.i32(3)), Rd),
         ),
       ];
     })

@@ -119,19 +119,24 @@ function expandAll(part: readonly Instruction[], isVector: boolean): Encoding[] 
   return list;
 }
 
-/** Meanings without fixed fields, by the index of the encoding: each is asked for several times. */
-const meanings: Builder[] = [];
+/**
+ * Meanings without fixed fields, by the index of the encoding: each is asked for several times. On
+ * CPUs with FEAT_AFP they are others.
+ */
+const meanings: Builder[] = [], alternateMeanings: Builder[] = [];
 
 /**
  * The meaning of an encoding: statements with the shape fields filled in, and `fixed` operand
  * fields as constants. It belongs to all who ask.
+ * @param alternate on a CPU with FEAT_AFP (`InstructionSet.meaningOf`)
  */
-export function semanticsOf(encoding: Encoding, fixed: Partial<FieldValues> = {}): Builder {
-  return Object.keys(fixed).length > 0 ? build(encoding, fixed) : meanings[encoding.index] ??= build(encoding, fixed);
+export function semanticsOf(encoding: Encoding, fixed: Partial<FieldValues> = {}, alternate = false): Builder {
+  if (Object.keys(fixed).length > 0) return build(encoding, fixed, alternate);
+  return (alternate ? alternateMeanings : meanings)[encoding.index] ??= build(encoding, fixed, alternate);
 }
 
-function build(encoding: Encoding, fixed: Partial<FieldValues>): Builder {
-  const builder = new Builder();
+function build(encoding: Encoding, fixed: Partial<FieldValues>, alternate: boolean): Builder {
+  const builder = new Builder(alternate);
   const fields: Record<string, number | Node> = {};
   for (const [name, { position, width }] of encoding.instruction.fields) {
     const constant = fixed[name];

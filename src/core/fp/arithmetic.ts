@@ -6,15 +6,12 @@
 // normal number and FPSR.IXC is set already, no flag can change and the computer's result is the
 // architecture's. All else goes to `soft-float.ts`.
 
-import { CPU } from "../state/cpu-state.ts";
 import { type Code, constant, type Local, type Operand, type Value } from "../wasm/expression.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
-import { DOUBLE, type Format, Fpcr, Fpsr, Rounding, signBit, SINGLE } from "./formats.ts";
+import { DOUBLE, type Format, Fpsr, Rounding, signBit, SINGLE } from "./formats.ts";
+import { isFast, slowModes } from "./modes.ts";
 import { isInfinite, isNaN, isSignalling, isZero } from "./significands.ts";
 import type { SoftArithmetic, SoftFloat } from "./soft-float.ts";
-
-/** FPCR fields under which the computer's arithmetic is not the architecture's. */
-const SLOW_MODES = Fpcr.FZ | Fpcr.RMode;
 
 /** The Wasm type of a format's numbers: half precision is bits, with zeros above. */
 export function floatType(format: Format & { readonly width: 32 | 64 }): "f32" | "f64";
@@ -38,22 +35,11 @@ export function fromBits(format: Format, bits: Value): Value {
   return format.width === 64 ? bits.reinterpret() : bits.wrap().reinterpret();
 }
 
-/**
- * 1 when FPCR asks for nothing that the computer's arithmetic does not do, and FPSR.IXC is set. One
- * load: FPSR lies after FPCR.
- */
-export function isFast(code: Code): Value {
-  return code.load("i64.load", CPU.FPCR).xor(FAST_MODES).and(FAST_MASK).not();
-}
-
-/** FPSR:FPCR is fast when it differs from `FAST_MODES` in no bit of `FAST_MASK`. */
-export const FAST_MODES = BigInt(Fpsr.IXC) << 32n;
-export const FAST_MASK = FAST_MODES | BigInt(SLOW_MODES);
-
 /** Defines the operations of both widths. */
 export function defineArithmetic(soft: SoftFloat): void {
   for (const [format, slow] of [[SINGLE, soft.single], [DOUBLE, soft.double]] as const) {
     defineBasic(soft, format, slow);
+    defineSteps(soft, format, slow);
     defineMinMax(soft, format, slow);
     defineCompare(soft, format, slow);
   }
@@ -67,7 +53,7 @@ function callSoft(code: Code, format: Format, target: FunctionBuilder, ...operan
 }
 
 function defineBasic(soft: SoftFloat, format: Format, slow: SoftArithmetic): void {
-  const { width } = format, type = floatType(format);
+  const { width } = format, type = floatType(format), slowly = slowModes(soft.alternate);
   const finite = (r: Value) => r.abs().lt(Infinity);
   /** Normal, and not the smallest normal number, which may have been rounded up to that. */
   const normal = (r: Value) => r.abs().gt(smallestNormal(format)).and(finite(r));
@@ -77,8 +63,8 @@ function defineBasic(soft: SoftFloat, format: Format, slow: SoftArithmetic): voi
       const r = code.let(a[operation](b));
       // Sums do not underflow: a tiny one is exact.
       code.if(finite(r), () => {
-        code.if(isFast(code), () => code.return(r));
-        code.if(soft.fpcr(code).and(SLOW_MODES).not(), () => {
+        code.if(isFast(code, soft.alternate), () => code.return(r));
+        code.if(soft.fpcr(code).and(slowly).not(), () => {
           const addend = operation === "sub" ? code.let(b.neg()) : b;
           code.if(sumError(code, a, addend, r).ne(0), () => soft.raise(code, Fpsr.IXC));
           code.return(r);
@@ -101,8 +87,8 @@ function defineBasic(soft: SoftFloat, format: Format, slow: SoftArithmetic): voi
    */
   const shortCut = (code: Code, r: Local, x: Value, y: Value, expected: Value) =>
     code.if(normal(r), () => {
-      code.if(isFast(code), () => code.return(r));
-      code.if(soft.fpcr(code).and(SLOW_MODES).not(), () => {
+      code.if(isFast(code, soft.alternate), () => code.return(r));
+      code.if(soft.fpcr(code).and(slowly).not(), () => {
         const exact = code.let(code.call(productEquals, x, y, expected));
         code.if(exact.not(), () => soft.raise(code, Fpsr.IXC));
         code.if(exact.geS(0), () => code.return(r));
@@ -113,7 +99,7 @@ function defineBasic(soft: SoftFloat, format: Format, slow: SoftArithmetic): voi
     const r = code.let(a.mul(b));
     shortCut(code, r, a, b, r);
     // Zero times a number is exact.
-    code.if(r.eq(0).and(a.eq(0).or(b.eq(0))).and(soft.fpcr(code).and(Fpcr.FZ).not()), () => code.return(r));
+    code.if(r.eq(0).and(a.eq(0).or(b.eq(0))).and(soft.flushes(code).not()), () => code.return(r));
     code.result(callSoft(code, format, slow.FPMul, a, b));
   });
 
@@ -138,9 +124,18 @@ function defineBasic(soft: SoftFloat, format: Format, slow: SoftArithmetic): voi
     });
     code.result(fromBits(format, code.call(slow.FPMul, x, y)));
   });
+}
 
+/** FPRecipStep and FPRSqrtStep: the first operand is negated, but for a NaN with FPCR.AH. */
+function defineSteps(soft: SoftFloat, format: Format, slow: SoftArithmetic): void {
+  const { width } = format, type = floatType(format);
   for (const name of ["FPRecipStep", "FPRSqrtStep"] as const) {
-    soft.define(`${name}${width}`, [type, type], type, (code, a, b) => code.result(callSoft(code, format, slow[name], a.neg(), b)));
+    soft.defineQuiet(`${name}${width}`, [type, type], type, (code, a, b) => {
+      if (soft.alternate) {
+        code.if(a.ne(a).and(soft.alternates(code).nonZero()), () => code.return(callSoft(code, format, slow[name], a, b)));
+      }
+      code.result(callSoft(code, format, slow[name], a.neg(), b));
+    });
   }
 }
 
@@ -209,7 +204,7 @@ function defineMulAddSingle(soft: SoftFloat): void {
     const product = code.let(wide(a).mul(wide(b)));
     const r = code.let(addToOdd(code, product, wide(c)).op("f32.demote_f64", "f32"));
     const normal = r.abs().gt(smallestNormal(SINGLE)).and(r.abs().lt(Infinity));
-    code.if(normal.and(isFast(code)), () => code.return(r));
+    code.if(normal.and(isFast(code, soft.alternate)), () => code.return(r));
     code.result(callSoft(code, SINGLE, soft.single.FPMulAdd, c, a, b));
   });
 }
@@ -222,10 +217,10 @@ function defineMulAddSingle(soft: SoftFloat): void {
 function defineMulAddDouble(soft: SoftFloat): void {
   soft.define("FPMulAdd64", ["f64", "f64", "f64"], "f64", (code, c, a, b) => {
     const product = code.let(a.mul(b));
-    const inRange = productInRange(product, a, b).and(c.abs().lt(2 ** 990)).and(soft.fpcr(code).and(SLOW_MODES).not());
+    const inRange = productInRange(product, a, b).and(c.abs().lt(2 ** 990)).and(soft.fpcr(code).and(slowModes(soft.alternate)).not());
     code.if(inRange, () => {
       const lost = code.let(productError(code, a, b, product));
-      const fast = code.let(isFast(code));
+      const fast = code.let(isFast(code, soft.alternate));
       // An exact product leaves one rounding to do. Small integers and powers of two are frequent.
       const direct = code.let(product.add(c));
       code.if(lost.eq(0).and(direct.abs().gt(smallestNormal(DOUBLE))), () => {
@@ -248,19 +243,41 @@ function defineMulAddDouble(soft: SoftFloat): void {
 function defineMinMax(soft: SoftFloat, format: Format, slow: SoftArithmetic): void {
   const { width } = format, type = floatType(format);
   for (const [name, operation] of [["FPMin", "min"], ["FPMax", "max"]] as const) {
-    const plain = soft.define(`${name}${width}`, [type, type], type, (code, a, b) => {
+    const plain = soft.define(soft.alternate ? `${name}${width}Plain` : `${name}${width}`, [type, type], type, (code, a, b) => {
       const r = code.let(a[operation](b));
-      code.if(r.eq(r).and(soft.fpcr(code).and(Fpcr.FZ).not()), () => code.return(r));
+      code.if(r.eq(r).and(soft.flushes(code).not()), () => code.return(r));
       const x = code.let(code.call(slow.flushInput, toBits(a))), y = code.let(code.call(slow.flushInput, toBits(b)));
       code.if(isNaN(format, x).or(isNaN(format, y)), () => code.return(fromBits(format, code.call(slow.FPProcessNaNs, x, y))));
-      code.result(fromBits(format, x)[operation](fromBits(format, y)));
+      soft.useDenormals(code, slow, x, y);
+      const chosen = fromBits(format, x)[operation](fromBits(format, y));
+      code.result(soft.alternate ? fromBits(format, soft.exact(code, slow, toBits(chosen))) : chosen);
     });
+    if (soft.alternate) {
+      // The second of two zeros, and of operands one of which is a NaN.
+      soft.define(`${name}${width}`, [type, type], type, (code, a, b) => {
+        code.if(soft.alternates(code).not(), () => code.return(code.call(plain, a, b)));
+        const x = code.let(code.call(slow.flushInput, toBits(a))), y = code.let(code.call(slow.flushInput, toBits(b)));
+        code.if(isZero(format, x).and(isZero(format, y)), () => code.return(fromBits(format, y)));
+        code.if(isNaN(format, x).or(isNaN(format, y)), () => {
+          soft.raise(code, Fpsr.IOC);
+          code.return(fromBits(format, y));
+        });
+        soft.useDenormals(code, slow, x, y);
+        code.result(fromBits(format, x)[operation](fromBits(format, y)));
+      });
+    }
     // A quiet NaN loses against a number.
     soft.define(`${name}Num${width}`, [type, type], type, (code, a, b) => {
       const x = code.let(toBits(a)), y = code.let(toBits(b));
       const quiet = (bits: Value) => isNaN(format, bits).and(isSignalling(format, bits).not());
-      code.if(quiet(x).and(isNaN(format, y).not()), () => code.return(fromBits(format, code.call(slow.flushInput, y))));
-      code.if(quiet(y).and(isNaN(format, x).not()), () => code.return(fromBits(format, code.call(slow.flushInput, x))));
+      const number = (bits: Value) => {
+        if (!soft.alternate) return fromBits(format, code.call(slow.flushInput, bits));
+        const flushed = code.let(code.call(slow.flushInput, bits));
+        soft.useDenormals(code, slow, flushed);
+        return fromBits(format, soft.exact(code, slow, flushed));
+      };
+      code.if(quiet(x).and(isNaN(format, y).not()), () => code.return(number(y)));
+      code.if(quiet(y).and(isNaN(format, x).not()), () => code.return(number(x)));
       code.result(code.call(plain, a, b));
     });
   }
@@ -273,8 +290,9 @@ function defineCompare(soft: SoftFloat, format: Format, slow: SoftArithmetic): v
    * signaling NaNs.
    */
   const prepare = (code: Code, a: Local, b: Local, signal: Value) => {
-    code.if(soft.fpcr(code).and(Fpcr.FZ).nonZero(), () => {
+    code.if(soft.flushes(code).nonZero(), () => {
       for (const x of [a, b]) code.set(x, fromBits(format, code.call(slow.flushInput, toBits(x))));
+      if (soft.alternate) code.if(a.eq(a).and(b.eq(b)), () => soft.useDenormals(code, slow, toBits(a), toBits(b)));
     });
     code.if(a.ne(a).or(b.ne(b)), () => {
       const signalling = isSignalling(format, toBits(a)).or(isSignalling(format, toBits(b)));

@@ -6,30 +6,37 @@
 
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-import { Fpcr, Fpsr, Rounding } from "./formats.ts";
+import { Fpcr, Fpsr, Rounding, SINGLE } from "./formats.ts";
 import type { SoftFloat } from "./soft-float.ts";
 
-const SMALLEST_NORMAL = 2 ** -126, DEFAULT_NAN = 0x7fc0_0000;
+const SMALLEST_NORMAL = 2 ** -126;
 const SINGLE_SIGN = 0x8000_0000 | 0, SINGLE_INFINITY = 0x7f80_0000, SINGLE_QUIET = 0x40_0000;
 /** Bits of a double's fraction below those of a single's, and the lowest of the latter. */
 const BELOW_SINGLE = 0x1fff_ffffn, SINGLE_UNIT = 0x2000_0000n;
 
 /** Defines the functions of FEAT_BF16. */
 export function defineBrainFloat(soft: SoftFloat): void {
-  defineRound(soft.library);
+  defineRound(soft);
   defineDotAdd(soft.library);
   defineConvert(soft);
+  if (soft.alternate) defineMulAdd(soft);
+}
+
+/** FPMulAddBF (addend, a, b): that of BFMLALB and BFMLALT on CPUs with FEAT_AFP. */
+function defineMulAdd(soft: SoftFloat): void {
+  const mulAdd = soft.library.named("FPMulAdd32");
+  soft.defineQuiet("FPMulAddBF", ["f32", "f32", "f32"], "f32", (code, c, a, b) => code.result(code.call(mulAdd, c, a, b)));
 }
 
 const asSingle = (bits: Value): Value => bits.op("f32.reinterpret_i32", "f32");
 
 /** BFRound: (sum as a double, its error) -> single: to odd, without subnormals. */
-function defineRound(library: Library): void {
-  const c = new Code(library.define("brainRound", ["f64", "f64"], ["f32"]));
+function defineRound(soft: SoftFloat): void {
+  const c = new Code(soft.library.define("brainRound", ["f64", "f64"], ["f32"]));
   const sum = c.parameter(0), error = c.parameter(1);
   // Infinities and NaNs.
   c.if(sum.sub(sum).ne(0), () => {
-    c.return(sum.ne(sum).select(asSingle(constant("i32", DEFAULT_NAN)), sum.op("f32.demote_f64", "f32")));
+    c.return(sum.ne(sum).select(asSingle(soft.defaultNaN(c, SINGLE).wrap()), sum.op("f32.demote_f64", "f32")));
   });
   const bits = c.let(sum.op("i64.reinterpret_f64", "i64"));
   c.if(error.ne(0).and(bits.wrap().and(1).not()), () => {
@@ -65,16 +72,19 @@ function defineDotAdd(library: Library): void {
 
 /** FPConvertBF: (bits of a single) -> bits of a BFloat16, rounded as FPCR says. */
 function defineConvert(soft: SoftFloat): void {
-  soft.define("FPConvertBF", ["i32"], "i32", (code, x) => {
+  soft.defineQuiet("FPConvertBF", ["i32"], "i32", (code, x) => {
     const magnitude = code.let(x.and(~SINGLE_SIGN)), sign = x.shrU(16).and(0x8000);
     code.if(magnitude.gtU(SINGLE_INFINITY), () => {
       code.if(x.and(SINGLE_QUIET).not(), () => soft.raise(code, Fpsr.IOC));
-      code.if(soft.fpcr(code).and(Fpcr.DN), () => code.return(constant("i32", DEFAULT_NAN >>> 16)));
+      code.if(soft.fpcr(code).and(Fpcr.DN), () => code.return(soft.defaultNaN(code, SINGLE).wrap().shrU(16)));
       code.return(x.shrU(16).or(SINGLE_QUIET >>> 16));
     });
     const isSubnormal = code.let(magnitude.sub(1).ltU(0x7f_ffff));
-    code.if(isSubnormal.and(soft.fpcr(code).and(Fpcr.FZ).nonZero()), () => {
-      soft.raise(code, Fpsr.IDC);
+    code.if(isSubnormal.and(soft.flushes(code).nonZero()), () => {
+      const raise = () => soft.raise(code, Fpsr.IDC);
+      // FIZ alone says nothing in FPSR.
+      if (soft.alternate) code.if(soft.fpcr(code).and(Fpcr.FZ), raise);
+      else raise();
       code.return(sign);
     });
     const rest = code.let(x.and(0xffff)), mode = code.let(soft.roundingMode(code)), isNegative = x.shrU(31);

@@ -4,8 +4,9 @@
 // precision is an i32 with zeros above.
 
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
-import { floatType, fromBits, isFast, roundToIntegral, toBits } from "./arithmetic.ts";
+import { floatType, fromBits, roundToIntegral, toBits } from "./arithmetic.ts";
 import { defaultNaN, DOUBLE, type Format, Fpcr, Fpsr, HALF, infinity, quietBit, Rounding, signBit, SINGLE } from "./formats.ts";
+import { isFast, slowModes } from "./modes.ts";
 import { isInfinite, isNaN, isZero, unpack } from "./significands.ts";
 import type { SoftFloat } from "./soft-float.ts";
 
@@ -40,7 +41,7 @@ function defineRoundInt(soft: SoftFloat, format: Format): void {
   const type = floatType(format);
   soft.define(`FPRoundInt${format.width}`, [type, "i32", "i32"], type, (code, x, mode, exact) => {
     code.if(x.ne(x), () => code.return(fromBits(format, code.call(FPProcessNaN, toBits(x)))));
-    code.if(soft.fpcr(code).and(Fpcr.FZ).nonZero(), () => code.set(x, fromBits(format, code.call(flushInput, toBits(x)))));
+    code.if(soft.flushes(code).nonZero(), () => code.set(x, fromBits(format, code.call(flushInput, toBits(x)))));
     const r = roundToIntegral(code, x, mode);
     code.if(exact.nonZero().and(r.ne(x)), () => soft.raise(code, Fpsr.IXC));
     code.result(r);
@@ -56,9 +57,16 @@ function defineToFixed(soft: SoftFloat, width: 32 | 64, signed: boolean): void {
   const type = `i${width}` as const;
   const limit = 2 ** (signed ? width - 1 : width), least = signed ? -limit : 0;
   soft.define(`FPToFixed${signed ? "S" : "U"}${width}`, ["f64", "f64", "i32", "f64"], type, (code, x, scale, mode, smallest) => {
-    code.if(soft.fpcr(code).and(Fpcr.FZ).nonZero().and(x.ne(0)).and(x.abs().lt(smallest)), () => {
-      soft.raise(code, Fpsr.IDC);
-      code.set(x, 0);
+    const modes = Fpcr.FZ | (soft.alternate ? Fpcr.FIZ : 0);
+    code.if(soft.fpcr(code).and(modes).nonZero().and(x.ne(0)).and(x.abs().lt(smallest)), () => {
+      const flush = () => {
+        soft.raise(code, Fpsr.IDC);
+        code.set(x, 0);
+      };
+      if (!soft.alternate) return flush();
+      // As `flushInput`.
+      code.if(soft.fpcr(code).and(Fpcr.FZ | Fpcr.AH).eq(Fpcr.FZ), flush);
+      code.if(soft.fpcr(code).and(Fpcr.FIZ), () => code.set(x, 0));
     });
     code.set(x, x.mul(scale));
     const r = roundToIntegral(code, x, mode);
@@ -85,7 +93,7 @@ function defineFixedToFP(soft: SoftFloat, format: Format, signed: boolean): void
     // Integers that fit into the fraction are exact in every rounding mode.
     const reach = 1n << BigInt(fraction + 1);
     const small = signed ? x.add(reach).leU(2n * reach) : x.leU(reach);
-    code.if(small.or(isFast(code)), () => code.return(converted));
+    code.if(small.or(isFast(code, soft.alternate)), () => code.return(converted));
     const sign = code.let(signed ? x.ltS(0) : constant("i32", 0));
     const magnitude = code.let(sign.select(constant("i64", 0).sub(x), x));
     const exponent = code.let(constant("i32", 63).sub(magnitude.clz().wrap()).sub(fbits));
@@ -107,12 +115,12 @@ function defineConvert(soft: SoftFloat, from: Format, to: Format, mode?: number)
     const result = (bits: Value) => to.width === 16 ? bits.wrap() : fromBits(to, bits);
     if (from === SINGLE && to === DOUBLE) {
       // Exact, unless a subnormal is to be flushed.
-      const flushes = soft.fpcr(code).and(Fpcr.FZ).nonZero();
+      const flushes = soft.flushes(code).nonZero();
       code.if(x.eq(x).and(flushes.not()), () => code.return(x.op("f64.promote_f32", "f64")));
     }
     if (from === DOUBLE && to === SINGLE && mode === undefined) {
       const r = code.let(x.op("f32.demote_f64", "f32"));
-      const plain = soft.fpcr(code).and(Fpcr.FZ | Fpcr.RMode).not();
+      const plain = soft.fpcr(code).and(slowModes(soft.alternate)).not();
       code.if(r.abs().gt(2 ** -126).and(r.abs().lt(Infinity)).and(plain), () => {
         code.if(r.op("f64.promote_f32", "f64").ne(x), () => soft.raise(code, Fpsr.IXC));
         code.return(r);
@@ -123,6 +131,7 @@ function defineConvert(soft: SoftFloat, from: Format, to: Format, mode?: number)
     const signed = code.let(sign.shl(to.width - 1));
     const alternative = code.let(soft.fpcr(code).and(Fpcr.AHP));
     convertSpecial(code, soft, from, to, { bits, signed, alternative, result });
+    soft.useDenormals(code, softOf(soft, from), bits);
     const { exponent, significand } = unpack(code, from, bits);
     const rounding = mode === undefined ? soft.roundingMode(code) : constant("i32", mode);
     code.result(result(code.call(softOf(soft, to).FPRound, sign.wrap(), exponent, significand, rounding)));
@@ -150,7 +159,7 @@ function convertSpecial(
         code.return(result(signed));
       });
     }
-    code.if(soft.fpcr(code).and(Fpcr.DN).nonZero(), () => code.return(result(constant("i64", defaultNaN(to)))));
+    code.if(soft.fpcr(code).and(Fpcr.DN).nonZero(), () => code.return(result(soft.defaultNaN(code, to))));
     const payload = bits.and(quietBit(from) - 1n), distance = to.fraction - from.fraction;
     const kept = distance >= 0 ? payload.shl(distance) : payload.shrU(-distance);
     code.return(result(signed.or(defaultNaN(to)).or(kept)));

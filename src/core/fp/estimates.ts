@@ -5,14 +5,24 @@
 import { type Code, constant, type Value } from "../wasm/expression.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import { floatType, fromBits, toBits } from "./arithmetic.ts";
-import { defaultNaN, DOUBLE, type Format, Fpcr, Fpsr, HALF, infinity, Rounding, signBit, SINGLE } from "./formats.ts";
+import { DOUBLE, type Format, Fpcr, Fpsr, HALF, infinity, Rounding, signBit, SINGLE } from "./formats.ts";
 import { isInfinite, isNaN, isZero } from "./significands.ts";
 import type { SoftArithmetic, SoftFloat } from "./soft-float.ts";
 
-/** Defines the estimates of both widths and of unsigned integers. */
-export function defineEstimates(soft: SoftFloat): void {
+/** The tables of the estimates of FEAT_RPRES: 12 bits of a fraction from 11, not 8 from 8. */
+interface IncreasedPrecision {
+  readonly recip: FunctionBuilder;
+  readonly rsqrt: FunctionBuilder;
+}
+
+/**
+ * Defines the estimates of both widths and of unsigned integers.
+ * @param increased whether those of singles have more bits while FPCR.AH is set (FEAT_RPRES)
+ */
+export function defineEstimates(soft: SoftFloat, increased: boolean): void {
   const recip = defineRecipTable(soft), rsqrt = defineRSqrtTable(soft);
-  for (const [format, slow] of [[SINGLE, soft.single], [DOUBLE, soft.double]] as const) defineOfFormat(soft, format, slow);
+  defineOfFormat(soft, SINGLE, soft.single, increased ? defineIncreasedPrecision(soft) : undefined);
+  defineOfFormat(soft, DOUBLE, soft.double);
   soft.define("UnsignedRecipEstimate", ["i32"], "i32", (code, x) => {
     code.if(x.geS(0), () => code.return(constant("i32", -1)));
     code.result(code.call(recip, x.shrU(23)).shl(23));
@@ -28,9 +38,9 @@ export function defineHalfEstimates(soft: SoftFloat, slow: SoftArithmetic): void
   defineOfFormat(soft, HALF, slow);
 }
 
-function defineOfFormat(soft: SoftFloat, format: Format, slow: SoftArithmetic): void {
-  defineRecipEstimate(soft, format, slow, soft.library.named("RecipEstimate"));
-  defineRSqrtEstimate(soft, format, slow, soft.library.named("RecipSqrtEstimate"));
+function defineOfFormat(soft: SoftFloat, format: Format, slow: SoftArithmetic, increased?: IncreasedPrecision): void {
+  defineRecipEstimate(soft, format, slow, increased);
+  defineRSqrtEstimate(soft, format, slow, increased);
   defineRecpX(soft, format, slow);
 }
 
@@ -55,15 +65,34 @@ function defineRSqrtTable(soft: SoftFloat): FunctionBuilder {
   });
 }
 
+/** As the tables above with 4 bits more: from [2048, 4095], or [1024, 4095], to [4096, 8191]. */
+function defineIncreasedPrecision(soft: SoftFloat): IncreasedPrecision {
+  const recip = soft.define("RecipEstimateIncreased", ["i32"], "i32", (code, a) => {
+    code.result(constant("i32", 1 << 26).divU(a.shl(1).or(1)).add(1).shrU(1));
+  });
+  const rsqrt = soft.define("RecipSqrtEstimateIncreased", ["i32"], "i32", (code, a) => {
+    code.if(a.ltU(2048), () => code.set(a, a.shl(1).or(1)), () => code.set(a, a.or(1).shl(1)));
+    // The largest b with a * b * b < 2^39, in doubles, which hold these products exactly.
+    const factor = code.let(a.op("f64.convert_i32_u", "f64")), limit = 2 ** 39;
+    const b = code.let(constant("f64", limit).div(factor).sqrt().trunc());
+    const square = (x: Value) => factor.mul(x).mul(x);
+    code.if(square(b.add(1)).lt(limit), () => code.set(b, b.add(1)));
+    code.if(square(b).ge(limit), () => code.set(b, b.sub(1)));
+    code.result(b.op("i32.trunc_sat_f64_u", "i32").add(1).shrU(1));
+  });
+  return { recip, rsqrt };
+}
+
 function fields(code: Code, format: Format, bits: Value) {
   const exponent = code.let(bits.shrU(format.fraction).wrap().and(format.maximum));
   const fraction = code.let(bits.and((1n << BigInt(format.fraction)) - 1n));
   return { exponent, fraction };
 }
 
-function defineRecipEstimate(soft: SoftFloat, format: Format, slow: SoftArithmetic, table: FunctionBuilder): void {
+function defineRecipEstimate(soft: SoftFloat, format: Format, slow: SoftArithmetic, increased?: IncreasedPrecision): void {
   const { width, fraction: F, bias } = format, type = floatType(format), mask = (1n << BigInt(F)) - 1n;
-  soft.define(`FPRecipEstimate${width}`, [type], type, (code, x) => {
+  const table = soft.library.named("RecipEstimate");
+  soft.defineQuiet(`FPRecipEstimate${width}`, [type], type, (code, x) => {
     const done = (bits: Value) => code.return(fromBits(format, bits));
     const bits = code.let(code.call(slow.flushInput, toBits(x)));
     const sign = code.let(bits.and(signBit(format)));
@@ -96,9 +125,12 @@ function defineRecipEstimate(soft: SoftFloat, format: Format, slow: SoftArithmet
         code.set(fraction, fraction.shl(2).and(mask));
       }, () => code.set(fraction, fraction.shl(1).and(mask)));
     });
-    const estimate = code.call(table, fraction.shrU(F - 8).wrap().or(256));
     const result = code.let(constant("i32", 2 * bias - 1).sub(exponent));
-    code.set(fraction, estimate.and(255).wide().shl(F - 8));
+    const estimate = () => code.set(fraction, code.call(table, fraction.shrU(F - 8).wrap().or(256)).and(255).wide().shl(F - 8));
+    if (increased) {
+      const precise = code.call(increased.recip, fraction.shrU(F - 11).wrap().or(2048));
+      code.if(soft.alternates(code), () => code.set(fraction, precise.and(4095).wide().shl(F - 12)), estimate);
+    } else estimate();
     // The result may be subnormal.
     code.if(result.not(), () => code.set(fraction, fraction.shrU(1).or(1n << BigInt(F - 1))));
     code.if(result.eq(-1), () => {
@@ -109,9 +141,10 @@ function defineRecipEstimate(soft: SoftFloat, format: Format, slow: SoftArithmet
   });
 }
 
-function defineRSqrtEstimate(soft: SoftFloat, format: Format, slow: SoftArithmetic, table: FunctionBuilder): void {
+function defineRSqrtEstimate(soft: SoftFloat, format: Format, slow: SoftArithmetic, increased?: IncreasedPrecision): void {
   const { width, fraction: F, bias } = format, type = floatType(format), mask = (1n << BigInt(F)) - 1n;
-  soft.define(`FPRSqrtEstimate${width}`, [type], type, (code, x) => {
+  const table = soft.library.named("RecipSqrtEstimate");
+  soft.defineQuiet(`FPRSqrtEstimate${width}`, [type], type, (code, x) => {
     const done = (bits: Value) => code.return(fromBits(format, bits));
     const bits = code.let(code.call(slow.flushInput, toBits(x)));
     code.if(isNaN(format, bits), () => done(code.call(slow.FPProcessNaN, bits)));
@@ -121,7 +154,7 @@ function defineRSqrtEstimate(soft: SoftFloat, format: Format, slow: SoftArithmet
     });
     code.if(bits.and(signBit(format)).nonZero(), () => {
       soft.raise(code, Fpsr.IOC);
-      done(constant("i64", defaultNaN(format)));
+      done(soft.defaultNaN(code, format));
     });
     code.if(isInfinite(format, bits), () => done(constant("i64", 0)));
     const { exponent, fraction } = fields(code, format, bits);
@@ -130,17 +163,24 @@ function defineRSqrtEstimate(soft: SoftFloat, format: Format, slow: SoftArithmet
       code.set(exponent, constant("i32", 0).sub(leading.wrap()));
       code.set(fraction, fraction.shl(leading.add(1)).and(mask));
     });
+    const result = constant("i32", 3 * bias - 1).sub(exponent).shrU(1).wide().shl(F);
+    if (increased) {
+      code.if(soft.alternates(code), () => {
+        const top = code.let(fraction.shrU(F - 11).wrap().or(2048));
+        const estimate = code.call(increased.rsqrt, exponent.and(1).select(top.shrU(1), top));
+        done(result.or(estimate.and(4095).wide().shl(F - 12)));
+      });
+    }
     const top = code.let(fraction.shrU(F - 8).wrap().or(256));
     const estimate = code.call(table, exponent.and(1).select(top.shrU(1), top));
-    const result = constant("i32", 3 * bias - 1).sub(exponent).shrU(1);
-    code.result(fromBits(format, result.wide().shl(F).or(estimate.and(255).wide().shl(F - 8))));
+    code.result(fromBits(format, result.or(estimate.and(255).wide().shl(F - 8))));
   });
 }
 
 /** FRECPX: the sign, the exponent inverted, no fraction. */
 function defineRecpX(soft: SoftFloat, format: Format, slow: SoftArithmetic): void {
   const { width, fraction: F, maximum } = format, type = floatType(format);
-  soft.define(`FPRecpX${width}`, [type], type, (code, x) => {
+  soft.defineQuiet(`FPRecpX${width}`, [type], type, (code, x) => {
     const bits = code.let(code.call(slow.flushInput, toBits(x)));
     code.if(isNaN(format, bits), () => code.return(fromBits(format, code.call(slow.FPProcessNaN, bits))));
     const { exponent } = fields(code, format, bits);

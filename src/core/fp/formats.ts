@@ -1,6 +1,8 @@
 // The floating-point formats, FPCR and FPSR fields and rounding modes of the Arm architecture.
 // Arm ARM A1.4 (formats), C5.2.8 (FPCR), C5.2.9 (FPSR).
 
+import type { FeatureName } from "../../isa/features.ts";
+
 /** A binary interchange format. Bit patterns are handled as i64, narrower ones with zeros above. */
 export interface Format {
   /** Width in bits. */
@@ -39,13 +41,21 @@ export const Fpcr = {
   RMode: 3 << 22,
   /** Subnormal half-precision operands and results become zero (FEAT_FP16). */
   FZ16: 1 << 19,
+  /** Results of scalar instructions leave the other elements of a register (FEAT_AFP). */
+  NEP: 1 << 2,
+  /** Alternate handling of NaNs, zeros and subnormal numbers (FEAT_AFP). */
+  AH: 1 << 1,
+  /** Subnormal single and double inputs become zero (FEAT_AFP). */
+  FIZ: 1 << 0,
 } as const;
 
 /** The lowest bit of FPCR.RMode. */
 export const RMODE_SHIFT = 22;
 
-/** Bits of FPCR that every CPU implements (no trapping). */
-export const FPCR_MASK = Fpcr.AHP | Fpcr.DN | Fpcr.FZ | Fpcr.RMode;
+/** Bits of FPCR that a CPU implements (no trapping). */
+export const fpcrMask = (features: ReadonlySet<FeatureName>): number =>
+  Fpcr.AHP | Fpcr.DN | Fpcr.FZ | Fpcr.RMode | (features.has("FEAT_FP16") ? Fpcr.FZ16 : 0) |
+  (features.has("FEAT_AFP") ? Fpcr.NEP | Fpcr.AH | Fpcr.FIZ : 0);
 
 /** Cumulative flags of FPSR. */
 export const Fpsr = {

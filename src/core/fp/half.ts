@@ -72,7 +72,13 @@ function defineBasic(soft: SoftFloat, slow: SoftArithmetic): void {
   // A NaN operand is not negated.
   define("FPSub", 2, (code, a, b) => code.call(slow.FPAdd, a, b.xor(isNaN(HALF, b).select(constant("i64", 0), signBit(HALF)))));
   for (const name of ["FPRecipStep", "FPRSqrtStep"] as const) {
-    define(name, 2, (code, a, b) => code.call(slow[name], a.xor(signBit(HALF)), b));
+    soft.defineQuiet(`${name}16`, ["i32", "i32"], "i32", (code, x, y) => {
+      const a = code.let(bits(x)), b = code.let(bits(y));
+      if (soft.alternate) {
+        code.if(isNaN(HALF, a).and(soft.alternates(code).nonZero()), () => code.return(code.call(slow[name], a, b).wrap()));
+      }
+      code.result(code.call(slow[name], a.xor(signBit(HALF)), b).wrap());
+    });
   }
   // As FPMul, but zero times infinity is 2.
   define("FPMulX", 2, (code, a, b) => {
@@ -90,20 +96,36 @@ function flushed(code: Code, slow: SoftArithmetic, a: Value, b: Value): [Local, 
 
 function defineMinMax(soft: SoftFloat, slow: SoftArithmetic, widen: FunctionBuilder): void {
   for (const [name, takesFirst] of [["FPMin", "lt"], ["FPMax", "gt"]] as const) {
-    const plain = soft.define(`${name}16`, ["i32", "i32"], "i32", (code, a, b) => {
+    const plain = soft.define(soft.alternate ? `${name}16Plain` : `${name}16`, ["i32", "i32"], "i32", (code, a, b) => {
       const [x, y] = flushed(code, slow, a, b);
       code.if(isNaN(HALF, x).or(isNaN(HALF, y)), () => code.return(code.call(slow.FPProcessNaNs, x, y).wrap()));
       const p = code.let(code.call(widen, x.wrap())), q = code.let(code.call(widen, y.wrap()));
       // Equal numbers are the same, or zeros of either sign.
       code.if(p.eq(q), () => code.return((name === "FPMin" ? x.or(y) : x.and(y)).wrap()));
-      code.result(p[takesFirst](q).select(x, y).wrap());
+      const chosen = p[takesFirst](q).select(x, y);
+      code.result(soft.exact(code, slow, chosen).wrap());
     });
+    if (soft.alternate) {
+      // The second of two zeros, and of operands one of which is a NaN; subnormal numbers stay.
+      soft.define(`${name}16`, ["i32", "i32"], "i32", (code, a, b) => {
+        code.if(soft.alternates(code).not(), () => code.return(code.call(plain, a, b)));
+        const [x, y] = flushed(code, slow, a, b);
+        code.if(isZero(HALF, x).and(isZero(HALF, y)), () => code.return(y.wrap()));
+        code.if(isNaN(HALF, x).or(isNaN(HALF, y)), () => {
+          soft.raise(code, Fpsr.IOC);
+          code.return(y.wrap());
+        });
+        const p = code.call(widen, x.wrap()), q = code.call(widen, y.wrap());
+        code.result(p[takesFirst](q).select(x, y).wrap());
+      });
+    }
     // A quiet NaN loses against a number.
     soft.define(`${name}Num16`, ["i32", "i32"], "i32", (code, a, b) => {
       const [x, y] = [code.let(bits(a)), code.let(bits(b))];
       const quiet = (value: Value) => isNaN(HALF, value).and(isSignalling(HALF, value).not());
-      code.if(quiet(x).and(isNaN(HALF, y).not()), () => code.return(code.call(slow.flushInput, y).wrap()));
-      code.if(quiet(y).and(isNaN(HALF, x).not()), () => code.return(code.call(slow.flushInput, x).wrap()));
+      const number = (value: Value) => soft.exact(code, slow, code.call(slow.flushInput, value)).wrap();
+      code.if(quiet(x).and(isNaN(HALF, y).not()), () => code.return(number(y)));
+      code.if(quiet(y).and(isNaN(HALF, x).not()), () => code.return(number(x)));
       code.result(code.call(plain, a, b));
     });
   }

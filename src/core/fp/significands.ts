@@ -14,6 +14,11 @@ export function isSignalling(format: Format, x: Value): Value {
   return isNaN(format, x).and(x.and(quietBit(format)).not());
 }
 
+/** 1 when these bits are a subnormal number. */
+export function isSubnormal(format: Format, x: Value): Value {
+  return x.and(signBit(format) - 1n).sub(1).ltU((1n << BigInt(format.fraction)) - 1n);
+}
+
 /** 1 when these bits are an infinity. */
 export function isInfinite(format: Format, x: Value): Value {
   return x.and(signBit(format) - 1n).eq(infinity(format));
@@ -98,4 +103,72 @@ export function multiply128(code: Code, a: Value, b: Value): { high: Local; low:
   const middle = code.let(x0.mul(y1).add(cross.and(0xffffffff)));
   const high = code.let(x1.mul(y1).add(cross.shrU(32)).add(middle.shrU(32)));
   return { high, low: code.let(x.mul(y)) };
+}
+
+/** A number of 128 bits: high:low / 2^126 * 2^exponent. */
+interface Wide {
+  readonly high: Local;
+  readonly low: Local;
+  readonly exponent: Local;
+}
+
+/**
+ * Adds an addend, or subtracts it if the signs are opposite.
+ * @param cancelled emits what happens if nothing is left
+ */
+export function addWide(
+  code: Code,
+  { high, low, exponent, sign }: Wide & { readonly sign: Local },
+  addend: { readonly high: Local; readonly low: Local; readonly exponent: Value },
+  opposite: Local,
+  cancelled: () => void,
+): void {
+  const distance = code.let(exponent.sub(addend.exponent));
+  code.if(distance.ltS(0), () => {
+    shiftRightSticky128(code, high, low, constant("i32", 0).sub(distance));
+    code.set(exponent, addend.exponent);
+  }, () => shiftRightSticky128(code, addend.high, addend.low, distance));
+  code.if(opposite, () => {
+    // The larger minus the smaller, with the sign of the larger.
+    code.if(high.ltU(addend.high).or(high.eq(addend.high).and(low.ltU(addend.low))), () => {
+      code.set(sign, sign.xor(1));
+      for (const [p, q] of [[high, addend.high], [low, addend.low]]) {
+        const swap = code.let(p);
+        code.set(p, q);
+        code.set(q, swap);
+      }
+    });
+    code.set(high, high.sub(addend.high).sub(low.ltU(addend.low).wide()));
+    code.set(low, low.sub(addend.low));
+    code.if(high.or(low).not(), () => cancelled());
+  }, () => {
+    code.set(low, low.add(addend.low));
+    code.set(high, high.add(addend.high).add(low.ltU(addend.low).wide()));
+  });
+}
+
+/** Moves the highest bit to 62, where a significand has it before it is rounded. */
+export function normalizeWide(code: Code, { high, low, exponent }: Wide): void {
+  code.if(high.not(), () => {
+    // 63, so that the highest bit is not a sign yet.
+    code.set(high, low.shrU(1));
+    code.set(low, low.shl(63));
+    code.set(exponent, exponent.sub(63));
+    code.if(high.not(), () => {
+      code.set(high, low.shrU(1));
+      code.set(low, 0);
+      code.set(exponent, exponent.sub(63));
+    });
+  });
+  code.if(high.ltS(0), () => {
+    code.set(high, high.shrU(1).or(high.and(1)));
+    code.set(exponent, exponent.add(1));
+  }, () => {
+    const shift = code.let(high.clz().wrap().sub(1));
+    code.if(shift, () => {
+      code.set(high, high.shl(shift.wide()).or(low.shrU(constant("i64", 64).sub(shift.wide()))));
+      code.set(low, low.shl(shift.wide()));
+      code.set(exponent, exponent.sub(shift));
+    });
+  });
 }

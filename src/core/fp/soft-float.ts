@@ -25,17 +25,24 @@ import {
   signBit,
   SINGLE,
 } from "./formats.ts";
+import { ALTERNATE_FUNCTION, flushModes } from "./modes.ts";
+import { defineRound } from "./rounding.ts";
 import {
+  addWide,
   isInfinite,
   isNaN,
   isSignalling,
+  isSubnormal,
   isZero,
   multiply128,
   normalize,
+  normalizeWide,
   shiftRightSticky,
-  shiftRightSticky128,
   unpack,
 } from "./significands.ts";
+
+/** log2 of FPCR.AH. */
+const AH_SHIFT = 1;
 
 /** The functions of one format. Operands and results are bit patterns in i64. */
 interface SoftFormat {
@@ -48,8 +55,15 @@ interface SoftFormat {
   readonly FPProcessNaN: FunctionBuilder;
   /** (a, b): the same for two operands, one of them a NaN. */
   readonly FPProcessNaNs: FunctionBuilder;
-  /** (x): zero with the sign of x where x is subnormal and FPCR.FZ is set, else x. */
+  /** (x): zero with the sign of x where x is subnormal and FPCR flushes inputs, else x. */
   readonly flushInput: FunctionBuilder;
+  /**
+   * (x): FPProcessDenorm: sets FPSR.IDC where x is subnormal and FPCR.AH is set; of single and
+   * double precision with FEAT_AFP.
+   */
+  readonly denormalUsed?: FunctionBuilder;
+  /** (x): FPRound of a number that is exact, with FEAT_AFP: FPCR.AH with FZ flushes it here. */
+  readonly flushOutput?: FunctionBuilder;
 }
 
 /** The arithmetic of single and double precision. */
@@ -74,7 +88,8 @@ export class SoftFloat {
   readonly single: SoftArithmetic;
   readonly double: SoftArithmetic;
 
-  constructor(readonly library: Library) {
+  /** @param alternate whether the CPU has FEAT_AFP */
+  constructor(readonly library: Library, readonly alternate: boolean) {
     this.half = this.#format(HALF);
     this.single = this.#arithmetic(SINGLE);
     this.double = this.#arithmetic(DOUBLE);
@@ -83,6 +98,50 @@ export class SoftFloat {
   /** FPCR as an i32. */
   fpcr(code: Code): Value {
     return code.load("i32.load", CPU.FPCR);
+  }
+
+  /** Not zero where FPCR.AH is set; asked for with FEAT_AFP alone. */
+  alternates(code: Code): Value {
+    return this.fpcr(code).and(Fpcr.AH);
+  }
+
+  /** Not zero where FPCR changes operands or results that are subnormal, zeros or NaNs. */
+  flushes(code: Code): Value {
+    return this.fpcr(code).and(flushModes(this.alternate));
+  }
+
+  /** The default NaN, as an i64. */
+  defaultNaN(code: Code, format: Format): Value {
+    const positive = constant("i64", defaultNaN(format));
+    return this.alternate ? this.alternates(code).wide().shl(format.width - 1 - AH_SHIFT).or(positive) : positive;
+  }
+
+  /** FPProcessDenorms of operands that are bits. */
+  useDenormals(code: Code, { denormalUsed }: SoftFormat, ...operands: Value[]): void {
+    if (denormalUsed) { for (const x of operands) code.run(denormalUsed, x); }
+  }
+
+  /**
+   * A function that with FPCR.AH flushes subnormal numbers, rounds to nearest and leaves FPSR as it
+   * is: reciprocals and their steps, and conversions to BFloat16.
+   */
+  defineQuiet(
+    name: string,
+    parameters: ValueType[],
+    result: ValueType,
+    body: (code: Code, ...parameters: Local[]) => void,
+  ): FunctionBuilder {
+    if (!this.alternate) return this.define(name, parameters, result, body);
+    const plain = this.define(`${name}Plain`, parameters, result, body);
+    return this.define(name, parameters, result, (code, ...operands) => {
+      code.if(this.alternates(code).not(), () => code.return(code.call(plain, ...operands)));
+      const fpcr = code.let(this.fpcr(code)), fpsr = code.let(code.load("i32.load", CPU.FPSR));
+      code.store("i32.store", CPU.FPCR, fpcr.and(~Fpcr.RMode).or(Fpcr.FZ | Fpcr.FIZ));
+      const value = code.let(code.call(plain, ...operands));
+      code.store("i32.store", CPU.FPCR, fpcr);
+      code.store("i32.store", CPU.FPSR, fpsr);
+      code.result(value);
+    });
   }
 
   /** The rounding mode of FPCR, 0 to 3. */
@@ -120,7 +179,14 @@ export class SoftFloat {
           code.return(x.and(signBit(format)));
         });
       } else if (width !== 16) {
-        code.if(this.fpcr(code).and(Fpcr.FZ).nonZero().and(magnitude.sub(1).ltU((1n << BigInt(format.fraction)) - 1n)), () => {
+        const modes = Fpcr.FZ | (this.alternate ? Fpcr.FIZ : 0);
+        code.if(this.fpcr(code).and(modes).nonZero().and(isSubnormal(format, x)), () => {
+          if (this.alternate) {
+            // FIZ alone says nothing in FPSR, and with AH, FZ is about outputs.
+            code.if(this.fpcr(code).and(Fpcr.FZ | Fpcr.AH).ne(Fpcr.FZ), () => {
+              code.return(this.fpcr(code).and(Fpcr.FIZ).select(x.and(signBit(format)), x));
+            });
+          }
           this.raise(code, Fpsr.IDC);
           code.return(x.and(signBit(format)));
         });
@@ -130,85 +196,41 @@ export class SoftFloat {
 
     const FPProcessNaN = this.define(`FPProcessNaN${width}`, ["i64"], "i64", (code, x) => {
       code.if(x.and(quietBit(format)).not(), () => this.raise(code, Fpsr.IOC));
-      code.if(this.fpcr(code).and(Fpcr.DN).nonZero(), () => code.return(constant("i64", defaultNaN(format))));
+      code.if(this.fpcr(code).and(Fpcr.DN).nonZero(), () => code.return(this.defaultNaN(code, format)));
       code.result(x.or(quietBit(format)));
     });
 
     const FPProcessNaNs = this.define(`FPProcessNaNs${width}`, ["i64", "i64"], "i64", (code, a, b) => {
+      if (this.alternate) {
+        // The first of two NaNs, whichever is signaling.
+        code.if(this.alternates(code).nonZero().and(isNaN(format, a)).and(isNaN(format, b)), () => {
+          code.if(isSignalling(format, b), () => this.raise(code, Fpsr.IOC));
+          code.return(code.call(FPProcessNaN, a));
+        });
+      }
       code.if(isSignalling(format, a), () => code.return(code.call(FPProcessNaN, a)));
       code.if(isSignalling(format, b), () => code.return(code.call(FPProcessNaN, b)));
       code.result(code.call(FPProcessNaN, isNaN(format, a).select(a, b)));
     });
 
-    return { FPRound: this.#round(format, calculates), FPProcessNaN, FPProcessNaNs, flushInput };
+    const plain = { FPRound: defineRound(this, format, calculates), FPProcessNaN, FPProcessNaNs, flushInput };
+    return this.alternate && calculates ? { ...plain, ...this.#alternate(format) } : plain;
   }
 
-  #round(format: Format, calculates: boolean): FunctionBuilder {
-    const { width, fraction, bias, maximum } = format, isHalf = width === 16;
-    return this.define(
-      `FPRound${isHalf && calculates ? "H" : width}`,
-      ["i32", "i32", "i64", "i32"],
-      "i64",
-      (code, sign, exponent, significand, mode) => {
-        const signed = code.let(sign.wide().shl(width - 1));
-        const biased = code.let(exponent.add(bias));
-        const shift = code.let(constant("i32", 62 - fraction));
-        code.if(biased.leS(0), () => {
-          if (calculates) {
-            code.if(this.fpcr(code).and(isHalf ? Fpcr.FZ16 : Fpcr.FZ).nonZero(), () => {
-              this.raise(code, Fpsr.UFC);
-              code.return(signed);
-            });
-          }
-          code.set(shift, shift.add(constant("i32", 1).sub(biased)));
-          code.set(biased, 0);
-          // Everything is below half of the last place: only that it is there counts.
-          code.if(shift.gtS(63), () => {
-            code.set(shift, 63);
-            code.set(significand, 1);
-          });
-        });
-        const kept = code.let(significand.shrU(shift.wide()));
-        const unit = code.let(constant("i64", 1).shl(shift.wide()));
-        const lost = code.let(significand.and(unit.sub(1)));
-        const half = unit.shrU(1);
-        const inexact = code.let(lost.nonZero());
-        const up = code.let(
-          mode.eq(Rounding.TieEven).and(lost.gtU(half).or(lost.eq(half).and(kept.wrap())))
-            .or(mode.eq(Rounding.PlusInfinity).and(inexact).and(sign.not()))
-            .or(mode.eq(Rounding.MinusInfinity).and(inexact).and(sign))
-            .or(mode.eq(Rounding.TieAway).and(lost.geU(half)))
-            .and(1),
-        );
-        code.if(mode.eq(Rounding.Odd).and(inexact), () => code.set(kept, kept.or(1)));
-        code.set(kept, kept.add(up.wide()));
-        // The hidden bit is in `kept`: it, or a carry into it, steps the exponent field.
-        const packed = code.let(biased.sub(biased.nonZero()).wide().shl(fraction).add(kept));
-        const raiseInexact = () =>
-          code.if(inexact, () => this.raise(code, biased.not().select(constant("i32", Fpsr.UFC | Fpsr.IXC), Fpsr.IXC)));
-        const tooLarge = (largest: number) => biased.gtS(largest).or(packed.geU(BigInt(largest + 1) << BigInt(fraction)));
-        if (!calculates) {
-          code.if(this.fpcr(code).and(Fpcr.AHP).nonZero(), () => {
-            code.if(tooLarge(maximum), () => {
-              // The format has no infinity: this raises Invalid Operation, not Inexact.
-              code.set(signed, signed.or(0x7fff));
-              this.raise(code, Fpsr.IOC);
-              code.return(signed);
-            });
-            raiseInexact();
-            code.return(signed.or(packed));
-          });
-        }
-        raiseInexact();
-        code.if(tooLarge(maximum - 1), () => {
-          this.raise(code, Fpsr.OFC | Fpsr.IXC);
-          const toInfinity = mode.eq(Rounding.TieEven).or(mode.eq(Rounding.TieAway))
-            .or(mode.eq(Rounding.PlusInfinity).and(sign.not())).or(mode.eq(Rounding.MinusInfinity).and(sign));
-          code.return(signed.or(toInfinity.select(constant("i64", infinity(format)), infinity(format) - 1n)));
-        });
-        code.result(signed.or(packed));
-      },
-    );
+  #alternate(format: Format): Pick<SoftFormat, "denormalUsed" | "flushOutput"> {
+    const { width } = format, flush = (width === 16 ? Fpcr.FZ16 : Fpcr.FZ) | Fpcr.AH;
+    const flushOutput = this.define(`flushOutput${width}`, ["i64"], "i64", (code, x) => {
+      code.if(this.fpcr(code).and(flush).eq(flush).and(isSubnormal(format, x)), () => {
+        this.raise(code, Fpsr.UFC | Fpsr.IXC);
+        code.return(x.and(signBit(format)));
+      });
+      code.result(x);
+    });
+    if (width === 16) return { flushOutput };
+    const denormalUsed = this.library.define(width === 64 ? ALTERNATE_FUNCTION : `denormalUsed${width}`, ["i64"], []);
+    const code = new Code(denormalUsed), x = code.parameter(0);
+    code.if(this.alternates(code).nonZero().and(isSubnormal(format, x)), () => this.raise(code, Fpsr.IDC));
+    return { flushOutput, denormalUsed };
   }
 
   #arithmetic(format: Format, soft = this.#format(format)): SoftArithmetic {
@@ -228,7 +250,12 @@ export class SoftFloat {
   /** Ends the operation with the default NaN. */
   #invalid(code: Code, format: Format): void {
     this.raise(code, Fpsr.IOC);
-    code.return(constant("i64", defaultNaN(format)));
+    code.return(this.defaultNaN(code, format));
+  }
+
+  /** A number that is exact, as FPRound leaves it. */
+  exact(code: Code, { flushOutput }: SoftFormat, x: Value): Value {
+    return flushOutput ? code.call(flushOutput, x) : x;
   }
 
   /** Flushes both operands and ends the operation when one of them is a NaN. */
@@ -241,6 +268,7 @@ export class SoftFloat {
   #add(format: Format, soft: SoftFormat): FunctionBuilder {
     return this.define(`softAdd${format.width}`, ["i64", "i64"], "i64", (code, a, b) => {
       this.#twoOperands(code, format, soft, a, b);
+      this.useDenormals(code, soft, a, b);
       const opposite = code.let(a.xor(b).and(signBit(format)).nonZero());
       code.if(isInfinite(format, a), () => {
         code.if(isInfinite(format, b).and(opposite), () => this.#invalid(code, format));
@@ -251,9 +279,9 @@ export class SoftFloat {
       const exactZero = roundsDown.wide().shl(format.width - 1);
       code.if(isZero(format, a), () => {
         code.if(isZero(format, b).and(opposite), () => code.return(exactZero));
-        code.return(isZero(format, b).select(a, b));
+        code.return(this.exact(code, soft, isZero(format, b).select(a, b)));
       });
-      code.if(isZero(format, b), () => code.return(a));
+      code.if(isZero(format, b), () => code.return(this.exact(code, soft, a)));
 
       // The larger magnitude first; bit patterns of numbers are ordered like the numbers.
       const magnitude = signBit(format) - 1n;
@@ -277,6 +305,7 @@ export class SoftFloat {
   #mul(format: Format, soft: SoftFormat): FunctionBuilder {
     return this.define(`softMul${format.width}`, ["i64", "i64"], "i64", (code, a, b) => {
       this.#twoOperands(code, format, soft, a, b);
+      this.useDenormals(code, soft, a, b);
       const sign = code.let(a.xor(b).and(signBit(format)));
       code.if(isInfinite(format, a).or(isInfinite(format, b)), () => {
         code.if(isZero(format, a).or(isZero(format, b)), () => this.#invalid(code, format));
@@ -295,6 +324,8 @@ export class SoftFloat {
   #div(format: Format, soft: SoftFormat): FunctionBuilder {
     return this.define(`softDiv${format.width}`, ["i64", "i64"], "i64", (code, a, b) => {
       this.#twoOperands(code, format, soft, a, b);
+      // A division by zero uses no number.
+      if (soft.denormalUsed) code.if(isZero(format, b).not(), () => this.useDenormals(code, soft, a, b));
       const sign = code.let(a.xor(b).and(signBit(format)));
       code.if(isInfinite(format, a), () => {
         code.if(isInfinite(format, b), () => this.#invalid(code, format));
@@ -337,6 +368,7 @@ export class SoftFloat {
       code.if(isZero(format, a), () => code.return(a));
       code.if(a.and(signBit(format)).nonZero(), () => this.#invalid(code, format));
       code.if(isInfinite(format, a), () => code.return(a));
+      this.useDenormals(code, soft, a);
       const { exponent, significand } = unpack(code, format, a);
       // A radicand in [1, 4) with two bits before the point, so that the exponent is even.
       const radicand = code.let(significand.shl(exponent.and(1).wide()));
@@ -360,6 +392,14 @@ export class SoftFloat {
   /** Returns a NaN if the addend or a factor is one. */
   #answerNaN(code: Code, format: Format, soft: SoftFormat, [c, a, b]: readonly Local[], timesZero: Local): void {
     code.if(isNaN(format, c).or(isNaN(format, a)).or(isNaN(format, b)), () => {
+      if (this.alternate) {
+        // A factor before the addend, and an addend hides that the product is invalid.
+        code.if(this.alternates(code), () => {
+          for (const x of [c, a, b]) code.if(isSignalling(format, x), () => this.raise(code, Fpsr.IOC));
+          const first = isNaN(format, a).select(a, isNaN(format, b).select(b, c));
+          code.return(code.call(soft.FPProcessNaN, first));
+        });
+      }
       // A quiet addend does not hide that the product is invalid.
       code.if(timesZero.and(isSignalling(format, c).not()), () => this.#invalid(code, format));
       for (const x of [c, a, b]) code.if(isSignalling(format, x), () => code.return(code.call(soft.FPProcessNaN, x)));
@@ -389,6 +429,7 @@ export class SoftFloat {
       } else {
         this.#answerNaN(code, format, soft, [c, a, b], timesZero);
         code.if(timesZero, () => this.#invalid(code, format));
+        this.useDenormals(code, soft, c, a, b);
       }
       const productSign = code.let(a.xor(b).and(signBit(format)));
       const opposite = code.let(productSign.xor(c).and(signBit(format)).nonZero());
@@ -408,7 +449,7 @@ export class SoftFloat {
         if (step) {
           const z = unpack(code, format, c);
           code.return(round(z.sign, z.exponent, z.significand));
-        } else code.return(c);
+        } else code.return(this.exact(code, soft, c));
       });
 
       const x = unpack(code, format, a), y = unpack(code, format, b);
@@ -432,72 +473,4 @@ export class SoftFloat {
       code.result(round(sign, exponent, high.or(low.nonZero().wide())));
     });
   }
-}
-
-/** A number of 128 bits: high:low / 2^126 * 2^exponent. */
-interface Wide {
-  readonly high: Local;
-  readonly low: Local;
-  readonly exponent: Local;
-}
-
-/**
- * Adds an addend, or subtracts it if the signs are opposite.
- * @param cancelled emits what happens if nothing is left
- */
-function addWide(
-  code: Code,
-  { high, low, exponent, sign }: Wide & { readonly sign: Local },
-  addend: { readonly high: Local; readonly low: Local; readonly exponent: Value },
-  opposite: Local,
-  cancelled: () => void,
-): void {
-  const distance = code.let(exponent.sub(addend.exponent));
-  code.if(distance.ltS(0), () => {
-    shiftRightSticky128(code, high, low, constant("i32", 0).sub(distance));
-    code.set(exponent, addend.exponent);
-  }, () => shiftRightSticky128(code, addend.high, addend.low, distance));
-  code.if(opposite, () => {
-    // The larger minus the smaller, with the sign of the larger.
-    code.if(high.ltU(addend.high).or(high.eq(addend.high).and(low.ltU(addend.low))), () => {
-      code.set(sign, sign.xor(1));
-      for (const [p, q] of [[high, addend.high], [low, addend.low]]) {
-        const swap = code.let(p);
-        code.set(p, q);
-        code.set(q, swap);
-      }
-    });
-    code.set(high, high.sub(addend.high).sub(low.ltU(addend.low).wide()));
-    code.set(low, low.sub(addend.low));
-    code.if(high.or(low).not(), () => cancelled());
-  }, () => {
-    code.set(low, low.add(addend.low));
-    code.set(high, high.add(addend.high).add(low.ltU(addend.low).wide()));
-  });
-}
-
-/** Moves the highest bit to 62, where a significand has it before it is rounded. */
-function normalizeWide(code: Code, { high, low, exponent }: Wide): void {
-  code.if(high.not(), () => {
-    // 63, so that the highest bit is not a sign yet.
-    code.set(high, low.shrU(1));
-    code.set(low, low.shl(63));
-    code.set(exponent, exponent.sub(63));
-    code.if(high.not(), () => {
-      code.set(high, low.shrU(1));
-      code.set(low, 0);
-      code.set(exponent, exponent.sub(63));
-    });
-  });
-  code.if(high.ltS(0), () => {
-    code.set(high, high.shrU(1).or(high.and(1)));
-    code.set(exponent, exponent.add(1));
-  }, () => {
-    const shift = code.let(high.clz().wrap().sub(1));
-    code.if(shift, () => {
-      code.set(high, high.shl(shift.wide()).or(low.shrU(constant("i64", 64).sub(shift.wide()))));
-      code.set(low, low.shl(shift.wide()));
-      code.set(exponent, exponent.sub(shift));
-    });
-  });
 }

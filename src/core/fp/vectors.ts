@@ -6,8 +6,7 @@
 import { Code, type Local, Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
-import { isFast } from "./arithmetic.ts";
-import { Fpcr } from "./formats.ts";
+import { isFast } from "./modes.ts";
 import type { SoftFloat } from "./soft-float.ts";
 
 /** An arrangement of single or double precision. */
@@ -73,7 +72,7 @@ function all(a: Arrangement, mask: Value): Value {
 export function defineVectors(soft: SoftFloat): void {
   const { library } = soft;
   for (const a of ARRANGEMENTS) {
-    defineArithmeticVectors(library, a);
+    defineArithmeticVectors(soft, a);
     defineCompareVectors(soft, a);
     defineConversionVectors(library, a);
   }
@@ -81,7 +80,7 @@ export function defineVectors(soft: SoftFloat): void {
 
 const scalarFunction = (library: Library, a: Arrangement, name: string): FunctionBuilder => library.named(`${name}${a.width}`);
 
-function defineArithmeticVectors(library: Library, a: Arrangement): void {
+function defineArithmeticVectors({ library, alternate }: SoftFloat, a: Arrangement): void {
   const vectors = (count: number): ValueType[] => Array(count).fill("v128");
   const start = (name: string, operands: ValueType[]): { code: Code; operands: Local[] } => {
     const code = new Code(library.define(`${name}${a.name}`, operands, ["v128"]));
@@ -104,7 +103,7 @@ function defineArithmeticVectors(library: Library, a: Arrangement): void {
     const magnitude = code.let(vectorOp("abs", result));
     const finite = vectorOp("lt", magnitude, splat(a, Infinity));
     const good = underflows ? finite.op("v128.and", "v128", vectorOp("gt", magnitude, splat(a, a.smallestNormal))) : finite;
-    code.if(all(a, good).and(isFast(code)), () => {
+    code.if(all(a, good).and(isFast(code, alternate)), () => {
       if (a.name === "2S") code.set(result, replace(result, "i64x2", 1, new Value("i64", (f) => f.i64(0))));
       code.return(result);
     });
@@ -141,7 +140,7 @@ function defineCompareVectors(soft: SoftFloat, a: Arrangement): void {
     const x = code.parameter(0), y = code.parameter(1);
     const ordered = x.op(`${a.float}.eq`, "v128", x).op("v128.and", "v128", y.op(`${a.float}.eq`, "v128", y));
     if (a.name !== "2S") {
-      code.if(all(a, ordered).and(soft.fpcr(code).and(Fpcr.FZ).not()), () => code.return(x.op(`${a.float}.${operation}`, "v128", y)));
+      code.if(all(a, ordered).and(soft.flushes(code).not()), () => code.return(x.op(`${a.float}.${operation}`, "v128", y)));
     }
     const zeroOf = new Value(a.width === 64 ? "i64" : "i32", (f) => a.width === 64 ? f.i64(0) : f.i32(0));
     eachLane(code, a, [x, y], (lanes) => {

@@ -3,7 +3,8 @@
 // (outlined.ts), the others have their handlers in the interpreter loop, and their operands are
 // laid out by emitting the handler once more.
 
-import { type Encoding, semanticsOf } from "../../isa/table.ts";
+import type { InstructionSet } from "../../isa/instruction-set.ts";
+import type { Encoding } from "../../isa/table.ts";
 import type { HandlerTable, VariantHandlers } from "../decoded/handlers.ts";
 import { evaluateNumber } from "../decoded/operands.ts";
 import { type Decoding, type Decodings, type Filling, type Fixed, NO_FILL, type Variant } from "../decoded/variants.ts";
@@ -26,6 +27,14 @@ class ColdVariant implements Variant {
   }
 }
 
+/** Makes the decodings of a core. */
+interface Maker {
+  readonly instructions: InstructionSet;
+  /** Its code is discarded; only the layout of operands is used. */
+  readonly emitter: HandlerEmitter;
+  readonly functions: OutlinedFunctions;
+}
+
 /** A variant with a handler in the interpreter loop, described when the decoder asks for it. */
 class HotVariant implements Variant {
   #filling: Filling | undefined;
@@ -36,7 +45,7 @@ class HotVariant implements Variant {
     readonly fixed: Fixed,
     readonly handlers: VariantHandlers,
     readonly fill: number,
-    readonly emitter: HandlerEmitter,
+    readonly maker: Maker,
   ) {}
 
   get filling(): Filling {
@@ -50,13 +59,13 @@ class HotVariant implements Variant {
   }
 
   #describe(handler: number, near: boolean): Filling {
-    const { encoding, fixed } = this;
-    const { layouts } = this.emitter.emit([{ encoding, fixed, semantics: semanticsOf(encoding, fixed), near }]);
+    const { encoding, fixed, maker: { emitter, instructions } } = this;
+    const { layouts } = emitter.emit([{ encoding, fixed, semantics: instructions.meaningOf(encoding, fixed), near }]);
     return { handler, operands: layouts[0].operands };
   }
 
   #offset(): (word: number) => number {
-    const branch = directBranch(semanticsOf(this.encoding, this.fixed));
+    const branch = directBranch(this.maker.instructions.meaningOf(this.encoding, this.fixed));
     if (!branch) throw new Error(`${this.encoding.instruction.name}: a handler for near targets, but no direct branch`);
     return evaluateNumber(branch.offset);
   }
@@ -70,10 +79,9 @@ class HotDecoding extends HotVariant implements Decoding {
     encoding: Encoding,
     readonly variants: readonly VariantHandlers[],
     readonly fills: readonly number[],
-    emitter: HandlerEmitter,
-    readonly functions: OutlinedFunctions,
+    maker: Maker,
   ) {
-    super(encoding, {}, variants[variants.length - 1], fills[variants.length - 1], emitter);
+    super(encoding, {}, variants[variants.length - 1], fills[variants.length - 1], maker);
   }
 
   get specials(): Decoding["specials"] {
@@ -81,13 +89,13 @@ class HotDecoding extends HotVariant implements Decoding {
   }
 
   #makeSpecials(): Decoding["specials"] {
-    const { encoding, variants, fills, emitter, functions } = this;
+    const { encoding, variants, fills, maker } = this;
     const fixedFields = encoding.instruction.special(encoding.shape);
     if (fixedFields.length !== variants.length - 1) throw new Error(`${encoding.instruction.name}: not the variants that have handlers`);
-    const specials = fixedFields.map((fixed, index) => special(new HotVariant(encoding, fixed, variants[index], fills[index], emitter)));
-    const base = baseField(semanticsOf(encoding));
+    const specials = fixedFields.map((fixed, index) => special(new HotVariant(encoding, fixed, variants[index], fills[index], maker)));
+    const base = baseField(maker.instructions.meaningOf(encoding));
     if (base && fixedFields.some((fixed) => fixed[base] === STACK_POINTER)) return specials;
-    return [...specials, ...onStack(encoding, base, functions)];
+    return [...specials, ...onStack(encoding, base, maker.functions)];
   }
 }
 
@@ -100,7 +108,7 @@ class ColdDecoding extends ColdVariant implements Decoding {
   }
 
   get specials(): Decoding["specials"] {
-    return this.#specials ??= onStack(this.encoding, baseField(semanticsOf(this.encoding)), this.functions);
+    return this.#specials ??= onStack(this.encoding, baseField(this.functions.instructions.meaningOf(this.encoding)), this.functions);
   }
 }
 
@@ -128,13 +136,13 @@ function match(encoding: Encoding, fixed: Fixed): { mask: number; value: number 
 
 /** The decodings for a core with these handlers. */
 export class CoreDecodings implements Decodings {
-  /** Its code is discarded; only the layout of operands is used. */
-  readonly #emitter: HandlerEmitter;
+  readonly #maker: Maker;
   /** By index of the encoding. */
   readonly #decodings: Decoding[] = [];
 
-  constructor(readonly handlers: HandlerTable, library: Callees, readonly functions: OutlinedFunctions) {
-    this.#emitter = new HandlerEmitter(library, new FunctionBuilder(-1, "operands", ["i32"], ["i32"]));
+  constructor(readonly handlers: HandlerTable, library: Callees, functions: OutlinedFunctions) {
+    const emitter = new HandlerEmitter(library, new FunctionBuilder(-1, "operands", ["i32"], ["i32"]));
+    this.#maker = { instructions: functions.instructions, emitter, functions };
   }
 
   of(encoding: Encoding): Decoding {
@@ -142,8 +150,8 @@ export class CoreDecodings implements Decodings {
   }
 
   #make(encoding: Encoding): Decoding {
-    const { handlers, functions } = this, variants = handlers.variants[encoding.index];
-    if (!variants.length) return new ColdDecoding(encoding, functions);
-    return new HotDecoding(encoding, variants, handlers.fills[encoding.index], this.#emitter, functions);
+    const { handlers } = this, variants = handlers.variants[encoding.index];
+    if (!variants.length) return new ColdDecoding(encoding, this.#maker.functions);
+    return new HotDecoding(encoding, variants, handlers.fills[encoding.index], this.#maker);
   }
 }

@@ -3,7 +3,7 @@
 // docs/design/core.md §I2 and §I3 (why one function, and why it must stay small).
 
 import type { InstructionSet } from "../../isa/instruction-set.ts";
-import { type Encoding, semanticsOf } from "../../isa/table.ts";
+import type { Encoding } from "../../isa/table.ts";
 import { Handler, type VariantHandlers } from "../decoded/handlers.ts";
 import type { OperandFills } from "../decoded/operand-fills.ts";
 import type { DecodedOperand } from "../decoded/operands.ts";
@@ -24,7 +24,7 @@ export class HandlerSet {
   readonly #numbers = new Map<string, number>();
 
   /** @param operandFills gets what fills the decoded instructions of these handlers */
-  constructor(readonly emitter: HandlerEmitter, readonly operandFills: OperandFills, instructions: InstructionSet) {
+  constructor(readonly emitter: HandlerEmitter, readonly operandFills: OperandFills, readonly instructions: InstructionSet) {
     this.variants = instructions.encodings.map((encoding) => this.#variants(encoding));
   }
 
@@ -40,7 +40,7 @@ export class HandlerSet {
     const { instruction, shape } = encoding;
     if (instruction.cold(shape)) return [];
     return [...instruction.special(shape), {}].map((fixed) => {
-      const part = { encoding, fixed, semantics: semanticsOf(encoding, fixed), near: false };
+      const part = { encoding, fixed, semantics: this.instructions.meaningOf(encoding, fixed), near: false };
       const { number, operands } = this.#add([part]), branch = directBranch(part.semantics);
       const near = branch && this.#add([{ ...part, near: true }]);
       fills.push(this.operandFills.add(operands, near && { offset: branch.offset, near: near.operands }));

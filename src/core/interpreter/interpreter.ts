@@ -60,14 +60,9 @@ export const TABLE_NAME = "outlined";
 export const TABLE_SIZE = FIRST_REGION_SLOT + 2 * REGION_CAPACITY;
 
 /** How the decoder fills decoded instructions for an `execute` with these handlers. */
-export function makeDispatch(
-  instructions: InstructionSet,
-  handlers: HandlerTable,
-  library: Callees,
-  outlined: OutlinedFunctions,
-): Dispatch {
+export function makeDispatch(handlers: HandlerTable, library: Callees, outlined: OutlinedFunctions): Dispatch {
   const decodings = new CoreDecodings(handlers, library, outlined);
-  return { instructions, decodings, fused: new FusedHandlers(handlers.fused), computed: new Map(handlers.computed) };
+  return { instructions: outlined.instructions, decodings, fused: new FusedHandlers(handlers.fused), computed: new Map(handlers.computed) };
 }
 
 /**

@@ -6,7 +6,8 @@
 // the core's module, and goes into the core's table. Its parameter is the address of the decoded
 // instruction; it returns nothing; its outcome is in `CPU.PENDING`.
 
-import { type Encoding, semanticsOf } from "../../isa/table.ts";
+import type { InstructionSet } from "../../isa/instruction-set.ts";
+import type { Encoding } from "../../isa/table.ts";
 import { Handler } from "../decoded/handlers.ts";
 import { FIRST_OPERAND, OperandLayout, type StoredOperand } from "../decoded/operands.ts";
 import type { Filling, Fixed } from "../decoded/variants.ts";
@@ -61,7 +62,7 @@ export class OutlinedFunctions {
   /** Encodings with equal code share a function. */
   readonly #indices = new Map<string, number>();
 
-  constructor(readonly library: Callees, readonly memory: ImportedMemory) {}
+  constructor(readonly library: Callees, readonly memory: ImportedMemory, readonly instructions: InstructionSet) {}
 
   /** The module of the function that belongs into this place of a core's table. */
   module(index: number): WebAssembly.Module {
@@ -73,7 +74,7 @@ export class OutlinedFunctions {
    * instructions are filled with.
    */
   outline(encoding: Encoding, fixed: Fixed): Filling {
-    const { name } = encoding.instruction, $ = semanticsOf(encoding, fixed);
+    const { name } = encoding.instruction, $ = this.instructions.meaningOf(encoding, fixed);
     const module = new WasmModule().importMemory(this.memory);
     const functions = new ImportedFunctions(this.library, module);
     const f = new FunctionBuilder(-1, name, ["i32"], []);

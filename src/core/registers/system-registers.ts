@@ -19,7 +19,7 @@ import {
 import { CACHES, ccsidr, CLIDR_EL1, CNTFRQ_EL0, CTR_EL0, DCZID_EL0, wideCcsidr } from "../architecture/features.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { ExitReason } from "../exceptions/exit.ts";
-import { Fpcr, FPCR_MASK, FPSR_MASK } from "../fp/formats.ts";
+import { fpcrMask, FPSR_MASK } from "../fp/formats.ts";
 import { tlbFunction } from "../memory/tlb.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { callee, define as defineFunction } from "../state/functions.ts";
@@ -299,7 +299,7 @@ export const systemRegisters = (features: ReadonlySet<FeatureName>): readonly Sy
   cacheSize(features),
   sctlrEl1(features),
   tcrEl1(features),
-  fpRegister("FPCR", [3, 3, 4, 4, 0], CPU.FPCR, FPCR_MASK | (features.has("FEAT_FP16") ? Fpcr.FZ16 : 0)),
+  fpRegister("FPCR", [3, 3, 4, 4, 0], CPU.FPCR, fpcrMask(features)),
   ...EXTENSIONS.flatMap(([feature, register]) => features.has(feature) ? [register] : []),
 ];
 

@@ -18,10 +18,10 @@ import { defineLanes } from "./lanes.ts";
  * call them by name.
  */
 export function defineFloatingPoint(library: Library, features: ReadonlySet<FeatureName>): void {
-  const soft = new SoftFloat(library);
+  const soft = new SoftFloat(library, features.has("FEAT_AFP"));
   defineArithmetic(soft);
   defineConversions(soft);
-  defineEstimates(soft);
+  defineEstimates(soft, features.has("FEAT_RPRES"));
   defineVectors(soft);
   defineLanes(library);
   defineCrypto(library);

@@ -69,6 +69,7 @@ const FLOATS = (["f32", "f64"] as const).flatMap((type): [string, Inline][] => {
 
 const FUSED: readonly [string, Inline][] = [
   ["FPMulAdd32", floatOperation("f32", fused("f32"), true)],
+  ["FPMulAddBF", floatOperation("f32", fused("f32"), true)],
   ["FPMulAdd64", floatOperation("f64", fused("f64"), true)],
 ];
 

@@ -2,7 +2,7 @@
 
 import type { Builder, Statement } from "../../isa/builder.ts";
 import type { InstructionSet } from "../../isa/instruction-set.ts";
-import { type Encoding, semanticsOf } from "../../isa/table.ts";
+import type { Encoding } from "../../isa/table.ts";
 import { evaluateNumber } from "../decoded/operands.ts";
 import { isAtomic } from "../interpreter/memory-access.ts";
 import { baseRegister, STACK_POINTER, statementsOf, usesFloatingPoint } from "../interpreter/meaning.ts";
@@ -80,11 +80,14 @@ export function mayBranchBack(word: number): boolean {
 
 /** The instructions of a CPU by their words, as the translator sees them. */
 export class Instructions {
+  readonly #meanings: (Meaning | undefined)[];
   /** Compiled code repeats the same words a lot. */
   readonly #known = new WordTable<Instruction | null>((word) => this.#analyze(word) ?? null, INSTRUCTIONS_SHIFT);
   readonly #flows = new WordTable<Flow>((word) => this.#findFlow(word), FLOWS_SHIFT);
 
-  constructor(readonly set: InstructionSet) {}
+  constructor(readonly set: InstructionSet) {
+    this.#meanings = set.has("FEAT_AFP") ? alternateMeanings : meanings;
+  }
 
   /** The instruction, or undefined when it is left to the interpreter. */
   translatable(word: number): Instruction | undefined {
@@ -107,8 +110,8 @@ export class Instructions {
   #meaningOf(word: number): Meaning | undefined {
     const encoding = this.set.decode(word);
     if (!encoding) return undefined;
-    const { index } = encoding;
-    return index in meanings ? meanings[index] : meanings[index] = meaningOf(encoding);
+    const { index } = encoding, meanings = this.#meanings;
+    return index in meanings ? meanings[index] : meanings[index] = meaningOf(encoding, this.set.meaningOf(encoding));
   }
 
   #analyze(word: number): Instruction | undefined {
@@ -129,14 +132,16 @@ export function instructionsOf(set: InstructionSet): Instructions {
   return instructions;
 }
 
-/** By the index of the encoding; undefined for those that are left to the interpreter. */
-const meanings: (Meaning | undefined)[] = [];
+/**
+ * By the index of the encoding; undefined for those that are left to the interpreter. On CPUs with
+ * FEAT_AFP they are others.
+ */
+const meanings: (Meaning | undefined)[] = [], alternateMeanings: (Meaning | undefined)[] = [];
 
 const hasAtomicAccess = (s: Statement): boolean =>
   s.kind === "ramAddress" && !s.zero || (s.kind === "load" || s.kind === "loadPair" || s.kind === "store") && isAtomic(s.options);
 
-function meaningOf(encoding: Encoding): Meaning | undefined {
-  const semantics = semanticsOf(encoding);
+function meaningOf(encoding: Encoding, semantics: Builder): Meaning | undefined {
   const guard = guardOf(semantics.statements);
   const statements = statementsOf(semantics.statements.filter((s) => s !== guard));
   if (statements.some(mayFault)) return undefined;

@@ -11,7 +11,7 @@
 import { Bytes } from "../../support/bytes.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import { countsInstructions, emitMove, type Move } from "../decoded/execution-counters.ts";
-import { FAST_MASK, FAST_MODES } from "../fp/arithmetic.ts";
+import { FAST_MODES, fastMask, isAlternate } from "../fp/modes.ts";
 import { checksBranches } from "../interpreter/branch-targets.ts";
 import type { KnownFlags } from "../interpreter/conditions.ts";
 import { pushAtomicsTlb, type Surroundings } from "../interpreter/surroundings.ts";
@@ -48,8 +48,9 @@ export function emitRegion(
 }
 
 /** Appends code that computes `RegionContext.fast`. */
-function emitFast(f: FunctionBuilder, fast: number): void {
-  f.i32(0).memory("i64.load", CPU.FPCR).i64(FAST_MODES).op("i64.xor").i64(FAST_MASK).op("i64.and").op("i64.eqz").set(fast);
+function emitFast(f: FunctionBuilder, fast: number, library: Callees): void {
+  const mask = fastMask(isAlternate(library));
+  f.i32(0).memory("i64.load", CPU.FPCR).i64(FAST_MODES).op("i64.xor").i64(mask).op("i64.and").op("i64.eqz").set(fast);
 }
 
 /**
@@ -129,7 +130,7 @@ class RegionFunction {
       atomicsTlb: this.#atomicsTlb,
       base: this.#base,
       fast: this.#fast,
-      refreshFast: this.#plan.usesFast ? () => emitFast(this.#body, this.#fast) : undefined,
+      refreshFast: this.#plan.usesFast ? () => emitFast(this.#body, this.#fast, this.library) : undefined,
       operations: options.operations,
     };
     this.#surroundings = surroundings(this.#context);
@@ -236,7 +237,7 @@ class RegionFunction {
       // The local is tested: a load of its own takes longer, as SP is stored shortly before.
       f.get(this.#state.general(Slot.SP)).op("i32.wrap_i64").i32(SP_ALIGNMENT - 1).op("i32.and").ifLikely(false, leave);
     }
-    if (this.#plan.usesFast) emitFast(f, this.#fast);
+    if (this.#plan.usesFast) emitFast(f, this.#fast, this.library);
     this.#ownKeptPages(f);
   }
 

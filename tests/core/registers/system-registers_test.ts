@@ -70,7 +70,7 @@ Deno.test("registers keep the bits that exist", () => {
     CPACR_EL1: 0x30_0000n,
     ESR_EL1: 0xffff_ffffn,
     CNTKCTL_EL1: 0x3ffn,
-    FPCR: 0x07c8_0000n,
+    FPCR: 0x07c8_0007n,
     FPSR: 0x0800_009fn,
     NZCV: 0xf000_0000n,
     DAIF: 0x3c0n,
