@@ -13,12 +13,16 @@ Deno.test("what a guest says and calls later is printed, stops it and is found a
   const folder = await Deno.makeTempDir({ prefix: "el2-linux-session-" });
   const env = { XDG_RUNTIME_DIR: folder, EL2_SESSION: "", NO_COLOR: "1" };
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  const el2 = async (...args: string[]) => {
+  const printed = async (input: string, ...args: string[]) => {
     const [program, ...rest] = el2Command(...args);
-    const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env }).output();
+    const stdin = input === "" ? "null" : "piped";
+    const child = new Deno.Command(program, { args: rest, stdin, stdout: "piped", stderr: "piped", env }).spawn();
+    if (input !== "") await new Blob([input]).stream().pipeTo(child.stdin);
+    const { code, stdout, stderr } = await child.output();
     assert.equal(code, 0, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
     return new TextDecoder().decode(stdout);
   };
+  const el2 = (...args: string[]) => printed("", ...args);
   const program = (...args: string[]) =>
     new ConsoleProgram(["env", ...settings, "sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command(...args)]);
   try {
@@ -46,6 +50,13 @@ Deno.test("what a guest says and calls later is printed, stops it and is found a
       await stop.expect(/kind=syscall name=openat res=ENOENT .*openat\(.*\) = -1 ENOENT/, PATIENCE);
     }
     await el2("break", "--remove", "all");
+    const question = { table: "linux.ps", threads: true, tree: true, columns: ["name", "tree"], filter: "name=kthreadd" };
+    const calls = [
+      { method: "initialize", params: { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "test", version: "1" } } },
+      { method: "tools/call", params: { name: "table", arguments: question } },
+    ];
+    const lines = calls.map((call, id) => JSON.stringify({ jsonrpc: "2.0", id, ...call }) + "\n").join("");
+    assert.match(await printed(lines, "mcp"), /kthreadd\W+tree\W+kthreadd/);
     await el2("resume");
     await using server = program("gdb", "debian");
     const [, socket] = await server.expect(/target remote (\S+)'/, PATIENCE);

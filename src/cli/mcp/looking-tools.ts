@@ -84,6 +84,8 @@ export const LOOKING_TOOLS: readonly Tool[] = [
       columns: { type: "texts", doc: "only these columns" },
       vm: { type: "text", doc: "for vm.devices, symbols, linux.*: vm:NAME" },
       pid: { type: "whole", doc: "for linux.stack, linux.maps, linux.files: the process or thread", least: 0, most: 0x7fff_ffff },
+      threads: { type: "flag", doc: "for linux.ps: threads instead of processes" },
+      tree: { type: "flag", doc: "for linux.ps: each below its parent" },
       vcpu: { type: "text", doc: "for vcpu.regs, vcpu.stack, vcpu.vars: vcpu:VM/INDEX" },
       queue: { type: "text", doc: "for queue.ring: mq:NUMBER" },
       at: { type: "text", doc: "for mem.owner, mem.read: pa:ADDRESS or ipa:VM/ADDRESS; for code: VM:ADDRESS, VM:SYMBOL or VM/INDEX:pc" },
