@@ -32,7 +32,7 @@ function* nodesOf(reading: Reading): Generator<Node> {
 }
 
 /** The properties of a node by name. */
-function propertiesOf(node: Struct): ReadonlyMap<string, Struct> {
+export function propertiesOf(node: Struct): ReadonlyMap<string, Struct> {
   const found = new Map<string, Struct>();
   for (let one = node.at("properties", "property"), count = 0; one; one = one.at("next", "property")) {
     if (++count > PROPERTIES_MAX) throw new BadMemory("invalid", "a node with too many properties", node.address);
@@ -51,6 +51,16 @@ function textsOf(property: Struct | undefined): string[] {
     at = next + 1;
   }
   return texts;
+}
+
+const CELL = 4;
+
+/** The cells of a property. */
+export function cellsOf(property: Struct | undefined): number[] {
+  const size = property ? Math.min(property.number("length"), VALUE_MAX) : 0;
+  if (!property || size < CELL) return [];
+  const bytes = property.memory.bytes(property.pointer("value"), size), view = new DataView(bytes.buffer);
+  return Array.from({ length: Math.floor(size / CELL) }, (_, index) => view.getUint32(CELL * index));
 }
 
 export function readNodes(reading: Reading): RowOf<LinuxTables["linux.dt"]>[] {

@@ -9,6 +9,8 @@ export const FIELDS: Readonly<Record<string, readonly string[]>> = {
   "task_struct.cpu": ["thread_info.cpu", "cpu"],
   // 6.2 made these counters per CPU.
   "mm_struct.rss": ["rss_stat[0].count", "rss_stat.count[0].counter"],
+  // Real-time kernels have an RT mutex in it.
+  "device.mutex.owner": ["mutex.owner.counter", "mutex.rtmutex.owner"],
   // 6.4 split the layout by kind of memory.
   "module.text": ["mem[0].base", "core_layout.base"],
 };

@@ -4,10 +4,11 @@
 
 import { plainAddress } from "../symbols/unwind.ts";
 import type { VirtualMemory } from "./memory.ts";
-import type { Reading } from "./reading.ts";
+import type { KernelRegisters, Reading } from "./reading.ts";
 import type { Struct } from "./types.ts";
 
 const FRAMES_MAX = 128;
+export const FRAME_REGISTER = 29, LINK_REGISTER = 30;
 /** Bytes of a kernel's stack with pages of 4 KiB; of 64 KiB with larger ones. */
 const STACK_BITS = 14;
 /** Bytes of a frame record. */
@@ -30,6 +31,12 @@ export function* kernelFrames(reading: Reading, task: Struct): Generator<bigint>
   yield task.big("thread.cpu_context.pc");
   const isInStack = (record: bigint) => record >= start && record + BigInt(RECORD) <= end && record % 8n === 0n;
   yield* returnAddresses(reading.memory, task.big("thread.cpu_context.fp"), FRAMES_MAX, isInStack);
+}
+
+/** The return addresses of a CPU in the kernel; its function may have no frame record yet. */
+export function* cpuFrames({ memory }: Reading, cpu: KernelRegisters): Generator<bigint> {
+  yield cpu.getX(LINK_REGISTER);
+  yield* returnAddresses(memory, cpu.getX(FRAME_REGISTER), FRAMES_MAX, (record) => record % 8n === 0n && memory.has(record, RECORD));
 }
 
 /**

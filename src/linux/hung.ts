@@ -2,10 +2,12 @@
 // that the kernel itself would report them (kernel/hung_task.c in its sources).
 
 import type { LinuxFinding, LockWait } from "../queries/facts/linux-finding.ts";
-import { holderOf, isBlocked, type Tasks, tasksOf, type Waiting, waitOf, waitPlace } from "./locks.ts";
+import { holderOf, isBlocked, tasksOf, waitOf, waitPlace } from "./locks.ts";
+import { probedDevice } from "./probe.ts";
 import type { Reading } from "./reading.ts";
 import { named } from "./tasks.ts";
 import type { Struct } from "./types.ts";
+import type { Tasks, Waiting } from "./waiting.ts";
 
 const OF = "locks";
 /** Seconds after which a kernel reports a task, unless `hung_task_timeout_secs` says otherwise. */
@@ -29,8 +31,8 @@ export function blockedTasks(reading: Reading): LinuxFinding | undefined {
   return longest(reading, tasks, waits, blocked);
 }
 
-const stepOf = (reading: Reading, { task, kind }: Waiting): LockWait => (
-  { task: named(task), lock: kind.type, where: waitPlace(reading, task) }
+const stepOf = (reading: Reading, { task, type }: Waiting): LockWait => (
+  { task: named(task), lock: type, where: waitPlace(reading, task) }
 );
 
 /** A circle that a wait is part of, or a holder at the end of its chain that has ended. */
@@ -66,9 +68,10 @@ function hungTask(reading: Reading, tasks: Tasks, wait: Waiting | undefined, { t
     task: named(task),
     where: waitPlace(reading, task),
     for_ns,
-    lock: wait?.kind.type ?? null,
+    lock: wait?.type ?? null,
     holder: holder ? { task: named(holder), where: waitPlace(reading, holder) } : null,
     disk: task.number("in_iowait") !== 0,
+    device: probedDevice(reading, task) ?? null,
   };
 }
 

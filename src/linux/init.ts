@@ -33,11 +33,16 @@ const PROGRAMS = ["/sbin/init", "/etc/init", "/bin/init", "/bin/sh"];
 /** The kernel's choice in a ramdisk, unless rdinit= names another. */
 export const RAMDISK_PROGRAM = "/init";
 
-/** The value of an argument of the command line; of several the last. */
-export function argument(reading: Reading, name: string): string | undefined {
+/** The values of an argument of the command line. */
+export function argumentsOf(reading: Reading, name: string): string[] {
   const words = reading.commandLine()?.split(/\s+/) ?? [], end = words.indexOf("--");
-  return words.slice(0, end < 0 ? words.length : end).findLast((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
+  return words.slice(0, end < 0 ? words.length : end).filter((word) => word.startsWith(`${name}=`)).map((word) =>
+    word.slice(name.length + 1)
+  );
 }
+
+/** The last one, which counts. */
+export const argument = (reading: Reading, name: string): string | undefined => argumentsOf(reading, name).at(-1);
 
 /** How process 1 ended, which the kernel does not survive. */
 export function initEnd(

@@ -27,7 +27,7 @@ export interface KernelPlace {
 
 /** First code of a kernel's image that stays. */
 const CODE = ["_stext", "_text", "vectors"];
-const HEADER = 64;
+const HEADER = 64, WORD = 8;
 /** `.BTF` begins at a multiple of this. */
 const ALIGNMENT = 4;
 /** The magic, version and flags of BTF's header as a word. */
@@ -140,8 +140,11 @@ export class LinuxKernel {
       for (const table of this.symbols) {
         const start = table.find(code)?.address, end = start === undefined ? undefined : table.next(start);
         if (start === undefined || end === undefined) continue;
-        const found = addressesIn(image, start, end).find((address) => this.#fits(memory, sought, address));
-        if (found !== undefined) return found;
+        for (const address of addressesIn(image, start, end)) {
+          for (let more = 0; more <= (sought.near ?? 0); more += WORD) {
+            if (this.#fits(memory, sought, address + BigInt(more))) return address + BigInt(more);
+          }
+        }
       }
     }
     return undefined;

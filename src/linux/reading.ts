@@ -18,6 +18,14 @@ const CPUS_MAX = 512;
 /** Characters of a command line. */
 const LINE_MAX = 4096;
 
+/** Registers of a vCPU that executes the kernel. */
+export interface KernelRegisters {
+  readonly pc: bigint;
+  getX(index: number): bigint;
+  /** Kernels keep the address of the current task in SP_EL0. */
+  getRegister(name: "SP_EL0"): bigint;
+}
+
 /** A kernel's memory while one answer is made. */
 export class Reading {
   readonly memory: VirtualMemory;
@@ -25,8 +33,17 @@ export class Reading {
   /** Attempts in progress, each inside the one before. */
   #attempts = 0;
 
-  /** @param vm the VM's name */
-  constructor(readonly vm: string, readonly kernel: LinuxKernel, physical: PhysicalMemory, memory = kernel.memory(physical)) {
+  /**
+   * @param vm the VM's name
+   * @param vcpus those that are in the kernel
+   */
+  constructor(
+    readonly vm: string,
+    readonly kernel: LinuxKernel,
+    physical: PhysicalMemory,
+    memory = kernel.memory(physical),
+    readonly vcpus: readonly KernelRegisters[] = [],
+  ) {
     this.memory = memory;
   }
 
@@ -90,6 +107,11 @@ export class Reading {
       }
     });
     return rows;
+  }
+
+  /** Whether the kernel was built with a structure. */
+  hasType(type: string): boolean {
+    return this.kernel.types(this.memory.physical)?.sizeOf(type) !== undefined;
   }
 
   /** Bytes of a structure. @throws NoType */

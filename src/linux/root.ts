@@ -3,14 +3,14 @@
 
 import type { LinuxFinding } from "../queries/facts/linux-finding.ts";
 import { disksOf, diskSystems } from "./disks.ts";
+import { absentDrivers, type Driver } from "./drivers.ts";
 import { argument, RAMDISK_PROGRAM } from "./init.ts";
 import { readLog } from "./log.ts";
 import { countFiles, rootOf } from "./lookup.ts";
-import { readModules } from "./modules.ts";
 import type { Reading } from "./reading.ts";
 
-/** Drivers of disks, by the first letters of a disk's name: module, and one of its functions. */
-const DRIVERS: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
+/** Drivers of disks, by the first letters of a disk's name. */
+const DRIVERS: Readonly<Record<string, readonly Driver[]>> = {
   vd: [["virtio_mmio", "virtio_mmio_probe"], ["virtio_blk", "virtblk_probe"]],
   sd: [["sd_mod", "sd_probe"]],
   nv: [["nvme", "nvme_probe"]],
@@ -30,12 +30,5 @@ export function rootNotFound(reading: Reading): LinuxFinding | undefined {
   if (name !== undefined && disks.includes(name)) {
     return { code: "root-unreadable", root, systems: reading.tried("file systems", () => [...diskSystems(reading)]) ?? [] };
   }
-  return { code: "root-absent", root, disks, drivers: name === undefined ? [] : lacking(reading, name) };
-}
-
-/** Drivers for a disk of this name that are neither in the kernel nor loaded. */
-function lacking(reading: Reading, disk: string): string[] {
-  const loaded = new Set(readModules(reading).map((module) => module.name));
-  return (DRIVERS[disk.slice(0, 2)] ?? [])
-    .filter(([module, probe]) => !loaded.has(module) && reading.kernel.find(reading.memory, probe) === undefined).map(([module]) => module);
+  return { code: "root-absent", root, disks, drivers: absentDrivers(reading, DRIVERS[name?.slice(0, 2) ?? ""] ?? []) };
 }

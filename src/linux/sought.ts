@@ -11,6 +11,8 @@ type StructAt = (type: string, address: bigint) => Struct;
 export interface Sought {
   /** Functions that use it. */
   readonly functions: readonly string[];
+  /** They may have its address as one before it, and a distance of up to so many bytes. */
+  readonly near?: number;
   /** Whether it may be at an address; errors of reading mean no. */
   fits(struct: StructAt, address: bigint, memory: VirtualMemory, find: (symbol: string) => bigint | undefined): boolean;
 }
@@ -86,6 +88,17 @@ export const SOUGHT: Readonly<Record<string, Sought>> = {
       if (!memory.has(address, 8)) return false;
       const first = memory.u64(address);
       return first >= UPPER_HALF && /^[a-z0-9_]{2,16}$/.test(struct("file_system_type", first).textAt("name", 17) ?? "");
+    },
+  },
+  /** It is found if it has members. */
+  deferred_probe_pending_list: {
+    functions: ["deferred_devs_show", "driver_deferred_probe_add", "driver_deferred_probe_trigger", "deferred_probe_timeout_work_func"],
+    near: 256,
+    fits: (struct, address) => {
+      const first = firstOf(struct, address);
+      if (first === undefined || first === address) return false;
+      const deferred = struct("device_private", first - struct("device_private", 0n).addressOf("deferred_probe"));
+      return struct("device", deferred.pointer("device")).pointer("p") === deferred.address;
     },
   },
   /** Bits. */

@@ -6,7 +6,7 @@ import type { RowOf } from "../queries/table.ts";
 import { placeText } from "../symbols/symbol-table.ts";
 import { hex } from "../support/number-text.ts";
 import { areasOf } from "./files.ts";
-import { kernelFrames, programRegisters, RECORD, returnAddresses } from "./frames.ts";
+import { FRAME_REGISTER, kernelFrames, LINK_REGISTER, programRegisters, RECORD, returnAddresses } from "./frames.ts";
 import { nameInModules } from "./modules.ts";
 import { fileName } from "./paths.ts";
 import type { Reading } from "./reading.ts";
@@ -16,7 +16,6 @@ import type { Struct } from "./types.ts";
 type StackRow = RowOf<LinuxTables["linux.stack"]>;
 
 const USER_FRAMES_MAX = 64;
-const FRAME_REGISTER = 29, LINK_REGISTER = 30;
 
 /** The rows of `linux stack`; undefined without such a task. */
 export function readTaskStack(reading: Reading, pid: number): StackRow[] | undefined {

@@ -5,18 +5,14 @@
 import { argumentTexts, lacksText, quoted, textsOf } from "./call-arguments.ts";
 import { programRegisters } from "./frames.ts";
 import { textOf, type VirtualMemory } from "./memory.ts";
-import type { Reading } from "./reading.ts";
+import type { KernelRegisters, Reading } from "./reading.ts";
 import { errorName, MAX_ERRNO, returns, returnsAddress, signalName, type SystemCall, systemCall } from "./system-calls.ts";
 import { stateOf, userMemory } from "./tasks.ts";
 
 export type TaskEventKind = "syscall" | "task";
 
 /** Registers of a CPU at the first instruction of a function, or where it returns to. */
-export interface CodeRegisters {
-  getX(index: number): bigint;
-  /** Kernels keep the address of the current task in SP_EL0. */
-  getRegister(name: "SP_EL0"): bigint;
-}
+type CodeRegisters = Omit<KernelRegisters, "pc">;
 
 /** Something that happened. */
 export interface TaskEvent {

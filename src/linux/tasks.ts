@@ -21,7 +21,8 @@ const NAME_MAX = 63;
  */
 const REPORTED = 0x7f, IDLE = 0x402, IDLE_INDEX = 8;
 /** A lock of a real-time kernel is waited for: not interruptible to others. */
-const LOCK_WAIT = 0x1000, UNINTERRUPTIBLE = 2;
+export const LOCK_WAIT = 0x1000;
+const UNINTERRUPTIBLE = 2;
 /** Bytes of arguments that are shown. */
 const COMMAND_MAX = 4096;
 /** Counters of pages that are in memory: of files, of programs, and shared. */
@@ -144,13 +145,19 @@ function residentPages(reading: Reading, mm: Struct): number {
   return Math.max(0, pages);
 }
 
-/** The function in which a task sleeps (/proc/PID/wchan): the first that is not the scheduler's. */
-function waitOf(reading: Reading, task: Struct): string | undefined {
-  const starts = ["__sched_text_start", "__lock_text_start"].map((name) => reading.kernel.find(reading.memory, name));
-  const ends = ["__sched_text_end", "__lock_text_end"].map((name) => reading.kernel.find(reading.memory, name));
+/** The first address that is neither the scheduler's nor in a function of locks. */
+export function sleepPlace({ kernel, memory }: Reading, frames: Iterable<bigint>): bigint | undefined {
+  const starts = ["__sched_text_start", "__lock_text_start"].map((name) => kernel.find(memory, name));
+  const ends = ["__sched_text_end", "__lock_text_end"].map((name) => kernel.find(memory, name));
   const scheduler = (pc: bigint) => starts.some((start, index) => start !== undefined && pc >= start && pc < (ends[index] ?? start));
-  for (const pc of kernelFrames(reading, task)) if (!scheduler(pc)) return reading.placeOf(pc)?.symbol.name;
+  for (const pc of frames) if (!scheduler(pc)) return pc;
   return undefined;
+}
+
+/** The function in which a task sleeps (/proc/PID/wchan). */
+function waitOf(reading: Reading, task: Struct): string | undefined {
+  const pc = sleepPlace(reading, kernelFrames(reading, task));
+  return pc === undefined ? undefined : reading.placeOf(pc)?.symbol.name;
 }
 
 /** The memory of a process. */

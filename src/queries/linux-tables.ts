@@ -1,5 +1,6 @@
 // Rows about a Linux that runs in a VM, read from its memory.
 
+import { LOCK_TYPES } from "./facts/linux-finding.ts";
 import { defineTable } from "./table.ts";
 
 const VM = { kind: "id", doc: "the VM", width: 10 } as const;
@@ -298,18 +299,19 @@ const LINUX_LOCKS = defineTable({
   name: "linux.locks",
   version: 1,
   command: "linux locks",
-  doc: "mutexes and semaphores that tasks of Linux wait for, with the task that holds each",
-  empty: "no task waits for a mutex or semaphore, or no VM's memory has a Linux kernel",
+  doc: "locks that tasks of Linux wait for: mutexes, semaphores, spin locks; with the task that holds each",
+  empty: "no task waits for a lock, or no VM's memory has a Linux kernel",
   columns: {
     id: { kind: "id", doc: "lock:VM/ADDRESS", width: 30 },
     vm: HIDDEN_VM,
-    type: { kind: "word", doc: "mutex or rwsem", width: 6, words: ["mutex", "rwsem"] },
+    type: { kind: "word", doc: LOCK_TYPES.join(" "), width: 8, words: LOCK_TYPES },
     address: { kind: "address", doc: "its virtual address", from: 160, width: 18 },
     held: {
       kind: "word",
-      doc: "alone, shared by readers, free: it was released and its next waiter has not run yet, or ?",
-      width: 6,
-      words: ["alone", "shared", "free", "?"],
+      doc:
+        "alone, shared by readers, unnamed: by a CPU that a spin lock does not name, free: it was released and its next waiter has not run yet, or ?",
+      width: 7,
+      words: ["alone", "shared", "unnamed", "free", "?"],
     },
     holder: { kind: "id", doc: "the task that holds it alone", width: 16, optional: true },
     holder_name: { kind: "text", doc: "name of that task", width: 16, title: "name", optional: true },

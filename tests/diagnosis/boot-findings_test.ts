@@ -24,6 +24,7 @@ interface Machine {
   /** Nodes that a Linux needs, and how its second CPU is started; null: not at all. */
   readonly nodes?: readonly string[];
   readonly method?: string | null;
+  readonly cpus?: readonly number[];
 }
 
 const NODES: Readonly<Record<string, () => DevicetreeNode>> = {
@@ -40,12 +41,12 @@ const WHOLE = { nodes: ALL_NODES, method: "psci" } as const;
 
 const PL011: readonly ["arm,pl011", number] = ["arm,pl011", 0x900_0000];
 
-function machine({ bootargs = "", ports = [[...PL011]], chosen = {}, slots = 0, nodes = [], method }: Machine): Uint8Array {
+function machine({ bootargs = "", ports = [[...PL011]], chosen = {}, slots = 0, nodes = [], method, cpus = [0, 1] }: Machine): Uint8Array {
   return writeDevicetree(devicetree(node("", {}, [
     node("chosen", { ...bootargs && { bootargs }, ...chosen }),
     ...ports.map(([compatible, base]) => node(`serial@${base.toString(16)}`, { compatible, reg: cells64(base, 0x1000) })),
     ...nodes.map((name) => NODES[name]()),
-    ...[0, 1].map((cpu) => node(`cpu@${cpu}`, { device_type: "cpu", ...method && { "enable-method": method } })),
+    ...cpus.map((cpu) => node(`cpu@${cpu}`, { device_type: "cpu", ...method && { "enable-method": method } })),
     ...Array.from({ length: slots }, (_, index) => node(`virtio_mmio@${index}`, { compatible: "virtio,mmio" })),
   ])));
 }
@@ -83,6 +84,7 @@ const BROKEN: readonly Case[] = [
   ...ALL_NODES.map((
     name,
   ): Case => [`a Linux without ${name}`, { nodes: without(name), method: "psci" }, { image: LINUX }, ["node-absent"]]),
+  ["a Linux without CPUs", { ...WHOLE, cpus: [] }, { image: LINUX }, ["node-absent"]],
   ["a Linux whose CPUs have no enable-method", { nodes: ALL_NODES }, { image: LINUX }, ["cpus-not-started"]],
   ["a Linux with a spin-table", { nodes: ALL_NODES, method: "spin-table" }, { image: LINUX }, ["cpus-not-started"]],
   ["a Linux that may use less memory than its image has", { ...WHOLE, bootargs: "quiet mem=4k" }, { image: LINUX }, ["memory-limited"]],

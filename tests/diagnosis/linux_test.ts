@@ -5,13 +5,14 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { type CpioEntry, writeCpio } from "../../src/formats/cpio.ts";
 import { readDevicetree } from "../../src/devicetree/reader.ts";
-import { cells, type DevicetreeNode } from "../../src/devicetree/tree.ts";
+import { cells, type DevicetreeNode, node } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
 import type { LinuxFinding, NotRun } from "../../src/queries/facts/linux-finding.ts";
 import { once } from "../../src/isa/once.ts";
 import { guestProgram } from "../guests/programs.ts";
 import { Debian } from "../linux/debian.ts";
+import type { DevicePlan } from "../../src/virtio/plan.ts";
 import { type FactPart, fits } from "./class-guests.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
@@ -324,6 +325,37 @@ if (LONG) {
   });
 }
 
+/** STP of the frame, MOV and MOVK of X0, BL, MOV W0 of -ENODEV, LDP, RET. */
+const PUSH = 0xa9bf_7bfd, LOW = 0xd280_0000, HIGH = 0xf2a0_0000, NO_DEVICE = 0x1280_0240, POP = 0xa8c1_7bfd, RET = 0xd65f_03c0;
+
+/** A Linux whose driver of the serial port sleeps in its probe, for so many milliseconds. */
+async function slowProbe(ms: number): Promise<Debian> {
+  const debian = await Debian.start("bookworm", { initrd: await ramdisk({ init: undefined }) });
+  while (debian.ask("linux.log").rows.length < 20) assert.ok(debian.run(1e6));
+  const at = debian.symbol("pl011_probe"), half = (shift: number) => (ms >>> shift & 0xffff) << 5;
+  const call = branch(BL, at + 12n, debian.symbol("msleep"));
+  patch(debian, at, [PUSH, LOW + half(0), HIGH + half(16), call, NO_DEVICE, POP, RET]);
+  return debian;
+}
+
+if (LONG) {
+  Deno.test("a driver that waits for ever in its probe is named with its device and interrupt", async () => {
+    const lines =
+      /task swapper\/0 \(1\) has waited for 1\d\d\.\ds in msleep.*; it starts driver uart-pl011 of device 9000000\.pl011 \(pl011@9000000\), whose interrupt \d+ has no handler/;
+    assertSick(await slowProbe(1e9), { code: "kernel-waits", finding: { code: "hung" } }, lines, HANGS);
+  });
+
+  Deno.test("a driver that waits in its probe and gives up leaves its VM healthy", async () => {
+    const debian = await slowProbe(3000);
+    for (let time = 0; time < 2 * LIFE; time += LIFE / 20) {
+      assert.ok(debian.run(LIFE / 20), debian.shown);
+      const row = verdictOn(debian);
+      assert.ok(row.healthy, diagnosisLines(row).join("\n"));
+    }
+    assert.ok(debian.rows("linux.log").some(({ text }) => text === "Run /init as init process"));
+  });
+}
+
 /** An ELF file's header and one program header. */
 function elf(machine: number, kind: number, content: string, size = 0): Uint8Array {
   const bytes = new Uint8Array(128 + content.length), view = new DataView(bytes.buffer);
@@ -354,6 +386,7 @@ interface Boot {
   readonly tree?: (root: DevicetreeNode) => void;
   readonly cpus?: number;
   readonly image?: (image: Uint8Array) => Uint8Array;
+  readonly devices?: readonly DevicePlan[];
 }
 
 /** Sets a property of a node below the root, or of all below a node. */
@@ -364,6 +397,7 @@ const oopsOf = (exception: string, cause: string): FactPart => ({
   cause: { code: "oops", exception, cause: { code: cause } },
 });
 
+const HVC: readonly DevicePlan[] = [{ kind: "console", ports: ["hvc0"] }];
 const notRun = (why: Partial<NotRun>): FactPart => ({ code: "panicked", cause: { code: "init-not-run", why } });
 /** The first ones in each run, the others with EL2_LONG. */
 const ALWAYS = 3;
@@ -374,9 +408,14 @@ const BOOTS: readonly (readonly [name: string, boot: Boot, fact: FactPart, lines
     notRun({ code: "architecture" }),
     /a program for x86-64; way out: build it/,
   ],
-  ["a root without its driver", { given: () => null, append: "root=/dev/vda" }, {
-    ...{ code: "panicked", cause: { code: "root-absent", root: "/dev/vda", disks: [], drivers: ["virtio_mmio", "virtio_blk"] } },
-  }, /root=\/dev\/vda is not there: .* no driver for virtio_mmio, virtio_blk/],
+  [
+    "a root and a console without their drivers",
+    { given: () => null, append: "root=/dev/vda console=hvc0", devices: HVC },
+    {
+      ...{ code: "panicked", cause: { code: "root-absent", root: "/dev/vda", disks: [], drivers: ["virtio_mmio", "virtio_blk"] } },
+    },
+    /root=\/dev\/vda is not there: .* no driver for virtio_mmio, virtio_blk[^]* console hvc0, .* it has no driver virtio_mmio, virtio_console/,
+  ],
   [
     "a devicetree without timer",
     { without: /timer/ },
@@ -479,6 +518,7 @@ const BOOTS: readonly (readonly [name: string, boot: Boot, fact: FactPart, lines
     finding: { code: "root-absent" },
   }, /no driver for/],
   ["a devicetree without GIC", { without: /^intc|interrupt-controller/ }, { code: "no-wakeup" }, /add .*gic-v3/],
+  ["a devicetree without CPUs", { without: /^cpus$/ }, { code: "kernel-broken" }, /the devicetree has no cpu; way out: add cpus/],
   [
     "a devicetree without memory",
     { without: /^memory/ },
@@ -515,6 +555,22 @@ for (const [name, boot, fact, lines] of LONG ? BOOTS : BOOTS.slice(0, ALWAYS)) {
 
 /** A Linux of which not all is as its maker wanted, and that comes up; with a line of evidence. */
 const ODD: readonly (readonly [name: string, boot: Boot, evidence: RegExp])[] = [
+  [
+    "a console whose driver is a module that nobody loads",
+    { append: "console=hvc0", devices: HVC },
+    /names console hvc0, and the kernel has registered none: it has no driver virtio_mmio, virtio_console; way out: give a ramdisk/,
+  ],
+  [
+    "a console that waits for its clock",
+    { tree: waitsForClock },
+    /names console ttyAMA0, and the kernel has registered none: the probe of 9000000\.\w+ is put off.*; way out: mend .* the clock/,
+  ],
+  [
+    "a console whose driver is left out",
+    { append: "initcall_blacklist=pl011_init console=ttyAMA0" },
+    /has registered none: its driver has not started the device; way out: see in el2 linux log/,
+  ],
+  ["two consoles, one of them without a driver", { append: "console=hvc0 console=ttyAMA0" }, /^(?![^]*way out)/],
   ["a console that is not there", { append: "console=ttyS0" }, /console ttyS0, and this VM has ttyAMA0: .*; way out: use console=ttyAMA0/],
   ["four CPUs without PSCI", { cpus: 4, without: /^psci/ }, /the devicetree has no psci; way out: add psci/],
   [
@@ -534,6 +590,14 @@ const ODD: readonly (readonly [name: string, boot: Boot, evidence: RegExp])[] = 
   ["a module that is not there", { append: "nothing.option=1 driver_async_probe=nothing" }, /^(?![^]*way out)/],
   ["a later init that is not there", { append: "init=/nothing" }, /^(?![^]*way out)/],
 ];
+
+/** The clock of the serial port is a device without a driver. */
+function waitsForClock(root: DevicetreeNode): void {
+  const phandle = 0x7777, port = root.children.find(({ name }) => name.endsWith("@9000000")) ?? assert.fail();
+  port.properties.set("clocks", cells(phandle, phandle));
+  port.properties.set("clock-names", new TextEncoder().encode("uartclk\0apb_pclk\0"));
+  root.children.push(node("clock", { compatible: "example,none", "#clock-cells": cells(0), phandle: cells(phandle) }));
+}
 
 /** Sets a property of the CPUs after the first, or of one. */
 function ofCpus(name: string, value: Uint8Array, only?: number): (root: DevicetreeNode) => void {
@@ -560,7 +624,7 @@ if (LONG) {
 const gzipped = (bytes: Uint8Array) => new Uint8Array(gzipSync(bytes));
 
 async function started(
-  { files = { init: undefined }, mode, given, append = "", without: pattern, tree, cpus = 1, image }: Boot,
+  { files = { init: undefined }, mode, given, append = "", without: pattern, tree, cpus = 1, image, devices }: Boot,
 ): Promise<Debian> {
   const archive = await ramdisk(files, mode), initrd = given ? given(archive) : archive;
   const change = pattern ? without(pattern) : tree, dtb = change && await changedTree(cpus, change);
@@ -571,5 +635,6 @@ async function started(
     dtb,
     cpus,
     image,
+    devices,
   });
 }

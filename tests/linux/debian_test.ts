@@ -204,6 +204,36 @@ function compareMemory(debian: Debian): void {
   }
 }
 
+/** LDR X0 of the word 16 bytes after it; MOV W1, 1; BL; B to itself. */
+const LOAD_AFTER = 0x5800_0080, HELD = 0x5280_0021, BL = 0x9400_0000, FOREVER = 0x1400_0000;
+
+/** CPUs that wait for a lock which nobody releases; the machine is of no use after that. */
+function compareSpinLocks(debian: Debian, cpus: number): void {
+  const { machine, symbols } = debian.system, [{ registers }] = symbols.vcpus("host");
+  const physical = new CopiedMemory(machine.ram.bytes(RAM_BASE, 256 << 20));
+  const place = { ttbr1: registers.getRegister("TTBR1_EL1"), tcr: registers.getRegister("TCR_EL1") };
+  const kernel = LinuxKernel.find({ physical, registers: place, tables: symbols.all("host") }) ?? assert.fail();
+  const lock = new Reading("host", kernel, physical).global("task_struct", "init_task").addressOf("alloc_lock");
+  debian.write(lock, Uint8Array.of(1, 0, 0, 0));
+  const at = debian.symbol("__arm64_sys_sysinfo"), waits = debian.symbol("queued_spin_lock_slowpath");
+  const words = Uint32Array.of(
+    ...[LOAD_AFTER, HELD, BL + Number((waits - at - 8n) / 4n & 0x3ff_ffffn), FOREVER],
+    ...[Number(lock & 0xffff_ffffn), Number(lock >> 32n)],
+  );
+  debian.write(at, new Uint8Array(words.buffer));
+  const waiters = cpus === 1 ? 1 : cpus - 1;
+  debian.type("free & ".repeat(waiters) + "\n");
+  debian.run(5e8);
+  const [row, ...others] = debian.rows("linux.locks"), tasks = debian.rows("linux.ps", { filter: "name=free" }).map(({ id }) => id);
+  assert.deepEqual(others, []);
+  assert.deepEqual([row.type, BigInt(row.address), row.held, row.holder, row.wants], [
+    ...["spinlock", lock, "unnamed", null, tasks.map(() => "alone")],
+  ]);
+  assert.deepEqual([...row.waiters].sort(), tasks.sort());
+  assert.equal(tasks.length, waiters);
+  assert.match(row.where!, /^__arm64_sys_sysinfo\+0xc/);
+}
+
 /** Of process 1, which waits: the program's frames are in its file. */
 function compareStack(debian: Debian): void {
   const stack = debian.rows("linux.stack", { pid: 1 });
@@ -243,6 +273,7 @@ for (const release of RELEASES) {
       assert.ok(kernel.types > 50_000 && kernel.vmcoreinfo);
       // The primary VM has no seed for KASLR.
       assert.equal(kernel.kaslr, "0x0");
+      compareSpinLocks(debian, cpus);
     });
   }
 }

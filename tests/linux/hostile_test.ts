@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import process from "node:process";
+import { absentConsole } from "../../src/linux/consoles.ts";
 import { blockedTasks } from "../../src/linux/hung.ts";
 import { initEnd } from "../../src/linux/init.ts";
 import { LinuxKernel } from "../../src/linux/kernel.ts";
@@ -41,6 +42,7 @@ const READERS: readonly (readonly [string, Read])[] = [
   ["program", (reading) => tried(reading, () => programOf(reading))],
   ["hung", (reading) => tried(reading, () => blockedTasks(reading) ?? "none")],
   ["warning", (reading) => tried(reading, () => loggedWarning(reading))],
+  ["console", (reading) => tried(reading, () => absentConsole(reading) ?? "none")],
   ["stage", (reading) => tried(reading, () => deviceOf(reading) ?? "none")],
   ...Object.entries(TASK_READERS).map(([name, read]) => [name, (reading: Reading) => read(reading, 1) ?? []] as const),
 ];

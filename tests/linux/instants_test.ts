@@ -12,7 +12,7 @@ import { Random } from "../support/random.ts";
 import { Debian } from "./debian.ts";
 import { askAgain, Looks } from "./looks.ts";
 
-const KERNELS = ["linux-image-cloud-arm64", ORDINARY_KERNEL];
+const KERNELS = ["linux-image-cloud-arm64", ORDINARY_KERNEL, "linux-image-rt-arm64"];
 const APPEND = "console=ttyAMA0 rdinit=/bin/look-inside sysctl.kernel.kptr_restrict=0";
 /** Looks in each phase, and of how many one is asked for again. */
 const LOOKS = 30, KEPT = 5;

@@ -11,7 +11,9 @@ const WHILE = 5e8;
 for (const release of RELEASES) {
   Deno.test(`the locks that tasks wait for have their holders and waiters: ${release}`, async () => {
     const { folder } = await catalogEntry(`debian-${release}`);
-    const debian = await Debian.booted(release, { initrd: await withPrograms(await Deno.readFile(`${folder}/initrd`), "held-folder") });
+    const debian = await Debian.booted(release, {
+      initrd: await withPrograms(await Deno.readFile(`${folder}/initrd`), "held-folder", "pi-futex"),
+    });
     assert.deepEqual(debian.rows("linux.locks"), []);
 
     // Two readers of one open file, of which the first waits for more to read.
@@ -29,6 +31,20 @@ for (const release of RELEASES) {
     );
     assert.match(where!, /^__fdget_pos\+|^fdget_pos\+|^ksys_read\+/);
     debian.command("kill $(cat /a)");
+    debian.run(WHILE);
+    assert.deepEqual(debian.rows("linux.locks"), []);
+
+    debian.command("pi-futex & echo $! > /a");
+    debian.run(WHILE);
+    const [inherits, ...rest] = debian.rows("linux.locks");
+    const [child] = debian.rows("linux.ps", { filter: `ppid=${debian.command("cat /a").trim()}` });
+    assert.deepEqual(rest, []);
+    assert.deepEqual(
+      [inherits.type, inherits.held, inherits.holder, inherits.waiters, inherits.wants],
+      ["rtmutex", "alone", child.id, [task("/a")], ["alone"]],
+    );
+    assert.match(inherits.where!, /^futex_lock_pi\+/);
+    debian.command("killall -9 pi-futex");
     debian.run(WHILE);
     assert.deepEqual(debian.rows("linux.locks"), []);
 

@@ -1,8 +1,6 @@
 // Core files of a VM: their segments hold the memory that Linux's readers read, and gdb opens them.
 
 import assert from "node:assert/strict";
-import { vmcoreOf } from "../../src/inspection/linux/vmcore.ts";
-import { Looks, View } from "../../src/inspection/readers/inspected.ts";
 import { LinuxKernel } from "../../src/linux/kernel.ts";
 import { readLog } from "../../src/linux/log.ts";
 import type { PhysicalMemory } from "../../src/linux/memory.ts";
@@ -12,6 +10,7 @@ import { PAGE_SIZE } from "../../src/support/sizes.ts";
 import { gdbCommand } from "../../scripts/native-tools.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { Debian, RELEASES } from "./debian.ts";
+import { writtenCore } from "./written-core.ts";
 
 const PT_LOAD = 1, PT_NOTE = 4;
 
@@ -36,19 +35,10 @@ function segmentsOf(file: Uint8Array): Segment[] {
   });
 }
 
-/** The whole file. */
-function written(debian: Debian): Uint8Array {
-  const core = vmcoreOf(new View(debian.system, new Looks()), undefined), file = new Uint8Array(core.size);
-  assert.equal(core.lacks, undefined);
-  file.set(core.beginning);
-  for (const { offset, bytes } of core.pages()) file.set(bytes, offset);
-  return file;
-}
-
 for (const release of RELEASES) {
   Deno.test(`a core file of Debian ${release} has all of its memory, at physical and at virtual addresses`, async () => {
     const debian = await Debian.booted(release, { cpus: 2 });
-    const file = written(debian), segments = segmentsOf(file);
+    const file = writtenCore(debian), segments = segmentsOf(file);
     const loads = segments.filter(({ type }) => type === PT_LOAD), notes = segments.filter(({ type }) => type === PT_NOTE);
     const bytes = (at: number, size: number, key: "physical" | "virtual") => {
       const found = loads.find((one) => at >= Number(one[key]) && at + size <= Number(one[key]) + one.size);
@@ -89,7 +79,7 @@ for (const release of RELEASES) {
 Deno.test("gdb opens a core file: its threads are the vCPUs, with their registers and memory", async () => {
   const debian = await Debian.booted("bookworm", { cpus: 2 });
   await inFolder(async (folder) => {
-    await Deno.writeFile(`${folder}/vmcore`, written(debian));
+    await Deno.writeFile(`${folder}/vmcore`, writtenCore(debian));
     const vcpus = debian.system.symbols.vcpus("host"),
       code = debian.system.symbols.all("host")[0].find("do_idle")?.address ?? assert.fail();
     const [gdb, ...args] = await gdbCommand();

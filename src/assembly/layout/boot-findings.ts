@@ -166,6 +166,7 @@ const NEEDED: readonly (readonly [NeededNode, RegExp])[] = [
   ["memory", /^memory(?:@|$)/],
   ["interrupt controller", /^arm,(?:gic-v[345]|cortex-a15-gic|gic-400)$/],
   ["timer", TIMER],
+  ["cpu", /^cpu@/],
   ["psci", /^arm,psci/],
 ];
 

@@ -104,7 +104,7 @@ export const LINUX: Group = {
     {
       ...IN_VM,
       name: "locks",
-      help: "list the mutexes and semaphores that tasks wait for, and who holds them",
+      help: "list the locks that tasks wait for, and who holds them",
       table: "linux.locks",
       examples: ["linux locks"],
     },

@@ -37,7 +37,7 @@ export function kernelVerdict(view: View, vcpus: readonly Vcpu[]): VerdictFact |
 }
 
 /** The stage of an unfinished boot. */
-export const stageOf = (view: View, space: AddressSpace): Evidence | undefined => first((kernel) => kernel.stageOf(view, space));
+export const stageOf = (view: View, space: AddressSpace): Evidence[] => KERNELS.flatMap((kernel) => kernel.stageOf(view, space) ?? []);
 
 /** Tasks that wait for ever. */
 export function kernelHang(view: View, [vcpu]: readonly Vcpu[]): VerdictFact | undefined {
@@ -48,8 +48,8 @@ export function kernelHang(view: View, [vcpu]: readonly Vcpu[]): VerdictFact | u
 /** The task that made the kernel of a vCPU end its VM. */
 export const endedBy = (view: View, vcpu: Vcpu): EndedBy | undefined => first((kernel) => kernel.endedBy(view, vcpu));
 
-/** A remark on a kernel, healthy or not. */
-export const remarkOn = (view: View, space: AddressSpace): Evidence | undefined => first((kernel) => kernel.remarkOn(view, space));
+/** Remarks on a kernel, healthy or not. */
+export const remarksOn = (view: View, space: AddressSpace): Evidence[] => KERNELS.flatMap((kernel) => kernel.remarksOn(view, space));
 
 /** The places in the code of a VM's kernel at which it is observed. */
 export const placesOf = (view: View, space: AddressSpace): KernelPlaces | undefined => first((kernel) => kernel.placesOf(view, space));

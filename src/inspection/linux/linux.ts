@@ -2,9 +2,11 @@
 
 import type { AddressSpace } from "../../hypervisor/inspect.ts";
 import type { Reading } from "../../linux/reading.ts";
+import { absentConsole } from "../../linux/consoles.ts";
 import { blockedTasks } from "../../linux/hung.ts";
 import { awaitedRoot, bootStage, lastWarning, survivedOops } from "../../linux/trouble.ts";
 import type { LinuxFinding } from "../../queries/facts/linux-finding.ts";
+import type { Evidence } from "../../queries/facts/verdict.ts";
 import type { GuestKernel } from "../readers/guest-kernel.ts";
 import type { View } from "../readers/inspected.ts";
 import { placesOf } from "./task-places.ts";
@@ -32,9 +34,12 @@ export const LINUX: GuestKernel = {
     const finding = found(view, space, blockedTasks);
     return finding && { code: "kernel-waits", finding };
   },
-  remarkOn(view, space) {
-    const finding = found(view, space, lastWarning);
-    return finding && { code: "kernel", finding };
+  remarksOn(view, space) {
+    const absent = view.system.vms.findings.get(view.vmNameOf(space))?.some(({ code }) => code === "console-absent");
+    return [...absent ? [] : [absentConsole], lastWarning].flatMap((read): Evidence[] => {
+      const finding = found(view, space, read);
+      return finding ? [{ code: "kernel", finding }] : [];
+    });
   },
   stageOf(view, space) {
     const finding = found(view, space, bootStage);

@@ -1,5 +1,7 @@
 // Rows about Linux in VMs: which kernels there are, and the memory that src/linux reads.
 
+import { Pstate } from "../../core/interface.ts";
+import { UPPER_HALF } from "../../formats/page-tables.ts";
 import type { AddressSpace, Vcpu } from "../../hypervisor/inspect.ts";
 import { LinuxKernel } from "../../linux/kernel.ts";
 import type { PhysicalMemory } from "../../linux/memory.ts";
@@ -68,19 +70,23 @@ function readingsOf(view: View, vm: string | undefined, single: boolean): Readin
 export function findReading(view: View, space: AddressSpace): Reading | undefined {
   const vm = view.vmNameOf(space), physical = physicalMemory(view, space);
   const vcpus = view.objects("thread").filter((vcpu) => vcpu.addressSpace === space && vcpu.native === undefined);
+  const readingOf = (kernel: LinuxKernel) =>
+    new Reading(vm, kernel, physical, undefined, vcpus.map(({ registers }) => registers).filter(isInKernel));
   const known = KERNELS.get(space);
-  if (known && vcpus.some(({ registers }) => known.isUsedBy(translationOf(registers)))) return new Reading(vm, known, physical);
+  if (known && vcpus.some(({ registers }) => known.isUsedBy(translationOf(registers)))) return readingOf(known);
   const tables = vcpus.length ? view.system.symbols.all(vm) : [];
   if (!tables.length) return undefined;
   for (const { registers } of vcpus) {
     const kernel = LinuxKernel.find({ physical, registers: translationOf(registers), tables });
     if (!kernel) continue;
     KERNELS.set(space, kernel);
-    return new Reading(vm, kernel, physical);
+    return readingOf(kernel);
   }
   // CPUs that are off have no tables.
-  return known && new Reading(vm, known, physical);
+  return known && readingOf(known);
 }
+
+const isInKernel = ({ pc, pstate }: Vcpu["registers"]) => pc >= UPPER_HALF && (pstate & Pstate.ElMask) !== 0;
 
 const translationOf = (registers: Vcpu["registers"]) => ({
   ttbr1: registers.getRegister("TTBR1_EL1"),

@@ -23,8 +23,8 @@ export interface GuestKernel {
   stageOf(view: View, space: AddressSpace): Evidence | undefined;
   /** Tasks of a kernel that wait for ever, though nothing else is wrong with its VM. */
   hangOf(view: View, space: AddressSpace): VerdictFact | undefined;
-  /** A remark on a kernel, healthy or not, from its state. */
-  remarkOn(view: View, space: AddressSpace): Evidence | undefined;
+  /** Remarks on a kernel, healthy or not, from its state. */
+  remarksOn(view: View, space: AddressSpace): readonly Evidence[];
   /** Remarks on a healthy VM, from what its console has shown. */
   notes(shown: string): readonly Evidence[];
   /**

@@ -8,7 +8,7 @@ import type { RowOf } from "../../queries/table.ts";
 import { isBarrier } from "../../queries/facts/irq-finding.ts";
 import type { DIAGNOSES, VMS } from "../../queries/tables.ts";
 import { isHealthy } from "../../queries/facts/verdict-words.ts";
-import { kernelHang, kernelVerdict, notesOf, panicOf, remarkOn, stageOf } from "../kernels/kernels.ts";
+import { kernelHang, kernelVerdict, notesOf, panicOf, remarksOn, showsPanic, stageOf } from "../kernels/kernels.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { View } from "../readers/inspected.ts";
 import { type FoundIrq, readIrqFindings } from "../readers/read-irqs.ts";
@@ -108,13 +108,15 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
       ...misread(view, patient, healthy),
       ...healthy ? [] : [...misplaced(view, patient.vcpus), ...otherGic(view, patient.vcpus)],
       ...evidence,
-      ...healthy ? [] : [...ofKernel(view, patient.online, stageOf), ...trailOf(view, patient.vm, patient.vcpus, fact)],
+      // A panic has its place already.
+      ...healthy || fact.code === "panicked" ? [] : ofKernel(view, patient.online, stageOf),
+      ...healthy ? [] : trailOf(view, patient.vm, patient.vcpus, fact),
       ...deviceAtomics(view, patient.vcpus),
       ...staleUses(view, patient.vcpus),
       ...peerless(view, patient.vm),
       ...asleep.has(patient.vm.id) ? unused(view, patient.vm) : [],
       ...barred(patient.irqs),
-      ...ofKernel(view, patient.online, remarkOn),
+      ...ofKernel(view, patient.online, remarksOn),
     ];
     const lines = [...cause ? [text] : [], ...because.map((one) => EVIDENCE.text(one))];
     return {
@@ -136,12 +138,11 @@ function misread(view: View, { vm: { id }, vcpus }: Patient, healthy: boolean): 
 }
 
 const keepsCpusOff = (finding: BootFinding) =>
-  finding.code === "cpus-not-started" || finding.code === "node-absent" && finding.node === "psci";
+  finding.code === "cpus-not-started" || finding.code === "node-absent" && (finding.node === "psci" || finding.node === "cpu");
 
 /** Evidence from the kernel of a VM's vCPUs. */
-function ofKernel(view: View, [vcpu]: readonly Vcpu[], read: typeof stageOf): Evidence[] {
-  const found = vcpu?.addressSpace && read(view, vcpu.addressSpace);
-  return found ? [found] : [];
+function ofKernel(view: View, [vcpu]: readonly Vcpu[], read: typeof remarksOn): Evidence[] {
+  return vcpu?.addressSpace ? read(view, vcpu.addressSpace) : [];
 }
 
 /** Virtio devices that a VM does not use. It sleeps: one that runs may be about to. */
@@ -168,7 +169,8 @@ function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Pat
   for (const vcpu of online) {
     const panic = panicOf(view, vcpu);
     if (!panic) continue;
-    const evidence = [{ code: "console", console: conId(nameOf(vm.id)) } as const];
+    const isShown = showsPanic(view.system.consoles.tail(nameOf(vm.id)));
+    const evidence = isShown ? [{ code: "console", console: conId(nameOf(vm.id)) } as const] : [];
     return { fact: { code: "panicked", ...panic, then: null }, evidence, next: `el2 vcpu stack ${view.vcpu(vcpu)}` };
   }
   const own = kernelVerdict(view, online);

@@ -10,6 +10,8 @@ export const NODE_LINES = {
   "interrupt controller":
     'intc@ADDRESS { compatible = "arm,gic-v3"; interrupt-controller; #interrupt-cells = <3>; reg = <DISTRIBUTOR>, <REDISTRIBUTORS>; };',
   "memory": 'memory@ADDRESS { device_type = "memory"; reg = <ADDRESS SIZE>; };',
+  "cpu":
+    'cpus { #address-cells = <1>; #size-cells = <0>; cpu@0 { device_type = "cpu"; compatible = "arm,armv8"; reg = <0>; enable-method = "psci"; }; };',
   "psci": 'psci { compatible = "arm,psci-1.0", "arm,psci-0.2"; method = "hvc"; };',
 } as const;
 export type NeededNode = keyof typeof NODE_LINES;

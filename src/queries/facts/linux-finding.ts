@@ -12,8 +12,11 @@ export type NamedTask = { readonly name: string; readonly pid: number };
 /** The task that made a kernel end its VM: by a system call, by a key of sysrq, or the kernel's. */
 export type EndedBy = { readonly task: NamedTask; readonly by: "reboot" | "sysrq" | "kernel" };
 
+export const LOCK_TYPES = ["mutex", "rwsem", "rtmutex", "spinlock", "rwlock"] as const;
+export type LockType = typeof LOCK_TYPES[number];
+
 /** A task that waits for a lock of the kernel, in a function. */
-export type LockWait = { readonly task: NamedTask; readonly lock: "mutex" | "rwsem"; readonly where: string | null };
+export type LockWait = { readonly task: NamedTask; readonly lock: LockType; readonly where: string | null };
 
 /** Why a program cannot be executed. */
 export type NotRun =
@@ -26,8 +29,19 @@ export type NotRun =
   | { readonly code: "cut" }
   | { readonly code: "format"; readonly bytes: string };
 
-/** A device whose driver is being started; its node in the devicetree. */
-export type ProbedDevice = { readonly name: string; readonly driver: string; readonly node: string | null };
+/**
+ * A device whose driver is being started; its node in the devicetree, and its first interrupt: how
+ * often it has come, null without a handler.
+ */
+export type ProbedDevice = {
+  readonly name: string;
+  readonly driver: string;
+  readonly node: string | null;
+  readonly interrupt: { readonly intid: number; readonly count: number | null } | null;
+};
+
+/** A device whose probe was put off, and the kernel's reason. */
+export type DeferredDevice = { readonly name: string; readonly reason: string | null };
 
 export type LinuxFinding =
   /** Process 1 has called exit. */
@@ -82,6 +96,7 @@ export type LinuxFinding =
     readonly holder: { readonly task: NamedTask; readonly where: string | null } | null;
     /** It waits for a disk. */
     readonly disk: boolean;
+    readonly device: ProbedDevice | null;
   }
   /**
    * Process 1 is still in the kernel: its initcall, the device whose driver it starts, and where
@@ -93,8 +108,23 @@ export type LinuxFinding =
     readonly device: ProbedDevice | null;
     readonly waits: string | null;
   }
+  /** None of the consoles that the command line names is registered; `drivers`: those that lack. */
+  | {
+    readonly code: "console-unregistered";
+    readonly named: readonly string[];
+    readonly has: readonly string[];
+    readonly drivers: readonly string[];
+    readonly deferred: readonly DeferredDevice[];
+  }
   /** Any other panic: the function that called for it. */
   | { readonly code: "panic-called"; readonly by: string; readonly task: NamedTask };
+
+function deviceText({ name, driver, node, interrupt }: ProbedDevice): string {
+  const came = interrupt?.count === null ? "has no handler" : `has come ${interrupt?.count} times`;
+  return `starts driver ${driver} of device ${name}${node === null ? "" : ` (${node})`}${
+    interrupt === null ? "" : `, whose interrupt ${interrupt.intid} ${came}`
+  }`;
+}
 
 const taskText = ({ name, pid }: NamedTask) => `${name} (${pid})`;
 const BY_TEXT: { readonly [B in EndedBy["by"]]: (task: string) => string } = {
@@ -108,6 +138,7 @@ const lockText = ({ task, lock, where }: LockWait) => `task ${taskText(task)} wa
 const holderText = ({ task, where }: { task: NamedTask; where: string | null }) =>
   ` that task ${taskText(task)} holds${where === null ? "" : `, which waits in ${where}`}`;
 const list = (names: readonly string[], none: string) => names.join(", ") || none;
+const deferredText = ({ name, reason }: DeferredDevice) => `the probe of ${name} is put off${reason === null ? "" : ` (${reason})`}`;
 const filesText = (files: number) => `${files} ${files === 1 ? "file" : "files"}`;
 
 const NOT_RUN = new Facts<NotRun>({
@@ -182,14 +213,18 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
         others.map((one, index) => `${lockText(one)} of ${taskText((others[index + 1] ?? first).task)}`).join(", ")
       }`,
   "lock-lost": ({ wait, holder }) => `${lockText(wait)} that task ${taskText(holder)} holds, which has ended`,
-  "hung": ({ task, where, for_ns, lock, holder, disk }) =>
+  "hung": ({ task, where, for_ns, lock, holder, disk, device }) =>
     `task ${taskText(task)} has waited for ${durationText(for_ns)} in ${where ?? "the kernel"}, and no signal can wake it${
       lock === null ? disk ? ": it waits for a disk" : "" : `: it waits for a ${lock}${holder ? holderText(holder) : ""}`
-    }`,
+    }${device === null ? "" : `; it ${deviceText(device)}`}`,
   "booting": ({ initcall, device, waits }) =>
-    `the kernel is still booting: process 1 is in ${initcall ?? "its own code"}${
-      device === null ? "" : `, starts driver ${device.driver} of device ${device.name}${device.node === null ? "" : ` (${device.node})`}`
-    }${waits === null ? "" : `, and waits in ${waits}`}`,
+    `the kernel is still booting: process 1 is in ${initcall ?? "its own code"}${device === null ? "" : `, ${deviceText(device)}`}${
+      waits === null ? "" : `, and waits in ${waits}`
+    }`,
+  "console-unregistered": ({ named, has, drivers, deferred }) =>
+    `the command line names console ${list(named, "")}, and the kernel has registered ${list(has, "none")}: ${
+      drivers.length ? `it has no driver ${drivers.join(", ")}` : list(deferred.map(deferredText), "its driver has not started the device")
+    }`,
   "panic-called": ({ by, task }) => `${by} called for the panic, in task ${taskText(task)}`,
 }, {
   "init-exited": ({ status }) => EXIT_STATUS[status] ?? "end it with exec of a program that stays, or with poweroff -f",
@@ -220,5 +255,11 @@ export const LINUX_FINDINGS = new Facts<LinuxFinding>({
   "lock-lost": ({ holder }) => `release the lock on every path of ${holder.name} before it ends`,
   "hung": ({ task, holder, disk }) =>
     `see ${disk ? "the disk's queue (el2 vm devices), and " : ""}its stack: el2 linux stack ${(holder?.task ?? task).pid}`,
+  "console-unregistered": ({ drivers, deferred }) =>
+    drivers.length
+      ? `give a ramdisk that loads the module for ${drivers.join(", ")}, or build the kernel with it; its messages are in el2 linux log`
+      : deferred.length
+      ? "mend in the devicetree the clock, regulator or pins that it waits for, or build the kernel with their driver"
+      : "see in el2 linux log why the driver has not started the device",
   "panic-called": ({ by }) => `see what ${by} checks: its stack is in el2 linux log`,
 });
