@@ -1,9 +1,17 @@
+// `el2 who`, and `el2 find` in the same session. Wrong arguments of find: find_test.ts.
+
 import assert from "node:assert/strict";
 import { Place } from "../place.ts";
 
-Deno.test("el2 who names the writer of memory and of a register, and what was there before and after", async () => {
+Deno.test("el2 who and el2 find search the run of a session", async (t) => {
   await using place = new Place();
   await place.up("one");
+  await t.step("el2 who names the writer of memory and of a register, and what was there before and after", () => names(place));
+  await t.step("el2 find lists executions, values and events page by page", () => finds(place));
+  await t.step("both answer clearly where there is nothing to search", () => refuses(place));
+});
+
+async function names(place: Place): Promise<void> {
   const who = async (...words: string[]) => (await place.json("who", ...words)).data;
   const text = async (...words: string[]) => (await place.el2("who", ...words)).stdout;
 
@@ -46,16 +54,47 @@ Deno.test("el2 who names the writer of memory and of a register, and what was th
   const [run] = await who("ipa:ping/0x80000000", "exec");
   assert.deepEqual([run.kind, run.by, run.vm], ["exec", "vcpu:ping/0", "vm:ping"]);
   assert.match(await text("ipa:ping/0x80000000", "read"), /^never read since the start\n/);
-});
+}
 
-Deno.test("el2 who answers clearly where there is nothing to search", async () => {
-  await using place = new Place();
-  await place.up("one");
-  const says = async (...words: string[]) => {
-    const { code, stdout, stderr } = await place.el2("who", ...words);
+async function finds(place: Place): Promise<void> {
+  await place.json("pause");
+  const find = async (...words: string[]) => (await place.json("find", ...words)).data;
+
+  // The first instruction of a VM is executed once, and nothing is before that.
+  const [start, first, ...more] = await find("ping:0x80000000");
+  assert.deepEqual([start.kind, first.kind, first.by, more.length], ["never", "exec", "vcpu:ping/0", 0]);
+
+  const filter = "kind=hvc name=msgqueue_send vm=ping",
+    ids = (rows: readonly Record<string, unknown>[]) => rows.map(({ id }) => String(id));
+  const latest = await find("--event", filter, "--limit", "4");
+  assert.equal(latest.length, 4);
+  for (const { kind, by, text } of latest) {
+    assert.deepEqual([kind, by, /^msgqueue_send /.test(String(text))], ["event", "vcpu:ping/0", true]);
+  }
+  const [later, earlier] = [
+    await find("--event", filter, "--limit", "2"),
+    await find("--event", filter, "--limit", "2", "--at", ids(latest)[2]),
+  ];
+  assert.deepEqual([...ids(earlier), ...ids(later)], ids(latest));
+
+  const [change] = (await place.json("who", "reg:ping/0/x0")).data, value = String(change.after);
+  const [found] = await find("reg:ping/0/x0", "--value", value, "--limit", "1");
+  assert.deepEqual([found.id, found.after], [change.id, value]);
+  await place.json("resume");
+}
+
+async function refuses(place: Place): Promise<void> {
+  const refused = async (command: string, ...words: string[]) => {
+    const { code, stdout, stderr } = await place.el2(command, ...words);
     assert.deepEqual([code, stdout], [1, ""], words.join(" "));
     return stderr;
   };
+  const says = (...words: string[]) => refused("who", ...words);
+  assert.match(
+    await refused("find", "ipa:ping/0x80001000", "--size", "1", "--value", "256"),
+    /1 byte cannot have the value 0x100; give a size/,
+  );
+  assert.match(await refused("find", "irq:ping/27", "--value", "1"), /only memory and registers have values/);
   assert.equal(await says("ipa:ping/0x12345"), "el2: ipa:ping/0x12345 is not mapped in stage 2\n");
   assert.match(await says("ipa:nobody/0"), /no vm:nobody; there are /);
   assert.match(await says("pa:0x8000000"), /is not RAM/);
@@ -72,4 +111,4 @@ Deno.test("el2 who answers clearly where there is nothing to search", async () =
   for (const target of ["ipa:ping/0x80000000", "reg:ping/0/x0"]) {
     assert.equal((await place.json("who", target, "--at", count)).data.length, 1, target);
   }
-});
+}
