@@ -119,6 +119,22 @@ export const PROFILE = define({
   },
 });
 
+export const EVENT_PROFILE = define({
+  name: "profile.events",
+  version: 1,
+  command: "profile --by exit --json",
+  doc: "exits, hypercalls, system calls or waits of one name",
+  fields: {
+    vm: { kind: "word", doc: "name of the VM" },
+    count: { kind: "count", doc: "how many there were" },
+    time: { kind: "duration", doc: "virtual time from their beginnings to their ends, ns" },
+    share: { kind: "share", doc: "share of all; of waits: of their time" },
+    name: { kind: "text", doc: "kind and name of the exit, name of the call, or what the vCPU waited for" },
+    vcpu: { kind: "id", optional: true, doc: "vcpu:VM/INDEX that waited" },
+    by: { kind: "text", optional: true, doc: "of a wait: the interrupt that ended it and who raised that, or the vCPU that had the CPU" },
+  },
+});
+
 export const COMPARE_RUNS = define({
   name: "compare-runs",
   version: 1,
@@ -464,6 +480,7 @@ export const DOCUMENTS: readonly Document[] = [
   BENCH,
   COVERAGE,
   PROFILE,
+  EVENT_PROFILE,
   SPEC_SECTION,
 ];
 

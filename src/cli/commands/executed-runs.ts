@@ -7,6 +7,7 @@ import { openSession } from "../common/session.ts";
 import { runJob } from "../jobs/run-job.ts";
 import { hostConsent } from "../start/plans/consent.ts";
 import { readNamedRecording } from "../start/plans/recordings.ts";
+import type { CountedEvents, CountedKind } from "../../inspection/execution/event-counts.ts";
 import type { ExecutedVm } from "../../inspection/execution/executed.ts";
 import type { SampledStack } from "../../inspection/execution/stack-samples.ts";
 import type { Consent } from "../../plans/host-resources.ts";
@@ -46,6 +47,17 @@ export async function stacksIn(entry: URL, runs: CountedRuns, every: number): Pr
   });
 }
 
+/**
+ * Events of their VMs, by name.
+ * @throws Failure
+ */
+export async function eventsIn(entry: URL, runs: CountedRuns, kind: CountedKind): Promise<CountedEvents[]> {
+  const vmOf = ({ vm }: CountedEvents) => vm;
+  return await runAgain("counting", runs, vmOf, (recordings, rest) => {
+    return runJob(entry, { ...rest, name: "event-counts", input: { recordings, kind } });
+  });
+}
+
 /** A job's parts besides its name and input. */
 interface JobOfRuns {
   readonly plans: readonly SessionPlan[];
@@ -71,7 +83,7 @@ async function runAgain<T>(
   if (runs.vm === undefined) return all;
   const name = withoutKind("vm", runs.vm), found = all.filter((one) => vmOf(one) === name), names = [...new Set(all.map(vmOf))];
   if (found.length) return found;
-  throw failed(`no VM called "${name}" executed instructions`, didYouMean(name, names, `there are ${names.join(", ")}`));
+  throw failed(`no VM called "${name}" executed anything that counts`, didYouMean(name, names, `there are ${names.join(", ")}`));
 }
 
 async function recordingsIn({ files, session, allowHost }: CountedRuns): Promise<Recording[]> {

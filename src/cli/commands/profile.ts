@@ -1,4 +1,4 @@
-// `el2 profile`: where the instructions of the VMs were executed.
+// `el2 profile`: where the instructions of the VMs were executed, and their exits, calls and waits.
 
 import { type Command, Option } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
@@ -9,10 +9,11 @@ import { output, printRows, report } from "../common/print.ts";
 import { sessionOption } from "../common/session.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";
 import { hostOption } from "../options/host.ts";
-import { type CountedRuns, executedIn, stacksIn } from "./executed-runs.ts";
+import { type CountedRuns, eventsIn, executedIn, stacksIn } from "./executed-runs.ts";
+import { COUNTED_KINDS, type CountedEvents, type CountedKind } from "../../inspection/execution/event-counts.ts";
 import type { ExecutedVm } from "../../inspection/execution/executed.ts";
 import type { SampledStack } from "../../inspection/execution/stack-samples.ts";
-import { documentText, type FieldsOf, listingOf, PROFILE } from "../../queries/documents.ts";
+import { type Document, documentText, EVENT_PROFILE, type FieldsOf, listingOf, PROFILE } from "../../queries/documents.ts";
 
 type Row = FieldsOf<typeof PROFILE>;
 
@@ -24,17 +25,24 @@ const EVERY = 1e6;
 
 const BY = ["function", "line", "vm"] as const;
 
+const isCounted = (by: string): by is CountedKind => COUNTED_KINDS.some((kind) => kind === by);
+
 export function registerProfile(program: Command, { entry, exit }: CommandContext): void {
   withListOptions(
-    program.command("profile").description("show where the VMs executed their instructions: exact counts, or sampled call stacks"),
+    program.command("profile").description(
+      "show where the VMs executed their instructions (exact counts, or sampled call stacks), and their exits, calls and waits",
+    ),
   )
     .argument("[recordings...]", "runs to add up (default: the run of the session so far)")
-    .addOption(new Option("--by <what>", "count by function, source line or VM").choices(BY).default("function" as const))
+    .addOption(
+      new Option("--by <what>", "count instructions by function, source line or VM; or exits, hypercalls, system calls, or waits of vCPUs")
+        .choices([...BY, ...COUNTED_KINDS]).default("function" as const),
+    )
     .option("--vm <name>", "only this VM")
     .option("--limit <rows>", `at most this many rows (default: ${ROWS})`, parseWhole(1, 1_000_000))
     .option(
       "--stacks <file>",
-      "sample call stacks instead, and write them: .svg a flame graph, .json for speedscope.app, else folded lines",
+      "sample call stacks instead, and write them: .svg a flame graph, .json for speedscope.app, .pb.gz for pprof, else folded lines",
     )
     .option("--every <time>", "with --stacks: execution time between two samples (default: 1ms)", parseDuration)
     .option("--json", "print one line of JSON per row")
@@ -45,21 +53,45 @@ export function registerProfile(program: Command, { entry, exit }: CommandContex
       `
 el2 runs each recording again and counts every instruction, in translated and interpreted code alike. Two profiles of a recording
 are equal. An instruction that takes an exception counts. Lines need debug information (--symbols). Samples are taken at instruction
-counts: they change nothing in the run, and two samplings of a recording are equal.
-${examplesText(["profile", "profile --vm ping --by line", "profile a.rec --limit 50", "profile a.rec --stacks time.svg --every 100us"])}`,
+counts: they change nothing in the run, and two samplings of a recording are equal. A wait of a vCPU ends when it runs again.
+${
+        examplesText([
+          "profile",
+          "profile --vm ping --by line",
+          "profile --by wait",
+          "profile a.rec --limit 50",
+          "profile a.rec --stacks time.svg --every 100us",
+        ])
+      }`,
     )
     .action(async (files, { limit = ROWS, by, stacks, every, ...options }) => {
       if (stacks === undefined && every !== undefined) throw new Failure("--every needs --stacks: without it, every instruction counts");
+      if (stacks !== undefined && isCounted(by)) throw new Failure(`--stacks samples instructions, and --by ${by} counts none`, "give one");
       if (stacks !== undefined) return exit(await writeStacks(entry, { files, ...options }, stacks, every ?? EVERY));
-      const listing = listingOf(PROFILE, "no instruction was executed");
-      await printListing(listing, options, async () => {
-        return profileOf(await executedIn(entry, { files, ...options }), by).slice(0, limit);
-      }, (rows) => {
-        if (options.json) { for (const row of rows) output(`${documentText(PROFILE, row)}\n`); }
-        else printRows(listing, rows, undefined, options);
-      });
+      const runs = { files, ...options };
+      if (isCounted(by)) {
+        await print(EVENT_PROFILE, "there was none", async () => eventProfileOf(await eventsIn(entry, runs, by), by));
+      } else await print(PROFILE, "no instruction was executed", async () => profileOf(await executedIn(entry, runs), by));
       exit(ExitCode.Done);
+
+      async function print<D extends Document>(document: D, empty: string, rowsOf: () => Promise<FieldsOf<D>[]>): Promise<void> {
+        const listing = listingOf(document, empty);
+        await printListing(listing, options, async () => (await rowsOf()).slice(0, limit), (rows) => {
+          if (options.json) { for (const row of rows) output(`${documentText(document, row)}\n`); }
+          else printRows(listing, rows, undefined, options);
+        });
+      }
     });
+}
+
+/** Rows, the most first: of waits, the longest. */
+export function eventProfileOf(found: readonly CountedEvents[], kind: CountedKind): FieldsOf<typeof EVENT_PROFILE>[] {
+  const amount = ({ count, time }: CountedEvents) => kind === "wait" ? time : count;
+  const all = found.reduce((sum, one) => sum + amount(one), 0);
+  return found.toSorted((a, b) => amount(b) - amount(a) || (a.name < b.name ? -1 : 1)).map((one) => ({
+    ...{ vm: one.vm, count: String(one.count), time: String(Math.round(one.time)), share: all && amount(one) / all },
+    ...{ name: one.name, vcpu: one.vcpu ?? null, by: one.by ?? null },
+  }));
 }
 
 /** Rows, the most instructions first; shares are of all instructions of these VMs. */
@@ -81,14 +113,15 @@ export function profileOf(vms: readonly ExecutedVm[], by: typeof BY[number]): Ro
 async function writeStacks(entry: URL, runs: CountedRuns, file: string, every: number): Promise<number> {
   if (every < 1) throw new Failure("--every must be 1ns or more: one instruction");
   const stacks = await stacksIn(entry, runs, every), samples = stacks.reduce((sum, one) => sum + one.samples, 0);
-  writeNamedFile(file, "--stacks", await stacksText(stacks, file, every));
+  writeNamedFile(file, "--stacks", await stacksFile(stacks, file, every));
   report(`el2: ${samples} samples of ${stacks.length} call stacks in ${file}`);
   return ExitCode.Done;
 }
 
-async function stacksText(stacks: readonly SampledStack[], file: string, every: number): Promise<string> {
+async function stacksFile(stacks: readonly SampledStack[], file: string, every: number): Promise<string | Uint8Array> {
   if (file.endsWith(".svg")) return [...(await import("../../export/stacks/flame-graph.ts")).flameGraph(stacks)].join("");
   if (file.endsWith(".json")) return (await import("../../export/stacks/speedscope.ts")).speedscope(stacks, every);
+  if (file.endsWith(".pb.gz")) return (await import("../../export/stacks/pprof.ts")).pprof(stacks, every);
   return [...(await import("../../export/stacks/folded.ts")).folded(stacks)].join("");
 }
 

@@ -17,6 +17,7 @@ export const JOBS = {
   "vmcore": () => import("./vmcore.ts"),
   "vmm": () => import("./vmm.ts"),
   "executed": () => import("./executed.ts"),
+  "event-counts": () => import("./event-counts.ts"),
   "stacks": () => import("./stacks.ts"),
 } as const;
 

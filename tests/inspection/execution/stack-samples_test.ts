@@ -1,14 +1,17 @@
 // Sampled call stacks: the run stays the same, and shares are those of exact counts.
 
 import assert from "node:assert/strict";
+import { gunzipSync } from "node:zlib";
 import { assemble } from "../../../src/assembly/assemble.ts";
 import { planDemo } from "../../../src/configuration/plan-run.ts";
 import { flameGraph } from "../../../src/export/stacks/flame-graph.ts";
 import { folded } from "../../../src/export/stacks/folded.ts";
+import { pprof } from "../../../src/export/stacks/pprof.ts";
 import { speedscope } from "../../../src/export/stacks/speedscope.ts";
 import { namesOf } from "../../../src/inspection/execution/code-names.ts";
 import { readExecuted } from "../../../src/inspection/execution/read-executed.ts";
 import { StackSamples } from "../../../src/inspection/execution/stack-samples.ts";
+import { inner, numberOf, readMessage } from "../../formats/read-protobuf.ts";
 import { hashesOf, runTo } from "../../snapshots/systems.ts";
 
 const END = 110_000, EVERY = 37;
@@ -60,6 +63,27 @@ Deno.test("samples of call stacks change nothing in the run, are the same each t
   assert.deepEqual(profiles.map(({ name }: { name: string }) => name).sort(), ["hello", "ping", "pong"]);
   assert.equal(profiles.reduce((all: number, { endValue }: { endValue: number }) => all + endValue, 0), taken * EVERY);
   assert.ok(profiles[0].samples.flat().every((index: number) => typeof shared.frames[index].name === "string"));
+});
+
+Deno.test("pprof's profile has each stack from its innermost function, with its samples, time and VM", () => {
+  const stacks = [{ frames: ["vm", "main", "hot"], samples: 300 }, { frames: ["vm", "main"], samples: 1 }];
+  const profile = readMessage(gunzipSync(pprof(stacks, 1000))), text = new TextDecoder();
+  const all = (field: number) => (profile.get(field) ?? []).map((bytes) => readMessage(bytes as Uint8Array));
+  const texts = (profile.get(6) ?? []).map((bytes) => text.decode(bytes as Uint8Array));
+  assert.equal(texts[0], "");
+  const functions = new Map(all(5).map((one) => [numberOf(one, 1), texts[Number(numberOf(one, 2))]]));
+  const locations = new Map(all(4).map((one) => [numberOf(one, 1), functions.get(numberOf(inner(one, 4)!, 1))]));
+  assert.deepEqual(all(1).map((one) => [texts[Number(numberOf(one, 1))], texts[Number(numberOf(one, 2))]]), [
+    ["samples", "count"],
+    ["execution", "nanoseconds"],
+  ]);
+  const samples = all(2).map((one) => [
+    (one.get(1) ?? []).map((id) => locations.get(Number(id))),
+    (one.get(2) ?? []).map(Number),
+    texts[Number(numberOf(inner(one, 3)!, 2))],
+  ]);
+  assert.deepEqual(samples, [[["hot", "main", "vm"], [300, 300_000], "vm"], [["main", "vm"], [1, 1000], "vm"]]);
+  assert.equal(numberOf(profile, 12), 1000);
 });
 
 Deno.test("a flame graph has a box per function as wide as its samples, and escapes names", () => {
