@@ -10,6 +10,8 @@ import { planDemo } from "../../src/configuration/plan-run.ts";
 import { demoPlan } from "../snapshots/systems.ts";
 import { Random } from "../support/random.ts";
 
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+
 const feature = (text: string, time: number, kind: RunFeature["kind"] = "event"): RunFeature => ({ kind, vm: "vm:a", text, time });
 const run = (...features: RunFeature[]): RunFeatures => ({ features, end: 100 });
 
@@ -46,23 +48,57 @@ function recordingOf(plan: SessionPlan, at: number): Recording {
   return { plan, inputs: [], checks: [], end: { at, end } };
 }
 
-for (
-  const [rule, cause] of [
-    ["virq vm=pong every=4 -> lose", /^rule injected/],
-    ["hvc name=doorbell_send nth=2 -> DENIED", /^rule injected/],
-    ["virq vm=ping nth=3 -> delay 2ms", /^rule injected/],
-  ] as const
-) {
-  Deno.test(`the cause of a planted fault comes first: ${rule}`, async () => {
-    const planned = await planDemo();
-    assert.ok(planned.ok);
-    const plan = await demoPlan({ symbols: planned.run.symbols }), ends = [1.2e9, 1.3e9];
-    const good = ends.map((end, index) => featuresOf(recordingOf({ ...plan, seed: index + 1 }, end), eventRow, () => {}));
-    const bad = ends.map((end, index) => featuresOf(recordingOf({ ...plan, seed: index + 7, inject: [rule] }, end), eventRow, () => {}));
-    assert.ok(good[0].features.some(({ kind, text }) => kind === "function" && text === "timer_fired"));
-    const { exact, features: [first] } = compareRuns(good, bad);
-    assert.ok(exact);
-    assert.match(first.text, cause);
-    assert.deepEqual([first.bad, first.good], [2, 0]);
+/** Features of the runs with these seeds; the rule of a bad one may depend on its seed. */
+async function runs(seeds: readonly number[], rule?: (seed: number) => string): Promise<RunFeatures[]> {
+  const planned = await planDemo();
+  assert.ok(planned.ok);
+  const plan = await demoPlan({ symbols: planned.run.symbols });
+  return seeds.map((seed) => {
+    const inject = rule && [rule(seed)], end = 1.2e9 + seed % 2 * 1e8;
+    return featuresOf(recordingOf({ ...plan, seed, ...inject && { inject } }, end), eventRow, () => {});
+  });
+}
+
+const seeds = (first: number, count: number) => Array.from({ length: count }, (_, index) => first + index);
+
+Deno.test("the causes of planted faults come first", async () => {
+  const good = await runs(seeds(1, 2));
+  assert.ok(good[0].features.some(({ kind, text }) => kind === "function" && text === "timer_fired"));
+  for (const rule of ["virq vm=pong every=4 -> lose", "hvc name=doorbell_send nth=2 -> DENIED", "virq vm=ping nth=3 -> delay 2ms"]) {
+    const { exact, features: [first] } = compareRuns(good, await runs(seeds(7, 2), () => rule));
+    assert.ok(exact, rule);
+    assert.match(first.text, /^rule injected/, rule);
+    assert.deepEqual([first.bad, first.good], [2, 0], rule);
+  }
+});
+
+/** Faults that each bad run has at another time, and their first events. */
+const INTERMITTENT: readonly (readonly [rule: string, cause: RegExp])[] = [
+  ["hvc name=doorbell_send nth=N -> DENIED", /doorbell_send .*DENIED/],
+  ["hvc name=msgqueue_send vm=ping nth=N -> BUSY", /msgqueue_send .*BUSY/],
+  ["hvc name=msgqueue_receive vm=pong nth=N -> DENIED", /msgqueue_receive .*DENIED/],
+  ["hvc name=msgqueue_send vm=pong nth=N -> lose", /./],
+  ["virq vm=pong nth=N.. -> lose", /./],
+  ["virq vm=ping nth=N -> delay 2ms", /./],
+  ["virq vm=ping nth=N -> double", /./],
+  ["rpc msg=MEM_LEND nth=2 -> NOMEM", /MEM_LEND .*NOMEM/],
+  ["rpc msg=VM_START nth=2 -> BUSY", /VM_START .*BUSY/],
+  ["alloc what=page nth=3 -> NOMEM", /NOMEM/],
+];
+
+if (LONG) {
+  Deno.test("the causes of 8 of 10 planted intermittent faults come first, among 20 good runs and 5 bad ones", async () => {
+    const good = await runs(seeds(1, 20)), missed: string[] = [];
+    for (const [rule, cause] of INTERMITTENT) {
+      // A fault of a device has no event of a rule.
+      const withoutRule = (all: readonly RunFeatures[]) =>
+        all.map(({ features, end }) => ({ end, features: features.filter(({ text }) => !text.includes("rule injected")) }));
+      const bad = await runs(seeds(31, 5), (seed) => rule.replace("N", String(2 + seed % 3)));
+      const { exact, features } = compareRuns(withoutRule(good), withoutRule(bad));
+      const first = features[0]?.text ?? "nothing";
+      console.log(rule, exact, features.slice(0, 4).map(({ text, kind, bad, good, time }) => [kind, text, bad, good, time]));
+      if (!exact || !cause.test(first)) missed.push(`${rule}: ${first}`);
+    }
+    assert.ok(missed.length <= 2, missed.join("\n"));
   });
 }

@@ -11,6 +11,9 @@ export interface ToolAnswer {
   readonly failed: boolean;
 }
 
+/** A tool's answer that is not a failure. */
+export const done = (text: string): ToolAnswer => ({ text, failed: false });
+
 /** Characters of an answer: about 6000 tokens. */
 export const ANSWER_MAX = 24_000;
 /** Share of a truncated text to keep from its beginning. */
@@ -59,6 +62,41 @@ export function rowsText(session: string, answer: Answer, { limit, columns, atLe
     }
     : null;
   return terminalText(JSON.stringify({ table: answer.table, session, at: answer.at, rows, left_out: leftOut }));
+}
+
+/** Which rows an answer has: some of those after the first `after`. */
+export interface Page {
+  readonly after: number;
+  readonly limit: number;
+}
+
+/** Rows in order, each as JSON, of which an answer has a page. */
+export class PageOfRows {
+  readonly #rows: string[] = [];
+  #size = FRAME;
+  #count = 0;
+  #isFull = false;
+
+  constructor(readonly page: Page) {}
+
+  add(row: string): void {
+    if (this.#count++ < this.page.after || this.#isFull) return;
+    this.#size += row.length + 1;
+    this.#isFull = this.#rows.length === this.page.limit || this.#rows.length > 0 && this.#size > ANSWER_MAX;
+    if (!this.#isFull) this.#rows.push(row);
+  }
+
+  /** `next` is the `after` of the page after this one. */
+  get text(): string {
+    const end = this.page.after + this.#rows.length;
+    return terminalText(`{"rows":[${this.#rows.join()}],"all":${this.#count},"next":${end < this.#count ? end : null}}`);
+  }
+}
+
+export function pageText(rows: readonly string[], page: Page): string {
+  const answer = new PageOfRows(page);
+  for (const row of rows) answer.add(row);
+  return answer.text;
 }
 
 function chosenColumns(row: Row, columns: readonly string[]): Json {

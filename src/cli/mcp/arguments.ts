@@ -8,7 +8,7 @@ import { leadsInto } from "../../support/real-place.ts";
 
 interface ToolArgument {
   readonly type: "text" | "whole" | "flag" | "texts";
-  /** The text is the path of a file, which the tool reads or writes. */
+  /** Each text is the path of a file, which the tool reads or writes. */
   readonly path?: "read" | "written";
   readonly doc: string;
   readonly required?: true;
@@ -82,9 +82,11 @@ export function checkedArguments<T extends ToolArguments>(
     }
     const issue = issueOf(one, value);
     if (issue !== undefined) throw new Failure(`argument "${name}" is ${JSON.stringify(value)}`, `it must be ${issue}`);
-    if (one.path !== undefined && !allowed.includes("all") && ![".", ...allowed].some((place) => leadsInto(String(value), place))) {
+    if (one.path === undefined || allowed.includes("all")) continue;
+    for (const path of [value].flat()) {
+      if ([".", ...allowed].some((place) => leadsInto(String(path), place))) continue;
       throw new Failure(
-        `argument "${name}" is ${JSON.stringify(value)}, which is outside the working folder`,
+        `argument "${name}" is ${JSON.stringify(path)}, which is outside the working folder`,
         `start el2 mcp with --allow-host PATH to have it ${one.path}`,
       );
     }

@@ -2,7 +2,7 @@
 // and its exit code.
 
 import { runtimeArguments } from "../common/runtime.ts";
-import { ANSWER_MAX, boundedText, type ToolAnswer } from "./answers.ts";
+import { ANSWER_MAX, boundedText, done, type Page, PageOfRows, type ToolAnswer } from "./answers.ts";
 
 /** Wall time (ms) after which a command is ended. */
 const PATIENCE = 300_000;
@@ -18,6 +18,8 @@ export interface ProgramRun {
   readonly hint?: string;
   /** Exit codes other than 0 that are answers. */
   readonly answers?: readonly number[];
+  /** It prints rows, a line of JSON each, and the answer has a page of them. */
+  readonly page?: Page;
 }
 
 /** Runs commands of this program. */
@@ -28,7 +30,7 @@ export function programRunner(entry: URL): RunProgram {
   const runtime = runtimeArguments(entry);
   let running = 0;
   const waiting: (() => void)[] = [];
-  const run: RunProgram = async (args, { stdin, hint = "ask for less", answers = [] } = {}) => {
+  const run: RunProgram = async (args, { stdin, hint = "ask for less", answers = [], page } = {}) => {
     const child = new Deno.Command(Deno.execPath(), {
       args: [...runtime, ...args],
       stdin: stdin === undefined ? "null" : "piped",
@@ -42,8 +44,15 @@ export function programRunner(entry: URL): RunProgram {
       child.kill("SIGKILL");
     }, PATIENCE);
     try {
-      const [stdout, stderr, { code }] = await Promise.all([kept(child.stdout), kept(child.stderr), child.status, typed(child, stdin)]);
-      const said = [stdout, stderr].filter((text) => text !== "").join("\n");
+      const [stdout, stderr, { code }] = await Promise.all([
+        page ? pageOf(child.stdout, page) : kept(child.stdout),
+        kept(child.stderr),
+        child.status,
+        typed(child, stdin),
+      ]);
+      // What a command reports besides, such as its progress, is not JSON.
+      if (code === 0 && page) return done(stdout);
+      const said = [stdout, code === 0 && args.includes("--json") ? "" : stderr].filter((text) => text !== "").join("\n");
       const words = late ? `el2 ${args[0]} did not end within ${PATIENCE / 1000} s\n${said}` : said || "done";
       const end = code === 0 ? "" : `\nexit code ${code}`;
       return { text: `${boundedText(words.trimEnd(), hint)}${end}`, failed: late || code !== 0 && !answers.includes(code) };
@@ -75,6 +84,18 @@ async function typed(child: Deno.ChildProcess, text: string | undefined): Promis
     // The command ended before it read all of it.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
+}
+
+/** A page of the lines of a stream. */
+async function pageOf(stream: ReadableStream<Uint8Array>, page: Page): Promise<string> {
+  const rows = new PageOfRows(page), decoder = new TextDecoder();
+  let rest = "";
+  for await (const bytes of stream) {
+    const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) rows.add(line);
+  }
+  return rows.text;
 }
 
 /** The text of a stream: all of it if it is short, else its beginning and its end. */

@@ -5,7 +5,7 @@ import { checkedArguments, type ToolArguments, type ValuesOf } from "./arguments
 import type { RunProgram } from "./program.ts";
 
 /** Services to a tool. */
-interface ToolContext {
+export interface ToolContext {
   /** Runs another command of this program. */
   readonly el2: RunProgram;
   /** Files outside of the working folder that tools may use (`--allow-host`). */

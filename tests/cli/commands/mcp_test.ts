@@ -1,70 +1,19 @@
-// `el2 mcp` with a scripted client: the ten jobs of docs/tutorials, with at most eight calls each.
+// `el2 mcp` with a scripted client: the ten jobs of docs/tutorials and failures of phones, with at most
+// eight calls each.
 
-import { Client } from "@modelcontextprotocol/sdk/client/index.js";
-import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import assert from "node:assert/strict";
+import { Agent, CALLS_MAX, type Job, type Listed, type Row } from "../agent.ts";
+import { MYSTERIES } from "../mysteries-by-tools.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../program.ts";
+import { programRunner } from "../../../src/cli/mcp/program.ts";
 import { el2Command } from "../../support/el2.ts";
+import { inFolder } from "../../support/temporary-folder.ts";
 
-/** Calls that a job may take. */
-const CALLS_MAX = 8;
-const ANSWER_MAX = 26_000;
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+/** Examples are outside the folder of the agent. */
+const ROOT = new URL("../../../", import.meta.url).pathname;
 
-type Row = Record<string, unknown>;
-/** The used fields of lists; the package's own types of them do not resolve here. */
-type Listed = readonly { readonly name: string; readonly uri: string; readonly annotations?: { readonly readOnlyHint?: boolean } }[];
-
-/** A client with its own server, in its own folder. */
-class Agent implements AsyncDisposable {
-  readonly client = new Client({ name: "tests", version: "1" });
-  calls = 0;
-
-  private constructor(readonly folder: string) {}
-
-  static async start(...args: string[]): Promise<Agent> {
-    const agent = new Agent(await Deno.makeTempDir({ prefix: "el2-mcp-" }));
-    const [command, ...rest] = el2Command("mcp", ...args);
-    const env = { ...Deno.env.toObject(), XDG_RUNTIME_DIR: agent.folder, EL2_SESSION: "" };
-    await agent.client.connect(new StdioClientTransport({ command, args: rest, env, cwd: agent.folder }));
-    return agent;
-  }
-
-  /** The text of a tool's answer, whether it failed or not. */
-  async answer(name: string, args: Record<string, unknown> = {}): Promise<{ text: string; failed: boolean }> {
-    this.calls++;
-    const { content, isError } = await this.client.callTool({ name, arguments: args }, undefined, { timeout: 300_000 });
-    const [{ text }] = content as { text: string }[];
-    assert.ok(text.length <= ANSWER_MAX, `${name} answers ${text.length} characters`);
-    return { text, failed: isError === true };
-  }
-
-  /** The text of an answer that must not be a failure. */
-  async call(name: string, args: Record<string, unknown> = {}): Promise<string> {
-    const { text, failed } = await this.answer(name, args);
-    assert.equal(failed, false, `${name}: ${text}`);
-    return text;
-  }
-
-  async rows(table: string, args: Record<string, unknown> = {}): Promise<Row[]> {
-    return JSON.parse(await this.call("table", { table, ...args })).rows;
-  }
-
-  /** The first row of a table once it is as wanted; only the last question counts as a call. */
-  async rowOnce(table: string, args: Record<string, unknown>, isWanted: (row: Row) => boolean): Promise<Row> {
-    for (const calls = this.calls;; this.calls = calls) {
-      const [row] = await this.rows(table, args);
-      if (isWanted(row)) return row;
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const { name } of JSON.parse(await this.call("sessions")).data) await this.answer("down", { session: name });
-    await this.client.close();
-    await Deno.remove(this.folder, { recursive: true });
-  }
-}
-
-Deno.test("el2 mcp only looks unless --allow-change is given", async () => {
+Deno.test("el2 mcp only looks unless --allow-change is given", async (t) => {
   await using agent = await Agent.start();
   const tools: Listed = (await agent.client.listTools()).tools;
   assert.ok(tools.length > 10);
@@ -73,12 +22,12 @@ Deno.test("el2 mcp only looks unless --allow-change is given", async () => {
     const { text, failed } = await agent.answer(name);
     assert.deepEqual([failed, text], [true, `${name}: this server only looks; start it with el2 mcp --allow-change`]);
   }
-  const wrong = await agent.answer("tabel");
-  assert.deepEqual([wrong.failed, /did you mean "table"/.test(wrong.text)], [true, true]);
+  const unknown = await agent.answer("tabel");
+  assert.deepEqual([unknown.failed, /did you mean "table"/.test(unknown.text)], [true, true]);
+  await t.step("it says which argument is wrong, and what is right", () => saysWhatIsWrong(agent));
 });
 
-Deno.test("el2 mcp says which argument is wrong, and what is right", async () => {
-  await using agent = await Agent.start();
+async function saysWhatIsWrong(agent: Agent): Promise<void> {
   const wrong = async (name: string, args: Record<string, unknown>) => {
     const { text, failed } = await agent.answer(name, args);
     assert.ok(failed, text);
@@ -96,7 +45,7 @@ Deno.test("el2 mcp says which argument is wrong, and what is right", async () =>
   assert.match(await wrong("find", { target: "ping:0x80000000", value: "many" }), /^value: "many" is not a number of 64 bits/);
   assert.match(await wrong("find", {}), /^find needs a target or an event/);
   assert.match(await wrong("decode", {}), /give either "packet" or "ioctl"/);
-});
+}
 
 Deno.test("el2 mcp has no port; where another program joins one to it, a page in a browser gets no answer", async () => {
   const [command, ...args] = el2Command("mcp", "--allow-change");
@@ -113,6 +62,14 @@ Deno.test("el2 mcp has no port; where another program joins one to it, a page in
   assert.match(text(stderr), /^el2: mcp: stdin has a line that is not JSON: /);
   await writer.abort().catch(() => {});
 });
+
+Deno.test("the answer of a command in JSON has nothing of what it reports besides", () =>
+  inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/main.ts`, `console.log('{"insn":"1"}');\nconsole.error("el2: replaying: 10 %");\n`);
+    const run = programRunner(new URL(`file://${folder}/main.ts`));
+    assert.deepEqual(await run(["back", "--json"]), { text: '{"insn":"1"}', failed: false });
+    assert.match((await run(["back"])).text, /replaying/);
+  }));
 
 Deno.test("el2 mcp answers the calls that it has got when its input ends", async () => {
   const [command, ...args] = el2Command("mcp");
@@ -131,210 +88,259 @@ Deno.test("el2 mcp answers the calls that it has got when its input ends", async
   assert.match(answers[1].result.content[0].text, /none\.dtb/);
 });
 
-Deno.test("el2 mcp bounds its answers and names what it leaves out", async () => {
-  await using agent = await Agent.start("--allow-change");
-  await agent.call("up", { what: "demo", name: "many" });
-  const few = JSON.parse(await agent.call("table", { table: "obj.ls", limit: 3 }));
-  assert.equal(few.rows.length, 3);
-  assert.ok(few.left_out.rows > 0 && /limit/.test(few.left_out.see));
-  const all = JSON.parse(await agent.call("table", { table: "obj.ls", limit: 1000, columns: ["id"] }));
-  assert.equal(few.left_out.rows, all.rows.length + (all.left_out?.rows ?? 0) - 3);
-  assert.deepEqual(Object.keys(all.rows[0]), ["id"]);
-  assert.match(await agent.call("spec", { book: "hypervisor", section: "4" }), /\[\d+ characters left out; ask for a subsection\]/);
-});
+const JOBS: readonly Job[] = [
+  {
+    name: "el2 mcp has a prompt for each of the ten jobs, and documents and recordings as resources",
+    async work(agent) {
+      const prompts: Listed = (await agent.client.listPrompts()).prompts;
+      assert.deepEqual(
+        prompts.map(({ name }) => name),
+        ["why", "who-holds-a-page", "limits", "a-guest-hangs", "interrupts", "rpc", "boot", "compare", "gdb", "ci"],
+      );
+      const tools = ((await agent.client.listTools()).tools as Listed).map(({ name }) => name);
+      for (const { name } of prompts) {
+        const { messages: [{ content }] } = await agent.client.getPrompt({ name, arguments: { session: "one", problem: "EINVAL" } });
+        assert.ok(content.type === "text");
+        assert.match(content.text, /Session: one\n\nProblem: EINVAL\n\nTools of el2, in order: /);
+        const steps = /^Tools of el2, in order: (.*)$/m.exec(content.text)![1];
+        assert.ok(tools.some((tool) => new RegExp(`\\b${tool}\\b`).test(steps)), name);
+      }
+      await assert.rejects(agent.client.getPrompt({ name: "nothing" }), /there is no prompt "nothing"; there are why, /);
+      await agent.call("run", { what: "demo", for: "20ms", record: "short.rec" });
+      await Deno.writeTextFile(`${agent.folder}/other.rec`, "not a recording");
+      const resources: Listed = (await agent.client.listResources()).resources;
+      const recordings = resources.filter(({ uri }) => uri.startsWith("el2://recordings/"));
+      assert.deepEqual(recordings.map(({ name }) => name), ["short.rec"]);
+      for (const { uri } of [resources[0], resources.find(({ uri }) => uri === "el2://spec/hypervisor")!]) {
+        const { contents: [content] } = await agent.client.readResource({ uri });
+        assert.match(String((content as { text: string }).text), /./);
+      }
+      const { contents: [recording] } = await agent.client.readResource({ uri: recordings[0].uri });
+      const { runs, end } = JSON.parse((recording as { text: string }).text);
+      assert.equal(runs, "run");
+      assert.ok(Number(end.insn) > 0);
+      await assert.rejects(agent.client.readResource({ uri: "el2://recordings/..%2Fother.rec" }), /there is no resource/);
+    },
+  },
+  {
+    name: "el2 mcp bounds its answers and names what it leaves out",
+    shares: true,
+    async work(agent) {
+      const few = JSON.parse(await agent.call("table", { table: "obj.ls", limit: 3 }));
+      assert.equal(few.rows.length, 3);
+      assert.ok(few.left_out.rows > 0 && /limit/.test(few.left_out.see));
+      const all = JSON.parse(await agent.call("table", { table: "obj.ls", limit: 1000, columns: ["id"] }));
+      assert.equal(few.left_out.rows, all.rows.length + (all.left_out?.rows ?? 0) - 3);
+      assert.deepEqual(Object.keys(all.rows[0]), ["id"]);
+      assert.match(await agent.call("spec", { book: "hypervisor", section: "4" }), /\[\d+ characters left out; ask for a subsection\]/);
+    },
+  },
+  {
+    name: "a profile by pages, coverage, and the points of a run",
+    shares: true,
+    async work(agent) {
+      const json = async (name: string, args: Record<string, unknown> = {}) => JSON.parse(await agent.call(name, args));
+      const runs = { recordings: ["short.rec"], limit: 3 };
+      const first = await json("profile", runs), second = await json("profile", { ...runs, after: first.next });
+      assert.deepEqual([first.rows.length, first.next, second.rows.length, second.next, second.all], [3, 3, 3, 6, first.all]);
+      const counts = [...first.rows, ...second.rows].map(({ insn }) => Number(insn));
+      assert.deepEqual(counts, counts.toSorted((one, other) => other - one));
+      const coverage = await json("coverage", { ...runs, vm: "ping" });
+      assert.deepEqual([coverage.rows.map(({ vm }: Row) => vm), coverage.next], [["ping"], null]);
+      assert.deepEqual((await json("history")).rows.map(({ kind }: Row) => kind), ["start", "now"]);
+      assert.match((await agent.answer("source", { at: "ping:guest_main" })).text, /no source line/);
+      assert.match(
+        (await agent.answer("coverage", { recordings: ["/etc/passwd"] })).text,
+        /"\/etc\/passwd", which is outside the working folder/,
+      );
+    },
+  },
+  {
+    name: "job 2 by tool calls: who holds a page",
+    shares: true,
+    async work(agent) {
+      const { owner } = JSON.parse(await agent.call("memory", { at: "ipa:ping/0x80001000", size: 16 }));
+      assert.match(JSON.stringify(owner), /vm:ping/);
+      const [{ id }] = await agent.rows("mem.parcels", { limit: 1 });
+      const reply = await agent.call("rpc_send", {
+        message: "MEM_RECLAIM",
+        fields: [`handle=${String(id).slice("parcel:".length)}`, "flags=0"],
+      });
+      assert.match(reply, /MEM_INUSE/);
+      const blocked = await agent.rows("mem.parcels", { filter: "state=blocked" });
+      assert.deepEqual(blocked.map((row) => row.id), [id]);
+      assert.match(await agent.call("why"), /a borrower still has the parcel[\s\S]*way out/);
+      assert.deepEqual(await agent.rows("mem.check"), []);
+    },
+  },
+  {
+    name: "job 5 by tool calls: the busiest interrupt",
+    shares: true,
+    async work(agent) {
+      await agent.rows("irq.ls", { limit: 1 });
+      await agent.call("events", { wait_ms: 1500, kinds: "virq", limit: 1 });
+      const rated = await agent.rows("irq.ls", { filter: "rate>0" });
+      assert.ok(rated.some(({ id }) => /^irq:(ping|pong)\//.test(String(id))), JSON.stringify(rated));
+      await agent.call("act", { command: "irq raise", arguments: ["irq:pong/27"] });
+    },
+  },
+  {
+    name: "job 6 by tool calls: what the Resource Manager and a VM said",
+    shares: true,
+    async work(agent) {
+      const rpcs = await agent.rows("rpc.ls", { filter: "about=ping" });
+      assert.ok(rpcs.some(({ msg }) => msg === "VM_START"));
+      assert.match(await agent.call("decode", { packet: "21 01 1f 00 15 00 00 51 12 00 00 00 00 00 00 00" }), /0x51000015/);
+    },
+  },
+  {
+    name: "job 9 by tool calls: stop at an instruction, look, step, go back",
+    shares: true,
+    async work(agent) {
+      await agent.call("break", { events: ["kind=hvc vm=ping"], wait: true });
+      assert.ok((await agent.rows("vcpu.regs", { vcpu: "vcpu:ping/0", filter: "name=pc" })).length === 1);
+      const code = await agent.rows("code", { at: "ping/0:pc", size: 4 });
+      assert.equal(code.length, 4);
+      await agent.call("step", { vcpu: "vcpu:ping/0", count: 3 });
+      const { insn } = JSON.parse(await agent.call("go", { back_by: 2 }));
+      assert.ok(Number(insn) > 0);
+    },
+  },
+  {
+    name: "job 1 by tool calls: why START failed",
+    async work(agent) {
+      await agent.call("up", { what: "demo", inject: ["rpc msg=MEM_LEND nth=2 -> NOMEM"] });
+      const failed = await agent.rows("vm.ls", { filter: "state=failed" });
+      assert.deepEqual(failed.map(({ id }) => id), ["vm:ping"]);
+      const why = await agent.call("why");
+      assert.match(why, /GH_VM_START[\s\S]*MEM_LEND[\s\S]*rule .*inject[\s\S]*way out/);
+    },
+  },
+  {
+    name: "job 3 by tool calls: which limit is reached",
+    async work(agent) {
+      await agent.call("up", { what: "demo", inject: ["alloc what=page nth=3 -> NOMEM"] });
+      const limits = await agent.rows("mem.limits", { columns: ["id", "used", "limit", "share"] });
+      assert.ok(limits.some(({ id }) => /heap/.test(String(id))));
+      assert.match(await agent.call("why", { list: true, filter: "err=NOMEM" }), /NOMEM/);
+      const found = async (at?: string) => JSON.parse(await agent.call("find", { event: "kind=rpc", limit: 2, ...at && { at } }));
+      const { rows: latest, older } = await found(), { rows: earlier } = await found(older.at);
+      const texts = [...latest, ...earlier].map(({ kind, id, text }) => `${kind} ${id} ${text}`);
+      assert.equal(new Set(texts).size, 4);
+      for (const text of texts) assert.match(text, /^event insn:/);
+    },
+  },
+  {
+    name: "job 4 by tool calls: where a guest hangs",
+    async work(agent) {
+      await agent.call("up", { what: "demo" });
+      await agent.call("inject", { rules: ["virq vm=ping -> lose"] });
+      await agent.rowOnce("vcpu.ls", { filter: "vm=ping" }, ({ wait }) => /wfi|vcpu_run/.test(String(wait)));
+      assert.ok((await agent.rows("vcpu.stack", { vcpu: "vcpu:ping/0" })).length > 0);
+      assert.match(await agent.call("diagnose", { vm: "ping" }), /^vm:ping \S+: /);
+      await agent.rows("irq.ls", { filter: "finding!=-" });
+      const [rule] = await agent.rows("inject.ls");
+      assert.match(JSON.stringify(rule), /virq vm=ping -> lose/);
+    },
+  },
+  {
+    name: "job 7 by tool calls: a kernel of one's own boots, and its console answers",
+    async work(agent) {
+      const off = [...A64.loadW0(SYSTEM_OFF), A64.hvc];
+      const hello = [A64.loadX1High(0x0900), ...[..."up\n"].flatMap((one) => [A64.loadW2(one.charCodeAt(0)), A64.storeByte]), ...off];
+      await Deno.writeFile(`${agent.folder}/Image`, imageOf(hello));
+      assert.match(await agent.call("boot", { image: "Image", memory: "64MiB" }), /^up$/m);
+    },
+  },
+  {
+    name: "job 8 by tool calls: where two runs differ",
+    async work(agent) {
+      await agent.call("run", { what: "demo", for: "20ms", record: "good.rec" });
+      await agent.call("run", { what: "demo", for: "20ms", record: "bad.rec", inject: ["virq vm=pong nth=5 -> delay 1ms"] });
+      await agent.call("replay", { file: "good.rec", verify: true });
+      assert.match(
+        await agent.call("diff", { a: "good.rec", b: "bad.rec", events: true }),
+        /the runs differ after[\s\S]*first difference at event/,
+      );
+    },
+  },
+  {
+    name: "job 10 by tool calls: a scenario for CI, and the recording of its failure",
+    async work(agent) {
+      const scenario = (error: string, within: string) =>
+        [
+          ...["el2_test = 1", 'inject = ["rpc msg=MEM_LEND nth=2 -> NOMEM"]', "[[step]]", 'boot = "demo"', "[[step]]"],
+          ...[`expect_why = "call=GH_VM_START err=${error}"`, `within = "${within}"`, ""],
+        ].join("\n");
+      const passed = await agent.call("test", { file: "refused.test.toml", text: scenario("ENOMEM", "1s"), junit: "results.xml" });
+      assert.match(passed, /ok 2 - refused: reason call=GH_VM_START err=ENOMEM/);
+      assert.match(await Deno.readTextFile(`${agent.folder}/results.xml`), /<testsuite/);
+      const failed = await agent.call("test", { file: "refused.test.toml", text: scenario("EPERM", "10ms") });
+      assert.match(failed, /not ok 2[\s\S]*exit code 1/);
+      assert.match((await agent.answer("replay", { file: "refused.rec", verify: true })).text, /exit code 1/);
+    },
+  },
+  {
+    name: "a Debian by tool calls: its shell answers, and the past shows the stack of its kernel in a system call",
+    async work(agent) {
+      await agent.call("up", { what: "debian", turbo: true });
+      const typed = (text: string, expect: string) => agent.call("type", { vm: "debian", text, expect, timeout: "120s" });
+      assert.match(await typed("uname -m\\n", "aarch64"), /aarch64/);
+      const now = await agent.rows("vm.ls", { filter: "id=debian", columns: ["id", "state"] });
+      assert.deepEqual(now, [{ id: "vm:debian", state: "running" }]);
+      const { insn } = JSON.parse(await agent.call("go", { at: "debian:__arm64_sys_newuname" }));
+      const stack = await agent.rows("vcpu.stack", { vcpu: "vcpu:debian/0" });
+      assert.match(JSON.stringify(stack[0]), /__arm64_sys_newuname/);
+      assert.ok(stack.some((frame) => /el0t_64_sync/.test(JSON.stringify(frame))), JSON.stringify(stack));
+      const back = JSON.parse(await agent.call("go", { now: true }));
+      assert.ok(BigInt(back.insn) > BigInt(insn), `${back.insn} is after ${insn}`);
+      await agent.call("resume");
+      assert.match(await typed("echo second-$((6*7))\\n", "second-42"), /second-42/);
+    },
+  },
+  {
+    name: "errors of a configuration by one tool call, and a guest that spins by two",
+    async work(agent) {
+      await Deno.writeFile(`${agent.folder}/spin.bin`, new Uint8Array(Uint32Array.of(0xd503201f, 0x17ffffff).buffer));
+      const configuration = (key: string) => `el2 = 1\n[vm.x]\nimage = "spin.bin"\n${key} = "4MiB"\n`;
+      await Deno.writeTextFile(`${agent.folder}/spin.toml`, configuration("memroy"));
+      const wrong = await agent.answer("run", { what: "spin.toml" });
+      assert.deepEqual([wrong.failed, /did you mean "memory"[\s\S]*exit code 2/.test(wrong.text)], [true, true], wrong.text);
+      await Deno.writeTextFile(`${agent.folder}/spin.toml`, configuration("memory"));
+      await agent.call("up", { what: "spin.toml" });
+      assert.match(await agent.call("diagnose", { vm: "x" }), /^vm:x spins: /);
+    },
+  },
+  {
+    name: "a snapshot continues in another session, and a trace is written, by tool calls",
+    async work(agent) {
+      await agent.call("up", { what: "demo", name: "first" });
+      await agent.call("snapshot", { file: "before.snap", session: "first" });
+      await agent.call("down", { session: "first" });
+      await agent.call("up", { what: "before.snap", name: "second" });
+      assert.ok((await agent.rows("vm.ls", { filter: "state=running" })).length > 0);
+      await agent.call("run", { what: "demo", for: "5ms", record: "traced.rec" });
+      await agent.call("trace", { file: "short.pcapng", recording: "traced.rec" });
+      const start = (await Deno.readFile(`${agent.folder}/short.pcapng`)).subarray(0, 4);
+      assert.deepEqual([...start], [0x0a, 0x0d, 0x0d, 0x0a]);
+    },
+  },
+];
 
-Deno.test("el2 mcp has a prompt for each of the ten jobs, and documents and recordings as resources", async () => {
-  await using agent = await Agent.start("--allow-change");
-  const prompts: Listed = (await agent.client.listPrompts()).prompts;
-  assert.deepEqual(
-    prompts.map(({ name }) => name),
-    ["why", "who-holds-a-page", "limits", "a-guest-hangs", "interrupts", "rpc", "boot", "compare", "gdb", "ci"],
-  );
-  const tools = ((await agent.client.listTools()).tools as Listed).map(({ name }) => name);
-  for (const { name } of prompts) {
-    const { messages: [{ content }] } = await agent.client.getPrompt({ name, arguments: { session: "one", problem: "EINVAL" } });
-    assert.ok(content.type === "text");
-    assert.match(content.text, /Session: one\n\nProblem: EINVAL\n\nTools of el2, in order: /);
-    const steps = /^Tools of el2, in order: (.*)$/m.exec(content.text)![1];
-    assert.ok(tools.some((tool) => new RegExp(`\\b${tool}\\b`).test(steps)), name);
-  }
-  await assert.rejects(agent.client.getPrompt({ name: "nothing" }), /there is no prompt "nothing"; there are why, /);
-  await agent.call("run", { what: "demo", for: "5ms", record: "short.rec" });
-  await Deno.writeTextFile(`${agent.folder}/other.rec`, "not a recording");
-  const resources: Listed = (await agent.client.listResources()).resources;
-  const recordings = resources.filter(({ uri }) => uri.startsWith("el2://recordings/"));
-  assert.deepEqual(recordings.map(({ name }) => name), ["short.rec"]);
-  for (const { uri } of [resources[0], resources.find(({ uri }) => uri === "el2://spec/hypervisor")!]) {
-    const { contents: [content] } = await agent.client.readResource({ uri });
-    assert.match(String((content as { text: string }).text), /./);
-  }
-  const { contents: [recording] } = await agent.client.readResource({ uri: recordings[0].uri });
-  const { runs, end } = JSON.parse((recording as { text: string }).text);
-  assert.equal(runs, "run");
-  assert.ok(Number(end.insn) > 0);
-  await assert.rejects(agent.client.readResource({ uri: "el2://recordings/..%2Fother.rec" }), /there is no resource/);
-});
-
-/** A job of docs/tutorials, as calls. */
-async function job(name: string, work: (agent: Agent) => Promise<void>): Promise<void> {
-  await using agent = await Agent.start("--allow-change");
-  await work(agent);
-  assert.ok(agent.calls <= CALLS_MAX, `${name} took ${agent.calls} calls`);
-}
-
-Deno.test("job 1 by tool calls: why START failed", () =>
-  job("why", async (agent) => {
-    await agent.call("up", { what: "demo", inject: ["rpc msg=MEM_LEND nth=2 -> NOMEM"] });
-    const failed = await agent.rows("vm.ls", { filter: "state=failed" });
-    assert.deepEqual(failed.map(({ id }) => id), ["vm:ping"]);
-    const why = await agent.call("why");
-    assert.match(why, /GH_VM_START[\s\S]*MEM_LEND[\s\S]*rule .*inject[\s\S]*way out/);
-  }));
-
-Deno.test("job 2 by tool calls: who holds a page", () =>
-  job("who-holds-a-page", async (agent) => {
-    await agent.call("up", { what: "demo" });
-    const { owner } = JSON.parse(await agent.call("memory", { at: "ipa:ping/0x80001000", size: 16 }));
-    assert.match(JSON.stringify(owner), /vm:ping/);
-    const [{ id }] = await agent.rows("mem.parcels", { limit: 1 });
-    const reply = await agent.call("rpc_send", {
-      message: "MEM_RECLAIM",
-      fields: [`handle=${String(id).slice("parcel:".length)}`, "flags=0"],
+Deno.test("an agent does the job of each tutorial, and others, with at most eight tool calls", async (t) => {
+  await using agent = await Agent.start("--allow-change", "--allow-host", ROOT);
+  for (const { name, shares, work } of [...JOBS, ...LONG ? MYSTERIES : MYSTERIES.slice(0, 2)]) {
+    await t.step(name, async () => {
+      if (shares !== agent.isShared) await agent.downAll();
+      if (shares && !agent.isShared) await agent.call("up", { what: "demo", name: "demo" });
+      agent.isShared = shares;
+      agent.calls = shares ? 1 : 0;
+      try {
+        await work(agent);
+        assert.ok(agent.calls <= CALLS_MAX, `${agent.calls} calls`);
+      } finally {
+        if (!shares) await agent.downAll();
+      }
     });
-    assert.match(reply, /MEM_INUSE/);
-    const blocked = await agent.rows("mem.parcels", { filter: "state=blocked" });
-    assert.deepEqual(blocked.map((row) => row.id), [id]);
-    assert.match(await agent.call("why"), /a borrower still has the parcel[\s\S]*way out/);
-    assert.deepEqual(await agent.rows("mem.check"), []);
-  }));
-
-Deno.test("job 3 by tool calls: which limit is reached", () =>
-  job("limits", async (agent) => {
-    await agent.call("up", { what: "demo", inject: ["alloc what=page nth=3 -> NOMEM"] });
-    const limits = await agent.rows("mem.limits", { columns: ["id", "used", "limit", "share"] });
-    assert.ok(limits.some(({ id }) => /heap/.test(String(id))));
-    assert.match(await agent.call("why", { list: true, filter: "err=NOMEM" }), /NOMEM/);
-    const found = async (at?: string) => JSON.parse(await agent.call("find", { event: "kind=rpc", limit: 2, ...at && { at } }));
-    const { rows: latest, older } = await found(), { rows: earlier } = await found(older.at);
-    const texts = [...latest, ...earlier].map(({ kind, id, text }) => `${kind} ${id} ${text}`);
-    assert.equal(new Set(texts).size, 4);
-    for (const text of texts) assert.match(text, /^event insn:/);
-  }));
-
-Deno.test("job 4 by tool calls: where a guest hangs", () =>
-  job("a-guest-hangs", async (agent) => {
-    await agent.call("up", { what: "demo" });
-    await agent.call("inject", { rules: ["virq vm=ping -> lose"] });
-    await agent.rowOnce("vcpu.ls", { filter: "vm=ping" }, ({ wait }) => /wfi|vcpu_run/.test(String(wait)));
-    assert.ok((await agent.rows("vcpu.stack", { vcpu: "vcpu:ping/0" })).length > 0);
-    assert.match(await agent.call("diagnose", { vm: "ping" }), /^vm:ping \S+: /);
-    await agent.rows("irq.ls", { filter: "finding!=-" });
-    const [rule] = await agent.rows("inject.ls");
-    assert.match(JSON.stringify(rule), /virq vm=ping -> lose/);
-  }));
-
-Deno.test("job 5 by tool calls: the busiest interrupt", () =>
-  job("interrupts", async (agent) => {
-    await agent.call("up", { what: "demo" });
-    await agent.rows("irq.ls", { limit: 1 });
-    await agent.call("events", { wait_ms: 1500, kinds: "virq", limit: 1 });
-    const rated = await agent.rows("irq.ls", { filter: "rate>0" });
-    assert.ok(rated.some(({ id }) => /^irq:(ping|pong)\//.test(String(id))), JSON.stringify(rated));
-    await agent.call("act", { command: "irq raise", arguments: ["irq:pong/27"] });
-  }));
-
-Deno.test("job 6 by tool calls: what the Resource Manager and a VM said", () =>
-  job("rpc", async (agent) => {
-    await agent.call("up", { what: "demo" });
-    const rpcs = await agent.rows("rpc.ls", { filter: "about=ping" });
-    assert.ok(rpcs.some(({ msg }) => msg === "VM_START"));
-    assert.match(await agent.call("decode", { packet: "21 01 1f 00 15 00 00 51 12 00 00 00 00 00 00 00" }), /0x51000015/);
-  }));
-
-Deno.test("job 7 by tool calls: a kernel of one's own boots, and its console answers", () =>
-  job("boot", async (agent) => {
-    const off = [...A64.loadW0(SYSTEM_OFF), A64.hvc];
-    const hello = [A64.loadX1High(0x0900), ...[..."up\n"].flatMap((one) => [A64.loadW2(one.charCodeAt(0)), A64.storeByte]), ...off];
-    await Deno.writeFile(`${agent.folder}/Image`, imageOf(hello));
-    assert.match(await agent.call("boot", { image: "Image", memory: "64MiB" }), /^up$/m);
-  }));
-
-Deno.test("job 8 by tool calls: where two runs differ", () =>
-  job("compare", async (agent) => {
-    await agent.call("run", { what: "demo", for: "50ms", record: "good.rec" });
-    await agent.call("run", { what: "demo", for: "50ms", record: "bad.rec", inject: ["virq vm=pong nth=5 -> delay 1ms"] });
-    await agent.call("replay", { file: "good.rec", verify: true });
-    assert.match(
-      await agent.call("diff", { a: "good.rec", b: "bad.rec", events: true }),
-      /the runs differ after[\s\S]*first difference at event/,
-    );
-  }));
-
-Deno.test("job 9 by tool calls: stop at an instruction, look, step, go back", () =>
-  job("gdb", async (agent) => {
-    await agent.call("up", { what: "demo" });
-    await agent.call("break", { events: ["kind=hvc vm=ping"], wait: true });
-    assert.ok((await agent.rows("vcpu.regs", { vcpu: "vcpu:ping/0", filter: "name=pc" })).length === 1);
-    const code = await agent.rows("code", { at: "ping/0:pc", size: 4 });
-    assert.equal(code.length, 4);
-    await agent.call("step", { vcpu: "vcpu:ping/0", count: 3 });
-    const { insn } = JSON.parse(await agent.call("go", { back_by: 2 }));
-    assert.ok(Number(insn) > 0);
-  }));
-
-Deno.test("job 10 by tool calls: a scenario for CI, and the recording of its failure", () =>
-  job("ci", async (agent) => {
-    const scenario = (error: string, within: string) =>
-      [
-        ...["el2_test = 1", 'inject = ["rpc msg=MEM_LEND nth=2 -> NOMEM"]', "[[step]]", 'boot = "demo"', "[[step]]"],
-        ...[`expect_why = "call=GH_VM_START err=${error}"`, `within = "${within}"`, ""],
-      ].join("\n");
-    const passed = await agent.call("test", { file: "refused.test.toml", text: scenario("ENOMEM", "1s"), junit: "results.xml" });
-    assert.match(passed, /ok 2 - refused: reason call=GH_VM_START err=ENOMEM/);
-    assert.match(await Deno.readTextFile(`${agent.folder}/results.xml`), /<testsuite/);
-    const failed = await agent.call("test", { file: "refused.test.toml", text: scenario("EPERM", "10ms") });
-    assert.match(failed, /not ok 2[\s\S]*exit code 1/);
-    assert.match((await agent.answer("replay", { file: "refused.rec", verify: true })).text, /exit code 1/);
-  }));
-
-Deno.test("a Debian by tool calls: its shell answers, and the past shows the stack of its kernel in a system call", () =>
-  job("debian", async (agent) => {
-    await agent.call("up", { what: "debian", turbo: true });
-    const typed = (text: string, expect: string) => agent.call("type", { vm: "debian", text, expect, timeout: "120s" });
-    assert.match(await typed("uname -m\\n", "aarch64"), /aarch64/);
-    const now = await agent.rows("vm.ls", { filter: "id=debian", columns: ["id", "state"] });
-    assert.deepEqual(now, [{ id: "vm:debian", state: "running" }]);
-    const { insn } = JSON.parse(await agent.call("go", { at: "debian:__arm64_sys_newuname" }));
-    const stack = await agent.rows("vcpu.stack", { vcpu: "vcpu:debian/0" });
-    assert.match(JSON.stringify(stack[0]), /__arm64_sys_newuname/);
-    assert.ok(stack.some((frame) => /el0t_64_sync/.test(JSON.stringify(frame))), JSON.stringify(stack));
-    const back = JSON.parse(await agent.call("go", { now: true }));
-    assert.ok(BigInt(back.insn) > BigInt(insn), `${back.insn} is after ${insn}`);
-    await agent.call("resume");
-    assert.match(await typed("echo second-$((6*7))\\n", "second-42"), /second-42/);
-  }));
-
-Deno.test("errors of a configuration by one tool call, and a guest that spins by two", () =>
-  job("configuration and spin", async (agent) => {
-    await Deno.writeFile(`${agent.folder}/spin.bin`, new Uint8Array(Uint32Array.of(0xd503201f, 0x17ffffff).buffer));
-    const configuration = (key: string) => `el2 = 1\n[vm.x]\nimage = "spin.bin"\n${key} = "4MiB"\n`;
-    await Deno.writeTextFile(`${agent.folder}/spin.toml`, configuration("memroy"));
-    const wrong = await agent.answer("run", { what: "spin.toml" });
-    assert.deepEqual([wrong.failed, /did you mean "memory"[\s\S]*exit code 2/.test(wrong.text)], [true, true], wrong.text);
-    await Deno.writeTextFile(`${agent.folder}/spin.toml`, configuration("memory"));
-    await agent.call("up", { what: "spin.toml" });
-    assert.match(await agent.call("diagnose", { vm: "x" }), /^vm:x spins: /);
-  }));
-
-Deno.test("a snapshot continues in another session, and a trace is written, by tool calls", () =>
-  job("snapshot and trace", async (agent) => {
-    await agent.call("up", { what: "demo", name: "first" });
-    await agent.call("snapshot", { file: "before.snap", session: "first" });
-    await agent.call("down", { session: "first" });
-    await agent.call("up", { what: "before.snap", name: "second" });
-    assert.ok((await agent.rows("vm.ls", { filter: "state=running" })).length > 0);
-    await agent.call("run", { what: "demo", for: "5ms", record: "short.rec" });
-    await agent.call("trace", { file: "short.pcapng", recording: "short.rec" });
-    const start = (await Deno.readFile(`${agent.folder}/short.pcapng`)).subarray(0, 4);
-    assert.deepEqual([...start], [0x0a, 0x0d, 0x0d, 0x0a]);
-  }));
+  }
+});
