@@ -50,7 +50,7 @@ export function programRunner(entry: URL): RunProgram {
         child.status,
         typed(child, stdin),
       ]);
-      // What a command reports besides, such as its progress, is not JSON.
+      // Reports of a command, such as its progress, are not JSON.
       if (code === 0 && page) return done(stdout);
       const said = [stdout, code === 0 && args.includes("--json") ? "" : stderr].filter((text) => text !== "").join("\n");
       const words = late ? `el2 ${args[0]} did not end within ${PATIENCE / 1000} s\n${said}` : said || "done";

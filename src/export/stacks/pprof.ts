@@ -1,5 +1,5 @@
-// Sampled stacks for pprof: a message of its profile.proto, compressed with gzip. The VM is the label
-// `vm` of a sample, and its outermost frame. Field numbers are those of the .proto file.
+// Sampled stacks for pprof: a message of its profile.proto, compressed with gzip. The VM is the
+// label `vm` of a sample, and its outermost frame. Field numbers are those of the .proto file.
 
 import { beginMessage, endMessage, putNumber, putText } from "../../formats/protobuf.ts";
 import type { SampledStack } from "../../inspection/execution/stack-samples.ts";

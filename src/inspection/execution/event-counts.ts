@@ -1,5 +1,5 @@
-// How often the VMs of a run left to the hypervisor, made calls and waited, and for how long: counted
-// by the events of the run.
+// How often the VMs of a run left to the hypervisor, made calls and waited, and for how long:
+// counted by the events of the run.
 
 import type { TraceEvent, TraceKind } from "../../abi/trace.ts";
 import { vcpuId, vmOfName, withoutKind } from "../../queries/ids.ts";
@@ -13,7 +13,7 @@ const KINDS = {
   wait: ["sched", "virq"],
 } as const satisfies Readonly<Record<string, readonly TraceKind[]>>;
 
-/** What is counted. */
+/** Events that are counted together. */
 export type CountedKind = keyof typeof KINDS;
 
 export const COUNTED_KINDS: readonly CountedKind[] = ["exit", "hypercall", "syscall", "wait"];
@@ -24,7 +24,9 @@ export interface CountedEvents {
   /** Of waits, which vCPUs have. */
   readonly vcpu: string | undefined;
   readonly name: string;
-  /** What ended waits of this name: an interrupt and who raised it, or the vCPU that had the CPU. */
+  /**
+   * The end of waits of this name: an interrupt and who raised it, or the vCPU that had the CPU.
+   */
   readonly by: string | undefined;
   count: number;
   /** Virtual time (ns) from their beginnings to their ends. */
@@ -44,7 +46,7 @@ export class EventCounts {
   readonly #waiting = new Map<string, Waiting>();
   /** Waits for an interrupt that are over, whose vCPUs have not acknowledged one yet. */
   readonly #woken = new Map<string, { readonly name: string; readonly time: number }>();
-  /** Who raised interrupts last. */
+  /** The latest raisers of interrupts. */
   readonly #raised = new Map<string, string>();
 
   constructor(readonly kind: CountedKind) {}

@@ -1,5 +1,5 @@
-// `el2 mcp` with a scripted client: the ten jobs of docs/tutorials and failures of phones, with at most
-// eight calls each.
+// `el2 mcp` with a scripted client: the ten jobs of docs/tutorials and failures of phones, with at
+// most eight calls each.
 
 import assert from "node:assert/strict";
 import { Agent, CALLS_MAX, type Job, type Listed, type Row } from "../agent.ts";

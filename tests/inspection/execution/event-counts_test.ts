@@ -30,7 +30,7 @@ Deno.test("a run's events are all its exits and calls, and all the time for whic
     const id = vcpuId(names.vcpu(vcpu)), first = began.get(id);
     if (first === undefined) continue;
     const waited = sum(waits.all.filter((one) => one.vcpu === id), "time"), whole = hypervisor.now - first;
-    // The time of an exit is its vCPU's, and that of a host's vCPU goes on while its VM runs.
+    // The time of an exit is its vCPU's, and that of a host's vCPU continues while its VM runs.
     assert.ok(Math.abs(waited + vcpu.usage.time - whole) < 1e6, `${id} waited ${waited} and ran ${vcpu.usage.time} of ${whole}`);
     compared++;
     if (vcpu.native) continue;
