@@ -1,5 +1,5 @@
 // `deno task bench linux`: time to find the layout of a Linux kernel in a VM's memory, and to read
-// its processes and its log, in this process.
+// its processes and its log, in this process; and the cost of its system calls as events.
 
 import { assemble } from "../src/assembly/assemble.ts";
 import { catalogEntry } from "../src/catalog/catalog.ts";
@@ -9,7 +9,7 @@ import { onlyRound, printedContest } from "./ab.ts";
 import { type Figure, printDocument } from "./documents.ts";
 import { withSpread } from "./statistics.ts";
 
-const MIB = 1 << 20, SLICE = 1e8;
+const MIB = 1 << 20;
 /** Virtual time (ns) after which Debian has its shell. */
 const BOOTED = 3e9;
 /** Answers in a row, of which the last is measured: screens ask again and again. */
@@ -21,7 +21,14 @@ const QUERIES: readonly (readonly [string, number, Query])[] = [
   ["log", 20, { table: "linux.log", args: {} }],
 ];
 
-/** Prints milliseconds, as text or as one JSON object. */
+/** Programs that call their kernel all the time, many with paths; virtual ns until they do. */
+const CALLS = "while true; do find / -xdev > /dev/null; done &\n", STARTED = 1e9;
+/** The cost of events is that at so many calls in a virtual second, of the time without events. */
+const EVENTS = "system calls as events, 100,000/s", PER_SECOND = 100_000, EVENTS_MOST = 0.15;
+/** Pairs of runs without and with events, and virtual ns of each. */
+const PAIRS = 10, LENGTH = 3e8;
+
+/** Prints milliseconds and a share, as text or as one JSON object. */
 export async function benchLinux(rounds: number, json: boolean): Promise<void> {
   const figures = new Map<string, number[]>();
   for (let round = 0; round < rounds; round++) {
@@ -29,11 +36,13 @@ export async function benchLinux(rounds: number, json: boolean): Promise<void> {
   }
   if (json) {
     const most = new Map(QUERIES.map(([name, most]) => [name, most]));
-    const table = [...figures].map(([what, values]): Figure => ({ what, unit: "ms", values, most: most.get(what) ?? 100 }));
+    const table = [...figures].map(([what, values]): Figure =>
+      what === EVENTS ? { what, unit: "share", values, most: EVENTS_MOST } : { what, unit: "ms", values, most: most.get(what) ?? 100 }
+    );
     return printDocument({ schema: "el2.bench.linux/1", rounds, table, milliseconds: Object.fromEntries(figures) });
   }
-  console.log(`ms: median (least-greatest) of ${rounds}`);
-  for (const [name, values] of figures) console.log(`${name.padEnd(32)} ${withSpread(values, 1)}`);
+  console.log(`ms, of events a share: median (least-greatest) of ${rounds}`);
+  for (const [name, values] of figures) console.log(`${name.padEnd(34)} ${withSpread(values, name === EVENTS ? 3 : 1)}`);
 }
 
 /** For `--ab`: the same figures, in a process of each tree. */
@@ -51,7 +60,30 @@ async function measure(): Promise<Map<string, number>> {
   for (const [name, , query] of QUERIES) {
     for (let repeat = 0; repeat < REPEATS; repeat++) time(name, () => system.inspector.answer(query));
   }
+  figures.set(EVENTS, costOfEvents(system));
   return figures;
+}
+
+/** The part that events of system calls add to the time of a run. */
+function costOfEvents(system: GuestSystem): number {
+  const { hypervisor: { trace }, consoles, kernelEvents, machine } = system;
+  consoles.type("host", new TextEncoder().encode(CALLS));
+  runTo(system, machine.time + STARTED);
+  let calls = 0, without = 0, observed = 0;
+  const timed = () => {
+    const began = performance.now();
+    runTo(system, machine.time + LENGTH);
+    return performance.now() - began;
+  };
+  for (let pair = 0; pair < PAIRS; pair++) {
+    without += timed();
+    const end = trace.listen(["syscall"], () => calls++);
+    kernelEvents.follow();
+    observed += timed();
+    end();
+  }
+  if (calls === 0) throw new Error("no system call was seen");
+  return (observed / without - 1) * PER_SECOND * PAIRS * LENGTH / 1e9 / calls;
 }
 
 /** Debian's shell waits. */
@@ -59,13 +91,15 @@ async function booted(): Promise<GuestSystem> {
   const { folder } = await catalogEntry("debian");
   const [image, initrd] = await Promise.all(["Image", "initrd"].map((name) => Deno.readFile(`${folder}/${name}`)));
   const what = { kind: "boot", image, initrd, dtb: undefined, append: "console=ttyAMA0" } as const;
-  const system = assemble({ cpus: 1, memory: 256 * MIB, turbo: true, seed: 1, what }), { machine } = system;
-  for (let end = SLICE; end <= BOOTED; end += SLICE) {
-    while (machine.time < end) {
-      const result = machine.run(end, 1000);
-      if (result.kind === "idle") machine.skipTo(Math.min(result.next, end));
-      else if (result.kind === "stopped") throw new Error("Debian has ended");
-    }
-  }
+  const system = assemble({ cpus: 1, memory: 256 * MIB, turbo: true, seed: 1, what });
+  runTo(system, BOOTED);
   return system;
+}
+
+function runTo({ machine }: GuestSystem, time: number): void {
+  while (machine.time < time) {
+    const result = machine.run(time, 1000);
+    if (result.kind === "idle") machine.skipTo(Math.min(result.next, time));
+    else if (result.kind === "stopped") throw new Error("Debian has ended");
+  }
 }

@@ -1,7 +1,7 @@
 // Arguments of system calls in the words of the kernel's headers (include/uapi/asm-generic and
 // include/uapi/linux).
 
-import { textOf, type VirtualMemory } from "./memory.ts";
+import { textOf } from "./memory.ts";
 import { joined } from "../support/bytes.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 import { type ArgumentKind, isText, signalName, type SystemCall } from "./system-calls.ts";
@@ -208,7 +208,21 @@ const CHOICES: Readonly<Record<ArgumentKind, Choice>> = {
 const number = (value: bigint) => Number(BigInt.asIntN(32, value));
 const bits = (value: bigint) => value === 0n ? "0" : `0x${value.toString(16)}`;
 
-function flagsText({ mask = 0, choice = {}, bits: names }: Flags, value: bigint): string {
+/** Texts of values that came before: programs use few. */
+const FLAG_TEXTS = new Map<Flags, Map<bigint, string>>();
+const TEXTS_MAX = 1024;
+
+function flagsText(flags: Flags, value: bigint): string {
+  let texts = FLAG_TEXTS.get(flags);
+  if (!texts) FLAG_TEXTS.set(flags, texts = new Map());
+  let text = texts.get(value);
+  if (text !== undefined) return text;
+  text = newFlagsText(flags, value);
+  if (texts.size < TEXTS_MAX) texts.set(value, text);
+  return text;
+}
+
+function newFlagsText({ mask = 0, choice = {}, bits: names }: Flags, value: bigint): string {
   const chosen = mask === 0 ? undefined : choice[Number(value & BigInt(mask))];
   const words = chosen === undefined ? [] : [chosen];
   let rest = chosen === undefined ? value : value & ~BigInt(mask);
@@ -272,11 +286,14 @@ export function quoted(text: string): string {
   return `"${shown}"`;
 }
 
+/** The page of a program with an address; undefined if it is not in memory now. */
+type PageAt = (address: bigint) => DataView | undefined;
+
 /** A text of a program, quoted; undefined if its page is not in memory now. */
-function textAt(memory: VirtualMemory, address: bigint, most: number): string | undefined {
+function textAt(pageAt: PageAt, address: bigint, most: number): string | undefined {
   const bytes: Uint8Array[] = [];
   for (let at = address, left = most; left > 0;) {
-    const page = memory.page(at);
+    const page = pageAt(at);
     if (!page) return undefined;
     const offset = Number(at % BigInt(PAGE_SIZE)), size = Math.min(left, PAGE_SIZE - offset);
     const part = new Uint8Array(page.buffer, page.byteOffset + offset, size), end = part.indexOf(0);
@@ -289,12 +306,11 @@ function textAt(memory: VirtualMemory, address: bigint, most: number): string | 
 }
 
 /** The texts that a call's arguments lead to, by index, as far as they are in memory. */
-export function textsOf({ kinds }: SystemCall, values: readonly bigint[], memory: () => VirtualMemory | undefined): (string | undefined)[] {
+export function textsOf({ kinds }: SystemCall, values: readonly bigint[], pageAt: PageAt): (string | undefined)[] {
   const texts: (string | undefined)[] = [];
   for (const [index, kind] of kinds.entries()) {
     if (!isText(kind) || values[index] === 0n) continue;
-    const program = memory();
-    texts[index] = program && textAt(program, values[index], kind === "p" ? PATH_MAX : TEXT_MAX);
+    texts[index] = textAt(pageAt, values[index], kind === "p" ? PATH_MAX : TEXT_MAX);
   }
   return texts;
 }

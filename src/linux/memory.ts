@@ -186,10 +186,15 @@ export class SeenMemory extends VirtualMemory {
   }
 }
 
+/** Longer texts are decoded faster at once than byte by byte. */
+const SHORT = 64;
+
 /** Bytes up to a zero as text; those that are not UTF-8 become U+FFFD. */
 export function textOf(bytes: Uint8Array): string {
-  const end = bytes.indexOf(0);
-  return DECODER.decode(end < 0 ? bytes : bytes.subarray(0, end));
+  const zero = bytes.indexOf(0), end = zero < 0 ? bytes.length : zero;
+  let text = "";
+  for (let at = 0; at < end && end <= SHORT && bytes[at] < 0x80; at++) text += String.fromCharCode(bytes[at]);
+  return text.length === end ? text : DECODER.decode(bytes.subarray(0, end));
 }
 
 const DECODER = new TextDecoder();

@@ -2,6 +2,8 @@
 // at the functions of the kernel in which they happen: its registers and memory at that instant
 // show the event. Nothing is changed.
 
+import { UPPER_HALF } from "../formats/page-tables.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 import { argumentTexts, lacksText, quoted, textsOf } from "./call-arguments.ts";
 import { programRegisters } from "./frames.ts";
 import { textOf, type VirtualMemory } from "./memory.ts";
@@ -47,8 +49,8 @@ interface Entered {
   readonly call: SystemCall;
   readonly values: readonly bigint[];
   texts: (string | undefined)[];
-  /** Where the program's registers are. */
-  readonly registers: bigint;
+  /** The program's saved x0, which becomes the result. */
+  readonly result: Word;
 }
 
 /** The number of a system call is in x8; arguments are in x0 to x5. */
@@ -97,10 +99,10 @@ export class TaskEvents {
     };
     const call = ["syscall"] as const, task = ["task"] as const;
     for (const name of CALLED) {
-      const called = put([name], call, "system call", (...at) => this.#enters(...at));
+      const called = put([name], call, "system call", (registers, time) => this.#enters(registers, time));
       if (called === undefined) continue;
       for (const address of returnsOf(reading, called)) {
-        places.set(address, { kinds: call, of: "system call", seen: (...at) => this.#returns(...at) });
+        places.set(address, { kinds: call, of: "system call", seen: (registers, time) => this.#returns(registers, time) });
       }
     }
     put(["__switch_to"], task, "switch", (...at) => this.#switches(...at));
@@ -111,17 +113,19 @@ export class TaskEvents {
     return places;
   }
 
-  /** Forgets the calls in progress: some return unobserved. */
+  /** Forgets the calls in progress, of which some return unobserved, and the tasks. */
   forget(): void {
     this.#entered.clear();
+    this.#tasks.forget();
   }
 
   #enters(registers: CodeRegisters, time: number): TaskEvent | undefined {
-    const at = registers.getX(0), { memory } = this.reading, { view, offset } = memory.view(at + this.#tasks.saved, SAVED_BYTES);
-    const call = systemCall(view.getUint32(offset + 8 * NUMBER_REGISTER, true));
+    const at = registers.getX(0) + this.#tasks.saved, { memory } = this.reading, saved = memory.view(at, SAVED_BYTES);
+    const { view, offset } = saved, call = systemCall(view.getUint32(offset + 8 * NUMBER_REGISTER, true));
     const values = call.kinds.map((_, index) => view.getBigUint64(offset + 8 * index, true));
+    const result = isInPage(saved) ? saved : memory.view(at, 8);
     const task = registers.getRegister("SP_EL0"), texts = call.hasTexts ? textsOf(call, values, this.#programOf(task)) : NO_TEXTS;
-    const entered: Entered = { time, call, values, texts, registers: at };
+    const entered: Entered = { time, call, values, texts, result };
     if (!returns(call)) return this.#called(task, entered, undefined);
     if (this.#entered.size >= KEPT_MAX) this.#entered.clear();
     this.#entered.set(task, entered);
@@ -132,7 +136,7 @@ export class TaskEvents {
     const task = registers.getRegister("SP_EL0"), entered = this.#entered.get(task) ?? this.#unseen(task, time);
     if (!entered) return undefined;
     this.#entered.delete(task);
-    const { call, values, texts } = entered, result = this.reading.memory.u64(entered.registers + this.#tasks.saved);
+    const { call, values, texts, result: { view, offset } } = entered, result = view.getBigUint64(offset, true);
     // The kernel may have read a page that was not in memory when the call began.
     if (call.hasTexts && lacksText(call, values, texts) && !(result === 0n && EXECUTES.has(call.name))) {
       const now = textsOf(call, values, this.#programOf(task));
@@ -154,17 +158,27 @@ export class TaskEvents {
     if (number < 0) return undefined;
     const call = systemCall(number);
     const values = call.kinds.map((_, index) => index === 0 ? saved.big("orig_x0") : saved.big(`regs[${index}]`));
-    return { time, call, values, texts: [], registers: saved.address };
+    return { time, call, values, texts: [], result: this.reading.memory.view(saved.address + this.#tasks.saved, 8) };
   }
 
-  /** The memory of a task's program, looked for at most once. */
-  #programOf(task: bigint): () => VirtualMemory | undefined {
+  /**
+   * The memory of a program: as its CPU translates it, or where the kernel hides it from itself
+   * (without PAN in hardware), by the program's tables, which are looked for at most once.
+   */
+  #programOf(task: bigint): (address: bigint) => DataView | undefined {
+    const { reading } = this;
     let memory: VirtualMemory | undefined, tried = false;
-    return () => {
-      if (tried) return memory;
-      tried = true;
-      const mm = this.reading.struct("task_struct", task).at("mm", "mm_struct");
-      return memory = mm && userMemory(this.reading, mm);
+    return (address) => {
+      // A program that names the kernel's memory does not get it.
+      if (address >= UPPER_HALF) return undefined;
+      const seen = reading.memory.page(address);
+      if (seen) return seen;
+      if (!tried) {
+        tried = true;
+        const mm = reading.struct("task_struct", task).at("mm", "mm_struct");
+        memory = mm && userMemory(reading, mm);
+      }
+      return memory?.page(address);
     };
   }
 
@@ -216,9 +230,28 @@ function resultOf(call: SystemCall, value: bigint): NonNullable<TaskEvent["resul
   return { code, name: returnsAddress(call) ? `0x${value.toString(16)}` : String(signed), refused: false };
 }
 
-/** Numbers and names of tasks. They are kept, as they seldom change. */
+/** A place in memory. */
+type Word = ReturnType<VirtualMemory["view"]>;
+
+/** Whether it is in a page of the memory, and not a copy. */
+const isInPage = ({ view }: Word) => view.byteLength === PAGE_SIZE;
+
+/** A task that was seen: its numbers and its name, and where they are. */
+interface KnownTask {
+  readonly doer: Doer;
+  readonly pid: Word;
+  readonly tgid: Word;
+  readonly comm: Word;
+  /** The name. */
+  readonly words: readonly [bigint, bigint];
+}
+
+/**
+ * Numbers and names of tasks. They are kept with their places, as they seldom change, and a
+ * kernel's structures do not move.
+ */
 class Tasks {
-  readonly #known = new Map<bigint, { readonly doer: Doer; readonly comm: readonly number[] }>();
+  readonly #known = new Map<bigint, KnownTask>();
   readonly #pid: bigint;
   readonly #tgid: bigint;
   readonly #comm: bigint;
@@ -235,22 +268,33 @@ class Tasks {
   }
 
   at(address: bigint): Doer {
-    const { memory } = this.reading, known = this.#known.get(address);
-    const pid = memory.u32(address + this.#pid), tgid = memory.u32(address + this.#tgid);
-    const { view, offset } = memory.view(address + this.#comm, COMM_SIZE);
-    if (known && known.doer.pid === pid && known.doer.tgid === tgid) {
-      if (known.comm.every((word, index) => view.getUint32(offset + 4 * index, true) === word)) return known.doer;
-    }
-    const comm = Array.from({ length: COMM_SIZE / 4 }, (_, index) => view.getUint32(offset + 4 * index, true));
-    const doer = { pid, tgid, comm: textOf(new Uint8Array(view.buffer, view.byteOffset + offset, COMM_SIZE)) };
+    const known = this.#known.get(address);
+    if (known && isSame(known)) return known.doer;
+    const { memory } = this.reading, pid = memory.view(address + this.#pid, 4), tgid = memory.view(address + this.#tgid, 4);
+    const comm = memory.view(address + this.#comm, COMM_SIZE), { view, offset } = comm;
+    const name = textOf(new Uint8Array(view.buffer, view.byteOffset + offset, COMM_SIZE));
+    const doer = { pid: numberAt(pid), tgid: numberAt(tgid), comm: name };
+    if (!isInPage(comm)) return doer;
     if (this.#known.size >= KEPT_MAX) this.#known.clear();
-    this.#known.set(address, { doer, comm });
+    this.#known.set(address, { doer, pid, tgid, comm, words: [view.getBigUint64(offset, true), view.getBigUint64(offset + 8, true)] });
     return doer;
+  }
+
+  /** Forgets the places. */
+  forget(): void {
+    this.#known.clear();
   }
 }
 
 /** Bytes of `task_struct.comm`. */
 const COMM_SIZE = 16;
+
+const numberAt = ({ view, offset }: Word) => view.getUint32(offset, true);
+
+function isSame({ doer, pid, tgid, comm: { view, offset }, words: [low, high] }: KnownTask): boolean {
+  return numberAt(pid) === doer.pid && numberAt(tgid) === doer.tgid && view.getBigUint64(offset, true) === low &&
+    view.getBigUint64(offset + 8, true) === high;
+}
 
 /** Where calls of a function return to. */
 function* returnsOf({ kernel, memory }: Reading, called: bigint): Generator<bigint> {

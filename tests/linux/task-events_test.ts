@@ -50,6 +50,7 @@ const CALLS = [
   "known-calls[P0] read(77, 0, 0) = -1 EBADF",
   'known-calls[P0] openat(AT_FDCWD, "/far", O_RDONLY|O_DIRECTORY|O_CLOEXEC) = -1 ENOENT',
   'known-calls[P0] openat(3, "be\\"low\\n", O_RDONLY) = -1 ENOTDIR',
+  "known-calls[P0] openat(AT_FDCWD, 0xA, O_RDONLY) = -1 EFAULT",
   'known-calls[P0] unlinkat(AT_FDCWD, "/known/nothing", AT_REMOVEDIR) = -1 ENOENT',
   "known-calls[P0] socket(AF_UNIX, SOCK_DGRAM|SOCK_CLOEXEC, 0) = 4",
   "known-calls[P0] mmap(0, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0xA",

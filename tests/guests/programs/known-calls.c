@@ -37,6 +37,8 @@ void _start(void) {
   call3(SYS_READ, 77, 0, 0);
   call3(SYS_OPENAT, CWD, (long)untouched + 4096, 02000000 | 040000);
   call3(SYS_OPENAT, file, (long)"be\"low\n", 0);
+  /* A page of the kernel's own. */
+  call3(SYS_OPENAT, CWD, (long)0xffff800008848000, 0);
   call3(SYS_UNLINKAT, CWD, (long)"/known/nothing", 0x200);
   call3(SYS_SOCKET, 1, 2 | 02000000, 0);
   memory = call(SYS_MMAP, 0, 8192, 3, 0x22, -1, 0);
