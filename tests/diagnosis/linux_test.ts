@@ -14,6 +14,7 @@ import { guestProgram } from "../guests/programs.ts";
 import { Debian } from "../linux/debian.ts";
 import type { DevicePlan } from "../../src/virtio/plan.ts";
 import { type FactPart, fits } from "./class-guests.ts";
+import { panicsAtOnce } from "./soon.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /**
@@ -63,8 +64,11 @@ function assertSick(debian: Debian, fact: FactPart, lines: RegExp, { asked, pati
   assert.match(first, /; way out: /);
 }
 
-const assertBreaks = (debian: Debian, cause: Partial<LinuxFinding>, lines: RegExp) =>
+/** It panics, and has the cause at that instant. */
+function assertBreaks(debian: Debian, cause: Partial<LinuxFinding>, lines: RegExp): void {
+  panicsAtOnce(debian.system, "host", PATIENCE);
   assertSick(debian, { code: "panicked", cause }, lines);
+}
 
 type Case = readonly [how: string, cause: Partial<LinuxFinding>, lines: RegExp];
 
@@ -280,6 +284,7 @@ for (const [name, symbol, words, how, fact, lines] of LONG ? DEFECTS : DEFECTS.s
     const debian = (await waiting()).copy();
     patch(debian, symbol, words);
     debian.type(`${how}\n`);
+    if (fact.code === "panicked") panicsAtOnce(debian.system, "host", PATIENCE);
     assertSick(debian, fact, lines);
   });
 }
@@ -298,7 +303,11 @@ if (LONG) {
     debian.type("log-twice-panic\n");
     // The hang itself is a verdict before.
     debian.until(/end Kernel panic/);
-    assertBreaks(debian, { code: "hung", lock: "mutex" }, /has waited for 2\d\d\.\ds in .* for a mutex that task init/);
+    assertSick(
+      debian,
+      { code: "panicked", cause: { code: "hung", lock: "mutex" } },
+      /has waited for 2\d\d\.\ds in .* for a mutex that task init/,
+    );
   });
 
   Deno.test("a kernel that panics where it warns", async () => {
@@ -321,7 +330,8 @@ if (LONG) {
     debian.type("sysinfo\n");
     // The loop itself is a verdict before.
     debian.until(/end Kernel panic/);
-    assertBreaks(debian, { code: "lockup", at: "__arm64_sys_sysinfo", task: OF_INIT }, /has not left the kernel for too long/);
+    const cause = { code: "lockup", at: "__arm64_sys_sysinfo", task: OF_INIT };
+    assertSick(debian, { code: "panicked", cause }, /has not left the kernel for too long/);
   });
 }
 
@@ -617,6 +627,31 @@ if (LONG) {
         assert.ok(row.healthy, diagnosisLines(row).join("\n"));
       }
       assert.match(verdictOn(debian).evidence.join("\n"), evidence);
+    });
+  }
+}
+
+/** Boots that a way out mends, and what is booted as it says. */
+const MENDED: readonly (readonly [name: string, boot: Boot, told: RegExp, mended: Boot])[] = [
+  ["a console", { append: "console=ttyS0" }, /way out: use console=ttyAMA0/, { append: "console=ttyAMA0" }],
+  ["an earlycon", { append: "earlycon=pl011,0x3f000000" }, /way out: use earlycon without an address/, { append: "earlycon" }],
+  ["a limit of memory", { append: "mem=24M" }, /way out: leave it out/, {}],
+  ["an rdinit", { append: "rdinit=/nothing" }, /way out: put \/nothing into the ramdisk/, {
+    ...{ append: "rdinit=/nothing", files: { nothing: undefined } },
+  }],
+  ["the mode of init", { mode: 0o644 }, /way out: give it mode 0755/, { mode: 0o755 }],
+];
+
+if (LONG) {
+  for (const [name, boot, told, mended] of MENDED) {
+    Deno.test(`a Linux is healed as told: ${name}`, async () => {
+      const debian = await started(boot);
+      for (let time = 0; time < LIFE && (verdictOn(debian)?.healthy ?? true); time += ASKED) debian.run(ASKED);
+      assert.match(diagnosisLines(verdictOn(debian)).join("\n"), told);
+      const healed = await started(mended);
+      healed.until(/how\?/);
+      const row = verdictOn(healed);
+      assert.ok(row.healthy && !told.test(diagnosisLines(row).join("\n")), diagnosisLines(row).join("\n"));
     });
   }
 }

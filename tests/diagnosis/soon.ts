@@ -1,5 +1,5 @@
-// How soon a guest that goes wrong is reported: within 100 ms of virtual time, and a fault loop
-// within 1,000 of its exceptions.
+// How soon a guest that goes wrong is reported: within 100 ms of virtual time, a fault loop within
+// 1,000 of its exceptions, and a kernel's panic at its first instruction.
 
 import assert from "node:assert/strict";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
@@ -43,4 +43,45 @@ function assertWithin(system: GuestSystem, vm: string, before: number): void {
     const count = same > 0 ? same : execution.retired - (first ?? execution.retired);
     assert.ok(count <= EXCEPTIONS, `a fault loop of ${count} exceptions is not reported at ${time / 1e6} ms`);
   }
+}
+
+/** The kernel's function of a panic. */
+const PANIC = "panic";
+
+/**
+ * Runs a VM with a kernel to the first instruction of its panic, at which the verdict has it.
+ * @param patience virtual time (ns) in which it panics
+ */
+export function panicsAtOnce(system: GuestSystem, vm: string, patience: number): void {
+  const { symbols, machine } = system, { core } = symbols, last = machine.time + patience;
+  // A question makes the kernel's symbols known.
+  const find = () => verdictOn(system, vm) && symbols.all(vm).map((table) => table.find(PANIC)?.address).find((one) => one !== undefined);
+  let place = find();
+  for (; place === undefined; place = find()) {
+    assert.ok(machine.time < last && !system.ended(), "its symbols are not known");
+    runUntil(system, machine.time + ASKED);
+  }
+  const { stage2 } = symbols.vcpus(vm)[0].registers;
+  let isThere = false;
+  core.observe(stage2, place);
+  core.observer = ({ pc }) => {
+    if (pc !== place) return undefined;
+    isThere = true;
+    system.hypervisor.scheduler.disturb();
+    machine.suspend();
+    return true;
+  };
+  try {
+    while (!isThere) {
+      assert.ok(machine.time < last && !system.ended(), `no panic: ${verdictOn(system, vm)?.text}`);
+      const result = machine.run(last);
+      if (result.kind === "idle") machine.skipTo(Math.min(result.next, last));
+    }
+  } finally {
+    core.observer = undefined;
+    core.ignore(stage2, place);
+  }
+  assert.ok(symbols.vcpus(vm).some(({ registers }) => registers.pc === place + 4n));
+  const { fact, text } = verdictOn(system, vm);
+  assert.equal(fact.code, "panicked", `at the instruction of its panic: ${text}`);
 }

@@ -12,7 +12,8 @@ import { readLog } from "../../linux/log.ts";
 import { codeName } from "../../linux/stack.ts";
 import { isKernelThread, named } from "../../linux/tasks.ts";
 import type { EndedBy, NamedTask } from "../../queries/facts/linux-finding.ts";
-import { guestReader, readNumber } from "../../symbols/unwind.ts";
+import type { SymbolPlace } from "../../symbols/symbol-table.ts";
+import { guestReader, plainAddress, type ReadGuest, readNumber } from "../../symbols/unwind.ts";
 import { placeIn } from "../../symbols/vm-symbols.ts";
 import { hex } from "../../support/number-text.ts";
 import { causeOf } from "../causes/exception-cause.ts";
@@ -24,7 +25,9 @@ import { findReading } from "./read-linux.ts";
 /** Frames that are looked at, and changes of stacks: to that of interrupts, and back. */
 const FRAMES = 64, STACKS = 4;
 /** The frame pointer, and a frame record's size: the caller's frame pointer and its address. */
-const X29 = 29, RECORD = 16n, RETURN = 8n;
+const X29 = 29, X30 = 30, RECORD = 16n, RETURN = 8n;
+/** Bytes of code in which a function makes its frame record, by ADD X29, SP: the word. */
+const PROLOGUE = 64, ADD_FRAME = 0x9100_03fd, ADD_MASK = 0xff80_03ff;
 const MESSAGE = /Kernel panic - not syncing: (.*)/;
 /** Functions in which exceptions from EL1 begin. */
 const ENTRY = /^el1h?_(?:64_)?(?:sync|irq|fiq|error)$/;
@@ -34,18 +37,30 @@ const PANIC = "panic", HALT = "machine_halt";
 /** Whether a console's text has the words of a panic, which any program can print. */
 export const showsPanic = (text: string) => MESSAGE.test(text);
 
+/** Whether a function has made its frame record by this place. */
+function hasRecord(read: ReadGuest, { symbol: { address }, offset }: SymbolPlace): boolean {
+  const code = read(address, Math.min(Number(offset), PROLOGUE));
+  if (!code) return true;
+  const words = new DataView(code.buffer, code.byteOffset), count = code.length >> 2;
+  return Array.from({ length: count }, (_, index) => words.getUint32(4 * index, true)).some((word) =>
+    (word & ADD_MASK) >>> 0 === ADD_FRAME
+  );
+}
+
 /** The functions on the stack of a vCPU in the kernel, from the one that it executes outward. */
 function* functionsOf(view: View, vcpu: Vcpu): Generator<string | undefined> {
   const { registers } = vcpu, { symbols, hypervisor: { machine: { ram } } } = view.system;
   const tables = symbols.known(view.vmNameOf(vcpu.addressSpace)), read = guestReader(symbols.core, ram, vcpu);
-  let address = registers.pc, stacks = 0;
+  const first = placeIn(tables, registers.pc), isLeaf = first !== undefined && !hasRecord(read, first);
+  if (isLeaf) yield first.symbol.name;
+  let address = isLeaf ? plainAddress(registers.getX(X30)) - 4n : registers.pc, stacks = 0;
   for (let count = 0, frame = registers.getX(X29); count < FRAMES; count++) {
     const name = placeIn(tables, address)?.symbol.name;
     yield name;
     const caller = readNumber(read, frame, Number(RETURN)), called = readNumber(read, frame + RETURN, Number(RECORD - RETURN));
     if (caller === undefined || called === undefined || caller <= frame && ++stacks > STACKS) return;
     // A call is before the address to which it returns; an exception has the address itself.
-    address = ENTRY.test(name ?? "") ? called : called - 4n;
+    address = ENTRY.test(name ?? "") ? called : plainAddress(called) - 4n;
     frame = caller;
   }
 }
