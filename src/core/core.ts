@@ -35,7 +35,7 @@ import { AccessKind, Fault, type RamLayout, Rights } from "./memory/mmu.ts";
 import { Stage2Pool } from "./memory/stage2.ts";
 import { type Written, WrittenMemory } from "./memory/written-memory.ts";
 import { completeRead, storeValue, type VcpuContext } from "./registers/vcpu-context.ts";
-import { registerNames, type StaleUse } from "./registers/vcpu-state.ts";
+import { registerNames } from "./registers/vcpu-state.ts";
 import { contextOf, Residency } from "./residency.ts";
 import { Evaluation, type Prospect } from "./outlook/evaluation.ts";
 import { type Outlook, outlookOf } from "./outlook/outlook.ts";
@@ -109,7 +109,7 @@ export interface CoreOptions {
    */
   readonly onDeviceAtomic?: (access: DeviceAtomicAccess) => boolean;
   /** Called when a vCPU uses a translation that its tables no longer hold, for the first time. */
-  readonly onStaleUse?: (use: StaleUse) => void;
+  readonly onStaleUse?: () => void;
   /** Pages of decoded instructions to keep; by default as many as fit. Tests set fewer. */
   readonly decodedPages?: number;
   /**
@@ -633,7 +633,7 @@ export class WasmCore implements DebugCore {
     this.#reportProgress();
     const use = this.#residency.vcpu?.staleUse;
     if (!use) throw new Error("no use of a stale translation was noted");
-    this.#onStaleUse?.(use);
+    this.#onStaleUse?.();
   }
 
   #undefinedInstruction(pc: bigint, word: number): void {

@@ -80,6 +80,8 @@ export class Pl011 {
   onInterrupt: (level: boolean) => void = () => {};
   /** `receivable` may have grown from zero. */
   onReceivable: () => void = () => {};
+  /** The guest has cleared its receive interrupts, and characters are left. */
+  onCleared: () => void = () => {};
 
   /** Received characters, oldest first. */
   readonly #fifo: number[] = [];
@@ -274,10 +276,13 @@ export class Pl011 {
         this.#updateLine();
         this.#settle();
         break;
-      case Pl011Register.ICR:
+      case Pl011Register.ICR: {
+        const { raised } = this.input;
         this.#ris &= ~value;
         this.#updateLine();
+        if (raised && !this.input.raised && this.#fifo.length > 0) this.onCleared();
         break;
+      }
       case Pl011Register.DMACR:
         this.#dmacr = value & 7;
         break;

@@ -56,6 +56,8 @@ export function exitReason(type: number): VmExitReason {
  */
 export type HostEvent =
   | { readonly kind: "console"; readonly at: number; readonly vm: string; readonly bytes: Uint8Array }
+  /** A guest has cleared its console's receive interrupts, and characters are left. */
+  | { readonly kind: "cleared"; readonly at: number; readonly vm: string }
   | {
     readonly kind: "state";
     readonly at: number;

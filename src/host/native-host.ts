@@ -312,6 +312,7 @@ class VmmProgram implements HostProgram {
     };
     const events: VmmEvents = {
       output: (byte) => this.#options.events({ kind: "console", at: this.#now, vm: plan.name, bytes: Uint8Array.of(byte) }),
+      cleared: () => this.#options.events({ kind: "cleared", at: this.#now, vm: plan.name }),
       problem: (message) => this.#report(entry, message),
     };
     const { device, quirks } = this.#options.plan.driver;

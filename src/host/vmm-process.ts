@@ -22,6 +22,8 @@ import { PAGE_SIZE } from "../support/sizes.ts";
 /** Events of a VMM for its host. */
 export interface VmmEvents {
   output(byte: number): void;
+  /** The guest has cleared its console's receive interrupts, and characters are left. */
+  cleared(): void;
   problem(message: string): void;
 }
 
@@ -159,7 +161,7 @@ export class Vmm<D extends VmmData = VmmData> implements VmmProcess {
     this.steps = new Steps(kernel, data);
     this.memory = new VmmMemory(this.steps, plan, this.board, services.variables);
     this.#events = events;
-    this.#console = plan.console ? this.board.console.make(events.output) : undefined;
+    this.#console = plan.console ? this.board.console.make(events.output, events.cleared) : undefined;
     this.#virtio = devices;
     this.#devices = this.board.devices?.(plan, devices?.functions ?? [], this.#process(services.runTime));
     this.#driver = driver(this);

@@ -162,7 +162,7 @@ const HANGS: readonly BrokenCase[] = [
     "a timer's interrupt that is lost on its way",
     file(vm("none")),
     "lost",
-    /^irq:x\/27 \(vtimer\) is not pending though its condition holds/,
+    /^irq:x\/27 \(vtimer\) was raised and is not pending/,
     {
       inject: ["virq vm=x -> lose"],
       wayOut: /el2 irq show irq:x\/27/,

@@ -50,7 +50,7 @@ export function testBroken(guests: ClassGuests, kinds: Readonly<Record<string, r
     for (const broken of cases) {
       const { name, guest, more = "", fact, because = [], next } = broken;
       Deno.test(`${kind}: ${name}`, async () => {
-        const system = await saidSoon(() => guests.system(guests.vm(guest, broken) + more), "x");
+        const system = await saidSoon(() => guests.system(guests.vm(guest, broken) + more, broken.inject), "x");
         const row = verdictOn(system, "x");
         assert.ok(fits(row.fact, fact), `${row.text}\n${JSON.stringify(row.fact, undefined, 1)}`);
         for (const line of because) {
@@ -70,7 +70,7 @@ export function testHealthy(guests: ClassGuests, kinds: Readonly<Record<string, 
   for (const [kind, cases] of Object.entries(kinds)) {
     for (const healthy of cases) {
       Deno.test(`looks like ${kind}: ${healthy.name}`, async () => {
-        const system = await guests.system(guests.vm(healthy.guest, healthy) + (healthy.more ?? ""));
+        const system = await guests.system(guests.vm(healthy.guest, healthy) + (healthy.more ?? ""), healthy.inject);
         for (let time = ASKED; time <= (LONG ? HEALTHY : healthy.until ?? HEALTHY); time += ASKED) {
           runUntil(system, time);
           assertHealthy(system);

@@ -13,6 +13,8 @@ export interface Setting {
   readonly vcpus?: number;
   readonly cmdline?: string;
   readonly keys?: string;
+  /** Rules of faults from the start. */
+  readonly inject?: readonly string[];
 }
 
 export class ClassGuests {

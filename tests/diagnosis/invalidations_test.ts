@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { EVIDENCE } from "../../src/queries/facts/verdict.ts";
-import { rows } from "../inspection/system.ts";
+import { rows, runUntil } from "../inspection/system.ts";
 import { assembledPlan, hashOf, ranSystem, TIERS } from "./assembled-guest.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "el2-invalidations-" });
@@ -130,12 +130,37 @@ for (const [name, steps] of Object.entries(UNTOLD)) {
   });
 }
 
+/** Virtual time (ns) between two questions, and until which a CPU may still use the old page. */
+const ASKED = 0.25e6, USED_BY = 3e7;
+const BUSY =
+  "mrs x13, cntvct_el0\nmrs x14, cntfrq_el0\nmov x15, #50\nudiv x14, x14, x15\nadd x13, x13, x14\n7: mrs x14, cntvct_el0\ncmp x14, x13\nb.lo 7b";
+
 for (const [name, tlbi] of Object.entries({ "the page": "tlbi vae1, x10", "all": "tlbi vmalle1", "its ASID": "tlbi aside1, xzr" })) {
   Deno.test(`nothing to tell: a CPU that uses the old page before it invalidates ${name}, as another one asks it to`, async () => {
     const plan = await planOf({ invalidate: "tlbi vae1, x10", other: `ldr x11, [x9]\n${tlbi}\ndsb ish\nisb` });
-    for (const tier of TIERS) assert.deepEqual(evidenceOf(ranSystem(plan, tier)), []);
+    for (const tier of TIERS) {
+      const system = assemble({ ...plan, tier }) as GuestSystem;
+      for (let time = ASKED; time <= USED_BY; time += ASKED) {
+        runUntil(system, time);
+        assert.deepEqual(evidenceOf(system), [], `at ${time / 1e6} ms`);
+      }
+      assert.deepEqual(logged(system), []);
+    }
   });
 }
+
+Deno.test("told for good: a CPU that uses the old page, and invalidates it 20 ms later", async () => {
+  const plan = await planOf({ invalidate: "tlbi vae1, x10", other: `ldr x11, [x9]\n${BUSY}\ntlbi vae1, x10\ndsb ish\nisb` });
+  const system = assemble(plan) as GuestSystem;
+  let told = 0;
+  for (let time = ASKED; time <= 2 * USED_BY; time += ASKED) {
+    runUntil(system, time);
+    const found = evidenceOf(system).length;
+    assert.ok(found >= told, `it is taken back at ${time / 1e6} ms`);
+    told = found;
+  }
+  assert.deepEqual([told, logged(system).length], [1, 1]);
+});
 
 Deno.test("told: a CPU that uses the old page, and invalidates another page after it", async () => {
   const plan = await planOf({ invalidate: "tlbi vae1, x10", other: "ldr x11, [x9]\nadd x12, x10, #1\ntlbi vae1, x12\ndsb ish\nisb" });

@@ -2,6 +2,7 @@
 // guest, while every vCPU sleeps (Arm DDI 0183, 3.3.13).
 
 import assert from "node:assert/strict";
+import type { SessionPlan } from "../../src/plans/plan.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { demoSystem, rows, runUntil } from "../inspection/system.ts";
@@ -41,11 +42,25 @@ const CLEAR = "\n  mov w2, #0x7ff\n  str w2, [x1, #0x44]";
 const DRAIN = "\n3: ldr w2, [x1, #0x18]\n  tbnz w2, #4, 4f\n  ldr w2, [x1]\n  b 3b\n4:";
 const RX_RT = 0x50, RX = 0x10, NONE = 0;
 
+function planOf(image: Uint8Array): SessionPlan {
+  const what = { kind: "boot", image, raw: true, initrd: undefined, dtb: undefined, append: undefined } as const;
+  return { cpus: 1, memory: 64 << 20, turbo: true, seed: 1, what };
+}
+
+/** The store to UARTICR is in the evidence, and the next step shows it. */
+function assertCleared(system: GuestSystem, vm: string): void {
+  const [{ because, next }] = rows(system, "diagnose", { filter: `id=vm:${vm}` });
+  const [cleared] = because.filter((one) => one.code === "input-cleared");
+  assert.equal(cleared?.vcpu, `vcpu:${vm}/0`);
+  const [, at] = /^el2 disasm (.*)$/.exec(next ?? "") ?? assert.fail(next ?? "");
+  const [{ text }] = rows(system, "code", { at, size: 1 });
+  assert.match(text, /^str\s+w2, \[x1, #68\]$/);
+}
+
 async function typedAt(source: string, characters: number): Promise<GuestSystem> {
   await assembleGuest(folder, "x", source);
   const image = await Deno.readFile(`${folder}/x.bin`);
-  const what = { kind: "boot", image, raw: true, initrd: undefined, dtb: undefined, append: undefined } as const;
-  const system = assemble({ cpus: 1, memory: 64 << 20, turbo: true, seed: 1, what }) as GuestSystem;
+  const system = assemble(planOf(image)) as GuestSystem;
   runUntil(system, 2e7);
   system.consoles.type("host", new Uint8Array(characters).fill(97));
   runUntil(system, 1e8);
@@ -64,6 +79,10 @@ for (const [name, [source, characters, left]] of Object.entries(BROKEN)) {
     const system = await typedAt(source, characters);
     const [row] = rows(system, "diagnose", { filter: "id=vm:host" });
     assert.deepEqual([row.verdict, row.fact], ["lost", { code: "unread-input", console: "con:host/0", characters: left }]);
+    assertCleared(system, "host");
+    const after = assemble(planOf(await Deno.readFile(`${folder}/x.bin`))) as GuestSystem;
+    after.load(system.save(), true);
+    assertCleared(after, "host");
   });
 }
 
@@ -76,7 +95,9 @@ Deno.test("a secondary VM that clears the interrupt and reads nothing has lost i
     runUntil(system, 1e8);
     const [row] = rows(system, "diagnose", { filter: "id=vm:x" });
     assert.equal(row.verdict, verdict, row.text);
-    if (verdict === "lost") assert.deepEqual(row.fact, { code: "unread-input", console: "con:x/0", characters: 3 });
+    if (verdict !== "lost") continue;
+    assert.deepEqual(row.fact, { code: "unread-input", console: "con:x/0", characters: 3 });
+    assertCleared(system, "x");
   }
 });
 

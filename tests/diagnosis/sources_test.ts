@@ -87,6 +87,31 @@ const BUSY: readonly Healthy[] = [
   { name: "polls the interrupt status of a device that it has notified", guest: "POLL_DEVICE", keys: ENTROPY, until: 0.1e9 },
 ];
 
+const SENDER = guests.vm("SEND_MANY", {}, "y") + QUEUE;
+/** An interrupt of this source that a rule of faults drops, where a timer ticks besides. */
+const unheard = (name: string, guest: string, source: RegExp, inject: string, more: Partial<Broken> = {}): Broken => ({
+  ...{ name, guest, more: SENDER, inject: [inject], fact: { code: "unheard", irq: /^irq:x\/9/, source }, next: /^el2 irq show irq:x\/9/ },
+  ...more,
+});
+const LOST: readonly Broken[] = [
+  unheard("a later message, and the timer is far", "MESSAGES_BESIDE_TICKS", /^mq:\d+ rx$/, "virq vm=x source=mq:* nth=3 -> lose", {
+    cmdline: "ms=2000",
+  }),
+  unheard("the first message", "MESSAGES_BESIDE_TICKS", /^mq:\d+ rx$/, "virq vm=x source=mq:* nth=1 -> lose"),
+  unheard("each ring of a doorbell", "BELL_BESIDE_TICKS", /^db:\d+$/, "virq vm=x source=db:* -> lose", {
+    more: guests.vm("RING", {}, "y") + BELL,
+  }),
+];
+const NOT_LOST: readonly Healthy[] = [
+  ...["nth=1 ", "nth=4 ", ""].map((nth) => ({
+    ...{ name: `looks at its messages at each tick (${nth}lost)`, guest: "MESSAGES_AT_TICKS", more: SENDER, until: 0.2e9 },
+    inject: [`virq vm=x source=mq:* ${nth}-> lose`],
+  })),
+  { name: "has none that is lost, beside ticks", guest: "MESSAGES_BESIDE_TICKS", more: SENDER, until: 0.2e9 },
+];
+
+testBroken(guests, { "an interrupt that is lost beside a timer": LOST });
+testHealthy(guests, { "an interrupt that is lost beside a timer": NOT_LOST });
 testBroken(guests, { "a source that only the guest could start": BROKEN, "calls and registers that stay as they are": LOOPS });
 testHealthy(guests, { "a source that only the guest could start": HEALTHY, "calls and registers that stay as they are": BUSY });
 

@@ -75,6 +75,7 @@ export class Stack {
     return this.events.flatMap((event) => {
       switch (event.kind) {
         case "console":
+        case "cleared":
           return [];
         case "state":
           return [`${event.vm} ${event.state}${event.exit ? ` ${event.exit}` : ""}`];

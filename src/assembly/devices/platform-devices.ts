@@ -103,11 +103,12 @@ const SAVED_UART = v.strictObject({
 const UART_SETTLE_TIME = 1_000_000;
 
 /** The platform's PL011: the console of the primary VM, if that has one (`input`). */
-export function attachUart(machine: Machine, system: Pick<GuestSystem, "parts" | "consoles">, input: boolean): void {
+export function attachUart(machine: Machine, system: Pick<GuestSystem, "parts" | "consoles" | "inputCleared">, input: boolean): void {
   const settling = new SavedEvent(machine.events);
   const uart = new Pl011((action) => settling.schedule(machine.time + UART_SETTLE_TIME, action));
   uart.onTransmit = (byte) => system.consoles.transmit(PRIMARY_CONSOLE, byte);
   uart.onInterrupt = (level) => machine.interrupt(PL011_INTID, level);
+  uart.onCleared = () => system.inputCleared(PRIMARY_CONSOLE);
   machine.bus.attach({
     name: "PL011",
     base: PL011_BASE,

@@ -36,6 +36,7 @@ import { Consoles } from "../vms/consoles.ts";
 import { DebuggerSeat } from "./debugger-seat.ts";
 import { EventNotes } from "./event-notes.ts";
 import { SAVED_FAULTS } from "./saved-faults.ts";
+import { StaleUses } from "./stale-uses.ts";
 import { SessionVms } from "../vms/session-vms.ts";
 import { stateHashes } from "./state-hashes.ts";
 import type { ContainedBug, RememberingSystem, RunMemory, StateHashes, System } from "./system.ts";
@@ -46,7 +47,11 @@ import { SessionControl } from "../vms/vm-control.ts";
 import { VmEnds } from "../vms/vm-ends.ts";
 import { VmSamples } from "./vm-samples.ts";
 
-const TAILS = v.array(v.strictObject({ console: v.string(), bytes: v.instance(Uint8Array) }));
+const TAILS = v.array(v.strictObject({
+  console: v.string(),
+  bytes: v.instance(Uint8Array),
+  cleared: v.optional(v.strictObject({ vcpu: v.number(), pc: v.bigint() })),
+}));
 
 /** The system. The hypervisor is installed once, before it runs. */
 export class GuestSystem implements System, Inspected {
@@ -88,6 +93,7 @@ export class GuestSystem implements System, Inspected {
   endedRows: System["endedRows"] = () => NO_ENDED_ROWS;
   /** The native host's driver. That of an image is the image's own; most are Linux's. */
   driver: Persona = PERSONAS.v17;
+  readonly #staleUses: StaleUses;
   #hypervisor: Hypervisor | undefined;
   #log: EventLog | undefined;
   /** Exceptions in el2 itself that have ended parts of the machine, each in a line. */
@@ -107,6 +113,8 @@ export class GuestSystem implements System, Inspected {
     this.kernelEvents = new KernelEvents({ core, hypervisor, view: () => new View(this, new Looks()), bug });
     this.ends = new VmEnds(() => this.hypervisor, this.vms, this.symbols, () => new View(this, new Looks()));
     this.events = new EventNotes(machine, hypervisor);
+    this.#staleUses = new StaleUses({ machine, vcpus: () => this.#objects(Vcpu), tell: (vcpu) => this.#tellStaleUse(vcpu) });
+    this.parts.push(this.#staleUses);
     this.debugger = new DebuggerSeat({
       core,
       get hypervisor() {
@@ -148,8 +156,19 @@ export class GuestSystem implements System, Inspected {
 
   /** The running vCPU has used a translation that its tables no longer hold, for the first time. */
   staleUsed(): void {
-    const view = new View(this, new Looks()), vcpu = this.#running(view);
+    this.#staleUses.kept(this.#running(new View(this, new Looks())));
+  }
+
+  #tellStaleUse(vcpu: Vcpu): void {
+    const view = new View(this, new Looks());
     for (const line of staleUses(view, [vcpu])) this.events.unpredictable(view.vmOf(vcpu.addressSpace), EVIDENCE.text(line));
+  }
+
+  /** A guest has cleared the receive interrupts of its serial port, and characters are left. */
+  inputCleared(console: string): void {
+    const { actor } = this.hypervisor.trace;
+    const vcpu = this.symbols.vcpus(console).find(({ trace, vmmio }) => trace === actor || vmmio?.write);
+    if (vcpu) this.consoles.noteCleared(console, { vcpu: vcpu.index, pc: vcpu.registers.pc });
   }
 
   #running(view: View): Vcpu {
@@ -292,6 +311,8 @@ export class GuestSystem implements System, Inspected {
     switch (event.kind) {
       case "console":
         return this.consoles.transmitAll(event.vm, event.bytes);
+      case "cleared":
+        return this.inputCleared(event.vm);
       case "state":
         this.vms.changed(event);
         this.ends.take(event);

@@ -12,10 +12,18 @@ import { asProblem, type Problem, type Said, within } from "../../support/proble
 /** Bytes of each console's output that a snapshot keeps. */
 export const TAIL = 16 * KiB;
 
+/** The instruction by which a guest cleared its receive interrupts while characters were left. */
+export interface ClearedInput {
+  /** Index of the vCPU. */
+  readonly vcpu: number;
+  readonly pc: bigint;
+}
+
 /** The end of what a console shows. */
 interface ConsoleTail {
   readonly console: string;
   readonly bytes: Uint8Array;
+  readonly cleared?: ClearedInput;
 }
 
 /** Destination of the input at a console. */
@@ -34,6 +42,7 @@ export class Consoles {
   readonly #doors = new Map<string, ConsoleDoor>();
   /** The end of what each has shown. */
   readonly #shown = new Map<string, Uint8Array>();
+  readonly #cleared = new Map<string, ClearedInput>();
   #output: { readonly console: string; readonly bytes: Bytes }[] = [];
   #waiting = 0;
 
@@ -62,6 +71,16 @@ export class Consoles {
   /** The input that the serial port of a console holds; undefined if it is not known. */
   input(name: string): UartInput | undefined {
     return this.#doors.get(name)?.input?.();
+  }
+
+  /** Evidence, which changes nothing for the guest. */
+  noteCleared(name: string, by: ClearedInput): void {
+    this.#cleared.set(name, by);
+  }
+
+  /** The last time that a guest cleared its receive interrupts while characters were left. */
+  cleared(name: string): ClearedInput | undefined {
+    return this.#cleared.get(name);
   }
 
   /** Enters typed bytes. False if the console does not exist. */
@@ -123,8 +142,8 @@ export class Consoles {
 
   /** The end of what each console shows, for a snapshot. */
   save(): readonly ConsoleTail[] {
-    const names = [...new Set([...this.#shown.keys(), ...this.#output.map(({ console }) => console)])].sort();
-    return names.map((name) => ({ console: name, bytes: this.#end(name) }));
+    const names = [...new Set([...this.#shown.keys(), ...this.#output.map(({ console }) => console), ...this.#cleared.keys()])].sort();
+    return names.map((name) => ({ console: name, bytes: this.#end(name), cleared: this.#cleared.get(name) }));
   }
 
   /**
@@ -137,7 +156,11 @@ export class Consoles {
     this.#shown.clear();
     this.#output = [];
     this.#waiting = 0;
-    for (const { console, bytes } of tails) this.transmitAll(console, bytes);
+    this.#cleared.clear();
+    for (const { console, bytes, cleared } of tails) {
+      this.transmitAll(console, bytes);
+      if (cleared) this.#cleared.set(console, cleared);
+    }
   }
 
   /** The end of what a console has written, whether taken or not. */

@@ -115,7 +115,7 @@ export class Suspicion {
   /**
    * A CPU invalidates by itself what it has used after another CPU's invalidation, as one does at
    * an interprocessor interrupt. The other CPU cannot rely on its invalidation before that, so the
-   * use that was kept is not evidence.
+   * use that was kept is not evidence, unless it is for good.
    */
   settle(isPage: Value, page: Value): void {
     const { c } = this;

@@ -123,6 +123,10 @@ export interface StaleUse {
   readonly pc: bigint;
   /** The TLBI that was meant for it: address of the instruction, operand, MPIDR_EL1 there. */
   readonly tlbi: { readonly missed: typeof MISSED[number]; readonly pc: bigint; readonly operand: bigint; readonly cpu: bigint };
+  /** Whole virtual ns, from EL2. */
+  readonly time: bigint;
+  /** An invalidation by the vCPU itself, as an interprocessor interrupt asks for, is too late. */
+  readonly forGood: boolean;
 }
 
 /**

@@ -178,7 +178,8 @@ export const CPU = {
   DEVICE_ATOMIC_PC: doubleword(),
   /**
    * The first use of a translation that its tables no longer held: `Miss` of tlb-layout.ts, i32;
-   * its address and that of its instruction, and `MissPc` to `MissCpu` of the invalidation, i64.
+   * its address and that of its instruction, `MissPc` to `MissCpu` of the invalidation, and the
+   * virtual time in ns, i64.
    */
   STALE: word(),
   STALE_VA: doubleword(),
@@ -186,6 +187,7 @@ export const CPU = {
   STALE_TLBI_PC: doubleword(),
   STALE_TLBI_OPERAND: doubleword(),
   STALE_TLBI_CPU: doubleword(),
+  STALE_TIME: doubleword(),
   /** The keys of FEAT_PAuth, low half first. */
   APIAKeyLo_EL1: doubleword(),
   APIAKeyHi_EL1: doubleword(),

@@ -94,8 +94,11 @@ export const TlbFlags = {
   Device: 128,
 } as const;
 
-/** The target that an invalidation missed: this CPU, the ASID, the address. */
-export const Miss = { None: 0, Cpu: 1, Asid: 2, Address: 3 } as const;
+/**
+ * The target that an invalidation missed: this CPU, the ASID, the address. `CpuForGood`: of a use,
+ * this CPU, which has not invalidated by itself in time.
+ */
+export const Miss = { None: 0, Cpu: 1, Asid: 2, Address: 3, CpuForGood: 4 } as const;
 
 /**
  * Bit of an entry of Read or Write that inline compares expect to be VA[24]: where it is not, they

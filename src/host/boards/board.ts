@@ -17,7 +17,7 @@ import type { VmPlan } from "./vm-plan.ts";
 interface BoardConsole extends Range {
   readonly spi: number;
   /** @param output gets each byte that the guest sends */
-  make(output: (byte: number) => void): VmConsole;
+  make(output: (byte: number) => void, cleared: () => void): VmConsole;
 }
 
 /** Where a VM's virtio devices are, if their registers are the VMM's. */

@@ -12,6 +12,8 @@ const SETTLING = 1_000_000;
 /** A serial port, as a console has it. */
 interface Uart {
   onTransmit: (byte: number) => void;
+  /** Absent if its interrupts stay until the guest has received all. */
+  onCleared?: () => void;
   readonly interrupt: boolean;
   read(offset: number, size: number): bigint;
   write(offset: number, size: number, value: bigint): void;
@@ -65,10 +67,14 @@ export class VmConsole {
   /** The level that the line shows. */
   #level = false;
 
-  /** @param output gets each byte that the guest sends. */
-  constructor(output: (byte: number) => void, readonly kind: UartKind = PL011) {
+  /**
+   * @param output gets each byte that the guest sends
+   * @param cleared called when the guest has cleared its receive interrupts and characters are left
+   */
+  constructor(output: (byte: number) => void, cleared: () => void = () => {}, readonly kind: UartKind = PL011) {
     this.#uart = kind.make((action) => this.#later = action);
     this.#uart.onTransmit = output;
+    if (this.#uart.onCleared) this.#uart.onCleared = cleared;
   }
 
   /** @param signal writes the eventfd of the interrupt line */
@@ -157,5 +163,5 @@ export class VmConsole {
 
 /** A console on a 16550A. */
 export function uart16550Console(output: (byte: number) => void): VmConsole {
-  return new VmConsole(output, UART_16550);
+  return new VmConsole(output, undefined, UART_16550);
 }

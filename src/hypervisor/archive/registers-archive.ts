@@ -36,6 +36,8 @@ export function archiveRegisters(archive: Archive, core: Core, registers: VcpuSt
         operand: archive.word("operand", use?.tlbi.operand),
         cpu: archive.word("cpu", use?.tlbi.cpu),
       })),
+      time: archive.word("time", use?.time),
+      forGood: archive.bool("forGood", use?.forGood),
     }));
     archiveDebug(archive, registers);
     archiveProgress(archive, core, registers);

@@ -92,11 +92,13 @@ export class Lpis implements LpiSet {
   }
 
   /** Makes an LPI pending; one that is disabled here, or out of range, is lost. */
-  set(intid: number): void {
-    if (!this.#enabled || intid < LPI_FIRST || intid >= this.#end || this.#pending.has(intid)) return;
+  set(intid: number): boolean {
+    if (!this.#enabled || intid < LPI_FIRST || intid >= this.#end) return false;
+    if (this.#pending.has(intid)) return true;
     const configuration = this.#configuration(intid);
     this.#pending.set(intid, configuration);
     this.#consider(intid, configuration);
+    return true;
   }
 
   /** It is no longer pending; whether it was. */

@@ -125,6 +125,13 @@ export class Vgic {
     for (const cpu of this.cpus) cpu.evaluate();
   }
 
+  /** How many PPIs its vCPUs have acknowledged: evidence. */
+  get ppisTaken(): number {
+    let sum = 0;
+    for (const { bank } of this.cpus) for (let intid = Intid.SgiEnd; intid < Intid.PrivateEnd; intid++) sum += bank.taken[intid];
+    return sum;
+  }
+
   /** Affinity of the vCPU with this index. */
   affinityOf(index: number): Affinity {
     const { mask, shift } = this.#mapping;

@@ -35,6 +35,16 @@ export function virqSourcesOf(object: HypervisorObject): readonly VirqSource[] {
 /** One source. Asserting an unbound source has no effect. */
 export class VirqSource implements LevelSource {
   #binding: Binding | undefined;
+  /**
+   * PPIs, as those of timers are, that the VM had taken when a rule of faults dropped a raise;
+   * undefined if another one has come since, or the receiver has looked.
+   */
+  #lost: number | undefined;
+  /** While a rule can drop raises: what the VM had taken when the receiver looked last. */
+  #own = 0;
+  #ppis = 0;
+  /** An interrupt of this source, and none of a timer, made it look then. */
+  #isAwaited = false;
 
   /**
    * @param object whose source it is
@@ -73,6 +83,20 @@ export class VirqSource implements LevelSource {
     return this.#binding !== undefined && this.#binding.vic.gic.isEdge(this.#binding.cpu, this.#binding.intid);
   }
 
+  /** Whether a raise was dropped, none has come since, and the receiver has not looked. */
+  get isLost(): boolean {
+    return this.#lost !== undefined;
+  }
+
+  /**
+   * The same, and the receiver does not look by itself: it did so last because of an interrupt, or
+   * it has taken one of a timer since, and has not looked.
+   */
+  get isMissed(): boolean {
+    if (this.#lost === undefined || !this.#binding) return false;
+    return this.#isAwaited || this.#binding.vic.gic.ppisTaken > this.#lost;
+  }
+
   /** Raises the line: seen as an edge or as a level, as the guest has configured it. */
   assertLevel(): void {
     if (!this.#binding || this.#goesWrong("raise")) return;
@@ -89,6 +113,7 @@ export class VirqSource implements LevelSource {
     const binding = this.#binding;
     // It may have been unbound since it was delayed.
     if (!binding) return;
+    this.#lost = undefined;
     this.#trace(how);
     if (how === "raise") binding.vic.gic.assertLevel(binding.cpu, binding.intid);
     else binding.vic.gic.assertEdge(binding.cpu, binding.intid);
@@ -106,6 +131,7 @@ export class VirqSource implements LevelSource {
     const vm = names.vmOfVic(vic);
     const hit = faults.hit("virq", { vm, intid, vcpu: vcpuName(vm, cpu.index), source: names.object(this.object), why: this.what });
     if (!hit) return false;
+    if (hit.effect.kind === "lose" && (how === "raise" || this.isEdge)) this.#lost ??= vic.gic.ppisTaken;
     // A level that has gone meanwhile is late for good.
     if (hit.effect.kind === "delay") faults.later(hit.effect.ns, () => (how === "pulse" || this.stillPending()) && this.#deliver(how));
     if (hit.effect.kind === "double") faults.later(SECOND_AFTER, () => this.#deliver(how));
@@ -114,21 +140,36 @@ export class VirqSource implements LevelSource {
 
   /** The guest has taken something from its source, or set it anew. */
   served(): void {
-    if (this.#binding) this.#binding.vic.gic.served(this.#binding.cpu, this.#binding.intid);
+    this.#lost = undefined;
+    if (!this.#binding) return;
+    const { vic: { gic }, cpu, intid } = this.#binding;
+    gic.served(cpu, intid);
+    if (!this.object.services.faults.armed.virq) return;
+    const own = gic.bank(cpu, intid).taken[intid], ppis = gic.ppisTaken;
+    // If both have come, either of them may have made it look.
+    if ((own === this.#own) !== (ppis === this.#ppis)) this.#isAwaited = own !== this.#own;
+    this.#own = own;
+    this.#ppis = ppis;
   }
 
   /** Lowers the line. */
   clear(): void {
+    this.#lost = undefined;
     if (this.#binding) this.#binding.vic.gic.lower(this.#binding.cpu, this.#binding.intid);
   }
 
-  /** The binding, saved or loaded. */
+  /** The binding and the evidence of losses, saved or loaded. */
   archive(name: string, archive: ObjectArchive): void {
-    const place = archive.maybe(name, this.#binding, (binding) => ({
-      vic: archive.object("vic", binding?.vic, "vic"),
-      cpu: archive.integer("cpu", binding?.cpu.index, 0, MAX_CPUS - 1),
-      intid: archive.integer("intid", binding?.intid, Intid.SgiEnd, Intid.SpiEnd - 1),
-    }));
+    const place = archive.maybe(name, this.#binding, (binding) => {
+      const vic = archive.object("vic", binding?.vic, "vic");
+      const cpu = archive.integer("cpu", binding?.cpu.index, 0, MAX_CPUS - 1);
+      const intid = archive.integer("intid", binding?.intid, Intid.SgiEnd, Intid.SpiEnd - 1);
+      this.#lost = archive.maybe("lost", this.#lost, (ppis) => archive.integer("ppis", ppis));
+      this.#own = archive.integer("own", this.#own);
+      this.#ppis = archive.integer("ppis", this.#ppis);
+      this.#isAwaited = archive.bool("awaited", this.#isAwaited);
+      return { vic, cpu, intid };
+    });
     // The VIC's interrupts are loaded by then, and with them the state of the line.
     if (place) archive.later(() => place.vic.rebind(archive, this, place.cpu, place.intid));
   }

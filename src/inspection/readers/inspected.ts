@@ -84,6 +84,8 @@ export interface Inspected {
     closed(vm: string): Problem | undefined;
     /** Characters that a serial port holds for its guest, and whether its interrupts say so. */
     input(vm: string): { readonly characters: number; readonly raised: boolean; readonly enabled: boolean } | undefined;
+    /** The vCPU, by its index, that cleared those interrupts last while characters were left. */
+    cleared(vm: string): { readonly vcpu: number; readonly pc: bigint } | undefined;
   };
   readonly control: VmControl;
   readonly vms: KnownVms;

@@ -18,7 +18,7 @@ import { ended, hasEndedMachine, isEnding, restarting, starting, switchedOff } f
 import { deadlocked, isAsleep, type Others, type Sleep, sleepOf, stuckOf, unended, unheard, unread, waiting } from "./verdict-sleep.ts";
 import { deviceAtomics, refusedStart, staleUses, trailOf } from "./verdict-trail.ts";
 import { misplaced } from "./described.ts";
-import { otherGic } from "./verdict-gic.ts";
+import { dropped, otherGic } from "./verdict-gic.ts";
 import { peerless, undelivered } from "./verdict-messages.ts";
 import { Prospects } from "./prospects.ts";
 import type { DriverProgress } from "../../queries/facts/source-state.ts";
@@ -217,7 +217,7 @@ function resting(view: View, { id }: VmFacts, online: readonly Vcpu[], irqs: rea
   const sleep = others.asleep.get(id);
   if (!sleep) return working(view, online.find((vcpu) => !isAsleep(vcpu)) ?? online[0], others.prospects);
   return unheard(view, sleep) ?? unread(view, sleep) ?? deadlocked(sleep, others) ?? masked(sleep, irqs) ?? unended(sleep) ??
-    waiting(view, sleep, others);
+    dropped(sleep) ?? waiting(view, sleep, others);
 }
 
 /** The cause of a panic. */

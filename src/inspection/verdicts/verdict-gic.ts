@@ -1,10 +1,15 @@
 // Drivers of another version of the GIC: they write registers of the distributor that a GICv3 with
-// affinity routing reserves (Arm IHI 0069, 12.9.26 and 12.9.39).
+// affinity routing reserves (Arm IHI 0069, 12.9.26 and 12.9.39). Messages of which an ITS made
+// nothing.
 
 import type { Vcpu } from "../../hypervisor/inspect.ts";
 import type { Evidence } from "../../queries/facts/verdict.ts";
+import { nameOf } from "../../queries/ids.ts";
 import type { View } from "../readers/inspected.ts";
-import { rangeOf } from "./verdict-work.ts";
+import { hex } from "../../support/number-text.ts";
+import { rangeOf } from "./code-range.ts";
+import type { Verdict } from "./verdict.ts";
+import type { Sleep } from "./verdict-sleep.ts";
 
 /** Registers of a GICv2 by their first offset, from high to low, and those of a GICv3. */
 const RESERVED: readonly (readonly [offset: number, name: string, use: string])[] = [
@@ -21,4 +26,12 @@ export function otherGic(view: View, vcpus: readonly Vcpu[]): Evidence[] {
   if (!store || !vcpu || offset === undefined || name === undefined || use === undefined) return [];
   const register = offset === 0x800 ? `${name}${store.offset - offset >> 2}` : name;
   return [{ code: "gicv2-driver", register, at: rangeOf(view, vcpu, store.pc, store.pc, store.pc), use }];
+}
+
+/** The last message to the ITS of a VM that sleeps without a timer made no LPI pending. */
+export function dropped({ vm, timer, vcpus }: Sleep): Verdict | undefined {
+  const message = vcpus[0]?.gic.gic.its?.dropped;
+  if (timer || !message) return undefined;
+  const { rule } = message, [device, event] = [message.device, message.event].map((number) => hex(number));
+  return { fact: { code: "message-dropped", device, event, rule }, next: `el2 irq ls ${nameOf(vm)}` };
 }

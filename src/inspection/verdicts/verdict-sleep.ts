@@ -29,6 +29,7 @@ import type { Awaited, Evidence } from "../../queries/facts/verdict.ts";
 import { type Wait, WAITS } from "../../queries/facts/wait.ts";
 import { hex } from "../../support/number-text.ts";
 import { sourceStateOf } from "./source-states.ts";
+import { rangeOf } from "./code-range.ts";
 
 /** Whether a vCPU waits for an interrupt. */
 export function isAsleep(vcpu: Vcpu): boolean {
@@ -219,13 +220,18 @@ export function unended({ timer, unended, barred }: Sleep): Verdict | undefined 
 
 /** Input in the serial port of a VM that sleeps without a timer, and whose interrupt it cleared. */
 export function unread(view: View, sleep: Sleep): Verdict | undefined {
-  const { vm, timer } = sleep;
+  const { vm, vcpus, timer } = sleep;
   const name = nameOf(vm), input = view.system.consoles.input(name);
   if (timer || !input || input.characters === 0 || input.raised || !input.enabled) return undefined;
+  const cleared = view.system.consoles.cleared(name), by = vcpus.find(({ index }) => index === cleared?.vcpu);
+  const at = cleared && by && rangeOf(view, by, cleared.pc, cleared.pc, cleared.pc);
   return {
     fact: { code: "unread-input", console: conId(name), characters: input.characters },
-    evidence: [{ code: "asleep", for_ns: sleptFor(view, sleep) }],
-    next: `el2 irq ls ${name}`,
+    evidence: [
+      ...at ? [{ code: "input-cleared" as const, vcpu: view.vcpu(by), at }] : [],
+      { code: "asleep", for_ns: sleptFor(view, sleep) },
+    ],
+    next: at ? `el2 disasm ${nameOf(view.vcpu(by))}:${at.first}` : `el2 irq ls ${name}`,
   };
 }
 
@@ -285,10 +291,17 @@ export function deadlocked({ vm }: Sleep, { stuck }: Others): Verdict | undefine
   };
 }
 
-/**
- * A level-triggered interrupt that is enabled and whose condition holds, and which is not pending:
- * the sleeping guest never gets it. An edge is pending once, however long its condition holds.
- */
+/** Whether the interrupt of a source was lost on its way, and the sleeping guest will not look. */
+function isUnheard(source: VirqSource, isEdge: boolean, { timer }: Sleep): boolean {
+  const { object } = source;
+  if (!isEdge) return source.stillPending();
+  // A sender that does not hear of room may have nothing to send.
+  if (object instanceof Msgqueue && source === object.sendVirq) return false;
+  // An edge is pending once, however long its condition holds: only the source knows of a loss.
+  return (timer ? source.isMissed : source.isLost) && (object instanceof Doorbell || source.stillPending());
+}
+
+/** An enabled interrupt that was raised and is not pending: the sleeping guest never gets it. */
 export function unheard(view: View, sleep: Sleep): Verdict | undefined {
   const { vm, vcpus } = sleep;
   // An injected delay is not a loss.
@@ -296,10 +309,9 @@ export function unheard(view: View, sleep: Sleep): Verdict | undefined {
   for (const vcpu of vcpus) {
     const { gic } = vcpu.gic;
     for (let intid: number = Intid.SgiEnd; intid < Intid.SpiEnd; intid++) {
-      const bank = gic.bank(vcpu.gic, intid);
-      const source = bank.sources[intid];
-      const quiet = bank.flags[intid] & Irq.Enabled && !(bank.flags[intid] & (Irq.Active | Irq.Edge)) && !bank.isPending(intid);
-      if (!quiet || !(source instanceof VirqSource) || !source.stillPending()) continue;
+      const bank = gic.bank(vcpu.gic, intid), source = bank.sources[intid], flags = bank.flags[intid];
+      const quiet = flags & Irq.Enabled && !(flags & Irq.Active) && !bank.isPending(intid);
+      if (!quiet || !(source instanceof VirqSource) || !isUnheard(source, (flags & Irq.Edge) !== 0, sleep)) continue;
       const irq = irqId(nameOf(vm), intid, vcpu.index);
       return {
         fact: { code: "unheard", irq, source: sourceNames(view).get(source) ?? "hardware" },

@@ -10,7 +10,7 @@ import { hex } from "../../support/number-text.ts";
 import type { View } from "../readers/inspected.ts";
 import { readInstruction } from "../readers/read-symbols.ts";
 import type { VmFacts } from "../readers/read-vms.ts";
-import { rangeOf } from "./verdict-work.ts";
+import { rangeOf } from "./code-range.ts";
 
 /** Trails of a VM that lives; an end has its own. */
 export function trailOf(view: View, vm: VmFacts, vcpus: readonly Vcpu[], fact: VerdictFact): Evidence[] {
@@ -68,7 +68,8 @@ export function deviceAtomic(view: View, vcpu: Vcpu, { va, pc, because }: Device
 export function staleUses(view: View, vcpus: readonly Vcpu[]): Evidence[] {
   return vcpus.flatMap((vcpu): Evidence[] => {
     const use = vcpu.registers.staleUse;
-    if (!use) return [];
+    // Until then the vCPU may invalidate by itself, as an interprocessor interrupt asks for.
+    if (!use?.forGood) return [];
     const { missed, pc, operand, cpu } = use.tlbi, place = (at: bigint) => rangeOf(view, vcpu, at, at, at);
     const by = view.vcpus().find((one) => one.addressSpace === vcpu.addressSpace && one.registers.getRegister("MPIDR_EL1") === cpu);
     return [{

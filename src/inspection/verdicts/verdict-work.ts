@@ -5,7 +5,6 @@ import { type EndlessLoop, ExceptionClass, exceptionClass, type KnownRegister, t
 import type { Vcpu } from "../../hypervisor/inspect.ts";
 import { Block } from "../../hypervisor/interface.ts";
 import { nameOf, paId, pcpuId, vmOfName } from "../../queries/ids.ts";
-import { lastPart } from "../../queries/format.ts";
 import { hex } from "../../support/number-text.ts";
 import type { View } from "../readers/inspected.ts";
 import { readOwner } from "../readers/read-memory.ts";
@@ -15,6 +14,7 @@ import { isAbort, syndromeText } from "../trace/syndromes.ts";
 import { deviceAt } from "./steady-registers.ts";
 import { isMasked, type Prospects } from "./prospects.ts";
 import { isQuiet } from "./quiet.ts";
+import { rangeOf } from "./code-range.ts";
 import { callsOf } from "./verdict-end.ts";
 import type { Verdict } from "./verdict.ts";
 import type { CodeRange, Evidence } from "../../queries/facts/verdict.ts";
@@ -115,18 +115,6 @@ function isParked(view: View, vcpu: Vcpu, prospects: Prospects, { yields, inputs
 function waitAt(view: View, vcpu: Vcpu, { first, last }: EndlessLoop): bigint | undefined {
   for (let at = first; at <= last; at += 4n) if (readInstruction(view, vcpu, at) === "wfi") return at;
   return undefined;
-}
-
-/** Code with the symbol and the source line of an address in it, if a known image has them. */
-export function rangeOf(view: View, vcpu: Vcpu, first: bigint, last: bigint, pc: bigint): CodeRange {
-  const vm = view.vmNameOf(vcpu.addressSpace), { symbols } = view.system;
-  const source = symbols.sourceOf(vm, pc);
-  return {
-    first: hex(first),
-    last: hex(last),
-    symbol: symbols.nameOf(vm, pc) ?? null,
-    source: source === undefined ? null : lastPart(source),
-  };
 }
 
 /** A loop's code is named by its first instruction, wherever in it the vCPU is. */

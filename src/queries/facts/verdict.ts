@@ -65,6 +65,8 @@ export type VerdictFact =
   | { readonly code: "deadlock"; readonly steps: readonly { readonly vm: string; readonly what: Awaited }[] }
   | { readonly code: "lost"; readonly irq: string; readonly finding: IrqFinding }
   | { readonly code: "unheard"; readonly irq: string; readonly source: string }
+  /** A device's last message to the ITS has made no LPI pending. Numbers in hexadecimal. */
+  | { readonly code: "message-dropped"; readonly device: string; readonly event: string; readonly rule: string }
   /** Characters in a serial port, of which no interrupt tells the guest: it has cleared it. */
   | { readonly code: "unread-input"; readonly console: string; readonly characters: number }
   | { readonly code: "undelivered"; readonly queue: string; readonly messages: number; readonly label: string; readonly peer: Absence }
@@ -140,6 +142,7 @@ const WORDS: { readonly [C in VerdictFact["code"]]: VerdictWord } = {
   "deadlock": "deadlocked",
   "lost": "lost",
   "unheard": "lost",
+  "message-dropped": "lost",
   "unread-input": "lost",
   "undelivered": "lost",
   "irq-storm": "storm",
@@ -199,6 +202,15 @@ const byText = (by: EndedBy | null) => by === null ? "" : `: ${endedByText(by)}`
 const portText = (console: string, characters: number) =>
   `${characters} ${characters === 1 ? "character waits" : "characters wait"} in the serial port of ${console}`;
 
+/** By the rule that an ITS gives. */
+const DROPPED_WAYS_OUT: Readonly<Record<string, string>> = {
+  "the ITS is disabled": "set GITS_CTLR.Enabled",
+  "the device is not mapped": "map it with MAPD",
+  "the event is not mapped": "map it with MAPTI",
+  "the collection is not mapped": "map it with MAPC",
+  "the redistributor's LPIs are disabled": "set GICR_CTLR.EnableLPIs, and have the INTID within GICR_PROPBASER.IDbits",
+};
+
 export const VERDICT_FACTS = new Facts<VerdictFact>({
   "runs": ({ vcpu }) => `${vcpu} runs`,
   "waits-for-vmm": ({ vcpu, access, since_ns }) =>
@@ -231,7 +243,8 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "deadlock": ({ steps: [first, ...others] }) =>
     `waits for ${awaitedText(first.what)}, and ${others.map(({ vm, what: { by } }) => `${vm} for ${by}`).join(", ")}`,
   "lost": ({ irq, finding }) => `${irq} is pending and ${IRQ_FINDINGS.text(finding)}`,
-  "unheard": ({ irq, source }) => `${irq} (${source}) is not pending though its condition holds: the interrupt was lost`,
+  "unheard": ({ irq, source }) => `${irq} (${source}) was raised and is not pending: the interrupt was lost`,
+  "message-dropped": ({ device, event, rule }) => `the message of device ${device}, event ${event}, has made no LPI pending: ${rule}`,
   "unread-input": ({ console, characters }) =>
     `${portText(console, characters)}, and the guest cleared the interrupt before it had read all`,
   "undelivered": ({ queue, messages, label, peer }) =>
@@ -262,6 +275,7 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
 }, {
   "lost": ({ finding }) => IRQ_FINDINGS.wayOut(finding),
   "source-idle": ({ state }) => SOURCE_STATES.wayOut(state),
+  "message-dropped": ({ rule }) => DROPPED_WAYS_OUT[rule],
   "unread-input": () => "write UARTICR first, and then read until FR.RXFE is set",
   "irq-storm": ({ finding }) => IRQ_FINDINGS.wayOut(finding),
 });
@@ -289,6 +303,8 @@ export type Evidence =
   | { readonly code: "step"; readonly vm: string; readonly what: Awaited }
   | { readonly code: "source"; readonly source: string }
   | { readonly code: "condition"; readonly condition: string }
+  /** The vCPU has cleared the receive interrupts of a serial port, and characters were left. */
+  | { readonly code: "input-cleared"; readonly vcpu: string; readonly at: CodeRange }
   /** Characters in a serial port whose receive interrupts the guest has masked. */
   | { readonly code: "masked-input"; readonly console: string; readonly characters: number }
   | { readonly code: "asleep"; readonly for_ns: number }
@@ -397,6 +413,7 @@ export const EVIDENCE = new Facts<Evidence>({
       ? `${vm} waits for ${what.irq}, which ${what.by} raises by ${what.through}`
       : `${vm} waits for ${awaitedText(what)}`,
   "source": ({ source }) => source,
+  "input-cleared": ({ vcpu, at }) => `${vcpu} wrote UARTICR at ${rangeText(at)} while characters were left`,
   "masked-input": ({ console, characters }) => `${portText(console, characters)}, and its receive interrupts are masked (UARTIMSC)`,
   "condition": ({ condition }) => `condition: ${condition}`,
   "asleep": ({ for_ns }) => `the VM has slept for ${durationText(for_ns)}`,

@@ -28,6 +28,10 @@ enum guest {
   CALL_REFUSED_OFTEN,
   POLL_QUEUE,
   POLL_DEVICE,
+  // A timer ticks beside what it waits for.
+  MESSAGES_BESIDE_TICKS,
+  MESSAGES_AT_TICKS,
+  BELL_BESIDE_TICKS,
   // The other side.
   RING,
   SEND_TWO,
@@ -163,6 +167,51 @@ static void receive_messages(uint64_t threshold) {
   }
 }
 
+static volatile bool arrived;
+
+static void has_arrived(uint32_t intid) {
+  (void)intid;
+  arrived = true;
+}
+
+// Takes what has come when an interrupt says so, or at each tick, whatever interrupts it besides.
+static _Noreturn void take_beside_ticks(struct fdt_interrupt line, bool (*take)(void), bool at_ticks) {
+  irq_attach(line.intid, line.edge, has_arrived);
+  timer_every(ticks_per_second() / 1000 * boot_argument("ms", 20));
+  for (uint64_t ticks = 0;;) {
+    irq_disable();
+    if (!arrived && timer_ticks() == ticks) wait_for_interrupt();
+    bool look = at_ticks ? timer_ticks() != ticks : arrived;
+    ticks = timer_ticks();
+    arrived = false;
+    irq_enable();
+    isb();
+    while (look && take()) sink++;
+  }
+}
+
+static struct message_queue_pair taken_from;
+static bool take_message(void) {
+  struct ball ball;
+  return ball_receive(&taken_from, &ball);
+}
+
+static _Noreturn void take_messages(bool at_ticks) {
+  taken_from = messages_find();
+  take_beside_ticks(taken_from.not_empty, take_message, at_ticks);
+}
+
+static uint64_t bell;
+static bool take_flags(void) { return doorbell_receive(bell, ~0ull).x[1]; }
+
+static _Noreturn void take_rings(void) {
+  struct fdt_interrupt rung;
+  fdt_node node = doorbell_find("qcom,gunyah-doorbell");
+  bell = fdt_cells2(node, "reg", 0);
+  if (!fdt_interrupt(node, 0, &rung)) fail("no bell");
+  take_beside_ticks(rung, take_flags, false);
+}
+
 // Sends without a push: the receiver is woken at its threshold alone.
 static void send(struct message_queue_pair messages) {
   struct ball ball = {0};
@@ -270,6 +319,9 @@ void guest_main(void) {
   case BELL_RUNG: listen_to_bell(1); break;
   case HIGH_THRESHOLD: receive_messages(8); break;
   case MESSAGES_RECEIVED: receive_messages(2); break;
+  case MESSAGES_BESIDE_TICKS: take_messages(false);
+  case MESSAGES_AT_TICKS: take_messages(true);
+  case BELL_BESIDE_TICKS: take_rings();
   case REQUESTS:
     set_up(ENTROPY, true, READY);
     for (;;) {

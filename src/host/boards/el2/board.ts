@@ -22,7 +22,7 @@ import { EL2_RULES } from "./rules.ts";
 
 export const EL2_BOARD: Board = {
   rules: EL2_RULES,
-  console: { base: VM_PL011_BASE, size: VM_PL011_SIZE, spi: VM_PL011_SPI, make: (output) => new VmConsole(output) },
+  console: { base: VM_PL011_BASE, size: VM_PL011_SIZE, spi: VM_PL011_SPI, make: (output, cleared) => new VmConsole(output, cleared) },
   virtio: {
     registers: "vmm",
     spi: (slot) => VM_VIRTIO_SPI + slot,

@@ -31,7 +31,7 @@ export const QEMU_BOARD: Board = {
       return [[RegisterSet.PC << 8, plan.base + qemuStub(plan)], [RegisterSet.X << 8, plan.base + qemuPlaces(plan).devicetree]];
     },
   },
-  console: { ...QEMU_UART, make: (output) => new VmConsole(output) },
+  console: { ...QEMU_UART, make: (output, cleared) => new VmConsole(output, cleared) },
   virtio: { registers: "vmm-msi", spi: qemuPciSpi, place: () => undefined, notification: () => undefined },
   lines: qemuLines,
   gic: (vcpus) => ({ gicd: QEMU_GICD, gicr: qemuGicr(vcpus) }),

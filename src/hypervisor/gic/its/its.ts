@@ -26,8 +26,8 @@ import type { TableMemory } from "./table-memory.ts";
 
 /** LPIs of one redistributor, by INTID. */
 export interface LpiSet {
-  /** Makes one pending. */
-  set(intid: number): void;
+  /** Makes one pending. False if it is lost. */
+  set(intid: number): boolean;
   /** Makes one not pending. Returns whether it was pending. */
   clear(intid: number): boolean;
   /** Reports that an LPI's configuration may have changed. */
@@ -47,6 +47,13 @@ interface LpiTargets {
   settle(): void;
 }
 
+/** A message that made no LPI pending. */
+export interface DroppedMessage {
+  readonly device: number;
+  readonly event: number;
+  readonly rule: string;
+}
+
 /** Called for each command and each message, for display. */
 export interface ItsEvents {
   readonly wanted: boolean;
@@ -54,6 +61,8 @@ export interface ItsEvents {
 }
 
 const NAMES: ReadonlyMap<number, CommandName> = new Map(Object.entries(Command).map(([name, number]) => [number, name as CommandName]));
+/** A collection's redistributor has no LPIs, or none of this INTID. */
+const LPIS_DISABLED = "the redistributor's LPIs are disabled";
 const QUEUE_PAGE = 0x1000;
 const QUEUE_ADDRESS = 0xf_ffff_ffff_f000n, QUEUE_OFFSET = 0xf_ffe0;
 const DEVICES = 0, COLLECTIONS = 1;
@@ -121,6 +130,7 @@ export class Its {
   readonly #tables = new ItsTables();
   readonly #fields = new CommandFields();
   #events: ItsEvents | undefined;
+  #dropped: DroppedMessage | undefined;
 
   constructor(readonly targets: LpiTargets) {}
 
@@ -136,6 +146,11 @@ export class Its {
 
   get enabled(): boolean {
     return this.#enabled;
+  }
+
+  /** The last message, if it made no LPI pending: evidence. */
+  get dropped(): DroppedMessage | undefined {
+    return this.#dropped;
   }
 
   get cbaser(): bigint {
@@ -189,9 +204,12 @@ export class Its {
    * undefined if it did.
    */
   translate(device: number, event: number): string | undefined {
-    const error = this.#enabled ? this.#raise(device, event) : "the ITS is disabled";
+    let isPending = false;
+    const set = (lpis: LpiSet, { intid }: Translation) => void (isPending = lpis.set(intid));
+    const error = this.#enabled ? this.#lpiOf(device, event, set) : "the ITS is disabled";
     this.targets.settle();
-    const rule = error instanceof Stall ? error.rule : error;
+    const rule = error instanceof Stall ? error.rule : error ?? (isPending ? undefined : LPIS_DISABLED);
+    this.#dropped = rule === undefined ? undefined : { device, event, rule };
     if (this.#events?.wanted) this.#events.command("message", { device, event }, rule);
     return rule;
   }
@@ -207,6 +225,11 @@ export class Its {
     for (const index of [DEVICES, COLLECTIONS] as const) {
       this.#basers[index] = archive.word(`baser${index}`, this.#basers[index], BASER_WRITABLE);
     }
+    this.#dropped = archive.maybe("dropped", this.#dropped, (message) => ({
+      device: archive.integer("device", message?.device, 0, 0xffff_ffff),
+      event: archive.integer("event", message?.event, 0, 0xffff_ffff),
+      rule: archive.text("rule", message?.rule),
+    }));
   }
 
   // ---- commands ----
@@ -331,7 +354,7 @@ export class Its {
   }
 
   #raise(device: number, event: number): Outcome | Stall {
-    return this.#lpiOf(device, event, (lpis, { intid }) => lpis.set(intid));
+    return this.#lpiOf(device, event, (lpis, { intid }) => void lpis.set(intid));
   }
 
   #discard(): Outcome | Stall {

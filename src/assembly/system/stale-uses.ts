@@ -1,0 +1,71 @@
+// Uses of translations that an invalidation had missed. One that missed a CPU is evidence after a
+// while: an interprocessor interrupt may make that CPU invalidate by itself until then.
+
+import * as v from "valibot";
+import type { Vcpu } from "../../hypervisor/boot.ts";
+import type { Machine } from "../../machine/machine.ts";
+import type { SavedPart } from "../../state/parts.ts";
+import { SavedEvent } from "../../state/saved-event.ts";
+
+/** Virtual time (ns) within which an interprocessor interrupt is taken. */
+const PATIENCE = 10e6;
+
+const SAVED = v.strictObject({ waits: v.optional(v.strictObject({ at: v.number(), order: v.number() })) });
+
+/** Requirements on the system. */
+interface UsingSystem {
+  readonly machine: Machine;
+  readonly vcpus: () => readonly Vcpu[];
+  /** The use of a vCPU is evidence from now on. */
+  readonly tell: (vcpu: Vcpu) => void;
+}
+
+export class StaleUses implements SavedPart {
+  readonly name = "stale uses";
+  readonly #event: SavedEvent;
+  #waits = false;
+
+  constructor(readonly system: UsingSystem) {
+    this.#event = new SavedEvent(system.machine.events);
+  }
+
+  /** The core has kept a use of this vCPU. */
+  kept(vcpu: Vcpu): void {
+    const { registers } = vcpu, use = registers.staleUse, { time } = this.system.machine;
+    if (!use || use.forGood) return this.system.tell(vcpu);
+    registers.staleUse = { ...use, time: BigInt(Math.floor(time)) };
+    if (!this.#waits) this.#wait(time + PATIENCE);
+  }
+
+  save() {
+    return v.parse(SAVED, { waits: this.#waits ? this.#event.place : undefined });
+  }
+
+  restore(state: unknown): void {
+    const { waits } = v.parse(SAVED, state);
+    this.#waits = waits !== undefined;
+    this.#event.load(waits, this.#waits, () => waits && this.#wait(waits.at));
+  }
+
+  #wait(until: number): void {
+    this.#waits = true;
+    this.#event.schedule(until, () => this.#judge());
+  }
+
+  #judge(): void {
+    const { machine, vcpus, tell } = this.system;
+    let next = Infinity;
+    for (const vcpu of vcpus()) {
+      const { registers } = vcpu, use = registers.staleUse;
+      if (!use || use.forGood) continue;
+      const until = Number(use.time) + PATIENCE;
+      if (until > machine.time) next = Math.min(next, until);
+      else {
+        registers.staleUse = { ...use, forGood: true };
+        tell(vcpu);
+      }
+    }
+    this.#waits = false;
+    if (next < Infinity) this.#wait(next);
+  }
+}
