@@ -235,14 +235,14 @@ const STAGE2: readonly CauseCase[] = [
     "a store to a board that is read-only",
     load(BOARD, "str w1, [x0]"),
     { code: "no-right", rights: "r", access: { kind: "store" } },
-    /\[link\]/,
+    /access "rw" in \[link\]/,
     SHARED,
   ),
   cause(
     "code in a board without execution",
     load(BOARD, "br x0"),
     { code: "no-right", rights: "r", access: { kind: "instruction fetch" } },
-    /\[link\]/,
+    /copy the code/,
     SHARED,
   ),
 ];

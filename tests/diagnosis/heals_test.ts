@@ -1,13 +1,15 @@
-// Doing as told heals: each refusal whose way out changes the configuration, or a rule of injected
-// faults, is followed, and the VM runs then.
+// Doing as told heals: each way out that changes the configuration, or a rule of injected faults,
+// is followed, and the VM runs then and is healthy.
 
 import assert from "node:assert/strict";
 import { rowsOf } from "../../src/queries/query.ts";
 import { REASONS } from "../../src/queries/tables.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import { assembleGuest } from "./assembly-guest.ts";
 import { buildBroken, writeBare } from "./broken-guest.ts";
 import { BROKEN, type BrokenCase } from "./cases.ts";
+import { verdictOn } from "./class-guests.ts";
 import { runHealthy } from "./healthy.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "el2-heals-" });
@@ -63,5 +65,86 @@ for (const { name, text, wayOut } of BROKEN.filter(({ kind }) => kind === "refus
     assert.ok(waysOut(system).some((way) => told.test(way)), waysOut(system).join("\n"));
     assert.notEqual(change(text), text);
     await assertRuns(change(text));
+  });
+}
+
+/** A guest that lacks something of its configuration. */
+interface Lack {
+  readonly name: string;
+  /** It sleeps healthily after what it lacks. */
+  readonly source: string;
+  /** Keys of the VM, and sections after it. */
+  readonly keys: string;
+  /** The way out, and the configuration that it asks for. */
+  readonly told: RegExp;
+  readonly change: (text: string, told: RegExpExecArray) => string;
+}
+
+const BOARD = `[vm.y]\nimage = "y.bin"\nmemory = "4MiB"\n[link]
+board = { kind = "shm", label = 1, size = "64KiB", access = { x = "r", y = "rw" } }\n`;
+const withCpu = (text: string, [, cpu]: RegExpExecArray) => `${text}[machine]\ncpu = "${cpu}"\n`;
+const CPU = /use a CPU that has it \(cpu = "([^"]+)"\)/;
+const FLOATS = "mov64 x0, 0x300000\nmsr cpacr_el1, x0\nisb\n";
+const SECOND = `mov64 x0, 0xc4000003
+mov x1, #1
+adr x2, second
+mov x3, #0
+hvc #0
+adr x9, flag
+7: ldr w0, [x9]
+cbz w0, 7b
+b 8f
+second: adr x9, flag
+mov w0, #1
+str w0, [x9]
+9: wfi
+b 9b
+.balign 8
+flag: .word 0
+8:`;
+
+const LACKS: readonly Lack[] = [
+  ...Object.entries({
+    "a product of bytes": `${FLOATS}udot v0.4s, v1.16b, v2.16b`,
+    "a pointer's signature": "xpaci x0",
+    "a product of brain floats": `${FLOATS}bfdot v0.2s, v1.4h, v2.4h`,
+  }).map(([name, instruction]) => ({ name: `${name} of a newer CPU`, source: instruction, keys: "", told: CPU, change: withCpu })),
+  {
+    ...{ name: "a VMM for its device", source: "mov64 x1, 0x09000000\nldr w2, [x1, #0x18]", keys: 'schedule = "own"\ndevices = []\n' },
+    ...{ told: /remove schedule = "own"/, change: (text) => text.replace('schedule = "own"\ndevices = []\n', "") },
+  },
+  {
+    ...{ name: "the right to write a board", source: "mov64 x0, 0x40001000\nstr w1, [x0]", keys: BOARD },
+    ...{ told: /access "(rw)" in \[link\]/, change: (text, [, rights]) => text.replace('x = "r"', `x = "${rights}"`) },
+  },
+  {
+    ...{ name: "a second vCPU", source: SECOND, keys: "vcpus = 1\n", told: /set vcpus in its configuration/ },
+    change: (text) => text.replace("vcpus = 1", "vcpus = 2"),
+  },
+  {
+    ...{ name: "a console that it names", source: "", keys: 'cmdline = "console=hvc0"\n', told: /use console=(\w+)/ },
+    change: (text, [, name]) => text.replace("hvc0", name),
+  },
+  {
+    ...{ name: "a console", source: "", keys: 'cmdline = "console=hvc0"\ndevices = []\n' },
+    ...{ told: /give the VM a console, such as (\{.*?\}) in devices/, change: (text, [, device]) => text.replace("[]", `[${device}]`) },
+  },
+];
+
+await assembleGuest(folder, "y", "sleep_healthily");
+for (const [index, { name, source, keys, told, change }] of LACKS.entries()) {
+  Deno.test(`healed by the configuration: ${name}`, async () => {
+    await assembleGuest(folder, `lack${index}`, `.arch armv8.6-a\nno_vectors\n${source}\nsleep_healthily`);
+    const text = `el2 = 1\n[vm.x]\nimage = "lack${index}.bin"\nmemory = "4MiB"\n${keys}`;
+    const system = await demoSystem(text, undefined, folder);
+    runUntil(system, HEALED);
+    const { evidence, healthy } = verdictOn(system, "x"), way = told.exec(evidence.join("\n"));
+    assert.ok(way, evidence.join("\n"));
+    // The name of a console is told, and its absence breaks nothing.
+    assert.equal(healthy, /console/.test(told.source));
+    const mended = await demoSystem(change(text, way), undefined, folder);
+    runHealthy(mended, HEALED);
+    assert.doesNotMatch(verdictOn(mended, "x").evidence.join("\n"), told);
+    assert.equal(rows(mended, "vm.ls", { filter: "id=vm:x" })[0].state, "running");
   });
 }

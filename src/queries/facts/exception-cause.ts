@@ -129,6 +129,14 @@ export const DEVICE_WORDS: Readonly<Record<DeviceBecause, string>> = {
   "stage-2": "it is mapped as Device memory at stage 2",
 };
 
+/** For accesses to shared memory. */
+const WRITE = 'give this VM access "rw" in [link], or the right in the parcel\'s list';
+const RIGHT_WAYS_OUT: { readonly [K in AccessKind]?: string } = {
+  "store": WRITE,
+  "atomic access": WRITE,
+  "instruction fetch": "copy the code into the VM's own memory, or give it the right in the parcel's list",
+};
+
 export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "lacks-feature": ({ name, feature, cpu }) => `${name || "the instruction"} needs ${feature}, which the CPU "${cpu}" does not have`,
   "not-offered": ({ name, feature, option }) =>
@@ -218,8 +226,7 @@ export const EXCEPTION_CAUSES = new Facts<ExceptionCause>({
   "not-given": () => "mend the pointer; memory and devices of the VM are in its devicetree",
   "given-since": ({ parcel }) =>
     parcel === null ? "wait for the mapping before the first access" : `access it after MEM_ACCEPT of ${parcel} has been answered`,
-  "no-right": ({ parcel }) =>
-    parcel === null ? "mend the pointer" : "give this VM the right: access in the configuration's [link], or the parcel's list",
+  "no-right": ({ access: { kind }, parcel }) => parcel === null ? "mend the pointer" : RIGHT_WAYS_OUT[kind] ?? "give this VM the right",
   "lent": ({ parcel, to }) => `wait until ${to.join(", ")} releases ${parcel}, and reclaim it`,
   "jump-to-devices": ({ address }) =>
     address === "0x0" ? "find the function pointer that is null; X30 may hold its caller" : "mend the pointer that it branched to",
