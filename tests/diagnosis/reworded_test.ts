@@ -3,6 +3,8 @@
 
 import assert from "node:assert/strict";
 import { rowsText } from "../../src/cli/mcp/answers.ts";
+import { changingTools } from "../../src/cli/mcp/changing-tools.ts";
+import type { RunProgram } from "../../src/cli/mcp/program.ts";
 import { answerJson } from "../../src/cli/common/print.ts";
 import { planText } from "../../src/configuration/plan-run.ts";
 import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
@@ -16,6 +18,7 @@ import { problemText } from "../../src/support/problem.ts";
 import { ConfigErrorScreen } from "../../src/tui/app/config-errors.ts";
 import { plainLook } from "../../src/tui/look/theme.ts";
 import { Screen } from "../../src/tui/terminal/cells.ts";
+import { inProcess } from "../cli/in-process.ts";
 import { demoSystem, rows, runUntil } from "../inspection/system.ts";
 import { reworded } from "../queries/reworded.ts";
 import { planErrors } from "../support/planned.ts";
@@ -76,9 +79,19 @@ Deno.test("the cause of an exception in other words: verdict, evidence, way out 
   }
 });
 
-Deno.test("errors of a configuration in other words: lines, values for programs, and the screen", async () => {
+Deno.test("errors of a configuration in other words: lines, values for programs, the screen, and a tool's answer", async () => {
   const text = 'el2 = 1\n[machine]\ncpus = 99\n[vm.a]\nimage = "x"\nkernle = 1\nstart = "soon"\n';
   const place = { file: "a.toml", text };
+  const folder = await Deno.makeTempDir({ prefix: "el2-reworded-" });
+  await using _removed = { [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
+  const file = `${folder}/${place.file}`;
+  await Deno.writeTextFile(file, text);
+  // The tool runs the command, here in this process.
+  const el2: RunProgram = async (args) => {
+    const { code, stderr } = await inProcess(args, { NO_COLOR: "1" });
+    assert.equal(code, 2, stderr);
+    return { text: stderr, failed: true };
+  };
   const shown = async () => {
     const result = await planText(text, place.file, "/");
     assert.ok(!result.ok);
@@ -86,7 +99,10 @@ Deno.test("errors of a configuration in other words: lines, values for programs,
     new ConfigErrorScreen(place.file, place.text, result.problems).draw(screen, plainLook("dark", "direct", "full"));
     const drawn = screen.toLines().filter((line) => line.includes("^ "));
     assert.equal(drawn.length, result.problems.length);
-    return [...planErrors(result), ...result.problems.map(({ what, wayOut }) => problemText({ what, wayOut })), ...drawn];
+    const tool = changingTools([]).find(({ name }) => name === "run")!;
+    const answer = await tool.call({ what: file }, { el2, host: [folder] });
+    assert.ok(result.problems.every(({ what }) => answer.text.includes(what)), answer.text);
+    return [...planErrors(result), ...result.problems.map(({ what, wayOut }) => problemText({ what, wayOut })), ...drawn, answer.text];
   };
   await assertReworded(shown);
 });
