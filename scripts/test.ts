@@ -17,8 +17,11 @@ const LOCK = `--lock=${ROOT}deno.lock`;
 const FILES = fileURLToPath(new URL("test-files.ts", import.meta.url));
 /** Tests are about the sources, also where the worker is prepared. */
 const ENVIRONMENT = { [FROM_SOURCES]: "1" };
-/** Files of one process: few enough that the last process does not run alone for long. */
-const BATCH = 12;
+/**
+ * Files of one process: many, as each loads el2 anew, and few enough that the last process does not
+ * run alone for long.
+ */
+const BATCH = 20;
 /** Processes at once. Many tests start processes and threads. */
 const MOST_PROCESSES = 4;
 /**
@@ -36,15 +39,14 @@ const LONGEST_FULL = ["tests/suites", "tests/snapshots", "tests/fuzz", "tests/tu
 /** The batches that a run with the full numbers has passed so far. */
 const PASSED = ".state/passed-batches.json";
 
-/** Files in batches of at most `most`, each of one folder; those that take longest first. */
+/** Files in batches of at most `most`, by folder; those that take longest first. */
 export function batches(files: readonly string[], most = BATCH, longest = LONGEST): string[][] {
-  const folders = Map.groupBy(files.toSorted(), (file) => file.split("/").slice(0, 2).join("/"));
-  const inOrder = [...longest, ...folders.keys()].flatMap((folder) => {
-    const own = folders.get(folder) ?? [];
-    folders.delete(folder);
-    return own.length ? [own] : [];
-  });
-  return inOrder.flatMap((own) => Array.from({ length: Math.ceil(own.length / most) }, (_, i) => own.slice(i * most, (i + 1) * most)));
+  const rank = (file: string) => {
+    const index = longest.findIndex((folder) => file.startsWith(`${folder}/`));
+    return index < 0 ? longest.length : index;
+  };
+  const inOrder = files.toSorted().sort((one, other) => rank(one) - rank(other));
+  return Array.from({ length: Math.ceil(inOrder.length / most) }, (_, i) => inOrder.slice(i * most, (i + 1) * most));
 }
 
 /** Batches for the full numbers: a file that has such numbers takes up to an hour, and is alone. */

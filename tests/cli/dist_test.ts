@@ -3,6 +3,8 @@
 
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
+import { type Build, DistError } from "../../scripts/dist/common.ts";
+import { compile } from "../../scripts/dist/one-file.ts";
 import { VERSION } from "../../src/support/version.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -37,20 +39,22 @@ Deno.test("deno compile runs with the runtime that DENORT_BIN names; another fil
     assert.equal(usings(new TextDecoder().decode(bundle)), await usingsOf(`${ROOT}src`));
     const written = await Deno.readTextFile(`${folder}/out/SHA256SUMS`);
 
-    // A runtime that ends programs that ask for a worker with fewer rights.
+    // A runtime that ends programs that ask for a worker with fewer rights, another program, the
+    // whole deno, and one that answers for another el2.
     await Deno.writeFile(`${folder}/rights`, printer(`${VERSION}\n`, 60), { mode: 0o755 });
-    const without = await dist(`${folder}/out`, `${folder}/rights`);
-    assert.equal(without.code, 1);
-    assert.match(
-      without.stderr,
-      /^dist: what deno compile made cannot give its worker rights of its own \(doctor --rights ends with 60\);/m,
-    );
-
-    // Another program, the whole deno, a file that is not a program, one that answers for another
-    // el2, and a missing one.
     await Deno.writeTextFile(script, "#!/bin/sh\n", { mode: 0o755 });
     await Deno.writeFile(`${folder}/other`, printer("0.0.0\n"), { mode: 0o755 });
-    for (const wrong of ["/bin/true", Deno.execPath(), script, `${folder}/other`, `${folder}/none`]) {
+    const build = { folder, bundle: `${folder}/out/el2.js`, split: "", time: 0 };
+    const named = new RegExp(`DENORT_BIN=\\S+ is not denort ${Deno.version.deno};`);
+    const rights = /^what deno compile made cannot give its worker rights of its own \(doctor --rights ends with 60\);/;
+    for (const wrong of [`${folder}/rights`, "/bin/true", Deno.execPath(), `${folder}/other`]) {
+      const message = await refusal(build, wrong);
+      assert.match(message, named);
+      if (wrong === `${folder}/rights`) assert.match(message, rights);
+    }
+
+    // A file that is not a program, and a missing one.
+    for (const wrong of [script, `${folder}/none`]) {
       const refused = await dist(`${folder}/out`, wrong);
       assert.equal(refused.code, 1, wrong);
       assert.match(refused.stderr, new RegExp(`^dist: .*DENORT_BIN=${wrong}.* denort ${Deno.version.deno}`, "m"));
@@ -61,6 +65,22 @@ Deno.test("deno compile runs with the runtime that DENORT_BIN names; another fil
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+/** Why `deno compile` with a runtime is refused. */
+async function refusal(build: Build, runtime: string): Promise<string> {
+  const before = Deno.env.get("DENORT_BIN");
+  Deno.env.set("DENORT_BIN", runtime);
+  try {
+    await compile(build, `DENORT_BIN=${runtime}`);
+  } catch (error) {
+    if (error instanceof DistError) return error.message;
+    throw error;
+  } finally {
+    if (before === undefined) Deno.env.delete("DENORT_BIN");
+    else Deno.env.set("DENORT_BIN", before);
+  }
+  assert.fail(`${runtime} was taken`);
+}
 
 /** Declarations of what is disposed of at the end of its block. */
 function usings(text: string): number {
