@@ -12,7 +12,7 @@ const ENTRY = new URL("../../main.ts", import.meta.url);
  * Commands that ask, or change something, and end. The others start machines or follow something.
  */
 const ASKING: ReadonlySet<string> = new Set(
-  ("back break caps cpu diagnose disasm events find inject input ioctl irq ls man mark mem on pause personas phone queue resume rpc schema spec state symbols " +
+  ("back break caps cpu diagnose disasm events find inject input ioctl irq linux ls man mark mem on pause personas phone queue resume rpc schema spec state symbols " +
     "theme vcpu version vm who why").split(" "),
 );
 /** With these they wait, or end the process themselves. */
