@@ -11,6 +11,12 @@ Deno.test("console --expect waits for what a guest says, --send types", async ()
   assert.equal(code, 0);
   assert.equal(stdout, "typed 'x'\n");
   assert.match((await place.el2("console", "hello")).stdout, /^hello from EL1/);
+
+  // A line that nothing answers may lack its Enter.
+  const says = async (text: string) =>
+    (await place.el2("console", "hello", "--send", text, "--expect", "never said", "--timeout", "200ms")).stderr;
+  assert.match(await says("ls"), /\nel2: --send typed no Enter, which is \\n\n$/);
+  assert.doesNotMatch(await says("ls\\n"), /Enter/);
 });
 
 Deno.test("console --send to a VM that was killed ends with 1, and the session continues", async () => {
