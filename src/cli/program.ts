@@ -142,19 +142,33 @@ const TYPED: ReadonlyMap<string, string> = new Map(Object.entries({
 }));
 
 /** Every command, however deep, reports its errors to `main`. */
-function strict(commands: Command["commands"]): void {
+function strict(commands: Command["commands"], all = commands): void {
   for (const command of commands) {
     command.exitOverride().showHelpAfterError("(--help shows the options and examples)");
     // Commander's own suggestions name options that have nothing to do with what was typed.
     Object.assign(command, {
       unknownOption(flag: string): never {
-        const names = command.options.flatMap(({ long, hidden }) => long && !hidden ? [long] : []);
-        const text = problemText({ what: `unknown option "${flag}"`, wayOut: didYouMean(flag, names) });
+        const wayOut = didYouMean(flag, optionsOf(command), haveIt(withOption(all, flag)));
+        const text = problemText({ what: `unknown option "${flag}"`, wayOut });
         return command.error(text, { code: "commander.unknownOption" });
       },
     });
-    strict(command.commands);
+    strict(command.commands, all);
   }
+}
+
+const optionsOf = ({ options }: Command["commands"][number]) => options.flatMap(({ long, hidden }) => long && !hidden ? [long] : []);
+
+/** That these commands have it; undefined for none. */
+const haveIt = (commands: readonly string[]) =>
+  commands.length ? `${commands.slice(0, 3).join(", ")} ${commands.length === 1 ? "has" : "have"} it` : undefined;
+
+/** The commands that have an option: `el2 run`. */
+function withOption(commands: Command["commands"], flag: string, path = "el2"): string[] {
+  return commands.flatMap((command) => {
+    const name = `${path} ${command.name()}`;
+    return [...optionsOf(command).includes(flag) ? [name] : [], ...withOption(command.commands, flag, name)];
+  });
 }
 
 const CODE_NAMES: Readonly<Record<number, string>> = {

@@ -25,6 +25,7 @@ const MISTAKES: readonly [args: string, says: RegExp][] = [
   [`boot ${NOT_AN_IMAGE} --timeout 5`, /"5" is not a duration/],
   [`boot ${NOT_AN_IMAGE} --hash-at 5,4`, /not an ascending list/],
   [`boot ${NOT_AN_IMAGE} --cpsu 3`, /unknown option "--cpsu"; did you mean "--cpus"\?/],
+  ["replay --headless a.rec", /unknown option "--headless"; el2 run, el2 snapshot load have it\n/],
   ["boot assets/guests/hello.bin --share no/such/folder", /cannot share no\/such\/folder: .*os error 2/],
   ["boot assets/guests/hello.bin --share LICENSE,ro", /LICENSE is not a folder/],
   ["boot assets/guests/hello.bin --share src,tag=a/b", /"a\/b" is not a tag/],
