@@ -10,7 +10,7 @@ import type { Reading } from "./reading.ts";
 import { rtWait } from "./rt-locks.ts";
 import { spinWaits } from "./spin-locks.ts";
 import { codeName } from "./stack.ts";
-import { allTasks, isRunning, LOCK_WAIT, sleepPlace, stateOf } from "./tasks.ts";
+import { allTasks, isRunning, LOCK_WAIT, outsideScheduler, stateOf } from "./tasks.ts";
 import type { Struct } from "./types.ts";
 import type { Tasks, Waiting } from "./waiting.ts";
 
@@ -19,6 +19,8 @@ type LockRow = RowOf<LinuxTables["linux.locks"]>;
 const OF = "locks";
 /** Functions on a stack of which one may wait for a lock. */
 const INNERMOST = 8;
+/** Functions of RT mutexes, of which some are in no section of locks. */
+const RT_FUNCTIONS = /^_*(?:rt_mutex_|rtlock_|rwbase_)/;
 /** `task_struct.exit_state` of a task that has ended, and states in which no signal wakes it. */
 const ENDED = 0x30, UNINTERRUPTIBLE = 0x2, KILLABLE = 0x100, IDLE = 0x400;
 
@@ -53,8 +55,11 @@ function rowOf(reading: Reading, tasks: Tasks, waiters: readonly Waiting[]): Loc
 
 /** The function of the kernel in which a task waits, outside of the scheduler and of locks. */
 export function waitPlace(reading: Reading, task: Struct, frames: Iterable<bigint> = kernelFrames(reading, task)): string | null {
-  const pc = sleepPlace(reading, frames);
-  return pc === undefined ? null : codeName(reading, pc) ?? null;
+  for (const pc of outsideScheduler(reading, frames)) {
+    const name = codeName(reading, pc) ?? null;
+    if (name === null || !RT_FUNCTIONS.test(name)) return name;
+  }
+  return null;
 }
 
 /**

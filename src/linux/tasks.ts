@@ -145,19 +145,18 @@ function residentPages(reading: Reading, mm: Struct): number {
   return Math.max(0, pages);
 }
 
-/** The first address that is neither the scheduler's nor in a function of locks. */
-export function sleepPlace({ kernel, memory }: Reading, frames: Iterable<bigint>): bigint | undefined {
+/** The addresses that are neither the scheduler's nor in its section of locks. */
+export function* outsideScheduler({ kernel, memory }: Reading, frames: Iterable<bigint>): Generator<bigint> {
   const starts = ["__sched_text_start", "__lock_text_start"].map((name) => kernel.find(memory, name));
   const ends = ["__sched_text_end", "__lock_text_end"].map((name) => kernel.find(memory, name));
   const scheduler = (pc: bigint) => starts.some((start, index) => start !== undefined && pc >= start && pc < (ends[index] ?? start));
-  for (const pc of frames) if (!scheduler(pc)) return pc;
-  return undefined;
+  for (const pc of frames) if (!scheduler(pc)) yield pc;
 }
 
 /** The function in which a task sleeps (/proc/PID/wchan). */
 function waitOf(reading: Reading, task: Struct): string | undefined {
-  const pc = sleepPlace(reading, kernelFrames(reading, task));
-  return pc === undefined ? undefined : reading.placeOf(pc)?.symbol.name;
+  for (const pc of outsideScheduler(reading, kernelFrames(reading, task))) return reading.placeOf(pc)?.symbol.name;
+  return undefined;
 }
 
 /** The memory of a process. */

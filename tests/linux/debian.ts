@@ -53,11 +53,15 @@ export class Debian {
 
   /** One that has a shell. */
   static async booted(release: string, options: Options = {}): Promise<Debian> {
-    const debian = await Debian.start(release, options);
-    debian.until(READY);
-    debian.type(`${PLAIN_SHELL}\n`);
-    debian.run(SLICE);
-    return debian;
+    return (await Debian.start(release, options)).withShell();
+  }
+
+  /** It boots until it has a shell. */
+  withShell(): Debian {
+    this.until(READY);
+    this.type(`${PLAIN_SHELL}\n`);
+    this.run(SLICE);
+    return this;
   }
 
   /** The same machine, from its state. */
