@@ -15,8 +15,8 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 export const RIGHTS = [...PERMISSIONS, "--allow-sys=uid"];
 const LOCK = `--lock=${ROOT}deno.lock`;
 const FILES = fileURLToPath(new URL("test-files.ts", import.meta.url));
-/** Tests are about the sources, also where the worker is prepared. */
-const ENVIRONMENT = { [FROM_SOURCES]: "1" };
+/** Files by name are tests of what is being written: nothing is prepared for them. */
+const BY_NAME = { [FROM_SOURCES]: "1" };
 /**
  * Files of one process: many, as each loads el2 anew, and few enough that the last process does not
  * run alone for long.
@@ -86,7 +86,6 @@ export async function run(files: readonly string[], stuckAfter: number): Promise
   const process = new Deno.Command(Deno.execPath(), {
     args: ["test", ...RIGHTS, "--no-check", LOCK, FILES, "--", ...files],
     cwd: ROOT,
-    env: ENVIRONMENT,
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
@@ -160,7 +159,13 @@ async function* lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGen
   if (rest) yield `${rest}\n`;
 }
 
+/** Makes the worker that most tests start of these sources: each would load all of them. */
+async function prepare(): Promise<boolean> {
+  return (await new Deno.Command(Deno.execPath(), { args: ["task", "-q", "prepare"], cwd: ROOT }).spawn().status).success;
+}
+
 async function runAll(): Promise<boolean> {
+  if (!await prepare()) return false;
   const isFull = Deno.env.has("EL2_LONG"), stuckAfter = isFull ? Infinity : STUCK_AFTER;
   const files = testFiles("tests"), queue = isFull ? fullBatches(files) : batches(files);
   const begun = performance.now(), outcomes: Outcome[] = [];
@@ -194,5 +199,5 @@ async function runAll(): Promise<boolean> {
 if (import.meta.main) {
   if (Deno.args.length === 0) Deno.exit(await runAll() ? 0 : 1);
   const args = ["test", ...RIGHTS, "--no-check", LOCK, ...Deno.args];
-  Deno.exit((await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, env: ENVIRONMENT }).spawn().status).code);
+  Deno.exit((await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, env: BY_NAME }).spawn().status).code);
 }

@@ -140,7 +140,7 @@ Deno.test("a prepared worker in a folder that others can change, or behind a lin
     assert.ok(!checkout.used);
   }));
 
-Deno.test("EL2_FROM_SOURCES makes every worker run from its sources, as all tests do", () =>
+Deno.test("EL2_FROM_SOURCES makes every worker run from its sources, as tests by name do", () =>
   inCheckout(async (checkout) => {
     Deno.env.set(FROM_SOURCES, "1");
     try {
