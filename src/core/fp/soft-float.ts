@@ -429,14 +429,19 @@ export class SoftFloat {
       } else {
         this.#answerNaN(code, format, soft, [c, a, b], timesZero);
         code.if(timesZero, () => this.#invalid(code, format));
-        this.useDenormals(code, soft, c, a, b);
       }
+      // An invalid operation uses no number.
+      const use = () => {
+        if (!step) this.useDenormals(code, soft, c, a, b);
+      };
       const productSign = code.let(a.xor(b).and(signBit(format)));
       const opposite = code.let(productSign.xor(c).and(signBit(format)).nonZero());
       code.if(isInfinite(format, a).or(isInfinite(format, b)), () => {
         code.if(isInfinite(format, c).and(opposite), () => this.#invalid(code, format));
+        use();
         code.return(productSign.or(infinity(format)));
       });
+      use();
       code.if(isInfinite(format, c), () => code.return(c));
       const exactZero = this.roundingMode(code).eq(Rounding.MinusInfinity).wide().shl(format.width - 1);
 

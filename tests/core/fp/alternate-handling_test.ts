@@ -81,6 +81,8 @@ Deno.test("FPCR.AH and FIZ treat subnormal numbers apart, and find them after ro
   check({ word: FADD, fpcr: FIZ, operands: [0n, SUBNORMAL, 0n], low: 0n });
   check({ word: FADD, fpcr: FZ, operands: [0n, SUBNORMAL, 0n], low: 0n, fpsr: IDC });
   check({ word: FADD, fpcr: AH, operands: [0n, SUBNORMAL, 0n], low: SUBNORMAL, fpsr: IDC });
+  check({ word: FMADD, fpcr: AH, operands: [0n, INFINITY, SUBNORMAL, ONE], low: INFINITY, fpsr: IDC });
+  check({ word: FMADD, fpcr: AH, operands: [0n, INFINITY, SUBNORMAL, INFINITY | MINUS], low: 0xfff8n << 48n, fpsr: IOC });
   check({ word: FMUL, fpcr: FZ, operands: [0n, MINIMUM, HALF], low: 0n, fpsr: UFC });
   check({ word: FMUL, fpcr: FZ | AH, operands: [0n, MINIMUM, HALF], low: 0n, fpsr: UFC | IXC });
   check({ word: FMUL, fpcr: AH, operands: [0n, MINIMUM, HALF], low: MINIMUM >> 1n });
