@@ -26,6 +26,8 @@ export interface Guest {
   memory: number;
   /** vCPUs; one by default. */
   cpus?: number;
+  /** Their CPU in el2, by name. */
+  cpu?: string;
   /** The execution engine of el2; by default that of `el2 boot`. */
   tier?: Tier;
   /** Lines at which CPU time is read. */
@@ -151,7 +153,7 @@ async function commandLine(machine: Machine, guest: Guest): Promise<string[]> {
     const tier = guest.tier ?? preferred.tier;
     const image = guest.kernel === undefined ? [] : [guest.kernel];
     const root = guest.root ? rootOptions(guest.root) : [];
-    const cpus = guest.cpus === undefined ? [] : ["--cpus", `${guest.cpus}`];
+    const cpus = [...guest.cpus === undefined ? [] : ["--cpus", `${guest.cpus}`], ...guest.cpu === undefined ? [] : ["--cpu", guest.cpu]];
     const tail = [...tier ? ["--tier", tier] : [], ...guest.stats ? ["--stats"] : [], ...cpus, "--memory", `${guest.memory}MiB`, "--stdio"];
     const command = el2("boot", ...image, ...root, ...options, ...tail);
     return guest.cache === undefined ? command : ["env", `EL2_CACHE=${guest.cache}`, ...command];

@@ -37,6 +37,7 @@ export type Suite = keyof typeof PACKAGES;
 const RELEASE = "bookworm";
 const STATE = fileURLToPath(new URL("../.state/suites", import.meta.url));
 const SCRIPTS = fileURLToPath(new URL("../bench/suites/guest", import.meta.url));
+const HALF_SUBJECT = fileURLToPath(new URL("../bench/suites/testfloat", import.meta.url));
 
 /** Dependencies that no program of ours runs: what installs and starts a whole system. */
 const NOT_UNPACKED = /^(dpkg|apt|debconf|adduser|passwd|systemd|udev|e2fsprogs|util-linux)/;
@@ -194,6 +195,14 @@ async function buildConformance(folder: string): Promise<void> {
   ]);
   await Deno.mkdir(folder, { recursive: true });
   await Deno.copyFile(`${build("testfloat")}/testfloat`, `${folder}/testfloat`);
+  // Half precision, whose subject is ours: it needs other instructions than the rest.
+  await command("rm", ["testfloat", "testfloat.o", "subjfloat.o", "subjfloat_functions.o"], build("testfloat"));
+  await command(make, [
+    ...["-s", "-C", build("testfloat"), "PLATFORM=A64", `SUBJ_SOURCE_DIR=${HALF_SUBJECT}`, "testfloat"],
+    `COMPILE_C=${compiler} ${common} -march=armv8.2-a+fp16 ${TESTFLOAT.replace("../../source/subj-C", HALF_SUBJECT)} -O2 -o $@`,
+    `LINK=${compiler} -static -o $@`,
+  ]);
+  await Deno.copyFile(`${build("testfloat")}/testfloat`, `${folder}/testfloat16`);
 
   const tcg = `${source}/tests/tcg`;
   for (const name of TCG_PROGRAMS) {

@@ -97,7 +97,8 @@ class VcpuAttachments {}`;
 /** Names of files and folders: words in lower case joined by hyphens, then extensions. */
 const NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*(?:_test)?(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)*$/;
 /** Names that tools and readers expect, and the extension of assembly text that is preprocessed. */
-const EXPECTED = /^(?:README\.md|Makefile|\.github|\.gitignore|__snapshots__|.*_test\.ts\.snap|code-probe-x86_64|[a-z0-9-]+\.S)$/;
+const EXPECTED =
+  /^(?:README\.md|subjfloat_config\.h|Makefile|\.github|\.gitignore|__snapshots__|.*_test\.ts\.snap|code-probe-x86_64|[a-z0-9-]+\.S)$/;
 
 Deno.test("files and folders are named by words in lower case, joined by hyphens", () => {
   const names = new Set(FILES.flatMap((file) => file.split("/")));

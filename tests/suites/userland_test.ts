@@ -33,18 +33,21 @@ interface Verdicts {
   readonly tests: number;
   /** Tiers other than the interpreter, which would take too long for some. */
   readonly tiers: readonly Tier[];
+  /** The CPU, if the programs need another than the default. */
+  readonly cpu?: string;
 }
 
 const SUITES: readonly Verdicts[] = [
   { suite: "conformance", script: "tcg", word: "TCG", tests: 15, tiers: TIERS },
   { suite: "conformance", script: "testfloat", word: "TESTFLOAT", tests: 144, tiers: ["jit"] },
+  { suite: "conformance", script: "testfloat16", word: "TESTFLOAT", tests: 4 * 26 + 5, tiers: ["jit"], cpu: "v8.2" },
   { suite: "stress", script: "stress", word: "STRESS", tests: 71 + 69, tiers: ["jit"] },
 ];
 
-for (const { suite, script, word, tests, tiers } of LONG ? SUITES : []) {
+for (const { suite, script, word, tests, tiers, cpu } of LONG ? SUITES : []) {
   for (const tier of tiers) {
     Deno.test(`${script} passes whole in tier ${tier}`, async () => {
-      const { lines } = await stopwatch("el2", { ...await suiteGuest(suite, script), tier }, TIMEOUT);
+      const { lines } = await stopwatch("el2", { ...await suiteGuest(suite, script), tier, cpu }, TIMEOUT);
       const verdicts = lines.map(({ text }) => text).filter((text) => text.startsWith(`${word} `));
       assert.deepEqual(verdicts.filter((text) => !text.startsWith(`${word} pass `)), []);
       assert.equal(verdicts.length, tests);
