@@ -44,8 +44,10 @@ export function compareRuns(good: readonly RunFeatures[], bad: readonly RunFeatu
     .filter(({ time, good, bad }) => (good > 0 || time <= ends.good) && (bad > 0 || time <= ends.bad));
   const apart = (one: DistinctFeature) => Math.abs(one.bad / bad.length - one.good / good.length);
   const plain = all.filter(({ kind }) => kind !== "order"), exact = (one: DistinctFeature) => apart(one) === 1;
+  // At one time, an event of the bad runs is the cause of what they lack.
   const byTime = (one: DistinctFeature, other: DistinctFeature) =>
-    one.time - other.time || RANKS.indexOf(one.kind) - RANKS.indexOf(other.kind);
+    one.time - other.time || Number(one.bad < other.bad) - Number(one.bad > other.bad) ||
+    RANKS.indexOf(one.kind) - RANKS.indexOf(other.kind);
   for (const features of [plain.filter(exact), all.filter(exact)]) {
     if (features.length > 0) return { exact: true, features: features.sort(byTime) };
   }
