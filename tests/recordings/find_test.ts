@@ -15,6 +15,8 @@ import { demoPlan, runTo } from "../snapshots/systems.ts";
 import { resultOf } from "./searches.ts";
 
 const LENGTH = 30_000;
+/** Instructions in which changes of a register are searched, in single steps. */
+const REACH = 8_000;
 
 /** A run with states every 10,000 instructions, and its machine. */
 async function keptRun() {
@@ -55,13 +57,14 @@ Deno.test("pages of events and of values are those of one run from the start", a
     assert.deepEqual(ids.toSorted(), found[index].toSorted(), filter);
   }
   const register: Watched = { kind: "register", vcpu: "vcpu:ping/0", read: system.inspector.registerOf("vcpu:ping/0", "x0") };
-  const { accesses: changes } = resultOf(new AccessSearch(upTo, register, Infinity)), values = new Map<unknown, Access[]>();
+  const { accesses: changes } = resultOf(new AccessSearch(upTo, register, Infinity, { reach: REACH })),
+    values = new Map<unknown, Access[]>();
   for (const one of changes) values.set(one.after, [...values.get(one.after) ?? [], one]);
   const [value, those] = [...values].toSorted(([, one], [, other]) => other.length - one.length)[0];
   assert.ok(those.length < changes.length, `${those.length} of ${changes.length}`);
   const at = (all: readonly Access[]) => all.map((one) => one.at);
   assert.deepEqual(
-    at(resultOf(new AccessSearch(upTo, register, Infinity, { matches: ({ after }) => after === value })).accesses),
+    at(resultOf(new AccessSearch(upTo, register, Infinity, { reach: REACH, matches: ({ after }) => after === value })).accesses),
     at(those),
   );
 });
