@@ -22,10 +22,11 @@ async function build(elf: string, args: string[]): Promise<string> {
 /**
  * Builds `mark` with its work multiplied by `scale` (1 is 0.37 G instructions) into `folder`.
  * Returns the path of the ELF.
+ * @param architecture what it is compiled for
  */
-export function buildMark(folder: string, scale: number): Promise<string> {
-  const language = ["-O2", "-fno-math-errno", "-ffp-contract=off", "-fno-strict-aliasing", "-march=armv8-a", "-mno-outline-atomics"];
-  return build(`${folder}/mark-${scale}.elf`, [...language, `-DSCALE=${scale}`, `${FOLDER}mark/mark.c`]);
+export function buildMark(folder: string, scale: number, architecture = ["-march=armv8-a"]): Promise<string> {
+  const language = ["-O2", "-fno-math-errno", "-ffp-contract=off", "-fno-strict-aliasing", ...architecture, "-mno-outline-atomics"];
+  return build(`${folder}/mark-${scale}${architecture.join("")}.elf`, [...language, `-DSCALE=${scale}`, `${FOLDER}mark/mark.c`]);
 }
 
 /** Builds the random program of a seed into `folder`. Returns the path of the ELF. */

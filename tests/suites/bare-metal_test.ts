@@ -12,6 +12,10 @@ const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** How often `mark` does its work. */
 const SCALE = LONG ? 8 : 1;
 const SEEDS = LONG ? [...RANDOM_PROGRAM_DIGESTS.keys()] : [1, 2];
+/** Programs of phones sign pointers, and their pages are guarded. */
+const PHONE = ["-march=armv8.6-a", "-mbranch-protection=standard"];
+/** Rungs with these features, a core whose pointers QARMA5 signs, and a phone. */
+const PHONE_CPUS = ["v8.6", "max", "a710", "sm8750"];
 /** Seconds. */
 const TIMEOUT = 900;
 /** MiB. */
@@ -21,10 +25,25 @@ async function output(machine: Machine, guest: Guest): Promise<string[]> {
   return (await stopwatch(machine, guest, TIMEOUT)).lines.map(({ text }) => text);
 }
 
+const checksums = (lines: string[]) => lines.filter((line) => line.startsWith("MARK ")).map((line) => line.replace(/us=\d+ /, ""));
+
+if (LONG) {
+  Deno.test("mark for Armv8.6 with branch protection computes the same checksums on CPUs that have it, in each tier", () =>
+    inFolder(async (folder) => {
+      const expected = checksums(await output("qemu", { kernel: await buildMark(folder, 1), memory: MEMORY }));
+      assert.equal(expected.length, 13, expected.join("\n"));
+      const kernel = await buildMark(folder, 1, PHONE);
+      for (const cpu of PHONE_CPUS) {
+        for (const tier of TIERS) {
+          assert.deepEqual(checksums(await output("el2", { kernel, memory: MEMORY, tier, cpu })), expected, `${cpu}, ${tier}`);
+        }
+      }
+    }));
+}
+
 Deno.test(`mark at scale ${SCALE} computes QEMU's checksums in each tier`, () =>
   inFolder(async (folder) => {
     const kernel = await buildMark(folder, SCALE);
-    const checksums = (lines: string[]) => lines.filter((line) => line.startsWith("MARK ")).map((line) => line.replace(/us=\d+ /, ""));
     const expected = checksums(await output("qemu", { kernel, memory: MEMORY }));
     assert.equal(expected.length, 13, expected.join("\n"));
     // The interpreter would take minutes for the large scale, and shows nothing more by it.
