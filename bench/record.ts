@@ -1,5 +1,6 @@
-// `deno task bench record`: what recording costs a run, in CPU time of the whole process. The same
-// run with and without `--record`, in turn.
+// `deno task bench record`: what recording costs a run, and a profile costs its replay, in CPU time
+// of the whole process. The same run with and without `--record`, its replay, and its exact and
+// sampled profile, in turn.
 
 import { fileURLToPath } from "node:url";
 import { type Figure, printDocument } from "./documents.ts";
@@ -15,12 +16,22 @@ const DEMO_TIME = "300s";
 /** The shell's own `time`: seconds of user and of system time, on stderr. */
 const TIMED = 'TIMEFORMAT="%U %S"; time "$@"';
 
-/** CPU seconds of a run without and with a recording, and bytes of that. */
+/** CPU seconds, and bytes of the recording. */
 interface Costs {
   readonly plain: number;
   readonly recorded: number;
   readonly bytes: number;
+  readonly replayed: number;
+  readonly counted: number;
+  readonly sampled: number;
 }
+
+/** Additions to the time of another run: the name of the cost, and the most that is wanted. */
+const ADDED = [
+  { what: "a recording adds", than: "plain", takes: "recorded", most: 0.05 },
+  { what: "exact counts add to a replay", than: "replayed", takes: "counted", most: 0.25 },
+  { what: "samples of stacks add to a replay", than: "replayed", takes: "sampled", most: 0.05 },
+] as const;
 
 /** The runs that are recorded, by what they are. */
 async function commandLines(): Promise<Record<string, readonly string[]>> {
@@ -57,7 +68,7 @@ export const recordContest: Contest = async () => {
 /** Runs the bench and prints it, as text or as one JSON object. */
 export async function benchRecord(rounds: number, json: boolean): Promise<void> {
   const runs = await commandLines();
-  if (!json) console.log(`CPU seconds without and with --record, and what it costs: median (least-greatest) of ${rounds}`);
+  if (!json) console.log(`CPU seconds of runs, and what recordings and profiles cost: median (least-greatest) of ${rounds}`);
   const all: Record<string, unknown>[] = [], table: Figure[] = [];
   for (const [name, words] of Object.entries(runs)) {
     const measured = await trustedRounds(rounds, () => measure(words));
@@ -65,21 +76,25 @@ export async function benchRecord(rounds: number, json: boolean): Promise<void> 
       print(name, measured);
       continue;
     }
-    const cost = costs(measured);
-    all.push({ run: name, ...measured, cost });
-    table.push({ what: `CPU time that a recording adds: ${name}`, unit: "share", values: cost, most: 0.05 });
+    all.push({ run: name, ...measured });
+    for (const { what, most, ...cost } of ADDED) {
+      table.push({ what: `CPU time that ${what}: ${name}`, unit: "share", values: costs(measured, cost), most });
+    }
   }
   if (json) printDocument({ schema: "el2.bench.record/1", rounds, table, runs: all });
 }
 
 async function measure(words: readonly string[]): Promise<Costs> {
-  const file = await Deno.makeTempFile({ prefix: "el2-bench-", suffix: ".rec" });
+  const folder = await Deno.makeTempDir({ prefix: "el2-bench-" }), file = `${folder}/a.rec`;
   try {
     const plain = await cpuSeconds(el2(...words));
     const recorded = await cpuSeconds(el2(...words, "--record", file));
-    return { plain, recorded, bytes: (await Deno.stat(file)).size };
+    const replayed = await cpuSeconds(el2("replay", file));
+    const counted = await cpuSeconds(el2("profile", file));
+    const sampled = await cpuSeconds(el2("profile", file, "--stacks", `${folder}/a.folded`));
+    return { plain, recorded, bytes: (await Deno.stat(file)).size, replayed, counted, sampled };
   } finally {
-    await Deno.remove(file);
+    await Deno.remove(folder, { recursive: true });
   }
 }
 
@@ -92,16 +107,15 @@ async function cpuSeconds(command: readonly string[]): Promise<number> {
   return Number(times[1]) + Number(times[2]);
 }
 
-/** Cost of recording in each round, as a share of the run without. */
-function costs({ results }: Rounds<Costs>): number[] {
-  return results.map(({ plain, recorded }) => recorded / plain - 1);
+/** Time added in each round, as a share of that of the other run. */
+function costs({ results }: Rounds<Costs>, { than, takes }: Pick<typeof ADDED[number], "than" | "takes">): number[] {
+  return results.map((one) => one[takes] / one[than] - 1);
 }
 
 function print(name: string, measured: Rounds<Costs>): void {
   const { results, repeated, doubtful } = measured;
-  const [plain, recorded] = (["plain", "recorded"] as const).map((key) => withSpread(results.map((one) => one[key])));
-  console.log(
-    `${name}: ${plain}, ${recorded}; ${median(results.map(({ bytes }) => bytes))} bytes; ${repeated} repeated, ${doubtful} doubtful`,
-  );
-  console.log(`  recording costs ${withSpread(costs(measured).map((cost) => 100 * cost), 1)} %`);
+  const [plain, replayed] = (["plain", "replayed"] as const).map((key) => withSpread(results.map((one) => one[key])));
+  const bytes = median(results.map(({ bytes }) => bytes));
+  console.log(`${name}: ${plain}, its replay ${replayed}; ${bytes} bytes; ${repeated} repeated, ${doubtful} doubtful`);
+  for (const { what, ...cost } of ADDED) console.log(`  ${what} ${withSpread(costs(measured, cost).map((share) => 100 * share), 1)} %`);
 }
