@@ -1,0 +1,63 @@
+// Core files of VMs are read by Debian's makedumpfile and crash, inside of another guest. Packages
+// are fetched: EL2_LONG.
+
+import assert from "node:assert/strict";
+import { Guest, ordinaryGuest } from "../guests/guest.ts";
+import { PROMPT } from "../support/console.ts";
+import { inFolder } from "../support/temporary-folder.ts";
+import { Debian, RELEASES } from "./debian.ts";
+import { writtenCore } from "./written-core.ts";
+
+/** Seconds of virtual time. */
+const BOOT = 60, COMMAND = 600;
+
+/** The log as these tools print it: each line of a message below the first one is indented. */
+function dmesgOf(debian: Debian): string[] {
+  return debian.rows("linux.log").flatMap(({ t, text }) => {
+    const us = BigInt(t) / 1000n, time = `[${String(us / 1_000_000n).padStart(5)}.${String(us % 1_000_000n).padStart(6, "0")}]`;
+    return text.split("\n").map((line, index) => index === 0 ? `${time} ${line}` : line);
+  }).map((line) => line.trim());
+}
+
+/** A kernel that boots, one that waits for commands, and one that has panicked. */
+async function cores(release: string, folder: string): Promise<Map<string, string[]>> {
+  const logs = new Map<string, string[]>(), debian = await Debian.start(release, { cpus: 2 });
+  const keep = async (name: string) => {
+    await Deno.writeFile(`${folder}/${release}-${name}`, writtenCore(debian));
+    logs.set(`${release}-${name}`, dmesgOf(debian));
+  };
+  debian.until(/Run \/init as init process/);
+  await keep("boots");
+  debian.until(/EL2-READY[^]*# /);
+  await keep("waits");
+  debian.type("echo c > /proc/sysrq-trigger\n");
+  debian.until(/end Kernel panic/);
+  await keep("dead");
+  return logs;
+}
+
+if (Deno.env.get("EL2_LONG")) {
+  Deno.test("makedumpfile and crash of a Debian guest print the log and the release that a core file has", async () => {
+    const { image, initrd } = await ordinaryGuest("bookworm", ["makedumpfile", "crash"]);
+    await inFolder(async (folder) => {
+      const guest = new Guest(image, initrd, [{ kind: "9p", folder, mode: "rw", tag: "share" }], 1024 << 20);
+      await guest.expect(PROMPT, BOOT);
+      await guest.command("mkdir /m; mount -t 9p -o trans=virtio,version=9p2000.L share /m; echo mounted-$?", /mounted-0\n/, COMMAND);
+      for (const release of RELEASES) {
+        for (const [name, log] of await cores(release, folder)) {
+          // All else in crash needs the kernel's debug information.
+          const [, version = "?"] = /Linux version (\S+)/.exec(log.join()) ?? [];
+          const told = await guest.command(`crash --osrelease /m/${name}`, /^\d\S*$/m, COMMAND);
+          assert.equal(told[0], version);
+          // Newer kernels have addresses of 52 bits with pages of 4 KiB, which it refuses.
+          if (release === "bookworm") {
+            await guest.command(`makedumpfile --dump-dmesg /m/${name} /m/${name}.dmesg; echo dumped-$?`, /dumped-0\n/, COMMAND);
+            const lines = (await Deno.readTextFile(`${folder}/${name}.dmesg`)).split("\n").map((line) => line.trim());
+            assert.deepEqual(lines.filter((line) => line !== ""), log.filter((line) => line !== ""), name);
+          }
+          await Deno.remove(`${folder}/${name}`);
+        }
+      }
+    });
+  });
+}
