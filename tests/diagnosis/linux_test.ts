@@ -284,7 +284,11 @@ for (const [name, symbol, words, how, fact, lines] of LONG ? DEFECTS : DEFECTS.s
     const debian = (await waiting()).copy();
     patch(debian, symbol, words);
     debian.type(`${how}\n`);
-    if (fact.code === "panicked") panicsAtOnce(debian.system, "host", PATIENCE);
+    if (fact.code === "panicked") {
+      panicsAtOnce(debian.system, "host", PATIENCE);
+      // Its message is composed later.
+      debian.run(ASKED);
+    }
     assertSick(debian, fact, lines);
   });
 }
