@@ -30,7 +30,7 @@ export function registerBack(program: Command, { exit }: CommandContext): void {
     .option("--event <filter>", "go back to the previous event that matches the filter; repeat for earlier ones")
     .option(
       "--at <place>",
-      "go back to just before the last execution of this instruction: VM:SYMBOL or VM:ADDRESS; or to the last return of syscall:NAME[:RESULT]",
+      "go back to just before the last execution of this instruction: VM:SYMBOL, VM:FILE:LINE or VM:ADDRESS; or to the last return of syscall:NAME[:RESULT]",
     )
     .option("--mark <name>", "go back to a mark (el2 mark)")
     .option("--now", "return to the present")

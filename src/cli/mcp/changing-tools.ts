@@ -115,7 +115,7 @@ const TIME_TOOLS: readonly Tool[] = [
     args: {
       back_to_event: { type: "text", doc: "filter of events: the last match before here, such as kind=rpc refused=yes" },
       on_to_event: { type: "text", doc: "filter of events: the next match after here; at the present, the machine runs until it occurs" },
-      at: { type: "text", doc: "back to the last time this instruction was about to execute: VM:SYMBOL or VM:ADDRESS" },
+      at: { type: "text", doc: "back to the last time this instruction was about to execute: VM:SYMBOL, VM:FILE:LINE or VM:ADDRESS" },
       instructions: { type: "whole", doc: "the place at which this many instructions had been retired" },
       back_by: { type: "whole", doc: "this many instructions back", least: 1 },
       on_by: { type: "whole", doc: "this many instructions forward", least: 1 },
@@ -151,7 +151,7 @@ const TIME_TOOLS: readonly Tool[] = [
     doc: "Stops a session's machine at an event or before an instruction, and waits for that. Stop rules do not change the run.",
     args: {
       events: { type: "texts", doc: "filters of events, such as kind=rpc refused=yes" },
-      at: { type: "texts", doc: "instructions: VM:SYMBOL or VM:ADDRESS" },
+      at: { type: "texts", doc: "instructions: VM:SYMBOL, VM:FILE:LINE or VM:ADDRESS" },
       wait: { type: "flag", doc: `wait up to ${WAIT} of wall time until a rule stops the machine` },
       remove: { type: "text", doc: "instead of adding rules, remove stop:NUMBER or all" },
       ...SESSION_ARGUMENT,
