@@ -143,7 +143,10 @@ export class Consoles {
   /** The end of what each console shows, for a snapshot. */
   save(): readonly ConsoleTail[] {
     const names = [...new Set([...this.#shown.keys(), ...this.#output.map(({ console }) => console), ...this.#cleared.keys()])].sort();
-    return names.map((name) => ({ console: name, bytes: this.#end(name), cleared: this.#cleared.get(name) }));
+    return names.map((name) => {
+      const cleared = this.#cleared.get(name);
+      return { console: name, bytes: this.#end(name), ...cleared && { cleared } };
+    });
   }
 
   /**
