@@ -227,7 +227,7 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "exit-loop": ({ vcpu, range }) =>
     `${vcpu} loops at ${rangeText(range)}: its calls and accesses to devices have the same answers again and again`,
   "wfi-returns": ({ vcpu, at }) =>
-    `${vcpu} is never blocked: its WFI at ${at} returns at once, as an interrupt is signaled that it does not take`,
+    `${vcpu} is never blocked: its WFI at ${at} returns at once, as an interrupt is signaled that it does not take; way out: clear PSTATE.I where it waits, or disable the interrupt`,
   "crashed": ({ vcpu, exception, at, handler }) =>
     `${vcpu} took ${exception} at ${rangeText(at)}, and its handler does not return: it is at ${rangeText(handler)}`,
   "fault-loop": ({ vcpu, exception, at }) =>
