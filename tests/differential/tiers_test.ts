@@ -84,6 +84,8 @@ class Tiers {
   run({ start: pc, end }: Place): string | undefined {
     const { interpreter, translator } = this, start = this.#start;
     randomState(start, this.random, pc);
+    // FPCR's FIZ, AH and NEP (FEAT_AFP), which unicorn does not know.
+    if (this.random.below(2)) start.halves[2 * Registers.FPCR] |= this.random.below(8);
     start.words[CODE_POINTER] = BigInt(end);
     for (const processor of [interpreter, translator]) processor.registers.halves.set(start.halves);
     const [expected, actual] = [interpreter.runToHvc(), translator.runToHvc()];
