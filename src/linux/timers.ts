@@ -90,10 +90,13 @@ function* inWheel(reading: Reading, base: Struct): Generator<Struct> {
   }
 }
 
+/** Timers up to one that was there before: lists and trees of a kernel have no circles. */
 function* bounded(timers: Iterable<Struct>): Generator<Struct> {
-  let count = 0;
+  const seen = new Set<bigint>();
   for (const timer of timers) {
-    if (++count > TIMERS_MAX) throw new BadMemory("invalid", "too many timers", timer.address);
+    if (seen.has(timer.address)) throw new BadMemory("invalid", "a timer is there twice", timer.address);
+    if (seen.size === TIMERS_MAX) throw new BadMemory("invalid", "too many timers", timer.address);
+    seen.add(timer.address);
     yield timer;
   }
 }
