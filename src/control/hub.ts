@@ -73,8 +73,8 @@ interface Asked {
   /** Answers still to come after the next one. */
   more: number;
   answered: boolean;
-  /** Those of a query. */
-  readonly args: QueryArguments;
+  /** Those of a query; undefined for another request. */
+  readonly args: QueryArguments | undefined;
 }
 
 export class SessionHub {
@@ -264,7 +264,7 @@ export class SessionHub {
   }
 
   /** Notes the client that waits for answers. Returns the hub's number of the query. */
-  #ask(client: HubClient, id: number, args: QueryArguments = {}, more = 0): number {
+  #ask(client: HubClient, id: number, args?: QueryArguments, more = 0): number {
     client.asked++;
     this.#asked.set(++this.#nextId, { client, id, more, answered: false, args });
     return this.#nextId;
@@ -283,7 +283,7 @@ export class SessionHub {
   }
 
   /** Adds the row of the consoles, whose output is here, to the machine's answer on memory. */
-  #withConsoles(answer: Answer, { filter = "", limit = Infinity }: QueryArguments): Answer {
+  #withConsoles(answer: Answer, { filter = "", limit = Infinity }: QueryArguments = {}): Answer {
     if (answer.table !== "session.memory" || answer.error !== undefined) return answer;
     const row = memoryRow(this.#consoleMemory());
     if (answer.rows.length >= limit || !parseFilter(filter, SESSION_MEMORY).matches(row)) return answer;
@@ -373,14 +373,16 @@ export class SessionHub {
 
   #finish(end: SessionEnd): void {
     this.#end ??= end;
-    for (const { client, id, more, answered } of this.#asked.values()) {
+    for (const [number, { client, id, more, answered, args }] of this.#asked) {
+      // A machine that has only ended answers questions, but none again.
+      if (!this.#failure && args && more === 0) continue;
       client.asked--;
+      this.#asked.delete(number);
       // A client that has had an answer keeps its last one.
       if (more > 0 && answered) continue;
       const answer = noAnswer(hasEnded(endProblem(end)));
       client.listener({ kind: "answer", id, answer });
     }
-    this.#asked.clear();
     this.onEnd(this.#end);
   }
 

@@ -166,6 +166,20 @@ Deno.test("answers that repeat go to who asked until it goes, forgets, or has ha
   assert.deepEqual(answer(c), []);
 });
 
+Deno.test("a question that is asked as the machine ends is answered by it, unless it has failed", () => {
+  for (const fails of [false, true]) {
+    const vm = machine(), session = hub(vm);
+    const heard: (string | undefined)[] = [];
+    const client = session.join(BEHIND, (message) => message.kind === "answer" && heard.push(message.answer.error));
+    client.send({ kind: "query", id: 1, query: { table: "vm.ls", args: {} } });
+    const [asked] = vm.sent;
+    assert.ok(asked.kind === "query");
+    vm.onEvent(fails ? { kind: "failed", message: "a bug" } : { kind: "ended", end: { code: 0, message: "every VM has ended" } });
+    vm.onEvent({ kind: "answer", id: asked.id, answer: { table: "vm.ls", at: { ns: "0", insn: "0" }, rows: [], dropped: 0 } });
+    assert.deepEqual(heard, fails ? ["the machine has ended: a bug"] : [undefined]);
+  }
+});
+
 Deno.test("when a machine ends, who waits for a first answer hears it; who has had answers keeps the last one", () => {
   const vm = machine(), session = hub(vm);
   const heard: [number, Problem | undefined][] = [];
