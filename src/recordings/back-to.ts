@@ -38,6 +38,8 @@ export interface Reached {
    */
   readonly count: number;
   readonly from: Milestone | undefined;
+  /** The state from which events were listened to: from a later one, calls in progress differ. */
+  readonly start: Milestone | undefined;
   readonly sought: Sought;
 }
 
@@ -45,6 +47,7 @@ export interface Reached {
 export class BackTo {
   #past: Past;
   #from: Milestone | undefined;
+  #start: Milestone | undefined;
   /** End of the search; not used where a count is wanted. */
   #end: { readonly moment: Moment; readonly instructions: number; readonly at: number };
   /** Place up to which it only listens; undefined: it is there. */
@@ -67,18 +70,20 @@ export class BackTo {
     this.#end = run;
     if (before && isSame(before.sought, sought)) {
       this.#from = before.from;
+      this.#start = before.start;
       if (before.count > 1) this.#wanted = before.count - 1;
       else if (this.#from) this.#end = this.#from;
       else this.#wanted = 0;
     }
-    if (this.#wanted === undefined) this.#from = this.#before(this.#end.moment);
+    if (this.#wanted === undefined) this.#searchBefore(this.#end.moment);
     this.#past = this.#begin();
   }
 
   /** A filter over time counts from the start: what it waits for may be before any state. */
-  #before(moment: Moment): Milestone | undefined {
-    const { rerun } = this.run;
-    return rerun.milestone(this.sought.kind === "event" && isTemporal(this.sought.filter) ? 0 : moment);
+  #searchBefore(moment: Moment): void {
+    const { sought, run: { rerun } } = this, isEvent = sought.kind === "event";
+    this.#from = rerun.milestone(isEvent && isTemporal(sought.filter) ? 0 : moment);
+    this.#start = isEvent ? listeningStart(rerun, this.#from, kindsForFilter(sought.filter)) : this.#from;
   }
 
   /** How far it has come: instructions that are retired, of those at the end of the search. */
@@ -104,7 +109,7 @@ export class BackTo {
     else if (!isLater(this.#from)) return "none";
     else {
       this.#end = this.#from;
-      this.#from = this.#before(this.#end.moment);
+      this.#searchBefore(this.#end.moment);
     }
     this.#past = this.#begin();
     return undefined;
@@ -140,10 +145,9 @@ export class BackTo {
   #begin(): Past {
     this.#count = 0;
     this.#inLastTurn = this.#inTurn = false;
-    const { sought, run: { rerun } } = this, from = this.#from;
-    const start = sought.kind === "event" ? listeningStart(rerun, from, kindsForFilter(sought.filter)) : from;
-    const past = rerun.pastAt(start);
-    this.#lead = start === from ? undefined : from?.moment;
+    const { sought } = this, from = this.#from;
+    const past = this.run.rerun.pastAt(this.#start);
+    this.#lead = this.#start === from ? undefined : from?.moment;
     if (sought.kind === "event") {
       const { stops } = past.system;
       this.#passing = this.#wanted === undefined ? Infinity : this.#wanted - 1;
@@ -183,7 +187,7 @@ export class BackTo {
     if (this.#count !== this.#wanted) return false;
     past.onHit = past.onStop = () => false;
     disarm();
-    this.#reached = { past, text, count: this.#count, from: this.#from, sought: this.sought };
+    this.#reached = { past, text, count: this.#count, from: this.#from, start: this.#start, sought: this.sought };
     return true;
   }
 }

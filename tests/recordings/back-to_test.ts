@@ -65,6 +65,23 @@ function back(run: RunUpTo, sought: Sought, before?: Reached): Reached | "none" 
   }
 }
 
+/** The run of a plan again, with states that were kept; `begun` hears where each machine begins. */
+function rerunOf(plan: SessionPlan, kept: readonly Milestone[], begun: (milestone: Milestone | undefined) => void = () => {}): Rerun {
+  return {
+    milestone: (moment) =>
+      kept.findLast(({ instructions, at }) =>
+        typeof moment === "number" ? instructions < moment : "at" in moment ? at < moment.at : at < moment.turn
+      ),
+    mayBeWritten: () => true,
+    pastAt: (milestone) => {
+      begun(milestone);
+      const system = milestone ? loaded(plan, milestone.state) : assemble(plan);
+      if (milestone?.memory) system.recall(milestone.memory);
+      return new Past(system, []);
+    },
+  };
+}
+
 for (const [what, counts] of [["the start alone", []], ["states", [60_000, 118_300, 118_500, 119_300]]] as const) {
   Deno.test(`each event is gone back to in turn, from ${what}, and nothing is before the first`, async () => {
     const plan = await demoPlan();
@@ -73,18 +90,7 @@ for (const [what, counts] of [["the start alone", []], ["states", [60_000, 118_3
       const sought: Sought = { kind: "event", filter };
       const places = passed(plan, filter, from);
       let run: RunUpTo = {
-        rerun: {
-          milestone: (moment) =>
-            milestones.findLast(({ instructions, at }) =>
-              typeof moment === "number" ? instructions < moment : "at" in moment ? at < moment.at : at < moment.turn
-            ),
-          mayBeWritten: () => true,
-          pastAt: (milestone) => {
-            const system = milestone ? loaded(plan, milestone.state) : assemble(plan);
-            if (milestone?.memory) system.recall(milestone.memory);
-            return new Past(system, []);
-          },
-        },
+        rerun: rerunOf(plan, milestones),
         moment: HERE,
         instructions: HERE,
         at: boundaryAt(plan, HERE),
@@ -109,6 +115,22 @@ for (const [what, counts] of [["the start alone", []], ["states", [60_000, 118_3
     assert.equal(started.before(), "none");
   });
 }
+
+Deno.test("a state that is kept between two searches changes nothing that was counted: calls in progress at it are not heard", async () => {
+  const plan = await demoPlan(), kept = statesAt(plan, [60_000, 119_300]), begun = new Set<number | undefined>();
+  const rerun = rerunOf(plan, kept, (milestone) => begun.add(milestone?.instructions));
+  const run: RunUpTo = { rerun, moment: HERE, instructions: HERE, at: boundaryAt(plan, HERE) };
+  const sought: Sought = { kind: "event", filter: "kind=hvc vm=host name=vcpu_run" };
+  const reached = back(run, sought);
+  assert.ok(reached !== "none" && reached.count > 1);
+  assert.deepEqual([...begun], [60_000]);
+  kept.splice(1, 0, ...statesAt(plan, [70_000]));
+  assert.equal(rerun.milestone({ at: kept[2].at - 20e6, settled: false }), kept[1]);
+  const { system } = reached.past;
+  const before = { ...run, moment: momentOf(system), instructions: system.instructions(), at: system.machine.boundary };
+  assert.ok(back(before, sought, reached) !== "none");
+  assert.deepEqual([...begun], [60_000]);
+});
 
 Deno.test("matches that are only counted are those at which the machine stops, at each change of who runs", async () => {
   const plan = await demoPlan();
