@@ -57,8 +57,7 @@ function defineToFixed(soft: SoftFloat, width: 32 | 64, signed: boolean): void {
   const type = `i${width}` as const;
   const limit = 2 ** (signed ? width - 1 : width), least = signed ? -limit : 0;
   soft.define(`FPToFixed${signed ? "S" : "U"}${width}`, ["f64", "f64", "i32", "f64"], type, (code, x, scale, mode, smallest) => {
-    const modes = Fpcr.FZ | (soft.alternate ? Fpcr.FIZ : 0);
-    code.if(soft.fpcr(code).and(modes).nonZero().and(x.ne(0)).and(x.abs().lt(smallest)), () => {
+    code.if(soft.flushesInputs(code).nonZero().and(x.ne(0)).and(x.abs().lt(smallest)), () => {
       const flush = () => {
         soft.raise(code, Fpsr.IDC);
         code.set(x, 0);

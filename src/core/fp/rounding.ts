@@ -3,8 +3,8 @@
 
 import { type Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
+import type { FloatFunctions } from "./float-functions.ts";
 import { type Format, Fpcr, Fpsr, infinity, Rounding } from "./formats.ts";
-import type { SoftFloat } from "./soft-float.ts";
 
 /** The bits of a significand that a format keeps, and those that it loses below `shift`. */
 interface Split {
@@ -33,7 +33,7 @@ const roundsUp = ({ kept, lost, half, inexact }: Split, sign: Value, mode: Value
  * Defines `FPRound16`, `FPRound32`, … and `FPRoundH` (`SoftFormat.FPRound`).
  * @param calculates whether a half-precision number is an operand, not a format to convert
  */
-export function defineRound(soft: SoftFloat, format: Format, calculates: boolean): FunctionBuilder {
+export function defineRound(soft: FloatFunctions, format: Format, calculates: boolean): FunctionBuilder {
   const { width, fraction, bias, maximum } = format, isHalf = width === 16;
   const flush = isHalf ? Fpcr.FZ16 : Fpcr.FZ;
   return soft.define(

@@ -7,25 +7,12 @@
 // i64 whose highest set bit is bit 62, and the value is significand / 2^62 * 2^exponent. Its bit 0
 // is sticky: it stands for all lower bits that were shifted out.
 
-import { CPU } from "../state/cpu-state.ts";
-import { Code, constant, type Local, type Operand, type Value } from "../wasm/expression.ts";
+import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
-import {
-  defaultNaN,
-  DOUBLE,
-  type Format,
-  Fpcr,
-  Fpsr,
-  HALF,
-  infinity,
-  quietBit,
-  RMODE_SHIFT,
-  Rounding,
-  signBit,
-  SINGLE,
-} from "./formats.ts";
-import { ALTERNATE_FUNCTION, flushModes } from "./modes.ts";
+import { DOUBLE, type Format, Fpcr, Fpsr, HALF, infinity, quietBit, Rounding, signBit, SINGLE } from "./formats.ts";
+import { FloatFunctions } from "./float-functions.ts";
+import { ALTERNATE_FUNCTION } from "./modes.ts";
 import { defineRound } from "./rounding.ts";
 import {
   addWide,
@@ -40,9 +27,6 @@ import {
   shiftRightSticky,
   unpack,
 } from "./significands.ts";
-
-/** log2 of FPCR.AH. */
-const AH_SHIFT = 1;
 
 /** The functions of one format. Operands and results are bit patterns in i64. */
 interface SoftFormat {
@@ -83,84 +67,22 @@ export interface SoftArithmetic extends SoftFormat {
 }
 
 /** The slow path of all formats. */
-export class SoftFloat {
+export class SoftFloat extends FloatFunctions {
   readonly half: SoftFormat;
   readonly single: SoftArithmetic;
   readonly double: SoftArithmetic;
 
   /** @param alternate whether the CPU has FEAT_AFP */
-  constructor(readonly library: Library, readonly alternate: boolean) {
+  constructor(library: Library, alternate: boolean) {
+    super(library, alternate);
     this.half = this.#format(HALF);
     this.single = this.#arithmetic(SINGLE);
     this.double = this.#arithmetic(DOUBLE);
   }
 
-  /** FPCR as an i32. */
-  fpcr(code: Code): Value {
-    return code.load("i32.load", CPU.FPCR);
-  }
-
-  /** Not zero where FPCR.AH is set; asked for with FEAT_AFP alone. */
-  alternates(code: Code): Value {
-    return this.fpcr(code).and(Fpcr.AH);
-  }
-
-  /** Not zero where FPCR changes operands or results that are subnormal, zeros or NaNs. */
-  flushes(code: Code): Value {
-    return this.fpcr(code).and(flushModes(this.alternate));
-  }
-
-  /** The default NaN, as an i64. */
-  defaultNaN(code: Code, format: Format): Value {
-    const positive = constant("i64", defaultNaN(format));
-    return this.alternate ? this.alternates(code).wide().shl(format.width - 1 - AH_SHIFT).or(positive) : positive;
-  }
-
   /** FPProcessDenorms of operands that are bits. */
   useDenormals(code: Code, { denormalUsed }: SoftFormat, ...operands: Value[]): void {
     if (denormalUsed) { for (const x of operands) code.run(denormalUsed, x); }
-  }
-
-  /**
-   * A function that with FPCR.AH flushes subnormal numbers, rounds to nearest and leaves FPSR as it
-   * is: reciprocals and their steps, and conversions to BFloat16.
-   */
-  defineQuiet(
-    name: string,
-    parameters: ValueType[],
-    result: ValueType,
-    body: (code: Code, ...parameters: Local[]) => void,
-  ): FunctionBuilder {
-    if (!this.alternate) return this.define(name, parameters, result, body);
-    const plain = this.define(`${name}Plain`, parameters, result, body);
-    return this.define(name, parameters, result, (code, ...operands) => {
-      code.if(this.alternates(code).not(), () => code.return(code.call(plain, ...operands)));
-      const fpcr = code.let(this.fpcr(code)), fpsr = code.let(code.load("i32.load", CPU.FPSR));
-      code.store("i32.store", CPU.FPCR, fpcr.and(~Fpcr.RMode).or(Fpcr.FZ | Fpcr.FIZ));
-      const value = code.let(code.call(plain, ...operands));
-      code.store("i32.store", CPU.FPCR, fpcr);
-      code.store("i32.store", CPU.FPSR, fpsr);
-      code.result(value);
-    });
-  }
-
-  /** The rounding mode of FPCR, 0 to 3. */
-  roundingMode(code: Code): Value {
-    return this.fpcr(code).shrU(RMODE_SHIFT).and(3);
-  }
-
-  /** Sets cumulative flags in FPSR. */
-  raise(code: Code, flags: Operand): void {
-    const fpsr = code.load("i32.load", CPU.FPSR);
-    code.store("i32.store", CPU.FPSR, fpsr.or(flags));
-  }
-
-  /** A function of the library with its body. */
-  define(name: string, parameters: ValueType[], result: ValueType, body: (code: Code, ...parameters: Local[]) => void): FunctionBuilder {
-    const f = this.library.define(name, parameters, [result]);
-    const code = new Code(f);
-    body(code, ...parameters.map((_, i) => code.parameter(i)));
-    return f;
   }
 
   /** The arithmetic of FEAT_FP16. */
@@ -179,8 +101,7 @@ export class SoftFloat {
           code.return(x.and(signBit(format)));
         });
       } else if (width !== 16) {
-        const modes = Fpcr.FZ | (this.alternate ? Fpcr.FIZ : 0);
-        code.if(this.fpcr(code).and(modes).nonZero().and(isSubnormal(format, x)), () => {
+        code.if(this.flushesInputs(code).nonZero().and(isSubnormal(format, x)), () => {
           if (this.alternate) {
             // FIZ alone says nothing in FPSR, and with AH, FZ is about outputs.
             code.if(this.fpcr(code).and(Fpcr.FZ | Fpcr.AH).ne(Fpcr.FZ), () => {
