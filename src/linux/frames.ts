@@ -2,13 +2,13 @@
 // words, the caller's x29 and the return address (AAPCS64 section 6.4.6), which arm64 kernels and
 // most programs keep.
 
+import { FrameRegister } from "../formats/dwarf/frames.ts";
 import { plainAddress } from "../symbols/unwind.ts";
 import type { VirtualMemory } from "./memory.ts";
 import type { KernelRegisters, Reading } from "./reading.ts";
 import type { Struct } from "./types.ts";
 
 const FRAMES_MAX = 128;
-export const FRAME_REGISTER = 29, LINK_REGISTER = 30;
 /** Bytes of a kernel's stack with pages of 4 KiB; of 64 KiB with larger ones. */
 const STACK_BITS = 14;
 /** Bytes of a frame record. */
@@ -35,8 +35,8 @@ export function* kernelFrames(reading: Reading, task: Struct): Generator<bigint>
 
 /** The return addresses of a CPU in the kernel; its function may have no frame record yet. */
 export function* cpuFrames({ memory }: Reading, cpu: KernelRegisters): Generator<bigint> {
-  yield cpu.getX(LINK_REGISTER);
-  yield* returnAddresses(memory, cpu.getX(FRAME_REGISTER), FRAMES_MAX, (record) => record % 8n === 0n && memory.has(record, RECORD));
+  yield cpu.getX(FrameRegister.X30);
+  yield* returnAddresses(memory, cpu.getX(FrameRegister.X29), FRAMES_MAX, (record) => record % 8n === 0n && memory.has(record, RECORD));
 }
 
 /**

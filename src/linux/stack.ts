@@ -1,12 +1,13 @@
 // The call frames of a task: in the kernel, then in its program.
 
+import { FrameRegister } from "../formats/dwarf/frames.ts";
 import { formatId, vcpuId, vcpuName, vmId } from "../queries/ids.ts";
 import type { LinuxTables } from "../queries/linux-tables.ts";
 import type { RowOf } from "../queries/table.ts";
 import { placeText } from "../symbols/symbol-table.ts";
 import { hex } from "../support/number-text.ts";
 import { areasOf } from "./files.ts";
-import { FRAME_REGISTER, kernelFrames, LINK_REGISTER, programRegisters, RECORD, returnAddresses } from "./frames.ts";
+import { kernelFrames, programRegisters, RECORD, returnAddresses } from "./frames.ts";
 import { nameInModules } from "./modules.ts";
 import { fileName } from "./paths.ts";
 import type { Reading } from "./reading.ts";
@@ -51,7 +52,7 @@ function* userFrames(reading: Reading, task: Struct): Generator<bigint> {
   if (!memory) return;
   const registers = programRegisters(reading, task);
   yield registers.big("pc");
-  const record = registers.big(`regs[${FRAME_REGISTER}]`), link = registers.big(`regs[${LINK_REGISTER}]`);
+  const record = registers.big(`regs[${FrameRegister.X29}]`), link = registers.big(`regs[${FrameRegister.X30}]`);
   const isRecord = (address: bigint) => memory.has(address, RECORD);
   if (isRecord(record)) yield* returnAddresses(memory, record, USER_FRAMES_MAX, isRecord);
   else if (link !== 0n) yield link;

@@ -2,9 +2,8 @@
 // needs no console and cannot be quoted. Its message is on the console, or in the kernel's log; the
 // cause follows from its callers (src/linux/panic-cause.ts).
 
-import { Pstate } from "../../core/interface.ts";
+import { FrameRegister } from "../../formats/dwarf/frames.ts";
 import type { Vcpu } from "../../hypervisor/inspect.ts";
-import { UPPER_HALF } from "../../formats/page-tables.ts";
 import { programRegisters } from "../../linux/frames.ts";
 import { panicCause } from "../../linux/panic-cause.ts";
 import type { Reading } from "../../linux/reading.ts";
@@ -20,12 +19,12 @@ import { causeOf } from "../causes/exception-cause.ts";
 import { firstTaken } from "../causes/taken.ts";
 import type { GuestPanic, View } from "../readers/inspected.ts";
 import { syndromeText } from "../trace/syndromes.ts";
-import { findReading } from "./read-linux.ts";
+import { findReading, isInKernel } from "./read-linux.ts";
 
 /** Frames that are looked at, and changes of stacks: to that of interrupts, and back. */
 const FRAMES = 64, STACKS = 4;
-/** The frame pointer, and a frame record's size: the caller's frame pointer and its address. */
-const X29 = 29, X30 = 30, RECORD = 16n, RETURN = 8n;
+/** A frame record's size: the caller's frame pointer and its address. */
+const RECORD = 16n, RETURN = 8n;
 /** Bytes of code in which a function makes its frame record, by ADD X29, SP: the word. */
 const PROLOGUE = 64, ADD_FRAME = 0x9100_03fd, ADD_MASK = 0xff80_03ff;
 const MESSAGE = /Kernel panic - not syncing: (.*)/;
@@ -53,8 +52,8 @@ function* functionsOf(view: View, vcpu: Vcpu): Generator<string | undefined> {
   const tables = symbols.known(view.vmNameOf(vcpu.addressSpace)), read = guestReader(symbols.core, ram, vcpu);
   const first = placeIn(tables, registers.pc), isLeaf = first !== undefined && !hasRecord(read, first);
   if (isLeaf) yield first.symbol.name;
-  let address = isLeaf ? plainAddress(registers.getX(X30)) - 4n : registers.pc, stacks = 0;
-  for (let count = 0, frame = registers.getX(X29); count < FRAMES; count++) {
+  let address = isLeaf ? plainAddress(registers.getX(FrameRegister.X30)) - 4n : registers.pc, stacks = 0;
+  for (let count = 0, frame = registers.getX(FrameRegister.X29); count < FRAMES; count++) {
     const name = placeIn(tables, address)?.symbol.name;
     yield name;
     const caller = readNumber(read, frame, Number(RETURN)), called = readNumber(read, frame + RETURN, Number(RECORD - RETURN));
@@ -68,7 +67,7 @@ function* functionsOf(view: View, vcpu: Vcpu): Generator<string | undefined> {
 /** Whether a vCPU executes a function of its kernel, or one that this has called. */
 function isIn(view: View, vcpu: Vcpu, wanted: string): boolean {
   const { registers } = vcpu;
-  if (registers.pc < UPPER_HALF || (registers.pstate & Pstate.ElMask) === 0) return false;
+  if (!isInKernel(registers)) return false;
   // The kernel's symbols are learned by a question.
   if (view.system.symbols.nameOf(view.vmNameOf(vcpu.addressSpace), registers.pc) === undefined) return false;
   for (const name of functionsOf(view, vcpu)) if (name === wanted) return true;

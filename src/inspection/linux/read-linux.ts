@@ -86,7 +86,8 @@ export function findReading(view: View, space: AddressSpace): Reading | undefine
   return known && readingOf(known);
 }
 
-const isInKernel = ({ pc, pstate }: Vcpu["registers"]) => pc >= UPPER_HALF && (pstate & Pstate.ElMask) !== 0;
+/** Whether a vCPU executes its kernel. */
+export const isInKernel = ({ pc, pstate }: Vcpu["registers"]) => pc >= UPPER_HALF && (pstate & Pstate.ElMask) !== 0;
 
 const translationOf = (registers: Vcpu["registers"]) => ({
   ttbr1: registers.getRegister("TTBR1_EL1"),
