@@ -89,8 +89,8 @@ export class VirqSource implements LevelSource {
   }
 
   /**
-   * The same, and the receiver does not look by itself: it did so last because of an interrupt, or
-   * it has taken one of a timer since, and has not looked.
+   * The same, and the receiver does not look by itself: an interrupt of this source made it look
+   * last, or a timer has interrupted it since without making it look.
    */
   get isMissed(): boolean {
     if (this.#lost === undefined || !this.#binding) return false;
