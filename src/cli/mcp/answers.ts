@@ -93,9 +93,9 @@ export class PageOfRows {
   }
 }
 
-export function pageText(rows: readonly string[], page: Page): string {
+export function pageText(rows: readonly Row[], page: Page): string {
   const answer = new PageOfRows(page);
-  for (const row of rows) answer.add(row);
+  for (const row of rows) answer.add(JSON.stringify(row));
   return answer.text;
 }
 

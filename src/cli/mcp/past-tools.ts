@@ -118,7 +118,7 @@ export const PAST_TOOLS: readonly Tool[] = [
     run: async ({ after = 0, limit = PAGE, session }) =>
       await withSession(session, async (live) => {
         const { rows } = await live.ask({ table: "time.ls", args: {} });
-        return done(pageText(rows.map((row) => JSON.stringify(row)), { after, limit }));
+        return done(pageText(rows, { after, limit }));
       }),
   }),
   tool({
@@ -134,7 +134,7 @@ export const PAST_TOOLS: readonly Tool[] = [
     run: async ({ at, function: isWhole, after = 0, limit = PAGE, session }) =>
       await withSession(session, async (live) => {
         const { rows } = await live.ask({ table: "code.lines", args: { at, size: isWhole ? LINES_MAX : 1 } });
-        return done(pageText(rows.map((row) => JSON.stringify(row)), { after, limit }));
+        return done(pageText(rows, { after, limit }));
       }),
   }),
   tool({

@@ -1,0 +1,29 @@
+// Recordings that a job runs again, each to its end.
+
+import { type JobPort, made } from "./job.ts";
+import { beginAgain } from "../../recordings/again.ts";
+import type { Past } from "../../recordings/past.ts";
+import type { Recording } from "../../recordings/recording.ts";
+
+/** Wall time (ms) between two reports of the progress. */
+const SLICE = 100;
+
+/**
+ * Reports the instructions so far, of all recordings together.
+ * @param isCounted whether the cores count what they execute
+ * @param begin before a run; what it returns is called at the end
+ */
+export function repeatedRuns<T>(
+  recordings: readonly Recording[],
+  port: JobPort<number>,
+  isCounted: boolean,
+  begin: (system: Past["system"]) => () => T,
+): T[] {
+  let before = 0;
+  return recordings.map((recording) => {
+    const past = made(() => beginAgain(recording, isCounted)), { system } = past, end = begin(system);
+    while (!past.advance(Infinity, SLICE)) port.say(before + system.instructions());
+    before += system.instructions();
+    return end();
+  });
+}
