@@ -45,8 +45,8 @@ const LAG = 1;
 /** Wall time (ms) between two looks for the words of a panic on consoles. */
 const PANIC_LOOK = 200;
 /**
- * The same for panics themselves, which no console may show: such a look learns the symbols of
- * kernels, which takes as long as a tenth of a boot.
+ * The same for panics that no console shows, if a VM has shown nothing for that long: such a look
+ * learns the symbols of kernels, which takes as long as a tenth of a boot.
  */
 const SILENT_PANIC_LOOK = 5000;
 /** Turns of the physical CPUs between two checks of the clock. */
@@ -452,15 +452,19 @@ export class Engine {
   /** Ends the run once a VM has crashed or panicked, while others could continue. */
   #endOnFailure(): void {
     const now = performance.now();
-    let panics = now >= this.#nextSilentPanicLook;
+    let isShown = false, isSilent = false;
     if (now >= this.#nextPanicLook) {
       this.#nextPanicLook = now + PANIC_LOOK;
-      panics ||= this.present.showsPanic();
+      isShown = this.present.showsPanic();
+    }
+    if (now >= this.#nextSilentPanicLook) {
+      this.#nextSilentPanicLook = now + SILENT_PANIC_LOOK;
+      isSilent = this.present.isSomeSilent();
     }
     this.#searches.before((searching) => {
       if (this.#done) return;
-      if (panics) this.#nextSilentPanicLook = performance.now() + SILENT_PANIC_LOOK;
-      const failed = this.present.symbols.asked(searching, () => this.present.crashed(panics));
+      const { present } = this;
+      const failed = present.symbols.asked(searching, () => present.crashed(isShown || isSilent && present.hasPanicked()));
       if (failed.length) this.#end(1, failed.join("; "));
     });
   }

@@ -55,6 +55,7 @@ for (const panic of PANICS) {
   Deno.test(`a kernel panic ${panic.name}`, async () => {
     const system = await boot(panic);
     const verdict = () => verdictOn(system, PRIMARY_CONSOLE);
+    assert.ok(!system.hasPanicked());
     panicsAtOnce(system, PRIMARY_CONSOLE, PATIENCE);
     assert.ok(fits(verdict().fact, { code: "panicked", cause: { code: "no-root", program: "/nowhere" }, then: null }), verdict().text);
     // Then it composes its message, and asks for its reset.
@@ -64,7 +65,13 @@ for (const panic of PANICS) {
     assert.equal(/Kernel panic/.test(system.consoles.tail(PRIMARY_CONSOLE)), panic.shown);
     assert.equal(system.ended() !== undefined, panic.then !== null);
     assert.ok(system.ended()?.code !== 0);
-    if (panic.then === null) return;
+    if (panic.then === null) {
+      assert.ok(system.hasPanicked());
+      system.consoles.take();
+      // A VM that has spoken has been silent since the question.
+      assert.deepEqual([system.isSomeSilent(), system.isSomeSilent()], [!panic.shown, true]);
+      return;
+    }
     const [why] = rows(system, "why", { filter: `ended=vm:${PRIMARY_CONSOLE}` });
     assert.match(
       why.rule,

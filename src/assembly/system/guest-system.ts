@@ -13,6 +13,7 @@ import { Inspector } from "../../inspection/inspector.ts";
 import { KernelEvents } from "../../inspection/kernels/kernel-events.ts";
 import { showsPanic } from "../../inspection/kernels/kernels.ts";
 import { codePlace } from "../../inspection/readers/read-symbols.ts";
+import { hasPanicked, runsAnother } from "../../inspection/verdicts/panicked.ts";
 import { deviceAtomic, staleUses } from "../../inspection/verdicts/verdict-trail.ts";
 import { EVIDENCE } from "../../queries/facts/verdict.ts";
 import { formatId, nameOf, vcpuId } from "../../queries/ids.ts";
@@ -220,6 +221,14 @@ export class GuestSystem implements System, Inspected {
 
   showsPanic(): boolean {
     return this.consoles.names.some((name) => showsPanic(this.consoles.tail(name)));
+  }
+
+  isSomeSilent(): boolean {
+    return runsAnother(new View(this, new Looks()), this.consoles.takeSpeakers());
+  }
+
+  hasPanicked(): boolean {
+    return hasPanicked(new View(this, new Looks()));
   }
 
   crashed(panics: boolean): string[] {

@@ -50,6 +50,10 @@ export interface RunningSystem {
   broken(): string[];
   /** Whether a console shows the words of a panic, which any program can print. */
   showsPanic(): boolean;
+  /** Whether a VM that runs has shown nothing on its console since the last call. */
+  isSomeSilent(): boolean;
+  /** Whether the kernel of a VM that runs has panicked, whether its console shows that or not. */
+  hasPanicked(): boolean;
   /** A line for each VM that has crashed and does not run again; with `panics`, also for panics. */
   crashed(panics: boolean): string[];
   /** The contained bugs since the last call. */

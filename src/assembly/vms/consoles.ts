@@ -45,6 +45,8 @@ export class Consoles {
   readonly #cleared = new Map<string, ClearedInput>();
   #output: { readonly console: string; readonly bytes: Bytes }[] = [];
   #waiting = 0;
+  /** Consoles that have shown something since `takeSpeakers`. */
+  #speakers = new Set<string>();
 
   add(name: string, door: ConsoleDoor): void {
     if (this.#doors.has(name)) throw new Error(`there is a console ${name} already`);
@@ -131,8 +133,18 @@ export class Consoles {
     const taken = this.#output.map(({ console, bytes }) => ({ console, bytes: bytes.view.slice() }));
     this.#output = [];
     this.#waiting = 0;
-    for (const { console, bytes } of taken) this.#shown.set(console, this.#tail(console, bytes));
+    for (const { console, bytes } of taken) {
+      this.#speakers.add(console);
+      this.#shown.set(console, this.#tail(console, bytes));
+    }
     return taken;
+  }
+
+  /** Consoles from which output was taken since the last call. */
+  takeSpeakers(): ReadonlySet<string> {
+    const speakers = this.#speakers;
+    this.#speakers = new Set();
+    return speakers;
   }
 
   /** The end of what a console has shown, as text. */
