@@ -10,7 +10,7 @@ import type { BundledPackage } from "./bundled-packages.ts";
 import { type Build, outputOf } from "./common.ts";
 import { RUN_FLAGS } from "./one-file.ts";
 import { probeEntries } from "../launch/code-probe.ts";
-import { codeCheck, launcherHead } from "../launch/shell-checks.ts";
+import { codeCheck, launcherHead, trustCheck } from "../launch/shell-checks.ts";
 import type { Target } from "./targets.ts";
 
 const SUMMARY = "Gunyah workstation in a terminal";
@@ -22,17 +22,25 @@ const DESCRIPTION = `Description: ${SUMMARY}
  hypercall was refused. Runs are deterministic: they can be recorded,
  replayed and taken back in time.`;
 
-/** The launcher, for an architecture of Debian's. */
-const start = (target: string) =>
-  `#!/bin/sh
+/**
+ * The launcher, for an architecture of Debian's. The engine executes code from its cache.
+ * @param lib the folder of the engine and the program
+ */
+export function debianLauncher(target: string, lib = "/usr/lib/el2"): string {
+  return `#!/bin/sh
 set -eu
-${launcherHead(target)}${codeCheck(target, "/usr/lib/el2/code-probe")}if [ -n "\${EL2_CACHE:-}" ]; then export DENO_DIR="$EL2_CACHE/deno"
+${launcherHead(target)}${codeCheck(target, `${lib}/code-probe`)}if [ -n "\${EL2_CACHE:-}" ]; then export DENO_DIR="$EL2_CACHE/deno"
 elif [ -n "\${XDG_CACHE_HOME:-}" ]; then export DENO_DIR="$XDG_CACHE_HOME/el2/deno"
 elif [ -n "\${HOME:-}" ]; then export DENO_DIR="$HOME/.cache/el2/deno"
 fi
+${trustCheck("EL2_CACHE")}if [ -n "\${DENO_DIR:-}" ]; then
+  (umask 077 && mkdir -p "$DENO_DIR") 2>/dev/null || true
+  if [ -d "$DENO_DIR" ]; then trusted "$DENO_DIR"; fi
+fi
 export DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1 ${ENVIRONMENT}
-exec /usr/lib/el2/deno run -q ${RUN_FLAGS} /usr/lib/el2/el2.js "$@"
+exec ${lib}/deno run -q ${RUN_FLAGS} ${lib}/el2.js "$@"
 `;
+}
 
 /** Overrides for lintian: deno is one program built by its authors, with its libraries inside. */
 const OVERRIDES = `# The runtime is the binary that its authors publish, with its libraries linked in.
@@ -55,7 +63,7 @@ export async function debianPackage(
   const changes = `el2 (${VERSION}) unstable; urgency=medium\n\n  * New release.\n\n -- ${maintainer()}  ${written}\n`;
   const [bash, zsh, fish] = await Promise.all(["bash", "zsh", "fish"].map((shell) => el2("completion", shell)));
   const files: Entry[] = [
-    { path: "./usr/bin/el2", data: text(start(target)), executable: true },
+    { path: "./usr/bin/el2", data: text(debianLauncher(target)), executable: true },
     { path: "./usr/lib/el2/deno", data: deno, executable: true },
     ...probeEntries(target, "./usr/lib/el2/code-probe"),
     { path: "./usr/lib/el2/el2.js", data: await Deno.readFile(bundle) },

@@ -3,7 +3,7 @@
 // It runs in Node, bundled into one file (npm-package.ts).
 
 import { spawn, spawnSync } from "node:child_process";
-import { accessSync, constants as files, existsSync, readdirSync, readFileSync } from "node:fs";
+import { accessSync, constants as files, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import path from "node:path";
@@ -81,6 +81,21 @@ function otherPackages(folder: string): string[] {
   return existsSync(folder) ? readdirSync(folder).filter((name) => Object.values(PACKAGES).includes(name)) : [];
 }
 
+/** The folder, of which others can change nothing: the engine executes code from its cache. */
+function ownFolder(folder: string): string {
+  const wayOut = "name a folder of yours with EL2_CACHE";
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch {
+    // The engine says what it cannot write.
+    return folder;
+  }
+  const { uid, mode } = statSync(folder);
+  if (uid !== 0 && uid !== process.geteuid?.()) fail(`${folder} belongs to another user; ${wayOut}`);
+  if (mode & 0o022) fail(`others can change ${folder}; chmod go-w ${folder}, or ${wayOut}`);
+  return folder;
+}
+
 if (process.platform === "linux") checkLinux();
 try {
   process.cwd();
@@ -107,7 +122,7 @@ const env: NodeJS.ProcessEnv = {
   DENO_NO_UPDATE_CHECK: "1",
   DENO_NO_PACKAGE_JSON: "1",
 };
-if (cache && process.platform !== "win32") env.DENO_DIR = path.join(cache, "deno");
+if (cache && process.platform !== "win32") env.DENO_DIR = ownFolder(path.join(cache, "deno"));
 
 const child = spawn(deno, [...FLAGS, path.join(here, "el2.js"), ...process.argv.slice(2)], { stdio: "inherit", env });
 

@@ -6,7 +6,7 @@ import { ALONE, ENVIRONMENT, PERMISSIONS } from "../../src/cli/common/runtime.ts
 import { VERSION } from "../../src/support/version.ts";
 import { type Entry, tarGzip, withFolders } from "./archives.ts";
 import { probeEntries } from "../launch/code-probe.ts";
-import { codeCheck, launcherHead } from "../launch/shell-checks.ts";
+import { codeCheck, launcherHead, trustCheck } from "../launch/shell-checks.ts";
 import { CONDITIONS } from "../../src/support/needs.ts";
 import { type Build, digest, DistError, run } from "./common.ts";
 import { filesBelow } from "./split.ts";
@@ -95,17 +95,9 @@ elif [ -n "\${HOME:-}" ]; then base=$HOME/.cache/el2/runtime
 else fail "no folder to unpack into: HOME is not set; name one with EL2_RUNTIME"
 fi
 home="$base/el2-${VERSION}-${hash}"
-# What others can change is not executed. A folder that all write to, such as /tmp, has to be sticky.
-trusted() {
-  [ -O "$1" ] || [ "$(ls -ldnL "$1" | awk '{ print $3 }')" = 0 ] || fail "$1 belongs to another user; name a folder of yours with EL2_RUNTIME"
-  case "$(ls -ldL "$1")" in
-    ?????????[tT]*) [ "$1" = "$base" ] || fail "others can change $1; name a folder of yours with EL2_RUNTIME" ;;
-    ?????w* | ????????w*) fail "others can change $1; chmod go-w $1, or name a folder of yours with EL2_RUNTIME" ;;
-  esac
-}
-if [ ! -x "$home/deno" ]; then
+${trustCheck("EL2_RUNTIME")}if [ ! -x "$home/deno" ]; then
   (umask 077 && mkdir -p "$base" 2>/dev/null) || fail "cannot write to $base; name a writable folder with EL2_RUNTIME"
-  trusted "$base"
+  trusted "$base" sticky
   part=$(mktemp -d "$base/.part-XXXXXX" 2>/dev/null) || fail "cannot write to $base; name a writable folder with EL2_RUNTIME"
   trap 'rm -rf "$part"' EXIT INT TERM HUP
   lines=$(awk '/^exit 0 # payload$/ { print NR + 1; exit }' "$0")
@@ -127,7 +119,7 @@ if [ ! -x "$home/deno" ]; then
     case "$used" in *" -> $(cd "$old" && pwd -P)/"*) ;; *) rm -rf "$old" ;; esac
   done
 fi
-trusted "$base"
+trusted "$base" sticky
 trusted "$home"
 [ -x "$home/deno" ] || fail "${NOEXEC}"
 ${codeCheck(target, '"$home/code-probe"')}DENO_DIR="$home/deno-dir" DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1

@@ -48,6 +48,24 @@ case $code in 0 | 126 | 127) ;; *) ${failText("code")} ;; esac
 `;
 }
 
+/**
+ * `trusted FOLDER`, which ends a launcher where others can change what it executes from a folder.
+ * `trusted FOLDER sticky` permits one that all write to, if it is as /tmp is.
+ * @param variable of the environment that names another folder
+ */
+export function trustCheck(variable: string): string {
+  const wayOut = `name a folder of yours with ${variable}`;
+  return `# What others can change is not executed.
+trusted() {
+  [ -O "$1" ] || [ "$(ls -ldnL "$1" | awk '{ print $3 }')" = 0 ] || fail "$1 belongs to another user; ${wayOut}"
+  case "$(ls -ldL "$1")" in
+    ?????????[tT]*) [ "\${2-}" ] || fail "others can change $1; ${wayOut}" ;;
+    ?????w* | ????????w*) fail "others can change $1; chmod go-w $1, or ${wayOut}" ;;
+  esac
+}
+`;
+}
+
 function limitChecks(loader: string | undefined): string {
   return `# If any of this is missing, the engine ends with a dump before el2 can say why.
 least() { # CODE BEFORE AFTER UNIT LEAST LIMIT..

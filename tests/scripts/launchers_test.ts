@@ -1,6 +1,7 @@
 // Checks of the shell launchers before they start the engine, on computers that lack something.
 
 import assert from "node:assert/strict";
+import { debianLauncher } from "../../scripts/dist/debian-package.ts";
 import { pack, programName } from "../../scripts/dist/one-file.ts";
 import { launcher } from "../../scripts/install.ts";
 import { codeProbe, PROBE_MACHINES, probeName } from "../../scripts/launch/code-probe.ts";
@@ -8,7 +9,7 @@ import { disassemble } from "../../src/isa/disassemble.ts";
 import { limitsText, readLimits } from "../../src/support/limits.ts";
 import { amount, boundText, CONDITIONS, GROUP_BOUNDS, PROCESS_BOUNDS } from "../../src/support/needs.ts";
 import { inFolder } from "../support/temporary-folder.ts";
-import { after, assertRefused, CAN_MOUNT, hardened, mounted, run, STARTED, writeProgram } from "./surroundings.ts";
+import { after, assertOwnCache, assertRefused, CAN_MOUNT, hardened, mounted, run, STARTED, writeProgram } from "./surroundings.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const TARGET = `${Deno.build.arch}-unknown-linux-gnu`;
@@ -147,6 +148,15 @@ Deno.test("launchers refuse without /proc, and in a folder that is gone", MOUNTS
       const leave = `mkdir ${folder}/gone && cd ${folder}/gone && rmdir ${folder}/gone`;
       assertRefused(await run(after(leave, words), env), gone.says, gone.wayOut);
     }
+  }));
+
+Deno.test("the launcher of Debian's package gives the engine no cache that others can change", LINUX, () =>
+  inFolder(async (folder) => {
+    writeProgram(`${folder}/deno`, STARTED);
+    writeProgram(`${folder}/code-probe`, "#!/bin/sh\n");
+    writeProgram(`${folder}/el2`, debianLauncher(TARGET, folder));
+    const cache = `${folder}/cache`;
+    await assertOwnCache(cache, () => run([`${folder}/el2`], { EL2_CACHE: cache }));
   }));
 
 Deno.test("nothing of el2 needs /dev/shm", MOUNTS, () =>

@@ -9,7 +9,7 @@ import { MALLOC_SETTINGS } from "../../src/support/garbage.ts";
 import { killedText, limitsText, readLimits } from "../../src/support/limits.ts";
 import { amount, boundText, CONDITIONS, PROCESS_BOUNDS } from "../../src/support/needs.ts";
 import { inFolder } from "../support/temporary-folder.ts";
-import { after, assertRefused, CAN_MOUNT, hardened, mounted, run, STARTED, writeProgram } from "./surroundings.ts";
+import { after, assertOwnCache, assertRefused, CAN_MOUNT, hardened, mounted, run, STARTED, writeProgram } from "./surroundings.ts";
 
 const NAME = `linux-${Deno.build.arch === "x86_64" ? "x64" : "arm64"}-glibc`;
 const LINUX = { ignore: Deno.build.os !== "linux" };
@@ -75,3 +75,9 @@ Deno.test(
       assertRefused(await run([el2]), `the package @deno/${NAME} is not installed`, "install again without --omit=optional");
     }),
 );
+
+Deno.test("npm's launcher gives the engine no cache that others can change", LINUX, () =>
+  inFolder(async (folder) => {
+    const { el2 } = await installed(folder), cache = `${folder}/cache`;
+    await assertOwnCache(cache, () => run([el2], { EL2_CACHE: cache }));
+  }));

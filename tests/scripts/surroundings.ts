@@ -62,3 +62,19 @@ export function assertRefused({ code, stdout, stderr }: Outcome, says: string, w
   const lines = stderr.split("\n").filter((line) => !/^(?:sh|bash|shell-init): .*(?:getcwd|current directory)/.test(line));
   assert.deepEqual([code, stdout, lines], [1, "", [`el2: ${says}; ${wayOut}`, ""]]);
 }
+
+/** Checks that a launcher makes its engine's cache, for its user alone, and refuses others'. */
+export async function assertOwnCache(cache: string, start: () => Promise<Outcome>): Promise<void> {
+  const deno = `${cache}/deno`, other = 65534;
+  assert.equal((await start()).code, 0);
+  assert.equal((Deno.statSync(deno).mode ?? 0) & 0o7777, 0o700);
+  const wayOut = "name a folder of yours with EL2_CACHE";
+  for (const mode of [0o770, 0o777]) {
+    Deno.chmodSync(deno, mode);
+    assertRefused(await start(), `others can change ${deno}`, `chmod go-w ${deno}, or ${wayOut}`);
+  }
+  Deno.chmodSync(deno, 0o700);
+  assert.equal(Deno.uid(), 0, "this test needs root, to be another user");
+  Deno.chownSync(deno, other, other);
+  assertRefused(await start(), `${deno} belongs to another user`, wayOut);
+}
