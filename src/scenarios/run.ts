@@ -187,14 +187,14 @@ export class ScenarioRun {
         const pattern = new LinearRegex(step.expect_console, "m");
         this.#console(step.of);
         if (await this.#until(step, this.#now + step.within, () => this.#consoles.meet(step.of, pattern))) return;
-        throw this.#missed(step.within, this.#consoles.tail(step.of, TAIL).map((line) => `${step.of}| ${line}`));
+        throw this.#missed("line", step.within, this.#consoles.tail(step.of, TAIL).map((line) => `${step.of}| ${line}`));
       }
       case "expect_event":
         if (await this.#until(step, this.#now + step.within, () => this.#events.met(index))) return;
-        throw this.#missed(step.within, this.#newest("events").map((row) => `${row.id} ${row.text}`));
+        throw this.#missed("event", step.within, this.#newest("events").map((row) => `${row.id} ${row.text}`));
       case "expect_why":
         if (await this.#until(step, this.#now + step.within, () => this.#hasReason(step.expect_why))) return;
-        throw this.#missed(step.within, this.#reasons());
+        throw this.#missed("reason", step.within, this.#reasons());
       case "expect_rows":
         return await this.#expectRows(step);
       case "expect_no_console": {
@@ -258,14 +258,14 @@ export class ScenarioRun {
     };
     await this.#until(step, this.#now + step.within, () => end() !== undefined, true);
     const found = text();
-    if (found === undefined) throw this.#missed(step.within, this.system.waits().map(waitingText));
+    if (found === undefined) throw this.#missed("end", step.within, this.system.waits().map(waitingText));
     if (!pattern.test(found)) throw new StepFailure(`it ended with another reason: ${found}`);
   }
 
   async #expectEnd(step: Extract<Step, { kind: "expect_end" }>): Promise<void> {
     await this.#until(step, this.#now + step.within, () => false, true);
     const end = this.system.ended();
-    if (!end) throw this.#missed(step.within, this.system.waits().map(waitingText));
+    if (!end) throw this.#missed("end", step.within, this.system.waits().map(waitingText));
     if (end.code !== step.expect_end) throw new StepFailure(`it ended with ${end.code}: ${end.message}`);
     if (step.message !== undefined && !new LinearRegex(step.message, "m").test(end.message)) {
       throw new StepFailure(`it ended with another message: ${end.message}`);
@@ -360,7 +360,7 @@ export class ScenarioRun {
     return rowsOf(REASONS, { table: "why", rows: this.#newest("why") }).map((row) => `${row.id} ${ruleLine(row)}`);
   }
 
-  #missed(within: number, details: readonly string[]): StepFailure {
-    return new StepFailure(`not within ${within / 1e9} s of virtual time`, details);
+  #missed(what: "line" | "event" | "reason" | "end", within: number, details: readonly string[]): StepFailure {
+    return new StepFailure(`no such ${what} within ${within / 1e9} s of virtual time`, details);
   }
 }

@@ -17,7 +17,7 @@ Deno.test("who runs is said with who yields or waits", () => {
   assert.equal(event("sched", "run", { from: "vcpu:a/0", to: "vcpu:b/0", blocked: waits }), "a/0 waits for an interrupt (WFI); b/0 runs");
   assert.equal(event("sched", "idle", { from: "vcpu:a/0", blocked: waits }), "a/0 waits for an interrupt (WFI); nobody else can run");
   assert.equal(event("sched", "run", { to: "vcpu:b/0" }), "b/0 runs");
-  assert.equal(event("sched", "unseen", {}), "scheduling is not recorded from here on");
+  assert.equal(event("sched", "unseen", {}), "scheduling is not recorded after this point");
 });
 
 Deno.test("an interrupt is raised with the reason that its source has", () => {

@@ -62,9 +62,9 @@ Deno.test("events are expected in their order, whenever they came; the scenario'
   assert.deepEqual(await outcomes(both), ["ok", "ok", "ok", "ok"]);
   const turned = `${HEAD}[[step]]\nexpect_event = "kind=rpc name=VM_START"
 [[step]]\nexpect_event = "kind=rpc name=VM_ALLOCATE"\nwithin = "20ms"\n`;
-  assert.deepEqual(await outcomes(turned), ["ok", "ok", "not within 0.02 s of virtual time"]);
+  assert.deepEqual(await outcomes(turned), ["ok", "ok", "no such event within 0.02 s of virtual time"]);
   const after = `${HEAD}[[step]]\nat = "20ms"\n[[step]]\nexpect_event = "kind=rpc name=VM_START"\nwithin = "20ms"\n`;
-  assert.deepEqual(await outcomes(after), ["ok", "ok", "not within 0.02 s of virtual time"]);
+  assert.deepEqual(await outcomes(after), ["ok", "ok", "no such event within 0.02 s of virtual time"]);
 });
 
 Deno.test("a step that fails says what there was, and those behind it are skipped", async () => {
@@ -119,7 +119,7 @@ Deno.test("a console or a reason that must not come fails its step; a diagnosis 
     (await outcomes(ended("ping", "^fault", "failed")))[1],
     /^vm:ping failed: GH_VM_START -> ENOMEM: a fault was injected; it ended with another reason: ENOMEM: a fault/,
   );
-  assert.match((await outcomes(ended("hello", "x", "failed")))[1], /; not within 0\.02 s/);
+  assert.match((await outcomes(ended("hello", "x", "failed")))[1], /; no such end within 0\.02 s/);
   const healthy = `${HEAD}[[step]]\nexpect_diagnosis = "spins"\nof = "hello"\nwithin = "20ms"\n`;
   assert.match((await outcomes(healthy))[1], /^the diagnosis is (waits|runs): /);
 });

@@ -29,7 +29,7 @@ Deno.test("a pane without rows says what would be there and how it comes, in its
 
 Deno.test("an answer that is awaited is said after 0.3 s, and with its seconds after 1 s", () => {
   const said = (since: number) => drawn({ kind: "loading", since }).lines.join("").trim();
-  assert.deepEqual([0, 299, 300, 999, 1000, 5200].map(said), ["", "", "asking", "asking", "asking, 1 s", "asking, 5 s"]);
+  assert.deepEqual([0, 299, 300, 999, 1000, 5200].map(said), ["", "", "loading", "loading", "loading, 1 s", "loading, 5 s"]);
 });
 
 Deno.test("an error has a cross, the sentence, and the way out below it", async () => {

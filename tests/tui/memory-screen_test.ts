@@ -221,7 +221,7 @@ Deno.test("the map and the page say that they load, that there is nothing, and w
   silent.answer = (query) => ({ ...phoneAnswer(query), rows: [] });
   silent.app.key({ name: "4", bytes: new Uint8Array() });
   silent.app.draw(silent.screen);
-  assert.match(silent.screen.toLines().join("\n"), /Physical memory[^]*asking/);
+  assert.match(silent.screen.toLines().join("\n"), /Physical memory[^]*loading/);
 });
 
 Deno.test("at 100x30 the lines of the page are continued rather than cut; a last one that is cut says so", async () => {

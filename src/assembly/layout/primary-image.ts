@@ -48,7 +48,7 @@ export function layoutPrimary(
   const { placements, entry } = raw ? placeRaw(image, ramBase) : isElf(image) ? placeElf(image) : placeImage(image, ramBase, ramSize, cpu);
   for (const { address, size } of placements) {
     if (address < ramBase || address + size > end) {
-      const needs = `image needs memory 0x${address.toString(16)}..0x${(address + size).toString(16)}`;
+      const needs = `needs memory 0x${address.toString(16)}..0x${(address + size).toString(16)}`;
       const way = address < ramBase ? `link it at 0x${ramBase.toString(16)} or above` : "use a larger --memory";
       throw new UserError(`${needs}, RAM is 0x${ramBase.toString(16)}..0x${end.toString(16)}`, way);
     }

@@ -46,9 +46,9 @@ async function printSpecLine(section: string): Promise<void> {
   outputLink("read".padEnd(REASON_MARGIN), `el2 spec ${section}`, RULE_BOOKS.target(section));
 }
 
-/** `3 refusals that their callers dealt with`. */
-function dealtWith(count: number): string {
-  return count === 1 ? "1 refusal that its caller dealt with" : `${count} refusals that their callers dealt with`;
+/** `3 refusals were handled by their callers`. */
+function handled(count: number): string {
+  return count === 1 ? "1 refusal was handled by its caller" : `${count} refusals were handled by their callers`;
 }
 
 /** The command that lists them. */
@@ -92,7 +92,7 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
     if (answer.rows.length || list) return ExitCode.Done;
     if (number !== undefined) throw failed(`${whyId(number)} is not recorded`, "list the reasons with el2 why --list");
     const others = (await open.asker.ask({ table: "why", args: { filter: allOfEvents([terms, "kind=refused"]) } })).rows.length;
-    const wayOut = others ? `${dealtWith(others)}: ${listCommand({ vm, about, filter })}` : undefined;
+    const wayOut = others ? `${handled(others)}: ${listCommand({ vm, about, filter })}` : undefined;
     const problem = { what: `nothing${terms ? " like that" : ""} has failed`, wayOut };
     if (terms) throw failed(problem);
     if (!json) output(`${problemText(problem)}\n`);

@@ -68,7 +68,7 @@ function taskChange(name: string, fields: TraceFields): string {
 
 /** Another vCPU runs on a physical CPU. */
 function switched(name: string, { from, to, blocked }: TraceFields): string | undefined {
-  if (name === UNSEEN) return "scheduling is not recorded from here on";
+  if (name === UNSEEN) return "scheduling is not recorded after this point";
   if (name !== "run" && name !== "idle") return undefined;
   const before = blocked ? `${short(from)} waits for ${blocksText(blocked as readonly BlockCode[])}` : undefined;
   if (name === "idle") return before ? `${before}; nobody else can run` : "nobody can run";

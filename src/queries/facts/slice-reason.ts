@@ -14,5 +14,5 @@ export type SliceReason =
 export const SLICE_REASONS = new Facts<SliceReason>({
   "waits": ({ waits }) => `waits for ${blocksText(waits)}`,
   "yields": () => "yields",
-  "unseen": () => "not recorded from here on",
+  "unseen": () => "not recorded after this point",
 });

@@ -354,7 +354,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
       question: `Ask the resource manager, as the host, to reclaim ${id}?`,
       act: `reclaim ${id}`,
       effect: "The host gets the memory back. The resource manager refuses while a VM still has it mapped.",
-      lost: "the parcel and its handle; what its VMs have written stays in the memory unless it is to be sanitized",
+      lost: "the parcel and its handle; its contents stay unless you request sanitizing",
       ...BACK,
     }),
     act: (id) => ({ kind: "rpc.send", id: MEM_RECLAIM.id, payload: encodeRequest(MEM_RECLAIM, { handle: handleOf(id), flags: 0 }) }),

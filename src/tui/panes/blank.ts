@@ -62,7 +62,7 @@ function blankLines(blank: Blank, look: Look, width: number): Piece[][] {
     case "loading": {
       if (blank.since < SAID) return [];
       const seconds = blank.since >= COUNTED ? `, ${Math.floor(blank.since / 1000)} s` : "";
-      return [[{ text: `asking${seconds}`, role: "dim" }]];
+      return [[{ text: `loading${seconds}`, role: "dim" }]];
     }
     case "error": {
       const { what, wayOut } = blank;

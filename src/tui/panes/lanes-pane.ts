@@ -201,7 +201,7 @@ export class LanesPane implements Pane {
     if (!this.#rows.length) {
       if (this.#error !== undefined) return drawBlank(screen, look, area, this.#error);
       if (this.#loaded) return drawBlank(screen, look, area, { kind: "empty", ...NO_SWITCH });
-      return void screen.text(area.x + 1, area.y, "asking", look.style("dim"));
+      return void screen.text(area.x + 1, area.y, "loading", look.style("dim"));
     }
     const width = this.#width = Math.max(area.width - LABEL - 1, 1), step = SCALES[this.#scale];
     // Columns begin at multiples of their time: drawn columns stay as they are.

@@ -223,7 +223,7 @@ export class MachinePane implements Pane {
   }
 
   #drawMemory(screen: Screen, look: Look, area: Rectangle): void {
-    if (!this.#total) return void screen.text(area.x, area.y, "asking", look.style("dim"));
+    if (!this.#total) return void screen.text(area.x, area.y, "loading", look.style("dim"));
     const parts = this.#parts(look);
     const unnamed = drawStacked(screen, look, area, parts);
     const bars = area.height >= 4 ? 2 : 1;
@@ -272,7 +272,7 @@ export class MachinePane implements Pane {
     if (this.#total) {
       drawStacked(screen, look, { x, y: area.y, width: rest }, this.#parts(look).map((part) => ({ ...part, size: undefined })));
       drawPieces(screen, look, x + rest + 1, area.y, free, piecesWidth(free));
-    } else screen.text(x, area.y, "asking", look.style("dim"));
+    } else screen.text(x, area.y, "loading", look.style("dim"));
   }
 }
 

@@ -88,7 +88,7 @@ export class PagePane implements Pane {
     if (this.#error !== undefined) return [[{ text: "× ", role: "bad" }, { text: this.#error.split("\n")[0], role: "bad" }]];
     // The answer to where the cursor was before says nothing of where it is now.
     if (this.#owner?.id !== row.id) {
-      return tree ? [[], [{ text: "asking", role: "dim" }]] : [[label("Chain"), { text: "asking", role: "dim" }]];
+      return tree ? [[], [{ text: "loading", role: "dim" }]] : [[label("Chain"), { text: "loading", role: "dim" }]];
     }
     const steps: Piece[][] = this.#owner.chain.map((text, index) => [{ text, role: index ? "link" : "text" }]);
     const vms = row.vm.flatMap((vm, index): Piece[] => [...index ? [{ text: ", " }] : [], { text: nameOf(vm), role: look.vm(vm).ink }]);

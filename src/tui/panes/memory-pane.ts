@@ -142,7 +142,7 @@ export class MemoryPane implements Pane {
 
   draw(screen: Screen, area: Rectangle, look: Look, { focused }: PaneState): void {
     if (!this.#rows.length) {
-      const text = this.#error ?? (this.#loaded ? MEMORY.empty : "asking");
+      const text = this.#error ?? (this.#loaded ? MEMORY.empty : "loading");
       return void screen.text(area.x + 1, area.y, fit(text, area.width - 1), look.style(this.#error ? "bad" : "dim"));
     }
     const regions = this.regions(look), room = area.width - MARGIN;

@@ -67,7 +67,7 @@ export function objectPane(reason: () => Reason | undefined): TextPane {
 function blankLines(id: string, answer: Answer | undefined, width: number): Line[] {
   const lines = (text: string, role: Line["role"]) => wrap(text, 0, width - 1).map((line): Line => ({ text: line, role }));
   if (queryOf(id) === undefined) return lines(`No list has ${id}.`, "dim");
-  if (!answer) return [{ text: "asking", role: "dim" }];
+  if (!answer) return [{ text: "loading", role: "dim" }];
   if (answer.error !== undefined) return lines(`× ${answer.error.split("\n")[0]}`, "bad");
   return lines(`${id} does not exist any more.`, "text");
 }

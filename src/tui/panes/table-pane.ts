@@ -383,7 +383,7 @@ export class TablePane<T extends SessionTable = SessionTable> implements Filtere
   get emptyText(): string {
     if (this.#error !== undefined) return this.#error.what;
     if (this.options.args && !this.options.args()) return this.options.unasked ?? this.table.empty;
-    if (!this.#loaded) return "asking";
+    if (!this.#loaded) return "loading";
     return this.#rows.length || this.filterText ? nothingPasses(this.filterText) : this.table.empty;
   }
 

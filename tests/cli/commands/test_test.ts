@@ -36,7 +36,7 @@ Deno.test("a scenario that fails exits with 1, names the step, and leaves a reco
     assert.equal(again.code, 1);
     assert.match(
       again.stderr,
-      /^el2: console ping shows .*: not within 0\.03 s of virtual time; identical to the recording \(state hashes compared: 1\)$/m,
+      /^el2: console ping shows .*: no such line within 0\.03 s of virtual time; identical to the recording \(state hashes compared: 1\)$/m,
       again.stderr,
     );
     const junit = await Deno.readTextFile(`${folder}/junit.xml`);

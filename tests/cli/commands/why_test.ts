@@ -8,7 +8,7 @@ Deno.test("W32: why last has chain, rule, object, values, way_out", async () => 
   const healthy = await place.el2("why");
   assert.deepEqual([healthy.code, healthy.stdout], [
     0,
-    "nothing has failed; 3 refusals that their callers dealt with: el2 why --list\n",
+    "nothing has failed; 3 refusals were handled by their callers: el2 why --list\n",
   ]);
   const [{ vm }] = (await place.json("why", "--list")).data;
   const list = async (...words: string[]) => (await place.json("why", "--list", ...words)).data.length;
