@@ -1,5 +1,5 @@
 // A bare-metal primary VM that runs a GenieZone VM by GenieZone's calls, and a Gunyah VM beside it
-// (programs/geniezone.c).
+// (programs/geniezone.c). Debian gets its pages in other ways with EL2_LONG=1.
 
 import assert from "node:assert/strict";
 import { buildGuest } from "../../scripts/guests.ts";
@@ -30,8 +30,10 @@ import { boardOf } from "../../src/host/boards.ts";
 import { DEVICETREE_SIZE } from "../../src/host/boards/el2/map.ts";
 import { nativeHostOf } from "../host/plans.ts";
 import { Guests } from "./guest.ts";
+import { MiB } from "../../src/support/sizes.ts";
 import { assertPlanned } from "../support/planned.ts";
 
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const ASSETS = new URL("../../assets/guests", import.meta.url).pathname;
 /** Where the primary VM keeps its VMs' memory. */
 const GENIEZONE = 0x6000_0000, GUNYAH = 0x5f00_0000;
@@ -114,6 +116,7 @@ function bundleOf(geniezone: VmPlan, gunyah: VmPlan | undefined, calls: readonly
 interface Choices {
   readonly smc?: boolean;
   readonly lazy?: boolean;
+  readonly blocks?: boolean;
   readonly protected?: boolean;
   readonly calls?: readonly Call[];
   readonly blobs?: readonly Placed[];
@@ -240,15 +243,15 @@ for (const smc of [false, true]) {
 }
 
 Deno.test("a GenieZone VM gets its pages when it misses them, also if it is protected", async () => {
-  for (const isProtected of [false, true]) {
-    const guests = await primaryWith(HELLO("gz", "geniezone"), { lazy: true, protected: isProtected });
+  for (const [isProtected, blocks] of [[false, false], [true, false], [false, true], [true, true]]) {
+    const guests = await primaryWith(HELLO("gz", "geniezone").replace("4MiB", "8MiB"), { lazy: !blocks, blocks, protected: isProtected });
     const { text } = guests.console("host");
     assert.equal(await guests.end(2), "SYSTEM_OFF", text);
     const console = guests.console("host");
     const [, hidden, shared] = /^GenieZone VM: (\d+) private, (\d+) shared;/m.exec(console.text)!.map(Number);
     assert.ok(console.text.includes("tick 3"), console.text);
     const given = isProtected ? hidden : shared;
-    assert.ok(given > 0 && given < 64 << 10, "only the pages that it touched");
+    assert.ok(blocks ? given === 4 * MiB : given > 0 && given < 64 << 10, `only the pages that it touched, or their blocks: ${given}`);
     assert.equal(hidden + shared, given);
   }
 });
@@ -287,17 +290,38 @@ Deno.test("the list of VMs has GenieZone's below a primary that is an image", as
   assert.deepEqual(seen.find(([, vmid]) => vmid === "0x80")!.slice(2), ["gunyah", "vm:host", 4 << 20, "proxy"]);
 });
 
-Deno.test("Debian boots to its prompt in a GenieZone VM of a bare-metal primary, beside a Gunyah VM", async () => {
-  await catalogEntry("debian");
-  const debian = '[vm.gz]\nhypervisor = "geniezone"\nkernel = "catalog:debian/Image"\ninitrd = "catalog:debian/initrd"\n' +
-    'cmdline = "console=ttyAMA0"\nmemory = "320MiB"\n';
-  const guests = await primaryWith(debian + HELLO("gunyah", "gunyah").replace("ticks=3 ms=2", "ms=1000"));
-  const console = guests.console("host");
-  await console.expect(/gunyah: hello from EL1/, 1);
-  await console.expect(/EL2-READY/, 10);
-  await console.expect(/\/root # /, 10);
-  await console.expect(/gunyah: tick \d/, 2);
-  // The interrupt of typed characters is IRQ_LINE's.
-  console.type("grep pl011 /proc/interrupts; echo typed-$?");
-  await console.expect(/ [1-9]\d* +GICv3 +33 Level +uart-pl011[^]*typed-0\n/, 10);
-});
+/** How a GenieZone VM gets its pages: the driver of 6.1 gives a protected one blocks, too. */
+const WAYS: readonly (readonly [by: string, choices: Choices])[] = [
+  ["by the calls of the driver of 6.1", { blocks: true }],
+  ...LONG
+    ? [
+      ["protected, by the calls of the driver of 6.1", { blocks: true, protected: true }],
+      ["with all of its pages from the start", {}],
+    ] as const
+    : [],
+];
+
+for (const [by, choices] of WAYS) {
+  Deno.test(`Debian runs to its end in a GenieZone VM of a bare-metal primary, beside a Gunyah VM, ${by}`, async () => {
+    await catalogEntry("debian");
+    const debian = '[vm.gz]\nhypervisor = "geniezone"\nkernel = "catalog:debian/Image"\ninitrd = "catalog:debian/initrd"\n' +
+      'cmdline = "console=ttyAMA0"\nmemory = "320MiB"\n';
+    const guests = await primaryWith(debian + HELLO("gunyah", "gunyah").replace("ticks=3 ms=2", "ms=1000"), choices);
+    const console = guests.console("host");
+    await console.expect(/gunyah: hello from EL1/, 1);
+    await console.expect(/EL2-READY/, 10);
+    await console.expect(/\/root # /, 10);
+    await console.expect(/gunyah: tick \d/, 2);
+    // The interrupt of typed characters is IRQ_LINE's.
+    console.type("grep pl011 /proc/interrupts; echo typed-$?");
+    await console.expect(/ [1-9]\d* +GICv3 +33 Level +uart-pl011[^]*typed-0\n/, 10);
+    console.type("poweroff -f");
+    await console.expect(/GenieZone VM: system event 1\n/, 10);
+    await console.expect(/GenieZone VM: \d+ private, \d+ shared;.*\n/, 1);
+    const [, hidden, shared] = /^GenieZone VM: (\d+) private, (\d+) shared;/m.exec(console.text)!.map(Number);
+    const [given, none] = choices.protected ? [hidden, shared] : [shared, hidden], memory = 320 * MiB;
+    assert.equal(none, 0);
+    if (!choices.blocks) return assert.equal(given, memory);
+    assert.ok(given % (2 * MiB) === 0 && given > 0 && given < memory, `${given} bytes, the blocks that it touched`);
+  });
+}

@@ -2,7 +2,8 @@
 // and VMM of a GenieZone VM (docs/spec/geniezone.md §2 to §6), and of a Gunyah VM beside it
 // (docs/spec/resource-manager.md §3). The initial ramdisk says what they have: see struct bundle.
 // Boot arguments: smc=1 makes GenieZone's calls by SMC; lazy=1 gives the GenieZone VM its pages
-// when it misses them; protected=1 protects it.
+// when it misses them, one by one; blocks=1 as the driver of Linux 6.1 does: a region without
+// constituents, and blocks of 2 MiB; protected=1 protects it.
 #include "../../../assets/guests/common/guest.h"
 
 // ---- the bundle ----
@@ -23,7 +24,7 @@ struct bundle {
 
 // ---- calls ----
 
-enum { PAGE = 4096, GZVM = 0xfb001000, EXITS = 0x92920000 };
+enum { PAGE = 4096, BLOCK = 512 * PAGE, GZVM = 0xfb001000, EXITS = 0x92920000 };
 enum {
   CREATE_VM = 0,
   DESTROY_VM = 1,
@@ -38,12 +39,13 @@ enum {
   MEMREGION_PURPOSE = 15,
   SET_DTB_CONFIG = 16,
   MAP_GUEST = 17,
+  MAP_GUEST_BLOCK = 18,
   GET_STATISTICS = 19,
 };
-enum { CAP_DEMAND_PAGING = 0x9202, CAP_IDLE = 0x9203, CAP_PROTECTED = 0xffbadab1, SET_PROTECTED = 2 };
+enum { CAP_BLOCKS = 0x9201, CAP_DEMAND_PAGING = 0x9202, CAP_IDLE = 0x9203, CAP_PROTECTED = 0xffbadab1, SET_PROTECTED = 2 };
 enum { EXIT_MMIO = 1, EXIT_IRQ = 3, EXIT_EXCEPTION = 4, EXIT_SYSTEM_EVENT = 8, EXIT_GZ = 10, EXIT_IDLE = 11, EXIT_IPI = 13 };
 
-static bool by_smc, lazy;
+static bool by_smc, lazy, blocks;
 
 // One instruction per conduit, with X0 to X5.
 #define CALL(instruction)                                                                                                    \
@@ -136,6 +138,8 @@ static struct {
   uint64_t pages, address;
   struct { uint64_t address; uint32_t pages, reserved; } parts[1];
 } region __attribute__((aligned(PAGE)));
+// Frames of a block's pages.
+static uint64_t frames[BLOCK / PAGE] __attribute__((aligned(PAGE)));
 static struct { uint32_t type, id; uint64_t flags, address, size, attributes, attribute_size; } device __attribute__((aligned(64)));
 static volatile struct {
   uint32_t reason;
@@ -160,8 +164,9 @@ static void add_device(uint32_t type, uint64_t address, uint64_t size) {
 static void geniezone_start(const struct bundle *bundle) {
   print("GenieZone %u by %s\n", must(PROBE, 16, 0, 0, 0), by_smc ? "SMC" : "HVC");
   vm = must(CREATE_VM, 0, 0, 0, 0);
-  must(MEMREGION_PURPOSE, vm, bundle->guest, bundle->size, 1);
-  region.constituents = 1;
+  if (blocks) must(ENABLE_CAP, vm, CAP_BLOCKS, BLOCK, (uintptr_t)frames);
+  must(MEMREGION_PURPOSE, vm, bundle->guest, bundle->size, blocks ? 0 : 1);
+  region.constituents = blocks ? 0 : 1;
   region.pages = bundle->size / PAGE;
   region.address = bundle->guest;
   region.parts[0].address = bundle->memory;
@@ -176,6 +181,17 @@ static void geniezone_start(const struct bundle *bundle) {
   must(SET_ONE_REG, vm << 16, core_register(0), bundle->devicetree, 0);
   must(ENABLE_CAP, vm, CAP_IDLE, 0, 0);
   if (boot_argument("protected", 0)) must(ENABLE_CAP, vm, CAP_PROTECTED, SET_PROTECTED, 0);
+}
+
+// Gives the VM the page that it misses, or all of its block.
+static void geniezone_give(const struct bundle *bundle, uint64_t missing) {
+  if (!blocks) {
+    must_map(MAP_GUEST, vm, 0, missing - bundle->guest / PAGE + bundle->memory / PAGE, missing, 1);
+    return;
+  }
+  uint64_t first = (missing - bundle->guest / PAGE) / (BLOCK / PAGE) * (BLOCK / PAGE);
+  for (uint64_t page = 0; page < BLOCK / PAGE; page++) frames[page] = bundle->memory / PAGE + first + page;
+  must(MAP_GUEST_BLOCK, vm, 0, bundle->guest / PAGE + first, BLOCK / PAGE);
 }
 
 // Whether it continues; `idle` is set if it waits for an interrupt.
@@ -197,8 +213,8 @@ static bool geniezone_run(const struct bundle *bundle, bool *idle) {
   case EXIT_EXCEPTION: {
     // The address of a page fault follows its kind and code.
     uint64_t missing = shared.data / PAGE;
-    if (!lazy || (shared.address & 0xffffffff) != 1) fail("an exception that is not a page fault");
-    must_map(MAP_GUEST, vm, 0, missing - bundle->guest / PAGE + bundle->memory / PAGE, missing, 1);
+    if (!(lazy || blocks) || (shared.address & 0xffffffff) != 1) fail("an exception that is not a page fault");
+    geniezone_give(bundle, missing);
     return true;
   }
   case EXIT_SYSTEM_EVENT: print("GenieZone VM: system event %u\n", shared.address & 0xffffffff); break;
@@ -312,6 +328,7 @@ void guest_main(void) {
     copy((uint8_t *)blob->address, (const uint8_t *)bundle + blob->offset, blob->size);
   }
   lazy = boot_argument("lazy", 0);
+  blocks = boot_argument("blocks", 0);
   const struct call *calls = (const struct call *)((const uint8_t *)bundle + bundle->calls_offset);
   for (uint64_t index = 0; index < bundle->calls; index++) {
     const uint64_t *a = calls[index].arguments;
