@@ -34,8 +34,17 @@ export function listText(
     const contents = rows.map((row) => rowCellText(name, column, row).length);
     return [name, { ...column, width: Math.max((column.title ?? name).length, ...contents) }];
   });
-  const heading = columns.map(([name, column]) => aligned(column, column.title ?? name)).join(" ");
-  return cut(heading, width) + rows.map((row) => rowText(columns, row, width)).join("");
+  return headingText(columns, width) + rows.map((row) => rowText(columns, row, width)).join("");
+}
+
+/** The line of the columns' names. */
+export function headingText(columns: Listed, width: number | undefined): string {
+  return cut(columns.map(([name, column]) => aligned(column, column.title ?? name)).join(" "), width);
+}
+
+/** The columns, wider where a text needs more. */
+export function widened(columns: Listed, text: (column: Listed[number], index: number) => string): Listed {
+  return columns.map((one, index) => [one[0], { ...one[1], width: Math.max(one[1].width ?? 0, text(one, index).length) }]);
 }
 
 export function rowText(columns: Listed, row: ListRow, width: number | undefined): string {

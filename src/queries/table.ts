@@ -64,6 +64,8 @@ export interface Column {
   readonly fact?: object;
   /** Of a `detail`: it holds a list of these. */
   readonly facts?: object;
+  /** Of a `detail`: its lines where a row is shown field by field. */
+  readonly lines?: (value: Json) => readonly string[];
 }
 
 /** A list's columns. */

@@ -8,6 +8,7 @@ import { SLICE_REASONS } from "./facts/slice-reason.ts";
 import { WAITS } from "./facts/wait.ts";
 import { WHO_FACTS } from "./facts/who.ts";
 import { LINUX_TABLES } from "./linux-tables.ts";
+import { messageLines } from "./message-bytes.ts";
 import { VCPU_STATES, VM_STATES } from "./state-words.ts";
 import { VERDICTS } from "./facts/verdict-words.ts";
 import { EVIDENCE, VERDICT_FACTS } from "./facts/verdict.ts";
@@ -531,7 +532,7 @@ export const RPCS = defineTable({
     reply: { kind: "detail", doc: "decoded fields of the reply" },
     calls: { kind: "number", doc: "hypercalls made for it until its reply", optional: true },
     refused_by: { kind: "word", doc: "rm, or hypervisor: a call for it was refused", optional: true },
-    bytes: { kind: "detail", doc: "the messages on the wire, by field: name, hex, filler" },
+    bytes: { kind: "detail", doc: "the messages on the wire, by field: name, hex, filler", lines: messageLines },
   },
 });
 

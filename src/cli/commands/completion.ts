@@ -178,7 +178,7 @@ async function guestOffers(): Promise<Offer[]> {
   const { catalogEntries } = await import("../../catalog/catalog.ts");
   const entries = await catalogEntries();
   return [
-    { word: "demo", help: "three VMs that talk to each other" },
+    { word: "demo", help: "three VMs that communicate" },
     ...entries.map(({ manifest }) => ({ word: manifest.name, help: manifest.about })),
   ];
 }

@@ -4,7 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { checkAnswered, ExitCode, Failure } from "../common/failure.ts";
 import { checkColumns, type ListOptions, watching, withListOptions } from "../common/list-options.ts";
-import { printStreamHeading, printStreamRow, report, reportGaps } from "../common/print.ts";
+import { report, reportGaps, RowStream } from "../common/print.ts";
 import { checkVm, type OpenSession, openSession, withSessionOptions } from "../common/session.ts";
 import { RenamedOption } from "../common/renamed-option.ts";
 import { checkedFilter, parseDuration, parseKinds, parseWhole } from "../common/values.ts";
@@ -74,7 +74,7 @@ async function printEvents({ session, asker }: OpenSession, options: EventOption
     options.vm && isExactly("vm", withoutKind("vm", options.vm)),
     processFilter(options.process),
   ]);
-  if (!json) printStreamHeading(EVENTS, options);
+  const stream = new RowStream(EVENTS, options, json);
   let left = limit, after: string | undefined, gaps = "";
   if (follow && since === undefined) after = (await asker.ask({ table: "events", args: { limit: 1 } })).cursor;
   for (;;) {
@@ -86,7 +86,7 @@ async function printEvents({ session, asker }: OpenSession, options: EventOption
     if (after !== undefined && answer.dropped) report(`el2: ${answer.dropped} events were lost`);
     for (const row of answer.rows) {
       if (left-- <= 0) break;
-      printStreamRow(session.info.name, answer, row, json, options);
+      stream.print(session.info.name, answer, row);
     }
     if (left <= 0 || !follow) return ExitCode.Done;
     after = answer.cursor;

@@ -6,7 +6,7 @@ import { answer } from "./answer.ts";
 import { type CommandContext, examplesText } from "./command.ts";
 import { checkAnswered, ExitCode, failed, Failure } from "./failure.ts";
 import { type ListOptions, withListOptions } from "./list-options.ts";
-import { output, printStreamHeading, printStreamRow, report } from "./print.ts";
+import { output, report, RowStream } from "./print.ts";
 import { type OpenSession, openSession, withSessionOptions } from "./session.ts";
 import { checkedFilter, parseWhole } from "./values.ts";
 import { withoutKind } from "../../queries/ids.ts";
@@ -189,7 +189,7 @@ async function follow(
 ): Promise<number> {
   if (options.watch) throw new Failure("--follow prints new rows, --watch all of them every second", "give one");
   const json = options.json ?? false, isText = text !== undefined && !json && options.output === undefined;
-  if (!json && !isText) printStreamHeading(TABLES[table], options);
+  const stream = isText ? undefined : new RowStream(TABLES[table], options, json);
   let last: Row | undefined;
   for (;; await pause()) {
     const from = last && `${followed.column}>${Number(last[followed.column]) - 1}`;
@@ -202,8 +202,8 @@ async function follow(
     }
     if (new Set(found.rows.map((row) => row.vm)).size > 1) throw new Failure("several VMs have such rows", "name one to follow");
     for (const row of fresh) {
-      if (isText) output(text(row));
-      else printStreamRow(session.info.name, found, row, json, options);
+      if (stream) stream.print(session.info.name, found, row);
+      else if (text) output(text(row));
     }
     last = fresh.at(-1) ?? last;
   }

@@ -2,8 +2,8 @@
 // programs (docs/design/workstation.md §2, "JSON").
 
 import { GAPS } from "../../queries/facts/gap.ts";
-import { cellText } from "../../queries/format.ts";
-import { type Listed, listed, listText, namedColumns, rowText, tsvHeading, tsvRow } from "../../queries/list-text.ts";
+import { cellText, rowCellText } from "../../queries/format.ts";
+import { headingText, type Listed, listed, listText, namedColumns, rowText, tsvHeading, tsvRow, widened } from "../../queries/list-text.ts";
 import type { Answer } from "../../queries/query.ts";
 import { type Json, type Listing, type ListRow, type Row, schemaName, type Table } from "../../queries/table.ts";
 import { TABLES } from "../../queries/tables.ts";
@@ -115,16 +115,27 @@ export function answerJson(session: string, { table, at, rows, dropped, gaps }: 
   return { schema: schemaName(TABLES[table]), session, at, data: rows, dropped, ...gaps && { gaps } };
 }
 
-export function printStreamRow(session: string, answer: Answer, row: Row, json: boolean, list: ListForm = {}): void {
-  const table: Table = TABLES[answer.table];
-  if (json) return output(`${JSON.stringify(answerJson(session, { ...answer, rows: [row] }))}\n`);
-  const shown = shownColumns(table, list);
-  output(list.output === "tsv" ? tsvRow(row, shown) : rowText(shown, row, lineWidth(list)));
-}
+/**
+ * Prints rows of a list as they come, below its heading: columns are as wide as their declaration
+ * says, and as the widest value so far.
+ */
+export class RowStream {
+  #shown: Listed;
 
-/** The heading of a stream with tabs between its values; other streams have none. */
-export function printStreamHeading(table: Table, list: ListForm): void {
-  if (list.output === "tsv") output(tsvHeading(shownColumns(table, list)));
+  constructor(readonly table: Table, readonly list: ListForm, readonly json: boolean) {
+    this.#shown = shownColumns(table, list);
+    if (json) return;
+    if (list.output !== "tsv") this.#shown = widened(this.#shown, ([name, { title }]) => title ?? name);
+    output(list.output === "tsv" ? tsvHeading(this.#shown) : headingText(this.#shown, lineWidth(list)));
+  }
+
+  print(session: string, answer: Answer, row: Row): void {
+    if (this.json) return output(`${JSON.stringify(answerJson(session, { ...answer, rows: [row] }))}\n`);
+    if (this.list.output === "tsv") return output(tsvRow(row, this.#shown));
+    // What follows the last column moves nothing.
+    this.#shown = widened(this.#shown, ([name, column], index) => index < this.#shown.length - 1 ? rowCellText(name, column, row) : "");
+    output(rowText(this.#shown, row, lineWidth(this.list)));
+  }
 }
 
 /** Width of the terminal on stdout; undefined without a terminal. */
@@ -138,7 +149,7 @@ export function fieldsText(table: Table, row: Row): string {
   const width = Math.max(...names.map((name) => name.length));
   const lines = names.flatMap((name) => {
     const value = row[name], column = table.columns[name];
-    if (column.kind === "detail") return detailLines(name.padEnd(width), value);
+    if (column.kind === "detail") return detailLines(name.padEnd(width), column.lines?.(value) ?? value);
     const exact = column.kind === "size" && value !== null ? ` (${value} bytes)` : "";
     return [`${name.padEnd(width)}  ${cellText(column, value)}${exact}`];
   });

@@ -5,17 +5,12 @@ import type { Line } from "./pane.ts";
 import { type Piece, piecesWidth } from "../look/pieces.ts";
 import type { Look, Role } from "../look/theme.ts";
 import { plainText } from "../../queries/format.ts";
-import { type Json, membersOf, type RowOf } from "../../queries/table.ts";
+import type { MessagePart } from "../../abi/rpc/text/message-bytes.ts";
+import { MESSAGE_KINDS, recordedParts } from "../../queries/message-bytes.ts";
+import { membersOf, type RowOf } from "../../queries/table.ts";
 import type { RPCS } from "../../queries/tables.ts";
 
 type RpcRow = RowOf<typeof RPCS>;
-
-/** Bytes of a message that belong together, as `rpc.ls` has them. */
-interface Part {
-  readonly name: string;
-  readonly hex: string;
-  readonly filler: boolean;
-}
 
 /** Inks of the header's fields; others follow in this order, again and again. */
 const INKS: Readonly<Record<string, Role>> = { header: "dim", seq: "link", message: "accent" };
@@ -23,17 +18,16 @@ const FIELD_INKS: readonly Role[] = ["vm2", "vm3", "vm4", "vm5", "vm6", "vm7"];
 /** Columns of the names of messages, and of fields. */
 const KIND = 9;
 const NAME = 12;
-const KINDS = ["request", "reply", "notification"] as const;
 
 /** The bytes of the messages, a blank line, and their fields with values. */
 export function byteLines(row: RpcRow, width: number, { glyphs }: Look): Line[] {
-  const messages = KINDS.flatMap((kind) => {
-    const parts = partsOf(row.bytes, kind);
+  const messages = MESSAGE_KINDS.flatMap((kind) => {
+    const parts = recordedParts(row.bytes, kind);
     return parts.length ? [{ kind, parts }] : [];
   });
   if (!messages.length) return [{ text: "Its bytes were not recorded.", role: "dim" }];
   const inks = inksOf(messages.flatMap(({ parts }) => parts), row.refused);
-  const ink = ({ name, filler }: Part): Role => filler ? "faint" : inks.get(name) ?? "text";
+  const ink = ({ name, filler }: MessagePart): Role => filler ? "faint" : inks.get(name) ?? "text";
   const hex = messages.flatMap(({ kind, parts }) => hexLines(kind === "notification" ? "" : kind, parts, ink, width));
   const seen = new Set<string>();
   const legend = messages.flatMap(({ kind, parts }) =>
@@ -53,13 +47,7 @@ export function byteLines(row: RpcRow, width: number, { glyphs }: Look): Line[] 
   return [...hex, { text: "" }, ...legend];
 }
 
-function partsOf(bytes: Json, kind: string): readonly Part[] {
-  const parts = membersOf(bytes)[kind];
-  if (!Array.isArray(parts)) return [];
-  return parts.map(membersOf).map(({ name, hex, filler }) => ({ name: String(name), hex: String(hex), filler: filler === true }));
-}
-
-function inksOf(parts: readonly Part[], refused: boolean): Map<string, Role> {
+function inksOf(parts: readonly MessagePart[], refused: boolean): Map<string, Role> {
   const inks = new Map<string, Role>(Object.entries(INKS)).set("error", refused ? "bad" : "ok");
   let next = 0;
   for (const { name, filler } of parts) if (!filler && !inks.has(name)) inks.set(name, FIELD_INKS[next++ % FIELD_INKS.length]);
@@ -67,7 +55,7 @@ function inksOf(parts: readonly Part[], refused: boolean): Map<string, Role> {
 }
 
 /** Bytes one blank apart, fields two: colors are not needed to tell them apart. */
-function hexLines(kind: string, parts: readonly Part[], ink: (part: Part) => Role, width: number): Line[] {
+function hexLines(kind: string, parts: readonly MessagePart[], ink: (part: MessagePart) => Role, width: number): Line[] {
   const lines: Piece[][] = [[{ text: kind.padEnd(KIND), role: "dim" }]];
   for (const part of parts) {
     const bytes = part.hex.match(/../g) ?? [];
@@ -82,7 +70,7 @@ function hexLines(kind: string, parts: readonly Part[], ink: (part: Part) => Rol
 }
 
 /** The value of a field: that of the decoded message, else its digits. */
-function valueOf(row: RpcRow, kind: typeof KINDS[number], { name, hex }: Part): string {
+function valueOf(row: RpcRow, kind: typeof MESSAGE_KINDS[number], { name, hex }: MessagePart): string {
   if (name === "header") return `version 1, ${kind}`;
   if (name === "seq") return littleEndian(hex);
   if (name === "message") return `${littleEndian(hex)} ${row.msg}`;

@@ -5,7 +5,7 @@ import { encodePackets, PacketType, RPC_HEADER_SIZE, type RpcMessage } from "../
 import type { Span } from "../layout.ts";
 
 /** Bytes of a message that belong together. */
-interface MessagePart {
+export interface MessagePart {
   readonly name: string;
   /** Hexadecimal digits. */
   readonly hex: string;

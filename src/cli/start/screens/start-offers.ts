@@ -61,7 +61,7 @@ export async function startOffers(from?: string): Promise<StartOffers> {
         title: "Run",
         command: "run WHAT",
         rows: [
-          { name: "demo", detail: "five VMs that communicate: host, hello, ping, pong, rm", deed: { kind: "run", what: "demo" } },
+          { name: "demo", detail: "three VMs that communicate: hello, ping, pong", deed: { kind: "run", what: "demo" } },
           { name: "tour", detail: "learn the screens: it says what to press, and waits", deed: { kind: "tour" } },
           ...filesOf(/(?<!\.test)\.toml$/).map(({ path }): StartRow => ({
             name: path,

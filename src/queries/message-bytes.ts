@@ -1,0 +1,22 @@
+// The bytes of messages as `rpc.ls` has them: by field, for each message of a request.
+
+import type { MessagePart } from "../abi/rpc/text/message-bytes.ts";
+import { type Json, membersOf } from "./table.ts";
+
+/** Messages that a row may have, in their order. */
+export const MESSAGE_KINDS = ["request", "reply", "notification"] as const;
+
+/** The parts of a message; none if its bytes were not recorded. */
+export function recordedParts(bytes: Json, kind: string): readonly MessagePart[] {
+  const parts = membersOf(bytes)[kind];
+  if (!Array.isArray(parts)) return [];
+  return parts.map(membersOf).map(({ name, hex, filler }) => ({ name: String(name), hex: String(hex), filler: filler === true }));
+}
+
+/** A line for each message: `request  header=2101 seq=0700 message=04000056 vmid=8000 0000`. */
+export function messageLines(bytes: Json): string[] {
+  return MESSAGE_KINDS.flatMap((kind) => {
+    const parts = recordedParts(bytes, kind).map(({ name, hex, filler }) => filler ? hex : `${name}=${hex}`);
+    return parts.length ? [`${kind}  ${parts.join(" ")}`] : [];
+  });
+}
