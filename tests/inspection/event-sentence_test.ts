@@ -31,6 +31,25 @@ Deno.test("an interrupt is raised with the reason that its source has", () => {
   );
 });
 
+Deno.test("a fault that a rule injects is said with its operation and its effect", () => {
+  const hit = (rule: string, fields: TraceEvent["fields"]) => event("rule", "injected", { inject: "inject:1", rule, hit: 1, ...fields });
+  const virq = "virq vm=ping nth=5 -> lose";
+  assert.equal(
+    hit(virq, { vm: "ping", intid: 27, vcpu: "ping/0", source: "vcpu:ping/0", why: "vtimer" }),
+    `inject:1: irq:ping/27 (vtimer) is lost, by ${virq}`,
+  );
+  const rpc = "rpc msg=MEM_LEND nth=2 -> NOMEM";
+  assert.equal(hit(rpc, { msg: "MEM_LEND", vm: "host", seq: 3 }), `inject:1: MEM_LEND of host gets NOMEM, by ${rpc}`);
+  const delay = "hvc name=msgqueue_send -> delay 20us";
+  assert.equal(
+    hit(delay, { name: "msgqueue_send", vm: "ping", vcpu: "ping/0" }),
+    `inject:1: msgqueue_send of ping/0 comes 20us later, by ${delay}`,
+  );
+  assert.equal(hit("dev=a/blk0 -> die", { dev: "a/blk0", op: "read" }), "inject:1: read of a/blk0 ends its device, by dev=a/blk0 -> die");
+  const alloc = "alloc what=page -> NOMEM";
+  assert.equal(hit(alloc, { what: "page", amount: 1 }), `inject:1: an allocation of page (1) gets NOMEM, by ${alloc}`);
+});
+
 Deno.test("vcpu_run says how the vCPU came back, and an access who answers it", () => {
   const state = (vcpu_state: number, state_data_0 = 0n, state_data_1 = 0n, state_data_2 = 0n) =>
     event("hvc", "vcpu_run", { vcpu: "vcpu:ping/0" }, { vcpu_state, state_data_0, state_data_1, state_data_2 });

@@ -4,6 +4,7 @@
 import type { UndefinedInstruction } from "../../core/boot.ts";
 import { endedByOwnWill, type HostEvent } from "../../host/interface.ts";
 import type { Hypervisor, Vcpu } from "../../hypervisor/boot.ts";
+import { eventSentence } from "../../inspection/trace/event-sentence.ts";
 import { fieldsText } from "../../inspection/readers/read-trace.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { BOOT_FINDINGS, type BootFinding } from "../../queries/facts/boot-finding.ts";
@@ -29,7 +30,7 @@ export class EventNotes {
     const hypervisor = this.hypervisor();
     hypervisor.trace.listen(
       ["rule"],
-      ({ time, vcpu, name, fields }) => this.#tell(time, "rule", vcpu, `${name} ${fieldsText(fields)}`, true),
+      (event) => this.#tell(event.time, "rule", event.vcpu, eventSentence(event) ?? `${event.name} ${fieldsText(event.fields)}`, true),
     );
     hypervisor.onUnmappedDevice = (vcpu, pa) => this.#unmapped(vcpu, paId(pa));
     hypervisor.onUnmappedMemory = (vcpu, ipa) => this.#unmapped(vcpu, withKind("ipa", `0x${ipa.toString(16)}`));

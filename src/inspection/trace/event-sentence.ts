@@ -2,6 +2,8 @@
 // the rest.
 
 import { blocksText } from "../../queries/facts/wait.ts";
+import { FAULT_KINDS, type FaultKind } from "../../abi/faults.ts";
+import { irqId } from "../../abi/ids.ts";
 import type { BlockCode, TraceEvent, TraceFields } from "../../abi/trace.ts";
 import { VcpuRunState } from "../../abi/words.ts";
 import { UNSEEN } from "./event-log.ts";
@@ -25,6 +27,7 @@ const SENTENCES: { readonly [kind: string]: Sentence | undefined } = {
     const call = `${task(fields)} ${name}(${Array.isArray(fields.args) ? fields.args.join(", ") : ""})`;
     return result ? `${call} = ${result.code < 0 && result.name.startsWith("E") ? `-1 ${result.name}` : result.name}` : call;
   },
+  rule: ({ name, fields }) => name === "injected" ? injected(fields) : undefined,
   task: ({ name, fields }) => `${task(fields)} ${taskChange(name, fields)}`,
   hvc: ({ name, fields, result }) => {
     if (name !== "vcpu_run" || !result?.fields) return undefined;
@@ -64,6 +67,28 @@ function taskChange(name: string, fields: TraceFields): string {
     default:
       return `sends ${fields.signal} to ${task({ comm: fields.to_comm, pid: fields.to })}`;
   }
+}
+
+/** The operation that a rule has hit, by the rule's kind; fields are those of docs/fault-injection.md. */
+const OPERATIONS: { readonly [K in FaultKind]: (fields: TraceFields) => string } = {
+  hvc: ({ name, vcpu }) => `${name} of ${vcpu}`,
+  rpc: ({ msg, vm }) => `${msg} of ${vm}`,
+  ioctl: ({ name }) => String(name),
+  alloc: ({ what, amount }) => `an allocation of ${what} (${amount})`,
+  virq: ({ vm, intid, why }) => `${irqId(String(vm), Number(intid))} (${why})`,
+  dev: ({ dev, op }) => `${op} of ${dev}`,
+  assign: ({ from, to }) => `the move from ${from} to ${to}`,
+};
+
+/** What became of it, by the rule's effect; else an error is its answer. */
+const EFFECTS: Readonly<Record<string, string>> = { lose: "is lost", double: "is doubled", die: "ends its device" };
+
+function injected({ inject, rule, ...fields }: TraceFields): string | undefined {
+  const [, start, effect] = /^(\w+).*->\s*(.+?)\s*$/.exec(String(rule)) ?? [];
+  const kind = FAULT_KINDS.find((kind) => kind === start);
+  if (!kind) return undefined;
+  const became = EFFECTS[effect] ?? (effect.startsWith("delay ") ? `comes ${effect.slice("delay ".length)} later` : `gets ${effect}`);
+  return `${inject}: ${OPERATIONS[kind](fields)} ${became}, by ${rule}`;
 }
 
 /** Another vCPU runs on a physical CPU. */
