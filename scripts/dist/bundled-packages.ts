@@ -52,8 +52,12 @@ function hex(integrity: string): string {
   return Uint8Array.fromBase64(integrity.replace(/^sha512-/, "")).toHex();
 }
 
-/** The notices as a text file. */
-export function noticesText(packages: readonly BundledPackage[]): string {
+/** The notices as a text file. The LGPL-3.0 adds to the GPL-3.0, whose text goes with it. */
+export async function noticesText(packages: readonly BundledPackage[]): Promise<string> {
   const parts = packages.map(({ name, version, license, notice }) => `${name} ${version} (${license})\n\n${notice}\n`);
+  if (packages.some(isLesser)) parts.push(await Deno.readTextFile(new URL("gpl-3.0-license.txt", import.meta.url)));
   return `The file el2.js contains these packages of npm.\n\n${parts.join(`\n${"-".repeat(72)}\n\n`)}`;
 }
+
+/** Whether a package's license refers to the GNU General Public License, version 3. */
+export const isLesser = ({ license }: BundledPackage): boolean => /\bLGPL-3\.0/.test(license);

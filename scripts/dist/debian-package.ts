@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { manualPages } from "../reference/pages.ts";
 import { VERSION } from "../../src/support/version.ts";
 import { ar, type Entry, gzip, tarGzip, withFolders } from "./archives.ts";
-import type { BundledPackage } from "./bundled-packages.ts";
+import { type BundledPackage, isLesser } from "./bundled-packages.ts";
 import { type Build, outputOf } from "./common.ts";
 import { RUN_FLAGS } from "./one-file.ts";
 import { probeEntries } from "../launch/code-probe.ts";
@@ -41,6 +41,9 @@ export DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1 ${ENVIRONMENT}
 exec ${lib}/deno run -q ${RUN_FLAGS} ${lib}/el2.js "$@"
 `;
 }
+
+/** What the engine is linked with, by name and SPDX license. */
+const ENGINE_PARTS = ["V8 (BSD-3-Clause)", "ICU (Unicode-3.0)", "SQLite (public domain)", "AWS-LC (Apache-2.0 OR ISC)", "zlib (Zlib)"];
 
 /** Overrides for lintian: deno is one program built by its authors, with its libraries inside. */
 const OVERRIDES = `# The runtime is the binary that its authors publish, with its libraries linked in.
@@ -107,7 +110,8 @@ function maintainer(): string {
 async function copyright(packages: readonly BundledPackage[]): Promise<string> {
   const license = await Deno.readTextFile(new URL("deno-license.txt", import.meta.url));
   const field = (value: string) => value.split("\n").map((line) => line.trim() === "" ? " ." : ` ${line}`).join("\n");
-  const notices = packages.map(({ name, version, license, notice }) => `${name} ${version} (${license}):\n\n${notice}`).join("\n\n");
+  const notices = packages.map(({ name, version, license, notice }) => `${name} ${version} (${license}):\n\n${notice}`);
+  if (packages.some(isLesser)) notices.push("On Debian systems, the text of the GPL-3 is in\n/usr/share/common-licenses/GPL-3.");
   return `Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: el2
 
@@ -122,8 +126,11 @@ Copyright: 2018-2026 the Deno authors
 License: MIT
 ${field(license.trim())}
 Comment:
+ The program contains ${ENGINE_PARTS.join(", ")}, and
+ packages of Rust; Deno's sources name their authors and licenses.
+ .
  el2.js contains these packages of npm.
  .
-${field(notices)}
+${field(notices.join("\n\n"))}
 `;
 }

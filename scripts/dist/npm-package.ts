@@ -42,7 +42,7 @@ export async function npmPackage({ folder, bundle }: Build, packages: readonly B
   await npmLauncher(`${here}/${programs[0]}`);
   for (const machine of PROBE_MACHINES) await Deno.writeFile(`${here}/${probeName(machine)}`, codeProbe(machine));
   for (const name of ["LICENSE", "README.md"]) await Deno.copyFile(`${ROOT}${name}`, `${here}/${name}`);
-  await Deno.writeTextFile(`${here}/THIRD-PARTY-NOTICES.txt`, noticesText(packages));
+  await Deno.writeTextFile(`${here}/THIRD-PARTY-NOTICES.txt`, await noticesText(packages));
   // The archive has the modes of the files, which depend on umask.
   for await (const { name } of Deno.readDir(here)) await Deno.chmod(`${here}/${name}`, programs.includes(name) ? 0o755 : 0o644);
   await outputOf("npm pack", "npm", ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder], here);
