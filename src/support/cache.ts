@@ -64,16 +64,16 @@ export interface ListedFile {
 }
 
 /**
- * The files of a folder, the one that was written last first; none if there is no such folder.
- * Others may remove them meanwhile.
+ * The regular files of a folder, the one that was written last first; none if there is no such
+ * folder. Others may remove them meanwhile. Opening a pipe would wait for its writer.
  */
 export function newestFirst(folder: string): ListedFile[] {
   const names = unlessGone(() => Array.from(Deno.readDirSync(folder), ({ name }) => name)) ?? [];
   const files = names.map((name) => {
     const path = `${folder}/${name}`;
     return unlessGone(() => {
-      const { size, mtime } = Deno.statSync(path);
-      return { name, path, size, written: mtime?.getTime() ?? 0 };
+      const { isFile, size, mtime } = Deno.statSync(path);
+      return isFile ? { name, path, size, written: mtime?.getTime() ?? 0 } : undefined;
     });
   });
   return files.filter((file) => file !== undefined).sort((a, b) => b.written - a.written);

@@ -1,7 +1,7 @@
 // Folders of caches: which files stay.
 
 import assert from "node:assert/strict";
-import { keepNewest, readIfThere } from "../../src/support/cache.ts";
+import { keepNewest, newestFirst, readIfThere } from "../../src/support/cache.ts";
 import { inFolder } from "./temporary-folder.ts";
 
 Deno.test("files that a killed process left do not push complete ones out, and go when they are old", async () => {
@@ -50,4 +50,15 @@ Deno.test("a cached file that is replaced by a pipe is gone, and nothing waits f
     assert.equal(readIfThere(`${folder}/pipe`), undefined);
     assert.ok(performance.now() - began < 1000);
     assert.equal(readIfThere(`${folder}/none`), undefined);
+  }));
+
+Deno.test("a pipe or a folder among the files of a cache is neither opened nor removed", () =>
+  inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/a.code`, "");
+    await Deno.mkdir(`${folder}/b.code/inside`, { recursive: true });
+    const { success } = await new Deno.Command("mkfifo", { args: [`${folder}/c.code`] }).output();
+    assert.ok(success);
+    assert.deepEqual(newestFirst(folder).map(({ name }) => name), ["a.code"]);
+    keepNewest(folder, 0);
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["b.code", "c.code"]);
   }));
