@@ -63,7 +63,7 @@ export async function fetchDebianDisk(
     await configureTree(tree.folder, release);
 
     const image = `${work}/root.img`;
-    progress?.(0, "the file system");
+    progress?.(0, "making the file system");
     await makeExt4(tools, image, {
       tree: tree.folder,
       owners: tree.owners,
@@ -75,7 +75,7 @@ export async function fetchDebianDisk(
       inodes: DISK_INODES,
       label: "debian",
     });
-    progress?.(100, "the file system");
+    progress?.(100, "making the file system");
     await Deno.remove(tree.folder, { recursive: true });
     const initrd = busyboxArchive(busybox.binary, DISK_INIT, kernel.modules);
     await boot({ image: kernel.image, initrd, disk: image, packages: tree.packages.length, progress });

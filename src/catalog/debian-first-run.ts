@@ -29,7 +29,7 @@ const SHOWN = 2000;
  * @throws FirstBootFailed
  */
 export function configureDisk({ image, initrd, disk, packages, progress }: FirstBoot): void {
-  const what = "packages configured in the guest";
+  const what = "configuring packages in the guest";
   const machine = new PrimaryMachine({
     image,
     initrd,

@@ -42,7 +42,7 @@ export async function unpackRoot(
   const entries: DebEntry[] = [];
   const packages: CatalogPackage[] = [];
   for (const [index, deb] of debs.entries()) {
-    progress?.(Math.round(100 * index / debs.length), "unpacking");
+    progress?.(Math.round(100 * index / debs.length), "unpacking packages");
     const file = new Deb(deb);
     const fields = await file.fields();
     const own = await file.unpack(folder);
@@ -51,7 +51,7 @@ export async function unpackRoot(
     packages.push({ name: fields.get("Package")!, version: fields.get("Version")!, sha256: await sha256(await Deno.readFile(deb)) });
     status.push(await statusParagraph(fields, folder));
   }
-  progress?.(100, "unpacking");
+  progress?.(100, "unpacking packages");
   await mergeUsr(folder);
   for (const name of ["available", "diversions", "statoverride"]) await Deno.writeTextFile(`${folder}/${DPKG}/${name}`, "");
   await Deno.writeTextFile(`${folder}/${DPKG}/status`, status.join("\n"));

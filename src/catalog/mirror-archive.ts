@@ -9,7 +9,7 @@ import { decompressed, type PackageFields, parseFields } from "./deb.ts";
 import { DEBIAN_KEYS, readRelease } from "./release-file.ts";
 import { fetchSmall, transfer, type WantedFile } from "./transfer.ts";
 
-/** Reports 0..100, the name of the download, and its received part. */
+/** Reports 0..100, the work in words such as "fetching package lists", and its finished part. */
 export type FetchProgress = (percent: number, what: string, detail?: string) => void;
 
 interface MirrorOptions {
@@ -53,7 +53,7 @@ export class MirrorArchive {
   /** Fetches the package lists. */
   async update(): Promise<void> {
     const { suite, architecture, progress, keys = DEBIAN_KEYS, keep, unfinished } = this.#options;
-    const what = "package lists";
+    const what = "fetching package lists";
     progress?.(0, what);
     const folder = `dists/${suite}`;
     const inRelease = await fetchSmall(`${this.#url}${folder}/InRelease`, MOST_OF_RELEASE);
@@ -99,7 +99,7 @@ export class MirrorArchive {
     await Deno.mkdir(folder, { recursive: true });
     const wanted = await Promise.all(names.map((name) => this.show(name)));
     const all = wanted.reduce((sum, fields) => sum + Number(fields.get("Size")), 0);
-    const what = names.length === 1 ? names[0] : `${names.length} packages`;
+    const what = `fetching ${names.length === 1 ? names[0] : `${names.length} packages`}`;
     const paths: string[] = [], rate = new Rate("bytes");
     let before = 0;
     for (const fields of wanted) {

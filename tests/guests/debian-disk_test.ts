@@ -31,7 +31,7 @@ async function interruptedFetch(cache: string): Promise<void> {
   let text = "";
   for await (const part of child.stderr.pipeThrough(new TextDecoderStream())) {
     text += part;
-    if (text.includes("configured in the guest")) child.kill("SIGKILL");
+    if (text.includes("configuring packages in the guest")) child.kill("SIGKILL");
   }
   await child.stdout.cancel();
   const { signal } = await child.status;

@@ -182,7 +182,8 @@ class AddedFiles {
     if (!isUrl(named)) return named;
     const name = named.replace(/#.*/, "").split("/").at(-1)!;
     const rate = new Rate("bytes");
-    const progress = (done: number, all: number) => this.#progress(Math.floor(done / Math.max(all, 1) * 100), name, rate.of(done, all));
+    const progress = (done: number, all: number) =>
+      this.#progress(Math.floor(done / Math.max(all, 1) * 100), `fetching ${name}`, rate.of(done, all));
     const path = await fetchUrl(named, progress).catch((error) => refused("add", error));
     if (!this.#fetched.includes(path)) this.#fetched.push(path);
     return path;
@@ -245,13 +246,13 @@ function progressLine(): (percent: number, what: string, detail?: string) => voi
       // The end of a file's transfer is often also that of the whole: one line stays.
       if (percent === 100 && what === ended) return;
       ended = percent === 100 ? what : "";
-      const line = `fetching ${what}: ${percent} %${detail === undefined ? "" : `, ${detail}`}`;
+      const line = `${what}: ${percent} %${detail === undefined ? "" : `, ${detail}`}`;
       if (line === last) return;
       last = line;
       progress(line, percent === 100);
     } else if (what !== last) {
       last = what;
-      report(`fetching ${what}`);
+      report(what);
     }
   };
 }
