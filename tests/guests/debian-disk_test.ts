@@ -7,6 +7,8 @@ import { fileSha256 } from "../../src/support/cache.ts";
 import { ConsoleProgram, DISK_PROMPT } from "../support/console.ts";
 import { buildRepository } from "../support/debian-repository.ts";
 import { el2Command } from "../support/el2.ts";
+import { sha256 } from "../../src/support/sha256.ts";
+import { buildMirror, fileAnswer, serving, signed } from "../support/signed-mirror.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const BOOT = 600;
@@ -88,6 +90,31 @@ async function usesNetworkAndShare(cache: string, work: string): Promise<void> {
 }
 
 /**
+ * apt accepts a repository whose release file is of this day alone: the guest has the computer's
+ * clock.
+ */
+async function updatesPackages(console: ConsoleProgram, work: string, url: string): Promise<void> {
+  const folder = `${work}/today`;
+  const { list, privateKey, publicKey } = await buildMirror(folder, [{ name: "el2-today", file: "usr/share/el2/today" }]);
+  const day = 86_400_000, at = (time: number) => new Date(time).toUTCString().replace("GMT", "UTC");
+  const release = [
+    ...["Origin: el2", "Suite: stable", "Codename: stable", "Architectures: arm64", "Components: main"],
+    `Date: ${at(Date.now() - 3_600_000)}`,
+    `Valid-Until: ${at(Date.now() + day)}`,
+    `SHA256:\n ${await sha256(list)} ${list.length} main/binary-arm64/Packages.gz\n`,
+  ].join("\n");
+  await Deno.writeTextFile(`${folder}/dists/stable/InRelease`, await signed(release, privateKey));
+  await console.type(`cat > /etc/apt/today.asc <<'END'\n${publicKey.replaceAll("\r", "").trim()}\nEND`);
+  await console.expect(DISK_PROMPT, COMMAND);
+  await console.type(
+    `echo 'deb [signed-by=/etc/apt/today.asc] ${url} stable main' > /etc/apt/sources.list; apt-get update; echo update-$?`,
+  );
+  await console.expect(/Get:\d+ .* stable InRelease[^]*update-0\n/, COMMAND);
+  await console.type("apt-get install -y el2-today; cat /usr/share/el2/today");
+  await console.expect(/contents of el2-today/, COMMAND);
+}
+
+/**
  * Synchronized data survives the kill of the program, and the file system needs only its journal.
  */
 async function survivesPowerCut(cache: string, work: string): Promise<void> {
@@ -97,8 +124,11 @@ async function survivesPowerCut(cache: string, work: string): Promise<void> {
   const images = [`${guest}/Image`, "--initrd", `${guest}/initrd`, "--append", "console=ttyAMA0 root=/dev/vda"];
   let written: string;
   {
-    await using console = login(cache, "boot", ...images, "--disk", disk, "--memory", "512MiB");
+    await using console = login(cache, "boot", ...images, "--disk", disk, "--net", "user,host=yes", "--memory", "512MiB");
     await logIn(console);
+    await serving((request) => fileAnswer(`${work}/today`, request), async (url) => {
+      await updatesPackages(console, work, url.replace("127.0.0.1", "10.0.2.2"));
+    });
     await console.type(`dd if=/dev/urandom of=/root/f bs=1M count=${FILE_MIB} 2>/dev/null; sync; sha256sum /root/f`);
     [, written] = await console.expect(/([0-9a-f]{64}) {2}\/root\/f$/m, COMMAND);
   }
@@ -136,7 +166,7 @@ if (LONG) {
     });
   }
 
-  Deno.test("a Debian with a disk is built from packages, runs with network and share, installs a package, and survives a power cut", async () => {
+  Deno.test("a Debian with a disk is built from packages, runs with network and share, updates and installs packages, and survives a power cut", async () => {
     const work = await Deno.makeTempDir({ prefix: "el2-debian-disk-" });
     const cache = `${work}/cache`;
     try {
