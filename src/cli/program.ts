@@ -152,9 +152,36 @@ function strict(commands: Command["commands"], all = commands): void {
         const text = problemText({ what: `unknown option "${flag}"`, wayOut });
         return command.error(text, { code: "commander.unknownOption" });
       },
+      unknownCommand(): never {
+        const [typed] = command.args, names = namesOf(command), meant = names.find((name) => SUBCOMMANDS.get(name)?.includes(typed));
+        const wayOut = meant ? `did you mean ${JSON.stringify(meant)}?` : didYouMean(typed, names, `there are ${names.join(", ")}`);
+        const text = problemText({ what: `unknown command ${JSON.stringify(typed)} of el2 ${command.name()}`, wayOut });
+        return command.error(text, { code: "commander.unknownCommand" });
+      },
     });
     strict(command.commands, all);
   }
+}
+
+/** Words of other programs for commands below a group. */
+const SUBCOMMANDS: ReadonlyMap<string, readonly string[]> = new Map(Object.entries({
+  ls: ["list", "ps", "all"],
+  show: ["info", "get", "inspect", "describe", "status"],
+  stop: ["shutdown", "poweroff", "off"],
+  kill: ["destroy", "terminate", "delete", "rm"],
+  reset: ["restart", "reboot"],
+  save: ["create", "take"],
+  load: ["restore", "revert"],
+  read: ["dump", "peek"],
+  write: ["poke"],
+  regs: ["registers"],
+  stack: ["backtrace", "bt"],
+  ps: ["tasks", "processes"],
+  log: ["dmesg"],
+}));
+
+function namesOf(command: Command["commands"][number]): string[] {
+  return command.createHelp().visibleCommands(command).map((one) => one.name()).filter((name) => name !== "help");
 }
 
 const optionsOf = ({ options }: Command["commands"][number]) => options.flatMap(({ long, hidden }) => long && !hidden ? [long] : []);

@@ -16,6 +16,8 @@ const MISTAKES: readonly [args: string, says: RegExp][] = [
   ["start", /el2 up WHAT starts a session/],
   ["constructor", /unknown command "constructor"; list the commands with el2 --help/],
   ["help no-such-command", /unknown command "no-such-command"/],
+  ["vm list", /^el2: unknown command "list" of el2 vm; did you mean "ls"\?\n/],
+  ["snapshot sav x", /^el2: unknown command "sav" of el2 snapshot; did you mean "save"\? There are save, load, /],
   ["boot no-such-file", /kernel no-such-file: no such file/],
   [`boot ${NOT_AN_IMAGE}`, /not an arm64 Linux Image/],
   ["boot .", /kernel \.: is a folder/],
