@@ -187,7 +187,8 @@ function checkMemory({ file, spoilt }: Known, errors: KeyErrors): void {
     const range = `${formatSize(MINIMUM_PLATFORM_MEMORY)}..${formatSize(MAXIMUM_PRIMARY_MEMORY)}`;
     errors.atValue(["machine", "memory"], { code: "value", key: "memory", shown: `"${has}"`, fact: { code: "outside", range } });
   } else if (needed > file.machine.memory && !unknown) {
-    errors.atValue(["machine", "memory"], ruled(`memory "${has}" is under the ${formatSize(needed)} that host and VMs need together`));
+    const what = `memory "${has}" is under the ${formatSize(needed)} that host and VMs need together`;
+    errors.atValue(["machine", "memory"], ruled(what, `use [machine] memory = "${formatSize(needed)}" or more`));
   }
 }
 
