@@ -144,6 +144,7 @@ function registerList(guests: Command): void {
         for (const [index, { manifest, folder }] of entries.entries()) {
           output(`${options.json ? documentText(GUEST, rows[index]) : describe(manifest, folder).join("\n")}\n`);
         }
+        if (!entries.length && !options.json) report("el2: no guest is in the cache; fetch one with el2 guests fetch debian");
       });
       for (const entry of options.check ? entries : []) {
         const damaged = await damagedFiles(entry);
@@ -230,9 +231,15 @@ function describe(manifest: Manifest, folder = ""): string[] {
   const width = Math.max(...manifest.files.map(({ name }) => name.length));
   return [
     `${manifest.name}  ${manifest.about}${folder && `  ${folder}`}`,
-    ...manifest.files.map(({ name, size, sha256 }) => `  ${name.padEnd(width)} ${String(size).padStart(10)}  ${sha256}`),
+    ...manifest.files.map(({ name, size, sha256 }) => {
+      const use = USES.get(name);
+      return `  ${name.padEnd(width)} ${String(size).padStart(10)}  ${sha256}${use === undefined ? "" : `  ${use}`}`;
+    }),
   ];
 }
+
+/** What files of the catalog's guests are for, where the name does not say it. */
+const USES: ReadonlyMap<string, string> = new Map([["initrd-virtio", "for el2 boot with --disk or --net: it has their drivers"]]);
 
 /**
  * A progress callback that writes to stderr: one line rewritten on a terminal, one line per file

@@ -24,6 +24,7 @@ Deno.test("guests fetch from a mirror that does not answer fails with the reason
     assert.doesNotMatch(stderr, /\bat .*\.ts:\d+/, "no stack trace");
     const listed = await el2("guests", "ls");
     assert.deepEqual([listed.code, listed.stdout], [0, ""]);
+    assert.equal(listed.stderr, "el2: no guest is in the cache; fetch one with el2 guests fetch debian\n");
   } finally {
     if (before === undefined) Deno.env.delete("EL2_CACHE");
     else Deno.env.set("EL2_CACHE", before);
