@@ -43,7 +43,8 @@ export function chainOf({ chain }: Pick<RowOf<typeof REASONS>, "chain">): v.Infe
   return v.parse(steps, chain);
 }
 
-export function reasonLines(row: RowOf<typeof REASONS>): ReasonLine[] {
+/** @param over whether the run has no session any more that its command could ask */
+export function reasonLines(row: RowOf<typeof REASONS>, over = false): ReasonLine[] {
   const at = `${row.id}  t=${timeText(Number(row.t))}s`;
   const chain = chainOf(row);
   const ended = row.ended === null ? [] : [`${row.ended} ended: ${row.err}`];
@@ -65,6 +66,6 @@ export function reasonLines(row: RowOf<typeof REASONS>): ReasonLine[] {
   add("values", plainText(row.values));
   if (row.shared_errno !== null) add("hidden", `the caller gets the same error for ${row.shared_errno} different causes`);
   add("way out", row.way_out);
-  add("go there", row.command);
+  if (!over) add("go there", row.command);
   return lines;
 }

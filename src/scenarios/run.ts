@@ -145,7 +145,7 @@ export class ScenarioRun {
   #explained({ message, details }: StepFailure): { message: string; details: string[] } {
     const sick = rowsOf(DIAGNOSES, this.system.inspector.answer({ table: "diagnose", args: { filter: "healthy=no" } }));
     const reasons = rowsOf(REASONS, this.system.inspector.answer({ table: "why", args: { filter: "failed=yes", limit: REASONS_TOLD } }));
-    const why = reasons.toReversed().flatMap((row) => reasonLines(row).map(({ text }) => text));
+    const why = reasons.toReversed().flatMap((row) => reasonLines(row, true).map(({ text }) => text));
     const [first] = sick.map((row) => diagnosisLines(row)[0]);
     return {
       message: first === undefined ? message : `${first}; ${message}`,

@@ -15,7 +15,10 @@ Deno.test("a run that fails with the image of the failed runs before it says so,
     const run = async (...more: string[]) => {
       const { code, stderr } = await el2("run", STALE, "--headless", "--turbo", "--recordings", folder, ...more);
       assert.equal(code, 1, stderr);
-      return { says: SAYS.exec(stderr)?.slice(1), path: /el2 replay (\S+) --tui shows it, and goes back in it$/m.exec(stderr)![1] };
+      return {
+        says: SAYS.exec(stderr)?.slice(1),
+        path: /el2 replay (\S+) --tui shows it, and goes back in it(?:: .*)?$/m.exec(stderr)![1],
+      };
     };
     const first = await run(), second = await run("--set", "machine.seed=2"), third = await run();
     assert.deepEqual([first.says, second.says, third.says], [undefined, [first.path, "1"], [first.path, "2"]]);

@@ -225,7 +225,7 @@ class HeadlessRun {
     }
     const rows = rowsOf(REASONS, await asked);
     if (rows.length === 0 && verdicts.length === 0) return;
-    for (const row of rows.toReversed()) for (const { text } of reasonLines(row)) report(text);
+    for (const row of rows.toReversed()) for (const { text } of reasonLines(row, true)) report(text);
     const path = failureRecording(this.options.title ?? "run", this.options.recordings);
     if (path === undefined) return;
     const error = await this.#asker.saveRecording(path);
@@ -233,7 +233,8 @@ class HeadlessRun {
     const { unchangedImages } = await import("../../../recordings/unchanged-images.ts");
     const { since, runs } = unchangedImages(path) ?? {};
     if (since !== undefined) report(`el2: the images are unchanged since ${since}, ${runs} failed ${runs === 1 ? "run" : "runs"} ago`);
-    report(`el2: recorded; el2 replay ${path} --tui shows it, and goes back in it`);
+    const command = rows.find(({ command }) => command !== null)?.command;
+    report(`el2: recorded; el2 replay ${path} --tui shows it, and goes back in it${command ? `: ${command}` : ""}`);
   }
 
   /**
