@@ -41,7 +41,7 @@ Deno.test("rpc send asks the resource manager as the host does, and prints what 
   assert.deepEqual([refused.code, /res +0x02 NORESOURCE/.test(refused.stdout)], [1, true]);
   assert.match(
     refused.stdout,
-    /\nbytes +request  header=2101 seq=\w{4} message=\w{8} vmid=9900 0000\n +reply  header=\w+ .*error=02000000\b/,
+    /\nbytes +request {2}header=2101 seq=\w{4} message=\w{8} vmid=9900 0000\n +reply {2}header=\w+ .*error=02000000\b/,
   );
   const fields = await place.el2("rpc", "send", "VM_GET_STATE");
   assert.deepEqual([fields.code, fields.stderr], [2, "el2: rpc send VM_GET_STATE: its fields are vmid u16\n"]);
