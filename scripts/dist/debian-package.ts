@@ -42,7 +42,7 @@ exec ${lib}/deno run -q ${RUN_FLAGS} ${lib}/el2.js "$@"
 `;
 }
 
-/** What the engine is linked with, by name and SPDX license. */
+/** Libraries in the engine, by name and SPDX license. */
 const ENGINE_PARTS = ["V8 (BSD-3-Clause)", "ICU (Unicode-3.0)", "SQLite (public domain)", "AWS-LC (Apache-2.0 OR ISC)", "zlib (Zlib)"];
 
 /** Overrides for lintian: deno is one program built by its authors, with its libraries inside. */

@@ -238,7 +238,7 @@ function describe(manifest: Manifest, folder = ""): string[] {
   ];
 }
 
-/** What files of the catalog's guests are for, where the name does not say it. */
+/** The uses of files of the catalog's guests, where the name does not say it. */
 const USES: ReadonlyMap<string, string> = new Map([["initrd-virtio", "for el2 boot with --disk or --net: it has their drivers"]]);
 
 /**

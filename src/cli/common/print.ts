@@ -132,7 +132,7 @@ export class RowStream {
   print(session: string, answer: Answer, row: Row): void {
     if (this.json) return output(`${JSON.stringify(answerJson(session, { ...answer, rows: [row] }))}\n`);
     if (this.list.output === "tsv") return output(tsvRow(row, this.#shown));
-    // What follows the last column moves nothing.
+    // The last column moves nothing.
     this.#shown = widened(this.#shown, ([name, column], index) => index < this.#shown.length - 1 ? rowCellText(name, column, row) : "");
     output(rowText(this.#shown, row, lineWidth(this.list)));
   }

@@ -69,7 +69,7 @@ function taskChange(name: string, fields: TraceFields): string {
   }
 }
 
-/** The operation that a rule has hit, by the rule's kind; fields are those of docs/fault-injection.md. */
+/** The operation that a rule has hit, by the rule's kind (docs/fault-injection.md). */
 const OPERATIONS: { readonly [K in FaultKind]: (fields: TraceFields) => string } = {
   hvc: ({ name, vcpu }) => `${name} of ${vcpu}`,
   rpc: ({ msg, vm }) => `${msg} of ${vm}`,
@@ -80,7 +80,7 @@ const OPERATIONS: { readonly [K in FaultKind]: (fields: TraceFields) => string }
   assign: ({ from, to }) => `the move from ${from} to ${to}`,
 };
 
-/** What became of it, by the rule's effect; else an error is its answer. */
+/** The fate of that operation, by the rule's effect; else an error is its answer. */
 const EFFECTS: Readonly<Record<string, string>> = { lose: "is lost", double: "is doubled", die: "ends its device" };
 
 function injected({ inject, rule, ...fields }: TraceFields): string | undefined {
