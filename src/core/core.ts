@@ -380,27 +380,16 @@ export class WasmCore implements DebugCore {
     const leads = waits !== undefined && waits.leads;
     const most = leads ? waits.takeSlice() : this.#slice * (this.#translator?.slices.stretch ?? 1);
     const slice = steps ? 1 : Math.min(left, most, counts ? this.#exports.overflowDistance?.() ?? Infinity : Infinity);
-    budget.slice(left, slice);
-    const rest = this.#exports.run(slice);
-    this.#takeRepeats();
-    left = budget.left(rest);
-    this.#counts?.ran(before - left);
-    const exit = this.#exit;
-    exit.readReason();
     // A stepped instruction is not where time is spent, and an exception from here leaves no
     // instruction in progress.
     let samples = !steps;
+    left = this.#runPastMarks(context, mdscr, left, slice);
+    this.#counts?.ran(before - left);
+    const exit = this.#exit;
     if (exit.reason === ExitReason.Breakpoint && !this.#stops.stopsAt(context)) {
-      if (this.#stops.guest.takeBreakpoint(context, mdscr)) {
-        exit.reason = ExitReason.Budget;
-        samples = false;
-      } else {
-        const observed = this.observer?.(context, budget.timeAt(left), budget.retired(left));
-        this.#leaves = observed ?? false;
-        budget.slice(left, 1);
-        left -= this.#stops.passMark(context, observed !== undefined);
-        exit.readReason();
-      }
+      this.#stops.guest.takeBreakpoint();
+      exit.reason = ExitReason.Budget;
+      samples = false;
     }
     // As an abort: the instruction counts.
     if (exit.reason === ExitReason.Watchpoint && this.#stops.guest.takeWatchpoint()) {
@@ -413,6 +402,43 @@ export class WasmCore implements DebugCore {
       if (waits && (leads || waits.wereRead) && waits.look(before - left, budget.timeAt(left), leads)) this.#translator?.slices.waited();
     }
     return left;
+  }
+
+  /**
+   * Executes a slice of the rest of the budget, past marks where nothing stops the guest; what is
+   * left of the budget then.
+   */
+  #runPastMarks(context: VcpuContext, mdscr: number, left: number, slice: number): number {
+    const budget = this.#budget, exit = this.#exit, stops = this.#stops;
+    budget.slice(left, slice);
+    let rest = slice;
+    for (;;) {
+      rest = this.#exports.run(rest);
+      this.#takeRepeats();
+      exit.readReason();
+      left = budget.left(rest);
+      if (exit.reason !== ExitReason.Breakpoint || stops.stopsAt(context) || stops.guest.breaksAt(context, mdscr)) return left;
+      const retired = this.#passMark(context, left);
+      rest -= retired;
+      left -= retired;
+      budget.slice(left, rest);
+      if (rest <= 0 || !this.#continues) return left;
+    }
+  }
+
+  /** Passes a mark with `left` of the budget, and lets the observer look; 1 if that retired. */
+  #passMark(context: VcpuContext, left: number): number {
+    const budget = this.#budget, observed = this.observer?.(context, budget.timeAt(left), budget.retired(left));
+    this.#leaves = observed ?? false;
+    budget.slice(left, 1);
+    const retired = this.#stops.passMark(context, observed !== undefined);
+    this.#exit.readReason();
+    return retired;
+  }
+
+  /** Nothing has ended the slice in progress. */
+  get #continues(): boolean {
+    return this.#exit.reason === ExitReason.Budget && !this.#leaves && !this.#lineChanged;
   }
 
   /** Exits were answered without EL2, which learns of it before anything else. */
@@ -540,7 +566,9 @@ export class WasmCore implements DebugCore {
 
   translate(vcpu: VcpuState, va: bigint, access: "read" | "write", el: 0 | 1): Translation {
     const kind = AccessKind.IgnorePan | (access === "write" ? AccessKind.Write : 0) | (el === 0 ? Access.Unprivileged : 0);
-    return this.#walk(vcpu, va, kind, el === 1 ? vcpu.pstate & ~Pstate.ElMask | Pstate.EL1t : vcpu.pstate);
+    this.#residency.enter(contextOf(vcpu));
+    const { PSTATE: pstate } = this.#cpu;
+    return this.#walk(vcpu, va, kind, el === 1 ? pstate & ~Pstate.ElMask | Pstate.EL1t : pstate);
   }
 
   /** @param pstate whose EL and PAN the access is made with */

@@ -67,13 +67,16 @@ export class GuestDebug {
     vcpu.armed = undefined;
   }
 
-  /** Takes the breakpoint exception, if the guest has a breakpoint at PC that counts here. */
-  takeBreakpoint(vcpu: VcpuContext, mdscr: number): boolean {
+  /** Whether the guest has a breakpoint at PC that counts here. */
+  breaksAt(vcpu: VcpuContext, mdscr: number): boolean {
     const pstate = this.cpu.PSTATE;
     if (!vcpu.armed || !debugEnabled(pstate, mdscr)) return false;
-    if (!vcpu.armed.stopsAt(vcpu.pc, pstate >> 2 & 3, vcpu.getRegister("CONTEXTIDR_EL1"))) return false;
-    this.core.takeException(breakpointSyndrome(pstate));
-    return true;
+    return vcpu.armed.stopsAt(vcpu.pc, pstate >> 2 & 3, vcpu.getRegister("CONTEXTIDR_EL1"));
+  }
+
+  /** Takes the exception of that breakpoint. */
+  takeBreakpoint(): void {
+    this.core.takeException(breakpointSyndrome(this.cpu.PSTATE));
   }
 
   /** Takes the watchpoint exception, if a watchpoint of the guest has stopped the access. */

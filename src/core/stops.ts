@@ -113,8 +113,10 @@ export class Stops {
     const { cpu, decoded, exports } = this.core, { pc } = vcpu;
     const wasmAddress = decoded.wasmAddressOf(cpu.IP);
     // The exit of this one instruction is the caller's.
+    const called = cpu.EL2_CALLED;
     cpu.EL2_CALLED = 0;
     const retired = decoded.pass(cpu.IP, () => 1 - exports.run(1));
+    cpu.EL2_CALLED = called;
     if (this.enabled && !stays && this.#breakpoints.forget(vcpu.stage2, pc)) {
       decoded.unmark(wasmAddress);
       this.#watchAgain();

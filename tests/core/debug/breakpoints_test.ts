@@ -2,7 +2,7 @@
 // whatever happens to decoded instructions.
 
 import assert from "node:assert/strict";
-import { ExitReason } from "../../../src/core/interface.ts";
+import { type ExitHandler, ExitReason } from "../../../src/core/interface.ts";
 import { type Line, Machine, RAM_BASE } from "../program.ts";
 
 const CODE = RAM_BASE + 0x1000;
@@ -142,6 +142,31 @@ Deno.test("an observed instruction is seen each time before it is executed, at i
     const retired = 3 * round + 1;
     assert.deepEqual(one, [at(1), BigInt(round + 1), began + retired, retired]);
   }
+});
+
+Deno.test("exits after an observed instruction call EL2 in the middle of the run, as without an observer", () => {
+  const machine = new Machine(), { core, vcpu } = machine;
+  machine.load(CODE, [["add x0, x0, #0x1", 0x91000400], ["hvc #0x0", 0xd4000002], ["b", 0x17fffffe]]);
+  vcpu.pc = at(0);
+  const { seen } = observed(machine, 0);
+  let left = 300, calls = 0;
+  const el2: ExitHandler = {
+    now: machine.now,
+    exitCost: 0,
+    repeats: false,
+    handle(exit) {
+      calls++;
+      left -= exit.retired;
+      Object.assign(el2, { now: el2.now + exit.retired });
+      return left;
+    },
+    repeated() {},
+    reached: () => 0,
+  };
+  const exit = core.run(vcpu, machine.now, left, machine.now, el2);
+  assert.deepEqual([exit.reason, calls, seen.length, vcpu.getX(0)], [ExitReason.Budget, 100, 100, 100n]);
+  // Each is seen at its time, which counts from the exit before it.
+  assert.deepEqual(seen.map(([, , time]) => time - machine.now), Array.from({ length: 100 }, (_, round) => 3 * round));
 });
 
 Deno.test("an observer ends the run after the instruction that it saw", () => {
