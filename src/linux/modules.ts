@@ -17,12 +17,30 @@ const UNFORMED = 3;
 const USERS_BASE = 1;
 /** Symbols of a module; a name's characters. */
 const SYMBOLS_MAX = 65_536, NAME_MAX = 256;
-/** ELF's symbol (System V ABI): name, section, value; functions have type 2. */
-const SYMBOL_SIZE = 24n;
+/** Bytes of ELF's symbol (System V ABI), which begins with its name, and where its value is. */
+const SYMBOL_SIZE = 24, VALUE = 8;
 
 interface ModulePart {
   readonly start: bigint;
   readonly size: number;
+}
+
+/** A module, and where its memory is. */
+interface PlacedModule {
+  readonly module: Struct;
+  readonly parts: readonly ModulePart[];
+}
+
+/** The modules of an answer, which names many addresses in them. */
+const PLACED = new WeakMap<Reading, readonly PlacedModule[]>();
+
+function placedModules(reading: Reading): readonly PlacedModule[] {
+  let known = PLACED.get(reading);
+  if (!known) {
+    known = reading.rows(OF, () => modulesOf(reading), (module) => ({ module, parts: partsOf(module) }));
+    PLACED.set(reading, known);
+  }
+  return known;
 }
 
 /** The modules, the latest first. */
@@ -69,16 +87,15 @@ function usersOf(reading: Reading, module: Struct): string[] {
 
 /** `function+0x10 [module]`, for an address in a module. */
 export function nameInModules(reading: Reading, address: bigint): string | undefined {
-  return reading.tried(OF, () => {
-    for (const module of modulesOf(reading)) {
-      const part = partsOf(module).find(({ start, size }) => address >= start && address < start + BigInt(size));
-      if (!part) continue;
-      const found = reading.tried(OF, () => symbolIn(reading, module, part, address));
-      const [name, start] = found ?? ["", part.start];
+  for (const { module, parts } of placedModules(reading)) {
+    const part = parts.find(({ start, size }) => address >= start && address < start + BigInt(size));
+    if (!part) continue;
+    return reading.tried(OF, () => {
+      const [name, start] = reading.tried(OF, () => symbolIn(reading, module, part, address)) ?? ["", part.start];
       return `${name}+0x${(address - start).toString(16)} [${module.text("name")}]`;
-    }
-    return undefined;
-  });
+    });
+  }
+  return undefined;
 }
 
 /** The symbol with the highest address in a part of a module up to an address. */
@@ -86,16 +103,21 @@ function symbolIn(reading: Reading, module: Struct, part: ModulePart, address: b
   const table = module.at("kallsyms", "mod_kallsyms");
   if (!table) return undefined;
   const symbols = table.pointer("symtab"), names = table.pointer("strtab"), count = Math.min(table.number("num_symtab"), SYMBOLS_MAX);
-  let best: [bigint, bigint] | undefined;
-  for (let index = 0n; index < BigInt(count); index++) {
-    const at = symbols + index * SYMBOL_SIZE, value = reading.memory.u64(at + 8n);
-    if (value < part.start || value > address || best && value <= best[1]) continue;
-    const name = names + BigInt(reading.memory.u32(at));
+  const { memory } = reading;
+  memory.work.spend(count);
+  const bytes = memory.bytes(symbols, count * SYMBOL_SIZE), view = new DataView(bytes.buffer);
+  // Offsets in the part are numbers, which cost less than addresses.
+  const most = Number(address - part.start), low = Number(part.start & LOW_HALF), high = Number(part.start >> 32n);
+  let best: { readonly name: bigint; readonly offset: number } | undefined;
+  for (let at = 0; at < bytes.length; at += SYMBOL_SIZE) {
+    const offset = (view.getUint32(at + VALUE + 4, true) - high) * 2 ** 32 + view.getUint32(at + VALUE, true) - low;
+    if (offset < 0 || offset > most || best && offset <= best.offset) continue;
+    const name = names + BigInt(view.getUint32(at, true)), first = memory.u8(name);
     // Marks of the assembler, such as $x, are not names.
-    const first = reading.memory.u8(name);
-    if (first !== 0 && first !== MARK) best = [name, value];
+    if (first !== 0 && first !== MARK) best = { name, offset };
   }
-  return best && [reading.memory.text(best[0], NAME_MAX), best[1]];
+  return best && [memory.text(best.name, NAME_MAX), part.start + BigInt(best.offset)];
 }
 
+const LOW_HALF = 0xffff_ffffn;
 const MARK = "$".charCodeAt(0);

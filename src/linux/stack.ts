@@ -40,10 +40,17 @@ export function readTaskStack(reading: Reading, pid: number): StackRow[] | undef
   return rows;
 }
 
+/** Names of code in an answer: many timers have one function, many tasks one stack. */
+const NAMES = new WeakMap<Reading, Map<bigint, string | undefined>>();
+
 /** The name of an address in the kernel or its modules, with the offset. */
 export function codeName(reading: Reading, pc: bigint): string | undefined {
-  const place = reading.placeOf(pc);
-  return place ? placeText(place) : nameInModules(reading, pc);
+  let names = NAMES.get(reading);
+  if (!names) NAMES.set(reading, names = new Map());
+  if (names.has(pc)) return names.get(pc);
+  const place = reading.placeOf(pc), name = place ? placeText(place) : nameInModules(reading, pc);
+  names.set(pc, name);
+  return name;
 }
 
 /** The program's PC and return addresses. */
