@@ -1,5 +1,6 @@
 // `deno task bench linux`: time to find the layout of a Linux kernel in a VM's memory, and to read
-// its processes and its log, in this process; and the cost of its system calls as events.
+// its processes and its log, in this process; the part of a CPU that a screen takes, which asks
+// again and again; and the cost of its system calls as events.
 
 import { assemble } from "../src/assembly/assemble.ts";
 import { catalogEntry } from "../src/catalog/catalog.ts";
@@ -21,6 +22,18 @@ const QUERIES: readonly (readonly [string, number, Query])[] = [
   ["log", 20, { table: "linux.log", args: {} }],
 ];
 
+/**
+ * The questions of screen L; wall time (ms) from one answer to the next, and the part of a CPU that
+ * they may take.
+ */
+const SHOWN: readonly Query[] = [
+  { table: "linux.ps", args: {} },
+  { table: "linux.log", args: { vm: "vm:host" } },
+  { table: "linux.stack", args: { vm: "vm:host", pid: 1 } },
+  { table: "linux.files", args: { vm: "vm:host", pid: 1 } },
+];
+const SCREEN = "answers of screen L every 200 ms", INTERVAL = 200, SCREEN_MOST = 0.03;
+
 /** Programs that call their kernel all the time, many with paths; virtual ns until they do. */
 const CALLS = "while true; do find / -xdev > /dev/null; done &\n", STARTED = 1e9;
 /** The cost of events is that at so many calls in a virtual second, of the time without events. */
@@ -28,7 +41,10 @@ const EVENTS = "system calls as events, 100,000/s", PER_SECOND = 100_000, EVENTS
 /** Pairs of runs without and with events, and virtual ns of each. */
 const PAIRS = 10, LENGTH = 3e8;
 
-/** Prints milliseconds and a share, as text or as one JSON object. */
+/** Figures that are shares, and their goals. */
+const SHARES = new Map([[SCREEN, SCREEN_MOST], [EVENTS, EVENTS_MOST]]);
+
+/** Prints milliseconds and shares, as text or as one JSON object. */
 export async function benchLinux(rounds: number, json: boolean): Promise<void> {
   const figures = new Map<string, number[]>();
   for (let round = 0; round < rounds; round++) {
@@ -37,12 +53,12 @@ export async function benchLinux(rounds: number, json: boolean): Promise<void> {
   if (json) {
     const most = new Map(QUERIES.map(([name, most]) => [name, most]));
     const table = [...figures].map(([what, values]): Figure =>
-      what === EVENTS ? { what, unit: "share", values, most: EVENTS_MOST } : { what, unit: "ms", values, most: most.get(what) ?? 100 }
+      SHARES.has(what) ? { what, unit: "share", values, most: SHARES.get(what) } : { what, unit: "ms", values, most: most.get(what) ?? 100 }
     );
     return printDocument({ schema: "el2.bench.linux/1", rounds, table, milliseconds: Object.fromEntries(figures) });
   }
-  console.log(`ms, of events a share: median (least-greatest) of ${rounds}`);
-  for (const [name, values] of figures) console.log(`${name.padEnd(34)} ${withSpread(values, name === EVENTS ? 3 : 1)}`);
+  console.log(`ms, of events and the screen a share: median (least-greatest) of ${rounds}`);
+  for (const [name, values] of figures) console.log(`${name.padEnd(34)} ${withSpread(values, SHARES.has(name) ? 3 : 1)}`);
 }
 
 /** For `--ab`: the same figures, in a process of each tree. */
@@ -60,6 +76,10 @@ async function measure(): Promise<Map<string, number>> {
   for (const [name, , query] of QUERIES) {
     for (let repeat = 0; repeat < REPEATS; repeat++) time(name, () => system.inspector.answer(query));
   }
+  time(SCREEN, () => {
+    for (let repeat = 0; repeat < REPEATS; repeat++) for (const query of SHOWN) system.inspector.answer(query);
+  });
+  figures.set(SCREEN, (figures.get(SCREEN) ?? NaN) / REPEATS / INTERVAL);
   figures.set(EVENTS, costOfEvents(system));
   return figures;
 }
