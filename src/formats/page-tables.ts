@@ -101,7 +101,12 @@ function descriptorAt(entry: number, level: number, shift: number, controls: num
   return { kind, level, entry, value, shift, controls };
 }
 
-const nextTable = ({ granule }: Tables, { value = 0n }: Descriptor) => Number(value & ADDRESS & -(1n << BigInt(granule)));
+/** Bits of a descriptor that are the next table's address, by granule. */
+const TABLE_ADDRESS: Readonly<Record<number, bigint>> = Object.fromEntries(
+  ALL_SIZES.granules.map((granule) => [granule, ADDRESS & -(1n << BigInt(granule))]),
+);
+
+const nextTable = ({ granule }: Tables, { value = 0n }: Descriptor) => Number(value & TABLE_ADDRESS[granule]);
 const controlsBelow = ({ controls, value = 0n }: Descriptor) => controls | field(value, CONTROLS_SHIFT, CONTROLS_BITS);
 
 /**
@@ -109,10 +114,11 @@ const controlsBelow = ({ controls, value = 0n }: Descriptor) => controls | field
  * @param passed is called for each table on the way
  */
 export function walkTables(tables: Tables, address: bigint, read: ReadEntry, passed?: (table: Descriptor) => void): Descriptor {
-  const indexBits = tables.granule - ENTRY_BITS, va = BigInt.asUintN(64, address);
+  // Of the address the bits that are translated, as a number.
+  const indexBits = tables.granule - ENTRY_BITS, va = Number(BigInt.asUintN(tables.bits, address));
   let { level, shift, width } = firstLevel(tables.granule, tables.bits), table = tables.root, controls = 0;
   for (;; level++, shift -= indexBits, width = indexBits) {
-    const found = descriptorAt(table + ENTRY_SIZE * field(va, shift, width), level, shift, controls, read);
+    const found = descriptorAt(table + ENTRY_SIZE * (Math.floor(va / 2 ** shift) % 2 ** width), level, shift, controls, read);
     if (found.kind !== "table") return found;
     passed?.(found);
     table = nextTable(tables, found);

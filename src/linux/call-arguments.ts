@@ -280,49 +280,69 @@ function wordText(kind: ArgumentKind, value: bigint): string {
 
 const ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\" };
 
-export function quoted(text: string): string {
+function quoted(text: string): string {
   // deno-lint-ignore no-control-regex
   const shown = text.replace(/[\x00-\x1f"\\\x7f-\x9f]/g, (one) => ESCAPES[one] ?? `\\x${one.charCodeAt(0).toString(16).padStart(2, "0")}`);
   return `"${shown}"`;
 }
 
+const PAGE_OFFSET = BigInt(PAGE_SIZE - 1);
+
 /** The page of a program with an address; undefined if it is not in memory now. */
 type PageAt = (address: bigint) => DataView | undefined;
 
-/** A text of a program, quoted; undefined if its page is not in memory now. */
-function textAt(pageAt: PageAt, address: bigint, most: number): string | undefined {
-  const bytes: Uint8Array[] = [];
-  for (let at = address, left = most; left > 0;) {
+/** A program's text: the bytes, cut if there are many more, or what is known of it otherwise. */
+type ProgramText = { readonly bytes: Uint8Array; readonly isCut: boolean } | string;
+
+/** The texts that a call's arguments lead to, by index; undefined: not in memory, or no text. */
+export type ProgramTexts = readonly (ProgramText | undefined)[];
+
+/** A copy of a program's text; undefined if its page is not in memory now. */
+function textAt(pageAt: PageAt, address: bigint, most: number): ProgramText | undefined {
+  const parts: Uint8Array[] = [];
+  let isCut = true;
+  for (let at = address, left = most; left > 0 && isCut;) {
     const page = pageAt(at);
     if (!page) return undefined;
-    const offset = Number(at % BigInt(PAGE_SIZE)), size = Math.min(left, PAGE_SIZE - offset);
-    const part = new Uint8Array(page.buffer, page.byteOffset + offset, size), end = part.indexOf(0);
-    bytes.push(end < 0 ? part : part.subarray(0, end));
-    if (end >= 0) return quoted(textOf(joined(bytes)));
+    const offset = Number(at & PAGE_OFFSET), size = Math.min(left, PAGE_SIZE - offset);
+    let length = 0;
+    while (length < size && page.getUint8(offset + length) !== 0) length++;
+    isCut = length === size;
+    parts.push(new Uint8Array(page.buffer, page.byteOffset + offset, length).slice());
     at += BigInt(size);
     left -= size;
   }
-  return `${quoted(textOf(joined(bytes)))}...`;
+  return { bytes: parts.length === 1 ? parts[0] : joined(parts), isCut };
 }
 
-/** The texts that a call's arguments lead to, by index, as far as they are in memory. */
-export function textsOf({ kinds }: SystemCall, values: readonly bigint[], pageAt: PageAt): (string | undefined)[] {
-  const texts: (string | undefined)[] = [];
-  for (const [index, kind] of kinds.entries()) {
-    if (!isText(kind) || values[index] === 0n) continue;
-    texts[index] = textAt(pageAt, values[index], kind === "p" ? PATH_MAX : TEXT_MAX);
+function shownText(text: ProgramText): string {
+  return typeof text === "string" ? quoted(text) : `${quoted(textOf(text.bytes))}${text.isCut ? "..." : ""}`;
+}
+
+/** The texts that a call's arguments lead to, as far as they are in memory. */
+export function textsOf({ kinds }: SystemCall, values: readonly bigint[], pageAt: PageAt): ProgramTexts {
+  const texts: (ProgramText | undefined)[] = [];
+  for (let index = 0; index < kinds.length; index++) {
+    const kind = kinds[index], hasText = isText(kind) && values[index] !== 0n;
+    texts.push(hasText ? textAt(pageAt, values[index], kind === "p" ? PATH_MAX : TEXT_MAX) : undefined);
   }
   return texts;
 }
 
 /** Whether a text of these was not in memory. */
-export function lacksText({ kinds }: SystemCall, values: readonly bigint[], texts: readonly (string | undefined)[]): boolean {
-  return kinds.some((kind, index) => isText(kind) && values[index] !== 0n && texts[index] === undefined);
+export function lacksText({ kinds }: SystemCall, values: readonly bigint[], texts: ProgramTexts): boolean {
+  for (let index = 0; index < kinds.length; index++) {
+    if (isText(kinds[index]) && values[index] !== 0n && texts[index] === undefined) return true;
+  }
+  return false;
 }
 
 /** The arguments for display. */
-export function argumentTexts({ name, kinds }: SystemCall, values: readonly bigint[], texts: readonly (string | undefined)[]): string[] {
-  const shown = kinds.map((kind, index) => isText(kind) ? texts[index] ?? addressText(values[index]) : wordText(kind, values[index]));
+export function argumentTexts({ name, kinds }: SystemCall, values: readonly bigint[], texts: ProgramTexts): string[] {
+  const shown = kinds.map((kind, index) => {
+    const text = texts[index];
+    return text !== undefined ? shownText(text) : isText(kind) ? addressText(values[index]) : wordText(kind, values[index]);
+  });
   // The mode has a meaning only if the call creates a file.
   const flags = name === "openat" ? Number(values[2] & 0xffff_ffffn) : -1;
   return name === "openat" && !(flags & O_CREAT) && (flags & O_TMPFILE) !== O_TMPFILE ? shown.slice(0, -1) : shown;

@@ -86,7 +86,12 @@ export class LinuxKernel {
 
   /** The memory of a process, by the IPA of its first table. */
   userMemory(memory: VirtualMemory, root: number): VirtualMemory {
-    return new VirtualMemory(memory.physical, tablesOf(BigInt(root), this.tcr, false), memory.work);
+    return new VirtualMemory(memory.physical, this.userTables(root), memory.work);
+  }
+
+  /** The tables of a process, by the IPA of the first. */
+  userTables(root: number): Tables {
+    return tablesOf(BigInt(root), this.tcr, false);
   }
 
   /** VMCOREINFO; undefined before the kernel has written it. */

@@ -59,6 +59,15 @@ function entriesOf(physical: PhysicalMemory, work: Work): ReadEntry {
   };
 }
 
+/** A place in memory: in the view of a page, or of a copy where it is in two pages. */
+export interface Place {
+  readonly view: DataView;
+  readonly offset: number;
+}
+
+/** Whether it is in a page, which changes with the memory. */
+export const isInPage = ({ view }: Place): boolean => view.byteLength === PAGE_SIZE;
+
 /** Memory by virtual address. Pages are looked up once: the memory may not change meanwhile. */
 export class VirtualMemory {
   readonly #pages = new Map<bigint, DataView | undefined>();
@@ -95,7 +104,7 @@ export class VirtualMemory {
   }
 
   /** A view and an offset in it where `size` bytes are. @throws BadMemory */
-  view(address: bigint, size: number): { view: DataView; offset: number } {
+  view(address: bigint, size: number): Place {
     this.work.spend();
     const offset = Number(address & PAGE_OFFSET);
     if (offset + size > PAGE_SIZE) {
@@ -164,10 +173,23 @@ export class VirtualMemory {
 export class SeenMemory extends VirtualMemory {
   #address = -1n;
   #view: DataView | undefined;
+  readonly #entry: ReadEntry;
 
-  /** @param see the page at a virtual address; undefined if it is not RAM */
-  constructor(physical: PhysicalMemory, tables: Tables, readonly see: (address: bigint) => DataView | undefined) {
+  /**
+   * @param see the page at a virtual address; undefined if it is not RAM
+   * @param physicalPage the page at an intermediate physical one, likewise
+   */
+  constructor(
+    physical: PhysicalMemory,
+    tables: Tables,
+    readonly see: (address: bigint) => DataView | undefined,
+    readonly physicalPage: (ipa: number) => DataView | undefined,
+  ) {
     super(physical, tables, new Work(STEPS_MAX, () => new TooMuch()));
+    this.#entry = (at) => {
+      this.work.spend();
+      return physicalPage(at - at % PAGE_SIZE)?.getBigUint64(at % PAGE_SIZE, true);
+    };
   }
 
   /** Forgets its page: time has passed. */
@@ -183,6 +205,17 @@ export class SeenMemory extends VirtualMemory {
       this.#address = key;
     }
     return this.#view;
+  }
+
+  /**
+   * The page with an address by other tables, such as a program's; undefined if it is not mapped to
+   * RAM.
+   */
+  pageBy(tables: Tables, address: bigint): DataView | undefined {
+    const ipa = isInHalf(tables, address)
+      ? outputAt(walkTables(tables, address & ~PAGE_OFFSET, this.#entry), address & ~PAGE_OFFSET)
+      : undefined;
+    return ipa === undefined ? undefined : this.physicalPage(ipa);
   }
 }
 

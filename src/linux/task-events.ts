@@ -2,19 +2,24 @@
 // at the functions of the kernel in which they happen: its registers and memory at that instant
 // show the event. Nothing is changed.
 
-import { UPPER_HALF } from "../formats/page-tables.ts";
-import { PAGE_SIZE } from "../support/sizes.ts";
-import { argumentTexts, lacksText, quoted, textsOf } from "./call-arguments.ts";
+import { addressKey } from "../support/address-key.ts";
+import { argumentTexts, lacksText, type ProgramTexts, textsOf } from "./call-arguments.ts";
 import { programRegisters } from "./frames.ts";
-import { textOf, type VirtualMemory } from "./memory.ts";
-import type { KernelRegisters, Reading } from "./reading.ts";
+import type { LinuxKernel } from "./kernel.ts";
+import { isInPage, type Place, type SeenMemory, textOf, type VirtualMemory } from "./memory.ts";
+import { ProgramTables } from "./program-tables.ts";
+import { type KernelRegisters, Reading } from "./reading.ts";
 import { errorName, MAX_ERRNO, returns, returnsAddress, signalName, type SystemCall, systemCall } from "./system-calls.ts";
-import { stateOf, userMemory } from "./tasks.ts";
+import { stateOf } from "./tasks.ts";
+import { isKernelAddress } from "./types.ts";
 
 export type TaskEventKind = "syscall" | "task";
 
 /** Registers of a CPU at the first instruction of a function, or where it returns to. */
-type CodeRegisters = Omit<KernelRegisters, "pc">;
+interface CodeRegisters extends Omit<KernelRegisters, "pc"> {
+  /** `addressKey` of the current task. */
+  keyOf(name: "SP_EL0"): number;
+}
 
 /** Something that happened. */
 export interface TaskEvent {
@@ -43,14 +48,42 @@ interface Doer {
   readonly comm: string;
 }
 
-/** A system call in progress. */
-interface Entered {
-  readonly time: number;
-  readonly call: SystemCall;
-  readonly values: readonly bigint[];
-  texts: (string | undefined)[];
-  /** The program's saved x0, which becomes the result. */
-  readonly result: Word;
+/**
+ * A system call: in progress, then as an event. It keeps words and bytes; texts are made when
+ * somebody reads them.
+ */
+class CallEvent implements TaskEvent {
+  readonly kind = "syscall";
+  /** Undefined while it is in progress. */
+  doer: Doer | undefined;
+  /** Undefined if it does not return. */
+  value: bigint | undefined;
+  #fields: TaskEvent["fields"] | undefined;
+  #result: TaskEvent["result"];
+
+  /**
+   * @param texts the texts that arguments lead to, as far as they were in memory
+   * @param saved the program's saved x0, which becomes the result
+   */
+  constructor(
+    readonly time: number,
+    readonly call: SystemCall,
+    readonly values: readonly bigint[],
+    public texts: ProgramTexts,
+    readonly saved: Place,
+  ) {}
+
+  get name(): string {
+    return this.call.name;
+  }
+
+  get fields(): TaskEvent["fields"] {
+    return this.#fields ??= { ...this.doer, args: argumentTexts(this.call, this.values, this.texts) };
+  }
+
+  get result(): TaskEvent["result"] {
+    return this.#result ??= this.value === undefined ? undefined : resultOf(this.call, this.value);
+  }
 }
 
 /** The number of a system call is in x8; arguments are in x0 to x5. */
@@ -78,12 +111,22 @@ const SENDERS = ["__send_signal_locked", "send_signal_locked", "__send_signal", 
 
 /** The events of one kernel. */
 export class TaskEvents {
-  readonly #entered = new Map<bigint, Entered>();
+  /** By `addressKey` of the task. */
+  readonly #entered = new Map<number, CallEvent>();
   readonly #tasks: Tasks;
+  readonly #programs: ProgramTables;
+  /** While a CPU is in the kernel, it does not translate addresses of the program. */
+  #hidesPrograms = false;
+  readonly reading: Reading;
 
-  /** @param reading of the memory at the instant at which a place is seen */
-  constructor(readonly reading: Reading) {
-    this.#tasks = new Tasks(reading);
+  /**
+   * @param vm its name
+   * @param memory as it is seen at the instant at which a place is passed
+   */
+  constructor(vm: string, kernel: LinuxKernel, readonly memory: SeenMemory) {
+    this.reading = new Reading(vm, kernel, memory.physical, memory);
+    this.#tasks = new Tasks(this.reading);
+    this.#programs = new ProgramTables(this.reading);
   }
 
   /**
@@ -117,73 +160,73 @@ export class TaskEvents {
   forget(): void {
     this.#entered.clear();
     this.#tasks.forget();
+    this.#programs.forget();
   }
 
   #enters(registers: CodeRegisters, time: number): TaskEvent | undefined {
     const at = registers.getX(0) + this.#tasks.saved, { memory } = this.reading, saved = memory.view(at, SAVED_BYTES);
     const { view, offset } = saved, call = systemCall(view.getUint32(offset + 8 * NUMBER_REGISTER, true));
-    const values = call.kinds.map((_, index) => view.getBigUint64(offset + 8 * index, true));
+    const values: bigint[] = [];
+    for (let index = 0; index < call.kinds.length; index++) values.push(view.getBigUint64(offset + 8 * index, true));
     const result = isInPage(saved) ? saved : memory.view(at, 8);
-    const task = registers.getRegister("SP_EL0"), texts = call.hasTexts ? textsOf(call, values, this.#programOf(task)) : NO_TEXTS;
-    const entered: Entered = { time, call, values, texts, result };
-    if (!returns(call)) return this.#called(task, entered, undefined);
+    const texts = call.hasTexts ? textsOf(call, values, this.#programOf(registers)) : NO_TEXTS;
+    const entered = new CallEvent(time, call, values, texts, result);
+    if (!returns(call)) return this.#called(registers, entered);
     if (this.#entered.size >= KEPT_MAX) this.#entered.clear();
-    this.#entered.set(task, entered);
+    this.#entered.set(registers.keyOf("SP_EL0"), entered);
     return undefined;
   }
 
   #returns(registers: CodeRegisters, time: number): TaskEvent | undefined {
-    const task = registers.getRegister("SP_EL0"), entered = this.#entered.get(task) ?? this.#unseen(task, time);
+    const key = registers.keyOf("SP_EL0"), entered = this.#entered.get(key) ?? this.#unseen(registers, time);
     if (!entered) return undefined;
-    this.#entered.delete(task);
-    const { call, values, texts, result: { view, offset } } = entered, result = view.getBigUint64(offset, true);
+    this.#entered.delete(key);
+    const { call, values, texts, saved: { view, offset } } = entered, result = view.getBigUint64(offset, true);
     // The kernel may have read a page that was not in memory when the call began.
     if (call.hasTexts && lacksText(call, values, texts) && !(result === 0n && EXECUTES.has(call.name))) {
-      const now = textsOf(call, values, this.#programOf(task));
-      for (const [index, text] of now.entries()) texts[index] ??= text;
+      const now = textsOf(call, values, this.#programOf(registers));
+      entered.texts = call.kinds.map((_, index) => texts[index] ?? now[index]);
     }
-    return this.#called(task, entered, result);
+    entered.value = result;
+    return this.#called(registers, entered);
   }
 
-  /** The event of a call. @param result undefined: it does not return */
-  #called(task: bigint, { time, call, values, texts }: Entered, result: bigint | undefined): TaskEvent {
-    const { pid, tgid, comm } = this.#tasks.at(task), fields = { pid, tgid, comm, args: argumentTexts(call, values, texts) };
-    return { kind: "syscall", time, name: call.name, fields, result: result === undefined ? undefined : resultOf(call, result) };
+  #called(registers: CodeRegisters, entered: CallEvent): CallEvent {
+    entered.doer = this.#current(registers);
+    return entered;
   }
 
   /** A call that began before the observation, from the registers that the kernel has saved. */
-  #unseen(task: bigint, time: number): Entered | undefined {
-    const saved = programRegisters(this.reading, this.reading.struct("task_struct", task)), number = saved.signed("syscallno");
+  #unseen(registers: CodeRegisters, time: number): CallEvent | undefined {
+    const { reading } = this, saved = programRegisters(reading, reading.struct("task_struct", registers.getRegister("SP_EL0")));
+    const number = saved.signed("syscallno");
     // A call that has replaced the registers has cleared its number.
     if (number < 0) return undefined;
     const call = systemCall(number);
     const values = call.kinds.map((_, index) => index === 0 ? saved.big("orig_x0") : saved.big(`regs[${index}]`));
-    return { time, call, values, texts: [], result: this.reading.memory.view(saved.address + this.#tasks.saved, 8) };
+    return new CallEvent(time, call, values, NO_TEXTS, reading.memory.view(saved.address + this.#tasks.saved, 8));
   }
 
   /**
    * The memory of a program: as its CPU translates it, or where the kernel hides it from itself
-   * (without PAN in hardware), by the program's tables, which are looked for at most once.
+   * (without PAN in hardware), by the program's tables.
    */
-  #programOf(task: bigint): (address: bigint) => DataView | undefined {
-    const { reading } = this;
-    let memory: VirtualMemory | undefined, tried = false;
+  #programOf(registers: CodeRegisters): (address: bigint) => DataView | undefined {
+    const { memory } = this;
     return (address) => {
       // A program that names the kernel's memory does not get it.
-      if (address >= UPPER_HALF) return undefined;
-      const seen = reading.memory.page(address);
+      if (isKernelAddress(address)) return undefined;
+      const seen = this.#hidesPrograms ? undefined : memory.page(address);
       if (seen) return seen;
-      if (!tried) {
-        tried = true;
-        const mm = reading.struct("task_struct", task).at("mm", "mm_struct");
-        memory = mm && userMemory(reading, mm);
-      }
-      return memory?.page(address);
+      const tables = this.#programs.of(registers.keyOf("SP_EL0"), registers.getRegister("SP_EL0"));
+      const page = tables && memory.pageBy(tables, address);
+      if (page) this.#hidesPrograms = true;
+      return page;
     };
   }
 
   #current(registers: CodeRegisters): Doer {
-    return this.#tasks.at(registers.getRegister("SP_EL0"));
+    return this.#tasks.current(registers);
   }
 
   #switches(registers: CodeRegisters, time: number): TaskEvent {
@@ -203,8 +246,8 @@ export class TaskEvents {
     const program = this.reading.struct("linux_binprm", registers.getX(0));
     const file = program.textAt("filename", FILE_MAX), interpreter = program.textAt("interp", FILE_MAX);
     // From here on the task has the memory of its new program, without the path.
-    const entered = this.#entered.get(registers.getRegister("SP_EL0")), path = entered?.call.kinds.indexOf("p") ?? -1;
-    if (entered && path >= 0 && file !== undefined) entered.texts[path] ??= quoted(file);
+    const entered = this.#entered.get(registers.keyOf("SP_EL0")), path = entered?.call.kinds.indexOf("p") ?? -1;
+    if (entered && path >= 0 && file !== undefined) entered.texts = entered.texts.with(path, entered.texts[path] ?? file);
     const fields = { ...this.#current(registers), file: file ?? "", ...interpreter !== file && { interpreter } };
     return { kind: "task", time, name: "exec", fields };
   }
@@ -222,7 +265,7 @@ export class TaskEvents {
   }
 }
 
-const NO_TEXTS: (string | undefined)[] = [];
+const NO_TEXTS: ProgramTexts = [];
 
 function resultOf(call: SystemCall, value: bigint): NonNullable<TaskEvent["result"]> {
   const signed = BigInt.asIntN(64, value), code = Number(signed);
@@ -230,20 +273,14 @@ function resultOf(call: SystemCall, value: bigint): NonNullable<TaskEvent["resul
   return { code, name: returnsAddress(call) ? `0x${value.toString(16)}` : String(signed), refused: false };
 }
 
-/** A place in memory. */
-type Word = ReturnType<VirtualMemory["view"]>;
-
-/** Whether it is in a page of the memory, and not a copy. */
-const isInPage = ({ view }: Word) => view.byteLength === PAGE_SIZE;
-
 /** A task that was seen: its numbers and its name, and where they are. */
 interface KnownTask {
   readonly doer: Doer;
-  readonly pid: Word;
-  readonly tgid: Word;
-  readonly comm: Word;
+  readonly pid: Place;
+  readonly tgid: Place;
+  readonly comm: Place;
   /** The name. */
-  readonly words: readonly [bigint, bigint];
+  readonly words: readonly number[];
 }
 
 /**
@@ -251,7 +288,8 @@ interface KnownTask {
  * kernel's structures do not move.
  */
 class Tasks {
-  readonly #known = new Map<bigint, KnownTask>();
+  /** By `addressKey`. */
+  readonly #known = new Map<number, KnownTask>();
   readonly #pid: bigint;
   readonly #tgid: bigint;
   readonly #comm: bigint;
@@ -267,16 +305,26 @@ class Tasks {
     this.saved = reading.struct("pt_regs", 0n).addressOf("regs[0]");
   }
 
+  /** Of a CPU, in the kernel. */
+  current(registers: CodeRegisters): Doer {
+    const key = registers.keyOf("SP_EL0"), known = this.#known.get(key);
+    return known && isSame(known) ? known.doer : this.#read(registers.getRegister("SP_EL0"), key);
+  }
+
   at(address: bigint): Doer {
-    const known = this.#known.get(address);
-    if (known && isSame(known)) return known.doer;
+    const key = addressKey(address), known = this.#known.get(key);
+    return known && isSame(known) ? known.doer : this.#read(address, key);
+  }
+
+  #read(address: bigint, key: number): Doer {
     const { memory } = this.reading, pid = memory.view(address + this.#pid, 4), tgid = memory.view(address + this.#tgid, 4);
     const comm = memory.view(address + this.#comm, COMM_SIZE), { view, offset } = comm;
     const name = textOf(new Uint8Array(view.buffer, view.byteOffset + offset, COMM_SIZE));
     const doer = { pid: numberAt(pid), tgid: numberAt(tgid), comm: name };
     if (!isInPage(comm)) return doer;
     if (this.#known.size >= KEPT_MAX) this.#known.clear();
-    this.#known.set(address, { doer, pid, tgid, comm, words: [view.getBigUint64(offset, true), view.getBigUint64(offset + 8, true)] });
+    const words = COMM_WORDS.map((at) => view.getUint32(offset + at, true));
+    this.#known.set(key, { doer, pid, tgid, comm, words });
     return doer;
   }
 
@@ -286,14 +334,15 @@ class Tasks {
   }
 }
 
-/** Bytes of `task_struct.comm`. */
-const COMM_SIZE = 16;
+/** Bytes of `task_struct.comm`, and where its words begin. */
+const COMM_SIZE = 16, COMM_WORDS = [0, 4, 8, 12];
 
-const numberAt = ({ view, offset }: Word) => view.getUint32(offset, true);
+const numberAt = ({ view, offset }: Place) => view.getUint32(offset, true);
 
-function isSame({ doer, pid, tgid, comm: { view, offset }, words: [low, high] }: KnownTask): boolean {
-  return numberAt(pid) === doer.pid && numberAt(tgid) === doer.tgid && view.getBigUint64(offset, true) === low &&
-    view.getBigUint64(offset + 8, true) === high;
+function isSame({ doer, pid, tgid, comm: { view, offset }, words }: KnownTask): boolean {
+  if (numberAt(pid) !== doer.pid || numberAt(tgid) !== doer.tgid) return false;
+  for (let index = 0; index < words.length; index++) if (view.getUint32(offset + 4 * index, true) !== words[index]) return false;
+  return true;
 }
 
 /** Where calls of a function return to. */

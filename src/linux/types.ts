@@ -22,6 +22,9 @@ export class NoType extends Error {
   }
 }
 
+/** Whether a value can be a pointer of the kernel. */
+export const isKernelAddress = (value: bigint): boolean => value >= UPPER_HALF;
+
 /** The field, by the name of one generation. @throws NoType */
 export function fieldOf(types: Types, struct: string, name: string): Field {
   for (const path of FIELDS[`${struct}.${name}`] ?? [name]) {
@@ -84,7 +87,7 @@ export class Struct {
   /** A kernel's pointer; 0 is none. @throws BadMemory if it leads elsewhere */
   pointer(name: string): bigint {
     const value = this.big(name);
-    if (value !== 0n && value < UPPER_HALF) {
+    if (value !== 0n && !isKernelAddress(value)) {
       throw new BadMemory("invalid", `${this.type}.${name} is not a kernel's pointer`, this.addressOf(name));
     }
     return value;

@@ -3,6 +3,7 @@
 import { DebugComparators } from "../../src/core/debug/self-hosted-debug.ts";
 import { registerNames } from "../../src/core/registers/vcpu-state.ts";
 import type { RegisterName, VcpuState } from "../../src/core/interface.ts";
+import { addressKey } from "../../src/support/address-key.ts";
 
 /** A vCPU's state. Vector registers are zero and stay so. */
 export class PlainVcpuState implements VcpuState {
@@ -67,6 +68,10 @@ export class PlainVcpuState implements VcpuState {
   }
 
   setV(): void {}
+
+  keyOf(name: "PC" | RegisterName): number {
+    return addressKey(name === "PC" ? this.pc : this.getRegister(name));
+  }
 
   getRegister(name: RegisterName): bigint {
     return this.#registers.get(name) ?? 0n;

@@ -2,6 +2,7 @@
 // in the Wasm memory, or in the hot CPU state while it is the resident one. `interface.ts` has the
 // contract, `state/cpu-state.ts` the layout.
 
+import { addressKeyOf } from "../../support/address-key.ts";
 import { ExceptionClass, exceptionClass, Pstate, Sctlr } from "../architecture/exceptions.ts";
 import { decodeLoadStore } from "../architecture/load-store-syndrome.ts";
 import { type ArmedDebug, DebugComparators, type Stepped } from "../debug/self-hosted-debug.ts";
@@ -190,6 +191,11 @@ export class VcpuContext implements VcpuState {
 
   get elrLow(): number {
     return this.#getWord(CPU.ELR_EL1);
+  }
+
+  keyOf(name: "PC" | RegisterName): number {
+    const words = this.#words, at = this.#at(name === "PC" ? CPU.PC : this.#slot(name)) >>> 2;
+    return addressKeyOf(words[at], words[at + 1]);
   }
 
   get chain(): ExceptionChain {

@@ -167,6 +167,8 @@ export interface VcpuState {
   setRegister(name: RegisterName, value: bigint): void;
   /** The low half of ELR_EL1, unsigned: a number costs less than a bigint. */
   readonly elrLow: number;
+  /** `addressKey` of the address in PC or another register. */
+  keyOf(name: "PC" | RegisterName): number;
   /** Exceptions that it has not returned from. */
   chain: ExceptionChain;
   /** Its first exclusive or atomic access to Device memory: evidence. */

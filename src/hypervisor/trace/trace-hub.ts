@@ -105,8 +105,56 @@ interface Opening {
   readonly number?: number;
 }
 
-/** An event that an observer of instructions saw. */
+/** An event that an observer of instructions saw. Its fields and result may be made when read. */
 export type Observed = Pick<TraceEvent, "kind" | "time" | "name" | "fields"> & { readonly result?: TraceEvent["result"] };
+
+/** The actor, and the place in the run. */
+type Seen = Pick<TraceEvent, "id" | "number" | "end" | "at" | "pcpu" | "vcpu">;
+
+/** The same as an event of the trace. */
+class ObservedEvent implements TraceEvent {
+  readonly id: number;
+  readonly number: number;
+  readonly end: number;
+  readonly at: RunPoint;
+  readonly pcpu: number | undefined;
+  readonly vcpu: string;
+  readonly parent = undefined;
+  readonly why = undefined;
+
+  constructor(readonly observed: Observed, { id, number, end, at, pcpu, vcpu }: Seen) {
+    this.id = id;
+    this.number = number;
+    this.end = end;
+    this.at = at;
+    this.pcpu = pcpu;
+    this.vcpu = vcpu;
+  }
+
+  get kind(): TraceKind {
+    return this.observed.kind;
+  }
+
+  get time(): number {
+    return this.observed.time;
+  }
+
+  get operation(): boolean {
+    return this.time !== this.end;
+  }
+
+  get name(): string {
+    return this.observed.name;
+  }
+
+  get fields(): TraceFields {
+    return this.observed.fields;
+  }
+
+  get result(): TraceResult | undefined {
+    return this.observed.result;
+  }
+}
 
 export class TraceHub {
   readonly reasons = new Reasons();
@@ -349,12 +397,12 @@ export class TraceHub {
    * @param end virtual time (ns)
    * @param retired instructions since the place of the run that the hub knows
    */
-  observed({ kind, time, name, fields, result }: Observed, end: number, retired: number): void {
+  observed(observed: Observed, end: number, retired: number): void {
+    const { kind } = observed;
     if (!this.wants(kind)) return;
     const pcpu = this.#pcpu, vcpu = this.#actor?.name() ?? "", place = this.point();
     const at = { boundary: place.boundary, stage: place.stage, retired: place.retired + retired, steps: place.steps };
-    const id = ++this.#nextId, number = this.#numberAt(kind, end, pcpu), operation = time !== end;
-    this.#give({ id, time, end, at, pcpu, kind, operation, number, vcpu, name, fields, result, parent: undefined, why: undefined });
+    this.#give(new ObservedEvent(observed, { id: ++this.#nextId, number: this.#numberAt(kind, end, pcpu), end, at, pcpu, vcpu }));
   }
 
   open({ vcpu, kind, name, fields, parent, key, number }: Opening): Operation {

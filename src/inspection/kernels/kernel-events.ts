@@ -8,6 +8,7 @@ import type { AddressSpace, Hypervisor } from "../../hypervisor/inspect.ts";
 import type { Gap } from "../../queries/facts/gap.ts";
 import type { KernelPlace, KernelPlaces } from "../readers/guest-kernel.ts";
 import type { View } from "../readers/inspected.ts";
+import { addressKey } from "../../support/address-key.ts";
 import { placesOf } from "./kernels.ts";
 
 /** Requirements on the system. */
@@ -29,8 +30,8 @@ interface Observed {
 /** The observation of the kernels of one machine. */
 export class KernelEvents {
   readonly #observed = new Map<AddressSpace, Observed>();
-  /** By tables of stage 2. */
-  readonly #places = new Map<number, ReadonlyMap<bigint, KernelPlace>>();
+  /** By tables of stage 2 and `addressKey`. */
+  readonly #places = new Map<number, ReadonlyMap<number, KernelPlace>>();
   #kinds: readonly TraceKind[] = [];
   #gap: Gap | undefined;
 
@@ -75,7 +76,7 @@ export class KernelEvents {
   #enter(space: AddressSpace, observed: Observed): void {
     const { stage2, at } = observed;
     this.#observed.set(space, observed);
-    this.#places.set(stage2, at);
+    this.#places.set(stage2, new Map([...at].map(([address, place]) => [addressKey(address), place])));
     for (const address of at.keys()) this.system.core.observe(stage2, address);
   }
 
@@ -90,7 +91,7 @@ export class KernelEvents {
 
   /** A vCPU is at an instruction that has a mark. */
   #pass(vcpu: VcpuState, time: number, retired: number): boolean | undefined {
-    const place = this.#places.get(vcpu.stage2)?.get(vcpu.pc);
+    const place = this.#places.get(vcpu.stage2)?.get(vcpu.keyOf("PC"));
     if (!place) return undefined;
     const hypervisor = this.system.hypervisor();
     try {

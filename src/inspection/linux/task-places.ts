@@ -34,18 +34,24 @@ function placesIn(view: View, space: AddressSpace, { kernel, vm }: Reading): Ker
   const { core } = view.system.symbols, { ram } = view.hypervisor.machine, physical = physicalMemory(view, space);
   const pages = new Map<number, DataView>();
   let cpu: VcpuState | undefined;
-  const see = (address: bigint) => {
-    const found = cpu && core.inspect(cpu, address);
-    if (!found?.ok) return undefined;
-    const known = pages.get(found.pa);
+  const pageAt = (pa: number) => {
+    const known = pages.get(pa);
     if (known) return known;
-    if (!ram.contains(found.pa, PAGE_SIZE)) return undefined;
+    if (!ram.contains(pa, PAGE_SIZE)) return undefined;
     if (pages.size >= PAGES_MAX) pages.clear();
-    const bytes = ram.bytes(found.pa, PAGE_SIZE), page = new DataView(bytes.buffer, bytes.byteOffset, PAGE_SIZE);
-    pages.set(found.pa, page);
+    const bytes = ram.bytes(pa, PAGE_SIZE), page = new DataView(bytes.buffer, bytes.byteOffset, PAGE_SIZE);
+    pages.set(pa, page);
     return page;
   };
-  const memory = new SeenMemory(physical, kernel.tables, see), events = new TaskEvents(new Reading(vm, kernel, physical, memory));
+  const see = (address: bigint) => {
+    const found = cpu && core.inspect(cpu, address);
+    return found?.ok ? pageAt(found.pa) : undefined;
+  };
+  const physicalPage = (ipa: number) => {
+    const found = space.stage2.lookup(ipa);
+    return found && pageAt(found.pa);
+  };
+  const memory = new SeenMemory(physical, kernel.tables, see, physicalPage), events = new TaskEvents(vm, kernel, memory);
   const placeOf = ({ of, seen }: TaskPlace): KernelPlace => ({
     seen: (vcpu, time) => {
       cpu = vcpu;

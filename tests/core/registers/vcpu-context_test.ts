@@ -8,6 +8,7 @@ import { Pstate } from "../../../src/core/architecture/exceptions.ts";
 import type { RegisterName } from "../../../src/core/interface.ts";
 import { loadStoreSyndrome } from "../../../src/core/architecture/load-store-syndrome.ts";
 import { registerNames } from "../../../src/core/registers/vcpu-state.ts";
+import { addressKey } from "../../../src/support/address-key.ts";
 import { MiB } from "../../../src/support/sizes.ts";
 import { completeRead, storeValue, VcpuContext } from "../../../src/core/registers/vcpu-context.ts";
 
@@ -172,6 +173,18 @@ Deno.test("registers are read and written by halves, and their neighbors stay", 
   assert.deepEqual([8, 9, 17, 18].map((i) => cpu.getX(i)), [0x1122_3344_f566_7790n, 0n, 0n, 0x1122_3344_f566_779an]);
   cpu.setHalves(Int32Array.of(1, 2, -1, 0));
   assert.deepEqual([0, 1, 2].map((i) => cpu.getX(i)), [0x2_0000_0001n, 0xffff_ffffn, 0x1122_3344_f566_778an]);
+});
+
+Deno.test("PC and registers are keys of maps as their addresses are", () => {
+  const { vcpu: cpu } = vcpu();
+  for (const address of [0n, 0xffff_fffcn, 0xffff_8000_1234_5678n, 0x000f_ffff_ffff_fffcn, 0xffff_ffff_ffff_fffcn]) {
+    cpu.pc = address;
+    for (const name of ["SP_EL0", "SP_EL1", "ELR_EL1"] as const) {
+      cpu.setRegister(name, address);
+      assert.equal(cpu.keyOf(name), addressKey(address), name);
+    }
+    assert.equal(cpu.keyOf("PC"), addressKey(address));
+  }
 });
 
 Deno.test("PC advances over the end of 32 and of 64 bits", () => {
