@@ -21,7 +21,7 @@ const BY_NAME = { [FROM_SOURCES]: "1" };
  * Files of one process: many, as each loads el2 anew, and few enough that the last process does not
  * run alone for long.
  */
-const BATCH = 20;
+const BATCH = 30;
 /** Processes at once. Many tests start processes and threads. */
 const MOST_PROCESSES = 4;
 /**
