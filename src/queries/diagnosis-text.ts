@@ -3,9 +3,14 @@
 import type { RowOf } from "./table.ts";
 import type { DIAGNOSES } from "./tables.ts";
 
-/** The verdict, its evidence, and the command that shows more. */
-export function diagnosisLines({ id, verdict, text, evidence, next }: RowOf<typeof DIAGNOSES>): [string, ...string[]] {
-  return [`${id} ${verdict}: ${text}`, ...evidence.map((line) => `  ${line}`), ...next === null ? [] : [`  next: ${next}`]];
+/** The verdict, the way out of it, the evidence, and the command that shows more. */
+export function diagnosisLines({ id, verdict, text, evidence, way_out, next }: RowOf<typeof DIAGNOSES>): [string, ...string[]] {
+  return [
+    `${id} ${verdict}: ${text}`,
+    ...way_out === null ? [] : [`  way out: ${way_out}`],
+    ...evidence.map((line) => `  ${line}`),
+    ...next === null ? [] : [`  next: ${next}`],
+  ];
 }
 
 /**

@@ -62,6 +62,7 @@ export const DIAGNOSES = defineTable({
     healthy: { kind: "flag", doc: "nothing is wrong with that", width: 7, from: 100 },
     text: { kind: "text", doc: "what it does, or what is wrong", width: 70 },
     evidence: { kind: "list", doc: "what that follows from", width: 60, from: 200 },
+    way_out: { kind: "text", doc: "the way out of it", optional: true, width: 40, from: 240 },
     next: { kind: "text", doc: "the command that shows more", optional: true, width: 32, from: 120 },
     fact: { kind: "detail", fact: VERDICT_FACTS, doc: "the verdict as a `code` and its values" },
     because: { kind: "detail", facts: EVIDENCE, doc: "the evidence, each as a `code` and its values" },

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import type { IrqFinding } from "../../src/queries/facts/irq-finding.ts";
-import { EVIDENCE } from "../../src/queries/facts/verdict.ts";
+import { evidenceLine } from "../../src/queries/facts/verdict.ts";
 import { demoSystem, rows, runUntil } from "../inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { runHealthy } from "./healthy.ts";
@@ -132,7 +132,7 @@ for (const [name, [source, register]] of Object.entries(GICV2)) {
     assert.deepEqual(rows(after, "diagnose", { filter: "id=vm:x" }), [row], "after a load");
     const found = row.because.find((one) => one.code === "gicv2-driver");
     assert.ok(found && found.register === register && /^0x8000/.test(found.at.first), row.evidence.join("\n"));
-    assert.match(EVIDENCE.text(found), /way out: use (?:GICR_ISENABLER0|GICD_IROUTER|ICC_SGI1R_EL1)/);
+    assert.match(evidenceLine(found), /way out: use (?:GICR_ISENABLER0|GICD_IROUTER|ICC_SGI1R_EL1)/);
   });
 }
 

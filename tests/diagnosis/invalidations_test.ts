@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { EVIDENCE } from "../../src/queries/facts/verdict.ts";
+import { evidenceLine } from "../../src/queries/facts/verdict.ts";
 import { rows, runUntil } from "../inspection/system.ts";
 import { assembledPlan, hashOf, ranSystem, TIERS } from "./assembled-guest.ts";
 
@@ -111,7 +111,7 @@ for (const [name, [missed, tlbi, steps, wayOut]] of Object.entries(TOLD)) {
     assert.ok(found && more.length === 0, JSON.stringify(more));
     assert.deepEqual([found.missed, found.vcpu, found.by, found.address], [missed, "vcpu:x/1", "vcpu:x/0", PAGE]);
     assert.match(found.tlbi, tlbi);
-    assert.match(EVIDENCE.text(found), wayOut);
+    assert.match(evidenceLine(found), wayOut);
     assert.deepEqual([evidenceOf(other), hashOf(other)], [[found], hashOf(first)]);
     assert.deepEqual(logged(first).map(({ vcpu, refused }) => [vcpu, refused]), [["vm:x", true]]);
     const after = assemble(plan) as GuestSystem;

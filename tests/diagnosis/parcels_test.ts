@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { EVIDENCE } from "../../src/queries/facts/verdict.ts";
+import { evidenceLine } from "../../src/queries/facts/verdict.ts";
 import { MEM_DONATE, MEM_NOTIFY, NotifyFlags } from "../../src/abi/rpc/messages/memory.ts";
 import { demoSystem, rows, runUntil } from "../inspection/system.ts";
 import { buildBroken, FAULT, writeLinked } from "./broken-guest.ts";
@@ -57,7 +57,7 @@ Deno.test("two VMs that each wait until the other accepts its parcel are deadloc
   const [x, y] = rows(system, "diagnose", { filter: "id=vm:x | id=vm:y" });
   const parcel = /^waits for vm:y to accept (parcel:0x\w+), and vm:y for vm:x$/.exec(x.text)?.[1];
   assert.deepEqual([x.verdict, y.verdict, x.next], ["deadlocked", "deadlocked", `el2 mem parcel ${parcel}`], `${x.text}\n${y.text}`);
-  const steps = x.because.flatMap((one) => one.code === "step" ? [EVIDENCE.text(one)] : []);
+  const steps = x.because.flatMap((one) => one.code === "step" ? [evidenceLine(one)] : []);
   assert.match(steps.join("\n"), /^vm:x waits for vm:y to accept parcel:0x\w+\nvm:y waits for vm:x to accept parcel:0x\w+$/);
 });
 

@@ -50,7 +50,7 @@ Deno.test("the state of a source in other words: verdict and lines", async () =>
     const row = verdictOn(system, "x");
     assert.deepEqual(row.fact, fact);
     assert.equal(fact.code, "source-idle");
-    return Promise.resolve([row.text, diagnosisLines(row).join("\n"), ...forPrograms(DIAGNOSES, [row])]);
+    return Promise.resolve([row.text, row.way_out!, ...diagnosisLines(row).slice(0, 2), ...forPrograms(DIAGNOSES, [row])]);
   });
 });
 

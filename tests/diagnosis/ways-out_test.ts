@@ -131,7 +131,7 @@ for (const [index, { name, text, inject, until = 240e6, verdict }] of [...BROKEN
       const diagnoses = rowsOf(DIAGNOSES, inspector.answer({ table: "diagnose", args: {} })).filter(({ healthy }) => !healthy);
       const reasons = rowsOf(REASONS, inspector.answer({ table: "why", args: { filter: "failed=yes" } }));
       const printed = [
-        ...diagnoses.flatMap((row) => [row.next, ...row.evidence]),
+        ...diagnoses.flatMap((row) => [row.next, row.way_out, ...row.evidence]),
         ...reasons.flatMap((row) => [row.way_out, row.command]),
       ].flatMap(commandsIn);
       assert.ok(printed.length > 0, `nothing is printed: ${diagnoses.map((row) => row.text)}`);

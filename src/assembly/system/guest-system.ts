@@ -15,7 +15,7 @@ import { showsPanic } from "../../inspection/kernels/kernels.ts";
 import { codePlace } from "../../inspection/readers/read-symbols.ts";
 import { hasPanicked, runsAnother } from "../../inspection/verdicts/panicked.ts";
 import { deviceAtomic, staleUses } from "../../inspection/verdicts/verdict-trail.ts";
-import { EVIDENCE } from "../../queries/facts/verdict.ts";
+import { evidenceLine } from "../../queries/facts/verdict.ts";
 import { formatId, nameOf, vcpuId } from "../../queries/ids.ts";
 import type { MemoryUse } from "../../queries/memory-use.ts";
 import { DEFAULT_LIMITS, type MemoryLimits } from "../../plans/memory-budget.ts";
@@ -149,7 +149,7 @@ export class GuestSystem implements System, Inspected {
    */
   deviceAtomic(access: DeviceAtomicAccess): boolean {
     const { behaviour } = this.hypervisor, view = new View(this, new Looks()), vcpu = this.#running(view);
-    const text = EVIDENCE.text(deviceAtomic(view, vcpu, access));
+    const text = evidenceLine(deviceAtomic(view, vcpu, access));
     if (behaviour.strict) this.hypervisor.stop(`--strict: ${text}`);
     else this.events.unpredictable(view.vmOf(vcpu.addressSpace), text);
     return behaviour.strict;
@@ -162,7 +162,7 @@ export class GuestSystem implements System, Inspected {
 
   #tellStaleUse(vcpu: Vcpu): void {
     const view = new View(this, new Looks());
-    for (const line of staleUses(view, [vcpu])) this.events.unpredictable(view.vmOf(vcpu.addressSpace), EVIDENCE.text(line));
+    for (const line of staleUses(view, [vcpu])) this.events.unpredictable(view.vmOf(vcpu.addressSpace), evidenceLine(line));
   }
 
   /** A guest has cleared the receive interrupts of its serial port, and characters are left. */

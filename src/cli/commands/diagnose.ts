@@ -12,7 +12,7 @@ import { isExactly } from "../../queries/filter.ts";
 import { rowsOf } from "../../queries/query.ts";
 import type { RowOf } from "../../queries/table.ts";
 import { DIAGNOSES, VIOLATIONS } from "../../queries/tables.ts";
-import { EVIDENCE, type Evidence, VERDICT_FACTS, type VerdictFact, wordOf } from "../../queries/facts/verdict.ts";
+import { type Evidence, evidenceLine, VERDICT_FACTS, type VerdictFact, wordOf } from "../../queries/facts/verdict.ts";
 
 export function registerDiagnose(program: Command, { exit }: CommandContext): void {
   withListOptions(withSessionOptions(
@@ -35,7 +35,7 @@ export async function diagnoseMachine(
   const fact: VerdictFact = { code: "broken", rule: first }, because = others.map((rule): Evidence => ({ code: "broken", rule }));
   return [{
     ...{ id: "machine", verdict: wordOf(fact), healthy: false, text: VERDICT_FACTS.text(fact) },
-    ...{ evidence: because.map((one) => EVIDENCE.text(one)), next: "el2 mem check", fact, because },
+    ...{ evidence: because.map(evidenceLine), way_out: null, next: "el2 mem check", fact, because },
   }];
 }
 

@@ -26,7 +26,7 @@ import { driverProgress } from "../readers/driver-progress.ts";
 import { slotsOf } from "./source-states.ts";
 import { crashed, spins, starves, unserved, working } from "./verdict-work.ts";
 import type { BootFinding } from "../../queries/facts/boot-finding.ts";
-import { EVIDENCE, type Evidence, VERDICT_FACTS, type VerdictFact, wordOf } from "../../queries/facts/verdict.ts";
+import { EVIDENCE, type Evidence, evidenceLine, VERDICT_FACTS, type VerdictFact, wordOf } from "../../queries/facts/verdict.ts";
 import { hex } from "../../support/number-text.ts";
 
 /** Findings about interrupts that a verdict lists. */
@@ -118,10 +118,11 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
       ...barred(patient.irqs),
       ...ofKernel(view, patient.online, remarksOn),
     ];
-    const lines = [...cause ? [text] : [], ...because.map((one) => EVIDENCE.text(one))];
+    const lines = [...cause ? [text] : [], ...because.map(evidenceLine)];
     return {
       ...{ id: patient.vm.id, verdict, healthy, text: cause ? EVIDENCE.text(cause) : text, evidence: [...new Set(lines)] },
-      ...{ next: next ?? null, fact, because: cause ? [cause, ...because] : because },
+      ...{ way_out: (cause ? EVIDENCE.wayOut(cause) : VERDICT_FACTS.wayOut(fact)) ?? null, next: next ?? null },
+      ...{ fact, because: cause ? [cause, ...because] : because },
     };
   });
 }
@@ -233,7 +234,7 @@ function plannedCause(view: View, { id }: VmFacts): Evidence | undefined {
 }
 
 function withNote(row: Diagnosis, note: Evidence): Diagnosis {
-  return { ...row, text: `${row.text}; ${EVIDENCE.text(note)}`, because: [...row.because, note] };
+  return { ...row, text: `${row.text}; ${evidenceLine(note)}`, because: [...row.because, note] };
 }
 
 /** An interrupt of a VM that sleeps, which is pending and cannot come. */

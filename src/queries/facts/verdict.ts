@@ -195,8 +195,6 @@ function leakText({ vmid, parcels, virqs, since_ns }: OfCode<VerdictFact, "leake
   return `${what.join(", ")}: not given back ${since_ns === null ? "at the end" : `for ${durationText(since_ns)} since its end`}`;
 }
 
-const kernelText = (finding: LinuxFinding) => `${LINUX_FINDINGS.text(finding)}${wayOutText(LINUX_FINDINGS.wayOut(finding))}`;
-
 const byText = (by: EndedBy | null) => by === null ? "" : `: ${endedByText(by)}`;
 
 const portText = (console: string, characters: number) =>
@@ -227,7 +225,7 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "exit-loop": ({ vcpu, range }) =>
     `${vcpu} loops at ${rangeText(range)}: its calls and accesses to devices have the same answers again and again`,
   "wfi-returns": ({ vcpu, at }) =>
-    `${vcpu} is never blocked: its WFI at ${at} returns at once, as an interrupt is signaled that it does not take; way out: clear PSTATE.I where it waits, or disable the interrupt`,
+    `${vcpu} is never blocked: its WFI at ${at} returns at once, as an interrupt is signaled that it does not take`,
   "crashed": ({ vcpu, exception, at, handler }) =>
     `${vcpu} took ${exception} at ${rangeText(at)}, and its handler does not return: it is at ${rangeText(handler)}`,
   "fault-loop": ({ vcpu, exception, at }) =>
@@ -256,8 +254,8 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
     `${message === null ? "a kernel panic, whose message is nowhere" : `Kernel panic - not syncing: ${message}`}${
       then === null ? "" : `; then it asked for a ${then}`
     }`,
-  "kernel-broken": ({ finding }) => kernelText(finding),
-  "kernel-waits": ({ finding }) => kernelText(finding),
+  "kernel-broken": ({ finding }) => LINUX_FINDINGS.text(finding),
+  "kernel-waits": ({ finding }) => LINUX_FINDINGS.text(finding),
   "halted": ({ by: { name, pid } }) => `the kernel has halted: task ${name} (${pid}) asked for it by reboot(2)`,
   "broken": ({ rule }) => rule,
   "switched-off": ({ by }) => `it powered itself off (PSCI SYSTEM_OFF)${byText(by)}`,
@@ -273,11 +271,14 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "stopped": endText,
   "leaked": leakText,
 }, {
+  "wfi-returns": () => "clear PSTATE.I where it waits, or disable the interrupt",
   "lost": ({ finding }) => IRQ_FINDINGS.wayOut(finding),
   "source-idle": ({ state }) => SOURCE_STATES.wayOut(state),
   "message-dropped": ({ rule }) => DROPPED_WAYS_OUT[rule],
   "unread-input": () => "write UARTICR first, and then read until FR.RXFE is set",
   "irq-storm": ({ finding }) => IRQ_FINDINGS.wayOut(finding),
+  "kernel-broken": ({ finding }) => LINUX_FINDINGS.wayOut(finding),
+  "kernel-waits": ({ finding }) => LINUX_FINDINGS.wayOut(finding),
 });
 
 /** Facts that a verdict follows from. */
@@ -363,7 +364,7 @@ export type Evidence =
   | { readonly code: "start-refused"; readonly vcpu: string; readonly at: CodeRange; readonly mpidr: string; readonly status: string }
   | { readonly code: "no-kvm" };
 
-const DEVICE_WAY_OUT: { readonly [B in DeviceBecause]: string } = {
+const DEVICE_WAYS_OUT: { readonly [B in DeviceBecause]: string } = {
   "stage-1-off": "turn the MMU on first, with the lock in Normal memory",
   "mair": "map it as Normal memory",
   "stage-2": "take memory that stage 2 maps as Normal",
@@ -372,23 +373,23 @@ const DEVICE_WAY_OUT: { readonly [B in DeviceBecause]: string } = {
 /** Why PSCI refuses to start a vCPU, by its error. */
 const START_REFUSED: Readonly<Record<string, string>> = {
   "INVALID_PARAMETERS": "no vCPU of a VIC can have this affinity",
-  "INTERNAL_FAILURE": "the VM has no such vCPU; way out: set vcpus in its configuration",
+  "INTERNAL_FAILURE": "the VM has no such vCPU",
   "ALREADY_ON": "it is on already",
 };
 
 const ASID_SHIFT = 48n, PAGE_SHIFT = 12n;
-/** The mistake in a TLBI, and the way out. */
-const MISSED: Readonly<Record<OfCode<Evidence, "stale-translation">["missed"], (by: string, operand: bigint) => string>> = {
-  "cpu": (by) => `reached ${by} alone; way out: its inner-shareable form (VAE1IS, VMALLE1IS) reaches all`,
-  "asid": (_, operand) =>
-    `was for ASID ${operand >> ASID_SHIFT}, which is another one; way out: put the ASID of the table into bits 63:48, or use VAAE1IS`,
-  "address": (_, operand) =>
-    `was for address ${hex(BigInt.asUintN(64, operand << PAGE_SHIFT))}; way out: its operand has the address shifted right by 12`,
+type Missed = OfCode<Evidence, "stale-translation">["missed"];
+/** The mistake in a TLBI. */
+const MISSED: { readonly [M in Missed]: (by: string, operand: bigint) => string } = {
+  "cpu": (by) => `reached ${by} alone`,
+  "asid": (_, operand) => `was for ASID ${operand >> ASID_SHIFT}, which is another one`,
+  "address": (_, operand) => `was for address ${hex(BigInt.asUintN(64, operand << PAGE_SHIFT))}`,
 };
-
-const stateText = (state: SourceState | null) =>
-  state === null ? "" : `: ${SOURCE_STATES.text(state)}${isIdle(state) ? wayOutText(SOURCE_STATES.wayOut(state)) : ""}`;
-const wayOutText = (text: string | undefined) => text === undefined ? "" : `; way out: ${text}`;
+const MISSED_WAYS_OUT: { readonly [M in Missed]: string } = {
+  "cpu": "its inner-shareable form (VAE1IS, VMALLE1IS) reaches all",
+  "asid": "put the ASID of the table into bits 63:48, or use VAAE1IS",
+  "address": "its operand has the address shifted right by 12",
+};
 
 export const EVIDENCE = new Facts<Evidence>({
   "masked": ({ masked }) => `interrupts ${masked ? "masked" : "not masked"} (PSTATE.I)`,
@@ -400,7 +401,7 @@ export const EVIDENCE = new Facts<Evidence>({
   "beside": ({ fact }) => VERDICT_FACTS.text(fact),
   "priority": ({ priority }) => `priority ${priority}`,
   "rivals": ({ pcpu, rivals }) => `${pcpu} runs ${rivals.map(({ vcpu, priority }) => `${vcpu} of priority ${priority}`).join(", ")}`,
-  "wakeup": ({ wait, state }) => `${WAITS.text(wait)}${stateText(state)}`,
+  "wakeup": ({ wait, state }) => `${WAITS.text(wait)}${state === null ? "" : `: ${SOURCE_STATES.text(state)}`}`,
   "barred": ({ irq, in_ns, barrier }) =>
     in_ns === null ? `${irq}: ${BARRIERS.text(barrier)}` : `${irq} (timer) is due in ${durationText(in_ns)}, but ${BARRIERS.text(barrier)}`,
   "nobody": ({ irq, through }) => `${irq}: no VM is at the other end of ${through}`,
@@ -428,7 +429,7 @@ export const EVIDENCE = new Facts<Evidence>({
   "lost-sgi": ({ irq, from, affinity, wrong_group }) =>
     `${irq} from ${from} reached nobody: ${
       wrong_group
-        ? `ICC_SGI0R_EL1 sends group 0, and the vCPU of affinity ${affinity} has it in group 1; way out: use ICC_SGI1R_EL1`
+        ? `ICC_SGI0R_EL1 sends group 0, and the vCPU of affinity ${affinity} has it in group 1`
         : `no vCPU has affinity ${affinity}`
     }`,
   "refused": ({ why, call, rule }) => `${why} ${call}: ${rule}`,
@@ -436,13 +437,13 @@ export const EVIDENCE = new Facts<Evidence>({
     `its image (SHA-256 ${used}) is not the one that was built (SHA-256 ${built}): that build has not run yet`,
   "tree-overrun": ({ room, tree }) => `its BIOS has ${room} bytes for a copy of the devicetree, which has ${tree}: the copy overruns`,
   "broken": ({ rule }) => rule,
-  "cause": ({ cause }) => `${EXCEPTION_CAUSES.text(cause)}${wayOutText(EXCEPTION_CAUSES.wayOut(cause))}`,
-  "gicv2-driver": ({ register, at, use }) =>
-    `the guest drives a GICv2: it wrote ${register} at ${rangeText(at)}, which a GICv3 with affinity routing reserves; way out: use ${use}`,
+  "cause": ({ cause }) => EXCEPTION_CAUSES.text(cause),
+  "gicv2-driver": ({ register, at }) =>
+    `the guest drives a GICv2: it wrote ${register} at ${rangeText(at)}, which a GICv3 with affinity routing reserves`,
   "device-atomic": ({ vcpu, at, instruction, address, because }) =>
     `${vcpu} makes an exclusive or atomic access to ${address} at ${rangeText(at)}${instruction === null ? "" : ` (${instruction})`}, and ${
       DEVICE_WORDS[because]
-    }: a CPU may abort it, or let it never succeed; way out: ${DEVICE_WAY_OUT[because]}`,
+    }: a CPU may abort it, or let it never succeed`,
   "stale-translation": ({ vcpu, at, address, missed, tlbi, by, by_at, operand }) =>
     `${vcpu} uses a translation of ${address} at ${rangeText(at)} that its tables no longer hold: ${tlbi} at ${rangeText(by_at)} ${
       MISSED[missed](by ?? "its vCPU", BigInt(operand))
@@ -451,15 +452,29 @@ export const EVIDENCE = new Facts<Evidence>({
     `${vcpus.join(", ")} ${vcpus.length === 1 ? "is" : "are"} off: ${started ? "CPU_OFF came" : "no CPU_ON of PSCI has come"}`,
   "start-refused": ({ vcpu, at, mpidr, status }) =>
     `PSCI CPU_ON of MPIDR ${mpidr} by ${vcpu} at ${rangeText(at)} -> ${status}: ${START_REFUSED[status] ?? "it was refused"}`,
-  "kernel": ({ finding }) => kernelText(finding),
-  "no-driver": ({ devices }) =>
-    `${devices.join(", ")}: no driver has used ${
-      devices.length === 1 ? "it" : "them"
-    } (Status 0x0); way out: a kernel with virtio_mmio or ` +
-    "virtio_pci, and with the modules of these devices",
+  "kernel": ({ finding }) => LINUX_FINDINGS.text(finding),
+  "no-driver": ({ devices }) => `${devices.join(", ")}: no driver has used ${devices.length === 1 ? "it" : "them"} (Status 0x0)`,
   "driver-failed": ({ devices }) => `${devices.join(", ")}: the driver has given up (FAILED in Status)`,
-  "misplaced": ({ node, start, end, ipa }) =>
-    `the devicetree has ${node} at ${start}..${end}, and nothing answers at ${ipa}; way out: mend its reg`,
-  "boot": ({ finding }) => `${BOOT_FINDINGS.text(finding)}${wayOutText(BOOT_FINDINGS.wayOut(finding))}`,
+  "misplaced": ({ node, start, end, ipa }) => `the devicetree has ${node} at ${start}..${end}, and nothing answers at ${ipa}`,
+  "boot": ({ finding }) => BOOT_FINDINGS.text(finding),
   "no-kvm": () => "this kernel is Gunyah's primary VM, at EL1: it cannot have /dev/kvm, and makes VMs by /dev/gunyah",
+}, {
+  "beside": ({ fact }) => VERDICT_FACTS.wayOut(fact),
+  "wakeup": ({ state }) => state && isIdle(state) ? SOURCE_STATES.wayOut(state) : undefined,
+  "lost-sgi": ({ wrong_group }) => wrong_group ? "use ICC_SGI1R_EL1" : undefined,
+  "cause": ({ cause }) => EXCEPTION_CAUSES.wayOut(cause),
+  "gicv2-driver": ({ use }) => `use ${use}`,
+  "device-atomic": ({ because }) => DEVICE_WAYS_OUT[because],
+  "stale-translation": ({ missed }) => MISSED_WAYS_OUT[missed],
+  "start-refused": ({ status }) => status === "INTERNAL_FAILURE" ? "set vcpus in its configuration" : undefined,
+  "kernel": ({ finding }) => LINUX_FINDINGS.wayOut(finding),
+  "no-driver": () => "a kernel with virtio_mmio or virtio_pci, and with the modules of these devices",
+  "misplaced": () => "mend its reg",
+  "boot": ({ finding }) => BOOT_FINDINGS.wayOut(finding),
 });
+
+/** Evidence as a line, with the way out if there is one. */
+export function evidenceLine(evidence: Evidence): string {
+  const wayOut = EVIDENCE.wayOut(evidence);
+  return `${EVIDENCE.text(evidence)}${wayOut === undefined ? "" : `; way out: ${wayOut}`}`;
+}

@@ -79,15 +79,17 @@ export class LinesOverlay implements Overlay {
   }
 }
 
-/** The verdict on a VM: its cause, the evidence, and the command that shows more. */
+/** The verdict on a VM: its cause, the way out, the evidence, and the command that shows more. */
 export class VerdictOverlay extends LinesOverlay {
   constructor(diagnosis: RowOf<typeof DIAGNOSES>, follow?: Follow) {
-    const texts = diagnosisLines(diagnosis);
+    const texts = diagnosisLines(diagnosis), { way_out, next } = diagnosis;
+    const roleOf = (index: number) => {
+      if (index === 0) return "bad";
+      if (index === 1 && way_out !== null) return "ok";
+      return next !== null && index === texts.length - 1 ? "accent" : "text";
+    };
     const lines = (width: number) =>
-      texts.flatMap((text, index) => {
-        const role = index === 0 ? "bad" : diagnosis.next !== null && index === texts.length - 1 ? "accent" : "text";
-        return wrap(text, MARGIN, width).map((line): Piece[] => [{ text: line, role }]);
-      });
+      texts.flatMap((text, index) => wrap(text, MARGIN, width).map((line): Piece[] => [{ text: line, role: roleOf(index) }]));
     super("Verdict", lines, follow);
   }
 }

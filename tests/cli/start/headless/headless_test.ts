@@ -89,7 +89,7 @@ Deno.test("--timeout says what every VM does or waits for, and how far the machi
   const verdict = (id: string, verdict: string, healthy: boolean, text: string, evidence: string[] = []): Row => {
     const fact = { code: "runs", vcpu: `vcpu:${id.slice("vm:".length)}/0` },
       because = evidence.map(() => ({ code: "masked", masked: true }));
-    return { id, verdict, healthy, text, evidence, next: healthy ? null : "el2 vcpu ls", fact, because };
+    return { id, verdict, healthy, text, evidence, way_out: null, next: healthy ? null : "el2 vcpu ls", fact, because };
   };
   const { code, lines } = await timedOut([
     verdict("vm:a", "waits", true, "a/0 waits for irq:a/27", ["not shown"]),
