@@ -251,7 +251,7 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
     }`,
   "irq-storm": ({ irq, finding }) => `${irq} ${IRQ_FINDINGS.text(finding)}`,
   "panicked": ({ message, then }) =>
-    `${message === null ? "a kernel panic, whose message is nowhere" : `Kernel panic - not syncing: ${message}`}${
+    `${message === null ? "a kernel panic; neither its console nor its log has the message yet" : `Kernel panic - not syncing: ${message}`}${
       then === null ? "" : `; then it asked for a ${then}`
     }`,
   "kernel-broken": ({ finding }) => LINUX_FINDINGS.text(finding),
