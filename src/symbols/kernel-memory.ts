@@ -27,12 +27,17 @@ function pageAt(core: DebugCore, ram: Ram, { registers }: Vcpu, address: bigint)
 }
 
 /** The page of a vCPU's vectors. */
-const vectorsOf = ({ registers }: Vcpu): bigint => registers.getRegister("VBAR_EL1") & ~(PAGE - 1n);
+export const vectorsOf = ({ registers }: Vcpu): bigint => registers.getRegister("VBAR_EL1") & ~(PAGE - 1n);
+
+/** Whether a page of a vCPU is mapped to RAM. */
+export function isMapped(core: DebugCore, ram: Ram, vcpu: Vcpu, page: bigint): boolean {
+  return pageAt(core, ram, vcpu, page) !== undefined;
+}
 
 /** Whether a vCPU has vectors in the upper half, and they are mapped now. */
 export function hasKernelMemory(core: DebugCore, ram: Ram, vcpu: Vcpu): boolean {
   const vectors = vectorsOf(vcpu);
-  return vectors >= EL1_HALF && pageAt(core, ram, vcpu, vectors) !== undefined;
+  return vectors >= EL1_HALF && isMapped(core, ram, vcpu, vectors);
 }
 
 /**

@@ -1,7 +1,7 @@
 // The symbols of each VM: those of ELF files that were added, and those of a running Linux kernel,
 // which are found in its memory on demand.
 
-import type { DebugCore } from "../core/interface.ts";
+import { type DebugCore, Pstate } from "../core/interface.ts";
 import type { Hypervisor, Vcpu } from "../hypervisor/inspect.ts";
 import type { LineRange } from "../formats/dwarf/line-table.ts";
 import { type AddressRange, rangesOf } from "../formats/dwarf/lists.ts";
@@ -9,13 +9,13 @@ import { UPPER_HALF } from "../formats/page-tables.ts";
 import { type DebugInfo, rangesBudget } from "./debug-info.ts";
 import { GivenFile } from "./given-file.ts";
 import { readKallsyms } from "./kallsyms.ts";
-import { hasKernelMemory, readKernelMemory } from "./kernel-memory.ts";
+import { hasKernelMemory, isMapped, readKernelMemory, vectorsOf } from "./kernel-memory.ts";
 import { type InPieces, whole } from "../support/work.ts";
 import { placeText, type SymbolPlace, SymbolTable } from "./symbol-table.ts";
 
 /**
- * Instructions of a vCPU after which a kernel has mapped its tables; where none are found, they are
- * sought again after twice as many.
+ * Instructions of a vCPU after which a kernel has its place; where none is found before, it is
+ * sought again then, and after twice as many each.
  */
 const BOOTED = 20e6;
 
@@ -40,6 +40,8 @@ export class VmSymbols {
    * others.
    */
   readonly #kernels = new Map<number, SymbolTable>();
+  /** Kernels that were found while a vCPU boots them, by its vectors: they may move themselves. */
+  readonly #young = new Map<number, { readonly vcpu: Vcpu; readonly vectors: bigint }>();
   /** Where no kernel was found: tables of stage 2 and VBAR_EL1. */
   readonly #none = new Set<string>();
   /** Instructions after which a kernel is sought while it boots, by tables of stage 2. */
@@ -166,16 +168,27 @@ export class VmSymbols {
     for (const vcpu of this.vcpus(vm)) {
       const { stage2 } = vcpu.registers, { instructions } = vcpu.usage;
       if (this.#kernels.has(stage2)) return false;
-      if (instructions < (this.#soughtAt.get(stage2) ?? BOOTED)) continue;
-      if (this.#search(vcpu, () => this.#soughtAt.set(stage2, 2 * instructions))) return true;
+      if (instructions < (this.#soughtAt.get(stage2) ?? 0)) continue;
+      const later = (hasMemory: boolean) => hasMemory && this.#soughtAt.set(stage2, Math.max(BOOTED, 2 * instructions));
+      if (this.#search(vcpu, later)) return true;
     }
     return false;
   }
 
+  /** The symbols of a kernel that has not moved itself since they were found. */
+  #found(vcpu: Vcpu): SymbolTable | undefined {
+    const { stage2, pstate } = vcpu.registers, young = this.#young.get(stage2);
+    if (young?.vcpu === vcpu && (pstate & Pstate.ElMask) !== 0) {
+      const stays = isMapped(this.core, this.hypervisor().machine.ram, vcpu, young.vectors);
+      if (!stays) this.#kernels.delete(stage2);
+      if (!stays || vcpu.usage.instructions >= BOOTED) this.#young.delete(stage2);
+    }
+    return this.#kernels.get(stage2);
+  }
+
   #kernel(vm: string, look: boolean): SymbolTable | undefined {
     for (const vcpu of this.vcpus(vm)) {
-      const { stage2 } = vcpu.registers;
-      const found = this.#kernels.get(stage2);
+      const found = this.#found(vcpu), { stage2 } = vcpu.registers;
       if (found) return found;
       if (!look) continue;
       const key = `${stage2} ${vcpu.registers.getRegister("VBAR_EL1")}`;
@@ -202,13 +215,14 @@ export class VmSymbols {
   }
 
   *#read(vcpu: Vcpu, stands: boolean, fruitless: (hasMemory: boolean) => void): InPieces<SymbolTable | undefined> {
-    const { stage2 } = vcpu.registers;
+    const { stage2 } = vcpu.registers, vectors = vectorsOf(vcpu), isYoung = vcpu.usage.instructions < BOOTED;
     try {
       const memory = yield* readKernelMemory(this.core, this.hypervisor().machine.ram, vcpu, stands);
       const symbols = memory && (yield* readKallsyms(memory));
       if (!symbols) return void fruitless(memory !== undefined);
       const table = new SymbolTable(symbols, "kallsyms");
       this.#kernels.set(stage2, table);
+      if (isYoung) this.#young.set(stage2, { vcpu, vectors });
       return table;
     } finally {
       this.#searches.delete(stage2);

@@ -15,6 +15,8 @@ import { panicsAtOnce } from "./soon.ts";
 
 /** Virtual time (ns) in which the kernel panics, and then composes its message. */
 const PATIENCE = 5e9, COMPOSED = 50e6;
+/** Virtual time (ns) before which a kernel is young, and between two questions then. */
+const EARLY = 20e6, CLOSELY = 0.1e6;
 const MESSAGE = /^VFS: Unable to mount root fs on unknown-block\(0,0\)$/;
 
 interface Panic {
@@ -44,7 +46,7 @@ const PANICS: readonly Panic[] = [
   { name: "that resets at once, without a console that is there", append: "console=ttyS7 panic=-1", then: "reset", shown: false },
 ];
 
-async function boot({ append, cpus = 1, cpu }: Panic): Promise<GuestSystem> {
+async function boot({ append, cpus = 1, cpu }: Pick<Panic, "append" | "cpus" | "cpu">): Promise<GuestSystem> {
   const { folder } = await catalogEntry("debian-bookworm");
   const image = await Deno.readFile(`${folder}/Image`), initrd = await Deno.readFile(`${folder}/initrd`);
   const what = { kind: "boot", image, initrd, dtb: undefined, append: `${append} rdinit=/nowhere`, devices: [] } as const;
@@ -81,6 +83,18 @@ for (const panic of PANICS) {
     assert.match(system.ended()!.message, /Kernel panic/);
   });
 }
+
+Deno.test("a kernel that panics before it has memory and consoles is told at once, also by the first question", async () => {
+  const early = { append: "console=ttyAMA0 mem=24M" }, asked = await boot(early), other = await boot(early);
+  panicsAtOnce(asked, PRIMARY_CONSOLE, EARLY, CLOSELY);
+  const { time } = asked.machine;
+  assert.ok(time < EARLY, `it panics at ${time} ns`);
+  runUntil(other, time + CLOSELY);
+  for (const system of [asked, other]) {
+    const { fact, text } = verdictOn(system, PRIMARY_CONSOLE);
+    assert.ok(fits(fact, { code: "panicked", then: null }), text);
+  }
+});
 
 for (const { name, append } of PANICS.filter(({ then }) => then === null)) {
   Deno.test(`without screens, a run ends with 1 at a kernel panic ${name}`, async () => {

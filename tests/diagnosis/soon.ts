@@ -51,15 +51,16 @@ const PANIC = "panic";
 /**
  * Runs a VM with a kernel to the first instruction of its panic, at which the verdict has it.
  * @param patience virtual time (ns) in which it panics
+ * @param asked virtual time (ns) between two questions until its symbols are known
  */
-export function panicsAtOnce(system: GuestSystem, vm: string, patience: number): void {
+export function panicsAtOnce(system: GuestSystem, vm: string, patience: number, asked = ASKED): void {
   const { symbols, machine } = system, { core } = symbols, last = machine.time + patience;
   // A question makes the kernel's symbols known.
   const find = () => verdictOn(system, vm) && symbols.all(vm).map((table) => table.find(PANIC)?.address).find((one) => one !== undefined);
   let place = find();
   for (; place === undefined; place = find()) {
     assert.ok(machine.time < last && !system.ended(), "its symbols are not known");
-    runUntil(system, machine.time + ASKED);
+    runUntil(system, machine.time + asked);
   }
   const { stage2 } = symbols.vcpus(vm)[0].registers;
   let isThere = false;

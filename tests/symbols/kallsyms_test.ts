@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
+import { demoSystem } from "../inspection/system.ts";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { whole } from "../../src/support/work.ts";
@@ -85,6 +86,21 @@ Deno.test("a Debian kernel that boots is found in its memory, names PCs in lists
 });
 
 if (LONG) {
+  Deno.test("a kernel that moves itself is found as soon as it has vectors, where they are", async () => {
+    const files = "catalog:debian-bookworm";
+    const system = await demoSystem(
+      `el2 = 1\n[host]\nmemory = "64MiB"\n[vm.x]\nkernel = "${files}/Image"\ninitrd = "${files}/initrd"\nmemory = "256MiB"\n`,
+    );
+    for (let instructions = 0; instructions < 25e6; runTo(system, system.machine.time + 0.02e6)) {
+      const [vcpu] = system.symbols.vcpus("x");
+      if (!vcpu) continue;
+      const { registers } = vcpu, vectors = registers.getRegister("VBAR_EL1");
+      instructions = vcpu.usage.instructions;
+      system.symbols.nameOf("x", registers.pc);
+      if (vectors !== 0n) assert.equal(system.symbols.known("x")[0]?.find("vectors")?.address, vectors);
+    }
+  });
+
   for (const release of ["bookworm", "trixie", "sid"]) {
     Deno.test(`every symbol of Debian ${release} is what its own /proc/kallsyms says`, async () => {
       const system = await booted(release, 1e9);
