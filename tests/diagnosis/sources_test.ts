@@ -110,6 +110,41 @@ const NOT_LOST: readonly Healthy[] = [
   { name: "has none that is lost, beside ticks", guest: "MESSAGES_BESIDE_TICKS", more: SENDER, until: 0.2e9 },
 ];
 
+const TAKER = guests.vm("TAKE_ALL", {}, "y") + QUEUE, ANSWERS = guests.vm("TAKE_AND_ANSWER", {}, "y") + QUEUE;
+const LOSES = "virq vm=x source=mq:* nth=3 -> lose";
+const ROOM: readonly Broken[] = [
+  unheard("it is lost", "FILL_AND_SLEEP", /^mq:\d+ tx$/, LOSES, { more: TAKER }),
+  unheard("it is lost beside a timer", "FILL_BESIDE_TICKS", /^mq:\d+ tx$/, LOSES, { cmdline: "ms=50", more: TAKER }),
+  stuck("it came before the sleep", "FILL_AND_FORGET", { code: "queue-has-room", end: "sender", count: 0, depth: 8, sends: 8 }, {
+    ...{ keys: "", more: TAKER },
+  }),
+  {
+    ...{ name: "its interrupt is not enabled", guest: "FILL_UNASKED", more: TAKER, next: /^el2 irq show irq:x\/9/ },
+    fact: { code: "lost", irq: /^irq:x\/9/, finding: { code: "disabled" } },
+  },
+  {
+    ...{ name: "its interrupt is not enabled, and the receiver waits for more", guest: "FILL_AND_DROP", next: /^el2 irq show irq:x\/9/ },
+    ...{ more: guests.vm("TAKE_ON", {}, "y") + QUEUE, fact: { code: "lost", finding: { code: "disabled" } } },
+  },
+  {
+    ...{ name: "three messages that the receiver leaves", guest: "FILL_AND_SLEEP", cmdline: "empty=1", fact: { code: "deadlock" } },
+    ...{ more: guests.vm("TAKE_FIVE", {}, "y") + QUEUE, next: /^el2 queue ls --filter vm=x$/ },
+    because: [{ code: "wakeup", state: { code: "messages", end: "sender", count: 3, wakes_at: 0 } }],
+  },
+];
+const HAS_ROOM: readonly Healthy[] = [
+  { name: "fills its queue each time that it has room", guest: "FILL_AND_SLEEP", more: TAKER, until: 0.2e9 },
+  { name: "fills its queue each time that it is empty", guest: "FILL_AND_SLEEP", cmdline: "empty=1", more: TAKER, until: 0.2e9 },
+  { name: "sends at each tick, and hears of no room", guest: "FILL_AT_TICKS", more: TAKER, inject: ["virq vm=x source=mq:* -> lose"] },
+  { name: "drops what finds no room, and takes answers", guest: "FILL_AND_DROP", more: ANSWERS, until: 0.2e9 },
+  {
+    ...{ name: "has sent all, and takes answers", guest: "FILL_TO_THE_END", more: ANSWERS, until: 0.2e9 },
+    inject: ["virq vm=x why=*full -> lose"],
+  },
+];
+
+testBroken(guests, { "room in a queue of which the sender does not hear": ROOM });
+testHealthy(guests, { "room in a queue of which the sender does not hear": HAS_ROOM });
 testBroken(guests, { "an interrupt that is lost beside a timer": LOST });
 testHealthy(guests, { "an interrupt that is lost beside a timer": NOT_LOST });
 testBroken(guests, { "a source that only the guest could start": BROKEN, "calls and registers that stay as they are": LOOPS });

@@ -43,7 +43,7 @@ export class VirqSource implements LevelSource {
   /** While a rule can drop raises: what the VM had taken when the receiver looked last. */
   #own = 0;
   #ppis = 0;
-  /** An interrupt of this source, and none of a timer, made it look then. */
+  /** `isAwaited`, while a rule can drop raises. */
   #isAwaited = false;
 
   /**
@@ -88,9 +88,14 @@ export class VirqSource implements LevelSource {
     return this.#lost !== undefined;
   }
 
+  /** An interrupt of this source, and none of a timer, made the receiver look last. */
+  get isAwaited(): boolean {
+    return this.#isAwaited;
+  }
+
   /**
-   * The same, and the receiver does not look by itself: an interrupt of this source made it look
-   * last, or a timer has interrupted it since without making it look.
+   * A raise was dropped, and the receiver does not look by itself: an interrupt of this source made
+   * it look last, or a timer has interrupted it since without making it look.
    */
   get isMissed(): boolean {
     if (this.#lost === undefined || !this.#binding) return false;

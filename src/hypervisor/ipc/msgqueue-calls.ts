@@ -45,6 +45,7 @@ export const calls: readonly HypercallDefinition[] = [
     caps: { msgqueue: active("msgqueue", MsgqueueRight.Send) },
     handler(call, { msgqueue, size, data, send_flags }) {
       if (msgqueue.isFull) {
+        msgqueue.overflows();
         call.repeats();
         return call.refuse(ErrorCode.MSGQUEUE_FULL, "the queue is full", { depth: msgqueue.depth });
       }

@@ -31,6 +31,7 @@ export class Msgqueue extends HypervisorObject {
   #notEmptyThreshold = 1;
   #sent = 0;
   #received = 0;
+  #wantsRoom = false;
   /** The sender's vIRQ ("tx", not full). */
   readonly sendVirq = new VirqSource(this, "not full", () => this.#messages.length <= this.#notFullThreshold);
   /** The receiver's vIRQ ("rx", not empty). */
@@ -64,6 +65,10 @@ export class Msgqueue extends HypervisorObject {
   get received(): number {
     return this.#received;
   }
+  /** The last send was refused, as the queue was full: the sender may wait for room. */
+  get wantsRoom(): boolean {
+    return this.#wantsRoom;
+  }
   /** The messages, oldest first, for display. */
   get messages(): readonly Uint8Array[] {
     return this.#messages;
@@ -71,6 +76,11 @@ export class Msgqueue extends HypervisorObject {
 
   get isFull(): boolean {
     return this.#messages.length === this.#depth;
+  }
+
+  /** A send is refused, as the queue is full. */
+  overflows(): void {
+    this.#wantsRoom = true;
   }
 
   /** Sets the depth and the maximum size in bytes, while in state INIT. */
@@ -91,6 +101,7 @@ export class Msgqueue extends HypervisorObject {
     this.#tell("send", message, push);
     this.#messages.push(message);
     this.#sent++;
+    this.#wantsRoom = false;
     this.sendVirq.served();
     if (push || this.#messages.length === this.#notEmptyThreshold) this.receiveVirq.assertLevel();
   }
@@ -172,6 +183,7 @@ export class Msgqueue extends HypervisorObject {
     if (archive.loading) this.#messages.push(...messages);
     this.#sent = archive.integer("sent", this.#sent);
     this.#received = archive.integer("received", this.#received);
+    this.#wantsRoom = archive.bool("wantsRoom", this.#wantsRoom);
     this.sendVirq.archive("sendVirq", archive);
     this.receiveVirq.archive("receiveVirq", archive);
   }

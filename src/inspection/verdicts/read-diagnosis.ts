@@ -15,7 +15,20 @@ import { type FoundIrq, readIrqFindings } from "../readers/read-irqs.ts";
 import { readVmFacts, type VmFacts } from "../readers/read-vms.ts";
 import type { Verdict } from "./verdict.ts";
 import { ended, hasEndedMachine, isEnding, restarting, starting, switchedOff } from "./verdict-end.ts";
-import { deadlocked, isAsleep, type Others, type Sleep, sleepOf, stuckOf, unended, unheard, unread, waiting } from "./verdict-sleep.ts";
+import {
+  deadlocked,
+  isAsleep,
+  isUnneeded,
+  type Others,
+  type Sleep,
+  sleepOf,
+  stuckOf,
+  unasked,
+  unended,
+  unheard,
+  unread,
+  waiting,
+} from "./verdict-sleep.ts";
 import { deviceAtomics, refusedStart, staleUses, trailOf } from "./verdict-trail.ts";
 import { misplaced } from "./described.ts";
 import { dropped, otherGic } from "./verdict-gic.ts";
@@ -217,8 +230,8 @@ function besides({ fact, evidence = [] }: Verdict): Evidence[] {
 function resting(view: View, { id }: VmFacts, online: readonly Vcpu[], irqs: readonly FoundIrq[], others: Patients): Verdict {
   const sleep = others.asleep.get(id);
   if (!sleep) return working(view, online.find((vcpu) => !isAsleep(vcpu)) ?? online[0], others.prospects);
-  return unheard(view, sleep) ?? unread(view, sleep) ?? deadlocked(sleep, others) ?? masked(sleep, irqs) ?? unended(sleep) ??
-    dropped(sleep) ?? waiting(view, sleep, others);
+  return unheard(view, sleep) ?? unread(view, sleep) ?? unasked(sleep, others) ?? deadlocked(sleep, others) ??
+    masked(sleep, irqs, others) ?? unended(sleep) ?? dropped(sleep) ?? waiting(view, sleep, others);
 }
 
 /** The cause of a panic. */
@@ -238,10 +251,10 @@ function withNote(row: Diagnosis, note: Evidence): Diagnosis {
 }
 
 /** An interrupt of a VM that sleeps, which is pending and cannot come. */
-function masked(sleep: Sleep, irqs: readonly FoundIrq[]): Verdict | undefined {
+function masked(sleep: Sleep, irqs: readonly FoundIrq[], others: Others): Verdict | undefined {
   if (sleep.timer) return undefined;
   for (const { id, source, pend, fact } of irqs) {
-    if (!pend || !fact || !isBarrier(fact)) continue;
+    if (!pend || !fact || !isBarrier(fact) || isUnneeded(id, sleep, others)) continue;
     return { fact: { code: "lost", irq: id, finding: fact }, evidence: [{ code: "source", source }], next: `el2 irq show ${id}` };
   }
   return undefined;

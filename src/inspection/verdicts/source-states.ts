@@ -5,6 +5,8 @@ import { Doorbell, type LevelSource, Msgqueue, VirqSource, VirtioMmio } from "..
 import { VirtioId, VirtioStatus } from "../../virtio/device.ts";
 import type { QueueCondition } from "../../virtio/virtqueue.ts";
 import { isIdle, type SourceState } from "../../queries/facts/source-state.ts";
+import { vmId } from "../../queries/ids.ts";
+import { MsgqueueRight } from "../../abi/rights.ts";
 import { hex } from "../../support/number-text.ts";
 import { Vmid } from "../readers/guest-names.ts";
 import type { View, VirtioSlot } from "../readers/inspected.ts";
@@ -34,7 +36,7 @@ function lookOf(view: View) {
  */
 export function sourceStateOf(view: View, vm: string, intid: number, source: LevelSource): SourceState | undefined {
   const object = source instanceof VirqSource ? source.object : undefined;
-  if (object instanceof Msgqueue) return messagesOf(view, object, source === object.receiveVirq);
+  if (object instanceof Msgqueue) return messagesOf(view, vm, object, source);
   const slots = slotsOf(view, vm).filter((slot) => slot.intid === intid);
   if (slots.length === 0) return object instanceof Doorbell ? bellOf(view, object) : undefined;
   const states = slots.map((slot) => deviceState(view, slot, object instanceof VirtioMmio ? object : undefined));
@@ -111,15 +113,24 @@ function missing(device: string, queues: readonly Queue[]): SourceState {
   return off ? { code: "virtio-queue-off", device, queue: off.queue } : { code: "virtio-idle", device };
 }
 
+/** Whether no other VM can fill a queue. */
+function isOnlySender(view: View, vm: string, queue: Msgqueue): boolean {
+  const owners = queue.holders.filter(({ rights }) => rights & MsgqueueRight.Send).map(({ cspace }) => vmId(view.cspaceOwner(cspace)));
+  return owners.every((one) => one === vmId(vm) || one === view.vm(Vmid.ResourceManager));
+}
+
 function bellOf(view: View, bell: Doorbell): SourceState {
   const isMasked = bell.enabled === 0n && !bell.virq.isEdge;
   const values = { bell: view.object(bell), flags: hex(bell.flags), wakes: hex(bell.enabled), sends: bell.sent };
   return { code: isMasked ? "doorbell-masked" : "doorbell", ...values };
 }
 
-function messagesOf(view: View, queue: Msgqueue, isReceiver: boolean): SourceState {
+function messagesOf(view: View, vm: string, queue: Msgqueue, source: LevelSource): SourceState {
+  const isReceiver = source === queue.receiveVirq;
+  const isTold = !isReceiver && queue.sendVirq.isEdge && queue.sendVirq.stillPending() && view.hypervisor.faults.delayed === 0;
+  const hasRoom = isTold && isOnlySender(view, vm, queue);
   return {
-    code: "messages",
+    code: !hasRoom ? "messages" : queue.wantsRoom ? "queue-has-room" : "queue-unfilled",
     queue: view.object(queue),
     end: isReceiver ? "receiver" : "sender",
     count: queue.count,

@@ -60,6 +60,8 @@ export interface Sleep {
   readonly wakers: readonly Waker[];
   /** Wakeups that cannot reach a vCPU. */
   readonly barred: readonly Evidence[];
+  /** Pending interrupts of queues that have room, which the sender has not enabled. */
+  readonly unasked: readonly { readonly irq: string; readonly barrier: Barrier; readonly queue: Msgqueue }[];
   /** A pending interrupt that waits for the end of one that was acknowledged. */
   readonly unended: { readonly irq: string; readonly barrier: Barrier } | undefined;
 }
@@ -68,7 +70,7 @@ export interface Sleep {
 export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
   const name = nameOf(vm);
   const names = sourceNames(view);
-  const wakers: Waker[] = [], barred: Evidence[] = [];
+  const wakers: Waker[] = [], barred: Evidence[] = [], unasked: Sleep["unasked"][number][] = [];
   let unended: Sleep["unended"];
   let due = Infinity, first: OfCode<Wait, "timer"> | undefined;
   for (const vcpu of vcpus) {
@@ -89,11 +91,13 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
         const barrier = unendedBarrier(vcpu.gic, intid);
         if (barrier) unended = { irq: irqId(name, intid, vcpu.index), barrier };
       }
-      if (intid < Intid.SgiEnd || !source || !(bank.flags[intid] & Irq.Enabled) && !bank.isPending(intid)) continue;
+      const queue = roomOf(source), asks = bank.flags[intid] & Irq.Enabled || bank.isPending(intid) || queue?.wantsRoom;
+      if (intid < Intid.SgiEnd || !source || !asks) continue;
       if (intid === TimerPpi.Virtual || intid === TimerPpi.Physical) continue;
       if (!comesHere(intid)) continue;
       const wait = { code: "irq" as const, irq: irqId(name, intid, vcpu.index), intid, source: names.get(source) ?? "hardware" };
       const why = barrier(intid);
+      if (queue && why?.code === "disabled" && bank.isPending(intid)) unasked.push({ irq: wait.irq, barrier: why, queue });
       if (why !== undefined) barred.push({ code: "barred", irq: WAITS.text(wait), in_ns: null, barrier: why });
       else wakers.push({ wait, state: sourceStateOf(view, name, intid, source), ...raisersOf(view, source, vcpu) });
     }
@@ -103,7 +107,13 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
       wakers.push({ wait, state: undefined, raisers: undefined, through: "" });
     }
   }
-  return { vm, vcpus, timer: first, wakers, barred, unended };
+  return { vm, vcpus, timer: first, wakers, barred, unasked, unended };
+}
+
+/** The queue of which a source tells its sender that it has room. */
+function roomOf(source: LevelSource | undefined): Msgqueue | undefined {
+  const object = source instanceof VirqSource ? source.object : undefined;
+  return object instanceof Msgqueue && source === object.sendVirq ? object : undefined;
 }
 
 /** A timer that is on, for a time that no counter reaches. */
@@ -204,7 +214,7 @@ export function waiting(view: View, sleep: Sleep, others: Others): Verdict {
 const sleptFor = (view: View, { vcpus }: Sleep) => Math.max(0, view.now - Math.max(...vcpus.map(({ usage }) => usage.ranUntil)));
 
 /** A source that was never used, or has done all that it was asked for. */
-const AT_REST: ReadonlySet<SourceState["code"]> = new Set<SourceState["code"]>(["virtio-idle"]);
+const AT_REST: ReadonlySet<SourceState["code"]> = new Set<SourceState["code"]>(["virtio-idle", "queue-unfilled"]);
 
 /** Whether anything but the VM itself may make the source raise it. */
 export function isAble({ state }: Waker): boolean {
@@ -216,6 +226,21 @@ export function unended({ timer, unended, barred }: Sleep): Verdict | undefined 
   if (timer || !unended) return undefined;
   const { irq, barrier } = unended;
   return { fact: { code: "lost", irq, finding: barrier }, evidence: barred, next: `el2 irq show ${irq}` };
+}
+
+/**
+ * Room in a queue of which a stuck sender does not hear: it has not enabled the interrupt, and its
+ * last send was refused.
+ */
+export function unasked({ vm, unasked, barred }: Sleep, { stuck }: Others): Verdict | undefined {
+  const found = stuck.has(vm) ? unasked.find(({ queue }) => queue.wantsRoom) : undefined;
+  return found && { fact: { code: "lost", irq: found.irq, finding: found.barrier }, evidence: barred, next: `el2 irq show ${found.irq}` };
+}
+
+/** Whether something else may wake a VM whose interrupt of a queue with room is disabled. */
+export function isUnneeded(irq: string, sleep: Sleep, others: Others): boolean {
+  const { vm, wakers, unasked } = sleep;
+  return !others.stuck.has(vm) && unasked.some((one) => one.irq === irq) && wakers.some((waker) => canCome(waker, sleep, others));
 }
 
 /** Input in the serial port of a VM that sleeps without a timer, and whose interrupt it cleared. */
@@ -293,10 +318,12 @@ export function deadlocked({ vm }: Sleep, { stuck }: Others): Verdict | undefine
 
 /** Whether the interrupt of a source was lost on its way, and the sleeping guest will not look. */
 function isUnheard(source: VirqSource, isEdge: boolean, { timer }: Sleep): boolean {
-  const { object } = source;
-  if (!isEdge) return source.stillPending();
+  const { object } = source, queue = roomOf(source);
   // A sender that does not hear of room may have nothing to send.
-  if (object instanceof Msgqueue && source === object.sendVirq) return false;
+  if (queue && !queue.wantsRoom) return false;
+  if (!isEdge) return source.stillPending();
+  // It may send at a later tick, or not at all.
+  if (queue) return source.isLost && source.stillPending() && (!timer || source.isAwaited);
   // An edge is pending once, however long its condition holds: only the source knows of a loss.
   return (timer ? source.isMissed : source.isLost) && (object instanceof Doorbell || source.stillPending());
 }

@@ -46,9 +46,12 @@ export type SourceState =
   | { readonly code: "virtio-configured"; readonly device: string }
   | { readonly code: "doorbell" } & FlagsOf
   | { readonly code: "doorbell-masked" } & FlagsOf
-  /** The receiver is woken from `wakes_at` messages on, the sender at `wakes_at` and below. */
+  /**
+   * The receiver is woken from `wakes_at` messages on, the sender as they fall to `wakes_at`: not
+   * while there are fewer. `queue-has-room`: the last send was refused.
+   */
   | {
-    readonly code: "messages";
+    readonly code: "messages" | "queue-has-room" | "queue-unfilled";
     readonly queue: string;
     readonly end: "receiver" | "sender";
     readonly count: number;
@@ -62,7 +65,7 @@ export type SourceState =
 const IDLE: ReadonlySet<SourceState["code"]> = new Set<SourceState["code"]>([
   ...["virtio-not-ready", "virtio-needs-reset", "virtio-queue-off", "virtio-ring-unreadable", "virtio-silent"] as const,
   ...["virtio-not-notified", "virtio-lost", "virtio-no-room", "virtio-idle"] as const,
-  "doorbell-masked",
+  ...["doorbell-masked", "queue-has-room", "queue-unfilled"] as const,
 ]);
 
 /** Whether nothing comes from the source before the guest that waits does something. */
@@ -100,6 +103,10 @@ export const SOURCE_STATES = new Facts<SourceState>({
     `${queue} has ${count} of ${depth} messages (${sends} sent); its ${end} is woken ${
       end === "receiver" ? `from ${wakes_at} on` : `at ${wakes_at} and below`
     }`,
+  "queue-has-room": ({ queue, count, depth, wakes_at, sends }) =>
+    `${queue} has ${count} of ${depth} messages (${sends} sent), and has told its sender when they fell to ${wakes_at}`,
+  "queue-unfilled": ({ queue, count, depth, wakes_at, sends }) =>
+    `${queue} has ${count} of ${depth} messages (${sends} sent), and tells its sender when they fall to ${wakes_at}`,
 }, {
   "virtio-not-ready": () => "set DRIVER_OK in Status when the queues are ready",
   "virtio-needs-reset": () => "mend the driver; then reset the device by Status 0, and set it up again",
@@ -111,4 +118,5 @@ export const SOURCE_STATES = new Facts<SourceState>({
   "virtio-no-room": ({ queue }) => `make buffers available in queue ${queue}, and notify it`,
   "doorbell-masked": () => "enable flags with gh_hypercall doorbell_mask before the sleep",
   "virtio-idle": () => "make a request before the sleep, or set a timer",
+  "queue-has-room": () => "mask interrupts (PSTATE.I) before the send, and sleep only if it is refused",
 });

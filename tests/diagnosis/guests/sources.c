@@ -32,10 +32,22 @@ enum guest {
   MESSAGES_BESIDE_TICKS,
   MESSAGES_AT_TICKS,
   BELL_BESIDE_TICKS,
+  // A sender that fills its queue.
+  FILL_AND_SLEEP,
+  FILL_BESIDE_TICKS,
+  FILL_AT_TICKS,
+  FILL_AND_FORGET,
+  FILL_UNASKED,
+  FILL_AND_DROP,
+  FILL_TO_THE_END,
   // The other side.
   RING,
   SEND_TWO,
   SEND_MANY,
+  TAKE_ALL,
+  TAKE_AND_ANSWER,
+  TAKE_FIVE,
+  TAKE_ON,
 };
 
 // Registers (virtio 1.2 section 4.2.2).
@@ -187,6 +199,103 @@ static _Noreturn void take_beside_ticks(struct fdt_interrupt line, bool (*take)(
     irq_enable();
     isb();
     while (look && take()) sink++;
+  }
+}
+
+static void msgqueue_wake_sender_at(uint64_t cap, uint64_t count) { HVC(0x601f, cap, count, -1, -1, 0); }
+
+static struct message_queue_pair link;
+static __attribute__((noinline)) void find_link(void) {
+  struct message_queue_pair pair = messages_find();
+  link.tx = pair.tx, link.rx = pair.rx, link.not_full = pair.not_full, link.not_empty = pair.not_empty;
+}
+
+// Sends until the queue refuses a message. False: it has nothing left to do then.
+static bool fill(void) {
+  struct ball ball = {0};
+  while (msgqueue_send(link.tx, &ball, sizeof ball, MSGQUEUE_SEND_PUSH).x[0] == GUNYAH_OK) sink++;
+  return false;
+}
+
+static void listen_for_room(irq_handler handler) { irq_attach(link.not_full.intid, link.not_full.edge, handler); }
+
+// The interrupt is masked from the refusal to the sleep.
+static _Noreturn void fill_and_sleep(void) {
+  irq_disable();
+  for (listen_for_room(ignore);; irq_disable()) {
+    fill();
+    wait_for_interrupt();
+    irq_enable();
+    isb();
+  }
+}
+
+// It has come between the refusal and the sleep, which does not look for it.
+static _Noreturn void fill_and_forget(void) {
+  listen_for_room(has_arrived);
+  for (;;) {
+    arrived = false;
+    fill();
+    while (!arrived) continue;
+    wait_for_interrupt();
+  }
+}
+
+// Sends once, and then takes what comes. Room is not asked for: what does not fit is dropped.
+static _Noreturn void fill_and_take(bool takes) {
+  struct ball ball;
+  irq_disable();
+  if (takes) irq_attach(link.not_empty.intid, link.not_empty.edge, ignore);
+  fill();
+  for (uint64_t until = now_ticks() + ticks_per_second() / 20; !takes && now_ticks() < until;) continue;
+  for (;;) {
+    wait_for_interrupt();
+    while (takes && ball_receive(&link, &ball)) fill();
+    irq_enable();
+    isb();
+    irq_disable();
+  }
+}
+
+// Sends as many as fit, and has nothing else to send. It takes what comes.
+static _Noreturn void fill_to_the_end(void) {
+  struct ball ball = {0};
+  irq_disable();
+  listen_for_room(ignore);
+  irq_attach(link.not_empty.intid, link.not_empty.edge, ignore);
+  while (msgqueue_send(link.tx, &ball, sizeof ball, MSGQUEUE_SEND_PUSH).x[1]) sink++;
+  for (;;) {
+    wait_for_interrupt();
+    while (ball_receive(&link, &ball)) sink++;
+    irq_enable();
+    isb();
+    irq_disable();
+  }
+}
+
+// Takes what has come at each tick, and may answer then.
+static _Noreturn void take_all(bool answers) {
+  struct ball ball;
+  timer_every(ticks_per_second() / 50);
+  for (;;) {
+    wait_for_interrupt();
+    while (ball_receive(&link, &ball)) sink++;
+    if (answers) msgqueue_send(link.tx, &ball, sizeof ball, MSGQUEUE_SEND_PUSH);
+  }
+}
+
+// Takes some messages, and waits until there are enough again.
+static _Noreturn void take_some(int most, uint64_t enough) {
+  struct ball ball;
+  irq_disable();
+  irq_attach(link.not_empty.intid, link.not_empty.edge, ignore);
+  msgqueue_wake_receiver_at(link.rx, enough);
+  for (;;) {
+    for (int left = most; left && ball_receive(&link, &ball); left--) sink++;
+    wait_for_interrupt();
+    irq_enable();
+    isb();
+    irq_disable();
   }
 }
 
@@ -349,6 +458,42 @@ void guest_main(void) {
     set_up(CONSOLE, true, READY);
     request();
     sleep_on();
+  case FILL_AND_SLEEP:
+    find_link();
+    if (boot_argument("empty", 0)) msgqueue_wake_sender_at(link.tx, 0);
+    fill_and_sleep();
+  case FILL_BESIDE_TICKS:
+    find_link();
+    fill();
+    take_beside_ticks(link.not_full, fill, false);
+  case FILL_AT_TICKS:
+    find_link();
+    fill();
+    take_beside_ticks(link.not_full, fill, true);
+  case FILL_AND_FORGET:
+    find_link();
+    fill_and_forget();
+  case FILL_UNASKED:
+    find_link();
+    fill_and_take(false);
+  case FILL_AND_DROP:
+    find_link();
+    fill_and_take(true);
+  case FILL_TO_THE_END:
+    find_link();
+    fill_to_the_end();
+  case TAKE_ALL:
+    find_link();
+    take_all(false);
+  case TAKE_AND_ANSWER:
+    find_link();
+    take_all(true);
+  case TAKE_FIVE:
+    find_link();
+    take_some(5, 8);
+  case TAKE_ON:
+    find_link();
+    take_some(8, 1);
   case RING:
     timer_every(ticks_per_second() / 50);
     do {
