@@ -22,6 +22,7 @@ import { type Link, OutlinedFunctions, OutlinedTable } from "./interpreter/outli
 import { defineMemoryAccess } from "./memory/memory-access.ts";
 import { defineMemoryOperations } from "./memory/memory-operations.ts";
 import { defineMmu, type RamLayout } from "./memory/mmu.ts";
+import { defineTableStores } from "./memory/table-stores.ts";
 import { defineTlb } from "./memory/tlb.ts";
 import { defineCountedExecution, definePerformanceMonitors } from "./registers/performance-monitors.ts";
 import { definePointerAuthentication } from "./registers/pointer-authentication.ts";
@@ -270,6 +271,7 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number, { cpu, count
   defineExceptions(library, undefinedInstruction, cpu.features);
   defineTlb(library, TLB_POOL, cpu.features);
   defineMmu(library, ram, cpu.features);
+  defineTableStores(library, TLB_POOL, ram);
   defineMemoryAccess(library, TLB_POOL, { watched, deviceAtomic, staleUsed }, cpu.features);
   if (retired !== undefined) definePerformanceMonitors(library, cpu.features);
   defineSystemRegisters(library, cpu.features);

@@ -596,6 +596,10 @@ export class WasmCore implements DebugCore {
     }
   }
 
+  isUnanswered(vcpu: VcpuState): boolean {
+    return this.#residency.tlbs.isUnanswered(vcpu);
+  }
+
   *cachedPages(stage2: number): Generator<CachedPage> {
     for (const { va, wasmAddress, write } of this.#residency.tlbs.entries(stage2)) {
       yield { va, pa: wasmAddress - this.ram.wasmAddress + this.ram.base, write };

@@ -187,6 +187,8 @@ export interface DebugCore extends Core {
    * in all vCPUs; none by default.
    */
   watchRegisters(names: readonly string[]): void;
+  /** Whether no TLBI has come since a store made translations of this vCPU suspect. */
+  isUnanswered(vcpu: VcpuState): boolean;
   /** Everything that may have been written since `forgetWritten`, or since the start. */
   written(): Written;
   /** `written` starts again from nothing. */

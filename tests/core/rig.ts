@@ -10,6 +10,7 @@ import { callee, define, type FunctionName } from "../../src/core/state/function
 import { Stage2Flags } from "../../src/core/interface.ts";
 import { Library } from "../../src/core/wasm/library.ts";
 import { defineMemoryAccess } from "../../src/core/memory/memory-access.ts";
+import { defineTableStores } from "../../src/core/memory/table-stores.ts";
 import { defineMmu } from "../../src/core/memory/mmu.ts";
 import { type Stage2, STAGE2_TABLE_SIZE, Stage2Pool } from "../../src/core/memory/stage2.ts";
 import { declarePerformance } from "../../src/core/exceptions/performance-events.ts";
@@ -105,7 +106,9 @@ function compile(features: Cpu["features"]): WebAssembly.Module {
   pc.result(constant("i64", CODE).add(pc.load("i32.load", CPU.IP).shrU(2).wide()));
   defineExceptions(library, undefinedInstruction, features);
   defineTlb(library, TLB_POOL, features);
-  defineMmu(library, { base: RAM_BASE, size: RAM_SIZE, wasmAddress: RAM_HOST }, features);
+  const ram = { base: RAM_BASE, size: RAM_SIZE, wasmAddress: RAM_HOST };
+  defineMmu(library, ram, features);
+  defineTableStores(library, TLB_POOL, ram);
   defineMemoryAccess(library, TLB_POOL, { watched, deviceAtomic, staleUsed }, features);
   defineSystemRegisters(library, features);
   defineSystemInstructions(library, features);

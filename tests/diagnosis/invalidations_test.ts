@@ -1,6 +1,7 @@
-// A TLB invalidation that misses the CPU, the ASID or the address that it was meant for: the first
-// use of a translation that its tables no longer hold is reported, with both instructions and the
-// way out. Guests that invalidate as the architecture asks have nothing to tell.
+// A TLB invalidation that misses the CPU, the ASID or the address that it was meant for, or none
+// after a store that gives a valid descriptor another address: the first use of a translation that
+// its tables no longer hold is reported, with both instructions and the way out. Guests that
+// invalidate as the architecture asks have nothing to tell.
 
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
@@ -19,16 +20,22 @@ const wait = (offset: number) => `5: ldr w0, [x20, #${offset}]\ncbz w0, 5b\ndsb 
 const say = (offset: number) => `dsb sy\nmov w0, #1\nstr w0, [x20, #${offset}]`;
 const MMU_OFF = "mrs x0, sctlr_el1\nbic x0, x0, #1\nmsr sctlr_el1, x0\nisb";
 
+const SLEEP = `${MMU_OFF}\nsleep_healthily`, POWER_OFF = "mov64 x0, 0x84000008\nhvc #0";
+const CHANGE = `mov64 x1, ${SECOND}\nstr x1, [x0]`;
+
 interface Steps {
   /** After the descriptor has changed, with the page's address in X9 and its number in X10. */
   readonly invalidate: string;
   /** Of the other CPU, before it reads the page again. */
   readonly other?: string;
   readonly change?: string;
+  /** Of the other CPU, before the invalidation: CPU 0 says 16 and waits for 20. */
+  readonly between?: string;
+  readonly end?: string;
 }
 
 /** CPU 0 changes the page that CPU 1 has read, and reads again. */
-const guest = ({ invalidate, other = "", change = `mov64 x1, ${SECOND}\nstr x1, [x0]` }: Steps) => `
+const guest = ({ invalidate, other = "", change = CHANGE, between = "", end = SLEEP }: Steps) => `
   mov64 x0, 0xc4000003
   mov x1, #1
   adr x2, second
@@ -50,8 +57,7 @@ const guest = ({ invalidate, other = "", change = `mov64 x1, ${SECOND}\nstr x1, 
   isb
   ${say(8)}
   ${wait(12)}
-  ${MMU_OFF}
-  sleep_healthily
+  ${end}
 second:
   mov64 x20, ${WORDS}
   ${wait(0)}
@@ -60,6 +66,7 @@ second:
   lsr x10, x9, #12
   ldr x11, [x9]
   ${say(4)}
+  ${between}
   ${wait(8)}
   ${other}
   ldr x11, [x9]
@@ -67,7 +74,7 @@ second:
 6: wfi
   b 6b`;
 
-type Missed = "cpu" | "asid" | "address";
+type Missed = "cpu" | "asid" | "address" | "store";
 
 const TOLD: Readonly<Record<string, readonly [missed: Missed, tlbi: RegExp, steps: Steps, wayOut: RegExp]>> = {
   "a page of this CPU alone": ["cpu", /^tlbi vae1, x10$/, { invalidate: "tlbi vae1, x10" }, /VAE1IS/],
@@ -81,6 +88,13 @@ const TOLD: Readonly<Record<string, readonly [missed: Missed, tlbi: RegExp, step
     { invalidate: "tlbi vae1, x10", change: "str xzr, [x0]" },
     /VAE1IS/,
   ],
+  "nothing": ["store", /^str x1, \[x0\]$/, { invalidate: "" }, /\(0x80211f03\), and no TLBI has followed; .*break-before-make/],
+  "nothing, after a store of two descriptors": ["store", /^stp x1, xzr, \[x0\]$/, {
+    ...{ invalidate: "", change: `mov64 x1, ${SECOND}\nstp x1, xzr, [x0]` },
+  }, /break-before-make/],
+  "nothing, by a CPU that has just written the table": ["store", /^str x1, \[x0\]$/, {
+    ...{ invalidate: "", change: `mov64 x1, ${SECOND}\nstr xzr, [x0, #64]\nstr x1, [x0]` },
+  }, /break-before-make/],
 };
 
 const UNTOLD: Readonly<Record<string, Steps>> = {
@@ -93,6 +107,12 @@ const UNTOLD: Readonly<Record<string, Steps>> = {
     invalidate: "",
   },
   "each CPU its own, before it reads": { invalidate: "tlbi vae1, x10", other: "tlbi vae1, x10\ndsb ish\nisb" },
+  "all CPUs, before which another one has used the page": {
+    ...{ change: `${CHANGE}\n${say(16)}\n${wait(20)}`, invalidate: "tlbi vae1is, x10" },
+    between: `${wait(16)}\nldr x11, [x9]\n${say(20)}`,
+  },
+  "nothing, as no address has changed": { change: "mov64 x1, 0x80210f83\nstr x1, [x0]", invalidate: "" },
+  "nothing, as the page was not mapped": { change: "mov64 x1, 0x80211f03\nstr x1, [x0, #8]", invalidate: "" },
   "all of one CPU, for no change": { invalidate: "tlbi vmalle1", change: "" },
   "a page of another ASID, for no change": { invalidate: "movk x10, #5, lsl 48\ntlbi vae1is, x10", change: "" },
 };
@@ -161,6 +181,17 @@ Deno.test("told for good: a CPU that uses the old page, and invalidates it 20 ms
   }
   assert.deepEqual([told, logged(system).length], [1, 1]);
 });
+
+for (const [name, invalidate] of [["of this CPU alone", "tlbi vae1, x10"], ["of nothing", ""]]) {
+  Deno.test(`told: an invalidation ${name}, at once as the VM ends`, async () => {
+    const plan = await planOf({ invalidate, end: POWER_OFF });
+    for (const tier of TIERS) {
+      const system = assemble({ ...plan, tier }) as GuestSystem;
+      runUntil(system, 6e6);
+      assert.equal(logged(system).filter(({ refused }) => refused).length, 1);
+    }
+  });
+}
 
 Deno.test("told: a CPU that uses the old page, and invalidates another page after it", async () => {
   const plan = await planOf({ invalidate: "tlbi vae1, x10", other: "ldr x11, [x9]\nadd x12, x10, #1\ntlbi vae1, x12\ndsb ish\nisb" });

@@ -114,7 +114,8 @@ export class GuestSystem implements System, Inspected {
     this.kernelEvents = new KernelEvents({ core, hypervisor, view: () => new View(this, new Looks()), bug });
     this.ends = new VmEnds(() => this.hypervisor, this.vms, this.symbols, () => new View(this, new Looks()));
     this.events = new EventNotes(machine, hypervisor);
-    this.#staleUses = new StaleUses({ machine, vcpus: () => this.#objects(Vcpu), tell: (vcpu) => this.#tellStaleUse(vcpu) });
+    this.#staleUses = new StaleUses({ machine, core, vcpus: () => this.#objects(Vcpu), tell: (vcpu) => this.#tellStaleUse(vcpu) });
+    this.ends.onAsked = (vm) => this.#staleUses.ends(this.symbols.vcpus(vm));
     this.parts.push(this.#staleUses);
     this.debugger = new DebuggerSeat({
       core,

@@ -1,7 +1,10 @@
 // Uses of translations that an invalidation had missed. One that missed a CPU is evidence after a
-// while: an interprocessor interrupt may make that CPU invalidate by itself until then.
+// while: an interprocessor interrupt may make that CPU invalidate by itself until then. So is a use
+// after a store to a descriptor, which an invalidation may follow. After the end of its VM neither
+// comes.
 
 import * as v from "valibot";
+import type { DebugCore } from "../../core/interface.ts";
 import type { Vcpu } from "../../hypervisor/boot.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { SavedPart } from "../../state/parts.ts";
@@ -16,6 +19,7 @@ const SAVED = v.strictObject({ waits: v.optional(v.strictObject({ at: v.number()
 interface UsingSystem {
   readonly machine: Machine;
   readonly vcpus: () => readonly Vcpu[];
+  readonly core: Pick<DebugCore, "isUnanswered">;
   /** The use of a vCPU is evidence from now on. */
   readonly tell: (vcpu: Vcpu) => void;
 }
@@ -52,18 +56,29 @@ export class StaleUses implements SavedPart {
     this.#event.schedule(until, () => this.#judge());
   }
 
+  /** A VM ends, whose vCPUs these are. */
+  ends(vcpus: readonly Vcpu[]): void {
+    for (const vcpu of vcpus) this.#settle(vcpu);
+  }
+
+  /** No invalidation comes any more, if none has come. */
+  #settle(vcpu: Vcpu): void {
+    const { registers } = vcpu, use = registers.staleUse;
+    if (!use || use.forGood) return;
+    const isAnswered = use.tlbi.missed === "store" && !this.system.core.isUnanswered(registers);
+    registers.staleUse = isAnswered ? undefined : { ...use, forGood: true };
+    if (!isAnswered) this.system.tell(vcpu);
+  }
+
   #judge(): void {
-    const { machine, vcpus, tell } = this.system;
+    const { machine, vcpus } = this.system;
     let next = Infinity;
     for (const vcpu of vcpus()) {
-      const { registers } = vcpu, use = registers.staleUse;
+      const use = vcpu.registers.staleUse;
       if (!use || use.forGood) continue;
       const until = Number(use.time) + PATIENCE;
       if (until > machine.time) next = Math.min(next, until);
-      else {
-        registers.staleUse = { ...use, forGood: true };
-        tell(vcpu);
-      }
+      else this.#settle(vcpu);
     }
     this.#waits = false;
     if (next < Infinity) this.#wait(next);

@@ -104,6 +104,9 @@ export class VmEnds {
   /** Called when a VM begins another life, and when the first of its vCPUs stops for good. */
   onChange: (vm: string, now: "begins" | "ends") => void = () => {};
 
+  /** Called when one of its vCPUs asks for its power-off or its reset. */
+  onAsked: (vm: string) => void = () => {};
+
   constructor(
     readonly hypervisor: () => Hypervisor,
     readonly vms: Pick<SessionVms, "hosted" | "planned">,
@@ -170,6 +173,7 @@ export class VmEnds {
     if (!addressSpace || vcpu.native) return;
     const vm = this.hypervisor().names.vm(addressSpace.vmid);
     const known = this.#known.work.get(vm);
+    if (how === "system-off" || how === "system-reset") this.onAsked(vm);
     // A VM of an image has many lives, whose beginnings are not reported.
     const hosted = this.vms.hosted(vm);
     const first = !known || !hosted && how !== "killed";

@@ -16,6 +16,7 @@ import { copy, crosses, DataAccess, entryFlags, inPage, sizeOf, writeOnly } from
 import { defineDeviceAtomics } from "./device-atomics.ts";
 import { AccessKind, Fault, misalignmentOf, mmuFunction, Rights, speculative } from "./mmu.ts";
 import { defineSuspects, useSuspect } from "./suspects.ts";
+import { isWatchedTable, noteTable, storeDescriptor } from "./table-stores.ts";
 import { markWriteMapped, tlbFunction } from "./tlb.ts";
 import { WRITTEN_PAGES } from "../state/layout.ts";
 import { setPageBit } from "../state/page-bits.ts";
@@ -90,7 +91,10 @@ function defineReadAddress(library: Library, data: DataAccess): FunctionBuilder 
     () => {
       const found = data.watch(c, va, access, wasmAddress), flags = c.let(entryFlags(c));
       data.noteDevice(c, va, access, flags);
-      c.if(found.not(), () => entry.fill(wasmAddress, flags));
+      c.if(found.not(), () => {
+        noteTable(c, library);
+        entry.fill(wasmAddress, flags);
+      });
     },
     () => c.run(raiseAbort(library), va, access),
   );
@@ -131,12 +135,14 @@ function defineWriteAddress(library: Library, data: DataAccess, pool: TlbPoolLay
       c.return(wasmAddress);
     });
     markWriteMapped(c, wasmAddress, pool);
+    noteTable(c, library);
   });
   // Whether the next store may go past this function.
   c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => {
     c.run(callee(library, "dropDecoded"), wasmAddress, sizeOf(access));
     c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => c.set(flags, flags.or(TlbFlags.Slow)));
   });
+  c.if(isWatchedTable(c, wasmAddress), () => c.set(flags, flags.or(TlbFlags.Slow)));
   entry.fill(wasmAddress, flags);
   c.result(wasmAddress);
   return writeAddress;
@@ -187,6 +193,7 @@ function defineReadableAt(library: Library, data: DataAccess): void {
   c.if(wasmAddress, () => {
     c.if(data.look(c, va, access, wasmAddress), () => c.return(zero));
     const flags = c.let(entryFlags(c));
+    noteTable(c, library);
     entry.fill(wasmAddress, flags);
     data.leaveUnnoted(c, access, flags);
   });
@@ -209,6 +216,7 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
   c.if(entry.servesSlowly(misaligned), () => {
     data.leaveUnnoted(c, access, entry.flags);
     c.set(wasmAddress, entry.wasmAddress);
+    c.if(isWatchedTable(c, wasmAddress), () => c.return(zero));
     c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => {
       c.if(c.call(callee(library, "holdsDecoded"), wasmAddress, sizeOf(access)), () => c.return(zero));
     }, () => entry.fill(wasmAddress, entry.flags.and(~UNMARKED)));
@@ -217,9 +225,10 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
   });
   c.set(wasmAddress, data.tryTranslate(c, va, access));
   c.if(wasmAddress.not(), () => c.return(zero));
-  c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => c.return(zero));
+  c.if(c.call(callee(library, "isCodePage"), wasmAddress).or(isWatchedTable(c, wasmAddress)), () => c.return(zero));
   c.if(data.look(c, va, access, wasmAddress).or(writeOnly(c)), () => c.return(zero));
   const flags = c.let(entryFlags(c));
+  noteTable(c, library);
   entry.fill(wasmAddress, flags);
   markWriteMapped(c, wasmAddress, pool);
   data.leaveUnnoted(c, access, flags);
@@ -287,6 +296,7 @@ function defineStores(library: Library, writeAddress: FunctionBuilder, crossingS
     const wasmAddress = c.let(c.call(writeAddress, va, access));
     c.if(wasmAddress.not(), () => c.return());
     const size = c.let(sizeOf(access));
+    c.if(size.eq(8).and(isWatchedTable(c, wasmAddress)), () => c.run(storeDescriptor(library), wasmAddress, value));
     for (const [bytes, store] of [[1, "i64.store8"], [2, "i64.store16"], [4, "i64.store32"], [8, "i64.store"]] as const) {
       c.if(size.eq(bytes), () => c.store(store, wasmAddress, value));
     }

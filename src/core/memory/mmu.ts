@@ -227,6 +227,7 @@ function defineTranslateStage1(c: Code, library: Library, walk: FunctionBuilder,
     // address that no output can be is out of range.
     c.if(va.shrU(VA_BITS).nonZero(), () => fail(c, Fault.Stage1, status(FaultStatus.AddressSize, 0)));
     c.store("i64.store", CPU.WALK_IPA, va);
+    c.store("i32.store", CPU.WALK_DESCRIPTOR, constant("i32", 0));
     const device = c.load("i32.load", CPU.DEFAULT_CACHEABLE).select(
       constant("i32", WRITE_BACK << Rights.AttributesShift),
       Rights.Device | OUTER_SHAREABLE << Rights.ShareabilityShift,
@@ -381,7 +382,7 @@ function outputBits(c: Code, tcr: Value): Local {
 interface Walk {
   readonly stage2: FunctionBuilder;
   readonly ram: RamLayout;
-  /** Whether the place of the leaf's descriptor is kept, which may change (FEAT_HAFDBS). */
+  /** Whether the leaf's descriptor may change (FEAT_HAFDBS). */
   readonly updates: boolean;
 }
 
@@ -399,9 +400,9 @@ function readDescriptor(c: Code, { stage2, ram, updates }: Walk, descriptor: Loc
   const offset = c.let(entry.and(Stage2Entry.AddressMask).or(at.wrap().and((1 << PAGE_SHIFT) - 1)).sub(ram.base));
   c.if(offset.geU(ram.size), () => fail(c, Fault.Stage1, status(FaultStatus.ExternalOnWalk, level)));
   c.set(descriptor, c.load("i64.load", offset, ram.wasmAddress));
+  const place = offset.add(ram.wasmAddress);
+  c.store("i32.store", CPU.WALK_DESCRIPTOR, updates ? place.or(entry.and(Stage2Flags.Write).not().mul(NOT_WRITABLE)) : place);
   if (!updates) return;
-  const refused = entry.and(Stage2Flags.Write).not().mul(NOT_WRITABLE);
-  c.store("i32.store", CPU.WALK_DESCRIPTOR, offset.add(ram.wasmAddress).or(refused));
   c.store("i64.store", CPU.WALK_DESCRIPTOR_IPA, at);
 }
 

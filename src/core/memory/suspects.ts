@@ -1,5 +1,6 @@
 // TLB entries that a guest's invalidation was perhaps meant for but did not reach: it was for one
-// CPU only, for another ASID, or its operand was not a page number. The next use of such a suspect
+// CPU only, for another ASID, or its operand was not a page number; or there was none at all
+// (table-stores.ts). The next use of such a suspect
 // compares it with the tables; if they no longer hold it, the use is kept as evidence. Correct
 // invalidations make no suspects, so this costs them nothing. Arm ARM D5.9, C5.5.
 
@@ -28,12 +29,12 @@ const suspectSpace = (library: Library) => library.get("suspectSpace", ["i32"], 
 const suspectPage = (library: Library) => library.get("suspectPage", ["i32", "i64", "i32"], ["i32"]);
 
 /** Gives the entry `index` of a table, which is known to be valid, these flags and `Slow`. */
-export function slowEntry(c: Code, set: Value, index: Value, table: "Read" | "Write", flags = 0): void {
+export function slowEntry(c: Code, set: Value, index: Value, table: "Read" | "Write", flags: Value = constant("i32", 0)): void {
   const at = c.let(set.add(index.shl(3))), flagsAt = c.let(set.add(index)), offset = TlbSet[`${table}Flags`];
   const before = c.let(c.load("i32.load8_u", flagsAt, offset));
   const isSlow = before.and(TlbFlags.Slow);
   c.if(isSlow.not(), () => c.store("i64.store", at, c.load("i64.load", at, TlbSet[table]).xor(DISABLING_BIT), TlbSet[table]));
-  c.store("i32.store8", flagsAt, before.or(TlbFlags.Slow | flags), offset);
+  c.store("i32.store8", flagsAt, before.or(flags).or(TlbFlags.Slow), offset);
 }
 
 /** An entry's value as if it were not slow. */
@@ -61,7 +62,7 @@ export function defineSuspects(library: Library, used: number): void {
         const index = c.let(constant("i32", 0));
         c.doWhile(() => {
           const bit = plainEntry(c, set, index, table).shrU(24).wrap().and(1);
-          c.if(bit.eq(index.divU(TlbSet.Entries / 2)), () => slowEntry(c, set, index, table, TlbFlags.Suspect));
+          c.if(bit.eq(index.divU(TlbSet.Entries / 2)), () => slowEntry(c, set, index, table, constant("i32", TlbFlags.Suspect)));
           c.set(index, index.add(1));
         }, () => index.ne(TlbSet.Entries));
       }
@@ -75,7 +76,7 @@ export function defineSuspects(library: Library, used: number): void {
       for (const table of ["Read", "Write"] as const) {
         const flags = c.load("i32.load8_u", set.add(index), TlbSet[`${table}Flags`]);
         c.if(isOfPage(c, set, index, table, va).and(flags.and(c.parameter(2)).eq(c.parameter(2))), () => {
-          slowEntry(c, set, index, table, TlbFlags.Suspect);
+          slowEntry(c, set, index, table, constant("i32", TlbFlags.Suspect));
           c.set(count, count.add(1));
         });
       }
@@ -90,6 +91,9 @@ function defineUse(library: Library, used: number): void {
   const va = c.parameter(0), space = c.let(currentSpace(c)), miss = c.let(c.load("i32.load", space, TlbSpace.Miss));
   const now = c.call(mmuFunction(library, "translate"), va, c.parameter(1).or(AccessKind.Observe));
   c.if(now.eq(c.parameter(2)), () => c.return(constant("i32", 1)));
+  // A TLBI has followed the store, or the guest has broken the entry meanwhile.
+  const isSettled = c.let(miss.not().or(miss.eq(Miss.Store).and(now.not())));
+  c.if(isSettled, () => c.return(constant("i32", 1)));
   c.if(c.load("i32.load", CPU.STALE).not(), () => {
     c.store("i32.store", CPU.STALE, miss);
     c.store("i64.store", CPU.STALE_VA, va);
@@ -100,7 +104,15 @@ function defineUse(library: Library, used: number): void {
     c.f.call(used);
   });
   // A TLB may drop more than it has to. The old entry is used only where the TLB cannot know.
-  c.result(miss.eq(Miss.Cpu));
+  c.result(miss.eq(Miss.Cpu).or(miss.eq(Miss.Store)));
+}
+
+/** Notes the instruction that makes entries of a space suspect. */
+export function noteMiss(c: Code, library: Library, space: Value, miss: number, operand: Value): void {
+  c.store("i32.store", space, constant("i32", miss), TlbSpace.Miss);
+  c.store("i64.store", space, c.call(callee(library, "currentPc")), TlbSpace.MissPc);
+  c.store("i64.store", space, operand, TlbSpace.MissOperand);
+  c.store("i64.store", space, c.load("i64.load", CPU.MPIDR_EL1), TlbSpace.MissCpu);
 }
 
 /** The suspects of an invalidation in progress. */
@@ -118,11 +130,20 @@ export class Suspicion {
    * use that was kept is not evidence, unless it is for good.
    */
   settle(isPage: Value, page: Value): void {
-    const { c } = this;
-    c.if(c.load("i32.load", CPU.STALE).eq(Miss.Cpu), () => {
+    const { c } = this, stale = c.let(c.load("i32.load", CPU.STALE));
+    c.if(stale.eq(Miss.Cpu).or(stale.eq(Miss.Store)), () => {
       const differs = page.xor(c.load("i64.load", CPU.STALE_VA)).shl(8).shrU(8 + PAGE_SHIFT).nonZero();
       c.if(isPage.and(differs).not(), () => c.store("i32.store", CPU.STALE, constant("i32", 0)));
     });
+  }
+
+  /** An invalidation reaches a space: what a store has changed before may be what it is for. */
+  reaches(space: Value): void {
+    const { c } = this;
+    c.if(
+      c.load("i32.load", space, TlbSpace.Miss).eq(Miss.Store),
+      () => c.store("i32.store", space, constant("i32", Miss.None), TlbSpace.Miss),
+    );
   }
 
   /** Entries of another CPU, which the invalidation does not reach: those of a page, or all. */
@@ -151,10 +172,6 @@ export class Suspicion {
   }
 
   #note(space: Value, miss: number): void {
-    const { c } = this;
-    c.store("i32.store", space, constant("i32", miss), TlbSpace.Miss);
-    c.store("i64.store", space, c.call(callee(this.library, "currentPc")), TlbSpace.MissPc);
-    c.store("i64.store", space, this.operand, TlbSpace.MissOperand);
-    c.store("i64.store", space, c.load("i64.load", CPU.MPIDR_EL1), TlbSpace.MissCpu);
+    noteMiss(this.c, this.library, space, miss, this.operand);
   }
 }

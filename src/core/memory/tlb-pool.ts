@@ -1,7 +1,7 @@
 // Which vCPU has which TLB space, and what is in the spaces.
 
 import { DataEntry, TlbSet } from "../state/cpu-state.ts";
-import { DISABLING_BIT, EMPTY_DATA, REGIMES, TlbFlags, type TlbPoolLayout, TlbSpace } from "../state/tlb-layout.ts";
+import { DISABLING_BIT, EMPTY_DATA, Miss, REGIMES, TlbFlags, type TlbPoolLayout, TlbSpace } from "../state/tlb-layout.ts";
 import { PAGE_SHIFT } from "../../support/sizes.ts";
 
 /** Which vCPU has which space. The least recently used one is recycled. */
@@ -33,7 +33,7 @@ export class TlbPool {
     if (!found || this.#words[(space + TlbSpace.Stage2Id) >>> 2] !== stage2) {
       this.flush(space);
       this.#words[(space + TlbSpace.Stage2Id) >>> 2] = stage2;
-      this.#words[(space + TlbSpace.Misses) >>> 2] = 0;
+      for (const word of [TlbSpace.Miss, TlbSpace.Misses, TlbSpace.TableWork]) this.#words[(space + word) >>> 2] = 0;
     }
     const entry = this.#owners[index];
     entry.owner = owner;
@@ -73,6 +73,12 @@ export class TlbPool {
         }
       }
     }
+  }
+
+  /** Whether no TLBI has come to the space of `owner` since a store made entries of it suspect. */
+  isUnanswered(owner: object): boolean {
+    const index = this.#find(owner);
+    return index >= 0 && this.#words[(this.layout.base + index * TlbSpace.Size + TlbSpace.Miss) >>> 2] === Miss.Store;
   }
 
   /** Whether a space may hold Device memory. */

@@ -14,6 +14,7 @@ import {
   DISABLING_BIT,
   EMPTY_DATA,
   fetchEntryOffset,
+  forEachSpace,
   ListKind,
   REGIMES,
   TlbFlags,
@@ -360,6 +361,7 @@ function defineMaintenance(library: Library, pool: TlbPoolLayout, features: Read
     const page = c.let(operand.shl(PAGE_SHIFT));
     suspicion.settle(isPage, page);
     const apply = (space: Value) => {
+      suspicion.reaches(space);
       c.if(kind.eq(Tlbi.All), () => c.run(tlbFunction(library, "tlbFlushSpace"), space));
       c.if(kind.eq(Tlbi.Asid), () => {
         const current = c.let(c.load("i32.load", space, TlbSpace.Asid));
@@ -438,15 +440,6 @@ function forEachPage(c: Code, granules: readonly Granule[], va: Value, body: (pa
     body(page);
     c.set(page, page.add(PAGE_SIZE));
   }, () => page.ne(end));
-}
-
-/** Spaces that are in use. */
-function forEachSpace(c: Code, { base, spaces }: TlbPoolLayout, body: (space: Value) => void): void {
-  const space = c.let(constant("i32", base));
-  c.doWhile(() => {
-    c.if(c.load("i32.load", space, TlbSpace.Stage2Id), () => body(space));
-    c.set(space, space.add(TlbSpace.Size));
-  }, () => space.ne(base + spaces * TlbSpace.Size));
 }
 
 /** Runs `body` with the address of each entry of Fetch in a set, or of `count` from `first` on. */

@@ -236,15 +236,14 @@ export class VcpuContext implements VcpuState {
     const missed = this.#getWord(CPU.STALE);
     if (missed === Miss.None) return undefined;
     const operand = this.#get(CPU.STALE_TLBI_OPERAND), cpu = this.#get(CPU.STALE_TLBI_CPU);
-    const kind = missed === Miss.CpuForGood ? Miss.Cpu : missed;
-    const tlbi = { missed: MISSED[kind - 1], pc: this.#get(CPU.STALE_TLBI_PC), operand, cpu };
+    const tlbi = { missed: MISSED[(missed & ~Miss.ForGood) - 1], pc: this.#get(CPU.STALE_TLBI_PC), operand, cpu };
     const place = { va: this.#get(CPU.STALE_VA), pc: this.#get(CPU.STALE_PC), time: this.#get(CPU.STALE_TIME) };
-    return { ...place, tlbi, forGood: missed !== Miss.Cpu };
+    return { ...place, tlbi, forGood: missed !== Miss.Cpu && missed !== Miss.Store };
   }
 
   set staleUse(use: StaleUse | undefined) {
     const missed = use ? MISSED.indexOf(use.tlbi.missed) + 1 : Miss.None;
-    this.#setWord(CPU.STALE, use?.forGood && missed === Miss.Cpu ? Miss.CpuForGood : missed);
+    this.#setWord(CPU.STALE, use?.forGood && (missed === Miss.Cpu || missed === Miss.Store) ? missed | Miss.ForGood : missed);
     this.#set(CPU.STALE_TIME, use?.time ?? 0n);
     this.#set(CPU.STALE_VA, use?.va ?? 0n);
     this.#set(CPU.STALE_PC, use?.pc ?? 0n);

@@ -114,18 +114,24 @@ export interface DeviceAtomicAccess {
   readonly pc: bigint;
 }
 
-/** Targets that an invalidation may miss, in the order of `Miss`. */
-export const MISSED = ["cpu", "asid", "address"] as const;
+/**
+ * Targets that an invalidation may miss, in the order of `Miss`; `store`: none came after a store
+ * to a descriptor.
+ */
+export const MISSED = ["cpu", "asid", "address", "store"] as const;
 
 /** The use of a translation that the tables no longer held. */
 export interface StaleUse {
   readonly va: bigint;
   readonly pc: bigint;
-  /** The TLBI that was meant for it: address of the instruction, operand, MPIDR_EL1 there. */
+  /**
+   * The TLBI that was meant for it, or the store: address of the instruction, operand or
+   * descriptor, MPIDR_EL1 there.
+   */
   readonly tlbi: { readonly missed: typeof MISSED[number]; readonly pc: bigint; readonly operand: bigint; readonly cpu: bigint };
   /** Whole virtual ns, from EL2. */
   readonly time: bigint;
-  /** An invalidation by the vCPU itself, as an interprocessor interrupt asks for, is too late. */
+  /** An invalidation that may follow is too late: an interprocessor interrupt may ask for one. */
   readonly forGood: boolean;
 }
 

@@ -12,6 +12,8 @@
 //   0x002b_0000  operands that TypeScript has computed (decoded/operand-fills.ts)
 //   0x0030_0000  counts of stores into decoded pages; pairs of handlers (decoded/fused-handlers.ts)
 //   0x0034_0000  counters of landings (decoded/landings.ts)
+//   0x0035_0000  a bit for each 4 KiB of the Wasm memory: stores to its descriptors are watched
+//                (memory/table-stores.ts)
 //   0x0038_0000  a bit for each 4 KiB of the Wasm memory: it may be write-mapped (memory/tlb.ts)
 //   0x003a_0000  a bit for each 4 KiB of the Wasm memory: it may have been written (page-bits.ts)
 //   0x003c_0000  for each key of the decoder, its candidates
@@ -111,6 +113,9 @@ export const PAIR_ROWS = 0x30_8000, PAIR_HANDLERS = 0x31_0000, PAIR_COLUMNS = 0x
  * there. Places whose distance is a multiple of their number share a counter.
  */
 export const LANDINGS = { base: 0x34_0000, count: 0x4000 } as const;
+
+/** A bit for each 4 KiB of the Wasm memory: TLB entries were filled from descriptors there. */
+export const TABLE_PAGES = 0x35_0000;
 
 /** i32 for each 4 KiB of the Wasm memory: the address of its decoded page, or 0. */
 export const CODE_PAGES = 4 * MiB;

@@ -7,7 +7,7 @@
 // comes from a block; as TLB maintenance of one address drops the whole block, two filters remember
 // which blocks there may be entries of.
 
-import type { Code, Value } from "../wasm/expression.ts";
+import { type Code, constant, type Value } from "../wasm/expression.ts";
 import { CPU, DataEntry, FetchEntry, TlbSet } from "./cpu-state.ts";
 import { PAGE_SHIFT } from "../../support/sizes.ts";
 
@@ -49,14 +49,16 @@ export const TlbSpace = {
   MissCpu: REGIMES * TlbSet.Size + 40,
   /** How often all entries became suspect at once. i32. */
   Misses: REGIMES * TlbSet.Size + 48,
+  /** Work that watched stores to tables have made (memory/table-stores.ts). i32. */
+  TableWork: REGIMES * TlbSet.Size + 52,
   /** A bit for each 2 MiB block that there may be entries of. */
-  BlockFilter: REGIMES * TlbSet.Size + 52,
+  BlockFilter: REGIMES * TlbSet.Size + 56,
   /**
    * Entries with non-global translations: the address, with `ListKind` in its low bits. i32 each.
    */
-  List: REGIMES * TlbSet.Size + 52 + BLOCK_FILTER_BITS / 8,
+  List: REGIMES * TlbSet.Size + 56 + BLOCK_FILTER_BITS / 8,
   /** Bytes of a space. */
-  Size: Math.ceil((REGIMES * TlbSet.Size + 52 + BLOCK_FILTER_BITS / 8 + 4 * REGIMES * ENTRIES_PER_SET) / 0x1000) * 0x1000,
+  Size: Math.ceil((REGIMES * TlbSet.Size + 56 + BLOCK_FILTER_BITS / 8 + 4 * REGIMES * ENTRIES_PER_SET) / 0x1000) * 0x1000,
 } as const;
 
 /** No ASID: the registers may have any when a space was emptied or changed its owner. */
@@ -95,10 +97,10 @@ export const TlbFlags = {
 } as const;
 
 /**
- * The target that an invalidation missed: this CPU, the ASID, the address. `CpuForGood`: of a use,
- * this CPU, which has not invalidated by itself in time.
+ * The target that an invalidation missed: this CPU, the ASID, the address; `Store`: a store without
+ * any. `ForGood`, added to that of a use: no invalidation has come in time.
  */
-export const Miss = { None: 0, Cpu: 1, Asid: 2, Address: 3, CpuForGood: 4 } as const;
+export const Miss = { None: 0, Cpu: 1, Asid: 2, Address: 3, Store: 4, ForGood: 8 } as const;
 
 /**
  * Bit of an entry of Read or Write that inline compares expect to be VA[24]: where it is not, they
@@ -126,6 +128,15 @@ export interface TlbPoolLayout {
    * Address of a bit for each 4 KiB of the Wasm memory: it may be in a write entry of some space.
    */
   readonly writeMapped: number;
+}
+
+/** Runs `body` for each space that is in use. */
+export function forEachSpace(c: Code, { base, spaces }: TlbPoolLayout, body: (space: Value) => void): void {
+  const space = c.let(constant("i32", base));
+  c.doWhile(() => {
+    c.if(c.load("i32.load", space, TlbSpace.Stage2Id), () => body(space));
+    c.set(space, space.add(TlbSpace.Size));
+  }, () => space.ne(base + spaces * TlbSpace.Size));
 }
 
 /** The space of the running vCPU: its EL0 set is the first thing in it. */

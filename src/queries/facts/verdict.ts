@@ -251,9 +251,9 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
     }`,
   "irq-storm": ({ irq, finding }) => `${irq} ${IRQ_FINDINGS.text(finding)}`,
   "panicked": ({ message, then }) =>
-    `${message === null ? "a kernel panic; neither its console nor its log has the message yet" : `Kernel panic - not syncing: ${message}`}${
-      then === null ? "" : `; then it asked for a ${then}`
-    }`,
+    `${
+      message === null ? "a kernel panic; neither its console nor its log has the message yet" : `Kernel panic - not syncing: ${message}`
+    }${then === null ? "" : `; then it asked for a ${then}`}`,
   "kernel-broken": ({ finding }) => LINUX_FINDINGS.text(finding),
   "kernel-waits": ({ finding }) => LINUX_FINDINGS.text(finding),
   "halted": ({ by: { name, pid } }) => `the kernel has halted: task ${name} (${pid}) asked for it by reboot(2)`,
@@ -351,7 +351,8 @@ export type Evidence =
     readonly vcpu: string;
     readonly at: CodeRange;
     readonly address: string;
-    readonly missed: "cpu" | "asid" | "address";
+    /** `store`: no TLBI has followed the store that `tlbi` is then. */
+    readonly missed: "cpu" | "asid" | "address" | "store";
     readonly tlbi: string;
     /** Null if that vCPU is no longer there. */
     readonly by: string | null;
@@ -379,16 +380,18 @@ const START_REFUSED: Readonly<Record<string, string>> = {
 
 const ASID_SHIFT = 48n, PAGE_SHIFT = 12n;
 type Missed = OfCode<Evidence, "stale-translation">["missed"];
-/** The mistake in a TLBI. */
+/** The mistake in a TLBI, or in a store. */
 const MISSED: { readonly [M in Missed]: (by: string, operand: bigint) => string } = {
   "cpu": (by) => `reached ${by} alone`,
   "asid": (_, operand) => `was for ASID ${operand >> ASID_SHIFT}, which is another one`,
   "address": (_, operand) => `was for address ${hex(BigInt.asUintN(64, operand << PAGE_SHIFT))}`,
+  "store": (by, operand) => `of ${by} gave the valid entry another address (${hex(operand)}), and no TLBI has followed`,
 };
 const MISSED_WAYS_OUT: { readonly [M in Missed]: string } = {
   "cpu": "its inner-shareable form (VAE1IS, VMALLE1IS) reaches all",
   "asid": "put the ASID of the table into bits 63:48, or use VAAE1IS",
   "address": "its operand has the address shifted right by 12",
+  "store": "write 0 to the entry, then TLBI VAE1IS and DSB ISH, and then the new entry (break-before-make)",
 };
 
 export const EVIDENCE = new Facts<Evidence>({
