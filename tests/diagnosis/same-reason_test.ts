@@ -82,6 +82,22 @@ Deno.test("an end by a fault, a reset, a power-off and a kill names the instruct
   assert.equal((await ending(FAULT.supervisorCall)).exception, "SVC");
 });
 
+Deno.test("el2 why of a VM that hangs is its verdict, as el2 diagnose tells it", async () => {
+  await using place = new Place();
+  await place.up("hangs", "examples/hangs.toml");
+  let diagnosed = await place.el2("diagnose", "spinner");
+  while (diagnosed.code === 0) diagnosed = await place.el2("diagnose", "spinner");
+  assert.match(diagnosed.stdout, /^vm:spinner spins: /);
+  const [why, about, of] = [
+    await place.el2("why"),
+    await place.el2("why", "--about", "vm:spinner"),
+    await place.el2("why", "--vm", "spinner"),
+  ];
+  assert.ok(why.stdout.includes(diagnosed.stdout), why.stdout);
+  assert.deepEqual([about.stdout, of.stdout], [diagnosed.stdout, diagnosed.stdout]);
+  assert.deepEqual([why.code, about.code, of.code], [0, 0, 0]);
+});
+
 Deno.test("a session, its commands and a run without a screen tell the same reason", async () => {
   await using place = new Place();
   const file = `${folder}/session.toml`;

@@ -5,20 +5,21 @@ import { type CommandContext, examplesText } from "../common/command.ts";
 import { checkAnswered, ExitCode, failed, Failure } from "../common/failure.ts";
 import { checkColumns, type ListOptions, watching, withListOptions } from "../common/list-options.ts";
 import { nothingPasses, output, outputLink, printAnswer } from "../common/print.ts";
-import { checkVm, openSession, withSessionOptions } from "../common/session.ts";
+import { checkVm, type OpenSession, openSession, withSessionOptions } from "../common/session.ts";
 import { checkedFilter } from "../common/values.ts";
-import { parseAs, whyId, withoutKind } from "../../queries/ids.ts";
-import { isExactly, mentions } from "../../queries/filter.ts";
+import { diagnosisLines } from "../../queries/diagnosis-text.ts";
+import { isOf, parseAs, whyId, withKind, withoutKind } from "../../queries/ids.ts";
+import { allOf, isExactly, mentions } from "../../queries/filter.ts";
 import { allOfEvents } from "../../queries/temporal-filter.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { isCited, REASON_MARGIN, reasonLines } from "../../queries/reason-text.ts";
-import { REASONS } from "../../queries/tables.ts";
+import { DIAGNOSES, REASONS, VMS } from "../../queries/tables.ts";
 import { problemText } from "../../support/problem.ts";
 
 export function registerWhy(program: Command, { exit }: CommandContext): void {
   withListOptions(withSessionOptions(
     program.command("why").description(
-      "explain a failure: the requester, the chain of operations, the rule, the values and the way out; or why a VM ended",
+      "explain a failure: the requester, the chain of operations, the rule, the values and the way out; or why a VM ended or hangs",
     ),
   ))
     .argument("[reason]", "last, or why:NUMBER", "last")
@@ -60,6 +61,17 @@ function listCommand(options: Pick<WhyOptions, "vm" | "about" | "filter">): stri
     .join(" ");
 }
 
+/**
+ * The verdicts on VMs that have not ended and make no progress: nothing was refused there.
+ * @param of only this VM
+ */
+async function hangs({ asker }: Pick<OpenSession, "asker">, of: string | undefined): Promise<string[]> {
+  const filter = allOf(["healthy=no", of && isExactly("id", of)]);
+  const sick = rowsOf(DIAGNOSES, await asker.ask({ table: "diagnose", args: { filter } }));
+  const vms = sick.length === 0 ? [] : rowsOf(VMS, await asker.ask({ table: "vm.ls", args: {} }));
+  return sick.filter(({ id }) => !vms.some((vm) => vm.id === id && vm.why !== null)).flatMap(diagnosisLines);
+}
+
 async function why(reason: string, options: WhyOptions): Promise<number> {
   const { json = false, session, vm, about, filter } = options;
   // Columns and forms are those of lists.
@@ -82,14 +94,17 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
     const answer = await ask(reason === "last" && !list ? allOfEvents([terms, answers]) : terms);
     checkAnswered(answer, ExitCode.Usage);
     if (!answer.rows.length && vm) await checkVm(open, vm);
+    const isNow = reason === "last" && filter === undefined && (about === undefined || isOf("vm", about));
+    const told = json || list || !isNow ? [] : await hangs(open, vm === undefined ? about : withKind("vm", vm));
     if (json || list) printAnswer(open.session.info.name, answer, json, nothingPasses(terms), options);
     else {
+      output(told.map((line) => `${line}\n`).join(""));
       for (const row of rowsOf(REASONS, answer)) {
         output(reasonLines(row).map(({ text }) => `${text}\n`).join(""));
         await printSpecLine(row.section);
       }
     }
-    if (answer.rows.length || list) return ExitCode.Done;
+    if (answer.rows.length || list || told.length) return ExitCode.Done;
     if (number !== undefined) throw failed(`${whyId(number)} is not recorded`, "list the reasons with el2 why --list");
     const others = (await open.asker.ask({ table: "why", args: { filter: allOfEvents([terms, "kind=refused"]) } })).rows.length;
     const wayOut = others ? `${handled(others)}: ${listCommand({ vm, about, filter })}` : undefined;

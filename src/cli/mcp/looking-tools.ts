@@ -95,7 +95,7 @@ export const LOOKING_TOOLS: readonly Tool[] = [
   tool({
     name: "why",
     doc:
-      "Why something was refused: who asked, the chain of calls, the rule of the specification, the values that broke the rule, and the way out. Without arguments: the last operation that failed.",
+      "Why something was refused: who asked, the chain of calls, the rule of the specification, the values that broke the rule, and the way out. Without arguments: the VMs that hang, and the last operation that failed.",
     args: {
       reason: { type: "text", doc: "last (the default), or why:NUMBER" },
       list: { type: "flag", doc: "list all reasons, newest first, also those of steps that were repeated with success" },
