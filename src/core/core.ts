@@ -629,8 +629,8 @@ export class WasmCore implements DebugCore {
     return this.#written.latest;
   }
 
-  forgetWritten(): void {
-    this.#written.forget();
+  forgetWritten(byLine = false): void {
+    this.#written.forget(byLine);
     this.#exports.tlbSlowWrites();
   }
 

@@ -191,8 +191,11 @@ export interface DebugCore extends Core {
   isUnanswered(vcpu: VcpuState): boolean;
   /** Everything that may have been written since `forgetWritten`, or since the start. */
   written(): Written;
-  /** `written` starts again from nothing. */
-  forgetWritten(): void;
+  /**
+   * `written` starts again from nothing.
+   * @param byLine from now on lines of pages are noted, which costs a little; false by default
+   */
+  forgetWritten(byLine?: boolean): void;
   /** `run` with a budget of 1 that no breakpoint or watchpoint stops. */
   step(vcpu: VcpuState, now: number, floor: number): Exit;
   /**

@@ -320,7 +320,7 @@ export class SessionRun implements Rerun {
 
   /** From now on states of the present are kept, and what it writes. */
   keepStates(): void {
-    this.present.core.forgetWritten();
+    this.present.core.forgetWritten(true);
     this.#isIndexed = true;
   }
 
@@ -344,7 +344,7 @@ export class SessionRun implements Rerun {
     const { core } = this.present, written = core.written(), milestone = this.presentState(written);
     if (!milestone) return;
     this.#written.add(milestone.instructions, written);
-    core.forgetWritten();
+    core.forgetWritten(this.#isIndexed);
     this.#history.add({ ...milestone, boundary: this.#written.boundary }, this.#spent);
   }
 

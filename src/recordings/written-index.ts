@@ -1,7 +1,8 @@
-// Which pages and registers were written in which part of a run, so that the search for a write
-// repeats only the parts that may have one.
+// Which lines of pages and which registers were written in which part of a run, so that the search
+// for a write repeats only the parts that may have one.
 
 import type { Written } from "../core/interface.ts";
+import { PAGE_SHIFT, PAGE_SIZE } from "../support/sizes.ts";
 
 /** A part of the run: from the end of the part before it, or from the start. */
 interface Interval {
@@ -16,8 +17,23 @@ interface Interval {
 export type WrittenObject = { readonly pa: number; readonly length: number } | { readonly bit: bigint };
 
 /** Whether the object may be among what was written. */
-export const mayHave = ({ pages, registers }: Written, object: WrittenObject): boolean =>
-  "bit" in object ? (registers & object.bit) !== 0n : pages.touches(object.pa, object.length);
+export function mayHave({ pages, partial, registers }: Written, object: WrittenObject): boolean {
+  if ("bit" in object) return (registers & object.bit) !== 0n;
+  const { pa } = object, last = pa + object.length - 1;
+  for (let page = Math.floor(pa / 2 ** PAGE_SHIFT); page <= last / 2 ** PAGE_SHIFT; page++) {
+    const start = page * PAGE_SIZE;
+    if (pages.has(page) && (partial.touches(page, Math.max(pa - start, 0), Math.min(last - start, PAGE_SIZE - 1)) ?? true)) return true;
+  }
+  return false;
+}
+
+/** Both together; the first is changed. */
+function unite(one: Written, other: Written): Written {
+  const isWhole = ({ pages, partial }: Written, page: number) => pages.has(page) && !partial.has(page);
+  const partial = one.partial.with(other.partial, (page) => isWhole(one, page) || isWhole(other, page));
+  one.pages.add(other.pages);
+  return { pages: one.pages, partial, registers: one.registers | other.registers };
+}
 
 /** A place of the run, with the number of the boundary if it is at one. */
 export interface IndexedPlace {
@@ -45,7 +61,7 @@ export class WrittenIndex {
 
   /** Bytes that it takes. */
   get bytes(): number {
-    return this.#intervals.reduce((sum, { written: { pages } }) => sum + pages.bits.length, 0);
+    return this.#intervals.reduce((sum, { written: { pages, partial } }) => sum + pages.bits.length + partial.bytes, 0);
   }
 
   /** A part ends here, in which this was written. */
@@ -79,11 +95,7 @@ export class WrittenIndex {
     for (let index = 0; index < this.#intervals.length; index += 2) {
       const [first, second] = this.#intervals.slice(index, index + 2);
       if (!second) united.push(first);
-      else {
-        second.written.pages.add(first.written.pages);
-        const registers = first.written.registers | second.written.registers;
-        united.push({ ...second, written: { pages: second.written.pages, registers } });
-      }
+      else united.push({ ...second, written: unite(second.written, first.written) });
     }
     this.#intervals = united;
   }

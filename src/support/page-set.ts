@@ -1,7 +1,5 @@
 // A set of pages of RAM, with a bit for each.
 
-import { PAGE_SHIFT } from "./sizes.ts";
-
 /** A set of page numbers (physical address / 4096) from `first` on, eight in a byte. */
 export class PageSet {
   constructor(readonly first: number, readonly bits: Uint8Array) {}
@@ -9,13 +7,6 @@ export class PageSet {
   has(page: number): boolean {
     const index = page - this.first;
     return ((this.bits[index >>> 3] ?? 0) >>> (index & 7) & 1) !== 0;
-  }
-
-  /** Whether it has a page with any of `length` bytes at `pa`. */
-  touches(pa: number, length: number): boolean {
-    const last = Math.floor((pa + length - 1) / 2 ** PAGE_SHIFT);
-    for (let page = Math.floor(pa / 2 ** PAGE_SHIFT); page <= last; page++) if (this.has(page)) return true;
-    return false;
   }
 
   /** The pages, ascending. */

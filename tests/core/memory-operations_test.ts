@@ -8,6 +8,7 @@ import { ExitReason } from "../../src/core/interface.ts";
 import { disassemble } from "../../src/isa/disassemble.ts";
 import { Random } from "../support/random.ts";
 import { Machine, RAM_BASE } from "./program.ts";
+import { checkNoted } from "./written-lines.ts";
 
 const CODE = RAM_BASE + 0x1000, VECTORS = RAM_BASE + 0x2000, DATA = RAM_BASE + 0x10_0000, DATA_SIZE = 0x6000;
 const TO = 1, FROM = 2, SIZE = 3, VALUE = 4;
@@ -55,14 +56,16 @@ Deno.test("a copy is that of its bytes in the order that overlapping ones need, 
         let from = random.below(DATA_SIZE - size), to = random.below(DATA_SIZE - size);
         // A forward copy is correct for an overlap only if it moves downward.
         if (base === COPY_FORWARD && from < to && from + size > to) [from, to] = [to, from];
-        const expected = bytes.slice();
+        const before = bytes.slice(), expected = bytes.slice();
         expected.copyWithin(to, from, from + size);
+        machine.core.forgetWritten(true);
         set(machine, DATA + to, DATA + from, size);
         machine.vcpu.pstate = Pstate.EL1h | Pstate.Daif | Pstate.Nzcv >>> 0;
         machine.vcpu.pc = BigInt(CODE);
         const executed = finish(machine);
         assert.ok(executed <= 3 + 2 * (size / 4096 + 1), `${executed} for ${size} bytes`);
         assert.deepEqual(memory(machine), expected, `${round}: ${size} from ${from} to ${to}`);
+        checkNoted(machine.core, DATA, before, expected, `${round}`);
         const ahead = base === COPY && from < to && from + size > to ? 0 : size;
         assert.deepEqual(values(machine), [DATA + to + ahead, DATA + from + ahead, 0].map(BigInt));
         assert.equal(machine.vcpu.pstate & Pstate.Nzcv, 0);
@@ -78,13 +81,15 @@ Deno.test("a set fills its bytes with the lowest byte of a register, which may b
     for (let round = 0; round < 60; round++) {
       const bytes = memory(machine), size = random.below([20, 300, 9000][round % 3]), to = random.below(DATA_SIZE - size);
       fill(bytes, random);
-      const expected = bytes.slice(), value = random.wide();
+      const before = bytes.slice(), expected = bytes.slice(), value = random.wide();
+      machine.core.forgetWritten(true);
       expected.fill(source === 31 ? 0 : Number(value & 0xffn), to, to + size);
       set(machine, DATA + to, 0, size);
       machine.vcpu.setX(VALUE, value);
       machine.vcpu.pc = BigInt(CODE);
       finish(machine);
       assert.deepEqual(memory(machine), expected);
+      checkNoted(machine.core, DATA, before, expected, `${round}`);
       assert.deepEqual(values(machine), [DATA + to + size, 0, 0].map(BigInt));
     }
   }

@@ -18,8 +18,7 @@ import { AccessKind, Fault, misalignmentOf, mmuFunction, Rights, speculative } f
 import { defineSuspects, useSuspect } from "./suspects.ts";
 import { isWatchedTable, noteTable, storeDescriptor } from "./table-stores.ts";
 import { markWriteMapped, tlbFunction } from "./tlb.ts";
-import { WRITTEN_PAGES } from "../state/layout.ts";
-import { setPageBit } from "../state/page-bits.ts";
+import { noteMore, noteWritten } from "./written-lines.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const INSTRUCTION_SIZE = 4;
@@ -114,12 +113,12 @@ function defineWriteAddress(library: Library, data: DataAccess, pool: TlbPoolLay
   const misaligned = data.misalignment(c, va, access);
   const entry = data.entryOf(c, va, access, "Write");
   const wasmAddress = c.local("i32"), flags = c.local("i32");
-  const serves = c.let(entry.serves(misaligned).or(entry.servesSlowly(misaligned)));
+  const servesSlowly = c.let(entry.servesSlowly(misaligned));
+  const serves = c.let(entry.serves(misaligned).or(servesSlowly));
   c.if(entry.isSuspect(misaligned), () => c.set(serves, c.call(useSuspect(library), va, access, entry.wasmAddress)));
   c.if(serves, () => {
     c.set(wasmAddress, entry.wasmAddress);
     c.set(flags, entry.flags.and(~UNMARKED));
-    setPageBit(c, wasmAddress, WRITTEN_PAGES);
     data.noteDevice(c, va, access, flags);
   }, () => {
     c.set(wasmAddress, c.call(data.translate, va, access));
@@ -131,6 +130,7 @@ function defineWriteAddress(library: Library, data: DataAccess, pool: TlbPoolLay
     c.set(flags, entryFlags(c));
     data.noteDevice(c, va, access, flags);
     c.if(isUnfilled, () => {
+      c.drop(noteWritten(c, library, wasmAddress, sizeOf(access)));
       c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => c.run(callee(library, "dropDecoded"), wasmAddress, sizeOf(access)));
       c.return(wasmAddress);
     });
@@ -138,12 +138,15 @@ function defineWriteAddress(library: Library, data: DataAccess, pool: TlbPoolLay
     noteTable(c, library);
   });
   // Whether the next store may go past this function.
+  const isNoted = c.let(noteWritten(c, library, wasmAddress, sizeOf(access)));
+  c.if(isNoted.not(), () => c.set(flags, flags.or(TlbFlags.Slow)));
   c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => {
     c.run(callee(library, "dropDecoded"), wasmAddress, sizeOf(access));
     c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => c.set(flags, flags.or(TlbFlags.Slow)));
   });
   c.if(isWatchedTable(c, wasmAddress), () => c.set(flags, flags.or(TlbFlags.Slow)));
-  entry.fill(wasmAddress, flags);
+  const isSame = servesSlowly.and(flags.and(TlbFlags.Slow).nonZero()).and(entry.flags.and(TlbFlags.Suspect).not());
+  c.if(isSame.not(), () => entry.fill(wasmAddress, flags));
   c.result(wasmAddress);
   return writeAddress;
 }
@@ -157,6 +160,7 @@ function defineCrossingStore(library: Library, data: DataAccess): FunctionBuilde
   const misaligned = data.misalignment(c, va, access);
   const { first, second, firstSize, secondSize } = data.crossing(c, va, access, misaligned);
   for (const [wasmAddress, size] of [[first, firstSize], [second, secondSize]]) {
+    c.drop(noteWritten(c, library, wasmAddress, size));
     c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => c.run(callee(library, "dropDecoded"), wasmAddress, size));
   }
   copy(c, first, constant("i32", CPU.CROSSING), firstSize);
@@ -212,15 +216,17 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
     c.return(entry.wasmAddress);
   });
   c.if(entry.isSuspect(misaligned), () => c.return(zero));
-  // Data in a page with code, which is not write-mapped; or the first write since `tlbSlowWrites`.
+  // Data in a page with code, which is not write-mapped; or a page with lines that are not noted.
   c.if(entry.servesSlowly(misaligned), () => {
     data.leaveUnnoted(c, access, entry.flags);
     c.set(wasmAddress, entry.wasmAddress);
     c.if(isWatchedTable(c, wasmAddress), () => c.return(zero));
     c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => {
       c.if(c.call(callee(library, "holdsDecoded"), wasmAddress, sizeOf(access)), () => c.return(zero));
-    }, () => entry.fill(wasmAddress, entry.flags.and(~UNMARKED)));
-    setPageBit(c, wasmAddress, WRITTEN_PAGES);
+      c.drop(noteWritten(c, library, wasmAddress, sizeOf(access)));
+    }, () => {
+      c.if(noteWritten(c, library, wasmAddress, sizeOf(access)), () => entry.fill(wasmAddress, entry.flags.and(~UNMARKED)));
+    });
     c.return(wasmAddress);
   });
   c.set(wasmAddress, data.tryTranslate(c, va, access));
@@ -228,6 +234,7 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
   c.if(c.call(callee(library, "isCodePage"), wasmAddress).or(isWatchedTable(c, wasmAddress)), () => c.return(zero));
   c.if(data.look(c, va, access, wasmAddress).or(writeOnly(c)), () => c.return(zero));
   const flags = c.let(entryFlags(c));
+  c.if(noteWritten(c, library, wasmAddress, sizeOf(access)).not(), () => c.set(flags, flags.or(TlbFlags.Slow)));
   noteTable(c, library);
   entry.fill(wasmAddress, flags);
   markWriteMapped(c, wasmAddress, pool);
@@ -252,6 +259,7 @@ function defineGroupAt(
         c.call(callee(library, "isCodePage"), wasmAddress),
         () => c.if(c.call(callee(library, "holdsDecoded"), wasmAddress, size), () => c.return(zero)),
       );
+      noteMore(c, library, wasmAddress, size);
     }
     return wasmAddress;
   };

@@ -10,6 +10,7 @@ import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import { copy, inPage } from "./data-access.ts";
+import { noteMore } from "./written-lines.ts";
 
 /** The ISS of the exception. `WrongOption`: the flags are not those of option A. D19.2.37. */
 const Iss = { Set: 1 << 24, OptionsShift: 19, Epilogue: 1 << 18, WrongOption: 1 << 17, OptionA: 1 << 16, DestinationShift: 10 } as const;
@@ -90,6 +91,7 @@ function defineCopy(library: Library): void {
   const written = c.let(c.call(library.named("writeAddress"), to, accessOf(options, WRITES)));
   c.if(written.not(), () => c.return(size));
   c.run(callee(library, "dropDecoded"), written, count);
+  noteMore(c, library, written, count);
   copy(c, written, read, count);
   c.result(forward.select(size.add(count.wide()), size.sub(count.wide())));
 }
@@ -104,6 +106,7 @@ function defineSet(library: Library): void {
   const written = c.let(c.call(library.named("writeAddress"), to, accessOf(options, WRITES)));
   c.if(written.not(), () => c.return(size));
   c.run(callee(library, "dropDecoded"), written, count);
+  noteMore(c, library, written, count);
   for (const part of [written, value.wrap(), count]) part.emit(c.f);
   c.f.memoryFill();
   c.result(size.add(count.wide()));

@@ -11,8 +11,7 @@ import { PHYSICAL_ADDRESS_BITS } from "../architecture/features.ts";
 import { granulesOf, Tcr } from "../architecture/translation-control.ts";
 import { CPU } from "../state/cpu-state.ts";
 import { Access, callee, define as defineFunction } from "../state/functions.ts";
-import { WRITTEN_PAGES } from "../state/layout.ts";
-import { setPageBit } from "../state/page-bits.ts";
+import { noteWritten } from "./written-lines.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
@@ -301,7 +300,7 @@ function updateDescriptor(c: Code, library: Library, access: Value, rights: Valu
       fail(c, Fault.Stage2OnWalk, status(FaultStatus.Permission, 3));
     });
     c.run(callee(library, "dropDecoded"), at, DESCRIPTOR_SIZE);
-    setPageBit(c, at, WRITTEN_PAGES);
+    c.drop(noteWritten(c, library, at, constant("i32", DESCRIPTOR_SIZE)));
     c.store("i64.store", at, after);
   });
 }
@@ -342,10 +341,7 @@ function defineTranslate(c: Code, library: Library, stage2: FunctionBuilder, ram
   c.store("i64.store", CPU.WALK_PA, pa.wide());
   const offset = c.let(pa.sub(ram.base));
   c.if(offset.geU(ram.size), () => fail(c, Fault.Bus, status(FaultStatus.Translation, 3)));
-  const wasmAddress = c.let(offset.add(ram.wasmAddress));
-  // Every write of a guest comes here before its page has an entry in a TLB.
-  c.if(access.and(AccessKind.Write), () => setPageBit(c, wasmAddress, WRITTEN_PAGES));
-  c.result(wasmAddress);
+  c.result(offset.add(ram.wasmAddress));
 }
 
 /**

@@ -1,11 +1,13 @@
-// Pages and system registers that were written, by instructions or from outside: the maps that the
-// Wasm module keeps since `Core.forgetWritten`, and the pages from before.
+// Pages, their lines and system registers that were written, by instructions or from outside: the
+// maps that the Wasm module keeps since `Core.forgetWritten`, and the pages from before.
 
-import { WRITTEN_PAGES, WRITTEN_REGISTERS } from "../state/layout.ts";
+import { WRITTEN_BY_LINE, WRITTEN_LINES, WRITTEN_PAGES, WRITTEN_REGISTERS, WRITTEN_REPEATS } from "../state/layout.ts";
 import { hasPageBit, setPageBits } from "../state/page-bits.ts";
 import { PageSet } from "../../support/page-set.ts";
+import { LINE_SHIFT, LINES_PER_PAGE, PartialPages } from "../../support/written-lines.ts";
 import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
 import type { RamLayout } from "./mmu.ts";
+import { REPEATS } from "./written-lines.ts";
 
 /** log2 of the bytes of RAM that one byte of the map stands for. */
 const BYTE_SHIFT = PAGE_SHIFT + 3;
@@ -13,6 +15,8 @@ const BYTE_SHIFT = PAGE_SHIFT + 3;
 /** Everything that was written in a part of a run. */
 export interface Written {
   readonly pages: PageSet;
+  /** Those of them of which only some lines were. */
+  readonly partial: PartialPages;
   /** A bit for each register (`registerWrites`), of all vCPUs together. */
   readonly registers: bigint;
 }
@@ -31,6 +35,26 @@ export class WrittenMemory {
   /** RAM in [wasmAddress, wasmAddress + size) was written from outside. */
   note(wasmAddress: number, size: number): void {
     setPageBits(this.#bytes, WRITTEN_PAGES, wasmAddress, size);
+    if (!this.#isByLine) return;
+    const last = wasmAddress + size - 1, offset = (at: number) => at % PAGE_SIZE >>> LINE_SHIFT;
+    const first = wasmAddress >>> PAGE_SHIFT, end = last >>> PAGE_SHIFT;
+    this.#noteLines(first, offset(wasmAddress), end > first ? LINES_PER_PAGE - 1 : offset(last));
+    if (end > first) this.#noteLines(end, 0, offset(last));
+    this.#bytes.fill(0xff, WRITTEN_LINES + 8 * (first + 1), WRITTEN_LINES + 8 * Math.max(first + 1, end));
+  }
+
+  /** Whether lines of pages are noted. */
+  get #isByLine(): boolean {
+    return this.#view.getUint32(WRITTEN_BY_LINE, true) !== 0;
+  }
+
+  /** Notes the lines `from` to `to` of a page of the Wasm memory. */
+  #noteLines(page: number, from: number, to: number): void {
+    for (const first of [0, 32]) {
+      const low = Math.max(from - first, 0), high = Math.min(to - first, 31), at = WRITTEN_LINES + 8 * page + first / 8;
+      if (low > high) continue;
+      this.#view.setInt32(at, this.#view.getInt32(at, true) | -1 << low & -1 >>> 31 - high, true);
+    }
   }
 
   /** Whether the page at a physical address may ever have been written. */
@@ -41,16 +65,33 @@ export class WrittenMemory {
 
   /** Everything since the latest `forget`. */
   get latest(): Written {
-    return { pages: this.#pages(this.#map.slice()), registers: this.#view.getBigUint64(WRITTEN_REGISTERS, true) };
+    const pages = this.#pages(this.#map.slice()), entries: number[] = [], view = this.#view;
+    for (const page of this.#isByLine ? pages : []) {
+      const at = this.#linesAt(page), low = view.getUint32(at, true), high = view.getUint32(at + 4, true);
+      if ((low & high) !== -1) entries.push(page, low, high);
+    }
+    return { pages, partial: new PartialPages(Uint32Array.from(entries)), registers: view.getBigUint64(WRITTEN_REGISTERS, true) };
   }
 
-  /** `latest` starts again from nothing. */
-  forget(): void {
-    const map = this.#map;
+  /**
+   * `latest` starts again from nothing.
+   * @param byLine lines of pages are noted from now on
+   */
+  forget(byLine: boolean): void {
+    const map = this.#map, pages = this.#pages(map), view = this.#view;
     this.#before ??= this.#pages(new Uint8Array(map.length));
-    this.#before.add(this.#pages(map));
+    this.#before.add(pages);
+    for (const page of pages) view.setBigUint64(this.#linesAt(page), 0n, true);
     map.fill(0);
-    this.#view.setBigUint64(WRITTEN_REGISTERS, 0n, true);
+    view.setBigUint64(WRITTEN_REGISTERS, 0n, true);
+    view.setUint32(WRITTEN_BY_LINE, Number(byLine), true);
+    view.setUint32(WRITTEN_REPEATS, REPEATS, true);
+  }
+
+  /** Where the lines of a page are. */
+  #linesAt(page: number): number {
+    const { base, wasmAddress } = this.ram;
+    return WRITTEN_LINES + 8 * (page + (wasmAddress - base) / PAGE_SIZE);
   }
 
   #pages(map: Uint8Array): PageSet {

@@ -21,13 +21,14 @@
 //   0x0080_0000  TLB spaces (memory/tlb.ts)
 //   0x0200_0000  stage-2 tables (memory/stage2.ts)
 //   0x0400_0000  decoded pages (decoded/decoded-pages.ts)
+//   0x0c00_0000  for each 4 KiB of the Wasm memory, its lines that may have been written
 
 import { CONTEXT_SIZE } from "./cpu-state.ts";
 import { EMPTY_SET_SIZE, type TlbPoolLayout, TlbSpace } from "./tlb-layout.ts";
 import { MiB } from "../../support/sizes.ts";
 
 /** Size of the whole region in bytes. */
-export const CORE_SIZE = 0x0c00_0000;
+export const CORE_SIZE = 0x0c80_0000;
 
 /** Eight tables of 256 i32 for CRC32, then eight for CRC32C (interpreter/integer-functions.ts). */
 export const CRC_TABLES = 0x2000;
@@ -95,6 +96,10 @@ export const DECODED_AWAITED = 0x2a_8000;
 export const DECODER_MARKS = 0x20_f000;
 /** i64: `WRITE_BITS` of registers/register-writes.ts since `Core.forgetWritten`. */
 export const WRITTEN_REGISTERS = 0x20_f008;
+/** i32: whether lines of a page are noted (memory/written-lines.ts); otherwise all at once. */
+export const WRITTEN_BY_LINE = 0x20_f010;
+/** i32: how many more writes to lines that are noted already may take the slow path. */
+export const WRITTEN_REPEATS = 0x20_f014;
 /** u16 for each key of the decoder: the number of its first candidate; 0 until it is known. */
 export const DECODER_KEYS = 0x3c_0000;
 /** The candidates of the decoder, 16 bytes each: `Candidate` of decoded/candidates.ts. */
@@ -126,6 +131,12 @@ export const CODE_PAGES = 4 * MiB;
  */
 export const WRITTEN_PAGES = 0x3a_0000;
 
+/**
+ * i64 for each 4 KiB of the Wasm memory: a bit for each of its lines of 64 bytes that may have been
+ * written since `Core.forgetWritten`.
+ */
+export const WRITTEN_LINES = 0xc00_0000;
+
 /** The empty TLB set, after the TLB spaces. */
 const EMPTY_SET = 32 * MiB - EMPTY_SET_SIZE;
 /** TLB spaces, and the empty set. */
@@ -148,4 +159,4 @@ export const INSTRUCTIONS_SHIFT = 10;
 /** Bytes of a decoded page. */
 export const DECODED_PAGE_SIZE = (INSTRUCTIONS_PER_PAGE + 1) * 16;
 /** The pool of decoded pages. */
-export const DECODED_PAGES: Slots = slots(64 * MiB, CORE_SIZE, DECODED_PAGE_SIZE);
+export const DECODED_PAGES: Slots = slots(64 * MiB, WRITTEN_LINES, DECODED_PAGE_SIZE);

@@ -6,6 +6,7 @@ import type { RamWriter } from "../../../src/abi/ram-writer.ts";
 import { assemble } from "../../../src/assembly/assemble.ts";
 import { VmMemory } from "../../../src/assembly/devices/vm-memory.ts";
 import { SpaceMemory } from "../../../src/hypervisor/gic/its/table-memory.ts";
+import { mayHave } from "../../../src/recordings/written-index.ts";
 import { PAGE_SIZE } from "../../../src/support/sizes.ts";
 import { demoPlan, runTo } from "../../snapshots/systems.ts";
 
@@ -25,11 +26,13 @@ Deno.test("a device's DMA, the interrupt controller, the hypervisor and a user a
   const heard: RamWriter[] = [];
   ram.watch(pa + 8, 8, (by) => heard.push({ ...by }));
   for (const [by, write] of ways) {
-    core.forgetWritten();
+    core.forgetWritten(true);
     heard.length = 0;
     write();
     assert.deepEqual(heard, [by]);
     assert.deepEqual([...core.written().pages], [Math.floor(pa / PAGE_SIZE)], by.code);
+    const lines = [-64, 0, 64].map((distance) => mayHave(core.written(), { pa: pa + distance, length: 1 }));
+    assert.deepEqual(lines, [false, true, false], by.code);
     heard.length = 0;
   }
 });

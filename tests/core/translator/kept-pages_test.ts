@@ -1,7 +1,7 @@
 // Loops that walk through pages, whose accesses keep the page that they used last: every tier has
 // the same registers, memory, exits and counts, also where pages end in the middle of an access,
 // cannot be written, or are not there, where functions with such loops are called in between, and
-// where unaligned accesses fault.
+// where unaligned accesses fault. Whatever lines they write are noted.
 
 import assert from "node:assert/strict";
 import { AbortSyndrome, Sctlr } from "../../../src/core/architecture/exceptions.ts";
@@ -13,6 +13,7 @@ import { INSTRUCTIONS } from "./executed-code.ts";
 import type { Block } from "../../../src/core/translator/region.ts";
 import { Random } from "../../support/random.ts";
 import { BASE, COPY, PAGE_RAM, PagedProgram, PAGES, RAM_BASE } from "../paged-program.ts";
+import { checkNoted } from "../written-lines.ts";
 
 const PROGRAMS = Deno.env.get("EL2_LONG") ? 400 : 10, TURNS = 40;
 /** The page of `PAGES` that cannot be written. */
@@ -77,6 +78,39 @@ Deno.test("loops walk through pages as they do in the interpreter", () => {
   assert.ok(translated >= 2 * PROGRAMS, "little was translated");
   assert.ok(trapped > PROGRAMS, "few accesses fault");
   assert.ok(aligned > PROGRAMS, "few accesses are aligned where they must be");
+});
+
+Deno.test("lines that loops write are noted in both tiers, also where their page was kept before", () => {
+  const random = new Random(11), counts = [0, 0].map(() => ({ changed: 0, noted: 0 }));
+  for (let i = 0; i < PROGRAMS; i++) {
+    const sctlr = i % 3 ? 0 : Sctlr.A, words = program(random, sctlr ? 8 : 1);
+    const tiers = [{}, { tier: "jit", hotness: { samples: 1, landings: 2, slice: 50 } }] as const;
+    const programs = tiers.map((options) => new PagedProgram(words, sctlr, options));
+    for (let turn = 0; turn < TURNS; turn++) {
+      const address = PAGES + random.below(0x3000) & (sctlr || random.below(3) ? ~15 : ~0), length = 20 + random.below(300);
+      const isForgotten = random.below(3) === 0, salt = random.below(256);
+      programs.forEach((one, tier) => {
+        const { core, ram } = one, pages = PAGE_RAM.map((at) => ram.subarray(at, at + 0x1000));
+        if (isForgotten) core.forgetWritten(true);
+        // A value that comes again would hide a write.
+        one.vcpu.setX(9, BigInt(salt));
+        const before = pages.map((page) => page.slice());
+        one.turn(address, length);
+        pages.forEach((page, index) => {
+          const { changed, noted } = checkNoted(
+            core,
+            RAM_BASE + PAGE_RAM[index],
+            before[index],
+            page,
+            `program ${i}, turn ${turn}, tier ${tier}`,
+          );
+          counts[tier].changed += changed;
+          counts[tier].noted += noted;
+        });
+      });
+    }
+  }
+  for (const { changed, noted } of counts) assert.ok(changed > 10 * PROGRAMS && noted < 60 * changed, `${changed} changed, ${noted} noted`);
 });
 
 /**

@@ -1,0 +1,32 @@
+// Lines of pages of RAM that have changed are compared with those that the core has noted.
+
+import assert from "node:assert/strict";
+import type { WasmCore } from "../../src/core/core.ts";
+import { mayHave } from "../../src/recordings/written-index.ts";
+
+const LINE = 64;
+
+/**
+ * Fails unless the core knows of each line that differs that it may have been written since
+ * `forgetWritten`.
+ * @param pa physical address of the first of the bytes, which begin with a line
+ * @returns how many lines differ, and how many the core has noted
+ */
+export function checkNoted(
+  core: WasmCore,
+  pa: number,
+  before: Uint8Array,
+  after: Uint8Array,
+  which: string,
+): { changed: number; noted: number } {
+  const written = core.written();
+  let changed = 0, noted = 0;
+  for (let at = 0; at < after.length; at += LINE) {
+    const isNoted = mayHave(written, { pa: pa + at, length: LINE });
+    if (isNoted) noted++;
+    if (after.subarray(at, at + LINE).every((byte, index) => byte === before[at + index])) continue;
+    changed++;
+    assert.ok(isNoted, `${which}: the line at 0x${(pa + at).toString(16)} has changed`);
+  }
+  return { changed, noted };
+}
