@@ -42,6 +42,8 @@ export interface ExecutionServices extends VcpuServices {
 export class Execution implements ExitHandler {
   readonly services: ExecutionServices;
   #retired = DOUBLE;
+  /** `retired` at the beginning of the run in progress. */
+  #began = DOUBLE;
   #steps = 0;
   #stopAt = Infinity;
   /** Set while an exit is handled that may change who runs. */
@@ -65,12 +67,17 @@ export class Execution implements ExitHandler {
   constructor(services: ExecutionServices) {
     this.services = services;
     this.#handleExit = services.handleExit;
-    this.#retired = 0;
+    this.#retired = this.#began = 0;
   }
 
   /** Instructions that all vCPUs have retired together. */
   get retired(): number {
     return this.#retired;
+  }
+
+  /** Instructions that a vCPU has retired, with those of the run in progress. */
+  executedBy(vcpu: Vcpu): number {
+    return vcpu.usage.instructions + (vcpu === this.#vcpu ? this.#retired - this.#began : 0);
   }
 
   /**
@@ -102,7 +109,7 @@ export class Execution implements ExitHandler {
   }
 
   archive(archive: Archive): void {
-    this.#retired = archive.integer("retired", this.#retired);
+    this.#retired = this.#began = archive.integer("retired", this.#retired);
   }
 
   /** An input to the scheduling decision changed: the run in progress ends after its exit. */
@@ -134,18 +141,19 @@ export class Execution implements ExitHandler {
     registers.irq = gic.irq;
     registers.fiq = gic.fiq;
     const floor = machine.time;
-    const before = this.#retired, stepsBefore = this.#steps;
+    const stepsBefore = this.#steps;
+    this.#began = this.#retired;
     this.#cpu = cpu;
     this.#vcpu = vcpu;
     this.#due = due;
     this.#turnEnd = machine.turnEnd;
     this.#disturbed = false;
-    // A debugger, the checker and an instruction limit need every exit.
-    const watched = debug !== undefined || checker !== undefined || this.#stopAt !== Infinity;
+    // A debugger, the checker and a stop in this turn need every exit.
+    const watched = debug !== undefined || checker !== undefined || this.#stopTime <= this.#turnEnd;
     // The event of an instruction in the middle of a run has the turn that it is in, and its
     // listener acts when that turn is over.
     const { trap, syscall, task } = trace.wanted;
-    this.#limit = Math.min(watched || trap || syscall || task ? this.#turnEnd : machine.horizon, due);
+    this.#limit = watched || trap || syscall || task ? Math.min(this.#turnEnd, due) : this.#furthest;
     try {
       do {
         this.#runOnce(cpu, vcpu, floor, watched ? undefined : this);
@@ -154,7 +162,8 @@ export class Execution implements ExitHandler {
       this.services.contain(vcpu, error);
     }
     // The vCPU of the CPU stays the same meanwhile, so all steps are exits.
-    vcpu.usage.addRun(this.#retired - before, this.#steps - stepsBefore);
+    vcpu.usage.addRun(this.#retired - this.#began, this.#steps - stepsBefore);
+    this.#began = this.#retired;
   }
 
   /** An exit in the middle of a run of the core. */
@@ -204,8 +213,20 @@ export class Execution implements ExitHandler {
   #goesOn(): boolean {
     if (this.#disturbed) return false;
     // The exit may have scheduled an event.
-    if (this.#limit > this.#turnEnd) this.#limit = Math.min(this.services.machine.horizon, this.#due);
+    if (this.#limit > this.#turnEnd) this.#limit = this.#furthest;
     return this.#cpu.position < this.#limit;
+  }
+
+  /** The virtual time (ns) before which too few instructions retire for a suspension. */
+  get #stopTime(): number {
+    return this.#cpu.position + this.#stopAt - this.#retired;
+  }
+
+  /** The end of the run: of a turn before the stop, if that is not in the one in progress. */
+  get #furthest(): number {
+    const { machine } = this.services, end = Math.min(machine.horizon, this.#due), stop = this.#stopTime;
+    if (stop > end) return end;
+    return Math.max(this.#turnEnd, this.#turnEnd + Math.floor((stop - 1 - this.#turnEnd) / machine.quantum) * machine.quantum);
   }
 
   /** Instructions have retired from the CPU's position on, the last one in a later turn perhaps. */
