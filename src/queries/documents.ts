@@ -108,13 +108,17 @@ export const PROFILE = define({
   name: "profile",
   version: 1,
   command: "profile --json",
-  doc: "the instructions that were executed in a function, line or VM",
+  doc: "the instructions that were executed in a function, line, process or VM",
   fields: {
     vm: { kind: "word", doc: "name of the VM" },
     insn: { kind: "count", doc: "instructions executed there" },
     share: { kind: "share", doc: "share of all instructions of the VMs that are counted" },
-    calls: { kind: "count", optional: true, doc: "executions of the function's first instruction, or of the line" },
-    name: { kind: "text", doc: "symbol of the function, FILE:LINE, or VM; ? for code without a name" },
+    calls: {
+      kind: "count",
+      optional: true,
+      doc: "executions of the function's first instruction, or of the line; switches to the process",
+    },
+    name: { kind: "text", doc: "symbol of the function, FILE:LINE, name and PID of the process, or VM; ? for what has none" },
     source: { kind: "text", optional: true, doc: "FILE:LINE of a function, if debug information has it" },
   },
 });
@@ -132,6 +136,30 @@ export const EVENT_PROFILE = define({
     name: { kind: "text", doc: "kind and name of the exit, name of the call, or what the vCPU waited for" },
     vcpu: { kind: "id", optional: true, doc: "vcpu:VM/INDEX that waited" },
     by: { kind: "text", optional: true, doc: "of a wait: the interrupt that ended it and who raised that, or the vCPU that had the CPU" },
+  },
+});
+
+export const LATENCY_PROFILE = define({
+  name: "profile.latency",
+  version: 1,
+  command: "profile --by latency --json",
+  doc: "how long interrupts, messages, requests or accesses of one name took",
+  fields: {
+    vm: { kind: "word", doc: "name of the VM that took the interrupt, got the message, answered the request, or made the access" },
+    of: {
+      kind: "word",
+      doc: "interrupt: from its source to its acknowledgment; message: from its sender to its receiver; rpc: from its arrival to its " +
+        "reply; mmio: until the VMM has answered an access",
+    },
+    count: { kind: "count", doc: "how many there were" },
+    p50: { kind: "duration", doc: "virtual time that half of them took at most, ns, to 1 %" },
+    p90: { kind: "duration", doc: "the same for 90 %" },
+    p99: { kind: "duration", doc: "the same for 99 %" },
+    most: { kind: "duration", doc: "the longest, ns" },
+    at: { kind: "id", doc: "insn:N where that ended" },
+    name: { kind: "text", doc: "the interrupt and its source, the queue, the message, or the vCPU" },
+    buckets: { kind: "detail", doc: "by powers of two: how many took at most so many ns, and longer than the one before" },
+    worst: { kind: "detail", doc: "the longest five: `ns`, and where they ended: `t` and `insn`, in the `run` with this number" },
   },
 });
 
@@ -481,6 +509,7 @@ export const DOCUMENTS: readonly Document[] = [
   COVERAGE,
   PROFILE,
   EVENT_PROFILE,
+  LATENCY_PROFILE,
   SPEC_SECTION,
 ];
 

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import type { TraceKind } from "../../src/abi/trace.ts";
+import { ProcessCounts } from "../../src/inspection/execution/process-counts.ts";
 import { eventRow } from "../../src/inspection/readers/read-trace.ts";
 import { once } from "../../src/isa/once.ts";
 import { withPrograms } from "../guests/programs.ts";
@@ -117,6 +118,25 @@ Deno.test("a Debian whose system calls and switches are observed runs as if nobo
   const stateOf = ({ system }: Debian) => [system.machine.time, system.instructions(), system.hashes.registers(), system.hashes.memory()];
   assert.deepEqual(stateOf(observed), stateOf(alone));
   assert.ok(rows.length > 100, `${rows.length} events`);
+});
+
+Deno.test("the instructions of a process are as many as the nanoseconds that its kernel has counted for it", async () => {
+  const debian = (await bookworm()).copy(), { hypervisor } = debian.system, counts = new ProcessCounts();
+  const times = () => new Map(debian.rows("linux.ps").map(({ id, time }) => [Number(String(id).replace(/.*\//, "")), Number(time)]));
+  const executed = () => debian.system.instructions();
+  hypervisor.trace.listen(counts.kinds, (event) => counts.see(event));
+  debian.system.kernelEvents.follow();
+  counts.begin(hypervisor);
+  const before = times(), began = executed();
+  debian.command("i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done; ls -lR /sys/kernel > /dev/null");
+  counts.end();
+  const after = times(), all = counts.all, shell = all.find(({ name }) => name === "sh");
+  assert.equal(all.reduce((sum, { instructions }) => sum + instructions, 0), executed() - began);
+  assert.ok(all.some(({ name }) => name === "ls"), "a process that has ended");
+  assert.ok(shell && shell.pid !== undefined && shell.instructions > 1e6);
+  const time = (after.get(shell.pid) ?? NaN) - (before.get(shell.pid) ?? NaN);
+  // An exit to the hypervisor takes time without an instruction.
+  assert.ok(Math.abs(time - shell.instructions) < 0.1 * time, `${shell.instructions} instructions in ${time} ns`);
 });
 
 Deno.test("system calls in progress when the observation begins have a name and a result", async () => {

@@ -8,6 +8,8 @@ import { runJob } from "../jobs/run-job.ts";
 import { hostConsent } from "../start/plans/consent.ts";
 import { readNamedRecording } from "../start/plans/recordings.ts";
 import type { CountedEvents, CountedKind } from "../../inspection/execution/event-counts.ts";
+import type { Latency } from "../../inspection/execution/latencies.ts";
+import type { ProcessInstructions } from "../../inspection/execution/process-counts.ts";
 import type { ExecutedVm } from "../../inspection/execution/executed.ts";
 import type { SampledStack } from "../../inspection/execution/stack-samples.ts";
 import type { Consent } from "../../plans/host-resources.ts";
@@ -56,6 +58,24 @@ export async function eventsIn(entry: URL, runs: CountedRuns, kind: CountedKind)
   return await runAgain("counting", runs, vmOf, (recordings, rest) => {
     return runJob(entry, { ...rest, name: "event-counts", input: { recordings, kind } });
   });
+}
+
+/**
+ * The instructions of their processes.
+ * @throws Failure
+ */
+export async function processesIn(entry: URL, runs: CountedRuns): Promise<ProcessInstructions[]> {
+  const vmOf = ({ vm }: ProcessInstructions) => vm;
+  return await runAgain("counting", runs, vmOf, (input, rest) => runJob(entry, { ...rest, name: "process-counts", input }));
+}
+
+/**
+ * The times of their interrupts, messages, requests and accesses.
+ * @throws Failure
+ */
+export async function latenciesIn(entry: URL, runs: CountedRuns): Promise<Latency[]> {
+  const vmOf = ({ vm }: Latency) => vm;
+  return await runAgain("measuring", runs, vmOf, (input, rest) => runJob(entry, { ...rest, name: "latencies", input }));
 }
 
 /** A job's parts besides its name and input. */

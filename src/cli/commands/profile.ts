@@ -9,11 +9,14 @@ import { output, printRows, report } from "../common/print.ts";
 import { sessionOption } from "../common/session.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";
 import { hostOption } from "../options/host.ts";
-import { type CountedRuns, eventsIn, executedIn, stacksIn } from "./executed-runs.ts";
+import { type CountedRuns, eventsIn, executedIn, latenciesIn, processesIn, stacksIn } from "./executed-runs.ts";
 import { COUNTED_KINDS, type CountedEvents, type CountedKind } from "../../inspection/execution/event-counts.ts";
+import type { Latency } from "../../inspection/execution/latencies.ts";
+import type { ProcessInstructions } from "../../inspection/execution/process-counts.ts";
 import type { ExecutedVm } from "../../inspection/execution/executed.ts";
 import type { SampledStack } from "../../inspection/execution/stack-samples.ts";
-import { type Document, documentText, EVENT_PROFILE, type FieldsOf, listingOf, PROFILE } from "../../queries/documents.ts";
+import { type Document, documentText, EVENT_PROFILE, type FieldsOf, LATENCY_PROFILE, listingOf, PROFILE } from "../../queries/documents.ts";
+import { formatId } from "../../queries/ids.ts";
 
 type Row = FieldsOf<typeof PROFILE>;
 
@@ -30,13 +33,15 @@ const isCounted = (by: string): by is CountedKind => COUNTED_KINDS.some((kind) =
 export function registerProfile(program: Command, { entry, exit }: CommandContext): void {
   withListOptions(
     program.command("profile").description(
-      "show where the VMs executed their instructions (exact counts, or sampled call stacks), and their exits, calls and waits",
+      "show where the VMs executed their instructions (exact counts, or sampled call stacks), and their exits, calls, waits and latencies",
     ),
   )
     .argument("[recordings...]", "runs to add up (default: the run of the session so far)")
     .addOption(
-      new Option("--by <what>", "count instructions by function, source line or VM; or exits, hypercalls, system calls, or waits of vCPUs")
-        .choices([...BY, ...COUNTED_KINDS]).default("function" as const),
+      new Option(
+        "--by <what>",
+        "count instructions by function, source line, process of Linux or VM; or exits, hypercalls, system calls, waits of vCPUs; or measure latencies",
+      ).choices([...BY, "process", ...COUNTED_KINDS, "latency"]).default("function" as const),
     )
     .option("--vm <name>", "only this VM")
     .option("--limit <rows>", `at most this many rows (default: ${ROWS})`, parseWhole(1, 1_000_000))
@@ -54,11 +59,14 @@ export function registerProfile(program: Command, { entry, exit }: CommandContex
 el2 runs each recording again and counts every instruction, in translated and interpreted code alike. Two profiles of a recording
 are equal. An instruction that takes an exception counts. Lines need debug information (--symbols). Samples are taken at instruction
 counts: they change nothing in the run, and two samplings of a recording are equal. A wait of a vCPU ends when it runs again.
+Processes are known once their kernel has been found in its memory; what was executed before is "?". Latencies: an interrupt from its
+source to its acknowledgment, a message from its sender to its receiver, a request to the resource manager, an access that a VMM answers.
 ${
         examplesText([
           "profile",
           "profile --vm ping --by line",
           "profile --by wait",
+          "profile --by latency",
           "profile a.rec --limit 50",
           "profile a.rec --stacks time.svg --every 100us",
         ])
@@ -66,11 +74,16 @@ ${
     )
     .action(async (files, { limit = ROWS, by, stacks, every, ...options }) => {
       if (stacks === undefined && every !== undefined) throw new Failure("--every needs --stacks: without it, every instruction counts");
-      if (stacks !== undefined && isCounted(by)) throw new Failure(`--stacks samples instructions, and --by ${by} counts none`, "give one");
+      if (stacks !== undefined && (isCounted(by) || by === "latency")) {
+        throw new Failure(`--stacks samples instructions, and --by ${by} counts none`, "give one");
+      }
       if (stacks !== undefined) return exit(await writeStacks(entry, { files, ...options }, stacks, every ?? EVERY));
       const runs = { files, ...options };
       if (isCounted(by)) {
         await print(EVENT_PROFILE, "there was none", async () => eventProfileOf(await eventsIn(entry, runs, by), by));
+      } else if (by === "latency") await print(LATENCY_PROFILE, "there was none", async () => latencyRows(await latenciesIn(entry, runs)));
+      else if (by === "process") {
+        await print(PROFILE, "no instruction was executed", async () => processRows(await processesIn(entry, runs)));
       } else await print(PROFILE, "no instruction was executed", async () => profileOf(await executedIn(entry, runs), by));
       exit(ExitCode.Done);
 
@@ -92,6 +105,29 @@ export function eventProfileOf(found: readonly CountedEvents[], kind: CountedKin
     ...{ vm: one.vm, count: String(one.count), time: String(Math.round(one.time)), share: all && amount(one) / all },
     ...{ name: one.name, vcpu: one.vcpu ?? null, by: one.by ?? null },
   }));
+}
+
+/** Rows, those that took longest all together first. */
+export function latencyRows(found: readonly Latency[]): FieldsOf<typeof LATENCY_PROFILE>[] {
+  const whole = (time: number) => String(Math.round(time));
+  const weight = ({ buckets }: Latency) => buckets.reduce((sum, [most, count]) => sum + most * count, 0);
+  return found.toSorted((a, b) => weight(b) - weight(a) || (a.name < b.name ? -1 : 1)).map(({ worst, ...one }) => ({
+    ...{ vm: one.vm, of: one.of, count: String(one.count), p50: whole(one.p50), p90: whole(one.p90), p99: whole(one.p99) },
+    ...{ most: whole(worst[0].took), at: formatId({ kind: "insn", number: worst[0].at }), name: one.name },
+    buckets: one.buckets.map(([most, count]) => [most, count]),
+    worst: worst.map(({ took, time, at, run }) => ({ ns: whole(took), t: whole(time), insn: String(at), run })),
+  }));
+}
+
+/** Rows, the most instructions first. */
+export function processRows(found: readonly ProcessInstructions[]): Row[] {
+  const all = found.reduce((sum, { instructions }) => sum + instructions, 0);
+  return found.toSorted((a, b) => b.instructions - a.instructions || (a.name < b.name ? -1 : 1)).map(
+    ({ vm, pid, name, switches, instructions }) => ({
+      ...{ vm, name: pid === undefined ? UNKNOWN : `${name} ${pid}`, source: null },
+      ...{ calls: pid === undefined ? null : String(switches), insn: String(instructions), share: instructions / all },
+    }),
+  );
 }
 
 /** Rows, the most instructions first; shares are of all instructions of these VMs. */

@@ -18,6 +18,8 @@ export const JOBS = {
   "vmm": () => import("./vmm.ts"),
   "executed": () => import("./executed.ts"),
   "event-counts": () => import("./event-counts.ts"),
+  "process-counts": () => import("./process-counts.ts"),
+  "latencies": () => import("./latencies.ts"),
   "stacks": () => import("./stacks.ts"),
 } as const;
 

@@ -8,6 +8,9 @@ import type { Recording } from "../../recordings/recording.ts";
 /** Wall time (ms) between two reports of the progress. */
 const SLICE = 100;
 
+/** Virtual time (ns) between two looks for kernels: at the same places in each run. */
+const FOLLOWED = 20e6;
+
 /**
  * Reports the instructions so far, of all recordings together.
  * @param isCounted whether the cores count what they execute
@@ -22,6 +25,11 @@ export function repeatedRuns<T>(
   let before = 0;
   return recordings.map((recording) => {
     const past = made(() => beginAgain(recording, isCounted)), { system } = past, end = begin(system);
+    const { machine, kernelEvents } = system;
+    for (let at = machine.boundary; kernelEvents.wanted && machine.boundary >= at; port.say(before + system.instructions())) {
+      at += FOLLOWED;
+      past.advance({ at, settled: false }, Infinity);
+    }
     while (!past.advance(Infinity, SLICE)) port.say(before + system.instructions());
     before += system.instructions();
     return end();

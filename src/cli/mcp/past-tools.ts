@@ -140,8 +140,15 @@ export const PAST_TOOLS: readonly Tool[] = [
   tool({
     name: "profile",
     doc:
-      "Where VMs executed their instructions, exactly: by function, source line or VM, the most first. The run is repeated and counted, which takes as long as it took.",
-    args: { by: { type: "text", doc: "function (the default), line or vm", choices: ["function", "line", "vm"] }, ...COUNTED_ARGUMENTS },
+      "Where VMs executed their instructions, exactly: by function, source line, process of Linux or VM, the most first; or their exits, calls, waits, latencies. The run is repeated and counted, which takes as long as it took.",
+    args: {
+      by: {
+        type: "text",
+        doc: "what is counted together (default: function)",
+        choices: ["function", "line", "process", "vm", "exit", "hypercall", "syscall", "wait", "latency"],
+      },
+      ...COUNTED_ARGUMENTS,
+    },
     run: ({ by, ...runs }, context) => counted("profile", [...option("by", by), "--limit=1000000"], runs, context),
   }),
   tool({

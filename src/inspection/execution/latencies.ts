@@ -1,0 +1,181 @@
+// How long things of a run took: an interrupt from its source to its acknowledgment, a message from
+// its sender to its receiver, requests to the resource manager, and accesses that a VMM answers.
+
+import type { TraceEvent, TraceKind } from "../../abi/trace.ts";
+import { vmOfName, withoutKind } from "../../queries/ids.ts";
+
+/** The beginning or the end of what takes time. */
+export type LatencyOf = "interrupt" | "message" | "rpc" | "mmio";
+
+/** One that took longest. */
+export interface WorstLatency {
+  /** Virtual time (ns) that it took. */
+  readonly took: number;
+  /** Virtual time (ns) at its end, and instructions that had been retired there. */
+  readonly time: number;
+  readonly at: number;
+  /** The number of its run, from 1. */
+  readonly run: number;
+}
+
+/** Things of one kind that one object or VM had. */
+export interface Latency {
+  readonly vm: string;
+  readonly of: LatencyOf;
+  /** The interrupt and its source, the queue, the message of the protocol, the vCPU. */
+  readonly name: string;
+  readonly count: number;
+  /** Virtual times (ns) that a half, 90 % and 99 % of all took at most. */
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  /** How many took at most so long (ns): by powers of two. */
+  readonly buckets: readonly (readonly [most: number, count: number])[];
+  /** The longest first. */
+  readonly worst: readonly WorstLatency[];
+}
+
+/** The worst that are kept of each. */
+const WORST = 5;
+/** Steps of a power of two in which times are counted: percentiles are exact to 1 %. */
+const STEPS = 128;
+const STEP_BITS = Math.log2(STEPS);
+
+/** The beginning of one. */
+interface Begun {
+  readonly time: number;
+  readonly name: string;
+}
+
+export class Latencies {
+  readonly kinds = ["virq", "msg", "rpc", "sched"] as const satisfies readonly TraceKind[];
+  readonly #found = new Map<string, Times>();
+  /** Interrupts that are raised, by id, and those of vCPUs by both. */
+  readonly #raised = new Map<string, Begun>();
+  /** Times at which the messages of a queue were sent, the oldest first. */
+  readonly #sent = new Map<string, number[]>();
+  /** VCPUs that wait for an answer. */
+  readonly #waiting = new Map<string, number>();
+  #run = 0;
+  #isPending: (irq: string, index: number | undefined) => boolean = () => false;
+
+  /**
+   * A run begins.
+   * @param isPending whether an interrupt, of the vCPU with this index if it is private, is pending
+   */
+  begin(isPending: (irq: string, index: number | undefined) => boolean): void {
+    this.#run++;
+    this.#isPending = isPending;
+    for (const map of [this.#raised, this.#sent, this.#waiting]) map.clear();
+  }
+
+  get all(): Latency[] {
+    return Array.from(this.#found.values(), (times) => times.all);
+  }
+
+  see(event: TraceEvent): void {
+    if (event.kind === "virq") this.#interrupt(event);
+    else if (event.kind === "msg") this.#message(event);
+    else if (event.kind === "sched") this.#switched(event);
+    else if (event.operation) this.#took(event, vmOfName(event.vcpu), "rpc", event.name, event.time);
+  }
+
+  #interrupt(event: TraceEvent): void {
+    const { name, vcpu, fields: { irq, source, vcpu: index } } = event;
+    if (typeof irq !== "string") return;
+    if (name === "raise" || name === "pulse") {
+      const key = typeof index === "number" ? `${irq} ${index}` : irq, known = this.#raised.get(key);
+      // A line may have fallen before anybody took its interrupt.
+      if (!known || !this.#isPending(irq, typeof index === "number" ? index : undefined)) {
+        this.#raised.set(key, { time: event.end, name: `${irq} (${source})` });
+      }
+    } else if (name === "acknowledge") {
+      const own = `${irq} ${vcpu.slice(vcpu.lastIndexOf("/") + 1)}`, key = this.#raised.has(own) ? own : irq, begun = this.#raised.get(key);
+      if (!begun) return;
+      this.#raised.delete(key);
+      this.#took(event, vmOfName(vcpu), "interrupt", begun.name, begun.time);
+    }
+  }
+
+  #message(event: TraceEvent): void {
+    const { name, vcpu, end, fields: { queue } } = event;
+    if (typeof queue !== "string") return;
+    let sent = this.#sent.get(queue);
+    if (!sent) this.#sent.set(queue, sent = []);
+    if (name === "send") return void sent.push(end);
+    const time = name === "receive" ? sent.shift() : undefined;
+    if (time !== undefined) this.#took(event, vmOfName(vcpu), "message", queue, time);
+  }
+
+  /** A vCPU whose access a VMM answers is blocked meanwhile. */
+  #switched(event: TraceEvent): void {
+    const { end, fields: { from, to, blocked } } = event;
+    if (typeof from === "string" && Array.isArray(blocked) && blocked.includes("mmio")) this.#waiting.set(from, end);
+    const since = typeof to === "string" ? this.#waiting.get(to) : undefined;
+    if (typeof to !== "string" || since === undefined) return;
+    this.#waiting.delete(to);
+    this.#took(event, vmOfName(withoutKind("vcpu", to)), "mmio", to, since);
+  }
+
+  #took({ end, at: { retired } }: TraceEvent, vm: string, of: LatencyOf, name: string, since: number): void {
+    const key = [vm, of, name].join("\0");
+    let times = this.#found.get(key);
+    if (!times) this.#found.set(key, times = new Times(vm, of, name));
+    times.add({ took: end - since, time: end, at: retired, run: this.#run });
+  }
+}
+
+/** The times of one row. */
+class Times {
+  /** By step: how many. */
+  readonly #steps = new Map<number, number>();
+  readonly #worst: WorstLatency[] = [];
+  #count = 0;
+
+  constructor(readonly vm: string, readonly of: LatencyOf, readonly name: string) {}
+
+  add(one: WorstLatency): void {
+    const step = stepOf(one.took);
+    this.#count++;
+    this.#steps.set(step, (this.#steps.get(step) ?? 0) + 1);
+    const worst = this.#worst, last = worst.at(-1);
+    if (last && worst.length === WORST && one.took <= last.took) return;
+    // Of equal ones the first stays.
+    const place = worst.findIndex(({ took }) => took < one.took);
+    worst.splice(place < 0 ? worst.length : place, 0, one);
+    if (worst.length > WORST) worst.pop();
+  }
+
+  get all(): Latency {
+    const { vm, of, name } = this, steps = [...this.#steps].sort(([one], [other]) => one - other);
+    const percentile = (share: number) => {
+      let rest = Math.ceil(share * this.#count);
+      for (const [step, count] of steps) if ((rest -= count) <= 0) return Math.min(mostOf(step), this.#worst[0].took);
+      return 0;
+    };
+    const buckets = new Map<number, number>();
+    for (const [step, count] of steps) {
+      const most = 2 ** Math.ceil(Math.log2(Math.max(1, mostOf(step))));
+      buckets.set(most, (buckets.get(most) ?? 0) + count);
+    }
+    const [p50, p90, p99] = [0.5, 0.9, 0.99].map(percentile);
+    return { vm, of, name, count: this.#count, p50, p90, p99, buckets: [...buckets], worst: [...this.#worst] };
+  }
+}
+
+/**
+ * The step of a time (ns): each below `STEPS` has its own, then there are so many a power of two.
+ */
+function stepOf(took: number): number {
+  const whole = Math.ceil(took);
+  if (whole < STEPS) return whole;
+  const power = Math.floor(Math.log2(whole)) - STEP_BITS;
+  return STEPS * (power + 1) + Math.floor(whole / 2 ** power) - STEPS;
+}
+
+/** The longest time of a step. */
+function mostOf(step: number): number {
+  if (step < STEPS) return step;
+  const power = Math.floor(step / STEPS) - 1;
+  return (step % STEPS + STEPS + 1) * 2 ** power - 1;
+}
