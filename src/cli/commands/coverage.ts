@@ -41,7 +41,7 @@ ${
     .action(async (files, options) => {
       const listing = listingOf(COVERAGE, "no code has run");
       await printListing(listing, options, async () => {
-        const vms = await executedIn(entry, { files, ...options });
+        const vms = await executedIn(entry, { files, ...options }, true);
         await write(vms, options);
         return vms.flatMap(rowsOf);
       }, (rows) => {

@@ -30,11 +30,14 @@ export interface CountedRuns {
 
 /**
  * The code that their VMs have executed, all runs together.
+ * @param whole with functions that were not executed, and blocks
  * @throws Failure
  */
-export async function executedIn(entry: URL, runs: CountedRuns): Promise<ExecutedVm[]> {
+export async function executedIn(entry: URL, runs: CountedRuns, whole: boolean): Promise<ExecutedVm[]> {
   const vmOf = ({ vm }: ExecutedVm) => vm;
-  return await runAgain("counting", runs, vmOf, (input, rest) => runJob(entry, { ...rest, name: "executed", input }));
+  return await runAgain("counting", runs, vmOf, (recordings, rest) => {
+    return runJob(entry, { ...rest, name: "executed", input: { recordings, whole } });
+  });
 }
 
 /**

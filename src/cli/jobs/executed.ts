@@ -7,9 +7,15 @@ import { CodeNaming } from "../../inspection/execution/code-names.ts";
 import { readExecuted } from "../../inspection/execution/read-executed.ts";
 import type { Recording } from "../../recordings/recording.ts";
 
-export function job(recordings: readonly Recording[], port: JobPort<number>): ExecutedVm[] {
+interface Wanted {
+  readonly recordings: readonly Recording[];
+  /** With code that was not executed. */
+  readonly whole: boolean;
+}
+
+export function job({ recordings, whole }: Wanted, port: JobPort<number>): ExecutedVm[] {
   return together(repeatedRuns(recordings, port, true, (system) => {
     const naming = new CodeNaming(system);
-    return () => readExecuted(system.core.countedPages(), (vm) => naming.of(vm));
+    return () => readExecuted(system.core.countedPages(), (vm) => naming.of(vm), whole);
   }));
 }

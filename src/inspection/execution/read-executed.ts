@@ -8,27 +8,23 @@ import { placeIn } from "../../symbols/vm-symbols.ts";
 import { node } from "../../support/node-modules.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import type { CodeNames } from "./code-names.ts";
-import { type ExecutedFunction, type ExecutedLine, type ExecutedVm, joined } from "./executed.ts";
+import { type ExecutedBlock, type ExecutedFunction, type ExecutedLine, type ExecutedVm, joined } from "./executed.ts";
 
 const WORD = 4n, PAGE = BigInt(PAGE_SIZE);
 
-/** The executed code, by VM. */
-export function readExecuted(pages: readonly CountedPage[], names: (vm: string) => CodeNames): ExecutedVm[] {
+/**
+ * The executed code, by VM.
+ * @param whole with the functions that were not executed, and the blocks
+ */
+export function readExecuted(pages: readonly CountedPage[], names: (vm: string) => CodeNames, whole = true): ExecutedVm[] {
   const byVm = Map.groupBy(pages, ({ vm }) => vm);
-  return Array.from(byVm, ([vm, pages]) => new VmReader(vm, pages, names(vm)).read());
-}
-
-/** The function that an address belongs to, up to the next symbol. */
-interface Place {
-  readonly start: bigint;
-  readonly end: bigint;
-  readonly executed: ExecutedFunction;
+  return Array.from(byVm, ([vm, pages]) => new VmReader(vm, pages, names(vm)).read(whole));
 }
 
 class VmReader {
+  /** By address, ascending. */
   readonly #pages: ReadonlyMap<bigint, CountedPage>;
   readonly #executed: ExecutedVm;
-  #place: Place | undefined;
   #range: LineRange | undefined;
 
   constructor(readonly vm: string, pages: readonly CountedPage[], readonly names: CodeNames) {
@@ -36,25 +32,36 @@ class VmReader {
     this.#executed = { vm, instructions: 0, functions: new Map(), files: new Map(), blocks: [] };
   }
 
-  read(): ExecutedVm {
-    const executed = this.#executed;
+  read(whole: boolean): ExecutedVm {
+    const executed = this.#executed, blocks: ExecutedBlock[] = [];
     this.#readLines();
-    for (const { symbols } of this.names.tables) {
+    // A kernel has a hundred thousand symbols.
+    for (const { symbols } of whole ? this.names.tables : []) {
       for (const { name, address, type } of symbols) if (isCode(type)) this.#function(name, address);
     }
-    const blocks: { address: bigint; size: number }[] = [];
     for (const page of this.#pages.values()) {
-      page.counts.forEach((count, index) => {
-        if (count === 0) return;
-        const address = page.address + BigInt(4 * index);
-        executed.instructions += count;
-        blocks.push({ address, size: Number(WORD) });
-        this.#countIn(address, count);
-        this.#countLine(address, count, page, index);
-      });
+      this.#count(page);
+      if (whole) blocks.push(...blocksOf(page));
     }
     executed.blocks = joined(blocks);
     return executed;
+  }
+
+  #count(page: CountedPage): void {
+    const { address: base, counts } = page, executed = this.#executed, hasLines = this.names.infos.length > 0;
+    let place: ExecutedFunction | undefined, end = 0;
+    for (let index = 0; index < counts.length; index++) {
+      const count = counts[index];
+      if (count === 0) continue;
+      executed.instructions += count;
+      const address = index >= end || hasLines ? base + BigInt(index) * WORD : 0n;
+      if (index >= end) {
+        place = this.#functionAt(address);
+        end = this.#lastOf(base, address);
+      }
+      if (place) place.instructions += count;
+      if (hasLines) this.#countLine(address, count, page, index);
+    }
   }
 
   #function(name: string, address: bigint): ExecutedFunction {
@@ -73,18 +80,18 @@ class VmReader {
     return made;
   }
 
-  #countIn(address: bigint, count: number): void {
-    const last = this.#place;
-    const place = last && address >= last.start && address < last.end ? last : this.#place = this.#placeOf(address);
-    if (place) place.executed.instructions += count;
+  /** The function that an address belongs to. */
+  #functionAt(address: bigint): ExecutedFunction | undefined {
+    const found = placeIn(this.names.tables, address);
+    return found && this.#function(found.symbol.name, found.symbol.address);
   }
 
-  #placeOf(address: bigint): Place | undefined {
-    const found = placeIn(this.names.tables, address);
-    if (!found) return undefined;
-    const { symbol: { name, address: start } } = found;
+  /**
+   * The index in a page of the first instruction that may belong to another symbol than an address.
+   */
+  #lastOf(base: bigint, address: bigint): number {
     const ends = this.names.tables.map((table) => table.next(address)).filter((end) => end !== undefined);
-    return { start: address, end: ends.reduce((a, b) => a < b ? a : b, address + PAGE), executed: this.#function(name, start) };
+    return Number((ends.reduce((a, b) => a < b ? a : b, base + PAGE) - base + WORD - 1n) / WORD);
   }
 
   /**
@@ -140,5 +147,17 @@ class VmReader {
       if (range) return this.#range = range;
     }
     return undefined;
+  }
+}
+
+/** The code of a page that was executed. */
+function* blocksOf({ address, counts }: CountedPage): Generator<ExecutedBlock> {
+  let first = -1;
+  for (let index = 0; index <= counts.length; index++) {
+    const isExecuted = index < counts.length && counts[index] !== 0;
+    if (isExecuted && first < 0) first = index;
+    if (isExecuted || first < 0) continue;
+    yield { address: address + BigInt(first) * WORD, size: (index - first) * Number(WORD) };
+    first = -1;
   }
 }
