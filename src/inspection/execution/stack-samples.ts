@@ -2,8 +2,9 @@
 // the machine; names come later, as a kernel's symbols are not known while it starts.
 
 import { type Hypervisor, stackPointer, type Vcpu } from "../../hypervisor/inspect.ts";
+import { UPPER_HALF } from "../../formats/page-tables.ts";
 import { CodeFrames } from "../../symbols/code-frames.ts";
-import { guestReader, unwind } from "../../symbols/unwind.ts";
+import { type FrameRules, guestReader, unwind } from "../../symbols/unwind.ts";
 import type { VmSymbols } from "../../symbols/vm-symbols.ts";
 import { type CodeNames, functionsAt } from "./code-names.ts";
 
@@ -26,6 +27,14 @@ interface Addresses {
   readonly addresses: readonly bigint[];
   samples: number;
 }
+
+/**
+ * The rules of code, without those of a kernel's functions that have called another one: kernels
+ * have frame records, and to read the code of each function would take longer than its samples.
+ */
+const rulesFrom = (code: FrameRules, pc: bigint): FrameRules => ({
+  at: (address) => address < UPPER_HALF || address === pc ? code.at(address) : undefined,
+});
 
 export class StackSamples {
   readonly #stacks = new Map<string, Addresses>();
@@ -51,7 +60,9 @@ export class StackSamples {
       this.#code.set(registers.stage2, code = { tables: tables.length, frames: new CodeFrames(tables, read) });
     }
     // The first function of a stack has no caller, or one at 0.
-    return unwind(vcpu, sp, read, symbols.infos(vm), code.frames).filter(({ pc }) => pc !== 0n).map(({ at }) => at);
+    return unwind(vcpu, sp, read, symbols.infos(vm), rulesFrom(code.frames, registers.pc)).filter(({ pc }) => pc !== 0n).map(({ at }) =>
+      at
+    );
   }
 
   /** All samples by functions, the most frequent stacks first. */
