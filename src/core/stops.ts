@@ -144,7 +144,10 @@ export class Stops {
   }
 
   #watchData(): void {
-    this.core.cpu.WATCHING_DATA = this.watchpoints.watching || this.guest.watching ? 1 : 0;
+    const { cpu } = this.core, { watchpoints, guest } = this, alone = guest.watching ? undefined : watchpoints.memoryAlone;
+    cpu.WATCHING_DATA = watchpoints.watching || guest.watching ? 1 : 0;
+    cpu.WATCH_START = alone?.start ?? 0;
+    cpu.WATCH_END = alone?.end ?? 0;
   }
 
   /** Every page is entered anew, so that the marks in it are made. */

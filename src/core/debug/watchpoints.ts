@@ -71,6 +71,11 @@ export class Watchpoints {
     return this.#list.length > 0 || this.memory !== undefined;
   }
 
+  /** The watched memory, if nothing else is watched. */
+  get memoryAlone(): Watchpoints["memory"] {
+    return this.#list.length ? undefined : this.memory;
+  }
+
   /** Watches `length` bytes; the same again changes nothing. */
   insert(stage2: number, address: bigint, length: number, kind: WatchKind): void {
     this.remove(stage2, address, length, kind);

@@ -13,9 +13,9 @@ import { type Code, constant, type Local, type Value } from "../wasm/expression.
 import type { Library } from "../wasm/library.ts";
 import { raiseAbort, raiseAlignmentFault } from "./aborts.ts";
 import { isAtomic, noteDeviceAtomic } from "./device-atomics.ts";
-import { misalignmentOf, mmuFunction, Rights, speculative } from "./mmu.ts";
+import { AccessKind, misalignmentOf, mmuFunction, Rights, speculative } from "./mmu.ts";
 import { tlbFunction } from "./tlb.ts";
-import { PAGE_SIZE } from "../../support/sizes.ts";
+import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
 
 const zero = constant("i32", 0);
 /** The offset of an address in its page. */
@@ -149,12 +149,22 @@ export class DataAccess {
     const found = c.local("i32");
     c.set(found, Watch.None);
     c.if(c.load("i32.load", CPU.WATCHING_DATA), () => {
-      va.emit(c.f);
-      access.emit(c.f);
-      wasmAddress.emit(c.f);
-      c.f.call(this.watched).set(found.index);
+      c.if(this.isBeside(c, access, wasmAddress, sizeOf(access)), () => c.set(found, Watch.Page), () => {
+        va.emit(c.f);
+        access.emit(c.f);
+        wasmAddress.emit(c.f);
+        c.f.call(this.watched).set(found.index);
+      });
     });
     return found;
+  }
+
+  /** Whether a write of so many bytes is in a page with watched memory, and not to that. */
+  isBeside(c: Code, access: Value, wasmAddress: Value, size: Value): Value {
+    const start = c.load("i32.load", CPU.WATCH_START), end = c.load("i32.load", CPU.WATCH_END), page = c.let(wasmAddress.shrU(PAGE_SHIFT));
+    const isInPage = page.geU(start.shrU(PAGE_SHIFT)).and(page.leU(end.sub(1).shrU(PAGE_SHIFT)));
+    const misses = wasmAddress.geU(end).or(wasmAddress.add(size).leU(start));
+    return flag(access, AccessKind.Write).and(end.nonZero()).and(isInPage).and(misses);
   }
 
   /**

@@ -46,8 +46,8 @@ export function defineMemoryAccess(
   const crossingStore = defineCrossingStore(library, data);
   defineReadableAt(library, data);
   defineWritableAt(library, data, pool);
-  defineGroupAt(library, "readableGroupAt", "readableAt", false);
-  defineGroupAt(library, "writableGroupAt", "writableAt", true);
+  defineGroupAt(library, data, "readableGroupAt", "readableAt", false);
+  defineGroupAt(library, data, "writableGroupAt", "writableAt", true);
   defineLoads(library, readAddress);
   defineStores(library, writeAddress, crossingStore);
   defineSlowAddress(library, writeAddress);
@@ -232,8 +232,14 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
   c.set(wasmAddress, data.tryTranslate(c, va, access));
   c.if(wasmAddress.not(), () => c.return(zero));
   c.if(c.call(callee(library, "isCodePage"), wasmAddress).or(isWatchedTable(c, wasmAddress)), () => c.return(zero));
-  c.if(data.look(c, va, access, wasmAddress).or(writeOnly(c)), () => c.return(zero));
-  const flags = c.let(entryFlags(c));
+  const found = data.look(c, va, access, wasmAddress), flags = c.let(entryFlags(c));
+  c.if(writeOnly(c), () => c.return(zero));
+  c.if(found, () => {
+    c.if(data.isBeside(c, access, wasmAddress, sizeOf(access)).not(), () => c.return(zero));
+    c.drop(noteWritten(c, library, wasmAddress, sizeOf(access)));
+    data.leaveUnnoted(c, access, flags);
+    c.return(wasmAddress);
+  });
   c.if(noteWritten(c, library, wasmAddress, sizeOf(access)).not(), () => c.set(flags, flags.or(TlbFlags.Slow)));
   noteTable(c, library);
   entry.fill(wasmAddress, flags);
@@ -245,6 +251,7 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
 /** The address of a group of accesses, which are where a region may access each page by `part`. */
 function defineGroupAt(
   library: Library,
+  data: DataAccess,
   name: "readableGroupAt" | "writableGroupAt",
   part: "readableAt" | "writableAt",
   writes: boolean,
@@ -259,6 +266,11 @@ function defineGroupAt(
         c.call(callee(library, "isCodePage"), wasmAddress),
         () => c.if(c.call(callee(library, "holdsDecoded"), wasmAddress, size), () => c.return(zero)),
       );
+      // `writableAt` has looked at the first of the accesses only.
+      c.if(c.load("i32.load", CPU.WATCHING_DATA), () => {
+        const found = data.look(c, va, access.or(AccessKind.Write), wasmAddress);
+        c.if(found.nonZero().and(data.isBeside(c, access.or(AccessKind.Write), wasmAddress, size).not()), () => c.return(zero));
+      });
       noteMore(c, library, wasmAddress, size);
     }
     return wasmAddress;

@@ -336,6 +336,12 @@ export const CPU = {
   /** Not zero when `watched` wants to hear of data accesses that take the slow path. i32. */
   WATCHING_DATA: word(),
   /**
+   * The memory that is watched, in the Wasm memory, if nothing else is: where it begins, and where
+   * it ends. i32.
+   */
+  WATCH_START: word(),
+  WATCH_END: word(),
+  /**
    * Where regions may begin (decoded/landings.ts): how often the interpreter has to land at a
    * place. i32.
    */

@@ -1,7 +1,7 @@
 // Loops that walk through pages, whose accesses keep the page that they used last: every tier has
 // the same registers, memory, exits and counts, also where pages end in the middle of an access,
 // cannot be written, or are not there, where functions with such loops are called in between, and
-// where unaligned accesses fault. Whatever lines they write are noted.
+// where unaligned accesses fault. The lines that they write are noted.
 
 import assert from "node:assert/strict";
 import { AbortSyndrome, Sctlr } from "../../../src/core/architecture/exceptions.ts";
@@ -111,6 +111,30 @@ Deno.test("lines that loops write are noted in both tiers, also where their page
     }
   }
   for (const { changed, noted } of counts) assert.ok(changed > 10 * PROGRAMS && noted < 60 * changed, `${changed} changed, ${noted} noted`);
+});
+
+Deno.test("watched memory stops loops where a watchpoint of its address does, and lets those beside it pass, in both tiers", () => {
+  const random = new Random(12);
+  let stops = 0;
+  for (let i = 0; i < PROGRAMS; i++) {
+    const words = program(random, 1), jit = { tier: "jit", hotness: { samples: 1, landings: 2, slice: 50 } } as const;
+    const [byAddress, ...others] = [{}, {}, jit].map((options) => new PagedProgram(words, 0, options));
+    for (let turn = 0; turn < TURNS; turn++) {
+      const start = random.below(0x1800), address = PAGES + start, length = 20 + random.below(400), offset = start + random.below(0x200);
+      const kind = (["write", "write", "read", "access"] as const)[random.below(4)], page = offset >>> 12;
+      // All in one page of RAM.
+      const at = page << 12 | Math.min(offset & 0xfff, 0x1000 - 8);
+      byAddress.core.insertWatchpoint(byAddress.vcpu.stage2, BigInt(PAGES + at), 8, kind);
+      for (const { core } of others) core.watchMemory({ pa: RAM_BASE + PAGE_RAM[page] + (at & 0xfff), length: 8, kind });
+      const [expected, ...found] = [byAddress, ...others].map((one) => one.turn(address, length));
+      for (const result of found) assert.equal(result, expected, `program ${i}, turn ${turn}: ${kind} at 0x${at.toString(16)}`);
+      if (expected.startsWith(`${ExitReason.Watchpoint} `)) stops++;
+      byAddress.core.removeWatchpoint(byAddress.vcpu.stage2, BigInt(PAGES + at), 8, kind);
+      for (const { core } of others) core.watchMemory(undefined);
+    }
+    for (const { ram } of others) assert.deepEqual(ram, byAddress.ram);
+  }
+  assert.ok(stops > 3 * PROGRAMS && stops < 35 * PROGRAMS, `${stops} stops`);
 });
 
 /**
