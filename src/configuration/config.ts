@@ -221,7 +221,7 @@ function isTable(value: unknown): value is Record<string, unknown> {
 /** Keys that nothing knows. Values of a wrong type are left to the schema. */
 function checkKeys(raw: Record<string, unknown>, errors: ConfigErrors): void {
   checkTable(raw, [], KNOWN_KEYS.root, errors);
-  for (const name of ["machine", "host", "rm", "ui"] as const) {
+  for (const name of ["machine", "host", "rm", "history", "ui"] as const) {
     if (isTable(raw[name])) checkTable(raw[name], [name], KNOWN_KEYS[name], errors);
   }
   if (isTable(raw.host)) checkHostKeys(raw.host, errors);

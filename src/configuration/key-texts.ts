@@ -111,6 +111,11 @@ export const WINDOW_TEXTS = {
   size: "its bytes, a multiple of 2 MiB",
 } as const;
 
+export const HISTORY_TEXTS = {
+  memory: "memory for states of the run, from which going back starts (160MiB by default); --memory-budget takes precedence",
+  disk: "size of the file that takes states when the memory is full (1GiB by default); 0KiB: none; --disk-budget takes precedence",
+} as const;
+
 export const UI_TEXTS = {
   theme: "colors of the screens: auto, a theme of el2, or one of [ui.themes]",
   themes: "your own themes: colors by role that replace those of another theme",
@@ -146,6 +151,7 @@ export const FILE_TEXTS = {
   rm: "the Resource Manager, in the root VM",
   vm: "the VMs by name",
   link: "what VMs share, by name",
+  history: "what going back may take",
   ui: "the screens",
 } as const;
 

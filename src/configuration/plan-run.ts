@@ -63,6 +63,9 @@ export interface RunConfiguration {
   readonly recordTo: string | undefined;
   /** Files that consoles are written to, by console. */
   readonly logs: Readonly<Record<string, string>>;
+  /** Bytes of memory and of the disk for states of the run. */
+  readonly historyMemory?: number;
+  readonly diskBudget?: number;
   /** The file's settings of the screens. */
   readonly ui: FileUi;
 }
@@ -263,7 +266,9 @@ async function planConfig(
   const root = spoilt.has(["rm"]) ? undefined : await planRoot(file.rm, files, refuseIn("rm"));
   const recordTo = file.machine.record === "off" ? undefined : inFolder(file.machine.record, files);
   const cpu = spoilt.has(["machine", "cpu"]) ? undefined : planCpu(file.machine.cpu);
-  const common = { root, cpus, ...cpu && { cpu }, turbo, seed, behaviour, logs, ui: file.ui, recordTo };
+  const { memory: historyMemory, disk: diskBudget } = file.history;
+  const budgets = { ...historyMemory !== undefined && { historyMemory }, ...diskBudget !== undefined && { diskBudget } };
+  const common = { root, cpus, ...cpu && { cpu }, turbo, seed, behaviour, logs, ...budgets, ui: file.ui, recordTo };
   const named = () => Object.keys(symbols).length > 0 && { symbols };
   if (file.host.kind === "image") {
     // Most of what is said about it rests on the machine.

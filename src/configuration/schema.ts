@@ -9,6 +9,7 @@ import { FIRST_RESERVED_LABEL, GZVM_PROBES, VM_PLATFORMS, VM_VIRTIO_SLOTS } from
 import { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
 import { AUTH_NAMES } from "../abi/rpc/messages/vm.ts";
 import { told, wrong } from "../plans/config-fact.ts";
+import { BUDGET_MAX, BUDGET_MIN, DISK_BUDGET_MAX } from "../plans/memory-budget.ts";
 import { withNeeds } from "../plans/needs.ts";
 import { PHONE_NAMES } from "./phones.ts";
 import {
@@ -65,6 +66,7 @@ import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 import {
   DEVICE_TEXTS,
   FILE_TEXTS,
+  HISTORY_TEXTS,
   HOST_TEXTS,
   IMAGE_HOST_TEXTS,
   LINK_TEXTS,
@@ -102,7 +104,10 @@ const variables = v.pipe(text, hostPath("firmware variables", true));
 const commandLine = v.pipe(text, v.maxLength(COMMAND_LINE_MAX, `has more than ${COMMAND_LINE_MAX} characters`));
 
 /** A size in bytes between `min` and what a machine can have, a multiple of 2 MiB. */
-function size(min: number) {
+const size = (min: number) => sizeBetween(min, MAXIMUM_PRIMARY_MEMORY, BLOCK);
+
+/** A size in bytes between two, a multiple of `unit`: 2 MiB, or one byte. */
+function sizeBetween(min: number, max: number, unit: typeof BLOCK | 1) {
   return v.pipe(
     v.unknown(),
     facts({ type: "string", pattern: SIZE_PATTERN }),
@@ -114,10 +119,8 @@ function size(min: number) {
       if (typeof dataset.value === "number") return refuse(wrong("has no unit", 'write a string with K, M or G, such as "256MiB"'));
       const bytes = typeof dataset.value === "string" ? parseSize(dataset.value) : undefined;
       if (bytes === undefined) return refuse(mustBe("a size", '"256MiB"'));
-      if (bytes < min || bytes > MAXIMUM_PRIMARY_MEMORY) {
-        return refuse(outsideOf(`${formatSize(min)}..${formatSize(MAXIMUM_PRIMARY_MEMORY)}`));
-      }
-      if (bytes % BLOCK !== 0) return refuse("is not a multiple of 2MiB");
+      if (bytes < min || bytes > max) return refuse(outsideOf(`${formatSize(min)}..${formatSize(max)}`));
+      if (bytes % unit !== 0) return refuse("is not a multiple of 2MiB");
       return bytes;
     }),
   );
@@ -561,6 +564,12 @@ const ownTheme = v.objectWithRest(
   mustBe("a table of colors"),
 );
 
+/** `[history]`. */
+const history = v.object(described({
+  memory: v.optional(sizeBetween(BUDGET_MIN, BUDGET_MAX, 1)),
+  disk: v.optional(sizeBetween(0, DISK_BUDGET_MAX, 1)),
+}, HISTORY_TEXTS));
+
 /** `[ui]`: configurations and the user's own file have it. */
 export const ui = v.object(described({
   /** `auto`: by the background of the terminal. The names of `THEMES`, and those of `themes`. */
@@ -596,6 +605,7 @@ export const Schema = v.object(described({
   rm: v.optional(v.object(rm.entries, table), {}),
   vm: v.record(v.string(), v.object(vm.entries, table), mustBe("a table of VMs")),
   link: v.optional(v.record(v.string(), link, table), {}),
+  history: v.optional(v.object(history.entries, table), {}),
   ui: v.optional(v.object(ui.entries, table), {}),
 }, FILE_TEXTS));
 
@@ -621,6 +631,7 @@ export const KNOWN_KEYS = {
   machine: Object.keys(machine.entries),
   host: Object.keys(host.entries),
   rm: Object.keys(rm.entries),
+  history: Object.keys(history.entries),
   ui: Object.keys(ui.entries),
   vm: Object.keys(vm.entries),
   "msgqueue-pair": Object.keys(link.options[0].entries),

@@ -36,6 +36,13 @@ const LANDING = 4_000_000;
 /** The part of the history's bytes that the index of writes may take. */
 const WRITTEN_SHARE = 1 / 16;
 
+/** Room for the memory of a session. */
+interface SessionRoom {
+  readonly budget?: number | undefined;
+  readonly states?: number | undefined;
+  readonly file?: PageFile | undefined;
+}
+
 /** The history of one run. */
 export class SessionRun implements Rerun {
   #inputs: RecordedInput[] = [];
@@ -76,16 +83,18 @@ export class SessionRun implements Rerun {
   /**
    * @param again another machine of the same plan, at its start or in a state
    * @param origin the state that the session began with, unless that is its plan's start
-   * @param room bytes that it may remember in memory, and a file for more states
+   * @param room bytes that it may remember in memory, those for states unless they are a part of
+   *   that, and a file for more states
    */
   constructor(
     readonly present: RunningSystem & SavableSystem & RememberingSystem & Pick<VisibleSystem, "symbols"> & Pick<System, "core">,
     readonly again: (state?: SystemState) => System,
     readonly origin: SystemState | undefined,
-    { budget, file }: { readonly budget?: number | undefined; readonly file?: PageFile | undefined } = {},
+    { budget, states, file }: SessionRoom = {},
   ) {
-    this.#limits = memoryLimits(budget);
-    this.#history = new History(origin, budget === undefined ? undefined : this.#limits.history, file);
+    const limits = memoryLimits(budget);
+    this.#limits = { ...limits, history: budget === undefined ? states ?? limits.history : limits.history };
+    this.#history = new History(origin, budget === undefined ? states : this.#limits.history, file);
     this.#written = new WrittenIndex(this.#limits.history * WRITTEN_SHARE);
     this.#origin = origin && present.remember();
     this.first = origin ? present.instructions() : 0;

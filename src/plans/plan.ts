@@ -175,6 +175,8 @@ export interface SessionPlan {
   readonly endsOnFailure?: boolean;
   /** Bytes that the session may remember beside its machine (`memory-budget.ts`). */
   readonly memoryBudget?: number;
+  /** Bytes of memory for states of the run, unless a budget for everything divides into it. */
+  readonly historyMemory?: number;
   /** Bytes on the disk for states of the run; 0: none. */
   readonly diskBudget?: number;
   readonly what: BootPlan | RunPlan;

@@ -101,6 +101,14 @@ Deno.test("states for going back take no more than the limit, even one alone; th
   }
 });
 
+Deno.test("states have the memory that is given for them, unless a budget divides into it", async () => {
+  const system = assemble(await demoPlan()), states = 20 * 2 ** 20, again = () => system;
+  const limitOf = (room: object) => new SessionRun(system, again, undefined, room).memory().find(({ part }) => part === "history")?.limit;
+  assert.equal(limitOf({ states }), states);
+  assert.equal(limitOf({ states, budget: BUDGET_MIN }), memoryLimits(BUDGET_MIN).history);
+  assert.equal(limitOf({}), DEFAULT_LIMITS.history);
+});
+
 Deno.test("the limits without a budget are those of the parts", () => {
   assert.equal(DEFAULT_LIMITS.code, CODE_BYTES * CODE_FACTOR);
   assert.equal(DEFAULT_LIMITS.traces, EVENTS_KEPT * EVENT_BYTES);

@@ -306,6 +306,7 @@ const planSchema = () =>
     history: v.optional(flag),
     endsOnFailure: v.optional(flag),
     memoryBudget: v.optional(count()),
+    historyMemory: v.optional(count()),
     diskBudget: v.optional(count()),
     what: v.variant("kind", [boot(), v.strictObject({ kind: v.literal("run"), host: host() })]),
   }) satisfies SchemaOf<FilePlan>;

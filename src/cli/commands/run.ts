@@ -73,7 +73,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
         ...run,
         tier: options.tier,
         memoryBudget: options.memoryBudget,
-        diskBudget: options.diskBudget,
+        ...options.diskBudget !== undefined && { diskBudget: options.diskBudget },
         inject,
         duration: options.for,
         until: options.until,

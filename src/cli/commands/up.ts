@@ -98,7 +98,12 @@ Examples:
     .description("serve a session (internal)")
     .action(async (what, { name = defaultName(what), tier, memoryBudget, diskBudget, log, logLevel, ...options }) => {
       const { plan, record } = await sessionPlan(what, options);
-      const whole: SessionPlan = { ...plan, ...tier && { tier }, ...memoryBudget && { memoryBudget }, diskBudget };
+      const whole: SessionPlan = {
+        ...plan,
+        ...tier && { tier },
+        ...memoryBudget && { memoryBudget },
+        ...diskBudget !== undefined && { diskBudget },
+      };
       const machine = withLog(connectEmbedded(entry), log, logLevel);
       exit(await serveSession(machine, name, what, await recorded(whole, record)));
     });
