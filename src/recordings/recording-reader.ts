@@ -38,7 +38,7 @@ export async function readRecording(path: string, bytes: Uint8Array = readToEnd(
   let sealed = false, last = 0;
   for (let index = 1; index < lines.length; index++) {
     const line = lineOf(path, lines, index) as Partial<RecordedInput> & { mark?: Mark; check?: Check; end?: EndState; sha256?: unknown };
-    if (sealed) throw new RecordingError(`${path}:${index + 1}: data after the end`);
+    if (sealed) throw defect(path, index, "data after the end");
     if (line.sha256 !== undefined) {
       if (!end || line.sha256 !== sum.digest("hex")) {
         throw new RecordingError(`${path}:${index + 1}: the checksum is wrong`, "the file was changed");
@@ -47,17 +47,17 @@ export async function readRecording(path: string, bytes: Uint8Array = readToEnd(
       continue;
     }
     sum.update(`${lines[index]}\n`);
-    const place = `${path}:${index + 1}`;
-    if (typeof line.at !== "number" || !(line.at >= last) || end) throw new RecordingError(`${path}:${index + 1}: out of order`);
+    const wrong = (what: string) => defect(path, index, what);
+    if (typeof line.at !== "number" || !(line.at >= last) || end) throw wrong("out of order");
     last = line.at;
     if (line.input !== undefined && typeof line.settled === "boolean") {
-      inputs.push({ at: line.at, settled: line.settled, input: checked(place, INPUT, line.input) });
-    } else if (line.check !== undefined) checks.push({ at: line.at, check: checked(place, CHECK, line.check) });
+      inputs.push({ at: line.at, settled: line.settled, input: checked(wrong, INPUT, line.input) });
+    } else if (line.check !== undefined) checks.push({ at: line.at, check: checked(wrong, CHECK, line.check) });
     else if (line.mark !== undefined) {
-      const refused = addMark(marks, checked(place, MARK, line.mark));
-      if (refused !== undefined) throw new RecordingError(`${place}: ${refused}`);
-    } else if (line.end !== undefined) end = { at: line.at, end: checked(place, END, line.end) };
-    else throw new RecordingError(`${path}:${index + 1}: not an input, mark, check or end`);
+      const refused = addMark(marks, checked(wrong, MARK, line.mark));
+      if (refused !== undefined) throw new RecordingError(`${path}:${index + 1}: ${refused}`);
+    } else if (line.end !== undefined) end = { at: line.at, end: checked(wrong, END, line.end) };
+    else throw wrong("not an input, mark, check or end");
   }
   const plan = foreignPlan(path, await loadFiles(path, header.plan));
   return {
@@ -84,11 +84,11 @@ export function isSealed(path: string): boolean {
  * A value of a line, of a given shape.
  * @throws RecordingError that names the invalid field
  */
-function checked<T>(place: string, schema: v.GenericSchema<unknown, T>, value: unknown): T {
+function checked<T>(wrong: (what: string) => RecordingError, schema: v.GenericSchema<unknown, T>, value: unknown): T {
   const parsed = v.safeParse(schema, value, { abortEarly: true });
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
-  throw new RecordingError(`${place}: ${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
+  throw wrong(`${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
 }
 
 function lineOf(path: string, lines: readonly string[], index: number): Record<string, unknown> {
@@ -98,5 +98,12 @@ function lineOf(path: string, lines: readonly string[], index: number): Record<s
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  throw new RecordingError(`${path} is not an el2 recording (line ${index + 1})`);
+  if (index > 0) throw defect(path, index, "not a line of a recording");
+  throw new RecordingError(`${path} is not an el2 recording (line 1)`);
+}
+
+/** The defect of a line. Those before it are whole, but for what a checksum would tell. */
+function defect(path: string, index: number, what: string): RecordingError {
+  const wayOut = index > 1 ? `the lines before it are a recording that was cut off: head -n ${index}` : undefined;
+  return new RecordingError(`${path}:${index + 1}: ${what}`, wayOut);
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { RecordingError } from "../../src/recordings/recording.ts";
 import { readRecording } from "../../src/recordings/recording-reader.ts";
 import { VERSION } from "../../src/support/version.ts";
+import { Random } from "../support/random.ts";
 import { inCache, inFolder } from "../support/temporary-folder.ts";
 import { recordingHeader, RecordingWriter } from "../../src/recordings/recording-writer.ts";
 import { MARKS_MAX } from "../../src/plans/recorded-run.ts";
@@ -29,6 +30,31 @@ Deno.test("a header with values that have no text, or without an end of nesting,
     for (const text of refused) {
       await Deno.writeTextFile(path, text);
       await assert.rejects(readRecording(path), RecordingError, text.slice(0, 100));
+    }
+  });
+});
+
+Deno.test("wherever a recording is damaged, the lines before the defect are one that was cut off, as the way out says", async () => {
+  await inCache(async (folder) => {
+    const path = `${folder}/a.rec`, header = await recordingHeader(await bootPlan()), random = new Random(5);
+    const input = { kind: "console", console: "host", bytes: Uint8Array.of(1) } as const;
+    {
+      using writer = new RecordingWriter(path, header);
+      for (let at = 0; at < 20; at++) writer.input({ at, settled: true }, input);
+    }
+    const whole = (await Deno.readTextFile(path)).split("\n");
+    for (let round = 0; round < 60; round++) {
+      const lines = [...whole], line = 3 + random.below(17), text = lines[line];
+      const at = random.below(text.length);
+      lines[line] =
+        [text.slice(0, at), text.replace('"at":', '"ad":'), text.replace(/"at":\d+/, '"at":-1'), "\0".repeat(at + 1)][round % 4];
+      await Deno.writeTextFile(path, lines.join("\n"));
+      const { problem } = await readRecording(path).then(() => assert.fail(lines[line]), (error: RecordingError) => error);
+      const kept = Number(/: head -n (\d+)$/.exec(problem.wayOut ?? "")?.[1]);
+      assert.equal(kept, line, problem.what);
+      await Deno.writeTextFile(path, lines.slice(0, kept).map((one) => `${one}\n`).join(""));
+      const { inputs, end } = await readRecording(path);
+      assert.deepEqual([inputs.map(({ at }) => at), end], [Array.from({ length: line - 1 }, (_, index) => index), undefined]);
     }
   });
 });
