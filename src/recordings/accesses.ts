@@ -87,6 +87,8 @@ export interface Accesses {
 
 /** Instructions of the first stretch in which a vCPU is single-stepped, and growth of the next. */
 const STRETCH = 4096, GROWTH = 8;
+/** Parts of the run, from one state to the next, that one machine repeats at most. */
+const PARTS = 16;
 /** Some seconds of single steps. */
 const REGISTER_REACH = 1_000_000;
 
@@ -120,6 +122,8 @@ export interface Counted {
 export class AccessSearch {
   #stretch: Stretch;
   #length = STRETCH;
+  /** Parts of the run in a stretch: more after each in which too little was found. */
+  #parts = 1;
   #looking: Looking | undefined;
   /** The machine has reached the stretch. */
   #isThere = false;
@@ -148,10 +152,26 @@ export class AccessSearch {
       const past = rerun.pastAt(listeningStart(rerun, from, this.watched.kinds));
       return { from, past, whole: true, lead: from.moment, empty, begin: from.instructions, end };
     }
+    if (!empty && this.#isJoined) from = this.#earlier(from);
     const past = rerun.pastAt(from), first = past.system.instructions();
     // Single steps take long: the change is probably near.
     const begin = this.#isStepped ? Math.max(first, end.instructions - this.#length, this.run.instructions - this.reach) : first;
     return { from, past, whole: begin === first, lead: begin === first ? undefined : begin, empty, begin, end };
+  }
+
+  /** Whether a machine goes through several parts: to begin with another state takes long. */
+  get #isJoined(): boolean {
+    return this.watched.kind === "memory" || this.watched.kind === "register" && !this.#isStepped;
+  }
+
+  /** The state at the beginning of so many parts that may all have an access. */
+  #earlier(from: Milestone | undefined): Milestone | undefined {
+    for (let parts = 1; parts < this.#parts && isLater(from); parts++) {
+      const earlier = this.run.rerun.milestone(from.moment);
+      if (this.#isUnwritten(earlier, from)) break;
+      from = earlier;
+    }
+    return from;
   }
 
   /** Whether the vCPU is single-stepped, which reaches only so far. */
@@ -208,6 +228,7 @@ export class AccessSearch {
       return found.length === this.wanted ? { accesses: found } : { accesses: found, start };
     }
     this.#length *= GROWTH;
+    this.#parts = Math.min(2 * this.#parts, PARTS);
     this.#stretch = this.#before(whole && isLater(from) ? from : { moment: begin, instructions: begin });
     return undefined;
   }
