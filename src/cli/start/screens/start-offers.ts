@@ -27,6 +27,7 @@ const LEARN = [
   ["09-gdb.md", "attach gdb, also backward"],
   ["10-ci.md", "reproduce in CI"],
   ["11-inside-linux.md", "look inside Linux without an agent"],
+  ["15-does-not-come-up.md", "a Linux does not come up: from nothing to the cause"],
   ["12-who-wrote-this.md", "find who wrote a word in memory"],
   ["13-where-does-the-time-go.md", "where the time goes: functions, call stacks, coverage"],
   ["14-good-runs-and-bad-runs.md", "a test fails sometimes: what only bad runs have"],
