@@ -32,8 +32,8 @@ export function limits(state: RmState, parcelsMax: number, heldBy: (vmid: number
   const largest = Math.max(0, ...parcels.map(({ regions }) => regions.length));
   return [
     all("dynamic VMIDs", dynamic, DYNAMIC_VMIDS.last - DYNAMIC_VMIDS.first + 1, "numbers"),
-    all("vIRQs of the resource manager", inUse(state.virqs), state.virqs.last - state.virqs.first + 1, "numbers"),
-    all("heap of the resource manager", state.heapPages.size, environment === undefined ? 0 : heapPageCount(environment), "pages"),
+    all("rm vIRQs", inUse(state.virqs), state.virqs.last - state.virqs.first + 1, "numbers"),
+    all("rm heap", state.heapPages.size, environment === undefined ? 0 : heapPageCount(environment), "pages"),
     all("regions of the largest parcel", largest, REGIONS_MAX, "regions"),
     ...vms.flatMap((vm) => {
       const of = (what: string, used: number, limit: number, unit: string): LimitUse => ({ what, vmid: vm.vmid, used, limit, unit });

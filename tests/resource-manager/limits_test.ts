@@ -43,8 +43,8 @@ Deno.test("a VM takes vIRQs of its owner, of the resource manager and its own, a
   const machine = new Machine();
   const counts = () => [
     use(machine, "vIRQs", 3).used,
-    use(machine, "vIRQs of the resource manager").used,
-    use(machine, "heap of the resource manager").used,
+    use(machine, "rm vIRQs").used,
+    use(machine, "rm heap").used,
   ];
   const before = counts();
   const made = machine.start(guestTree("counted", [rmRpc(), bell(1)], 2));

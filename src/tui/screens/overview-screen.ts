@@ -24,6 +24,10 @@ const REFUSALS_ROWS = 6;
 const CONSOLE_SHARE = 0.575;
 const CONSOLE_SHARE_OF_THREE = 0.46;
 const EVENTS_SHARE_OF_TWO = 0.45;
+/** Columns of most programs' output, with the frame: the console has them before events do. */
+const WHOLE_LINES = 82;
+/** Columns that events keep. */
+const LEAST_EVENTS = 36;
 /** Share of the VMs in a low terminal. */
 const VMS_SHARE = 0.65;
 /** From this height on the VMs leave room for another pane. */
@@ -62,7 +66,8 @@ export function overview({ tree, console, activity, unseen, refusedLately }: Ove
     const top: Placed[] = [{ pane: machine, area: { ...body, height: machineRows } }, { pane: tree, area: upper }];
     const refused = unseen() > 0 || refusedLately();
     const three = refused && body.width >= THREE_BESIDE;
-    const [left, right] = besideConsole.cut(lower, lower.width * (three ? CONSOLE_SHARE_OF_THREE : CONSOLE_SHARE));
+    const whole = lower.width - WHOLE_LINES >= LEAST_EVENTS ? WHOLE_LINES : 0;
+    const [left, right] = besideConsole.cut(lower, Math.max(lower.width * (three ? CONSOLE_SHARE_OF_THREE : CONSOLE_SHARE), whole));
     if (three) {
       const [middle, last] = besideEvents.cut(right, right.width * EVENTS_SHARE_OF_TWO);
       return [...top, { pane: console, area: left }, { pane: events, area: middle }, { pane: refusals, area: last }];
