@@ -98,7 +98,7 @@ for (const broken of BROKEN.filter(({ verdict }) => verdict !== undefined)) {
     assert.ok(!done.result.ok && failed.message!.startsWith(`${first}; `), failed.message);
     assert.ok(junit(done).startsWith(first), junit(done));
     const reasons = rowsOf(REASONS, system.inspector.answer({ table: "why", args: { filter: "failed=yes" } }));
-    const told = [...diagnosisLines(row), ...reasons.flatMap(reasonLines).map(({ text }) => text)].join("\n");
+    const told = [...diagnosisLines(row), ...reasons.flatMap((one) => reasonLines(one)).map(({ text }) => text)].join("\n");
     assert.match(told, wayOut ?? /^ {2}next: /m);
     assert.ok(failed.details!.join("\n").includes(diagnosisLines(row).join("\n")));
     // A machine that has ended has failed, and one that continues is not healthy.
@@ -153,7 +153,7 @@ for (const broken of BROKEN.filter(({ name }) => LONG || PROCESSES.includes(name
       "--timeout",
       PATIENCE,
       "--recordings",
-      "none",
+      folder,
       ...inject,
     );
     const tested = await el2("test", "case.test.toml", "--recordings", folder);

@@ -52,7 +52,7 @@ for (const [name, fault, inject] of ENDS) {
     assert.ok(verdict.text.endsWith(row.ended!));
     assert.deepEqual(system.broken(), [`x: ${row.ended}`]);
     const reported = steps.at(-1)!.details!.join("\n");
-    assert.ok(reported.includes(reasonLines(why).map((line) => line.text).join("\n")), reported);
+    assert.ok(reported.includes(reasonLines(why, true).map((line) => line.text).join("\n")), reported);
     const rig = new Rig(120, 36);
     rig.answer = (query) => system.inspector.answer(query);
     rig.apply({ kind: "sample", sample: { ...PHONE_SAMPLE, vms: system.samples.take(1e6) } });
