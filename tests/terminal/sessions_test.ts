@@ -263,6 +263,18 @@ Deno.test(":run in a foreground session: it continues while the other one is sho
   }
 });
 
+Deno.test("el2 down ends a foreground session, with its screens", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
+  try {
+    await using terminal = await TmuxTerminal.start(`${shell(folder, "run", DEMO)}; echo "left with $?"; exec sleep 1000`, 80, 24);
+    await terminal.until(/LIVE[\s\S]*tick 1/);
+    assert.equal((await run(folder, "down", "demo")).code, 0);
+    await terminal.until(/ended by SIGTERM[\s\S]*left with 130/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("q while :run still starts a session, or t f a fork, names what comes, and what does not", async () => {
   await using s = await session();
   const here = `cd ${s.folder}; ${shell(s.folder, "attach", "s")}; echo "left with $?"; exec sleep 1000`;

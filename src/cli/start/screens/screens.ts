@@ -69,6 +69,8 @@ export async function showOnScreens(
     logs: undefined,
     configuration: options.configuration,
   }, memoryLimits(plan.memoryBudget).consoles);
+  // As a signal does, also while another session is shown.
+  hub.onDown = () => Deno.kill(Deno.pid, "SIGTERM");
   const server = await listen(hub, name);
   const guise = { ...options.look, readOnly: options.readOnly };
   try {
