@@ -118,6 +118,7 @@ const DERIVED: Record<string, readonly string[]> = {
       "Execution.#limit",
       "Execution.#disturbed",
       "Execution.#repeats",
+      "Execution.#began",
       "Execution.#counter",
       "Scheduler.#running*",
       "VcpuRunner.#run.*",
