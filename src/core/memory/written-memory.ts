@@ -24,12 +24,14 @@ export interface Written {
 export class WrittenMemory {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
+  readonly #words: Int32Array;
   /** Pages that were written before the latest `forget`. */
   #before: PageSet | undefined;
 
   constructor(memory: WebAssembly.Memory, readonly ram: RamLayout) {
     this.#bytes = new Uint8Array(memory.buffer);
     this.#view = new DataView(memory.buffer);
+    this.#words = new Int32Array(memory.buffer);
   }
 
   /** RAM in [wasmAddress, wasmAddress + size) was written from outside. */
@@ -51,9 +53,8 @@ export class WrittenMemory {
   /** Notes the lines `from` to `to` of a page of the Wasm memory. */
   #noteLines(page: number, from: number, to: number): void {
     for (const first of [0, 32]) {
-      const low = Math.max(from - first, 0), high = Math.min(to - first, 31), at = WRITTEN_LINES + 8 * page + first / 8;
-      if (low > high) continue;
-      this.#view.setInt32(at, this.#view.getInt32(at, true) | -1 << low & -1 >>> 31 - high, true);
+      const low = Math.max(from - first, 0), high = Math.min(to - first, 31);
+      if (low <= high) this.#words[WRITTEN_LINES / 4 + 2 * page + first / 32] |= -1 << low & -1 >>> 31 - high;
     }
   }
 
@@ -65,12 +66,12 @@ export class WrittenMemory {
 
   /** Everything since the latest `forget`. */
   get latest(): Written {
-    const pages = this.#pages(this.#map.slice()), entries: number[] = [], view = this.#view;
+    const pages = this.#pages(this.#map.slice()), entries: number[] = [], words = this.#words;
     for (const page of this.#isByLine ? pages : []) {
-      const at = this.#linesAt(page), low = view.getUint32(at, true), high = view.getUint32(at + 4, true);
+      const at = this.#linesAt(page), low = words[at], high = words[at + 1];
       if ((low & high) !== -1) entries.push(page, low, high);
     }
-    return { pages, partial: new PartialPages(Uint32Array.from(entries)), registers: view.getBigUint64(WRITTEN_REGISTERS, true) };
+    return { pages, partial: new PartialPages(new Uint32Array(entries)), registers: this.#view.getBigUint64(WRITTEN_REGISTERS, true) };
   }
 
   /**
@@ -81,17 +82,20 @@ export class WrittenMemory {
     const map = this.#map, pages = this.#pages(map), view = this.#view;
     this.#before ??= this.#pages(new Uint8Array(map.length));
     this.#before.add(pages);
-    for (const page of pages) view.setBigUint64(this.#linesAt(page), 0n, true);
+    for (const page of pages) {
+      const at = this.#linesAt(page);
+      this.#words[at] = this.#words[at + 1] = 0;
+    }
     map.fill(0);
     view.setBigUint64(WRITTEN_REGISTERS, 0n, true);
     view.setUint32(WRITTEN_BY_LINE, Number(byLine), true);
     view.setUint32(WRITTEN_REPEATS, REPEATS, true);
   }
 
-  /** Where the lines of a page are. */
+  /** The index of the lines of a page in the memory's words. */
   #linesAt(page: number): number {
     const { base, wasmAddress } = this.ram;
-    return WRITTEN_LINES + 8 * (page + (wasmAddress - base) / PAGE_SIZE);
+    return WRITTEN_LINES / 4 + 2 * (page + (wasmAddress - base) / PAGE_SIZE);
   }
 
   #pages(map: Uint8Array): PageSet {
