@@ -18,7 +18,7 @@ export interface AptOptions {
   sourcePackages?: boolean;
   /** Debian architecture name, such as `arm64`. */
   architecture: string;
-  /** Called with 0..100 and what is being done. */
+  /** Called with 0..100 and the work in words, such as "fetching package lists". */
   progress?: (percent: number, what: string) => void;
 }
 
@@ -109,7 +109,7 @@ export class Apt {
 
   /** Fetches the package lists. */
   async update(): Promise<void> {
-    await this.#locked(() => this.#apt("apt-get", ["update", "-q"], "package lists"));
+    await this.#locked(() => this.#apt("apt-get", ["update", "-q"], "fetching package lists"));
   }
 
   /**
@@ -129,7 +129,7 @@ export class Apt {
     await Deno.mkdir(folder, { recursive: true });
     const before = new Set(await debs(folder));
     await this.#locked(() =>
-      this.#apt("apt-get", ["download", "-q", ...names], names.length === 1 ? names[0] : `${names.length} packages`, folder)
+      this.#apt("apt-get", ["download", "-q", ...names], `fetching ${names.length === 1 ? names[0] : `${names.length} packages`}`, folder)
     );
     const fresh = (await debs(folder)).filter((file) => !before.has(file));
     if (fresh.length !== names.length) throw new Error(`downloading ${names.join(", ")} left ${fresh.length} new packages in ${folder}`);

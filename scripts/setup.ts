@@ -49,6 +49,6 @@ async function attempt(what: string, work: () => Promise<void>): Promise<void> {
 function report(): (percent: number, what: string) => void {
   let last = "";
   return (_percent, what) => {
-    if (what !== last) console.error(`setup: fetching ${last = what}`);
+    if (what !== last) console.error(`setup: ${last = what}`);
   };
 }
