@@ -48,7 +48,7 @@ Deno.test("a kernel whose pages the CPU does not have is refused with their size
 
 Deno.test("an image below RAM is to be linked elsewhere, one that does not fit needs more memory", () => {
   assert.throws(() => layout(elf(0x40_0000n)), /; link it at 0x40000000 or above$/);
-  assert.throws(() => layout(elf(0x5000_0000n)), /^UserError: needs memory 0x50000000\.\.0x5\w+, RAM is .*; use a larger --memory$/);
+  assert.throws(() => layout(elf(0x5000_0000n)), /^Error: needs memory 0x50000000\.\.0x5\w+, RAM is .*; use a larger --memory$/);
   assert.ok(layout(elf(0x4010_0000n)));
 });
 
