@@ -67,9 +67,8 @@ Deno.test("W67, W8, W78: two attached clients of two sizes show what one types; 
   Deno.kill(Number(await Deno.readTextFile(pid)), "SIGKILL");
   const shown = (await run(s.folder, "console", "hello")).stdout;
   assert.match(shown, /typed 'x'/);
-  // Guests continue without a viewer.
-  const next = Number(/tick (\d+)(?![^]*tick)/.exec(shown)?.[1] ?? 0) + 2;
-  assert.equal((await run(s.folder, "console", "hello", "--expect", `tick ${next}`, "--timeout", "60s")).code, 0);
+  // Guests continue without a viewer: this waits for output that comes from now on.
+  assert.equal((await run(s.folder, "console", "hello", "--expect", "tick [0-9]", "--timeout", "60s")).code, 0);
   await using again = await TmuxTerminal.start(`exec env ${shell(s.folder, "attach", "s")}`, 80, 24);
   await again.until(/typed 'x'/);
 });
