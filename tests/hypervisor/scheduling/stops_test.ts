@@ -18,7 +18,7 @@ Deno.test("a stop is at its instruction, however far away it was, and changes no
   const end = free.instructions();
   let stops = 0;
   for (let at = 0; at < end; stops++) {
-    at = Math.min(end, at + 1 + random.below(random.below(3) ? 50 : 30_000));
+    at = Math.min(end, at + 1 + random.below(random.below(3) ? 50 : 10_000));
     runTo(often, at);
     assert.equal(often.instructions(), at);
     assert.equal(often.hypervisor.scheduler.execution.stopAt, Infinity);
