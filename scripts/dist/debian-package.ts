@@ -34,7 +34,7 @@ elif [ -n "\${XDG_CACHE_HOME:-}" ]; then export DENO_DIR="$XDG_CACHE_HOME/el2/de
 elif [ -n "\${HOME:-}" ]; then export DENO_DIR="$HOME/.cache/el2/deno"
 fi
 ${trustCheck("EL2_CACHE")}if [ -n "\${DENO_DIR:-}" ]; then
-  (umask 077 && mkdir -p "$DENO_DIR") 2>/dev/null || true
+  (umask 077 && mkdir -p "$DENO_DIR") 2>&- || true
   if [ -d "$DENO_DIR" ]; then trusted "$DENO_DIR"; fi
 fi
 export DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1 ${ENVIRONMENT}
