@@ -9,7 +9,7 @@ const output = (rig: Rig, console: string, text: string) => rig.apply({ kind: "c
 /** The rows of the console's pane that say something, without blanks at their ends. */
 async function shown(rig: Rig): Promise<string[]> {
   // Other panes are at its right.
-  const lines = (await rig.lines()).map((line) => line.split(/\|\||\+\+/)[0].replace(/^\|/, ""));
+  const lines = (await rig.lines()).map((line) => line.split(/\|\||\+\+|\|\+/)[0].replace(/^\|/, ""));
   const start = lines.findIndex((line) => /^\+[=-] Console/.test(line));
   const end = lines.findIndex((line, row) => row > start && line.startsWith("+"));
   return lines.slice(start, end).map((line) => line.replace(/^ /, "").trimEnd()).filter(Boolean);
