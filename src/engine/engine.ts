@@ -96,9 +96,8 @@ export class Engine {
   /** @param origin the state that the session began with, unless that is its plan's start */
   constructor(readonly present: System, readonly plan: SessionPlan, readonly port: EnginePort, origin?: SystemState) {
     this.#shown = new Shown(present);
-    this.#sessionRun = new SessionRun(present, port.again, origin, {
-      ...{ budget: plan.memoryBudget, states: plan.historyMemory, file: port.pages },
-    });
+    const { memoryBudget: budget, historyMemory: states } = plan;
+    this.#sessionRun = new SessionRun(present, port.again, origin, { budget, states, file: port.pages });
     this.#sessionRun.marks = plan.replay?.recording.marks ?? [];
     this.#endedVms = new EndedVms(this.#shown, this.#sessionRun, plan.history ?? false);
     this.#searches = new SymbolSearches(port, () => this.#schedule());

@@ -8,6 +8,7 @@ import { hostOf, option, SESSION_ARGUMENT, sessionOf, type Tool, tool, type Tool
 import { failed } from "../common/failure.ts";
 import { argumentsIn } from "../common/bad-argument.ts";
 import { parsePlaceOfRun, parseValue } from "../common/values.ts";
+import { COUNTED_KINDS } from "../../inspection/execution/event-counts.ts";
 import { findArguments } from "../../queries/find.ts";
 import type { QueryArguments } from "../../queries/query.ts";
 import { placeOf } from "../../queries/who-text.ts";
@@ -145,7 +146,7 @@ export const PAST_TOOLS: readonly Tool[] = [
       by: {
         type: "text",
         doc: "what is counted together (default: function)",
-        choices: ["function", "line", "process", "vm", "exit", "hypercall", "syscall", "wait", "latency"],
+        choices: ["function", "line", "process", "vm", ...COUNTED_KINDS, "latency"],
       },
       ...COUNTED_ARGUMENTS,
     },

@@ -1,8 +1,8 @@
 // TLB entries that a guest's invalidation was perhaps meant for but did not reach: it was for one
 // CPU only, for another ASID, or its operand was not a page number; or there was none at all
-// (table-stores.ts). The next use of such a suspect
-// compares it with the tables; if they no longer hold it, the use is kept as evidence. Correct
-// invalidations make no suspects, so this costs them nothing. Arm ARM D5.9, C5.5.
+// (table-stores.ts). The next use of such a suspect compares it with the tables; if they no longer
+// hold it, the use is kept as evidence. Correct invalidations make no suspects, so this costs them
+// nothing. Arm ARM D5.9, C5.5.
 
 import { Sctlr } from "../architecture/exceptions.ts";
 import { CPU, DataEntry, TlbSet } from "../state/cpu-state.ts";

@@ -4,7 +4,7 @@
 import type { TraceEvent, TraceKind } from "../../abi/trace.ts";
 import { vmOfName, withoutKind } from "../../queries/ids.ts";
 
-/** The beginning or the end of what takes time. */
+/** Kinds of things that take time. */
 export type LatencyOf = "interrupt" | "message" | "rpc" | "mmio";
 
 /** One that took longest. */

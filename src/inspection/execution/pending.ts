@@ -7,9 +7,10 @@ import { parseAs, vmOfName } from "../../queries/ids.ts";
 export function pendingIn({ scheduler, names }: Hypervisor): (irq: string, index: number | undefined) => boolean {
   return (irq, index) => {
     const id = parseAs("irq", irq);
-    for (const vcpu of id ? scheduler.vcpus : []) {
+    if (!id) return false;
+    for (const vcpu of scheduler.vcpus) {
       const { vic, gic } = vcpu;
-      if (!id || !vic || vmOfName(names.vcpu(vcpu)) !== id.vm || index !== undefined && vcpu.index !== index) continue;
+      if (!vic || vmOfName(names.vcpu(vcpu)) !== id.vm || index !== undefined && vcpu.index !== index) continue;
       return vic.gic.bank(gic, id.intid).isPending(id.intid);
     }
     return false;

@@ -2,13 +2,12 @@
 // less than the verdicts on all VMs.
 
 import type { Vcpu } from "../../hypervisor/inspect.ts";
-import { Block } from "../../hypervisor/interface.ts";
 import { panicOf } from "../kernels/kernels.ts";
 import type { View } from "../readers/inspected.ts";
+import { isOnline } from "./verdict-sleep.ts";
 
 /** The vCPUs that run guests' instructions. */
-const running = (view: View): Vcpu[] =>
-  view.vcpus().filter((vcpu) => !vcpu.native && !vcpu.isDead && !vcpu.isBlockedBy(Block.Lifecycle | Block.Off));
+const running = (view: View): Vcpu[] => view.vcpus().filter((vcpu) => !vcpu.native && isOnline(vcpu));
 
 /** Whether a VM that runs is not among these. */
 export const runsAnother = (view: View, vms: ReadonlySet<string>): boolean =>

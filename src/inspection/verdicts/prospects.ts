@@ -10,7 +10,7 @@ import type { View } from "../readers/inspected.ts";
 import { isIdle } from "../../queries/facts/source-state.ts";
 import { deviceState, slotsOf } from "./source-states.ts";
 import { deviceRegister, isAnyBusy, type Steady, systemRegister } from "./steady-registers.ts";
-import { isAble, isAsleep, type Sleep, sleepOf } from "./verdict-sleep.ts";
+import { isAble, isAsleep, isOnline, type Sleep, sleepOf } from "./verdict-sleep.ts";
 
 /**
  * Instructions within which a loop has to come back to its state: some turns of a lock with its
@@ -196,7 +196,7 @@ export class Prospects {
 
 /** Whether it is on, and has not come to its end. */
 function isLive(vcpu: Vcpu): boolean {
-  return !vcpu.isDead && !vcpu.isBlockedBy(Block.Lifecycle | Block.Off | Block.Fault);
+  return isOnline(vcpu) && !vcpu.isBlockedBy(Block.Fault);
 }
 
 /** Whether another vCPU of its VM can interrupt it. */

@@ -2,7 +2,6 @@
 // has its evidence and the next command. A VM that looks healthy gets a healthy verdict.
 
 import type { Vcpu } from "../../hypervisor/inspect.ts";
-import { Block } from "../../hypervisor/interface.ts";
 import { conId, nameOf } from "../../queries/ids.ts";
 import type { RowOf } from "../../queries/table.ts";
 import { isBarrier } from "../../queries/facts/irq-finding.ts";
@@ -18,6 +17,7 @@ import { ended, hasEndedMachine, isEnding, restarting, starting, switchedOff } f
 import {
   deadlocked,
   isAsleep,
+  isOnline,
   isUnneeded,
   type Others,
   type Sleep,
@@ -98,7 +98,7 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
   const patients = vms.flatMap((vm): Patient[] => {
     const vcpus = all.filter((vcpu) => view.vmOf(vcpu.addressSpace) === vm.id);
     if (vcpus.some(({ native }) => native)) return [];
-    const online = vcpus.filter((vcpu) => !vcpu.isDead && !vcpu.isBlockedBy(Block.Lifecycle | Block.Off));
+    const online = vcpus.filter(isOnline);
     return [{ vm, vcpus, online, irqs: irqs.get(vm.id) ?? [] }];
   });
   const asleep = new Map(

@@ -31,6 +31,9 @@ import { hex } from "../../support/number-text.ts";
 import { sourceStateOf } from "./source-states.ts";
 import { rangeOf } from "./code-range.ts";
 
+/** Whether a vCPU is powered on. */
+export const isOnline = (vcpu: Vcpu): boolean => !vcpu.isDead && !vcpu.isBlockedBy(Block.Lifecycle | Block.Off);
+
 /** Whether a vCPU waits for an interrupt. */
 export function isAsleep(vcpu: Vcpu): boolean {
   return vcpu.isBlockedBy(Block.Wfi | Block.Suspend) && !vcpu.isBlockedBy(Block.Vmmio);
