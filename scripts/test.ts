@@ -22,7 +22,10 @@ const BY_NAME = { [FROM_SOURCES]: "1" };
  * run alone for long.
  */
 const BATCH = 30;
-/** Processes at once. Many tests start processes and threads. */
+/**
+ * Processes at once: one more than processors, as tests wait at times, and no more than this, as
+ * many start processes and threads.
+ */
 const MOST_PROCESSES = 4;
 /**
  * Milliseconds without a line after which a process is stuck. It is far more than any test takes on
@@ -188,7 +191,7 @@ async function runAll(): Promise<boolean> {
       if (passed && outcome.succeeded && await treeOf(ROOT) === tree) passed.add(files, outcome);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency, MOST_PROCESSES) }, take));
+  await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency + 1, MOST_PROCESSES) }, take));
   const succeeded = outcomes.every((outcome) => outcome.succeeded);
   if (succeeded) passed?.clear();
   for (const { errors } of outcomes) if (errors) console.log(errors);
