@@ -131,6 +131,7 @@ export class Engine {
     const machineMemory = present.memory;
     present.memory = () => [...machineMemory(), ...this.#sessionRun.memory()];
     this.#sessionRun.onProblem = (error) => port.contained({ where: "the states for going back", error });
+    this.#sessionRun.onFar = (why) => present.events.sessionProblem(why);
     this.#sessionRun.onForgotten = (why) => present.events.sessionProblem(why);
     present.outside.enter = (source, data) => port.guarded(() => this.#enter({ kind: "outside", source, data }));
     this.#channel.port1.onmessage = () => port.guarded(() => this.#scheduledSlice());

@@ -6,12 +6,12 @@ import type { Rerun } from "../recordings/rerun.ts";
 import type { RunUpTo } from "../recordings/back-to.ts";
 import { addMark, type Input, type Mark, type Place, type RecordedInput } from "../plans/recorded-run.ts";
 import type { RunPlace } from "../inspection/readers/run-place.ts";
-import { History, isLater, type Milestone } from "../recordings/history.ts";
+import { COUNT_LIMIT, History, isLater, type Milestone } from "../recordings/history.ts";
 import type { MemoryUse } from "../queries/memory-use.ts";
 import { type MemoryLimits, memoryLimits } from "../plans/memory-budget.ts";
 import { UnsavableError } from "../state/parts.ts";
 import type { EarlierPages } from "../state/pages.ts";
-import type { PageFile } from "../state/page-file.ts";
+import { PageFile } from "../state/page-file.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { type IndexedPlace, mayHave, WrittenIndex, type WrittenObject } from "../recordings/written-index.ts";
 import { exceptionText } from "../support/exception-text.ts";
@@ -26,6 +26,10 @@ import type { RememberingSystem, RunMemory, RunningSystem, SavableSystem, System
  */
 const MILESTONE_INTERVAL = 250, MILESTONE_REACH = 1000;
 const MILESTONE_SHARE = 35;
+/** Wall time (ms) of the run that going back may have to repeat before users are told. */
+const FAR = 1.5 * MILESTONE_REACH;
+/** Bytes to which a proposed limit is rounded up. */
+const LIMIT_STEP = 64 * MiB;
 /** Bytes of symbol files, and their number, that clients can add. */
 const SYMBOL_BYTES = 512 * MiB, SYMBOL_FILES = 1024;
 /** Snapshots whose places are remembered: the latest ones. */
@@ -65,6 +69,9 @@ export class SessionRun implements Rerun {
   onForgotten: (why: string) => void = () => {};
   /** Called with the machine of each past. */
   onPast: (system: System) => void = () => {};
+  /** Called once, when going back may take long, as states were dropped; why, and the way out. */
+  onFar: (why: string) => void = () => {};
+  #isFar = false;
   /** Called when a bug of el2 keeps a state from being kept or restored, once per message. */
   onProblem: (error: unknown) => void = () => {};
   readonly #problems = new Set<string>();
@@ -147,7 +154,8 @@ export class SessionRun implements Rerun {
         used: this.#history.bytes + this.#history.reserved + this.#written.bytes,
         limit: history,
         dropped: this.#history.dropped,
-        what: "states for going back, and of VMs that have ended; at the limit their pages go into a file, or states are dropped",
+        what: this.far ??
+          "states for going back, and of VMs that have ended; at the limit their pages go into a file, or states are dropped",
       },
       ...file
         ? [{
@@ -166,6 +174,23 @@ export class SessionRun implements Rerun {
         what: this.lost ?? "everything that entered; at the limit going back and recording the run so far end",
       },
     ];
+  }
+
+  /**
+   * How long going back may have to run, as states were dropped, and what limit would be enough for
+   * a second; undefined: never long.
+   */
+  get far(): string | undefined {
+    const history = this.#history, { file, unfit } = history, farthest = history.farthest(this.#spent);
+    if (history.dropped === 0 || farthest <= FAR || this.lost !== undefined) return undefined;
+    const far = `going back may have to run for ${(farthest / 1000).toFixed(1)} s`;
+    if (file?.isBroken) return `${far}: the file for states cannot be written`;
+    const room = unfit ?? history.roomFor(MILESTONE_REACH, this.#spent);
+    if (room === undefined) return `${far}: more than ${COUNT_LIMIT} states are not kept`;
+    const missing = PageFile.limitFor(room - (unfit === undefined ? this.#limits.history - history.reserved : 0));
+    const disk = formatSize(Math.ceil(missing / LIMIT_STEP) * LIMIT_STEP);
+    const why = unfit === undefined ? `for 1 s, states need ${disk} on the disk` : `one state needs ${disk} on the disk`;
+    return `${far}: ${why} (--disk-budget, or disk in [history])`;
   }
 
   /**
@@ -355,6 +380,9 @@ export class SessionRun implements Rerun {
     this.#written.add(milestone.instructions, written);
     core.forgetWritten(this.#isIndexed);
     this.#history.add({ ...milestone, boundary: this.#written.boundary }, this.#spent);
+    const { far } = this;
+    if (far !== undefined && !this.#isFar) this.onFar(far);
+    this.#isFar ||= far !== undefined;
   }
 
   mayBeWritten(first: Milestone | undefined, last: IndexedPlace, object: WrittenObject): boolean {

@@ -71,7 +71,7 @@ interface Kept extends Milestone {
 const isInMemory = ({ own, state }: Kept) => own > state.size;
 
 /** Milestones that are kept. */
-const COUNT_LIMIT = 1024;
+export const COUNT_LIMIT = 1024;
 /** Milestones that are kept whatever they take, unless a budget says otherwise. */
 const LEAST = 3;
 
@@ -110,6 +110,8 @@ export class History {
 
   /** Milestones that made room for others. */
   dropped = 0;
+  /** Bytes of the last milestone, if it alone was larger than the limit. */
+  unfit: number | undefined;
   /** Bytes of the limit that other states take: those of ended VMs. */
   reserved = 0;
 
@@ -143,7 +145,35 @@ export class History {
     this.#measure(index + 1);
     const least = this.limit === undefined ? LEAST : this.#first + 1, limit = (this.limit ?? DEFAULT_LIMITS.history) - this.reserved;
     while (this.#milestones.length > COUNT_LIMIT || this.bytes > limit) if (!this.#makeRoom(least)) break;
-    if (this.limit !== undefined && this.bytes > limit) this.clear();
+    this.unfit = this.limit !== undefined && this.bytes > limit ? this.bytes : undefined;
+    if (this.unfit !== undefined) this.clear();
+  }
+
+  /**
+   * The longest way between two neighbors, in wall time (ms) of the run: so far a machine may have
+   * to run again to come to a place.
+   * @param now wall time (ms) that the run has taken
+   */
+  farthest(now: number): number {
+    let last = 0, longest = 0;
+    for (const spent of [...this.#milestones.slice(this.#first).map(({ spent }) => spent), now]) {
+      longest = Math.max(longest, spent - last);
+      last = spent;
+    }
+    return longest;
+  }
+
+  /**
+   * Bytes in memory and in the file with which no way would be longer than this (ms), about: for
+   * twice as many milestones, as their distances differ by that much, of the size that they have.
+   * Undefined: more than are ever kept.
+   */
+  roomFor(way: number, now: number): number | undefined {
+    const wanted = 2 * now / way, kept = this.#milestones.slice(this.#first);
+    if (wanted > COUNT_LIMIT) return undefined;
+    // Without an origin the first one has all pages; others have what has changed.
+    const [whole = 0, ...changes] = [...this.#first ? [0] : [], ...kept.map(({ own, stored }) => own + stored)];
+    return whole + wanted * changes.reduce((sum, bytes) => sum + bytes, 0) / Math.max(1, changes.length);
   }
 
   /** Wall time of the run up to a place before the milestone with this index, probably. */

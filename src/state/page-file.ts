@@ -43,6 +43,16 @@ export class PageFile {
     return new PageFile(file, limit);
   }
 
+  /** The limit of a file that has room for so many bytes of pages. */
+  static limitFor(bytes: number): number {
+    return bytes / IN_USE;
+  }
+
+  /** Whether a write has failed: nothing more is moved here. */
+  get isBroken(): boolean {
+    return this.#broken;
+  }
+
   /** Moves pages out of memory. False if there is no room: nothing has changed then. */
   take(pages: readonly Page[]): boolean {
     if (this.#broken || pages.length > this.#free.length + this.#slots - this.#end) return false;

@@ -158,3 +158,17 @@ Deno.test("states whose pages are in a file, as there is little memory, are thos
       assert.equal(hashesOf(past.system), hashes);
     }
   }));
+
+Deno.test("states that have no room are a long way back, which is said once, with the limit that is enough", async () => {
+  const plan = await bootPlan(), system = assemble(plan), told: string[] = [];
+  const run = new SessionRun(system, () => assemble(alone(plan)), undefined, { states: 4096 });
+  run.onFar = (why) => told.push(why);
+  const row = () => run.memory().find(({ part }) => part === "history")!.what;
+  for (const count of [1_000, 2_000, 3_000]) {
+    runTo(system, count);
+    run.keepPresent(1_400);
+    if (count === 1_000) assert.deepEqual(told, []);
+  }
+  assert.deepEqual(told, ["going back may have to run for 2.8 s: one state needs 64MiB on the disk (--disk-budget, or disk in [history])"]);
+  assert.equal(row(), told[0].replace("2.8", "4.2"), "what is shown is the way now");
+});

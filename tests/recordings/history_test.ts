@@ -106,3 +106,34 @@ Deno.test("pages that have no room in memory go into a file, and none is lost wh
     history.clear();
     assert.deepEqual([history.bytes, history.stored], [0, 0]);
   }));
+
+Deno.test("a history that is too small knows the longest way between its states, and the room with which that is a second", () => {
+  /** 200 states, 250 ms apart, in which the same twelve pages of 240 change. */
+  const filled = (limit: number): History => {
+    const history = new History(undefined, limit);
+    let { pages } = ofPages(240);
+    for (let count = 1; count <= 200; count++) {
+      pages = pages.with(Array.from({ length: 12 }, (_, page) => [page, new Page(new Uint8Array(PAGE_SIZE))]));
+      history.add({ ...milestone(count), state: { fields: EMPTY.fields, pages } }, 250 * count);
+    }
+    return history;
+  };
+  const history = filled(300 * PAGE_SIZE), longest = history.farthest(50_000);
+  const kept = [0, ...Array.from({ length: 200 }, (_, count) => history.upTo(count + 1)?.instructions ?? 0)];
+  const ways = kept.map((place, index) => 250 * (place - (kept[index - 1] ?? 0)));
+  assert.equal(longest, Math.max(...ways));
+  assert.ok(longest > 1500, `${longest}`);
+  assert.equal(history.farthest(90_000), 40_000, "the way to the present counts");
+  const room = history.roomFor(1000, 50_000)!;
+  assert.ok(filled(room).farthest(50_000) <= 1000);
+  assert.equal(history.roomFor(1, 50_000), undefined, "too many states");
+});
+
+Deno.test("a state that alone is larger than the limit is remembered by its size", () => {
+  const history = new History(undefined, 20 * PAGE_SIZE);
+  history.add({ ...milestone(1), state: ofPages(30) }, 2000);
+  assert.ok(history.length === 0 && history.unfit! >= 30 * PAGE_SIZE, `${history.unfit}`);
+  assert.equal(history.farthest(2500), 2500);
+  history.add({ ...milestone(2), state: ofPages(10) }, 2500);
+  assert.equal(history.unfit, undefined);
+});
