@@ -4,6 +4,7 @@
 
 import { QueryError } from "../inspection/readers/inspected.ts";
 import { instructionText } from "../inspection/readers/read-symbols.ts";
+import { HYPERVISOR_WRITES } from "../abi/ram-writer.ts";
 import type { TraceEvent } from "../abi/trace.ts";
 import { ABSENT } from "../inspection/readers/read-states.ts";
 import { eventRow } from "../inspection/readers/read-trace.ts";
@@ -158,7 +159,7 @@ export class Who {
     for (let system = first, next: Asked | undefined = asked; next && chain.length < most;) {
       const { rows, watched, access }: Latest = yield* this.#latest(system, next, 1), { target } = next;
       chain.push(...rows.map((row) => ({ ...row, of: target })));
-      if (!access?.instruction) break;
+      if (!access?.instruction || access.by?.code === "interrupt") break;
       system = yield* this.#go(access.at);
       const origin: Origin | undefined = originOf(system, { ...next, watched }, access);
       next = origin && { ...origin, access: "write" };
@@ -246,7 +247,9 @@ export class Who {
     const who: WhoFact = event
       ? eventFact(event, place ?? null)
       : !instruction
-      ? by ?? { code: "hypervisor" }
+      ? by && by.code !== "interrupt" ? by : HYPERVISOR_WRITES
+      : by?.code === "interrupt"
+      ? { code: "interrupt", vcpu: instruction.vcpu, place: place! }
       : by
       ? { code: "exit", vcpu: instruction.vcpu, place: place ?? null }
       : { code: "instruction", vcpu: instruction.vcpu, place: place! };

@@ -14,6 +14,7 @@ import type { RunUpTo } from "./back-to.ts";
 import { isLater, type Milestone } from "./history.ts";
 import type { Moment, Past } from "./past.ts";
 import { listeningStart } from "./rerun.ts";
+import { VECTOR_BASE, VectorStops } from "./vector-stops.ts";
 import type { IndexedPlace, WrittenObject } from "./written-index.ts";
 import { sameBytes } from "../support/bytes.ts";
 
@@ -37,9 +38,12 @@ export type Watched =
     readonly kind: "register";
     readonly vcpu: string;
     readonly read: (vcpu: Vcpu) => bigint;
-    /** Nothing but these instructions changes it while its vCPU runs. */
+    /** Nothing but these instructions and exceptions changes it while its vCPU runs. */
     readonly writes?: RegisterWrites | undefined;
   };
+
+/** An interrupt of the vCPU changed a register. */
+const INTERRUPT = { code: "interrupt" } as const;
 
 /** The bytes, the value of the register, or the state of the object in words. */
 export type Value = Uint8Array | bigint | string;
@@ -57,15 +61,15 @@ interface Instruction {
 export interface Access {
   /**
    * Instructions that all vCPUs together had retired before it. For a write that no instruction
-   * made, and for an event, it is one fewer: the exit of the last instruction may have caused it.
+   * made, and for an event, it is one fewer: the last instruction or its exit may have caused it.
    */
   readonly at: number;
   /** Virtual time (ns). */
   readonly time: number;
   /** The instruction that did it, or the vCPU's last one before. */
   readonly instruction?: Instruction | undefined;
-  /** The writer, unless that was an instruction. */
-  readonly by?: RamWriter | undefined;
+  /** The writer, unless that was an instruction; an interrupt: before that instruction. */
+  readonly by?: RamWriter | typeof INTERRUPT | undefined;
   /** The event at which an object changed: an instruction's exit, unless it is of no vCPU. */
   readonly event?: TraceEvent | undefined;
   readonly before: Value;
@@ -349,21 +353,26 @@ function lookAtRegister(past: Past, { vcpu: id, read, writes }: Extract<Watched,
   const known = there(), first = known ? read(known) : 0n;
   const accesses: Access[] = [];
   let value = first, begun = 0, pc: bigint | undefined;
-  const compare = (vcpu: Vcpu, at: number, by?: RamWriter) => {
+  const compare = (vcpu: Vcpu, at: number, by?: Access["by"]) => {
     const after = read(vcpu);
     if (after === value) return;
     // Without steps, the last instruction before a change between two writes is not known.
-    const instruction = pc === undefined || by && writes ? undefined : instructionOf(system, vcpu, id, pc);
+    const instruction = pc === undefined || by && by !== INTERRUPT && writes ? undefined : instructionOf(system, vcpu, id, pc);
     accesses.push({ at, time: system.machine.time, instruction, by, before: value, after });
     value = after;
   };
+  const vectors = writes?.byExceptions ? new VectorStops(control) : undefined;
   const before = (vcpu: Vcpu) => {
     begun = system.instructions();
-    compare(vcpu, begun, HYPERVISOR_WRITES);
+    const taken = vectors?.taken(vcpu);
+    // The instruction before an interrupt may have unmasked it.
+    if (taken) pc = taken.pc;
+    compare(vcpu, taken ? Math.max(0, begun - 1) : begun, taken ? taken.isInterrupt ? INTERRUPT : undefined : HYPERVISOR_WRITES);
     ({ pc } = vcpu.registers);
+    vectors?.place(vcpu);
   };
   if (writes) {
-    core.watchRegisters(writes.names);
+    core.watchRegisters(vectors ? [...writes.names, VECTOR_BASE] : writes.names);
     past.onStop = ({ cause, vcpu }) => {
       if (cause === "step") control.goOn(undefined);
       else {
@@ -379,6 +388,7 @@ function lookAtRegister(past: Past, { vcpu: id, read, writes }: Extract<Watched,
     before,
     after(vcpu) {
       compare(vcpu, begun);
+      vectors?.place(vcpu);
       if (writes) control.goOn(undefined);
     },
   });

@@ -15,7 +15,7 @@ import { loaded } from "../../src/snapshots/begin.ts";
 import { filledPages } from "../../src/state/pages.ts";
 import { PAGE_SIZE } from "../../src/support/sizes.ts";
 import { Random } from "../support/random.ts";
-import { demoPlan, runTo } from "../snapshots/systems.ts";
+import { bootPlan, demoPlan, runTo } from "../snapshots/systems.ts";
 import { resultOf } from "./searches.ts";
 
 /** The part of the run that is looked at. */
@@ -125,11 +125,11 @@ Deno.test("changes of registers are those that single steps from the start see",
   assert.ok(changed > 8, `${changed}`);
 });
 
-Deno.test("changes of system registers that only MSR makes are found at any distance", async () => {
-  const plan = await demoPlan(), past = new Past(assemble(plan), []), { system } = past, end = 120_000;
-  const control = system.debugger.give(EVERY_VM, false), { names } = control.services;
+/** Changes of registers of all vCPUs, by `vcpu:VM/INDEX NAME`, seen after every instruction. */
+function changesOf(plan: SessionPlan, end: number, names: readonly string[]): { system: System; changes: Map<string, Access[]> } {
+  const past = new Past(assemble(plan), []), { system } = past;
+  const control = system.debugger.give(EVERY_VM, false);
   const last = new Map<string, bigint>(), changes = new Map<string, Access[]>();
-  const registers = ["vbar_el1", "sctlr_el1", "ttbr0_el1", "cntv_cval_el0", "tpidr_el1", "mair_el1"];
   const readers = new Map<string, ReturnType<typeof system.inspector.registerOf>>();
   const reader = (id: string, name: string) => {
     const known = readers.get(name) ?? system.inspector.registerOf(id, name);
@@ -139,8 +139,8 @@ Deno.test("changes of system registers that only MSR makes are found at any dist
   for (let count = 1; count <= end; count++) {
     assert.ok(past.advance(count, Infinity));
     for (const vcpu of control.vcpus()) {
-      for (const name of registers) {
-        const id = `vcpu:${names.vcpu(vcpu)}`, key = `${id} ${name}`, after = reader(id, name)(vcpu);
+      for (const name of names) {
+        const id = `vcpu:${control.services.names.vcpu(vcpu)}`, key = `${id} ${name}`, after = reader(id, name)(vcpu);
         const before = last.get(key);
         last.set(key, after);
         if (before === undefined || before === after) continue;
@@ -148,8 +148,12 @@ Deno.test("changes of system registers that only MSR makes are found at any dist
       }
     }
   }
-  const run = { ...runWith(plan, [30_000, 90_000]), moment: end, instructions: end };
-  assert.ok(changes.size >= 4, [...changes.keys()].join());
+  return { system, changes };
+}
+
+/** All changes are found as they were seen; how many interrupts made. */
+function checkChanges(run: RunUpTo, { system, changes }: ReturnType<typeof changesOf>): number {
+  let interrupts = 0;
   for (const [key, expected] of changes) {
     const [id, name] = key.split(" "), read = system.inspector.registerOf(id, name);
     const watched = { kind: "register", vcpu: id, read, writes: registerWrites(name) } as const;
@@ -157,9 +161,62 @@ Deno.test("changes of system registers that only MSR makes are found at any dist
     const { accesses } = searched(run, watched, expected.length, 1);
     assert.deepEqual(accesses.map(values), expected.map(values), key);
     for (const [index, { at, by, instruction }] of accesses.entries()) {
-      assert.ok(by || at === expected[index].at && instruction?.vcpu === id, `${key}: ${at} for ${expected[index].at}`);
+      const seen = expected[index].at, isRight = by?.code === "interrupt" ? at === seen || at === seen - 1 : at === seen;
+      if (by?.code === "interrupt") interrupts++;
+      assert.ok(by?.code === "hypervisor" || isRight && instruction?.vcpu === id, `${key}: ${at} for ${seen}`);
     }
   }
+  return interrupts;
+}
+
+Deno.test("changes of system registers that only MSR and exceptions make are found at any distance", async () => {
+  const plan = await demoPlan(), end = 120_000;
+  const names = ["vbar_el1", "sctlr_el1", "ttbr0_el1", "cntv_cval_el0", "tpidr_el1", "mair_el1", "elr_el1", "spsr_el1"];
+  const seen = changesOf(plan, end, names);
+  assert.ok(seen.changes.size >= 4, [...seen.changes.keys()].join());
+  const interrupts = checkChanges({ ...runWith(plan, [30_000, 90_000]), moment: end, instructions: end }, seen);
+  assert.ok(interrupts > 10, `${interrupts}`);
+});
+
+/** In a loop: SVC, UDF, an abort of data, a trapped register, BRK, an abort of an instruction. */
+const EXCEPTIONS = [
+  ["adr x0, #0x800", 0x10004000],
+  ["msr vbar_el1, x0", 0xd518c000],
+  ["svc #0x1", 0xd4000021],
+  ["udf #0x0", 0],
+  ["movz x1, #0x10", 0xd2800201],
+  ["ldr x2, [x1]", 0xf9400022],
+  ["mrs x3, s3_0_c15_c3_0", 0xd538f303],
+  ["brk #0x0", 0xd4200000],
+  ["blr x1", 0xd63f0020],
+  ["b", 0x17fffff9],
+] as const;
+/** After the instruction; after SVC and an abort of an instruction, to ELR and LR. */
+const HANDLER = [
+  ["mrs x10, esr_el1", 0xd538520a],
+  ["lsr x10, x10, #26", 0xd35afd4a],
+  ["mrs x11, elr_el1", 0xd538402b],
+  ["cmp x10, #0x15", 0xf100555f],
+  ["b.eq", 0x540000c0],
+  ["cmp x10, #0x21", 0xf100855f],
+  ["csel x11, x30, x11, eq", 0x9a8b03cb],
+  ["b.eq", 0x54000040],
+  ["add x11, x11, #0x4", 0x9100116b],
+  ["msr elr_el1, x11", 0xd518402b],
+  ["eret", 0xd69f03e0],
+] as const;
+
+Deno.test("changes of the registers of exceptions are found whichever instruction or exit causes them", async () => {
+  const image = new Uint32Array(0x300);
+  image.set(EXCEPTIONS.map(([, word]) => word));
+  image.set(HANDLER.map(([, word]) => word), 0xa00 / 4);
+  const { what, ...plan } = await bootPlan(), end = 1000;
+  const boot = { ...plan, what: { ...what, image: new Uint8Array(image.buffer), raw: true } as SessionPlan["what"] };
+  const seen = changesOf(boot, end, ["elr_el1", "spsr_el1", "esr_el1", "far_el1"]);
+  assert.equal(seen.changes.size, 4);
+  const classes = new Set(seen.changes.get("vcpu:host/0 esr_el1")!.map(({ after }) => Number(after) >>> 26));
+  assert.deepEqual([...classes].toSorted((a, b) => a - b), [0, 0x15, 0x21, 0x25, 0x3c]);
+  checkChanges({ ...runWith(boot, [300]), moment: end, instructions: end }, seen);
 });
 
 Deno.test("the search for a register that has not changed ends within its reach, and says where", async () => {

@@ -1,5 +1,6 @@
-// The system registers that only MSR changes while their vCPU runs, so that a run can stop before
-// their writes, and note them. Exceptions, address translations and timers also change the others.
+// The system registers that nothing but MSR, or but MSR and exceptions, changes while their vCPU
+// runs, so that a run can stop before their writes, and note them. Address translations and timers
+// also change the others.
 
 import type { RegisterName } from "./vcpu-state.ts";
 
@@ -13,6 +14,9 @@ const NOTED: readonly RegisterName[] = [
 
 /** Those that regions write in place, without a note. */
 const IN_PLACE: readonly RegisterName[] = ["TPIDR_EL0", "TPIDR_EL1"];
+
+/** Those that exceptions to EL1 change, too. Their writes are not noted. */
+const OF_EXCEPTIONS: readonly RegisterName[] = ["ELR_EL1", "SPSR_EL1", "ESR_EL1", "FAR_EL1"];
 
 /** The bit of each register whose writes are noted. */
 export const WRITE_BITS: ReadonlyMap<string, bigint> = new Map([
@@ -28,12 +32,14 @@ export interface RegisterWrites {
   readonly names: readonly string[];
   /** Its bit in `Written`; undefined: its writes are not noted. */
   readonly bit: bigint | undefined;
+  /** Whether exceptions to EL1 change it, too. */
+  readonly byExceptions: boolean;
 }
 
-/** How the register of this name, in lower case, changes; undefined: not by MSR alone. */
+/** How the register of this name, in lower case, changes; undefined: in other ways, too. */
 export function registerWrites(name: string): RegisterWrites | undefined {
-  const found = [...NOTED, ...IN_PLACE].find((one) => one.toLowerCase() === name), bit = found && WRITE_BITS.get(found);
+  const found = [...NOTED, ...IN_PLACE, ...OF_EXCEPTIONS].find((one) => one.toLowerCase() === name), bit = found && WRITE_BITS.get(found);
   if (found === undefined) return undefined;
   const others = bit === undefined ? [] : WRITE_BITS.keys().filter((one) => one !== found && WRITE_BITS.get(one) === bit);
-  return { names: [found, ...others].map((one) => one.toLowerCase()), bit };
+  return { names: [found, ...others].map((one) => one.toLowerCase()), bit, byExceptions: OF_EXCEPTIONS.includes(found) };
 }

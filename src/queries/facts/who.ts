@@ -14,6 +14,8 @@ export type WhoFact =
   | { readonly code: "event"; readonly event: string; readonly what: string; readonly vcpu: string | null; readonly place: string | null }
   /** A register changed between two instructions of its vCPU; `place`: the one before. */
   | { readonly code: "exit"; readonly vcpu: string; readonly place: string | null }
+  /** An interrupt of a vCPU; `place`: the instruction before which it was taken. */
+  | { readonly code: "interrupt"; readonly vcpu: string; readonly place: string }
   /**
    * Nobody since a place, in words. `at`: the instructions at that place, if the search ended there
    * and not at the start of the run.
@@ -25,6 +27,7 @@ export const WHO_FACTS = new Facts<WhoFact>({
   "event": ({ what, vcpu, place }) => [what, vcpu === null ? "" : `, by ${vcpu}`, place === null ? "" : ` at ${place}`].join(""),
   "exit": ({ vcpu, place }) =>
     `the hypervisor, while ${vcpu} was not running${place === null ? "" : `; its last instruction was at ${place}`}`,
+  "interrupt": ({ vcpu, place }) => `an interrupt of ${vcpu} before ${place}`,
   "hypervisor": () => "the hypervisor",
   "gic": () => "the interrupt controller, in its tables",
   "device": ({ device }) => `${device}, by DMA`,
