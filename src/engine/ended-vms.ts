@@ -92,7 +92,7 @@ export class EndedVms {
     if (!milestone) return;
     const vcpus = rowsOf(VCPUS, present.inspector.answer({ table: VCPUS.name, args: {} })).filter((row) => row.vm === vmId(vm));
     const irqs = rowsOf(IRQS, present.inspector.answer({ table: IRQS.name, args: {} })).filter((row) => row.vm === vmId(vm));
-    const state = new KeptState(milestone.state);
+    const state = KeptState.of(milestone.state);
     this.#kept.delete(vm);
     this.#kept.set(vm, {
       milestone: { ...milestone, state },

@@ -10,10 +10,12 @@ import { FilterError } from "../queries/filter.ts";
 import { QueryError } from "../inspection/readers/inspected.ts";
 import { type Answer, noAnswer, type Query } from "../queries/query.ts";
 import type { SessionPlan } from "../plans/plan.ts";
-import type { DebugRequest, Move } from "../protocol/protocol.ts";
+import { type DebugRequest, type Move, SESSION } from "../protocol/protocol.ts";
 import { letIn } from "../recordings/input.ts";
 import type { Input, RecordedInput } from "../plans/recorded-run.ts";
+import type { KeptMilestone } from "../recordings/history.ts";
 import { describeDivergence, type Divergence, Replay } from "../recordings/replay.ts";
+import { denserToEnd, NEAR, writeStates } from "../recordings/state-file.ts";
 import { InstantSnapshot } from "../snapshots/instant.ts";
 import type { SystemState } from "../state/system-state.ts";
 import type { StopChange, StopHit } from "../queries/stop-rule.ts";
@@ -93,8 +95,17 @@ export class Engine {
   /** Tables whose answers have failed by a bug of el2. */
   readonly #unansweredTables = new Set<string>();
 
-  /** @param origin the state that the session began with, unless that is its plan's start */
-  constructor(readonly present: System, readonly plan: SessionPlan, readonly port: EnginePort, origin?: SystemState) {
+  /**
+   * @param origin the state that the session began with, unless that is its plan's start
+   * @param kept states of a recorded run, at the last of which the machine is
+   */
+  constructor(
+    readonly present: System,
+    readonly plan: SessionPlan,
+    readonly port: EnginePort,
+    origin?: SystemState,
+    readonly kept: readonly KeptMilestone[] = [],
+  ) {
     this.#shown = new Shown(present);
     const { memoryBudget: budget, historyMemory: states } = plan;
     this.#sessionRun = new SessionRun(present, port.again, origin, { budget, states, file: port.pages });
@@ -106,7 +117,8 @@ export class Engine {
     this.#sampler = new Sampler(this.#shown, port, (id, query) => this.query(id, query));
     this.#hashes = new HashPoints(present, plan.hashAt ?? [], this.#output, port.post);
     this.#recording = new RunRecording(plan, present, this.#sessionRun, this.#output);
-    this.#replay = plan.replay && new Replay(plan.replay);
+    this.#replay = plan.replay && new Replay(plan.replay, kept.at(-1)?.inputs);
+    if (plan.replay) this.#sessionRun.begin(kept, plan.replay.recording.inputs);
     const loop: Loop = {
       ...{ plan, port, shown: this.#shown, run: this.#sessionRun },
       replays: this.#replay !== undefined,
@@ -130,7 +142,10 @@ export class Engine {
     present.places = () => this.#sessionRun.places(this.#shown.past);
     const machineMemory = present.memory;
     present.memory = () => [...machineMemory(), ...this.#sessionRun.memory()];
-    this.#sessionRun.onProblem = (error) => port.contained({ where: "the states for going back", error });
+    this.#sessionRun.onProblem = (error) => {
+      if (error instanceof UserError) present.events.sessionProblem(problemText(error.problem));
+      else port.contained({ where: "the states for going back", error });
+    };
     this.#sessionRun.onFar = (why) => present.events.sessionProblem(why);
     this.#sessionRun.onForgotten = (why) => present.events.sessionProblem(why);
     present.outside.enter = (source, data) => port.guarded(() => this.#enter({ kind: "outside", source, data }));
@@ -600,8 +615,28 @@ export class Engine {
     this.#recording.end(boundary, code, message, own);
     const verify = this.plan.replay?.verify;
     const divergence = verify ? this.#replay?.compareEnd(boundary, this.#recording.endState(code, message, own)) : undefined;
-    if (divergence) this.#diverged(divergence);
-    else this.#finish(code, verify ? `${message}; identical to the recording (state hashes compared: ${this.#replay?.compared})` : message);
+    if (divergence) return void this.#diverged(divergence);
+    const isWhole = own || this.#replay?.finished(boundary) === true;
+    if (isWhole && !this.present.ended() && this.#states !== undefined) this.#sessionRun.keepNow();
+    this.#finish(code, verify ? `${message}; identical to the recording (state hashes compared: ${this.#replay?.compared})` : message);
+    if (isWhole) this.#keepStates();
+  }
+
+  /** The file for states of the run that is replayed. */
+  get #states(): string | undefined {
+    return this.plan.history ? this.plan.replay?.states?.path : undefined;
+  }
+
+  /** Keeps states of a recorded run for its next replay, unless a file has them. */
+  #keepStates(): void {
+    const path = this.#states, states = denserToEnd(this.#sessionRun.milestones), last = states.at(-1);
+    if (path === undefined || !last || last.spent < NEAR || last.instructions <= (this.kept.at(-1)?.instructions ?? 0)) return;
+    this.#saving.write(() => writeStates(path, states), (_done, _whole, error) => {
+      if (!error) return;
+      const text = `no states are kept for the next replay: ${problemText(error)}`;
+      const event = { time: last.at, pcpu: undefined, kind: "log", vcpu: SESSION, text, refused: true } as const;
+      this.port.post({ kind: "events", events: [event], dropped: 0 });
+    });
   }
 
   #finish(code: number, message: string): void {

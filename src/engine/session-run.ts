@@ -6,7 +6,7 @@ import type { Rerun } from "../recordings/rerun.ts";
 import type { RunUpTo } from "../recordings/back-to.ts";
 import { addMark, type Input, type Mark, type Place, type RecordedInput } from "../plans/recorded-run.ts";
 import type { RunPlace } from "../inspection/readers/run-place.ts";
-import { COUNT_LIMIT, History, isLater, type Milestone } from "../recordings/history.ts";
+import { COUNT_LIMIT, History, isLater, type KeptMilestone, type Milestone } from "../recordings/history.ts";
 import type { MemoryUse } from "../queries/memory-use.ts";
 import { type MemoryLimits, memoryLimits } from "../plans/memory-budget.ts";
 import { UnsavableError } from "../state/parts.ts";
@@ -64,6 +64,8 @@ export class SessionRun implements Rerun {
   /** Everything that the present wrote, up to the last state of it that was kept. */
   readonly #written: WrittenIndex;
   #isIndexed = false;
+  /** Instructions that had been retired where the index begins, if that is after the start. */
+  #unindexed = -1;
   readonly #limits: MemoryLimits;
   /** Called once, when the run is forgotten. */
   onForgotten: (why: string) => void = () => {};
@@ -83,9 +85,9 @@ export class SessionRun implements Rerun {
   #spent = 0;
   #nextMilestone = MILESTONE_INTERVAL;
   /** Instructions that had been retired where the session began. */
-  readonly first: number;
+  first: number;
   /** Virtual time (ns) there. */
-  readonly #firstTime: number;
+  #firstTime: number;
 
   /**
    * @param again another machine of the same plan, at its start or in a state
@@ -106,6 +108,26 @@ export class SessionRun implements Rerun {
     this.#origin = origin && present.remember();
     this.first = origin ? present.instructions() : 0;
     this.#firstTime = present.machine.time;
+  }
+
+  /**
+   * The present is at the last of these states of the same run, whose inputs until then are the
+   * first of these.
+   */
+  begin(states: readonly KeptMilestone[], inputs: readonly RecordedInput[]): void {
+    const last = states.at(-1);
+    if (!last) return;
+    for (const one of states) this.#history.add(one === last ? { ...one, boundary: this.#written.boundary } : one, one.spent);
+    for (const { input, ...place } of inputs.slice(0, last.inputs)) this.enter(place, input);
+    this.#unindexed = last.instructions;
+    this.#spent = last.spent;
+    this.#nextMilestone = last.spent + MILESTONE_INTERVAL;
+    this.first = this.#firstTime = 0;
+  }
+
+  /** States of the run, the earliest first. */
+  get milestones(): readonly KeptMilestone[] {
+    return this.#history.milestones;
   }
 
   /** Everything that has entered until now, in order. */
@@ -286,7 +308,7 @@ export class SessionRun implements Rerun {
   }
 
   #memoryAt(milestone: Milestone | undefined): RunMemory | undefined {
-    return isLater(milestone) ? milestone.memory : this.#origin;
+    return isLater(milestone) ? milestone.memory?.() : this.#origin;
   }
 
   /** A past has come to a place: it gets the events that the machine had at that place. */
@@ -337,8 +359,8 @@ export class SessionRun implements Rerun {
     // A state would take more than all states together may.
     if (system.overlaid > this.#limits.history) return undefined;
     try {
-      const state = system.save(earlier), instructions = system.instructions();
-      return { at: system.machine.boundary, instructions, moment: momentOf(system), inputs, state, memory: system.remember() };
+      const state = system.save(earlier), instructions = system.instructions(), memory = system.remember();
+      return { at: system.machine.boundary, instructions, moment: momentOf(system), inputs, state, memory: () => memory };
     } catch (error) {
       if (!(error instanceof UnsavableError)) this.#report(error);
       return undefined;
@@ -386,6 +408,8 @@ export class SessionRun implements Rerun {
   }
 
   mayBeWritten(first: Milestone | undefined, last: IndexedPlace, object: WrittenObject): boolean {
+    const { instructions = 0, boundary = undefined } = isLater(first) ? first : {};
+    if (boundary === undefined && instructions <= this.#unindexed) return true;
     if (!this.#isIndexed || this.#written.has(isLater(first) ? first : undefined, last, object)) return true;
     const isUpToBoundary = last.boundary !== undefined || last.instructions < this.#written.end;
     return !isUpToBoundary && mayHave(this.present.core.written(), object);

@@ -123,6 +123,11 @@ export interface ReplayPlan {
   readonly verify: boolean;
   /** Stop at this virtual time (ns). */
   readonly to: number | undefined;
+  /**
+   * File of the cache for states of the run, from which its past is reached sooner; `begins`: the
+   * machine begins with the last of them.
+   */
+  readonly states?: { readonly path: string; readonly begins: boolean } | undefined;
 }
 
 /** The input from which a machine is made. */

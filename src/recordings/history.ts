@@ -24,8 +24,8 @@ export interface Milestone {
   readonly state: SystemState;
   /** The boundary of `WrittenIndex` there, if there is one. */
   readonly boundary?: number;
-  /** The observations of the run; nothing at its start. */
-  readonly memory?: RunMemory;
+  /** The observations of the run, which a file may have; nothing at its start. */
+  readonly memory?: () => RunMemory;
 }
 
 /**
@@ -41,28 +41,31 @@ export function isLater(milestone: Milestone | undefined): milestone is Mileston
  * its pages.
  */
 export class KeptState implements SystemState {
-  readonly #packed: Uint8Array<ArrayBuffer>;
-  readonly pages: SystemState["pages"];
+  constructor(readonly packed: Uint8Array, readonly pages: SystemState["pages"]) {}
 
-  constructor({ fields, pages }: SystemState) {
-    this.#packed = new Uint8Array(node.zlib.deflateRawSync(fields, { level: 1 }));
-    this.pages = pages;
+  static of(state: SystemState): KeptState {
+    if (state instanceof KeptState) return state;
+    return new KeptState(new Uint8Array(node.zlib.deflateRawSync(state.fields, { level: 1 })), state.pages);
   }
 
   get fields(): Uint8Array {
-    return node.zlib.inflateRawSync(this.#packed);
+    return node.zlib.inflateRawSync(this.packed);
   }
 
   /** Bytes without the pages. */
   get size(): number {
-    return this.#packed.length;
+    return this.packed.length;
   }
 }
 
-interface Kept extends Milestone {
+/** A milestone that is kept. */
+export interface KeptMilestone extends Milestone {
   readonly state: KeptState;
   /** Wall time (ms) that the run took up to it. */
   readonly spent: number;
+}
+
+interface Kept extends KeptMilestone {
   /** Bytes in memory, and in the file, that the one before it does not have. */
   own: number;
   stored: number;
@@ -90,12 +93,17 @@ export class History {
   constructor(origin?: SystemState, readonly limit?: number, readonly file?: PageFile) {
     this.#first = Number(origin !== undefined);
     if (!origin) return;
-    const state = new KeptState(origin);
+    const state = KeptState.of(origin);
     this.#milestones.push({ at: -1, instructions: -1, moment: -1, inputs: 0, state, boundary: 0, spent: 0, own: 0, stored: 0 });
   }
 
   get length(): number {
     return this.#milestones.length;
+  }
+
+  /** Those after the origin, in the order of the run. */
+  get milestones(): readonly KeptMilestone[] {
+    return this.#milestones.slice(this.#first);
   }
 
   /** Bytes of memory that states take, without the origin. */
@@ -133,7 +141,7 @@ export class History {
   add(milestone: Milestone, spent?: number): void {
     const found = this.#milestones.findIndex(({ instructions }) => instructions >= milestone.instructions);
     if (this.#milestones[found]?.instructions === milestone.instructions) return;
-    const index = found < 0 ? this.#milestones.length : found, state = new KeptState(milestone.state);
+    const index = found < 0 ? this.#milestones.length : found, state = KeptState.of(milestone.state);
     this.#milestones.splice(index, 0, {
       ...milestone,
       state,
@@ -189,7 +197,10 @@ export class History {
     const one = this.#milestones.at(index);
     if (!one || index < this.#first) return;
     let inMemory = 0, inFile = 0;
-    for (const { content } of this.#ownPages(index)) content ? inMemory++ : inFile++;
+    for (const { content, store } of this.#ownPages(index)) {
+      if (content) inMemory++;
+      else if (store === this.file) inFile++;
+    }
     one.own = one.state.size + inMemory * PAGE_SIZE;
     one.stored = inFile * PAGE_SIZE;
   }

@@ -18,11 +18,14 @@ const OVERDUE = 1e9;
 
 /** The position of a replay. */
 export class Replay {
-  #nextInput = 0;
+  #nextInput: number;
   #nextCheck = 0;
   #endCompared = false;
 
-  constructor(readonly plan: ReplayPlan) {}
+  /** @param entered how many inputs have entered already */
+  constructor(readonly plan: ReplayPlan, entered = 0) {
+    this.#nextInput = entered;
+  }
 
   /** Number of places at which the run was compared with its recording. */
   get compared(): number {

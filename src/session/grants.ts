@@ -45,7 +45,7 @@ export class Grants {
   /** Reports of bugs, and files that grow. */
   readonly #reports = new Set<string>();
   readonly #growing = new Set<string>();
-  /** Snapshots of first prompts, in the cache. */
+  /** Snapshots of first prompts, and states of recordings, in the cache. */
   readonly #prompts = new Set<string>();
   readonly #logs = new Set<string>();
   /** Folders, and whether they may be written. */
@@ -161,6 +161,7 @@ export class Grants {
     // A snapshot that cannot be loaded is made again.
     if (from?.spare) this.#name(from.path, this.#prompts);
     if (instant !== undefined) this.#name(instant, this.#prompts);
+    if (replay?.states) this.#name(replay.states.path, this.#prompts);
     if (record) this.#name(record.path, this.#growing);
     for (const path of Object.values(logs)) this.#name(path, this.#logs);
     // A replay repeats what came in, and opens nothing.

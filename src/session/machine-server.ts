@@ -11,8 +11,9 @@ import { type Request, SESSION, type SessionEvent } from "../protocol/protocol.t
 import { HOST, vmId } from "../queries/ids.ts";
 import { noAnswer } from "../queries/query.ts";
 import type { ContainedBug } from "../assembly/system/system.ts";
-import { beginSystem, loaded } from "../snapshots/begin.ts";
+import { beginAtState, beginSystem, loaded } from "../snapshots/begin.ts";
 import type { Reading } from "../snapshots/file.ts";
+import type { StateFile } from "../recordings/state-file.ts";
 import type { PageFile } from "../state/page-file.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { exceptionText } from "../support/exception-text.ts";
@@ -35,6 +36,8 @@ export class MachineServer {
   readonly #standing = new Standing();
   /** A file for states for going back, opened while this thread may. */
   pages: PageFile | undefined;
+  /** States of the run that is replayed. */
+  states: StateFile | undefined;
 
   /**
    * @param requested whether a request waits to enter
@@ -142,7 +145,9 @@ export class MachineServer {
     this.#plan = plan;
     // A second machine gets the recorded outside input, instead of real sockets.
     const second = alone(plan);
-    const begun = beginSystem(plan, false, this.#loading());
+    const kept = this.states?.states.filter(({ at }) => at <= (plan.replay?.to ?? Infinity)) ?? [], last = kept.at(-1);
+    const there = last && beginAtState(plan, last.state, last.memory);
+    const begun = there ? { system: there, plan, state: undefined } : beginSystem(plan, false, this.#loading());
     if ("refused" in begun) {
       const problem = begun.refused;
       return this.#post({ kind: "ended", end: { code: UNUSABLE, message: problemText(problem), problem } });
@@ -158,7 +163,7 @@ export class MachineServer {
       lags: () => this.outbox.lags,
       again: (state?: SystemState) => state ? loaded(second, state) : assemble(second),
     };
-    this.#engine = new Engine(begun.system, begun.plan, port, begun.state);
+    this.#engine = new Engine(begun.system, begun.plan, port, begun.state, there && kept);
     if (this.#inputEnded) this.#engine.endInput();
     this.#engine.start();
   }

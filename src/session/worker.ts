@@ -2,6 +2,7 @@
 // its event loop between them, so that input and requests are never far away.
 
 import { keepCores, saveRegions } from "../assembly/code/core-cache.ts";
+import { openStates } from "../recordings/state-file.ts";
 import { PageFile } from "../state/page-file.ts";
 import { DEFAULT_DISK_BUDGET } from "../plans/memory-budget.ts";
 import { unlessUnusable } from "../support/unusable.ts";
@@ -40,6 +41,8 @@ export function serveMachine(): void {
       const start = data.find((request) => request.kind === "start");
       if (start && startsSystem(start.plan)) allowHugePages();
       if (start?.plan.history && states !== undefined) server.pages = openPages(states, start.plan.diskBudget);
+      const kept = start?.plan.history ? start.plan.replay?.states : undefined;
+      if (kept?.begins) server.states = openStates(kept.path);
       if (start && confined) {
         disks.openAll(start.plan);
         giveUpRights();

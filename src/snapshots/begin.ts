@@ -4,7 +4,7 @@ import { ArchiveError } from "../machine/archive.ts";
 import { assemble, assembleEmpty } from "../assembly/assemble.ts";
 import type { GuestSystem } from "../assembly/system/guest-system.ts";
 import { PlanError, type SessionPlan } from "../plans/plan.ts";
-import type { System } from "../assembly/system/system.ts";
+import type { RunMemory, System } from "../assembly/system/system.ts";
 import { type Reading, readSnapshot, SnapshotError } from "./file.ts";
 import { staleClock } from "./stale-clock.ts";
 import type { SystemState } from "../state/system-state.ts";
@@ -71,5 +71,25 @@ export function beginSystem(plan: SessionPlan, counts = false, reading?: Reading
     warn(`${problemText(refused)}; the machine starts from the beginning and saves a new snapshot`);
     const begun = assembled(plan, counts);
     return "refused" in begun ? begun : { ...begun, plan: { ...plan, instant: from.path } };
+  }
+}
+
+/** Result of states of a recording that cannot be used. */
+export const FROM_START = "the replay runs from its start, and keeps states again";
+
+/**
+ * A machine in a state of a recorded run that a file has; undefined, with a warning, if that is
+ * damaged.
+ */
+export function beginAtState(plan: SessionPlan, state: SystemState, memory?: () => RunMemory): System | undefined {
+  try {
+    const system = assembleFrom(plan);
+    system.load(state, true);
+    if (memory) system.recall(memory());
+    return system;
+  } catch (error) {
+    if (!(error instanceof ArchiveError || error instanceof SnapshotError)) throw error;
+    warn(`${problemText(problemOf(error))}; ${FROM_START}`);
+    return undefined;
   }
 }

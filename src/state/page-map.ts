@@ -6,10 +6,12 @@ const BLOCK_SHIFT = 9;
 const BLOCK_MASK = (1 << BLOCK_SHIFT) - 1;
 
 /** The file that has a page's content instead of memory. */
-interface PageStore {
+export interface PageStore {
   /** The content in a slot. */
   read(slot: number): Uint8Array;
 }
+
+const NONE = new Uint8Array(0);
 
 /** The content of a page, which the maps that have it share. */
 export class Page {
@@ -28,6 +30,18 @@ export class Page {
   /** The content, from the file if that has it. */
   get bytes(): Uint8Array {
     return this.#content ?? this.#stored!.store.read(this.#stored!.slot);
+  }
+
+  /** The file that has the content instead of memory. */
+  get store(): PageStore | undefined {
+    return this.#stored?.store;
+  }
+
+  /** The content in a slot of a file. */
+  static stored(store: PageStore, slot: number): Page {
+    const page = new Page(NONE);
+    page.moved(store, slot);
+    return page;
   }
 
   /** A file has the content from now on. */
@@ -74,10 +88,18 @@ export class PageMap {
 
   /** The pages that it does not share with another map. */
   *apartFrom(other: PageMap): Generator<Page> {
-    for (const [index, block] of this.blocks.entries()) {
-      const known = other.blocks[index];
-      if (block === undefined || block === known) continue;
-      for (const [at, content] of block.entries()) if (content !== undefined && content !== known?.[at]) yield content;
+    for (const [, content] of this.changesFrom(other)) if (content !== undefined) yield content;
+  }
+
+  /** The changes that make another map this one. */
+  *changesFrom(other: PageMap): Generator<PageChange> {
+    for (let index = 0; index < Math.max(this.blocks.length, other.blocks.length); index++) {
+      const block = this.blocks[index], known = other.blocks[index];
+      if (block === known) continue;
+      for (let at = 0; at < 1 << BLOCK_SHIFT; at++) {
+        const content = block?.[at];
+        if (content !== known?.[at]) yield [index << BLOCK_SHIFT | at, content];
+      }
     }
   }
 

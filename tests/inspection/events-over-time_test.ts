@@ -54,13 +54,14 @@ Deno.test("a machine stops at the event that decides a filter over time, and goe
   const plan = await demoPlan(), filter = "kind=msg name=receive after kind=msg name=send within 1ms";
   const system = assemble(plan), seen: number[] = [], states: Milestone[] = [];
   runTo(system, 110_000);
+  const memory = system.remember();
   states.push({
     at: system.machine.boundary,
     instructions: 110_000,
     moment: 110_000,
     inputs: 0,
     state: system.save(),
-    memory: system.remember(),
+    memory: () => memory,
   });
   const run = new Past(assemble(plan), []);
   run.system.stops.change({ kind: "event", filter });

@@ -39,8 +39,8 @@ function runWith(plan: SessionPlan, counts: readonly number[]): RunUpTo {
   const system = assemble(plan);
   const milestones = counts.map((instructions): Milestone => {
     runTo(system, instructions);
-    const { boundary } = system.machine;
-    return { at: boundary, instructions, moment: momentOf(system), inputs: 0, state: system.save(), memory: system.remember() };
+    const { boundary } = system.machine, memory = system.remember();
+    return { at: boundary, instructions, moment: momentOf(system), inputs: 0, state: system.save(), memory: () => memory };
   });
   const rerun = {
     milestone: (moment: unknown) => {

@@ -39,13 +39,14 @@ function statesAt(plan: SessionPlan, counts: readonly number[]): Milestone[] {
   const system = assemble(plan);
   return counts.map((count) => {
     runTo(system, count);
+    const memory = system.remember();
     return {
       at: system.machine.boundary,
       instructions: count,
       moment: momentOf(system),
       inputs: 0,
       state: system.save(),
-      memory: system.remember(),
+      memory: () => memory,
     };
   });
 }
@@ -76,7 +77,7 @@ function rerunOf(plan: SessionPlan, kept: readonly Milestone[], begun: (mileston
     pastAt: (milestone) => {
       begun(milestone);
       const system = milestone ? loaded(plan, milestone.state) : assemble(plan);
-      if (milestone?.memory) system.recall(milestone.memory);
+      if (milestone?.memory) system.recall(milestone.memory());
       return new Past(system, []);
     },
   };

@@ -26,6 +26,8 @@ Deno.test("a map of pages with changes is another map, and the first one stays a
     const apart = [...next].filter(([page, content]) => plain.get(page) !== content).length;
     assert.equal([...map.apartFrom(before)].length, apart);
     assert.deepEqual(new Set(map.apartFrom(PageMap.EMPTY)), new Set(next.values()));
+    assert.deepEqual([...before.with(map.changesFrom(before))], [...map]);
+    assert.deepEqual([...map.with(before.changesFrom(map))], beforeEntries);
     plain = next;
   }
 });

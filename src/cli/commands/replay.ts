@@ -8,9 +8,12 @@ import { diskBudgetOption, memoryBudgetOption } from "../options/memory-budget.t
 import { asciiOption, logLevelOption, logOption, noColorOption, plainOption, themeOption } from "../options/look.ts";
 import { hostOption } from "../options/host.ts";
 import { hostConsent } from "../start/plans/consent.ts";
-import { readNamedRecording } from "../start/plans/recordings.ts";
+import { readWithBytes } from "../start/plans/recordings.ts";
 import { displayed, showSession } from "../start/show.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
+
+/** `end`, of a recording, is later than every time. */
+const parseEnd = (text: string) => text === "end" ? Infinity : parseDuration(text);
 
 export function registerReplay(program: Command, { entry, exit }: CommandContext): void {
   program.command("replay")
@@ -20,7 +23,11 @@ export function registerReplay(program: Command, { entry, exit }: CommandContext
       "--verify",
       "compare with the recorded state every 10,000,000 instructions and at the end; exits with 1 at the first difference",
     )
-    .option("--to <time>", "stop at this virtual time", parseDuration)
+    .option(
+      "--to <time>",
+      'stop at this virtual time, or at the "end"; with --tui begin near it, if an earlier replay has come so far',
+      parseEnd,
+    )
     .option("--tui", "show the screens (default: consoles as text)")
     .addOption(hostOption())
     .addOption(memoryBudgetOption)
@@ -47,13 +54,20 @@ Examples:
       if (options.tier !== undefined && tier === undefined) {
         throw new Failure(`--tier: "${options.tier}" is not a tier`, `use ${TIERS.join(", ")}`);
       }
-      const { plan, ...recording } = await readNamedRecording(file, hostConsent(options.allowHost));
+      const { recording: { plan, ...recording }, bytes } = await readWithBytes(file, hostConsent(options.allowHost));
+      const { to, tui, verify = false, diskBudget } = options;
+      // A run that begins with a snapshot, or is compared from its start, has no states.
+      const hasStates = tui && !verify && !plan.from && diskBudget !== 0;
+      const path = hasStates ? (await import("../../recordings/states-path.ts")).statesPath(bytes) : undefined;
       const replayed: SessionPlan = {
         ...plan,
         ...tier && { tier },
         ...options.memoryBudget && { memoryBudget: options.memoryBudget },
-        diskBudget: options.diskBudget,
-        replay: { recording, verify: options.verify ?? false, to: options.to },
+        diskBudget,
+        replay: {
+          ...{ recording, verify, to: to === Infinity ? undefined : to },
+          states: path === undefined ? undefined : { path, begins: to !== undefined },
+        },
       };
       exit(
         await showSession(entry, replayed, {

@@ -9,11 +9,22 @@ import { readRecording } from "../../../recordings/recording-reader.ts";
 import { cannotRead, readToEnd } from "../../../support/named-file.ts";
 import { problemOf } from "../../../support/problem.ts";
 
+/** A recording, and the content of its file. */
+interface NamedRecording {
+  readonly recording: Recording;
+  readonly bytes: Uint8Array;
+}
+
 /**
  * A recording named by a user, whose machine may read the disks that it names.
  * @throws Failure if it is not a recording, or without consent
  */
 export async function readNamedRecording(file: string, consent: Consent): Promise<Recording> {
+  return (await readWithBytes(file, consent)).recording;
+}
+
+/** The same with the content of its file. */
+export async function readWithBytes(file: string, consent: Consent): Promise<NamedRecording> {
   let recording: Recording, bytes: Uint8Array;
   try {
     bytes = readToEnd(file);
@@ -23,5 +34,5 @@ export async function readNamedRecording(file: string, consent: Consent): Promis
     throw new Failure(cannotRead(error, `recording ${file}`));
   }
   checkUse(sourceFile("recording", file, () => digest(bytes)), withoutConnections(outsideResources(recording.plan)), consent);
-  return recording;
+  return { recording, bytes };
 }
