@@ -143,13 +143,18 @@ export const LATENCY_PROFILE = define({
   name: "profile.latency",
   version: 1,
   command: "profile --by latency --json",
-  doc: "how long interrupts, messages, requests or accesses of one name took",
+  doc: "how long interrupts, timers, messages, requests, accesses or disk requests of one name took",
   fields: {
-    vm: { kind: "word", doc: "name of the VM that took the interrupt, got the message, answered the request, or made the access" },
+    vm: {
+      kind: "word",
+      doc: "name of the VM that took the interrupt, got the message, answered the request, made the access, or has the disk",
+    },
     of: {
       kind: "word",
-      doc: "interrupt: from its source to its acknowledgment; message: from its sender to its receiver; rpc: from its arrival to its " +
-        "reply; mmio: until the VMM has answered an access",
+      doc:
+        "interrupt: from its source to its acknowledgment; timer: the same from when the timer was due; message: from its sender to its " +
+        "receiver; rpc: from its arrival to its reply; mmio: until the VMM has answered an access; disk: a request, from when the device " +
+        "found it available until it was used",
     },
     count: { kind: "count", doc: "how many there were" },
     p50: { kind: "duration", doc: "virtual time that half of them took at most, ns, to 1 %" },
@@ -157,7 +162,7 @@ export const LATENCY_PROFILE = define({
     p99: { kind: "duration", doc: "the same for 99 %" },
     most: { kind: "duration", doc: "the longest, ns" },
     at: { kind: "id", doc: "insn:N where that ended" },
-    name: { kind: "text", doc: "the interrupt and its source, the queue, the message, or the vCPU" },
+    name: { kind: "text", doc: "the interrupt and its source, the queue, the message, the vCPU, or the disk" },
     buckets: { kind: "detail", doc: "by powers of two: how many took at most so many ns, and longer than the one before" },
     worst: { kind: "detail", doc: "the longest five: `ns`, and where they ended: `t` and `insn`, in the `run` with this number" },
   },

@@ -271,7 +271,21 @@ const QUEUE: Form<VirtqueueState> = v.strictObject({
 type QueueRegisters = Omit<VirtqueueState, "current" | "lost">;
 const RESET: QueueRegisters = { size: 0, ready: false, descriptors: 0, driver: 0, device: 0, nextAvail: 0, nextUsed: 0, signalled: 0 };
 
+/** Hears of the chains of a queue. */
+export interface QueueObserver {
+  /** The device looks, and so many are available. */
+  looked(available: number): void;
+  /** The device takes the next one. */
+  taken(head: number): void;
+  /** It is given back. */
+  used(head: number): void;
+  /** The queue is reset. */
+  reset(): void;
+}
+
 export class Virtqueue {
+  /** Changes nothing in the machine. */
+  observer: QueueObserver | undefined;
   /** Whether VIRTIO_F_EVENT_IDX was negotiated. */
   eventIndex = false;
   /** The chain that the device is in the middle of, and serves on in its next turn. */
@@ -297,6 +311,7 @@ export class Virtqueue {
     this.#state = { ...RESET };
     this.current = undefined;
     this.#lost = 0;
+    this.observer?.reset();
   }
 
   save(): VirtqueueState {
@@ -401,13 +416,16 @@ export class Virtqueue {
 
   /** Takes the next chain; undefined without one. */
   pop(): Chain | undefined {
-    if (this.available === 0) {
+    const { available } = this;
+    this.observer?.looked(available);
+    if (available === 0) {
       if (this.#state.ready && this.eventIndex) this.#askForNotification();
       return undefined;
     }
     const { driver, size, nextAvail } = this.#state;
     const head = this.#words.readU16(driver + Ring.ENTRIES + 2 * (nextAvail % size), "the driver area of a queue");
     this.#state.nextAvail = nextAvail + 1 & 0xffff;
+    this.observer?.taken(head);
     if (this.eventIndex) this.#askForNotification();
     return this.#walk(head);
   }
@@ -443,6 +461,7 @@ export class Virtqueue {
     this.#words.writeU32Pair(entry, chain.head, chain.written, "the device area of a queue");
     this.#state.nextUsed = nextUsed + 1 & 0xffff;
     this.#words.writeU16(device + Ring.INDEX, this.#state.nextUsed, "the device area of a queue");
+    this.observer?.used(chain.head);
   }
 
   /** Whether the driver wants an interrupt for what has been pushed since it was last asked. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type BlockBacking, OverlayBacking } from "../../src/virtio/block/backing.ts";
 import { BlockDevice, BlockRequest, BlockStatus } from "../../src/virtio/block/block.ts";
 import { VirtioMmioRegister } from "../../src/devices/virtio-mmio-registers.ts";
+import { Latencies } from "../../src/inspection/execution/latencies.ts";
 import { MEMORY_BASE, QUEUE_SIZE, TestDriver } from "./driver.ts";
 
 const SIZE = 64 * 1024 + 512;
@@ -216,4 +217,32 @@ Deno.test("a long request that was saved between two turns continues where it wa
   for (let act = driver.later.shift(); act !== undefined; act = driver.later.shift()) act();
   assert.deepEqual(driver.used(0), []);
   assert.ok(!driver.transport.waits);
+});
+
+Deno.test("an observer hears when requests were available, taken and used: of a long one, after some turns", () => {
+  const backing = new OverlayBacking({ size: 2 ** 26, read: (_offset, into) => into.fill(1) });
+  const device = new BlockDevice(backing, "disk-1", () => {}), driver = new TestDriver(device), latencies = new Latencies();
+  let turn = 0;
+  latencies.begin(() => false);
+  device.observer = latencies.disk("a", "dev:a/blk0", () => ({ time: 100 * turn, at: turn }));
+  driver.initialize((bit) => bit === 28 || bit === 32);
+  offerLong(driver, BlockRequest.IN, 100, 0x6_0000);
+  for (let act = driver.later.shift(); act !== undefined; act = driver.later.shift()) {
+    turn++;
+    act();
+  }
+  const [{ vm, of, name, count, worst }, ...others] = latencies.all;
+  assert.deepEqual([vm, of, name, count, others.length], ["a", "disk", "dev:a/blk0", 1, 0]);
+  assert.ok(turn >= 3);
+  assert.deepEqual([worst[0].took, worst[0].at], [100 * turn, turn]);
+  // Two are available at once, and are served one after the other; a reset forgets the third.
+  device.observer.looked(3);
+  for (const head of [4, 9]) {
+    turn++;
+    device.observer.taken(head);
+    device.observer.used(head);
+  }
+  device.observer.reset();
+  device.observer.used(4);
+  assert.deepEqual(latencies.all[0].worst.map(({ took }) => took), [100 * (turn - 2), 200, 100]);
 });

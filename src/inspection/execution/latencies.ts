@@ -1,11 +1,13 @@
-// How long things of a run took: an interrupt from its source to its acknowledgment, a message from
-// its sender to its receiver, requests to the resource manager, and accesses that a VMM answers.
+// How long things of a run took: an interrupt from its source to its acknowledgment, a timer from
+// when it was due, a message from its sender to its receiver, requests to the resource manager and
+// to disks, and accesses that a VMM answers.
 
 import type { TraceEvent, TraceKind } from "../../abi/trace.ts";
 import { vmOfName, withoutKind } from "../../queries/ids.ts";
+import type { QueueObserver } from "../../virtio/virtqueue.ts";
 
 /** Kinds of things that take time. */
-export type LatencyOf = "interrupt" | "message" | "rpc" | "mmio";
+export type LatencyOf = "interrupt" | "timer" | "message" | "rpc" | "mmio" | "disk";
 
 /** One that took longest. */
 export interface WorstLatency {
@@ -22,7 +24,7 @@ export interface WorstLatency {
 export interface Latency {
   readonly vm: string;
   readonly of: LatencyOf;
-  /** The interrupt and its source, the queue, the message of the protocol, the vCPU. */
+  /** The interrupt and its source, the queue, the message of the protocol, the vCPU, the disk. */
   readonly name: string;
   readonly count: number;
   /** Virtual times (ns) that a half, 90 % and 99 % of all took at most. */
@@ -45,7 +47,14 @@ const STEP_BITS = Math.log2(STEPS);
 interface Begun {
   readonly time: number;
   readonly name: string;
+  readonly of: LatencyOf;
 }
+
+/** Something about an interrupt of a machine, and of a private one by the index of its vCPU. */
+type OfInterrupt<T> = (irq: string, index: number | undefined) => T;
+
+/** Virtual time (ns), and instructions that had been retired. */
+type Here = Pick<WorstLatency, "time" | "at">;
 
 export class Latencies {
   readonly kinds = ["virq", "msg", "rpc", "sched"] as const satisfies readonly TraceKind[];
@@ -56,17 +65,42 @@ export class Latencies {
   readonly #sent = new Map<string, number[]>();
   /** VCPUs that wait for an answer. */
   readonly #waiting = new Map<string, number>();
+  /** Times at which interrupts were raised last. */
+  readonly #lastRaised = new Map<string, number>();
   #run = 0;
-  #isPending: (irq: string, index: number | undefined) => boolean = () => false;
+  #isPending: OfInterrupt<boolean> = () => false;
+  #due: OfInterrupt<number | undefined> = () => undefined;
 
   /**
    * A run begins.
-   * @param isPending whether an interrupt, of the vCPU with this index if it is private, is pending
+   * @param isPending whether an interrupt is pending
+   * @param due virtual time (ns) from which the timer of an interrupt is due, if it has one
    */
-  begin(isPending: (irq: string, index: number | undefined) => boolean): void {
+  begin(isPending: OfInterrupt<boolean>, due: OfInterrupt<number | undefined> = () => undefined): void {
     this.#run++;
     this.#isPending = isPending;
-    for (const map of [this.#raised, this.#sent, this.#waiting]) map.clear();
+    this.#due = due;
+    for (const map of [this.#raised, this.#sent, this.#waiting, this.#lastRaised]) map.clear();
+  }
+
+  /**
+   * Hears of the requests of a disk in the run that has begun. A request begins when the disk first
+   * looks and it is available.
+   */
+  disk(vm: string, name: string, here: () => Here): QueueObserver {
+    let available: number[] = [], taken = new Map<number, number>();
+    return {
+      looked: (count) => {
+        while (available.length < count) available.push(here().time);
+      },
+      taken: (head) => void taken.set(head, available.shift() ?? here().time),
+      used: (head) => {
+        const since = taken.get(head);
+        taken.delete(head);
+        if (since !== undefined) this.#add({ vm, of: "disk", name, since }, here());
+      },
+      reset: () => [available, taken] = [[], new Map()],
+    };
   }
 
   get all(): Latency[] {
@@ -84,16 +118,20 @@ export class Latencies {
     const { name, vcpu, fields: { irq, source, vcpu: index } } = event;
     if (typeof irq !== "string") return;
     if (name === "raise" || name === "pulse") {
-      const key = typeof index === "number" ? `${irq} ${index}` : irq, known = this.#raised.get(key);
+      const cpu = typeof index === "number" ? index : undefined, key = cpu === undefined ? irq : `${irq} ${cpu}`;
       // A line may have fallen before anybody took its interrupt.
-      if (!known || !this.#isPending(irq, typeof index === "number" ? index : undefined)) {
-        this.#raised.set(key, { time: event.end, name: `${irq} (${source})` });
+      if (!this.#raised.has(key) || !this.#isPending(irq, cpu)) {
+        const due = this.#due(irq, cpu), last = this.#lastRaised.get(key) ?? 0;
+        // A timer that is on since before is due since its line rose.
+        const time = due !== undefined && due > last ? Math.min(due, event.end) : event.end;
+        this.#raised.set(key, { time, name: `${irq} (${source})`, of: due === undefined ? "interrupt" : "timer" });
       }
+      this.#lastRaised.set(key, event.end);
     } else if (name === "acknowledge") {
       const own = `${irq} ${vcpu.slice(vcpu.lastIndexOf("/") + 1)}`, key = this.#raised.has(own) ? own : irq, begun = this.#raised.get(key);
       if (!begun) return;
       this.#raised.delete(key);
-      this.#took(event, vmOfName(vcpu), "interrupt", begun.name, begun.time);
+      this.#took(event, vmOfName(vcpu), begun.of, begun.name, begun.time);
     }
   }
 
@@ -118,10 +156,14 @@ export class Latencies {
   }
 
   #took({ end, at: { retired } }: TraceEvent, vm: string, of: LatencyOf, name: string, since: number): void {
+    this.#add({ vm, of, name, since }, { time: end, at: retired });
+  }
+
+  #add({ vm, of, name, since }: Pick<Latency, "vm" | "of" | "name"> & { readonly since: number }, { time, at }: Here): void {
     const key = [vm, of, name].join("\0");
     let times = this.#found.get(key);
     if (!times) this.#found.set(key, times = new Times(vm, of, name));
-    times.add({ took: end - since, time: end, at: retired, run: this.#run });
+    times.add({ took: time - since, time, at, run: this.#run });
   }
 }
 

@@ -1,18 +1,47 @@
-// Whether interrupts are pending, by their ids.
+// Whether interrupts are pending, and their timers due, by their ids; and the requests of disks.
 
-import type { Hypervisor } from "../../hypervisor/inspect.ts";
+import { BlockDevice } from "../../virtio/block/block.ts";
+import type { VirtioDevice } from "../../virtio/device.ts";
+import type { Latencies } from "./latencies.ts";
+import { type Hypervisor, TimerPpi } from "../../hypervisor/inspect.ts";
 import { parseAs, vmOfName } from "../../queries/ids.ts";
 
 /** Of a machine: asks of an interrupt of a VM, and of a private one by the index of its vCPU. */
-export function pendingIn({ scheduler, names }: Hypervisor): (irq: string, index: number | undefined) => boolean {
+export function pendingIn(hypervisor: Hypervisor): (irq: string, index: number | undefined) => boolean {
   return (irq, index) => {
-    const id = parseAs("irq", irq);
-    if (!id) return false;
-    for (const vcpu of scheduler.vcpus) {
-      const { vic, gic } = vcpu;
-      if (!vic || vmOfName(names.vcpu(vcpu)) !== id.vm || index !== undefined && vcpu.index !== index) continue;
-      return vic.gic.bank(gic, id.intid).isPending(id.intid);
-    }
-    return false;
+    const { vcpu, intid } = receiverOf(hypervisor, irq, index) ?? {};
+    return vcpu?.vic !== undefined && intid !== undefined && vcpu.vic.gic.bank(vcpu.gic, intid).isPending(intid);
   };
+}
+
+/** The same: virtual time (ns) from which the timer of an interrupt is due, if it is on. */
+export function timersDueIn(hypervisor: Hypervisor): (irq: string, index: number | undefined) => number | undefined {
+  return (irq, index) => {
+    const { vcpu, intid } = receiverOf(hypervisor, irq, index) ?? {};
+    const timer = intid === TimerPpi.Virtual ? vcpu?.timers.virtual : intid === TimerPpi.Physical ? vcpu?.timers.physical : undefined;
+    return timer && Number.isFinite(timer.due) ? timer.due : undefined;
+  };
+}
+
+/** A machine with its virtio devices. */
+interface WithDisks {
+  readonly hypervisor: Hypervisor;
+  readonly virtio: readonly { readonly vm: string; readonly id: string; readonly device: VirtioDevice }[];
+}
+
+/** Measures the requests of a machine's disks from now on. */
+export function observeDisks({ hypervisor, virtio }: WithDisks, latencies: Latencies): void {
+  const here = () => ({ time: hypervisor.trace.now(), at: hypervisor.point().retired });
+  for (const { device, vm, id } of virtio) if (device instanceof BlockDevice) device.observer = latencies.disk(vm, id, here);
+}
+
+/** The vCPU that an interrupt goes to, or one that may get it. */
+function receiverOf({ scheduler, names }: Hypervisor, irq: string, index: number | undefined) {
+  const id = parseAs("irq", irq);
+  if (!id) return undefined;
+  for (const vcpu of scheduler.vcpus) {
+    const isReceiver = vcpu.vic && vmOfName(names.vcpu(vcpu)) === id.vm && (index === undefined || vcpu.index === index);
+    if (isReceiver) return { vcpu, intid: id.intid };
+  }
+  return undefined;
 }

@@ -5,7 +5,7 @@ import type { TraceEvent } from "../../../src/abi/trace.ts";
 import { assemble } from "../../../src/assembly/assemble.ts";
 import { latencyRows } from "../../../src/cli/commands/profile.ts";
 import { Latencies } from "../../../src/inspection/execution/latencies.ts";
-import { pendingIn } from "../../../src/inspection/execution/pending.ts";
+import { pendingIn, timersDueIn } from "../../../src/inspection/execution/pending.ts";
 import { Random } from "../../support/random.ts";
 import { demoPlan, runTo } from "../../snapshots/systems.ts";
 
@@ -62,6 +62,29 @@ Deno.test("an interrupt counts from when it became pending: again if its line ha
       [["irq:a/40 (mq:1)", 1, isPending ? 200 : 50], ["irq:a/20 (db:1)", 1, 100]],
     );
   }
+});
+
+Deno.test("a timer counts from when it was due, unless it was due already when its line rose before", () => {
+  const latencies = new Latencies(), dues = [90, 90, 250];
+  latencies.begin(() => false, (irq) => irq === "irq:a/27" ? dues.shift() : undefined);
+  for (const [raised, taken] of [[100, 120], [200, 230], [250, 300]]) {
+    latencies.see(eventOf("virq", "raise", "", raised, { irq: "irq:a/27", vcpu: 0, source: "vtimer" }));
+    latencies.see(eventOf("virq", "acknowledge", "a/0", taken, { irq: "irq:a/27" }));
+  }
+  const [{ of, worst }] = latencies.all;
+  assert.deepEqual([of, worst.map(({ took }) => took)], ["timer", [50, 30, 30]]);
+});
+
+Deno.test("the demo's timers are due at the tick that their registers name, no later than their lines rise", async () => {
+  const system = assemble(await demoPlan()), { hypervisor } = system, due = timersDueIn(hypervisor), found: number[] = [];
+  hypervisor.trace.listen(["virq"], ({ name, end, fields: { irq, vcpu } }) => {
+    if (name !== "raise" || typeof vcpu !== "number" || !/\/(27|30)$/.test(String(irq))) return;
+    found.push(end - due(String(irq), vcpu)!);
+  });
+  runTo(system, LENGTH);
+  assert.ok(found.length > 3 && found.every((late) => late >= 0 && late < 1e6), found.join());
+  assert.equal(due("irq:pong/962", undefined), undefined);
+  assert.equal(due("irq:nobody/27", 0), undefined);
 });
 
 Deno.test("the demo's messages and interrupts are all there, and its places of the worst are those where they ended", async () => {
