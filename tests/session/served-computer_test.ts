@@ -167,6 +167,20 @@ Deno.test("a folder that a client names loses no files and gets no folders: only
   });
 });
 
+Deno.test("the worker of a replay keeps states of its own recording, and of no other", async () => {
+  await inFolder((folder) => {
+    const [path, other] = ["a", "b"].map((digit) => `${folder}/cache/states/${digit.repeat(64)}.states`);
+    const replay = { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined, states: { path, begins: false } };
+    const { files } = rigged(planOf([], { replay }), `${folder}/cache`);
+    refused(() => files.whole(other, { newest: 4 }));
+    refused(() => files.whole(path));
+    using file = files.whole(path, { newest: 4 });
+    file.write(Uint8Array.of(1));
+    file.commit();
+    assert.deepEqual(Deno.readFileSync(path), Uint8Array.of(1));
+  });
+});
+
 Deno.test("a file that cannot be completed leaves nothing", async () => {
   await inFolder((folder) => {
     const saved = `${folder}/a.snap`, { grants, files } = rigged(planOf([]));
