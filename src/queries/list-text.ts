@@ -3,6 +3,7 @@
 import { alignsRight, rowCellText } from "./format.ts";
 import { type Column, type Json, type Listing, type ListRow, usualColumns } from "./table.ts";
 import { terminalWord } from "../support/terminal-text.ts";
+import { fit, textWidth } from "../support/text-width.ts";
 
 export type Listed = readonly (readonly [name: string, column: Column])[];
 
@@ -31,7 +32,7 @@ export function listText(
 ): string {
   if (!rows.length) return `${table.empty}\n`;
   const columns = shown.map(([name, column]): [string, Column] => {
-    const contents = rows.map((row) => rowCellText(name, column, row).length);
+    const contents = rows.map((row) => textWidth(rowCellText(name, column, row)));
     return [name, { ...column, width: Math.max((column.title ?? name).length, ...contents) }];
   });
   return headingText(columns, width) + rows.map((row) => rowText(columns, row, width)).join("");
@@ -44,7 +45,7 @@ export function headingText(columns: Listed, width: number | undefined): string 
 
 /** The columns, wider where a text needs more. */
 export function widened(columns: Listed, text: (column: Listed[number], index: number) => string): Listed {
-  return columns.map((one, index) => [one[0], { ...one[1], width: Math.max(one[1].width ?? 0, text(one, index).length) }]);
+  return columns.map((one, index) => [one[0], { ...one[1], width: Math.max(one[1].width ?? 0, textWidth(text(one, index))) }]);
 }
 
 export function rowText(columns: Listed, row: ListRow, width: number | undefined): string {
@@ -68,10 +69,11 @@ function tsvValue(value: Json): string {
 }
 
 function aligned(column: Column, text: string): string {
-  return alignsRight(column) ? text.padStart(column.width ?? 0) : text.padEnd(column.width ?? 0);
+  const blanks = " ".repeat(Math.max((column.width ?? 0) - textWidth(text), 0));
+  return alignsRight(column) ? blanks + text : text + blanks;
 }
 
 function cut(line: string, width: number | undefined): string {
   const text = line.trimEnd();
-  return `${width !== undefined && text.length > width ? `${text.slice(0, width - 1)}~` : text}\n`;
+  return `${width === undefined ? text : fit(text, width, "~")}\n`;
 }

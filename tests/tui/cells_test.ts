@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Screen } from "../../src/tui/terminal/cells.ts";
 import { Attribute, palette, rgb } from "../../src/tui/terminal/color.ts";
-import { clusters, clusterWidth, fit, isSingle, textWidth } from "../../src/tui/terminal/graphemes.ts";
+import { clusters, clusterWidth, fit, isSingle, textWidth } from "../../src/support/text-width.ts";
 import { Terminal } from "../../src/tui/terminal/xterm.ts";
 
 function emulator(columns: number, rows: number) {

@@ -9,7 +9,7 @@ import type { EVENTS } from "../../src/queries/tables.ts";
 import type { RowOf } from "../../src/queries/table.ts";
 import { eventColumns } from "../../src/tui/panes/event-columns.ts";
 import { plainLook } from "../../src/tui/look/theme.ts";
-import { fit } from "../../src/tui/terminal/graphemes.ts";
+import { fit } from "../../src/support/text-width.ts";
 import { timeText } from "../../src/support/number-text.ts";
 import { Random } from "../support/random.ts";
 

@@ -4,7 +4,7 @@
 import { drawFrame } from "../look/box.ts";
 import type { Screen } from "../terminal/cells.ts";
 import { drawHints } from "./foot.ts";
-import { fit } from "../terminal/graphemes.ts";
+import { fit } from "../../support/text-width.ts";
 import { beginRow } from "../look/row.ts";
 import type { Look } from "../look/theme.ts";
 import { type Problem, problemText } from "../../support/problem.ts";

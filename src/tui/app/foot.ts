@@ -1,7 +1,7 @@
 // The two rows at the bottom: hints for keys, and messages.
 
 import type { Screen } from "../terminal/cells.ts";
-import { fit, textWidth } from "../terminal/graphemes.ts";
+import { fit, textWidth } from "../../support/text-width.ts";
 import type { Hint } from "./hints.ts";
 import type { Message, MessageKind } from "./messages.ts";
 import type { Look, Role } from "../look/theme.ts";

@@ -3,7 +3,7 @@
 import { drawFrame, drawThumb, type FrameKind, hasBoxes, insideOf } from "../look/box.ts";
 import type { Screen } from "../terminal/cells.ts";
 import { drawHints, drawMessage } from "./foot.ts";
-import { fit } from "../terminal/graphemes.ts";
+import { fit } from "../../support/text-width.ts";
 import { drawOverlay } from "./overlay-box.ts";
 import { drawGuide, guideRows } from "./guide-strip.ts";
 import type { FrameState, LostState } from "./frame-state.ts";

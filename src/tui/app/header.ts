@@ -4,7 +4,7 @@ import { SCREEN_LIST } from "./actions.ts";
 import type { Screen } from "../terminal/cells.ts";
 import type { FrameState, StateWord } from "./frame-state.ts";
 import type { Glyphs } from "../terminal/glyphs.ts";
-import { fit } from "../terminal/graphemes.ts";
+import { fit } from "../../support/text-width.ts";
 import { grouped, secondsText, speedPieces } from "../look/numbers.ts";
 import { drawPieces, type Piece, piecesWidth } from "../look/pieces.ts";
 import type { Look, Role } from "../look/theme.ts";

@@ -3,7 +3,7 @@
 import type { Action, ActionName, Context, OverlayAction } from "./actions.ts";
 import { drawJoinedLine, drawThumb } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
-import { fit } from "../terminal/graphemes.ts";
+import { fit } from "../../support/text-width.ts";
 import type { Keymap } from "./keymap.ts";
 import { type Key, keyText } from "../terminal/keys.ts";
 import type { Overlay } from "./overlay.ts";

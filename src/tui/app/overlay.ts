@@ -4,7 +4,7 @@
 import type { ActionsOf, OverlayAction, OverlayContext } from "./actions.ts";
 import { drawFrame, drawThumb, insideOf } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
-import { fit, textWidth } from "../terminal/graphemes.ts";
+import { fit, textWidth } from "../../support/text-width.ts";
 import type { Key } from "../terminal/keys.ts";
 import { LineEditor } from "./line-editor.ts";
 import type { Line } from "../panes/pane.ts";

@@ -4,7 +4,7 @@
 import type { OverlayAction } from "./actions.ts";
 import { drawJoinedLine } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
-import { fit, textWidth } from "../terminal/graphemes.ts";
+import { fit, textWidth } from "../../support/text-width.ts";
 import type { Key } from "../terminal/keys.ts";
 import { LineEditor } from "./line-editor.ts";
 import type { Overlay } from "./overlay.ts";

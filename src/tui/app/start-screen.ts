@@ -4,7 +4,7 @@
 import { drawFrame, hasBoxes, insideOf } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import { drawHints } from "./foot.ts";
-import { fit } from "../terminal/graphemes.ts";
+import { fit } from "../../support/text-width.ts";
 import type { Hint } from "./hints.ts";
 import { drawPieces, type Piece } from "../look/pieces.ts";
 import { beginRow } from "../look/row.ts";

@@ -2,7 +2,7 @@
 
 import type { Place, Screen } from "../terminal/cells.ts";
 import { cellsOf } from "../terminal/glyphs.ts";
-import { textWidth } from "../terminal/graphemes.ts";
+import { textWidth } from "../../support/text-width.ts";
 import type { Look } from "./theme.ts";
 import type { VmMark } from "./vm-marks.ts";
 

@@ -2,7 +2,7 @@
 
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import type { Frame } from "../terminal/glyphs.ts";
-import { fit, textWidth } from "../terminal/graphemes.ts";
+import { fit, textWidth } from "../../support/text-width.ts";
 import { drawPieces, type Piece, piecesWidth } from "./pieces.ts";
 import type { Look, Role } from "./theme.ts";
 import { afterVm, isOf, nameOf, vmOfName } from "../../queries/ids.ts";

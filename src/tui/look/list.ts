@@ -2,7 +2,7 @@
 // declare others. Widths are fixed by kind, never by content.
 
 import type { Place, Rectangle, Screen } from "../terminal/cells.ts";
-import { pad } from "../terminal/graphemes.ts";
+import { pad } from "../../support/text-width.ts";
 import { isQuiet, shareMark, shareText, valueText } from "./numbers.ts";
 import { drawPieces, type Piece, piecesWidth, statePiece, vmPieces } from "./pieces.ts";
 import type { Look, Role } from "./theme.ts";

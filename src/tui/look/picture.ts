@@ -4,7 +4,7 @@
 import type { DrawnCell, Screen } from "../terminal/cells.ts";
 import { ColorMap } from "../terminal/color-map.ts";
 import { Attribute, type Color, type ColorDepth, rgbOf } from "../terminal/color.ts";
-import { clusterWidth } from "../terminal/graphemes.ts";
+import { clusterWidth } from "../../support/text-width.ts";
 import { shapesOf } from "./picture-shapes.ts";
 
 /** Pixels of a cell, and of the letters in it. */

@@ -1,7 +1,7 @@
 // Pieces of a line: text with an ink, or on a fill. Rows, titles and hints are made of them.
 
 import type { Screen } from "../terminal/cells.ts";
-import { fit, textWidth } from "../terminal/graphemes.ts";
+import { fit, textWidth } from "../../support/text-width.ts";
 import type { Look, Role } from "./theme.ts";
 import type { VmMark } from "./vm-marks.ts";
 import { stateMark } from "./chip.ts";

@@ -8,7 +8,7 @@ import { eventDigits, isOf, vmIn, withoutKind } from "../../queries/ids.ts";
 import { timeText } from "../../support/number-text.ts";
 import type { RowOf } from "../../queries/table.ts";
 import type { EVENTS } from "../../queries/tables.ts";
-import { fit, textWidth } from "../terminal/graphemes.ts";
+import { fit, textWidth } from "../../support/text-width.ts";
 
 type EventRow = RowOf<typeof EVENTS>;
 

@@ -1,7 +1,7 @@
 // Why a vCPU has left its guest lately: its exits by reason, from the events that are recorded
 // while the screen shows them.
 
-import { fit } from "../terminal/graphemes.ts";
+import { fit } from "../../support/text-width.ts";
 import { vcpuTitle } from "../look/box.ts";
 import { countText, grouped, shareText } from "../look/numbers.ts";
 import type { Line } from "./pane.ts";

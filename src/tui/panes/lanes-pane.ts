@@ -5,7 +5,7 @@ import { type Blank, blankOf, drawBlank } from "./blank.ts";
 import type { Title } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import type { LaneState } from "../terminal/glyphs.ts";
-import { fit } from "../terminal/graphemes.ts";
+import { fit } from "../../support/text-width.ts";
 import { busyShare, columnsOf, type CpuSpan, type Lanes, lanesOf, recordedColumns, type Slice, ticksOf, type VcpuSpan } from "./lanes.ts";
 import { durationText, secondsText, shareMark, shareText } from "../look/numbers.ts";
 import type { Pane, PaneState } from "./pane.ts";

@@ -8,7 +8,7 @@ import { waitTimes } from "./lanes.ts";
 import { durationText } from "../look/numbers.ts";
 import type { Pane, PaneState } from "./pane.ts";
 import { chipPiece, drawPieces } from "../look/pieces.ts";
-import { fit } from "../terminal/graphemes.ts";
+import { fit } from "../../support/text-width.ts";
 import type { Look } from "../look/theme.ts";
 import { vmOfName } from "../../queries/ids.ts";
 

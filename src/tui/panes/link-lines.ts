@@ -2,7 +2,7 @@
 // doorbells, parcels that cannot be reclaimed.
 
 import type { Rectangle, Screen } from "../terminal/cells.ts";
-import { fit } from "../terminal/graphemes.ts";
+import { fit } from "../../support/text-width.ts";
 import { gauge, type Glyphs } from "../terminal/glyphs.ts";
 import type { Line } from "./pane.ts";
 import { linkArrow } from "./queue-columns.ts";

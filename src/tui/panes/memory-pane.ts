@@ -3,7 +3,7 @@
 
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import type { Title } from "../look/box.ts";
-import { fit } from "../terminal/graphemes.ts";
+import { fit } from "../../support/text-width.ts";
 import { beginningIn, drawCell, drawLabel, drawLetter, linesOf, type MapLine, type Region, regionAt, regionsOf } from "./memory-map.ts";
 import { MEMORY_VIEWS, type MemoryView, type Patch } from "./memory-views.ts";
 import type { Pane, PaneState } from "./pane.ts";

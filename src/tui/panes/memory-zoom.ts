@@ -2,7 +2,7 @@
 
 import { drawFrame, type Title } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
-import { fit } from "../terminal/graphemes.ts";
+import { fit } from "../../support/text-width.ts";
 import { drawLabel, type Region, regionAt } from "./memory-map.ts";
 import { type MemoryPane, RAM_START } from "./memory-pane.ts";
 import type { Pane, PaneState } from "./pane.ts";

@@ -3,7 +3,7 @@
 
 import { drawFrame, type Title } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
-import { fit, textWidth } from "../terminal/graphemes.ts";
+import { fit, textWidth } from "../../support/text-width.ts";
 import { countText } from "../look/numbers.ts";
 import type { Pane, PaneState } from "./pane.ts";
 import { chipPiece, drawPieces, type Piece, piecesWidth, statePiece, wrapPieces } from "../look/pieces.ts";

@@ -3,7 +3,7 @@
 
 import type { Scroll, Title } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
-import { fit } from "../terminal/graphemes.ts";
+import { fit } from "../../support/text-width.ts";
 import { secondsText } from "../look/numbers.ts";
 import type { Pane, PaneState } from "./pane.ts";
 import { drawPieces, type Piece } from "../look/pieces.ts";

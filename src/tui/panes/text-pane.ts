@@ -1,7 +1,7 @@
 // A pane of lines that something else gives, scrolled by rows: inspectors, findings, reasons.
 
 import type { Rectangle, Screen } from "../terminal/cells.ts";
-import { fit } from "../terminal/graphemes.ts";
+import { fit } from "../../support/text-width.ts";
 import type { Scroll, Title } from "../look/box.ts";
 import type { Line, Pane } from "./pane.ts";
 import { drawPieces, piecesWidth } from "../look/pieces.ts";

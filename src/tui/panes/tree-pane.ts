@@ -7,7 +7,7 @@ import type { Scroll, Title } from "../look/box.ts";
 import type { Rectangle, Screen } from "../terminal/cells.ts";
 import { stateMark } from "../look/chip.ts";
 import { glyphsOf, history } from "../terminal/glyphs.ts";
-import { fit } from "../terminal/graphemes.ts";
+import { fit } from "../../support/text-width.ts";
 import { drawLinks, LinkLines } from "./link-lines.ts";
 import { drawCell, drawHeadings, type ListColumn, loadPieces, placeColumns, type Placement, quietPieces } from "../look/list.ts";
 import { countText } from "../look/numbers.ts";

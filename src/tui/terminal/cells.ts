@@ -7,7 +7,7 @@ import { Attribute, type Color, type ColorDepth, ON_BLANKS, roleColor, type Styl
 import { FrameRuns } from "./frame-runs.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { type SetName, swap } from "./glyphs.ts";
-import { clusters as clustersOf, clusterWidth, isDrawing, isSingle } from "./graphemes.ts";
+import { clusters as clustersOf, clusterWidth, isDrawing, isSingle } from "../../support/text-width.ts";
 import type { Role } from "./roles.ts";
 import { terminalCluster } from "../../support/terminal-text.ts";
 

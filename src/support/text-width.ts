@@ -1,4 +1,5 @@
-// Text in columns: grapheme clusters, how wide they are, and cuts between them.
+// Text in columns: grapheme clusters, how wide they are, and cuts between them. The one table of
+// widths: lists, screens and the emulators of guests' consoles measure with it.
 
 import { eastAsianWidth } from "get-east-asian-width";
 
@@ -6,6 +7,12 @@ import { eastAsianWidth } from "get-east-asian-width";
 let segmenter: Intl.Segmenter | undefined;
 /** End of a text that was cut. */
 const CUT = "…";
+
+/** Whether a code point continues the cluster before it. */
+export function continues(cluster: string, code: number): boolean {
+  segmenter ??= new Intl.Segmenter();
+  return segmenter.segment(cluster + String.fromCodePoint(code)).containing(cluster.length)?.index !== cluster.length;
+}
 
 /** The grapheme clusters of a text. */
 export function clusters(text: string): Iterable<string> {
@@ -33,6 +40,11 @@ function isNarrowDrawing(code: number): boolean {
   return isDrawing(code) && eastAsianWidth(code) === 1;
 }
 
+/** Whether a code is printable ASCII or of what el2 draws. */
+export function isSingleCode(code: number): boolean {
+  return SINGLE[code] === 1;
+}
+
 /**
  * Whether each code unit of a text is a cluster of one column. The runtime's segmenter costs
  * microseconds per call and garbage that is expensive to collect, and a frame has thousands of such
@@ -43,11 +55,28 @@ export function isSingle(text: string): boolean {
   return true;
 }
 
-/** Columns of one grapheme cluster: 1 or 2. */
-export function clusterWidth(cluster: string): number {
-  const code = cluster.codePointAt(0)!;
-  if (code < 0x7f) return 1;
-  return eastAsianWidth(code) === 2 || cluster.includes("\ufe0f") ? 2 : 1;
+/** Marks, format characters and the inner parts of Korean syllables, which have no columns. */
+const NO_WIDTH = /^[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff\ud7b0-\ud7ff]$/u;
+/** No code below has more or less than one column. */
+const FIRST_MARK = 0x300;
+/** Makes an emoji of the character before it. */
+const EMOJI_FORM = 0xfe0f;
+
+/** Columns of one code point: 0, 1 or 2. */
+export function codeWidth(code: number): 0 | 1 | 2 {
+  if (code < FIRST_MARK) return 1;
+  if (NO_WIDTH.test(String.fromCodePoint(code))) return 0;
+  return eastAsianWidth(code) === 2 ? 2 : 1;
+}
+
+/**
+ * Columns of one grapheme cluster: 1 or 2, those of its parts, as programs of guests and most
+ * terminals count them; two letters of a flag, and a Thai vowel beside its consonant, have two.
+ */
+export function clusterWidth(cluster: string): 1 | 2 {
+  let width = 0;
+  for (const part of cluster) width += part.codePointAt(0) === EMOJI_FORM ? 1 : codeWidth(part.codePointAt(0)!);
+  return width > 1 ? 2 : 1;
 }
 
 /** Columns of a text as `Screen.text` draws it. */
@@ -58,11 +87,11 @@ export function textWidth(text: string): number {
   return width;
 }
 
-/** `text` in at most `width` columns; a cut text ends in `…`. */
-export function fit(text: string, width: number): string {
+/** `text` in at most `width` columns; a cut text ends in `…`, or in another character. */
+export function fit(text: string, width: number, end = CUT): string {
   if (textWidth(text) <= width) return text;
   if (width <= 0) return "";
-  if (isSingle(text)) return text.slice(0, width - 1) + CUT;
+  if (isSingle(text)) return text.slice(0, width - 1) + end;
   let out = "", used = 0;
   for (const cluster of clusters(text)) {
     const columns = clusterWidth(cluster);
@@ -70,7 +99,7 @@ export function fit(text: string, width: number): string {
     out += cluster;
     used += columns;
   }
-  return out + CUT;
+  return out + end;
 }
 
 /** `text` in exactly `width` columns, at the left, or at the right. */
