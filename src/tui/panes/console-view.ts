@@ -1,6 +1,7 @@
 // One guest console: an xterm emulator without a screen keeps its cells; the pane copies them. The
 // guest's escape sequences end here: they can only change cells of this pane.
 
+import { ConsoleWidths } from "../terminal/console-widths.ts";
 import { type IBufferCell, Terminal } from "../terminal/xterm.ts";
 import { PAGE } from "../terminal/color-map.ts";
 import { Attribute, type Color, palette, rgb, type Style } from "../terminal/color.ts";
@@ -12,6 +13,8 @@ const SCROLLBACK = 4096;
 /** Emulated terminal of one guest console. */
 export class ConsoleView {
   readonly #terminal: Terminal;
+  /** The emulator's own loses characters that come in pieces, such as U+200D. */
+  readonly #decoder = new TextDecoder();
   #cell: IBufferCell | undefined;
   /** Rows scrolled back from the end; 0 follows the output. */
   #back = 0;
@@ -33,6 +36,9 @@ export class ConsoleView {
       convertEol: false,
       logLevel: "off",
     });
+    const widths = new ConsoleWidths();
+    this.#terminal.unicode.register(widths);
+    this.#terminal.unicode.activeVersion = widths.version;
     this.#terminal.onWriteParsed(changed);
     const encoder = new TextEncoder();
     this.#terminal.onData((data) => answer(encoder.encode(data)));
@@ -41,7 +47,7 @@ export class ConsoleView {
   /** Guest output; `taken` is called when the emulator is done with it. */
   write(bytes: Uint8Array, taken: () => void = () => {}): void {
     if (this.#back > 0) { for (const byte of bytes) if (byte === 10) this.#unseen++, this.#back++; }
-    this.#terminal.write(bytes, taken);
+    this.#terminal.write(this.#decoder.decode(bytes, { stream: true }), taken);
   }
 
   /** Resolves when everything written so far is on the emulated screen. */

@@ -7,7 +7,7 @@ import { Attribute, type Color, type ColorDepth, ON_BLANKS, roleColor, type Styl
 import { FrameRuns } from "./frame-runs.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { type SetName, swap } from "./glyphs.ts";
-import { clusters as clustersOf, clusterWidth, isDrawing, isSingle } from "../../support/text-width.ts";
+import { clusters as clustersOf, clusterWidth, codeWidth, isDrawing, isSingle } from "../../support/text-width.ts";
 import type { Role } from "./roles.ts";
 import { terminalCluster } from "../../support/terminal-text.ts";
 
@@ -222,6 +222,8 @@ export class Screen {
    */
   cluster(x: number, y: number, cluster: string, columns: number, style: Style): void {
     cluster = terminalCluster(cluster);
+    // A mark without a letter would go to the cell before.
+    if (columns > 0 && codeWidth(cluster.codePointAt(0)!) === 0) cluster = ` ${cluster}`;
     const code = cluster.codePointAt(0)!;
     const fits = columns < 2 || x >= 0 && x + 1 < this.#width;
     this.#put(x, y, !fits ? SPACE : cluster.length > (code > 0xffff ? 2 : 1) ? intern(cluster) : code, style);

@@ -36,6 +36,14 @@ interface IBuffer {
   getLine(row: number): IBufferLine | undefined;
 }
 
+/** A table of widths. */
+export interface IUnicodeVersionProvider {
+  readonly version: string;
+  wcwidth(code: number): 0 | 1 | 2;
+  /** Of a character after another, as a number: width, whether they share a cell, and a state. */
+  charProperties(code: number, before: number): number;
+}
+
 /** A terminal emulator without a screen. */
 export class Terminal {
   constructor(
@@ -44,6 +52,7 @@ export class Terminal {
   readonly cols: number;
   readonly rows: number;
   readonly buffer: { readonly active: IBuffer };
+  readonly unicode: { register(provider: IUnicodeVersionProvider): void; activeVersion: string };
   write(data: Uint8Array | string, callback?: () => void): void;
   resize(columns: number, rows: number): void;
   onWriteParsed(callback: () => void): void;

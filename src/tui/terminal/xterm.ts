@@ -2,4 +2,4 @@
 
 // @ts-types="./xterm-types.d.ts"
 export { Terminal } from "@xterm/headless";
-export type { IBufferCell } from "./xterm-types.d.ts";
+export type { IBufferCell, IUnicodeVersionProvider } from "./xterm-types.d.ts";
