@@ -15,6 +15,14 @@ import { Random } from "../support/random.ts";
 
 const NAMES = Object.keys(HYPERCALLS) as HypercallName[];
 const ERRORS = Object.keys(ErrorCode);
+/** Names of the other kinds; no two kinds have the same. */
+const OTHERS: Readonly<Record<string, readonly string[]>> = {
+  ioctl: ["GH_VCPU_RUN", "GH_VM_START", "GUNYAH_VM_SET_BOOT_CONTEXT"],
+  rpc: ["MEM_LEND", "VM_GET_HYP_RESOURCES"],
+  virq: ["ack", "eoi"],
+  mmio: ["read", "write"],
+  psci: ["CPU_ON", "CPU_OFF"],
+};
 const VCPUS = ["host/0", "host/1", "ping/0", "a-vm-with-a-long-name/0", "rm/0"];
 /** Few values, so that events differ in little. */
 const VALUES = [0n, 0x1000n, 0x8000_8890n, 0x8000_8990n, 2n ** 63n];
@@ -29,7 +37,7 @@ function randomEvents(count: number): TraceEvent[] {
     const kind = random.pick<TraceKind>(["hvc", "hvc", "ioctl", "rpc", "virq", "mmio", "psci"]);
     const operation = kind !== "virq", key = operation ? kind : `${kind} ${time}`, number = numbers.get(key) ?? 0;
     numbers.set(key, number + 1);
-    const name = kind === "hvc" ? random.pick(NAMES.slice(0, 12)) : random.pick(["GH_VCPU_RUN", "MEM_LEND", "ack", "eoi"]);
+    const name = random.pick(OTHERS[kind] ?? NAMES.slice(0, 12));
     const fields = Object.fromEntries(Array.from({ length: random.below(5) }, (_, at) => [`argument_${at}`, random.pick(VALUES)]));
     const result = random.below(4) === 0 ? undefined : { name: random.pick(ERRORS), code: 1, refused: false, fields: {} };
     return {
@@ -50,7 +58,7 @@ function drawn(row: RowOf<typeof EVENTS>, width: number, brief: boolean): string
 
 Deno.test("of 10,000 random events no two that differ look equal, as wide as screen 9 and the overview have them in 120 columns", () => {
   const rows = randomEvents(10_000).map((event) => eventRow(event));
-  for (const [width, brief] of [[80, false], [58, true], [40, true]] as const) {
+  for (const [width, brief] of [[80, false], [58, true], [45, true], [34, true]] as const) {
     const seen = new Map<string, string>();
     for (const row of rows) {
       const shown = drawn(row, width, brief);
@@ -68,8 +76,28 @@ Deno.test("where a row is too short for its event its arguments are cut, not its
   for (const row of randomEvents(2_000).map((event) => eventRow(event))) {
     if (row.res === null) continue;
     const shown = drawn(row, 80, false);
-    const result = ` → ${row.res}`, room = 80 - 33 - row.name.length - 8;
-    assert.ok(result.length > room || shown.includes(result), `${shown} has ${row.res}`);
-    assert.ok(shown.includes(row.name), shown);
+    assert.ok(shown.includes(` → ${row.res}`), `${shown} has ${row.res}`);
+    assert.ok(shown.includes(row.name.slice(0, 12)), shown);
   }
+});
+
+Deno.test("beside a console of 80 columns an event has the beginning of its name, and its result before its arguments", () => {
+  // As wide as the overview has events in 120 columns.
+  const width = 34, room = 21;
+  const rows = randomEvents(2_000).map((event) => eventRow(event)).filter(({ res, text }) => res !== null && text.length > room + 1);
+  assert.ok(rows.length > 500, `${rows.length} rows`);
+  for (const row of rows) {
+    const shown = drawn(row, width, true), result = ` → ${row.res}`;
+    assert.ok(shown.includes(row.name.slice(0, 5)), `${shown} has ${row.name}`);
+    const left = room - 6 - / #\S+$/.exec(shown.trimEnd())![0].length;
+    assert.ok(shown.includes(result.length <= left ? result : result.slice(0, left - 1)), `${shown} has ${row.res}`);
+  }
+});
+
+Deno.test("a system call that is cut keeps its task, its name and its result", () => {
+  const args = ["AT_FDCWD", '"/usr/share/a = b/and/a/long/path/that/does/not/fit"'], result = { name: "ENOENT", code: -2, refused: false };
+  const event = { kind: "syscall", name: "openat", time: 0, end: 1000, operation: true, number: 0, vcpu: "ping/0" };
+  const row = eventRow({ ...event, fields: { comm: "sh", pid: 12, args }, result } as unknown as TraceEvent);
+  assert.match(drawn(row, 80, false), /sh\[12\] openat\(AT_.*… = ENOENT #/);
+  assert.match(drawn(row, 34, true), /sh\[12\]… = ENOENT #/);
 });

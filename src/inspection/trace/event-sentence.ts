@@ -33,7 +33,7 @@ const SENTENCES: { readonly [kind: string]: Sentence | undefined } = {
     if (name !== "vcpu_run" || !result?.fields) return undefined;
     const left = runState(result.fields);
     const vcpu = Object.values(fields).find((value) => typeof value === "string");
-    return left && `${name} ${vcpu ?? "?"}: ${left}`;
+    return left && `${name} ${vcpu ?? "?"} -> ${left}`;
   },
 };
 
@@ -157,23 +157,23 @@ function psciCall(name: string, { args }: TraceFields): string | undefined {
 function runState({ vcpu_state: state, state_data_0: first, state_data_1: second, state_data_2: third }: TraceFields): string | undefined {
   switch (state) {
     case VcpuRunState.Ready:
-      return "its time is over";
+      return "end of its time";
     case VcpuRunState.ExpectsWakeup:
-      return "it waits for an interrupt";
+      return "waits for an interrupt";
     case VcpuRunState.PoweredOff:
-      return "it is powered off";
+      return "powered off";
     case VcpuRunState.Blocked:
-      return "it is blocked";
+      return "blocked";
     case VcpuRunState.AddrspaceVmmioRead:
       return `read of ${second} ${second === 1n ? "byte" : "bytes"} at ${valueText(first)}, its VMM answers`;
     case VcpuRunState.AddrspaceVmmioWrite:
       return `write of ${valueText(third)} (${second} ${second === 1n ? "byte" : "bytes"}) to ${valueText(first)}, its VMM answers`;
     case VcpuRunState.Fault:
-      return first === 0n ? "it took a fault that nobody handles" : "its watchdog was not served in time";
+      return first === 0n ? "took a fault that nobody handles" : "watchdog not served in time";
     case VcpuRunState.PageFault:
       return `${second ? "write to" : "access to"} ${valueText(first)}, which has no page`;
     case VcpuRunState.PsciSystemReset:
-      return "it asked for a reset (PSCI SYSTEM_RESET)";
+      return "asked for a reset (PSCI SYSTEM_RESET)";
     default:
       return undefined;
   }

@@ -17,10 +17,17 @@ const INKS: Readonly<Record<string, Role>> = { hvc: "link", rpc: "link", ioctl: 
 /** Results that say that it went well. */
 const WELL = /^(OK|SUCCESS)\b/;
 
+/** Before the name of an error. */
+const FAILS = /^-1 (?=E)/;
+/** A brief list of fewer columns has no kinds: they follow from the events. */
+const KINDS_FROM = 56;
+const KIND = 5;
+
 /** @param brief a VM by its letter alone */
 export function eventColumns(width: number, brief: boolean): ListColumn<EventRow>[] {
-  const room = Math.max(width - (brief ? 19 : 33), 13);
-  return [
+  const kind = !brief || width >= KINDS_FROM;
+  const room = Math.max(width - (brief ? 13 : 27) - (kind ? KIND + 1 : 0), 13);
+  const columns: ListColumn<EventRow>[] = [
     {
       name: "t",
       title: "Time",
@@ -43,7 +50,7 @@ export function eventColumns(width: number, brief: boolean): ListColumn<EventRow
     {
       name: "kind",
       title: "Kind",
-      width: 5,
+      width: KIND,
       pieces: ({ kind }, { bad }) => [{ text: kind, role: bad ? "text" : INKS[kind] ?? "dim" }],
     },
     {
@@ -53,6 +60,7 @@ export function eventColumns(width: number, brief: boolean): ListColumn<EventRow
       pieces: (row, { bad }) => eventPieces(row, bad, room),
     },
   ];
+  return kind ? columns : columns.filter(({ name }) => name !== "kind");
 }
 
 /** The VM of an event; that of a switch is the one that ran before. */
@@ -63,16 +71,34 @@ function vmNameOf({ vm, vcpu, fields }: EventRow): string | undefined {
   return typeof who === "string" && isOf("vcpu", who) ? vmIn(who) : undefined;
 }
 
-/** The event in this many columns. */
+/** Columns that the name keeps beside its result. */
+const LEAST_NAME = 6;
+
+/**
+ * The event in this many columns. Where it is cut, its arguments go first, then what follows the
+ * first word of its result, and then the end of its name.
+ */
 function eventPieces(row: EventRow, bad: boolean, width: number): readonly Piece[] {
   const whole = textPieces(row, bad);
   if (piecesWidth(whole) <= width) return whole;
   const number: Piece = { text: ` #${eventDigits(row.id)}`, role: "dim" }, room = width - textWidth(number.text);
-  const [event, ...outcome] = whole;
-  // Without room for both, the name takes precedence over the result.
-  const kept = room - piecesWidth(outcome), least = row.name.length;
-  const text = kept > least + 1 ? fit(event.text, kept) : fit(event.text.slice(0, least), room);
+  const [event, ...rest] = whole, outcome = rest.map((piece) => ({ ...piece, text: piece.text.replace(FAILS, "") }));
+  const name = event.text.slice(0, nameLength(row, event.text));
+  const kept = room - piecesWidth(outcome), least = textWidth(name);
+  const text = kept > least + 1 ? fit(event.text, kept) : fit(name, Math.min(least, Math.max(room - firstWidth(outcome), LEAST_NAME)));
   return [{ ...event, text }, ...cutPieces(outcome, room - textWidth(text)), number];
+}
+
+/** Where the name ends; that of a system call follows its task. */
+function nameLength({ kind, name }: EventRow, text: string): number {
+  return kind === "syscall" ? text.indexOf("(") : name.length;
+}
+
+/** Columns of an arrow and the first word of the result; what follows is an ellipsis. */
+function firstWidth(outcome: readonly Piece[]): number {
+  if (!outcome.length) return 0;
+  const words = outcome[1].text.split(" ");
+  return textWidth(outcome[0].text) + textWidth(words[0]) + (words.length > 1 ? 1 : 0);
 }
 
 function cutPieces(pieces: readonly Piece[], width: number): Piece[] {
@@ -84,11 +110,12 @@ function cutPieces(pieces: readonly Piece[], width: number): Piece[] {
   });
 }
 
-/** The event, followed by an arrow and its result. */
-export function textPieces({ text, res }: Pick<EventRow, "text" | "res">, bad: boolean): Piece[] {
-  const at = text.lastIndexOf(" -> ");
-  if (at < 0) return [{ text, role: bad ? "bad" : "text" }];
-  const result = text.slice(at + " -> ".length);
-  const ink: Role = bad ? "bad" : WELL.test(res ?? result) ? "ok" : "text";
-  return [{ text: text.slice(0, at) }, { text: " → ", role: "dim" }, { text: result, role: ink }];
+/** The event, followed by a sign and its result. */
+export function textPieces({ text, kind, res }: Pick<EventRow, "text" | "res"> & { readonly kind?: string }, bad: boolean): Piece[] {
+  const sign = kind === "syscall" ? " = " : " -> ", at = text.lastIndexOf(sign);
+  // A system call that has not returned may have the sign in its arguments.
+  if (at < 0 || kind === "syscall" && res === null) return [{ text, role: bad ? "bad" : "text" }];
+  const result = text.slice(at + sign.length);
+  const ink: Role = bad ? "bad" : WELL.test(result) ? "ok" : "text";
+  return [{ text: text.slice(0, at) }, { text: sign === " -> " ? " → " : sign, role: "dim" }, { text: result, role: ink }];
 }

@@ -75,7 +75,7 @@ function capColumns(width: number): ListColumn<CapRow>[] {
       title: "Answer",
       width: answer,
       from: 110,
-      pieces: ({ res, err }) => res !== null ? textPieces({ text: res, res: null }, err) : [{ text: "-", role: "dim" }],
+      pieces: ({ res, err }) => res !== null ? textPieces({ text: res, res }, err) : [{ text: "-", role: "dim" }],
     },
   ];
 }
