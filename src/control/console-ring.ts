@@ -21,6 +21,8 @@ export class ConsoleRing {
   #size = 0;
   /** Bytes that are no longer kept: also the place of the first that is, counted from the start. */
   lost = 0;
+  /** The place of the first byte after the last input; undefined without input. */
+  input: number | undefined;
 
   constructor(capacity = CAPACITY) {
     this.#capacity = capacity;

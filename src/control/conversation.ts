@@ -72,6 +72,8 @@ const serverMessage = v.variant("kind", [
     info: sessionInfo,
     /** Bytes of earlier console output that follow, by console. */
     kept: v.optional(v.record(v.string(), count()), {}),
+    /** Of those, the bytes that came before the console's last input. */
+    beforeInput: v.optional(v.record(v.string(), count()), {}),
   }),
   sessionEvent,
   /** A request that a read-only client may not make. */

@@ -133,6 +133,15 @@ export class SessionHub {
     );
   }
 
+  /** Of those, the bytes that came before the last input, by console with input. */
+  beforeInput(options: ClientOptions): Record<string, number> {
+    return Object.fromEntries(
+      [...this.#rings].flatMap(([console, { input, start }]) =>
+        hears(options, console) && input !== undefined ? [[console, Math.max(input - start, 0)]] : []
+      ),
+    );
+  }
+
   /**
    * Adds a client, which gets the consoles' output so far and the state of the machine. Returns
    * functions to send its messages and to remove it.
@@ -236,6 +245,11 @@ export class SessionHub {
         for (const [id, asked] of this.#asked) if (asked.client === client && asked.id === message.id) this.#forget(id, asked);
         return;
       case "act":
+        if (message.action.kind === "console.break") this.#noteInput(message.action.console);
+        return this.machine.send({ ...message, id: this.#ask(client, message.id) });
+      case "input":
+        this.#noteInput(message.console);
+        return this.machine.send(message);
       case "stop-rule":
       case "symbols":
       case "mark":
@@ -384,6 +398,12 @@ export class SessionHub {
       client.listener({ kind: "answer", id, answer });
     }
     this.onEnd(this.#end);
+  }
+
+  /** What a console prints from now on may answer an input. */
+  #noteInput(console: string): void {
+    const ring = this.#rings.get(console);
+    if (ring) ring.input = ring.end;
   }
 
   #console(console: string, bytes: Uint8Array): void {

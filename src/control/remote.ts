@@ -32,6 +32,8 @@ export interface RemoteSession extends SessionClient {
   readonly readOnly: boolean;
   /** Resolves when the output that the consoles had shown before has come, or is lost. */
   readonly caughtUp: Promise<void>;
+  /** Bytes of a console's earlier output that came before its last input; 0 without input. */
+  beforeInput(console: string): number;
   /** Asks the session's process to end. */
   down(): void;
   /** Called once when the connection is gone without `close`; `reason` where one is known. */
@@ -117,6 +119,7 @@ class Connection implements RemoteSession {
   readonly #caughtUp = Promise.withResolvers<void>();
   /** Bytes of earlier output that are still to come, by console. */
   #kept = new Map<string, number>();
+  #beforeInput = new Map<string, number>();
   onGone: (reason?: string) => void = () => {};
   onRefused: (message: string) => void = () => {};
   onLost: (console: string, bytes: number) => void = () => {};
@@ -148,6 +151,10 @@ class Connection implements RemoteSession {
   set onEvent(listener: SessionClient["onEvent"]) {
     this.#listener = listener;
     for (const event of this.#early.splice(0)) listener(event);
+  }
+
+  beforeInput(console: string): number {
+    return this.#beforeInput.get(console) ?? 0;
   }
 
   send(request: ClientMessage): void {
@@ -197,7 +204,10 @@ class Connection implements RemoteSession {
           return this.welcome.reject(new NoSession(`session ${info.name} speaks version ${version}, this el2 ${PROTOCOL_VERSION}`, true));
         }
         this.#info = info;
-        if ("kept" in message) this.#kept = new Map(Object.entries(message.kept));
+        if ("kept" in message) {
+          this.#kept = new Map(Object.entries(message.kept));
+          this.#beforeInput = new Map(Object.entries(message.beforeInput));
+        }
         this.#came();
         return this.welcome.resolve();
       }

@@ -223,7 +223,8 @@ export class SessionServer {
       writer.send({ kind: "closed", reason: `the token is not that of ${this.#beside.token}` });
       return false;
     }
-    writer.send({ kind: "welcome", version, info, kept: this.hub.kept(optionsOf(hello)) });
+    const options = optionsOf(hello);
+    writer.send({ kind: "welcome", version, info, kept: this.hub.kept(options), beforeInput: this.hub.beforeInput(options) });
     return true;
   }
 }

@@ -55,6 +55,19 @@ Deno.test("a client that names consoles gets their output alone, earlier and lat
   assert.deepEqual(heard.map(textOf), ["b before", "b after"]);
 });
 
+Deno.test("a client learns which output of a console came before its last input", () => {
+  const vm = machine(), session = hub(vm), show = (text: string) => vm.onEvent({ kind: "console", console: "a", bytes: bytes(text) });
+  const { send } = session.join(BEHIND, () => {});
+  assert.deepEqual(session.beforeInput(BEHIND), {});
+  show("login: ");
+  send({ kind: "input", console: "a", bytes: bytes("root\n") });
+  show("# ");
+  assert.deepEqual(session.beforeInput(BEHIND), { a: 7 });
+  send({ kind: "act", id: 1, action: { kind: "console.break", console: "a" } });
+  assert.deepEqual([session.beforeInput(BEHIND), session.kept(BEHIND)], [{ a: 9 }, { a: 9 }]);
+  assert.deepEqual(session.beforeInput({ ...BEHIND, consoles: ["b"] }), {});
+});
+
 Deno.test("who joins later gets all that the consoles have kept, as fast as it takes it, and what comes meanwhile after it", () => {
   const vm = machine(), session = hub(vm, 4 * MIB);
   const shown: Record<string, string> = { a: "", b: "" }, heard: Record<string, string> = { a: "", b: "" };

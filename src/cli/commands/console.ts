@@ -10,6 +10,7 @@ import { rawOption } from "../options/look.ts";
 import { shownOnStdout } from "../start/headless/console-output.ts";
 import type { Asker } from "../../control/asker.ts";
 import { PAST } from "../../engine/loop.ts";
+import { joined } from "../../support/bytes.ts";
 import { LinearRegex } from "../../support/linear-regex.ts";
 import { RecentText } from "../../support/recent-text.ts";
 import { KiB } from "../../support/sizes.ts";
@@ -35,7 +36,7 @@ export function addConsole(parent: Command, { exit }: CommandContext): void {
     .option("--log", "print the output so far (the default)")
     .option("--break", "first send a break, which Linux takes as SysRq; the key after it selects the command")
     .option("--send <text>", "type this; \\n is Enter, \\xNN a byte")
-    .option("--expect <regex>", "wait until new output matches, and print the match")
+    .option("--expect <regex>", "wait until the output since the last input matches, and print the match; --send and --break are input")
     .option("--follow", "print new output until interrupted")
     .addOption(rawOption)
     .option("--timeout <time>", "wall time for --expect; exits with 4 after it", parseDuration)
@@ -74,22 +75,27 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   const fresh = new RecentText(EXPECT_MAX);
   let live = false, isMatched = false;
   const matched = Promise.withResolvers<number>();
-  using open = await openSession({ ...options, follow: true, consoles: [name] }, (_, bytes) => {
-    const text = decoder.decode(bytes, { stream: true });
-    if (!live) shown.push(bytes);
-    else if (options.follow) put(bytes);
+  const search = (bytes: Uint8Array) => {
     // More may come before the program has ended: the match is printed once.
-    if (!live || !pattern || isMatched) return;
-    fresh.add(text.replaceAll("\r", ""));
+    if (!pattern || isMatched) return;
+    fresh.add(decoder.decode(bytes, { stream: true }).replaceAll("\r", ""));
     const match = fresh.take(pattern);
-    if (match !== undefined) {
-      isMatched = true;
-      output(`${match}\n`);
-      matched.resolve(ExitCode.Done);
-    }
+    if (match === undefined) return;
+    isMatched = true;
+    output(`${match}\n`);
+    matched.resolve(ExitCode.Done);
+  };
+  using open = await openSession({ ...options, follow: true, consoles: [name] }, (_, bytes) => {
+    if (!live) return void shown.push(bytes);
+    if (options.follow) put(bytes);
+    search(bytes);
   });
   const { session, asker } = open, over = open.next<never>(() => undefined);
-  session.onLost = (_, bytes) => report(`el2: ${bytes} bytes of output were lost`);
+  let lost = 0;
+  session.onLost = (_, bytes) => {
+    lost += bytes;
+    report(`el2: ${bytes} bytes of output were lost`);
+  };
   await session.caughtUp;
   const answer = await asker.ask({ table: "vm.ls", args: {} });
   const rows = rowsOf(VMS, answer), found = rows.find(({ id }) => id === vmId(name));
@@ -98,6 +104,8 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   }
   if (found.console === null && !shown.length) throw failed(`${vmId(name)} has no console`);
   live = true;
+  // What answers an input may have come before this command.
+  if (options.send === undefined && !options.break) search(joined(shown).subarray(Math.max(session.beforeInput(name) - lost, 0)));
   if (options.break) {
     const error = await asker.act({ kind: "console.break", console: name });
     if (error !== undefined) throw failed(error);
@@ -111,7 +119,7 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   }
   if (pattern) {
     // A machine that is over prints nothing more.
-    if (session.info.ended !== undefined) throw failed(hasEnded(session.info.ended));
+    if (!isMatched && session.info.ended !== undefined) throw failed(hasEnded(session.info.ended));
     const timeout = (options.timeout ?? DEFAULT_TIMEOUT) / 1e6;
     const late = setTimeout(() => matched.resolve(ExitCode.TimedOut), timeout);
     const code = await Promise.race([matched.promise, over]).finally(() => clearTimeout(late));

@@ -2,14 +2,17 @@ import assert from "node:assert/strict";
 import { Place } from "../place.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../program.ts";
 
-Deno.test("console --expect waits for what a guest says, --send types", async () => {
+Deno.test("console --expect finds the output since the last input, also earlier output, and --send types", async () => {
   await using place = new Place();
   await place.up("one");
-  // On a busy machine the guests may not have been made yet.
-  for (let tries = 0; tries < 50 && !(await place.el2("console", "hello")).stdout.startsWith("hello from EL1"); tries++);
+  const expect = (text: string, ...options: string[]) => place.el2("console", "hello", "--expect", text, ...options);
+  // Twice: the second is sure to come after the output.
+  for (const _ of [1, 2]) assert.equal((await expect("hello from EL1", "--timeout", "60s")).stdout, "hello from EL1\n");
   const { code, stdout } = await place.el2("console", "hello", "--send", "x", "--expect", "typed 'x'", "--timeout", "20s");
   assert.equal(code, 0);
   assert.equal(stdout, "typed 'x'\n");
+  assert.equal((await expect("typed 'x'", "--timeout", "20s")).code, 0);
+  assert.equal((await expect("hello from EL1", "--timeout", "100ms")).code, 4, "before the input");
   assert.match((await place.el2("console", "hello")).stdout, /^hello from EL1/);
 
   // A line that nothing answers may lack its Enter.
