@@ -8,8 +8,10 @@ import { median } from "./statistics.ts";
 
 /** Shown in the first frame only. */
 const FRAME = "Virtual machines";
-/** Wall time after which no frame will come, ms. */
-const PATIENCE = 300_000;
+/** Wall time after which a run is ended, s. */
+const PATIENCE = 300;
+/** Wall time between two keys that quit, ms. */
+const QUIT_AGAIN = 1000;
 
 interface FirstRun {
   readonly packages: number;
@@ -57,19 +59,22 @@ async function firstRun(folder: string): Promise<FirstRun> {
   const env = { HOME: home, ...folders, TERM: "xterm-256color", LANG: "C.UTF-8" };
   const began = performance.now(), command = `stty rows 36 cols 120; ${Deno.execPath()} task start`;
   const options = { cwd: clone, env, stdin: "piped", stdout: "piped", stderr: "null" } as const;
-  // util-linux's script gives it a terminal; the shell says how much CPU time it took.
-  const child = new Deno.Command("bash", { args: ["-c", `script -qfec '${command}' /dev/null; times`], ...options }).spawn();
-  const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
+  // util-linux's script gives it a terminal, whose end ends el2; the shell says how much CPU time
+  // it took.
+  const script = `timeout --foreground ${PATIENCE} script -qfec '${command}' /dev/null; times`;
+  const child = new Deno.Command("bash", { args: ["-c", script], ...options }).spawn();
   const decoder = new TextDecoder(), writer = child.stdin.getWriter();
-  let text = "", frame: number | undefined;
+  let text = "", frame: number | undefined, quit: ReturnType<typeof setInterval> | undefined;
   for await (const bytes of child.stdout) {
     text += decoder.decode(bytes, { stream: true });
     if (frame !== undefined || !text.includes(FRAME)) continue;
     frame = (performance.now() - began) / 1000;
-    await writer.write(new TextEncoder().encode("q"));
-    await writer.close();
+    // A key that comes while the terminal's modes change can be lost.
+    const typed = () => void writer.write(new TextEncoder().encode("q")).catch(() => clearInterval(quit));
+    quit = setInterval(typed, QUIT_AGAIN);
+    typed();
   }
-  clearTimeout(timer);
+  clearInterval(quit);
   await child.status;
   if (frame === undefined) throw new Error(`no frame came:\n${text.slice(-2000)}`);
   const cache = `${home}/deno/npm`;
