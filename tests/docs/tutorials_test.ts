@@ -1,6 +1,6 @@
 // The commands of the tutorials, of README and of "your first guest": each names a command and
-// options that exist. With EL2_LONG each is run, and prints what is shown; those of the first guest
-// always run, and their whole output is shown.
+// options that exist. With EL2_LONG each is run; those of the first guest always. What is shown
+// below commands is their whole output, but in README.
 
 import assert from "node:assert/strict";
 import { type CommandNode, commandTree, isRunnable } from "../../src/cli/common/command-tree.ts";
@@ -34,7 +34,7 @@ function blocksOf(file: string): Block[] {
   const blocks: Block[] = [];
   for (const [, language, body] of text.matchAll(/^```(sh|text)\n([\s\S]*?)^```$/gm)) {
     if (language === "sh") blocks.push({ script: body.replaceAll(INSTALLS, ""), shows: [] });
-    else blocks.push({ ...blocks.pop()!, shows: body.trim().split("\n").map((line) => line.trim()).filter((line) => line !== "..") });
+    else blocks.push({ ...blocks.pop()!, shows: body.trim().split("\n").map((line) => line.trim()) });
   }
   return blocks;
 }
@@ -91,17 +91,22 @@ function scriptOf({ script }: Block): string {
     /^(.*?) +# exit (\d+)(?:: .*)?$/gm,
     (_, command, wanted) => `code=0; ${command} || code=$?; [ $code -eq ${wanted} ]`,
   );
-  return `set -e\n${lines}`;
+  return `exec 2>&1\nset -e\n${lines}`;
 }
 
-/** Output with N instead of each number. */
-const plain = (text: string) => text.replaceAll(/0x[0-9a-f]+|\d+/g, "N");
+/** Output with N instead of each number, and one blank between columns, which numbers widen. */
+const plain = (text: string) => text.replaceAll(/0x[0-9a-f]+|\d+/g, "N").replaceAll(/ +/g, " ");
 
-/** Checks that `shown` is `lines` and nothing else; … stands for any text within a line. */
+/**
+ * Checks that `shown` is `lines` and nothing else; … stands for any text within a line, a line of
+ * it for any lines.
+ */
 function checkWhole(shown: string, lines: readonly string[], where: string): void {
-  const forms = plain(lines.join("\n")).split("…").map((part) => RegExp.escape(part));
-  const text = plain(shown).split("\n").map((line) => line.trim()).filter(Boolean).join("\n");
-  assert.match(text, new RegExp(`^${forms.join(".*")}$`), `${where}\n${shown}`);
+  const expected = lines.filter(Boolean).map((line) =>
+    line === "…" ? "(?:.*\n)*" : `${plain(line).split("…").map((part) => RegExp.escape(part)).join(".*")}\n`
+  );
+  const text = plain(shown).split("\n").map((line) => line.trim()).filter(Boolean).map((line) => `${line}\n`).join("");
+  assert.match(text, new RegExp(`^${expected.join("")}$`), `${where}\n${shown}`);
 }
 
 async function runTutorial(file: string, folder: string): Promise<void> {
@@ -115,7 +120,13 @@ async function runTutorial(file: string, folder: string): Promise<void> {
   }
   const gdb = (await gdbCommand()).map((word) => `'${word}'`).join(" ");
   await Deno.writeTextFile(`${folder}/bin/gdb-multiarch`, `#!/bin/sh\nexec ${gdb} "$@"\n`, { mode: 0o755 });
-  const env = { PATH: `${folder}/bin:${Deno.env.get("PATH")}`, XDG_RUNTIME_DIR: folder, EL2_SESSION: "", NO_COLOR: "1" };
+  const env = {
+    PATH: `${folder}/bin:${Deno.env.get("PATH")}`,
+    XDG_RUNTIME_DIR: folder,
+    XDG_STATE_HOME: `${folder}/state`,
+    EL2_SESSION: "",
+    NO_COLOR: "1",
+  };
   for (const block of blocksOf(file)) {
     const shell = new Deno.Command("bash", {
       args: ["-c", scriptOf(block)],
@@ -123,13 +134,12 @@ async function runTutorial(file: string, folder: string): Promise<void> {
       env,
       stdin: "null",
       stdout: "piped",
-      stderr: "piped",
     });
-    const { code, stdout, stderr } = await shell.output();
-    const shown = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    const { code, stdout } = await shell.output();
+    const shown = new TextDecoder().decode(stdout);
     assert.equal(code, 0, `${file}:\n${block.script}\n${shown}`);
-    if (file === FIRST_GUEST) {
-      checkWhole(shown, block.shows, `${file}:\n${block.script}`);
+    if (file !== README) {
+      if (block.shows.length || file === FIRST_GUEST) checkWhole(shown, block.shows, `${file}:\n${block.script}`);
       continue;
     }
     for (const part of block.shows.flatMap((line) => line.split(" … "))) {
@@ -139,7 +149,7 @@ async function runTutorial(file: string, folder: string): Promise<void> {
 }
 
 /** Files of the test: the others are what a tutorial has left. */
-const OURS = ["bin", "examples", "assets", "el2"];
+const OURS = ["bin", "examples", "assets", "el2", "state"];
 
 async function runInFolder(file: string): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "el2-tutorial-" });
