@@ -114,7 +114,12 @@ Deno.test("allocations fail by name, and nothing is left over", async () => {
     const system = await demo(50, `alloc what=${what} nth=${nth} -> NOMEM`);
     assert.deepEqual(hits(system), [1], `${what}: ${system.hypervisor.faults.entries[0].seen}`);
     assert.equal(system.ended(), undefined, what);
-    assert.ok(rows(system, "why").some(({ err }) => err !== "OK"), `${what}: somebody was refused`);
+    assert.ok(
+      rows(system, "why").some(({ section, rule, values }) =>
+        section === "el2 inject" && rule === "a fault was injected" && /"inject:1"/.test(JSON.stringify(values))
+      ),
+      `${what}: somebody was refused, by the rule`,
+    );
     assert.deepEqual(rows(system, "mem.check"), [], what);
   }
 });

@@ -2,6 +2,7 @@
 // capabilities that hold it (docs/spec/hypervisor.md §3.1, §3.4).
 
 import { ErrorCode } from "../../abi/errors.ts";
+import { INJECTED, INJECTED_SECTION, injectedValues } from "../../abi/faults.ts";
 import type { ObjectType } from "../../abi/rights.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import type { Services } from "../services/services.ts";
@@ -157,6 +158,14 @@ export abstract class HypervisorObject {
     return trace.refuse(error, rule, { object: names.object(this), ...values }, section);
   }
 
+  /** Refuses what lacks memory, or what a fault rule let fail as if it did. NOMEM. */
+  protected refuseAllocation(rule: string, values: Readonly<Record<string, unknown>> = {}): typeof ErrorCode.NOMEM {
+    const hit = this.services.faults.takeFailed();
+    return hit
+      ? this.refuse(ErrorCode.NOMEM, INJECTED, { ...values, ...injectedValues(hit) }, INJECTED_SECTION)
+      : this.refuse(ErrorCode.NOMEM, rule, values);
+  }
+
   protected heap(): Heap {
     if (!this.partition) throw new Error(`${this.name} is in no partition`);
     return this.partition;
@@ -166,7 +175,7 @@ export abstract class HypervisorObject {
   protected charge(bytes: number): ErrorCode {
     const heap = this.heap();
     if (!heap.allocate(bytes)) {
-      return this.refuse(ErrorCode.NOMEM, "the partition's heap is exhausted", { partition: heap.name, bytes });
+      return this.refuseAllocation("the partition's heap is exhausted", { partition: heap.name, bytes });
     }
     this.#charged += bytes;
     return ErrorCode.OK;

@@ -284,7 +284,7 @@ export class AddressSpace extends HypervisorObject {
     if (!this.services.pageTables.promise(fresh, this.#vmid)) {
       const { pageTables } = this.services;
       const use = pageTables.useText(this.#vmid), left = pageTables.leftFor(this.#vmid);
-      return this.refuse(ErrorCode.NOMEM, `no memory for page tables is left${use}`, { tables: fresh, left });
+      return this.refuseAllocation(`no memory for page tables is left${use}`, { tables: fresh, left });
     }
     const charged = this.charge(fresh * TABLE_SIZE);
     if (charged !== ErrorCode.OK) {
@@ -437,7 +437,7 @@ export class AddressSpace extends HypervisorObject {
     const { pageTables } = this.services;
     const root = this.charge(TABLE_SIZE);
     if (root !== ErrorCode.OK) return root;
-    if (!pageTables.promise(pageTables.root, this.#vmid)) return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left");
+    if (!pageTables.promise(pageTables.root, this.#vmid)) return this.refuseAllocation("no memory for page tables is left");
     this.#stage2 = pageTables.create();
     this.services.addressSpaces.set(this.#vmid, this);
     this.#infoArea?.clear();

@@ -105,7 +105,7 @@ export class Partition extends HypervisorObject implements Heap {
 
   /** A new object in state INIT, paid from the heap. NOMEM. */
   create<O extends HypervisorObject>(type: ObjectClass<O>): O | typeof ErrorCode.NOMEM {
-    if (!this.allocate(type.SIZE)) return this.refuse(ErrorCode.NOMEM, "the partition's heap is exhausted", { bytes: type.SIZE });
+    if (!this.allocate(type.SIZE)) return this.refuseAllocation("the partition's heap is exhausted", { bytes: type.SIZE });
     return new type(this.services, this);
   }
 

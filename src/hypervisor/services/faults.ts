@@ -47,6 +47,8 @@ export class Faults implements FaultPort {
   #injected = 0;
   /** Operations that were delayed and have not happened yet. */
   #delayed = 0;
+  /** What made an allocation fail, until that is refused. */
+  #failed: FaultHit | undefined;
 
   /** Called when the rules have changed. */
   onRules: ((rules: readonly FaultRule[]) => void) | undefined;
@@ -127,7 +129,15 @@ export class Faults implements FaultPort {
    * allocation never fails, as callers do not expect that.
    */
   failsAllocation(what: "heap" | "tables", amount: number): boolean {
-    return amount > 0 && this.armed.alloc && this.hit("alloc", { what, amount }) !== undefined;
+    this.#failed = amount > 0 && this.armed.alloc ? this.hit("alloc", { what, amount }) : undefined;
+    return this.#failed !== undefined;
+  }
+
+  /** What made the allocation fail that is now refused; undefined if memory was short. */
+  takeFailed(): FaultHit | undefined {
+    const hit = this.#failed;
+    this.#failed = undefined;
+    return hit;
   }
 
   spend(ns: number): void {

@@ -3,6 +3,7 @@
 
 import { asCapId, asIpa, type CapId } from "../../abi/numbers.ts";
 import { ErrorCode } from "../../abi/errors.ts";
+import { INJECTED, INJECTED_SECTION, injectedValues } from "../../abi/faults.ts";
 import type { HypervisorNode } from "../../abi/hypervisor-node.ts";
 import type { RootEnvironment, RootResources } from "../../abi/root-environment.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
@@ -192,7 +193,8 @@ export class Context {
    * @throws Refusal with NORESOURCE
    */
   allocateVirq(): number {
-    const virq = this.#failsAllocation("virq") ? undefined : allocateNumber(this.state.virqs);
+    this.#failAllocation("virq", RmError.NORESOURCE);
+    const virq = allocateNumber(this.state.virqs);
     if (virq === undefined) {
       throw new Refusal(RmError.NORESOURCE, "the resource manager has no vIRQ left", { used: this.state.virqs.used.size }, {
         section: "6.3",
@@ -203,10 +205,11 @@ export class Context {
     return virq;
   }
 
-  /** Whether a fault rule makes this allocation fail. */
-  #failsAllocation(what: "virq" | "page"): boolean {
+  /** @throws Refusal with `error` where a fault rule makes this allocation fail */
+  #failAllocation(what: "virq" | "page", error: RmError): void {
     const { faults } = this.calls.vcpu;
-    return faults.armed.alloc && faults.hit("alloc", { what, amount: 1 }) !== undefined;
+    const hit = faults.armed.alloc ? faults.hit("alloc", { what, amount: 1 }) : undefined;
+    if (hit) throw new Refusal(error, INJECTED, injectedValues(hit), { foreign: INJECTED_SECTION });
   }
 
   freeVirq(virq: number): void {
@@ -220,7 +223,8 @@ export class Context {
   allocatePage(): number {
     const { app_heap_ipa, resources } = this.environment;
     const first = app_heap_ipa - resources.me_ipa_base + PAGES_OFFSET;
-    const pages = this.#failsAllocation("page") ? 0 : heapPageCount(this.environment);
+    this.#failAllocation("page", RmError.NOMEM);
+    const pages = heapPageCount(this.environment);
     for (let offset = first; offset < first + pages * PAGE_SIZE; offset += PAGE_SIZE) {
       if (this.state.heapPages.has(offset)) continue;
       this.state.heapPages.add(offset);
