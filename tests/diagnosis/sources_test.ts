@@ -91,6 +91,7 @@ const SENDER = guests.vm("SEND_MANY", {}, "y") + QUEUE;
 /** An interrupt of this source that a rule of faults drops, where a timer ticks besides. */
 const unheard = (name: string, guest: string, source: RegExp, inject: string, more: Partial<Broken> = {}): Broken => ({
   ...{ name, guest, more: SENDER, inject: [inject], fact: { code: "unheard", irq: /^irq:x\/9/, source }, next: /^el2 irq show irq:x\/9/ },
+  because: [{ code: "injected", inject: "inject:1", rule: inject }],
   ...more,
 });
 const LOST: readonly Broken[] = [

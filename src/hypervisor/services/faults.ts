@@ -140,6 +140,14 @@ export class Faults implements FaultPort {
     return hit;
   }
 
+  /** The rules that have lost interrupts of such a subject, of which some fields are known. */
+  losing(subject: FaultSubject): readonly FaultEntry[] {
+    return this.#entries.filter(({ rule: { kind, effect, conditions }, hits }) =>
+      kind === "virq" && effect.kind === "lose" && hits > 0 &&
+      conditions.every((condition) => subject[condition.field] === undefined || fits(condition, subject))
+    );
+  }
+
   spend(ns: number): void {
     const { trace, machine } = this.services;
     if (trace.pcpu !== undefined) machine.cpus[trace.pcpu].position += ns;

@@ -345,7 +345,12 @@ export function unheard(view: View, sleep: Sleep): Verdict | undefined {
       const irq = irqId(nameOf(vm), intid, vcpu.index);
       return {
         fact: { code: "unheard", irq, source: sourceNames(view).get(source) ?? "hardware" },
-        evidence: [{ code: "condition", condition: source.what }, { code: "asleep", for_ns: sleptFor(view, sleep) }],
+        evidence: [
+          ...view.hypervisor.faults.losing({ vm: nameOf(vm), intid, why: source.what })
+            .map(({ id, rule, hits }): Evidence => ({ code: "injected", inject: id, rule: rule.text, hits })),
+          { code: "condition", condition: source.what },
+          { code: "asleep", for_ns: sleptFor(view, sleep) },
+        ],
         next: `el2 irq show ${irq}`,
       };
     }

@@ -309,6 +309,8 @@ export type Evidence =
   /** Characters in a serial port whose receive interrupts the guest has masked. */
   | { readonly code: "masked-input"; readonly console: string; readonly characters: number }
   | { readonly code: "asleep"; readonly for_ns: number }
+  /** A rule of faults that has lost interrupts like this one. */
+  | { readonly code: "injected"; readonly inject: string; readonly rule: string; readonly hits: number }
   | { readonly code: "named-peer"; readonly node: string; readonly peer: string }
   | { readonly code: "absent-peer"; readonly node: string; readonly label: number; readonly peer: Absence }
   | { readonly code: "finding"; readonly irq: string; readonly finding: IrqFinding }
@@ -420,6 +422,7 @@ export const EVIDENCE = new Facts<Evidence>({
   "input-cleared": ({ vcpu, at }) => `${vcpu} wrote UARTICR at ${rangeText(at)} while characters were left`,
   "masked-input": ({ console, characters }) => `${portText(console, characters)}, and its receive interrupts are masked (UARTIMSC)`,
   "condition": ({ condition }) => `condition: ${condition}`,
+  "injected": ({ inject, rule, hits }) => `${inject} has lost ${hits === 1 ? "1 interrupt" : `${hits} interrupts`}: ${rule}`,
   "asleep": ({ for_ns }) => `the VM has slept for ${durationText(for_ns)}`,
   "named-peer": ({ node, peer }) => `devicetree node ${node} names its peer "${peer}"`,
   "absent-peer": ({ node, label, peer }) => `${node} (label ${label}): its peer is ${absenceText(peer)}`,

@@ -83,7 +83,7 @@ Deno.test("up of a machine that cannot boot names the reason, and no command tha
   assert.equal(code, 1);
   assert.match(
     stderr,
-    /^el2: session full has ended: .*the resource manager's heap is full \(faults injected: 1\); el2 down full removes it\n$/,
+    /^el2: session full has ended: .*a fault was injected \(faults injected: 1\); el2 down full removes it\n$/,
   );
   assert.equal((await place.el2("down", "full")).code, 0);
 });
