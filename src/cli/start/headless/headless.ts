@@ -204,6 +204,8 @@ class HeadlessRun {
     }
     const rows = rowsOf(DIAGNOSES, verdicts), { ns, insn } = verdicts.at;
     for (const line of timedOutLines(rows)) report(line);
+    // The start counts, too: on a busy computer the guests have not begun.
+    if (!rows.length && Number(insn) === 0) return this.#leave(ExitCode.TimedOut, `${message}; no VM has executed an instruction yet`);
     const none = rows.length ? "" : "; no VM executes instructions";
     this.#leave(ExitCode.TimedOut, `${message}; the machine got to ${placeText(Number(ns), Number(insn))}${none}`);
   }

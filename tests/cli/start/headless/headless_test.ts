@@ -60,7 +60,11 @@ Deno.test("a failed run that is being explained is not a run that timed out", as
  * How a run ends whose time is over at once.
  * @param rows the answer to `diagnose`; undefined for none
  */
-async function timedOut(rows: readonly Row[] | undefined, sample?: MachineSample): Promise<{ code: number; lines: readonly string[] }> {
+async function timedOut(
+  rows: readonly Row[] | undefined,
+  sample?: MachineSample,
+  insn = "31400",
+): Promise<{ code: number; lines: readonly string[] }> {
   const lines: string[] = [], original = console.error, { setTimeout } = globalThis;
   console.error = (line) => lines.push(line);
   // A machine that is silent is waited for.
@@ -69,7 +73,7 @@ async function timedOut(rows: readonly Row[] | undefined, sample?: MachineSample
     send(request) {
       if (request.kind === "stop") client.onEvent({ kind: "ended", end: { code: 0, message: "stopped" } });
       if (request.kind !== "query" || !rows) return;
-      const at = { ns: "1500000", insn: "31400" };
+      const at = { ns: "1500000", insn };
       client.onEvent({ kind: "answer", id: request.id, answer: { table: "diagnose", at, rows, dropped: 0 } });
     },
     onEvent() {},
@@ -107,6 +111,7 @@ Deno.test("--timeout says what every VM does or waits for, and how far the machi
 
 Deno.test("--timeout says that no VM executes instructions, or that the machine does not answer", async () => {
   assert.match((await timedOut([])).lines[0], /; the machine got to 0\.001500 s .*; no VM executes instructions$/);
+  assert.match((await timedOut([], undefined, "0")).lines[0], /wall time passed; no VM has executed an instruction yet$/);
   const { code, lines } = await timedOut(undefined);
   assert.deepEqual([code, lines], [4, ["el2: timeout: 0.001 s of wall time passed; the machine has not answered for 4 s"]]);
   const vcpus = [{ index: 0, state: "WFI", instructions: 0, load: 0, waits: ["wfi"], pc: "" }] as const;
