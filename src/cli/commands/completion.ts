@@ -9,7 +9,10 @@ import { openSession } from "../common/session.ts";
 import { TRACE_KINDS } from "../../abi/trace.ts";
 import { requestNames } from "../../abi/rpc/text/compose.ts";
 import { sessionNames } from "../../control/places.ts";
+import { cellText } from "../../queries/format.ts";
 import { nameOf } from "../../queries/ids.ts";
+import type { Column } from "../../queries/table.ts";
+import { TABLES } from "../../queries/tables.ts";
 
 /** A line of `el2 complete` for names of files, which the shell knows. */
 const FILES = ":files";
@@ -206,9 +209,10 @@ async function idsOf(name: string | undefined, session: string | undefined): Pro
   try {
     using open = await openSession({ session });
     const { rows } = await open.asker.ask({ table, args: { limit: 500 } });
+    const columns: Readonly<Record<string, Column>> = TABLES[table].columns;
     return rows.map((row) => {
-      const help = row[described];
-      return { word: name === "vm" ? nameOf(row.id) : row.id, ...typeof help === "string" && { help } };
+      const help = row[described] ? { help: cellText(columns[described], row[described]) } : {};
+      return { word: name === "vm" ? nameOf(row.id) : row.id, ...help };
     });
   } catch (error) {
     // Without a session, nothing can be offered.

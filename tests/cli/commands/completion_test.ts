@@ -73,6 +73,8 @@ Deno.test("W65: the completion scripts load, and complete names of VMs", async (
   const { stdout: named } = await place.el2("complete", "--", "vm", "show", "--session", "one", "p");
   assert.match(named, /^ping\t\w+\npong\t\w+\n$/);
   assert.equal((await place.el2("complete", "--", "vm", "show", "--socket", "one", "p")).stdout, named, "the old word");
+  // In the words of el2 vcpu ls.
+  assert.equal((await place.el2("complete", "--", "vcpu", "show", "--session", "one", "vcpu:rm")).stdout, "vcpu:rm/0\tsuspended\n");
   assert.match((await place.el2("complete", "--", "vm", "show", "--socket", "")).stdout, /^one\ntwo\n$/);
   assert.match((await place.el2("complete", "--", "vm", "show", "--s")).stdout, /^--session\t.*\n$/);
   // On a busy computer a session may outlive the command that ends it, which then ends with 1.
