@@ -94,6 +94,12 @@ Deno.test("beside a console of 80 columns an event has the beginning of its name
   }
 });
 
+Deno.test("beside a console of 80 columns an event names its interrupt", () => {
+  const event = { kind: "virq", name: "acknowledge", time: 145e9, end: 145e9, operation: true, number: 0, vcpu: "ping/0" };
+  const row = eventRow({ ...event, fields: { irq: "irq:ping/27" } } as unknown as TraceEvent);
+  assert.match(drawn(row, 34, true), /P acknowledge ping\/27 *$/);
+});
+
 Deno.test("a system call that is cut keeps its task, its name and its result", () => {
   const args = ["AT_FDCWD", '"/usr/share/a = b/and/a/long/path/that/does/not/fit"'], result = { name: "ENOENT", code: -2, refused: false };
   const event = { kind: "syscall", name: "openat", time: 0, end: 1000, operation: true, number: 0, vcpu: "ping/0" };

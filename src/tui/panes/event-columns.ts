@@ -17,6 +17,8 @@ const INKS: Readonly<Record<string, Role>> = { hvc: "link", rpc: "link", ioctl: 
 /** Results that say that it went well. */
 const WELL = /^(OK|SUCCESS)\b/;
 
+/** Before a name and a slash: an interrupt, a vCPU or an address of a VM. */
+const ID_KINDS = /\b(?:irq|vcpu|ipa):(?=[^ ]+\/)/g;
 /** Before the name of an error. */
 const FAILS = /^-1 (?=E)/;
 /** A brief list of fewer columns has no kinds: they follow from the events. */
@@ -75,11 +77,14 @@ function vmNameOf({ vm, vcpu, fields }: EventRow): string | undefined {
 const LEAST_NAME = 6;
 
 /**
- * The event in this many columns. Where it is cut, its arguments go first, then what follows the
- * first word of its result, and then the end of its name.
+ * The event in this many columns. Where it is too long, ids go without their kinds; where it is
+ * cut, its arguments go first, then what follows the first word of its result, and then the end of
+ * its name.
  */
 function eventPieces(row: EventRow, bad: boolean, width: number): readonly Piece[] {
-  const whole = textPieces(row, bad);
+  const full = textPieces(row, bad);
+  if (piecesWidth(full) <= width) return full;
+  const whole = full.map((piece) => ({ ...piece, text: piece.text.replaceAll(ID_KINDS, "") }));
   if (piecesWidth(whole) <= width) return whole;
   const number: Piece = { text: ` #${eventDigits(row.id)}`, role: "dim" }, room = width - textWidth(number.text);
   const [event, ...rest] = whole, outcome = rest.map((piece) => ({ ...piece, text: piece.text.replace(FAILS, "") }));
