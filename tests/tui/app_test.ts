@@ -349,7 +349,7 @@ Deno.test("when the machine ends, the panes show how it was then, whatever was n
   rig.answer = phoneAnswer;
   rig.apply({ kind: "ended", end: { code: 1, message: "crashed: rt" } });
   const text = await rig.text();
-  assert.match(text, /! 12\.481102 H rpc +MEM_RECLA/);
+  assert.match(text, /! 12\.481102 H MEM_R\S* > MEM_IN/);
   assert.match(text, /mq:7 debian -> rt \[###\.\.\.\.\.\] 3\/8/);
 });
 

@@ -82,7 +82,7 @@ Deno.test("L48: figures change at most twice per second, streams four times, two
     const { rig, picture } = busyRig(width, 60);
     await rig.lines();
     /** Rows of a part of the screen, and how often they changed. */
-    const parts = { history: /[▁▂▃▄▅▆▇]{4}/, events: /raise|acknowledge|hvc|trap|virq/ };
+    const parts = { history: /[▁▂▃▄▅▆▇]{4}/, events: /write|msgqueue_s|raise/ };
     const changes = { history: 0, events: 0, load: 0 };
     const last = new Map<string, string>();
     const note = (name: keyof typeof changes, text: string) => {
