@@ -400,7 +400,7 @@ export class SessionHub {
     this.onEnd(this.#end);
   }
 
-  /** What a console prints from now on may answer an input. */
+  /** Output of a console from now on may answer an input. */
   #noteInput(console: string): void {
     const ring = this.#rings.get(console);
     if (ring) ring.input = ring.end;

@@ -206,6 +206,14 @@ export function eventDigits(id: string): string {
   return name.includes("@") ? last.slice(6) : last.slice(-3);
 }
 
+/** Before a VM's name and a slash. */
+const KIND_IN_VM = /\b(?:irq|vcpu|ipa):(?=[^ ]+\/)/g;
+
+/** A text whose ids of interrupts, vCPUs and addresses of VMs have no kind: `ping/27`. */
+export function withoutKinds(text: string): string {
+  return text.replaceAll(KIND_IN_VM, "");
+}
+
 /** An id as text. */
 export function formatId(id: Id): string {
   let text = `${id.kind}:`;

@@ -1,6 +1,6 @@
 // The commands of the tutorials, of README and of "your first guest": each names a command and
-// options that exist. With EL2_LONG each is run; those of the first guest always. What is shown
-// below commands is their whole output, but in README.
+// options that exist. With EL2_LONG each is run; those of the first guest always. Below commands is
+// their whole output, but in README.
 
 import assert from "node:assert/strict";
 import { type CommandNode, commandTree, isRunnable } from "../../src/cli/common/command-tree.ts";

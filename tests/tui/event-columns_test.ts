@@ -81,7 +81,7 @@ Deno.test("where a row is too short for its event its arguments are cut, not its
   }
 });
 
-Deno.test("beside a console of 80 columns an event has the beginning of its name, and its result before its arguments", () => {
+Deno.test("rows of events beside a console of 80 columns have the beginning of the name, and the result before arguments", () => {
   // As wide as the overview has events in 120 columns.
   const width = 34, room = 21;
   const rows = randomEvents(2_000).map((event) => eventRow(event)).filter(({ res, text }) => res !== null && text.length > room + 1);
@@ -94,7 +94,7 @@ Deno.test("beside a console of 80 columns an event has the beginning of its name
   }
 });
 
-Deno.test("beside a console of 80 columns an event names its interrupt", () => {
+Deno.test("rows of events beside a console of 80 columns name interrupts", () => {
   const event = { kind: "virq", name: "acknowledge", time: 145e9, end: 145e9, operation: true, number: 0, vcpu: "ping/0" };
   const row = eventRow({ ...event, fields: { irq: "irq:ping/27" } } as unknown as TraceEvent);
   assert.match(drawn(row, 34, true), /P acknowledge ping\/27 *$/);

@@ -104,7 +104,7 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   }
   if (found.console === null && !shown.length) throw failed(`${vmId(name)} has no console`);
   live = true;
-  // What answers an input may have come before this command.
+  // Output that answers an earlier input may have come before this command.
   if (options.send === undefined && !options.break) search(joined(shown).subarray(Math.max(session.beforeInput(name) - lost, 0)));
   if (options.break) {
     const error = await asker.act({ kind: "console.break", console: name });

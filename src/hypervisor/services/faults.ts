@@ -47,7 +47,7 @@ export class Faults implements FaultPort {
   #injected = 0;
   /** Operations that were delayed and have not happened yet. */
   #delayed = 0;
-  /** What made an allocation fail, until that is refused. */
+  /** The rule that made an allocation fail, until that is refused. */
   #failed: FaultHit | undefined;
 
   /** Called when the rules have changed. */
@@ -133,7 +133,7 @@ export class Faults implements FaultPort {
     return this.#failed !== undefined;
   }
 
-  /** What made the allocation fail that is now refused; undefined if memory was short. */
+  /** The rule that made the allocation fail that is now refused; undefined if memory was short. */
   takeFailed(): FaultHit | undefined {
     const hit = this.#failed;
     this.#failed = undefined;

@@ -4,7 +4,7 @@
 import type { ListColumn } from "../look/list.ts";
 import { chipPiece, type Piece, piecesWidth, vmPieces } from "../look/pieces.ts";
 import type { Role } from "../look/theme.ts";
-import { eventDigits, isOf, vmIn, withoutKind } from "../../queries/ids.ts";
+import { eventDigits, isOf, vmIn, withoutKind, withoutKinds } from "../../queries/ids.ts";
 import { timeText } from "../../support/number-text.ts";
 import type { RowOf } from "../../queries/table.ts";
 import type { EVENTS } from "../../queries/tables.ts";
@@ -17,8 +17,6 @@ const INKS: Readonly<Record<string, Role>> = { hvc: "link", rpc: "link", ioctl: 
 /** Results that say that it went well. */
 const WELL = /^(OK|SUCCESS)\b/;
 
-/** Before a name and a slash: an interrupt, a vCPU or an address of a VM. */
-const ID_KINDS = /\b(?:irq|vcpu|ipa):(?=[^ ]+\/)/g;
 /** Before the name of an error. */
 const FAILS = /^-1 (?=E)/;
 /** A brief list of fewer columns has no kinds: they follow from the events. */
@@ -84,7 +82,7 @@ const LEAST_NAME = 6;
 function eventPieces(row: EventRow, bad: boolean, width: number): readonly Piece[] {
   const full = textPieces(row, bad);
   if (piecesWidth(full) <= width) return full;
-  const whole = full.map((piece) => ({ ...piece, text: piece.text.replaceAll(ID_KINDS, "") }));
+  const whole = full.map((piece) => ({ ...piece, text: withoutKinds(piece.text) }));
   if (piecesWidth(whole) <= width) return whole;
   const number: Piece = { text: ` #${eventDigits(row.id)}`, role: "dim" }, room = width - textWidth(number.text);
   const [event, ...rest] = whole, outcome = rest.map((piece) => ({ ...piece, text: piece.text.replace(FAILS, "") }));

@@ -7,7 +7,7 @@ import type { IUnicodeVersionProvider } from "./xterm.ts";
 /** Code units of the longest cluster: a guest can print marks without end. */
 const LONGEST = 64;
 
-/** What the emulator keeps of each character for the next one: its state, width, and a bit. */
+/** The emulator keeps a number of each character for the next: its state, width, and this bit. */
 const JOINS = 1;
 const WIDTH_SHIFT = 1;
 const STATE_SHIFT = 3;
@@ -30,7 +30,7 @@ export class ConsoleWidths implements IUnicodeVersionProvider {
     if (isSingleCode(code) && (before === 0 || isSingleCode(last))) return properties(code, 1);
     if (before !== 0) {
       const cluster = last === SEVERAL ? this.#cluster : String.fromCodePoint(last);
-      // What has no columns takes none, also where it is not a part of the cluster.
+      // A character without columns takes none, also where it is not a part of the cluster.
       if (cluster.length < LONGEST && (codeWidth(code) === 0 || continues(cluster, code))) {
         this.#cluster = cluster + String.fromCodePoint(code);
         return properties(SEVERAL, clusterWidth(this.#cluster)) | JOINS;
