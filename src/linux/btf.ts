@@ -105,8 +105,11 @@ export class Btf {
     return length + stringsAt + strings;
   }
 
-  /** Reads them; undefined if they do not hold together. */
-  static read(bytes: Uint8Array): Btf | undefined {
+  /**
+   * Reads them; undefined if they do not hold together.
+   * @param copies whether the bytes may change later, so that a copy is kept
+   */
+  static read(bytes: Uint8Array, copies = false): Btf | undefined {
     const size = Btf.size(bytes);
     if (size === undefined || size > bytes.length) return undefined;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -122,8 +125,8 @@ export class Btf {
       at += TYPE_SIZE + (FIXED[kind] ?? (PER_PART[kind] ?? 0) * (info & 0xffff));
     }
     if (at !== end) return undefined;
-    const strings = start + view.getUint32(16, true);
-    return new Btf(bytes, count, offsets, structs.subarray(0, structCount), { start: strings, end: strings + view.getUint32(20, true) });
+    const strings = start + view.getUint32(16, true), kept = copies ? bytes.slice(0, size) : bytes;
+    return new Btf(kept, count, offsets, structs.subarray(0, structCount), { start: strings, end: strings + view.getUint32(20, true) });
   }
 
   #type(number: number): { at: number; kind: number; name: number; parts: number; flag: boolean; value: number } {

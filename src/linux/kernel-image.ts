@@ -26,36 +26,55 @@ const FUNCTION_MAX = 4096;
 /** Read-only memory from one address on. */
 export interface KernelImage {
   readonly base: bigint;
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: Uint8Array;
+  /** Whether the bytes are the guest's own, instead of a copy. */
+  readonly isShared: boolean;
 }
 
-/** The mapped pages from an address on. */
+/**
+ * The mapped pages from an address on; a copy if they do not follow one another in memory, which
+ * costs far more.
+ */
 export function readImage(memory: VirtualMemory, start: bigint): KernelImage {
-  const base = start & ~(PAGE - 1n);
-  let pages = 0;
-  while (pages < PAGES_MAX && memory.page(base + BigInt(pages) * PAGE)) pages++;
-  return { base, bytes: memory.bytes(base, pages * PAGE_SIZE) };
+  const base = start & ~(PAGE - 1n), first = memory.page(base);
+  if (!first) return { base, bytes: new Uint8Array(), isShared: false };
+  const { buffer, byteOffset } = first;
+  let pages = 0, inOrder = true;
+  for (let page: DataView | undefined = first; page && pages < PAGES_MAX; page = memory.page(base + BigInt(pages) * PAGE)) {
+    inOrder &&= page.buffer === buffer && page.byteOffset === byteOffset + pages * PAGE_SIZE;
+    pages++;
+  }
+  const size = pages * PAGE_SIZE, bytes = inOrder ? new Uint8Array(buffer, byteOffset, size) : memory.bytes(base, size);
+  return { base, bytes, isShared: inOrder };
 }
 
-/** The table of exported symbols of an image. */
+/** Whether an image is what another answer reads: a copy is, as what it was made of does not change. */
+export function isStillThere(memory: VirtualMemory, { base, bytes: { buffer, byteOffset, length }, isShared }: KernelImage): boolean {
+  return !isShared || [0, length - PAGE_SIZE].every((at) => {
+    const page = memory.page(base + BigInt(at));
+    return page?.buffer === buffer && page.byteOffset === byteOffset + at;
+  });
+}
+
+/** Where the table of exported symbols of an image is. */
 export class ExportedSymbols {
-  readonly #words: Int32Array;
   /** Words of its first entry, and after its last one. */
   #first = 0;
   #end = 0;
 
-  constructor(readonly image: KernelImage) {
-    const { bytes } = image;
-    const words = this.#words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+  /** @param data where the code has ended, in bytes */
+  constructor({ bytes }: KernelImage, data: number) {
+    const words = wordsOf(bytes), isEntry = (word: number) => this.#isEntry(bytes, words, word);
     let places = 0;
-    for (const name of placesOf(bytes, new TextEncoder().encode(`${ANCHOR}\0`))) {
+    for (const place of placesOf(bytes.subarray(data), new TextEncoder().encode(`${ANCHOR}\0`))) {
+      const name = data + place;
       if (++places > PLACES_MAX) return;
       // From the name backward: the table is just before the names.
       for (let word = (name >> 2) - 1, last = Math.max(1, (name - STRINGS_REACH) >> 2); word >= last; word--) {
         if (4 * word + words[word] !== name) continue;
         let first = word - 1, end = first;
-        while (this.#isEntry(first - ENTRY_WORDS)) first -= ENTRY_WORDS;
-        while (this.#isEntry(end)) end += ENTRY_WORDS;
+        while (isEntry(first - ENTRY_WORDS)) first -= ENTRY_WORDS;
+        while (isEntry(end)) end += ENTRY_WORDS;
         if (end - first > this.#end - this.#first) [this.#first, this.#end] = [first, end];
         if (end - first >= ENTRIES_MIN * ENTRY_WORDS) return;
       }
@@ -63,22 +82,27 @@ export class ExportedSymbols {
   }
 
   /** Whether a word begins an entry: its name begins with a letter. */
-  #isEntry(word: number): boolean {
-    if (word < 0 || word + ENTRY_WORDS > this.#words.length) return false;
-    const first = this.image.bytes[4 * (word + 1) + this.#words[word + 1]];
+  #isEntry(bytes: Uint8Array, words: Int32Array, word: number): boolean {
+    if (word < 0 || word + ENTRY_WORDS > words.length) return false;
+    const first = bytes[4 * (word + 1) + words[word + 1]];
     return first === UNDERLINE || (first & ~0x20) >= CAPITAL_A && (first & ~0x20) <= CAPITAL_Z;
   }
 
-  /** The address of a symbol; undefined if it is not exported. */
-  find(name: string): bigint | undefined {
-    const { base, bytes } = this.image, wanted = new TextEncoder().encode(`${name}\0`);
-    for (let word = this.#first; word < this.#end; word += ENTRY_WORDS) {
-      const at = 4 * (word + 1) + this.#words[word + 1];
-      if (wanted.every((byte, index) => bytes[at + index] === byte)) return base + BigInt(4 * word + this.#words[word]);
+  /**
+   * The address of a symbol; undefined if it is not exported.
+   * @param image the same, perhaps later
+   */
+  find({ base, bytes }: KernelImage, name: string): bigint | undefined {
+    const wanted = new TextEncoder().encode(`${name}\0`), words = wordsOf(bytes), end = Math.min(this.#end, words.length);
+    for (let word = this.#first; word + ENTRY_WORDS <= end; word += ENTRY_WORDS) {
+      const at = 4 * (word + 1) + words[word + 1];
+      if (wanted.every((byte, index) => bytes[at + index] === byte)) return base + BigInt(4 * word + words[word]);
     }
     return undefined;
   }
 }
+
+const wordsOf = ({ buffer, byteOffset, length }: Uint8Array) => new Int32Array(buffer, byteOffset, length >> 2);
 
 /** Where bytes are in others: compared at the last one, which says how far the next place is. */
 export function* placesOf(bytes: Uint8Array, wanted: Uint8Array): Generator<number> {

@@ -5,7 +5,7 @@ import { type Tables, tablesOf } from "../formats/page-tables.ts";
 import type { SymbolTable } from "../symbols/symbol-table.ts";
 import { Work } from "../support/work.ts";
 import { Btf } from "./btf.ts";
-import { addressesIn, ExportedSymbols, type KernelImage, readImage } from "./kernel-image.ts";
+import { addressesIn, ExportedSymbols, isStillThere, type KernelImage, readImage } from "./kernel-image.ts";
 import { BadMemory, type PhysicalMemory, STEPS_MAX, TooMuch, type TranslationRegisters, VirtualMemory } from "./memory.ts";
 import { SOUGHT, type Sought } from "./sought.ts";
 import { NoType, Struct, type Types } from "./types.ts";
@@ -94,9 +94,14 @@ export class LinuxKernel {
     return tablesOf(BigInt(root), this.tcr, false);
   }
 
-  /** VMCOREINFO; undefined before the kernel has written it. */
-  info(physical: PhysicalMemory): VmCoreInfo | undefined {
-    return this.#info ??= VmCoreInfo.find(physical);
+  /**
+   * VMCOREINFO; undefined before the kernel has written it. It is in the page that a pointer of the
+   * kernel names, or else sought in all memory.
+   */
+  info(memory: VirtualMemory): VmCoreInfo | undefined {
+    if (this.#info) return this.#info;
+    const pointer = this.#used(memory, "vmcoreinfo_data");
+    return this.#info = pointer === undefined ? VmCoreInfo.find(memory.physical) : VmCoreInfo.at(memory, memory.u64(pointer));
   }
 
   /** The value of an enumeration's name; undefined without it. */
@@ -106,8 +111,8 @@ export class LinuxKernel {
   }
 
   /** BTF, or else what VMCOREINFO has: the log's structures. */
-  types(physical: PhysicalMemory): Types | undefined {
-    return this.btf ?? this.info(physical);
+  types(memory: VirtualMemory): Types | undefined {
+    return this.btf ?? this.info(memory);
   }
 
   /** The address of a symbol. @throws NoSymbol */
@@ -121,7 +126,7 @@ export class LinuxKernel {
   find(memory: VirtualMemory, name: string): bigint | undefined {
     const known = this.#symbols.get(name);
     if (known !== undefined) return known;
-    const found = resolve(this.symbols, name) ?? this.info(memory.physical)?.symbols.get(name) ?? this.#export(memory, name) ??
+    const found = resolve(this.symbols, name) ?? this.info(memory)?.symbols.get(name) ?? this.#export(memory, name) ??
       this.#used(memory, name);
     if (found !== undefined) this.#symbols.set(name, found);
     return found;
@@ -129,11 +134,19 @@ export class LinuxKernel {
 
   /** Its code and read-only data. */
   imageOf(memory: VirtualMemory): KernelImage {
-    return this.#image ??= readImage(memory, this.code);
+    const known = this.#image;
+    return known && isStillThere(memory, known) ? known : this.#image = readImage(memory, this.code);
   }
 
   #export(memory: VirtualMemory, name: string): bigint | undefined {
-    return (this.#exported ??= new ExportedSymbols(this.imageOf(memory))).find(name);
+    const image = this.imageOf(memory);
+    return (this.#exported ??= new ExportedSymbols(image, this.#data(image))).find(image, name);
+  }
+
+  /** Bytes of an image before the end of its code. */
+  #data({ base, bytes }: KernelImage): number {
+    const end = resolve(this.symbols, "_etext");
+    return end !== undefined && end >= base && end - base < BigInt(bytes.length) ? Number(end - base) : 0;
   }
 
   /** One that functions use which the symbols name. */
@@ -166,7 +179,7 @@ export class LinuxKernel {
 
   /** A structure at an address. @throws NoType without types */
   struct(memory: VirtualMemory, type: string, address: bigint): Struct {
-    const types = this.types(memory.physical);
+    const types = this.types(memory);
     if (!types) throw new NoType(type);
     return new Struct(memory, types, type, address);
   }
@@ -189,7 +202,7 @@ function btfAt(memory: VirtualMemory, address: bigint): Btf | undefined {
 function btfIn({ bytes }: KernelImage): Btf | undefined {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
   for (let at = words.indexOf(BTF_WORD); at >= 0; at = words.indexOf(BTF_WORD, at + 1)) {
-    const found = Btf.read(bytes.subarray(4 * at));
+    const found = Btf.read(bytes.subarray(4 * at), true);
     if (found) return found;
   }
   return undefined;

@@ -92,7 +92,7 @@ export function bytesOf(reading: Reading, inode: Struct): Uint8Array | undefined
 
 /** The number of the physical page that a `struct page` describes. */
 function pageNumber(reading: Reading, page: bigint): number | undefined {
-  const { kernel, memory } = reading, info = kernel.info(memory.physical), size = BigInt(reading.sizeOf("page"));
+  const { kernel, memory } = reading, info = kernel.info(memory), size = BigInt(reading.sizeOf("page"));
   const array = info?.symbols.get("vmemmap"), start = info?.number("VMEMMAP_START"), ram = info?.number("PHYS_OFFSET");
   if (array !== undefined) return Number((page - array) / size);
   if (start === undefined || ram === undefined) return undefined;

@@ -58,7 +58,7 @@ function readKernel(reading: Reading): RowOf<LinuxTables["linux.ls"]> {
   const name = (field: string) =>
     reading.tried("names", () => reading.global("uts_namespace", "init_uts_ns").text(`name.${field}`)) ?? null;
   const code = kernel.find(memory, "_stext") ?? 0n, physical = translate(memory.physical, kernel.tables, code, memory.work);
-  const info = kernel.info(memory.physical);
+  const info = kernel.info(memory);
   return {
     id: vmId(reading.vm),
     release: name("release") ?? info?.release ?? null,

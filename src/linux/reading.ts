@@ -111,12 +111,12 @@ export class Reading {
 
   /** Whether the kernel was built with a structure. */
   hasType(type: string): boolean {
-    return this.kernel.types(this.memory.physical)?.sizeOf(type) !== undefined;
+    return this.kernel.types(this.memory)?.sizeOf(type) !== undefined;
   }
 
   /** Bytes of a structure. @throws NoType */
   sizeOf(type: string): number {
-    const size = this.kernel.types(this.memory.physical)?.sizeOf(type);
+    const size = this.kernel.types(this.memory)?.sizeOf(type);
     if (size === undefined) throw new NoType(type);
     return size;
   }

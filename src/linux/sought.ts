@@ -4,6 +4,7 @@
 import { UPPER_HALF } from "../formats/page-tables.ts";
 import { BadMemory, type VirtualMemory } from "./memory.ts";
 import type { Struct } from "./types.ts";
+import { VmCoreInfo } from "./vmcoreinfo.ts";
 
 /** The structure of a type at an address. */
 type StructAt = (type: string, address: bigint) => Struct;
@@ -132,6 +133,12 @@ export const SOUGHT: Readonly<Record<string, Sought>> = {
       const late = BigInt.asIntN(64, memory.u64(jiffies) - base.big("clk"));
       return late > -TICKS_MOST && late < TICKS_MOST;
     },
+  },
+  /** A pointer to the page of VMCOREINFO. */
+  vmcoreinfo_data: {
+    functions: ["crash_save_vmcoreinfo", "vmcoreinfo_append_str"],
+    near: 32,
+    fits: (_, address, memory) => memory.has(address, 8) && VmCoreInfo.at(memory, memory.u64(address)) !== undefined,
   },
   /** A pointer to text. */
   saved_command_line: {

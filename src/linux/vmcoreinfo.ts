@@ -4,7 +4,7 @@
 import { PAGE_SIZE } from "../support/sizes.ts";
 import type { Field } from "./btf.ts";
 import type { Types } from "./types.ts";
-import { type PhysicalMemory, textOf } from "./memory.ts";
+import { type PhysicalMemory, textOf, type VirtualMemory } from "./memory.ts";
 
 const BEGINNING = new TextEncoder().encode("OSRELEASE=");
 /** A line of it; `SYMBOL(prb)=ffff800009838358`, `PAGESIZE=4096`. */
@@ -51,7 +51,7 @@ export class VmCoreInfo implements Types {
   /** How far the kernel has moved itself from where it was linked (KASLR); undefined: not said. */
   readonly moved: bigint | undefined;
 
-  private constructor(readonly text: string, readonly ipa: number) {
+  private constructor(readonly text: string) {
     const lines = text.split("\n").flatMap((line) => LINE.exec(line) ?? []);
     for (let at = 0; at < lines.length; at += 4) {
       const [kind, name, value] = lines.slice(at + 1, at + 4);
@@ -92,16 +92,26 @@ export class VmCoreInfo implements Types {
     return 0;
   }
 
+  /** The one at an address; undefined if none is there. */
+  static at(memory: VirtualMemory, address: bigint): VmCoreInfo | undefined {
+    const page = address % BigInt(PAGE_SIZE) === 0n ? memory.page(address) : undefined;
+    return page && VmCoreInfo.#in(new Uint8Array(page.buffer, page.byteOffset, PAGE_SIZE));
+  }
+
   /** Finds it in a VM's memory; undefined before the kernel has written it. */
   static find(physical: PhysicalMemory): VmCoreInfo | undefined {
     for (const { ipa, size } of physical.ranges()) {
       for (let at = ipa; at < ipa + size; at += PAGE_SIZE) {
-        const page = physical.page(at);
-        if (page?.[0] !== BEGINNING[0] || !BEGINNING.every((byte, index) => page[index] === byte)) continue;
-        const text = textOf(page);
-        if (text.includes("\nPAGESIZE=") && text.includes("\nSYMBOL(")) return new VmCoreInfo(text, at);
+        const page = physical.page(at), found = page?.[0] === BEGINNING[0] ? VmCoreInfo.#in(page) : undefined;
+        if (found) return found;
       }
     }
     return undefined;
+  }
+
+  static #in(page: Uint8Array): VmCoreInfo | undefined {
+    if (!BEGINNING.every((byte, index) => page[index] === byte)) return undefined;
+    const text = textOf(page);
+    return text.includes("\nPAGESIZE=") && text.includes("\nSYMBOL(") ? new VmCoreInfo(text) : undefined;
   }
 }

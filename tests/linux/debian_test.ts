@@ -370,6 +370,10 @@ Deno.test("without types, the log is read by VMCOREINFO, and other answers name 
   }
   const kernel = LinuxKernel.find({ physical, registers, tables }) ?? assert.fail();
   assert.equal(kernel.btf, undefined);
+  // The kernel's own pointer leads to VMCOREINFO: the memory is not searched.
+  physical.touched.clear();
+  assert.ok(kernel.info(kernel.memory(physical)));
+  assert.ok(physical.touched.size < 100, `${physical.touched.size} pages`);
   const log = new Reading("host", kernel, physical), ps = new Reading("host", kernel, physical);
   assert.deepEqual(readLog(log), debian.rows("linux.log").map((row) => ({ ...row, at: null })));
   assert.deepEqual(log.gaps, []);

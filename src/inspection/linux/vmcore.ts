@@ -59,7 +59,7 @@ export function vmcoreOf(view: View, vm: string | undefined): Vmcore {
   }
   const vcpus = view.objects("thread").filter((vcpu) => vcpu.addressSpace === space && vcpu.native === undefined)
     .sort((a, b) => a.index - b.index);
-  const info = reading?.kernel.info(reading.memory.physical);
+  const info = reading?.kernel.info(reading.memory);
   const notes = [
     ...vcpus.map((vcpu) => note("CORE", NT_PRSTATUS, statusOf(vcpu, reading))),
     ...info ? [note("VMCOREINFO", NT_VMCOREINFO, new TextEncoder().encode(info.text))] : [],
