@@ -428,7 +428,9 @@ export class WasmCore implements DebugCore {
 
   /** Passes a mark with `left` of the budget, and lets the observer look; 1 if that retired. */
   #passMark(context: VcpuContext, left: number): number {
-    const budget = this.#budget, observed = this.observer?.(context, budget.timeAt(left), budget.retired(left));
+    const budget = this.#budget, { observer } = this;
+    if (observer) this.#report(budget.timeAt(left));
+    const observed = observer?.(context, budget.timeAt(left), budget.retired(left));
     this.#leaves = observed ?? false;
     budget.slice(left, 1);
     const retired = this.#stops.passMark(context, observed !== undefined);
@@ -646,10 +648,15 @@ export class WasmCore implements DebugCore {
 
   /** Brings EL2's time and counts to the turn of the instruction in progress. Wants IP and END. */
   #reportProgress(): void {
-    const el2 = this.#el2, cpu = this.#cpu;
-    if (!el2) return;
+    const cpu = this.#cpu;
+    if (!this.#el2) return;
     this.#takeRepeats();
-    const passed = el2.reached(cpu.RUN_END - (cpu.END - cpu.IP) / DECODED_SIZE);
+    this.#report(cpu.RUN_END - (cpu.END - cpu.IP) / DECODED_SIZE);
+  }
+
+  /** Brings them to the turn of an instruction that begins at a virtual time. */
+  #report(time: number): void {
+    const passed = this.#el2?.reached(time) ?? 0;
     this.#budget.pass(passed);
     this.#repeats.passed(passed);
   }

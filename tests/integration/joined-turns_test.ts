@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
 import { buildRootGuest } from "../../bench/root-guests.ts";
-import { KERNEL_KINDS, TRACE_KINDS, type TraceKind } from "../../src/abi/trace.ts";
+import { TRACE_KINDS, type TraceKind } from "../../src/abi/trace.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import { bootPlan, demoPlan } from "../snapshots/systems.ts";
@@ -62,8 +62,8 @@ const PLANS: Record<string, { readonly plan: () => Promise<SessionPlan>; readonl
 /** With UNDEFINED instructions traced, nothing is joined. */
 const TRACED: Record<string, readonly TraceKind[] | undefined> = {
   "nothing traced": undefined,
-  // Without those that come in the middle of a run, for which turns are not joined.
-  "calls traced": TRACE_KINDS.filter((kind) => kind !== "trap" && !KERNEL_KINDS.includes(kind)),
+  // Without those for which turns are not joined.
+  "calls traced": TRACE_KINDS.filter((kind) => kind !== "trap"),
   "all traced": TRACE_KINDS,
 };
 

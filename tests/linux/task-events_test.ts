@@ -120,6 +120,39 @@ Deno.test("a Debian whose system calls and switches are observed runs as if nobo
   assert.ok(rows.length > 100, `${rows.length} events`);
 });
 
+/** A command's events at their places, with turns that are joined or single ones. */
+async function eventsIn(turns: number) {
+  const debian = (await bookworm()).copy(), { hypervisor, machine, hashes, kernelEvents } = debian.system;
+  const events: unknown[] = [], runCpu = hypervisor.run;
+  let pieces = 0;
+  hypervisor.run = function (cpu) {
+    pieces++;
+    runCpu.call(this, cpu);
+  };
+  hypervisor.trace.listen(["syscall", "task"], (event) => {
+    const { kind, name, time, at, number } = event;
+    events.push([kind, name, time, at, number, eventRow(event).text]);
+    // A listener may schedule something, at all distances.
+    if (events.length % 7 !== 0) return;
+    machine.events.schedule(machine.time + events.length % 50_000, () => void events.push([machine.time, hypervisor.point()]));
+  });
+  kernelEvents.follow();
+  debian.type("known-calls; ls -lR /sys/kernel > /dev/null; known-calls\n");
+  for (const end = machine.time + 3e8; machine.boundary < end;) {
+    const result = machine.run(end, turns);
+    if (result.kind === "idle") machine.skipTo(Math.min(result.next, end));
+  }
+  return { pieces, seen: { events, shown: debian.shown, time: machine.time, hashes: [hashes.registers(), hashes.memory()] } };
+}
+
+Deno.test("events of system calls have the same places in turns that are joined as in single ones", async () => {
+  const [joined, single] = [await eventsIn(Infinity), await eventsIn(1)];
+  assert.ok(joined.seen.events.length > 1000, `${joined.seen.events.length} events`);
+  for (const [index, event] of joined.seen.events.entries()) assert.deepEqual(event, single.seen.events[index]);
+  assert.deepEqual(joined.seen, single.seen);
+  assert.ok(joined.pieces < single.pieces / 2, `${joined.pieces} pieces of ${single.pieces} turns`);
+});
+
 Deno.test("the instructions of a process are as many as the nanoseconds that its kernel has counted for it", async () => {
   const debian = (await bookworm()).copy(), { hypervisor } = debian.system, counts = new ProcessCounts();
   const times = () => new Map(debian.rows("linux.ps").map(({ id, time }) => [Number(String(id).replace(/.*\//, "")), Number(time)]));

@@ -112,6 +112,14 @@ export class Execution implements ExitHandler {
     this.#retired = this.#began = archive.integer("retired", this.#retired);
   }
 
+  /**
+   * Whether the run in progress has to end after the instruction that it has come to, because of
+   * what the listeners of its event have done.
+   */
+  get ends(): boolean {
+    return this.#disturbed || this.#limit > this.#turnEnd && this.#furthest < this.#limit;
+  }
+
   /** An input to the scheduling decision changed: the run in progress ends after its exit. */
   disturb(): void {
     this.#disturbed = true;
@@ -150,10 +158,9 @@ export class Execution implements ExitHandler {
     this.#disturbed = false;
     // A debugger, the checker and a stop in this turn need every exit.
     const watched = debug !== undefined || checker !== undefined || this.#stopTime <= this.#turnEnd;
-    // The event of an instruction in the middle of a run has the turn that it is in, and its
-    // listener acts when that turn is over.
-    const { trap, syscall, task } = trace.wanted;
-    this.#limit = watched || trap || syscall || task ? Math.min(this.#turnEnd, due) : this.#furthest;
+    // The event of an UNDEFINED instruction has the turn that it is in, and its listener acts when
+    // that turn is over.
+    this.#limit = watched || trace.wanted.trap ? Math.min(this.#turnEnd, due) : this.#furthest;
     try {
       do {
         this.#runOnce(cpu, vcpu, floor, watched ? undefined : this);

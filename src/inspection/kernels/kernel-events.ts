@@ -104,7 +104,7 @@ export class KernelEvents {
       this.system.core.observer = undefined;
       this.system.bug("events of kernels", error);
     }
-    return hypervisor.machine.suspended;
+    return hypervisor.machine.suspended || hypervisor.scheduler.execution.ends;
   }
 }
 
