@@ -6,19 +6,18 @@
 // them. Arm ARM D2.9 has the semantics of the hardware's breakpoints: a virtual address, before the
 // instruction.
 
+import { addressKey } from "../../support/address-key.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
-
-const PAGE_OFFSET = BigInt(PAGE_SIZE - 1);
 
 /** The addresses where code stops, by tables of stage 2 (a VM) and virtual address. */
 export class Breakpoints {
   /** Breakpoints that are set. */
   readonly #wanted = new Set<string>();
   /**
-   * Addresses whose decoded instructions are marked when they are entered, by VM and page; more
-   * than are wanted, so that setting one again costs nothing.
+   * Addresses whose decoded instructions are marked when they are entered, by VM and `pageKey`;
+   * more than are wanted, so that setting one again costs nothing.
    */
-  readonly #watched = new Map<string, Set<bigint>>();
+  readonly #watched = new Map<number, Map<number, Set<bigint>>>();
 
   /** The instructions in the Wasm memory that stop by any address. */
   inMemory: readonly number[] = [];
@@ -58,9 +57,9 @@ export class Breakpoints {
   }
 
   #watch(stage2: number, address: bigint): boolean {
-    const page = key(stage2, address & ~PAGE_OFFSET);
-    const addresses = this.#watched.get(page) ?? new Set();
-    this.#watched.set(page, addresses);
+    const page = pageKey(address), pages = this.#watched.get(stage2) ?? new Map<number, Set<bigint>>();
+    const addresses = pages.get(page) ?? new Set();
+    this.#watched.set(stage2, pages.set(page, addresses));
     const fresh = !addresses.has(address);
     addresses.add(address);
     return fresh;
@@ -82,10 +81,10 @@ export class Breakpoints {
    */
   forget(stage2: number, address: bigint): boolean {
     if (this.#held.has(key(stage2, address))) return false;
-    const page = key(stage2, address & ~PAGE_OFFSET);
-    const addresses = this.#watched.get(page);
-    if (!addresses?.delete(address)) return false;
-    if (!addresses.size) this.#watched.delete(page);
+    const page = pageKey(address), pages = this.#watched.get(stage2), addresses = pages?.get(page);
+    if (!pages || !addresses?.delete(address)) return false;
+    if (!addresses.size) pages.delete(page);
+    if (!pages.size) this.#watched.delete(stage2);
     return true;
   }
 
@@ -95,8 +94,14 @@ export class Breakpoints {
    */
   *offsets(stage2: number, va: bigint, wasmAddress: number): Iterable<number> {
     for (const one of this.inMemory) if (one >= wasmAddress && one < wasmAddress + PAGE_SIZE) yield one - wasmAddress;
-    for (const address of this.#watched.get(key(stage2, va & ~PAGE_OFFSET)) ?? []) yield Number(address & PAGE_OFFSET);
+    for (const address of this.#watched.get(stage2)?.get(pageKey(va)) ?? []) yield addressKey(address) % PAGE_SIZE;
   }
+}
+
+/** The page of an address as a key. Addresses that share one are marked together, which is harmless. */
+function pageKey(address: bigint): number {
+  const at = addressKey(address);
+  return at - at % PAGE_SIZE;
 }
 
 const key = (stage2: number, address: bigint) => `${stage2}:${address.toString(16)}`;
