@@ -48,7 +48,9 @@ export function readImage(memory: VirtualMemory, start: bigint): KernelImage {
   return { base, bytes, isShared: inOrder };
 }
 
-/** Whether an image is what another answer reads: a copy is, as what it was made of does not change. */
+/**
+ * Whether an image is what another answer reads: a copy is, as what it was made of does not change.
+ */
 export function isStillThere(memory: VirtualMemory, { base, bytes: { buffer, byteOffset, length }, isShared }: KernelImage): boolean {
   return !isShared || [0, length - PAGE_SIZE].every((at) => {
     const page = memory.page(base + BigInt(at));

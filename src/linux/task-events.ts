@@ -15,7 +15,7 @@ import { isKernelAddress } from "./types.ts";
 
 export type TaskEventKind = "syscall" | "task";
 
-/** Registers of a CPU at the first instruction of a function, or where it returns to. */
+/** Registers of a CPU before, in or after the call of a function. */
 interface CodeRegisters extends Omit<KernelRegisters, "pc"> {
   /** `addressKey` of the current task. */
   keyOf(name: "SP_EL0"): number;
@@ -103,7 +103,7 @@ const CALLERS = [
   "el0_sync_compat_handler",
 ];
 /** BL, and its offset in instructions. Arm ARM C6.2.36. */
-const BL = { mask: 0xfc00_0000, value: 0x9400_0000 }, OFFSET_BITS = 26;
+const BL = { mask: 0xfc00_0000, value: 0x9400_0000 }, OFFSET_BITS = 26, INSTRUCTION = 4n;
 /** Calls after which the program has other memory. */
 const EXECUTES: ReadonlySet<string> = new Set(["execve", "execveat"]);
 /** Names of the function that sends a signal, those of newer kernels first. */
@@ -138,15 +138,17 @@ export class TaskEvents {
     const put = (names: readonly string[], kinds: readonly TaskEventKind[], of: string, seen: TaskPlace["seen"]) => {
       const address = names.map((name) => kernel.find(memory, name)).find((found) => found !== undefined);
       if (address !== undefined) places.set(address, { kinds, of, seen });
-      return address;
     };
     const call = ["syscall"] as const, task = ["task"] as const;
     for (const name of CALLED) {
-      const called = put([name], call, "system call", (registers, time) => this.#enters(registers, time));
+      const called = kernel.find(memory, name);
       if (called === undefined) continue;
-      for (const address of returnsOf(reading, called)) {
-        places.set(address, { kinds: call, of: "system call", seen: (registers, time) => this.#returns(registers, time) });
-      }
+      const place = (seen: TaskPlace["seen"]) => ({ kinds: call, of: "system call", seen });
+      const enters = place((...at) => this.#enters(...at)), returns = place((...at) => this.#returns(...at));
+      const calls = [...callsOf(reading, called)];
+      // The call instead of the function: what it executes stays in one region.
+      for (const address of calls.length ? calls : [called]) places.set(address, enters);
+      for (const address of calls) places.set(address + INSTRUCTION, returns);
     }
     put(["__switch_to"], task, "switch", (...at) => this.#switches(...at));
     put(["wake_up_new_task"], task, "new task", (...at) => this.#forks(...at));
@@ -345,13 +347,13 @@ function isSame({ doer, pid, tgid, comm: { view, offset }, words }: KnownTask): 
   return true;
 }
 
-/** Where calls of a function return to. */
-function* returnsOf({ kernel, memory }: Reading, called: bigint): Generator<bigint> {
+/** The calls of a function. */
+function* callsOf({ kernel, memory }: Reading, called: bigint): Generator<bigint> {
   for (const name of CALLERS) {
     for (const table of kernel.symbols) {
       const start = table.find(name)?.address, end = start === undefined ? undefined : table.next(start);
       if (start === undefined || end === undefined) continue;
-      for (let at = start; at < end; at += 4n) if (targetOf(memory, at) === called) yield at + 4n;
+      for (let at = start; at < end; at += INSTRUCTION) if (targetOf(memory, at) === called) yield at;
     }
   }
 }
@@ -359,5 +361,5 @@ function* returnsOf({ kernel, memory }: Reading, called: bigint): Generator<bigi
 function targetOf(memory: VirtualMemory, address: bigint): bigint | undefined {
   const word = memory.u32(address);
   if ((word & BL.mask) >>> 0 !== BL.value) return undefined;
-  return BigInt.asUintN(64, address + 4n * BigInt.asIntN(OFFSET_BITS, BigInt(word)));
+  return BigInt.asUintN(64, address + INSTRUCTION * BigInt.asIntN(OFFSET_BITS, BigInt(word)));
 }

@@ -98,7 +98,7 @@ export class Breakpoints {
   }
 }
 
-/** The page of an address as a key. Addresses that share one are marked together, which is harmless. */
+/** The page of an address as a key. Pages that share one are marked together, which is harmless. */
 function pageKey(address: bigint): number {
   const at = addressKey(address);
   return at - at % PAGE_SIZE;
