@@ -4,7 +4,6 @@
 // for the image of its kernel. Pages of zeros are left out of the file, which has holes there.
 
 import { type AddressSpace, stackPointer, type Vcpu } from "../../hypervisor/inspect.ts";
-import { UPPER_HALF } from "../../formats/page-tables.ts";
 import { translate } from "../../linux/memory.ts";
 import type { Reading } from "../../linux/reading.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -61,7 +60,7 @@ export function vmcoreOf(view: View, vm: string | undefined): Vmcore {
     .sort((a, b) => a.index - b.index);
   const info = reading?.kernel.info(reading.memory);
   const notes = [
-    ...vcpus.map((vcpu) => note("CORE", NT_PRSTATUS, statusOf(vcpu, reading))),
+    ...vcpus.map((vcpu) => note("CORE", NT_PRSTATUS, statusOf(vcpu))),
     ...info ? [note("VMCOREINFO", NT_VMCOREINFO, new TextEncoder().encode(info.text))] : [],
   ];
   const notesSize = notes.reduce((sum, { length }) => sum + length, 0), image = reading && imageOf(reading);
@@ -111,14 +110,14 @@ function spaceOf(view: View, vm: string | undefined): AddressSpace {
   );
 }
 
-/** Registers of a vCPU, and the process that it runs where the kernel's own registers say it. */
-function statusOf(vcpu: Vcpu, reading: Reading | undefined): Uint8Array {
+/**
+ * Registers of a vCPU. Its process is the number of the CPU and one, as in cores of other
+ * hypervisors: drgn finds a CPU's registers by that.
+ */
+function statusOf(vcpu: Vcpu): Uint8Array {
   const view = new DataView(new ArrayBuffer(PRSTATUS_SIZE));
-  const { registers } = vcpu, own = stackPointer(vcpu), current = registers.getRegister("SP_EL0");
-  const pid = reading && own === "SP_EL1" && current >= UPPER_HALF
-    ? reading.tried("vCPU", () => reading.struct("task_struct", current).number("pid"))
-    : undefined;
-  view.setUint32(PRSTATUS_PID, pid ?? 0, true);
+  const { registers } = vcpu, own = stackPointer(vcpu);
+  view.setUint32(PRSTATUS_PID, vcpu.index + 1, true);
   const values = [
     ...Array.from({ length: GENERAL_REGISTERS }, (_, index) => registers.getX(index)),
     ...[registers.getRegister(own), registers.pc, BigInt(registers.pstate >>> 0)],
