@@ -10,12 +10,12 @@ import { archiveFile, archiveFolder, busyboxArchive } from "./busybox-archive.ts
 import { type KernelModule, kernelModules, VIRTIO_MODULES } from "./kernel-modules.ts";
 import { unwrapImage } from "../images/kernel-image.ts";
 
-const DEBIAN_MIRROR = "https://deb.debian.org/debian";
+export const DEBIAN_MIRROR = "https://deb.debian.org/debian";
 /** Debian's name of the guests' architecture. */
 export const ARCHITECTURE = "arm64";
 const BUSYBOX = "busybox-static";
 /** Depends on the newest kernel of its release for virtual machines. */
-const CLOUD_KERNEL = `linux-image-cloud-${ARCHITECTURE}`;
+export const CLOUD_KERNEL = `linux-image-cloud-${ARCHITECTURE}`;
 /** The ordinary kernel: unlike the cloud one it has 9p, input devices and all of virtio. */
 export const ORDINARY_KERNEL = `linux-image-${ARCHITECTURE}`;
 

@@ -1,0 +1,105 @@
+// Tools that read core files of Linux, and kernels with the debug information that they need.
+// Everything is fetched into a folder of the caller.
+
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import type { DebianRelease } from "../../src/catalog/catalog.ts";
+import { Deb } from "../../src/catalog/deb.ts";
+import {
+  ARCHITECTURE,
+  CLOUD_KERNEL,
+  DEBIAN_MIRROR,
+  fetchBusybox,
+  fetchKernel,
+  initramfs,
+  withDebianArchive,
+} from "../../src/catalog/debian.ts";
+import { VIRTIO_MODULES } from "../../src/catalog/kernel-modules.ts";
+import { MirrorArchive } from "../../src/catalog/mirror-archive.ts";
+
+/** The release whose drgn reads the kernels of all releases. */
+const DRGN_RELEASE = "trixie";
+
+/** How Debian names this computer's programs. */
+const COMPUTERS: Readonly<
+  Record<typeof Deno.build.arch, { readonly architecture: string; readonly triplet: string; readonly loader: string }>
+> = {
+  x86_64: { architecture: "amd64", triplet: "x86_64-linux-gnu", loader: "ld-linux-x86-64.so.2" },
+  aarch64: { architecture: "arm64", triplet: "aarch64-linux-gnu", loader: "ld-linux-aarch64.so.1" },
+};
+
+/** Why a release cannot be fetched now; undefined if it can. */
+export async function unreachable(release: string): Promise<string | undefined> {
+  try {
+    await archiveOf(release, ARCHITECTURE).update();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return error.message;
+  }
+}
+
+const archiveOf = (suite: string, architecture: string) =>
+  new MirrorArchive({ mirror: Deno.env.get("EL2_MIRROR") || DEBIAN_MIRROR, suite, architecture });
+
+/** A kernel and its ramdisk, and the path of its file with debug information. */
+export interface DebugKernel {
+  readonly image: Uint8Array;
+  readonly initrd: Uint8Array;
+  readonly vmlinux: string;
+}
+
+/** The newest cloud kernel of a release. */
+export async function debugKernel(release: DebianRelease, folder: string): Promise<DebugKernel> {
+  return await withDebianArchive({ release }, async (archive, work) => {
+    const { image, version, modules } = await fetchKernel(archive, CLOUD_KERNEL, VIRTIO_MODULES, work);
+    const { binary } = await fetchBusybox(archive, work);
+    const [deb] = await archive.download([`linux-image-${version}-dbg`], work);
+    await new Deb(deb).unpack(`${work}/debug`);
+    const vmlinux = `${folder}/vmlinux`;
+    await Deno.copyFile(`${work}/debug/usr/lib/debug/boot/vmlinux-${version}`, vmlinux);
+    return { image, initrd: initramfs(binary, modules), vmlinux };
+  });
+}
+
+/** A core file as drgn reads it. */
+export interface DrgnView {
+  readonly log: string;
+  readonly tasks: readonly {
+    readonly pid: number;
+    readonly comm: string;
+    readonly state: string;
+    readonly ppid: number;
+    /** Functions, the innermost first, with those that were inlined. */
+    readonly stack: readonly string[];
+  }[];
+  /** The stack of what each CPU runs. */
+  readonly cpus: readonly (readonly string[])[];
+}
+
+/** drgn with its own Python, which do not depend on those of this computer. */
+export class Drgn {
+  private constructor(readonly command: string, readonly args: readonly string[], readonly env: Readonly<Record<string, string>>) {}
+
+  static async fetched(folder: string): Promise<Drgn> {
+    const { architecture, triplet, loader } = COMPUTERS[Deno.build.arch], archive = archiveOf(DRGN_RELEASE, architecture);
+    await archive.update();
+    const root = `${folder}/root`, libraries = `${root}/usr/lib/${triplet}`;
+    for (const deb of await archive.download(await archive.closure(["python3-drgn"]), `${folder}/debs`)) await new Deb(deb).unpack(root);
+    const python = [...Deno.readDirSync(`${root}/usr/bin`)].find(({ name }) => /^python3\.\d+$/.test(name))?.name ?? assert.fail();
+    return new Drgn(`${libraries}/${loader}`, ["--library-path", libraries, `${root}/usr/bin/${python}`], {
+      PYTHONHOME: `${root}/usr`,
+      PYTHONPATH: `${root}/usr/lib/python3/dist-packages`,
+      // Nothing is fetched from elsewhere.
+      DEBUGINFOD_URLS: "",
+    });
+  }
+
+  async read(core: string, vmlinux: string): Promise<DrgnView> {
+    const script = fileURLToPath(new URL("read-core.py", import.meta.url));
+    const { success, stdout, stderr } = await new Deno.Command(this.command, { args: [...this.args, script, core, vmlinux], env: this.env })
+      .output();
+    assert.ok(success, new TextDecoder().decode(stderr));
+    return JSON.parse(new TextDecoder().decode(stdout));
+  }
+}

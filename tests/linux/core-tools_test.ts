@@ -1,0 +1,93 @@
+// Core files of VMs are read by tools that know nothing of el2, with Debian's debug information:
+// drgn, on this computer. Packages are fetched: EL2_LONG.
+
+import assert from "node:assert/strict";
+import { inFolder } from "../support/temporary-folder.ts";
+import { type DebugKernel, debugKernel, Drgn, unreachable } from "./core-tools.ts";
+import { Debian, RELEASES } from "./debian.ts";
+import { writtenCore } from "./written-core.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+/** Bytes of `task_struct.comm` before its zero. */
+const COMM_MAX = 15;
+
+/** Log and threads of a Debian as el2 shows them, in the form of the tools. */
+function shownBy(debian: Debian) {
+  const log = debian.rows("linux.log").flatMap(({ t, text }) => {
+    const us = BigInt(t) / 1000n, time = `[${String(us / 1_000_000n).padStart(5)}.${String(us % 1_000_000n).padStart(6, "0")}]`;
+    return `${time} ${text}`.split("\n");
+  });
+  return { log: linesOf(log.join("\n")), tasks: debian.rows("linux.ps", { threads: true }) };
+}
+
+/** A function without its offset, module, and what the compiler has added to its name. */
+const functionOf = (place: string) => place.replace(/[+. ].*/, "");
+
+const linesOf = (text: string) => text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+
+/** Functions of a sleeping task's stack in the kernel. */
+function stackOf(debian: Debian, pid: number): string[] {
+  const { rows } = debian.ask("linux.stack", { pid });
+  return [...rows].filter(({ mode }) => mode === "kernel").map(({ symbol }) => functionOf(String(symbol)));
+}
+
+/** Whether all of some texts are in others, in this order. */
+function isWithin(some: readonly string[], all: readonly string[]): boolean {
+  let at = 0;
+  for (const one of all) if (one === some[at]) at++;
+  return at === some.length;
+}
+
+/** A Debian that boots, waits for a command, and has panicked. */
+async function* instantsOf({ image, initrd }: DebugKernel): AsyncGenerator<readonly [string, Debian]> {
+  const debian = Debian.of(image, { initrd, cpus: 2 });
+  debian.until(/Run \/init as init process/);
+  yield ["boots", debian];
+  debian.until(/EL2-READY[^]*# /);
+  yield ["waits", debian];
+  debian.type("echo c > /proc/sysrq-trigger\n");
+  debian.until(/end Kernel panic/);
+  yield ["dead", debian];
+}
+
+async function compareWithDrgn(debian: Debian, drgn: Drgn, vmlinux: string, core: string): Promise<void> {
+  await Deno.writeFile(core, writtenCore(debian));
+  const view = await drgn.read(core, vmlinux), { log, tasks } = shownBy(debian);
+  await Deno.remove(core);
+  assert.deepEqual(linesOf(view.log), log);
+  assert.deepEqual(view.tasks.map(({ pid, state, ppid }) => [pid, state, ppid]), tasks.map(({ pid, state, ppid }) => [pid, state, ppid]));
+  let compared = 0;
+  for (const [index, { pid, comm, stack }] of view.tasks.entries()) {
+    const { name, kernel } = tasks[index], frames = stackOf(debian, pid);
+    // el2 shows a kernel thread's whole name, and what a worker does.
+    assert.ok(kernel ? name.startsWith(comm.slice(0, COMM_MAX)) : name === comm, `${name}, ${comm}`);
+    if (frames.length === 0) continue;
+    compared++;
+    assert.ok(isWithin(frames, stack), `${pid} ${name}: ${frames.join(" ")}; drgn: ${stack.join(" ")}`);
+  }
+  assert.ok(compared > tasks.length / 2, `${compared} stacks of ${tasks.length}`);
+  const { symbols } = debian.system;
+  for (const [cpu, { registers }] of symbols.vcpus("host").entries()) {
+    const place = symbols.nameOf("host", registers.pc);
+    if (place !== undefined) {
+      assert.ok(view.cpus[cpu].includes(functionOf(place)), `CPU ${cpu}: ${place}; drgn: ${view.cpus[cpu].join(" ")}`);
+    }
+  }
+}
+
+if (LONG) {
+  for (const release of RELEASES) {
+    const why = await unreachable(release);
+    Deno.test({
+      name: `drgn reads the log, the threads and their stacks from core files as el2 shows them: ${release}${
+        why ? ` (skipped: ${why})` : ""
+      }`,
+      ignore: why !== undefined,
+      fn: () =>
+        inFolder(async (folder) => {
+          const drgn = await Drgn.fetched(folder), kernel = await debugKernel(release, folder);
+          for await (const [name, debian] of instantsOf(kernel)) await compareWithDrgn(debian, drgn, kernel.vmlinux, `${folder}/${name}`);
+        }),
+    });
+  }
+}
