@@ -1,6 +1,6 @@
-// `deno task bench record`: what recording costs a run, and a profile costs its replay, in CPU time
-// of the whole process. The same run with and without `--record`, its replay, and its exact and
-// sampled profile, in turn.
+// `deno task bench record`: what recording costs a run, and a profile or coverage costs its replay,
+// in CPU time of the whole process. The same run with and without `--record`, its replay, its exact
+// and sampled profile, and its coverage, in turn.
 
 import { fileURLToPath } from "node:url";
 import { type Figure, printDocument } from "./documents.ts";
@@ -24,6 +24,7 @@ interface Costs {
   readonly replayed: number;
   readonly counted: number;
   readonly sampled: number;
+  readonly covered: number;
 }
 
 /** Additions to the time of another run: the name of the cost, and the most that is wanted. */
@@ -31,6 +32,7 @@ const ADDED = [
   { what: "a recording adds", than: "plain", takes: "recorded", most: 0.05 },
   { what: "exact counts add to a replay", than: "replayed", takes: "counted", most: 0.25 },
   { what: "samples of stacks add to a replay", than: "replayed", takes: "sampled", most: 0.05 },
+  { what: "coverage adds to a replay", than: "replayed", takes: "covered", most: 0.15 },
 ] as const;
 
 /** The runs that are recorded, by what they are. */
@@ -68,7 +70,7 @@ export const recordContest: Contest = async () => {
 /** Runs the bench and prints it, as text or as one JSON object. */
 export async function benchRecord(rounds: number, json: boolean): Promise<void> {
   const runs = await commandLines();
-  if (!json) console.log(`CPU seconds of runs, and what recordings and profiles cost: median (least-greatest) of ${rounds}`);
+  if (!json) console.log(`CPU seconds of runs, and what recordings, profiles and coverage cost: median (least-greatest) of ${rounds}`);
   const all: Record<string, unknown>[] = [], table: Figure[] = [];
   for (const [name, words] of Object.entries(runs)) {
     const measured = await trustedRounds(rounds, () => measure(words));
@@ -92,7 +94,8 @@ async function measure(words: readonly string[]): Promise<Costs> {
     const replayed = await cpuSeconds(el2("replay", file));
     const counted = await cpuSeconds(el2("profile", file));
     const sampled = await cpuSeconds(el2("profile", file, "--stacks", `${folder}/a.folded`));
-    return { plain, recorded, bytes: (await Deno.stat(file)).size, replayed, counted, sampled };
+    const covered = await cpuSeconds(el2("coverage", file));
+    return { plain, recorded, bytes: (await Deno.stat(file)).size, replayed, counted, sampled, covered };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
