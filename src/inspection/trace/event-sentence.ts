@@ -157,7 +157,7 @@ function psciCall(name: string, { args }: TraceFields): string | undefined {
 function runState({ vcpu_state: state, state_data_0: first, state_data_1: second, state_data_2: third }: TraceFields): string | undefined {
   switch (state) {
     case VcpuRunState.Ready:
-      return "end of its time";
+      return "time is over";
     case VcpuRunState.ExpectsWakeup:
       return "waits for an interrupt";
     case VcpuRunState.PoweredOff:
