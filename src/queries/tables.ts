@@ -11,7 +11,8 @@ import { LINUX_TABLES } from "./linux-tables.ts";
 import { messageLines } from "./message-bytes.ts";
 import { VCPU_STATES, VM_STATES } from "./state-words.ts";
 import { VERDICTS } from "./facts/verdict-words.ts";
-import { EVIDENCE, VERDICT_FACTS } from "./facts/verdict.ts";
+import { EVIDENCE } from "./facts/evidence.ts";
+import { VERDICT_FACTS } from "./facts/verdict.ts";
 
 const VM = { kind: "id", doc: "the VM", width: 10 } as const;
 const AT = { kind: "time", doc: "virtual time in ns", width: 11, alias: ["time"] } as const;

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import type { IrqFinding } from "../../src/queries/facts/irq-finding.ts";
-import { evidenceLine } from "../../src/queries/facts/verdict.ts";
+import { evidenceLine } from "../../src/queries/facts/evidence.ts";
 import { demoSystem, rows, runUntil } from "../inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { runHealthy } from "./healthy.ts";

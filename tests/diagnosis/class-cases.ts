@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import type { Evidence } from "../../src/queries/facts/verdict.ts";
+import type { Evidence } from "../../src/queries/facts/evidence.ts";
 import { runUntil } from "../inspection/system.ts";
 import { type ClassGuests, type FactPart, fits, type Setting, verdictOn } from "./class-guests.ts";
 import { assertHealthy } from "./healthy.ts";

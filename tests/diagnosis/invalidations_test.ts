@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { evidenceLine } from "../../src/queries/facts/verdict.ts";
+import { evidenceLine } from "../../src/queries/facts/evidence.ts";
 import { rows, runUntil } from "../inspection/system.ts";
 import { assembledPlan, hashOf, ranSystem, TIERS } from "./assembled-guest.ts";
 

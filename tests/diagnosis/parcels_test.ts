@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
-import { evidenceLine } from "../../src/queries/facts/verdict.ts";
+import { evidenceLine } from "../../src/queries/facts/evidence.ts";
 import { MEM_DONATE, MEM_NOTIFY, NotifyFlags } from "../../src/abi/rpc/messages/memory.ts";
 import { demoSystem, rows, runUntil } from "../inspection/system.ts";
 import { buildBroken, FAULT, writeLinked } from "./broken-guest.ts";

@@ -15,7 +15,7 @@ import { showsPanic } from "../../inspection/kernels/kernels.ts";
 import { codePlace } from "../../inspection/readers/read-symbols.ts";
 import { hasPanicked, runsAnother } from "../../inspection/verdicts/panicked.ts";
 import { deviceAtomic, staleUses } from "../../inspection/verdicts/verdict-trail.ts";
-import { evidenceLine } from "../../queries/facts/verdict.ts";
+import { evidenceLine } from "../../queries/facts/evidence.ts";
 import { formatId, nameOf, vcpuId } from "../../queries/ids.ts";
 import type { MemoryUse } from "../../queries/memory-use.ts";
 import { DEFAULT_LIMITS, type MemoryLimits } from "../../plans/memory-budget.ts";

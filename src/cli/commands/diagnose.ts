@@ -12,7 +12,8 @@ import { isExactly } from "../../queries/filter.ts";
 import { rowsOf } from "../../queries/query.ts";
 import type { RowOf } from "../../queries/table.ts";
 import { DIAGNOSES, VIOLATIONS } from "../../queries/tables.ts";
-import { type Evidence, evidenceLine, VERDICT_FACTS, type VerdictFact, wordOf } from "../../queries/facts/verdict.ts";
+import { type Evidence, evidenceLine } from "../../queries/facts/evidence.ts";
+import { VERDICT_FACTS, type VerdictFact, wordOf } from "../../queries/facts/verdict.ts";
 
 export function registerDiagnose(program: Command, { exit }: CommandContext): void {
   withListOptions(withSessionOptions(

@@ -2,7 +2,8 @@
 
 import type { AddressSpace, Vcpu } from "../../hypervisor/inspect.ts";
 import type { EndedBy } from "../../queries/facts/linux-finding.ts";
-import type { Evidence, VerdictFact } from "../../queries/facts/verdict.ts";
+import type { Evidence } from "../../queries/facts/evidence.ts";
+import type { VerdictFact } from "../../queries/facts/verdict.ts";
 import { LINUX } from "../linux/linux.ts";
 import type { GuestKernel, KernelPlaces } from "../readers/guest-kernel.ts";
 import type { GuestPanic, View } from "../readers/inspected.ts";

@@ -6,7 +6,7 @@ import { absentConsole } from "../../linux/consoles.ts";
 import { blockedTasks } from "../../linux/hung.ts";
 import { awaitedRoot, bootStage, lastWarning, survivedOops } from "../../linux/trouble.ts";
 import type { LinuxFinding } from "../../queries/facts/linux-finding.ts";
-import type { Evidence } from "../../queries/facts/verdict.ts";
+import type { Evidence } from "../../queries/facts/evidence.ts";
 import type { GuestKernel } from "../readers/guest-kernel.ts";
 import type { View } from "../readers/inspected.ts";
 import { placesOf } from "./task-places.ts";

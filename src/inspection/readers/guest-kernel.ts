@@ -5,7 +5,8 @@ import type { VcpuState } from "../../core/interface.ts";
 import type { AddressSpace, Observed, Vcpu } from "../../hypervisor/inspect.ts";
 import type { Gap } from "../../queries/facts/gap.ts";
 import type { EndedBy, NamedTask } from "../../queries/facts/linux-finding.ts";
-import type { Evidence, VerdictFact } from "../../queries/facts/verdict.ts";
+import type { Evidence } from "../../queries/facts/evidence.ts";
+import type { VerdictFact } from "../../queries/facts/verdict.ts";
 import type { GuestPanic, View } from "./inspected.ts";
 
 export interface GuestKernel {

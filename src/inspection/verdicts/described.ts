@@ -2,7 +2,7 @@
 
 import { cellSizes, type DevicetreeNode, readRanges } from "../../devicetree/tree.ts";
 import type { Vcpu } from "../../hypervisor/inspect.ts";
-import type { Evidence } from "../../queries/facts/verdict.ts";
+import type { Evidence } from "../../queries/facts/evidence.ts";
 import { hex } from "../../support/number-text.ts";
 import type { View } from "../readers/inspected.ts";
 import { devicetreeOf } from "../readers/read-devicetree.ts";

@@ -39,7 +39,8 @@ import { driverProgress } from "../readers/driver-progress.ts";
 import { slotsOf } from "./source-states.ts";
 import { crashed, spins, starves, unserved, working } from "./verdict-work.ts";
 import type { BootFinding } from "../../queries/facts/boot-finding.ts";
-import { EVIDENCE, type Evidence, evidenceLine, VERDICT_FACTS, type VerdictFact, wordOf } from "../../queries/facts/verdict.ts";
+import { EVIDENCE, type Evidence, evidenceLine } from "../../queries/facts/evidence.ts";
+import { VERDICT_FACTS, type VerdictFact, wordOf } from "../../queries/facts/verdict.ts";
 import { hex } from "../../support/number-text.ts";
 
 /** Findings about interrupts that a verdict lists. */

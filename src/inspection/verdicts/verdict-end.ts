@@ -3,7 +3,8 @@
 import { MEM_RECLAIM, MEM_SHARE } from "../../abi/rpc/messages/memory.ts";
 import type { Reason } from "../../abi/trace.ts";
 import { nameOf, parcelId, whyId } from "../../queries/ids.ts";
-import { type Evidence, wordOf } from "../../queries/facts/verdict.ts";
+import type { Evidence } from "../../queries/facts/evidence.ts";
+import { wordOf } from "../../queries/facts/verdict.ts";
 import { hex } from "../../support/number-text.ts";
 import { isHealthy } from "../../queries/facts/verdict-words.ts";
 import type { Operation, Vcpu } from "../../hypervisor/inspect.ts";

@@ -3,7 +3,7 @@
 // nothing.
 
 import type { Vcpu } from "../../hypervisor/inspect.ts";
-import type { Evidence } from "../../queries/facts/verdict.ts";
+import type { Evidence } from "../../queries/facts/evidence.ts";
 import { nameOf } from "../../queries/ids.ts";
 import type { View } from "../readers/inspected.ts";
 import { hex } from "../../support/number-text.ts";

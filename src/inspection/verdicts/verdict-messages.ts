@@ -5,7 +5,8 @@ import type { Vdevice } from "../../resource-manager/interface.ts";
 import { Msgqueue } from "../../hypervisor/inspect.ts";
 import type { View } from "../readers/inspected.ts";
 import type { VmFacts } from "../readers/read-vms.ts";
-import type { Absence, Evidence } from "../../queries/facts/verdict.ts";
+import type { Evidence } from "../../queries/facts/evidence.ts";
+import type { Absence } from "../../queries/facts/verdict.ts";
 import type { Verdict } from "./verdict.ts";
 import { vmId } from "../../queries/ids.ts";
 

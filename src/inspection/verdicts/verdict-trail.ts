@@ -4,7 +4,8 @@
 
 import type { DeviceAtomicAccess } from "../../core/interface.ts";
 import type { RefusedStart, Vcpu } from "../../hypervisor/inspect.ts";
-import type { Evidence, VerdictFact } from "../../queries/facts/verdict.ts";
+import type { Evidence } from "../../queries/facts/evidence.ts";
+import type { VerdictFact } from "../../queries/facts/verdict.ts";
 import { irqId, nameOf, vcpuId, vcpuName, vmOfName, whyId } from "../../queries/ids.ts";
 import { hex } from "../../support/number-text.ts";
 import type { View } from "../readers/inspected.ts";

@@ -17,7 +17,8 @@ import { isQuiet } from "./quiet.ts";
 import { rangeOf } from "./code-range.ts";
 import { callsOf } from "./verdict-end.ts";
 import type { Verdict } from "./verdict.ts";
-import type { CodeRange, Evidence } from "../../queries/facts/verdict.ts";
+import type { Evidence } from "../../queries/facts/evidence.ts";
+import type { CodeRange } from "../../queries/facts/verdict.ts";
 
 /** Exceptions in a row with the same address and syndrome, without a return, that are a loop. */
 const FAULTS = 500;

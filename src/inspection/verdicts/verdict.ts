@@ -1,6 +1,7 @@
 // A verdict on a VM, before its row says whose it is.
 
-import type { Evidence, VerdictFact } from "../../queries/facts/verdict.ts";
+import type { Evidence } from "../../queries/facts/evidence.ts";
+import type { VerdictFact } from "../../queries/facts/verdict.ts";
 
 /** The activity, wait or defect of a VM, and what that follows from. */
 export interface Verdict {
