@@ -90,6 +90,7 @@ const CRASHES: readonly BrokenCase[] = [
     verdict: "failed",
     says:
       /^it restarts again and again: \d+ ends in a row, the last one: x\/0 took data abort.*; in its handler the guest asked for a reset/,
+    cause: "not-given",
     wayOut: /el2 why why:\d+/,
   },
   {

@@ -262,7 +262,7 @@ for (const { name, source, more = "", cause, wayOut } of CASES) {
     assert.equal(row.verdict, "failed");
     assert.match(EXCEPTION_CAUSES.wayOut(found.cause) ?? "-", wayOut);
     const [reason] = rows(system, "why", { filter: "ended=vm:x" });
-    assert.equal(reason.way_out, EXCEPTION_CAUSES.wayOut(found.cause) ?? null);
+    assert.deepEqual([row.way_out, reason.way_out], [EXCEPTION_CAUSES.wayOut(found.cause), EXCEPTION_CAUSES.wayOut(found.cause)]);
   });
 }
 

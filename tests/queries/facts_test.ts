@@ -6,7 +6,7 @@ import { IRQ_FINDINGS, STOPPED_STEP } from "../../src/queries/facts/irq-finding.
 import { inQuery } from "../../src/queries/facts/problem.ts";
 import { problemText } from "../../src/support/problem.ts";
 import { VERDICT_FACTS, wordOf } from "../../src/queries/facts/verdict.ts";
-import { VERDICTS } from "../../src/queries/facts/verdict-words.ts";
+import { isHealthy, VERDICTS } from "../../src/queries/facts/verdict-words.ts";
 import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
 import { rowsOf } from "../../src/queries/query.ts";
 import type { Row, Table } from "../../src/queries/table.ts";
@@ -89,6 +89,24 @@ Deno.test("every code has one text, every finding the step that it stops, every 
   }
   assert.deepEqual(Object.keys(STOPPED_STEP).sort(), Object.keys(IRQ_FINDINGS.texts).sort());
   for (const code of Object.keys(VERDICT_FACTS.texts)) assert.ok(VERDICTS.includes(wordOf({ code } as never)), code);
+});
+
+/** Verdicts whose kind has no way out of its own, and where theirs comes from. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  "crashed": "that of the exception's cause, which is evidence",
+  "fault-loop": "that of the exception's cause, which is evidence",
+  "panicked": "that of its cause, if the kernel's state has one",
+  "not-started": "a call that has not returned gives no reason yet; a rule that has lost its answer is evidence",
+  "buffer-refused": "that of the refusal",
+  "failed": "that of the refusal or of the exception's cause",
+  "restarts": "that of its last end",
+  "broken": "an invariant of el2's own: no user can mend it",
+};
+
+Deno.test("every verdict that is not healthy has a way out, or a reason why its kind has none of its own", () => {
+  const sick = Object.keys(VERDICT_FACTS.texts).filter((code) => !isHealthy(wordOf({ code } as never)));
+  const none = sick.filter((code) => !(code in VERDICT_FACTS.waysOut));
+  assert.deepEqual(none.sort(), Object.keys(ELSEWHERE).sort());
 });
 
 Deno.test("no kind of facts is missing among those that are reworded", () => {

@@ -247,7 +247,7 @@ export class VmEnds {
     this.#endLife(vm, failed && !isWish);
     const { at, instructions, exception } = work ?? {};
     const isFault = work?.how === "fault";
-    const cause = isFault ? exception?.cause : undefined;
+    const cause = isFault || work?.inHandler ? exception?.cause : undefined;
     const why = reasons.addEnd({
       time: trace.now(),
       vm,

@@ -30,6 +30,7 @@ import {
   withoutKind,
   withoutNumbers,
 } from "../../queries/ids.ts";
+import { removalOf } from "../../queries/facts/injected.ts";
 import { SLICE_REASONS, type SliceReason } from "../../queries/facts/slice-reason.ts";
 import { blocksText } from "../../queries/facts/wait.ts";
 import type { Json, RowOf } from "../../queries/table.ts";
@@ -228,13 +229,13 @@ function causesOfErrno(view: View, chain: Reason["chain"]): number | null {
 }
 
 /** The remedy. That of an error is none if a rule injected it. */
-function wayOutOf(view: View, section: string, { inject }: TraceFields, known: string | undefined): string | null {
-  if (section === INJECTED_SECTION && inject !== undefined) return `remove the rule that injects it: \`el2 inject --remove ${inject}\``;
-  return known === undefined ? null : withIds(view, known);
+export function remedyOf(view: View, { section, values: { inject }, wayOut }: Reason): string | undefined {
+  if (section === INJECTED_SECTION && typeof inject === "string") return removalOf(inject);
+  return wayOut === undefined ? undefined : withIds(view, wayOut);
 }
 
 export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
-  const { id, time, askedBy, at, chain, section, rule, object, values, wayOut, settled, ended, result, command } = reason;
+  const { id, time, askedBy, at, chain, section, rule, object, values, settled, ended, result, command } = reason;
   // Operations outside of it may have continued all the same.
   const first = chain.find(({ result }) => result.refused) ?? chain[0];
   // A request that no vCPU is seen to send is its sender's, not the resource manager's who took it.
@@ -266,7 +267,7 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
       result: { code: step.result.code, name: step.result.name, ...plain(step.result.fields ?? {}) as Record<string, Json> },
     })),
     shared_errno: causesOfErrno(view, chain),
-    way_out: wayOutOf(view, section, values, wayOut),
+    way_out: remedyOf(view, reason) ?? null,
     command: command ?? null,
   };
 }

@@ -38,6 +38,7 @@ import type { DriverProgress } from "../../queries/facts/source-state.ts";
 import { driverProgress } from "../readers/driver-progress.ts";
 import { slotsOf } from "./source-states.ts";
 import { crashed, spins, starves, unserved, working } from "./verdict-work.ts";
+import { injectedInto, wayOutOf } from "./way-out.ts";
 import type { BootFinding } from "../../queries/facts/boot-finding.ts";
 import { EVIDENCE, type Evidence, evidenceLine } from "../../queries/facts/evidence.ts";
 import { VERDICT_FACTS, type VerdictFact, wordOf } from "../../queries/facts/verdict.ts";
@@ -115,7 +116,7 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
   );
   const others: Patients = { ...known, stuck: stuckOf(known), dead, prospects: new Prospects(view) };
   return patients.map((patient) => {
-    const { fact, evidence = [], next } = verdictOf(view, patient, others);
+    const judged = verdictOf(view, patient, others), { fact, evidence = [], next } = judged;
     const verdict = wordOf(fact), healthy = isHealthy(verdict), text = VERDICT_FACTS.text(fact);
     const cause = healthy ? undefined : plannedCause(view, patient.vm) ?? kernelCause(fact);
     const because = [
@@ -125,6 +126,7 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
       // A panic has its place already.
       ...healthy || fact.code === "panicked" ? [] : ofKernel(view, patient.online, stageOf),
       ...healthy ? [] : trailOf(view, patient.vm, patient.vcpus, fact),
+      ...injectedInto(view, patient.vm.id, fact),
       ...deviceAtomics(view, patient.vcpus),
       ...staleUses(view, patient.vcpus),
       ...peerless(view, patient.vm),
@@ -132,10 +134,12 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
       ...barred(patient.irqs),
       ...ofKernel(view, patient.online, remarksOn),
     ];
-    const lines = [...cause ? [text] : [], ...because.map(evidenceLine)];
+    const { wayOut, of } = cause ? { wayOut: EVIDENCE.wayOut(cause) } : wayOutOf(view, judged, because);
+    // Its way out stands with the verdict already.
+    const lines = [...cause ? [text] : [], ...because.map((one) => one === of ? EVIDENCE.text(one) : evidenceLine(one))];
     return {
       ...{ id: patient.vm.id, verdict, healthy, text: cause ? EVIDENCE.text(cause) : text, evidence: [...new Set(lines)] },
-      ...{ way_out: (cause ? EVIDENCE.wayOut(cause) : VERDICT_FACTS.wayOut(fact)) ?? null, next: next ?? null },
+      ...{ way_out: wayOut ?? null, next: next ?? null },
       ...{ fact, because: cause ? [cause, ...because] : because },
     };
   });

@@ -57,24 +57,33 @@ function ending(view: View, vm: VmFacts): Verdict {
   const [asked] = reason?.chain ?? [];
   const refused = reason && refusedBuffer(view, reason);
   if (refused) {
-    return { fact: { code: "buffer-refused", call: MEM_SHARE.name, rule: refused.rule }, next: `el2 why ${whyId(refused.id)}` };
+    return {
+      fact: { code: "buffer-refused", call: MEM_SHARE.name, rule: refused.rule },
+      reason: refused,
+      next: `el2 why ${whyId(refused.id)}`,
+    };
   }
   const end = { call: asked?.name ?? null, result: asked?.result.name ?? null, how: vm.ended ?? reason?.rule ?? null };
   const next = reason && `el2 why ${whyId(reason.id)}`;
   const failed = vm.state === "failed" || vm.exit === "fault" || reason !== undefined && !reason.settled;
   const exit = vm.exit ?? reason?.result, off = exit === "system-off" || exit === "exit";
   const panic = reason && view.system.ends.panicOf(reason.id);
-  if (panic) return { fact: { code: "panicked", ...panic }, next };
-  const cause = reason && view.system.ends.causeOf(reason.id);
-  const evidence: Evidence[] = cause ? [{ code: "cause", cause }] : [];
-  return { fact: { code: failed ? "failed" : off ? "off" : "stopped", ...end }, evidence, next };
+  if (panic) return { fact: { code: "panicked", ...panic }, reason, next };
+  return { fact: { code: failed ? "failed" : off ? "off" : "stopped", ...end }, evidence: reason && causeOf(view, reason), reason, next };
+}
+
+/** The cause of the exception that led to an end. */
+function causeOf(view: View, { id }: Reason): Evidence[] {
+  const cause = view.system.ends.causeOf(id);
+  return cause ? [{ code: "cause", cause }] : [];
 }
 
 /** A VM that its owner starts again and again, and that never runs for long. */
 export function restarting(view: View, { id }: VmFacts): Verdict | undefined {
   const name = nameOf(id), lives = view.system.ends.badLives(name), reason = view.hypervisor.trace.reasons.endOf(name);
   if (lives < BAD_LIVES || !reason) return undefined;
-  return { fact: { code: "restarts", lives, how: reason.rule }, next: `el2 why ${whyId(reason.id)}` };
+  const evidence = causeOf(view, reason);
+  return { fact: { code: "restarts", lives, how: reason.rule }, evidence, reason, next: `el2 why ${whyId(reason.id)}` };
 }
 
 /** The refusal of the buffer that a VM lacked at its start: that came first, and is the cause. */
@@ -114,6 +123,7 @@ function leaks(view: View, vm: VmFacts): Verdict | undefined {
       ...known ? [{ code: "state-since" as const, vm: vm.id, state: vm.state, for_ns: since_ns }] : [],
       ...refused.map(({ id, chain, rule }) => ({ code: "refused" as const, why: whyId(id), call: chain.at(-1)?.name ?? "end", rule })),
     ],
+    reason: refused[0],
     next: refused.length ? `el2 why ${whyId(refused[0].id)}` : `el2 vm timeline ${name}`,
   };
 }

@@ -1,5 +1,6 @@
 // A verdict on a VM, before its row says whose it is.
 
+import type { Reason } from "../../abi/trace.ts";
 import type { Evidence } from "../../queries/facts/evidence.ts";
 import type { VerdictFact } from "../../queries/facts/verdict.ts";
 
@@ -7,6 +8,8 @@ import type { VerdictFact } from "../../queries/facts/verdict.ts";
 export interface Verdict {
   readonly fact: VerdictFact;
   readonly evidence?: readonly Evidence[];
+  /** The refusal that led to it. */
+  readonly reason?: Reason;
   /** The command that shows more. */
   readonly next?: string;
 }

@@ -4,6 +4,7 @@ import { durationText, hex } from "../../support/number-text.ts";
 import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
 import { DEVICE_WORDS, type DeviceBecause, EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts, type OfCode } from "./fact.ts";
+import { removalOf } from "./injected.ts";
 import { type Barrier, BARRIERS, IRQ_FINDINGS, type IrqFinding } from "./irq-finding.ts";
 import { LINUX_FINDINGS, type LinuxFinding } from "./linux-finding.ts";
 import { isIdle, SOURCE_STATES, type SourceState } from "./source-state.ts";
@@ -48,8 +49,6 @@ export type Evidence =
   /** Characters in a serial port whose receive interrupts the guest has masked. */
   | { readonly code: "masked-input"; readonly console: string; readonly characters: number }
   | { readonly code: "asleep"; readonly for_ns: number }
-  /** A rule of faults that has lost interrupts like this one. */
-  | { readonly code: "injected"; readonly inject: string; readonly rule: string; readonly hits: number }
   | { readonly code: "named-peer"; readonly node: string; readonly peer: string }
   | { readonly code: "absent-peer"; readonly node: string; readonly label: number; readonly peer: Absence }
   | { readonly code: "finding"; readonly irq: string; readonly finding: IrqFinding }
@@ -104,7 +103,9 @@ export type Evidence =
   | { readonly code: "vcpus-off"; readonly vcpus: readonly string[]; readonly started: boolean }
   /** The last CPU_ON that was refused, and none of that CPU has succeeded since. */
   | { readonly code: "start-refused"; readonly vcpu: string; readonly at: CodeRange; readonly mpidr: string; readonly status: string }
-  | { readonly code: "no-kvm" };
+  | { readonly code: "no-kvm" }
+  /** A rule of injected faults has hit operations for which the VM may wait. */
+  | { readonly code: "injected"; readonly inject: string; readonly rule: string; readonly hits: number };
 
 const DEVICE_WAYS_OUT: { readonly [B in DeviceBecause]: string } = {
   "stage-1-off": "turn the MMU on first, with the lock in Normal memory",
@@ -161,7 +162,6 @@ export const EVIDENCE = new Facts<Evidence>({
   "input-cleared": ({ vcpu, at }) => `${vcpu} wrote UARTICR at ${rangeText(at)} while characters were left`,
   "masked-input": ({ console, characters }) => `${portText(console, characters)}, and its receive interrupts are masked (UARTIMSC)`,
   "condition": ({ condition }) => `condition: ${condition}`,
-  "injected": ({ inject, rule, hits }) => `${inject} has lost ${hits === 1 ? "1 interrupt" : `${hits} interrupts`}: ${rule}`,
   "asleep": ({ for_ns }) => `the VM has slept for ${durationText(for_ns)}`,
   "named-peer": ({ node, peer }) => `devicetree node ${node} names its peer "${peer}"`,
   "absent-peer": ({ node, label, peer }) => `${node} (label ${label}): its peer is ${absenceText(peer)}`,
@@ -202,9 +202,14 @@ export const EVIDENCE = new Facts<Evidence>({
   "driver-failed": ({ devices }) => `${devices.join(", ")}: the driver has given up (FAILED in Status)`,
   "misplaced": ({ node, start, end, ipa }) => `the devicetree has ${node} at ${start}..${end}, and nothing answers at ${ipa}`,
   "boot": ({ finding }) => BOOT_FINDINGS.text(finding),
+  "injected": ({ inject, rule, hits }) => `${inject} has hit ${hits === 1 ? "1 operation" : `${hits} operations`}: ${rule}`,
   "no-kvm": () => "this kernel is Gunyah's primary VM, at EL1: it cannot have /dev/kvm, and makes VMs by /dev/gunyah",
 }, {
   "beside": ({ fact }) => VERDICT_FACTS.wayOut(fact),
+  "barred": ({ barrier }) => IRQ_FINDINGS.wayOut(barrier),
+  "injected": ({ inject }) => removalOf(inject),
+  "stale-image": () => "copy what was built to the file that image names, or name that file there",
+  "tree-overrun": () => "make the devicetree smaller, or use a BIOS with more room for it",
   "wakeup": ({ state }) => state && isIdle(state) ? SOURCE_STATES.wayOut(state) : undefined,
   "lost-sgi": ({ wrong_group }) => wrong_group ? "use ICC_SGI1R_EL1" : undefined,
   "cause": ({ cause }) => EXCEPTION_CAUSES.wayOut(cause),

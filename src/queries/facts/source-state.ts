@@ -3,6 +3,7 @@
 
 import { hex } from "../../support/number-text.ts";
 import { Facts } from "./fact.ts";
+import { removalOf } from "./injected.ts";
 
 /** How far the driver of a virtio device has come. */
 export type DriverProgress = "none" | "acknowledged" | "driver" | "features-ok" | "ready" | "failed" | "needs-reset";
@@ -114,7 +115,7 @@ export const SOURCE_STATES = new Facts<SourceState>({
   "virtio-ring-unreadable": () => "write the address of the ring to QueueDriverLow and QueueDriverHigh",
   "virtio-silent": () => "clear the flag, or write the used index to used_event, and look at the used ring once more before the sleep",
   "virtio-not-notified": ({ queue }) => `write ${queue} to QueueNotify after the available index`,
-  "virtio-lost": () => "remove the rule that injects it: `el2 inject --remove all`",
+  "virtio-lost": () => removalOf("all"),
   "virtio-no-room": ({ queue }) => `make buffers available in queue ${queue}, and notify it`,
   "doorbell-masked": () => "enable flags with gh_hypercall doorbell_mask before the sleep",
   "virtio-idle": () => "make a request before the sleep, or set a timer",

@@ -207,6 +207,8 @@ const DROPPED_WAYS_OUT: Readonly<Record<string, string>> = {
   "the redistributor's LPIs are disabled": "set GICR_CTLR.EnableLPIs, and have the INTID within GICR_PROPBASER.IDbits",
 };
 
+const mendFirst = (vm: string) => `mend ${vm} first: \`el2 diagnose ${vm}\``;
+
 export const VERDICT_FACTS = new Facts<VerdictFact>({
   "runs": ({ vcpu }) => `${vcpu} runs`,
   "waits-for-vmm": ({ vcpu, access, since_ns }) =>
@@ -269,10 +271,29 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "stopped": endText,
   "leaked": leakText,
 }, {
+  "vmm-silent": () => "have the VMM answer it, and call vcpu_run again",
+  "vmm-absent": () => "have the VMM call vcpu_run again after each return",
+  "spins": ({ reads }) =>
+    reads > 0
+      ? "change what it reads in a handler or on another vCPU, or end the loop after some time"
+      : "end the loop, or the VM by PSCI SYSTEM_OFF",
+  "exit-loop": () => "give up after some tries, or wait for an interrupt",
   "wfi-returns": () => "clear PSTATE.I where it waits, or disable the interrupt",
+  "starved": () => "give it the priority of its rivals or a higher one, or another physical CPU (affinity_map)",
+  "awaits-dead": ({ what: { by } }) => mendFirst(by),
+  "no-wakeup": () => "set a timer, or enable an interrupt that can come, before the sleep",
+  "deadlock": () => "have one of them act before it waits, or set a timer",
+  "unheard": () => "run the machine again without rules that lose interrupts",
+  "undelivered": ({ peer: { peer, failed } }) => failed ? mendFirst(peer) : "name a VM that exists as the peer of its node",
+  "leaked": ({ vmid, parcels }) =>
+    `have its owner ${
+      [...parcels.length > 0 ? ["reclaim the parcels (MEM_RECLAIM)"] : [], ...vmid === null ? [] : ["deallocate it (VM_DEALLOCATE)"]].join(
+        " and ",
+      )
+    }`,
   "lost": ({ finding }) => IRQ_FINDINGS.wayOut(finding),
   "source-idle": ({ state }) => SOURCE_STATES.wayOut(state),
-  "message-dropped": ({ rule }) => DROPPED_WAYS_OUT[rule],
+  "message-dropped": ({ rule }) => DROPPED_WAYS_OUT[rule] ?? "have GITS_BASER and MAPD name zeroed tables that are large enough",
   "unread-input": () => "write UARTICR first, and then read until FR.RXFE is set",
   "irq-storm": ({ finding }) => IRQ_FINDINGS.wayOut(finding),
   "kernel-broken": ({ finding }) => LINUX_FINDINGS.wayOut(finding),
