@@ -17,6 +17,7 @@ import { el2Process } from "../cli/program.ts";
 import { Rig } from "../tui/rig.ts";
 import { buildBroken, writeBare, writePeerless } from "./broken-guest.ts";
 import { BROKEN, type BrokenCase, PEERLESS } from "./cases.ts";
+import { assertReasonWhole, assertVerdictWhole } from "./shown-whole.ts";
 import { TRUSTED } from "../support/trusted.ts";
 import { planErrors } from "../support/planned.ts";
 
@@ -25,6 +26,12 @@ const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const UNTIL = 240e6;
 /** Wall time for what ends by itself, or after its virtual time, however slow the computer is. */
 const PATIENCE = "600s";
+
+/**
+ * Ends by the guest's own wish, of which only the guest knows why, and by a VMM that says its way
+ * out itself.
+ */
+const OWN_WISH = /^the guest asked for a reset|^its VMM gave up: /;
 
 const folder = await Deno.makeTempDir({ prefix: "el2-broken-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -86,6 +93,7 @@ for (const broken of BROKEN.filter(({ verdict }) => verdict !== undefined)) {
     const [row] = rowsOf(DIAGNOSES, answer);
     assert.deepEqual([row.id, row.verdict, row.healthy], [`vm:${vm}`, verdict, false], row.text);
     assert.match(row.text, says);
+    assert.ok(row.way_out !== null || OWN_WISH.test(row.text), `${row.text} has no way out`);
     assert.equal(row.because.flatMap((one) => one.code === "cause" ? [one.cause.code] : [])[0], broken.cause);
     const [first] = diagnosisLines(row);
     assert.equal(first, `vm:${vm} ${verdict}: ${row.text}`);
@@ -100,6 +108,10 @@ for (const broken of BROKEN.filter(({ verdict }) => verdict !== undefined)) {
     const reasons = rowsOf(REASONS, system.inspector.answer({ table: "why", args: { filter: "failed=yes" } }));
     const told = [...diagnosisLines(row), ...reasons.flatMap((one) => reasonLines(one)).map(({ text }) => text)].join("\n");
     assert.match(told, wayOut ?? /^ {2}next: /m);
+    for (const width of [80, 120]) {
+      assertVerdictWhole(row, width);
+      for (const reason of new Set([reasons[0], reasons.at(-1)])) if (reason) assertReasonWhole(reason, width);
+    }
     assert.ok(failed.details!.join("\n").includes(diagnosisLines(row).join("\n")));
     // A machine that has ended has failed, and one that continues is not healthy.
     assert.notEqual(system.ended()?.code, 0);

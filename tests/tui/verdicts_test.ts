@@ -75,18 +75,20 @@ Deno.test("w on a VM that is not healthy shows the verdict as el2 diagnose does;
   assert.match(there, /Message queues/);
 });
 
-Deno.test("a verdict that its column cuts is shown whole below the list once its VM is selected", async () => {
-  const doing = "vcpu:rt/0 waits for irq:rt/27, which vcpu:debian/0 would raise, which waits for mq:7, which vcpu:rt/0 would empty";
-  const shown = rig(120, 36);
-  shown.answer = (query: Query) => {
-    const rows = VERDICTS.map((row) => wholeRow("vm.ls", row.id === "vm:rt" ? { ...row, verdict: "deadlocked", doing } : row));
-    return query.table === "vm.ls" ? { ...phoneAnswer(query), rows } : phoneAnswer(query);
-  };
-  assert.doesNotMatch(await shown.text(), /would empty/);
-  await shown.type("gjjjjjj");
-  const text = await shown.text();
-  assert.match(text, /rt {2}deadlocked: vcpu:rt\/0 waits for irq:rt\/27, which [^]*vcpu:rt\/0 would empty/);
-});
+for (const [width, height] of [[80, 24], [120, 36]]) {
+  Deno.test(`a verdict that its column cuts is shown whole below the list once its VM is selected, at ${width}x${height}`, async () => {
+    const doing = "vcpu:rt/0 waits for irq:rt/27, which vcpu:debian/0 would raise, which waits for mq:7, which vcpu:rt/0 would empty";
+    const shown = rig(width, height);
+    shown.answer = (query: Query) => {
+      const rows = VERDICTS.map((row) => wholeRow("vm.ls", row.id === "vm:rt" ? { ...row, verdict: "deadlocked", doing } : row));
+      return query.table === "vm.ls" ? { ...phoneAnswer(query), rows } : phoneAnswer(query);
+    };
+    assert.doesNotMatch(await shown.text(), /would empty/);
+    await shown.type("gjjjjjj");
+    const text = await shown.text();
+    assert.match(text, /rt {2}deadlocked: vcpu:rt\/0 waits for irq:rt\/27, which [^]*vcpu:rt\/0 would empty/);
+  });
+}
 
 Deno.test("i on a VM shows every field that the list of VMs has of it, and y copies a command that shows this VM", async () => {
   const rig = new Rig(120, 36), { answer } = rig;
