@@ -64,6 +64,14 @@ export async function writeLinked(folder: string, configuration: string, vm: str
   await Deno.writeFile(`${folder}/${vm}.dtb`, writeDevicetree(tree));
 }
 
+/** Writes `NAME.dtb`, the devicetree that a VM of this configuration gets by default. */
+export async function writeGenerated(folder: string, configuration: string, vm: string, name: string): Promise<void> {
+  const planned = await planText(configuration, undefined, folder);
+  assert.ok(planned.ok && planned.run.what.kind === "run");
+  const plan = planned.run.what.host.vms.find((one) => one.name === vm)!;
+  await Deno.writeFile(`${folder}/${name}.dtb`, writeDevicetree(guestDevicetree(plan, boardOf(plan).layout(plan))));
+}
+
 /**
  * Writes `peerless.dtb`: the devicetree of a VM of this configuration, whose links name a VM that
  * does not exist.

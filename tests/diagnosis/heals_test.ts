@@ -1,13 +1,16 @@
 // Doing as told heals: each way out that changes the configuration, or a rule of injected faults,
-// is followed, and the VM runs then and is healthy.
+// is followed, and the VM runs then and is healthy. Wrong configurations are right then.
 
 import assert from "node:assert/strict";
+import { lintVm } from "../../src/configuration/vm-lint.ts";
+import { planText } from "../../src/configuration/plan-run.ts";
 import { rowsOf } from "../../src/queries/query.ts";
-import { REASONS } from "../../src/queries/tables.ts";
+import { DIAGNOSES, REASONS } from "../../src/queries/tables.ts";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import { planErrors } from "../support/planned.ts";
 import { assembleGuest } from "./assembly-guest.ts";
-import { buildBroken, writeBare } from "./broken-guest.ts";
+import { buildBroken, writeBare, writeGenerated } from "./broken-guest.ts";
 import { BROKEN, type BrokenCase } from "./cases.ts";
 import { verdictOn } from "./class-guests.ts";
 import { runHealthy } from "./healthy.ts";
@@ -21,11 +24,13 @@ for (const name of ["hello.bin", "firmware.bin"]) await Deno.copyFile(`assets/gu
 /** Virtual time (ns) by which the broken ones go wrong, and until which healed ones are asked. */
 const BROKEN_BY = 240e6, HEALED = 200e6;
 
-/** The rules that were broken, and the ways out. */
-const waysOut = (system: GuestSystem) =>
-  rowsOf(REASONS, system.inspector.answer({ table: "why", args: { filter: "failed=yes" } })).flatMap((
+/** The ways out that verdicts have, the rules that were broken, and their ways out. */
+const waysOut = (system: GuestSystem) => [
+  ...rowsOf(DIAGNOSES, system.inspector.answer({ table: "diagnose", args: { filter: "healthy=no" } })).map(({ way_out }) => way_out ?? ""),
+  ...rowsOf(REASONS, system.inspector.answer({ table: "why", args: { filter: "failed=yes" } })).flatMap((
     { way_out, rule },
-  ) => [rule, way_out ?? ""]);
+  ) => [rule, way_out ?? ""]),
+];
 
 /** Ways out that change the configuration, by words of them; the change as they say it. */
 const CHANGES: readonly (readonly [told: RegExp, change: (text: string) => string])[] = [
@@ -33,26 +38,26 @@ const CHANGES: readonly (readonly [told: RegExp, change: (text: string) => strin
   [/schedule = "own" and devices = \[\]/, (text) => text.replace(/(\[vm\.x\]\n)/, '$1schedule = "own"\ndevices = []\n')],
 ];
 
-/** The VM of a configuration runs, and is healthy. */
-async function assertRuns(text: string, inject?: readonly string[]): Promise<void> {
+/** The VM of a configuration runs, or ends in order, and is healthy. */
+async function assertRuns(text: string, inject: readonly string[] = [], ends = false): Promise<void> {
   const system = await demoSystem(text, inject, folder);
   runHealthy(system, HEALED);
   const [vm] = rows(system, "vm.ls", { filter: "id=vm:x" });
-  assert.deepEqual([vm.state, vm.healthy], ["running", true], vm.doing ?? "");
+  assert.ok(vm.healthy, vm.doing ?? "");
+  if (ends) assert.equal(system.ended()?.code, 0, system.ended()?.message);
+  else assert.equal(vm.state, "running");
 }
 
 /** Cases that a rule of injected faults breaks, and that run without it. */
-const INJECTED: readonly BrokenCase[] = BROKEN.filter(({ kind, inject, verdict }) =>
-  kind === "refusal" && inject !== undefined && verdict === "failed"
-);
+const INJECTED: readonly BrokenCase[] = BROKEN.filter(({ inject }) => inject !== undefined);
 
-for (const { name, text, inject } of INJECTED) {
+for (const { name, text, inject = [], until = BROKEN_BY, verdict } of INJECTED) {
   Deno.test(`healed by the removal of the rule: ${name}`, async () => {
     const system = await demoSystem(text, inject, folder);
-    runUntil(system, BROKEN_BY);
+    runUntil(system, until);
     const told = waysOut(system).flatMap((way) => [.../`el2 inject --remove (inject:\d+)`/.exec(way)?.slice(1) ?? []]);
     assert.ok(told.length > 0, waysOut(system).join("\n"));
-    await assertRuns(text, inject!.filter((_, index) => !told.includes(`inject:${index + 1}`)));
+    await assertRuns(text, inject.filter((_, index) => !told.includes(`inject:${index + 1}`)), verdict === "leaked");
   });
 }
 
@@ -65,6 +70,53 @@ for (const { name, text, wayOut } of BROKEN.filter(({ kind }) => kind === "refus
     assert.ok(waysOut(system).some((way) => told.test(way)), waysOut(system).join("\n"));
     assert.notEqual(change(text), text);
     await assertRuns(change(text));
+  });
+}
+
+const caseOf = (name: string) => BROKEN.find((one) => one.name === name) ?? assert.fail(name);
+
+Deno.test("healed by a devicetree in which el2 vm lint finds nothing", async () => {
+  const { text } = caseOf("a devicetree that does not describe a VM");
+  const system = await demoSystem(text, undefined, folder);
+  runUntil(system, BROKEN_BY);
+  assert.match(waysOut(system).join("\n"), /el2 vm lint FILE/);
+  await writeGenerated(folder, text.replace('dtb = "bare.dtb"\n', ""), "x", "whole");
+  const lint = async (name: string) => lintVm(await Deno.readFile(`${folder}/${name}.dtb`)).length;
+  assert.ok(await lint("bare") > 0);
+  assert.equal(await lint("whole"), 0);
+  await assertRuns(text.replace("bare.dtb", "whole.dtb"));
+});
+
+Deno.test("healed by the priority of its rivals: a VM that gets no turn", async () => {
+  const { text } = caseOf("a VM that gets no turn"), change = text.replace("priority = -10", "priority = -1");
+  assert.notEqual(change, text);
+  const broken = await demoSystem(text, undefined, folder), healed = await demoSystem(change, undefined, folder);
+  runUntil(broken, BROKEN_BY);
+  assert.match(verdictOn(broken, "x").way_out ?? "", /the priority of its rivals/);
+  for (let time = 1e7; time <= HEALED; time += 1e7) {
+    runUntil(healed, time);
+    assert.ok(verdictOn(healed, "x")?.healthy ?? true, verdictOn(healed, "x")?.text);
+  }
+});
+
+/** Wrong configurations, the way out of each, and the change as it says it. */
+const MENDED: Readonly<Record<string, readonly [told: RegExp, change: (text: string, told: RegExpExecArray) => string]>> = {
+  "a size without a unit": [/use for example "(\w+)"/, (text, [, size]) => text.replace('"4"', `"${size}"`)],
+  "a misspelled key": [/did you mean "(\w+)"/, (text, [, key]) => text.replace("memroy", key)],
+  "a driver that cannot run vCPUs": [/give vm "x" (schedule = "own") and (devices = \[\])/, (text, [, ...keys]) => text + keys.join("\n")],
+  "a priority above its owner's": [/use -\d+\.\.(-\d+)/, (text, [, most]) => text.replace("priority = 10", `priority = ${most}`)],
+  "more memory than the machine has": [/use \[machine\] (memory = "\w+")/, (text, [, memory]) => text.replace('memory = "64MiB"', memory)],
+  "two doorbells of one label": [/change one/, (text) => text.replace("label = 2", "label = 4")],
+};
+
+for (const [name, [told, change]] of Object.entries(MENDED)) {
+  Deno.test(`mended as told: ${name}`, async () => {
+    const { text } = caseOf(name), plan = await planText(text, "case.toml", folder);
+    assert.ok(!plan.ok);
+    const errors = planErrors(plan).join("\n"), way = told.exec(errors);
+    assert.ok(way, errors);
+    const mended = await planText(change(text, way), "case.toml", folder);
+    assert.ok(mended.ok, mended.ok ? "" : planErrors(mended).join("\n"));
   });
 }
 
@@ -138,13 +190,14 @@ for (const [index, { name, source, keys, told, change }] of LACKS.entries()) {
     const text = `el2 = 1\n[vm.x]\nimage = "lack${index}.bin"\nmemory = "4MiB"\n${keys}`;
     const system = await demoSystem(text, undefined, folder);
     runUntil(system, HEALED);
-    const { evidence, healthy } = verdictOn(system, "x"), way = told.exec(evidence.join("\n"));
-    assert.ok(way, evidence.join("\n"));
+    const { evidence, healthy, way_out } = verdictOn(system, "x"), ways = [way_out ?? "", ...evidence].join("\n"), way = told.exec(ways);
+    assert.ok(way, ways);
     // The name of a console is told, and its absence breaks nothing.
     assert.equal(healthy, /console/.test(told.source));
     const mended = await demoSystem(change(text, way), undefined, folder);
     runHealthy(mended, HEALED);
-    assert.doesNotMatch(verdictOn(mended, "x").evidence.join("\n"), told);
+    const after = verdictOn(mended, "x");
+    assert.doesNotMatch([after.way_out ?? "", ...after.evidence].join("\n"), told);
     assert.equal(rows(mended, "vm.ls", { filter: "id=vm:x" })[0].state, "running");
   });
 }
