@@ -42,9 +42,13 @@ export class ClassGuests {
       `cmdline = "case=${number} ${cmdline}"\n${keys}\n`;
   }
 
+  configuration(sections: string): string {
+    return `el2 = 1\n[machine]\ncpus = 4\n${sections}`;
+  }
+
   /** A machine of these sections of a configuration. */
   system(sections: string, inject?: readonly string[]): Promise<GuestSystem> {
-    return demoSystem(`el2 = 1\n[machine]\ncpus = 4\n${sections}`, inject, this.folder);
+    return demoSystem(this.configuration(sections), inject, this.folder);
   }
 }
 

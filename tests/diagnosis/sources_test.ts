@@ -3,153 +3,15 @@
 
 import assert from "node:assert/strict";
 import { rows, runUntil } from "../inspection/system.ts";
-import { type Broken, type Healthy, testBroken, testHealthy } from "./class-cases.ts";
+import { testBroken, testHealthy } from "./class-cases.ts";
+import { type Setting, verdictOn } from "./class-guests.ts";
 import { assertHealthy } from "./healthy.ts";
-import { ClassGuests, type Setting, verdictOn } from "./class-guests.ts";
+import { BROKEN_SOURCES, CONSOLE, ENTROPY, guests, HEALTHY_SOURCES, OWN } from "./sources.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
-const guests = await ClassGuests.build("sources");
 
-const BELL = '[link]\nbell = { kind = "doorbell", label = 2, from = "y", to = "x" }\n';
-const QUEUE = '[link]\nmessages = { kind = "msgqueue-pair", label = 1, between = ["x", "y"], depth = 8, size = 64 }\n';
-const ENTROPY = 'devices = [{ kind = "pl011" }, { kind = "rng" }]';
-const CONSOLE = 'devices = [{ kind = "pl011" }, { kind = "console" }]';
-const OWN = { keys: 'schedule = "own"\ndevices = [{ kind = "rng" }]', cmdline: "platform=1" };
-
-/** Stuck for a device in this state. */
-const stuck = (name: string, guest: string, state: Readonly<Record<string, unknown>>, more: Partial<Broken> = {}): Broken => ({
-  ...{ name, guest, keys: ENTROPY, fact: { code: "source-idle", irq: /^irq:x\//, state }, next: /^el2 irq ls x$/ },
-  ...more,
-});
-
-const DEVICE = /^dev:x\/rng/;
-
-const BROKEN: readonly Broken[] = [
-  stuck("a driver that never says DRIVER_OK", "NOT_READY", { code: "virtio-not-ready", device: DEVICE, status: 0xb }),
-  stuck("the same of a VM that the hypervisor schedules", "NOT_READY", { code: "virtio-not-ready", device: DEVICE, status: 0xb }, OWN),
-  stuck("a request without a notification", "NOT_NOTIFIED", { code: "virtio-not-notified", device: DEVICE, queue: 0, available: 1 }),
-  stuck("a queue that is not ready", "QUEUE_OFF", { code: "virtio-queue-off", device: DEVICE, queue: 0 }),
-  stuck("a chain that names no memory", "BROKEN_CHAIN", { code: "virtio-needs-reset", fault: /a buffer/ }),
-  stuck("a driver that asked for no interrupt", "NO_INTERRUPT", { code: "virtio-silent", used: 1 }),
-  stuck("the same of a VM that the hypervisor schedules", "NO_INTERRUPT", { code: "virtio-silent", used: 1 }, OWN),
-  stuck("a console that gave no buffer for input", "NO_ROOM", { code: "virtio-no-room", queue: 0 }, { keys: CONSOLE }),
-  {
-    ...{ name: "a driver that polls for a request without a notification", guest: "POLL_NOT_NOTIFIED", keys: ENTROPY },
-    ...{ fact: { code: "spins", vcpu: "vcpu:x/0" }, next: /^el2 disasm x\/0:/ },
-    because: [{ code: "reads", range: { symbol: /^queue/ } }],
-  },
-  {
-    ...{ name: "a driver that has no request left", guest: "ALL_DONE", keys: ENTROPY, fact: { code: "no-wakeup" }, next: /^el2 irq ls x$/ },
-    because: [{ code: "wakeup", state: { code: "virtio-idle", device: DEVICE } }],
-  },
-  stuck("a doorbell whose flags are masked", "BELL_MASKED", { code: "doorbell-masked", flags: "0x1", sends: 1 }, {
-    keys: 'devices = [{ kind = "pl011" }]',
-    more: guests.vm("RING", { cmdline: "once=1" }, "y") + BELL,
-  }),
-  {
-    ...{ name: "two messages below the receiver's threshold", guest: "HIGH_THRESHOLD", more: guests.vm("SEND_TWO", {}, "y") + QUEUE },
-    ...{ fact: { code: "deadlock" }, next: /^el2 queue ls --filter vm=x$/ },
-    because: [{ code: "wakeup", state: { code: "messages", end: "receiver", count: 2, depth: 8, wakes_at: 8, sends: 2 } }],
-  },
-];
-
-/** A loop of calls, or of accesses to a device, of which none can have another answer. */
-const spins = (name: string, guest: string, more: Partial<Broken> = {}): Broken => ({
-  ...{ name, guest, keys: ENTROPY, fact: { code: "exit-loop", vcpu: "vcpu:x/0", range: { symbol: /./ } } },
-  ...{ next: /^el2 disasm x\/0:/ },
-  ...more,
-});
-
-const REFUSED = (call: string) => [{ code: "refused", call }] as const;
-const LOOPS: readonly Broken[] = [
-  spins("waits for a bit of Status that only it sets", "POLL_STATUS"),
-  spins("waits for an interrupt of a device that it has not notified", "POLL_INTERRUPT_STATUS"),
-  spins("sends with a capability that does not exist", "CALL_REFUSED", { because: REFUSED("doorbell_send") }),
-  spins("receives to where no memory is", "RECEIVE_REFUSED", {
-    ...{ because: REFUSED("msgqueue_receive"), keys: "" },
-    more: guests.vm("SEND_MANY", {}, "y") + QUEUE,
-  }),
-];
-
-const HEALTHY: readonly Healthy[] = [
-  { name: "makes requests, and sleeps until each is answered", guest: "REQUESTS", keys: ENTROPY, until: 0.2e9 },
-  { name: "makes them as a VM that the hypervisor schedules", guest: "REQUESTS", ...OWN, until: 0.2e9 },
-  { name: "makes requests, and polls", guest: "REQUESTS_POLLED", keys: ENTROPY, until: 0.2e9 },
-  { name: "asks for no interrupt, and looks when its timer fires", guest: "REQUESTS_BY_TIMER", keys: ENTROPY },
-  { name: "has room for input, of which there is none", guest: "LISTENS", keys: CONSOLE },
-  { name: "waits for a doorbell of which it enabled a flag", guest: "BELL_RUNG", more: guests.vm("RING", {}, "y") + BELL },
-  { name: "is woken by every second message", guest: "MESSAGES_RECEIVED", more: guests.vm("SEND_MANY", {}, "y") + QUEUE },
-];
-
-const BUSY: readonly Healthy[] = [
-  { name: "is refused often, and gives up", guest: "CALL_REFUSED_OFTEN", until: 0.3e9 },
-  { name: "polls a queue to which another VM sends", guest: "POLL_QUEUE", more: guests.vm("SEND_MANY", {}, "y") + QUEUE, until: 0.2e9 },
-  { name: "polls the interrupt status of a device that it has notified", guest: "POLL_DEVICE", keys: ENTROPY, until: 0.1e9 },
-];
-
-const SENDER = guests.vm("SEND_MANY", {}, "y") + QUEUE;
-/** An interrupt of this source that a rule of faults drops, where a timer ticks besides. */
-const unheard = (name: string, guest: string, source: RegExp, inject: string, more: Partial<Broken> = {}): Broken => ({
-  ...{ name, guest, more: SENDER, inject: [inject], fact: { code: "unheard", irq: /^irq:x\/9/, source }, next: /^el2 irq show irq:x\/9/ },
-  because: [{ code: "injected", inject: "inject:1", rule: inject }],
-  ...more,
-});
-const LOST: readonly Broken[] = [
-  unheard("a later message, and the timer is far", "MESSAGES_BESIDE_TICKS", /^mq:\d+ rx$/, "virq vm=x source=mq:* nth=3 -> lose", {
-    cmdline: "ms=2000",
-  }),
-  unheard("the first message", "MESSAGES_BESIDE_TICKS", /^mq:\d+ rx$/, "virq vm=x source=mq:* nth=1 -> lose"),
-  unheard("each ring of a doorbell", "BELL_BESIDE_TICKS", /^db:\d+$/, "virq vm=x source=db:* -> lose", {
-    more: guests.vm("RING", {}, "y") + BELL,
-  }),
-];
-const NOT_LOST: readonly Healthy[] = [
-  ...["nth=1 ", "nth=4 ", ""].map((nth) => ({
-    ...{ name: `looks at its messages at each tick (${nth}lost)`, guest: "MESSAGES_AT_TICKS", more: SENDER, until: 0.2e9 },
-    inject: [`virq vm=x source=mq:* ${nth}-> lose`],
-  })),
-  { name: "has none that is lost, beside ticks", guest: "MESSAGES_BESIDE_TICKS", more: SENDER, until: 0.2e9 },
-];
-
-const TAKER = guests.vm("TAKE_ALL", {}, "y") + QUEUE, ANSWERS = guests.vm("TAKE_AND_ANSWER", {}, "y") + QUEUE;
-const LOSES = "virq vm=x source=mq:* nth=3 -> lose";
-const ROOM: readonly Broken[] = [
-  unheard("it is lost", "FILL_AND_SLEEP", /^mq:\d+ tx$/, LOSES, { more: TAKER }),
-  unheard("it is lost beside a timer", "FILL_BESIDE_TICKS", /^mq:\d+ tx$/, LOSES, { cmdline: "ms=50", more: TAKER }),
-  stuck("it came before the sleep", "FILL_AND_FORGET", { code: "queue-has-room", end: "sender", count: 0, depth: 8, sends: 8 }, {
-    ...{ keys: "", more: TAKER },
-  }),
-  {
-    ...{ name: "its interrupt is not enabled", guest: "FILL_UNASKED", more: TAKER, next: /^el2 irq show irq:x\/9/ },
-    fact: { code: "lost", irq: /^irq:x\/9/, finding: { code: "disabled" } },
-  },
-  {
-    ...{ name: "its interrupt is not enabled, and the receiver waits for more", guest: "FILL_AND_DROP", next: /^el2 irq show irq:x\/9/ },
-    ...{ more: guests.vm("TAKE_ON", {}, "y") + QUEUE, fact: { code: "lost", finding: { code: "disabled" } } },
-  },
-  {
-    ...{ name: "three messages that the receiver leaves", guest: "FILL_AND_SLEEP", cmdline: "empty=1", fact: { code: "deadlock" } },
-    ...{ more: guests.vm("TAKE_FIVE", {}, "y") + QUEUE, next: /^el2 queue ls --filter vm=x$/ },
-    because: [{ code: "wakeup", state: { code: "messages", end: "sender", count: 3, wakes_at: 0 } }],
-  },
-];
-const HAS_ROOM: readonly Healthy[] = [
-  { name: "fills its queue each time that it has room", guest: "FILL_AND_SLEEP", more: TAKER, until: 0.2e9 },
-  { name: "fills its queue each time that it is empty", guest: "FILL_AND_SLEEP", cmdline: "empty=1", more: TAKER, until: 0.2e9 },
-  { name: "sends at each tick, and hears of no room", guest: "FILL_AT_TICKS", more: TAKER, inject: ["virq vm=x source=mq:* -> lose"] },
-  { name: "drops what finds no room, and takes answers", guest: "FILL_AND_DROP", more: ANSWERS, until: 0.2e9 },
-  {
-    ...{ name: "has sent all, and takes answers", guest: "FILL_TO_THE_END", more: ANSWERS, until: 0.2e9 },
-    inject: ["virq vm=x why=*full -> lose"],
-  },
-];
-
-testBroken(guests, { "room in a queue of which the sender does not hear": ROOM });
-testHealthy(guests, { "room in a queue of which the sender does not hear": HAS_ROOM });
-testBroken(guests, { "an interrupt that is lost beside a timer": LOST });
-testHealthy(guests, { "an interrupt that is lost beside a timer": NOT_LOST });
-testBroken(guests, { "a source that only the guest could start": BROKEN, "calls and registers that stay as they are": LOOPS });
-testHealthy(guests, { "a source that only the guest could start": HEALTHY, "calls and registers that stay as they are": BUSY });
+testBroken(guests, BROKEN_SOURCES);
+testHealthy(guests, HEALTHY_SOURCES);
 
 Deno.test("a wait has the same words in el2 vcpu ls and in el2 diagnose", async () => {
   const system = await guests.system(guests.vm("LISTENS", { keys: CONSOLE }));

@@ -116,10 +116,25 @@ const MORE = await Promise.all([
   ...some(BROKEN_STRANGE).map(([name, strange]) => assembled(name, strange.source, (image) => strangeText(image, strange))),
 ]);
 
-for (const [index, { name, text, inject, until = 240e6, verdict }] of [...BROKEN, ...MORE].entries()) {
+/** Guests of the classes, each kind in a folder of its own. */
+async function ofClasses(kind: "classes" | "sources") {
+  const { guests, cases } = kind === "classes"
+    ? await import("./classes.ts").then(({ guests, BROKEN_CLASSES, TRAILS }) => ({ guests, cases: { ...BROKEN_CLASSES, TRAILS } }))
+    : await import("./sources.ts").then(({ guests, BROKEN_SOURCES }) => ({ guests, cases: BROKEN_SOURCES }));
+  return Object.entries(cases).flatMap(([kind, broken]) =>
+    broken.map((one) => ({
+      ...{ name: `${kind}: ${one.name}`, inject: one.inject, until: 115e6, verdict: "", folder: guests.folder },
+      text: guests.configuration(guests.vm(one.guest, one) + (one.more ?? "")),
+    }))
+  );
+}
+const OF_CLASSES = LONG ? [...await ofClasses("classes"), ...await ofClasses("sources")] : [];
+
+const CASES = [...[...BROKEN, ...MORE].map((one) => ({ ...one, folder })), ...OF_CLASSES];
+for (const [index, { name, text, inject, until = 240e6, verdict, folder: files }] of CASES.entries()) {
   if (verdict === undefined) continue;
   Deno.test(`what is printed works: ${name}`, async () => {
-    const planned = await planText(text, "case.toml", folder);
+    const planned = await planText(text, "case.toml", files);
     assert.ok(planned.ok);
     const machine = new MachineHere({ ...planned.run, turbo: true, history: true, duration: until, inject: inject && [...inject] });
     await machine.toItsEnd();
