@@ -9,7 +9,7 @@ import { DIAGNOSES } from "../../src/queries/tables.ts";
 import { runUntil } from "../inspection/system.ts";
 
 /** Virtual time (ns) between two looks. No round number, so that looks fall on all moments. */
-const LOOK = 13.7e6;
+const LOOK = 9.7e6;
 
 /** Fails where a VM has an unhealthy verdict now. Gives the verdicts. */
 export function assertHealthy(system: GuestSystem): string[] {
