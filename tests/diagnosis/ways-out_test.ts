@@ -116,7 +116,7 @@ const MORE = await Promise.all([
   ...some(BROKEN_STRANGE).map(([name, strange]) => assembled(name, strange.source, (image) => strangeText(image, strange))),
 ]);
 
-/** Guests of the classes, each kind in a folder of its own. */
+/** Guests of the classes, each kind in its own folder. */
 async function ofClasses(kind: "classes" | "sources") {
   const { guests, cases } = kind === "classes"
     ? await import("./classes.ts").then(({ guests, BROKEN_CLASSES, TRAILS }) => ({ guests, cases: { ...BROKEN_CLASSES, TRAILS } }))

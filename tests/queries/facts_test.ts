@@ -91,7 +91,7 @@ Deno.test("every code has one text, every finding the step that it stops, every 
   for (const code of Object.keys(VERDICT_FACTS.texts)) assert.ok(VERDICTS.includes(wordOf({ code } as never)), code);
 });
 
-/** Verdicts whose kind has no way out of its own, and where theirs comes from. */
+/** Verdicts whose kind has no own way out, and where theirs comes from. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   "crashed": "that of the exception's cause, which is evidence",
   "fault-loop": "that of the exception's cause, which is evidence",
@@ -103,7 +103,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "broken": "an invariant of el2's own: no user can mend it",
 };
 
-Deno.test("every verdict that is not healthy has a way out, or a reason why its kind has none of its own", () => {
+Deno.test("every verdict that is not healthy has a way out, or a reason why its kind has no own one", () => {
   const sick = Object.keys(VERDICT_FACTS.texts).filter((code) => !isHealthy(wordOf({ code } as never)));
   const none = sick.filter((code) => !(code in VERDICT_FACTS.waysOut));
   assert.deepEqual(none.sort(), Object.keys(ELSEWHERE).sort());

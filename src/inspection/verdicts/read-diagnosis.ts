@@ -135,7 +135,7 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
       ...ofKernel(view, patient.online, remarksOn),
     ];
     const { wayOut, of } = cause ? { wayOut: EVIDENCE.wayOut(cause) } : wayOutOf(view, judged, because);
-    // Its way out stands with the verdict already.
+    // The verdict has its way out already.
     const lines = [...cause ? [text] : [], ...because.map((one) => one === of ? EVIDENCE.text(one) : evidenceLine(one))];
     return {
       ...{ id: patient.vm.id, verdict, healthy, text: cause ? EVIDENCE.text(cause) : text, evidence: [...new Set(lines)] },

@@ -1,4 +1,4 @@
-// The way out of a verdict: that of its own, of the evidence that explains it, or of the refusal
+// The way out of a verdict: that of its fact, of the evidence that explains it, or of the refusal
 // that led to it; else what helps all of its kind. And rules of injected faults that may have
 // caused it.
 
