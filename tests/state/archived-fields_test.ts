@@ -126,7 +126,7 @@ const DERIVED: Record<string, readonly string[]> = {
       "Steps.#exit*",
       "NativeExecution.#accesses",
     ],
-    ...["Context.unanswered", "HostKernel.#beginning", "VmConsole.#later", "Vmm.#lentTouched"],
+    ...["Context.unanswered", "Faults.#failed*", "HostKernel.#beginning", "VmConsole.#later", "Vmm.#lentTouched"],
   ],
   "for display only: begins anew": ["Capability.#lastCall", "CapabilityUses.*", "Execution.#steps", "HostKernel.state.tasks[].trace"],
   "follows from the rules of faults": ["Faults.armed.*"],
