@@ -138,9 +138,9 @@ export class RowStream {
   }
 }
 
-/** Width of the terminal on stdout; undefined without a terminal. */
+/** Width of the terminal on stdout; undefined without one, or if it does not know its own. */
 function terminalWidth(): number | undefined {
-  return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined;
+  return Deno.stdout.isTerminal() ? Deno.consoleSize().columns || undefined : undefined;
 }
 
 /** A full row, one field per line. */

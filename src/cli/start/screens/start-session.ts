@@ -13,8 +13,8 @@ import { lstatIfThere, openOwn } from "../../../support/own-files.ts";
 import type { Start } from "../../../tui/app/other-sessions.ts";
 import type { Fork } from "../../../tui/app/time-menu.ts";
 
-/** How long a session may take to listen, ms of wall time. */
-const START_TIME = 30_000;
+/** How long a session may take to listen, ms of wall time: a busy computer may need long. */
+const START_TIME = 120_000;
 /** How long is waited for the first VM, ms. */
 const FIRST_VMS = 2_000;
 const POLL = 50;
