@@ -6,6 +6,7 @@
 // the index is. Checksums find accidents; nobody else can write to the cache.
 
 import { decodeMemory, encodeMemory } from "../assembly/system/run-memory.ts";
+import { sameBytes } from "../support/bytes.ts";
 import { files } from "../support/files.ts";
 import { node } from "../support/node-modules.ts";
 import { readPart } from "../support/open-file.ts";
@@ -17,6 +18,7 @@ import { warn } from "../support/warn.ts";
 import { FROM_START } from "../snapshots/begin.ts";
 import { SnapshotError } from "../snapshots/file.ts";
 import { Page, PageMap, type PageStore } from "../state/page-map.ts";
+import { SlotReader } from "../state/slot-reader.ts";
 import { type KeptMilestone, KeptState } from "./history.ts";
 import type { RunMemory } from "../assembly/system/system.ts";
 import type { Moment } from "./past.ts";
@@ -24,8 +26,8 @@ import type { Moment } from "./past.ts";
 const MAGIC = new TextEncoder().encode("EL2STATES/1\n");
 /** The place of the index, its length and CRC-32. */
 const TRAILER = 24;
-/** Pages that are written or read at a time: those of one state are neighbors. */
-const CHUNK = 256, WINDOW = 16;
+/** Pages that are written at a time. */
+const CHUNK = 256;
 /** A page that is all zero now. */
 const NO_SLOT = 0;
 
@@ -118,7 +120,8 @@ export function* writeStates(path: string, states: readonly KeptMilestone[]): Ge
 
 /** The states of a file; none without one, and with a warning if it is damaged. */
 export function openStates(path: string): StateFile | undefined {
-  const file = unlessUnusable("a recording's states are not read", () => Deno.openSync(path));
+  // Opening a pipe would wait for its writer.
+  const file = unlessUnusable("a recording's states are not read", () => Deno.statSync(path).isFile ? Deno.openSync(path) : undefined);
   if (!file) return undefined;
   try {
     return new StateFile(path, file);
@@ -141,12 +144,12 @@ function numbersOf(bytes: Uint8Array): Uint32Array {
 export class StateFile implements PageStore {
   readonly states: readonly KeptMilestone[];
   readonly #sums: Uint32Array;
-  /** The slots that were read last. */
-  #window: { readonly first: number; readonly bytes: Uint8Array } | undefined;
+  readonly #reader: SlotReader;
 
   /** @throws StateFileError; the system's error on the file */
   constructor(readonly path: string, readonly file: Deno.FsFile) {
     const { states, sums } = this.#index();
+    this.#reader = new SlotReader(file);
     this.#sums = numbersOf(sums);
     const pages: Page[] = [];
     let map = PageMap.EMPTY;
@@ -164,8 +167,7 @@ export class StateFile implements PageStore {
 
   #index(): Index {
     const { size } = this.file.statSync(), trailer = readPart(this.file, Math.max(0, size - TRAILER), TRAILER);
-    const isStates = MAGIC.every((byte, index) => readPart(this.file, 0, MAGIC.length)[index] === byte);
-    if (!isStates || trailer.length < TRAILER) this.#fail("not a file of states");
+    if (!sameBytes(readPart(this.file, 0, MAGIC.length), MAGIC) || trailer.length < TRAILER) this.#fail("not a file of states");
     const view = new DataView(trailer.buffer), at = view.getFloat64(0, true), length = view.getFloat64(8, true);
     if (at + length + TRAILER !== size) this.#fail("it is truncated");
     const bytes = readPart(this.file, at, length);
@@ -179,11 +181,7 @@ export class StateFile implements PageStore {
 
   /** @throws StateFileError if the page is damaged */
   read(slot: number): Uint8Array {
-    const first = slot - slot % WINDOW;
-    if (this.#window?.first !== first) {
-      this.#window = { first, bytes: readPart(this.file, first * PAGE_SIZE, WINDOW * PAGE_SIZE) };
-    }
-    const start = (slot - first) * PAGE_SIZE, page = this.#window.bytes.subarray(start, start + PAGE_SIZE);
+    const page = this.#reader.read(slot);
     if (page.length < PAGE_SIZE || node.zlib.crc32(page) !== this.#sums[slot - 1]) this.#fail(`page ${slot} is damaged`);
     return page;
   }

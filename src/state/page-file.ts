@@ -3,12 +3,10 @@
 
 import type { Page } from "./page-map.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
-import { readPart } from "../support/open-file.ts";
+import { SlotReader } from "./slot-reader.ts";
 
 /** The share of the file for pages that are in use: room comes back some time later. */
 const IN_USE = 0.8;
-/** Pages that are read at a time: those of one state are neighbors. */
-const WINDOW = 16;
 /** Most pages that are written at a time. */
 const RUN = 256;
 
@@ -21,14 +19,14 @@ export class PageFile {
   #free: number[] = [];
   /** A page that no state has any more leaves its slot. */
   readonly #gone = new FinalizationRegistry<number>((slot) => this.#free.push(slot));
-  /** The slots that were read last. */
-  #window: { readonly first: number; readonly bytes: Uint8Array } | undefined;
+  readonly #reader: SlotReader;
   #broken = false;
 
   /** @param limit bytes */
   constructor(readonly file: Deno.FsFile, readonly limit: number) {
     this.#slots = Math.floor(limit / PAGE_SIZE);
     this.room = limit * IN_USE;
+    this.#reader = new SlotReader(file);
   }
 
   /**
@@ -43,7 +41,7 @@ export class PageFile {
     return new PageFile(file, limit);
   }
 
-  /** The limit of a file that has room for so many bytes of pages. */
+  /** The limit of a file that has room for this many bytes of pages. */
   static limitFor(bytes: number): number {
     return bytes / IN_USE;
   }
@@ -67,7 +65,7 @@ export class PageFile {
       return false;
     }
     this.#end = Math.max(this.#end, (slots.at(-1) ?? 0) + 1);
-    this.#window = undefined;
+    this.#reader.forget();
     for (const [index, page] of pages.entries()) {
       page.moved(this, slots[index]);
       this.#gone.register(page, slots[index]);
@@ -76,12 +74,7 @@ export class PageFile {
   }
 
   read(slot: number): Uint8Array {
-    const first = slot - slot % WINDOW;
-    if (this.#window?.first !== first) {
-      this.#window = { first, bytes: readPart(this.file, first * PAGE_SIZE, WINDOW * PAGE_SIZE) };
-    }
-    const start = (slot - first) * PAGE_SIZE;
-    return this.#window.bytes.subarray(start, start + PAGE_SIZE);
+    return this.#reader.read(slot);
   }
 
   /** Writes the pages from `first` on whose slots follow each other; the index after them. */

@@ -138,6 +138,11 @@ Deno.test("a file of states that is damaged is not used: the replay runs from it
       Deno.writeFileSync(path, bytes);
       assert.equal(openStates(path), undefined);
     }
+    // Its reader would wait.
+    Deno.removeSync(path);
+    assert.ok((await new Deno.Command("mkfifo", { args: [path] }).output()).success);
+    assert.equal(openStates(path), undefined);
+    Deno.removeSync(path);
     Deno.writeFileSync(path, changed(5000));
     const { file, states } = openStates(path)!;
     using _file = file;
