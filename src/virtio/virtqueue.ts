@@ -271,9 +271,9 @@ const QUEUE: Form<VirtqueueState> = v.strictObject({
 type QueueRegisters = Omit<VirtqueueState, "current" | "lost">;
 const RESET: QueueRegisters = { size: 0, ready: false, descriptors: 0, driver: 0, device: 0, nextAvail: 0, nextUsed: 0, signalled: 0 };
 
-/** Hears of the chains of a queue. */
+/** Observes the chains of a queue. */
 export interface QueueObserver {
-  /** The device looks, and so many are available. */
+  /** The device looks for chains: this many are available. */
   looked(available: number): void;
   /** The device takes the next one. */
   taken(head: number): void;

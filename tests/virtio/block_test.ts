@@ -224,7 +224,7 @@ Deno.test("an observer hears when requests were available, taken and used: of a 
   const device = new BlockDevice(backing, "disk-1", () => {}), driver = new TestDriver(device), latencies = new Latencies();
   let turn = 0;
   latencies.begin(() => false);
-  device.observer = latencies.disk("a", "dev:a/blk0", () => ({ time: 100 * turn, at: turn }));
+  const observer = driver.transport.queues[0].observer = latencies.disk("a", "dev:a/blk0", () => ({ time: 100 * turn, at: turn }));
   driver.initialize((bit) => bit === 28 || bit === 32);
   offerLong(driver, BlockRequest.IN, 100, 0x6_0000);
   for (let act = driver.later.shift(); act !== undefined; act = driver.later.shift()) {
@@ -236,13 +236,13 @@ Deno.test("an observer hears when requests were available, taken and used: of a 
   assert.ok(turn >= 3);
   assert.deepEqual([worst[0].took, worst[0].at], [100 * turn, turn]);
   // Two are available at once, and are served one after the other; a reset forgets the third.
-  device.observer.looked(3);
+  observer.looked(3);
   for (const head of [4, 9]) {
     turn++;
-    device.observer.taken(head);
-    device.observer.used(head);
+    observer.taken(head);
+    observer.used(head);
   }
-  device.observer.reset();
-  device.observer.used(4);
+  observer.reset();
+  observer.used(4);
   assert.deepEqual(latencies.all[0].worst.map(({ took }) => took), [100 * (turn - 2), 200, 100]);
 });

@@ -4,7 +4,7 @@
 import type { JobPort } from "./job.ts";
 import { repeatedRuns } from "./repeated-runs.ts";
 import { Latencies, type Latency } from "../../inspection/execution/latencies.ts";
-import { observeDisks, pendingIn, timersDueIn } from "../../inspection/execution/pending.ts";
+import { observeDisks, pendingIn, timersDueIn } from "../../inspection/execution/latency-sources.ts";
 import type { Recording } from "../../recordings/recording.ts";
 
 export function job(recordings: readonly Recording[], port: JobPort<number>): Latency[] {

@@ -84,8 +84,8 @@ export class Latencies {
   }
 
   /**
-   * Hears of the requests of a disk in the run that has begun. A request begins when the disk first
-   * looks and it is available.
+   * Observes the requests of a disk in the run that has begun. A request begins when the disk first
+   * finds it available.
    */
   disk(vm: string, name: string, here: () => Here): QueueObserver {
     let available: number[] = [], taken = new Map<number, number>();

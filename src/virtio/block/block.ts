@@ -6,7 +6,7 @@ import { countersLike, inForm } from "../../support/forms.ts";
 import { AttachedDevice, serve, type Turn, type VirtioDevice, VirtioId } from "../device.ts";
 import { LIMITS } from "../limits.ts";
 import { VirtioFault } from "../memory.ts";
-import type { Chain, QueueObserver } from "../virtqueue.ts";
+import type { Chain } from "../virtqueue.ts";
 import { type BlockBacking, ZERO_CHUNK } from "./backing.ts";
 
 const SECTOR = 512;
@@ -64,8 +64,6 @@ export class BlockDevice extends AttachedDevice implements VirtioDevice {
   readonly id = VirtioId.Block;
   readonly name = "block";
   readonly queueCount = 1;
-  /** Hears of its requests. */
-  observer: QueueObserver | undefined;
   readonly features: readonly number[];
   readonly #header = new Uint8Array(HEADER_SIZE);
   readonly #range = new Uint8Array(RANGE_SIZE);
@@ -120,9 +118,7 @@ export class BlockDevice extends AttachedDevice implements VirtioDevice {
   }
 
   notify(): void {
-    const [queue] = this.port.queues;
-    queue.observer = this.observer;
-    serve(this.port, queue, (chain, turn) => this.#serve(chain, turn));
+    serve(this.port, this.port.queues[0], (chain, turn) => this.#serve(chain, turn));
   }
 
   operation(_queue: number, chain: Chain): string {

@@ -5,7 +5,7 @@ import type { TraceEvent } from "../../../src/abi/trace.ts";
 import { assemble } from "../../../src/assembly/assemble.ts";
 import { latencyRows } from "../../../src/cli/commands/profile.ts";
 import { Latencies } from "../../../src/inspection/execution/latencies.ts";
-import { pendingIn, timersDueIn } from "../../../src/inspection/execution/pending.ts";
+import { pendingIn, timersDueIn } from "../../../src/inspection/execution/latency-sources.ts";
 import { Random } from "../../support/random.ts";
 import { demoPlan, runTo } from "../../snapshots/systems.ts";
 

@@ -1,7 +1,6 @@
-// Whether interrupts are pending, and their timers due, by their ids; and the requests of disks.
+// The parts of a machine that `Latencies` asks and observes: interrupts, timers and disks.
 
-import { BlockDevice } from "../../virtio/block/block.ts";
-import type { VirtioDevice } from "../../virtio/device.ts";
+import { type VirtioDevice, VirtioId } from "../../virtio/device.ts";
 import type { Latencies } from "./latencies.ts";
 import { type Hypervisor, TimerPpi } from "../../hypervisor/inspect.ts";
 import { parseAs, vmOfName } from "../../queries/ids.ts";
@@ -32,7 +31,9 @@ interface WithDisks {
 /** Measures the requests of a machine's disks from now on. */
 export function observeDisks({ hypervisor, virtio }: WithDisks, latencies: Latencies): void {
   const here = () => ({ time: hypervisor.trace.now(), at: hypervisor.point().retired });
-  for (const { device, vm, id } of virtio) if (device instanceof BlockDevice) device.observer = latencies.disk(vm, id, here);
+  for (const { device: { id: kind, transport }, vm, id } of virtio) {
+    if (kind === VirtioId.Block && transport) transport.queues[0].observer = latencies.disk(vm, id, here);
+  }
 }
 
 /** The vCPU that an interrupt goes to, or one that may get it. */
