@@ -25,7 +25,7 @@ import type { Verdict } from "./verdict.ts";
 import type { Barrier } from "../../queries/facts/irq-finding.ts";
 import type { OfCode } from "../../queries/facts/fact.ts";
 import { isIdle, type SourceState } from "../../queries/facts/source-state.ts";
-import type { Evidence } from "../../queries/facts/evidence.ts";
+import { type Evidence, injectedBy } from "../../queries/facts/evidence.ts";
 import type { Awaited } from "../../queries/facts/verdict.ts";
 import { type Wait, WAITS } from "../../queries/facts/wait.ts";
 import { hex } from "../../support/number-text.ts";
@@ -347,8 +347,7 @@ export function unheard(view: View, sleep: Sleep): Verdict | undefined {
       return {
         fact: { code: "unheard", irq, source: sourceNames(view).get(source) ?? "hardware" },
         evidence: [
-          ...view.hypervisor.faults.losing({ vm: nameOf(vm), intid, why: source.what })
-            .map(({ id, rule, hits }): Evidence => ({ code: "injected", inject: id, rule: rule.text, hits })),
+          ...view.hypervisor.faults.losing({ vm: nameOf(vm), intid, why: source.what }).map(injectedBy),
           { code: "condition", condition: source.what },
           { code: "asleep", for_ns: sleptFor(view, sleep) },
         ],

@@ -4,7 +4,7 @@
 
 import { FAULT_KINDS, type FaultKind } from "../../abi/faults.ts";
 import { fits } from "../../hypervisor/options.ts";
-import { EVIDENCE, type Evidence } from "../../queries/facts/evidence.ts";
+import { EVIDENCE, type Evidence, injectedBy } from "../../queries/facts/evidence.ts";
 import { VERDICT_FACTS, type VerdictFact, wordOf } from "../../queries/facts/verdict.ts";
 import { isHealthy } from "../../queries/facts/verdict-words.ts";
 import { nameOf } from "../../queries/ids.ts";
@@ -52,9 +52,10 @@ export function wayOutOf(
 
 /** Rules that have hit operations for which a VM may wait in vain; of interrupts, its own. */
 export function injectedInto(view: View, vm: string, { code }: VerdictFact): Evidence[] {
-  return view.hypervisor.faults.entries.flatMap(({ id, rule: { kind, conditions, effect, text }, hits }): Evidence[] => {
+  return view.hypervisor.faults.entries.flatMap((entry): Evidence[] => {
+    const { rule: { kind, conditions, effect }, hits } = entry;
     if (hits === 0 || !VAIN[code]?.includes(kind) || effect.kind === "delay" || effect.kind === "double") return [];
     const isOfOther = kind === "virq" && conditions.some((one) => one.field === "vm" && !fits(one, { vm: nameOf(vm) }));
-    return isOfOther ? [] : [{ code: "injected", inject: id, rule: text, hits }];
+    return isOfOther ? [] : [injectedBy(entry)];
   });
 }

@@ -223,6 +223,13 @@ export const EVIDENCE = new Facts<Evidence>({
   "boot": ({ finding }) => BOOT_FINDINGS.wayOut(finding),
 });
 
+/** A rule of injected faults that has hit operations, as evidence. */
+export function injectedBy(
+  { id, rule, hits }: { readonly id: string; readonly rule: { readonly text: string }; readonly hits: number },
+): Evidence {
+  return { code: "injected", inject: id, rule: rule.text, hits };
+}
+
 /** Evidence as a line, with the way out if there is one. */
 export function evidenceLine(evidence: Evidence): string {
   const wayOut = EVIDENCE.wayOut(evidence);
