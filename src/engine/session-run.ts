@@ -402,9 +402,10 @@ export class SessionRun implements Rerun {
     this.#written.add(milestone.instructions, written);
     core.forgetWritten(this.#isIndexed);
     this.#history.add({ ...milestone, boundary: this.#written.boundary }, this.#spent);
-    const { far } = this;
-    if (far !== undefined && !this.#isFar) this.onFar(far);
-    this.#isFar ||= far !== undefined;
+    const far = this.#isFar ? undefined : this.far;
+    if (far === undefined) return;
+    this.#isFar = true;
+    this.onFar(far);
   }
 
   mayBeWritten(first: Milestone | undefined, last: IndexedPlace, object: WrittenObject): boolean {

@@ -92,7 +92,7 @@ export class VmCoreInfo implements Types {
     return 0;
   }
 
-  /** The one at an address; undefined if none is there. */
+  /** VMCOREINFO at an address; undefined if it is not there. */
   static at(memory: VirtualMemory, address: bigint): VmCoreInfo | undefined {
     const page = address % BigInt(PAGE_SIZE) === 0n ? memory.page(address) : undefined;
     return page && VmCoreInfo.#in(new Uint8Array(page.buffer, page.byteOffset, PAGE_SIZE));

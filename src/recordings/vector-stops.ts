@@ -5,7 +5,7 @@ import { ExceptionClass, exceptionClass, Vector } from "../core/interface.ts";
 import type { Vcpu } from "../hypervisor/inspect.ts";
 import type { DebugControl } from "../hypervisor/interface.ts";
 
-/** Bytes of a vector, and vectors of a table: of each source, so many kinds follow each other. */
+/** Bytes of a vector; vectors of a table, and of each source of exceptions. */
 const SIZE = BigInt(Vector.Irq), COUNT = 16, KINDS = 4n;
 const INSTRUCTION = 4n;
 

@@ -12,7 +12,7 @@ import { readWithBytes } from "../start/plans/recordings.ts";
 import { displayed, showSession } from "../start/show.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
 
-/** `end`, of a recording, is later than every time. */
+/** A virtual time (ns); that of `end` is later than every other. */
 const parseEnd = (text: string) => text === "end" ? Infinity : parseDuration(text);
 
 export function registerReplay(program: Command, { entry, exit }: CommandContext): void {
@@ -25,7 +25,7 @@ export function registerReplay(program: Command, { entry, exit }: CommandContext
     )
     .option(
       "--to <time>",
-      'stop at this virtual time, or at the "end"; with --tui begin near it, if an earlier replay has come so far',
+      'stop at this virtual time, or at the "end"; with --tui, begin near it if an earlier replay has reached it',
       parseEnd,
     )
     .option("--tui", "show the screens (default: consoles as text)")
