@@ -2,14 +2,15 @@
 
 import { type Answer, rowsOf } from "./query.ts";
 import type { Json, RowOf } from "./table.ts";
-import { type EVENTS, TABLES } from "./tables.ts";
+import { EVENTS, TABLES } from "./tables.ts";
 
 /** A row of `events`, with the fields as an object. */
 export type EventRow = Omit<RowOf<typeof EVENTS>, "fields"> & { readonly fields: Readonly<Record<string, unknown>> };
 
-/** The rows of an answer from the recorded trace. */
+/** The rows of an answer from the recorded trace, or from the log. */
 export function eventRowsOf(answer: Answer): EventRow[] {
-  return rowsOf(TABLES["trace.events"], answer).map((row) => ({ ...row, fields: fieldsOf(row.fields) }));
+  const table = answer.table === EVENTS.name ? EVENTS : TABLES["trace.events"];
+  return rowsOf(table, answer).map((row) => ({ ...row, fields: fieldsOf(row.fields) }));
 }
 
 function fieldsOf(fields: Json): EventRow["fields"] {

@@ -63,7 +63,7 @@ export function addRecorded(trace: Command, { entry, exit }: CommandContext): vo
       using open = await openSession(options);
       await answer(open, { table: "trace.stats", args: {} }, options.json ?? false, { list: options });
     });
-  withSessionOptions(trace.command("export").description("write the recorded events, or the events of a recording, to a file"))
+  withSessionOptions(trace.command("export").description("write the events of a session, or of a recording, to a file"))
     .argument("<file>", `file to write: ${Object.keys(BY_ENDING).join(", ")} select the format`)
     .option("--format <format>", `format: ${EXPORT_FORMATS.join(", ")}`, parseFormat)
     .option("--recording <file>", "replay this recording and export its events")
@@ -91,7 +91,7 @@ Examples:
       const filter = format === "pcapng" ? allOfEvents([options.filter, MESSAGE_FILTER]) : options.filter;
       const kinds = options.kinds ?? [...format === "pcapng" ? MESSAGE_KINDS : MACHINE_KINDS];
       const recorded = options.recording === undefined
-        ? await ofSession({ session: options.session, filter })
+        ? await ofSession({ session: options.session, filter, what: format === "pcapng" ? "messages" : "events" })
         : await ofRecording(entry, options.recording, { ...options, filter, kinds });
       await write(file, recorded, format);
       exit(ExitCode.Done);
@@ -123,13 +123,21 @@ async function write(path: string, recorded: Recorded, format: ExportFormat): Pr
   report(`el2: ${recorded.events.length} ${format === "pcapng" ? "messages" : "events"}, ${bytes} bytes in ${path}`);
 }
 
-/** The recorded events of a session. */
-async function ofSession(options: { readonly session?: string; readonly filter?: string }): Promise<Recorded> {
+/**
+ * The recorded events of a session; if recording was never started, those that it keeps anyway.
+ * @param options `what`: what the events are for users
+ */
+async function ofSession(options: { readonly session?: string; readonly filter?: string; readonly what: string }): Promise<Recorded> {
   using open = await openSession(options);
   using progress = new Progress("reading", "events");
   const pages = new Pages(open.asker, options.filter);
   await progress.during(pages.take((events) => progress.at(events)));
-  if (!pages.events.length) throw failed("no events are recorded", "start recording with el2 trace start");
+  if (pages.events.length) return await pages.recorded();
+  const isStarted = (await open.asker.ask({ table: "trace.stats", args: { filter: "recorded=yes | events>0" } })).rows.length > 0;
+  if (isStarted) throw failed(`no ${options.what} are recorded`, "count the recorded events with el2 trace stats");
+  await pages.takeKept();
+  if (!pages.events.length) throw failed(`no ${options.what} are recorded`, "start recording with el2 trace start");
+  report("el2: these events are kept without el2 trace start, which records all kinds, such as hypercalls");
   return await pages.recorded();
 }
 
@@ -194,6 +202,13 @@ class Pages {
       if (got.cursor === undefined || got.cursor === this.#after) return;
       this.#after = got.cursor;
     }
+  }
+
+  /** Takes those that `el2 events` lists. */
+  async takeKept(): Promise<void> {
+    const got = await this.asker.ask({ table: "events", args: { limit: PAGE, filter: this.filter } });
+    checkAnswered(got, ExitCode.Usage);
+    this.events.push(...eventRowsOf(got));
   }
 
   /** These, with what names mean. */

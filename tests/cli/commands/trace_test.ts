@@ -2,17 +2,23 @@ import assert from "node:assert/strict";
 import { Place } from "../place.ts";
 import { readPackets } from "../../formats/read-pcapng.ts";
 
-Deno.test("a trace is recorded, counted, and written in the format that the file's name says", async () => {
+Deno.test("a trace is recorded, counted, and written in the format that the file's name says; unrecorded, what events lists is written", async () => {
   await using place = new Place();
   await place.up("one");
-  const nothing = await place.el2("trace", "export", `${place.folder}/none.pftrace`);
-  assert.deepEqual([nothing.code, nothing.stderr], [1, "el2: no events are recorded; start recording with el2 trace start\n"]);
+  const nothing = await place.el2("trace", "export", `${place.folder}/none.pcapng`);
+  assert.deepEqual([nothing.code, nothing.stderr], [1, "el2: no messages are recorded; start recording with el2 trace start\n"]);
   assert.equal((await place.el2("trace", "export", `${place.folder}/none.txt`)).code, 2);
+  const kept = `${place.folder}/kept.ndjson`, filter = ["--filter", "kind=rpc name=VM_START"];
+  const unrecorded = await place.el2("trace", "export", kept, ...filter);
+  assert.match(unrecorded.stderr, /^el2: these events are kept without el2 trace start, /);
+  assert.equal(await Deno.readTextFile(kept), (await place.el2("events", "--json", ...filter)).stdout);
   const started = await place.json("trace", "start", "--kinds", "hvc,msg");
   assert.deepEqual(started.data.map(({ id }) => id), ["trace:hvc", "trace:msg"]);
   const events = async () => (await place.json("trace", "stats")).data.reduce((sum, row) => sum + Number(row.events), 0);
   for (const limit = Date.now() + 60_000; await events() === 0;) assert.ok(Date.now() < limit, "nothing is recorded");
   const stopped = await place.json("trace", "stop");
+  const others = await place.el2("trace", "export", kept, ...filter);
+  assert.deepEqual([others.code, others.stderr], [1, "el2: no events are recorded; count the recorded events with el2 trace stats\n"]);
   const count = stopped.data.reduce((sum, row) => sum + Number(row.events), 0);
   for (
     const [name, first] of [["rows.ndjson", '{"id":"ev:'], ["calls.pftrace", "\n"], ["calls.json", "{"], ["messages.pcapng", "\n\r\r\n"]]
