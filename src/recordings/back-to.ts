@@ -139,7 +139,15 @@ export class BackTo {
       if (!this.#past.advance({ at, settled: true }, milliseconds)) return false;
       this.#inTurn = true;
     }
-    return this.#reached !== undefined || this.#past.advance(moment, milliseconds);
+    return this.#reached !== undefined || this.#past.advance(this.#goal(moment), milliseconds);
+  }
+
+  /**
+   * The wanted event is before the end, but may have its instruction count: many places have it,
+   * and the way to the end stops at their first.
+   */
+  #goal(moment: Moment): Moment {
+    return this.#wanted !== undefined && isMidTurn(moment) ? { ...moment, instructions: Infinity } : moment;
   }
 
   #begin(): Past {

@@ -89,28 +89,31 @@ export class Past {
       : () => system.instructions() >= count;
     while (!there() && performance.now() < limit) {
       if (!machine.inTurn) this.#enter();
-      // An input has caused an event: `run` would forget the suspension.
-      if (machine.suspended && this.#suspended()) return true;
+      if (this.#suspended()) return true;
       const upTo = Math.min(this.inputs[this.#next]?.at ?? Infinity, this.end, place?.at ?? Infinity);
       if (!machine.inTurn && machine.boundary >= this.end) return true;
       const result = machine.run(upTo, TURNS);
       // Output of the past has been shown before.
       system.consoles.take();
       system.events.take();
-      if (result.kind === "stopped") return true;
-      if (result.kind === "suspended" && this.#suspended()) return true;
+      if (this.#suspended() || result.kind === "stopped") return true;
       if (result.kind !== "idle") continue;
       if (result.next === Infinity && upTo === Infinity) return true;
       machine.skipTo(Math.min(result.next, upTo));
     }
     if (!there()) return false;
     if (place) this.#enter();
-    if (place?.settled) machine.settle();
+    if (place?.settled && !this.#suspended()) machine.settle();
+    this.#suspended();
     return true;
   }
 
-  /** Whether what has suspended the machine ends the way. */
+  /**
+   * Whether what has suspended the machine ends the way. Inputs suspend it too, and events of a
+   * boundary at which all wait: the next `run` would forget that, or be elsewhere.
+   */
   #suspended(): boolean {
+    if (!this.system.machine.suspended) return false;
     const hit = this.system.stops.take();
     if (hit && hit !== "passed") return this.onHit(hit);
     const stop = this.system.debugger.control?.takeStop();

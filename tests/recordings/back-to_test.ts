@@ -174,3 +174,42 @@ Deno.test("an event that an input causes is gone back to", async () => {
   assert.match(reached.text, /^ev:virq@0\.030000000 /);
   assert.equal(reached.past.system.machine.boundary, at);
 });
+
+Deno.test("an event that an input causes where the search ends is gone back to, before its events happen and after", async () => {
+  const plan = await demoPlan(), at = 30_000_000;
+  for (const settled of [false, true]) {
+    const input = { kind: "act", action: { kind: "irq.raise", irq: "irq:ping/961" } } as const;
+    const pastAt = () => new Past(assemble(plan), [{ at, settled, input }]), here = pastAt();
+    while (!here.advance({ at, settled }, Infinity));
+    const rerun: Rerun = { milestone: () => undefined, mayBeWritten: () => true, pastAt };
+    const run: RunUpTo = { rerun, moment: { at, settled }, instructions: here.system.instructions(), at };
+    const reached = back(run, { kind: "event", filter: "kind=virq name=pulse" });
+    assert.ok(reached !== "none");
+    assert.match(reached.text, /^ev:virq@0\.030000000/);
+  }
+});
+
+Deno.test("events of the instruction where an earlier search ended are gone back to, one after the other", async () => {
+  const plan = await demoPlan(), at = 23_000_000, filter = "kind!=syscall";
+  const pastAt = () => new Past(assemble(plan), []), forward = pastAt(), places: string[] = [];
+  const placeOf = (text: string, system: typeof forward.system) => `${text} ${system.machine.boundary} ${system.instructions()}`;
+  forward.system.stops.change({ kind: "event", filter });
+  forward.onHit = ({ text }) => {
+    places.push(placeOf(text, forward.system));
+    return false;
+  };
+  while (!forward.advance({ at, settled: false }, Infinity));
+  const rerun: Rerun = { milestone: () => undefined, mayBeWritten: () => true, pastAt };
+  let run: RunUpTo = { rerun, moment: { at, settled: false }, instructions: forward.system.instructions(), at },
+    before: Reached | undefined;
+  const counts = new Set<number>();
+  for (let step = 0; step < 4; step++) {
+    const reached: Reached | "none" = back(run, { kind: "event", filter }, before);
+    assert.ok(reached !== "none");
+    const { text, past: { system } } = before = reached;
+    assert.equal(placeOf(text, system), places.at(-1 - step));
+    counts.add(system.instructions());
+    run = { rerun, moment: momentOf(system), instructions: system.instructions(), at: system.machine.boundary };
+  }
+  assert.ok(counts.size < 4, "several have one count of instructions");
+});
