@@ -182,6 +182,18 @@ Deno.test("told for good: a CPU that uses the old page, and invalidates it 20 ms
   assert.deepEqual([told, logged(system).length], [1, 1]);
 });
 
+Deno.test("a use has the time at which it happens, also far behind the CPU's last call", async () => {
+  const plan = await planOf({ invalidate: "tlbi vae1, x10", other: ".rept 64\nb 7f\n.balign 4096\n7:\n.endr" });
+  for (const tier of TIERS) {
+    const system = assemble({ ...plan, tier }) as GuestSystem;
+    const useOf = () => [...system.hypervisor.scheduler.vcpus].flatMap(({ registers }) => registers.staleUse ?? [])[0];
+    let before = 0;
+    for (; !useOf(); before += 1e3) runUntil(system, before + 1e3);
+    const { time } = useOf();
+    assert.ok(time >= before - 1e3 && time <= system.machine.time, `${time}, which is seen at ${before}`);
+  }
+});
+
 for (const [name, invalidate] of [["of this CPU alone", "tlbi vae1, x10"], ["of nothing", ""]]) {
   Deno.test(`told: an invalidation ${name}, at once as the VM ends`, async () => {
     const plan = await planOf({ invalidate, end: POWER_OFF });

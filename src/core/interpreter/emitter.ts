@@ -350,7 +350,7 @@ export class Emitter {
         f.get(wasmAddress).memory(loadInstruction(type, size, behavior.signed ?? false), offset).set(target);
       },
       miss: (va) => {
-        this.at.beforeCall(false);
+        this.at.beforeCall(true);
         f.get(va);
         this.#slowLoad(type, size, behavior);
         f.set(target);
@@ -369,7 +369,7 @@ export class Emitter {
         targets.forEach((target, i) => f.get(wasmAddress).memory(load, offset + i * size).set(target));
       },
       miss: (va) => {
-        this.at.beforeCall(false);
+        this.at.beforeCall(true);
         targets.forEach((target, i) => {
           f.get(va);
           if (i) f.i64(size).op("i64.add");
@@ -401,7 +401,7 @@ export class Emitter {
       ...{ address, size, count: 1, write: true, behavior },
       hit: (wasmAddress, offset) => void f.get(wasmAddress).get(stored).memory(storeInstruction(value.type, size), offset),
       miss: (va) => {
-        this.at.beforeCall(false);
+        this.at.beforeCall(true);
         f.get(va);
         this.#slowStore(value.type, stored, size, behavior);
         this.#checkPending();
@@ -418,7 +418,7 @@ export class Emitter {
         values.forEach((value, i) => f.get(wasmAddress).get(stored[i]).memory(storeInstruction(value.type, size), offset + i * size));
       },
       miss: (va) => {
-        this.at.beforeCall(false);
+        this.at.beforeCall(true);
         values.forEach((value, i) => {
           f.get(va);
           if (i) f.i64(size).op("i64.add");
@@ -445,7 +445,7 @@ export class Emitter {
       ...{ address: zero ? this.$.and(address, -size) : address, size, count: 1, write: true, behavior },
       hit: (wasmAddress) => void f.get(wasmAddress).set(target),
       miss: (va) => {
-        this.at.beforeCall(false);
+        this.at.beforeCall(true);
         if (zero) this.value(address);
         else f.get(va);
         pushDescriptor(f, size, behavior, (node) => this.value(node));
