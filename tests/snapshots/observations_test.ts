@@ -114,6 +114,29 @@ Deno.test("the cause of a crash is the same fact after a load, and has a form", 
   });
 });
 
+Deno.test("panics with their cause, tasks that ended their VM, and logs that nothing has shown can be read again", async () => {
+  const plan = await crashingPlan();
+  await inFile((path) => {
+    const first = saved(plan, path);
+    runUntil(first, 300e6);
+    const memory = first.remember(), because = { code: "console-absent", named: ["hvc0"], has: [] } as const;
+    const task = { name: "init", pid: 1 }, cause = { code: "panic-called", by: "do_exit", task } as const, log = [{ t: "1", text: "x" }];
+    const panic = { message: null, cause }, place = { pc: 0n, text: "" };
+    const work = { vcpu: "x/0", how: "system-off", at: place, instructions: 1, exception: undefined, inHandler: false } as const;
+    const ends = {
+      ...memory.ends,
+      work: new Map([["x", { ...work, panic, by: { task, by: "reboot" as const }, unshown: because, log }]]),
+      panics: new Map([[1, { ...panic, then: "reset" as const }]]),
+      unshown: new Map([[1, { then: "power-off" as const, because }]]),
+      logs: new Map([[1, log]]),
+    };
+    assert.deepEqual(decodeMemory(encodeMemory({ ...memory, ends })).ends, ends);
+    const unknown = { ...panic, cause: { code: "constructor" } };
+    const hostile = { ...ends, panics: new Map([[1, { ...unknown, then: "reset" }]]) } as unknown as typeof ends;
+    assert.throws(() => decodeMemory(encodeMemory({ ...memory, ends: hostile })), v.ValiError);
+  });
+});
+
 Deno.test("observations that were changed are refused, or the machine runs with them", async () => {
   const plan = await failingPlan(), random = new Random(20);
   await inFile((path) => {

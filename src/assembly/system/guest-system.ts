@@ -363,8 +363,8 @@ export class GuestSystem implements System, Inspected {
     if (reason.kind === "crash") return { code: 1, message: reason.message };
     const ended = this.vms.ended();
     if (this.#bugs.length) return { code: 1, message: [...ended ? [ended.message] : [], ...this.#bugs].join("; ") };
-    const leaked = ended?.code === 0 ? this.#verdicts("verdict=leaked") : [];
-    if (leaked.length) return { code: 1, message: leaked.join("; ") };
+    const wrong = ended?.code === 0 ? this.#verdicts("healthy=no") : [];
+    if (wrong.length) return { code: 1, message: wrong.join("; ") };
     if (ended) return ended;
     const panic = this.ends.ofPrimary(), reset = reason.kind !== "system-off", how = reset ? "SYSTEM_RESET" : "SYSTEM_OFF";
     return { code: reset || panic ? 1 : 0, message: panic ?? how, ...reset && { reset } };

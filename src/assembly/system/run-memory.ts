@@ -4,6 +4,7 @@
 import * as v from "valibot";
 import { RULE_CODES, TRACE_KINDS } from "../../abi/trace.ts";
 import { SAVED_CAUSE } from "./saved-causes.ts";
+import { SAVED_LINUX_FINDING, SAVED_UNSHOWN } from "./saved-findings.ts";
 import type { RunMemory } from "./system.ts";
 import type { Operation } from "../../hypervisor/boot.ts";
 import { type KeptEvents, keptEvents, ringOf } from "../../inspection/trace/event-log.ts";
@@ -114,6 +115,9 @@ const EVENT = v.strictObject({
 });
 const EVENTS = v.strictObject({ events: v.array(EVENT), added: count });
 const CODE = v.strictObject({ pc: v.bigint(), text: v.string() });
+const PANIC = { message: v.nullable(v.string()), cause: v.nullable(SAVED_LINUX_FINDING) };
+const THEN = v.picklist(["reset", "power-off"]);
+const LOG = v.array(v.strictObject({ t: v.string(), text: v.string() }));
 const WORK = v.strictObject({
   vcpu: v.string(),
   how: v.picklist(["bug", "fault", "watchdog", "system-reset", "system-off", "killed"]),
@@ -121,7 +125,13 @@ const WORK = v.strictObject({
   instructions: count,
   exception: v.optional(v.strictObject({ esr: count, at: CODE, far: v.optional(v.string()), cause: v.optional(SAVED_CAUSE) })),
   inHandler: v.boolean(),
-  panic: v.optional(v.strictObject({ message: v.nullable(v.string()) })),
+  panic: v.optional(v.strictObject(PANIC)),
+  by: v.optional(v.strictObject({
+    task: v.strictObject({ name: v.string(), pid: v.number() }),
+    by: v.picklist(["reboot", "sysrq", "kernel"]),
+  })),
+  unshown: v.optional(SAVED_UNSHOWN),
+  log: LOG,
 });
 const END = v.strictObject({
   ...RULE,
@@ -160,7 +170,9 @@ const MEMORY = v.strictObject({
     before: v.map(v.string(), count),
     told: v.set(v.string()),
     causes: v.map(count, SAVED_CAUSE),
-    panics: v.map(count, v.strictObject({ message: v.nullable(v.string()), then: v.picklist(["reset", "power-off"]) })),
+    panics: v.map(count, v.strictObject({ ...PANIC, then: THEN })),
+    unshown: v.map(count, v.strictObject({ then: THEN, because: SAVED_UNSHOWN })),
+    logs: v.map(count, LOG),
     lives: v.map(v.string(), v.strictObject({ since: time, bad: count })),
   }),
   steps: count,

@@ -7,13 +7,15 @@ import { instructionAt } from "../../inspection/readers/read-symbols.ts";
 import { Vector } from "../../core/interface.ts";
 import { causeOf, noVectors } from "../../inspection/causes/exception-cause.ts";
 import { firstTaken, lastTaken, type Taken } from "../../inspection/causes/taken.ts";
-import type { EndedPanic, GuestPanic, View } from "../../inspection/readers/inspected.ts";
-import { endedBy, panicOf, showsPanic } from "../../inspection/kernels/kernels.ts";
+import type { EndedPanic, GuestPanic, LoggedLine, UnseenEnd, View } from "../../inspection/readers/inspected.ts";
+import { endedBy, logOf, panicOf, showsPanic, unshownBecause } from "../../inspection/kernels/kernels.ts";
 import { isAbort, syndromeText } from "../../inspection/trace/syndromes.ts";
 import type { VmSymbols } from "../../symbols/vm-symbols.ts";
 import type { SessionVms } from "./session-vms.ts";
 import { EXCEPTION_CAUSES, type ExceptionCause } from "../../queries/facts/exception-cause.ts";
 import { type EndedBy, endedByText, LINUX_FINDINGS } from "../../queries/facts/linux-finding.ts";
+import { type UnshownBecause, VERDICT_FACTS } from "../../queries/facts/verdict.ts";
+import { imageHeader } from "../../images/kernel-image.ts";
 import { PRIMARY_CONSOLE } from "../../plans/plan.ts";
 import { paId, vmId } from "../../queries/ids.ts";
 import { hex } from "../../support/number-text.ts";
@@ -39,6 +41,10 @@ interface LastWork {
   readonly panic: GuestPanic | undefined;
   /** The task that made its kernel ask for the end. */
   readonly by: EndedBy | undefined;
+  /** Why no console has shown anything; undefined if one has, or none was named. */
+  readonly unshown: UnshownBecause | undefined;
+  /** The last lines of its kernel's log, where no console has shown anything. */
+  readonly log: readonly LoggedLine[];
 }
 
 interface TakenException {
@@ -79,6 +85,9 @@ interface Known {
   readonly causes: Map<number, ExceptionCause>;
   /** Panics before ends, by the number of the reason. */
   readonly panics: Map<number, EndedPanic>;
+  /** Ends before which nothing was printed, and logs' last lines, by the number of the reason. */
+  readonly unshown: Map<number, UnseenEnd>;
+  readonly logs: Map<number, readonly LoggedLine[]>;
   /** When VMs were made that are made again and again, and their bad ends in a row. */
   readonly lives: Map<string, { readonly since: number; readonly bad: number }>;
 }
@@ -86,16 +95,19 @@ interface Known {
 /** The same for another machine there. */
 export type EndsMemory = Known;
 
-function copy({ work, problems, before, told, causes, panics, lives }: Known): Known {
+function copy({ work, problems, before, told, causes, panics, unshown, logs, lives }: Known): Known {
   return {
     ...{ work: new Map(work), problems: new Map(problems), before: new Map(before), told: new Set(told) },
-    ...{ causes: new Map(causes), panics: new Map(panics), lives: new Map(lives) },
+    ...{ causes: new Map(causes), panics: new Map(panics), unshown: new Map(unshown) },
+    ...{ logs: new Map(logs), lives: new Map(lives) },
   };
 }
 
+const NOTHING_UNSEEN = { unshown: undefined, log: [] } as const;
+
 const NOTHING_KNOWN: Known = {
   ...{ work: new Map(), problems: new Map(), before: new Map(), told: new Set() },
-  ...{ causes: new Map(), panics: new Map(), lives: new Map() },
+  ...{ causes: new Map(), panics: new Map(), unshown: new Map(), logs: new Map(), lives: new Map() },
 };
 
 /** The ends of one machine's VMs. */
@@ -109,7 +121,7 @@ export class VmEnds {
 
   constructor(
     readonly hypervisor: () => Hypervisor,
-    readonly vms: Pick<SessionVms, "hosted" | "planned">,
+    readonly vms: Pick<SessionVms, "hosted" | "planned" | "findings" | "images">,
     readonly symbols: Pick<VmSymbols, "nameOf" | "core">,
     readonly view: () => View,
   ) {}
@@ -123,10 +135,19 @@ export class VmEnds {
     return this.#known.panics.get(reason);
   }
 
-  /** The reason of the primary VM's end, if a panic or an exception led to it. */
+  unshownOf(reason: number): UnseenEnd | undefined {
+    return this.#known.unshown.get(reason);
+  }
+
+  logOf(reason: number): readonly LoggedLine[] {
+    return this.#known.logs.get(reason) ?? [];
+  }
+
+  /** The reason of the primary VM's end, if it says more than the call that asked for it. */
   ofPrimary(): string | undefined {
     const reason = this.hypervisor().trace.reasons.endOf(PRIMARY_CONSOLE);
-    return reason && (this.#known.panics.has(reason.id) || this.#known.causes.has(reason.id)) ? reason.rule : undefined;
+    const { panics, causes, unshown } = this.#known;
+    return reason && [panics, causes, unshown].some((known) => known.has(reason.id)) ? reason.rule : undefined;
   }
 
   badLives(vm: string): number {
@@ -182,9 +203,10 @@ export class VmEnds {
     if (first && !endsMachine && !this.vms.planned(vm)?.restarts) this.onChange(vm, "ends");
     if (hosted && known && TELLING.indexOf(known.how) <= TELLING.indexOf(how)) return;
     // A power-off that no exception and no panic led to needs no symbols, which take long to find.
-    if (endsMachine && how === "system-off" && !firstTaken(vcpu) && !showsPanic(this.view().system.consoles.tail(vm))) return;
+    const shown = this.view().system.consoles.tail(vm);
+    if (endsMachine && how === "system-off" && !firstTaken(vcpu) && !showsPanic(shown) && !(shown === "" && this.#isLinux(vm))) return;
     const work = this.#workOf(vm, vcpu, how);
-    if (endsMachine && !work.panic && !work.inHandler) return;
+    if (endsMachine && !work.panic && !work.inHandler && !work.unshown) return;
     this.#known.work.set(vm, work);
     if (!hosted && how !== "killed") this.#end(vm, undefined);
   }
@@ -202,7 +224,23 @@ export class VmEnds {
     const asked = how === "system-reset" || how === "system-off";
     const panic = asked ? panicOf(this.view(), vcpu) : undefined;
     const inHandler = asked && first !== undefined, by = asked && !panic ? endedBy(this.view(), vcpu) : undefined;
-    return { vcpu: this.hypervisor().names.vcpu(vcpu), how, at: this.#last(vm, vcpu, how), instructions, exception, inHandler, panic, by };
+    return {
+      ...{ vcpu: this.hypervisor().names.vcpu(vcpu), how, at: this.#last(vm, vcpu, how), instructions, exception, inHandler, panic, by },
+      ...asked ? this.#unseen(vm, vcpu) : NOTHING_UNSEEN,
+    };
+  }
+
+  /** Whether the image of a VM has the header of a Linux kernel. */
+  #isLinux(vm: string): boolean {
+    return this.vms.images.get(vm)?.some(({ bytes }) => imageHeader(bytes) !== undefined) ?? false;
+  }
+
+  /** Of a VM whose consoles have shown nothing: why, and its kernel's log. */
+  #unseen(vm: string, { addressSpace }: Vcpu): Pick<LastWork, "unshown" | "log"> {
+    const view = this.view();
+    if (!addressSpace || view.system.consoles.tail(vm) !== "") return NOTHING_UNSEEN;
+    const absent = this.vms.findings.get(vm)?.find((one) => one.code === "console-absent");
+    return { unshown: absent ?? unshownBecause(view, addressSpace), log: logOf(view, addressSpace) };
   }
 
   /** The instruction that a vCPU executed last. After a call the PC is one instruction further. */
@@ -239,12 +277,13 @@ export class VmEnds {
     const stopped = work?.how !== "killed" && work !== undefined;
     // A step that was refused says best why nothing came of the VM.
     if (!stopped && problem !== undefined && before !== undefined && reasons.endsVm(vm, before)) return;
-    const rule = this.#ruleOf(work, exit, problem);
     const failed = work?.how === "fault" || work?.how === "bug" || problem !== undefined || exit === undefined && !stopped ||
       exit !== undefined && !endedByOwnWill(exit) || work?.panic !== undefined;
+    const unseen = work?.unshown && !work.panic && !work.inHandler ? { then: thenOf(work), because: work.unshown } : undefined;
     // A reset that nothing led to is a wish.
     const isWish = work?.how === "system-reset" && !work.inHandler && !work.panic;
     this.#endLife(vm, failed && !isWish);
+    const rule = unseen ? VERDICT_FACTS.text({ code: "unseen", ...unseen }) : this.#ruleOf(work, exit, problem);
     const { at, instructions, exception } = work ?? {};
     const isFault = work?.how === "fault";
     const cause = isFault || work?.inHandler ? exception?.cause : undefined;
@@ -253,7 +292,7 @@ export class VmEnds {
       vm,
       askedBy: work?.vcpu ?? `${vm}/`,
       at: isFault ? exception?.at.pc : at?.pc,
-      settled: !failed,
+      settled: !failed && !unseen,
       result: isFault ? "fault" : exit ?? (stopped ? work.how : "failed"),
       section: isFault ? "hypervisor 5.4" : EXIT_SECTION,
       rule,
@@ -267,10 +306,13 @@ export class VmEnds {
       ...instructions !== undefined && instructions > 0 && { command: `el2 back --to ${instructions}` },
       ...cause && { wayOut: EXCEPTION_CAUSES.wayOut(cause) },
       ...work?.panic?.cause && { wayOut: LINUX_FINDINGS.wayOut(work.panic.cause) },
+      ...unseen && { wayOut: VERDICT_FACTS.wayOut({ code: "unseen", ...unseen }) },
       ...work?.how === "bug" && { wayOut: BUG_WAY_OUT },
     });
     if (exception?.cause) this.#known.causes.set(why, exception.cause);
-    if (work?.panic) this.#known.panics.set(why, { ...work.panic, then: work.how === "system-off" ? "power-off" : "reset" });
+    if (work?.panic) this.#known.panics.set(why, { ...work.panic, then: thenOf(work) });
+    if (unseen) this.#known.unshown.set(why, unseen);
+    if (work?.log.length) this.#known.logs.set(why, work.log);
   }
 
   /** A life that ends badly soon after its start is one more in a row. */
@@ -302,6 +344,8 @@ export class VmEnds {
     return asked ?? (exit === undefined ? "it could not be made" : EXIT_RULES[exit]);
   }
 }
+
+const thenOf = ({ how }: LastWork) => how === "system-off" ? "power-off" as const : "reset" as const;
 
 /** A vector that cannot be fetched is the cause where the exception is not. */
 function vectorsCause(vcpu: Vcpu, how: VcpuEnd, { el }: Taken): ExceptionCause | undefined {

@@ -121,7 +121,8 @@ export function registerBoot(program: Command, { entry, exit }: CommandContext):
     .addHelpText(
       "after",
       `
-Exit codes: 0 SYSTEM_OFF; 1 SYSTEM_RESET without --reboot, a crash, or a deadlock; 2 usage; 4 --timeout passed.
+Exit codes: 0 SYSTEM_OFF; 1 SYSTEM_RESET without --reboot, a crash, a deadlock, or an end before which nothing was
+printed, as the console of the command line is missing; 2 usage; 4 --timeout passed.
 
 Examples:
   el2 boot Image --initrd initrd --append console=ttyAMA0 --stdio

@@ -6,7 +6,7 @@ import type { Evidence } from "../../queries/facts/evidence.ts";
 import type { VerdictFact } from "../../queries/facts/verdict.ts";
 import { LINUX } from "../linux/linux.ts";
 import type { GuestKernel, KernelPlaces } from "../readers/guest-kernel.ts";
-import type { GuestPanic, View } from "../readers/inspected.ts";
+import type { GuestPanic, LoggedLine, View } from "../readers/inspected.ts";
 
 export { KERNEL_READERS } from "../linux/read-linux.ts";
 
@@ -48,6 +48,12 @@ export function kernelHang(view: View, [vcpu]: readonly Vcpu[]): VerdictFact | u
 
 /** The task that made the kernel of a vCPU end its VM. */
 export const endedBy = (view: View, vcpu: Vcpu): EndedBy | undefined => first((kernel) => kernel.endedBy(view, vcpu));
+
+/** The last lines of its log. */
+export const logOf = (view: View, space: AddressSpace): readonly LoggedLine[] => first((kernel) => kernel.logOf(view, space)) ?? [];
+
+/** Why its consoles show nothing. */
+export const unshownBecause = (view: View, space: AddressSpace) => first((kernel) => kernel.unshownBecause(view, space));
 
 /** Remarks on a kernel, healthy or not. */
 export const remarksOn = (view: View, space: AddressSpace): Evidence[] => KERNELS.flatMap((kernel) => kernel.remarksOn(view, space));

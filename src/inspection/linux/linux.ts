@@ -3,6 +3,7 @@
 import type { AddressSpace } from "../../hypervisor/inspect.ts";
 import type { Reading } from "../../linux/reading.ts";
 import { absentConsole } from "../../linux/consoles.ts";
+import { readLog } from "../../linux/log.ts";
 import { blockedTasks } from "../../linux/hung.ts";
 import { awaitedRoot, bootStage, lastWarning, survivedOops } from "../../linux/trouble.ts";
 import type { LinuxFinding } from "../../queries/facts/linux-finding.ts";
@@ -12,6 +13,9 @@ import type { View } from "../readers/inspected.ts";
 import { placesOf } from "./task-places.ts";
 import { endedBy, haltedBy, panicOf, showsPanic } from "./panic.ts";
 import { findReading } from "./read-linux.ts";
+
+/** Lines of a log that nothing has shown. */
+const LOG_LINES = 8;
 
 /** The finding of one reader in a VM's kernel; undefined if there is none, or it cannot be read. */
 function found(view: View, space: AddressSpace, read: (reading: Reading) => LinuxFinding | undefined): LinuxFinding | undefined {
@@ -33,6 +37,14 @@ export const LINUX: GuestKernel = {
   hangOf(view, space) {
     const finding = found(view, space, blockedTasks);
     return finding && { code: "kernel-waits", finding };
+  },
+  logOf(view, space) {
+    const reading = findReading(view, space);
+    return reading && readLog(reading).slice(-LOG_LINES).map(({ t, text }) => ({ t: String(t), text }));
+  },
+  unshownBecause(view, space) {
+    const finding = found(view, space, absentConsole);
+    return finding?.code === "console-unregistered" ? finding : undefined;
   },
   remarksOn(view, space) {
     const absent = view.system.vms.findings.get(view.vmNameOf(space))?.some(({ code }) => code === "console-absent");

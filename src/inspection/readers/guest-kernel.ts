@@ -4,10 +4,11 @@ import type { TraceKind } from "../../abi/trace.ts";
 import type { VcpuState } from "../../core/interface.ts";
 import type { AddressSpace, Observed, Vcpu } from "../../hypervisor/inspect.ts";
 import type { Gap } from "../../queries/facts/gap.ts";
-import type { EndedBy, NamedTask } from "../../queries/facts/linux-finding.ts";
+import type { OfCode } from "../../queries/facts/fact.ts";
+import type { EndedBy, LinuxFinding, NamedTask } from "../../queries/facts/linux-finding.ts";
 import type { Evidence } from "../../queries/facts/evidence.ts";
 import type { VerdictFact } from "../../queries/facts/verdict.ts";
-import type { GuestPanic, View } from "./inspected.ts";
+import type { GuestPanic, LoggedLine, View } from "./inspected.ts";
 
 export interface GuestKernel {
   /** Whether a console's text has the words of a panic, which any program can print. */
@@ -24,6 +25,10 @@ export interface GuestKernel {
   stageOf(view: View, space: AddressSpace): Evidence | undefined;
   /** Tasks of a kernel that wait for ever, though nothing else is wrong with its VM. */
   hangOf(view: View, space: AddressSpace): VerdictFact | undefined;
+  /** The last lines of a kernel's own log. */
+  logOf(view: View, space: AddressSpace): readonly LoggedLine[] | undefined;
+  /** Why none of the consoles that a kernel's command line names shows anything. */
+  unshownBecause(view: View, space: AddressSpace): OfCode<LinuxFinding, "console-unregistered"> | undefined;
   /** Remarks on a kernel, healthy or not, from its state. */
   remarksOn(view: View, space: AddressSpace): readonly Evidence[];
   /** Remarks on a healthy VM, from what its console has shown. */

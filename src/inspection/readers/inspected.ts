@@ -24,6 +24,7 @@ import type { Gap } from "../../queries/facts/gap.ts";
 import type { BootFinding } from "../../queries/facts/boot-finding.ts";
 import type { ExceptionCause } from "../../queries/facts/exception-cause.ts";
 import type { LinuxFinding } from "../../queries/facts/linux-finding.ts";
+import type { UnshownBecause } from "../../queries/facts/verdict.ts";
 import { type Problem, UserError } from "../../support/problem.ts";
 
 /** A virtio device where a VM sees it. */
@@ -94,6 +95,10 @@ export interface Inspected {
     causeOf(reason: number): ExceptionCause | undefined;
     /** The panic after which a VM ended, by the number of the reason. */
     panicOf(reason: number): EndedPanic | undefined;
+    /** Why nothing was printed before an end, by the number of its reason. */
+    unshownOf(reason: number): UnseenEnd | undefined;
+    /** The last lines of a kernel's log that nothing has shown, by the number of the reason. */
+    logOf(reason: number): readonly LoggedLine[];
     /** Its last ends in a row that nobody wanted, each soon after its start. */
     badLives(vm: string): number;
   };
@@ -110,6 +115,19 @@ export interface GuestPanic {
 /** One with which its VM ended, and how. */
 export interface EndedPanic extends GuestPanic {
   readonly then: "reset" | "power-off";
+}
+
+/** An end before which nothing was printed. */
+export interface UnseenEnd {
+  readonly then: "reset" | "power-off";
+  readonly because: UnshownBecause;
+}
+
+/** A line of a kernel's log. */
+export interface LoggedLine {
+  /** The guest's time since its boot (ns), in decimal. */
+  readonly t: string;
+  readonly text: string;
 }
 
 /** Requests of users to VMs. */

@@ -133,7 +133,7 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
       ...asleep.has(patient.vm.id) ? unused(view, patient.vm) : [],
       ...barred(patient.irqs),
       ...ofKernel(view, patient.online, remarksOn),
-    ];
+    ].filter((one) => !isTold(fact, one));
     const { wayOut, of } = cause ? { wayOut: EVIDENCE.wayOut(cause) } : wayOutOf(view, judged, because);
     // The verdict has its way out already.
     const lines = [...cause ? [text] : [], ...because.map((one) => one === of ? EVIDENCE.text(one) : evidenceLine(one))];
@@ -158,6 +158,10 @@ function misread(view: View, { vm: { id }, vcpus }: Patient, healthy: boolean): 
 
 const keepsCpusOff = (finding: BootFinding) =>
   finding.code === "cpus-not-started" || finding.code === "node-absent" && (finding.node === "psci" || finding.node === "cpu");
+
+/** Whether a verdict has evidence in its own words. */
+const isTold = (fact: VerdictFact, one: Evidence) =>
+  fact.code === "unseen" && (one.code === "boot" || one.code === "kernel") && one.finding.code === fact.because.code;
 
 /** Evidence from the kernel of a VM's vCPUs. */
 function ofKernel(view: View, [vcpu]: readonly Vcpu[], read: typeof remarksOn): Evidence[] {

@@ -68,8 +68,11 @@ function ending(view: View, vm: VmFacts): Verdict {
   const failed = vm.state === "failed" || vm.exit === "fault" || reason !== undefined && !reason.settled;
   const exit = vm.exit ?? reason?.result, off = exit === "system-off" || exit === "exit";
   const panic = reason && view.system.ends.panicOf(reason.id);
-  if (panic) return { fact: { code: "panicked", ...panic }, reason, next };
-  return { fact: { code: failed ? "failed" : off ? "off" : "stopped", ...end }, evidence: reason && causeOf(view, reason), reason, next };
+  const unseen = reason && view.system.ends.unshownOf(reason.id), log = reason ? logOf(view, reason) : [];
+  if (panic) return { fact: { code: "panicked", ...panic }, evidence: log, reason, next };
+  if (unseen) return { fact: { code: "unseen", ...unseen }, evidence: log, reason, next };
+  const evidence = [...reason ? causeOf(view, reason) : [], ...log];
+  return { fact: { code: failed ? "failed" : off ? "off" : "stopped", ...end }, evidence, reason, next };
 }
 
 /** The cause of the exception that led to an end. */
@@ -77,6 +80,9 @@ function causeOf(view: View, { id }: Reason): Evidence[] {
   const cause = view.system.ends.causeOf(id);
   return cause ? [{ code: "cause", cause }] : [];
 }
+
+/** The kernel's log before an end, where nothing was printed. */
+const logOf = (view: View, { id }: Reason): Evidence[] => view.system.ends.logOf(id).map((line) => ({ code: "logged", ...line }));
 
 /** A VM that its owner starts again and again, and that never runs for long. */
 export function restarting(view: View, { id }: VmFacts): Verdict | undefined {

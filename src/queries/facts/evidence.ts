@@ -1,6 +1,6 @@
 // The evidence of verdicts on VMs, as facts.
 
-import { durationText, hex } from "../../support/number-text.ts";
+import { durationText, hex, timeText } from "../../support/number-text.ts";
 import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
 import { DEVICE_WORDS, type DeviceBecause, EXCEPTION_CAUSES, type ExceptionCause } from "./exception-cause.ts";
 import { Facts, type OfCode } from "./fact.ts";
@@ -53,6 +53,8 @@ export type Evidence =
   | { readonly code: "absent-peer"; readonly node: string; readonly label: number; readonly peer: Absence }
   | { readonly code: "finding"; readonly irq: string; readonly finding: IrqFinding }
   | { readonly code: "console"; readonly console: string }
+  /** A line of a kernel's log, at the guest's own time (ns), where no console has shown it. */
+  | { readonly code: "logged"; readonly t: string; readonly text: string }
   | { readonly code: "in-progress"; readonly call: string; readonly of: string }
   | { readonly code: "state"; readonly state: string; readonly because: VerdictFact | null }
   | { readonly code: "state-since"; readonly vm: string; readonly state: string; readonly for_ns: number }
@@ -167,6 +169,7 @@ export const EVIDENCE = new Facts<Evidence>({
   "absent-peer": ({ node, label, peer }) => `${node} (label ${label}): its peer is ${absenceText(peer)}`,
   "finding": ({ irq, finding }) => `${irq} ${IRQ_FINDINGS.text(finding)}`,
   "console": ({ console }) => `${console} shows it`,
+  "logged": ({ t, text }) => `its log at ${timeText(Number(t))}: ${text}`,
   "in-progress": ({ call, of }) => `ioctl ${call} of ${of} is in progress`,
   "state": ({ state, because }) => `state ${state}${because === null ? "" : `: ${VERDICT_FACTS.text(because)}`}`,
   "state-since": ({ vm, state, for_ns }) => `${vm} is ${state} for ${durationText(for_ns)}`,

@@ -2,6 +2,7 @@
 // its code.
 
 import { durationText, sizeText } from "../../support/number-text.ts";
+import { BOOT_FINDINGS, type BootFinding } from "./boot-finding.ts";
 import { Facts, type OfCode } from "./fact.ts";
 import { IRQ_FINDINGS, type IrqFinding } from "./irq-finding.ts";
 import { type EndedBy, endedByText, LINUX_FINDINGS, type LinuxFinding, type NamedTask } from "./linux-finding.ts";
@@ -86,6 +87,8 @@ export type VerdictFact =
   // Starts and ends.
   /** The primary VM has ended the machine; `by`: the task that asked its kernel for it. */
   | { readonly code: "switched-off" | "reset"; readonly by: EndedBy | null }
+  /** It ended by its own wish, and no console has ever shown anything. */
+  | { readonly code: "unseen"; readonly then: "reset" | "power-off"; readonly because: UnshownBecause }
   | { readonly code: "gated" }
   | { readonly code: "no-vcpu" }
   | { readonly code: "powered-off" }
@@ -106,6 +109,9 @@ export type VerdictFact =
     readonly virqs: number;
     readonly since_ns: number | null;
   };
+
+/** Why no console shows a VM's output: the machine, or the kernel, lacks those that it names. */
+export type UnshownBecause = OfCode<BootFinding, "console-absent"> | OfCode<LinuxFinding, "console-unregistered">;
 
 /** A parcel that nothing will release, with its bytes. */
 type KeptParcel = {
@@ -151,6 +157,7 @@ const WORDS: { readonly [C in VerdictFact["code"]]: VerdictWord } = {
   "broken": "broken",
   "switched-off": "off",
   "reset": "stopped",
+  "unseen": "failed",
   "gated": "starts",
   "no-vcpu": "starts",
   "powered-off": "starts",
@@ -194,6 +201,9 @@ function leakText({ vmid, parcels, virqs, since_ns }: OfCode<VerdictFact, "leake
 }
 
 const byText = (by: EndedBy | null) => by === null ? "" : `: ${endedByText(by)}`;
+
+/** The request for an end. */
+const THEN = { "reset": "a reset (PSCI SYSTEM_RESET)", "power-off": "its power-off (PSCI SYSTEM_OFF)" } as const;
 
 export const portText = (console: string, characters: number) =>
   `${characters} ${characters === 1 ? "character waits" : "characters wait"} in the serial port of ${console}`;
@@ -260,6 +270,10 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "broken": ({ rule }) => rule,
   "switched-off": ({ by }) => `it powered itself off (PSCI SYSTEM_OFF)${byText(by)}`,
   "reset": ({ by }) => `it asked for a reset (PSCI SYSTEM_RESET)${byText(by)}`,
+  "unseen": ({ then, because }) =>
+    `nothing was printed before the guest asked for ${THEN[then]}: ${
+      because.code === "console-absent" ? BOOT_FINDINGS.text(because) : LINUX_FINDINGS.text(because)
+    }`,
   "gated": () => "it is made, and waits to be started",
   "no-vcpu": () => "it has no vCPU yet",
   "powered-off": () => "no vCPU is powered on",
@@ -296,6 +310,7 @@ export const VERDICT_FACTS = new Facts<VerdictFact>({
   "message-dropped": ({ rule }) => DROPPED_WAYS_OUT[rule] ?? "have GITS_BASER and MAPD name zeroed tables that are large enough",
   "unread-input": () => "write UARTICR first, and then read until FR.RXFE is set",
   "irq-storm": ({ finding }) => IRQ_FINDINGS.wayOut(finding),
+  "unseen": ({ because }) => because.code === "console-absent" ? BOOT_FINDINGS.wayOut(because) : LINUX_FINDINGS.wayOut(because),
   "kernel-broken": ({ finding }) => LINUX_FINDINGS.wayOut(finding),
   "kernel-waits": ({ finding }) => LINUX_FINDINGS.wayOut(finding),
 });
