@@ -53,12 +53,12 @@ Deno.test("a fault that a rule injects is said with its operation and its effect
 Deno.test("vcpu_run says how the vCPU came back, and an access who answers it", () => {
   const state = (vcpu_state: number, state_data_0 = 0n, state_data_1 = 0n, state_data_2 = 0n) =>
     event("hvc", "vcpu_run", { vcpu: "vcpu:ping/0" }, { vcpu_state, state_data_0, state_data_1, state_data_2 });
-  assert.equal(state(4, 0x9000018n, 4n), "vcpu_run vcpu:ping/0 -> read of 4 bytes at 0x9000018, its VMM answers");
-  assert.equal(state(5, 0x9000000n, 1n, 0x41n), "vcpu_run vcpu:ping/0 -> write of 0x41 (1 byte) to 0x9000000, its VMM answers");
+  assert.equal(state(4, 0x9000018n, 4n), "vcpu_run vcpu:ping/0 -> read 0x9000018 (4 bytes), its VMM answers");
+  assert.equal(state(5, 0x9000000n, 1n, 0x41n), "vcpu_run vcpu:ping/0 -> write 0x9000000 = 0x41 (1 byte), its VMM answers");
   assert.equal(state(1), "vcpu_run vcpu:ping/0 -> waits for an interrupt");
   assert.equal(
     event("mmio", "read", { address: "ipa:a/0x9000018", size: 4, value: undefined, target: "vmm" }),
-    "read 4 bytes at ipa:a/0x9000018; its VMM answers",
+    "read ipa:a/0x9000018 (4 bytes); its VMM answers",
   );
 });
 

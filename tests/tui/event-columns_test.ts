@@ -11,6 +11,8 @@ import { eventColumns } from "../../src/tui/panes/event-columns.ts";
 import { plainLook } from "../../src/tui/look/theme.ts";
 import { fit } from "../../src/support/text-width.ts";
 import { timeText } from "../../src/support/number-text.ts";
+import { vmIn } from "../../src/queries/ids.ts";
+import { VcpuRunState } from "../../src/abi/words.ts";
 import { Random } from "../support/random.ts";
 
 const NAMES = Object.keys(HYPERCALLS) as HypercallName[];
@@ -106,4 +108,43 @@ Deno.test("a system call that is cut keeps its task, its name and its result", (
   const row = eventRow({ ...event, fields: { comm: "sh", pid: 12, args }, result } as unknown as TraceEvent);
   assert.match(drawn(row, 80, false), /sh\[12\] openat\(AT_.*… = ENOENT #/);
   assert.match(drawn(row, 34, true), /sh\[12\]… = ENOENT #/);
+});
+
+Deno.test("rows of accesses keep their address, of 8 digits at every width, and the value from 45 columns on", () => {
+  const random = new Random(23);
+  for (let count = 0; count < 2_000; count++) {
+    const hex = `0x${random.pick([0x9000000, 0x8000_8890, 0x10_0000_2000]).toString(16)}`,
+      value = random.pick([undefined, ...VALUES, 0x41n]);
+    const [vcpu, name, size] = [random.pick(VCPUS), random.pick(["read", "write"]), random.pick([1, 2, 4, 8])];
+    const id = random.below(100_000), time = random.below(1e9), event = { time, end: time, number: random.below(12), id, vcpu };
+    const access = {
+      ...event,
+      kind: "mmio",
+      name,
+      fields: { address: `ipa:${vmIn(`vcpu:${vcpu}`)}/${hex}`, size, value, target: random.pick(["vmm", "rpc:rm", "hypervisor"]) },
+    };
+    const run = {
+      vcpu_state: VcpuRunState.AddrspaceVmmioWrite,
+      state_data_0: BigInt(hex),
+      state_data_1: BigInt(size),
+      state_data_2: value ?? 0n,
+    };
+    const exit = {
+      ...event,
+      kind: "hvc",
+      name: "vcpu_run",
+      fields: { vcpu: `vcpu:${vcpu}` },
+      result: { name: "OK", code: 0, refused: false, fields: run },
+    };
+    for (const [width, brief] of [[80, false], [58, true], [45, true], [34, true]] as const) {
+      const shown = drawn(eventRow(access as unknown as TraceEvent), width, brief);
+      if (width >= 45 || hex.length <= 10) assert.ok(shown.includes(hex), `${width}: ${shown} has ${hex}`);
+      const is = `${hex} ${width >= 58 ? "= " : ""}0x${value?.toString(16)}`;
+      if (value !== undefined && value < 2n ** 40n && width >= 45) {
+        assert.ok(shown.replace(width < 58 ? "= " : "", "").includes(is), `${width}: ${shown} has ${is}`);
+      }
+      const left = drawn(eventRow(exit as unknown as TraceEvent), width, brief);
+      if (width >= 45 && hex.length <= 10) assert.ok(left.includes(hex), `${width}: ${left} has ${hex}`);
+    }
+  }
 });

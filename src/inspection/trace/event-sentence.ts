@@ -118,10 +118,13 @@ function raised(name: string, { irq, source, why, vcpu }: TraceFields): string |
 
 function accessed(name: string, { address, size, value, target }: TraceFields): string | undefined {
   if (name !== "read" && name !== "write" || typeof size !== "number") return undefined;
-  const bytes = size === 1 ? "1 byte" : `${size} bytes`;
-  const what = value === undefined ? "" : name === "read" ? ` = ${valueText(value)}` : ` of ${valueText(value)}`;
-  const who = target === "vmm" ? "its VMM answers" : `${target} answers`;
-  return name === "read" ? `read ${bytes} at ${address}${what}; ${who}` : `write ${bytes}${what} to ${address}; ${who}`;
+  return `${accessText(name, address, value, size)}; ${target === "vmm" ? "its VMM" : target} answers`;
+}
+
+/** The address and the value first: they stay where a row is too short. */
+function accessText(name: string, address: unknown, value: unknown, size: number): string {
+  const what = value === undefined ? "" : ` = ${valueText(value)}`;
+  return `${name} ${valueText(address)}${what} (${size === 1 ? "1 byte" : `${size} bytes`})`;
 }
 
 /** A system register that EL2 handles; the one who executed the instruction is the event's vCPU. */
@@ -165,9 +168,9 @@ function runState({ vcpu_state: state, state_data_0: first, state_data_1: second
     case VcpuRunState.Blocked:
       return "blocked";
     case VcpuRunState.AddrspaceVmmioRead:
-      return `read of ${second} ${second === 1n ? "byte" : "bytes"} at ${valueText(first)}, its VMM answers`;
+      return `${accessText("read", first, undefined, Number(second))}, its VMM answers`;
     case VcpuRunState.AddrspaceVmmioWrite:
-      return `write of ${valueText(third)} (${second} ${second === 1n ? "byte" : "bytes"}) to ${valueText(first)}, its VMM answers`;
+      return `${accessText("write", first, third, Number(second))}, its VMM answers`;
     case VcpuRunState.Fault:
       return first === 0n ? "took a fault that nobody handles" : "watchdog not served in time";
     case VcpuRunState.PageFault:

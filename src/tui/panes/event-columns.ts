@@ -17,6 +17,8 @@ const INKS: Readonly<Record<string, Role>> = { hvc: "link", rpc: "link", ioctl: 
 /** Results that say that it went well. */
 const WELL = /^(OK|SUCCESS)\b/;
 
+/** An access of a device: its address is a part of its name, and its value is the result. */
+const ACCESS = /^(read|write) (?:\S+\/)?(?=0x)/;
 /** Before the name of an error. */
 const FAILS = /^-1 (?=E)/;
 /** A brief list of fewer columns has no kinds: they follow from the events. */
@@ -85,23 +87,39 @@ function eventPieces(row: EventRow, bad: boolean, width: number): readonly Piece
   const whole = full.map((piece) => ({ ...piece, text: withoutKinds(piece.text) }));
   if (piecesWidth(whole) <= width) return whole;
   const number: Piece = { text: ` #${eventDigits(row.id)}`, role: "dim" }, room = width - textWidth(number.text);
-  const [event, ...rest] = whole, outcome = rest.map((piece) => ({ ...piece, text: piece.text.replace(FAILS, "") }));
+  const [event, ...rest] = ACCESS.test(row.text) ? accessPieces(whole, room) : whole,
+    outcome = rest.map((piece) => ({ ...piece, text: piece.text.replace(FAILS, "") }));
   const name = event.text.slice(0, nameLength(row, event.text));
   const kept = room - piecesWidth(outcome), least = textWidth(name);
   const text = kept > least + 1 ? fit(event.text, kept) : fit(name, Math.min(least, Math.max(room - firstWidth(outcome), LEAST_NAME)));
   return [{ ...event, text }, ...cutPieces(outcome, room - textWidth(text)), number];
 }
 
+/** An access in a row that is too short, without its VM; in few columns `r 0x9000000 0x41`. */
+function accessPieces([whole, ...rest]: readonly Piece[], width: number): readonly Piece[] {
+  const access = { ...whole, text: whole.text.replace(ACCESS, "$1 ") };
+  if (accessWidth(access.text) + firstWidth(rest) <= width) return [access, ...rest];
+  const brief = access.text.replace(ACCESS, (access) => `${access[0]} `);
+  return [{ ...access, text: rest.length ? `${brief} ${rest[1].text}` : brief }];
+}
+
+/** Columns of an access without the number of bytes. */
+const accessWidth = (text: string) => /^\S+ \S+/.exec(text)![0].length;
+
 /** Where the name ends; that of a system call follows its task. */
-function nameLength({ kind, name }: EventRow, text: string): number {
+function nameLength({ kind, name, text: whole }: EventRow, text: string): number {
+  if (ACCESS.test(whole)) return accessWidth(text);
   return kind === "syscall" ? text.indexOf("(") : name.length;
 }
 
-/** Columns of an arrow and the first word of the result; what follows is an ellipsis. */
+/**
+ * Columns of an arrow and the first word of the result, or of an access and its address; what
+ * follows is an ellipsis.
+ */
 function firstWidth(outcome: readonly Piece[]): number {
   if (!outcome.length) return 0;
-  const words = outcome[1].text.split(" ");
-  return textWidth(outcome[0].text) + textWidth(words[0]) + (words.length > 1 ? 1 : 0);
+  const [sign, { text }] = outcome, [first] = /^(?:read |write )?\S*/.exec(text)!;
+  return textWidth(sign.text) + textWidth(first) + (first.length < text.length ? 1 : 0);
 }
 
 function cutPieces(pieces: readonly Piece[], width: number): Piece[] {
@@ -115,7 +133,7 @@ function cutPieces(pieces: readonly Piece[], width: number): Piece[] {
 
 /** The event, followed by a sign and its result. */
 export function textPieces({ text, kind, res }: Pick<EventRow, "text" | "res"> & { readonly kind?: string }, bad: boolean): Piece[] {
-  const sign = kind === "syscall" ? " = " : " -> ", at = text.lastIndexOf(sign);
+  const sign = kind === "syscall" || ACCESS.test(text) ? " = " : " -> ", at = text.lastIndexOf(sign);
   // A system call that has not returned may have the sign in its arguments.
   if (at < 0 || kind === "syscall" && res === null) return [{ text, role: bad ? "bad" : "text" }];
   const result = text.slice(at + sign.length);
