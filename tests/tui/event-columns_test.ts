@@ -117,25 +117,11 @@ Deno.test("rows of accesses keep their address, of 8 digits at every width, and 
       value = random.pick([undefined, ...VALUES, 0x41n]);
     const [vcpu, name, size] = [random.pick(VCPUS), random.pick(["read", "write"]), random.pick([1, 2, 4, 8])];
     const id = random.below(100_000), time = random.below(1e9), event = { time, end: time, number: random.below(12), id, vcpu };
-    const access = {
-      ...event,
-      kind: "mmio",
-      name,
-      fields: { address: `ipa:${vmIn(`vcpu:${vcpu}`)}/${hex}`, size, value, target: random.pick(["vmm", "rpc:rm", "hypervisor"]) },
-    };
-    const run = {
-      vcpu_state: VcpuRunState.AddrspaceVmmioWrite,
-      state_data_0: BigInt(hex),
-      state_data_1: BigInt(size),
-      state_data_2: value ?? 0n,
-    };
-    const exit = {
-      ...event,
-      kind: "hvc",
-      name: "vcpu_run",
-      fields: { vcpu: `vcpu:${vcpu}` },
-      result: { name: "OK", code: 0, refused: false, fields: run },
-    };
+    const target = random.pick(["vmm", "rpc:rm", "hypervisor"]), address = `ipa:${vmIn(`vcpu:${vcpu}`)}/${hex}`;
+    const access = { ...event, kind: "mmio", name, fields: { address, size, value, target } };
+    const data = { state_data_0: BigInt(hex), state_data_1: BigInt(size), state_data_2: value ?? 0n };
+    const result = { name: "OK", code: 0, refused: false, fields: { vcpu_state: VcpuRunState.AddrspaceVmmioWrite, ...data } };
+    const exit = { ...event, operation: true, kind: "hvc", name: "vcpu_run", fields: { vcpu: `vcpu:${vcpu}` }, result };
     for (const [width, brief] of [[80, false], [58, true], [45, true], [34, true]] as const) {
       const shown = drawn(eventRow(access as unknown as TraceEvent), width, brief);
       if (width >= 45 || hex.length <= 10) assert.ok(shown.includes(hex), `${width}: ${shown} has ${hex}`);
