@@ -1,16 +1,15 @@
 // Mutexes and semaphores of kernels that are not real-time ones. A waiter has its place in the
 // lock's list on its own stack (kernel/locking/mutex.c, rwsem.c in the kernel's sources), and the
-// list leads to the lock.
+// list leads to the lock. Newer kernels have a ring of waiters without the lock, which names the
+// first of them: the task has the address of such a lock in a register or on its stack.
 
 import { stackOf } from "./frames.ts";
 import type { Reading } from "./reading.ts";
 import type { Struct } from "./types.ts";
-import type { Owner, Tasks, Waiting } from "./waiting.ts";
+import { keptWords, type Owner, SOUGHT, type Tasks, type Waiting } from "./waiting.ts";
 
 /** Waiters of one lock. */
 const WAITERS_MAX = 4096;
-/** Bytes that the functions of a lock take on a stack at most. */
-export const SOUGHT = 4096;
 /**
  * Flags in the low bits of an owner: of a mutex three, of which one means that the lock is on its
  * way to a waiter; of a semaphore two, one for readers.
@@ -50,9 +49,9 @@ function onStack(reading: Reading, tasks: Tasks, task: Struct, { type, lock, wai
   const isOnStack = (address: bigint) => address >= start && address < end;
   for (let at = top & ~7n; isOnStack(at + 8n) && at < top + BigInt(SOUGHT); at += 8n) {
     if (memory.u64(at) !== task.address || !isOnStack(at - named)) continue;
-    const found = reading.struct(waiter, at - named), head = headOf(reading, tasks, found);
-    if (head === undefined) continue;
-    const address = head - reading.struct(lock, 0n).addressOf("wait_list");
+    const found = reading.struct(waiter, at - named), ring = ringOf(reading, tasks, found);
+    const address = ring && lockOf(reading, task, lock, ring);
+    if (address === undefined) continue;
     const shared = type === "rwsem" && found.number("type") === FOR_READ;
     return { task, type, lock: address, owner: ownerIn(type, reading.struct(lock, address)), wants: shared ? "shared" : "alone" };
   }
@@ -66,21 +65,43 @@ function ownerIn(type: Kind["type"], lock: Struct): Owner {
   return isShared ? { task: 0n, held: "shared" } : { task: owner & OWNER_MASK, held: isPassed ? "passed" : "alone" };
 }
 
+/** Tasks by their waiter, and the head of the list, which newer kernels do not have. */
+interface Ring {
+  readonly waiters: ReadonlyMap<bigint, Struct>;
+  readonly head: bigint | undefined;
+}
+
 /**
- * The head of the list that a waiter is in, which is in the lock; undefined if there is no such
- * list. The kernel keeps waiters, each on the stack of its task, in a ring with the head.
+ * The ring that a waiter is in; undefined if there is none. The kernel keeps waiters, each on the
+ * stack of its task, in a ring with the head.
  */
-function headOf(reading: Reading, tasks: Tasks, waiter: Struct): bigint | undefined {
-  const links = waiter.addressOf("list"), named = waiter.addressOf("task") - links;
+function ringOf(reading: Reading, tasks: Tasks, waiter: Struct): Ring | undefined {
+  const links = waiter.addressOf("list"), named = waiter.addressOf("task") - links, waiters = new Map<bigint, Struct>();
   let head: bigint | undefined, at = links;
   for (let steps = 0; steps < WAITERS_MAX; steps++) {
-    const link = reading.struct("list_head", at), next = link.pointer("next");
+    const link = reading.struct("list_head", at), next = link.big("next");
     if (next === 0n || !reading.memory.has(next, 16) || reading.struct("list_head", next).big("prev") !== at) return undefined;
+    const task = reading.memory.has(at + named, 8) ? tasks.get(reading.memory.u64(at + named)) : undefined;
+    if (task) waiters.set(at - links + waiter.address, task);
+    else if (head === undefined) head = at;
+    else return undefined;
+    if (next === links) return { waiters, head };
     at = next;
-    if (at === links) return head;
-    const isWaiter = reading.memory.has(at + named, 8) && tasks.has(reading.memory.u64(at + named));
-    if (!isWaiter && head !== undefined) return undefined;
-    if (!isWaiter) head = at;
+  }
+  return undefined;
+}
+
+/** The lock of which a task is in the ring of waiters. @param name of its structure */
+function lockOf(reading: Reading, task: Struct, name: string, { waiters, head }: Ring): bigint | undefined {
+  const none = reading.struct(name, 0n), size = reading.sizeOf(name);
+  if (none.has("wait_list")) return head === undefined ? undefined : head - none.addressOf("wait_list");
+  if (head !== undefined) return undefined;
+  // A waiter's stack has pointers to waiters too.
+  const isOnStack = (at: bigint) =>
+    waiters.values().map((waiter) => stackOf(reading, waiter)).some(({ start, end }) => at >= start && at < end);
+  for (const at of keptWords(reading, task)) {
+    if (at % 8n !== 0n || !reading.memory.has(at, size) || !waiters.has(reading.struct(name, at).big("first_waiter"))) continue;
+    if (!isOnStack(at)) return at;
   }
   return undefined;
 }

@@ -2,18 +2,14 @@
 // it. In real-time kernels every sleeping lock has one inside, and spin locks sleep.
 
 import type { LockType } from "../queries/facts/linux-finding.ts";
-import { stackOf } from "./frames.ts";
-import { SOUGHT } from "./listed-locks.ts";
 import type { Reading } from "./reading.ts";
 import type { Struct } from "./types.ts";
-import type { Owner, Waiting } from "./waiting.ts";
+import { keptWords, type Owner, type Waiting } from "./waiting.ts";
 
 /** The bit of an owner that says that there are waiters. */
 const HAS_WAITERS = 1n;
 /** `rwbase_rt.readers` while a writer has the lock; below it, readers for which one waits. */
 const WRITER = 1 << 30;
-/** Registers that a sleeping task keeps. */
-const FIRST_SAVED = 19, LAST_SAVED = 28;
 
 /** Kinds of locks by functions that wait for them. */
 const KINDS: readonly (readonly [RegExp, LockType])[] = [
@@ -75,11 +71,4 @@ function readersWait(reading: Reading, task: Struct, names: readonly string[]): 
     return { task, type, lock, owner: { task: 0n, held: "shared" }, wants: "alone" };
   }
   return undefined;
-}
-
-/** Addresses in the kernel that a sleeping task has in its registers and on its stack. */
-function* keptWords(reading: Reading, task: Struct): Generator<bigint> {
-  for (let register = FIRST_SAVED; register <= LAST_SAVED; register++) yield task.big(`thread.cpu_context.x${register}`);
-  const { end } = stackOf(reading, task), top = task.pointer("thread.cpu_context.sp") & ~7n;
-  for (let at = top; at + 8n <= end && at < top + BigInt(SOUGHT); at += 8n) yield reading.memory.u64(at);
 }

@@ -1,7 +1,14 @@
 // A wait for a lock, of whatever kind.
 
 import type { LockType } from "../queries/facts/linux-finding.ts";
+import { stackOf } from "./frames.ts";
+import type { Reading } from "./reading.ts";
 import type { Struct } from "./types.ts";
+
+/** Bytes that the functions of a lock take on a stack at most. */
+export const SOUGHT = 4096;
+/** Registers that a sleeping task keeps. */
+const FIRST_SAVED = 19, LAST_SAVED = 28;
 
 /** The holder of a lock; `task` is its address, 0 without one or one that the lock names. */
 export interface Owner {
@@ -24,3 +31,10 @@ export interface Waiting {
 
 /** Tasks by address. */
 export type Tasks = ReadonlyMap<bigint, Struct>;
+
+/** Addresses in the kernel that a sleeping task has in its registers and on its stack. */
+export function* keptWords(reading: Reading, task: Struct): Generator<bigint> {
+  for (let register = FIRST_SAVED; register <= LAST_SAVED; register++) yield task.big(`thread.cpu_context.x${register}`);
+  const { end } = stackOf(reading, task), top = task.pointer("thread.cpu_context.sp") & ~7n;
+  for (let at = top; at + 8n <= end && at < top + BigInt(SOUGHT); at += 8n) yield reading.memory.u64(at);
+}
