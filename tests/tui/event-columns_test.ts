@@ -125,9 +125,9 @@ Deno.test("rows of accesses keep their address, of 8 digits at every width, and 
     for (const [width, brief] of [[80, false], [58, true], [45, true], [34, true]] as const) {
       const shown = drawn(eventRow(access as unknown as TraceEvent), width, brief);
       if (width >= 45 || hex.length <= 10) assert.ok(shown.includes(hex), `${width}: ${shown} has ${hex}`);
-      const is = `${hex} ${width >= 58 ? "= " : ""}0x${value?.toString(16)}`;
-      if (value !== undefined && value < 2n ** 40n && width >= 45) {
-        assert.ok(shown.replace(width < 58 ? "= " : "", "").includes(is), `${width}: ${shown} has ${is}`);
+      const is = `${hex} 0x${value?.toString(16)}`, isShort = value !== undefined && value < 2n ** 40n;
+      if (isShort && (width >= 58 || width >= 45 && hex.length <= 10)) {
+        assert.ok(shown.replace("= ", "").includes(is), `${width}: ${shown} has ${is}`);
       }
       const left = drawn(eventRow(exit as unknown as TraceEvent), width, brief);
       if (width >= 45 && hex.length <= 10) assert.ok(left.includes(hex), `${width}: ${left} has ${hex}`);
