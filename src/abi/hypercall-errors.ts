@@ -19,6 +19,9 @@ interface HypercallErrors {
   readonly unreachable: Readonly<Partial<Record<ErrorName, string>>>;
 }
 
+/** The cited section of rules about capability ids and rights. */
+export const LOOKUP_SECTION = "hypervisor 3.3";
+
 /** A lookup of a typed capability, whatever the object's state (§3.3). */
 const ANY_STATE = [
   "ARGUMENT_INVALID",

@@ -22,6 +22,7 @@ import { assembleGuest } from "./assembly-guest.ts";
 import { buildBroken, writeBare, writePeerless } from "./broken-guest.ts";
 import { BROKEN, PEERLESS } from "./cases.ts";
 import { BROKEN_POLLS, pollText } from "./polls.ts";
+import { refusedCalls } from "./refused-calls.ts";
 import { BROKEN_STRANGE, strangeText } from "./strange-guests.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
@@ -114,6 +115,7 @@ const MORE = await Promise.all([
   ...Object.entries(NOWHERE).map(([name, source]) => assembled(name, source, nowhere)),
   ...some(BROKEN_POLLS).map(([name, poll]) => assembled(name, poll.source, (image) => pollText(image, poll))),
   ...some(BROKEN_STRANGE).map(([name, strange]) => assembled(name, strange.source, (image) => strangeText(image, strange))),
+  ...some(await refusedCalls(folder)).map(([name, { source, text }]) => assembled(`a call with ${name}`, source, text)),
 ]);
 
 /** Guests of the classes, each kind in its own folder. */

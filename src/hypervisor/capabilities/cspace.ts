@@ -2,6 +2,7 @@
 // §3.3, §3.4, §4.4).
 
 import { ErrorCode } from "../../abi/errors.ts";
+import { LOOKUP_SECTION } from "../../abi/hypercall-errors.ts";
 import { allRights, type ObjectType, rightNames } from "../../abi/rights.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import type { RandomGenerator } from "../random/random-generator.ts";
@@ -33,8 +34,6 @@ const SLOTS = 62;
 const TABLES = 230;
 /** Heap bytes of a table. */
 const TABLE_SIZE = 2048;
-/** The cited section of rules about capability ids and rights. */
-const LOOKUP_SECTION = "hypervisor 3.3";
 
 interface Table {
   readonly slots: (Capability | undefined)[];

@@ -7,7 +7,8 @@ import { eventName, TRACE_KINDS } from "../../abi/trace.ts";
 import { errnoName } from "../../abi/ioctl/errno.ts";
 import { VM_STATUS } from "../../abi/rpc/messages/queries.ts";
 import { Vmid } from "../../abi/rpc/messages/vm.ts";
-import { ErrorCode } from "../../abi/errors.ts";
+import { ErrorCode, errorName } from "../../abi/errors.ts";
+import { type ErrorName, LOOKUP_SECTION } from "../../abi/hypercall-errors.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { messageParts } from "../../abi/rpc/text/message-bytes.ts";
 import { hypercallErrno, rmErrno } from "../../host/interface.ts";
@@ -31,6 +32,7 @@ import {
   withoutNumbers,
 } from "../../queries/ids.ts";
 import { removalOf } from "../../queries/facts/injected.ts";
+import { CAPABILITY_WAYS_OUT } from "../../queries/facts/refused-capability.ts";
 import { SLICE_REASONS, type SliceReason } from "../../queries/facts/slice-reason.ts";
 import { blocksText } from "../../queries/facts/wait.ts";
 import type { Json, RowOf } from "../../queries/table.ts";
@@ -229,9 +231,18 @@ function causesOfErrno(view: View, chain: Reason["chain"]): number | null {
 }
 
 /** The remedy. That of an error is none if a rule injected it. */
-export function remedyOf(view: View, { section, values: { inject }, wayOut }: Reason): string | undefined {
+export function remedyOf(view: View, reason: Reason): string | undefined {
+  const { section, values: { inject }, wayOut } = reason;
   if (section === INJECTED_SECTION && typeof inject === "string") return removalOf(inject);
-  return wayOut === undefined ? undefined : withIds(view, wayOut);
+  return wayOut === undefined ? capabilityRemedy(reason) : withIds(view, wayOut);
+}
+
+/** The way out of a VM's own call that the lookup of a capability refuses. */
+function capabilityRemedy({ section, chain: [call, ...inner], askedBy, values: { cap, wanted, needs } }: Reason): string | undefined {
+  if (section !== LOOKUP_SECTION || call?.kind !== "hvc" || inner.length > 0 || typeof cap !== "bigint") return undefined;
+  const textOf = (value: unknown) => typeof value === "string" ? value : undefined;
+  const refused = { vm: vmOfName(askedBy), cap, wanted: textOf(wanted), needs: textOf(needs) };
+  return CAPABILITY_WAYS_OUT[errorName(call.result.code) as ErrorName]?.(refused);
 }
 
 export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {

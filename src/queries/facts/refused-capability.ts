@@ -1,0 +1,28 @@
+// Ways out of hypercalls that the lookup of a capability refuses (docs/spec/hypervisor.md §3.3), by
+// the error that the caller gets.
+
+import type { ErrorName } from "../../abi/hypercall-errors.ts";
+import { capId } from "../../abi/ids.ts";
+
+/** A capability that a VM has passed, and the names of what the call needs. */
+export interface RefusedCapability {
+  readonly vm: string;
+  readonly cap: bigint;
+  /** The type of object; undefined if it is of the right one. */
+  readonly wanted: string | undefined;
+  /** The rights; undefined if it has them. */
+  readonly needs: string | undefined;
+}
+
+const another = ({ vm }: RefusedCapability) => `pass a capability that it has: \`el2 caps ls ${vm}\``;
+
+export const CAPABILITY_WAYS_OUT: { readonly [E in ErrorName]?: (refused: RefusedCapability) => string } = {
+  // Not the id of any slot.
+  "ARGUMENT_INVALID": another,
+  "CSPACE_CAP_NULL": another,
+  "CSPACE_CAP_REVOKED": ({ vm }) => `have the owner of the object give another one; \`el2 caps ls ${vm}\` lists those that are left`,
+  "CSPACE_WRONG_OBJECT_TYPE": ({ vm, wanted }) =>
+    `pass one to an object of type ${wanted}: \`el2 caps ls ${vm}${wanted === undefined ? "" : ` --filter type=${wanted}`}\``,
+  "CSPACE_INSUFFICIENT_RIGHTS": ({ vm, cap, needs }) =>
+    `have the owner of the object give one with the right ${needs}: \`el2 caps show ${capId(vm, cap)}\` shows the rights of this one`,
+};
