@@ -3,6 +3,7 @@
 // here: messages posted to a worker that is still loading would be lost.
 
 import { JOB_NAME, startWorker, WORKER_NAME } from "./src/session/client.ts";
+import { type Part, preparedProgram } from "./src/session/prepared-program.ts";
 import { VERSION } from "./src/support/version.ts";
 
 /** Commands that run a machine: its worker loads in parallel with the command line. */
@@ -41,21 +42,24 @@ function unlessLibraries(error: unknown): number {
  * so sooner.
  */
 async function start(entry: URL): Promise<number> {
+  const prepared = preparedProgram(entry);
+  const part = <M>(name: Part, fromSources: () => Promise<M>): Promise<M> =>
+    prepared?.isCurrent ? import(prepared.module(name).href) : fromSources();
   // Without options and a configuration, the demo's first frame need not wait until the command
   // line is loaded, nor compete with the worker for processors.
   const isDemo = Deno.args.length === 2 && Deno.args[0] === "run" && Deno.args[1] === "demo";
   const opening = isDemo && Deno.stdin.isTerminal() && Deno.stdout.isTerminal()
-    ? await (await import("./src/cli/start/screens/opening.ts")).openDemo()
+    ? await (await part("opening", () => import("./src/cli/start/screens/opening.ts"))).openDemo()
     : undefined;
-  const spare = RUNNING.includes(Deno.args[0]) && !Deno.args.includes("--help") ? startWorker(entry) : undefined;
+  const spare = RUNNING.includes(Deno.args[0]) && !Deno.args.includes("--help") ? startWorker(entry, prepared) : undefined;
   switch (Deno.args[0]) {
     case "boot":
-      return await (await import("./src/cli/boot.ts")).main(Deno.args, entry, spare);
+      return await (await part("boot", () => import("./src/cli/boot.ts"))).main(Deno.args, entry, spare);
     case "attach":
-      return await (await import("./src/cli/attach.ts")).main(Deno.args, entry);
+      return await (await part("attach", () => import("./src/cli/attach.ts"))).main(Deno.args, entry);
     case "run":
-      return await (await import("./src/cli/run.ts")).main(Deno.args, entry, spare, opening);
+      return await (await part("run", () => import("./src/cli/run.ts"))).main(Deno.args, entry, spare, opening);
     default:
-      return await (await import("./src/cli/main.ts")).main(Deno.args, entry, spare);
+      return await (await part("main", () => import("./src/cli/main.ts"))).main(Deno.args, entry, spare);
   }
 }

@@ -1,64 +1,109 @@
-// `deno task prepare`: puts the worker into one file, so that runs from this checkout start sooner
-// (src/session/prepared-worker.ts). Without network and a bundler in Deno's cache that is
-// impossible, and the worker runs from its sources.
+// `deno task prepare`: puts the program into few files, so that runs from this checkout start
+// sooner (src/session/prepared-program.ts). Without network and a bundler in Deno's cache that is
+// impossible, and the program runs from its sources.
 
+import { dirname } from "node:path";
 import { GENERATING } from "../src/assembly/code/generating-program.ts";
 import {
   type FileState,
+  PARTS,
   PREPARATION,
   type Preparation,
   PREPARED_FOLDER,
-  PREPARED_WORKER,
-  preparedWorker,
+  preparedProgram,
   stateOf,
-} from "../src/session/prepared-worker.ts";
+} from "../src/session/prepared-program.ts";
+import { MACHINE } from "../src/snapshots/instant.ts";
 import { programDigest } from "../src/support/program-identity.ts";
 import { writeWhole } from "../src/support/whole-file.ts";
 import { DistError, outputOf, ROOT } from "./dist/common.ts";
-import { escaped, makeModules, withDigest } from "./dist/split.ts";
+import { digestOf, escaped, filesBelow, makeModules, PUT_IN, withDigest } from "./dist/split.ts";
 
-const WORKER = "src/session/worker-main.ts";
+/**
+ * Folders of a build and their roots. The machine's worker gives up all rights, and has what it may
+ * ever need in one file; those of the command line share files.
+ */
+const FOLDERS: readonly { readonly name: string; readonly roots: readonly string[]; readonly isWhole?: boolean }[] = [
+  { name: "worker", roots: ["src/session/worker-main.ts"], isWhole: true },
+  { name: "jobs", roots: ["src/cli/jobs/job-worker-main.ts"] },
+  { name: "cli", roots: ["boot", "run", "attach", "main", "start/screens/opening"].map((name) => `src/cli/${name}.ts`) },
+];
 /** These choose the packages. */
 const SETTINGS = ["deno.json", "import-map.json", "deno.lock"];
 /** Only its owner may change what is executed; everybody may run the checkout. */
 const FOLDER_MODE = 0o755, FILE_MODE = 0o644;
+/** Builds that stay: programs that run from them load parts when they need them. */
+const KEPT = 3;
 
-/** Prepares the worker of this checkout, unless it is up to date. @throws DistError */
+/** Prepares the program of this checkout, unless it is up to date. @throws DistError */
 async function prepare(): Promise<void> {
-  if (preparedWorker(new URL("../main.ts", import.meta.url))?.isCurrent()) return;
-  const folder = `${ROOT}${PREPARED_FOLDER}`, made = await Deno.makeTempFile({ prefix: "el2-", suffix: ".js" });
+  const before = preparedProgram(new URL("../main.ts", import.meta.url));
+  if (before?.isCurrent) return;
+  const bundled = await Deno.makeTempDir({ prefix: "el2-" });
   try {
-    const sources = await sourcesOfWorker();
-    await makeModules("-o", made, WORKER);
-    // The same as that of the worker from its sources: each finds what the other has generated.
-    const digest = `${GENERATING}:${programDigest(GENERATING)}`;
-    const text = withDigest(escaped(await Deno.readTextFile(made)), digest);
+    const sources = await sourcesOfProgram();
+    await Promise.all(FOLDERS.map(({ name, roots, isWhole }) => {
+      const files = isWhole ? [] : ["--code-splitting"];
+      return makeModules(...files, "--outdir", `${bundled}/${name}`, ...roots);
+    }));
+    const texts = await withDigests(bundled);
     if (sources.some(([path, ...state]) => stateOf(ROOT, path).slice(1).join() !== state.join())) {
       throw new DistError("its sources changed meanwhile; try again");
     }
-    await Deno.mkdir(folder, { recursive: true });
-    await Deno.chmod(folder, FOLDER_MODE);
-    writeWhole(`${folder}${PREPARED_WORKER}`, text, { mode: FILE_MODE });
-    const worker = stateOf(ROOT, PREPARED_FOLDER + PREPARED_WORKER);
-    const preparation: Preparation = { deno: Deno.version.deno, worker, sources };
-    writeWhole(`${folder}${PREPARATION}`, JSON.stringify(preparation), { mode: FILE_MODE });
+    await leave(texts, sources);
   } finally {
-    await Deno.remove(made);
+    await Deno.remove(bundled, { recursive: true });
   }
 }
 
-/** The files in the checkout that the worker is made from, as they are now. */
-async function sourcesOfWorker(): Promise<FileState[]> {
-  const { modules }: { modules: readonly { local?: string }[] } = JSON.parse(
-    await outputOf("deno info", Deno.execPath(), ["info", "--json", "--lock=deno.lock", WORKER], ROOT),
+/** The files in the checkout that the program is made from, as they are now. */
+async function sourcesOfProgram(): Promise<FileState[]> {
+  const paths = await Promise.all(
+    FOLDERS.flatMap(({ roots }) => roots).map(async (root) => {
+      const { modules }: { modules: readonly { local?: string }[] } = JSON.parse(
+        await outputOf("deno info", Deno.execPath(), ["info", "--json", "--lock=deno.lock", root], ROOT),
+      );
+      return modules.flatMap(({ local }) => local?.startsWith(ROOT) ? [local.slice(ROOT.length)] : []);
+    }),
   );
-  const paths = modules.flatMap(({ local }) => local?.startsWith(ROOT) ? [local.slice(ROOT.length)] : []);
-  return [...new Set([...paths, ...SETTINGS])].map((path) => stateOf(ROOT, path));
+  return [...new Set([...paths.flat(), ...SETTINGS])].map((path) => stateOf(ROOT, path));
+}
+
+/**
+ * The files of a build by their paths, with the digests that the program has when it runs from its
+ * sources: each finds what the other has left in the cache.
+ */
+async function withDigests(bundled: string): Promise<Map<string, string>> {
+  const digests = [GENERATING, MACHINE].map((folders) => `${folders}:${programDigest(folders)}`).join(" ");
+  const texts = new Map<string, string>();
+  for (const path of await filesBelow(bundled)) {
+    const text = escaped(await Deno.readTextFile(`${bundled}/${path}`));
+    texts.set(path, text.includes(PUT_IN) ? withDigest(text, digests) : text);
+  }
+  return texts;
+}
+
+/** Puts a build into the checkout, and removes old ones. */
+async function leave(texts: ReadonlyMap<string, string>, sources: readonly FileState[]): Promise<void> {
+  const all = `${ROOT}${PREPARED_FOLDER}`, build = `${PREPARED_FOLDER}${digestOf([...texts].flat()).slice(0, 16)}/`;
+  await Deno.mkdir(all, { recursive: true });
+  await Deno.chmod(all, FOLDER_MODE);
+  for (const [path, text] of texts) {
+    await Deno.mkdir(dirname(`${ROOT}${build}${path}`), { recursive: true });
+    writeWhole(`${ROOT}${build}${path}`, text, { mode: FILE_MODE });
+  }
+  const made = Object.values(PARTS).map((path) => stateOf(ROOT, build + path));
+  const preparation: Preparation = { deno: Deno.version.deno, build, made, sources };
+  writeWhole(`${all}${PREPARATION}`, JSON.stringify(preparation), { mode: FILE_MODE });
+  const others = Array.from(Deno.readDirSync(all), ({ name }) => `${all}${name}`).filter((path) => !`${path}/`.endsWith(`/${build}`));
+  const ages = others.map((path) => ({ path, status: Deno.lstatSync(path) })).filter(({ status }) => status.isDirectory);
+  ages.sort((a, b) => (b.status.mtime?.getTime() ?? 0) - (a.status.mtime?.getTime() ?? 0));
+  for (const { path } of ages.slice(KEPT - 1)) await Deno.remove(path, { recursive: true });
 }
 
 try {
   await prepare();
 } catch (error) {
   if (!(error instanceof DistError)) throw error;
-  console.error(`prepare: ${error.message.split("\n")[0]}; the worker runs from its sources`);
+  console.error(`prepare: ${error.message.split("\n")[0]}; the program runs from its sources`);
 }

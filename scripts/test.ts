@@ -6,7 +6,7 @@
 
 import { fileURLToPath } from "node:url";
 import { PERMISSIONS } from "../src/cli/common/runtime.ts";
-import { FROM_SOURCES } from "../src/session/prepared-worker.ts";
+import { FROM_SOURCES } from "../src/session/prepared-program.ts";
 import { PassedBatches, treeOf } from "./passed-batches.ts";
 import { readSummary, type Summary, summaryLine } from "./test-summary.ts";
 
@@ -162,7 +162,7 @@ async function* lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGen
   if (rest) yield `${rest}\n`;
 }
 
-/** Makes the worker that most tests start of these sources: each would load all of them. */
+/** Makes the program that most tests start of these sources: each would load all of them. */
 async function prepare(): Promise<boolean> {
   return (await new Deno.Command(Deno.execPath(), { args: ["task", "-q", "prepare"], cwd: ROOT }).spawn().status).success;
 }

@@ -25,7 +25,7 @@ const ROOTS = [
 const ENTRY = "el2.js";
 
 /** The text that a digest of the program replaces (src/support/program-identity.ts). */
-const PUT_IN = '"digest of the program"';
+export const PUT_IN = '"digest of the program"';
 
 /** Makes the bundle. */
 export async function bundle(file: string): Promise<void> {
@@ -154,15 +154,29 @@ function loadLate(text: string, [folder, source]: typeof ROOTS[number]): string 
   return parts.join(`import(new URL("${folder}/${module}", import.meta.url).href)`);
 }
 
+/** The module of the command line's library that would start programs, and its first lines. */
+const COMMANDER = /(?<=^\/\/ \S+\/commander\/\S+\/command\.js\n)(?:import .*\n)+/m;
+const OF_NODE = /^import (childProcess|fs|process) from "(node:\w+)";$/gm;
+
+/**
+ * Loads modules of Node with which commander starts other programs, as el2 never does, at their
+ * first use: they take 40 ms of each start.
+ */
+function withoutNode(text: string): string {
+  const late = (_: string, name: string, module: string) =>
+    `const ${name} = new Proxy({}, { get: (_, key) => globalThis.process.getBuiltinModule("${module}")[key] });`;
+  return text.replace(COMMANDER, (imports) => imports.replaceAll(OF_NODE, late));
+}
+
 /**
  * A program of ASCII alone: V8 keeps others as two bytes per character. Only comments, regular
  * expressions and templates have other characters.
  */
 export function escaped(text: string): string {
-  return text.replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return withoutNode(text).replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-function digestOf(texts: readonly string[]): string {
+export function digestOf(texts: readonly string[]): string {
   const hash = createHash("sha256");
   for (const text of texts) hash.update(`${text.length}\n`).update(text);
   return hash.digest("hex");

@@ -5,7 +5,7 @@ import type { Request, SessionEvent } from "../protocol/protocol.ts";
 import { MiB } from "../support/sizes.ts";
 import { Bell, BELL_WORDS } from "./bell.ts";
 import { Services, type Surroundings } from "./confined-worker.ts";
-import { FROM_SOURCES, preparedWorker } from "./prepared-worker.ts";
+import { type PreparedProgram, preparedProgram } from "./prepared-program.ts";
 import type { SocketEvent } from "./socket-words.ts";
 import { canConfine, codeOf, workerPermissions } from "./worker-rights.ts";
 
@@ -59,22 +59,27 @@ export function connectEmbedded(entry: URL): SessionClient {
   return client;
 }
 
-function newWorker(entry: URL): Worker {
-  const prepared = Deno.env.get(FROM_SOURCES) ? undefined : preparedWorker(entry);
-  if (!prepared) return workerOf(entry, codeOf(entry));
-  // It loads while this thread checks its sources. It is whole, and reads no code later.
-  const worker = workerOf(prepared.module, []);
-  if (prepared.isCurrent()) return worker;
-  worker.terminate();
-  prepared.forget();
-  return workerOf(entry, codeOf(entry));
-}
+/** The machine's worker, or one for jobs. */
+export type WorkerName = typeof WORKER_NAME | typeof JOB_NAME;
 
 /**
  * A worker with other rights than its process.
- * @param code the parts of the program that it reads when it needs them
+ * @param entry as for `connectEmbedded`
+ * @param prepared the program's build, if it may have one
  */
-export function workerOf(module: URL, code: readonly URL[], name = WORKER_NAME): Worker {
+export function newWorker(entry: URL, name: WorkerName, prepared: PreparedProgram | undefined = preparedProgram(entry)): Worker {
+  if (!prepared) return workerOf(entry, codeOf(entry), name);
+  // It loads while this thread checks its sources. The machine's is whole, and reads no code later.
+  const worker = name === WORKER_NAME
+    ? workerOf(prepared.module("worker"), [], name)
+    : workerOf(prepared.module("jobs"), [prepared.folder], name);
+  if (prepared.isCurrent) return worker;
+  worker.terminate();
+  return workerOf(entry, codeOf(entry), name);
+}
+
+/** @param code the parts of the program that it reads when it needs them */
+function workerOf(module: URL, code: readonly URL[], name: WorkerName): Worker {
   const options: WorkerOptions = { type: "module", name };
   return new Worker(module, canConfine() ? { ...options, deno: { permissions: workerPermissions(code) } } : options);
 }
@@ -82,9 +87,10 @@ export function workerOf(module: URL, code: readonly URL[], name = WORKER_NAME):
 /**
  * Starts a worker. `main.ts` does so before the command line is loaded: that takes as long as
  * loading the worker.
+ * @param prepared the program's build, if it may have one
  */
-export function startWorker(entry: URL): SessionClient {
-  const worker = newWorker(entry);
+export function startWorker(entry: URL, prepared?: PreparedProgram): SessionClient {
+  const worker = newWorker(entry, WORKER_NAME, prepared);
   /**
    * Requests that have not left yet: those of one turn go in one message, which costs the machine
    * as much as one request alone.

@@ -1,4 +1,4 @@
-// The module of a worker that is nothing else: the root of a prepared one (scripts/prepare.ts).
+// The module of a worker that is nothing else: a root of the prepared program (scripts/prepare.ts).
 
 import { serveMachine } from "./worker.ts";
 

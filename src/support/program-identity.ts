@@ -9,20 +9,22 @@ const SOURCES = new URL("../", import.meta.url);
 const IN_SOURCES = import.meta.url.endsWith("/src/support/program-identity.ts");
 
 /**
- * The build replaces this text by a digest of the whole program (scripts/dist/split.ts); where only
- * the worker is in one file, by that of some folders of the sources, after their names and a colon
- * (scripts/prepare.ts).
+ * The build replaces this text by a digest of the whole program (scripts/dist/split.ts), or by
+ * digests of some folders, each after their names and a colon (scripts/prepare.ts).
  */
 const PUT_IN = "digest of the program";
-const [, BUILT_FROM, BUILT] = /^(?:([a-z,]+):)?([0-9a-f]{64})$/.exec(PUT_IN) ?? [];
+/** By folders; "" for the whole program. Empty if the program runs from its sources. */
+const BUILT = new Map<string, string>();
+for (const [, folders = "", digest] of PUT_IN.matchAll(/(?:([a-z,-]+):)?\b([0-9a-f]{64})\b/g)) BUILT.set(folders, digest);
 
 /**
  * A digest of version and code, in hexadecimal.
  * @param folders of the sources, instead of all; a bundle is one whole.
  */
 export function programDigest(folders: readonly string[] = ["."]): string {
-  if (BUILT_FROM !== undefined && BUILT_FROM !== folders.join()) throw new Error(`the digest of ${BUILT_FROM} is not that of ${folders}`);
-  if (BUILT !== undefined) return BUILT;
+  const built = BUILT.get("") ?? BUILT.get(folders.join());
+  if (built !== undefined) return built;
+  if (BUILT.size) throw new Error(`the build has digests of ${[...BUILT.keys()].join(" and ")}, not of ${folders}`);
   const hash = node.crypto.createHash("sha256").update(VERSION);
   for (const file of programFiles(folders)) hash.update(Deno.readFileSync(file));
   return hash.digest("hex");
@@ -34,7 +36,7 @@ export function programDigest(folders: readonly string[] = ["."]): string {
  */
 export function programChanged(after: number, folders: readonly string[] = ["."]): boolean {
   // The program that runs has its digest in it, whatever is on the disk by now.
-  if (BUILT !== undefined) return false;
+  if (BUILT.size) return false;
   return programFiles(folders).some((file) => (Deno.statSync(file).mtime?.getTime() ?? 0) > after);
 }
 

@@ -2,24 +2,25 @@
 
 import assert from "node:assert/strict";
 import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
-import { FROM_SOURCES, PREPARED_FOLDER, PREPARED_WORKER } from "../../src/session/prepared-worker.ts";
+import { FROM_SOURCES, PARTS, PREPARATION, PREPARED_FOLDER } from "../../src/session/prepared-program.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 /** Files of the program and its preparation. */
-const PARTS = ["main.ts", "deno.json", "import-map.json", "deno.lock", "src", "scripts", "assets"];
+const COPIED = ["main.ts", "deno.json", "import-map.json", "deno.lock", "src", "scripts", "assets", "docs"];
 
-Deno.test("a prepared worker runs a guest without its sources, shares what they generate, and has no rights", async () => {
+Deno.test("a prepared program runs a guest without its sources, shares what they generate, and its worker has no rights", async () => {
   await inFolder(async (folder) => {
-    const copy = `${folder}/copy`, cache = `${folder}/cache`, worker = `${copy}/${PREPARED_FOLDER}${PREPARED_WORKER}`;
+    const copy = `${folder}/copy`, cache = `${folder}/cache`, list = `${copy}/${PREPARED_FOLDER}${PREPARATION}`;
     Deno.mkdirSync(copy);
-    await run("cp", ["-R", ...PARTS.map((part) => ROOT + part), copy]);
+    await run("cp", ["-R", ...COPIED.map((part) => ROOT + part), copy]);
     const prepare = () => run(Deno.execPath(), ["task", "-q", "prepare"], { cwd: copy });
     assert.deepEqual(await prepare(), { success: true, stdout: "", stderr: "" });
-    const made = Deno.statSync(worker).mtime;
+    const made = Deno.statSync(list).mtime, { build } = JSON.parse(Deno.readTextFileSync(list));
+    for (const part of Object.values(PARTS)) assert.ok(Deno.statSync(`${copy}/${build}${part}`).isFile, part);
     await prepare();
-    assert.deepEqual(Deno.statSync(worker).mtime, made);
+    assert.deepEqual(Deno.statSync(list).mtime, made);
 
     const image = `${folder}/guest.bin`;
     Deno.writeFileSync(image, imageOf([...A64.loadW0(SYSTEM_OFF), A64.hvc]));
@@ -36,6 +37,10 @@ Deno.test("a prepared worker runs a guest without its sources, shares what they 
     const { stdout } = await el2(["doctor", "--rights"], false);
     assert.match(stdout, /^ok {2}worker +none;/m);
 
+    const help = (fromSources: boolean) => el2(["vm", "--help"], fromSources),
+      job = await el2(["diff", image, image, "--memory", "64MiB"], false);
+    assert.deepEqual(await help(false), await help(true));
+    assert.deepEqual(job, await el2(["diff", image, image, "--memory", "64MiB"], true));
     // A change that size and time do not show breaks only a worker that runs from the sources.
     const source = `${copy}/src/session/worker.ts`, { mtime } = Deno.statSync(source), text = Deno.readTextFileSync(source);
     Deno.writeTextFileSync(source, text.replace("export function serveMachine(): void {", "export function serveMachine(): void }"));
@@ -54,14 +59,16 @@ Deno.test("a program whose preparation has put in the digest of some folders doe
     for (const file of ["deno.json", "src/support/version.ts", "src/support/node-modules.ts", "src/support/program-identity.ts"]) {
       Deno.copyFileSync(ROOT + file, `${folder}/${file}`);
     }
-    const path = `${folder}/src/support/program-identity.ts`, digest = "0123456789abcdef".repeat(4);
-    const text = Deno.readTextFileSync(path), put = text.replace('"digest of the program"', JSON.stringify(`core,isa,support:${digest}`));
+    const path = `${folder}/src/support/program-identity.ts`, digest = "0123456789abcdef".repeat(4), another = "89abcdef".repeat(8);
+    const text = Deno.readTextFileSync(path),
+      put = text.replace('"digest of the program"', JSON.stringify(`core,isa,support:${digest} abi:${another}`));
     assert.notEqual(put, text);
     Deno.writeTextFileSync(path, put);
     const { programDigest, programChanged } = await import(`file://${path}`);
     assert.equal(programDigest(["core", "isa", "support"]), digest);
-    assert.throws(() => programDigest(["core"]), /the digest of core,isa,support is not that of core/);
-    assert.throws(() => programDigest(), /is not that of \./);
+    assert.equal(programDigest(["abi"]), another);
+    assert.throws(() => programDigest(["core"]), /the build has digests of core,isa,support and abi, not of core/);
+    assert.throws(() => programDigest(), /not of \./);
     assert.equal(programChanged(0, ["core"]), false);
   });
 });

@@ -3,9 +3,9 @@
 import type { JobInput, JobMessage, JobName, JobOrder, JobResult, JobSaid } from "./jobs.ts";
 import { Failure } from "../common/failure.ts";
 import { plannedDevices, type SessionPlan } from "../../plans/plan.ts";
-import { JOB_NAME, workerOf } from "../../session/client.ts";
+import { JOB_NAME, newWorker } from "../../session/client.ts";
 import { Services } from "../../session/confined-worker.ts";
-import { canConfine, codeOf } from "../../session/worker-rights.ts";
+import { canConfine } from "../../session/worker-rights.ts";
 
 /** A job and its material. */
 interface WantedJob<N extends JobName> {
@@ -58,7 +58,7 @@ class JobWorker implements Disposable {
   #failed: (error: unknown) => void = this.#ready.reject;
 
   constructor(entry: URL) {
-    this.#worker = workerOf(entry, codeOf(entry), JOB_NAME);
+    this.#worker = newWorker(entry, JOB_NAME);
     this.#worker.onerror = (error) => {
       error.preventDefault();
       this.#failed(new Error(error.message));

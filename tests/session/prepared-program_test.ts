@@ -1,26 +1,29 @@
-// When a checkout's prepared worker is used, and when its sources are.
+// When a checkout's prepared program is used, and when its sources are.
 
 import assert from "node:assert/strict";
-import { startWorker } from "../../src/session/client.ts";
+import { dirname } from "node:path";
+import { JOB_NAME, newWorker, startWorker } from "../../src/session/client.ts";
 import {
   FROM_SOURCES,
+  PARTS,
   PREPARATION,
   type Preparation,
   PREPARED_FOLDER,
-  PREPARED_WORKER,
-  preparedWorker,
+  preparedProgram,
   stateOf,
-} from "../../src/session/prepared-worker.ts";
+} from "../../src/session/prepared-program.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 
-/** A small checkout whose worker is prepared. */
+/** A small checkout whose workers are prepared. */
 interface Checkout {
   readonly root: string;
   readonly entry: URL;
   readonly prepared: string;
+  /** The path of the prepared worker. */
+  readonly worker: string;
   /** Changes what the list of sources says. */
   relist(change: Partial<Preparation>): void;
-  /** Whether the prepared worker is used. */
+  /** Whether the build is used; if not, its list is still there. */
   readonly used: boolean;
 }
 
@@ -34,14 +37,18 @@ async function inCheckout(work: (checkout: Checkout) => void | Promise<void>): P
   try {
     await inFolder(async (folder) => {
       const root = `${folder}/a checkout/`, prepared = root + PREPARED_FOLDER, entry = new URL("main.ts", new URL(root, "file:"));
+      const build = `${PREPARED_FOLDER}build/`, made = [PARTS.worker, PARTS.jobs].map((path) => build + path), [worker, jobs] = made;
       Deno.mkdirSync(root);
       Deno.mkdirSync(prepared, { mode: 0o755 });
+      for (const path of made) Deno.mkdirSync(dirname(root + path), { recursive: true });
       Deno.writeTextFileSync(`${root}main.ts`, reporting("sources"));
       Deno.writeTextFileSync(root + SOURCE, "// one\n");
-      Deno.writeTextFileSync(prepared + PREPARED_WORKER, reporting("prepared"));
+      Deno.writeTextFileSync(root + worker, reporting("prepared"));
+      Deno.writeTextFileSync(root + jobs, reporting("prepared for jobs"));
       let list: Preparation = {
         deno: Deno.version.deno,
-        worker: stateOf(root, PREPARED_FOLDER + PREPARED_WORKER),
+        build,
+        made: made.map((path) => stateOf(root, path)),
         sources: [stateOf(root, "main.ts"), stateOf(root, SOURCE)],
       };
       const relist = (change: Partial<Preparation>) =>
@@ -51,15 +58,25 @@ async function inCheckout(work: (checkout: Checkout) => void | Promise<void>): P
         root,
         entry,
         prepared,
+        worker: root + worker,
         relist,
         get used() {
-          return preparedWorker(entry)?.isCurrent() ?? false;
+          const text = Deno.readTextFileSync(prepared + PREPARATION), isUsed = preparedProgram(entry)?.isCurrent ?? false;
+          Deno.writeTextFileSync(prepared + PREPARATION, text);
+          return isUsed;
         },
       });
     });
   } finally {
     if (before !== undefined) Deno.env.set(FROM_SOURCES, before);
   }
+}
+
+/** Where a worker for jobs comes from. */
+function originOfJobs(entry: URL): Promise<string> {
+  const worker = newWorker(entry, JOB_NAME), { promise, resolve } = Promise.withResolvers<string>();
+  worker.onmessage = ({ data: [{ message }] }) => resolve(message);
+  return promise.finally(() => worker.terminate());
 }
 
 /** Where the worker that is started comes from. */
@@ -75,12 +92,14 @@ async function origin(entry: URL): Promise<string> {
 Deno.test("the prepared worker runs while its sources are what it was made from; afterwards they run themselves", () =>
   inCheckout(async ({ root, entry }) => {
     assert.equal(await origin(entry), "prepared");
+    assert.equal(await originOfJobs(entry), "prepared for jobs");
     Deno.writeTextFileSync(root + SOURCE, "// another\n");
-    assert.ok(preparedWorker(entry));
+    assert.ok(preparedProgram(entry));
     assert.equal(await origin(entry), "sources");
     // The next start need not find out again.
-    assert.equal(preparedWorker(entry), undefined);
+    assert.equal(preparedProgram(entry), undefined);
     assert.equal(await origin(entry), "sources");
+    assert.equal(await originOfJobs(entry), "sources");
   }));
 
 Deno.test("a source of the same size and another time, one that is gone, and one that became a link have changed", () =>
@@ -99,7 +118,7 @@ Deno.test("a source of the same size and another time, one that is gone, and one
 
 Deno.test("a prepared worker that was cut off or changed, and one that is missing, are not used", () =>
   inCheckout(async (checkout) => {
-    const path = checkout.prepared + PREPARED_WORKER, text = Deno.readTextFileSync(path);
+    const path = checkout.worker, text = Deno.readTextFileSync(path);
     Deno.truncateSync(path, 10);
     assert.equal(await origin(checkout.entry), "sources");
     Deno.writeTextFileSync(path, text.replace("prepared", "replaced"));
@@ -140,7 +159,7 @@ Deno.test("a prepared worker in a folder that others can change, or behind a lin
     assert.ok(!checkout.used);
   }));
 
-Deno.test("EL2_FROM_SOURCES makes every worker run from its sources, as tests by name do", () =>
+Deno.test("EL2_FROM_SOURCES makes all of the program run from its sources, as tests by name do", () =>
   inCheckout(async (checkout) => {
     Deno.env.set(FROM_SOURCES, "1");
     try {
