@@ -1,6 +1,7 @@
 // Limits and folders of the computer, as el2 itself meets them: warnings, refusals, `el2 doctor`.
 
 import assert from "node:assert/strict";
+import { FROM_SOURCES } from "../../src/session/prepared-program.ts";
 import { LIMITS_VARIABLE } from "../../src/support/limits.ts";
 import { amount, BOUNDS, boundText } from "../../src/support/needs.ts";
 import { MiB } from "../../src/support/sizes.ts";
@@ -94,7 +95,8 @@ Deno.test("libraries that Deno cannot put anywhere are one line", SOURCES, () =>
   inFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/file`, "");
     for (const args of [["ls"], ["run", "demo"]]) {
-      const { code, stdout, stderr } = await el2Process(args, { DENO_DIR: `${folder}/file/deno` });
+      // The prepared program has its libraries in it.
+      const { code, stdout, stderr } = await el2Process(args, { DENO_DIR: `${folder}/file/deno`, [FROM_SOURCES]: "1" });
       assert.deepEqual([code, stdout], [1, ""]);
       assert.match(
         stderr,
