@@ -164,10 +164,15 @@ export async function planDevice(
         const path = await pathOf(device.image, files);
         // The catalog replaces a guest by a new folder; the old one is there as long as it is used.
         const image = device.image.startsWith("catalog:") ? await Deno.realPath(path) : path;
-        if (!(await Deno.stat(image)).isDirectory) return { kind: "block", image, mode: device.mode };
-        refuse(ruled(`image ${device.image}: is a folder`));
+        const { isFile, isDirectory } = await Deno.stat(image);
+        if (isFile) return { kind: "block", image, mode: device.mode };
+        refuse(ruled(`image ${device.image}: ${isDirectory ? "is a folder" : "is not a regular file"}`));
       } catch (error) {
-        refuse(error instanceof Deno.errors.NotFound ? ruled(`image ${device.image}: no such file`) : problemFact(error));
+        const { NotFound, NotCapable } = Deno.errors;
+        if (error instanceof NotFound) refuse(ruled(`image ${device.image}: no such file`));
+        // Deno opens devices of the computer with all rights alone, and so does not el2.
+        else if (error instanceof NotCapable) refuse(ruled(`image ${device.image}: is not a regular file`));
+        else refuse(problemFact(error));
       }
       return undefined;
     case "vsock":
