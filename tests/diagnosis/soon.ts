@@ -1,7 +1,9 @@
 // How soon a guest that goes wrong is reported: within 100 ms of virtual time, a fault loop within
-// 1,000 of its exceptions, and a kernel's panic at its first instruction.
+// 1,000 of its exceptions and 1 s of this process's CPU, and a kernel's panic at its first
+// instruction.
 
 import assert from "node:assert/strict";
+import process from "node:process";
 import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { runUntil } from "../inspection/system.ts";
 import { verdictOn } from "./class-guests.ts";
@@ -12,6 +14,14 @@ const STARTED = 15e6, SAID = 100e6;
 const ASKED = 10e6, CLOSELY = 5e3;
 /** Exceptions of a fault loop within which it is reported. */
 const EXCEPTIONS = 1000;
+/** CPU time (ms) from its first exception on: other processes do not count. */
+const COMPUTED = 1000;
+
+/** CPU time of this process (ms). */
+function computed(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e3;
+}
 
 /**
  * Asks until a VM has a verdict that is not healthy, and asserts that it is soon.
@@ -29,13 +39,18 @@ export async function saidSoon(make: () => Promise<GuestSystem>, vm: string): Pr
   }
 }
 
-/** A fault loop is reported before it has taken that many exceptions. */
+/** A fault loop is reported before it has taken that many exceptions, and so much CPU time. */
 function assertWithin(system: GuestSystem, vm: string, before: number): void {
   const { execution } = system.hypervisor.scheduler;
-  let first: number | undefined;
+  let first: number | undefined, began = computed();
   for (let time = before;; time += CLOSELY) {
+    const now = computed();
     runUntil(system, time);
-    if (verdictOn(system, vm)?.healthy === false) return;
+    if (first === undefined) began = now;
+    if (verdictOn(system, vm)?.healthy === false) {
+      const took = computed() - began;
+      return assert.ok(took <= COMPUTED, `a fault loop is reported after ${took} ms`);
+    }
     const vcpus = system.symbols.vcpus(vm).map(({ registers }) => registers);
     if (vcpus.some((one) => one.getRegister("ESR_EL1") !== 0n)) first ??= execution.retired;
     // Those that were not returned from are counted; each other one is raised by an instruction.
