@@ -189,8 +189,8 @@ Deno.test("W74: a terminal that takes nothing for a while delays neither the ses
     assert.equal(writes, 1, "one write in flight, the frames behind it are dropped");
     assert.equal(session.sent.filter(({ kind }) => kind === "taken").length, 20, "the machine is held up by nothing");
     taken();
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    assert.ok(writes > 1, "the newest state follows");
+    // The newest state follows.
+    while (writes <= 1) await new Promise((resolve) => setTimeout(resolve, 5));
     yield new TextEncoder().encode("q");
     await new Promise<void>(() => {});
   });

@@ -8,10 +8,10 @@ Deno.test("console --expect finds the output since the last input, also earlier 
   const expect = (text: string, ...options: string[]) => place.el2("console", "hello", "--expect", text, ...options);
   // Twice: the second is sure to come after the output.
   for (const _ of [1, 2]) assert.equal((await expect("hello from EL1", "--timeout", "60s")).stdout, "hello from EL1\n");
-  const { code, stdout } = await place.el2("console", "hello", "--send", "x", "--expect", "typed 'x'", "--timeout", "20s");
+  const { code, stdout } = await place.el2("console", "hello", "--send", "x", "--expect", "typed 'x'", "--timeout", "120s");
   assert.equal(code, 0);
   assert.equal(stdout, "typed 'x'\n");
-  assert.equal((await expect("typed 'x'", "--timeout", "20s")).code, 0);
+  assert.equal((await expect("typed 'x'", "--timeout", "120s")).code, 0);
   assert.equal((await expect("hello from EL1", "--timeout", "100ms")).code, 4, "before the input");
   assert.match((await place.el2("console", "hello")).stdout, /^hello from EL1/);
 

@@ -80,7 +80,7 @@ Deno.test("a recording whose plan says that its machine starts again after a res
     assert.equal((await el2("boot", image, "--memory", "64MiB", "--turbo", "--record", file)).code, 1);
     await rewrite(file, (line) => line.replace('"plan":{', '"plan":{"reboot":true,'));
     assert.match(await Deno.readTextFile(file), /"reboot":true/);
-    const replayed = await el2("replay", file, "--verify", "--timeout", "30s");
+    const replayed = await el2("replay", file, "--verify", "--timeout", "240s");
     assert.equal(replayed.code, 1, replayed.stderr);
     assert.match(replayed.stderr, /SYSTEM_RESET/);
   }));
