@@ -22,7 +22,7 @@ export function registerWhy(program: Command, { exit }: CommandContext): void {
       "explain a failure: the requester, the chain of operations, the rule, the values and the way out; or why a VM ended or hangs",
     ),
   ))
-    .argument("[reason]", "last, or why:NUMBER", "last")
+    .argument("[reason]", "last, why:NUMBER, or a VM", "last")
     .option("--list", "list the reasons, newest first")
     .option("--vm <vm>", "only operations that this VM requested")
     .option("--about <id>", "only operations on this object")
@@ -73,12 +73,17 @@ async function hangs({ asker }: Pick<OpenSession, "asker">, of: string | undefin
 }
 
 async function why(reason: string, options: WhyOptions): Promise<number> {
+  const number = parseAs("why", reason)?.number, isVm = reason !== "last" && number === undefined;
+  if (isVm && options.vm !== undefined) throw new Failure(`"${reason}" is not a reason`, "use last or why:NUMBER");
+  return await explain(number, isVm ? { ...options, vm: reason } : options);
+}
+
+/** @param number of a reason; undefined for the last one */
+async function explain(number: number | undefined, options: WhyOptions): Promise<number> {
   const { json = false, session, vm, about, filter } = options;
   // Columns and forms are those of lists.
   const list = options.list || options.columns || options.output;
   checkColumns(REASONS, options);
-  const number = reason === "last" ? undefined : parseAs("why", reason)?.number;
-  if (reason !== "last" && number === undefined) throw new Failure(`"${reason}" is not a reason`, "use last or why:NUMBER");
   if (filter !== undefined) checkedFilter("--filter", filter, REASONS);
   using open = await openSession({ session });
   const terms = allOfEvents([
@@ -91,10 +96,10 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
   const print = async () => {
     // A refusal that its caller handled is shown only among all reasons, or by its id.
     const answers = about ? "failed=yes | kind=ended" : "failed=yes";
-    const answer = await ask(reason === "last" && !list ? allOfEvents([terms, answers]) : terms);
+    const answer = await ask(number === undefined && !list ? allOfEvents([terms, answers]) : terms);
     checkAnswered(answer, ExitCode.Usage);
     if (!answer.rows.length && vm) await checkVm(open, vm);
-    const isNow = reason === "last" && filter === undefined && (about === undefined || isOf("vm", about));
+    const isNow = number === undefined && filter === undefined && (about === undefined || isOf("vm", about));
     const told = json || list || !isNow ? [] : await hangs(open, vm === undefined ? about : withKind("vm", vm));
     if (json || list) printAnswer(open.session.info.name, answer, json, nothingPasses(terms), options);
     else {

@@ -31,6 +31,9 @@ Deno.test("W32: why last has chain, rule, object, values, way_out", async () => 
   assert.equal(reason.asked_by, "vm:host");
   const shown = await place.el2("why", reason.id as string);
   assert.match(shown.stdout, new RegExp(`^${reason.id} {2}t=`));
+  // A VM is what it has asked for.
+  assert.equal((await place.el2("why", "host")).stdout, (await place.el2("why", "--vm", "host")).stdout);
+  assert.equal((await place.el2("why", "host", "--vm", "ping")).code, 2);
   const section = String(reason.section);
   assert.match(shown.stdout, new RegExp(`\\nread {5}el2 spec ${section}\\n$`));
   assert.equal((await place.el2("spec", ...section.split(" "))).code, 0);
