@@ -2,6 +2,7 @@
 // from a file is as untrusted as the file: it may read what lies in the file's own folder, and use
 // the network as a card does by default. All else needs the user's consent.
 
+import { CHECKOUT } from "../support/checkout.ts";
 import { policyText } from "../virtio/net/nat/policy.ts";
 import { DEFAULT_NET_POLICY, type DevicePlan, type NetPolicy, type PortForward } from "../virtio/plan.ts";
 import { plannedDevices, plannedVariables, type SessionPlan } from "./plan.ts";
@@ -113,10 +114,8 @@ export function withoutConnections(resources: readonly HostResource[]): readonly
   });
 }
 
-/** Guests of this program, which its examples name; undefined where it is one file. */
-const OWN_GUESTS = import.meta.url.endsWith("/src/plans/host-resources.ts")
-  ? decodeURIComponent(new URL("../../assets/guests", import.meta.url).pathname)
-  : undefined;
+/** Guests of this program, which its examples name. */
+const OWN_GUESTS = CHECKOUT && decodeURIComponent(new URL("assets/guests", CHECKOUT).pathname);
 
 /** Those that a plan from a file in this folder may not use without consent. */
 export function beyondFolder(folder: string, resources: readonly HostResource[]): readonly HostResource[] {

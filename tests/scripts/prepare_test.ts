@@ -8,7 +8,7 @@ import { inFolder } from "../support/temporary-folder.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 /** Files of the program and its preparation. */
-const COPIED = ["main.ts", "deno.json", "import-map.json", "deno.lock", "src", "scripts", "assets", "docs"];
+const COPIED = ["main.ts", "deno.json", "import-map.json", "deno.lock", "src", "scripts", "assets", "docs", "examples"];
 
 Deno.test("a prepared program runs a guest without its sources, shares what they generate, and its worker has no rights", async () => {
   await inFolder(async (folder) => {
@@ -41,6 +41,9 @@ Deno.test("a prepared program runs a guest without its sources, shares what they
       job = await el2(["diff", image, image, "--memory", "64MiB"], false);
     assert.deepEqual(await help(false), await help(true));
     assert.deepEqual(job, await el2(["diff", image, image, "--memory", "64MiB"], true));
+    // The guests of the checkout need no consent.
+    const example = [`${copy}/examples/hangs.toml`, "--headless", "--for", "1ms"];
+    assert.match((await el2(["run", ...example], false)).stdout, /starting the timer/);
     // A change that size and time do not show breaks only a worker that runs from the sources.
     const source = `${copy}/src/session/worker.ts`, { mtime } = Deno.statSync(source), text = Deno.readTextFileSync(source);
     Deno.writeTextFileSync(source, text.replace("export function serveMachine(): void {", "export function serveMachine(): void }"));

@@ -1,11 +1,12 @@
 // The books that rules cite: their sections from inside the program, and targets of hyperlinks to
 // the files of a clone.
 
+import { CHECKOUT } from "../../../support/checkout.ts";
 import { sectionsOf } from "../../common/book-sections.ts";
 import type { Books } from "../../../tui/screens/books.ts";
 
-/** The specifications' folder in a clone; the one file has no such folder. */
-const FOLDER = new URL("../../../../docs/spec/", import.meta.url);
+/** The specifications' folder in a clone. */
+const FOLDER = CHECKOUT && new URL("docs/spec/", CHECKOUT);
 
 /** Book and section of `hypervisor 4.4`. */
 function partsOf(cited: string): readonly [book: string, number: string] {
@@ -15,7 +16,6 @@ function partsOf(cited: string): readonly [book: string, number: string] {
 
 /** Text of a file of a clone; undefined if it does not exist. */
 function textOf(file: URL): string | undefined {
-  if (file.protocol !== "file:") return undefined;
   try {
     return Deno.readTextFileSync(file);
   } catch (error) {
@@ -29,7 +29,7 @@ const targets = new Map<string, string | undefined>();
 
 function targetOf(cited: string): string | undefined {
   const [book, number] = partsOf(cited);
-  if (!/^[a-z-]+$/.test(book)) return undefined;
+  if (FOLDER === undefined || !/^[a-z-]+$/.test(book)) return undefined;
   const file = new URL(`${book}.md`, FOLDER);
   const section = sectionsOf(textOf(file) ?? "").find((one) => one.number === number);
   if (!section) return undefined;
