@@ -21,10 +21,14 @@ export class Replay {
   #nextInput: number;
   #nextCheck = 0;
   #endCompared = false;
+  /** Virtual time (ns) of the end, or of the last line of a recording that was cut off. */
+  readonly #last: number;
 
   /** @param entered how many inputs have entered already */
   constructor(readonly plan: ReplayPlan, entered = 0) {
+    const { inputs, checks, end } = plan.recording;
     this.#nextInput = entered;
+    this.#last = end?.at ?? Math.max(inputs.at(-1)?.at ?? 0, checks.at(-1)?.at ?? 0);
   }
 
   /** Number of places at which the run was compared with its recording. */
@@ -41,7 +45,7 @@ export class Replay {
     return Math.min(
       inputs[this.#nextInput]?.at ?? Infinity,
       this.plan.verify ? checks[this.#nextCheck]?.at ?? Infinity : Infinity,
-      end && (end.end.own ? end.at + OVERDUE : end.at) || Infinity,
+      end?.end.own ? end.at + OVERDUE : this.#last,
       this.plan.to ?? Infinity,
     );
   }
@@ -59,7 +63,7 @@ export class Replay {
     const { inputs, end } = this.plan.recording;
     if (this.plan.to !== undefined && now >= this.plan.to) return true;
     if (end?.end.own) return now >= end.at + OVERDUE;
-    return this.#nextInput === inputs.length && now >= (end?.at ?? inputs.at(-1)?.at ?? 0);
+    return this.#nextInput === inputs.length && now >= this.#last;
   }
 
   /** Compares what is due; the first difference. */
