@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
+import { FROM_SOURCES } from "../../src/session/prepared-program.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const SOURCE = new URL("../../src/", import.meta.url);
@@ -86,7 +87,7 @@ Deno.test("a command that waits for what cannot come ends with 1 and says so", a
   const main = new URL("cli/main.ts", SOURCE).href, stuck = "data:text/javascript,export const main = () => new Promise(() => {});";
   const map = `data:application/json,${encodeURIComponent(JSON.stringify({ imports: { [main]: stuck } }))}`;
   const args = ["run", "-q", "--no-check", ...PERMISSIONS, "--import-map", map, new URL("main.ts", ROOT).pathname, "ls"];
-  const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null", env: { [FROM_SOURCES]: "1" } }).output();
   assert.equal(new TextDecoder().decode(stderr), "el2: a bug of el2: the command waits for what cannot come\n");
   assert.equal(code, 1);
 });
