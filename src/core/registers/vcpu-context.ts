@@ -300,6 +300,8 @@ export class VcpuContext implements VcpuState {
   }
 
   set defaultCacheable(on: boolean) {
+    // A state that is saved sets what there is: a TLB that went then would change the run.
+    if (on === this.defaultCacheable) return;
     this.#setWord(CPU.DEFAULT_CACHEABLE, on ? 1 : 0);
     this.translationsStale = true;
   }
