@@ -270,7 +270,9 @@ export class VmEnds {
   #end(vm: string, exit: VmExitReason | undefined): void {
     const { trace } = this.hypervisor();
     const { reasons } = trace;
-    const work = this.#known.work.get(vm), problem = this.#known.problems.get(vm), before = this.#known.before.get(vm);
+    const work = this.#known.work.get(vm), before = this.#known.before.get(vm);
+    // A guest that asked for its end still had its VMM, whatever that had complained of.
+    const problem = exit === "exit" || exit === "system-off" ? undefined : this.#known.problems.get(vm);
     this.#known.work.delete(vm);
     this.#known.problems.delete(vm);
     this.#known.told.add(vm);
