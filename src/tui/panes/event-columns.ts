@@ -4,9 +4,10 @@
 import type { ListColumn } from "../look/list.ts";
 import { chipPiece, type Piece, piecesWidth, vmPieces } from "../look/pieces.ts";
 import type { Role } from "../look/theme.ts";
-import { eventDigits, isOf, vmIn, withoutKind, withoutKinds } from "../../queries/ids.ts";
-import { timeText } from "../../support/number-text.ts";
-import type { RowOf } from "../../queries/table.ts";
+import { VcpuRunState } from "../../abi/words.ts";
+import { eventDigits, formatId, isOf, parseAs, vmIn, withoutKind, withoutKinds } from "../../queries/ids.ts";
+import { hex, timeText } from "../../support/number-text.ts";
+import type { Json, RowOf } from "../../queries/table.ts";
 import type { EVENTS } from "../../queries/tables.ts";
 import { fit, textWidth } from "../../support/text-width.ts";
 
@@ -17,8 +18,6 @@ const INKS: Readonly<Record<string, Role>> = { hvc: "link", rpc: "link", ioctl: 
 /** Results that say that it went well. */
 const WELL = /^(OK|SUCCESS)\b/;
 
-/** An access of a device: its address is a part of its name, and its value is the result. */
-const ACCESS = /^(read|write) (?:\S+\/)?(?=0x)/;
 /** Before the name of an error. */
 const FAILS = /^-1 (?=E)/;
 /** A brief list of fewer columns has no kinds: they follow from the events. */
@@ -68,9 +67,29 @@ export function eventColumns(width: number, brief: boolean): ListColumn<EventRow
 /** The VM of an event; that of a switch is the one that ran before. */
 function vmNameOf({ vm, vcpu, fields }: EventRow): string | undefined {
   if (vm !== null) return withoutKind("vm", vm);
-  const from = typeof fields === "object" && fields !== null && "from" in fields ? fields.from : undefined;
-  const who = vcpu ?? from;
+  const who = vcpu ?? valueIn(fields, "from");
   return typeof who === "string" && isOf("vcpu", who) ? vmIn(who) : undefined;
+}
+
+const valueIn = (fields: Json, name: string): Json | undefined =>
+  typeof fields === "object" && fields !== null ? Object.entries(fields).find(([one]) => one === name)?.[1] : undefined;
+
+/** The place of an access in its text, with its VM, and without. */
+interface Accessed {
+  readonly place: string;
+  readonly address: string;
+}
+
+/** The place at which an event accesses a device; undefined for other events. */
+function accessedIn({ kind, fields }: EventRow): Accessed | undefined {
+  const id = valueIn(fields, "address"), parsed = kind === "mmio" && typeof id === "string" ? parseAs("ipa", id) : undefined;
+  return parsed && { place: withoutKinds(formatId(parsed)), address: hex(parsed.address) };
+}
+
+/** The words of a result that stay: that of an access has its address after the kind of access. */
+function leastWords({ results }: EventRow): number {
+  const state = valueIn(results, "vcpu_state");
+  return state === VcpuRunState.AddrspaceVmmioRead || state === VcpuRunState.AddrspaceVmmioWrite ? 2 : 1;
 }
 
 /** Columns that the name keeps beside its result. */
@@ -79,47 +98,41 @@ const LEAST_NAME = 6;
 /**
  * The event in this many columns. Where it is too long, ids go without their kinds; where it is
  * cut, its arguments go first, then what follows the first word of its result, and then the end of
- * its name.
+ * its name; the address of an access is a part of its name.
  */
 function eventPieces(row: EventRow, bad: boolean, width: number): readonly Piece[] {
-  const full = textPieces(row, bad);
+  const accessed = accessedIn(row), full = textPieces(row, bad, row.kind === "syscall" || accessed !== undefined);
   if (piecesWidth(full) <= width) return full;
   const whole = full.map((piece) => ({ ...piece, text: withoutKinds(piece.text) }));
   if (piecesWidth(whole) <= width) return whole;
   const number: Piece = { text: ` #${eventDigits(row.id)}`, role: "dim" }, room = width - textWidth(number.text);
-  const [event, ...rest] = ACCESS.test(row.text) ? accessPieces(whole, room) : whole,
-    outcome = rest.map((piece) => ({ ...piece, text: piece.text.replace(FAILS, "") }));
-  const name = event.text.slice(0, nameLength(row, event.text));
-  const kept = room - piecesWidth(outcome), least = textWidth(name);
-  const text = kept > least + 1 ? fit(event.text, kept) : fit(name, Math.min(least, Math.max(room - firstWidth(outcome), LEAST_NAME)));
+  const [event, ...rest] = accessed ? accessPieces(row, accessed, whole, room) : whole;
+  const outcome = rest.map((piece) => ({ ...piece, text: piece.text.replace(FAILS, "") }));
+  const name = event.text.slice(0, accessed ? accessLength(event.text, accessed) : nameLength(row, event.text));
+  const kept = room - piecesWidth(outcome), least = textWidth(name), first = firstWidth(outcome, leastWords(row));
+  const text = kept > least + 1 ? fit(event.text, kept) : fit(name, Math.min(least, Math.max(room - first, LEAST_NAME)));
   return [{ ...event, text }, ...cutPieces(outcome, room - textWidth(text)), number];
 }
 
 /** An access in a row that is too short, without its VM; in few columns `r 0x9000000 0x41`. */
-function accessPieces([whole, ...rest]: readonly Piece[], width: number): readonly Piece[] {
-  const access = { ...whole, text: whole.text.replace(ACCESS, "$1 ") };
-  if (accessWidth(access.text) + firstWidth(rest) <= width) return [access, ...rest];
-  const brief = access.text.replace(ACCESS, (access) => `${access[0]} `);
+function accessPieces({ name }: EventRow, accessed: Accessed, [whole, ...rest]: readonly Piece[], width: number): readonly Piece[] {
+  const access = { ...whole, text: whole.text.replace(accessed.place, accessed.address) };
+  if (accessLength(access.text, accessed) + firstWidth(rest, 1) <= width) return [access, ...rest];
+  const brief = name[0] + access.text.slice(name.length);
   return [{ ...access, text: rest.length ? `${brief} ${rest[1].text}` : brief }];
 }
 
-/** Columns of an access without the number of bytes. */
-const accessWidth = (text: string) => /^\S+ \S+/.exec(text)![0].length;
+/** Where the address of an access ends. */
+const accessLength = (text: string, { address }: Accessed) => text.indexOf(address) + address.length;
 
 /** Where the name ends; that of a system call follows its task. */
-function nameLength({ kind, name, text: whole }: EventRow, text: string): number {
-  if (ACCESS.test(whole)) return accessWidth(text);
-  return kind === "syscall" ? text.indexOf("(") : name.length;
-}
+const nameLength = ({ kind, name }: EventRow, text: string) => kind === "syscall" ? text.indexOf("(") : name.length;
 
-/**
- * Columns of an arrow and the first word of the result, or of an access and its address; what
- * follows is an ellipsis.
- */
-function firstWidth(outcome: readonly Piece[]): number {
+/** Columns of an arrow and the first words of the result; what follows is an ellipsis. */
+function firstWidth(outcome: readonly Piece[], count: number): number {
   if (!outcome.length) return 0;
-  const [sign, { text }] = outcome, [first] = /^(?:read |write )?\S*/.exec(text)!;
-  return textWidth(sign.text) + textWidth(first) + (first.length < text.length ? 1 : 0);
+  const words = outcome[1].text.split(" ");
+  return textWidth(outcome[0].text) + textWidth(words.slice(0, count).join(" ")) + (words.length > count ? 1 : 0);
 }
 
 function cutPieces(pieces: readonly Piece[], width: number): Piece[] {
@@ -131,9 +144,13 @@ function cutPieces(pieces: readonly Piece[], width: number): Piece[] {
   });
 }
 
-/** The event, followed by a sign and its result. */
-export function textPieces({ text, kind, res }: Pick<EventRow, "text" | "res"> & { readonly kind?: string }, bad: boolean): Piece[] {
-  const sign = kind === "syscall" || ACCESS.test(text) ? " = " : " -> ", at = text.lastIndexOf(sign);
+/** The event, followed by a sign and its result. @param isEqual the sign is `=` */
+export function textPieces(
+  { text, kind, res }: Pick<EventRow, "text" | "res"> & { readonly kind?: string },
+  bad: boolean,
+  isEqual = false,
+): Piece[] {
+  const sign = isEqual ? " = " : " -> ", at = text.lastIndexOf(sign);
   // A system call that has not returned may have the sign in its arguments.
   if (at < 0 || kind === "syscall" && res === null) return [{ text, role: bad ? "bad" : "text" }];
   const result = text.slice(at + sign.length);
