@@ -119,7 +119,7 @@ Deno.test("so has a VM of GenieZone, and one of crosvm", async () => {
   for (const keys of ['hypervisor = "geniezone"', 'platform = "crosvm"']) {
     const { end, shown, guests } = await run(WINDOWS, `${PLACES}\n${keys}`, `${MACHINE}[host]\ngzvm = true\n`);
     assert.equal(end, "every VM has ended", keys);
-    // Its VMM complains, and goes on.
+    // Its VMM complains, and continues.
     assert.equal(rows(guests.system, "diagnose")[0].verdict, "off");
     // The guest prints to a PL011, which crosvm's platform does not have.
     assert.equal(shown, keys.startsWith("platform") ? "" : "WH2\n", keys);
