@@ -44,7 +44,7 @@ function unlessLibraries(error: unknown): number {
 async function start(entry: URL): Promise<number> {
   const prepared = preparedProgram(entry);
   const part = <M>(name: Part, fromSources: () => Promise<M>): Promise<M> =>
-    prepared?.isCurrent ? import(prepared.module(name).href) : fromSources();
+    prepared?.isCurrent() ? import(prepared.module(name).href) : fromSources();
   // Without options and a configuration, the demo's first frame need not wait until the command
   // line is loaded, nor compete with the worker for processors.
   const isDemo = Deno.args.length === 2 && Deno.args[0] === "run" && Deno.args[1] === "demo";

@@ -4,20 +4,13 @@
 
 import { dirname } from "node:path";
 import { GENERATING } from "../src/assembly/code/generating-program.ts";
-import {
-  type FileState,
-  PARTS,
-  PREPARATION,
-  type Preparation,
-  PREPARED_FOLDER,
-  preparedProgram,
-  stateOf,
-} from "../src/session/prepared-program.ts";
+import { buildOf, type FileState, PARTS, PREPARATION, type Preparation, stateOf } from "../src/session/prepared-program.ts";
 import { MACHINE } from "../src/snapshots/instant.ts";
+import { PREPARED_FOLDER } from "../src/support/checkout.ts";
 import { programDigest } from "../src/support/program-identity.ts";
 import { writeWhole } from "../src/support/whole-file.ts";
 import { DistError, outputOf, ROOT } from "./dist/common.ts";
-import { digestOf, escaped, filesBelow, makeModules, PUT_IN, withDigest } from "./dist/split.ts";
+import { digestOf, filesBelow, finished, makeModules, PUT_IN, withDigest } from "./dist/split.ts";
 
 /**
  * Folders of a build and their roots. The machine's worker gives up all rights, and has what it may
@@ -37,8 +30,7 @@ const KEPT = 3;
 
 /** Prepares the program of this checkout, unless it is up to date. @throws DistError */
 async function prepare(): Promise<void> {
-  const before = preparedProgram(new URL("../main.ts", import.meta.url));
-  if (before?.isCurrent) return;
+  if (buildOf(new URL("../main.ts", import.meta.url))?.isCurrent()) return;
   const bundled = await Deno.makeTempDir({ prefix: "el2-" });
   try {
     const sources = await sourcesOfProgram();
@@ -77,7 +69,7 @@ async function withDigests(bundled: string): Promise<Map<string, string>> {
   const digests = [GENERATING, MACHINE].map((folders) => `${folders}:${programDigest(folders)}`).join(" ");
   const texts = new Map<string, string>();
   for (const path of await filesBelow(bundled)) {
-    const text = escaped(await Deno.readTextFile(`${bundled}/${path}`));
+    const text = finished(await Deno.readTextFile(`${bundled}/${path}`));
     texts.set(path, text.includes(PUT_IN) ? withDigest(text, digests) : text);
   }
   return texts;

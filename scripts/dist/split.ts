@@ -30,7 +30,7 @@ export const PUT_IN = '"digest of the program"';
 /** Makes the bundle. */
 export async function bundle(file: string): Promise<void> {
   await makeModules("-o", file, "main.ts");
-  const text = escaped(withoutCache(await Deno.readTextFile(file), await packageCache()));
+  const text = finished(withoutCache(await Deno.readTextFile(file), await packageCache()));
   await Deno.writeTextFile(file, withDigest(text, digestOf([text])));
 }
 
@@ -45,7 +45,7 @@ export async function split(folder: string): Promise<void> {
   const built = new Map<string, string>(), cache = await packageCache();
   for (const path of await filesBelow(folder)) built.set(path, withoutCache(await Deno.readTextFile(`${folder}/${path}`), cache));
   await Deno.remove(folder, { recursive: true });
-  const texts = new Map([...namedByContent(built)].map(([path, text]) => [path, escaped(text)]));
+  const texts = new Map([...namedByContent(built)].map(([path, text]) => [path, finished(text)]));
   texts.set(ENTRY, ROOTS.reduce(loadLate, texts.get(ENTRY)!));
   const digest = digestOf([...texts].flat());
   let identities = 0;
@@ -172,9 +172,12 @@ function withoutNode(text: string): string {
  * A program of ASCII alone: V8 keeps others as two bytes per character. Only comments, regular
  * expressions and templates have other characters.
  */
-export function escaped(text: string): string {
-  return withoutNode(text).replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+function escaped(text: string): string {
+  return text.replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
+
+/** The text of a file of the program, as it starts soonest. */
+export const finished = (text: string): string => escaped(withoutNode(text));
 
 export function digestOf(texts: readonly string[]): string {
   const hash = createHash("sha256");

@@ -73,7 +73,7 @@ export function newWorker(entry: URL, name: WorkerName, prepared: PreparedProgra
   const worker = name === WORKER_NAME
     ? workerOf(prepared.module("worker"), [], name)
     : workerOf(prepared.module("jobs"), [prepared.folder], name);
-  if (prepared.isCurrent) return worker;
+  if (prepared.isCurrent()) return worker;
   worker.terminate();
   return workerOf(entry, codeOf(entry), name);
 }

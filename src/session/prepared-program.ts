@@ -3,9 +3,9 @@
 // command line. They are in a folder beside `main.ts`, with a list of the files that they were made
 // from: if any of them has changed since, the program runs from its sources.
 
-/** Its folder, in the checkout. */
-export const PREPARED_FOLDER = ".prepared/";
-/** In that folder: a `Preparation` as JSON. */
+import { PREPARED_FOLDER } from "../support/checkout.ts";
+
+/** In `PREPARED_FOLDER`: a `Preparation` as JSON. */
 export const PREPARATION = "program.json";
 
 /** In the environment: all of the program runs from its sources, if it is set to anything. */
@@ -46,19 +46,24 @@ export interface PreparedProgram {
    * Whether its sources are the same as when it was made. It takes some 20 ms to know, once. If
    * not, later starts do not find the build any more, if this user can change the checkout.
    */
-  readonly isCurrent: boolean;
+  isCurrent(): boolean;
 }
 
 const ROOT_USER = 0;
 const OTHERS_WRITE = 0o022;
 
+/** The build that a program uses; none, if the environment asks for the sources. See `buildOf`. */
+export function preparedProgram(entry: URL): PreparedProgram | undefined {
+  return Deno.env.get(FROM_SOURCES) ? undefined : buildOf(entry);
+}
+
 /**
- * The prepared program of a checkout; undefined if there is none, it is damaged, others could have
- * changed it, or the environment asks for the sources. Its sources may have changed.
+ * The build of a checkout; undefined if there is none, it is damaged, or others could have changed
+ * it. Its sources may have changed.
  * @param entry the program's `main.ts`
  */
-export function preparedProgram(entry: URL): PreparedProgram | undefined {
-  if (!entry.pathname.endsWith("/main.ts") || Deno.env.get(FROM_SOURCES)) return undefined;
+export function buildOf(entry: URL): PreparedProgram | undefined {
+  if (!entry.pathname.endsWith("/main.ts")) return undefined;
   const checkout = pathOf(new URL(".", entry)), list = `${checkout}${PREPARED_FOLDER}${PREPARATION}`;
   return unlessDamaged(() => {
     if (!isOfOwner(`${checkout}${PREPARED_FOLDER}`, pathOf(entry))) return undefined;
@@ -70,10 +75,10 @@ export function preparedProgram(entry: URL): PreparedProgram | undefined {
     return {
       folder,
       module: (part) => new URL(PARTS[part], folder),
-      get isCurrent() {
-        if (isCurrent === undefined && !(isCurrent = unlessDamaged(() => areAsTheyWere(sources)) ?? false)) {
-          unlessDamaged(() => Deno.removeSync(list));
-        }
+      isCurrent() {
+        if (isCurrent !== undefined) return isCurrent;
+        isCurrent = unlessDamaged(() => areAsTheyWere(sources)) ?? false;
+        if (!isCurrent) unlessDamaged(() => Deno.removeSync(list));
         return isCurrent;
       },
     };

@@ -1,6 +1,10 @@
 // Where the program's checkout is: the sources and builds of `deno task prepare` are in one.
 
-const ROOT = /^file:.*\/(?=src\/support\/checkout\.ts$|\.prepared\/[0-9a-f]+\/)/.exec(import.meta.url)?.[0];
+/** Builds' folder in the checkout. */
+export const PREPARED_FOLDER = ".prepared/";
+
+const HERE = import.meta.url;
+const END = Math.max(HERE.lastIndexOf("/src/support/checkout.ts"), HERE.lastIndexOf(`/${PREPARED_FOLDER}`));
 
 /** The checkout that this program runs from; undefined for an installed one. */
-export const CHECKOUT: URL | undefined = ROOT === undefined ? undefined : new URL(ROOT);
+export const CHECKOUT: URL | undefined = HERE.startsWith("file:") && END >= 0 ? new URL(`${HERE.slice(0, END)}/`) : undefined;

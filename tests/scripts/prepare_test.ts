@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
-import { FROM_SOURCES, PARTS, PREPARATION, PREPARED_FOLDER } from "../../src/session/prepared-program.ts";
+import { FROM_SOURCES, PARTS, PREPARATION } from "../../src/session/prepared-program.ts";
+import { PREPARED_FOLDER } from "../../src/support/checkout.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 
@@ -19,6 +20,10 @@ Deno.test("a prepared program runs a guest without its sources, shares what they
     assert.deepEqual(await prepare(), { success: true, stdout: "", stderr: "" });
     const made = Deno.statSync(list).mtime, { build } = JSON.parse(Deno.readTextFileSync(list));
     for (const part of Object.values(PARTS)) assert.ok(Deno.statSync(`${copy}/${build}${part}`).isFile, part);
+    // commander's modules of Node wait for their first use.
+    for (const { name, isFile } of Deno.readDirSync(`${copy}/${build}cli`)) {
+      if (isFile) assert.doesNotMatch(Deno.readTextFileSync(`${copy}/${build}cli/${name}`), /^import .*"node:child_process"/m, name);
+    }
     await prepare();
     assert.deepEqual(Deno.statSync(list).mtime, made);
 
@@ -37,8 +42,8 @@ Deno.test("a prepared program runs a guest without its sources, shares what they
     const { stdout } = await el2(["doctor", "--rights"], false);
     assert.match(stdout, /^ok {2}worker +none;/m);
 
-    const help = (fromSources: boolean) => el2(["vm", "--help"], fromSources),
-      job = await el2(["diff", image, image, "--memory", "64MiB"], false);
+    const help = (fromSources: boolean) => el2(["vm", "--help"], fromSources);
+    const job = await el2(["diff", image, image, "--memory", "64MiB"], false);
     assert.deepEqual(await help(false), await help(true));
     assert.deepEqual(job, await el2(["diff", image, image, "--memory", "64MiB"], true));
     // The guests of the checkout need no consent.

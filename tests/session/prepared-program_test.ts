@@ -3,15 +3,8 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { JOB_NAME, newWorker, startWorker } from "../../src/session/client.ts";
-import {
-  FROM_SOURCES,
-  PARTS,
-  PREPARATION,
-  type Preparation,
-  PREPARED_FOLDER,
-  preparedProgram,
-  stateOf,
-} from "../../src/session/prepared-program.ts";
+import { FROM_SOURCES, PARTS, PREPARATION, type Preparation, preparedProgram, stateOf } from "../../src/session/prepared-program.ts";
+import { PREPARED_FOLDER } from "../../src/support/checkout.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 
 /** A small checkout whose workers are prepared. */
@@ -61,7 +54,7 @@ async function inCheckout(work: (checkout: Checkout) => void | Promise<void>): P
         worker: root + worker,
         relist,
         get used() {
-          const text = Deno.readTextFileSync(prepared + PREPARATION), isUsed = preparedProgram(entry)?.isCurrent ?? false;
+          const text = Deno.readTextFileSync(prepared + PREPARATION), isUsed = preparedProgram(entry)?.isCurrent() ?? false;
           Deno.writeTextFileSync(prepared + PREPARATION, text);
           return isUsed;
         },
