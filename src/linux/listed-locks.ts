@@ -97,8 +97,8 @@ function lockOf(reading: Reading, task: Struct, name: string, { waiters, head }:
   if (none.has("wait_list")) return head === undefined ? undefined : head - none.addressOf("wait_list");
   if (head !== undefined) return undefined;
   // A waiter's stack has pointers to waiters too.
-  const isOnStack = (at: bigint) =>
-    waiters.values().map((waiter) => stackOf(reading, waiter)).some(({ start, end }) => at >= start && at < end);
+  const stacks = Array.from(waiters.values(), (waiter) => stackOf(reading, waiter));
+  const isOnStack = (at: bigint) => stacks.some(({ start, end }) => at >= start && at < end);
   for (const at of keptWords(reading, task)) {
     if (at % 8n !== 0n || !reading.memory.has(at, size) || !waiters.has(reading.struct(name, at).big("first_waiter"))) continue;
     if (!isOnStack(at)) return at;
