@@ -91,7 +91,7 @@ Examples:
       const filter = format === "pcapng" ? allOfEvents([options.filter, MESSAGE_FILTER]) : options.filter;
       const kinds = options.kinds ?? [...format === "pcapng" ? MESSAGE_KINDS : MACHINE_KINDS];
       const recorded = options.recording === undefined
-        ? await ofSession({ session: options.session, filter, what: format === "pcapng" ? "messages" : "events" })
+        ? await ofSession({ session: options.session, filter, what: unitOf(format) })
         : await ofRecording(entry, options.recording, { ...options, filter, kinds });
       await write(file, recorded, format);
       exit(ExitCode.Done);
@@ -120,12 +120,15 @@ async function write(path: string, recorded: Recorded, format: ExportFormat): Pr
     if (error instanceof Failure) throw error;
     throw failed(cannotWrite(error, `trace export ${path}`));
   }
-  report(`el2: ${recorded.events.length} ${format === "pcapng" ? "messages" : "events"}, ${bytes} bytes in ${path}`);
+  report(`el2: ${recorded.events.length} ${unitOf(format)}, ${bytes} bytes in ${path}`);
 }
+
+/** The word for the events in a file of this format. */
+const unitOf = (format: ExportFormat) => format === "pcapng" ? "messages" : "events";
 
 /**
  * The recorded events of a session; if recording was never started, those that it keeps anyway.
- * @param options `what`: what the events are for users
+ * @param options `what`: see `unitOf`
  */
 async function ofSession(options: { readonly session?: string; readonly filter?: string; readonly what: string }): Promise<Recorded> {
   using open = await openSession(options);

@@ -240,8 +240,7 @@ export function remedyOf(view: View, reason: Reason): string | undefined {
 /** The way out of a VM's own call that the lookup of a capability refuses. */
 function capabilityRemedy({ section, chain: [call, ...inner], askedBy, values: { cap, wanted, needs } }: Reason): string | undefined {
   if (section !== LOOKUP_SECTION || call?.kind !== "hvc" || inner.length > 0 || typeof cap !== "bigint") return undefined;
-  const textOf = (value: unknown) => typeof value === "string" ? value : undefined;
-  const refused = { vm: vmOfName(askedBy), cap, wanted: textOf(wanted), needs: textOf(needs) };
+  const refused = { vm: vmOfName(askedBy), cap, wanted: String(wanted ?? needs) };
   return CAPABILITY_WAYS_OUT[errorName(call.result.code) as ErrorName]?.(refused);
 }
 

@@ -4,17 +4,15 @@
 import type { ErrorName } from "../../abi/hypercall-errors.ts";
 import { capId } from "../../abi/ids.ts";
 
-/** A capability that a VM has passed, and the names of what the call needs. */
+/** A capability that a VM has passed. */
 export interface RefusedCapability {
   readonly vm: string;
   readonly cap: bigint;
-  /** The type of object; undefined if it is of the right one. */
-  readonly wanted: string | undefined;
-  /** The rights; undefined if it has them. */
-  readonly needs: string | undefined;
+  /** The type of object that the call needs, or the rights; meaningless with other errors. */
+  readonly wanted: string;
 }
 
-const another = ({ vm }: RefusedCapability) => `pass a capability that it has: \`el2 caps ls ${vm}\``;
+const another = ({ vm }: RefusedCapability) => `pass a capability that the VM has: \`el2 caps ls ${vm}\``;
 
 export const CAPABILITY_WAYS_OUT: { readonly [E in ErrorName]?: (refused: RefusedCapability) => string } = {
   // Not the id of any slot.
@@ -22,7 +20,7 @@ export const CAPABILITY_WAYS_OUT: { readonly [E in ErrorName]?: (refused: Refuse
   "CSPACE_CAP_NULL": another,
   "CSPACE_CAP_REVOKED": ({ vm }) => `have the owner of the object give another one; \`el2 caps ls ${vm}\` lists those that are left`,
   "CSPACE_WRONG_OBJECT_TYPE": ({ vm, wanted }) =>
-    `pass one to an object of type ${wanted}: \`el2 caps ls ${vm}${wanted === undefined ? "" : ` --filter type=${wanted}`}\``,
-  "CSPACE_INSUFFICIENT_RIGHTS": ({ vm, cap, needs }) =>
-    `have the owner of the object give one with the right ${needs}: \`el2 caps show ${capId(vm, cap)}\` shows the rights of this one`,
+    `pass the capability of an object of type ${wanted}: \`el2 caps ls ${vm} --filter type=${wanted}\``,
+  "CSPACE_INSUFFICIENT_RIGHTS": ({ vm, cap, wanted }) =>
+    `have the owner of the object give one with the right ${wanted}: \`el2 caps show ${capId(vm, cap)}\` shows the rights of this one`,
 };
