@@ -6,7 +6,7 @@ import { dirname } from "node:path";
 import { GENERATING } from "../src/assembly/code/generating-program.ts";
 import { buildOf, type FileState, PARTS, PREPARATION, type Preparation, stateOf } from "../src/session/prepared-program.ts";
 import { MACHINE } from "../src/snapshots/instant.ts";
-import { PREPARED_FOLDER } from "../src/support/checkout.ts";
+import { PREPARED_FOLDER } from "../src/support/folder-names.ts";
 import { programDigest } from "../src/support/program-identity.ts";
 import { writeWhole } from "../src/support/whole-file.ts";
 import { DistError, outputOf, ROOT } from "./dist/common.ts";

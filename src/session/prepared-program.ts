@@ -3,7 +3,7 @@
 // command line. They are in a folder beside `main.ts`, with a list of the files that they were made
 // from: if any of them has changed since, the program runs from its sources.
 
-import { PREPARED_FOLDER } from "../support/checkout.ts";
+import { PREPARED_FOLDER } from "../support/folder-names.ts";
 
 /** In `PREPARED_FOLDER`: a `Preparation` as JSON. */
 export const PREPARATION = "program.json";

@@ -3,7 +3,7 @@
 // but to read el2's own code and cache. Deno starts a worker with fewer rights than its process
 // only with an unstable flag.
 
-import { codeIn, coresIn, namedCacheFolder } from "../support/cache-name.ts";
+import { codeIn, coresIn, namedCacheFolder } from "../support/folder-names.ts";
 
 /**
  * A host that Deno may not import from. It is denied together with the flag, so that the program

@@ -4,7 +4,7 @@
 
 import { encodePlain } from "../machine/plain.ts";
 import { cacheFolder } from "../support/cache.ts";
-import { instantIn } from "../support/cache-name.ts";
+import { instantIn } from "../support/folder-names.ts";
 import { bare, plannedDevices, type SessionPlan } from "../plans/plan.ts";
 import { programDigest } from "../support/program-identity.ts";
 import type { RememberingSystem, RunningSystem, SavableSystem } from "../assembly/system/system.ts";

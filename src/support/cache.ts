@@ -1,7 +1,7 @@
 // The cache folder of fetched and built files. They are executed and booted, so no other user may
 // be able to write there.
 
-import { namedCacheFolder } from "./cache-name.ts";
+import { namedCacheFolder } from "./folder-names.ts";
 import { readToEnd } from "./named-file.ts";
 import { checkTrustedFolder, NotOurs } from "./own-files.ts";
 import { isOfSystem } from "./system-error.ts";

@@ -1,7 +1,6 @@
 // Where the program's checkout is: the sources and builds of `deno task prepare` are in one.
 
-/** Builds' folder in the checkout. */
-export const PREPARED_FOLDER = ".prepared/";
+import { PREPARED_FOLDER } from "./folder-names.ts";
 
 const HERE = import.meta.url;
 const END = Math.max(HERE.lastIndexOf("/src/support/checkout.ts"), HERE.lastIndexOf(`/${PREPARED_FOLDER}`));

@@ -2,7 +2,7 @@
 // executed, and states of runs.
 
 import { findCacheFolder, NoCacheFolder } from "./cache.ts";
-import { codeIn, coresIn, statesIn } from "./cache-name.ts";
+import { codeIn, coresIn, statesIn } from "./folder-names.ts";
 import { NO_CODE_CACHE } from "./code-cache-switch.ts";
 import { checkTrustedFolder } from "./own-files.ts";
 import { unlessUnusable } from "./unusable.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
 import { FROM_SOURCES, PARTS, PREPARATION } from "../../src/session/prepared-program.ts";
-import { PREPARED_FOLDER } from "../../src/support/checkout.ts";
+import { PREPARED_FOLDER } from "../../src/support/folder-names.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 

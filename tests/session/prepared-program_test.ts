@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { JOB_NAME, newWorker, startWorker } from "../../src/session/client.ts";
 import { FROM_SOURCES, PARTS, PREPARATION, type Preparation, preparedProgram, stateOf } from "../../src/session/prepared-program.ts";
-import { PREPARED_FOLDER } from "../../src/support/checkout.ts";
+import { PREPARED_FOLDER } from "../../src/support/folder-names.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 
 /** A small checkout whose workers are prepared. */

@@ -1,7 +1,7 @@
 // Limits, memory and writable folders of the computer, for `el2 doctor` and for runs.
 
 import { dirname } from "node:path";
-import { namedCacheFolder } from "../../support/cache-name.ts";
+import { namedCacheFolder } from "../../support/folder-names.ts";
 import { foundLimits, groupMemory, type Limits, LIMITS_VARIABLE, lowLimits } from "../../support/limits.ts";
 import { amount, BOUNDS, unmetText, unmetWayOut } from "../../support/needs.ts";
 import { GiB, MiB, PAGE_SIZE, WASM_PAGE_SIZE } from "../../support/sizes.ts";

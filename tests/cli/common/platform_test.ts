@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { platformState, requireUnix } from "../../../src/cli/common/platform.ts";
 import { userFile } from "../../../src/cli/start/look/user-look.ts";
 import { socketPath } from "../../../src/control/places.ts";
-import { namedCacheFolder } from "../../../src/support/cache-name.ts";
+import { namedCacheFolder } from "../../../src/support/folder-names.ts";
 import { stateFolder } from "../../../src/support/state-folder.ts";
 import { Failure } from "../../../src/cli/common/failure.ts";
 import { onSignals, type SignalSystem } from "../../../src/support/signals.ts";

@@ -1,4 +1,7 @@
-// The place of the cache folder, without imports: it is needed before anything else is loaded.
+// Names of el2's own folders, without imports: they are needed before anything else is loaded.
+
+/** Builds of `deno task prepare`, in the checkout. */
+export const PREPARED_FOLDER = ".prepared/";
 
 /** The folder that the environment names; undefined if it names no home. */
 export function namedCacheFolder(): string | undefined {
