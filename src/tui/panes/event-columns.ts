@@ -86,10 +86,16 @@ function accessedIn({ kind, fields }: EventRow): Accessed | undefined {
   return parsed && { place: withoutKinds(formatId(parsed)), address: hex(parsed.address) };
 }
 
-/** The words of a result that stay: that of an access has its address after the kind of access. */
-function leastWords({ results }: EventRow): number {
-  const state = valueIn(results, "vcpu_state");
-  return state === VcpuRunState.AddrspaceVmmioRead || state === VcpuRunState.AddrspaceVmmioWrite ? 2 : 1;
+/** The accesses for which vcpu_run comes back, as short as they can be. */
+const EXITS: Readonly<Record<number, string | undefined>> = {
+  [VcpuRunState.AddrspaceVmmioRead]: "r",
+  [VcpuRunState.AddrspaceVmmioWrite]: "w",
+};
+
+/** The access for which vcpu_run came back: `w 0x9000000`; undefined for other events. */
+function exitAccess({ results }: EventRow): string | undefined {
+  const state = valueIn(results, "vcpu_state"), letter = typeof state === "number" ? EXITS[state] : undefined;
+  return letter && `${letter} ${valueIn(results, "state_data_0")}`;
 }
 
 /** Columns that the name keeps beside its result. */
@@ -98,7 +104,8 @@ const LEAST_NAME = 6;
 /**
  * The event in this many columns. Where it is too long, ids go without their kinds; where it is
  * cut, its arguments go first, then what follows the first word of its result, and then the end of
- * its name; the address of an access is a part of its name.
+ * its name. The address of an access is a part of its name; that of an exit for an access stays
+ * rather than the name: `run w 0x9000000`.
  */
 function eventPieces(row: EventRow, bad: boolean, width: number): readonly Piece[] {
   const accessed = accessedIn(row), full = textPieces(row, bad, row.kind === "syscall" || accessed !== undefined);
@@ -109,7 +116,13 @@ function eventPieces(row: EventRow, bad: boolean, width: number): readonly Piece
   const [event, ...rest] = accessed ? accessPieces(row, accessed, whole, room) : whole;
   const outcome = rest.map((piece) => ({ ...piece, text: piece.text.replace(FAILS, "") }));
   const name = event.text.slice(0, accessed ? accessLength(event.text, accessed) : nameLength(row, event.text));
-  const kept = room - piecesWidth(outcome), least = textWidth(name), first = firstWidth(outcome, leastWords(row));
+  // The result of an exit has its address after the verb.
+  const exit = exitAccess(row), first = firstWidth(outcome, exit === undefined ? 1 : 2);
+  if (exit !== undefined && LEAST_NAME + first > room) {
+    const named = `run ${exit}`;
+    return [{ text: fit(textWidth(named) > room ? exit : named, room) }, number];
+  }
+  const kept = room - piecesWidth(outcome), least = textWidth(name);
   const text = kept > least + 1 ? fit(event.text, kept) : fit(name, Math.min(least, Math.max(room - first, LEAST_NAME)));
   return [{ ...event, text }, ...cutPieces(outcome, room - textWidth(text)), number];
 }
