@@ -1,7 +1,7 @@
 // The owner of a session's name: the process that holds the lock beside its socket, as long as it
 // lives.
 
-import { lstatIfThere, readOwnText, removeIfThere, takeLock } from "../support/own-files.ts";
+import { isLocked, lstatIfThere, readOwnText, removeIfThere, takeLock } from "../support/own-files.ts";
 import { besideSocket } from "./places.ts";
 
 /** How long another process may hold the lock just to look, ms. */
@@ -17,10 +17,7 @@ export interface Owner {
 export function ownerOf(path: string): Owner | undefined {
   const file = besideSocket(path).lock;
   const pid = readOwnText(file);
-  if (pid === undefined) return undefined;
-  const lock = takeLock(file, false);
-  lock?.close();
-  return lock ? undefined : { pid: pid.trim() };
+  return pid !== undefined && isLocked(file) ? { pid: pid.trim() } : undefined;
 }
 
 /**
@@ -33,33 +30,32 @@ export async function takeOwnership(path: string): Promise<Deno.FsFile | undefin
   for (const limit = performance.now() + LOCK_TIME;;) {
     const lock = takeLock(file);
     if (lock || performance.now() > limit) return lock;
-    // Probing processes share the lock; an owner holds it exclusively.
-    const shared = takeLock(file, false);
-    if (!shared) return undefined;
-    shared.close();
+    if (isLocked(file)) return undefined;
     await new Promise((resolve) => setTimeout(resolve, LOCK_POLL));
   }
 }
 
 /**
- * Removes the socket that a process has left which has ended. No session can start meanwhile.
+ * Removes the socket that a process has left which has ended, with all beside it.
  * @returns the owner, where one lives
  */
 export async function removeAbandoned(path: string): Promise<Owner | undefined> {
-  if (!lstatIfThere(path)) return ownerOf(path);
-  const lock = await takeOwnership(path);
-  if (!lock) return ownerOf(path) ?? { pid: "?" };
-  try {
-    removeIfThere(path);
-    removeLeftovers(path);
-  } finally {
-    lock.close();
-  }
+  return lstatIfThere(path) ? await removeLeftovers(path) : ownerOf(path);
 }
 
-/** Removes what a session that has ended has left beside its socket. Nobody owns its name. */
-export function removeLeftovers(path: string): void {
-  const { lock, token, gdb, log, consoles } = besideSocket(path);
-  for (const file of [token, gdb, log, lock]) removeIfThere(file);
-  if (lstatIfThere(consoles)?.isDirectory) Deno.removeSync(consoles, { recursive: true });
+/**
+ * Removes what a session that has ended has left. No session of its name can start meanwhile.
+ * @returns the owner, where one lives
+ */
+export async function removeLeftovers(path: string): Promise<Owner | undefined> {
+  const owned = await takeOwnership(path);
+  if (!owned) return ownerOf(path) ?? { pid: "?" };
+  try {
+    const { lock, token, gdb, log, consoles } = besideSocket(path);
+    for (const file of [path, token, gdb, log]) removeIfThere(file);
+    if (lstatIfThere(consoles)?.isDirectory) Deno.removeSync(consoles, { recursive: true });
+    removeIfThere(lock);
+  } finally {
+    owned.close();
+  }
 }

@@ -30,15 +30,18 @@ export function ownUid(): number | null {
   }
 }
 
-/** How a path is in the file system, without following a link; undefined if nothing does. */
-export function lstatIfThere(path: string): Deno.FileInfo | undefined {
+/** The result of work on a file; undefined if the file does not exist, or no longer. */
+function ifThere<T>(work: () => T): T | undefined {
   try {
-    return Deno.lstatSync(path);
+    return work();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
 }
+
+/** How a path is in the file system, without following a link; undefined if nothing does. */
+export const lstatIfThere = (path: string): Deno.FileInfo | undefined => ifThere(() => Deno.lstatSync(path));
 
 /**
  * Checks that only we and root can change the content of a folder; a missing one is right. A link
@@ -130,19 +133,25 @@ export function octal({ mode }: Deno.FileInfo): string {
  * @throws NotOurs
  */
 export function openOwn(path: string, { append = false, truncate = false } = {}): Deno.FsFile {
-  const before = lstatIfThere(path);
-  if (!before) {
-    try {
-      return Deno.openSync(path, { read: true, write: true, createNew: true, mode: 0o600 });
-    } catch (error) {
-      // Another process of ours was faster.
-      if (error instanceof Deno.errors.AlreadyExists && lstatIfThere(path)) return openOwn(path, { append, truncate });
-      throw error;
-    }
+  const file = openIfThere(path, append, truncate);
+  if (file) return file;
+  try {
+    return Deno.openSync(path, { read: true, write: true, createNew: true, mode: 0o600 });
+  } catch (error) {
+    // Another process of ours was faster.
+    if (error instanceof Deno.errors.AlreadyExists && lstatIfThere(path)) return openOwn(path, { append, truncate });
+    throw error;
   }
+}
+
+/** The same for a file that exists; undefined without one. */
+function openIfThere(path: string, append: boolean, truncate: boolean): Deno.FsFile | undefined {
+  const before = lstatIfThere(path);
+  if (!before) return undefined;
   if (!before.isFile) throw new NotOurs(`${path} is not a regular file`, "remove it");
   checkOwner(path, before);
-  const file = Deno.openSync(path, { read: true, write: true, append });
+  const file = ifThere(() => Deno.openSync(path, { read: true, write: true, append }));
+  if (!file) return undefined;
   try {
     const now = file.statSync();
     checkSame(path, before, now);
@@ -164,7 +173,7 @@ export function readOwnText(path: string): string | undefined {
   if (!before) return undefined;
   if (!before.isFile) throw new NotOurs(`${path} is not a regular file`);
   checkOwner(path, before);
-  return readSame(path, before);
+  return ifThere(() => readSame(path, before));
 }
 
 /** The text of the regular file that was checked, even if another one is at its path by now. */
@@ -188,25 +197,30 @@ export function writeOwnText(path: string, text: string): void {
 
 /** Removes a file or link, if it exists. */
 export function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  ifThere(() => Deno.removeSync(path));
 }
 
 /**
  * Takes a lock that the kernel releases when this process ends, however it ends.
- * @param exclusive otherwise shared with other processes that only check for an exclusive owner
  * @returns the open file, which holds it, or undefined if another process does
  * @throws NotOurs
  */
-export function takeLock(path: string, exclusive = true): Deno.FsFile | undefined {
+export function takeLock(path: string): Deno.FsFile | undefined {
   for (;;) {
-    const file = openOwn(path), isLocked = file.tryLockSync(exclusive);
+    const file = openOwn(path), isOurs = file.tryLockSync(true);
     // Its owner may have removed it meanwhile: the lock of a file without a name excludes nobody.
-    if (isLocked && file.statSync().ino === lstatIfThere(path)?.ino) return file;
+    if (isOurs && file.statSync().ino === lstatIfThere(path)?.ino) return file;
     file.close();
-    if (!isLocked) return undefined;
+    if (!isOurs) return undefined;
   }
+}
+
+/**
+ * Whether another process has taken the lock of a file. Those that look share it meanwhile; they
+ * make no file.
+ * @throws NotOurs
+ */
+export function isLocked(path: string): boolean {
+  using file = openIfThere(path, false, false);
+  return file !== undefined && !file.tryLockSync(false);
 }

@@ -7,7 +7,7 @@ import { removeAbandoned } from "../../src/control/ownership.ts";
 import { encodeMessage } from "../../src/control/wire.ts";
 import { besideSocket } from "../../src/control/places.ts";
 import { SessionServer, SocketInUse } from "../../src/control/server.ts";
-import { takeLock } from "../../src/support/own-files.ts";
+import { openOwn, takeLock } from "../../src/support/own-files.ts";
 import { MiB } from "../../src/support/sizes.ts";
 
 const MACHINE: SessionClient = { send() {}, onEvent() {}, close() {} };
@@ -56,8 +56,8 @@ Deno.test("a session that ends leaves no file, and a lock whose file is gone is 
 
 Deno.test("who only looks whether a session lives does not keep one from starting", async () => {
   using place = new Place();
-  const looking = takeLock(besideSocket(place.socket).lock, false);
-  assert.ok(looking);
+  const looking = openOwn(besideSocket(place.socket).lock);
+  assert.ok(looking.tryLockSync(false));
   const starting = SessionServer.listen(place.hub(), place.socket);
   looking.close();
   (await starting).close();
@@ -66,8 +66,8 @@ Deno.test("who only looks whether a session lives does not keep one from startin
 Deno.test("an abandoned socket is removed under the lock of its name; the one of a session that begins meanwhile stays", async () => {
   using place = new Place();
   await Deno.writeTextFile(place.socket, "abandoned");
-  const looking = takeLock(besideSocket(place.socket).lock, false);
-  assert.ok(looking);
+  const looking = openOwn(besideSocket(place.socket).lock);
+  assert.ok(looking.tryLockSync(false));
   const removing = removeAbandoned(place.socket);
   looking.close();
   const server = await SessionServer.listen(place.hub(), place.socket);

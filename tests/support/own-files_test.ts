@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { NotOurs, readOwnText, readTrustedText } from "../../src/support/own-files.ts";
+import { isLocked, NotOurs, openOwn, readOwnText, readTrustedText, takeLock } from "../../src/support/own-files.ts";
 import { inFolder } from "./temporary-folder.ts";
 
 /** Runs `act` with a file system in which `change` happens right before the next file is opened. */
@@ -38,5 +38,24 @@ Deno.test("a file that is replaced between its check and its opening is not read
     assert.throws(() => readTrustedText(folder), /is not a regular file/);
     Deno.chmodSync(path, 0o622);
     assert.throws(() => readTrustedText(path), /has mode 0622, others can change it; chmod go-w /);
+    return Promise.resolve();
+  }));
+
+Deno.test("a file of ours that is removed between its check and its opening does not exist; to look at a lock makes none", () =>
+  inFolder((folder) => {
+    const path = `${folder}/file`, there = () => [...Deno.readDirSync(folder)].length > 0;
+    const gone = <T>(act: () => T): T => {
+      Deno.writeTextFileSync(path, "checked");
+      return beforeOpening(() => Deno.removeSync(path), act);
+    };
+    assert.equal(gone(() => readOwnText(path)), undefined);
+    assert.equal(gone(() => isLocked(path)), false);
+    assert.equal(isLocked(path), false);
+    assert.equal(there(), false);
+    gone(() => openOwn(path)).close();
+    assert.equal(there(), true);
+    using lock = gone(() => takeLock(path));
+    assert.ok(lock);
+    assert.equal(isLocked(path), true);
     return Promise.resolve();
   }));

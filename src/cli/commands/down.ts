@@ -4,14 +4,15 @@ import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, failed, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
-import { chosenSession, openSession } from "../common/session.ts";
+import { chosenSession, type OpenSession, openSession } from "../common/session.ts";
 import { socketPath } from "../../control/places.ts";
 import { ownerOf, removeAbandoned, removeLeftovers } from "../../control/ownership.ts";
+import type { RemoteSession } from "../../control/remote.ts";
 import { lstatIfThere } from "../../support/own-files.ts";
-import { answers } from "../../control/remote.ts";
 
-/** How long `down` waits for the session to end, ms. */
-const END_TIME = 5_000;
+/** How long `down` waits for the session to end, ms: its machine has seconds to end in order. */
+const END_TIME = 20_000;
+const POLL = 20;
 
 export function registerDown(program: Command, { exit }: CommandContext): void {
   program.command("down")
@@ -23,23 +24,14 @@ export function registerDown(program: Command, { exit }: CommandContext): void {
 }
 
 async function down(named: string | undefined, force: boolean): Promise<number> {
-  let path: string, pid: number;
+  let open: OpenSession;
   try {
-    using open = await openSession({ session: named, naming: "el2 down NAME" });
-    const { session } = open;
-    pid = session.info.pid;
-    path = socketPath(named ?? chosenSession() ?? session.info.name);
-    const gone = Promise.withResolvers<void>();
-    session.onGone = () => gone.resolve();
-    session.down();
-    const late = setTimeout(() => gone.resolve(), END_TIME);
-    await gone.promise;
-    clearTimeout(late);
+    open = await openSession({ session: named, naming: "el2 down NAME" });
   } catch (error) {
     if (!(error instanceof Failure) || named === undefined) throw error;
-    path = socketPath(named);
+    const path = socketPath(named);
     // A process that lives, even one that does not answer, is ended by name alone.
-    const isKilled = lstatIfThere(path) !== undefined && !ownerOf(path);
+    const isKilled = !ownerOf(path) && lstatIfThere(path) !== undefined;
     if (!force && !isKilled) throw error;
     const owner = await removeAbandoned(path);
     if (owner) {
@@ -48,9 +40,22 @@ async function down(named: string | undefined, force: boolean): Promise<number> 
     report(isKilled ? `el2: the session's process was killed before; removed what it left at ${path}` : `el2: removed ${path}`);
     return ExitCode.Done;
   }
-  if (await answers(path)) {
-    throw failed(`the session at ${path} has not ended after ${END_TIME / 1000} s`, `end its process with kill ${pid}`);
-  }
-  if (!ownerOf(path)) removeLeftovers(path);
+  using _ = open;
+  await end(open.session, socketPath(named ?? chosenSession() ?? open.session.info.name));
   return ExitCode.Done;
+}
+
+/** Ends a session, and waits until its process has left the name: its connections end before. */
+async function end(session: RemoteSession, path: string): Promise<void> {
+  const pid = String(session.info.pid);
+  session.onGone = () => {};
+  session.down();
+  for (const limit = performance.now() + END_TIME; ownerOf(path)?.pid === pid;) {
+    if (performance.now() > limit) {
+      throw failed(`the session at ${path} has not ended after ${END_TIME / 1000} s`, `end its process with kill ${pid}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL));
+  }
+  // Another session may have the name by now.
+  await removeLeftovers(path);
 }

@@ -15,6 +15,7 @@ import { NoSession, sessionInfo } from "../../control/remote.ts";
 import { formatId } from "../../queries/ids.ts";
 import { documentText, SESSION_LIST, SESSIONS } from "../../queries/documents.ts";
 import type { Json, ListRow } from "../../queries/table.ts";
+import { lstatIfThere } from "../../support/own-files.ts";
 import { problemText } from "../../support/problem.ts";
 
 export function registerLs(program: Command, { exit }: CommandContext): void {
@@ -61,7 +62,7 @@ async function sessions(): Promise<Listed[]> {
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
       if (error.otherVersion) rows.push(unknown(name, error.message));
-      else if (!ownerOf(socketPath(name)) && await removeAbandoned(socketPath(name)) === undefined) {
+      else if (await wasKilled(socketPath(name))) {
         report(`el2: the process of session ${name} was killed; its sockets and logs are removed`);
       }
     }
@@ -74,6 +75,12 @@ async function sessions(): Promise<Listed[]> {
     rows.push({ ...unknown(name, state), state, pid: Number(owner.pid) });
   }
   return rows;
+}
+
+/** Whether the process of a session was killed, of which nothing is left then. */
+async function wasKilled(path: string): Promise<boolean> {
+  // One that ends in order takes its socket away before it leaves its name.
+  return !ownerOf(path) && lstatIfThere(path) !== undefined && await removeAbandoned(path) === undefined;
 }
 
 /** A session of which only the name is known. */

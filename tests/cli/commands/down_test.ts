@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { SessionHub } from "../../../src/control/hub.ts";
 import { ownerOf } from "../../../src/control/ownership.ts";
+import { besideSocket } from "../../../src/control/places.ts";
+import { SessionServer } from "../../../src/control/server.ts";
 import { Place } from "../place.ts";
 
 Deno.test("of two sessions one has to be named; down ends it and takes its socket away", async () => {
@@ -44,4 +47,27 @@ Deno.test("a session whose process was killed leaves nothing: ls says so once an
   assert.equal(code, 0, stderr);
   assert.match(stderr, /was killed before; removed what it left/);
   assert.deepEqual(left(), []);
+});
+
+Deno.test("down waits until the session has left its name, and then removes what it has left", async () => {
+  await using place = new Place();
+  const folder = `${place.folder}/el2`, socket = `${folder}/slow.sock`, { token, log } = besideSocket(socket);
+  Deno.mkdirSync(folder, { mode: 0o700 });
+  const machine = { send() {}, onEvent() {}, close() {} };
+  const hub = new SessionHub(machine, { name: "slow", what: "test", started: "", logs: undefined }, 1);
+  const server = await SessionServer.listen(hub, socket);
+  Deno.writeTextFileSync(log, "");
+  // A busy computer may leave a session alone after it has ended its connections.
+  const { removeSync } = Deno;
+  hub.onDown = () => {
+    Deno.removeSync = (path, options) => {
+      if (path === token) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+      removeSync(path, options);
+    };
+    server.close();
+    Deno.removeSync = removeSync;
+  };
+  const { code, stderr } = await place.el2("down", "slow");
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.deepEqual([...Deno.readDirSync(folder)], []);
 });
