@@ -151,8 +151,8 @@ class HeadlessRun {
         this.#over = event.end;
         if (this.options.stats && this.#last) report(coreStats(this.#last));
         const { code, message } = this.#cut ?? event.end;
-        // The machine's own report on its failure comes first, and says more than notes.
-        clearTimeout(this.#telling);
+        // Notes come before the verdict, however soon it follows them.
+        this.#tell(message);
         if (code === ExitCode.Failed && !this.#cut) void this.#explain().then(() => this.#finish(code, message));
         else this.#finish(code, message);
         return;
@@ -202,6 +202,7 @@ class HeadlessRun {
       const before = seen ? `, and was at ${placeText(seen.time, seen.instructions)} before` : "";
       return this.#leave(ExitCode.TimedOut, `${message}; the machine has not answered for ${ORDERLY_END / 1000} s${before}`);
     }
+    this.#tell();
     const rows = rowsOf(DIAGNOSES, verdicts), { ns, insn } = verdicts.at;
     for (const line of timedOutLines(rows)) report(line);
     // The start counts, too: on a busy computer the guests have not begun.

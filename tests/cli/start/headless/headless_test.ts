@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { runHeadless } from "../../../../src/cli/start/headless/headless.ts";
 import type { Row } from "../../../../src/queries/table.ts";
-import type { MachineSample, Request } from "../../../../src/protocol/protocol.ts";
+import type { MachineSample, Request, SessionEvent } from "../../../../src/protocol/protocol.ts";
 import type { SessionClient } from "../../../../src/session/client.ts";
 
 Deno.test("a session ends once: another end while its output drains is ignored", async () => {
@@ -59,11 +59,13 @@ Deno.test("a failed run that is being explained is not a run that timed out", as
 /**
  * How a run ends whose time is over at once.
  * @param rows the answer to `diagnose`; undefined for none
+ * @param note an event right before
  */
 async function timedOut(
   rows: readonly Row[] | undefined,
   sample?: MachineSample,
   insn = "31400",
+  note?: SessionEvent,
 ): Promise<{ code: number; lines: readonly string[] }> {
   const lines: string[] = [], original = console.error, { setTimeout } = globalThis;
   console.error = (line) => lines.push(line);
@@ -82,6 +84,7 @@ async function timedOut(
   try {
     const code = runHeadless(client, { stdio: false, console: undefined, names: false, timeout: 1, interactive: false });
     if (sample) client.onEvent({ kind: "sample", sample });
+    if (note) client.onEvent(note);
     return { code: await code, lines };
   } finally {
     Object.assign(globalThis, { setTimeout });
@@ -122,4 +125,38 @@ Deno.test("--timeout says that no VM executes instructions, or that the machine 
     "el2: timeout: 0.001 s of wall time passed; the machine has not answered for 4 s, " +
     "and was at 2.000000 s of virtual time, 7 instructions before",
   ]);
+});
+
+Deno.test("a note that waits to be told comes before the verdict, at the end of a run and at its time-out", async () => {
+  const event = { time: 0, pcpu: undefined, kind: "log", vcpu: "vm:a", text: "a device is out of order", refused: true } as const;
+  const note: SessionEvent = { kind: "events", events: [event], dropped: 0 };
+  const fact = { code: "runs", vcpu: "vcpu:b/0" };
+  const row: Row = { id: "vm:b", verdict: "lost", healthy: false, text: "b/0", evidence: [], way_out: null, next: null, fact, because: [] };
+  const told = ["el2: a: a device is out of order", "vm:b lost: b/0"];
+  const late = await timedOut([row], undefined, undefined, note);
+  assert.deepEqual(late.lines.slice(0, -1), told);
+
+  const lines: string[] = [], original = console.error;
+  console.error = (line) => lines.push(line);
+  const client: SessionClient = {
+    send(request) {
+      if (request.kind === "save-recording") client.onEvent({ kind: "acted", id: request.id, error: { what: "no room" } });
+      if (request.kind !== "query") return;
+      const { table } = request.query, at = { ns: "0", insn: "0" };
+      client.onEvent({ kind: "answer", id: request.id, answer: { table, at, rows: table === "diagnose" ? [row] : [], dropped: 0 } });
+    },
+    onEvent() {},
+    close() {},
+  };
+  try {
+    const code = runHeadless(client, {
+      ...{ stdio: false, console: undefined, names: false, timeout: undefined, interactive: false, recordings: "none" },
+    });
+    client.onEvent(note);
+    client.onEvent({ kind: "ended", end: { code: 1, message: "VM b failed" } });
+    assert.equal(await code, 1);
+  } finally {
+    console.error = original;
+  }
+  assert.deepEqual(lines, [...told, "el2: VM b failed"]);
 });
