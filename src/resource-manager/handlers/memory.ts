@@ -64,7 +64,10 @@ function create(context: Context, owner: Vm, request: CreateRequest, transType: 
   invalid(!donate || acl.length === 1, "memory is donated to exactly one VM", { acl: acl.length });
   const owned = context.state.parcels.filter((each) => each.owner === owner.vmid), count = owned.length;
   const held = context.heldBy(owner.vmid), left = owned.filter(isLeft).length;
-  const uses = [...held > 0 ? [`drivers of the host hold ${held}`] : [], ...left > 0 ? [`no VM has ${left} of them any more`] : []];
+  const uses = [
+    ...held > 0 ? [`drivers of the host hold ${held}`] : [],
+    ...left > 0 ? [`${left} of them were lent to VMs that have ended`] : [],
+  ];
   const rule = [`a VM owns at most ${context.parcelsMax} parcels`, ...uses].join(", and ");
   const values = { vmid: owner.vmid, count, ...held > 0 && { held }, ...left > 0 && { left } };
   demand(count + held < context.parcelsMax, RmError.DENIED, rule, values, {
