@@ -42,6 +42,11 @@ const LONGEST_FULL = ["tests/suites", "tests/snapshots", "tests/fuzz", "tests/tu
 /** The batches that a run with the full numbers has passed so far. */
 const PASSED = ".state/passed-batches.json";
 
+/** Whether a file has full numbers, itself or by `tests/support/long.ts`. */
+export function hasFullNumbers(file: string): boolean {
+  return /EL2_LONG|\/support\/long\.ts/.test(Deno.readTextFileSync(`${ROOT}${file}`));
+}
+
 /** Files in batches of at most `most`, by folder; those that take longest first. */
 export function batches(files: readonly string[], most = BATCH, longest = LONGEST): string[][] {
   const rank = (file: string) => {
@@ -54,10 +59,7 @@ export function batches(files: readonly string[], most = BATCH, longest = LONGES
 
 /** Batches for the full numbers: a file that has such numbers takes up to an hour, and is alone. */
 export function fullBatches(files: readonly string[]): string[][] {
-  const { full = [], same = [] } = Object.groupBy(
-    files,
-    (file) => Deno.readTextFileSync(`${ROOT}${file}`).includes("EL2_LONG") ? "full" : "same",
-  );
+  const { full = [], same = [] } = Object.groupBy(files, (file) => hasFullNumbers(file) ? "full" : "same");
   return [...batches(full, 1, LONGEST_FULL), ...batches(same)];
 }
 

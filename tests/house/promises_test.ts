@@ -11,12 +11,14 @@ const HOLDERS = PAGE.split("\n").filter((line) => /^\| (?!Promise|-)/.test(line)
 );
 
 /**
- * The names of a file's tests; a part that varies is `…`. Those of build products have a helper.
+ * The names of a file's tests; a part that varies is `…`. Those of build products, and of the full
+ * numbers, have helpers.
  */
 function testNames(source: string): string[] {
-  return [...source.matchAll(/(?:Deno\.test|artefact)\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|`([^`]*)`)/g)].map((
-    [, double, single, template],
-  ) => template === undefined ? (double ?? single).replaceAll(/\\(.)/g, "$1") : template.replaceAll(/\$\{[^}]*\}/g, "…"));
+  return [...source.matchAll(/(?:Deno\.test|longTest|artefact|longArtefact)\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|`([^`]*)`)/g)]
+    .map((
+      [, double, single, template],
+    ) => template === undefined ? (double ?? single).replaceAll(/\\(.)/g, "$1") : template.replaceAll(/\$\{[^}]*\}/g, "…"));
 }
 
 Deno.test("the names of a file's tests are found, with an ellipsis for what varies", () => {
