@@ -10,6 +10,9 @@ import type { Answer, QueryArguments } from "../../src/queries/query.ts";
 import type { DevicePlan } from "../../src/virtio/plan.ts";
 import { type Row, rowsIn } from "./rows.ts";
 import type { TableName } from "../../src/queries/tables.ts";
+import type { SystemState } from "../../src/state/system-state.ts";
+import { withPrograms } from "../guests/programs.ts";
+import { LONG } from "../support/long.ts";
 
 const MIB = 1 << 20, SLICE = 1e8;
 /** Virtual time (ns) that a boot or a command may take. */
@@ -19,7 +22,7 @@ const READY = /EL2-READY[^]*# /;
 const PLAIN_SHELL = `stty -echo; exec sh -c 'while read -r line; do eval "$line"; done'; true`;
 
 /** Releases that are compared: all of them with EL2_LONG. */
-export const RELEASES = Deno.env.get("EL2_LONG") ? ["bookworm", "trixie", "sid"] as const : ["bookworm"] as const;
+export const RELEASES = LONG ? ["bookworm", "trixie", "sid"] as const : ["bookworm"] as const;
 
 interface Options {
   readonly cpus?: number;
@@ -31,6 +34,19 @@ interface Options {
   readonly image?: (image: Uint8Array) => Uint8Array;
   readonly devices?: readonly DevicePlan[];
 }
+
+/** Programs of tests that a Debian with a shell has. */
+const PROGRAMS = ["known-calls", "held-folder", "pi-futex"] as const;
+
+/** A Debian at its shell: what it has shown, and its state. */
+interface Booted {
+  readonly plan: SessionPlan;
+  readonly shown: string;
+  readonly state: SystemState;
+}
+
+/** Those that have booted in this process, by release and CPUs. */
+const BOOTED = new Map<string, Promise<Booted>>();
 
 export class Debian {
   #shown = "";
@@ -51,9 +67,22 @@ export class Debian {
     return new Debian(plan, assemble(plan));
   }
 
-  /** One that has a shell. */
-  static async booted(release: string, options: Options = {}): Promise<Debian> {
-    return (await Debian.start(release, options)).withShell();
+  /** One that has a shell. It boots once: the next one continues from its state. */
+  static async booted(release: string, cpus = 1): Promise<Debian> {
+    const kind = `${release} ${cpus}`;
+    let booted = BOOTED.get(kind);
+    if (!booted) BOOTED.set(kind, booted = Debian.#boot(release, cpus));
+    const { plan, shown, state } = await booted, debian = new Debian(plan, assembleEmpty(plan));
+    debian.system.load(state, false);
+    debian.#shown = shown;
+    return debian;
+  }
+
+  static async #boot(release: string, cpus: number): Promise<Booted> {
+    const { folder } = await catalogEntry(`debian-${release}`);
+    const initrd = await withPrograms(await Deno.readFile(`${folder}/initrd`), ...PROGRAMS);
+    const { plan, shown, system } = (await Debian.start(release, { cpus, initrd })).withShell();
+    return { plan, shown, state: system.save() };
   }
 
   /** It boots until it has a shell. */

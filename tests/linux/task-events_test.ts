@@ -2,12 +2,9 @@
 // looked.
 
 import assert from "node:assert/strict";
-import { catalogEntry } from "../../src/catalog/catalog.ts";
 import type { TraceKind } from "../../src/abi/trace.ts";
 import { ProcessCounts } from "../../src/inspection/execution/process-counts.ts";
 import { eventRow } from "../../src/inspection/readers/read-trace.ts";
-import { once } from "../../src/isa/once.ts";
-import { withPrograms } from "../guests/programs.ts";
 import { Debian, RELEASES } from "./debian.ts";
 
 type EventRow = ReturnType<typeof eventRow>;
@@ -20,15 +17,7 @@ function recorded(debian: Debian, kinds: readonly TraceKind[]): EventRow[] {
   return rows;
 }
 
-/** A booted Debian with the program `known-calls`. */
-async function start(release: string): Promise<Debian> {
-  const { folder } = await catalogEntry(`debian-${release}`);
-  const initrd = await withPrograms(await Deno.readFile(`${folder}/initrd`), "known-calls");
-  return await Debian.booted(release, { initrd });
-}
-
-const bookworm = once(() => start("bookworm"));
-const ready = (release: string) => release === "bookworm" ? bookworm() : start(release);
+const bookworm = () => Debian.booted("bookworm");
 
 /** Texts of a program's events without what differs from run to run of it: numbers of tasks. */
 function textsOf(rows: readonly EventRow[], filter: (row: EventRow) => boolean): string[] {
@@ -67,7 +56,7 @@ const CALLS = [
 
 for (const release of RELEASES) {
   Deno.test(`every system call of a program is an event with its arguments and result: ${release}`, async () => {
-    const debian = (await ready(release)).copy();
+    const debian = await Debian.booted(release);
     const rows = recorded(debian, ["syscall"]);
     assert.equal(debian.command("known-calls; echo $?"), "42\n");
     const calls = rows.filter(({ comm, name }) =>
@@ -83,7 +72,7 @@ for (const release of RELEASES) {
   });
 
   Deno.test(`changes of tasks are events: ${release}`, async () => {
-    const debian = (await ready(release)).copy();
+    const debian = await Debian.booted(release);
     const rows = recorded(debian, ["task"]);
     debian.command("known-calls");
     const isKnown = ({ comm, name, text }: EventRow) => name !== "switch" && (comm === "known-calls" || text.includes("known-calls"));
@@ -109,7 +98,7 @@ for (const release of RELEASES) {
 }
 
 Deno.test("a Debian whose system calls and switches are observed runs as if nobody looked", async () => {
-  const debian = await bookworm(), alone = debian.copy(), observed = debian.copy();
+  const alone = await bookworm(), observed = await bookworm();
   const rows = recorded(observed, ["syscall", "task"]);
   for (const one of [alone, observed]) {
     one.command("known-calls; ls -l /proc/self/fd | cat");
@@ -122,7 +111,7 @@ Deno.test("a Debian whose system calls and switches are observed runs as if nobo
 
 /** A command's events at their places, with turns that are joined or single ones. */
 async function eventsIn(turns: number) {
-  const debian = (await bookworm()).copy(), { hypervisor, machine, hashes, kernelEvents } = debian.system;
+  const debian = await bookworm(), { hypervisor, machine, hashes, kernelEvents } = debian.system;
   const events: unknown[] = [], runCpu = hypervisor.run;
   let pieces = 0;
   hypervisor.run = function (cpu) {
@@ -154,7 +143,7 @@ Deno.test("events of system calls have the same places in turns that are joined 
 });
 
 Deno.test("the instructions of a process are as many as the nanoseconds that its kernel has counted for it", async () => {
-  const debian = (await bookworm()).copy(), { hypervisor } = debian.system, counts = new ProcessCounts();
+  const debian = await bookworm(), { hypervisor } = debian.system, counts = new ProcessCounts();
   const times = () => new Map(debian.rows("linux.ps").map(({ id, time }) => [Number(String(id).replace(/.*\//, "")), Number(time)]));
   const executed = () => debian.system.instructions();
   hypervisor.trace.listen(counts.kinds, (event) => counts.see(event));
@@ -173,7 +162,7 @@ Deno.test("the instructions of a process are as many as the nanoseconds that its
 });
 
 Deno.test("system calls in progress when the observation begins have a name and a result", async () => {
-  const debian = (await bookworm()).copy();
+  const debian = await bookworm();
   const rows = recorded(debian, ["syscall"]);
   debian.command("true");
   // The shell waits in a call that it had made before.
@@ -181,7 +170,7 @@ Deno.test("system calls in progress when the observation begins have a name and 
 });
 
 Deno.test("events of kernels are not recorded when nobody wants them any more", async () => {
-  const debian = (await bookworm()).copy();
+  const debian = await bookworm();
   const { trace } = debian.system.hypervisor, seen: string[] = [];
   const end = trace.listen(["syscall"], ({ name }) => seen.push(name));
   debian.system.kernelEvents.follow();

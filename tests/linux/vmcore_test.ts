@@ -37,7 +37,7 @@ function segmentsOf(file: Uint8Array): Segment[] {
 
 for (const release of RELEASES) {
   Deno.test(`a core file of Debian ${release} has all of its memory, at physical and at virtual addresses`, async () => {
-    const debian = await Debian.booted(release, { cpus: 2 });
+    const debian = await Debian.booted(release, 2);
     const file = writtenCore(debian), segments = segmentsOf(file);
     const loads = segments.filter(({ type }) => type === PT_LOAD), notes = segments.filter(({ type }) => type === PT_NOTE);
     const bytes = (at: number, size: number, key: "physical" | "virtual") => {
@@ -79,7 +79,7 @@ for (const release of RELEASES) {
 }
 
 Deno.test("gdb opens a core file: its threads are the vCPUs, with their registers and memory", async () => {
-  const debian = await Debian.booted("bookworm", { cpus: 2 });
+  const debian = await Debian.booted("bookworm", 2);
   await inFolder(async (folder) => {
     await Deno.writeFile(`${folder}/vmcore`, writtenCore(debian));
     const vcpus = debian.system.symbols.vcpus("host"),
