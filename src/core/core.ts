@@ -220,9 +220,10 @@ export class WasmCore implements DebugCore {
     writeAesTables(memory);
     if (cpu.features.has("FEAT_SM4")) writeSm4Table(memory);
     this.stage2Pool = new Stage2Pool(memory, STAGE2_TABLES.base, STAGE2_TABLES.size);
-    this.#residency = new Residency(memory, this.#cpu, functions, this.stage2Pool, registerNames(cpu.features));
+    const { stage2Pool } = this, decoded = this.#decoded;
+    this.#residency = new Residency(memory, this.#cpu, functions, { ram, stage2Pool, decoded, names: registerNames(cpu.features) });
     const wordAt = (vcpu: VcpuContext) => this.#wordAt(vcpu);
-    this.#stops = new Stops({ memory, cpu: this.#cpu, exports: functions, decoded: this.#decoded, watchesEntries: counts, wordAt });
+    this.#stops = new Stops({ memory, cpu: this.#cpu, exports: functions, decoded, watchesEntries: counts, wordAt });
   }
 
   #imports(): CoreImports {
@@ -606,6 +607,14 @@ export class WasmCore implements DebugCore {
     for (const { va, wasmAddress, write } of this.#residency.tlbs.entries(stage2)) {
       yield { va, pa: wasmAddress - this.ram.wasmAddress + this.ram.base, write };
     }
+  }
+
+  tlbImage(vcpus: readonly VcpuState[]): Uint8Array {
+    return this.#residency.tlbImage(vcpus);
+  }
+
+  setTlbImage(vcpus: readonly VcpuState[], image: Uint8Array, trusted: boolean): string | undefined {
+    return this.#residency.setTlbImage(vcpus, image, trusted);
   }
 
   memoryWritten(pa: number, size: number): void {

@@ -130,6 +130,14 @@ export interface Core {
    * core without TLBs has none.
    */
   cachedPages?(stage2: number): Iterable<CachedPage>;
+  /** The content of the TLBs of these vCPUs, for a state. A core without TLBs has none. */
+  tlbImage?(vcpus: readonly VcpuState[]): Uint8Array;
+  /**
+   * Puts that back, when registers and stage-2 tables are there, and before the vCPUs run.
+   * @param trusted the image was made by this process and need not be checked
+   * @returns the defect of the image
+   */
+  setTlbImage?(vcpus: readonly VcpuState[], image: Uint8Array, trusted: boolean): string | undefined;
 }
 
 /**

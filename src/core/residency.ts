@@ -2,8 +2,11 @@
 
 import type { CoreExports } from "./core-module.ts";
 import type { VcpuState } from "./interface.ts";
-import { TlbPool } from "./memory/tlb-pool.ts";
+import type { DecodedPages } from "./decoded/decoded-pages.ts";
+import type { RamLayout } from "./memory/mmu.ts";
 import type { Stage2Pool } from "./memory/stage2.ts";
+import { permitsOf, TlbImages } from "./memory/tlb-images.ts";
+import { TlbPool } from "./memory/tlb-pool.ts";
 import { VcpuContext } from "./registers/vcpu-context.ts";
 import type { RegisterName } from "./registers/vcpu-state.ts";
 import type { CpuFields } from "./state/cpu-fields.ts";
@@ -11,7 +14,17 @@ import { CPU_STATE } from "./state/cpu-state.ts";
 import { CONTEXT_STRIDE, CONTEXTS, TLB_POOL } from "./state/layout.ts";
 import { TlbSpace } from "./state/tlb-layout.ts";
 
+/** The parts of a core that vCPUs need. */
+interface CoreParts {
+  readonly ram: RamLayout;
+  readonly stage2Pool: Stage2Pool;
+  readonly decoded: DecodedPages;
+  readonly names: readonly RegisterName[];
+}
+
 export class Residency {
+  readonly tlbs: TlbPool;
+  readonly #images: TlbImages;
   readonly #free: number[] = [];
   #resident: VcpuContext | undefined;
   /** Functions that update the state that derives from registers. */
@@ -21,10 +34,17 @@ export class Residency {
     readonly memory: WebAssembly.Memory,
     readonly cpu: CpuFields,
     readonly exports: CoreExports,
-    readonly stage2Pool: Stage2Pool,
-    readonly names: readonly RegisterName[],
-    readonly tlbs = new TlbPool(memory, TLB_POOL, (space) => exports.tlbFlushSpace(space)),
+    readonly parts: CoreParts,
   ) {
+    this.tlbs = new TlbPool(memory, TLB_POOL, (space) => exports.tlbFlushSpace(space));
+    const { decoded } = parts;
+    this.#images = new TlbImages(memory, parts.ram, this.tlbs, {
+      pageOf: (wasmAddress) => decoded.pageOf(wasmAddress),
+      allocate: (wasmAddress) => decoded.allocate(wasmAddress),
+      get isWatched() {
+        return cpu.WATCHING !== 0;
+      },
+    });
     const { updateRegime, updatePointers, updateCounters } = exports;
     this.#updates = [updateRegime, updatePointers, updateCounters].filter((update) => update !== undefined);
     for (let i = CONTEXTS.count - 1; i >= 0; i--) this.#free.push(CONTEXTS.base + i * CONTEXT_STRIDE);
@@ -34,7 +54,7 @@ export class Residency {
   create(): VcpuContext {
     const address = this.#free.pop();
     if (address === undefined) throw new RangeError("no context is left for another vCPU");
-    return new VcpuContext(this.memory, address, this.names, (id) => this.stage2Pool.root(id));
+    return new VcpuContext(this.memory, address, this.parts.names, (id) => this.parts.stage2Pool.root(id));
   }
 
   /** Its context and its TLB space are free afterwards. */
@@ -71,6 +91,30 @@ export class Residency {
       for (const update of this.#updates) update();
       vcpu.derivedStale = false;
     }
+  }
+
+  /** `Core.tlbImage`. */
+  tlbImage(vcpus: readonly VcpuState[]): Uint8Array {
+    const isCurrent = (vcpu: VcpuContext) => !vcpu.translationsStale && this.tlbs.isFor(vcpu, vcpu.stage2);
+    return this.#images.take(vcpus.map(contextOf).map((vcpu) => isCurrent(vcpu) ? vcpu : undefined));
+  }
+
+  /** `Core.setTlbImage`. */
+  setTlbImage(vcpus: readonly VcpuState[], image: Uint8Array, trusted: boolean): string | undefined {
+    const contexts = vcpus.map(contextOf), { stage2Pool } = this.parts;
+    const defect = this.#images.put(
+      image,
+      contexts.map((vcpu) => ({
+        owner: vcpu,
+        stage2: vcpu.stage2,
+        permits: trusted ? () => true : permitsOf(stage2Pool.tables(vcpu.stage2)),
+      })),
+    );
+    for (const vcpu of contexts) {
+      vcpu.translationsStale &&= !this.tlbs.isFor(vcpu, vcpu.stage2);
+      vcpu.derivedStale = true;
+    }
+    return defect;
   }
 
   #evict(): void {

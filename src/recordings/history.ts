@@ -41,20 +41,25 @@ export function isLater(milestone: Milestone | undefined): milestone is Mileston
  * its pages.
  */
 export class KeptState implements SystemState {
-  constructor(readonly packed: Uint8Array, readonly pages: SystemState["pages"]) {}
+  constructor(readonly packed: Uint8Array, readonly pages: SystemState["pages"], readonly packedTlbs?: Uint8Array) {}
 
   static of(state: SystemState): KeptState {
     if (state instanceof KeptState) return state;
-    return new KeptState(new Uint8Array(node.zlib.deflateRawSync(state.fields, { level: 1 })), state.pages);
+    const packed = (bytes: Uint8Array) => new Uint8Array(node.zlib.deflateRawSync(bytes, { level: 1 }));
+    return new KeptState(packed(state.fields), state.pages, state.tlbs && packed(state.tlbs));
   }
 
   get fields(): Uint8Array {
     return node.zlib.inflateRawSync(this.packed);
   }
 
+  get tlbs(): Uint8Array | undefined {
+    return this.packedTlbs && node.zlib.inflateRawSync(this.packedTlbs);
+  }
+
   /** Bytes without the pages. */
   get size(): number {
-    return this.packed.length;
+    return this.packed.length + (this.packedTlbs?.length ?? 0);
   }
 }
 

@@ -49,6 +49,7 @@ interface IndexedState {
   readonly spent: number;
   /** Compressed. */
   readonly fields: Uint8Array;
+  readonly tlbs?: Uint8Array | undefined;
   readonly memory: Uint8Array | undefined;
   /** Changed pages and their slots, 32 bits each. */
   readonly changes: Uint8Array;
@@ -105,7 +106,17 @@ export function* writeStates(path: string, states: readonly KeptMilestone[]): Ge
       yield indexed.length;
     }
     const packed = memory && new Uint8Array(node.zlib.deflateRawSync(encodeMemory(memory()), { level: 1 }));
-    indexed.push({ at, instructions, moment, inputs, spent, fields: state.packed, memory: packed, changes: wordsOf(changes) });
+    indexed.push({
+      at,
+      instructions,
+      moment,
+      inputs,
+      spent,
+      fields: state.packed,
+      tlbs: state.packedTlbs,
+      memory: packed,
+      changes: wordsOf(changes),
+    });
     before = state.pages;
   }
   const index = new TextEncoder().encode(encodePlain({ states: indexed, sums: wordsOf(sums) } satisfies Index));
@@ -153,7 +164,7 @@ export class StateFile implements PageStore {
     this.#sums = numbersOf(sums);
     const pages: Page[] = [];
     let map = PageMap.EMPTY;
-    this.states = states.map(({ changes, fields, memory, ...place }) => {
+    this.states = states.map(({ changes, fields, tlbs, memory, ...place }) => {
       const words = numbersOf(changes);
       map = map.with(Array.from({ length: words.length / 2 }, (_, index) => {
         const page = words[2 * index], slot = words[2 * index + 1];
@@ -161,7 +172,7 @@ export class StateFile implements PageStore {
       }));
       let known: RunMemory | undefined;
       const remembered = memory && (() => known ??= decodeMemory(node.zlib.inflateRawSync(memory)));
-      return { ...place, state: new KeptState(fields, map), ...remembered && { memory: remembered } };
+      return { ...place, state: new KeptState(fields, map, tlbs), ...remembered && { memory: remembered } };
     });
   }
 

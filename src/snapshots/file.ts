@@ -31,8 +31,11 @@ const MAGIC = new TextEncoder().encode(SNAPSHOT_START);
  */
 const SECTION_HEADER = 16;
 
-/** Sections; the observations come before the pages. Only pages may be missing or several. */
-const Kind = { Header: 1, Plan: 2, Fields: 3, Pages: 4, End: 5, Memory: 6 } as const;
+/**
+ * Sections; the observations come before the TLBs, those before the pages. TLBs and pages may be
+ * missing, and there may be several of pages.
+ */
+const Kind = { Header: 1, Plan: 2, Fields: 3, Pages: 4, End: 5, Memory: 6, Tlbs: 7 } as const;
 type Kind = typeof Kind[keyof typeof Kind];
 
 /** Most bytes of a section's content. */
@@ -43,6 +46,7 @@ const LIMITS: Readonly<Record<Kind, number>> = {
   [Kind.Pages]: 2 * MiB,
   [Kind.End]: 32,
   [Kind.Memory]: 64 * MiB,
+  [Kind.Tlbs]: 64 * MiB,
 };
 
 const Coding = { Plain: 0, Gzip: 1 } as const;
@@ -137,6 +141,7 @@ export function* writeSnapshot(
   section(Kind.Plan, encodePlain(plan));
   section(Kind.Fields, state.fields);
   section(Kind.Memory, encodeMemory(memory));
+  if (state.tlbs) section(Kind.Tlbs, state.tlbs);
   let done = 0;
   for (const chunk of chunksOf(state.pages)) {
     section(Kind.Pages, encodePages(chunk));
@@ -171,6 +176,7 @@ export function readSnapshot(path: string, own = false, bytes: Uint8Array = read
   const fields = reader.section(Kind.Fields);
   const observed = reader.section(Kind.Memory);
   const memory = reader.decoded("list of events", () => decodeMemory(observed));
+  const tlbs = reader.kind === Kind.Tlbs ? reader.section(Kind.Tlbs) : undefined;
   const pages = new Map<number, Page>();
   for (let last = -1; reader.kind === Kind.Pages;) {
     last = decodePages(reader, reader.section(Kind.Pages), { pages, map, own }, last);
@@ -180,7 +186,7 @@ export function readSnapshot(path: string, own = false, bytes: Uint8Array = read
   if (pages.size !== header.pages) reader.fail(`it has ${pages.size} pages, its header says ${header.pages}`);
   if (own) reader.section(Kind.End);
   else reader.end();
-  return { header, plan, state: { fields, pages: PageMap.EMPTY.with(pages) }, memory };
+  return { header, plan, state: { fields, pages: PageMap.EMPTY.with(pages), tlbs }, memory };
 }
 
 /** Pages that a machine has. */

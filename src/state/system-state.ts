@@ -2,7 +2,7 @@
 // pages.
 
 import { ArchiveError, type FieldListener } from "../machine/archive.ts";
-import { archiveHypervisor, checkAnew, type Hypervisor, ObjectArchive, violationOf } from "../hypervisor/boot.ts";
+import { archiveHypervisor, checkAnew, type Hypervisor, ObjectArchive, Vcpu, violationOf } from "../hypervisor/boot.ts";
 import type { PageMap } from "./page-map.ts";
 import { type EarlierPages, putPages, takePages } from "./pages.ts";
 import type { SavedPart } from "./parts.ts";
@@ -13,6 +13,11 @@ export interface SystemState {
   /** Fields, as `archive.ts` encodes them. */
   readonly fields: Uint8Array;
   readonly pages: PageMap;
+  /**
+   * The content of the vCPUs' TLBs (core/memory/tlb-images.ts), which follows from the run and not
+   * from the rest of the state; undefined: they are empty.
+   */
+  readonly tlbs?: Uint8Array | undefined;
 }
 
 /** A system with a state. */
@@ -28,7 +33,8 @@ interface Savable {
 export function saveSystem(system: Savable, before?: EarlierPages): SystemState {
   const archive = new ObjectArchive();
   archiveSystem(system, archive);
-  return { fields: archive.saved, pages: takePages(system.hypervisor.machine, before) };
+  const { hypervisor } = system, tlbs = hypervisor.core.tlbImage?.(registersOf(hypervisor));
+  return { fields: archive.saved, pages: takePages(hypervisor.machine, before), tlbs };
 }
 
 /**
@@ -38,7 +44,7 @@ export function saveSystem(system: Savable, before?: EarlierPages): SystemState 
  * @param loaded is called for each field of the state
  * @throws ArchiveError that names the defect of the state.
  */
-export function loadSystem(system: Savable, { fields, pages }: SystemState, trusted: boolean, loaded?: FieldListener): void {
+export function loadSystem(system: Savable, { fields, pages, tlbs }: SystemState, trusted: boolean, loaded?: FieldListener): void {
   const { machine } = system.hypervisor;
   const archive = new ObjectArchive(fields, loaded);
   archiveSystem(system, archive);
@@ -53,6 +59,13 @@ export function loadSystem(system: Savable, { fields, pages }: SystemState, trus
   system.hypervisor.foreignPrograms = !trusted;
   const violation = trusted ? undefined : violationOf(system.hypervisor);
   if (violation !== undefined) throw new ArchiveError(violation);
+  const { core } = system.hypervisor, defect = tlbs && core.setTlbImage?.(registersOf(system.hypervisor), tlbs, trusted);
+  if (defect !== undefined) throw new ArchiveError(defect);
+}
+
+/** The registers of all vCPUs, in the order in which they were made. */
+function registersOf({ objects }: Hypervisor) {
+  return [...objects].flatMap((object) => object instanceof Vcpu ? object.registers : []);
 }
 
 function archiveSystem({ hypervisor, parts }: Savable, archive: ObjectArchive): void {

@@ -86,6 +86,18 @@ export class TlbPool {
     return this.#words[(space + TlbSpace.HasDevice) >>> 2] !== 0;
   }
 
+  /** Whether `owner` has a space, for translations through stage-2 tables `stage2`. */
+  isFor(owner: object, stage2: number): boolean {
+    const index = this.#find(owner);
+    return index >= 0 && this.#words[(this.layout.base + index * TlbSpace.Size + TlbSpace.Stage2Id) >>> 2] === stage2;
+  }
+
+  /** The spaces that have owners, the one that was used last at the end. */
+  owned(): { owner: object; space: number }[] {
+    const all = this.#owners.map(({ owner, used }, index) => ({ owner, used, space: this.layout.base + index * TlbSpace.Size }));
+    return all.sort((a, b) => a.used - b.used).flatMap(({ owner, space }) => owner ? { owner, space } : []);
+  }
+
   /** Drops what is cached for `owner`: its translation registers were written from outside. */
   invalidate(owner: object): void {
     const index = this.#find(owner);
