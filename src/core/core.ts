@@ -223,7 +223,8 @@ export class WasmCore implements DebugCore {
     const { stage2Pool } = this, decoded = this.#decoded;
     this.#residency = new Residency(memory, this.#cpu, functions, { ram, stage2Pool, decoded, names: registerNames(cpu.features) });
     const wordAt = (vcpu: VcpuContext) => this.#wordAt(vcpu);
-    this.#stops = new Stops({ memory, cpu: this.#cpu, exports: functions, decoded, watchesEntries: counts, wordAt });
+    const { tlbs } = this.#residency;
+    this.#stops = new Stops({ memory, cpu: this.#cpu, exports: functions, decoded, tlbs, watchesEntries: counts, wordAt });
   }
 
   #imports(): CoreImports {

@@ -7,6 +7,7 @@ import { type MemoryWatch, Watch, type WatchKind, Watchpoints } from "./debug/wa
 import type { DecodedPages } from "./decoded/decoded-pages.ts";
 import { GuestDebug } from "./guest-debug.ts";
 import { AccessKind } from "./memory/mmu.ts";
+import type { TlbPool } from "./memory/tlb-pool.ts";
 import type { VcpuContext } from "./registers/vcpu-context.ts";
 import type { CpuFields } from "./state/cpu-fields.ts";
 import { CPU, Pending } from "./state/cpu-state.ts";
@@ -18,6 +19,7 @@ interface StoppedCore {
   readonly cpu: CpuFields;
   readonly exports: CoreExports;
   readonly decoded: DecodedPages;
+  readonly tlbs: TlbPool;
   /** Whether each entry into a page is reported, even without breakpoints. */
   readonly watchesEntries: boolean;
   /** The word at a vCPU's PC, or 0 where none can be read. */
@@ -89,6 +91,7 @@ export class Stops {
     this.#breakpoints.inMemory = isExecuted ? wasmAddresses : [];
     this.watchpoints.memory = watch && !isExecuted ? { start, end: start + watch.length, kind: watch.kind } : undefined;
     this.#watchData();
+    if (watch && !isExecuted) this.core.exports.tlbFlushAll();
     this.#watchAgain();
   }
 
@@ -150,9 +153,13 @@ export class Stops {
     cpu.WATCH_END = alone?.end ?? 0;
   }
 
-  /** Every page is entered anew, so that the marks in it are made. */
+  /**
+   * Pages with breakpoints are entered anew, so that the marks in them are made. Other translations
+   * stay: the guest may not have invalidated what its tables no longer hold.
+   */
   #watchAgain(): void {
-    this.core.cpu.WATCHING = this.core.watchesEntries || this.#breakpoints.watching ? 1 : 0;
-    this.core.exports.tlbFlushAll();
+    const { cpu, decoded, tlbs, watchesEntries } = this.core;
+    cpu.WATCHING = watchesEntries || this.#breakpoints.watching ? 1 : 0;
+    tlbs.dropFetches((stage2, va, page) => this.#breakpoints.isIn(stage2, va, decoded.wasmAddressOf(page)));
   }
 }

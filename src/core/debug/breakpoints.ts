@@ -88,6 +88,12 @@ export class Breakpoints {
     return true;
   }
 
+  /** Whether any instruction of a page has to be marked. */
+  isIn(stage2: number, va: bigint, wasmAddress: number): boolean {
+    if (this.#watched.get(stage2)?.has(pageKey(va))) return true;
+    return this.inMemory.some((one) => one >= wasmAddress && one < wasmAddress + PAGE_SIZE);
+  }
+
   /**
    * Offsets in a page whose decoded instructions have to be marked, by its virtual address and its
    * place in the Wasm memory.

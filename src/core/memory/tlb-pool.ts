@@ -1,8 +1,11 @@
 // Which vCPU has which TLB space, and what is in the spaces.
 
-import { DataEntry, TlbSet } from "../state/cpu-state.ts";
+import { DataEntry, FetchEntry, TlbSet } from "../state/cpu-state.ts";
 import { DISABLING_BIT, EMPTY_DATA, Miss, REGIMES, TlbFlags, type TlbPoolLayout, TlbSpace } from "../state/tlb-layout.ts";
-import { PAGE_SHIFT } from "../../support/sizes.ts";
+import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
+
+/** Both words of the tag of a fetch that matches nothing. */
+const NO_FETCH = 0xffff_ffff;
 
 /** Which vCPU has which space. The least recently used one is recycled. */
 export class TlbPool {
@@ -96,6 +99,22 @@ export class TlbPool {
   owned(): { owner: object; space: number }[] {
     const all = this.#owners.map(({ owner, used }, index) => ({ owner, used, space: this.layout.base + index * TlbSpace.Size }));
     return all.sort((a, b) => a.used - b.used).flatMap(({ owner, space }) => owner ? { owner, space } : []);
+  }
+
+  /** Drops fetches for which `drops` is true: of a page by its address and its decoded page. */
+  dropFetches(drops: (stage2: number, va: bigint, decoded: number) => boolean): void {
+    const words = this.#words;
+    for (const { space } of this.owned()) {
+      const stage2 = words[(space + TlbSpace.Stage2Id) >>> 2];
+      for (let regime = 0; regime < REGIMES; regime++) {
+        const first = space + regime * TlbSet.Size + TlbSet.Fetch;
+        for (let entry = first; entry < first + TlbSet.FetchEntries * FetchEntry.Size; entry += FetchEntry.Size) {
+          const at = entry >>> 2, low = words[at], high = words[at + 1];
+          if (low % PAGE_SIZE || !drops(stage2, BigInt(high) << 32n | BigInt(low), words[(entry + FetchEntry.Decoded) >>> 2])) continue;
+          words[at] = words[at + 1] = NO_FETCH;
+        }
+      }
+    }
   }
 
   /** Drops what is cached for `owner`: its translation registers were written from outside. */
