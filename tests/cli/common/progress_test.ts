@@ -86,7 +86,7 @@ Deno.test("Ctrl-C ends a long work in order, in a loop and in a wait", async () 
   for (const said of await Promise.all(outcomes)) assert.equal(said, "ready\nwriting x: canceled 130\n");
 });
 
-Deno.test("a replay shows how far it and its snapshot are, but not in a line that a console has begun", async () => {
+Deno.test("a replay shows how far it and its snapshot are, but not in a line that a console has begun, or that is still to be written", async () => {
   const { isTerminal } = Deno.stdout, sent: Request[] = [], taken: SessionEvent[] = [];
   const client: SessionClient = { send: (request) => void sent.push(request), onEvent() {}, close() {} };
   const sample = (instructions: number) => client.onEvent({ kind: "sample", sample: { instructions } as MachineSample });
@@ -106,10 +106,15 @@ Deno.test("a replay shows how far it and its snapshot are, but not in a line tha
       sample(0);
       pass(1000);
       sample(250);
+      const written = (bytes: number) => replay.send({ kind: "taken", bytes });
       print("login: ");
+      written(7);
       pass(1000);
       sample(500);
       print("root\n");
+      pass(1000);
+      sample(600);
+      written(5);
       pass(1000);
       sample(750);
       replay.close();
@@ -120,7 +125,7 @@ Deno.test("a replay shows how far it and its snapshot are, but not in a line tha
       lines.join("\n"),
       /^loading x.snap: 30 %, .*600 of 2000 pages.* \(Ctrl-C stops\)\nreplaying: 0 %, .*\nreplaying: 25 %, .* \(Ctrl-C stops\)\nreplaying: 75 %, .* \(Ctrl-C stops\)$/,
     );
-    assert.equal(taken.length, 7);
+    assert.equal(taken.length, 8);
   } finally {
     Object.assign(Deno.stdout, { isTerminal });
   }

@@ -15,9 +15,12 @@ export function withProgress(client: SessionClient, { replay, from }: Pick<Sessi
   const loading = from && new Progress(`loading ${from.path}`, "pages", () => {});
   const replaying = replay && new Progress("replaying", "instructions", () => {}), shared = Deno.stdout.isTerminal();
   const all = replay?.recording.end?.end.instructions ?? replay?.recording.checks.at(-1)?.check.instructions;
-  let within = false;
+  let within = false, unwritten = 0;
   const shown: SessionClient = {
-    send: (request) => client.send(request),
+    send: (request) => {
+      if (request.kind === "taken") unwritten -= request.bytes;
+      client.send(request);
+    },
     onEvent() {},
     close() {
       loading?.[Symbol.dispose]();
@@ -28,9 +31,11 @@ export function withProgress(client: SessionClient, { replay, from }: Pick<Sessi
   client.onEvent = (event: SessionEvent) => {
     if (event.kind === "loading") loading?.at(event.done, event.total);
     else loading?.hide();
-    if (event.kind === "sample" && !within) replaying?.at(event.sample.instructions, all);
+    // Output is written later than this, and would be over a line that is drawn now.
+    if (event.kind === "sample" && !within && unwritten === 0) replaying?.at(event.sample.instructions, all);
     else if (event.kind === "console" && shared) {
       replaying?.hide();
+      unwritten += event.bytes.length;
       within = event.bytes.at(-1) !== NEW_LINE;
     } else if (event.kind === "ended" || event.kind === "failed") replaying?.hide();
     shown.onEvent(event);
