@@ -30,10 +30,11 @@ if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined")
  * The exit code where Deno could not fetch or load el2's libraries, and said why.
  * @throws any other error
  */
-function unlessLibraries(error: unknown): number {
-  if (!(error instanceof TypeError && "code" in error && error.code === "ERR_MODULE_NOT_FOUND")) throw error;
-  const [what, ...more] = error.message.split("\n"), reason = more.find((line) => /^ *0: /.test(line))?.replace(/^ *0: /, "") ?? what;
-  console.error(`el2: its libraries cannot be loaded: ${reason}; Deno fetches them once, into DENO_DIR: name a folder with room there`);
+async function unlessLibraries(error: unknown): Promise<number> {
+  const { missingLibraries } = await import("./src/support/missing-libraries.ts");
+  const line = missingLibraries(error);
+  if (line === undefined) throw error;
+  console.error(line);
   return 1;
 }
 
