@@ -76,5 +76,7 @@ export interface Job {
   readonly name: string;
   /** It does not matter what others have done to the session of the demo before. */
   readonly shares?: true;
+  /** With the full numbers alone: other jobs have the same tools. */
+  readonly long?: true;
   readonly work: (agent: Agent) => Promise<void>;
 }

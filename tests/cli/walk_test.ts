@@ -23,11 +23,11 @@ import { A64, el2Process, imageOf } from "./program.ts";
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Another walk than CI's: `EL2_WALK_SEED`, and how many lines of it, `EL2_WALK_STEPS`. */
 const SEED = Number(Deno.env.get("EL2_WALK_SEED") ?? 20);
-const LINES = Number(Deno.env.get("EL2_WALK_STEPS") ?? (LONG ? 100_000 : 500));
+const LINES = Number(Deno.env.get("EL2_WALK_STEPS") ?? (LONG ? 100_000 : 200));
 /** One of this many lines may start a machine, which takes longer than all the others. */
 const STARTING = LONG ? 200 : 100;
 /** As processes, which are ended by a signal where they stay. */
-const PROCESSES = LONG ? 1_000 : 20;
+const PROCESSES = LONG ? 1_000 : 8;
 const AT_A_TIME = 4;
 /** How long a process may stay before the signal, and may take at all (ms of wall time). */
 const STAYS = 3_000, AT_MOST = 60_000;

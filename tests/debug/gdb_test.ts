@@ -9,8 +9,7 @@ import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 import { runNative } from "../support/oracles.ts";
 import { CODE, ENTRY } from "./debugged-vm.ts";
-
-const LONG = Deno.env.get("EL2_LONG");
+import { LONG, longTest } from "../support/long.ts";
 
 /** Seconds of wall time for one thing to happen. Far more than it takes on an idle machine. */
 const PATIENCE = 120;
@@ -147,7 +146,7 @@ Deno.test("gdb goes back: by steps, to a breakpoint, to a watched store, to the 
   }
 });
 
-Deno.test("gdb stops a running Debian kernel, at its interrupt vector and after steps, and lets it go", async () => {
+longTest("gdb stops a running Debian kernel, at its interrupt vector and after steps, and lets it go", async () => {
   const { folder } = await catalogEntry("debian-bookworm");
   const image = ["boot", `${folder}/Image`, "--initrd", `${folder}/initrd`, "--append", "console=ttyAMA0"];
   await using vm = await Debugged.start(...image, "--cpus", "2", "--memory", "512MiB", "--turbo", "--stdio");

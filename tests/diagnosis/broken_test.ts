@@ -145,9 +145,7 @@ const el2 = (...args: string[]) => el2Process(args, {}, folder);
 const PROCESSES = [
   "a loop",
   "a breakpoint instruction",
-  "two VMs that wait for each other's message",
   "memory that cannot be lent",
-  "a vCPU that is never run again",
   "a misspelled key",
 ];
 

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { nativeProgram } from "../../scripts/native-tools.ts";
+import { LONG } from "../support/long.ts";
 import { startAction, withIdleNpm } from "./action.ts";
 import { runIn } from "./programs.ts";
 import type { Artefact, AsUser, Environment } from "./user.ts";
@@ -28,7 +29,8 @@ const scenario = (text: string, within: string) =>
 
 /** The tests. @param installed the prefix into which npm has installed el2 */
 export function ciTests(artefact: Artefact, asUser: AsUser, installed: (env: Environment) => Promise<string>): void {
-  artefact(
+  const longArtefact: Artefact = LONG ? artefact : () => {};
+  longArtefact(
     "the matrix of the docs runs three parts by the action; one runner dies, its job is run again, and all merge",
     async (here, env) => {
       const prefix = await installed(env), runner = await withIdleNpm(env, here);

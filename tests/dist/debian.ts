@@ -9,6 +9,7 @@ import { MULTIARCH } from "../../scripts/unpacked-programs.ts";
 import { DapClient } from "../debug/dap/client.ts";
 import { debugDebian } from "../debug/dap/debian.ts";
 import { ConsoleProgram } from "../support/console.ts";
+import { LONG } from "../support/long.ts";
 import { withKeptMirror } from "./kept-mirror.ts";
 import type { Artefact, AsUser, User } from "./user.ts";
 
@@ -27,6 +28,7 @@ export function debianTests(artefact: Artefact, asUser: AsUser): void {
       await user.output("--version");
       await user.with({ PATH: user.here }).output("guests", "fetch", "debian", "--mirror", url);
     });
+  const longArtefact: Artefact = LONG ? artefact : () => {};
   /** The folder of the guest. */
   const folderOf = async (user: User): Promise<string> => {
     await fetch(user);
@@ -42,7 +44,7 @@ export function debianTests(artefact: Artefact, asUser: AsUser): void {
     }),
   );
 
-  artefact(
+  longArtefact(
     "the repository of a driver works when it is copied: the driver is built against Debian's headers, and tested in a VM",
     asUser(async (user) => {
       await fetch(user);
@@ -62,7 +64,7 @@ export function debianTests(artefact: Artefact, asUser: AsUser): void {
     }),
   );
 
-  artefact(
+  longArtefact(
     "gdb shows the stack of Debian's kernel that el2 vcpu stack prints, and an agent goes back to a system call",
     asUser(async (user) => {
       await fetch(user);
@@ -122,7 +124,7 @@ export function debianTests(artefact: Artefact, asUser: AsUser): void {
     }),
   );
 
-  artefact(
+  longArtefact(
     "an editor debugs a Debian that boots, by the build's adapter",
     asUser(async (user) => {
       const folder = await folderOf(user), child = user.start("dap", "--allow-host", folder);

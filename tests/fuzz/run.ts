@@ -14,7 +14,7 @@ export const LONG = Deno.env.get("EL2_LONG") !== undefined;
 export type Kind = (random: Random) => unknown;
 
 /** Inputs of a kind, and of a reader of files. */
-const ROUNDS = LONG ? 50_000 : 500, READER_ROUNDS = LONG ? 100_000 : 1000;
+const ROUNDS = LONG ? 50_000 : 250, READER_ROUNDS = LONG ? 100_000 : 500;
 /** A guard against loops that count nothing. A busy computer may exceed it once. */
 const MOST_CPU_MS = 1000, TRIES = 3;
 const MOST_MEMORY = 256 * MiB;

@@ -8,8 +8,8 @@ import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 import { fatDisk } from "../support/fat.ts";
+import { LONG, longTest } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const SECONDS = 300;
 const PROMPT = /=> $/;
 /** EDK2's end of a line. */
@@ -101,7 +101,7 @@ Deno.test("U-Boot reaches its prompt, finds flash, disk and clock, and what it p
   });
 });
 
-Deno.test("U-Boot reads a file of 40 MB from a FAT disk with one request, and finds 32 slots of virtio-mmio", async () => {
+longTest("U-Boot reads a file of 40 MB from a FAT disk with one request, and finds 32 slots of virtio-mmio", async () => {
   await withVars(async (folder, vars) => {
     const disk = `${folder}/disk`;
     const file = new Uint8Array(40 << 20).map((_, index) => index >>> 12 ^ index);

@@ -17,6 +17,7 @@ import { PAGE_SIZE } from "../../src/support/sizes.ts";
 import { Random } from "../support/random.ts";
 import { bootPlan, demoPlan, runTo } from "../snapshots/systems.ts";
 import { resultOf } from "./searches.ts";
+import { longTest } from "../support/long.ts";
 
 /** The part of the run that is looked at. */
 const FIRST = 115_000, HERE = 120_000;
@@ -169,7 +170,7 @@ function checkChanges(run: RunUpTo, { system, changes }: ReturnType<typeof chang
   return interrupts;
 }
 
-Deno.test("changes of system registers that only MSR and exceptions make are found at any distance", async () => {
+longTest("changes of system registers that only MSR and exceptions make are found at any distance", async () => {
   const plan = await demoPlan(), end = 120_000;
   const names = ["vbar_el1", "sctlr_el1", "ttbr0_el1", "cntv_cval_el0", "tpidr_el1", "mair_el1", "elr_el1", "spsr_el1"];
   const seen = changesOf(plan, end, names);

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { el2 } from "../cli/program.ts";
+import { LONG } from "../support/long.ts";
 
 const FOLDER = new URL("../../examples/mysteries/", import.meta.url).pathname;
 /** Failures that the guest causes, wherever it runs. */
@@ -36,9 +37,12 @@ Deno.test("each mystery has a configuration, a scenario and a README; those of p
   }
 });
 
-Deno.test("every mystery is reproduced with its reason", async () => {
+/** Of the mysteries, how many run without the full numbers: one of so many. */
+const ONE_OF = LONG ? 1 : 4;
+
+Deno.test("mysteries are reproduced with their reasons", async () => {
   await catalogEntry("debian");
-  const scenarios = folders.flatMap((folder) =>
+  const scenarios = folders.filter((_, index) => index % ONE_OF === 0).flatMap((folder) =>
     filesOf(folder).filter((file) => file.endsWith(".test.toml")).map((file) => `${FOLDER}${folder}/${file}`)
   );
   const { code, stdout, stderr } = await el2("test", ...scenarios);

@@ -10,6 +10,7 @@ import type { System } from "../../src/assembly/system/system.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
 import { bootPlan, demoPlan, runTo } from "../snapshots/systems.ts";
 import { PAGE_SIZE } from "../../src/support/sizes.ts";
+import { LONG } from "../support/long.ts";
 
 /** Every page that is not zero, found by looking at all; how many could have been left out. */
 function look({ machine }: System): { readonly filled: number[]; readonly unwritten: number } {
@@ -43,6 +44,8 @@ for (const tier of TIERS) {
     const demo = assemble(await demoPlan({ tier }));
     runTo(demo, 2_000_000);
     check(demo, 10_000);
+    // Both tiers, and how the one follows the other.
+    if (tier !== "auto" && !LONG) return;
     const guest = assemble(await bootPlan({ tier, memory: 256 << 20, what: await debian() }));
     runTo(guest, tier === "interp" ? 60_000_000 : 200_000_000);
     check(guest, 30_000);

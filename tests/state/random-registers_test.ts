@@ -16,7 +16,7 @@ import { Random } from "../support/random.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { allDevices, checkState, goesBack, randomStore, run, running } from "./random-stores.ts";
 
-const ROUNDS = Deno.env.get("EL2_LONG") === undefined ? 8 : 400;
+const ROUNDS = Deno.env.get("EL2_LONG") === undefined ? 2 : 400;
 /** States that are saved in each of them. */
 const PARTS = 8;
 /** Stores before a state is saved. */

@@ -11,7 +11,7 @@ import { inFolder } from "../support/temporary-folder.ts";
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** How often `mark` does its work. */
 const SCALE = LONG ? 8 : 1;
-const SEEDS = LONG ? [...RANDOM_PROGRAM_DIGESTS.keys()] : [1, 2];
+const SEEDS = LONG ? [...RANDOM_PROGRAM_DIGESTS.keys()] : [1];
 /** Programs of phones sign pointers, and their pages are guarded. */
 const PHONE = ["-march=armv8.6-a", "-mbranch-protection=standard"];
 /** Rungs with these features, a core whose pointers QARMA5 signs, and a phone. */

@@ -2,19 +2,25 @@
 
 import type { AppOptions } from "../../src/tui/app/app-port.ts";
 import type { ColorDepth } from "../../src/tui/terminal/color.ts";
+import { LONG } from "../support/long.ts";
 import { Emulator } from "./emulator.ts";
 import { everyFrame } from "./every-frame.ts";
 import { randomWalk } from "./random-walk.ts";
 
 /** Steps of random keys. */
-const STEPS = Deno.env.get("EL2_LONG") !== undefined ? 10_000 : 150;
+const STEPS = LONG ? 10_000 : 150;
 
-/** Looks: each depth, light and dark, all sets of glyphs. */
-const LOOKS: readonly (readonly [name: string, depth: ColorDepth, options: Partial<AppOptions>])[] = [
+type Look = readonly [name: string, depth: ColorDepth, options: Partial<AppOptions>];
+/** Looks: all colors, no colors, all sets of glyphs; other depths and themes with EL2_LONG. */
+const LOOKS: readonly Look[] = [
   ["direct color, dark", "direct", { theme: "dark", ascii: false }],
-  ["direct color, light", "direct", { theme: "light", ascii: false }],
-  ["256 colors, dark", "256", { theme: "dark", ascii: false }],
-  ["256 colors, high contrast, ASCII", "256", { theme: "high-contrast", ascii: true }],
+  ...LONG
+    ? [
+      ["direct color, light", "direct", { theme: "light", ascii: false }],
+      ["256 colors, dark", "256", { theme: "dark", ascii: false }],
+      ["256 colors, high contrast, ASCII", "256", { theme: "high-contrast", ascii: true }],
+    ] satisfies Look[]
+    : [],
   ["16 colors, the terminal's own, blocks", "16", { theme: "terminal", ascii: false, blocks: true }],
   ["no color, ASCII", "none", { ascii: true }],
 ];

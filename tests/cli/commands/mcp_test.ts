@@ -7,9 +7,9 @@ import { MYSTERIES } from "../mysteries-by-tools.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../program.ts";
 import { programRunner } from "../../../src/cli/mcp/program.ts";
 import { el2Command } from "../../support/el2.ts";
+import { LONG } from "../../support/long.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Examples are outside the folder of the agent. */
 const ROOT = new URL("../../../", import.meta.url).pathname;
 
@@ -222,6 +222,7 @@ const JOBS: readonly Job[] = [
   },
   {
     name: "job 3 by tool calls: which limit is reached",
+    long: true,
     async work(agent) {
       await agent.call("up", { what: "demo", inject: ["alloc what=page nth=3 -> NOMEM"] });
       const limits = await agent.rows("mem.limits", { columns: ["id", "used", "limit", "share"] });
@@ -236,6 +237,7 @@ const JOBS: readonly Job[] = [
   },
   {
     name: "job 4 by tool calls: where a guest hangs",
+    long: true,
     async work(agent) {
       await agent.call("up", { what: "demo" });
       await agent.call("inject", { rules: ["virq vm=ping -> lose"] });
@@ -249,6 +251,7 @@ const JOBS: readonly Job[] = [
   },
   {
     name: "job 7 by tool calls: a kernel of one's own boots, and its console answers",
+    long: true,
     async work(agent) {
       const off = [...A64.loadW0(SYSTEM_OFF), A64.hvc];
       const hello = [A64.loadX1High(0x0900), ...[..."up\n"].flatMap((one) => [A64.loadW2(one.charCodeAt(0)), A64.storeByte]), ...off];
@@ -258,6 +261,7 @@ const JOBS: readonly Job[] = [
   },
   {
     name: "job 8 by tool calls: where two runs differ",
+    long: true,
     async work(agent) {
       await agent.call("run", { what: "demo", for: "20ms", record: "good.rec" });
       await agent.call("run", { what: "demo", for: "20ms", record: "bad.rec", inject: ["virq vm=pong nth=5 -> delay 1ms"] });
@@ -286,6 +290,7 @@ const JOBS: readonly Job[] = [
   },
   {
     name: "a Debian by tool calls: its shell answers, and the past shows the stack of its kernel in a system call",
+    long: true,
     async work(agent) {
       await agent.call("up", { what: "debian", turbo: true });
       const typed = (text: string, expect: string) => agent.call("type", { vm: "debian", text, expect, timeout: "120s" });
@@ -304,6 +309,7 @@ const JOBS: readonly Job[] = [
   },
   {
     name: "errors of a configuration by one tool call, and a guest that spins by two",
+    long: true,
     async work(agent) {
       await Deno.writeFile(`${agent.folder}/spin.bin`, new Uint8Array(Uint32Array.of(0xd503201f, 0x17ffffff).buffer));
       const configuration = (key: string) => `el2 = 1\n[vm.x]\nimage = "spin.bin"\n${key} = "4MiB"\n`;
@@ -317,6 +323,7 @@ const JOBS: readonly Job[] = [
   },
   {
     name: "a snapshot continues in another session, and a trace is written, by tool calls",
+    long: true,
     async work(agent) {
       await agent.call("up", { what: "demo", name: "first" });
       await agent.call("snapshot", { file: "before.snap", session: "first" });
@@ -333,7 +340,7 @@ const JOBS: readonly Job[] = [
 
 Deno.test("an agent does the job of each tutorial, and others, with at most eight tool calls", async (t) => {
   await using agent = await Agent.start("--allow-change", "--allow-host", ROOT);
-  for (const { name, shares, work } of [...JOBS, ...LONG ? MYSTERIES : MYSTERIES.slice(0, 2)]) {
+  for (const { name, shares, work } of LONG ? [...JOBS, ...MYSTERIES] : JOBS.filter(({ long }) => !long)) {
     await t.step(name, async () => {
       if (shares !== agent.isShared) await agent.downAll();
       if (shares && !agent.isShared) await agent.call("up", { what: "demo", name: "demo" });

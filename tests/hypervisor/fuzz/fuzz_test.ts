@@ -9,8 +9,8 @@ import { type Entry, format, parse, replay, runEpoch, shrink } from "./script.ts
 import { HostileWorld } from "./world.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
-const CALLS = LONG ? 1_000_000 : 50_000;
-const ACCESSES = LONG ? 1_000_000 : 50_000;
+const CALLS = LONG ? 1_000_000 : 15_000;
+const ACCESSES = LONG ? 1_000_000 : 15_000;
 /** Calls of a build with the recorded one's defects. */
 const QUIRKY_CALLS = LONG ? 100_000 : 5000;
 /** Actions between two sweeps. */
