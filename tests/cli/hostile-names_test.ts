@@ -9,6 +9,7 @@ import { makeProgram } from "../../src/cli/main.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { devicetree, node } from "../../src/devicetree/tree.ts";
 import { writeElfSymbols } from "../../src/symbols/elf-symbols.ts";
+import { eventually } from "../support/eventually.ts";
 import { Place } from "./place.ts";
 import { A64, imageOf } from "./program.ts";
 import { harm, HOSTILE, MARK, runOnTerminal } from "./hostile.ts";
@@ -89,9 +90,7 @@ Deno.test("no command writes what a guest, a file or an argument brought as a se
   const config = ["el2 = 1", "[vm.guest]", `image = ${quoted(image)}`, `cmdline = "a${MARK}"`];
   await Deno.writeTextFile(at("session.toml"), `${config.join("\n")}\n`);
   await place.up("s", at("session.toml"));
-  for (let tries = 0; !(await place.el2("logs")).stdout.includes("]---"); tries++) {
-    assert.ok(tries < 100, "the guest has not printed its log");
-  }
+  await eventually(() => place.el2("logs"), ({ stdout }) => stdout.includes("]---"));
   const files = {
     ...{ "vm lint dtb": at("names.dtb"), "test file": at("wrong.test.toml"), "run what": at("wrong.toml"), "up what": at("wrong.toml") },
     ...{ "trace export file": at(`t${HOSTILE}.json`.replaceAll("/", "")) },

@@ -1,4 +1,4 @@
-// Commands in the process of the test: a process of Deno's costs some 0.4 s of CPU time, a command
+// Commands in the process of the test: a process of Deno's costs some 0.8 s of CPU time, a command
 // that asks a session a few milliseconds. Effects on the process, its signals and its streams need
 // tests that start one.
 
@@ -9,18 +9,30 @@ import type { Outcome } from "./program.ts";
 const ENTRY = new URL("../../main.ts", import.meta.url);
 
 /**
- * Commands that ask, or change something, and end. The others start machines or follow something.
+ * Commands that ask, or change something, and end, that start a session, and those that run a
+ * recording or a scenario in a worker. The others have machines on the terminal, or follow
+ * something.
  */
 const ASKING: ReadonlySet<string> = new Set(
-  ("back break caps cpu diagnose disasm events find inject input ioctl irq linux ls man mark mem on pause personas phone queue resume rpc schema spec state symbols " +
-    "theme vcpu version vm who why").split(" "),
+  ("back break caps compare-runs complete completion console coverage cpu diagnose diff disasm down events find guests inject input ioctl irq linux logs ls man " +
+    "mark mem on pause personas phone profile queue resume rpc schema spec state symbols test theme up vcpu version vm who why").split(" "),
 );
+/** Those of groups whose other commands start machines, or work for long. */
+const ASKING_OF_GROUPS: ReadonlySet<string> = new Set([
+  "snapshot info",
+  "snapshot save",
+  "trace export",
+  "trace start",
+  "trace stats",
+  "trace stop",
+]);
 /** With these they wait, or end the process themselves. */
-const WAITING = /^--(?:watch|follow|expect|read-only|timeout|wait)/;
+const WAITING = /^(?:--(?:watch|follow|expect|read-only|timeout|wait)|-f$)/;
 
 /** Whether a command line can be run here; `deno task test:dist` starts the one file each time. */
 export function runsInProcess([command, ...words]: readonly string[]): boolean {
-  return !Deno.env.get("EL2_PROGRAM") && ASKING.has(command) && !words.some((word) => WAITING.test(word));
+  if (Deno.env.get("EL2_PROGRAM") || words.some((word) => WAITING.test(word))) return false;
+  return ASKING.has(command) || ASKING_OF_GROUPS.has(`${command} ${words[0]}`);
 }
 
 /** Streams and environment belong to one command at a time. */

@@ -1,23 +1,25 @@
 // Sessions for tests of commands, in a runtime folder where no other session is seen.
 
 import assert from "node:assert/strict";
-import { el2Command } from "../support/el2.ts";
-import { inProcess, runsInProcess } from "./in-process.ts";
-import type { Outcome } from "./program.ts";
-
-const text = new TextDecoder();
+import { eventually } from "../support/eventually.ts";
+import { el2Process, el2With, type Outcome } from "./program.ts";
 
 /** A runtime folder, and the sessions that were started in it. */
 export class Place implements AsyncDisposable {
   readonly folder = Deno.makeTempDirSync({ prefix: "el2-test-" });
   readonly #up: string[] = [];
 
-  async el2(...args: string[]): Promise<Outcome> {
-    const env = { NO_COLOR: "1", XDG_RUNTIME_DIR: this.folder, EL2_SESSION: "" };
-    if (runsInProcess(args)) return await inProcess(args, env);
-    const [program, ...rest] = el2Command(...args);
-    const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env }).output();
-    return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+  get #env(): Readonly<Record<string, string>> {
+    return { XDG_RUNTIME_DIR: this.folder, EL2_SESSION: "" };
+  }
+
+  el2(...args: string[]): Promise<Outcome> {
+    return el2With(this.#env, ...args);
+  }
+
+  /** The same in a process, whatever the command. */
+  process(...args: string[]): Promise<Outcome> {
+    return el2Process(args, this.#env);
   }
 
   /** Starts a session. */
@@ -25,6 +27,11 @@ export class Place implements AsyncDisposable {
     const { code, stderr } = await this.el2("up", what, "--name", name, ...options);
     assert.equal(code, 0, stderr);
     this.#up.push(name);
+  }
+
+  /** Waits until a VM has printed something. */
+  async printed(vm: string): Promise<void> {
+    await eventually(() => this.el2("console", vm), ({ stdout }) => stdout !== "");
   }
 
   async json(

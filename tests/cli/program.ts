@@ -26,7 +26,12 @@ export interface Outcome {
 
 /** Runs `el2 ARGS` with nothing on stdin, in this process where the command allows that. */
 export async function el2(...args: string[]): Promise<Outcome> {
-  return runsInProcess(args) ? await inProcess(args, { NO_COLOR: "1" }) : await el2Process(args);
+  return await el2With({}, ...args);
+}
+
+/** The same with another environment. */
+export async function el2With(env: Readonly<Record<string, string>>, ...args: string[]): Promise<Outcome> {
+  return runsInProcess(args) ? await inProcess(args, { NO_COLOR: "1", ...env }) : await el2Process(args, env);
 }
 
 /** Runs `el2 ARGS` in a process, with nothing on stdin; in this folder, where one is given. */

@@ -2,8 +2,8 @@
 // where stdout is not a terminal, bytes stay as they are.
 
 import assert from "node:assert/strict";
-import { A64, el2, imageOf, onTerminal, SYSTEM_OFF } from "./program.ts";
-import { el2Command } from "../support/el2.ts";
+import { A64, el2, el2With, imageOf, onTerminal, SYSTEM_OFF } from "./program.ts";
+import { eventually } from "../support/eventually.ts";
 import { ConsoleView } from "../../src/tui/panes/console-view.ts";
 import { writeElfSymbols } from "../../src/symbols/elf-symbols.ts";
 import { progress } from "../../src/cli/common/print.ts";
@@ -72,18 +72,11 @@ Deno.test("D3, D8: commands of a session on a terminal: consoles, symbols, disas
   );
   await Deno.writeFile(elf, writeElfSymbols([{ name: `A${HOSTILE}B`, type: "T", address: 0x8000_0000n }]));
   const env = { XDG_RUNTIME_DIR: folder, EL2_SESSION: "" };
-  const run = async (...args: string[]) => {
-    const [program, ...rest] = el2Command(...args);
-    return await new Deno.Command(program, { args: rest, env, stdin: "null" }).output();
-  };
+  const run = (...args: string[]) => el2With(env, ...args);
   try {
     assert.equal((await run("up", image, "--name", "s")).code, 0);
     assert.equal((await run("symbols", "guest", "--add", elf, "--session", "s")).code, 0);
-    for (let tries = 0;; tries++) {
-      const { stdout } = await run("console", "guest");
-      if (new TextDecoder().decode(stdout).includes(HOSTILE.trimEnd())) break;
-      assert.ok(tries < 50, new TextDecoder().decode(stdout));
-    }
+    await eventually(() => run("console", "guest"), ({ stdout }) => stdout.includes(HOSTILE.trimEnd()));
     const commands = [
       ["console", "guest"],
       ["symbols", "guest"],

@@ -2,22 +2,17 @@
 
 import assert from "node:assert/strict";
 import { gdbCommand } from "../../scripts/native-tools.ts";
+import { el2With } from "../cli/program.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 
 /** Seconds of wall time for one thing to happen. */
 const PATIENCE = 120;
 
-const text = new TextDecoder();
-
 Deno.test("gdb comes to a VM of a running session, stops it, and lets it continue", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-attach-" });
   const env = { XDG_RUNTIME_DIR: folder, EL2_SESSION: "", NO_COLOR: "1" };
-  const el2 = async (...args: string[]) => {
-    const [program, ...rest] = el2Command(...args);
-    const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env }).output();
-    return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
-  };
+  const el2 = (...args: string[]) => el2With(env, ...args);
   const server = (...args: string[]) => {
     const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     return new ConsoleProgram(["env", ...settings, "sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command("gdb", ...args)]);

@@ -10,6 +10,7 @@ import { ScenarioRun } from "../../src/scenarios/run.ts";
 import { readScenario } from "../../src/scenarios/scenario.ts";
 import { Place } from "../cli/place.ts";
 import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import { eventually } from "../support/eventually.ts";
 import { PHONE_SAMPLE } from "../tui/phone.ts";
 import { Rig } from "../tui/rig.ts";
 import { buildBroken, FAULT } from "./broken-guest.ts";
@@ -85,8 +86,7 @@ Deno.test("an end by a fault, a reset, a power-off and a kill names the instruct
 Deno.test("el2 why of a VM that hangs is its verdict, as el2 diagnose tells it", async () => {
   await using place = new Place();
   await place.up("hangs", "examples/hangs.toml");
-  let diagnosed = await place.el2("diagnose", "spinner");
-  while (diagnosed.code === 0) diagnosed = await place.el2("diagnose", "spinner");
+  const diagnosed = await eventually(() => place.el2("diagnose", "spinner"), ({ code }) => code !== 0);
   assert.match(diagnosed.stdout, /^vm:spinner spins: /);
   const [why, about, of] = [
     await place.el2("why"),
@@ -103,8 +103,7 @@ Deno.test("a session, its commands and a run without a screen tell the same reas
   const file = `${folder}/session.toml`;
   await Deno.writeTextFile(file, `el2 = 1\n[machine]\nturbo = true\n${guest(FAULT.undefined)}${other}`);
   await place.up("s", file);
-  let diagnosed = await place.el2("diagnose", "x");
-  while (diagnosed.code === 0) diagnosed = await place.el2("diagnose", "x");
+  const diagnosed = await eventually(() => place.el2("diagnose", "x"), ({ code }) => code !== 0);
   const [why, shown] = [
     await place.el2("why", "--about", "vm:x"),
     await place.el2("vm", "show", "x"),

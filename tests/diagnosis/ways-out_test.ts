@@ -15,9 +15,8 @@ import { DIAGNOSES, REASONS } from "../../src/queries/tables.ts";
 import type { SessionClient } from "../../src/session/client.ts";
 import { serveRequest } from "../../src/session/requests.ts";
 import { MiB } from "../../src/support/sizes.ts";
-import { el2Command } from "../support/el2.ts";
 import { machinesOf, startEngine } from "../engine/session-in-thread.ts";
-import { inProcess, runsInProcess } from "../cli/in-process.ts";
+import { el2With } from "../cli/program.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { buildBroken, writeBare, writePeerless } from "./broken-guest.ts";
 import { BROKEN, PEERLESS } from "./cases.ts";
@@ -81,14 +80,8 @@ function ofEachShape(commands: readonly string[]): Set<string> {
 const wordsOf = (command: string) => [...command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, one, two, three]) => one ?? two ?? three);
 
 async function run(words: readonly string[], socket: string): Promise<{ code: number; told: string }> {
-  const env = { NO_COLOR: "1", XDG_RUNTIME_DIR: folder, EL2_SESSION: socket };
-  if (runsInProcess(words)) {
-    const { code, stdout, stderr } = await inProcess(words, env);
-    return { code, told: stdout + stderr };
-  }
-  const [program, ...rest] = el2Command(...words);
-  const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env }).output();
-  return { code, told: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
+  const { code, stdout, stderr } = await el2With({ XDG_RUNTIME_DIR: folder, EL2_SESSION: socket }, ...words);
+  return { code, told: stdout + stderr };
 }
 
 /** A usage error, and a session that is not there (`ExitCode`). */

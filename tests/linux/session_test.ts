@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { gdbCommand } from "../../scripts/native-tools.ts";
+import { el2With } from "../cli/program.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 
@@ -22,7 +23,11 @@ Deno.test("what a guest says and calls later is printed, stops it and is found a
     assert.equal(code, 0, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
     return new TextDecoder().decode(stdout);
   };
-  const el2 = (...args: string[]) => printed("", ...args);
+  const el2 = async (...args: string[]) => {
+    const { code, stdout, stderr } = await el2With(env, ...args);
+    assert.equal(code, 0, stdout + stderr);
+    return stdout;
+  };
   const program = (...args: string[]) =>
     new ConsoleProgram(["env", ...settings, "sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command(...args)]);
   try {

@@ -1,8 +1,11 @@
 // Sessions and terminals: attaching, leaving, losing, suspending, in tmux.
 
 import assert from "node:assert/strict";
+import { el2With, type Outcome } from "../cli/program.ts";
 import { el2Command } from "../support/el2.ts";
+import { eventually } from "../support/eventually.ts";
 import { TmuxTerminal } from "./tmux.ts";
+import { longTest } from "../support/long.ts";
 
 const DEMO = new URL("../../assets/demo.toml", import.meta.url).pathname;
 
@@ -11,9 +14,8 @@ function shell(folder: string, ...args: string[]): string {
   return `XDG_RUNTIME_DIR=${folder} XDG_STATE_HOME=${folder}/state LANG=C.UTF-8 ${el2Command(...args).map((one) => `'${one}'`).join(" ")}`;
 }
 
-async function run(folder: string, ...args: string[]): Promise<{ code: number; stdout: string }> {
-  const { code, stdout } = await new Deno.Command("sh", { args: ["-c", shell(folder, ...args)], stdin: "null", stderr: "null" }).output();
-  return { code, stdout: new TextDecoder().decode(stdout) };
+function run(folder: string, ...args: string[]): Promise<Outcome> {
+  return el2With({ XDG_RUNTIME_DIR: folder, XDG_STATE_HOME: `${folder}/state`, LANG: "C.UTF-8" }, ...args);
 }
 
 /** A session in the background, ended with its scope. */
@@ -31,12 +33,12 @@ async function session(): Promise<{ folder: string } & AsyncDisposable> {
 
 /** A pattern of the last line that a guest of session `s` wrote: older ones leave the pane. */
 async function earlierOutput(folder: string): Promise<string> {
-  for (;;) {
+  const lines = async () => {
     const { code, stdout } = await run(folder, "console", "hello", "--session", "s");
     assert.equal(code, 0);
-    const lines = stdout.split(/\r?\n/).slice(0, -1);
-    if (lines.length) return `${RegExp.escape(lines.at(-1)!)}\\b`;
-  }
+    return stdout.split(/\r?\n/).slice(0, -1);
+  };
+  return `${RegExp.escape((await eventually(lines, ({ length }) => length > 0)).at(-1)!)}\\b`;
 }
 
 Deno.test("W67, W8, W78: two attached clients of two sizes show what one types; q and kill -9 of a client leave the session running", async () => {
@@ -109,7 +111,7 @@ Deno.test("W51, W72: p stops virtual time and panes keep working; nothing is wri
   for (const limit = Date.now() + 60_000; (await at()).ns === stopped.ns;) assert.ok(Date.now() < limit, "virtual time goes on");
 });
 
-Deno.test("a screen whose session's name another one has is a session of the next name, and both continue", async () => {
+longTest("a screen whose session's name another one has is a session of the next name, and both continue", async () => {
   await using s = await session();
   assert.equal((await run(s.folder, "up", "demo")).code, 0);
   try {
@@ -211,35 +213,38 @@ Deno.test(":run shows another session, also from an attached screen, and q comes
   }
 });
 
-Deno.test("from :start, other sessions are shown read-only where this one is, in a theme they know, and one that has ended is named", async () => {
-  await using s = await session();
-  const guest = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
-  const ui = `[ui]\ntheme = "mine"\n[ui.themes.mine]\nbased_on = "dark"\naccent = "#50c0ff"\n`;
-  await Deno.writeTextFile(`${s.folder}/own.toml`, `el2 = 1\n[vm.hello]\nimage = "${guest}"\nmemory = "4MiB"\n${ui}`);
-  assert.equal((await run(s.folder, "up", `${s.folder}/own.toml`, "--name", "own", "--allow-host", "all")).code, 0);
-  const attach = shell(s.folder, "attach", "own", "--read-only", "--theme", "mine");
-  await using terminal = await TmuxTerminal.start(`${attach}; echo "left with $?"; exec sleep 1000`, 120, 36);
-  try {
-    await terminal.until(/el2 {2}own [\s\S]*(hello from EL1|tick \d)/);
-    await terminal.keys(":start", "Enter");
-    await terminal.until(/Sessions[\s\S]*own[\s\S]* s /);
-    await terminal.keys("s", "Enter");
-    await terminal.until(/el2 {2}s [\s\S]*session s is running; q returns to own/);
-    await terminal.keys("c");
-    await terminal.until(/read-only: cannot type/);
-    await terminal.keys(":start", "Enter");
-    await terminal.until(/Sessions[\s\S]*own/);
-    await run(s.folder, "down", "own");
-    await terminal.keys("s", "Enter");
-    await terminal.until(/el2 {2}s [\s\S]*session own: no session/);
-    await terminal.keys("q");
-    await terminal.until(/session own has ended; list the sessions with el2 ls[\s\S]*left with 3/);
-  } finally {
-    await run(s.folder, "down", "own");
-  }
-});
+longTest(
+  "from :start, other sessions are shown read-only where this one is, in a theme they know, and one that has ended is named",
+  async () => {
+    await using s = await session();
+    const guest = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
+    const ui = `[ui]\ntheme = "mine"\n[ui.themes.mine]\nbased_on = "dark"\naccent = "#50c0ff"\n`;
+    await Deno.writeTextFile(`${s.folder}/own.toml`, `el2 = 1\n[vm.hello]\nimage = "${guest}"\nmemory = "4MiB"\n${ui}`);
+    assert.equal((await run(s.folder, "up", `${s.folder}/own.toml`, "--name", "own", "--allow-host", "all")).code, 0);
+    const attach = shell(s.folder, "attach", "own", "--read-only", "--theme", "mine");
+    await using terminal = await TmuxTerminal.start(`${attach}; echo "left with $?"; exec sleep 1000`, 120, 36);
+    try {
+      await terminal.until(/el2 {2}own [\s\S]*(hello from EL1|tick \d)/);
+      await terminal.keys(":start", "Enter");
+      await terminal.until(/Sessions[\s\S]*own[\s\S]* s /);
+      await terminal.keys("s", "Enter");
+      await terminal.until(/el2 {2}s [\s\S]*session s is running; q returns to own/);
+      await terminal.keys("c");
+      await terminal.until(/read-only: cannot type/);
+      await terminal.keys(":start", "Enter");
+      await terminal.until(/Sessions[\s\S]*own/);
+      await run(s.folder, "down", "own");
+      await terminal.keys("s", "Enter");
+      await terminal.until(/el2 {2}s [\s\S]*session own: no session/);
+      await terminal.keys("q");
+      await terminal.until(/session own has ended; list the sessions with el2 ls[\s\S]*left with 3/);
+    } finally {
+      await run(s.folder, "down", "own");
+    }
+  },
+);
 
-Deno.test(":run in a foreground session: it continues while the other one is shown, and SIGTERM ends both screens at once", async () => {
+longTest(":run in a foreground session: it continues while the other one is shown, and SIGTERM ends both screens at once", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
   const pid = `${folder}/pid`;
   const own = `sh -c "echo \\$\\$ > ${pid}; exec env ${shell(folder, "run", DEMO)}"; echo "left with $?"; exec sleep 1000`;
@@ -274,7 +279,7 @@ Deno.test("el2 down ends a foreground session, with its screens", async () => {
   }
 });
 
-Deno.test("q while :run still starts a session, or t f a fork, names what comes, and what does not", async () => {
+longTest("q while :run still starts a session, or t f a fork, names what comes, and what does not", async () => {
   await using s = await session();
   const here = `cd ${s.folder}; ${shell(s.folder, "attach", "s")}; echo "left with $?"; exec sleep 1000`;
   try {

@@ -2,6 +2,12 @@
 
 import { nativeProgram } from "../../scripts/native-tools.ts";
 
+/**
+ * Wall time (ms) between two looks at a screen, at first and after a while: each is a process of
+ * tmux's, and would take CPU from the program that is waited for.
+ */
+const SOON = 50, LATER = 500;
+
 /** One tmux window that runs a command. */
 export class TmuxTerminal implements AsyncDisposable {
   private constructor(readonly tmux: string, readonly socket: string) {}
@@ -34,10 +40,10 @@ export class TmuxTerminal implements AsyncDisposable {
   async until(pattern: RegExp, seconds = 90): Promise<string> {
     const end = performance.now() + seconds * 1000;
     let shown = "";
-    while (performance.now() < end) {
+    for (let pause = SOON; performance.now() < end; pause = Math.min(1.5 * pause, LATER)) {
       shown = (await this.screen()).join("\n");
       if (pattern.test(shown)) return shown;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await new Promise((resolve) => setTimeout(resolve, pause));
     }
     throw new Error(`no ${pattern} on the screen within ${seconds} s:\n${shown}`);
   }

@@ -3,6 +3,7 @@ import { Place } from "../place.ts";
 import { el2 } from "../program.ts";
 import { fishCommand, nativeProgram } from "../../../scripts/native-tools.ts";
 import { denoFolder, el2Command } from "../../support/el2.ts";
+import { eventually } from "../../support/eventually.ts";
 import { makeProgram } from "../../../src/cli/main.ts";
 import { commandTree } from "../../../src/cli/common/command-tree.ts";
 import { completions } from "../../../src/cli/commands/completion.ts";
@@ -66,7 +67,7 @@ Deno.test("W65: the completion script of bash loads, and completes commands", as
 Deno.test("W65: the completion scripts load, and complete names of VMs", async () => {
   await using place = new Place();
   await place.up("one");
-  for (let tries = 0; tries < 50 && !(await place.el2("console", "pong")).stdout; tries++);
+  await place.printed("pong");
   // Of several sessions the one that the words name answers.
   await place.up("two");
   assert.equal((await place.el2("complete", "--", "vm", "show", "p")).stdout, "");
@@ -78,9 +79,8 @@ Deno.test("W65: the completion scripts load, and complete names of VMs", async (
   assert.match((await place.el2("complete", "--", "vm", "show", "--socket", "")).stdout, /^one\ntwo\n$/);
   assert.match((await place.el2("complete", "--", "vm", "show", "--s")).stdout, /^--session\t.*\n$/);
   // On a busy computer a session may outlive the command that ends it, which then ends with 1.
-  const patience = (await place.el2("down", "two")).code === 0 ? 1 : 50;
-  let alone = "";
-  for (let tries = 0; tries < patience && !alone; tries++) alone = (await place.el2("complete", "--", "vm", "show", "p")).stdout;
+  const ended = (await place.el2("down", "two")).code === 0, ask = () => place.el2("complete", "--", "vm", "show", "p");
+  const { stdout: alone } = ended ? await ask() : await eventually(ask, ({ stdout }) => stdout !== "");
   assert.equal(alone, named);
   const [program, ...args] = el2Command().map((word) => `'${word}'`);
   const script = async (shell: string) => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { eventually } from "../../support/eventually.ts";
 import { Place } from "../place.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../program.ts";
 
@@ -26,11 +27,8 @@ Deno.test("console --send to a VM that was killed ends with 1, and the session c
   await using place = new Place();
   await place.up("one");
   assert.equal((await place.el2("vm", "kill", "ping")).code, 0);
-  for (let tries = 0; tries < 50; tries++) {
-    const [ping] = (await place.json("vm", "ls", "--filter", "id=vm:ping")).data;
-    if (ping.state === "stopped") break;
-  }
-  const [{ input_refused, input_way_out }] = (await place.json("vm", "ls", "--filter", "id=vm:ping")).data;
+  const ping = async () => (await place.json("vm", "ls", "--filter", "id=vm:ping")).data[0];
+  const { input_refused, input_way_out } = await eventually(ping, ({ state }) => state === "stopped");
   assert.deepEqual([input_refused, input_way_out], ["con:ping: the VM has stopped", "start it again with el2 vm start ping"]);
   const typed = await place.el2("console", "ping", "--send", "f");
   assert.deepEqual([typed.code, typed.stderr], [1, "el2: con:ping: the VM has stopped; start it again with el2 vm start ping\n"]);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { Place } from "../place.ts";
 import { catalogEntry } from "../../../src/catalog/catalog.ts";
+import { eventually } from "../../support/eventually.ts";
+import { Place } from "../place.ts";
 
-Deno.test("el2 linux reads a Debian's processes, log and stacks, and names what is not there", async () => {
+Deno.test("el2 linux reads a Debian's processes, log and stacks, and names what is not there; a break is SysRq", async () => {
   await catalogEntry("debian-bookworm");
   await using place = new Place();
   const none = await place.el2("linux", "stack", "one");
@@ -13,7 +14,7 @@ Deno.test("el2 linux reads a Debian's processes, log and stacks, and names what 
   assert.equal(ready.code, 0, ready.stderr);
   // The shell may have its prompt before the process that started it waits for it.
   const stackOfInit = async () => (await place.json("linux", "stack", "debian/1")).data.map(({ symbol }) => String(symbol));
-  for (let tries = 0; !(await stackOfInit()).some((symbol) => symbol.startsWith("do_wait+0x")); tries++) assert.ok(tries < 50);
+  await eventually(stackOfInit, (symbols) => symbols.some((symbol) => symbol.startsWith("do_wait+0x")));
   const { data } = await place.json("linux", "ps", "--filter", "kernel=no");
   assert.deepEqual(data.map(({ id, name, state }) => [id, name, state])[0], ["task:debian/1", "init", "S"]);
   const log = await place.el2("linux", "log", "debian");
@@ -36,6 +37,10 @@ Deno.test("el2 linux reads a Debian's processes, log and stacks, and names what 
   assert.ok(512 * (info.blocks ?? 0) < info.size / 2, "pages of zeros are holes");
   const unknown = await place.el2("snapshot", "vmcore", snapshot, core, "--vm", "nobody");
   assert.deepEqual([unknown.code, unknown.stderr.split(";")[0]], [1, "el2: snapshot vmcore: no vm:nobody"]);
+
+  // A break on its console is SysRq to Linux.
+  const help = await place.el2("console", "debian", "--break", "--send", "h", "--expect", "sysrq: HELP", "--timeout", "120s");
+  assert.deepEqual(help, { code: 0, stdout: "sysrq: HELP\n", stderr: "" });
 
   // The session answers for a VM that has ended.
   const off = await place.el2("console", "debian", "--send", "poweroff -f\n", "--expect", "Power down", "--timeout", "60s");

@@ -6,15 +6,7 @@ import { ConsoleProgram } from "../../support/console.ts";
 import { el2Command } from "../../support/el2.ts";
 
 export const DEMO = new URL("../../../assets/demo.toml", import.meta.url).pathname;
-export const LONG = Deno.env.get("EL2_LONG") !== undefined;
 export const SECONDS = 120;
-
-/** Runs el2 with another environment. */
-export async function el2With(env: Record<string, string>, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const [program, ...rest] = el2Command(...args);
-  const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env }).output();
-  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
-}
 
 /** Records the demo with a line that is typed to `hello` at some time that nobody chose. */
 export async function recordDemo(file: string): Promise<string> {

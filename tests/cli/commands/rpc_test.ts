@@ -33,7 +33,7 @@ Deno.test("el2 rpc decode --json says the same for programs, and why bytes are n
 Deno.test("rpc send asks the resource manager as the host does, and prints what it answers", async () => {
   await using place = new Place();
   await place.up("one");
-  for (let tries = 0; tries < 50 && !(await place.el2("console", "ping")).stdout; tries++);
+  await place.printed("ping");
   const { data: [vm] } = await place.json("vm", "show", "ping");
   const { data: [answer] } = await place.json("rpc", "send", "VM_GET_STATE", `vmid=${vm.vmid}`);
   assert.deepEqual([answer.msg, answer.about, answer.res], ["VM_GET_STATE", "vm:ping", "ok"]);

@@ -9,22 +9,20 @@ import { snapshotOf } from "../../../src/snapshots/save.ts";
 import { catalogEntry } from "../../../src/catalog/catalog.ts";
 import { ConsoleProgram } from "../../support/console.ts";
 import { el2Command } from "../../support/el2.ts";
-import { el2, imageOf, type Outcome } from "../program.ts";
+import { el2, el2With, imageOf, type Outcome } from "../program.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const SECONDS = 120;
 
-/** Runs `work` with its own folders for sessions and cache. */
-async function inFolder(work: (folder: string, run: (...args: string[]) => Promise<Outcome>) => Promise<void>): Promise<void> {
+/** Runs `work` with its own folder for sessions; for its cache, too, where that is empty. */
+async function inFolder(
+  work: (folder: string, run: (...args: string[]) => Promise<Outcome>) => Promise<void>,
+  ownCache = false,
+): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "el2-snapshot-" });
-  const env = { XDG_RUNTIME_DIR: folder, EL2_CACHE: `${folder}/cache`, NO_COLOR: "1" };
-  const run = async (...args: string[]) => {
-    const [program, ...rest] = el2Command(...args);
-    const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env }).output();
-    return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
-  };
+  const env = { XDG_RUNTIME_DIR: folder, ...ownCache && { EL2_CACHE: `${folder}/cache` } };
   try {
-    await work(folder, run);
+    await work(folder, (...args) => el2With(env, ...args));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -207,7 +205,7 @@ Deno.test("--instant leaves a snapshot of the prompt, begins with it, and makes 
       (await run("boot", image, "--instant", "--record", `${folder}/r`)).stderr,
       /--instant and --record are mutually exclusive/,
     );
-  }));
+  }, true));
 
 if (LONG) {
   Deno.test("a Debian that was saved at its prompt answers in a second process, in every tier", () =>

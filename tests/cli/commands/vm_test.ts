@@ -4,7 +4,7 @@ import { Place } from "../place.ts";
 Deno.test("vm reset ends a VM and starts it anew; vm kill ends a VM, and the others continue", async () => {
   await using place = new Place();
   await place.up("one");
-  for (let tries = 0; tries < 50 && !(await place.el2("console", "pong")).stdout; tries++);
+  await place.printed("pong");
   {
     assert.equal((await place.el2("vm", "reset", "hello")).code, 0);
     const made = async () => (await place.json("vm", "timeline", "hello")).data.filter(({ msg }) => msg === "VM_ALLOCATE").length;

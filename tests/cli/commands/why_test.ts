@@ -15,7 +15,7 @@ Deno.test("W32: why last has chain, rule, object, values, way_out", async () => 
   assert.ok(await list("--vm", String(vm)) > 0 && await list("--vm", String(vm)) === await list("--vm", String(vm).replace(/^vm:/, "")));
   assert.ok(await list("--vm", String(vm), "--filter", "kind=refused without kind=ended within 1ms") > 0);
   assert.equal((await place.el2("why", "--list", "--vm", `nobody|vm=${vm}`)).code, 1);
-  for (let tries = 0; tries < 50 && !(await place.el2("console", "pong")).stdout; tries++);
+  await place.printed("pong");
   // The host asks for a parcel that its borrower still has mapped.
   const [{ id: parcel }] = (await place.json("mem", "parcels")).data.filter(({ held_by }) => (held_by as string[]).length > 0);
   const refused = await place.el2("rpc", "send", "MEM_RECLAIM", `handle=${String(parcel).slice("parcel:".length)}`, "flags=0");

@@ -4,8 +4,7 @@
 import assert from "node:assert/strict";
 import { LOG_LEVELS } from "../../../src/cli/start/log.ts";
 import { TRACE_KINDS } from "../../../src/abi/trace.ts";
-import { el2Command } from "../../support/el2.ts";
-import { el2 } from "../program.ts";
+import { el2, el2Process, el2With } from "../program.ts";
 
 const DEMO = new URL("../../../assets/demo.toml", import.meta.url).pathname;
 const LINE = /^[ !]\d+\.\d{6} \S+ ([a-z]+) .+$/;
@@ -69,11 +68,8 @@ Deno.test("up --log writes the events of a session in the background, whoever el
   const folder = await Deno.makeTempDir({ prefix: "el2-log-" });
   try {
     const env = { XDG_RUNTIME_DIR: folder };
-    const session = async (...args: string[]) => {
-      const [program, ...rest] = el2Command(...args);
-      const { code, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", stdout: "null", env, cwd: folder }).output();
-      return { code, stderr: new TextDecoder().decode(stderr) };
-    };
+    // Names of files are relative to the folder.
+    const session = (...args: string[]) => args[0] === "up" ? el2Process(args, env, folder) : el2With(env, ...args);
     const refused = await session("up", DEMO, "--name", "s", "--log", "none/events");
     assert.match(refused.stderr, /^el2: --log .*none\/events: no such folder$/m);
     assert.equal(refused.code, 2);
