@@ -102,6 +102,14 @@ Deno.test("rows of events beside a console of 80 columns name interrupts", () =>
   assert.match(drawn(row, 34, true), /P acknowledge ping\/27 *$/);
 });
 
+Deno.test("a time that is too long for its column keeps its microseconds", () => {
+  const event = { kind: "virq", name: "acknowledge", time: 0, end: 1_420_000_271_000, operation: true, number: 0, vcpu: "ping/0" };
+  const row = (end: number) => eventRow({ ...event, end, fields: { irq: "irq:ping/27" } } as unknown as TraceEvent);
+  assert.match(drawn(row(1_420_000_271_000), 34, true), /^…20\.000271 P /);
+  assert.match(drawn(row(1_420_000_271_000), 80, false), /^1420\.000271 +P /);
+  assert.match(drawn(row(123_456_000_271_000), 80, false), /^…3456\.000271 P /);
+});
+
 Deno.test("a system call that is cut keeps its task, its name and its result", () => {
   const args = ["AT_FDCWD", '"/usr/share/a = b/and/a/long/path/that/does/not/fit"'], result = { name: "ENOENT", code: -2, refused: false };
   const event = { kind: "syscall", name: "openat", time: 0, end: 1000, operation: true, number: 0, vcpu: "ping/0" };

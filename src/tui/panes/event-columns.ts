@@ -27,15 +27,15 @@ const KIND = 5;
 /** @param brief a VM by its letter alone */
 export function eventColumns(width: number, brief: boolean): ListColumn<EventRow>[] {
   const kind = !brief || width >= KINDS_FROM;
-  const room = Math.max(width - (brief ? 13 : 27) - (kind ? KIND + 1 : 0), 13);
+  const room = Math.max(width - (brief ? 13 : 27) - (kind ? KIND + 1 : 0), 13), time = brief ? 10 : 12;
   const columns: ListColumn<EventRow>[] = [
     {
       name: "t",
       title: "Time",
-      width: brief ? 10 : 12,
+      width: time,
       right: true,
       // Rows come in the order in which events end.
-      pieces: ({ end }) => [{ text: timeText(Number(end)), role: "dim" }],
+      pieces: ({ end }) => [{ text: lastDigits(timeText(Number(end)), time), role: "dim" }],
     },
     {
       name: "vm",
@@ -63,6 +63,9 @@ export function eventColumns(width: number, brief: boolean): ListColumn<EventRow
   ];
   return kind ? columns : columns.filter(({ name }) => name !== "kind");
 }
+
+/** A number in this many columns: rows that follow one another differ in its last digits. */
+const lastDigits = (text: string, width: number) => text.length > width ? `…${text.slice(text.length - width + 1)}` : text;
 
 /** The VM of an event; that of a switch is the one that ran before. */
 function vmNameOf({ vm, vcpu, fields }: EventRow): string | undefined {
