@@ -1,7 +1,7 @@
 // The place of sessions: a folder of the user's, with a socket and logs for each session by its
 // name.
 
-import { checkOwner, lstatIfThere, NotOurs, ownUid, ROOT } from "../support/own-files.ts";
+import { checkOwner, lstatIfThere, NoTemporaryFile, NotOurs, ownUid, ROOT } from "../support/own-files.ts";
 import { ownFolder } from "../support/own-folders.ts";
 import { problemOf, UserError } from "../support/problem.ts";
 
@@ -23,6 +23,7 @@ export function sessionFolder(environment: (name: string) => string | undefined 
     return ownFolder(folder);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
+    if (error instanceof NoTemporaryFile) throw new NoPlace(error.problem.what, error.problem.wayOut);
     // Below a device Deno asks for all permissions before the system can say what is wrong.
     const why = error instanceof Deno.errors.NotCapable ? "no folder can be made there" : error.message.split(",")[0];
     const { what, wayOut } = error instanceof NotOurs ? error.problem : problemOf(why, `sessions need ${folder}`);

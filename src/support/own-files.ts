@@ -3,9 +3,13 @@
 
 import { fill } from "./open-file.ts";
 import { UserError } from "./problem.ts";
+import { isOfSystem } from "./system-error.ts";
 
 /** A folder or file that el2 does not trust. The message says why, and what to do. */
 export class NotOurs extends UserError {}
+
+/** The folder of temporary files takes none. */
+export class NoTemporaryFile extends UserError {}
 
 /** Rights of the group and of others, and those to write. */
 export const OTHERS = 0o077;
@@ -22,7 +26,13 @@ let known: number | null | undefined;
  */
 export function ownUid(): number | null {
   if (known !== undefined) return known;
-  const probe = Deno.makeTempFileSync({ prefix: "el2-" });
+  let probe: string;
+  try {
+    probe = Deno.makeTempFileSync({ prefix: "el2-" });
+  } catch (error) {
+    if (!isOfSystem(error)) throw error;
+    throw new NoTemporaryFile("no temporary file can be made", "set TMPDIR to a folder that you can write to");
+  }
   try {
     return known = Deno.lstatSync(probe).uid;
   } finally {

@@ -53,13 +53,17 @@ for (const [what, args, code, says] of RUNS) {
 }
 
 Deno.test("first run: no place for sockets", async () => {
-  const [program, ...rest] = el2Command("up", "demo");
-  const run = await new Deno.Command(program, { args: rest, env: { XDG_RUNTIME_DIR: "/dev/null", NO_COLOR: "1" }, stdin: "null" }).output();
-  assert.equal(run.code, 2);
-  assert.match(
-    new TextDecoder().decode(run.stderr),
-    /^el2: sessions need \/dev\/null\/el2: no folder can be made there; set XDG_RUNTIME_DIR to your own folder\n$/,
+  const [program, ...args] = el2Command("up", "demo");
+  const up = async (env: Record<string, string>) => {
+    const { code, stderr } = await new Deno.Command(program, { args, env: { NO_COLOR: "1", ...env }, stdin: "null" }).output();
+    assert.equal(code, 2);
+    return new TextDecoder().decode(stderr);
+  };
+  assert.equal(
+    await up({ XDG_RUNTIME_DIR: "/dev/null" }),
+    "el2: sessions need /dev/null/el2: no folder can be made there; set XDG_RUNTIME_DIR to your own folder\n",
   );
+  assert.match(await up({ TMPDIR: "/dev/null" }), /^el2: no temporary file can be made; set TMPDIR to a folder that you can write to\n$/);
 });
 
 /** Where `onFullDisk` mounts a disk that is full, for its process alone. */
