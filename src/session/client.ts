@@ -177,7 +177,7 @@ const LARGE_FILE = MiB;
  * The memory of the files in a plan: megabytes that need not be copied, as the sender has no more
  * use for them.
  */
-function largeFilesOf(plan: unknown): ArrayBuffer[] {
+export function largeFilesOf(plan: unknown): ArrayBuffer[] {
   const found = new Set<ArrayBuffer>();
   const seen = new Set<object>();
   const look = (value: unknown) => {

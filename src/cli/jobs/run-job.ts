@@ -3,7 +3,7 @@
 import type { JobInput, JobMessage, JobName, JobOrder, JobResult, JobSaid } from "./jobs.ts";
 import { Failure } from "../common/failure.ts";
 import { plannedDevices, type SessionPlan } from "../../plans/plan.ts";
-import { JOB_NAME, newWorker } from "../../session/client.ts";
+import { JOB_NAME, largeFilesOf, newWorker } from "../../session/client.ts";
 import { Services } from "../../session/confined-worker.ts";
 import { canConfine } from "../../session/worker-rights.ts";
 
@@ -13,6 +13,8 @@ interface WantedJob<N extends JobName> {
   readonly input: JobInput<N>;
   /** The plans of its machines. Their folders are served where the machines are not alone. */
   readonly plans: readonly SessionPlan[];
+  /** The command needs the plans' files afterwards: they are copied, not moved. */
+  readonly copied?: boolean;
   /** Takes the job's messages. */
   readonly hear?: (said: JobSaid<N>) => void;
 }
@@ -66,7 +68,7 @@ class JobWorker implements Disposable {
     this.#worker.onmessage = ({ data }: MessageEvent<JobMessage>) => data.kind === "ready" ? this.#ready.resolve() : this.#hear(data);
   }
 
-  async run<N extends JobName>({ name, input, plans, hear }: WantedJob<N>): Promise<JobResult<N>> {
+  async run<N extends JobName>({ name, input, plans, copied = false, hear }: WantedJob<N>): Promise<JobResult<N>> {
     await this.#ready.promise;
     const { promise, resolve, reject } = Promise.withResolvers<JobResult<N>>();
     this.#failed = reject;
@@ -95,7 +97,8 @@ class JobWorker implements Disposable {
     const surroundings = this.#connected ? undefined : await this.#services?.begin();
     this.#connected = true;
     const order: JobOrder = { name, input, plans, surroundings, taken: this.#taken.buffer };
-    this.#worker.postMessage(order, { transfer: surroundings ? [surroundings.port] : [] });
+    const files = copied ? [] : largeFilesOf(plans);
+    this.#worker.postMessage(order, { transfer: surroundings ? [surroundings.port, ...files] : files });
     return await promise;
   }
 
