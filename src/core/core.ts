@@ -37,7 +37,9 @@ import { type Written, WrittenMemory } from "./memory/written-memory.ts";
 import { completeRead, storeValue, type VcpuContext } from "./registers/vcpu-context.ts";
 import { registerNames } from "./registers/vcpu-state.ts";
 import { contextOf, Residency } from "./residency.ts";
+import type { Processor } from "./outlook/copied-state.ts";
 import { Evaluation, type Prospect } from "./outlook/evaluation.ts";
+import { accessesOf, type MemoryAccess } from "./outlook/memory-accesses.ts";
 import { type Outlook, outlookOf } from "./outlook/outlook.ts";
 import { RunBudget } from "./run-budget.ts";
 import { writeAesTables, writeSm4Table } from "./simd/crypto.ts";
@@ -531,8 +533,16 @@ export class WasmCore implements DebugCore {
     return outlookOf(this.evaluation(vcpu, prospect));
   }
 
+  accesses(vcpu: VcpuState): readonly MemoryAccess[] {
+    return accessesOf(vcpu, this.#processorOf(vcpu));
+  }
+
   /** The evaluation of a vCPU's next code on a copy of its state. */
   evaluation(vcpu: VcpuState, prospect: Prospect): Evaluation {
+    return new Evaluation(vcpu, prospect, this.#processorOf(vcpu));
+  }
+
+  #processorOf(vcpu: VcpuState): Processor {
     const { base, size, wasmAddress } = this.ram, view = this.#view;
     const memory = {
       translate: (va: bigint, kind: number, pstate: number) =>
@@ -551,7 +561,7 @@ export class WasmCore implements DebugCore {
       },
     };
     const { instructions } = this.dispatch, { features } = this.cpu, { monitor } = this.progress(vcpu);
-    return new Evaluation(vcpu, prospect, { instructions, features, memory, monitor });
+    return { instructions, features, memory, monitor };
   }
 
   inspect(vcpu: VcpuState, va: bigint, access: "read" | "write" = "read"): Translation {

@@ -8,6 +8,7 @@ import type { Identification } from "../isa/identification.ts";
 import type { MemoryWatch, WatchHit, WatchKind } from "./debug/watchpoints.ts";
 import type { Exit, ExitHandler } from "./exceptions/exit.ts";
 import type { Prospect } from "./outlook/evaluation.ts";
+import type { MemoryAccess } from "./outlook/memory-accesses.ts";
 import type { Outlook } from "./outlook/outlook.ts";
 import type { CountedPage } from "./execution-counts.ts";
 import type { Written } from "./memory/written-memory.ts";
@@ -33,6 +34,7 @@ export { type Exit, type ExitHandler, ExitReason } from "./exceptions/exit.ts";
 export type { AskedCall, KnownRegister } from "./outlook/evaluation.ts";
 export type { EndlessLoop, Outlook } from "./outlook/outlook.ts";
 export type { SeenWord } from "./outlook/copied-state.ts";
+export type { MemoryAccess } from "./outlook/memory-accesses.ts";
 export { Stage2Flags, type Stage2Table } from "./memory/stage2-table.ts";
 export { type IpaBits, rootTables } from "./memory/stage2.ts";
 export type { Written } from "./memory/written-memory.ts";
@@ -213,4 +215,6 @@ export interface DebugCore extends Core {
   inspect(vcpu: VcpuState, va: bigint, access?: "read" | "write"): Translation;
   /** The vCPU's future if nothing else changes; the question leaves no trace. */
   outlook(vcpu: VcpuState, prospect: Prospect): Outlook;
+  /** The accesses of the vCPU's next instruction, if it faults at none. */
+  accesses(vcpu: VcpuState): readonly MemoryAccess[];
 }

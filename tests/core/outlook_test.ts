@@ -3,7 +3,7 @@
 // instructions as the outlook says that it can evaluate; and the question changes nothing.
 
 import assert from "node:assert/strict";
-import { Departs } from "../../src/core/outlook/evaluation.ts";
+import { Departs } from "../../src/core/outlook/instruction-values.ts";
 import type { CopiedState } from "../../src/core/outlook/copied-state.ts";
 import { ExceptionClass, ExitReason, Pstate, Sctlr } from "../../src/core/interface.ts";
 import { usesFloatingPoint } from "../../src/core/interpreter/meaning.ts";

@@ -1,7 +1,7 @@
 // The evaluation of a vCPU's code on a copy of its state, one instruction after another, by the
 // statements of their semantics. Instructions with effects beyond registers and RAM end it.
 
-import type { AccessOptions, Builder, Flag, Node, Statement } from "../../isa/builder.ts";
+import type { AccessOptions, Builder, Node, Statement } from "../../isa/builder.ts";
 import { systemRegisterText } from "../../isa/system-register-names.ts";
 import { semanticsOf } from "../../isa/table.ts";
 import {
@@ -23,13 +23,10 @@ import { cacheMaintenanceOf } from "../registers/system-instructions.ts";
 import type { VcpuState } from "../registers/vcpu-state.ts";
 import { Slot } from "../state/cpu-state.ts";
 import { Access } from "../state/functions.ts";
-import { bigOf, numberOf } from "../translator/static-values.ts";
+import { numberOf } from "../translator/static-values.ts";
 import { CopiedState, isChangedRegister, type Processor, type SeenWord, Unreachable } from "./copied-state.ts";
-import { evaluateInteger } from "./integers.ts";
+import { Departs, InstructionValues, widthOf } from "./instruction-values.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
-
-/** Why the evaluation ended at an instruction whose effect registers and RAM do not decide. */
-export type Departure = "call" | "device" | "register" | "time" | "sleep" | "interrupt" | "other";
 
 export interface AskedCall {
   readonly pc: bigint;
@@ -57,13 +54,6 @@ export interface Prospect {
   readonly refused?: (pc: bigint, va: bigint) => number | undefined;
   /** Instructions to evaluate at most. */
   readonly limit: number;
-}
-
-/** The evaluation of an instruction ends here. */
-export class Departs extends Error {
-  constructor(readonly how: Departure) {
-    super(how);
-  }
 }
 
 /** The instructions since the last mark: a loop, if the state is that of the mark again. */
@@ -111,17 +101,20 @@ export class Evaluation {
   stretch = new Stretch();
   /** Of the instruction in evaluation. */
   pc = 0n;
-  readonly #locals = new Map<number, bigint>();
+  readonly #values: InstructionValues;
   readonly #places = new Map<number, { readonly pa: number; readonly va: bigint }>();
   /** By their addresses; those of EL0 with bit 0 set, as rights may differ. */
   readonly #code = new Map<bigint, Instruction>();
   /** Physical addresses of their pages. */
   readonly #codePages = new Set<number>();
-  #word = 0;
   #isGuarded = false;
 
   constructor(vcpu: VcpuState, readonly prospect: Prospect, readonly processor: Processor) {
     this.state = new CopiedState(vcpu, processor);
+    this.#values = new InstructionValues(this.state, ({ place, instruction, offset }) => {
+      const { pa, va } = this.#placeOf(place);
+      return this.#see(va + BigInt(offset), pa + offset, widthOf(instruction));
+    });
   }
 
   /**
@@ -154,9 +147,8 @@ export class Evaluation {
     this.#arrive(word, isGuarded);
     if (!semantics) return this.#raise(syndrome(ExceptionClass.Unknown, 0), pc);
     if (isFloatingPoint) throw new Departs("other");
-    this.#word = word;
+    this.#values.begin(word, pc);
     this.#isGuarded = isGuarded;
-    this.#locals.clear();
     if (isOnStack && this.#isStackRefused) return this.#raise(syndrome(ExceptionClass.SpAlignment, 0), pc);
     return this.#run(semantics.statements);
   }
@@ -213,7 +205,7 @@ export class Evaluation {
   /** WnR. An atomic reads first: its fault is that of a write only where a read is permitted. */
   #blamesWrite(va: bigint, kind: number, fsc: number): boolean {
     if (!(kind & AccessKind.Write)) return false;
-    if (!READ_MODIFY_WRITE.some((bits) => matches(this.#word, bits))) return true;
+    if (!READ_MODIFY_WRITE.some((bits) => matches(this.#values.word, bits))) return true;
     return fsc !== FaultStatus.Alignment && this.state.isMapped(va, kind & ~AccessKind.Write);
   }
 
@@ -234,60 +226,60 @@ export class Evaluation {
     const { state } = this;
     switch (s.kind) {
       case "let":
-        this.#locals.set(s.id, this.#value(s.value));
+        this.#values.locals.set(s.id, this.#values.of(s.value));
         return false;
       case "setRegister":
-        state.setX(constantSlot(s.bank, numberOf(s.index, this.#word), true), this.#value(s.value));
+        state.setX(constantSlot(s.bank, numberOf(s.index, this.#values.word), true), this.#values.of(s.value));
         return false;
       case "setFlags": {
-        const values = [s.n, s.z, s.c, s.v].map((node) => this.#value(node));
+        const values = [s.n, s.z, s.c, s.v].map((node) => this.#values.of(node));
         (["N", "Z", "C", "V"] as const).forEach((flag, index) => state.set(flag, values[index]));
         return false;
       }
       case "setState":
         if (!state.has(s.name)) throw new Departs("other");
-        state.set(s.name, this.#value(s.value));
+        state.set(s.name, this.#values.of(s.value));
         return false;
       case "load":
-        this.#locals.set(s.id, this.#load(this.#value(s.address), s.size, s.options));
+        this.#values.locals.set(s.id, this.#load(this.#values.of(s.address), s.size, s.options));
         return false;
       case "loadPair": {
-        const address = this.#value(s.address);
-        s.ids.forEach((id, index) => this.#locals.set(id, this.#load(address + BigInt(index * s.size), s.size, s.options)));
+        const address = this.#values.of(s.address);
+        s.ids.forEach((id, index) => this.#values.locals.set(id, this.#load(address + BigInt(index * s.size), s.size, s.options)));
         return false;
       }
       case "store":
-        this.#write(this.#reach(this.#value(s.address), s.size, AccessKind.Write, s.options), s.size, this.#value(s.value));
+        this.#write(this.#reach(this.#values.of(s.address), s.size, AccessKind.Write, s.options), s.size, this.#values.of(s.value));
         return false;
       case "storePair": {
-        const address = this.#value(s.address), values = s.values.map((node) => this.#value(node));
+        const address = this.#values.of(s.address), values = s.values.map((node) => this.#values.of(node));
         const places = values.map((_, index) => this.#reach(address + BigInt(index * s.size), s.size, AccessKind.Write, {}));
         places.forEach((pa, index) => this.#write(pa, s.size, values[index]));
         return false;
       }
       case "ramAddress": {
         if (s.zero) throw new Departs("other");
-        const va = this.#value(s.address);
+        const va = this.#values.of(s.address);
         this.#places.set(s.id, { va, pa: this.#reach(va, s.size, AccessKind.Write | AccessKind.ReadModifyWrite, { aligned: true }) });
         return false;
       }
       case "ramStore": {
         const place = this.#placeOf(s.place), size = widthOf(s.instruction);
-        this.#write(place.pa + s.offset, size, this.#value(s.value));
+        this.#write(place.pa + s.offset, size, this.#values.of(s.value));
         return false;
       }
       case "call":
         return this.#call(s);
       case "if":
-        return this.#run(this.#value(s.condition) === 0n ? s.otherwise : s.then);
+        return this.#run(this.#values.of(s.condition) === 0n ? s.otherwise : s.then);
       case "branch":
-        if (s.condition && this.#value(s.condition) === 0n) return false;
-        state.pc = this.pc + BigInt(numberOf(s.offset, this.#word));
+        if (s.condition && this.#values.of(s.condition) === 0n) return false;
+        state.pc = this.pc + BigInt(numberOf(s.offset, this.#values.word));
         return true;
       case "branchTo":
-        state.pc = this.#value(s.address);
+        state.pc = this.#values.of(s.address);
         if (s.type && this.processor.features.has("FEAT_BTI")) {
-          const type = numberOf(s.type, this.#word);
+          const type = numberOf(s.type, this.#values.word);
           state.set("PSTATE", BigInt(state.pstate | (type === BY_PAGE && !this.#isGuarded ? 1 : type) << BTYPE_SHIFT));
         }
         return true;
@@ -348,7 +340,7 @@ export class Evaluation {
   }
 
   #call({ name, id, operands }: Extract<Statement, { kind: "call" }>): boolean {
-    const { state } = this, value = (index: number) => this.#value(operands[index]);
+    const { state } = this, value = (index: number) => this.#values.of(operands[index]);
     switch (name) {
       case "raiseUndefined":
         return this.#raise(syndrome(ExceptionClass.Unknown, 0), this.pc);
@@ -366,7 +358,7 @@ export class Evaluation {
       case "waitFor":
         return this.#wait(value(0) !== 0n);
       case "readSystemRegister":
-        if (id !== undefined) this.#locals.set(id, this.#readRegister(Number(value(0))));
+        if (id !== undefined) this.#values.locals.set(id, this.#readRegister(Number(value(0))));
         return false;
       case "writeSystemRegister":
         this.#writeRegister(Number(value(0)), value(1));
@@ -458,59 +450,6 @@ export class Evaluation {
     else if (field === PstateField.SpSel) state.setPstate(state.pstate & ~Pstate.SP | immediate & Pstate.SP);
     else throw new Departs("register");
   }
-
-  #value(node: Node): bigint {
-    if (node.type !== "i32" && node.type !== "i64") throw new Departs("other");
-    const bits = node.type === "i32" ? 32 : 64;
-    return BigInt.asUintN(bits, this.#evaluate(node, bits));
-  }
-
-  #evaluate(node: Node, bits: 32 | 64): bigint {
-    if (node.kind === "constant") return BigInt(node.value);
-    if (node.isStatic) return bits === 32 ? BigInt(numberOf(node, this.#word)) : bigOf(node, this.#word);
-    switch (node.kind) {
-      case "op":
-        return this.#operation(node.name, node.operands);
-      case "register":
-        return this.state.getX(constantSlot(node.bank, numberOf(node.index, this.#word), false));
-      case "local": {
-        const value = this.#locals.get(node.id);
-        if (value === undefined) throw new Departs("other");
-        return value;
-      }
-      case "pc":
-        return this.pc;
-      case "flag":
-        return this.state.get(node.flag);
-      case "condition":
-        return this.#holds(node.cond) ? 1n : 0n;
-      case "state":
-        if (!this.state.has(node.name)) throw new Departs("other");
-        return this.state.get(node.name);
-      case "ramLoad": {
-        const { pa, va } = this.#placeOf(node.place), size = widthOf(node.instruction);
-        return this.#see(va + BigInt(node.offset), pa + node.offset, size);
-      }
-      default:
-        throw new Departs("other");
-    }
-  }
-
-  #operation(name: string, operands: readonly Node[]): bigint {
-    const [first, second, condition] = operands;
-    if (name === "select") return this.#value(condition) ? this.#value(first) : this.#value(second);
-    const a = this.#value(first), b = second ? this.#value(second) : 0n;
-    const result = evaluateInteger(name, a, b, first.type === "i32" ? 32 : 64);
-    if (result === undefined) throw new Departs("other");
-    return result;
-  }
-
-  /** ConditionHolds. */
-  #holds(cond: number): boolean {
-    const sign = (flag: Flag) => this.state.get(flag) >> 63n === 1n, z = this.state.get("Z") === 0n, c = this.state.get("C") === 1n;
-    const base = [z, c, sign("N"), sign("V"), c && !z, sign("N") === sign("V"), !z && sign("N") === sign("V"), true][cond >> 1];
-    return cond < 14 && cond & 1 ? !base : base;
-  }
 }
 
 /** op1:op2 of MSR (immediate). */
@@ -523,11 +462,4 @@ const matches = (word: number, [mask, value]: readonly [number, number]) => (wor
 function permitsBranch(word: number, type: number): boolean {
   const operand = word >>> 6 & 3;
   return matches(word, TargetWord.Bti) && (operand === 3 || operand !== 0 && type + operand !== 4);
-}
-
-/** Bytes of a Wasm load or store of integers, by its name. */
-function widthOf(instruction: string): number {
-  const [, type, narrow] = /^(i32|i64)\.(?:load|store)(8|16|32)?(?:_[us])?$/.exec(instruction) ?? [];
-  if (type === undefined || instruction.endsWith("_s")) throw new Departs("other");
-  return narrow === undefined ? (type === "i32" ? 4 : 8) : Number(narrow) / 8;
 }

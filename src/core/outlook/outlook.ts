@@ -3,7 +3,8 @@
 // could end it.
 
 import type { Mark, SeenWord } from "./copied-state.ts";
-import { Departs, type Departure, type Evaluation, type KnownRegister, Stretch } from "./evaluation.ts";
+import { type Evaluation, type KnownRegister, Stretch } from "./evaluation.ts";
+import { Departs, type Departure } from "./instruction-values.ts";
 
 /** A loop whose every turn leaves the state as it was. */
 export interface EndlessLoop {
