@@ -44,7 +44,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     ...["devicetree", "isa", "abi", "support"],
   ],
   snapshots: ["assembly", "state", "plans", "queries", "virtio", "machine", "core", "support"],
-  recordings: ["snapshots", "assembly", "state", "protocol", "plans", "queries", "hypervisor", "core", "isa", "abi", "support"],
+  recordings: ["snapshots", "assembly", "state", "protocol", "plans", "queries", "hypervisor", "core", "isa", "abi", "formats", "support"],
   scenarios: ["recordings", "configuration", "assembly", "inspection", "plans", "queries", "hypervisor", "abi", "support"],
   export: ["inspection", "queries", "abi", "formats", "support"],
   engine: [

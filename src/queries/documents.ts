@@ -229,6 +229,23 @@ export const TRACE_DIFF = define({
   },
 });
 
+export const TARMAC_DIFF = define({
+  name: "diff.tarmac",
+  version: 1,
+  command: "diff --json",
+  doc: "the first difference between a recorded run and a Tarmac trace",
+  fields: {
+    compared: { kind: "count", doc: "instructions that were compared" },
+    difference: {
+      kind: "detail",
+      optional: true,
+      doc:
+        "`cpu`, `insn` (instructions of it that were equal), `ns` and `pc` of the instruction, `what` differs, and its text in the run " +
+        "(`first`) and in the trace (`second`); null if the run does what the trace says",
+    },
+  },
+});
+
 export const RPC_DECODED = define({
   name: "rpc.decode",
   version: 1,
@@ -496,6 +513,7 @@ export const DOCUMENTS: readonly Document[] = [
   COMPARE_RUNS,
   SNAPSHOT_DIFF,
   TRACE_DIFF,
+  TARMAC_DIFF,
   RPC_DECODED,
   SESSIONS,
   ERROR,

@@ -1,6 +1,7 @@
 // `el2 diff A B`: two runs, two states or two traces side by side.
 
 import type { Command } from "@commander-js/extra-typings";
+import { diffTarmac } from "./diff-tarmac.ts";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { inline, output, report } from "../common/print.ts";
@@ -28,10 +29,13 @@ const ROWS = 20;
 
 const KINDS = ["recording", "snapshot", "trace"] as const;
 type Kind = typeof KINDS[number];
+/** The end of a name of a trace that a recording is compared with. */
+const TARMAC = ".tarmac";
 
 interface DiffOptions {
   readonly json?: true | undefined;
   readonly rows: number;
+  readonly vm?: string | undefined;
   readonly allowHost?: readonly string[] | undefined;
 }
 
@@ -40,24 +44,32 @@ export function registerDiff(program: Command, { entry, exit }: CommandContext):
   program.command("diff")
     .description("compare two recordings, snapshots or traces, and show the first difference")
     .argument("<a>", `${KINDS.join(", ")} (el2 trace export FILE.ndjson)`)
-    .argument("<b>", "another file of the same kind")
+    .argument("<b>", "another file of the same kind, or for a recording FILE.tarmac: what another machine executed")
     .option("--rows <number>", "snapshots: number of differences to print of each kind; all are counted", parseWhole(0, 1e9), ROWS)
+    .option("--vm <vm>", "FILE.tarmac: the VM that it is of (default: the primary VM)")
     .addOption(hostOption())
     .option("--json", "print JSON")
     .addHelpText(
       "after",
       `
 Recordings are run until they differ; el2 prints the instruction. Snapshots are loaded; el2 prints the differences by object, page of memory
-and field of the saved state. Of traces, el2 prints the first event that differs, with the events around it.
+and field of the saved state. Of traces, el2 prints the first event that differs, with the events around it. Of a run and
+a Tarmac trace, it prints the first instruction that differs, or does something else.
 
 Exit codes: 0 equal; 1 different; 2 a file cannot be read, or the files are of different kinds.
 
 Examples:
   el2 diff good.rec bad.rec
   el2 diff before.snap after.snap --rows 100
-  el2 diff monday.ndjson tuesday.ndjson --json`,
+  el2 diff monday.ndjson tuesday.ndjson --json
+  el2 diff bug.rec model.tarmac`,
     )
     .action(async (a, b, options) => {
+      if (b.endsWith(TARMAC)) {
+        const recording = await readNamedRecording(a, hostConsent(options.allowHost));
+        return exit(await diffTarmac(entry, recording, b, options) ? ExitCode.Done : ExitCode.Failed);
+      }
+      if (options.vm !== undefined) throw new Failure("diff: --vm is for a recording and a Tarmac trace");
       const kind = sameKind(a, b);
       const equal = await ({ recording: diffRecorded, snapshot: diffSaved, trace: diffTraced })[kind](a, b, options, entry);
       exit(equal ? ExitCode.Done : ExitCode.Failed);
@@ -112,7 +124,7 @@ async function diffRecorded(a: string, b: string, { json, allowHost }: DiffOptio
   const consent = hostConsent(allowHost);
   const [first, second] = [await readNamedRecording(a, consent), await readNamedRecording(b, consent)];
   using progress = new Progress("comparing", "instructions");
-  const last = first.end && second.end && Math.min(first.end.at, second.end.at);
+  const last = first.end && second.end && Math.min(first.end.end.instructions, second.end.end.instructions);
   const { compared, cut, difference } = await progress.during(runJob(entry, {
     name: "recordings",
     input: [first, second],

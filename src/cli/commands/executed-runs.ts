@@ -118,7 +118,7 @@ async function recordingsIn({ files, session, allowHost }: CountedRuns): Promise
 }
 
 /** The run of a session so far, which the session writes as a recording. */
-async function runOf(session: string | undefined, consent: Consent): Promise<Recording> {
+export async function runOf(session: string | undefined, consent: Consent): Promise<Recording> {
   using open = await openSession({ session });
   const folder = await Deno.makeTempDir({ prefix: "el2-counted-" });
   try {

@@ -2,6 +2,7 @@
 // formats of others.
 
 import type { Command } from "@commander-js/extra-typings";
+import { exportInstructions } from "./trace-tarmac.ts";
 import { answer } from "../common/answer.ts";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { checkAnswered, ExitCode, failed, Failure } from "../common/failure.ts";
@@ -29,13 +30,17 @@ import { endProblem } from "../../queries/facts/problem.ts";
 
 /** Events of one question. */
 const PAGE = 20_000;
+/** Formats of events, and the one of instructions. */
+const FORMATS = [...EXPORT_FORMATS, "tarmac"] as const;
+type Format = typeof FORMATS[number];
 /** Formats by the end of a file's name. */
-const BY_ENDING: Readonly<Record<string, ExportFormat>> = {
+const BY_ENDING: Readonly<Record<string, Format>> = {
   ".pftrace": "perfetto",
   ".perfetto-trace": "perfetto",
   ".json": "chrome",
   ".ndjson": "ndjson",
   ".pcapng": "pcapng",
+  ".tarmac": "tarmac",
 };
 /** Wall time (ms) between two checks of a recording that runs. */
 const POLL = 100;
@@ -65,25 +70,37 @@ export function addRecorded(trace: Command, { entry, exit }: CommandContext): vo
     });
   withSessionOptions(trace.command("export").description("write the events of a session, or of a recording, to a file"))
     .argument("<file>", `file to write: ${Object.keys(BY_ENDING).join(", ")} select the format`)
-    .option("--format <format>", `format: ${EXPORT_FORMATS.join(", ")}`, parseFormat)
+    .option("--format <format>", `format: ${FORMATS.join(", ")}`, parseFormat)
     .option("--recording <file>", "replay this recording and export its events")
     .option("--kinds <kinds>", `with --recording: kinds to record (default: all but ${KERNEL_KINDS.join(" and ")})`, parseKinds)
     .option("--to <time>", "with --recording: stop at this virtual time", parseDuration)
+    .option("--from <time>", "tarmac: begin at this virtual time", parseDuration)
+    .option("--vm <vm>", "tarmac: only what this VM executes")
     .addOption(hostOption())
-    .option("--filter <filter>", "only matching events")
+    .option("--filter <filter>", "only matching events; tarmac: instructions, by vcpu, vm, pc and el")
     .addHelpText(
       "after",
       `
 perfetto is for ui.perfetto.dev, chrome for chrome://tracing; pcapng has the messages of all queues, including RM RPC (docs/captures.md).
+tarmac has each instruction with its registers and accesses to memory, of a recording or of the session's run so far.
 
 Examples:
   el2 trace start; sleep 5; el2 trace stop; el2 trace export phone.pftrace
-  el2 trace export rpc.pcapng --recording bug.rec --kinds msg`,
+  el2 trace export rpc.pcapng --recording bug.rec --kinds msg
+  el2 trace export bug.tarmac --recording bug.rec --from 20ms --to 21ms --filter "pc=0x40080000..0x40081000"`,
     )
     .action(async (file, options) => {
       const format = options.format ?? Object.entries(BY_ENDING).find(([ending]) => file.endsWith(ending))?.[1];
       if (!format) {
-        throw new Failure(`trace export: the name "${file}" does not select a format`, `use --format ${EXPORT_FORMATS.join("|")}`);
+        throw new Failure(`trace export: the name "${file}" does not select a format`, `use --format ${FORMATS.join("|")}`);
+      }
+      if (format === "tarmac") {
+        if (options.kinds) throw new Failure("trace export: --kinds is for events", "select instructions with --filter");
+        await exportInstructions(entry, file, options);
+        return exit(ExitCode.Done);
+      }
+      if (options.from !== undefined || options.vm !== undefined) {
+        throw new Failure("trace export: --from and --vm need the format tarmac", "select events with --filter");
       }
       if (options.recording === undefined && (options.kinds || options.to !== undefined)) {
         throw new Failure("trace export: --kinds and --to need --recording", "select what a session records with el2 trace start --kinds");
@@ -98,9 +115,9 @@ Examples:
     });
 }
 
-function parseFormat(text: string): ExportFormat {
-  const format = EXPORT_FORMATS.find((one) => one === text);
-  if (!format) throw new Failure(`--format: "${text}" is not a format`, `use ${EXPORT_FORMATS.join(", ")}`);
+function parseFormat(text: string): Format {
+  const format = FORMATS.find((one) => one === text);
+  if (!format) throw new Failure(`--format: "${text}" is not a format`, `use ${FORMATS.join(", ")}`);
   return format;
 }
 
@@ -157,7 +174,7 @@ async function ofRecording(entry: URL, path: string, { kinds, to, filter, allowH
   const { plan, ...recording } = await readNamedRecording(path, hostConsent(allowHost));
   const client = connectEmbedded(entry);
   using progress = new Progress(`replaying ${path}`, "instructions");
-  const asker = new Asker(client), pages = new Pages(asker, filter), last = to === undefined ? recording.end?.at : undefined;
+  const asker = new Asker(client), pages = new Pages(asker, filter), last = to === undefined ? recording.end?.end.instructions : undefined;
   let over = false;
   const broken = Promise.withResolvers<never>();
   // It may reject when nothing awaits it.

@@ -21,6 +21,7 @@ export const JOBS = {
   "process-counts": () => import("./process-counts.ts"),
   "latencies": () => import("./latencies.ts"),
   "stacks": () => import("./stacks.ts"),
+  "instructions": () => import("./instructions.ts"),
 } as const;
 
 export type JobName = keyof typeof JOBS;

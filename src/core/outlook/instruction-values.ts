@@ -35,7 +35,7 @@ export class InstructionValues {
 
   /**
    * The value of an i32 or i64, unsigned.
-   * @throws Departs if it is no integer, or follows from more than registers and RAM
+   * @throws Departs if it is not an integer, or follows from more than registers and RAM
    */
   of(node: Node): bigint {
     if (node.type !== "i32" && node.type !== "i64") throw new Departs("other");
@@ -95,7 +95,7 @@ export function bytesOf(instruction: string): number {
   return Number(narrow ?? bits) / 8;
 }
 
-/** The same for loads of unsigned integers and for stores of integers. @throws Departs for others */
+/** The same for stores of integers and loads of unsigned ones. @throws Departs for others */
 export function widthOf(instruction: string): number {
   if (!instruction.startsWith("i") || instruction.endsWith("_s")) throw new Departs("other");
   return bytesOf(instruction);

@@ -1,0 +1,142 @@
+// `el2 diff FILE.rec FILE.tarmac`: a run beside the Tarmac trace of another machine.
+
+import { failed, Failure } from "../common/failure.ts";
+import { output } from "../common/print.ts";
+import { Progress } from "../common/progress.ts";
+import { runJob } from "../jobs/run-job.ts";
+import { TarmacComparison, type TarmacDifference } from "../../export/tarmac-diff.ts";
+import { readTarmac, type TarmacLine } from "../../formats/tarmac.ts";
+import { alone } from "../../plans/plan.ts";
+import { documentText, TARMAC_DIFF } from "../../queries/documents.ts";
+import { HOST, withoutKind } from "../../queries/ids.ts";
+import type { Recording } from "../../recordings/recording.ts";
+import { timeText } from "../../support/number-text.ts";
+import { cannotRead } from "../../support/named-file.ts";
+import { KiB } from "../../support/sizes.ts";
+
+/** The processor of a line; cpu0 is the first of any trace. */
+const processorOf = ({ cpu = "0" }: TarmacLine) => Number(/(\d+)$/.exec(cpu)?.[1] ?? 0);
+
+/** Bytes that are read at once, and most characters of a line. */
+const PIECE = 256 * KiB, LONGEST = 64 * KiB;
+
+/** The comparison is over before the run is. */
+class Over extends Error {}
+
+interface TarmacDiffOptions {
+  readonly vm?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/**
+ * Whether a run does what the trace says: each of its processors is compared with the vCPU of the
+ * same number.
+ * @param options `vm`: undefined is the primary VM
+ * @throws Failure
+ */
+export async function diffTarmac(
+  entry: URL,
+  recording: Recording,
+  trace: string,
+  { vm, json = false }: TarmacDiffOptions,
+): Promise<boolean> {
+  const name = vm === undefined ? vmOf(recording) : withoutKind("vm", vm), comparisons = new Map<number, TarmacComparison>();
+  for (const processor of new Set(readLines(trace).map(processorOf))) {
+    comparisons.set(processor, new TarmacComparison(readLines(trace).filter((line) => processorOf(line) === processor)));
+  }
+  if (!comparisons.size) throw new Failure(`diff: ${trace} has no instruction`, "give a Tarmac trace, with IT or ES lines");
+  using progress = new Progress("comparing", "ns");
+  let rest = "";
+  const take = (text: string) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const one of lines) {
+      const line = readTarmac(one);
+      if (line) comparisons.get(processorOf(line))?.take(line);
+    }
+    const all = [...comparisons.values()];
+    if (all.some(({ difference }) => difference) || all.every(({ isOver }) => isOver)) throw new Over();
+  };
+  try {
+    await progress.during(runJob(entry, {
+      name: "instructions",
+      input: { recording, vm: name, from: undefined, to: undefined, filter: undefined },
+      plans: [alone(recording.plan)],
+      hear: ({ text, time }) => {
+        take(text);
+        progress.at(time, recording.end?.at);
+      },
+    }));
+    for (const one of comparisons.values()) one.end();
+  } catch (error) {
+    if (!(error instanceof Over)) throw error;
+  }
+  return tell(name, trace, comparisons, json);
+}
+
+function tell(vm: string, trace: string, comparisons: ReadonlyMap<number, TarmacComparison>, json: boolean): boolean {
+  const all = [...comparisons].map(([cpu, comparison]) => ({ cpu, comparison }));
+  const found =
+    all.filter(({ comparison }) => comparison.difference).sort((a, b) => a.comparison.difference!.time - b.comparison.difference!.time)[0];
+  const compared = all.reduce((sum, { comparison }) => sum + comparison.compared, 0);
+  const missing = all.find(({ comparison: { awaited } }) => awaited !== undefined);
+  if (!found && missing) {
+    throw failed(
+      `vCPU ${missing.cpu} of ${vm} never executes the first instruction of ${trace}, at 0x${missing.comparison.awaited!.toString(16)}`,
+    );
+  }
+  if (json) {
+    output(
+      `${
+        documentText(TARMAC_DIFF, {
+          compared: String(compared),
+          difference: found ? jsonOf(found.cpu, found.comparison.difference!) : null,
+        })
+      }\n`,
+    );
+  } else if (found) output(differenceText(found.cpu, found.comparison.difference!));
+  else output(`the run does what the trace says: ${compared} instructions\n`);
+  return !found;
+}
+
+const jsonOf = (cpu: number, { compared, time, pc, what, own, other }: TarmacDifference) => ({
+  ...{ cpu, insn: String(compared), ns: String(time), pc: `0x${pc.toString(16)}`, what, first: own, second: other },
+});
+
+function differenceText(cpu: number, { compared, time, pc, what, own, other }: TarmacDifference): string {
+  return `the run and the trace differ after ${compared} instructions of cpu${cpu}, t=${timeText(time)}, at 0x${pc.toString(16)}\n` +
+    ` ${what}: ${own} in the run | ${other} in the trace\n`;
+}
+
+function vmOf({ plan }: Recording): string {
+  if (plan.what.kind === "boot") return HOST;
+  throw new Failure("diff: the run has several VMs", "name the one of the trace with --vm");
+}
+
+/** Reads a trace, as far as it is asked for. @throws Failure */
+function* readLines(path: string): Generator<TarmacLine> {
+  const bytes = new Uint8Array(PIECE), decoder = new TextDecoder();
+  let rest = "", number = 0;
+  using file = openTrace(path);
+  for (;;) {
+    const count = file.readSync(bytes) ?? 0, lines = (rest + decoder.decode(bytes.subarray(0, count), { stream: true })).split("\n");
+    rest = count === 0 ? "" : lines.pop() ?? "";
+    for (const one of lines) {
+      number++;
+      const line = readTarmac(one);
+      if (line) yield line;
+    }
+    if (count === 0) return;
+    if (rest.length > LONGEST) {
+      throw new Failure(`diff: ${path}:${number + 1}: a line of more than ${LONGEST} characters is not one of a Tarmac trace`);
+    }
+  }
+}
+
+function openTrace(path: string): Deno.FsFile {
+  try {
+    return Deno.openSync(path);
+  } catch (error) {
+    throw new Failure(cannotRead(error, `diff: ${path}`));
+  }
+}
