@@ -16,6 +16,7 @@ import {
 } from "../../src/catalog/debian.ts";
 import { VIRTIO_MODULES } from "../../src/catalog/kernel-modules.ts";
 import { MirrorArchive } from "../../src/catalog/mirror-archive.ts";
+import type { Debian } from "./debian.ts";
 
 /** The release whose drgn reads the kernels of all releases. */
 const DRGN_RELEASE = "trixie";
@@ -102,4 +103,12 @@ export class Drgn {
     assert.ok(success, new TextDecoder().decode(stderr));
     return JSON.parse(new TextDecoder().decode(stdout));
   }
+}
+
+/** The log as makedumpfile and crash print it, without what they indent later lines with. */
+export function dmesgOf(debian: Debian): string[] {
+  return debian.rows("linux.log").flatMap(({ t, text }) => {
+    const us = BigInt(t) / 1000n, time = `[${String(us / 1_000_000n).padStart(5)}.${String(us % 1_000_000n).padStart(6, "0")}]`;
+    return text.split("\n").map((line, index) => index === 0 ? `${time} ${line}` : line);
+  }).map((line) => line.trim());
 }

@@ -5,19 +5,12 @@ import assert from "node:assert/strict";
 import { Guest, ordinaryGuest } from "../guests/guest.ts";
 import { PROMPT } from "../support/console.ts";
 import { inFolder } from "../support/temporary-folder.ts";
+import { dmesgOf } from "./core-tools.ts";
 import { Debian, RELEASES } from "./debian.ts";
 import { writtenCore } from "./written-core.ts";
 
 /** Seconds of virtual time. */
 const BOOT = 60, COMMAND = 600;
-
-/** The log as these tools print it: each line of a message below the first one is indented. */
-function dmesgOf(debian: Debian): string[] {
-  return debian.rows("linux.log").flatMap(({ t, text }) => {
-    const us = BigInt(t) / 1000n, time = `[${String(us / 1_000_000n).padStart(5)}.${String(us % 1_000_000n).padStart(6, "0")}]`;
-    return text.split("\n").map((line, index) => index === 0 ? `${time} ${line}` : line);
-  }).map((line) => line.trim());
-}
 
 /** A kernel that boots, one that waits for commands, and one that has panicked. */
 async function cores(release: string, folder: string): Promise<Map<string, string[]>> {
