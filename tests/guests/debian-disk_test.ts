@@ -101,7 +101,9 @@ async function updatesPackages(console: ConsoleProgram, work: string, url: strin
     ...["Origin: el2", "Suite: stable", "Codename: stable", "Architectures: arm64", "Components: main"],
     `Date: ${at(Date.now() - 3_600_000)}`,
     `Valid-Until: ${at(Date.now() + day)}`,
-    `SHA256:\n ${await sha256(list)} ${list.length} main/binary-arm64/Packages.gz\n`,
+    `SHA256:\n ${await sha256(list)} ${list.length} main/binary-arm64/Packages.gz`,
+    // Without the list as it is unpacked, apt passes over it.
+    ` ${await fileSha256(`${folder}/Packages`)} ${(await Deno.stat(`${folder}/Packages`)).size} main/binary-arm64/Packages\n`,
   ].join("\n");
   await Deno.writeTextFile(`${folder}/dists/stable/InRelease`, await signed(release, privateKey));
   await console.type(`cat > /etc/apt/today.asc <<'END'\n${publicKey.replaceAll("\r", "").trim()}\nEND`);
