@@ -4,11 +4,10 @@ import { alone, PlanError } from "../plans/plan.ts";
 import { beginSystem } from "../snapshots/begin.ts";
 import { Past } from "./past.ts";
 import type { Recording } from "./recording.ts";
-import { OVERDUE } from "./replay.ts";
 
 /**
- * A machine at the start of a recorded run, which ends as the recording does: by itself, in a turn
- * that begins at the recorded time, or there; one that was cut off ends with its last line.
+ * A machine at the start of a recorded run, which ends as the recording does; one that was cut off
+ * ends with its last line.
  * @param counts whether its core counts how often each instruction is executed
  * @throws PlanError if a file of its plan cannot be used
  */
@@ -16,5 +15,5 @@ export function beginAgain({ plan, inputs, checks, end }: Recording, counts = fa
   const begun = beginSystem(alone(plan), counts);
   if ("refused" in begun) throw new PlanError(begun.refused);
   const last = end ?? [...inputs, ...checks].sort((a, b) => a.at - b.at).at(-1);
-  return new Past(begun.system, inputs, end?.end.own ? end.at + OVERDUE : last?.at ?? 0);
+  return new Past(begun.system, inputs, last?.at ?? 0, 0, end?.end.instructions);
 }

@@ -49,8 +49,16 @@ export class Past {
    * @param inputs of the session until now, in order
    * @param end virtual time (ns) at which it ended, if it did
    * @param entered how many of the inputs had entered at the milestone
+   * @param last instructions that were retired at the end: in the turn that began then, if at its
+   * beginning they are fewer
    */
-  constructor(readonly system: System, readonly inputs: readonly RecordedInput[], readonly end: number = Infinity, entered = 0) {
+  constructor(
+    readonly system: System,
+    readonly inputs: readonly RecordedInput[],
+    readonly end: number = Infinity,
+    entered = 0,
+    readonly last: number = 0,
+  ) {
     this.#next = entered;
   }
 
@@ -90,8 +98,9 @@ export class Past {
     while (!there() && performance.now() < limit) {
       if (!machine.inTurn) this.#enter();
       if (this.#suspended()) return true;
-      const upTo = Math.min(this.inputs[this.#next]?.at ?? Infinity, this.end, place?.at ?? Infinity);
-      if (!machine.inTurn && machine.boundary >= this.end) return true;
+      if (this.#isAtEnd) return true;
+      const end = machine.boundary < this.end ? this.end : Infinity;
+      const upTo = Math.min(this.inputs[this.#next]?.at ?? Infinity, end, place?.at ?? Infinity);
       const result = machine.run(upTo, TURNS);
       // Output of the past has been shown before.
       system.consoles.take();
@@ -106,6 +115,11 @@ export class Past {
     if (place?.settled && !this.#suspended()) machine.settle();
     this.#suspended();
     return true;
+  }
+
+  get #isAtEnd(): boolean {
+    const { system: { machine }, end, last } = this;
+    return !machine.inTurn && (machine.boundary > end || machine.boundary === end && this.system.instructions() >= last);
   }
 
   /**

@@ -14,7 +14,7 @@ export interface Divergence {
 }
 
 /** Virtual time (ns) after which a machine that has not come to its end has another one. */
-export const OVERDUE = 1e9;
+const OVERDUE = 1e9;
 
 /** The position of a replay. */
 export class Replay {

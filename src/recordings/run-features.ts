@@ -36,13 +36,13 @@ type EventRowOf = (event: TraceEvent) => RowOf<typeof EVENTS>;
 
 /** Collects them while the run is repeated. @param progress gets the virtual time (ns) */
 export function featuresOf(recording: Recording, rowOf: EventRowOf, progress: (time: number) => void): RunFeatures {
-  const past = beginAgain(recording, true), { system } = past, features = new Features(rowOf);
-  const { end } = recording, last = end?.at ?? past.end;
+  const past = beginAgain(recording, true), { system, end } = past, features = new Features(rowOf);
   const control = system.debugger.give(EVERY_VM, false);
   control.stopAtEvents((event) => features.event(event));
   for (let part = 1; part <= PARTS; part++) {
-    const isLast = part === PARTS, at = isLast ? last : last * part / PARTS;
-    while (!past.advance(isLast && end?.end.own ? Infinity : { at, settled: isLast }, Infinity));
+    const at = part === PARTS ? end : end * part / PARTS;
+    while (!past.advance({ at, settled: part === PARTS }, Infinity));
+    if (part === PARTS) { while (!past.advance(Infinity, Infinity)); }
     features.functions(system);
     progress(system.machine.time);
   }
