@@ -6,6 +6,7 @@ import { gdbCommand } from "../../scripts/native-tools.ts";
 import { el2With } from "../cli/program.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
+import { eventually } from "../support/eventually.ts";
 
 /** Seconds of wall time for one thing to happen. */
 const PATIENCE = 120;
@@ -41,6 +42,8 @@ Deno.test("what a guest says and calls later is printed, stops it and is found a
     }
     {
       await using events = program("events", "--follow", "--kinds", "syscall,task", "--vm", "debian", "--process", "cat");
+      // From its heading on, events are recorded.
+      await events.expect(/^id +t /m, PATIENCE);
       await el2("console", "debian", "--send", "cat /known-file\\n", "--expect", "No such file", "--timeout", "120s");
       await events.expect(/ cat\[\d+\] openat\(AT_FDCWD, "\/known-file", O_RDONLY\) = -1 ENOENT /, PATIENCE);
       await events.expect(/ cat\[\d+\] ends with 1 /, PATIENCE);
@@ -51,6 +54,7 @@ Deno.test("what a guest says and calls later is printed, stops it and is found a
     await el2("resume");
     {
       await using stop = program("break", "--at", "syscall:openat:ENOENT", "--wait", "--timeout", "120s");
+      await eventually(() => el2("break", "--list"), (list) => list.includes("openat"));
       await el2("console", "debian", "--send", "cat /other-file\\n");
       await stop.expect(/kind=syscall name=openat res=ENOENT .*openat\(.*\) = -1 ENOENT/, PATIENCE);
     }
