@@ -1,6 +1,7 @@
 // Compares what a VM executes with a Tarmac trace of another machine, instruction by instruction.
 // Traces differ in what they have: of registers and memory, only what the other trace has is
-// compared, and nothing before its first instruction.
+// compared, and nothing before el2 executes its first instruction with the registers that it begins
+// with.
 
 import type { TarmacLine, TarmacRecord } from "../formats/tarmac.ts";
 
@@ -12,6 +13,8 @@ type MemoryRecord = Extract<TarmacRecord, { kind: "memory" }>;
 interface Step {
   readonly time: number | undefined;
   readonly instruction: InstructionRecord;
+  /** Registers of which the trace has a value when it begins; of the first step. */
+  readonly before: readonly RegisterRecord[];
   readonly registers: RegisterRecord[];
   readonly accesses: MemoryRecord[];
 }
@@ -35,12 +38,13 @@ const hex = (value: bigint | number) => `0x${value.toString(16)}`;
 
 /** The instructions of the lines of one processor. */
 export function* stepsOf(lines: Iterable<TarmacLine>): Generator<Step> {
-  let step: Step | undefined;
+  let step: Step | undefined, before: RegisterRecord[] = [];
   for (const { time, record } of lines) {
     if (record.kind === "instruction") {
       if (step) yield step;
-      step = { time, instruction: record, registers: [], accesses: [] };
-    } else if (record.kind === "register") step?.registers.push(record);
+      step = { time, instruction: record, before, registers: [], accesses: [] };
+      before = [];
+    } else if (record.kind === "register") (step?.registers ?? before).push(record);
     else if (record.kind === "memory") step?.accesses.push(record);
   }
   if (step) yield step;
@@ -56,6 +60,8 @@ export class TarmacComparison {
   /** el2's registers, in capitals. */
   readonly #registers = new Map<string, bigint>();
   #step: Step | undefined;
+  /** Whether el2 was where the other trace begins, with its registers, before this instruction. */
+  #begins = false;
 
   constructor(other: Iterable<TarmacLine>) {
     this.#other = stepsOf(other)[Symbol.iterator]();
@@ -76,7 +82,8 @@ export class TarmacComparison {
     if (this.isOver) return;
     if (record.kind === "instruction") {
       this.end();
-      this.#step = { time, instruction: record, registers: [], accesses: [] };
+      this.#begins = this.#expected?.before.every((register) => this.#valuesOf(register).isEqual) ?? false;
+      this.#step = { time, instruction: record, before: [], registers: [], accesses: [] };
     } else if (record.kind === "register") this.#registers.set(record.name.toUpperCase(), record.value);
     else if (record.kind === "memory") this.#step?.accesses.push(record);
   }
@@ -87,8 +94,7 @@ export class TarmacComparison {
     this.#step = undefined;
     if (!own || !other || this.difference) return;
     const isEqual = own.instruction.va === other.instruction.va && own.instruction.word === other.instruction.word;
-    // It begins where the other one does.
-    if (!isEqual && this.compared === 0) return;
+    if (this.compared === 0 && !(isEqual && this.#begins)) return;
     if (!isEqual) return this.#differs(own, "the instruction", instructionText(own.instruction), instructionText(other.instruction));
     for (const register of other.registers) if (!this.#hasRegister(own, register)) return;
     for (const access of other.accesses) if (!this.#hasAccess(own, access)) return;
@@ -101,13 +107,18 @@ export class TarmacComparison {
     return done ? undefined : value;
   }
 
-  #hasRegister(own: Step, { name, value, bits }: RegisterRecord): boolean {
+  /** A register here and in the other trace, as far as both have it. */
+  #valuesOf({ name, value, bits }: RegisterRecord): { readonly own: bigint; readonly other: bigint; readonly isEqual: boolean } {
     const narrow = /^W(\d+)$/i.exec(name), known = this.#registers.get(narrow ? `X${narrow[1]}` : name.toUpperCase());
-    if (known === undefined) return true;
-    const mask = /^cpsr$/i.test(name) ? CPSR_BITS : (1n << BigInt(narrow ? 32 : bits)) - 1n;
-    if ((known & mask) === (value & mask)) return true;
-    this.#differs(own, name, hex(known & mask), hex(value & mask));
-    return false;
+    const mask = /^cpsr$/i.test(name) ? CPSR_BITS : (1n << BigInt(narrow ? 32 : bits)) - 1n, other = value & mask;
+    const own = known === undefined ? other : known & mask;
+    return { own, other, isEqual: own === other };
+  }
+
+  #hasRegister(step: Step, register: RegisterRecord): boolean {
+    const { own, other, isEqual } = this.#valuesOf(register);
+    if (!isEqual) this.#differs(step, register.name, hex(own), hex(other));
+    return isEqual;
   }
 
   /** Whether el2 has an access with the same bytes. */

@@ -82,7 +82,9 @@ function tell(vm: string, trace: string, comparisons: ReadonlyMap<number, Tarmac
   const missing = all.find(({ comparison: { awaited } }) => awaited !== undefined);
   if (!found && missing) {
     throw failed(
-      `vCPU ${missing.cpu} of ${vm} never executes the first instruction of ${trace}, at 0x${missing.comparison.awaited!.toString(16)}`,
+      `vCPU ${missing.cpu} of ${vm} never executes the first instruction of ${trace} with its registers, at 0x${
+        missing.comparison.awaited!.toString(16)
+      }`,
     );
   }
   if (json) {

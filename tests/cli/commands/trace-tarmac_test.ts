@@ -76,6 +76,8 @@ Deno.test("a trace has each instruction up to the last, with registers and acces
     // Another producer: a part of the run, without times and physical addresses.
     const part = `IT (1) ${(LOADED + CODE).toString(16).padStart(16, "0")} d2a12001 O EL1h_n : MOV x1,#9000000`;
     assert.equal(comparison(text, `${part}\nR X1 0000000009000000\n`).compared, 1);
+    const begins = (x0: string) => comparison(text, `R X0 ${x0}\nIT (1) 0000000040200054 910003e2 O EL1h_n : mov x2, sp\n`).compared;
+    assert.deepEqual([begins("0000000000000069"), begins("0000000000000068")], [1, 0], "it begins with the trace's registers");
     assert.equal(comparison(text, "IT (1) 0000000012340000 d2a12001 O EL1h_n : MOV x1,#9000000\n").awaited, 0x1234_0000n);
     await Deno.writeTextFile(other, "no trace\n");
     assert.deepEqual((await el2("diff", rec, other)).code, 2);
