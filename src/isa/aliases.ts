@@ -1,6 +1,7 @@
 // Instructions as assemblers and programmers write them: the preferred aliases of Arm ARM C6.1.2,
 // made from the text that names the instruction itself.
 
+import { disassemble } from "./disassemble.ts";
 import { operationName, operationNumber } from "./system-operation-names.ts";
 
 /** A form that has an alias: the instruction's text, and the alias, or nothing if none fits. */
@@ -83,4 +84,9 @@ export function aliasText(text: string): string {
     if (match) return alias(match) ?? text;
   }
   return text;
+}
+
+/** The instruction `word` at `address` in assembler syntax, without tabs. */
+export function instructionText(word: number, address: bigint): string {
+  return aliasText(disassemble(word, address)).replace("\t", " ");
 }

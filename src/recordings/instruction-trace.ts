@@ -1,20 +1,26 @@
 // The executed instructions of VMs, each with the registers that it changes, its accesses to
 // memory, and the exceptions that are taken.
 
-import { ExceptionClass, exceptionClass, type MemoryAccess, Pstate } from "../core/interface.ts";
+import { type MemoryAccess, Pstate, Vector } from "../core/interface.ts";
 import type { TarmacRecord } from "../formats/tarmac.ts";
 import { DEBUG_REGISTERS, type Vcpu, wordAt } from "../hypervisor/inspect.ts";
 import type { System } from "../assembly/system/system.ts";
-import { aliasText } from "../isa/aliases.ts";
-import { disassemble } from "../isa/disassemble.ts";
+import { instructionText } from "../isa/aliases.ts";
 import { EVERY_VM } from "../queries/debugged-vms.ts";
-import { vcpuId } from "../queries/ids.ts";
+import { parseAs, vcpuId } from "../queries/ids.ts";
+import { takenTo, VECTOR_KINDS, vectorOf } from "./vector-stops.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
-/** An instruction that is about to be executed. */
-export interface TracedInstruction {
+export interface TracedVcpu {
   /** `vcpu:VM/INDEX`. */
   readonly id: string;
+  readonly vm: string;
+  readonly index: number;
+}
+
+/** An instruction that is about to be executed. */
+interface TracedInstruction {
+  readonly vcpu: TracedVcpu;
   readonly pc: bigint;
   /** 0 or 1. */
   readonly el: number;
@@ -23,11 +29,11 @@ export interface TracedInstruction {
 /** The receiver of a trace, which chooses what is in it. */
 export interface TraceReader {
   /** Whether instructions of a vCPU may be in it. */
-  follows(id: string): boolean;
+  follows(vcpu: TracedVcpu): boolean;
   /** Whether this one is in it. */
   has(instruction: TracedInstruction): boolean;
   /** @param time virtual time (ns) */
-  take(id: string, time: number, record: TarmacRecord): void;
+  take(vcpu: TracedVcpu, time: number, record: TarmacRecord): void;
 }
 
 /** Registers that are traced: PC and SP follow from others. */
@@ -37,15 +43,12 @@ const REGISTERS = DEBUG_REGISTERS.filter(({ name }) => name !== "PC" && name !==
 /** Most bytes of a line: what is larger has several. */
 const LARGEST = 16;
 
-/** Offset in the vectors of a source (Arm ARM D1.3.1.5). */
-const VECTORS = 0x800n, SOURCE = 0x80n;
-const KINDS = ["SYNC", "IRQ", "FIQ", "SERROR"] as const;
-/** Bits of PSTATE that mask a kind; synchronous exceptions have none. */
-const MASKS = [undefined, Pstate.I, Pstate.F, Pstate.A] as const;
+/** Kinds of exceptions in the order of their vectors, and the bits of PSTATE that mask them. */
+const KINDS = ["SYNC", "IRQ", "FIQ", "SERROR"] as const, MASKS = [0, Pstate.I, Pstate.F, Pstate.A] as const;
 const SOURCES = ["CURRENT_SP0", "CURRENT_SPX", "LOWER_64", "LOWER_32"] as const;
 
 interface Follow {
-  readonly id: string;
+  readonly vcpu: TracedVcpu;
   /** Values as the trace has them, by index in `REGISTERS`. */
   readonly values: (bigint | undefined)[];
   /** PC after the last instruction. */
@@ -75,8 +78,8 @@ export function traceInstructions(system: System, reader: TraceReader): void {
   const of = (vcpu: Vcpu) => {
     let found = follows.get(vcpu);
     if (found || follows.has(vcpu)) return found;
-    const id = vcpuId(names.vcpu(vcpu));
-    if (reader.follows(id)) found = { id, values: [], next: undefined, begun: undefined };
+    const id = vcpuId(names.vcpu(vcpu)), place = parseAs("vcpu", id), traced = place && { ...place, id };
+    if (traced && reader.follows(traced)) found = { vcpu: traced, values: [], next: undefined, begun: undefined };
     follows.set(vcpu, found);
     return found;
   };
@@ -93,10 +96,10 @@ class Trace {
 
   before(vcpu: Vcpu, follow: Follow): void {
     const { core, machine: { ram, time } } = this.system, { registers } = vcpu, { pc, pstate } = registers;
-    if (follow.next !== undefined && pc !== follow.next) this.#exception(vcpu, follow, follow.next);
+    if (follow.next !== undefined && pc !== follow.next) this.#take(vcpu, follow, this.#vectorOf(vcpu, follow.next));
     const el = (pstate & Pstate.ElMask) >> 2;
     follow.begun = undefined;
-    if (!this.reader.has({ id: follow.id, pc, el })) return;
+    if (!this.reader.has({ vcpu: follow.vcpu, pc, el })) return;
     this.#changes(vcpu, follow);
     const word = wordAt(core, ram, vcpu, pc);
     if (word === undefined) return;
@@ -112,49 +115,46 @@ class Trace {
     const { begun } = follow, { pc } = vcpu.registers;
     follow.next = pc;
     if (!begun) return;
-    const put = (record: TarmacRecord) => this.reader.take(follow.id, begun.time, record), { word, mode } = begun;
-    const text = aliasText(disassemble(word, begun.pc)).replace("\t", " ");
+    const put = (record: TarmacRecord) => this.reader.take(follow.vcpu, begun.time, record), { word, mode } = begun;
+    const text = instructionText(word, begun.pc);
     put({ kind: "instruction", va: begun.pc, pa: begun.pa === undefined ? undefined : BigInt(begun.pa), word, mode, text });
-    const vector = this.#exceptionOf(vcpu, begun.pc), isFault = vector !== undefined && vector % KINDS.length === 0;
+    const vector = this.#vectorOf(vcpu, begun.pc), isFault = vector !== undefined && vector % VECTOR_KINDS === 0;
     for (const { isWrite, size, va, pa, loaded } of isFault ? [] : begun.accesses) {
       const value = isWrite ? this.#read(pa, size) : loaded;
       put({ kind: "memory", isWrite, size, va, pa: pa === undefined ? undefined : BigInt(pa), value });
     }
     this.#changes(vcpu, follow);
-    this.#exception(vcpu, follow, begun.pc);
+    this.#take(vcpu, follow, vector);
   }
 
   /** Registers whose value the trace does not have. */
-  #changes(vcpu: Vcpu, { id, values }: Follow): void {
+  #changes(vcpu: Vcpu, { vcpu: traced, values }: Follow): void {
     const { time } = this.system.machine;
     REGISTERS.forEach(({ shown, bits, read }, index) => {
       const value = read(vcpu);
       if (values[index] === value) return;
       values[index] = value;
-      this.reader.take(id, time, { kind: "register", name: shown, value, bits });
+      this.reader.take(traced, time, { kind: "register", name: shown, value, bits });
     });
   }
 
-  /** An exception that was taken at an address. */
-  #exception(vcpu: Vcpu, { id }: Follow, at: bigint): void {
-    const vector = this.#exceptionOf(vcpu, at);
+  /** The exception of a vector has been taken. */
+  #take({ registers }: Vcpu, { vcpu }: Follow, vector: number | undefined): void {
     if (vector === undefined) return;
-    const name = `${SOURCES[Math.floor(vector / KINDS.length)]}_${KINDS[vector % KINDS.length]}`;
-    const record: TarmacRecord = { kind: "exception", pc: vcpu.registers.pc, number: vector * Number(SOURCE), name };
-    this.reader.take(id, this.system.machine.time, record);
+    const name = `${SOURCES[Math.floor(vector / VECTOR_KINDS)]}_${KINDS[vector % VECTOR_KINDS]}`;
+    this.reader.take(vcpu, this.system.machine.time, { kind: "exception", pc: registers.pc, number: vector * Vector.Irq, name });
   }
 
   /**
-   * The number of the vector (0 to 15) of the exception that a vCPU has just taken: by the
-   * instruction at an address, or an interrupt after it.
+   * The vector of the exception that a vCPU has just taken: by the instruction at an address, or an
+   * interrupt after it.
    */
-  #exceptionOf({ registers }: Vcpu, at: bigint): number | undefined {
-    const offset = registers.pc - registers.getRegister("VBAR_EL1"), vector = Number(offset / SOURCE);
-    if (offset < 0n || offset >= VECTORS || offset % SOURCE !== 0n || !(registers.pstate & Pstate.ElMask)) return undefined;
-    const masked = MASKS[vector % KINDS.length];
-    if (masked !== undefined) return Number(registers.getRegister("SPSR_EL1")) & masked ? undefined : vector;
-    const isCall = exceptionClass(Number(registers.getRegister("ESR_EL1"))) === ExceptionClass.Svc;
-    return registers.getRegister("ELR_EL1") === (isCall ? at + 4n : at) ? vector : undefined;
+  #vectorOf({ registers }: Vcpu, at: bigint): number | undefined {
+    const vector = registers.pstate & Pstate.ElMask ? vectorOf(registers) : undefined;
+    if (vector === undefined) return undefined;
+    const { pc, isInterrupt } = takenTo(registers, vector);
+    const isNew = isInterrupt ? !(Number(registers.getRegister("SPSR_EL1")) & MASKS[vector % VECTOR_KINDS]) : pc === at;
+    return isNew ? vector : undefined;
   }
 
   #physical({ registers }: Vcpu, va: bigint, size: number): number | undefined {

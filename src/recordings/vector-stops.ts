@@ -1,12 +1,14 @@
 // Stops of a debugger at the vectors of a vCPU, so that each of its exceptions to EL1 is noticed.
 // Arm ARM D1.10.2.
 
-import { ExceptionClass, exceptionClass, Vector } from "../core/interface.ts";
+import { ExceptionClass, exceptionClass, type VcpuState, Vector } from "../core/interface.ts";
 import type { Vcpu } from "../hypervisor/inspect.ts";
 import type { DebugControl } from "../hypervisor/interface.ts";
 
-/** Bytes of a vector; vectors of a table, and of each source of exceptions. */
-const SIZE = BigInt(Vector.Irq), COUNT = 16, KINDS = 4n;
+/** Bytes of a vector, and vectors of a table. */
+const SIZE = BigInt(Vector.Irq), COUNT = 16;
+/** Vectors of each source of exceptions. */
+export const VECTOR_KINDS = 4;
 const INSTRUCTION = 4n;
 
 /** The system register whose MSR moves the vectors. */
@@ -17,6 +19,20 @@ interface Taken {
   /** The instruction that caused it, or before which an interrupt was taken. */
   readonly pc: bigint;
   readonly isInterrupt: boolean;
+}
+
+/** The number of the vector at which a vCPU is; undefined if it is at none. */
+export function vectorOf(registers: VcpuState): number | undefined {
+  const offset = registers.pc - registers.getRegister("VBAR_EL1");
+  return offset >= 0n && offset < SIZE * BigInt(COUNT) && offset % SIZE === 0n ? Number(offset / SIZE) : undefined;
+}
+
+/** The exception by which a vCPU has come to a vector. */
+export function takenTo(registers: VcpuState, vector: number): Taken {
+  const elr = registers.getRegister("ELR_EL1");
+  if (vector % VECTOR_KINDS !== 0) return { pc: elr, isInterrupt: true };
+  const isCall = exceptionClass(Number(registers.getRegister("ESR_EL1"))) === ExceptionClass.Svc;
+  return { pc: isCall ? elr - INSTRUCTION : elr, isInterrupt: false };
 }
 
 export class VectorStops {
@@ -35,11 +51,7 @@ export class VectorStops {
 
   /** The exception that a vCPU has taken, if it is at one of its vectors. */
   taken({ registers }: Vcpu): Taken | undefined {
-    const { pc } = registers, index = this.#vectors.indexOf(pc);
-    if (index < 0) return undefined;
-    const elr = registers.getRegister("ELR_EL1");
-    if (BigInt(index) % KINDS !== 0n) return { pc: elr, isInterrupt: true };
-    const isCall = exceptionClass(Number(registers.getRegister("ESR_EL1"))) === ExceptionClass.Svc;
-    return { pc: isCall ? elr - INSTRUCTION : elr, isInterrupt: false };
+    const index = this.#vectors.indexOf(registers.pc);
+    return index < 0 ? undefined : takenTo(registers, index);
   }
 }

@@ -2,12 +2,13 @@
 
 import { type JobPort, made } from "./job.ts";
 import { tarmacLine } from "../../formats/tarmac.ts";
-import { traceInstructions } from "../../recordings/instruction-trace.ts";
+import { type TracedVcpu, traceInstructions } from "../../recordings/instruction-trace.ts";
 import { parseFilter } from "../../queries/filter.ts";
-import { parseAs, vmId } from "../../queries/ids.ts";
+import { vmId } from "../../queries/ids.ts";
 import { INSTRUCTIONS } from "../../queries/instruction-fields.ts";
 import { beginAgain } from "../../recordings/again.ts";
 import type { Recording } from "../../recordings/recording.ts";
+import { hex } from "../../support/number-text.ts";
 import { KiB } from "../../support/sizes.ts";
 
 export interface WantedInstructions {
@@ -35,14 +36,14 @@ export function job({ recording, vm, from, to, filter }: WantedInstructions, por
   const past = made(() => beginAgain(recording)), { system } = past, { machine } = system;
   const tell = (text = "") => port.say({ text, time: machine.time });
   if (from !== undefined) { while (!past.advance({ at: from, settled: false }, SLICE)) tell(); }
-  const wanted = filter === undefined ? undefined : parseFilter(filter, INSTRUCTIONS), cpuOf = cpuNames(vm);
+  const wanted = filter === undefined ? undefined : parseFilter(filter, INSTRUCTIONS);
   let text = "", count = 0;
   traceInstructions(system, {
-    follows: (id) => vm === undefined || placeOf(id).vm === vm,
-    has: ({ id, pc, el }) => wanted?.matches({ id, vm: vmId(placeOf(id).vm), pc: `0x${pc.toString(16)}`, el }) ?? true,
-    take(id, time, record) {
+    follows: (vcpu) => vm === undefined || vcpu.vm === vm,
+    has: ({ vcpu, pc, el }) => wanted?.matches({ id: vcpu.id, vm: vmId(vcpu.vm), pc: hex(pc), el }) ?? true,
+    take(vcpu, time, record) {
       if (record.kind === "instruction") count++;
-      text += tarmacLine(record, time, cpuOf(id), count);
+      text += tarmacLine(record, time, cpuName(vcpu, vm === undefined), count);
       if (text.length < PIECE) return;
       tell(text);
       text = "";
@@ -54,21 +55,5 @@ export function job({ recording, vm, from, to, filter }: WantedInstructions, por
   return count;
 }
 
-/** Names of processors by vCPU: `cpu0`; where several VMs are traced, `cpu_VM_0`. */
-function cpuNames(vm: string | undefined): (id: string) => string {
-  const names = new Map<string, string>();
-  return (id) => {
-    let name = names.get(id);
-    if (name === undefined) {
-      const place = placeOf(id), of = vm === undefined ? `_${place.vm.replaceAll(/\W/g, "_")}_` : "";
-      names.set(id, name = `cpu${of}${place.index}`);
-    }
-    return name;
-  };
-}
-
-function placeOf(id: string): { readonly vm: string; readonly index: number } {
-  const place = parseAs("vcpu", id);
-  if (!place) throw new Error(`${id} is not a vCPU`);
-  return place;
-}
+/** The name of a processor: `cpu0`; where several VMs are traced, `cpu_VM_0`. */
+const cpuName = ({ vm, index }: TracedVcpu, isOfSeveral: boolean) => `cpu${isOfSeveral ? `_${vm.replaceAll(/\W/g, "_")}_` : ""}${index}`;

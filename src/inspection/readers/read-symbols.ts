@@ -1,7 +1,7 @@
 // Rows of symbols, and of instructions in a guest's memory.
 
 import type { DebugCore } from "../../core/interface.ts";
-import { aliasText } from "../../isa/aliases.ts";
+import { aliasText, instructionText } from "../../isa/aliases.ts";
 import { disassemble } from "../../isa/disassemble.ts";
 import { type Hypervisor, type Vcpu, wordAt } from "../../hypervisor/inspect.ts";
 import { CodeFrames } from "../../symbols/code-frames.ts";
@@ -15,6 +15,8 @@ import type { RowOf } from "../../queries/table.ts";
 import type { CODE, FRAMES, SYMBOLS } from "../../queries/tables.ts";
 import { hex } from "../../support/number-text.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
+
+export { instructionText };
 
 /** The symbols of a VM by address. One that several files have is listed once, from the first. */
 export function readSymbols(view: View, id: string): RowOf<typeof SYMBOLS>[] {
@@ -149,11 +151,6 @@ function physicalPlaces(view: View, place: string): readonly number[] {
   });
 }
 
-/** The instruction `word` at `address` in assembler syntax. */
-export function instructionText(word: number, address: bigint): string {
-  return aliasText(disassemble(word, address)).replace("\t", " ");
-}
-
 /**
  * Instructions from a place on, up to the first unmapped one.
  * @throws QueryError if nothing is mapped
@@ -180,7 +177,7 @@ export function readCode(view: View, place: string, count: number): RowOf<typeof
       address: hex(at, 16),
       symbol: place ? placeText(place) : null,
       word: hex(word, 8),
-      text: spaced(text) + (target === undefined ? "" : ` <${target}>`),
+      text: text.replace("\t", " ") + (target === undefined ? "" : ` <${target}>`),
       mnemonic,
       operands: target === undefined ? operands : operands.slice(0, -address!.length),
       target: target ?? null,
@@ -215,12 +212,10 @@ export function instructionAt(
   address: bigint,
 ): string | undefined {
   const word = wordAt(core, ram, vcpu, address);
-  return word === undefined ? undefined : spaced(aliasText(disassemble(word, address)));
+  return word === undefined ? undefined : instructionText(word, address);
 }
 
 /** The same, where there is a view. */
 export function readInstruction({ hypervisor, system }: View, vcpu: Vcpu, address: bigint): string | undefined {
   return instructionAt(system.symbols.core, hypervisor.machine.ram, vcpu, address);
 }
-
-const spaced = (text: string): string => text.replaceAll("\t", " ");
