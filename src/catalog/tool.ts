@@ -1,5 +1,6 @@
 // Programs of the machine that el2 runs to fetch and make guests.
 
+import { LineCutter } from "../support/line-cutter.ts";
 import { UserError } from "../support/problem.ts";
 
 /**
@@ -10,14 +11,12 @@ export async function runTool(command: string[], cwd?: string, consumed?: (line:
   const [tool, ...args] = command;
   const child = spawn(tool, args, cwd);
   const kept: string[] = [];
-  let rest = "";
+  const cutter = new LineCutter();
   const reading = (async () => {
     for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) if (!consumed?.(line)) kept.push(line);
+      for (const line of cutter.add(text)) if (!consumed?.(line)) kept.push(line);
     }
-    if (rest !== "") kept.push(rest);
+    if (cutter.rest !== "") kept.push(cutter.rest);
   })();
   const complaining = new Response(child.stderr).text();
   const [status, complaint] = await Promise.all([child.status, complaining, reading]);

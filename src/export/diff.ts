@@ -2,6 +2,7 @@
 // and the number of events per kind in either. A trace is untrusted input: lines are bounded, and
 // an invalid event is reported by its line.
 
+import { LineCutter } from "../support/line-cutter.ts";
 import type { EventRow } from "../queries/event-row.ts";
 import { UserError } from "../support/problem.ts";
 
@@ -116,17 +117,18 @@ async function* readEvents(path: string): AsyncGenerator<EventRow, undefined> {
 
 async function* linesOf(path: string): AsyncGenerator<string> {
   const file = await Deno.open(path); // the stream closes it
-  let rest = "", lines = 0;
+  const cutter = new LineCutter();
+  let lines = 0;
   for await (const text of file.readable.pipeThrough(new TextDecoderStream())) {
-    const pieces = (rest + text).split("\n");
-    rest = pieces.pop() ?? "";
-    for (const piece of pieces) {
+    for (const piece of cutter.add(text)) {
       lines++;
       yield piece;
     }
-    if (rest.length > LINE_LIMIT) throw new TraceError(`${path}:${lines + 1}: a line of more than ${LINE_LIMIT} bytes`, "no trace has one");
+    if (cutter.rest.length > LINE_LIMIT) {
+      throw new TraceError(`${path}:${lines + 1}: a line of more than ${LINE_LIMIT} bytes`, "no trace has one");
+    }
   }
-  if (rest !== "") throw new TraceError(`${path}:${lines + 1}: the trace is truncated`, "export it again");
+  if (cutter.rest !== "") throw new TraceError(`${path}:${lines + 1}: the trace is truncated`, "export it again");
 }
 
 function eventOf(place: string, line: string): EventRow {

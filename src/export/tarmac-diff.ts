@@ -4,6 +4,7 @@
 // with.
 
 import type { TarmacLine, TarmacRecord } from "../formats/tarmac.ts";
+import { hex } from "../support/number-text.ts";
 
 type InstructionRecord = Extract<TarmacRecord, { kind: "instruction" }>;
 type RegisterRecord = Extract<TarmacRecord, { kind: "register" }>;
@@ -33,8 +34,6 @@ export interface TarmacDifference {
 
 /** NZCV, DAIF and mode of a cpsr: models differ in the other bits. */
 const CPSR_BITS = 0xf000_03dfn;
-
-const hex = (value: bigint | number) => `0x${value.toString(16)}`;
 
 /** The instructions of the lines of one processor. */
 export function* stepsOf(lines: Iterable<TarmacLine>): Generator<Step> {
@@ -95,7 +94,7 @@ export class TarmacComparison {
     if (!own || !other || this.difference) return;
     const isEqual = own.instruction.va === other.instruction.va && own.instruction.word === other.instruction.word;
     if (this.compared === 0 && !(isEqual && this.#begins)) return;
-    if (!isEqual) return this.#differs(own, "the instruction", instructionText(own.instruction), instructionText(other.instruction));
+    if (!isEqual) return this.#differs(own, "the instruction", shownInstruction(own.instruction), shownInstruction(other.instruction));
     for (const register of other.registers) if (!this.#hasRegister(own, register)) return;
     for (const access of other.accesses) if (!this.#hasAccess(own, access)) return;
     this.compared++;
@@ -144,4 +143,4 @@ export class TarmacComparison {
   }
 }
 
-const instructionText = ({ va, word, text }: InstructionRecord) => `${hex(va)}  ${word.toString(16).padStart(8, "0")}  ${text}`;
+const shownInstruction = ({ va, word, text }: InstructionRecord) => `${hex(va)}  ${word.toString(16).padStart(8, "0")}  ${text}`;

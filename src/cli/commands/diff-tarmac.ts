@@ -10,8 +10,9 @@ import { alone } from "../../plans/plan.ts";
 import { documentText, TARMAC_DIFF } from "../../queries/documents.ts";
 import { HOST, withoutKind } from "../../queries/ids.ts";
 import type { Recording } from "../../recordings/recording.ts";
-import { timeText } from "../../support/number-text.ts";
 import { cannotRead } from "../../support/named-file.ts";
+import { LineCutter } from "../../support/line-cutter.ts";
+import { hex, timeText } from "../../support/number-text.ts";
 import { KiB } from "../../support/sizes.ts";
 
 /** The processor of a line; cpu0 is the first of any trace. */
@@ -46,11 +47,9 @@ export async function diffTarmac(
   }
   if (!comparisons.size) throw new Failure(`diff: ${trace} has no instruction`, "give a Tarmac trace, with IT or ES lines");
   using progress = new Progress("comparing", "ns");
-  let rest = "";
+  const cutter = new LineCutter();
   const take = (text: string) => {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    for (const one of lines) {
+    for (const one of cutter.add(text)) {
       const line = readTarmac(one);
       if (line) comparisons.get(processorOf(line))?.take(line);
     }
@@ -75,38 +74,26 @@ export async function diffTarmac(
 }
 
 function tell(vm: string, trace: string, comparisons: ReadonlyMap<number, TarmacComparison>, json: boolean): boolean {
-  const all = [...comparisons].map(([cpu, comparison]) => ({ cpu, comparison }));
-  const found =
-    all.filter(({ comparison }) => comparison.difference).sort((a, b) => a.comparison.difference!.time - b.comparison.difference!.time)[0];
-  const compared = all.reduce((sum, { comparison }) => sum + comparison.compared, 0);
-  const missing = all.find(({ comparison: { awaited } }) => awaited !== undefined);
-  if (!found && missing) {
-    throw failed(
-      `vCPU ${missing.cpu} of ${vm} never executes the first instruction of ${trace} with its registers, at 0x${
-        missing.comparison.awaited!.toString(16)
-      }`,
-    );
+  const all = [...comparisons].map(([cpu, { compared, difference, awaited }]) => ({ cpu, compared, awaited, difference }));
+  const [first] = all.flatMap(({ cpu, difference }) => difference ? [{ cpu, ...difference }] : []).sort((a, b) => a.time - b.time);
+  const compared = all.reduce((sum, one) => sum + one.compared, 0), missing = all.find(({ awaited }) => awaited !== undefined);
+  if (!first && missing?.awaited !== undefined) {
+    const at = `at ${hex(missing.awaited)}`;
+    throw failed(`vCPU ${missing.cpu} of ${vm} never executes the first instruction of ${trace} with its registers, ${at}`);
   }
-  if (json) {
-    output(
-      `${
-        documentText(TARMAC_DIFF, {
-          compared: String(compared),
-          difference: found ? jsonOf(found.cpu, found.comparison.difference!) : null,
-        })
-      }\n`,
-    );
-  } else if (found) output(differenceText(found.cpu, found.comparison.difference!));
-  else output(`the run does what the trace says: ${compared} instructions\n`);
-  return !found;
+  if (json) output(`${documentText(TARMAC_DIFF, { compared: String(compared), difference: first ? jsonOf(first) : null })}\n`);
+  else output(first ? differenceText(first) : `the run does what the trace says: ${compared} instructions\n`);
+  return !first;
 }
 
-const jsonOf = (cpu: number, { compared, time, pc, what, own, other }: TarmacDifference) => ({
-  ...{ cpu, insn: String(compared), ns: String(time), pc: `0x${pc.toString(16)}`, what, first: own, second: other },
+type Difference = TarmacDifference & { readonly cpu: number };
+
+const jsonOf = ({ cpu, compared, time, pc, what, own, other }: Difference) => ({
+  ...{ cpu, insn: String(compared), ns: String(time), pc: hex(pc), what, first: own, second: other },
 });
 
-function differenceText(cpu: number, { compared, time, pc, what, own, other }: TarmacDifference): string {
-  return `the run and the trace differ after ${compared} instructions of cpu${cpu}, t=${timeText(time)}, at 0x${pc.toString(16)}\n` +
+function differenceText({ cpu, compared, time, pc, what, own, other }: Difference): string {
+  return `the run and the trace differ after ${compared} instructions of cpu${cpu}, t=${timeText(time)}, at ${hex(pc)}\n` +
     ` ${what}: ${own} in the run | ${other} in the trace\n`;
 }
 
@@ -117,19 +104,19 @@ function vmOf({ plan }: Recording): string {
 
 /** Reads a trace, as far as it is asked for. @throws Failure */
 function* readLines(path: string): Generator<TarmacLine> {
-  const bytes = new Uint8Array(PIECE), decoder = new TextDecoder();
-  let rest = "", number = 0;
+  const bytes = new Uint8Array(PIECE), decoder = new TextDecoder(), cutter = new LineCutter();
+  let number = 0;
   using file = openTrace(path);
   for (;;) {
-    const count = file.readSync(bytes) ?? 0, lines = (rest + decoder.decode(bytes.subarray(0, count), { stream: true })).split("\n");
-    rest = count === 0 ? "" : lines.pop() ?? "";
-    for (const one of lines) {
+    const count = file.readSync(bytes) ?? 0;
+    // The last line may have no end.
+    for (const one of cutter.add(count === 0 ? "\n" : decoder.decode(bytes.subarray(0, count), { stream: true }))) {
       number++;
       const line = readTarmac(one);
       if (line) yield line;
     }
     if (count === 0) return;
-    if (rest.length > LONGEST) {
+    if (cutter.rest.length > LONGEST) {
       throw new Failure(`diff: ${path}:${number + 1}: a line of more than ${LONGEST} characters is not one of a Tarmac trace`);
     }
   }

@@ -1,6 +1,7 @@
 // Commands of this program in a process each: a tool does what the command does, with its messages
 // and its exit code.
 
+import { LineCutter } from "../../support/line-cutter.ts";
 import { runtimeArguments } from "../common/runtime.ts";
 import { ANSWER_MAX, boundedText, done, type Page, PageOfRows, type ToolAnswer } from "./answers.ts";
 
@@ -88,12 +89,9 @@ async function typed(child: Deno.ChildProcess, text: string | undefined): Promis
 
 /** A page of the lines of a stream. */
 async function pageOf(stream: ReadableStream<Uint8Array>, page: Page): Promise<string> {
-  const rows = new PageOfRows(page), decoder = new TextDecoder();
-  let rest = "";
+  const rows = new PageOfRows(page), decoder = new TextDecoder(), cutter = new LineCutter();
   for await (const bytes of stream) {
-    const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) rows.add(line);
+    for (const line of cutter.add(decoder.decode(bytes, { stream: true }))) rows.add(line);
   }
   return rows.text;
 }
