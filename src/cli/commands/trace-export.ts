@@ -11,6 +11,7 @@ import { Progress } from "../common/progress.ts";
 import { withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration, parseKinds } from "../common/values.ts";
+import { writtenFile } from "../common/written-file.ts";
 import { hostOption } from "../options/host.ts";
 import { hostConsent } from "../start/plans/consent.ts";
 import { readNamedRecording } from "../start/plans/recordings.ts";
@@ -24,8 +25,6 @@ import { allOfEvents } from "../../queries/temporal-filter.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { QUEUES, VMS } from "../../queries/tables.ts";
 import { connectEmbedded } from "../../session/client.ts";
-import { cannotWrite } from "../../support/named-file.ts";
-import { WholeFile } from "../../support/whole-file.ts";
 import { endProblem } from "../../queries/facts/problem.ts";
 
 /** Events of one question. */
@@ -123,20 +122,14 @@ function parseFormat(text: string): Format {
 
 async function write(path: string, recorded: Recorded, format: ExportFormat): Promise<void> {
   using progress = new Progress(`writing ${path}`, "bytes");
-  let bytes = 0;
-  try {
-    using file = new WholeFile(path);
+  const bytes = await writtenFile("trace export", path, async (write) => {
+    let done = 0;
     for (const piece of exportTrace(recorded, format)) {
-      file.write(piece);
-      bytes += piece.length;
-      progress.at(bytes);
+      write(piece);
+      progress.at(done += piece.length);
       await progress.turn();
     }
-    file.commit();
-  } catch (error) {
-    if (error instanceof Failure) throw error;
-    throw failed(cannotWrite(error, `trace export ${path}`));
-  }
+  });
   report(`el2: ${recorded.events.length} ${unitOf(format)}, ${bytes} bytes in ${path}`);
 }
 
