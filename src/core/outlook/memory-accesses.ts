@@ -24,11 +24,11 @@ export interface MemoryAccess {
 export function accessesOf(vcpu: VcpuState, processor: Processor): readonly MemoryAccess[] {
   const state = new CopiedState(vcpu, processor), { pc } = state;
   if (pc & 3n) return [];
-  const { pa } = unlessUnreachable(() => state.pageOf(pc, AccessKind.Execute)) ?? {};
+  const { pa } = unless(Unreachable, () => state.pageOf(pc, AccessKind.Execute)) ?? {};
   if (pa === undefined || pa < 0) return [];
   const word = Number(state.read(pa + Number(pc & 0xfffn), 4)), encoding = processor.instructions.decode(word);
   const accesses = new Accesses(state, word);
-  if (encoding) unlessDeparts(() => accesses.of(semanticsOf(encoding).statements));
+  if (encoding) unless(Departs, () => accesses.of(semanticsOf(encoding).statements));
   return accesses.all;
 }
 
@@ -90,7 +90,7 @@ class Accesses {
   }
 
   #known(node: Node): bigint | undefined {
-    return unlessDeparts(() => this.#values.of(node));
+    return unless(Departs, () => this.#values.of(node));
   }
 
   #placeOf(node: Node): bigint {
@@ -102,7 +102,7 @@ class Accesses {
     const address = BigInt.asUintN(64, va), offset = Number(address & 0xfffn);
     this.all.push({ va: address, size, isWrite: false });
     if (size > 8 || offset + size > PAGE_SIZE) return undefined;
-    return unlessUnreachable(() => this.state.read(this.state.pageOf(address, 0).pa + offset, size));
+    return unless(Unreachable, () => this.state.read(this.state.pageOf(address, 0).pa + offset, size));
   }
 
   #store(va: bigint, size: number): void {
@@ -119,20 +119,12 @@ function departs(): never {
   throw new Departs("other");
 }
 
-function unlessDeparts<T>(work: () => T): T | undefined {
+/** The result of work; undefined if it ends with such an error. */
+function unless<T>(kind: typeof Departs | typeof Unreachable, work: () => T): T | undefined {
   try {
     return work();
   } catch (error) {
-    if (error instanceof Departs) return undefined;
-    throw error;
-  }
-}
-
-function unlessUnreachable<T>(work: () => T): T | undefined {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof Unreachable) return undefined;
+    if (error instanceof kind) return undefined;
     throw error;
   }
 }
