@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import { planCpu } from "../../src/isa/cpus.ts";
 import { runOnEl2, runOnQemu, withGuest } from "./bare-metal.ts";
+import { LONG } from "../support/long.ts";
 
 /** log2 of a page, and the bits of an address: tables of four, three, three, two and two levels. */
 const SIZES = [[14, 48], [16, 48], [14, 47], [14, 36], [16, 42]] as const;
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 
 for (const [shift, bits] of SIZES.slice(0, LONG ? undefined : 2)) {
   Deno.test(`pages of ${2 ** shift >> 10} KiB, with addresses of ${bits} bits, are as on QEMU`, () =>

@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import { type Build, DistError } from "../../scripts/dist/common.ts";
 import { compile } from "../../scripts/dist/one-file.ts";
 import { VERSION } from "../../src/support/version.ts";
+import { LONG } from "../support/long.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 
 async function run(program: string, args: readonly string[], env: Record<string, string>, cwd?: string) {
   const command = new Deno.Command(program, { args: [...args], env, clearEnv: true, cwd, stdin: "null", stdout: "piped", stderr: "piped" });

@@ -8,9 +8,9 @@ import { type CommandNode, commandTree } from "../../src/cli/common/command-tree
 import { makeProgram } from "../../src/cli/main.ts";
 import { runsInProcess } from "./in-process.ts";
 import { Place } from "./place.ts";
+import { LONG } from "../support/long.ts";
 
 const ROOT = new URL("../../", import.meta.url);
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 
 /** Examples of a command and of those below it, each once. */
 function examplesOf(node: CommandNode): string[] {

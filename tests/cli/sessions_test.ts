@@ -8,8 +8,8 @@ import { makeProgram } from "../../src/cli/main.ts";
 import { ACTION_COMMANDS, QUERY_COMMANDS } from "./groups.ts";
 import { TABLES } from "../../src/queries/tables.ts";
 import { Place } from "./place.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const text = new TextDecoder();
 const decoded = (bytes: Uint8Array) => text.decode(bytes);
 

@@ -3,8 +3,7 @@
 
 import assert from "node:assert/strict";
 import { growthOf, soak } from "../../scripts/soak.ts";
-
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
+import { LONG } from "../support/long.ts";
 
 Deno.test("growth is that of the last half: a start that takes memory is none, a leak is", () => {
   const start = Array.from({ length: 100 }, (_, i) => i < 40 ? 100 + i : 140);

@@ -19,8 +19,8 @@ import { CommandLines, mayStay } from "./command-lines.ts";
 import type { Written } from "./many-commands.ts";
 import { Place } from "./place.ts";
 import { A64, el2Process, imageOf } from "./program.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Another walk than CI's: `EL2_WALK_SEED`, and how many lines of it, `EL2_WALK_STEPS`. */
 const SEED = Number(Deno.env.get("EL2_WALK_SEED") ?? 20);
 const LINES = Number(Deno.env.get("EL2_WALK_STEPS") ?? (LONG ? 100_000 : 200));

@@ -8,8 +8,8 @@ import { Pstate } from "../../src/core/architecture/exceptions.ts";
 import { TIERS } from "../../src/core/tiers.ts";
 import { Random } from "../support/random.ts";
 import { MarkMachine, VECTORS } from "./mark-machine.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const POINTS = LONG ? 1000 : 60;
 /** Between two points, so that all points are inside of the program's 370 M instructions. */
 const MOST_INSTRUCTIONS = LONG ? 300_000 : 1_000_000;

@@ -17,8 +17,8 @@ import { ConsoleProgram } from "../support/console.ts";
 import { Random } from "../support/random.ts";
 import { withTempFolder } from "./programs.ts";
 import { oneVm } from "../../src/queries/debugged-vms.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG");
 const PLACES = LONG ? 200 : 12;
 const PATIENCE = 120;
 /**

@@ -8,8 +8,9 @@ import { type NodePlace, readDevicetree } from "../../src/devicetree/reader.ts";
 import { type Devicetree, devicetree, type DevicetreeNode, findNode, maxPhandle, node, walk } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { cpuTime } from "../support/cpu-time.ts";
+import { LONG } from "../support/long.ts";
 
-const RUNS = Deno.env.get("EL2_LONG") !== undefined ? 100_000 : 1500;
+const RUNS = LONG ? 100_000 : 1500;
 
 const PLAIN = { noNullPrototype: true } as const;
 

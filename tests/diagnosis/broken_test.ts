@@ -20,8 +20,8 @@ import { BROKEN, type BrokenCase, PEERLESS } from "./cases.ts";
 import { assertReasonWhole, assertVerdictWhole } from "./shown-whole.ts";
 import { TRUSTED } from "../support/trusted.ts";
 import { planErrors } from "../support/planned.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Virtual time (ns) in which most break and are seen to. */
 const UNTIL = 240e6;
 /** Wall time for what ends by itself, or after its virtual time, however slow the computer is. */

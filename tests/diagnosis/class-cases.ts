@@ -10,8 +10,8 @@ import { type ClassGuests, type FactPart, fits, type Setting, verdictOn } from "
 import { assertHealthy } from "./healthy.ts";
 import { assertLasting } from "./lasting.ts";
 import { saidSoon } from "./soon.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Virtual time (ns) between two questions. */
 const ASKED = 10e6;
 /** Instants at which a verdict is compared with that of a millisecond later. */

@@ -9,8 +9,8 @@ import { PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
 import { demoSystem, runUntil } from "../inspection/system.ts";
 import { PROMPT } from "../support/console.ts";
 import { assertHealthy, runHealthy } from "./healthy.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Virtual time (ns) between two checks of a console, and that all may take. */
 const TURN = 200e6, LIMIT = 120e9;
 

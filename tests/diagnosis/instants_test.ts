@@ -8,8 +8,8 @@ import { demoSystem, rows, runUntil } from "../inspection/system.ts";
 import { Random } from "../support/random.ts";
 import { buildBroken, writeBare, writePeerless } from "./broken-guest.ts";
 import { BROKEN, type BrokenCase, PEERLESS } from "./cases.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const INSTANTS = LONG ? 1000 : 10;
 /** Names of cases that run always. */
 const FEW = ["a sleep without interrupts", "two VMs that wait for each other's message", "a vCPU that is never run again"];

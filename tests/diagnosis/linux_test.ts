@@ -15,8 +15,8 @@ import { Debian } from "../linux/debian.ts";
 import type { DevicePlan } from "../../src/virtio/plan.ts";
 import { type FactPart, fits } from "./class-guests.ts";
 import { panicsAtOnce } from "./soon.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /**
  * Virtual time (ns) between two questions, to break in, and of a healthy life; the first two also
  * for tasks that the kernel reports as hung after two minutes.

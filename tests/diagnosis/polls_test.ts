@@ -11,8 +11,8 @@ import { assertHealthy } from "./healthy.ts";
 import { assertLasting } from "./lasting.ts";
 import { BROKEN_POLLS, HEALTHY_POLLS, type Poll, pollText } from "./polls.ts";
 import { saidSoon } from "./soon.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const INSTANTS = LONG ? 1000 : 4;
 /** Virtual time (ns) for which healthy ones are asked, and between two questions. */
 const HEALTHY_FOR = LONG ? 2e9 : 8e7, ASKED = LONG ? 1.3e5 : 1.3e6;

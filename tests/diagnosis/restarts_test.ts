@@ -11,8 +11,8 @@ import { verdictOn } from "./class-guests.ts";
 import { assertHealthy } from "./healthy.ts";
 import { assertLasting } from "./lasting.ts";
 import { saidSoon } from "./soon.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const INSTANTS = LONG ? 1000 : 4;
 /** Virtual time (ns) for which healthy ones are asked, and between two questions. */
 const HEALTHY = LONG ? 5e9 : 0.1e9, ASKED = 10e6;

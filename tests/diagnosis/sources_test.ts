@@ -7,8 +7,7 @@ import { testBroken, testHealthy } from "./class-cases.ts";
 import { type Setting, verdictOn } from "./class-guests.ts";
 import { assertHealthy } from "./healthy.ts";
 import { BROKEN_SOURCES, CONSOLE, ENTROPY, guests, HEALTHY_SOURCES, OWN } from "./sources.ts";
-
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
+import { LONG } from "../support/long.ts";
 
 testBroken(guests, BROKEN_SOURCES);
 testHealthy(guests, HEALTHY_SOURCES);

@@ -10,8 +10,8 @@ import { runHealthy } from "./healthy.ts";
 import { assertLasting } from "./lasting.ts";
 import { saidSoon } from "./soon.ts";
 import { BROKEN_STRANGE, HEALTHY_STRANGE, type Strange, strangeText } from "./strange-guests.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const INSTANTS = LONG ? 1000 : 3;
 /** Virtual time (ns) for which healthy ones are looked at. */
 const HEALTHY_FOR = LONG ? 2e9 : 8e7;

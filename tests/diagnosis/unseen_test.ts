@@ -9,8 +9,8 @@ import { Debian } from "../linux/debian.ts";
 import { demoSystem, rows, runUntil } from "../inspection/system.ts";
 import { assembleGuest } from "./assembly-guest.ts";
 import { fits } from "./class-guests.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const folder = await Deno.makeTempDir({ prefix: "el2-unseen-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 

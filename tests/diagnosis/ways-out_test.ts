@@ -23,8 +23,7 @@ import { BROKEN, PEERLESS } from "./cases.ts";
 import { BROKEN_POLLS, pollText } from "./polls.ts";
 import { refusedCalls } from "./refused-calls.ts";
 import { BROKEN_STRANGE, strangeText } from "./strange-guests.ts";
-
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
+import { LONG } from "../support/long.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "el2-ways-" });
 await Deno.chmod(folder, 0o700);

@@ -13,8 +13,7 @@ import { runNative } from "../support/oracles.ts";
 import { Random } from "../support/random.ts";
 import { randomWord } from "./random-words.ts";
 import { inFolder } from "../support/temporary-folder.ts";
-
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
+import { LONG } from "../support/long.ts";
 
 /** Features that objdump 2.40 does not have; tests/core/ordered-pairs_test.ts has their texts. */
 const UNKNOWN_TO_OBJDUMP: ReadonlySet<string | undefined> = new Set(["FEAT_LRCPC3", "FEAT_LSE128"]);

@@ -9,8 +9,8 @@ import { allEncodings, type Encoding, semanticsOf } from "../../src/isa/table.ts
 import { Random } from "../support/random.ts";
 import { dataText, instructionText, programText, runInBoth } from "./newest-qemu.ts";
 import { encodingName, randomWord } from "./random-words.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Cases of one program, which has 4 MiB for code, inputs and results; and programs. */
 const CASES = 4000, PROGRAMS = 75;
 /** Doublewords of a state: V0 to V7, X0 to X7, NZCV, FPCR, FPSR and a filler. */

@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import { Random } from "../support/random.ts";
 import { dataText, instructionText, programText, runInBoth } from "./newest-qemu.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const CASES = 10_000, DATA_SIZE = 0x8000, LARGEST = 0x3000;
 /** Bytes of a case's results: X1 to X3 and NZCV. */
 const RESULT_SIZE = 32;

@@ -11,8 +11,8 @@ import { El2Processor, HASH_CPU } from "./el2-processor.ts";
 import { CODE_POINTER, FILLER, Layout, NOT_COMPARED, randomBlock, randomCase, randomState } from "./instruction-cases.ts";
 import { encodingName, randomWord } from "./random-words.ts";
 import { Registers } from "./unicorn.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Words of each encoding, and the register states in which each is executed. */
 const WORDS = LONG ? 20 : 1;
 const STATES = LONG ? 50 : 20;

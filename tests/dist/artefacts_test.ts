@@ -19,9 +19,9 @@ import { TARGETS } from "../../scripts/dist/targets.ts";
 import { PROBE_MACHINES, probeName } from "../../scripts/launch/code-probe.ts";
 import { VERSION } from "../../src/support/version.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
+import { LONG } from "../support/long.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const TARGET = Deno.build.target;
 const DEBIAN = Deno.build.arch === "x86_64" ? "amd64" : "arm64";
 const FOLDER = await Deno.makeTempDir({ prefix: "el2-artefacts-" });

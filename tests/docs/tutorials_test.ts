@@ -7,8 +7,8 @@ import { type CommandNode, commandTree, isRunnable } from "../../src/cli/common/
 import { makeProgram } from "../../src/cli/main.ts";
 import { gdbCommand, nativeProgram } from "../../scripts/native-tools.ts";
 import { el2Command } from "../support/el2.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const ROOT = new URL("../../", import.meta.url);
 const FOLDER = new URL("docs/tutorials/", ROOT);
 

@@ -13,8 +13,8 @@ import { type Moment, Past } from "../../src/recordings/past.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
 import type { SystemState } from "../../src/state/system-state.ts";
 import { problemText } from "../../src/support/problem.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Instructions that a session has executed at least when it is paused. */
 export const LENGTH = LONG ? 3_000_000 : 600_000;
 

@@ -17,8 +17,7 @@ import { inFolder } from "../support/temporary-folder.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import type { Move } from "../../src/protocol/protocol.ts";
 import { problemText } from "../../src/support/problem.ts";
-
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
+import { LONG } from "../support/long.ts";
 
 async function demo(options: Partial<SessionPlan> = {}): Promise<Session> {
   const result = await planDemo();

@@ -9,9 +9,10 @@ import { openDisk } from "../../src/outside/disk-file.ts";
 import { DISK, QCOW2 } from "../support/disk-images.ts";
 import { runNative } from "../support/oracles.ts";
 import { Random } from "../support/random.ts";
+import { LONG } from "../support/long.ts";
 
 const MIB = 1024 * 1024;
-const ROUNDS = Deno.env.get("EL2_LONG") ? 20_000 : 400;
+const ROUNDS = LONG ? 20_000 : 400;
 
 /** An image in memory. */
 class Memory implements ImageBytes {

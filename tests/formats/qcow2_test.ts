@@ -4,8 +4,7 @@ import assert from "node:assert/strict";
 import { BadQcow2, isQcow2, Qcow2 } from "../../src/formats/qcow2.ts";
 import { Random } from "../support/random.ts";
 import { DISK, QCOW2 } from "../support/disk-images.ts";
-
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
+import { LONG } from "../support/long.ts";
 
 function opened(file: Uint8Array): Qcow2 {
   return new Qcow2((offset, size) => file.subarray(offset, offset + size), file.length);

@@ -15,7 +15,8 @@ import { readScenario, ScenarioError, STEPS } from "../../src/scenarios/scenario
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import { SAVED_MACHINES } from "../snapshots/furnished.ts";
 import { phrase, toml } from "./grammars.ts";
-import { fuzzTest, type Kind, LONG } from "./run.ts";
+import { LONG } from "../support/long.ts";
+import { fuzzTest, type Kind } from "./run.ts";
 import { SavedFields } from "./saved-fields.ts";
 import { isTold } from "../../src/support/problem.ts";
 

@@ -5,7 +5,8 @@ import { assemble } from "../../src/assembly/assemble.ts";
 import { planOfFile } from "../../src/assembly/layout/plan-schema.ts";
 import { alone, PlanError } from "../../src/plans/plan.ts";
 import { ChangedPlans } from "./changed-plans.ts";
-import { fuzzTest, LONG } from "./run.ts";
+import { LONG } from "../support/long.ts";
+import { fuzzTest } from "./run.ts";
 import { isTold } from "../../src/support/problem.ts";
 
 const ROUNDS = LONG ? 20_000 : 60;

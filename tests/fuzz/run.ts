@@ -8,13 +8,13 @@ import { MiB } from "../../src/support/sizes.ts";
 import { Work } from "../../src/support/work.ts";
 import { cpuTime } from "../support/cpu-time.ts";
 import { Random } from "../support/random.ts";
+import { LONG } from "../support/long.ts";
 
-export const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Gives an input to what reads it: returns where that takes it, throws where it refuses. */
 export type Kind = (random: Random) => unknown;
 
 /** Inputs of a kind, and of a reader of files. */
-const ROUNDS = LONG ? 50_000 : 250, READER_ROUNDS = LONG ? 100_000 : 500;
+const ROUNDS = LONG ? 50_000 : 500, READER_ROUNDS = LONG ? 100_000 : 1000;
 /** A guard against loops that count nothing. A busy computer may exceed it once. */
 const MOST_CPU_MS = 1000, TRIES = 3;
 const MOST_MEMORY = 256 * MiB;

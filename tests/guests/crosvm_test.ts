@@ -9,8 +9,8 @@ import { type CrosvmKind, lspciLines, SYSFS, sysfsLines, withoutNames } from "..
 import { PROMPT } from "../support/console.ts";
 import { rows } from "../inspection/system.ts";
 import { Guests, type OrdinaryGuest, ordinaryGuest } from "./guest.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Seconds of virtual time. */
 const BOOT = 60, COMMAND = 30;
 const DEBIAN = 'platform = "crosvm"\nmemory = "320MiB"\nkernel = "Image"\ninitrd = "initrd"\n';

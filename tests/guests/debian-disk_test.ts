@@ -9,8 +9,8 @@ import { buildRepository } from "../support/debian-repository.ts";
 import { el2Command } from "../support/el2.ts";
 import { sha256 } from "../../src/support/sha256.ts";
 import { buildMirror, fileAnswer, serving, signed } from "../support/signed-mirror.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const BOOT = 600;
 const COMMAND = 300;
 const FILE_MIB = 64;

@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { ConsoleProgram, PROMPT } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Seconds of wall time for a boot, and for one command. */
 const BOOT = 180, COMMAND = 60;
 const FIRMWARE = new URL("../../assets/guests/firmware.bin", import.meta.url).pathname;

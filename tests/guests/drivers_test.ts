@@ -7,8 +7,8 @@ import { type PersonaName, PERSONAS } from "../../src/abi/ioctl/personas.ts";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import { Guests } from "./guest.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const FIRMWARE = new URL("../../assets/guests/firmware.bin", import.meta.url).pathname;
 /** Bytes of the VM's memory, and virtual seconds for a boot. */
 const MEMORY = 256 << 20, BOOT = 60;

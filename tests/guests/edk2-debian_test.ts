@@ -14,8 +14,8 @@ import { fatDisk } from "../support/fat.ts";
 import { partitionedDisk, PartitionType } from "../support/partitions.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { Guests } from "./guest.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Seconds of virtual time. */
 const BOOT = 120, COMMAND = 30;
 const RELEASE = "trixie", GUEST = "debian-trixie-disk";

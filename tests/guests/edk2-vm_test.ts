@@ -9,8 +9,8 @@ import { APPLICATION_RIGHT, efiApplication } from "../support/efi-application.ts
 import { fatDisk, type FatEntry } from "../support/fat.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { type GuestConsole, Guests } from "./guest.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const BOTH = ["EDK2", "U-Boot"] as const;
 /** Seconds of virtual time. */
 const BOOT = 20;

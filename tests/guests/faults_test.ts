@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { ConsoleProgram, PROMPT } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Seconds. */
 const WAIT = 120;
 

@@ -32,8 +32,8 @@ import { nativeHostOf } from "../host/plans.ts";
 import { Guests } from "./guest.ts";
 import { MiB } from "../../src/support/sizes.ts";
 import { assertPlanned } from "../support/planned.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const ASSETS = new URL("../../assets/guests", import.meta.url).pathname;
 /** Where the primary VM keeps its VMs' memory. */
 const GENIEZONE = 0x6000_0000, GUNYAH = 0x5f00_0000;

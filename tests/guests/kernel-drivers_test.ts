@@ -12,8 +12,8 @@ import { PL030_BASE, STALL_BASE } from "../../src/machine/memory-map.ts";
 import { PLATFORM_DEVICES } from "../../src/plans/plan.ts";
 import { PROMPT } from "../support/console.ts";
 import { Guest, type GuestConsole, Guests, ordinaryGuest } from "./guest.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Seconds of virtual time. */
 const BOOT = 60, COMMAND = 60;
 const CROSVM: readonly Driver[] = ["rtc-pl030", "pvpanic", "pvpanic-pci", "vcpu_stall_detector", "goldfish_battery"];

@@ -5,8 +5,8 @@ import assert from "node:assert/strict";
 import { PROMPT } from "../support/console.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { Guest, type GuestConsole, Guests, ordinaryGuest } from "./guest.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Virtual seconds of a boot, and of a command. */
 const BOOT = 60, COMMAND = 20;
 const KERNEL = "linux-image-arm64-16k", PAGE = 16384;

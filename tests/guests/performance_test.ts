@@ -7,8 +7,8 @@ import { PROMPT } from "../support/console.ts";
 import type { Tier } from "../../src/plans/plan.ts";
 import { Guest, ordinaryGuest } from "./guest.ts";
 import { withPrograms } from "./programs.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Virtual seconds of a boot, and of a command. */
 const BOOT = 30, COMMAND = 20;
 

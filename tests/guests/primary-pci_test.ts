@@ -17,6 +17,7 @@ import { MiB } from "../../src/support/sizes.ts";
 import { buildAccesses, enableSteps, type Step } from "./accesses/accesses.ts";
 import { checkSaves, finish, PRIMARY_PLATFORM, primaryPlan, valuesOf } from "./accesses/primary.ts";
 import { deviceSteps, itsSteps, requestSteps } from "./accesses/messages.ts";
+import { LONG } from "../support/long.ts";
 
 const MS = 1e6, REQUESTS = 3;
 const QUEUE = RAM_BASE + 16 * MiB, TABLES = RAM_BASE + 17 * MiB;
@@ -193,8 +194,6 @@ const LISTED: Readonly<Record<Kind, RegExp>> = {
   gicv2m: /^ *\d+: +[1-9]\d* +MSI .*virtio0-req\.0$/m,
   its: /^ *\d+: +[1-9]\d* +ITS-.*virtio0-req\.0$/m,
 };
-
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 
 for (const msi of LONG ? ["none", "gicv2m", "its"] as const : ["none"] as const) {
   Deno.test(`8250, pci-host-generic and virtio-pci of Debian's kernel bind and work in the primary VM with msi = ${msi}`, async () => {

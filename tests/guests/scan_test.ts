@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { inOwnNetwork } from "../support/own-network.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Addresses that the namespace gives this computer, of which the last two of each are public. */
 const FOUR = ["169.254.169.254", "169.254.7.7", "192.168.7.7", "10.9.9.9", "100.64.0.7", "203.0.113.7", "198.51.100.7"];
 const SIX = ["fe80::7", "fd00::7", "fd00:ec2::254", "2001:db8::7", "2a00::7"];

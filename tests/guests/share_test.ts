@@ -5,8 +5,8 @@ import assert from "node:assert/strict";
 import { keyEvents } from "../../src/cli/commands/input-events.ts";
 import { PROMPT } from "../support/console.ts";
 import { Guest, ordinaryGuest } from "./guest.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Seconds of virtual time. */
 const BOOT = 60, COMMAND = 30;
 

@@ -10,8 +10,8 @@ import { PROMPT } from "../support/console.ts";
 import { Guests, ordinaryGuest } from "./guest.ts";
 import { withPrograms } from "./programs.ts";
 import { assertPlanned } from "../support/planned.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Seconds of virtual time. */
 const BOOT = 120, COMMAND = 60;
 const EXAMPLE = new URL("../../examples/two-hypervisors.toml", import.meta.url);

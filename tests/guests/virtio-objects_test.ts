@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { PROMPT } from "../support/console.ts";
 import { Guests, ordinaryGuest } from "./guest.ts";
 import { withPrograms } from "./programs.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const ASSETS = new URL("../../assets/guests", import.meta.url).pathname;
 /** Seconds of virtual time. */
 const BOOT = 60, COMMAND = 20;

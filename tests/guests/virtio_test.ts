@@ -6,9 +6,10 @@ import { nativeProgram } from "../../scripts/native-tools.ts";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { ConsoleProgram, PROMPT } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
+import { LONG } from "../support/long.ts";
 
 /** MiB of the file that the guest writes. */
-const FILE = Deno.env.get("EL2_LONG") === undefined ? 8 : 64;
+const FILE = LONG ? 64 : 8;
 const BOOT = 120;
 const COMMAND = 120;
 

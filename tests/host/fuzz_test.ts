@@ -19,15 +19,16 @@ import { MIB, vmPlan } from "./plans.ts";
 import { FAKE_MEMORY, FAKE_RESERVED, FakeHost } from "./fake-host.ts";
 import { HostStack, type Visitor } from "./host-stack.ts";
 import type { Script, Step } from "./scripted-core.ts";
+import { LONG } from "../support/long.ts";
 
 const DEVICES = PERSONA_NAMES.filter((name) => PERSONAS[name].device);
 /** Calls over all devices, with a scripted resource manager. */
-const CALLS = Deno.env.get("EL2_LONG") ? 1_000_000 : 16_000;
+const CALLS = LONG ? 1_000_000 : 16_000;
 /**
  * The same with the real hypervisor and resource manager below, which are slower, and the
  * hypervisor's checker on.
  */
-const STACK_CALLS = Deno.env.get("EL2_LONG") ? 1_000_000 : 6_400;
+const STACK_CALLS = LONG ? 1_000_000 : 6_400;
 /** Content of the VMs' memory: a devicetree of a VM with one vCPU. */
 const DEVICETREE = Deno.readFileSync(new URL("../conformance/ioctl/guests/vm1.dtb", import.meta.url));
 /** The VMs' memory. */

@@ -6,8 +6,8 @@ import type { VmPlan } from "../../src/host/plan.ts";
 import { planDemo } from "../../src/configuration/plan-run.ts";
 import { MIB, nativeHostOf, vmPlan } from "./plans.ts";
 import { Stack } from "./stack.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const SEEDS = LONG ? 40 : 2;
 const HOSTILE_VMS = LONG ? 8 : 4;
 /** Virtual time of a run, ns. */

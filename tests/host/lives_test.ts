@@ -11,8 +11,8 @@ import { checkInvariants } from "../hypervisor/invariants.ts";
 import { Random } from "../support/random.ts";
 import { BASE, Client } from "./client.ts";
 import { HostStack } from "./host-stack.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const GENERATIONS: readonly PersonaName[] = ["v14", "ack-6.1", "v17", "ack-6.6", "ack-6.12"];
 const LIVES = (LONG ? 1000 : 100) / GENERATIONS.length;
 

@@ -7,8 +7,7 @@ import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { Guests } from "../guests/guest.ts";
 import { PROMPT } from "../support/console.ts";
 import { inFolder } from "../support/temporary-folder.ts";
-
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
+import { LONG } from "../support/long.ts";
 
 /** Instructions, as text and as words. */
 type Program = readonly (readonly [text: string, word: number])[];

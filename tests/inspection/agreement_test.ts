@@ -10,8 +10,8 @@ import type { TableName } from "../../src/queries/tables.ts";
 import { Life, randomInput } from "../engine/life.ts";
 import { demoPlan } from "../snapshots/systems.ts";
 import { Random } from "../support/random.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const STATES = LONG ? 500 : 25;
 
 /** The demo and a VM whose vCPUs the hypervisor schedules. */

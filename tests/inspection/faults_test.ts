@@ -11,6 +11,7 @@ import { isSection } from "../support/specification.ts";
 import { Random } from "../support/random.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
 import { problemText } from "../../src/support/problem.ts";
+import { LONG } from "../support/long.ts";
 
 /** The demo with these rules from the start, run for `ms` milliseconds. */
 async function demo(ms: number, ...rules: string[]): Promise<GuestSystem> {
@@ -221,7 +222,6 @@ function randomRule(random: Random): string {
   }`;
 }
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const RUNS = LONG ? 500 : 8;
 
 Deno.test(`${RUNS} runs with random faults break no invariant, and no program of el2 ends without a reason`, async () => {

@@ -7,8 +7,8 @@ import { buildRootGuest } from "../../bench/root-guests.ts";
 import { Checker } from "../../src/hypervisor/check/check.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { RootPlan } from "../../src/plans/plan.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const ROUND_TRIPS = LONG ? 1_000_000 : 5000;
 /** Messages of round i: 1 + i % BURST, as in the guest. */
 const BURST = 5;

@@ -6,8 +6,8 @@ import { inFolder } from "../support/temporary-folder.ts";
 import { type DebugKernel, debugKernel, Drgn, unreachable } from "./core-tools.ts";
 import { Debian, RELEASES } from "./debian.ts";
 import { writtenCore } from "./written-core.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Bytes of `task_struct.comm` before its zero. */
 const COMM_MAX = 15;
 

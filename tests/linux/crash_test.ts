@@ -9,6 +9,7 @@ import { inFolder } from "../support/temporary-folder.ts";
 import { type DebugKernel, debugKernel, dmesgOf } from "./core-tools.ts";
 import { Debian } from "./debian.ts";
 import { writtenCore } from "./written-core.ts";
+import { LONG } from "../support/long.ts";
 
 /** Releases whose crash reads their own kernels. */
 const WITH_CRASH = ["bookworm"] as const;
@@ -92,7 +93,7 @@ function compareWithCrash(debian: Debian, [log, stacks, ps, list]: readonly stri
   }
 }
 
-if (Deno.env.get("EL2_LONG")) {
+if (LONG) {
   for (const release of WITH_CRASH) {
     Deno.test(`crash of a Debian guest shows the log, the CPUs' stacks and the processes that el2 shows: ${release}`, () =>
       inFolder(async (folder) => {

@@ -25,7 +25,7 @@ import { Random } from "../support/random.ts";
 import { CopiedMemory } from "./copied-memory.ts";
 import { Debian } from "./debian.ts";
 
-const CASES = LONG ? 100_000 : 300;
+const CASES = LONG ? 100_000 : 1000;
 /** Milliseconds of CPU time that an answer may take. */
 const MS_MAX = 50, AGAIN = 3;
 /** Words of a page that are changed together. */

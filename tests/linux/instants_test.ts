@@ -11,6 +11,7 @@ import { withPrograms } from "../guests/programs.ts";
 import { Random } from "../support/random.ts";
 import { Debian } from "./debian.ts";
 import { askAgain, Looks } from "./looks.ts";
+import { LONG } from "../support/long.ts";
 
 const KERNELS = ["linux-image-cloud-arm64", ORDINARY_KERNEL, "linux-image-rt-arm64"];
 const APPEND = "console=ttyAMA0 rdinit=/bin/look-inside sysctl.kernel.kptr_restrict=0";
@@ -52,7 +53,7 @@ export function compareInstants(kernel: { readonly image: Uint8Array; readonly i
   return looks;
 }
 
-if (Deno.env.get("EL2_LONG")) {
+if (LONG) {
   for (const release of ["bookworm", "trixie", "sid"] as const) {
     for (const name of KERNELS) {
       for (const cpus of [1, 4]) {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { ordinaryGuest } from "../guests/guest.ts";
 import { withPrograms } from "../guests/programs.ts";
 import { Debian, RELEASES } from "./debian.ts";
+import { LONG } from "../support/long.ts";
 
 /** Virtual time (ns) in which the tasks come to wait. */
 const WHILE = 5e8;
@@ -67,7 +68,7 @@ for (const release of RELEASES) {
   });
 }
 
-if (Deno.env.get("EL2_LONG")) {
+if (LONG) {
   Deno.test("the locks of a real-time kernel, which all have an RT mutex inside, have their holders and waiters", async () => {
     const { image, initrd } = await ordinaryGuest("bookworm", [], "linux-image-rt-arm64");
     compareLocks(Debian.of(image, { initrd: await withPrograms(initrd, ...PROGRAMS) }).withShell());

@@ -15,11 +15,10 @@ Deno.test("what a guest says and calls later is printed, stops it and is found a
   const folder = await Deno.makeTempDir({ prefix: "el2-linux-session-" });
   const env = { XDG_RUNTIME_DIR: folder, EL2_SESSION: "", NO_COLOR: "1" };
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  const printed = async (input: string, ...args: string[]) => {
-    const [program, ...rest] = el2Command(...args);
-    const stdin = input === "" ? "null" : "piped";
-    const child = new Deno.Command(program, { args: rest, stdin, stdout: "piped", stderr: "piped", env }).spawn();
-    if (input !== "") await new Blob([input]).stream().pipeTo(child.stdin);
+  const mcp = async (input: string) => {
+    const [program, ...args] = el2Command("mcp");
+    const child = new Deno.Command(program, { args, stdin: "piped", stdout: "piped", stderr: "piped", env }).spawn();
+    await new Blob([input]).stream().pipeTo(child.stdin);
     const { code, stdout, stderr } = await child.output();
     assert.equal(code, 0, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
     return new TextDecoder().decode(stdout);
@@ -65,7 +64,7 @@ Deno.test("what a guest says and calls later is printed, stops it and is found a
       { method: "tools/call", params: { name: "table", arguments: question } },
     ];
     const lines = calls.map((call, id) => JSON.stringify({ jsonrpc: "2.0", id, ...call }) + "\n").join("");
-    assert.match(await printed(lines, "mcp"), /kthreadd\W+tree\W+kthreadd/);
+    assert.match(await mcp(lines), /kthreadd\W+tree\W+kthreadd/);
     await el2("resume");
     await using server = program("gdb", "debian");
     const [, socket] = await server.expect(/target remote (\S+)'/, PATIENCE);

@@ -6,6 +6,7 @@ import type { TraceEvent } from "../../src/abi/trace.ts";
 import { Guest, ordinaryGuest } from "../guests/guest.ts";
 import { PROMPT } from "../support/console.ts";
 import { inFolder } from "../support/temporary-folder.ts";
+import { LONG } from "../support/long.ts";
 
 /** Seconds of virtual time. */
 const BOOT = 60, COMMAND = 600;
@@ -51,7 +52,7 @@ function callOf({ name, fields, result }: TraceEvent): Call {
   return { name, result: /^[E]/.test(found) || found === "" ? found : number(found), text: (fields as unknown as Fields).args.join("\n") };
 }
 
-if (Deno.env.get("EL2_LONG")) {
+if (LONG) {
   Deno.test("system calls as events are those that strace prints of the same programs", async () => {
     const { image, initrd } = await ordinaryGuest("bookworm", ["strace"]);
     await inFolder(async (folder) => {

@@ -8,6 +8,7 @@ import { inFolder } from "../support/temporary-folder.ts";
 import { dmesgOf } from "./core-tools.ts";
 import { Debian, RELEASES } from "./debian.ts";
 import { writtenCore } from "./written-core.ts";
+import { LONG } from "../support/long.ts";
 
 /** Seconds of virtual time. */
 const BOOT = 60, COMMAND = 600;
@@ -29,7 +30,7 @@ async function cores(release: string, folder: string): Promise<Map<string, strin
   return logs;
 }
 
-if (Deno.env.get("EL2_LONG")) {
+if (LONG) {
   Deno.test("makedumpfile and crash of a Debian guest print the log and the release that a core file has", async () => {
     const { image, initrd } = await ordinaryGuest("bookworm", ["makedumpfile", "crash"]);
     await inFolder(async (folder) => {

@@ -9,8 +9,7 @@ import { featuresOf, type RunFeature, type RunFeatures } from "../../src/recordi
 import { planDemo } from "../../src/configuration/plan-run.ts";
 import { demoPlan } from "../snapshots/systems.ts";
 import { Random } from "../support/random.ts";
-
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
+import { LONG } from "../support/long.ts";
 
 const feature = (text: string, time: number, kind: RunFeature["kind"] = "event"): RunFeature => ({ kind, vm: "vm:a", text, time });
 const run = (...features: RunFeature[]): RunFeatures => ({ features, end: 100 });

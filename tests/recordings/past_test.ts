@@ -11,8 +11,8 @@ import { type Moment, momentOf, Past } from "../../src/recordings/past.ts";
 import { demoPlan } from "../snapshots/systems.ts";
 import { Random } from "../support/random.ts";
 import { Life, randomInput } from "../engine/life.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Places of a run, and how often one of them is gone back to. */
 const PLACES = LONG ? 100 : 25;
 const DISTANCES = LONG ? 100 : 10;

@@ -14,8 +14,8 @@ import { inFolder } from "../support/temporary-folder.ts";
 import { machinesOf } from "../engine/session-in-thread.ts";
 import { demoPlan, hashesOf, runTo } from "../snapshots/systems.ts";
 import { resultOf } from "./searches.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const QUESTIONS = 200, LENGTH = 400_000;
 /** Registers that MSR alone changes: others reach less far. */
 const REGISTERS = ["vbar_el1", "ttbr0_el1", "tpidr_el1", "cntv_cval_el0", "mair_el1"];

@@ -17,8 +17,8 @@ import { imageOf } from "../cli/program.ts";
 import { CODE } from "../debug/debugged-vm.ts";
 import { bootPlan, runTo } from "../snapshots/systems.ts";
 import { Random } from "../support/random.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG");
 const SEEDS = LONG ? Array.from({ length: 150 }, (_, index) => index + 1) : [14, 18];
 /**
  * Stops that are compared at most; instructions before a debugger comes, and in a run without

@@ -24,8 +24,8 @@ import { parseFaultRule } from "../../src/inspection/rules/fault-rules.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import { Random } from "../support/random.ts";
 import { DT_OFFSET, DT_SIZE, guestRoot, Machine, MEMORY } from "./machine.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const LIVES = LONG ? 10_000 : 300;
 /** Pairs of lives between two checks of every page and mapping. */
 const SWEEP = LONG ? 100 : 30;

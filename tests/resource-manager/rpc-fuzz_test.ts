@@ -4,8 +4,8 @@
 
 import { Random } from "../support/random.ts";
 import { World } from "./rpc-fuzzer.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const MESSAGES = LONG ? 1_000_000 : 4_000;
 const MESSAGES_WITH_FAULTS = LONG ? 100_000 : 1_000;
 /** Messages in one world. */

@@ -10,8 +10,9 @@ import { cells64, devicetree, findNode, node, type PropertyValue, setProperties 
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { lintVm } from "../../src/configuration/vm-lint.ts";
 import { bell, guestRoot, Machine, pair, rmRpc } from "./machine.ts";
+import { LONG } from "../support/long.ts";
 
-const RUNS = Deno.env.get("EL2_LONG") !== undefined ? 1000 : 80;
+const RUNS = LONG ? 1000 : 80;
 const CONFIG = "/gunyah-vm-config";
 
 /**

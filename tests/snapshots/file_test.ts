@@ -13,8 +13,7 @@ import { contentOf, FIELDS, fileOf, holding, sectionsOf } from "./sections.ts";
 import { SAVED_MACHINES } from "./furnished.ts";
 import { bootPlan, demoPlan, runTo } from "./systems.ts";
 import { inFolder } from "../support/temporary-folder.ts";
-
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
+import { LONG } from "../support/long.ts";
 
 function write(path: string, snapshot: Snapshot, packed?: boolean): void {
   for (const _done of writeSnapshot(path, snapshot, packed));

@@ -16,12 +16,13 @@ import { snapshotOf } from "../../src/snapshots/save.ts";
 import { runUntil } from "../inspection/system.ts";
 import { Random } from "../support/random.ts";
 import { contentOf, fileOf, holding, sectionsOf } from "./sections.ts";
+import { LONG } from "../support/long.ts";
 
 /** Kind of the section of observations. */
 const OBSERVED = 6;
 const TABLES = ["why", "events", "rpc.ls", "vm.ls", "caps.ls", "diagnose"] as const;
 const WATCHED = ["hvc", "virq"] as const;
-const ROUNDS = Deno.env.get("EL2_LONG") === undefined ? 30 : 3_000;
+const ROUNDS = LONG ? 3_000 : 30;
 
 /** A VM that fails, as its START is refused, next to one that runs. */
 async function failingPlan(): Promise<SessionPlan> {

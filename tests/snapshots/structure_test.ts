@@ -10,8 +10,8 @@ import { verifySnapshot } from "../../src/snapshots/verify.ts";
 import { Random } from "../support/random.ts";
 import { contentOf, fileOf, holding, PAGES, type Section, sectionsOf } from "./sections.ts";
 import { SAVED_MACHINES } from "./furnished.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Files of each machine, over all kinds of change; twice each in CI. */
 const ROUNDS = LONG ? 5000 : 44;
 

@@ -12,8 +12,8 @@ import { rows } from "../inspection/system.ts";
 import { hashesOf, runTo } from "../snapshots/systems.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { assertPlanned } from "../support/planned.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const RAM = 0x8000_0000, MIB = 2 ** 20;
 const MS = 1e6;
 const LPI = 8192, EVENT = 3;

@@ -54,8 +54,9 @@ import { Random } from "../support/random.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { allDevices, checkState, goesBack, randomStore, run, running } from "./random-stores.ts";
 import { assertPlanned } from "../support/planned.ts";
+import { LONG } from "../support/long.ts";
 
-const SEEDS = Deno.env.get("EL2_LONG") === undefined ? 1 : 50;
+const SEEDS = LONG ? 50 : 1;
 /** Stores of each guest. */
 const STORES = 1500;
 /** Instructions between two states that are saved, or kept. */

@@ -15,8 +15,9 @@ import { primaryPlan } from "../guests/accesses/primary.ts";
 import { Random } from "../support/random.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 import { allDevices, checkState, goesBack, randomStore, run, running } from "./random-stores.ts";
+import { LONG } from "../support/long.ts";
 
-const ROUNDS = Deno.env.get("EL2_LONG") === undefined ? 2 : 400;
+const ROUNDS = LONG ? 400 : 2;
 /** States that are saved in each of them. */
 const PARTS = 8;
 /** Stores before a state is saved. */

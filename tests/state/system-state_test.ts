@@ -9,8 +9,7 @@ import type { VcpuContext } from "../../src/core/registers/vcpu-context.ts";
 import { type SessionPlan, TIERS } from "../../src/plans/plan.ts";
 import { Random } from "../support/random.ts";
 import { bootPlan, demoPlan, hashesOf, runTo } from "../snapshots/systems.ts";
-
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
+import { LONG } from "../support/long.ts";
 
 /** Instructions after which an interrupted and an uninterrupted machine are compared. */
 const ON = 40_000;

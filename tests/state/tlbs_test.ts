@@ -18,8 +18,8 @@ import { rows } from "../inspection/system.ts";
 import { hashesOf, runTo } from "../snapshots/systems.ts";
 import { Random } from "../support/random.ts";
 import { inFolder } from "../support/temporary-folder.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const CONFIGURATION = 'el2 = 1\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\n';
 
 /** Pages of data and of code, which the guest still uses when their descriptors have changed. */

@@ -7,8 +7,8 @@ import { type Guest, type Machine, stopwatch } from "../../bench/machines.ts";
 import { RANDOM_PROGRAM_DIGESTS } from "../../bench/suites/random-program.ts";
 import { TIERS } from "../../src/core/tiers.ts";
 import { inFolder } from "../support/temporary-folder.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** How often `mark` does its work. */
 const SCALE = LONG ? 8 : 1;
 const SEEDS = LONG ? [...RANDOM_PROGRAM_DIGESTS.keys()] : [1];

@@ -6,8 +6,8 @@ import { stopwatch } from "../../bench/machines.ts";
 import { runSet, suiteGuest, USERLAND_SETS } from "../../bench/userland.ts";
 import type { Suite } from "../../scripts/suites.ts";
 import { type Tier, TIERS } from "../../src/core/tiers.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Seconds for a suite. */
 const TIMEOUT = 3600;
 

@@ -6,8 +6,9 @@ import { LinearRegex } from "../../src/support/linear-regex.ts";
 import type { RegexFlags } from "../../src/support/regex-syntax.ts";
 import { Random } from "./random.ts";
 import { cpuTime } from "./cpu-time.ts";
+import { LONG } from "./long.ts";
 
-const ROUNDS = Deno.env.get("EL2_LONG") !== undefined ? 500_000 : 10_000;
+const ROUNDS = LONG ? 500_000 : 10_000;
 const TEXTS = 6;
 const LETTERS = ["a", "b", "A", "0", "_", "-", " ", "\n", "\r", "{", "}", "]", "\\", "k", "ſ", "\u2028", "é", "É", "😀"];
 const ATOMS = [

@@ -18,8 +18,9 @@ import { Attribute, Encoding, Form, Tag } from "../../src/formats/dwarf/constant
 import type { DwarfSections } from "../../src/formats/dwarf/sections.ts";
 import { MiB } from "../../src/support/sizes.ts";
 import { CODE, dwarf, FIRST_ENTRY, type Kind, little, uleb } from "./dwarf.ts";
+import { LONG } from "../support/long.ts";
 
-const ROUNDS = Deno.env.get("EL2_LONG") ? 20_000 : 40;
+const ROUNDS = LONG ? 20_000 : 40;
 /** CPU time (ms) of one file: a thousand times what a good one takes. */
 const PATIENCE = 10_000;
 const START = 0x4020_0000n, SIZE = 0x180n;

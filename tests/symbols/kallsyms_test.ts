@@ -9,8 +9,7 @@ import type { GuestSystem } from "../../src/assembly/system/guest-system.ts";
 import { whole } from "../../src/support/work.ts";
 import { readKallsyms } from "../../src/symbols/kallsyms.ts";
 import { BASE, exampleSymbols, kernelImage, LAYOUTS } from "./kernel-tables.ts";
-
-const LONG = Deno.env.get("EL2_LONG");
+import { LONG } from "../support/long.ts";
 
 for (const layout of LAYOUTS) {
   Deno.test(`a kernel's symbols are read in layout "${layout}"`, () => {

@@ -14,6 +14,7 @@ import { bytesOfKey } from "../../src/tui/terminal/keys.ts";
 import { Keymap } from "../../src/tui/app/keymap.ts";
 import { Offscreen } from "../../src/tui/app/offscreen.ts";
 import { Rig, SCREENS } from "./rig.ts";
+import { LONG } from "../support/long.ts";
 
 const ENTRY = new URL("../../main.ts", import.meta.url);
 const KEYMAP = new Keymap();
@@ -96,7 +97,7 @@ class Reader implements Disposable {
 /** Terminals; a reader takes some seconds for each. */
 const SIZES = [
   [80, 24, "none"],
-  ...Deno.env.get("EL2_LONG") ? [[60, 16, "direct"], [120, 36, "direct"], [200, 60, "direct"]] as const : [],
+  ...LONG ? [[60, 16, "direct"], [120, 36, "direct"], [200, 60, "direct"]] as const : [],
 ] as const;
 
 for (const [columns, rows, depth] of SIZES) {

@@ -7,9 +7,10 @@ import { nativeProgram } from "../../scripts/native-tools.ts";
 import type { Screen } from "../../src/tui/terminal/cells.ts";
 import { Attribute, type Color, palette, rgb } from "../../src/tui/terminal/color.ts";
 import { randomWalk } from "./random-walk.ts";
+import { LONG } from "../support/long.ts";
 
 /** Steps of random keys. */
-const STEPS = Deno.env.get("EL2_LONG") !== undefined ? 10_000 : 40;
+const STEPS = LONG ? 10_000 : 40;
 /** Wall time (ms) after which a terminal that does not show a frame is wrong. */
 const PATIENCE = 120_000;
 

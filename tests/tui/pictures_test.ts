@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { debianPictures, demoPictures, type MadePicture } from "../../scripts/pictures/pictures.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const FOLDER = new URL("../../docs/pictures/", import.meta.url);
 
 /**

@@ -12,8 +12,8 @@ import { KeyParser } from "../../src/tui/terminal/key-parser.ts";
 import { textBytes } from "../../src/tui/terminal/keys.ts";
 import { demoPlan } from "../snapshots/systems.ts";
 import { Random } from "../support/random.ts";
+import { LONG } from "../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Another walk than CI's: `EL2_WALK_SEED`, and how many events of it, `EL2_WALK_STEPS`. */
 const SEED = Number(Deno.env.get("EL2_WALK_SEED") ?? 6);
 const EVENTS = Number(Deno.env.get("EL2_WALK_STEPS") ?? (LONG ? 1_000_000 : 20_000));

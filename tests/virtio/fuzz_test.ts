@@ -23,8 +23,9 @@ import { ComputerFolder } from "../../src/outside/shared-folder.ts";
 import { Random } from "../support/random.ts";
 import { hostileP9Request } from "./p9-hostile.ts";
 import { MEMORY_BASE, QUEUE_SIZE, TestDriver } from "./driver.ts";
+import { LONG } from "../support/long.ts";
 
-const OPERATIONS = Deno.env.get("EL2_LONG") === undefined ? 50_000 : 10_000_000;
+const OPERATIONS = LONG ? 10_000_000 : 50_000;
 const REGISTERS = Object.values(VirtioMmioRegister);
 const MEMORY = 0x10_0000;
 

@@ -11,8 +11,8 @@ import { type Line, Machine, RAM_BASE } from "../../core/program.ts";
 import { el2Command } from "../../support/el2.ts";
 import { Random } from "../../support/random.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
+import { LONG } from "../../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const EAGER = { tier: "jit", hotness: { samples: 1, landings: 2, slice: 50 } } as const;
 const CODE = RAM_BASE + 0x1000;
 

@@ -10,8 +10,8 @@ import { catalogEntry } from "../../../src/catalog/catalog.ts";
 import { ConsoleProgram } from "../../support/console.ts";
 import { el2Command } from "../../support/el2.ts";
 import { el2, el2With, imageOf, type Outcome } from "../program.ts";
+import { LONG } from "../../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const SECONDS = 120;
 
 /** Runs `work` with its own folder for sessions; for its cache, too, where that is empty. */

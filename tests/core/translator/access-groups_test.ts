@@ -10,8 +10,9 @@ import { accessGroups } from "../../../src/core/translator/access-groups.ts";
 import { INSTRUCTIONS } from "./executed-code.ts";
 import { Random } from "../../support/random.ts";
 import { BASE, COPY, PagedProgram, PAGES } from "../paged-program.ts";
+import { LONG } from "../../support/long.ts";
 
-const BLOCK = 24, PROGRAMS = Deno.env.get("EL2_LONG") ? 400 : 12, TURNS = 60;
+const BLOCK = 24, PROGRAMS = LONG ? 400 : 12, TURNS = 60;
 
 const EL1H = Pstate.EL1h;
 const SP = 31;

@@ -14,8 +14,9 @@ import type { Block } from "../../../src/core/translator/region.ts";
 import { Random } from "../../support/random.ts";
 import { BASE, COPY, PAGE_RAM, PagedProgram, PAGES, RAM_BASE } from "../paged-program.ts";
 import { checkNoted } from "../written-lines.ts";
+import { LONG } from "../../support/long.ts";
 
-const PROGRAMS = Deno.env.get("EL2_LONG") ? 400 : 10, TURNS = 40;
+const PROGRAMS = LONG ? 400 : 10, TURNS = 40;
 /** The page of `PAGES` that cannot be written. */
 const READ_ONLY = PAGES + 0x2000;
 const INDEX = 11, SP = 31;

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { Random } from "../../support/random.ts";
 import { anyOf, apply, type Range } from "../../../src/core/waits/ranges.ts";
+import { LONG } from "../../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const CASES = LONG ? 200_000 : 4_000;
 
 type Compute = (a: bigint, b: bigint, signedA: bigint, signedB: bigint, bits: bigint) => bigint | boolean;

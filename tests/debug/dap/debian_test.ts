@@ -3,8 +3,9 @@
 import { catalogEntry } from "../../../src/catalog/catalog.ts";
 import { DapClient } from "./client.ts";
 import { debugDebian } from "./debian.ts";
+import { LONG } from "../../support/long.ts";
 
-if (Deno.env.get("EL2_LONG")) {
+if (LONG) {
   Deno.test("an editor debugs a Debian that boots: a kernel's function, its stack, a step back, and the stop before", async () => {
     const { folder } = await catalogEntry("debian-bookworm");
     await using client = DapClient.inProcess();

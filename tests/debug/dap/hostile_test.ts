@@ -9,8 +9,9 @@ import type { DapEvents, DapMachines, DapTarget } from "../../../src/debug/dap/t
 import { noAnswer } from "../../../src/queries/query.ts";
 import { Random } from "../../support/random.ts";
 import { DapClient } from "./client.ts";
+import { LONG } from "../../support/long.ts";
 
-const ROUNDS = Deno.env.get("EL2_LONG") ? 50_000 : 2_000;
+const ROUNDS = LONG ? 50_000 : 2_000;
 
 const COMMANDS = [
   ...["initialize", "launch", "attach", "configurationDone", "restart", "disconnect", "terminate", "threads", "stackTrace", "scopes"],

@@ -7,8 +7,8 @@ import { Doorbell } from "../../../src/hypervisor/ipc/doorbell.ts";
 import type { Behaviour } from "../../../src/hypervisor/services/behaviour.ts";
 import { type Entry, format, parse, replay, runEpoch, shrink } from "./script.ts";
 import { HostileWorld } from "./world.ts";
+import { LONG } from "../../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const CALLS = LONG ? 1_000_000 : 15_000;
 const ACCESSES = LONG ? 1_000_000 : 15_000;
 /** Calls of a build with the recorded one's defects. */

@@ -10,8 +10,8 @@ import { PAGE_SIZE } from "../../../src/support/sizes.ts";
 import { inFolder } from "../../support/temporary-folder.ts";
 import { runTo } from "../../snapshots/systems.ts";
 import { GcovGuest } from "./gcov.ts";
+import { LONG } from "../../support/long.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const INSTRUCTIONS = LONG ? 100_000_000 : 3_000_000;
 
 Deno.test("the lines of the demo's guests that have run are those of gcov, and so are nearly all counts", () =>

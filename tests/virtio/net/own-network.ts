@@ -9,6 +9,7 @@ import { NetDevice } from "../../../src/virtio/net/net.ts";
 import { DEFAULT_NET_POLICY, type NetPolicy } from "../../../src/virtio/plan.ts";
 import type { OutsideNetwork } from "../../../src/virtio/outside-network.ts";
 import { TestDriver } from "../driver.ts";
+import { LONG } from "../../support/long.ts";
 
 /** Effects of a guest's frames. */
 export interface Reached {
@@ -68,7 +69,7 @@ if (import.meta.main) {
     datagrams.on("message", () => void count++);
     await new Promise<void>((resolve) => datagrams.bind(port, address, () => resolve()));
   }
-  const step = Deno.env.has("EL2_LONG") ? 1 : 64;
+  const step = LONG ? 1 : 64;
   const all = [...Array.from({ length: 65_536 / step }, (_, index) => index * step), PORT, PORT + 1];
   const answer: Record<string, Reached> = {};
   for (const address of refused) answer[address] = await reach(address, all, DEFAULT_NET_POLICY, () => count);

@@ -12,6 +12,7 @@ import { judge, kindOfAddress, mayAnswer, policyText } from "../../../src/virtio
 import { NetDevice } from "../../../src/virtio/net/net.ts";
 import { DEFAULT_NET_POLICY, type NetPolicy, parseNetRule } from "../../../src/virtio/plan.ts";
 import { TestDriver } from "../driver.ts";
+import { LONG } from "../../support/long.ts";
 
 const GUEST_MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
 const GUEST_ADDRESS6 = ip6("fd10:0:2::15");
@@ -19,7 +20,7 @@ const addressOf = (text: string): Address => parseIp(text) ?? ip6(text);
 const rule = (text: string) => parseNetRule(text)!;
 
 /** Of the ports that are tried: each one with EL2_LONG=1. */
-const STEP = Deno.env.has("EL2_LONG") ? 1 : 256;
+const STEP = LONG ? 1 : 256;
 
 /** A NAT whose sockets a test counts. */
 function nat(policy: NetPolicy) {

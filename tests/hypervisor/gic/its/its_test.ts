@@ -10,8 +10,7 @@ import { Distributor } from "../../../../src/hypervisor/gic/vgic-distributor.ts"
 import { Vgic } from "../../../../src/hypervisor/gic/vgic.ts";
 import { Archive } from "../../../../src/machine/archive.ts";
 import { COLLECTIONS, DEVICES, ItsRig, ITT, MEMORY_SIZE, pendingTable, PROPERTIES, QUEUE, QUEUE_SIZE, words } from "./rig.ts";
-
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
+import { LONG } from "../../../support/long.ts";
 
 Deno.test("registers of a GIC with LPIs: LPIS and IDbits, PLPIS, EnableLPIs, tables of 64 bits and by halves", () => {
   const rig = new ItsRig();
